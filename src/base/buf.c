@@ -1,0 +1,110 @@
+#include "base/buf.h"
+#include "base/alloc.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MIN_CAPACITY 64
+
+void buf_init(struct buf *b, size_t max)
+{
+    *b = BUF_INIT(max);
+}
+
+void buf_done(struct buf *b)
+{
+    free(b->data);
+    *b = BUF_INIT(b->max);
+}
+
+void buf_clear(struct buf *b)
+{
+    b->size = 0;
+    if (b->data)
+        b->data[0] = '\0';
+}
+
+/* Makes room for `extra` bytes and the NUL behind them. */
+static int reserve(struct buf *b, size_t extra)
+{
+    size_t need, capacity;
+
+    if (extra > b->max || b->size > b->max - extra)
+        return -EMSGSIZE;
+
+    need = b->size + extra + 1;
+    if (need <= b->capacity)
+        return 0;
+
+    capacity = b->capacity ? b->capacity : MIN_CAPACITY;
+    while (capacity < need)
+        capacity = capacity > need / 2 ? need : capacity * 2;
+    b->data = xrealloc(b->data, capacity, 1);
+    b->capacity = capacity;
+    return 0;
+}
+
+int buf_append(struct buf *b, const void *data, size_t size)
+{
+    if (reserve(b, size) < 0)
+        return -EMSGSIZE;
+    if (size)
+        memcpy(b->data + b->size, data, size);
+    b->size += size;
+    b->data[b->size] = '\0';
+    return 0;
+}
+
+int buf_append_str(struct buf *b, const char *s)
+{
+    return buf_append(b, s, strlen(s));
+}
+
+int buf_append_char(struct buf *b, char c)
+{
+    return buf_append(b, &c, 1);
+}
+
+int buf_printf(struct buf *b, const char *fmt, ...)
+{
+    va_list ap;
+    int n;
+
+    va_start(ap, fmt);
+    n = vsnprintf(NULL, 0, fmt, ap);
+    va_end(ap);
+    if (n < 0)
+        return -EINVAL;
+    if (reserve(b, (size_t)n) < 0)
+        return -EMSGSIZE;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(b->data + b->size, (size_t)n + 1, fmt, ap);
+    va_end(ap);
+    b->size += (size_t)n;
+    return 0;
+}
+
+void buf_consume(struct buf *b, size_t n)
+{
+    if (n >= b->size) {
+        buf_clear(b);
+        return;
+    }
+    memmove(b->data, b->data + n, b->size - n + 1);
+    b->size -= n;
+}
+
+const char *buf_str(const struct buf *b)
+{
+    return b->data ? b->data : "";
+}
+
+char *buf_take(struct buf *b)
+{
+    char *s = b->data ? TAKE_PTR(b->data) : xstrdup("");
+
+    *b = BUF_INIT(b->max);
+    return s;
+}

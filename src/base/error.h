@@ -1,0 +1,35 @@
+#pragma once
+
+/*
+ * Errors
+ *
+ * A function that can fail returns 0 or a negative errno, and takes `struct error *err` last when a
+ * human will want to know more than the number. The object lives on the caller's stack and owns
+ * nothing, so it is never freed and never fails to be made. `err` may be NULL: "I only want the code".
+ *
+ * Library code fills `err` and stays silent; whoever decides what happens next logs it, once.
+ *
+ * The vocabulary of peer-visible failures (error_http_status() is the only place that knows HTTP):
+ *   EBADMSG malformed request   EINVAL   bad parameter      EDOM       well-formed but refused value
+ *   ENOKEY  not authenticated   EACCES   not allowed        ENOENT     no such object
+ *   EEXIST, EBUSY conflict      EMSGSIZE too large          EAGAIN     too many requests
+ *   EPROTO  peer spoke nonsense ENOTCONN, ECONNREFUSED peer away      ETIMEDOUT  peer too slow
+ */
+
+#include "base/macros.h"
+
+struct error {
+    int code; /* negative errno, 0 while unset */
+    char msg[504];
+};
+
+#define ERROR_INIT ((struct error){0})
+
+/* Both return `code`, so that callers write: return error_set(err, -ENOENT, "no host %s", id); */
+int error_set(struct error *err, int code, const char *fmt, ...) _printf_(3, 4);
+int error_wrap(struct error *err, int code, const char *fmt, ...) _printf_(3, 4);
+
+const char *error_text(int code); /* "No such file or directory" for -ENOENT; thread-safe */
+
+/* The one place where an errno becomes an HTTP status. */
+int error_http_status(int code);

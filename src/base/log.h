@@ -1,0 +1,32 @@
+#pragma once
+
+/*
+ * Log lines to stderr: key=value for humans, one JSON object per line for machines. Journald levels
+ * by prefix when stderr is the journal. Only the layers agent, server and cli log above debug; the
+ * others return errors. Fields are pairs of strings, a NULL value prints as empty:
+ *
+ *     log_warn(LOG_FIELDS("host", host->id, "container", id), "inspect failed: %s", err.msg);
+ *     log_info(NULL, "listening on %s", address);
+ *
+ * Secrets never go into a log line. Control characters are escaped. Safe from any thread.
+ */
+
+#include "base/macros.h"
+#include <stdbool.h>
+
+enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
+
+#define LOG_FIELDS(...) ((const char *const[]){__VA_ARGS__, NULL, NULL})
+
+void log_set_level(enum log_level level);
+void log_set_json(bool is_json);
+int log_level_parse(const char *s, enum log_level *ret)
+    _nodiscard_; /* debug info warn(ing) error, any case */
+
+void log_write(enum log_level level, const char *const *fields, const char *fmt, ...)
+    _printf_(3, 4);
+
+#define log_debug(fields, ...) log_write(LOG_LEVEL_DEBUG, fields, __VA_ARGS__)
+#define log_info(fields, ...)  log_write(LOG_LEVEL_INFO, fields, __VA_ARGS__)
+#define log_warn(fields, ...)  log_write(LOG_LEVEL_WARN, fields, __VA_ARGS__)
+#define log_error(fields, ...) log_write(LOG_LEVEL_ERROR, fields, __VA_ARGS__)

@@ -1,0 +1,124 @@
+#include "base/map.h"
+#include "base/alloc.h"
+#include "base/random.h"
+
+#include <string.h>
+
+#define MIN_CAPACITY 16
+
+/* FNV-1a over a random start: not cryptographic, but collisions cannot be prepared offline. */
+static uint64_t hash_key(const char *key)
+{
+    static uint64_t seed;
+    uint64_t h;
+
+    while (seed == 0)
+        random_bytes(&seed, sizeof(seed));
+    h = seed;
+    for (; *key; key++)
+        h = (h ^ (unsigned char)*key) * UINT64_C(0x100000001b3);
+    return h ^ h >> 32;
+}
+
+/* The entry of `key`, or the free one where it belongs. The table is never full. */
+static struct map_entry *slot(const struct map *m, const char *key, uint64_t hash)
+{
+    for (size_t i = hash & (m->capacity - 1);; i = (i + 1) & (m->capacity - 1)) {
+        struct map_entry *e = &m->entries[i];
+
+        if (!e->key || (e->hash == hash && strcmp(e->key, key) == 0))
+            return e;
+    }
+}
+
+static void grow(struct map *m)
+{
+    struct map old = *m;
+
+    m->capacity = old.capacity ? old.capacity * 2 : MIN_CAPACITY;
+    m->entries = xcalloc(m->capacity, sizeof(*m->entries));
+    for (size_t i = 0; i < old.capacity; i++) {
+        if (old.entries[i].key)
+            *slot(m, old.entries[i].key, old.entries[i].hash) = old.entries[i];
+    }
+    free(old.entries);
+}
+
+void map_done(struct map *m)
+{
+    for (size_t i = 0; i < m->capacity; i++)
+        free(m->entries[i].key);
+    free(m->entries);
+    *m = (struct map){0};
+}
+
+void *map_find(const struct map *m, const char *key)
+{
+    struct map_entry *e;
+
+    if (m->size == 0)
+        return NULL;
+    e = slot(m, key, hash_key(key));
+    return e->key ? e->value : NULL;
+}
+
+void *map_put(struct map *m, const char *key, void *value)
+{
+    struct map_entry *e;
+    uint64_t hash = hash_key(key);
+    void *old;
+
+    if ((m->size + 1) * 4 > m->capacity * 3)
+        grow(m);
+    e = slot(m, key, hash);
+    old = e->value;
+    if (!e->key) {
+        *e = (struct map_entry){.key = xstrdup(key), .hash = hash};
+        m->size++;
+    }
+    e->value = value;
+    return old;
+}
+
+/* Backward-shift deletion: what follows in the same run moves up, so that no tombstones are needed. */
+static void close_gap(struct map *m, size_t gap)
+{
+    size_t mask = m->capacity - 1;
+
+    for (size_t i = (gap + 1) & mask; m->entries[i].key; i = (i + 1) & mask) {
+        size_t home = m->entries[i].hash & mask;
+
+        if (((i - home) & mask) >= ((i - gap) & mask)) {
+            m->entries[gap] = m->entries[i];
+            m->entries[i] = (struct map_entry){0};
+            gap = i;
+        }
+    }
+}
+
+void *map_remove(struct map *m, const char *key)
+{
+    struct map_entry *e;
+    void *value;
+
+    if (m->size == 0)
+        return NULL;
+    e = slot(m, key, hash_key(key));
+    if (!e->key)
+        return NULL;
+    value = e->value;
+    free(e->key);
+    *e = (struct map_entry){0};
+    m->size--;
+    close_gap(m, (size_t)(e - m->entries));
+    return value;
+}
+
+struct map_entry *map_next(const struct map *m, const struct map_entry *after)
+{
+    for (size_t i = after ? (size_t)(after - m->entries) + 1 : 0; i < m->capacity; i++) {
+        if (m->entries[i].key)
+            return &m->entries[i];
+    }
+    return NULL;
+}

@@ -1,0 +1,37 @@
+#pragma once
+
+/*
+ * Hash map from strings to pointers. It copies keys and does not own values: whoever puts a value
+ * frees it. Storage of the struct is the caller's; a zeroed struct is an empty map. Not for data that
+ * a peer can grow without a limit of its own. Keys are hashed with a per-process random seed.
+ */
+
+#include "base/macros.h"
+#include <stddef.h>
+#include <stdint.h>
+
+struct map_entry {
+    char *key;
+    void *value;
+    uint64_t hash;
+};
+
+struct map {
+    struct map_entry *entries; /* open addressing; key NULL: free */
+    size_t capacity;           /* 0 or a power of two */
+    size_t size;
+};
+
+void map_done(struct map *m); /* frees keys, not values */
+
+void *map_find(const struct map *m, const char *key); /* NULL when absent */
+void *map_put(struct map *m,
+              const char *key,
+              void *value);                       /* returns the value it replaced, or NULL */
+void *map_remove(struct map *m, const char *key); /* returns the value, or NULL */
+
+/* Walks all entries in no particular order; the map must not change meanwhile. */
+struct map_entry *map_next(const struct map *m,
+                           const struct map_entry *after); /* NULL: first / no more */
+
+#define map_foreach(m, e) for (struct map_entry *e = map_next((m), NULL); e; e = map_next((m), e))

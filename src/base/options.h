@@ -1,0 +1,59 @@
+#pragma once
+
+/*
+ * Configuration options: one table serves flags, environment variables, a KEY=value file and --help.
+ * Precedence: flag, environment, file, default. All errors are collected, each naming where the value
+ * came from, the value (not for secrets) and what was expected, so that one start shows them all.
+ */
+
+#include "base/buf.h"
+#include "base/error.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+enum option_type {
+    OPTION_STRING,   /* char *, owned by the config struct; NULL while unset */
+    OPTION_BOOL,     /* bool, as Go's ParseBool; a flag without value means true */
+    OPTION_U64,      /* uint64_t within [min, max] */
+    OPTION_DURATION, /* uint64_t milliseconds within [min, max], Go syntax */
+};
+
+enum option_flags {
+    OPTION_SECRET = 1 << 0,   /* the value never appears in an error or a dump */
+    OPTION_REQUIRED = 1 << 1, /* empty or unset is an error */
+};
+
+struct option_spec {
+    const char *flag; /* long flag without the dashes: "listen" */
+    const char *env;  /* environment variable and key in the file: "DOCKMON_LISTEN" */
+    enum option_type type;
+    size_t offset; /* of the member in the config struct */
+    unsigned flags;
+    const char *fallback; /* default as text; NULL: unset */
+    uint64_t min, max;    /* numbers and durations (ms); strings: longest length; max 0: no limit */
+    const char *help;     /* one line, and what the value means: "ADDR:PORT to listen on" */
+};
+
+struct option_source {
+    int argc;
+    char **argv;      /* argv[0] is skipped */
+    const char *file; /* KEY=value file to read, or NULL; `--config FILE` in argv names another */
+    const char *const *env; /* environ, or a test's own NULL-terminated list */
+};
+
+/*
+ * Fills `config` (zeroed before). Returns 0, or -EINVAL with every problem as one line each in `errors`.
+ * Words in argv that are no flags are moved to the end in order; *ret_first is the index of the first.
+ */
+int options_parse(const struct option_spec *specs,
+                  size_t n,
+                  const struct option_source *source,
+                  void *config,
+                  int *ret_first,
+                  struct buf *errors) _nodiscard_;
+void options_done(const struct option_spec *specs,
+                  size_t n,
+                  void *config); /* frees strings, secrets wiped */
+
+/* The options part of --help: two columns, with environment variable and default. */
+void options_help(const struct option_spec *specs, size_t n, struct buf *out);

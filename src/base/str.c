@@ -1,0 +1,269 @@
+#include "base/str.h"
+#include "base/alloc.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_CONTAINER_REF 255
+
+int parse_u64(const char *s, uint64_t max, uint64_t *ret)
+{
+    uint64_t v = 0;
+
+    if (str_is_empty(s))
+        return -EINVAL;
+    for (; *s; s++) {
+        if (*s < '0' || *s > '9')
+            return -EINVAL;
+        if (__builtin_mul_overflow(v, 10U, &v) ||
+            __builtin_add_overflow(v, (uint64_t)(*s - '0'), &v))
+            return -ERANGE;
+    }
+    if (v > max)
+        return -ERANGE;
+    *ret = v;
+    return 0;
+}
+
+int parse_i64(const char *s, int64_t *ret)
+{
+    bool is_negative = s && s[0] == '-';
+    uint64_t limit = is_negative ? (uint64_t)INT64_MAX + 1 : INT64_MAX;
+    uint64_t v;
+    int r;
+
+    r = parse_u64(is_negative ? s + 1 : s, limit, &v);
+    if (r < 0)
+        return r;
+    *ret = is_negative ? (int64_t)(0 - v) : (int64_t)v;
+    return 0;
+}
+
+int parse_bool(const char *s, bool *ret)
+{
+    static const char *const yes[] = {"1", "t", "T", "TRUE", "true", "True"};
+    static const char *const no[] = {"0", "f", "F", "FALSE", "false", "False"};
+
+    for (size_t i = 0; i < ARRAY_LEN(yes); i++) {
+        if (str_eq(s, yes[i]) || str_eq(s, no[i])) {
+            *ret = str_eq(s, yes[i]);
+            return 0;
+        }
+    }
+    return -EINVAL;
+}
+
+/* Nanoseconds per unit, longest names first so that "ms" is not read as "m". */
+static const struct {
+    const char *name;
+    double ns;
+} units[] = {
+    {"ns",      1     },
+    {"us",      1e3   },
+    {"\u00b5s", 1e3   },
+    {"ms",      1e6   },
+    {"s",       1e9   },
+    {"m",       6e10  },
+    {"h",       3.6e12},
+};
+
+static int parse_unit(const char **s, double *ret_ns)
+{
+    for (size_t i = 0; i < ARRAY_LEN(units); i++) {
+        if (str_starts_with(*s, units[i].name)) {
+            *s += strlen(units[i].name);
+            *ret_ns = units[i].ns;
+            return 0;
+        }
+    }
+    return -EINVAL;
+}
+
+int parse_duration_ms(const char *s, uint64_t *ret)
+{
+    double total = 0;
+
+    if (str_is_empty(s))
+        return -EINVAL;
+    if (str_eq(s, "0")) {
+        *ret = 0;
+        return 0;
+    }
+    while (*s) {
+        char *end;
+        double number, ns;
+
+        if (!isdigit((unsigned char)*s) && *s != '.')
+            return -EINVAL;
+        if (s[0] == '0' && (s[1] == 'x' || s[1] == 'X'))
+            return -EINVAL;
+        number = strtod(s, &end);
+        if (end == s || memchr(s, 'e', (size_t)(end - s)) || memchr(s, 'E', (size_t)(end - s)))
+            return -EINVAL;
+        s = end;
+        if (parse_unit(&s, &ns) < 0)
+            return -EINVAL;
+        total += number * ns;
+    }
+    if (total > 9.2e18) /* Go's Duration is an int64 of nanoseconds */
+        return -ERANGE;
+    *ret = (uint64_t)(total / 1e6);
+    return 0;
+}
+
+int parse_host_port(const char *s, char **ret_host, uint16_t *ret_port)
+{
+    const char *host = s, *colon, *end;
+    uint64_t port;
+
+    if (str_is_empty(s))
+        return -EINVAL;
+    if (s[0] == '[') {
+        host = s + 1;
+        end = strchr(host, ']');
+        if (!end || end[1] != ':')
+            return -EINVAL;
+        colon = end + 1;
+    } else {
+        colon = strrchr(s, ':');
+        end = colon;
+        if (!colon || memchr(s, ':', (size_t)(colon - s)))
+            return -EINVAL;
+    }
+    if (parse_u64(colon + 1, UINT16_MAX, &port) < 0)
+        return -EINVAL;
+    *ret_host = xstrndup(host, (size_t)(end - host));
+    *ret_port = (uint16_t)port;
+    return 0;
+}
+
+bool str_is_empty(const char *s)
+{
+    return !s || !*s;
+}
+
+bool str_eq(const char *a, const char *b)
+{
+    if (!a || !b)
+        return a == b;
+    return strcmp(a, b) == 0;
+}
+
+bool str_starts_with(const char *s, const char *prefix)
+{
+    return strncmp(s, prefix, strlen(prefix)) == 0;
+}
+
+bool str_ends_with(const char *s, const char *suffix)
+{
+    size_t n = strlen(s), m = strlen(suffix);
+
+    return n >= m && memcmp(s + n - m, suffix, m) == 0;
+}
+
+bool str_is_hex(const char *s, size_t length)
+{
+    if (!s || strlen(s) != length)
+        return false;
+    return strspn(s, "0123456789abcdef") == length;
+}
+
+/* Length of the sequence that `c` starts and its smallest legal code point; 0 if `c` starts none. */
+static size_t utf8_sequence(unsigned char c, uint32_t *ret_bits, uint32_t *ret_min)
+{
+    if (c < 0x80) {
+        *ret_bits = c;
+        *ret_min = 0;
+        return 1;
+    }
+    if ((c & 0xe0) == 0xc0) {
+        *ret_bits = c & 0x1fU;
+        *ret_min = 0x80;
+        return 2;
+    }
+    if ((c & 0xf0) == 0xe0) {
+        *ret_bits = c & 0x0fU;
+        *ret_min = 0x800;
+        return 3;
+    }
+    if ((c & 0xf8) == 0xf0) {
+        *ret_bits = c & 0x07U;
+        *ret_min = 0x10000;
+        return 4;
+    }
+    return 0;
+}
+
+bool str_is_utf8(const char *s, size_t size)
+{
+    const unsigned char *p = (const unsigned char *)s;
+
+    for (size_t i = 0; i < size;) {
+        uint32_t code = 0, min = 0;
+        size_t n = utf8_sequence(p[i], &code, &min);
+
+        if (n == 0 || n > size - i)
+            return false;
+        for (size_t k = 1; k < n; k++) {
+            if ((p[i + k] & 0xc0) != 0x80)
+                return false;
+            code = code << 6 | (p[i + k] & 0x3fU);
+        }
+        if (code < min || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
+            return false;
+        i += n;
+    }
+    return true;
+}
+
+size_t str_code_points(const char *s)
+{
+    size_t n = 0;
+
+    for (; *s; s++)
+        n += (*s & 0xc0) != 0x80;
+    return n;
+}
+
+char *str_trim(char *s)
+{
+    size_t n;
+
+    s += strspn(s, " \t\r\n\v\f");
+    n = strlen(s);
+    while (n > 0 && strchr(" \t\r\n\v\f", s[n - 1]))
+        n--;
+    s[n] = '\0';
+    return s;
+}
+
+void str_copy(char *to, size_t capacity, const char *from)
+{
+    size_t n = strnlen(from, capacity - 1);
+
+    memcpy(to, from, n);
+    to[n] = '\0';
+}
+
+bool str_is_container_ref(const char *s)
+{
+    size_t n;
+
+    if (str_is_empty(s) || !isalnum((unsigned char)s[0]))
+        return false;
+    n = strlen(s);
+    return n <= MAX_CONTAINER_REF &&
+           strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") == n;
+}
+
+bool str_eq_secret(const char *a, const char *b)
+{
+    size_t n = strlen(a), m = strlen(b);
+    unsigned char diff = n != m;
+
+    for (size_t i = 0; i < n; i++)
+        diff |= (unsigned char)(a[i] ^ b[m ? i % m : 0]);
+    return diff == 0;
+}

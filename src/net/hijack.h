@@ -1,0 +1,40 @@
+#pragma once
+
+/*
+ * A hijacked Engine connection (exec, attach): an HTTP request with "Upgrade: tcp" whose answer 101 (or
+ * 200) turns the connection into a raw byte stream both ways. Same life cycle as http_call: one `done`,
+ * never before start returned, and cancel means `done` never runs.
+ */
+
+#include "base/error.h"
+#include "net/http_client.h"
+#include "net/loop.h"
+
+struct hijack;
+
+struct hijack_options {
+    const char *address; /* as http_call_options.address; unix:// and tcp:// */
+    const char *path;
+    const void *body; /* JSON, copied */
+    size_t body_size;
+    size_t max_queue;            /* most bytes waiting to be written */
+    uint64_t connect_timeout_ms; /* connecting and upgrading; 0: 5 s */
+    void (*on_open)(void *owner);
+    http_data_fn on_data;
+    http_done_fn
+        done; /* stream ended (code 0, status 101), or refused (status and body), or failed (code) */
+    void *owner;
+};
+
+int hijack_start(struct hijack **ret,
+                 struct loop *loop,
+                 const struct hijack_options *o,
+                 struct error *err) _nodiscard_;
+void hijack_cancel(struct hijack *h);
+DEFINE_CLEANUP(struct hijack *, hijack_cancel);
+
+/* Queues bytes for the peer; -ENOBUFS with nothing queued when the queue would pass its maximum. */
+int hijack_write(struct hijack *h, const void *data, size_t size) _nodiscard_;
+int hijack_shutdown_write(struct hijack *h)
+    _nodiscard_; /* after the queue is written: end of input for the peer */
+void hijack_pause(struct hijack *h, bool is_paused);

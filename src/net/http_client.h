@@ -1,0 +1,65 @@
+#pragma once
+
+/*
+ * HTTP/1.1 client requests, one connection each ("Connection: close"). A request is an http_call: it
+ * owns its connection and buffers, has a deadline, and ends with exactly one call of `done`, never
+ * before http_call_start() returned. After `done` the call is gone. http_call_cancel() before that
+ * means `done` never runs; cancelling from inside `done` or `on_data` is harmless.
+ */
+
+#include "base/error.h"
+#include "net/loop.h"
+#include <stddef.h>
+#include <stdint.h>
+
+struct http_call;
+
+struct http_header {
+    const char *name; /* without colon */
+    const char *value;
+};
+
+struct http_result {
+    int code; /* 0, or why there is no complete response: -ECONNREFUSED -ENOENT -EACCES (unix socket),
+                    -ETIMEDOUT, -EMSGSIZE (body over the maximum), -EPROTO, -ECONNRESET */
+    int status;               /* HTTP status; 0 if no response head came */
+    const char *content_type; /* never NULL; gone after `done` returns */
+    const char *body; /* buffered mode: NUL-terminated, never NULL; gone after `done` returns */
+    size_t size;
+    const char *
+        message; /* for humans when code < 0: "connect /var/run/docker.sock: No such file or directory" */
+};
+
+typedef void (*http_done_fn)(void *owner, const struct http_result *result);
+/* Streaming mode: pieces of the body as they come, HTTP framing removed. Not called for non-2xx answers: their
+ * body is buffered (up to max_body) and handed to `done`. */
+typedef void (*http_data_fn)(void *owner, const void *data, size_t size);
+
+struct http_call_options {
+    const char
+        *address; /* "unix:///path", "tcp://host:port", "http://host:port", "https://host:port" */
+    const char *method;
+    const char *path; /* with query; must be printable ASCII without spaces, else -EINVAL */
+    const struct http_header *headers;
+    size_t n_headers;
+    const void *body; /* copied; NULL for none */
+    size_t body_size;
+    const char *content_type;    /* of the body; NULL: application/json */
+    size_t max_body;             /* most bytes kept of a response body */
+    uint64_t connect_timeout_ms; /* 0: 5 s */
+    uint64_t timeout_ms;         /* whole call; streaming: longest silence, 0 for none */
+    bool is_insecure;            /* accept any TLS certificate */
+    http_data_fn on_data;        /* set: streaming mode */
+    http_done_fn done;
+    void *owner;
+};
+
+int http_call_start(struct http_call **ret,
+                    struct loop *loop,
+                    const struct http_call_options *o,
+                    struct error *err) _nodiscard_;
+void http_call_cancel(struct http_call *call);
+DEFINE_CLEANUP(struct http_call *, http_call_cancel);
+
+/* Back-pressure of a stream: nothing is read from the socket while paused. */
+void http_call_pause(struct http_call *call, bool is_paused);

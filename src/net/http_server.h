@@ -1,0 +1,95 @@
+#pragma once
+
+/*
+ * HTTP/1.1 server with WebSocket upgrade. It parses and limits requests, hands complete ones to one
+ * handler (routing is the caller's, see server/api/routes.c) and writes responses. It knows no roles,
+ * no JSON and no Docker.
+ *
+ * A handler may answer at once or later. Across an await it keeps the request's id, not the pointer:
+ * the client may have gone, then http_respond() does nothing. A request that is not answered within
+ * its deadline gets a 504.
+ */
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "net/loop.h"
+#include "net/ws.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct http_server;
+
+struct http_request {
+    uint64_t id;        /* never 0, never used twice */
+    const char *method; /* "GET", "POST", ...; static */
+    const char *
+        path; /* percent-decoded, starts with '/'; no NUL, no control characters, no "..", no "//" */
+    const char *query; /* raw text after '?', or "" */
+    const char *body;  /* NUL-terminated */
+    size_t body_size;
+    const char *peer; /* client IP as text */
+    bool is_tls;
+    void *headers; /* internal */
+};
+
+/* Header values: NULL when absent. Known: those in http_server.c's table (host, origin, authorization, cookie, ...). */
+const char *http_request_header(const struct http_request *r, const char *name);
+/* Decoded values, to be freed; NULL when absent. */
+char *http_request_cookie(const struct http_request *r, const char *name);
+char *http_request_query(const struct http_request *r, const char *name);
+
+struct http_response {
+    int status;
+    const char *content_type; /* NULL: application/json */
+    const void *body;         /* copied */
+    size_t body_size;
+    const char *const *headers; /* extra: name, value, ..., NULL; or NULL */
+};
+
+struct http_limits {
+    size_t max_body;     /* 413 beyond it */
+    uint64_t timeout_ms; /* from complete request to response: 504 beyond it; 0: 60 s */
+};
+
+struct ws_accept {
+    struct ws_limits limits;
+    const struct ws_handler *handler;
+    /* Called when the handshake is done; returns the owner given to the handler's functions. */
+    void *(*on_accept)(void *owner, struct ws *ws, void *context);
+    void *owner;
+    void *
+        context; /* per upgrade, e.g. the authenticated identity; freed with free_context if the handshake fails */
+    void (*free_context)(void *context);
+};
+
+struct http_handler {
+    /* Called when the head is there, before the body is read. Leaves *limits, or tightens or widens it. */
+    void (*on_head)(void *owner, const struct http_request *r, struct http_limits *limits);
+    void (*on_request)(void *owner, const struct http_request *r);
+    /* An upgrade: returns 0 and the accept options, or an HTTP status (401, 403, 404 ...) to refuse it. */
+    int (*on_upgrade)(void *owner, const struct http_request *r, struct ws_accept *ret);
+    /* Errors the server answers by itself (400 408 413 431 503 504): fills `body` with the caller's error shape. */
+    void (*format_error)(int status, const char *detail, struct buf *body);
+};
+
+struct http_server_options {
+    const char *host;       /* address to bind; "" for all */
+    uint16_t port;          /* 0: any free one */
+    size_t max_connections; /* 503 or refused beyond it */
+    uint64_t
+        head_timeout_ms; /* connection to complete head, and head to complete body: slowloris guard */
+    const struct http_handler *handler;
+    void *owner;
+};
+
+int http_server_open(struct http_server **ret,
+                     struct loop *loop,
+                     const struct http_server_options *o,
+                     struct error *err) _nodiscard_;
+void http_server_close(struct http_server *s);
+DEFINE_CLEANUP(struct http_server *, http_server_close);
+uint16_t http_server_port(const struct http_server *s);
+
+/* Answers the request once; false when it is gone or answered already. */
+bool http_respond(struct http_server *s, uint64_t request_id, const struct http_response *response);

@@ -1,0 +1,76 @@
+#pragma once
+
+/*
+ * A WebSocket peer, the same object for the side that dialled and the side that accepted. It
+ * reassembles fragmented messages up to a maximum (close 1009 beyond it), checks UTF-8 of text (1007),
+ * queues what is to be sent up to a maximum, pings every 20 s and gives up after 45 s of silence.
+ *
+ * `on_close` runs exactly once unless the owner called ws_free() before; afterwards the peer is gone.
+ * ws_free() inside any callback is harmless. Callbacks never run from inside ws_connect(), ws_send_*()
+ * or ws_close().
+ */
+
+#include "base/error.h"
+#include "net/loop.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define WS_PING_INTERVAL_MS   20000
+#define WS_SILENCE_TIMEOUT_MS 45000
+#define WS_CLOSE_NORMAL       1000
+#define WS_CLOSE_GOING_AWAY   1001
+#define WS_CLOSE_PROTOCOL     1002
+#define WS_CLOSE_UNSUPPORTED  1003
+#define WS_CLOSE_ABNORMAL     1006 /* reported only: the connection broke without a close frame */
+#define WS_CLOSE_POLICY       1008
+#define WS_CLOSE_TOO_BIG      1009
+#define WS_CLOSE_INTERNAL     1011
+
+struct ws;
+
+struct ws_close {
+    unsigned code;      /* what the peer sent, or what we closed with, or WS_CLOSE_ABNORMAL */
+    const char *reason; /* never NULL; for a dial that failed: why */
+    int error; /* 0 or negative errno: -ECONNREFUSED, -ETIMEDOUT, -EPROTO (HTTP answer was not 101) ... */
+};
+
+struct ws_handler {
+    void (*on_open)(void *owner); /* the dialling side only */
+    void (*on_message)(void *owner, const char *data, size_t size, bool is_binary);
+    void (*on_pong)(void *owner);  /* optional: a pong came, the peer lives */
+    void (*on_drain)(void *owner); /* optional: the send queue has become empty */
+    void (*on_close)(void *owner, const struct ws_close *why);
+};
+
+struct ws_limits {
+    size_t max_message;          /* bytes of one received message */
+    size_t max_queue;            /* bytes waiting to be sent */
+    uint64_t ping_interval_ms;   /* 0: WS_PING_INTERVAL_MS */
+    uint64_t silence_timeout_ms; /* 0: WS_SILENCE_TIMEOUT_MS */
+};
+
+struct ws_dial {
+    const char *url;             /* ws:// or wss://, with path */
+    bool is_insecure;            /* accept any certificate */
+    uint64_t connect_timeout_ms; /* 0: 10 s; TCP, TLS and handshake together */
+    struct ws_limits limits;
+    const struct ws_handler *handler;
+    void *owner;
+};
+
+int ws_connect(struct ws **ret, struct loop *loop, const struct ws_dial *dial, struct error *err)
+    _nodiscard_;
+void ws_free(struct ws *ws); /* closes abruptly if still open; on_close does not run */
+DEFINE_CLEANUP(struct ws *, ws_free);
+
+/* -ENOBUFS with nothing queued when the queue would pass its maximum; -ENOTCONN once closing. */
+int ws_send_text(struct ws *ws, const char *data, size_t size) _nodiscard_;
+int ws_send_binary(struct ws *ws, const void *data, size_t size) _nodiscard_;
+size_t ws_queued(const struct ws *ws);
+
+/* Sends what is queued, then a close frame, and waits at most 5 s for the peer's; then on_close runs. */
+void ws_close(struct ws *ws, unsigned code, const char *reason);
+void ws_pause(struct ws *ws, bool is_paused); /* nothing is read while paused */
+void ws_set_limits(struct ws *ws, const struct ws_limits *limits);
+const char *ws_peer_address(const struct ws *ws); /* IP of the other side, never NULL */

@@ -1,0 +1,67 @@
+#pragma once
+
+/*
+ * Who is asking: users, sessions and API keys resolved to an identity, with a short-lived cache in front
+ * of the store so that an API call normally needs no job. Lives on the loop.
+ */
+
+#include "base/error.h"
+#include "server/job.h"
+#include "server/store/store.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+enum role { ROLE_NONE, ROLE_VIEWER, ROLE_OPERATOR, ROLE_ADMIN }; /* ordered */
+
+int role_parse(const char *s, enum role *ret) _nodiscard_; /* "viewer", "operator", "admin" */
+const char *role_name(enum role r);
+
+struct identity {
+    int64_t user_id; /* 0 for an API key */
+    int64_t key_id;  /* 0 for a session */
+    char name[64];   /* user name or key name */
+    enum role role;
+    bool must_change_password;
+};
+
+struct auth;
+
+struct auth_options {
+    struct job_queue *store_jobs; /* in order */
+    struct job_queue *hash_jobs;  /* argon2, two side by side at most */
+    struct store *store;
+    uint64_t session_lifetime_ms; /* 24 h */
+};
+
+struct auth *auth_new(const struct auth_options *o);
+void auth_free(struct auth *a);
+
+/* Exactly one call of done, on the loop, possibly before the function returns (cache hit). code 0, -ENOKEY, -ENOBUFS. */
+typedef void (*auth_identity_fn)(void *owner, int code, const struct identity *who);
+void auth_check(
+    struct auth *a, const char *session_id, const char *bearer, auth_identity_fn done, void *owner);
+
+struct auth_login_result {
+    int code; /* 0, -ENOKEY wrong name or password, -EAGAIN too many attempts, -ENOBUFS busy */
+    const char *session_id; /* secret for the cookie */
+    struct identity who;
+    uint64_t retry_after_s;
+};
+typedef void (*auth_login_fn)(void *owner, const struct auth_login_result *r);
+void auth_login(struct auth *a,
+                const char *peer,
+                const char *name,
+                const char *password,
+                auth_login_fn done,
+                void *owner);
+
+typedef void (*auth_code_fn)(void *owner, int code, const struct error *err);
+void auth_logout(struct auth *a, const char *session_id, auth_code_fn done, void *owner);
+/* -ENOKEY: current password wrong; -EDOM: the new one is refused (8 to 128 characters, not the old one). Ends the user's other sessions. */
+void auth_change_password(struct auth *a,
+                          int64_t user_id,
+                          const char *current,
+                          const char *new_password,
+                          const char *keep_session_id,
+                          auth_code_fn done,
+                          void *owner);

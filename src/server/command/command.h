@@ -1,0 +1,47 @@
+#pragma once
+
+/*
+ * Commands to agents: correlation id -> waiting request. A reply counts only from the agent the command
+ * went to; a disconnect fails the pending ones at once; each has a timeout. Lives on the loop.
+ */
+
+#include "base/error.h"
+#include "net/loop.h"
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define COMMAND_MAX_PENDING 64 /* per agent; -ENOBUFS beyond it */
+
+struct commands;
+
+struct command_result {
+    int code; /* 0; -ENOTCONN not connected or gone meanwhile; -ETIMEDOUT; -ENOBUFS; -EPROTO unusable reply;
+                 -EACCES permission_denied; -ENOSYS unknown to that agent; -EREMOTEIO the agent reports an error */
+    const char *message;  /* for humans when code < 0 */
+    const json_t *reply;  /* the whole reply object; NULL when code < 0 */
+    const json_t *result; /* payload, else data, else the whole object */
+    uint64_t took_ms;
+};
+typedef void (*command_done_fn)(void *owner, const struct command_result *r);
+
+struct command_request {
+    const char *agent_id;
+    const char *type; /* "container_operation" or "command" */
+    const char *name; /* the action, or the command */
+    json_t *payload;  /* stolen; for operations without "action", which is added */
+    uint64_t timeout_ms;
+    command_done_fn done; /* exactly once, never before command_start() returns */
+    void *owner;
+};
+
+/* How a message reaches an agent; session/ provides it. Returns 0, -ENOTCONN or -ENOBUFS. */
+typedef int (*command_send_fn)(void *owner, const char *agent_id, const char *text, size_t size);
+
+struct commands *commands_new(struct loop *loop, command_send_fn send, void *owner);
+void commands_free(struct commands *c); /* fails what is pending */
+void command_start(struct commands *c, struct command_request *request);
+
+/* A message that is a reply. False: nobody waits for it (unknown id, late, or from the wrong agent). */
+bool commands_on_reply(struct commands *c, const char *agent_id, const json_t *message);
+void commands_fail_agent(struct commands *c, const char *agent_id, const char *why);

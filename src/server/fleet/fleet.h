@@ -1,0 +1,64 @@
+#pragma once
+
+/*
+ * The fleet: the live model in memory, host -> containers. Sessions write it, the API reads it. It is
+ * loaded from the store at start (hosts and agents, all offline). Offline is a state of a host; its
+ * containers stay listed with their age. Lives on the loop.
+ */
+
+#include "base/list.h"
+#include "base/map.h"
+#include "server/auth/auth.h"
+#include "server/store/agents.h"
+#include "server/store/hosts.h"
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define CONTAINER_ID_SIZE 65
+
+struct fleet_container {
+    char id[CONTAINER_ID_SIZE];
+    char *name; /* without the leading '/' */
+    char *
+        state; /* running paused restarting exited unknown (created, dead, exited all become exited) */
+    char *engine_state; /* as the engine says */
+    int64_t created_s;
+    json_t
+        *raw; /* the list_containers element: Image, Labels, Ports, Mounts, Env, RepoDigests, ... */
+    bool is_seen; /* used while a snapshot is applied */
+};
+
+struct fleet_host {
+    struct host row;
+    struct agent agent; /* zeroed for hosts that are not agents */
+    bool is_online;     /* its agent has a session */
+    int64_t seen_at_ms;
+    int64_t containers_at_ms; /* when the container list was last confirmed; 0: never */
+    struct map containers;    /* 64-hex id -> struct fleet_container */
+};
+
+struct fleet;
+
+struct fleet *fleet_new(void);
+void fleet_free(struct fleet *f);
+
+/* Copies rows in (insert or replace); agent may be NULL. The pointer stays good until fleet_remove_host(). */
+struct fleet_host *fleet_put_host(struct fleet *f,
+                                  const struct host *row,
+                                  const struct agent *agent);
+void fleet_remove_host(struct fleet *f, const char *host_id);
+struct fleet_host *fleet_find_host(const struct fleet *f, const char *host_id);
+struct fleet_host *fleet_find_agent(const struct fleet *f, const char *agent_id);
+const struct map *fleet_hosts(const struct fleet *f); /* host id -> struct fleet_host */
+void fleet_set_online(struct fleet *f, struct fleet_host *h, bool is_online, int64_t now_ms);
+
+/* A complete list (array of list_containers elements); elements that do not decode are counted and skipped. */
+size_t fleet_apply_snapshot(struct fleet_host *h, const json_t *containers, int64_t now_ms);
+size_t fleet_apply_delta(struct fleet_host *h,
+                         const json_t *containers,
+                         const json_t *removed,
+                         int64_t now_ms);
+
+/* By 64-hex id, 12-hex short id, unique id prefix, or name. -ENOENT; -EEXIST when ambiguous. */
+int fleet_find_container(const struct fleet_host *h, const char *ref, struct fleet_container **ret);

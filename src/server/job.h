@@ -1,0 +1,22 @@
+#pragma once
+
+/*
+ * Jobs: slow work (SQLite, argon2) on libuv's worker threads. A job is a struct of its caller that owns
+ * all its input; `work` runs on a worker and touches nothing else, `done` runs on the loop and frees it.
+ * A queue bounds how many of its jobs run side by side (1: they run in order, as the store needs) and
+ * how many wait.
+ */
+
+#include "base/error.h"
+#include <uv.h>
+
+struct job_queue;
+typedef void (*job_fn)(void *job);
+
+struct job_queue *job_queue_new(uv_loop_t *loop, unsigned max_parallel, unsigned max_waiting);
+void job_queue_free(struct job_queue *q); /* the queue must be idle: see job_queue_drain() */
+void job_queue_drain(
+    struct job_queue *q); /* runs the uv loop until every job is done; at shutdown only */
+
+/* -ENOBUFS when too many wait; then neither function is called and the job stays the caller's. */
+int job_submit(struct job_queue *q, void *job, job_fn work, job_fn done) _nodiscard_;

@@ -1,0 +1,47 @@
+#pragma once
+
+/*
+ * Agent sessions: accept, first frame within 30 s, register or reconnect (a store job), auth_success,
+ * then messages until the socket closes. One registered session per agent; a newer one supersedes it
+ * (close 1000) and a teardown counts only if the closing socket is still the registered one.
+ */
+
+#include "net/http_server.h"
+#include "net/loop.h"
+#include "server/command/command.h"
+#include "server/fleet/fleet.h"
+#include "server/job.h"
+#include "server/store/events.h"
+#include "server/store/store.h"
+
+struct sessions;
+
+/* What others want to know; every function may be NULL. Called on the loop. */
+struct session_observer {
+    void (*on_host_changed)(void *owner,
+                            const struct fleet_host *h); /* added, on- or offline, new facts */
+    void (*on_containers_changed)(void *owner, const struct fleet_host *h);
+    void (*on_event)(void *owner, const struct event *e); /* stored and not a double */
+    void *owner;
+};
+
+struct sessions_options {
+    struct loop *loop;
+    struct job_queue *store_jobs;
+    struct store *store;
+    struct fleet *fleet;
+    size_t max_message;        /* of an authenticated agent */
+    uint64_t poll_interval_ms; /* list_containers of agents that do not push: 2000 */
+    struct session_observer observer;
+};
+
+struct sessions *sessions_new(const struct sessions_options *o);
+void sessions_free(struct sessions *s);
+
+/* Fills the accept options for an upgrade of /api/agent/ws. */
+void sessions_accept(struct sessions *s, struct ws_accept *ret);
+struct commands *sessions_commands(struct sessions *s);
+/* Ends the agent's session; its next attempt is refused because the caller deleted it. */
+void sessions_drop_agent(struct sessions *s, const char *agent_id, const char *why);
+/* Asks for a fresh list soon (after an operation) from agents that are polled. */
+void sessions_refresh(struct sessions *s, const char *agent_id);

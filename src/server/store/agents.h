@@ -1,0 +1,44 @@
+#pragma once
+
+/*
+ * agents: one row per agent, 1:1 with its host. Only this module names the table `agents`. The secret
+ * token is random and stored as a hash only; agents migrated from DockMon authenticate with their id
+ * (token_hash NULL) until they are given one.
+ */
+
+#include "server/store/store.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct agent {
+    char *id; /* UUID; not a secret */
+    char *host_id;
+    char *engine_id;  /* unique where force_unique is 0 */
+    char *token_hash; /* hex, NULL: legacy agent whose token is its id */
+    char *version, *proto_version;
+    char *capabilities; /* JSON object */
+    char *os, *arch;    /* GOOS, GOARCH names; may be NULL */
+    bool force_unique;
+    int64_t last_seen_at_ms, registered_at_ms;
+};
+
+void agent_done(struct agent *a);
+
+int agents_insert(struct store *s, const struct agent *a, struct error *err)
+    _nodiscard_; /* -EEXIST: engine id */
+int agents_update(struct store *s, const struct agent *a, struct error *err)
+    _nodiscard_; /* all columns, by id */
+int agents_get(struct store *s, const char *id, struct agent *ret, struct error *err) _nodiscard_;
+int agents_get_by_token_hash(struct store *s,
+                             const char *token_hash,
+                             struct agent *ret,
+                             struct error *err) _nodiscard_;
+int agents_get_by_engine(struct store *s,
+                         const char *engine_id,
+                         struct agent *ret,
+                         struct error *err) _nodiscard_; /* force_unique 0 only */
+int agents_touch(struct store *s, const char *id, int64_t seen_at_ms, struct error *err)
+    _nodiscard_;
+
+typedef void (*agents_row_fn)(void *arg, const struct agent *a);
+int agents_each(struct store *s, agents_row_fn fn, void *arg, struct error *err) _nodiscard_;

@@ -1,0 +1,56 @@
+#pragma once
+
+/*
+ * hosts: Docker hosts. Only this module names the table `hosts`.
+ */
+
+#include "server/store/store.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+enum host_connection {
+    HOST_LOCAL,
+    HOST_REMOTE,
+    HOST_AGENT
+}; /* stored as "local", "remote", "agent" */
+
+struct host {
+    char *id;   /* UUID */
+    char *name; /* unique among active hosts */
+    char *url;
+    enum host_connection connection;
+    bool is_active;
+    char *replaced_by; /* host id or NULL */
+    char *engine_id;
+    char *tags; /* JSON array of strings */
+    char *description;
+    char *os_type, *os_version, *kernel_version, *docker_version, *daemon_started_at;
+    int64_t total_memory; /* bytes, 0 unknown */
+    int64_t num_cpus;     /* 0 unknown */
+    char *host_ips;       /* JSON array of strings */
+    bool is_podman;
+    int64_t created_at_ms, updated_at_ms;
+};
+
+void host_done(struct host *h);
+
+int hosts_insert(struct store *s, const struct host *h, struct error *err)
+    _nodiscard_; /* -EEXIST: the name is taken */
+int hosts_update(struct store *s, const struct host *h, struct error *err)
+    _nodiscard_; /* all columns, by id */
+int hosts_get(struct store *s, const char *id, struct host *ret, struct error *err)
+    _nodiscard_; /* -ENOENT */
+int hosts_delete(struct store *s, const char *id, struct error *err)
+    _nodiscard_; /* with its agent and events; -ENOENT */
+bool hosts_name_taken(struct store *s, const char *name, const char *except_id);
+
+typedef void (*hosts_row_fn)(void *arg, const struct host *h); /* the row is gone after the call */
+int hosts_each(struct store *s, hosts_row_fn fn, void *arg, struct error *err)
+    _nodiscard_; /* active ones, by name */
+/* Active hosts of a connection type with this engine id. */
+int hosts_each_engine(struct store *s,
+                      const char *engine_id,
+                      enum host_connection c,
+                      hosts_row_fn fn,
+                      void *arg,
+                      struct error *err) _nodiscard_;
