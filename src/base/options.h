@@ -42,7 +42,10 @@ struct option_source {
 };
 
 /*
- * Fills `config` (zeroed before). Returns 0, or -EINVAL with every problem as one line each in `errors`.
+ * Fills `config` (zeroed before). Returns 0, or -EINVAL with every problem as one line each in `errors`;
+ * what was valid is filled then, too (so that --help works beside errors), and options_done() is due
+ * either way. An empty environment variable or file value counts as unset. Keys that no option has are
+ * errors in a file named by --config, and ignored in the default one, which may also be missing.
  * Words in argv that are no flags are moved to the end in order; *ret_first is the index of the first.
  */
 int options_parse(const struct option_spec *specs,
