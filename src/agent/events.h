@@ -1,0 +1,43 @@
+#pragma once
+
+/*
+ * The engine's event stream. It lives as long as the process: opened once, re-opened with backoff and
+ * `since` after it broke, and kept in a bounded history while no server is connected (the oldest are
+ * dropped first). A session reads from it by sequence number.
+ */
+
+#include "agent/facts.h"
+#include "docker/engine.h"
+#include "docker/model/event.h"
+
+struct events;
+
+struct events_listener {
+    /* A container event was appended to the history. */
+    void (*on_event)(void *owner);
+    /* Events may have been missed: what was derived from them must be read anew. */
+    void (*on_gap)(void *owner);
+};
+
+struct events *events_new(struct engine *engine, struct facts *facts); /* both outlive it */
+void events_free(struct events *events);
+DEFINE_CLEANUP(struct events *, events_free);
+
+void events_start(struct events *events); /* opens the stream; once */
+
+/* One listener at a time; NULL removes it. */
+void events_listen(struct events *events, const struct events_listener *listener, void *owner);
+
+/* Sequence numbers: [first, end) is in the history. */
+uint64_t events_first(const struct events *events);
+uint64_t events_end(const struct events *events);
+const struct event *events_get(const struct events *events, uint64_t seq); /* NULL outside of it */
+uint64_t events_seek(const struct events *events, int64_t time_ns); /* first with time >= time_ns */
+
+/* What was sent to servers that keep no position of their own; survives sessions. */
+uint64_t events_sent(const struct events *events);
+void events_set_sent(struct events *events, uint64_t seq);
+
+/* Start of the time that the history covers without holes, 0 while the stream never ran. */
+int64_t events_covered_since(const struct events *events);
+bool events_is_live(const struct events *events);

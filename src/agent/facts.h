@@ -1,0 +1,35 @@
+#pragma once
+
+/*
+ * Cache of what /containers/json does not say and what hardly ever changes: Env and StartedAt of a
+ * container, RepoDigests of an image. It outlives sessions. Entries are JSON text, ready to be put into
+ * a list element. Events keep it right: see facts_on_event(); after a gap in them it is dropped whole.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct facts;
+
+struct facts *facts_new(void);
+void facts_free(struct facts *facts);
+
+struct facts_container {
+    char *env;        /* JSON object as text */
+    char *started_at; /* JSON string as text, NULL: never started */
+    bool is_stale;    /* started again since: started_at must be read anew */
+};
+
+/* Borrowed, until the next change; NULL when unknown or stale. */
+const struct facts_container *facts_find_container(const struct facts *facts, const char *id);
+const char *facts_find_image(const struct facts *facts, const char *image_id);
+
+/* Texts are taken over. The caches hold at most 5,000 containers and 5,000 images. */
+void facts_put_container(struct facts *facts, const char *id, char *env, char *started_at);
+void facts_put_image(struct facts *facts, const char *image_id, char *digests);
+
+void facts_on_event(struct facts *facts, const char *type, const char *action, const char *id);
+void facts_clear(struct facts *facts);
+
+/* Bumped by facts_clear(): an answer asked for before a gap must not be cached after it. */
+unsigned facts_generation(const struct facts *facts);
