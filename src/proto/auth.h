@@ -1,0 +1,29 @@
+#pragma once
+
+/*
+ * auth_success and auth_error: the server's answer to register.
+ */
+
+#include "proto/codec.h"
+
+struct msg_auth_success {
+    char *agent_id, *host_id;
+    char *permanent_token; /* NULL or "": none was issued */
+    json_t *capabilities;  /* object of bools, NULL from other servers */
+    int64_t events_since;  /* engine time (ns) of the newest event the server has, 0: none */
+};
+
+struct msg_auth_error {
+    char *error;
+};
+
+int msg_auth_success_decode(const json_t *v, struct msg_auth_success *ret, struct error *err)
+    _nodiscard_;
+json_t *msg_auth_success_encode(const struct msg_auth_success *m) _nodiscard_;
+void msg_auth_success_done(struct msg_auth_success *m);
+bool msg_auth_success_can(const struct msg_auth_success *m, const char *capability);
+
+int msg_auth_error_decode(const json_t *v, struct msg_auth_error *ret, struct error *err)
+    _nodiscard_;
+json_t *msg_auth_error_encode(const struct msg_auth_error *m) _nodiscard_;
+void msg_auth_error_done(struct msg_auth_error *m);

@@ -1,0 +1,31 @@
+#pragma once
+
+/*
+ * An element of list_containers as the server reads it. Everything but the id may be missing or null in
+ * what an agent sends; names and labels are hostile input.
+ */
+
+#include "proto/codec.h"
+
+struct msg_container {
+    char *id;   /* 64 lowercase hex digits */
+    char *name; /* first of Names without its slash; the short id when there is none */
+    char *image, *image_id, *command;
+    char *state;       /* the engine's word */
+    char *status;      /* "Up 5 minutes" */
+    int64_t created_s; /* unix time, 0 unknown */
+    char *started_at;  /* RFC 3339, NULL: never or unknown */
+    json_t *labels;    /* object; this and all below: NULL when absent */
+    json_t *ports;     /* array of {IP, PrivatePort, PublicPort, Type} */
+    json_t *mounts;    /* array */
+    json_t *env;       /* object of strings */
+    struct strings repo_digests;
+    json_t *network_settings; /* object */
+    json_t *host_config;      /* object */
+};
+
+int msg_container_decode(const json_t *v, struct msg_container *ret, struct error *err) _nodiscard_;
+void msg_container_done(struct msg_container *m);
+
+/* The word DockMon uses: running, paused, restarting, exited (also created, dead), unknown. */
+const char *msg_container_state(const char *engine_state);

@@ -1,0 +1,32 @@
+#pragma once
+
+/*
+ * Small messages by which an agent reports without being asked: heartbeat, progress and error (flat), and
+ * the payloads of the events update_progress and selfupdate_progress.
+ */
+
+#include "proto/codec.h"
+
+struct msg_progress {
+    char *container_id; /* NULL for a self-update */
+    char *stage;
+    double percent; /* 0 when the stage says it all */
+    char *message;
+    char *error; /* NULL: none */
+};
+
+struct msg_error {
+    char *error;
+    char *details;      /* may be NULL */
+    char *container_id; /* may be NULL */
+};
+
+json_t *msg_heartbeat_encode(void) _nodiscard_;
+
+int msg_progress_decode(const json_t *v, struct msg_progress *ret, struct error *err) _nodiscard_;
+json_t *msg_progress_encode(const struct msg_progress *m) _nodiscard_; /* without "type" */
+void msg_progress_done(struct msg_progress *m);
+
+int msg_error_decode(const json_t *v, struct msg_error *ret, struct error *err) _nodiscard_;
+json_t *msg_error_encode(const struct msg_error *m) _nodiscard_; /* with "type" */
+void msg_error_done(struct msg_error *m);
