@@ -18,9 +18,10 @@ struct commands;
 struct command_result {
     int code; /* 0; -ENOTCONN not connected or gone meanwhile; -ETIMEDOUT; -ENOBUFS; -EPROTO unusable reply;
                  -EACCES permission_denied; -ENOSYS unknown to that agent; -EREMOTEIO the agent reports an error */
-    const char *message;  /* for humans when code < 0 */
+    const char *message; /* for humans when code < 0, else "" */
+    int engine_status; /* the engine's HTTP status behind an -EREMOTEIO, 0 when the agent named none */
     const json_t *reply;  /* the whole reply object; NULL when code < 0 */
-    const json_t *result; /* payload, else data, else the whole object */
+    const json_t *result; /* payload, else data, else the whole object; NULL when code < 0 */
     uint64_t took_ms;
 };
 typedef void (*command_done_fn)(void *owner, const struct command_result *r);

@@ -8,14 +8,26 @@
 
 #include "base/list.h"
 #include "base/map.h"
-#include "server/auth/auth.h"
+#include "proto/codec.h"
 #include "server/store/agents.h"
 #include "server/store/hosts.h"
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-#define CONTAINER_ID_SIZE 65
+#define CONTAINER_ID_SIZE    65
+#define FLEET_MAX_CONTAINERS 5000 /* of one host; what is beyond is skipped */
+
+/* The newest figures of a container, or of a host (then only the percentages and net_bytes_per_sec). */
+struct fleet_sample {
+    int64_t sampled_at_ms; /* when it reached us; 0: none yet */
+    double cpu_percent;    /* 100 is one core for a container, all cores for a host */
+    double memory_percent;
+    double net_bytes_per_sec;
+    int64_t memory_usage, memory_limit; /* bytes */
+    int64_t network_rx, network_tx;     /* bytes since the container's start */
+    int64_t disk_read, disk_write;
+};
 
 struct fleet_container {
     char id[CONTAINER_ID_SIZE];
@@ -26,6 +38,7 @@ struct fleet_container {
     int64_t created_s;
     json_t
         *raw; /* the list_containers element: Image, Labels, Ports, Mounts, Env, RepoDigests, ... */
+    struct fleet_sample sample;
     bool is_seen; /* used while a snapshot is applied */
 };
 
@@ -34,8 +47,12 @@ struct fleet_host {
     struct agent agent; /* zeroed for hosts that are not agents */
     bool is_online;     /* its agent has a session */
     int64_t seen_at_ms;
-    int64_t containers_at_ms; /* when the container list was last confirmed; 0: never */
-    struct map containers;    /* 64-hex id -> struct fleet_container */
+    int64_t containers_at_ms;    /* when the container list was last confirmed; 0: never */
+    struct map containers;       /* 64-hex id -> struct fleet_container */
+    uint64_t containers_version; /* grows whenever the list or an element of it changes */
+    struct fleet_sample sample;
+    json_t
+        *migration_candidates; /* [{"host_id", "host_name"}] the user may migrate from, or NULL */
 };
 
 struct fleet;
@@ -43,7 +60,10 @@ struct fleet;
 struct fleet *fleet_new(void);
 void fleet_free(struct fleet *f);
 
-/* Copies rows in (insert or replace); agent may be NULL. The pointer stays good until fleet_remove_host(). */
+/*
+ * Copies rows in (insert or replace); agent may be NULL. The pointer stays good until fleet_remove_host();
+ * replacing keeps containers, samples and is_online.
+ */
 struct fleet_host *fleet_put_host(struct fleet *f,
                                   const struct host *row,
                                   const struct agent *agent);
@@ -53,12 +73,20 @@ struct fleet_host *fleet_find_agent(const struct fleet *f, const char *agent_id)
 const struct map *fleet_hosts(const struct fleet *f); /* host id -> struct fleet_host */
 void fleet_set_online(struct fleet *f, struct fleet_host *h, bool is_online, int64_t now_ms);
 
-/* A complete list (array of list_containers elements); elements that do not decode are counted and skipped. */
+/*
+ * A complete list (array of list_containers elements). Elements that do not decode are skipped; the
+ * result is how many. Containers that stay keep their newest sample.
+ */
 size_t fleet_apply_snapshot(struct fleet_host *h, const json_t *containers, int64_t now_ms);
 size_t fleet_apply_delta(struct fleet_host *h,
                          const json_t *containers,
-                         const json_t *removed,
+                         const struct strings *removed,
                          int64_t now_ms);
 
-/* By 64-hex id, 12-hex short id, unique id prefix, or name. -ENOENT; -EEXIST when ambiguous. */
+/* The newest sample of a container (64-hex or 12-hex id); false when the host has no such container. */
+bool fleet_put_sample(struct fleet_host *h, const char *container_id, const struct fleet_sample *s);
+void fleet_put_host_sample(struct fleet_host *h, const struct fleet_sample *s);
+void fleet_set_candidates(struct fleet_host *h, const json_t *candidates); /* copied; NULL: none */
+
+/* By 64-hex id, name (with or without '/'), 12-hex short id, or unique id prefix. -ENOENT; -EEXIST when ambiguous. */
 int fleet_find_container(const struct fleet_host *h, const char *ref, struct fleet_container **ret);

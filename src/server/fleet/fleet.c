@@ -1,0 +1,351 @@
+#include "server/fleet/fleet.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/str.h"
+#include "proto/container.h"
+
+struct fleet {
+    struct map hosts;  /* host id -> struct fleet_host */
+    struct map agents; /* agent id -> the same objects */
+};
+
+static void container_free(struct fleet_container *c)
+{
+    if (!c)
+        return;
+
+    free(c->name);
+    free(c->state);
+    free(c->engine_state);
+    json_decref(c->raw);
+    free(c);
+}
+DEFINE_CLEANUP(struct fleet_container *, container_free);
+
+static void fleet_host_free(struct fleet_host *h)
+{
+    if (!h)
+        return;
+
+    map_foreach(&h->containers, e)
+        container_free(e->value);
+    map_done(&h->containers);
+    json_decref(h->migration_candidates);
+    host_done(&h->row);
+    agent_done(&h->agent);
+    free(h);
+}
+
+struct fleet *fleet_new(void)
+{
+    return xcalloc(1, sizeof(struct fleet));
+}
+
+void fleet_free(struct fleet *f)
+{
+    if (!f)
+        return;
+
+    map_foreach(&f->hosts, e)
+        fleet_host_free(e->value);
+    map_done(&f->hosts);
+    map_done(&f->agents);
+    free(f);
+}
+
+static void host_set(struct host *to, const struct host *from)
+{
+    struct host copy = *from;
+
+    copy.id = xstrdup(from->id);
+    copy.name = xstrdup(from->name);
+    copy.url = xstrdup(from->url);
+    copy.replaced_by = xstrdup(from->replaced_by);
+    copy.engine_id = xstrdup(from->engine_id);
+    copy.tags = xstrdup(from->tags);
+    copy.description = xstrdup(from->description);
+    copy.os_type = xstrdup(from->os_type);
+    copy.os_version = xstrdup(from->os_version);
+    copy.kernel_version = xstrdup(from->kernel_version);
+    copy.docker_version = xstrdup(from->docker_version);
+    copy.daemon_started_at = xstrdup(from->daemon_started_at);
+    copy.host_ips = xstrdup(from->host_ips);
+    host_done(to);
+    *to = copy;
+}
+
+static void agent_set(struct agent *to, const struct agent *from)
+{
+    struct agent copy = {0};
+
+    if (from) {
+        copy = *from;
+        copy.id = xstrdup(from->id);
+        copy.host_id = xstrdup(from->host_id);
+        copy.engine_id = xstrdup(from->engine_id);
+        copy.token_hash = xstrdup(from->token_hash);
+        copy.version = xstrdup(from->version);
+        copy.proto_version = xstrdup(from->proto_version);
+        copy.capabilities = xstrdup(from->capabilities);
+        copy.os = xstrdup(from->os);
+        copy.arch = xstrdup(from->arch);
+    }
+    agent_done(to);
+    *to = copy;
+}
+
+struct fleet_host *fleet_put_host(struct fleet *f,
+                                  const struct host *row,
+                                  const struct agent *agent)
+{
+    struct fleet_host *h = map_find(&f->hosts, row->id);
+
+    if (!h) {
+        h = xcalloc(1, sizeof(*h));
+        (void)map_put(&f->hosts, row->id, h); /* nothing was there */
+    }
+    if (h->agent.id)
+        (void)map_remove(&f->agents, h->agent.id); /* the same object: owned by hosts */
+
+    host_set(&h->row, row);
+    agent_set(&h->agent, agent);
+    if (h->agent.id)
+        (void)map_put(&f->agents, h->agent.id, h);
+    return h;
+}
+
+void fleet_remove_host(struct fleet *f, const char *host_id)
+{
+    struct fleet_host *h = map_remove(&f->hosts, host_id);
+
+    if (h && h->agent.id)
+        (void)map_remove(&f->agents, h->agent.id);
+    fleet_host_free(h);
+}
+
+struct fleet_host *fleet_find_host(const struct fleet *f, const char *host_id)
+{
+    return map_find(&f->hosts, host_id);
+}
+
+struct fleet_host *fleet_find_agent(const struct fleet *f, const char *agent_id)
+{
+    return map_find(&f->agents, agent_id);
+}
+
+const struct map *fleet_hosts(const struct fleet *f)
+{
+    return &f->hosts;
+}
+
+void fleet_set_online(struct fleet *f _unused_,
+                      struct fleet_host *h,
+                      bool is_online,
+                      int64_t now_ms)
+{
+    h->is_online = is_online;
+    h->seen_at_ms = now_ms;
+}
+
+static const char *element_id(const json_t *element)
+{
+    const char *id = json_string_value(json_object_get(element, "Id"));
+
+    return id && str_is_hex(id, CONTAINER_ID_SIZE - 1) ? id : NULL;
+}
+
+static struct fleet_container *container_decode(json_t *element)
+{
+    _cleanup_(msg_container_done) struct msg_container m = {0};
+    struct fleet_container *c;
+
+    if (msg_container_decode(element, &m, NULL) < 0)
+        return NULL;
+
+    c = xcalloc(1, sizeof(*c));
+    str_copy(c->id, sizeof(c->id), m.id);
+    c->name = TAKE_PTR(m.name);
+    c->state = xstrdup(msg_container_state(m.state));
+    c->engine_state = m.state ? TAKE_PTR(m.state) : xstrdup("");
+    c->created_s = m.created_s;
+    c->raw = json_incref(element);
+    return c;
+}
+
+/* Inserts or replaces one element; false when it does not decode or the host is full. */
+static bool host_put_element(struct fleet_host *h, json_t *element)
+{
+    _cleanup_(container_freep) struct fleet_container *c = NULL;
+    struct fleet_container *old;
+    const char *id = element_id(element);
+
+    old = id ? map_find(&h->containers, id) : NULL;
+    if (old && json_equal(old->raw, element)) {
+        old->is_seen = true;
+        return true;
+    }
+    if (!old && h->containers.size >= FLEET_MAX_CONTAINERS)
+        return false;
+
+    c = container_decode(element);
+    if (!c)
+        return false;
+
+    c->is_seen = true;
+    if (old)
+        c->sample = old->sample;
+    h->containers_version++;
+    (void)map_put(&h->containers, c->id, c); /* what it replaces is `old` */
+    container_free(old);
+    (void)TAKE_PTR(c);
+    return true;
+}
+
+static size_t host_put_elements(struct fleet_host *h, const json_t *containers)
+{
+    size_t i, n_skipped = 0;
+    json_t *element;
+
+    json_array_foreach(containers, i, element)
+    {
+        if (!host_put_element(h, element))
+            n_skipped++;
+    }
+    return n_skipped;
+}
+
+static void host_remove_container(struct fleet_host *h, const char *id)
+{
+    struct fleet_container *c = map_remove(&h->containers, id);
+
+    if (c)
+        h->containers_version++;
+    container_free(c);
+}
+
+static void host_remove_unseen(struct fleet_host *h)
+{
+    _cleanup_free_ char(*gone)[CONTAINER_ID_SIZE] = NULL;
+    size_t n = 0;
+
+    if (h->containers.size == 0)
+        return;
+
+    /* The map must not change while it is walked. */
+    gone = xcalloc(h->containers.size, sizeof(*gone));
+    map_foreach(&h->containers, e) {
+        const struct fleet_container *c = e->value;
+
+        if (!c->is_seen)
+            str_copy(gone[n++], sizeof(*gone), c->id);
+    }
+    for (size_t i = 0; i < n; i++)
+        host_remove_container(h, gone[i]);
+}
+
+size_t fleet_apply_snapshot(struct fleet_host *h, const json_t *containers, int64_t now_ms)
+{
+    size_t n_skipped;
+
+    map_foreach(&h->containers, e)
+        ((struct fleet_container *)e->value)->is_seen = false;
+
+    /* Known ones first: a full host that swapped containers must not refuse the new ones. */
+    if (h->containers.size + json_array_size(containers) > FLEET_MAX_CONTAINERS) {
+        size_t i;
+        json_t *element;
+
+        json_array_foreach(containers, i, element)
+        {
+            const char *id = element_id(element);
+            struct fleet_container *c = id ? map_find(&h->containers, id) : NULL;
+
+            if (c)
+                c->is_seen = true;
+        }
+        host_remove_unseen(h);
+    }
+
+    n_skipped = host_put_elements(h, containers);
+    host_remove_unseen(h);
+    h->containers_at_ms = now_ms;
+    return n_skipped;
+}
+
+size_t fleet_apply_delta(struct fleet_host *h,
+                         const json_t *containers,
+                         const struct strings *removed,
+                         int64_t now_ms)
+{
+    for (size_t i = 0; removed && i < removed->n; i++)
+        host_remove_container(h, removed->items[i]);
+    h->containers_at_ms = now_ms;
+    return host_put_elements(h, containers);
+}
+
+bool fleet_put_sample(struct fleet_host *h, const char *container_id, const struct fleet_sample *s)
+{
+    struct fleet_container *c = map_find(&h->containers, container_id);
+
+    if (!c && (strlen(container_id) != 12 || fleet_find_container(h, container_id, &c) < 0))
+        return false;
+
+    c->sample = *s;
+    return true;
+}
+
+void fleet_put_host_sample(struct fleet_host *h, const struct fleet_sample *s)
+{
+    h->sample = *s;
+}
+
+void fleet_set_candidates(struct fleet_host *h, const json_t *candidates)
+{
+    json_decref(h->migration_candidates);
+    h->migration_candidates = candidates ? json_deep_copy(candidates) : NULL;
+}
+
+static struct fleet_container *find_by_name(const struct fleet_host *h, const char *name)
+{
+    map_foreach(&h->containers, e) {
+        struct fleet_container *c = e->value;
+
+        if (str_eq(c->name, name))
+            return c;
+    }
+    return NULL;
+}
+
+int fleet_find_container(const struct fleet_host *h, const char *ref, struct fleet_container **ret)
+{
+    struct fleet_container *found;
+
+    if (str_is_empty(ref))
+        return -ENOENT;
+
+    found = map_find(&h->containers, ref);
+    if (!found)
+        found = find_by_name(h, *ref == '/' ? ref + 1 : ref);
+    if (found) {
+        *ret = found;
+        return 0;
+    }
+
+    map_foreach(&h->containers, e) {
+        struct fleet_container *c = e->value;
+
+        if (!str_starts_with(c->id, ref))
+            continue;
+        if (found)
+            return -EEXIST;
+        found = c;
+    }
+    if (!found)
+        return -ENOENT;
+
+    *ret = found;
+    return 0;
+}

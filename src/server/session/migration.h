@@ -1,0 +1,41 @@
+#pragma once
+
+/*
+ * Migration of a host that DockMon reached over mTLS ("remote") to the agent that now runs on the same
+ * engine: its container-scoped settings move to the agent's host, the old host becomes inactive, points
+ * to its successor and is renamed to "<name> (migrated)". Runs in store jobs only.
+ */
+
+#include "server/store/hosts.h"
+#include "server/store/store.h"
+#include <stdint.h>
+
+struct migration_result {
+    char *agent_id, *host_id;           /* the agent and its host */
+    char *source_host_id, *source_name; /* the host it replaces, with the name it had */
+    int64_t n_transferred;              /* settings that moved */
+};
+
+void migration_result_done(struct migration_result *r);
+
+/*
+ * Migrates the host that the user has chosen, in one transaction. -ENOENT: no such agent or host; -EINVAL:
+ * the host is not an active remote host of the agent's engine.
+ */
+int migration_run(struct store *s,
+                  const char *agent_id,
+                  const char *source_host_id,
+                  struct migration_result *ret,
+                  struct error *err) _nodiscard_;
+
+/*
+ * The two halves, for callers that have a transaction already. Retire frees the old host's name (*source
+ * is updated), so that the new host may take it; transfer needs the new host's row.
+ */
+int migration_retire(struct store *s, struct host *source, int64_t now_ms, struct error *err)
+    _nodiscard_;
+int migration_transfer(struct store *s,
+                       struct host *source,
+                       const char *host_id,
+                       int64_t *ret_n,
+                       struct error *err) _nodiscard_;

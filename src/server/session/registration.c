@@ -1,0 +1,417 @@
+#include "server/session/registration.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/random.h"
+#include "base/str.h"
+#include "proto/json_text.h"
+#include "server/session/migration.h"
+#include "server/store/events.h"
+#include "server/store/secret.h"
+#include "server/store/tokens.h"
+
+#define HOSTNAME_CHARS     255
+#define UNCONFIRMED_PREFIX "unconfirmed:"
+#define MAX_CANDIDATES     50
+
+static const char already_registered[] =
+    "Agent with this engine_id is already registered. If this machine was cloned, give its Docker engine an "
+    "identity of its own: delete /var/lib/docker/engine-id (or /etc/docker/key.json) and restart Docker; or "
+    "set FORCE_UNIQUE_REGISTRATION=true together with a unique AGENT_NAME.";
+
+struct attempt {
+    const struct msg_register *m;
+    int64_t now_ms;
+    struct registration *out;
+    struct host *remotes; /* active mTLS hosts of the same engine */
+    size_t n_remotes;
+    bool has_local;
+};
+
+void registration_done(struct registration *r)
+{
+    host_done(&r->host);
+    agent_done(&r->agent);
+    secret_free(r->permanent_token);
+    free(r->migrated_id);
+    free(r->migrated_name);
+    json_decref(r->candidates);
+    *r = (struct registration){0};
+}
+
+static void attempt_done(struct attempt *a)
+{
+    for (size_t i = 0; i < a->n_remotes; i++)
+        host_done(&a->remotes[i]);
+    free(a->remotes);
+}
+
+static char *token_hash(const char *token, const char *prefix)
+{
+    char hex[SECRET_HASH_SIZE];
+
+    secret_hash(token, hex);
+    return xasprintf("%s%s", prefix, hex);
+}
+
+static void issue_secret(struct registration *out, const char *prefix)
+{
+    secret_free(out->permanent_token);
+    out->permanent_token = secret_new();
+    free(out->agent.token_hash);
+    out->agent.token_hash = token_hash(out->permanent_token, prefix);
+}
+
+static void replace(char **to, const char *from)
+{
+    if (str_is_empty(from))
+        return;
+
+    free(*to);
+    *to = xstrdup(from);
+}
+
+static char *host_ips_text(const struct msg_register *m)
+{
+    json_t *ips = json_array();
+    char *text;
+
+    for (size_t i = 0; i < m->host_ips.n; i++)
+        json_array_append_new(ips, json_text_str(m->host_ips.items[i]));
+    if (m->host_ips.n == 0 && !str_is_empty(m->host_ip))
+        json_array_append_new(ips, json_text_str(m->host_ip));
+    text = json_text_write(ips, NULL);
+    json_decref(ips);
+    return text;
+}
+
+/* What the agent tells about its machine; what it leaves out stays as it was. */
+static void host_describe(struct host *h, const struct msg_register *m, int64_t now_ms)
+{
+    _cleanup_free_ char *ips = host_ips_text(m);
+
+    replace(&h->os_type, m->os_type);
+    replace(&h->os_version, m->os_version);
+    replace(&h->kernel_version, m->kernel_version);
+    replace(&h->docker_version, m->docker_version);
+    replace(&h->daemon_started_at, m->daemon_started_at);
+    if (!str_eq(ips, "[]") || !h->host_ips)
+        replace(&h->host_ips, ips);
+    if (m->total_memory > 0)
+        h->total_memory = m->total_memory;
+    if (m->num_cpus > 0)
+        h->num_cpus = m->num_cpus;
+    h->updated_at_ms = now_ms;
+}
+
+static void agent_describe(struct agent *a, const struct msg_register *m, int64_t now_ms)
+{
+    free(a->capabilities);
+    a->capabilities = m->capabilities ? json_text_write(m->capabilities, NULL) : xstrdup("{}");
+    free(a->version);
+    a->version = xstrdup(m->version ? m->version : "");
+    free(a->proto_version);
+    a->proto_version = xstrdup(m->proto_version ? m->proto_version : "");
+    replace(&a->os, m->agent_os);
+    replace(&a->arch, m->agent_arch);
+    a->last_seen_at_ms = now_ms;
+}
+
+/* Trimmed and cut to whole characters; NULL when nothing is left. */
+static char *clean_hostname(const char *hostname)
+{
+    char *copy, *name;
+    size_t size = 0, n = 0;
+
+    if (!hostname)
+        return NULL;
+
+    copy = xstrdup(hostname);
+    name = str_trim(copy);
+    while (name[size] && n <= HOSTNAME_CHARS) {
+        if (((unsigned char)name[size] & 0xc0) != 0x80 && ++n > HOSTNAME_CHARS)
+            break;
+        size++;
+    }
+    name = size > 0 ? xstrndup(name, size) : NULL;
+    free(copy);
+    return name;
+}
+
+/* Reconnecting. */
+
+static int find_known_agent(struct store *s,
+                            struct attempt *a,
+                            bool *ret_is_legacy,
+                            struct error *err)
+{
+    static const char *const prefixes[] = {"", UNCONFIRMED_PREFIX};
+    struct agent *agent = &a->out->agent;
+    int r;
+
+    for (size_t i = 0; i < ARRAY_LEN(prefixes); i++) {
+        _cleanup_free_ char *hash = token_hash(a->m->token, prefixes[i]);
+
+        r = agents_get_by_token_hash(s, hash, agent, err);
+        if (r == -ENOENT)
+            continue;
+        if (r == 0) {
+            *ret_is_legacy = false;
+            free(agent->token_hash);
+            agent->token_hash = token_hash(a->m->token, ""); /* it has arrived: confirmed */
+        }
+        return r;
+    }
+
+    r = agents_get(s, a->m->token, agent, err);
+    if (r < 0)
+        return r;
+    if (agent->token_hash && !str_starts_with(agent->token_hash, UNCONFIRMED_PREFIX)) {
+        agent_done(agent); /* an id alone has not been a secret since this agent got one */
+        return -ENOENT;
+    }
+    *ret_is_legacy = true;
+    return 0;
+}
+
+static int reconnect(struct store *s, struct attempt *a, bool is_legacy, struct error *err)
+{
+    struct registration *out = a->out;
+    _cleanup_free_ char *name = NULL;
+    int r;
+
+    if (!str_eq(out->agent.engine_id, a->m->engine_id))
+        return error_set(err, -EACCES, "Permanent token does not match engine_id");
+
+    r = hosts_get(s, out->agent.host_id, &out->host, err);
+    if (r < 0)
+        return error_wrap(err, r == -ENOENT ? -EIO : r, "host of agent %s", out->agent.id);
+
+    name = clean_hostname(a->m->hostname);
+    if (name && !str_eq(name, out->host.name) && !hosts_name_taken(s, name, out->host.id))
+        replace(&out->host.name, name);
+    host_describe(&out->host, a->m, a->now_ms);
+    agent_describe(&out->agent, a->m, a->now_ms);
+    if (is_legacy)
+        issue_secret(out, UNCONFIRMED_PREFIX);
+    else
+        out->permanent_token = xstrdup(a->m->token);
+
+    r = hosts_update(s, &out->host, err);
+    if (r < 0)
+        return error_wrap(err, r == -EEXIST ? -EIO : r, "update host %s", out->host.id);
+    r = agents_update(s, &out->agent, err);
+    if (r < 0)
+        return error_wrap(err, r == -EEXIST ? -EIO : r, "update agent %s", out->agent.id);
+    return events_newest_engine_ns(s, out->host.id, &out->events_since, err);
+}
+
+/* Registering. */
+
+static int consume_token(struct store *s, const struct attempt *a, struct error *err)
+{
+    enum token_verdict verdict;
+    int r = tokens_consume(s, a->m->token, a->now_ms, &verdict, err);
+
+    if (r < 0)
+        return r;
+
+    switch (verdict) {
+    case TOKEN_OK: return 0;
+    case TOKEN_UNKNOWN: return error_set(err, -EACCES, "Invalid registration token");
+    case TOKEN_EXPIRED: return error_set(err, -EACCES, "Registration token has expired");
+    case TOKEN_USED: return error_set(err, -EACCES, "Registration token has reached maximum uses");
+    }
+    return error_set(err, -EIO, "token verdict %d", (int)verdict);
+}
+
+static void on_local(void *arg, const struct host *h _unused_)
+{
+    ((struct attempt *)arg)->has_local = true;
+}
+
+static void on_remote(void *arg, const struct host *h)
+{
+    struct attempt *a = arg;
+
+    if (a->n_remotes == MAX_CANDIDATES)
+        return;
+    a->remotes = xrealloc(a->remotes, a->n_remotes + 1, sizeof(*a->remotes));
+    a->remotes[a->n_remotes++] = (struct host){.id = xstrdup(h->id), .name = xstrdup(h->name)};
+}
+
+static int check_force_unique(const struct msg_register *m, const char *name, struct error *err)
+{
+    if (name && str_eq(m->hostname_source, "agent_name"))
+        return 0;
+
+    return error_set(
+        err, -EACCES,
+        "FORCE_UNIQUE_REGISTRATION requires AGENT_NAME to be set on the agent (reported hostname_source: %s)",
+        str_is_empty(m->hostname_source) ? "none" : m->hostname_source);
+}
+
+static int check_engine(struct store *s, struct attempt *a, const char *name, struct error *err)
+{
+    _cleanup_(agent_done) struct agent same = {0};
+    int r = hosts_each_engine(s, a->m->engine_id, HOST_LOCAL, on_local, a, err);
+
+    if (r < 0)
+        return r;
+    if (a->has_local) {
+        return error_set(
+            err, -EACCES,
+            "Migration not supported for local Docker connections: this engine is already monitored "
+            "through the local socket, agents are only for remote hosts");
+    }
+    if (a->m->force_unique_registration)
+        return check_force_unique(a->m, name, err);
+
+    r = agents_get_by_engine(s, a->m->engine_id, &same, err);
+    if (r == 0)
+        return error_set(err, -EACCES, "%s", already_registered);
+    if (r != -ENOENT)
+        return r;
+    return hosts_each_engine(s, a->m->engine_id, HOST_REMOTE, on_remote, a, err);
+}
+
+static void make_rows(struct attempt *a, const char *name)
+{
+    struct host *h = &a->out->host;
+    struct agent *agent = &a->out->agent;
+    char id[UUID_TEXT_SIZE];
+
+    random_uuid(id);
+    h->id = xstrdup(id);
+    h->name = name ? xstrdup(name) : xasprintf("Agent-%.12s", a->m->engine_id);
+    h->url = xstrdup("agent://");
+    h->connection = HOST_AGENT;
+    h->is_active = true;
+    h->engine_id = xstrdup(a->m->engine_id);
+    h->tags = xstrdup("[]");
+    h->created_at_ms = a->now_ms;
+    host_describe(h, a->m, a->now_ms);
+
+    random_uuid(id);
+    agent->id = xstrdup(id);
+    agent->host_id = xstrdup(h->id);
+    agent->engine_id = xstrdup(a->m->engine_id);
+    agent->force_unique = a->m->force_unique_registration;
+    agent->registered_at_ms = a->now_ms;
+    agent_describe(agent, a->m, a->now_ms);
+    issue_secret(a->out, "");
+    a->out->is_new = true;
+}
+
+static int insert_rows(struct store *s, const struct registration *out, struct error *err)
+{
+    int r = hosts_insert(s, &out->host, err);
+
+    if (r == -EEXIST)
+        return error_set(
+            err, -EACCES,
+            "A host named '%.255s' already exists in DockMon. Set AGENT_NAME to a unique value and retry.",
+            out->host.name);
+    if (r < 0)
+        return error_wrap(err, r, "insert host");
+
+    r = agents_insert(s, &out->agent, err);
+    if (r == -EEXIST)
+        return error_set(err, -EACCES, "%s", already_registered);
+    return r < 0 ? error_wrap(err, r, "insert agent") : 0;
+}
+
+/* Exactly one mTLS host of this engine: the agent takes its place and its name. */
+static int register_migrated(struct store *s, struct attempt *a, struct error *err)
+{
+    _cleanup_(host_done) struct host source = {0};
+    struct registration *out = a->out;
+    int64_t n;
+    int r;
+
+    r = hosts_get(s, a->remotes[0].id, &source, err);
+    if (r < 0)
+        return error_wrap(err, r == -EACCES ? -EIO : r, "host to migrate");
+
+    out->migrated_id = xstrdup(source.id);
+    out->migrated_name = xstrdup(source.name);
+    replace(&out->host.name, source.name);
+    replace(&out->host.tags, source.tags);
+    replace(&out->host.description, source.description);
+
+    r = migration_retire(s, &source, a->now_ms, err);
+    if (r < 0)
+        return r;
+    r = insert_rows(s, out, err);
+    if (r < 0)
+        return r;
+    return migration_transfer(s, &source, out->host.id, &n, err);
+}
+
+static void remember_candidates(const struct attempt *a)
+{
+    a->out->candidates = json_array();
+    for (size_t i = 0; i < a->n_remotes; i++) {
+        json_t *c = json_object();
+
+        json_text_set(c, "host_id", json_text_str(a->remotes[i].id));
+        json_text_set(c, "host_name", json_text_str(a->remotes[i].name));
+        json_array_append_new(a->out->candidates, c);
+    }
+}
+
+static int register_new(struct store *s, struct attempt *a, struct error *err)
+{
+    _cleanup_free_ char *name = clean_hostname(a->m->hostname);
+    int r = consume_token(s, a, err);
+
+    if (r < 0)
+        return r;
+    r = check_engine(s, a, name, err);
+    if (r < 0)
+        return r;
+
+    make_rows(a, name);
+    if (a->n_remotes == 1)
+        return register_migrated(s, a, err);
+    if (a->n_remotes > 1)
+        remember_candidates(a);
+    return insert_rows(s, a->out, err);
+}
+
+static int decide(struct store *s, void *arg, struct error *err)
+{
+    struct attempt *a = arg;
+    bool is_legacy;
+    int r;
+
+    if (str_is_empty(a->m->engine_id))
+        return error_set(err, -EACCES, "engine_id is required");
+
+    r = find_known_agent(s, a, &is_legacy, err);
+    if (r == 0)
+        return reconnect(s, a, is_legacy, err);
+    if (r != -ENOENT)
+        return r;
+    return register_new(s, a, err);
+}
+
+int registration_run(struct store *s,
+                     const struct msg_register *m,
+                     int64_t now_ms,
+                     struct registration *ret,
+                     struct error *err)
+{
+    struct registration out = {0};
+    _cleanup_(attempt_done) struct attempt a = {.m = m, .now_ms = now_ms, .out = &out};
+    int r = store_tx(s, decide, &a, err);
+
+    if (r < 0) {
+        registration_done(&out);
+        return r;
+    }
+    *ret = out;
+    return 0;
+}
