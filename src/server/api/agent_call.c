@@ -1,0 +1,106 @@
+#include "server/api/agent_call.h"
+#include "base/str.h"
+#include "base/time.h"
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+#define SHORT_ID 12
+
+void api_fail_command(struct api_call *call, const struct command_result *r)
+{
+    int status = error_http_status(r->code);
+
+    if (r->code == -EREMOTEIO) {
+        /* What the engine said of the container is for the client to know; its own troubles are ours. */
+        status = r->engine_status >= 400 && r->engine_status < 500 ? r->engine_status : 500;
+    } else if (r->code == -ENOSYS) {
+        api_fail_status(call, 501,
+                        "The agent of this host is too old for this: %s. Update the agent",
+                        r->message);
+        return;
+    }
+    api_fail_status(call, status, "%s", r->message);
+}
+
+static bool is_id(const char *ref)
+{
+    return str_is_hex(ref, SHORT_ID) || str_is_hex(ref, CONTAINER_ID_SIZE - 1);
+}
+
+/* False after the call was answered. */
+static bool check_agent(struct api_call *call, const struct fleet_host *h)
+{
+    char when[TIME_TEXT_SIZE];
+
+    if (!h->agent.id) {
+        api_fail(call, -ENOENT, "No agent serves host %s", h->row.name);
+        return false;
+    }
+    if (!h->is_online) {
+        api_fail(call, -ENOTCONN,
+                 "Host %s is offline: its agent was last seen at %s. Check the agent there",
+                 h->row.name, h->seen_at_ms ? time_format_ms(h->seen_at_ms, when) : "no time yet");
+        return false;
+    }
+    return true;
+}
+
+bool api_target_find(struct api_call *call, struct api_target *ret)
+{
+    const char *ref = api_param(call, 1);
+    struct api_target t = {.host = api_host(call, 0)};
+    int r;
+
+    if (!t.host)
+        return false;
+    if (!str_is_container_ref(ref)) {
+        api_fail_status(call, 400,
+                        "Invalid container id or name: letters, digits, `_`, `.` and `-` only");
+        return false;
+    }
+    r = fleet_find_container(t.host, ref, &t.container);
+    if (r == -EEXIST) {
+        api_fail(call, r, "More than one container matches %s", ref);
+        return false;
+    }
+    if (r < 0 && !is_id(ref)) {
+        api_fail(call, -ENOENT, "No such container on host %s: %s", t.host->row.name, ref);
+        return false;
+    }
+    if (!check_agent(call, t.host))
+        return false;
+    str_copy(t.ref, sizeof(t.ref), t.container ? t.container->id : ref);
+    *ret = t;
+    return true;
+}
+
+bool api_is_own_container(const char *name, const json_t *labels)
+{
+    const char *app = json_string_value(json_object_get(labels, "app"));
+
+    if (name && name[0] == '/')
+        name++;
+    if (name && (strcasecmp(name, "dockmon") == 0 ||
+                 strncasecmp(name, "dockmon-", strlen("dockmon-")) == 0))
+        return true;
+    return str_eq(app, "dockmon");
+}
+
+void api_agent_operation(struct api_call *call,
+                         const struct fleet_host *h,
+                         const struct api_operation *o)
+{
+    struct command_request request = {
+        .agent_id = h->agent.id,
+        .type = "container_operation",
+        .name = o->action,
+        .payload = o->payload,
+        .timeout_ms = o->timeout_ms,
+        .done = o->done,
+        .owner = o->owner,
+    };
+
+    command_start(sessions_commands(call->api->o.sessions), &request);
+}

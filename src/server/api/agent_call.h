@@ -1,0 +1,41 @@
+#pragma once
+
+/*
+ * What the handlers that ask an agent have in common: which container is meant, may it be touched, and
+ * what the agent's failure means for the client.
+ */
+
+#include "server/api/call.h"
+#include "server/command/command.h"
+
+/* Answers the call with the failure of a command: 403 404 409 501 502 503 504, 500 for the rest. */
+void api_fail_command(struct api_call *call, const struct command_result *r);
+
+/*
+ * The container that path parameters 0 (host) and 1 (container) name.
+ */
+struct api_target {
+    struct fleet_host *host;
+    struct fleet_container
+        *container; /* NULL: unknown to the live model, but `ref` is a full or short id */
+    char ref[CONTAINER_ID_SIZE]; /* what to tell the agent: the full id where it is known */
+};
+
+/* False after the call was answered: unknown host, no agent, offline, malformed or unknown container. */
+bool api_target_find(struct api_call *call, struct api_target *ret);
+
+/* DockMon's own containers: named dockmon or dockmon-*, or labelled app=dockmon. name may begin with '/'. */
+bool api_is_own_container(const char *name, const json_t *labels);
+
+struct api_operation {
+    const char *action;
+    json_t *payload; /* stolen */
+    uint64_t timeout_ms;
+    command_done_fn done;
+    void *owner;
+};
+
+/* Sends to the host's agent; a failure to send arrives in `done`, too. */
+void api_agent_operation(struct api_call *call,
+                         const struct fleet_host *h,
+                         const struct api_operation *o);

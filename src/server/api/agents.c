@@ -1,0 +1,168 @@
+#include "base/alloc.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "server/api/agent_json.h"
+#include "server/api/handlers.h"
+#include "server/api/job_call.h"
+#include "server/session/migration.h"
+#include "server/store/tokens.h"
+
+#include <errno.h>
+
+/* What both shapes of an agent have in common. */
+static json_t *common_json(const struct fleet_host *h)
+{
+    const struct agent *a = &h->agent;
+
+    return json_pack(
+        "{s:s, s:s, s:s, s:s, s:o, s:s, s:b, s:o, s:o}", "agent_id", a->id, "engine_id",
+        a->engine_id, "version", a->version, "proto_version", a->proto_version, "capabilities",
+        api_json_column(a->capabilities, json_object()), "status",
+        h->is_online ? "online" : "offline", "connected", h->is_online, "last_seen_at",
+        api_json_time(h->seen_at_ms), "registered_at", api_json_time(a->registered_at_ms));
+}
+
+json_t *agent_json_of_host(const struct fleet_host *h)
+{
+    return h->agent.id ? common_json(h) : json_null();
+}
+
+json_t *agent_json(const struct fleet_host *h)
+{
+    json_t *o = common_json(h);
+
+    (void)json_object_set_new(o, "host_id", json_string(h->row.id));
+    (void)json_object_set_new(o, "host_name", api_json_string(h->row.name));
+    return o;
+}
+
+static int token_work(struct api_job *job)
+{
+    _cleanup_free_ char *token = NULL, *creator = NULL;
+    int64_t expires_at_ms;
+    int r;
+
+    if (job->who.user_id)
+        creator = xasprintf("%jd", (intmax_t)job->who.user_id);
+    r = tokens_create(job->store, creator, job->numbers[0] != 0, job->numbers[1], &token,
+                      &expires_at_ms, &job->err);
+    if (r < 0)
+        return r;
+    job->result = json_pack("{s:b, s:s, s:o, s:b}", "success", 1, "token", token, "expires_at",
+                            api_json_time(expires_at_ms), "multi_use", job->numbers[0] != 0);
+    return 0;
+}
+
+void agents_token_post(struct api_call *call)
+{
+    struct error err = ERROR_INIT;
+    const json_t *body;
+    struct api_job *job;
+    bool is_multi_use;
+    int r;
+
+    r = api_body(call, &body, &err);
+    if (r == 0)
+        r = api_body_bool(body, "multi_use", false, &is_multi_use, &err);
+    if (r < 0) {
+        api_fail(call, r, "%s", err.msg);
+        return;
+    }
+    job = api_job_new(call, token_work, NULL);
+    job->numbers[0] = is_multi_use;
+    job->numbers[1] = time_utc_ms();
+    api_job_start(job);
+}
+
+void agents_list(struct api_call *call)
+{
+    json_t *list = json_array();
+    size_t connected = 0;
+
+    map_foreach(fleet_hosts(call->api->o.fleet), e) {
+        const struct fleet_host *h = e->value;
+
+        if (!h->agent.id)
+            continue;
+        connected += h->is_online;
+        (void)json_array_append_new(list, agent_json(h));
+    }
+    api_reply(call, 200,
+              json_pack("{s:b, s:o, s:I, s:I}", "success", 1, "agents", list, "total",
+                        (json_int_t)json_array_size(list), "connected_count",
+                        (json_int_t)connected));
+}
+
+/* The host of the agent in path parameter 0, or NULL after the call was answered with 404. */
+static struct fleet_host *agent_host(struct api_call *call)
+{
+    struct fleet_host *h = fleet_find_agent(call->api->o.fleet, api_param(call, 0));
+
+    if (!h)
+        api_fail(call, -ENOENT, "Agent not found: %s", api_param(call, 0));
+    return h;
+}
+
+void agents_status(struct api_call *call)
+{
+    const struct fleet_host *h = agent_host(call);
+
+    if (h)
+        api_reply(call, 200, json_pack("{s:b, s:o}", "success", 1, "agent", agent_json(h)));
+}
+
+void hosts_agent_get(struct api_call *call)
+{
+    const struct fleet_host *h = api_host(call, 0);
+    const struct agent *a;
+
+    if (!h)
+        return;
+    if (!h->agent.id) {
+        api_fail_status(call, 400, "Host %s is not served by an agent", h->row.name);
+        return;
+    }
+    a = &h->agent;
+    api_reply(call, 200,
+              json_pack("{s:s, s:s, s:o, s:o, s:s, s:o, s:b, s:n, s:n, s:o}", "id", a->id,
+                        "version", a->version, "arch", api_json_string(a->arch), "os",
+                        api_json_string(a->os), "status", h->is_online ? "online" : "offline",
+                        "capabilities", api_json_column(a->capabilities, json_object()),
+                        "update_available", 0, "latest_version", "is_container_mode",
+                        "last_seen_at", api_json_time(h->seen_at_ms)));
+}
+
+/* --- migration of a host that was reached over mTLS ------------------------------------------------- */
+
+static int migrate_work(struct api_job *job)
+{
+    struct migration_result m;
+    int r;
+
+    r = migration_run(job->store, job->args[0], job->args[1], &m, &job->err);
+    if (r < 0)
+        return r;
+    job->result = json_pack("{s:b, s:s, s:s, s:{s:s, s:s}, s:I}", "success", 1, "agent_id",
+                            m.agent_id, "host_id", m.host_id, "migrated_from", "host_id",
+                            m.source_host_id, "host_name", m.source_name, "transferred_count",
+                            (json_int_t)m.n_transferred);
+    migration_result_done(&m);
+    return 0;
+}
+
+static void migrate_done(struct api_job *job)
+{
+    /* The old host is inactive now, so it is no longer listed. */
+    if (job->code == 0)
+        fleet_remove_host(job->call->api->o.fleet, job->args[1]);
+    api_job_answer(job);
+}
+
+void agents_migrate(struct api_call *call)
+{
+    struct api_job *job = api_job_new(call, migrate_work, migrate_done);
+
+    job->args[0] = xstrdup(api_param(call, 0));
+    job->args[1] = xstrdup(api_param(call, 1));
+    api_job_start(job);
+}

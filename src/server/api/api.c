@@ -1,0 +1,175 @@
+#include "server/api/api.h"
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "server/api/call.h"
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+#define DEFAULT_TIMEOUT_MS 60000
+#define BEARER             "Bearer "
+
+struct api *api_new(const struct api_options *o)
+{
+    struct api *a = xcalloc(1, sizeof(*a));
+
+    a->o = *o;
+    a->started_at_ms = time_utc_ms();
+    return a;
+}
+
+void api_free(struct api *a)
+{
+    free(a);
+}
+
+void api_set_server(struct api *a, struct http_server *http)
+{
+    a->http = http;
+}
+
+static void on_head(void *owner, const struct http_request *r, struct http_limits *limits)
+{
+    struct route_match m;
+
+    (void)owner;
+    route_find(r->method, r->path, &m);
+    limits->max_body = m.route ? m.route->max_body : 0;
+    limits->timeout_ms = m.route && m.route->timeout_ms ? m.route->timeout_ms : DEFAULT_TIMEOUT_MS;
+    route_match_done(&m);
+}
+
+/* The part of "http://host:port" that must equal the Host header. */
+static const char *origin_host(const char *origin)
+{
+    const char *p = strstr(origin, "://");
+
+    return p ? p + 3 : origin;
+}
+
+/*
+ * A browser says where a request comes from. One from another site must not use the cookie that the
+ * browser adds by itself (cross-site request forgery, cross-site WebSocket hijacking).
+ */
+static bool is_foreign_origin(const struct http_request *r)
+{
+    const char *origin = http_request_header(r, "origin"), *host = http_request_header(r, "host");
+
+    if (!origin)
+        return false;
+    return !host || strcasecmp(origin_host(origin), host) != 0;
+}
+
+static bool is_read(const char *method)
+{
+    return str_eq(method, "GET") || str_eq(method, "HEAD");
+}
+
+static struct api_call *call_new(struct api *a, const struct http_request *r, struct route_match *m)
+{
+    struct api_call *call = xcalloc(1, sizeof(*call));
+
+    call->api = a;
+    call->request_id = r->id;
+    call->match = *m; /* takes the parameters over */
+    call->query = xstrdup(r->query);
+    call->body = xmemdup(r->body, r->body_size + 1);
+    call->body_size = r->body_size;
+    call->peer = xstrdup(r->peer);
+    call->session_id = http_request_cookie(r, "session_id");
+    call->is_tls = r->is_tls;
+    return call;
+}
+
+static void on_identity(void *owner, int code, const struct identity *who)
+{
+    struct api_call *call = owner;
+    const struct route *route = call->match.route;
+
+    if (code < 0) {
+        api_fail(
+            call, code, "%s",
+            code == -ENOKEY
+                ? "Not authenticated: log in, or send an API key as `Authorization: Bearer KEY`"
+                : "the server is busy, try again in a moment");
+        return;
+    }
+    call->who = *who;
+    if (who->role < route->role) {
+        api_fail(call, -EACCES, "Permission denied: %s %s needs the role %s, %s has %s",
+                 route->method, route->pattern, role_name(route->role), who->name,
+                 role_name(who->role));
+        return;
+    }
+    route->handle(call);
+}
+
+static void on_request(void *owner, const struct http_request *r)
+{
+    struct api *a = owner;
+    const char *authorization = http_request_header(r, "authorization");
+    struct api_call *call;
+    struct route_match m;
+
+    route_find(r->method, r->path, &m);
+    call = call_new(a, r, &m);
+    if (!m.route) {
+        api_fail_status(call, m.is_other_method ? 405 : 404,
+                        m.is_other_method ? "Method %s is not allowed for %s" : "%s %s: not found",
+                        r->method, r->path);
+        return;
+    }
+    if (m.route->role == ROLE_NONE) {
+        if (!is_read(r->method) && is_foreign_origin(r)) {
+            api_fail(call, -EACCES, "Requests from another site are refused");
+        } else {
+            m.route->handle(call);
+        }
+        return;
+    }
+    if (authorization && strncasecmp(authorization, BEARER, strlen(BEARER)) == 0) {
+        auth_check(a->o.auth, NULL, authorization + strlen(BEARER), on_identity, call);
+    } else if (!is_read(r->method) && is_foreign_origin(r)) {
+        api_fail(call, -EACCES, "Requests from another site are refused");
+    } else {
+        auth_check(a->o.auth, call->session_id, NULL, on_identity, call);
+    }
+}
+
+static int on_upgrade(void *owner, const struct http_request *r, struct ws_accept *ret)
+{
+    struct api *a = owner;
+
+    if (!str_eq(r->path, "/api/agent/ws"))
+        return 404;
+    if (is_foreign_origin(r)) /* agents send no Origin; a browser has no business here */
+        return 403;
+    sessions_accept(a->o.sessions, ret);
+    return 0;
+}
+
+static void format_error(int status, const char *detail, struct buf *body)
+{
+    json_t *o = json_pack("{s:s}", "detail", detail);
+    char *text = json_dumps(o, JSON_COMPACT);
+
+    (void)status;
+    (void)buf_append_str(body, text ? text : "{}"); /* texts of the HTTP server are short */
+    free(text);
+    json_decref(o);
+}
+
+const struct http_handler *api_http_handler(void)
+{
+    static const struct http_handler handler = {
+        .on_head = on_head,
+        .on_request = on_request,
+        .on_upgrade = on_upgrade,
+        .format_error = format_error,
+    };
+
+    return &handler;
+}

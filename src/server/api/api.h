@@ -1,0 +1,34 @@
+#pragma once
+
+/*
+ * The REST API: one table of routes (routes.c), authentication and role check in front of every one of
+ * them (api.c), one file per resource with the handlers. Lives on the loop.
+ */
+
+#include "net/http_server.h"
+#include "server/auth/auth.h"
+#include "server/fleet/fleet.h"
+#include "server/job.h"
+#include "server/session/session.h"
+#include "server/store/store.h"
+
+struct api;
+
+struct api_options {
+    struct loop *loop;
+    struct store *store;
+    struct job_queue *store_jobs;
+    struct auth *auth;
+    struct fleet *fleet;
+    struct sessions *sessions;
+    uint64_t session_lifetime_ms; /* of the login cookie */
+};
+
+struct api *api_new(const struct api_options *o);
+void api_free(struct api *a);
+DEFINE_CLEANUP(struct api *, api_free);
+
+/* The functions for http_server_options; their owner is the api. */
+const struct http_handler *api_http_handler(void);
+/* The server that answers go to; set once, before the first request. */
+void api_set_server(struct api *a, struct http_server *http);

@@ -1,0 +1,64 @@
+#include "server/api/audit.h"
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "server/store/audit.h"
+
+struct audit_job {
+    struct store *store;
+    struct audit_entry entry;
+    int code;
+    struct error err;
+};
+
+static void job_free(struct audit_job *job)
+{
+    free(job->entry.who);
+    free(job->entry.peer);
+    free(job->entry.action);
+    free(job->entry.target);
+    free(job->entry.result);
+    free(job);
+}
+
+static void on_work(void *arg)
+{
+    struct audit_job *job = arg;
+
+    job->code = audit_insert(job->store, &job->entry, &job->err);
+}
+
+static void on_done(void *arg)
+{
+    struct audit_job *job = arg;
+
+    if (job->code < 0)
+        log_error(LOG_FIELDS("who", job->entry.who, "action", job->entry.action),
+                  "audit row not stored: %s", job->err.msg);
+    job_free(job);
+}
+
+void audit_call(const struct api_call *call, int status, const json_t *body)
+{
+    const struct route *route = call->match.route;
+    const char *detail = json_string_value(json_object_get(body, "detail"));
+    struct audit_job *job;
+
+    if (!route || !route->action)
+        return;
+    job = xcalloc(1, sizeof(*job));
+    job->store = call->api->o.store;
+    job->entry = (struct audit_entry){
+        .at_ms = time_utc_ms(),
+        .who = xstrdup(call->who.name[0] ? call->who.name : "-"),
+        .peer = xstrdup(call->peer),
+        .action = xstrdup(route->action),
+        .target = xstrdup(call->target ? call->target : api_param(call, 0)),
+        .result = status < 400 ? xstrdup("ok") : xasprintf("%d %s", status, detail ? detail : ""),
+    };
+    if (job_submit(call->api->o.store_jobs, job, on_work, on_done) < 0) {
+        log_error(LOG_FIELDS("who", job->entry.who, "action", job->entry.action),
+                  "audit row not stored: the store queue is full");
+        job_free(job);
+    }
+}

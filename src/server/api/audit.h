@@ -1,0 +1,10 @@
+#pragma once
+
+/*
+ * The audit trail of the API: one row for every answered call of a route that has an action.
+ */
+
+#include "server/api/call.h"
+
+/* Called once per answer, before the call is freed. `body` is the answer (its `detail` is kept on failure). */
+void audit_call(const struct api_call *call, int status, const json_t *body);

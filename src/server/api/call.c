@@ -1,0 +1,223 @@
+#include "server/api/call.h"
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "net/url.h"
+#include "proto/json_text.h"
+#include "server/api/audit.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MAX_JSON_DEPTH 32
+
+const char *api_param(const struct api_call *call, size_t n)
+{
+    return n < ROUTE_MAX_PARAMS && call->match.params[n] ? call->match.params[n] : "";
+}
+
+char *api_query(const struct api_call *call, const char *name)
+{
+    return url_query_get(call->query, name);
+}
+
+int api_query_u64(const struct api_call *call,
+                  const char *name,
+                  uint64_t fallback,
+                  uint64_t min,
+                  uint64_t max,
+                  uint64_t *ret,
+                  struct error *err)
+{
+    _cleanup_free_ char *text = api_query(call, name);
+    uint64_t v = fallback;
+
+    if (!str_is_empty(text) && (parse_u64(text, max, &v) < 0 || v < min))
+        return error_set(err, -EDOM, "query parameter `%s` must be a number from %ju to %ju", name,
+                         (uintmax_t)min, (uintmax_t)max);
+    *ret = v;
+    return 0;
+}
+
+int api_query_bool(
+    const struct api_call *call, const char *name, bool fallback, bool *ret, struct error *err)
+{
+    _cleanup_free_ char *text = api_query(call, name);
+    bool v = fallback;
+
+    if (!str_is_empty(text) && parse_bool(text, &v) < 0)
+        return error_set(err, -EDOM, "query parameter `%s` must be true or false", name);
+    *ret = v;
+    return 0;
+}
+
+int api_query_time(const struct api_call *call,
+                   const char *name,
+                   int64_t *ret_ms,
+                   struct error *err)
+{
+    _cleanup_free_ char *text = api_query(call, name);
+    uint64_t seconds;
+    int64_t ns;
+
+    if (str_is_empty(text)) {
+        *ret_ms = 0;
+    } else if (parse_u64(text, UINT32_MAX, &seconds) == 0) {
+        *ret_ms = (int64_t)seconds * 1000;
+    } else if (time_parse_ns(text, &ns) == 0) {
+        *ret_ms = ns / 1000000;
+    } else {
+        return error_set(
+            err, -EDOM,
+            "query parameter `%s` must be a time such as 2026-01-31T12:00:00Z, or unix seconds",
+            name);
+    }
+    return 0;
+}
+
+int api_body(struct api_call *call, const json_t **ret, struct error *err)
+{
+    if (!call->json) {
+        call->json = call->body_size
+                         ? json_text_parse(call->body, call->body_size, MAX_JSON_DEPTH, err)
+                         : json_object();
+    }
+    if (!call->json)
+        return error_wrap(err, -EBADMSG, "the request body is not valid JSON");
+    if (!json_is_object(call->json))
+        return error_set(err, -EBADMSG, "the request body must be a JSON object");
+    *ret = call->json;
+    return 0;
+}
+
+int api_body_string(
+    const json_t *body, const char *name, size_t max, const char **ret, struct error *err)
+{
+    const json_t *v = json_object_get(body, name);
+
+    if (!v)
+        return error_set(err, -EDOM, "`%s` is missing", name);
+    if (!json_is_string(v))
+        return error_set(err, -EDOM, "`%s` must be a string", name);
+    if (json_string_length(v) > max)
+        return error_set(err, -EDOM, "`%s` is longer than %zu bytes", name, max);
+    if (strlen(json_string_value(v)) != json_string_length(v))
+        return error_set(err, -EDOM, "`%s` contains a NUL character", name);
+    *ret = json_string_value(v);
+    return 0;
+}
+
+int api_body_bool(const json_t *body, const char *name, bool fallback, bool *ret, struct error *err)
+{
+    const json_t *v = json_object_get(body, name);
+
+    if (v && !json_is_null(v) && !json_is_boolean(v))
+        return error_set(err, -EDOM, "`%s` must be true or false", name);
+    *ret = json_is_boolean(v) ? json_is_true(v) : fallback;
+    return 0;
+}
+
+static void call_free(struct api_call *call)
+{
+    route_match_done(&call->match);
+    free(call->query);
+    free(call->body);
+    free(call->peer);
+    free(call->session_id);
+    free(call->target);
+    json_decref(call->json);
+    free(call);
+}
+
+void api_reply_headers(struct api_call *call, int status, json_t *body, const char *const *headers)
+{
+    size_t size = 0;
+    _cleanup_free_ char *text = body ? json_text_write(body, &size) : NULL;
+    struct http_response response = {
+        .status = status,
+        .body = text,
+        .body_size = size,
+        .headers = headers,
+    };
+
+    audit_call(call, status, body);
+    (void)http_respond(call->api->http, call->request_id,
+                       &response); /* false: the client has left */
+    json_decref(body);
+    call_free(call);
+}
+
+void api_reply(struct api_call *call, int status, json_t *body)
+{
+    api_reply_headers(call, status, body, NULL);
+}
+
+static json_t *detail_json(const char *fmt, va_list ap)
+{
+    char text[1024];
+
+    (void)vsnprintf(text, sizeof(text), fmt, ap);
+    if (!str_is_utf8(text, strlen(text))) /* cut in the middle of a character, or a peer's bytes */
+        return json_pack("{s:s}", "detail", "the error text is not valid UTF-8");
+    return json_pack("{s:s}", "detail", text);
+}
+
+void api_fail(struct api_call *call, int code, const char *fmt, ...)
+{
+    json_t *body;
+    va_list ap;
+
+    va_start(ap, fmt);
+    body = detail_json(fmt, ap);
+    va_end(ap);
+    api_reply(call, error_http_status(code), body);
+}
+
+void api_fail_status(struct api_call *call, int status, const char *fmt, ...)
+{
+    json_t *body;
+    va_list ap;
+
+    va_start(ap, fmt);
+    body = detail_json(fmt, ap);
+    va_end(ap);
+    api_reply(call, status, body);
+}
+
+struct fleet_host *api_host(struct api_call *call, size_t n)
+{
+    struct fleet_host *h = fleet_find_host(call->api->o.fleet, api_param(call, n));
+
+    if (!h)
+        api_fail(call, -ENOENT, "Host not found: %s", api_param(call, n));
+    return h;
+}
+
+json_t *api_json_time(int64_t utc_ms)
+{
+    char text[TIME_TEXT_SIZE];
+
+    return utc_ms ? json_string(time_format_ms(utc_ms, text)) : json_null();
+}
+
+json_t *api_json_string(const char *s)
+{
+    json_t *v = s ? json_string(s) : NULL;
+
+    return v ? v : json_null();
+}
+
+json_t *api_json_column(const char *text, json_t *fallback)
+{
+    json_t *v = text ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
+
+    if (!v || json_typeof(v) != json_typeof(fallback)) {
+        json_decref(v);
+        return fallback;
+    }
+    json_decref(fallback);
+    return v;
+}

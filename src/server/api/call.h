@@ -1,0 +1,87 @@
+#pragma once
+
+/*
+ * One API request on its way: what was asked, by whom, and the one answer. A handler receives it when
+ * authentication and role are settled and ends it with exactly one api_reply*() or api_fail*(), at once
+ * or later; after that the call is gone. If the client has left, the answer goes nowhere.
+ */
+
+#include "base/error.h"
+#include "base/list.h"
+#include "server/api/api.h"
+#include "server/api/route.h"
+#include <jansson.h>
+
+struct api {
+    struct api_options o;
+    struct http_server *http;
+    int64_t started_at_ms;
+};
+
+struct api_call {
+    struct api *api;
+    uint64_t request_id;
+    struct route_match match;
+    struct identity who;
+    char *query; /* raw */
+    char *body;
+    size_t body_size;
+    char *peer;
+    char *session_id; /* of the cookie, or NULL */
+    bool is_tls;
+    json_t *json; /* the parsed body after api_body() */
+    char *target; /* for the audit log: what the action was about, or NULL */
+};
+
+/* The n-th path parameter. */
+const char *api_param(const struct api_call *call, size_t n);
+/* Decoded query parameter to be freed, NULL when absent. */
+char *api_query(const struct api_call *call, const char *name);
+/* Parsers of query parameters: fallback when absent, -EINVAL naming the parameter and its range otherwise. */
+int api_query_u64(const struct api_call *call,
+                  const char *name,
+                  uint64_t fallback,
+                  uint64_t min,
+                  uint64_t max,
+                  uint64_t *ret,
+                  struct error *err) _nodiscard_;
+int api_query_bool(const struct api_call *call,
+                   const char *name,
+                   bool fallback,
+                   bool *ret,
+                   struct error *err) _nodiscard_;
+/* RFC 3339 or unix seconds; *ret 0 when absent. */
+int api_query_time(const struct api_call *call,
+                   const char *name,
+                   int64_t *ret_ms,
+                   struct error *err) _nodiscard_;
+
+/* Parses the body as a JSON object; an empty body is an empty object. Borrowed, lives with the call. */
+int api_body(struct api_call *call, const json_t **ret, struct error *err) _nodiscard_;
+/* Members of the body: -EDOM naming the field when missing, of the wrong type or longer than max bytes. */
+int api_body_string(const json_t *body,
+                    const char *name,
+                    size_t max,
+                    const char **ret,
+                    struct error *err) _nodiscard_;
+/* Absent or null: fallback. */
+int api_body_bool(const json_t *body, const char *name, bool fallback, bool *ret, struct error *err)
+    _nodiscard_;
+
+void api_reply(struct api_call *call, int status, json_t *body /* stolen */);
+void api_reply_headers(struct api_call *call,
+                       int status,
+                       json_t *body /* stolen */,
+                       const char *const *headers);
+/* {"detail": ...} with the status of the code; the second with a status of its own. */
+void api_fail(struct api_call *call, int code, const char *fmt, ...) _printf_(3, 4);
+void api_fail_status(struct api_call *call, int status, const char *fmt, ...) _printf_(3, 4);
+
+/* The host of path parameter n, or NULL after the call was answered with 404. */
+struct fleet_host *api_host(struct api_call *call, size_t n);
+
+/* "2026-...Z" or null for 0; string or null. */
+json_t *api_json_time(int64_t utc_ms);
+json_t *api_json_string(const char *s);
+/* JSON text of a column, or an empty container of the kind when it does not parse. */
+json_t *api_json_column(const char *text, json_t *fallback /* stolen */);

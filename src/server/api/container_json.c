@@ -1,0 +1,186 @@
+#include "server/api/container_json.h"
+#include "base/alloc.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "server/api/call.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define SHORT_ID 12
+
+static const char *text(const json_t *o, const char *name)
+{
+    return json_string_value(json_object_get(o, name));
+}
+
+static json_t *copy_or(const json_t *o, const char *name, json_t *fallback /* stolen */)
+{
+    json_t *v = json_object_get(o, name);
+
+    if (!v || json_is_null(v))
+        return fallback;
+    json_decref(fallback);
+    return json_incref(v);
+}
+
+/* "8080:80/tcp" for a published port, "80/tcp" for one that is only exposed; each once (IPv4 and IPv6). */
+static json_t *ports_json(const json_t *raw)
+{
+    const json_t *ports = json_object_get(raw, "Ports");
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < json_array_size(ports); i++) {
+        const json_t *p = json_array_get(ports, i);
+        json_int_t inside = json_integer_value(json_object_get(p, "PrivatePort"));
+        json_int_t outside = json_integer_value(json_object_get(p, "PublicPort"));
+        const char *type = text(p, "Type");
+        char port[64];
+        bool is_known = false;
+
+        if (outside) {
+            (void)snprintf(port, sizeof(port), "%lld:%lld/%s", outside, inside,
+                           type ? type : "tcp");
+        } else {
+            (void)snprintf(port, sizeof(port), "%lld/%s", inside, type ? type : "tcp");
+        }
+        for (size_t k = 0; k < json_array_size(list) && !is_known; k++)
+            is_known = str_eq(json_string_value(json_array_get(list, k)), port);
+        if (!is_known)
+            (void)json_array_append_new(list, api_json_string(port));
+    }
+    return list;
+}
+
+static json_t *volumes_json(const json_t *raw)
+{
+    const json_t *mounts = json_object_get(raw, "Mounts");
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < json_array_size(mounts); i++) {
+        const json_t *m = json_array_get(mounts, i);
+        const char *source = text(m, "Name") ? text(m, "Name") : text(m, "Source");
+        const char *target = text(m, "Destination");
+        json_t *volume = json_sprintf("%s:%s%s", source ? source : "", target ? target : "",
+                                      json_is_false(json_object_get(m, "RW")) ? ":ro" : "");
+
+        if (volume)
+            (void)json_array_append_new(list, volume);
+    }
+    return list;
+}
+
+static void append_tag(json_t *tags, const char *prefix, const char *value)
+{
+    json_t *tag = str_is_empty(value) ? NULL : json_sprintf("%s%s", prefix, value);
+
+    if (tag)
+        (void)json_array_append_new(tags, tag);
+}
+
+/* Tags that follow from labels: the compose project, the swarm service, and a list of the user's own. */
+static json_t *tags_json(const json_t *labels)
+{
+    _cleanup_free_ char *own = xstrdup(text(labels, "dockmon.tag"));
+    json_t *tags = json_array();
+    char *rest = own;
+
+    append_tag(tags, "compose:", text(labels, "com.docker.compose.project"));
+    append_tag(tags, "swarm:", text(labels, "com.docker.swarm.service.name"));
+    while (rest) {
+        char *tag = strsep(&rest, ",");
+
+        append_tag(tags, "", str_trim(tag));
+    }
+    return tags;
+}
+
+static void set_addresses(json_t *o, const json_t *raw)
+{
+    const json_t *networks = json_object_get(json_object_get(raw, "NetworkSettings"), "Networks");
+    json_t *ips = json_object();
+    const char *first = NULL;
+    const char *name;
+    const json_t *network;
+
+    json_object_foreach((json_t *)(uintptr_t)networks, name, network)
+    {
+        const char *ip = text(network, "IPAddress");
+
+        if (str_is_empty(ip))
+            continue;
+        (void)json_object_set_new(ips, name, json_string(ip));
+        if (!first)
+            first = ip;
+    }
+    (void)json_object_set_new(o, "docker_ip", api_json_string(first));
+    (void)json_object_set_new(o, "docker_ips", ips);
+}
+
+/* Where no sample came, the value is unknown: null, never 0. */
+static void set_sample(json_t *o, const struct fleet_container *c)
+{
+    const struct fleet_sample *s = &c->sample;
+    bool is_known = s->sampled_at_ms != 0;
+    const struct {
+        const char *name;
+        double value;
+        bool is_real;
+    } fields[] = {
+        {"cpu_percent",    s->cpu_percent,          true },
+        {"memory_usage",   (double)s->memory_usage, false},
+        {"memory_limit",   (double)s->memory_limit, false},
+        {"memory_percent", s->memory_percent,       true },
+        {"network_rx",     (double)s->network_rx,   false},
+        {"network_tx",     (double)s->network_tx,   false},
+        {"disk_read",      (double)s->disk_read,    false},
+        {"disk_write",     (double)s->disk_write,   false},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+        json_t *v = fields[i].is_real ? json_real(fields[i].value)
+                                      : json_integer((json_int_t)fields[i].value);
+
+        (void)json_object_set_new(o, fields[i].name, is_known ? json_incref(v) : json_null());
+        json_decref(v);
+    }
+    (void)json_object_set_new(o, "net_bytes_per_sec", json_null());
+}
+
+json_t *container_json(const struct fleet_host *h, const struct fleet_container *c, bool with_env)
+{
+    const json_t *raw = c->raw, *labels = json_object_get(raw, "Labels");
+    const char *policy = text(json_object_get(json_object_get(raw, "HostConfig"), "RestartPolicy"),
+                              "Name");
+    json_t *o = json_object();
+
+    (void)json_object_set_new(o, "id", json_string(c->id));
+    (void)json_object_set_new(o, "short_id", json_stringn(c->id, SHORT_ID));
+    (void)json_object_set_new(o, "name", api_json_string(c->name));
+    (void)json_object_set_new(o, "state", json_string(c->state));
+    (void)json_object_set_new(o, "status", json_string(c->state));
+    (void)json_object_set_new(o, "status_text", api_json_string(text(raw, "Status")));
+    (void)json_object_set_new(o, "host_id", json_string(h->row.id));
+    (void)json_object_set_new(o, "host_name", api_json_string(h->row.name));
+    (void)json_object_set_new(o, "host_online", json_boolean(h->is_online));
+    (void)json_object_set_new(o, "confirmed_at", api_json_time(h->containers_at_ms));
+    (void)json_object_set_new(o, "image", api_json_string(text(raw, "Image")));
+    (void)json_object_set_new(o, "command", api_json_string(text(raw, "Command")));
+    (void)json_object_set_new(o, "created", api_json_time(c->created_s * 1000));
+    (void)json_object_set_new(o, "started_at", api_json_string(text(raw, "StartedAt")));
+    (void)json_object_set_new(o, "auto_restart", json_false());
+    (void)json_object_set_new(o, "restart_attempts", json_integer(0));
+    (void)json_object_set_new(o, "desired_state", json_string("unspecified"));
+    (void)json_object_set_new(o, "web_ui_url", json_null());
+    (void)json_object_set_new(o, "ports", ports_json(raw));
+    (void)json_object_set_new(o, "restart_policy", json_string(policy ? policy : "no"));
+    (void)json_object_set_new(o, "volumes", volumes_json(raw));
+    (void)json_object_set_new(o, "env",
+                              with_env ? copy_or(raw, "Env", json_object()) : json_null());
+    (void)json_object_set_new(o, "labels", copy_or(raw, "Labels", json_object()));
+    (void)json_object_set_new(o, "tags", tags_json(labels));
+    (void)json_object_set_new(o, "repo_digests", copy_or(raw, "RepoDigests", json_array()));
+    set_addresses(o, raw);
+    set_sample(o, c);
+    return o;
+}

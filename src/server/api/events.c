@@ -1,0 +1,185 @@
+#include "server/store/events.h"
+#include "base/alloc.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "server/api/handlers.h"
+#include "server/api/job_call.h"
+#include "server/store/audit.h"
+
+#include <errno.h>
+
+#define DEFAULT_LIMIT 100
+#define MAX_LIMIT     1000
+#define MAX_OFFSET    1000000
+
+/* Text filters in the order of the job's arguments. */
+static const char *const filters[] = {"host_id",    "container_id", "category",
+                                      "event_type", "severity",     "search"};
+
+_Static_assert(ARRAY_LEN(filters) <= API_JOB_ARGS, "every filter is a job argument");
+
+static json_t *event_json(const struct event *e)
+{
+    json_t *o = json_object();
+    const struct {
+        const char *name;
+        const char *value;
+    } texts[] = {
+        {"category",       e->category      },
+        {"event_type",     e->type          },
+        {"severity",       e->severity      },
+        {"host_id",        e->host_id       },
+        {"host_name",      e->host_name     },
+        {"container_id",   e->container_id  },
+        {"container_name", e->container_name},
+        {"title",          e->title         },
+        {"message",        e->message       },
+        {"old_state",      e->old_state     },
+        {"new_state",      e->new_state     },
+        {"triggered_by",   e->triggered_by  },
+        {"correlation_id", e->correlation_id},
+    };
+
+    (void)json_object_set_new(o, "id", json_integer(e->id));
+    (void)json_object_set_new(o, "timestamp", api_json_time(e->at_ms));
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        (void)json_object_set_new(o, texts[i].name, api_json_string(texts[i].value));
+    (void)json_object_set_new(o, "details", api_json_column(e->details, json_object()));
+    return o;
+}
+
+static void append_event(void *arg, const struct event *e)
+{
+    (void)json_array_append_new(arg, event_json(e));
+}
+
+static int list_work(struct api_job *job)
+{
+    struct events_query q = {
+        .host_id = job->args[0],
+        .container_id = job->args[1],
+        .category = job->args[2],
+        .type = job->args[3],
+        .severity = job->args[4],
+        .search = job->args[5],
+        .since_ms = job->numbers[0],
+        .until_ms = job->numbers[1],
+        .limit = (uint32_t)job->numbers[2],
+        .offset = (uint32_t)job->numbers[3],
+    };
+    json_t *list = json_array();
+    int64_t total = 0;
+    int r;
+
+    r = events_list(job->store, &q, append_event, list, &total, &job->err);
+    if (r < 0) {
+        json_decref(list);
+        return r;
+    }
+    job->result = json_pack("{s:o, s:I, s:I, s:I, s:b}", "events", list, "total_count",
+                            (json_int_t)total, "limit", (json_int_t)q.limit, "offset",
+                            (json_int_t)q.offset, "has_more",
+                            (int64_t)q.offset + (int64_t)json_array_size(list) < total);
+    return 0;
+}
+
+/* limit, offset, since and until into the job's numbers. */
+static int read_range(struct api_call *call, struct api_job *job, struct error *err)
+{
+    uint64_t limit, offset, hours;
+    int r;
+
+    r = api_query_u64(call, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT, &limit, err);
+    if (r == 0)
+        r = api_query_u64(call, "offset", 0, 0, MAX_OFFSET, &offset, err);
+    if (r == 0)
+        r = api_query_u64(call, "hours", 0, 0, 24 * 365, &hours, err);
+    if (r == 0)
+        r = api_query_time(call, "since", &job->numbers[0], err);
+    if (r == 0)
+        r = api_query_time(call, "until", &job->numbers[1], err);
+    if (r < 0)
+        return r;
+    if (hours && !job->numbers[0])
+        job->numbers[0] = time_utc_ms() - (int64_t)hours * 3600 * 1000;
+    job->numbers[2] = (int64_t)limit;
+    job->numbers[3] = (int64_t)offset;
+    return 0;
+}
+
+/* Events keep the short id; clients may ask with the long one. */
+static void shorten_id(char *id)
+{
+    if (str_is_hex(id, 64))
+        id[12] = '\0';
+}
+
+void api_events_list(struct api_call *call)
+{
+    struct api_job *job = api_job_new(call, list_work, NULL);
+    struct error err = ERROR_INIT;
+
+    if (read_range(call, job, &err) < 0) {
+        api_fail(call, err.code, "%s", err.msg);
+        api_job_free(job);
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(filters); i++) {
+        job->args[i] = api_query(call, filters[i]);
+        if (job->args[i] && !*job->args[i])
+            free(TAKE_PTR(job->args[i]));
+    }
+    shorten_id(job->args[1]);
+    api_job_start(job);
+}
+
+/* --- the audit log ---------------------------------------------------------------------------------- */
+
+static void append_audit(void *arg, const struct audit_entry *e)
+{
+    (void)json_array_append_new(
+        arg, json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "id", (json_int_t)e->id, "timestamp",
+                       api_json_time(e->at_ms), "who", api_json_string(e->who), "peer",
+                       api_json_string(e->peer), "action", api_json_string(e->action), "target",
+                       api_json_string(e->target), "result", api_json_string(e->result)));
+}
+
+static int audit_work(struct api_job *job)
+{
+    struct audit_query q = {
+        .who = job->args[0],
+        .action = job->args[1],
+        .since_ms = job->numbers[0],
+        .until_ms = job->numbers[1],
+        .limit = (uint32_t)job->numbers[2],
+        .offset = (uint32_t)job->numbers[3],
+    };
+    json_t *list = json_array();
+    int64_t total = 0;
+    int r;
+
+    r = audit_list(job->store, &q, append_audit, list, &total, &job->err);
+    if (r < 0) {
+        json_decref(list);
+        return r;
+    }
+    job->result = json_pack("{s:o, s:I, s:I, s:I}", "entries", list, "total_count",
+                            (json_int_t)total, "limit", (json_int_t)q.limit, "offset",
+                            (json_int_t)q.offset);
+    return 0;
+}
+
+void api_audit_list(struct api_call *call)
+{
+    struct api_job *job = api_job_new(call, audit_work, NULL);
+    struct error err = ERROR_INIT;
+
+    if (read_range(call, job, &err) < 0) {
+        api_fail(call, err.code, "%s", err.msg);
+        api_job_free(job);
+        return;
+    }
+    job->args[0] = api_query(call, "who");
+    job->args[1] = api_query(call, "action");
+    api_job_start(job);
+}

@@ -1,0 +1,58 @@
+#pragma once
+
+/*
+ * The handlers that the route table names; each resource has its own file.
+ */
+
+#include "server/api/call.h"
+
+/* health.c */
+void health_get(struct api_call *call);
+
+/* login.c */
+void login_post(struct api_call *call);
+void logout_post(struct api_call *call);
+void me_get(struct api_call *call);
+void password_post(struct api_call *call);
+
+/* keys.c */
+void keys_list(struct api_call *call);
+void keys_create(struct api_call *call);
+void keys_delete(struct api_call *call);
+
+/* agents.c */
+void agents_token_post(struct api_call *call);
+void agents_list(struct api_call *call);
+void agents_status(struct api_call *call);
+void agents_migrate(struct api_call *call);
+void hosts_agent_get(struct api_call *call);
+
+/* hosts.c */
+void hosts_list(struct api_call *call);
+void hosts_put(struct api_call *call);
+void hosts_tags_patch(struct api_call *call);
+void hosts_delete_one(struct api_call *call);
+void hosts_metrics(struct api_call *call);
+
+/* containers.c */
+void containers_list(struct api_call *call);
+
+/* operations.c */
+void container_start(struct api_call *call);
+void container_stop(struct api_call *call);
+void container_restart(struct api_call *call);
+void container_kill(struct api_call *call);
+void container_pause(struct api_call *call);
+void container_unpause(struct api_call *call);
+void container_rename(struct api_call *call);
+void container_remove(struct api_call *call);
+
+/* inspect.c */
+void container_inspect(struct api_call *call);
+
+/* logs.c */
+void container_logs(struct api_call *call);
+
+/* events.c */
+void api_events_list(struct api_call *call);
+void api_audit_list(struct api_call *call);

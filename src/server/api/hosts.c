@@ -1,0 +1,293 @@
+#include "base/alloc.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "server/api/agent_json.h"
+#include "server/api/handlers.h"
+#include "server/api/job_call.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_NAME        255
+#define MAX_DESCRIPTION 1000
+#define MAX_TAGS        50
+#define MAX_TAG         64
+
+static const char *connection_name(enum host_connection c)
+{
+    switch (c) {
+    case HOST_LOCAL: return "local";
+    case HOST_REMOTE: return "remote";
+    case HOST_AGENT: return "agent";
+    }
+    return "agent";
+}
+
+/* 0 means unknown, and unknown is null. */
+static json_t *number_or_null(int64_t n)
+{
+    return n > 0 ? json_integer(n) : json_null();
+}
+
+static json_t *host_json(const struct fleet_host *h)
+{
+    const struct host *row = &h->row;
+    json_t *ips = api_json_column(row->host_ips, json_array());
+    json_t *o = json_pack("{s:s, s:o, s:o, s:s, s:s, s:n, s:o, s:I, s:n}", "id", row->id, "name",
+                          api_json_string(row->name), "url", api_json_string(row->url),
+                          "connection_type", connection_name(row->connection), "status",
+                          h->is_online ? "online" : "offline", "security_status", "last_checked",
+                          api_json_time(h->containers_at_ms), "container_count",
+                          (json_int_t)h->containers.size, "error");
+    const struct {
+        const char *name;
+        const char *value;
+    } texts[] = {
+        {"description",       row->description      },
+        {"os_type",           row->os_type          },
+        {"os_version",        row->os_version       },
+        {"kernel_version",    row->kernel_version   },
+        {"docker_version",    row->docker_version   },
+        {"daemon_started_at", row->daemon_started_at},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        (void)json_object_set_new(o, texts[i].name, api_json_string(texts[i].value));
+    (void)json_object_set_new(o, "tags", api_json_column(row->tags, json_array()));
+    (void)json_object_set_new(o, "total_memory", number_or_null(row->total_memory));
+    (void)json_object_set_new(o, "num_cpus", number_or_null(row->num_cpus));
+    (void)json_object_set_new(o, "is_podman", json_boolean(row->is_podman));
+    (void)json_object_set(o, "host_ip",
+                          json_array_size(ips) ? json_array_get(ips, 0) : json_null());
+    (void)json_object_set_new(o, "host_ips", ips);
+    (void)json_object_set_new(o, "agent", agent_json_of_host(h));
+    return o;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    const struct fleet_host *const *x = a, *const *y = b;
+
+    return strcasecmp((*x)->row.name ? (*x)->row.name : "", (*y)->row.name ? (*y)->row.name : "");
+}
+
+void hosts_list(struct api_call *call)
+{
+    const struct map *hosts = fleet_hosts(call->api->o.fleet);
+    _cleanup_free_ const struct fleet_host **sorted = xcalloc(hosts->size,
+                                                              sizeof(struct fleet_host *));
+    json_t *list = json_array();
+    size_t n = 0;
+
+    map_foreach(hosts, e)
+        sorted[n++] = e->value;
+    qsort(sorted, n, sizeof(struct fleet_host *), compare_names);
+    for (size_t i = 0; i < n; i++)
+        (void)json_array_append_new(list, host_json(sorted[i]));
+    api_reply(call, 200, list);
+}
+
+/* --- changes: the store first, then the live model ------------------------------------------------ */
+
+static int update_work(struct api_job *job)
+{
+    struct host row;
+    int r;
+
+    r = hosts_get(job->store, job->args[0], &row, &job->err);
+    if (r < 0)
+        return r;
+    for (size_t i = 1; i <= 3; i++) {
+        char **column[] = {NULL, &row.name, &row.description, &row.tags};
+
+        if (job->args[i]) {
+            free(*column[i]);
+            *column[i] = xstrdup(job->args[i]);
+        }
+    }
+    row.updated_at_ms = job->numbers[0];
+    r = hosts_update(job->store, &row, &job->err);
+    host_done(&row);
+    return r;
+}
+
+static void update_done(struct api_job *job)
+{
+    struct api_call *call = job->call;
+    struct fleet_host *h = fleet_find_host(call->api->o.fleet, job->args[0]);
+    char **column[] = {NULL, h ? &h->row.name : NULL, h ? &h->row.description : NULL,
+                       h ? &h->row.tags : NULL};
+
+    if (job->code < 0 || !h) {
+        api_fail(call, job->code < 0 ? job->code : -ENOENT, "%s",
+                 job->code < 0 ? job->err.msg : "Host not found");
+        return;
+    }
+    for (size_t i = 1; i <= 3; i++) {
+        if (job->args[i]) {
+            free(*column[i]);
+            *column[i] = xstrdup(job->args[i]);
+        }
+    }
+    if (job->numbers[1]) {
+        api_reply(call, 200,
+                  json_pack("{s:o}", "tags", api_json_column(h->row.tags, json_array())));
+    } else {
+        api_reply(call, 200, host_json(h));
+    }
+}
+
+static int read_tags(const json_t *tags, struct error *err)
+{
+    size_t i;
+    const json_t *v;
+
+    if (!json_is_array(tags) || json_array_size(tags) > MAX_TAGS)
+        return error_set(err, -EDOM, "tags must be a list of at most %d", MAX_TAGS);
+    json_array_foreach((json_t *)(uintptr_t)tags, i, v)
+    {
+        if (!json_is_string(v) || json_string_length(v) == 0 || json_string_length(v) > MAX_TAG)
+            return error_set(err, -EDOM, "a tag must be a text of 1 to %d bytes", MAX_TAG);
+    }
+    return 0;
+}
+
+/* Reads the optional members name, description and tags of a PUT into the job's arguments. */
+static int read_put(const json_t *body, struct api_job *job, struct error *err)
+{
+    const json_t *tags = json_object_get(body, "tags");
+    const char *text;
+    int r = 0;
+
+    if (json_object_get(body, "name")) {
+        r = api_body_string(body, "name", MAX_NAME, &text, err);
+        if (r == 0 && str_is_empty(text))
+            r = error_set(err, -EDOM, "`name` must not be empty");
+        if (r == 0)
+            job->args[1] = xstrdup(text);
+    }
+    if (r == 0 && json_is_string(json_object_get(body, "description"))) {
+        r = api_body_string(body, "description", MAX_DESCRIPTION, &text, err);
+        if (r == 0)
+            job->args[2] = xstrdup(text);
+    }
+    if (r == 0 && tags && !json_is_null(tags)) {
+        r = read_tags(tags, err);
+        if (r == 0)
+            job->args[3] = json_dumps(tags, JSON_COMPACT);
+    }
+    return r;
+}
+
+void hosts_put(struct api_call *call)
+{
+    struct fleet_host *h = api_host(call, 0);
+    struct error err = ERROR_INIT;
+    const json_t *body;
+    struct api_job *job;
+    int r;
+
+    if (!h)
+        return;
+    job = api_job_new(call, update_work, update_done);
+    job->args[0] = xstrdup(h->row.id);
+    job->numbers[0] = time_utc_ms();
+    r = api_body(call, &body, &err);
+    if (r == 0)
+        r = read_put(body, job, &err);
+    if (r < 0) {
+        api_fail(call, r, "%s", err.msg);
+        api_job_free(job);
+        return;
+    }
+    api_job_start(job);
+}
+
+static bool has_tag(const json_t *tags, const char *tag)
+{
+    for (size_t i = 0; i < json_array_size(tags); i++) {
+        if (str_eq(json_string_value(json_array_get(tags, i)), tag))
+            return true;
+    }
+    return false;
+}
+
+void hosts_tags_patch(struct api_call *call)
+{
+    struct fleet_host *h = api_host(call, 0);
+    struct error err = ERROR_INIT;
+    const json_t *body, *add, *remove;
+    json_t *now, *next;
+    struct api_job *job;
+
+    if (!h)
+        return;
+    if (api_body(call, &body, &err) < 0) {
+        api_fail(call, err.code, "%s", err.msg);
+        return;
+    }
+    add = json_object_get(body, "tags_to_add");
+    remove = json_object_get(body, "tags_to_remove");
+    if ((add && read_tags(add, &err) < 0) || (remove && read_tags(remove, &err) < 0)) {
+        api_fail(call, err.code, "%s", err.msg);
+        return;
+    }
+    now = api_json_column(h->row.tags, json_array());
+    next = json_array();
+    for (size_t i = 0; i < json_array_size(now); i++) {
+        if (!has_tag(remove, json_string_value(json_array_get(now, i))))
+            (void)json_array_append(next, json_array_get(now, i));
+    }
+    for (size_t i = 0; i < json_array_size(add); i++) {
+        if (!has_tag(next, json_string_value(json_array_get(add, i))))
+            (void)json_array_append(next, json_array_get(add, i));
+    }
+    json_decref(now);
+    job = api_job_new(call, update_work, update_done);
+    job->args[0] = xstrdup(h->row.id);
+    job->args[3] = json_dumps(next, JSON_COMPACT);
+    job->numbers[0] = time_utc_ms();
+    job->numbers[1] = 1; /* the answer is the tags alone */
+    json_decref(next);
+    api_job_start(job);
+}
+
+static int delete_work(struct api_job *job)
+{
+    return hosts_delete(job->store, job->args[0], &job->err);
+}
+
+static void delete_done(struct api_job *job)
+{
+    struct api_call *call = job->call;
+    struct fleet_host *h = fleet_find_host(call->api->o.fleet, job->args[0]);
+
+    if (job->code < 0) {
+        api_fail(call, job->code, "%s", job->err.msg);
+        return;
+    }
+    if (h && h->agent.id)
+        sessions_drop_agent(call->api->o.sessions, h->agent.id, "Host deleted");
+    fleet_remove_host(call->api->o.fleet, job->args[0]);
+    api_reply(call, 200, json_pack("{s:s, s:s}", "status", "success", "message", "Host deleted"));
+}
+
+void hosts_delete_one(struct api_call *call)
+{
+    struct fleet_host *h = api_host(call, 0);
+    struct api_job *job;
+
+    if (!h)
+        return;
+    job = api_job_new(call, delete_work, delete_done);
+    job->args[0] = xstrdup(h->row.id);
+    call->target = xstrdup(h->row.name);
+    api_job_start(job);
+}
+
+void hosts_metrics(struct api_call *call)
+{
+    if (api_host(call, 0))
+        api_fail_status(call, 503, "No metrics of this host yet");
+}

@@ -1,0 +1,126 @@
+#include "base/alloc.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "server/api/handlers.h"
+#include "server/api/job_call.h"
+#include "server/store/api_keys.h"
+#include "server/store/secret.h"
+
+#include <errno.h>
+
+static json_t *key_json(const struct api_key *k)
+{
+    return json_pack("{s:I, s:s, s:s, s:s, s:o, s:o, s:o}", "id", (json_int_t)k->id, "name",
+                     k->name, "prefix", k->prefix, "role", role_name(k->role), "created_at",
+                     api_json_time(k->created_at_ms), "last_used_at",
+                     api_json_time(k->last_used_at_ms), "expires_at",
+                     api_json_time(k->expires_at_ms));
+}
+
+static void append_key(void *arg, const struct api_key *k)
+{
+    (void)json_array_append_new(arg, key_json(k));
+}
+
+static int list_work(struct api_job *job)
+{
+    job->result = json_array();
+    return api_keys_each(job->store, append_key, job->result, &job->err);
+}
+
+void keys_list(struct api_call *call)
+{
+    api_job_start(api_job_new(call, list_work, NULL));
+}
+
+static int create_work(struct api_job *job)
+{
+    struct api_key row = {0};
+    struct api_key spec = {
+        .name = job->args[0],
+        .role = (enum role)job->numbers[0],
+        .created_by = job->who.user_id,
+        .created_at_ms = job->numbers[1],
+        .expires_at_ms = job->numbers[2],
+    };
+    char *key = NULL;
+    int r;
+
+    r = api_keys_create(job->store, &spec, &key, &row, &job->err);
+    if (r < 0)
+        return r;
+    job->result = key_json(&row);
+    (void)json_object_set_new(job->result, "key", json_string(key));
+    api_key_done(&row);
+    secret_free(key);
+    return 0;
+}
+
+static int read_key(struct api_call *call, struct api_job *job, struct error *err)
+{
+    const char *name, *role_text;
+    const json_t *body, *days;
+    enum role role;
+    int r;
+
+    r = api_body(call, &body, err);
+    if (r == 0)
+        r = api_body_string(body, "name", API_KEY_MAX_NAME, &name, err);
+    if (r == 0)
+        r = api_body_string(body, "role", 16, &role_text, err);
+    if (r < 0)
+        return r;
+    if (role_parse(role_text, &role) < 0)
+        return error_set(err, -EDOM, "`role` must be viewer, operator or admin");
+    if (role > call->who.role)
+        return error_set(err, -EACCES,
+                         "Permission denied: a key of role %s would exceed your own, %s", role_text,
+                         role_name(call->who.role));
+    days = json_object_get(body, "expires_days");
+    if (days && !json_is_null(days) &&
+        (!json_is_integer(days) || json_integer_value(days) < 1 || json_integer_value(days) > 3650))
+        return error_set(err, -EDOM, "`expires_days` must be a number from 1 to 3650");
+    job->args[0] = xstrdup(name);
+    job->numbers[0] = (int64_t)role;
+    job->numbers[1] = time_utc_ms();
+    job->numbers[2] = json_is_integer(days) ? job->numbers[1] + json_integer_value(days) * 86400000
+                                            : 0;
+    return 0;
+}
+
+void keys_create(struct api_call *call)
+{
+    struct api_job *job = api_job_new(call, create_work, NULL);
+    struct error err = ERROR_INIT;
+
+    if (read_key(call, job, &err) < 0) {
+        api_fail(call, err.code, "%s", err.msg);
+        api_job_free(job);
+        return;
+    }
+    call->target = xstrdup(job->args[0]);
+    api_job_start(job);
+}
+
+static int delete_work(struct api_job *job)
+{
+    int r = api_keys_delete(job->store, job->numbers[0], &job->err);
+
+    if (r == 0)
+        job->result = json_pack("{s:s}", "message", "API key deleted");
+    return r;
+}
+
+void keys_delete(struct api_call *call)
+{
+    struct api_job *job;
+    uint64_t id;
+
+    if (parse_u64(api_param(call, 0), INT64_MAX, &id) < 0) {
+        api_fail_status(call, 400, "Invalid API key id: a number is expected");
+        return;
+    }
+    job = api_job_new(call, delete_work, NULL);
+    job->numbers[0] = (int64_t)id;
+    api_job_start(job);
+}

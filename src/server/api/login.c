@@ -1,0 +1,138 @@
+#include "base/alloc.h"
+#include "base/log.h"
+#include "server/api/handlers.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#define MAX_NAME     64
+#define MAX_PASSWORD 256
+
+static json_t *user_json(const struct identity *who)
+{
+    return json_pack("{s:I, s:s, s:s, s:b, s:b}", "id", (json_int_t)who->user_id, "username",
+                     who->name, "role", role_name(who->role), "must_change_password",
+                     who->must_change_password, "is_first_login", who->must_change_password);
+}
+
+static char *cookie(const struct api_call *call, const char *session_id, uint64_t max_age_s)
+{
+    return xasprintf("session_id=%s; Path=/; HttpOnly; SameSite=Strict; Max-Age=%ju%s", session_id,
+                     (uintmax_t)max_age_s, call->is_tls ? "; Secure" : "");
+}
+
+static void on_login(void *owner, const struct auth_login_result *r)
+{
+    struct api_call *call = owner;
+    _cleanup_free_ char *set_cookie = NULL;
+    char retry[24];
+
+    if (r->code == -ENOKEY) {
+        log_warn(LOG_FIELDS("user", call->target, "peer", call->peer),
+                 "login refused: wrong name or password");
+        api_fail(call, -ENOKEY, "Invalid username or password");
+        return;
+    }
+    if (r->code == -EAGAIN) {
+        (void)snprintf(retry, sizeof(retry), "%ju", (uintmax_t)r->retry_after_s);
+        api_reply_headers(
+            call, 429,
+            json_pack("{s:s}", "detail", "Too many login attempts, try again in a minute"),
+            (const char *const[]){"Retry-After", retry, NULL});
+        return;
+    }
+    if (r->code < 0) {
+        api_fail(call, r->code, "the server is busy, try again in a moment");
+        return;
+    }
+    call->who = r->who;
+    set_cookie = cookie(call, r->session_id, call->api->o.session_lifetime_ms / 1000);
+    api_reply_headers(
+        call, 200,
+        json_pack("{s:o, s:s}", "user", user_json(&r->who), "message", "Login successful"),
+        (const char *const[]){"Set-Cookie", set_cookie, NULL});
+}
+
+void login_post(struct api_call *call)
+{
+    struct error err = ERROR_INIT;
+    const char *name, *password;
+    const json_t *body;
+    int r;
+
+    r = api_body(call, &body, &err);
+    if (r == 0)
+        r = api_body_string(body, "username", MAX_NAME, &name, &err);
+    if (r == 0)
+        r = api_body_string(body, "password", MAX_PASSWORD, &password, &err);
+    if (r < 0) {
+        api_fail(call, r, "%s", err.msg);
+        return;
+    }
+    call->target = xstrdup(name);
+    auth_login(call->api->o.auth, call->peer, name, password, on_login, call);
+}
+
+static void on_logout(void *owner, int code, const struct error *err)
+{
+    struct api_call *call = owner;
+    _cleanup_free_ char *clear = cookie(call, "", 0);
+
+    if (code < 0) {
+        api_fail(call, code, "logout failed: %s", err->msg);
+        return;
+    }
+    api_reply_headers(call, 200, json_pack("{s:s}", "message", "Logout successful"),
+                      (const char *const[]){"Set-Cookie", clear, NULL});
+}
+
+void logout_post(struct api_call *call)
+{
+    if (!call->session_id) {
+        api_reply(call, 200, json_pack("{s:s}", "message", "Logout successful"));
+        return;
+    }
+    auth_logout(call->api->o.auth, call->session_id, on_logout, call);
+}
+
+void me_get(struct api_call *call)
+{
+    api_reply(call, 200, json_pack("{s:o}", "user", user_json(&call->who)));
+}
+
+static void on_password(void *owner, int code, const struct error *err)
+{
+    struct api_call *call = owner;
+
+    if (code == -ENOKEY) {
+        api_fail_status(call, 400, "The current password is wrong");
+    } else if (code < 0) {
+        api_fail(call, code, "%s", err && err->msg[0] ? err->msg : error_text(code));
+    } else {
+        api_reply(call, 200, json_pack("{s:s}", "message", "Password changed successfully"));
+    }
+}
+
+void password_post(struct api_call *call)
+{
+    struct error err = ERROR_INIT;
+    const char *current, *new_password;
+    const json_t *body;
+    int r;
+
+    if (call->who.user_id == 0) {
+        api_fail(call, -EACCES, "An API key has no password; log in as a user to change one");
+        return;
+    }
+    r = api_body(call, &body, &err);
+    if (r == 0)
+        r = api_body_string(body, "current_password", MAX_PASSWORD, &current, &err);
+    if (r == 0)
+        r = api_body_string(body, "new_password", MAX_PASSWORD, &new_password, &err);
+    if (r < 0) {
+        api_fail(call, r, "%s", err.msg);
+        return;
+    }
+    auth_change_password(call->api->o.auth, call->who.user_id, current, new_password,
+                         call->session_id, on_password, call);
+}

@@ -1,0 +1,113 @@
+#include "base/alloc.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "server/api/agent_call.h"
+#include "server/api/handlers.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define LOGS_MS      30000
+#define DEFAULT_TAIL 100
+#define MAX_TAIL     10000
+
+/*
+ * One line: "2026-01-31T12:00:00.123456789Z text". Clients want the timestamp cut to microseconds; a
+ * line without one gets the time of the answer.
+ */
+static json_t *line_json(const char *line, size_t size, const char *now)
+{
+    const char *space = memchr(line, ' ', size);
+    size_t stamp = space ? (size_t)(space - line) : 0;
+    char at[TIME_TEXT_SIZE];
+
+    if (stamp < 20 || stamp >= sizeof(at) || line[stamp - 1] != 'Z' || !memchr(line, 'T', stamp))
+        return json_pack("{s:s, s:s%}", "timestamp", now, "log", line, size);
+    memcpy(at, line, stamp);
+    at[stamp] = '\0';
+    if (stamp > strlen("2026-01-31T12:00:00.123456Z"))
+        str_copy(at + strlen("2026-01-31T12:00:00.123456"), 2, "Z");
+    return json_pack("{s:s, s:s%}", "timestamp", at, "log", space + 1, size - stamp - 1);
+}
+
+static json_t *lines_json(const char *text, size_t size)
+{
+    json_t *lines = json_array();
+    char now[TIME_TEXT_SIZE];
+
+    (void)time_format_ms(time_utc_ms(), now);
+    while (size > 0) {
+        const char *end = memchr(text, '\n', size);
+        size_t n = end ? (size_t)(end - text) : size;
+
+        (void)json_array_append_new(lines, line_json(text, n, now));
+        n += end != NULL;
+        text += n;
+        size -= n;
+    }
+    return lines;
+}
+
+static void on_logs(void *owner, const struct command_result *r)
+{
+    struct api_call *call = owner;
+    const json_t *logs = json_object_get(r->result, "logs"), *last;
+    json_t *lines;
+
+    if (r->code < 0) {
+        api_fail_command(call, r);
+        return;
+    }
+    if (!json_is_string(logs)) {
+        api_fail(call, -EPROTO, "The agent's reply holds no log text");
+        return;
+    }
+    lines = lines_json(json_string_value(logs), json_string_length(logs));
+    last = json_object_get(json_array_get(lines, json_array_size(lines) - 1), "timestamp");
+    api_reply(call, 200,
+              json_pack("{s:s, s:o, s:O?, s:b}", "container_id", api_param(call, 1), "logs", lines,
+                        "last_timestamp", last, "truncated",
+                        json_is_true(json_object_get(r->result, "truncated"))));
+}
+
+static int add_time(const struct api_call *call,
+                    const char *name,
+                    json_t *payload,
+                    struct error *err)
+{
+    char text[TIME_TEXT_SIZE];
+    int64_t ms;
+    int r;
+
+    r = api_query_time(call, name, &ms, err);
+    if (r == 0 && ms)
+        (void)json_object_set_new(payload, name, json_string(time_format_ms(ms, text)));
+    return r;
+}
+
+void container_logs(struct api_call *call)
+{
+    struct error err = ERROR_INIT;
+    struct api_target target;
+    json_t *payload;
+    uint64_t tail;
+
+    if (api_query_u64(call, "tail", DEFAULT_TAIL, 0, MAX_TAIL, &tail, &err) < 0) {
+        api_fail(call, err.code, "%s", err.msg);
+        return;
+    }
+    if (!api_target_find(call, &target))
+        return;
+    payload = json_pack("{s:s, s:I}", "container_id", target.ref, "tail", (json_int_t)tail);
+    if (add_time(call, "since", payload, &err) < 0 || add_time(call, "until", payload, &err) < 0) {
+        json_decref(payload);
+        api_fail(call, err.code, "%s", err.msg);
+        return;
+    }
+    api_agent_operation(call, target.host,
+                        &(struct api_operation){.action = "get_logs",
+                                                .payload = payload,
+                                                .timeout_ms = LOGS_MS,
+                                                .done = on_logs,
+                                                .owner = call});
+}

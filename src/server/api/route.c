@@ -1,0 +1,80 @@
+#include "server/api/route.h"
+#include "base/alloc.h"
+#include "base/str.h"
+
+#include <string.h>
+
+/* Compares one segment of the pattern with one of the path; both end at '/' or NUL. */
+static bool segment_matches(const char *pattern,
+                            size_t pattern_size,
+                            const char *path,
+                            size_t path_size)
+{
+    if (pattern_size > 1 && pattern[0] == '{')
+        return path_size > 0;
+    return pattern_size == path_size && memcmp(pattern, path, path_size) == 0;
+}
+
+static bool path_matches(const char *pattern, const char *path)
+{
+    while (*pattern && *path) {
+        size_t n, m;
+
+        if (*pattern++ != '/' || *path++ != '/')
+            return false;
+        n = strcspn(pattern, "/");
+        m = strcspn(path, "/");
+        if (!segment_matches(pattern, n, path, m))
+            return false;
+        pattern += n;
+        path += m;
+    }
+    return *pattern == *path;
+}
+
+/* Only called for a path that matches. */
+static void take_params(const char *pattern, const char *path, struct route_match *ret)
+{
+    size_t count = 0;
+
+    while (*pattern) {
+        size_t n = strcspn(++pattern, "/"), m = strcspn(++path, "/");
+
+        if (pattern[0] == '{' && count < ROUTE_MAX_PARAMS)
+            ret->params[count++] = xstrndup(path, m);
+        pattern += n;
+        path += m;
+    }
+}
+
+void route_find(const char *method, const char *path, struct route_match *ret)
+{
+    *ret = (struct route_match){0};
+
+    /* A trailing slash is the same resource, as in the API we are compatible with. */
+    _cleanup_free_ char *trimmed = xstrdup(path);
+    size_t n = strlen(trimmed);
+
+    if (n > 1 && trimmed[n - 1] == '/')
+        trimmed[n - 1] = '\0';
+    if (str_eq(method, "HEAD"))
+        method = "GET";
+
+    for (size_t i = 0; i < n_routes; i++) {
+        if (!path_matches(routes[i].pattern, trimmed))
+            continue;
+        if (!str_eq(routes[i].method, method)) {
+            ret->is_other_method = true;
+            continue;
+        }
+        ret->route = &routes[i];
+        take_params(routes[i].pattern, trimmed, ret);
+        return;
+    }
+}
+
+void route_match_done(struct route_match *m)
+{
+    for (size_t i = 0; i < ROUTE_MAX_PARAMS; i++)
+        free(TAKE_PTR(m->params[i]));
+}

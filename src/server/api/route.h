@@ -1,0 +1,40 @@
+#pragma once
+
+/*
+ * Routes: method and path pattern -> who may call it, with what limits, and the handler. A pattern is
+ * literal segments and `{name}` segments that match anything but '/'. The table is the only list of
+ * routes there is; the tests for roles walk it.
+ */
+
+#include "server/auth/auth.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct api_call;
+typedef void (*route_fn)(struct api_call *call);
+
+#define ROUTE_MAX_PARAMS 4
+
+struct route {
+    const char *method;
+    const char *pattern;
+    enum role role; /* the least role; ROLE_NONE: anybody, without authentication */
+    route_fn handle;
+    const char *action; /* name in the audit log of a call that changes something; NULL for reads */
+    size_t max_body;    /* bytes; 0: no body expected, a small one is ignored */
+    uint64_t timeout_ms; /* from request to answer; 0: 60 s */
+};
+
+struct route_match {
+    const struct route *route;
+    char *params[ROUTE_MAX_PARAMS]; /* in pattern order, owned */
+    bool is_other_method;           /* the path exists, with other methods only */
+};
+
+extern const struct route routes[];
+extern const size_t n_routes;
+
+/* Fills *ret; route is NULL when nothing matches. */
+void route_find(const char *method, const char *path, struct route_match *ret);
+void route_match_done(struct route_match *m);

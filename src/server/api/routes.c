@@ -1,0 +1,46 @@
+#include "server/api/handlers.h"
+#include "server/api/route.h"
+
+#define SMALL   4096
+#define LONG_OP (UINT64_C(11) * 60 * 1000) /* a stop may be given 10 minutes */
+#define C       "/api/hosts/{host}/containers/{container}"
+
+/* clang-format off: one route per line, in columns */
+const struct route routes[] = {
+    {"GET",    "/health",                                  ROLE_NONE,     health_get,        NULL,                0,     0      },
+    {"POST",   "/api/v2/auth/login",                       ROLE_NONE,     login_post,        "login",             SMALL, 0      },
+    {"POST",   "/api/v2/auth/logout",                      ROLE_NONE,     logout_post,       NULL,                SMALL, 0      },
+    {"GET",    "/api/v2/auth/me",                          ROLE_VIEWER,   me_get,            NULL,                0,     0      },
+    {"POST",   "/api/v2/auth/change-password",             ROLE_VIEWER,   password_post,     "change_password",   SMALL,
+     0                                                                                                                          },
+    {"GET",    "/api/v2/api-keys",                         ROLE_ADMIN,    keys_list,         NULL,                0,     0      },
+    {"POST",   "/api/v2/api-keys",                         ROLE_VIEWER,   keys_create,       "apikey_create",     SMALL, 0      },
+    {"DELETE", "/api/v2/api-keys/{key}",                   ROLE_ADMIN,    keys_delete,       "apikey_delete",     SMALL, 0      },
+    {"POST",   "/api/agent/generate-token",                ROLE_ADMIN,    agents_token_post, "token_create",      SMALL, 0      },
+    {"GET",    "/api/agent/list",                          ROLE_VIEWER,   agents_list,       NULL,                0,     0      },
+    {"GET",    "/api/agent/{agent}/status",                ROLE_VIEWER,   agents_status,     NULL,                0,     0      },
+    {"POST",   "/api/agent/{agent}/migrate-from/{source}", ROLE_ADMIN,    agents_migrate,
+     "agent_migrate",                                                                                             SMALL, 0      },
+    {"GET",    "/api/hosts",                               ROLE_VIEWER,   hosts_list,        NULL,                0,     0      },
+    {"PUT",    "/api/hosts/{host}",                        ROLE_ADMIN,    hosts_put,         "host_update",       SMALL, 0      },
+    {"DELETE", "/api/hosts/{host}",                        ROLE_ADMIN,    hosts_delete_one,  "host_delete",       SMALL, 0      },
+    {"PATCH",  "/api/hosts/{host}/tags",                   ROLE_OPERATOR, hosts_tags_patch,  "host_tags",         SMALL, 0      },
+    {"GET",    "/api/hosts/{host}/agent",                  ROLE_VIEWER,   hosts_agent_get,   NULL,                0,     0      },
+    {"GET",    "/api/hosts/{host}/metrics",                ROLE_VIEWER,   hosts_metrics,     NULL,                0,     0      },
+    {"GET",    "/api/containers",                          ROLE_VIEWER,   containers_list,   NULL,                0,     0      },
+    {"POST",   C "/start",                                 ROLE_OPERATOR, container_start,   "container_start",   SMALL, LONG_OP},
+    {"POST",   C "/stop",                                  ROLE_OPERATOR, container_stop,    "container_stop",    SMALL, LONG_OP},
+    {"POST",   C "/restart",                               ROLE_OPERATOR, container_restart, "container_restart", SMALL, LONG_OP},
+    {"POST",   C "/kill",                                  ROLE_OPERATOR, container_kill,    "container_kill",    SMALL, LONG_OP},
+    {"POST",   C "/pause",                                 ROLE_OPERATOR, container_pause,   "container_pause",   SMALL, LONG_OP},
+    {"POST",   C "/unpause",                               ROLE_OPERATOR, container_unpause, "container_unpause", SMALL, LONG_OP},
+    {"POST",   C "/rename",                                ROLE_OPERATOR, container_rename,  "container_rename",  SMALL, LONG_OP},
+    {"DELETE", C,                                          ROLE_OPERATOR, container_remove,  "container_remove",  SMALL, LONG_OP},
+    {"GET",    C "/logs",                                  ROLE_VIEWER,   container_logs,    NULL,                0,     0      },
+    {"GET",    C "/inspect",                               ROLE_VIEWER,   container_inspect, NULL,                0,     0      },
+    {"GET",    "/api/events",                              ROLE_VIEWER,   api_events_list,   NULL,                0,     0      },
+    {"GET",    "/api/audit",                               ROLE_ADMIN,    api_audit_list,    NULL,                0,     0      },
+};
+/* clang-format on */
+
+const size_t n_routes = sizeof(routes) / sizeof(routes[0]);

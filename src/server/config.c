@@ -1,0 +1,99 @@
+#include "server/config.h"
+#include "base/options.h"
+#include "base/str.h"
+
+#include <errno.h>
+
+#define OPT(member) offsetof(struct config, member)
+#define MIB         (UINT64_C(1) << 20)
+#define DAY_MS      (UINT64_C(24) * 3600 * 1000)
+
+/* clang-format off: one option per line, in columns */
+static const struct option_spec specs[] = {
+    {"listen",            "DOCKMOND_LISTEN",            OPTION_STRING,   OPT(listen),              OPTION_REQUIRED, "127.0.0.1:8001", 0,
+     255,                                                                                                                                                 "ADDR:PORT to listen on; port 0 takes any free one"               },
+    {"data-dir",          "DOCKMOND_DATA_DIR",          OPTION_STRING,   OPT(data_dir),            OPTION_REQUIRED,
+     "/var/lib/dockmon",                                                                                                              0,     3000,        "DIR for the database; made when missing"                         },
+    {"insecure-http",     "DOCKMOND_INSECURE_HTTP",     OPTION_BOOL,     OPT(is_http_allowed),     0,               "false",          0,     0,
+     "allow plain HTTP on addresses other than loopback"                                                                                                                                                                    },
+    {"log-level",         "DOCKMOND_LOG_LEVEL",         OPTION_STRING,   OPT(log_level_text),      OPTION_REQUIRED, "info",
+     0,                                                                                                                                      16,          "debug, info, warning or error"                                   },
+    {"log-format",        "DOCKMOND_LOG_FORMAT",        OPTION_STRING,   OPT(log_format),          OPTION_REQUIRED, "text",
+     0,                                                                                                                                      16,          "text (key=value) or json, one line each"                         },
+    {"session-lifetime",  "DOCKMOND_SESSION_LIFETIME",  OPTION_DURATION, OPT(session_lifetime_ms), 0,
+     "24h",                                                                                                                           60000, 90 * DAY_MS, "how long a login lasts"                                          },
+    {"poll-interval",     "DOCKMOND_POLL_INTERVAL",     OPTION_DURATION, OPT(poll_interval_ms),    0,               "2s",
+     500,                                                                                                                                    3600000,     "how often agents that do not push are asked for their containers"},
+    {"max-agent-message", "DOCKMOND_MAX_AGENT_MESSAGE", OPTION_U64,      OPT(max_agent_message),   0,
+     "16777216",                                                                                                                      65536, 256 * MIB,   "longest message of an agent in bytes"                            },
+    {"max-connections",   "DOCKMOND_MAX_CONNECTIONS",   OPTION_U64,      OPT(max_connections),     0,               "25000",
+     16,                                                                                                                                     1000000,     "most connections at a time, agents included"                     },
+    {"check",             NULL,                         OPTION_BOOL,     OPT(wants_check),         0,               "false",          0,     0,
+     "check configuration and data directory, then exit"                                                                                                                                                                    },
+    {"version",           NULL,                         OPTION_BOOL,     OPT(wants_version),       0,               "false",          0,     0,
+     "print the version and exit"                                                                                                                                                                                           },
+    {"help",              NULL,                         OPTION_BOOL,     OPT(wants_help),          0,               "false",          0,     0,           "print this text and exit"                                        },
+};
+/* clang-format on */
+
+static bool is_loopback(const char *host)
+{
+    return str_starts_with(host, "127.") || str_eq(host, "::1") || str_eq(host, "localhost");
+}
+
+/* What the table cannot say: texts with a grammar of their own, and rules between options. */
+static int derive(struct config *c, struct buf *errors)
+{
+    size_t before = errors->size;
+
+    if (c->listen && parse_host_port(c->listen, &c->host, &c->port) < 0)
+        (void)buf_printf(
+            errors,
+            "--listen (DOCKMOND_LISTEN): `%s` is not ADDR:PORT, for example 127.0.0.1:8001\n",
+            c->listen);
+    if (c->log_level_text && log_level_parse(c->log_level_text, &c->log_level) < 0)
+        (void)buf_printf(
+            errors,
+            "--log-level (DOCKMOND_LOG_LEVEL): `%s` is not one of debug, info, warning, error\n",
+            c->log_level_text);
+    c->is_log_json = str_eq(c->log_format, "json");
+    if (c->log_format && !c->is_log_json && !str_eq(c->log_format, "text"))
+        (void)buf_printf(errors,
+                         "--log-format (DOCKMOND_LOG_FORMAT): `%s` is not one of text, json\n",
+                         c->log_format);
+    if (c->host && !is_loopback(c->host) && !c->is_http_allowed)
+        (void)buf_printf(
+            errors,
+            "--listen (DOCKMOND_LISTEN): `%s` can be reached from other machines, and passwords and tokens would "
+            "travel unencrypted. Listen on 127.0.0.1 behind a TLS proxy, or say --insecure-http\n",
+            c->listen);
+    return errors->size == before ? 0 : -EINVAL;
+}
+
+int config_read(
+    int argc, char **argv, const char *const *env, struct config *ret, struct buf *errors)
+{
+    struct option_source source = {
+        .argc = argc, .argv = argv, .file = "/etc/dockmon/dockmond.conf", .env = env};
+    int first, r, d;
+
+    *ret = (struct config){0};
+    r = options_parse(specs, ARRAY_LEN(specs), &source, ret, &first, errors);
+    if (first < argc) {
+        (void)buf_printf(errors, "%s: unknown command or superfluous word\n", argv[first]);
+        r = -EINVAL;
+    }
+    d = derive(ret, errors);
+    return r < 0 ? r : d;
+}
+
+void config_done(struct config *c)
+{
+    options_done(specs, ARRAY_LEN(specs), c);
+    free(TAKE_PTR(c->host));
+}
+
+void config_help(struct buf *out)
+{
+    options_help(specs, ARRAY_LEN(specs), out);
+}

@@ -1,0 +1,37 @@
+#pragma once
+
+/*
+ * Configuration of dockmond: flags, environment, KEY=value file. Plain data; config_done() frees it.
+ */
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/log.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct config {
+    char *listen;
+    char *data_dir;
+    char *log_level_text, *log_format;
+    bool is_http_allowed; /* plain HTTP on addresses that others reach */
+    bool wants_check, wants_help, wants_version;
+    uint64_t max_agent_message; /* bytes */
+    uint64_t poll_interval_ms, session_lifetime_ms;
+    uint64_t max_connections;
+
+    /* Derived from the texts above. */
+    char *host;
+    uint16_t port;
+    enum log_level log_level;
+    bool is_log_json;
+};
+
+/* 0, or -EINVAL with one line per problem in `errors`. config_done() is due either way. */
+int config_read(int argc,
+                char **argv,
+                const char *const *env,
+                struct config *ret,
+                struct buf *errors) _nodiscard_;
+void config_done(struct config *c);
+void config_help(struct buf *out);

@@ -1,0 +1,103 @@
+/*
+ * dockmond: the server. With a command word it is the offline administration of a data directory.
+ */
+
+#include "base/log.h"
+#include "base/str.h"
+#include "server/admin.h"
+#include "server/config.h"
+#include "server/server.h"
+#include "server/store/store.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+
+#define EXIT_USAGE 2
+
+static void print_help(void)
+{
+    struct buf text = BUF_INIT((size_t)64 * 1024);
+
+    config_help(&text);
+    (void)printf(
+        "Usage: dockmond [options]                 run the server\n"
+        "       dockmond [options] COMMAND ...     administer a data directory, also while the server runs\n"
+        "\n"
+        "Commands:\n%s"
+        "\n"
+        "Options:\n%s"
+        "\n"
+        "The first start creates the user `admin`; its password is in DATA-DIR/initial-admin-password.\n",
+        admin_help(), buf_str(&text));
+    buf_done(&text);
+}
+
+static int check(const struct config *config)
+{
+    struct error err = ERROR_INIT;
+    _cleanup_(store_closep) struct store *store = NULL;
+
+    (void)printf("ok    configuration\n");
+    if (store_open(&store, config->data_dir, &err) < 0 || store_check(store, &err) < 0) {
+        (void)printf("FAIL  data directory: %s\n", err.msg);
+        return EXIT_FAILURE;
+    }
+    (void)printf("ok    data directory %s\n", config->data_dir);
+    return EXIT_SUCCESS;
+}
+
+static int serve(const struct config *config)
+{
+    struct error err = ERROR_INIT;
+    _cleanup_(server_freep) struct server *server = NULL;
+
+    if (server_new(&server, config, &err) < 0) {
+        log_error(NULL, "dockmond cannot start: %s", err.msg);
+        return EXIT_FAILURE;
+    }
+    server_run(server);
+    return EXIT_SUCCESS;
+}
+
+/* The first word that is a command of the offline administration; argc when there is none. */
+static int find_command(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (admin_is_command(argv[i]))
+            return i;
+    }
+    return argc;
+}
+
+int main(int argc, char **argv)
+{
+    struct buf errors = BUF_INIT((size_t)64 * 1024);
+    int command = find_command(argc, argv);
+    struct config config;
+    int r, status;
+
+    (void)sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
+    r = config_read(command, argv, (const char *const *)environ, &config, &errors);
+    log_set_level(config.log_level);
+    log_set_json(config.is_log_json);
+
+    if (config.wants_help) {
+        print_help();
+        status = EXIT_SUCCESS;
+    } else if (config.wants_version) {
+        (void)puts("dockmond " DOCKMON_VERSION);
+        status = EXIT_SUCCESS;
+    } else if (r < 0) {
+        (void)fprintf(stderr, "dockmond: the configuration is not valid:\n%sTry dockmond --help\n",
+                      buf_str(&errors));
+        status = EXIT_USAGE;
+    } else if (command < argc) {
+        status = admin_run(argc - command, argv + command, config.data_dir);
+    } else {
+        status = config.wants_check ? check(&config) : serve(&config);
+    }
+    config_done(&config);
+    buf_done(&errors);
+    return status;
+}

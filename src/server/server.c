@@ -1,0 +1,197 @@
+#include "server/server.h"
+#include "base/alloc.h"
+#include "base/log.h"
+#include "net/http_server.h"
+#include "net/loop.h"
+#include "server/api/api.h"
+#include "server/auth/auth.h"
+#include "server/auth/first_user.h"
+#include "server/fleet/fleet.h"
+#include "server/session/session.h"
+#include "server/store/agents.h"
+#include "server/store/hosts.h"
+#include "server/store/store.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#define STORE_MAX_WAITING 20000 /* a reconnect storm of as many agents as a server may have */
+#define HASH_PARALLEL     2
+#define HASH_MAX_WAITING  64
+#define HEAD_TIMEOUT_MS   10000
+
+struct server {
+    uv_loop_t uv;
+    struct loop *loop;
+    struct store *store;
+    struct job_queue *store_jobs, *hash_jobs;
+    struct auth *auth;
+    struct fleet *fleet;
+    struct sessions *sessions;
+    struct api *api;
+    struct http_server *http;
+};
+
+static void on_signal(void *owner, int number)
+{
+    struct server *s = owner;
+
+    log_info(NULL, "%s received, stopping", number == SIGINT ? "SIGINT" : "SIGTERM");
+    loop_stop(s->loop);
+}
+
+static void load_host(void *arg, const struct host *row)
+{
+    (void)fleet_put_host(arg, row, NULL);
+}
+
+static void load_agent(void *arg, const struct agent *row)
+{
+    struct fleet_host *h = fleet_find_host(arg, row->host_id);
+    struct host host;
+
+    if (!h) /* the host is inactive: replaced by another */
+        return;
+    host = h->row;
+    h->seen_at_ms = row->last_seen_at_ms;
+    (void)fleet_put_host(arg, &host, row);
+}
+
+static int load_fleet(struct server *s, struct error *err)
+{
+    int r;
+
+    s->fleet = fleet_new();
+    r = hosts_each(s->store, load_host, s->fleet, err);
+    if (r == 0)
+        r = agents_each(s->store, load_agent, s->fleet, err);
+    return r < 0 ? error_wrap(err, r, "load hosts") : 0;
+}
+
+static int open_store(struct server *s, const struct config *config, struct error *err)
+{
+    int r;
+
+    r = store_open(&s->store, config->data_dir, err);
+    if (r == 0)
+        r = store_claim(s->store, err);
+    if (r == 0)
+        r = first_user_ensure(s->store, config->data_dir, err);
+    if (r == 0)
+        r = load_fleet(s, err);
+    return r;
+}
+
+static void wire(struct server *s, const struct config *config)
+{
+    s->auth = auth_new(&(struct auth_options){
+        .store_jobs = s->store_jobs,
+        .hash_jobs = s->hash_jobs,
+        .store = s->store,
+        .session_lifetime_ms = config->session_lifetime_ms,
+    });
+    s->sessions = sessions_new(&(struct sessions_options){
+        .loop = s->loop,
+        .store_jobs = s->store_jobs,
+        .store = s->store,
+        .fleet = s->fleet,
+        .max_message = config->max_agent_message,
+        .poll_interval_ms = config->poll_interval_ms,
+    });
+    s->api = api_new(&(struct api_options){
+        .loop = s->loop,
+        .store = s->store,
+        .store_jobs = s->store_jobs,
+        .auth = s->auth,
+        .fleet = s->fleet,
+        .sessions = s->sessions,
+        .session_lifetime_ms = config->session_lifetime_ms,
+    });
+}
+
+static int start(struct server *s, const struct config *config, struct error *err)
+{
+    static const int signals[] = {SIGTERM, SIGINT};
+    int r;
+
+    r = loop_new(&s->loop, &(struct loop_options){.uv_loop = &s->uv}, err);
+    if (r < 0)
+        return r;
+    if (loop_on_signals(s->loop, signals, ARRAY_LEN(signals), on_signal, s) < 0)
+        return error_set(err, -EIO, "signals cannot be watched");
+    s->store_jobs = job_queue_new(&s->uv, 1, STORE_MAX_WAITING);
+    s->hash_jobs = job_queue_new(&s->uv, HASH_PARALLEL, HASH_MAX_WAITING);
+    r = open_store(s, config, err);
+    if (r < 0)
+        return r;
+    wire(s, config);
+    r = http_server_open(&s->http, s->loop,
+                         &(struct http_server_options){
+                             .host = config->host,
+                             .port = config->port,
+                             .max_connections = config->max_connections,
+                             .head_timeout_ms = HEAD_TIMEOUT_MS,
+                             .handler = api_http_handler(),
+                             .owner = s->api,
+                         },
+                         err);
+    if (r < 0)
+        return r;
+    api_set_server(s->api, s->http);
+    log_info(NULL, "dockmond " DOCKMON_VERSION " listening on http://%s:%u, data in %s",
+             config->host[0] ? config->host : "0.0.0.0", (unsigned)http_server_port(s->http),
+             config->data_dir);
+    return 0;
+}
+
+int server_new(struct server **ret, const struct config *config, struct error *err)
+{
+    struct server *s = xcalloc(1, sizeof(*s));
+    int r;
+
+    if (uv_loop_init(&s->uv) < 0) {
+        free(s);
+        return error_set(err, -EMFILE, "the event loop cannot be made: out of file descriptors?");
+    }
+    r = start(s, config, err);
+    if (r < 0) {
+        server_free(s);
+        return r;
+    }
+    *ret = s;
+    return 0;
+}
+
+void server_run(struct server *s)
+{
+    loop_run(s->loop);
+}
+
+void server_free(struct server *s)
+{
+    if (!s)
+        return;
+    if (s->sessions)
+        sessions_free(s->sessions); /* fails pending commands, so their API calls are answered */
+    if (s->http)
+        http_server_close(s->http);
+    while (s->store_jobs && (job_queue_pending(s->store_jobs) || job_queue_pending(s->hash_jobs))) {
+        job_queue_drain(s->store_jobs);
+        job_queue_drain(s->hash_jobs);
+    }
+    api_free(s->api);
+    if (s->auth)
+        auth_free(s->auth);
+    if (s->fleet)
+        fleet_free(s->fleet);
+    if (s->store_jobs)
+        job_queue_free(s->store_jobs);
+    if (s->hash_jobs)
+        job_queue_free(s->hash_jobs);
+    store_close(s->store);
+    loop_free(s->loop);
+    (void)uv_run(&s->uv, UV_RUN_DEFAULT); /* closing handles */
+    (void)uv_loop_close(&s->uv);
+    free(s);
+}
