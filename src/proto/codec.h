@@ -39,6 +39,8 @@ enum field_flags {
      * their opposites; integers also from 12.0, true and "12".
      */
     FIELD_LAX = 1 << 3,
+    FIELD_POINTS = 1 << 5,   /* a string's maximum counts code points, as in Python */
+    FIELD_TRUNCATE = 1 << 4, /* integers also from 12.5, which gives 12, as Go agents read them */
 };
 
 struct field {
@@ -46,16 +48,16 @@ struct field {
     enum field_type type;
     size_t offset; /* of the member; the member is left alone while the field is absent */
     unsigned flags;
-    int64_t max;         /* strings: bytes, each; numbers: largest; 0: the default limit */
-    int64_t min;         /* numbers: smallest */
-    uint32_t max_points; /* strings: code points, each; 0: no limit of its own */
-    uint32_t max_items;  /* arrays and maps; 0: CODEC_MAX_ITEMS */
+    int64_t min; /* numbers: smallest */
+    int64_t
+        max; /* strings: bytes; arrays and maps: items; numbers: largest; 0: the default limit */
     int (*check)(const char *value,
                  const char **ret_why); /* strings: 0, or < 0 and what is wrong */
 };
 
-#define CODEC_MAX_STRING 4096
+#define CODEC_MAX_STRING 4096 /* bytes */
 #define CODEC_MAX_ITEMS  4096
+#define CODEC_MAX_ITEM   65536 /* bytes of a string inside an array or map */
 
 /* `ret` holds the defaults on entry. On failure it is left done (all owned members released, NULL). */
 int codec_decode(const struct field *f, size_t n, const json_t *v, void *ret, struct error *err)

@@ -1,0 +1,129 @@
+#include "proto/json_text.h"
+
+#include "base/alloc.h"
+#include "base/str.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+static bool is_too_deep(const char *text, size_t size, size_t max_depth)
+{
+    size_t depth = 0;
+    bool in_string = false;
+
+    for (size_t i = 0; i < size; i++) {
+        if (in_string) {
+            if (text[i] == '\\')
+                i++;
+            else if (text[i] == '"')
+                in_string = false;
+            continue;
+        }
+        if (text[i] == '"')
+            in_string = true;
+        else if (text[i] == '{' || text[i] == '[')
+            depth++;
+        else if ((text[i] == '}' || text[i] == ']') && depth > 0)
+            depth--;
+        if (depth > max_depth)
+            return true;
+    }
+    return false;
+}
+
+json_t *json_text_parse(const char *text, size_t size, size_t max_depth, struct error *err)
+{
+    json_error_t why;
+    json_t *v;
+
+    if (max_depth == 0)
+        max_depth = JSON_TEXT_MAX_DEPTH;
+    if (is_too_deep(text, size, max_depth)) {
+        (void)error_set(err, -EBADMSG, "JSON is nested deeper than %zu levels", max_depth);
+        return NULL;
+    }
+
+    v = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &why);
+    if (!v)
+        (void)error_set(err, -EBADMSG, "not valid JSON: %s (at byte %d)", why.text, why.position);
+    return v;
+}
+
+char *json_text_write(const json_t *v, size_t *ret_size)
+{
+    const size_t flags = JSON_COMPACT | JSON_ENCODE_ANY;
+    size_t size = json_dumpb(v, NULL, 0, flags);
+    char *text = xmalloc(size + 1);
+
+    (void)json_dumpb(v, text, size, flags);
+    text[size] = '\0';
+    if (ret_size)
+        *ret_size = size;
+    return text;
+}
+
+/* Bytes of the well-formed UTF-8 sequence at `s`, 0 if there is none. */
+static size_t sequence_length(const char *s, size_t size)
+{
+    unsigned char c = (unsigned char)*s;
+    size_t n = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+
+    return n <= size && str_is_utf8(s, n) ? n : 0;
+}
+
+static char *replace_invalid(const char *s, size_t size, size_t *ret_size)
+{
+    static const char replacement[] = "\xef\xbf\xbd";
+    char *out = xmalloc(3 * size + 1);
+    size_t n = 0;
+
+    for (size_t i = 0; i < size;) {
+        size_t length = sequence_length(s + i, size - i);
+
+        memcpy(out + n, length ? s + i : replacement, length ? length : 3);
+        n += length ? length : 3;
+        i += length ? length : 1;
+    }
+    out[n] = '\0';
+    *ret_size = n;
+    return out;
+}
+
+static json_t *need(json_t *v)
+{
+    if (!v)
+        abort(); /* out of memory: the only way left to fail */
+    return v;
+}
+
+json_t *json_text_string(const char *s, size_t size)
+{
+    _cleanup_free_ char *clean = NULL;
+
+    if (str_is_utf8(s, size))
+        return need(json_stringn_nocheck(s, size));
+
+    clean = replace_invalid(s, size, &size);
+    return need(json_stringn_nocheck(clean, size));
+}
+
+json_t *json_text_str(const char *s)
+{
+    return s ? json_text_string(s, strlen(s)) : json_null();
+}
+
+const char *json_text_get(const json_t *object, const char *key)
+{
+    const json_t *v = json_object_get(object, key);
+
+    if (!json_is_string(v) || strlen(json_string_value(v)) != json_string_length(v))
+        return NULL;
+    return json_string_value(v);
+}
+
+void json_text_set(json_t *object, const char *key, json_t *value)
+{
+    if (json_object_set_new_nocheck(object, key, value) < 0)
+        abort(); /* out of memory, or a NULL that it caused earlier */
+}

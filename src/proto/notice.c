@@ -1,0 +1,73 @@
+#include "proto/notice.h"
+
+#include "proto/json_text.h"
+
+#define PROGRESS(m) offsetof(struct msg_progress, m)
+#define ERROR(m)    offsetof(struct msg_error, m)
+
+static const struct field progress_fields[] = {
+    {"container_id", FIELD_STRING, PROGRESS(container_id), FIELD_OMIT_EMPTY,                 0, 128, NULL},
+    {"stage",        FIELD_STRING, PROGRESS(stage),        FIELD_REQUIRED | FIELD_NON_EMPTY, 0, 128, NULL},
+    {"percent",      FIELD_DOUBLE, PROGRESS(percent),      FIELD_OMIT_EMPTY,                 0, 0,   NULL},
+    {"message",      FIELD_STRING, PROGRESS(message),      0,                                0, 0,   NULL},
+    {"error",        FIELD_STRING, PROGRESS(error),        FIELD_OMIT_EMPTY,                 0, 0,   NULL},
+};
+
+static const struct field error_fields[] = {
+    {"error",        FIELD_STRING, ERROR(error),        FIELD_REQUIRED | FIELD_NON_EMPTY, 0, 0,     NULL},
+    {"details",      FIELD_STRING, ERROR(details),      FIELD_OMIT_EMPTY,                 0, 65536, NULL},
+    {"container_id", FIELD_STRING, ERROR(container_id), FIELD_OMIT_EMPTY,                 0, 128,   NULL},
+};
+
+json_t *msg_heartbeat_encode(void)
+{
+    json_t *o = json_object();
+
+    json_text_set(o, "type", json_text_str("heartbeat"));
+    return o;
+}
+
+int msg_progress_decode(const json_t *v, struct msg_progress *ret, struct error *err)
+{
+    struct msg_progress m = {0};
+    int r = codec_decode(progress_fields, ARRAY_LEN(progress_fields), v, &m, err);
+
+    if (r < 0)
+        return error_wrap(err, r, "progress");
+    *ret = m;
+    return 0;
+}
+
+json_t *msg_progress_encode(const struct msg_progress *m)
+{
+    return codec_encode(progress_fields, ARRAY_LEN(progress_fields), m);
+}
+
+void msg_progress_done(struct msg_progress *m)
+{
+    codec_done(progress_fields, ARRAY_LEN(progress_fields), m);
+}
+
+int msg_error_decode(const json_t *v, struct msg_error *ret, struct error *err)
+{
+    struct msg_error m = {0};
+    int r = codec_decode(error_fields, ARRAY_LEN(error_fields), v, &m, err);
+
+    if (r < 0)
+        return error_wrap(err, r, "error");
+    *ret = m;
+    return 0;
+}
+
+json_t *msg_error_encode(const struct msg_error *m)
+{
+    json_t *o = codec_encode(error_fields, ARRAY_LEN(error_fields), m);
+
+    json_text_set(o, "type", json_text_str("error"));
+    return o;
+}
+
+void msg_error_done(struct msg_error *m)
+{
+    codec_done(error_fields, ARRAY_LEN(error_fields), m);
+}
