@@ -28,11 +28,10 @@ int64_t time_utc_ms(void)
     return (int64_t)ts.tv_sec * MS_PER_S + ts.tv_nsec / NS_PER_MS;
 }
 
-static const char *format(int64_t seconds, int64_t fraction, int digits, char *ret)
+static const char *format(int64_t seconds, char ret[TIME_TEXT_SIZE])
 {
     struct tm tm;
     time_t t;
-    char date[24];
 
     if (seconds < YEAR_0000)
         seconds = YEAR_0000;
@@ -40,29 +39,40 @@ static const char *format(int64_t seconds, int64_t fraction, int digits, char *r
         seconds = YEAR_9999;
     t = (time_t)seconds;
     (void)gmtime_r(&t, &tm);
-    (void)strftime(date, sizeof(date), "%FT%T", &tm);
-    (void)snprintf(ret, TIME_TEXT_SIZE, "%s.%0*dZ", date, digits, (int)fraction);
+    (void)snprintf(ret, TIME_TEXT_SIZE, "%04u-%02u-%02uT%02u:%02u:%02u",
+                   (unsigned)(tm.tm_year + 1900) % 10000, (unsigned)(tm.tm_mon + 1) % 100,
+                   (unsigned)tm.tm_mday % 100, (unsigned)tm.tm_hour % 100,
+                   (unsigned)tm.tm_min % 100, (unsigned)tm.tm_sec % 100);
     return ret;
 }
 
 /* Division that rounds down, so that times before 1970 keep a positive fraction. */
-static int64_t floor_div(int64_t a, int64_t b)
+static int64_t floor_div(int64_t a, int64_t b, unsigned *ret_rest)
 {
-    return a / b - (a % b < 0);
+    int64_t rest = a % b;
+
+    *ret_rest = (unsigned)(rest < 0 ? rest + b : rest);
+    return a / b - (rest < 0);
 }
 
 const char *time_format_ms(int64_t utc_ms, char ret[TIME_TEXT_SIZE])
 {
-    int64_t s = floor_div(utc_ms, MS_PER_S);
+    unsigned ms;
+    size_t n;
 
-    return format(s, utc_ms - s * MS_PER_S, 3, ret);
+    n = strlen(format(floor_div(utc_ms, MS_PER_S, &ms), ret));
+    (void)snprintf(ret + n, TIME_TEXT_SIZE - n, ".%03uZ", ms);
+    return ret;
 }
 
 const char *time_format_ns(int64_t utc_ns, char ret[TIME_TEXT_SIZE])
 {
-    int64_t s = floor_div(utc_ns, NS_PER_S);
+    unsigned ns;
+    size_t n;
 
-    return format(s, utc_ns - s * NS_PER_S, 9, ret);
+    n = strlen(format(floor_div(utc_ns, NS_PER_S, &ns), ret));
+    (void)snprintf(ret + n, TIME_TEXT_SIZE - n, ".%09uZ", ns);
+    return ret;
 }
 
 /* Reads exactly `n` digits. */
