@@ -15,8 +15,17 @@ typedef void (*job_fn)(void *job);
 
 struct job_queue *job_queue_new(uv_loop_t *loop, unsigned max_parallel, unsigned max_waiting);
 void job_queue_free(struct job_queue *q); /* the queue must be idle: see job_queue_drain() */
-void job_queue_drain(
-    struct job_queue *q); /* runs the uv loop until every job is done; at shutdown only */
+
+/*
+ * Runs the uv loop until the queue is idle, with what done functions add meanwhile; at shutdown only.
+ * Work that goes back and forth between two queues needs both drained in turn until both are idle.
+ */
+void job_queue_drain(struct job_queue *q);
+unsigned job_queue_pending(const struct job_queue *q); /* running, waiting and deferred ones */
 
 /* -ENOBUFS when too many wait; then neither function is called and the job stays the caller's. */
 int job_submit(struct job_queue *q, void *job, job_fn work, job_fn done) _nodiscard_;
+
+/* Calls done from a later turn of the loop, without work and outside the limits: how a request that
+   fails at once still keeps the promise to finish only after its start has returned. */
+void job_defer(struct job_queue *q, void *job, job_fn done);

@@ -6,15 +6,11 @@
  */
 
 #include "base/error.h"
+#include "server/auth/role.h"
 #include "server/job.h"
 #include "server/store/store.h"
 #include <stdbool.h>
 #include <stdint.h>
-
-enum role { ROLE_NONE, ROLE_VIEWER, ROLE_OPERATOR, ROLE_ADMIN }; /* ordered */
-
-int role_parse(const char *s, enum role *ret) _nodiscard_; /* "viewer", "operator", "admin" */
-const char *role_name(enum role r);
 
 struct identity {
     int64_t user_id; /* 0 for an API key */

@@ -3,7 +3,8 @@
 /*
  * agents: one row per agent, 1:1 with its host. Only this module names the table `agents`. The secret
  * token is random and stored as a hash only; agents migrated from DockMon authenticate with their id
- * (token_hash NULL) until they are given one.
+ * (token_hash NULL) until they are given one; "unconfirmed:<hash>" is one that was sent to such an agent
+ * but has not come back yet (session/registration.h).
  */
 
 #include "server/store/store.h"

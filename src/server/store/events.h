@@ -11,9 +11,10 @@
 struct event {
     int64_t id;
     int64_t at_ms;
-    char *category; /* "container", "host", "agent", "user", "system" */
-    char *type;     /* "started", "stopped", "died", "deleted", "container_action", ... */
-    char *severity; /* "debug", "info", "warning", "error", "critical" */
+    int64_t engine_ns; /* the engine's time of a container event that came with it, else 0 */
+    char *category;    /* "container", "host", "agent", "user", "system" */
+    char *type;        /* "started", "stopped", "died", "deleted", "container_action", ... */
+    char *severity;    /* "debug", "info", "warning", "error", "critical" */
     char *host_id, *host_name, *container_id /* 12 */, *container_name; /* may be NULL */
     char *title, *message;
     char *old_state, *new_state, *triggered_by, *correlation_id; /* may be NULL */

@@ -4,6 +4,10 @@
  * The store: one SQLite handle and its tables. Everything here is synchronous and is called inside jobs
  * of one queue only (or from the offline administration commands). One file per table; every file
  * exports verbs of the domain. Rows are plain structs with x_done(); times are UTC milliseconds.
+ *
+ * Other processes may have the file open at the same time: a write waits up to 5 s for theirs, then
+ * fails with -ENOBUFS. Codes of all table functions beside those they name: -EEXIST unique constraint,
+ * -EINVAL another constraint, -ENOBUFS locked, -EROFS not writable, -ENOSPC, -EUCLEAN damaged, -EIO.
  */
 
 #include "base/error.h"
@@ -14,6 +18,11 @@ struct store;
 int store_open(struct store **ret, const char *data_dir, struct error *err) _nodiscard_;
 void store_close(struct store *s);
 DEFINE_CLEANUP(struct store *, store_close);
+
+/* The daemon's claim on the data directory until store_close(): a second daemon gets -EBUSY. */
+int store_claim(struct store *s, struct error *err) _nodiscard_;
+/* Reads the whole file and verifies its structure: for --check. -EUCLEAN when damaged. */
+int store_check(struct store *s, struct error *err) _nodiscard_;
 
 /* Runs fn inside one IMMEDIATE transaction: commit when it returns 0, else rollback and its code. */
 typedef int (*store_tx_fn)(struct store *s, void *arg, struct error *err);

@@ -1,0 +1,12 @@
+#pragma once
+
+/*
+ * Roles of users and API keys, in order of what they may do.
+ */
+
+#include "base/macros.h"
+
+enum role { ROLE_NONE, ROLE_VIEWER, ROLE_OPERATOR, ROLE_ADMIN }; /* ordered */
+
+int role_parse(const char *s, enum role *ret) _nodiscard_; /* "viewer", "operator", "admin" */
+const char *role_name(enum role r);                        /* "none" for ROLE_NONE */

@@ -1,0 +1,161 @@
+#include "server/store/agents.h"
+#include "server/store/db.h"
+
+#include <errno.h>
+
+#define COLUMNS                                                                            \
+    "id, host_id, engine_id, token_hash, version, proto_version, capabilities, os, arch, " \
+    "force_unique, last_seen_at_ms, registered_at_ms"
+
+enum stmt {
+    STMT_INSERT,
+    STMT_UPDATE,
+    STMT_GET,
+    STMT_GET_BY_TOKEN_HASH,
+    STMT_GET_BY_ENGINE,
+    STMT_TOUCH,
+    STMT_EACH,
+    STMT_COUNT
+};
+
+static const char *const sql[STMT_COUNT] = {
+    [STMT_INSERT] = "INSERT INTO agents (" COLUMNS ") VALUES (:id, :host_id, :engine_id, "
+                    ":token_hash, :version, :proto_version, :capabilities, :os, :arch, "
+                    ":force_unique, :last_seen_at_ms, :registered_at_ms)",
+    [STMT_UPDATE] = "UPDATE agents SET host_id = :host_id, engine_id = :engine_id, "
+                    "token_hash = :token_hash, version = :version, "
+                    "proto_version = :proto_version, capabilities = :capabilities, os = :os, "
+                    "arch = :arch, force_unique = :force_unique, "
+                    "last_seen_at_ms = :last_seen_at_ms, registered_at_ms = :registered_at_ms "
+                    "WHERE id = :id",
+    [STMT_GET] = "SELECT " COLUMNS " FROM agents WHERE id = :key",
+    [STMT_GET_BY_TOKEN_HASH] = "SELECT " COLUMNS " FROM agents WHERE token_hash = :key",
+    [STMT_GET_BY_ENGINE] = "SELECT " COLUMNS
+                           " FROM agents WHERE engine_id = :key AND force_unique = 0",
+    [STMT_TOUCH] = "UPDATE agents SET last_seen_at_ms = :seen WHERE id = :id",
+    [STMT_EACH] = "SELECT " COLUMNS " FROM agents ORDER BY registered_at_ms, id",
+};
+
+static const struct column columns[] = {
+    {":id",               COLUMN_TEXT, offsetof(struct agent, id)              },
+    {":host_id",          COLUMN_TEXT, offsetof(struct agent, host_id)         },
+    {":engine_id",        COLUMN_TEXT, offsetof(struct agent, engine_id)       },
+    {":token_hash",       COLUMN_TEXT, offsetof(struct agent, token_hash)      },
+    {":version",          COLUMN_TEXT, offsetof(struct agent, version)         },
+    {":proto_version",    COLUMN_TEXT, offsetof(struct agent, proto_version)   },
+    {":capabilities",     COLUMN_TEXT, offsetof(struct agent, capabilities)    },
+    {":os",               COLUMN_TEXT, offsetof(struct agent, os)              },
+    {":arch",             COLUMN_TEXT, offsetof(struct agent, arch)            },
+    {":force_unique",     COLUMN_BOOL, offsetof(struct agent, force_unique)    },
+    {":last_seen_at_ms",  COLUMN_I64,  offsetof(struct agent, last_seen_at_ms) },
+    {":registered_at_ms", COLUMN_I64,  offsetof(struct agent, registered_at_ms)},
+};
+
+void agent_done(struct agent *a)
+{
+    row_done(columns, ARRAY_LEN(columns), a);
+}
+
+static int write_row(
+    struct store *s, enum stmt stmt, const struct agent *a, int64_t *ret_changes, struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r;
+
+    r = query_init(&q, s, sql[stmt], err);
+    if (r < 0)
+        return r;
+    query_bind_row(&q, columns, ARRAY_LEN(columns), a);
+    return query_run(&q, ret_changes, err);
+}
+
+int agents_insert(struct store *s, const struct agent *a, struct error *err)
+{
+    return write_row(s, STMT_INSERT, a, NULL, err);
+}
+
+int agents_update(struct store *s, const struct agent *a, struct error *err)
+{
+    int64_t n;
+    int r;
+
+    r = write_row(s, STMT_UPDATE, a, &n, err);
+    if (r == 0 && n == 0)
+        return error_set(err, -ENOENT, "no agent `%s`", a->id);
+    return r;
+}
+
+static int get_by(
+    struct store *s, enum stmt stmt, const char *key, struct agent *ret, struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r;
+
+    r = query_init(&q, s, sql[stmt], err);
+    if (r < 0)
+        return r;
+    query_text(&q, ":key", key);
+    r = query_step(&q, err);
+    if (r < 0)
+        return r;
+    if (r == 0)
+        return error_set(err, -ENOENT, "no such agent");
+    *ret = (struct agent){0};
+    query_read_row(&q, columns, ARRAY_LEN(columns), ret);
+    return 0;
+}
+
+int agents_get(struct store *s, const char *id, struct agent *ret, struct error *err)
+{
+    return get_by(s, STMT_GET, id, ret, err);
+}
+
+int agents_get_by_token_hash(struct store *s,
+                             const char *token_hash,
+                             struct agent *ret,
+                             struct error *err)
+{
+    return get_by(s, STMT_GET_BY_TOKEN_HASH, token_hash, ret, err);
+}
+
+int agents_get_by_engine(struct store *s,
+                         const char *engine_id,
+                         struct agent *ret,
+                         struct error *err)
+{
+    return get_by(s, STMT_GET_BY_ENGINE, engine_id, ret, err);
+}
+
+int agents_touch(struct store *s, const char *id, int64_t seen_at_ms, struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int64_t n;
+    int r;
+
+    r = query_init(&q, s, sql[STMT_TOUCH], err);
+    if (r < 0)
+        return r;
+    query_text(&q, ":id", id);
+    query_i64(&q, ":seen", seen_at_ms);
+    r = query_run(&q, &n, err);
+    if (r == 0 && n == 0)
+        return error_set(err, -ENOENT, "no agent `%s`", id);
+    return r;
+}
+
+int agents_each(struct store *s, agents_row_fn fn, void *arg, struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r;
+
+    r = query_init(&q, s, sql[STMT_EACH], err);
+    if (r < 0)
+        return r;
+    while ((r = query_step(&q, err)) > 0) {
+        _cleanup_(agent_done) struct agent a = {0};
+
+        query_read_row(&q, columns, ARRAY_LEN(columns), &a);
+        fn(arg, &a);
+    }
+    return r;
+}

@@ -1,0 +1,180 @@
+#include "server/store/api_keys.h"
+#include "base/alloc.h"
+#include "base/str.h"
+#include "server/store/db.h"
+#include "server/store/secret.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define COLUMNS \
+    "id, name, prefix, coalesce(created_by, 0), created_at_ms, last_used_at_ms, expires_at_ms, role"
+#define PREFIX_LENGTH 8
+
+enum stmt { STMT_INSERT, STMT_DELETE, STMT_GET, STMT_EACH, STMT_TOUCH, STMT_COUNT };
+
+static const char *const sql[STMT_COUNT] = {
+    [STMT_INSERT] = "INSERT INTO api_keys (name, key_hash, prefix, role, created_by, "
+                    "created_at_ms, expires_at_ms) VALUES (:name, :key_hash, :prefix, :role, "
+                    ":created_by, :created_at_ms, :expires_at_ms)",
+    [STMT_DELETE] = "DELETE FROM api_keys WHERE id = :id",
+    [STMT_GET] = "SELECT " COLUMNS " FROM api_keys WHERE id = :id",
+    [STMT_EACH] = "SELECT " COLUMNS " FROM api_keys ORDER BY name",
+    [STMT_TOUCH] = "UPDATE api_keys SET last_used_at_ms = :now WHERE id = :id",
+};
+
+static const struct column columns[] = {
+    {":id",              COLUMN_I64,  offsetof(struct api_key, id)             },
+    {":name",            COLUMN_TEXT, offsetof(struct api_key, name)           },
+    {":prefix",          COLUMN_TEXT, offsetof(struct api_key, prefix)         },
+    {":created_by",      COLUMN_I64,  offsetof(struct api_key, created_by)     },
+    {":created_at_ms",   COLUMN_I64,  offsetof(struct api_key, created_at_ms)  },
+    {":last_used_at_ms", COLUMN_I64,  offsetof(struct api_key, last_used_at_ms)},
+    {":expires_at_ms",   COLUMN_I64,  offsetof(struct api_key, expires_at_ms)  },
+};
+
+#define COLUMN_ROLE ((int)ARRAY_LEN(columns)) /* after those of the table */
+
+void api_key_done(struct api_key *k)
+{
+    row_done(columns, ARRAY_LEN(columns), k);
+}
+
+static void read_key(const struct query *q, struct api_key *ret)
+{
+    _cleanup_free_ char *role = query_column_text(q, COLUMN_ROLE);
+
+    query_read_row(q, columns, ARRAY_LEN(columns), ret);
+    if (role_parse(role, &ret->role) < 0)
+        ret->role = ROLE_NONE; /* the table's own check forbids it */
+}
+
+static int check_spec(const struct api_key *spec, struct error *err)
+{
+    size_t length = spec->name ? strlen(spec->name) : 0;
+
+    if (length == 0 || length > API_KEY_MAX_NAME)
+        return error_set(err, -EDOM, "the name of an API key has 1 to %d bytes", API_KEY_MAX_NAME);
+    for (size_t i = 0; i < length; i++) {
+        if ((unsigned char)spec->name[i] < ' ' || spec->name[i] == 0x7f)
+            return error_set(err, -EDOM, "the name of an API key has no control characters");
+    }
+    if (!str_is_utf8(spec->name, length))
+        return error_set(err, -EDOM, "the name of an API key is UTF-8");
+    if (spec->role < ROLE_VIEWER || spec->role > ROLE_ADMIN)
+        return error_set(err, -EDOM, "the role of an API key is viewer, operator or admin");
+    return 0;
+}
+
+int api_keys_create(struct store *s,
+                    const struct api_key *spec,
+                    char **ret_key,
+                    struct api_key *ret,
+                    struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    _cleanup_(secret_freep) char *secret = NULL, *key = NULL;
+    char hash[SECRET_HASH_SIZE], prefix[PREFIX_LENGTH + 1];
+    int r;
+
+    r = check_spec(spec, err);
+    if (r == 0)
+        r = query_init(&q, s, sql[STMT_INSERT], err);
+    if (r < 0)
+        return r;
+
+    secret = secret_new();
+    key = xasprintf(API_KEY_PREFIX "%s", secret);
+    secret_hash(key, hash);
+    str_copy(prefix, sizeof(prefix), key);
+    query_text(&q, ":name", spec->name);
+    query_text(&q, ":key_hash", hash);
+    query_text(&q, ":prefix", prefix);
+    query_text(&q, ":role", role_name(spec->role));
+    query_i64_or_null(&q, ":created_by", spec->created_by);
+    query_i64(&q, ":created_at_ms", spec->created_at_ms);
+    query_i64(&q, ":expires_at_ms", spec->expires_at_ms);
+    r = query_run(&q, NULL, err);
+    if (r == -EEXIST)
+        return error_set(err, r, "an API key named `%s` exists", spec->name);
+    if (r < 0)
+        return r;
+
+    if (ret)
+        *ret = (struct api_key){
+            .id = query_last_id(&q),
+            .name = xstrdup(spec->name),
+            .prefix = xstrdup(prefix),
+            .role = spec->role,
+            .created_by = spec->created_by,
+            .created_at_ms = spec->created_at_ms,
+            .expires_at_ms = spec->expires_at_ms,
+        };
+    *ret_key = TAKE_PTR(key);
+    return 0;
+}
+
+int api_keys_delete(struct store *s, int64_t id, struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int64_t n;
+    int r;
+
+    r = query_init(&q, s, sql[STMT_DELETE], err);
+    if (r < 0)
+        return r;
+    query_i64(&q, ":id", id);
+    r = query_run(&q, &n, err);
+    if (r == 0 && n == 0)
+        return error_set(err, -ENOENT, "no such API key");
+    return r;
+}
+
+int api_keys_get(struct store *s, int64_t id, struct api_key *ret, struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r;
+
+    r = query_init(&q, s, sql[STMT_GET], err);
+    if (r < 0)
+        return r;
+    query_i64(&q, ":id", id);
+    r = query_step(&q, err);
+    if (r < 0)
+        return r;
+    if (r == 0)
+        return error_set(err, -ENOENT, "no such API key");
+    *ret = (struct api_key){0};
+    read_key(&q, ret);
+    return 0;
+}
+
+int api_keys_each(struct store *s, api_keys_row_fn fn, void *arg, struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r;
+
+    r = query_init(&q, s, sql[STMT_EACH], err);
+    if (r < 0)
+        return r;
+    while ((r = query_step(&q, err)) > 0) {
+        _cleanup_(api_key_done) struct api_key k = {0};
+
+        read_key(&q, &k);
+        fn(arg, &k);
+    }
+    return r;
+}
+
+int api_keys_touch(struct store *s, int64_t id, int64_t now_ms, struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r;
+
+    r = query_init(&q, s, sql[STMT_TOUCH], err);
+    if (r < 0)
+        return r;
+    query_i64(&q, ":id", id);
+    query_i64(&q, ":now", now_ms);
+    return query_run(&q, NULL, err);
+}

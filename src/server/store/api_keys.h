@@ -1,0 +1,42 @@
+#pragma once
+
+/*
+ * api_keys: Bearer keys of programs, stored as hashes. Only this module and identities.c name the table
+ * `api_keys`. A key dies with the user who made it, and never may more than that user may now.
+ */
+
+#include "server/auth/role.h"
+#include "server/store/store.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#define API_KEY_PREFIX   "dm_" /* and 64 hex digits */
+#define API_KEY_MAX_NAME 63
+
+struct api_key {
+    int64_t id;
+    char *name;   /* unique */
+    char *prefix; /* the first 8 characters of the key, to recognise it by */
+    enum role role;
+    int64_t created_by; /* user id, 0: made offline */
+    int64_t created_at_ms;
+    int64_t last_used_at_ms; /* 0: never; kept to the minute */
+    int64_t expires_at_ms;   /* 0: never */
+};
+
+void api_key_done(struct api_key *k);
+
+/* Stores `spec` (id, prefix and last_used_at_ms are ignored); the key itself is in *ret_key, this once,
+   to be freed with secret_free(). -EEXIST: the name; -EDOM: name or role is refused. */
+int api_keys_create(struct store *s,
+                    const struct api_key *spec,
+                    char **ret_key,
+                    struct api_key *ret, /* the row as stored; may be NULL */
+                    struct error *err) _nodiscard_;
+int api_keys_delete(struct store *s, int64_t id, struct error *err) _nodiscard_; /* -ENOENT */
+int api_keys_get(struct store *s, int64_t id, struct api_key *ret, struct error *err) _nodiscard_;
+
+typedef void (*api_keys_row_fn)(void *arg, const struct api_key *k);
+int api_keys_each(struct store *s, api_keys_row_fn fn, void *arg, struct error *err)
+    _nodiscard_; /* by name */
+int api_keys_touch(struct store *s, int64_t id, int64_t now_ms, struct error *err) _nodiscard_;

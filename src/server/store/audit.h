@@ -1,0 +1,36 @@
+#pragma once
+
+/*
+ * audit: who did what, from where, and how it ended. Rows are never changed. Only this module names the
+ * table `audit`.
+ */
+
+#include "server/store/store.h"
+#include <stdint.h>
+
+struct audit_entry {
+    int64_t id;
+    int64_t at_ms;
+    char *who;    /* user or key name, "-" before a login */
+    char *peer;   /* address; NULL for the offline commands */
+    char *action; /* "container.stop", "login", ... */
+    char *target; /* may be NULL */
+    char *result; /* "ok", or why not */
+};
+
+int audit_insert(struct store *s, const struct audit_entry *e, struct error *err) _nodiscard_;
+
+struct audit_query {
+    const char *who, *action;   /* NULL: any */
+    int64_t since_ms, until_ms; /* 0: open */
+    uint32_t limit, offset;     /* limit 1 to 1000 */
+};
+
+typedef void (*audit_row_fn)(void *arg, const struct audit_entry *e);
+int audit_list(struct store *s,
+               const struct audit_query *q,
+               audit_row_fn fn,
+               void *arg,
+               int64_t *ret_total,             /* of rows that match; may be NULL */
+               struct error *err) _nodiscard_; /* newest first */
+int audit_purge(struct store *s, int64_t before_ms, struct error *err) _nodiscard_;

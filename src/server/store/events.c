@@ -1,0 +1,185 @@
+#include "server/store/events.h"
+#include "server/store/db.h"
+
+#include <assert.h>
+
+#define MAX_PAGE 1000
+
+#define COLUMNS                                                                                  \
+    "at_ms, category, type, severity, host_id, host_name, container_id, container_name, title, " \
+    "message, old_state, new_state, triggered_by, correlation_id, details, dedup_key"
+
+/* Two shapes, because with `:host IS NULL OR` SQLite would not use the index by host. */
+#define WHERE_ANY                                                                          \
+    " FROM events WHERE (:container IS NULL OR container_id = :container) "                \
+    "AND (:category IS NULL OR category = :category) AND (:type IS NULL OR type = :type) " \
+    "AND (:severity IS NULL OR severity = :severity) "                                     \
+    "AND (:since IS NULL OR at_ms >= :since) AND (:until IS NULL OR at_ms < :until) "      \
+    "AND (:search IS NULL OR instr(lower(title), lower(:search)) > 0 "                     \
+    "OR instr(lower(coalesce(message, '')), lower(:search)) > 0) "
+#define WHERE_HOST WHERE_ANY "AND host_id = :host "
+#define PAGE       "ORDER BY at_ms DESC, id DESC LIMIT :limit OFFSET :offset"
+
+enum stmt {
+    STMT_INSERT,
+    STMT_LIST,
+    STMT_LIST_HOST,
+    STMT_TOTAL,
+    STMT_TOTAL_HOST,
+    STMT_NEWEST,
+    STMT_PURGE,
+    STMT_COUNT
+};
+
+static const char *const sql[STMT_COUNT] = {
+    [STMT_INSERT] = "INSERT INTO events (" COLUMNS ", engine_ns) VALUES (:at_ms, :category, :type, "
+                    ":severity, :host_id, :host_name, :container_id, :container_name, :title, "
+                    ":message, :old_state, :new_state, :triggered_by, :correlation_id, :details, "
+                    ":dedup_key, :engine_ns) ON CONFLICT (dedup_key) DO NOTHING",
+    [STMT_LIST] = "SELECT " COLUMNS ", coalesce(engine_ns, 0), id" WHERE_ANY PAGE,
+    [STMT_LIST_HOST] = "SELECT " COLUMNS ", coalesce(engine_ns, 0), id" WHERE_HOST PAGE,
+    [STMT_TOTAL] = "SELECT count(*)" WHERE_ANY,
+    [STMT_TOTAL_HOST] = "SELECT count(*)" WHERE_HOST,
+    [STMT_NEWEST] = "SELECT coalesce(max(engine_ns), 0) FROM events WHERE host_id = :host "
+                    "AND engine_ns IS NOT NULL",
+    [STMT_PURGE] = "DELETE FROM events WHERE at_ms < :before",
+};
+
+static const struct column columns[] = {
+    {":at_ms",          COLUMN_I64,  offsetof(struct event, at_ms)         },
+    {":category",       COLUMN_TEXT, offsetof(struct event, category)      },
+    {":type",           COLUMN_TEXT, offsetof(struct event, type)          },
+    {":severity",       COLUMN_TEXT, offsetof(struct event, severity)      },
+    {":host_id",        COLUMN_TEXT, offsetof(struct event, host_id)       },
+    {":host_name",      COLUMN_TEXT, offsetof(struct event, host_name)     },
+    {":container_id",   COLUMN_TEXT, offsetof(struct event, container_id)  },
+    {":container_name", COLUMN_TEXT, offsetof(struct event, container_name)},
+    {":title",          COLUMN_TEXT, offsetof(struct event, title)         },
+    {":message",        COLUMN_TEXT, offsetof(struct event, message)       },
+    {":old_state",      COLUMN_TEXT, offsetof(struct event, old_state)     },
+    {":new_state",      COLUMN_TEXT, offsetof(struct event, new_state)     },
+    {":triggered_by",   COLUMN_TEXT, offsetof(struct event, triggered_by)  },
+    {":correlation_id", COLUMN_TEXT, offsetof(struct event, correlation_id)},
+    {":details",        COLUMN_TEXT, offsetof(struct event, details)       },
+    {":dedup_key",      COLUMN_TEXT, offsetof(struct event, dedup_key)     },
+};
+
+#define COLUMN_ENGINE_NS ((int)ARRAY_LEN(columns)) /* after those of the table */
+#define COLUMN_ID        (COLUMN_ENGINE_NS + 1)
+
+void event_done(struct event *e)
+{
+    row_done(columns, ARRAY_LEN(columns), e);
+}
+
+int events_insert(struct store *s, const struct event *e, bool *ret_is_new, struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int64_t n;
+    int r;
+
+    r = query_init(&q, s, sql[STMT_INSERT], err);
+    if (r < 0)
+        return r;
+    query_bind_row(&q, columns, ARRAY_LEN(columns), e);
+    query_i64_or_null(&q, ":engine_ns", e->engine_ns);
+    r = query_run(&q, &n, err);
+    if (r < 0)
+        return r;
+    if (ret_is_new)
+        *ret_is_new = n > 0;
+    return 0;
+}
+
+static void bind_where(struct query *q, const struct events_query *query)
+{
+    query_text(q, ":container", query->container_id);
+    query_text(q, ":category", query->category);
+    query_text(q, ":type", query->type);
+    query_text(q, ":severity", query->severity);
+    query_text(q, ":search", query->search);
+    query_i64_or_null(q, ":since", query->since_ms);
+    query_i64_or_null(q, ":until", query->until_ms);
+    if (query->host_id)
+        query_text(q, ":host", query->host_id);
+}
+
+static int count_matches(struct store *s,
+                         const struct events_query *query,
+                         int64_t *ret,
+                         struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r;
+
+    r = query_init(&q, s, sql[query->host_id ? STMT_TOTAL_HOST : STMT_TOTAL], err);
+    if (r < 0)
+        return r;
+    bind_where(&q, query);
+    r = query_step(&q, err);
+    if (r < 0)
+        return r;
+    *ret = query_column_i64(&q, 0);
+    return 0;
+}
+
+int events_list(struct store *s,
+                const struct events_query *query,
+                events_row_fn fn,
+                void *arg,
+                int64_t *ret_total,
+                struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r;
+
+    assert(query->limit >= 1 && query->limit <= MAX_PAGE);
+    r = query_init(&q, s, sql[query->host_id ? STMT_LIST_HOST : STMT_LIST], err);
+    if (r < 0)
+        return r;
+    bind_where(&q, query);
+    query_i64(&q, ":limit", query->limit);
+    query_i64(&q, ":offset", query->offset);
+    while ((r = query_step(&q, err)) > 0) {
+        _cleanup_(event_done) struct event e = {0};
+
+        query_read_row(&q, columns, ARRAY_LEN(columns), &e);
+        e.engine_ns = query_column_i64(&q, COLUMN_ENGINE_NS);
+        e.id = query_column_i64(&q, COLUMN_ID);
+        fn(arg, &e);
+    }
+    if (r == 0 && ret_total)
+        r = count_matches(s, query, ret_total, err);
+    return r;
+}
+
+int events_newest_engine_ns(struct store *s,
+                            const char *host_id,
+                            int64_t *ret_ns,
+                            struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r;
+
+    r = query_init(&q, s, sql[STMT_NEWEST], err);
+    if (r < 0)
+        return r;
+    query_text(&q, ":host", host_id);
+    r = query_step(&q, err);
+    if (r < 0)
+        return r;
+    *ret_ns = query_column_i64(&q, 0);
+    return 0;
+}
+
+int events_purge(struct store *s, int64_t before_ms, struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r;
+
+    r = query_init(&q, s, sql[STMT_PURGE], err);
+    if (r < 0)
+        return r;
+    query_i64(&q, ":before", before_ms);
+    return query_run(&q, NULL, err);
+}

@@ -1,0 +1,90 @@
+#include "server/store/identities.h"
+#include "server/store/db.h"
+
+#include <errno.h>
+
+enum stmt { STMT_BY_SESSION, STMT_BY_KEY, STMT_COUNT };
+
+static const char *const sql[STMT_COUNT] = {
+    [STMT_BY_SESSION] = "SELECT u.id, 0, u.name, u.must_change_password, s.expires_at_ms, 0, "
+                        "u.role, u.role FROM user_sessions s JOIN users u ON u.id = s.user_id "
+                        "WHERE s.id_hash = :hash AND s.expires_at_ms > :now",
+    [STMT_BY_KEY] = "SELECT 0, k.id, k.name, 0, k.expires_at_ms, k.last_used_at_ms, k.role, "
+                    "coalesce(u.role, k.role) FROM api_keys k LEFT JOIN users u "
+                    "ON u.id = k.created_by WHERE k.key_hash = :hash "
+                    "AND (k.expires_at_ms = 0 OR k.expires_at_ms > :now)",
+};
+
+static const struct column columns[] = {
+    {":user_id",              COLUMN_I64,  offsetof(struct identity_row, user_id)             },
+    {":key_id",               COLUMN_I64,  offsetof(struct identity_row, key_id)              },
+    {":name",                 COLUMN_TEXT, offsetof(struct identity_row, name)                },
+    {":must_change_password", COLUMN_BOOL, offsetof(struct identity_row, must_change_password)},
+    {":expires_at_ms",        COLUMN_I64,  offsetof(struct identity_row, expires_at_ms)       },
+    {":last_used_at_ms",      COLUMN_I64,  offsetof(struct identity_row, last_used_at_ms)     },
+};
+
+#define COLUMN_ROLE    ((int)ARRAY_LEN(columns)) /* after those of the table */
+#define COLUMN_CEILING (COLUMN_ROLE + 1)         /* the role of the creator */
+
+void identity_row_done(struct identity_row *row)
+{
+    row_done(columns, ARRAY_LEN(columns), row);
+}
+
+static enum role read_role(const struct query *q, int column)
+{
+    _cleanup_free_ char *text = query_column_text(q, column);
+    enum role role;
+
+    return role_parse(text, &role) < 0 ? ROLE_NONE : role;
+}
+
+static int get_by(struct store *s,
+                  enum stmt stmt,
+                  const char *hash,
+                  int64_t now_ms,
+                  struct identity_row *ret,
+                  struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    enum role ceiling;
+    int r;
+
+    r = query_init(&q, s, sql[stmt], err);
+    if (r < 0)
+        return r;
+    query_text(&q, ":hash", hash);
+    query_i64(&q, ":now", now_ms);
+    r = query_step(&q, err);
+    if (r < 0)
+        return r;
+    if (r == 0)
+        return error_set(err, -ENOENT, "unknown or expired");
+
+    *ret = (struct identity_row){0};
+    query_read_row(&q, columns, ARRAY_LEN(columns), ret);
+    ret->role = read_role(&q, COLUMN_ROLE);
+    ceiling = read_role(&q, COLUMN_CEILING);
+    if (ret->role > ceiling)
+        ret->role = ceiling;
+    return 0;
+}
+
+int identities_get_by_session(struct store *s,
+                              const char *id_hash,
+                              int64_t now_ms,
+                              struct identity_row *ret,
+                              struct error *err)
+{
+    return get_by(s, STMT_BY_SESSION, id_hash, now_ms, ret, err);
+}
+
+int identities_get_by_key(struct store *s,
+                          const char *key_hash,
+                          int64_t now_ms,
+                          struct identity_row *ret,
+                          struct error *err)
+{
+    return get_by(s, STMT_BY_KEY, key_hash, now_ms, ret, err);
+}

@@ -1,0 +1,101 @@
+#include "server/store/migrate.h"
+#include "server/store/db.h"
+#include "server/store/internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#define APPLICATION_ID 0x446b4d6e /* "DkMn", in the file's header: tells our files from others' */
+
+enum stmt { STMT_VERSION, STMT_APPLICATION_ID, STMT_COUNT_TABLES, STMT_COUNT };
+
+static const char *const sql[STMT_COUNT] = {
+    [STMT_VERSION] = "SELECT user_version FROM pragma_user_version",
+    [STMT_APPLICATION_ID] = "SELECT application_id FROM pragma_application_id",
+    [STMT_COUNT_TABLES] = "SELECT count(*) FROM sqlite_schema",
+};
+
+static int get_number(struct store *s, enum stmt stmt, int64_t *ret, struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r;
+
+    r = query_init(&q, s, sql[stmt], err);
+    if (r < 0)
+        return r;
+    r = query_step(&q, err);
+    if (r < 0)
+        return r;
+    *ret = query_column_i64(&q, 0);
+    return 0;
+}
+
+static int check_owner(struct store *s, struct error *err)
+{
+    int64_t id, n_tables;
+    int r;
+
+    r = get_number(s, STMT_APPLICATION_ID, &id, err);
+    if (r == 0)
+        r = get_number(s, STMT_COUNT_TABLES, &n_tables, err);
+    if (r < 0)
+        return r;
+    if (id != APPLICATION_ID && (id != 0 || n_tables > 0))
+        return error_set(err, -EDOM,
+                         "%s is a database of another program; use an empty data directory",
+                         s->path);
+    return 0;
+}
+
+struct step {
+    int64_t version; /* read inside the transaction: another process may have been faster */
+    bool is_done;
+};
+
+static int apply_next(struct store *s, void *arg, struct error *err)
+{
+    struct step *step = arg;
+    char pragmas[96];
+    int r;
+
+    r = get_number(s, STMT_VERSION, &step->version, err);
+    if (r < 0)
+        return r;
+    if (step->version >= (int64_t)n_migrations) {
+        step->is_done = true;
+        return 0;
+    }
+
+    r = db_exec(s, migrations[step->version].sql, err);
+    if (r < 0)
+        return error_wrap(err, r, "migration %s", migrations[step->version].name);
+    (void)snprintf(pragmas, sizeof(pragmas), "PRAGMA application_id = %d; PRAGMA user_version = %d",
+                   APPLICATION_ID, (int)step->version + 1);
+    return db_exec(s, pragmas, err);
+}
+
+int migrate_run(struct store *s, struct error *err)
+{
+    struct step step = {0};
+    int r;
+
+    r = check_owner(s, err);
+    if (r == 0)
+        r = get_number(s, STMT_VERSION, &step.version, err);
+    if (r < 0)
+        return r;
+    if (step.version == (int64_t)n_migrations)
+        return 0;
+
+    while (!step.is_done) {
+        r = store_tx(s, apply_next, &step, err);
+        if (r < 0)
+            return r;
+        if (step.version > (int64_t)n_migrations)
+            return error_set(
+                err, -EDOM,
+                "%s was written by a newer version of the program (schema %d, this one knows up to %u)",
+                s->path, (int)step.version, n_migrations);
+    }
+    return 0;
+}

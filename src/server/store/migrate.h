@@ -1,0 +1,19 @@
+#pragma once
+
+/*
+ * Migrations: the numbered files of migrations/, embedded, applied in order, each in a transaction of
+ * its own. PRAGMA user_version is the number of the last one applied; forward only.
+ */
+
+#include "server/store/store.h"
+
+struct migration {
+    const char *name;
+    const char *sql;
+};
+
+extern const struct migration migrations[]; /* made at build time by migrations/embed.sh */
+extern const unsigned n_migrations;
+
+/* Brings the database to n_migrations. A newer one, or one that is not ours, is refused untouched. */
+int migrate_run(struct store *s, struct error *err) _nodiscard_;

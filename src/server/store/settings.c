@@ -1,0 +1,45 @@
+#include "server/store/settings.h"
+#include "server/store/db.h"
+
+#include <errno.h>
+
+enum stmt { STMT_GET, STMT_SET, STMT_DELETE, STMT_COUNT };
+
+static const char *const sql[STMT_COUNT] = {
+    [STMT_GET] = "SELECT value FROM settings WHERE key = :key",
+    [STMT_SET] = "INSERT INTO settings (key, value) VALUES (:key, :value) "
+                 "ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+    [STMT_DELETE] = "DELETE FROM settings WHERE key = :key",
+};
+
+int settings_get(struct store *s, const char *key, char **ret, struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r;
+
+    r = query_init(&q, s, sql[STMT_GET], err);
+    if (r < 0)
+        return r;
+    query_text(&q, ":key", key);
+    r = query_step(&q, err);
+    if (r < 0)
+        return r;
+    if (r == 0)
+        return error_set(err, -ENOENT, "no setting `%s`", key);
+    *ret = query_column_text(&q, 0);
+    return 0;
+}
+
+int settings_set(struct store *s, const char *key, const char *value, struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r;
+
+    r = query_init(&q, s, sql[value ? STMT_SET : STMT_DELETE], err);
+    if (r < 0)
+        return r;
+    query_text(&q, ":key", key);
+    if (value)
+        query_text(&q, ":value", value);
+    return query_run(&q, NULL, err);
+}

@@ -1,0 +1,150 @@
+#include "server/store/store.h"
+#include "base/alloc.h"
+#include "server/store/db.h"
+#include "server/store/internal.h"
+#include "server/store/migrate.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#define BUSY_TIMEOUT_MS 5000
+
+static const char connection_setup[] = "PRAGMA journal_mode = WAL;"
+                                       "PRAGMA synchronous = NORMAL;"
+                                       "PRAGMA foreign_keys = ON;"
+                                       "PRAGMA trusted_schema = OFF;"
+                                       "PRAGMA journal_size_limit = 16777216;";
+
+static int prepare_directory(const char *path, struct error *err)
+{
+    struct stat st;
+
+    if (mkdir(path, 0700) < 0 && errno != EEXIST)
+        return error_set(err, -errno, "create data directory %s: %s", path, error_text(-errno));
+    if (stat(path, &st) < 0)
+        return error_set(err, -errno, "data directory %s: %s", path, error_text(-errno));
+    if (!S_ISDIR(st.st_mode))
+        return error_set(err, -ENOTDIR, "data directory %s is not a directory", path);
+    return 0;
+}
+
+/* SQLite would create the file readable for all; its -wal and -shm files take over this one's mode. */
+static int prepare_file(const char *path, struct error *err)
+{
+    _cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    struct stat st;
+
+    if (fd < 0)
+        return error_set(err, -errno, "open %s: %s; it must be readable and writable", path,
+                         error_text(-errno));
+    if (fstat(fd, &st) < 0)
+        return error_set(err, -errno, "stat %s: %s", path, error_text(-errno));
+    if (!S_ISREG(st.st_mode))
+        return error_set(err, -EDOM, "%s is not a regular file", path);
+    if ((st.st_mode & 0077) != 0 && fchmod(fd, 0600) < 0)
+        return error_set(err, -errno, "%s is readable for others and cannot be changed: %s", path,
+                         error_text(-errno));
+    return 0;
+}
+
+int store_open(struct store **ret, const char *data_dir, struct error *err)
+{
+    _cleanup_(store_closep) struct store *s = xcalloc(1, sizeof(*s));
+    int r;
+
+    s->claim_fd = -1;
+    s->data_dir = xstrdup(data_dir);
+    s->path = xasprintf("%s/dockmon.db", data_dir);
+    r = prepare_directory(data_dir, err);
+    if (r == 0)
+        r = prepare_file(s->path, err);
+    if (r < 0)
+        return r;
+
+    r = sqlite3_open_v2(s->path, &s->db,
+                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+    if (r != SQLITE_OK)
+        return db_error(s, r, err);
+    (void)sqlite3_busy_timeout(s->db, BUSY_TIMEOUT_MS); /* fails for closed handles only */
+
+    r = db_exec(s, connection_setup, err);
+    if (r == 0)
+        r = migrate_run(s, err);
+    if (r < 0)
+        return r;
+    *ret = TAKE_PTR(s);
+    return 0;
+}
+
+void store_close(struct store *s)
+{
+    if (!s)
+        return;
+    for (size_t i = 0; i < STORE_MAX_STATEMENTS; i++)
+        (void)sqlite3_finalize(s->statements[i].stmt); /* repeats an error that was reported */
+    (void)sqlite3_close(s->db); /* fails only with statements left over, and there are none */
+    if (s->claim_fd >= 0)
+        close(TAKE_FD(s->claim_fd));
+    free(s->path);
+    free(s->data_dir);
+    free(s);
+}
+
+int store_claim(struct store *s, struct error *err)
+{
+    _cleanup_free_ char *path = xasprintf("%s/dockmond.lock", s->data_dir);
+    _cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    if (fd < 0)
+        return error_set(err, -errno, "open %s: %s", path, error_text(-errno));
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        if (errno == EWOULDBLOCK)
+            return error_set(err, -EBUSY, "another dockmond is running on the data directory %s",
+                             s->data_dir);
+        return error_set(err, -errno, "lock %s: %s", path, error_text(-errno));
+    }
+    s->claim_fd = TAKE_FD(fd);
+    return 0;
+}
+
+int store_check(struct store *s, struct error *err)
+{
+    static const char sql[] = "SELECT quick_check FROM pragma_quick_check(1)";
+    _cleanup_(query_done) struct query q = {0};
+    _cleanup_free_ char *verdict = NULL;
+    int r;
+
+    r = query_init(&q, s, sql, err);
+    if (r < 0)
+        return r;
+    r = query_step(&q, err);
+    if (r < 0)
+        return r;
+    verdict = query_column_text(&q, 0);
+    if (!verdict || strcmp(verdict, "ok") != 0)
+        return error_set(err, -EUCLEAN, "%s is damaged (%s); restore it from a backup", s->path,
+                         verdict ? verdict : "no verdict");
+    return 0;
+}
+
+int store_tx(struct store *s, store_tx_fn fn, void *arg, struct error *err)
+{
+    int r;
+
+    assert(
+        !store_in_tx(s)); /* transactions belong to the use case, table modules never begin one */
+    r = db_exec(s, "BEGIN IMMEDIATE", err);
+    if (r < 0)
+        return r;
+
+    r = fn(s, arg, err);
+    if (r >= 0)
+        r = db_exec(s, "COMMIT", err);
+    if (r < 0 && store_in_tx(s))
+        (void)db_exec(s, "ROLLBACK", NULL); /* the error that led here is the one to report */
+    return r;
+}

@@ -1,0 +1,27 @@
+#pragma once
+
+/*
+ * user_sessions: logged-in browsers, by the hash of the session id in their cookie. Only this module
+ * and identities.c name the table `user_sessions`.
+ */
+
+#include "server/store/store.h"
+#include <stdint.h>
+
+struct user_session {
+    char *id_hash;
+    int64_t user_id;
+    char *peer; /* address it logged in from; may be NULL */
+    int64_t created_at_ms, expires_at_ms;
+};
+
+int user_sessions_insert(struct store *s, const struct user_session *row, struct error *err)
+    _nodiscard_; /* -EINVAL: no such user */
+int user_sessions_delete(struct store *s, const char *id_hash, struct error *err)
+    _nodiscard_; /* 0 also when there was none */
+int user_sessions_delete_user(struct store *s,
+                              int64_t user_id,
+                              const char *keep_id_hash /* or NULL */,
+                              struct error *err) _nodiscard_;
+int user_sessions_purge(struct store *s, int64_t now_ms, struct error *err)
+    _nodiscard_; /* expired ones */

@@ -1,0 +1,164 @@
+#include "server/store/users.h"
+#include "server/store/db.h"
+
+#include <errno.h>
+
+#define COLUMNS                                                                     \
+    "id, name, password_hash, must_change_password, created_at_ms, updated_at_ms, " \
+    "last_login_at_ms, role"
+
+enum stmt {
+    STMT_INSERT,
+    STMT_GET,
+    STMT_GET_BY_NAME,
+    STMT_SET_PASSWORD,
+    STMT_TOUCH_LOGIN,
+    STMT_HOW_MANY,
+    STMT_COUNT
+};
+
+static const char *const sql[STMT_COUNT] = {
+    [STMT_INSERT] = "INSERT INTO users (name, password_hash, must_change_password, created_at_ms, "
+                    "updated_at_ms, role) VALUES (:name, :password_hash, :must_change_password, "
+                    ":created_at_ms, :updated_at_ms, :role)",
+    [STMT_GET] = "SELECT " COLUMNS " FROM users WHERE id = :id",
+    [STMT_GET_BY_NAME] = "SELECT " COLUMNS " FROM users WHERE name = :name",
+    [STMT_SET_PASSWORD] = "UPDATE users SET password_hash = :hash, must_change_password = :must, "
+                          "updated_at_ms = :now WHERE id = :id",
+    [STMT_TOUCH_LOGIN] = "UPDATE users SET last_login_at_ms = :now WHERE id = :id",
+    [STMT_HOW_MANY] = "SELECT count(*) FROM users",
+};
+
+static const struct column columns[] = {
+    {":id",                   COLUMN_I64,  offsetof(struct user, id)                  },
+    {":name",                 COLUMN_TEXT, offsetof(struct user, name)                },
+    {":password_hash",        COLUMN_TEXT, offsetof(struct user, password_hash)       },
+    {":must_change_password", COLUMN_BOOL, offsetof(struct user, must_change_password)},
+    {":created_at_ms",        COLUMN_I64,  offsetof(struct user, created_at_ms)       },
+    {":updated_at_ms",        COLUMN_I64,  offsetof(struct user, updated_at_ms)       },
+    {":last_login_at_ms",     COLUMN_I64,  offsetof(struct user, last_login_at_ms)    },
+};
+
+#define COLUMN_ROLE ((int)ARRAY_LEN(columns)) /* after those of the table */
+
+void user_done(struct user *u)
+{
+    row_done(columns, ARRAY_LEN(columns), u);
+}
+
+int users_insert(struct store *s, const struct user *u, int64_t *ret_id, struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r;
+
+    r = query_init(&q, s, sql[STMT_INSERT], err);
+    if (r < 0)
+        return r;
+    query_text(&q, ":name", u->name);
+    query_text(&q, ":password_hash", u->password_hash);
+    query_i64(&q, ":must_change_password", u->must_change_password);
+    query_i64(&q, ":created_at_ms", u->created_at_ms);
+    query_i64(&q, ":updated_at_ms", u->updated_at_ms);
+    query_text(&q, ":role", role_name(u->role));
+    r = query_run(&q, NULL, err);
+    if (r == -EEXIST)
+        return error_set(err, r, "a user named `%s` exists", u->name);
+    if (r < 0)
+        return r;
+    *ret_id = query_last_id(&q);
+    return 0;
+}
+
+static int get_one(struct query *q, struct user *ret, struct error *err)
+{
+    _cleanup_free_ char *role = NULL;
+    int r;
+
+    r = query_step(q, err);
+    if (r < 0)
+        return r;
+    if (r == 0)
+        return error_set(err, -ENOENT, "no such user");
+    *ret = (struct user){0};
+    query_read_row(q, columns, ARRAY_LEN(columns), ret);
+    role = query_column_text(q, COLUMN_ROLE);
+    if (role_parse(role, &ret->role) < 0)
+        ret->role = ROLE_NONE; /* the table's own check forbids it */
+    return 0;
+}
+
+int users_get(struct store *s, int64_t id, struct user *ret, struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r;
+
+    r = query_init(&q, s, sql[STMT_GET], err);
+    if (r < 0)
+        return r;
+    query_i64(&q, ":id", id);
+    return get_one(&q, ret, err);
+}
+
+int users_get_by_name(struct store *s, const char *name, struct user *ret, struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r;
+
+    r = query_init(&q, s, sql[STMT_GET_BY_NAME], err);
+    if (r < 0)
+        return r;
+    query_text(&q, ":name", name);
+    return get_one(&q, ret, err);
+}
+
+int users_set_password(struct store *s,
+                       int64_t id,
+                       const char *password_hash,
+                       bool must_change,
+                       int64_t now_ms,
+                       struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int64_t n;
+    int r;
+
+    r = query_init(&q, s, sql[STMT_SET_PASSWORD], err);
+    if (r < 0)
+        return r;
+    query_i64(&q, ":id", id);
+    query_text(&q, ":hash", password_hash);
+    query_i64(&q, ":must", must_change);
+    query_i64(&q, ":now", now_ms);
+    r = query_run(&q, &n, err);
+    if (r == 0 && n == 0)
+        return error_set(err, -ENOENT, "no such user");
+    return r;
+}
+
+int users_touch_login(struct store *s, int64_t id, int64_t now_ms, struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r;
+
+    r = query_init(&q, s, sql[STMT_TOUCH_LOGIN], err);
+    if (r < 0)
+        return r;
+    query_i64(&q, ":id", id);
+    query_i64(&q, ":now", now_ms);
+    return query_run(&q, NULL, err);
+}
+
+int users_count(struct store *s, int64_t *ret, struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r;
+
+    r = query_init(&q, s, sql[STMT_HOW_MANY], err);
+    if (r < 0)
+        return r;
+    r = query_step(&q, err);
+    if (r < 0)
+        return r;
+    *ret = query_column_i64(&q, 0);
+    return 0;
+}

@@ -1,0 +1,36 @@
+#pragma once
+
+/*
+ * users: people who log in with a password. Only this module names the table `users`.
+ */
+
+#include "server/auth/role.h"
+#include "server/store/store.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct user {
+    int64_t id;
+    char *name;          /* unique, 1 to 63 bytes */
+    char *password_hash; /* argon2id, see auth/password.h */
+    enum role role;
+    bool must_change_password;
+    int64_t created_at_ms, updated_at_ms;
+    int64_t last_login_at_ms; /* 0: never */
+};
+
+void user_done(struct user *u);
+
+int users_insert(struct store *s, const struct user *u, int64_t *ret_id, struct error *err)
+    _nodiscard_; /* u->id is ignored; -EEXIST: the name */
+int users_get(struct store *s, int64_t id, struct user *ret, struct error *err) _nodiscard_;
+int users_get_by_name(struct store *s, const char *name, struct user *ret, struct error *err)
+    _nodiscard_;
+int users_set_password(struct store *s,
+                       int64_t id,
+                       const char *password_hash,
+                       bool must_change,
+                       int64_t now_ms,
+                       struct error *err) _nodiscard_; /* -ENOENT */
+int users_touch_login(struct store *s, int64_t id, int64_t now_ms, struct error *err) _nodiscard_;
+int users_count(struct store *s, int64_t *ret, struct error *err) _nodiscard_;
