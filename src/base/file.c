@@ -18,8 +18,8 @@ int file_read(const char *path, size_t max, char **ret, size_t *ret_size, struct
     if (fd < 0)
         return error_set(err, -errno, "open %s: %s", path, error_text(-errno));
 
-    while ((n = read(fd, chunk, sizeof(chunk))) > 0) {
-        if (buf_append(&b, chunk, (size_t)n) < 0) {
+    while ((n = read(fd, chunk, sizeof(chunk))) > 0 || (n < 0 && errno == EINTR)) {
+        if (n > 0 && buf_append(&b, chunk, (size_t)n) < 0) {
             buf_done(&b);
             return error_set(err, -EMSGSIZE, "%s is larger than %zu bytes", path, max);
         }

@@ -1,5 +1,6 @@
 #include "base/log.h"
 #include "base/buf.h"
+#include "base/str.h"
 #include "base/time.h"
 
 #include <errno.h>
@@ -11,7 +12,12 @@
 #include <string.h>
 #include <strings.h>
 
-#define MAX_LINE ((size_t)16 * 1024)
+#define MAX_LINE  ((size_t)32 * 1024)
+#define MAX_MSG   2048
+#define MAX_VALUE 1024 /* bytes of one field that are shown */
+
+/* A field is left out when what it could become (6 bytes for 1, and its key) might not fit any more. */
+#define FIELD_ROOM ((size_t)MAX_VALUE * 6 + 256)
 
 static const struct {
     const char *name;
@@ -51,25 +57,40 @@ int log_level_parse(const char *s, enum log_level *ret)
     return -EINVAL;
 }
 
-/* A line that is too long is cut: a failed append is the way to say so. */
+/* Cannot fail: MAX_LINE holds the longest message, and fields are added only while there is room. */
 static void put(struct buf *b, const char *s)
 {
     (void)buf_append_str(b, s);
 }
 
+static size_t utf8_length(const char *s)
+{
+    for (size_t n = 1; n <= 4 && s[n - 1]; n++) {
+        if (str_is_utf8(s, n))
+            return n;
+    }
+    return 0;
+}
+
+/* Leaves nothing that a terminal would obey or a JSON parser refuse. */
 static void put_escaped(struct buf *b, const char *s)
 {
-    for (; *s; s++) {
-        unsigned char c = (unsigned char)*s;
+    for (size_t i = 0, n; s[i] && i < MAX_MSG; i += n ? n : 1) {
+        unsigned char c = (unsigned char)s[i];
 
-        if (c == '"' || c == '\\') {
+        n = utf8_length(s + i);
+        if (n == 0) {
+            put(b, "\\ufffd");
+        } else if (c == '"' || c == '\\') {
             (void)buf_printf(b, "\\%c", c);
         } else if (c == '\n') {
             put(b, "\\n");
         } else if (c < 0x20 || c == 0x7f) {
             (void)buf_printf(b, "\\u%04x", c);
+        } else if (c == 0xc2 && (unsigned char)s[i + 1] < 0xa0) {
+            (void)buf_printf(b, "\\u%04x", (unsigned char)s[i + 1]);
         } else {
-            (void)buf_append_char(b, (char)c);
+            (void)buf_append(b, s + i, n);
         }
     }
 }
@@ -87,7 +108,7 @@ static void put_value(struct buf *b, const char *s)
     bool is_plain = *s != '\0';
 
     for (const char *p = s; *p && is_plain; p++)
-        is_plain = (unsigned char)*p > ' ' && *p != '"' && *p != '=' && *p != '\\' && *p != 0x7f;
+        is_plain = *p > ' ' && *p < 0x7f && !strchr("\"=\\", *p);
     if (is_plain) {
         put(b, s);
     } else {
@@ -95,21 +116,32 @@ static void put_value(struct buf *b, const char *s)
     }
 }
 
+/* The next field's value, cut; NULL when there is none or the line is full. */
+static const char *next_value(const struct buf *b,
+                              const char *const *fields,
+                              char ret[MAX_VALUE + 1])
+{
+    if (!fields || !fields[0] || b->size > MAX_LINE - FIELD_ROOM)
+        return NULL;
+    str_copy(ret, MAX_VALUE + 1, fields[1] ? fields[1] : "");
+    return ret;
+}
+
 static void put_json_line(struct buf *b,
                           enum log_level level,
                           const char *const *fields,
                           const char *msg)
 {
-    char when[TIME_TEXT_SIZE];
+    char when[TIME_TEXT_SIZE], value[MAX_VALUE + 1];
 
     (void)buf_printf(b, "{\"time\":\"%s\",\"level\":\"%s\",\"msg\":",
                      time_format_ms(time_utc_ms(), when), levels[level].name);
     put_quoted(b, msg);
-    for (; fields && fields[0]; fields += 2) {
+    for (; next_value(b, fields, value); fields += 2) {
         put(b, ",");
         put_quoted(b, fields[0]);
         put(b, ":");
-        put_quoted(b, fields[1] ? fields[1] : "");
+        put_quoted(b, value);
     }
     put(b, "}");
 }
@@ -119,7 +151,7 @@ static void put_text_line(struct buf *b,
                           const char *const *fields,
                           const char *msg)
 {
-    char when[TIME_TEXT_SIZE];
+    char when[TIME_TEXT_SIZE], value[MAX_VALUE + 1];
 
     if (getenv("JOURNAL_STREAM")) { /* NOLINT(concurrency-mt-unsafe): nothing here calls setenv() */
         (void)buf_printf(b, "<%d>", levels[level].journal);
@@ -128,16 +160,16 @@ static void put_text_line(struct buf *b,
     }
     (void)buf_printf(b, "%s msg=", levels[level].name);
     put_quoted(b, msg);
-    for (; fields && fields[0]; fields += 2) {
+    for (; next_value(b, fields, value); fields += 2) {
         (void)buf_printf(b, " %s=", fields[0]);
-        put_value(b, fields[1] ? fields[1] : "");
+        put_value(b, value);
     }
 }
 
 void log_write(enum log_level level, const char *const *fields, const char *fmt, ...)
 {
     struct buf line = BUF_INIT(MAX_LINE);
-    char msg[2048];
+    char msg[MAX_MSG];
     va_list ap;
 
     if ((int)level < threshold)

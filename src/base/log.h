@@ -8,7 +8,9 @@
  *     log_warn(LOG_FIELDS("host", host->id, "container", id), "inspect failed: %s", err.msg);
  *     log_info(NULL, "listening on %s", address);
  *
- * Secrets never go into a log line. Control characters are escaped. Safe from any thread.
+ * Secrets never go into a log line. Control characters and invalid UTF-8 are escaped. Messages are cut
+ * at 2 KiB, values at 1 KiB, and fields that would make the line longer than 32 KiB are left out. Safe
+ * from any thread.
  */
 
 #include "base/macros.h"

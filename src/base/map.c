@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "base/random.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #define MIN_CAPACITY 16
@@ -9,12 +10,14 @@
 /* FNV-1a over a random start: not cryptographic, but collisions cannot be prepared offline. */
 static uint64_t hash_key(const char *key)
 {
-    static uint64_t seed;
-    uint64_t h;
+    static _Atomic uint64_t seed; /* jobs on the worker pool use maps, too */
+    uint64_t h = seed, none = 0;
 
-    while (seed == 0)
-        random_bytes(&seed, sizeof(seed));
-    h = seed;
+    while (h == 0) {
+        random_bytes(&h, sizeof(h));
+        if (!atomic_compare_exchange_strong(&seed, &none, h))
+            h = none;
+    }
     for (; *key; key++)
         h = (h ^ (unsigned char)*key) * UINT64_C(0x100000001b3);
     return h ^ h >> 32;

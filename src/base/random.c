@@ -1,6 +1,7 @@
 #include "base/random.h"
 #include "base/alloc.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -12,6 +13,8 @@ void random_bytes(void *ret, size_t size)
     while (size > 0) {
         ssize_t n = getrandom(p, size, 0);
 
+        if (n < 0 && errno == EINTR)
+            continue;
         if (n < 0) {
             (void)fputs("getrandom failed\n", stderr);
             abort();

@@ -58,22 +58,23 @@ int parse_bool(const char *s, bool *ret)
 /* Nanoseconds per unit, longest names first so that "ms" is not read as "m". */
 static const struct {
     const char *name;
-    double ns;
+    uint64_t ns;
 } units[] = {
-    {"ns",      1     },
-    {"us",      1e3   },
-    {"\u00b5s", 1e3   },
-    {"ms",      1e6   },
-    {"s",       1e9   },
-    {"m",       6e10  },
-    {"h",       3.6e12},
+    {"ns",      1            },
+    {"us",      1000         },
+    {"\u00b5s", 1000         }, /* micro sign */
+    {"\u03bcs", 1000         }, /* Greek mu */
+    {"ms",      1000000      },
+    {"s",       1000000000   },
+    {"m",       60000000000  },
+    {"h",       3600000000000},
 };
 
-static int parse_unit(const char **s, double *ret_ns)
+static int parse_unit(const char *s, const char **ret_end, uint64_t *ret_ns)
 {
     for (size_t i = 0; i < ARRAY_LEN(units); i++) {
-        if (str_starts_with(*s, units[i].name)) {
-            *s += strlen(units[i].name);
+        if (str_starts_with(s, units[i].name)) {
+            *ret_end = s + strlen(units[i].name);
             *ret_ns = units[i].ns;
             return 0;
         }
@@ -81,36 +82,72 @@ static int parse_unit(const char **s, double *ret_ns)
     return -EINVAL;
 }
 
+/* One "1.5h". Integers throughout: binary fractions would turn 1.001s into 1000 ms. */
+static int parse_duration_part(const char **s, uint64_t *ret_ns)
+{
+    const char *whole = *s, *fraction, *unit;
+    size_t n_whole = strspn(whole, "0123456789"), n_fraction = 0;
+    uint64_t ns, place, v = 0;
+
+    fraction = whole + n_whole;
+    if (*fraction == '.') {
+        fraction++;
+        n_fraction = strspn(fraction, "0123456789");
+    }
+    if (n_whole + n_fraction == 0 || parse_unit(fraction + n_fraction, &unit, &ns) < 0)
+        return -EINVAL;
+
+    for (size_t i = 0; i < n_whole; i++) {
+        if (__builtin_mul_overflow(v, 10U, &v) ||
+            __builtin_add_overflow(v, (uint64_t)(whole[i] - '0'), &v))
+            return -ERANGE;
+    }
+    if (__builtin_mul_overflow(v, ns, &v))
+        return -ERANGE;
+    place = ns;
+    for (size_t i = 0; i < n_fraction; i++) {
+        place /= 10;
+        if (__builtin_add_overflow(v, place * (uint64_t)(fraction[i] - '0'), &v))
+            return -ERANGE;
+    }
+    *s = unit;
+    *ret_ns = v;
+    return 0;
+}
+
 int parse_duration_ms(const char *s, uint64_t *ret)
 {
-    double total = 0;
+    uint64_t total = 0, part = 0;
+    bool is_out_of_range = false;
 
     if (str_is_empty(s))
         return -EINVAL;
+    if (*s == '+')
+        s++;
     if (str_eq(s, "0")) {
         *ret = 0;
         return 0;
     }
-    while (*s) {
-        char *end;
-        double number, ns;
+    do {
+        int r = parse_duration_part(&s, &part);
 
-        if (!isdigit((unsigned char)*s) && *s != '.')
-            return -EINVAL;
-        if (s[0] == '0' && (s[1] == 'x' || s[1] == 'X'))
-            return -EINVAL;
-        number = strtod(s, &end);
-        if (end == s || memchr(s, 'e', (size_t)(end - s)) || memchr(s, 'E', (size_t)(end - s)))
-            return -EINVAL;
-        s = end;
-        if (parse_unit(&s, &ns) < 0)
-            return -EINVAL;
-        total += number * ns;
-    }
-    if (total > 9.2e18) /* Go's Duration is an int64 of nanoseconds */
+        if (r < 0)
+            return r;
+        is_out_of_range = __builtin_add_overflow(total, part, &total) || total > INT64_MAX;
+    } while (*s && !is_out_of_range);
+    if (is_out_of_range) /* Go's Duration is an int64 of nanoseconds */
         return -ERANGE;
-    *ret = (uint64_t)(total / 1e6);
+    *ret = total / 1000000;
     return 0;
+}
+
+/* A name, an IPv4 or IPv6 address (with zone); empty only where `may_be_empty`. */
+static bool is_host(const char *s, size_t n, bool may_be_empty)
+{
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:%";
+
+    return (n > 0 || may_be_empty) && strspn(s, allowed) >= n;
 }
 
 int parse_host_port(const char *s, char **ret_host, uint16_t *ret_port)
@@ -132,7 +169,8 @@ int parse_host_port(const char *s, char **ret_host, uint16_t *ret_port)
         if (!colon || memchr(s, ':', (size_t)(colon - s)))
             return -EINVAL;
     }
-    if (parse_u64(colon + 1, UINT16_MAX, &port) < 0)
+    if (!is_host(host, (size_t)(end - host), host == s) ||
+        parse_u64(colon + 1, UINT16_MAX, &port) < 0)
         return -EINVAL;
     *ret_host = xstrndup(host, (size_t)(end - host));
     *ret_port = (uint16_t)port;

@@ -1,6 +1,7 @@
 #include "base/time.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -134,6 +135,14 @@ static int parse_offset(const char **s, int64_t *ret_seconds)
     return 0;
 }
 
+static int days_in_month(int year, int month)
+{
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool is_leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+
+    return month == 2 && is_leap ? 29 : days[month - 1];
+}
+
 static int parse_date(const char **s, struct tm *ret)
 {
     struct tm tm = {0};
@@ -141,7 +150,8 @@ static int parse_date(const char **s, struct tm *ret)
     if (digits(s, 4, &tm.tm_year) < 0 || literal(s, "-") < 0 || digits(s, 2, &tm.tm_mon) < 0 ||
         literal(s, "-") < 0 || digits(s, 2, &tm.tm_mday) < 0 || literal(s, "Tt ") < 0)
         return -EINVAL;
-    if (tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31)
+    if (tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 ||
+        tm.tm_mday > days_in_month(tm.tm_year, tm.tm_mon))
         return -EINVAL;
     tm.tm_year -= 1900;
     tm.tm_mon -= 1;
@@ -169,7 +179,7 @@ int time_parse_ns(const char *s, int64_t *ret_utc_ns)
         return -EINVAL;
     if (__builtin_mul_overflow((int64_t)timegm(&tm) - offset, NS_PER_S, &ns) ||
         __builtin_add_overflow(ns, fraction, &ns))
-        return -EINVAL;
+        return -ERANGE;
     *ret_utc_ns = ns;
     return 0;
 }

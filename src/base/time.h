@@ -18,5 +18,8 @@ const char *time_format_ms(int64_t utc_ms, char ret[TIME_TEXT_SIZE]);
 /* "2026-11-23T01:53:00.123456789Z" from nanoseconds since the epoch. */
 const char *time_format_ns(int64_t utc_ns, char ret[TIME_TEXT_SIZE]);
 
-/* RFC 3339 with any offset and 0 to 9 digits of fraction; -EINVAL when malformed. */
+/*
+ * RFC 3339 with any offset and 0 to 9 digits of fraction. -EINVAL when malformed, -ERANGE when an int64
+ * of nanoseconds cannot hold it, as Docker's "never", the year 1.
+ */
 int time_parse_ns(const char *s, int64_t *ret_utc_ns) _nodiscard_;

@@ -1,0 +1,122 @@
+#include "base/error.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+/* cmocka.h needs them first */
+#include <cmocka.h>
+
+static void test_set(void **state)
+{
+    struct error err = ERROR_INIT;
+
+    (void)state;
+    assert_int_equal(error_set(&err, -ENOENT, "no host %s", "h1"), -ENOENT);
+    assert_int_equal(err.code, -ENOENT);
+    assert_string_equal(err.msg, "no host h1");
+
+    assert_int_equal(error_set(&err, -EBUSY, "%s", "later"), -EBUSY);
+    assert_int_equal(err.code, -EBUSY);
+    assert_string_equal(err.msg, "later");
+}
+
+static void test_without_object(void **state)
+{
+    (void)state;
+    assert_int_equal(error_set(NULL, -EACCES, "x"), -EACCES);
+    assert_int_equal(error_wrap(NULL, -EACCES, "x"), -EACCES);
+}
+
+static void test_wrap(void **state)
+{
+    struct error err = ERROR_INIT;
+
+    (void)state;
+    (void)error_set(&err, -ECONNREFUSED, "connect %s", "/run/x");
+    assert_int_equal(error_wrap(&err, -EPROTO, "inspect %d", 4), -EPROTO);
+    assert_int_equal(err.code, -EPROTO);
+    assert_string_equal(err.msg, "inspect 4: connect /run/x");
+    (void)error_wrap(&err, -EPROTO, "sync");
+    assert_string_equal(err.msg, "sync: inspect 4: connect /run/x");
+}
+
+static void test_wrap_of_nothing_names_the_errno(void **state)
+{
+    struct error err = ERROR_INIT;
+
+    (void)state;
+    (void)error_wrap(&err, -ENOENT, "open");
+    assert_string_equal(err.msg, "open: No such file or directory");
+}
+
+static void test_long_messages_are_cut(void **state)
+{
+    struct error err = ERROR_INIT;
+    char big[2000];
+
+    (void)state;
+    memset(big, 'x', sizeof(big) - 1);
+    big[sizeof(big) - 1] = '\0';
+    (void)error_set(&err, -EIO, "%s", big);
+    assert_int_equal(strlen(err.msg), sizeof(err.msg) - 1);
+    (void)error_wrap(&err, -EIO, "outer");
+    assert_int_equal(strlen(err.msg), sizeof(err.msg) - 1);
+    assert_int_equal(strncmp(err.msg, "outer: xxx", 10), 0);
+    (void)error_wrap(&err, -EIO, "%s", big);
+    assert_int_equal(strlen(err.msg), sizeof(err.msg) - 1);
+    assert_int_equal(err.msg[0], 'x');
+}
+
+static void test_text(void **state)
+{
+    (void)state;
+    assert_string_equal(error_text(-ENOENT), "No such file or directory");
+    assert_string_equal(error_text(-99999), "unknown error");
+}
+
+static void test_http_status(void **state)
+{
+    static const struct {
+        int code, status;
+    } cases[] = {
+        {-EBADMSG,   400},
+        {-EINVAL,    400},
+        {-ENOKEY,    401},
+        {-EACCES,    403},
+        {-ENOENT,    404},
+        {-EEXIST,    409},
+        {-EBUSY,     409},
+        {-EMSGSIZE,  413},
+        {-EDOM,      422},
+        {-EAGAIN,    429},
+        {-EPROTO,    502},
+        {-ENOTCONN,  503},
+        {-ETIMEDOUT, 504},
+        {-EIO,       500},
+        {0,          500},
+        {ENOENT,     500},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        assert_int_equal(error_http_status(cases[i].code), cases[i].status);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_set),
+        cmocka_unit_test(test_without_object),
+        cmocka_unit_test(test_wrap),
+        cmocka_unit_test(test_wrap_of_nothing_names_the_errno),
+        cmocka_unit_test(test_long_messages_are_cut),
+        cmocka_unit_test(test_text),
+        cmocka_unit_test(test_http_status),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
