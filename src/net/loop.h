@@ -1,11 +1,13 @@
 #pragma once
 
 /*
- * The event loop of a program: one libwebsockets context, its timers, signals and wake-ups. One
- * thread owns the loop and everything that hangs on it; loop_wake() alone may be called from others.
+ * The event loop of a program: one libwebsockets context, its timers, signals, wake-ups and watched
+ * descriptors. One thread owns the loop and everything that hangs on it; loop_wake() alone may be
+ * called from others.
  *
  * The agent and the CLI run on lws's own poll loop. The server passes its uv_loop_t (foreign loop,
- * plugin libwebsockets-evlib-uv), see docs/adr/0003.
+ * plugin libwebsockets-evlib-uv). Timers and watched descriptors are ours: they live in one epoll set
+ * that lws sees as a single descriptor, so they behave alike on both, see docs/adr/0010.
  */
 
 #include "base/error.h"
@@ -15,6 +17,7 @@
 #include <stdint.h>
 
 struct loop;
+struct ssl_ctx_st; /* OpenSSL's SSL_CTX */
 
 struct loop_options {
     void *uv_loop;       /* uv_loop_t * to run on, or NULL for lws's own loop */
@@ -22,10 +25,11 @@ struct loop_options {
 };
 
 int loop_new(struct loop **ret, const struct loop_options *o, struct error *err) _nodiscard_;
-void loop_free(struct loop *loop); /* all requests, peers and timers of the loop must be gone */
+/* All requests, peers and timers of the loop must be gone. A uv loop is turned a few times to close handles. */
+void loop_free(struct loop *loop);
 DEFINE_CLEANUP(struct loop *, loop_free);
 
-void loop_run(struct loop *loop); /* until loop_stop() */
+void loop_run(struct loop *loop); /* until loop_stop(); may be run again afterwards */
 void loop_stop(struct loop *loop);
 void loop_wake(
     struct loop *loop); /* thread-safe: makes the loop call the wake function once soon */
@@ -39,7 +43,11 @@ int loop_on_signals(struct loop *loop, const int *signals, size_t n, loop_signal
     _nodiscard_;
 
 struct lws_context *loop_context(struct loop *loop);    /* for net/ only */
-struct lws_vhost *loop_client_vhost(struct loop *loop); /* for net/ only */
+struct lws_vhost *loop_client_vhost(struct loop *loop); /* for net/ only; plain connections */
+/* The same vhost made fit for TLS, and the SSL_CTX to verify servers with; both load the CA file at the first
+ * call and return NULL when it is unusable. For net/ only. */
+struct lws_vhost *loop_tls_vhost(struct loop *loop, struct error *err);
+struct ssl_ctx_st *loop_tls_context(struct loop *loop, struct error *err);
 
 /*
  * Timer: a member of the object it serves, zero-initialised, one shot. The callback finds its object
@@ -48,10 +56,30 @@ struct lws_vhost *loop_client_vhost(struct loop *loop); /* for net/ only */
 struct loop_timer;
 typedef void (*loop_timer_fn)(struct loop_timer *t);
 struct loop_timer {
-    lws_sorted_usec_list_t sul;
+    struct loop *loop;
     loop_timer_fn fn;
+    uint64_t due_ns;
+    size_t place; /* in the heap, counted from 1; 0: not running */
 };
 
 void loop_timer_start(struct loop *loop, struct loop_timer *t, uint64_t delay_ms, loop_timer_fn fn);
 void loop_timer_stop(struct loop_timer *t); /* fine on a zeroed or stopped timer */
 bool loop_timer_is_running(const struct loop_timer *t);
+
+/*
+ * Watch of a descriptor: a member like the timer. The descriptor stays its owner's; stop the watch before
+ * closing it. Level-triggered; `events` are EPOLLIN, EPOLLOUT, ...; EPOLLERR and EPOLLHUP always come.
+ */
+struct loop_io;
+typedef void (*loop_io_fn)(struct loop_io *io, uint32_t events);
+struct loop_io {
+    struct loop *loop; /* NULL: not started */
+    loop_io_fn fn;
+    int fd;
+    uint32_t events;
+};
+
+int loop_io_start(struct loop *loop, struct loop_io *io, int fd, uint32_t events, loop_io_fn fn)
+    _nodiscard_;
+void loop_io_set(struct loop_io *io, uint32_t events);
+void loop_io_stop(struct loop_io *io); /* fine on a zeroed or stopped watch */

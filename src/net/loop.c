@@ -1,0 +1,433 @@
+#include "net/loop.h"
+#include "base/alloc.h"
+#include "base/log.h"
+#include "net/timer_heap.h"
+#include "net/tls.h"
+#include "net/ws_dial.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/ssl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <uv.h>
+
+/* Only the server links libuv; without it these are null and never called. */
+#pragma weak uv_run
+#pragma weak uv_stop
+
+#define BATCH          64 /* watched descriptors served per turn */
+#define PARKED         UINT64_MAX
+#define NS_PER_MS      UINT64_C(1000000)
+#define NS_PER_S       UINT64_C(1000000000)
+#define SERVICE_BUFFER ((size_t)16 * 1024)
+#define UV_CLOSE_TURNS 8 /* lws closes its handles in stages of one turn each */
+
+struct loop {
+    struct lws_context *context;
+    struct lws_vhost *vhost;
+    uv_loop_t *uv;
+    char *ca_file;
+    SSL_CTX *tls;
+    bool is_stopped;
+    bool is_vhost_tls;
+
+    int epoll_fd; /* lws watches a duplicate, which it closes */
+    struct epoll_event *batch;
+    size_t n_batch;
+
+    struct timer_heap timers;
+    uint64_t armed_ns; /* what the timerfd is set to, or PARKED */
+    int timer_fd;
+    struct loop_io timer_io;
+
+    int wake_fd;
+    struct loop_io wake_io;
+    loop_fn on_wake;
+    void *wake_owner;
+
+    int signal_fd;
+    struct loop_io signal_io;
+    loop_signal_fn on_signal;
+    void *signal_owner;
+};
+
+static uint64_t now_ns(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
+}
+
+static void on_lws_log(int level, const char *line)
+{
+    size_t n = strlen(line);
+
+    (void)level;
+    while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r'))
+        n--;
+    log_debug(NULL, "lws: %.*s", (int)n, line);
+}
+
+static void dispatch(struct loop *loop)
+{
+    struct epoll_event events[BATCH];
+    int n = epoll_wait(loop->epoll_fd, events, BATCH, 0);
+
+    if (n <= 0)
+        return;
+    loop->batch = events;
+    loop->n_batch = (size_t)n;
+    for (size_t i = 0; i < (size_t)n; i++) {
+        struct loop_io *io = events[i].data.ptr;
+
+        /* A watch that was stopped by an earlier callback of this turn has been blanked. */
+        if (io)
+            io->fn(io, events[i].events);
+    }
+    loop->batch = NULL;
+    loop->n_batch = 0;
+}
+
+static int on_lws(
+    struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t size)
+{
+    (void)user;
+    (void)in;
+    (void)size;
+    if (reason == LWS_CALLBACK_RAW_RX_FILE)
+        dispatch(lws_context_user(lws_get_context(wsi)));
+    return 0;
+}
+
+static const struct lws_protocols client_protocols[] = {
+    {"loop",           on_lws,           0, 0,    0, NULL, 0        },
+    {WS_DIAL_PROTOCOL, ws_dial_callback, 0, 1024, 0, NULL, 64 * 1024},
+    {NULL,             NULL,             0, 0,    0, NULL, 0        },
+};
+
+/* Timers */
+
+static void arm(struct loop *loop)
+{
+    const struct loop_timer *first = timer_heap_first(&loop->timers);
+    uint64_t due_ns = first ? first->due_ns : PARKED;
+    struct itimerspec when = {0};
+
+    /* An early wake-up is harmless, so the timerfd is only ever moved forward in time by on_timer(). */
+    if (due_ns >= loop->armed_ns)
+        return;
+    when.it_value.tv_sec = (time_t)(due_ns / NS_PER_S);
+    when.it_value.tv_nsec = (long)(due_ns % NS_PER_S);
+    if (timerfd_settime(loop->timer_fd, TFD_TIMER_ABSTIME, &when, NULL) == 0)
+        loop->armed_ns = due_ns;
+}
+
+static void on_timer(struct loop_io *io, uint32_t events)
+{
+    struct loop *loop = CONTAINER_OF(io, struct loop, timer_io);
+    uint64_t now = now_ns();
+    uint64_t expirations;
+    struct loop_timer *t;
+
+    (void)events;
+    if (read(loop->timer_fd, &expirations, sizeof(expirations)) < 0 && errno != EAGAIN)
+        log_debug(NULL, "timerfd: %s", error_text(-errno));
+    loop->armed_ns = PARKED;
+    /* Strictly before `now`: what a callback starts with no delay waits for the next turn. */
+    while ((t = timer_heap_first(&loop->timers)) && t->due_ns < now) {
+        timer_heap_remove(&loop->timers, t);
+        t->fn(t);
+    }
+    arm(loop);
+}
+
+void loop_timer_start(struct loop *loop, struct loop_timer *t, uint64_t delay_ms, loop_timer_fn fn)
+{
+    uint64_t now = now_ns();
+    uint64_t delay_ns;
+
+    if (__builtin_mul_overflow(delay_ms, NS_PER_MS, &delay_ns) ||
+        __builtin_add_overflow(now, delay_ns, &t->due_ns) || t->due_ns > INT64_MAX)
+        t->due_ns = INT64_MAX;
+    t->loop = loop;
+    t->fn = fn;
+    timer_heap_put(&loop->timers, t);
+    arm(loop);
+}
+
+void loop_timer_stop(struct loop_timer *t)
+{
+    if (t->place > 0)
+        timer_heap_remove(&t->loop->timers, t);
+}
+
+bool loop_timer_is_running(const struct loop_timer *t)
+{
+    return t->place > 0;
+}
+
+/* Watches */
+
+int loop_io_start(struct loop *loop, struct loop_io *io, int fd, uint32_t events, loop_io_fn fn)
+{
+    struct epoll_event e = {.events = events, .data.ptr = io};
+
+    assert(!io->loop);
+    if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &e) < 0)
+        return -errno;
+    *io = (struct loop_io){.loop = loop, .fn = fn, .fd = fd, .events = events};
+    return 0;
+}
+
+void loop_io_set(struct loop_io *io, uint32_t events)
+{
+    struct epoll_event e = {.events = events, .data.ptr = io};
+
+    if (!io->loop || io->events == events)
+        return;
+    if (epoll_ctl(io->loop->epoll_fd, EPOLL_CTL_MOD, io->fd, &e) < 0)
+        log_debug(NULL, "epoll: descriptor %d: %s", io->fd, error_text(-errno));
+    io->events = events;
+}
+
+void loop_io_stop(struct loop_io *io)
+{
+    struct loop *loop = io->loop;
+
+    if (!loop)
+        return;
+    if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, io->fd, NULL) < 0)
+        log_debug(NULL, "epoll: descriptor %d: %s", io->fd, error_text(-errno));
+    for (size_t i = 0; i < loop->n_batch; i++) {
+        if (loop->batch[i].data.ptr == io)
+            loop->batch[i].data.ptr = NULL;
+    }
+    io->loop = NULL;
+}
+
+/* Wake-ups and signals */
+
+static void on_wake(struct loop_io *io, uint32_t events)
+{
+    struct loop *loop = CONTAINER_OF(io, struct loop, wake_io);
+    uint64_t count;
+
+    (void)events;
+    if (read(loop->wake_fd, &count, sizeof(count)) == (ssize_t)sizeof(count) && loop->on_wake)
+        loop->on_wake(loop->wake_owner);
+}
+
+void loop_wake(struct loop *loop)
+{
+    uint64_t one = 1;
+
+    /* EAGAIN means the counter is full: the loop will wake up anyway. */
+    if (write(loop->wake_fd, &one, sizeof(one)) < 0)
+        return;
+}
+
+void loop_on_wake(struct loop *loop, loop_fn fn, void *owner)
+{
+    loop->on_wake = fn;
+    loop->wake_owner = owner;
+}
+
+static void on_signal(struct loop_io *io, uint32_t events)
+{
+    struct loop *loop = CONTAINER_OF(io, struct loop, signal_io);
+    struct signalfd_siginfo info;
+
+    (void)events;
+    if (read(loop->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+        loop->on_signal(loop->signal_owner, (int)info.ssi_signo);
+}
+
+int loop_on_signals(struct loop *loop, const int *signals, size_t n, loop_signal_fn fn, void *owner)
+{
+    sigset_t set;
+    int r;
+
+    assert(loop->signal_fd < 0);
+    sigemptyset(&set);
+    for (size_t i = 0; i < n; i++)
+        sigaddset(&set, signals[i]);
+    r = pthread_sigmask(SIG_BLOCK, &set, NULL);
+    if (r != 0)
+        return -r;
+    loop->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (loop->signal_fd < 0)
+        return -errno;
+    loop->on_signal = fn;
+    loop->signal_owner = owner;
+    return loop_io_start(loop, &loop->signal_io, loop->signal_fd, EPOLLIN, on_signal);
+}
+
+/* Life cycle */
+
+static int open_descriptors(struct loop *loop)
+{
+    int r;
+
+    loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    loop->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (loop->epoll_fd < 0 || loop->timer_fd < 0 || loop->wake_fd < 0)
+        return -errno;
+    r = loop_io_start(loop, &loop->timer_io, loop->timer_fd, EPOLLIN, on_timer);
+    if (r < 0)
+        return r;
+    return loop_io_start(loop, &loop->wake_io, loop->wake_fd, EPOLLIN, on_wake);
+}
+
+static int open_context(struct loop *loop, struct error *err)
+{
+    struct lws_context_creation_info info = {0};
+    lws_sock_file_fd_type fd;
+    void *uv_loops[1] = {loop->uv};
+
+    lws_set_log_level(LLL_ERR | LLL_WARN, on_lws_log);
+    info.port = CONTEXT_PORT_NO_LISTEN;
+    info.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
+    if (loop->uv) {
+        info.options |= LWS_SERVER_OPTION_LIBUV;
+        info.foreign_loops = uv_loops;
+    }
+    info.user = loop;
+    info.pcontext = &loop->context; /* set to NULL when it is really gone */
+    info.pt_serv_buf_size = SERVICE_BUFFER;
+    loop->context = lws_create_context(&info);
+    if (!loop->context)
+        return error_set(err, -ENOMEM, "cannot create the event loop");
+
+    info.options = 0;
+    info.vhost_name = "client";
+    info.protocols = client_protocols;
+    info.http_proxy_address =
+        "-"; /* no port, so no proxy: lws would take http_proxy from the environment */
+    loop->vhost = lws_create_vhost(loop->context, &info);
+    if (!loop->vhost)
+        return error_set(err, -ENOMEM, "cannot create the event loop's client side");
+    fd.filefd = fcntl(loop->epoll_fd, F_DUPFD_CLOEXEC, 0);
+    if (fd.filefd < 0)
+        return error_set(err, -errno, "event loop: %s", error_text(-errno));
+    if (!lws_adopt_descriptor_vhost(loop->vhost, LWS_ADOPT_RAW_FILE_DESC, fd, "loop", NULL))
+        return error_set(err, -ENOMEM, "cannot add the event loop's descriptor");
+    return 0;
+}
+
+int loop_new(struct loop **ret, const struct loop_options *o, struct error *err)
+{
+    _cleanup_(loop_freep) struct loop *loop = xcalloc(1, sizeof(*loop));
+    int r;
+
+    loop->uv = o->uv_loop;
+    loop->ca_file = xstrdup(o->ca_file);
+    loop->epoll_fd = loop->timer_fd = loop->wake_fd = loop->signal_fd = -1;
+    loop->armed_ns = PARKED;
+    r = open_descriptors(loop);
+    if (r < 0)
+        return error_set(err, r, "event loop: %s", error_text(r));
+    r = open_context(loop, err);
+    if (r < 0)
+        return r;
+    *ret = TAKE_PTR(loop);
+    return 0;
+}
+
+static void close_context(struct loop *loop)
+{
+    if (!loop->context)
+        return;
+    lws_context_destroy(loop->context);
+    if (!loop->uv)
+        return;
+    for (int i = 0; i < UV_CLOSE_TURNS; i++)
+        uv_run(loop->uv, UV_RUN_NOWAIT);
+    /* The first call closed the handles, which takes turns of the loop; this one frees. */
+    if (loop->context)
+        lws_context_destroy(loop->context);
+    for (int i = 0; i < UV_CLOSE_TURNS; i++)
+        uv_run(loop->uv, UV_RUN_NOWAIT);
+}
+
+void loop_free(struct loop *loop)
+{
+    if (!loop)
+        return;
+    close_context(loop);
+    assert(loop->timers.n == 0);
+    timer_heap_done(&loop->timers);
+    SSL_CTX_free(loop->tls);
+    closep(&loop->epoll_fd);
+    closep(&loop->timer_fd);
+    closep(&loop->wake_fd);
+    closep(&loop->signal_fd);
+    free(loop->ca_file);
+    free(loop);
+}
+
+void loop_run(struct loop *loop)
+{
+    while (!loop->is_stopped) {
+        if (loop->uv)
+            uv_run(loop->uv, UV_RUN_DEFAULT);
+        else if (lws_service(loop->context, 0) < 0)
+            break;
+    }
+    loop->is_stopped = false;
+}
+
+void loop_stop(struct loop *loop)
+{
+    loop->is_stopped = true;
+    /* lws runs its own timers just before it waits: this keeps it from waiting after one of those stopped us. */
+    if (loop->uv)
+        uv_stop(loop->uv);
+    else
+        lws_cancel_service(loop->context);
+}
+
+struct lws_context *loop_context(struct loop *loop)
+{
+    return loop->context;
+}
+
+struct lws_vhost *loop_client_vhost(struct loop *loop)
+{
+    return loop->vhost;
+}
+
+struct ssl_ctx_st *loop_tls_context(struct loop *loop, struct error *err)
+{
+    if (!loop->tls && tls_context_new(&loop->tls, loop->ca_file, err) < 0)
+        return NULL;
+    return loop->tls;
+}
+
+struct lws_vhost *loop_tls_vhost(struct loop *loop, struct error *err)
+{
+    struct lws_context_creation_info info = {0};
+
+    if (loop->is_vhost_tls)
+        return loop->vhost;
+    info.options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
+    info.provided_client_ssl_ctx = loop_tls_context(loop, err);
+    if (!info.provided_client_ssl_ctx)
+        return NULL;
+    if (lws_init_vhost_client_ssl(&info, loop->vhost) != 0) {
+        (void)error_set(err, -EIO, "cannot set up TLS");
+        return NULL;
+    }
+    loop->is_vhost_tls = true;
+    return loop->vhost;
+}

@@ -1,0 +1,57 @@
+#include "net/tls.h"
+#include "base/str.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+
+/* Where a static OpenSSL of another distribution would not look by itself. */
+static const char *const root_files[] = {
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+};
+
+const char *tls_error_text(char *text, size_t size)
+{
+    unsigned long code = ERR_peek_last_error();
+    const char *reason = code ? ERR_reason_error_string(code) : NULL;
+
+    str_copy(text, size, reason ? reason : "TLS failure");
+    ERR_clear_error();
+    return text;
+}
+
+static void load_system_roots(SSL_CTX *ctx)
+{
+    if (SSL_CTX_set_default_verify_paths(ctx) == 1 &&
+        access(X509_get_default_cert_file(), R_OK) == 0)
+        return;
+    for (size_t i = 0; i < ARRAY_LEN(root_files); i++) {
+        if (SSL_CTX_load_verify_file(ctx, root_files[i]) == 1)
+            break;
+    }
+    /* Without any root every verification fails, which is said when it happens. */
+    ERR_clear_error();
+}
+
+int tls_context_new(SSL_CTX **ret, const char *ca_file, struct error *err)
+{
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    char text[128];
+
+    if (!ctx)
+        return error_set(err, -ENOMEM, "TLS: %s", tls_error_text(text, sizeof(text)));
+    SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
+    SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+                              SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+    if (!ca_file) {
+        load_system_roots(ctx);
+    } else if (SSL_CTX_load_verify_file(ctx, ca_file) != 1) {
+        SSL_CTX_free(ctx);
+        return error_set(err, -EINVAL, "CA file %s: %s", ca_file,
+                         tls_error_text(text, sizeof(text)));
+    }
+    *ret = ctx;
+    return 0;
+}
