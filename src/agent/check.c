@@ -1,0 +1,301 @@
+#include "agent/check.h"
+#include "agent/data_dir.h"
+#include "agent/identity.h"
+#include "agent/token.h"
+#include "base/alloc.h"
+#include "base/str.h"
+#include "docker/engine_info.h"
+#include "net/http_client.h"
+#include "net/ws.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define HTTP_TIMEOUT_MS 10000
+#define MAX_BODY        ((size_t)64 * 1024)
+#define MAX_MESSAGE     ((size_t)64 * 1024)
+
+enum step { STEP_ENGINE, STEP_HTTP, STEP_WEBSOCKET, STEP_END };
+
+struct check {
+    struct loop *loop;
+    const struct config *config;
+    struct buf *out;
+    bool has_failed;
+    bool has_http; /* something answered HTTP on the URL */
+    enum step step;
+    struct loop_timer timer;
+    struct engine *engine;
+    struct engine_info_call *info_call;
+    struct http_call *call;
+    struct ws *ws;
+};
+
+static void _printf_(3, 4) say(struct check *c, const char *verdict, const char *fmt, ...)
+{
+    char text[1024];
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    (void)buf_printf(c->out, "%-5s  %s\n", verdict, text); /* its maximum is far away */
+}
+
+#define say_ok(c, ...)   say(c, "ok", __VA_ARGS__)
+#define say_note(c, ...) say(c, "note", __VA_ARGS__)
+#define say_wrong(c, ...)             \
+    do {                              \
+        (c)->has_failed = true;       \
+        say(c, "WRONG", __VA_ARGS__); \
+    } while (0)
+
+static void start_step(struct check *c);
+
+static void on_step_over(struct loop_timer *t)
+{
+    struct check *c = CONTAINER_OF(t, struct check, timer);
+
+    c->step++;
+    start_step(c);
+}
+
+/* Goes on from the loop, so that no request is started inside another one's callback. */
+static void next_step(struct check *c)
+{
+    loop_timer_start(c->loop, &c->timer, 0, on_step_over);
+}
+
+/* --- configuration and data directory ---------------------------------------------------------- */
+
+static void check_config(struct check *c)
+{
+    const struct config *config = c->config;
+
+    say_ok(c, "configuration: server %s, engine %s, data directory %s", config->ws_url,
+           config->docker_host, config->data_path);
+    if (config->is_insecure && config->is_tls)
+        say_note(c,
+                 "INSECURE_SKIP_VERIFY is on: anybody on the way can pose as the server; CA_FILE "
+                 "with the server's certificate is the safe way");
+    if (!config->is_tls)
+        say_note(c, "the connection to the server is not encrypted (%s)", config->url);
+}
+
+static void check_data(struct check *c)
+{
+    const struct config *config = c->config;
+    _cleanup_free_ char *token = NULL;
+    struct error err = ERROR_INIT;
+    int r;
+
+    if (data_dir_prepare(config->data_path, &err) < 0) {
+        say_wrong(c, "data directory %s: %s", config->data_path, err.msg);
+        return;
+    }
+    r = config->permanent_token ? 0 : token_load(config->token_path, &token, &err);
+    if (config->permanent_token)
+        say_ok(c, "data directory %s: writable; the permanent token is PERMANENT_TOKEN",
+               config->data_path);
+    else if (r == 0)
+        say_ok(c,
+               "data directory %s: writable, holds the permanent token of an earlier registration",
+               config->data_path);
+    else if (r == -ENOENT)
+        say_ok(c,
+               "data directory %s: writable, no permanent token yet: the agent will join with "
+               "REGISTRATION_TOKEN",
+               config->data_path);
+    else
+        say_wrong(c, "%s %s; delete it to join anew with a REGISTRATION_TOKEN", config->token_path,
+                  err.msg);
+    if (token)
+        explicit_bzero(token, strlen(token));
+}
+
+/* --- engine ------------------------------------------------------------------------------------ */
+
+static const char *engine_advice(const char *address, int code)
+{
+    if (code == -EACCES)
+        return "run the agent as root or as a member of the group that owns the socket";
+    if (str_starts_with(address, "unix://"))
+        return "is Docker or Podman running, and the socket mounted if this is a container? "
+               "DOCKER_HOST names another one";
+    return "is the engine listening there? DOCKER_HOST names another one";
+}
+
+/* The engine client has one code for "not reachable"; the socket itself says more. */
+static int socket_code(const char *address, int code)
+{
+    if (str_starts_with(address, "unix://") && access(address + strlen("unix://"), W_OK) < 0)
+        return -errno;
+    return code;
+}
+
+static void on_engine_info(void *owner, int code, const char *message, struct engine_info *info)
+{
+    struct check *c = owner;
+    const char *address = c->config->docker_host;
+    struct identity id = {0};
+    struct error err = ERROR_INIT;
+
+    c->info_call = NULL;
+    if (code < 0) {
+        say_wrong(c, "engine %s: %s; %s", address, message,
+                  engine_advice(address, socket_code(address, code)));
+    } else if (identity_read(&id, info, c->config, &err) < 0) {
+        say_wrong(c, "engine %s: %s", address, err.msg);
+    } else {
+        say_ok(c, "engine %s: version %s on %s, id %s", address, id.docker_version, id.os_version,
+               id.engine_id);
+        say_ok(c, "this host: %s (from %s)%s%s%s%.12s", id.hostname, id.hostname_source,
+               id.host_ips.n ? ", address " : "", id.host_ips.n ? id.host_ips.ips[0] : "",
+               *id.own_container ? ", inside of container " : "", id.own_container);
+    }
+    identity_done(&id);
+    next_step(c);
+}
+
+static void check_engine(struct check *c)
+{
+    struct error err = ERROR_INIT;
+    struct engine_options o = {.loop = c->loop, .address = c->config->docker_host};
+
+    if (engine_new(&c->engine, &o, &err) < 0 ||
+        engine_info_start(&c->info_call, c->engine, on_engine_info, c, &err) < 0) {
+        say_wrong(c, "engine %s: %s", c->config->docker_host, err.msg);
+        next_step(c);
+    }
+}
+
+/* --- server ------------------------------------------------------------------------------------ */
+
+static const char *server_advice(const struct config *config, const char *reason)
+{
+    if (config->is_tls && (strcasestr(reason, "certificate") || strcasestr(reason, "tls") ||
+                           strcasestr(reason, "ssl")))
+        return "set CA_FILE to the server's certificate, if it is self-signed";
+    return "is the server running, is DOCKMON_URL right, does a firewall let it through?";
+}
+
+static void on_health(void *owner, const struct http_result *result)
+{
+    struct check *c = owner;
+    const struct config *config = c->config;
+
+    c->call = NULL;
+    if (result->code < 0) {
+        say_wrong(c, "server %s: %s; %s", config->http_address, result->message,
+                  server_advice(config, result->message));
+    } else {
+        c->has_http = true;
+        if (result->status == 200)
+            say_ok(c, "server %s%s: answers and is healthy", config->http_address,
+                   config->http_prefix);
+        else
+            say_note(c, "server %s%s/health: answers with HTTP status %d", config->http_address,
+                     config->http_prefix, result->status);
+    }
+    next_step(c);
+}
+
+static void check_http(struct check *c)
+{
+    const struct config *config = c->config;
+    _cleanup_free_ char *path = xasprintf("%s/health", config->http_prefix);
+    struct error err = ERROR_INIT;
+    int r;
+
+    r = http_call_start(&c->call, c->loop,
+                        &(struct http_call_options){
+                            .address = config->http_address,
+                            .method = "GET",
+                            .path = path,
+                            .max_body = MAX_BODY,
+                            .timeout_ms = HTTP_TIMEOUT_MS,
+                            .is_insecure = config->is_insecure,
+                            .done = on_health,
+                            .owner = c,
+                        },
+                        &err);
+    if (r < 0) {
+        say_wrong(c, "server %s: %s", config->http_address, err.msg);
+        next_step(c);
+    }
+}
+
+static void on_open(void *owner)
+{
+    struct check *c = owner;
+
+    say_ok(c, "agent endpoint %s: takes connections", c->config->ws_url);
+    ws_free(TAKE_PTR(c->ws));
+    next_step(c);
+}
+
+static void on_message(void *owner, const char *data, size_t size, bool is_binary)
+{
+    (void)owner;
+    (void)data;
+    (void)size;
+    (void)is_binary; /* nothing is asked, so nothing is expected */
+}
+
+static void on_close(void *owner, const struct ws_close *why)
+{
+    struct check *c = owner;
+
+    c->ws = NULL;
+    say_wrong(c, "agent endpoint %s: %s; a proxy before the server must pass WebSocket upgrades on",
+              c->config->ws_url, why->reason);
+    next_step(c);
+}
+
+static const struct ws_handler ws_functions = {
+    .on_open = on_open,
+    .on_message = on_message,
+    .on_close = on_close,
+};
+
+static void check_websocket(struct check *c)
+{
+    struct error err = ERROR_INIT;
+    struct ws_dial dial = {
+        .url = c->config->ws_url,
+        .is_insecure = c->config->is_insecure,
+        .limits = {.max_message = MAX_MESSAGE, .max_queue = MAX_MESSAGE},
+        .handler = &ws_functions,
+        .owner = c,
+    };
+
+    if (!c->has_http) {
+        next_step(c); /* all that can be said is said */
+    } else if (ws_connect(&c->ws, c->loop, &dial, &err) < 0) {
+        say_wrong(c, "agent endpoint %s: %s", c->config->ws_url, err.msg);
+        next_step(c);
+    }
+}
+
+static void start_step(struct check *c)
+{
+    switch (c->step) {
+    case STEP_ENGINE: check_engine(c); break;
+    case STEP_HTTP: check_http(c); break;
+    case STEP_WEBSOCKET: check_websocket(c); break;
+    case STEP_END: loop_stop(c->loop); break;
+    }
+}
+
+bool check_run(struct loop *loop, const struct config *config, struct buf *out)
+{
+    struct check c = {.loop = loop, .config = config, .out = out};
+
+    check_config(&c);
+    check_data(&c);
+    start_step(&c);
+    loop_run(loop);
+    engine_free(c.engine);
+    return !c.has_failed;
+}

@@ -1,0 +1,381 @@
+#include "agent/config.h"
+#include "agent/token.h"
+#include "base/alloc.h"
+#include "base/str.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define HOUR_MS UINT64_C(3600000)
+
+#define MEMBER(m) offsetof(struct config, m)
+
+/* clang-format off: one option per line reads as the table it is */
+static const struct option_spec specs[] = {
+    {"url",                       "DOCKMON_URL",               OPTION_STRING,   MEMBER(url),                  OPTION_REQUIRED, NULL,    0,  CONFIG_URL_MAX,
+     "URL of the server, such as https://dockmon.example:8001"                                                                                                                                                                        },
+    {"registration-token",        "REGISTRATION_TOKEN",        OPTION_STRING,   MEMBER(registration_token),
+     OPTION_SECRET,                                                                                                            NULL,    0,  CONFIG_NAME_MAX,
+     "TOKEN to join with, made by the server for new agents"                                                                                                                                                                          },
+    {"permanent-token",           "PERMANENT_TOKEN",           OPTION_STRING,   MEMBER(permanent_token),      OPTION_SECRET,
+     NULL,                                                                                                                              0,  CONFIG_NAME_MAX,
+     "TOKEN of an agent that has joined; else the file permanent_token in the data directory"                                                                                                                                         },
+    {"insecure-skip-verify",      "INSECURE_SKIP_VERIFY",      OPTION_BOOL,     MEMBER(is_insecure),          0,               "false",
+     0,                                                                                                                                     0,               "accept any certificate of the server"                                   },
+    {"ca-file",                   "CA_FILE",                   OPTION_STRING,   MEMBER(ca_file),              0,               NULL,    0,  4096,
+     "FILE of PEM certificates to verify the server with, instead of the system's"                                                                                                                                                    },
+    {"docker-host",               "DOCKER_HOST",               OPTION_STRING,   MEMBER(docker_host),          0,               NULL,    0,  1024,
+     "engine: unix:///PATH or tcp://HOST:PORT; looked for in the usual places when not given"                                                                                                                                         },
+    {"docker-cert-path",          "DOCKER_CERT_PATH",          OPTION_STRING,   MEMBER(docker_cert_path),     0,               NULL,    0,
+     4096,                                                                                                                                                   "certificates for an engine behind TLS (not supported yet)"              },
+    {"docker-tls-verify",         "DOCKER_TLS_VERIFY",         OPTION_BOOL,     MEMBER(docker_tls_verify),    0,               "false",
+     0,                                                                                                                                     0,               "verify the engine's certificate (not supported yet)"                    },
+    {"agent-name",                "AGENT_NAME",                OPTION_STRING,   MEMBER(agent_name),           0,               NULL,    0,  0,
+     "NAME to register this host with, at most 255 bytes"                                                                                                                                                                             },
+    {"force-unique-registration", "FORCE_UNIQUE_REGISTRATION", OPTION_BOOL,     MEMBER(force_unique),         0,
+     "false",                                                                                                                           0,  0,               "register although another host has the same engine id; needs AGENT_NAME"},
+    {"reconnect-initial",         "RECONNECT_INITIAL",         OPTION_DURATION, MEMBER(reconnect_initial_ms), 0,
+     "1s",                                                                                                                              10, HOUR_MS,         "longest wait before the first attempt to connect again"                 },
+    {"reconnect-max",             "RECONNECT_MAX",             OPTION_DURATION, MEMBER(reconnect_max_ms),     0,               "60s",   10,
+     24 * HOUR_MS,                                                                                                                                           "longest wait between two attempts"                                      },
+    {"data-path",                 "DATA_PATH",                 OPTION_STRING,   MEMBER(data_path),            0,               "/data", 0,  3072,
+     "DIRECTORY for what the agent keeps: its token"                                                                                                                                                                                  },
+    {"update-timeout",            "UPDATE_TIMEOUT",            OPTION_DURATION, MEMBER(update_timeout_ms),    0,               "120s",
+     1000,                                                                                                                                  24 * HOUR_MS,    "longest time a container update may take"                               },
+    {"agent-stacks-dir",          "AGENT_STACKS_DIR",          OPTION_STRING,   MEMBER(stacks_dir),           0,               NULL,    0,  4096,
+     "DIRECTORY for stacks; $DATA_PATH/stacks when not given"                                                                                                                                                                         },
+    {"host-stacks-dir",           "HOST_STACKS_DIR",           OPTION_STRING,   MEMBER(host_stacks_dir),      0,               NULL,    0,  4096,
+     "the same directory as the host sees it"                                                                                                                                                                                         },
+    {"proto-version",             "PROTO_VERSION",             OPTION_STRING,   MEMBER(proto_version),        0,               "1.1",   0,
+     CONFIG_PROTO_MAX,                                                                                                                                       "protocol version to announce"                                           },
+    {"log-level",                 "LOG_LEVEL",                 OPTION_STRING,   MEMBER(log_level_text),       0,               "info",  0,  32,
+     "debug, info, warn or error"                                                                                                                                                                                                     },
+    {"log-json",                  "LOG_JSON",                  OPTION_BOOL,     MEMBER(log_json),             0,               "true",  0,  0,
+     "log one JSON object per line"                                                                                                                                                                                                   },
+    {"log-format",                "LOG_FORMAT",                OPTION_STRING,   MEMBER(log_format),           0,               NULL,    0,  32,
+     "json or text; goes before LOG_JSON"                                                                                                                                                                                             },
+    {NULL,                        "AGENT_VERSION",             OPTION_STRING,   MEMBER(agent_version),        0,               NULL,    0,  0,
+     "ignored; the agent reports its own version"                                                                                                                                                                                     },
+    {"check",                     NULL,                        OPTION_BOOL,     MEMBER(want_check),           0,               NULL,    0,  0,
+     "say whether configuration, engine and server are all right, and exit"                                                                                                                                                           },
+    {"version",                   NULL,                        OPTION_BOOL,     MEMBER(want_version),         0,               NULL,    0,  0,
+     "print the version and exit"                                                                                                                                                                                                     },
+    {"help",                      NULL,                        OPTION_BOOL,     MEMBER(want_help),            0,               NULL,    0,  0,               "print this help and exit"                                               },
+};
+/* clang-format on */
+
+static const char *const engine_sockets[] = {
+    "/var/run/docker.sock",
+    "/run/docker.sock",
+    "/run/podman/podman.sock",
+};
+
+static void _printf_(2, 3) add_error(struct buf *errors, const char *fmt, ...)
+{
+    char line[1024];
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(line, sizeof(line), fmt, ap);
+    va_end(ap);
+    (void)buf_printf(errors, "%s\n", line); /* a full buffer keeps the first errors */
+}
+
+static bool is_url_text(const char *s)
+{
+    for (; *s; s++) {
+        if (*s <= ' ' || *s >= 0x7f || strchr("?#@\\\"<>", *s))
+            return false;
+    }
+    return true;
+}
+
+static void cut_suffix(char *s, const char *suffix)
+{
+    if (str_ends_with(s, suffix))
+        s[strlen(s) - strlen(suffix)] = '\0';
+}
+
+static void cut_slashes(char *s)
+{
+    size_t n = strlen(s);
+
+    while (n > 0 && s[n - 1] == '/')
+        s[--n] = '\0';
+}
+
+/* "host", "host:port", "[v6]:port" -> the same with a port. */
+static int add_port(const char *authority, uint16_t fallback, char **ret)
+{
+    _cleanup_free_ char *host = NULL;
+    _cleanup_free_ char *text = NULL;
+    const char *end = strrchr(authority, ']');
+    bool has_port = strchr(end ? end : authority, ':') != NULL;
+    bool is_v6;
+    uint16_t port;
+
+    text = has_port ? xstrdup(authority) : xasprintf("%s:%u", authority, (unsigned)fallback);
+    if (parse_host_port(text, &host, &port) < 0 || str_is_empty(host) || port == 0)
+        return -EINVAL;
+    is_v6 = strchr(host, ':') != NULL;
+    *ret = xasprintf("%s%s%s:%u", is_v6 ? "[" : "", host, is_v6 ? "]" : "", (unsigned)port);
+    return 0;
+}
+
+int config_parse_url(struct config *c, const char *url, struct error *err)
+{
+    static const struct {
+        const char *scheme;
+        bool is_tls;
+    } schemes[] = {
+        {"http://",  false},
+        {"ws://",    false},
+        {"https://", true },
+        {"wss://",   true },
+    };
+    static const char expected[] =
+        "expected http://, https://, ws:// or wss://, then HOST or HOST:PORT";
+    _cleanup_free_ char *rest = NULL;
+    _cleanup_free_ char *host_port = NULL;
+    _cleanup_free_ char *prefix = NULL;
+    size_t i = 0, n;
+
+    while (i < ARRAY_LEN(schemes) && !str_starts_with(url, schemes[i].scheme))
+        i++;
+    if (i == ARRAY_LEN(schemes) || !is_url_text(url))
+        return error_set(err, -EINVAL, "%s", expected);
+
+    rest = xstrdup(url + strlen(schemes[i].scheme));
+    n = strcspn(rest, "/");
+    prefix = xstrdup(rest + n);
+    rest[n] = '\0';
+    if (add_port(rest, schemes[i].is_tls ? 443 : 80, &host_port) < 0)
+        return error_set(err, -EINVAL, "%s", expected);
+
+    cut_slashes(prefix);
+    cut_suffix(prefix, CONFIG_AGENT_WS);
+    cut_slashes(prefix);
+    cut_suffix(prefix, "/api");
+    cut_slashes(prefix);
+
+    c->is_tls = schemes[i].is_tls;
+    c->ws_url = xasprintf("%s://%s%s%s", c->is_tls ? "wss" : "ws", rest, prefix, CONFIG_AGENT_WS);
+    c->http_address = xasprintf("%s://%s", c->is_tls ? "https" : "http", host_port);
+    c->http_prefix = TAKE_PTR(prefix);
+    return 0;
+}
+
+int config_check_docker_host(const char *address, struct error *err)
+{
+    _cleanup_free_ char *host = NULL;
+    uint16_t port;
+
+    if (str_starts_with(address, "unix:///") && address[strlen("unix:///")])
+        return 0;
+    if (str_starts_with(address, "tcp://") && is_url_text(address) &&
+        parse_host_port(address + strlen("tcp://"), &host, &port) == 0 && !str_is_empty(host) &&
+        port != 0)
+        return 0;
+    return error_set(err, -EINVAL, "expected unix:///PATH or tcp://HOST:PORT");
+}
+
+/* Empty means not given, as the original has it. */
+static void drop_empty(char **value)
+{
+    if (*value && !**value) {
+        free(*value);
+        *value = NULL;
+    }
+}
+
+static void trim_member(char **value)
+{
+    char *trimmed;
+
+    if (!*value)
+        return;
+    trimmed = xstrdup(str_trim(*value));
+    free(*value);
+    *value = trimmed;
+    drop_empty(value);
+}
+
+static void check_url(struct config *c, struct buf *errors)
+{
+    struct error err = ERROR_INIT;
+
+    trim_member(&c->url);
+    if (c->url && config_parse_url(c, c->url, &err) < 0)
+        add_error(errors, "DOCKMON_URL=%s: %s", c->url, err.msg);
+}
+
+static void check_tokens(struct config *c, struct buf *errors)
+{
+    trim_member(&c->registration_token);
+    trim_member(&c->permanent_token);
+    if (c->registration_token && !token_is_valid(c->registration_token))
+        add_error(errors, "REGISTRATION_TOKEN=(secret): expected " TOKEN_EXPECTED);
+    if (c->permanent_token && !token_is_valid(c->permanent_token))
+        add_error(errors, "PERMANENT_TOKEN=(secret): expected " TOKEN_EXPECTED);
+}
+
+/* Without any token there is nothing to do; with an unreadable token file --check and the log say more. */
+static void check_has_token(struct config *c, struct buf *errors)
+{
+    _cleanup_free_ char *stored = NULL;
+    struct error err = ERROR_INIT;
+    int r;
+
+    if (c->registration_token || c->permanent_token || !c->token_path)
+        return;
+    r = token_load(c->token_path, &stored, &err);
+    if (r == -ENOENT) {
+        add_error(
+            errors,
+            "REGISTRATION_TOKEN or PERMANENT_TOKEN is required: neither is given, and there is "
+            "no %s of an earlier registration",
+            c->token_path);
+    } else if (r < 0) {
+        add_error(errors, "%s: %s", c->token_path, err.msg);
+    }
+}
+
+static void check_name(struct config *c, bool is_parsed, struct buf *errors)
+{
+    trim_member(&c->agent_name);
+    if (c->agent_name && strlen(c->agent_name) > CONFIG_NAME_MAX)
+        add_error(errors, "AGENT_NAME=%.40s...: expected at most %d bytes, not %zu", c->agent_name,
+                  CONFIG_NAME_MAX, strlen(c->agent_name));
+    if (c->agent_name && !str_is_utf8(c->agent_name, strlen(c->agent_name)))
+        add_error(errors, "AGENT_NAME: expected UTF-8 text");
+    if (is_parsed && c->force_unique && !c->agent_name)
+        add_error(errors, "FORCE_UNIQUE_REGISTRATION=true: expected AGENT_NAME to be set as well");
+}
+
+static void find_engine(struct config *c, const char *root)
+{
+    for (size_t i = 0; i < ARRAY_LEN(engine_sockets) && !c->docker_host; i++) {
+        _cleanup_free_ char *path = xasprintf("%s%s", root, engine_sockets[i]);
+        struct stat st;
+
+        if (stat(path, &st) == 0 && S_ISSOCK(st.st_mode))
+            c->docker_host = xasprintf("unix://%s", path);
+    }
+    /* The engine may be started after us, so its usual place will do. */
+    if (!c->docker_host)
+        c->docker_host = xasprintf("unix://%s%s", root, engine_sockets[0]);
+}
+
+static void check_engine(struct config *c, const char *root, struct buf *errors)
+{
+    struct error err = ERROR_INIT;
+
+    trim_member(&c->docker_host);
+    drop_empty(&c->docker_cert_path);
+    if (c->docker_host && config_check_docker_host(c->docker_host, &err) < 0)
+        add_error(errors, "DOCKER_HOST=%s: %s", c->docker_host, err.msg);
+    find_engine(c, root);
+    if (str_starts_with(c->docker_host, "tcp://") && (c->docker_tls_verify || c->docker_cert_path))
+        add_error(errors,
+                  "%s: expected it unset, an engine behind TLS is not supported yet; run an agent "
+                  "on that host instead",
+                  c->docker_tls_verify ? "DOCKER_TLS_VERIFY=true" : "DOCKER_CERT_PATH");
+}
+
+static void check_ca_file(struct config *c, struct buf *errors)
+{
+    drop_empty(&c->ca_file);
+    if (c->ca_file && access(c->ca_file, R_OK) < 0)
+        add_error(errors, "CA_FILE=%s: expected a file that can be read: %s", c->ca_file,
+                  error_text(-errno));
+}
+
+static void check_paths(struct config *c, struct buf *errors)
+{
+    size_t n;
+
+    if (!c->data_path)
+        return;
+    if (*c->data_path != '/') {
+        add_error(errors, "DATA_PATH=%s: expected an absolute path", c->data_path);
+        return;
+    }
+    n = strlen(c->data_path);
+    while (n > 1 && c->data_path[n - 1] == '/')
+        c->data_path[--n] = '\0';
+    c->token_path = xasprintf("%s/permanent_token", n > 1 ? c->data_path : "");
+    drop_empty(&c->stacks_dir);
+    if (!c->stacks_dir)
+        c->stacks_dir = xasprintf("%s/stacks", n > 1 ? c->data_path : "");
+}
+
+static void check_reconnect(struct config *c, struct buf *errors)
+{
+    if (c->reconnect_max_ms && c->reconnect_initial_ms > c->reconnect_max_ms)
+        add_error(errors, "RECONNECT_INITIAL=%llums: expected at most RECONNECT_MAX (%llums)",
+                  (unsigned long long)c->reconnect_initial_ms,
+                  (unsigned long long)c->reconnect_max_ms);
+}
+
+static void check_log(struct config *c, struct buf *errors)
+{
+    c->log_level = LOG_LEVEL_INFO;
+    trim_member(&c->log_level_text);
+    if (c->log_level_text && log_level_parse(c->log_level_text, &c->log_level) < 0)
+        add_error(errors, "LOG_LEVEL=%s: expected debug, info, warn or error", c->log_level_text);
+    trim_member(&c->log_format);
+    if (!c->log_format)
+        return;
+    if (str_eq(c->log_format, "json") || str_eq(c->log_format, "text"))
+        c->log_json = str_eq(c->log_format, "json");
+    else
+        add_error(errors, "LOG_FORMAT=%s: expected json or text", c->log_format);
+}
+
+int config_load(struct config *c,
+                const struct option_source *source,
+                const char *root,
+                struct buf *errors)
+{
+    size_t before = errors->size;
+    int first = 0;
+    int r;
+
+    r = options_parse(specs, ARRAY_LEN(specs), source, c, &first, errors);
+    for (int i = first; i > 0 && i < source->argc; i++)
+        add_error(errors, "%.100s: expected flags only", source->argv[i]);
+
+    check_url(c, errors);
+    check_tokens(c, errors);
+    check_name(c, r == 0, errors);
+    check_engine(c, root, errors);
+    check_ca_file(c, errors);
+    check_paths(c, errors);
+    check_has_token(c, errors);
+    check_reconnect(c, errors);
+    check_log(c, errors);
+    return r < 0 || errors->size > before ? -EINVAL : 0;
+}
+
+void config_done(struct config *c)
+{
+    options_done(specs, ARRAY_LEN(specs), c);
+    free(c->ws_url);
+    free(c->http_address);
+    free(c->http_prefix);
+    free(c->token_path);
+    *c = (struct config){0};
+}
+
+void config_help(struct buf *out)
+{
+    (void)buf_append_str(
+        out, "Usage: dockmon-agent [FLAGS]\n\n"
+             "Connects this host's Docker engine to a DockMon server. It runs in the foreground\n"
+             "until SIGTERM or SIGINT and logs to stderr.\n\n"
+             "Flags, [environment variables and keys of the file, defaults]:\n");
+    options_help(specs, ARRAY_LEN(specs), out);
+    (void)buf_append_str(out, "\nExit status: 0 all right, 1 failed, 2 wrong configuration.\n");
+}

@@ -1,0 +1,80 @@
+#include "agent/credentials.h"
+#include "agent/token.h"
+#include "base/alloc.h"
+#include "base/str.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void wipe(char **secret)
+{
+    if (*secret)
+        explicit_bzero(*secret, strlen(*secret));
+    free(*secret);
+    *secret = NULL;
+}
+
+int credentials_init(struct credentials *c, const struct config *config, struct error *err)
+{
+    int r = 0;
+
+    *c = (struct credentials){.config = config, .permanent = xstrdup(config->permanent_token)};
+    if (!c->permanent)
+        r = token_load(config->token_path, &c->permanent, err);
+    return r < 0 && !config->registration_token ? r : 0;
+}
+
+void credentials_done(struct credentials *c)
+{
+    wipe(&c->permanent);
+    strings_done(&c->dropped);
+}
+
+static bool uses_registration(const struct credentials *c)
+{
+    return !c->permanent || (c->tries_registration && c->config->registration_token);
+}
+
+const char *credentials_token(const struct credentials *c)
+{
+    return uses_registration(c) ? c->config->registration_token : c->permanent;
+}
+
+void credentials_attempt(const struct credentials *c, struct auth_attempt *ret)
+{
+    *ret = (struct auth_attempt){
+        .with_permanent = !uses_registration(c),
+        .has_registration = c->config->registration_token != NULL,
+        .force_unique = c->config->force_unique,
+        .dropped = &c->dropped,
+    };
+}
+
+void credentials_apply(struct credentials *c, const struct auth_reply *reply)
+{
+    switch (reply->verdict) {
+    case AUTH_DROP_FIELD: strings_add(&c->dropped, reply->field); break;
+    case AUTH_USE_REGISTRATION: c->tries_registration = true; break;
+    case AUTH_ACCEPTED:
+    case AUTH_REFUSED: c->tries_registration = false; break;
+    case AUTH_NONSENSE: break;
+    }
+}
+
+int credentials_keep(struct credentials *c, const char *token, struct error *err)
+{
+    if (str_is_empty(token) || str_eq(token, c->permanent))
+        return 0;
+    if (!token_is_valid(token))
+        return error_set(err, -EBADMSG, "the server's token is no good: expected " TOKEN_EXPECTED);
+
+    wipe(&c->permanent);
+    c->permanent = xstrdup(token);
+    return token_save(c->config->token_path, token, err);
+}
+
+void credentials_forget_dropped(struct credentials *c)
+{
+    strings_done(&c->dropped);
+}

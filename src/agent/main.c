@@ -1,0 +1,188 @@
+#include "agent/check.h"
+#include "agent/config.h"
+#include "agent/data_dir.h"
+#include "agent/events.h"
+#include "agent/facts.h"
+#include "agent/link.h"
+#include "base/alloc.h"
+#include "docker/engine.h"
+#include "net/loop.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MAX_TEXT ((size_t)64 * 1024)
+
+enum exit_code { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_CONFIG = 2 };
+
+struct agent {
+    struct loop *loop;
+    struct engine *engine;
+    struct facts *facts;
+    struct events *events;
+    struct link *link;
+    bool is_stopping;
+};
+
+static void on_stopped(void *owner)
+{
+    struct agent *agent = owner;
+
+    loop_stop(agent->loop);
+}
+
+static void on_signal(void *owner, int number)
+{
+    struct agent *agent = owner;
+
+    if (number == SIGHUP)
+        return; /* nothing to reload: the environment of a process does not change */
+    if (agent->is_stopping)
+        _exit(EXIT_FAILED); /* asked twice: at once, and without ceremony */
+    agent->is_stopping = true;
+    log_info(LOG_FIELDS("signal", strsignal(number)), "stopping");
+    link_stop(agent->link, on_stopped, agent);
+}
+
+static int open_agent(struct agent *agent, const struct config *config, struct error *err)
+{
+    static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+    int r;
+
+    r = loop_on_signals(agent->loop, signals, ARRAY_LEN(signals), on_signal, agent);
+    if (r < 0)
+        return error_set(err, r, "cannot catch signals: %s", error_text(r));
+    r = engine_new(&agent->engine,
+                   &(struct engine_options){.loop = agent->loop, .address = config->docker_host},
+                   err);
+    if (r < 0)
+        return r;
+    agent->facts = facts_new();
+    agent->events = events_new(agent->engine, agent->facts);
+    r = link_new(&agent->link,
+                 &(struct link_options){
+                     .loop = agent->loop,
+                     .config = config,
+                     .engine = agent->engine,
+                     .facts = agent->facts,
+                     .events = agent->events,
+                 },
+                 err);
+    return r;
+}
+
+static void close_agent(struct agent *agent)
+{
+    link_free(agent->link);
+    if (agent->events)
+        events_free(agent->events);
+    if (agent->facts)
+        facts_free(agent->facts);
+    if (agent->engine)
+        engine_free(agent->engine);
+}
+
+static void say_hello(const struct config *config)
+{
+    struct error err = ERROR_INIT;
+
+    log_info(LOG_FIELDS("version", DOCKMON_VERSION, "server", config->ws_url, "engine",
+                        config->docker_host, "data", config->data_path),
+             "dockmon-agent starts");
+    if (config->is_insecure && config->is_tls)
+        log_warn(NULL, "INSECURE_SKIP_VERIFY is on: anybody on the way can pose as the server");
+    if (data_dir_prepare(config->data_path, &err) < 0)
+        log_error(LOG_FIELDS("path", config->data_path),
+                  "no permanent token can be kept in the data directory: %s", err.msg);
+}
+
+static int run(const struct config *config)
+{
+    struct agent agent = {0};
+    struct error err = ERROR_INIT;
+    int r;
+
+    r = loop_new(&agent.loop, &(struct loop_options){.ca_file = config->ca_file}, &err);
+    if (r == 0)
+        r = open_agent(&agent, config, &err);
+    if (r == 0) {
+        say_hello(config);
+        events_start(agent.events);
+        link_start(agent.link);
+        loop_run(agent.loop);
+        log_info(NULL, "dockmon-agent has stopped");
+    } else {
+        log_error(NULL, "cannot start: %s", err.msg);
+    }
+    close_agent(&agent);
+    loop_free(agent.loop);
+    return r == 0 ? EXIT_OK : EXIT_FAILED;
+}
+
+static int check(const struct config *config)
+{
+    _cleanup_(loop_freep) struct loop *loop = NULL;
+    struct buf out = BUF_INIT(CHECK_MAX_TEXT);
+    struct error err = ERROR_INIT;
+    bool is_good;
+
+    if (loop_new(&loop, &(struct loop_options){.ca_file = config->ca_file}, &err) < 0) {
+        (void)fprintf(stderr, "WRONG  %s\n", err.msg);
+        return EXIT_FAILED;
+    }
+    is_good = check_run(loop, config, &out);
+    (void)fputs(buf_str(&out), stdout);
+    (void)puts(is_good ? "All is well." : "Something is wrong, see above.");
+    buf_done(&out);
+    return is_good ? EXIT_OK : EXIT_FAILED;
+}
+
+static int help(void)
+{
+    struct buf out = BUF_INIT(MAX_TEXT);
+
+    config_help(&out);
+    (void)fputs(buf_str(&out), stdout);
+    buf_done(&out);
+    return EXIT_OK;
+}
+
+/* --help and --version work whatever else is wrong. */
+static int start(const struct config *config, int r, const struct buf *errors)
+{
+    if (config->want_help)
+        return help();
+    if (config->want_version) {
+        (void)puts("dockmon-agent " DOCKMON_VERSION);
+        return EXIT_OK;
+    }
+    if (r < 0) {
+        (void)fprintf(stderr, "dockmon-agent: wrong configuration:\n%s", buf_str(errors));
+        return EXIT_CONFIG;
+    }
+    log_set_level(config->log_level);
+    log_set_json(config->log_json);
+    return config->want_check ? check(config) : run(config);
+}
+
+int main(int argc, char **argv)
+{
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    struct option_source source = {.argc = argc, .argv = argv, .env = (const char *const *)environ};
+    struct buf errors = BUF_INIT(MAX_TEXT);
+    struct config config = {0};
+    int r;
+
+    /* One thread, one heap: arenas of glibc's own would only cost memory. */
+    (void)mallopt(M_ARENA_MAX, 1);
+    (void)sigaction(SIGPIPE, &ignore, NULL);
+
+    r = config_load(&config, &source, "", &errors);
+    r = start(&config, r, &errors);
+    buf_done(&errors);
+    config_done(&config);
+    return r;
+}
