@@ -1,0 +1,176 @@
+// The three programs under test, as processes with data directories of their own.
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Process, assertClean, run } from './process.mjs';
+import { eventually } from './wait.mjs';
+
+export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
+const BIN = process.env.DOCKMON_BIN_DIR ? resolve(process.env.DOCKMON_BIN_DIR) : join(ROOT, 'build');
+export const bin = (name) => join(BIN, name);
+
+// Nothing of the caller's surroundings may configure the programs under test.
+const CLEAN_ENV = Object.fromEntries(
+  ['DOCKMON_URL', 'REGISTRATION_TOKEN', 'PERMANENT_TOKEN', 'DOCKMON_API_KEY', 'DOCKER_HOST'].map((k) => [k, '']),
+);
+
+export const temporaryDirectory = () => mkdtemp(join(tmpdir(), 'dockmon-test-'));
+
+export class Server {
+  static async start({ dir, args = [], port = 0 } = {}) {
+    const s = new Server();
+    s.dir = dir ?? (await temporaryDirectory());
+    s.args = args;
+    await s.up(port);
+    return s;
+  }
+
+  async up(port = this.port ?? 0) {
+    this.process = new Process(
+      bin('dockmond'),
+      ['--listen', `127.0.0.1:${port}`, '--data-dir', this.dir, '--log-level', 'debug', ...this.args],
+      { env: CLEAN_ENV, name: 'dockmond' },
+    );
+    const line = await this.process.line(/listening on http:\/\/127\.0\.0\.1:\d+/);
+    this.port = Number(/127\.0\.0\.1:(\d+)/.exec(line)[1]);
+    this.url = `http://127.0.0.1:${this.port}`;
+  }
+
+  async down(signal = 'SIGTERM') {
+    const exit = await this.process.stop(signal);
+    assertClean(this.process);
+    if (signal === 'SIGTERM') assert.equal(exit.code, 0, `dockmond ended with ${JSON.stringify(exit)}`);
+  }
+
+  async remove() {
+    await this.down();
+    await rm(this.dir, { recursive: true, force: true });
+  }
+
+  // Offline administration on the same data directory; returns what it prints.
+  async admin(...words) {
+    const r = await run(bin('dockmond'), ['--data-dir', this.dir, ...words], { env: CLEAN_ENV });
+    assert.equal(r.code, 0, `dockmond ${words.join(' ')}: ${r.stderr}`);
+    return r.stdout.trim();
+  }
+
+  token(...flags) {
+    return this.admin('token', 'create', ...flags);
+  }
+
+  async client(role = 'admin') {
+    const name = `test-${role}-${Math.random().toString(36).slice(2, 8)}`;
+    return new Client(this, { key: await this.admin('apikey', 'create', '--name', name, '--role', role) });
+  }
+
+  async adminPassword() {
+    return (await readFile(join(this.dir, 'initial-admin-password'), 'utf8')).trim();
+  }
+}
+
+export class Client {
+  constructor(server, { key = null, cookie = null } = {}) {
+    this.server = server;
+    this.key = key;
+    this.cookie = cookie;
+  }
+
+  async fetch(method, path, { body, headers = {} } = {}) {
+    const h = { ...headers };
+    if (this.key) h.authorization = `Bearer ${this.key}`;
+    if (this.cookie) h.cookie = this.cookie;
+    if (body !== undefined && !h['content-type']) h['content-type'] = 'application/json';
+    return fetch(this.server.url + path, {
+      method,
+      headers: h,
+      body: body === undefined || typeof body === 'string' ? body : JSON.stringify(body),
+    });
+  }
+
+  // The parsed answer; anything but `status` fails the test with the answer's text.
+  async call(method, path, { status = 200, ...options } = {}) {
+    const r = await this.fetch(method, path, options);
+    const text = await r.text();
+    assert.equal(r.status, status, `${method} ${path}: ${r.status} ${text}`);
+    return text ? JSON.parse(text) : null;
+  }
+
+  get(path, options) {
+    return this.call('GET', path, options);
+  }
+
+  post(path, body, options) {
+    return this.call('POST', path, { body, ...options });
+  }
+
+  delete(path, options) {
+    return this.call('DELETE', path, options);
+  }
+
+  async onlineHost({ timeout = 20000 } = {}) {
+    return eventually(async () => (await this.get('/api/hosts')).find((h) => h.status === 'online'), {
+      timeout,
+      what: 'a host comes online',
+    });
+  }
+
+  async container(ref, { timeout = 20000 } = {}) {
+    return eventually(async () => (await this.get('/api/containers')).find((c) => c.name === ref || c.id === ref), {
+      timeout,
+      what: `container ${ref} is listed`,
+    });
+  }
+}
+
+export class Agent {
+  // `env` overrides; a registration token is made unless one of the tokens is given.
+  static async start(server, engine, { dir, env = {}, token } = {}) {
+    const a = new Agent();
+    a.server = server;
+    a.engine = engine;
+    a.dir = dir ?? (await temporaryDirectory());
+    a.env = { ...env };
+    a.token = token === undefined ? await server.token() : token;
+    await a.up();
+    return a;
+  }
+
+  async up() {
+    this.process = new Process(bin('dockmon-agent'), [], {
+      name: 'dockmon-agent',
+      env: {
+        ...CLEAN_ENV,
+        DOCKMON_URL: this.server.url,
+        REGISTRATION_TOKEN: this.token ?? '',
+        DATA_PATH: this.dir,
+        DOCKER_HOST: this.engine.host,
+        LOG_LEVEL: 'debug',
+        LOG_JSON: 'false',
+        RECONNECT_INITIAL: '100ms',
+        RECONNECT_MAX: '1s',
+        ...this.env,
+      },
+    });
+  }
+
+  async down(signal = 'SIGTERM') {
+    const exit = await this.process.stop(signal);
+    assertClean(this.process);
+    if (signal === 'SIGTERM') assert.equal(exit.code, 0, `dockmon-agent ended with ${JSON.stringify(exit)}`);
+  }
+
+  async remove() {
+    await this.down();
+    await rm(this.dir, { recursive: true, force: true });
+  }
+}
+
+// The CLI, with a configuration of its own.
+export async function dockmon(server, key, args, { env = {}, input } = {}) {
+  return run(bin('dockmon'), args, {
+    env: { ...CLEAN_ENV, DOCKMON_URL: server?.url ?? '', DOCKMON_API_KEY: key ?? '', NO_COLOR: '1', ...env },
+    input,
+  });
+}

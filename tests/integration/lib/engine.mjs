@@ -1,0 +1,96 @@
+// The real Docker Engine of a test, used through the docker CLI: the independent witness of what happened.
+import { mkdtemp, rm, mkdir, copyFile, chmod } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Process, run } from './process.mjs';
+import { eventually } from './wait.mjs';
+
+export const IMAGE = 'dockmon-test:busybox';
+const LABEL = 'dockmon-integration-test=1';
+
+export class Engine {
+  constructor(host = process.env.DOCKER_HOST || 'unix:///var/run/docker.sock') {
+    this.host = host;
+    this.env = { DOCKER_HOST: host };
+    this.prefix = `dmt-${process.pid}-${Math.random().toString(36).slice(2, 7)}`;
+  }
+
+  async docker(...args) {
+    const r = await run('docker', args, { env: this.env });
+    if (r.code !== 0) throw new Error(`docker ${args.join(' ')}: ${r.stderr || r.stdout}`);
+    return r.stdout.trimEnd();
+  }
+
+  async ensureImage() {
+    const found = await run('docker', ['image', 'inspect', IMAGE], { env: this.env });
+    if (found.code === 0) return;
+    const dir = await mkdtemp(join(tmpdir(), 'dockmon-image-'));
+    await mkdir(join(dir, 'root/bin'), { recursive: true });
+    await copyFile('/bin/busybox', join(dir, 'root/bin/busybox'));
+    await chmod(join(dir, 'root/bin/busybox'), 0o755);
+    for (const name of ['sh', 'sleep', 'echo', 'cat', 'yes', 'head', 'seq', 'printf', 'dd', 'tr', 'true', 'kill'])
+      await run('ln', ['-sf', 'busybox', join(dir, 'root/bin', name)]);
+    await run('tar', ['-C', join(dir, 'root'), '-cf', join(dir, 'image.tar'), '.']);
+    await this.docker('import', join(dir, 'image.tar'), IMAGE);
+    await rm(dir, { recursive: true });
+  }
+
+  // Creates and starts a container; `name` is made unique and returned with the full id.
+  async run(name, { args = [], command = ['sleep', '3600'] } = {}) {
+    const full = `${this.prefix}-${name}`;
+    const id = await this.docker('run', '-d', '--label', LABEL, '--network', 'none', '--name', full, ...args, IMAGE, ...command);
+    return { id, name: full };
+  }
+
+  async inspect(ref) {
+    return JSON.parse(await this.docker('inspect', ref))[0];
+  }
+
+  async state(ref) {
+    return (await this.inspect(ref)).State.Status;
+  }
+
+  async exists(ref) {
+    return (await run('docker', ['inspect', ref], { env: this.env })).code === 0;
+  }
+
+  async cleanup() {
+    const ids = await this.docker('ps', '-aq', '--filter', `name=${this.prefix}`);
+    if (ids) await run('docker', ['rm', '-f', '-v', ...ids.split('\n')], { env: this.env });
+  }
+}
+
+// A dockerd of the test's own, for what must not happen to a shared one: restarts and hangs.
+export class OwnEngine extends Engine {
+  static async start() {
+    const dir = await mkdtemp(join(tmpdir(), 'dockmon-dockerd-'));
+    const engine = new OwnEngine(`unix://${join(dir, 'docker.sock')}`);
+    engine.dir = dir;
+    await engine.up();
+    return engine;
+  }
+
+  async up() {
+    this.daemon = new Process(
+      'dockerd',
+      [
+        '-H', this.host, '--data-root', join(this.dir, 'data'), '--exec-root', join(this.dir, 'exec'),
+        '--pidfile', join(this.dir, 'docker.pid'), '--bridge', 'none', '--iptables=false', '--ip6tables=false',
+        '--config-file', join(this.dir, 'none.json'), '--live-restore',
+      ],
+      { name: 'dockerd' },
+    );
+    await eventually(() => this.docker('version'), { timeout: 60000 });
+  }
+
+  async down() {
+    await this.daemon.stop('SIGTERM', 60000);
+  }
+
+  async remove() {
+    await this.cleanup();
+    await this.down();
+    await run('sh', ['-c', `awk -v d="${this.dir}" 'index($2, d) == 1 {print $2}' /proc/mounts | sort -r | xargs -r umount -l`]);
+    await rm(this.dir, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,131 @@
+// Logs through REST against `docker logs`: TTY and not, both streams, binary, 100 MB, a 1 MB line.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { Agent, Server } from './lib/dockmon.mjs';
+import { Engine } from './lib/engine.mjs';
+import { run } from './lib/process.mjs';
+import { eventually } from './lib/wait.mjs';
+
+const MAX_LINES = 10000;
+const MAX_BYTES = 4 << 20;
+const engine = new Engine();
+let server, agent, client, host;
+
+before(async () => {
+  await engine.ensureImage();
+  server = await Server.start();
+  client = await server.client('viewer');
+  agent = await Agent.start(server, engine);
+  host = await client.onlineHost();
+});
+
+after(async () => {
+  await agent?.remove();
+  await server?.remove();
+  await engine.cleanup();
+});
+
+// A container that has run a shell script to its end.
+async function finished(name, script, args = []) {
+  const c = await engine.run(name, { args, command: ['sh', '-c', script] });
+  await eventually(async () => (await engine.state(c.id)) === 'exited', { timeout: 120000 });
+  return c;
+}
+
+const logs = (c, query = '') => client.get(`/api/hosts/${host.id}/containers/${c.id}/logs${query}`);
+const text = (answer) => answer.logs.map((l) => l.log).join('\n');
+
+// docker's own view: both streams, with timestamps, in time order.
+async function witness(c) {
+  const r = await run('docker', ['logs', '-t', c.id], { env: engine.env, timeout: 120000 });
+  const lines = (r.stdout + r.stderr).split(/\r?\n/).filter((l) => l !== '');
+  return lines.sort().map((l) => ({ stamp: l.slice(0, l.indexOf(' ')), log: l.slice(l.indexOf(' ') + 1) }));
+}
+
+test('stdout and stderr come in time order with timestamps', async () => {
+  const c = await finished('both', 'for i in 1 2 3 4 5; do echo out $i; sleep 0.02; echo err $i >&2; sleep 0.02; done');
+  const answer = await logs(c);
+  const expected = await witness(c);
+
+  assert.equal(answer.container_id, c.id);
+  assert.deepEqual(answer.logs.map((l) => l.log), expected.map((l) => l.log));
+  for (const [i, line] of answer.logs.entries()) {
+    assert.match(line.timestamp, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{1,6}Z$/);
+    assert.ok(expected[i].stamp.startsWith(line.timestamp.slice(0, -1).slice(0, 26)), `${line.timestamp} of ${expected[i].stamp}`);
+  }
+  assert.equal(answer.last_timestamp, answer.logs.at(-1).timestamp);
+  assert.equal(answer.truncated, false);
+});
+
+test('a TTY container has no stream headers in its log', async () => {
+  const c = await finished('tty', 'echo one; echo two >&2; printf "tab\\there\\n"', ['-t']);
+
+  assert.equal(text(await logs(c)), 'one\ntwo\ntab\there');
+});
+
+test('tail, since and until', async () => {
+  const c = await finished('range', 'for i in $(seq 1 200); do echo line $i; done; sleep 1.2; echo late');
+  const all = await logs(c, '?tail=1000');
+
+  assert.equal(all.logs.length, 201);
+  assert.equal((await logs(c)).logs.length, 100, 'the default tail is 100');
+  assert.equal(text(await logs(c, '?tail=2')), 'line 200\nlate');
+  assert.deepEqual((await logs(c, '?tail=0')).logs, []);
+  const between = new Date(Date.parse(all.logs.at(-1).timestamp) - 600).toISOString();
+  assert.equal(text(await logs(c, `?tail=1000&since=${between}`)), 'late');
+  assert.equal((await logs(c, `?tail=1000&until=${between}`)).logs.length, 200);
+});
+
+test('bad parameters are refused by name', async () => {
+  const c = await finished('params', 'echo x');
+
+  for (const query of ['tail=-1', 'tail=10001', 'tail=x', 'since=yesterday', 'until=x']) {
+    const answer = await client.call('GET', `/api/hosts/${host.id}/containers/${c.id}/logs?${query}`, { status: 422 });
+    assert.match(answer.detail, new RegExp(query.split('=')[0]));
+  }
+});
+
+test('a line without newline at the end and empty lines survive', async () => {
+  const c = await finished('edges', 'echo; echo a; echo; printf end');
+
+  assert.deepEqual((await logs(c)).logs.map((l) => l.log), ['', 'a', '', 'end']);
+});
+
+test('binary output does not break anything: what is not UTF-8 becomes U+FFFD', async () => {
+  const c = await finished('binary', "printf 'a\\377\\376b\\000c\\n'; dd if=/dev/urandom bs=1k count=64 2>/dev/null; echo; echo done");
+  const answer = await logs(c, '?tail=10000');
+
+  assert.equal(answer.logs[0].log, 'a\ufffd\ufffdb\u0000c');
+  assert.equal(answer.logs.at(-1).log, 'done');
+});
+
+test('a 1 MB line comes through whole', async () => {
+  const c = await finished('long', 'head -c 1048576 /dev/zero | tr "\\000" x; echo; echo after');
+  const answer = await logs(c);
+
+  assert.equal(answer.logs.length, 2);
+  assert.equal(answer.logs[0].log.length, 1048576);
+  assert.match(answer.logs[0].log, /^x+$/);
+  assert.equal(answer.logs[1].log, 'after');
+});
+
+test('100 MB of log are cut to the newest lines and bytes, and say so', async () => {
+  const c = await finished('huge', 'yes 0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789 | head -c 104857600; echo; echo last');
+  const rss = async () => Number(/VmHWM:\s+(\d+)/.exec((await run('cat', [`/proc/${agent.process.child.pid}/status`])).stdout)[1]);
+  const before = await rss();
+  const answer = await logs(c, `?tail=${MAX_LINES}`);
+
+  assert.ok(answer.logs.length <= MAX_LINES);
+  assert.equal(answer.logs.at(-1).log, 'last');
+  assert.ok(JSON.stringify(text(answer)).length <= MAX_BYTES);
+  assert.ok((await rss()) - before < 64 * 1024, 'the agent streams, it does not hold 100 MB');
+});
+
+test('a log that exceeds 4 MiB within 10,000 lines is marked as truncated', async () => {
+  const c = await finished('wide', 'line=$(head -c 1000 /dev/zero | tr "\\000" y); for i in $(seq 1 8000); do echo $i $line; done');
+  const answer = await logs(c, `?tail=${MAX_LINES}`);
+
+  assert.equal(answer.truncated, true);
+  assert.match(answer.logs.at(-1).log, /^8000 y+$/);
+  assert.ok(answer.logs.length < 8000);
+});

@@ -1,0 +1,183 @@
+// Every container operation through REST, asserted on the engine's own state.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { Agent, Server } from './lib/dockmon.mjs';
+import { Engine } from './lib/engine.mjs';
+import { eventually } from './lib/wait.mjs';
+
+const engine = new Engine();
+let server, agent, client, host;
+
+const path = (container, action = '') => `/api/hosts/${host.id}/containers/${container.id}${action && `/${action}`}`;
+
+before(async () => {
+  await engine.ensureImage();
+  server = await Server.start();
+  client = await server.client('operator');
+  agent = await Agent.start(server, engine);
+  host = await client.onlineHost();
+});
+
+after(async () => {
+  await agent?.remove();
+  await server?.remove();
+  await engine.cleanup();
+});
+
+test('stop, start, restart', async () => {
+  const c = await engine.run('cycle');
+
+  assert.deepEqual(await client.post(path(c, 'stop?timeout=0')), { status: 'success' });
+  assert.equal(await engine.state(c.id), 'exited');
+  assert.deepEqual(await client.post(path(c, 'start')), { status: 'success' });
+  const first = await engine.inspect(c.id);
+  assert.equal(first.State.Status, 'running');
+  assert.deepEqual(await client.post(path(c, 'restart?timeout=0')), { status: 'success' });
+  const second = await engine.inspect(c.id);
+  assert.equal(second.State.Status, 'running');
+  assert.notEqual(second.State.StartedAt, first.State.StartedAt);
+});
+
+test('starting a running and stopping a stopped container are no errors, as with docker', async () => {
+  const c = await engine.run('idempotent');
+
+  await client.post(path(c, 'start'));
+  assert.equal(await engine.state(c.id), 'running');
+  await client.post(path(c, 'stop?timeout=0'));
+  await client.post(path(c, 'stop?timeout=0'));
+  assert.equal(await engine.state(c.id), 'exited');
+});
+
+test('the stop timeout reaches the engine', async () => {
+  const c = await engine.run('stubborn', { command: ['sh', '-c', 'trap "" TERM; while true; do sleep 0.1; done'] });
+  const begin = Date.now();
+
+  await client.post(path(c, 'stop?timeout=2'));
+  assert.ok(Date.now() - begin >= 2000, 'the engine waits out the timeout before it kills');
+  assert.equal((await engine.inspect(c.id)).State.ExitCode, 137);
+});
+
+test('kill', async () => {
+  const c = await engine.run('kill');
+
+  await client.post(path(c, 'kill'));
+  await eventually(async () => (await engine.state(c.id)) === 'exited');
+  assert.equal((await engine.inspect(c.id)).State.ExitCode, 137);
+});
+
+test('pause and unpause', async () => {
+  const c = await engine.run('pause');
+
+  await client.post(path(c, 'pause'));
+  assert.equal(await engine.state(c.id), 'paused');
+  await client.post(path(c, 'unpause'));
+  assert.equal(await engine.state(c.id), 'running');
+});
+
+test('rename', async () => {
+  const c = await engine.run('rename');
+  const name = `${c.name}-renamed`;
+
+  await client.post(path(c, 'rename'), { name });
+  assert.equal((await engine.inspect(c.id)).Name, `/${name}`);
+  await client.container(name);
+});
+
+test('a refused rename leaves the name alone', async () => {
+  const c = await engine.run('rename-bad');
+
+  for (const name of ['', '-x', 'a b', 'a/b', 'ü', 'x'.repeat(256)])
+    await client.post(path(c, 'rename'), { name }, { status: 422 });
+  await client.post(path(c, 'rename'), {}, { status: 422 });
+  await client.post(path(c, 'rename'), 'no json', { status: 400 });
+  assert.equal((await engine.inspect(c.id)).Name, `/${c.name}`);
+});
+
+test('renaming to a taken name is a conflict', async () => {
+  const a = await engine.run('taken');
+  const b = await engine.run('wants');
+
+  await client.post(path(b, 'rename'), { name: a.name }, { status: 409 });
+});
+
+test('remove, by default also a running container', async () => {
+  const c = await engine.run('remove');
+
+  const answer = await client.delete(path(c));
+  assert.equal(answer.success, true);
+  assert.equal(await engine.exists(c.id), false);
+  await eventually(async () => !(await client.get('/api/containers')).some((x) => x.id === c.id));
+});
+
+test('remove without force refuses a running container', async () => {
+  const c = await engine.run('remove-unforced');
+
+  await client.delete(`${path(c)}?force=false`, { status: 409 });
+  assert.equal(await engine.state(c.id), 'running');
+});
+
+test('removeVolumes takes the anonymous volume along, the default leaves it', async () => {
+  for (const [flag, gone] of [['true', true], ['false', false]]) {
+    const c = await engine.run(`volumes-${flag}`, { args: ['-v', '/data'] });
+    const volume = (await engine.inspect(c.id)).Mounts[0].Name;
+
+    await client.delete(`${path(c)}?removeVolumes=${flag}`);
+    const left = (await engine.docker('volume', 'ls', '-q')).split('\n').includes(volume);
+    assert.equal(left, !gone);
+    if (left) await engine.docker('volume', 'rm', volume);
+  }
+});
+
+test('inspect equals docker inspect', async () => {
+  const c = await engine.run('inspect', { args: ['-e', 'COLOUR=blue', '-l', 'a.b=c'] });
+
+  assert.deepEqual(await client.get(path(c, 'inspect')), await engine.inspect(c.id));
+});
+
+test('operations work with the 12-digit id, too', async () => {
+  const c = await engine.run('short');
+
+  await client.post(`/api/hosts/${host.id}/containers/${c.id.slice(0, 12)}/stop?timeout=0`);
+  assert.equal(await engine.state(c.id), 'exited');
+});
+
+test('unknown host, unknown container and malformed ids are told apart', async () => {
+  const unknown = 'f'.repeat(64);
+
+  await client.post(`/api/hosts/00000000-0000-4000-8000-000000000000/containers/${unknown}/start`, undefined, { status: 404 });
+  await client.post(`/api/hosts/${host.id}/containers/${unknown}/start`, undefined, { status: 404 });
+  await client.post(`/api/hosts/${host.id}/containers/no-such-name/start`, undefined, { status: 404 });
+  await client.post(`/api/hosts/${host.id}/containers/a%20b/start`, undefined, { status: 400 });
+  await client.post(`/api/hosts/${host.id}/containers/..%2f..%2finfo/start`, undefined, { status: 400 });
+});
+
+test("DockMon's own containers are refused, whatever the case of the name", async () => {
+  const name = `Dockmon-${engine.prefix}`;
+  const id = await engine.docker('run', '-d', '--network', 'none', '--name', name, 'dockmon-test:busybox', 'sleep', '600');
+  const labelled = await engine.run('labelled', { args: ['--label', 'app=dockmon'] });
+
+  try {
+    for (const c of [{ id }, labelled]) {
+      for (const action of ['stop', 'restart', 'kill', 'pause', 'rename'])
+        await client.post(path(c, action), action === 'rename' ? { name: 'other' } : undefined, { status: 403 });
+      await client.delete(path(c), { status: 403 });
+      assert.equal(await engine.state(c.id), 'running');
+    }
+  } finally {
+    await engine.docker('rm', '-f', id);
+  }
+});
+
+test('every operation is in the event log with who asked for it', async () => {
+  const c = await engine.run('logged');
+
+  await client.post(path(c, 'stop?timeout=0'));
+  await client.post(`/api/hosts/${host.id}/containers/${'e'.repeat(64)}/start`, undefined, { status: 404 });
+  const event = await eventually(async () =>
+    (await client.get(`/api/events?container_id=${c.id}&event_type=container_action`)).events[0],
+  );
+  assert.equal(event.host_name, host.name);
+  assert.equal(event.container_name, c.name);
+  assert.match(event.triggered_by, /^test-operator-/);
+  assert.match(event.message, /^stop succeeded in \d+ ms$/);
+});
