@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -39,7 +40,9 @@ static int reserve(struct buf *b, size_t extra)
 
     capacity = b->capacity ? b->capacity : MIN_CAPACITY;
     while (capacity < need)
-        capacity = capacity > need / 2 ? need : capacity * 2;
+        capacity = capacity > SIZE_MAX / 2 ? need : capacity * 2;
+    if (capacity - 1 > b->max)
+        capacity = b->max + 1;
     b->data = xrealloc(b->data, capacity, 1);
     b->capacity = capacity;
     return 0;
