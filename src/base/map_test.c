@@ -115,7 +115,7 @@ static void test_foreach_visits_each_once(void **state)
     assert_int_equal(n, N_KEYS);
     for (size_t i = 0; i < N_KEYS; i++)
         assert_int_equal(seen[i], 1);
-    assert_true(m.capacity <= N_KEYS * 4);
+    assert_true(m.capacity <= (size_t)N_KEYS * 4);
     map_done(&m);
 }
 

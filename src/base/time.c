@@ -131,7 +131,7 @@ static int parse_offset(const char **s, int64_t *ret_seconds)
     if (literal(s, "+-") < 0 || digits(s, 2, &hours) < 0 || literal(s, ":") < 0 ||
         digits(s, 2, &minutes) < 0 || hours > 23 || minutes > 59)
         return -EINVAL;
-    *ret_seconds = sign * (hours * 3600 + minutes * 60);
+    *ret_seconds = INT64_C(60) * sign * (hours * 60 + minutes);
     return 0;
 }
 
