@@ -412,6 +412,8 @@ int registration_run(struct store *s,
         registration_done(&out);
         return r;
     }
+    out.can_inventory = json_is_true(json_object_get(m->capabilities, "inventory"));
+    out.can_replay = json_is_true(json_object_get(m->capabilities, "event_replay"));
     *ret = out;
     return 0;
 }

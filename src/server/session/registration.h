@@ -22,6 +22,7 @@ struct registration {
     struct agent agent;
     char *permanent_token;             /* what auth_success carries */
     bool is_new;                       /* registered just now, not reconnected */
+    bool can_inventory, can_replay;    /* of the agent, this time */
     int64_t events_since;              /* engine time (ns) of the newest stored event, 0: none */
     char *migrated_id, *migrated_name; /* the host that this one replaces, or NULL */
     json_t *candidates;                /* several such hosts: [{"host_id", "host_name"}], or NULL */

@@ -3,7 +3,8 @@
 /*
  * Agent sessions: accept, first frame within 30 s, register or reconnect (a store job), auth_success,
  * then messages until the socket closes. One registered session per agent; a newer one supersedes it
- * (close 1000) and a teardown counts only if the closing socket is still the registered one.
+ * (close 1000) and a teardown counts only if the closing socket is still the registered one. Lives on
+ * the loop.
  */
 
 #include "net/http_server.h"
@@ -11,6 +12,7 @@
 #include "server/command/command.h"
 #include "server/fleet/fleet.h"
 #include "server/job.h"
+#include "server/session/migration.h"
 #include "server/store/events.h"
 #include "server/store/store.h"
 
@@ -30,18 +32,29 @@ struct sessions_options {
     struct job_queue *store_jobs;
     struct store *store;
     struct fleet *fleet;
-    size_t max_message;        /* of an authenticated agent */
-    uint64_t poll_interval_ms; /* list_containers of agents that do not push: 2000 */
+    size_t max_message;        /* of an authenticated agent; 0: 16 MiB */
+    uint64_t poll_interval_ms; /* list_containers of agents that do not push; 0: 2000 */
     struct session_observer observer;
 };
 
 struct sessions *sessions_new(const struct sessions_options *o);
+/* Says goodbye to all agents (1001), fails pending commands and takes no new agents. */
+void sessions_stop(struct sessions *s);
+/*
+ * Closes what is still open and drains the store queue, so that what agents did is stored. What commands
+ * report to must still be there.
+ */
 void sessions_free(struct sessions *s);
 
 /* Fills the accept options for an upgrade of /api/agent/ws. */
 void sessions_accept(struct sessions *s, struct ws_accept *ret);
 struct commands *sessions_commands(struct sessions *s);
-/* Ends the agent's session; its next attempt is refused because the caller deleted it. */
+/*
+ * Ends the agent's session (1008) and forgets the agent. For the end of the job that deleted its host, so
+ * that the agent's next attempt is refused; removing the host from the fleet is the caller's.
+ */
 void sessions_drop_agent(struct sessions *s, const char *agent_id, const char *why);
 /* Asks for a fresh list soon (after an operation) from agents that are polled. */
 void sessions_refresh(struct sessions *s, const char *agent_id);
+/* For the end of the job that did migration_run(): the fleet forgets the old host. */
+void sessions_on_migrated(struct sessions *s, const struct migration_result *m);

@@ -1,0 +1,175 @@
+#include "server/session/internal.h"
+
+#include <errno.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "proto/auth.h"
+#include "proto/envelope.h"
+#include "proto/json_text.h"
+
+/* The store's part of a registration. It holds the session by key: the agent may be gone when it ends. */
+struct auth_job {
+    struct sessions *owner;
+    struct store *store;
+    char key[SESSION_KEY_SIZE];
+    struct msg_register m;
+    int64_t now_ms;
+    struct registration out;
+    int code;
+    struct error err;
+};
+
+static void auth_job_free(struct auth_job *job)
+{
+    msg_register_done(&job->m);
+    registration_done(&job->out);
+    free(job);
+}
+
+void session_refuse(struct session *se, const char *error, unsigned code, const char *reason)
+{
+    struct msg_auth_error m = {.error = xstrdup(error)};
+
+    (void)session_send(se, msg_auth_error_encode(&m)); /* the close that follows says it, too */
+    msg_auth_error_done(&m);
+    session_close(se, code, reason);
+}
+
+static void refuse_logged(struct session *se, const char *error)
+{
+    log_warn(LOG_FIELDS("peer", se->peer), "agent refused: %s", error);
+    session_refuse(se, error, WS_CLOSE_POLICY, "Authentication failed");
+}
+
+static int send_success(struct session *se, const struct registration *r)
+{
+    struct msg_auth_success m = {
+        .agent_id = r->agent.id,
+        .host_id = r->host.id,
+        .permanent_token = r->permanent_token,
+        .capabilities = json_pack("{s:b, s:b}", "inventory", 1, "event_replay", 1),
+        .events_since = r->events_since,
+    };
+    int code = session_send(se, msg_auth_success_encode(&m));
+
+    json_decref(m.capabilities);
+    return code;
+}
+
+/* What happened in the store stays true when the agent is gone: the fleet learns of a new host. */
+static void adopt_without_session(struct sessions *s, const struct registration *r)
+{
+    struct fleet_host *h;
+
+    if (!r->is_new)
+        return;
+    if (r->migrated_id)
+        fleet_remove_host(s->o.fleet, r->migrated_id);
+    h = fleet_put_host(s->o.fleet, &r->host, &r->agent);
+    if (r->candidates)
+        fleet_set_candidates(h, r->candidates);
+    sessions_notify_host(s, h);
+}
+
+static void refuse_code(struct session *se, const struct auth_job *job)
+{
+    switch (job->code) {
+    case -EACCES: refuse_logged(se, job->err.msg); return;
+    case -ENOBUFS:
+        log_error(LOG_FIELDS("peer", se->peer), "registration failed: %s", job->err.msg);
+        session_refuse(se, "server busy", WS_CLOSE_TRY_AGAIN, "Server busy");
+        return;
+    default:
+        log_error(LOG_FIELDS("peer", se->peer), "registration failed: %s", job->err.msg);
+        session_refuse(se, "Registration failed: internal error", WS_CLOSE_INTERNAL,
+                       "Internal error");
+        return;
+    }
+}
+
+static void auth_work(void *owner)
+{
+    struct auth_job *job = owner;
+
+    job->code = registration_run(job->store, &job->m, job->now_ms, &job->out, &job->err);
+}
+
+static void auth_done(void *owner)
+{
+    struct auth_job *job = owner;
+    struct session *se = sessions_find(job->owner, job->key);
+
+    if (!se || se->state != SESSION_AUTHENTICATING) {
+        if (job->code == 0)
+            adopt_without_session(job->owner, &job->out);
+    } else if (job->code < 0) {
+        refuse_code(se, job);
+    } else {
+        loop_timer_stop(&se->auth_timer);
+        if (send_success(se, &job->out) == 0) {
+            session_register(se, &job->out);
+        } else {
+            adopt_without_session(job->owner, &job->out);
+            session_close(se, WS_CLOSE_INTERNAL, "Internal error");
+        }
+    }
+    auth_job_free(job);
+}
+
+static void start_job(struct session *se, struct msg_register *m)
+{
+    struct auth_job *job = xcalloc(1, sizeof(*job));
+
+    job->owner = se->owner;
+    job->store = se->owner->o.store;
+    str_copy(job->key, sizeof(job->key), se->key);
+    job->m = *m;
+    *m = (struct msg_register){0};
+    job->now_ms = time_utc_ms();
+    job->err = ERROR_INIT;
+
+    if (job_submit(se->owner->o.store_jobs, job, auth_work, auth_done) < 0) {
+        auth_job_free(job);
+        log_error(LOG_FIELDS("peer", se->peer),
+                  "registration refused: too many jobs wait for the store");
+        session_refuse(se, "server busy", WS_CLOSE_TRY_AGAIN, "Server busy");
+        return;
+    }
+    session_set_state(se, SESSION_AUTHENTICATING);
+}
+
+void session_authenticate(struct session *se, const char *data, size_t size, bool is_binary)
+{
+    _cleanup_(msg_register_done) struct msg_register m = {0};
+    struct error err = ERROR_INIT;
+    const char *type;
+    json_t *v;
+    int r;
+
+    v = is_binary ? NULL : json_text_parse(data, size, 0, &err);
+    if (!json_is_object(v)) {
+        json_decref(v);
+        refuse_logged(se, "Invalid registration data: the first message must be a JSON object");
+        return;
+    }
+
+    type = envelope_type(v);
+    if (!str_eq(type, "register")) {
+        _cleanup_free_ char *text = xasprintf("Invalid authentication type: %s",
+                                              strlen(type) <= 64 ? type : "(too long)");
+
+        json_decref(v);
+        refuse_logged(se, text);
+        return;
+    }
+
+    r = msg_register_decode(v, &m, &err);
+    json_decref(v);
+    if (r < 0)
+        refuse_logged(se, err.msg);
+    else
+        start_job(se, &m);
+}

@@ -1,0 +1,207 @@
+#include "server/session/container_events.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "proto/json_text.h"
+
+#define SHORT_ID      12
+#define NAME_BYTES    255
+#define MAX_WORD      32 /* of a signal or a health, to be quoted in a title */
+#define MAX_FUTURE_MS (INT64_C(24) * 3600 * 1000) /* clocks differ, but not that much */
+
+/* One line per action; die, kill and health_status are refined below. */
+static const struct action {
+    const char *engine, *type, *severity, *new_state, *words;
+} actions[] = {
+    {"create",        "created",       "info",  "created", "was created"        },
+    {"start",         "started",       "info",  "running", "started"            },
+    {"restart",       "restarted",     "info",  "running", "was restarted"      },
+    {"die",           "died",          "error", "exited",  "died"               },
+    {"kill",          "signalled",     "info",  NULL,      "was sent a signal"  },
+    {"oom",           "oom",           "error", NULL,      "ran out of memory"  },
+    {"pause",         "paused",        "info",  "paused",  "was paused"         },
+    {"unpause",       "unpaused",      "info",  "running", "was unpaused"       },
+    {"rename",        "renamed",       "info",  NULL,      "was renamed"        },
+    {"destroy",       "deleted",       "info",  "deleted", "was deleted"        },
+    {"health_status", "health_status", "info",  NULL,      "reported its health"},
+};
+
+/* Attributes that say more than the action; the rest are the container's labels. */
+static const char *const kept_attributes[] = {"exitCode", "signal", "oldName", "health_status"};
+
+static const struct action *find_action(const char *name)
+{
+    /* "health_status: healthy" carries its result in its name. */
+    size_t size = strcspn(name, ":");
+
+    for (size_t i = 0; i < ARRAY_LEN(actions); i++) {
+        if (strlen(actions[i].engine) == size && strncmp(actions[i].engine, name, size) == 0)
+            return &actions[i];
+    }
+    return NULL;
+}
+
+static const char *attribute(const struct msg_container_event *m, const char *name)
+{
+    return m->attributes ? json_text_get(m->attributes, name) : NULL;
+}
+
+/* Missing or nonsense counts as 0, as DockMon has always read it. */
+static int64_t exit_code(const struct msg_container_event *m)
+{
+    const char *text = attribute(m, "exitCode");
+    int64_t code = 0;
+
+    return text && parse_i64(text, &code) == 0 ? code : 0;
+}
+
+static json_t *make_details(const struct msg_container_event *m)
+{
+    json_t *d = json_object();
+
+    json_text_set(d, "container_id", json_text_str(m->container_id));
+    json_text_set(d, "action", json_text_str(m->action));
+    if (!str_is_empty(m->image))
+        json_text_set(d, "image", json_text_str(m->image));
+    for (size_t i = 0; i < ARRAY_LEN(kept_attributes); i++) {
+        const char *value = attribute(m, kept_attributes[i]);
+
+        if (value)
+            json_text_set(d, kept_attributes[i],
+                          json_text_string(value, strnlen(value, NAME_BYTES)));
+    }
+    return d;
+}
+
+static void set_text(char **to, char *text)
+{
+    free(*to);
+    *to = text;
+}
+
+static void refine_die(const struct msg_container_event *m, struct event *e, json_t *details)
+{
+    int64_t code = exit_code(m);
+
+    json_text_set(details, "exit_code", json_integer(code));
+    if (code == 0) {
+        set_text(&e->type, xstrdup("stopped"));
+        set_text(&e->severity, xstrdup("info"));
+        set_text(&e->new_state, xstrdup("stopped"));
+        set_text(&e->title, xasprintf("Container %s stopped", e->container_name));
+    } else {
+        set_text(&e->title,
+                 xasprintf("Container %s died (exit code %" PRId64 ")", e->container_name, code));
+    }
+}
+
+static void refine_kill(const struct msg_container_event *m, struct event *e)
+{
+    const char *signal = attribute(m, "signal");
+
+    if (!signal || strlen(signal) > MAX_WORD)
+        return;
+    set_text(&e->title, xasprintf("Container %s was sent signal %s", e->container_name, signal));
+    if (str_eq(signal, "9"))
+        set_text(&e->severity, xstrdup("warning"));
+}
+
+static void refine_health(const struct msg_container_event *m, struct event *e, json_t *details)
+{
+    const char *colon = strchr(m->action, ':');
+    const char *health = colon ? colon + 1 : attribute(m, "health_status");
+
+    if (!health || strlen(health) > MAX_WORD)
+        return;
+    health += strspn(health, " ");
+    json_text_set(details, "health", json_text_string(health, strnlen(health, NAME_BYTES)));
+    set_text(&e->title, xasprintf("Container %s is %s", e->container_name, health));
+    if (str_eq(health, "unhealthy"))
+        set_text(&e->severity, xstrdup("warning"));
+}
+
+static void refine_rename(const struct msg_container_event *m, struct event *e)
+{
+    const char *old = attribute(m, "oldName");
+
+    if (old && *old == '/')
+        old++;
+    if (!str_is_empty(old) && strlen(old) <= NAME_BYTES) {
+        set_text(&e->title, xasprintf("Container %s was renamed to %s", old, e->container_name));
+    }
+}
+
+static void refine(const struct msg_container_event *m,
+                   const struct action *a,
+                   struct event *e,
+                   json_t *details)
+{
+    if (str_eq(a->engine, "die"))
+        refine_die(m, e, details);
+    else if (str_eq(a->engine, "kill"))
+        refine_kill(m, e);
+    else if (str_eq(a->engine, "rename"))
+        refine_rename(m, e);
+    else if (str_eq(a->engine, "health_status"))
+        refine_health(m, e, details);
+}
+
+static int64_t event_time_ms(const struct msg_container_event *m, int64_t now_ms)
+{
+    int64_t ns = m->time_nano, ms;
+
+    if (ns <= 0 && (!m->timestamp || time_parse_ns(m->timestamp, &ns) < 0))
+        return now_ms;
+
+    ms = ns / 1000000;
+    return ms > 0 && ms <= now_ms + MAX_FUTURE_MS ? ms : now_ms;
+}
+
+bool container_event_make(const struct msg_container_event *m,
+                          const struct fleet_host *h,
+                          int64_t now_ms,
+                          struct event *ret)
+{
+    const struct action *a = find_action(m->action);
+    struct fleet_container *known = NULL;
+    const char *name = m->container_name;
+    struct event e = {0};
+    json_t *details;
+
+    if (!a)
+        return false;
+
+    if (name && *name == '/')
+        name++;
+    (void)fleet_find_container(h, m->container_id, &known); /* a new one is not known yet */
+
+    e.at_ms = event_time_ms(m, now_ms);
+    e.category = xstrdup("container");
+    e.type = xstrdup(a->type);
+    e.severity = xstrdup(a->severity);
+    e.host_id = xstrdup(h->row.id);
+    e.host_name = xstrdup(h->row.name);
+    e.container_id = xstrndup(m->container_id, SHORT_ID);
+    e.container_name = str_is_empty(name) ? xstrdup(e.container_id) : xstrdup(name);
+    e.title = xasprintf("Container %s %s", e.container_name, a->words);
+    e.old_state = known ? xstrdup(known->state) : NULL;
+    e.new_state = xstrdup(a->new_state);
+    e.triggered_by = xstrdup("docker");
+    if (m->time_nano > 0 && m->time_nano / 1000000 == e.at_ms) {
+        e.engine_ns = m->time_nano;
+        e.dedup_key = xasprintf("%s/%s/%s/%" PRId64, h->row.id, m->container_id, m->action,
+                                m->time_nano);
+    }
+
+    details = make_details(m);
+    refine(m, a, &e, details);
+    e.message = xasprintf("%s on host %s", e.title, e.host_name);
+    e.details = json_text_write(details, NULL);
+    json_decref(details);
+    *ret = e;
+    return true;
+}

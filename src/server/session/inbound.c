@@ -1,0 +1,212 @@
+#include "server/session/internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "proto/envelope.h"
+#include "proto/json_text.h"
+#include "proto/notice.h"
+#include "proto/stats.h"
+#include "server/session/container_events.h"
+
+#define MAX_QUOTED 64 /* bytes of a peer's word in a log line */
+
+static void complain(struct session *se, const char *what, const char *word)
+{
+    unsigned n;
+
+    if (!complaint_is_due(&se->complaint, &n))
+        return;
+    if (!word || strlen(word) > MAX_QUOTED)
+        word = "";
+    log_warn(LOG_FIELDS("agent", se->agent_id, "host", se->host_id),
+             "%s %s (%u more messages that make no sense)", what, word, n);
+}
+
+/* Events. */
+
+static void on_container_event(struct session *se, const json_t *payload, size_t size _unused_)
+{
+    _cleanup_(msg_container_event_done) struct msg_container_event m = {0};
+    const struct fleet_host *h = session_host(se);
+    struct error err = ERROR_INIT;
+    struct event e;
+
+    if (msg_container_event_decode(payload, &m, &err) < 0) {
+        complain(se, "container event:", err.msg);
+        return;
+    }
+    if (!h || !container_event_make(&m, h, time_utc_ms(), &e))
+        return;
+
+    session_poll_soon(se); /* the event is news, the list is how it looks now */
+    if (ingest_event(se->owner->ingest, &e) == 0)
+        return;
+
+    complain(se, "events are lost: the store is too slow", NULL);
+    if (se->can_replay) /* it will send them again */
+        session_close(se, WS_CLOSE_TRY_AGAIN, "Event queue is full");
+}
+
+static void on_container_stats(struct session *se, const json_t *payload, size_t size _unused_)
+{
+    _cleanup_(msg_container_stats_done) struct msg_container_stats m = {0};
+    struct fleet_host *h = session_host(se);
+
+    if (!h || msg_container_stats_decode(payload, &m, NULL) < 0) {
+        complain(se, "container stats that do not decode", NULL);
+        return;
+    }
+    (void)fleet_put_sample(h, m.container_id, /* unknown: its list is on the way */
+                           &(struct fleet_sample){
+                               .sampled_at_ms = time_utc_ms(),
+                               .cpu_percent = m.cpu_percent,
+                               .memory_percent = m.memory_percent,
+                               .memory_usage = m.memory_usage,
+                               .memory_limit = m.memory_limit,
+                               .network_rx = m.network_rx,
+                               .network_tx = m.network_tx,
+                               .disk_read = m.disk_read,
+                               .disk_write = m.disk_write,
+                           });
+}
+
+static void on_progress(struct session *se, const json_t *payload, size_t size _unused_)
+{
+    _cleanup_(msg_progress_done) struct msg_progress m = {0};
+
+    if (msg_progress_decode(payload, &m, NULL) < 0)
+        return;
+    log_debug(LOG_FIELDS("agent", se->agent_id, "container", m.container_id, "stage", m.stage),
+              "progress %.0f %%: %s", m.percent, m.message ? m.message : "");
+}
+
+static void on_other_event(struct session *se, const json_t *payload _unused_, size_t size _unused_)
+{
+    log_debug(LOG_FIELDS("agent", se->agent_id), "an event of a feature that is not here yet");
+}
+
+static const struct event_type {
+    const char *name;
+    void (*handle)(struct session *se, const json_t *payload, size_t size);
+} event_types[] = {
+    {"container_event",       on_container_event },
+    {"container_stats",       on_container_stats },
+    {"inventory_snapshot",    session_on_snapshot},
+    {"inventory_delta",       session_on_delta   },
+    {"update_progress",       on_progress        },
+    {"selfupdate_progress",   on_progress        },
+    {"update_layer_progress", on_other_event     },
+    {"update_complete",       on_other_event     },
+    {"health_check_result",   on_other_event     },
+    {"deploy_progress",       on_other_event     },
+    {"deploy_complete",       on_other_event     },
+    {"shell_data",            on_other_event     },
+};
+
+static void on_event(struct session *se, const json_t *message, size_t size)
+{
+    const char *name = envelope_event_name(message);
+
+    for (size_t i = 0; i < ARRAY_LEN(event_types); i++) {
+        if (str_eq(name, event_types[i].name)) {
+            event_types[i].handle(se, envelope_payload(message), size);
+            return;
+        }
+    }
+    complain(se, "unknown event", name);
+}
+
+/* Flat messages. */
+
+static void on_heartbeat(struct session *se _unused_,
+                         const json_t *message _unused_,
+                         size_t size _unused_)
+{
+    /* Every message counts as a sign of life already. */
+}
+
+static void on_host_stats(struct session *se, const json_t *message, size_t size _unused_)
+{
+    struct fleet_host *h = session_host(se);
+    struct msg_host_stats m = {0};
+
+    if (!h || msg_host_stats_decode(message, &m, NULL) < 0) {
+        complain(se, "host stats that do not decode", NULL);
+        return;
+    }
+    fleet_put_host_sample(h, &(struct fleet_sample){
+                                 .sampled_at_ms = time_utc_ms(),
+                                 .cpu_percent = m.cpu_percent,
+                                 .memory_percent = m.mem_percent,
+                                 .net_bytes_per_sec = m.net_bytes_per_sec,
+                             });
+}
+
+static void on_error(struct session *se, const json_t *message, size_t size _unused_)
+{
+    _cleanup_(msg_error_done) struct msg_error m = {0};
+
+    if (msg_error_decode(message, &m, NULL) < 0)
+        return;
+    complain(se, "the agent reports an error:", m.error);
+}
+
+static const struct event_type message_types[] = {
+    {"event",     on_event     },
+    {"stats",     on_host_stats},
+    {"heartbeat", on_heartbeat },
+    {"progress",  on_progress  },
+    {"error",     on_error     },
+};
+
+static void dispatch(struct session *se, const json_t *message, size_t size)
+{
+    const char *type = envelope_type(message);
+
+    if (envelope_is_reply(message)) {
+        if (!commands_on_reply(se->owner->commands, se->agent_id, message))
+            log_debug(LOG_FIELDS("agent", se->agent_id), "a reply nobody waits for");
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(message_types); i++) {
+        if (str_eq(type, message_types[i].name)) {
+            message_types[i].handle(se, message, size);
+            return;
+        }
+    }
+    complain(se, "unknown message type", type);
+}
+
+static void refuse_frame(struct session *se, const char *reason)
+{
+    log_warn(LOG_FIELDS("agent", se->agent_id, "host", se->host_id), "connection closed: %s",
+             reason);
+    session_close(se, WS_CLOSE_POLICY, reason);
+}
+
+void session_receive(struct session *se, const char *data, size_t size, bool is_binary)
+{
+    struct error err = ERROR_INIT;
+    json_t *message;
+
+    session_touch(se);
+    if (is_binary) {
+        refuse_frame(se, "Binary messages are not understood");
+        return;
+    }
+    message = json_text_parse(data, size, 0, &err);
+    if (!message) {
+        log_debug(LOG_FIELDS("agent", se->agent_id), "%s", err.msg);
+        refuse_frame(se, "Message is not valid JSON");
+    } else if (!json_is_object(message)) {
+        refuse_frame(se, "Message is not a JSON object");
+    } else {
+        dispatch(se, message, size);
+    }
+    json_decref(message);
+}

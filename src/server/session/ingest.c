@@ -1,0 +1,200 @@
+#include "server/session/ingest.h"
+
+#include <errno.h>
+
+#include "base/alloc.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "server/store/agents.h"
+
+#define BATCH_MAX 256
+
+struct item {
+    struct list link;
+    char *agent_id; /* set: a sighting; NULL: an event */
+    int64_t seen_at_ms;
+    struct event event;
+    bool is_new;
+};
+
+struct ingest {
+    struct job_queue *jobs;
+    struct store *store;
+    ingest_event_fn on_event;
+    void *owner;
+    struct list waiting;
+    size_t n_waiting;
+    bool is_writing;
+};
+
+struct batch {
+    struct ingest *ingest;
+    struct store *store;
+    struct list items;
+    size_t n_refused; /* by a constraint: the host was deleted meanwhile, or text that is no JSON */
+    int code;
+    struct error err;
+};
+
+static void item_free(struct item *it)
+{
+    list_unlink(&it->link);
+    event_done(&it->event);
+    free(it->agent_id);
+    free(it);
+}
+
+static void items_free(struct list *items)
+{
+    while (!list_empty(items))
+        item_free(CONTAINER_OF(items->next, struct item, link));
+}
+
+static int store_item(struct store *s, struct item *it, struct error *err)
+{
+    if (it->agent_id)
+        return agents_touch(s, it->agent_id, it->seen_at_ms, err);
+    return events_insert(s, &it->event, &it->is_new, err);
+}
+
+static int store_batch(struct store *s, void *arg, struct error *err)
+{
+    struct batch *b = arg;
+
+    b->n_refused = 0;
+    for (struct list *l = b->items.next; l != &b->items; l = l->next) {
+        int r = store_item(s, CONTAINER_OF(l, struct item, link), err);
+
+        if (r == -EINVAL || r == -ENOENT || r == -EEXIST)
+            b->n_refused++; /* this row alone */
+        else if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static void batch_work(void *job)
+{
+    struct batch *b = job;
+
+    b->code = store_tx(b->store, store_batch, b, &b->err);
+}
+
+static void batch_done(void *job)
+{
+    struct batch *b = job;
+    struct ingest *in = b->ingest;
+
+    if (b->code < 0)
+        log_error(NULL, "events are lost: %s", b->err.msg);
+    else if (b->n_refused > 0)
+        log_debug(NULL, "%zu rows were refused, the last: %s", b->n_refused, b->err.msg);
+
+    while (!list_empty(&b->items)) {
+        struct item *it = CONTAINER_OF(b->items.next, struct item, link);
+
+        if (b->code == 0 && it->is_new && in->on_event)
+            in->on_event(in->owner, &it->event);
+        item_free(it);
+    }
+    free(b);
+    in->is_writing = false;
+    ingest_flush(in);
+}
+
+void ingest_flush(struct ingest *in)
+{
+    struct batch *b;
+
+    if (in->is_writing || list_empty(&in->waiting))
+        return;
+
+    b = xcalloc(1, sizeof(*b));
+    b->ingest = in;
+    b->store = in->store;
+    list_init(&b->items);
+    for (size_t i = 0; i < BATCH_MAX && !list_empty(&in->waiting); i++) {
+        struct list *l = in->waiting.next;
+
+        list_unlink(l);
+        list_append(&b->items, l);
+        in->n_waiting--;
+    }
+
+    if (job_submit(in->jobs, b, batch_work, batch_done) == 0) {
+        in->is_writing = true;
+        return;
+    }
+
+    /* Back to the front, in order: the next flush tries again. */
+    while (!list_empty(&b->items)) {
+        struct list *l = b->items.prev;
+
+        list_unlink(l);
+        list_append(in->waiting.next, l); /* before the first */
+        in->n_waiting++;
+    }
+    free(b);
+}
+
+struct ingest *ingest_new(struct job_queue *jobs,
+                          struct store *store,
+                          ingest_event_fn on_event,
+                          void *owner)
+{
+    struct ingest *in = xcalloc(1, sizeof(*in));
+
+    in->jobs = jobs;
+    in->store = store;
+    in->on_event = on_event;
+    in->owner = owner;
+    list_init(&in->waiting);
+    return in;
+}
+
+void ingest_free(struct ingest *in)
+{
+    if (!in)
+        return;
+
+    items_free(&in->waiting);
+    free(in);
+}
+
+static void add_item(struct ingest *in, struct item *it)
+{
+    list_append(&in->waiting, &it->link);
+    in->n_waiting++;
+    ingest_flush(in);
+}
+
+int ingest_event(struct ingest *in, struct event *e)
+{
+    struct item *it;
+
+    if (in->n_waiting >= INGEST_MAX_WAITING) {
+        event_done(e);
+        return -ENOBUFS;
+    }
+
+    it = xcalloc(1, sizeof(*it));
+    list_init(&it->link);
+    it->event = *e;
+    *e = (struct event){0};
+    add_item(in, it);
+    return 0;
+}
+
+void ingest_seen(struct ingest *in, const char *agent_id, int64_t seen_at_ms)
+{
+    struct item *it;
+
+    if (in->n_waiting >= INGEST_MAX_WAITING)
+        return;
+
+    it = xcalloc(1, sizeof(*it));
+    list_init(&it->link);
+    it->agent_id = xstrdup(agent_id);
+    it->seen_at_ms = seen_at_ms;
+    add_item(in, it);
+}

@@ -1,0 +1,30 @@
+#pragma once
+
+/*
+ * What sessions want stored without waiting for it: events, and when an agent was last seen. It is
+ * collected and written in batches, one job at a time, so that a slow disk costs memory up to a limit
+ * and never a reply. Lives on the loop.
+ */
+
+#include "server/job.h"
+#include "server/store/events.h"
+#include "server/store/store.h"
+
+#define INGEST_MAX_WAITING 20000
+
+struct ingest;
+
+/* An event that is stored now and was not before. */
+typedef void (*ingest_event_fn)(void *owner, const struct event *e);
+
+struct ingest *ingest_new(struct job_queue *jobs,
+                          struct store *store,
+                          ingest_event_fn on_event,
+                          void *owner);
+void ingest_free(struct ingest *in); /* its queue must be idle; what waits is lost */
+
+/* Takes the event's members in any case. -ENOBUFS: too many wait, the event is lost. */
+int ingest_event(struct ingest *in, struct event *e) _nodiscard_;
+void ingest_seen(struct ingest *in, const char *agent_id, int64_t seen_at_ms); /* may be dropped */
+/* Tries again what found the store queue full; called from time to time by a timer of the sessions. */
+void ingest_flush(struct ingest *in);

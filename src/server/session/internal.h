@@ -1,0 +1,121 @@
+#pragma once
+
+/*
+ * What the files of session/ share; nobody else includes it. A session belongs to its socket: it is
+ * made when the handshake is done and freed in on_close. Jobs and commands hold its key, never a
+ * pointer, and look it up again.
+ *
+ *     AWAIT_AUTH --first frame--> AUTHENTICATING --job done--> ACTIVE
+ *          \________________________ | ______________________/ |
+ *                                 CLOSING <--------------------'  --on_close--> gone
+ */
+
+#include "base/map.h"
+#include "net/ws.h"
+#include "server/session/ingest.h"
+#include "server/session/registration.h"
+#include "server/session/session.h"
+
+#define SESSION_KEY_SIZE        24
+#define SESSION_AUTH_TIMEOUT_MS 30000
+#define SESSION_AUTH_MESSAGE    ((size_t)64 * 1024)
+#define SESSION_MAX_MESSAGE     ((size_t)16 * 1024 * 1024)
+#define SESSION_MAX_QUEUE       ((size_t)8 * 1024 * 1024)
+#define SESSION_TOUCH_MS        60000
+#define SESSION_POLL_MS         2000
+#define WS_CLOSE_TRY_AGAIN      1013
+
+enum session_state {
+    SESSION_AWAIT_AUTH,
+    SESSION_AUTHENTICATING,
+    SESSION_ACTIVE,
+    SESSION_CLOSING,
+};
+
+/* At most one line a minute, with the number of those left out. */
+struct complaint {
+    uint64_t said_ms;
+    unsigned n_suppressed;
+};
+bool complaint_is_due(struct complaint *c, unsigned *ret_suppressed);
+
+/* The parts of a snapshot that is on its way, and the deltas that came between them. */
+struct inventory {
+    char *snapshot_id; /* NULL: none is on its way */
+    int64_t next_part;
+    size_t size; /* bytes of the messages held */
+    json_t *containers;
+    json_t *deltas;
+};
+
+enum poll_state { POLL_OFF, POLL_WAITING, POLL_ASKING };
+
+struct poll {
+    enum poll_state state;
+    bool is_wanted; /* asked for while POLL_ASKING: the next one comes at once */
+    unsigned n_failures;
+    struct loop_timer timer;
+};
+
+struct session {
+    struct sessions *owner;
+    char key[SESSION_KEY_SIZE]; /* in owner->live */
+    struct ws *ws;
+    enum session_state state;
+    struct loop_timer auth_timer;
+    char *peer;     /* address */
+    char *agent_id; /* this and the next: NULL before ACTIVE */
+    char *host_id;
+    bool can_inventory, can_replay; /* what the agent said it does */
+    uint64_t touched_ms;            /* when last_seen_at was last written */
+    struct complaint complaint;
+    struct inventory inventory;
+    struct poll poll;
+};
+
+/* One per agent that ever had a session since the start; bounded by the registered agents. */
+struct link {
+    struct session *session; /* the registered one, or NULL */
+    unsigned n_superseded;   /* since the last report */
+    uint64_t reported_ms;
+};
+
+struct sessions {
+    struct sessions_options o;
+    struct commands *commands;
+    struct ingest *ingest;
+    struct map live;  /* key -> struct session */
+    struct map links; /* agent id -> struct link */
+    uint64_t n_keys;
+    bool is_stopping;
+};
+
+/* session.c */
+struct session *sessions_find(struct sessions *s, const char *key);
+void session_set_state(struct session *se, enum session_state to);
+void session_close(struct session *se, unsigned code, const char *reason);
+int session_send(struct session *se, json_t *message) _nodiscard_; /* takes it */
+/* The agent lives: now in memory, once a minute in the store. */
+void session_touch(struct session *se);
+struct fleet_host *session_host(const struct session *se); /* NULL: deleted meanwhile */
+/* Makes an authenticated session the registered one of its agent. */
+void session_register(struct session *se, const struct registration *r);
+void sessions_notify_host(const struct sessions *s, const struct fleet_host *h);
+void sessions_notify_containers(const struct sessions *s, const struct fleet_host *h);
+
+/* authenticate.c: the first frame and its answer. */
+void session_authenticate(struct session *se, const char *data, size_t size, bool is_binary);
+void session_refuse(struct session *se, const char *error, unsigned code, const char *reason);
+
+/* inbound.c: everything after it. */
+void session_receive(struct session *se, const char *data, size_t size, bool is_binary);
+
+/* inventory.c */
+void session_on_snapshot(struct session *se, const json_t *payload, size_t size);
+void session_on_delta(struct session *se, const json_t *payload, size_t size);
+void inventory_done(struct inventory *i);
+
+/* poll.c */
+void session_poll_start(struct session *se);
+void session_poll_soon(struct session *se);
+void session_poll_stop(struct session *se);

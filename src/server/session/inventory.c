@@ -1,0 +1,129 @@
+#include "server/session/internal.h"
+
+#include <errno.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "proto/inventory.h"
+
+/* Text of all parts and the deltas between them: 5,000 containers of 6 KiB, and room. */
+#define INVENTORY_MAX_BYTES ((size_t)64 * 1024 * 1024)
+
+void inventory_done(struct inventory *i)
+{
+    free(i->snapshot_id);
+    json_decref(i->containers);
+    json_decref(i->deltas);
+    *i = (struct inventory){0};
+}
+
+static void apply_delta(struct fleet_host *h, const json_t *payload)
+{
+    _cleanup_(msg_inventory_delta_done) struct msg_inventory_delta d = {0};
+
+    if (msg_inventory_delta_decode(payload, &d, NULL) == 0)
+        (void)fleet_apply_delta(h, d.containers, &d.removed,
+                                time_utc_ms()); /* skipped ones stay as they were */
+}
+
+static void complain(struct session *se, const char *what)
+{
+    unsigned n;
+
+    if (complaint_is_due(&se->complaint, &n))
+        log_warn(LOG_FIELDS("agent", se->agent_id, "host", se->host_id),
+                 "inventory: %s (%u more messages like this)", what, n);
+}
+
+static int add_part(struct session *se, const struct msg_inventory_snapshot *p, size_t size)
+{
+    struct inventory *i = &se->inventory;
+
+    if (p->part == 0) {
+        inventory_done(i); /* one that was begun before is not finished any more */
+        i->snapshot_id = xstrdup(p->snapshot_id);
+        i->containers = json_array();
+        i->deltas = json_array();
+    }
+    if (!str_eq(i->snapshot_id, p->snapshot_id) || i->next_part != p->part) {
+        complain(se, "a part of a snapshot came out of order");
+        return -EPROTO;
+    }
+    i->next_part++;
+    i->size += size;
+    if (i->size > INVENTORY_MAX_BYTES ||
+        json_array_size(i->containers) + json_array_size(p->containers) >
+            INVENTORY_MAX_CONTAINERS) {
+        complain(se, "a snapshot is too large");
+        return -EMSGSIZE;
+    }
+    json_array_extend(i->containers, p->containers);
+    return 0;
+}
+
+static void finish_snapshot(struct session *se)
+{
+    struct fleet_host *h = session_host(se);
+    uint64_t version;
+    size_t i;
+    const json_t *delta;
+
+    if (h) {
+        version = h->containers_version;
+        if (fleet_apply_snapshot(h, se->inventory.containers, time_utc_ms()) > 0)
+            complain(se, "some containers of a snapshot do not decode");
+        /* They are younger than the snapshot, though they came before its end. */
+        json_array_foreach(se->inventory.deltas, i, delta) apply_delta(h, delta);
+        if (h->containers_version != version)
+            sessions_notify_containers(se->owner, h);
+    }
+    inventory_done(&se->inventory);
+}
+
+void session_on_snapshot(struct session *se, const json_t *payload, size_t size)
+{
+    _cleanup_(msg_inventory_snapshot_done) struct msg_inventory_snapshot p = {0};
+    struct error err = ERROR_INIT;
+
+    if (msg_inventory_snapshot_decode(payload, &p, &err) < 0) {
+        complain(se, err.msg);
+        inventory_done(&se->inventory);
+        return;
+    }
+    if (add_part(se, &p, size) < 0) {
+        inventory_done(&se->inventory);
+        return;
+    }
+    if (p.last)
+        finish_snapshot(se);
+}
+
+static void hold_delta(struct session *se, const json_t *payload, size_t size)
+{
+    se->inventory.size += size;
+    if (se->inventory.size > INVENTORY_MAX_BYTES) {
+        complain(se, "a snapshot is too large");
+        inventory_done(&se->inventory);
+        return;
+    }
+    json_array_append_new(se->inventory.deltas, json_deep_copy(payload));
+}
+
+void session_on_delta(struct session *se, const json_t *payload, size_t size)
+{
+    struct fleet_host *h = session_host(se);
+    uint64_t version;
+
+    if (!h)
+        return;
+    if (se->inventory.snapshot_id) {
+        hold_delta(se, payload, size);
+        return;
+    }
+    version = h->containers_version;
+    apply_delta(h, payload);
+    if (h->containers_version != version)
+        sessions_notify_containers(se->owner, h);
+}

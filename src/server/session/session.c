@@ -1,0 +1,421 @@
+#include "server/session/internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "proto/json_text.h"
+#include "server/session/host_events.h"
+
+#define SUPERSEDE_REPORT_MS 60000
+#define COMPLAINT_MS        60000
+
+static const char *const state_names[] = {
+    [SESSION_AWAIT_AUTH] = "await-auth",
+    [SESSION_AUTHENTICATING] = "authenticating",
+    [SESSION_ACTIVE] = "active",
+    [SESSION_CLOSING] = "closing",
+};
+
+bool complaint_is_due(struct complaint *c, unsigned *ret_suppressed)
+{
+    uint64_t now_ms = time_monotonic_ms();
+
+    if (c->said_ms > 0 && now_ms - c->said_ms < COMPLAINT_MS) {
+        c->n_suppressed++;
+        return false;
+    }
+    *ret_suppressed = c->n_suppressed;
+    c->n_suppressed = 0;
+    c->said_ms = now_ms;
+    return true;
+}
+
+struct session *sessions_find(struct sessions *s, const char *key)
+{
+    return map_find(&s->live, key);
+}
+
+void session_set_state(struct session *se, enum session_state to)
+{
+    static const bool is_legal[][4] = {
+        [SESSION_AWAIT_AUTH] = {[SESSION_AUTHENTICATING] = true, [SESSION_CLOSING] = true},
+        [SESSION_AUTHENTICATING] = {[SESSION_ACTIVE] = true,                               [SESSION_CLOSING] = true},
+        [SESSION_ACTIVE] = {[SESSION_CLOSING] = true},
+        [SESSION_CLOSING] = {false       },
+    };
+
+    assert(is_legal[se->state][to]);
+    log_debug(LOG_FIELDS("session", se->key, "agent", se->agent_id), "%s -> %s",
+              state_names[se->state], state_names[to]);
+    se->state = to;
+}
+
+int session_send(struct session *se, json_t *message)
+{
+    size_t size;
+    _cleanup_free_ char *text = json_text_write(message, &size);
+
+    json_decref(message);
+    return ws_send_text(se->ws, text, size);
+}
+
+struct fleet_host *session_host(const struct session *se)
+{
+    return se->host_id ? fleet_find_host(se->owner->o.fleet, se->host_id) : NULL;
+}
+
+void session_touch(struct session *se)
+{
+    struct fleet_host *h = session_host(se);
+    uint64_t now_ms = time_monotonic_ms();
+
+    if (!h)
+        return;
+
+    h->seen_at_ms = time_utc_ms();
+    h->agent.last_seen_at_ms = h->seen_at_ms;
+    if (se->touched_ms > 0 && now_ms - se->touched_ms < SESSION_TOUCH_MS)
+        return;
+    se->touched_ms = now_ms;
+    ingest_seen(se->owner->ingest, se->agent_id, h->seen_at_ms);
+}
+
+void sessions_notify_host(const struct sessions *s, const struct fleet_host *h)
+{
+    if (s->o.observer.on_host_changed)
+        s->o.observer.on_host_changed(s->o.observer.owner, h);
+}
+
+void sessions_notify_containers(const struct sessions *s, const struct fleet_host *h)
+{
+    if (s->o.observer.on_containers_changed)
+        s->o.observer.on_containers_changed(s->o.observer.owner, h);
+}
+
+static void on_event_stored(void *owner, const struct event *e)
+{
+    const struct sessions *s = owner;
+
+    if (s->o.observer.on_event)
+        s->o.observer.on_event(s->o.observer.owner, e);
+}
+
+/* The registered session of an agent has ended. */
+static void session_unregister(struct session *se, unsigned code, const char *reason)
+{
+    struct sessions *s = se->owner;
+    struct link *l = map_find(&s->links, se->agent_id);
+    struct fleet_host *h = session_host(se);
+
+    if (!l || l->session != se)
+        return; /* superseded or dropped: it is another's turn */
+
+    l->session = NULL;
+    log_info(LOG_FIELDS("agent", se->agent_id, "host", se->host_id, "peer", se->peer),
+             "agent disconnected (%u %s)", code, reason);
+    if (h) {
+        fleet_set_online(s->o.fleet, h, false, time_utc_ms());
+        ingest_seen(s->ingest, se->agent_id, h->seen_at_ms);
+        if (!s->is_stopping)
+            host_event_add(s->ingest, HOST_EVENT_DISCONNECTED, h, se->peer, NULL);
+        sessions_notify_host(s, h);
+    }
+    commands_fail_agent(s->commands, se->agent_id, "the agent disconnected");
+}
+
+void session_close(struct session *se, unsigned code, const char *reason)
+{
+    if (se->state == SESSION_CLOSING)
+        return;
+
+    loop_timer_stop(&se->auth_timer);
+    session_poll_stop(se);
+    session_set_state(se, SESSION_CLOSING);
+    ws_close(se->ws, code, reason);
+    if (se->agent_id)
+        session_unregister(se, code, reason);
+}
+
+static struct link *link_get(struct sessions *s, const char *agent_id)
+{
+    struct link *l = map_find(&s->links, agent_id);
+
+    if (l)
+        return l;
+    l = xcalloc(1, sizeof(*l));
+    (void)map_put(&s->links, agent_id, l); /* nothing was there */
+    return l;
+}
+
+/*
+ * A network that broke makes an agent come back before we have noticed; a cloned data directory makes
+ * two agents throw each other out for ever. Both are told, the second at most once a minute with a count.
+ */
+static void report_superseded(const struct session *old, const struct session *se, struct link *l)
+{
+    uint64_t now_ms = time_monotonic_ms();
+    json_t *details;
+
+    log_warn(
+        LOG_FIELDS("agent", se->agent_id, "host", se->host_id, "old", old->peer, "new", se->peer),
+        "a new connection takes over; if this repeats, two machines use one data directory");
+    l->n_superseded++;
+    if (l->reported_ms > 0 && now_ms - l->reported_ms < SUPERSEDE_REPORT_MS)
+        return;
+
+    details = json_object();
+    json_text_set(details, "old_address", json_text_str(old->peer));
+    json_text_set(details, "count", json_integer(l->n_superseded));
+    host_event_add(se->owner->ingest, HOST_EVENT_SUPERSEDED, session_host(se), se->peer, details);
+    l->n_superseded = 0;
+    l->reported_ms = now_ms;
+}
+
+static void supersede(struct session *old, struct session *se, struct link *l)
+{
+    report_superseded(old, se, l);
+    session_close(old, WS_CLOSE_NORMAL, "New connection established");
+    commands_fail_agent(se->owner->commands, se->agent_id, "the agent has connected anew");
+}
+
+static void announce(struct session *se, const struct registration *r)
+{
+    struct ingest *in = se->owner->ingest;
+    const struct fleet_host *h = session_host(se);
+    json_t *details;
+
+    log_info(LOG_FIELDS("agent", se->agent_id, "host", se->host_id, "name", h->row.name, "peer",
+                        se->peer),
+             "agent %s %s", h->agent.version, r->is_new ? "registered" : "connected");
+    host_event_add(in, r->is_new ? HOST_EVENT_ADDED : HOST_EVENT_CONNECTED, h, se->peer, NULL);
+    if (!r->migrated_id)
+        return;
+
+    log_info(LOG_FIELDS("host", se->host_id, "old", r->migrated_id), "host migrated to its agent");
+    details = json_object();
+    json_text_set(details, "old_host_id", json_text_str(r->migrated_id));
+    json_text_set(details, "old_host_name", json_text_str(r->migrated_name));
+    host_event_add(in, HOST_EVENT_MIGRATED, h, se->peer, details);
+}
+
+void session_register(struct session *se, const struct registration *r)
+{
+    struct sessions *s = se->owner;
+    struct link *l = link_get(s, r->agent.id);
+    struct session *old = l->session;
+    struct fleet_host *h = fleet_put_host(s->o.fleet, &r->host, &r->agent);
+
+    se->agent_id = xstrdup(r->agent.id);
+    se->host_id = xstrdup(r->host.id);
+    se->touched_ms = time_monotonic_ms(); /* the registration has just written it */
+    se->can_inventory = r->can_inventory;
+    se->can_replay = r->can_replay;
+    session_set_state(se, SESSION_ACTIVE);
+    ws_set_limits(se->ws, &(struct ws_limits){.max_message = s->o.max_message,
+                                              .max_queue = SESSION_MAX_QUEUE});
+
+    l->session = se;
+    if (r->migrated_id)
+        fleet_remove_host(s->o.fleet, r->migrated_id);
+    if (r->candidates)
+        fleet_set_candidates(h, r->candidates);
+    fleet_set_online(s->o.fleet, h, true, time_utc_ms());
+    if (old)
+        supersede(old, se, l);
+    else
+        announce(se, r);
+    sessions_notify_host(s, h);
+    if (!se->can_inventory)
+        session_poll_start(se);
+}
+
+static void session_free(struct session *se)
+{
+    (void)map_remove(&se->owner->live, se->key);
+    loop_timer_stop(&se->auth_timer);
+    session_poll_stop(se);
+    inventory_done(&se->inventory);
+    free(se->peer);
+    free(se->agent_id);
+    free(se->host_id);
+    free(se);
+}
+
+static void on_message(void *owner, const char *data, size_t size, bool is_binary)
+{
+    struct session *se = owner;
+
+    switch (se->state) {
+    case SESSION_AWAIT_AUTH: session_authenticate(se, data, size, is_binary); return;
+    case SESSION_AUTHENTICATING: return; /* nothing counts before the answer */
+    case SESSION_ACTIVE: session_receive(se, data, size, is_binary); return;
+    case SESSION_CLOSING: return;
+    }
+}
+
+static void on_pong(void *owner)
+{
+    struct session *se = owner;
+
+    if (se->state == SESSION_ACTIVE)
+        session_touch(se);
+}
+
+static void on_close(void *owner, const struct ws_close *why)
+{
+    struct session *se = owner;
+
+    if (se->state == SESSION_ACTIVE)
+        session_unregister(se, why->code, why->reason);
+    session_free(se);
+}
+
+static void on_auth_timeout(struct loop_timer *t)
+{
+    struct session *se = CONTAINER_OF(t, struct session, auth_timer);
+
+    log_warn(LOG_FIELDS("peer", se->peer), "agent did not authenticate within 30 s");
+    session_refuse(se, "Authentication timeout", WS_CLOSE_POLICY, "Authentication timeout");
+}
+
+static void *on_accept(void *owner, struct ws *ws, void *context _unused_)
+{
+    struct sessions *s = owner;
+    struct session *se = xcalloc(1, sizeof(*se));
+
+    se->owner = s;
+    se->ws = ws;
+    se->peer = xstrdup(ws_peer_address(ws));
+    (void)snprintf(se->key, sizeof(se->key), "%" PRIu64, ++s->n_keys);
+    (void)map_put(&s->live, se->key, se); /* keys are never used twice */
+    if (s->is_stopping)
+        session_close(se, WS_CLOSE_GOING_AWAY, "Server is stopping");
+    else
+        loop_timer_start(s->o.loop, &se->auth_timer, SESSION_AUTH_TIMEOUT_MS, on_auth_timeout);
+    return se;
+}
+
+static const struct ws_handler session_handler = {
+    .on_message = on_message,
+    .on_pong = on_pong,
+    .on_close = on_close,
+};
+
+void sessions_accept(struct sessions *s, struct ws_accept *ret)
+{
+    *ret = (struct ws_accept){
+        .limits = {.max_message = SESSION_AUTH_MESSAGE, .max_queue = SESSION_AUTH_MESSAGE},
+        .handler = &session_handler,
+        .on_accept = on_accept,
+        .owner = s,
+    };
+}
+
+static int send_command(void *owner, const char *agent_id, const char *text, size_t size)
+{
+    const struct sessions *s = owner;
+    const struct link *l = map_find(&s->links, agent_id);
+
+    if (!l || !l->session || l->session->state != SESSION_ACTIVE)
+        return -ENOTCONN;
+    return ws_send_text(l->session->ws, text, size);
+}
+
+struct sessions *sessions_new(const struct sessions_options *o)
+{
+    struct sessions *s = xcalloc(1, sizeof(*s));
+
+    s->o = *o;
+    if (s->o.max_message == 0)
+        s->o.max_message = SESSION_MAX_MESSAGE;
+    if (s->o.poll_interval_ms == 0)
+        s->o.poll_interval_ms = SESSION_POLL_MS;
+    s->commands = commands_new(o->loop, send_command, s);
+    s->ingest = ingest_new(o->store_jobs, o->store, on_event_stored, s);
+    return s;
+}
+
+void sessions_stop(struct sessions *s)
+{
+    s->is_stopping = true;
+    map_foreach(&s->live, e)
+        session_close(e->value, WS_CLOSE_GOING_AWAY, "Server is stopping");
+}
+
+static void drop_sockets(struct sessions *s)
+{
+    while (s->live.size > 0) {
+        struct session *se = map_next(&s->live, NULL)->value;
+
+        ws_free(se->ws);
+        session_free(se);
+    }
+}
+
+void sessions_free(struct sessions *s)
+{
+    if (!s)
+        return;
+
+    sessions_stop(s);
+    drop_sockets(s);
+    job_queue_drain(s->o.store_jobs); /* registrations and events on their way end in this object */
+    drop_sockets(s);                  /* who dialled meanwhile */
+    commands_free(s->commands);
+    map_foreach(&s->links, e)
+        free(e->value);
+    map_done(&s->links);
+    map_done(&s->live);
+    ingest_free(s->ingest);
+    free(s);
+}
+
+struct commands *sessions_commands(struct sessions *s)
+{
+    return s->commands;
+}
+
+void sessions_drop_agent(struct sessions *s, const char *agent_id, const char *why)
+{
+    struct link *l = map_remove(&s->links, agent_id);
+
+    if (l && l->session)
+        session_close(l->session, WS_CLOSE_POLICY, why);
+    commands_fail_agent(s->commands, agent_id, why);
+    free(l);
+}
+
+void sessions_refresh(struct sessions *s, const char *agent_id)
+{
+    const struct link *l = map_find(&s->links, agent_id);
+
+    if (l && l->session)
+        session_poll_soon(l->session);
+}
+
+void sessions_on_migrated(struct sessions *s, const struct migration_result *m)
+{
+    struct fleet_host *h = fleet_find_host(s->o.fleet, m->host_id);
+    size_t i;
+    json_t *candidate, *left;
+
+    fleet_remove_host(s->o.fleet, m->source_host_id);
+    if (!h)
+        return;
+
+    left = json_array();
+    json_array_foreach(h->migration_candidates, i, candidate)
+    {
+        if (!str_eq(json_text_get(candidate, "host_id"), m->source_host_id))
+            json_array_append(left, candidate);
+    }
+    fleet_set_candidates(h, json_array_size(left) > 0 ? left : NULL);
+    json_decref(left);
+    sessions_notify_host(s, h);
+}
