@@ -44,10 +44,11 @@ static int check_length(const struct field *f, const json_t *v, struct error *er
     size_t max = CODEC_MAX_STRING;
     char why[WHY_SIZE];
 
-    if (is_item)
+    if (is_item) {
         max = CODEC_MAX_ITEM;
-    else if (f->max > 0)
+    } else if (f->max > 0) {
         max = (size_t)f->max;
+    }
     if (by_points)
         size = str_code_points(json_string_value(v));
     if (size <= max)
@@ -232,13 +233,15 @@ static int decode_map(const struct field *f, const json_t *v, json_t **ret, stru
         json_t *value = json_object_iter_value(i);
         bool flag = false;
 
-        if (f->type == FIELD_BOOL_MAP)
+        if (f->type == FIELD_BOOL_MAP) {
             r = decode_bool(f, value, &flag, err);
-        else
+        } else {
             r = check_string(f, value, err);
-        if (r == 0)
+        }
+        if (r == 0) {
             json_text_set(out, json_object_iter_key(i),
                           f->type == FIELD_BOOL_MAP ? json_boolean(flag) : json_incref(value));
+        }
     }
     if (r < 0) {
         json_decref(out);

@@ -30,11 +30,12 @@ static int decode_tail(const json_t *v, int64_t *ret, struct error *err)
     if (!v || json_is_null(v))
         return 0;
     if (json_is_string(v)) {
-        if (str_eq(json_string_value(v), "all"))
+        if (str_eq(json_string_value(v), "all")) {
             lines = -1;
-        else if (parse_i64(json_string_value(v), &lines) < 0)
+        } else if (parse_i64(json_string_value(v), &lines) < 0) {
             return codec_error(err, -EINVAL, "tail",
                                "Input should be a number of lines or \"all\"");
+        }
         number = (double)lines;
     } else if (!json_is_number(v)) {
         return codec_error(err, -EINVAL, "tail", "Input should be a number of lines or \"all\"");
@@ -105,21 +106,23 @@ int msg_command_decode(const json_t *v, struct msg_command *ret, struct error *e
     int r;
 
     *ret = (struct msg_command){.args = COMMAND_ARGS_INIT};
-    if (str_eq(type, "container_operation"))
+    if (str_eq(type, "container_operation")) {
         ret->kind = COMMAND_KIND_OPERATION;
-    else if (str_eq(type, "command"))
+    } else if (str_eq(type, "command")) {
         ret->kind = COMMAND_KIND_COMMAND;
-    else
+    } else {
         return error_set(err, -ENOMSG, "not a command: type \"%s\"", type ? type : "");
+    }
 
     merged = merge(v);
     ret->id = find_id(v);
     ret->name = find_name(ret->kind, merged);
     ret->payload = json_incref(json_object_get(v, "payload"));
 
-    if (*ret->name == '\0')
+    if (*ret->name == '\0') {
         return codec_error(err, -EINVAL, ret->kind == COMMAND_KIND_OPERATION ? "action" : "command",
                            "Field required");
+    }
     r = decode_args(merged, &ret->args, err);
     return r < 0 ? error_wrap(err, -EINVAL, "%s", ret->name) : 0;
 }

@@ -14,18 +14,20 @@ static bool is_too_deep(const char *text, size_t size, size_t max_depth)
 
     for (size_t i = 0; i < size; i++) {
         if (in_string) {
-            if (text[i] == '\\')
+            if (text[i] == '\\') {
                 i++;
-            else if (text[i] == '"')
+            } else if (text[i] == '"') {
                 in_string = false;
+            }
             continue;
         }
-        if (text[i] == '"')
+        if (text[i] == '"') {
             in_string = true;
-        else if (text[i] == '{' || text[i] == '[')
+        } else if (text[i] == '{' || text[i] == '[') {
             depth++;
-        else if ((text[i] == '}' || text[i] == ']') && depth > 0)
+        } else if ((text[i] == '}' || text[i] == ']') && depth > 0) {
             depth--;
+        }
         if (depth > max_depth)
             return true;
     }

@@ -110,19 +110,21 @@ static void read_failure(const json_t *v, struct msg_reply *m)
     const char *type = json_text_get(v, "error_type");
     const json_t *status = json_object_get(v, "status");
 
-    if (str_eq(type, REPLY_ERROR_PERMISSION))
+    if (str_eq(type, REPLY_ERROR_PERMISSION)) {
         m->code = -EACCES;
-    else if (str_starts_with(m->error, "unknown action") ||
-             str_starts_with(m->error, "unknown command"))
+    } else if (str_starts_with(m->error, "unknown action") ||
+               str_starts_with(m->error, "unknown command")) {
         m->code = -ENOSYS;
-    else
+    } else {
         m->code = -EREMOTEIO;
+    }
 
     if (json_is_integer(status) && json_integer_value(status) >= 400 &&
-        json_integer_value(status) <= 599)
+        json_integer_value(status) <= 599) {
         m->status = (int)json_integer_value(status);
-    else if (m->code == -EREMOTEIO)
+    } else if (m->code == -EREMOTEIO) {
         m->status = guess_status(m->error);
+    }
 }
 
 static void read_outcome(const json_t *v, struct msg_reply *m)

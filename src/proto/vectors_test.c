@@ -241,10 +241,11 @@ static void check_vector(const struct folder *f, const json_t *vector, bool is_g
         r = f->describe(message, &got, &err);
     if (is_good && r < 0)
         fail_msg("%s: refused: %s", current, err.msg);
-    if (is_good)
+    if (is_good) {
         check_good(vector, got);
-    else
+    } else {
         check_bad(vector, r, &err);
+    }
 }
 
 /* No part of an object or array is valid JSON. */
@@ -285,10 +286,11 @@ static void mutate_members(const struct folder *f, json_t *message, json_t *obje
 
             (void)json_object_iter_set_new(object, i,
                                            json_text_parse(values[v], strlen(values[v]), 0, NULL));
-            if (f->describe(message, &got, &err) < 0)
+            if (f->describe(message, &got, &err) < 0) {
                 assert_int_not_equal(err.msg[0], '\0');
-            else
+            } else {
                 assert_non_null(got);
+            }
         }
         (void)json_object_iter_set(object, i, saved);
     }
