@@ -26,16 +26,24 @@ struct auth_options {
     struct job_queue *store_jobs; /* in order */
     struct job_queue *hash_jobs;  /* argon2, two side by side at most */
     struct store *store;
-    uint64_t session_lifetime_ms; /* 24 h */
+    uint64_t session_lifetime_ms;      /* 24 h */
+    const char *initial_password_file; /* removed with the first change of that password; or NULL */
+    unsigned login_attempts;           /* per minute, by peer and by user; 0: 10 */
+    uint64_t (*clock_ms)(void);        /* NULL: time_monotonic_ms */
+    int64_t (*utc_ms)(void);           /* NULL: time_utc_ms */
 };
 
 struct auth *auth_new(const struct auth_options *o);
+/* What is still under way is abandoned: its done is never called. Queues and store must outlive it. */
 void auth_free(struct auth *a);
 
-/* Exactly one call of done, on the loop, possibly before the function returns (cache hit). code 0, -ENOKEY, -ENOBUFS. */
+/* Exactly one call of done, on the loop, possibly before the function returns (cache hit). code 0,
+   -ENOKEY, -ENOBUFS. A bearer counts before a session; both may be NULL. */
 typedef void (*auth_identity_fn)(void *owner, int code, const struct identity *who);
 void auth_check(
     struct auth *a, const char *session_id, const char *bearer, auth_identity_fn done, void *owner);
+
+/* The functions below call done exactly once, on the loop, after they have returned. */
 
 struct auth_login_result {
     int code; /* 0, -ENOKEY wrong name or password, -EAGAIN too many attempts, -ENOBUFS busy */
@@ -53,7 +61,8 @@ void auth_login(struct auth *a,
 
 typedef void (*auth_code_fn)(void *owner, int code, const struct error *err);
 void auth_logout(struct auth *a, const char *session_id, auth_code_fn done, void *owner);
-/* -ENOKEY: current password wrong; -EDOM: the new one is refused (8 to 128 characters, not the old one). Ends the user's other sessions. */
+/* -ENOKEY: current password wrong; -EDOM: the new one is refused (8 to 128 characters, not the old one);
+   -EAGAIN: too many attempts. Ends the user's other sessions. */
 void auth_change_password(struct auth *a,
                           int64_t user_id,
                           const char *current,
@@ -61,3 +70,6 @@ void auth_change_password(struct auth *a,
                           const char *keep_session_id,
                           auth_code_fn done,
                           void *owner);
+
+/* After api_keys_delete(): the key counts no longer, without waiting for the cache to age. */
+void auth_forget_key(struct auth *a, int64_t key_id);

@@ -10,8 +10,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define API_KEY_PREFIX   "dm_" /* and 64 hex digits */
-#define API_KEY_MAX_NAME 63
+#define API_KEY_PREFIX        "dm_" /* and 64 hex digits */
+#define API_KEY_MAX_NAME      63
+#define API_KEY_SECRET_LENGTH 64
 
 struct api_key {
     int64_t id;

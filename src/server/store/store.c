@@ -19,21 +19,19 @@ static const char connection_setup[] = "PRAGMA journal_mode = WAL;"
                                        "PRAGMA trusted_schema = OFF;"
                                        "PRAGMA journal_size_limit = 16777216;";
 
-static int prepare_directory(const char *path, struct error *err)
+static int prepare_directory(const char *path, struct stat *ret, struct error *err)
 {
-    struct stat st;
-
     if (mkdir(path, 0700) < 0 && errno != EEXIST)
         return error_set(err, -errno, "create data directory %s: %s", path, error_text(-errno));
-    if (stat(path, &st) < 0)
+    if (stat(path, ret) < 0)
         return error_set(err, -errno, "data directory %s: %s", path, error_text(-errno));
-    if (!S_ISDIR(st.st_mode))
+    if (!S_ISDIR(ret->st_mode))
         return error_set(err, -ENOTDIR, "data directory %s is not a directory", path);
     return 0;
 }
 
 /* SQLite would create the file readable for all; its -wal and -shm files take over this one's mode. */
-static int prepare_file(const char *path, struct error *err)
+static int prepare_file(const char *path, const struct stat *dir, struct error *err)
 {
     _cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     struct stat st;
@@ -45,6 +43,10 @@ static int prepare_file(const char *path, struct error *err)
         return error_set(err, -errno, "stat %s: %s", path, error_text(-errno));
     if (!S_ISREG(st.st_mode))
         return error_set(err, -EDOM, "%s is not a regular file", path);
+    /* Root may be the first to look into a data directory that the daemon's own user will work in. */
+    if (st.st_size == 0 && geteuid() == 0 && fchown(fd, dir->st_uid, dir->st_gid) < 0)
+        return error_set(err, -errno, "give %s to the owner of its directory: %s", path,
+                         error_text(-errno));
     if ((st.st_mode & 0077) != 0 && fchmod(fd, 0600) < 0)
         return error_set(err, -errno, "%s is readable for others and cannot be changed: %s", path,
                          error_text(-errno));
@@ -54,14 +56,15 @@ static int prepare_file(const char *path, struct error *err)
 int store_open(struct store **ret, const char *data_dir, struct error *err)
 {
     _cleanup_(store_closep) struct store *s = xcalloc(1, sizeof(*s));
+    struct stat dir;
     int r;
 
     s->claim_fd = -1;
     s->data_dir = xstrdup(data_dir);
     s->path = xasprintf("%s/dockmon.db", data_dir);
-    r = prepare_directory(data_dir, err);
+    r = prepare_directory(data_dir, &dir, err);
     if (r == 0)
-        r = prepare_file(s->path, err);
+        r = prepare_file(s->path, &dir, err);
     if (r < 0)
         return r;
 

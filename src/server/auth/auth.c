@@ -1,0 +1,195 @@
+#include "server/auth/auth.h"
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "server/auth/internal.h"
+#include "server/store/api_keys.h"
+#include "server/store/identities.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define CACHE_LIFETIME_MS   5000
+#define CACHE_MAX           4096
+#define LOGIN_ATTEMPTS      10
+#define LOGIN_WINDOW_MS     60000
+#define LIMIT_MAX_KEYS      4096
+#define KEY_TOUCH_PERIOD_MS 60000
+
+struct auth *auth_new(const struct auth_options *o)
+{
+    struct auth *a = xcalloc(1, sizeof(*a));
+    unsigned attempts = o->login_attempts ? o->login_attempts : LOGIN_ATTEMPTS;
+
+    a->o = *o;
+    if (!a->o.clock_ms)
+        a->o.clock_ms = time_monotonic_ms;
+    if (!a->o.utc_ms)
+        a->o.utc_ms = time_utc_ms;
+    a->initial_password_file = xstrdup(o->initial_password_file);
+    a->o.initial_password_file = NULL; /* the caller's, used no more */
+    a->cache = identity_cache_new(CACHE_LIFETIME_MS, CACHE_MAX);
+    a->by_peer = limit_new(attempts, LOGIN_WINDOW_MS, LIMIT_MAX_KEYS);
+    a->by_user = limit_new(attempts, LOGIN_WINDOW_MS, LIMIT_MAX_KEYS);
+    list_init(&a->flows);
+    return a;
+}
+
+void auth_free(struct auth *a)
+{
+    if (!a)
+        return;
+    while (!list_empty(&a->flows)) {
+        struct auth_flow *f = CONTAINER_OF(a->flows.next, struct auth_flow, link);
+
+        list_unlink(&f->link);
+        f->auth = NULL;
+    }
+    identity_cache_free(a->cache);
+    limit_free(a->by_peer);
+    limit_free(a->by_user);
+    free(a->initial_password_file);
+    free(a);
+}
+
+void auth_flow_init(struct auth_flow *f, struct auth *a)
+{
+    f->auth = a;
+    f->store = a->o.store;
+    list_init(&f->link);
+    list_append(&a->flows, &f->link);
+}
+
+void auth_flow_done(struct auth_flow *f)
+{
+    list_unlink(&f->link);
+}
+
+static void make_key(char kind, const char *secret, char ret[IDENTITY_KEY_SIZE])
+{
+    ret[0] = kind;
+    ret[1] = ':';
+    secret_hash(secret, ret + 2);
+}
+
+bool auth_session_key(const char *session_id, char ret[IDENTITY_KEY_SIZE])
+{
+    if (!session_id || !str_is_hex(session_id, SESSION_ID_LENGTH))
+        return false;
+    make_key('s', session_id, ret);
+    return true;
+}
+
+static bool bearer_key(const char *bearer, char ret[IDENTITY_KEY_SIZE])
+{
+    if (!str_starts_with(bearer, API_KEY_PREFIX) ||
+        !str_is_hex(bearer + strlen(API_KEY_PREFIX), API_KEY_SECRET_LENGTH))
+        return false;
+    make_key('k', bearer, ret);
+    return true;
+}
+
+const char *auth_key_hash(const char *key)
+{
+    return key + 2;
+}
+
+struct check {
+    struct auth_flow flow;
+    char key[IDENTITY_KEY_SIZE];
+    int64_t now_ms;
+    struct identity_row row;
+    int code;
+    struct error err;
+    auth_identity_fn done;
+    void *owner;
+};
+
+static void check_free(struct check *c)
+{
+    auth_flow_done(&c->flow);
+    identity_row_done(&c->row);
+    free(c);
+}
+
+static void check_work(void *job)
+{
+    struct check *c = job;
+    const char *hash = auth_key_hash(c->key);
+
+    if (c->key[0] == 's') {
+        c->code = identities_get_by_session(c->flow.store, hash, c->now_ms, &c->row, &c->err);
+        return;
+    }
+    c->code = identities_get_by_key(c->flow.store, hash, c->now_ms, &c->row, &c->err);
+    if (c->code == 0 && c->now_ms - c->row.last_used_at_ms >= KEY_TOUCH_PERIOD_MS)
+        c->code = api_keys_touch(c->flow.store, c->row.key_id, c->now_ms, &c->err);
+}
+
+static void check_on_work(void *job)
+{
+    struct check *c = job;
+    struct auth *a = c->flow.auth;
+    struct identity who = {0};
+
+    if (!a) {
+        check_free(c);
+        return;
+    }
+    if (c->code == 0) {
+        who.user_id = c->row.user_id;
+        who.key_id = c->row.key_id;
+        str_copy(who.name, sizeof(who.name), c->row.name);
+        who.role = c->row.role;
+        who.must_change_password = c->row.must_change_password;
+        identity_cache_put(a->cache, c->key, &who, a->o.clock_ms());
+        c->done(c->owner, 0, &who);
+    } else if (c->code == -ENOENT) {
+        c->done(c->owner, -ENOKEY, NULL);
+    } else {
+        log_error(NULL, "credentials cannot be checked: %s", c->err.msg);
+        c->done(c->owner, -ENOBUFS, NULL);
+    }
+    check_free(c);
+}
+
+static void check_start(struct auth *a, const char *key, auth_identity_fn done, void *owner)
+{
+    struct check *c = xcalloc(1, sizeof(*c));
+
+    auth_flow_init(&c->flow, a);
+    str_copy(c->key, sizeof(c->key), key);
+    c->now_ms = a->o.utc_ms();
+    c->done = done;
+    c->owner = owner;
+    if (job_submit(a->o.store_jobs, c, check_work, check_on_work) < 0) {
+        check_free(c);
+        done(owner, -ENOBUFS, NULL);
+    }
+}
+
+void auth_check(
+    struct auth *a, const char *session_id, const char *bearer, auth_identity_fn done, void *owner)
+{
+    char key[IDENTITY_KEY_SIZE];
+    const struct identity *known;
+    struct identity who;
+
+    if (bearer ? !bearer_key(bearer, key) : !auth_session_key(session_id, key)) {
+        done(owner, -ENOKEY, NULL);
+        return;
+    }
+    known = identity_cache_find(a->cache, key, a->o.clock_ms());
+    if (!known) {
+        check_start(a, key, done, owner);
+        return;
+    }
+    who = *known; /* done may change the cache */
+    done(owner, 0, &who);
+}
+
+void auth_forget_key(struct auth *a, int64_t key_id)
+{
+    identity_cache_remove_owner(a->cache, 0, key_id);
+}

@@ -1,0 +1,167 @@
+/*
+ * Changing a password: the user's row, argon2 twice, the new row and the end of other sessions.
+ */
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "server/auth/auth.h"
+#include "server/auth/first_user.h"
+#include "server/auth/internal.h"
+#include "server/auth/password.h"
+#include "server/store/user_sessions.h"
+#include "server/store/users.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum change_step { CHANGE_LOOKUP, CHANGE_HASH, CHANGE_STORE, CHANGE_FINISH };
+
+struct change {
+    struct auth_flow flow;
+    enum change_step step; /* the one to do next */
+    int64_t user_id, now_ms;
+    char *current, *new_password;
+    char *initial_password_file;  /* or NULL */
+    char keep[IDENTITY_KEY_SIZE]; /* empty: end all sessions */
+    struct user user;
+    char new_hash[PASSWORD_HASH_SIZE];
+    int code;
+    struct error err;
+    auth_code_fn done;
+    void *owner;
+};
+
+static void change_free(struct change *c)
+{
+    auth_flow_done(&c->flow);
+    user_done(&c->user);
+    secret_free(c->current);
+    secret_free(c->new_password);
+    free(c->initial_password_file);
+    free(c);
+}
+
+static void lookup_work(void *job)
+{
+    struct change *c = job;
+
+    c->code = users_get(c->flow.store, c->user_id, &c->user, &c->err);
+}
+
+static void hash_work(void *job)
+{
+    struct change *c = job;
+
+    if (!password_verify(c->current, c->user.password_hash))
+        c->code = error_set(&c->err, -ENOKEY, "The current password is wrong");
+    else
+        c->code = password_hash(c->new_password, c->new_hash, &c->err);
+}
+
+static int store_change(struct store *s, void *arg, struct error *err)
+{
+    const struct change *c = arg;
+    const char *keep = c->keep[0] ? auth_key_hash(c->keep) : NULL;
+    int r;
+
+    r = users_set_password(s, c->user_id, c->new_hash, false, c->now_ms, err);
+    if (r == 0)
+        r = user_sessions_delete_user(s, c->user_id, keep, err);
+    return r;
+}
+
+static void store_work(void *job)
+{
+    struct change *c = job;
+
+    c->code = store_tx(c->flow.store, store_change, c, &c->err);
+    if (c->code == 0 && c->initial_password_file && str_eq(c->user.name, FIRST_USER_NAME))
+        (void)unlink(
+            c->initial_password_file); /* it is out of date, and gone after the first time */
+}
+
+static void change_finish(struct change *c)
+{
+    if (c->code == 0)
+        identity_cache_remove_owner(c->flow.auth->cache, c->user_id, 0);
+    c->done(c->owner, c->code, &c->err);
+    change_free(c);
+}
+
+static void change_next(void *job)
+{
+    static const struct {
+        job_fn work;
+        enum change_step next;
+        bool is_hash;
+    } steps[] = {
+        [CHANGE_LOOKUP] = {lookup_work, CHANGE_HASH,   false},
+        [CHANGE_HASH] = {hash_work,   CHANGE_STORE,  true },
+        [CHANGE_STORE] = {store_work,  CHANGE_FINISH, false},
+    };
+    struct change *c = job;
+    enum change_step step = c->step;
+    struct auth *a = c->flow.auth;
+
+    if (!a) {
+        change_free(c);
+        return;
+    }
+    if (c->code < 0 || step == CHANGE_FINISH) {
+        change_finish(c); /* c is gone now */
+        return;
+    }
+    c->step = steps[step].next;
+    if (job_submit(steps[step].is_hash ? a->o.hash_jobs : a->o.store_jobs, c, steps[step].work,
+                   change_next) < 0) {
+        c->code = error_set(&c->err, -ENOBUFS, "The server is busy, try again in a moment");
+        job_defer(a->o.store_jobs, c, change_next);
+    }
+}
+
+static int check_request(struct auth *a, const struct change *c, struct error *err)
+{
+    char key[32];
+    uint64_t wait_ms;
+    int r;
+
+    (void)snprintf(key, sizeof(key), "change %lld", (long long)c->user_id);
+    if (limit_take(a->by_user, key, a->o.clock_ms(), &wait_ms) < 0)
+        return error_set(err, -EAGAIN, "Too many attempts, try again in %u seconds",
+                         (unsigned)((wait_ms + 999) / 1000));
+    r = password_check(c->new_password, err);
+    if (r < 0)
+        return r;
+    if (str_eq_secret(c->current, c->new_password))
+        return error_set(err, -EDOM, "The new password is the old one");
+    return 0;
+}
+
+void auth_change_password(struct auth *a,
+                          int64_t user_id,
+                          const char *current,
+                          const char *new_password,
+                          const char *keep_session_id,
+                          auth_code_fn done,
+                          void *owner)
+{
+    struct change *c = xcalloc(1, sizeof(*c));
+
+    auth_flow_init(&c->flow, a);
+    c->user_id = user_id;
+    c->now_ms = a->o.utc_ms();
+    c->current = xstrdup(current);
+    c->new_password = xstrdup(new_password);
+    c->initial_password_file = xstrdup(a->initial_password_file);
+    c->done = done;
+    c->owner = owner;
+    (void)auth_session_key(keep_session_id, c->keep); /* none: keep stays empty */
+
+    c->code = check_request(a, c, &c->err);
+    if (c->code < 0)
+        job_defer(a->o.store_jobs, c, change_next);
+    else
+        change_next(c);
+}

@@ -1,0 +1,54 @@
+#include "server/auth/first_user.h"
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/time.h"
+#include "server/auth/password.h"
+#include "server/store/secret.h"
+#include "server/store/users.h"
+
+#include <errno.h>
+#include <string.h>
+
+static int insert_if_none(struct store *s, void *arg, struct error *err)
+{
+    const struct user *u = arg;
+    int64_t n, id;
+    int r;
+
+    r = users_count(s, &n, err);
+    if (r < 0 || n > 0)
+        return r;
+    return users_insert(s, u, &id, err);
+}
+
+int first_user_ensure(struct store *s, const char *data_dir, struct error *err)
+{
+    _cleanup_free_ char *path = xasprintf("%s/" FIRST_USER_FILE, data_dir);
+    _cleanup_free_ char *line = NULL;
+    _cleanup_(secret_freep) char *password = NULL;
+    char hash[PASSWORD_HASH_SIZE], name[] = FIRST_USER_NAME;
+    struct user user = {
+        .name = name,
+        .password_hash = hash,
+        .role = ROLE_ADMIN,
+        .must_change_password = true,
+        .created_at_ms = time_utc_ms(),
+    };
+    int64_t n;
+    int r;
+
+    r = users_count(s, &n, err);
+    if (r < 0 || n > 0)
+        return r;
+
+    password = password_random();
+    line = xasprintf("%s\n", password);
+    user.updated_at_ms = user.created_at_ms;
+    r = password_hash(password, hash, err);
+    /* The file comes first: a crash in between must not leave a user whose password nobody knows. */
+    if (r == 0)
+        r = file_write_atomic(path, line, strlen(line), 0600, err);
+    if (r == 0)
+        r = store_tx(s, insert_if_none, &user, err);
+    return r;
+}

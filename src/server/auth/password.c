@@ -1,0 +1,64 @@
+#include "server/auth/password.h"
+#include "base/alloc.h"
+#include "base/random.h"
+#include "base/str.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <string.h>
+
+#define RANDOM_LENGTH 20 /* of 31 letters each: 99 bits */
+
+_Static_assert(PASSWORD_HASH_SIZE == crypto_pwhash_STRBYTES, "as libsodium writes it");
+
+/* Of a random password nobody has kept, with the limits of password_hash(). */
+static const char nobody[] =
+    "$argon2id$v=19$m=65536,t=2,p=1$+FYYLBn8cu1VU07a7RLBfA$iz2oM81tZ6LKf8n9HJ7T2eVpRnyfVX3AfZiucdb28jc";
+
+int password_hash(const char *password, char ret[PASSWORD_HASH_SIZE], struct error *err)
+{
+    if (sodium_init() < 0 ||
+        crypto_pwhash_str_alg(ret, password, strlen(password), crypto_pwhash_OPSLIMIT_INTERACTIVE,
+                              crypto_pwhash_MEMLIMIT_INTERACTIVE,
+                              crypto_pwhash_ALG_ARGON2ID13) != 0)
+        return error_set(err, -ENOMEM, "hash a password: out of memory");
+    return 0;
+}
+
+bool password_verify(const char *password, const char *hash)
+{
+    int r;
+
+    if (sodium_init() < 0)
+        return false;
+    r = crypto_pwhash_str_verify(hash ? hash : nobody, password, strlen(password));
+    return r == 0 && hash;
+}
+
+int password_check(const char *password, struct error *err)
+{
+    size_t size = strlen(password), n;
+
+    if (!str_is_utf8(password, size))
+        return error_set(err, -EDOM, "The password is not valid UTF-8");
+    n = str_code_points(password);
+    if (n < PASSWORD_MIN || n > PASSWORD_MAX)
+        return error_set(err, -EDOM, "The password must have %d to %d characters", PASSWORD_MIN,
+                         PASSWORD_MAX);
+    for (size_t i = 0; i < size; i++) {
+        if ((unsigned char)password[i] < ' ' || password[i] == 0x7f)
+            return error_set(err, -EDOM, "The password must not have control characters");
+    }
+    return 0;
+}
+
+char *password_random(void)
+{
+    static const char letters[] = "abcdefghjkmnpqrstuvwxyz23456789";
+    char *text = xmalloc(RANDOM_LENGTH + 1);
+
+    for (size_t i = 0; i < RANDOM_LENGTH; i++)
+        text[i] = letters[random_below(sizeof(letters) - 1)];
+    text[RANDOM_LENGTH] = '\0';
+    return text;
+}
