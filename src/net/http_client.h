@@ -24,6 +24,8 @@ struct http_result {
                     -ETIMEDOUT, -EMSGSIZE (body over the maximum), -EPROTO, -ECONNRESET */
     int status;               /* HTTP status; 0 if no response head came */
     const char *content_type; /* never NULL; gone after `done` returns */
+    const char
+        *set_cookie;  /* value of the first Set-Cookie header or NULL; gone after `done` returns */
     const char *body; /* buffered mode: NUL-terminated, never NULL; gone after `done` returns */
     size_t size;
     const char *
