@@ -1,0 +1,351 @@
+#include "server/command/command.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+/* cmocka.h needs them first */
+#include <cmocka.h>
+
+#include "base/str.h"
+#include "server/session/fake_net.h"
+
+struct sent {
+    char agent_id[16];
+    json_t *message;
+};
+
+static struct sent sent[128];
+static size_t n_sent;
+static int send_code;
+
+struct outcome {
+    unsigned n_calls;
+    int code;
+    char message[256];
+    int engine_status;
+    json_t *reply, *result;
+    struct commands *again; /* start another command from inside done */
+};
+
+static int fake_send(_unused_ void *owner, const char *agent_id, const char *text, size_t size)
+{
+    if (send_code < 0)
+        return send_code;
+    assert_true(n_sent < ARRAY_LEN(sent));
+    str_copy(sent[n_sent].agent_id, sizeof(sent[n_sent].agent_id), agent_id);
+    sent[n_sent].message = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
+    assert_non_null(sent[n_sent].message);
+    n_sent++;
+    return 0;
+}
+
+static void on_done(void *owner, const struct command_result *r)
+{
+    struct outcome *o = owner;
+    struct commands *again = o->again;
+
+    o->n_calls++;
+    o->code = r->code;
+    assert_non_null(r->message);
+    str_copy(o->message, sizeof(o->message), r->message);
+    o->engine_status = r->engine_status;
+    o->reply = json_deep_copy(r->reply);
+    o->result = json_deep_copy(r->result);
+    if (again) {
+        o->again = NULL;
+        command_start(again, &(struct command_request){.agent_id = "a",
+                                                       .type = "command",
+                                                       .name = "ping",
+                                                       .timeout_ms = 10,
+                                                       .done = on_done,
+                                                       .owner = o});
+    }
+}
+
+static void outcome_done(struct outcome *o)
+{
+    json_decref(o->reply);
+    json_decref(o->result);
+}
+
+static void start_operation(struct commands *cs, const char *agent_id, struct outcome *o)
+{
+    command_start(cs, &(struct command_request){
+                          .agent_id = agent_id,
+                          .type = "container_operation",
+                          .name = "stop",
+                          .payload = json_pack("{s:s, s:i}", "container_id", "abc", "timeout", 7),
+                          .timeout_ms = 1000,
+                          .done = on_done,
+                          .owner = o,
+                      });
+}
+
+static const char *id_of(size_t i)
+{
+    return json_string_value(json_object_get(sent[i].message, "id"));
+}
+
+static bool reply_json(struct commands *cs, const char *agent_id, json_t *message)
+{
+    bool was_wanted = commands_on_reply(cs, agent_id, message);
+
+    json_decref(message);
+    return was_wanted;
+}
+
+static bool reply_ok(struct commands *cs, const char *agent_id, const char *id)
+{
+    return reply_json(
+        cs, agent_id,
+        json_pack("{s:s, s:b, s:s}", "correlation_id", id, "success", 1, "status", "stopped"));
+}
+
+static int setup(void **state)
+{
+    n_sent = 0;
+    send_code = 0;
+    *state = commands_new(NULL, fake_send, NULL);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    commands_free(*state);
+    for (size_t i = 0; i < n_sent; i++)
+        json_decref(sent[i].message);
+    return fake_timers_running() == 0 ? 0 : -1;
+}
+
+static void test_message_shape(void **state)
+{
+    struct outcome o = {0};
+    const json_t *m, *payload;
+
+    start_operation(*state, "a", &o);
+    m = sent[0].message;
+    payload = json_object_get(m, "payload");
+    assert_string_equal(sent[0].agent_id, "a");
+    assert_string_equal(json_string_value(json_object_get(m, "type")), "container_operation");
+    assert_int_equal(strlen(id_of(0)), 36);
+    assert_string_equal(json_string_value(json_object_get(m, "correlation_id")), id_of(0));
+    assert_string_equal(json_string_value(json_object_get(payload, "correlation_id")), id_of(0));
+    assert_string_equal(json_string_value(json_object_get(payload, "action")), "stop");
+    assert_string_equal(json_string_value(json_object_get(payload, "container_id")), "abc");
+    assert_true(json_is_integer(json_object_get(payload, "timeout")));
+    assert_true(reply_ok(*state, "a", id_of(0)));
+
+    command_start(*state, &(struct command_request){.agent_id = "a",
+                                                    .type = "command",
+                                                    .name = "list_containers",
+                                                    .timeout_ms = 10,
+                                                    .done = on_done,
+                                                    .owner = &o});
+    m = sent[1].message;
+    assert_string_equal(json_string_value(json_object_get(m, "type")), "command");
+    assert_string_equal(json_string_value(json_object_get(m, "command")), "list_containers");
+    assert_true(json_is_object(json_object_get(m, "payload")));
+    assert_string_not_equal(id_of(0), id_of(1));
+    outcome_done(&o);
+}
+
+static void test_reply(void **state)
+{
+    struct outcome a = {0}, b = {0};
+
+    start_operation(*state, "a", &a);
+    start_operation(*state, "a", &b);
+    assert_int_equal(a.n_calls, 0);
+
+    /* Each reply resolves its own command, whatever the order. */
+    assert_true(reply_ok(*state, "a", id_of(1)));
+    assert_int_equal(a.n_calls, 0);
+    assert_int_equal(b.n_calls, 1);
+    assert_int_equal(b.code, 0);
+    assert_string_equal(json_string_value(json_object_get(b.result, "status")), "stopped");
+    assert_string_equal(b.message, "");
+    assert_true(reply_ok(*state, "a", id_of(0)));
+    assert_int_equal(a.n_calls, 1);
+
+    /* Once more, and one nobody asked for. */
+    assert_false(reply_ok(*state, "a", id_of(0)));
+    assert_false(reply_ok(*state, "a", "7c9e6679-7425-40de-944b-e07fc1f90ae7"));
+    assert_false(reply_json(*state, "a", json_pack("{s:b}", "success", 1)));
+    assert_int_equal(a.n_calls + b.n_calls, 2);
+    outcome_done(&a);
+    outcome_done(&b);
+}
+
+static void test_wrong_agent(void **state)
+{
+    struct outcome o = {0};
+
+    start_operation(*state, "a", &o);
+    assert_false(reply_ok(*state, "b", id_of(0)));
+    assert_int_equal(o.n_calls, 0);
+    assert_true(reply_ok(*state, "a", id_of(0)));
+    assert_int_equal(o.code, 0);
+    outcome_done(&o);
+}
+
+static void test_failures(void **state)
+{
+    static const struct {
+        const char *reply; /* %id is not needed: the id is added */
+        int code, engine_status;
+        const char *message;
+    } table[] = {
+        {"{\"success\":false,\"error\":\"no such container: x\"}",                                -EREMOTEIO, 0,
+         "no such container: x"                                                                                            },
+        {"{\"success\":false,\"error\":\"gone\",\"error_type\":\"docker_error\",\"status\":404}",
+         -EREMOTEIO,                                                                                          404, "gone"  },
+        {"{\"success\":false,\"error\":\"policy\",\"error_type\":\"permission_denied\"}",         -EACCES,
+         0,                                                                                                        "policy"},
+        {"{\"success\":false,\"error\":\"unknown action: stop\"}",                                -ENOSYS,    0,
+         "unknown action: stop"                                                                                            },
+        {"{\"type\":\"response\",\"error\":\"unknown command: ping\"}",                           -ENOSYS,    0,
+         "unknown command: ping"                                                                                           },
+        {"{\"hello\":1}",                                                                         -EPROTO,    0,   NULL    },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        struct outcome o = {0};
+        json_t *reply = json_loads(table[i].reply, 0, NULL);
+
+        start_operation(*state, "a", &o);
+        json_object_set_new(reply, "correlation_id", json_string(id_of(n_sent - 1)));
+        assert_true(reply_json(*state, "a", reply));
+        assert_int_equal(o.n_calls, 1);
+        assert_int_equal(o.code, table[i].code);
+        assert_int_equal(o.engine_status, table[i].engine_status);
+        assert_null(o.reply);
+        assert_null(o.result);
+        assert_string_not_equal(o.message, "");
+        if (table[i].message)
+            assert_non_null(strstr(o.message, table[i].message));
+    }
+}
+
+static void test_command_response(void **state)
+{
+    struct outcome o = {0};
+
+    start_operation(*state, "a", &o);
+    assert_true(reply_json(
+        *state, "a",
+        json_pack("{s:s, s:s, s:[i,i]}", "type", "response", "id", id_of(0), "payload", 1, 2)));
+    assert_int_equal(o.code, 0);
+    assert_int_equal(json_array_size(o.result), 2);
+    outcome_done(&o);
+}
+
+static void test_timeout(void **state)
+{
+    struct outcome o = {0};
+
+    start_operation(*state, "a", &o);
+    fake_advance(999);
+    assert_int_equal(o.n_calls, 0);
+    fake_advance(1);
+    assert_int_equal(o.n_calls, 1);
+    assert_int_equal(o.code, -ETIMEDOUT);
+    assert_non_null(strstr(o.message, "timeout"));
+    assert_false(reply_ok(*state, "a", id_of(0)));
+    assert_int_equal(o.n_calls, 1);
+}
+
+static void test_refused(void **state)
+{
+    static const int codes[] = {-ENOTCONN, -ENOBUFS};
+
+    for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
+        struct outcome o = {0};
+
+        send_code = codes[i];
+        start_operation(*state, "a", &o);
+        assert_int_equal(o.n_calls, 0); /* never before start has returned */
+        fake_advance(0);
+        assert_int_equal(o.n_calls, 1);
+        assert_int_equal(o.code, codes[i]);
+    }
+}
+
+static void test_disconnect(void **state)
+{
+    struct outcome a1 = {.again = *state}, a2 = {0}, b = {0};
+
+    start_operation(*state, "a", &a1);
+    start_operation(*state, "a", &a2);
+    start_operation(*state, "b", &b);
+    commands_fail_agent(*state, "a", "the agent disconnected");
+
+    /* What `done` of the first started is not part of what fails. */
+    assert_int_equal(a1.n_calls, 1);
+    assert_int_equal(a1.code, -ENOTCONN);
+    assert_string_equal(a2.message, "the agent disconnected");
+    assert_int_equal(a2.n_calls, 1);
+    assert_int_equal(b.n_calls, 0);
+    fake_advance(10);
+    assert_int_equal(a1.n_calls, 2);
+    assert_int_equal(a1.code, -ETIMEDOUT);
+    assert_true(reply_ok(*state, "b", id_of(2)));
+    outcome_done(&b);
+    commands_fail_agent(*state, "nobody", "x");
+}
+
+static void test_limit(void **state)
+{
+    struct outcome o[COMMAND_MAX_PENDING + 1] = {0}, other = {0};
+
+    for (size_t i = 0; i < ARRAY_LEN(o); i++)
+        start_operation(*state, "a", &o[i]);
+    start_operation(*state, "b", &other);
+    assert_int_equal(n_sent, COMMAND_MAX_PENDING + 1);
+    fake_advance(0);
+    assert_int_equal(o[COMMAND_MAX_PENDING].n_calls, 1);
+    assert_int_equal(o[COMMAND_MAX_PENDING].code, -ENOBUFS);
+    assert_int_equal(o[0].n_calls, 0);
+
+    /* One ends: there is room for one. */
+    assert_true(reply_ok(*state, "a", id_of(0)));
+    outcome_done(&o[0]);
+    o[0] = (struct outcome){0};
+    start_operation(*state, "a", &o[0]);
+    assert_int_equal(n_sent, COMMAND_MAX_PENDING + 2);
+    commands_fail_agent(*state, "a", "x");
+    assert_int_equal(o[0].n_calls, 1);
+    commands_fail_agent(*state, "b", "x");
+    assert_int_equal(other.n_calls, 1);
+}
+
+static void test_free_fails_pending(_unused_ void **state)
+{
+    struct commands *cs = commands_new(NULL, fake_send, NULL);
+    struct outcome o = {0};
+
+    start_operation(cs, "a", &o);
+    commands_free(cs);
+    assert_int_equal(o.n_calls, 1);
+    assert_int_equal(o.code, -ENOTCONN);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_message_shape, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_reply, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_wrong_agent, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_failures, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_command_response, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_timeout, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_disconnect, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_limit, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_free_fails_pending, setup, teardown),
+    };
+
+    return cmocka_run_group_tests_name("command", tests, NULL, NULL);
+}

@@ -1,0 +1,36 @@
+#pragma once
+
+/*
+ * The network edge for unit tests: timers that fire when the test moves the clock, and WebSocket peers
+ * that record what they are told. Linked instead of net/loop.c and net/ws.c.
+ */
+
+#include "net/http_server.h"
+#include "net/loop.h"
+#include "net/ws.h"
+#include <jansson.h>
+#include <stdbool.h>
+
+#define FAKE_MAX_SENT 128
+
+struct ws {
+    const struct ws_handler *handler;
+    void *owner;
+    struct ws_limits limits;
+    json_t *sent[FAKE_MAX_SENT];
+    size_t n_sent, n_read; /* read: by fake_ws_next() */
+    unsigned close_code;   /* 0: open */
+    char close_reason[128];
+    int send_code; /* what the next sends return */
+    const char *peer;
+};
+
+void fake_advance(uint64_t ms); /* fires what is due, in order */
+size_t fake_timers_running(void);
+
+struct ws *fake_ws_new(const struct ws_accept *accept, const char *peer);
+void fake_ws_receive(struct ws *ws, const char *text);
+void fake_ws_receive_json(struct ws *ws, json_t *message); /* takes it */
+void fake_ws_end(struct ws *ws, unsigned code);            /* the socket is gone; so is ws */
+/* The next message that was sent, NULL when there is none. Borrowed. */
+const json_t *fake_ws_next(struct ws *ws);
