@@ -1,0 +1,175 @@
+// The HTTP side against clients that are wrong, slow, large or hostile: clear refusals, and nobody else notices.
+import assert from 'node:assert/strict';
+import { connect } from 'node:net';
+import { after, before, test } from 'node:test';
+import WebSocket from 'ws';
+import { Server } from './lib/dockmon.mjs';
+import { eventually, sleep } from './lib/wait.mjs';
+
+let server, client;
+
+before(async () => {
+  server = await Server.start();
+  client = await server.client('admin');
+});
+
+after(() => server?.remove());
+
+// Sends raw bytes and resolves with everything that comes back until the server closes or `until` matches.
+function raw(bytes, { until = null, timeout = 20000, pieces = false } = {}) {
+  return new Promise((resolve, reject) => {
+    const socket = connect(server.port, '127.0.0.1');
+    const timer = setTimeout(() => socket.destroy(new Error(`no end within ${timeout} ms; got: ${text}`)), timeout);
+    let text = '';
+    const end = () => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(text);
+    };
+    socket.on('connect', async () => {
+      if (!pieces) return socket.write(bytes);
+      for (const byte of Buffer.from(bytes)) {
+        if (socket.destroyed) return;
+        socket.write(Buffer.from([byte]));
+        await new Promise(setImmediate);
+      }
+    });
+    socket.on('data', (d) => {
+      text += d.toString('latin1');
+      if (until?.test(text)) end();
+    });
+    socket.on('error', (e) => (e.code === 'ECONNRESET' || e.code === 'EPIPE' ? end() : reject(e)));
+    socket.on('close', end);
+  });
+}
+
+const status = (text) => Number(/^HTTP\/1\.1 (\d+)/.exec(text)?.[1]);
+const isAlive = async () => assert.equal((await client.get('/health')).status, 'healthy');
+
+test('a request that arrives byte by byte is a request', async () => {
+  const text = await raw('GET /health HTTP/1.1\r\nHost: x\r\n\r\n', { pieces: true, until: /healthy/ });
+  assert.equal(status(text), 200);
+});
+
+test('malformed requests are refused', async () => {
+  const cases = {
+    'GET\r\n\r\n': [400],
+    'GET /health\r\n\r\n': [400, 505],
+    '\x00\x01\x02\x03\r\n\r\n': [400],
+    'GET /health HTTP/9.9\r\nHost: x\r\n\r\n': [400, 505],
+    'GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n': [400],
+    'GET /a%00b HTTP/1.1\r\nHost: x\r\n\r\n': [400],
+    'GET /../etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n': [400],
+    'GET /%2e%2e/etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n': [400],
+    'GET /health HTTP/1.1\r\nHost x\r\n\r\n': [400],
+    'POST /api/v2/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n': [400],
+    'POST /api/v2/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab': [400],
+    'POST /api/v2/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n': [400, 411],
+    'BREW /health HTTP/1.1\r\nHost: x\r\n\r\n': [405, 501, 400],
+  };
+  for (const [bytes, allowed] of Object.entries(cases)) {
+    const text = await raw(bytes, { until: /\r\n\r\n.*\}/s });
+    assert.ok(allowed.includes(status(text)), `${JSON.stringify(bytes)}: ${text}`);
+    assert.match(text, /"detail":/, JSON.stringify(bytes));
+  }
+  await isAlive();
+});
+
+test('too large: head 431, body 413, before the body is sent', async () => {
+  assert.equal(status(await raw(`GET /health HTTP/1.1\r\nHost: x\r\nX: ${'a'.repeat(70000)}\r\n\r\n`, { until: /\r\n\r\n/ })), 431);
+  assert.equal(
+    status(await raw('POST /api/v2/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n', { until: /\r\n\r\n/ })),
+    413,
+  );
+  const r = await client.fetch('POST', '/api/v2/auth/login', { body: `{"username": "${'x'.repeat(10000)}"}` });
+  assert.equal(r.status, 413);
+  await isAlive();
+});
+
+test('bodies that are not what they should be', async () => {
+  const login = (body, expected) => client.post('/api/v2/auth/login', body, { status: expected });
+
+  await login('{', 400);
+  await login('[]', 400);
+  await login('"x"', 400);
+  await login('{"username": "a", "username": "b", "password": "c"}', 400);
+  await login('['.repeat(2000), 400);
+  await login({ username: 'a' }, 422);
+  await login({ username: 7, password: 'x' }, 422);
+  await login({ username: 'a\u0000b', password: 'x' }, 422);
+  await login({ username: 'x'.repeat(100), password: 'x' }, 422);
+});
+
+test('unknown paths and methods', async () => {
+  await client.get('/nowhere', { status: 404 });
+  await client.call('PUT', '/health', { body: {}, status: 405 });
+  await client.call('DELETE', '/api/hosts', { status: 405 });
+  const head = await client.fetch('HEAD', '/health');
+  assert.equal(head.status, 200);
+  assert.equal(await head.text(), '');
+});
+
+test('connections are kept and pipelined requests are answered in order', async () => {
+  const one = 'GET /health HTTP/1.1\r\nHost: x\r\n\r\n';
+  const text = await raw(one + 'GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n' + one, { until: /healthy.*not found.*healthy/s });
+  assert.deepEqual([...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map((m) => m[1]), ['200', '404', '200']);
+});
+
+test('a slow head and a slow body are cut, others do not wait', async () => {
+  const slow = [
+    raw('GET /health HTTP/1.1\r\nHost: x\r\nX-A: ', { timeout: 30000 }),
+    raw('POST /api/v2/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{', { timeout: 30000 }),
+  ];
+  const begin = Date.now();
+  await isAlive();
+  assert.ok(Date.now() - begin < 2000);
+  for (const text of await Promise.all(slow)) assert.ok([408, undefined, NaN].includes(status(text) || NaN) || Number.isNaN(status(text)), text);
+});
+
+test('500 connections that never say anything do not keep others out', async () => {
+  const idle = Array.from({ length: 500 }, () => connect(server.port, '127.0.0.1'));
+  idle.forEach((s) => s.on('error', () => {}));
+  await sleep(200);
+  await isAlive();
+  idle.forEach((s) => s.destroy());
+});
+
+test('answers carry the headers that browsers need to be safe', async () => {
+  const r = await client.fetch('GET', '/api/hosts');
+  assert.equal(r.headers.get('x-content-type-options'), 'nosniff');
+  assert.equal(r.headers.get('cache-control'), 'no-store');
+  assert.match(r.headers.get('content-type'), /^application\/json/);
+  assert.equal(r.headers.get('server'), null);
+});
+
+test('WebSocket upgrades: only where there is one, and never for a page of another site', async () => {
+  const refused = (path, options) =>
+    new Promise((resolve) => {
+      const ws = new WebSocket(server.url.replace('http', 'ws') + path, options);
+      ws.on('unexpected-response', (_, response) => resolve(response.statusCode));
+      ws.on('error', () => {});
+      ws.on('open', () => resolve('open'));
+    });
+  assert.equal(await refused('/nowhere'), 404);
+  assert.equal(await refused('/api/agent/ws', { origin: 'https://evil.example' }), 403);
+});
+
+test('an agent socket that never authenticates is closed after 30 s', { timeout: 60000 }, async () => {
+  const ws = new WebSocket(`${server.url.replace('http', 'ws')}/api/agent/ws`);
+  const messages = [];
+  ws.on('message', (d) => messages.push(JSON.parse(d)));
+  const begin = Date.now();
+  const [code, reason] = await new Promise((resolve) => ws.on('close', (c, r) => resolve([c, r.toString()])));
+  assert.equal(code, 1008);
+  assert.equal(reason, 'Authentication timeout');
+  assert.deepEqual(messages, [{ type: 'auth_error', error: 'Authentication timeout' }]);
+  assert.ok(Date.now() - begin >= 29000 && Date.now() - begin < 40000);
+});
+
+test('a message that is too large ends the session with 1009', async () => {
+  const ws = new WebSocket(`${server.url.replace('http', 'ws')}/api/agent/ws`);
+  await new Promise((r) => ws.on('open', r));
+  ws.send('x'.repeat(100 * 1024));
+  assert.equal(await new Promise((r) => ws.on('close', r)), 1009);
+  await eventually(async () => (await client.get('/health')).status === 'healthy');
+});

@@ -1,0 +1,96 @@
+// A server written by hand on npm `ws`: the independent peer of our agent. 'seed' refuses unknown fields
+// as the old backend did; 'head' takes what today's takes.
+import { randomUUID } from 'node:crypto';
+import { createServer } from 'node:http';
+import { once } from 'node:events';
+import { WebSocketServer } from 'ws';
+import { eventually } from './wait.mjs';
+
+const SEED_FIELDS = new Set([
+  'type', 'token', 'engine_id', 'version', 'proto_version', 'capabilities', 'hostname', 'os_type', 'os_version',
+  'kernel_version', 'docker_version', 'daemon_started_at', 'total_memory', 'num_cpus',
+]);
+
+export class HandServer {
+  static async start({ era = 'head', authorize, tls } = {}) {
+    const s = new HandServer();
+    s.era = era;
+    s.authorize = authorize ?? ((m) => s.accept(m));
+    s.registrations = [];
+    s.messages = [];
+    s.sockets = [];
+    s.connections = 0;
+    s.http = (tls?.createServer ?? createServer)(tls?.options ?? {}, (req, res) => res.writeHead(404).end());
+    s.wss = new WebSocketServer({ server: s.http, path: '/api/agent/ws', perMessageDeflate: true });
+    s.wss.on('connection', (ws, req) => s.onConnection(ws, req));
+    s.http.listen(0, '127.0.0.1');
+    await once(s.http, 'listening');
+    s.url = `${tls ? 'https' : 'http'}://127.0.0.1:${s.http.address().port}`;
+    return s;
+  }
+
+  accept() {
+    return { type: 'auth_success', agent_id: 'agent-1', host_id: 'host-1', permanent_token: 'permanent-1' };
+  }
+
+  onConnection(ws, req) {
+    this.connections++;
+    ws.headers = req.headers;
+    ws.once('message', (data, isBinary) => {
+      const message = isBinary ? null : JSON.parse(data);
+      this.registrations.push(message);
+      const extra = this.era === 'seed' && Object.keys(message).find((k) => !SEED_FIELDS.has(k));
+      const reply = extra
+        ? { type: 'auth_error', error: `Invalid registration data: Extra inputs are not permitted (field: ${extra})` }
+        : this.authorize(message);
+      ws.send(JSON.stringify(reply));
+      if (reply.type !== 'auth_success') {
+        ws.close(1008, 'Authentication failed');
+        return;
+      }
+      this.ws = ws;
+      this.sockets.push(ws);
+      ws.on('message', (d, binary) => this.messages.push(binary ? { binary: d } : JSON.parse(d)));
+    });
+  }
+
+  async session({ timeout = 20000, count = 1 } = {}) {
+    await eventually(() => this.sockets.length >= count, { timeout, what: `session ${count} of the agent` });
+    return this.ws;
+  }
+
+  send(message) {
+    this.ws.send(typeof message === 'string' || Buffer.isBuffer(message) ? message : JSON.stringify(message));
+  }
+
+  message(match, { timeout = 20000, what = 'a message' } = {}) {
+    return eventually(() => this.messages.find(match), { timeout, what });
+  }
+
+  // Sends as the server of that era does and resolves with the reply.
+  async operation(fields, options) {
+    const id = randomUUID();
+    this.send(
+      this.era === 'seed'
+        ? { type: 'container_operation', ...fields, id, correlation_id: id }
+        : { type: 'container_operation', payload: fields, id, correlation_id: id },
+    );
+    return this.message((m) => m.correlation_id === id, { what: `the reply to ${fields.action}`, ...options });
+  }
+
+  async command(name, payload, options) {
+    const id = randomUUID();
+    this.send({ type: 'command', command: name, ...(payload && { payload }), id, correlation_id: id });
+    return this.message((m) => m.type === 'response' && m.id === id, { what: `the reply to ${name}`, ...options });
+  }
+
+  events(name) {
+    return this.messages.filter((m) => m.type === 'event' && m.command === name).map((m) => m.payload);
+  }
+
+  async stop() {
+    for (const c of this.wss.clients) c.terminate();
+    this.http.close();
+    await once(this.http, 'close');
+  }
+}
