@@ -1,0 +1,82 @@
+# shellcheck shell=sh
+# What every script here starts with; sourced after `set -eu` with $0 being the script.
+
+case $0 in
+*/check/*) root=$(dirname -- "$0")/../.. ;;
+*) root=$(dirname -- "$0")/.. ;;
+esac
+root=$(CDPATH='' cd -- "$root" && pwd -P)
+export root
+cd "$root" || exit 1
+
+# Prints the script's header comment, which is its help.
+usage() {
+    awk 'NR > 1 && !/^#/ { exit } NR > 1 { sub(/^# ?/, ""); print }' "$0"
+}
+
+# help_wanted "$@": prints the help and ends the script when a word asks for it.
+help_wanted() {
+    for word in "$@"; do
+        case $word in
+        -h | --help)
+            usage
+            exit 0
+            ;;
+        esac
+    done
+}
+
+say() {
+    printf '==> %s\n' "$*"
+}
+
+die() {
+    printf '%s: %s\n' "${0##*/}" "$*" >&2
+    exit 1
+}
+
+now() {
+    date +%s
+}
+
+# record pass|fail NAME: one line in the results file of script/test, when it runs us.
+record() {
+    [ -z "${DOCKMON_RESULTS:-}" ] || printf '%s\t%s\n' "$1" "$2" >>"$DOCKMON_RESULTS"
+}
+
+# The C sources of the project, as far as git knows them or would.
+c_files() {
+    git ls-files --cached --others --exclude-standard -- 'src/*.[ch]' 'tests/*.[ch]' |
+        while read -r f; do [ ! -f "$f" ] || printf '%s\n' "$f"; done
+}
+
+# meson_setup DIR OPTION...: sets the build folder up, or again when the options have changed.
+meson_setup() {
+    dir=$1
+    shift
+    wanted="${CC:-gcc} $*"
+    if [ -f "$dir/build.ninja" ] && [ "$(cat "$dir/.options" 2>/dev/null)" = "$wanted" ]; then
+        return 0
+    fi
+    rm -rf "$dir"
+    CC=${CC:-gcc} meson setup "$dir" "$@" >"$dir.setup.log" 2>&1 || {
+        cat "$dir.setup.log" >&2
+        rm -f "$dir.setup.log"
+        return 1
+    }
+    mv "$dir.setup.log" "$dir/setup.log"
+    printf '%s\n' "$wanted" >"$dir/.options"
+}
+
+# program_path DIR NAME: where meson put one of the three programs.
+program_path() {
+    case $2 in
+    dockmon-agent) printf '%s/src/agent/%s' "$1" "$2" ;;
+    dockmond) printf '%s/src/server/%s' "$1" "$2" ;;
+    dockmon) printf '%s/src/cli/%s' "$1" "$2" ;;
+    esac
+}
+
+engine_answers() {
+    timeout 20 docker version --format '{{.Server.Version}}' >/dev/null 2>&1
+}
