@@ -22,6 +22,7 @@ int token_load(const char *path, char **ret, struct error *err)
 {
     char *text = NULL;
     const char *token;
+    bool is_text;
     size_t size;
     int r;
 
@@ -29,12 +30,11 @@ int token_load(const char *path, char **ret, struct error *err)
     if (r < 0)
         return r;
 
+    is_text = strlen(text) == size;
     token = str_trim(text);
-    if (strlen(text) != size && *token)
-        r = error_set(err, -EBADMSG, "holds no token: expected " TOKEN_EXPECTED);
-    else if (!*token)
+    if (is_text && !*token)
         r = error_set(err, -ENOENT, "is empty");
-    else if (!token_is_valid(token))
+    else if (!is_text || !token_is_valid(token))
         r = error_set(err, -EBADMSG, "holds no token: expected " TOKEN_EXPECTED);
     else
         *ret = xstrdup(token);
