@@ -173,9 +173,11 @@ void server_free(struct server *s)
     if (!s)
         return;
     if (s->sessions)
-        sessions_free(s->sessions); /* fails pending commands, so their API calls are answered */
+        sessions_stop(s->sessions); /* fails pending commands, so their API calls are answered */
     if (s->http)
         http_server_close(s->http);
+    if (s->sessions)
+        sessions_free(s->sessions);
     while (s->store_jobs && (job_queue_pending(s->store_jobs) || job_queue_pending(s->hash_jobs))) {
         job_queue_drain(s->store_jobs);
         job_queue_drain(s->hash_jobs);

@@ -150,11 +150,23 @@ static int migrate_work(struct api_job *job)
     return 0;
 }
 
+static char *result_text(const json_t *o, const char *name)
+{
+    return (char *)(uintptr_t)json_string_value(json_object_get(o, name));
+}
+
 static void migrate_done(struct api_job *job)
 {
-    /* The old host is inactive now, so it is no longer listed. */
+    const json_t *from = json_object_get(job->result, "migrated_from");
+    const struct migration_result m = {
+        .agent_id = result_text(job->result, "agent_id"),
+        .host_id = result_text(job->result, "host_id"),
+        .source_host_id = result_text(from, "host_id"),
+        .source_name = result_text(from, "host_name"),
+    };
+
     if (job->code == 0)
-        fleet_remove_host(job->call->api->o.fleet, job->args[1]);
+        sessions_on_migrated(job->call->api->o.sessions, &m);
     api_job_answer(job);
 }
 

@@ -111,6 +111,13 @@ static int delete_work(struct api_job *job)
     return r;
 }
 
+static void delete_done(struct api_job *job)
+{
+    if (job->code == 0)
+        auth_forget_key(job->call->api->o.auth, job->numbers[0]);
+    api_job_answer(job);
+}
+
 void keys_delete(struct api_call *call)
 {
     struct api_job *job;
@@ -120,7 +127,7 @@ void keys_delete(struct api_call *call)
         api_fail_status(call, 400, "Invalid API key id: a number is expected");
         return;
     }
-    job = api_job_new(call, delete_work, NULL);
+    job = api_job_new(call, delete_work, delete_done);
     job->numbers[0] = (int64_t)id;
     api_job_start(job);
 }
