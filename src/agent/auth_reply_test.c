@@ -76,15 +76,17 @@ static void test_verdicts(void **state)
         auth_reply_judge(cases[i].attempt, cases[i].text, strlen(cases[i].text), &reply);
         if (reply.verdict != cases[i].verdict)
             fail_msg("%s: verdict %d, %s", cases[i].text, (int)reply.verdict, reply.reason);
-        if (reply.verdict == AUTH_DROP_FIELD)
+        if (reply.verdict == AUTH_DROP_FIELD) {
             assert_string_equal(reply.field, cases[i].detail);
-        else
+        } else {
             assert_null(reply.field);
-        if (reply.verdict == AUTH_ACCEPTED)
+        }
+        if (reply.verdict == AUTH_ACCEPTED) {
             assert_string_equal(reply.success.agent_id, "a");
-        else if (reply.verdict != AUTH_DROP_FIELD && cases[i].detail &&
-                 !strstr(reply.reason, cases[i].detail))
+        } else if (reply.verdict != AUTH_DROP_FIELD && cases[i].detail &&
+                   !strstr(reply.reason, cases[i].detail)) {
             fail_msg("%s: %s", cases[i].text, reply.reason);
+        }
         auth_reply_done(&reply);
         auth_reply_done(&reply);
     }

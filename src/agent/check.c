@@ -75,10 +75,11 @@ static void check_config(struct check *c)
 
     say_ok(c, "configuration: server %s, engine %s, data directory %s", config->ws_url,
            config->docker_host, config->data_path);
-    if (config->is_insecure && config->is_tls)
+    if (config->is_insecure && config->is_tls) {
         say_note(c,
                  "INSECURE_SKIP_VERIFY is on: anybody on the way can pose as the server; CA_FILE "
                  "with the server's certificate is the safe way");
+    }
     if (!config->is_tls)
         say_note(c, "the connection to the server is not encrypted (%s)", config->url);
 }
@@ -95,21 +96,22 @@ static void check_data(struct check *c)
         return;
     }
     r = config->permanent_token ? 0 : token_load(config->token_path, &token, &err);
-    if (config->permanent_token)
+    if (config->permanent_token) {
         say_ok(c, "data directory %s: writable; the permanent token is PERMANENT_TOKEN",
                config->data_path);
-    else if (r == 0)
+    } else if (r == 0) {
         say_ok(c,
                "data directory %s: writable, holds the permanent token of an earlier registration",
                config->data_path);
-    else if (r == -ENOENT)
+    } else if (r == -ENOENT) {
         say_ok(c,
                "data directory %s: writable, no permanent token yet: the agent will join with "
                "REGISTRATION_TOKEN",
                config->data_path);
-    else
+    } else {
         say_wrong(c, "%s %s; delete it to join anew with a REGISTRATION_TOKEN", config->token_path,
                   err.msg);
+    }
     if (token)
         explicit_bzero(token, strlen(token));
 }
@@ -120,9 +122,10 @@ static const char *engine_advice(const char *address, int code)
 {
     if (code == -EACCES)
         return "run the agent as root or as a member of the group that owns the socket";
-    if (str_starts_with(address, "unix://"))
+    if (str_starts_with(address, "unix://")) {
         return "is Docker or Podman running, and the socket mounted if this is a container? "
                "DOCKER_HOST names another one";
+    }
     return "is the engine listening there? DOCKER_HOST names another one";
 }
 
@@ -191,12 +194,13 @@ static void on_health(void *owner, const struct http_result *result)
                   server_advice(config, result->message));
     } else {
         c->has_http = true;
-        if (result->status == 200)
+        if (result->status == 200) {
             say_ok(c, "server %s%s: answers and is healthy", config->http_address,
                    config->http_prefix);
-        else
+        } else {
             say_note(c, "server %s%s/health: answers with HTTP status %d", config->http_address,
                      config->http_prefix, result->status);
+        }
     }
     next_step(c);
 }

@@ -245,9 +245,10 @@ static void check_has_token(struct config *c, struct buf *errors)
 static void check_name(struct config *c, bool is_parsed, struct buf *errors)
 {
     trim_member(&c->agent_name);
-    if (c->agent_name && strlen(c->agent_name) > CONFIG_NAME_MAX)
+    if (c->agent_name && strlen(c->agent_name) > CONFIG_NAME_MAX) {
         add_error(errors, "AGENT_NAME=%.40s...: expected at most %d bytes, not %zu", c->agent_name,
                   CONFIG_NAME_MAX, strlen(c->agent_name));
+    }
     if (c->agent_name && !str_is_utf8(c->agent_name, strlen(c->agent_name)))
         add_error(errors, "AGENT_NAME: expected UTF-8 text");
     if (is_parsed && c->force_unique && !c->agent_name)
@@ -277,19 +278,22 @@ static void check_engine(struct config *c, const char *root, struct buf *errors)
     if (c->docker_host && config_check_docker_host(c->docker_host, &err) < 0)
         add_error(errors, "DOCKER_HOST=%s: %s", c->docker_host, err.msg);
     find_engine(c, root);
-    if (str_starts_with(c->docker_host, "tcp://") && (c->docker_tls_verify || c->docker_cert_path))
+    if (str_starts_with(c->docker_host, "tcp://") &&
+        (c->docker_tls_verify || c->docker_cert_path)) {
         add_error(errors,
                   "%s: expected it unset, an engine behind TLS is not supported yet; run an agent "
                   "on that host instead",
                   c->docker_tls_verify ? "DOCKER_TLS_VERIFY=true" : "DOCKER_CERT_PATH");
+    }
 }
 
 static void check_ca_file(struct config *c, struct buf *errors)
 {
     drop_empty(&c->ca_file);
-    if (c->ca_file && access(c->ca_file, R_OK) < 0)
+    if (c->ca_file && access(c->ca_file, R_OK) < 0) {
         add_error(errors, "CA_FILE=%s: expected a file that can be read: %s", c->ca_file,
                   error_text(-errno));
+    }
 }
 
 static void check_paths(struct config *c, struct buf *errors)
@@ -313,10 +317,11 @@ static void check_paths(struct config *c, struct buf *errors)
 
 static void check_reconnect(struct config *c, struct buf *errors)
 {
-    if (c->reconnect_max_ms && c->reconnect_initial_ms > c->reconnect_max_ms)
+    if (c->reconnect_max_ms && c->reconnect_initial_ms > c->reconnect_max_ms) {
         add_error(errors, "RECONNECT_INITIAL=%llums: expected at most RECONNECT_MAX (%llums)",
                   (unsigned long long)c->reconnect_initial_ms,
                   (unsigned long long)c->reconnect_max_ms);
+    }
 }
 
 static void check_log(struct config *c, struct buf *errors)
@@ -328,10 +333,11 @@ static void check_log(struct config *c, struct buf *errors)
     trim_member(&c->log_format);
     if (!c->log_format)
         return;
-    if (str_eq(c->log_format, "json") || str_eq(c->log_format, "text"))
+    if (str_eq(c->log_format, "json") || str_eq(c->log_format, "text")) {
         c->log_json = str_eq(c->log_format, "json");
-    else
+    } else {
         add_error(errors, "LOG_FORMAT=%s: expected json or text", c->log_format);
+    }
 }
 
 int config_load(struct config *c,

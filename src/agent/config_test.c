@@ -153,75 +153,75 @@ static void test_url(void **state)
 #define URL "DOCKMON_URL=http://h"
 #define TOK "REGISTRATION_TOKEN=t"
 
+/* 256 bytes */
+#define TEN     "0123456789"
+#define FIFTY   TEN TEN TEN TEN TEN
+#define NAME256 "AGENT_NAME=" FIFTY FIFTY FIFTY FIFTY FIFTY "012345"
+
+static const struct {
+    const char *env[6];
+    const char *word; /* NULL: none */
+    const char *said; /* a part of the message; NULL: it is fine */
+} refusals[] = {
+    {{TOK},                                                         NULL,     "DOCKMON_URL or --url is required"                            },
+    {{TOK, "DOCKMON_URL=h:1"},                                      NULL,     "DOCKMON_URL=h:1: expected http://"                           },
+    {{URL},                                                         NULL,     "REGISTRATION_TOKEN or PERMANENT_TOKEN is required"           },
+    {{URL, "REGISTRATION_TOKEN=a b"},                               NULL,     "REGISTRATION_TOKEN=(secret): expected"                       },
+    {{URL, "PERMANENT_TOKEN=a;b"},                                  NULL,     "PERMANENT_TOKEN=(secret): expected"                          },
+    {{URL, TOK, "INSECURE_SKIP_VERIFY=yes"},
+     NULL,                                                                    "INSECURE_SKIP_VERIFY=yes: expected true or false"            },
+    {{URL, TOK, "RECONNECT_MAX=60"},                                NULL,     "RECONNECT_MAX=60: expected a duration"                       },
+    {{URL, TOK, "RECONNECT_INITIAL=2m"},
+     NULL,                                                                    "RECONNECT_INITIAL=120000ms: expected at most RECONNECT_MAX"  },
+    {{URL, TOK, "UPDATE_TIMEOUT=-1s"},                              NULL,     "UPDATE_TIMEOUT=-1s: expected"                                },
+    {{URL, TOK, "LOG_LEVEL=loud"},                                  NULL,     "LOG_LEVEL=loud: expected debug"                              },
+    {{URL, TOK, "LOG_FORMAT=xml"},                                  NULL,     "LOG_FORMAT=xml: expected json or text"                       },
+    {{URL, TOK, "LOG_JSON=maybe"},                                  NULL,     "LOG_JSON=maybe: expected"                                    },
+    {{URL, TOK, "DATA_PATH=data"},                                  NULL,     "DATA_PATH=data: expected an absolute path"                   },
+    {{URL, TOK, "DOCKER_HOST=docker"},
+     NULL,                                                                    "DOCKER_HOST=docker: expected unix:///PATH or tcp://HOST:PORT"},
+    {{URL, TOK, "DOCKER_HOST=unix://"},                             NULL,     "DOCKER_HOST=unix://: expected"                               },
+    {{URL, TOK, "DOCKER_HOST=tcp://h"},                             NULL,     "DOCKER_HOST=tcp://h: expected"                               },
+    {{URL, TOK, "DOCKER_HOST=tcp://h:2376", "DOCKER_TLS_VERIFY=1"},
+     NULL,                                                                    "DOCKER_TLS_VERIFY=true: expected it unset"                   },
+    {{URL, TOK, "DOCKER_HOST=tcp://h:2376", "DOCKER_CERT_PATH=/c"},
+     NULL,                                                                    "DOCKER_CERT_PATH: expected it unset"                         },
+    {{URL, TOK, "DOCKER_CERT_PATH=/c"},                             NULL,     NULL                                                          },
+    {{URL, TOK, "DOCKER_HOST=tcp://h:2375"},                        NULL,     NULL                                                          },
+    {{URL, TOK, "FORCE_UNIQUE_REGISTRATION=true"},
+     NULL,                                                                    "FORCE_UNIQUE_REGISTRATION=true: expected AGENT_NAME"         },
+    {{URL, TOK, "FORCE_UNIQUE_REGISTRATION=1", "AGENT_NAME=  "},    NULL,     "expected AGENT_NAME"                                         },
+    {{URL, TOK, "FORCE_UNIQUE_REGISTRATION=1", "AGENT_NAME=n"},     NULL,     NULL                                                          },
+    {{URL, TOK, NAME256},                                           NULL,     "expected at most 255 bytes, not 256"                         },
+    {{URL, TOK, "AGENT_NAME=\xff"},                                 NULL,     "AGENT_NAME: expected UTF-8"                                  },
+    {{URL, TOK, "CA_FILE=/nonexistent"},
+     NULL,                                                                    "CA_FILE=/nonexistent: expected a file that can be read"      },
+    {{URL, TOK, "PROTO_VERSION=123456789012345678901"},
+     NULL,                                                                    "PROTO_VERSION=123456789012345678901: expected"               },
+    {{URL, TOK, "AGENT_VERSION=anything"},                          NULL,     NULL                                                          },
+    {{URL, TOK},                                                    "stray",  "stray: expected flags only"                                  },
+    {{URL, TOK},                                                    "--nope", "--nope: unknown flag"                                        },
+    {{URL, TOK, "INSECURE_SKIP_VERIFY=", "RECONNECT_MAX="},         NULL,     NULL                                                          },
+};
+
 static void test_refused(void **state)
 {
-    static const char name256[] =
-        "AGENT_NAME="
-        "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
-        "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
-        "01234567890123456789012345678901234567890123456789012345";
-    const struct {
-        const char *env[6];
-        const char *word; /* NULL: none */
-        const char *said; /* a part of the message; NULL: it is fine */
-    } cases[] = {
-        {{TOK},                                                         NULL,     "DOCKMON_URL or --url is required"                            },
-        {{TOK, "DOCKMON_URL=h:1"},                                      NULL,     "DOCKMON_URL=h:1: expected http://"                           },
-        {{URL},                                                         NULL,     "REGISTRATION_TOKEN or PERMANENT_TOKEN is required"           },
-        {{URL, "REGISTRATION_TOKEN=a b"},                               NULL,     "REGISTRATION_TOKEN=(secret): expected"                       },
-        {{URL, "PERMANENT_TOKEN=a;b"},                                  NULL,     "PERMANENT_TOKEN=(secret): expected"                          },
-        {{URL, TOK, "INSECURE_SKIP_VERIFY=yes"},
-         NULL,                                                                    "INSECURE_SKIP_VERIFY=yes: expected true or false"            },
-        {{URL, TOK, "RECONNECT_MAX=60"},                                NULL,     "RECONNECT_MAX=60: expected a duration"                       },
-        {{URL, TOK, "RECONNECT_INITIAL=2m"},
-         NULL,                                                                    "RECONNECT_INITIAL=120000ms: expected at most RECONNECT_MAX"  },
-        {{URL, TOK, "UPDATE_TIMEOUT=-1s"},                              NULL,     "UPDATE_TIMEOUT=-1s: expected"                                },
-        {{URL, TOK, "LOG_LEVEL=loud"},                                  NULL,     "LOG_LEVEL=loud: expected debug"                              },
-        {{URL, TOK, "LOG_FORMAT=xml"},                                  NULL,     "LOG_FORMAT=xml: expected json or text"                       },
-        {{URL, TOK, "LOG_JSON=maybe"},                                  NULL,     "LOG_JSON=maybe: expected"                                    },
-        {{URL, TOK, "DATA_PATH=data"},                                  NULL,     "DATA_PATH=data: expected an absolute path"                   },
-        {{URL, TOK, "DOCKER_HOST=docker"},
-         NULL,                                                                    "DOCKER_HOST=docker: expected unix:///PATH or tcp://HOST:PORT"},
-        {{URL, TOK, "DOCKER_HOST=unix://"},                             NULL,     "DOCKER_HOST=unix://: expected"                               },
-        {{URL, TOK, "DOCKER_HOST=tcp://h"},                             NULL,     "DOCKER_HOST=tcp://h: expected"                               },
-        {{URL, TOK, "DOCKER_HOST=tcp://h:2376", "DOCKER_TLS_VERIFY=1"},
-         NULL,                                                                    "DOCKER_TLS_VERIFY=true: expected it unset"                   },
-        {{URL, TOK, "DOCKER_HOST=tcp://h:2376", "DOCKER_CERT_PATH=/c"},
-         NULL,                                                                    "DOCKER_CERT_PATH: expected it unset"                         },
-        {{URL, TOK, "DOCKER_CERT_PATH=/c"},                             NULL,     NULL                                                          },
-        {{URL, TOK, "DOCKER_HOST=tcp://h:2375"},                        NULL,     NULL                                                          },
-        {{URL, TOK, "FORCE_UNIQUE_REGISTRATION=true"},
-         NULL,                                                                    "FORCE_UNIQUE_REGISTRATION=true: expected AGENT_NAME"         },
-        {{URL, TOK, "FORCE_UNIQUE_REGISTRATION=1", "AGENT_NAME=  "},    NULL,     "expected AGENT_NAME"                                         },
-        {{URL, TOK, "FORCE_UNIQUE_REGISTRATION=1", "AGENT_NAME=n"},     NULL,     NULL                                                          },
-        {{URL, TOK, name256},                                           NULL,     "expected at most 255 bytes, not 256"                         },
-        {{URL, TOK, "AGENT_NAME=\xff"},                                 NULL,     "AGENT_NAME: expected UTF-8"                                  },
-        {{URL, TOK, "CA_FILE=/nonexistent"},
-         NULL,                                                                    "CA_FILE=/nonexistent: expected a file that can be read"      },
-        {{URL, TOK, "PROTO_VERSION=123456789012345678901"},
-         NULL,                                                                    "PROTO_VERSION=123456789012345678901: expected"               },
-        {{URL, TOK, "AGENT_VERSION=anything"},                          NULL,     NULL                                                          },
-        {{URL, TOK},                                                    "stray",  "stray: expected flags only"                                  },
-        {{URL, TOK},                                                    "--nope", "--nope: unknown flag"                                        },
-        {{URL, TOK, "INSECURE_SKIP_VERIFY=", "RECONNECT_MAX="},         NULL,     NULL                                                          },
-    };
-
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        const char *const words[] = {cases[i].word, NULL};
+    for (size_t i = 0; i < ARRAY_LEN(refusals); i++) {
+        const char *const words[] = {refusals[i].word, NULL};
         const char *env[8] = {0};
         size_t n = 0;
         struct run run;
 
-        for (; cases[i].env[n]; n++)
-            env[n] = cases[i].env[n];
+        for (; refusals[i].env[n]; n++)
+            env[n] = refusals[i].env[n];
         env[n] = data_var;
         load(&run, env, words, dir);
-        if (run.r != (cases[i].said ? -EINVAL : 0))
+        if (run.r != (refusals[i].said ? -EINVAL : 0))
             fail_msg("case %zu: %d: %s", i, run.r, buf_str(&run.errors));
-        if (cases[i].said && !strstr(buf_str(&run.errors), cases[i].said))
-            fail_msg("expected \"%s\" in: %s", cases[i].said, buf_str(&run.errors));
-        if (!cases[i].said)
+        if (refusals[i].said && !strstr(buf_str(&run.errors), refusals[i].said))
+            fail_msg("expected \"%s\" in: %s", refusals[i].said, buf_str(&run.errors));
+        if (!refusals[i].said)
             assert_string_equal(buf_str(&run.errors), "");
         run_done(&run);
     }

@@ -325,10 +325,11 @@ static void on_close(void *owner, const struct ws_close *why)
     report_close(l, why);
     if (l->state == LINK_DRAINING)
         set_state(l, LINK_LEAVING);
-    if (l->state == LINK_LEAVING)
+    if (l->state == LINK_LEAVING) {
         finish(l);
-    else
+    } else {
         wait_for_next(l);
+    }
 }
 
 static const struct ws_handler ws_functions = {
@@ -392,11 +393,12 @@ static void on_engine_info(void *owner, int code, const char *message, struct en
         on_engine_failed(l, err.msg);
         return;
     }
-    if (!l->has_identity || !str_eq(l->identity.engine_id, identity.engine_id))
+    if (!l->has_identity || !str_eq(l->identity.engine_id, identity.engine_id)) {
         log_info(LOG_FIELDS("engine_id", identity.engine_id, "hostname", identity.hostname,
                             "hostname_source", identity.hostname_source, "docker",
                             identity.docker_version, "container", identity.own_container),
                  "engine found");
+    }
     identity_done(&l->identity);
     l->identity = identity;
     l->has_identity = true;

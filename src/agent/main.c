@@ -12,7 +12,6 @@
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 
 #define MAX_TEXT ((size_t)64 * 1024)
 
@@ -43,7 +42,7 @@ static void on_signal(void *owner, int number)
     if (agent->is_stopping)
         _exit(EXIT_FAILED); /* asked twice: at once, and without ceremony */
     agent->is_stopping = true;
-    log_info(LOG_FIELDS("signal", strsignal(number)), "stopping");
+    log_info(NULL, "%s: stopping", number == SIGINT ? "SIGINT" : "SIGTERM");
     link_stop(agent->link, on_stopped, agent);
 }
 
@@ -94,9 +93,10 @@ static void say_hello(const struct config *config)
              "dockmon-agent starts");
     if (config->is_insecure && config->is_tls)
         log_warn(NULL, "INSECURE_SKIP_VERIFY is on: anybody on the way can pose as the server");
-    if (data_dir_prepare(config->data_path, &err) < 0)
+    if (data_dir_prepare(config->data_path, &err) < 0) {
         log_error(LOG_FIELDS("path", config->data_path),
                   "no permanent token can be kept in the data directory: %s", err.msg);
+    }
 }
 
 static int run(const struct config *config)
@@ -177,7 +177,7 @@ int main(int argc, char **argv)
     int r;
 
     /* One thread, one heap: arenas of glibc's own would only cost memory. */
-    (void)mallopt(M_ARENA_MAX, 1);
+    (void)mallopt(M_ARENA_MAX, 1); // NOLINT(concurrency-mt-unsafe): there are no threads yet
     (void)sigaction(SIGPIPE, &ignore, NULL);
 
     r = config_load(&config, &source, "", &errors);

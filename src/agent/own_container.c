@@ -108,6 +108,16 @@ static bool id_in_cgroup_part(struct word part, struct word *ret)
     return word_is_hex(*ret, ID_LENGTH) && (part.size == ID_LENGTH || ret->text[-1] == '-');
 }
 
+/* "5:cpu,cpuacct:/path" or "0::/path" -> "/path" */
+static bool skip_fields(struct word *line, size_t n)
+{
+    struct word field;
+
+    while (n > 0 && next_word(line, ':', &field))
+        n--;
+    return n == 0;
+}
+
 /* The innermost id of a path counts: an engine may run inside a container of another one. */
 bool own_container_from_cgroup(const char *text, char ret[OWN_CONTAINER_SIZE])
 {
@@ -116,8 +126,7 @@ bool own_container_from_cgroup(const char *text, char ret[OWN_CONTAINER_SIZE])
     while (next_word(&rest, '\n', &line)) {
         struct word part, id, found = {NULL, 0};
 
-        /* "5:cpu,cpuacct:/path" or "0::/path"; a path may hold colons */
-        if (!next_word(&line, ':', &part) || !next_word(&line, ':', &part))
+        if (!skip_fields(&line, 2))
             continue;
         while (next_word(&line, '/', &part)) {
             if (id_in_cgroup_part(part, &id))

@@ -32,12 +32,13 @@ int token_load(const char *path, char **ret, struct error *err)
 
     is_text = strlen(text) == size;
     token = str_trim(text);
-    if (is_text && !*token)
+    if (is_text && !*token) {
         r = error_set(err, -ENOENT, "is empty");
-    else if (!is_text || !token_is_valid(token))
+    } else if (!is_text || !token_is_valid(token)) {
         r = error_set(err, -EBADMSG, "holds no token: expected " TOKEN_EXPECTED);
-    else
+    } else {
         *ret = xstrdup(token);
+    }
     explicit_bzero(text, size);
     free(text);
     return r;
@@ -51,9 +52,10 @@ int token_save(const char *path, const char *token, struct error *err)
         return error_set(err, -EBADMSG, "the server's token is refused: expected " TOKEN_EXPECTED);
 
     r = file_write_atomic(path, token, strlen(token), 0600, err);
-    if (r < 0)
+    if (r < 0) {
         return error_wrap(err, r,
                           "cannot keep the permanent token, so after a restart this agent would "
                           "have to join again; make the directory writable or set DATA_PATH");
+    }
     return 0;
 }

@@ -78,10 +78,11 @@ static void test_load(void **state)
         assert_int_equal(file_write_atomic(path, cases[i].content, cases[i].size, 0600, NULL), 0);
         assert_int_equal(token_load(path, &token, &err), cases[i].r);
         assert_int_equal(err.code, cases[i].r);
-        if (cases[i].token)
+        if (cases[i].token) {
             assert_string_equal(token, cases[i].token);
-        else
+        } else {
             assert_null(token);
+        }
     }
 }
 
