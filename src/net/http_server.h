@@ -87,6 +87,7 @@ int http_server_open(struct http_server **ret,
                      struct loop *loop,
                      const struct http_server_options *o,
                      struct error *err) _nodiscard_;
+/* Drops all connections but the WebSocket peers, which are their owners'. Not from inside a handler function. */
 void http_server_close(struct http_server *s);
 DEFINE_CLEANUP(struct http_server *, http_server_close);
 uint16_t http_server_port(const struct http_server *s);

@@ -1,0 +1,61 @@
+#pragma once
+
+/*
+ * One connection of the HTTP server. Inside of http_server.c: a connection reads a request, waits for
+ * its response and writes it, again and again.
+ *
+ *     IDLE -> HEAD -> BODY -> PENDING -> WRITING -> IDLE | LINGER
+ *
+ * BODY is skipped when there is none. An upgrade ends the connection after its head: the socket moves to
+ * the WebSocket peer. LINGER: output has ended; input is thrown away for a while, because closing with
+ * unread input would reset the connection and might destroy the response before the client saw it.
+ */
+
+#include "base/list.h"
+#include "net/http_head.h"
+#include "net/http_server.h"
+#include "net/sock.h"
+
+enum http_conn_state {
+    HTTP_CONN_IDLE,
+    HTTP_CONN_HEAD,
+    HTTP_CONN_BODY,
+    HTTP_CONN_PENDING,
+    HTTP_CONN_WRITING,
+    HTTP_CONN_LINGER,
+};
+
+struct http_conn;
+
+/* What connections know of their server. */
+struct http_site {
+    struct loop *loop;
+    const struct http_handler *handler;
+    void *owner;
+    uint64_t head_timeout_ms;
+    struct list conns;
+    /* Requests that wait for a response, by slot; an id is serial << HTTP_SLOT_BITS | slot. */
+    struct http_conn **slots;
+    size_t n_slots;
+    uint64_t serial;
+};
+
+#define HTTP_SLOT_BITS 20
+
+void http_conn_open(struct http_site *site, struct lws_vhost *vhost, int fd); /* takes fd */
+void http_conn_free(struct http_conn *c);
+struct http_conn *http_conn_find(const struct http_site *site, uint64_t request_id);
+struct http_conn *http_conn_of_link(struct list *link);
+
+/* The response to the pending request. */
+void http_conn_respond(struct http_conn *c, const struct http_response *response);
+
+/*
+ * http_response.c: the bytes of a response, to be freed. `is_last`: the connection ends after it; `is_head`: the
+ * body is only counted.
+ */
+unsigned char *http_response_format(const struct http_response *r,
+                                    bool is_head,
+                                    bool is_last,
+                                    size_t *ret_size);
+const char *http_status_text(int status);

@@ -1,0 +1,50 @@
+#pragma once
+
+/*
+ * The head of an HTTP/1.1 request: from its bytes to a request that is safe to look at, without
+ * sockets. Strict: what is ambiguous is refused, because the two sides could disagree about it.
+ */
+
+#include "base/macros.h"
+#include "net/http_server.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define HTTP_HEAD_MAX    ((size_t)16 * 1024)
+#define HTTP_HEADERS_MAX 64
+
+struct http_field {
+    const char *name; /* as it came */
+    const char *value;
+};
+
+struct http_head {
+    char *text; /* what everything below points into */
+    const char *method;
+    char *path; /* decoded */
+    const char *query;
+    bool is_keep_alive; /* the client would like to send more */
+    bool has_expect;    /* it waits for "100 Continue" */
+    bool is_websocket;  /* an upgrade to WebSocket is asked for */
+    uint64_t body_size;
+    size_t n_fields;
+    struct http_field fields[HTTP_HEADERS_MAX];
+};
+
+/*
+ * Looks for the end of a head in what has come so far; *scanned remembers how far earlier calls looked.
+ * Returns the size of the head including its empty line, 0 while it is incomplete, or negative:
+ * -EBADMSG (a line that does not end in CRLF, a NUL), -EMSGSIZE.
+ */
+int http_head_find(const char *data, size_t size, size_t *scanned) _nodiscard_;
+
+/*
+ * Parses one head of `size` bytes. Returns 0, or the HTTP status to refuse it with and *ret_why. `h` must be
+ * passed to http_head_done() either way.
+ */
+int http_head_parse(struct http_head *h, const char *data, size_t size, const char **ret_why)
+    _nodiscard_;
+void http_head_done(struct http_head *h);
+
+const char *http_head_find_field(const struct http_head *h, const char *name); /* NULL: absent */

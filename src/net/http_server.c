@@ -1,0 +1,217 @@
+#include "net/http_server.h"
+#include "base/alloc.h"
+#include "base/log.h"
+#include "net/http_conn.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#define BACKLOG           1024
+#define ACCEPT_BURST      64
+#define ACCEPT_BACKOFF_MS 100 /* when descriptors have run out */
+#define HEAD_TIMEOUT_MS   10000
+
+struct http_server {
+    struct sock_group group;
+    struct http_site site;
+    size_t max_connections;
+    struct lws_vhost *vhost; /* lives as long as the loop */
+    int fd;
+    uint16_t port;
+    struct loop_io io;
+    struct loop_timer backoff;
+};
+
+static const struct lws_protocols protocols[] = {
+    {SOCK_PROTOCOL, sock_callback, 0, 0, 0, NULL, 0},
+    {NULL,          NULL,          0, 0, 0, NULL, 0},
+};
+
+static void on_backoff_over(struct loop_timer *t)
+{
+    struct http_server *s = CONTAINER_OF(t, struct http_server, backoff);
+
+    loop_io_set(&s->io, EPOLLIN);
+}
+
+static void on_acceptable(struct loop_io *io, uint32_t events)
+{
+    struct http_server *s = CONTAINER_OF(io, struct http_server, io);
+
+    (void)events;
+    for (int i = 0; i < ACCEPT_BURST; i++) {
+        int fd = accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int on = 1;
+
+        if (fd < 0) {
+            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+                log_debug(NULL, "accept: %s", error_text(-errno));
+                loop_io_set(io, 0); /* it would stay readable and spin */
+                loop_timer_start(s->site.loop, &s->backoff, ACCEPT_BACKOFF_MS, on_backoff_over);
+            }
+            return;
+        }
+        if (s->group.n_open >= s->max_connections) {
+            close(fd);
+            continue;
+        }
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* only costs latency */
+        http_conn_open(&s->site, s->vhost, fd);
+    }
+}
+
+/* The address to bind: "" is all of IPv6 and IPv4, or IPv4 alone where there is no IPv6. */
+static int make_address(const char *host, uint16_t port, struct sockaddr_storage *ret)
+{
+    struct sockaddr_in *v4 = (struct sockaddr_in *)ret;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret;
+
+    *ret = (struct sockaddr_storage){0};
+    if (inet_pton(AF_INET, host, &v4->sin_addr) == 1) {
+        v4->sin_family = AF_INET;
+        v4->sin_port = htons(port);
+        return (int)sizeof(*v4);
+    }
+    if (!*host || inet_pton(AF_INET6, host, &v6->sin6_addr) == 1) {
+        v6->sin6_family = AF_INET6;
+        v6->sin6_port = htons(port);
+        return (int)sizeof(*v6);
+    }
+    return -EINVAL;
+}
+
+static int listen_on(const char *host, uint16_t port)
+{
+    _cleanup_close_ int fd = -1;
+    struct sockaddr_storage address;
+    int size = make_address(host, port, &address);
+    int on = 1, off = 0;
+
+    if (size < 0)
+        return size;
+    fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
+        return -errno;
+    if (!*host && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) < 0)
+        return -errno;
+    if (bind(fd, (const struct sockaddr *)&address, (socklen_t)size) < 0)
+        return -errno;
+    if (listen(fd, BACKLOG) < 0)
+        return -errno;
+    return TAKE_FD(fd);
+}
+
+static uint16_t bound_port(int fd)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t size = sizeof(address);
+
+    if (getsockname(fd, (struct sockaddr *)&address, &size) < 0)
+        return 0;
+    if (address.ss_family == AF_INET6)
+        return ntohs(((const struct sockaddr_in6 *)&address)->sin6_port);
+    return ntohs(((const struct sockaddr_in *)&address)->sin_port);
+}
+
+static int open_listener(struct http_server *s, const char *host, uint16_t port, struct error *err)
+{
+    s->fd = listen_on(host, port);
+    if (s->fd == -EAFNOSUPPORT && !*host)
+        s->fd = listen_on("0.0.0.0", port);
+    if (s->fd < 0)
+        return error_set(err, s->fd, "listen on %s:%u: %s", *host ? host : "*", port,
+                         error_text(s->fd));
+    s->port = bound_port(s->fd);
+    return 0;
+}
+
+static int open_vhost(struct http_server *s, struct error *err)
+{
+    struct lws_context_creation_info info = {0};
+
+    info.port = CONTEXT_PORT_NO_LISTEN;
+    info.vhost_name = "http";
+    info.protocols = protocols;
+    info.user = &s->group;
+    s->vhost = lws_create_vhost(loop_context(s->site.loop), &info);
+    return s->vhost ? 0 : error_set(err, -ENOMEM, "cannot create the HTTP server");
+}
+
+int http_server_open(struct http_server **ret,
+                     struct loop *loop,
+                     const struct http_server_options *o,
+                     struct error *err)
+{
+    _cleanup_(http_server_closep) struct http_server *s = xcalloc(1, sizeof(*s));
+    int r;
+
+    s->fd = -1;
+    s->site.loop = loop;
+    s->site.handler = o->handler;
+    s->site.owner = o->owner;
+    s->site.head_timeout_ms = o->head_timeout_ms ? o->head_timeout_ms : HEAD_TIMEOUT_MS;
+    s->max_connections = o->max_connections;
+    list_init(&s->site.conns);
+
+    r = open_listener(s, o->host, o->port, err);
+    if (r < 0)
+        return r;
+    r = open_vhost(s, err);
+    if (r < 0)
+        return r;
+    r = loop_io_start(loop, &s->io, s->fd, EPOLLIN, on_acceptable);
+    if (r < 0)
+        return error_set(err, r, "listen: %s", error_text(r));
+    *ret = TAKE_PTR(s);
+    return 0;
+}
+
+/* The last socket is closed, WebSocket peers included, and with it the last who counts on s->group. */
+static void on_empty(struct sock_group *g)
+{
+    struct http_server *s = CONTAINER_OF(g, struct http_server, group);
+
+    free(s->site.slots);
+    free(s);
+}
+
+void http_server_close(struct http_server *s)
+{
+    if (!s)
+        return;
+    loop_io_stop(&s->io);
+    loop_timer_stop(&s->backoff);
+    if (s->fd >= 0)
+        close(s->fd);
+    s->fd = -1;
+    while (!list_empty(&s->site.conns))
+        http_conn_free(http_conn_of_link(s->site.conns.next));
+
+    if (s->group.n_open)
+        s->group.on_empty = on_empty;
+    else
+        on_empty(&s->group);
+}
+
+uint16_t http_server_port(const struct http_server *s)
+{
+    return s->port;
+}
+
+bool http_respond(struct http_server *s, uint64_t request_id, const struct http_response *response)
+{
+    struct http_conn *c = http_conn_find(&s->site, request_id);
+
+    if (!c)
+        return false;
+    http_conn_respond(c, response);
+    return true;
+}

@@ -1,0 +1,23 @@
+#pragma once
+
+/*
+ * The accepting side of a WebSocket peer: our own framing (ws_frame.h) on a socket whose HTTP upgrade
+ * was answered already. For http_server.c.
+ */
+
+#include "net/http_server.h"
+#include "net/sock.h"
+
+/*
+ * Moves the socket into a new peer, which belongs to whom accept->on_accept hands it. `data` are bytes
+ * that came behind the upgrade request.
+ */
+void ws_accept_open(struct loop *loop,
+                    struct sock *sock,
+                    const struct ws_accept *accept,
+                    const void *data,
+                    size_t size);
+
+/* Sec-WebSocket-Accept for a Sec-WebSocket-Key; -EINVAL when the key is not 16 bytes of base64. */
+#define WS_ACCEPT_KEY_SIZE 32
+int ws_accept_key(const char *key, char ret[WS_ACCEPT_KEY_SIZE]) _nodiscard_;
