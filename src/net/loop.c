@@ -29,7 +29,8 @@
 #define NS_PER_MS      UINT64_C(1000000)
 #define NS_PER_S       UINT64_C(1000000000)
 #define SERVICE_BUFFER ((size_t)16 * 1024)
-#define UV_CLOSE_TURNS 8 /* lws closes its handles in stages of one turn each */
+#define SCRATCH        ((size_t)64 * 1024) /* more than one TLS record */
+#define UV_CLOSE_TURNS 8                   /* lws closes its handles in stages of one turn each */
 
 struct loop {
     struct lws_context *context;
@@ -39,6 +40,7 @@ struct loop {
     SSL_CTX *tls;
     bool is_stopped;
     bool is_vhost_tls;
+    char *scratch;
 
     int epoll_fd; /* lws watches a duplicate, which it closes */
     struct epoll_event *batch;
@@ -372,6 +374,7 @@ void loop_free(struct loop *loop)
     closep(&loop->timer_fd);
     closep(&loop->wake_fd);
     closep(&loop->signal_fd);
+    free(loop->scratch);
     free(loop->ca_file);
     free(loop);
 }
@@ -405,6 +408,14 @@ struct lws_context *loop_context(struct loop *loop)
 struct lws_vhost *loop_client_vhost(struct loop *loop)
 {
     return loop->vhost;
+}
+
+char *loop_scratch(struct loop *loop, size_t *ret_size)
+{
+    if (!loop->scratch)
+        loop->scratch = xmalloc(SCRATCH);
+    *ret_size = SCRATCH;
+    return loop->scratch;
 }
 
 struct ssl_ctx_st *loop_tls_context(struct loop *loop, struct error *err)

@@ -49,6 +49,9 @@ struct lws_vhost *loop_client_vhost(struct loop *loop); /* for net/ only; plain 
 struct lws_vhost *loop_tls_vhost(struct loop *loop, struct error *err);
 struct ssl_ctx_st *loop_tls_context(struct loop *loop, struct error *err);
 
+/* Room to read into, shared by all: its content lasts until the next read. For net/ only. */
+char *loop_scratch(struct loop *loop, size_t *ret_size);
+
 /*
  * Timer: a member of the object it serves, zero-initialised, one shot. The callback finds its object
  * with CONTAINER_OF. Starting a running timer moves it. Stop it before the object goes.

@@ -1,0 +1,66 @@
+#pragma once
+
+/*
+ * Incremental parser of one HTTP/1 response: pure, fed with whatever pieces arrive. It copies the line
+ * it is in and nothing else; body bytes are handed out where they lie in the caller's buffer.
+ *
+ *     HEAD_STATUS -> HEAD_FIELDS -> BODY_* -> DONE      1xx answers before the real one are skipped
+ *
+ * Storage is the caller's.
+ */
+
+#include "base/buf.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum http_parse_state {
+    PARSE_STATUS,
+    PARSE_FIELDS,
+    PARSE_LENGTH, /* body of known length */
+    PARSE_UNTIL_EOF,
+    PARSE_CHUNK_SIZE,
+    PARSE_CHUNK,
+    PARSE_CHUNK_END,
+    PARSE_TRAILER,
+    PARSE_DONE,
+    PARSE_UPGRADED, /* everything that follows belongs to the other protocol */
+    PARSE_FAILED,
+};
+
+enum http_piece {
+    HTTP_MORE,  /* all input is consumed */
+    HTTP_HEAD,  /* status and fields are known; a body may follow */
+    HTTP_BODY,  /* *ret_data, *ret_size: not empty */
+    HTTP_END,   /* the response is complete, input behind it is left alone */
+    HTTP_ERROR, /* http_parser.problem says why */
+};
+
+struct http_parser {
+    enum http_parse_state state;
+    struct buf line;
+    size_t head_left; /* bytes that head, chunk lines and trailers may still use */
+    size_t max_head;
+    uint64_t body_left;
+    uint64_t length;
+    bool has_length;
+    bool is_chunked;
+    bool is_head_request;
+    bool is_upgrade; /* 101 and 200 start another protocol */
+    int status;
+    char content_type[128]; /* cut when longer */
+    const char *problem;
+};
+
+void http_parser_init(struct http_parser *p, size_t max_head);
+void http_parser_done(struct http_parser *p);
+
+/* Takes the next piece from the front of *data, which it moves; call it until HTTP_MORE, END or ERROR. */
+enum http_piece http_parser_next(struct http_parser *p,
+                                 const char **data,
+                                 size_t *size,
+                                 const char **ret_data,
+                                 size_t *ret_size);
+
+/* The connection ended: true when the response is complete with that. */
+bool http_parser_eof(struct http_parser *p);

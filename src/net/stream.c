@@ -1,0 +1,572 @@
+#include "net/stream.h"
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/str.h"
+#include "net/resolve.h"
+#include "net/tls.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/ssl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#define READS_PER_TURN      4
+#define BACKLOG_RETRY_MS    20 /* a unix listener whose backlog is full */
+#define CONSUME_LARGE_QUEUE ((size_t)256 * 1024)
+
+enum stream_state {
+    STREAM_RESOLVING,
+    STREAM_CONNECTING,
+    STREAM_HANDSHAKING,
+    STREAM_OPEN,
+    STREAM_ENDED,
+};
+
+struct stream {
+    enum stream_state state;
+    struct loop *loop;
+    struct address address;
+    const struct stream_handler *handler;
+    void *owner;
+    bool is_insecure;
+
+    struct resolve *resolve;
+    struct addrinfo *list;
+    struct addrinfo *next; /* to be tried after the current one fails */
+
+    int fd;
+    struct loop_io io;
+    struct loop_timer timer; /* what must happen soon, but not now: see `later` */
+    void (*later)(struct stream *s);
+    SSL *ssl;
+    bool is_read_blocked_by_write; /* TLS wants to write before it can read on */
+
+    struct buf queue;
+    size_t sent; /* of the queue's front */
+    bool is_shutdown;
+    bool is_write_dead;
+    bool is_paused;
+
+    bool is_busy; /* a handler may be running: free later */
+    bool is_freed;
+
+    int code; /* of an end that is still to be reported */
+    char message[512];
+};
+
+static void set_state(struct stream *s, enum stream_state state)
+{
+    assert(state > s->state || (s->state == STREAM_CONNECTING && state == STREAM_CONNECTING));
+    s->state = state;
+}
+
+static void release(struct stream *s)
+{
+    loop_timer_stop(&s->timer);
+    loop_io_stop(&s->io);
+    resolve_cancel(TAKE_PTR(s->resolve));
+    SSL_free(TAKE_PTR(s->ssl));
+    closep(&s->fd);
+    s->fd = -1;
+}
+
+static void destroy(struct stream *s)
+{
+    release(s);
+    if (s->list)
+        freeaddrinfo(s->list);
+    buf_done(&s->queue);
+    free(s);
+}
+
+/* Every entry from the loop is wrapped in enter() and leave(): the stream may be freed in between. */
+static void enter(struct stream *s)
+{
+    assert(!s->is_busy);
+    s->is_busy = true;
+}
+
+static void leave(struct stream *s)
+{
+    s->is_busy = false;
+    if (s->is_freed)
+        destroy(s);
+}
+
+static void on_later(struct loop_timer *t)
+{
+    struct stream *s = CONTAINER_OF(t, struct stream, timer);
+
+    enter(s);
+    s->later(s);
+    leave(s);
+}
+
+static void do_later(struct stream *s, uint64_t delay_ms, void (*fn)(struct stream *s))
+{
+    s->later = fn;
+    loop_timer_start(s->loop, &s->timer, delay_ms, on_later);
+}
+
+static void report_end(struct stream *s)
+{
+    s->handler->on_end(s->owner, s->code, s->message);
+}
+
+static void set_ended(struct stream *s, int code, const char *message)
+{
+    release(s);
+    set_state(s, STREAM_ENDED);
+    s->code = code;
+    str_copy(s->message, sizeof(s->message), message);
+}
+
+static void end(struct stream *s, int code, const char *message)
+{
+    if (s->is_freed || s->state == STREAM_ENDED)
+        return;
+    set_ended(s, code, message);
+    if (s->is_busy)
+        report_end(s);
+    else
+        do_later(s, 0, report_end);
+}
+
+static void end_with(struct stream *s, int code, const char *doing, const char *why)
+{
+    char message[512];
+
+    (void)snprintf(message, sizeof(message), "%s %s: %s", doing, s->address.display, why);
+    end(s, code, message);
+}
+
+static void end_errno(struct stream *s, int code, const char *doing)
+{
+    end_with(s, code, doing, error_text(code));
+}
+
+static void end_tls(struct stream *s)
+{
+    long verdict = s->state == STREAM_HANDSHAKING ? SSL_get_verify_result(s->ssl) : X509_V_OK;
+    char text[128];
+
+    if (verdict != X509_V_OK && !s->is_insecure) {
+        end_with(s, -EPROTO, "TLS with", X509_verify_cert_error_string(verdict));
+        return;
+    }
+    end_with(s, -EPROTO, "TLS with", tls_error_text(text, sizeof(text)));
+}
+
+static void on_io(struct loop_io *io, uint32_t events);
+
+/* The events to wait for follow from the state alone. */
+static void update_watch(struct stream *s)
+{
+    bool wants_write = s->state == STREAM_CONNECTING || s->is_read_blocked_by_write ||
+                       (s->state == STREAM_OPEN && s->queue.size > s->sent && !s->is_write_dead);
+    bool wants_read = s->state == STREAM_HANDSHAKING || (s->state == STREAM_OPEN && !s->is_paused);
+    uint32_t events = (wants_read ? (uint32_t)EPOLLIN : 0) | (wants_write ? (uint32_t)EPOLLOUT : 0);
+
+    if (s->is_freed || s->fd < 0)
+        return;
+    /* A hang-up is reported even when nothing is asked for, and would spin: so no watch at all then. */
+    if (events == 0) {
+        loop_io_stop(&s->io);
+    } else if (s->io.loop) {
+        loop_io_set(&s->io, events);
+    } else {
+        int r = loop_io_start(s->loop, &s->io, s->fd, events, on_io);
+
+        if (r < 0) {
+            /* Never reported from here: this may be inside a call of the owner's. */
+            set_ended(s, r, error_text(r));
+            do_later(s, 0, report_end);
+        }
+    }
+}
+
+/* Sending */
+
+/* Bytes sent, -EAGAIN, or why the peer takes no more. */
+static ssize_t send_some(struct stream *s, const char *data, size_t size)
+{
+    ssize_t n;
+
+    if (!s->ssl) {
+        n = send(s->fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+        return n < 0 ? -errno : n;
+    }
+    n = SSL_write(s->ssl, data, size > INT_MAX ? INT_MAX : (int)size);
+    if (n > 0)
+        return n;
+    switch (SSL_get_error(s->ssl, (int)n)) {
+    case SSL_ERROR_WANT_READ:
+    case SSL_ERROR_WANT_WRITE: return -EAGAIN;
+    default: return -EPIPE;
+    }
+}
+
+static void finish_output(struct stream *s)
+{
+    buf_done(&s->queue);
+    s->sent = 0;
+    if (!s->is_shutdown || s->is_write_dead)
+        return;
+    if (s->ssl)
+        (void)SSL_shutdown(
+            s->ssl); /* close_notify, the half-close of TLS; the answer is read as EOF */
+    else
+        (void)shutdown(s->fd, SHUT_WR); /* a peer that is gone already shows when reading */
+    s->is_write_dead = true;
+}
+
+static void flush(struct stream *s)
+{
+    while (s->sent < s->queue.size && !s->is_write_dead) {
+        ssize_t n = send_some(s, s->queue.data + s->sent, s->queue.size - s->sent);
+
+        if (n == -EAGAIN || n == -EINTR)
+            break;
+        if (n < 0) {
+            s->is_write_dead = true;
+            break;
+        }
+        s->sent += (size_t)n;
+    }
+    if (s->sent == s->queue.size || s->is_write_dead) {
+        finish_output(s);
+    } else if (s->sent >= CONSUME_LARGE_QUEUE) {
+        buf_consume(&s->queue, s->sent);
+        s->sent = 0;
+    }
+}
+
+/* Receiving */
+
+/* Bytes read, 0 at the end, -EAGAIN, or why the connection broke. */
+static ssize_t receive_some(struct stream *s, char *data, size_t size)
+{
+    ssize_t n;
+
+    s->is_read_blocked_by_write = false;
+    if (!s->ssl) {
+        n = recv(s->fd, data, size, MSG_DONTWAIT);
+        return n < 0 ? -errno : n;
+    }
+    errno = 0;
+    n = SSL_read(s->ssl, data, (int)size);
+    if (n > 0)
+        return n;
+    switch (SSL_get_error(s->ssl, (int)n)) {
+    case SSL_ERROR_ZERO_RETURN: return 0;
+    case SSL_ERROR_WANT_WRITE: s->is_read_blocked_by_write = true; return -EAGAIN;
+    case SSL_ERROR_WANT_READ: return -EAGAIN;
+    case SSL_ERROR_SYSCALL: return errno ? -errno : -ECONNRESET;
+    default: return -ECONNRESET; /* also an end without close_notify: the data may be cut */
+    }
+}
+
+static void receive(struct stream *s)
+{
+    size_t size;
+    char *data = loop_scratch(s->loop, &size);
+
+    for (int i = 0; i < READS_PER_TURN; i++) {
+        ssize_t n = receive_some(s, data, size);
+
+        if (n == -EAGAIN || n == -EINTR)
+            return;
+        if (n < 0) {
+            end_errno(s, (int)n, "read from");
+            return;
+        }
+        if (n == 0) {
+            end(s, 0, "");
+            return;
+        }
+        s->handler->on_data(s->owner, data, (size_t)n);
+        if (s->is_freed || s->state == STREAM_ENDED || s->is_paused)
+            return;
+        /* A short read has emptied the socket; asking again would only cost. TLS reads one record each. */
+        if ((size_t)n < size && !s->ssl)
+            return;
+    }
+}
+
+/* Connecting */
+
+static void opened(struct stream *s)
+{
+    set_state(s, STREAM_OPEN);
+    flush(s);
+    if (s->is_busy)
+        s->handler->on_open(s->owner);
+}
+
+static void handshake(struct stream *s)
+{
+    int r = SSL_connect(s->ssl);
+
+    s->is_read_blocked_by_write = false;
+    if (r == 1) {
+        opened(s);
+        return;
+    }
+    switch (SSL_get_error(s->ssl, r)) {
+    case SSL_ERROR_WANT_WRITE: s->is_read_blocked_by_write = true; return;
+    case SSL_ERROR_WANT_READ: return;
+    case SSL_ERROR_SYSCALL: end_errno(s, -ECONNRESET, "TLS with"); return;
+    default: end_tls(s); return;
+    }
+}
+
+static void start_tls(struct stream *s)
+{
+    struct error err = ERROR_INIT;
+    SSL_CTX *ctx = loop_tls_context(s->loop, &err);
+    bool is_ip;
+
+    if (!ctx) {
+        end(s, err.code, err.msg);
+        return;
+    }
+    s->ssl = SSL_new(ctx);
+    if (!s->ssl || SSL_set_fd(s->ssl, s->fd) != 1) {
+        end_tls(s);
+        return;
+    }
+    is_ip = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(s->ssl), s->address.host) == 1;
+    if (!is_ip && (SSL_set1_host(s->ssl, s->address.host) != 1 ||
+                   SSL_set_tlsext_host_name(s->ssl, s->address.host) != 1)) {
+        end_tls(s);
+        return;
+    }
+    if (s->is_insecure)
+        SSL_set_verify(s->ssl, SSL_VERIFY_NONE, NULL);
+    set_state(s, STREAM_HANDSHAKING);
+    handshake(s);
+}
+
+static void connected(struct stream *s)
+{
+    if (s->address.is_tls)
+        start_tls(s);
+    else
+        opened(s);
+}
+
+static int dial(struct stream *s, const struct sockaddr *to, socklen_t size)
+{
+    int one = 1;
+
+    s->fd = socket(to->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (s->fd < 0)
+        return -errno;
+    if (to->sa_family != AF_UNIX) {
+        (void)setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+        (void)setsockopt(s->fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+    }
+    return connect(s->fd, to, size) < 0 ? -errno : 0;
+}
+
+static int dial_unix(struct stream *s)
+{
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+
+    str_copy(to.sun_path, sizeof(to.sun_path), s->address.host);
+    return dial(s, (const struct sockaddr *)&to, sizeof(to));
+}
+
+static int dial_tcp(struct stream *s)
+{
+    const struct addrinfo *a = s->next;
+    struct sockaddr_storage to = {0};
+
+    s->next = a->ai_next;
+    memcpy(&to, a->ai_addr, a->ai_addrlen);
+    if (to.ss_family == AF_INET6)
+        ((struct sockaddr_in6 *)&to)->sin6_port = htons(s->address.port);
+    else
+        ((struct sockaddr_in *)&to)->sin_port = htons(s->address.port);
+    return dial(s, (const struct sockaddr *)&to, a->ai_addrlen);
+}
+
+static int attempt(struct stream *s)
+{
+    int r;
+
+    loop_io_stop(&s->io);
+    closep(&s->fd);
+    s->fd = -1;
+    r = s->address.is_unix ? dial_unix(s) : dial_tcp(s);
+    if (r == 0)
+        connected(s);
+    return r == -EINPROGRESS ? 0 : r;
+}
+
+static void dial_again(struct stream *s);
+
+/* Dials until something works or is under way; `r` is why the last attempt failed, 0 for none yet. */
+static void dial_next(struct stream *s, int r)
+{
+    do {
+        if (r == -EAGAIN && s->address.is_unix) {
+            closep(&s->fd);
+            s->fd = -1;
+            do_later(s, BACKLOG_RETRY_MS, dial_again);
+            return;
+        }
+        if (r < 0 && !s->next) {
+            end_errno(s, r, "connect");
+            return;
+        }
+        r = attempt(s);
+    } while (r < 0);
+    update_watch(s);
+}
+
+static void dial_again(struct stream *s)
+{
+    dial_next(s, 0);
+}
+
+static void finish_connect(struct stream *s)
+{
+    int code = 0;
+    socklen_t size = sizeof(code);
+
+    if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &code, &size) < 0)
+        code = errno;
+    if (code != 0)
+        dial_next(s, -code);
+    else
+        connected(s);
+}
+
+static void on_io(struct loop_io *io, uint32_t events)
+{
+    struct stream *s = CONTAINER_OF(io, struct stream, io);
+
+    enter(s);
+    if (s->state == STREAM_CONNECTING) {
+        finish_connect(s);
+    } else if (s->state == STREAM_HANDSHAKING) {
+        handshake(s);
+    } else {
+        if (events & (uint32_t)EPOLLOUT)
+            flush(s);
+        /* Hang-ups and errors are found out by reading, after what arrived before them. */
+        if (!s->is_paused && (events & ~(uint32_t)EPOLLOUT || s->is_read_blocked_by_write))
+            receive(s);
+    }
+    update_watch(s);
+    leave(s);
+}
+
+static void on_resolved(void *owner, int code, const char *text, struct addrinfo *list)
+{
+    struct stream *s = owner;
+
+    enter(s);
+    s->resolve = NULL;
+    s->list = s->next = list;
+    if (code < 0 || !list) {
+        end_with(s, -EHOSTUNREACH, "resolve", text);
+    } else {
+        set_state(s, STREAM_CONNECTING);
+        dial_next(s, 0);
+    }
+    leave(s);
+}
+
+static void start(struct stream *s)
+{
+    int r;
+
+    if (!s->address.is_unix) {
+        s->list = s->next = resolve_numeric(s->address.host);
+        if (!s->list) {
+            r = resolve_start(&s->resolve, s->loop, s->address.host, on_resolved, s);
+            if (r < 0)
+                end_errno(s, r, "resolve");
+            return;
+        }
+    }
+    set_state(s, STREAM_CONNECTING);
+    dial_next(s, 0);
+}
+
+struct stream *stream_open(const struct stream_options *o)
+{
+    struct stream *s = xcalloc(1, sizeof(*s));
+
+    s->loop = o->loop;
+    s->address = *o->address;
+    s->handler = o->handler;
+    s->owner = o->owner;
+    s->is_insecure = o->is_insecure;
+    s->fd = -1;
+    buf_init(&s->queue, o->max_queue);
+    start(s);
+    return s;
+}
+
+void stream_free(struct stream *s)
+{
+    if (!s)
+        return;
+    s->is_freed = true;
+    if (!s->is_busy)
+        destroy(s);
+    else
+        release(s); /* leave() does the rest */
+}
+
+int stream_write(struct stream *s, const void *data, size_t size)
+{
+    if (s->is_shutdown)
+        return -EPIPE;
+    if (s->is_write_dead || s->state == STREAM_ENDED)
+        return 0;
+    if (s->sent > 0 && size > s->queue.max - s->queue.size) {
+        buf_consume(&s->queue, s->sent);
+        s->sent = 0;
+    }
+    if (buf_append(&s->queue, data, size) < 0)
+        return -ENOBUFS;
+    if (s->state == STREAM_OPEN) {
+        flush(s);
+        update_watch(s);
+    }
+    return 0;
+}
+
+int stream_shutdown(struct stream *s)
+{
+    if (s->is_shutdown)
+        return -EPIPE;
+    s->is_shutdown = true;
+    if (s->state == STREAM_OPEN) {
+        flush(s);
+        update_watch(s);
+    }
+    return 0;
+}
+
+void stream_pause(struct stream *s, bool is_paused)
+{
+    s->is_paused = is_paused;
+    update_watch(s);
+}
+
+bool stream_is_open(const struct stream *s)
+{
+    return s->state == STREAM_OPEN;
+}
