@@ -28,6 +28,9 @@ void events_start(struct events *events); /* opens the stream; once */
 /* One listener at a time; NULL removes it. */
 void events_listen(struct events *events, const struct events_listener *listener, void *owner);
 
+/* An event that says nothing about the life of a container (exec_* and such); it is in no history. */
+bool events_is_noise(const struct event *e);
+
 /* Sequence numbers: [first, end) is in the history. */
 uint64_t events_first(const struct events *events);
 uint64_t events_end(const struct events *events);

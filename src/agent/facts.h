@@ -31,5 +31,8 @@ void facts_put_image(struct facts *facts, const char *image_id, char *digests);
 void facts_on_event(struct facts *facts, const char *type, const char *action, const char *id);
 void facts_clear(struct facts *facts);
 
-/* Bumped by facts_clear(): an answer asked for before a gap must not be cached after it. */
+/*
+ * Bumped whenever something may have changed: an answer that was asked for under another generation must
+ * not be cached.
+ */
 unsigned facts_generation(const struct facts *facts);

@@ -17,7 +17,7 @@ struct engine_info {
     char *daemon_started_at; /* creation time of network "bridge"; "" when absent */
     int64_t total_memory;
     int64_t n_cpus;
-    char **subnets; /* "172.17.0.0/16" of every network; n_subnets of them */
+    char **subnets; /* "172.17.0.0/16" of every network but macvlan and ipvlan ones */
     size_t n_subnets;
 };
 

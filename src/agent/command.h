@@ -1,0 +1,46 @@
+#pragma once
+
+/*
+ * One command: what it needs while it runs, and the table of everything the agent can do. commands.c owns
+ * it and decides when it starts; command.c carries it out.
+ */
+
+#include "agent/container_list.h"
+#include "agent/log_fetch.h"
+#include "agent/sender.h"
+#include "base/list.h"
+#include "docker/engine_info.h"
+
+struct commands;
+
+struct command {
+    struct commands *owner;
+    struct list link;
+    struct msg_command msg;
+    const struct action *action;
+    char *key; /* commands of one key run in order; NULL: any time */
+    struct loop_timer deadline;
+    struct engine *engine;
+    struct facts *facts;
+    const struct sender *sender;
+    /* What it waits for: at most one of these. */
+    struct engine_call *call;
+    struct engine_info_call *info;
+    struct container_list *list;
+    struct log_fetch *logs;
+};
+
+/* NULL when the agent does not know it. */
+const struct action *action_find(enum command_kind kind, const char *name);
+bool action_needs_container(const struct action *action);
+
+uint64_t command_deadline_ms(const struct command *c);
+
+/* Starts it. It ends with one reply and one call of command_finished(), perhaps before this returns. */
+void command_run(struct command *c);
+/* Stops what it waits for and answers with an error; then command_finished(). */
+void command_fail(struct command *c, const struct reply_error *e);
+void command_cancel_work(struct command *c);
+
+/* In commands.c: the command was answered and may go. */
+void command_finished(struct command *c);

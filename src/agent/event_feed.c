@@ -1,0 +1,141 @@
+#include "agent/event_feed.h"
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "proto/container_event.h"
+#include "proto/envelope.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define RETRY_MS           500
+#define HISTORY_TIMEOUT_MS 15000
+#define MAX_HISTORY_BODY   ((size_t)8 << 20)
+#define NS_PER_S           1000000000
+
+struct event_feed {
+    struct event_feed_options options;
+    struct engine_call *history; /* what the engine remembers from before our own history */
+    struct loop_timer retry;
+    uint64_t next; /* sequence number */
+};
+
+static int send_event(const struct event_feed *feed, const struct event *e)
+{
+    char when[TIME_TEXT_SIZE];
+    struct msg_container_event m = {
+        .container_id = e->id,
+        .container_name = (char *)(uintptr_t)event_attribute(e, "name"),
+        .image = (char *)(uintptr_t)event_attribute(e, "image"),
+        .action = e->action,
+        .timestamp = when,
+        .attributes = e->attributes,
+        .time_nano = feed->options.is_replay ? e->time_ns : 0,
+    };
+
+    (void)time_format_ns(e->time_ns, when);
+    memcpy(when + strlen("2026-11-23T01:53:00"), "Z",
+           2); /* whole seconds, as the Go agents say it */
+    return sender_send(
+        feed->options.sender,
+        envelope_event("container_event", msg_container_event_encode(&m), time_utc_ms()));
+}
+
+static void on_retry(struct loop_timer *t)
+{
+    event_feed_pump(CONTAINER_OF(t, struct event_feed, retry));
+}
+
+void event_feed_pump(struct event_feed *feed)
+{
+    struct events *events = feed->options.events;
+
+    if (feed->history || loop_timer_is_running(&feed->retry))
+        return; /* it goes on from there */
+    if (feed->next < events_first(events))
+        feed->next = events_first(events);
+    for (; feed->next < events_end(events); feed->next++) {
+        int r = send_event(feed, events_get(events, feed->next));
+
+        if (r == -ENOBUFS) {
+            loop_timer_start(engine_loop(feed->options.engine), &feed->retry, RETRY_MS, on_retry);
+            return;
+        }
+        if (r < 0)
+            log_warn(NULL, "an event could not be sent: %s", error_text(r));
+        events_set_sent(events, feed->next + 1);
+    }
+}
+
+/* The engine's answer: one event a line. Those that our own history has, too, are doubles for the server. */
+static void send_lines(struct event_feed *feed, const char *p)
+{
+    while (*p) {
+        size_t n = strcspn(p, "\n");
+        struct event e;
+
+        if (n > 0 && event_decode(p, n, &e, NULL) == 0) {
+            if (!events_is_noise(&e) && send_event(feed, &e) < 0)
+                log_warn(NULL, "an old event could not be sent");
+            event_done(&e);
+        }
+        p += n;
+        p += *p == '\n';
+    }
+}
+
+static void on_history(void *owner, const struct engine_reply *reply)
+{
+    struct event_feed *feed = owner;
+
+    feed->history = NULL;
+    if (reply->code < 0)
+        log_warn(NULL, "events since the last session cannot be read: %s", reply->message);
+    else
+        send_lines(feed, reply->body);
+    event_feed_pump(feed);
+}
+
+/* Events from before this process, or from before what it remembers. */
+static void read_history(struct event_feed *feed)
+{
+    static const char filters[] = "%7B%22type%22%3A%5B%22container%22%5D%7D";
+    int64_t from = feed->options.since_ns, to = events_covered_since(feed->options.events);
+    _cleanup_free_ char *path = xasprintf("/events?since=%lld.%09lld&until=%lld.%09lld&filters=%s",
+                                          (long long)(from / NS_PER_S),
+                                          (long long)(from % NS_PER_S), (long long)(to / NS_PER_S),
+                                          (long long)(to % NS_PER_S), filters);
+    struct error err = ERROR_INIT;
+    int r;
+
+    r = engine_call_start(&feed->history, feed->options.engine,
+                          &(struct engine_request){.path = path,
+                                                   .timeout_ms = HISTORY_TIMEOUT_MS,
+                                                   .max_body = MAX_HISTORY_BODY,
+                                                   .done = on_history,
+                                                   .owner = feed},
+                          &err);
+    if (r < 0)
+        log_warn(NULL, "events since the last session cannot be read: %s", err.msg);
+}
+
+struct event_feed *event_feed_new(const struct event_feed_options *o)
+{
+    struct event_feed *feed = xcalloc(1, sizeof(*feed));
+
+    feed->options = *o;
+    feed->next = o->is_replay ? events_seek(o->events, o->since_ns) : events_sent(o->events);
+    if (o->is_replay && o->since_ns > 0 && o->since_ns < events_covered_since(o->events))
+        read_history(feed);
+    event_feed_pump(feed);
+    return feed;
+}
+
+void event_feed_free(struct event_feed *feed)
+{
+    if (!feed)
+        return;
+    loop_timer_stop(&feed->retry);
+    engine_call_cancel(feed->history);
+    free(feed);
+}

@@ -1,0 +1,39 @@
+#pragma once
+
+/*
+ * Reads a container's logs: asks whether it has a TTY, then streams them through a collector that keeps
+ * the newest 10,000 lines and 4 MiB of encoded text.
+ */
+
+#include "docker/engine.h"
+#include "docker/json_scan.h"
+
+#define LOG_FETCH_MAX_LINES 10000
+#define LOG_FETCH_MAX_BYTES ((size_t)4 << 20)
+
+struct log_fetch;
+
+struct log_fetch_result {
+    int code; /* 0 or negative errno */
+    int status;
+    const char *message;
+    struct json_span logs; /* a JSON string; gone after the call */
+    bool is_truncated;
+};
+typedef void (*log_fetch_fn)(void *owner, const struct log_fetch_result *result);
+
+struct log_fetch_options {
+    struct engine *engine;
+    const char *container;     /* checked by the caller */
+    int64_t tail;              /* 0 to LOG_FETCH_MAX_LINES; the maximum stands for all, too */
+    const char *since, *until; /* RFC 3339 or unix seconds; NULL open */
+    uint64_t timeout_ms;
+    log_fetch_fn done;
+    void *owner;
+};
+
+/* Life cycle as engine_call. -EINVAL for a time that is none. */
+int log_fetch_start(struct log_fetch **ret, const struct log_fetch_options *o, struct error *err)
+    _nodiscard_;
+void log_fetch_cancel(struct log_fetch *fetch);
+DEFINE_CLEANUP(struct log_fetch *, log_fetch_cancel);

@@ -1,0 +1,125 @@
+#include "agent/session.h"
+#include "agent/commands.h"
+#include "agent/event_feed.h"
+#include "agent/inventory.h"
+#include "agent/sender.h"
+#include "base/alloc.h"
+#include "base/log.h"
+#include "proto/envelope.h"
+#include "proto/json_text.h"
+
+#include <errno.h>
+
+#define DEFAULT_MAX_MESSAGE ((size_t)8 << 20)
+
+struct session {
+    struct session_options options;
+    struct sender sender;
+    struct commands *commands;
+    struct event_feed *feed;
+    struct inventory *inventory;
+    session_done_fn stopped;
+    void *owner;
+};
+
+static void on_event(void *owner)
+{
+    struct session *session = owner;
+
+    event_feed_pump(session->feed);
+    if (session->inventory)
+        inventory_pump(session->inventory);
+}
+
+static void on_gap(void *owner)
+{
+    struct session *session = owner;
+
+    if (session->inventory)
+        inventory_resync(session->inventory);
+}
+
+static const struct events_listener listener = {.on_event = on_event, .on_gap = on_gap};
+
+struct session *session_new(const struct session_options *o)
+{
+    struct session *session = xcalloc(1, sizeof(*session));
+
+    session->options = *o;
+    session->sender = (struct sender){
+        .send = o->send,
+        .owner = o->owner,
+        .max_message = o->max_message ? o->max_message : DEFAULT_MAX_MESSAGE,
+    };
+    session->commands = commands_new(&(struct commands_options){
+        .loop = o->loop, .engine = o->engine, .facts = o->facts, .sender = session->sender});
+    session->feed = event_feed_new(&(struct event_feed_options){.engine = o->engine,
+                                                                .events = o->events,
+                                                                .sender = &session->sender,
+                                                                .is_replay = o->wants_event_replay,
+                                                                .since_ns = o->events_since_ns});
+    if (o->wants_inventory)
+        session->inventory = inventory_new(&(struct inventory_options){.engine = o->engine,
+                                                                       .facts = o->facts,
+                                                                       .events = o->events,
+                                                                       .sender = &session->sender});
+    events_listen(o->events, &listener, session);
+    return session;
+}
+
+/* Everything that sends without being asked. */
+static void stop_pushing(struct session *session)
+{
+    if (session->feed)
+        events_listen(session->options.events, NULL, NULL);
+    event_feed_free(TAKE_PTR(session->feed));
+    inventory_free(TAKE_PTR(session->inventory));
+}
+
+void session_free(struct session *session)
+{
+    if (!session)
+        return;
+    stop_pushing(session);
+    commands_free(session->commands);
+    free(session);
+}
+
+void session_on_message(struct session *session, const char *text, size_t size)
+{
+    struct error err = ERROR_INIT;
+    json_auto_t *v = json_text_parse(text, size, 0, &err);
+    struct msg_command m;
+    int r;
+
+    if (!v) {
+        log_warn(NULL, "the server sent something strange: %s", err.msg);
+        return;
+    }
+    r = msg_command_decode(v, &m, &err);
+    if (r == 0) {
+        commands_submit(session->commands, &m);
+    } else if (r == -ENOMSG) {
+        log_debug(LOG_FIELDS("type", envelope_type(v)), "message ignored");
+    } else {
+        log_warn(LOG_FIELDS("id", m.id), "malformed command: %s", err.msg);
+        sender_reply_error(&session->sender, (struct reply_to){m.kind, m.id},
+                           &(struct reply_error){.text = err.msg});
+    }
+    msg_command_done(&m);
+}
+
+static void on_drained(void *owner)
+{
+    struct session *session = owner;
+
+    session->stopped(session->owner); /* session may be gone now */
+}
+
+void session_stop(struct session *session, session_done_fn done, void *owner)
+{
+    session->stopped = done;
+    session->owner = owner;
+    stop_pushing(session);
+    commands_drain(session->commands, on_drained, session);
+}

@@ -1,0 +1,413 @@
+#include "docker/engine.h"
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/list.h"
+#include "base/str.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#define NEGOTIATION_TIMEOUT_MS 10000
+#define CONNECT_TIMEOUT_MS     5000
+#define MAX_VERSION_BODY       ((size_t)256 << 10)
+
+enum engine_state {
+    ENGINE_UNKNOWN,     /* API version not known, nobody asks */
+    ENGINE_NEGOTIATING, /* /version is on its way, calls wait */
+    ENGINE_READY,
+};
+
+struct engine {
+    struct loop *loop;
+    char *address;
+    enum engine_state state;
+    unsigned api_minor;
+    struct http_call *negotiation;
+    struct list waiting; /* calls */
+    struct list running;
+};
+
+enum call_state {
+    CALL_WAITING, /* for the API version */
+    CALL_RUNNING,
+    CALL_DONE, /* inside `done` */
+};
+
+struct engine_call {
+    struct engine *engine;
+    struct list link;
+    enum call_state state;
+    char *method, *path, *body;
+    struct engine_request request; /* its strings are the three above */
+    struct http_call *http;
+    bool is_paused;
+};
+
+static void call_set_state(struct engine_call *call, enum call_state state)
+{
+    assert(state > call->state);
+    call->state = state;
+}
+
+static void call_free(struct engine_call *call)
+{
+    list_unlink(&call->link);
+    http_call_cancel(call->http);
+    free(call->method);
+    free(call->path);
+    free(call->body);
+    free(call);
+}
+
+static void call_finish(struct engine_call *call, const struct engine_reply *reply)
+{
+    call_set_state(call, CALL_DONE);
+    call->http = NULL;
+    call->request.done(call->request.owner, reply);
+    call_free(call); /* call is gone now */
+}
+
+static void call_fail(struct engine_call *call, int code, const char *message)
+{
+    call_finish(call, &(struct engine_reply){
+                          .code = code, .message = message, .body = "", .content_type = ""});
+}
+
+int engine_status_code(int status)
+{
+    if (status < 300 || status == 304)
+        return 0;
+    switch (status) {
+    case 401:
+    case 403: return -EACCES;
+    case 404: return -ENOENT;
+    case 409: return -EBUSY;
+    default: break;
+    }
+    if (status < 400)
+        return -EPROTO;
+    return status < 500 ? -EINVAL : -EREMOTEIO;
+}
+
+/* A transport failure in our vocabulary; `ret` gets the text for humans. */
+static int describe_failure(const struct engine *engine,
+                            const struct http_result *result,
+                            struct error *ret)
+{
+    const char *detail = str_is_empty(result->message) ? error_text(result->code) : result->message;
+
+    switch (result->code) {
+    case -ETIMEDOUT:
+        return error_set(ret, -ETIMEDOUT, "docker engine did not answer in time: %s", detail);
+    case -EMSGSIZE: return error_set(ret, -EMSGSIZE, "answer of the docker engine is too large");
+    case -EPROTO: return error_set(ret, -EPROTO, "docker engine spoke no HTTP: %s", detail);
+    case -ECONNRESET:
+        return error_set(ret, -ECONNRESET, "docker engine broke the connection: %s", detail);
+    default:
+        return error_set(ret, -ENOTCONN, "docker engine not reachable at %s: %s", engine->address,
+                         detail);
+    }
+}
+
+/* The engine's {"message": "..."}, or what its status means. */
+static void describe_refusal(const struct http_result *result, struct error *ret)
+{
+    json_t *v = json_loadb(result->body, result->size, 0, NULL);
+    const char *message = json_string_value(json_object_get(v, "message"));
+
+    if (str_is_empty(message))
+        error_set(ret, -EREMOTEIO, "docker engine answered with status %d", result->status);
+    else
+        error_set(ret, -EREMOTEIO, "%s", message);
+    json_decref(v);
+}
+
+static void on_call_done(void *owner, const struct http_result *result)
+{
+    struct engine_call *call = owner;
+    struct engine *engine = call->engine;
+    struct error error = ERROR_INIT;
+    struct engine_reply reply = {.status = result->status,
+                                 .message = error.msg,
+                                 .body = result->body,
+                                 .size = result->size,
+                                 .content_type = result->content_type};
+    json_t *json = NULL;
+
+    call->http = NULL;
+    if (result->code < 0) {
+        reply.code = describe_failure(engine, result, &error);
+        if (reply.code != -ETIMEDOUT && reply.code != -EMSGSIZE)
+            engine->state = engine->state == ENGINE_READY ? ENGINE_UNKNOWN : engine->state;
+    } else {
+        reply.code = engine_status_code(result->status);
+        if (reply.code < 0)
+            describe_refusal(result, &error);
+    }
+    if (reply.code == 0 && call->request.wants_json && !call->request.on_data) {
+        json = json_loadb(result->body, result->size, 0, NULL);
+        reply.json = json;
+        if (!json)
+            reply.code = error_set(&error, -EPROTO, "docker engine sent no JSON");
+    }
+    call_finish(call, &reply);
+    json_decref(json);
+}
+
+static void on_call_data(void *owner, const void *data, size_t size)
+{
+    struct engine_call *call = owner;
+
+    call->request.on_data(call->request.owner, data, size);
+}
+
+static int call_run(struct engine_call *call, struct error *err)
+{
+    struct engine *engine = call->engine;
+    const struct engine_request *q = &call->request;
+    _cleanup_free_ char *path = xasprintf("/v1.%u%s", engine->api_minor, q->path);
+    uint64_t timeout_ms = q->timeout_ms || q->on_data ? q->timeout_ms : ENGINE_DEFAULT_TIMEOUT_MS;
+    int r;
+
+    r = http_call_start(&call->http, engine->loop,
+                        &(struct http_call_options){
+                            .address = engine->address,
+                            .method = q->method,
+                            .path = path,
+                            .body = q->body,
+                            .body_size = q->body ? strlen(q->body) : 0,
+                            .max_body = q->max_body ? q->max_body : ENGINE_DEFAULT_MAX_BODY,
+                            .connect_timeout_ms = CONNECT_TIMEOUT_MS,
+                            .timeout_ms = timeout_ms,
+                            .on_data = q->on_data ? on_call_data : NULL,
+                            .done = on_call_done,
+                            .owner = call,
+                        },
+                        err);
+    if (r < 0)
+        return r;
+    call_set_state(call, CALL_RUNNING);
+    list_unlink(&call->link);
+    list_append(&engine->running, &call->link);
+    if (call->is_paused)
+        http_call_pause(call->http, true);
+    return 0;
+}
+
+/* Lets the waiting calls go, or ends them when there is an error. Their owners may start and cancel others. */
+static void release_waiting(struct engine *engine, const struct error *failure)
+{
+    struct list batch;
+
+    list_init(&batch);
+    while (!list_empty(&engine->waiting)) {
+        struct list *l = engine->waiting.next;
+
+        list_unlink(l);
+        list_append(&batch, l);
+    }
+    while (!list_empty(&batch)) {
+        struct engine_call *call = CONTAINER_OF(batch.next, struct engine_call, link);
+        struct error err = ERROR_INIT;
+
+        if (failure)
+            call_fail(call, failure->code, failure->msg);
+        else if (call_run(call, &err) < 0)
+            call_fail(call, err.code, err.msg);
+    }
+}
+
+static int parse_minor(const json_t *v, const char *key, unsigned *ret)
+{
+    const char *s = json_string_value(json_object_get(v, key));
+    uint64_t minor;
+    int r;
+
+    if (!str_starts_with(s, "1."))
+        return -EPROTO;
+    r = parse_u64(s + 2, 10000, &minor);
+    if (r < 0)
+        return r;
+    *ret = (unsigned)minor;
+    return 0;
+}
+
+static int choose_version(struct engine *engine,
+                          const struct http_result *result,
+                          struct error *err)
+{
+    json_t *v = json_loadb(result->body, result->size, 0, NULL);
+    unsigned newest = 0, oldest = 0;
+    int r = parse_minor(v, "ApiVersion", &newest);
+
+    if (parse_minor(v, "MinAPIVersion", &oldest) < 0)
+        oldest = 0; /* engines may leave it out */
+    json_decref(v);
+    if (r < 0)
+        return error_set(err, -EPROTO, "%s is no docker engine: no ApiVersion", engine->address);
+    if (newest < ENGINE_API_MIN || oldest > ENGINE_API_MAX)
+        return error_set(err, -EPROTO,
+                         "docker engine speaks API 1.%u to 1.%u, 1.%d to 1.%d is supported", oldest,
+                         newest, ENGINE_API_MIN, ENGINE_API_MAX);
+    engine->api_minor = newest < ENGINE_API_MAX ? newest : ENGINE_API_MAX;
+    return 0;
+}
+
+static void on_version(void *owner, const struct http_result *result)
+{
+    struct engine *engine = owner;
+    struct error err = ERROR_INIT;
+    int r;
+
+    engine->negotiation = NULL;
+    if (result->code < 0) {
+        r = describe_failure(engine, result, &err);
+    } else if (result->status != 200) {
+        describe_refusal(result, &err);
+        r = engine_status_code(result->status);
+        err.code = r < 0 ? r : -EPROTO;
+        r = err.code;
+    } else {
+        r = choose_version(engine, result, &err);
+    }
+    engine->state = r < 0 ? ENGINE_UNKNOWN : ENGINE_READY;
+    release_waiting(engine, r < 0 ? &err : NULL);
+}
+
+static int negotiate(struct engine *engine, struct error *err)
+{
+    int r;
+
+    if (engine->state == ENGINE_NEGOTIATING)
+        return 0;
+    r = http_call_start(&engine->negotiation, engine->loop,
+                        &(struct http_call_options){
+                            .address = engine->address,
+                            .method = "GET",
+                            .path = "/version",
+                            .max_body = MAX_VERSION_BODY,
+                            .connect_timeout_ms = CONNECT_TIMEOUT_MS,
+                            .timeout_ms = NEGOTIATION_TIMEOUT_MS,
+                            .done = on_version,
+                            .owner = engine,
+                        },
+                        err);
+    if (r < 0)
+        return r;
+    engine->state = ENGINE_NEGOTIATING;
+    return 0;
+}
+
+int engine_new(struct engine **ret, const struct engine_options *o, struct error *err)
+{
+    struct engine *engine;
+
+    if (str_is_empty(o->address))
+        return error_set(err, -EINVAL, "no address of a docker engine");
+    engine = xcalloc(1, sizeof(*engine));
+    engine->loop = o->loop;
+    engine->address = xstrdup(o->address);
+    list_init(&engine->waiting);
+    list_init(&engine->running);
+    *ret = engine;
+    return 0;
+}
+
+void engine_free(struct engine *engine)
+{
+    if (!engine)
+        return;
+    assert(list_empty(&engine->waiting) && list_empty(&engine->running));
+    http_call_cancel(engine->negotiation);
+    free(engine->address);
+    free(engine);
+}
+
+const char *engine_address(const struct engine *engine)
+{
+    return engine->address;
+}
+
+struct loop *engine_loop(const struct engine *engine)
+{
+    return engine->loop;
+}
+
+unsigned engine_api_minor(const struct engine *engine)
+{
+    return engine->api_minor;
+}
+
+static struct engine_call *call_new(struct engine *engine, const struct engine_request *request)
+{
+    struct engine_call *call = xcalloc(1, sizeof(*call));
+
+    call->engine = engine;
+    call->request = *request;
+    call->request.method = call->method = xstrdup(request->method ? request->method : "GET");
+    call->request.path = call->path = xstrdup(request->path);
+    call->request.body = call->body = xstrdup(request->body);
+    list_init(&call->link);
+    list_append(&engine->waiting, &call->link);
+    return call;
+}
+
+int engine_call_start(struct engine_call **ret,
+                      struct engine *engine,
+                      const struct engine_request *request,
+                      struct error *err)
+{
+    struct engine_call *call = call_new(engine, request);
+    int r;
+
+    r = engine->state == ENGINE_READY ? call_run(call, err) : negotiate(engine, err);
+    if (r < 0) {
+        call_free(call);
+        return r;
+    }
+    *ret = call;
+    return 0;
+}
+
+void engine_call_cancel(struct engine_call *call)
+{
+    if (call && call->state != CALL_DONE)
+        call_free(call);
+}
+
+void engine_call_pause(struct engine_call *call, bool is_paused)
+{
+    call->is_paused = is_paused;
+    if (call->http)
+        http_call_pause(call->http, is_paused);
+}
+
+int engine_hijack_start(struct hijack **ret,
+                        struct engine *engine,
+                        const struct hijack_options *o,
+                        struct error *err)
+{
+    unsigned minor = engine->api_minor ? engine->api_minor : ENGINE_API_MIN;
+    _cleanup_free_ char *path = xasprintf("/v1.%u%s", minor, o->path);
+    struct hijack_options mine = *o;
+
+    mine.address = engine->address;
+    mine.path = path;
+    return hijack_start(ret, engine->loop, &mine, err);
+}
+
+char *engine_query_escape(const char *s)
+{
+    static const char plain[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~";
+    struct buf b = BUF_INIT(strlen(s) * 3);
+
+    for (; *s; s++) {
+        int r = strchr(plain, *s) ? buf_append_char(&b, *s)
+                                  : buf_printf(&b, "%%%02X", (unsigned char)*s);
+
+        assert(r == 0);
+    }
+    return buf_take(&b);
+}

@@ -1,0 +1,444 @@
+#include "docker/json_scan.h"
+#include "docker/utf8.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+
+struct scanner {
+    const char *p, *end;
+    bool needs_mending;
+};
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\n' || c == '\t' || c == '\r';
+}
+
+static void skip_space(struct scanner *s)
+{
+    while (s->p < s->end && is_space(*s->p))
+        s->p++;
+}
+
+static bool is_digit(const struct scanner *s)
+{
+    return s->p < s->end && *s->p >= '0' && *s->p <= '9';
+}
+
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+/* The code unit of the \uXXXX at `p`, or -1. */
+static int unit_at(const char *p, const char *end)
+{
+    int v = 0;
+
+    if (end - p < 6 || p[0] != '\\' || p[1] != 'u')
+        return -1;
+    for (int i = 2; i < 6; i++) {
+        int h = hex_value(p[i]);
+
+        if (h < 0)
+            return -1;
+        v = v * 16 + h;
+    }
+    return v;
+}
+
+/*
+ * The length of the escape at `p`, 0 when it is none. *ret_is_odd: well-formed, but no character (half a
+ * surrogate pair) or NUL.
+ */
+static size_t escape_at(const char *p, const char *end, bool *ret_is_odd)
+{
+    int unit, low;
+
+    *ret_is_odd = false;
+    if (end - p < 2)
+        return 0;
+    if (p[1] != 'u')
+        return p[1] && strchr("\"\\/bfnrt", p[1]) ? 2 : 0;
+    unit = unit_at(p, end);
+    if (unit < 0)
+        return 0;
+    *ret_is_odd = unit == 0 || (unit >= 0xd800 && unit <= 0xdfff);
+    if (unit < 0xd800 || unit > 0xdbff)
+        return 6;
+    low = unit_at(p + 6, end);
+    if (low < 0xdc00 || low > 0xdfff)
+        return 6;
+    *ret_is_odd = false;
+    return 12;
+}
+
+static bool check_string(struct scanner *s)
+{
+    s->p++;
+    while (s->p < s->end) {
+        unsigned char c = (unsigned char)*s->p;
+        size_t n = 1;
+
+        if (c == '"') {
+            s->p++;
+            return true;
+        }
+        if (c == '\\') {
+            bool is_odd;
+
+            n = escape_at(s->p, s->end, &is_odd);
+            s->needs_mending = s->needs_mending || is_odd;
+        } else if (c >= 0x80) {
+            n = utf8_length(s->p, (size_t)(s->end - s->p));
+        } else if (c < 0x20) {
+            n = 0;
+        }
+        if (n == 0)
+            return false;
+        s->p += n;
+    }
+    return false;
+}
+
+static bool skip_digits(struct scanner *s)
+{
+    if (!is_digit(s))
+        return false;
+    while (is_digit(s))
+        s->p++;
+    return true;
+}
+
+static bool check_number(struct scanner *s)
+{
+    if (*s->p == '-')
+        s->p++;
+    if (s->p < s->end && *s->p == '0')
+        s->p++;
+    else if (!skip_digits(s))
+        return false;
+    if (s->p < s->end && *s->p == '.') {
+        s->p++;
+        if (!skip_digits(s))
+            return false;
+    }
+    if (s->p < s->end && (*s->p == 'e' || *s->p == 'E')) {
+        s->p++;
+        if (s->p < s->end && (*s->p == '+' || *s->p == '-'))
+            s->p++;
+        return skip_digits(s);
+    }
+    return true;
+}
+
+static bool check_word(struct scanner *s, const char *word)
+{
+    size_t n = strlen(word);
+
+    if ((size_t)(s->end - s->p) < n || memcmp(s->p, word, n) != 0)
+        return false;
+    s->p += n;
+    return true;
+}
+
+static bool check_scalar(struct scanner *s)
+{
+    switch (*s->p) {
+    case '"': return check_string(s);
+    case 't': return check_word(s, "true");
+    case 'f': return check_word(s, "false");
+    case 'n': return check_word(s, "null");
+    default: return check_number(s);
+    }
+}
+
+/* `"key":` with space around, up to the value. */
+static bool check_key(struct scanner *s)
+{
+    skip_space(s);
+    if (s->p == s->end || *s->p != '"' || !check_string(s))
+        return false;
+    skip_space(s);
+    if (s->p == s->end || *s->p != ':')
+        return false;
+    s->p++;
+    return true;
+}
+
+/* What may follow a value: closing brackets, then a comma or the end. Returns false on anything else. */
+static bool check_after_value(struct scanner *s, const char *stack, size_t *depth)
+{
+    for (;;) {
+        skip_space(s);
+        if (*depth == 0)
+            return s->p == s->end;
+        if (s->p == s->end)
+            return false;
+        if (*s->p == ',') {
+            s->p++;
+            return stack[*depth - 1] != '}' || check_key(s);
+        }
+        if (*s->p != stack[*depth - 1])
+            return false;
+        s->p++;
+        (*depth)--;
+    }
+}
+
+/* A value at s->p: opens a container or reads a scalar. *ret_is_open: a first item or member must follow. */
+static bool check_value(struct scanner *s, char *stack, size_t *depth, bool *ret_is_open)
+{
+    char close;
+
+    *ret_is_open = false;
+    skip_space(s);
+    if (s->p == s->end)
+        return false;
+    if (*s->p != '{' && *s->p != '[')
+        return check_scalar(s);
+    if (*depth == JSON_SCAN_MAX_DEPTH)
+        return false;
+    close = *s->p++ == '{' ? '}' : ']';
+    stack[(*depth)++] = close;
+    skip_space(s);
+    if (s->p < s->end && *s->p == close)
+        return true; /* empty: check_after_value() closes it */
+    *ret_is_open = true;
+    return close != '}' || check_key(s);
+}
+
+int json_scan_check(const char *text, size_t size, struct error *err)
+{
+    struct scanner s = {.p = text, .end = text + size};
+    char stack[JSON_SCAN_MAX_DEPTH];
+    size_t depth = 0;
+    bool is_ok, is_open;
+
+    do {
+        is_ok = check_value(&s, stack, &depth, &is_open);
+        if (is_ok && !is_open)
+            is_ok = check_after_value(&s, stack, &depth);
+    } while (is_ok && (is_open || depth > 0));
+    if (!is_ok)
+        return error_set(err, -EBADMSG, "not JSON at byte %zu", (size_t)(s.p - text));
+    return s.needs_mending ? 1 : 0;
+}
+
+void json_scan_mend(char *text, size_t size)
+{
+    char *p = text, *end = text + size;
+
+    while ((p = memchr(p, '\\', (size_t)(end - p)))) {
+        bool is_odd;
+        size_t n = escape_at(p, end, &is_odd);
+
+        if (is_odd)
+            memcpy(p, "\\ufffd", 6);
+        p += n ? n : 1;
+    }
+}
+
+/* The end of the string that starts at `p`. */
+static const char *skip_string(const char *p, const char *end)
+{
+    p++;
+    while (p < end && *p != '"')
+        p += *p == '\\' ? 2 : 1;
+    return p + 1;
+}
+
+static const char *skip_container(const char *p, const char *end)
+{
+    size_t depth = 0;
+
+    while (p < end) {
+        switch (*p) {
+        case '"': p = skip_string(p, end); continue;
+        case '{':
+        case '[': depth++; break;
+        case '}':
+        case ']': depth--; break;
+        default: break;
+        }
+        p++;
+        if (depth == 0)
+            break;
+    }
+    return p;
+}
+
+static const char *skip_value(const char *p, const char *end)
+{
+    if (*p == '"')
+        return skip_string(p, end);
+    if (*p == '{' || *p == '[')
+        return skip_container(p, end);
+    while (p < end && *p != ',' && *p != '}' && *p != ']' && !is_space(*p))
+        p++;
+    return p;
+}
+
+static void skip_to(struct json_iter *it, bool comma)
+{
+    while (it->p < it->end && (is_space(*it->p) || (comma && *it->p == ',')))
+        it->p++;
+}
+
+void json_iter_init(struct json_iter *it, struct json_span value)
+{
+    *it = (struct json_iter){0};
+    if (value.n < 2 || (value.p[0] != '{' && value.p[0] != '['))
+        return;
+    it->p = value.p + 1;
+    it->end = value.p + value.n - 1;
+    it->is_object = value.p[0] == '{';
+}
+
+bool json_iter_next(struct json_iter *it, struct json_span *key, struct json_span *value)
+{
+    skip_to(it, true);
+    if (it->p == it->end)
+        return false;
+    *key = (struct json_span){"", 0};
+    if (it->is_object) {
+        const char *after = skip_string(it->p, it->end);
+
+        *key = (struct json_span){it->p + 1, (size_t)(after - it->p) - 2};
+        it->p = after;
+        skip_to(it, false);
+        it->p++; /* the colon */
+        skip_to(it, false);
+    }
+    value->p = it->p;
+    it->p = skip_value(it->p, it->end);
+    value->n = (size_t)(it->p - value->p);
+    return true;
+}
+
+bool json_span_is(struct json_span s, const char *text)
+{
+    return s.n == strlen(text) && memcmp(s.p, text, s.n) == 0;
+}
+
+struct json_span json_span_find(struct json_span object, const char *key)
+{
+    struct json_iter it;
+    struct json_span k, v;
+
+    json_iter_init(&it, object);
+    if (!it.is_object)
+        return (struct json_span){0};
+    while (json_iter_next(&it, &k, &v)) {
+        if (json_span_is(k, key))
+            return v;
+    }
+    return (struct json_span){0};
+}
+
+bool json_span_copy_string(struct json_span s, char *to, size_t capacity)
+{
+    if (s.n < 2 || s.p[0] != '"' || s.n - 2 >= capacity || memchr(s.p, '\\', s.n))
+        return false;
+    memcpy(to, s.p + 1, s.n - 2);
+    to[s.n - 2] = '\0';
+    return true;
+}
+
+/*
+ * The next piece of a string: how many source bytes it takes, and its JSON form in `out`; NULL in *ret_out
+ * when the bytes stand for themselves.
+ */
+static size_t escape_next(
+    const char *s, size_t size, char out[8], const char **ret_out, size_t *ret_n)
+{
+    static const char hex[] = "0123456789abcdef";
+    unsigned char c = (unsigned char)*s;
+    const char *shorts = "\"\\\n\r\t", *letters = "\"\\nrt", *found;
+    size_t n;
+
+    *ret_out = out;
+    if (c == 0 || c >= 0x80) {
+        n = c ? utf8_length(s, size) : 0;
+        *ret_out = n ? NULL : "\xef\xbf\xbd";
+        *ret_n = n ? n : 3;
+        return n ? n : 1;
+    }
+    found = strchr(shorts, c);
+    if (found) {
+        memcpy(out, (char[]){'\\', letters[found - shorts]}, 2);
+        *ret_n = 2;
+    } else if (c < 0x20) {
+        memcpy(out, (char[]){'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]}, 6);
+        *ret_n = 6;
+    } else {
+        *ret_out = NULL;
+        *ret_n = 1;
+    }
+    return 1;
+}
+
+static size_t plain_length(const char *s, size_t size)
+{
+    size_t i = 0;
+
+    while (i < size && (unsigned char)s[i] >= 0x20 && (unsigned char)s[i] < 0x80 && s[i] != '"' &&
+           s[i] != '\\')
+        i++;
+    return i;
+}
+
+int json_append_string(struct buf *b, const char *s, size_t size)
+{
+    size_t before = b->size;
+    int r = buf_append_char(b, '"');
+
+    while (r == 0 && size > 0) {
+        size_t n = plain_length(s, size), n_out = n;
+        const char *out = NULL;
+        char escape[8];
+
+        if (n == 0)
+            n = escape_next(s, size, escape, &out, &n_out);
+        r = buf_append(b, out ? out : s, n_out);
+        s += n;
+        size -= n;
+    }
+    if (r == 0)
+        r = buf_append_char(b, '"');
+    if (r < 0 && b->data) {
+        b->size = before;
+        b->data[before] = '\0';
+    }
+    return r;
+}
+
+size_t json_string_fit(const char *s, size_t size, size_t max, size_t *ret_encoded)
+{
+    size_t total = 0, used = 0;
+
+    while (used < size) {
+        size_t n = plain_length(s + used, size - used), n_out;
+        const char *out;
+        char escape[8];
+
+        if (n > max - total)
+            n = max - total;
+        n_out = n;
+        if (n == 0)
+            n = escape_next(s + used, size - used, escape, &out, &n_out);
+        if (n_out > max - total)
+            break;
+        total += n_out;
+        used += n;
+    }
+    *ret_encoded = total;
+    return used;
+}

@@ -1,0 +1,37 @@
+#pragma once
+
+/*
+ * The body of the engine's log and attach answers, taken apart. Without a TTY it is a sequence of frames
+ * (stream, three zero bytes, 32-bit big-endian size, payload), with one it is raw. Pure parser: input may
+ * be cut anywhere. Zero-initialised storage is the caller's; nothing to release.
+ */
+
+#include "base/macros.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LOG_MAX_FRAME ((uint32_t)16 << 20)
+
+enum log_stream { LOG_STDIN, LOG_STDOUT, LOG_STDERR, LOG_SYSTEM };
+#define LOG_N_STREAMS 4
+
+/* `is_start`: the piece begins a frame. Raw input is one frame of stdout without end. */
+typedef void (*log_piece_fn)(
+    void *owner, enum log_stream stream, const char *data, size_t size, bool is_start);
+
+struct log_demux {
+    bool is_raw;
+    log_piece_fn on_piece;
+    void *owner;
+    unsigned char header[8];
+    size_t header_size;
+    uint32_t left;  /* of the payload */
+    bool is_inside; /* the first piece of the frame was given */
+};
+
+void log_demux_init(struct log_demux *d, bool is_raw, log_piece_fn on_piece, void *owner);
+
+/* -EPROTO when the input is no sequence of frames; then give it nothing more. */
+int log_demux_feed(struct log_demux *d, const void *data, size_t size) _nodiscard_;
+bool log_demux_is_complete(const struct log_demux *d); /* the input ended between two frames */

@@ -1,0 +1,31 @@
+#pragma once
+
+/*
+ * Containers and images as the engine describes them, read from checked text (json_scan.h).
+ */
+
+#include "base/macros.h"
+#include "docker/json_scan.h"
+#include <stdbool.h>
+
+#define CONTAINER_ID_SIZE 65
+#define IMAGE_ID_SIZE     72 /* "sha256:" and 64 hex digits */
+
+/* An element of /containers/json, as far as we look into it. */
+struct container_element {
+    char id[CONTAINER_ID_SIZE];
+    char image_id[IMAGE_ID_SIZE];              /* "" when the engine gives none */
+    bool has_started_at, has_env, has_digests; /* the engine itself says so */
+};
+
+/* -EBADMSG when it has no id of 64 hex digits. */
+int container_element_read(struct json_span element, struct container_element *ret) _nodiscard_;
+
+/* From an inspect object: Config.Env as JSON object text; a name that comes twice has its last value. */
+char *container_inspect_env(struct json_span inspect);
+/* State.StartedAt as JSON string text; NULL when it was never started. */
+char *container_inspect_started_at(struct json_span inspect);
+bool container_inspect_has_tty(struct json_span inspect);
+
+/* RepoDigests of an image inspect object, "[]" when there are none. */
+char *image_inspect_digests(struct json_span inspect);

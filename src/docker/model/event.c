@@ -1,0 +1,75 @@
+#include "docker/model/event.h"
+#include "base/alloc.h"
+#include "base/str.h"
+
+#include <errno.h>
+#include <string.h>
+
+static char *get_text(const json_t *v, const char *key)
+{
+    const char *s = json_string_value(json_object_get(v, key));
+
+    return xstrdup(s ? s : "");
+}
+
+/* The members that are strings without NUL; the engine has no others. */
+static json_t *copy_strings(json_t *from)
+{
+    json_t *to = json_object(), *v;
+    const char *key;
+
+    json_object_foreach(from, key, v)
+    {
+        if (json_is_string(v) && strlen(json_string_value(v)) == json_string_length(v) &&
+            json_object_set(to, key, v) < 0)
+            abort(); /* out of memory */
+    }
+    return to;
+}
+
+static int64_t read_time(const json_t *v)
+{
+    int64_t ns = json_integer_value(json_object_get(v, "timeNano"));
+
+    if (ns == 0 &&
+        __builtin_mul_overflow(json_integer_value(json_object_get(v, "time")), 1000000000, &ns))
+        ns = 0;
+    return ns;
+}
+
+int event_decode(const char *text, size_t size, struct event *ret, struct error *err)
+{
+    json_error_t why;
+    json_t *v = json_loadb(text, size, JSON_ALLOW_NUL, &why), *actor;
+
+    if (!json_is_object(v)) {
+        json_decref(v);
+        return error_set(err, -EBADMSG, "no event: %s", v ? "not an object" : why.text);
+    }
+    actor = json_object_get(v, "Actor");
+    *ret = (struct event){
+        .type = get_text(v, "Type"),
+        .action = get_text(v, "Action"),
+        .id = get_text(actor, "ID"),
+        .time_ns = read_time(v),
+        .attributes = copy_strings(json_object_get(actor, "Attributes")),
+    };
+    json_decref(v);
+    return 0;
+}
+
+void event_done(struct event *e)
+{
+    free(e->type);
+    free(e->action);
+    free(e->id);
+    json_decref(e->attributes);
+    *e = (struct event){0};
+}
+
+const char *event_attribute(const struct event *e, const char *name)
+{
+    const char *s = json_string_value(json_object_get(e->attributes, name));
+
+    return s ? s : "";
+}

@@ -1,0 +1,145 @@
+#include "docker/model/container.h"
+#include "docker/model/event.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define ID  "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define IMG "sha256:" ID
+
+static struct json_span span(const char *s)
+{
+    assert_int_equal(json_scan_check(s, strlen(s), NULL), 0);
+    return (struct json_span){s, strlen(s)};
+}
+
+static void test_element(void **state)
+{
+    struct container_element e;
+
+    (void)state;
+    assert_int_equal(
+        container_element_read(
+            span("{\"Names\":[\"/x\"],\"Id\":\"" ID "\",\"ImageID\":\"" IMG "\"}"), &e),
+        0);
+    assert_string_equal(e.id, ID);
+    assert_string_equal(e.image_id, IMG);
+    assert_false(e.has_env || e.has_started_at || e.has_digests);
+
+    assert_int_equal(
+        container_element_read(
+            span("{\"Id\":\"" ID "\",\"Env\":{},\"StartedAt\":1,\"RepoDigests\":[]}"), &e),
+        0);
+    assert_string_equal(e.image_id, "");
+    assert_true(e.has_env && e.has_started_at && e.has_digests);
+
+    assert_int_equal(container_element_read(span("{\"Id\":\"0123\"}"), &e), -EBADMSG);
+    assert_int_equal(container_element_read(span("{\"id\":\"" ID "\"}"), &e), -EBADMSG);
+    assert_int_equal(container_element_read(span("{\"Id\":\"" ID "0\"}"), &e), -EBADMSG);
+    assert_int_equal(container_element_read(span("[]"), &e), -EBADMSG);
+    assert_int_equal(container_element_read(span("null"), &e), -EBADMSG);
+}
+
+static const struct {
+    const char *inspect, *env;
+} envs[] = {
+    {"{\"Config\":{\"Env\":[\"A=1\",\"B=x=y\",\"C\",\"D=\"]}}",
+     "{\"A\":\"1\",\"B\":\"x=y\",\"C\":\"\",\"D\":\"\"}"                                        },
+    {"{\"Config\":{\"Env\":[\"A=1\",\"B=2\",\"A=3\"]}}",             "{\"A\":\"3\",\"B\":\"2\"}"},
+    {"{\"Config\":{\"Env\":[\"Q=\\\"\\u003c\",7,null,\"E=\\\\\"]}}",
+     "{\"Q\":\"\\\"\\u003c\",\"E\":\"\\\\\"}"                                                   },
+    {"{\"Config\":{\"Env\":[]}}",                                    "{}"                       },
+    {"{\"Config\":{\"Env\":null}}",                                  "{}"                       },
+    {"{}",                                                           "{}"                       },
+};
+
+static void test_env(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(envs) / sizeof(envs[0]); i++) {
+        char *env = container_inspect_env(span(envs[i].inspect));
+
+        assert_string_equal(env, envs[i].env);
+        (void)span(env);
+        free(env);
+    }
+}
+
+static void test_inspect(void **state)
+{
+    char *s;
+
+    (void)state;
+    s = container_inspect_started_at(
+        span("{\"State\":{\"StartedAt\":\"2026-11-23T01:00:00.5Z\"}}"));
+    assert_string_equal(s, "\"2026-11-23T01:00:00.5Z\"");
+    free(s);
+    assert_null(
+        container_inspect_started_at(span("{\"State\":{\"StartedAt\":\"0001-01-01T00:00:00Z\"}}")));
+    assert_null(container_inspect_started_at(span("{\"State\":{\"StartedAt\":\"\"}}")));
+    assert_null(container_inspect_started_at(span("{\"State\":{\"StartedAt\":5}}")));
+    assert_null(container_inspect_started_at(span("{}")));
+
+    assert_true(container_inspect_has_tty(span("{\"Config\":{\"Tty\":true}}")));
+    assert_false(container_inspect_has_tty(span("{\"Config\":{\"Tty\":false}}")));
+    assert_false(container_inspect_has_tty(span("{}")));
+
+    s = image_inspect_digests(span("{\"RepoDigests\":[\"a@sha256:1\"]}"));
+    assert_string_equal(s, "[\"a@sha256:1\"]");
+    free(s);
+    s = image_inspect_digests(span("{\"RepoDigests\":null}"));
+    assert_string_equal(s, "[]");
+    free(s);
+}
+
+static void test_event(void **state)
+{
+    static const char text[] =
+        "{\"status\":\"die\",\"id\":\"" ID
+        "\",\"from\":\"bb\",\"Type\":\"container\",\"Action\":\"die\","
+        "\"Actor\":{\"ID\":\"" ID
+        "\",\"Attributes\":{\"exitCode\":\"3\",\"name\":\"x\",\"odd\":1,\"nul\":\"a\\u0000\"}},"
+        "\"scope\":\"local\",\"time\":1700000000,\"timeNano\":1700000000123456789}";
+    struct event e;
+
+    (void)state;
+    assert_int_equal(event_decode(text, sizeof(text) - 1, &e, NULL), 0);
+    assert_string_equal(e.type, "container");
+    assert_string_equal(e.action, "die");
+    assert_string_equal(e.id, ID);
+    assert_true(e.time_ns == 1700000000123456789);
+    assert_string_equal(event_attribute(&e, "exitCode"), "3");
+    assert_string_equal(event_attribute(&e, "none"), "");
+    assert_int_equal(json_object_size(e.attributes), 2);
+    event_done(&e);
+
+    assert_int_equal(event_decode("{\"time\":1700000000}", 19, &e, NULL), 0);
+    assert_true(e.time_ns == 1700000000000000000);
+    assert_string_equal(e.action, "");
+    event_done(&e);
+    assert_int_equal(event_decode("{\"time\":9223372036854775807}", 28, &e, NULL), 0);
+    assert_true(e.time_ns == 0);
+    event_done(&e);
+
+    for (size_t n = 0; n < sizeof(text) - 1; n++)
+        assert_int_equal(event_decode(text, n, &e, NULL), -EBADMSG);
+    assert_int_equal(event_decode("[]", 2, &e, NULL), -EBADMSG);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_element),
+        cmocka_unit_test(test_env),
+        cmocka_unit_test(test_inspect),
+        cmocka_unit_test(test_event),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
