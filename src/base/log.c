@@ -75,7 +75,7 @@ static size_t utf8_length(const char *s)
 /* Leaves nothing that a terminal would obey or a JSON parser refuse. */
 static void put_escaped(struct buf *b, const char *s)
 {
-    for (size_t i = 0, n; s[i] && i < MAX_MSG; i += n ? n : 1) {
+    for (size_t i = 0, n; i < MAX_MSG && s[i]; i += n ? n : 1) {
         unsigned char c = (unsigned char)s[i];
 
         n = utf8_length(s + i);
