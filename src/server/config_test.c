@@ -1,0 +1,113 @@
+#include "base/str.h"
+#include "server/config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+/* cmocka.h needs them first */
+#include <cmocka.h>
+
+#define MAX_WORDS 4
+
+static int read_words(const char *const *words,
+                      const char *const *env,
+                      struct config *c,
+                      struct buf *errors)
+{
+    char *argv[MAX_WORDS + 2] = {(char *)(uintptr_t) "dockmond"};
+    int argc = 1;
+
+    for (size_t i = 0; i < MAX_WORDS && words[i]; i++)
+        argv[argc++] = (char *)(uintptr_t)words[i];
+    return config_read(argc, argv, env, c, errors);
+}
+
+static void test_defaults(void **state)
+{
+    struct buf errors = BUF_INIT(4096);
+    struct config c;
+
+    (void)state;
+    assert_int_equal(read_words((const char *const[MAX_WORDS]){0}, NULL, &c, &errors), 0);
+    assert_string_equal(c.host, "127.0.0.1");
+    assert_int_equal(c.port, 8001);
+    assert_int_equal(c.session_lifetime_ms, 24 * 3600 * 1000);
+    assert_int_equal(c.max_agent_message, 16 << 20);
+    config_done(&c);
+    buf_done(&errors);
+}
+
+static void test_flags_win_over_the_environment(void **state)
+{
+    static const char *const env[] = {"DOCKMOND_LISTEN=127.0.0.1:1", "DOCKMOND_DATA_DIR=/env",
+                                      NULL};
+    struct buf errors = BUF_INIT(4096);
+    struct config c;
+
+    (void)state;
+    assert_int_equal(
+        read_words((const char *const[MAX_WORDS]){"--listen", "[::1]:2"}, env, &c, &errors), 0);
+    assert_string_equal(c.host, "::1");
+    assert_int_equal(c.port, 2);
+    assert_string_equal(c.data_dir, "/env");
+    config_done(&c);
+    buf_done(&errors);
+}
+
+static void test_bad_values_are_named(void **state)
+{
+    static const struct {
+        const char *words[MAX_WORDS];
+        const char *named;
+    } cases[] = {
+        {{"--listen", "nowhere"},         "DOCKMOND_LISTEN"           },
+        {{"--listen", "127.0.0.1:70000"}, "127.0.0.1:70000"           },
+        {{"--listen", "0.0.0.0:8001"},    "--insecure-http"           },
+        {{"--log-level", "loud"},         "DOCKMOND_LOG_LEVEL"        },
+        {{"--log-format", "xml"},         "DOCKMOND_LOG_FORMAT"       },
+        {{"--session-lifetime", "1"},     "DOCKMOND_SESSION_LIFETIME" },
+        {{"--max-agent-message", "1"},    "DOCKMOND_MAX_AGENT_MESSAGE"},
+        {{"--no-such"},                   "--no-such"                 },
+        {{"sing"},                        "sing"                      },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct buf errors = BUF_INIT(4096);
+        struct config c;
+
+        assert_true(read_words(cases[i].words, NULL, &c, &errors) < 0);
+        if (!strstr(buf_str(&errors), cases[i].named))
+            fail_msg("case %zu: %s", i, buf_str(&errors));
+        config_done(&c);
+        buf_done(&errors);
+    }
+}
+
+static void test_plain_http_beyond_loopback_needs_a_word(void **state)
+{
+    struct buf errors = BUF_INIT(4096);
+    struct config c;
+
+    (void)state;
+    assert_int_equal(
+        read_words((const char *const[MAX_WORDS]){"--listen", "0.0.0.0:1", "--insecure-http"}, NULL,
+                   &c, &errors),
+        0);
+    config_done(&c);
+    buf_done(&errors);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_flags_win_over_the_environment),
+        cmocka_unit_test(test_bad_values_are_named),
+        cmocka_unit_test(test_plain_http_beyond_loopback_needs_a_word),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
