@@ -1,0 +1,115 @@
+// The live feed with a client written by hand on npm `ws`.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import WebSocket from 'ws';
+import { HandAgent, containerElement } from './lib/hand-agent.mjs';
+import { Server } from './lib/dockmon.mjs';
+import { eventually } from './lib/wait.mjs';
+
+let server, keys;
+
+before(async () => {
+  server = await Server.start();
+  keys = { viewer: await server.client('viewer'), operator: await server.client('operator') };
+});
+
+after(() => server?.remove());
+
+class Watcher {
+  constructor(headers) {
+    this.messages = [];
+    this.ws = new WebSocket(`${server.url.replace('http', 'ws')}/ws`, { headers });
+    this.ws.on('message', (d) => this.messages.push(JSON.parse(d)));
+    this.ws.on('error', () => {});
+    this.closed = new Promise((r) => this.ws.on('close', (code, reason) => r({ code, reason: reason.toString() })));
+  }
+
+  static as(role) {
+    return new Watcher({ authorization: `Bearer ${keys[role].key}` });
+  }
+
+  next(type, match = () => true) {
+    return eventually(() => this.messages.find((m) => m.type === type && match(m)), { what: type });
+  }
+}
+
+test('without a valid session the socket is closed with 1008', async () => {
+  assert.deepEqual(await new Watcher({}).closed, { code: 1008, reason: 'Authentication required' });
+  assert.deepEqual(await new Watcher({ cookie: 'session_id=nonsense' }).closed, { code: 1008, reason: 'Invalid or expired session' });
+});
+
+test('the cookie of a login is enough, from our own site only', async () => {
+  const r = await keys.viewer.fetch('POST', '/api/v2/auth/login', { body: { username: 'admin', password: await server.adminPassword() } });
+  const cookie = r.headers.get('set-cookie').split(';')[0];
+  const watcher = new Watcher({ cookie, origin: server.url });
+  await watcher.next('initial_state');
+  watcher.ws.close();
+  const foreign = new Watcher({ cookie, origin: 'https://evil.example' });
+  assert.equal((await foreign.closed).code, 1006, 'refused before the handshake');
+});
+
+test('state first, then what changes: hosts, containers, events', async () => {
+  const watcher = Watcher.as('operator');
+  const initial = await watcher.next('initial_state');
+  assert.deepEqual(watcher.messages[0], initial);
+  assert.deepEqual(Object.keys(initial.data).sort(), ['blackout', 'containers', 'hosts', 'settings']);
+  await watcher.next('containers_update');
+
+  const a = new HandAgent(server);
+  a.containers = [containerElement({ name: 'watched' })];
+  await a.connect(await server.token());
+  await watcher.next('host_status_changed', (m) => m.data.host_id === a.hostId && m.data.status === 'online');
+  const update = await watcher.next('containers_update', (m) => m.data.containers.some((c) => c.name === 'watched'));
+  assert.equal(update.data.hosts.find((h) => h.id === a.hostId).status, 'online');
+  assert.equal(update.data.containers.find((c) => c.name === 'watched').env.SECRET, 'hunter2');
+  a.event('container_event', { container_id: a.containers[0].Id, container_name: 'watched', image: 'nginx', action: 'start', timestamp: new Date().toISOString(), attributes: {} });
+  const event = await watcher.next('new_event', (m) => m.event.event_type === 'started');
+  assert.equal(event.event.container_name, 'watched');
+  await a.close();
+  await watcher.next('host_status_changed', (m) => m.data.host_id === a.hostId && m.data.status === 'offline');
+  watcher.ws.close();
+});
+
+test('a viewer never sees an environment', async () => {
+  const a = new HandAgent(server);
+  a.containers = [containerElement({ name: 'secretive' })];
+  await a.connect(await server.token());
+  const watcher = Watcher.as('viewer');
+  const update = await watcher.next('containers_update', (m) => m.data.containers.some((c) => c.name === 'secretive'));
+
+  assert.equal(update.data.containers.find((c) => c.name === 'secretive').env, null);
+  assert.ok(!JSON.stringify(watcher.messages).includes('hunter2'));
+  watcher.ws.close();
+  await a.close();
+});
+
+test('ping is answered, nonsense is an error message, a flood is limited', async () => {
+  const watcher = Watcher.as('viewer');
+  await watcher.next('initial_state');
+  watcher.ws.send('{"type":"ping"}');
+  await watcher.next('pong');
+  watcher.ws.send('nonsense');
+  await watcher.next('error', (m) => m.error === 'bad_message');
+  for (let i = 0; i < 300; i++) watcher.ws.send('{"type":"ping"}');
+  await watcher.next('error', (m) => m.error === 'rate_limit');
+  watcher.ws.close();
+});
+
+test('a client that does not read does not hold up another', async () => {
+  const sleepy = Watcher.as('operator');
+  await sleepy.next('initial_state');
+  sleepy.ws._socket.pause();
+  const a = new HandAgent(server);
+  a.containers = Array.from({ length: 2000 }, (_, i) => containerElement({ name: `mass-${i}` }));
+  await a.connect(await server.token());
+  const brisk = Watcher.as('viewer');
+  for (let round = 0; round < 6; round++) {
+    a.containers[0].Names = [`/round-${round}`];
+    await brisk.next('containers_update', (m) => m.data.containers.some((c) => c.name === `round-${round}`));
+  }
+  sleepy.ws._socket.resume();
+  await sleepy.next('containers_update', (m) => m.data.containers.some((c) => c.name === 'round-5'));
+  sleepy.ws.close();
+  brisk.ws.close();
+  await a.close();
+});
