@@ -29,6 +29,7 @@ struct server {
     struct auth *auth;
     struct fleet *fleet;
     struct sessions *sessions;
+    struct feed *feed;
     struct api *api;
     struct http_server *http;
 };
@@ -83,6 +84,31 @@ static int open_store(struct server *s, const struct config *config, struct erro
     return r;
 }
 
+static void on_host_changed(void *owner, const struct fleet_host *h)
+{
+    const struct server *s = owner;
+
+    if (s->feed)
+        feed_on_host(s->feed, h);
+}
+
+static void on_containers_changed(void *owner, const struct fleet_host *h)
+{
+    const struct server *s = owner;
+
+    (void)h;
+    if (s->feed)
+        feed_on_containers(s->feed);
+}
+
+static void on_event(void *owner, const struct event *e)
+{
+    const struct server *s = owner;
+
+    if (s->feed)
+        feed_on_event(s->feed, e);
+}
+
 static void wire(struct server *s, const struct config *config)
 {
     s->auth = auth_new(&(struct auth_options){
@@ -91,6 +117,7 @@ static void wire(struct server *s, const struct config *config)
         .store = s->store,
         .session_lifetime_ms = config->session_lifetime_ms,
     });
+    s->feed = feed_new(&(struct feed_options){.loop = s->loop, .auth = s->auth, .fleet = s->fleet});
     s->sessions = sessions_new(&(struct sessions_options){
         .loop = s->loop,
         .store_jobs = s->store_jobs,
@@ -98,6 +125,13 @@ static void wire(struct server *s, const struct config *config)
         .fleet = s->fleet,
         .max_message = config->max_agent_message,
         .poll_interval_ms = config->poll_interval_ms,
+        .observer =
+            {
+                       .on_host_changed = on_host_changed,
+                       .on_containers_changed = on_containers_changed,
+                       .on_event = on_event,
+                       .owner = s,
+                       },
     });
     s->api = api_new(&(struct api_options){
         .loop = s->loop,
@@ -106,6 +140,7 @@ static void wire(struct server *s, const struct config *config)
         .auth = s->auth,
         .fleet = s->fleet,
         .sessions = s->sessions,
+        .feed = s->feed,
         .session_lifetime_ms = config->session_lifetime_ms,
     });
 }
@@ -174,6 +209,7 @@ void server_free(struct server *s)
         return;
     if (s->sessions)
         sessions_stop(s->sessions); /* fails pending commands, so their API calls are answered */
+    feed_free(TAKE_PTR(s->feed)); /* what is still stored below is not shown any more */
     if (s->http)
         http_server_close(s->http);
     if (s->sessions)

@@ -4,13 +4,11 @@
 #include "base/str.h"
 #include "base/time.h"
 #include "server/api/call.h"
+#include "server/auth/credentials.h"
 
 #include <errno.h>
-#include <string.h>
-#include <strings.h>
 
 #define DEFAULT_TIMEOUT_MS 60000
-#define BEARER             "Bearer "
 
 struct api *api_new(const struct api_options *o)
 {
@@ -42,27 +40,6 @@ static void on_head(void *owner, const struct http_request *r, struct http_limit
     route_match_done(&m);
 }
 
-/* The part of "http://host:port" that must equal the Host header. */
-static const char *origin_host(const char *origin)
-{
-    const char *p = strstr(origin, "://");
-
-    return p ? p + 3 : origin;
-}
-
-/*
- * A browser says where a request comes from. One from another site must not use the cookie that the
- * browser adds by itself (cross-site request forgery, cross-site WebSocket hijacking).
- */
-static bool is_foreign_origin(const struct http_request *r)
-{
-    const char *origin = http_request_header(r, "origin"), *host = http_request_header(r, "host");
-
-    if (!origin)
-        return false;
-    return !host || strcasecmp(origin_host(origin), host) != 0;
-}
-
 static bool is_read(const char *method)
 {
     return str_eq(method, "GET") || str_eq(method, "HEAD");
@@ -79,7 +56,7 @@ static struct api_call *call_new(struct api *a, const struct http_request *r, st
     call->body = xmemdup(r->body, r->body_size + 1);
     call->body_size = r->body_size;
     call->peer = xstrdup(r->peer);
-    call->session_id = http_request_cookie(r, "session_id");
+    call->credentials = credentials_new(r);
     call->is_tls = r->is_tls;
     return call;
 }
@@ -110,7 +87,6 @@ static void on_identity(void *owner, int code, const struct identity *who)
 static void on_request(void *owner, const struct http_request *r)
 {
     struct api *a = owner;
-    const char *authorization = http_request_header(r, "authorization");
     struct api_call *call;
     struct route_match m;
 
@@ -123,31 +99,35 @@ static void on_request(void *owner, const struct http_request *r)
         return;
     }
     if (m.route->role == ROLE_NONE) {
-        if (!is_read(r->method) && is_foreign_origin(r)) {
+        if (!is_read(r->method) && credentials_is_foreign_origin(r)) {
             api_fail(call, -EACCES, "Requests from another site are refused");
         } else {
             m.route->handle(call);
         }
         return;
     }
-    if (authorization && strncasecmp(authorization, BEARER, strlen(BEARER)) == 0) {
-        auth_check(a->o.auth, NULL, authorization + strlen(BEARER), on_identity, call);
-    } else if (!is_read(r->method) && is_foreign_origin(r)) {
+    if (!call->credentials->bearer && !is_read(r->method) && credentials_is_foreign_origin(r)) {
         api_fail(call, -EACCES, "Requests from another site are refused");
     } else {
-        auth_check(a->o.auth, call->session_id, NULL, on_identity, call);
+        auth_check(a->o.auth, call->credentials->session_id, call->credentials->bearer, on_identity,
+                   call);
     }
 }
 
 static int on_upgrade(void *owner, const struct http_request *r, struct ws_accept *ret)
 {
     struct api *a = owner;
+    bool is_agent = str_eq(r->path, "/api/agent/ws");
 
-    if (!str_eq(r->path, "/api/agent/ws"))
+    if (!is_agent && !str_eq(r->path, "/ws") && !str_eq(r->path, "/ws/"))
         return 404;
-    if (is_foreign_origin(r)) /* agents send no Origin; a browser has no business here */
+    if (credentials_is_foreign_origin(r)) /* agents send no Origin at all */
         return 403;
-    sessions_accept(a->o.sessions, ret);
+    if (is_agent) {
+        sessions_accept(a->o.sessions, ret);
+    } else {
+        feed_accept(a->o.feed, r, ret);
+    }
     return 0;
 }
 

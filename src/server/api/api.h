@@ -7,6 +7,7 @@
 
 #include "net/http_server.h"
 #include "server/auth/auth.h"
+#include "server/feed/feed.h"
 #include "server/fleet/fleet.h"
 #include "server/job.h"
 #include "server/session/session.h"
@@ -21,6 +22,7 @@ struct api_options {
     struct auth *auth;
     struct fleet *fleet;
     struct sessions *sessions;
+    struct feed *feed;
     uint64_t session_lifetime_ms; /* of the login cookie */
 };
 

@@ -126,7 +126,7 @@ static void call_free(struct api_call *call)
     free(call->query);
     free(call->body);
     free(call->peer);
-    free(call->session_id);
+    credentials_free(call->credentials);
     free(call->target);
     json_decref(call->json);
     free(call);

@@ -10,6 +10,7 @@
 #include "base/list.h"
 #include "server/api/api.h"
 #include "server/api/route.h"
+#include "server/auth/credentials.h"
 #include <jansson.h>
 
 struct api {
@@ -27,7 +28,7 @@ struct api_call {
     char *body;
     size_t body_size;
     char *peer;
-    char *session_id; /* of the cookie, or NULL */
+    struct credentials *credentials;
     bool is_tls;
     json_t *json; /* the parsed body after api_body() */
     char *target; /* for the audit log: what the action was about, or NULL */

@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "server/api/event_json.h"
 #include "server/api/handlers.h"
 #include "server/api/job_call.h"
 #include "server/store/audit.h"
@@ -17,36 +18,6 @@ static const char *const filters[] = {"host_id",    "container_id", "category",
                                       "event_type", "severity",     "search"};
 
 _Static_assert(ARRAY_LEN(filters) <= API_JOB_ARGS, "every filter is a job argument");
-
-static json_t *event_json(const struct event *e)
-{
-    json_t *o = json_object();
-    const struct {
-        const char *name;
-        const char *value;
-    } texts[] = {
-        {"category",       e->category      },
-        {"event_type",     e->type          },
-        {"severity",       e->severity      },
-        {"host_id",        e->host_id       },
-        {"host_name",      e->host_name     },
-        {"container_id",   e->container_id  },
-        {"container_name", e->container_name},
-        {"title",          e->title         },
-        {"message",        e->message       },
-        {"old_state",      e->old_state     },
-        {"new_state",      e->new_state     },
-        {"triggered_by",   e->triggered_by  },
-        {"correlation_id", e->correlation_id},
-    };
-
-    (void)json_object_set_new(o, "id", json_integer(e->id));
-    (void)json_object_set_new(o, "timestamp", api_json_time(e->at_ms));
-    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-        (void)json_object_set_new(o, texts[i].name, api_json_string(texts[i].value));
-    (void)json_object_set_new(o, "details", api_json_column(e->details, json_object()));
-    return o;
-}
 
 static void append_event(void *arg, const struct event *e)
 {

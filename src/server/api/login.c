@@ -88,11 +88,11 @@ static void on_logout(void *owner, int code, const struct error *err)
 
 void logout_post(struct api_call *call)
 {
-    if (!call->session_id) {
+    if (!call->credentials->session_id) {
         api_reply(call, 200, json_pack("{s:s}", "message", "Logout successful"));
         return;
     }
-    auth_logout(call->api->o.auth, call->session_id, on_logout, call);
+    auth_logout(call->api->o.auth, call->credentials->session_id, on_logout, call);
 }
 
 void me_get(struct api_call *call)
@@ -134,5 +134,5 @@ void password_post(struct api_call *call)
         return;
     }
     auth_change_password(call->api->o.auth, call->who.user_id, current, new_password,
-                         call->session_id, on_password, call);
+                         call->credentials->session_id, on_password, call);
 }

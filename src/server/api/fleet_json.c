@@ -1,0 +1,116 @@
+#include "server/api/fleet_json.h"
+#include "base/alloc.h"
+#include "base/str.h"
+#include "server/api/agent_json.h"
+#include "server/api/call.h"
+#include "server/api/container_json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *connection_name(enum host_connection c)
+{
+    switch (c) {
+    case HOST_LOCAL: return "local";
+    case HOST_REMOTE: return "remote";
+    case HOST_AGENT: return "agent";
+    }
+    return "agent";
+}
+
+/* 0 means unknown, and unknown is null. */
+static json_t *number_or_null(int64_t n)
+{
+    return n > 0 ? json_integer(n) : json_null();
+}
+
+json_t *fleet_host_json(const struct fleet_host *h)
+{
+    const struct host *row = &h->row;
+    json_t *ips = api_json_column(row->host_ips, json_array());
+    json_t *o = json_pack("{s:s, s:o, s:o, s:s, s:s, s:n, s:o, s:I, s:n}", "id", row->id, "name",
+                          api_json_string(row->name), "url", api_json_string(row->url),
+                          "connection_type", connection_name(row->connection), "status",
+                          h->is_online ? "online" : "offline", "security_status", "last_checked",
+                          api_json_time(h->containers_at_ms), "container_count",
+                          (json_int_t)h->containers.size, "error");
+    const struct {
+        const char *name;
+        const char *value;
+    } texts[] = {
+        {"description",       row->description      },
+        {"os_type",           row->os_type          },
+        {"os_version",        row->os_version       },
+        {"kernel_version",    row->kernel_version   },
+        {"docker_version",    row->docker_version   },
+        {"daemon_started_at", row->daemon_started_at},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        (void)json_object_set_new(o, texts[i].name, api_json_string(texts[i].value));
+    (void)json_object_set_new(o, "tags", api_json_column(row->tags, json_array()));
+    (void)json_object_set_new(o, "total_memory", number_or_null(row->total_memory));
+    (void)json_object_set_new(o, "num_cpus", number_or_null(row->num_cpus));
+    (void)json_object_set_new(o, "is_podman", json_boolean(row->is_podman));
+    (void)json_object_set(o, "host_ip",
+                          json_array_size(ips) ? json_array_get(ips, 0) : json_null());
+    (void)json_object_set_new(o, "host_ips", ips);
+    (void)json_object_set_new(o, "agent", agent_json_of_host(h));
+    return o;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    const struct fleet_host *const *x = a, *const *y = b;
+
+    return strcasecmp((*x)->row.name ? (*x)->row.name : "", (*y)->row.name ? (*y)->row.name : "");
+}
+
+json_t *fleet_hosts_json(const struct fleet *f)
+{
+    const struct map *hosts = fleet_hosts(f);
+    _cleanup_free_ const struct fleet_host **sorted = xcalloc(hosts->size,
+                                                              sizeof(struct fleet_host *));
+    json_t *list = json_array();
+    size_t n = 0;
+
+    map_foreach(hosts, e)
+        sorted[n++] = e->value;
+    qsort(sorted, n, sizeof(struct fleet_host *), compare_names);
+    for (size_t i = 0; i < n; i++)
+        (void)json_array_append_new(list, fleet_host_json(sorted[i]));
+    return list;
+}
+
+static int compare_containers(const void *a, const void *b)
+{
+    const struct fleet_container *const *x = a, *const *y = b;
+
+    return strcmp((*x)->name ? (*x)->name : "", (*y)->name ? (*y)->name : "");
+}
+
+static void append_host(json_t *list, const struct fleet_host *h, bool with_env)
+{
+    _cleanup_free_ const struct fleet_container **sorted = xcalloc(
+        h->containers.size, sizeof(struct fleet_container *));
+    size_t n = 0;
+
+    map_foreach(&h->containers, e)
+        sorted[n++] = e->value;
+    qsort(sorted, n, sizeof(struct fleet_container *), compare_containers);
+    for (size_t i = 0; i < n; i++)
+        (void)json_array_append_new(list, container_json(h, sorted[i], with_env));
+}
+
+json_t *fleet_containers_json(const struct fleet *f, const char *host_id, bool with_env)
+{
+    json_t *list = json_array();
+
+    map_foreach(fleet_hosts(f), e) {
+        const struct fleet_host *h = e->value;
+
+        if (str_is_empty(host_id) || str_eq(host_id, h->row.id))
+            append_host(list, h, with_env);
+    }
+    return list;
+}

@@ -1,0 +1,100 @@
+#include "base/str.h"
+#include "server/api/route.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+/* cmocka.h needs them first */
+#include <cmocka.h>
+
+static void test_paths_match_their_routes(void **state)
+{
+    static const struct {
+        const char *method, *path, *pattern, *first, *second;
+    } cases[] = {
+        {"GET",    "/health",                         "/health",                   NULL, NULL},
+        {"HEAD",   "/health",                         "/health",                   NULL, NULL},
+        {"GET",    "/api/hosts/",                     "/api/hosts",                NULL, NULL},
+        {"DELETE", "/api/hosts/h1",                   "/api/hosts/{host}",         "h1", NULL},
+        {"POST",   "/api/hosts/h/containers/c/start",
+         "/api/hosts/{host}/containers/{container}/start",                         "h",  "c" },
+        {"GET",    "/api/agent/list",                 "/api/agent/list",           NULL, NULL},
+        {"GET",    "/api/agent/x/status",             "/api/agent/{agent}/status", "x",  NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct route_match m;
+
+        route_find(cases[i].method, cases[i].path, &m);
+        assert_non_null(m.route);
+        assert_string_equal(m.route->pattern, cases[i].pattern);
+        assert_true(str_eq(m.params[0], cases[i].first));
+        assert_true(str_eq(m.params[1], cases[i].second));
+        route_match_done(&m);
+    }
+}
+
+static void test_other_paths_match_none(void **state)
+{
+    static const char *const paths[] = {
+        "/", "", "/healthy", "/api", "/api/hosts//agent", "/api/hosts/a/b/c", "/health/x"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+        struct route_match m;
+
+        route_find("GET", paths[i], &m);
+        assert_null(m.route);
+        assert_false(m.is_other_method);
+        route_match_done(&m);
+    }
+}
+
+static void test_other_methods_are_told_apart(void **state)
+{
+    struct route_match m;
+
+    (void)state;
+    route_find("DELETE", "/health", &m);
+    assert_null(m.route);
+    assert_true(m.is_other_method);
+    route_match_done(&m);
+}
+
+/* What the security of the API rests on: only these are open, and whatever changes something is audited. */
+static void test_the_table_is_sound(void **state)
+{
+    static const char *const open_to_all[] = {"/health", "/api/v2/auth/login",
+                                              "/api/v2/auth/logout"};
+
+    (void)state;
+    for (size_t i = 0; i < n_routes; i++) {
+        const struct route *r = &routes[i];
+        bool is_open = false;
+
+        for (size_t k = 0; k < ARRAY_LEN(open_to_all); k++)
+            is_open |= strcmp(r->pattern, open_to_all[k]) == 0;
+        assert_int_equal(r->role == ROLE_NONE, is_open);
+        assert_non_null(r->handle);
+        if (strcmp(r->method, "GET") != 0 && strcmp(r->pattern, "/api/v2/auth/logout") != 0)
+            assert_non_null(r->action);
+        for (size_t k = 0; k < i; k++)
+            assert_false(strcmp(r->method, routes[k].method) == 0 &&
+                         strcmp(r->pattern, routes[k].pattern) == 0);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_paths_match_their_routes),
+        cmocka_unit_test(test_other_paths_match_none),
+        cmocka_unit_test(test_other_methods_are_told_apart),
+        cmocka_unit_test(test_the_table_is_sound),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,45 @@
+#include "server/auth/credentials.h"
+#include "base/alloc.h"
+#include "server/store/secret.h"
+
+#include <string.h>
+#include <strings.h>
+
+#define BEARER "Bearer "
+
+struct credentials *credentials_new(const struct http_request *r)
+{
+    const char *authorization = http_request_header(r, "authorization");
+    struct credentials *c = xcalloc(1, sizeof(*c));
+
+    c->session_id = http_request_cookie(r, "session_id");
+    if (authorization && strncasecmp(authorization, BEARER, strlen(BEARER)) == 0)
+        c->bearer = xstrdup(authorization + strlen(BEARER));
+    return c;
+}
+
+void credentials_free(struct credentials *c)
+{
+    if (!c)
+        return;
+    secret_free(c->session_id);
+    secret_free(c->bearer);
+    free(c);
+}
+
+/* The part of "http://host:port" that must equal the Host header. */
+static const char *origin_host(const char *origin)
+{
+    const char *p = strstr(origin, "://");
+
+    return p ? p + 3 : origin;
+}
+
+bool credentials_is_foreign_origin(const struct http_request *r)
+{
+    const char *origin = http_request_header(r, "origin"), *host = http_request_header(r, "host");
+
+    if (!origin)
+        return false;
+    return !host || strcasecmp(origin_host(origin), host) != 0;
+}

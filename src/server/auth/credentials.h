@@ -1,0 +1,21 @@
+#pragma once
+
+/*
+ * What a request carries to prove who sends it: session cookie or API key. Copied, and wiped when freed.
+ */
+
+#include "net/http_server.h"
+
+struct credentials {
+    char *session_id; /* or NULL */
+    char *bearer;     /* or NULL; wins over the cookie */
+};
+
+struct credentials *credentials_new(const struct http_request *r);
+void credentials_free(struct credentials *c); /* NULL is fine */
+
+/*
+ * A browser says which site a request comes from. One from another site must not use the cookie that the
+ * browser adds by itself (cross-site request forgery, cross-site WebSocket hijacking).
+ */
+bool credentials_is_foreign_origin(const struct http_request *r);

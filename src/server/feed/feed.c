@@ -1,0 +1,348 @@
+#include "server/feed/feed.h"
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "proto/json_text.h"
+#include "server/api/event_json.h"
+#include "server/api/fleet_json.h"
+#include "server/auth/credentials.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#define WS_CLOSE_TRY_AGAIN 1013
+#define MAX_CLIENTS        1000
+#define MAX_MESSAGE        4096               /* of a client */
+#define MAX_QUEUE          ((size_t)16 << 20) /* beyond it a client is too slow */
+#define TICK_MS            1000
+#define MAX_PER_SECOND     100
+
+enum client_state {
+    CLIENT_AUTHENTICATING,
+    CLIENT_WATCHING, /* gets everything */
+    CLIENT_BEHIND,   /* lost messages; gets a fresh state when its queue has drained */
+    CLIENT_CLOSING,  /* refused or leaving: gets nothing more */
+};
+
+struct client {
+    struct list link;
+    struct feed *feed; /* NULL: the feed has ended before the authentication did */
+    struct ws *ws;
+    enum client_state state;
+    struct identity who;
+    bool is_check_pending; /* the authentication will still call back */
+    bool is_gone;          /* the socket has closed meanwhile */
+    uint64_t second;       /* of the rate limit, and how many messages came in it */
+    unsigned n_messages;
+};
+
+struct feed {
+    struct feed_options o;
+    struct list clients;
+    size_t n_clients;
+    bool is_dirty; /* containers or hosts have changed since the last containers_update */
+    struct loop_timer tick;
+};
+
+static void client_set_state(struct client *c, enum client_state state)
+{
+    assert(c->state != CLIENT_CLOSING);
+    assert(state != CLIENT_AUTHENTICATING);
+    c->state = state;
+}
+
+static void client_free(struct client *c)
+{
+    list_unlink(&c->link);
+    if (c->feed)
+        c->feed->n_clients--;
+    free(c);
+}
+
+static void client_refuse(struct client *c, unsigned code, const char *reason)
+{
+    client_set_state(c, CLIENT_CLOSING);
+    ws_close(c->ws, code, reason);
+}
+
+static void client_send_text(struct client *c, const char *text, size_t size)
+{
+    if (c->state != CLIENT_WATCHING)
+        return;
+    if (ws_send_text(c->ws, text, size) == -ENOBUFS)
+        client_set_state(c, CLIENT_BEHIND);
+}
+
+/* message is stolen. */
+static void client_send(struct client *c, json_t *message)
+{
+    size_t size;
+    _cleanup_free_ char *text = json_text_write(message, &size);
+
+    client_send_text(c, text, size);
+    json_decref(message);
+}
+
+/* --- messages ------------------------------------------------------------------------------------- */
+
+static json_t *envelope(const char *type, json_t *data)
+{
+    return json_pack("{s:s, s:o}", "type", type, "data", data);
+}
+
+static json_t *host_metrics_json(const struct fleet *fleet)
+{
+    json_t *all = json_object();
+
+    map_foreach(fleet_hosts(fleet), e) {
+        const struct fleet_host *h = e->value;
+        const struct fleet_sample *s = &h->sample;
+
+        if (s->sampled_at_ms)
+            (void)json_object_set_new(all, h->row.id,
+                                      json_pack("{s:f, s:f, s:f}", "cpu_percent", s->cpu_percent,
+                                                "mem_percent", s->memory_percent,
+                                                "net_bytes_per_sec", s->net_bytes_per_sec));
+    }
+    return all;
+}
+
+static json_t *initial_state(const struct feed *f, enum role role)
+{
+    return envelope("initial_state",
+                    json_pack("{s:o, s:o, s:{}, s:{s:b}}", "hosts", fleet_hosts_json(f->o.fleet),
+                              "containers",
+                              fleet_containers_json(f->o.fleet, NULL, role >= ROLE_OPERATOR),
+                              "settings", "blackout", "is_active", 0));
+}
+
+static json_t *containers_update(const struct feed *f, enum role role)
+{
+    char now[TIME_TEXT_SIZE];
+
+    return envelope("containers_update",
+                    json_pack("{s:o, s:o, s:s, s:o, s:{}, s:{}}", "containers",
+                              fleet_containers_json(f->o.fleet, NULL, role >= ROLE_OPERATOR),
+                              "hosts", fleet_hosts_json(f->o.fleet), "timestamp",
+                              time_format_ms(time_utc_ms(), now), "host_metrics",
+                              host_metrics_json(f->o.fleet), "host_sparklines",
+                              "container_sparklines"));
+}
+
+static void send_state(struct client *c)
+{
+    client_send(c, initial_state(c->feed, c->who.role));
+    client_send(c, containers_update(c->feed, c->who.role));
+}
+
+/* message is stolen. */
+static void broadcast(struct feed *f, json_t *message)
+{
+    size_t size;
+    _cleanup_free_ char *text = json_text_write(message, &size);
+
+    for (struct list *l = f->clients.next; l != &f->clients; l = l->next)
+        client_send_text(CONTAINER_OF(l, struct client, link), text, size);
+    json_decref(message);
+}
+
+/* --- a client ------------------------------------------------------------------------------------- */
+
+static void on_identity(void *owner, int code, const struct identity *who)
+{
+    struct client *c = owner;
+
+    c->is_check_pending = false;
+    if (c->is_gone) {
+        client_free(c); /* c is gone now */
+        return;
+    }
+    if (code < 0) {
+        client_refuse(c, WS_CLOSE_POLICY,
+                      code == -ENOKEY ? "Invalid or expired session" : "Server busy");
+        return;
+    }
+    c->who = *who;
+    client_set_state(c, CLIENT_WATCHING);
+    send_state(c);
+}
+
+static void *on_accept(void *owner, struct ws *ws, void *context)
+{
+    struct feed *f = owner;
+    struct credentials *credentials = context;
+    struct client *c = xcalloc(1, sizeof(*c));
+
+    c->feed = f;
+    c->ws = ws;
+    list_append(&f->clients, &c->link);
+    f->n_clients++;
+    if (f->n_clients > MAX_CLIENTS) {
+        client_refuse(c, WS_CLOSE_TRY_AGAIN, "Too many clients");
+    } else if (!credentials->session_id && !credentials->bearer) {
+        client_refuse(c, WS_CLOSE_POLICY, "Authentication required");
+    } else {
+        c->is_check_pending = true;
+        auth_check(f->o.auth, credentials->session_id, credentials->bearer, on_identity, c);
+    }
+    credentials_free(credentials);
+    return c;
+}
+
+static bool is_within_rate(struct client *c)
+{
+    uint64_t second = time_monotonic_ms() / 1000;
+
+    if (c->second != second) {
+        c->second = second;
+        c->n_messages = 0;
+    }
+    return ++c->n_messages <= MAX_PER_SECOND;
+}
+
+static void on_message(void *owner, const char *data, size_t size, bool is_binary)
+{
+    struct client *c = owner;
+    json_t *message;
+
+    if (!is_within_rate(c)) {
+        client_send(c, json_pack("{s:s, s:s, s:s}", "type", "error", "error", "rate_limit",
+                                 "message", "At most 100 messages per second"));
+        return;
+    }
+    message = is_binary ? NULL : json_text_parse(data, size, 8, NULL);
+    if (!json_is_object(message)) {
+        client_send(c, json_pack("{s:s, s:s, s:s}", "type", "error", "error", "bad_message",
+                                 "message", "Expected a JSON object"));
+    } else if (str_eq(json_text_get(message, "type"), "ping")) {
+        client_send(c, json_pack("{s:s}", "type", "pong"));
+    }
+    json_decref(message); /* other types concern what this server does not send */
+}
+
+static void on_drain(void *owner)
+{
+    struct client *c = owner;
+
+    if (c->state != CLIENT_BEHIND)
+        return;
+    client_set_state(c, CLIENT_WATCHING);
+    send_state(c);
+}
+
+static void on_close(void *owner, const struct ws_close *why)
+{
+    struct client *c = owner;
+
+    (void)why;
+    c->is_gone = true;
+    if (!c->is_check_pending)
+        client_free(c); /* c is gone now */
+}
+
+/* --- the feed ------------------------------------------------------------------------------------- */
+
+static void send_update(struct feed *f, enum role least, enum role most)
+{
+    _cleanup_free_ char *text = NULL;
+    size_t size = 0;
+
+    for (struct list *l = f->clients.next; l != &f->clients; l = l->next) {
+        struct client *c = CONTAINER_OF(l, struct client, link);
+
+        if (c->state != CLIENT_WATCHING || c->who.role < least || c->who.role > most)
+            continue;
+        if (!text) {
+            json_t *message = containers_update(f, c->who.role);
+
+            text = json_text_write(message, &size);
+            json_decref(message);
+        }
+        client_send_text(c, text, size);
+    }
+}
+
+static void on_tick(struct loop_timer *t)
+{
+    struct feed *f = CONTAINER_OF(t, struct feed, tick);
+
+    /* One text for those who may see environments, one for those who may not. */
+    send_update(f, ROLE_VIEWER, ROLE_VIEWER);
+    send_update(f, ROLE_OPERATOR, ROLE_ADMIN);
+    f->is_dirty = false;
+}
+
+struct feed *feed_new(const struct feed_options *o)
+{
+    struct feed *f = xcalloc(1, sizeof(*f));
+
+    f->o = *o;
+    list_init(&f->clients);
+    return f;
+}
+
+void feed_free(struct feed *f)
+{
+    if (!f)
+        return;
+    loop_timer_stop(&f->tick);
+    while (!list_empty(&f->clients)) {
+        struct client *c = CONTAINER_OF(f->clients.next, struct client, link);
+
+        if (!c->is_gone)
+            ws_free(c->ws);
+        c->is_gone = true;
+        if (c->is_check_pending) { /* on_identity() frees it */
+            c->feed = NULL;
+            list_unlink(&c->link);
+        } else {
+            client_free(c);
+        }
+    }
+    free(f);
+}
+
+static void free_credentials(void *context)
+{
+    credentials_free(context);
+}
+
+void feed_accept(struct feed *f, const struct http_request *r, struct ws_accept *ret)
+{
+    static const struct ws_handler handler = {
+        .on_message = on_message,
+        .on_drain = on_drain,
+        .on_close = on_close,
+    };
+
+    *ret = (struct ws_accept){
+        .limits = {.max_message = MAX_MESSAGE, .max_queue = MAX_QUEUE},
+        .handler = &handler,
+        .on_accept = on_accept,
+        .owner = f,
+        .context = credentials_new(r),
+        .free_context = free_credentials,
+    };
+}
+
+void feed_on_containers(struct feed *f)
+{
+    if (f->is_dirty)
+        return;
+    f->is_dirty = true;
+    loop_timer_start(f->o.loop, &f->tick, TICK_MS, on_tick);
+}
+
+void feed_on_host(struct feed *f, const struct fleet_host *h)
+{
+    broadcast(
+        f, envelope("host_status_changed", json_pack("{s:s, s:s}", "host_id", h->row.id, "status",
+                                                     h->is_online ? "online" : "offline")));
+    feed_on_containers(f);
+}
+
+void feed_on_event(struct feed *f, const struct event *e)
+{
+    broadcast(f, json_pack("{s:s, s:o}", "type", "new_event", "event", event_json(e)));
+}

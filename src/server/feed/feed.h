@@ -1,0 +1,33 @@
+#pragma once
+
+/*
+ * The feed: WebSocket /ws for browsers and other clients that watch. A client is authenticated after the
+ * handshake (close 1008 otherwise), gets initial_state and containers_update, and from then on what
+ * changes: containers_update at most once a second, new_event and host_status_changed at once. A client
+ * that reads too slowly loses messages, never others their time: when its queue has drained it gets a
+ * fresh initial_state. Lives on the loop.
+ */
+
+#include "net/http_server.h"
+#include "net/loop.h"
+#include "server/auth/auth.h"
+#include "server/fleet/fleet.h"
+#include "server/store/events.h"
+
+struct feed;
+
+struct feed_options {
+    struct loop *loop;
+    struct auth *auth;
+    struct fleet *fleet;
+};
+
+struct feed *feed_new(const struct feed_options *o);
+void feed_free(struct feed *f); /* closes all clients */
+
+/* Fills the accept options for an upgrade of /ws; the credentials are copied from the request. */
+void feed_accept(struct feed *f, const struct http_request *r, struct ws_accept *ret);
+
+void feed_on_host(struct feed *f, const struct fleet_host *h);
+void feed_on_containers(struct feed *f);
+void feed_on_event(struct feed *f, const struct event *e);
