@@ -16,7 +16,6 @@
 static const char connection_setup[] = "PRAGMA journal_mode = WAL;"
                                        "PRAGMA synchronous = NORMAL;"
                                        "PRAGMA foreign_keys = ON;"
-                                       "PRAGMA trusted_schema = OFF;"
                                        "PRAGMA journal_size_limit = 16777216;";
 
 static int prepare_directory(const char *path, struct stat *ret, struct error *err)

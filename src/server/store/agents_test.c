@@ -1,0 +1,180 @@
+#include "base/buf.h"
+#include "server/store/agents.h"
+#include "server/store/fixture.h"
+#include "server/store/secret.h"
+
+#include <errno.h>
+#include <string.h>
+
+static char t_id[] = "a1", t_host[] = "h1", t_engine[] = "EOGD:IMML", t_hash[] = "00ff";
+static char t_version[] = "2.4.5", t_proto[] = "1.1", t_capabilities[] = "{\"stats\":true}";
+static char t_os[] = "linux", t_arch[] = "arm64";
+
+static const struct agent full = {
+    .id = t_id,
+    .host_id = t_host,
+    .engine_id = t_engine,
+    .token_hash = t_hash,
+    .version = t_version,
+    .proto_version = t_proto,
+    .capabilities = t_capabilities,
+    .os = t_os,
+    .arch = t_arch,
+    .last_seen_at_ms = 7,
+    .registered_at_ms = 6,
+};
+
+static void assert_full(const struct agent *a)
+{
+    assert_string_equal(a->id, "a1");
+    assert_string_equal(a->host_id, "h1");
+    assert_string_equal(a->engine_id, "EOGD:IMML");
+    assert_string_equal(a->token_hash, "00ff");
+    assert_string_equal(a->version, "2.4.5");
+    assert_string_equal(a->proto_version, "1.1");
+    assert_string_equal(a->capabilities, "{\"stats\":true}");
+    assert_string_equal(a->os, "linux");
+    assert_string_equal(a->arch, "arm64");
+    assert_false(a->force_unique);
+    assert_int_equal(a->last_seen_at_ms, 7);
+    assert_int_equal(a->registered_at_ms, 6);
+}
+
+static void found_by_id_token_and_engine(void **state)
+{
+    struct store *s = ((struct fixture *)*state)->store;
+    struct agent a = {0};
+
+    fixture_add_host(s, "h1", "one");
+    assert_int_equal(agents_insert(s, &full, NULL), 0);
+    assert_int_equal(agents_get(s, "a1", &a, NULL), 0);
+    assert_full(&a);
+    agent_done(&a);
+    assert_int_equal(agents_get_by_token_hash(s, "00ff", &a, NULL), 0);
+    assert_full(&a);
+    agent_done(&a);
+    assert_int_equal(agents_get_by_engine(s, "EOGD:IMML", &a, NULL), 0);
+    assert_full(&a);
+    agent_done(&a);
+
+    assert_int_equal(agents_get(s, "A1", &a, NULL), -ENOENT);
+    assert_int_equal(agents_get_by_token_hash(s, "00FF", &a, NULL), -ENOENT);
+    assert_int_equal(agents_get_by_engine(s, "EOGD", &a, NULL), -ENOENT);
+}
+
+static void engine_is_unique_unless_forced(void **state)
+{
+    struct store *s = ((struct fixture *)*state)->store;
+    char id2[] = "a2", host2[] = "h2", hash2[] = "01";
+    struct agent second = full, got = {0};
+
+    fixture_add_host(s, "h1", "one");
+    fixture_add_host(s, "h2", "two");
+    assert_int_equal(agents_insert(s, &full, NULL), 0);
+    second.id = id2;
+    second.host_id = host2;
+    second.token_hash = hash2;
+    assert_int_equal(agents_insert(s, &second, NULL), -EEXIST);
+    second.force_unique = true;
+    assert_int_equal(agents_insert(s, &second, NULL), 0);
+
+    /* Forced ones are not found by engine: they are not its agent. */
+    assert_int_equal(agents_get_by_engine(s, "EOGD:IMML", &got, NULL), 0);
+    assert_string_equal(got.id, "a1");
+    agent_done(&got);
+}
+
+static void one_agent_per_host_and_token(void **state)
+{
+    struct store *s = ((struct fixture *)*state)->store;
+    char id2[] = "a2", engine2[] = "e2", host2[] = "h2", nowhere[] = "h3";
+    struct agent second = full;
+
+    fixture_add_host(s, "h1", "one");
+    fixture_add_host(s, "h2", "two");
+    assert_int_equal(agents_insert(s, &full, NULL), 0);
+    second.id = id2;
+    second.engine_id = engine2;
+    second.token_hash = NULL;
+    assert_int_equal(agents_insert(s, &second, NULL), -EEXIST); /* same host */
+    second.host_id = host2;
+    second.token_hash = t_hash;
+    assert_int_equal(agents_insert(s, &second, NULL), -EEXIST); /* same token */
+    second.host_id = nowhere;
+    second.token_hash = NULL;
+    assert_int_equal(agents_insert(s, &second, NULL), -EINVAL);
+    second.host_id = host2;
+    assert_int_equal(agents_insert(s, &second, NULL), 0);
+}
+
+static void update_and_touch(void **state)
+{
+    struct store *s = ((struct fixture *)*state)->store;
+    char version[] = "3";
+    struct agent changed = full, got = {0};
+
+    fixture_add_host(s, "h1", "one");
+    assert_int_equal(agents_insert(s, &full, NULL), 0);
+    changed.version = version;
+    changed.token_hash = NULL;
+    changed.os = NULL;
+    changed.force_unique = true;
+    assert_int_equal(agents_update(s, &changed, NULL), 0);
+    assert_int_equal(agents_touch(s, "a1", 99, NULL), 0);
+    assert_int_equal(agents_get(s, "a1", &got, NULL), 0);
+    assert_string_equal(got.version, "3");
+    assert_null(got.token_hash);
+    assert_null(got.os);
+    assert_true(got.force_unique);
+    assert_int_equal(got.last_seen_at_ms, 99);
+    agent_done(&got);
+
+    changed.id = version;
+    assert_int_equal(agents_update(s, &changed, NULL), -ENOENT);
+    assert_int_equal(agents_touch(s, "a2", 1, NULL), -ENOENT);
+}
+
+static void append_id(void *arg, const struct agent *a)
+{
+    assert_int_equal(buf_append_str(arg, a->id), 0);
+}
+
+static void each_lists_all(void **state)
+{
+    struct store *s = ((struct fixture *)*state)->store;
+    struct buf ids = BUF_INIT(100);
+
+    fixture_add_host(s, "h1", "one");
+    fixture_add_host(s, "h2", "two");
+    fixture_add_agent(s, "a2", "h2", "e2");
+    fixture_add_agent(s, "a1", "h1", "e1");
+    assert_int_equal(agents_each(s, append_id, &ids, NULL), 0);
+    assert_string_equal(buf_str(&ids), "a1a2");
+    buf_done(&ids);
+}
+
+static void secrets_hash_as_sha256(void **state)
+{
+    char hash[SECRET_HASH_SIZE];
+    _cleanup_(secret_freep) char *a = secret_new(), *b = secret_new();
+
+    (void)state;
+    secret_hash("abc", hash);
+    assert_string_equal(hash, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    assert_int_equal(strlen(a), 64);
+    assert_string_not_equal(a, b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(found_by_id_token_and_engine),
+        TEST(engine_is_unique_unless_forced),
+        TEST(one_agent_per_host_and_token),
+        TEST(update_and_touch),
+        TEST(each_lists_all),
+        cmocka_unit_test(secrets_hash_as_sha256),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

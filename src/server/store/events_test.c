@@ -1,0 +1,237 @@
+#include "base/buf.h"
+#include "server/store/events.h"
+#include "server/store/fixture.h"
+
+#include <errno.h>
+#include <string.h>
+
+static char t_host[] = "h1", t_host2[] = "h2", t_container[] = "0123456789ab", t_name[] = "web";
+static char t_category[] = "container", t_agent[] = "agent", t_type[] = "died",
+            t_severity[] = "error";
+static char t_title[] = "web Died", t_message[] = "exit code 137 \xc3\xa4", t_old[] = "running";
+static char t_new[] = "exited", t_by[] = "admin", t_correlation[] = "c-1", t_key[] = "h1/x/die/5";
+static char t_details[] = "{\"exitCode\":137}", t_hostname[] = "alpha";
+
+static const struct event full = {
+    .at_ms = 1000,
+    .engine_ns = INT64_C(1750000000123456789),
+    .category = t_category,
+    .type = t_type,
+    .severity = t_severity,
+    .host_id = t_host,
+    .host_name = t_hostname,
+    .container_id = t_container,
+    .container_name = t_name,
+    .title = t_title,
+    .message = t_message,
+    .old_state = t_old,
+    .new_state = t_new,
+    .triggered_by = t_by,
+    .correlation_id = t_correlation,
+    .details = t_details,
+    .dedup_key = t_key,
+};
+
+static void insert(struct store *s, const struct event *e, bool is_new)
+{
+    struct error err = ERROR_INIT;
+    bool got = !is_new;
+
+    if (events_insert(s, e, &got, &err) < 0)
+        fail_msg("events_insert: %s", err.msg);
+    assert_int_equal(got, is_new);
+}
+
+static void check_full(void *arg, const struct event *e)
+{
+    (*(int *)arg)++;
+    assert_true(e->id > 0);
+    assert_int_equal(e->at_ms, full.at_ms);
+    assert_true(e->engine_ns == full.engine_ns);
+    assert_string_equal(e->category, full.category);
+    assert_string_equal(e->type, full.type);
+    assert_string_equal(e->severity, full.severity);
+    assert_string_equal(e->host_id, full.host_id);
+    assert_string_equal(e->host_name, full.host_name);
+    assert_string_equal(e->container_id, full.container_id);
+    assert_string_equal(e->container_name, full.container_name);
+    assert_string_equal(e->title, full.title);
+    assert_string_equal(e->message, full.message);
+    assert_string_equal(e->old_state, full.old_state);
+    assert_string_equal(e->new_state, full.new_state);
+    assert_string_equal(e->triggered_by, full.triggered_by);
+    assert_string_equal(e->correlation_id, full.correlation_id);
+    assert_string_equal(e->details, full.details);
+    assert_string_equal(e->dedup_key, full.dedup_key);
+}
+
+static void all_columns_survive(void **state)
+{
+    struct store *s = ((struct fixture *)*state)->store;
+    int64_t total = 0;
+    int n = 0;
+
+    insert(s, &full, true);
+    assert_int_equal(
+        events_list(s, &(struct events_query){.limit = 10}, check_full, &n, &total, NULL), 0);
+    assert_int_equal(n, 1);
+    assert_int_equal(total, 1);
+}
+
+static void a_known_dedup_key_is_ignored(void **state)
+{
+    struct store *s = ((struct fixture *)*state)->store;
+    struct event other = full;
+    int n = 0;
+
+    insert(s, &full, true);
+    other.at_ms = 5000;
+    insert(s, &other, false);
+    assert_int_equal(
+        events_list(s, &(struct events_query){.limit = 10}, check_full, &n, NULL, NULL), 0);
+    assert_int_equal(n, 1); /* and check_full saw the first one's time */
+
+    other.dedup_key = NULL; /* without a key nothing is a double */
+    insert(s, &other, true);
+    insert(s, &other, true);
+}
+
+static void other_constraints_are_errors_not_doubles(void **state)
+{
+    struct store *s = ((struct fixture *)*state)->store;
+    struct event e = full;
+    char bad[] = "{";
+    bool is_new;
+
+    e.severity = t_type;
+    assert_int_equal(events_insert(s, &e, &is_new, NULL), -EINVAL);
+    e = full;
+    e.details = bad;
+    assert_int_equal(events_insert(s, &e, &is_new, NULL), -EINVAL);
+    e = full;
+    e.title = NULL;
+    assert_int_equal(events_insert(s, &e, &is_new, NULL), -EINVAL);
+}
+
+static void newest_engine_time_is_per_host(void **state)
+{
+    struct store *s = ((struct fixture *)*state)->store;
+    struct event e = full;
+    int64_t ns = -1;
+
+    assert_int_equal(events_newest_engine_ns(s, "h1", &ns, NULL), 0);
+    assert_int_equal(ns, 0);
+    e.dedup_key = NULL;
+    e.engine_ns = 30;
+    insert(s, &e, true);
+    e.engine_ns = 20;
+    insert(s, &e, true);
+    e.engine_ns = 0; /* an event of ours: no engine time */
+    insert(s, &e, true);
+    e.host_id = t_host2;
+    e.engine_ns = 99;
+    insert(s, &e, true);
+    assert_int_equal(events_newest_engine_ns(s, "h1", &ns, NULL), 0);
+    assert_int_equal(ns, 30);
+    assert_int_equal(events_newest_engine_ns(s, "h2", &ns, NULL), 0);
+    assert_int_equal(ns, 99);
+}
+
+static void append_time(void *arg, const struct event *e)
+{
+    assert_int_equal(buf_printf(arg, "%lld ", (long long)e->at_ms), 0);
+}
+
+/* 1 h1 container died error "web Died"; 2 h2 same; 3 h1 agent started info "Agent UP"; 4 h1, no message */
+static void insert_four(struct store *s)
+{
+    char started[] = "started", info[] = "info", up[] = "Agent UP";
+    struct event e = full;
+
+    e.dedup_key = NULL;
+    e.at_ms = 1;
+    insert(s, &e, true);
+    e.at_ms = 2;
+    e.host_id = t_host2;
+    insert(s, &e, true);
+    e.at_ms = 3;
+    e.host_id = t_host;
+    e.category = t_agent;
+    e.type = started;
+    e.severity = info;
+    e.title = up;
+    e.container_id = NULL;
+    insert(s, &e, true);
+    e.at_ms = 4;
+    e.message = NULL;
+    insert(s, &e, true);
+}
+
+static void queries_filter_and_page(void **state)
+{
+    static const struct {
+        struct events_query query;
+        const char *times;
+        int64_t total;
+    } cases[] = {
+        {{.limit = 10},                                        "4 3 2 1 ", 4},
+        {{.limit = 2},                                         "4 3 ",     4},
+        {{.limit = 2, .offset = 1},                            "3 2 ",     4},
+        {{.limit = 2, .offset = 9},                            "",         4},
+        {{.limit = 10, .host_id = "h1"},                       "4 3 1 ",   3},
+        {{.limit = 1, .host_id = "h1", .offset = 1},           "3 ",       3},
+        {{.limit = 10, .host_id = "h3"},                       "",         0},
+        {{.limit = 10, .category = "agent"},                   "4 3 ",     2},
+        {{.limit = 10, .type = "died"},                        "2 1 ",     2},
+        {{.limit = 10, .severity = "info"},                    "4 3 ",     2},
+        {{.limit = 10, .container_id = "0123456789ab"},        "2 1 ",     2},
+        {{.limit = 10, .since_ms = 2},                         "4 3 2 ",   3},
+        {{.limit = 10, .until_ms = 2},                         "1 ",       1},
+        {{.limit = 10, .since_ms = 2, .until_ms = 4},          "3 2 ",     2},
+        {{.limit = 10, .search = "WEB"},                       "2 1 ",     2},
+        {{.limit = 10, .search = "agent up"},                  "4 3 ",     2},
+        {{.limit = 10, .search = "code 137"},                  "3 2 1 ",   3},
+        {{.limit = 10, .search = "%"},                         "",         0},
+        {{.limit = 10, .host_id = "h1", .search = "' OR 1=1"}, "",         0},
+        {{.limit = 10, .host_id = "h1", .type = "died"},       "1 ",       1},
+    };
+    struct store *s = ((struct fixture *)*state)->store;
+
+    insert_four(s);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct buf times = BUF_INIT(100);
+        int64_t total = -1;
+
+        assert_int_equal(events_list(s, &cases[i].query, append_time, &times, &total, NULL), 0);
+        assert_string_equal(buf_str(&times), cases[i].times);
+        assert_int_equal(total, cases[i].total);
+        buf_done(&times);
+    }
+}
+
+static void purge_drops_what_is_older(void **state)
+{
+    struct store *s = ((struct fixture *)*state)->store;
+    struct buf times = BUF_INIT(100);
+
+    insert_four(s);
+    assert_int_equal(events_purge(s, 3, NULL), 0);
+    assert_int_equal(
+        events_list(s, &(struct events_query){.limit = 10}, append_time, &times, NULL, NULL), 0);
+    assert_string_equal(buf_str(&times), "4 3 ");
+    buf_done(&times);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(all_columns_survive),
+        TEST(a_known_dedup_key_is_ignored),
+        TEST(other_constraints_are_errors_not_doubles),
+        TEST(newest_engine_time_is_per_host),
+        TEST(queries_filter_and_page),
+        TEST(purge_drops_what_is_older),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

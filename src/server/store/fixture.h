@@ -1,0 +1,31 @@
+#pragma once
+
+/*
+ * For unit tests: a store in a temporary data directory of its own.
+ */
+
+#include "server/store/store.h"
+
+/* cmocka includes need these first, in this order. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+struct fixture {
+    char dir[64];
+    struct store *store;
+};
+
+int fixture_setup(void **state); /* *state is a struct fixture with an open store */
+int fixture_teardown(void **state);
+int fixture_setup_empty(void **state);                         /* the directory only */
+char *fixture_path(const struct fixture *f, const char *name); /* to be freed */
+
+/* A host, and an agent on it, that satisfy the schema. */
+void fixture_add_host(struct store *s, const char *id, const char *name);
+void fixture_add_agent(struct store *s, const char *id, const char *host_id, const char *engine_id);
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
