@@ -23,7 +23,8 @@ struct check {
     const struct config *config;
     struct buf *out;
     bool has_failed;
-    bool has_http; /* something answered HTTP on the URL */
+    bool has_http;     /* something answered HTTP on the URL */
+    bool has_endpoint; /* ... and took a WebSocket connection */
     enum step step;
     struct loop_timer timer;
     struct engine *engine;
@@ -120,13 +121,13 @@ static void check_data(struct check *c)
 
 static const char *engine_advice(const char *address, int code)
 {
-    if (code == -EACCES)
+    if (code == -EACCES || code == -EPERM)
         return "run the agent as root or as a member of the group that owns the socket";
     if (str_starts_with(address, "unix://")) {
         return "is Docker or Podman running, and the socket mounted if this is a container? "
                "DOCKER_HOST names another one";
     }
-    return "is the engine listening there? DOCKER_HOST names another one";
+    return "does an engine listen there? DOCKER_HOST names another one";
 }
 
 /* The engine client has one code for "not reachable"; the socket itself says more. */
@@ -175,11 +176,22 @@ static void check_engine(struct check *c)
 
 /* --- server ------------------------------------------------------------------------------------ */
 
-static const char *server_advice(const struct config *config, const char *reason)
+/* The first match counts; the texts are parts of what OpenSSL and the network code say. */
+static const struct {
+    const char *text;
+    const char *advice;
+} server_advices[] = {
+    {"wrong version", "the server speaks plain HTTP on this port: say http:// instead of https://"},
+    {"certificate",   "set CA_FILE to the server's certificate if it is self-signed"              },
+    {"resolve",       "is the host name in DOCKMON_URL right, and does name resolution work here?"},
+};
+
+static const char *server_advice(const char *reason)
 {
-    if (config->is_tls && (strcasestr(reason, "certificate") || strcasestr(reason, "tls") ||
-                           strcasestr(reason, "ssl")))
-        return "set CA_FILE to the server's certificate, if it is self-signed";
+    for (size_t i = 0; i < ARRAY_LEN(server_advices); i++) {
+        if (strcasestr(reason, server_advices[i].text))
+            return server_advices[i].advice;
+    }
     return "is the server running, is DOCKMON_URL right, does a firewall let it through?";
 }
 
@@ -191,7 +203,7 @@ static void on_health(void *owner, const struct http_result *result)
     c->call = NULL;
     if (result->code < 0) {
         say_wrong(c, "server %s: %s; %s", config->http_address, result->message,
-                  server_advice(config, result->message));
+                  server_advice(result->message));
     } else {
         c->has_http = true;
         if (result->status == 200) {
@@ -235,8 +247,8 @@ static void on_open(void *owner)
     struct check *c = owner;
 
     say_ok(c, "agent endpoint %s: takes connections", c->config->ws_url);
-    ws_free(TAKE_PTR(c->ws));
-    next_step(c);
+    c->has_endpoint = true;
+    ws_close(c->ws, WS_CLOSE_NORMAL, "only a check");
 }
 
 static void on_message(void *owner, const char *data, size_t size, bool is_binary)
@@ -252,8 +264,11 @@ static void on_close(void *owner, const struct ws_close *why)
     struct check *c = owner;
 
     c->ws = NULL;
-    say_wrong(c, "agent endpoint %s: %s; a proxy before the server must pass WebSocket upgrades on",
-              c->config->ws_url, why->reason);
+    if (!c->has_endpoint) {
+        say_wrong(
+            c, "agent endpoint %s: %s; a proxy before the server must pass WebSocket upgrades on",
+            c->config->ws_url, why->reason);
+    }
     next_step(c);
 }
 

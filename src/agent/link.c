@@ -19,6 +19,7 @@
 
 #define ENGINE_RETRY_INITIAL_MS 1000
 #define ENGINE_RETRY_MAX_MS     10000
+#define ENGINE_PATIENCE_MS      5000 /* when all it could say is whether something has changed */
 #define NUMBER_TEXT             24
 
 #define SUPERSEDED_REASON "New connection established"
@@ -365,17 +366,25 @@ static void dial(struct link *l)
 static void on_engine_failed(struct link *l, const char *message)
 {
     bool is_first = l->engine_backoff.attempts == 0;
+    uint64_t wait_ms;
 
     log_write(is_first ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG,
               LOG_FIELDS("engine", l->o.config->docker_host), "the engine does not answer: %s",
               message);
+    wait_ms = backoff_next(&l->engine_backoff);
     if (l->has_identity) {
         dial(l);
-        return;
+    } else {
+        set_timer(l, wait_ms, on_wait_over);
     }
-    if (is_first)
-        log_info(NULL, "waiting for the engine");
-    set_timer(l, backoff_next(&l->engine_backoff), on_wait_over);
+}
+
+static void on_engine_slow(struct loop_timer *t)
+{
+    struct link *l = link_of(t);
+
+    engine_info_cancel(TAKE_PTR(l->info_call));
+    on_engine_failed(l, "no answer in time");
 }
 
 static void on_engine_info(void *owner, int code, const char *message, struct engine_info *info)
@@ -412,8 +421,11 @@ static void ask_engine(struct link *l)
 
     if (l->state != LINK_ENGINE)
         set_state(l, LINK_ENGINE);
-    if (engine_info_start(&l->info_call, l->o.engine, on_engine_info, l, &err) < 0)
+    if (engine_info_start(&l->info_call, l->o.engine, on_engine_info, l, &err) < 0) {
         on_engine_failed(l, err.msg);
+    } else if (l->has_identity) {
+        set_timer(l, ENGINE_PATIENCE_MS, on_engine_slow);
+    }
 }
 
 /* --- life -------------------------------------------------------------------------------------- */
