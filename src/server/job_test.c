@@ -1,0 +1,197 @@
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "server/job.h"
+
+/* cmocka includes need these first, in this order. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define N_JOBS 50
+
+struct shared {
+    uv_loop_t loop;
+    struct job_queue *queue;
+    pthread_t loop_thread;
+    struct buf log; /* written by done functions only */
+    atomic_int n_inside, max_inside, n_worked;
+    pthread_mutex_t gate; /* held by a test to keep workers busy */
+};
+
+struct test_job {
+    struct shared *shared;
+    char letter;
+    bool is_done;
+};
+
+static int setup(void **state)
+{
+    struct shared *s = xcalloc(1, sizeof(*s));
+
+    if (uv_loop_init(&s->loop) < 0 || pthread_mutex_init(&s->gate, NULL) != 0)
+        return -1;
+    s->loop_thread = pthread_self();
+    s->log = BUF_INIT(1000);
+    *state = s;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct shared *s = *state;
+    int r;
+
+    job_queue_free(s->queue);
+    buf_done(&s->log);
+    (void)pthread_mutex_destroy(&s->gate);
+    r = uv_loop_close(&s->loop); /* fails when something was left on the loop */
+    free(s);
+    return r;
+}
+
+static void work(void *arg)
+{
+    struct test_job *job = arg;
+    struct shared *s = job->shared;
+    int n = atomic_fetch_add(&s->n_inside, 1) + 1, max = atomic_load(&s->max_inside);
+
+    while (n > max && !atomic_compare_exchange_weak(&s->max_inside, &max, n))
+        continue;
+    (void)pthread_mutex_lock(&s->gate);
+    (void)pthread_mutex_unlock(&s->gate);
+    atomic_fetch_add(&s->n_worked, 1);
+    atomic_fetch_sub(&s->n_inside, 1);
+}
+
+static void done(void *arg)
+{
+    struct test_job *job = arg;
+
+    assert_true(pthread_equal(pthread_self(), job->shared->loop_thread));
+    assert_false(job->is_done);
+    job->is_done = true;
+    assert_int_equal(buf_append_char(&job->shared->log, job->letter), 0);
+}
+
+static void one_at_a_time_keeps_the_order(void **state)
+{
+    struct shared *s = *state;
+    struct test_job jobs[N_JOBS];
+    char expected[N_JOBS + 1] = "";
+
+    s->queue = job_queue_new(&s->loop, 1, N_JOBS);
+    for (int i = 0; i < N_JOBS; i++) {
+        jobs[i] = (struct test_job){.shared = s, .letter = (char)('A' + i)};
+        expected[i] = jobs[i].letter;
+        assert_int_equal(job_submit(s->queue, &jobs[i], work, done), 0);
+    }
+    assert_int_equal(job_queue_pending(s->queue), N_JOBS);
+    assert_int_equal(s->log.size, 0);
+    job_queue_drain(s->queue);
+    assert_string_equal(buf_str(&s->log), expected);
+    assert_int_equal(atomic_load(&s->max_inside), 1);
+    assert_int_equal(atomic_load(&s->n_worked), N_JOBS);
+    assert_int_equal(job_queue_pending(s->queue), 0);
+}
+
+static void no_more_than_allowed_run_side_by_side(void **state)
+{
+    struct shared *s = *state;
+    struct test_job jobs[N_JOBS];
+
+    s->queue = job_queue_new(&s->loop, 3, N_JOBS);
+    (void)pthread_mutex_lock(&s->gate);
+    for (int i = 0; i < N_JOBS; i++) {
+        jobs[i] = (struct test_job){.shared = s, .letter = 'x'};
+        assert_int_equal(job_submit(s->queue, &jobs[i], work, done), 0);
+    }
+    while (atomic_load(&s->n_inside) < 3) /* they all get in, behind the gate */
+        (void)sched_yield();
+    (void)pthread_mutex_unlock(&s->gate);
+    job_queue_drain(s->queue);
+    assert_int_equal(s->log.size, N_JOBS);
+    assert_int_equal(atomic_load(&s->max_inside), 3);
+}
+
+static void a_full_queue_refuses(void **state)
+{
+    struct shared *s = *state;
+    struct test_job jobs[4];
+
+    s->queue = job_queue_new(&s->loop, 1, 2);
+    (void)pthread_mutex_lock(&s->gate);
+    for (int i = 0; i < 4; i++) {
+        jobs[i] = (struct test_job){.shared = s, .letter = (char)('a' + i)};
+        assert_int_equal(job_submit(s->queue, &jobs[i], work, done), i < 3 ? 0 : -ENOBUFS);
+    }
+    (void)pthread_mutex_unlock(&s->gate);
+    job_queue_drain(s->queue);
+    assert_string_equal(buf_str(&s->log), "abc");
+    assert_false(jobs[3].is_done);
+
+    assert_int_equal(job_submit(s->queue, &jobs[3], work, done), 0); /* and there is room again */
+    job_queue_drain(s->queue);
+    assert_string_equal(buf_str(&s->log), "abcd");
+}
+
+static void deferred_calls_come_later_and_are_never_refused(void **state)
+{
+    struct shared *s = *state;
+    struct test_job job = {.shared = s, .letter = 'd'};
+
+    s->queue = job_queue_new(&s->loop, 1, 0);
+    job_defer(s->queue, &job, done);
+    assert_false(job.is_done);
+    assert_int_equal(job_queue_pending(s->queue), 1);
+    job_queue_drain(s->queue);
+    assert_true(job.is_done);
+    assert_int_equal(atomic_load(&s->n_worked), 0);
+}
+
+static void submit_again(void *arg)
+{
+    struct test_job *job = arg;
+
+    assert_int_equal(buf_append_char(&job->shared->log, job->letter), 0);
+    if (job->letter == 'a') {
+        job->letter = 'z';
+        assert_int_equal(job_submit(job->shared->queue, job, work, submit_again), 0);
+    }
+}
+
+static void done_may_submit_and_goes_to_the_end(void **state)
+{
+    struct shared *s = *state;
+    struct test_job first = {.shared = s, .letter = 'a'}, second = {.shared = s, .letter = 'b'};
+
+    s->queue = job_queue_new(&s->loop, 1, 5);
+    assert_int_equal(job_submit(s->queue, &first, work, submit_again), 0);
+    assert_int_equal(job_submit(s->queue, &second, work, submit_again), 0);
+    job_queue_drain(s->queue);
+    assert_string_equal(buf_str(&s->log), "abz");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(one_at_a_time_keeps_the_order),
+        TEST(no_more_than_allowed_run_side_by_side),
+        TEST(a_full_queue_refuses),
+        TEST(deferred_calls_come_later_and_are_never_refused),
+        TEST(done_may_submit_and_goes_to_the_end),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

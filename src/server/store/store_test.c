@@ -1,0 +1,387 @@
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/file.h"
+#include "server/store/agents.h"
+#include "server/store/api_keys.h"
+#include "server/store/audit.h"
+#include "server/store/container_settings.h"
+#include "server/store/db.h"
+#include "server/store/events.h"
+#include "server/store/fixture.h"
+#include "server/store/hosts.h"
+#include "server/store/identities.h"
+#include "server/store/internal.h"
+#include "server/store/migrate.h"
+#include "server/store/settings.h"
+#include "server/store/store.h"
+#include "server/store/tokens.h"
+#include "server/store/users.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define EMPTY(name) cmocka_unit_test_setup_teardown(name, fixture_setup_empty, fixture_teardown)
+
+static int mode_of(const char *path)
+{
+    struct stat st;
+
+    assert_int_equal(stat(path, &st), 0);
+    return (int)(st.st_mode & 0777);
+}
+
+static int64_t version_of(struct store *s)
+{
+    static const char sql[] = "SELECT user_version FROM pragma_user_version";
+    _cleanup_(query_done) struct query q = {0};
+
+    assert_int_equal(query_init(&q, s, sql, NULL), 0);
+    assert_int_equal(query_step(&q, NULL), 1);
+    return query_column_i64(&q, 0);
+}
+
+static void directory_and_files_are_private(void **state)
+{
+    struct fixture *f = *state;
+    _cleanup_free_ char *dir = fixture_path(f, "data");
+    _cleanup_free_ char *path = fixture_path(f, "data/dockmon.db");
+    _cleanup_free_ char *wal = fixture_path(f, "data/dockmon.db-wal");
+    struct store *s = NULL;
+
+    assert_int_equal(store_open(&s, dir, NULL), 0);
+    assert_int_equal(mode_of(dir), 0700);
+    assert_int_equal(mode_of(path), 0600);
+    assert_int_equal(settings_set(s, "k", "v", NULL), 0);
+    assert_int_equal(mode_of(wal), 0600);
+    store_close(s);
+
+    assert_int_equal(chmod(path, 0644), 0);
+    assert_int_equal(store_open(&s, dir, NULL), 0);
+    assert_int_equal(mode_of(path), 0600);
+    store_close(s);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(dir), 0);
+}
+
+static void content_survives_reopening(void **state)
+{
+    struct fixture *f = *state;
+    char *value = NULL;
+
+    assert_int_equal(settings_set(f->store, "k", "v", NULL), 0);
+    store_close(TAKE_PTR(f->store));
+    assert_int_equal(store_open(&f->store, f->dir, NULL), 0);
+    assert_int_equal(settings_get(f->store, "k", &value, NULL), 0);
+    assert_string_equal(value, "v");
+    free(value);
+    assert_int_equal(version_of(f->store), n_migrations);
+    assert_int_equal(store_check(f->store, NULL), 0);
+}
+
+static int set_and_fail(struct store *s, void *arg, struct error *err)
+{
+    assert_int_equal(settings_set(s, "k", "v", NULL), 0);
+    return error_set(err, *(const int *)arg, "made to fail");
+}
+
+static void transactions_are_all_or_nothing(void **state)
+{
+    struct store *s = ((struct fixture *)*state)->store;
+    struct error err = ERROR_INIT;
+    char *value = NULL;
+
+    assert_int_equal(store_tx(s, set_and_fail, &(int){-EPROTO}, &err), -EPROTO);
+    assert_string_equal(err.msg, "made to fail");
+    assert_int_equal(settings_get(s, "k", &value, NULL), -ENOENT);
+    assert_int_equal(store_tx(s, set_and_fail, &(int){0}, NULL), 0);
+    assert_int_equal(settings_get(s, "k", &value, NULL), 0);
+    free(value);
+}
+
+static void a_locked_database_is_busy(void **state)
+{
+    struct fixture *f = *state;
+    struct store *other = NULL;
+    struct error err = ERROR_INIT;
+
+    assert_int_equal(store_open(&other, f->dir, NULL), 0);
+    assert_int_equal(sqlite3_busy_timeout(other->db, 20), SQLITE_OK);
+    assert_int_equal(db_exec(f->store, "BEGIN IMMEDIATE", NULL), 0);
+    assert_int_equal(settings_set(other, "k", "v", &err), -ENOBUFS);
+    assert_non_null(strstr(err.msg, "locked"));
+    assert_int_equal(store_tx(other, set_and_fail, &(int){0}, NULL), -ENOBUFS);
+    assert_int_equal(db_exec(f->store, "COMMIT", NULL), 0);
+    assert_int_equal(settings_set(other, "k", "v", NULL), 0);
+    store_close(other);
+}
+
+static void one_daemon_claims_a_directory(void **state)
+{
+    struct fixture *f = *state;
+    struct store *other = NULL;
+    struct error err = ERROR_INIT;
+
+    assert_int_equal(store_open(&other, f->dir, NULL), 0);
+    assert_int_equal(store_claim(f->store, NULL), 0);
+    assert_int_equal(store_claim(other, &err), -EBUSY);
+    assert_non_null(strstr(err.msg, f->dir));
+    store_close(TAKE_PTR(f->store));
+    assert_int_equal(store_claim(other, NULL), 0);
+    store_close(other);
+}
+
+static void unusable_directories_are_named(void **state)
+{
+    struct fixture *f = *state;
+    _cleanup_free_ char *file = fixture_path(f, "file");
+    _cleanup_free_ char *deep = fixture_path(f, "no/such");
+    struct error err = ERROR_INIT;
+    struct store *s = NULL;
+
+    assert_int_equal(file_write_atomic(file, "x", 1, 0600, NULL), 0);
+    assert_int_equal(store_open(&s, file, &err), -ENOTDIR);
+    assert_non_null(strstr(err.msg, file));
+    assert_int_equal(store_open(&s, deep, &err), -ENOENT);
+    assert_non_null(strstr(err.msg, deep));
+    assert_null(s);
+}
+
+/* In the child, without root's rights: 0 when the message names the file and what is wrong. */
+static int open_as_nobody(const char *dir)
+{
+    struct error err = ERROR_INIT;
+    struct store *s = NULL;
+
+    if (setgid(65534) < 0 || setuid(65534) < 0)
+        return 1;
+    if (store_open(&s, dir, &err) != -EACCES)
+        return 2;
+    return strstr(err.msg, "dockmon.db") && strstr(err.msg, "Permission denied") ? 0 : 3;
+}
+
+static void a_read_only_directory_is_named(void **state)
+{
+    struct fixture *f = *state;
+    pid_t child;
+    int status;
+
+    if (geteuid() != 0)
+        skip();
+    assert_int_equal(chmod(f->dir, 0555), 0);
+    child = fork();
+    assert_true(child >= 0);
+    if (child == 0)
+        _exit(open_as_nobody(f->dir));
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void other_kinds_of_files_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    _cleanup_free_ char *path = fixture_path(f, "dockmon.db");
+    struct store *s = NULL;
+
+    assert_int_equal(symlink("/dev/null", path), 0);
+    assert_int_equal(store_open(&s, f->dir, NULL), -ELOOP);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_true(store_open(&s, f->dir, NULL) < 0);
+    assert_int_equal(rmdir(path), 0);
+    assert_null(s);
+}
+
+static void run_raw(const struct fixture *f, const char *sql)
+{
+    _cleanup_free_ char *path = fixture_path(f, "dockmon.db");
+    char *message = NULL;
+    sqlite3 *db = NULL;
+
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    if (sqlite3_exec(db, sql, NULL, NULL, &message) != SQLITE_OK)
+        fail_msg("%s", message);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static void newer_and_foreign_databases_are_refused(void **state)
+{
+    static const struct {
+        const char *sql, *message;
+    } cases[] = {
+        {"PRAGMA user_version = 4711", "newer version of the program"},
+        {"PRAGMA application_id = 1",  "another program"             },
+        {"PRAGMA application_id = 0",  "another program"             },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct fixture *f = *state;
+        struct error err = ERROR_INIT;
+
+        store_close(TAKE_PTR(f->store));
+        run_raw(f, cases[i].sql);
+        assert_int_equal(store_open(&f->store, f->dir, &err), -EDOM);
+        assert_non_null(strstr(err.msg, cases[i].message));
+        assert_null(f->store);
+        run_raw(f, "PRAGMA user_version = 1; PRAGMA application_id = 1147882862");
+        assert_int_equal(store_open(&f->store, f->dir, NULL), 0);
+    }
+}
+
+/* What a server of the year before wrote, as `sqlite3 .dump` shows it. */
+static void load_saved(const struct fixture *f, const char *name)
+{
+    _cleanup_free_ char *path = xasprintf(TESTDATA_DIR "/%s", name);
+    _cleanup_free_ char *sql = NULL;
+
+    assert_int_equal(file_read(path, 1 << 20, &sql, NULL, NULL), 0);
+    run_raw(f, sql);
+}
+
+static void count_event(void *arg, const struct event *e)
+{
+    assert_string_equal(e->dedup_key, "h1/0123/die/1750000000123456789");
+    ++*(int *)arg;
+}
+
+static void count_setting(void *arg, const struct container_setting *c)
+{
+    assert_string_equal(c->host_id, "h1");
+    ++*(int *)arg;
+}
+
+static void a_version_1_database_is_read(void **state)
+{
+    struct fixture *f = *state;
+    struct store *s;
+    enum token_verdict verdict = TOKEN_UNKNOWN;
+    struct identity_row who = {0};
+    struct agent agent = {0};
+    struct host host = {0};
+    struct user user = {0};
+    int n_events = 0, n_settings = 0;
+
+    load_saved(f, "v1.sql");
+    assert_int_equal(store_open(&f->store, f->dir, NULL), 0);
+    s = f->store;
+    assert_int_equal(version_of(s), n_migrations);
+    assert_int_equal(store_check(s, NULL), 0);
+
+    assert_int_equal(hosts_get(s, "h1", &host, NULL), 0);
+    assert_string_equal(host.name, "alpha");
+    assert_int_equal(host.num_cpus, 16);
+    assert_int_equal(agents_get_by_token_hash(s, "aa", &agent, NULL), 0);
+    assert_string_equal(agent.host_id, "h1");
+    assert_int_equal(users_get_by_name(s, "admin", &user, NULL), 0);
+    assert_int_equal(user.role, ROLE_ADMIN);
+    assert_int_equal(identities_get_by_key(s, "cc", 5, &who, NULL), 0);
+    assert_int_equal(who.role, ROLE_VIEWER);
+    assert_int_equal(tokens_consume(s, "abc", 5, &verdict, NULL), 0);
+    assert_int_equal(verdict, TOKEN_OK);
+    assert_int_equal(
+        events_list(s, &(struct events_query){.limit = 9}, count_event, &n_events, NULL, NULL), 0);
+    assert_int_equal(n_events, 1);
+    for (int kind = 0; kind < CONTAINER_SETTING_KINDS; kind++)
+        assert_int_equal(container_settings_each(s, (enum container_setting_kind)kind,
+                                                 count_setting, &n_settings, NULL),
+                         0);
+    assert_int_equal(n_settings, CONTAINER_SETTING_KINDS);
+    host_done(&host);
+    agent_done(&agent);
+    user_done(&user);
+    identity_row_done(&who);
+}
+
+static void fill(struct store *s)
+{
+    for (int i = 0; i < 300; i++) {
+        char key[16], value[200];
+
+        (void)snprintf(key, sizeof(key), "key-%d", i);
+        memset(value, 'v', sizeof(value) - 1);
+        value[sizeof(value) - 1] = '\0';
+        assert_int_equal(settings_set(s, key, value, NULL), 0);
+    }
+}
+
+/* What opening, checking and using a file may end with, whatever is in it. */
+static void use_damaged(const struct fixture *f)
+{
+    struct store *s = NULL;
+    struct error err = ERROR_INIT;
+    char *value = NULL;
+    int r;
+
+    r = store_open(&s, f->dir, &err);
+    if (r == 0)
+        r = store_check(s, &err);
+    if (r == 0) /* damage in free space or in values: all there is must be readable */
+        r = settings_get(s, "key-7", &value, &err);
+    free(value);
+    if (r < 0) {
+        assert_int_equal(err.code, r);
+        assert_non_null(strstr(err.msg, r == -ENOENT ? "key-7" : f->dir));
+    }
+    store_close(s);
+}
+
+static void damaged_files_are_reported_not_trusted(void **state)
+{
+    struct fixture *f = *state;
+    _cleanup_free_ char *path = fixture_path(f, "dockmon.db");
+    _cleanup_free_ char *content = NULL;
+    struct error err = ERROR_INIT;
+    struct store *s = NULL;
+    size_t size;
+
+    fill(f->store);
+    store_close(TAKE_PTR(f->store)); /* checkpoints the WAL into the file */
+    assert_int_equal(file_read(path, 1 << 24, &content, &size, NULL), 0);
+
+    assert_int_equal(file_write_atomic(path,
+                                       "no database at all, only text........"
+                                       "..........................................."
+                                       "...........................................",
+                                       120, 0600, NULL),
+                     0);
+    assert_int_equal(store_open(&s, f->dir, &err), -EUCLEAN);
+    assert_non_null(strstr(err.msg, "damaged"));
+
+    for (size_t keep = 1; keep < size; keep += 3001) { /* cut short */
+        assert_int_equal(file_write_atomic(path, content, keep, 0600, NULL), 0);
+        use_damaged(f);
+    }
+    for (size_t at = 16; at < size; at += 997) { /* overwritten */
+        _cleanup_free_ char *bad = xmemdup(content, size);
+
+        memset(bad + at, 0xa5, size - at < 64 ? size - at : 64);
+        assert_int_equal(file_write_atomic(path, bad, size, 0600, NULL), 0);
+        use_damaged(f);
+    }
+
+    memset(content + 4096, 0xff, 2000); /* the second page: some table's root */
+    assert_int_equal(file_write_atomic(path, content, size, 0600, NULL), 0);
+    assert_int_equal(store_open(&s, f->dir, NULL), 0);
+    assert_int_equal(store_check(s, &err), -EUCLEAN);
+    store_close(s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        EMPTY(directory_and_files_are_private),        TEST(content_survives_reopening),
+        TEST(transactions_are_all_or_nothing),         TEST(a_locked_database_is_busy),
+        TEST(one_daemon_claims_a_directory),           EMPTY(unusable_directories_are_named),
+        EMPTY(a_read_only_directory_is_named),         EMPTY(other_kinds_of_files_are_refused),
+        TEST(newer_and_foreign_databases_are_refused), EMPTY(a_version_1_database_is_read),
+        TEST(damaged_files_are_reported_not_trusted),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
