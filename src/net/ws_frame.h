@@ -36,7 +36,7 @@ struct ws_parser {
     uint8_t message; /* opcode of the message under way; 0: none */
     bool is_final;
     uint8_t need; /* bytes of extended length and mask still to come */
-    uint8_t head[12];
+    uint8_t head[14];
     uint8_t head_size;
     uint8_t mask[4];
     uint8_t mask_at;
