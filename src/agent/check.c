@@ -182,6 +182,8 @@ static const struct {
     const char *advice;
 } server_advices[] = {
     {"wrong version", "the server speaks plain HTTP on this port: say http:// instead of https://"},
+    {"mismatch",      "the server's certificate is for another name: use that one in DOCKMON_URL" },
+    {"expired",       "the server needs a new certificate, or this host's clock is wrong"         },
     {"certificate",   "set CA_FILE to the server's certificate if it is self-signed"              },
     {"resolve",       "is the host name in DOCKMON_URL right, and does name resolution work here?"},
 };
