@@ -1,0 +1,60 @@
+#pragma once
+
+/*
+ * The command line of one verb: a table of flags gives parsing and --help. Flags and other words may be
+ * mixed, short flags may be joined (-aq, -n5), "--" ends the flags. Numbers and lists are checked here.
+ */
+
+#include "base/buf.h"
+#include "base/error.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct args_list {
+    const char **items; /* borrowed from argv */
+    size_t n;
+};
+
+enum flag_type {
+    FLAG_BOOL,   /* bool */
+    FLAG_STRING, /* const char *, borrowed from argv */
+    FLAG_LIST,   /* struct args_list: may be given several times */
+    FLAG_NUMBER, /* int64_t */
+};
+
+struct flag {
+    const char *name; /* without the dashes */
+    char letter;      /* 0: none */
+    enum flag_type type;
+    size_t offset;
+    const char *value; /* what the value is, for --help: "SECONDS"; NULL for FLAG_BOOL */
+    const char *help;
+};
+
+struct verb {
+    const char *name;
+    const char *usage;    /* what follows the name: "[OPTIONS] CONTAINER [CONTAINER...]" */
+    const char *summary;  /* one line */
+    const char *examples; /* lines, each "  dockmon ..."; NULL none */
+    const struct flag *flags;
+    size_t n_flags;
+    size_t min_words, max_words; /* other than flags; max 0: no limit unless min is 0, too */
+    size_t options_size;         /* of the struct that the flags fill */
+    /* Returns the exit code. `options` is zeroed before the flags are read. */
+    int (*run)(const struct verb *verb, void *options, const struct args_list *words);
+    const void *data; /* of the verb: what tells apart the verbs that share `run` */
+};
+
+#define EXIT_USAGE 125
+
+/* argv[0] is the verb. -EINVAL with `err` saying what is wrong; *ret_help: --help was among the flags. */
+int args_parse(const struct verb *verb,
+               int argc,
+               char **argv,
+               void *options,
+               struct args_list *ret_words,
+               bool *ret_help,
+               struct error *err) _nodiscard_;
+void args_done(const struct verb *verb, void *options, struct args_list *words);
+void args_help(const struct verb *verb, struct buf *out);

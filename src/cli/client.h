@@ -1,0 +1,46 @@
+#pragma once
+
+/*
+ * The REST API as the verbs see it: a batch of requests that run side by side and are all answered when
+ * client_run() returns. Errors come in words that say what happened and what to do.
+ */
+
+#include "base/error.h"
+#include "cli/config.h"
+#include <jansson.h>
+#include <stdint.h>
+
+#define CLIENT_MAX_BODY (UINT64_C(64) << 20)
+
+struct client;
+
+struct client_request {
+    const char *method;
+    char *path;   /* owned */
+    json_t *body; /* owned; NULL none */
+
+    /* The answer. */
+    int code;      /* 0 for a 2xx status, else negative errno */
+    int status;    /* HTTP status, 0 if none came */
+    json_t *json;  /* owned; NULL when code < 0 */
+    char *error;   /* owned; for humans when code < 0 */
+    char *session; /* owned; session id that the server set, or NULL */
+};
+
+int client_open(struct client **ret, const struct config *c, struct error *err) _nodiscard_;
+void client_close(struct client *c);
+DEFINE_CLEANUP(struct client *, client_close);
+
+/* Runs all of them, a few at a time. */
+void client_run(struct client *c, struct client_request *requests, size_t n);
+void client_request_done(struct client_request *r);
+
+/* One GET; *ret is the caller's. `path` is taken. */
+int client_get(struct client *c, char *path, json_t **ret, struct error *err) _nodiscard_;
+/* One request with a body, which is taken like `path`. `ret` may be NULL. */
+int client_send(
+    struct client *c, const char *method, char *path, json_t *body, json_t **ret, struct error *err)
+    _nodiscard_;
+
+/* Opens with the user's configuration. Prints what is wrong and returns NULL on failure. */
+struct client *client_open_configured(void);

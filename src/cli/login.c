@@ -1,0 +1,227 @@
+/*
+ * login, as a flow: where, who, try it, make an API key of our own, remember it.
+ */
+
+#include "base/alloc.h"
+#include "base/str.h"
+#include "cli/containers.h"
+#include "cli/output.h"
+#include "cli/prompt.h"
+#include "cli/verbs.h"
+
+#include <errno.h>
+#include <sys/utsname.h>
+
+struct login_options {
+    const char *user, *api_key, *ca_file;
+    bool is_password_stdin, is_key_stdin, is_insecure;
+};
+
+#define AT(m) offsetof(struct login_options, m)
+
+static const struct flag flags[] = {
+    {"username",       'u', FLAG_STRING, AT(user),              "NAME", "user to log in as"                         },
+    {"password-stdin", 0,   FLAG_BOOL,   AT(is_password_stdin), NULL,
+     "read the password from standard input"                                                                        },
+    {"api-key",        0,   FLAG_STRING, AT(api_key),           "KEY",
+     "use this API key instead of a user and password"                                                              },
+    {"api-key-stdin",  0,   FLAG_BOOL,   AT(is_key_stdin),      NULL,   "read the API key from standard input"      },
+    {"ca-file",        0,   FLAG_STRING, AT(ca_file),           "FILE", "PEM certificates to verify the server with"},
+    {"insecure",       0,   FLAG_BOOL,   AT(is_insecure),       NULL,   "accept any certificate of the server"      },
+};
+
+static int ask_url(struct config *c, const char *given, struct error *err)
+{
+    _cleanup_free_ char *question = NULL, *answer = NULL;
+
+    if (!given) {
+        question = xasprintf("Server [%s]: ", c->url);
+        if (prompt_line(question, false, &answer, err) < 0) {
+            /* Without a terminal the address that is known already has to do. */
+            return err->code == -ENOTTY && c->is_url_given ? 0 : -1;
+        }
+        given = str_is_empty(answer) ? c->url : answer;
+    }
+    return config_set_url(c, given, err);
+}
+
+static int ask_user(const struct login_options *o, char **ret, struct error *err)
+{
+    int r;
+
+    if (o->user) {
+        *ret = xstrdup(o->user);
+        return 0;
+    }
+    r = prompt_line("User [admin]: ", false, ret, err);
+    if (r == 0 && **ret == '\0') {
+        free(*ret);
+        *ret = xstrdup("admin");
+    }
+    return r;
+}
+
+static int ask_password(const struct login_options *o, char **ret, struct error *err)
+{
+    return o->is_password_stdin ? prompt_read_stdin("password", ret, err)
+                                : prompt_line("Password: ", true, ret, err);
+}
+
+/* Whom the server takes us for. *ret is the caller's. */
+static int fetch_me(const struct config *config, json_t **ret, struct error *err)
+{
+    _cleanup_(client_closep) struct client *c = NULL;
+    int r;
+
+    r = client_open(&c, config, err);
+    return r < 0 ? r : client_get(c, xstrdup("/api/v2/auth/me"), ret, err);
+}
+
+static int use_key(const struct login_options *o, struct config *config, struct error *err)
+{
+    json_auto_t *me = NULL;
+
+    if (o->is_key_stdin) {
+        if (prompt_read_stdin("API key", &config->api_key, err) < 0)
+            return -1;
+    } else {
+        config->api_key = xstrdup(o->api_key);
+    }
+    if (fetch_me(config, &me, err) < 0)
+        return -1;
+    output_line("Logged in to %s with the API key \"%s\" (%s).", config->url,
+                container_text(json_object_get(me, "user"), "username"),
+                container_text(json_object_get(me, "user"), "role"));
+    return 0;
+}
+
+/* A session ends after a day, a key lasts: so a session is kept only where no key can be had. */
+static int exchange_session(struct config *config, const char *role)
+{
+    _cleanup_(client_closep) struct client *c = NULL;
+    struct utsname machine = {0};
+    struct error err = ERROR_INIT;
+    json_auto_t *answer = NULL;
+    _cleanup_free_ char *name = NULL;
+
+    (void)uname(&machine); /* fails for a bad pointer only */
+    name = xasprintf("dockmon CLI on %.40s", machine.nodename);
+    if (client_open(&c, config, &err) < 0 ||
+        client_send(c, "POST", xstrdup("/api/v2/api-keys"),
+                    json_pack("{s:s, s:s}", "name", name, "role", role), &answer, &err) < 0 ||
+        *container_text(answer, "key") == '\0') {
+        output_note("(no API key could be made, so this login ends with the session: %s)", err.msg);
+        return -1;
+    }
+    config->api_key = xstrdup(container_text(answer, "key"));
+    (void)client_send(c, "POST", xstrdup("/api/v2/auth/logout"), json_object(), NULL,
+                      NULL); /* the session would expire anyhow */
+    prompt_free_secret(TAKE_PTR(config->session));
+    return 0;
+}
+
+static int post_login(
+    struct config *config, const char *user, const char *password, json_t **ret, struct error *err)
+{
+    _cleanup_(client_closep) struct client *c = NULL;
+    struct client_request r = {.method = "POST", .path = xstrdup("/api/v2/auth/login")};
+    int code;
+
+    r.body = json_pack("{s:s, s:s}", "username", user, "password", password);
+    code = client_open(&c, config, err);
+    if (code == 0 && !r.body)
+        code = error_set(err, -EINVAL, "user name and password must be UTF-8");
+    if (code == 0) {
+        client_run(c, &r, 1);
+        code = r.code;
+        if (code < 0) {
+            (void)error_set(err, code, "%s", r.error);
+        } else if (!r.session) {
+            code = error_set(err, -EPROTO, "the server accepted the password but gave no session");
+        }
+    }
+    if (code == 0) {
+        config->session = TAKE_PTR(r.session);
+        *ret = TAKE_PTR(r.json);
+    }
+    client_request_done(&r);
+    return code;
+}
+
+static int use_password(const struct login_options *o, struct config *config, struct error *err)
+{
+    _cleanup_free_ char *user = NULL;
+    _cleanup_(prompt_free_secretp) char *password = NULL;
+    json_auto_t *answer = NULL;
+    const json_t *who;
+    int r;
+
+    r = ask_user(o, &user, err);
+    if (r == 0)
+        r = ask_password(o, &password, err);
+    if (r == 0)
+        r = post_login(config, user, password, &answer, err);
+    if (r < 0)
+        return r;
+
+    who = json_object_get(answer, "user");
+    (void)exchange_session(config, container_text(who, "role")); /* it has said what is lost */
+    output_line("Logged in to %s as %s (%s).", config->url, container_text(who, "username"),
+                container_text(who, "role"));
+    if (json_is_true(json_object_get(who, "must_change_password"))) {
+        output_note(
+            "The password is still the one made at the first start; change it in the web page "
+            "or with `dockmond user reset-password %s`.",
+            container_text(who, "username"));
+    }
+    return 0;
+}
+
+static int login(const struct login_options *o,
+                 const char *url,
+                 struct config *config,
+                 struct error *err)
+{
+    int r;
+
+    r = ask_url(config, url, err);
+    if (r < 0)
+        return r;
+    /* Whatever let us in before is not shown to a server that we are only about to meet. */
+    prompt_free_secret(TAKE_PTR(config->api_key));
+    prompt_free_secret(TAKE_PTR(config->session));
+    config->is_insecure = o->is_insecure;
+    free(config->ca_file);
+    config->ca_file = xstrdup(o->ca_file);
+
+    r = o->api_key || o->is_key_stdin ? use_key(o, config, err) : use_password(o, config, err);
+    return r < 0 ? r : config_save(config, err);
+}
+
+static int run(const struct verb *verb, void *options, const struct args_list *words)
+{
+    _cleanup_(config_done) struct config config = {0};
+    struct error err = ERROR_INIT;
+
+    (void)verb;
+    if (config_load(&config, secure_getenv, &err) < 0 ||
+        login(options, words->n ? words->items[0] : NULL, &config, &err) < 0) {
+        output_error("%s", err.msg);
+        return 1;
+    }
+    output_note("(kept in %s)", config.path);
+    return 0;
+}
+
+const struct verb verb_login = {
+    .name = "login",
+    .usage = "[OPTIONS] [URL]",
+    .summary = "Log in to a DockMon server and remember it",
+    .examples = "  dockmon login http://127.0.0.1:8001\n"
+                "  dockmon login -u admin --password-stdin https://dockmon.example < password\n",
+    .flags = flags,
+    .n_flags = ARRAY_LEN(flags),
+    .max_words = 1,
+    .options_size = sizeof(struct login_options),
+    .run = run,
+};

@@ -1,0 +1,115 @@
+/*
+ * dockmon: the command line of DockMon, a client of its REST API.
+ */
+
+#include "base/alloc.h"
+#include "base/str.h"
+#include "cli/output.h"
+#include "cli/verbs.h"
+
+#include <signal.h>
+#include <string.h>
+
+#define MAX_HELP 16384
+
+static const struct verb *const verbs[] = {
+    &verb_login,   &verb_hosts,  &verb_ps,    &verb_logs,    &verb_start,  &verb_stop,
+    &verb_restart, &verb_kill,   &verb_pause, &verb_unpause, &verb_rename, &verb_rm,
+    &verb_inspect, &verb_events, &verb_token, &verb_version,
+};
+
+static const struct verb *find_verb(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
+        if (str_eq(verbs[i]->name, name))
+            return verbs[i];
+    }
+    return NULL;
+}
+
+static void print_buf(struct buf *b)
+{
+    output_raw(buf_str(b), b->size);
+    buf_done(b);
+}
+
+static int print_help(void)
+{
+    struct buf b = BUF_INIT(MAX_HELP);
+    int r;
+
+    r = buf_append_str(&b, "Usage:  dockmon COMMAND\n\n"
+                           "Watch and operate the containers of many Docker hosts.\n\nCommands:\n");
+    for (size_t i = 0; i < ARRAY_LEN(verbs) && r == 0; i++)
+        r = buf_printf(&b, "  %-9s %s\n", verbs[i]->name, verbs[i]->summary);
+    if (r == 0) {
+        r = buf_append_str(
+            &b,
+            "\nA CONTAINER is a name, an id or the beginning of an id; HOST/CONTAINER says which\n"
+            "host is meant where a name is used on several.\n\n"
+            "Environment:\n"
+            "  DOCKMON_URL      server, such as http://127.0.0.1:8001\n"
+            "  DOCKMON_API_KEY  API key to use instead of the one that `dockmon login` keeps\n"
+            "  NO_COLOR         no colours when set\n\n"
+            "`dockmon COMMAND --help` says more about a command.\n");
+    }
+    print_buf(&b);
+    return r < 0;
+}
+
+static int print_verb_help(const struct verb *v)
+{
+    struct buf b = BUF_INIT(MAX_HELP);
+
+    args_help(v, &b);
+    print_buf(&b);
+    return 0;
+}
+
+static int run_verb(const struct verb *v, int argc, char **argv)
+{
+    _cleanup_free_ void *options = xcalloc(1, v->options_size ? v->options_size : 1);
+    struct args_list words = {0};
+    struct error err = ERROR_INIT;
+    bool wants_help = false;
+    int exit_code;
+
+    if (args_parse(v, argc, argv, options, &words, &wants_help, &err) < 0) {
+        output_error("dockmon %s: %s", v->name, err.msg);
+        output_note("Usage:  dockmon %s %s  (see `dockmon %s --help`)", v->name, v->usage, v->name);
+        exit_code = EXIT_USAGE;
+    } else if (wants_help) {
+        exit_code = print_verb_help(v);
+    } else {
+        exit_code = v->run(v, options, &words);
+    }
+    args_done(v, options, &words);
+    return exit_code;
+}
+
+static int run(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "help";
+    const struct verb *v = find_verb(name);
+
+    if (v)
+        return run_verb(v, argc - 1, argv + 1);
+    if (str_eq(name, "--version") || str_eq(name, "-v")) {
+        output_line("dockmon version %s", DOCKMON_VERSION);
+        return 0;
+    }
+    if (str_eq(name, "--help") || str_eq(name, "-h") || str_eq(name, "help")) {
+        v = argc > 2 ? find_verb(argv[2]) : NULL;
+        return v ? print_verb_help(v) : print_help();
+    }
+    output_error("unknown command: %s; see `dockmon --help`", name);
+    return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+
+    (void)sigaction(SIGPIPE, &ignore, NULL); /* a closed pipe shows up as a failed write */
+    return output_finish(run(argc, argv));
+}

@@ -1,0 +1,93 @@
+/*
+ * start, stop, restart, kill, pause, unpause: one POST per container, told apart by a table.
+ */
+
+#include "base/alloc.h"
+#include "base/str.h"
+#include "cli/containers.h"
+#include "cli/output.h"
+#include "cli/verbs.h"
+
+#define USAGE "[OPTIONS] CONTAINER [CONTAINER...]"
+
+struct stop_options {
+    const char *time;
+};
+
+static const struct flag stop_flags[] = {
+    {"time", 't', FLAG_STRING, offsetof(struct stop_options, time), "SECONDS",
+     "wait this long before killing it (default 10)"},
+};
+
+struct operate {
+    const struct verb *verb;
+    const struct stop_options *options;
+};
+
+static void fill(void *owner, const json_t *container, struct client_request *r)
+{
+    const struct operate *o = owner;
+    bool has_time = o->verb->n_flags > 0 && o->options->time;
+    _cleanup_free_ char *tail = xasprintf("/%s%s%s", o->verb->name, has_time ? "?timeout=" : "",
+                                          has_time ? o->options->time : "");
+
+    r->method = "POST";
+    r->path = container_path(container, tail);
+}
+
+static void show(void *owner, const char *word, const struct client_request *r)
+{
+    (void)owner;
+    (void)r;
+    output_line("%s", word);
+}
+
+static int run(const struct verb *verb, void *options, const struct args_list *words)
+{
+    _cleanup_(client_closep) struct client *c = NULL;
+    struct operate o = {verb, options};
+    uint64_t seconds;
+
+    if (verb->n_flags > 0 && o.options->time && parse_u64(o.options->time, 600, &seconds) < 0) {
+        output_error("--time: \"%s\" is no number of seconds from 0 to 600", o.options->time);
+        return EXIT_USAGE;
+    }
+    c = client_open_configured();
+    if (!c)
+        return 1;
+    return containers_each(c, words, &(struct containers_batch){fill, show, &o});
+}
+
+/* clang-format off: one verb per block */
+#define OPERATE(verb_name, text, more_flags, n_more, sample) \
+    const struct verb verb_##verb_name = {                   \
+        .name = #verb_name,                                  \
+        .usage = USAGE,                                      \
+        .summary = text,                                     \
+        .examples = sample,                                  \
+        .flags = more_flags,                                 \
+        .n_flags = n_more,                                   \
+        .min_words = 1,                                      \
+        .options_size = sizeof(struct stop_options),         \
+        .run = run,                                          \
+    }
+/* clang-format on */
+
+OPERATE(start,
+        "Start stopped containers",
+        NULL,
+        0,
+        "  dockmon start web\n  dockmon start prod-1/web prod-2/web\n");
+OPERATE(stop,
+        "Stop running containers",
+        stop_flags,
+        ARRAY_LEN(stop_flags),
+        "  dockmon stop -t 30 db\n");
+OPERATE(restart,
+        "Restart containers",
+        stop_flags,
+        ARRAY_LEN(stop_flags),
+        "  dockmon restart prod-1/web\n");
+OPERATE(kill, "Kill running containers (SIGKILL)", NULL, 0, "  dockmon kill web\n");
+OPERATE(pause, "Pause all processes in containers", NULL, 0, "  dockmon pause batch\n");
+OPERATE(unpause, "Let paused containers go on", NULL, 0, "  dockmon unpause batch\n");

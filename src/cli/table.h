@@ -1,0 +1,34 @@
+#pragma once
+
+/*
+ * Columns as docker prints them: three spaces apart, at least ten wide, the last one unpadded. Cells are
+ * escaped here, so callers pass names as they came.
+ */
+
+#include "base/buf.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+#define TABLE_MAX_COLUMNS 12
+
+enum table_colour { COLOUR_NONE, COLOUR_GREEN, COLOUR_YELLOW, COLOUR_RED, COLOUR_DIM };
+
+struct table_cell {
+    char *text; /* escaped */
+    enum table_colour colour;
+};
+
+struct table {
+    size_t n_columns;
+    struct table_cell *cells; /* row after row; the first row is the header */
+    size_t n_cells;
+};
+
+void table_init(struct table *t, size_t n_columns, const char *const *headers);
+void table_done(struct table *t);
+
+/* Cells of a row from left to right; NULL is "". */
+void table_add(struct table *t, const char *text);
+void table_add_coloured(struct table *t, const char *text, enum table_colour colour);
+
+void table_print(const struct table *t, bool with_colours, struct buf *out);

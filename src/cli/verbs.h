@@ -1,0 +1,24 @@
+#pragma once
+
+/*
+ * Every verb of the program; main.c has the list of them.
+ */
+
+#include "cli/args.h"
+
+extern const struct verb verb_login;
+extern const struct verb verb_hosts;
+extern const struct verb verb_ps;
+extern const struct verb verb_logs;
+extern const struct verb verb_start;
+extern const struct verb verb_stop;
+extern const struct verb verb_restart;
+extern const struct verb verb_kill;
+extern const struct verb verb_pause;
+extern const struct verb verb_unpause;
+extern const struct verb verb_rename;
+extern const struct verb verb_rm;
+extern const struct verb verb_inspect;
+extern const struct verb verb_events;
+extern const struct verb verb_token;
+extern const struct verb verb_version;

@@ -1,0 +1,46 @@
+#include "base/alloc.h"
+#include "cli/containers.h"
+#include "cli/output.h"
+#include "cli/verbs.h"
+
+struct version_options {
+    bool json;
+};
+
+static const struct flag flags[] = {
+    {"json", 0, FLAG_BOOL, offsetof(struct version_options, json), NULL, "print as JSON"},
+};
+
+static int run(const struct verb *verb, void *options, const struct args_list *words)
+{
+    const struct version_options *o = options;
+    _cleanup_(client_closep) struct client *c = NULL;
+    struct error err = ERROR_INIT;
+    json_auto_t *answer = NULL;
+    json_auto_t *both = NULL;
+
+    (void)verb;
+    (void)words;
+    c = client_open_configured();
+    if (c && client_get(c, xstrdup("/health"), &answer, &err) < 0)
+        output_error("%s", err.msg);
+    if (o->json) {
+        both = json_pack("{s:{s:s}, s:O?}", "client", "version", DOCKMON_VERSION, "server", answer);
+        output_json(both);
+    } else {
+        output_line("Client:  %s", DOCKMON_VERSION);
+        if (answer)
+            output_line("Server:  %s", container_text(answer, "version"));
+    }
+    return answer ? 0 : 1;
+}
+
+const struct verb verb_version = {
+    .name = "version",
+    .usage = "[OPTIONS]",
+    .summary = "Show the versions of this program and of the server",
+    .flags = flags,
+    .n_flags = ARRAY_LEN(flags),
+    .options_size = sizeof(struct version_options),
+    .run = run,
+};
