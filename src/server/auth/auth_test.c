@@ -1,0 +1,555 @@
+/* Logins, sessions, API keys and passwords on a real uv loop and store, with clocks of our own. */
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/str.h"
+#include "server/auth/auth.h"
+#include "server/auth/first_user.h"
+#include "server/auth/password.h"
+#include "server/store/api_keys.h"
+#include "server/store/fixture.h"
+#include "server/store/secret.h"
+#include "server/store/user_sessions.h"
+#include "server/store/users.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define PASSWORD "correct horse"
+#define LIFETIME (UINT64_C(24) * 60 * 60 * 1000)
+
+static uint64_t test_clock_ms;
+static int64_t test_utc_ms;
+
+static uint64_t clock_ms(void)
+{
+    return test_clock_ms;
+}
+
+static int64_t utc_ms(void)
+{
+    return test_utc_ms;
+}
+
+struct bench {
+    struct fixture *f;
+    uv_loop_t loop;
+    struct job_queue *store_jobs, *hash_jobs;
+    struct auth *auth;
+    char *password_file;
+    int64_t admin_id;
+    /* What the last call ended with. */
+    int n_done, code;
+    struct identity who;
+    char session_id[80], message[200];
+    uint64_t retry_after_s;
+};
+
+/* argon2 is slow: one hash serves all tests. */
+static const char *password_hash_of_tests(void)
+{
+    static char hash[PASSWORD_HASH_SIZE];
+
+    if (!hash[0])
+        assert_int_equal(password_hash(PASSWORD, hash, NULL), 0);
+    return hash;
+}
+
+static int64_t add_user(struct bench *b, const char *name, enum role role)
+{
+    char copy[64], hash[PASSWORD_HASH_SIZE];
+    struct user u = {
+        .name = copy, .password_hash = hash, .role = role, .must_change_password = true};
+    int64_t id;
+
+    str_copy(copy, sizeof(copy), name);
+    str_copy(hash, sizeof(hash), password_hash_of_tests());
+    assert_int_equal(users_insert(b->f->store, &u, &id, NULL), 0);
+    return id;
+}
+
+static struct auth_options options_of(const struct bench *b)
+{
+    return (struct auth_options){
+        .store_jobs = b->store_jobs,
+        .hash_jobs = b->hash_jobs,
+        .store = b->f->store,
+        .session_lifetime_ms = LIFETIME,
+        .initial_password_file = b->password_file,
+        .clock_ms = clock_ms,
+        .utc_ms = utc_ms,
+    };
+}
+
+static int setup(void **state)
+{
+    struct bench *b = xcalloc(1, sizeof(*b));
+    struct auth_options o;
+    void *fixture;
+
+    if (fixture_setup(&fixture) < 0 || uv_loop_init(&b->loop) < 0)
+        return -1;
+    b->f = fixture;
+    b->store_jobs = job_queue_new(&b->loop, 1, 20);
+    b->hash_jobs = job_queue_new(&b->loop, 2, 20);
+    b->password_file = fixture_path(b->f, FIRST_USER_FILE);
+    test_clock_ms = 1000000;
+    test_utc_ms = INT64_C(1750000000000);
+    o = options_of(b);
+    b->auth = auth_new(&o);
+    b->admin_id = add_user(b, "admin", ROLE_ADMIN);
+    *state = b;
+    return 0;
+}
+
+static void drain(struct bench *b)
+{
+    while (job_queue_pending(b->store_jobs) + job_queue_pending(b->hash_jobs) > 0) {
+        job_queue_drain(b->store_jobs);
+        job_queue_drain(b->hash_jobs);
+    }
+}
+
+static int teardown(void **state)
+{
+    struct bench *b = *state;
+    void *fixture = b->f;
+    int r;
+
+    auth_free(b->auth);
+    drain(b);
+    job_queue_free(b->store_jobs);
+    job_queue_free(b->hash_jobs);
+    r = uv_loop_close(&b->loop);
+    (void)fixture_teardown(&fixture);
+    free(b->password_file);
+    free(b);
+    return r;
+}
+
+static void on_identity(void *owner, int code, const struct identity *who)
+{
+    struct bench *b = owner;
+
+    b->n_done++;
+    b->code = code;
+    b->who = who ? *who : (struct identity){0};
+    assert_int_equal(code == 0, who != NULL);
+}
+
+static int check(struct bench *b, const char *session_id, const char *bearer)
+{
+    b->n_done = 0;
+    auth_check(b->auth, session_id, bearer, on_identity, b);
+    drain(b);
+    assert_int_equal(b->n_done, 1);
+    return b->code;
+}
+
+static void on_login(void *owner, const struct auth_login_result *r)
+{
+    struct bench *b = owner;
+
+    b->n_done++;
+    b->code = r->code;
+    b->who = r->who;
+    b->retry_after_s = r->retry_after_s;
+    str_copy(b->session_id, sizeof(b->session_id), r->session_id ? r->session_id : "");
+}
+
+static int login_from(struct bench *b, const char *peer, const char *name, const char *password)
+{
+    b->n_done = 0;
+    auth_login(b->auth, peer, name, password, on_login, b);
+    assert_int_equal(b->n_done, 0); /* never before it returns */
+    drain(b);
+    assert_int_equal(b->n_done, 1);
+    assert_int_equal(b->code == 0, b->session_id[0] != '\0');
+    return b->code;
+}
+
+static int login(struct bench *b, const char *name, const char *password)
+{
+    return login_from(b, "127.0.0.1", name, password);
+}
+
+static void on_code(void *owner, int code, const struct error *err)
+{
+    struct bench *b = owner;
+
+    b->n_done++;
+    b->code = code;
+    assert_non_null(err);
+    str_copy(b->message, sizeof(b->message), err->msg);
+}
+
+static int logout(struct bench *b, const char *session_id)
+{
+    b->n_done = 0;
+    auth_logout(b->auth, session_id, on_code, b);
+    assert_int_equal(b->n_done, 0);
+    drain(b);
+    assert_int_equal(b->n_done, 1);
+    return b->code;
+}
+
+static int change(struct bench *b, const char *current, const char *new_password, const char *keep)
+{
+    b->n_done = 0;
+    auth_change_password(b->auth, b->admin_id, current, new_password, keep, on_code, b);
+    assert_int_equal(b->n_done, 0);
+    drain(b);
+    assert_int_equal(b->n_done, 1);
+    return b->code;
+}
+
+static void a_login_makes_a_session(void **state)
+{
+    struct bench *b = *state;
+    struct user user = {0};
+
+    assert_int_equal(login(b, "admin", PASSWORD), 0);
+    assert_true(str_is_hex(b->session_id, 64));
+    assert_int_equal(b->who.user_id, b->admin_id);
+    assert_string_equal(b->who.name, "admin");
+    assert_int_equal(b->who.role, ROLE_ADMIN);
+    assert_true(b->who.must_change_password);
+
+    assert_int_equal(check(b, b->session_id, NULL), 0);
+    assert_int_equal(b->who.user_id, b->admin_id);
+    assert_int_equal(b->who.key_id, 0);
+    assert_string_equal(b->who.name, "admin");
+    assert_int_equal(b->who.role, ROLE_ADMIN);
+    assert_true(b->who.must_change_password);
+
+    assert_int_equal(users_get(b->f->store, b->admin_id, &user, NULL), 0);
+    assert_int_equal(user.last_login_at_ms, test_utc_ms);
+    user_done(&user);
+}
+
+static void wrong_logins_are_refused_alike(void **state)
+{
+    struct bench *b = *state;
+    char long_name[200], *long_password = xcalloc(1, 3000);
+
+    memset(long_name, 'a', sizeof(long_name));
+    long_name[sizeof(long_name) - 1] = '\0';
+    memset(long_password, 'b', 2999);
+    assert_int_equal(login(b, "admin", "wrong"), -ENOKEY);
+    assert_int_equal(login(b, "nobody", PASSWORD), -ENOKEY);
+    assert_int_equal(login(b, "", ""), -ENOKEY);
+    assert_int_equal(login(b, long_name, PASSWORD), -ENOKEY);
+    assert_int_equal(login(b, "admin", long_password), -ENOKEY);
+    assert_int_equal(login(b, "admin' OR '1'='1", PASSWORD), -ENOKEY);
+    free(long_password);
+}
+
+static void ten_attempts_a_minute(void **state)
+{
+    struct bench *b = *state;
+
+    for (int i = 0; i < 10; i++) { /* from ten peers, so that the user's limit is the one */
+        char peer[16];
+
+        (void)snprintf(peer, sizeof(peer), "10.0.0.%d", i);
+        assert_int_equal(login_from(b, peer, "admin", "wrong"), -ENOKEY);
+        test_clock_ms += 1000;
+    }
+    assert_int_equal(login_from(b, "10.0.0.99", "admin", PASSWORD), -EAGAIN);
+    assert_int_equal(b->retry_after_s, 50);
+    test_clock_ms += 49500;
+    assert_int_equal(login_from(b, "10.0.0.99", "admin", PASSWORD), -EAGAIN);
+    assert_int_equal(b->retry_after_s, 1);
+    test_clock_ms += 500;
+    assert_int_equal(login_from(b, "10.0.0.99", "admin", PASSWORD), 0);
+}
+
+static void a_peer_cannot_try_one_user_after_another(void **state)
+{
+    struct bench *b = *state;
+    char long_name[200];
+
+    /* Names that are too long cost no argon2, but count. */
+    memset(long_name, 'a', sizeof(long_name));
+    long_name[sizeof(long_name) - 1] = '\0';
+    for (int i = 0; i < 10; i++) {
+        long_name[0] = (char)('a' + i);
+        assert_int_equal(login_from(b, "10.0.0.1", long_name, "x"), -ENOKEY);
+    }
+    assert_int_equal(login_from(b, "10.0.0.1", "admin", PASSWORD), -EAGAIN);
+    assert_int_equal(b->retry_after_s, 60);
+    assert_int_equal(login_from(b, "10.0.0.2", "admin", PASSWORD), 0);
+}
+
+static void sessions_end_after_their_lifetime(void **state)
+{
+    struct bench *b = *state;
+    char session[80];
+
+    assert_int_equal(login(b, "admin", PASSWORD), 0);
+    str_copy(session, sizeof(session), b->session_id);
+    test_utc_ms += (int64_t)LIFETIME - 1;
+    assert_int_equal(check(b, session, NULL), 0);
+    test_utc_ms += 1;
+    test_clock_ms += 5000; /* the cache has aged */
+    assert_int_equal(check(b, session, NULL), -ENOKEY);
+}
+
+static void logout_ends_one_session_at_once(void **state)
+{
+    struct bench *b = *state;
+    char first[80], second[80];
+
+    assert_int_equal(login(b, "admin", PASSWORD), 0);
+    str_copy(first, sizeof(first), b->session_id);
+    assert_int_equal(login(b, "admin", PASSWORD), 0);
+    str_copy(second, sizeof(second), b->session_id);
+    assert_string_not_equal(first, second);
+    assert_int_equal(check(b, first, NULL), 0);
+    assert_int_equal(check(b, second, NULL), 0);
+
+    assert_int_equal(logout(b, first), 0);
+    assert_int_equal(check(b, first, NULL), -ENOKEY); /* although it was in the cache */
+    assert_int_equal(check(b, second, NULL), 0);
+    assert_int_equal(logout(b, first), 0);
+    assert_int_equal(logout(b, "garbage"), 0);
+    assert_int_equal(logout(b, NULL), 0);
+}
+
+static void a_check_under_way_does_not_undo_a_logout(void **state)
+{
+    struct bench *b = *state;
+    char session[80];
+
+    assert_int_equal(login(b, "admin", PASSWORD), 0);
+    str_copy(session, sizeof(session), b->session_id);
+    auth_check(b->auth, session, NULL, on_identity, b); /* reads the store before the logout does */
+    auth_logout(b->auth, session, on_code, b);
+    drain(b);
+    assert_int_equal(check(b, session, NULL), -ENOKEY);
+}
+
+static void credentials_of_the_wrong_form_cost_nothing(void **state)
+{
+    static const struct {
+        const char *session_id, *bearer;
+    } cases[] = {
+        {NULL,                                                                NULL                                                                 },
+        {"",                                                                  NULL                                                                 },
+        {"0123",                                                              NULL                                                                 },
+        {"0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef",  NULL                                                                 },
+        {"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0", NULL                                                                 },
+        {NULL,                                                                ""                                                                   },
+        {NULL,                                                                "dm_"                                                                },
+        {NULL,                                                                "dm_0123"                                                            },
+        {NULL,                                                                "DM_0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"},
+        {NULL,                                                                "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"   },
+    };
+    struct bench *b = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        b->n_done = 0;
+        auth_check(b->auth, cases[i].session_id, cases[i].bearer, on_identity, b);
+        assert_int_equal(b->n_done, 1); /* no job */
+        assert_int_equal(b->code, -ENOKEY);
+    }
+    /* Well-formed but unknown ones are looked up. */
+    assert_int_equal(
+        check(b, "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", NULL),
+        -ENOKEY);
+    assert_int_equal(
+        check(b, NULL, "dm_0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"),
+        -ENOKEY);
+}
+
+static char *add_key(struct bench *b, int64_t *ret_id)
+{
+    char name[] = "ci", *key = NULL;
+    struct api_key row = {0};
+
+    assert_int_equal(api_keys_create(b->f->store,
+                                     &(struct api_key){.name = name, .role = ROLE_OPERATOR}, &key,
+                                     &row, NULL),
+                     0);
+    *ret_id = row.id;
+    api_key_done(&row);
+    return key;
+}
+
+static void keys_identify_and_are_cached(void **state)
+{
+    struct bench *b = *state;
+    struct store *other = NULL;
+    struct api_key row = {0};
+    int64_t id;
+    _cleanup_(secret_freep) char *key = add_key(b, &id);
+
+    assert_int_equal(check(b, NULL, key), 0);
+    assert_int_equal(b->who.user_id, 0);
+    assert_int_equal(b->who.key_id, id);
+    assert_string_equal(b->who.name, "ci");
+    assert_int_equal(b->who.role, ROLE_OPERATOR);
+    assert_int_equal(api_keys_get(b->f->store, id, &row, NULL), 0);
+    assert_int_equal(row.last_used_at_ms, test_utc_ms);
+    api_key_done(&row);
+
+    b->n_done = 0;
+    auth_check(b->auth, NULL, key, on_identity, b);
+    assert_int_equal(b->n_done, 1); /* at once */
+    assert_int_equal(
+        check(b, "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", key),
+        0); /* the bearer counts */
+
+    /* Another process revokes it: seen when the entry is read anew. */
+    assert_int_equal(store_open(&other, b->f->dir, NULL), 0);
+    assert_int_equal(api_keys_delete(other, id, NULL), 0);
+    store_close(other);
+    test_clock_ms += 4999;
+    assert_int_equal(check(b, NULL, key), 0);
+    test_clock_ms += 1;
+    assert_int_equal(check(b, NULL, key), -ENOKEY);
+}
+
+static void a_forgotten_key_is_read_anew(void **state)
+{
+    struct bench *b = *state;
+    int64_t id;
+    _cleanup_(secret_freep) char *key = add_key(b, &id);
+
+    assert_int_equal(check(b, NULL, key), 0);
+    assert_int_equal(api_keys_delete(b->f->store, id, NULL), 0);
+    auth_forget_key(b->auth, id);
+    assert_int_equal(check(b, NULL, key), -ENOKEY);
+}
+
+static void a_changed_password_ends_other_sessions(void **state)
+{
+    struct bench *b = *state;
+    char kept[80], other[80];
+
+    assert_int_equal(file_write_atomic(b->password_file, "x", 1, 0600, NULL), 0);
+    assert_int_equal(login(b, "admin", PASSWORD), 0);
+    str_copy(kept, sizeof(kept), b->session_id);
+    assert_int_equal(login(b, "admin", PASSWORD), 0);
+    str_copy(other, sizeof(other), b->session_id);
+    assert_int_equal(check(b, kept, NULL), 0);
+    assert_int_equal(check(b, other, NULL), 0);
+
+    assert_int_equal(change(b, "wrong", "battery staple", kept), -ENOKEY);
+    assert_int_equal(check(b, other, NULL), 0);
+    assert_int_equal(access(b->password_file, F_OK), 0);
+
+    assert_int_equal(change(b, PASSWORD, "battery staple", kept), 0);
+    assert_int_equal(check(b, kept, NULL), 0);
+    assert_false(b->who.must_change_password);
+    assert_int_equal(check(b, other, NULL), -ENOKEY);
+    assert_int_equal(access(b->password_file, F_OK), -1);
+    assert_int_equal(login(b, "admin", PASSWORD), -ENOKEY);
+    assert_int_equal(login(b, "admin", "battery staple"), 0);
+}
+
+static void bad_new_passwords_are_refused(void **state)
+{
+    struct bench *b = *state;
+
+    assert_int_equal(change(b, PASSWORD, "short", NULL), -EDOM);
+    assert_non_null(strstr(b->message, "8 to 128"));
+    assert_int_equal(change(b, PASSWORD, PASSWORD, NULL), -EDOM);
+    for (int i = 2; i < 10; i++)
+        assert_int_equal(change(b, PASSWORD, "", NULL), -EDOM);
+    assert_int_equal(change(b, PASSWORD, "battery staple", NULL), -EAGAIN);
+    test_clock_ms += 60000;
+    assert_int_equal(change(b, PASSWORD, "battery staple", NULL), 0);
+}
+
+static void a_full_queue_is_busy(void **state)
+{
+    struct bench *b = *state;
+    static const char unknown[] =
+        "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    struct bench many = {.n_done = 0};
+
+    for (int i = 0; i < 21; i++)
+        auth_check(b->auth, unknown, NULL, on_identity, &many);
+    b->n_done = 0;
+    auth_check(b->auth, unknown, NULL, on_identity, b);
+    assert_int_equal(b->n_done, 1);
+    assert_int_equal(b->code, -ENOBUFS);
+
+    auth_login(b->auth, "p", "admin", PASSWORD, on_login, b);
+    auth_logout(b->auth, unknown, on_code, b);
+    auth_change_password(b->auth, b->admin_id, "x", "battery staple", NULL, on_code, b);
+    assert_int_equal(b->n_done, 1); /* not before they return */
+    drain(b);
+    assert_int_equal(many.n_done, 21);
+    assert_int_equal(b->n_done, 4);
+    assert_int_equal(b->code, -ENOBUFS);
+}
+
+static void what_is_under_way_dies_silently_with_auth(void **state)
+{
+    struct bench *b = *state;
+    static const char unknown[] =
+        "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+    b->n_done = 0;
+    auth_check(b->auth, unknown, NULL, on_identity, b);
+    auth_login(b->auth, "p", "admin", PASSWORD, on_login, b);
+    auth_logout(b->auth, unknown, on_code, b);
+    auth_logout(b->auth, "garbage", on_code, b);
+    auth_change_password(b->auth, b->admin_id, PASSWORD, "battery staple", NULL, on_code, b);
+    auth_free(TAKE_PTR(b->auth));
+    drain(b);
+    assert_int_equal(b->n_done, 0);
+}
+
+static void the_first_start_makes_an_admin(void **state)
+{
+    struct fixture *f = *state;
+    _cleanup_free_ char *path = fixture_path(f, FIRST_USER_FILE);
+    _cleanup_free_ char *text = NULL, *again = NULL;
+    struct user user = {0};
+    struct stat st;
+
+    assert_int_equal(first_user_ensure(f->store, f->dir, NULL), 0);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    assert_int_equal(file_read(path, 100, &text, NULL, NULL), 0);
+    assert_int_equal(users_get_by_name(f->store, "admin", &user, NULL), 0);
+    assert_int_equal(user.role, ROLE_ADMIN);
+    assert_true(user.must_change_password);
+    assert_true(password_verify(str_trim(text), user.password_hash));
+    user_done(&user);
+
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(first_user_ensure(f->store, f->dir, NULL), 0); /* nothing the second time */
+    assert_int_equal(file_read(path, 100, &again, NULL, NULL), -ENOENT);
+}
+
+#define BENCH(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        BENCH(a_login_makes_a_session),
+        BENCH(wrong_logins_are_refused_alike),
+        BENCH(ten_attempts_a_minute),
+        BENCH(a_peer_cannot_try_one_user_after_another),
+        BENCH(sessions_end_after_their_lifetime),
+        BENCH(logout_ends_one_session_at_once),
+        BENCH(a_check_under_way_does_not_undo_a_logout),
+        BENCH(credentials_of_the_wrong_form_cost_nothing),
+        BENCH(keys_identify_and_are_cached),
+        BENCH(a_forgotten_key_is_read_anew),
+        BENCH(a_changed_password_ends_other_sessions),
+        BENCH(bad_new_passwords_are_refused),
+        BENCH(a_full_queue_is_busy),
+        BENCH(what_is_under_way_dies_silently_with_auth),
+        TEST(the_first_start_makes_an_admin),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

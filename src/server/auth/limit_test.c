@@ -1,0 +1,91 @@
+#include "server/auth/limit.h"
+
+/* cmocka includes need these first, in this order. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+
+static void hits_are_counted_in_a_sliding_window(void **state)
+{
+    static const struct {
+        uint64_t now_ms;
+        int code;
+        uint64_t wait_ms;
+    } steps[] = {
+        {0,     0,       0   },
+        {100,   0,       0   },
+        {500,   0,       0   },
+        {600,   -EAGAIN, 400 },
+        {999,   -EAGAIN, 1   },
+        {1000,  0,       0   }, /* the hit at 0 has left the window */
+        {1001,  -EAGAIN, 99  },
+        {1100,  0,       0   },
+        {1500,  0,       0   },
+        {1501,  -EAGAIN, 499 },
+        {90000, 0,       0   },
+        {90000, 0,       0   },
+        {90000, 0,       0   },
+        {90000, -EAGAIN, 1000},
+    };
+    struct limit *l = limit_new(3, 1000, 10);
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+        uint64_t wait_ms = 0;
+
+        assert_int_equal(limit_take(l, "k", steps[i].now_ms, &wait_ms), steps[i].code);
+        assert_int_equal(wait_ms, steps[i].wait_ms);
+    }
+    limit_free(l);
+}
+
+static void keys_are_apart(void **state)
+{
+    struct limit *l = limit_new(1, 1000, 10);
+    uint64_t wait_ms;
+
+    (void)state;
+    assert_int_equal(limit_take(l, "a", 0, &wait_ms), 0);
+    assert_int_equal(limit_take(l, "b", 0, &wait_ms), 0);
+    assert_int_equal(limit_take(l, "a", 0, &wait_ms), -EAGAIN);
+    limit_forget(l, "a");
+    limit_forget(l, "unknown");
+    assert_int_equal(limit_take(l, "a", 0, &wait_ms), 0);
+    assert_int_equal(limit_take(l, "b", 0, &wait_ms), -EAGAIN);
+    limit_free(l);
+}
+
+static void the_table_is_bounded_and_forgets_the_idlest(void **state)
+{
+    struct limit *l = limit_new(1, 1000, 3);
+    uint64_t wait_ms;
+
+    (void)state;
+    for (int i = 0; i < 1000; i++) {
+        char key[16];
+
+        (void)snprintf(key, sizeof(key), "peer %d", i);
+        assert_int_equal(limit_take(l, key, 0, &wait_ms), 0);
+        /* This one is used all the time, so it is never the idlest. */
+        assert_int_equal(limit_take(l, "busy", 0, &wait_ms), i == 0 ? 0 : -EAGAIN);
+        assert_true(limit_size(l) <= 3);
+    }
+    limit_free(l);
+    limit_free(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hits_are_counted_in_a_sliding_window),
+        cmocka_unit_test(keys_are_apart),
+        cmocka_unit_test(the_table_is_bounded_and_forgets_the_idlest),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

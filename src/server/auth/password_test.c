@@ -1,0 +1,116 @@
+#include "server/auth/password.h"
+#include "server/auth/role.h"
+#include "server/store/secret.h"
+
+/* cmocka includes need these first, in this order. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+static void hashes_verify_their_password_only(void **state)
+{
+    char a[PASSWORD_HASH_SIZE], b[PASSWORD_HASH_SIZE];
+
+    (void)state;
+    assert_int_equal(password_hash("correct horse", a, NULL), 0);
+    assert_int_equal(password_hash("correct horse", b, NULL), 0);
+    assert_memory_equal(a, "$argon2id$v=19$m=65536,t=2,p=1$", 31);
+    assert_string_not_equal(a, b); /* salted */
+    assert_true(password_verify("correct horse", a));
+    assert_false(password_verify("correct horse ", a));
+    assert_false(password_verify("", a));
+    assert_false(password_verify("correct horse", "not a hash"));
+    assert_false(password_verify("correct horse", ""));
+}
+
+static int64_t cpu_us(const char *hash)
+{
+    struct timespec from, to;
+
+    assert_int_equal(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from), 0);
+    assert_false(password_verify("wrong", hash));
+    assert_int_equal(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to), 0);
+    return (to.tv_sec - from.tv_sec) * 1000000 + (to.tv_nsec - from.tv_nsec) / 1000;
+}
+
+static void nobody_takes_as_long_as_somebody(void **state)
+{
+    char hash[PASSWORD_HASH_SIZE];
+    int64_t somebody_us, nobody_us;
+
+    (void)state;
+    assert_int_equal(password_hash("somebody's", hash, NULL), 0);
+    somebody_us = cpu_us(hash);
+    nobody_us = cpu_us(NULL);
+    assert_true(nobody_us > somebody_us / 4); /* without the work it were a thousandth */
+    assert_true(somebody_us > nobody_us / 4);
+}
+
+static void lengths_count_characters(void **state)
+{
+    char longest[PASSWORD_MAX * 2 + 3];
+    struct error err = ERROR_INIT;
+
+    (void)state;
+    assert_int_equal(password_check("1234567", &err), -EDOM);
+    assert_non_null(strstr(err.msg, "8 to 128"));
+    assert_int_equal(password_check("12345678", NULL), 0);
+    assert_int_equal(
+        password_check("\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4", NULL), -EDOM);
+    assert_int_equal(
+        password_check("\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4", NULL),
+        0);
+    assert_int_equal(password_check("1234567\n", NULL), -EDOM);
+    assert_int_equal(password_check("1234567\xff", NULL), -EDOM);
+
+    for (size_t i = 0; i < PASSWORD_MAX + 1; i++)
+        memcpy(longest + 2 * i, "\xc3\xa4", 3);
+    assert_int_equal(password_check(longest, NULL), -EDOM);
+    longest[(size_t)PASSWORD_MAX * 2] = '\0';
+    assert_int_equal(password_check(longest, NULL), 0);
+}
+
+static void random_ones_are_good(void **state)
+{
+    _cleanup_(secret_freep) char *a = password_random(), *b = password_random();
+
+    (void)state;
+    assert_int_equal(strlen(a), 20);
+    assert_int_equal(password_check(a, NULL), 0);
+    assert_null(strpbrk(a, "01ilo"));
+    assert_string_not_equal(a, b);
+}
+
+static void roles_have_names(void **state)
+{
+    enum role role = ROLE_NONE;
+
+    (void)state;
+    for (enum role r = ROLE_VIEWER; r <= ROLE_ADMIN; r++) {
+        assert_int_equal(role_parse(role_name(r), &role), 0);
+        assert_int_equal(role, r);
+    }
+    assert_int_equal(role_parse("none", &role), -EINVAL);
+    assert_int_equal(role_parse("Admin", &role), -EINVAL);
+    assert_int_equal(role_parse("", &role), -EINVAL);
+    assert_int_equal(role_parse(NULL, &role), -EINVAL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hashes_verify_their_password_only),
+        cmocka_unit_test(nobody_takes_as_long_as_somebody),
+        cmocka_unit_test(lengths_count_characters),
+        cmocka_unit_test(random_ones_are_good),
+        cmocka_unit_test(roles_have_names),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
