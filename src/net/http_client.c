@@ -73,6 +73,8 @@ static void finish(struct http_call *c, int code, const char *message)
         .message = message,
     };
 
+    if (c->state == CALL_RECEIVING && c->parser.set_cookie[0])
+        result.set_cookie = c->parser.set_cookie;
     close_call(c);
     c->done(c->owner, &result);
     if (!c->is_busy)

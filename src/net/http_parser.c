@@ -65,6 +65,7 @@ static enum http_piece take_status(struct http_parser *p)
     p->state = PARSE_FIELDS;
     p->has_length = p->is_chunked = false;
     p->content_type[0] = '\0';
+    p->set_cookie[0] = '\0';
     return HTTP_MORE;
 }
 
@@ -101,6 +102,9 @@ static enum http_piece take_field(struct http_parser *p)
             return fail(p, "unknown Transfer-Encoding");
     } else if (strcasecmp(name, "content-type") == 0) {
         str_copy(p->content_type, sizeof(p->content_type), value);
+    } else if (strcasecmp(name, "set-cookie") == 0 && p->set_cookie[0] == '\0' &&
+               strlen(value) < sizeof(p->set_cookie)) {
+        str_copy(p->set_cookie, sizeof(p->set_cookie), value);
     }
     return HTTP_MORE;
 }

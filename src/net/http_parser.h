@@ -49,6 +49,7 @@ struct http_parser {
     bool is_upgrade; /* 101 and 200 start another protocol */
     int status;
     char content_type[128]; /* cut when longer */
+    char set_cookie[512];   /* the first one; "" also when it is longer */
     const char *problem;
 };
 
