@@ -1,0 +1,779 @@
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "net/client_fixture.h"
+#include "net/http_client.h"
+
+#include <string.h>
+
+/* What a call brought in the end. */
+struct outcome {
+    struct http_call *call;
+    int n_done;
+    int code;
+    int status;
+    char content_type[128];
+    char message[512];
+    struct buf body;   /* as given to done */
+    struct buf stream; /* as given to on_data */
+    size_t n_streamed;
+    size_t pause_every;
+    struct loop_timer resume;
+};
+
+static size_t n_open;
+
+static void on_done(void *owner, const struct http_result *r)
+{
+    struct outcome *o = owner;
+
+    o->n_done++;
+    o->code = r->code;
+    o->status = r->status;
+    assert_non_null(r->content_type);
+    assert_non_null(r->body);
+    assert_non_null(r->message);
+    assert_int_equal(r->body[r->size], '\0');
+    (void)snprintf(o->content_type, sizeof(o->content_type), "%s", r->content_type);
+    (void)snprintf(o->message, sizeof(o->message), "%s", r->message);
+    assert_int_equal(buf_append(&o->body, r->body, r->size), 0);
+    http_call_cancel(o->call); /* harmless here */
+    if (--n_open == 0)
+        loop_stop(test_loop->loop);
+}
+
+static void on_data(void *owner, const void *data, size_t size)
+{
+    struct outcome *o = owner;
+
+    assert_true(size > 0);
+    assert_int_equal(buf_append(&o->stream, data, size), 0);
+}
+
+static void outcome_init(struct outcome *o)
+{
+    *o = (struct outcome){.body = BUF_INIT(SIZE_MAX / 2), .stream = BUF_INIT(SIZE_MAX / 2)};
+}
+
+static void outcome_done(struct outcome *o)
+{
+    assert_int_equal(o->n_done, 1);
+    buf_done(&o->body);
+    buf_done(&o->stream);
+}
+
+static void start(struct outcome *o, const char *address, const struct http_call_options *with)
+{
+    struct http_call_options options = *with;
+    struct error err = ERROR_INIT;
+
+    outcome_init(o);
+    options.address = address;
+    options.method = with->method ? with->method : "GET";
+    options.path = with->path ? with->path : "/x";
+    options.max_body = with->max_body ? with->max_body : 1000000;
+    options.done = on_done;
+    options.owner = o;
+    n_open++;
+    if (http_call_start(&o->call, test_loop->loop, &options, &err) < 0)
+        fail_msg("%s", err.msg);
+    assert_int_equal(o->n_done, 0);
+}
+
+static void run(struct outcome *o, const char *address, const struct http_call_options *with)
+{
+    start(o, address, with);
+    loop_run(test_loop->loop);
+}
+
+/* Answers, each played whole and byte by byte, buffered and streamed */
+
+struct answer {
+    const char *label;
+    const char *text;
+    int code;
+    int status;
+    const char *body;
+    const char *method;
+};
+
+static const struct answer answers[] = {
+    {"length",               "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello", 0,
+     200,                                                                                                                       "hello",        NULL  },
+    {"more than the length",
+     "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhelloHTTP/1.1 500 Oops\r\n\r\n",                            0,           200, "hello",
+     NULL                                                                                                                                             },
+    {"chunked",
+     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n7\r\n, world\r\n0\r\n\r\n",          0,           200, "hello, world", NULL  },
+    {"chunked, odd case",
+     "HTTP/1.1 200 OK\r\ntransfer-encoding: Chunked\r\n\r\n00A;x=y\r\n0123456789\r\n0\r\nX: y\r\n\r\n",
+     0,                                                                                                                    200, "0123456789",   NULL  },
+    {"until the end",        "HTTP/1.0 200 OK\r\n\r\nall of it",                                              0,           200, "all of it",    NULL  },
+    {"bare newlines",        "HTTP/1.1 200 OK\nContent-Length: 2\n\nhi",                                      0,           200, "hi",           NULL  },
+    {"no reason",            "HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nhi",                                   0,           200, "hi",           NULL  },
+    {"empty",                "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",                                  0,           200, "",             NULL  },
+    {"204",                  "HTTP/1.1 204 No Content\r\n\r\n",                                               0,           204, "",             NULL  },
+    {"304",                  "HTTP/1.1 304 Not Modified\r\nContent-Length: 10\r\n\r\n",                       0,           304, "",             NULL  },
+    {"HEAD",                 "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n",                                 0,           200, "",             "HEAD"},
+    {"redirect",             "HTTP/1.1 301 Moved\r\nLocation: /y\r\nContent-Length: 2\r\n\r\nno",             0,           301, "no",
+     NULL                                                                                                                                             },
+    {"404",                  "HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\ngone",                       0,           404, "gone",         NULL  },
+    {"500 chunked",          "HTTP/1.1 500 Oops\r\nTransfer-Encoding: chunked\r\n\r\n4\r\noops\r\n0\r\n\r\n",
+     0,                                                                                                                    500, "oops",         NULL  },
+    {"100 first",            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",   0,
+     200,                                                                                                                       "hi",           NULL  },
+    {"nothing",              "",                                                                              -ECONNRESET, 0,   "",             NULL  },
+    {"half a head",          "HTTP/1.1 200 OK\r\nContent-Le",                                                 -ECONNRESET, 0,   "",             NULL  },
+    {"cut by length",        "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello",                            -ECONNRESET, 200,
+     "hello",                                                                                                                                   NULL  },
+    {"cut in a chunk",       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nhello",
+     -ECONNRESET,                                                                                                          200, "hello",        NULL  },
+    {"cut after a chunk",    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+     -ECONNRESET,                                                                                                          200, "hello",        NULL  },
+    {"cut before trailers",
+     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n",                              -ECONNRESET, 200,
+     "hello",                                                                                                                                   NULL  },
+    {"garbage",              "SSH-2.0-OpenSSH_9.2\r\n",                                                       -EPROTO,     0,   "",             NULL  },
+    {"bad status",           "HTTP/1.1 2x0 OK\r\n\r\n",                                                       -EPROTO,     0,   "",             NULL  },
+    {"bad length",           "HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nhello",                            -EPROTO,     0,   "",             NULL  },
+    {"two lengths",          "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+     -EPROTO,                                                                                                              0,   "",             NULL  },
+    {"bad chunk",            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",                   -EPROTO,     200, "",
+     NULL                                                                                                                                             },
+    {"gzip",                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nzz\r\n",                      -EPROTO,     0,   "",             NULL  },
+    {"101",                  "HTTP/1.1 101 Switching Protocols\r\n\r\n",                                      -EPROTO,     0,   "",             NULL  },
+    {"header without colon", "HTTP/1.1 200 OK\r\nnonsense\r\n\r\n",                                           -EPROTO,     0,   "",             NULL  },
+    {"folded header",        "HTTP/1.1 200 OK\r\nX: y\r\n z: w\r\n\r\n",                                      -EPROTO,     0,   "",             NULL  },
+};
+
+static void play(const struct answer *a, unsigned flags, bool is_streaming)
+{
+    struct http_call_options with = {.method = a->method, .on_data = is_streaming ? on_data : NULL};
+    struct test_server *server = xcalloc(1, sizeof(*server));
+    struct outcome o;
+    const struct buf *got;
+
+    test_server_start(server, a->text, strlen(a->text), flags);
+    run(&o, server->address, &with);
+    got = is_streaming && a->status / 100 == 2 ? &o.stream : &o.body;
+    if (o.code != a->code || o.status != a->status || strcmp(buf_str(got), a->body) != 0)
+        fail_msg("%s: code %d status %d body \"%s\" message \"%s\"", a->label, o.code, o.status,
+                 buf_str(got), o.message);
+    assert_int_equal(o.code == 0, o.message[0] == '\0');
+    outcome_done(&o);
+    test_server_stop(server);
+    free(server);
+}
+
+static void test_answers(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
+        play(&answers[i], 0, false);
+        play(&answers[i], 0, true);
+        play(&answers[i], SERVE_BYTEWISE, false);
+        play(&answers[i], SERVE_BYTEWISE, true);
+        play(&answers[i], SERVE_TCP, false);
+        play(&answers[i], SERVE_TLS, false);
+        play(&answers[i], SERVE_TLS, true);
+    }
+}
+
+/* An answer whose end shows by itself does not wait for the peer to close. */
+static void test_keeps_nobody_waiting(void **state)
+{
+    static const size_t complete[] = {0, 2, 5, 7, 8, 9, 10, 11, 12, 13, 14};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(complete); i++) {
+        play(&answers[complete[i]], SERVE_HANG, false);
+        play(&answers[complete[i]], SERVE_HANG | SERVE_TLS, true);
+    }
+}
+
+#define HELLO \
+    "HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: 5\r\n\r\nhello"
+
+struct served {
+    struct test_server *server;
+    struct outcome o;
+};
+
+static void serve_and_run(struct served *s,
+                          const char *answer,
+                          size_t size,
+                          unsigned flags,
+                          const struct http_call_options *with)
+{
+    s->server = xcalloc(1, sizeof(*s->server));
+    test_server_start(s->server, answer, size, flags);
+    run(&s->o, s->server->address, with);
+}
+
+static void served_done(struct served *s)
+{
+    outcome_done(&s->o);
+    test_server_stop(s->server);
+    free(s->server);
+}
+
+static void test_content_type(void **state)
+{
+    struct served s;
+
+    (void)state;
+    serve_and_run(&s, HELLO, strlen(HELLO), 0, &(struct http_call_options){0});
+    assert_string_equal(s.o.content_type, "application/json; charset=utf-8");
+    served_done(&s);
+}
+
+/* Requests */
+
+static void test_get_request(void **state)
+{
+    const struct http_header headers[] = {
+        {"X-One", "1"     },
+        {"X-Two", "b \t c"},
+    };
+    struct served s;
+
+    (void)state;
+    serve_and_run(&s, HELLO, strlen(HELLO), 0,
+                  &(struct http_call_options){.path = "/v1.41/info?a=b%20c",
+                                              .headers = headers,
+                                              .n_headers = ARRAY_LEN(headers)});
+    assert_string_equal(s.server->request,
+                        "GET /v1.41/info?a=b%20c HTTP/1.1\r\nHost: localhost\r\nUser-Agent: "
+                        "dockmon/" DOCKMON_VERSION
+                        "\r\nX-One: 1\r\nX-Two: b \t c\r\nConnection: close\r\n\r\n");
+    served_done(&s);
+}
+
+static void test_post_request(void **state)
+{
+    struct served s;
+
+    (void)state;
+    serve_and_run(
+        &s, HELLO, strlen(HELLO), SERVE_TCP,
+        &(struct http_call_options){.method = "POST", .body = "{\"a\":1}", .body_size = 7});
+    assert_non_null(strstr(s.server->request, "POST /x HTTP/1.1\r\nHost: 127.0.0.1:"));
+    assert_non_null(strstr(s.server->request, "\r\nContent-Type: application/json\r\n"));
+    assert_non_null(strstr(s.server->request, "\r\nContent-Length: 7\r\n"));
+    assert_non_null(strstr(s.server->request, "\r\n\r\n{\"a\":1}"));
+    served_done(&s);
+    serve_and_run(&s, HELLO, strlen(HELLO), 0, &(struct http_call_options){.method = "POST"});
+    assert_non_null(strstr(s.server->request, "\r\nContent-Length: 0\r\n"));
+    assert_null(strstr(s.server->request, "Content-Type"));
+    served_done(&s);
+}
+
+static void test_large_request_body(void **state)
+{
+    size_t size = 50000;
+    char *body = xmalloc(size);
+    struct served s;
+
+    (void)state;
+    memset(body, 'q', size);
+    serve_and_run(
+        &s, HELLO, strlen(HELLO), SERVE_TLS,
+        &(struct http_call_options){
+            .method = "PUT", .body = body, .body_size = size, .content_type = "text/plain"});
+    assert_int_equal(s.o.code, 0);
+    assert_true(s.server->request_size > size);
+    assert_int_equal(s.server->request[s.server->request_size - 1], 'q');
+    served_done(&s);
+    free(body);
+}
+
+/* An answer that comes while the request is still being sent, from a peer that then closes. */
+static void test_early_refusal(void **state)
+{
+    static const char answer[] = "HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nbig";
+    size_t size = 8000000;
+    char *body = xcalloc(1, size);
+    struct served s;
+
+    (void)state;
+    serve_and_run(&s, answer, strlen(answer), SERVE_DEAF,
+                  &(struct http_call_options){.method = "POST", .body = body, .body_size = size});
+    assert_int_equal(s.o.code, 0);
+    assert_int_equal(s.o.status, 413);
+    assert_string_equal(buf_str(&s.o.body), "big");
+    served_done(&s);
+    free(body);
+}
+
+static void test_refuses_bad_options(void **state)
+{
+    static const struct http_header newline = {"X", "a\r\nEvil: 1"};
+    static const struct http_header space = {"X Y", "a"};
+    const struct http_call_options bad[] = {
+        {.address = "unix:///s", .method = "GET",            .path = "x"                 },
+        {.address = "unix:///s", .method = "GET",            .path = "/a b"              },
+        {.address = "unix:///s", .method = "GET",            .path = "/a\r\n"            },
+        {.address = "unix:///s", .method = "GET",            .path = "/\xc3\xa9"         },
+        {.address = "unix:///s", .method = "G T",            .path = "/"                 },
+        {.address = "unix:///s", .method = "",               .path = "/"                 },
+        {.address = "unix:///s", .method = "GET",            .path = "/",                  .headers = &newline, .n_headers = 1},
+        {.address = "unix:///s",        .method = "GET",                                  .path = "/",                                         .headers = &space, .n_headers = 1},
+        {.address = "unix:///s",           .method = "POST",.path = "/",.content_type = "a\nb"},
+        {.address = "unix://s", .method = "GET", .path = "/"                               },
+        {.address = "ssh://host",                      .method = "GET",                            .path = "/"                                        },
+        {.address = "tcp://host",                      .method = "GET",                          .path = "/"},
+        {.address = "http://h:99999",                      .method = "GET",                          .path = "/"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        struct http_call_options options = bad[i];
+        struct http_call *call = NULL;
+        struct error err = ERROR_INIT;
+
+        options.done = on_done;
+        assert_int_equal(http_call_start(&call, test_loop->loop, &options, &err), -EINVAL);
+        assert_null(call);
+        assert_int_not_equal(err.msg[0], '\0');
+    }
+}
+
+/* Failures to connect */
+
+static void test_cannot_connect(void **state)
+{
+    static const struct {
+        const char *address;
+        int code;
+        const char *message;
+    } cases[] = {
+        {"unix:///nonexistent/s", -ENOENT,       "connect /nonexistent/s: No such file or directory"},
+        {"unix:///dev/null",      -ECONNREFUSED, "connect /dev/null: Connection refused"            },
+        {"tcp://127.0.0.1:1",     -ECONNREFUSED, "connect 127.0.0.1:1: Connection refused"          },
+        {"https://127.0.0.1:1",   -ECONNREFUSED, "connect 127.0.0.1:1: Connection refused"          },
+        {"http://localhost:1",    -ECONNREFUSED, "connect localhost:1: Connection refused"          },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct outcome o;
+
+        run(&o, cases[i].address, &(struct http_call_options){0});
+        assert_int_equal(o.code, cases[i].code);
+        assert_int_equal(o.status, 0);
+        assert_string_equal(o.message, cases[i].message);
+        outcome_done(&o);
+    }
+}
+
+/* A label over 63 characters is refused by the resolver itself: no packet leaves the machine. */
+#define LABEL "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+
+static void test_unknown_host(void **state)
+{
+    struct outcome o;
+
+    (void)state;
+    run(&o, "http://" LABEL ".invalid", &(struct http_call_options){0});
+    assert_int_equal(o.code, -EHOSTUNREACH);
+    assert_non_null(strstr(o.message, "resolve " LABEL ".invalid:80: "));
+    outcome_done(&o);
+}
+
+static void test_reset(void **state)
+{
+    struct served s;
+
+    (void)state;
+    serve_and_run(&s, "HTTP/1.1 200 OK\r\n", 17, SERVE_RESET, &(struct http_call_options){0});
+    assert_int_equal(s.o.code, -ECONNRESET);
+    served_done(&s);
+}
+
+/* TLS */
+
+static void test_tls_verification(void **state)
+{
+    struct test_server *server = xcalloc(1, sizeof(*server));
+    struct outcome o;
+    char other_name[64];
+
+    (void)state;
+    test_server_start(server, HELLO, strlen(HELLO), SERVE_TLS);
+    run(&o, server->address, &(struct http_call_options){0});
+    assert_int_equal(o.code, 0);
+    outcome_done(&o);
+
+    (void)snprintf(other_name, sizeof(other_name), "https://localhost%s",
+                   strrchr(server->address, ':'));
+    run(&o, other_name, &(struct http_call_options){0});
+    assert_int_equal(o.code, -EPROTO);
+    assert_non_null(strstr(o.message, "ostname mismatch"));
+    outcome_done(&o);
+
+    run(&o, other_name, &(struct http_call_options){.is_insecure = true});
+    assert_int_equal(o.code, 0);
+    outcome_done(&o);
+    test_server_stop(server);
+    free(server);
+}
+
+static void test_tls_unknown_authority(void **state)
+{
+    struct test_server *server = xcalloc(1, sizeof(*server));
+    struct loop *own = test_loop->loop;
+    struct error err = ERROR_INIT;
+    struct outcome o;
+
+    (void)state;
+    test_server_start(server, HELLO, strlen(HELLO), SERVE_TLS);
+    assert_int_equal(loop_new(&test_loop->loop, &(struct loop_options){0}, &err), 0);
+    run(&o, server->address, &(struct http_call_options){0});
+    assert_int_equal(o.code, -EPROTO);
+    assert_non_null(strstr(o.message, "self-signed"));
+    outcome_done(&o);
+    run(&o, server->address, &(struct http_call_options){.is_insecure = true});
+    assert_int_equal(o.code, 0);
+    outcome_done(&o);
+    loop_free(test_loop->loop);
+    test_loop->loop = own;
+    test_server_stop(server);
+    free(server);
+}
+
+static void test_tls_with_plain_server(void **state)
+{
+    struct test_server *server = xcalloc(1, sizeof(*server));
+    struct outcome o;
+    char address[128];
+
+    (void)state;
+    test_server_start(server, HELLO, strlen(HELLO), SERVE_TCP | SERVE_DEAF);
+    (void)snprintf(address, sizeof(address), "https%s", strchr(server->address, ':'));
+    run(&o, address, &(struct http_call_options){0});
+    assert_int_equal(o.code, -EPROTO);
+    outcome_done(&o);
+    test_server_stop(server);
+    free(server);
+}
+
+/* Deadlines */
+
+static void test_timeouts(void **state)
+{
+    static const char half[] = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello";
+    struct served s;
+
+    (void)state;
+    serve_and_run(&s, "", 0, SERVE_HANG, &(struct http_call_options){.timeout_ms = 30});
+    assert_int_equal(s.o.code, -ETIMEDOUT);
+    assert_int_equal(s.o.status, 0);
+    assert_non_null(strstr(s.o.message, "no answer"));
+    served_done(&s);
+
+    serve_and_run(&s, half, strlen(half), SERVE_HANG,
+                  &(struct http_call_options){.timeout_ms = 30});
+    assert_int_equal(s.o.code, -ETIMEDOUT);
+    assert_int_equal(s.o.status, 200);
+    served_done(&s);
+
+    serve_and_run(&s, half, strlen(half), SERVE_HANG,
+                  &(struct http_call_options){.timeout_ms = 30, .on_data = on_data});
+    assert_int_equal(s.o.code, -ETIMEDOUT);
+    assert_string_equal(buf_str(&s.o.stream), "hello");
+    served_done(&s);
+
+    serve_and_run(&s, "", 0, SERVE_SLOW_TLS, &(struct http_call_options){.connect_timeout_ms = 30});
+    assert_int_equal(s.o.code, -ETIMEDOUT);
+    assert_non_null(strstr(s.o.message, "connect 127.0.0.1:"));
+    served_done(&s);
+}
+
+/* Limits */
+
+static void test_max_body(void **state)
+{
+    static const char *const texts[] = {
+        "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nhello world",
+        "HTTP/1.1 200 OK\r\nContent-Length: 9000000000000\r\n\r\nhello world",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nhello \r\n5\r\nworld\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\n\r\nhello world",
+    };
+    struct served s;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        serve_and_run(&s, texts[i], strlen(texts[i]), SERVE_HANG,
+                      &(struct http_call_options){.max_body = 10});
+        assert_int_equal(s.o.code, -EMSGSIZE);
+        assert_int_equal(s.o.status, 200);
+        served_done(&s);
+    }
+    serve_and_run(&s, texts[0], strlen(texts[0]), 0, &(struct http_call_options){.max_body = 11});
+    assert_int_equal(s.o.code, 0);
+    served_done(&s);
+    /* A stream has no maximum, the text of a refusal has. */
+    serve_and_run(&s, texts[0], strlen(texts[0]), 0,
+                  &(struct http_call_options){.max_body = 1, .on_data = on_data});
+    assert_int_equal(s.o.code, 0);
+    assert_string_equal(buf_str(&s.o.stream), "hello world");
+    served_done(&s);
+}
+
+static void test_huge_head(void **state)
+{
+    static const struct {
+        size_t size;
+        int code;
+    } cases[] = {
+        {60000,   0      },
+        {70000,   -EPROTO},
+        {3000000, -EPROTO},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct buf head = BUF_INIT(SIZE_MAX / 2);
+        char *value = xcalloc(1, cases[i].size + 1);
+        struct served s;
+
+        memset(value, 'v', cases[i].size);
+        assert_int_equal(
+            buf_printf(&head, "HTTP/1.1 200 OK\r\nX: %s\r\nContent-Length: 2\r\n\r\nhi", value), 0);
+        serve_and_run(&s, head.data, head.size, 0, &(struct http_call_options){0});
+        assert_int_equal(s.o.code, cases[i].code);
+        served_done(&s);
+        buf_done(&head);
+        free(value);
+    }
+}
+
+/* Streams */
+
+#define STREAM_PIECES 3000
+#define STREAM_PIECE  10000
+
+static void on_resume(struct loop_timer *t)
+{
+    struct outcome *o = CONTAINER_OF(t, struct outcome, resume);
+
+    http_call_pause(o->call, false);
+}
+
+static void on_data_with_pauses(void *owner, const void *data, size_t size)
+{
+    struct outcome *o = owner;
+    const char *bytes = data;
+
+    for (size_t i = 0; i < size; i++) {
+        if (bytes[i] != 'z')
+            fail_msg("byte %zu is %d", o->n_streamed + i, bytes[i]);
+    }
+    o->n_streamed += size;
+    if (loop_timer_is_running(&o->resume))
+        return; /* read before the pause */
+    http_call_pause(o->call, true);
+    loop_timer_start(test_loop->loop, &o->resume, 1, on_resume);
+}
+
+/* The peer has closed long before the paused reader has everything: nothing may get lost. */
+static void test_paused_stream(void **state)
+{
+    static const unsigned flavours[] = {0, SERVE_TCP, SERVE_TLS};
+    static const char head[] = "HTTP/1.1 200 OK\r\n\r\n";
+    size_t size = (size_t)2000000;
+    char *answer = xmalloc(size + strlen(head));
+
+    (void)state;
+    memcpy(answer, head, strlen(head));
+    memset(answer + strlen(head), 'z', size);
+    for (size_t i = 0; i < ARRAY_LEN(flavours); i++) {
+        struct served s;
+
+        serve_and_run(&s, answer, size + strlen(head), flavours[i],
+                      &(struct http_call_options){.on_data = on_data_with_pauses});
+        loop_timer_stop(&s.o.resume);
+        assert_int_equal(s.o.code, 0);
+        assert_int_equal(s.o.n_streamed, size);
+        served_done(&s);
+    }
+    free(answer);
+}
+
+/* While paused, only what was read already may arrive, and the silence timeout does not run. */
+static void test_pause_holds(void **state)
+{
+    struct test_server *server = xcalloc(1, sizeof(*server));
+    size_t size = 4000000;
+    char *answer = xmalloc(size);
+    struct outcome o;
+
+    (void)state;
+    memset(answer, 'z', size);
+    memcpy(answer, "HTTP/1.1 200 OK\r\n\r\n", 19);
+    test_server_start(server, answer, size, 0);
+    start(&o, server->address,
+          &(struct http_call_options){.on_data = on_data_with_pauses, .timeout_ms = 20});
+    loop_timer_start(test_loop->loop, &o.resume, 100, on_resume);
+    http_call_pause(o.call, true);
+    loop_run(test_loop->loop);
+    loop_timer_stop(&o.resume);
+    assert_int_equal(o.code, 0);
+    assert_int_equal(o.n_streamed, size - 19);
+    outcome_done(&o);
+    test_server_stop(server);
+    free(server);
+    free(answer);
+}
+
+/* Cancelling */
+
+static void on_nothing(void *owner, const struct http_result *r)
+{
+    (void)owner;
+    (void)r;
+    fail_msg("done of a cancelled call");
+}
+
+static void on_stop(struct loop_timer *t)
+{
+    (void)t;
+    loop_stop(test_loop->loop);
+}
+
+static void on_data_cancel(void *owner, const void *data, size_t size)
+{
+    struct http_call **call = owner;
+
+    (void)data;
+    (void)size;
+    http_call_cancel(*call);
+    loop_stop(test_loop->loop);
+}
+
+static void test_cancel(void **state)
+{
+    static const char *const addresses[] = {NULL, "unix:///nonexistent", "tcp://127.0.0.1:1",
+                                            "http://localhost:1"};
+    struct test_server *server = xcalloc(1, sizeof(*server));
+    struct loop_timer end = {0};
+    struct http_call *call;
+    struct error err = ERROR_INIT;
+
+    (void)state;
+    test_server_start(server, HELLO, strlen(HELLO), SERVE_HANG);
+    for (size_t i = 0; i < ARRAY_LEN(addresses); i++) {
+        struct http_call_options o = {
+            .address = addresses[i] ? addresses[i] : server->address,
+            .method = "GET",
+            .path = "/",
+            .done = on_nothing,
+        };
+
+        assert_int_equal(http_call_start(&call, test_loop->loop, &o, &err), 0);
+        http_call_cancel(call);
+        loop_timer_start(test_loop->loop, &end, 5, on_stop);
+        loop_run(test_loop->loop);
+    }
+    test_server_stop(server);
+    free(server);
+}
+
+static void test_cancel_inside_data(void **state)
+{
+    static const char answer[] =
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n5\r\nworld\r\n0\r\n\r\n";
+    static const unsigned flavours[] = {0, SERVE_TLS, SERVE_HANG};
+    struct error err = ERROR_INIT;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(flavours); i++) {
+        struct test_server *server = xcalloc(1, sizeof(*server));
+        struct http_call *call;
+
+        test_server_start(server, answer, strlen(answer), flavours[i]);
+        assert_int_equal(http_call_start(&call, test_loop->loop,
+                                         &(struct http_call_options){.address = server->address,
+                                                                     .method = "GET",
+                                                                     .path = "/",
+                                                                     .on_data = on_data_cancel,
+                                                                     .done = on_nothing,
+                                                                     .owner = &call},
+                                         &err),
+                         0);
+        loop_run(test_loop->loop);
+        test_server_stop(server);
+        free(server);
+    }
+}
+
+/* Many at once; each done starts the next */
+
+static void test_parallel(void **state)
+{
+    struct test_server *server = xcalloc(1, sizeof(*server));
+    struct outcome o[64];
+
+    (void)state;
+    test_server_start(server, HELLO, strlen(HELLO), 0);
+    for (size_t i = 0; i < ARRAY_LEN(o); i++)
+        start(&o[i], server->address, &(struct http_call_options){0});
+    loop_run(test_loop->loop);
+    for (size_t i = 0; i < ARRAY_LEN(o); i++) {
+        assert_int_equal(o[i].code, 0);
+        assert_string_equal(buf_str(&o[i].body), "hello");
+        outcome_done(&o[i]);
+    }
+    test_server_stop(server);
+    free(server);
+}
+
+/* A unix listener whose backlog is full refuses for the moment only. */
+static void test_full_backlog(void **state)
+{
+    struct test_server *server = xcalloc(1, sizeof(*server));
+    struct outcome o[300];
+
+    (void)state;
+    test_server_start(server, HELLO, strlen(HELLO), 0);
+    for (size_t i = 0; i < ARRAY_LEN(o); i++)
+        start(&o[i], server->address, &(struct http_call_options){0});
+    loop_run(test_loop->loop);
+    for (size_t i = 0; i < ARRAY_LEN(o); i++) {
+        assert_int_equal(o[i].code, 0);
+        outcome_done(&o[i]);
+    }
+    assert_int_equal(server->n_connections, ARRAY_LEN(o));
+    test_server_stop(server);
+    free(server);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST_BOTH(test_answers),
+        TEST_BOTH(test_keeps_nobody_waiting),
+        TEST_BOTH(test_content_type),
+        TEST_BOTH(test_get_request),
+        TEST_BOTH(test_post_request),
+        TEST_BOTH(test_large_request_body),
+        TEST_BOTH(test_early_refusal),
+        TEST_BOTH(test_refuses_bad_options),
+        TEST_BOTH(test_cannot_connect),
+        TEST_BOTH(test_unknown_host),
+        TEST_BOTH(test_reset),
+        TEST_BOTH(test_tls_verification),
+        TEST_ON(0, lws, test_tls_unknown_authority),
+        TEST_BOTH(test_tls_with_plain_server),
+        TEST_BOTH(test_timeouts),
+        TEST_BOTH(test_max_body),
+        TEST_BOTH(test_huge_head),
+        TEST_BOTH(test_paused_stream),
+        TEST_BOTH(test_pause_holds),
+        TEST_BOTH(test_cancel),
+        TEST_BOTH(test_cancel_inside_data),
+        TEST_BOTH(test_parallel),
+        TEST_BOTH(test_full_backlog),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
