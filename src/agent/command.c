@@ -21,12 +21,12 @@ enum {
 
 struct action {
     enum command_kind kind;
+    unsigned deadline_s;
     const char *name;
     void (*run)(struct command *c);
-    unsigned flags;
-    uint64_t deadline_s;
     const char *method, *suffix; /* of the engine call: METHOD /containers/ID<suffix> */
     const char *status;          /* in the reply; NULL: "removed": true */
+    unsigned flags;
 };
 
 static struct reply_to reply_to(const struct command *c)
@@ -77,10 +77,11 @@ static void on_changed(void *owner, const struct engine_reply *reply)
         return;
     }
     fields = container_fields(c);
-    if (c->action->status)
+    if (c->action->status) {
         json_text_set(fields, "status", json_text_str(c->action->status));
-    else
+    } else {
         json_text_set(fields, "removed", json_true());
+    }
     finish_fields(c, fields);
 }
 
@@ -92,9 +93,10 @@ static char *query_of(const struct command *c)
 
     if (flags & TAKES_TIMEOUT)
         return xasprintf("?t=%lld", (long long)args->timeout_s);
-    if (flags & TAKES_REMOVE)
+    if (flags & TAKES_REMOVE) {
         return xasprintf("?force=%d&v=%d", args->force || (flags & IS_FORCED) ? 1 : 0,
                          args->volumes ? 1 : 0);
+    }
     if (flags & TAKES_NAME) {
         name = engine_query_escape(args->new_name);
         return xasprintf("?name=%s", name);
@@ -190,10 +192,11 @@ static void run_logs(struct command *c)
                                                     .done = on_logs,
                                                     .owner = c},
                         &err);
-    if (r == -EINVAL)
+    if (r == -EINVAL) {
         fail_text(c, err.msg);
-    else if (r < 0)
+    } else if (r < 0) {
         fail_engine(c, 0, err.msg);
+    }
 }
 
 static void run_ping(struct command *c)
@@ -253,10 +256,11 @@ static void on_list(void *owner, const struct container_list_result *result)
     }
     if (r == 0)
         r = buf_append_char(&text, ']');
-    if (r < 0)
+    if (r < 0) {
         fail_text(c, "the list of containers is too large for one message");
-    else
+    } else {
         finish_text(c, NULL, "", (struct json_span){buf_str(&text), text.size});
+    }
     buf_done(&text);
 }
 
@@ -280,25 +284,25 @@ static void run_list(struct command *c)
 
 /* The deadlines stay under what the Python backend waits, so that it is told why instead of timing out. */
 static const struct action actions[] = {
-    {OP,  "start",             run_change,      C,                            25, "POST",   "/start",               "started"  },
-    {OP,  "stop",              run_change,      C | TAKES_TIMEOUT,            15, "POST",   "/stop",                "stopped"  },
-    {OP,  "restart",           run_change,      C | TAKES_TIMEOUT,            15, "POST",   "/restart",             "restarted"},
-    {OP,  "kill",              run_change,      C,                            25, "POST",   "/kill?signal=SIGKILL", "killed"   },
-    {OP,  "pause",             run_change,      C,                            25, "POST",   "/pause",               "paused"   },
-    {OP,  "unpause",           run_change,      C,                            25, "POST",   "/unpause",             "unpaused" },
-    {OP,  "rename",            run_change,      C | TAKES_NAME,               25, "POST",   "/rename",              "renamed"  },
-    {OP,  "remove",            run_change,      C | TAKES_REMOVE,             25, "DELETE", "",                     NULL       },
-    {OP,  "get_logs",          run_logs,        C,                            25, NULL,     NULL,                   NULL       },
-    {OP,  "inspect",           run_inspect,     C,                            12, NULL,     NULL,                   NULL       },
-    {CMD, "ping",              run_ping,        0,                            5,  NULL,     NULL,                   NULL       },
-    {CMD, "get_system_info",   run_system_info, 0,                            25, NULL,     NULL,                   NULL       },
-    {CMD, "list_containers",   run_list,        0,                            28, NULL,     NULL,                   NULL       },
-    {CMD, "start_container",   run_change,      C,                            25, "POST",   "/start",               "started"  },
-    {CMD, "stop_container",    run_change,      C | TAKES_TIMEOUT,            15, "POST",   "/stop",                "stopped"  },
-    {CMD, "restart_container", run_change,      C | TAKES_TIMEOUT,            15, "POST",   "/restart",             "restarted"},
-    {CMD, "delete_container",  run_change,      C | TAKES_REMOVE | IS_FORCED, 25, "DELETE", "",
-     "deleted"                                                                                                                 },
-    {CMD, "container_logs",    run_logs,        C,                            25, NULL,     NULL,                   NULL       },
+    {OP,  25, "start",             run_change,      "POST",   "/start",               "started",   C                },
+    {OP,  15, "stop",              run_change,      "POST",   "/stop",                "stopped",   C | TAKES_TIMEOUT},
+    {OP,  15, "restart",           run_change,      "POST",   "/restart",             "restarted", C | TAKES_TIMEOUT},
+    {OP,  25, "kill",              run_change,      "POST",   "/kill?signal=SIGKILL", "killed",    C                },
+    {OP,  25, "pause",             run_change,      "POST",   "/pause",               "paused",    C                },
+    {OP,  25, "unpause",           run_change,      "POST",   "/unpause",             "unpaused",  C                },
+    {OP,  25, "rename",            run_change,      "POST",   "/rename",              "renamed",   C | TAKES_NAME   },
+    {OP,  25, "remove",            run_change,      "DELETE", "",                     NULL,        C | TAKES_REMOVE },
+    {OP,  25, "get_logs",          run_logs,        NULL,     NULL,                   NULL,        C                },
+    {OP,  12, "inspect",           run_inspect,     NULL,     NULL,                   NULL,        C                },
+    {CMD, 5,  "ping",              run_ping,        NULL,     NULL,                   NULL,        0                },
+    {CMD, 25, "get_system_info",   run_system_info, NULL,     NULL,                   NULL,        0                },
+    {CMD, 28, "list_containers",   run_list,        NULL,     NULL,                   NULL,        0                },
+    {CMD, 25, "start_container",   run_change,      "POST",   "/start",               "started",   C                },
+    {CMD, 15, "stop_container",    run_change,      "POST",   "/stop",                "stopped",   C | TAKES_TIMEOUT},
+    {CMD, 15, "restart_container", run_change,      "POST",   "/restart",             "restarted", C | TAKES_TIMEOUT},
+    {CMD, 25, "delete_container",  run_change,      "DELETE", "",                     "deleted",
+     C | TAKES_REMOVE | IS_FORCED                                                                                   },
+    {CMD, 25, "container_logs",    run_logs,        NULL,     NULL,                   NULL,        C                },
 };
 
 #undef OP
@@ -324,9 +328,10 @@ uint64_t command_deadline_ms(const struct command *c)
     uint64_t s = c->action->deadline_s;
     int64_t timeout_s = c->msg.args.timeout_s;
 
-    if (c->action->flags & TAKES_TIMEOUT)
+    if (c->action->flags & TAKES_TIMEOUT) {
         s += timeout_s < 0 || timeout_s > LONGEST_TIMEOUT_S ? LONGEST_TIMEOUT_S
                                                             : (uint64_t)timeout_s;
+    }
     return s * 1000;
 }
 

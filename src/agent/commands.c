@@ -41,7 +41,7 @@ static void command_free(struct command *c)
 static void free_all(struct list *l)
 {
     while (!list_empty(l))
-        command_free(CONTAINER_OF(l->next, struct command, link));
+        command_free(CONTAINER_OF(list_take_first(l), struct command, link));
 }
 
 void commands_free(struct commands *cs)
@@ -153,9 +153,10 @@ static char *find_fault(const struct commands *cs,
 {
     const char *container = m->args.container_id;
 
-    if (!action)
+    if (!action) {
         return xasprintf("unknown %s: %s", m->kind == COMMAND_KIND_OPERATION ? "action" : "command",
                          m->name ? m->name : "");
+    }
     if (cs->is_draining)
         return xstrdup("the agent is stopping");
     if (is_full(cs))

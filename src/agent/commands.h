@@ -24,11 +24,11 @@ struct commands_options {
 };
 
 struct commands *commands_new(const struct commands_options *o);
-void commands_free(struct commands *commands); /* cancels what runs, without replies */
+void commands_free(struct commands *cs); /* cancels what runs, without replies */
 DEFINE_CLEANUP(struct commands *, commands_free);
 
 /* Takes the content of `m`. */
-void commands_submit(struct commands *commands, struct msg_command *m);
+void commands_submit(struct commands *cs, struct msg_command *m);
 
 /* New commands are refused from now on; `done` runs from the loop once the last pending one is answered. */
-void commands_drain(struct commands *commands, void (*done)(void *owner), void *owner);
+void commands_drain(struct commands *cs, void (*done)(void *owner), void *owner);

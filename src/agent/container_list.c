@@ -187,10 +187,11 @@ static void store_image(struct lookup *l, char *digests)
     struct container_list *list = l->list;
     const char *image_id = list->elements[l->element].head.image_id;
 
-    if (l->generation == facts_generation(list->facts))
+    if (l->generation == facts_generation(list->facts)) {
         facts_put_image(list->facts, image_id, digests);
-    else
+    } else {
         (void)map_put(&list->images, image_id, digests); /* replaces `pending` */
+    }
 }
 
 static void store_reply(struct lookup *l, const struct engine_reply *reply)
@@ -199,10 +200,11 @@ static void store_reply(struct lookup *l, const struct engine_reply *reply)
 
     if (reply->code < 0 || checked_text_init(&text, reply->body, reply->size, NULL) < 0)
         return; /* this one goes without */
-    if (l->is_image)
+    if (l->is_image) {
         store_image(l, image_inspect_digests(checked_text_span(&text)));
-    else
+    } else {
         store_container(l, checked_text_span(&text));
+    }
     checked_text_done(&text);
 }
 
@@ -280,10 +282,11 @@ static int start_lookup(struct container_list *list, size_t element, bool is_ima
                                                    .done = on_lookup,
                                                    .owner = l},
                           NULL);
-    if (r < 0)
+    if (r < 0) {
         l->call = NULL;
-    else
+    } else {
         list->n_running++;
+    }
     return r;
 }
 
@@ -302,10 +305,11 @@ static void on_deadline(struct loop_timer *t)
 {
     struct container_list *list = CONTAINER_OF(t, struct container_list, deadline);
 
-    if (list->state == LIST_COMPLETING)
+    if (list->state == LIST_COMPLETING) {
         finish_complete(list);
-    else
+    } else {
         finish_error(list, -ETIMEDOUT, 0, "docker engine did not answer in time");
+    }
 }
 
 /* An image id enters a path: "sha256:" and hex digits, nothing else. */

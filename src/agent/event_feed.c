@@ -89,10 +89,11 @@ static void on_history(void *owner, const struct engine_reply *reply)
     struct event_feed *feed = owner;
 
     feed->history = NULL;
-    if (reply->code < 0)
+    if (reply->code < 0) {
         log_warn(NULL, "events since the last session cannot be read: %s", reply->message);
-    else
+    } else {
         send_lines(feed, reply->body);
+    }
     event_feed_pump(feed);
 }
 

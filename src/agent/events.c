@@ -254,10 +254,11 @@ static void probe(struct events *ev)
                               .owner = ev,
                           },
                           &err);
-    if (r < 0)
+    if (r < 0) {
         retry_later(ev, err.msg);
-    else
+    } else {
         events_set_state(ev, EVENTS_PROBING);
+    }
 }
 
 struct events *events_new(struct engine *engine, struct facts *facts)

@@ -20,27 +20,27 @@ struct events_listener {
 };
 
 struct events *events_new(struct engine *engine, struct facts *facts); /* both outlive it */
-void events_free(struct events *events);
+void events_free(struct events *ev);
 DEFINE_CLEANUP(struct events *, events_free);
 
-void events_start(struct events *events); /* opens the stream; once */
+void events_start(struct events *ev); /* opens the stream; once */
 
 /* One listener at a time; NULL removes it. */
-void events_listen(struct events *events, const struct events_listener *listener, void *owner);
+void events_listen(struct events *ev, const struct events_listener *listener, void *owner);
 
 /* An event that says nothing about the life of a container (exec_* and such); it is in no history. */
 bool events_is_noise(const struct event *e);
 
 /* Sequence numbers: [first, end) is in the history. */
-uint64_t events_first(const struct events *events);
-uint64_t events_end(const struct events *events);
-const struct event *events_get(const struct events *events, uint64_t seq); /* NULL outside of it */
-uint64_t events_seek(const struct events *events, int64_t time_ns); /* first with time >= time_ns */
+uint64_t events_first(const struct events *ev);
+uint64_t events_end(const struct events *ev);
+const struct event *events_get(const struct events *ev, uint64_t seq); /* NULL outside of it */
+uint64_t events_seek(const struct events *ev, int64_t time_ns); /* first with time >= time_ns */
 
 /* What was sent to servers that keep no position of their own; survives sessions. */
-uint64_t events_sent(const struct events *events);
-void events_set_sent(struct events *events, uint64_t seq);
+uint64_t events_sent(const struct events *ev);
+void events_set_sent(struct events *ev, uint64_t seq);
 
 /* Start of the time that the history covers without holes, 0 while the stream never ran. */
-int64_t events_covered_since(const struct events *events);
-bool events_is_live(const struct events *events);
+int64_t events_covered_since(const struct events *ev);
+bool events_is_live(const struct events *ev);

@@ -109,9 +109,10 @@ void facts_on_event(struct facts *facts, const char *type, const char *action, c
         container_free(map_remove(&facts->containers, id));
     } else if (str_eq(action, "start") || str_eq(action, "restart")) {
         c = map_find(&facts->containers, id);
-        if (!c || c->is_stale)
+        if (!c || c->is_stale) {
             facts->generation++; /* it may be being inspected right now */
-        else
+        } else {
             c->is_stale = true;
+        }
     }
 }

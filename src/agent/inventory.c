@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/random.h"
+#include "base/time.h"
 #include "proto/inventory.h"
 #include "proto/json_text.h"
 
@@ -14,7 +15,7 @@
 #define COALESCE_MS 100
 #define CHECK_MS    60000
 #define RETRY_MS    3000
-#define MAX_DIRTY   50 /* more than this are read as a whole list */
+#define MAX_ASKED   50 /* containers read with one request, unless it is the whole list */
 
 enum inventory_work {
     WORK_NONE,
@@ -29,17 +30,28 @@ struct known {
     unsigned round; /* of the last whole list it was in */
 };
 
+/*
+ * When to read a container (again). The engine says "die" before its own list knows, and cleans up in
+ * between for as long as it takes; so what an event named is read three times.
+ */
+struct due {
+    uint64_t at_ms;
+    size_t reads; /* done so far */
+};
+
+static const uint64_t read_delays_ms[] = {COALESCE_MS, 1000, 5000};
+
 struct inventory {
     struct inventory_options options;
     enum inventory_work work; /* what `list` is for */
     struct container_list *list;
     struct map known; /* id -> struct known, owned */
-    struct map dirty; /* id -> any: an event named it */
+    struct map dirty; /* id -> struct due, owned */
     struct map asked; /* those of `dirty` that `list` reads */
     uint64_t next;    /* event */
     unsigned round;
     bool wants_snapshot, wants_check;
-    struct loop_timer coalesce, check, retry;
+    struct loop_timer due, check, retry;
 };
 
 static uint64_t hash_bytes(uint64_t hash, const char *p, size_t n)
@@ -81,13 +93,6 @@ static void forget_all(struct map *m)
         free(e->value);
     map_done(m);
     *m = (struct map){0};
-}
-
-static void move_map(struct map *to, struct map *from)
-{
-    map_done(to);
-    *to = *from;
-    *from = (struct map){0};
 }
 
 /* One message under construction: {"...","containers":[ elements ],"removed":[ ids ]}. */
@@ -135,9 +140,10 @@ static int part_send(struct part *p, bool is_snapshot, bool is_last)
     assert(r == 0);
     r = sender_append_with(&payload, head, "containers",
                            (struct json_span){buf_str(&array), array.size});
-    if (r == 0)
+    if (r == 0) {
         r = sender_send_event(sender, is_snapshot ? "inventory_snapshot" : "inventory_delta",
                               (struct json_span){buf_str(&payload), payload.size});
+    }
     buf_done(&payload);
     buf_done(&array);
     buf_clear(&p->elements);
@@ -264,6 +270,32 @@ static void start_over(struct inventory *inv, const char *why)
     loop_timer_start(engine_loop(inv->options.engine), &inv->retry, RETRY_MS, on_retry);
 }
 
+static void put_due(struct inventory *inv, const char *id, size_t reads)
+{
+    struct due *due = map_find(&inv->dirty, id);
+
+    if (!due) {
+        due = xcalloc(1, sizeof(*due));
+        (void)map_put(&inv->dirty, id, due);
+    } else if (due->reads == 0) {
+        return; /* it is due soon anyway */
+    }
+    due->at_ms = time_monotonic_ms() + read_delays_ms[reads];
+    due->reads = reads;
+}
+
+/* Those that were read may have to be read once more. */
+static void reschedule_asked(struct inventory *inv)
+{
+    map_foreach(&inv->asked, e) {
+        const struct due *due = e->value;
+
+        if (due->reads + 1 < ARRAY_LEN(read_delays_ms) && !map_find(&inv->dirty, e->key))
+            put_due(inv, e->key, due->reads + 1);
+    }
+    forget_all(&inv->asked);
+}
+
 static void on_list(void *owner, const struct container_list_result *result)
 {
     struct inventory *inv = owner;
@@ -275,27 +307,45 @@ static void on_list(void *owner, const struct container_list_result *result)
         start_over(inv, result->message);
         return;
     }
-    if (work == WORK_SNAPSHOT)
+    if (work == WORK_SNAPSHOT) {
         r = send_snapshot(inv, result);
-    else
+    } else {
         r = send_changes(inv, result, work == WORK_DELTA ? &inv->asked : &inv->known);
-    map_done(&inv->asked);
-    inv->asked = (struct map){0};
-    if (r < 0)
+    }
+    reschedule_asked(inv);
+    if (r < 0) {
         start_over(inv, error_text(r));
-    else
+    } else {
         work_next(inv);
+    }
+}
+
+/* Moves what is due (for a whole list: everything) from `dirty` to `asked`. */
+static void take_due(struct inventory *inv, bool is_all)
+{
+    uint64_t now = time_monotonic_ms();
+    struct map rest = {0};
+
+    forget_all(&inv->asked);
+    map_foreach(&inv->dirty, e) {
+        const struct due *due = e->value;
+        bool is_due = is_all || (due->at_ms <= now && inv->asked.size < MAX_ASKED);
+
+        (void)map_put(is_due ? &inv->asked : &rest, e->key, e->value);
+    }
+    map_done(&inv->dirty);
+    inv->dirty = rest;
 }
 
 static void start_work(struct inventory *inv, enum inventory_work work)
 {
-    const char *ids[MAX_DIRTY];
+    const char *ids[MAX_ASKED];
     struct container_list_options o = {
         .engine = inv->options.engine, .facts = inv->options.facts, .done = on_list, .owner = inv};
     struct error err = ERROR_INIT;
     int r;
 
-    move_map(&inv->asked, &inv->dirty);
+    take_due(inv, work != WORK_DELTA);
     if (work == WORK_DELTA) {
         o.ids = ids;
         map_foreach(&inv->asked, e)
@@ -309,6 +359,29 @@ static void start_work(struct inventory *inv, enum inventory_work work)
     }
 }
 
+static void on_due(struct loop_timer *t)
+{
+    work_next(CONTAINER_OF(t, struct inventory, due));
+}
+
+/* Whether something is due; otherwise the timer is set for when it will be. */
+static bool is_anything_due(struct inventory *inv)
+{
+    uint64_t now = time_monotonic_ms(), first = UINT64_MAX;
+
+    map_foreach(&inv->dirty, e) {
+        const struct due *due = e->value;
+
+        if (due->at_ms < first)
+            first = due->at_ms;
+    }
+    if (first <= now)
+        return true;
+    if (first != UINT64_MAX)
+        loop_timer_start(engine_loop(inv->options.engine), &inv->due, first - now, on_due);
+    return false;
+}
+
 static void work_next(struct inventory *inv)
 {
     if (inv->list || loop_timer_is_running(&inv->retry))
@@ -316,17 +389,12 @@ static void work_next(struct inventory *inv)
     if (inv->wants_snapshot) {
         inv->wants_snapshot = inv->wants_check = false;
         start_work(inv, WORK_SNAPSHOT);
-    } else if (inv->wants_check || inv->dirty.size > MAX_DIRTY) {
+    } else if (is_anything_due(inv)) {
+        start_work(inv, WORK_DELTA);
+    } else if (inv->wants_check) {
         inv->wants_check = false;
         start_work(inv, WORK_CHECK);
-    } else if (inv->dirty.size > 0 && !loop_timer_is_running(&inv->coalesce)) {
-        start_work(inv, WORK_DELTA);
     }
-}
-
-static void on_coalesced(struct loop_timer *t)
-{
-    work_next(CONTAINER_OF(t, struct inventory, coalesce));
 }
 
 static void on_check(struct loop_timer *t)
@@ -340,22 +408,15 @@ static void on_check(struct loop_timer *t)
 
 void inventory_pump(struct inventory *inv)
 {
-    static char mark[] = "";
     struct events *events = inv->options.events;
 
     if (inv->next < events_first(events)) {
         inv->wants_check = true; /* some went by unseen */
         inv->next = events_first(events);
     }
-    for (; inv->next < events_end(events); inv->next++) {
-        const struct event *e = events_get(events, inv->next);
-
-        if (e)
-            (void)map_put(&inv->dirty, e->id, mark);
-    }
-    if (!loop_timer_is_running(&inv->coalesce))
-        loop_timer_start(engine_loop(inv->options.engine), &inv->coalesce, COALESCE_MS,
-                         on_coalesced);
+    for (; inv->next < events_end(events); inv->next++)
+        put_due(inv, events_get(events, inv->next)->id, 0);
+    work_next(inv);
 }
 
 void inventory_resync(struct inventory *inv)
@@ -379,12 +440,12 @@ void inventory_free(struct inventory *inv)
 {
     if (!inv)
         return;
-    loop_timer_stop(&inv->coalesce);
+    loop_timer_stop(&inv->due);
     loop_timer_stop(&inv->check);
     loop_timer_stop(&inv->retry);
     container_list_cancel(inv->list);
     forget_all(&inv->known);
-    map_done(&inv->dirty);
-    map_done(&inv->asked);
+    forget_all(&inv->dirty);
+    forget_all(&inv->asked);
     free(inv);
 }

@@ -22,11 +22,11 @@ struct inventory_options {
 };
 
 struct inventory *inventory_new(const struct inventory_options *o);
-void inventory_free(struct inventory *inventory);
+void inventory_free(struct inventory *inv);
 DEFINE_CLEANUP(struct inventory *, inventory_free);
 
-void inventory_pump(struct inventory *inventory);   /* there are new events */
-void inventory_resync(struct inventory *inventory); /* send everything anew */
+void inventory_pump(struct inventory *inv);   /* there are new events */
+void inventory_resync(struct inventory *inv); /* send everything anew */
 
 /* Equal for two elements that say the same, whatever the order inside their arrays. */
 uint64_t inventory_hash_element(struct json_span element);

@@ -74,12 +74,13 @@ static void on_end(void *owner, const struct engine_reply *reply)
     struct log_fetch *f = owner;
 
     f->call = NULL;
-    if (reply->code < 0)
+    if (reply->code < 0) {
         finish_error(f, reply->code, reply->status, reply->message);
-    else if (f->is_broken)
+    } else if (f->is_broken) {
         finish_error(f, -EPROTO, 0, "docker engine sent a log that is no sequence of frames");
-    else
+    } else {
         finish_lines(f);
+    }
 }
 
 static void on_inspect(void *owner, const struct engine_reply *reply)
@@ -122,9 +123,10 @@ static int append_time(struct buf *b, const char *key, const char *value, struct
     if (strspn(value, "0123456789.") == strlen(value) && value[0] != '.' && strlen(value) < 32) {
         r = buf_printf(b, "&%s=%s", key, value);
     } else {
-        if (time_parse_ns(value, &ns) < 0 || ns < 0)
+        if (time_parse_ns(value, &ns) < 0 || ns < 0) {
             return error_set(err, -EINVAL, "%s: \"%s\" is neither RFC 3339 nor unix seconds", key,
                              value);
+        }
         r = buf_printf(b, "&%s=%lld.%09lld", key, (long long)(ns / NS_PER_S),
                        (long long)(ns % NS_PER_S));
     }
@@ -137,10 +139,11 @@ static int build_path(const struct log_fetch_options *o, char **ret, struct erro
     int r;
 
     r = buf_printf(&b, "/containers/%s/logs?stdout=1&stderr=1&timestamps=1&tail=", o->container);
-    if (r == 0 && o->tail == LOG_FETCH_MAX_LINES && !str_is_empty(o->until))
+    if (r == 0 && o->tail == LOG_FETCH_MAX_LINES && !str_is_empty(o->until)) {
         r = buf_append_str(&b, "all"); /* the engine cuts by tail first, by until afterwards */
-    else if (r == 0)
+    } else if (r == 0) {
         r = buf_printf(&b, "%lld", (long long)(o->tail ? o->tail + EXTRA_TAIL : 0));
+    }
     if (r == 0)
         r = append_time(&b, "since", o->since, err);
     if (r == 0)

@@ -35,5 +35,5 @@ struct log_fetch_options {
 /* Life cycle as engine_call. -EINVAL for a time that is none. */
 int log_fetch_start(struct log_fetch **ret, const struct log_fetch_options *o, struct error *err)
     _nodiscard_;
-void log_fetch_cancel(struct log_fetch *fetch);
+void log_fetch_cancel(struct log_fetch *f);
 DEFINE_CLEANUP(struct log_fetch *, log_fetch_cancel);

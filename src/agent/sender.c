@@ -69,10 +69,11 @@ static void check_sent(const struct sender *s, struct reply_to to, int r)
 
     if (r == 0)
         return;
-    if (r == -EMSGSIZE)
+    if (r == -EMSGSIZE) {
         text = xasprintf("the reply is larger than %zu bytes", s->max_message);
-    else
+    } else {
         text = xasprintf("the reply could not be sent: %s", error_text(r));
+    }
     try_reply_error(s, to, &(struct reply_error){.text = text});
 }
 
@@ -93,9 +94,10 @@ static int send_nested(const struct sender *s,
 
     r = sender_append_with(&payload, fields, key, text);
     json_decref(fields);
-    if (r == 0)
+    if (r == 0) {
         r = sender_send_with(s, msg_reply_encode(to.kind, to.id, NULL, time_utc_ms()), "payload",
                              (struct json_span){buf_str(&payload), payload.size});
+    }
     buf_done(&payload);
     return r;
 }

@@ -58,11 +58,12 @@ struct session *session_new(const struct session_options *o)
                                                                 .sender = &session->sender,
                                                                 .is_replay = o->wants_event_replay,
                                                                 .since_ns = o->events_since_ns});
-    if (o->wants_inventory)
+    if (o->wants_inventory) {
         session->inventory = inventory_new(&(struct inventory_options){.engine = o->engine,
                                                                        .facts = o->facts,
                                                                        .events = o->events,
                                                                        .sender = &session->sender});
+    }
     events_listen(o->events, &listener, session);
     return session;
 }

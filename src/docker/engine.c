@@ -116,10 +116,11 @@ static void describe_refusal(const struct http_result *result, struct error *ret
     json_t *v = json_loadb(result->body, result->size, 0, NULL);
     const char *message = json_string_value(json_object_get(v, "message"));
 
-    if (str_is_empty(message))
+    if (str_is_empty(message)) {
         error_set(ret, -EREMOTEIO, "docker engine answered with status %d", result->status);
-    else
+    } else {
         error_set(ret, -EREMOTEIO, "%s", message);
+    }
     json_decref(v);
 }
 
@@ -201,20 +202,17 @@ static void release_waiting(struct engine *engine, const struct error *failure)
     struct list batch;
 
     list_init(&batch);
-    while (!list_empty(&engine->waiting)) {
-        struct list *l = engine->waiting.next;
-
-        list_unlink(l);
-        list_append(&batch, l);
-    }
+    while (!list_empty(&engine->waiting))
+        list_append(&batch, list_take_first(&engine->waiting));
     while (!list_empty(&batch)) {
-        struct engine_call *call = CONTAINER_OF(batch.next, struct engine_call, link);
+        struct engine_call *call = CONTAINER_OF(list_take_first(&batch), struct engine_call, link);
         struct error err = ERROR_INIT;
 
-        if (failure)
+        if (failure) {
             call_fail(call, failure->code, failure->msg);
-        else if (call_run(call, &err) < 0)
+        } else if (call_run(call, &err) < 0) {
             call_fail(call, err.code, err.msg);
+        }
     }
 }
 
@@ -246,10 +244,11 @@ static int choose_version(struct engine *engine,
     json_decref(v);
     if (r < 0)
         return error_set(err, -EPROTO, "%s is no docker engine: no ApiVersion", engine->address);
-    if (newest < ENGINE_API_MIN || oldest > ENGINE_API_MAX)
+    if (newest < ENGINE_API_MIN || oldest > ENGINE_API_MAX) {
         return error_set(err, -EPROTO,
                          "docker engine speaks API 1.%u to 1.%u, 1.%d to 1.%d is supported", oldest,
                          newest, ENGINE_API_MIN, ENGINE_API_MAX);
+    }
     engine->api_minor = newest < ENGINE_API_MAX ? newest : ENGINE_API_MAX;
     return 0;
 }

@@ -144,10 +144,11 @@ static void on_reply(void *owner, const struct engine_reply *reply)
     case STEP_END: break;
     }
     call->step++;
-    if (call->step == STEP_END)
+    if (call->step == STEP_END) {
         finish(call, 0, "");
-    else if (start_step(call, &err) < 0)
+    } else if (start_step(call, &err) < 0) {
         finish(call, err.code, err.msg);
+    }
 }
 
 int engine_info_start(struct engine_info_call **ret,

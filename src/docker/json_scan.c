@@ -121,10 +121,11 @@ static bool check_number(struct scanner *s)
 {
     if (*s->p == '-')
         s->p++;
-    if (s->p < s->end && *s->p == '0')
+    if (s->p < s->end && *s->p == '0') {
         s->p++;
-    else if (!skip_digits(s))
+    } else if (!skip_digits(s)) {
         return false;
+    }
     if (s->p < s->end && *s->p == '.') {
         s->p++;
         if (!skip_digits(s))
@@ -234,6 +235,7 @@ int json_scan_check(const char *text, size_t size, struct error *err)
 
 void json_scan_mend(char *text, size_t size)
 {
+    static const char mark[6] = {'\\', 'u', 'f', 'f', 'f', 'd'};
     char *p = text, *end = text + size;
 
     while ((p = memchr(p, '\\', (size_t)(end - p)))) {
@@ -241,7 +243,7 @@ void json_scan_mend(char *text, size_t size)
         size_t n = escape_at(p, end, &is_odd);
 
         if (is_odd)
-            memcpy(p, "\\ufffd", 6);
+            memcpy(p, mark, sizeof(mark));
         p += n ? n : 1;
     }
 }

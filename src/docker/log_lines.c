@@ -122,10 +122,11 @@ static void push_line(struct log_lines *lines, struct assembler *a, bool is_ende
 static void end_line(struct log_lines *lines, struct assembler *a, bool is_ended)
 {
     push_line(lines, a, is_ended);
-    if (a->text.capacity > 2 * PIECE_SIZE)
+    if (a->text.capacity > 2 * PIECE_SIZE) {
         buf_done(&a->text);
-    else
+    } else {
         buf_clear(&a->text);
+    }
     a->part = PART_STAMP;
     a->stamp_size = 0;
     a->n_bytes = 0;

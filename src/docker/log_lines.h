@@ -23,7 +23,7 @@ DEFINE_CLEANUP(struct log_lines *, log_lines_free);
 
 /* A log_piece_fn with the lines as owner. */
 void log_lines_add(
-    void *lines, enum log_stream stream, const char *data, size_t size, bool is_start);
+    void *owner, enum log_stream stream, const char *data, size_t size, bool is_start);
 
 struct log_lines_result {
     size_t n_lines;

@@ -19,16 +19,17 @@ int container_element_read(struct json_span element, struct container_element *r
 
     json_iter_init(&it, element);
     while (json_iter_next(&it, &key, &value)) {
-        if (json_span_is(key, "Id"))
+        if (json_span_is(key, "Id")) {
             (void)json_span_copy_string(value, e.id, sizeof(e.id)); /* checked below */
-        else if (json_span_is(key, "ImageID"))
+        } else if (json_span_is(key, "ImageID")) {
             (void)json_span_copy_string(value, e.image_id, sizeof(e.image_id)); /* may be "" */
-        else if (json_span_is(key, "StartedAt"))
+        } else if (json_span_is(key, "StartedAt")) {
             e.has_started_at = true;
-        else if (json_span_is(key, "Env"))
+        } else if (json_span_is(key, "Env")) {
             e.has_env = true;
-        else if (json_span_is(key, "RepoDigests"))
+        } else if (json_span_is(key, "RepoDigests")) {
             e.has_digests = true;
+        }
     }
     if (!it.is_object || !str_is_hex(e.id, 64))
         return -EBADMSG;
