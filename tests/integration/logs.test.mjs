@@ -91,11 +91,11 @@ test('a line without newline at the end and empty lines survive', async () => {
   assert.deepEqual((await logs(c)).logs.map((l) => l.log), ['', 'a', '', 'end']);
 });
 
-test('binary output does not break anything: what is not UTF-8 becomes U+FFFD', async () => {
+test('binary output does not break anything: what is not UTF-8, and NUL, becomes U+FFFD', async () => {
   const c = await finished('binary', "printf 'a\\377\\376b\\000c\\n'; dd if=/dev/urandom bs=1k count=64 2>/dev/null; echo; echo done");
   const answer = await logs(c, '?tail=10000');
 
-  assert.equal(answer.logs[0].log, 'a\ufffd\ufffdb\u0000c');
+  assert.equal(answer.logs[0].log, 'a\ufffd\ufffdb\ufffdc');
   assert.equal(answer.logs.at(-1).log, 'done');
 });
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Agent, Server, dockmon } from './lib/dockmon.mjs';
 import { Engine } from './lib/engine.mjs';
+import { eventually } from './lib/wait.mjs';
 
 const engine = new Engine();
 let server, agent, client;
@@ -34,10 +35,12 @@ test('an agent registers and its host comes online with the facts of the engine'
 
 test('a container started on the engine appears in the API and in dockmon ps', async () => {
   const made = await engine.run('thread');
-  const listed = await client.container(made.name);
+  const listed = await eventually(async () => {
+    const c = await client.container(made.name);
+    return c.state === 'running' && c;
+  });
 
   assert.equal(listed.id, made.id);
-  assert.equal(listed.state, 'running');
   const ps = await dockmon(server, client.key, ['ps']);
   assert.equal(ps.code, 0, ps.stderr);
   const row = ps.stdout.split('\n').find((l) => l.includes(made.name));

@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #define DEFAULT_TIMEOUT_MS 60000
+#define UNROUTED_BODY      ((size_t)64 * 1024) /* read and dropped, so that 404 and 405 reach the client */
 
 struct api *api_new(const struct api_options *o)
 {
@@ -35,7 +36,7 @@ static void on_head(void *owner, const struct http_request *r, struct http_limit
 
     (void)owner;
     route_find(r->method, r->path, &m);
-    limits->max_body = m.route ? m.route->max_body : 0;
+    limits->max_body = m.route ? m.route->max_body : UNROUTED_BODY;
     limits->timeout_ms = m.route && m.route->timeout_ms ? m.route->timeout_ms : DEFAULT_TIMEOUT_MS;
     route_match_done(&m);
 }

@@ -39,8 +39,9 @@ static json_t *lines_json(const char *text, size_t size)
     while (size > 0) {
         const char *end = memchr(text, '\n', size);
         size_t n = end ? (size_t)(end - text) : size;
+        bool is_crlf = n > 0 && text[n - 1] == '\r'; /* a terminal's line end */
 
-        (void)json_array_append_new(lines, line_json(text, n, now));
+        (void)json_array_append_new(lines, line_json(text, n - is_crlf, now));
         n += end != NULL;
         text += n;
         size -= n;

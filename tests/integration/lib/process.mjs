@@ -14,7 +14,8 @@ export class Process {
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    this.exited = once(this.child, 'exit').then(([code, signal]) => {
+    const spawned = once(this.child, 'exit').catch((error) => [error.message, null]); // not found, not executable
+    this.exited = spawned.then(([code, signal]) => {
       running.delete(this);
       this.exit = { code, signal };
       for (const w of this.watchers) w(null);
