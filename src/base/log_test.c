@@ -160,7 +160,9 @@ static void test_long_lines_stay_whole(void **state)
     for (int json = 0; json < 2; json++) {
         log_set_json(json);
         capture_start();
-        log_info(LOG_FIELDS("a", big, "b", control, "c", control, "d", control), "%s", control);
+        log_info(LOG_FIELDS("a", big, "b", control, "c", control, "d", control, "e", control, "f",
+                            control),
+                 "%s", control);
         assert_one_whole_line(capture_end(), json ? "\"}\n" : "\"\n");
         assert_true(strlen(output) < 33000);
 

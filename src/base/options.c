@@ -169,7 +169,7 @@ static char *unquote(char *value)
 
     if (value[0] != '"' && value[0] != '\'')
         return value;
-    if (n < 2 || strchr(value + 1, value[0]) != value + n - 1)
+    if (strchr(value + 1, value[0]) != value + n - 1)
         return NULL;
     value[n - 1] = '\0';
     return value + 1;

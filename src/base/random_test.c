@@ -80,12 +80,16 @@ static void test_token(void **state)
     _cleanup_free_ char *a = random_token(32);
     _cleanup_free_ char *b = random_token(32);
     _cleanup_free_ char *none = random_token(0);
+    unsigned n_equal = 0;
 
     (void)state;
     assert_true(str_is_hex(a, 64));
     assert_true(str_is_hex(b, 64));
     assert_string_not_equal(a, b);
     assert_string_equal(none, "");
+    for (size_t i = 0; i < 64; i += 2) /* each byte has two digits of its own */
+        n_equal += a[i] == a[i + 1];
+    assert_true(n_equal < 20);
 }
 
 int main(void)
