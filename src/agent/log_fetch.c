@@ -45,6 +45,22 @@ static void finish_error(struct log_fetch *f, int code, int status, const char *
     finish(f, &(struct log_fetch_result){.code = code, .status = status, .message = message});
 }
 
+/*
+ * Our limits cut something off, or the oldest line may lack its start: the engine's tail began in the
+ * middle of it, because its pieces took all the entries that were asked for.
+ */
+static bool is_truncated(const struct log_fetch *f, const struct log_lines_result *lines)
+{
+    bool is_tail_used_up = f->options.tail > 0 &&
+                           lines->n_entries >= (size_t)f->options.tail + EXTRA_TAIL;
+
+    if (lines->bytes_dropped)
+        return true;
+    if (f->options.tail == LOG_FETCH_MAX_LINES)
+        return lines->lines_dropped || is_tail_used_up;
+    return is_tail_used_up && !lines->lines_dropped;
+}
+
 static void finish_lines(struct log_fetch *f)
 {
     struct buf text = BUF_INIT(LOG_FETCH_MAX_BYTES + 2);
@@ -55,8 +71,7 @@ static void finish_lines(struct log_fetch *f)
     finish(f, &(struct log_fetch_result){
                   .message = "",
                   .logs = {buf_str(&text), text.size},
-                  .is_truncated = lines.bytes_dropped ||
-                                  (lines.lines_dropped && f->options.tail == LOG_FETCH_MAX_LINES),
+                  .is_truncated = is_truncated(f, &lines),
     });
     buf_done(&text);
 }

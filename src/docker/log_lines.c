@@ -155,6 +155,7 @@ static void end_stamp(struct log_lines *lines, struct assembler *a)
         is_stamp = time_parse_ns(a->stamp, &time_ns) == 0;
         a->stamp[a->stamp_size - 1] = ' ';
     }
+    lines->result.n_entries += is_stamp ? 1 : 0;
     if (a->part == PART_STAMP) {
         a->time_ns = is_stamp ? time_ns : lines->last_time_ns;
         lines->last_time_ns = a->time_ns;

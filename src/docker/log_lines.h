@@ -27,6 +27,7 @@ void log_lines_add(
 
 struct log_lines_result {
     size_t n_lines;
+    size_t n_entries;   /* timestamps seen: what the engine counts as lines */
     bool lines_dropped; /* more than max_lines came */
     bool bytes_dropped; /* max_bytes cut lines off, or a line short */
 };

@@ -228,6 +228,7 @@ static void test_cuts_long_line(void **state)
     assert_int_equal(strncmp(text, "\"" T1 "abcdefabc", STAMP_SIZE + 10), 0);
     assert_true(result.bytes_dropped);
     assert_int_equal(result.n_lines, 1);
+    assert_int_equal(result.n_entries, 52);
     free(text);
     buf_done(&b);
 }
