@@ -32,9 +32,8 @@ struct admin {
 static int token_create(struct store *s, void *arg, struct error *err)
 {
     struct admin *a = arg;
-    int64_t expires_at_ms;
 
-    return tokens_create(s, NULL, a->is_multi_use, a->now_ms, &a->secret, &expires_at_ms, err);
+    return tokens_create(s, NULL, a->is_multi_use, a->now_ms, &a->secret, err);
 }
 
 static int apikey_check(struct admin *a, struct error *err)

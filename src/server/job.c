@@ -70,10 +70,7 @@ static void on_done(uv_work_t *req, _unused_ int status)
     struct job_queue *q = item->queue;
 
     /* The next one starts first: a done function that submits goes behind those who wait already. */
-    if (item->work)
-        q->n_running--;
-    else
-        q->n_deferred--;
+    *(item->work ? &q->n_running : &q->n_deferred) -= 1;
     queue_run(q);
     item->done(item->job);
     free(item);

@@ -39,17 +39,16 @@ json_t *agent_json(const struct fleet_host *h)
 static int token_work(struct api_job *job)
 {
     _cleanup_free_ char *token = NULL, *creator = NULL;
-    int64_t expires_at_ms;
     int r;
 
     if (job->who.user_id)
         creator = xasprintf("%jd", (intmax_t)job->who.user_id);
     r = tokens_create(job->store, creator, job->numbers[0] != 0, job->numbers[1], &token,
-                      &expires_at_ms, &job->err);
+                      &job->err);
     if (r < 0)
         return r;
     job->result = json_pack("{s:b, s:s, s:o, s:b}", "success", 1, "token", token, "expires_at",
-                            api_json_time(expires_at_ms), "multi_use", job->numbers[0] != 0);
+                            api_json_time(job->numbers[1] + TOKEN_LIFETIME_MS), "multi_use", job->numbers[0] != 0);
     return 0;
 }
 

@@ -133,6 +133,12 @@ void password_post(struct api_call *call)
         api_fail(call, r, "%s", err.msg);
         return;
     }
-    auth_change_password(call->api->o.auth, call->who.user_id, current, new_password,
-                         call->credentials->session_id, on_password, call);
+    auth_change_password(call->api->o.auth,
+                         &(struct auth_password_change){
+                             .user_id = call->who.user_id,
+                             .current = current,
+                             .new_password = new_password,
+                             .keep_session_id = call->credentials->session_id,
+                         },
+                         on_password, call);
 }

@@ -63,11 +63,13 @@ typedef void (*auth_code_fn)(void *owner, int code, const struct error *err);
 void auth_logout(struct auth *a, const char *session_id, auth_code_fn done, void *owner);
 /* -ENOKEY: current password wrong; -EDOM: the new one is refused (8 to 128 characters, not the old one);
    -EAGAIN: too many attempts. Ends the user's other sessions. */
+struct auth_password_change {
+    int64_t user_id;
+    const char *current, *new_password;
+    const char *keep_session_id; /* or NULL */
+};
 void auth_change_password(struct auth *a,
-                          int64_t user_id,
-                          const char *current,
-                          const char *new_password,
-                          const char *keep_session_id,
+                          const struct auth_password_change *request,
                           auth_code_fn done,
                           void *owner);
 

@@ -171,7 +171,7 @@ static int login_from(struct bench *b, const char *peer, const char *name, const
     return b->code;
 }
 
-static int login(struct bench *b, const char *name, const char *password)
+static int log_in(struct bench *b, const char *name, const char *password)
 {
     return login_from(b, "127.0.0.1", name, password);
 }
@@ -186,7 +186,7 @@ static void on_code(void *owner, int code, const struct error *err)
     str_copy(b->message, sizeof(b->message), err->msg);
 }
 
-static int logout(struct bench *b, const char *session_id)
+static int log_out(struct bench *b, const char *session_id)
 {
     b->n_done = 0;
     auth_logout(b->auth, session_id, on_code, b);
@@ -199,7 +199,14 @@ static int logout(struct bench *b, const char *session_id)
 static int change(struct bench *b, const char *current, const char *new_password, const char *keep)
 {
     b->n_done = 0;
-    auth_change_password(b->auth, b->admin_id, current, new_password, keep, on_code, b);
+    auth_change_password(b->auth,
+                         &(struct auth_password_change){
+                             .user_id = b->admin_id,
+                             .current = current,
+                             .new_password = new_password,
+                             .keep_session_id = keep,
+                         },
+                         on_code, b);
     assert_int_equal(b->n_done, 0);
     drain(b);
     assert_int_equal(b->n_done, 1);
@@ -211,7 +218,7 @@ static void a_login_makes_a_session(void **state)
     struct bench *b = *state;
     struct user user = {0};
 
-    assert_int_equal(login(b, "admin", PASSWORD), 0);
+    assert_int_equal(log_in(b, "admin", PASSWORD), 0);
     assert_true(str_is_hex(b->session_id, 64));
     assert_int_equal(b->who.user_id, b->admin_id);
     assert_string_equal(b->who.name, "admin");
@@ -238,12 +245,12 @@ static void wrong_logins_are_refused_alike(void **state)
     memset(long_name, 'a', sizeof(long_name));
     long_name[sizeof(long_name) - 1] = '\0';
     memset(long_password, 'b', 2999);
-    assert_int_equal(login(b, "admin", "wrong"), -ENOKEY);
-    assert_int_equal(login(b, "nobody", PASSWORD), -ENOKEY);
-    assert_int_equal(login(b, "", ""), -ENOKEY);
-    assert_int_equal(login(b, long_name, PASSWORD), -ENOKEY);
-    assert_int_equal(login(b, "admin", long_password), -ENOKEY);
-    assert_int_equal(login(b, "admin' OR '1'='1", PASSWORD), -ENOKEY);
+    assert_int_equal(log_in(b, "admin", "wrong"), -ENOKEY);
+    assert_int_equal(log_in(b, "nobody", PASSWORD), -ENOKEY);
+    assert_int_equal(log_in(b, "", ""), -ENOKEY);
+    assert_int_equal(log_in(b, long_name, PASSWORD), -ENOKEY);
+    assert_int_equal(log_in(b, "admin", long_password), -ENOKEY);
+    assert_int_equal(log_in(b, "admin' OR '1'='1", PASSWORD), -ENOKEY);
     free(long_password);
 }
 
@@ -289,7 +296,7 @@ static void sessions_end_after_their_lifetime(void **state)
     struct bench *b = *state;
     char session[80];
 
-    assert_int_equal(login(b, "admin", PASSWORD), 0);
+    assert_int_equal(log_in(b, "admin", PASSWORD), 0);
     str_copy(session, sizeof(session), b->session_id);
     test_utc_ms += (int64_t)LIFETIME - 1;
     assert_int_equal(check(b, session, NULL), 0);
@@ -303,20 +310,20 @@ static void logout_ends_one_session_at_once(void **state)
     struct bench *b = *state;
     char first[80], second[80];
 
-    assert_int_equal(login(b, "admin", PASSWORD), 0);
+    assert_int_equal(log_in(b, "admin", PASSWORD), 0);
     str_copy(first, sizeof(first), b->session_id);
-    assert_int_equal(login(b, "admin", PASSWORD), 0);
+    assert_int_equal(log_in(b, "admin", PASSWORD), 0);
     str_copy(second, sizeof(second), b->session_id);
     assert_string_not_equal(first, second);
     assert_int_equal(check(b, first, NULL), 0);
     assert_int_equal(check(b, second, NULL), 0);
 
-    assert_int_equal(logout(b, first), 0);
+    assert_int_equal(log_out(b, first), 0);
     assert_int_equal(check(b, first, NULL), -ENOKEY); /* although it was in the cache */
     assert_int_equal(check(b, second, NULL), 0);
-    assert_int_equal(logout(b, first), 0);
-    assert_int_equal(logout(b, "garbage"), 0);
-    assert_int_equal(logout(b, NULL), 0);
+    assert_int_equal(log_out(b, first), 0);
+    assert_int_equal(log_out(b, "garbage"), 0);
+    assert_int_equal(log_out(b, NULL), 0);
 }
 
 static void a_check_under_way_does_not_undo_a_logout(void **state)
@@ -324,7 +331,7 @@ static void a_check_under_way_does_not_undo_a_logout(void **state)
     struct bench *b = *state;
     char session[80];
 
-    assert_int_equal(login(b, "admin", PASSWORD), 0);
+    assert_int_equal(log_in(b, "admin", PASSWORD), 0);
     str_copy(session, sizeof(session), b->session_id);
     auth_check(b->auth, session, NULL, on_identity, b); /* reads the store before the logout does */
     auth_logout(b->auth, session, on_code, b);
@@ -431,9 +438,9 @@ static void a_changed_password_ends_other_sessions(void **state)
     char kept[80], other[80];
 
     assert_int_equal(file_write_atomic(b->password_file, "x", 1, 0600, NULL), 0);
-    assert_int_equal(login(b, "admin", PASSWORD), 0);
+    assert_int_equal(log_in(b, "admin", PASSWORD), 0);
     str_copy(kept, sizeof(kept), b->session_id);
-    assert_int_equal(login(b, "admin", PASSWORD), 0);
+    assert_int_equal(log_in(b, "admin", PASSWORD), 0);
     str_copy(other, sizeof(other), b->session_id);
     assert_int_equal(check(b, kept, NULL), 0);
     assert_int_equal(check(b, other, NULL), 0);
@@ -447,8 +454,8 @@ static void a_changed_password_ends_other_sessions(void **state)
     assert_false(b->who.must_change_password);
     assert_int_equal(check(b, other, NULL), -ENOKEY);
     assert_int_equal(access(b->password_file, F_OK), -1);
-    assert_int_equal(login(b, "admin", PASSWORD), -ENOKEY);
-    assert_int_equal(login(b, "admin", "battery staple"), 0);
+    assert_int_equal(log_in(b, "admin", PASSWORD), -ENOKEY);
+    assert_int_equal(log_in(b, "admin", "battery staple"), 0);
 }
 
 static void bad_new_passwords_are_refused(void **state)
@@ -481,7 +488,11 @@ static void a_full_queue_is_busy(void **state)
 
     auth_login(b->auth, "p", "admin", PASSWORD, on_login, b);
     auth_logout(b->auth, unknown, on_code, b);
-    auth_change_password(b->auth, b->admin_id, "x", "battery staple", NULL, on_code, b);
+    auth_change_password(b->auth,
+                         &(struct auth_password_change){.user_id = b->admin_id,
+                                                        .current = "x",
+                                                        .new_password = "battery staple"},
+                         on_code, b);
     assert_int_equal(b->n_done, 1); /* not before they return */
     drain(b);
     assert_int_equal(many.n_done, 21);
@@ -500,7 +511,11 @@ static void what_is_under_way_dies_silently_with_auth(void **state)
     auth_login(b->auth, "p", "admin", PASSWORD, on_login, b);
     auth_logout(b->auth, unknown, on_code, b);
     auth_logout(b->auth, "garbage", on_code, b);
-    auth_change_password(b->auth, b->admin_id, PASSWORD, "battery staple", NULL, on_code, b);
+    auth_change_password(b->auth,
+                         &(struct auth_password_change){.user_id = b->admin_id,
+                                                        .current = PASSWORD,
+                                                        .new_password = "battery staple"},
+                         on_code, b);
     auth_free(TAKE_PTR(b->auth));
     drain(b);
     assert_int_equal(b->n_done, 0);

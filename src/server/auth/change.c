@@ -54,10 +54,9 @@ static void hash_work(void *job)
 {
     struct change *c = job;
 
-    if (!password_verify(c->current, c->user.password_hash))
-        c->code = error_set(&c->err, -ENOKEY, "The current password is wrong");
-    else
-        c->code = password_hash(c->new_password, c->new_hash, &c->err);
+    c->code = password_verify(c->current, c->user.password_hash)
+                  ? password_hash(c->new_password, c->new_hash, &c->err)
+                  : error_set(&c->err, -ENOKEY, "The current password is wrong");
 }
 
 static int store_change(struct store *s, void *arg, struct error *err)
@@ -77,9 +76,10 @@ static void store_work(void *job)
     struct change *c = job;
 
     c->code = store_tx(c->flow.store, store_change, c, &c->err);
-    if (c->code == 0 && c->initial_password_file && str_eq(c->user.name, FIRST_USER_NAME))
+    if (c->code == 0 && c->initial_password_file && str_eq(c->user.name, FIRST_USER_NAME)) {
         (void)unlink(
             c->initial_password_file); /* it is out of date, and gone after the first time */
+    }
 }
 
 static void change_finish(struct change *c)
@@ -128,9 +128,10 @@ static int check_request(struct auth *a, const struct change *c, struct error *e
     int r;
 
     (void)snprintf(key, sizeof(key), "change %lld", (long long)c->user_id);
-    if (limit_take(a->by_user, key, a->o.clock_ms(), &wait_ms) < 0)
+    if (limit_take(a->by_user, key, a->o.clock_ms(), &wait_ms) < 0) {
         return error_set(err, -EAGAIN, "Too many attempts, try again in %u seconds",
                          (unsigned)((wait_ms + 999) / 1000));
+    }
     r = password_check(c->new_password, err);
     if (r < 0)
         return r;
@@ -140,28 +141,26 @@ static int check_request(struct auth *a, const struct change *c, struct error *e
 }
 
 void auth_change_password(struct auth *a,
-                          int64_t user_id,
-                          const char *current,
-                          const char *new_password,
-                          const char *keep_session_id,
+                          const struct auth_password_change *request,
                           auth_code_fn done,
                           void *owner)
 {
     struct change *c = xcalloc(1, sizeof(*c));
 
     auth_flow_init(&c->flow, a);
-    c->user_id = user_id;
+    c->user_id = request->user_id;
     c->now_ms = a->o.utc_ms();
-    c->current = xstrdup(current);
-    c->new_password = xstrdup(new_password);
+    c->current = xstrdup(request->current);
+    c->new_password = xstrdup(request->new_password);
     c->initial_password_file = xstrdup(a->initial_password_file);
     c->done = done;
     c->owner = owner;
-    (void)auth_session_key(keep_session_id, c->keep); /* none: keep stays empty */
+    (void)auth_session_key(request->keep_session_id, c->keep); /* none: keep stays empty */
 
     c->code = check_request(a, c, &c->err);
-    if (c->code < 0)
+    if (c->code < 0) {
         job_defer(a->o.store_jobs, c, change_next);
-    else
+    } else {
         change_next(c);
+    }
 }

@@ -170,10 +170,11 @@ void auth_login(struct auth *a,
     } else if (strlen(l->name) > MAX_NAME || strlen(l->password) > MAX_PASSWORD) {
         l->code = -ENOKEY;
     }
-    if (l->code < 0)
+    if (l->code < 0) {
         job_defer(a->o.store_jobs, l, login_next);
-    else
+    } else {
         login_next(l);
+    }
 }
 
 struct logout {

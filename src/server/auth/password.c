@@ -42,9 +42,10 @@ int password_check(const char *password, struct error *err)
     if (!str_is_utf8(password, size))
         return error_set(err, -EDOM, "The password is not valid UTF-8");
     n = str_code_points(password);
-    if (n < PASSWORD_MIN || n > PASSWORD_MAX)
+    if (n < PASSWORD_MIN || n > PASSWORD_MAX) {
         return error_set(err, -EDOM, "The password must have %d to %d characters", PASSWORD_MIN,
                          PASSWORD_MAX);
+    }
     for (size_t i = 0; i < size; i++) {
         if ((unsigned char)password[i] < ' ' || password[i] == 0x7f)
             return error_set(err, -EDOM, "The password must not have control characters");

@@ -100,7 +100,7 @@ int api_keys_create(struct store *s,
     if (r < 0)
         return r;
 
-    if (ret)
+    if (ret) {
         *ret = (struct api_key){
             .id = query_last_id(&q),
             .name = xstrdup(spec->name),
@@ -110,6 +110,7 @@ int api_keys_create(struct store *s,
             .created_at_ms = spec->created_at_ms,
             .expires_at_ms = spec->expires_at_ms,
         };
+    }
     *ret_key = TAKE_PTR(key);
     return 0;
 }

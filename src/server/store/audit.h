@@ -28,7 +28,7 @@ struct audit_query {
 
 typedef void (*audit_row_fn)(void *arg, const struct audit_entry *e);
 int audit_list(struct store *s,
-               const struct audit_query *q,
+               const struct audit_query *query,
                audit_row_fn fn,
                void *arg,
                int64_t *ret_total,             /* of rows that match; may be NULL */

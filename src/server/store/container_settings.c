@@ -7,16 +7,16 @@
 
 enum stmt { STMT_PUT, STMT_GET, STMT_DELETE, STMT_EACH, STMT_MOVE, STMT_COUNT };
 
-#define STATEMENTS(table)                                                                    \
-    {                                                                                        \
-        [STMT_PUT] = "INSERT OR REPLACE INTO " table " (" COLUMNS ") VALUES (:host_id, "     \
-                     ":container_id, :container_name, :data, :updated_at_ms)",               \
-        [STMT_GET] = "SELECT " COLUMNS " FROM " table " WHERE host_id = :host_id AND "       \
-                     "container_id = :container_id",                                         \
-        [STMT_DELETE] = "DELETE FROM " table " WHERE host_id = :host_id AND "                \
-                        "container_id = :container_id",                                      \
-        [STMT_EACH] = "SELECT " COLUMNS " FROM " table " ORDER BY host_id, container_id",    \
-        [STMT_MOVE] = "UPDATE OR REPLACE " table " SET host_id = :to WHERE host_id = :from", \
+#define STATEMENTS(table)                                                                      \
+    {                                                                                          \
+        [STMT_PUT] = ("INSERT OR REPLACE INTO " table " (" COLUMNS ") VALUES (:host_id, "      \
+                      ":container_id, :container_name, :data, :updated_at_ms)"),               \
+        [STMT_GET] = ("SELECT " COLUMNS " FROM " table " WHERE host_id = :host_id AND "        \
+                      "container_id = :container_id"),                                         \
+        [STMT_DELETE] = ("DELETE FROM " table " WHERE host_id = :host_id AND "                 \
+                         "container_id = :container_id"),                                      \
+        [STMT_EACH] = ("SELECT " COLUMNS " FROM " table " ORDER BY host_id, container_id"),    \
+        [STMT_MOVE] = ("UPDATE OR REPLACE " table " SET host_id = :to WHERE host_id = :from"), \
     }
 
 static const char *const sql[CONTAINER_SETTING_KINDS][STMT_COUNT] = {

@@ -115,10 +115,11 @@ void query_i64(struct query *q, const char *name, int64_t value)
 
 void query_i64_or_null(struct query *q, const char *name, int64_t value)
 {
-    if (value != 0)
+    if (value != 0) {
         query_i64(q, name, value);
-    else
+    } else {
         bind_result(q, sqlite3_bind_null(q->stmt, parameter(q, name)));
+    }
 }
 
 int query_step(struct query *q, struct error *err)

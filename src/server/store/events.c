@@ -40,8 +40,8 @@ static const char *const sql[STMT_COUNT] = {
     [STMT_LIST_HOST] = "SELECT " COLUMNS ", coalesce(engine_ns, 0), id" WHERE_HOST PAGE,
     [STMT_TOTAL] = "SELECT count(*)" WHERE_ANY,
     [STMT_TOTAL_HOST] = "SELECT count(*)" WHERE_HOST,
-    [STMT_NEWEST] = "SELECT coalesce(max(engine_ns), 0) FROM events WHERE host_id = :host "
-                    "AND engine_ns IS NOT NULL",
+    [STMT_NEWEST] = ("SELECT coalesce(max(engine_ns), 0) FROM events WHERE host_id = :host "
+                     "AND engine_ns IS NOT NULL"),
     [STMT_PURGE] = "DELETE FROM events WHERE at_ms < :before",
 };
 

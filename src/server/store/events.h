@@ -37,7 +37,7 @@ struct events_query {
 
 typedef void (*events_row_fn)(void *arg, const struct event *e);
 int events_list(struct store *s,
-                const struct events_query *q,
+                const struct events_query *query,
                 events_row_fn fn,
                 void *arg,
                 int64_t *ret_total,

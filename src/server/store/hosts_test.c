@@ -37,10 +37,11 @@ static const struct host full = {
 
 static void assert_same_text(const char *a, const char *b)
 {
-    if (!a || !b)
+    if (!a || !b) {
         assert_ptr_equal(a, b);
-    else
+    } else {
         assert_string_equal(a, b);
+    }
 }
 
 static void assert_same(const struct host *a, const struct host *b)

@@ -32,7 +32,7 @@ static int get_number(struct store *s, enum stmt stmt, int64_t *ret, struct erro
 
 static int check_owner(struct store *s, struct error *err)
 {
-    int64_t id, n_tables;
+    int64_t id = 0, n_tables = 0;
     int r;
 
     r = get_number(s, STMT_APPLICATION_ID, &id, err);
@@ -40,10 +40,11 @@ static int check_owner(struct store *s, struct error *err)
         r = get_number(s, STMT_COUNT_TABLES, &n_tables, err);
     if (r < 0)
         return r;
-    if (id != APPLICATION_ID && (id != 0 || n_tables > 0))
+    if (id != APPLICATION_ID && (id != 0 || n_tables > 0)) {
         return error_set(err, -EDOM,
                          "%s is a database of another program; use an empty data directory",
                          s->path);
+    }
     return 0;
 }
 
@@ -91,11 +92,12 @@ int migrate_run(struct store *s, struct error *err)
         r = store_tx(s, apply_next, &step, err);
         if (r < 0)
             return r;
-        if (step.version > (int64_t)n_migrations)
+        if (step.version > (int64_t)n_migrations) {
             return error_set(
                 err, -EDOM,
                 "%s was written by a newer version of the program (schema %d, this one knows up to %u)",
                 s->path, (int)step.version, n_migrations);
+        }
     }
     return 0;
 }

@@ -7,8 +7,7 @@ enum stmt { STMT_GET, STMT_SET, STMT_DELETE, STMT_COUNT };
 
 static const char *const sql[STMT_COUNT] = {
     [STMT_GET] = "SELECT value FROM settings WHERE key = :key",
-    [STMT_SET] = "INSERT INTO settings (key, value) VALUES (:key, :value) "
-                 "ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+    [STMT_SET] = "INSERT OR REPLACE INTO settings (key, value) VALUES (:key, :value)",
     [STMT_DELETE] = "DELETE FROM settings WHERE key = :key",
 };
 

@@ -1,5 +1,6 @@
 /* settings, container_settings and audit */
 
+#include "base/alloc.h"
 #include "base/buf.h"
 #include "server/store/audit.h"
 #include "server/store/container_settings.h"
@@ -34,14 +35,16 @@ static void settings_are_set_replaced_and_deleted(void **state)
 
 static void put(struct store *s,
                 enum container_setting_kind kind,
-                char *host_id,
-                char *container_id,
-                char *data)
+                const char *host_id,
+                const char *container_id,
+                const char *data)
 {
-    struct container_setting row = {.host_id = host_id,
-                                    .container_id = container_id,
+    _cleanup_free_ char *host = xstrdup(host_id), *container = xstrdup(container_id),
+                        *text = xstrdup(data);
+    struct container_setting row = {.host_id = host,
+                                    .container_id = container,
                                     .container_name = t_web,
-                                    .data = data,
+                                    .data = text,
                                     .updated_at_ms = 9};
     struct error err = ERROR_INIT;
 

@@ -35,27 +35,30 @@ static int prepare_file(const char *path, const struct stat *dir, struct error *
     _cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     struct stat st;
 
-    if (fd < 0)
+    if (fd < 0) {
         return error_set(err, -errno, "open %s: %s; it must be readable and writable", path,
                          error_text(-errno));
+    }
     if (fstat(fd, &st) < 0)
         return error_set(err, -errno, "stat %s: %s", path, error_text(-errno));
     if (!S_ISREG(st.st_mode))
         return error_set(err, -EDOM, "%s is not a regular file", path);
     /* Root may be the first to look into a data directory that the daemon's own user will work in. */
-    if (st.st_size == 0 && geteuid() == 0 && fchown(fd, dir->st_uid, dir->st_gid) < 0)
+    if (st.st_size == 0 && geteuid() == 0 && fchown(fd, dir->st_uid, dir->st_gid) < 0) {
         return error_set(err, -errno, "give %s to the owner of its directory: %s", path,
                          error_text(-errno));
-    if ((st.st_mode & 0077) != 0 && fchmod(fd, 0600) < 0)
+    }
+    if ((st.st_mode & 0077) != 0 && fchmod(fd, 0600) < 0) {
         return error_set(err, -errno, "%s is readable for others and cannot be changed: %s", path,
                          error_text(-errno));
+    }
     return 0;
 }
 
 int store_open(struct store **ret, const char *data_dir, struct error *err)
 {
     _cleanup_(store_closep) struct store *s = xcalloc(1, sizeof(*s));
-    struct stat dir;
+    struct stat dir = {0};
     int r;
 
     s->claim_fd = -1;
@@ -104,9 +107,10 @@ int store_claim(struct store *s, struct error *err)
     if (fd < 0)
         return error_set(err, -errno, "open %s: %s", path, error_text(-errno));
     if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-        if (errno == EWOULDBLOCK)
+        if (errno == EWOULDBLOCK) {
             return error_set(err, -EBUSY, "another dockmond is running on the data directory %s",
                              s->data_dir);
+        }
         return error_set(err, -errno, "lock %s: %s", path, error_text(-errno));
     }
     s->claim_fd = TAKE_FD(fd);
@@ -127,9 +131,10 @@ int store_check(struct store *s, struct error *err)
     if (r < 0)
         return r;
     verdict = query_column_text(&q, 0);
-    if (!verdict || strcmp(verdict, "ok") != 0)
+    if (!verdict || strcmp(verdict, "ok") != 0) {
         return error_set(err, -EUCLEAN, "%s is damaged (%s); restore it from a backup", s->path,
                          verdict ? verdict : "no verdict");
+    }
     return 0;
 }
 

@@ -287,10 +287,11 @@ static void a_version_1_database_is_read(void **state)
     assert_int_equal(
         events_list(s, &(struct events_query){.limit = 9}, count_event, &n_events, NULL, NULL), 0);
     assert_int_equal(n_events, 1);
-    for (int kind = 0; kind < CONTAINER_SETTING_KINDS; kind++)
+    for (int kind = 0; kind < CONTAINER_SETTING_KINDS; kind++) {
         assert_int_equal(container_settings_each(s, (enum container_setting_kind)kind,
                                                  count_setting, &n_settings, NULL),
                          0);
+    }
     assert_int_equal(n_settings, CONTAINER_SETTING_KINDS);
     host_done(&host);
     agent_done(&agent);

@@ -23,7 +23,6 @@ int tokens_create(struct store *s,
                   bool is_multi_use,
                   int64_t now_ms,
                   char **ret_token,
-                  int64_t *ret_expires_at_ms,
                   struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
@@ -44,7 +43,6 @@ int tokens_create(struct store *s,
     if (r < 0)
         return r;
     *ret_token = xstrdup(token);
-    *ret_expires_at_ms = now_ms + TOKEN_LIFETIME_MS;
     return 0;
 }
 
@@ -63,9 +61,8 @@ static int find_reason(
     r = query_step(&q, err);
     if (r < 0)
         return r;
-    if (r == 0)
-        *ret = TOKEN_UNKNOWN;
-    else
+    *ret = TOKEN_UNKNOWN;
+    if (r > 0)
         *ret = query_column_i64(&q, 0) ? TOKEN_USED : TOKEN_EXPIRED;
     return 0;
 }

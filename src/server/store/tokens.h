@@ -10,13 +10,12 @@
 
 #define TOKEN_LIFETIME_MS (INT64_C(15) * 60 * 1000)
 
-/* A new UUID4 token, to be freed. created_by: user id or NULL (offline). */
+/* A new UUID4 token, to be freed; it expires at now_ms + TOKEN_LIFETIME_MS. created_by: user id or NULL. */
 int tokens_create(struct store *s,
                   const char *created_by,
                   bool is_multi_use,
                   int64_t now_ms,
                   char **ret_token,
-                  int64_t *ret_expires_at_ms,
                   struct error *err) _nodiscard_;
 
 enum token_verdict { TOKEN_OK, TOKEN_UNKNOWN, TOKEN_EXPIRED, TOKEN_USED };

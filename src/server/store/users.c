@@ -23,8 +23,8 @@ static const char *const sql[STMT_COUNT] = {
                     ":created_at_ms, :updated_at_ms, :role)",
     [STMT_GET] = "SELECT " COLUMNS " FROM users WHERE id = :id",
     [STMT_GET_BY_NAME] = "SELECT " COLUMNS " FROM users WHERE name = :name",
-    [STMT_SET_PASSWORD] = "UPDATE users SET password_hash = :hash, must_change_password = :must, "
-                          "updated_at_ms = :now WHERE id = :id",
+    [STMT_SET_PASSWORD] = ("UPDATE users SET password_hash = :hash, must_change_password = :must, "
+                           "updated_at_ms = :now WHERE id = :id"),
     [STMT_TOUCH_LOGIN] = "UPDATE users SET last_login_at_ms = :now WHERE id = :id",
     [STMT_HOW_MANY] = "SELECT count(*) FROM users",
 };

@@ -184,7 +184,7 @@ static void keys_are_shown_once(void **state)
     struct api_key spec = {.name = name, .role = ROLE_OPERATOR, .created_at_ms = 5};
     struct api_key row = {0};
     _cleanup_(secret_freep) char *key = NULL, *other = NULL;
-    int64_t id;
+    int64_t id = 0;
 
     assert_int_equal(key_create(s, &spec, &key, &id), 0);
     assert_int_equal(strlen(key), 3 + 64);
@@ -220,7 +220,7 @@ static void keys_expire(void **state)
     char name[] = "ci";
     struct api_key spec = {.name = name, .role = ROLE_VIEWER, .expires_at_ms = 100};
     _cleanup_(secret_freep) char *key = NULL;
-    int64_t id;
+    int64_t id = 0;
 
     assert_int_equal(key_create(s, &spec, &key, &id), 0);
     assert_int_equal(key_role(s, key, 99), ROLE_VIEWER);
@@ -236,7 +236,7 @@ static void keys_never_exceed_their_creator(void **state)
     struct api_key spec = {
         .name = name, .role = ROLE_ADMIN, .created_by = add_user(s, "ann", ROLE_ADMIN)};
     _cleanup_(secret_freep) char *key = NULL;
-    int64_t id;
+    int64_t id = 0;
 
     assert_int_equal(key_create(s, &spec, &key, &id), 0);
     assert_int_equal(key_role(s, key, 1), ROLE_ADMIN);
