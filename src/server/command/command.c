@@ -158,9 +158,11 @@ static char *command_encode(const struct command *c,
 {
     enum command_kind kind = str_eq(q->type, "container_operation") ? COMMAND_KIND_OPERATION
                                                                     : COMMAND_KIND_COMMAND;
-    json_t *message = msg_command_encode(kind, c->id, q->name, q->payload);
+    json_t *payload = q->payload ? json_incref(q->payload) : json_object();
+    json_t *message = msg_command_encode(kind, c->id, q->name, payload);
     char *text = json_text_write(message, ret_size);
 
+    json_decref(payload);
     json_decref(message);
     return text;
 }

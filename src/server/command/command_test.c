@@ -52,6 +52,8 @@ static void on_done(void *owner, const struct command_result *r)
     assert_non_null(r->message);
     str_copy(o->message, sizeof(o->message), r->message);
     o->engine_status = r->engine_status;
+    json_decref(o->reply);
+    json_decref(o->result);
     o->reply = json_deep_copy(r->reply);
     o->result = json_deep_copy(r->result);
     if (again) {
@@ -149,6 +151,8 @@ static void test_message_shape(void **state)
     assert_string_equal(json_string_value(json_object_get(m, "command")), "list_containers");
     assert_true(json_is_object(json_object_get(m, "payload")));
     assert_string_not_equal(id_of(0), id_of(1));
+    assert_true(reply_json(
+        *state, "a", json_pack("{s:s, s:s, s:[]}", "type", "response", "id", id_of(1), "payload")));
     outcome_done(&o);
 }
 
@@ -198,17 +202,16 @@ static void test_failures(void **state)
         int code, engine_status;
         const char *message;
     } table[] = {
-        {"{\"success\":false,\"error\":\"no such container: x\"}",                                -EREMOTEIO, 0,
-         "no such container: x"                                                                                            },
+        {"{\"success\":false,\"error\":\"it broke\"}",                                            -EREMOTEIO, 0,   "it broke"},
         {"{\"success\":false,\"error\":\"gone\",\"error_type\":\"docker_error\",\"status\":404}",
-         -EREMOTEIO,                                                                                          404, "gone"  },
+         -EREMOTEIO,                                                                                          404, "gone"    },
         {"{\"success\":false,\"error\":\"policy\",\"error_type\":\"permission_denied\"}",         -EACCES,
-         0,                                                                                                        "policy"},
+         0,                                                                                                        "policy"  },
         {"{\"success\":false,\"error\":\"unknown action: stop\"}",                                -ENOSYS,    0,
-         "unknown action: stop"                                                                                            },
+         "unknown action: stop"                                                                                              },
         {"{\"type\":\"response\",\"error\":\"unknown command: ping\"}",                           -ENOSYS,    0,
-         "unknown command: ping"                                                                                           },
-        {"{\"hello\":1}",                                                                         -EPROTO,    0,   NULL    },
+         "unknown command: ping"                                                                                             },
+        {"{\"hello\":1}",                                                                         -EPROTO,    0,   NULL      },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {

@@ -1,0 +1,481 @@
+#include "server/session/registration.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+/* cmocka.h needs them first */
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "base/str.h"
+#include "server/session/migration.h"
+#include "server/session/store_fixture.h"
+#include "server/store/container_settings.h"
+#include "server/store/events.h"
+#include "server/store/tokens.h"
+
+#define NOW INT64_C(1790000000000)
+
+static int setup(void **state)
+{
+    struct store_fixture *f = xcalloc(1, sizeof(*f));
+
+    store_fixture_init(f);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    store_fixture_done(*state);
+    free(*state);
+    return 0;
+}
+
+static struct store *store_of(void **state)
+{
+    return ((struct store_fixture *)*state)->store;
+}
+
+/* A register message in JSON, through the real decoder, from a token and extra fields. */
+static int join(struct store *s,
+                const char *token,
+                const char *engine_id,
+                const char *extra,
+                struct registration *ret,
+                struct error *err)
+{
+    _cleanup_(msg_register_done) struct msg_register m = {0};
+    json_t *v = json_pack("{s:s, s:s, s:s, s:s, s:s, s:{s:b}}", "type", "register", "token", token,
+                          "engine_id", engine_id, "version", "1.2.3", "proto_version", "1.1",
+                          "capabilities", "event_streaming", 1);
+    json_t *more = json_loads(extra, 0, NULL);
+
+    *err = ERROR_INIT;
+    assert_non_null(more);
+    json_object_update(v, more);
+    json_decref(more);
+    assert_int_equal(msg_register_decode(v, &m, err), 0);
+    json_decref(v);
+    return registration_run(s, &m, NOW, ret, err);
+}
+
+static void join_ok(struct store *s,
+                    const char *token,
+                    const char *engine_id,
+                    const char *extra,
+                    struct registration *ret)
+{
+    struct error err;
+
+    if (join(s, token, engine_id, extra, ret, &err) < 0)
+        fail_msg("%s", err.msg);
+}
+
+static void join_refused(
+    struct store *s, const char *token, const char *engine_id, const char *extra, const char *why)
+{
+    struct registration r = {0};
+    struct error err;
+
+    assert_int_equal(join(s, token, engine_id, extra, &r, &err), -EACCES);
+    if (!strstr(err.msg, why))
+        fail_msg("'%s' is not in: %s", why, err.msg);
+}
+
+static void count_host(void *arg, _unused_ const struct host *h)
+{
+    ++*(unsigned *)arg;
+}
+
+static unsigned n_hosts(struct store *s)
+{
+    unsigned n = 0;
+
+    assert_int_equal(hosts_each(s, count_host, &n, NULL), 0);
+    return n;
+}
+
+static void test_register(void **state)
+{
+    struct store *s = store_of(state);
+    _cleanup_free_ char *token = store_fixture_token(s, false, NOW);
+    _cleanup_(registration_done) struct registration r = {0};
+    _cleanup_(host_done) struct host h = {0};
+    _cleanup_(agent_done) struct agent a = {0};
+
+    join_ok(
+        s, token, "ENG1",
+        "{\"hostname\":\"  web1 \",\"os_version\":\"Debian\",\"total_memory\":1024,\"num_cpus\":4,\"host_ips\":[\"10.0.0.1\","
+        "\"10.0.0.2\"],\"agent_os\":\"linux\",\"agent_arch\":\"amd64\",\"capabilities\":{\"inventory\":true}}",
+        &r);
+    assert_true(r.is_new);
+    assert_true(r.can_inventory);
+    assert_false(r.can_replay);
+    assert_int_equal(r.events_since, 0);
+    assert_null(r.migrated_id);
+    assert_null(r.candidates);
+
+    assert_int_equal(hosts_get(s, r.host.id, &h, NULL), 0);
+    assert_string_equal(h.name, "web1");
+    assert_string_equal(h.url, "agent://");
+    assert_int_equal(h.connection, HOST_AGENT);
+    assert_true(h.is_active);
+    assert_string_equal(h.engine_id, "ENG1");
+    assert_string_equal(h.os_version, "Debian");
+    assert_int_equal(h.total_memory, 1024);
+    assert_int_equal(h.num_cpus, 4);
+    assert_string_equal(h.host_ips, "[\"10.0.0.1\",\"10.0.0.2\"]");
+
+    assert_int_equal(agents_get(s, r.agent.id, &a, NULL), 0);
+    assert_string_equal(a.host_id, h.id);
+    assert_string_equal(a.version, "1.2.3");
+    assert_string_equal(a.os, "linux");
+    assert_int_equal(a.registered_at_ms, NOW);
+
+    /* The secret is random, not the id, and not in the database. */
+    assert_true(str_is_hex(r.permanent_token, 64));
+    assert_string_not_equal(r.permanent_token, a.id);
+    assert_string_not_equal(a.token_hash, r.permanent_token);
+}
+
+static void test_names(void **state)
+{
+    static const struct {
+        const char *extra, *name;
+    } table[] = {
+        {"{}",                                "Agent-ENGINE-0-LON"},
+        {"{\"hostname\":\"   \"}",            "Agent-ENGINE-1-LON"},
+        {"{\"hostname\":\"b\\u00fcro <x>\"}", "b\xc3\xbcro x"     },
+    };
+    struct store *s = store_of(state);
+    _cleanup_free_ char *token = store_fixture_token(s, true, NOW);
+
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        _cleanup_(registration_done) struct registration r = {0};
+        _cleanup_free_ char *engine = xasprintf("ENGINE-%zu-LONGER", i);
+
+        join_ok(s, token, engine, table[i].extra, &r);
+        assert_string_equal(r.host.name, table[i].name);
+    }
+}
+
+static void test_tokens(void **state)
+{
+    struct store *s = store_of(state);
+    _cleanup_free_ char *single = store_fixture_token(s, false, NOW);
+    _cleanup_free_ char *multi = store_fixture_token(s, true, NOW);
+    _cleanup_free_ char *expired = store_fixture_token(s, false, NOW - TOKEN_LIFETIME_MS - 1);
+    _cleanup_(registration_done) struct registration a = {0}, b = {0}, c = {0};
+
+    join_refused(s, "nonsense", "E1", "{}", "Invalid registration token");
+    join_refused(s, expired, "E1", "{}", "has expired");
+    join_ok(s, single, "E1", "{}", &a);
+    join_refused(s, single, "E2", "{}", "maximum uses");
+    join_ok(s, multi, "E2", "{}", &b);
+    join_ok(s, multi, "E3", "{}", &c);
+    assert_int_equal(n_hosts(s), 3);
+    assert_string_not_equal(b.permanent_token, c.permanent_token);
+}
+
+static void test_refusal_keeps_token(void **state)
+{
+    struct store *s = store_of(state);
+    _cleanup_free_ char *first = store_fixture_token(s, false, NOW);
+    _cleanup_free_ char *second = store_fixture_token(s, false, NOW);
+    _cleanup_(registration_done) struct registration a = {0}, b = {0};
+
+    join_ok(s, first, "E1", "{\"hostname\":\"web\"}", &a);
+    join_refused(s, second, "E1", "{\"hostname\":\"other\"}", "already registered");
+    join_refused(s, second, "E2", "{\"hostname\":\"web\"}",
+                 "A host named 'web' already exists in DockMon. Set AGENT_NAME");
+    join_ok(s, second, "E2", "{\"hostname\":\"web2\"}", &b);
+}
+
+static void test_engine_clash(void **state)
+{
+    struct store *s = store_of(state);
+    _cleanup_free_ char *token = store_fixture_token(s, true, NOW);
+    _cleanup_(registration_done) struct registration a = {0}, b = {0};
+
+    join_ok(s, token, "E1", "{\"hostname\":\"web\"}", &a);
+    join_refused(s, token, "E1", "{\"hostname\":\"clone\"}", "FORCE_UNIQUE_REGISTRATION");
+    join_refused(s, token, "E1", "{\"hostname\":\"clone\"}", "/var/lib/docker/engine-id");
+    join_refused(
+        s, token, "E1",
+        "{\"hostname\":\"clone\",\"force_unique_registration\":true,\"hostname_source\":\"daemon\"}",
+        "hostname_source: daemon");
+    join_refused(s, token, "E1", "{\"hostname\":\"clone\",\"force_unique_registration\":true}",
+                 "AGENT_NAME");
+    join_refused(s, token, "E1",
+                 "{\"force_unique_registration\":true,\"hostname_source\":\"agent_name\"}",
+                 "AGENT_NAME");
+
+    join_ok(
+        s, token, "E1",
+        "{\"hostname\":\"clone\",\"force_unique_registration\":true,\"hostname_source\":\"agent_name\"}",
+        &b);
+    assert_true(b.agent.force_unique);
+    assert_string_not_equal(a.agent.id, b.agent.id);
+    assert_string_not_equal(a.host.id, b.host.id);
+}
+
+static void test_local_host(void **state)
+{
+    struct store *s = store_of(state);
+    _cleanup_free_ char *token = store_fixture_token(s, true, NOW);
+    _cleanup_free_ char *local = store_fixture_host(s, "local", "here", "E1");
+
+    join_refused(s, token, "E1", "{\"hostname\":\"web\"}", "not supported for local");
+    join_refused(
+        s, token, "E1",
+        "{\"hostname\":\"web\",\"force_unique_registration\":true,\"hostname_source\":\"agent_name\"}",
+        "not supported for local");
+    assert_int_equal(n_hosts(s), 1);
+}
+
+static void test_reconnect(void **state)
+{
+    struct store *s = store_of(state);
+    _cleanup_free_ char *token = store_fixture_token(s, true, NOW);
+    _cleanup_(registration_done) struct registration a = {0}, other = {0}, again = {0}, third = {0};
+
+    join_ok(s, token, "E1", "{\"hostname\":\"web\",\"os_version\":\"old\",\"num_cpus\":2}", &a);
+    join_ok(s, token, "E2", "{\"hostname\":\"db\"}", &other);
+
+    join_refused(s, a.permanent_token, "E2", "{}", "Permanent token does not match engine_id");
+    /* The id is no secret, and a hash from a stolen database is no token. */
+    join_refused(s, a.agent.id, "E1", "{}", "Invalid registration token");
+    join_refused(s, a.agent.token_hash, "E1", "{}", "Invalid registration token");
+
+    join_ok(s, a.permanent_token, "E1",
+            "{\"hostname\":\"web9\",\"os_version\":\"new\",\"version\":\"2.0\"}", &again);
+    assert_false(again.is_new);
+    assert_string_equal(again.agent.id, a.agent.id);
+    assert_string_equal(again.host.id, a.host.id);
+    assert_string_equal(again.permanent_token, a.permanent_token);
+    assert_string_equal(again.host.name, "web9");
+    assert_string_equal(again.host.os_version, "new");
+    assert_int_equal(again.host.num_cpus, 2); /* not sent: kept */
+    assert_string_equal(again.agent.version, "2.0");
+
+    /* The name of another host: the old one stays. */
+    join_ok(s, a.permanent_token, "E1", "{\"hostname\":\"db\"}", &third);
+    assert_string_equal(third.host.name, "web9");
+    assert_int_equal(n_hosts(s), 2);
+}
+
+static void test_events_since(void **state)
+{
+    struct store *s = store_of(state);
+    _cleanup_free_ char *token = store_fixture_token(s, false, NOW);
+    _cleanup_(registration_done) struct registration a = {0}, again = {0};
+    struct event e = {.at_ms = NOW, .engine_ns = INT64_C(1790000000123456789)};
+    bool is_new;
+
+    join_ok(s, token, "E1", "{}", &a);
+    e.category = xstrdup("container");
+    e.type = xstrdup("started");
+    e.severity = xstrdup("info");
+    e.title = xstrdup("t");
+    e.host_id = xstrdup(a.host.id);
+    assert_int_equal(events_insert(s, &e, &is_new, NULL), 0);
+    event_done(&e);
+    join_ok(s, a.permanent_token, "E1", "{}", &again);
+    assert_int_equal(again.events_since, INT64_C(1790000000123456789));
+}
+
+static void test_legacy_agent(void **state)
+{
+    struct store *s = store_of(state);
+    _cleanup_free_ char *id = store_fixture_legacy_agent(s, "old", "E1");
+    _cleanup_(registration_done) struct registration a = {0}, lost = {0}, c = {0};
+
+    join_refused(s, id, "E2", "{}", "Permanent token does not match engine_id");
+    join_ok(s, id, "E1", "{}", &lost);
+    assert_string_equal(lost.agent.id, id);
+    assert_true(str_is_hex(lost.permanent_token, 64));
+
+    /* The answer was lost: the agent comes with its id once more and gets another secret. */
+    join_ok(s, id, "E1", "{}", &a);
+    assert_string_not_equal(a.permanent_token, lost.permanent_token);
+    join_refused(s, lost.permanent_token, "E1", "{}", "Invalid registration token");
+
+    /* It has arrived: from now on the id is worth nothing. */
+    join_ok(s, a.permanent_token, "E1", "{}", &c);
+    assert_string_equal(c.agent.id, id);
+    assert_string_equal(c.permanent_token, a.permanent_token);
+    join_refused(s, id, "E1", "{}", "Invalid registration token");
+    registration_done(&c);
+    join_ok(s, a.permanent_token, "E1", "{}", &c);
+}
+
+static void put_setting(struct store *s, enum container_setting_kind kind, const char *host_id)
+{
+    struct container_setting row = {.updated_at_ms = NOW};
+
+    row.host_id = xstrdup(host_id);
+    row.container_id = xstrdup("0123456789ab");
+    row.data = xstrdup("{\"enabled\":true}");
+    assert_int_equal(container_settings_put(s, kind, &row, NULL), 0);
+    container_setting_done(&row);
+}
+
+static bool has_setting(struct store *s, enum container_setting_kind kind, const char *host_id)
+{
+    _cleanup_(container_setting_done) struct container_setting row = {0};
+
+    return container_settings_get(s, kind, host_id, "0123456789ab", &row, NULL) == 0;
+}
+
+static void test_automatic_migration(void **state)
+{
+    struct store *s = store_of(state);
+    _cleanup_free_ char *token = store_fixture_token(s, true, NOW);
+    _cleanup_free_ char *old_id = store_fixture_host(s, "remote", "prod", "E1");
+    _cleanup_(registration_done) struct registration r = {0};
+    _cleanup_(host_done) struct host old = {0};
+
+    for (enum container_setting_kind k = 0; k < CONTAINER_SETTING_KINDS; k++)
+        put_setting(s, k, old_id);
+    join_ok(s, token, "E1", "{\"hostname\":\"other-name\",\"agent_os\":\"linux\"}", &r);
+
+    assert_string_equal(r.migrated_id, old_id);
+    assert_string_equal(r.migrated_name, "prod");
+    assert_string_equal(r.host.name, "prod");
+    assert_string_equal(r.host.tags, "[\"prod\"]");
+    assert_string_equal(r.agent.os, "linux");
+    assert_int_equal(hosts_get(s, old_id, &old, NULL), 0);
+    assert_false(old.is_active);
+    assert_string_equal(old.replaced_by, r.host.id);
+    assert_string_equal(old.name, "prod (migrated)");
+    for (enum container_setting_kind k = 0; k < CONTAINER_SETTING_KINDS; k++) {
+        assert_true(has_setting(s, k, r.host.id));
+        assert_false(has_setting(s, k, old_id));
+    }
+    /* An engine that was migrated has an agent now. */
+    join_refused(s, token, "E1", "{\"hostname\":\"x\"}", "already registered");
+}
+
+static void test_migration_rolls_back(void **state)
+{
+    struct store *s = store_of(state);
+    _cleanup_free_ char *token = store_fixture_token(s, false, NOW);
+    _cleanup_free_ char *old_id = store_fixture_host(s, "remote", "prod", "E1");
+    _cleanup_(registration_done) struct registration r = {0};
+    _cleanup_(host_done) struct host old = {0};
+    struct error err;
+
+    put_setting(s, CONTAINER_TAGS, old_id);
+    store_fixture_sql(
+        s,
+        "CREATE TRIGGER boom BEFORE DELETE ON tag_assignments BEGIN SELECT RAISE(ABORT, 'boom'); END");
+    store_fixture_sql(
+        s,
+        "CREATE TRIGGER boom2 BEFORE UPDATE ON tag_assignments BEGIN SELECT RAISE(ABORT, 'boom'); END");
+    assert_in_range(-join(s, token, "E1", "{\"hostname\":\"x\"}", &r, &err), 1, 4096);
+    assert_int_not_equal(err.code, -EACCES);
+    assert_int_equal(hosts_get(s, old_id, &old, NULL), 0);
+    assert_true(old.is_active);
+    assert_null(old.replaced_by);
+    assert_string_equal(old.name, "prod");
+    assert_true(has_setting(s, CONTAINER_TAGS, old_id));
+    assert_int_equal(n_hosts(s), 1);
+
+    store_fixture_sql(s, "DROP TRIGGER boom");
+    store_fixture_sql(s, "DROP TRIGGER boom2");
+    join_ok(s, token, "E1", "{\"hostname\":\"x\"}", &r); /* not even the token was used up */
+}
+
+static void test_several_candidates(void **state)
+{
+    struct store *s = store_of(state);
+    _cleanup_free_ char *token = store_fixture_token(s, true, NOW);
+    _cleanup_free_ char *one = store_fixture_host(s, "remote", "one", "E1");
+    _cleanup_free_ char *two = store_fixture_host(s, "remote", "two", "E1");
+    _cleanup_free_ char *foreign = store_fixture_host(s, "remote", "foreign", "E9");
+    _cleanup_free_ char *local = store_fixture_host(s, "local", "local", "E8");
+    _cleanup_(registration_done) struct registration r = {0};
+    _cleanup_(migration_result_done) struct migration_result m = {0};
+    _cleanup_(host_done) struct host old = {0}, now = {0};
+    struct error err = ERROR_INIT;
+
+    join_ok(s, token, "E1", "{\"hostname\":\"web\"}", &r);
+    assert_null(r.migrated_id);
+    assert_int_equal(json_array_size(r.candidates), 2);
+    assert_string_equal(r.host.name, "web");
+
+    assert_int_equal(migration_run(s, "nobody", two, &m, &err), -ENOENT);
+    assert_int_equal(migration_run(s, r.agent.id, "nowhere", &m, &err), -ENOENT);
+    assert_int_equal(migration_run(s, r.agent.id, foreign, &m, &err), -EINVAL);
+    assert_int_equal(migration_run(s, r.agent.id, local, &m, &err), -EINVAL);
+    assert_int_equal(migration_run(s, r.agent.id, r.host.id, &m, &err), -EINVAL);
+
+    put_setting(s, CONTAINER_UPDATE, two);
+    assert_int_equal(migration_run(s, r.agent.id, two, &m, &err), 0);
+    assert_string_equal(m.host_id, r.host.id);
+    assert_string_equal(m.source_host_id, two);
+    assert_string_equal(m.source_name, "two");
+    assert_int_equal(m.n_transferred, 1);
+    assert_true(has_setting(s, CONTAINER_UPDATE, r.host.id));
+    assert_int_equal(hosts_get(s, two, &old, NULL), 0);
+    assert_string_equal(old.name, "two (migrated)");
+    assert_false(old.is_active);
+    assert_int_equal(hosts_get(s, r.host.id, &now, NULL), 0);
+    assert_string_equal(now.name, "web");
+    assert_int_equal(migration_run(s, r.agent.id, two, &m, &err), -EINVAL);
+    assert_non_null(strstr(err.msg, "already"));
+}
+
+/* The register messages of all eras, as the vectors have them. */
+static void test_vectors(void **state)
+{
+    static const char *const files[] = {"good-seed-agent", "good-head-agent", "good-own-agent",
+                                        "good-minimal"};
+
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        struct store *s = store_of(state);
+        _cleanup_free_ char *token = store_fixture_token(s, false, NOW);
+        _cleanup_free_ char *path = xasprintf(VECTORS_DIR "/register/%s.json", files[i]);
+        _cleanup_(registration_done) struct registration r = {0};
+        _cleanup_(msg_register_done) struct msg_register m = {0};
+        json_t *v = json_load_file(path, 0, NULL);
+        json_t *message = json_object_get(v, "message");
+        struct error err = ERROR_INIT;
+        char name[16];
+
+        (void)snprintf(name, sizeof(name), "vector-%zu", i);
+        json_object_set_new(message, "token", json_string(token));
+        json_object_set_new(message, "engine_id", json_string(name));
+        json_object_set_new(message, "hostname", json_string(name));
+        if (msg_register_decode(message, &m, &err) < 0 ||
+            registration_run(s, &m, NOW, &r, &err) < 0)
+            fail_msg("%s: %s", files[i], err.msg);
+        assert_string_equal(r.host.name, name);
+        json_decref(v);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_register, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_names, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_tokens, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_refusal_keeps_token, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_engine_clash, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_local_host, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_reconnect, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_events_since, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_legacy_agent, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_automatic_migration, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_migration_rolls_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_several_candidates, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_vectors, setup, teardown),
+    };
+
+    return cmocka_run_group_tests_name("registration", tests, NULL, NULL);
+}

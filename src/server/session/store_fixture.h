@@ -1,0 +1,27 @@
+#pragma once
+
+/*
+ * A real store in a directory of its own, for the unit tests of this folder.
+ */
+
+#include "server/store/store.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct store_fixture {
+    char dir[64];
+    struct store *store;
+};
+
+void store_fixture_init(struct store_fixture *f);
+void store_fixture_done(struct store_fixture *f);
+
+char *store_fixture_token(struct store *s, bool is_multi_use, int64_t now_ms); /* to be freed */
+/* A host that DockMon reached without an agent; connection is "local" or "remote". Returns its id, to be freed. */
+char *store_fixture_host(struct store *s,
+                         const char *connection,
+                         const char *name,
+                         const char *engine_id);
+/* An agent of a migrated database: no secret of its own yet. Returns its id, to be freed. */
+char *store_fixture_legacy_agent(struct store *s, const char *name, const char *engine_id);
+void store_fixture_sql(struct store *s, const char *sql);
