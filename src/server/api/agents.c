@@ -48,7 +48,8 @@ static int token_work(struct api_job *job)
     if (r < 0)
         return r;
     job->result = json_pack("{s:b, s:s, s:o, s:b}", "success", 1, "token", token, "expires_at",
-                            api_json_time(job->numbers[1] + TOKEN_LIFETIME_MS), "multi_use", job->numbers[0] != 0);
+                            api_json_time(job->numbers[1] + TOKEN_LIFETIME_MS), "multi_use",
+                            job->numbers[0] != 0);
     return 0;
 }
 
