@@ -12,9 +12,7 @@ struct walk {
     char **argv;
     int argc;
     int next;
-    void *options;
-    struct args_list *words;
-    bool wants_help;
+    struct args *args;
 };
 
 static void list_add(struct args_list *l, const char *item)
@@ -40,7 +38,7 @@ static const struct flag *find_flag(const struct verb *v,
 
 static int set_flag(struct walk *w, const struct flag *f, const char *value, struct error *err)
 {
-    void *member = (char *)w->options + f->offset;
+    void *member = (char *)w->args->options + f->offset;
     int64_t number;
 
     switch (f->type) {
@@ -79,7 +77,7 @@ static int read_long(struct walk *w, const char *word, struct error *err)
     const struct flag *f = find_flag(w->verb, word, size, 0);
 
     if (str_eq(word, "help")) {
-        w->wants_help = true;
+        w->args->wants_help = true;
         return 0;
     }
     if (!f)
@@ -93,7 +91,7 @@ static int read_letters(struct walk *w, const char *word, struct error *err)
         const struct flag *f = find_flag(w->verb, NULL, 0, *word);
 
         if (!f && *word == 'h') {
-            w->wants_help = true;
+            w->args->wants_help = true;
             continue;
         }
         if (!f)
@@ -114,53 +112,49 @@ static int check_count(const struct walk *w, struct error *err)
     const struct verb *v = w->verb;
     bool is_limited = v->max_words > 0 || v->min_words == 0;
 
-    if (w->wants_help)
+    if (w->args->wants_help)
         return 0;
-    if (w->words->n < v->min_words) {
+    if (w->args->words.n < v->min_words) {
         return error_set(err, -EINVAL, "at least %zu argument%s required", v->min_words,
                          v->min_words == 1 ? " is" : "s are");
     }
-    if (is_limited && w->words->n > v->max_words)
-        return error_set(err, -EINVAL, "unexpected argument: %s", w->words->items[v->max_words]);
+    if (is_limited && w->args->words.n > v->max_words) {
+        return error_set(err, -EINVAL, "unexpected argument: %s",
+                         w->args->words.items[v->max_words]);
+    }
     return 0;
 }
 
-int args_parse(const struct verb *verb,
-               int argc,
-               char **argv,
-               void *options,
-               struct args_list *ret_words,
-               bool *ret_help,
-               struct error *err)
+int args_parse(struct args *ret, const struct verb *verb, int argc, char **argv, struct error *err)
 {
-    struct walk w = {verb, argv, argc, 1, options, ret_words, false};
+    struct walk w = {verb, argv, argc, 1, ret};
     bool is_flags_end = false;
     int r = 0;
 
-    *ret_words = (struct args_list){0};
+    *ret = (struct args){.options = xcalloc(1, verb->options_size ? verb->options_size : 1)};
     while (w.next < argc && r == 0) {
         const char *word = argv[w.next++];
 
         if (is_flags_end || word[0] != '-' || word[1] == '\0') {
-            list_add(ret_words, word);
+            list_add(&ret->words, word);
         } else if (str_eq(word, "--")) {
             is_flags_end = true;
         } else {
             r = word[1] == '-' ? read_long(&w, word + 2, err) : read_letters(&w, word + 1, err);
         }
     }
-    *ret_help = w.wants_help;
     return r < 0 ? r : check_count(&w, err);
 }
 
-void args_done(const struct verb *verb, void *options, struct args_list *words)
+void args_done(struct args *a, const struct verb *verb)
 {
-    for (size_t i = 0; i < verb->n_flags; i++) {
+    for (size_t i = 0; i < verb->n_flags && a->options; i++) {
         if (verb->flags[i].type == FLAG_LIST)
-            free(((struct args_list *)(void *)((char *)options + verb->flags[i].offset))->items);
+            free(((struct args_list *)(void *)((char *)a->options + verb->flags[i].offset))->items);
     }
-    free(words->items);
-    *words = (struct args_list){0};
+    free(TAKE_PTR(a->options));
+    free(a->words.items);
+    a->words = (struct args_list){0};
 }
 
 void args_help(const struct verb *verb, struct buf *out)

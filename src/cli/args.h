@@ -48,13 +48,15 @@ struct verb {
 
 #define EXIT_USAGE 125
 
-/* argv[0] is the verb. -EINVAL with `err` saying what is wrong; *ret_help: --help was among the flags. */
-int args_parse(const struct verb *verb,
-               int argc,
-               char **argv,
-               void *options,
-               struct args_list *ret_words,
-               bool *ret_help,
-               struct error *err) _nodiscard_;
-void args_done(const struct verb *verb, void *options, struct args_list *words);
+/* What the command line of a verb says. */
+struct args {
+    void *options; /* the verb's options struct, owned */
+    struct args_list words;
+    bool wants_help;
+};
+
+/* argv[0] is the verb. -EINVAL with `err` saying what is wrong; `ret` must be done in any case. */
+int args_parse(struct args *ret, const struct verb *verb, int argc, char **argv, struct error *err)
+    _nodiscard_;
+void args_done(struct args *a, const struct verb *verb);
 void args_help(const struct verb *verb, struct buf *out);

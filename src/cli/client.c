@@ -65,7 +65,7 @@ void client_close(struct client *c)
 static const char *advice(const struct client_request *r)
 {
     switch (r->status) {
-    case 401: return "; log in with `dockmon login`";
+    case 401: return strstr(r->path, "/auth/login") ? "" : "; log in with `dockmon login`";
     case 403: return "; your key or user is not allowed to do this";
     case 413: return "; the request is too large";
     case 429: return "; wait a moment and try again";
@@ -153,8 +153,11 @@ static void on_done(void *owner, const struct http_result *result)
     r->status = result->status;
     if (result->code < 0) {
         r->code = result->code;
-        r->error = xasprintf("cannot talk to the DockMon server at %s: %s", c->url,
-                             result->message ? result->message : error_text(result->code));
+        r->error = xasprintf("cannot talk to the DockMon server at %s: %s%s", c->url,
+                             result->message ? result->message : error_text(result->code),
+                             result->code == -ECONNREFUSED
+                                 ? "; is it running? `dockmon login` or DOCKMON_URL names another"
+                                 : "");
     } else {
         read_answer(r, result);
         r->session = session_of(result->set_cookie);
@@ -237,9 +240,11 @@ void client_request_done(struct client_request *r)
 int client_send(
     struct client *c, const char *method, char *path, json_t *body, json_t **ret, struct error *err)
 {
-    struct client_request r = {.method = method, .path = path, .body = body};
+    struct client_request r = {.method = method};
     int code;
 
+    r.path = path;
+    r.body = body;
     client_run(c, &r, 1);
     code = r.code;
     if (code < 0) {

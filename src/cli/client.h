@@ -27,7 +27,7 @@ struct client_request {
     char *session; /* owned; session id that the server set, or NULL */
 };
 
-int client_open(struct client **ret, const struct config *c, struct error *err) _nodiscard_;
+int client_open(struct client **ret, const struct config *config, struct error *err) _nodiscard_;
 void client_close(struct client *c);
 DEFINE_CLEANUP(struct client *, client_close);
 

@@ -131,7 +131,7 @@ static size_t fill_requests(const json_t *list,
                             const char **refs)
 {
     struct error err = ERROR_INIT;
-    const json_t *container;
+    const json_t *container = NULL;
     size_t n = 0;
 
     for (size_t i = 0; i < words->n; i++) {

@@ -177,10 +177,10 @@ static int use_password(const struct login_options *o, struct config *config, st
     return 0;
 }
 
-static int login(const struct login_options *o,
-                 const char *url,
-                 struct config *config,
-                 struct error *err)
+static int log_in(const struct login_options *o,
+                  const char *url,
+                  struct config *config,
+                  struct error *err)
 {
     int r;
 
@@ -205,7 +205,7 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
 
     (void)verb;
     if (config_load(&config, secure_getenv, &err) < 0 ||
-        login(options, words->n ? words->items[0] : NULL, &config, &err) < 0) {
+        log_in(options, words->n ? words->items[0] : NULL, &config, &err) < 0) {
         output_error("%s", err.msg);
         return 1;
     }

@@ -2,7 +2,6 @@
  * dockmon: the command line of DockMon, a client of its REST API.
  */
 
-#include "base/alloc.h"
 #include "base/str.h"
 #include "cli/output.h"
 #include "cli/verbs.h"
@@ -68,22 +67,20 @@ static int print_verb_help(const struct verb *v)
 
 static int run_verb(const struct verb *v, int argc, char **argv)
 {
-    _cleanup_free_ void *options = xcalloc(1, v->options_size ? v->options_size : 1);
-    struct args_list words = {0};
+    struct args args;
     struct error err = ERROR_INIT;
-    bool wants_help = false;
     int exit_code;
 
-    if (args_parse(v, argc, argv, options, &words, &wants_help, &err) < 0) {
+    if (args_parse(&args, v, argc, argv, &err) < 0) {
         output_error("dockmon %s: %s", v->name, err.msg);
         output_note("Usage:  dockmon %s %s  (see `dockmon %s --help`)", v->name, v->usage, v->name);
         exit_code = EXIT_USAGE;
-    } else if (wants_help) {
+    } else if (args.wants_help) {
         exit_code = print_verb_help(v);
     } else {
-        exit_code = v->run(v, options, &words);
+        exit_code = v->run(v, args.options, &args.words);
     }
-    args_done(v, options, &words);
+    args_done(&args, v);
     return exit_code;
 }
 

@@ -63,10 +63,10 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
     const struct verb verb_##verb_name = {                   \
         .name = #verb_name,                                  \
         .usage = USAGE,                                      \
-        .summary = text,                                     \
-        .examples = sample,                                  \
-        .flags = more_flags,                                 \
-        .n_flags = n_more,                                   \
+        .summary = (text),                                   \
+        .examples = (sample),                                \
+        .flags = (more_flags),                               \
+        .n_flags = (n_more),                                 \
         .min_words = 1,                                      \
         .options_size = sizeof(struct stop_options),         \
         .run = run,                                          \

@@ -137,7 +137,7 @@ static int compare_newest_first(const void *a, const void *b)
 
 json_t *ps_select(const json_t *list, const struct ps_selection *s)
 {
-    _cleanup_free_ json_t **sorted = xcalloc(json_array_size(list), sizeof(*sorted));
+    _cleanup_free_ json_t **sorted = xcalloc(json_array_size(list), sizeof(json_t *));
     json_t *chosen = json_array();
     size_t n = 0;
 
@@ -147,7 +147,7 @@ json_t *ps_select(const json_t *list, const struct ps_selection *s)
         if (is_chosen(c, s))
             sorted[n++] = c;
     }
-    qsort(sorted, n, sizeof(*sorted), compare_newest_first);
+    qsort(sorted, n, sizeof(json_t *), compare_newest_first);
     for (size_t i = 0; i < n && (s->last == 0 || i < s->last); i++)
         (void)json_array_append(chosen, sorted[i]);
     return chosen;

@@ -9,9 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MINUTE 60
-#define HOUR   3600
-#define DAY    86400
+#define MINUTE INT64_C(60)
+#define HOUR   INT64_C(3600)
+#define DAY    INT64_C(86400)
 
 /* Bytes of the well-formed sequence at `s` and its code point; 0 if there is none. */
 static size_t next_point(const char *s, size_t size, uint32_t *ret)
