@@ -72,10 +72,11 @@ static int parse_tcp(struct address *a, const char *text, uint16_t default_port)
     open = strchr(host, ':') ? "[" : "";
     close = *open ? "]" : "";
     (void)snprintf(a->display, sizeof(a->display), "%s%s%s:%u", open, host, close, port);
-    if (port == default_port)
+    if (port == default_port) {
         (void)snprintf(a->header, sizeof(a->header), "%s%s%s", open, host, close);
-    else
+    } else {
         str_copy(a->header, sizeof(a->header), a->display);
+    }
     return 0;
 }
 

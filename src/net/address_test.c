@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -49,8 +50,6 @@ static void test_bad(void **state)
         "",
         "unix://",
         "unix://relative",
-        "unix:///12345678901234567890123456789012345678901234567890123456789012345678901234567890"
-        "1234567890123456789012345678",
         "/var/run/docker.sock",
         "ftp://h:1",
         "tcp://",
@@ -84,11 +83,32 @@ static void test_bad(void **state)
     }
 }
 
+static void test_long_path(void **state)
+{
+    static const struct {
+        int length;
+        int result;
+    } cases[] = {
+        {107, 0      },
+        {108, -EINVAL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char text[200];
+        struct address a;
+
+        (void)snprintf(text, sizeof(text), "unix:///%0*d", cases[i].length - 1, 0);
+        assert_int_equal(address_parse(&a, text, NULL), cases[i].result);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good),
         cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_long_path),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -105,10 +105,11 @@ static void talk(struct test_server *s, const struct peer *p)
     char data[4096];
     ssize_t n;
 
-    if (!(s->flags & (SERVE_DEAF | SERVE_RESET)))
+    if (!(s->flags & (SERVE_DEAF | SERVE_RESET))) {
         read_request(s, p);
-    else if (s->flags & SERVE_RESET)
+    } else if (s->flags & SERVE_RESET) {
         (void)recv(p->fd, data, 1, 0);
+    }
     send_answer(s, p);
     if (s->flags & SERVE_ECHO) {
         while ((n = peer_read(p, data, sizeof(data))) > 0 && peer_write(p, data, (size_t)n))
@@ -243,10 +244,11 @@ void test_server_start(struct test_server *s, const char *answer, size_t size, u
     s->n_connections = 0;
     s->directory[0] = '\0';
     s->tls = NULL;
-    if (s->flags & (SERVE_TCP | SERVE_TLS))
+    if (s->flags & (SERVE_TCP | SERVE_TLS)) {
         listen_tcp(s);
-    else
+    } else {
         listen_unix(s);
+    }
     if (s->flags & SERVE_TLS) {
         (void)test_ca_file();
         s->tls = SSL_CTX_new(TLS_server_method());

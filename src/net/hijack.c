@@ -40,7 +40,7 @@ struct hijack {
     http_data_fn on_data;
     http_done_fn done;
     void *owner;
-    bool is_busy; /* one of the owner's callbacks may be running: free later */
+    bool is_busy; /* a callback may be running: leave() frees */
 };
 
 static void set_state(struct hijack *h, enum hijack_state state)
@@ -65,6 +65,20 @@ static void close_hijack(struct hijack *h)
     stream_free(TAKE_PTR(h->stream));
 }
 
+/* Everything that comes from the loop is wrapped in enter() and leave(): the hijack may end in between. */
+static void enter(struct hijack *h)
+{
+    assert(!h->is_busy);
+    h->is_busy = true;
+}
+
+static void leave(struct hijack *h)
+{
+    h->is_busy = false;
+    if (h->state == HIJACK_DONE)
+        destroy(h); /* h is gone now */
+}
+
 static void finish(struct hijack *h, int code, const char *message)
 {
     struct http_result result = {
@@ -80,8 +94,6 @@ static void finish(struct hijack *h, int code, const char *message)
 
     close_hijack(h);
     h->done(h->owner, &result);
-    if (!h->is_busy)
-        destroy(h); /* h is gone now */
 }
 
 static void fail(struct hijack *h, int code, const char *fmt, ...) _printf_(3, 4);
@@ -100,10 +112,13 @@ static void on_timeout(struct loop_timer *t)
 {
     struct hijack *h = CONTAINER_OF(t, struct hijack, timer);
 
-    if (stream_is_open(h->stream))
+    enter(h);
+    if (stream_is_open(h->stream)) {
         fail(h, -ETIMEDOUT, "no answer from %s in time", h->where);
-    else
+    } else {
         fail(h, -ETIMEDOUT, "connect %s: %s", h->where, error_text(-ETIMEDOUT));
+    }
+    leave(h);
 }
 
 static void send_early(struct hijack *h)
@@ -135,10 +150,11 @@ static void take_head(struct hijack *h)
 
 static void take_body(struct hijack *h, const char *data, size_t size)
 {
-    if (h->state == HIJACK_OPEN)
+    if (h->state == HIJACK_OPEN) {
         h->on_data(h->owner, data, size);
-    else if (buf_append(&h->refusal, data, size) < 0)
+    } else if (buf_append(&h->refusal, data, size) < 0) {
         fail(h, -EMSGSIZE, "answer of %s is larger than %zu bytes", h->where, MAX_REFUSAL);
+    }
 }
 
 static void feed(struct hijack *h, const char *data, size_t size)
@@ -164,23 +180,24 @@ static void on_data(void *owner, const char *data, size_t size)
 {
     struct hijack *h = owner;
 
-    h->is_busy = true;
+    enter(h);
     feed(h, data, size);
-    h->is_busy = false;
-    if (h->state == HIJACK_DONE)
-        destroy(h);
+    leave(h);
 }
 
 static void on_end(void *owner, int code, const char *message)
 {
     struct hijack *h = owner;
 
-    if (code != 0)
+    enter(h);
+    if (code != 0) {
         finish(h, code, message);
-    else if (http_parser_eof(&h->parser))
+    } else if (http_parser_eof(&h->parser)) {
         finish(h, 0, "");
-    else
+    } else {
         fail(h, -ECONNRESET, "%s closed the connection before its answer was complete", h->where);
+    }
+    leave(h);
 }
 
 static void on_stream_open(void *owner)

@@ -229,7 +229,7 @@ static void test_head_limit(void **state)
 
     (void)state;
     memset(answer, 'x', sizeof(answer));
-    memcpy(answer, start_of_it, strlen(start_of_it));
+    memcpy(answer, start_of_it, sizeof(start_of_it) - 1);
     server = serve(answer, sizeof(answer), SERVE_HANG);
     start(&t, server->address, 0);
     loop_run(test_loop->loop);
@@ -286,7 +286,7 @@ static void test_back_pressure(void **state)
 
     (void)state;
     memset(answer, 'z', size);
-    memcpy(answer, head, strlen(head));
+    memcpy(answer, head, sizeof(head) - 1);
     server = serve(answer, size, 0);
     start(&t, server->address, 0);
     loop_run(test_loop->loop);

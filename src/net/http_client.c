@@ -38,7 +38,7 @@ struct http_call {
     http_data_fn on_data;
     http_done_fn done;
     void *owner;
-    bool is_busy; /* one of the owner's callbacks may be running: free later */
+    bool is_busy; /* a callback may be running: leave() frees */
 };
 
 static void set_state(struct http_call *c, enum call_state state)
@@ -62,6 +62,20 @@ static void close_call(struct http_call *c)
     stream_free(TAKE_PTR(c->stream));
 }
 
+/* Everything that comes from the loop is wrapped in enter() and leave(): the call may end in between. */
+static void enter(struct http_call *c)
+{
+    assert(!c->is_busy);
+    c->is_busy = true;
+}
+
+static void leave(struct http_call *c)
+{
+    c->is_busy = false;
+    if (c->state == CALL_DONE)
+        destroy(c); /* c is gone now */
+}
+
 static void finish(struct http_call *c, int code, const char *message)
 {
     struct http_result result = {
@@ -77,8 +91,6 @@ static void finish(struct http_call *c, int code, const char *message)
         result.set_cookie = c->parser.set_cookie;
     close_call(c);
     c->done(c->owner, &result);
-    if (!c->is_busy)
-        destroy(c); /* c is gone now */
 }
 
 static void fail(struct http_call *c, int code, const char *fmt, ...) _printf_(3, 4);
@@ -99,14 +111,15 @@ static void on_timeout(struct loop_timer *t)
 {
     struct http_call *c = CONTAINER_OF(t, struct http_call, timer);
 
-    switch (c->state) {
-    case CALL_CONNECTING:
+    enter(c);
+    if (c->state == CALL_CONNECTING) {
         fail(c, -ETIMEDOUT, "connect %s: %s", c->where, error_text(-ETIMEDOUT));
-        return;
-    case CALL_WAITING: fail(c, -ETIMEDOUT, "no answer from %s in time", c->where); return;
-    case CALL_RECEIVING: fail(c, -ETIMEDOUT, "%s stopped answering", c->where); return;
-    case CALL_DONE: return;
+    } else if (c->state == CALL_WAITING) {
+        fail(c, -ETIMEDOUT, "no answer from %s in time", c->where);
+    } else {
+        fail(c, -ETIMEDOUT, "%s stopped answering", c->where);
     }
+    leave(c);
 }
 
 /* A buffered call has one deadline; a stream may be silent for so long and starts anew with every byte. */
@@ -114,13 +127,14 @@ static void watch_answer(struct http_call *c)
 {
     uint64_t now = time_monotonic_ms();
 
-    if (!c->on_data)
+    if (!c->on_data) {
         loop_timer_start(c->loop, &c->timer, c->deadline_ms > now ? c->deadline_ms - now : 0,
                          on_timeout);
-    else if (c->timeout_ms > 0)
+    } else if (c->timeout_ms > 0) {
         loop_timer_start(c->loop, &c->timer, c->timeout_ms, on_timeout);
-    else
+    } else {
         loop_timer_stop(&c->timer);
+    }
 }
 
 /* The answer */
@@ -132,10 +146,11 @@ static bool is_streamed(const struct http_call *c)
 
 static void take_body(struct http_call *c, const char *data, size_t size)
 {
-    if (is_streamed(c))
+    if (is_streamed(c)) {
         c->on_data(c->owner, data, size);
-    else if (buf_append(&c->body, data, size) < 0)
+    } else if (buf_append(&c->body, data, size) < 0) {
         fail(c, -EMSGSIZE, "answer of %s is larger than %zu bytes", c->where, c->max_body);
+    }
 }
 
 static void take_head(struct http_call *c)
@@ -165,13 +180,6 @@ static void feed(struct http_call *c, const char *data, size_t size)
     } while (c->state != CALL_DONE);
 }
 
-static void leave(struct http_call *c)
-{
-    c->is_busy = false;
-    if (c->state == CALL_DONE)
-        destroy(c);
-}
-
 static void on_open(void *owner)
 {
     struct http_call *c = owner;
@@ -186,7 +194,7 @@ static void on_data(void *owner, const char *data, size_t size)
 
     if (c->on_data)
         watch_answer(c);
-    c->is_busy = true;
+    enter(c);
     feed(c, data, size);
     leave(c);
 }
@@ -195,12 +203,15 @@ static void on_end(void *owner, int code, const char *message)
 {
     struct http_call *c = owner;
 
-    if (code == 0 && c->state == CALL_RECEIVING && http_parser_eof(&c->parser))
+    enter(c);
+    if (code == 0 && c->state == CALL_RECEIVING && http_parser_eof(&c->parser)) {
         finish(c, 0, "");
-    else if (code != 0)
+    } else if (code != 0) {
         finish(c, code, message);
-    else
+    } else {
         fail(c, -ECONNRESET, "%s closed the connection before its answer was complete", c->where);
+    }
+    leave(c);
 }
 
 static const struct stream_handler stream_handler = {
@@ -277,22 +288,23 @@ int http_call_start(struct http_call **ret,
     return 0;
 }
 
-void http_call_cancel(struct http_call *c)
+void http_call_cancel(struct http_call *call)
 {
-    if (!c || c->state == CALL_DONE)
+    if (!call || call->state == CALL_DONE)
         return; /* inside `done`: it is going anyway */
-    close_call(c);
-    if (!c->is_busy)
-        destroy(c);
+    close_call(call);
+    if (!call->is_busy)
+        destroy(call);
 }
 
-void http_call_pause(struct http_call *c, bool is_paused)
+void http_call_pause(struct http_call *call, bool is_paused)
 {
-    if (c->state == CALL_DONE)
+    if (call->state == CALL_DONE)
         return;
-    stream_pause(c->stream, is_paused);
-    if (is_paused && c->on_data && c->state != CALL_CONNECTING)
-        loop_timer_stop(&c->timer); /* the silence is ours */
-    else if (c->state != CALL_CONNECTING)
-        watch_answer(c);
+    stream_pause(call->stream, is_paused);
+    if (is_paused && call->on_data && call->state != CALL_CONNECTING) {
+        loop_timer_stop(&call->timer); /* the silence is ours */
+    } else if (call->state != CALL_CONNECTING) {
+        watch_answer(call);
+    }
 }

@@ -155,9 +155,10 @@ static void play(const struct answer *a, unsigned flags, bool is_streaming)
     test_server_start(server, a->text, strlen(a->text), flags);
     run(&o, server->address, &with);
     got = is_streaming && a->status / 100 == 2 ? &o.stream : &o.body;
-    if (o.code != a->code || o.status != a->status || strcmp(buf_str(got), a->body) != 0)
+    if (o.code != a->code || o.status != a->status || strcmp(buf_str(got), a->body) != 0) {
         fail_msg("%s: code %d status %d body \"%s\" message \"%s\"", a->label, o.code, o.status,
                  buf_str(got), o.message);
+    }
     assert_int_equal(o.code == 0, o.message[0] == '\0');
     outcome_done(&o);
     test_server_stop(server);
@@ -584,7 +585,7 @@ static void test_paused_stream(void **state)
     char *answer = xmalloc(size + strlen(head));
 
     (void)state;
-    memcpy(answer, head, strlen(head));
+    memcpy(answer, head, sizeof(head) - 1);
     memset(answer + strlen(head), 'z', size);
     for (size_t i = 0; i < ARRAY_LEN(flavours); i++) {
         struct served s;
@@ -602,6 +603,7 @@ static void test_paused_stream(void **state)
 /* While paused, only what was read already may arrive, and the silence timeout does not run. */
 static void test_pause_holds(void **state)
 {
+    static const char head[] = "HTTP/1.1 200 OK\r\n\r\n";
     struct test_server *server = xcalloc(1, sizeof(*server));
     size_t size = 4000000;
     char *answer = xmalloc(size);
@@ -609,7 +611,7 @@ static void test_pause_holds(void **state)
 
     (void)state;
     memset(answer, 'z', size);
-    memcpy(answer, "HTTP/1.1 200 OK\r\n\r\n", 19);
+    memcpy(answer, head, sizeof(head) - 1);
     test_server_start(server, answer, size, 0);
     start(&o, server->address,
           &(struct http_call_options){.on_data = on_data_with_pauses, .timeout_ms = 20});
@@ -618,7 +620,7 @@ static void test_pause_holds(void **state)
     loop_run(test_loop->loop);
     loop_timer_stop(&o.resume);
     assert_int_equal(o.code, 0);
-    assert_int_equal(o.n_streamed, size - 19);
+    assert_int_equal(o.n_streamed, size - strlen(head));
     outcome_done(&o);
     test_server_stop(server);
     free(server);

@@ -96,10 +96,11 @@ static enum http_piece take_field(struct http_parser *p)
     if (strcasecmp(name, "content-length") == 0)
         return take_length(p, value);
     if (strcasecmp(name, "transfer-encoding") == 0) {
-        if (strcasecmp(value, "chunked") == 0)
+        if (strcasecmp(value, "chunked") == 0) {
             p->is_chunked = true;
-        else if (strcasecmp(value, "identity") != 0)
+        } else if (strcasecmp(value, "identity") != 0) {
             return fail(p, "unknown Transfer-Encoding");
+        }
     } else if (strcasecmp(name, "content-type") == 0) {
         str_copy(p->content_type, sizeof(p->content_type), value);
     } else if (strcasecmp(name, "set-cookie") == 0 && p->set_cookie[0] == '\0' &&

@@ -50,9 +50,10 @@ static int append(struct buf *b, const struct address *address, const struct htt
                    o->method, o->path, address->header);
     for (size_t i = 0; i < o->n_headers && r == 0; i++)
         r = buf_printf(b, "%s: %s\r\n", o->headers[i].name, o->headers[i].value);
-    if (r == 0 && o->body)
+    if (r == 0 && o->body) {
         r = buf_printf(b, "Content-Type: %s\r\n",
                        o->content_type ? o->content_type : "application/json");
+    }
     if (r == 0 && has_body)
         r = buf_printf(b, "Content-Length: %zu\r\n", o->body ? o->body_size : 0);
     return r;

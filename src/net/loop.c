@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libwebsockets.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -112,9 +113,9 @@ static int on_lws(
 }
 
 static const struct lws_protocols client_protocols[] = {
-    {"loop",           on_lws,           0, 0,    0, NULL, 0        },
-    {WS_DIAL_PROTOCOL, ws_dial_callback, 0, 1024, 0, NULL, 64 * 1024},
-    {NULL,             NULL,             0, 0,    0, NULL, 0        },
+    {"loop",           on_lws,           0, 0,    0, NULL, 0    },
+    {WS_DIAL_PROTOCOL, ws_dial_callback, 0, 1024, 0, NULL, 65536},
+    {NULL,             NULL,             0, 0,    0, NULL, 0    },
 };
 
 /* Timers */
@@ -308,8 +309,10 @@ static int open_context(struct loop *loop, struct error *err)
     info.pcontext = &loop->context; /* set to NULL when it is really gone */
     info.pt_serv_buf_size = SERVICE_BUFFER;
     loop->context = lws_create_context(&info);
-    if (!loop->context)
-        return error_set(err, -ENOMEM, "cannot create the event loop");
+    if (!loop->context) {
+        return error_set(err, -EIO, "cannot create the event loop%s",
+                         loop->uv ? " (is libwebsockets-evlib-uv installed?)" : "");
+    }
 
     info.options = 0;
     info.vhost_name = "client";
@@ -382,10 +385,11 @@ void loop_free(struct loop *loop)
 void loop_run(struct loop *loop)
 {
     while (!loop->is_stopped) {
-        if (loop->uv)
+        if (loop->uv) {
             uv_run(loop->uv, UV_RUN_DEFAULT);
-        else if (lws_service(loop->context, 0) < 0)
+        } else if (lws_service(loop->context, 0) < 0) {
             break;
+        }
     }
     loop->is_stopped = false;
 }
@@ -394,10 +398,11 @@ void loop_stop(struct loop *loop)
 {
     loop->is_stopped = true;
     /* lws runs its own timers just before it waits: this keeps it from waiting after one of those stopped us. */
-    if (loop->uv)
+    if (loop->uv) {
         uv_stop(loop->uv);
-    else
+    } else {
         lws_cancel_service(loop->context);
+    }
 }
 
 struct lws_context *loop_context(struct loop *loop)

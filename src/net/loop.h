@@ -12,11 +12,13 @@
 
 #include "base/error.h"
 #include "base/list.h"
-#include <libwebsockets.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct loop;
+struct lws_context;
+struct lws_vhost;
 struct ssl_ctx_st; /* OpenSSL's SSL_CTX */
 
 struct loop_options {

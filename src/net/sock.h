@@ -8,6 +8,7 @@
  */
 
 #include "net/loop.h"
+#include <libwebsockets.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -30,34 +30,33 @@ enum stream_state {
 };
 
 struct stream {
-    enum stream_state state;
     struct loop *loop;
     struct address address;
     const struct stream_handler *handler;
     void *owner;
-    bool is_insecure;
 
     struct resolve *resolve;
     struct addrinfo *list;
     struct addrinfo *next; /* to be tried after the current one fails */
 
-    int fd;
     struct loop_io io;
     struct loop_timer timer; /* what must happen soon, but not now: see `later` */
     void (*later)(struct stream *s);
     SSL *ssl;
-    bool is_read_blocked_by_write; /* TLS wants to write before it can read on */
 
     struct buf queue;
     size_t sent; /* of the queue's front */
+
+    enum stream_state state;
+    int fd;
+    int code; /* of an end that is still to be reported */
+    bool is_insecure;
+    bool is_read_blocked_by_write; /* TLS wants to write before it can read on */
     bool is_shutdown;
     bool is_write_dead;
     bool is_paused;
-
-    bool is_busy; /* a handler may be running: free later */
+    bool is_busy; /* a handler may be running: leave() frees */
     bool is_freed;
-
-    int code; /* of an end that is still to be reported */
     char message[512];
 };
 
@@ -133,10 +132,11 @@ static void end(struct stream *s, int code, const char *message)
     if (s->is_freed || s->state == STREAM_ENDED)
         return;
     set_ended(s, code, message);
-    if (s->is_busy)
+    if (s->is_busy) {
         report_end(s);
-    else
+    } else {
         do_later(s, 0, report_end);
+    }
 }
 
 static void end_with(struct stream *s, int code, const char *doing, const char *why)
@@ -219,11 +219,12 @@ static void finish_output(struct stream *s)
     s->sent = 0;
     if (!s->is_shutdown || s->is_write_dead)
         return;
-    if (s->ssl)
+    if (s->ssl) {
         (void)SSL_shutdown(
             s->ssl); /* close_notify, the half-close of TLS; the answer is read as EOF */
-    else
+    } else {
         (void)shutdown(s->fd, SHUT_WR); /* a peer that is gone already shows when reading */
+    }
     s->is_write_dead = true;
 }
 
@@ -246,6 +247,15 @@ static void flush(struct stream *s)
         buf_consume(&s->queue, s->sent);
         s->sent = 0;
     }
+}
+
+static void flush_and_tell(struct stream *s)
+{
+    bool had_any = s->queue.size > 0;
+
+    flush(s);
+    if (had_any && !s->queue.size && s->handler->on_drain)
+        s->handler->on_drain(s->owner);
 }
 
 /* Receiving */
@@ -356,10 +366,11 @@ static void start_tls(struct stream *s)
 
 static void connected(struct stream *s)
 {
-    if (s->address.is_tls)
+    if (s->address.is_tls) {
         start_tls(s);
-    else
+    } else {
         opened(s);
+    }
 }
 
 static int dial(struct stream *s, const struct sockaddr *to, socklen_t size)
@@ -391,10 +402,11 @@ static int dial_tcp(struct stream *s)
 
     s->next = a->ai_next;
     memcpy(&to, a->ai_addr, a->ai_addrlen);
-    if (to.ss_family == AF_INET6)
+    if (to.ss_family == AF_INET6) {
         ((struct sockaddr_in6 *)&to)->sin6_port = htons(s->address.port);
-    else
+    } else {
         ((struct sockaddr_in *)&to)->sin_port = htons(s->address.port);
+    }
     return dial(s, (const struct sockaddr *)&to, a->ai_addrlen);
 }
 
@@ -444,10 +456,11 @@ static void finish_connect(struct stream *s)
 
     if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &code, &size) < 0)
         code = errno;
-    if (code != 0)
+    if (code != 0) {
         dial_next(s, -code);
-    else
+    } else {
         connected(s);
+    }
 }
 
 static void on_io(struct loop_io *io, uint32_t events)
@@ -461,9 +474,10 @@ static void on_io(struct loop_io *io, uint32_t events)
         handshake(s);
     } else {
         if (events & (uint32_t)EPOLLOUT)
-            flush(s);
+            flush_and_tell(s);
         /* Hang-ups and errors are found out by reading, after what arrived before them. */
-        if (!s->is_paused && (events & ~(uint32_t)EPOLLOUT || s->is_read_blocked_by_write))
+        if (!s->is_freed && !s->is_paused &&
+            (events & ~(uint32_t)EPOLLOUT || s->is_read_blocked_by_write))
             receive(s);
     }
     update_watch(s);
@@ -523,10 +537,11 @@ void stream_free(struct stream *s)
     if (!s)
         return;
     s->is_freed = true;
-    if (!s->is_busy)
+    if (!s->is_busy) {
         destroy(s);
-    else
+    } else {
         release(s); /* leave() does the rest */
+    }
 }
 
 int stream_write(struct stream *s, const void *data, size_t size)
@@ -569,4 +584,14 @@ void stream_pause(struct stream *s, bool is_paused)
 bool stream_is_open(const struct stream *s)
 {
     return s->state == STREAM_OPEN;
+}
+
+size_t stream_queued(const struct stream *s)
+{
+    return s->queue.size - s->sent;
+}
+
+int stream_fd(const struct stream *s)
+{
+    return s->fd;
 }

@@ -54,7 +54,7 @@ void timer_heap_put(struct timer_heap *h, struct loop_timer *t)
     if (t->place == 0) {
         if (h->n == h->capacity) {
             h->capacity = h->capacity ? h->capacity * 2 : 16;
-            h->timers = xrealloc(h->timers, h->capacity, sizeof(*h->timers));
+            h->timers = xrealloc(h->timers, h->capacity, sizeof(struct loop_timer *));
         }
         place(h, h->n++, t);
     }
