@@ -1,5 +1,5 @@
 // The real Docker Engine of a test, used through the docker CLI: the independent witness of what happened.
-import { mkdtemp, rm, mkdir, copyFile, chmod } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Process, run } from './process.mjs';
@@ -71,12 +71,14 @@ export class OwnEngine extends Engine {
   }
 
   async up() {
+    const config = join(this.dir, 'daemon.json'); // not the machine's own
+    await writeFile(config, '{}');
     this.daemon = new Process(
       'dockerd',
       [
         '-H', this.host, '--data-root', join(this.dir, 'data'), '--exec-root', join(this.dir, 'exec'),
         '--pidfile', join(this.dir, 'docker.pid'), '--bridge', 'none', '--iptables=false', '--ip6tables=false',
-        '--config-file', join(this.dir, 'none.json'), '--live-restore',
+        '--config-file', config, '--live-restore',
       ],
       { name: 'dockerd' },
     );
