@@ -79,6 +79,9 @@ static void engine_is_unique_unless_forced(void **state)
     assert_int_equal(agents_insert(s, &second, NULL), 0);
 
     /* Forced ones are not found by engine: they are not its agent. */
+    second.engine_id = id2;
+    assert_int_equal(agents_update(s, &second, NULL), 0);
+    assert_int_equal(agents_get_by_engine(s, "a2", &got, NULL), -ENOENT);
     assert_int_equal(agents_get_by_engine(s, "EOGD:IMML", &got, NULL), 0);
     assert_string_equal(got.id, "a1");
     agent_done(&got);

@@ -1,6 +1,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/file.h"
+#include "base/str.h"
 #include "server/store/agents.h"
 #include "server/store/api_keys.h"
 #include "server/store/audit.h"
@@ -18,7 +19,7 @@
 #include "server/store/users.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,6 +103,51 @@ static void transactions_are_all_or_nothing(void **state)
     assert_int_equal(store_tx(s, set_and_fail, &(int){0}, NULL), 0);
     assert_int_equal(settings_get(s, "k", &value, NULL), 0);
     free(value);
+}
+
+#define N_INCREMENTS 50
+
+static int increment(struct store *s, void *arg, struct error *err)
+{
+    _cleanup_free_ char *value = NULL;
+    char text[24];
+    uint64_t n = 0;
+
+    (void)arg;
+    if (settings_get(s, "n", &value, err) == 0)
+        assert_int_equal(parse_u64(value, UINT64_MAX, &n), 0);
+    (void)snprintf(text, sizeof(text), "%llu", (unsigned long long)n + 1);
+    return settings_set(s, "n", text, err);
+}
+
+static void *increment_thread(void *arg)
+{
+    struct store *s = NULL;
+    int r;
+
+    r = store_open(&s, arg, NULL);
+    for (int i = 0; i < N_INCREMENTS && r == 0; i++)
+        r = store_tx(s, increment, NULL, NULL);
+    store_close(s);
+    return r == 0 ? arg : NULL;
+}
+
+static void what_a_transaction_read_stays_true(void **state)
+{
+    struct fixture *f = *state;
+    _cleanup_free_ char *value = NULL, *expected = NULL;
+    pthread_t threads[3];
+    void *result;
+
+    for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, increment_thread, f->dir), 0);
+    for (size_t i = 0; i < ARRAY_LEN(threads); i++) {
+        assert_int_equal(pthread_join(threads[i], &result), 0);
+        assert_non_null(result);
+    }
+    expected = xasprintf("%zu", ARRAY_LEN(threads) * N_INCREMENTS);
+    assert_int_equal(settings_get(f->store, "n", &value, NULL), 0);
+    assert_string_equal(value, expected);
 }
 
 static void a_locked_database_is_busy(void **state)
@@ -376,12 +422,12 @@ static void damaged_files_are_reported_not_trusted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        EMPTY(directory_and_files_are_private),        TEST(content_survives_reopening),
-        TEST(transactions_are_all_or_nothing),         TEST(a_locked_database_is_busy),
-        TEST(one_daemon_claims_a_directory),           EMPTY(unusable_directories_are_named),
-        EMPTY(a_read_only_directory_is_named),         EMPTY(other_kinds_of_files_are_refused),
-        TEST(newer_and_foreign_databases_are_refused), EMPTY(a_version_1_database_is_read),
-        TEST(damaged_files_are_reported_not_trusted),
+        EMPTY(directory_and_files_are_private),  TEST(content_survives_reopening),
+        TEST(transactions_are_all_or_nothing),   TEST(what_a_transaction_read_stays_true),
+        TEST(a_locked_database_is_busy),         TEST(one_daemon_claims_a_directory),
+        EMPTY(unusable_directories_are_named),   EMPTY(a_read_only_directory_is_named),
+        EMPTY(other_kinds_of_files_are_refused), TEST(newer_and_foreign_databases_are_refused),
+        EMPTY(a_version_1_database_is_read),     TEST(damaged_files_are_reported_not_trusted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
