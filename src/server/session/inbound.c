@@ -13,7 +13,7 @@
 #include "proto/stats.h"
 #include "server/session/container_events.h"
 
-#define MAX_QUOTED 64 /* bytes of a peer's word in a log line */
+#define MAX_QUOTED 200 /* bytes of a peer's word in a log line */
 
 static void complain(struct session *se, const char *what, const char *word)
 {
