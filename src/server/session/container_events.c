@@ -172,7 +172,7 @@ bool container_event_make(const struct msg_container_event *m,
     struct event e = {0};
     json_t *details;
 
-    if (!a)
+    if (!a || !str_is_container_ref(m->container_id))
         return false;
 
     if (name && *name == '/')

@@ -1,0 +1,281 @@
+#include "server/fleet/fleet.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+/* cmocka.h needs them first */
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "base/str.h"
+
+#define ID_A "aaaaaaaaaaaa0000000000000000000000000000000000000000000000000000"
+#define ID_B "aaaaaaaaaaaa1111111111111111111111111111111111111111111111111111"
+#define ID_C "cafe000000000000000000000000000000000000000000000000000000000000"
+
+static struct fleet_host *put(struct fleet *f, char *id, char *name, char *agent_id)
+{
+    struct host row = {.id = id, .name = name, .engine_id = (char[]){"E"}};
+    struct agent agent = {.id = agent_id, .host_id = id};
+
+    return fleet_put_host(f, &row, agent_id ? &agent : NULL);
+}
+
+static int setup(void **state)
+{
+    *state = fleet_new();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    fleet_free(*state);
+    return 0;
+}
+
+static struct fleet_host *one_host(void **state)
+{
+    char id[] = "h1", name[] = "web", agent[] = "a1";
+
+    return put(*state, id, name, agent);
+}
+
+static json_t *element(const char *id, const char *name, const char *state)
+{
+    return json_pack("{s:s, s:[s], s:s, s:i}", "Id", id, "Names", name, "State", state, "Created",
+                     17);
+}
+
+/* Takes the list. */
+static size_t snapshot(struct fleet_host *h, json_t *list, int64_t now_ms)
+{
+    size_t n = fleet_apply_snapshot(h, list, now_ms);
+
+    json_decref(list);
+    return n;
+}
+
+static const char *name_of(const struct fleet_host *h, const char *ref)
+{
+    struct fleet_container *c = NULL;
+
+    return fleet_find_container(h, ref, &c) == 0 ? c->name : NULL;
+}
+
+static void test_hosts(void **state)
+{
+    struct fleet *f = *state;
+    char id[] = "h1", name[] = "web", renamed[] = "web2", agent[] = "a1", agent2[] = "a2";
+    struct fleet_host *h = put(f, id, name, NULL);
+
+    assert_ptr_equal(fleet_find_host(f, "h1"), h);
+    assert_null(fleet_find_agent(f, "a1"));
+    assert_false(h->is_online);
+
+    snapshot(h, json_pack("[o]", element(ID_A, "/x", "running")), 5);
+    fleet_set_online(f, h, true, 9);
+    assert_int_equal(h->seen_at_ms, 9);
+    assert_ptr_equal(put(f, id, renamed, agent), h);
+    assert_true(h->is_online);
+    assert_int_equal(h->containers.size, 1);
+    assert_string_equal(h->row.name, "web2");
+    assert_ptr_equal(fleet_find_agent(f, "a1"), h);
+
+    assert_ptr_equal(put(f, id, renamed, agent2), h);
+    assert_null(fleet_find_agent(f, "a1"));
+    assert_ptr_equal(fleet_find_agent(f, "a2"), h);
+
+    /* From its own row, as at start when the agents come after the hosts. */
+    {
+        struct host self = h->row;
+
+        assert_ptr_equal(fleet_put_host(f, &self, &h->agent), h);
+        assert_string_equal(h->row.name, "web2");
+        assert_string_equal(h->agent.id, "a2");
+    }
+    fleet_remove_host(f, "h1");
+    assert_null(fleet_find_host(f, "h1"));
+    assert_null(fleet_find_agent(f, "a2"));
+    fleet_remove_host(f, "h1");
+}
+
+static void test_snapshot(void **state)
+{
+    struct fleet_host *h = one_host(state);
+    uint64_t version;
+
+    assert_int_equal(snapshot(h,
+                              json_pack("[o, o, s, {}, n, {s:s}]", element(ID_A, "/one", "running"),
+                                        element(ID_B, "/two", "created"), "text", "Id", "short"),
+                              100),
+                     4);
+    assert_int_equal(h->containers.size, 2);
+    assert_int_equal(h->containers_at_ms, 100);
+    version = h->containers_version;
+
+    snapshot(
+        h, json_pack("[o, o]", element(ID_B, "/two", "created"), element(ID_A, "/one", "running")),
+        200);
+    assert_int_equal(h->containers_version, version);
+    assert_int_equal(h->containers_at_ms, 200);
+
+    snapshot(h, json_pack("[o]", element(ID_B, "/two", "running")), 300);
+    assert_int_equal(h->containers.size, 1);
+    assert_true(h->containers_version > version);
+    snapshot(h, json_array(), 400);
+    assert_int_equal(h->containers.size, 0);
+}
+
+static void test_states(void **state)
+{
+    static const char *const table[][2] = {
+        {"running",    "running"   },
+        {"paused",     "paused"    },
+        {"restarting", "restarting"},
+        {"exited",     "exited"    },
+        {"created",    "exited"    },
+        {"dead",       "exited"    },
+        {"removing",   "unknown"   },
+        {"",           "unknown"   },
+    };
+    struct fleet_host *h = one_host(state);
+
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        struct fleet_container *c = NULL;
+
+        snapshot(h, json_pack("[o]", element(ID_A, "/one", table[i][0])), 1);
+        assert_int_equal(fleet_find_container(h, ID_A, &c), 0);
+        assert_string_equal(c->state, table[i][1]);
+        assert_string_equal(c->engine_state, table[i][0]);
+        assert_int_equal(c->created_s, 17);
+    }
+}
+
+static void test_delta(void **state)
+{
+    struct fleet_host *h = one_host(state);
+    struct strings removed = {0};
+    json_t *list;
+
+    snapshot(
+        h, json_pack("[o, o]", element(ID_A, "/one", "running"), element(ID_B, "/two", "running")),
+        1);
+    strings_add(&removed, ID_A);
+    strings_add(&removed, "nothing");
+    list = json_pack("[o, o, i]", element(ID_B, "/new", "exited"),
+                     element(ID_C, "/three", "running"), 7);
+    assert_int_equal(fleet_apply_delta(h, list, &removed, 5), 1);
+    assert_int_equal(h->containers.size, 2);
+    assert_int_equal(h->containers_at_ms, 5);
+    assert_null(name_of(h, ID_A));
+    assert_string_equal(name_of(h, ID_B), "new");
+    assert_string_equal(name_of(h, ID_C), "three");
+    assert_int_equal(fleet_apply_delta(h, NULL, NULL, 6), 0);
+    assert_int_equal(h->containers.size, 2);
+    json_decref(list);
+    strings_done(&removed);
+}
+
+static void test_lookup(void **state)
+{
+    struct fleet_host *h = one_host(state);
+    struct fleet_container *c = NULL;
+
+    snapshot(h,
+             json_pack("[o, o, o]", element(ID_A, "/one", "running"),
+                       element(ID_B, "/two", "running"), element(ID_C, "/aaaa", "running")),
+             1);
+    assert_string_equal(name_of(h, ID_A), "one");
+    assert_string_equal(name_of(h, "two"), "two");
+    assert_string_equal(name_of(h, "/two"), "two");
+    assert_string_equal(name_of(h, "cafe00000000"), "aaaa");
+    assert_string_equal(name_of(h, "c"), "aaaa");
+    assert_string_equal(name_of(h, "aaaa"), "aaaa"); /* a name goes before a prefix */
+    assert_string_equal(name_of(h, "aaaaaaaaaaaa1"), "two");
+    assert_int_equal(fleet_find_container(h, "aaaaaaaaaaaa", &c), -EEXIST);
+    assert_int_equal(fleet_find_container(h, "zzz", &c), -ENOENT);
+    assert_int_equal(fleet_find_container(h, "", &c), -ENOENT);
+    assert_int_equal(fleet_find_container(h, "/", &c), -ENOENT);
+}
+
+static json_t *many(size_t from, size_t n)
+{
+    json_t *list = json_array();
+
+    for (size_t i = from; i < from + n; i++) {
+        char id[CONTAINER_ID_SIZE];
+
+        (void)snprintf(id, sizeof(id), "%064zx", i);
+        json_array_append_new(list, element(id, "/x", "running"));
+    }
+    return list;
+}
+
+static void test_limit(void **state)
+{
+    struct fleet_host *h = one_host(state);
+    json_t *more = many(FLEET_MAX_CONTAINERS, 3);
+
+    assert_int_equal(snapshot(h, many(0, FLEET_MAX_CONTAINERS + 10), 1), 10);
+    assert_int_equal(h->containers.size, FLEET_MAX_CONTAINERS);
+    assert_int_equal(fleet_apply_delta(h, more, NULL, 2), 3);
+    assert_int_equal(h->containers.size, FLEET_MAX_CONTAINERS);
+
+    /* All are new: the old ones must not take their place. */
+    assert_int_equal(snapshot(h, many(100000, FLEET_MAX_CONTAINERS), 3), 0);
+    assert_int_equal(h->containers.size, FLEET_MAX_CONTAINERS);
+    json_decref(more);
+}
+
+static void test_samples(void **state)
+{
+    struct fleet_host *h = one_host(state);
+    struct fleet_container *c = NULL;
+    const struct fleet_sample s = {.sampled_at_ms = 7, .memory_usage = 99};
+
+    assert_false(fleet_put_sample(h, ID_C, &s));
+    snapshot(h, json_pack("[o]", element(ID_C, "/one", "running")), 1);
+    assert_true(fleet_put_sample(h, ID_C, &s));
+    assert_int_equal(fleet_find_container(h, ID_C, &c), 0);
+    assert_int_equal(c->sample.memory_usage, 99);
+    c->sample = (struct fleet_sample){0};
+    assert_true(fleet_put_sample(h, "cafe00000000", &s));
+    assert_int_equal(c->sample.memory_usage, 99);
+    assert_false(fleet_put_sample(h, "one", &s)); /* stats name ids, not names */
+
+    snapshot(h, json_pack("[o]", element(ID_C, "/one", "exited")), 2);
+    assert_int_equal(fleet_find_container(h, ID_C, &c), 0);
+    assert_int_equal(c->sample.memory_usage, 99);
+}
+
+static void test_candidates(void **state)
+{
+    struct fleet_host *h = one_host(state);
+    json_t *list = json_pack("[{s:s}]", "host_id", "old");
+
+    fleet_set_candidates(h, list);
+    json_decref(list);
+    assert_int_equal(json_array_size(h->migration_candidates), 1);
+    fleet_set_candidates(h, NULL);
+    assert_null(h->migration_candidates);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_hosts, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_snapshot, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_states, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_delta, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_lookup, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_limit, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_samples, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_candidates, setup, teardown),
+    };
+
+    return cmocka_run_group_tests_name("fleet", tests, NULL, NULL);
+}
