@@ -1,6 +1,7 @@
 #include "server/session/internal.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/log.h"
