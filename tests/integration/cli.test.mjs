@@ -1,0 +1,238 @@
+// The command line against the docker CLI on the same engine: same names, same flags, same answers.
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { Agent, Server, dockmon } from './lib/dockmon.mjs';
+import { Engine } from './lib/engine.mjs';
+import { HandAgent, containerElement } from './lib/hand-agent.mjs';
+import { run } from './lib/process.mjs';
+import { eventually } from './lib/wait.mjs';
+
+const engine = new Engine();
+let server, agent, host, keys, home;
+
+before(async () => {
+  await engine.ensureImage();
+  home = await mkdtemp(join(tmpdir(), 'dockmon-home-'));
+  server = await Server.start();
+  keys = { viewer: await server.client('viewer'), admin: await server.client('admin') };
+  agent = await Agent.start(server, engine);
+  host = await keys.viewer.onlineHost();
+});
+
+after(async () => {
+  await agent?.remove();
+  await server?.remove();
+  await engine.cleanup();
+  await rm(home, { recursive: true });
+});
+
+const cli = (...args) => dockmon(server, keys.admin.key, args, { env: { HOME: home, XDG_CONFIG_HOME: '' } });
+const listed = (c) => eventually(async () => (await keys.viewer.container(c.id)).state === 'running');
+
+async function succeeds(...args) {
+  const r = await cli(...args);
+  assert.equal(r.code, 0, `dockmon ${args.join(' ')}: ${r.stderr}${r.stdout}`);
+  assert.doesNotMatch(r.stdout + r.stderr, /\x1b/, 'no colours in a pipe');
+  return r.stdout;
+}
+
+test('ps has the columns and the rows of docker ps', async () => {
+  const c = await engine.run('ps', { args: ['--label', 'ps=1'] });
+  await listed(c);
+  const ours = (await succeeds('ps', '--no-trunc')).trimEnd().split('\n');
+  const header = ours[0].trim().split(/ {2,}/);
+
+  assert.deepEqual(header, ['CONTAINER ID', 'HOST', 'IMAGE', 'COMMAND', 'CREATED', 'STATUS', 'PORTS', 'NAMES']);
+  const row = ours.find((l) => l.startsWith(c.id));
+  assert.ok(row, ours.join('\n'));
+  const [id, hostName, image, command, , status] = row.split(/ {2,}/);
+  const theirs = (await engine.docker('ps', '--no-trunc', '--filter', `id=${c.id}`, '--format', '{{.ID}}|{{.Image}}|{{.Command}}|{{.Status}}')).split('|');
+  assert.equal(id, theirs[0]);
+  assert.equal(hostName, host.name);
+  assert.equal(image, theirs[1]);
+  assert.equal(command, theirs[2]);
+  assert.match(status, /^Up /);
+});
+
+test('ps -q, -a and filters choose the same containers as docker', async () => {
+  const running = await engine.run('sel-up', { args: ['--label', `sel=${engine.prefix}`] });
+  const exited = await engine.run('sel-down', { args: ['--label', `sel=${engine.prefix}`], command: ['true'] });
+  await listed(running);
+  await eventually(async () => (await engine.state(exited.id)) === 'exited' && (await keys.viewer.container(exited.id)).state === 'exited');
+
+  for (const flags of [['-q'], ['-aq'], ['-aq', '--no-trunc'], ['-aq', '--filter', 'status=exited']]) {
+    const filter = ['--filter', `label=sel=${engine.prefix}`];
+    const ours = (await succeeds('ps', ...flags, ...filter)).trim().split('\n').sort();
+    const theirs = (await engine.docker('ps', ...flags, ...filter)).split('\n').sort();
+    assert.deepEqual(ours, theirs, flags.join(' '));
+  }
+  const json = JSON.parse(await succeeds('ps', '-a', '--json', '--filter', `label=sel=${engine.prefix}`));
+  assert.deepEqual(json.map((x) => x.id).sort(), [running.id, exited.id].sort());
+});
+
+test('a container is named by name, id, id prefix or HOST/NAME', async () => {
+  const c = await engine.run('named');
+  await listed(c);
+
+  for (const ref of [c.name, c.id, c.id.slice(0, 12), c.id.slice(0, 20), `${host.name}/${c.name}`, `${host.name}/${c.id.slice(0, 12)}`]) {
+    const [found] = JSON.parse(await succeeds('inspect', ref));
+    assert.equal(found.Id, c.id, ref);
+  }
+  const missing = await cli('inspect', 'no-such-container');
+  assert.equal(missing.code, 1);
+  assert.match(missing.stderr, /no-such-container/);
+});
+
+test('a name on two hosts is ambiguous, and the candidates are named', async () => {
+  const c = await engine.run('twice');
+  await listed(c);
+  const other = new HandAgent(server, { hostname: 'second-host' });
+  other.containers = [containerElement({ name: c.name })];
+  await other.connect(await server.token());
+  await eventually(async () => (await keys.viewer.get('/api/containers')).filter((x) => x.name === c.name).length === 2);
+
+  const r = await cli('stop', c.name);
+  assert.equal(r.code, 1);
+  assert.match(r.stderr, new RegExp(`${host.name}/${c.name}`));
+  assert.match(r.stderr, new RegExp(`second-host/${c.name}`));
+  assert.equal(await engine.state(c.id), 'running');
+  await succeeds('stop', '-t', '0', `${host.name}/${c.name}`);
+  assert.equal(await engine.state(c.id), 'exited');
+  await other.close();
+});
+
+test('inspect equals docker inspect', async () => {
+  const c = await engine.run('inspect');
+  await listed(c);
+
+  assert.deepEqual(JSON.parse(await succeeds('inspect', c.name)), JSON.parse(await engine.docker('inspect', c.name)));
+});
+
+test('the life of a container, several at once, with a line per result', async () => {
+  const made = [await engine.run('many-1'), await engine.run('many-2'), await engine.run('many-3')];
+  for (const c of made) await listed(c);
+  const names = made.map((c) => c.name);
+  const states = async () => Promise.all(made.map((c) => engine.state(c.id)));
+
+  assert.deepEqual((await succeeds('pause', ...names)).trim().split('\n').sort(), [...names].sort());
+  assert.deepEqual(await states(), ['paused', 'paused', 'paused']);
+  await succeeds('unpause', ...names);
+  await succeeds('stop', '-t', '0', ...names);
+  assert.deepEqual(await states(), ['exited', 'exited', 'exited']);
+  await succeeds('start', ...names);
+  await succeeds('restart', '-t', '0', ...names);
+  assert.deepEqual(await states(), ['running', 'running', 'running']);
+  await succeeds('kill', names[0]);
+  await eventually(async () => (await engine.state(made[0].id)) === 'exited');
+  await succeeds('rename', names[0], `${names[0]}-new`);
+  assert.equal((await engine.inspect(made[0].id)).Name, `/${names[0]}-new`);
+
+  const mixed = await cli('rm', '-f', names[1], 'no-such-container', names[2]);
+  assert.equal(mixed.code, 1, 'one failure makes the exit code');
+  assert.match(mixed.stderr, /no-such-container/);
+  assert.equal(await engine.exists(made[1].id), false);
+  assert.equal(await engine.exists(made[2].id), false, 'the others are done all the same');
+});
+
+test('rm of a running container needs -f, as with docker', async () => {
+  const c = await engine.run('rm');
+  await listed(c);
+  const refused = await cli('rm', c.name);
+
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /running|force/i);
+  assert.equal(await engine.state(c.id), 'running');
+  await succeeds('rm', '-f', c.name);
+  assert.equal(await engine.exists(c.id), false);
+});
+
+test('logs equal docker logs', async () => {
+  const c = await engine.run('logs', { command: ['sh', '-c', 'for i in 1 2 3 4 5 6; do echo line $i; done; sleep 600'] });
+  await listed(c);
+  await eventually(async () => (await engine.docker('logs', c.id)).includes('line 6'));
+
+  assert.equal(await succeeds('logs', c.name), `${await engine.docker('logs', c.id)}\n`);
+  assert.equal(await succeeds('logs', '--tail', '2', c.name), 'line 5\nline 6\n');
+  assert.match(await succeeds('logs', '-t', '-n', '1', c.name), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z line 6\n$/);
+});
+
+test('hosts and events are listed', async () => {
+  const c = await engine.run('events');
+  await listed(c);
+
+  assert.match(await succeeds('hosts'), new RegExp(`${host.name}.*online`, 'i'));
+  assert.ok(JSON.parse(await succeeds('hosts', '--json')).some((h) => h.id === host.id));
+  await eventually(async () => (await succeeds('events')).includes(c.name));
+});
+
+test('token create prints a token that registers a host', async () => {
+  const out = await succeeds('token', 'create');
+  const token = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/.exec(out)[0];
+
+  assert.equal((await new HandAgent(server).connect(token)).type, 'auth_success');
+});
+
+test('login keeps a key in a private file, which the other verbs use', async () => {
+  const env = { HOME: home, XDG_CONFIG_HOME: '', DOCKMON_API_KEY: '' };
+  const password = await server.adminPassword();
+  const r = await dockmon(server, null, ['login', '-u', 'admin', '--password-stdin'], { env, input: `${password}\n` });
+
+  assert.equal(r.code, 0, r.stderr);
+  const file = join(home, '.config/dockmon/config');
+  assert.equal((await stat(file)).mode & 0o777, 0o600);
+  assert.ok(!(await readFile(file, 'utf8')).includes(password));
+  const ps = await dockmon(null, null, ['ps', '-aq'], { env });
+  assert.equal(ps.code, 0, ps.stderr);
+  const wrong = await dockmon(server, null, ['login', '-u', 'admin', '--password-stdin'], { env: { ...env, HOME: '/nonexistent' }, input: 'wrong\n' });
+  assert.equal(wrong.code, 1);
+  assert.match(wrong.stderr, /password/i);
+});
+
+test('what went wrong is said with what to do', async () => {
+  const c = await engine.run('errors');
+  await listed(c);
+  const forbidden = await dockmon(server, keys.viewer.key, ['stop', c.name]);
+  assert.equal(forbidden.code, 1);
+  assert.match(forbidden.stderr, /operator/);
+  const nobody = await dockmon(server, `dm_${'0'.repeat(64)}`, ['ps']);
+  assert.equal(nobody.code, 1);
+  assert.match(nobody.stderr, /login|key/i);
+  const away = await dockmon({ url: 'http://127.0.0.1:1' }, 'x', ['ps']);
+  assert.equal(away.code, 1);
+  assert.match(away.stderr, /127\.0\.0\.1:1/);
+  const usage = await cli('ps', '--no-such-flag');
+  assert.equal(usage.code, 125);
+  assert.match(usage.stderr, /no-such-flag/);
+  assert.notEqual((await cli('dance')).code, 0);
+});
+
+test('colours only on a terminal', async () => {
+  const env = { ...process.env, DOCKMON_URL: server.url, DOCKMON_API_KEY: keys.viewer.key, TERM: 'xterm' };
+  delete env.NO_COLOR;
+  const bin = join(process.env.DOCKMON_BIN_DIR ?? '../../build', 'dockmon');
+  const tty = await run('script', ['-qec', `${bin} hosts`, '/dev/null'], { env });
+  assert.match(tty.stdout, /\x1b\[/);
+  const pipe = await run(bin, ['hosts'], { env });
+  assert.doesNotMatch(pipe.stdout, /\x1b\[/);
+});
+
+test('terminal control characters in names and commands do not reach the terminal', async () => {
+  const a = new HandAgent(server, { hostname: 'evil' });
+  a.containers = [containerElement({ name: 'evil-name', Command: 'x\u001b[2J\u0007y' })];
+  await a.connect(await server.token());
+  await keys.viewer.container('evil-name');
+
+  const out = await succeeds('ps', '--no-trunc');
+  assert.match(out, /evil-name/);
+  assert.doesNotMatch(out, /[\x00-\x09\x0b-\x1f]/);
+  await a.close();
+});
+
+test('every verb has help with an example', async () => {
+  const verbs = [...(await succeeds('--help')).matchAll(/^ {2}([a-z]+) {2,}/gm)].map((m) => m[1]);
+  assert.ok(verbs.length >= 16);
+  for (const verb of verbs) assert.match(await succeeds(verb, '--help'), /Usage: +dockmon/, verb);
+});
