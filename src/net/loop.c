@@ -3,7 +3,6 @@
 #include "base/log.h"
 #include "net/timer_heap.h"
 #include "net/tls.h"
-#include "net/ws_dial.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -114,7 +113,6 @@ static int on_lws(
 
 static const struct lws_protocols client_protocols[] = {
     {"loop",           on_lws,           0, 0,    0, NULL, 0    },
-    {WS_DIAL_PROTOCOL, ws_dial_callback, 0, 1024, 0, NULL, 65536},
     {NULL,             NULL,             0, 0,    0, NULL, 0    },
 };
 

@@ -1,7 +1,9 @@
 #include "net/sock.h"
 #include "base/str.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -168,14 +170,24 @@ bool sock_is_tls(const struct sock *s)
     return s->wsi && lws_is_ssl(s->wsi);
 }
 
+void sock_address_of_fd(int fd, char ret[SOCK_ADDRESS_SIZE])
+{
+    static const char mapped[] = "::ffff:";
+    struct sockaddr_storage a = {0};
+    socklen_t size = sizeof(a);
+    const void *ip = &((const struct sockaddr_in *)&a)->sin_addr;
+    char text[SOCK_ADDRESS_SIZE] = "";
+
+    if (getpeername(fd, (struct sockaddr *)&a, &size) == 0) {
+        if (a.ss_family == AF_INET6)
+            ip = &((const struct sockaddr_in6 *)&a)->sin6_addr;
+        if (!inet_ntop(a.ss_family, ip, text, sizeof(text)))
+            text[0] = '\0';
+    }
+    str_copy(ret, SOCK_ADDRESS_SIZE, str_starts_with(text, mapped) ? text + strlen(mapped) : text);
+}
+
 void sock_address(const struct sock *s, char ret[SOCK_ADDRESS_SIZE])
 {
-    char text[SOCK_ADDRESS_SIZE] = "";
-    const char *start = text;
-
-    if (s->wsi)
-        (void)lws_get_peer_simple(s->wsi, text, sizeof(text)); /* leaves "" when it fails */
-    if (str_starts_with(text, "::ffff:"))
-        start += strlen("::ffff:");
-    str_copy(ret, SOCK_ADDRESS_SIZE, start);
+    sock_address_of_fd(s->wsi ? lws_get_socket_fd(s->wsi) : -1, ret);
 }

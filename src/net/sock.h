@@ -57,4 +57,6 @@ void sock_end(struct sock *s);              /* end of output; input still comes 
 void sock_pause(struct sock *s, bool is_paused);
 
 bool sock_is_tls(const struct sock *s);
-void sock_address(const struct sock *s, char ret[SOCK_ADDRESS_SIZE]); /* IP of the other side */
+/* IP of the other side; "" when the descriptor is not connected. */
+void sock_address(const struct sock *s, char ret[SOCK_ADDRESS_SIZE]);
+void sock_address_of_fd(int fd, char ret[SOCK_ADDRESS_SIZE]);

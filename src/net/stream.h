@@ -18,6 +18,7 @@ struct stream_handler {
     void (*on_open)(
         void *owner); /* not called when stream_is_open() is true after stream_open() already */
     void (*on_data)(void *owner, const char *data, size_t size);
+    void (*on_drain)(void *owner); /* optional: all that stream_write() had to keep is written */
     /* `code` 0: the peer has sent its last byte. Otherwise why it broke or could not be opened. */
     void (*on_end)(void *owner, int code, const char *message);
 };
@@ -43,3 +44,5 @@ int stream_write(struct stream *s, const void *data, size_t size) _nodiscard_;
 int stream_shutdown(struct stream *s) _nodiscard_;   /* end of output once the queue is written */
 void stream_pause(struct stream *s, bool is_paused); /* nothing is read while paused */
 bool stream_is_open(const struct stream *s);
+size_t stream_queued(const struct stream *s);
+int stream_fd(const struct stream *s); /* for questions about the socket; -1 without one */

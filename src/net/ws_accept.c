@@ -7,49 +7,6 @@
 
 #define GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
-static void hold(struct ws *ws, const void *data, size_t size)
-{
-    (void)buf_append(&ws->held, data, size); /* one read at most: far below its maximum */
-}
-
-static void feed(struct ws *ws, unsigned char *data, size_t size)
-{
-    size_t used = 0;
-
-    while (!ws->is_deaf) {
-        struct ws_piece piece;
-        const char *why;
-        int r;
-
-        if (ws->is_paused) {
-            hold(ws, data + used, size - used);
-            return;
-        }
-        r = ws_parser_next(&ws->parser, data + used, size - used, &used, &piece, &why);
-        if (r < 0) {
-            ws->is_deaf = true;
-            ws_peer_fail(ws, WS_CLOSE_PROTOCOL, why, -EPROTO);
-            return;
-        }
-        if (r == 0 || !ws_peer_received(ws, &piece))
-            return; /* ws may be gone */
-    }
-}
-
-/* Takes up reading again: first what was held back, then the socket. */
-static void resume(struct loop_timer *t)
-{
-    struct ws *ws = CONTAINER_OF(t, struct ws, resume_timer);
-    struct buf held;
-
-    if (ws->is_paused)
-        return;
-    held = TAKE(ws->held, BUF_INIT(ws->held.max));
-    sock_pause(&ws->sock, false);
-    feed(ws, (unsigned char *)held.data, held.size); /* ws may be gone now */
-    buf_done(&held);
-}
-
 static int flush_wire(struct ws *ws)
 {
     while (ws->wire_size) {
@@ -65,13 +22,16 @@ static int flush_wire(struct ws *ws)
     return sock_is_flushed(&ws->sock) ? 1 : 0;
 }
 
-static int accept_write(struct ws *ws, const struct ws_frame *frame)
+static int accept_write(struct ws *ws, unsigned char *data, size_t size)
 {
-    size_t head = ws_frame_prepend(frame->data, frame->opcode, frame->is_final, frame->size);
+    int r;
 
-    ws->wire = frame->data - head;
-    ws->wire_size = head + frame->size;
-    return flush_wire(ws);
+    ws->wire = data;
+    ws->wire_size = size;
+    r = flush_wire(ws);
+    if (r == 0)
+        sock_want_write(&ws->sock);
+    return r;
 }
 
 static void accept_want_write(struct ws *ws)
@@ -81,13 +41,7 @@ static void accept_want_write(struct ws *ws)
 
 static void accept_pause(struct ws *ws, bool is_paused)
 {
-    if (is_paused) {
-        sock_pause(&ws->sock, true);
-        loop_timer_stop(&ws->resume_timer);
-    } else {
-        /* Not from inside the caller: what is held may call the owner. */
-        loop_timer_start(ws->loop, &ws->resume_timer, 0, resume);
-    }
+    sock_pause(&ws->sock, is_paused);
 }
 
 static void accept_detach(struct ws *ws)
@@ -110,12 +64,7 @@ static const struct ws_transport accept_transport = {
 
 static void on_data(struct sock *s, unsigned char *data, size_t size)
 {
-    struct ws *ws = CONTAINER_OF(s, struct ws, sock);
-
-    if (ws->is_paused || ws->held.size)
-        hold(ws, data, size);
-    else
-        feed(ws, data, size);
+    ws_input_feed(CONTAINER_OF(s, struct ws, sock), data, size);
 }
 
 static void on_writable(struct sock *s)
@@ -128,7 +77,7 @@ static void on_writable(struct sock *s)
     else if (r == 0)
         sock_want_write(s);
     else
-        (void)ws_peer_writable(ws); /* ws may be gone now */
+        (void)ws_output_writable(ws); /* ws may be gone now */
 }
 
 static void on_closed(struct sock *s)
@@ -149,14 +98,12 @@ void ws_accept_open(struct loop *loop,
     struct ws *ws = ws_peer_new(loop, &accept_transport, &accept->limits, accept->handler, NULL);
 
     sock_move(&ws->sock, sock, &sock_ops);
-    if (!ws_peer_accepted(ws, accept))
-        return;
     if (size) {
-        hold(ws, data, size);
+        ws_input_hold(ws, data, size);
         sock_pause(&ws->sock, true);
+        ws_input_resume(ws);
     }
-    if (!ws->is_paused)
-        loop_timer_start(loop, &ws->resume_timer, 0, resume);
+    (void)ws_peer_accepted(ws, accept); /* ws may be gone now */
 }
 
 int ws_accept_key(const char *key, char ret[WS_ACCEPT_KEY_SIZE])

@@ -1,72 +1,71 @@
-#include "net/ws_dial.h"
 #include "base/alloc.h"
+#include "base/random.h"
 #include "base/str.h"
+#include "net/http_head.h"
 #include "net/url.h"
+#include "net/ws_accept.h"
 #include "net/ws_peer.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 
 #define CONNECT_TIMEOUT_MS 10000
+#define STREAM_QUEUE_MAX   ((size_t)256 * 1024) /* a few frames; the rest waits in the peer's queue */
+#define REQUEST_MAX        ((size_t)8 * 1024)
 
-static int dial_write(struct ws *ws, const struct ws_frame *frame)
+/* Writing */
+
+static void on_write_timer(struct loop_timer *t)
 {
-    int kind = LWS_WRITE_CONTINUATION;
+    struct ws *ws = CONTAINER_OF(t, struct ws, write_timer);
 
-    switch (frame->opcode) {
-    case WS_OPCODE_TEXT: kind = LWS_WRITE_TEXT; break;
-    case WS_OPCODE_BINARY: kind = LWS_WRITE_BINARY; break;
-    case WS_OPCODE_PING: kind = LWS_WRITE_PING; break;
-    case WS_OPCODE_PONG: kind = LWS_WRITE_PONG; break;
-    case WS_OPCODE_CLOSE:
-        /* lws writes close frames itself, when the callback has returned. */
-        if (frame->size >= 2)
-            lws_close_reason(ws->wsi, (enum lws_close_status)(frame->data[0] << 8 | frame->data[1]),
-                             frame->data + 2, frame->size - 2);
-        ws->is_close_due = true;
-        return 0;
-    case WS_OPCODE_CONTINUATION:
-    default: break;
-    }
-    if (!frame->is_final)
-        kind |= LWS_WRITE_NO_FIN;
-    if (lws_write(ws->wsi, frame->data, frame->size, (enum lws_write_protocol)kind) < 0)
-        return -EPIPE;
-    return 0;
+    /* Otherwise on_drain() is still to come. */
+    if (!stream_queued(ws->stream))
+        (void)ws_output_writable(ws); /* ws may be gone now */
 }
 
 static void dial_want_write(struct ws *ws)
 {
-    if (ws->wsi)
-        lws_callback_on_writable(ws->wsi);
+    if (ws->stream && ws->state != WS_DIALLING)
+        loop_timer_start(ws->loop, &ws->write_timer, 0, on_write_timer);
 }
+
+static int dial_write(struct ws *ws, unsigned char *data, size_t size)
+{
+    int r = stream_write(ws->stream, data, size);
+
+    if (r < 0)
+        return r;
+    return stream_queued(ws->stream) ? 0 : 1;
+}
+
+static void on_drain(void *owner)
+{
+    struct ws *ws = owner;
+
+    if (ws->state != WS_DIALLING)
+        (void)ws_output_writable(ws); /* ws may be gone now */
+}
+
+/* The rest of the transport */
 
 static void dial_pause(struct ws *ws, bool is_paused)
 {
-    if (ws->wsi)
-        lws_rx_flow_control(ws->wsi, is_paused ? 0 : 1);
+    stream_pause(ws->stream, is_paused);
 }
 
 static void dial_detach(struct ws *ws)
 {
-    struct lws *wsi = TAKE_PTR(ws->wsi);
-
-    if (!wsi)
-        return;
-    lws_set_opaque_user_data(wsi, NULL);
-    /* Not the synchronous kind: lws may be in a callback of this very connection. */
-    lws_set_timeout(wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
+    loop_timer_stop(&ws->write_timer);
+    free(TAKE_PTR(ws->expected_key));
+    stream_free(TAKE_PTR(ws->stream));
 }
 
 static void dial_address(struct ws *ws, char ret[SOCK_ADDRESS_SIZE])
 {
-    struct sock s = {.wsi = ws->wsi};
-
-    sock_address(&s, ret);
+    sock_address_of_fd(stream_fd(ws->stream), ret);
 }
 
 static const struct ws_transport dial_transport = {
@@ -77,117 +76,143 @@ static const struct ws_transport dial_transport = {
     .address = dial_address,
 };
 
-/* What lws says when it could not connect is text only; the errno is a guess from it. */
-static void on_failed(struct ws *ws, struct lws *wsi, const char *text, size_t size)
-{
-    unsigned status = lws_http_client_http_response(wsi);
-    char reason[128];
-    int error = -EPROTO;
+/* Handshake */
 
-    if (status && status != 101) {
-        (void)snprintf(reason, sizeof(reason), "server answered with HTTP status %u", status);
-    } else {
-        (void)snprintf(reason, sizeof(reason), "%.*s", text ? (int)size : 0, text ? text : "");
-        if (strstr(reason, "getaddrinfo")) {
-            str_copy(reason, sizeof(reason), "host name not found");
-            error = -EHOSTUNREACH;
-        } else if (strstr(reason, "Unable to connect")) {
-            str_copy(reason, sizeof(reason), "connection refused or host unreachable");
-            error = -ECONNREFUSED;
-        } else if (strstr(reason, "imed out")) {
-            error = -ETIMEDOUT;
-        } else if (strstr(reason, "losed before")) {
-            str_copy(reason, sizeof(reason), "connection closed during the handshake");
-            error = -ECONNRESET;
-        }
-    }
-    ws_peer_lost(ws, WS_CLOSE_ABNORMAL, reason, error);
+static void fail_handshake(struct ws *ws, const char *why)
+{
+    ws_peer_lost(ws, WS_CLOSE_ABNORMAL, why, -EPROTO);
 }
 
-static void on_established(struct ws *ws, struct lws *wsi)
+/* The status of "HTTP/1.1 101 ...", or 0. */
+static uint64_t parse_status_line(char *line)
 {
-    int fd = lws_get_socket_fd(wsi);
-    int on = 1;
+    uint64_t status = 0;
+    char *at = line + strlen("HTTP/1.x ");
 
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* only costs latency */
+    if (strncmp(line, "HTTP/1.", strlen("HTTP/1.")) != 0 || strlen(line) < strlen("HTTP/1.x 101"))
+        return 0;
+    at[strcspn(at, " ")] = '\0';
+    return parse_u64(at, 999, &status) == 0 ? status : 0;
+}
+
+/* NULL: the answer's header fields make a WebSocket of the connection. */
+static const char *check_fields(const struct ws *ws, char *text)
+{
+    bool has_upgrade = false, has_connection = false, has_key = false;
+    char *next;
+
+    for (char *line = text; *line; line = next) {
+        char *value = strchr(line, ':');
+
+        next = strstr(line, "\r\n");
+        *next = '\0';
+        next += 2;
+        if (!value)
+            continue;
+        *value = '\0';
+        value = str_trim(value + 1);
+        if (strcasecmp(line, "upgrade") == 0)
+            has_upgrade = strcasecmp(value, "websocket") == 0;
+        else if (strcasecmp(line, "connection") == 0)
+            has_connection = strcasestr(value, "upgrade") != NULL;
+        else if (strcasecmp(line, "sec-websocket-accept") == 0)
+            has_key = str_eq(value, ws->expected_key);
+        else if (strcasecmp(line, "sec-websocket-extensions") == 0 ||
+                 strcasecmp(line, "sec-websocket-protocol") == 0)
+            return "server wants an extension or protocol nobody offered";
+    }
+    if (!has_upgrade || !has_connection)
+        return "server answered 101 without upgrade to WebSocket";
+    return has_key ? NULL : "server answered with a wrong WebSocket key";
+}
+
+/* True: it is a WebSocket now, and the owner still wants it. */
+static bool accept_answer(struct ws *ws, char *head)
+{
+    char *end = strstr(head, "\r\n");
+    _cleanup_free_ char *refusal = NULL;
+    const char *why;
+    uint64_t status;
+
+    *end = '\0';
+    status = parse_status_line(head);
+    if (!status) {
+        fail_handshake(ws, "server does not speak HTTP");
+        return false;
+    }
+    if (status != 101) {
+        refusal = xasprintf("server answered with HTTP status %u", (unsigned)status);
+        fail_handshake(ws, refusal);
+        return false;
+    }
+    why = check_fields(ws, end + 2);
+    if (why) {
+        fail_handshake(ws, why);
+        return false;
+    }
+    free(TAKE_PTR(ws->expected_key));
     loop_timer_stop(&ws->alive_timer);
-    if (!ws_peer_opened(ws))
+    if (ws->is_paused)
+        stream_pause(ws->stream, true);
+    return ws_peer_opened(ws);
+}
+
+static void continue_handshake(struct ws *ws, const char *data, size_t size)
+{
+    _cleanup_free_ char *head = NULL;
+    struct buf rest;
+    size_t scanned = 0;
+    int r;
+
+    ws_input_hold(ws, data, size);
+    r = http_head_find(buf_str(&ws->held), ws->held.size, &scanned);
+    if (r == 0)
         return;
-    if (ws->is_paused && ws->wsi)
-        dial_pause(ws, true);
-    dial_want_write(ws);
-}
-
-static void on_received(struct ws *ws, struct lws *wsi, const void *data, size_t size)
-{
-    struct ws_piece piece = {
-        .opcode = lws_frame_is_binary(wsi) ? WS_OPCODE_BINARY : WS_OPCODE_TEXT,
-        .is_last = lws_is_final_fragment(wsi) != 0,
-        .data = data,
-        .size = size,
-    };
-
-    (void)ws_peer_received(ws, &piece); /* lws goes on by itself either way */
-}
-
-static void on_peer_closes(struct ws *ws, const unsigned char *data, size_t size)
-{
-    unsigned code = 1005;
-    char reason[WS_FRAME_CONTROL_MAX + 1] = "";
-
-    if (size >= 2) {
-        code = (unsigned)data[0] << 8 | data[1];
-        size = size - 2 < sizeof(reason) - 1 ? size - 2 : sizeof(reason) - 1;
-        memcpy(reason, data + 2, size);
-        if (!str_is_utf8(reason, size))
-            reason[0] = '\0';
+    if (r < 0) {
+        fail_handshake(ws, "server does not speak HTTP");
+        return;
     }
-    ws_peer_closed_by_peer(ws, code, reason, false);
+    head = xstrndup(ws->held.data, (size_t)r);
+    buf_consume(&ws->held, (size_t)r);
+    rest = TAKE(ws->held, (struct buf){0});
+    if (accept_answer(ws, head))
+        ws_input_feed(ws, (unsigned char *)rest.data, rest.size);
+    buf_done(&rest);
 }
 
-/* -1 has lws send the close frame that was prepared, and wait for the peer's. */
-static int on_writable(struct ws *ws, struct lws *wsi)
+static void on_data(void *owner, const char *data, size_t size)
 {
-    if (ws->is_close_due || ws->state == WS_REPLYING)
-        return 0;
-    (void)ws_peer_writable(ws);
-    ws = lws_get_opaque_user_data(wsi); /* NULL: it is gone */
-    return ws && ws->is_close_due ? -1 : 0;
+    struct ws *ws = owner;
+
+    if (ws->state == WS_DIALLING)
+        continue_handshake(ws, data, size);
+    else
+        /* The parser changes nothing: frames from a server are not masked. */
+        ws_input_feed(ws, (unsigned char *)(uintptr_t)data, size);
 }
 
-static void on_lost(struct ws *ws)
+static void on_end(void *owner, int code, const char *message)
 {
-    lws_set_opaque_user_data(ws->wsi, NULL);
-    ws->wsi = NULL;
-    ws_peer_lost(ws, WS_CLOSE_ABNORMAL, "connection lost", -ECONNRESET);
+    struct ws *ws = owner;
+
+    if (ws->state != WS_DIALLING)
+        message = "connection lost";
+    else if (!code)
+        message = "connection closed during the handshake";
+    ws_peer_lost(ws, WS_CLOSE_ABNORMAL, message, code ? code : -ECONNRESET);
 }
 
-int ws_dial_callback(
-    struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t size)
+static void on_open(void *owner)
 {
-    struct ws *ws = lws_get_opaque_user_data(wsi);
-    const struct ws_piece pong = {.opcode = WS_OPCODE_PONG};
-
-    (void)user;
-    if (!ws)
-        return 0;
-
-    switch ((int)reason) {
-    case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
-        ws->wsi = NULL;
-        lws_set_opaque_user_data(wsi, NULL);
-        on_failed(ws, wsi, in, size);
-        break;
-    case LWS_CALLBACK_CLIENT_ESTABLISHED: on_established(ws, wsi); break;
-    case LWS_CALLBACK_CLIENT_RECEIVE: on_received(ws, wsi, in, size); break;
-    case LWS_CALLBACK_CLIENT_RECEIVE_PONG: (void)ws_peer_received(ws, &pong); break;
-    case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE: on_peer_closes(ws, in, size); break;
-    case LWS_CALLBACK_CLIENT_WRITEABLE: return on_writable(ws, wsi);
-    case LWS_CALLBACK_CLIENT_CLOSED: on_lost(ws); break;
-    default: break;
-    }
-    return 0;
+    (void)owner; /* the request was written before */
 }
+
+static const struct stream_handler stream_handler = {
+    .on_open = on_open,
+    .on_data = on_data,
+    .on_drain = on_drain,
+    .on_end = on_end,
+};
 
 static void on_dial_timeout(struct loop_timer *t)
 {
@@ -196,40 +221,39 @@ static void on_dial_timeout(struct loop_timer *t)
     ws_peer_lost(ws, WS_CLOSE_ABNORMAL, "no connection in time", -ETIMEDOUT);
 }
 
-static void start(struct ws *ws, struct lws_vhost *vhost, const struct url *url, bool is_insecure)
+/* The request, and the key its answer must carry. */
+static int write_request(struct ws *ws, const struct address *address, const char *path)
 {
-    _cleanup_free_ char *host = NULL;
-    struct lws_client_connect_info info = {
-        .context = loop_context(ws->loop),
-        .vhost = vhost,
-        .address = url->host,
-        .port = url->port,
-        .path = url->path,
-        .ssl_connection = LCCSCF_HTTP_NO_FOLLOW_REDIRECT,
-        .local_protocol_name = WS_DIAL_PROTOCOL,
-        .opaque_user_data = ws,
-        .pwsi = &ws->wsi,
-    };
+    struct buf text = BUF_INIT(REQUEST_MAX);
+    unsigned char nonce[16];
+    char key[32], expected[WS_ACCEPT_KEY_SIZE];
+    int r;
 
-    host = xasprintf(strchr(url->host, ':') ? "[%s]:%u" : "%s:%u", url->host, url->port);
-    info.host = host;
-    if (url->is_tls)
-        info.ssl_connection |= LCCSCF_USE_SSL;
-    if (is_insecure)
-        info.ssl_connection |= LCCSCF_ALLOW_SELFSIGNED | LCCSCF_ALLOW_INSECURE |
-                               LCCSCF_ALLOW_EXPIRED | LCCSCF_SKIP_SERVER_CERT_HOSTNAME_CHECK;
-    if (!lws_client_connect_via_info(&info)) {
-        ws->wsi = NULL;
-        ws_peer_lost(ws, WS_CLOSE_ABNORMAL, "connection refused or host unreachable",
-                     -ECONNREFUSED);
-    }
+    random_bytes(nonce, sizeof(nonce));
+    if (lws_b64_encode_string((const char *)nonce, sizeof(nonce), key, sizeof(key)) < 0)
+        return -EINVAL;
+    r = ws_accept_key(key, expected);
+    if (r < 0)
+        return r;
+    ws->expected_key = xstrdup(expected);
+    r = buf_printf(&text,
+                   "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                   "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n\r\n",
+                   path, address->header, key);
+    if (r == 0)
+        r = stream_write(ws->stream, text.data, text.size);
+    buf_done(&text);
+    return r;
 }
 
-int ws_connect(struct ws **ret, struct loop *loop, const struct ws_dial *dial, struct error *err)
+static int parse_url(const struct ws_dial *dial,
+                     struct address *ret,
+                     char **ret_path,
+                     struct error *err)
 {
     _cleanup_(url_done) struct url url = {0};
-    struct lws_vhost *vhost;
-    struct ws *ws;
+    _cleanup_free_ char *text = NULL;
+    bool is_v6;
     int r;
 
     r = url_parse(dial->url, &url, err);
@@ -237,18 +261,45 @@ int ws_connect(struct ws **ret, struct loop *loop, const struct ws_dial *dial, s
         return r;
     if (!str_eq(url.scheme, "ws") && !str_eq(url.scheme, "wss"))
         return error_set(err, -EINVAL, "%s: not a ws:// or wss:// URL", dial->url);
-    if (url.is_tls)
-        vhost = loop_tls_vhost(loop, err);
-    else
-        vhost = loop_client_vhost(loop);
-    if (!vhost)
-        return err && err->code ? err->code : -EINVAL;
+    is_v6 = strchr(url.host, ':');
+    text = xasprintf("%s://%s%s%s:%u", url.is_tls ? "https" : "http", is_v6 ? "[" : "", url.host,
+                     is_v6 ? "]" : "", url.port);
+    r = address_parse(ret, text, err);
+    if (r < 0)
+        return r;
+    *ret_path = TAKE_PTR(url.path);
+    return 0;
+}
 
+int ws_connect(struct ws **ret, struct loop *loop, const struct ws_dial *dial, struct error *err)
+{
+    _cleanup_free_ char *path = NULL;
+    struct address address;
+    struct stream_options o = {
+        .loop = loop,
+        .address = &address,
+        .is_insecure = dial->is_insecure,
+        .max_queue = STREAM_QUEUE_MAX,
+        .handler = &stream_handler,
+    };
+    struct ws *ws;
+    int r;
+
+    r = parse_url(dial, &address, &path, err);
+    if (r < 0)
+        return r;
     ws = ws_peer_new(loop, &dial_transport, &dial->limits, dial->handler, dial->owner);
+    ws->parser.is_client = true;
+    o.owner = ws;
+    ws->stream = stream_open(&o);
+    r = write_request(ws, &address, path);
+    if (r < 0) {
+        ws_free(ws);
+        return error_set(err, r, "dial %s: %s", dial->url, error_text(r));
+    }
     loop_timer_start(loop, &ws->alive_timer,
                      dial->connect_timeout_ms ? dial->connect_timeout_ms : CONNECT_TIMEOUT_MS,
                      on_dial_timeout);
-    start(ws, vhost, &url, dial->is_insecure);
     *ret = ws;
     return 0;
 }

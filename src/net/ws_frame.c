@@ -33,7 +33,9 @@ static const char *check_first_bytes(const struct ws_parser *p)
         return "reserved bit set";
     if ((opcode > WS_OPCODE_BINARY && opcode < WS_OPCODE_CLOSE) || opcode > WS_OPCODE_PONG)
         return "reserved opcode";
-    if (!(p->head[1] & BIT_MASK))
+    if (p->is_client && p->head[1] & BIT_MASK)
+        return "frame with mask";
+    if (!p->is_client && !(p->head[1] & BIT_MASK))
         return "frame without mask";
     if (is_control(opcode) && (!is_final || length > WS_FRAME_CONTROL_MAX))
         return "control frame fragmented or too long";
@@ -53,38 +55,46 @@ static uint64_t load_be(const uint8_t *from, size_t n)
     return v;
 }
 
+static size_t length_size(uint8_t length)
+{
+    return length == LENGTH_16 ? 2 : length == LENGTH_64 ? 8 : 0;
+}
+
+static const char *finish_head(struct ws_parser *p)
+{
+    uint8_t length = p->head[1] & BITS_LENGTH;
+    size_t extra = length_size(length);
+
+    p->left = extra ? load_be(p->head + 2, extra) : length;
+    if (p->left >> 63)
+        return "frame length out of range";
+    if (!p->is_client)
+        memcpy(p->mask, p->head + 2 + extra, sizeof(p->mask));
+    return NULL;
+}
+
 /* Takes one byte of a frame's head; 1: the head is complete, 0: more to come, -EPROTO. */
 static int take_head_byte(struct ws_parser *p, uint8_t byte, const char **ret_why)
 {
-    uint8_t length;
-    size_t extra;
+    const char *why = NULL;
 
     p->head[p->head_size++] = byte;
     if (p->head_size < 2)
         return 0;
     if (p->head_size == 2) {
-        const char *why = check_first_bytes(p);
-
-        if (why) {
-            *ret_why = why;
-            return -EPROTO;
-        }
-        length = p->head[1] & BITS_LENGTH;
-        p->need = (uint8_t)(4 + (length == LENGTH_16 ? 2 : length == LENGTH_64 ? 8 : 0));
-        return 0;
+        why = check_first_bytes(p);
+        p->need = (uint8_t)(length_size(p->head[1] & BITS_LENGTH) +
+                            (p->is_client ? 0 : sizeof(p->mask)));
+    } else {
+        p->need--;
     }
-    if (--p->need)
-        return 0;
-
-    length = p->head[1] & BITS_LENGTH;
-    extra = (size_t)p->head_size - 2 - 4;
-    p->left = extra ? load_be(p->head + 2, extra) : length;
-    if (p->left >> 63) {
-        *ret_why = "frame length out of range";
+    if (!why && !p->need)
+        why = finish_head(p);
+    if (why) {
+        *ret_why = why;
         return -EPROTO;
     }
-    memcpy(p->mask, p->head + 2 + extra, sizeof(p->mask));
-    return 1;
+    return !p->need;
 }
 
 static void start_payload(struct ws_parser *p)
@@ -100,6 +110,8 @@ static void start_payload(struct ws_parser *p)
 
 static void unmask(struct ws_parser *p, unsigned char *data, size_t size)
 {
+    if (p->is_client)
+        return;
     for (size_t i = 0; i < size; i++) {
         data[i] ^= p->mask[p->mask_at];
         p->mask_at = (p->mask_at + 1) & 3;
@@ -183,20 +195,27 @@ int ws_parser_next(struct ws_parser *p,
 size_t ws_frame_prepend(unsigned char *payload,
                         enum ws_opcode opcode,
                         bool is_final,
-                        size_t payload_size)
+                        size_t payload_size,
+                        const uint8_t mask[4])
 {
     uint8_t length = payload_size <= WS_FRAME_CONTROL_MAX ? (uint8_t)payload_size
                      : payload_size <= UINT16_MAX         ? LENGTH_16
                                                           : LENGTH_64;
-    size_t extra = length == LENGTH_16 ? 2 : length == LENGTH_64 ? 8 : 0;
+    size_t extra = length_size(length);
     unsigned char *at = payload;
     uint64_t v = payload_size;
 
+    if (mask) {
+        for (size_t i = 0; i < payload_size; i++)
+            payload[i] ^= mask[i & 3];
+        at -= 4;
+        memcpy(at, mask, 4);
+    }
     for (size_t i = 0; i < extra; i++, v >>= 8)
         *--at = (unsigned char)v;
-    *--at = length;
+    *--at = (unsigned char)(length | (mask ? BIT_MASK : 0));
     *--at = (unsigned char)((is_final ? BIT_FIN : 0) | (unsigned)opcode);
-    return 2 + extra;
+    return (size_t)(payload - at);
 }
 
 bool ws_close_code_is_valid(unsigned code)

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * RFC 6455 framing, without sockets: an incremental parser for what a client sends (masked frames)
- * and the encoder of what a server sends (unmasked ones). No extensions, so no reserved bit is legal.
+ * RFC 6455 framing, without sockets: an incremental parser and the encoder of frame heads. What a
+ * client sends is masked, what a server sends is not. No extensions, so no reserved bit is legal.
  */
 
 #include "base/macros.h"
@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WS_FRAME_HEADER_MAX  10 /* of an unmasked frame */
+#define WS_FRAME_HEAD_MAX    14
 #define WS_FRAME_CONTROL_MAX 125
 
 enum ws_opcode {
@@ -31,6 +31,7 @@ struct ws_piece {
 };
 
 struct ws_parser {
+    bool is_client; /* set it when frames come from a server: they must not be masked */
     uint8_t step;
     uint8_t opcode;  /* of the frame */
     uint8_t message; /* opcode of the message under way; 0: none */
@@ -57,11 +58,15 @@ int ws_parser_next(struct ws_parser *p,
                    struct ws_piece *ret,
                    const char **ret_why) _nodiscard_;
 
-/* Writes the header so that it ends at `payload`; returns its size. There must be room in front. */
+/*
+ * Writes the head of a frame so that it ends at `payload`, where there must be room in front of it, and
+ * masks the payload when `mask` is given. Returns the size of the head.
+ */
 size_t ws_frame_prepend(unsigned char *payload,
                         enum ws_opcode opcode,
                         bool is_final,
-                        size_t payload_size);
+                        size_t payload_size,
+                        const uint8_t mask[4]);
 
 /* A close code that may be on the wire. */
 bool ws_close_code_is_valid(unsigned code);

@@ -159,11 +159,11 @@ static void test_prepend(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        unsigned char room[WS_FRAME_HEADER_MAX];
+        unsigned char room[WS_FRAME_HEAD_MAX];
         unsigned char *payload = room + sizeof(room);
 
         assert_int_equal(
-            ws_frame_prepend(payload, WS_OPCODE_TEXT, cases[i].is_final, cases[i].size),
+            ws_frame_prepend(payload, WS_OPCODE_TEXT, cases[i].is_final, cases[i].size, NULL),
             cases[i].head);
         assert_memory_equal(payload - cases[i].head, cases[i].bytes, cases[i].head);
     }

@@ -1,0 +1,148 @@
+#include "base/str.h"
+#include "base/time.h"
+#include "net/ws_peer.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define CODE_NONE     1005 /* never on the wire: the close frame had no code */
+#define CODE_BAD_TEXT 1007
+#define HELD_MAX      ((size_t)256 * 1024) /* a handshake or one read of the loop; far below it */
+
+static bool deliver(struct ws *ws, bool is_binary)
+{
+    struct buf message = TAKE(ws->message, BUF_INIT(ws->limits.max_message));
+    bool is_alive;
+
+    ws_peer_enter(ws);
+    ws->handler->on_message(ws->owner, buf_str(&message), message.size, is_binary);
+    is_alive = ws_peer_leave(ws);
+    buf_done(&message);
+    return is_alive;
+}
+
+static bool receive_pong(struct ws *ws)
+{
+    if (!ws->handler->on_pong || ws->state != WS_OPEN)
+        return true;
+    ws_peer_enter(ws);
+    ws->handler->on_pong(ws->owner);
+    return ws_peer_leave(ws);
+}
+
+static bool receive_close(struct ws *ws, const struct ws_piece *piece)
+{
+    unsigned code = CODE_NONE;
+    char reason[WS_FRAME_CONTROL_MAX + 1] = "";
+    bool is_valid = piece->size != 1;
+
+    if (piece->size >= 2) {
+        code = (unsigned)piece->data[0] << 8 | piece->data[1];
+        memcpy(reason, piece->data + 2, piece->size - 2);
+        is_valid = ws_close_code_is_valid(code) && str_is_utf8(reason, piece->size - 2);
+    }
+    ws->is_deaf = true;
+    if (is_valid)
+        ws_peer_closed_by_peer(ws, code, reason);
+    else
+        ws_peer_fail(ws, WS_CLOSE_PROTOCOL, "bad close frame", -EPROTO);
+    return false;
+}
+
+static bool receive_data(struct ws *ws, const struct ws_piece *piece)
+{
+    bool is_text = piece->opcode == WS_OPCODE_TEXT;
+
+    if (ws->state != WS_OPEN)
+        return true; /* we are closing; read on for the sake of the peer's close frame */
+    if (buf_append(&ws->message, piece->data, piece->size) < 0) {
+        ws_peer_fail(ws, WS_CLOSE_TOO_BIG, "message too big", -EMSGSIZE);
+        return true;
+    }
+    if (!piece->is_last)
+        return true;
+    if (is_text && !str_is_utf8(buf_str(&ws->message), ws->message.size)) {
+        ws_peer_fail(ws, CODE_BAD_TEXT, "text is not UTF-8", -EBADMSG);
+        return true;
+    }
+    return deliver(ws, !is_text);
+}
+
+static bool receive(struct ws *ws, const struct ws_piece *piece)
+{
+    switch (piece->opcode) {
+    case WS_OPCODE_PONG: return receive_pong(ws);
+    case WS_OPCODE_CLOSE: return receive_close(ws, piece);
+    case WS_OPCODE_PING:
+        if (ws->state == WS_OPEN || ws->state == WS_FLUSHING)
+            ws_output_control(ws, WS_OPCODE_PONG, piece->data, piece->size);
+        return true;
+    case WS_OPCODE_TEXT:
+    case WS_OPCODE_BINARY:
+    case WS_OPCODE_CONTINUATION:
+    default: return receive_data(ws, piece);
+    }
+}
+
+void ws_input_hold(struct ws *ws, const void *data, size_t size)
+{
+    ws->held.max = HELD_MAX;
+    if (buf_append(&ws->held, data, size) < 0)
+        ws_peer_fail(ws, WS_CLOSE_INTERNAL, "too much input", -EMSGSIZE);
+}
+
+void ws_input_feed(struct ws *ws, unsigned char *data, size_t size)
+{
+    size_t used = 0;
+
+    if (!size)
+        return;
+    ws->seen_ms = time_monotonic_ms();
+    if (ws->held.size) {
+        ws_input_hold(ws, data, size); /* a resume is due, or a pause */
+        return;
+    }
+    while (!ws->is_deaf) {
+        struct ws_piece piece;
+        const char *why;
+        int r;
+
+        if (ws->is_paused) {
+            ws_input_hold(ws, data + used, size - used);
+            return;
+        }
+        r = ws_parser_next(&ws->parser, data + used, size - used, &used, &piece, &why);
+        if (r < 0) {
+            ws->is_deaf = true;
+            ws_peer_fail(ws, WS_CLOSE_PROTOCOL, why, -EPROTO);
+            return;
+        }
+        if (r == 0 || !receive(ws, &piece))
+            return; /* ws may be gone */
+    }
+}
+
+static void on_resume(struct loop_timer *t)
+{
+    struct ws *ws = CONTAINER_OF(t, struct ws, resume_timer);
+    struct buf held;
+
+    if (ws->is_paused || ws->state == WS_LOST)
+        return;
+    held = TAKE(ws->held, BUF_INIT(HELD_MAX));
+    ws->transport->pause(ws, false);
+    ws_input_feed(ws, (unsigned char *)held.data, held.size); /* ws may be gone now */
+    buf_done(&held);
+}
+
+void ws_input_resume(struct ws *ws)
+{
+    loop_timer_start(ws->loop, &ws->resume_timer, 0, on_resume);
+}
+
+void ws_input_done(struct ws *ws)
+{
+    loop_timer_stop(&ws->resume_timer);
+    buf_done(&ws->message);
+    buf_done(&ws->held);
+}
