@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 
 #define READS_PER_TURN      4
 #define BACKLOG_RETRY_MS    20 /* a unix listener whose backlog is full */
+#define KEPT_QUEUE          ((size_t)16 * 1024)
 #define CONSUME_LARGE_QUEUE ((size_t)256 * 1024)
 
 enum stream_state {
@@ -199,23 +201,19 @@ static ssize_t send_some(struct stream *s, const char *data, size_t size)
 {
     ssize_t n;
 
-    if (!s->ssl) {
-        n = send(s->fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
-        return n < 0 ? -errno : n;
-    }
-    n = SSL_write(s->ssl, data, size > INT_MAX ? INT_MAX : (int)size);
-    if (n > 0)
-        return n;
-    switch (SSL_get_error(s->ssl, (int)n)) {
-    case SSL_ERROR_WANT_READ:
-    case SSL_ERROR_WANT_WRITE: return -EAGAIN;
-    default: return -EPIPE;
-    }
+    if (s->ssl)
+        return tls_send(s->ssl, data, size);
+    n = send(s->fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+    return n < 0 ? -errno : n;
 }
 
 static void finish_output(struct stream *s)
 {
-    buf_done(&s->queue);
+    if (s->queue.capacity > KEPT_QUEUE) {
+        buf_done(&s->queue);
+    } else {
+        buf_clear(&s->queue);
+    }
     s->sent = 0;
     if (!s->is_shutdown || s->is_write_dead)
         return;
@@ -265,22 +263,10 @@ static ssize_t receive_some(struct stream *s, char *data, size_t size)
 {
     ssize_t n;
 
-    s->is_read_blocked_by_write = false;
-    if (!s->ssl) {
-        n = recv(s->fd, data, size, MSG_DONTWAIT);
-        return n < 0 ? -errno : n;
-    }
-    errno = 0;
-    n = SSL_read(s->ssl, data, (int)size);
-    if (n > 0)
-        return n;
-    switch (SSL_get_error(s->ssl, (int)n)) {
-    case SSL_ERROR_ZERO_RETURN: return 0;
-    case SSL_ERROR_WANT_WRITE: s->is_read_blocked_by_write = true; return -EAGAIN;
-    case SSL_ERROR_WANT_READ: return -EAGAIN;
-    case SSL_ERROR_SYSCALL: return errno ? -errno : -ECONNRESET;
-    default: return -ECONNRESET; /* also an end without close_notify: the data may be cut */
-    }
+    if (s->ssl)
+        return tls_receive(s->ssl, data, size, &s->is_read_blocked_by_write);
+    n = recv(s->fd, data, size, MSG_DONTWAIT);
+    return n < 0 ? -errno : n;
 }
 
 static void receive(struct stream *s)
@@ -322,8 +308,10 @@ static void opened(struct stream *s)
 
 static void handshake(struct stream *s)
 {
-    int r = SSL_connect(s->ssl);
+    int r;
 
+    ERR_clear_error();
+    r = SSL_connect(s->ssl);
     s->is_read_blocked_by_write = false;
     if (r == 1) {
         opened(s);
@@ -341,25 +329,16 @@ static void start_tls(struct stream *s)
 {
     struct error err = ERROR_INIT;
     SSL_CTX *ctx = loop_tls_context(s->loop, &err);
-    bool is_ip;
 
     if (!ctx) {
         end(s, err.code, err.msg);
         return;
     }
-    s->ssl = SSL_new(ctx);
-    if (!s->ssl || SSL_set_fd(s->ssl, s->fd) != 1) {
+    s->ssl = tls_client_new(ctx, s->fd, s->address.host, s->is_insecure);
+    if (!s->ssl) {
         end_tls(s);
         return;
     }
-    is_ip = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(s->ssl), s->address.host) == 1;
-    if (!is_ip && (SSL_set1_host(s->ssl, s->address.host) != 1 ||
-                   SSL_set_tlsext_host_name(s->ssl, s->address.host) != 1)) {
-        end_tls(s);
-        return;
-    }
-    if (s->is_insecure)
-        SSL_set_verify(s->ssl, SSL_VERIFY_NONE, NULL);
     set_state(s, STREAM_HANDSHAKING);
     handshake(s);
 }

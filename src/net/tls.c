@@ -2,6 +2,7 @@
 #include "base/str.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <openssl/err.h>
 
 /* Where a static OpenSSL of another distribution would not look by itself. */
@@ -54,4 +55,56 @@ int tls_context_new(SSL_CTX **ret, const char *ca_file, struct error *err)
     }
     *ret = ctx;
     return 0;
+}
+
+SSL *tls_client_new(SSL_CTX *ctx, int fd, const char *host, bool is_insecure)
+{
+    SSL *ssl = SSL_new(ctx);
+
+    if (!ssl)
+        return NULL;
+    /* An IP is matched as such and never sent as server name (RFC 6066). */
+    if (SSL_set_fd(ssl, fd) != 1 ||
+        (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) != 1 &&
+         (SSL_set1_host(ssl, host) != 1 || SSL_set_tlsext_host_name(ssl, host) != 1))) {
+        SSL_free(ssl);
+        return NULL;
+    }
+    if (is_insecure)
+        SSL_set_verify(ssl, SSL_VERIFY_NONE, NULL);
+    return ssl;
+}
+
+ssize_t tls_send(SSL *ssl, const char *data, size_t size)
+{
+    int n;
+
+    ERR_clear_error();
+    n = SSL_write(ssl, data, size > INT_MAX ? INT_MAX : (int)size);
+    if (n > 0)
+        return n;
+    switch (SSL_get_error(ssl, n)) {
+    case SSL_ERROR_WANT_READ:
+    case SSL_ERROR_WANT_WRITE: return -EAGAIN;
+    default: return -EPIPE;
+    }
+}
+
+ssize_t tls_receive(SSL *ssl, char *data, size_t size, bool *ret_wants_write)
+{
+    int n;
+
+    *ret_wants_write = false;
+    ERR_clear_error();
+    errno = 0;
+    n = SSL_read(ssl, data, size > INT_MAX ? INT_MAX : (int)size);
+    if (n > 0)
+        return n;
+    switch (SSL_get_error(ssl, n)) {
+    case SSL_ERROR_ZERO_RETURN: return 0;
+    case SSL_ERROR_WANT_WRITE: *ret_wants_write = true; return -EAGAIN;
+    case SSL_ERROR_WANT_READ: return -EAGAIN;
+    case SSL_ERROR_SYSCALL: return errno ? -errno : -ECONNRESET;
+    default: return -ECONNRESET;
+    }
 }
