@@ -222,7 +222,7 @@ static int parse_minor(const json_t *v, const char *key, unsigned *ret)
     uint64_t minor;
     int r;
 
-    if (!str_starts_with(s, "1."))
+    if (!s || !str_starts_with(s, "1."))
         return -EPROTO;
     r = parse_u64(s + 2, 10000, &minor);
     if (r < 0)
