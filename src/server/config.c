@@ -46,27 +46,31 @@ static int derive(struct config *c, struct buf *errors)
 {
     size_t before = errors->size;
 
-    if (c->listen && parse_host_port(c->listen, &c->host, &c->port) < 0)
+    if (c->listen && parse_host_port(c->listen, &c->host, &c->port) < 0) {
         (void)buf_printf(
             errors,
             "--listen (DOCKMOND_LISTEN): `%s` is not ADDR:PORT, for example 127.0.0.1:8001\n",
             c->listen);
-    if (c->log_level_text && log_level_parse(c->log_level_text, &c->log_level) < 0)
+    }
+    if (c->log_level_text && log_level_parse(c->log_level_text, &c->log_level) < 0) {
         (void)buf_printf(
             errors,
             "--log-level (DOCKMOND_LOG_LEVEL): `%s` is not one of debug, info, warning, error\n",
             c->log_level_text);
+    }
     c->is_log_json = str_eq(c->log_format, "json");
-    if (c->log_format && !c->is_log_json && !str_eq(c->log_format, "text"))
+    if (c->log_format && !c->is_log_json && !str_eq(c->log_format, "text")) {
         (void)buf_printf(errors,
                          "--log-format (DOCKMOND_LOG_FORMAT): `%s` is not one of text, json\n",
                          c->log_format);
-    if (c->host && !is_loopback(c->host) && !c->is_http_allowed)
+    }
+    if (c->host && !is_loopback(c->host) && !c->is_http_allowed) {
         (void)buf_printf(
             errors,
             "--listen (DOCKMOND_LISTEN): `%s` can be reached from other machines, and passwords and tokens would "
             "travel unencrypted. Listen on 127.0.0.1 behind a TLS proxy, or say --insecure-http\n",
             c->listen);
+    }
     return errors->size == before ? 0 : -EINVAL;
 }
 

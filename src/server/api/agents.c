@@ -58,7 +58,7 @@ void agents_token_post(struct api_call *call)
     struct error err = ERROR_INIT;
     const json_t *body;
     struct api_job *job;
-    bool is_multi_use;
+    bool is_multi_use = false;
     int r;
 
     r = api_body(call, &body, &err);

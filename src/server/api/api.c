@@ -9,7 +9,8 @@
 #include <errno.h>
 
 #define DEFAULT_TIMEOUT_MS 60000
-#define UNROUTED_BODY      ((size_t)64 * 1024) /* read and dropped, so that 404 and 405 reach the client */
+#define UNROUTED_BODY \
+    ((size_t)64 * 1024) /* read and dropped, so that 404 and 405 reach the client */
 
 struct api *api_new(const struct api_options *o)
 {

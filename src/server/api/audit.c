@@ -32,9 +32,10 @@ static void on_done(void *arg)
 {
     struct audit_job *job = arg;
 
-    if (job->code < 0)
+    if (job->code < 0) {
         log_error(LOG_FIELDS("who", job->entry.who, "action", job->entry.action),
                   "audit row not stored: %s", job->err.msg);
+    }
     job_free(job);
 }
 

@@ -25,19 +25,17 @@ char *api_query(const struct api_call *call, const char *name)
 }
 
 int api_query_u64(const struct api_call *call,
-                  const char *name,
-                  uint64_t fallback,
-                  uint64_t min,
-                  uint64_t max,
+                  const struct api_number *number,
                   uint64_t *ret,
                   struct error *err)
 {
-    _cleanup_free_ char *text = api_query(call, name);
-    uint64_t v = fallback;
+    _cleanup_free_ char *text = api_query(call, number->name);
+    uint64_t v = number->fallback;
 
-    if (!str_is_empty(text) && (parse_u64(text, max, &v) < 0 || v < min))
-        return error_set(err, -EDOM, "query parameter `%s` must be a number from %ju to %ju", name,
-                         (uintmax_t)min, (uintmax_t)max);
+    if (!str_is_empty(text) && (parse_u64(text, number->max, &v) < 0 || v < number->min)) {
+        return error_set(err, -EDOM, "query parameter `%s` must be a number from %ju to %ju",
+                         number->name, (uintmax_t)number->min, (uintmax_t)number->max);
+    }
     *ret = v;
     return 0;
 }
@@ -155,7 +153,7 @@ void api_reply(struct api_call *call, int status, json_t *body)
     api_reply_headers(call, status, body, NULL);
 }
 
-static json_t *detail_json(const char *fmt, va_list ap)
+static json_t *_printf_(1, 0) detail_json(const char *fmt, va_list ap)
 {
     char text[1024];
 

@@ -38,12 +38,14 @@ struct api_call {
 const char *api_param(const struct api_call *call, size_t n);
 /* Decoded query parameter to be freed, NULL when absent. */
 char *api_query(const struct api_call *call, const char *name);
-/* Parsers of query parameters: fallback when absent, -EINVAL naming the parameter and its range otherwise. */
+
+/* Parsers of query parameters: the fallback when absent; -EDOM naming the parameter and what it may be. */
+struct api_number {
+    const char *name;
+    uint64_t fallback, min, max;
+};
 int api_query_u64(const struct api_call *call,
-                  const char *name,
-                  uint64_t fallback,
-                  uint64_t min,
-                  uint64_t max,
+                  const struct api_number *number,
                   uint64_t *ret,
                   struct error *err) _nodiscard_;
 int api_query_bool(const struct api_call *call,

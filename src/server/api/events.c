@@ -57,14 +57,19 @@ static int list_work(struct api_job *job)
 /* limit, offset, since and until into the job's numbers. */
 static int read_range(struct api_call *call, struct api_job *job, struct error *err)
 {
-    uint64_t limit, offset, hours;
+    static const struct api_number limits[] = {
+        {"limit",  DEFAULT_LIMIT, 1, MAX_LIMIT         },
+        {"offset", 0,             0, MAX_OFFSET        },
+        {"hours",  0,             0, UINT64_C(24) * 365},
+    };
+    uint64_t limit = 0, offset = 0, hours = 0;
     int r;
 
-    r = api_query_u64(call, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT, &limit, err);
+    r = api_query_u64(call, &limits[0], &limit, err);
     if (r == 0)
-        r = api_query_u64(call, "offset", 0, 0, MAX_OFFSET, &offset, err);
+        r = api_query_u64(call, &limits[1], &offset, err);
     if (r == 0)
-        r = api_query_u64(call, "hours", 0, 0, 24 * 365, &hours, err);
+        r = api_query_u64(call, &limits[2], &hours, err);
     if (r == 0)
         r = api_query_time(call, "since", &job->numbers[0], err);
     if (r == 0)

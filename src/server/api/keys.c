@@ -58,7 +58,7 @@ static int create_work(struct api_job *job)
 
 static int read_key(struct api_call *call, struct api_job *job, struct error *err)
 {
-    const char *name, *role_text;
+    const char *name = NULL, *role_text = NULL;
     const json_t *body, *days;
     enum role role;
     int r;
@@ -72,10 +72,11 @@ static int read_key(struct api_call *call, struct api_job *job, struct error *er
         return r;
     if (role_parse(role_text, &role) < 0)
         return error_set(err, -EDOM, "`role` must be viewer, operator or admin");
-    if (role > call->who.role)
+    if (role > call->who.role) {
         return error_set(err, -EACCES,
                          "Permission denied: a key of role %s would exceed your own, %s", role_text,
                          role_name(call->who.role));
+    }
     days = json_object_get(body, "expires_days");
     if (days && !json_is_null(days) &&
         (!json_is_integer(days) || json_integer_value(days) < 1 || json_integer_value(days) > 3650))

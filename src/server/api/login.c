@@ -56,7 +56,7 @@ static void on_login(void *owner, const struct auth_login_result *r)
 void login_post(struct api_call *call)
 {
     struct error err = ERROR_INIT;
-    const char *name, *password;
+    const char *name = NULL, *password = NULL;
     const json_t *body;
     int r;
 
@@ -116,7 +116,7 @@ static void on_password(void *owner, int code, const struct error *err)
 void password_post(struct api_call *call)
 {
     struct error err = ERROR_INIT;
-    const char *current, *new_password;
+    const char *current = NULL, *new_password = NULL;
     const json_t *body;
     int r;
 

@@ -93,7 +93,8 @@ void container_logs(struct api_call *call)
     json_t *payload;
     uint64_t tail;
 
-    if (api_query_u64(call, "tail", DEFAULT_TAIL, 0, MAX_TAIL, &tail, &err) < 0) {
+    if (api_query_u64(call, &(struct api_number){"tail", DEFAULT_TAIL, 0, MAX_TAIL}, &tail, &err) <
+        0) {
         api_fail(call, err.code, "%s", err.msg);
         return;
     }

@@ -177,7 +177,8 @@ static bool read_timeout(struct api_call *call, uint64_t *ret_s)
 {
     struct error err = ERROR_INIT;
 
-    if (api_query_u64(call, "timeout", DEFAULT_STOP_S, 0, MAX_STOP_S, ret_s, &err) == 0)
+    if (api_query_u64(call, &(struct api_number){"timeout", DEFAULT_STOP_S, 0, MAX_STOP_S}, ret_s,
+                      &err) == 0)
         return true;
     api_fail(call, err.code, "%s", err.msg);
     return false;
@@ -187,9 +188,10 @@ static void stop_like(struct api_call *call, const char *action)
 {
     uint64_t timeout_s;
 
-    if (read_timeout(call, &timeout_s))
+    if (read_timeout(call, &timeout_s)) {
         operation_start(call, action, json_pack("{s:I}", "timeout", (json_int_t)timeout_s),
                         timeout_s * 1000 + ENGINE_MS);
+    }
 }
 
 void container_start(struct api_call *call)
@@ -226,16 +228,17 @@ void container_rename(struct api_call *call)
 {
     struct error err = ERROR_INIT;
     const json_t *body;
-    const char *name;
+    const char *name = NULL;
     int r;
 
     r = api_body(call, &body, &err);
     if (r == 0)
         r = api_body_string(body, "name", MAX_NAME, &name, &err);
-    if (r == 0 && !str_is_container_ref(name))
+    if (r == 0 && !str_is_container_ref(name)) {
         r = error_set(
             &err, -EDOM,
             "`name` must begin with a letter or digit and consist of letters, digits, `_`, `.` and `-`");
+    }
     if (r < 0) {
         api_fail(call, r, "%s", err.msg);
         return;

@@ -81,9 +81,10 @@ static void test_the_table_is_sound(void **state)
         assert_non_null(r->handle);
         if (strcmp(r->method, "GET") != 0 && strcmp(r->pattern, "/api/v2/auth/logout") != 0)
             assert_non_null(r->action);
-        for (size_t k = 0; k < i; k++)
+        for (size_t k = 0; k < i; k++) {
             assert_false(strcmp(r->method, routes[k].method) == 0 &&
                          strcmp(r->pattern, routes[k].pattern) == 0);
+        }
     }
 }
 

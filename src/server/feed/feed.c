@@ -99,11 +99,12 @@ static json_t *host_metrics_json(const struct fleet *fleet)
         const struct fleet_host *h = e->value;
         const struct fleet_sample *s = &h->sample;
 
-        if (s->sampled_at_ms)
+        if (s->sampled_at_ms) {
             (void)json_object_set_new(all, h->row.id,
                                       json_pack("{s:f, s:f, s:f}", "cpu_percent", s->cpu_percent,
                                                 "mem_percent", s->memory_percent,
                                                 "net_bytes_per_sec", s->net_bytes_per_sec));
+        }
     }
     return all;
 }
@@ -288,14 +289,13 @@ void feed_free(struct feed *f)
         return;
     loop_timer_stop(&f->tick);
     while (!list_empty(&f->clients)) {
-        struct client *c = CONTAINER_OF(f->clients.next, struct client, link);
+        struct client *c = CONTAINER_OF(list_take_first(&f->clients), struct client, link);
 
         if (!c->is_gone)
             ws_free(c->ws);
         c->is_gone = true;
         if (c->is_check_pending) { /* on_identity() frees it */
             c->feed = NULL;
-            list_unlink(&c->link);
         } else {
             client_free(c);
         }
