@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <linux/sockios.h>
+#include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <poll.h>
@@ -129,8 +130,11 @@ static void serve(struct test_server *s, int fd)
 {
     struct peer p = {.fd = fd};
     char data[64];
+    int one = 1;
 
     s->n_connections++;
+    if (s->flags & (SERVE_TCP | SERVE_TLS))
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     if (s->flags & SERVE_SLOW_TLS) {
         while (recv(fd, data, sizeof(data), 0) > 0)
             continue;
