@@ -272,14 +272,15 @@ static void begin_request(struct http_conn *c)
     if (handler->on_head)
         handler->on_head(c->site->owner, &c->request, &c->limits);
 
-    if (c->head->body_size > c->limits.max_body)
+    if (c->head->body_size > c->limits.max_body) {
         refuse(c, 413, "the body is too large");
-    else if (c->head->is_websocket)
+    } else if (c->head->is_websocket) {
         upgrade(c);
-    else if (c->head->body_size)
+    } else if (c->head->body_size) {
         start_body(c);
-    else
+    } else {
         dispatch(c);
+    }
 }
 
 /* Both steps return whether there may be more to do with what is in c->in. */
@@ -304,10 +305,11 @@ static bool step_head(struct http_conn *c)
     if (size == 0)
         return false;
     if (size < 0) {
-        if (size == -EMSGSIZE)
+        if (size == -EMSGSIZE) {
             refuse(c, 431, "the request head is too large");
-        else
+        } else {
             refuse(c, 400, "malformed request");
+        }
         return false;
     }
 
@@ -354,10 +356,11 @@ static void process(struct http_conn *c)
         }
     }
     c->is_busy = false;
-    if (c->is_freed)
+    if (c->is_freed) {
         http_conn_free(c);
-    else if (!c->in.size)
+    } else if (!c->in.size) {
         buf_done(&c->in); /* an idle connection holds no buffer */
+    }
 }
 
 static void on_data(struct sock *s, unsigned char *data, size_t size)
@@ -413,10 +416,11 @@ static void on_writable(struct sock *s)
         budget -= (size_t)n;
         start_timer(c, STALL_TIMEOUT_MS);
     }
-    if (c->out_at < c->out_size || !sock_is_flushed(s))
+    if (c->out_at < c->out_size || !sock_is_flushed(s)) {
         sock_want_write(s);
-    else
+    } else {
         end_response(c);
+    }
 }
 
 static void on_closed(struct sock *s)

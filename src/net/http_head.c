@@ -135,10 +135,11 @@ static int parse_request_line(struct http_head *h, char *line, const char **ret_
         return refuse(400, "malformed request line", ret_why);
     *target++ = '\0';
     *version++ = '\0';
-    if (str_eq(version, "HTTP/1.1"))
+    if (str_eq(version, "HTTP/1.1")) {
         h->is_keep_alive = true;
-    else if (!str_eq(version, "HTTP/1.0"))
+    } else if (!str_eq(version, "HTTP/1.0")) {
         return refuse(400, "unknown HTTP version", ret_why);
+    }
     status = parse_method(h, line, ret_why);
     if (status)
         return status;
@@ -211,10 +212,11 @@ static int interpret(struct http_head *h, const char **ret_why)
     h->has_expect = expect && strcasecmp(expect, "100-continue") == 0;
     h->is_websocket = str_eq(h->method, "GET") && h->is_keep_alive &&
                       list_has(upgrade, "websocket") && list_has(connection, "upgrade");
-    if (h->is_keep_alive)
+    if (h->is_keep_alive) {
         h->is_keep_alive = !list_has(connection, "close");
-    else
+    } else {
         h->is_keep_alive = list_has(connection, "keep-alive");
+    }
     return 0;
 }
 

@@ -111,14 +111,16 @@ static int listen_on(const char *host, uint16_t port)
 
 static uint16_t bound_port(int fd)
 {
-    struct sockaddr_storage address = {0};
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } address = {0};
     socklen_t size = sizeof(address);
 
-    if (getsockname(fd, (struct sockaddr *)&address, &size) < 0)
+    if (getsockname(fd, &address.any, &size) < 0)
         return 0;
-    if (address.ss_family == AF_INET6)
-        return ntohs(((const struct sockaddr_in6 *)&address)->sin6_port);
-    return ntohs(((const struct sockaddr_in *)&address)->sin_port);
+    return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
 }
 
 static int open_listener(struct http_server *s, const char *host, uint16_t port, struct error *err)
@@ -126,9 +128,10 @@ static int open_listener(struct http_server *s, const char *host, uint16_t port,
     s->fd = listen_on(host, port);
     if (s->fd == -EAFNOSUPPORT && !*host)
         s->fd = listen_on("0.0.0.0", port);
-    if (s->fd < 0)
+    if (s->fd < 0) {
         return error_set(err, s->fd, "listen on %s:%u: %s", *host ? host : "*", port,
                          error_text(s->fd));
+    }
     s->port = bound_port(s->fd);
     return 0;
 }
@@ -195,10 +198,11 @@ void http_server_close(struct http_server *s)
     while (!list_empty(&s->site.conns))
         http_conn_free(http_conn_of_link(s->site.conns.next));
 
-    if (s->group.n_open)
+    if (s->group.n_open) {
         s->group.on_empty = on_empty;
-    else
+    } else {
         on_empty(&s->group);
+    }
 }
 
 uint16_t http_server_port(const struct http_server *s)

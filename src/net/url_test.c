@@ -92,10 +92,11 @@ static void test_decode(void **state)
         _cleanup_free_ char *got = NULL;
         int r = url_decode(cases[i].text, strlen(cases[i].text), cases[i].is_query, &got);
 
-        if (cases[i].want)
+        if (cases[i].want) {
             assert_string_equal(got, cases[i].want);
-        else
+        } else {
             assert_int_equal(r, -EINVAL);
+        }
     }
 }
 

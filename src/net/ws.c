@@ -142,10 +142,11 @@ static void start_ending(struct ws *ws)
 
 void ws_peer_flushed(struct ws *ws)
 {
-    if (ws->state == WS_FLUSHING)
+    if (ws->state == WS_FLUSHING) {
         start_ending(ws);
-    else if (ws->state == WS_REPLYING)
+    } else if (ws->state == WS_REPLYING) {
         end(ws);
+    }
 }
 
 void ws_peer_fail(struct ws *ws, unsigned code, const char *reason, int error)
@@ -168,10 +169,11 @@ void ws_peer_closed_by_peer(struct ws *ws, unsigned code, const char *reason)
 {
     switch (ws->state) {
     case WS_ENDING:
-        if (list_empty(&ws->control))
+        if (list_empty(&ws->control)) {
             end(ws); /* it is the answer to ours */
-        else
+        } else {
             set_state(ws, WS_REPLYING);
+        }
         return;
     case WS_OPEN:
     case WS_FLUSHING: break;
@@ -285,10 +287,11 @@ void ws_pause(struct ws *ws, bool is_paused)
         return;
     ws->seen_ms = time_monotonic_ms(); /* silence counts only while we listen */
     start_alive_timer(ws);
-    if (is_paused)
+    if (is_paused) {
         ws->transport->pause(ws, true);
-    else
+    } else {
         ws_input_resume(ws);
+    }
 }
 
 void ws_set_limits(struct ws *ws, const struct ws_limits *limits)

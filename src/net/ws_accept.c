@@ -72,12 +72,13 @@ static void on_writable(struct sock *s)
     struct ws *ws = CONTAINER_OF(s, struct ws, sock);
     int r = flush_wire(ws);
 
-    if (r < 0)
+    if (r < 0) {
         ws_peer_lost(ws, WS_CLOSE_ABNORMAL, "connection lost", r);
-    else if (r == 0)
+    } else if (r == 0) {
         sock_want_write(s);
-    else
+    } else {
         (void)ws_output_writable(ws); /* ws may be gone now */
+    }
 }
 
 static void on_closed(struct sock *s)

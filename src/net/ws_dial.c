@@ -111,15 +111,16 @@ static const char *check_fields(const struct ws *ws, char *text)
             continue;
         *value = '\0';
         value = str_trim(value + 1);
-        if (strcasecmp(line, "upgrade") == 0)
+        if (strcasecmp(line, "upgrade") == 0) {
             has_upgrade = strcasecmp(value, "websocket") == 0;
-        else if (strcasecmp(line, "connection") == 0)
+        } else if (strcasecmp(line, "connection") == 0) {
             has_connection = strcasestr(value, "upgrade") != NULL;
-        else if (strcasecmp(line, "sec-websocket-accept") == 0)
+        } else if (strcasecmp(line, "sec-websocket-accept") == 0) {
             has_key = str_eq(value, ws->expected_key);
-        else if (strcasecmp(line, "sec-websocket-extensions") == 0 ||
-                 strcasecmp(line, "sec-websocket-protocol") == 0)
+        } else if (strcasecmp(line, "sec-websocket-extensions") == 0 ||
+                   strcasecmp(line, "sec-websocket-protocol") == 0) {
             return "server wants an extension or protocol nobody offered";
+        }
     }
     if (!has_upgrade || !has_connection)
         return "server answered 101 without upgrade to WebSocket";
@@ -184,21 +185,23 @@ static void on_data(void *owner, const char *data, size_t size)
 {
     struct ws *ws = owner;
 
-    if (ws->state == WS_DIALLING)
+    if (ws->state == WS_DIALLING) {
         continue_handshake(ws, data, size);
-    else
+    } else {
         /* The parser changes nothing: frames from a server are not masked. */
         ws_input_feed(ws, (unsigned char *)(uintptr_t)data, size);
+    }
 }
 
 static void on_end(void *owner, int code, const char *message)
 {
     struct ws *ws = owner;
 
-    if (ws->state != WS_DIALLING)
+    if (ws->state != WS_DIALLING) {
         message = "connection lost";
-    else if (!code)
+    } else if (!code) {
         message = "connection closed during the handshake";
+    }
     ws_peer_lost(ws, WS_CLOSE_ABNORMAL, message, code ? code : -ECONNRESET);
 }
 

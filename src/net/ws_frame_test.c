@@ -22,10 +22,11 @@ static size_t from_hex(const char *hex, unsigned char *ret)
 
         if (!digit)
             continue;
-        if (is_high)
+        if (is_high) {
             ret[n] = (unsigned char)((digit - digits) << 4);
-        else
+        } else {
             ret[n++] |= (unsigned char)(digit - digits);
+        }
         is_high = !is_high;
     }
     return n;
@@ -57,9 +58,11 @@ static int run(const char *hex, size_t step, struct buf *ret, const char **ret_w
             if (last != letter_of(piece.opcode))
                 assert_int_equal(buf_append_char(ret, letter_of(piece.opcode)), 0);
             assert_int_equal(buf_append(ret, piece.data, piece.size), 0);
-            if (piece.is_last)
+            last = letter_of(piece.opcode);
+            if (piece.is_last) {
                 assert_int_equal(buf_append_char(ret, '.'), 0);
-            last = piece.is_last ? 0 : letter_of(piece.opcode);
+                last = '\0';
+            }
         }
         if (r < 0)
             return r;
@@ -145,16 +148,15 @@ static void test_interleaved(void **state)
 static void test_prepend(void **state)
 {
     static const struct {
-        size_t size;
+        size_t size, head;
         bool is_final;
-        size_t head;
         unsigned char bytes[10];
     } cases[] = {
-        {0,     true,  2,  {0x81, 0}                          },
-        {125,   false, 2,  {0x01, 125}                        },
-        {126,   true,  4,  {0x81, 126, 0, 126}                },
-        {65535, true,  4,  {0x81, 126, 0xff, 0xff}            },
-        {65536, true,  10, {0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0}},
+        {0,     2,  true,  {0x81, 0}                          },
+        {125,   2,  false, {0x01, 125}                        },
+        {126,   4,  true,  {0x81, 126, 0, 126}                },
+        {65535, 4,  true,  {0x81, 126, 0xff, 0xff}            },
+        {65536, 10, true,  {0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0}},
     };
 
     (void)state;

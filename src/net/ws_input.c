@@ -42,10 +42,11 @@ static bool receive_close(struct ws *ws, const struct ws_piece *piece)
         is_valid = ws_close_code_is_valid(code) && str_is_utf8(reason, piece->size - 2);
     }
     ws->is_deaf = true;
-    if (is_valid)
+    if (is_valid) {
         ws_peer_closed_by_peer(ws, code, reason);
-    else
+    } else {
         ws_peer_fail(ws, WS_CLOSE_PROTOCOL, "bad close frame", -EPROTO);
+    }
     return false;
 }
 

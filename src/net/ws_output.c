@@ -43,10 +43,12 @@ static struct ws_item *first_of(const struct list *l)
 
 static void items_free(struct list *l)
 {
-    struct ws_item *item;
+    struct list *next;
 
-    while ((item = first_of(l)))
-        item_free(item);
+    for (struct list *at = l->next; at != l; at = next) {
+        next = at->next;
+        item_free(CONTAINER_OF(at, struct ws_item, link));
+    }
 }
 
 static bool is_message(const struct ws_item *item)
@@ -157,8 +159,8 @@ void ws_output_control(struct ws *ws, enum ws_opcode opcode, const void *data, s
 
 void ws_output_close_frame(struct ws *ws, unsigned code, const char *reason)
 {
-    unsigned char payload[WS_FRAME_CONTROL_MAX];
-    size_t size = 0;
+    const unsigned char head[2] = {(unsigned char)(code >> 8), (unsigned char)code};
+    struct buf payload = BUF_INIT(WS_FRAME_CONTROL_MAX);
 
     if (ws_close_code_is_valid(code)) {
         size_t n = strlen(reason);
@@ -167,12 +169,12 @@ void ws_output_close_frame(struct ws *ws, unsigned code, const char *reason)
             n = REASON_MAX;
         while (n && !str_is_utf8(reason, n))
             n--;
-        payload[0] = (unsigned char)(code >> 8);
-        payload[1] = (unsigned char)code;
-        memcpy(payload + 2, reason, n);
-        size = 2 + n;
+        /* Both fit: REASON_MAX leaves room for the code. */
+        (void)buf_append(&payload, head, sizeof(head));
+        (void)buf_append(&payload, reason, n);
     }
-    ws_output_control(ws, WS_OPCODE_CLOSE, payload, size);
+    ws_output_control(ws, WS_OPCODE_CLOSE, payload.data, payload.size);
+    buf_done(&payload);
 }
 
 void ws_output_drop(struct ws *ws)

@@ -12,8 +12,9 @@
 
 #include <cmocka.h>
 
-#define PATIENCE_MS 5000
-#define LARGE       ((size_t)5 * 1024 * 1024)
+#define PATIENCE_MS      5000
+#define ANSWER_HEAD_SIZE 129 /* of the 101 */
+#define LARGE            ((size_t)5 * 1024 * 1024)
 #define UPGRADE                                                                    \
     "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" \
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
@@ -69,9 +70,10 @@ static void on_message(void *owner, const char *data, size_t size, bool is_binar
 {
     struct end *e = owner;
 
-    if (e->is_echo)
+    if (e->is_echo) {
         assert_int_equal(
             is_binary ? ws_send_binary(e->ws, data, size) : ws_send_text(e->ws, data, size), 0);
+    }
     if (e->is_pausing)
         ws_pause(e->ws, true);
     e->is_pausing = false;
@@ -441,72 +443,77 @@ static void test_ping(void **state)
 }
 
 /* What a hand-written client gets for hand-written frames. */
+static const struct frames_case {
+    const char *name;
+    const char *frames;
+    size_t size;
+    const char *reply; /* frames behind the head of the 101 */
+    size_t reply_size;
+    const char *log;
+} scripts[] = {
+    {"unmasked",                        "\x81\x02hi",                                                    4,
+     "\x88\x14\x03\xea"
+     "frame without mask",                                                                                                         22, "accepted;close:1002:frame without mask:EPROTO;"},
+    {"garbage",                         "GET / HTTP/1.1\r\n\r\n",                                        18,
+     "\x88\x12\x03\xea"
+     "reserved bit set",                                                                                                           20, "accepted;close:1002:reserved bit set:EPROTO;"  },
+    {"invalid UTF-8",                   "\x81\x82\0\0\0\0\xc3\x28",                                      8,
+     "\x88\x13\x03\xef"
+     "text is not UTF-8",                                                                                                          21, "accepted;close:1007:text is not UTF-8:EBADMSG;"},
+    {"UTF-8 over two fragments",        "\x01\x81\0\0\0\0\xc3\x80\x81\0\0\0\0\xa9\x88\x80\0\0\0\0",      20,
+     "\x88\x00",                                                                                                                   2,  "accepted;t:\xc3\xa9;close:1005::0;"            },
+    {"close with reason",
+     "\x88\x85\0\0\0\0\x0f\xa1"
+     "bye",                                                                                              11,
+     "\x88\x05\x0f\xa1"
+     "bye",                                                                                                                        7,  "accepted;close:4001:bye:0;"                    },
+    {"close code that may not be sent", "\x88\x82\0\0\0\0\x03\xee",                                      8,
+     "\x88\x11\x03\xea"
+     "bad close frame",                                                                                                            19, "accepted;close:1002:bad close frame:EPROTO;"   },
+    {"close of one byte",               "\x88\x81\0\0\0\0x",                                             7,
+     "\x88\x11\x03\xea"
+     "bad close frame",                                                                                                            19, "accepted;close:1002:bad close frame:EPROTO;"   },
+    {"ping and close",                  "\x89\x82\0\0\0\0hi\x88\x80\0\0\0\0",                            14, "\x8a\x02hi\x88\x00", 6,
+     "accepted;close:1005::0;"                                                                                                                                                         },
+    {"too long",                        "\x82\xff\0\0\0\x10\0\0\0\0\0\0\0\0aaaaaaaaaaa\x88\x80\0\0\0\0", 31,
+     "\x88\x11\x03\xf1"
+     "message too big",                                                                                                            19, "accepted;close:1009:message too big:EMSGSIZE;" },
+};
+
+static void run_script(struct fixture *f, const struct frames_case *c, size_t chunk)
+{
+    struct script s = {.port = http_server_port(f->server), .chunk = chunk};
+    struct buf send = BUF_INIT(1000);
+    const char *frames;
+    size_t size;
+
+    assert_int_equal(buf_append_str(&send, UPGRADE), 0);
+    assert_int_equal(buf_append(&send, c->frames, c->size), 0);
+    s.send = send.data;
+    s.send_size = send.size;
+    s.until_size = ANSWER_HEAD_SIZE + c->reply_size; /* the client hangs up then */
+    script_run(f->loop, &s);
+    run_until(&f->accepted, "close:");
+
+    frames = strstr(buf_str(&s.reply), "\r\n\r\n") + 4;
+    size = s.reply.size - (size_t)(frames - s.reply.data);
+    if (size != c->reply_size || memcmp(frames, c->reply, size) != 0)
+        fail_msg("%s: wrong answer (%zu bytes)", c->name, size);
+    if (!str_eq(buf_str(&f->accepted.log), c->log))
+        fail_msg("%s: %s", c->name, buf_str(&f->accepted.log));
+    buf_clear(&f->accepted.log);
+    buf_done(&s.reply);
+    buf_done(&send);
+}
+
 static void test_scripts(void **state)
 {
-    static const struct {
-        const char *name;
-        const char *frames;
-        size_t size;
-        const char *reply; /* frames behind the head of the 101 */
-        size_t reply_size;
-        const char *log;
-    } cases[] = {
-        {"unmasked",                        "\x81\x02hi",                                                    4,
-         "\x88\x14\x03\xea"
-         "frame without mask",                                                                                                         22, "accepted;close:1002:frame without mask:EPROTO;"},
-        {"garbage",                         "GET / HTTP/1.1\r\n\r\n",                                        18,
-         "\x88\x12\x03\xea"
-         "reserved bit set",                                                                                                           20, "accepted;close:1002:reserved bit set:EPROTO;"  },
-        {"invalid UTF-8",                   "\x81\x82\0\0\0\0\xc3\x28",                                      8,
-         "\x88\x13\x03\xef"
-         "text is not UTF-8",                                                                                                          21, "accepted;close:1007:text is not UTF-8:EBADMSG;"},
-        {"UTF-8 over two fragments",        "\x01\x81\0\0\0\0\xc3\x80\x81\0\0\0\0\xa9\x88\x80\0\0\0\0",      20,
-         "\x88\x00",                                                                                                                   2,  "accepted;t:\xc3\xa9;close:1005::0;"            },
-        {"close with reason",
-         "\x88\x85\0\0\0\0\x0f\xa1"
-         "bye",                                                                                              11,
-         "\x88\x05\x0f\xa1"
-         "bye",                                                                                                                        7,  "accepted;close:4001:bye:0;"                    },
-        {"close code that may not be sent", "\x88\x82\0\0\0\0\x03\xee",                                      8,
-         "\x88\x11\x03\xea"
-         "bad close frame",                                                                                                            19, "accepted;close:1002:bad close frame:EPROTO;"   },
-        {"close of one byte",               "\x88\x81\0\0\0\0x",                                             7,
-         "\x88\x11\x03\xea"
-         "bad close frame",                                                                                                            19, "accepted;close:1002:bad close frame:EPROTO;"   },
-        {"ping and close",                  "\x89\x82\0\0\0\0hi\x88\x80\0\0\0\0",                            14, "\x8a\x02hi\x88\x00", 6,
-         "accepted;close:1005::0;"                                                                                                                                                         },
-        {"too long",                        "\x82\xff\0\0\0\x10\0\0\0\0\0\0\0\0aaaaaaaaaaa\x88\x80\0\0\0\0", 31,
-         "\x88\x11\x03\xf1"
-         "message too big",                                                                                                            19, "accepted;close:1009:message too big:EMSGSIZE;" },
-    };
     struct fixture *f = *state;
 
     f->limits.max_message = 10;
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        for (size_t chunk = 0; chunk < 2; chunk++) {
-            struct script s = {.port = http_server_port(f->server), .chunk = chunk};
-            struct buf send = BUF_INIT(1000);
-            const char *frames;
-
-            assert_int_equal(buf_append_str(&send, UPGRADE), 0);
-            assert_int_equal(buf_append(&send, cases[i].frames, cases[i].size), 0);
-            s.send = send.data;
-            s.send_size = send.size;
-            /* The frames that end the talk from the server's side: the peer then hangs up. */
-            s.until_size = 129 + cases[i].reply_size;
-            script_run(f->loop, &s);
-            run_until(&f->accepted, "close:");
-            frames = strstr(buf_str(&s.reply), "\r\n\r\n") + 4;
-            if (s.reply.size - (size_t)(frames - s.reply.data) != cases[i].reply_size ||
-                memcmp(frames, cases[i].reply, cases[i].reply_size) != 0)
-                fail_msg("%s: wrong answer (%zu bytes)", cases[i].name,
-                         s.reply.size - (size_t)(frames - s.reply.data));
-            if (!str_eq(buf_str(&f->accepted.log), cases[i].log))
-                fail_msg("%s: %s", cases[i].name, buf_str(&f->accepted.log));
-            buf_clear(&f->accepted.log);
-            buf_done(&s.reply);
-            buf_done(&send);
-        }
+    for (size_t i = 0; i < ARRAY_LEN(scripts); i++) {
+        for (size_t chunk = 0; chunk < 2; chunk++)
+            run_script(f, &scripts[i], chunk);
     }
 }
 
