@@ -14,7 +14,8 @@
 
 /* The environment of the running test: "NAME=value NAME=value". */
 static const char *variables;
-static char folder[] = "/tmp/dockmon-config-XXXXXX";
+#define TEMPLATE "/tmp/dockmon-config-XXXXXX"
+static char folder[] = TEMPLATE;
 
 static char *env(const char *name)
 {
@@ -50,7 +51,7 @@ static int remove_folder(void **state)
     (void)unlink(file);
     (void)rmdir(inner);
     (void)rmdir(folder);
-    memcpy(folder + strlen(folder) - 6, "XXXXXX", 6);
+    str_copy(folder, sizeof(folder), TEMPLATE);
     return 0;
 }
 

@@ -81,10 +81,11 @@ static void test_resolve(void **state)
         const json_t *c = NULL;
 
         assert_int_equal(containers_resolve(list, cases[i].ref, &c, &err), cases[i].code);
-        if (cases[i].code == 0)
+        if (cases[i].code == 0) {
             assert_true(str_starts_with(container_text(c, "id"), cases[i].found));
-        else
+        } else {
             assert_string_equal(err.msg, cases[i].found);
+        }
     }
 }
 
@@ -95,9 +96,10 @@ static void test_many_candidates_are_cut(void **state)
     struct error err = ERROR_INIT;
 
     (void)state;
-    for (int i = 0; i < 20; i++)
+    for (int i = 0; i < 20; i++) {
         (void)json_array_append_new(
             list, json_pack("{s:s, s:s, s:s}", "id", "aa", "name", "web", "host_name", "h"));
+    }
     assert_int_equal(containers_resolve(list, "web", &c, &err), -EEXIST);
     assert_non_null(strstr(err.msg, " and 12 more;"));
 }
@@ -152,10 +154,11 @@ static void test_select(void **state)
             items[words.n++] = strsep(&rest, " ");
         assert_int_equal(ps_filters_parse(&words, &s.filters, NULL), 0);
         chosen = ps_select(list, &s);
-        for (size_t k = 0; k < json_array_size(chosen); k++)
+        for (size_t k = 0; k < json_array_size(chosen); k++) {
             assert_int_equal(buf_printf(&names, "%s%s", k ? " " : "",
                                         container_text(json_array_get(chosen, k), "name")),
                              0);
+        }
         assert_string_equal(buf_str(&names), cases[i].expected);
         buf_done(&names);
     }

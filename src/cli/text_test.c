@@ -158,10 +158,11 @@ static void test_parse_time(void **state)
         int r = text_parse_time(cases[i].text, NOW_MS, &got, &err);
 
         assert_int_equal(r, cases[i].expected ? 0 : -EINVAL);
-        if (cases[i].expected)
+        if (cases[i].expected) {
             assert_string_equal(got, cases[i].expected);
-        else
+        } else {
             assert_non_null(strstr(err.msg, "is no time"));
+        }
     }
 }
 

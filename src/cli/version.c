@@ -39,6 +39,7 @@ const struct verb verb_version = {
     .name = "version",
     .usage = "[OPTIONS]",
     .summary = "Show the versions of this program and of the server",
+    .examples = "  dockmon version --json\n",
     .flags = flags,
     .n_flags = ARRAY_LEN(flags),
     .options_size = sizeof(struct version_options),

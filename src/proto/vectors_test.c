@@ -10,6 +10,7 @@
 #include "proto/command.h"
 #include "proto/container.h"
 #include "proto/container_event.h"
+#include "proto/envelope.h"
 #include "proto/inventory.h"
 #include "proto/json_text.h"
 #include "proto/notice.h"
@@ -80,6 +81,16 @@ static int describe_heartbeat(const json_t *message, json_t **ret, struct error 
     (void)message;
     (void)err;
     *ret = msg_heartbeat_encode();
+    return 0;
+}
+
+/* What any message is told apart by, also those that have no decoder yet. */
+static int describe_envelope(const json_t *message, json_t **ret, struct error *err)
+{
+    (void)err;
+    *ret = json_pack("{s:s, s:s, s:b, s:b}", "type", envelope_type(message), "event",
+                     envelope_event_name(message), "is_reply", envelope_is_reply(message),
+                     "has_payload", envelope_payload(message) != NULL);
     return 0;
 }
 
@@ -174,6 +185,7 @@ static const struct folder {
     {"container_event",     describe_container_event   },
     {"container_operation", describe_command           },
     {"container_stats",     describe_container_stats   },
+    {"envelope",            describe_envelope          },
     {"error",               describe_error             },
     {"heartbeat",           describe_heartbeat         },
     {"inventory_delta",     describe_inventory_delta   },
