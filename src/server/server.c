@@ -32,14 +32,30 @@ struct server {
     struct feed *feed;
     struct api *api;
     struct http_server *http;
+    bool is_stopping;
 };
+
+/* Agents are told that the server goes, so that they take it for what it is and come back. */
+static void on_stopped(void *owner)
+{
+    const struct server *s = owner;
+
+    loop_stop(s->loop);
+}
 
 static void on_signal(void *owner, int number)
 {
     struct server *s = owner;
 
     log_info(NULL, "%s received, stopping", number == SIGINT ? "SIGINT" : "SIGTERM");
-    loop_stop(s->loop);
+    if (s->is_stopping || !s->sessions) { /* a second signal does not wait for goodbyes */
+        loop_stop(s->loop);
+        return;
+    }
+    s->is_stopping = true;
+    feed_stop(s->feed);
+    sessions_stop(s->sessions, on_stopped,
+                  s); /* pending commands fail, their API calls are answered */
 }
 
 static void load_host(void *arg, const struct host *row)
@@ -207,8 +223,6 @@ void server_free(struct server *s)
 {
     if (!s)
         return;
-    if (s->sessions)
-        sessions_stop(s->sessions); /* fails pending commands, so their API calls are answered */
     feed_free(TAKE_PTR(s->feed)); /* what is still stored below is not shown any more */
     if (s->http)
         http_server_close(s->http);

@@ -159,6 +159,8 @@ static void on_identity(void *owner, int code, const struct identity *who)
         client_free(c); /* c is gone now */
         return;
     }
+    if (c->state == CLIENT_CLOSING)
+        return;
     if (code < 0) {
         client_refuse(c, WS_CLOSE_POLICY,
                       code == -ENOKEY ? "Invalid or expired session" : "Server busy");
@@ -281,6 +283,16 @@ struct feed *feed_new(const struct feed_options *o)
     f->o = *o;
     list_init(&f->clients);
     return f;
+}
+
+void feed_stop(struct feed *f)
+{
+    for (struct list *l = f->clients.next; l != &f->clients; l = l->next) {
+        struct client *c = CONTAINER_OF(l, struct client, link);
+
+        if (c->state != CLIENT_CLOSING && !c->is_gone)
+            client_refuse(c, WS_CLOSE_GOING_AWAY, "Server is stopping");
+    }
 }
 
 void feed_free(struct feed *f)

@@ -23,7 +23,8 @@ struct feed_options {
 };
 
 struct feed *feed_new(const struct feed_options *o);
-void feed_free(struct feed *f); /* closes all clients */
+void feed_stop(struct feed *f); /* says goodbye to all clients (1001) */
+void feed_free(struct feed *f); /* drops those that are still there */
 
 /* Fills the accept options for an upgrade of /ws; the credentials are copied from the request. */
 void feed_accept(struct feed *f, const struct http_request *r, struct ws_accept *ret);
