@@ -40,9 +40,9 @@ struct command_request {
 typedef int (*command_send_fn)(void *owner, const char *agent_id, const char *text, size_t size);
 
 struct commands *commands_new(struct loop *loop, command_send_fn send, void *owner);
-void commands_free(struct commands *c); /* fails what is pending */
-void command_start(struct commands *c, struct command_request *request);
+void commands_free(struct commands *cs); /* fails what is pending */
+void command_start(struct commands *cs, struct command_request *q);
 
 /* A message that is a reply. False: nobody waits for it (unknown id, late, or from the wrong agent). */
-bool commands_on_reply(struct commands *c, const char *agent_id, const json_t *message);
-void commands_fail_agent(struct commands *c, const char *agent_id, const char *why);
+bool commands_on_reply(struct commands *cs, const char *agent_id, const json_t *message);
+void commands_fail_agent(struct commands *cs, const char *agent_id, const char *why);

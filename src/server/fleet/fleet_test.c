@@ -17,12 +17,18 @@
 #define ID_B "aaaaaaaaaaaa1111111111111111111111111111111111111111111111111111"
 #define ID_C "cafe000000000000000000000000000000000000000000000000000000000000"
 
-static struct fleet_host *put(struct fleet *f, char *id, char *name, char *agent_id)
+static struct fleet_host *put(struct fleet *f,
+                              const char *id,
+                              const char *name,
+                              const char *agent_id)
 {
-    struct host row = {.id = id, .name = name, .engine_id = (char[]){"E"}};
-    struct agent agent = {.id = agent_id, .host_id = id};
+    struct host row = {.id = xstrdup(id), .name = xstrdup(name), .engine_id = xstrdup("E")};
+    struct agent agent = {.id = xstrdup(agent_id), .host_id = xstrdup(id)};
+    struct fleet_host *h = fleet_put_host(f, &row, agent_id ? &agent : NULL);
 
-    return fleet_put_host(f, &row, agent_id ? &agent : NULL);
+    host_done(&row);
+    agent_done(&agent);
+    return h;
 }
 
 static int setup(void **state)
@@ -39,9 +45,7 @@ static int teardown(void **state)
 
 static struct fleet_host *one_host(void **state)
 {
-    char id[] = "h1", name[] = "web", agent[] = "a1";
-
-    return put(*state, id, name, agent);
+    return put(*state, "h1", "web", "a1");
 }
 
 static json_t *element(const char *id, const char *name, const char *state)
@@ -69,8 +73,7 @@ static const char *name_of(const struct fleet_host *h, const char *ref)
 static void test_hosts(void **state)
 {
     struct fleet *f = *state;
-    char id[] = "h1", name[] = "web", renamed[] = "web2", agent[] = "a1", agent2[] = "a2";
-    struct fleet_host *h = put(f, id, name, NULL);
+    struct fleet_host *h = put(f, "h1", "web", NULL);
 
     assert_ptr_equal(fleet_find_host(f, "h1"), h);
     assert_null(fleet_find_agent(f, "a1"));
@@ -79,13 +82,13 @@ static void test_hosts(void **state)
     snapshot(h, json_pack("[o]", element(ID_A, "/x", "running")), 5);
     fleet_set_online(f, h, true, 9);
     assert_int_equal(h->seen_at_ms, 9);
-    assert_ptr_equal(put(f, id, renamed, agent), h);
+    assert_ptr_equal(put(f, "h1", "web2", "a1"), h);
     assert_true(h->is_online);
     assert_int_equal(h->containers.size, 1);
     assert_string_equal(h->row.name, "web2");
     assert_ptr_equal(fleet_find_agent(f, "a1"), h);
 
-    assert_ptr_equal(put(f, id, renamed, agent2), h);
+    assert_ptr_equal(put(f, "h1", "web2", "a2"), h);
     assert_null(fleet_find_agent(f, "a1"));
     assert_ptr_equal(fleet_find_agent(f, "a2"), h);
 

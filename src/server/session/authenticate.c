@@ -169,8 +169,9 @@ void session_authenticate(struct session *se, const char *data, size_t size, boo
 
     r = msg_register_decode(v, &m, &err);
     json_decref(v);
-    if (r < 0)
+    if (r < 0) {
         refuse_logged(se, err.msg);
-    else
+    } else {
         start_job(se, &m);
+    }
 }

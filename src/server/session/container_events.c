@@ -70,9 +70,10 @@ static json_t *make_details(const struct msg_container_event *m)
     for (size_t i = 0; i < ARRAY_LEN(kept_attributes); i++) {
         const char *value = attribute(m, kept_attributes[i]);
 
-        if (value)
+        if (value) {
             json_text_set(d, kept_attributes[i],
                           json_text_string(value, strnlen(value, NAME_BYTES)));
+        }
     }
     return d;
 }
@@ -130,7 +131,7 @@ static void refine_rename(const struct msg_container_event *m, struct event *e)
 
     if (old && *old == '/')
         old++;
-    if (!str_is_empty(old) && strlen(old) <= NAME_BYTES) {
+    if (old && *old && strlen(old) <= NAME_BYTES) {
         set_text(&e->title, xasprintf("Container %s was renamed to %s", old, e->container_name));
     }
 }
@@ -140,14 +141,15 @@ static void refine(const struct msg_container_event *m,
                    struct event *e,
                    json_t *details)
 {
-    if (str_eq(a->engine, "die"))
+    if (str_eq(a->engine, "die")) {
         refine_die(m, e, details);
-    else if (str_eq(a->engine, "kill"))
+    } else if (str_eq(a->engine, "kill")) {
         refine_kill(m, e);
-    else if (str_eq(a->engine, "rename"))
+    } else if (str_eq(a->engine, "rename")) {
         refine_rename(m, e);
-    else if (str_eq(a->engine, "health_status"))
+    } else if (str_eq(a->engine, "health_status")) {
         refine_health(m, e, details);
+    }
 }
 
 static int64_t event_time_ms(const struct msg_container_event *m, int64_t now_ms)

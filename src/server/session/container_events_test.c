@@ -139,10 +139,11 @@ static void test_times(void **state)
         assert_true(make(*state, times[i].fields, &e));
         assert_int_equal(e.at_ms, times[i].at_ms);
         assert_int_equal(e.engine_ns, times[i].engine_ns);
-        if (times[i].engine_ns)
+        if (times[i].engine_ns) {
             assert_string_equal(e.dedup_key, "h1/" ID "/start/1700000000123456789");
-        else
+        } else {
             assert_null(e.dedup_key);
+        }
     }
 }
 

@@ -50,7 +50,8 @@ void host_event_add(struct ingest *in,
     e.message = xstrdup(kinds[kind].message ? kinds[kind].message : e.title);
     json_decref(details);
 
-    if (ingest_event(in, &e) < 0)
+    if (ingest_event(in, &e) < 0) {
         log_warn(LOG_FIELDS("host", h->row.id), "event %s is lost: the store is too slow",
                  kinds[kind].type);
+    }
 }

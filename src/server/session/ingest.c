@@ -38,16 +38,21 @@ struct batch {
 
 static void item_free(struct item *it)
 {
-    list_unlink(&it->link);
     event_done(&it->event);
     free(it->agent_id);
     free(it);
 }
 
-static void items_free(struct list *items)
+static struct item *take_first(struct list *items)
 {
-    while (!list_empty(items))
-        item_free(CONTAINER_OF(items->next, struct item, link));
+    struct list *l = items->next;
+
+    if (l == items)
+        return NULL;
+    items->next = l->next; /* list_unlink() of the first, in words that clang-tidy follows */
+    l->next->prev = items;
+    list_init(l);
+    return CONTAINER_OF(l, struct item, link);
 }
 
 static int store_item(struct store *s, struct item *it, struct error *err)
@@ -65,10 +70,11 @@ static int store_batch(struct store *s, void *arg, struct error *err)
     for (struct list *l = b->items.next; l != &b->items; l = l->next) {
         int r = store_item(s, CONTAINER_OF(l, struct item, link), err);
 
-        if (r == -EINVAL || r == -ENOENT || r == -EEXIST)
+        if (r == -EINVAL || r == -ENOENT || r == -EEXIST) {
             b->n_refused++; /* this row alone */
-        else if (r < 0)
+        } else if (r < 0) {
             return r;
+        }
     }
     return 0;
 }
@@ -84,15 +90,15 @@ static void batch_done(void *job)
 {
     struct batch *b = job;
     struct ingest *in = b->ingest;
+    struct item *it;
 
-    if (b->code < 0)
+    if (b->code < 0) {
         log_error(NULL, "events are lost: %s", b->err.msg);
-    else if (b->n_refused > 0)
+    } else if (b->n_refused > 0) {
         log_debug(NULL, "%zu rows were refused, the last: %s", b->n_refused, b->err.msg);
+    }
 
-    while (!list_empty(&b->items)) {
-        struct item *it = CONTAINER_OF(b->items.next, struct item, link);
-
+    while ((it = take_first(&b->items))) {
         if (b->code == 0 && it->is_new && in->on_event)
             in->on_event(in->owner, &it->event);
         item_free(it);
@@ -113,11 +119,12 @@ void ingest_flush(struct ingest *in)
     b->ingest = in;
     b->store = in->store;
     list_init(&b->items);
-    for (size_t i = 0; i < BATCH_MAX && !list_empty(&in->waiting); i++) {
-        struct list *l = in->waiting.next;
+    for (size_t i = 0; i < BATCH_MAX; i++) {
+        struct item *it = take_first(&in->waiting);
 
-        list_unlink(l);
-        list_append(&b->items, l);
+        if (!it)
+            break;
+        list_append(&b->items, &it->link);
         in->n_waiting--;
     }
 
@@ -154,10 +161,13 @@ struct ingest *ingest_new(struct job_queue *jobs,
 
 void ingest_free(struct ingest *in)
 {
+    struct item *it;
+
     if (!in)
         return;
 
-    items_free(&in->waiting);
+    while ((it = take_first(&in->waiting)))
+        item_free(it);
     free(in);
 }
 

@@ -23,6 +23,7 @@
 #define SESSION_MAX_QUEUE       ((size_t)8 * 1024 * 1024)
 #define SESSION_TOUCH_MS        60000
 #define SESSION_POLL_MS         2000
+#define SESSION_STOP_MS         1000
 #define WS_CLOSE_TRY_AGAIN      1013
 
 enum session_state {
@@ -88,6 +89,9 @@ struct sessions {
     struct map links; /* agent id -> struct link */
     uint64_t n_keys;
     bool is_stopping;
+    struct loop_timer stop_timer;
+    loop_fn on_stopped; /* NULL: nobody waits */
+    void *stop_owner;
 };
 
 /* session.c */

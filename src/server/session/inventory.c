@@ -23,18 +23,20 @@ static void apply_delta(struct fleet_host *h, const json_t *payload)
 {
     _cleanup_(msg_inventory_delta_done) struct msg_inventory_delta d = {0};
 
-    if (msg_inventory_delta_decode(payload, &d, NULL) == 0)
+    if (msg_inventory_delta_decode(payload, &d, NULL) == 0) {
         (void)fleet_apply_delta(h, d.containers, &d.removed,
                                 time_utc_ms()); /* skipped ones stay as they were */
+    }
 }
 
 static void complain(struct session *se, const char *what)
 {
     unsigned n;
 
-    if (complaint_is_due(&se->complaint, &n))
+    if (complaint_is_due(&se->complaint, &n)) {
         log_warn(LOG_FIELDS("agent", se->agent_id, "host", se->host_id),
                  "inventory: %s (%u more messages like this)", what, n);
+    }
 }
 
 static int add_part(struct session *se, const struct msg_inventory_snapshot *p, size_t size)

@@ -66,15 +66,17 @@ struct chosen {
 
 static int check_source(const struct host *source, const struct agent *agent, struct error *err)
 {
-    if (source->connection != HOST_REMOTE)
+    if (source->connection != HOST_REMOTE) {
         return error_set(err, -EINVAL,
                          "Only hosts connected over TCP or mTLS can be migrated to an agent");
+    }
     if (!source->is_active)
         return error_set(err, -EINVAL, "Host '%s' has been migrated already", source->name);
-    if (!str_eq(source->engine_id, agent->engine_id))
+    if (!str_eq(source->engine_id, agent->engine_id)) {
         return error_set(err, -EINVAL,
                          "Host '%s' is another Docker engine than the agent's (engine_id mismatch)",
                          source->name);
+    }
     return 0;
 }
 

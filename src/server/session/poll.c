@@ -84,10 +84,11 @@ static void on_list(void *owner, const struct command_result *r)
         se->poll.n_failures = 0;
     } else {
         se->poll.n_failures++;
-        if (complaint_is_due(&se->complaint, &n_suppressed))
+        if (complaint_is_due(&se->complaint, &n_suppressed)) {
             log_warn(LOG_FIELDS("agent", se->agent_id, "host", se->host_id),
                      "the container list did not come: %s",
                      r->code < 0 ? r->message : "it is not an array");
+        }
     }
     wait_ms(se, se->poll.is_wanted ? 0 : next_delay_ms(se));
     se->poll.is_wanted = false;

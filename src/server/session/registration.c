@@ -194,10 +194,11 @@ static int reconnect(struct store *s, struct attempt *a, bool is_legacy, struct 
         replace(&out->host.name, name);
     host_describe(&out->host, a->m, a->now_ms);
     agent_describe(&out->agent, a->m, a->now_ms);
-    if (is_legacy)
+    if (is_legacy) {
         issue_secret(out, UNCONFIRMED_PREFIX);
-    else
+    } else {
         out->permanent_token = xstrdup(a->m->token);
+    }
 
     r = hosts_update(s, &out->host, err);
     if (r < 0)
@@ -309,11 +310,12 @@ static int insert_rows(struct store *s, const struct registration *out, struct e
 {
     int r = hosts_insert(s, &out->host, err);
 
-    if (r == -EEXIST)
+    if (r == -EEXIST) {
         return error_set(
             err, -EACCES,
             "A host named '%.255s' already exists in DockMon. Set AGENT_NAME to a unique value and retry.",
             out->host.name);
+    }
     if (r < 0)
         return error_wrap(err, r, "insert host");
 

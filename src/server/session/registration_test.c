@@ -235,6 +235,8 @@ static void test_local_host(void **state)
         "{\"hostname\":\"web\",\"force_unique_registration\":true,\"hostname_source\":\"agent_name\"}",
         "not supported for local");
     assert_int_equal(n_hosts(s), 1);
+    assert_false(hosts_name_taken(s, "here", local));
+    assert_false(hosts_name_taken(s, "web", NULL));
 }
 
 static void test_reconnect(void **state)
@@ -406,6 +408,8 @@ static void test_several_candidates(void **state)
     join_ok(s, token, "E1", "{\"hostname\":\"web\"}", &r);
     assert_null(r.migrated_id);
     assert_int_equal(json_array_size(r.candidates), 2);
+    assert_string_equal(
+        json_string_value(json_object_get(json_array_get(r.candidates, 0), "host_id")), one);
     assert_string_equal(r.host.name, "web");
 
     assert_int_equal(migration_run(s, "nobody", two, &m, &err), -ENOENT);

@@ -226,10 +226,11 @@ void session_register(struct session *se, const struct registration *r)
     if (r->candidates)
         fleet_set_candidates(h, r->candidates);
     fleet_set_online(s->o.fleet, h, true, time_utc_ms());
-    if (old)
+    if (old) {
         supersede(old, se, l);
-    else
+    } else {
         announce(se, r);
+    }
     sessions_notify_host(s, h);
     if (!se->can_inventory)
         session_poll_start(se);
@@ -267,13 +268,23 @@ static void on_pong(void *owner)
         session_touch(se);
 }
 
+static void on_stop_timer(struct loop_timer *t)
+{
+    struct sessions *s = CONTAINER_OF(t, struct sessions, stop_timer);
+
+    TAKE_PTR(s->on_stopped)(s->stop_owner);
+}
+
 static void on_close(void *owner, const struct ws_close *why)
 {
     struct session *se = owner;
+    struct sessions *s = se->owner;
 
     if (se->state == SESSION_ACTIVE)
         session_unregister(se, why->code, why->reason);
     session_free(se);
+    if (s->on_stopped && s->live.size == 0)
+        loop_timer_start(s->o.loop, &s->stop_timer, 0, on_stop_timer);
 }
 
 static void on_auth_timeout(struct loop_timer *t)
@@ -294,10 +305,11 @@ static void *on_accept(void *owner, struct ws *ws, void *context _unused_)
     se->peer = xstrdup(ws_peer_address(ws));
     (void)snprintf(se->key, sizeof(se->key), "%" PRIu64, ++s->n_keys);
     (void)map_put(&s->live, se->key, se); /* keys are never used twice */
-    if (s->is_stopping)
+    if (s->is_stopping) {
         session_close(se, WS_CLOSE_GOING_AWAY, "Server is stopping");
-    else
+    } else {
         loop_timer_start(s->o.loop, &se->auth_timer, SESSION_AUTH_TIMEOUT_MS, on_auth_timeout);
+    }
     return se;
 }
 
@@ -341,11 +353,19 @@ struct sessions *sessions_new(const struct sessions_options *o)
     return s;
 }
 
-void sessions_stop(struct sessions *s)
+void sessions_stop(struct sessions *s, loop_fn done, void *owner)
 {
     s->is_stopping = true;
-    map_foreach(&s->live, e)
+    map_foreach(&s->live, e) {
         session_close(e->value, WS_CLOSE_GOING_AWAY, "Server is stopping");
+    }
+    if (!done)
+        return;
+
+    s->on_stopped = done;
+    s->stop_owner = owner;
+    loop_timer_start(s->o.loop, &s->stop_timer, s->live.size > 0 ? SESSION_STOP_MS : 0,
+                     on_stop_timer);
 }
 
 static void drop_sockets(struct sessions *s)
@@ -363,7 +383,8 @@ void sessions_free(struct sessions *s)
     if (!s)
         return;
 
-    sessions_stop(s);
+    sessions_stop(s, NULL, NULL);
+    loop_timer_stop(&s->stop_timer);
     drop_sockets(s);
     job_queue_drain(s->o.store_jobs); /* registrations and events on their way end in this object */
     drop_sockets(s);                  /* who dialled meanwhile */

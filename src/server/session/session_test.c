@@ -571,10 +571,11 @@ static void test_container_events(void **state)
     assert_int_equal(since, INT64_C(1700000000123456789));
 
     /* Without a time in ns (Go agents) two are two. */
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2; i++) {
         send_event(ws, "container_event",
                    json_pack("{s:s, s:s, s:s}", "container_id", ID_A, "action", "restart",
                              "timestamp", "2026-01-01T00:00:00+01:00"));
+    }
     send_event(ws, "container_event",
                json_pack("{s:s, s:s}", "container_id", ID_A, "action", "exec_start: sh"));
     send_event(ws, "container_event", json_pack("{s:i}", "container_id", 1));
@@ -660,10 +661,11 @@ static void test_odd_messages(void **state)
         assert_int_equal(ws->close_code, 0);
     }
     for (size_t i = 0; i <= ARRAY_LEN(fatal); i++) {
-        if (i < ARRAY_LEN(fatal))
+        if (i < ARRAY_LEN(fatal)) {
             fake_ws_receive(ws, fatal[i]);
-        else
+        } else {
             ws->handler->on_message(ws->owner, "\x81", 1, true);
+        }
         assert_int_equal(ws->close_code, 1008);
         assert_string_not_equal(ws->close_reason, "");
         assert_false(fleet_find_host(f->fleet, j.host_id)->is_online);
@@ -747,15 +749,37 @@ static void test_seen(void **state)
     assert_true(a.last_seen_at_ms > 1);
 }
 
+static void on_stopped(void *owner)
+{
+    ++*(unsigned *)owner;
+}
+
+static void test_stop_when_all_have_gone(void **state)
+{
+    struct fixture *f = *state;
+    unsigned n_stopped = 0;
+    struct joined j;
+    struct ws *ws = join(f, "own", true, &j);
+
+    sessions_stop(f->sessions, on_stopped, &n_stopped);
+    fake_advance(10);
+    assert_int_equal(n_stopped, 0);
+    fake_ws_end(ws, 1001);
+    assert_int_equal(n_stopped, 0);
+    fake_advance(0);
+    assert_int_equal(n_stopped, 1);
+}
+
 static void test_stop(void **state)
 {
+    unsigned n_stopped = 0;
     struct fixture *f = *state;
     struct joined j;
     struct ws *ws = join(f, "own", true, &j), *late;
     struct outcome o = {0};
 
     start_command(f, j.agent_id, &o);
-    sessions_stop(f->sessions);
+    sessions_stop(f->sessions, on_stopped, &n_stopped);
     assert_int_equal(ws->close_code, 1001);
     assert_int_equal(o.code, -ENOTCONN);
     late = dial(f, "192.0.2.9");
@@ -763,6 +787,12 @@ static void test_stop(void **state)
     run_jobs(f);
     assert_int_equal(stored(f, "host_disconnected"), 0);
     fake_ws_end(ws, 1001);
+    fake_advance(999);
+    assert_int_equal(n_stopped, 0); /* `late` says nothing */
+    fake_advance(1);
+    assert_int_equal(n_stopped, 1);
+    fake_advance(5000);
+    assert_int_equal(n_stopped, 1);
     /* `late` is still open: sessions_free() takes it down. */
 }
 
@@ -808,6 +838,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_deleted_under_its_feet, setup, teardown),
         cmocka_unit_test_setup_teardown(test_seen, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stop, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_stop_when_all_have_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_migration_in_fleet, setup, teardown),
     };
 
