@@ -11,6 +11,7 @@
 #include "server/store/identities.h"
 #include "server/store/secret.h"
 #include "server/store/tokens.h"
+#include "server/store/user_sessions.h"
 #include "server/store/users.h"
 
 #include <errno.h>
@@ -132,17 +133,25 @@ static void a_password_is_reset(void **state)
 {
     struct fixture *f = *state;
     _cleanup_free_ char *file = fixture_path(f, FIRST_USER_FILE);
+    struct identity_row who = {0};
     struct user user = {0};
+    char session[] = "s1";
     struct outcome o;
     char *password;
 
     assert_int_equal(first_user_ensure(f->store, f->dir, NULL), 0);
+    assert_int_equal(
+        user_sessions_insert(
+            f->store,
+            &(struct user_session){.id_hash = session, .user_id = 1, .expires_at_ms = 100}, NULL),
+        0);
     RUN(&o, f->dir, "user", "reset-password", "admin");
     password = secret_of(&o);
     assert_int_equal(users_get_by_name(f->store, "admin", &user, NULL), 0);
     assert_true(password_verify(password, user.password_hash));
     assert_true(user.must_change_password);
     user_done(&user);
+    assert_int_equal(identities_get_by_session(f->store, session, 1, &who, NULL), -ENOENT);
     assert_int_equal(access(file, F_OK), -1); /* what it says is no longer true */
 
     RUN(&o, f->dir, "user", "reset-password", "nobody");

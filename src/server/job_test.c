@@ -158,6 +158,18 @@ static void deferred_calls_come_later_and_are_never_refused(void **state)
     assert_int_equal(atomic_load(&s->n_worked), 0);
 }
 
+static void an_idle_queue_needs_no_room_to_wait(void **state)
+{
+    struct shared *s = *state;
+    struct test_job job = {.shared = s, .letter = 'i'};
+
+    s->queue = job_queue_new(&s->loop, 1, 0);
+    assert_int_equal(job_submit(s->queue, &job, work, done), 0);
+    assert_int_equal(job_submit(s->queue, &job, work, done), -ENOBUFS);
+    job_queue_drain(s->queue);
+    assert_string_equal(buf_str(&s->log), "i");
+}
+
 static void submit_again(void *arg)
 {
     struct test_job *job = arg;
@@ -189,6 +201,7 @@ int main(void)
         TEST(one_at_a_time_keeps_the_order),
         TEST(no_more_than_allowed_run_side_by_side),
         TEST(a_full_queue_refuses),
+        TEST(an_idle_queue_needs_no_room_to_wait),
         TEST(deferred_calls_come_later_and_are_never_refused),
         TEST(done_may_submit_and_goes_to_the_end),
     };

@@ -28,7 +28,7 @@ struct auth_options {
     struct store *store;
     uint64_t session_lifetime_ms;      /* 24 h */
     const char *initial_password_file; /* removed with the first change of that password; or NULL */
-    unsigned login_attempts;           /* per minute, by peer and by user; 0: 10 */
+    unsigned login_attempts;           /* that fail, per minute, by peer and by user; 0: 10 */
     uint64_t (*clock_ms)(void);        /* NULL: time_monotonic_ms */
     int64_t (*utc_ms)(void);           /* NULL: time_utc_ms */
 };

@@ -160,7 +160,7 @@ static void on_login(void *owner, const struct auth_login_result *r)
     str_copy(b->session_id, sizeof(b->session_id), r->session_id ? r->session_id : "");
 }
 
-static int login_from(struct bench *b, const char *peer, const char *name, const char *password)
+static int log_in_from(struct bench *b, const char *peer, const char *name, const char *password)
 {
     b->n_done = 0;
     auth_login(b->auth, peer, name, password, on_login, b);
@@ -173,7 +173,7 @@ static int login_from(struct bench *b, const char *peer, const char *name, const
 
 static int log_in(struct bench *b, const char *name, const char *password)
 {
-    return login_from(b, "127.0.0.1", name, password);
+    return log_in_from(b, "127.0.0.1", name, password);
 }
 
 static void on_code(void *owner, int code, const struct error *err)
@@ -262,16 +262,16 @@ static void ten_attempts_a_minute(void **state)
         char peer[16];
 
         (void)snprintf(peer, sizeof(peer), "10.0.0.%d", i);
-        assert_int_equal(login_from(b, peer, "admin", "wrong"), -ENOKEY);
+        assert_int_equal(log_in_from(b, peer, "admin", "wrong"), -ENOKEY);
         test_clock_ms += 1000;
     }
-    assert_int_equal(login_from(b, "10.0.0.99", "admin", PASSWORD), -EAGAIN);
+    assert_int_equal(log_in_from(b, "10.0.0.99", "admin", PASSWORD), -EAGAIN);
     assert_int_equal(b->retry_after_s, 50);
     test_clock_ms += 49500;
-    assert_int_equal(login_from(b, "10.0.0.99", "admin", PASSWORD), -EAGAIN);
+    assert_int_equal(log_in_from(b, "10.0.0.99", "admin", PASSWORD), -EAGAIN);
     assert_int_equal(b->retry_after_s, 1);
     test_clock_ms += 500;
-    assert_int_equal(login_from(b, "10.0.0.99", "admin", PASSWORD), 0);
+    assert_int_equal(log_in_from(b, "10.0.0.99", "admin", PASSWORD), 0);
 }
 
 static void a_peer_cannot_try_one_user_after_another(void **state)
@@ -284,11 +284,28 @@ static void a_peer_cannot_try_one_user_after_another(void **state)
     long_name[sizeof(long_name) - 1] = '\0';
     for (int i = 0; i < 10; i++) {
         long_name[0] = (char)('a' + i);
-        assert_int_equal(login_from(b, "10.0.0.1", long_name, "x"), -ENOKEY);
+        assert_int_equal(log_in_from(b, "10.0.0.1", long_name, "x"), -ENOKEY);
     }
-    assert_int_equal(login_from(b, "10.0.0.1", "admin", PASSWORD), -EAGAIN);
+    assert_int_equal(log_in_from(b, "10.0.0.1", "admin", PASSWORD), -EAGAIN);
     assert_int_equal(b->retry_after_s, 60);
-    assert_int_equal(login_from(b, "10.0.0.2", "admin", PASSWORD), 0);
+    assert_int_equal(log_in_from(b, "10.0.0.2", "admin", PASSWORD), 0);
+}
+
+static void right_logins_do_not_count(void **state)
+{
+    struct bench *b = *state;
+    struct auth_options o = options_of(b);
+
+    o.login_attempts = 2;
+    auth_free(b->auth);
+    b->auth = auth_new(&o);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(log_in(b, "admin", PASSWORD), 0);
+    assert_int_equal(log_in_from(b, "10.0.0.1", "admin", "wrong"), -ENOKEY);
+    assert_int_equal(log_in(b, "admin", PASSWORD), 0); /* and clear the user's count */
+    assert_int_equal(log_in_from(b, "10.0.0.1", "admin", "wrong"), -ENOKEY);
+    assert_int_equal(log_in_from(b, "10.0.0.2", "admin", "wrong"), -ENOKEY);
+    assert_int_equal(log_in_from(b, "10.0.0.3", "admin", "wrong"), -EAGAIN);
 }
 
 static void sessions_end_after_their_lifetime(void **state)
@@ -553,6 +570,7 @@ int main(void)
         BENCH(wrong_logins_are_refused_alike),
         BENCH(ten_attempts_a_minute),
         BENCH(a_peer_cannot_try_one_user_after_another),
+        BENCH(right_logins_do_not_count),
         BENCH(sessions_end_after_their_lifetime),
         BENCH(logout_ends_one_session_at_once),
         BENCH(a_check_under_way_does_not_undo_a_logout),

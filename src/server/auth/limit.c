@@ -94,6 +94,16 @@ int limit_take(struct limit *l, const char *key, uint64_t now_ms, uint64_t *ret_
     return 0;
 }
 
+void limit_undo(struct limit *l, const char *key)
+{
+    struct limit_entry *e = map_find(&l->by_key, key);
+
+    if (!e || e->n_hits == 0)
+        return;
+    e->n_hits--;
+    e->next = (e->next + l->max_hits - 1) % l->max_hits;
+}
+
 void limit_forget(struct limit *l, const char *key)
 {
     struct limit_entry *e = map_find(&l->by_key, key);

@@ -17,5 +17,6 @@ void limit_free(struct limit *l);
 /* 0 and counted, or -EAGAIN, not counted, with the time until the next is possible. */
 int limit_take(struct limit *l, const char *key, uint64_t now_ms, uint64_t *ret_wait_ms)
     _nodiscard_;
+void limit_undo(struct limit *l, const char *key); /* the last hit does not count */
 void limit_forget(struct limit *l, const char *key);
 size_t limit_size(const struct limit *l);

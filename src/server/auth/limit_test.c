@@ -44,6 +44,28 @@ static void hits_are_counted_in_a_sliding_window(void **state)
     limit_free(l);
 }
 
+static void what_is_undone_does_not_count(void **state)
+{
+    struct limit *l = limit_new(2, 1000, 10);
+    uint64_t wait_ms;
+
+    (void)state;
+    limit_undo(l, "k"); /* unknown */
+    for (uint64_t now = 0; now < 10; now++) {
+        assert_int_equal(limit_take(l, "k", now, &wait_ms), 0);
+        limit_undo(l, "k");
+        limit_undo(l, "k"); /* nothing left to undo */
+    }
+    assert_int_equal(limit_take(l, "k", 10, &wait_ms), 0);
+    assert_int_equal(limit_take(l, "k", 20, &wait_ms), 0);
+    assert_int_equal(limit_take(l, "k", 1010, &wait_ms), 0); /* over the one at 10 */
+    limit_undo(l, "k");
+    assert_int_equal(limit_take(l, "k", 1011, &wait_ms), 0);
+    assert_int_equal(limit_take(l, "k", 1012, &wait_ms), -EAGAIN);
+    assert_int_equal(wait_ms, 8); /* the one at 20 is next */
+    limit_free(l);
+}
+
 static void keys_are_apart(void **state)
 {
     struct limit *l = limit_new(1, 1000, 10);
@@ -83,6 +105,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hits_are_counted_in_a_sliding_window),
+        cmocka_unit_test(what_is_undone_does_not_count),
         cmocka_unit_test(keys_are_apart),
         cmocka_unit_test(the_table_is_bounded_and_forgets_the_idlest),
     };

@@ -50,7 +50,9 @@ static void login_finish(struct login *l)
     struct auth_login_result result = {.code = l->code, .retry_after_s = l->retry_after_s};
 
     if (l->code == 0) {
+        /* Failures count; who may log in may do so often. */
         limit_forget(l->flow.auth->by_user, l->name);
+        limit_undo(l->flow.auth->by_peer, l->peer);
         result.session_id = l->session_id;
         result.who.user_id = l->user.id;
         str_copy(result.who.name, sizeof(result.who.name), l->user.name);
