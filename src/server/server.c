@@ -224,8 +224,10 @@ void server_free(struct server *s)
     if (!s)
         return;
     feed_free(TAKE_PTR(s->feed)); /* what is still stored below is not shown any more */
-    if (s->http)
+    if (s->http) {
         http_server_close(s->http);
+        api_set_server(s->api, NULL); /* jobs that end below answer nobody */
+    }
     if (s->sessions)
         sessions_free(s->sessions);
     while (s->store_jobs && (job_queue_pending(s->store_jobs) || job_queue_pending(s->hash_jobs))) {

@@ -32,5 +32,5 @@ DEFINE_CLEANUP(struct api *, api_free);
 
 /* The functions for http_server_options; their owner is the api. */
 const struct http_handler *api_http_handler(void);
-/* The server that answers go to; set once, before the first request. */
+/* The server that answers go to: set before the first request, NULL when it has closed. */
 void api_set_server(struct api *a, struct http_server *http);
