@@ -499,10 +499,11 @@ static char *many_containers(void)
     struct buf b = BUF_INIT(64 << 20);
     int r = buf_append_char(&b, '[');
 
-    for (unsigned i = 0; r == 0 && i < MANY; i++)
+    for (unsigned i = 0; r == 0 && i < MANY; i++) {
         r = buf_printf(
             &b, "%s{\"Id\":\"%064x\",\"Names\":[\"/c%u\"],\"Labels\":{\"filler\":\"%0500u\"}}",
             i ? "," : "", i, i, i);
+    }
     if (r == 0)
         r = buf_append_char(&b, ']');
     assert_int_equal(r, 0);

@@ -71,12 +71,13 @@ static void answer(const struct connection *c, const struct fake_line *line)
     struct linger reset = {.l_onoff = 1};
     _cleanup_free_ char *text = NULL;
 
-    if (line->answer)
+    if (line->answer) {
         text = xstrdup(line->answer);
-    else
+    } else {
         text = xasprintf(
             "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
             strlen(line->body), line->body);
+    }
     if (line->how == FAKE_DRIP) {
         for (const char *p = text; *p; p++)
             send_all(c->fd, p, 1);
