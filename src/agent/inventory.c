@@ -51,6 +51,7 @@ struct inventory {
     uint64_t next;    /* event */
     unsigned round;
     bool wants_snapshot, wants_check;
+    bool is_failing; /* the last failure was logged */
     struct loop_timer due, check, retry;
 };
 
@@ -265,7 +266,9 @@ static void on_retry(struct loop_timer *t)
 /* The server's picture may be wrong now: only a snapshot mends that. */
 static void start_over(struct inventory *inv, const char *why)
 {
-    log_warn(NULL, "inventory: %s", why);
+    if (!inv->is_failing)
+        log_warn(NULL, "inventory: %s", why);
+    inv->is_failing = true;
     inv->wants_snapshot = true;
     loop_timer_start(engine_loop(inv->options.engine), &inv->retry, RETRY_MS, on_retry);
 }
@@ -422,6 +425,7 @@ void inventory_pump(struct inventory *inv)
 void inventory_resync(struct inventory *inv)
 {
     inv->wants_snapshot = true;
+    loop_timer_stop(&inv->retry); /* there is reason to believe that it works now */
     work_next(inv);
 }
 
