@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define MAX_BODY          ((size_t)1024 * 1024) /* unless the handler says otherwise */
-#define INPUT_MAX         ((size_t)128 * 1024)  /* a head and one read of lws behind it */
+#define INPUT_MAX         ((size_t)128 * 1024)  /* a head and one read behind it */
 #define ERROR_BODY_MAX    ((size_t)4096)
 #define RESPONSE_TIMEOUT  60000
 #define IDLE_TIMEOUT_MS   60000 /* between two requests */
@@ -192,9 +192,9 @@ static void on_timer(struct loop_timer *t)
 
 /* Upgrading */
 
-static bool write_now(struct http_conn *c, char *text, size_t size)
+static bool write_now(struct http_conn *c, const char *text, size_t size)
 {
-    return sock_write(&c->sock, (unsigned char *)text, size) == (ssize_t)size;
+    return sock_write(&c->sock, text, size) == (ssize_t)size;
 }
 
 static void upgrade(struct http_conn *c)
@@ -244,14 +244,12 @@ static void dispatch(struct http_conn *c)
 
 static void start_body(struct http_conn *c)
 {
-    char proceed[] = PROCEED;
-
     set_state(c, HTTP_CONN_BODY);
     buf_init(&c->body, (size_t)c->head->body_size);
     start_timer(c, c->site->head_timeout_ms);
     /* When it does not fit into an empty socket, the client goes on by itself after a while. */
     if (c->head->has_expect && !c->in.size)
-        (void)write_now(c, proceed, sizeof(proceed) - 1);
+        (void)write_now(c, PROCEED, strlen(PROCEED));
 }
 
 static void begin_request(struct http_conn *c)
@@ -265,7 +263,6 @@ static void begin_request(struct http_conn *c)
         .query = c->head->query,
         .body = "",
         .peer = c->peer,
-        .is_tls = sock_is_tls(&c->sock),
         .headers = c->head,
     };
     c->limits = (struct http_limits){.max_body = MAX_BODY};
@@ -416,7 +413,7 @@ static void on_writable(struct sock *s)
         budget -= (size_t)n;
         start_timer(c, STALL_TIMEOUT_MS);
     }
-    if (c->out_at < c->out_size || !sock_is_flushed(s)) {
+    if (c->out_at < c->out_size) {
         sock_want_write(s);
     } else {
         end_response(c);
@@ -430,18 +427,15 @@ static void on_closed(struct sock *s)
 
 static const struct sock_ops sock_ops = {on_data, on_writable, on_closed};
 
-void http_conn_open(struct http_site *site, struct lws_vhost *vhost, int fd)
+void http_conn_open(struct http_site *site, int fd)
 {
     struct http_conn *c = xcalloc(1, sizeof(*c));
 
     c->site = site;
-    list_init(&c->link);
     buf_init(&c->in, INPUT_MAX);
-    if (sock_adopt(&c->sock, vhost, fd, &sock_ops) < 0) {
-        http_conn_free(c);
-        return;
-    }
-    sock_address(&c->sock, c->peer);
+    sock_address(fd, c->peer);
+    sock_init(&c->sock, site->loop, fd, &sock_ops, &site->socks);
+    list_init(&c->link);
     list_append(&site->conns, &c->link);
     set_state(c, HTTP_CONN_HEAD); /* the first head has its deadline from the start */
     start_timer(c, site->head_timeout_ms);

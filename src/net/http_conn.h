@@ -33,6 +33,7 @@ struct http_site {
     const struct http_handler *handler;
     void *owner;
     uint64_t head_timeout_ms;
+    struct sock_group socks; /* of connections and of WebSocket peers that were connections */
     struct list conns;
     /* Requests that wait for a response, by slot; an id is serial << HTTP_SLOT_BITS | slot. */
     struct http_conn **slots;
@@ -42,7 +43,7 @@ struct http_site {
 
 #define HTTP_SLOT_BITS 20
 
-void http_conn_open(struct http_site *site, struct lws_vhost *vhost, int fd); /* takes fd */
+void http_conn_open(struct http_site *site, int fd); /* takes fd */
 void http_conn_free(struct http_conn *c);
 struct http_conn *http_conn_find(const struct http_site *site, uint64_t request_id);
 struct http_conn *http_conn_of_link(struct list *link);

@@ -18,19 +18,12 @@
 #define HEAD_TIMEOUT_MS   10000
 
 struct http_server {
-    struct sock_group group;
     struct http_site site;
     size_t max_connections;
-    struct lws_vhost *vhost; /* lives as long as the loop */
     int fd;
     uint16_t port;
     struct loop_io io;
     struct loop_timer backoff;
-};
-
-static const struct lws_protocols protocols[] = {
-    {SOCK_PROTOCOL, sock_callback, 0, 0, 0, NULL, 0},
-    {NULL,          NULL,          0, 0, 0, NULL, 0},
 };
 
 static void on_backoff_over(struct loop_timer *t)
@@ -57,12 +50,12 @@ static void on_acceptable(struct loop_io *io, uint32_t events)
             }
             return;
         }
-        if (s->group.n_open >= s->max_connections) {
+        if (s->site.socks.n_open >= s->max_connections) {
             close(fd);
             continue;
         }
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* only costs latency */
-        http_conn_open(&s->site, s->vhost, fd);
+        http_conn_open(&s->site, fd);
     }
 }
 
@@ -136,18 +129,6 @@ static int open_listener(struct http_server *s, const char *host, uint16_t port,
     return 0;
 }
 
-static int open_vhost(struct http_server *s, struct error *err)
-{
-    struct lws_context_creation_info info = {0};
-
-    info.port = CONTEXT_PORT_NO_LISTEN;
-    info.vhost_name = "http";
-    info.protocols = protocols;
-    info.user = &s->group;
-    s->vhost = lws_create_vhost(loop_context(s->site.loop), &info);
-    return s->vhost ? 0 : error_set(err, -ENOMEM, "cannot create the HTTP server");
-}
-
 int http_server_open(struct http_server **ret,
                      struct loop *loop,
                      const struct http_server_options *o,
@@ -167,9 +148,6 @@ int http_server_open(struct http_server **ret,
     r = open_listener(s, o->host, o->port, err);
     if (r < 0)
         return r;
-    r = open_vhost(s, err);
-    if (r < 0)
-        return r;
     r = loop_io_start(loop, &s->io, s->fd, EPOLLIN, on_acceptable);
     if (r < 0)
         return error_set(err, r, "listen: %s", error_text(r));
@@ -177,10 +155,10 @@ int http_server_open(struct http_server **ret,
     return 0;
 }
 
-/* The last socket is closed, WebSocket peers included, and with it the last who counts on s->group. */
+/* The last socket is closed, WebSocket peers included, and with it the last that counts on s. */
 static void on_empty(struct sock_group *g)
 {
-    struct http_server *s = CONTAINER_OF(g, struct http_server, group);
+    struct http_server *s = CONTAINER_OF(g, struct http_server, site.socks);
 
     free(s->site.slots);
     free(s);
@@ -198,10 +176,10 @@ void http_server_close(struct http_server *s)
     while (!list_empty(&s->site.conns))
         http_conn_free(http_conn_of_link(s->site.conns.next));
 
-    if (s->group.n_open) {
-        s->group.on_empty = on_empty;
+    if (s->site.socks.n_open) {
+        s->site.socks.on_empty = on_empty;
     } else {
-        on_empty(&s->group);
+        on_empty(&s->site.socks);
     }
 }
 

@@ -2,138 +2,130 @@
 #include "base/str.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
-/* TLS records are 16 KiB; lws copies what the kernel does not take, so this bounds that copy. */
-#define TLS_WRITE_MAX 16384
+#define READS_PER_TURN 4
 
-/*
- * Careful: while lws holds unwritten bytes it does not read, but still polls for input, and would
- * spin on a peer that sends and does not read. So reading is off then.
- */
-static void apply_pause(struct sock *s)
+static void on_io(struct loop_io *io, uint32_t events);
+
+/* The events to wait for follow from the state alone. */
+static void update_watch(struct sock *s)
 {
-    lws_rx_flow_control(s->wsi, s->is_paused || s->is_choked ? 0 : 1);
+    uint32_t events = (s->is_paused ? 0 : (uint32_t)EPOLLIN) |
+                      (s->wants_write ? (uint32_t)EPOLLOUT : 0);
+
+    if (!events) {
+        /* A hang-up is reported even when nothing is asked for, and would spin: no watch at all then. */
+        loop_io_stop(&s->io);
+    } else if (s->io.loop) {
+        loop_io_set(&s->io, events);
+    } else {
+        int r = loop_io_start(s->loop, &s->io, s->fd, events, on_io);
+
+        assert(r == 0); /* fails only for want of kernel memory or of watches: as for xmalloc() */
+    }
 }
 
-static void update_choked(struct sock *s)
+static void leave_place(struct sock *s)
 {
-    bool is_choked = lws_partial_buffered(s->wsi);
+    if (s->ret_is_gone)
+        *s->ret_is_gone = true;
+    s->ret_is_gone = NULL;
+    loop_io_stop(&s->io);
+}
 
-    if (is_choked == s->is_choked)
+void sock_init(
+    struct sock *s, struct loop *loop, int fd, const struct sock_ops *ops, struct sock_group *group)
+{
+    *s = (struct sock){.loop = loop, .fd = fd, .ops = ops, .group = group};
+    group->n_open++;
+    update_watch(s);
+}
+
+void sock_move(struct sock *to, struct sock *from, const struct sock_ops *ops)
+{
+    leave_place(from);
+    *to = *from;
+    to->ops = ops;
+    from->fd = -1;
+    from->loop = NULL;
+    update_watch(to);
+}
+
+void sock_close(struct sock *s)
+{
+    struct sock_group *g = s->group;
+
+    if (!s->loop)
         return;
-    s->is_choked = is_choked;
-    apply_pause(s);
-}
-
-static void lose(struct sock *s)
-{
-    lws_set_opaque_user_data(s->wsi, NULL);
-    s->wsi = NULL;
-}
-
-static void count_closed(struct sock_group *g)
-{
+    leave_place(s);
+    s->loop = NULL;
+    close(s->fd);
+    s->fd = -1;
     g->n_open--;
     if (!g->n_open && g->on_empty)
         g->on_empty(g); /* g may be gone now */
 }
 
-int sock_callback(
-    struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t size)
+/* False: s is gone. */
+static bool receive(struct sock *s, const bool *is_gone)
 {
-    struct sock *s = lws_get_opaque_user_data(wsi);
+    size_t size;
+    char *data = loop_scratch(s->loop, &size);
 
-    (void)user;
-    switch ((int)reason) {
-    case LWS_CALLBACK_RAW_ADOPT:
-        ((struct sock_group *)lws_vhost_user(lws_get_vhost(wsi)))->n_open++;
-        break;
-    case LWS_CALLBACK_RAW_RX:
-        if (s)
-            s->ops->on_data(s, in, size);
-        break;
-    case LWS_CALLBACK_RAW_WRITEABLE:
-        if (!s)
-            break;
-        update_choked(s);
-        s->ops->on_writable(s);
-        break;
-    case LWS_CALLBACK_RAW_CLOSE:
-        if (s) {
-            lose(s);
-            s->ops->on_closed(s); /* s is gone now */
+    for (int i = 0; i < READS_PER_TURN && !s->is_paused; i++) {
+        ssize_t n = recv(s->fd, data, size, MSG_DONTWAIT);
+
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+            return true;
+        if (n <= 0) {
+            const struct sock_ops *ops = s->ops;
+
+            sock_close(s);
+            ops->on_closed(s); /* s is gone now */
+            return false;
         }
-        count_closed(lws_vhost_user(lws_get_vhost(wsi)));
-        break;
-    default: break;
+        s->ops->on_data(s, (unsigned char *)data, (size_t)n);
+        if (*is_gone)
+            return false;
+        if ((size_t)n < size)
+            return true; /* the socket is empty; asking again would only cost */
     }
-    return 0;
+    return true;
 }
 
-int sock_adopt(struct sock *s, struct lws_vhost *vhost, int fd, const struct sock_ops *ops)
+static void on_io(struct loop_io *io, uint32_t events)
 {
-    lws_sock_file_fd_type desc = {.sockfd = fd};
-    struct lws *wsi;
+    struct sock *s = CONTAINER_OF(io, struct sock, io);
+    bool is_gone = false;
 
-    wsi = lws_adopt_descriptor_vhost(vhost, LWS_ADOPT_SOCKET | LWS_ADOPT_ALLOW_SSL, desc,
-                                     SOCK_PROTOCOL, NULL);
-    if (!wsi)
-        return -ENOMEM; /* lws has closed fd */
-
-    *s = (struct sock){.wsi = wsi, .ops = ops};
-    lws_set_opaque_user_data(wsi, s);
-    return 0;
-}
-
-void sock_move(struct sock *to, struct sock *from, const struct sock_ops *ops)
-{
-    *to = *from;
-    to->ops = ops;
-    lws_set_opaque_user_data(to->wsi, to);
-    from->wsi = NULL;
-}
-
-void sock_close(struct sock *s)
-{
-    struct lws *wsi = s->wsi;
-
-    if (!wsi)
+    s->ret_is_gone = &is_gone;
+    if (events & (uint32_t)EPOLLOUT && s->wants_write) {
+        s->wants_write = false;
+        s->ops->on_writable(s);
+        if (is_gone)
+            return;
+    }
+    /* Hang-ups and errors are found out by reading, after what arrived before them. */
+    if (events & ~(uint32_t)EPOLLOUT && !s->is_paused && !receive(s, &is_gone))
         return;
-    lose(s);
-    /* Not the synchronous kind: lws may be in a callback of this very connection. */
-    lws_set_timeout(wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
+    s->ret_is_gone = NULL;
+    update_watch(s);
 }
 
-static ssize_t write_tls(struct sock *s, unsigned char *data, size_t size)
-{
-    int n;
-
-    if (lws_partial_buffered(s->wsi))
-        return 0;
-    n = lws_write(s->wsi, data, size < TLS_WRITE_MAX ? size : TLS_WRITE_MAX, LWS_WRITE_RAW);
-    if (n < 0)
-        return -EPIPE;
-    update_choked(s);
-    return n;
-}
-
-ssize_t sock_write(struct sock *s, unsigned char *data, size_t size)
+ssize_t sock_write(struct sock *s, const void *data, size_t size)
 {
     ssize_t n;
 
-    if (!s->wsi)
+    if (!s->loop)
         return -ENOTCONN;
-    if (!size)
-        return 0;
-    if (lws_is_ssl(s->wsi))
-        return write_tls(s, data, size);
-
     do {
-        n = send(lws_get_socket_fd(s->wsi), data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+        n = send(s->fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
     } while (n < 0 && errno == EINTR);
     if (n < 0)
         return errno == EAGAIN ? 0 : -errno;
@@ -142,35 +134,27 @@ ssize_t sock_write(struct sock *s, unsigned char *data, size_t size)
 
 void sock_want_write(struct sock *s)
 {
-    if (s->wsi)
-        lws_callback_on_writable(s->wsi);
-}
-
-bool sock_is_flushed(const struct sock *s)
-{
-    return !s->wsi || !lws_partial_buffered(s->wsi);
+    if (!s->loop)
+        return;
+    s->wants_write = true;
+    update_watch(s);
 }
 
 void sock_end(struct sock *s)
 {
-    if (s->wsi && !lws_is_ssl(s->wsi))
-        (void)shutdown(lws_get_socket_fd(s->wsi), SHUT_WR); /* a dead socket says so elsewhere */
+    if (s->loop)
+        (void)shutdown(s->fd, SHUT_WR); /* a dead socket shows when reading */
 }
 
 void sock_pause(struct sock *s, bool is_paused)
 {
-    if (!s->wsi || s->is_paused == is_paused)
+    if (!s->loop)
         return;
     s->is_paused = is_paused;
-    apply_pause(s);
+    update_watch(s);
 }
 
-bool sock_is_tls(const struct sock *s)
-{
-    return s->wsi && lws_is_ssl(s->wsi);
-}
-
-void sock_address_of_fd(int fd, char ret[SOCK_ADDRESS_SIZE])
+void sock_address(int fd, char ret[SOCK_ADDRESS_SIZE])
 {
     static const char mapped[] = "::ffff:";
     struct sockaddr_storage a = {0};
@@ -185,9 +169,4 @@ void sock_address_of_fd(int fd, char ret[SOCK_ADDRESS_SIZE])
             text[0] = '\0';
     }
     str_copy(ret, SOCK_ADDRESS_SIZE, str_starts_with(text, mapped) ? text + strlen(mapped) : text);
-}
-
-void sock_address(const struct sock *s, char ret[SOCK_ADDRESS_SIZE])
-{
-    sock_address_of_fd(s->wsi ? lws_get_socket_fd(s->wsi) : -1, ret);
 }

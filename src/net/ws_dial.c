@@ -7,6 +7,7 @@
 #include "net/ws_peer.h"
 
 #include <errno.h>
+#include <openssl/evp.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
@@ -65,7 +66,7 @@ static void dial_detach(struct ws *ws)
 
 static void dial_address(struct ws *ws, char ret[SOCK_ADDRESS_SIZE])
 {
-    sock_address_of_fd(stream_fd(ws->stream), ret);
+    sock_address(stream_fd(ws->stream), ret);
 }
 
 static const struct ws_transport dial_transport = {
@@ -233,8 +234,7 @@ static int write_request(struct ws *ws, const struct address *address, const cha
     int r;
 
     random_bytes(nonce, sizeof(nonce));
-    if (lws_b64_encode_string((const char *)nonce, sizeof(nonce), key, sizeof(key)) < 0)
-        return -EINVAL;
+    EVP_EncodeBlock((unsigned char *)key, nonce, sizeof(nonce));
     r = ws_accept_key(key, expected);
     if (r < 0)
         return r;
