@@ -319,6 +319,7 @@ static void on_list(void *owner, const struct container_list_result *result)
     if (r < 0) {
         start_over(inv, error_text(r));
     } else {
+        inv->is_failing = false;
         work_next(inv);
     }
 }
