@@ -3,7 +3,8 @@
 
 #include <assert.h>
 
-#define MAX_PAGE 1000
+#define MAX_PAGE   1000
+#define PURGE_BITE 5000
 
 #define COLUMNS                                                                                  \
     "at_ms, category, type, severity, host_id, host_name, container_id, container_name, title, " \
@@ -27,7 +28,8 @@ enum stmt {
     STMT_TOTAL,
     STMT_TOTAL_HOST,
     STMT_NEWEST,
-    STMT_PURGE,
+    STMT_PURGE_OLD,
+    STMT_PURGE_EXCESS,
     STMT_COUNT
 };
 
@@ -42,7 +44,12 @@ static const char *const sql[STMT_COUNT] = {
     [STMT_TOTAL_HOST] = "SELECT count(*)" WHERE_HOST,
     [STMT_NEWEST] = ("SELECT coalesce(max(engine_ns), 0) FROM events WHERE host_id = :host "
                      "AND engine_ns IS NOT NULL"),
-    [STMT_PURGE] = "DELETE FROM events WHERE at_ms < :before",
+    [STMT_PURGE_OLD] =
+        ("DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at_ms < :limit "
+         "ORDER BY at_ms LIMIT :bite)"),
+    /* Ids only grow, so this keeps max_rows of them, or fewer when some went for their age. */
+    [STMT_PURGE_EXCESS] = ("DELETE FROM events WHERE id IN (SELECT id FROM events WHERE id <= "
+                           "(SELECT max(id) FROM events) - :limit ORDER BY id LIMIT :bite)"),
 };
 
 static const struct column columns[] = {
@@ -172,14 +179,30 @@ int events_newest_engine_ns(struct store *s,
     return 0;
 }
 
-int events_purge(struct store *s, int64_t before_ms, struct error *err)
+static int purge_by(
+    struct store *s, enum stmt stmt, int64_t limit, int64_t *ret_deleted, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r;
 
-    r = query_init(&q, s, sql[STMT_PURGE], err);
+    r = query_init(&q, s, sql[stmt], err);
     if (r < 0)
         return r;
-    query_i64(&q, ":before", before_ms);
-    return query_run(&q, NULL, err);
+    query_i64(&q, ":limit", limit);
+    query_i64(&q, ":bite", PURGE_BITE);
+    return query_run(&q, ret_deleted, err);
+}
+
+int events_purge(
+    struct store *s, int64_t before_ms, int64_t max_rows, bool *ret_is_more, struct error *err)
+{
+    int64_t n_old = 0, n_excess = 0;
+    int r;
+
+    r = purge_by(s, STMT_PURGE_OLD, before_ms, &n_old, err);
+    if (r == 0)
+        r = purge_by(s, STMT_PURGE_EXCESS, max_rows, &n_excess, err);
+    if (r == 0)
+        *ret_is_more = n_old == PURGE_BITE || n_excess == PURGE_BITE;
+    return r;
 }

@@ -47,4 +47,9 @@ int events_newest_engine_ns(struct store *s,
                             const char *host_id,
                             int64_t *ret_ns,
                             struct error *err) _nodiscard_;
-int events_purge(struct store *s, int64_t before_ms, struct error *err) _nodiscard_;
+/* Deletes a bite (some thousand) of what is older, and of all but the newest max_rows; *ret_is_more: call again. */
+int events_purge(struct store *s,
+                 int64_t before_ms,
+                 int64_t max_rows,
+                 bool *ret_is_more,
+                 struct error *err) _nodiscard_;

@@ -213,12 +213,19 @@ static void purge_drops_what_is_older(void **state)
 {
     struct store *s = ((struct fixture *)*state)->store;
     struct buf times = BUF_INIT(100);
+    bool is_more = true;
 
     insert_four(s);
-    assert_int_equal(events_purge(s, 3, NULL), 0);
+    assert_int_equal(events_purge(s, 3, 1000, &is_more, NULL), 0);
+    assert_false(is_more);
     assert_int_equal(
         events_list(s, &(struct events_query){.limit = 10}, append_time, &times, NULL, NULL), 0);
     assert_string_equal(buf_str(&times), "4 3 ");
+    buf_clear(&times);
+    assert_int_equal(events_purge(s, 0, 1, &is_more, NULL), 0);
+    assert_int_equal(
+        events_list(s, &(struct events_query){.limit = 10}, append_time, &times, NULL, NULL), 0);
+    assert_string_equal(buf_str(&times), "4 ");
     buf_done(&times);
 }
 
