@@ -13,18 +13,29 @@
 #include "proto/stats.h"
 #include "server/session/container_events.h"
 
-#define MAX_QUOTED 200 /* bytes of a peer's word in a log line */
+#define COMPLAINT_MS        60000
+#define POLL_AFTER_EVENT_MS 100 /* events come in groups: one look for all of them */
+#define MAX_QUOTED          200 /* bytes of a peer's word in a log line */
 
-static void complain(struct session *se, const char *what, const char *word)
+void session_complain(struct session *se, const char *what, const char *word)
 {
-    unsigned n;
+    struct complaint *c = &se->complaint;
+    uint64_t now_ms = time_monotonic_ms();
 
-    if (!complaint_is_due(&se->complaint, &n))
+    if (c->said_ms > 0 && now_ms - c->said_ms < COMPLAINT_MS) {
+        c->n_suppressed++;
         return;
+    }
     if (!word || strlen(word) > MAX_QUOTED)
         word = "";
-    log_warn(LOG_FIELDS("agent", se->agent_id, "host", se->host_id),
-             "%s %s (%u more messages that make no sense)", what, word, n);
+    if (c->n_suppressed > 0) {
+        log_warn(LOG_FIELDS("agent", se->agent_id, "host", se->host_id),
+                 "%s %s (and %u warnings before this one)", what, word, c->n_suppressed);
+    } else {
+        log_warn(LOG_FIELDS("agent", se->agent_id, "host", se->host_id), "%s %s", what, word);
+    }
+    c->n_suppressed = 0;
+    c->said_ms = now_ms;
 }
 
 /* Events. */
@@ -37,17 +48,18 @@ static void on_container_event(struct session *se, const json_t *payload, size_t
     struct event e;
 
     if (msg_container_event_decode(payload, &m, &err) < 0) {
-        complain(se, "container event:", err.msg);
+        session_complain(se, err.msg, NULL);
         return;
     }
     if (!h || !container_event_make(&m, h, time_utc_ms(), &e))
         return;
 
-    session_poll_soon(se); /* the event is news, the list is how it looks now */
+    session_poll_soon(se,
+                      POLL_AFTER_EVENT_MS); /* the event is news, the list is how it looks now */
     if (ingest_event(se->owner->ingest, &e) == 0)
         return;
 
-    complain(se, "events are lost: the store is too slow", NULL);
+    session_complain(se, "events are lost: the store is too slow", NULL);
     if (se->can_replay) /* it will send them again */
         session_close(se, WS_CLOSE_TRY_AGAIN, "Event queue is full");
 }
@@ -56,9 +68,12 @@ static void on_container_stats(struct session *se, const json_t *payload, size_t
 {
     _cleanup_(msg_container_stats_done) struct msg_container_stats m = {0};
     struct fleet_host *h = session_host(se);
+    struct error err = ERROR_INIT;
 
-    if (!h || msg_container_stats_decode(payload, &m, NULL) < 0) {
-        complain(se, "container stats that do not decode", NULL);
+    if (!h)
+        return;
+    if (msg_container_stats_decode(payload, &m, &err) < 0) {
+        session_complain(se, err.msg, NULL);
         return;
     }
     (void)fleet_put_sample(h, m.container_id, /* unknown: its list is on the way */
@@ -118,7 +133,7 @@ static void on_event(struct session *se, const json_t *message, size_t size)
             return;
         }
     }
-    complain(se, "unknown event", name);
+    session_complain(se, "unknown event", name);
 }
 
 /* Flat messages. */
@@ -134,9 +149,12 @@ static void on_host_stats(struct session *se, const json_t *message, size_t size
 {
     struct fleet_host *h = session_host(se);
     struct msg_host_stats m = {0};
+    struct error err = ERROR_INIT;
 
-    if (!h || msg_host_stats_decode(message, &m, NULL) < 0) {
-        complain(se, "host stats that do not decode", NULL);
+    if (!h)
+        return;
+    if (msg_host_stats_decode(message, &m, &err) < 0) {
+        session_complain(se, err.msg, NULL);
         return;
     }
     fleet_put_host_sample(h, &(struct fleet_sample){
@@ -153,7 +171,7 @@ static void on_error(struct session *se, const json_t *message, size_t size _unu
 
     if (msg_error_decode(message, &m, NULL) < 0)
         return;
-    complain(se, "the agent reports an error:", m.error);
+    session_complain(se, "the agent reports an error:", m.error);
 }
 
 static const struct event_type message_types[] = {
@@ -170,7 +188,7 @@ static void dispatch(struct session *se, const json_t *message, size_t size)
 
     if (envelope_is_reply(message)) {
         if (!commands_on_reply(se->owner->commands, se->agent_id, message))
-            log_debug(LOG_FIELDS("agent", se->agent_id), "a reply nobody waits for");
+            session_complain(se, "a reply that nobody waits for, or for another agent", NULL);
         return;
     }
     for (size_t i = 0; i < ARRAY_LEN(message_types); i++) {
@@ -179,7 +197,7 @@ static void dispatch(struct session *se, const json_t *message, size_t size)
             return;
         }
     }
-    complain(se, "unknown message type", type);
+    session_complain(se, "unknown message type", type);
 }
 
 static void refuse_frame(struct session *se, const char *reason)

@@ -8,6 +8,7 @@
 #include "server/store/agents.h"
 
 #define BATCH_MAX 256
+#define RETRY_MS  100 /* after the store queue was full */
 
 struct item {
     struct list link;
@@ -18,6 +19,8 @@ struct item {
 };
 
 struct ingest {
+    struct loop *loop;
+    struct loop_timer retry;
     struct job_queue *jobs;
     struct store *store;
     ingest_event_fn on_event;
@@ -108,6 +111,11 @@ static void batch_done(void *job)
     ingest_flush(in);
 }
 
+static void on_retry(struct loop_timer *t)
+{
+    ingest_flush(CONTAINER_OF(t, struct ingest, retry));
+}
+
 void ingest_flush(struct ingest *in)
 {
     struct batch *b;
@@ -133,7 +141,7 @@ void ingest_flush(struct ingest *in)
         return;
     }
 
-    /* Back to the front, in order: the next flush tries again. */
+    /* Back to the front, in order. */
     while (!list_empty(&b->items)) {
         struct list *l = b->items.prev;
 
@@ -142,15 +150,18 @@ void ingest_flush(struct ingest *in)
         in->n_waiting++;
     }
     free(b);
+    loop_timer_start(in->loop, &in->retry, RETRY_MS, on_retry);
 }
 
-struct ingest *ingest_new(struct job_queue *jobs,
+struct ingest *ingest_new(struct loop *loop,
+                          struct job_queue *jobs,
                           struct store *store,
                           ingest_event_fn on_event,
                           void *owner)
 {
     struct ingest *in = xcalloc(1, sizeof(*in));
 
+    in->loop = loop;
     in->jobs = jobs;
     in->store = store;
     in->on_event = on_event;
@@ -166,6 +177,7 @@ void ingest_free(struct ingest *in)
     if (!in)
         return;
 
+    loop_timer_stop(&in->retry);
     while ((it = take_first(&in->waiting)))
         item_free(it);
     free(in);
@@ -175,7 +187,8 @@ static void add_item(struct ingest *in, struct item *it)
 {
     list_append(&in->waiting, &it->link);
     in->n_waiting++;
-    ingest_flush(in);
+    if (!loop_timer_is_running(&in->retry))
+        ingest_flush(in);
 }
 
 int ingest_event(struct ingest *in, struct event *e)

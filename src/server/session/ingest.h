@@ -6,6 +6,7 @@
  * and never a reply. Lives on the loop.
  */
 
+#include "net/loop.h"
 #include "server/job.h"
 #include "server/store/events.h"
 #include "server/store/store.h"
@@ -17,7 +18,8 @@ struct ingest;
 /* An event that is stored now and was not before. */
 typedef void (*ingest_event_fn)(void *owner, const struct event *e);
 
-struct ingest *ingest_new(struct job_queue *jobs,
+struct ingest *ingest_new(struct loop *loop,
+                          struct job_queue *jobs,
                           struct store *store,
                           ingest_event_fn on_event,
                           void *owner);
@@ -26,5 +28,4 @@ void ingest_free(struct ingest *in); /* its queue must be idle; what waits is lo
 /* Takes the event's members in any case. -ENOBUFS: too many wait, the event is lost. */
 int ingest_event(struct ingest *in, struct event *e) _nodiscard_;
 void ingest_seen(struct ingest *in, const char *agent_id, int64_t seen_at_ms); /* may be dropped */
-/* Tries again what found the store queue full; called from time to time by a timer of the sessions. */
-void ingest_flush(struct ingest *in);
+void ingest_flush(struct ingest *in); /* now, not when the store queue has room by itself */

@@ -38,7 +38,6 @@ struct complaint {
     uint64_t said_ms;
     unsigned n_suppressed;
 };
-bool complaint_is_due(struct complaint *c, unsigned *ret_suppressed);
 
 /* The parts of a snapshot that is on its way, and the deltas that came between them. */
 struct inventory {
@@ -53,7 +52,7 @@ enum poll_state { POLL_OFF, POLL_WAITING, POLL_ASKING };
 
 struct poll {
     enum poll_state state;
-    bool is_wanted; /* asked for while POLL_ASKING: the next one comes at once */
+    bool is_wanted; /* somebody wants it soon; while POLL_ASKING: once more, right after */
     unsigned n_failures;
     struct loop_timer timer;
 };
@@ -112,6 +111,8 @@ void session_authenticate(struct session *se, const char *data, size_t size, boo
 void session_refuse(struct session *se, const char *error, unsigned code, const char *reason);
 
 /* inbound.c: everything after it. */
+/* A warning about what the agent sent, at most once a minute; `word` is the agent's, or NULL. */
+void session_complain(struct session *se, const char *what, const char *word);
 void session_receive(struct session *se, const char *data, size_t size, bool is_binary);
 
 /* inventory.c */
@@ -121,5 +122,5 @@ void inventory_done(struct inventory *i);
 
 /* poll.c */
 void session_poll_start(struct session *se);
-void session_poll_soon(struct session *se);
+void session_poll_soon(struct session *se, uint64_t delay_ms);
 void session_poll_stop(struct session *se);

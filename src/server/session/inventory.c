@@ -29,16 +29,6 @@ static void apply_delta(struct fleet_host *h, const json_t *payload)
     }
 }
 
-static void complain(struct session *se, const char *what)
-{
-    unsigned n;
-
-    if (complaint_is_due(&se->complaint, &n)) {
-        log_warn(LOG_FIELDS("agent", se->agent_id, "host", se->host_id),
-                 "inventory: %s (%u more messages like this)", what, n);
-    }
-}
-
 static int add_part(struct session *se, const struct msg_inventory_snapshot *p, size_t size)
 {
     struct inventory *i = &se->inventory;
@@ -50,7 +40,7 @@ static int add_part(struct session *se, const struct msg_inventory_snapshot *p, 
         i->deltas = json_array();
     }
     if (!str_eq(i->snapshot_id, p->snapshot_id) || i->next_part != p->part) {
-        complain(se, "a part of a snapshot came out of order");
+        session_complain(se, "a part of a snapshot came out of order", NULL);
         return -EPROTO;
     }
     i->next_part++;
@@ -58,7 +48,7 @@ static int add_part(struct session *se, const struct msg_inventory_snapshot *p, 
     if (i->size > INVENTORY_MAX_BYTES ||
         json_array_size(i->containers) + json_array_size(p->containers) >
             INVENTORY_MAX_CONTAINERS) {
-        complain(se, "a snapshot is too large");
+        session_complain(se, "a snapshot is too large", NULL);
         return -EMSGSIZE;
     }
     json_array_extend(i->containers, p->containers);
@@ -75,7 +65,7 @@ static void finish_snapshot(struct session *se)
     if (h) {
         version = h->containers_version;
         if (fleet_apply_snapshot(h, se->inventory.containers, time_utc_ms()) > 0)
-            complain(se, "some containers of a snapshot do not decode");
+            session_complain(se, "some containers of a snapshot do not decode", NULL);
         /* They are younger than the snapshot, though they came before its end. */
         json_array_foreach(se->inventory.deltas, i, delta) apply_delta(h, delta);
         if (h->containers_version != version)
@@ -90,7 +80,7 @@ void session_on_snapshot(struct session *se, const json_t *payload, size_t size)
     struct error err = ERROR_INIT;
 
     if (msg_inventory_snapshot_decode(payload, &p, &err) < 0) {
-        complain(se, err.msg);
+        session_complain(se, err.msg, NULL);
         inventory_done(&se->inventory);
         return;
     }
@@ -106,7 +96,7 @@ static void hold_delta(struct session *se, const json_t *payload, size_t size)
 {
     se->inventory.size += size;
     if (se->inventory.size > INVENTORY_MAX_BYTES) {
-        complain(se, "a snapshot is too large");
+        session_complain(se, "a snapshot is too large", NULL);
         inventory_done(&se->inventory);
         return;
     }

@@ -10,6 +10,8 @@
 
 #define POLL_TIMEOUT_MS 30000
 #define POLL_MAX_MS     60000
+#define POLL_AGAIN_MS \
+    100 /* wanted while the last was under way: a bound for hosts where always something happens */
 
 /* Held by the command that asks; the session may be gone when it ends. */
 struct poll_request {
@@ -72,7 +74,6 @@ static void on_list(void *owner, const struct command_result *r)
 {
     struct poll_request *q = owner;
     struct session *se = sessions_find(q->owner, q->key);
-    unsigned n_suppressed;
     int code;
 
     free(q);
@@ -84,14 +85,10 @@ static void on_list(void *owner, const struct command_result *r)
         se->poll.n_failures = 0;
     } else {
         se->poll.n_failures++;
-        if (complaint_is_due(&se->complaint, &n_suppressed)) {
-            log_warn(LOG_FIELDS("agent", se->agent_id, "host", se->host_id),
-                     "the container list did not come: %s",
-                     r->code < 0 ? r->message : "it is not an array");
-        }
+        session_complain(se, "the container list did not come:",
+                         r->code < 0 ? r->message : "it is not an array");
     }
-    wait_ms(se, se->poll.is_wanted ? 0 : next_delay_ms(se));
-    se->poll.is_wanted = false;
+    wait_ms(se, se->poll.is_wanted ? POLL_AGAIN_MS : next_delay_ms(se));
 }
 
 static void ask(struct loop_timer *t)
@@ -102,6 +99,7 @@ static void ask(struct loop_timer *t)
     q->owner = se->owner;
     str_copy(q->key, sizeof(q->key), se->key);
     poll_set_state(&se->poll, POLL_ASKING);
+    se->poll.is_wanted = false;
     command_start(se->owner->commands, &(struct command_request){
                                            .agent_id = se->agent_id,
                                            .type = "command",
@@ -118,13 +116,17 @@ void session_poll_start(struct session *se)
     wait_ms(se, 0);
 }
 
-void session_poll_soon(struct session *se)
+void session_poll_soon(struct session *se, uint64_t delay_ms)
 {
-    switch (se->poll.state) {
-    case POLL_OFF: return;
-    case POLL_WAITING: loop_timer_start(se->owner->o.loop, &se->poll.timer, 0, ask); return;
-    case POLL_ASKING: se->poll.is_wanted = true; return;
-    }
+    bool is_new = !se->poll.is_wanted;
+
+    if (se->poll.state == POLL_OFF)
+        return;
+
+    se->poll.is_wanted = true;
+    /* Who wants it soon does not put it off for those who wanted it before. */
+    if (se->poll.state == POLL_WAITING && (is_new || delay_ms == 0))
+        loop_timer_start(se->owner->o.loop, &se->poll.timer, delay_ms, ask);
 }
 
 void session_poll_stop(struct session *se)

@@ -13,7 +13,6 @@
 #include "server/session/host_events.h"
 
 #define SUPERSEDE_REPORT_MS 60000
-#define COMPLAINT_MS        60000
 
 static const char *const state_names[] = {
     [SESSION_AWAIT_AUTH] = "await-auth",
@@ -21,20 +20,6 @@ static const char *const state_names[] = {
     [SESSION_ACTIVE] = "active",
     [SESSION_CLOSING] = "closing",
 };
-
-bool complaint_is_due(struct complaint *c, unsigned *ret_suppressed)
-{
-    uint64_t now_ms = time_monotonic_ms();
-
-    if (c->said_ms > 0 && now_ms - c->said_ms < COMPLAINT_MS) {
-        c->n_suppressed++;
-        return false;
-    }
-    *ret_suppressed = c->n_suppressed;
-    c->n_suppressed = 0;
-    c->said_ms = now_ms;
-    return true;
-}
 
 struct session *sessions_find(struct sessions *s, const char *key)
 {
@@ -349,7 +334,7 @@ struct sessions *sessions_new(const struct sessions_options *o)
     if (s->o.poll_interval_ms == 0)
         s->o.poll_interval_ms = SESSION_POLL_MS;
     s->commands = commands_new(o->loop, send_command, s);
-    s->ingest = ingest_new(o->store_jobs, o->store, on_event_stored, s);
+    s->ingest = ingest_new(o->loop, o->store_jobs, o->store, on_event_stored, s);
     return s;
 }
 
@@ -387,7 +372,9 @@ void sessions_free(struct sessions *s)
     loop_timer_stop(&s->stop_timer);
     drop_sockets(s);
     job_queue_drain(s->o.store_jobs); /* registrations and events on their way end in this object */
-    drop_sockets(s);                  /* who dialled meanwhile */
+    ingest_flush(s->ingest);
+    job_queue_drain(s->o.store_jobs);
+    drop_sockets(s); /* who dialled meanwhile */
     commands_free(s->commands);
     map_foreach(&s->links, e)
         free(e->value);
@@ -417,7 +404,7 @@ void sessions_refresh(struct sessions *s, const char *agent_id)
     const struct link *l = map_find(&s->links, agent_id);
 
     if (l && l->session)
-        session_poll_soon(l->session);
+        session_poll_soon(l->session, 0);
 }
 
 void sessions_on_migrated(struct sessions *s, const struct migration_result *m)

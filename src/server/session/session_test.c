@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "base/time.h"
 #include "server/session/fake_net.h"
@@ -52,6 +53,7 @@ static int setup_limited(void **state, unsigned max_waiting)
 {
     struct fixture *f = xcalloc(1, sizeof(*f));
 
+    log_set_level(LOG_LEVEL_ERROR);
     store_fixture_init(&f->store);
     assert_int_equal(uv_loop_init(&f->uv), 0);
     f->jobs = job_queue_new(&f->uv, 1, max_waiting);
@@ -454,14 +456,16 @@ static void test_polling(void **state)
     sessions_refresh(f->sessions, j.agent_id);
     answer_list(ws, json_pack("[o]", container(ID_A, "/one", "running")));
     assert_int_equal(h->containers.size, 1);
-    fake_advance(0);
+    fake_advance(100);
     answer_list(ws, json_pack("[o]", container(ID_A, "/one", "exited")));
     assert_int_equal(f->n_container_changes, 3);
 
-    /* An event of a polled agent is a reason to look. */
-    send_event(ws, "container_event",
-               json_pack("{s:s, s:s}", "container_id", ID_A, "action", "start"));
-    fake_advance(0);
+    /* An event of a polled agent is a reason to look, once for a group of them, and none to wait longer. */
+    for (int i = 0; i < 2; i++) {
+        send_event(ws, "container_event",
+                   json_pack("{s:s, s:s}", "container_id", ID_A, "action", "start"));
+        fake_advance(50);
+    }
     fake_ws_receive_json(ws, json_pack("{s:s, s:O, s:s}", "type", "response", "id",
                                        json_object_get(fake_ws_next(ws), "id"), "error", "no"));
     assert_int_equal(h->containers.size, 1); /* no answer is not an empty list */
@@ -749,6 +753,56 @@ static void test_seen(void **state)
     assert_true(a.last_seen_at_ms > 1);
 }
 
+static void no_work(_unused_ void *job)
+{
+}
+
+static void send_start(struct ws *ws)
+{
+    send_event(ws, "container_event",
+               json_pack("{s:s, s:s}", "container_id", ID_A, "action", "start"));
+}
+
+static void test_store_queue_full(void **state)
+{
+    struct fixture *f = *state;
+    struct joined j;
+    struct ws *ws = join(f, "own", true, &j);
+
+    run_jobs(f);
+    assert_int_equal(job_submit(f->jobs, f, no_work, no_work), 0);
+    send_start(ws);
+    send_start(ws);
+    run_jobs(f);
+    assert_int_equal(stored(f, "started"), 0);
+    fake_advance(100);
+    run_jobs(f);
+    assert_int_equal(stored(f, "started"), 2);
+    assert_string_equal(f->last_event, "started");
+
+    /* For ever full: what an agent can send again it is made to send again. */
+    assert_int_equal(job_submit(f->jobs, f, no_work, no_work), 0);
+    for (int i = 0; i < 30000 && ws->close_code == 0; i++)
+        send_start(ws);
+    assert_int_equal(ws->close_code, 1013);
+    fake_ws_end(ws, 1013);
+    run_jobs(f);
+}
+
+static void test_free_stores_what_waits(void **state)
+{
+    struct fixture *f = *state;
+    struct joined j;
+    struct ws *ws = join(f, "own", true, &j);
+
+    run_jobs(f);
+    assert_int_equal(job_submit(f->jobs, f, no_work, no_work), 0);
+    send_start(ws);
+    sessions_free(f->sessions);
+    f->sessions = NULL;
+    assert_int_equal(stored(f, "started"), 1);
+}
+
 static void on_stopped(void *owner)
 {
     ++*(unsigned *)owner;
@@ -837,6 +891,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_drop, setup, teardown),
         cmocka_unit_test_setup_teardown(test_deleted_under_its_feet, setup, teardown),
         cmocka_unit_test_setup_teardown(test_seen, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_store_queue_full, setup_no_queue, teardown),
+        cmocka_unit_test_setup_teardown(test_free_stores_what_waits, setup_no_queue, teardown),
         cmocka_unit_test_setup_teardown(test_stop, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stop_when_all_have_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_migration_in_fleet, setup, teardown),
