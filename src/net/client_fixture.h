@@ -62,4 +62,4 @@ extern bool test_flavours[2];
     {                                                                                           \
 #f " (" #flavour ")", f, test_loop_setup, test_loop_teardown, (void *)&test_flavours[i] \
     }
-#define TEST_BOTH(f) TEST_ON(0, lws, f), TEST_ON(1, uv, f)
+#define TEST_BOTH(f) TEST_ON(0, own, f), TEST_ON(1, uv, f)

@@ -84,6 +84,7 @@ static const struct {
     {"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc",                          "H200 end", "abc",
      false                                                                                                                    },
     {"HTTP/1.1 200 OK\r\nContent-Length: \t3 \r\n\r\nab",                                             "H200 cut", "ab",  false},
+    {"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabc",                          "bad",      "",    false},
     {"HTTP/1.1 200 OK\r\nContent-Length: 3 3\r\n\r\n",                                                "bad",      "",    false},
     {"HTTP/1.1 200 OK\r\nContent-Length: \r\n\r\n",                                                   "bad",      "",    false},
     {"HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551616\r\n\r\n",                               "bad",      "",    false},

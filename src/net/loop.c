@@ -7,7 +7,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <libwebsockets.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -21,29 +20,29 @@
 #include <uv.h>
 
 /* Only the server links libuv; without it these are null and never called. */
+#pragma weak uv_close
+#pragma weak uv_poll_init
+#pragma weak uv_poll_start
 #pragma weak uv_run
 #pragma weak uv_stop
 
-#define BATCH          64 /* watched descriptors served per turn */
-#define PARKED         UINT64_MAX
-#define NS_PER_MS      UINT64_C(1000000)
-#define NS_PER_S       UINT64_C(1000000000)
-#define SERVICE_BUFFER ((size_t)16 * 1024)
-#define SCRATCH        ((size_t)64 * 1024) /* more than one TLS record */
-#define UV_CLOSE_TURNS 8                   /* lws closes its handles in stages of one turn each */
+#define BATCH     64 /* watched descriptors served per turn */
+#define PARKED    UINT64_MAX
+#define NS_PER_MS UINT64_C(1000000)
+#define NS_PER_S  UINT64_C(1000000000)
+#define SCRATCH   ((size_t)64 * 1024) /* more than one TLS record */
 
 struct loop {
-    struct lws_context *context;
-    struct lws_vhost *vhost;
-    uv_loop_t *uv;
+    uv_loop_t *uv; /* the loop that carries us, or NULL: we wait ourselves */
+    uv_poll_t uv_poll;
+    bool is_uv_open;
+    bool is_stopped;
     char *ca_file;
     SSL_CTX *tls;
-    bool is_stopped;
-    bool is_vhost_tls;
     char *scratch;
 
-    int epoll_fd; /* lws watches a duplicate, which it closes */
-    struct epoll_event *batch;
+    int epoll_fd;
+    struct epoll_event *batch; /* being dispatched */
     size_t n_batch;
 
     struct timer_heap timers;
@@ -70,20 +69,11 @@ static uint64_t now_ns(void)
     return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
 }
 
-static void on_lws_log(int level, const char *line)
-{
-    size_t n = strlen(line);
-
-    (void)level;
-    while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r'))
-        n--;
-    log_debug(NULL, "lws: %.*s", (int)n, line);
-}
-
-static void dispatch(struct loop *loop)
+/* One turn; `timeout_ms` -1 waits for something to happen. */
+static void dispatch(struct loop *loop, int timeout_ms)
 {
     struct epoll_event events[BATCH];
-    int n = epoll_wait(loop->epoll_fd, events, BATCH, 0);
+    int n = epoll_wait(loop->epoll_fd, events, BATCH, timeout_ms);
 
     if (n <= 0)
         return;
@@ -100,21 +90,17 @@ static void dispatch(struct loop *loop)
     loop->n_batch = 0;
 }
 
-static int on_lws(
-    struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t size)
+static void on_uv_poll(uv_poll_t *handle, int status, int events)
 {
-    (void)user;
-    (void)in;
-    (void)size;
-    if (reason == LWS_CALLBACK_RAW_RX_FILE)
-        dispatch(lws_context_user(lws_get_context(wsi)));
-    return 0;
+    (void)status;
+    (void)events;
+    dispatch(CONTAINER_OF(handle, struct loop, uv_poll), 0);
 }
 
-static const struct lws_protocols client_protocols[] = {
-    {"loop",           on_lws,           0, 0,    0, NULL, 0    },
-    {NULL,             NULL,             0, 0,    0, NULL, 0    },
-};
+static void on_uv_closed(uv_handle_t *handle)
+{
+    CONTAINER_OF(handle, struct loop, uv_poll)->is_uv_open = false;
+}
 
 /* Timers */
 
@@ -290,42 +276,22 @@ static int open_descriptors(struct loop *loop)
     return loop_io_start(loop, &loop->wake_io, loop->wake_fd, EPOLLIN, on_wake);
 }
 
-static int open_context(struct loop *loop, struct error *err)
+static int open_uv(struct loop *loop)
 {
-    struct lws_context_creation_info info = {0};
-    lws_sock_file_fd_type fd;
-    void *uv_loops[1] = {loop->uv};
+    int r = uv_poll_init(loop->uv, &loop->uv_poll, loop->epoll_fd);
 
-    lws_set_log_level(LLL_ERR | LLL_WARN, on_lws_log);
-    info.port = CONTEXT_PORT_NO_LISTEN;
-    info.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
-    if (loop->uv) {
-        info.options |= LWS_SERVER_OPTION_LIBUV;
-        info.foreign_loops = uv_loops;
-    }
-    info.user = loop;
-    info.pcontext = &loop->context; /* set to NULL when it is really gone */
-    info.pt_serv_buf_size = SERVICE_BUFFER;
-    loop->context = lws_create_context(&info);
-    if (!loop->context) {
-        return error_set(err, -EIO, "cannot create the event loop%s",
-                         loop->uv ? " (is libwebsockets-evlib-uv installed?)" : "");
-    }
+    if (r < 0)
+        return r;
+    loop->is_uv_open = true;
+    return uv_poll_start(&loop->uv_poll, UV_READABLE, on_uv_poll);
+}
 
-    info.options = 0;
-    info.vhost_name = "client";
-    info.protocols = client_protocols;
-    info.http_proxy_address =
-        "-"; /* no port, so no proxy: lws would take http_proxy from the environment */
-    loop->vhost = lws_create_vhost(loop->context, &info);
-    if (!loop->vhost)
-        return error_set(err, -ENOMEM, "cannot create the event loop's client side");
-    fd.filefd = fcntl(loop->epoll_fd, F_DUPFD_CLOEXEC, 0);
-    if (fd.filefd < 0)
-        return error_set(err, -errno, "event loop: %s", error_text(-errno));
-    if (!lws_adopt_descriptor_vhost(loop->vhost, LWS_ADOPT_RAW_FILE_DESC, fd, "loop", NULL))
-        return error_set(err, -ENOMEM, "cannot add the event loop's descriptor");
-    return 0;
+/* What OpenSSL writes to a peer that has gone must not end the process. */
+static void ignore_broken_pipes(void)
+{
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+
+    sigaction(SIGPIPE, &ignore, NULL);
 }
 
 int loop_new(struct loop **ret, const struct loop_options *o, struct error *err)
@@ -337,37 +303,24 @@ int loop_new(struct loop **ret, const struct loop_options *o, struct error *err)
     loop->ca_file = xstrdup(o->ca_file);
     loop->epoll_fd = loop->timer_fd = loop->wake_fd = loop->signal_fd = -1;
     loop->armed_ns = PARKED;
+    ignore_broken_pipes();
     r = open_descriptors(loop);
+    if (r == 0 && loop->uv)
+        r = open_uv(loop);
     if (r < 0)
         return error_set(err, r, "event loop: %s", error_text(r));
-    r = open_context(loop, err);
-    if (r < 0)
-        return r;
     *ret = TAKE_PTR(loop);
     return 0;
-}
-
-static void close_context(struct loop *loop)
-{
-    if (!loop->context)
-        return;
-    lws_context_destroy(loop->context);
-    if (!loop->uv)
-        return;
-    for (int i = 0; i < UV_CLOSE_TURNS; i++)
-        uv_run(loop->uv, UV_RUN_NOWAIT);
-    /* The first call closed the handles, which takes turns of the loop; this one frees. */
-    if (loop->context)
-        lws_context_destroy(loop->context);
-    for (int i = 0; i < UV_CLOSE_TURNS; i++)
-        uv_run(loop->uv, UV_RUN_NOWAIT);
 }
 
 void loop_free(struct loop *loop)
 {
     if (!loop)
         return;
-    close_context(loop);
+    if (loop->is_uv_open)
+        uv_close((uv_handle_t *)&loop->uv_poll, on_uv_closed);
+    while (loop->is_uv_open)
+        uv_run(loop->uv, UV_RUN_NOWAIT);
     assert(loop->timers.n == 0);
     timer_heap_done(&loop->timers);
     SSL_CTX_free(loop->tls);
@@ -383,11 +336,10 @@ void loop_free(struct loop *loop)
 void loop_run(struct loop *loop)
 {
     while (!loop->is_stopped) {
-        if (loop->uv) {
+        if (loop->uv)
             uv_run(loop->uv, UV_RUN_DEFAULT);
-        } else if (lws_service(loop->context, 0) < 0) {
-            break;
-        }
+        else
+            dispatch(loop, -1);
     }
     loop->is_stopped = false;
 }
@@ -395,22 +347,8 @@ void loop_run(struct loop *loop)
 void loop_stop(struct loop *loop)
 {
     loop->is_stopped = true;
-    /* lws runs its own timers just before it waits: this keeps it from waiting after one of those stopped us. */
-    if (loop->uv) {
+    if (loop->uv)
         uv_stop(loop->uv);
-    } else {
-        lws_cancel_service(loop->context);
-    }
-}
-
-struct lws_context *loop_context(struct loop *loop)
-{
-    return loop->context;
-}
-
-struct lws_vhost *loop_client_vhost(struct loop *loop)
-{
-    return loop->vhost;
 }
 
 char *loop_scratch(struct loop *loop, size_t *ret_size)
@@ -426,22 +364,4 @@ struct ssl_ctx_st *loop_tls_context(struct loop *loop, struct error *err)
     if (!loop->tls && tls_context_new(&loop->tls, loop->ca_file, err) < 0)
         return NULL;
     return loop->tls;
-}
-
-struct lws_vhost *loop_tls_vhost(struct loop *loop, struct error *err)
-{
-    struct lws_context_creation_info info = {0};
-
-    if (loop->is_vhost_tls)
-        return loop->vhost;
-    info.options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
-    info.provided_client_ssl_ctx = loop_tls_context(loop, err);
-    if (!info.provided_client_ssl_ctx)
-        return NULL;
-    if (lws_init_vhost_client_ssl(&info, loop->vhost) != 0) {
-        (void)error_set(err, -EIO, "cannot set up TLS");
-        return NULL;
-    }
-    loop->is_vhost_tls = true;
-    return loop->vhost;
 }

@@ -1,13 +1,12 @@
 #pragma once
 
 /*
- * The event loop of a program: one libwebsockets context, its timers, signals, wake-ups and watched
- * descriptors. One thread owns the loop and everything that hangs on it; loop_wake() alone may be
- * called from others.
+ * The event loop of a program: timers, signals, wake-ups and watched descriptors, all in one epoll set.
+ * One thread owns the loop and everything that hangs on it; loop_wake() alone may be called from others.
  *
- * The agent and the CLI run on lws's own poll loop. The server passes its uv_loop_t (foreign loop,
- * plugin libwebsockets-evlib-uv). Timers and watched descriptors are ours: they live in one epoll set
- * that lws sees as a single descriptor, so they behave alike on both, see docs/adr/0010.
+ * The agent and the CLI wait on that set themselves. The server hands over its uv_loop_t, whose worker
+ * pool it uses: there the set is one descriptor among others, and everything behaves alike.
+ * See docs/adr/0003.
  */
 
 #include "base/error.h"
@@ -17,12 +16,10 @@
 #include <stdint.h>
 
 struct loop;
-struct lws_context;
-struct lws_vhost;
 struct ssl_ctx_st; /* OpenSSL's SSL_CTX */
 
 struct loop_options {
-    void *uv_loop;       /* uv_loop_t * to run on, or NULL for lws's own loop */
+    void *uv_loop;       /* uv_loop_t * to run on, or NULL: none is needed */
     const char *ca_file; /* PEM file to verify TLS servers with; NULL: the system's roots */
 };
 
@@ -44,11 +41,7 @@ typedef void (*loop_signal_fn)(void *owner, int signal);
 int loop_on_signals(struct loop *loop, const int *signals, size_t n, loop_signal_fn fn, void *owner)
     _nodiscard_;
 
-struct lws_context *loop_context(struct loop *loop);    /* for net/ only */
-struct lws_vhost *loop_client_vhost(struct loop *loop); /* for net/ only; plain connections */
-/* The same vhost made fit for TLS, and the SSL_CTX to verify servers with; both load the CA file at the first
- * call and return NULL when it is unusable. For net/ only. */
-struct lws_vhost *loop_tls_vhost(struct loop *loop, struct error *err);
+/* The SSL_CTX to verify servers with, made at the first call; NULL when the CA file is unusable. For net/ only. */
 struct ssl_ctx_st *loop_tls_context(struct loop *loop, struct error *err);
 
 /* Room to read into, shared by all: its content lasts until the next read. For net/ only. */
