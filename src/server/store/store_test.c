@@ -167,6 +167,24 @@ static void a_locked_database_is_busy(void **state)
     store_close(other);
 }
 
+static void a_full_disk_is_said_and_survived(void **state)
+{
+    struct store *s = ((struct fixture *)*state)->store;
+    struct error err = ERROR_INIT;
+    _cleanup_free_ char *big = xcalloc(1, 1 << 20), *value = NULL;
+
+    memset(big, 'x', (1 << 20) - 1);
+    assert_int_equal(settings_set(s, "small", "v", NULL), 0);
+    /* The smallest limit SQLite accepts: the pages there are. */
+    assert_int_equal(db_exec(s, "PRAGMA max_page_count = 1", NULL), 0);
+    assert_int_equal(settings_set(s, "big", big, &err), -ENOSPC);
+    assert_non_null(strstr(err.msg, "disk is full"));
+    assert_int_equal(settings_get(s, "small", &value, NULL), 0);
+    assert_int_equal(store_tx(s, set_and_fail, &(int){0}, NULL), 0);
+    assert_int_equal(db_exec(s, "PRAGMA max_page_count = 1073741823", NULL), 0);
+    assert_int_equal(settings_set(s, "big", big, NULL), 0);
+}
+
 static void one_daemon_claims_a_directory(void **state)
 {
     struct fixture *f = *state;
@@ -422,12 +440,19 @@ static void damaged_files_are_reported_not_trusted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        EMPTY(directory_and_files_are_private),  TEST(content_survives_reopening),
-        TEST(transactions_are_all_or_nothing),   TEST(what_a_transaction_read_stays_true),
-        TEST(a_locked_database_is_busy),         TEST(one_daemon_claims_a_directory),
-        EMPTY(unusable_directories_are_named),   EMPTY(a_read_only_directory_is_named),
-        EMPTY(other_kinds_of_files_are_refused), TEST(newer_and_foreign_databases_are_refused),
-        EMPTY(a_version_1_database_is_read),     TEST(damaged_files_are_reported_not_trusted),
+        EMPTY(directory_and_files_are_private),
+        TEST(content_survives_reopening),
+        TEST(transactions_are_all_or_nothing),
+        TEST(what_a_transaction_read_stays_true),
+        TEST(a_locked_database_is_busy),
+        TEST(a_full_disk_is_said_and_survived),
+        TEST(one_daemon_claims_a_directory),
+        EMPTY(unusable_directories_are_named),
+        EMPTY(a_read_only_directory_is_named),
+        EMPTY(other_kinds_of_files_are_refused),
+        TEST(newer_and_foreign_databases_are_refused),
+        EMPTY(a_version_1_database_is_read),
+        TEST(damaged_files_are_reported_not_trusted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
