@@ -7,6 +7,7 @@
 #include "server/auth/auth.h"
 #include "server/auth/first_user.h"
 #include "server/fleet/fleet.h"
+#include "server/housekeeping.h"
 #include "server/session/session.h"
 #include "server/store/agents.h"
 #include "server/store/hosts.h"
@@ -32,6 +33,8 @@ struct server {
     struct feed *feed;
     struct api *api;
     struct http_server *http;
+    struct housekeeping *housekeeping;
+    char *password_file;
     bool is_stopping;
 };
 
@@ -127,11 +130,18 @@ static void on_event(void *owner, const struct event *e)
 
 static void wire(struct server *s, const struct config *config)
 {
+    s->password_file = xasprintf("%s/%s", config->data_dir, FIRST_USER_FILE);
     s->auth = auth_new(&(struct auth_options){
         .store_jobs = s->store_jobs,
         .hash_jobs = s->hash_jobs,
         .store = s->store,
         .session_lifetime_ms = config->session_lifetime_ms,
+        .initial_password_file = s->password_file,
+    });
+    s->housekeeping = housekeeping_new(&(struct housekeeping_options){
+        .loop = s->loop,
+        .store_jobs = s->store_jobs,
+        .store = s->store,
     });
     s->feed = feed_new(&(struct feed_options){.loop = s->loop, .auth = s->auth, .fleet = s->fleet});
     s->sessions = sessions_new(&(struct sessions_options){
@@ -223,6 +233,7 @@ void server_free(struct server *s)
 {
     if (!s)
         return;
+    housekeeping_free(s->housekeeping);
     feed_free(TAKE_PTR(s->feed)); /* what is still stored below is not shown any more */
     if (s->http) {
         http_server_close(s->http);
@@ -247,5 +258,6 @@ void server_free(struct server *s)
     loop_free(s->loop);
     (void)uv_run(&s->uv, UV_RUN_DEFAULT); /* closing handles */
     (void)uv_loop_close(&s->uv);
+    free(s->password_file);
     free(s);
 }

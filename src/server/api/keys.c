@@ -46,6 +46,14 @@ static int create_work(struct api_job *job)
     char *key = NULL;
     int r;
 
+    /* A key made with a key belongs to the same user, and dies with that user. */
+    if (job->who.key_id) {
+        r = api_keys_get(job->store, job->who.key_id, &row, &job->err);
+        if (r < 0)
+            return r;
+        spec.created_by = row.created_by;
+        api_key_done(&row);
+    }
     r = api_keys_create(job->store, &spec, &key, &row, &job->err);
     if (r < 0)
         return r;
