@@ -38,6 +38,7 @@ struct parse {
 struct origin {
     const char *value;
     char name[MAX_LINE / 2];
+    const char *variable; /* that could have set it as well, for flags; or NULL */
 };
 
 static void _printf_(2, 3) report(struct parse *p, const char *fmt, ...)
@@ -247,6 +248,7 @@ static bool resolve(const struct parse *p, size_t i, struct origin *ret)
     const struct found *found = &p->found[i];
     const char *env = spec->env ? find_env(p->source, spec->env) : NULL;
 
+    ret->variable = found->flag ? spec->env : NULL;
     if (found->flag) {
         ret->value = found->flag;
         (void)snprintf(ret->name, sizeof(ret->name), "--%s", spec->flag);
@@ -368,9 +370,10 @@ static void apply(struct parse *p, size_t i)
     }
     if (set_value(spec, origin.value, p->config) < 0) {
         expected(spec, &wanted);
-        report(p, "%s=%s: expected %s", origin.name,
+        report(p, "%s=%s%s%s%s: expected %s", origin.name,
                spec->flags & OPTION_SECRET ? "(secret)" : shown(origin.value, text),
-               buf_str(&wanted));
+               origin.variable ? " (" : "", origin.variable ? origin.variable : "",
+               origin.variable ? ")" : "", buf_str(&wanted));
     } else if ((spec->flags & OPTION_REQUIRED) && !*origin.value) {
         report_missing(p, spec);
     }

@@ -3,7 +3,9 @@
 /*
  * Configuration options: one table serves flags, environment variables, a KEY=value file and --help.
  * Precedence: flag, environment, file, default. All errors are collected, each naming where the value
- * came from, the value (not for secrets) and what was expected, so that one start shows them all.
+ * came from, the value (not for secrets) and what was expected, so that one start shows them all:
+ *
+ *     --workers=0 (DOCKMON_WORKERS): expected a whole number from 1 to 16
  */
 
 #include "base/buf.h"

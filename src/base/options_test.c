@@ -194,22 +194,28 @@ static void test_bad_values(void **state)
         {{"--url=u", "--=v"},                               "--: unknown flag\n"                                          },
         {{"--url=u", "--workers"},                          "--workers: needs a value\n"                                  },
         {{"--url=u", "--config"},                           "--config: needs a value\n"                                   },
-        {{"--url=u", "--workers=0"},                        "--workers=0: expected a whole number from 1 to 16\n"         },
-        {{"--url=u", "--workers=17"},                       "--workers=17: expected a whole number from 1 to 16\n"        },
-        {{"--url=u", "--workers="},                         "--workers=: expected a whole number from 1 to 16\n"          },
-        {{"--url=u", "--workers=2x"},                       "--workers=2x: expected a whole number from 1 to 16\n"        },
-        {{"--url=u", "--workers", "-1"},                    "--workers=-1: expected a whole number from 1 to 16\n"        },
-        {{"--url=u", "--verbose=ja"},                       "--verbose=ja: expected true or false\n"                      },
+        {{"--url=u", "--workers=0"},
+         "--workers=0 (T_WORKERS): expected a whole number from 1 to 16\n"                                                },
+        {{"--url=u", "--workers=17"},
+         "--workers=17 (T_WORKERS): expected a whole number from 1 to 16\n"                                               },
+        {{"--url=u", "--workers="},
+         "--workers= (T_WORKERS): expected a whole number from 1 to 16\n"                                                 },
+        {{"--url=u", "--workers=2x"},
+         "--workers=2x (T_WORKERS): expected a whole number from 1 to 16\n"                                               },
+        {{"--url=u", "--workers", "-1"},
+         "--workers=-1 (T_WORKERS): expected a whole number from 1 to 16\n"                                               },
+        {{"--url=u", "--verbose=ja"},                       "--verbose=ja (T_VERBOSE): expected true or false\n"          },
         {{"--url=u", "--wait=5"},                           "--wait=5: expected a duration such as 1m30s, from 1s to 1m\n"},
         {{"--url=u", "--wait=61s"},
          "--wait=61s: expected a duration such as 1m30s, from 1s to 1m\n"                                                 },
         {{"--url=u", "--wait=999ms"},
          "--wait=999ms: expected a duration such as 1m30s, from 1s to 1m\n"                                               },
         {{"--url=u", "--listen=0123456789012345678901234"},
-         "--listen=0123456789012345678901234: expected at most 24 bytes\n"                                                },
-        {{"--url=u", "--token=hunter2-hunter2"},            "--token=(secret): expected at most 8 bytes\n"                },
+         "--listen=0123456789012345678901234 (T_LISTEN): expected at most 24 bytes\n"                                     },
+        {{"--url=u", "--token=hunter2-hunter2"},
+         "--token=(secret) (T_TOKEN): expected at most 8 bytes\n"                                                         },
         {{"--url=u", "--workers=a\nb\033"},
-         "--workers=a?b?: expected a whole number from 1 to 16\n"                                                         },
+         "--workers=a?b? (T_WORKERS): expected a whole number from 1 to 16\n"                                             },
         {{"--url="},                                        "T_URL or --url is required: server\n"                        },
         {{NULL},                                            "T_URL or --url is required: server\n"                        },
         {{"--url=u", "--config=/nonexistent/x"},
@@ -259,7 +265,7 @@ static void test_long_value_is_cut_in_error(void **state)
     run_init(&run, args);
     run_parse(&run, NULL, NULL);
     assert_int_equal(run.r, -EINVAL);
-    assert_contains(buf_str(&run.errors), "   ...: expected a whole number");
+    assert_contains(buf_str(&run.errors), "   ... (T_WORKERS): expected a whole number");
     assert_true(run.errors.size < 250);
     run_done(&run);
 }

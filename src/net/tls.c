@@ -60,13 +60,14 @@ int tls_context_new(SSL_CTX **ret, const char *ca_file, struct error *err)
 SSL *tls_client_new(SSL_CTX *ctx, int fd, const char *host, bool is_insecure)
 {
     SSL *ssl = SSL_new(ctx);
+    char *name = (char *)(uintptr_t)host; /* OpenSSL's macro casts const away; clang minds */
 
     if (!ssl)
         return NULL;
     /* An IP is matched as such and never sent as server name (RFC 6066). */
     if (SSL_set_fd(ssl, fd) != 1 ||
         (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) != 1 &&
-         (SSL_set1_host(ssl, host) != 1 || SSL_set_tlsext_host_name(ssl, host) != 1))) {
+         (SSL_set1_host(ssl, host) != 1 || SSL_set_tlsext_host_name(ssl, name) != 1))) {
         SSL_free(ssl);
         return NULL;
     }
