@@ -520,6 +520,8 @@ static void test_inventory(void **state)
     send_event(ws, "inventory_snapshot", part("s2", 1, true, json_array()));
     send_event(ws, "inventory_snapshot", part("s3", 0, false, json_array()));
     send_event(ws, "inventory_snapshot", part("s4", 1, true, json_array()));
+    send_event(ws, "inventory_snapshot", part("s5", 0, false, json_array()));
+    send_event(ws, "inventory_snapshot", part("s5", 2, true, json_array()));
     send_event(ws, "inventory_snapshot", json_pack("{s:i}", "part", 0));
     send_event(ws, "inventory_delta", json_pack("{s:i}", "containers", 0));
     send_event(ws, "inventory_delta", json_array());
