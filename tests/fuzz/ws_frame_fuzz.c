@@ -1,0 +1,60 @@
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "fuzz.h"
+#include "net/ws_frame.h"
+
+#include <assert.h>
+#include <string.h>
+
+const struct fuzz_seed fuzz_seeds[] = {
+    FUZZ_SEED("\x81\x82\1\2\3\4ik\x89\x80\1\2\3\4"),
+    FUZZ_SEED("\x01\x81\0\0\0\0a\x80\x81\0\0\0\0b\x88\x82\0\0\0\0\3\xe8"),
+    FUZZ_SEED("\x82\xfe\0\4\1\2\3\4abcd"),
+    FUZZ_SEED("\x82\xff\0\0\0\0\0\0\0\4\1\2\3\4abcd"),
+    FUZZ_SEED("\x81\2hi\x8a\0\x02\x7e\0\1x\x80\1y"),
+    {NULL, 0},
+};
+
+/* All that a parser gives when it is fed `step` bytes at a time; pieces of one message are joined. */
+static int run(const uint8_t *data, size_t size, size_t step, bool is_client, struct buf *ret)
+{
+    unsigned char *copy = size ? xmemdup(data, size) : NULL;
+    struct ws_parser p = {.is_client = is_client};
+    int r = 0;
+
+    for (size_t at = 0; at < size && r >= 0; at += step) {
+        size_t n = size - at < step ? size - at : step;
+        size_t used = 0;
+        struct ws_piece piece;
+        const char *why = NULL;
+
+        while ((r = ws_parser_next(&p, copy + at + used, n - used, &used, &piece, &why)) > 0) {
+            bool is_control = piece.opcode >= WS_OPCODE_CLOSE;
+
+            assert(used <= n);
+            assert(piece.opcode != WS_OPCODE_CONTINUATION);
+            assert(!is_control || (piece.is_last && piece.size <= WS_FRAME_CONTROL_MAX));
+            (void)buf_append(ret, piece.data, piece.size);
+            if (piece.is_last)
+                (void)buf_append_char(ret, (char)('A' + piece.opcode));
+        }
+        assert(r < 0 ? why != NULL : used == n);
+    }
+    free(copy);
+    return r;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    for (int is_client = 0; is_client < 2; is_client++) {
+        struct buf whole = BUF_INIT(size * 2), bytes = BUF_INIT(size * 2);
+        int r = run(data, size, size ? size : 1, is_client, &whole);
+
+        assert(run(data, size, 1, is_client, &bytes) == r);
+        assert(whole.size == bytes.size);
+        assert(!whole.size || memcmp(whole.data, bytes.data, whole.size) == 0);
+        buf_done(&whole);
+        buf_done(&bytes);
+    }
+    return 0;
+}
