@@ -20,13 +20,14 @@
 #define STORE_MAX_WAITING 20000 /* a reconnect storm of as many agents as a server may have */
 #define HASH_PARALLEL     2
 #define HASH_MAX_WAITING  64
+#define PARSE_MAX_WAITING 64 /* large messages of agents; beyond it the loop parses them */
 #define HEAD_TIMEOUT_MS   10000
 
 struct server {
     uv_loop_t uv;
     struct loop *loop;
     struct store *store;
-    struct job_queue *store_jobs, *hash_jobs;
+    struct job_queue *store_jobs, *hash_jobs, *parse_jobs;
     struct auth *auth;
     struct fleet *fleet;
     struct sessions *sessions;
@@ -147,6 +148,7 @@ static void wire(struct server *s, const struct config *config)
     s->sessions = sessions_new(&(struct sessions_options){
         .loop = s->loop,
         .store_jobs = s->store_jobs,
+        .parse_jobs = s->parse_jobs,
         .store = s->store,
         .fleet = s->fleet,
         .max_message = config->max_agent_message,
@@ -183,6 +185,7 @@ static int start(struct server *s, const struct config *config, struct error *er
         return error_set(err, -EIO, "signals cannot be watched");
     s->store_jobs = job_queue_new(&s->uv, 1, STORE_MAX_WAITING);
     s->hash_jobs = job_queue_new(&s->uv, HASH_PARALLEL, HASH_MAX_WAITING);
+    s->parse_jobs = job_queue_new(&s->uv, 1, PARSE_MAX_WAITING);
     r = open_store(s, config, err);
     if (r < 0)
         return r;
@@ -254,6 +257,8 @@ void server_free(struct server *s)
         job_queue_free(s->store_jobs);
     if (s->hash_jobs)
         job_queue_free(s->hash_jobs);
+    if (s->parse_jobs)
+        job_queue_free(s->parse_jobs);
     store_close(s->store);
     loop_free(s->loop);
     (void)uv_run(&s->uv, UV_RUN_DEFAULT); /* closing handles */

@@ -100,6 +100,12 @@ void ws_free(struct ws *ws)
     free(ws);
 }
 
+void ws_pause(struct ws *ws, bool is_paused)
+{
+    assert(ws->is_paused != is_paused);
+    ws->is_paused = is_paused;
+}
+
 void ws_set_limits(struct ws *ws, const struct ws_limits *limits)
 {
     ws->limits = *limits;
@@ -123,6 +129,7 @@ struct ws *fake_ws_new(const struct ws_accept *accept, const char *peer)
 
 void fake_ws_receive(struct ws *ws, const char *text)
 {
+    assert(!ws->is_paused);
     ws->handler->on_message(ws->owner, text, strlen(text), false);
 }
 

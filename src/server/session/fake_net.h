@@ -20,6 +20,7 @@ struct ws {
     json_t *sent[FAKE_MAX_SENT];
     size_t n_sent, n_read; /* read: by fake_ws_next() */
     unsigned close_code;   /* 0: open */
+    bool is_paused;
     char close_reason[128];
     int send_code; /* what the next sends return */
     const char *peer;

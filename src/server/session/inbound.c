@@ -15,7 +15,8 @@
 
 #define COMPLAINT_MS        60000
 #define POLL_AFTER_EVENT_MS 100 /* events come in groups: one look for all of them */
-#define MAX_QUOTED          200 /* bytes of a peer's word in a log line */
+#define PARSE_ON_LOOP_MAX   ((size_t)256 * 1024) /* a few ms */
+#define MAX_QUOTED          200                  /* bytes of a peer's word in a log line */
 
 void session_complain(struct session *se, const char *what, const char *word)
 {
@@ -207,6 +208,75 @@ static void refuse_frame(struct session *se, const char *reason)
     session_close(se, WS_CLOSE_POLICY, reason);
 }
 
+static void handle(struct session *se, const json_t *message, size_t size, const struct error *err)
+{
+    if (!message) {
+        log_debug(LOG_FIELDS("agent", se->agent_id), "%s", err->msg);
+        refuse_frame(se, "Message is not valid JSON");
+    } else if (!json_is_object(message)) {
+        refuse_frame(se, "Message is not a JSON object");
+    } else {
+        dispatch(se, message, size);
+    }
+}
+
+/* A large message on its way through a worker; its session reads nothing meanwhile, so order is kept. */
+struct parse_job {
+    struct sessions *owner;
+    char key[SESSION_KEY_SIZE];
+    char *text;
+    size_t size;
+    json_t *message;
+    struct error err;
+};
+
+static void parse_job_free(struct parse_job *job)
+{
+    json_decref(job->message);
+    free(job->text);
+    free(job);
+}
+
+static void parse_work(void *owner)
+{
+    struct parse_job *job = owner;
+
+    job->message = json_text_parse(job->text, job->size, 0, &job->err);
+}
+
+static void parse_done(void *owner)
+{
+    struct parse_job *job = owner;
+    struct session *se = sessions_find(job->owner, job->key);
+
+    if (se) {
+        ws_pause(se->ws, false);
+        if (se->state == SESSION_ACTIVE)
+            handle(se, job->message, job->size, &job->err);
+    }
+    parse_job_free(job);
+}
+
+static bool parse_elsewhere(struct session *se, const char *data, size_t size)
+{
+    struct parse_job *job;
+
+    if (!se->owner->o.parse_jobs || size < PARSE_ON_LOOP_MAX)
+        return false;
+
+    job = xcalloc(1, sizeof(*job));
+    job->owner = se->owner;
+    str_copy(job->key, sizeof(job->key), se->key);
+    job->text = xmemdup(data, size);
+    job->size = size;
+    if (job_submit(se->owner->o.parse_jobs, job, parse_work, parse_done) < 0) {
+        parse_job_free(job);
+        return false;
+    }
+    ws_pause(se->ws, true);
+    return true;
+}
+
 void session_receive(struct session *se, const char *data, size_t size, bool is_binary)
 {
     struct error err = ERROR_INIT;
@@ -217,14 +287,9 @@ void session_receive(struct session *se, const char *data, size_t size, bool is_
         refuse_frame(se, "Binary messages are not understood");
         return;
     }
+    if (parse_elsewhere(se, data, size))
+        return;
     message = json_text_parse(data, size, 0, &err);
-    if (!message) {
-        log_debug(LOG_FIELDS("agent", se->agent_id), "%s", err.msg);
-        refuse_frame(se, "Message is not valid JSON");
-    } else if (!json_is_object(message)) {
-        refuse_frame(se, "Message is not a JSON object");
-    } else {
-        dispatch(se, message, size);
-    }
+    handle(se, message, size, &err);
     json_decref(message);
 }

@@ -371,7 +371,10 @@ void sessions_free(struct sessions *s)
     sessions_stop(s, NULL, NULL);
     loop_timer_stop(&s->stop_timer);
     drop_sockets(s);
-    job_queue_drain(s->o.store_jobs); /* registrations and events on their way end in this object */
+    /* Registrations, messages and events on their way end in this object. */
+    if (s->o.parse_jobs)
+        job_queue_drain(s->o.parse_jobs);
+    job_queue_drain(s->o.store_jobs);
     ingest_flush(s->ingest);
     job_queue_drain(s->o.store_jobs);
     drop_sockets(s); /* who dialled meanwhile */

@@ -30,6 +30,7 @@ struct session_observer {
 struct sessions_options {
     struct loop *loop;
     struct job_queue *store_jobs;
+    struct job_queue *parse_jobs; /* large messages are parsed there; NULL or full: on the loop */
     struct store *store;
     struct fleet *fleet;
     size_t max_message;        /* of an authenticated agent; 0: 16 MiB */

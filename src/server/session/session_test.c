@@ -24,7 +24,7 @@
 struct fixture {
     struct store_fixture store;
     uv_loop_t uv;
-    struct job_queue *jobs;
+    struct job_queue *jobs, *parse_jobs;
     struct fleet *fleet;
     struct sessions *sessions;
     unsigned n_host_changes, n_container_changes, n_events;
@@ -57,9 +57,11 @@ static int setup_limited(void **state, unsigned max_waiting)
     store_fixture_init(&f->store);
     assert_int_equal(uv_loop_init(&f->uv), 0);
     f->jobs = job_queue_new(&f->uv, 1, max_waiting);
+    f->parse_jobs = job_queue_new(&f->uv, 1, 2);
     f->fleet = fleet_new();
     f->sessions = sessions_new(&(struct sessions_options){
         .store_jobs = f->jobs,
+        .parse_jobs = f->parse_jobs,
         .store = f->store.store,
         .fleet = f->fleet,
         .poll_interval_ms = 2000,
@@ -89,6 +91,7 @@ static int teardown(void **state)
     sessions_free(f->sessions);
     fleet_free(f->fleet);
     job_queue_free(f->jobs);
+    job_queue_free(f->parse_jobs);
     (void)uv_run(&f->uv, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&f->uv), 0);
     store_fixture_done(&f->store);
@@ -329,6 +332,34 @@ static void test_busy(void **state)
     fake_ws_end(b, 1013);
 }
 
+struct outcome {
+    unsigned n_calls;
+    int code;
+};
+
+static void on_command(void *owner, const struct command_result *r)
+{
+    struct outcome *o = owner;
+
+    o->n_calls++;
+    o->code = r->code;
+}
+
+static void start_command(struct fixture *f, const char *agent_id, struct outcome *o)
+{
+    command_start(sessions_commands(f->sessions),
+                  &(struct command_request){.agent_id = agent_id,
+                                            .type = "container_operation",
+                                            .name = "start",
+                                            .timeout_ms = 30000,
+                                            .done = on_command,
+                                            .owner = o});
+}
+
+static void no_work(_unused_ void *job)
+{
+}
+
 static void test_supersede(void **state)
 {
     struct fixture *f = *state;
@@ -364,30 +395,6 @@ static void test_supersede(void **state)
     assert_int_equal(stored(f, "agent_superseded"), 1);
     fake_ws_end(now, 1000);
     assert_false(h->is_online);
-}
-
-struct outcome {
-    unsigned n_calls;
-    int code;
-};
-
-static void on_command(void *owner, const struct command_result *r)
-{
-    struct outcome *o = owner;
-
-    o->n_calls++;
-    o->code = r->code;
-}
-
-static void start_command(struct fixture *f, const char *agent_id, struct outcome *o)
-{
-    command_start(sessions_commands(f->sessions),
-                  &(struct command_request){.agent_id = agent_id,
-                                            .type = "container_operation",
-                                            .name = "start",
-                                            .timeout_ms = 30000,
-                                            .done = on_command,
-                                            .owner = o});
 }
 
 static void test_commands(void **state)
@@ -554,6 +561,64 @@ static void test_snapshot_limit(void **state)
     assert_int_equal(h->containers.size, 0);
     assert_int_equal(ws->close_code, 0);
     fake_ws_end(ws, 1000);
+}
+
+static void receive_padded(struct ws *ws, const char *start, size_t size)
+{
+    char *text = xmalloc(size + 1);
+
+    memset(text, ' ', size);
+    memcpy(text, start, strlen(start));
+    text[size] = '\0';
+    fake_ws_receive(ws, text);
+    free(text);
+}
+
+static void test_large_messages(void **state)
+{
+    struct fixture *f = *state;
+    struct joined j;
+    struct ws *ws = join(f, "own", true, &j);
+    struct outcome o = {0};
+    _cleanup_free_ char *reply = NULL;
+
+    /* One over the limit goes through a worker, and nothing is read before it is done. */
+    start_command(f, j.agent_id, &o);
+    reply = xasprintf("{\"correlation_id\":\"%s\",\"success\":true}",
+                      text_of(fake_ws_next(ws), "id"));
+    receive_padded(ws, reply, 300000);
+    assert_true(ws->is_paused);
+    assert_int_equal(o.n_calls, 0);
+    job_queue_drain(f->parse_jobs);
+    assert_false(ws->is_paused);
+    assert_int_equal(o.n_calls, 1);
+    assert_int_equal(o.code, 0);
+
+    /* The session ends meanwhile, or is superseded. */
+    receive_padded(ws, "{}", 300000);
+    fake_ws_end(ws, 1006);
+    job_queue_drain(f->parse_jobs);
+    ws = join_with(f, j.token, "own", true, &j);
+    receive_padded(ws, "[]", 300000);
+    sessions_drop_agent(f->sessions, j.agent_id, "Host deleted");
+    job_queue_drain(f->parse_jobs);
+    assert_false(ws->is_paused);
+    fake_ws_end(ws, 1008);
+
+    ws = join_with(f, j.token, "own", true, &j);
+    receive_padded(ws, "{\"a\"", 300000);
+    job_queue_drain(f->parse_jobs);
+    assert_int_equal(ws->close_code, 1008);
+    fake_ws_end(ws, 1008);
+
+    /* No worker is free: on the loop. */
+    ws = join_with(f, j.token, "own", true, &j);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(job_submit(f->parse_jobs, f, no_work, no_work), 0);
+    receive_padded(ws, "[]", 300000);
+    assert_int_equal(ws->close_code, 1008);
+    job_queue_drain(f->parse_jobs);
+    fake_ws_end(ws, 1008);
 }
 
 static void test_container_events(void **state)
@@ -755,10 +820,6 @@ static void test_seen(void **state)
     assert_true(a.last_seen_at_ms > 1);
 }
 
-static void no_work(_unused_ void *job)
-{
-}
-
 static void send_start(struct ws *ws)
 {
     send_event(ws, "container_event",
@@ -887,6 +948,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_polling, setup, teardown),
         cmocka_unit_test_setup_teardown(test_inventory, setup, teardown),
         cmocka_unit_test_setup_teardown(test_snapshot_limit, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_large_messages, setup, teardown),
         cmocka_unit_test_setup_teardown(test_container_events, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stats, setup, teardown),
         cmocka_unit_test_setup_teardown(test_odd_messages, setup, teardown),
