@@ -19,7 +19,7 @@
 #define B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 
 #define MAX_SENT    512
-#define PATIENCE_MS 10000
+#define PATIENCE_MS 60000
 
 #define STREAM_HEAD "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"
 #define EVENT(action, id, time)                                                 \
@@ -153,28 +153,40 @@ static const char *text_of(const json_t *message, const char *key)
     return s ? s : "";
 }
 
-/* Requests that are refused at once, and what the refusal says. */
+#define OPERATION(id, fields) \
+    "{\"type\":\"container_operation\",\"id\":\"" id "\",\"payload\":{" fields "}}"
+#define NO_REF    "container_id is neither an id nor a name of a container"
+#define BAD_SINCE "since: \"soon\" is neither RFC 3339 nor unix seconds"
+
+/* Requests that are refused at once, and how the refusal begins. */
 static const struct {
-    const char *request, *id_key, *id, *error;
+    const char *id, *request, *error;
 } refusals[] = {
-    {"{\"type\":\"command\",\"command\":\"nope\",\"id\":\"1\"}",                                                                        "id",             "1",
-     "unknown command: nope"                                                                                                                                                                                            },
-    {"{\"type\":\"container_operation\",\"id\":\"2\",\"payload\":{\"action\":\"fly\"}}",
-     "correlation_id",                                                                                                                                    "2", "unknown action: fly"                                    },
-    {"{\"type\":\"container_operation\",\"id\":\"3\",\"payload\":{\"action\":\"start\"}}",
-     "correlation_id",                                                                                                                                    "3", "container_id is required"                               },
-    {"{\"type\":\"container_operation\",\"id\":\"4\",\"payload\":{\"action\":\"start\",\"container_id\":\"../x\"}}",
-     "correlation_id",                                                                                                                                    "4", "container_id is neither an id nor a name of a container"},
-    {"{\"type\":\"container_operation\",\"id\":\"5\",\"payload\":{\"action\":\"rename\",\"container_id\":\"x\"}}",
-     "correlation_id",                                                                                                                                    "5", "new_name is required"                                   },
-    {"{\"type\":\"container_operation\",\"id\":\"6\",\"payload\":{\"action\":\"rename\",\"container_id\":\"x\",\"new_name\":\"a/b\"}}",
-     "correlation_id",                                                                                                                                    "6", "new_name is not a valid container name"                 },
-    {"{\"type\":\"container_operation\",\"id\":\"7\",\"payload\":{\"action\":\"get_logs\",\"container_id\":\"x\",\"since\":\"soon\"}}",
-     "correlation_id",                                                                                                                                    "7", "since: \"soon\" is neither RFC 3339 nor unix seconds"   },
-    {"{\"type\":\"container_operation\",\"payload\":{\"correlation_id\":\"8\",\"action\":\"start\",\"container_id\":7}}",
-     "correlation_id",                                                                                                                                    "8", "start: "                                                },
-    {"{\"type\":\"container_operation\",\"id\":\"9\",\"payload\":[]}",                                                                  "correlation_id", "9",
-     "Field required"                                                                                                                                                                                                   },
+    {.id = "1",
+     .request = "{\"type\":\"command\",\"command\":\"nope\",\"id\":\"1\"}",
+     .error = "unknown command: nope"                                                                   },
+    {.id = "2",                                          .request = OPERATION("2", "\"action\":\"fly\""), .error = "unknown action: fly"},
+    {.id = "3",
+     .request = OPERATION("3",                                                                  "\"action\":\"start\""),
+     .error = "container_id is required"},
+    {.id = "4",
+     .request = OPERATION("4",                                        "\"action\":\"start\",\"container_id\":\"../x\""),
+     .error = NO_REF},
+    {.id = "5",
+     .request = OPERATION("5",                                                              "\"action\":\"rename\",\"container_id\":\"x\""),
+     .error = "new_name is required"},
+    {.id = "6",
+     .request = OPERATION("6","\"action\":\"rename\",\"container_id\":\"x\",\"new_name\":\"a/b\""),
+     .error = "new_name is not a valid container name"},
+    {.id = "7",
+     .request = OPERATION("7",                                                     "\"action\":\"get_logs\",\"container_id\":\"x\",\"since\":\"soon\""),
+     .error = BAD_SINCE},
+    {.id = "8",
+     .request = OPERATION("8",                                                                  "\"action\":\"start\",\"container_id\":7"),
+     .error = "start: "},
+    {.id = "9",
+     .request = "{\"type\":\"container_operation\",\"id\":\"9\",\"payload\":[]}",
+     .error = "Field required"                                                                     },
 };
 
 static void test_refuses(void **state)
@@ -187,7 +199,7 @@ static void test_refuses(void **state)
     for (size_t i = 0; i < ARRAY_LEN(refusals); i++) {
         say(&f, refusals[i].request);
         wait_sent(&f, i + 1);
-        assert_string_equal(text_of(f.sent[i], refusals[i].id_key), refusals[i].id);
+        assert_string_equal(text_of(f.sent[i], i == 0 ? "id" : "correlation_id"), refusals[i].id);
         if (!str_starts_with(text_of(f.sent[i], "error"), refusals[i].error))
             fail_msg("%s: %s", refusals[i].request, text_of(f.sent[i], "error"));
     }
@@ -346,18 +358,23 @@ static void test_reply_limits(void **state)
     tear_down(&f);
 }
 
+#define STREAM \
+    STREAM_HEAD EVENT("exec_start: x", A, "100") EVENT("die", B, "200") EVENT("die", B, "200")
+#define BOTH                                                                  \
+    "[{\"Id\":\"" A "\",\"ImageID\":\"sha256:" B "\",\"State\":\"running\"}," \
+    "{\"Id\":\"" B "\",\"ImageID\":\"sha256:" B "\"}]"
+#define INSPECT_A                                          \
+    "{\"State\":{\"StartedAt\":\"2026-01-01T00:00:00Z\"}," \
+    "\"Config\":{\"Env\":[\"K=v\"]}}"
+#define IMAGE_B "{\"RepoDigests\":[\"r@sha256:1\"]}"
+
 static const struct fake_line listing[] = {
-    {"GET /_ping",  FAKE_SEND,               NULL,                 "OK"                },
-    {"GET /events", FAKE_HANG,
-     STREAM_HEAD EVENT("exec_start: x",                            A,                    "100") EVENT("die", B, "200") EVENT("die", B, "200"),
-     NULL},
-    {"GET /containers/json?all=1&filters",            FAKE_SEND,                 NULL,                                    "[]"                                                 },
-    {"GET /containers/json?all=1",             FAKE_SEND, NULL,
-     "[{\"Id\":\"" A "\",\"ImageID\":\"sha256:" B "\",\"State\":\"running\"},{\"Id\":\"" B
-     "\",\"ImageID\":\"sha256:" B "\"}]"},
-    {"GET /containers/" A "/json",             FAKE_SEND,         NULL,
-     "{\"State\":{\"StartedAt\":\"2026-01-01T00:00:00Z\"},\"Config\":{\"Env\":[\"K=v\"]}}"},
-    {"GET /images/sha256:" B "/json",             FAKE_SEND,         NULL,        "{\"RepoDigests\":[\"r@sha256:1\"]}"               },
+    {"GET /_ping",                         FAKE_SEND, NULL,   "OK"     },
+    {"GET /events",                        FAKE_HANG, STREAM, NULL     },
+    {"GET /containers/json?all=1&filters", FAKE_SEND, NULL,   "[]"     },
+    {"GET /containers/json?all=1",         FAKE_SEND, NULL,   BOTH     },
+    {"GET /containers/" A "/json",         FAKE_SEND, NULL,   INSPECT_A},
+    {"GET /images/sha256:" B "/json",      FAKE_SEND, NULL,   IMAGE_B  },
 };
 
 #define LIST "{\"type\":\"command\",\"command\":\"list_containers\",\"id\":\"l\"}"
@@ -434,15 +451,14 @@ static void test_inventory(void **state)
 /* What came while no server was there is sent to the next, in both ways of going on. */
 static void test_events_across_sessions(void **state)
 {
+    static const char old[] = STREAM_HEAD EVENT("create", A, "50") EVENT("exec_start", A, "55")
+        EVENT("start", A, "60");
+    static const char live[] = STREAM_HEAD EVENT("pause", A, "4000000000000000000")
+        EVENT("die", A, "4000000000000000001");
     static const struct fake_line lines[] = {
-        {"GET /_ping",              FAKE_SEND, NULL,            "OK"},
-        {      "GET /events?since=0.0000000", FAKE_SEND,
-         STREAM_HEAD EVENT("create", A,        "50") EVENT("exec_start", A, "55") EVENT("start", A, "60"),
-         NULL},
-        { "GET /events",                                                                                              FAKE_HANG,
-         STREAM_HEAD EVENT("pause",      A,    "4000000000000000000")
-             EVENT("die", A, "4000000000000000001"),
-         NULL},
+        {"GET /_ping",                  FAKE_SEND, NULL, "OK"},
+        {"GET /events?since=0.0000000", FAKE_SEND, old,  NULL},
+        {"GET /events",                 FAKE_HANG, live, NULL},
     };
     struct fixture f;
 

@@ -87,24 +87,37 @@ static void call(struct fixture *f, struct engine_request request)
     assert_int_equal(f->w.n_done, 1);
 }
 
+#define JSON_A      "{\"a\":1}"
+#define HALF        "{\"a\":"
+#define MANY        "[10000000,20000000,30000000,40000000,50000000]"
+#define CREATED     HEAD("201 Created", "2") "{}"
+#define EMPTY       "HTTP/1.1 204 No Content\r\n\r\n"
+#define SAME        "HTTP/1.1 304 Not Modified\r\n\r\n"
+#define BAD_REQUEST HEAD("400 Bad Request", "17") "{\"message\":\"bad\"}"
+#define FORBIDDEN   HEAD("403 Forbidden", "2") "{}"
+#define CONFLICT    HEAD("409 Conflict", "18") "{\"message\":\"name\"}"
+#define OOPS        HEAD("500 Oops", "5") "plain"
+#define CUT         HEAD("200 OK", "30") HALF
+#define GARBAGE     "220 smtp ready\r\n\r\n"
+
 static const struct fake_line replies[] = {
-    {"GET /ok",            FAKE_SEND,                      NULL,                                                   "{\"a\":1}"                                                                                              },
-    {"GET /drip",          FAKE_DRIP,                      NULL,                                                   "{\"a\":1}"                                                                                              },
-    {"GET /created",       FAKE_SEND,                      HEAD("201 Created",                                     "2") "{}",                                                                                                 NULL},
-    {"GET /empty",                    FAKE_SEND,                                       "HTTP/1.1 204 No Content\r\n\r\n",                                                                 NULL                                                                                                  },
-    {"GET /same",                    FAKE_SEND,                                        "HTTP/1.1 304 Not Modified\r\n\r\n",                                                                  NULL},
-    {"GET /400",                    FAKE_SEND,                                         HEAD("400 Bad Request",                                                                   "17") "{\"message\":\"bad\"}",                                                                                                                NULL},
-    {"GET /403",                FAKE_SEND,                                              HEAD("403 Forbidden",                                                                                           "2") "{}",                                                             NULL},
-    {"GET /409",           FAKE_SEND,                                     HEAD("409 Conflict", "18") "{\"message\":\"name\"}",                                     NULL},
-    {"GET /500", FAKE_SEND,HEAD("500 Oops",               "5") "plain",                                                                                    NULL},
-    {"GET /half",           FAKE_SEND,                                                              HEAD("200 OK",                                                                                          "100") "{\"a\":",                                                                                                            NULL},
-    {"GET /reset",          FAKE_RESET,                     HEAD("200 OK", "100") "{\"a\":", NULL},
-    {"GET /none",                    FAKE_SEND,                                       "",                                                                          NULL                                                                                                                                                 },
-    {"GET /garbage",                FAKE_SEND,                                              "220 smtp ready\r\n\r\n",                                                                                          NULL                                                                                                                                                                      },
-    {"GET /hang",                FAKE_HANG,                                              "",              NULL},
-    {"GET /stuck",                FAKE_HANG,                                              HEAD("200 OK", "30") "{\"a\":",NULL},
-    {"GET /nojson",                FAKE_SEND,                                              NULL,                                                                            "{\"a\":"                                                                                                                                                                                                               },
-    {"GET /large",    FAKE_SEND,                              NULL,                                                                                    "[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18]"                                                                                                                                                                                                                                                                     },
+    {"GET /ok",      FAKE_SEND,  NULL,        JSON_A},
+    {"GET /drip",    FAKE_DRIP,  NULL,        JSON_A},
+    {"GET /created", FAKE_SEND,  CREATED,     NULL  },
+    {"GET /empty",   FAKE_SEND,  EMPTY,       NULL  },
+    {"GET /same",    FAKE_SEND,  SAME,        NULL  },
+    {"GET /400",     FAKE_SEND,  BAD_REQUEST, NULL  },
+    {"GET /403",     FAKE_SEND,  FORBIDDEN,   NULL  },
+    {"GET /409",     FAKE_SEND,  CONFLICT,    NULL  },
+    {"GET /500",     FAKE_SEND,  OOPS,        NULL  },
+    {"GET /half",    FAKE_SEND,  CUT,         NULL  },
+    {"GET /reset",   FAKE_RESET, CUT,         NULL  },
+    {"GET /none",    FAKE_SEND,  "",          NULL  },
+    {"GET /garbage", FAKE_SEND,  GARBAGE,     NULL  },
+    {"GET /hang",    FAKE_HANG,  "",          NULL  },
+    {"GET /stuck",   FAKE_HANG,  CUT,         NULL  },
+    {"GET /nojson",  FAKE_SEND,  NULL,        HALF  },
+    {"GET /large",   FAKE_SEND,  NULL,        MANY  },
 };
 
 static const struct {
@@ -336,13 +349,15 @@ static void on_info(void *owner, int code, const char *message, struct engine_in
 
 static void test_info(void **state)
 {
+    static const char networks[] =
+        "[{\"Name\":\"bridge\",\"Driver\":\"bridge\",\"Created\":\"2026\","
+        "\"IPAM\":{\"Config\":[{\"Subnet\":\"172.17.0.0/16\"}]}},"
+        "{\"Name\":\"lan\",\"Driver\":\"macvlan\",\"IPAM\":{\"Config\":[{\"Subnet\":\"10.0.0.0/8\"}]}},"
+        "{\"Name\":\"none\",\"IPAM\":{\"Config\":null}}]";
     static const struct fake_line lines[] = {
         {"GET /info",     FAKE_SEND, NULL, "{\"ID\":\"X:Y\",\"NCPU\":2,\"MemTotal\":5}"     },
         {"GET /version",  FAKE_SEND, NULL, "{\"ApiVersion\":\"1.41\",\"Version\":\"20.10\"}"},
-        {"GET /networks", FAKE_SEND, NULL,
-         "[{\"Name\":\"bridge\",\"Driver\":\"bridge\",\"Created\":\"2026\",\"IPAM\":{\"Config\":[{\"Subnet\":\"172.17.0.0/16\"}]}},"
-         "{\"Name\":\"lan\",\"Driver\":\"macvlan\",\"IPAM\":{\"Config\":[{\"Subnet\":\"10.0.0.0/8\"}]}},"
-         "{\"Name\":\"none\",\"IPAM\":{\"Config\":null}}]"                                  },
+        {"GET /networks", FAKE_SEND, NULL, networks                                         },
     };
 
     (void)state;
