@@ -33,7 +33,7 @@ struct http_request {
     void *headers; /* internal */
 };
 
-/* Header values: NULL when absent. Known: those in http_server.c's table (host, origin, authorization, cookie, ...). */
+/* The value of a header, in any case; the first one of several; NULL when absent. */
 const char *http_request_header(const struct http_request *r, const char *name);
 /* Decoded values, to be freed; NULL when absent. */
 char *http_request_cookie(const struct http_request *r, const char *name);
@@ -69,7 +69,7 @@ struct http_handler {
     void (*on_request)(void *owner, const struct http_request *r);
     /* An upgrade: returns 0 and the accept options, or an HTTP status (401, 403, 404 ...) to refuse it. */
     int (*on_upgrade)(void *owner, const struct http_request *r, struct ws_accept *ret);
-    /* Errors the server answers by itself (400 408 413 431 503 504): fills `body` with the caller's error shape. */
+    /* Errors the server answers by itself (400 405 408 411 413 431 501 504, refused upgrades): fills `body` with the caller's error shape. */
     void (*format_error)(int status, const char *detail, struct buf *body);
 };
 
