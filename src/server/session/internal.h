@@ -89,7 +89,7 @@ struct sessions {
     uint64_t n_keys;
     bool is_stopping;
     struct loop_timer stop_timer;
-    loop_fn on_stopped; /* NULL: nobody waits */
+    sessions_fn on_stopped; /* NULL: nobody waits */
     void *stop_owner;
 };
 

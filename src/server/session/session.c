@@ -338,7 +338,7 @@ struct sessions *sessions_new(const struct sessions_options *o)
     return s;
 }
 
-void sessions_stop(struct sessions *s, loop_fn done, void *owner)
+void sessions_stop(struct sessions *s, sessions_fn done, void *owner)
 {
     s->is_stopping = true;
     map_foreach(&s->live, e) {

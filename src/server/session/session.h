@@ -38,12 +38,14 @@ struct sessions_options {
     struct session_observer observer;
 };
 
+typedef void (*sessions_fn)(void *owner);
+
 struct sessions *sessions_new(const struct sessions_options *o);
 /*
  * Says goodbye to all agents (1001), fails pending commands and takes no new agents. Unless NULL, `done` is
  * called once, later: when all have gone, or after a second.
  */
-void sessions_stop(struct sessions *s, loop_fn done, void *owner);
+void sessions_stop(struct sessions *s, sessions_fn done, void *owner);
 /*
  * Closes what is still open and drains the store queue, so that what agents did is stored. What commands
  * report to must still be there.

@@ -1,0 +1,382 @@
+#include "server/session/session.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+/* cmocka.h needs them first */
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "base/time.h"
+#include "server/session/session_fixture.h"
+
+static void test_polling(void **state)
+{
+    struct fixture *f = *state;
+    struct joined j;
+    struct ws *ws = fixture_join(f, "go", false, &j);
+    struct fleet_host *h = fleet_find_host(f->fleet, j.host_id);
+
+    fake_advance(0);
+    agent_answer_list(ws, json_pack("[o, o, {}]", agent_container(ID_A, "/one", "running"),
+                                    agent_container(ID_B, "/two", "dead")));
+    assert_int_equal(h->containers.size, 2);
+    assert_int_equal(f->n_container_changes, 1);
+
+    fake_advance(1999);
+    assert_null(fake_ws_next(ws));
+    fake_advance(1);
+    agent_answer_list(ws, json_pack("[o, o]", agent_container(ID_A, "/one", "running"),
+                                    agent_container(ID_B, "/two", "dead")));
+    assert_int_equal(f->n_container_changes, 1); /* the same list is no news */
+
+    /* Asked to hurry: now, and while one is on its way, right after it. */
+    sessions_refresh(f->sessions, j.agent_id);
+    fake_advance(0);
+    sessions_refresh(f->sessions, j.agent_id);
+    agent_answer_list(ws, json_pack("[o]", agent_container(ID_A, "/one", "running")));
+    assert_int_equal(h->containers.size, 1);
+    fake_advance(100);
+    agent_answer_list(ws, json_pack("[o]", agent_container(ID_A, "/one", "exited")));
+    assert_int_equal(f->n_container_changes, 3);
+
+    /* An event of a polled agent is a reason to look, once for a group of them, and none to wait longer. */
+    for (int i = 0; i < 2; i++) {
+        agent_send_event(ws, "container_event",
+                         json_pack("{s:s, s:s}", "container_id", ID_A, "action", "start"));
+        fake_advance(50);
+    }
+    fake_ws_receive_json(ws, json_pack("{s:s, s:O, s:s}", "type", "response", "id",
+                                       json_object_get(fake_ws_next(ws), "id"), "error", "no"));
+    assert_int_equal(h->containers.size, 1); /* no answer is not an empty list */
+    fake_advance(3999);
+    assert_null(fake_ws_next(ws)); /* failing: every 4 s, 8 s, ... */
+    fake_advance(1);
+    agent_answer_list(ws, json_pack("{s:i}", "not", 1));
+    fake_advance(7999);
+    assert_null(fake_ws_next(ws));
+    fake_advance(1);
+    agent_answer_list(ws, json_array());
+    assert_int_equal(h->containers.size, 0);
+
+    fake_ws_end(ws, 1000);
+    fake_advance(60000);
+}
+
+static void test_inventory(void **state)
+{
+    struct fixture *f = *state;
+    struct joined j;
+    struct ws *ws = fixture_join(f, "own", true, &j);
+    struct fleet_host *h = fleet_find_host(f->fleet, j.host_id);
+    struct fleet_container *c = NULL;
+
+    agent_send_event(
+        ws, "inventory_snapshot",
+        agent_part("s1", 0, false, json_pack("[o]", agent_container(ID_A, "/a", "running"))));
+    assert_int_equal(h->containers.size, 0);
+    /* Younger than the snapshot, though it comes before its end. */
+    agent_send_event(ws, "inventory_delta",
+                     json_pack("{s:[o], s:[s]}", "containers",
+                               agent_container(ID_A, "/a2", "paused"), "removed", ID_C));
+    agent_send_event(ws, "inventory_snapshot",
+                     agent_part("s1", 1, true,
+                                json_pack("[o, o]", agent_container(ID_B, "/b", "running"),
+                                          agent_container(ID_C, "/c", "running"))));
+    assert_int_equal(h->containers.size, 2);
+    assert_int_equal(f->n_container_changes, 1);
+    assert_int_equal(fleet_find_container(h, "a2", &c), 0);
+    assert_string_equal(c->state, "paused");
+
+    agent_send_event(ws, "inventory_delta",
+                     json_pack("{s:[], s:[s]}", "containers", "removed", ID_A));
+    assert_int_equal(h->containers.size, 1);
+
+    /* Out of order, of another snapshot, or nonsense: not applied, and the link stays. */
+    agent_send_event(ws, "inventory_snapshot", agent_part("s2", 1, true, json_array()));
+    agent_send_event(ws, "inventory_snapshot", agent_part("s3", 0, false, json_array()));
+    agent_send_event(ws, "inventory_snapshot", agent_part("s4", 1, true, json_array()));
+    agent_send_event(ws, "inventory_snapshot", agent_part("s5", 0, false, json_array()));
+    agent_send_event(ws, "inventory_snapshot", agent_part("s5", 2, true, json_array()));
+    agent_send_event(ws, "inventory_snapshot", json_pack("{s:i}", "part", 0));
+    agent_send_event(ws, "inventory_delta", json_pack("{s:i}", "containers", 0));
+    agent_send_event(ws, "inventory_delta", json_array());
+    assert_int_equal(h->containers.size, 1);
+    assert_int_equal(ws->close_code, 0);
+
+    agent_send_event(ws, "inventory_snapshot", agent_part("s5", 0, true, json_array()));
+    assert_int_equal(h->containers.size, 0);
+    fake_ws_end(ws, 1000);
+}
+
+static void test_snapshot_limit(void **state)
+{
+    struct fixture *f = *state;
+    struct joined j;
+    struct ws *ws = fixture_join(f, "own", true, &j);
+    struct fleet_host *h = fleet_find_host(f->fleet, j.host_id);
+
+    for (int p = 0; p < 3; p++) {
+        json_t *list = json_array();
+
+        for (int i = 0; i < 2000; i++) {
+            char id[65];
+
+            (void)snprintf(id, sizeof(id), "%064d", p * 2000 + i);
+            json_array_append_new(list, agent_container(id, "/x", "running"));
+        }
+        agent_send_event(ws, "inventory_snapshot", agent_part("big", p, p == 2, list));
+    }
+    assert_int_equal(h->containers.size, 0);
+    assert_int_equal(ws->close_code, 0);
+    fake_ws_end(ws, 1000);
+}
+
+static void receive_padded(struct ws *ws, const char *start, size_t size)
+{
+    char *text = xmalloc(size + 1);
+
+    memset(text, ' ', size);
+    memcpy(text, start, strlen(start));
+    text[size] = '\0';
+    fake_ws_receive(ws, text);
+    free(text);
+}
+
+static void test_large_messages(void **state)
+{
+    struct fixture *f = *state;
+    struct joined j;
+    struct ws *ws = fixture_join(f, "own", true, &j);
+    struct outcome o = {0};
+    _cleanup_free_ char *reply = NULL;
+
+    /* One over the limit goes through a worker, and nothing is read before it is done. */
+    fixture_command(f, j.agent_id, &o);
+    reply = xasprintf("{\"correlation_id\":\"%s\",\"success\":true}",
+                      agent_text(fake_ws_next(ws), "id"));
+    receive_padded(ws, reply, 300000);
+    assert_true(ws->is_paused);
+    assert_int_equal(o.n_calls, 0);
+    job_queue_drain(f->parse_jobs);
+    assert_false(ws->is_paused);
+    assert_int_equal(o.n_calls, 1);
+    assert_int_equal(o.code, 0);
+
+    /* The session ends meanwhile, or is superseded. */
+    receive_padded(ws, "{}", 300000);
+    fake_ws_end(ws, 1006);
+    job_queue_drain(f->parse_jobs);
+    ws = fixture_join_with(f, j.token, "own", true, &j);
+    receive_padded(ws, "[]", 300000);
+    sessions_drop_agent(f->sessions, j.agent_id, "Host deleted");
+    job_queue_drain(f->parse_jobs);
+    assert_false(ws->is_paused);
+    fake_ws_end(ws, 1008);
+
+    ws = fixture_join_with(f, j.token, "own", true, &j);
+    receive_padded(ws, "{\"a\"", 300000);
+    job_queue_drain(f->parse_jobs);
+    assert_int_equal(ws->close_code, 1008);
+    fake_ws_end(ws, 1008);
+
+    /* No worker is free: on the loop. */
+    ws = fixture_join_with(f, j.token, "own", true, &j);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(job_submit(f->parse_jobs, f, fixture_no_work, fixture_no_work), 0);
+    receive_padded(ws, "[]", 300000);
+    assert_int_equal(ws->close_code, 1008);
+    job_queue_drain(f->parse_jobs);
+    fake_ws_end(ws, 1008);
+}
+
+static void test_container_events(void **state)
+{
+    struct fixture *f = *state;
+    struct joined j;
+    struct ws *ws = fixture_join(f, "own", true, &j);
+    int64_t since = 0;
+
+    for (int i = 0; i < 2; i++) {
+        /* Sent again after a reconnect: stored once. */
+        agent_send_event(ws, "container_event",
+                         json_pack("{s:s, s:s, s:s, s:I}", "container_id", ID_A, "container_name",
+                                   "web", "action", "start", "time_nano",
+                                   (json_int_t)INT64_C(1700000000123456789)));
+    }
+    fixture_run_jobs(f);
+    assert_int_equal(fixture_stored(f, "started"), 1);
+    assert_int_equal(f->n_events, 2); /* host_added, started */
+    assert_int_equal(events_newest_engine_ns(f->store.store, j.host_id, &since, NULL), 0);
+    assert_int_equal(since, INT64_C(1700000000123456789));
+
+    /* Without a time in ns (Go agents) two are two. */
+    for (int i = 0; i < 2; i++) {
+        agent_send_event(ws, "container_event",
+                         json_pack("{s:s, s:s, s:s}", "container_id", ID_A, "action", "restart",
+                                   "timestamp", "2026-01-01T00:00:00+01:00"));
+    }
+    agent_send_event(ws, "container_event",
+                     json_pack("{s:s, s:s}", "container_id", ID_A, "action", "exec_start: sh"));
+    agent_send_event(ws, "container_event", json_pack("{s:i}", "container_id", 1));
+    fixture_run_jobs(f);
+    assert_int_equal(fixture_stored(f, "restarted"), 2);
+    assert_int_equal(f->n_events, 4);
+    assert_int_equal(ws->close_code, 0);
+
+    /* On reconnect the agent learns where to go on. */
+    fake_ws_end(ws, 1006);
+    ws = fixture_join_with(f, j.token, "own", true, &j);
+    assert_int_equal(json_integer_value(json_object_get(ws->sent[0], "events_since")),
+                     INT64_C(1700000000123456789));
+    fake_ws_end(ws, 1000);
+}
+
+static void test_stats(void **state)
+{
+    struct fixture *f = *state;
+    struct joined j;
+    struct ws *ws = fixture_join(f, "own", true, &j);
+    struct fleet_host *h = fleet_find_host(f->fleet, j.host_id);
+    struct fleet_container *c = NULL;
+
+    agent_send_event(
+        ws, "inventory_snapshot",
+        agent_part("s", 0, true, json_pack("[o]", agent_container(ID_A, "/a", "running"))));
+    agent_send_event(ws, "container_stats",
+                     json_pack("{s:s, s:f, s:i, s:i}", "container_id", ID_A, "cpu_percent", 12.5,
+                               "memory_usage", 1000, "network_rx", 77));
+    agent_send_event(ws, "container_stats",
+                     json_pack("{s:s, s:f}", "container_id", ID_B, "cpu_percent", 1.5));
+    fake_ws_receive(
+        ws,
+        "{\"type\":\"stats\",\"stats\":{\"cpu_percent\":40,\"mem_percent\":50.5,\"net_bytes_per_sec\":9}}");
+    assert_int_equal(fleet_find_container(h, ID_A, &c), 0);
+    assert_true(c->sample.cpu_percent > 12.4 && c->sample.cpu_percent < 12.6);
+    assert_int_equal(c->sample.memory_usage, 1000);
+    assert_int_equal(c->sample.network_rx, 77);
+    assert_true(c->sample.sampled_at_ms > 0);
+    assert_true(h->sample.memory_percent > 50.4 && h->sample.memory_percent < 50.6);
+
+    /* A change of the container keeps its figures. */
+    agent_send_event(ws, "inventory_delta",
+                     json_pack("{s:[o]}", "containers", agent_container(ID_A, "/a", "paused")));
+    assert_int_equal(fleet_find_container(h, ID_A, &c), 0);
+    assert_int_equal(c->sample.memory_usage, 1000);
+    fake_ws_end(ws, 1000);
+}
+
+static void test_odd_messages(void **state)
+{
+    static const char *const harmless[] = {
+        "{}",
+        "{\"type\":\"whatever\"}",
+        "{\"type\":\"event\"}",
+        "{\"type\":\"event\",\"command\":\"unheard_of\",\"payload\":{}}",
+        "{\"type\":\"event\",\"command\":\"container_event\"}",
+        "{\"type\":\"event\",\"command\":\"container_event\",\"payload\":null}",
+        "{\"type\":\"event\",\"command\":\"container_stats\",\"payload\":[]}",
+        "{\"type\":\"event\",\"command\":\"inventory_snapshot\"}",
+        "{\"type\":\"event\",\"command\":\"inventory_delta\"}",
+        "{\"type\":\"event\",\"command\":\"update_progress\",\"payload\":{\"container_id\":\"x\",\"stage\":\"pull\"}}",
+        "{\"type\":\"event\",\"command\":\"update_progress\"}",
+        "{\"type\":\"event\",\"command\":\"shell_data\",\"payload\":{}}",
+        "{\"type\":\"stats\"}",
+        "{\"type\":\"stats\",\"stats\":7}",
+        "{\"type\":\"heartbeat\"}",
+        "{\"type\":\"progress\",\"container_id\":\"x\",\"stage\":\"pull\",\"percent\":5}",
+        "{\"type\":\"error\",\"error\":\"it broke\",\"details\":\"x\"}",
+        "{\"type\":\"error\"}",
+        "{\"type\":\"response\",\"id\":\"nobody\"}",
+        "{\"correlation_id\":7}",
+        "{\"correlation_id\":null,\"success\":true}",
+    };
+    static const char *const fatal[] = {"", "{", "[]", "null", "7", "{\"a\":1,\"a\":2}"};
+    struct fixture *f = *state;
+    struct joined j, other;
+    struct ws *bystander = fixture_join(f, "bystander", true, &other);
+    struct ws *ws = fixture_join(f, "own", true, &j);
+
+    for (size_t i = 0; i < ARRAY_LEN(harmless); i++) {
+        fake_ws_receive(ws, harmless[i]);
+        assert_int_equal(ws->close_code, 0);
+    }
+    for (size_t i = 0; i <= ARRAY_LEN(fatal); i++) {
+        if (i < ARRAY_LEN(fatal)) {
+            fake_ws_receive(ws, fatal[i]);
+        } else {
+            ws->handler->on_message(ws->owner, "\x81", 1, true);
+        }
+        assert_int_equal(ws->close_code, 1008);
+        assert_string_not_equal(ws->close_reason, "");
+        assert_false(fleet_find_host(f->fleet, j.host_id)->is_online);
+        fake_ws_end(ws, 1008);
+        ws = fixture_join_with(f, j.token, "own", true, &j);
+    }
+    assert_true(fleet_find_host(f->fleet, other.host_id)->is_online);
+    assert_int_equal(bystander->close_code, 0);
+    fake_ws_end(ws, 1000);
+    fake_ws_end(bystander, 1000);
+}
+
+static void test_store_queue_full(void **state)
+{
+    struct fixture *f = *state;
+    struct joined j;
+    struct ws *ws = fixture_join(f, "own", true, &j);
+
+    fixture_run_jobs(f);
+    assert_int_equal(job_submit(f->jobs, f, fixture_no_work, fixture_no_work), 0);
+    agent_send_start(ws);
+    agent_send_start(ws);
+    fixture_run_jobs(f);
+    assert_int_equal(fixture_stored(f, "started"), 0);
+    fake_advance(100);
+    fixture_run_jobs(f);
+    assert_int_equal(fixture_stored(f, "started"), 2);
+    assert_string_equal(f->last_event, "started");
+
+    /* For ever full: what an agent can send again it is made to send again. */
+    assert_int_equal(job_submit(f->jobs, f, fixture_no_work, fixture_no_work), 0);
+    for (int i = 0; i < 30000 && ws->close_code == 0; i++)
+        agent_send_start(ws);
+    assert_int_equal(ws->close_code, 1013);
+    fake_ws_end(ws, 1013);
+    fixture_run_jobs(f);
+}
+
+static void test_free_stores_what_waits(void **state)
+{
+    struct fixture *f = *state;
+    struct joined j;
+    struct ws *ws = fixture_join(f, "own", true, &j);
+
+    fixture_run_jobs(f);
+    assert_int_equal(job_submit(f->jobs, f, fixture_no_work, fixture_no_work), 0);
+    agent_send_start(ws);
+    sessions_free(f->sessions);
+    f->sessions = NULL;
+    assert_int_equal(fixture_stored(f, "started"), 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_polling, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_inventory, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_snapshot_limit, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_large_messages, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_container_events, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_stats, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_odd_messages, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_store_queue_full, fixture_setup_no_queue,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_free_stores_what_waits, fixture_setup_no_queue,
+                                        fixture_teardown),
+    };
+
+    return cmocka_run_group_tests_name("inbound", tests, NULL, NULL);
+}
