@@ -12,13 +12,18 @@
 
 static void _printf_(3, 0) print_line(FILE *to, const char *prefix, const char *fmt, va_list ap)
 {
-    _cleanup_free_ char *escaped = NULL;
-    char *text = NULL;
+    _cleanup_free_ char *text = NULL, *escaped = NULL;
+    va_list again;
+    int size;
 
-    if (vasprintf(&text, fmt, ap) < 0)
-        abort(); /* out of memory */
+    va_copy(again, ap);
+    size = vsnprintf(NULL, 0, fmt, again);
+    va_end(again);
+    if (size < 0)
+        return;
+    text = xmalloc((size_t)size + 1);
+    (void)vsnprintf(text, (size_t)size + 1, fmt, ap);
     escaped = text_escape_str(text);
-    free(text);
     (void)fprintf(to, "%s%s\n", prefix, escaped); /* output_finish() looks at stdout */
 }
 
