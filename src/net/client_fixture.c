@@ -240,12 +240,9 @@ static void listen_tcp(struct test_server *s)
                    s->flags & SERVE_TLS ? "https" : "tcp", ntohs(to.sin_port));
 }
 
-void test_server_start(struct test_server *s, const char *answer, size_t size, unsigned flags)
+void test_server_listen(struct test_server *s, unsigned flags)
 {
-    s->answer = answer;
-    s->size = size;
     s->flags = flags & SERVE_SLOW_TLS ? flags | SERVE_TLS : flags;
-    s->n_connections = 0;
     s->directory[0] = '\0';
     s->tls = NULL;
     if (s->flags & (SERVE_TCP | SERVE_TLS)) {
@@ -260,6 +257,24 @@ void test_server_start(struct test_server *s, const char *answer, size_t size, u
         assert_int_equal(SSL_CTX_use_PrivateKey(s->tls, key), 1);
     }
     assert_int_equal(listen(s->listen_fd, 128), 0);
+}
+
+void test_server_unlisten(struct test_server *s)
+{
+    close(s->listen_fd);
+    SSL_CTX_free(s->tls);
+    if (s->directory[0]) {
+        (void)unlink(s->address + strlen("unix://"));
+        (void)rmdir(s->directory);
+    }
+}
+
+void test_server_start(struct test_server *s, const char *answer, size_t size, unsigned flags)
+{
+    s->answer = answer;
+    s->size = size;
+    s->n_connections = 0;
+    test_server_listen(s, flags);
     assert_int_equal(pthread_create(&s->thread, NULL, run, s), 0);
 }
 
@@ -267,12 +282,7 @@ void test_server_stop(struct test_server *s)
 {
     shutdown(s->listen_fd, SHUT_RDWR);
     pthread_join(s->thread, NULL);
-    close(s->listen_fd);
-    SSL_CTX_free(s->tls);
-    if (s->directory[0]) {
-        (void)unlink(s->address + strlen("unix://"));
-        (void)rmdir(s->directory);
-    }
+    test_server_unlisten(s);
 }
 
 struct test_loop *test_loop;

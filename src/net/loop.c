@@ -336,10 +336,11 @@ void loop_free(struct loop *loop)
 void loop_run(struct loop *loop)
 {
     while (!loop->is_stopped) {
-        if (loop->uv)
+        if (loop->uv) {
             uv_run(loop->uv, UV_RUN_DEFAULT);
-        else
+        } else {
             dispatch(loop, -1);
+        }
     }
     loop->is_stopped = false;
 }

@@ -2,21 +2,18 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/str.h"
+#include "net/dial.h"
 #include "net/resolve.h"
 #include "net/tls.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #define READS_PER_TURN      4
 #define BACKLOG_RETRY_MS    20 /* a unix listener whose backlog is full */
@@ -73,6 +70,8 @@ static void release(struct stream *s)
     loop_timer_stop(&s->timer);
     loop_io_stop(&s->io);
     resolve_cancel(TAKE_PTR(s->resolve));
+    if (s->ssl && s->state == STREAM_OPEN)
+        (void)SSL_shutdown(s->ssl); /* the peer may not tell an end from a cut without it */
     SSL_free(TAKE_PTR(s->ssl));
     closep(&s->fd);
     s->fd = -1;
@@ -311,7 +310,7 @@ static void handshake(struct stream *s)
     int r;
 
     ERR_clear_error();
-    r = SSL_connect(s->ssl);
+    r = SSL_do_handshake(s->ssl);
     s->is_read_blocked_by_write = false;
     if (r == 1) {
         opened(s);
@@ -352,43 +351,6 @@ static void connected(struct stream *s)
     }
 }
 
-static int dial(struct stream *s, const struct sockaddr *to, socklen_t size)
-{
-    int one = 1;
-
-    s->fd = socket(to->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (s->fd < 0)
-        return -errno;
-    if (to->sa_family != AF_UNIX) {
-        (void)setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-        (void)setsockopt(s->fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
-    }
-    return connect(s->fd, to, size) < 0 ? -errno : 0;
-}
-
-static int dial_unix(struct stream *s)
-{
-    struct sockaddr_un to = {.sun_family = AF_UNIX};
-
-    str_copy(to.sun_path, sizeof(to.sun_path), s->address.host);
-    return dial(s, (const struct sockaddr *)&to, sizeof(to));
-}
-
-static int dial_tcp(struct stream *s)
-{
-    const struct addrinfo *a = s->next;
-    struct sockaddr_storage to = {0};
-
-    s->next = a->ai_next;
-    memcpy(&to, a->ai_addr, a->ai_addrlen);
-    if (to.ss_family == AF_INET6) {
-        ((struct sockaddr_in6 *)&to)->sin6_port = htons(s->address.port);
-    } else {
-        ((struct sockaddr_in *)&to)->sin_port = htons(s->address.port);
-    }
-    return dial(s, (const struct sockaddr *)&to, a->ai_addrlen);
-}
-
 static int attempt(struct stream *s)
 {
     int r;
@@ -396,7 +358,12 @@ static int attempt(struct stream *s)
     loop_io_stop(&s->io);
     closep(&s->fd);
     s->fd = -1;
-    r = s->address.is_unix ? dial_unix(s) : dial_tcp(s);
+    if (s->address.is_unix) {
+        r = dial_unix(&s->fd, s->address.host);
+    } else {
+        r = dial_tcp(&s->fd, s->next->ai_addr, s->next->ai_addrlen, s->address.port);
+        s->next = s->next->ai_next;
+    }
     if (r == 0)
         connected(s);
     return r == -EINPROGRESS ? 0 : r;
@@ -496,18 +463,42 @@ static void start(struct stream *s)
     dial_next(s, 0);
 }
 
-struct stream *stream_open(const struct stream_options *o)
+static struct stream *new_stream(const struct stream_options *o, int fd)
 {
     struct stream *s = xcalloc(1, sizeof(*s));
 
     s->loop = o->loop;
-    s->address = *o->address;
     s->handler = o->handler;
     s->owner = o->owner;
     s->is_insecure = o->is_insecure;
-    s->fd = -1;
+    s->fd = fd;
     buf_init(&s->queue, o->max_queue);
+    return s;
+}
+
+struct stream *stream_open(const struct stream_options *o)
+{
+    struct stream *s = new_stream(o, -1);
+
+    s->address = *o->address;
     start(s);
+    return s;
+}
+
+struct stream *stream_accept(const struct stream_options *o, int fd, SSL_CTX *tls)
+{
+    struct stream *s = new_stream(o, fd);
+
+    str_copy(s->address.display, sizeof(s->address.display), "client");
+    if (!tls) {
+        set_state(s, STREAM_OPEN);
+    } else {
+        set_state(s, STREAM_HANDSHAKING);
+        s->ssl = tls_server_new(tls, fd);
+        if (!s->ssl)
+            end_tls(s);
+    }
+    update_watch(s);
     return s;
 }
 

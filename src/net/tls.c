@@ -5,6 +5,10 @@
 #include <limits.h>
 #include <openssl/err.h>
 
+/* What tls_send() and little memory per connection need. */
+#define TLS_MODE \
+    (SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER)
+
 /* Where a static OpenSSL of another distribution would not look by itself. */
 static const char *const root_files[] = {
     "/etc/ssl/certs/ca-certificates.crt",
@@ -43,8 +47,7 @@ int tls_context_new(SSL_CTX **ret, const char *ca_file, struct error *err)
     if (!ctx)
         return error_set(err, -ENOMEM, "TLS: %s", tls_error_text(text, sizeof(text)));
     SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
-    SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-                              SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_mode(ctx, TLS_MODE);
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
     if (!ca_file) {
         load_system_roots(ctx);
@@ -73,6 +76,22 @@ SSL *tls_client_new(SSL_CTX *ctx, int fd, const char *host, bool is_insecure)
     }
     if (is_insecure)
         SSL_set_verify(ssl, SSL_VERIFY_NONE, NULL);
+    SSL_set_connect_state(ssl);
+    return ssl;
+}
+
+SSL *tls_server_new(SSL_CTX *ctx, int fd)
+{
+    SSL *ssl = SSL_new(ctx);
+
+    if (ssl && SSL_set_fd(ssl, fd) != 1) {
+        SSL_free(ssl);
+        return NULL;
+    }
+    if (ssl) {
+        SSL_set_mode(ssl, TLS_MODE);
+        SSL_set_accept_state(ssl);
+    }
     return ssl;
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * The dialling side of TLS on a non-blocking socket: servers are verified against one CA file or the
+ * TLS on a non-blocking socket. Dialling, servers are verified against one CA file or the
  * system's roots, by name or IP. For net/ only.
  */
 
@@ -13,8 +13,9 @@
 /* `ca_file` NULL: the system's roots. The caller frees with SSL_CTX_free(). */
 int tls_context_new(SSL_CTX **ret, const char *ca_file, struct error *err) _nodiscard_;
 
-/* A session on `fd`, which stays the caller's, ready for SSL_connect(); NULL when OpenSSL cannot. */
+/* A session on `fd`, which stays the caller's, ready for SSL_do_handshake(); NULL when OpenSSL cannot. */
 SSL *tls_client_new(SSL_CTX *ctx, int fd, const char *host, bool is_insecure);
+SSL *tls_server_new(SSL_CTX *ctx, int fd);
 
 /* Bytes moved, -EAGAIN, or -EPIPE and the like. Receiving gives 0 at the peer's close_notify and -ECONNRESET
  * for an end without one, since the data may be cut; *ret_wants_write: call again when writable. */

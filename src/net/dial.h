@@ -1,0 +1,12 @@
+#pragma once
+
+/*
+ * Starts a non-blocking connect. Returns 0 when connected, -EINPROGRESS, or why not; *ret_fd is the
+ * socket, the caller's in every case, -1 when there is none. For net/ only.
+ */
+
+#include <stdint.h>
+#include <sys/socket.h>
+
+int dial_unix(int *ret_fd, const char *path); /* -EAGAIN: the listener's backlog is full */
+int dial_tcp(int *ret_fd, const struct sockaddr *to, socklen_t size, uint16_t port);
