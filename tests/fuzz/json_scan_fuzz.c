@@ -1,0 +1,74 @@
+#include "base/alloc.h"
+#include "docker/checked_text.h"
+#include "docker/model/container.h"
+#include "docker/model/event.h"
+#include "fuzz.h"
+
+#include <assert.h>
+#include <jansson.h>
+#include <string.h>
+
+const struct fuzz_seed fuzz_seeds[] = {
+    FUZZ_SEED(
+        "{\"Config\":{\"Env\":[\"A=1\",\"B=\\u0000\",\"C\"],\"Tty\":true},\"State\":{\"StartedAt\":\"x\"}}"),
+    FUZZ_SEED("[-1.5e+3,0,true,null,{\"\\ud83d\":\"\\ud83d\\ude00\"},\"\xc3\xa9\\\"\"]"),
+    FUZZ_SEED(
+        "{\"Type\":\"container\",\"Action\":\"die\",\"Actor\":{\"ID\":\"a\",\"Attributes\":{\"b\":\"c\"}},"
+        "\"time\":1,\"timeNano\":2}"),
+    {NULL, 0},
+};
+
+static void expect_json(const char *text)
+{
+    assert(json_scan_check(text, strlen(text), NULL) == 0);
+}
+
+/* What the scanner takes, jansson takes, too; numbers that are too large for it are the one exception. */
+static void compare_with_jansson(const char *text, size_t size)
+{
+    json_error_t why;
+    json_t *v = json_loadb(text, size, JSON_DECODE_ANY, &why);
+
+    if (json_scan_check(text, size, NULL) == 0)
+        assert(v || json_error_code(&why) == json_error_numeric_overflow);
+    json_decref(v);
+}
+
+static void read_models(struct json_span s)
+{
+    _cleanup_free_ char *env = container_inspect_env(s);
+    _cleanup_free_ char *started_at = container_inspect_started_at(s);
+    _cleanup_free_ char *digests = image_inspect_digests(s);
+    struct container_element e;
+
+    expect_json(env);
+    expect_json(digests);
+    if (started_at)
+        expect_json(started_at);
+    (void)container_element_read(s, &e);
+    (void)container_inspect_has_tty(s);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const char *text = (const char *)data;
+    struct buf b = BUF_INIT(size * 6 + 2);
+    struct checked_text checked;
+    struct event e;
+    size_t encoded;
+    int r;
+
+    compare_with_jansson(text, size);
+    if (checked_text_init(&checked, text, size, NULL) == 0) {
+        assert(json_scan_check(checked.p, checked.n, NULL) == 0);
+        read_models(checked_text_span(&checked));
+        checked_text_done(&checked);
+    }
+    if (event_decode(text, size, &e, NULL) == 0)
+        event_done(&e);
+    r = json_append_string(&b, text, size);
+    assert(r == 0 && json_scan_check(b.data, b.size, NULL) == 0);
+    assert(json_string_fit(text, size, b.size, &encoded) == size && encoded == b.size - 2);
+    buf_done(&b);
+    return 0;
+}
