@@ -205,32 +205,34 @@ static void test_answers(void **state)
         const char *status;
         const char *body; /* NULL: none */
     } cases[] = {
-        {GET_LAST("/a%20b?x=1&y=%2f"),                                                             "200 OK",                "[GET|/a b|x=1&y=%2f||127.0.0.1]"                   },
-        {"\r\n" GET_LAST("/"),                                                                     "200 OK",                "[GET|/|||127.0.0.1]"                               },
-        {"DELETE /x HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc",                                     "200 OK",
-         "[DELETE|/x||abc|127.0.0.1]"                                                                                                                                           },
-        {"PATCH /x HTTP/1.0\r\nContent-Length: 0\r\n\r\n",                                         "200 OK",                "[PATCH|/x|||127.0.0.1]"                            },
-        {"HEAD /x HTTP/1.0\r\n\r\n",                                                               "200 OK",                NULL                                                },
-        {"GET /none HTTP/1.0\r\n\r\n",                                                             "204 No Content",        NULL                                                },
-        {"POST /small HTTP/1.0\r\nContent-Length: 10\r\n\r\n0123456789",                           "200 OK",
-         "[POST|/small||0123456789|127.0.0.1]"                                                                                                                                  },
-        {"POST /small HTTP/1.0\r\nContent-Length: 11\r\n\r\n",                                     "413 Content Too Large",
-         "{\"detail\":\"413 the body is too large\"}"                                                                                                                           },
+        {GET_LAST("/a%20b?x=1&y=%2f"),                                                                "200 OK",                "[GET|/a b|x=1&y=%2f||127.0.0.1]"                   },
+        {"\r\n" GET_LAST("/"),                                                                        "200 OK",                "[GET|/|||127.0.0.1]"                               },
+        {"DELETE /x HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc",                                        "200 OK",
+         "[DELETE|/x||abc|127.0.0.1]"                                                                                                                                              },
+        {"PATCH /x HTTP/1.0\r\nContent-Length: 0\r\n\r\n",                                            "200 OK",                "[PATCH|/x|||127.0.0.1]"                            },
+        {"HEAD /x HTTP/1.0\r\n\r\n",                                                                  "200 OK",                NULL                                                },
+        {"GET /none HTTP/1.0\r\n\r\n",                                                                "204 No Content",        NULL                                                },
+        {"POST /small HTTP/1.0\r\nContent-Length: 10\r\n\r\n0123456789",                              "200 OK",
+         "[POST|/small||0123456789|127.0.0.1]"                                                                                                                                     },
+        {"POST /small HTTP/1.0\r\nContent-Length: 11\r\n\r\n",                                        "413 Content Too Large",
+         "{\"detail\":\"413 the body is too large\"}"                                                                                                                              },
         {"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
-         "411 Length Required",                                                                                             "{\"detail\":\"411 a body needs a Content-Length\"}"},
-        {GET("/../x"),                                                                             "400 Bad Request",       "{\"detail\":\"400 malformed path\"}"               },
-        {"\x16\x03\x01\n",                                                                         "400 Bad Request",       "{\"detail\":\"400 malformed request\"}"            },
-        {"BREW / HTTP/1.1\r\n\r\n",                                                                "501 Not Implemented",   "{\"detail\":\"501 unknown method\"}"               },
-        {GET_LAST("/later"),                                                                       "200 OK",                "\"late\""                                          },
-        {GET_LAST("/never"),                                                                       "504 Gateway Timeout",   "{\"detail\":\"504 no answer in time\"}"            },
-        {GET_LAST("/ws"),                                                                          "200 OK",                "[GET|/ws|||127.0.0.1]"                             },
-        {UPGRADE("/x"),                                                                            "403 Forbidden",         "{\"detail\":\"403 Forbidden\"}"                    },
+         "411 Length Required",                                                                                                "{\"detail\":\"411 a body needs a Content-Length\"}"},
+        {GET("/../x"),                                                                                "400 Bad Request",       "{\"detail\":\"400 malformed path\"}"               },
+        {"\x16\x03\x01\n",                                                                            "400 Bad Request",       "{\"detail\":\"400 malformed request\"}"            },
+        {"BREW / HTTP/1.1\r\n\r\n",                                                                   "501 Not Implemented",   "{\"detail\":\"501 unknown method\"}"               },
+        {GET_LAST("/later"),                                                                          "200 OK",                "\"late\""                                          },
+        {GET_LAST("/never"),                                                                          "504 Gateway Timeout",   "{\"detail\":\"504 no answer in time\"}"            },
+        {GET_LAST("/ws"),                                                                             "200 OK",                "[GET|/ws|||127.0.0.1]"                             },
+        {UPGRADE("/x"),                                                                               "403 Forbidden",         "{\"detail\":\"403 Forbidden\"}"                    },
+        {"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZTE=\r\n\r\n", "400 Bad Request",       "{\"detail\":\"400 malformed WebSocket handshake\"}"},
         {"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
-         "400 Bad Request",                                                                                                 "{\"detail\":\"400 malformed WebSocket handshake\"}"},
-        {"GET / HTTP/1.1\r\nHost: a\r\n",                                                          "408 Request Timeout",
-         "{\"detail\":\"408 the request did not come in time\"}"                                                                                                                },
-        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf",                            "408 Request Timeout",
-         "{\"detail\":\"408 the request did not come in time\"}"                                                                                                                },
+         "400 Bad Request",                                                                                                    "{\"detail\":\"400 malformed WebSocket handshake\"}"},
+        {"GET / HTTP/1.1\r\nHost: a\r\n",                                                             "408 Request Timeout",
+         "{\"detail\":\"408 the request did not come in time\"}"                                                                                                                   },
+        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf",                               "408 Request Timeout",
+         "{\"detail\":\"408 the request did not come in time\"}"                                                                                                                   },
     };
     struct fixture *f = *state;
 
@@ -359,6 +361,7 @@ static void test_body_too_large(void **state)
     memcpy(text, "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 9000000\r\n\r\n", 53);
     script_run(f->loop, &s);
     assert_non_null(strstr(buf_str(&s.reply), "413 Content Too Large"));
+    assert_false(s.is_reset);
     assert_int_equal(f->n_requests, 0);
     buf_done(&s.reply);
 }

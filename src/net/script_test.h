@@ -34,6 +34,7 @@ struct script {
 
     struct buf reply;
     bool is_timeout; /* nothing came for SCRIPT_TIMEOUT_S */
+    bool is_reset;   /* the connection did not end, it broke */
     struct loop *loop;
 };
 
@@ -80,8 +81,10 @@ static inline void script_read(struct script *s, int fd, bool is_to_end)
         if (!is_to_end && s->until_size && s->reply.size >= s->until_size)
             return;
         n = recv(fd, data, sizeof(data), 0);
-        if (n < 0)
+        if (n < 0) {
             s->is_timeout = errno == EAGAIN;
+            s->is_reset = errno == ECONNRESET;
+        }
         if (n <= 0 || buf_append(&s->reply, data, (size_t)n) < 0)
             return;
     }
