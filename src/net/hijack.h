@@ -33,7 +33,8 @@ int hijack_start(struct hijack **ret,
 void hijack_cancel(struct hijack *h);
 DEFINE_CLEANUP(struct hijack *, hijack_cancel);
 
-/* Queues bytes for the peer; -ENOBUFS with nothing queued when the queue would pass its maximum. */
+/* Queues bytes for the peer, before on_open, too; -ENOBUFS with nothing queued when the queue would pass its
+ * maximum, -EPIPE after hijack_shutdown_write(), -ENOTCONN when refused. */
 int hijack_write(struct hijack *h, const void *data, size_t size) _nodiscard_;
 int hijack_shutdown_write(struct hijack *h)
     _nodiscard_; /* after the queue is written: end of input for the peer */

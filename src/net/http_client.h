@@ -21,7 +21,8 @@ struct http_header {
 
 struct http_result {
     int code; /* 0, or why there is no complete response: -ECONNREFUSED -ENOENT -EACCES (unix socket),
-                    -ETIMEDOUT, -EMSGSIZE (body over the maximum), -EPROTO, -ECONNRESET */
+                    -EHOSTUNREACH (name unknown), -ETIMEDOUT, -EMSGSIZE (body over the maximum),
+                    -EPROTO (no HTTP, or TLS refused), -ECONNRESET (also: ended too early) */
     int status;               /* HTTP status; 0 if no response head came */
     const char *content_type; /* never NULL; gone after `done` returns */
     const char
@@ -49,7 +50,7 @@ struct http_call_options {
     const char *content_type;    /* of the body; NULL: application/json */
     size_t max_body;             /* most bytes kept of a response body */
     uint64_t connect_timeout_ms; /* 0: 5 s */
-    uint64_t timeout_ms;         /* whole call; streaming: longest silence, 0 for none */
+    uint64_t timeout_ms;         /* whole call, 0: 30 s; streaming: longest silence, 0 for none */
     bool is_insecure;            /* accept any TLS certificate */
     http_data_fn on_data;        /* set: streaming mode */
     http_done_fn done;
@@ -63,5 +64,6 @@ int http_call_start(struct http_call **ret,
 void http_call_cancel(struct http_call *call);
 DEFINE_CLEANUP(struct http_call *, http_call_cancel);
 
-/* Back-pressure of a stream: nothing is read from the socket while paused. */
+/* Back-pressure of a stream: nothing is read from the socket while paused, and the silence is not counted. What
+ * has been read already, at most 64 KiB, may still come. */
 void http_call_pause(struct http_call *call, bool is_paused);
