@@ -49,7 +49,7 @@ struct engine_reply {
     int status;          /* HTTP status, 0 without an answer */
     const char *message; /* for humans when code < 0; the engine's own words when it gave some */
     const char *body;    /* NUL-terminated, never NULL; "" for streams */
-    size_t size;         /* the body may be changed in place through engine_reply_body() */
+    size_t size;
     const char *content_type; /* never NULL */
     const json_t
         *json; /* with wants_json and code 0: the parsed body, else NULL; json_incref to keep */
