@@ -20,6 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     _cleanup_free_ char *decoded = NULL;
     struct url u = {0};
 
+    assert(!value || strlen(value) <= strlen(text));
     if (url_decode(text, strlen(text), true, &decoded) == 0) {
         assert(strlen(decoded) <= strlen(text) && str_is_utf8(decoded, strlen(decoded)));
         for (const char *c = decoded; *c; c++)
