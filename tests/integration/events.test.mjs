@@ -1,29 +1,14 @@
 // The event log: what happens to containers on the real engine is stored once, mapped, filtered and paged.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { Agent, Server } from './lib/dockmon.mjs';
-import { Engine } from './lib/engine.mjs';
+import { test } from 'node:test';
 import { HandAgent, containerId } from './lib/hand-agent.mjs';
 import { eventually } from './lib/wait.mjs';
+import { theWorld } from './lib/world.mjs';
 
-const engine = new Engine();
-let server, agent, client, host;
+const world = theWorld({ role: 'viewer' });
+const { engine } = world;
 
-before(async () => {
-  await engine.ensureImage();
-  server = await Server.start();
-  client = await server.client('viewer');
-  agent = await Agent.start(server, engine);
-  host = await client.onlineHost();
-});
-
-after(async () => {
-  await agent?.remove();
-  await server?.remove();
-  await engine.cleanup();
-});
-
-const events = async (c) => (await client.get(`/api/events?container_id=${c.id}&limit=1000`)).events.reverse();
+const events = async (c) => (await world.client.get(`/api/events?container_id=${c.id}&limit=1000`)).events.reverse();
 const types = async (c) => (await events(c)).map((e) => e.event_type);
 const has = (c, type) => eventually(async () => (await types(c)).includes(type), { what: `${type} of ${c.name}` });
 
@@ -37,8 +22,8 @@ test('the life of a container', async () => {
   const list = await events(c);
   const start = list.find((e) => e.event_type === 'started');
 
-  assert.equal(start.host_id, host.id);
-  assert.equal(start.host_name, host.name);
+  assert.equal(start.host_id, world.host.id);
+  assert.equal(start.host_name, world.host.name);
   assert.equal(start.container_id, c.id.slice(0, 12));
   assert.equal(start.container_name, c.name);
   assert.equal(start.category, 'container');
@@ -66,7 +51,7 @@ test('a harmless signal is not the end of a container', async () => {
   await has(c, 'paused');
 
   assert.ok(!(await types(c)).some((t) => t === 'died' || t === 'stopped'));
-  await eventually(async () => (await client.container(c.name)).state === 'paused');
+  await eventually(async () => (await world.client.container(c.name)).state === 'paused');
   await engine.docker('unpause', c.id);
 });
 
@@ -83,24 +68,24 @@ test('a hundred containers started and removed at once: nothing missed, nothing 
 });
 
 test('filters and pages', async () => {
-  const all = await client.get('/api/events?limit=5');
+  const all = await world.client.get('/api/events?limit=5');
   assert.equal(all.events.length, 5);
   assert.equal(all.limit, 5);
   assert.equal(all.has_more, true);
-  const next = await client.get('/api/events?limit=5&offset=5');
+  const next = await world.client.get('/api/events?limit=5&offset=5');
   assert.ok(next.events.every((e) => !all.events.some((x) => x.id === e.id)));
   assert.ok(Date.parse(all.events[4].timestamp) >= Date.parse(next.events[0].timestamp), 'newest first');
-  const died = await client.get('/api/events?event_type=died');
+  const died = await world.client.get('/api/events?event_type=died');
   assert.ok(died.events.length >= 1 && died.events.every((e) => e.event_type === 'died'));
-  assert.equal((await client.get('/api/events?host_id=nobody')).total_count, 0);
-  assert.equal((await client.get(`/api/events?since=${new Date(Date.now() + 60000).toISOString()}`)).total_count, 0);
-  assert.ok((await client.get('/api/events?search=many-7')).events.every((e) => /many-7/.test(e.title + e.message + e.container_name)));
-  for (const q of ['limit=0', 'limit=1001', 'offset=-1', 'since=x']) await client.get(`/api/events?${q}`, { status: 422 });
+  assert.equal((await world.client.get('/api/events?host_id=nobody')).total_count, 0);
+  assert.equal((await world.client.get(`/api/events?since=${new Date(Date.now() + 60000).toISOString()}`)).total_count, 0);
+  assert.ok((await world.client.get('/api/events?search=many-7')).events.every((e) => /many-7/.test(e.title + e.message + e.container_name)));
+  for (const q of ['limit=0', 'limit=1001', 'offset=-1', 'since=x']) await world.client.get(`/api/events?${q}`, { status: 422 });
 });
 
 test('events of a Go agent, which carry no nanoseconds, are mapped alike', async () => {
-  const a = new HandAgent(server, { era: 'seed' });
-  await a.connect(await server.token());
+  const a = new HandAgent(world.server, { era: 'seed' });
+  await a.connect(await world.server.token());
   const c = { id: containerId(), name: 'go' };
   const send = (action, attributes = {}) =>
     a.event('container_event', { container_id: c.id, container_name: 'go', image: 'nginx', action, timestamp: '2025-11-05T09:00:00+01:00', attributes });
@@ -118,11 +103,11 @@ test('events of a Go agent, which carry no nanoseconds, are mapped alike', async
 });
 
 test('host online and offline are events, too', async () => {
-  const a = new HandAgent(server);
-  await a.connect(await server.token());
+  const a = new HandAgent(world.server);
+  await a.connect(await world.server.token());
   await a.close();
   const list = await eventually(async () => {
-    const found = (await client.get(`/api/events?host_id=${a.hostId}&category=host`)).events;
+    const found = (await world.client.get(`/api/events?host_id=${a.hostId}&category=host`)).events;
     return found.length >= 2 && found;
   });
   assert.ok(list.some((e) => /disconnected/.test(e.event_type)) && list.some((e) => /^host_(connected|added)/.test(e.event_type)), JSON.stringify(list));

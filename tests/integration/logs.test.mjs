@@ -1,29 +1,14 @@
 // Logs through REST against `docker logs`: TTY and not, both streams, binary, 100 MB, a 1 MB line.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { Agent, Server } from './lib/dockmon.mjs';
-import { Engine } from './lib/engine.mjs';
+import { test } from 'node:test';
 import { run } from './lib/process.mjs';
 import { eventually } from './lib/wait.mjs';
+import { theWorld } from './lib/world.mjs';
 
 const MAX_LINES = 10000;
 const MAX_BYTES = 4 << 20;
-const engine = new Engine();
-let server, agent, client, host;
-
-before(async () => {
-  await engine.ensureImage();
-  server = await Server.start();
-  client = await server.client('viewer');
-  agent = await Agent.start(server, engine);
-  host = await client.onlineHost();
-});
-
-after(async () => {
-  await agent?.remove();
-  await server?.remove();
-  await engine.cleanup();
-});
+const world = theWorld({ role: 'viewer' });
+const { engine } = world;
 
 // A container that has run a shell script to its end.
 async function finished(name, script, args = []) {
@@ -32,7 +17,7 @@ async function finished(name, script, args = []) {
   return c;
 }
 
-const logs = (c, query = '') => client.get(`/api/hosts/${host.id}/containers/${c.id}/logs${query}`);
+const logs = (c, query = '') => world.client.get(`/api/hosts/${world.host.id}/containers/${c.id}/logs${query}`);
 const text = (answer) => answer.logs.map((l) => l.log).join('\n');
 
 // docker's own view: both streams, with timestamps, in time order.
@@ -80,7 +65,7 @@ test('bad parameters are refused by name', async () => {
   const c = await finished('params', 'echo x');
 
   for (const query of ['tail=-1', 'tail=10001', 'tail=x', 'since=yesterday', 'until=x']) {
-    const answer = await client.call('GET', `/api/hosts/${host.id}/containers/${c.id}/logs?${query}`, { status: 422 });
+    const answer = await world.client.call('GET', `/api/hosts/${world.host.id}/containers/${c.id}/logs?${query}`, { status: 422 });
     assert.match(answer.detail, new RegExp(query.split('=')[0]));
   }
 });
@@ -111,7 +96,7 @@ test('a 1 MB line comes through whole', async () => {
 
 test('100 MB of log are cut to the newest lines and bytes, and say so', async () => {
   const c = await finished('huge', 'yes 0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789 | head -c 104857600; echo; echo last');
-  const rss = async () => Number(/VmHWM:\s+(\d+)/.exec((await run('cat', [`/proc/${agent.process.child.pid}/status`])).stdout)[1]);
+  const rss = async () => Number(/VmHWM:\s+(\d+)/.exec((await run('cat', [`/proc/${world.agent.process.child.pid}/status`])).stdout)[1]);
   const before = await rss();
   const answer = await logs(c, `?tail=${MAX_LINES}`);
 

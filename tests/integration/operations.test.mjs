@@ -1,38 +1,23 @@
 // Every container operation through REST, asserted on the engine's own state.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { Agent, Server } from './lib/dockmon.mjs';
-import { Engine } from './lib/engine.mjs';
+import { test } from 'node:test';
 import { eventually } from './lib/wait.mjs';
+import { theWorld } from './lib/world.mjs';
 
-const engine = new Engine();
-let server, agent, client, host;
+const world = theWorld({ role: 'operator' });
+const { engine } = world;
 
-const path = (container, action = '') => `/api/hosts/${host.id}/containers/${container.id}${action && `/${action}`}`;
-
-before(async () => {
-  await engine.ensureImage();
-  server = await Server.start();
-  client = await server.client('operator');
-  agent = await Agent.start(server, engine);
-  host = await client.onlineHost();
-});
-
-after(async () => {
-  await agent?.remove();
-  await server?.remove();
-  await engine.cleanup();
-});
+const path = (container, action = '') => `/api/hosts/${world.host.id}/containers/${container.id}${action && `/${action}`}`;
 
 test('stop, start, restart', async () => {
   const c = await engine.run('cycle');
 
-  assert.deepEqual(await client.post(path(c, 'stop?timeout=0')), { status: 'success' });
+  assert.deepEqual(await world.client.post(path(c, 'stop?timeout=0')), { status: 'success' });
   assert.equal(await engine.state(c.id), 'exited');
-  assert.deepEqual(await client.post(path(c, 'start')), { status: 'success' });
+  assert.deepEqual(await world.client.post(path(c, 'start')), { status: 'success' });
   const first = await engine.inspect(c.id);
   assert.equal(first.State.Status, 'running');
-  assert.deepEqual(await client.post(path(c, 'restart?timeout=0')), { status: 'success' });
+  assert.deepEqual(await world.client.post(path(c, 'restart?timeout=0')), { status: 'success' });
   const second = await engine.inspect(c.id);
   assert.equal(second.State.Status, 'running');
   assert.notEqual(second.State.StartedAt, first.State.StartedAt);
@@ -41,10 +26,10 @@ test('stop, start, restart', async () => {
 test('starting a running and stopping a stopped container are no errors, as with docker', async () => {
   const c = await engine.run('idempotent');
 
-  await client.post(path(c, 'start'));
+  await world.client.post(path(c, 'start'));
   assert.equal(await engine.state(c.id), 'running');
-  await client.post(path(c, 'stop?timeout=0'));
-  await client.post(path(c, 'stop?timeout=0'));
+  await world.client.post(path(c, 'stop?timeout=0'));
+  await world.client.post(path(c, 'stop?timeout=0'));
   assert.equal(await engine.state(c.id), 'exited');
 });
 
@@ -52,7 +37,7 @@ test('the stop timeout reaches the engine', async () => {
   const c = await engine.run('stubborn', { command: ['sh', '-c', 'trap "" TERM; while true; do sleep 0.1; done'] });
   const begin = Date.now();
 
-  await client.post(path(c, 'stop?timeout=2'));
+  await world.client.post(path(c, 'stop?timeout=2'));
   assert.ok(Date.now() - begin >= 2000, 'the engine waits out the timeout before it kills');
   assert.equal((await engine.inspect(c.id)).State.ExitCode, 137);
 });
@@ -60,7 +45,7 @@ test('the stop timeout reaches the engine', async () => {
 test('kill', async () => {
   const c = await engine.run('kill');
 
-  await client.post(path(c, 'kill'));
+  await world.client.post(path(c, 'kill'));
   await eventually(async () => (await engine.state(c.id)) === 'exited');
   assert.equal((await engine.inspect(c.id)).State.ExitCode, 137);
 });
@@ -68,9 +53,9 @@ test('kill', async () => {
 test('pause and unpause', async () => {
   const c = await engine.run('pause');
 
-  await client.post(path(c, 'pause'));
+  await world.client.post(path(c, 'pause'));
   assert.equal(await engine.state(c.id), 'paused');
-  await client.post(path(c, 'unpause'));
+  await world.client.post(path(c, 'unpause'));
   assert.equal(await engine.state(c.id), 'running');
 });
 
@@ -78,18 +63,18 @@ test('rename', async () => {
   const c = await engine.run('rename');
   const name = `${c.name}-renamed`;
 
-  await client.post(path(c, 'rename'), { name });
+  await world.client.post(path(c, 'rename'), { name });
   assert.equal((await engine.inspect(c.id)).Name, `/${name}`);
-  await client.container(name);
+  await world.client.container(name);
 });
 
 test('a refused rename leaves the name alone', async () => {
   const c = await engine.run('rename-bad');
 
   for (const name of ['', '-x', 'a b', 'a/b', 'ü', 'x'.repeat(256)])
-    await client.post(path(c, 'rename'), { name }, { status: 422 });
-  await client.post(path(c, 'rename'), {}, { status: 422 });
-  await client.post(path(c, 'rename'), 'no json', { status: 400 });
+    await world.client.post(path(c, 'rename'), { name }, { status: 422 });
+  await world.client.post(path(c, 'rename'), {}, { status: 422 });
+  await world.client.post(path(c, 'rename'), 'no json', { status: 400 });
   assert.equal((await engine.inspect(c.id)).Name, `/${c.name}`);
 });
 
@@ -97,22 +82,22 @@ test('renaming to a taken name is a conflict', async () => {
   const a = await engine.run('taken');
   const b = await engine.run('wants');
 
-  await client.post(path(b, 'rename'), { name: a.name }, { status: 409 });
+  await world.client.post(path(b, 'rename'), { name: a.name }, { status: 409 });
 });
 
 test('remove, by default also a running container', async () => {
   const c = await engine.run('remove');
 
-  const answer = await client.delete(path(c));
+  const answer = await world.client.delete(path(c));
   assert.equal(answer.success, true);
   assert.equal(await engine.exists(c.id), false);
-  await eventually(async () => !(await client.get('/api/containers')).some((x) => x.id === c.id));
+  await eventually(async () => !(await world.client.get('/api/containers')).some((x) => x.id === c.id));
 });
 
 test('remove without force refuses a running container', async () => {
   const c = await engine.run('remove-unforced');
 
-  await client.delete(`${path(c)}?force=false`, { status: 409 });
+  await world.client.delete(`${path(c)}?force=false`, { status: 409 });
   assert.equal(await engine.state(c.id), 'running');
 });
 
@@ -121,7 +106,7 @@ test('removeVolumes takes the anonymous volume along, the default leaves it', as
     const c = await engine.run(`volumes-${flag}`, { args: ['-v', '/data'] });
     const volume = (await engine.inspect(c.id)).Mounts[0].Name;
 
-    await client.delete(`${path(c)}?removeVolumes=${flag}`);
+    await world.client.delete(`${path(c)}?removeVolumes=${flag}`);
     const left = (await engine.docker('volume', 'ls', '-q')).split('\n').includes(volume);
     assert.equal(left, !gone);
     if (left) await engine.docker('volume', 'rm', volume);
@@ -131,24 +116,24 @@ test('removeVolumes takes the anonymous volume along, the default leaves it', as
 test('inspect equals docker inspect', async () => {
   const c = await engine.run('inspect', { args: ['-e', 'COLOUR=blue', '-l', 'a.b=c'] });
 
-  assert.deepEqual(await client.get(path(c, 'inspect')), await engine.inspect(c.id));
+  assert.deepEqual(await world.client.get(path(c, 'inspect')), await engine.inspect(c.id));
 });
 
 test('operations work with the 12-digit id, too', async () => {
   const c = await engine.run('short');
 
-  await client.post(`/api/hosts/${host.id}/containers/${c.id.slice(0, 12)}/stop?timeout=0`);
+  await world.client.post(`/api/hosts/${world.host.id}/containers/${c.id.slice(0, 12)}/stop?timeout=0`);
   assert.equal(await engine.state(c.id), 'exited');
 });
 
 test('unknown host, unknown container and malformed ids are told apart', async () => {
   const unknown = 'f'.repeat(64);
 
-  await client.post(`/api/hosts/00000000-0000-4000-8000-000000000000/containers/${unknown}/start`, undefined, { status: 404 });
-  await client.post(`/api/hosts/${host.id}/containers/${unknown}/start`, undefined, { status: 404 });
-  await client.post(`/api/hosts/${host.id}/containers/no-such-name/start`, undefined, { status: 404 });
-  await client.post(`/api/hosts/${host.id}/containers/a%20b/start`, undefined, { status: 400 });
-  await client.post(`/api/hosts/${host.id}/containers/..%2f..%2finfo/start`, undefined, { status: 400 });
+  await world.client.post(`/api/hosts/00000000-0000-4000-8000-000000000000/containers/${unknown}/start`, undefined, { status: 404 });
+  await world.client.post(`/api/hosts/${world.host.id}/containers/${unknown}/start`, undefined, { status: 404 });
+  await world.client.post(`/api/hosts/${world.host.id}/containers/no-such-name/start`, undefined, { status: 404 });
+  await world.client.post(`/api/hosts/${world.host.id}/containers/a%20b/start`, undefined, { status: 400 });
+  await world.client.post(`/api/hosts/${world.host.id}/containers/..%2f..%2finfo/start`, undefined, { status: 400 });
 });
 
 test("DockMon's own containers are refused, whatever the case of the name", async () => {
@@ -159,8 +144,8 @@ test("DockMon's own containers are refused, whatever the case of the name", asyn
   try {
     for (const c of [{ id }, labelled]) {
       for (const action of ['stop', 'restart', 'kill', 'pause', 'rename'])
-        await client.post(path(c, action), action === 'rename' ? { name: 'other' } : undefined, { status: 403 });
-      await client.delete(path(c), { status: 403 });
+        await world.client.post(path(c, action), action === 'rename' ? { name: 'other' } : undefined, { status: 403 });
+      await world.client.delete(path(c), { status: 403 });
       assert.equal(await engine.state(c.id), 'running');
     }
   } finally {
@@ -171,12 +156,12 @@ test("DockMon's own containers are refused, whatever the case of the name", asyn
 test('every operation is in the event log with who asked for it', async () => {
   const c = await engine.run('logged');
 
-  await client.post(path(c, 'stop?timeout=0'));
-  await client.post(`/api/hosts/${host.id}/containers/${'e'.repeat(64)}/start`, undefined, { status: 404 });
+  await world.client.post(path(c, 'stop?timeout=0'));
+  await world.client.post(`/api/hosts/${world.host.id}/containers/${'e'.repeat(64)}/start`, undefined, { status: 404 });
   const event = await eventually(async () =>
-    (await client.get(`/api/events?container_id=${c.id}&event_type=container_action`)).events[0],
+    (await world.client.get(`/api/events?container_id=${c.id}&event_type=container_action`)).events[0],
   );
-  assert.equal(event.host_name, host.name);
+  assert.equal(event.host_name, world.host.name);
   assert.equal(event.container_name, c.name);
   assert.match(event.triggered_by, /^test-operator-/);
   assert.match(event.message, /^stop succeeded in \d+ ms$/);

@@ -1,0 +1,24 @@
+// What most tests stand on: the real engine, a server, and an agent that joins the two. Made before the
+// tests of a file, taken down after them.
+import { after, before } from 'node:test';
+import { Agent, Server } from './dockmon.mjs';
+import { Engine } from './engine.mjs';
+
+// `role` is that of world.client; world.host is the agent's host, online.
+export function theWorld({ role = 'viewer' } = {}) {
+  const world = { engine: new Engine() };
+
+  before(async () => {
+    await world.engine.ensureImage();
+    world.server = await Server.start();
+    world.client = await world.server.client(role);
+    world.agent = await Agent.start(world.server, world.engine);
+    world.host = await world.client.onlineHost();
+  });
+  after(async () => {
+    await world.agent?.remove();
+    await world.server?.remove();
+    await world.engine.cleanup();
+  });
+  return world;
+}
