@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define MAX_CONTAINER_REF 255
+#define MAX_IMAGE_REF     512
 
 int parse_u64(const char *s, uint64_t max, uint64_t *ret)
 {
@@ -294,6 +295,20 @@ bool str_is_container_ref(const char *s)
     n = strlen(s);
     return n <= MAX_CONTAINER_REF &&
            strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") == n;
+}
+
+bool str_is_image_ref(const char *s)
+{
+    size_t n = s ? strlen(s) : 0;
+
+    if (n == 0 || n > MAX_IMAGE_REF ||
+        strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-/:@") != n)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        if ((i == 0 || s[i - 1] == '/') && !isalnum((unsigned char)s[i]))
+            return false;
+    }
+    return s[n - 1] != '/';
 }
 
 bool str_eq_secret(const char *a, const char *b)

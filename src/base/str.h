@@ -33,6 +33,11 @@ void str_copy(char *to,
 
 /* What the Docker Engine accepts as container id or name; checked before text enters a request path. */
 bool str_is_container_ref(const char *s);
+/*
+ * The same for an image: an id (with or without "sha256:"), or a name such as host:5000/team/web:1.2 or
+ * web@sha256:...; at most 512 bytes, each part between slashes begins with a letter or digit.
+ */
+bool str_is_image_ref(const char *s);
 
 /* Constant-time comparison of secrets of any length. */
 bool str_eq_secret(const char *a, const char *b);

@@ -365,6 +365,34 @@ static void test_container_ref(void **state)
     assert_true(str_is_container_ref(longest));
 }
 
+static void test_image_ref(void **state)
+{
+    static const char *const good[] = {
+        "a",       "sha256:0123456789ab", "0123456789ab",
+        "web:1.2", "team/web_x-y.z:1",    "host.example:5000/team/web@sha256:ab",
+        "a..b"};
+    static const char *const bad[] = {"",       "/",     "/a",   "a/",   "a//b",  "../a",
+                                      "a/../b", "a/.b",  ".",    "-a",   "a b",   "a?b",
+                                      "a#b",    "a%2fb", "a\\b", "a\nb", "a&b=c", "\xc3\xa4"};
+    char longest[514];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+        if (!str_is_image_ref(good[i]))
+            fail_msg("refused \"%s\"", good[i]);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        if (str_is_image_ref(bad[i]))
+            fail_msg("accepted \"%s\"", bad[i]);
+    }
+    assert_false(str_is_image_ref(NULL));
+    memset(longest, 'a', 513);
+    longest[513] = '\0';
+    assert_false(str_is_image_ref(longest));
+    longest[512] = '\0';
+    assert_true(str_is_image_ref(longest));
+}
+
 static void test_eq_secret(void **state)
 {
     static const struct {
@@ -398,7 +426,7 @@ int main(void)
         cmocka_unit_test(test_durations_are_exact), cmocka_unit_test(test_parse_host_port),
         cmocka_unit_test(test_predicates),          cmocka_unit_test(test_utf8),
         cmocka_unit_test(test_trim_and_copy),       cmocka_unit_test(test_container_ref),
-        cmocka_unit_test(test_eq_secret),
+        cmocka_unit_test(test_image_ref),           cmocka_unit_test(test_eq_secret),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

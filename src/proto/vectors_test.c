@@ -16,6 +16,7 @@
 #include "proto/notice.h"
 #include "proto/register.h"
 #include "proto/reply.h"
+#include "proto/resource_args.h"
 #include "proto/stats.h"
 
 #include <dirent.h>
@@ -124,6 +125,21 @@ static int describe_command(const json_t *message, json_t **ret, struct error *e
     return r;
 }
 
+/* The payload of a command about an image, a network or a volume. */
+static int describe_resource_args(const json_t *message, json_t **ret, struct error *err)
+{
+    const char *command = json_string_value(json_object_get(message, "command"));
+    struct resource_args a;
+    int r = resource_args_decode(command ? command : "", json_object_get(message, "payload"), &a,
+                                 err);
+
+    if (r == 0) {
+        *ret = resource_args_encode(command, &a);
+        resource_args_done(&a);
+    }
+    return r;
+}
+
 static const char *code_name(int code)
 {
     switch (code) {
@@ -194,6 +210,7 @@ static const struct folder {
     {"progress",            describe_progress          },
     {"register",            describe_register          },
     {"reply",               describe_reply             },
+    {"resource_args",       describe_resource_args     },
     {"stats",               describe_stats             },
 };
 

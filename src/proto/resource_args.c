@@ -1,0 +1,115 @@
+#include "proto/resource_args.h"
+
+#include "base/str.h"
+#include "proto/codec.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define AT(m)       offsetof(struct resource_args, m)
+#define MUST        (FIELD_REQUIRED | FIELD_NON_EMPTY)
+#define ADDRESS_MAX 64
+
+static int check_image(const char *value, const char **ret_why)
+{
+    *ret_why = "Input should be an id or a name of an image";
+    return str_is_image_ref(value) ? 0 : -EINVAL;
+}
+
+static int check_name(const char *value, const char **ret_why)
+{
+    *ret_why = "Input should begin with a letter or digit and hold letters, digits, _, . and -";
+    return str_is_container_ref(value) ? 0 : -EINVAL;
+}
+
+static int check_optional_name(const char *value, const char **ret_why)
+{
+    return *value == '\0' ? 0 : check_name(value, ret_why);
+}
+
+/* The engine reads addresses itself; this keeps out what cannot be one. */
+static int check_address(const char *value, const char **ret_why)
+{
+    *ret_why = "Input should be an IP address or subnet";
+    for (; *value; value++) {
+        if (!strchr("0123456789abcdefABCDEF.:/", *value))
+            return -EINVAL;
+    }
+    return 0;
+}
+
+static const struct field remove_image[] = {
+    {"image_id", FIELD_STRING, AT(ref),   MUST, 0, 512, check_image},
+    {"force",    FIELD_BOOL,   AT(force), 0,    0, 0,   NULL       },
+};
+static const struct field create_network[] = {
+    {"name",     FIELD_STRING, AT(ref),      MUST, 0, 255,         check_name         },
+    {"driver",   FIELD_STRING, AT(driver),   0,    0, 255,         check_optional_name},
+    {"subnet",   FIELD_STRING, AT(subnet),   0,    0, ADDRESS_MAX, check_address      },
+    {"gateway",  FIELD_STRING, AT(gateway),  0,    0, ADDRESS_MAX, check_address      },
+    {"internal", FIELD_BOOL,   AT(internal), 0,    0, 0,           NULL               },
+};
+static const struct field delete_network[] = {
+    {"network_id", FIELD_STRING, AT(ref),   MUST, 0, 255, check_name},
+    {"force",      FIELD_BOOL,   AT(force), 0,    0, 0,   NULL      },
+};
+static const struct field delete_volume[] = {
+    {"volume_name", FIELD_STRING, AT(ref),   MUST, 0, 255, check_name},
+    {"force",       FIELD_BOOL,   AT(force), 0,    0, 0,   NULL      },
+};
+/* Without a name the engine makes one up. */
+static const struct field create_volume[] = {
+    {"name", FIELD_STRING, AT(ref), 0, 0, 255, check_optional_name},
+};
+
+static const struct table {
+    const char *command;
+    const struct field *fields;
+    size_t n;
+} tables[] = {
+    {"list_images",    NULL,           0                        },
+    {"remove_image",   remove_image,   ARRAY_LEN(remove_image)  },
+    {"prune_images",   NULL,           0                        },
+    {"list_networks",  NULL,           0                        },
+    {"create_network", create_network, ARRAY_LEN(create_network)},
+    {"delete_network", delete_network, ARRAY_LEN(delete_network)},
+    {"prune_networks", NULL,           0                        },
+    {"list_volumes",   NULL,           0                        },
+    {"delete_volume",  delete_volume,  ARRAY_LEN(delete_volume) },
+    {"prune_volumes",  NULL,           0                        },
+    {"create_volume",  create_volume,  ARRAY_LEN(create_volume) },
+};
+
+static const struct table *table_find(const char *command)
+{
+    for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
+        if (str_eq(tables[i].command, command))
+            return &tables[i];
+    }
+    return NULL;
+}
+
+int resource_args_decode(const char *command,
+                         const json_t *payload,
+                         struct resource_args *ret,
+                         struct error *err)
+{
+    const struct table *t = table_find(command);
+
+    *ret = (struct resource_args){0};
+    if (!t)
+        return error_set(err, -ENOMSG, "unknown command: %s", command);
+    return t->n > 0 ? codec_decode(t->fields, t->n, payload, ret, err) : 0;
+}
+
+void resource_args_done(struct resource_args *a)
+{
+    codec_done(create_network, ARRAY_LEN(create_network), a); /* it has every owned member */
+}
+
+json_t *resource_args_encode(const char *command, const struct resource_args *a)
+{
+    const struct table *t = table_find(command);
+
+    return t ? codec_encode(t->fields, t->n, a) : json_object();
+}
