@@ -286,7 +286,6 @@ void test_server_stop(struct test_server *s)
 }
 
 struct test_loop *test_loop;
-bool test_flavours[2] = {false, true};
 
 static void on_guard(struct loop_timer *t)
 {
@@ -296,18 +295,11 @@ static void on_guard(struct loop_timer *t)
 
 int test_loop_setup(void **state)
 {
-    struct loop_options o = {0};
-    struct error err = ERROR_INIT;
+    const struct loop_options o = {.ca_file = test_ca_file()};
 
+    (void)state;
     test_loop = xcalloc(1, sizeof(*test_loop));
-    test_loop->is_uv = *(const bool *)*state;
-    if (test_loop->is_uv) {
-        if (uv_loop_init(&test_loop->uv) != 0)
-            return -1;
-        o.uv_loop = &test_loop->uv;
-    }
-    o.ca_file = test_ca_file();
-    if (loop_new(&test_loop->loop, &o, &err) < 0)
+    if (loop_new(&test_loop->loop, &o, NULL) < 0)
         return -1;
     loop_timer_start(test_loop->loop, &test_loop->guard, 30000, on_guard);
     return 0;
@@ -315,13 +307,9 @@ int test_loop_setup(void **state)
 
 int test_loop_teardown(void **state)
 {
-    int r = 0;
-
     (void)state;
     loop_timer_stop(&test_loop->guard);
     loop_free(test_loop->loop);
-    if (test_loop->is_uv)
-        r = uv_loop_close(&test_loop->uv); /* fails when a handle was left behind */
     free(test_loop);
-    return r;
+    return 0;
 }

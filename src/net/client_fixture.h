@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * What the tests of the client side share: a loop of either flavour with a guard against hanging, and a
+ * What the tests of the client side share: a loop with a guard against hanging, and a
  * scripted server in a thread of its own that plays one answer to every connection.
  */
 
@@ -11,7 +11,6 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stddef.h>
-#include <uv.h>
 
 #include <cmocka.h>
 
@@ -50,19 +49,12 @@ const char *test_ca_file(void); /* certificate of SERVE_TLS */
 
 struct test_loop {
     struct loop *loop;
-    bool is_uv;
-    uv_loop_t uv;
     struct loop_timer guard;
 };
 
-/* For cmocka: *state points to a bool, true for uv; afterwards `test_loop` is the loop to use. */
+/* For cmocka: afterwards `test_loop` is the loop to use. */
 extern struct test_loop *test_loop;
 int test_loop_setup(void **state);
 int test_loop_teardown(void **state);
-extern bool test_flavours[2];
 
-#define TEST_ON(i, flavour, f)                                                                  \
-    {                                                                                           \
-#f " (" #flavour ")", f, test_loop_setup, test_loop_teardown, (void *)&test_flavours[i] \
-    }
-#define TEST_BOTH(f) TEST_ON(0, own, f), TEST_ON(1, uv, f)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, test_loop_setup, test_loop_teardown)

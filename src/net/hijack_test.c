@@ -3,6 +3,7 @@
 #include "net/client_fixture.h"
 #include "net/hijack.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -368,12 +369,10 @@ static void test_cancel_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST_BOTH(test_conversation),   TEST_BOTH(test_early_input),
-        TEST_BOTH(test_refused),        TEST_BOTH(test_head_limit),
-        TEST_BOTH(test_deadline),       TEST_BOTH(test_cannot_connect),
-        TEST_BOTH(test_bad_path),       TEST_BOTH(test_back_pressure),
-        TEST_BOTH(test_full_queue),     TEST_BOTH(test_cancel),
-        TEST_BOTH(test_cancel_at_once),
+        TEST(test_conversation), TEST(test_early_input),    TEST(test_refused),
+        TEST(test_head_limit),   TEST(test_deadline),       TEST(test_cannot_connect),
+        TEST(test_bad_path),     TEST(test_back_pressure),  TEST(test_full_queue),
+        TEST(test_cancel),       TEST(test_cancel_at_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

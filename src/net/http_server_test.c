@@ -6,7 +6,6 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <uv.h>
 
 #include <cmocka.h>
 
@@ -21,8 +20,6 @@
 
 struct fixture {
     struct loop *loop;
-    uv_loop_t uv;
-    bool has_uv;
     struct http_server *server;
     struct loop_timer timer;
     uint64_t waiting; /* request to be answered by the timer */
@@ -157,30 +154,14 @@ static void open_server(struct fixture *f, size_t max_connections)
     assert_int_not_equal(http_server_port(f->server), 0);
 }
 
-static int set_up_on(void **state, bool has_uv)
+static int set_up(void **state)
 {
     struct fixture *f = xcalloc(1, sizeof(*f));
-    struct loop_options o = {0};
 
-    f->has_uv = has_uv;
-    if (has_uv) {
-        assert_int_equal(uv_loop_init(&f->uv), 0);
-        o.uv_loop = &f->uv;
-    }
-    assert_int_equal(loop_new(&f->loop, &o, NULL), 0);
+    assert_int_equal(loop_new(&f->loop, &(struct loop_options){0}, NULL), 0);
     open_server(f, 100);
     *state = f;
     return 0;
-}
-
-static int set_up(void **state)
-{
-    return set_up_on(state, false);
-}
-
-static int set_up_uv(void **state)
-{
-    return set_up_on(state, true);
 }
 
 static int tear_down(void **state)
@@ -192,8 +173,6 @@ static int tear_down(void **state)
     for (size_t i = 0; i < ARRAY_LEN(f->peers); i++)
         ws_free(f->peers[i].ws);
     loop_free(f->loop);
-    if (f->has_uv)
-        assert_int_equal(uv_loop_close(&f->uv), 0);
     free(f);
     return 0;
 }
@@ -479,9 +458,7 @@ static void test_close(void **state)
         close(fds[i]);
 }
 
-#define CASE(name)                                            \
-    cmocka_unit_test_setup_teardown(name, set_up, tear_down), \
-        cmocka_unit_test_setup_teardown(name, set_up_uv, tear_down)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {

@@ -10,21 +10,11 @@
 #include <openssl/ssl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <time.h>
-#include <uv.h>
-
-/* Only the server links libuv; without it these are null and never called. */
-#pragma weak uv_close
-#pragma weak uv_poll_init
-#pragma weak uv_poll_start
-#pragma weak uv_run
-#pragma weak uv_stop
 
 #define BATCH     64 /* watched descriptors served per turn */
 #define PARKED    UINT64_MAX
@@ -33,9 +23,6 @@
 #define SCRATCH   ((size_t)64 * 1024) /* more than one TLS record */
 
 struct loop {
-    uv_loop_t *uv; /* the loop that carries us, or NULL: we wait ourselves */
-    uv_poll_t uv_poll;
-    bool is_uv_open;
     bool is_stopped;
     char *ca_file;
     SSL_CTX *tls;
@@ -50,11 +37,6 @@ struct loop {
     int timer_fd;
     struct loop_io timer_io;
 
-    int wake_fd;
-    struct loop_io wake_io;
-    loop_fn on_wake;
-    void *wake_owner;
-
     int signal_fd;
     struct loop_io signal_io;
     loop_signal_fn on_signal;
@@ -67,39 +49,6 @@ static uint64_t now_ns(void)
 
     clock_gettime(CLOCK_MONOTONIC, &ts);
     return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
-}
-
-/* One turn; `timeout_ms` -1 waits for something to happen. */
-static void dispatch(struct loop *loop, int timeout_ms)
-{
-    struct epoll_event events[BATCH];
-    int n = epoll_wait(loop->epoll_fd, events, BATCH, timeout_ms);
-
-    if (n <= 0)
-        return;
-    loop->batch = events;
-    loop->n_batch = (size_t)n;
-    for (size_t i = 0; i < (size_t)n; i++) {
-        struct loop_io *io = events[i].data.ptr;
-
-        /* A watch that was stopped by an earlier callback of this turn has been blanked. */
-        if (io)
-            io->fn(io, events[i].events);
-    }
-    loop->batch = NULL;
-    loop->n_batch = 0;
-}
-
-static void on_uv_poll(uv_poll_t *handle, int status, int events)
-{
-    (void)status;
-    (void)events;
-    dispatch(CONTAINER_OF(handle, struct loop, uv_poll), 0);
-}
-
-static void on_uv_closed(uv_handle_t *handle)
-{
-    CONTAINER_OF(handle, struct loop, uv_poll)->is_uv_open = false;
 }
 
 /* Timers */
@@ -202,32 +151,7 @@ void loop_io_stop(struct loop_io *io)
     io->loop = NULL;
 }
 
-/* Wake-ups and signals */
-
-static void on_wake(struct loop_io *io, uint32_t events)
-{
-    struct loop *loop = CONTAINER_OF(io, struct loop, wake_io);
-    uint64_t count;
-
-    (void)events;
-    if (read(loop->wake_fd, &count, sizeof(count)) == (ssize_t)sizeof(count) && loop->on_wake)
-        loop->on_wake(loop->wake_owner);
-}
-
-void loop_wake(struct loop *loop)
-{
-    uint64_t one = 1;
-
-    /* EAGAIN means the counter is full: the loop will wake up anyway. */
-    if (write(loop->wake_fd, &one, sizeof(one)) < 0)
-        return;
-}
-
-void loop_on_wake(struct loop *loop, loop_fn fn, void *owner)
-{
-    loop->on_wake = fn;
-    loop->wake_owner = owner;
-}
+/* Signals */
 
 static void on_signal(struct loop_io *io, uint32_t events)
 {
@@ -263,27 +187,11 @@ int loop_on_signals(struct loop *loop, const int *signals, size_t n, loop_signal
 
 static int open_descriptors(struct loop *loop)
 {
-    int r;
-
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     loop->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-    loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (loop->epoll_fd < 0 || loop->timer_fd < 0 || loop->wake_fd < 0)
+    if (loop->epoll_fd < 0 || loop->timer_fd < 0)
         return -errno;
-    r = loop_io_start(loop, &loop->timer_io, loop->timer_fd, EPOLLIN, on_timer);
-    if (r < 0)
-        return r;
-    return loop_io_start(loop, &loop->wake_io, loop->wake_fd, EPOLLIN, on_wake);
-}
-
-static int open_uv(struct loop *loop)
-{
-    int r = uv_poll_init(loop->uv, &loop->uv_poll, loop->epoll_fd);
-
-    if (r < 0)
-        return r;
-    loop->is_uv_open = true;
-    return uv_poll_start(&loop->uv_poll, UV_READABLE, on_uv_poll);
+    return loop_io_start(loop, &loop->timer_io, loop->timer_fd, EPOLLIN, on_timer);
 }
 
 /* What OpenSSL writes to a peer that has gone must not end the process. */
@@ -299,14 +207,11 @@ int loop_new(struct loop **ret, const struct loop_options *o, struct error *err)
     _cleanup_(loop_freep) struct loop *loop = xcalloc(1, sizeof(*loop));
     int r;
 
-    loop->uv = o->uv_loop;
     loop->ca_file = xstrdup(o->ca_file);
-    loop->epoll_fd = loop->timer_fd = loop->wake_fd = loop->signal_fd = -1;
+    loop->epoll_fd = loop->timer_fd = loop->signal_fd = -1;
     loop->armed_ns = PARKED;
     ignore_broken_pipes();
     r = open_descriptors(loop);
-    if (r == 0 && loop->uv)
-        r = open_uv(loop);
     if (r < 0)
         return error_set(err, r, "event loop: %s", error_text(r));
     *ret = TAKE_PTR(loop);
@@ -317,39 +222,49 @@ void loop_free(struct loop *loop)
 {
     if (!loop)
         return;
-    if (loop->is_uv_open)
-        uv_close((uv_handle_t *)&loop->uv_poll, on_uv_closed);
-    while (loop->is_uv_open)
-        uv_run(loop->uv, UV_RUN_NOWAIT);
     assert(loop->timers.n == 0);
     timer_heap_done(&loop->timers);
     SSL_CTX_free(loop->tls);
     closep(&loop->epoll_fd);
     closep(&loop->timer_fd);
-    closep(&loop->wake_fd);
     closep(&loop->signal_fd);
     free(loop->scratch);
     free(loop->ca_file);
     free(loop);
 }
 
+void loop_turn(struct loop *loop)
+{
+    struct epoll_event events[BATCH];
+    int n;
+
+    assert(!loop->batch); /* a callback must not turn the loop that has called it */
+    n = epoll_wait(loop->epoll_fd, events, BATCH, -1);
+    if (n <= 0)
+        return;
+    loop->batch = events;
+    loop->n_batch = (size_t)n;
+    for (size_t i = 0; i < (size_t)n; i++) {
+        struct loop_io *io = events[i].data.ptr;
+
+        /* A watch that was stopped by an earlier callback of this turn has been blanked. */
+        if (io)
+            io->fn(io, events[i].events);
+    }
+    loop->batch = NULL;
+    loop->n_batch = 0;
+}
+
 void loop_run(struct loop *loop)
 {
-    while (!loop->is_stopped) {
-        if (loop->uv) {
-            uv_run(loop->uv, UV_RUN_DEFAULT);
-        } else {
-            dispatch(loop, -1);
-        }
-    }
+    while (!loop->is_stopped)
+        loop_turn(loop);
     loop->is_stopped = false;
 }
 
 void loop_stop(struct loop *loop)
 {
     loop->is_stopped = true;
-    if (loop->uv)
-        uv_stop(loop->uv);
 }
 
 char *loop_scratch(struct loop *loop, size_t *ret_size)

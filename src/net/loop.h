@@ -1,12 +1,9 @@
 #pragma once
 
 /*
- * The event loop of a program: timers, signals, wake-ups and watched descriptors, all in one epoll set.
- * One thread owns the loop and everything that hangs on it; loop_wake() alone may be called from others.
- *
- * The agent and the CLI wait on that set themselves. The server hands over its uv_loop_t, whose worker
- * pool it uses: there the set is one descriptor among others, and everything behaves alike.
- * See docs/adr/0003.
+ * The event loop of a program: timers, signals and watched descriptors, all in one epoll set. One thread
+ * owns the loop and everything that hangs on it. Another thread that has news for it writes to an eventfd
+ * which the loop watches.
  */
 
 #include "base/error.h"
@@ -18,23 +15,21 @@
 struct loop;
 struct ssl_ctx_st; /* OpenSSL's SSL_CTX */
 
+typedef void (*loop_fn)(void *owner);
+
 struct loop_options {
-    void *uv_loop;       /* uv_loop_t * to run on, or NULL: none is needed */
     const char *ca_file; /* PEM file to verify TLS servers with; NULL: the system's roots */
 };
 
 int loop_new(struct loop **ret, const struct loop_options *o, struct error *err) _nodiscard_;
-/* All requests, peers and timers of the loop must be gone. A uv loop is turned a few times to close handles. */
+/* All requests, peers and timers of the loop must be gone. */
 void loop_free(struct loop *loop);
 DEFINE_CLEANUP(struct loop *, loop_free);
 
 void loop_run(struct loop *loop); /* until loop_stop(); may be run again afterwards */
 void loop_stop(struct loop *loop);
-void loop_wake(
-    struct loop *loop); /* thread-safe: makes the loop call the wake function once soon */
-
-typedef void (*loop_fn)(void *owner);
-void loop_on_wake(struct loop *loop, loop_fn fn, void *owner);
+/* Waits until something happens and serves it. At shutdown, for what is still under way; not from a callback. */
+void loop_turn(struct loop *loop);
 
 typedef void (*loop_signal_fn)(void *owner, int signal);
 /* Blocks the `n` signals for the process and delivers them as calls from the loop. Call it once, before threads. */

@@ -14,6 +14,8 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -35,7 +37,8 @@ struct script {
     struct buf reply;
     bool is_timeout; /* nothing came for SCRIPT_TIMEOUT_S */
     bool is_reset;   /* the connection did not end, it broke */
-    struct loop *loop;
+    struct loop_io over;
+    int over_fd; /* eventfd: the script is over */
 };
 
 static inline int script_connect(uint16_t port)
@@ -94,6 +97,7 @@ static inline void *script_main(void *arg)
 {
     struct script *s = arg;
     int fd = script_connect(s->port);
+    const uint64_t one = 1;
 
     if (fd >= 0) {
         size_t size = s->send_size ? s->send_size : s->send ? strlen(s->send) : 0;
@@ -107,13 +111,13 @@ static inline void *script_main(void *arg)
         }
         close(fd);
     }
-    loop_wake(s->loop);
-    return NULL;
+    return write(s->over_fd, &one, sizeof(one)) < 0 ? s : NULL;
 }
 
-static inline void script_on_wake(void *owner)
+static inline void script_on_over(struct loop_io *io, uint32_t events)
 {
-    loop_stop(owner);
+    (void)events;
+    loop_stop(io->loop);
 }
 
 /* Runs the loop until the script is over. The reply is the caller's to free with buf_done(). */
@@ -121,11 +125,14 @@ static inline void script_run(struct loop *loop, struct script *s)
 {
     pthread_t thread;
 
-    s->loop = loop;
     buf_init(&s->reply, (size_t)64 * 1024 * 1024);
-    loop_on_wake(loop, script_on_wake, loop);
-    if (pthread_create(&thread, NULL, script_main, s) != 0)
+    s->over_fd = eventfd(0, EFD_CLOEXEC);
+    if (loop_io_start(loop, &s->over, s->over_fd, EPOLLIN, script_on_over) < 0)
         return;
-    loop_run(loop);
-    (void)pthread_join(thread, NULL);
+    if (pthread_create(&thread, NULL, script_main, s) == 0) {
+        loop_run(loop);
+        (void)pthread_join(thread, NULL);
+    }
+    loop_io_stop(&s->over);
+    close(s->over_fd);
 }

@@ -8,7 +8,6 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <uv.h>
 
 #include <cmocka.h>
 
@@ -33,8 +32,6 @@ struct end {
 
 struct fixture {
     struct loop *loop;
-    uv_loop_t uv;
-    bool has_uv;
     struct http_server *server;
     struct ws_limits limits; /* of accepted peers */
     struct loop_timer patience;
@@ -152,35 +149,19 @@ static void end_init(struct end *e, struct fixture *f)
     buf_init(&e->log, 65536);
 }
 
-static int set_up_on(void **state, bool has_uv)
+static int set_up(void **state)
 {
     struct fixture *f = xcalloc(1, sizeof(*f));
-    struct loop_options o = {0};
     struct http_server_options so = {
         .host = "127.0.0.1", .max_connections = 10, .handler = &http_handler, .owner = f};
 
-    f->has_uv = has_uv;
-    if (has_uv) {
-        assert_int_equal(uv_loop_init(&f->uv), 0);
-        o.uv_loop = &f->uv;
-    }
-    assert_int_equal(loop_new(&f->loop, &o, NULL), 0);
+    assert_int_equal(loop_new(&f->loop, &(struct loop_options){0}, NULL), 0);
     assert_int_equal(http_server_open(&f->server, f->loop, &so, NULL), 0);
     f->limits = (struct ws_limits){.max_message = 2 * LARGE, .max_queue = 2 * LARGE};
     end_init(&f->client, f);
     end_init(&f->accepted, f);
     *state = f;
     return 0;
-}
-
-static int set_up(void **state)
-{
-    return set_up_on(state, false);
-}
-
-static int set_up_uv(void **state)
-{
-    return set_up_on(state, true);
 }
 
 static int tear_down(void **state)
@@ -192,8 +173,6 @@ static int tear_down(void **state)
     ws_free(f->accepted.ws);
     http_server_close(f->server);
     loop_free(f->loop);
-    if (f->has_uv)
-        assert_int_equal(uv_loop_close(&f->uv), 0);
     buf_done(&f->client.log);
     buf_done(&f->accepted.log);
     free(f);
@@ -732,9 +711,7 @@ static void test_free_inside(void **state)
     }
 }
 
-#define CASE(name)                                            \
-    cmocka_unit_test_setup_teardown(name, set_up, tear_down), \
-        cmocka_unit_test_setup_teardown(name, set_up_uv, tear_down)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {

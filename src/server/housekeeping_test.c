@@ -12,7 +12,6 @@
 
 struct bench {
     struct fixture *f;
-    uv_loop_t uv;
     struct loop *loop;
     struct job_queue *jobs;
     struct housekeeping *housekeeping;
@@ -28,11 +27,10 @@ static int setup(void **state)
     struct bench *b = xcalloc(1, sizeof(*b));
     void *fixture;
 
-    if (fixture_setup(&fixture) < 0 || uv_loop_init(&b->uv) < 0 ||
-        loop_new(&b->loop, &(struct loop_options){.uv_loop = &b->uv}, NULL) < 0)
+    if (fixture_setup(&fixture) < 0 || loop_new(&b->loop, &(struct loop_options){0}, NULL) < 0)
         return -1;
     b->f = fixture;
-    b->jobs = job_queue_new(&b->uv, 1, 10);
+    b->jobs = job_queue_new(b->loop, 1, 10);
     *state = b;
     return 0;
 }
@@ -46,8 +44,6 @@ static int teardown(void **state)
     job_queue_drain(b->jobs);
     job_queue_free(b->jobs);
     loop_free(b->loop);
-    (void)uv_run(&b->uv, UV_RUN_DEFAULT);
-    (void)uv_loop_close(&b->uv);
     (void)fixture_teardown(&fixture);
     free(b);
     return 0;
@@ -82,7 +78,7 @@ static int64_t count_events(struct bench *b)
 static void run_until(struct bench *b, int64_t n_events)
 {
     do {
-        (void)uv_run(&b->uv, UV_RUN_ONCE);
+        loop_turn(b->loop);
     } while (job_queue_pending(b->jobs) > 0 || count_events(b) != n_events);
 }
 
@@ -164,7 +160,7 @@ static void a_job_under_way_survives_its_owner(void **state)
 
     b->housekeeping = housekeeping_new(&o);
     while (job_queue_pending(b->jobs) == 0)
-        (void)uv_run(&b->uv, UV_RUN_ONCE);
+        loop_turn(b->loop);
     housekeeping_free(TAKE_PTR(b->housekeeping));
     job_queue_drain(b->jobs);
     assert_int_equal(job_queue_pending(b->jobs), 0);

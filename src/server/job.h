@@ -1,29 +1,33 @@
 #pragma once
 
 /*
- * Jobs: slow work (SQLite, argon2) on libuv's worker threads. A job is a struct of its caller that owns
- * all its input; `work` runs on a worker and touches nothing else, `done` runs on the loop and frees it.
- * A queue bounds how many of its jobs run side by side (1: they run in order, as the store needs) and
- * how many wait.
+ * Jobs: slow work (SQLite, argon2, large JSON) on worker threads. A job is a struct of its caller that
+ * owns all its input; `work` runs on a worker and touches nothing else, `done` runs on the loop and frees
+ * it. A queue has threads of its own: as many as its jobs may run side by side (1: they run in order, as
+ * the store needs). It also bounds how many wait.
  */
 
 #include "base/error.h"
-#include <uv.h>
+#include "net/loop.h"
 
 struct job_queue;
 typedef void (*job_fn)(void *job);
 
-struct job_queue *job_queue_new(uv_loop_t *loop, unsigned max_parallel, unsigned max_waiting);
+/* Starts the threads; NULL when they cannot be had. The loop must outlive the queue. */
+struct job_queue *job_queue_new(struct loop *loop, unsigned max_parallel, unsigned max_waiting);
 void job_queue_free(struct job_queue *q); /* the queue must be idle: see job_queue_drain() */
 
 /*
- * Runs the uv loop until the queue is idle, with what done functions add meanwhile; at shutdown only.
+ * Turns the loop until the queue is idle, with what done functions add meanwhile; at shutdown only.
  * Work that goes back and forth between two queues needs both drained in turn until both are idle.
  */
 void job_queue_drain(struct job_queue *q);
-unsigned job_queue_pending(const struct job_queue *q); /* running, waiting and deferred ones */
+unsigned job_queue_pending(const struct job_queue *q); /* those whose done has not been called */
 
-/* -ENOBUFS when too many wait; then neither function is called and the job stays the caller's. */
+/*
+ * -ENOBUFS when max_parallel + max_waiting are pending; then neither function is called and the job stays
+ * the caller's. Those that wait go before what a done function submits.
+ */
 int job_submit(struct job_queue *q, void *job, job_fn work, job_fn done) _nodiscard_;
 
 /* Calls done from a later turn of the loop, without work and outside the limits: how a request that

@@ -20,7 +20,7 @@
 #define N_JOBS 50
 
 struct shared {
-    uv_loop_t loop;
+    struct loop *loop;
     struct job_queue *queue;
     pthread_t loop_thread;
     struct buf log; /* written by done functions only */
@@ -38,7 +38,8 @@ static int setup(void **state)
 {
     struct shared *s = xcalloc(1, sizeof(*s));
 
-    if (uv_loop_init(&s->loop) < 0 || pthread_mutex_init(&s->gate, NULL) != 0)
+    if (loop_new(&s->loop, &(struct loop_options){0}, NULL) < 0 ||
+        pthread_mutex_init(&s->gate, NULL) != 0)
         return -1;
     s->loop_thread = pthread_self();
     s->log = BUF_INIT(1000);
@@ -49,14 +50,13 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct shared *s = *state;
-    int r;
 
     job_queue_free(s->queue);
     buf_done(&s->log);
     (void)pthread_mutex_destroy(&s->gate);
-    r = uv_loop_close(&s->loop); /* fails when something was left on the loop */
+    loop_free(s->loop);
     free(s);
-    return r;
+    return 0;
 }
 
 static void work(void *arg)
@@ -89,7 +89,7 @@ static void one_at_a_time_keeps_the_order(void **state)
     struct test_job jobs[N_JOBS];
     char expected[N_JOBS + 1] = "";
 
-    s->queue = job_queue_new(&s->loop, 1, N_JOBS);
+    s->queue = job_queue_new(s->loop, 1, N_JOBS);
     for (int i = 0; i < N_JOBS; i++) {
         jobs[i] = (struct test_job){.shared = s, .letter = (char)('A' + i)};
         expected[i] = jobs[i].letter;
@@ -109,7 +109,7 @@ static void no_more_than_allowed_run_side_by_side(void **state)
     struct shared *s = *state;
     struct test_job jobs[N_JOBS];
 
-    s->queue = job_queue_new(&s->loop, 3, N_JOBS);
+    s->queue = job_queue_new(s->loop, 3, N_JOBS);
     (void)pthread_mutex_lock(&s->gate);
     for (int i = 0; i < N_JOBS; i++) {
         jobs[i] = (struct test_job){.shared = s, .letter = 'x'};
@@ -128,7 +128,7 @@ static void a_full_queue_refuses(void **state)
     struct shared *s = *state;
     struct test_job jobs[4];
 
-    s->queue = job_queue_new(&s->loop, 1, 2);
+    s->queue = job_queue_new(s->loop, 1, 2);
     (void)pthread_mutex_lock(&s->gate);
     for (int i = 0; i < 4; i++) {
         jobs[i] = (struct test_job){.shared = s, .letter = (char)('a' + i)};
@@ -149,7 +149,7 @@ static void deferred_calls_come_later_and_are_never_refused(void **state)
     struct shared *s = *state;
     struct test_job job = {.shared = s, .letter = 'd'};
 
-    s->queue = job_queue_new(&s->loop, 1, 0);
+    s->queue = job_queue_new(s->loop, 1, 0);
     job_defer(s->queue, &job, done);
     assert_false(job.is_done);
     assert_int_equal(job_queue_pending(s->queue), 1);
@@ -163,7 +163,7 @@ static void an_idle_queue_needs_no_room_to_wait(void **state)
     struct shared *s = *state;
     struct test_job job = {.shared = s, .letter = 'i'};
 
-    s->queue = job_queue_new(&s->loop, 1, 0);
+    s->queue = job_queue_new(s->loop, 1, 0);
     assert_int_equal(job_submit(s->queue, &job, work, done), 0);
     assert_int_equal(job_submit(s->queue, &job, work, done), -ENOBUFS);
     job_queue_drain(s->queue);
@@ -186,7 +186,7 @@ static void done_may_submit_and_goes_to_the_end(void **state)
     struct shared *s = *state;
     struct test_job first = {.shared = s, .letter = 'a'}, second = {.shared = s, .letter = 'b'};
 
-    s->queue = job_queue_new(&s->loop, 1, 5);
+    s->queue = job_queue_new(s->loop, 1, 5);
     assert_int_equal(job_submit(s->queue, &first, work, submit_again), 0);
     assert_int_equal(job_submit(s->queue, &second, work, submit_again), 0);
     job_queue_drain(s->queue);

@@ -24,7 +24,6 @@
 #define HEAD_TIMEOUT_MS   10000
 
 struct server {
-    uv_loop_t uv;
     struct loop *loop;
     struct store *store;
     struct job_queue *store_jobs, *hash_jobs, *parse_jobs;
@@ -178,14 +177,16 @@ static int start(struct server *s, const struct config *config, struct error *er
     static const int signals[] = {SIGTERM, SIGINT};
     int r;
 
-    r = loop_new(&s->loop, &(struct loop_options){.uv_loop = &s->uv}, err);
+    r = loop_new(&s->loop, &(struct loop_options){0}, err);
     if (r < 0)
         return r;
     if (loop_on_signals(s->loop, signals, ARRAY_LEN(signals), on_signal, s) < 0)
         return error_set(err, -EIO, "signals cannot be watched");
-    s->store_jobs = job_queue_new(&s->uv, 1, STORE_MAX_WAITING);
-    s->hash_jobs = job_queue_new(&s->uv, HASH_PARALLEL, HASH_MAX_WAITING);
-    s->parse_jobs = job_queue_new(&s->uv, 1, PARSE_MAX_WAITING);
+    s->store_jobs = job_queue_new(s->loop, 1, STORE_MAX_WAITING);
+    s->hash_jobs = job_queue_new(s->loop, HASH_PARALLEL, HASH_MAX_WAITING);
+    s->parse_jobs = job_queue_new(s->loop, 1, PARSE_MAX_WAITING);
+    if (!s->store_jobs || !s->hash_jobs || !s->parse_jobs)
+        return error_set(err, -EAGAIN, "worker threads cannot be started");
     r = open_store(s, config, err);
     if (r < 0)
         return r;
@@ -214,10 +215,6 @@ int server_new(struct server **ret, const struct config *config, struct error *e
     struct server *s = xcalloc(1, sizeof(*s));
     int r;
 
-    if (uv_loop_init(&s->uv) < 0) {
-        free(s);
-        return error_set(err, -EMFILE, "the event loop cannot be made: out of file descriptors?");
-    }
     r = start(s, config, err);
     if (r < 0) {
         server_free(s);
@@ -244,7 +241,7 @@ void server_free(struct server *s)
     }
     if (s->sessions)
         sessions_free(s->sessions);
-    while (s->store_jobs && (job_queue_pending(s->store_jobs) || job_queue_pending(s->hash_jobs))) {
+    while (s->auth && (job_queue_pending(s->store_jobs) || job_queue_pending(s->hash_jobs))) {
         job_queue_drain(s->store_jobs);
         job_queue_drain(s->hash_jobs);
     }
@@ -253,16 +250,11 @@ void server_free(struct server *s)
         auth_free(s->auth);
     if (s->fleet)
         fleet_free(s->fleet);
-    if (s->store_jobs)
-        job_queue_free(s->store_jobs);
-    if (s->hash_jobs)
-        job_queue_free(s->hash_jobs);
-    if (s->parse_jobs)
-        job_queue_free(s->parse_jobs);
+    job_queue_free(s->store_jobs);
+    job_queue_free(s->hash_jobs);
+    job_queue_free(s->parse_jobs);
     store_close(s->store);
     loop_free(s->loop);
-    (void)uv_run(&s->uv, UV_RUN_DEFAULT); /* closing handles */
-    (void)uv_loop_close(&s->uv);
     free(s->password_file);
     free(s);
 }

@@ -1,4 +1,4 @@
-/* Logins, sessions, API keys and passwords on a real uv loop and store, with clocks of our own. */
+/* Logins, sessions, API keys and passwords on a real loop and store, with clocks of our own. */
 
 #include "base/alloc.h"
 #include "base/file.h"
@@ -36,7 +36,7 @@ static int64_t utc_ms(void)
 
 struct bench {
     struct fixture *f;
-    uv_loop_t loop;
+    struct loop *loop;
     struct job_queue *store_jobs, *hash_jobs;
     struct auth *auth;
     char *password_file;
@@ -90,11 +90,11 @@ static int setup(void **state)
     struct auth_options o;
     void *fixture;
 
-    if (fixture_setup(&fixture) < 0 || uv_loop_init(&b->loop) < 0)
+    if (fixture_setup(&fixture) < 0 || loop_new(&b->loop, &(struct loop_options){0}, NULL) < 0)
         return -1;
     b->f = fixture;
-    b->store_jobs = job_queue_new(&b->loop, 1, 20);
-    b->hash_jobs = job_queue_new(&b->loop, 2, 20);
+    b->store_jobs = job_queue_new(b->loop, 1, 20);
+    b->hash_jobs = job_queue_new(b->loop, 2, 20);
     b->password_file = fixture_path(b->f, FIRST_USER_FILE);
     test_clock_ms = 1000000;
     test_utc_ms = INT64_C(1750000000000);
@@ -117,17 +117,16 @@ static int teardown(void **state)
 {
     struct bench *b = *state;
     void *fixture = b->f;
-    int r;
 
     auth_free(b->auth);
     drain(b);
     job_queue_free(b->store_jobs);
     job_queue_free(b->hash_jobs);
-    r = uv_loop_close(&b->loop);
+    loop_free(b->loop);
     (void)fixture_teardown(&fixture);
     free(b->password_file);
     free(b);
-    return r;
+    return 0;
 }
 
 static void on_identity(void *owner, int code, const struct identity *who)

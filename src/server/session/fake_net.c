@@ -1,12 +1,14 @@
 #include "server/session/fake_net.h"
 
 #include <assert.h>
+#include <poll.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/str.h"
 
-#define MAX_TIMERS 256
+#define MAX_TIMERS  256
+#define MAX_WATCHES 4
 
 static struct {
     struct loop_timer *timer;
@@ -72,6 +74,42 @@ void fake_advance(uint64_t ms)
 size_t fake_timers_running(void)
 {
     return n_timers;
+}
+
+static struct loop_io *watches[MAX_WATCHES];
+static nfds_t n_watches;
+
+int loop_io_start(struct loop *loop, struct loop_io *io, int fd, uint32_t events, loop_io_fn fn)
+{
+    assert(n_watches < MAX_WATCHES);
+    *io = (struct loop_io){.loop = loop, .fn = fn, .fd = fd, .events = events};
+    watches[n_watches++] = io;
+    return 0;
+}
+
+void loop_io_stop(struct loop_io *io)
+{
+    for (nfds_t i = 0; i < n_watches; i++) {
+        if (watches[i] == io)
+            watches[i] = watches[--n_watches];
+    }
+}
+
+/* Serves one watch. */
+void loop_turn(_unused_ struct loop *loop)
+{
+    struct pollfd fds[MAX_WATCHES];
+
+    for (nfds_t i = 0; i < n_watches; i++)
+        fds[i] = (struct pollfd){.fd = watches[i]->fd, .events = POLLIN};
+    if (poll(fds, n_watches, -1) <= 0)
+        return;
+    for (nfds_t i = 0; i < n_watches; i++) {
+        if (fds[i].revents) {
+            watches[i]->fn(watches[i], watches[i]->events);
+            return;
+        }
+    }
 }
 
 int ws_send_text(struct ws *ws, const char *data, size_t size)

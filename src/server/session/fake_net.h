@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * The network edge for unit tests: timers that fire when the test moves the clock, and WebSocket peers
- * that record what they are told. Linked instead of net/loop.c and net/ws.c.
+ * The network edge for unit tests: timers that fire when the test moves the clock, WebSocket peers that
+ * record what they are told, and one loop (NULL) that has nothing but watches of what is readable. Linked instead of net/loop.c and net/ws.c.
  */
 
 #include "net/http_server.h"

@@ -37,9 +37,8 @@ static int setup_limited(void **state, unsigned max_waiting)
 
     log_set_level(LOG_LEVEL_ERROR);
     store_fixture_init(&f->store);
-    assert_int_equal(uv_loop_init(&f->uv), 0);
-    f->jobs = job_queue_new(&f->uv, 1, max_waiting);
-    f->parse_jobs = job_queue_new(&f->uv, 1, 2);
+    f->jobs = job_queue_new(NULL, 1, max_waiting);
+    f->parse_jobs = job_queue_new(NULL, 1, 2);
     f->fleet = fleet_new();
     f->sessions = sessions_new(&(struct sessions_options){
         .store_jobs = f->jobs,
@@ -74,8 +73,6 @@ int fixture_teardown(void **state)
     fleet_free(f->fleet);
     job_queue_free(f->jobs);
     job_queue_free(f->parse_jobs);
-    (void)uv_run(&f->uv, UV_RUN_DEFAULT);
-    assert_int_equal(uv_loop_close(&f->uv), 0);
     store_fixture_done(&f->store);
     free(f);
     return fake_timers_running() == 0 ? 0 : -1;

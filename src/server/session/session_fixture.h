@@ -16,7 +16,6 @@
 
 struct fixture {
     struct store_fixture store;
-    uv_loop_t uv;
     struct job_queue *jobs, *parse_jobs;
     struct fleet *fleet;
     struct sessions *sessions;
