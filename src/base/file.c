@@ -51,7 +51,7 @@ static int write_all(int fd, const char *data, size_t size)
     return 0;
 }
 
-static int sync_directory_of(const char *path)
+int file_sync_directory_of(const char *path)
 {
     _cleanup_free_ char *dir = xstrdup(path);
     _cleanup_close_ int fd = -1;
@@ -87,7 +87,7 @@ int file_write_atomic(
         (void)unlink(tmp); /* best effort: the error below is the one to report */
         return error_set(err, r, "write %s: %s", path, error_text(r));
     }
-    r = sync_directory_of(path);
+    r = file_sync_directory_of(path);
     if (r < 0)
         return error_set(err, r, "sync the directory of %s: %s", path, error_text(r));
     return 0;

@@ -4,6 +4,7 @@
 #include "base/time.h"
 #include "server/auth/first_user.h"
 #include "server/auth/password.h"
+#include "server/backup_command.h"
 #include "server/store/api_keys.h"
 #include "server/store/audit.h"
 #include "server/store/secret.h"
@@ -121,7 +122,7 @@ bool admin_is_command(const char *word)
         if (str_eq(word, commands[i].word))
             return true;
     }
-    return false;
+    return backup_command_is(word);
 }
 
 const char *admin_help(void)
@@ -131,7 +132,7 @@ const char *admin_help(void)
            "  apikey create --name N --role viewer|operator|admin\n"
            "      print a new API key\n"
            "  user reset-password NAME\n"
-           "      print a new random password for a user\n";
+           "      print a new random password for a user\n" BACKUP_COMMAND_HELP;
 }
 
 /* 1: the word is the flag and its value is in *ret; 0: another word; -EINVAL: the value is missing. */
@@ -267,6 +268,8 @@ int admin_run(int argc, char **argv, const char *data_dir)
     struct error err = ERROR_INIT;
     int status = EXIT_SUCCESS;
 
+    if (backup_command_is(argv[0]))
+        return backup_command_run(argc, argv, data_dir);
     if (!c) {
         (void)fprintf(stderr, "dockmond: unknown command; there are:\n%s", admin_help());
         return EXIT_USAGE;

@@ -6,13 +6,14 @@
  *     dockmond token create [--multi-use]
  *     dockmond apikey create --name N --role viewer|operator|admin
  *     dockmond user reset-password NAME
+ *     dockmond backup FILE, dockmond restore FILE (backup_command.h)
  *
- * Each prints just the secret on stdout; errors go to stderr.
+ * The first three print just the secret on stdout; errors go to stderr.
  */
 
 #include <stdbool.h>
 
-bool admin_is_command(const char *word); /* "token", "apikey", "user" */
+bool admin_is_command(const char *word); /* "token", "backup", ... */
 const char *admin_help(void);            /* lines for --help, each with its newline */
 
 /* argv[0] is the command word; `--data-dir DIR` may stand among its flags and wins over data_dir.

@@ -1,13 +1,14 @@
 #pragma once
 
 /*
- * The inside of struct store, for store.c, db.c and migrate.c.
+ * The inside of struct store, for store.c, db.c, migrate.c and backup.c.
  */
 
 #include "server/store/store.h"
 #include <sqlite3.h>
 #include <stdbool.h>
 
+#define STORE_FILE           "dockmon.db" /* in the data directory */
 #define STORE_MAX_STATEMENTS 256 /* a power of two, well above the number of statements there are */
 
 struct store_statement {
@@ -24,3 +25,10 @@ struct store {
     size_t n_statements;
     struct store_statement statements[STORE_MAX_STATEMENTS]; /* open addressing by sql */
 };
+
+/* Any SQLite file, as it is: nothing is made, set up or migrated. `flags` are SQLite's. */
+int store_open_file(struct store **ret, const char *path, int flags, struct error *err) _nodiscard_;
+/* Makes the data directory when missing, and in it the private file `path` unless that is NULL. */
+int store_prepare(const char *data_dir, const char *path, struct error *err) _nodiscard_;
+/* store_claim() without a database; the caller closes the descriptor. */
+int store_lock_directory(const char *data_dir, int *ret_fd, struct error *err) _nodiscard_;

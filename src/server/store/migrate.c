@@ -75,6 +75,29 @@ static int apply_next(struct store *s, void *arg, struct error *err)
     return db_exec(s, pragmas, err);
 }
 
+static int refuse_newer(const struct store *s, int64_t version, struct error *err)
+{
+    return error_set(
+        err, -EDOM,
+        "%s was written by a newer version of the program (schema %d, this one knows up to %u)",
+        s->path, (int)version, n_migrations);
+}
+
+int migrate_check(struct store *s, struct error *err)
+{
+    int64_t version = 0;
+    int r;
+
+    r = check_owner(s, err);
+    if (r == 0)
+        r = get_number(s, STMT_VERSION, &version, err);
+    if (r < 0)
+        return r;
+    if (version == 0)
+        return error_set(err, -EDOM, "%s holds no data of dockmond", s->path);
+    return version > (int64_t)n_migrations ? refuse_newer(s, version, err) : 0;
+}
+
 int migrate_run(struct store *s, struct error *err)
 {
     struct step step = {0};
@@ -92,12 +115,8 @@ int migrate_run(struct store *s, struct error *err)
         r = store_tx(s, apply_next, &step, err);
         if (r < 0)
             return r;
-        if (step.version > (int64_t)n_migrations) {
-            return error_set(
-                err, -EDOM,
-                "%s was written by a newer version of the program (schema %d, this one knows up to %u)",
-                s->path, (int)step.version, n_migrations);
-        }
+        if (step.version > (int64_t)n_migrations)
+            return refuse_newer(s, step.version, err);
     }
     return 0;
 }

@@ -17,3 +17,5 @@ extern const unsigned n_migrations;
 
 /* Brings the database to n_migrations. A newer one, or one that is not ours, is refused untouched. */
 int migrate_run(struct store *s, struct error *err) _nodiscard_;
+/* Whether the file is one of ours that migrate_run() would take; reads only. */
+int migrate_check(struct store *s, struct error *err) _nodiscard_;

@@ -55,28 +55,43 @@ static int prepare_file(const char *path, const struct stat *dir, struct error *
     return 0;
 }
 
-int store_open(struct store **ret, const char *data_dir, struct error *err)
+int store_prepare(const char *data_dir, const char *path, struct error *err)
 {
-    _cleanup_(store_closep) struct store *s = xcalloc(1, sizeof(*s));
     struct stat dir = {0};
     int r;
 
-    s->claim_fd = -1;
-    s->data_dir = xstrdup(data_dir);
-    s->path = xasprintf("%s/dockmon.db", data_dir);
     r = prepare_directory(data_dir, &dir, err);
-    if (r == 0)
-        r = prepare_file(s->path, &dir, err);
-    if (r < 0)
-        return r;
+    return r < 0 || !path ? r : prepare_file(path, &dir, err);
+}
 
-    r = sqlite3_open_v2(s->path, &s->db,
-                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+int store_open_file(struct store **ret, const char *path, int flags, struct error *err)
+{
+    _cleanup_(store_closep) struct store *s = xcalloc(1, sizeof(*s));
+    int r;
+
+    s->claim_fd = -1;
+    s->path = xstrdup(path);
+    r = sqlite3_open_v2(path, &s->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
     if (r != SQLITE_OK)
         return db_error(s, r, err);
     (void)sqlite3_busy_timeout(s->db, BUSY_TIMEOUT_MS); /* fails for closed handles only */
+    *ret = TAKE_PTR(s);
+    return 0;
+}
 
-    r = db_exec(s, connection_setup, err);
+int store_open(struct store **ret, const char *data_dir, struct error *err)
+{
+    _cleanup_free_ char *path = xasprintf("%s/" STORE_FILE, data_dir);
+    _cleanup_(store_closep) struct store *s = NULL;
+    int r;
+
+    r = store_prepare(data_dir, path, err);
+    if (r == 0)
+        r = store_open_file(&s, path, SQLITE_OPEN_READWRITE, err);
+    if (r == 0) {
+        s->data_dir = xstrdup(data_dir);
+        r = db_exec(s, connection_setup, err);
+    }
     if (r == 0)
         r = migrate_run(s, err);
     if (r < 0)
@@ -99,22 +114,30 @@ void store_close(struct store *s)
     free(s);
 }
 
-int store_claim(struct store *s, struct error *err)
+int store_lock_directory(const char *data_dir, int *ret_fd, struct error *err)
 {
-    _cleanup_free_ char *path = xasprintf("%s/dockmond.lock", s->data_dir);
+    _cleanup_free_ char *path = xasprintf("%s/dockmond.lock", data_dir);
     _cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    struct stat dir;
 
     if (fd < 0)
         return error_set(err, -errno, "open %s: %s", path, error_text(-errno));
+    if (geteuid() == 0 && stat(data_dir, &dir) == 0)
+        (void)fchown(fd, dir.st_uid, dir.st_gid); /* the daemon says so when it cannot open it */
     if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
         if (errno == EWOULDBLOCK) {
             return error_set(err, -EBUSY, "another dockmond is running on the data directory %s",
-                             s->data_dir);
+                             data_dir);
         }
         return error_set(err, -errno, "lock %s: %s", path, error_text(-errno));
     }
-    s->claim_fd = TAKE_FD(fd);
+    *ret_fd = TAKE_FD(fd);
     return 0;
+}
+
+int store_claim(struct store *s, struct error *err)
+{
+    return store_lock_directory(s->data_dir, &s->claim_fd, err);
 }
 
 int store_check(struct store *s, struct error *err)

@@ -1,0 +1,280 @@
+#include "server/store/backup.h"
+#include "base/alloc.h"
+#include "base/file.h"
+#include "server/store/db.h"
+#include "server/store/internal.h"
+#include "server/store/migrate.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define STEP_PAGES 1024 /* 4 MiB: a step is short, and progress is smooth */
+#define KEPT       ".before-restore"
+
+struct copy {
+    const struct backup_options *o;
+    struct store *from, *to;
+    sqlite3_backup *handle;
+    int percent;
+};
+
+static void copy_done(struct copy *c)
+{
+    if (c->handle)
+        (void)sqlite3_backup_finish(c->handle); /* repeats the error of the last step */
+    c->handle = NULL;
+    store_close(TAKE_PTR(c->to));
+    store_close(TAKE_PTR(c->from));
+}
+
+static void copy_report(struct copy *c, int64_t page_size)
+{
+    int total = sqlite3_backup_pagecount(c->handle);
+    int done = total - sqlite3_backup_remaining(c->handle);
+    int percent = total > 0 ? (int)((int64_t)done * 100 / total) : 100;
+
+    if (!c->o->on_progress || percent == c->percent)
+        return;
+    c->percent = percent;
+    c->o->on_progress(c->o->owner, (uint64_t)(done * page_size), (uint64_t)(total * page_size));
+}
+
+static int get_number(struct store *s, const char *sql, int64_t *ret, struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r;
+
+    r = query_init(&q, s, sql, err);
+    if (r < 0)
+        return r;
+    r = query_step(&q, err);
+    if (r < 0)
+        return r;
+    *ret = query_column_i64(&q, 0);
+    return 0;
+}
+
+/* An error of the copy belongs to the file that is written, unless reading met a damaged one. */
+static int copy_error(struct copy *c, int code, struct error *err)
+{
+    int what = code & 0xff;
+
+    return db_error(what == SQLITE_CORRUPT || what == SQLITE_NOTADB ? c->from : c->to, code, err);
+}
+
+static int copy_pages(struct copy *c, struct error *err)
+{
+    static const char page_size_sql[] = "SELECT page_size FROM pragma_page_size";
+    int64_t page_size = 0;
+    int r;
+
+    /* One read transaction around all steps: they see one moment, whatever others write. */
+    r = db_exec(c->from, "BEGIN", err);
+    if (r == 0)
+        r = get_number(c->from, page_size_sql, &page_size, err);
+    if (r == 0)
+        r = db_exec(c->from, "SELECT count(*) FROM sqlite_schema", err);
+    if (r < 0)
+        return r;
+    c->handle = sqlite3_backup_init(c->to->db, "main", c->from->db, "main");
+    if (!c->handle)
+        return db_error(c->to, sqlite3_extended_errcode(c->to->db), err);
+    c->percent = -1;
+    do {
+        r = sqlite3_backup_step(c->handle, STEP_PAGES);
+        if (r == SQLITE_OK || r == SQLITE_DONE)
+            copy_report(c, page_size);
+    } while (r == SQLITE_OK);
+    (void)sqlite3_backup_finish(TAKE_PTR(c->handle)); /* repeats the error of the last step */
+    return r == SQLITE_DONE ? 0 : copy_error(c, r, err);
+}
+
+/* Everything that must hold before this file may be anybody's database. */
+static int verify(struct store *s, struct error *err)
+{
+    static const char integrity_sql[] = "SELECT integrity_check FROM pragma_integrity_check(1)";
+    static const char keys_sql[] = "SELECT count(*) FROM pragma_foreign_key_check";
+    _cleanup_(query_done) struct query q = {0};
+    _cleanup_free_ char *verdict = NULL;
+    int64_t n_orphans = 0;
+    int r;
+
+    r = migrate_check(s, err);
+    if (r == 0)
+        r = query_init(&q, s, integrity_sql, err);
+    if (r == 0)
+        r = query_step(&q, err);
+    if (r < 0)
+        return r;
+    verdict = query_column_text(&q, 0);
+    if (!verdict || strcmp(verdict, "ok") != 0)
+        return error_set(err, -EUCLEAN, "%s is damaged: %s", s->path, verdict ? verdict : "unread");
+    r = get_number(s, keys_sql, &n_orphans, err);
+    if (r < 0)
+        return r;
+    if (n_orphans > 0) {
+        return error_set(err, -EUCLEAN, "%s is damaged: %d rows refer to nothing", s->path,
+                         (int)n_orphans);
+    }
+    return 0;
+}
+
+/* Copies into the empty file `to`, verifies it, and leaves it synced and without companions. */
+static int copy_verified(const struct backup_options *o,
+                         const char *from,
+                         const char *to,
+                         struct error *err)
+{
+    _cleanup_(copy_done) struct copy c = {.o = o};
+    int r;
+
+    /* Read-only would not do for `from`: a reader of a database in WAL mode writes its index. */
+    r = store_open_file(&c.from, from, SQLITE_OPEN_READWRITE, err);
+    if (r == 0)
+        r = store_open_file(&c.to, to, SQLITE_OPEN_READWRITE, err);
+    if (r == 0)
+        r = db_exec(c.to, "PRAGMA synchronous = FULL", err);
+    if (r == 0)
+        r = copy_pages(&c, err);
+    if (r == 0)
+        r = db_exec(c.to, "PRAGMA journal_mode = DELETE", err);
+    return r < 0 ? r : verify(c.to, err);
+}
+
+static void remove_with_companions(const char *path)
+{
+    static const char *const suffixes[] = {"", "-journal", "-wal", "-shm"};
+
+    for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
+        _cleanup_free_ char *name = xasprintf("%s%s", path, suffixes[i]);
+
+        (void)unlink(name); /* most are not there; what stays is in nobody's way */
+    }
+}
+
+/* A backup over the database it is made from, or over a directory, would be a disaster. */
+static int check_target(const char *file, const char *database, struct error *err)
+{
+    struct stat a, b;
+
+    if (stat(database, &b) < 0)
+        return error_set(err, -errno, "%s: %s", database, error_text(-errno));
+    if (stat(file, &a) < 0)
+        return errno == ENOENT ? 0 : error_set(err, -errno, "%s: %s", file, error_text(-errno));
+    if (!S_ISREG(a.st_mode))
+        return error_set(err, -EEXIST, "%s exists and is not a regular file", file);
+    if (a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+        return error_set(err, -EEXIST, "%s is the database itself", file);
+    return 0;
+}
+
+static int create_private(const char *path, struct error *err)
+{
+    _cleanup_close_ int fd = -1;
+
+    remove_with_companions(path); /* of an earlier attempt that was killed */
+    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return error_set(err, -errno, "create %s: %s", path, error_text(-errno));
+    return 0;
+}
+
+int backup_save(const struct backup_options *o, struct error *err)
+{
+    _cleanup_free_ char *database = xasprintf("%s/" STORE_FILE, o->data_dir);
+    _cleanup_free_ char *unfinished = xasprintf("%s.unfinished", o->file);
+    int r;
+
+    r = check_target(o->file, database, err);
+    if (r == 0)
+        r = create_private(unfinished, err);
+    if (r < 0)
+        return r;
+
+    r = copy_verified(o, database, unfinished, err);
+    if (r == 0 && rename(unfinished, o->file) < 0)
+        r = error_set(err, -errno, "rename to %s: %s", o->file, error_text(-errno));
+    if (r < 0) {
+        remove_with_companions(unfinished);
+        return r;
+    }
+    r = file_sync_directory_of(o->file);
+    return r < 0 ? error_set(err, r, "sync the directory of %s: %s", o->file, error_text(r)) : 0;
+}
+
+/* Brings the log of the old database into its file. -EBUSY: another process has it open. */
+static int settle_old(const char *path, struct error *err)
+{
+    _cleanup_(store_closep) struct store *s = NULL;
+    int r;
+
+    if (access(path, F_OK) < 0)
+        return 0;
+    r = store_open_file(&s, path, SQLITE_OPEN_READWRITE, NULL);
+    if (r == 0)
+        r = db_exec(s, "PRAGMA journal_mode = DELETE", NULL);
+    if (r == -ENOBUFS)
+        return error_set(err, -EBUSY, "another process has %s open", path);
+    return 0; /* damaged, or its disk is full: reasons to restore */
+}
+
+/* `name` becomes `name`.before-restore; what had that name goes. A missing file is fine. */
+static int keep(const char *path, const char *suffix, bool is_moved, struct error *err)
+{
+    _cleanup_free_ char *from = xasprintf("%s%s", path, suffix);
+    _cleanup_free_ char *to = xasprintf("%s" KEPT "%s", path, suffix);
+
+    (void)unlink(to); /* usually not there; if it stays, the next call says why */
+    if ((is_moved ? rename(from, to) : link(from, to)) < 0 && errno != ENOENT)
+        return error_set(err, -errno, "keep %s as %s: %s", from, to, error_text(-errno));
+    return 0;
+}
+
+/* The log goes before the new file comes, which it must never meet; the old file has its name until then. */
+static int replace(const char *path, const char *fresh, struct error *err)
+{
+    int r;
+
+    r = keep(path, "", false, err);
+    if (r == 0)
+        r = keep(path, "-wal", true, err);
+    if (r == 0)
+        r = keep(path, "-shm", true, err);
+    if (r < 0)
+        return r;
+    if (rename(fresh, path) < 0)
+        return error_set(err, -errno, "rename %s to %s: %s", fresh, path, error_text(-errno));
+    r = file_sync_directory_of(path);
+    return r < 0 ? error_set(err, r, "sync the directory of %s: %s", path, error_text(r)) : 0;
+}
+
+int backup_restore(const struct backup_options *o, struct error *err)
+{
+    _cleanup_free_ char *path = xasprintf("%s/" STORE_FILE, o->data_dir);
+    _cleanup_free_ char *fresh = xasprintf("%s.restoring", path);
+    _cleanup_close_ int claim = -1;
+    int r;
+
+    if (access(o->file, R_OK) < 0) /* before anything is made */
+        return error_set(err, -errno, "%s: %s", o->file, error_text(-errno));
+    r = store_prepare(o->data_dir, NULL, err);
+    if (r == 0)
+        r = store_lock_directory(o->data_dir, &claim, err);
+    if (r < 0)
+        return r;
+
+    remove_with_companions(fresh); /* of an earlier attempt that was killed */
+    r = store_prepare(o->data_dir, fresh, err);
+    if (r == 0)
+        r = copy_verified(o, o->file, fresh, err);
+    if (r == 0)
+        r = settle_old(path, err);
+    if (r == 0)
+        r = replace(path, fresh, err);
+    if (r < 0)
+        remove_with_companions(fresh);
+    return r;
+}

@@ -1,0 +1,344 @@
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/str.h"
+#include "server/store/backup.h"
+#include "server/store/db.h"
+#include "server/store/fixture.h"
+#include "server/store/hosts.h"
+#include "server/store/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MAX_FILE ((size_t)16 << 20)
+#define N_HOSTS  3000 /* some MiB: the copy takes several steps */
+
+static void add_hosts(struct store *s, unsigned first, unsigned n)
+{
+    assert_int_equal(db_exec(s, "BEGIN", NULL), 0);
+    for (unsigned i = first; i < first + n; i++) {
+        _cleanup_free_ char *id = xasprintf("h%u", i), *name = xasprintf("host %u", i);
+        _cleanup_free_ char *description = xcalloc(1, 2001);
+        struct host h = {.id = id, .name = name, .url = name, .is_active = true};
+
+        memset(description, 'd', 2000);
+        h.description = description;
+        assert_int_equal(hosts_insert(s, &h, NULL), 0);
+    }
+    assert_int_equal(db_exec(s, "COMMIT", NULL), 0);
+}
+
+static void count_host(void *arg, const struct host *h)
+{
+    unsigned *n = arg;
+
+    (void)h;
+    *n += 1;
+}
+
+static unsigned count_hosts(struct store *s)
+{
+    struct error err = ERROR_INIT;
+    unsigned n = 0;
+
+    if (hosts_each(s, count_host, &n, &err) < 0)
+        fail_msg("%s", err.msg);
+    return n;
+}
+
+static void reopen(struct fixture *f)
+{
+    struct error err = ERROR_INIT;
+
+    store_close(TAKE_PTR(f->store));
+    if (store_open(&f->store, f->dir, &err) < 0)
+        fail_msg("%s", err.msg);
+}
+
+static int save(const struct fixture *f, const char *file)
+{
+    struct error err = ERROR_INIT;
+    int r = backup_save(&(struct backup_options){.data_dir = f->dir, .file = file}, &err);
+
+    assert_int_equal(err.code, r);
+    return r;
+}
+
+static int restore(const struct fixture *f, const char *file)
+{
+    struct error err = ERROR_INIT;
+    int r = backup_restore(&(struct backup_options){.data_dir = f->dir, .file = file}, &err);
+
+    assert_int_equal(err.code, r);
+    return r;
+}
+
+static void write_file(const char *path, const char *text)
+{
+    assert_int_equal(file_write_atomic(path, text, strlen(text), 0600, NULL), 0);
+}
+
+static void assert_missing(const struct fixture *f, const char *name)
+{
+    _cleanup_free_ char *path = fixture_path(f, name);
+
+    if (access(path, F_OK) == 0)
+        fail_msg("%s is there", name);
+}
+
+static void a_backup_is_one_private_file(void **state)
+{
+    struct fixture *f = *state;
+    _cleanup_free_ char *file = fixture_path(f, "backup");
+    struct stat st;
+
+    add_hosts(f->store, 0, 1);
+    assert_int_equal(save(f, file), 0);
+    assert_int_equal(stat(file, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    assert_missing(f, "backup-wal");
+    assert_missing(f, "backup-shm");
+    assert_missing(f, "backup-journal");
+    assert_missing(f, "backup.unfinished");
+}
+
+static void everything_comes_back(void **state)
+{
+    struct fixture *f = *state;
+    _cleanup_free_ char *file = fixture_path(f, "backup");
+    _cleanup_free_ char *kept = fixture_path(f, "dockmon.db.before-restore");
+
+    add_hosts(f->store, 0, 7);
+    assert_int_equal(save(f, file), 0);
+    add_hosts(f->store, 7, 2);
+    store_close(TAKE_PTR(f->store));
+    assert_int_equal(restore(f, file), 0);
+    reopen(f);
+    assert_int_equal(count_hosts(f->store), 7);
+    assert_missing(f, "dockmon.db.restoring");
+
+    store_close(TAKE_PTR(f->store)); /* and what was replaced can be had back */
+    assert_int_equal(restore(f, kept), 0);
+    reopen(f);
+    assert_int_equal(count_hosts(f->store), 9);
+}
+
+struct writer {
+    struct store *store;
+    unsigned n, n_calls;
+    uint64_t last, total;
+};
+
+static void write_meanwhile(void *owner, uint64_t done, uint64_t total)
+{
+    struct writer *w = owner;
+
+    assert_true(done >= w->last && done <= total);
+    w->last = done;
+    w->total = total;
+    w->n_calls++;
+    add_hosts(w->store, w->n, 10);
+    w->n += 10;
+}
+
+static void a_backup_shows_one_moment(void **state)
+{
+    struct fixture *f = *state;
+    _cleanup_free_ char *file = fixture_path(f, "backup");
+    struct writer w = {.store = f->store, .n = N_HOSTS};
+
+    add_hosts(f->store, 0, N_HOSTS);
+    assert_int_equal(backup_save(&(struct backup_options){.data_dir = f->dir,
+                                                          .file = file,
+                                                          .on_progress = write_meanwhile,
+                                                          .owner = &w},
+                                 NULL),
+                     0);
+    assert_true(w.n_calls > 1);
+    assert_true(w.total > 0 && w.last == w.total);
+    assert_int_equal(count_hosts(f->store), w.n); /* nobody waited for the backup */
+    store_close(TAKE_PTR(f->store));
+    assert_int_equal(restore(f, file), 0);
+    reopen(f);
+    assert_int_equal(count_hosts(f->store), N_HOSTS);
+}
+
+static void an_earlier_backup_is_replaced_only_by_a_good_one(void **state)
+{
+    struct fixture *f = *state;
+    _cleanup_free_ char *file = fixture_path(f, "backup");
+    _cleanup_free_ char *database = fixture_path(f, "dockmon.db");
+    _cleanup_free_ char *before = NULL, *after = NULL;
+    size_t size = 0, size_after = 0;
+
+    add_hosts(f->store, 0, 2);
+    assert_int_equal(save(f, file), 0);
+    add_hosts(f->store, 2, 500);
+    assert_int_equal(save(f, file), 0);
+    assert_int_equal(file_read(file, MAX_FILE, &before, &size, NULL), 0);
+    store_close(TAKE_PTR(f->store));
+    assert_int_equal(truncate(database, 40960), 0);
+    assert_int_equal(save(f, file), -EUCLEAN);
+    assert_int_equal(file_read(file, MAX_FILE, &after, &size_after, NULL), 0);
+    assert_true(size_after == size && memcmp(before, after, size) == 0);
+    assert_missing(f, "backup.unfinished");
+}
+
+static void targets_that_would_do_harm_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    _cleanup_free_ char *database = fixture_path(f, "dockmon.db");
+    _cleanup_free_ char *link_path = fixture_path(f, "link");
+    _cleanup_free_ char *nowhere = fixture_path(f, "no/such/directory");
+
+    assert_int_equal(symlink("dockmon.db", link_path), 0);
+    assert_int_equal(save(f, database), -EEXIST);
+    assert_int_equal(save(f, link_path), -EEXIST);
+    assert_int_equal(save(f, f->dir), -EEXIST);
+    assert_int_equal(save(f, nowhere), -ENOENT);
+    reopen(f);
+    assert_int_equal(store_check(f->store, NULL), 0);
+}
+
+static void a_missing_database_is_no_backup(void **state)
+{
+    struct fixture *f = *state;
+    _cleanup_free_ char *file = fixture_path(f, "backup");
+
+    assert_int_equal(save(f, file), -ENOENT);
+    assert_missing(f, "backup");
+    assert_missing(f, "dockmon.db");
+}
+
+static void nothing_is_restored_under_a_daemon(void **state)
+{
+    struct fixture *f = *state;
+    _cleanup_free_ char *file = fixture_path(f, "backup");
+
+    assert_int_equal(save(f, file), 0);
+    add_hosts(f->store, 0, 1);
+    assert_int_equal(store_claim(f->store, NULL), 0);
+    assert_int_equal(restore(f, file), -EBUSY);
+    assert_int_equal(count_hosts(f->store), 1);
+}
+
+static void nothing_is_restored_under_another_process(void **state)
+{
+    struct fixture *f = *state;
+    _cleanup_free_ char *file = fixture_path(f, "backup");
+
+    assert_int_equal(save(f, file), 0);
+    add_hosts(f->store, 0, 1); /* an offline command: no claim, but the file is open */
+    assert_int_equal(restore(f, file), -EBUSY);
+    reopen(f);
+    assert_int_equal(count_hosts(f->store), 1);
+    assert_missing(f, "dockmon.db.restoring");
+}
+
+static void flip(const char *path, off_t at)
+{
+    _cleanup_close_ int fd = open(path, O_RDWR | O_CLOEXEC);
+    char page[512];
+
+    assert_true(fd >= 0);
+    memset(page, 0x5a, sizeof(page));
+    assert_int_equal(pwrite(fd, page, sizeof(page), at), sizeof(page));
+}
+
+static void only_good_files_are_restored(void **state)
+{
+    struct fixture *f = *state;
+    _cleanup_free_ char *good = fixture_path(f, "good"), *text = fixture_path(f, "text");
+    _cleanup_free_ char *empty = fixture_path(f, "empty"), *newer = fixture_path(f, "newer");
+    _cleanup_free_ char *other = fixture_path(f, "other"), *damaged = fixture_path(f, "damaged");
+    _cleanup_free_ char *missing = fixture_path(f, "missing");
+    struct store *s = NULL;
+
+    add_hosts(f->store, 0, 50);
+    assert_int_equal(save(f, good), 0);
+    assert_int_equal(save(f, newer), 0);
+    assert_int_equal(save(f, damaged), 0);
+    store_close(TAKE_PTR(f->store));
+    write_file(text, "this is not a database, however long it is, and it says so");
+    write_file(empty, "");
+    write_file(other, "");
+    assert_int_equal(store_open_file(&s, other, SQLITE_OPEN_READWRITE, NULL), 0);
+    assert_int_equal(db_exec(s, "CREATE TABLE t (a)", NULL), 0);
+    store_close(s);
+    assert_int_equal(store_open_file(&s, newer, SQLITE_OPEN_READWRITE, NULL), 0);
+    assert_int_equal(db_exec(s, "PRAGMA user_version = 9999", NULL), 0);
+    store_close(s);
+    flip(damaged, 4096L * 8);
+
+    assert_int_equal(restore(f, missing), -ENOENT);
+    assert_int_equal(restore(f, text), -EUCLEAN);
+    assert_int_equal(restore(f, empty), -EDOM);
+    assert_int_equal(restore(f, other), -EDOM);
+    assert_int_equal(restore(f, newer), -EDOM);
+    assert_int_equal(restore(f, damaged), -EUCLEAN);
+    assert_missing(f, "dockmon.db.before-restore");
+    assert_missing(f, "dockmon.db.restoring");
+    reopen(f);
+    assert_int_equal(count_hosts(f->store), 50);
+}
+
+/* A log of the damaged database must not be taken for one of the new database. */
+static void a_damaged_database_is_replaced_with_its_log(void **state)
+{
+    struct fixture *f = *state;
+    _cleanup_free_ char *file = fixture_path(f, "backup"), *wal = fixture_path(f, "dockmon.db-wal");
+    _cleanup_free_ char *database = fixture_path(f, "dockmon.db");
+
+    add_hosts(f->store, 0, 5);
+    assert_int_equal(save(f, file), 0);
+    store_close(TAKE_PTR(f->store));
+    write_file(database, "rubbish, and more than sixteen bytes of it");
+    write_file(wal, "old log");
+    assert_int_equal(restore(f, file), 0);
+    assert_missing(f, "dockmon.db-wal");
+    reopen(f);
+    assert_int_equal(count_hosts(f->store), 5);
+}
+
+static void a_new_data_directory_can_start_from_a_backup(void **state)
+{
+    struct fixture *f = *state;
+    _cleanup_free_ char *file = fixture_path(f, "backup"),
+                        *database = fixture_path(f, "dockmon.db");
+    struct stat st;
+
+    add_hosts(f->store, 0, 3);
+    assert_int_equal(save(f, file), 0);
+    store_close(TAKE_PTR(f->store));
+    assert_int_equal(unlink(database), 0);
+    assert_int_equal(restore(f, file), 0);
+    assert_missing(f, "dockmon.db.before-restore");
+    assert_int_equal(stat(database, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    reopen(f);
+    assert_int_equal(count_hosts(f->store), 3);
+}
+
+#define EMPTY(name) cmocka_unit_test_setup_teardown(name, fixture_setup_empty, fixture_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_backup_is_one_private_file),
+        TEST(everything_comes_back),
+        TEST(a_backup_shows_one_moment),
+        TEST(an_earlier_backup_is_replaced_only_by_a_good_one),
+        TEST(targets_that_would_do_harm_are_refused),
+        EMPTY(a_missing_database_is_no_backup),
+        TEST(nothing_is_restored_under_a_daemon),
+        TEST(nothing_is_restored_under_another_process),
+        TEST(only_good_files_are_restored),
+        TEST(a_damaged_database_is_replaced_with_its_log),
+        TEST(a_new_data_directory_can_start_from_a_backup),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
