@@ -278,31 +278,75 @@ static void run_list(struct command *c)
         fail_engine(c, 0, err.msg);
 }
 
+static void on_resource(void *owner, const struct resource_result *result)
+{
+    struct command *c = owner;
+
+    c->resource = NULL;
+    if (result->code < 0) {
+        fail_engine(c, result->status, result->message);
+    } else {
+        finish_fields(c, json_incref(result->payload));
+    }
+}
+
+/* Images, networks and volumes. */
+static void run_resource(struct command *c)
+{
+    struct error err = ERROR_INIT;
+    int r;
+
+    r = resource_start(&c->resource,
+                       &(struct resource_options){.engine = c->engine,
+                                                  .command = c->action->name,
+                                                  .payload = c->msg.payload,
+                                                  .timeout_ms = command_deadline_ms(c) + 5000,
+                                                  .done = on_resource,
+                                                  .owner = c},
+                       &err);
+    if (r == -EINVAL || r == -EMSGSIZE) {
+        command_fail(c, &(struct reply_error){.text = err.msg, .status = 400});
+    } else if (r < 0) {
+        fail_engine(c, 0, err.msg);
+    }
+}
+
 #define OP  COMMAND_KIND_OPERATION
 #define CMD COMMAND_KIND_COMMAND
 #define C   NEEDS_CONTAINER
 
 /* The deadlines stay under what the Python backend waits, so that it is told why instead of timing out. */
 static const struct action actions[] = {
-    {OP,  25, "start",             run_change,      "POST",   "/start",               "started",   C                },
-    {OP,  15, "stop",              run_change,      "POST",   "/stop",                "stopped",   C | TAKES_TIMEOUT},
-    {OP,  15, "restart",           run_change,      "POST",   "/restart",             "restarted", C | TAKES_TIMEOUT},
-    {OP,  25, "kill",              run_change,      "POST",   "/kill?signal=SIGKILL", "killed",    C                },
-    {OP,  25, "pause",             run_change,      "POST",   "/pause",               "paused",    C                },
-    {OP,  25, "unpause",           run_change,      "POST",   "/unpause",             "unpaused",  C                },
-    {OP,  25, "rename",            run_change,      "POST",   "/rename",              "renamed",   C | TAKES_NAME   },
-    {OP,  25, "remove",            run_change,      "DELETE", "",                     NULL,        C | TAKES_REMOVE },
-    {OP,  25, "get_logs",          run_logs,        NULL,     NULL,                   NULL,        C                },
-    {OP,  12, "inspect",           run_inspect,     NULL,     NULL,                   NULL,        C                },
-    {CMD, 5,  "ping",              run_ping,        NULL,     NULL,                   NULL,        0                },
-    {CMD, 25, "get_system_info",   run_system_info, NULL,     NULL,                   NULL,        0                },
-    {CMD, 28, "list_containers",   run_list,        NULL,     NULL,                   NULL,        0                },
-    {CMD, 25, "start_container",   run_change,      "POST",   "/start",               "started",   C                },
-    {CMD, 15, "stop_container",    run_change,      "POST",   "/stop",                "stopped",   C | TAKES_TIMEOUT},
-    {CMD, 15, "restart_container", run_change,      "POST",   "/restart",             "restarted", C | TAKES_TIMEOUT},
-    {CMD, 25, "delete_container",  run_change,      "DELETE", "",                     "deleted",
-     C | TAKES_REMOVE | IS_FORCED                                                                                   },
-    {CMD, 25, "container_logs",    run_logs,        NULL,     NULL,                   NULL,        C                },
+    {OP,  25,  "start",             run_change,      "POST",   "/start",               "started",   C                },
+    {OP,  15,  "stop",              run_change,      "POST",   "/stop",                "stopped",   C | TAKES_TIMEOUT},
+    {OP,  15,  "restart",           run_change,      "POST",   "/restart",             "restarted", C | TAKES_TIMEOUT},
+    {OP,  25,  "kill",              run_change,      "POST",   "/kill?signal=SIGKILL", "killed",    C                },
+    {OP,  25,  "pause",             run_change,      "POST",   "/pause",               "paused",    C                },
+    {OP,  25,  "unpause",           run_change,      "POST",   "/unpause",             "unpaused",  C                },
+    {OP,  25,  "rename",            run_change,      "POST",   "/rename",              "renamed",   C | TAKES_NAME   },
+    {OP,  25,  "remove",            run_change,      "DELETE", "",                     NULL,        C | TAKES_REMOVE },
+    {OP,  25,  "get_logs",          run_logs,        NULL,     NULL,                   NULL,        C                },
+    {OP,  12,  "inspect",           run_inspect,     NULL,     NULL,                   NULL,        C                },
+    {CMD, 5,   "ping",              run_ping,        NULL,     NULL,                   NULL,        0                },
+    {CMD, 25,  "get_system_info",   run_system_info, NULL,     NULL,                   NULL,        0                },
+    {CMD, 28,  "list_containers",   run_list,        NULL,     NULL,                   NULL,        0                },
+    {CMD, 25,  "start_container",   run_change,      "POST",   "/start",               "started",   C                },
+    {CMD, 15,  "stop_container",    run_change,      "POST",   "/stop",                "stopped",   C | TAKES_TIMEOUT},
+    {CMD, 15,  "restart_container", run_change,      "POST",   "/restart",             "restarted", C | TAKES_TIMEOUT},
+    {CMD, 25,  "delete_container",  run_change,      "DELETE", "",                     "deleted",
+     C | TAKES_REMOVE | IS_FORCED                                                                                    },
+    {CMD, 25,  "container_logs",    run_logs,        NULL,     NULL,                   NULL,        C                },
+    {CMD, 25,  "list_images",       run_resource,    NULL,     NULL,                   NULL,        0                },
+    {CMD, 55,  "remove_image",      run_resource,    NULL,     NULL,                   NULL,        0                },
+    {CMD, 115, "prune_images",      run_resource,    NULL,     NULL,                   NULL,        0                },
+    {CMD, 25,  "list_networks",     run_resource,    NULL,     NULL,                   NULL,        0                },
+    {CMD, 25,  "create_network",    run_resource,    NULL,     NULL,                   NULL,        0                },
+    {CMD, 55,  "delete_network",    run_resource,    NULL,     NULL,                   NULL,        0                },
+    {CMD, 55,  "prune_networks",    run_resource,    NULL,     NULL,                   NULL,        0                },
+    {CMD, 25,  "list_volumes",      run_resource,    NULL,     NULL,                   NULL,        0                },
+    {CMD, 25,  "create_volume",     run_resource,    NULL,     NULL,                   NULL,        0                },
+    {CMD, 55,  "delete_volume",     run_resource,    NULL,     NULL,                   NULL,        0                },
+    {CMD, 55,  "prune_volumes",     run_resource,    NULL,     NULL,                   NULL,        0                },
 };
 
 #undef OP
@@ -358,6 +402,7 @@ void command_cancel_work(struct command *c)
     engine_info_cancel(TAKE_PTR(c->info));
     container_list_cancel(TAKE_PTR(c->list));
     log_fetch_cancel(TAKE_PTR(c->logs));
+    resource_cancel(TAKE_PTR(c->resource));
 }
 
 void command_fail(struct command *c, const struct reply_error *e)

@@ -7,6 +7,7 @@
 
 #include "agent/container_list.h"
 #include "agent/log_fetch.h"
+#include "agent/resource.h"
 #include "agent/sender.h"
 #include "base/list.h"
 #include "docker/engine_info.h"
@@ -28,6 +29,7 @@ struct command {
     struct engine_info_call *info;
     struct container_list *list;
     struct log_fetch *logs;
+    struct resource *resource;
 };
 
 /* NULL when the agent does not know it. */
