@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "proto/codec.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 
@@ -27,15 +28,36 @@ static int check_optional_name(const char *value, const char **ret_why)
     return *value == '\0' ? 0 : check_name(value, ret_why);
 }
 
-/* The engine reads addresses itself; this keeps out what cannot be one. */
-static int check_address(const char *value, const char **ret_why)
+static bool is_address(const char *s, int family)
 {
-    *ret_why = "Input should be an IP address or subnet";
-    for (; *value; value++) {
-        if (!strchr("0123456789abcdefABCDEF.:/", *value))
-            return -EINVAL;
-    }
-    return 0;
+    unsigned char bytes[sizeof(struct in6_addr)];
+
+    return inet_pton(family, s, bytes) == 1;
+}
+
+static int check_gateway(const char *value, const char **ret_why)
+{
+    *ret_why = "Input should be an IP address";
+    return *value == '\0' || is_address(value, AF_INET) || is_address(value, AF_INET6) ? 0
+                                                                                       : -EINVAL;
+}
+
+/* Checked here because engines call what they cannot read an error of their own. */
+static int check_subnet(const char *value, const char **ret_why)
+{
+    const char *slash = strchr(value, '/');
+    char address[INET6_ADDRSTRLEN];
+    uint64_t bits;
+
+    *ret_why = "Input should be a subnet such as 10.5.0.0/16";
+    if (*value == '\0')
+        return 0;
+    if (!slash || (size_t)(slash - value) >= sizeof(address))
+        return -EINVAL;
+    str_copy(address, (size_t)(slash - value) + 1, value);
+    if (is_address(address, AF_INET))
+        return parse_u64(slash + 1, 32, &bits);
+    return is_address(address, AF_INET6) ? parse_u64(slash + 1, 128, &bits) : -EINVAL;
 }
 
 static const struct field remove_image[] = {
@@ -45,8 +67,8 @@ static const struct field remove_image[] = {
 static const struct field create_network[] = {
     {"name",     FIELD_STRING, AT(ref),      MUST, 0, 255,         check_name         },
     {"driver",   FIELD_STRING, AT(driver),   0,    0, 255,         check_optional_name},
-    {"subnet",   FIELD_STRING, AT(subnet),   0,    0, ADDRESS_MAX, check_address      },
-    {"gateway",  FIELD_STRING, AT(gateway),  0,    0, ADDRESS_MAX, check_address      },
+    {"subnet",   FIELD_STRING, AT(subnet),   0,    0, ADDRESS_MAX, check_subnet       },
+    {"gateway",  FIELD_STRING, AT(gateway),  0,    0, ADDRESS_MAX, check_gateway      },
     {"internal", FIELD_BOOL,   AT(internal), 0,    0, 0,           NULL               },
 };
 static const struct field delete_network[] = {
