@@ -242,7 +242,7 @@ static void check_has_token(struct config *c, struct buf *errors)
     }
 }
 
-static void check_name(struct config *c, bool is_parsed, struct buf *errors)
+static void check_name(struct config *c, struct buf *errors)
 {
     trim_member(&c->agent_name);
     if (c->agent_name && strlen(c->agent_name) > CONFIG_NAME_MAX) {
@@ -251,7 +251,7 @@ static void check_name(struct config *c, bool is_parsed, struct buf *errors)
     }
     if (c->agent_name && !str_is_utf8(c->agent_name, strlen(c->agent_name)))
         add_error(errors, "AGENT_NAME: expected UTF-8 text");
-    if (is_parsed && c->force_unique && !c->agent_name)
+    if (c->force_unique && !c->agent_name)
         add_error(errors, "FORCE_UNIQUE_REGISTRATION=true: expected AGENT_NAME to be set as well");
 }
 
@@ -355,7 +355,7 @@ int config_load(struct config *c,
 
     check_url(c, errors);
     check_tokens(c, errors);
-    check_name(c, r == 0, errors);
+    check_name(c, errors);
     check_engine(c, root, errors);
     check_ca_file(c, errors);
     check_paths(c, errors);

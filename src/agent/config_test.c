@@ -232,7 +232,7 @@ static void test_all_at_once(void **state)
 {
     const char *const env[] = {
         data_var,         "DOCKMON_URL=nonsense", "REGISTRATION_TOKEN=my secret", "LOG_LEVEL=x",
-        "LOG_JSON=maybe", "RECONNECT_MAX=y",      "FORCE_UNIQUE_REGISTRATION=z",  NULL};
+        "LOG_JSON=maybe", "RECONNECT_MAX=y",      "FORCE_UNIQUE_REGISTRATION=1",  NULL};
     size_t lines = 0;
     struct run run;
 

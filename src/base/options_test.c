@@ -412,7 +412,10 @@ static void test_help(void **state)
     options_help(specs, ARRAY_LEN(specs), &out);
     assert_contains(buf_str(&out), "  --listen   ADDR:PORT\n"
                                    "             [T_LISTEN, default 127.0.0.1:8001]\n");
-    assert_contains(buf_str(&out), "  --token    secret\n             [T_TOKEN]\n");
+    assert_contains(buf_str(&out),
+                    "  --token    secret\n"
+                    "             (as a flag it is in the process list for all to see)\n"
+                    "             [T_TOKEN]\n");
     assert_contains(buf_str(&out), "  --wait     patience\n             [default 1s]\n");
     assert_contains(buf_str(&out), "             no flag\n             [T_INTERNAL]\n");
     assert_contains(buf_str(&out), "  --config   FILE");

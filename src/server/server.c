@@ -50,6 +50,8 @@ static void on_signal(void *owner, int number)
 {
     struct server *s = owner;
 
+    if (number == SIGHUP)
+        return; /* nothing to reload, and no reason to leave the agents alone */
     log_info(NULL, "%s received, stopping", number == SIGINT ? "SIGINT" : "SIGTERM");
     if (s->is_stopping || !s->sessions) { /* a second signal does not wait for goodbyes */
         loop_stop(s->loop);
@@ -174,7 +176,7 @@ static void wire(struct server *s, const struct config *config)
 
 static int start(struct server *s, const struct config *config, struct error *err)
 {
-    static const int signals[] = {SIGTERM, SIGINT};
+    static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
     int r;
 
     r = loop_new(&s->loop, &(struct loop_options){0}, err);

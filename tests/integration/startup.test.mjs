@@ -1,0 +1,290 @@
+// Before anything runs: --help, --version, --check, and configurations that are wrong, for the two daemons.
+import assert from 'node:assert/strict';
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { Agent, Server, bin, temporaryDirectory } from './lib/dockmon.mjs';
+import { Engine } from './lib/engine.mjs';
+import { HandServer } from './lib/hand-server.mjs';
+import { Process, assertClean, run } from './lib/process.mjs';
+
+const engine = new Engine();
+let server, dir;
+
+before(async () => {
+  dir = await temporaryDirectory();
+  server = await Server.start();
+});
+
+after(async () => {
+  await server?.remove();
+  await rm(dir, { recursive: true, force: true });
+});
+
+// Only what is given is in the environment: the caller's own settings must not decide a test.
+async function start(name, args, env = {}) {
+  const child = await run('env', ['-i', ...Object.entries(env).map(([k, v]) => `${k}=${v}`), bin(name), ...args]);
+  assertClean({ name, lines: (child.stdout + child.stderr).split('\n') });
+  return child;
+}
+
+const agentEnv = (more = {}) => ({
+  DOCKMON_URL: server.url,
+  REGISTRATION_TOKEN: 'registration-token',
+  DATA_PATH: join(dir, 'agent'),
+  DOCKER_HOST: engine.host,
+  ...more,
+});
+
+// Every line of `expected` is a pattern; each must be met by a line of its own.
+function names(stderr, expected) {
+  const lines = stderr.trimEnd().split('\n');
+  for (const pattern of expected) assert.ok(lines.some((l) => pattern.test(l)), `${pattern} in:\n${stderr}`);
+  const blamed = lines.filter((l) => !/^dockmon|^Try/.test(l));
+  assert.equal(blamed.length, expected.length, stderr);
+}
+
+test('--help and --version work whatever else is wrong', async () => {
+  for (const [name, env] of [['dockmon-agent', { DOCKMON_URL: 'x' }], ['dockmond', { DOCKMOND_LISTEN: 'x' }], ['dockmon', { DOCKMON_URL: 'x' }]]) {
+    const version = await start(name, ['--version'], env);
+    assert.equal(version.code, 0, `${name}: ${version.stderr}`);
+    assert.match(version.stdout, /^dockmon[a-z-]*,? (version )?\d+\.\d+\.\d+/);
+    const help = await start(name, ['--help'], env);
+    assert.equal(help.code, 0);
+    assert.match(help.stdout, /^Usage: +dockmon/);
+    assert.equal(help.stderr, '');
+  }
+});
+
+test('the agent names everything that is wrong at once and exits with 2', async () => {
+  const r = await start('dockmon-agent', ['--reconnect-max=never', '--no-such-flag'], {
+    DOCKMON_URL: 'ftp://server',
+    REGISTRATION_TOKEN: 'not a token',
+    INSECURE_SKIP_VERIFY: 'maybe',
+    FORCE_UNIQUE_REGISTRATION: 'true',
+    RECONNECT_INITIAL: 'soon',
+    DATA_PATH: 'relative',
+    DOCKER_HOST: 'ssh://engine',
+    LOG_LEVEL: 'loud',
+  });
+
+  assert.equal(r.code, 2, r.stderr);
+  names(r.stderr, [
+    /no-such-flag/,
+    /DOCKMON_URL=ftp:\/\/server: expected http:\/\//,
+    /REGISTRATION_TOKEN=\(secret\): expected 1 to 255 characters/,
+    /INSECURE_SKIP_VERIFY=maybe: expected true or false/,
+    /FORCE_UNIQUE_REGISTRATION=true: expected AGENT_NAME/,
+    /RECONNECT_INITIAL=soon: expected a duration/,
+    /--reconnect-max=never.*: expected a duration/,
+    /DATA_PATH=relative: expected an absolute path/,
+    /DOCKER_HOST=ssh:\/\/engine: expected unix:\/\/\/PATH or tcp:\/\/HOST:PORT/,
+    /LOG_LEVEL=loud: expected debug, info, warn or error/,
+  ]);
+  assert.doesNotMatch(r.stderr, /not a token/);
+  assert.equal(r.stdout, '');
+});
+
+test('an agent without URL and token says what it needs', async () => {
+  const r = await start('dockmon-agent', [], { DATA_PATH: join(dir, 'nothing'), DOCKER_HOST: engine.host });
+
+  assert.equal(r.code, 2);
+  names(r.stderr, [/DOCKMON_URL.* required/, /REGISTRATION_TOKEN or PERMANENT_TOKEN is required/]);
+});
+
+test('AGENT_NAME: 255 bytes are fine, 256 are not', async () => {
+  const good = await start('dockmon-agent', ['--check'], agentEnv({ AGENT_NAME: ` ${'n'.repeat(255)} ` }));
+  assert.equal(good.code, 0, good.stdout + good.stderr);
+  const bad = await start('dockmon-agent', ['--check'], agentEnv({ AGENT_NAME: 'n'.repeat(256) }));
+  assert.equal(bad.code, 2);
+  assert.match(bad.stderr, /AGENT_NAME=n+\.\.\.: expected at most 255 bytes, not 256/);
+});
+
+test('the server names everything that is wrong at once and exits with 2', async () => {
+  const r = await start('dockmond', ['--listen', 'nowhere', '--max-connections=3'], {
+    DOCKMOND_POLL_INTERVAL: 'x',
+    DOCKMOND_SESSION_LIFETIME: '1s',
+    DOCKMOND_LOG_LEVEL: 'loud',
+    DOCKMOND_LOG_FORMAT: 'xml',
+  });
+
+  assert.equal(r.code, 2, r.stderr);
+  names(r.stderr, [
+    /DOCKMOND_LISTEN.*nowhere.* is not ADDR:PORT/,
+    /--max-connections=3.*: expected a whole number from 16/,
+    /DOCKMOND_POLL_INTERVAL=x: expected a duration/,
+    /DOCKMOND_SESSION_LIFETIME=1s: expected a duration/,
+    /DOCKMOND_LOG_LEVEL.*loud.* is not one of/,
+    /DOCKMOND_LOG_FORMAT.*xml.* is not one of/,
+  ]);
+});
+
+test('a file of KEY=value lines configures both, flags and environment go first', async () => {
+  const file = join(dir, 'agent.conf');
+  await writeFile(file, `# the agent\nDOCKMON_URL=${server.url}\nREGISTRATION_TOKEN=from-file\nDATA_PATH="${join(dir, 'agent')}"\nDOCKER_HOST=${engine.host}\n`);
+  const good = await start('dockmon-agent', ['--config', file, '--check']);
+  assert.equal(good.code, 0, good.stdout + good.stderr);
+  const overridden = await start('dockmon-agent', ['--config', file, '--check', '--url', 'http://127.0.0.1:1']);
+  assert.equal(overridden.code, 1);
+  assert.match(overridden.stdout, /127\.0\.0\.1:1/);
+
+  await writeFile(file, 'DOCKMON_URL=x\nNO_SUCH_KEY=1\nnonsense\n');
+  const bad = await start('dockmon-agent', ['--config', file], { REGISTRATION_TOKEN: 'a' });
+  assert.equal(bad.code, 2);
+  for (const pattern of [/NO_SUCH_KEY/, /DOCKMON_URL=x/, /agent\.conf line 3/]) assert.match(bad.stderr, pattern);
+  await writeFile(file, 'DOCKMOND_LISTEN=here\n');
+  const server2 = await start('dockmond', ['--config', file]);
+  assert.equal(server2.code, 2);
+  assert.match(server2.stderr, /`here` is not ADDR:PORT/);
+});
+
+test('plain HTTP beyond loopback must be asked for', async () => {
+  const args = ['--listen', '0.0.0.0:0', '--data-dir', join(dir, 'open'), '--check'];
+  const refused = await start('dockmond', args);
+  assert.equal(refused.code, 2);
+  assert.match(refused.stderr, /--insecure-http/);
+  assert.equal((await start('dockmond', [...args, '--insecure-http'])).code, 0);
+});
+
+test('agent --check: all is well', async () => {
+  const r = await start('dockmon-agent', ['--check'], agentEnv());
+
+  assert.equal(r.code, 0, r.stdout + r.stderr);
+  assert.match(r.stdout, /^ok +engine .*version \d+/m);
+  assert.match(r.stdout, /^ok +server .*healthy/m);
+  assert.match(r.stdout, /^ok +agent endpoint .*takes connections/m);
+  assert.match(r.stdout, /All is well/);
+  assert.doesNotMatch(r.stdout, /WRONG/);
+  assert.doesNotMatch(r.stdout + r.stderr, /registration-token/, 'the token is a secret');
+});
+
+test('agent --check: engine, server and endpoint are told apart, in plain words, with exit code 1', async () => {
+  const away = await start('dockmon-agent', ['--check'], agentEnv({ DOCKER_HOST: 'unix:///nowhere.sock', DOCKMON_URL: 'http://127.0.0.1:1' }));
+  assert.equal(away.code, 1);
+  assert.match(away.stdout, /^WRONG +engine unix:\/\/\/nowhere\.sock: .*is Docker or Podman running/m);
+  assert.match(away.stdout, /^WRONG +server http:\/\/127\.0\.0\.1:1: .*refused; is the server running/m);
+
+  const plain = await start('dockmon-agent', ['--check'], agentEnv({ DOCKMON_URL: server.url.replace('http:', 'https:') }));
+  assert.equal(plain.code, 1);
+  assert.match(plain.stdout, /^WRONG +server .*http:\/\/ instead of https:\/\//m);
+
+  const other = await HandServer.start(); // speaks HTTP, but has no agent endpoint where it is looked for
+  try {
+    const r = await start('dockmon-agent', ['--check'], agentEnv({ DOCKMON_URL: `${other.url}/elsewhere` }));
+    assert.equal(r.code, 1);
+    assert.match(r.stdout, /^WRONG +agent endpoint .*proxy/m);
+  } finally {
+    await other.stop();
+  }
+});
+
+test('agent --check does not wait for ever for an engine or a server that says nothing', { timeout: 60000 }, async () => {
+  const path = join(dir, 'silent.sock');
+  const silent = [createServer(() => {}).listen(path), createServer(() => {}).listen(0, '127.0.0.1')];
+  await Promise.all(silent.map((s) => s.listening || new Promise((r) => s.once('listening', r))));
+  const begin = Date.now();
+  const r = await start('dockmon-agent', ['--check'], agentEnv({ DOCKER_HOST: `unix://${path}`, DOCKMON_URL: `http://127.0.0.1:${silent[1].address().port}` }));
+  silent.forEach((s) => s.close());
+
+  assert.equal(r.code, 1);
+  assert.match(r.stdout, /^WRONG +engine /m);
+  assert.match(r.stdout, /^WRONG +server /m);
+  assert.ok(Date.now() - begin < 50000, `${Date.now() - begin} ms`);
+});
+
+test('agent --check: a data directory that cannot be written', async () => {
+  const file = join(dir, 'file');
+  await writeFile(file, '');
+  const r = await start('dockmon-agent', ['--check'], agentEnv({ DATA_PATH: join(file, 'sub') }));
+
+  assert.notEqual(r.code, 0);
+  assert.match(r.stdout + r.stderr, /file\/sub.*(not a directory|cannot)/i);
+});
+
+test('server --check: a good directory, also while a server uses it, and one that is not', async () => {
+  const good = await start('dockmond', ['--check', '--data-dir', server.dir]);
+  assert.equal(good.code, 0, good.stdout + good.stderr);
+  assert.match(good.stdout, /^ok +data directory/m);
+
+  const bad = await start('dockmond', ['--check', '--data-dir', '/proc/nowhere']);
+  assert.equal(bad.code, 1);
+  assert.match(bad.stdout, /^FAIL +data directory: .*\/proc\/nowhere/m);
+  const broken = join(dir, 'broken');
+  await mkdir(broken);
+  await writeFile(join(broken, 'dockmon.db'), 'this is no database, whatever its name says'.repeat(200));
+  const r = await start('dockmond', ['--check', '--data-dir', broken]);
+  assert.equal(r.code, 1);
+  assert.match(r.stdout, /^FAIL +data directory: .*dockmon\.db/m);
+});
+
+test('a port that is taken is named', async () => {
+  const r = await start('dockmond', ['--listen', `127.0.0.1:${server.port}`, '--data-dir', join(dir, 'second')]);
+  assert.equal(r.code, 1);
+  assert.match(r.stderr, new RegExp(`127\\.0\\.0\\.1:${server.port}.*in use`));
+});
+
+test('the first start writes the password of admin to a private file, later starts leave it', async () => {
+  const own = await Server.start();
+  const file = join(own.dir, 'initial-admin-password');
+  const password = await readFile(file, 'utf8');
+  assert.equal((await stat(file)).mode & 0o777, 0o600);
+  assert.equal((await stat(own.dir)).mode & 0o077, 0, 'the data directory is private');
+  assert.ok(password.trim().length >= 16);
+  await own.down();
+  await own.up();
+  assert.equal(await readFile(file, 'utf8'), password);
+  await own.remove();
+});
+
+test('offline administration: just the secret on stdout; mistakes are said on stderr', async () => {
+  const admin = (...args) => start('dockmond', ['--data-dir', server.dir, ...args]);
+  assert.match((await admin('token', 'create')).stdout, /^[0-9a-f-]{36}\n$/);
+  assert.match((await admin('token', 'create', '--multi-use')).stdout, /^[0-9a-f-]{36}\n$/);
+  assert.match((await admin('apikey', 'create', '--name', 'offline', '--role', 'viewer')).stdout, /^\S{32,}\n$/);
+  assert.match((await admin('user', 'reset-password', 'admin')).stdout, /^\S{12,}\n$/);
+
+  for (const [args, code, pattern] of [
+    [['token'], 2, /token create/],
+    [['apikey', 'create', '--name', 'x', '--role', 'king'], 2, /viewer, operator or admin/],
+    [['apikey', 'create', '--role', 'viewer'], 2, /--name/],
+    [['apikey', 'create', '--name', 'offline', '--role', 'viewer'], 1, /offline/],
+    [['user', 'reset-password', 'nobody'], 1, /nobody/],
+    [['dance'], 2, /dance/],
+  ]) {
+    const r = await admin(...args);
+    assert.equal(r.code, code, `${args.join(' ')}: ${r.stderr}`);
+    assert.equal(r.stdout, '');
+    assert.match(r.stderr, pattern);
+  }
+});
+
+test('SIGHUP ends neither daemon, SIGINT ends both cleanly', async (t) => {
+  const own = await Server.start();
+  const agent = await Agent.start(own, engine);
+  t.after(() => [own, agent].forEach((p) => p.process.child.kill('SIGKILL')));
+  const client = await own.client('viewer');
+  await client.onlineHost();
+  for (const p of [own.process, agent.process]) p.child.kill('SIGHUP');
+  assert.equal((await client.get('/health')).status, 'healthy');
+  await client.onlineHost();
+  assert.equal(agent.process.exit, undefined);
+  assert.deepEqual(await agent.process.stop('SIGINT'), { code: 0, signal: null });
+  assert.deepEqual(await own.process.stop('SIGINT'), { code: 0, signal: null });
+  assertClean(own.process);
+  assertClean(agent.process);
+  await rm(own.dir, { recursive: true, force: true });
+  await rm(agent.dir, { recursive: true, force: true });
+});
+
+test('secrets are nowhere in the process list unless the caller puts them there', async (t) => {
+  const agent = new Process('env', ['-i', ...Object.entries(agentEnv({ DOCKMON_URL: 'http://127.0.0.1:1' })).map(([k, v]) => `${k}=${v}`), bin('dockmon-agent')], {
+    name: 'dockmon-agent',
+  });
+  t.after(() => agent.stop());
+  await agent.line(/starts/);
+  assert.doesNotMatch(await readFile(`/proc/${agent.child.pid}/cmdline`, 'utf8'), /registration-token/);
+  const help = (await start('dockmon-agent', ['--help'])).stdout;
+  for (const flag of ['--registration-token', '--permanent-token'])
+    assert.match(help.slice(help.indexOf(flag)).split(/\n {2}--/)[0], /process list/, flag);
+});
