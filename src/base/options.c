@@ -432,9 +432,10 @@ static void help_lines(const struct option_spec *spec, int width, struct buf *ou
 
     (void)buf_printf(out, "  %2s%-*s  %s\n", spec->flag ? "--" : "", width - 2,
                      spec->flag ? spec->flag : "", spec->help);
-    if (spec->flag && spec->flags & OPTION_SECRET)
+    if (spec->flag && spec->flags & OPTION_SECRET) {
         (void)buf_printf(out, "  %*s  (as a flag it is in the process list for all to see)\n",
                          width, "");
+    }
     if (str_is_empty(fallback)) {
         if (spec->env)
             (void)buf_printf(out, "  %*s  [%s]\n", width, "", spec->env);
