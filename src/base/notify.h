@@ -1,0 +1,31 @@
+#pragma once
+
+/*
+ * The notification socket of a service manager (systemd's sd_notify protocol): datagrams of KEY=value
+ * lines to the socket that the environment names. Without one, everything here does nothing.
+ */
+
+#include "base/error.h"
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+struct notify {
+    int fd; /* -1: nobody wants to know */
+    struct sockaddr_un address;
+    socklen_t address_size;
+    uint64_t watchdog_ms; /* the program must be heard of at least this often; 0: never */
+};
+
+/*
+ * Reads NOTIFY_SOCKET (a path, or an abstract name that begins with '@'), WATCHDOG_USEC and WATCHDOG_PID
+ * from `env`. -EINVAL when one of them makes no sense; then nobody is told anything.
+ */
+int notify_init(struct notify *n, const char *const *env, struct error *err) _nodiscard_;
+void notify_done(struct notify *n);
+
+bool notify_is_wanted(const struct notify *n);
+
+/* Sends one datagram of at most 1 KiB; lines are separated by '\n'. Waits at most 1 s for room. */
+int notify_send(const struct notify *n, const char *fmt, ...) _nodiscard_ _printf_(2, 3);
