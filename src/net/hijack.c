@@ -38,6 +38,7 @@ struct hijack {
 
     void (*on_open)(void *owner);
     http_data_fn on_data;
+    void (*on_drain)(void *owner);
     http_done_fn done;
     void *owner;
     bool is_busy; /* a callback may be running: leave() frees */
@@ -200,6 +201,17 @@ static void on_end(void *owner, int code, const char *message)
     leave(h);
 }
 
+static void on_drain(void *owner)
+{
+    struct hijack *h = owner;
+
+    if (h->state != HIJACK_OPEN || !h->on_drain)
+        return; /* it was the request */
+    enter(h);
+    h->on_drain(h->owner);
+    leave(h);
+}
+
 static void on_stream_open(void *owner)
 {
     (void)owner; /* the deadline covers connecting and upgrading as one */
@@ -208,6 +220,7 @@ static void on_stream_open(void *owner)
 static const struct stream_handler stream_handler = {
     .on_open = on_stream_open,
     .on_data = on_data,
+    .on_drain = on_drain,
     .on_end = on_end,
 };
 
@@ -249,6 +262,7 @@ int hijack_start(struct hijack **ret,
     h->where = xstrdup(address.display);
     h->on_open = o->on_open;
     h->on_data = o->on_data;
+    h->on_drain = o->on_drain;
     h->done = o->done;
     h->owner = o->owner;
     buf_init(&h->early, o->max_queue);
@@ -301,6 +315,17 @@ int hijack_shutdown_write(struct hijack *h)
         return -EPIPE;
     h->is_shutdown = true;
     return h->state == HIJACK_OPEN ? stream_shutdown(h->stream) : 0;
+}
+
+size_t hijack_queued(const struct hijack *h)
+{
+    switch (h->state) {
+    case HIJACK_CONNECTING: return h->early.size;
+    case HIJACK_OPEN: return stream_queued(h->stream);
+    case HIJACK_REFUSED:
+    case HIJACK_DONE: break;
+    }
+    return 0;
 }
 
 void hijack_pause(struct hijack *h, bool is_paused)

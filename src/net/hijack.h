@@ -21,6 +21,7 @@ struct hijack_options {
     uint64_t connect_timeout_ms; /* connecting and upgrading; 0: 5 s */
     void (*on_open)(void *owner);
     http_data_fn on_data;
+    void (*on_drain)(void *owner); /* optional: all that was queued is written */
     http_done_fn
         done; /* stream ended (code 0, status 101), or refused (status and body), or failed (code) */
     void *owner;
@@ -38,4 +39,5 @@ DEFINE_CLEANUP(struct hijack *, hijack_cancel);
 int hijack_write(struct hijack *h, const void *data, size_t size) _nodiscard_;
 int hijack_shutdown_write(struct hijack *h)
     _nodiscard_; /* after the queue is written: end of input for the peer */
+size_t hijack_queued(const struct hijack *h);
 void hijack_pause(struct hijack *h, bool is_paused);
