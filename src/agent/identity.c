@@ -27,7 +27,7 @@
 #error "no GOARCH name for this machine"
 #endif
 
-/* What a server may count on. The last three are understood by our own only. */
+/* What a server may count on. The last four are understood by our own only. */
 static const struct {
     const char *name;
     bool can;
@@ -37,10 +37,11 @@ static const struct {
     {"stats_collection",     false},
     {"container_updates",    false},
     {"self_update",          false},
-    {"shell_access",         false},
+    {"shell_access",         true },
     {"inventory",            true },
     {"event_replay",         true },
     {"pause",                true },
+    {"exec_command",         true },
 };
 
 static void name_host(struct identity *id,

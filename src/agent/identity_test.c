@@ -132,7 +132,7 @@ static void test_register(void **state)
     assert_true(capability(v, "container_operations") && capability(v, "event_streaming"));
     assert_true(capability(v, "inventory") && capability(v, "event_replay") &&
                 capability(v, "pause"));
-    assert_false(capability(v, "self_update") || capability(v, "shell_access"));
+    assert_false(capability(v, "self_update") || capability(v, "container_updates"));
 
     json_decref(v);
     msg_register_done(&decoded);

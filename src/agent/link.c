@@ -159,6 +159,13 @@ static int send_text(void *owner, const char *text, size_t size)
     return l->ws ? ws_send_text(l->ws, text, size) : -ENOTCONN;
 }
 
+static size_t queued(void *owner)
+{
+    const struct link *l = owner;
+
+    return l->ws ? ws_queued(l->ws) : 0;
+}
+
 static void on_heartbeat(struct loop_timer *t)
 {
     struct link *l = CONTAINER_OF(t, struct link, heartbeat);
@@ -189,7 +196,9 @@ static void start_session(struct link *l, const struct msg_auth_success *success
         .engine = l->o.engine,
         .facts = l->o.facts,
         .events = l->o.events,
+        .killer = l->o.killer,
         .send = send_text,
+        .queued = queued,
         .owner = l,
         .wants_inventory = msg_auth_success_can(success, "inventory"),
         .wants_event_replay = msg_auth_success_can(success, "event_replay"),

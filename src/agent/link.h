@@ -17,6 +17,7 @@
 
 #include "agent/config.h"
 #include "agent/events.h"
+#include "agent/exec_killer.h"
 #include "agent/facts.h"
 #include "docker/engine.h"
 #include "net/loop.h"
@@ -36,6 +37,7 @@ struct link_options { /* everything is borrowed and outlives the link */
     struct engine *engine;
     struct facts *facts;
     struct events *events;
+    struct exec_killer *killer;
 };
 
 /* Reads the token file; without any token it fails. */

@@ -2,6 +2,7 @@
 #include "agent/config.h"
 #include "agent/data_dir.h"
 #include "agent/events.h"
+#include "agent/exec_killer.h"
 #include "agent/facts.h"
 #include "agent/link.h"
 #include "base/alloc.h"
@@ -22,6 +23,7 @@ struct agent {
     struct engine *engine;
     struct facts *facts;
     struct events *events;
+    struct exec_killer *killer;
     struct link *link;
     bool is_stopping;
 };
@@ -61,6 +63,7 @@ static int open_agent(struct agent *agent, const struct config *config, struct e
         return r;
     agent->facts = facts_new();
     agent->events = events_new(agent->engine, agent->facts);
+    agent->killer = exec_killer_new(agent->engine, config->data_path);
     r = link_new(&agent->link,
                  &(struct link_options){
                      .loop = agent->loop,
@@ -68,6 +71,7 @@ static int open_agent(struct agent *agent, const struct config *config, struct e
                      .engine = agent->engine,
                      .facts = agent->facts,
                      .events = agent->events,
+                     .killer = agent->killer,
                  },
                  err);
     return r;
@@ -76,6 +80,7 @@ static int open_agent(struct agent *agent, const struct config *config, struct e
 static void close_agent(struct agent *agent)
 {
     link_free(agent->link);
+    exec_killer_free(agent->killer);
     if (agent->events)
         events_free(agent->events);
     if (agent->facts)
@@ -110,6 +115,7 @@ static int run(const struct config *config)
         r = open_agent(&agent, config, &err);
     if (r == 0) {
         say_hello(config);
+        exec_killer_sweep(agent.killer);
         events_start(agent.events);
         link_start(agent.link);
         loop_run(agent.loop);

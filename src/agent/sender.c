@@ -25,6 +25,11 @@ int sender_append_with(struct buf *b, const json_t *object, const char *key, str
     return r;
 }
 
+bool sender_is_busy(const struct sender *s)
+{
+    return s->queued && s->queued(s->owner) > SENDER_STREAM_QUEUE;
+}
+
 int sender_send(const struct sender *s, json_t *object)
 {
     size_t size;

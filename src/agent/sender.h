@@ -9,13 +9,19 @@
 #include "docker/json_scan.h"
 #include "proto/command.h"
 #include "proto/reply.h"
+#include <stdbool.h>
 #include <stddef.h>
 
 struct sender {
     int (*send)(void *owner, const char *text, size_t size);
+    size_t (*queued)(void *owner); /* bytes that wait to be sent; NULL: unknown */
     void *owner;
     size_t max_message;
 };
+
+/* Streams wait beyond this, so that they never take the room of replies. */
+#define SENDER_STREAM_QUEUE ((size_t)1 << 20)
+bool sender_is_busy(const struct sender *s);
 
 /* Both take `object`. 0, or -EMSGSIZE (over max_message), or what `send` returned. */
 int sender_send(const struct sender *s, json_t *object) _nodiscard_;

@@ -3,8 +3,10 @@
 #include "agent/event_feed.h"
 #include "agent/inventory.h"
 #include "agent/sender.h"
+#include "agent/shells.h"
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/str.h"
 #include "proto/envelope.h"
 #include "proto/json_text.h"
 
@@ -16,6 +18,7 @@ struct session {
     struct session_options options;
     struct sender sender;
     struct commands *commands;
+    struct shells *shells;
     struct event_feed *feed;
     struct inventory *inventory;
     session_done_fn stopped;
@@ -48,11 +51,14 @@ struct session *session_new(const struct session_options *o)
     session->options = *o;
     session->sender = (struct sender){
         .send = o->send,
+        .queued = o->queued,
         .owner = o->owner,
         .max_message = o->max_message ? o->max_message : DEFAULT_MAX_MESSAGE,
     };
     session->commands = commands_new(&(struct commands_options){
         .loop = o->loop, .engine = o->engine, .facts = o->facts, .sender = session->sender});
+    session->shells = shells_new(&(struct shells_options){
+        .engine = o->engine, .killer = o->killer, .sender = session->sender});
     session->feed = event_feed_new(&(struct event_feed_options){.engine = o->engine,
                                                                 .events = o->events,
                                                                 .sender = &session->sender,
@@ -82,6 +88,7 @@ void session_free(struct session *session)
     if (!session)
         return;
     stop_pushing(session);
+    shells_free(session->shells);
     commands_free(session->commands);
     free(session);
 }
@@ -97,6 +104,10 @@ void session_on_message(struct session *session, const char *text, size_t size)
         log_warn(NULL, "the server sent something strange: %s", err.msg);
         return;
     }
+    if (str_eq(envelope_type(v), "shell_session")) {
+        shells_on_message(session->shells, envelope_payload(v));
+        return;
+    }
     r = msg_command_decode(v, &m, &err);
     if (r == 0) {
         commands_submit(session->commands, &m);
@@ -110,11 +121,18 @@ void session_on_message(struct session *session, const char *text, size_t size)
     msg_command_done(&m);
 }
 
-static void on_drained(void *owner)
+static void on_killed(void *owner)
 {
     struct session *session = owner;
 
     session->stopped(session->owner); /* session may be gone now */
+}
+
+static void on_drained(void *owner)
+{
+    struct session *session = owner;
+
+    exec_killer_drain(session->options.killer, on_killed, session);
 }
 
 void session_stop(struct session *session, session_done_fn done, void *owner)
@@ -122,5 +140,6 @@ void session_stop(struct session *session, session_done_fn done, void *owner)
     session->stopped = done;
     session->owner = owner;
     stop_pushing(session);
+    shells_close(session->shells);
     commands_drain(session->commands, on_drained, session);
 }

@@ -7,6 +7,7 @@
  */
 
 #include "agent/events.h"
+#include "agent/exec_killer.h"
 #include "agent/facts.h"
 #include "docker/engine.h"
 #include <stdbool.h>
@@ -22,9 +23,11 @@ struct session_options {
     struct engine *engine;
     struct facts *facts;   /* outlives the session */
     struct events *events; /* outlives the session, started by the caller */
+    struct exec_killer *killer; /* outlives the session */
     /* Queues one text message. 0, or -ENOBUFS (queue full, try again later), or another error. May be called
      * from inside session_new() and session_on_message(); must not call back into the session. */
     int (*send)(void *owner, const char *text, size_t size);
+    size_t (*queued)(void *owner); /* bytes that `send` has taken and that have not left yet; or NULL */
     void *owner;
     bool wants_inventory;    /* the server takes inventory_snapshot and inventory_delta */
     bool wants_event_replay; /* the server drops doubles: resend from events_since_ns on */
@@ -38,7 +41,7 @@ DEFINE_CLEANUP(struct session *, session_free);
 
 void session_on_message(struct session *session, const char *text, size_t size);
 
-/* Graceful end: new commands are refused with a reply, what runs is finished and answered; then `done`,
+/* Graceful end: new commands are refused with a reply, what runs is finished and answered, shells are closed; then `done`,
  * once, never from inside this call. The caller sets the limit (10 s) and calls session_free() in any case. */
 typedef void (*session_done_fn)(void *owner);
 void session_stop(struct session *session, session_done_fn done, void *owner);

@@ -32,6 +32,7 @@ struct fixture {
     struct engine *engine;
     struct facts *facts;
     struct events *events;
+    struct exec_killer *killer;
     struct session *session;
     json_t *sent[MAX_SENT];
     size_t n_sent, n_wanted;
@@ -110,6 +111,7 @@ static void set_up(struct fixture *f, const struct fake_line *lines, size_t n)
                      0);
     f->facts = facts_new();
     f->events = events_new(f->engine, f->facts);
+    f->killer = exec_killer_new(f->engine, "/");
 }
 
 static void open_session(struct fixture *f, struct session_options o)
@@ -118,6 +120,7 @@ static void open_session(struct fixture *f, struct session_options o)
     o.engine = f->engine;
     o.facts = f->facts;
     o.events = f->events;
+    o.killer = f->killer;
     o.send = on_send;
     o.owner = f;
     f->session = session_new(&o);
@@ -133,6 +136,7 @@ static void forget_sent(struct fixture *f)
 static void tear_down(struct fixture *f)
 {
     session_free(f->session);
+    exec_killer_free(f->killer);
     events_free(f->events);
     facts_free(f->facts);
     engine_free(f->engine);
