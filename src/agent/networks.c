@@ -95,10 +95,6 @@ int networks_create(struct resource *f, const struct engine_reply *reply, struct
 
     switch (f->step++) {
     case CREATE:
-        if (str_is_empty(f->args.subnet) && !str_is_empty(f->args.gateway)) {
-            return error_set(err, -EINVAL,
-                             "a gateway needs a subnet that it is in (field: gateway)");
-        }
         return resource_ask(f,
                             (struct resource_question){"POST", xstrdup("/networks/create"),
                                                        creation_body(&f->args)},

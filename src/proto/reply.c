@@ -89,6 +89,7 @@ static int guess_status(const char *text)
     } map[] = {
         {"No such container",       404},
         {"is already in use",       409},
+        {"already exists",          409},
         {"is not running",          409},
         {"is not paused",           409},
         {"is already paused",       409},
@@ -96,6 +97,13 @@ static int guess_status(const char *text)
         {"is already in progress",  409},
         {"cannot remove a running", 409},
         {"You cannot remove",       409},
+        {"No such image",           404},
+        {"No such network",         404},
+        {"no such volume",          404},
+        {"conflict: unable to",     409},
+        {"has active endpoints",    409},
+        {"volume is in use",        409},
+        {"pre-defined network",     400},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(map); i++) {

@@ -111,22 +111,30 @@ static const struct table *table_find(const char *command)
     return NULL;
 }
 
+void resource_args_done(struct resource_args *a)
+{
+    codec_done(create_network, ARRAY_LEN(create_network), a); /* it has every owned member */
+}
+
 int resource_args_decode(const char *command,
                          const json_t *payload,
                          struct resource_args *ret,
                          struct error *err)
 {
     const struct table *t = table_find(command);
+    int r;
 
     *ret = (struct resource_args){0};
     if (!t)
         return error_set(err, -ENOMSG, "unknown command: %s", command);
-    return t->n > 0 ? codec_decode(t->fields, t->n, payload, ret, err) : 0;
-}
-
-void resource_args_done(struct resource_args *a)
-{
-    codec_done(create_network, ARRAY_LEN(create_network), a); /* it has every owned member */
+    if (t->n == 0)
+        return 0;
+    r = codec_decode(t->fields, t->n, payload, ret, err);
+    if (r == 0 && !str_is_empty(ret->gateway) && str_is_empty(ret->subnet)) {
+        resource_args_done(ret);
+        r = codec_error(err, -EINVAL, "gateway", "A gateway needs the subnet that it is in");
+    }
+    return r;
 }
 
 json_t *resource_args_encode(const char *command, const struct resource_args *a)

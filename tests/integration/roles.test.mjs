@@ -18,7 +18,7 @@ before(async () => {
   const base = '/api/hosts/{host}/containers/{container}';
   routes = [...source.matchAll(/\{"([A-Z]+)",\s+(C\s*)?(?:"([^"]*)")?,?\s*(ROLE_[A-Z]+),/g)].map(([, method, c, path, role]) => ({
     method,
-    path: ((c ? base : '') + (path ?? '')).replace(/\{[a-z]+\}/g, UNKNOWN),
+    path: ((c ? base : '') + (path ?? '')).replace(/\{[a-z.]+\}/g, UNKNOWN),
     role,
   }));
 });

@@ -47,6 +47,13 @@ static bool check_agent(struct api_call *call, const struct fleet_host *h)
     return true;
 }
 
+struct fleet_host *api_agent_host(struct api_call *call)
+{
+    struct fleet_host *h = api_host(call, 0);
+
+    return h && check_agent(call, h) ? h : NULL;
+}
+
 bool api_target_find(struct api_call *call, struct api_target *ret)
 {
     const char *ref = api_param(call, 1);
@@ -88,13 +95,14 @@ bool api_is_own_container(const char *name, const json_t *labels)
     return str_eq(app, "dockmon");
 }
 
-void api_agent_operation(struct api_call *call,
-                         const struct fleet_host *h,
-                         const struct api_operation *o)
+static void send(struct api_call *call,
+                 const struct fleet_host *h,
+                 const char *type,
+                 const struct api_operation *o)
 {
     struct command_request request = {
         .agent_id = h->agent.id,
-        .type = "container_operation",
+        .type = type,
         .name = o->action,
         .payload = o->payload,
         .timeout_ms = o->timeout_ms,
@@ -103,4 +111,18 @@ void api_agent_operation(struct api_call *call,
     };
 
     command_start(sessions_commands(call->api->o.sessions), &request);
+}
+
+void api_agent_operation(struct api_call *call,
+                         const struct fleet_host *h,
+                         const struct api_operation *o)
+{
+    send(call, h, "container_operation", o);
+}
+
+void api_agent_command(struct api_call *call,
+                       const struct fleet_host *h,
+                       const struct api_operation *o)
+{
+    send(call, h, "command", o);
 }

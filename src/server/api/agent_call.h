@@ -27,9 +27,12 @@ bool api_target_find(struct api_call *call, struct api_target *ret);
 /* DockMon's own containers: named dockmon or dockmon-*, or labelled app=dockmon. name may begin with '/'. */
 bool api_is_own_container(const char *name, const json_t *labels);
 
+/* The host of path parameter 0 with an agent that is online; NULL after the call was answered. */
+struct fleet_host *api_agent_host(struct api_call *call);
+
 struct api_operation {
-    const char *action;
-    json_t *payload; /* stolen */
+    const char *action; /* or the command */
+    json_t *payload;    /* stolen */
     uint64_t timeout_ms;
     command_done_fn done;
     void *owner;
@@ -39,3 +42,7 @@ struct api_operation {
 void api_agent_operation(struct api_call *call,
                          const struct fleet_host *h,
                          const struct api_operation *o);
+/* The same for a command that is about no container. */
+void api_agent_command(struct api_call *call,
+                       const struct fleet_host *h,
+                       const struct api_operation *o);

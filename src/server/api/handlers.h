@@ -53,6 +53,19 @@ void container_inspect(struct api_call *call);
 /* logs.c */
 void container_logs(struct api_call *call);
 
+/* resources.c */
+void host_images_list(struct api_call *call);
+void host_image_delete(struct api_call *call);
+void host_images_prune(struct api_call *call);
+void host_networks_list(struct api_call *call);
+void host_network_create(struct api_call *call);
+void host_network_delete(struct api_call *call);
+void host_networks_prune(struct api_call *call);
+void host_volumes_list(struct api_call *call);
+void host_volume_create(struct api_call *call);
+void host_volume_delete(struct api_call *call);
+void host_volumes_prune(struct api_call *call);
+
 /* events.c */
 void api_events_list(struct api_call *call);
 void api_audit_list(struct api_call *call);

@@ -15,6 +15,11 @@ static bool segment_matches(const char *pattern,
     return pattern_size == path_size && memcmp(pattern, path, path_size) == 0;
 }
 
+static bool is_rest(const char *segment, size_t size)
+{
+    return size > 4 && memcmp(segment + size - 4, "...}", 4) == 0;
+}
+
 static bool path_matches(const char *pattern, const char *path)
 {
     while (*pattern && *path) {
@@ -23,7 +28,7 @@ static bool path_matches(const char *pattern, const char *path)
         if (*pattern++ != '/' || *path++ != '/')
             return false;
         n = strcspn(pattern, "/");
-        m = strcspn(path, "/");
+        m = is_rest(pattern, n) ? strlen(path) : strcspn(path, "/");
         if (!segment_matches(pattern, n, path, m))
             return false;
         pattern += n;
@@ -38,7 +43,10 @@ static void take_params(const char *pattern, const char *path, struct route_matc
     size_t count = 0;
 
     while (*pattern) {
-        size_t n = strcspn(++pattern, "/"), m = strcspn(++path, "/");
+        size_t n = strcspn(++pattern, "/"), m;
+
+        path++;
+        m = is_rest(pattern, n) ? strlen(path) : strcspn(path, "/");
 
         if (pattern[0] == '{' && count < ROUTE_MAX_PARAMS)
             ret->params[count++] = xstrndup(path, m);

@@ -2,8 +2,8 @@
 
 /*
  * Routes: method and path pattern -> who may call it, with what limits, and the handler. A pattern is
- * literal segments and `{name}` segments that match anything but '/'. The table is the only list of
- * routes there is; the tests for roles walk it.
+ * literal segments and `{name}` segments that match anything but '/'; `{name...}` at its end matches
+ * that, too. The table is the only list of routes there is; the tests for roles walk it.
  */
 
 #include "server/auth/auth.h"

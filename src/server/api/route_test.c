@@ -14,14 +14,17 @@ static void test_paths_match_their_routes(void **state)
     static const struct {
         const char *method, *path, *pattern, *first, *second;
     } cases[] = {
-        {"GET",    "/health",                         "/health",                   NULL, NULL},
-        {"HEAD",   "/health",                         "/health",                   NULL, NULL},
-        {"GET",    "/api/hosts/",                     "/api/hosts",                NULL, NULL},
-        {"DELETE", "/api/hosts/h1",                   "/api/hosts/{host}",         "h1", NULL},
+        {"GET",    "/health",                         "/health",                             NULL, NULL},
+        {"HEAD",   "/health",                         "/health",                             NULL, NULL},
+        {"GET",    "/api/hosts/",                     "/api/hosts",                          NULL, NULL},
+        {"DELETE", "/api/hosts/h1",                   "/api/hosts/{host}",                   "h1", NULL},
         {"POST",   "/api/hosts/h/containers/c/start",
-         "/api/hosts/{host}/containers/{container}/start",                         "h",  "c" },
-        {"GET",    "/api/agent/list",                 "/api/agent/list",           NULL, NULL},
-        {"GET",    "/api/agent/x/status",             "/api/agent/{agent}/status", "x",  NULL},
+         "/api/hosts/{host}/containers/{container}/start",                                   "h",  "c" },
+        {"DELETE", "/api/hosts/h/images/r:5/a/b:1",   "/api/hosts/{host}/images/{image...}", "h",
+         "r:5/a/b:1"                                                                                   },
+        {"POST",   "/api/hosts/h/images/prune",       "/api/hosts/{host}/images/prune",      "h",  NULL},
+        {"GET",    "/api/agent/list",                 "/api/agent/list",                     NULL, NULL},
+        {"GET",    "/api/agent/x/status",             "/api/agent/{agent}/status",           "x",  NULL},
     };
 
     (void)state;
