@@ -52,6 +52,7 @@ struct http_call_options {
     uint64_t connect_timeout_ms; /* 0: 5 s */
     uint64_t timeout_ms;         /* whole call, 0: 30 s; streaming: longest silence, 0 for none */
     bool is_insecure;            /* accept any TLS certificate */
+    struct tls_trust *trust;     /* NULL: the loop's */
     http_data_fn on_data;        /* set: streaming mode */
     http_done_fn done;
     void *owner;

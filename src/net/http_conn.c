@@ -179,6 +179,10 @@ static void on_timer(struct loop_timer *t)
 {
     struct http_conn *c = CONTAINER_OF(t, struct http_conn, timer);
 
+    if (sock_is_handshaking(&c->sock)) {
+        http_conn_free(c); /* there is no way to say why */
+        return;
+    }
     switch (c->state) {
     case HTTP_CONN_HEAD:
     case HTTP_CONN_BODY: refuse(c, 408, "the request did not come in time"); return;
@@ -247,9 +251,9 @@ static void start_body(struct http_conn *c)
     set_state(c, HTTP_CONN_BODY);
     buf_init(&c->body, (size_t)c->head->body_size);
     start_timer(c, c->site->head_timeout_ms);
-    /* When it does not fit into an empty socket, the client goes on by itself after a while. */
-    if (c->head->has_expect && !c->in.size)
-        (void)write_now(c, PROCEED, strlen(PROCEED));
+    /* It does not fit only when the client does not read. */
+    if (c->head->has_expect && !c->in.size && !write_now(c, PROCEED, strlen(PROCEED)))
+        http_conn_free(c); /* when the caller has let go of it */
 }
 
 static void begin_request(struct http_conn *c)
@@ -263,6 +267,7 @@ static void begin_request(struct http_conn *c)
         .query = c->head->query,
         .body = "",
         .peer = c->peer,
+        .is_tls = sock_is_tls(&c->sock),
         .headers = c->head,
     };
     c->limits = (struct http_limits){.max_body = MAX_BODY};
@@ -425,7 +430,18 @@ static void on_closed(struct sock *s)
     http_conn_free(CONTAINER_OF(s, struct http_conn, sock));
 }
 
-static const struct sock_ops sock_ops = {on_data, on_writable, on_closed};
+static void on_plain(struct sock *s)
+{
+    refuse(CONTAINER_OF(s, struct http_conn, sock), 400,
+           "this port speaks HTTPS, the request was plain HTTP: use https://");
+}
+
+static const struct sock_ops sock_ops = {
+    .on_data = on_data,
+    .on_writable = on_writable,
+    .on_closed = on_closed,
+    .on_plain = on_plain,
+};
 
 void http_conn_open(struct http_site *site, int fd)
 {
@@ -434,7 +450,7 @@ void http_conn_open(struct http_site *site, int fd)
     c->site = site;
     buf_init(&c->in, INPUT_MAX);
     sock_address(fd, c->peer);
-    sock_init(&c->sock, site->loop, fd, &sock_ops, &site->socks);
+    sock_init(&c->sock, site->loop, fd, &sock_ops, &site->socks, site->tls);
     list_init(&c->link);
     list_append(&site->conns, &c->link);
     set_state(c, HTTP_CONN_HEAD); /* the first head has its deadline from the start */

@@ -33,6 +33,7 @@ struct http_site {
     const struct http_handler *handler;
     void *owner;
     uint64_t head_timeout_ms;
+    struct ssl_ctx_st *tls;  /* NULL: plain */
     struct sock_group socks; /* of connections and of WebSocket peers that were connections */
     struct list conns;
     /* Requests that wait for a response, by slot; an id is serial << HTTP_SLOT_BITS | slot. */

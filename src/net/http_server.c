@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -144,6 +145,7 @@ int http_server_open(struct http_server **ret,
     s->site.head_timeout_ms = o->head_timeout_ms ? o->head_timeout_ms : HEAD_TIMEOUT_MS;
     s->max_connections = o->max_connections;
     list_init(&s->site.conns);
+    http_server_set_tls(s, o->tls);
 
     r = open_listener(s, o->host, o->port, err);
     if (r < 0)
@@ -161,6 +163,7 @@ static void on_empty(struct sock_group *g)
     struct http_server *s = CONTAINER_OF(g, struct http_server, site.socks);
 
     free(s->site.slots);
+    SSL_CTX_free(s->site.tls);
     free(s);
 }
 
@@ -181,6 +184,14 @@ void http_server_close(struct http_server *s)
     } else {
         on_empty(&s->site.socks);
     }
+}
+
+void http_server_set_tls(struct http_server *s, SSL_CTX *tls)
+{
+    if (tls)
+        SSL_CTX_up_ref(tls);
+    SSL_CTX_free(s->site.tls);
+    s->site.tls = tls;
 }
 
 uint16_t http_server_port(const struct http_server *s)

@@ -77,10 +77,11 @@ struct http_server_options {
     const char *host;       /* address to bind; "" for all */
     uint16_t port;          /* 0: any free one */
     size_t max_connections; /* 503 or refused beyond it */
-    uint64_t
-        head_timeout_ms; /* connection to complete head, and head to complete body: slowloris guard */
+    /* Connection to complete head, TLS handshake included, and head to complete body: slowloris guard. */
+    uint64_t head_timeout_ms;
     const struct http_handler *handler;
     void *owner;
+    struct ssl_ctx_st *tls; /* of tls_server.h, NULL: plain HTTP; as for http_server_set_tls() */
 };
 
 int http_server_open(struct http_server **ret,
@@ -90,6 +91,8 @@ int http_server_open(struct http_server **ret,
 /* Drops all connections but the WebSocket peers, which are their owners'. Not from inside a handler function. */
 void http_server_close(struct http_server *s);
 DEFINE_CLEANUP(struct http_server *, http_server_close);
+/* New connections are made with `tls`; the open ones keep theirs. The caller keeps its reference. */
+void http_server_set_tls(struct http_server *s, struct ssl_ctx_st *tls);
 uint16_t http_server_port(const struct http_server *s);
 
 /* Answers the request once; false when it is gone or answered already. */

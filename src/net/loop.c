@@ -2,12 +2,11 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "net/timer_heap.h"
-#include "net/tls.h"
+#include "net/tls_trust.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/ssl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -24,8 +23,8 @@
 
 struct loop {
     bool is_stopped;
-    char *ca_file;
-    SSL_CTX *tls;
+    char *ca_file, *pins;
+    struct tls_trust *trust;
     char *scratch;
 
     int epoll_fd;
@@ -208,6 +207,7 @@ int loop_new(struct loop **ret, const struct loop_options *o, struct error *err)
     int r;
 
     loop->ca_file = xstrdup(o->ca_file);
+    loop->pins = xstrdup(o->pins);
     loop->epoll_fd = loop->timer_fd = loop->signal_fd = -1;
     loop->armed_ns = PARKED;
     ignore_broken_pipes();
@@ -224,12 +224,13 @@ void loop_free(struct loop *loop)
         return;
     assert(loop->timers.n == 0);
     timer_heap_done(&loop->timers);
-    SSL_CTX_free(loop->tls);
+    tls_trust_free(loop->trust);
     closep(&loop->epoll_fd);
     closep(&loop->timer_fd);
     closep(&loop->signal_fd);
     free(loop->scratch);
     free(loop->ca_file);
+    free(loop->pins);
     free(loop);
 }
 
@@ -275,9 +276,11 @@ char *loop_scratch(struct loop *loop, size_t *ret_size)
     return loop->scratch;
 }
 
-struct ssl_ctx_st *loop_tls_context(struct loop *loop, struct error *err)
+struct tls_trust *loop_tls_trust(struct loop *loop, struct error *err)
 {
-    if (!loop->tls && tls_context_new(&loop->tls, loop->ca_file, err) < 0)
+    const struct tls_trust_options o = {.ca_file = loop->ca_file, .pins = loop->pins};
+
+    if (!loop->trust && tls_trust_new(&loop->trust, &o, err) < 0)
         return NULL;
-    return loop->tls;
+    return loop->trust;
 }

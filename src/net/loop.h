@@ -13,12 +13,14 @@
 #include <stdint.h>
 
 struct loop;
-struct ssl_ctx_st; /* OpenSSL's SSL_CTX */
+struct tls_trust;
 
 typedef void (*loop_fn)(void *owner);
 
 struct loop_options {
-    const char *ca_file; /* PEM file to verify TLS servers with; NULL: the system's roots */
+    /* Whom to believe unless a dial says otherwise, see net/tls_trust.h; copied, both may be NULL. */
+    const char *ca_file;
+    const char *pins;
 };
 
 int loop_new(struct loop **ret, const struct loop_options *o, struct error *err) _nodiscard_;
@@ -36,8 +38,8 @@ typedef void (*loop_signal_fn)(void *owner, int signal);
 int loop_on_signals(struct loop *loop, const int *signals, size_t n, loop_signal_fn fn, void *owner)
     _nodiscard_;
 
-/* The SSL_CTX to verify servers with, made at the first call; NULL when the CA file is unusable. For net/ only. */
-struct ssl_ctx_st *loop_tls_context(struct loop *loop, struct error *err);
+/* Made of the options at the first call, and the loop's; NULL when the CA file or a pin is unusable. */
+struct tls_trust *loop_tls_trust(struct loop *loop, struct error *err);
 
 /* Room to read into, shared by all: its content lasts until the next read. For net/ only. */
 char *loop_scratch(struct loop *loop, size_t *ret_size);

@@ -346,9 +346,9 @@ static void test_tls_context(void **state)
     struct error err = ERROR_INIT;
 
     (void)state;
-    assert_non_null(loop_tls_context(test_loop->loop, &err));
-    assert_ptr_equal(loop_tls_context(test_loop->loop, &err),
-                     loop_tls_context(test_loop->loop, &err));
+    assert_non_null(loop_tls_trust(test_loop->loop, &err));
+    assert_ptr_equal(loop_tls_trust(test_loop->loop, &err),
+                     loop_tls_trust(test_loop->loop, &err));
 }
 
 static void test_bad_ca_file(void **state)
@@ -359,7 +359,7 @@ static void test_bad_ca_file(void **state)
 
     (void)state;
     assert_int_equal(loop_new(&loop, &o, &err), 0);
-    assert_null(loop_tls_context(loop, &err));
+    assert_null(loop_tls_trust(loop, &err));
     assert_non_null(strstr(err.msg, "/nonexistent/ca.pem"));
     loop_free(loop);
 }

@@ -1,5 +1,6 @@
 #include "net/sock.h"
 #include "base/str.h"
+#include "net/tls.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
@@ -16,8 +17,9 @@ static void on_io(struct loop_io *io, uint32_t events);
 /* The events to wait for follow from the state alone. */
 static void update_watch(struct sock *s)
 {
-    uint32_t events = (s->is_paused ? 0 : (uint32_t)EPOLLIN) |
-                      (s->wants_write ? (uint32_t)EPOLLOUT : 0);
+    bool wants_read = !s->is_paused || s->is_handshaking;
+    bool wants_write = (s->wants_write && !s->is_handshaking) || s->wants_tls_write;
+    uint32_t events = (wants_read ? (uint32_t)EPOLLIN : 0) | (wants_write ? (uint32_t)EPOLLOUT : 0);
 
     if (!events) {
         /* A hang-up is reported even when nothing is asked for, and would spin: no watch at all then. */
@@ -39,11 +41,20 @@ static void leave_place(struct sock *s)
     loop_io_stop(&s->io);
 }
 
-void sock_init(
-    struct sock *s, struct loop *loop, int fd, const struct sock_ops *ops, struct sock_group *group)
+void sock_init(struct sock *s,
+               struct loop *loop,
+               int fd,
+               const struct sock_ops *ops,
+               struct sock_group *group,
+               SSL_CTX *tls)
 {
     *s = (struct sock){.loop = loop, .fd = fd, .ops = ops, .group = group};
     group->n_open++;
+    if (tls) {
+        s->ssl = tls_server_new(tls, fd);
+        assert(s->ssl); /* fails only for want of memory: as for xmalloc() */
+        s->is_handshaking = true;
+    }
     update_watch(s);
 }
 
@@ -53,6 +64,7 @@ void sock_move(struct sock *to, struct sock *from, const struct sock_ops *ops)
     *to = *from;
     to->ops = ops;
     from->fd = -1;
+    from->ssl = NULL;
     from->loop = NULL;
     update_watch(to);
 }
@@ -65,11 +77,33 @@ void sock_close(struct sock *s)
         return;
     leave_place(s);
     s->loop = NULL;
+    if (s->ssl && !s->is_handshaking)
+        (void)SSL_shutdown(s->ssl); /* the peer may not tell an end from a cut without it */
+    SSL_free(TAKE_PTR(s->ssl));
     close(s->fd);
     s->fd = -1;
     g->n_open--;
     if (!g->n_open && g->on_empty)
         g->on_empty(g); /* g may be gone now */
+}
+
+static void lose(struct sock *s)
+{
+    const struct sock_ops *ops = s->ops;
+
+    sock_close(s);
+    ops->on_closed(s); /* s is gone now */
+}
+
+/* Bytes read, 0 at the end, -EAGAIN, or why the connection broke. */
+static ssize_t receive_some(struct sock *s, char *data, size_t size)
+{
+    ssize_t n;
+
+    if (s->ssl)
+        return tls_receive(s->ssl, data, size, &s->wants_tls_write);
+    n = recv(s->fd, data, size, MSG_DONTWAIT);
+    return n < 0 ? -errno : n;
 }
 
 /* False: s is gone. */
@@ -79,24 +113,43 @@ static bool receive(struct sock *s, const bool *is_gone)
     char *data = loop_scratch(s->loop, &size);
 
     for (int i = 0; i < READS_PER_TURN && !s->is_paused; i++) {
-        ssize_t n = recv(s->fd, data, size, MSG_DONTWAIT);
+        ssize_t n = receive_some(s, data, size);
 
-        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        if (n == -EAGAIN || n == -EINTR)
             return true;
         if (n <= 0) {
-            const struct sock_ops *ops = s->ops;
-
-            sock_close(s);
-            ops->on_closed(s); /* s is gone now */
+            lose(s);
             return false;
         }
         s->ops->on_data(s, (unsigned char *)data, (size_t)n);
         if (*is_gone)
             return false;
-        if ((size_t)n < size)
-            return true; /* the socket is empty; asking again would only cost */
+        /* A short read has emptied the socket; asking again would only cost. TLS reads one record each. */
+        if ((size_t)n < size && !s->ssl)
+            return true;
     }
     return true;
+}
+
+/* False: s is gone. */
+static bool handshake(struct sock *s, const bool *is_gone)
+{
+    int r = tls_handshake(s->ssl, &s->wants_tls_write);
+
+    if (r == -EAGAIN)
+        return true;
+    if (r == -EPROTO && s->ops->on_plain && tls_peer_speaks_http()) {
+        s->is_handshaking = false;
+        SSL_free(TAKE_PTR(s->ssl));
+        s->ops->on_plain(s);
+        return !*is_gone;
+    }
+    if (r < 0) {
+        lose(s);
+        return false;
+    }
+    s->is_handshaking = false;
+    return s->is_paused || receive(s, is_gone); /* what came with the handshake's last words */
 }
 
 static void on_io(struct loop_io *io, uint32_t events)
@@ -105,6 +158,13 @@ static void on_io(struct loop_io *io, uint32_t events)
     bool is_gone = false;
 
     s->ret_is_gone = &is_gone;
+    if (s->is_handshaking) {
+        if (!handshake(s, &is_gone))
+            return;
+        s->ret_is_gone = NULL;
+        update_watch(s);
+        return;
+    }
     if (events & (uint32_t)EPOLLOUT && s->wants_write) {
         s->wants_write = false;
         s->ops->on_writable(s);
@@ -112,7 +172,8 @@ static void on_io(struct loop_io *io, uint32_t events)
             return;
     }
     /* Hang-ups and errors are found out by reading, after what arrived before them. */
-    if (events & ~(uint32_t)EPOLLOUT && !s->is_paused && !receive(s, &is_gone))
+    if ((events & ~(uint32_t)EPOLLOUT || s->wants_tls_write) && !s->is_paused &&
+        !receive(s, &is_gone))
         return;
     s->ret_is_gone = NULL;
     update_watch(s);
@@ -124,12 +185,28 @@ ssize_t sock_write(struct sock *s, const void *data, size_t size)
 
     if (!s->loop)
         return -ENOTCONN;
+    if (s->is_handshaking)
+        return 0;
+    if (s->ssl) {
+        n = tls_send(s->ssl, data, size);
+        return n == -EAGAIN ? 0 : n;
+    }
     do {
         n = send(s->fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
     } while (n < 0 && errno == EINTR);
     if (n < 0)
         return errno == EAGAIN ? 0 : -errno;
     return n;
+}
+
+bool sock_is_tls(const struct sock *s)
+{
+    return s->ssl != NULL;
+}
+
+bool sock_is_handshaking(const struct sock *s)
+{
+    return s->is_handshaking;
 }
 
 void sock_want_write(struct sock *s)
@@ -142,8 +219,11 @@ void sock_want_write(struct sock *s)
 
 void sock_end(struct sock *s)
 {
-    if (s->loop)
-        (void)shutdown(s->fd, SHUT_WR); /* a dead socket shows when reading */
+    if (!s->loop)
+        return;
+    if (s->ssl && !s->is_handshaking)
+        (void)SSL_shutdown(s->ssl); /* close_notify, the half-close of TLS */
+    (void)shutdown(s->fd, SHUT_WR); /* a dead socket shows when reading */
 }
 
 void sock_pause(struct sock *s, bool is_paused)

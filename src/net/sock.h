@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * An accepted stream socket on the loop, without queues: its owner is told when there is something to
- * read and when it may write. A member of the object that speaks on it (an HTTP connection, later a
+ * An accepted stream socket on the loop, plain or TLS, without queues: its owner is told when there is
+ * something to read and when it may write. A member of the object that speaks on it (an HTTP connection, later a
  * WebSocket peer); it can be moved between objects. Closing or moving it inside its functions is
  * harmless; afterwards, and once `on_closed` ran, no function of it is called any more.
  */
@@ -16,12 +16,17 @@
 #define SOCK_ADDRESS_SIZE 64
 
 struct sock;
+struct ssl_ctx_st; /* OpenSSL's SSL_CTX */
+struct ssl_st;     /* OpenSSL's SSL */
 
 struct sock_ops {
     /* Bytes came; all of them are the callee's to take. They may be changed in place. */
     void (*on_data)(struct sock *s, unsigned char *data, size_t size);
     void (*on_writable)(struct sock *s);
     void (*on_closed)(struct sock *s); /* by the other side, or broken */
+    /* The other side speaks plain HTTP where TLS is expected, and so does the sock from now on; its words
+     * are lost. NULL: it counts as broken. */
+    void (*on_plain)(struct sock *s);
 };
 
 /* Counts sockets that belong together. */
@@ -35,22 +40,35 @@ struct sock {
     struct loop_io io;
     const struct sock_ops *ops;
     struct sock_group *group;
-    int fd; /* -1: closed */
+    struct ssl_st *ssl; /* NULL: plain */
+    int fd;             /* -1: closed */
+    bool is_handshaking;
     bool is_paused;
     bool wants_write;
-    bool *ret_is_gone; /* while a function of it runs: set when the sock leaves this place */
+    bool wants_tls_write; /* TLS must write before it can read on */
+    bool *ret_is_gone;    /* while a function of it runs: set when the sock leaves this place */
 };
 
-/* Takes over a connected, non-blocking descriptor. `s` is zeroed or closed before. */
+/*
+ * Takes over a connected, non-blocking descriptor. `s` is zeroed or closed before. `tls` NULL: plain;
+ * it must outlive the call only. A handshake has no deadline: that is the owner's.
+ */
 void sock_init(struct sock *s,
                struct loop *loop,
                int fd,
                const struct sock_ops *ops,
-               struct sock_group *group);
+               struct sock_group *group,
+               struct ssl_ctx_st *tls);
 void sock_move(struct sock *to, struct sock *from, const struct sock_ops *ops);
 void sock_close(struct sock *s); /* at once; fine on a zeroed or closed one */
 
-/* Bytes taken, 0 when the socket is full (ask for on_writable), or negative errno. */
+bool sock_is_tls(const struct sock *s);
+bool sock_is_handshaking(const struct sock *s);
+
+/*
+ * Bytes taken, 0 when the socket is full (ask for on_writable), or negative errno. With TLS the next call must
+ * begin with the bytes that were not taken.
+ */
 ssize_t sock_write(struct sock *s, const void *data, size_t size) _nodiscard_;
 void sock_want_write(struct sock *s); /* on_writable once, soon, never from inside this call */
 void sock_end(struct sock *s);        /* end of output; input still comes */

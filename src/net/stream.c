@@ -5,10 +5,10 @@
 #include "net/dial.h"
 #include "net/resolve.h"
 #include "net/tls.h"
+#include "net/tls_trust.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <string.h>
@@ -42,6 +42,7 @@ struct stream {
     struct loop_timer timer; /* what must happen soon, but not now: see `later` */
     void (*later)(struct stream *s);
     SSL *ssl;
+    struct tls_trust *trust;
 
     struct buf queue;
     size_t sent; /* of the queue's front */
@@ -56,7 +57,7 @@ struct stream {
     bool is_paused;
     bool is_busy; /* a handler may be running: leave() frees */
     bool is_freed;
-    char message[512];
+    char message[700];
 };
 
 static void set_state(struct stream *s, enum stream_state state)
@@ -142,7 +143,7 @@ static void end(struct stream *s, int code, const char *message)
 
 static void end_with(struct stream *s, int code, const char *doing, const char *why)
 {
-    char message[512];
+    char message[700];
 
     (void)snprintf(message, sizeof(message), "%s %s: %s", doing, s->address.display, why);
     end(s, code, message);
@@ -155,14 +156,14 @@ static void end_errno(struct stream *s, int code, const char *doing)
 
 static void end_tls(struct stream *s)
 {
-    long verdict = s->state == STREAM_HANDSHAKING ? SSL_get_verify_result(s->ssl) : X509_V_OK;
-    char text[128];
+    char text[256];
 
-    if (verdict != X509_V_OK && !s->is_insecure) {
-        end_with(s, -EPROTO, "TLS with", X509_verify_cert_error_string(verdict));
-        return;
+    if (s->state == STREAM_HANDSHAKING && s->ssl && s->trust) {
+        tls_trust_explain(s->trust, s->ssl, text, sizeof(text));
+    } else {
+        (void)tls_error_text(text, sizeof(text));
     }
-    end_with(s, -EPROTO, "TLS with", tls_error_text(text, sizeof(text)));
+    end_with(s, -EPROTO, "TLS with", text);
 }
 
 static void on_io(struct loop_io *io, uint32_t events);
@@ -278,6 +279,10 @@ static void receive(struct stream *s)
 
         if (n == -EAGAIN || n == -EINTR)
             return;
+        if (n == -EPROTO && s->ssl) {
+            end_tls(s);
+            return;
+        }
         if (n < 0) {
             end_errno(s, (int)n, "read from");
             return;
@@ -307,19 +312,10 @@ static void opened(struct stream *s)
 
 static void handshake(struct stream *s)
 {
-    int r;
-
-    ERR_clear_error();
-    r = SSL_do_handshake(s->ssl);
-    s->is_read_blocked_by_write = false;
-    if (r == 1) {
-        opened(s);
-        return;
-    }
-    switch (SSL_get_error(s->ssl, r)) {
-    case SSL_ERROR_WANT_WRITE: s->is_read_blocked_by_write = true; return;
-    case SSL_ERROR_WANT_READ: return;
-    case SSL_ERROR_SYSCALL: end_errno(s, -ECONNRESET, "TLS with"); return;
+    switch (tls_handshake(s->ssl, &s->is_read_blocked_by_write)) {
+    case 0: opened(s); return;
+    case -EAGAIN: return;
+    case -ECONNRESET: end_errno(s, -ECONNRESET, "TLS with"); return;
     default: end_tls(s); return;
     }
 }
@@ -327,13 +323,14 @@ static void handshake(struct stream *s)
 static void start_tls(struct stream *s)
 {
     struct error err = ERROR_INIT;
-    SSL_CTX *ctx = loop_tls_context(s->loop, &err);
 
-    if (!ctx) {
+    if (!s->trust)
+        s->trust = loop_tls_trust(s->loop, &err);
+    if (!s->trust) {
         end(s, err.code, err.msg);
         return;
     }
-    s->ssl = tls_client_new(ctx, s->fd, s->address.host, s->is_insecure);
+    s->ssl = tls_trust_dial(s->trust, s->fd, s->address.host, s->is_insecure);
     if (!s->ssl) {
         end_tls(s);
         return;
@@ -471,6 +468,7 @@ static struct stream *new_stream(const struct stream_options *o, int fd)
     s->handler = o->handler;
     s->owner = o->owner;
     s->is_insecure = o->is_insecure;
+    s->trust = o->trust;
     s->fd = fd;
     buf_init(&s->queue, o->max_queue);
     return s;

@@ -13,6 +13,8 @@
 #include <stddef.h>
 
 struct stream;
+struct ssl_ctx_st; /* OpenSSL's SSL_CTX */
+struct tls_trust;
 
 struct stream_handler {
     void (*on_open)(
@@ -27,6 +29,7 @@ struct stream_options {
     struct loop *loop;
     const struct address *address; /* copied; an accepted stream has none */
     bool is_insecure;              /* accept any certificate */
+    struct tls_trust *trust;       /* NULL: the loop's */
     size_t max_queue;              /* most bytes waiting to be sent */
     const struct stream_handler *handler;
     void *owner;

@@ -5,16 +5,13 @@
 #include <limits.h>
 #include <openssl/err.h>
 
-/* What tls_send() and little memory per connection need. */
-#define TLS_MODE \
-    (SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER)
-
-/* Where a static OpenSSL of another distribution would not look by itself. */
-static const char *const root_files[] = {
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/cert.pem",
-};
+void tls_context_prepare(SSL_CTX *ctx)
+{
+    SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
+    SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+    SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+                              SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+}
 
 const char *tls_error_text(char *text, size_t size)
 {
@@ -26,38 +23,11 @@ const char *tls_error_text(char *text, size_t size)
     return text;
 }
 
-static void load_system_roots(SSL_CTX *ctx)
+bool tls_peer_speaks_http(void)
 {
-    if (SSL_CTX_set_default_verify_paths(ctx) == 1 &&
-        access(X509_get_default_cert_file(), R_OK) == 0)
-        return;
-    for (size_t i = 0; i < ARRAY_LEN(root_files); i++) {
-        if (SSL_CTX_load_verify_file(ctx, root_files[i]) == 1)
-            break;
-    }
-    /* Without any root every verification fails, which is said when it happens. */
-    ERR_clear_error();
-}
+    unsigned long code = ERR_peek_error();
 
-int tls_context_new(SSL_CTX **ret, const char *ca_file, struct error *err)
-{
-    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
-    char text[128];
-
-    if (!ctx)
-        return error_set(err, -ENOMEM, "TLS: %s", tls_error_text(text, sizeof(text)));
-    SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
-    SSL_CTX_set_mode(ctx, TLS_MODE);
-    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
-    if (!ca_file) {
-        load_system_roots(ctx);
-    } else if (SSL_CTX_load_verify_file(ctx, ca_file) != 1) {
-        SSL_CTX_free(ctx);
-        return error_set(err, -EINVAL, "CA file %s: %s", ca_file,
-                         tls_error_text(text, sizeof(text)));
-    }
-    *ret = ctx;
-    return 0;
+    return ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) == SSL_R_HTTP_REQUEST;
 }
 
 SSL *tls_client_new(SSL_CTX *ctx, int fd, const char *host, bool is_insecure)
@@ -88,14 +58,29 @@ SSL *tls_server_new(SSL_CTX *ctx, int fd)
         SSL_free(ssl);
         return NULL;
     }
-    if (ssl) {
-        SSL_set_mode(ssl, TLS_MODE);
+    if (ssl)
         SSL_set_accept_state(ssl);
-    }
     return ssl;
 }
 
-ssize_t tls_send(SSL *ssl, const char *data, size_t size)
+int tls_handshake(SSL *ssl, bool *ret_wants_write)
+{
+    int r;
+
+    *ret_wants_write = false;
+    ERR_clear_error();
+    r = SSL_do_handshake(ssl);
+    if (r == 1)
+        return 0;
+    switch (SSL_get_error(ssl, r)) {
+    case SSL_ERROR_WANT_WRITE: *ret_wants_write = true; return -EAGAIN;
+    case SSL_ERROR_WANT_READ: return -EAGAIN;
+    case SSL_ERROR_SYSCALL: return -ECONNRESET;
+    default: return -EPROTO;
+    }
+}
+
+ssize_t tls_send(SSL *ssl, const void *data, size_t size)
 {
     int n;
 
@@ -108,6 +93,14 @@ ssize_t tls_send(SSL *ssl, const char *data, size_t size)
     case SSL_ERROR_WANT_WRITE: return -EAGAIN;
     default: return -EPIPE;
     }
+}
+
+static bool is_unexpected_end(void)
+{
+    unsigned long code = ERR_peek_last_error();
+
+    return ERR_GET_LIB(code) == ERR_LIB_SSL &&
+           ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
 }
 
 ssize_t tls_receive(SSL *ssl, char *data, size_t size, bool *ret_wants_write)
@@ -125,6 +118,6 @@ ssize_t tls_receive(SSL *ssl, char *data, size_t size, bool *ret_wants_write)
     case SSL_ERROR_WANT_WRITE: *ret_wants_write = true; return -EAGAIN;
     case SSL_ERROR_WANT_READ: return -EAGAIN;
     case SSL_ERROR_SYSCALL: return errno ? -errno : -ECONNRESET;
-    default: return -ECONNRESET;
+    default: return is_unexpected_end() ? -ECONNRESET : -EPROTO;
     }
 }

@@ -92,7 +92,11 @@ static void on_closed(struct sock *s)
     ws_peer_lost(ws, WS_CLOSE_ABNORMAL, "connection lost", -ECONNRESET);
 }
 
-static const struct sock_ops sock_ops = {on_data, on_writable, on_closed};
+static const struct sock_ops sock_ops = {
+    .on_data = on_data,
+    .on_writable = on_writable,
+    .on_closed = on_closed,
+};
 
 void ws_accept_open(struct loop *loop,
                     struct sock *sock,

@@ -1,0 +1,41 @@
+#pragma once
+
+/*
+ * X.509 certificates as files: reading what a program must know of them, and making self-signed ones.
+ */
+
+#include "base/buf.h"
+#include "base/str.h"
+#include "net/tls_trust.h"
+#include <stdint.h>
+
+struct x509_st; /* OpenSSL's X509 */
+
+struct certificate_info {
+    char fingerprint[TLS_FINGERPRINT_SIZE]; /* of its public key */
+    int64_t not_after_s;                    /* Unix time */
+    char **names;                           /* DNS names and IPs of subjectAltName as text */
+    size_t n_names;
+};
+
+/* The first certificate of a PEM file. certificate_info_done() frees. */
+int certificate_read(const char *path, struct certificate_info *ret, struct error *err) _nodiscard_;
+void certificate_info_done(struct certificate_info *info);
+
+struct certificate_spec {
+    const char *const *names; /* DNS names and IPs; the first is the subject, too */
+    size_t n_names;
+    const char *key; /* PEM of the key to use again; NULL: a new one, ECDSA P-256 */
+    unsigned n_days; /* from now */
+};
+
+/* Appends PEM to `ret_cert` and `ret_key`. -EINVAL for a name that is neither host name nor IP. */
+int certificate_make(const struct certificate_spec *spec,
+                     struct buf *ret_cert,
+                     struct buf *ret_key,
+                     struct error *err) _nodiscard_;
+
+bool certificate_name_is_valid(const char *name);
+
+/* For net/ only. */
+int certificate_fingerprint(const struct x509_st *x, char ret[TLS_FINGERPRINT_SIZE]) _nodiscard_;
