@@ -57,11 +57,6 @@ const agrees = (name, check) =>
   });
 const lines = (text) => text.split('\n').filter(Boolean).sort();
 const isTime = (s) => /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/.test(s);
-const tag = async (name) => {
-  await engine.docker('tag', IMAGE, name);
-  cleanup.push(() => engine.docker('rmi', name).catch(() => {}));
-  return name;
-};
 // An image of its own, with an id that nothing else has.
 const image = async (name, on = engine) => {
   const id = await on.docker('create', '--network', 'none', '--name', `${on.prefix}-img-${Math.random().toString(36).slice(2)}`, IMAGE, 'true');
@@ -178,4 +173,190 @@ test('agent: volumes are made, listed and deleted', async () => {
   assert.deepEqual(await payload('delete_volume', { volume_name: name, force: false }), { success: true });
   await refused('delete_volume', { volume_name: name, force: false }, /no such volume/i, 404);
   await refused('delete_volume', { volume_name: '../x', force: false }, /volume_name/, 400);
+});
+
+// --- REST ---------------------------------------------------------------------------------------------------
+
+const at = (path) => `/api/hosts/${host.id}/${path}`;
+const detail = async (method, path, status, pattern, body) => {
+  const r = await clients.operator.fetch(method, at(path), { body });
+  const text = await r.text();
+  assert.equal(r.status, status, text);
+  assert.match(JSON.parse(text).detail, pattern);
+};
+
+test('REST: images', async () => {
+  const name = `${engine.prefix}/team/rest:1`;
+  const id = await image(name);
+  const list = await clients.viewer.get(at('images'));
+  assert.deepEqual(list.find((i) => i.id === id).tags, [name]);
+  assert.deepEqual(Object.keys(list[0]).sort(), ['container_count', 'containers', 'created', 'dangling', 'id', 'in_use', 'size', 'tags']);
+
+  await engine.docker('tag', id, `${name}-b`);
+  await detail('DELETE', `images/${id}`, 409, /referenced|conflict/i);
+  assert.deepEqual(await clients.operator.delete(at(`images/${name}-b`)), { success: true });
+  await engine.docker('tag', id, `${name}-b`);
+  await clients.operator.delete(at(`images/${encodeURIComponent(`${name}-b`)}`));
+  assert.deepEqual((await clients.viewer.get(at('images'))).find((i) => i.id === id).tags, [name]);
+  await clients.operator.delete(at(`images/${id}?force=true`));
+  assert.equal(await engine.exists(id), false);
+  await detail('DELETE', `images/${id}`, 404, /No such image/);
+  await detail('DELETE', 'images/a%20b', 400, /image_id/);
+  await detail('DELETE', 'images/x?force=perhaps', 422, /force/);
+});
+
+test('REST: networks', async () => {
+  const name = `${engine.prefix}-rest`;
+  const made = await clients.operator.post(at('networks'), { name, subnet: '10.214.0.0/24' });
+  assert.equal(made.name, name);
+  assert.equal(made.driver, 'bridge');
+  assert.equal(made.subnet, '10.214.0.0/24');
+  assert.equal((await engine.docker('network', 'ls', '-q', '--filter', `name=${name}`)), made.id);
+  assert.deepEqual((await clients.viewer.get(at('networks'))).find((n) => n.id === made.id), made);
+
+  await detail('POST', 'networks', 409, /already exists/, { name });
+  await detail('POST', 'networks', 422, /name/, {});
+  await detail('POST', 'networks', 422, /name/, { name: 7 });
+  await detail('POST', 'networks', 422, /internal/, { name: 'x', internal: 'yes' });
+  await detail('POST', 'networks', 422, /subnet/, { name: 'x', subnet: '10.0.0.1' });
+  await detail('POST', 'networks', 422, /gateway/, { name: 'x', gateway: '10.0.0.1' });
+  await detail('POST', 'networks', 400, /JSON/, '[');
+
+  const c = await engine.run('rest-user');
+  await engine.docker('network', 'disconnect', 'none', c.name);
+  await engine.docker('network', 'connect', name, c.name);
+  await detail('DELETE', `networks/${made.id}`, 409, new RegExp(c.name));
+  await clients.operator.delete(at(`networks/${made.id}?force=true`));
+  assert.equal(await engine.docker('network', 'ls', '-q', '--filter', `name=${name}`), '');
+  await detail('DELETE', `networks/${made.id}`, 404, /./);
+  for (const builtin of ['bridge', 'host', 'none', await engine.docker('network', 'ls', '-q', '--filter', 'name=^bridge$')])
+    await detail('DELETE', `networks/${builtin}?force=true`, 400, /built-in/);
+  await detail('DELETE', 'networks/a%20b', 400, /network_id/);
+});
+
+test('REST: volumes', async () => {
+  const name = `${engine.prefix}-rest`;
+  const made = await clients.operator.post(at('volumes'), { name });
+  assert.equal(made.name, name);
+  assert.equal(await engine.docker('volume', 'ls', '-q', '--filter', `name=${name}`), name);
+  const c = await engine.run('rest-vol', { args: ['-v', `${name}:/data`] });
+  const [mine] = (await clients.viewer.get(at('volumes'))).filter((v) => v.name === name);
+  assert.deepEqual(mine.containers, [{ id: c.id.slice(0, 12), name: c.name }]);
+  await detail('DELETE', `volumes/${name}`, 409, /in use/);
+  await engine.docker('rm', '-f', c.id);
+  assert.deepEqual(await clients.operator.delete(at(`volumes/${name}`)), { success: true });
+  assert.equal(await engine.docker('volume', 'ls', '-q', '--filter', `name=${name}`), '');
+  await detail('DELETE', `volumes/${name}`, 404, /no such volume/i);
+  await detail('POST', 'volumes', 422, /name/, { name: 'a/b' });
+});
+
+test('REST: what was done is in the audit log, with host and name', async () => {
+  const admin = await server.client('admin');
+  const rows = await eventually(async () => {
+    const { entries } = await admin.get('/api/audit?limit=200');
+    return entries.some((e) => e.action === 'volume_create') && entries;
+  });
+  assert.ok(rows.some((e) => e.action === 'network_create' && e.target === `${host.name}/${engine.prefix}-rest` && e.result === 'ok'), JSON.stringify(rows));
+  assert.ok(rows.some((e) => e.action === 'network_delete' && e.result.startsWith('409')));
+});
+
+// --- agents written by hand ---------------------------------------------------------------------------------
+
+// A Go agent as the server sees it: `replies` maps commands to payloads, or throws the error text.
+async function handHost(replies) {
+  const a = new HandAgent(server);
+  a.onNamedCommand = (m) => {
+    const reply = { type: 'response', id: m.id, timestamp: new Date().toISOString() };
+    try {
+      if (m.command === 'list_containers') a.send({ ...reply, payload: [] });
+      else if (m.command in replies) a.send({ ...reply, payload: replies[m.command](m.payload) });
+      else throw new Error(`unknown command: ${m.command}`);
+    } catch (e) {
+      a.send({ ...reply, error: e.message });
+    }
+  };
+  await a.connect(await server.token());
+  cleanup.push(() => a.close());
+  return a;
+}
+
+test('an agent that knows none of it: 501 and what to do', async () => {
+  const old = await handHost({});
+  for (const [method, path, body] of [
+    ['GET', 'images'], ['GET', 'networks'], ['GET', 'volumes'], ['POST', 'networks', { name: 'x' }], ['POST', 'volumes', {}],
+    ['POST', 'images/prune'], ['POST', 'networks/prune'], ['POST', 'volumes/prune'],
+    ['DELETE', 'images/x'], ['DELETE', 'networks/x'], ['DELETE', 'volumes/x'],
+  ]) {
+    const r = await clients.operator.fetch(method, `/api/hosts/${old.hostId}/${path}`, { body });
+    assert.equal(r.status, 501, `${method} ${path}`);
+    assert.match((await r.json()).detail, /too old.*unknown command.*Update the agent/);
+  }
+});
+
+test('a Go agent: its nulls become lists, its words become statuses, it gets what it expects', async () => {
+  const go = await handHost({
+    list_images: () => null,
+    list_networks: () => [{ id: '0123456789ab', name: 'n', containers: null, internal: false }, null],
+    list_volumes: () => 'nonsense',
+    create_network: () => {
+      throw new Error('failed to create network: Error response from daemon: network with name x already exists');
+    },
+    delete_volume: () => {
+      throw new Error('Error response from daemon: remove v: volume is in use - [0123]');
+    },
+    remove_image: () => ({ success: true }),
+    prune_images: () => ({ removed_count: 2, space_reclaimed: 5 }),
+  });
+  const path = (p) => `/api/hosts/${go.hostId}/${p}`;
+  assert.deepEqual(await clients.viewer.get(path('images')), []);
+  assert.deepEqual((await clients.viewer.get(path('networks'))).map((n) => [n.name, n.containers, n.subnet]), [['n', [], '']]);
+  await clients.viewer.get(path('volumes'), { status: 502 });
+  await clients.operator.post(path('networks'), { name: 'x' }, { status: 409 });
+  await clients.operator.delete(path('volumes/v'), { status: 409 });
+  await clients.operator.delete(path('images/0123456789ab?force=1'));
+  assert.deepEqual(await clients.operator.post(path('images/prune')), { removed_count: 2, space_reclaimed: 5 });
+  const sent = Object.fromEntries(go.commands.map((m) => [m.command, m.payload]));
+  assert.deepEqual(sent.create_network, { name: 'x', driver: 'bridge', subnet: '', gateway: '', internal: false });
+  assert.deepEqual(sent.remove_image, { image_id: '0123456789ab', force: true });
+  assert.deepEqual(sent.delete_volume, { volume_name: 'v', force: false });
+});
+
+test('an offline host: 503, and an unknown one: 404', async () => {
+  const gone = await handHost({});
+  await gone.close();
+  await eventually(async () => (await clients.viewer.fetch('GET', `/api/hosts/${gone.hostId}/images`)).status === 503);
+  await clients.viewer.get('/api/hosts/nothing/images', { status: 404 });
+});
+
+// --- prune, on an engine of our own ---------------------------------------------------------------------------
+
+test('prune takes what is unused and nothing else', async () => {
+  const own = await OwnEngine.start();
+  cleanup.push(() => own.remove());
+  await own.ensureImage();
+  const alone = await Server.start();
+  cleanup.push(() => alone.remove());
+  const operator = await alone.client('operator');
+  const second = await Agent.start(alone, own);
+  cleanup.push(() => second.remove());
+  const { id } = await operator.onlineHost();
+  const prune = (kind) => operator.post(`/api/hosts/${id}/${kind}/prune`);
+
+  const used = await own.run('keeps', { args: ['-v', 'used-volume:/data'] });
+  await image('unused:1', own);
+  await own.docker('tag', 'unused:1', 'unused:2');
+  await own.docker('volume', 'create', 'named');
+  await own.docker('network', 'create', 'unused-network');
+  const images = await prune('images');
+  assert.equal(images.removed_count >= 1, true);
+  assert.ok(images.space_reclaimed >= 0);
+  assert.equal(lines(await own.docker('images', '--format', '{{.Repository}}:{{.Tag}}')).join(), IMAGE);
+  assert.deepEqual(await prune('networks'), { removed_count: 1, networks_removed: ['unused-network'] });
+  const volumes = await prune('volumes');
+  assert.deepEqual({ ...volumes, space_reclaimed: 0 }, { removed_count: 1, space_reclaimed: 0, volumes_removed: ['named'] });
+  assert.equal(await own.docker('volume', 'ls', '-q'), 'used-volume');
+  assert.deepEqual(await prune('networks'), { removed_count: 0, networks_removed: [] });
+  assert.deepEqual(await prune('volumes'), { removed_count: 0, space_reclaimed: 0, volumes_removed: [] });
+  assert.deepEqual(await prune('images'), { removed_count: 0, space_reclaimed: 0 });
+  assert.equal(await own.state(used.id), 'running');
 });
