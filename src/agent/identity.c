@@ -27,7 +27,7 @@
 #error "no GOARCH name for this machine"
 #endif
 
-/* What a server may count on. The last four are understood by our own only. */
+/* What a server may count on. The last five are understood by our own only. */
 static const struct {
     const char *name;
     bool can;
@@ -42,6 +42,7 @@ static const struct {
     {"event_replay",         true },
     {"pause",                true },
     {"exec_command",         true },
+    {"resources",            true },
 };
 
 static void name_host(struct identity *id,

@@ -131,7 +131,7 @@ static void test_register(void **state)
     assert_true(decoded.force_unique_registration);
     assert_true(capability(v, "container_operations") && capability(v, "event_streaming"));
     assert_true(capability(v, "inventory") && capability(v, "event_replay") &&
-                capability(v, "pause"));
+                capability(v, "pause") && capability(v, "resources"));
     assert_false(capability(v, "self_update") || capability(v, "container_updates"));
 
     json_decref(v);
