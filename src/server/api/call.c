@@ -142,8 +142,9 @@ void api_reply_headers(struct api_call *call, int status, json_t *body, const ch
     };
 
     audit_call(call, status, body);
-    if (call->api->http) /* the client may have left, which is its business */
-        (void)http_respond(call->api->http, call->request_id, &response);
+    if (call->api->http) {
+        (void)http_respond(call->api->http, call->request_id, &response); /* false: the client left */
+    }
     json_decref(body);
     call_free(call);
 }
