@@ -122,8 +122,9 @@ int store_lock_directory(const char *data_dir, int *ret_fd, struct error *err)
 
     if (fd < 0)
         return error_set(err, -errno, "open %s: %s", path, error_text(-errno));
-    if (geteuid() == 0 && stat(data_dir, &dir) == 0)
-        (void)fchown(fd, dir.st_uid, dir.st_gid); /* the daemon says so when it cannot open it */
+    /* Made by root for a daemon that runs as somebody else, the file must be that user's. */
+    if (geteuid() == 0 && stat(data_dir, &dir) == 0 && fchown(fd, dir.st_uid, dir.st_gid) < 0)
+        return error_set(err, -errno, "chown %s: %s", path, error_text(-errno));
     if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
         if (errno == EWOULDBLOCK) {
             return error_set(err, -EBUSY, "another dockmond is running on the data directory %s",
