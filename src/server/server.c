@@ -1,6 +1,7 @@
 #include "server/server.h"
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/str.h"
 #include "net/http_server.h"
 #include "net/loop.h"
 #include "server/api/api.h"
@@ -9,6 +10,7 @@
 #include "server/fleet/fleet.h"
 #include "server/housekeeping.h"
 #include "server/session/session.h"
+#include "server/shell/shells.h"
 #include "server/store/agents.h"
 #include "server/store/hosts.h"
 #include "server/store/store.h"
@@ -31,6 +33,7 @@ struct server {
     struct fleet *fleet;
     struct sessions *sessions;
     struct feed *feed;
+    struct shells *shells;
     struct api *api;
     struct http_server *http;
     struct housekeeping *housekeeping;
@@ -59,6 +62,7 @@ static void on_signal(void *owner, int number)
     }
     s->is_stopping = true;
     feed_stop(s->feed);
+    shells_stop(s->shells);
     sessions_stop(s->sessions, on_stopped,
                   s); /* pending commands fail, their API calls are answered */
 }
@@ -130,6 +134,22 @@ static void on_event(void *owner, const struct event *e)
         feed_on_event(s->feed, e);
 }
 
+static void on_stream(void *owner, const char *agent_id, const char *name, const json_t *payload)
+{
+    const struct server *s = owner;
+
+    if (s->shells && str_eq(name, "shell_data"))
+        shells_on_data(s->shells, agent_id, payload);
+}
+
+static void on_agent_gone(void *owner, const char *agent_id)
+{
+    const struct server *s = owner;
+
+    if (s->shells)
+        shells_on_agent_gone(s->shells, agent_id);
+}
+
 static void wire(struct server *s, const struct config *config)
 {
     s->password_file = xasprintf("%s/%s", config->data_dir, FIRST_USER_FILE);
@@ -159,8 +179,18 @@ static void wire(struct server *s, const struct config *config)
                        .on_host_changed = on_host_changed,
                        .on_containers_changed = on_containers_changed,
                        .on_event = on_event,
+                       .on_stream = on_stream,
+                       .on_agent_gone = on_agent_gone,
                        .owner = s,
                        },
+    });
+    s->shells = shells_new(&(struct shells_options){
+        .loop = s->loop,
+        .auth = s->auth,
+        .fleet = s->fleet,
+        .sessions = s->sessions,
+        .store = s->store,
+        .store_jobs = s->store_jobs,
     });
     s->api = api_new(&(struct api_options){
         .loop = s->loop,
@@ -170,6 +200,7 @@ static void wire(struct server *s, const struct config *config)
         .fleet = s->fleet,
         .sessions = s->sessions,
         .feed = s->feed,
+        .shells = s->shells,
         .session_lifetime_ms = config->session_lifetime_ms,
     });
 }
@@ -237,6 +268,7 @@ void server_free(struct server *s)
         return;
     housekeeping_free(s->housekeeping);
     feed_free(TAKE_PTR(s->feed)); /* what is still stored below is not shown any more */
+    shells_free(TAKE_PTR(s->shells));
     if (s->http) {
         http_server_close(s->http);
         api_set_server(s->api, NULL); /* jobs that end below answer nobody */

@@ -11,6 +11,7 @@
 #include "server/fleet/fleet.h"
 #include "server/job.h"
 #include "server/session/session.h"
+#include "server/shell/shells.h"
 #include "server/store/store.h"
 
 struct api;
@@ -23,6 +24,7 @@ struct api_options {
     struct fleet *fleet;
     struct sessions *sessions;
     struct feed *feed;
+    struct shells *shells;
     uint64_t session_lifetime_ms; /* of the login cookie */
 };
 

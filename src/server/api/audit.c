@@ -39,17 +39,28 @@ static void on_done(void *arg)
     job_free(job);
 }
 
+void audit_add(struct store *store, struct job_queue *store_jobs, const struct audit_entry *entry)
+{
+    struct audit_job *job = xcalloc(1, sizeof(*job));
+
+    job->store = store;
+    job->entry = *entry;
+    if (job_submit(store_jobs, job, on_work, on_done) < 0) {
+        log_error(LOG_FIELDS("who", job->entry.who, "action", job->entry.action),
+                  "audit row not stored: the store queue is full");
+        job_free(job);
+    }
+}
+
 void audit_call(const struct api_call *call, int status, const json_t *body)
 {
     const struct route *route = call->match.route;
     const char *detail = json_string_value(json_object_get(body, "detail"));
-    struct audit_job *job;
+    struct audit_entry entry;
 
     if (!route || !route->action)
         return;
-    job = xcalloc(1, sizeof(*job));
-    job->store = call->api->o.store;
-    job->entry = (struct audit_entry){
+    entry = (struct audit_entry){
         .at_ms = time_utc_ms(),
         .who = xstrdup(call->who.name[0] ? call->who.name : "-"),
         .peer = xstrdup(call->peer),
@@ -57,9 +68,5 @@ void audit_call(const struct api_call *call, int status, const json_t *body)
         .target = xstrdup(call->target ? call->target : api_param(call, 0)),
         .result = status < 400 ? xstrdup("ok") : xasprintf("%d %s", status, detail ? detail : ""),
     };
-    if (job_submit(call->api->o.store_jobs, job, on_work, on_done) < 0) {
-        log_error(LOG_FIELDS("who", job->entry.who, "action", job->entry.action),
-                  "audit row not stored: the store queue is full");
-        job_free(job);
-    }
+    audit_add(call->api->o.store, call->api->o.store_jobs, &entry);
 }

@@ -34,13 +34,23 @@ static void on_done(void *arg)
     job_free(job);
 }
 
-void record_operation(const struct api_call *call, const struct record_operation *o)
+void record_event(struct store *store, struct job_queue *store_jobs, const struct event *event)
 {
     struct record_job *job = xcalloc(1, sizeof(*job));
-    const char *name = o->container_name ? o->container_name : o->container_id;
 
-    job->store = call->api->o.store;
-    job->event = (struct event){
+    job->store = store;
+    job->event = *event;
+    if (job_submit(store_jobs, job, on_work, on_done) < 0) {
+        log_warn(LOG_FIELDS("title", job->event.title),
+                 "event not stored: the store queue is full");
+        job_free(job);
+    }
+}
+
+void record_operation(const struct api_call *call, const struct record_operation *o)
+{
+    const char *name = o->container_name ? o->container_name : o->container_id;
+    const struct event event = {
         .at_ms = time_utc_ms(),
         .category = xstrdup("container"),
         .type = xstrdup("container_action"),
@@ -54,9 +64,5 @@ void record_operation(const struct api_call *call, const struct record_operation
                             : xasprintf("%s succeeded in %ju ms", o->action, (uintmax_t)o->took_ms),
         .triggered_by = xstrdup(call->who.name),
     };
-    if (job_submit(call->api->o.store_jobs, job, on_work, on_done) < 0) {
-        log_warn(LOG_FIELDS("action", o->action, "container", name),
-                 "event not stored: the store queue is full");
-        job_free(job);
-    }
+    record_event(call->api->o.store, call->api->o.store_jobs, &event);
 }

@@ -5,6 +5,7 @@
  */
 
 #include "server/api/call.h"
+#include "server/store/events.h"
 
 struct record_operation {
     const struct fleet_host *host; /* NULL: deleted meanwhile */
@@ -14,6 +15,9 @@ struct record_operation {
     const char *error; /* NULL: it worked */
     uint64_t took_ms;
 };
+
+/* Takes the content of `event`. A full queue drops it with a log line. */
+void record_event(struct store *store, struct job_queue *store_jobs, const struct event *event);
 
 /* Stores an operation on a container, with who asked for it and how it ended. A full queue drops it with a log line. */
 void record_operation(const struct api_call *call, const struct record_operation *o);

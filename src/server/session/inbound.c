@@ -106,6 +106,19 @@ static void on_other_event(struct session *se, const json_t *payload _unused_, s
     log_debug(LOG_FIELDS("agent", se->agent_id), "an event of a feature that is not here yet");
 }
 
+static void notify_stream(struct session *se, const char *name, const json_t *payload)
+{
+    const struct session_observer *o = &se->owner->o.observer;
+
+    if (o->on_stream)
+        o->on_stream(o->owner, se->agent_id, name, payload);
+}
+
+static void on_shell_data(struct session *se, const json_t *payload, size_t size _unused_)
+{
+    notify_stream(se, "shell_data", payload);
+}
+
 static const struct event_type {
     const char *name;
     void (*handle)(struct session *se, const json_t *payload, size_t size);
@@ -121,7 +134,7 @@ static const struct event_type {
     {"health_check_result",   on_other_event     },
     {"deploy_progress",       on_other_event     },
     {"deploy_complete",       on_other_event     },
-    {"shell_data",            on_other_event     },
+    {"shell_data",            on_shell_data      },
 };
 
 static void on_event(struct session *se, const json_t *message, size_t size)

@@ -91,6 +91,12 @@ static void on_event_stored(void *owner, const struct event *e)
         s->o.observer.on_event(s->o.observer.owner, e);
 }
 
+static void notify_gone(const struct sessions *s, const char *agent_id)
+{
+    if (s->o.observer.on_agent_gone)
+        s->o.observer.on_agent_gone(s->o.observer.owner, agent_id);
+}
+
 /* The registered session of an agent has ended. */
 static void session_unregister(struct session *se, unsigned code, const char *reason)
 {
@@ -112,6 +118,7 @@ static void session_unregister(struct session *se, unsigned code, const char *re
         sessions_notify_host(s, h);
     }
     commands_fail_agent(s->commands, se->agent_id, "the agent disconnected");
+    notify_gone(s, se->agent_id);
 }
 
 void session_close(struct session *se, unsigned code, const char *reason)
@@ -167,6 +174,7 @@ static void supersede(struct session *old, struct session *se, struct link *l)
     report_superseded(old, se, l);
     session_close(old, WS_CLOSE_NORMAL, "New connection established");
     commands_fail_agent(se->owner->commands, se->agent_id, "the agent has connected anew");
+    notify_gone(se->owner, se->agent_id);
 }
 
 static void announce(struct session *se, const struct registration *r)
@@ -324,6 +332,11 @@ static int send_command(void *owner, const char *agent_id, const char *text, siz
     return ws_send_text(l->session->ws, text, size);
 }
 
+int sessions_send(struct sessions *s, const char *agent_id, const char *text, size_t size)
+{
+    return send_command(s, agent_id, text, size);
+}
+
 struct sessions *sessions_new(const struct sessions_options *o)
 {
     struct sessions *s = xcalloc(1, sizeof(*s));
@@ -399,6 +412,7 @@ void sessions_drop_agent(struct sessions *s, const char *agent_id, const char *w
     if (l && l->session)
         session_close(l->session, WS_CLOSE_POLICY, why);
     commands_fail_agent(s->commands, agent_id, why);
+    notify_gone(s, agent_id);
     free(l);
 }
 

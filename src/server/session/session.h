@@ -24,6 +24,9 @@ struct session_observer {
                             const struct fleet_host *h); /* added, on- or offline, new facts */
     void (*on_containers_changed)(void *owner, const struct fleet_host *h);
     void (*on_event)(void *owner, const struct event *e); /* stored and not a double */
+    /* What belongs to a shell or a stream: shell_data, log_data. */
+    void (*on_stream)(void *owner, const char *agent_id, const char *name, const json_t *payload);
+    void (*on_agent_gone)(void *owner, const char *agent_id); /* its session has ended or is replaced */
     void *owner;
 };
 
@@ -51,6 +54,9 @@ void sessions_stop(struct sessions *s, sessions_fn done, void *owner);
  * report to must still be there.
  */
 void sessions_free(struct sessions *s);
+
+/* One text message to an agent: 0, -ENOTCONN or -ENOBUFS. */
+int sessions_send(struct sessions *s, const char *agent_id, const char *text, size_t size) _nodiscard_;
 
 /* Fills the accept options for an upgrade of /api/agent/ws. */
 void sessions_accept(struct sessions *s, struct ws_accept *ret);

@@ -1,0 +1,395 @@
+#include "server/shell/internal.h"
+
+#include "base/alloc.h"
+#include "base/base64.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "proto/json_text.h"
+#include "server/api/agent_call.h"
+#include "server/api/audit.h"
+#include "server/api/record.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#define WINDOW        ((int64_t)256 * 1024) /* of output, and of input */
+#define ACK_STEP      ((size_t)32 * 1024)
+#define LOW_QUEUE     ((size_t)64 * 1024) /* a client that lags less than this is keeping up */
+#define START_MS      20000
+#define MAX_REASON    120 /* of a close frame */
+#define MAX_DEPTH     8
+#define WS_CLOSE_SLOW 1013
+#define STREAM_STDOUT 1
+#define STREAM_STDERR 2
+
+static const char *const state_names[] = {"authenticating", "awaiting", "starting", "open",
+                                          "closing"};
+
+void shell_set_state(struct shell *s, enum shell_state state)
+{
+    assert(state > s->state);
+    log_debug(LOG_FIELDS("shell", s->id), "shell: %s -> %s", state_names[s->state],
+              state_names[state]);
+    s->state = state;
+}
+
+struct shell *shell_new(struct shells *ss, struct ws *ws)
+{
+    struct shell *s = xcalloc(1, sizeof(*s));
+
+    s->owner = ss;
+    s->ws = ws;
+    s->peer = xstrdup(ws_peer_address(ws));
+    s->exit_code = -1;
+    random_uuid(s->id);
+    list_init(&s->link);
+    list_append(&ss->list, &s->link);
+    ss->n++;
+    return s;
+}
+
+void shell_free(struct shell *s)
+{
+    list_unlink(&s->link);
+    if (s->owner) {
+        loop_timer_stop(&s->timer);
+        (void)map_remove(&s->owner->by_id, s->id);
+        s->owner->n--;
+    }
+    free(s->peer);
+    free(s->host_ref);
+    free(s->container_ref);
+    free(s->agent_id);
+    free(s->host_id);
+    free(s->host_name);
+    free(s->container_name);
+    free(s->outcome);
+    free(s);
+}
+
+/* --- the record --------------------------------------------------------------------------------- */
+
+static void record(const struct shell *s, const char *what, const char *result)
+{
+    const struct shells_options *o = &s->owner->o;
+    const struct audit_entry entry = {
+        .at_ms = time_utc_ms(),
+        .who = xstrdup(s->who.name),
+        .peer = xstrdup(s->peer),
+        .action = xasprintf("shell_%s", what),
+        .target = xasprintf("%s/%s", s->host_name, s->container_name),
+        .result = xstrdup(result),
+    };
+    const struct event event = {
+        .at_ms = entry.at_ms,
+        .category = xstrdup("container"),
+        .type = xasprintf("shell_%s", what),
+        .severity = xstrdup("info"),
+        .host_id = xstrdup(s->host_id),
+        .host_name = xstrdup(s->host_name),
+        .container_id = xstrndup(s->container_id, 12),
+        .container_name = xstrdup(s->container_name),
+        .title = xasprintf("shell %s in %s", what, s->container_name),
+        .message = xasprintf("shell %s: %s", what, result),
+        .triggered_by = xstrdup(s->who.name),
+    };
+
+    log_info(LOG_FIELDS("shell", s->id, "who", s->who.name, "host", s->host_name, "container",
+                        s->container_name),
+             "shell %s: %s", what, result);
+    audit_add(o->store, o->store_jobs, &entry);
+    record_event(o->store, o->store_jobs, &event);
+}
+
+static int tell_agent(const struct shell *s, const char *action, json_t *fields)
+{
+    json_t *message = msg_shell_session_encode(s->id, action, fields);
+    size_t size;
+    _cleanup_free_ char *text = json_text_write(message, &size);
+
+    json_decref(message);
+    return sessions_send(s->owner->o.sessions, s->agent_id, text, size);
+}
+
+static void set_outcome(struct shell *s, const char *text)
+{
+    free(s->outcome);
+    s->outcome = xstrdup(text);
+}
+
+void shell_end(struct shell *s)
+{
+    if (!s->is_audited)
+        return;
+    s->is_audited = false;
+    (void)map_remove(&s->owner->by_id, s->id);
+    if (tell_agent(s, "close", NULL) < 0)
+        log_debug(LOG_FIELDS("shell", s->id), "the agent is gone: it ends the process by itself");
+    record(s, "end", s->outcome ? s->outcome : "the client left");
+}
+
+/* The text is cut to what a close frame holds. */
+void shell_close(struct shell *s, unsigned code, const char *reason)
+{
+    char cut[MAX_REASON];
+
+    if (s->state == SHELL_CLOSING)
+        return;
+    str_copy(cut, sizeof(cut), reason);
+    for (size_t n = strlen(cut); !str_is_utf8(cut, n); n--)
+        cut[n - 1] = '\0';
+    loop_timer_stop(&s->timer);
+    if (!s->outcome)
+        set_outcome(s, reason);
+    shell_set_state(s, SHELL_CLOSING);
+    shell_end(s);
+    ws_pause(s->ws, false); /* its close frame has to be read */
+    ws_close(s->ws, code, cut);
+}
+
+/* --- the start ---------------------------------------------------------------------------------- */
+
+static void on_start_timeout(struct loop_timer *t)
+{
+    shell_close(CONTAINER_OF(t, struct shell, timer), WS_CLOSE_INTERNAL,
+                "The agent did not answer in time");
+}
+
+/* What the client asked for is on a host that can be reached, and may be entered; else why not. */
+static const char *find_target(struct shell *s, const struct fleet_host **ret)
+{
+    const struct fleet_host *h = fleet_find_host(s->owner->o.fleet, s->host_ref);
+    struct fleet_container *c;
+
+    if (!h)
+        return "Host not found";
+    if (!h->agent.id)
+        return "No agent serves this host";
+    if (!h->is_online)
+        return "The agent is not connected";
+    if (!str_is_container_ref(s->container_ref) ||
+        fleet_find_container(h, s->container_ref, &c) < 0)
+        return "Container not found";
+    if (api_is_own_container(c->name, json_object_get(c->raw, "Labels")))
+        return "DockMon's own containers cannot be entered";
+    s->agent_id = xstrdup(h->agent.id);
+    s->host_id = xstrdup(h->row.id);
+    s->host_name = xstrdup(h->row.name);
+    s->container_name = xstrdup(c->name);
+    str_copy(s->container_id, sizeof(s->container_id), c->id);
+    *ret = h;
+    return NULL;
+}
+
+static bool agent_can(const struct fleet_host *h, const char *capability)
+{
+    json_auto_t *map = h->agent.capabilities ? json_loads(h->agent.capabilities, 0, NULL) : NULL;
+
+    return json_is_true(json_object_get(map, capability));
+}
+
+/* Of the client's start only what is known goes on; the agent checks it. */
+static json_t *start_fields(const struct shell *s, const json_t *asked)
+{
+    static const char *const known[] = {"cmd", "tty", "env", "user", "workdir", "cols", "rows"};
+    json_t *fields = json_pack("{s:s}", "container_id", s->container_id);
+
+    for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+        json_t *value = json_object_get(asked, known[i]);
+
+        if (value && s->has_window)
+            (void)json_object_set(fields, known[i], value);
+    }
+    if (s->has_window)
+        (void)json_object_set_new(fields, "window", json_integer(WINDOW));
+    return fields;
+}
+
+static char *describe(const struct shell *s, const json_t *asked)
+{
+    const json_t *cmd = json_object_get(asked, "cmd");
+    _cleanup_free_ char *text = NULL;
+
+    if (json_array_size(cmd) == 0 || !s->has_window)
+        return xstrdup("ok");
+    text = json_text_write(cmd, NULL);
+    return xasprintf("ok, command %.400s", text);
+}
+
+void shell_start(struct shell *s, const json_t *asked)
+{
+    const struct fleet_host *h = NULL;
+    const char *fault = find_target(s, &h);
+    _cleanup_free_ char *what = NULL;
+
+    if (!fault && !agent_can(h, "shell_access"))
+        fault = "The agent of this host offers no shells";
+    if (!fault && asked && !agent_can(h, "exec_command"))
+        fault = "The agent of this host can only open shells, not run commands";
+    if (fault) {
+        log_warn(LOG_FIELDS("who", s->who.name, "peer", s->peer, "host", s->host_ref, "container",
+                            s->container_ref),
+                 "shell refused: %s", fault);
+        shell_close(s, WS_CLOSE_POLICY, fault);
+        return;
+    }
+    s->has_window = agent_can(h, "exec_command");
+    s->is_plain = json_is_false(json_object_get(asked, "tty"));
+    shell_set_state(s, SHELL_STARTING);
+    (void)map_put(&s->owner->by_id, s->id, s); /* a fresh random id */
+    what = describe(s, asked);
+    record(s, "start", what);
+    s->is_audited = true;
+    loop_timer_start(s->owner->o.loop, &s->timer, START_MS, on_start_timeout);
+    if (tell_agent(s, "start", start_fields(s, asked)) < 0)
+        shell_close(s, WS_CLOSE_POLICY, "The agent is not connected");
+}
+
+/* --- from the client ---------------------------------------------------------------------------- */
+
+static void send_input(struct shell *s, const char *data, size_t size)
+{
+    int r = 0;
+
+    while (size > 0 && r == 0) {
+        size_t n = size < SHELL_MAX_INPUT ? size : SHELL_MAX_INPUT;
+        _cleanup_free_ char *text = base64_encode(data, n);
+
+        r = tell_agent(s, "data", json_pack("{s:s}", "data", text));
+        data += n;
+        size -= n;
+        s->n_unread += s->has_window ? n : 0;
+    }
+    if (r < 0) {
+        shell_close(s, WS_CLOSE_SLOW, "The agent does not take the input");
+    } else if (s->n_unread >= (size_t)WINDOW) {
+        ws_pause(s->ws, true);
+    }
+}
+
+static void on_text(struct shell *s, const json_t *message)
+{
+    const char *type = json_text_get(message, "type");
+    bool is_started = s->state == SHELL_STARTING || s->state == SHELL_OPEN;
+
+    if (str_eq(type, "start") && s->state == SHELL_AWAITING) {
+        loop_timer_stop(&s->timer);
+        shell_start(s, message);
+    } else if (str_eq(type, "resize") && is_started) {
+        (void)tell_agent(s, "resize",
+                         json_pack("{s:I, s:I}", "cols",
+                                   json_integer_value(json_object_get(message, "cols")), "rows",
+                                   json_integer_value(json_object_get(message, "rows"))));
+    } else if (str_eq(type, "eof") && is_started && s->has_window) {
+        (void)tell_agent(s, "eof", NULL);
+    }
+}
+
+void shell_on_client(struct shell *s, const char *data, size_t size, bool is_binary)
+{
+    json_auto_t *message = NULL;
+
+    if (s->state == SHELL_CLOSING)
+        return;
+    if (is_binary && (s->state == SHELL_STARTING || s->state == SHELL_OPEN)) {
+        send_input(s, data, size);
+        return;
+    }
+    message = is_binary ? NULL : json_text_parse(data, size, MAX_DEPTH, NULL);
+    if (json_is_object(message)) {
+        on_text(s, message);
+    } else {
+        shell_close(s, WS_CLOSE_UNSUPPORTED, "Expected input as binary, or a JSON object as text");
+    }
+}
+
+static void ack(struct shell *s, size_t least)
+{
+    if (!s->has_window || s->n_unacked < least || s->state == SHELL_CLOSING)
+        return;
+    if (tell_agent(s, "ack", json_pack("{s:I}", "bytes", (json_int_t)s->n_unacked)) == 0)
+        s->n_unacked = 0;
+}
+
+void shell_on_drain(struct shell *s)
+{
+    ack(s, ACK_STEP);
+}
+
+/* --- from the agent ----------------------------------------------------------------------------- */
+
+static void on_output(struct shell *s, const struct msg_shell_data *m)
+{
+    size_t size = m->data ? strlen(m->data) : 0, n = 0;
+    _cleanup_free_ unsigned char *frame = xmalloc(BASE64_DECODED_MAX(size) + 1);
+    size_t head = s->is_plain ? 1 : 0;
+
+    frame[0] = str_eq(m->stream, "stderr") ? STREAM_STDERR : STREAM_STDOUT;
+    if (base64_decode(m->data ? m->data : "", size, frame + head, &n) < 0) {
+        shell_close(s, WS_CLOSE_INTERNAL, "The agent sent output that cannot be read");
+        return;
+    }
+    if (ws_send_binary(s->ws, frame, n + head) < 0) {
+        shell_close(s, WS_CLOSE_SLOW, "The client reads too slowly");
+        return;
+    }
+    s->n_unacked += n;
+    if (ws_queued(s->ws) < LOW_QUEUE)
+        ack(s, ACK_STEP);
+}
+
+static void on_closed(struct shell *s, const struct msg_shell_data *m)
+{
+    char text[64];
+    _cleanup_free_ char *outcome = NULL;
+
+    if (m->exit_code >= 0) {
+        json_auto_t *message = json_pack("{s:s, s:I}", "type", "exit", "code",
+                                         (json_int_t)m->exit_code);
+        size_t size = json_dumpb(message, text, sizeof(text), JSON_COMPACT);
+
+        if (ws_send_text(s->ws, text, size) < 0)
+            log_debug(LOG_FIELDS("shell", s->id), "the exit code could not be sent");
+        outcome = xasprintf("exit code %lld", (long long)m->exit_code);
+    }
+    set_outcome(s, outcome ? outcome : "closed");
+    shell_close(s, WS_CLOSE_NORMAL, "");
+}
+
+static void on_error(struct shell *s, const struct msg_shell_data *m)
+{
+    const char *why = str_is_empty(m->error) ? "The agent reports an error" : m->error;
+
+    set_outcome(s, why);
+    shell_close(s, WS_CLOSE_INTERNAL, why);
+}
+
+static void on_ack(struct shell *s, const struct msg_shell_data *m)
+{
+    size_t n = (size_t)m->bytes;
+
+    s->n_unread -= n < s->n_unread ? n : s->n_unread;
+    if (s->n_unread < (size_t)WINDOW / 2)
+        ws_pause(s->ws, false);
+}
+
+void shell_on_agent(struct shell *s, const struct msg_shell_data *m)
+{
+    if (s->state == SHELL_CLOSING)
+        return;
+    if (s->state == SHELL_STARTING) { /* data before started is fine: Go agents race */
+        loop_timer_stop(&s->timer);
+        shell_set_state(s, SHELL_OPEN);
+    }
+    if (str_eq(m->action, "data")) {
+        on_output(s, m);
+    } else if (str_eq(m->action, "closed")) {
+        on_closed(s, m);
+    } else if (str_eq(m->action, "error")) {
+        on_error(s, m);
+    } else if (str_eq(m->action, "ack")) {
+        on_ack(s, m);
+    }
+}

@@ -1,0 +1,221 @@
+#include "server/shell/internal.h"
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "proto/json_text.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define MAX_SHELLS         500
+#define MAX_MESSAGE        ((size_t)64 * 1024) /* of a client */
+#define MAX_QUEUE          ((size_t)2 << 20)   /* to a client */
+#define AWAIT_MS           10000
+#define WS_CLOSE_TRY_AGAIN 1013
+#define WS_CLOSE_FORBIDDEN 4003
+
+/* What an upgrade has said, on its way to the accepted socket. */
+struct request {
+    struct shells *owner;
+    struct credentials *credentials;
+    char *host, *container;
+    bool waits_for_start;
+};
+
+static void request_free(void *context)
+{
+    struct request *q = context;
+
+    credentials_free(q->credentials);
+    free(q->host);
+    free(q->container);
+    free(q);
+}
+
+struct shells *shells_new(const struct shells_options *o)
+{
+    struct shells *ss = xcalloc(1, sizeof(*ss));
+
+    ss->o = *o;
+    list_init(&ss->list);
+    return ss;
+}
+
+void shells_stop(struct shells *ss)
+{
+    ss->is_stopping = true;
+    for (struct list *l = ss->list.next; l != &ss->list; l = l->next) {
+        struct shell *s = CONTAINER_OF(l, struct shell, link);
+
+        if (!s->is_gone)
+            shell_close(s, WS_CLOSE_GOING_AWAY, "Server is stopping");
+    }
+}
+
+void shells_free(struct shells *ss)
+{
+    if (!ss)
+        return;
+    while (!list_empty(&ss->list)) {
+        struct shell *s = CONTAINER_OF(list_take_first(&ss->list), struct shell, link);
+
+        if (!s->is_gone) {
+            shell_end(s);
+            ws_free(s->ws);
+        }
+        s->is_gone = true;
+        if (s->is_check_pending) { /* on_identity() frees it */
+            loop_timer_stop(&s->timer);
+            s->owner = NULL;
+        } else {
+            shell_free(s);
+        }
+    }
+    map_done(&ss->by_id);
+    free(ss);
+}
+
+/* --- the client's side -------------------------------------------------------------------------- */
+
+static void on_await_timeout(struct loop_timer *t)
+{
+    shell_close(CONTAINER_OF(t, struct shell, timer), WS_CLOSE_POLICY, "No start message came");
+}
+
+static void on_identity(void *owner, int code, const struct identity *who)
+{
+    struct shell *s = owner;
+
+    s->is_check_pending = false;
+    if (s->is_gone) {
+        shell_free(s);
+        return;
+    }
+    if (s->state == SHELL_CLOSING)
+        return;
+    if (code < 0) {
+        shell_close(s, WS_CLOSE_POLICY,
+                    code == -ENOKEY ? "Invalid or expired session" : "Server busy");
+        return;
+    }
+    s->who = *who;
+    if (who->role < ROLE_OPERATOR) {
+        log_warn(LOG_FIELDS("who", who->name, "peer", s->peer), "shell refused: needs the role %s",
+                 role_name(ROLE_OPERATOR));
+        shell_close(s, WS_CLOSE_FORBIDDEN, "Permission denied: shells need the role operator");
+    } else if (s->waits_for_start) {
+        shell_set_state(s, SHELL_AWAITING);
+        loop_timer_start(s->owner->o.loop, &s->timer, AWAIT_MS, on_await_timeout);
+    } else {
+        shell_start(s, NULL);
+    }
+}
+
+static void *on_accept(void *owner, struct ws *ws, void *context)
+{
+    struct shells *ss = owner;
+    struct request *q = context;
+    struct shell *s = shell_new(ss, ws);
+
+    s->host_ref = TAKE_PTR(q->host);
+    s->container_ref = TAKE_PTR(q->container);
+    s->waits_for_start = q->waits_for_start;
+    if (ss->is_stopping) {
+        shell_close(s, WS_CLOSE_GOING_AWAY, "Server is stopping");
+    } else if (ss->n > MAX_SHELLS) {
+        shell_close(s, WS_CLOSE_TRY_AGAIN, "Too many shells");
+    } else if (!q->credentials->session_id && !q->credentials->bearer) {
+        shell_close(s, WS_CLOSE_POLICY, "Authentication required");
+    } else {
+        s->is_check_pending = true;
+        auth_check(ss->o.auth, q->credentials->session_id, q->credentials->bearer, on_identity, s);
+    }
+    request_free(q);
+    return s;
+}
+
+static void on_message(void *owner, const char *data, size_t size, bool is_binary)
+{
+    shell_on_client(owner, data, size, is_binary);
+}
+
+static void on_drain(void *owner)
+{
+    shell_on_drain(owner);
+}
+
+static void on_close(void *owner, const struct ws_close *why)
+{
+    struct shell *s = owner;
+
+    log_debug(LOG_FIELDS("shell", s->id), "closed: %u %s", why->code, why->reason);
+    shell_end(s);
+    s->is_gone = true;
+    loop_timer_stop(&s->timer);
+    if (!s->is_check_pending)
+        shell_free(s);
+}
+
+int shells_accept(struct shells *ss, const struct http_request *r, struct ws_accept *ret)
+{
+    static const struct ws_handler handler = {
+        .on_message = on_message,
+        .on_drain = on_drain,
+        .on_close = on_close,
+    };
+    const char *host = r->path + strlen(SHELLS_PATH), *slash = strchr(host, '/');
+    _cleanup_free_ char *exec = http_request_query(r, "exec");
+    struct request *q;
+
+    if (!slash || slash == host || !slash[1] || strchr(slash + 1, '/'))
+        return 404;
+    q = xcalloc(1, sizeof(*q));
+    q->credentials = credentials_new(r);
+    q->host = xstrndup(host, (size_t)(slash - host));
+    q->container = xstrdup(slash + 1);
+    q->waits_for_start = str_eq(exec, "1");
+    *ret = (struct ws_accept){
+        .limits = {.max_message = MAX_MESSAGE, .max_queue = MAX_QUEUE},
+        .handler = &handler,
+        .on_accept = on_accept,
+        .owner = ss,
+        .context = q,
+        .free_context = request_free,
+    };
+    return 0;
+}
+
+/* --- the agents' side --------------------------------------------------------------------------- */
+
+void shells_on_data(struct shells *ss, const char *agent_id, const json_t *payload)
+{
+    struct msg_shell_data m;
+    struct error err = ERROR_INIT;
+    struct shell *s;
+
+    if (msg_shell_data_decode(payload, &m, &err) < 0) {
+        log_warn(LOG_FIELDS("agent", agent_id), "%s", err.msg);
+        return;
+    }
+    s = map_find(&ss->by_id, m.session_id);
+    if (s && str_eq(s->agent_id, agent_id)) {
+        shell_on_agent(s, &m);
+    } else {
+        log_debug(LOG_FIELDS("agent", agent_id, "shell", m.session_id), "no such shell");
+    }
+    msg_shell_data_done(&m);
+}
+
+void shells_on_agent_gone(struct shells *ss, const char *agent_id)
+{
+    for (struct list *l = ss->list.next; l != &ss->list; l = l->next) {
+        struct shell *s = CONTAINER_OF(l, struct shell, link);
+
+        if (!s->is_gone && s->state != SHELL_CLOSING && str_eq(s->agent_id, agent_id)) {
+            free(s->outcome);
+            s->outcome = xstrdup("the agent disconnected");
+            shell_close(s, WS_CLOSE_GOING_AWAY, "The agent disconnected");
+        }
+    }
+}

@@ -1,0 +1,39 @@
+#pragma once
+
+/*
+ * Shells in containers: WebSocket /ws/shell/{host}/{container} for browsers and the CLI, coupled with the
+ * shell_session of the host's agent. Operators and above; DockMon's own containers are refused; start and
+ * end are audited. What an agent says counts only for shells that were opened on it. Neither side can make
+ * us grow: with agents of ours output and input are under windows, others' output ends a shell whose
+ * client does not read. Lives on the loop. docs/protocol.md has the messages.
+ */
+
+#include "net/http_server.h"
+#include "net/loop.h"
+#include "server/auth/auth.h"
+#include "server/fleet/fleet.h"
+#include "server/session/session.h"
+
+struct shells;
+
+struct shells_options {
+    struct loop *loop;
+    struct auth *auth;
+    struct fleet *fleet;
+    struct sessions *sessions;
+    struct store *store;
+    struct job_queue *store_jobs;
+};
+
+struct shells *shells_new(const struct shells_options *o);
+void shells_stop(struct shells *ss); /* ends them all (1001) */
+void shells_free(struct shells *ss); /* the sessions must still be there */
+
+#define SHELLS_PATH "/ws/shell/"
+
+/* Fills the accept options for an upgrade of a path that starts with SHELLS_PATH; 0 or 404. */
+int shells_accept(struct shells *ss, const struct http_request *r, struct ws_accept *ret);
+
+/* From the sessions. */
+void shells_on_data(struct shells *ss, const char *agent_id, const json_t *payload);
+void shells_on_agent_gone(struct shells *ss, const char *agent_id);

@@ -1,0 +1,227 @@
+// Shells in containers on the real engine: terminal and none, input in order, resize, exit codes, the end of the
+// process whatever ends the session, 100 MB of output, and clients that do not read.
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Shell } from './lib/shell.mjs';
+import { eventually } from './lib/wait.mjs';
+import { theWorld } from './lib/world.mjs';
+
+const world = theWorld({ role: 'operator' });
+const { engine } = world;
+
+const open = (c, options) => Shell.open(world.server, world.client.key, world.host.id, c.id ?? c, options);
+const listed = async (name, options) => {
+  const c = await engine.run(name, options);
+  await world.client.container(c.name);
+  return c;
+};
+const processes = async (c) => (await engine.docker('top', c.id, '-o', 'pid,args')).split('\n').slice(1).map((l) => l.trim().replace(/^\d+\s+/, ''));
+const rssKb = async (p) => Number(/VmRSS:\s+(\d+)/.exec(await readFile(`/proc/${p.child.pid}/status`, 'utf8'))[1]);
+
+test('a shell with a terminal: input, output, size, resize, exit code', async () => {
+  const c = await listed('tty');
+  const shell = await open(c);
+
+  shell.write('echo "sum=$((20 + 22))" TERM=$TERM\n');
+  await shell.until(/sum=42 TERM=xterm-256color/);
+  shell.send({ type: 'resize', cols: 132, rows: 43 });
+  await eventually(async () => {
+    shell.write('busybox stty size\n');
+    await shell.until(/43 132/, { timeout: 1000 });
+    return true;
+  });
+  shell.send({ type: 'resize', cols: 80, rows: 25 });
+  await sleep(300);
+  shell.write('busybox stty size\n');
+  await shell.until(/25 80/);
+  shell.write('exit 7\n');
+  assert.deepEqual(await shell.closed, { code: 1000, reason: '' });
+  assert.deepEqual(shell.messages, [{ type: 'exit', code: 7 }]);
+});
+
+test('input before the process runs is not lost, and stays in order', async () => {
+  const c = await listed('early');
+  const shell = await open(c);
+
+  for (let i = 0; i < 200; i++) shell.write(`echo n$((${i} + 1000))\n`);
+  shell.write('exit 0\n');
+  await shell.closed;
+  const numbers = [...shell.text.matchAll(/^n(\d+)\r?$/gm)].map((m) => Number(m[1]) - 1000);
+  assert.deepEqual(numbers, Array.from({ length: 200 }, (_, i) => i));
+});
+
+test('a command without terminal: stdout and stderr apart, end of input, exit code', async () => {
+  const c = await listed('plain');
+  const shell = await open(c, { start: { cmd: ['sh', '-c', 'cat; echo problem >&2; echo "$WHO in $PWD"; exit 3'], tty: false, env: ['WHO=me'], workdir: '/bin' } });
+
+  shell.write('all of it\n');
+  shell.send({ type: 'eof' });
+  assert.equal((await shell.closed).code, 1000);
+  assert.equal(shell.stdout, 'all of it\nme in /bin\n');
+  assert.equal(shell.stderr, 'problem\n');
+  assert.deepEqual(shell.messages.at(-1), { type: 'exit', code: 3 });
+});
+
+test('what cannot be started says why', async () => {
+  const c = await listed('nothing');
+  const shell = await open(c, { start: { cmd: ['/no/such/program'], tty: false } });
+  const end = await shell.closed;
+
+  if (end.code === 1000) assert.ok([126, 127].includes(shell.messages.at(-1).code), JSON.stringify(shell.messages));
+  else assert.match(end.reason, /no such file|not found/);
+
+  await engine.docker('stop', '-t', '0', c.id);
+  const stopped = await (await open(c)).closed;
+  assert.equal(stopped.code, 1011);
+  assert.match(stopped.reason, /not running/);
+});
+
+test('who may not, and what is not there', async () => {
+  const c = await listed('refused');
+  const viewer = await world.server.client('viewer');
+
+  assert.equal((await (await Shell.open(world.server, viewer.key, world.host.id, c.id)).closed).code, 4003);
+  assert.equal((await (await Shell.open(world.server, null, world.host.id, c.id)).closed).code, 1008);
+  assert.equal((await (await open('no-such-container')).closed).code, 1008);
+  const nowhere = await Shell.open(world.server, world.client.key, '11111111-2222-4333-8444-555555555555', c.id);
+  assert.equal((await nowhere.closed).code, 1008);
+  const own = await listed('own', { args: ['--label', 'app=dockmon'] });
+  const end = await (await open(own)).closed;
+  assert.equal(end.code, 1008);
+  assert.match(end.reason, /DockMon's own/);
+});
+
+test('the process ends when the client closes or vanishes, also what it started', async () => {
+  const c = await listed('end');
+
+  for (const leave of [(s) => s.ws.close(), (s) => s.ws.terminate()]) {
+    const shell = await open(c);
+    shell.write('sleep 1111 & sleep 2222\n');
+    await eventually(async () => (await processes(c)).filter((p) => /sleep (1111|2222)/.test(p)).length === 2);
+    leave(shell);
+    await eventually(async () => (await processes(c)).length === 1, { what: 'only the main process is left' });
+  }
+});
+
+test('a process that ignores the hangup is killed', async () => {
+  const c = await listed('stubborn');
+  const shell = await open(c, { start: { cmd: ['sh', '-c', 'trap "" HUP TERM; echo up; while true; do sleep 1; done'], tty: true } });
+
+  await shell.until(/up/);
+  shell.ws.close();
+  await eventually(async () => !(await processes(c)).some((p) => p.includes('trap')), { what: 'it is gone' });
+});
+
+test('100 MB of output arrive whole', async () => {
+  const c = await listed('bulk');
+  const shell = await open(c, { start: { cmd: ['sh', '-c', 'yes 0123456789abcdef | head -c 104857600'], tty: false }, keep: false });
+
+  assert.equal((await shell.closed).code, 1000);
+  assert.equal(shell.n, 104857600);
+  assert.deepEqual(shell.messages.at(-1), { type: 'exit', code: 0 });
+});
+
+test('a client that does not read makes nobody grow, and delays no other', async () => {
+  const c = await listed('slow');
+  const shell = await open(c, { start: { cmd: ['yes', 'abcdefghijklmnopqrstuvwxyz'], tty: false }, keep: false });
+
+  await eventually(async () => shell.n > 1000000);
+  shell.ws._socket.pause();
+  await sleep(1000);
+  const before = [await rssKb(world.server.process), await rssKb(world.agent.process)];
+  await sleep(4000);
+  const after = [await rssKb(world.server.process), await rssKb(world.agent.process)];
+  for (const i of [0, 1]) assert.ok(after[i] - before[i] < 16 * 1024, `${before} -> ${after} KiB`);
+  const other = await open(c);
+  other.write('echo other$((1 + 1))\n');
+  await other.until(/other2/);
+  other.ws.close();
+  const n = shell.n;
+  shell.ws._socket.resume();
+  await eventually(async () => shell.n > n + 4000000, { what: 'it goes on after the pause' });
+  shell.ws.terminate();
+  await eventually(async () => (await processes(c)).length === 1);
+});
+
+test('input that the process does not read makes nobody grow, and arrives whole later', async () => {
+  const c = await listed('deaf');
+  const shell = await open(c, { start: { cmd: ['sh', '-c', 'sleep 3; busybox wc -c'], tty: false } });
+  const piece = Buffer.alloc(32768, 'x');
+  const before = await rssKb(world.agent.process);
+
+  for (let i = 0; i < 640; i++) shell.write(piece);
+  shell.send({ type: 'eof' });
+  await sleep(1500);
+  assert.ok((await rssKb(world.agent.process)) - before < 16 * 1024);
+  assert.equal((await shell.closed).code, 1000);
+  assert.equal(shell.stdout.trim(), String(640 * 32768));
+});
+
+test('16 shells at once, each with its own answers; the 17th is refused', async () => {
+  const c = await listed('many');
+  const shells = await Promise.all(Array.from({ length: 16 }, () => open(c)));
+
+  await Promise.all(shells.map(async (s, i) => {
+    s.write(`echo mine$((${i} * 3))mine\n`);
+    await s.until(new RegExp(`mine${i * 3}mine`));
+  }));
+  const refused = await (await open(c)).closed;
+  assert.equal(refused.code, 1011);
+  assert.match(refused.reason, /too many/);
+  for (const s of shells) s.write('exit\n');
+  for (const s of shells) assert.equal((await s.closed).code, 1000);
+});
+
+test('start and end are audited, and events', async () => {
+  const c = await listed('audit');
+  const shell = await open(c);
+  const admin = await world.server.client('admin');
+
+  shell.write('exit 5\n');
+  await shell.closed;
+  const rows = await eventually(async () => {
+    const all = (await admin.get('/api/audit')).entries ?? (await admin.get('/api/audit')).audit;
+    const mine = all.filter((r) => r.target?.endsWith(`/${c.name}`));
+    return mine.length === 2 && mine;
+  });
+  assert.deepEqual(rows.map((r) => r.action).sort(), ['shell_end', 'shell_start']);
+  assert.equal(rows.find((r) => r.action === 'shell_end').result, 'exit code 5');
+  assert.ok(rows[0].who.startsWith('test-operator'));
+  const events = (await admin.get(`/api/events?container_id=${c.id.slice(0, 12)}`)).events;
+  assert.ok(events.some((e) => e.event_type === 'shell_end'));
+});
+
+test('when the agent is killed the client hears it, and the next run ends what was left', async () => {
+  const c = await listed('kill9');
+  const shell = await open(c);
+
+  shell.write('sleep 3333\n');
+  await eventually(async () => (await processes(c)).some((p) => p.includes('sleep 3333')));
+  await world.agent.process.stop('SIGKILL');
+  assert.equal((await shell.closed).code, 1001);
+  await world.agent.up();
+  await world.client.onlineHost();
+  await eventually(async () => (await processes(c)).length === 1, { what: 'only the main process is left' });
+});
+
+test('when agent or server stop, shells end', async () => {
+  const c = await listed('stop');
+  let shell = await open(c);
+
+  shell.write('sleep 4444\n');
+  await eventually(async () => (await processes(c)).some((p) => p.includes('sleep 4444')));
+  await world.agent.down();
+  assert.ok([1000, 1001].includes((await shell.closed).code));
+  assert.equal((await processes(c)).length, 1, 'nothing is left when the agent has stopped');
+  await world.agent.up();
+  await world.client.onlineHost();
+
+  shell = await open(c);
+  shell.write('sleep 5555\n');
+  await eventually(async () => (await processes(c)).some((p) => p.includes('sleep 5555')));
+  await world.server.process.stop('SIGKILL');
+  await eventually(async () => (await processes(c)).length === 1, { what: 'the agent ends it without the server' });
+  await world.server.up();
+});
