@@ -88,6 +88,7 @@ static int read_tags(const json_t *tags, struct error *err)
 static int read_put(const json_t *body, struct api_job *job, struct error *err)
 {
     const json_t *tags = json_object_get(body, "tags");
+    const json_t *description = json_object_get(body, "description");
     const char *text;
     int r = 0;
 
@@ -98,7 +99,7 @@ static int read_put(const json_t *body, struct api_job *job, struct error *err)
         if (r == 0)
             job->args[1] = xstrdup(text);
     }
-    if (r == 0 && json_is_string(json_object_get(body, "description"))) {
+    if (r == 0 && description && !json_is_null(description)) {
         r = api_body_string(body, "description", MAX_DESCRIPTION, &text, err);
         if (r == 0)
             job->args[2] = xstrdup(text);
@@ -175,6 +176,11 @@ void hosts_tags_patch(struct api_call *call)
             (void)json_array_append(next, json_array_get(add, i));
     }
     json_decref(now);
+    if (read_tags(next, &err) < 0) { /* there would be too many */
+        json_decref(next);
+        api_fail(call, err.code, "%s", err.msg);
+        return;
+    }
     job = api_job_new(call, update_work, update_done);
     job->args[0] = xstrdup(h->row.id);
     job->args[3] = json_dumps(next, JSON_COMPACT);

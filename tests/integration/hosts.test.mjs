@@ -1,0 +1,273 @@
+// Hosts through REST: names and tags, what is told about an agent, migration of hosts that were reached over
+// mTLS, tokens that expire, when an agent was last seen, and the limits of one agent.
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { HandAgent, containerElement } from './lib/hand-agent.mjs';
+import { Server } from './lib/dockmon.mjs';
+import { run } from './lib/process.mjs';
+import { eventually, sleep } from './lib/wait.mjs';
+
+const UNKNOWN = '00000000-0000-4000-8000-000000000000';
+let server, client;
+const agents = [];
+
+before(async () => {
+  server = await Server.start({ args: ['--poll-interval', '500ms'] });
+  client = await server.client('admin');
+});
+
+after(async () => {
+  for (const a of agents) a.ws?.terminate();
+  await server?.remove();
+});
+
+async function joined(options) {
+  const a = new HandAgent(server, options);
+  agents.push(a);
+  const reply = await a.connect(await server.token());
+  assert.equal(reply.type, 'auth_success', JSON.stringify(reply));
+  return a;
+}
+
+const hostOf = async (id) => (await client.get('/api/hosts')).find((h) => h.id === id);
+const put = (id, body, status = 200) => client.call('PUT', `/api/hosts/${id}`, { body, status });
+const patch = (id, body, status = 200) => client.call('PATCH', `/api/hosts/${id}/tags`, { body, status });
+
+// What no API makes any more, such as hosts of the time before agents, is written into the database.
+async function sql(text) {
+  const r = await run('sqlite3', ['-cmd', '.timeout 5000', '-cmd', 'PRAGMA foreign_keys=ON', join(server.dir, 'dockmon.db'), text]);
+  assert.equal(r.code, 0, r.stderr);
+  return r.stdout.trim();
+}
+
+const quoted = (v) => (v === null ? 'NULL' : typeof v === 'number' ? String(v) : `'${v.replaceAll("'", "''")}'`);
+
+function insert(table, row) {
+  return sql(`INSERT INTO ${table} (${Object.keys(row).join(', ')}) VALUES (${Object.values(row).map(quoted).join(', ')})`);
+}
+
+const oldHost = (id, name, engineId, more = {}) =>
+  insert('hosts', {
+    id, name, url: 'tcp://192.0.2.9:2376', connection: 'remote', is_active: 1, engine_id: engineId, total_memory: 1, num_cpus: 1,
+    is_podman: 0, created_at_ms: 1762300000000, updated_at_ms: 1762300000000, ...more,
+  });
+
+test('name, description and tags are changed, kept over a restart, and survive the agent', async () => {
+  const a = await joined();
+  const changed = await put(a.hostId, { name: 'renamed', description: 'in the cellar', tags: ['prod', 'db'] });
+  assert.equal(changed.name, 'renamed');
+  assert.equal(changed.description, 'in the cellar');
+  assert.deepEqual(changed.tags, ['prod', 'db']);
+  assert.deepEqual(await patch(a.hostId, { tags_to_add: ['eu', 'db'], tags_to_remove: ['prod'] }), { tags: ['db', 'eu'] });
+  assert.deepEqual(await patch(a.hostId, {}), { tags: ['db', 'eu'] });
+  await put(a.hostId, { description: null });
+
+  await server.down();
+  await server.up();
+  const host = await hostOf(a.hostId);
+  assert.equal(host.name, 'renamed');
+  assert.equal(host.description, 'in the cellar', 'null leaves what is there');
+  assert.deepEqual(host.tags, ['db', 'eu']);
+});
+
+test('a change that cannot be is refused by name and changes nothing', async () => {
+  const a = await joined({ hostname: 'first-of-two' });
+  const b = await joined({ hostname: 'second-of-two' });
+  assert.match((await put(b.hostId, { name: 'first-of-two' }, 409)).detail, /first-of-two/);
+  for (const [body, word] of [
+    [{ name: '' }, 'name'],
+    [{ name: 7 }, 'name'],
+    [{ name: 'x'.repeat(256) }, 'name'],
+    [{ description: 7 }, 'description'],
+    [{ description: 'x'.repeat(1001) }, 'description'],
+    [{ tags: 'x' }, 'tags'],
+    [{ tags: [''] }, 'tag'],
+    [{ tags: [7] }, 'tag'],
+    [{ tags: Array.from({ length: 51 }, (_, i) => `t${i}`) }, 'tags'],
+  ])
+    assert.match((await put(b.hostId, body, 422)).detail, new RegExp(word), JSON.stringify(body).slice(0, 60));
+  for (const body of [{ tags_to_add: 'x' }, { tags_to_add: ['x'.repeat(65)] }, { tags_to_remove: [null] }]) await patch(b.hostId, body, 422);
+  await put(b.hostId, 'no json', 400);
+  await put(UNKNOWN, { name: 'x' }, 404);
+  await patch(UNKNOWN, {}, 404);
+  const host = await hostOf(b.hostId);
+  assert.equal(host.name, 'second-of-two');
+  assert.deepEqual(host.tags, []);
+  assert.equal((await hostOf(a.hostId)).name, 'first-of-two');
+});
+
+test('tags cannot be added without end', async () => {
+  const a = await joined();
+  const some = (from) => Array.from({ length: 30 }, (_, i) => `t${from + i}`);
+  await patch(a.hostId, { tags_to_add: some(0) });
+  assert.match((await patch(a.hostId, { tags_to_add: some(30) }, 422)).detail, /50/);
+  assert.equal((await hostOf(a.hostId)).tags.length, 30);
+});
+
+test('what is told about an agent', async () => {
+  const a = await joined();
+  const { agents: list, total, connected_count: connected } = await client.get('/api/agent/list');
+  assert.equal(total, list.length);
+  assert.equal(connected, list.filter((x) => x.connected).length);
+  const listed = list.find((x) => x.agent_id === a.agentId);
+  assert.deepEqual(Object.keys(listed).sort(), [
+    'agent_id', 'capabilities', 'connected', 'engine_id', 'host_id', 'host_name', 'last_seen_at', 'proto_version', 'registered_at', 'status', 'version',
+  ]);
+  assert.deepEqual(await client.get(`/api/agent/${a.agentId}/status`), { success: true, agent: listed });
+  await client.get(`/api/agent/${UNKNOWN}/status`, { status: 404 });
+
+  const byHost = await client.get(`/api/hosts/${a.hostId}/agent`);
+  assert.equal(byHost.id, a.agentId);
+  assert.equal(byHost.arch, 'arm64');
+  assert.equal(byHost.os, 'linux');
+  assert.equal(byHost.status, 'online');
+  assert.equal(byHost.version, '1.1.2');
+  assert.equal(byHost.capabilities.container_operations, true);
+  for (const key of ['update_available', 'latest_version', 'is_container_mode', 'last_seen_at']) assert.ok(key in byHost, key);
+  await client.get(`/api/hosts/${UNKNOWN}/agent`, { status: 404 });
+  assert.ok(!JSON.stringify([list, byHost, await client.get('/api/hosts')]).includes(a.permanentToken), 'the token is told to nobody');
+});
+
+test('last_seen_at follows heartbeats and pongs, not only connects', { timeout: 60000 }, async () => {
+  const a = await joined();
+  const seen = async () => Date.parse((await client.get(`/api/agent/${a.agentId}/status`)).agent.last_seen_at);
+  const first = await seen();
+  await sleep(20);
+  a.send({ type: 'heartbeat' });
+  const second = await eventually(async () => (await seen()) > first && seen(), { what: 'a heartbeat counts' });
+  assert.ok(Math.abs(Date.now() - second) < 10000);
+  a.ws.pong();
+  await eventually(async () => (await seen()) > second, { what: 'a pong counts', timeout: 40000 });
+});
+
+test('an expired registration token is refused', async () => {
+  const token = await server.token();
+  await sql(`UPDATE registration_tokens SET expires_at_ms = 1000 WHERE id = (SELECT max(id) FROM registration_tokens)`);
+  const reply = await new HandAgent(server).connect(token);
+  assert.equal(reply.type, 'auth_error');
+  assert.match(reply.error, /expired/);
+});
+
+test('a token lives for fifteen minutes', async () => {
+  const before = Date.now();
+  const { token, expires_at: at } = await client.post('/api/agent/generate-token', {});
+  assert.match(token, /^[0-9a-f-]{36}$/);
+  assert.ok(Math.abs(Date.parse(at) - before - 15 * 60 * 1000) < 2000, at);
+  assert.match(at, /Z$/);
+});
+
+test('tokens and keys are not in the database as they are', async () => {
+  const token = await server.token();
+  const a = await joined();
+  const dump = await sql('.dump');
+  for (const secret of [token, a.permanentToken, client.key, await server.adminPassword()]) assert.ok(!dump.includes(secret), secret);
+});
+
+test('one mTLS host with the same engine is migrated when its agent registers', async () => {
+  const engineId = 'MIGR:ATED:0001';
+  await oldHost('old-1', 'legacy', engineId, { tags: '["kept"]' });
+  await insert('container_desired_states', { host_id: 'old-1', container_id: 'abcdefabcdef', container_name: 'web', data: '{"x":1}', updated_at_ms: 1 });
+  await insert('tag_assignments', { host_id: 'old-1', container_id: 'abcdefabcdef', container_name: 'web', data: '[]', updated_at_ms: 1 });
+  const a = new HandAgent(server, { engineId, hostname: 'agents-own-name' });
+  agents.push(a);
+  const reply = await a.connect(await server.token());
+
+  assert.equal(reply.type, 'auth_success');
+  assert.notEqual(a.hostId, 'old-1');
+  assert.equal((await hostOf(a.hostId)).name, 'legacy', 'the name stays with the machine');
+  assert.equal(await sql(`SELECT is_active || ' ' || replaced_by || ' ' || name FROM hosts WHERE id = 'old-1'`), `0 ${a.hostId} legacy (migrated)`);
+  for (const table of ['container_desired_states', 'tag_assignments'])
+    assert.equal(await sql(`SELECT host_id || ' ' || container_id FROM ${table}`), `${a.hostId} abcdefabcdef`, table);
+});
+
+test('of several candidates the user chooses one', async () => {
+  const engineId = 'MIGR:ATED:0002';
+  await oldHost('old-2a', 'legacy-a', engineId);
+  await oldHost('old-2b', 'legacy-b', engineId);
+  await oldHost('old-other', 'legacy-other', 'ANOTHER:ENGINE');
+  await insert('auto_restart_configs', { host_id: 'old-2b', container_id: 'abcdefabcdef', container_name: 'web', data: '{}', updated_at_ms: 1 });
+  const a = await joined({ engineId });
+  const migrate = (from, status) => client.post(`/api/agent/${a.agentId}/migrate-from/${from}`, undefined, { status });
+
+  assert.match((await migrate('old-other', 400)).detail, /another Docker engine/);
+  assert.match((await migrate(a.hostId, 400)).detail, /mTLS/);
+  assert.ok([400, 404].includes((await client.fetch('POST', `/api/agent/${a.agentId}/migrate-from/${UNKNOWN}`)).status));
+  assert.ok([400, 404].includes((await client.fetch('POST', `/api/agent/${UNKNOWN}/migrate-from/old-2b`)).status));
+  const done = await migrate('old-2b', 200);
+  assert.deepEqual(done, {
+    success: true, agent_id: a.agentId, host_id: a.hostId, migrated_from: { host_id: 'old-2b', host_name: 'legacy-b' }, transferred_count: 1,
+  });
+  assert.equal(await sql(`SELECT host_id FROM auto_restart_configs`), a.hostId);
+  assert.equal(await sql(`SELECT is_active FROM hosts WHERE id = 'old-2a'`), '1', 'the other candidate is left alone');
+  assert.match((await migrate('old-2b', 400)).detail, /already/);
+});
+
+test('a local host with the same engine keeps agents out', async () => {
+  const engineId = 'LOCA:LHOS:T001';
+  await oldHost('local-1', 'local', engineId, { connection: 'local', url: 'unix:///var/run/docker.sock' });
+  const fields = { force_unique_registration: true, hostname_source: 'agent_name' };
+  for (const f of [{}, fields]) {
+    const reply = await new HandAgent(server, { engineId, fields: f }).connect(await server.token());
+    assert.equal(reply.type, 'auth_error');
+    assert.match(reply.error, /local/);
+    assert.match(reply.error, /not supported/);
+  }
+});
+
+test('an agent of a database from before has its id as token, once', async () => {
+  const id = '11111111-2222-4333-8444-555555555555';
+  await oldHost('legacy-host', 'legacy-agent', 'LEGA:CYAG:ENT1', { connection: 'agent', url: 'agent://' });
+  await insert('agents', {
+    id, host_id: 'legacy-host', engine_id: 'LEGA:CYAG:ENT1', version: '1.0', proto_version: '1.0', capabilities: '{}', force_unique: 0,
+    last_seen_at_ms: 1, registered_at_ms: 1,
+  });
+  await server.down();
+  await server.up();
+  const a = new HandAgent(server, { engineId: 'LEGA:CYAG:ENT1' });
+  agents.push(a);
+  const reply = await a.connect(id);
+  assert.equal(reply.type, 'auth_success', JSON.stringify(reply));
+  assert.equal(a.hostId, 'legacy-host');
+  assert.notEqual(a.permanentToken, id);
+  await a.close();
+  assert.equal((await a.connect(a.permanentToken)).type, 'auth_success', 'the new secret is good');
+  await a.close();
+  assert.equal((await a.connect(id)).type, 'auth_error', 'and the id is none any more');
+});
+
+test('64 commands may wait for one agent; the next is refused at once, other agents are not affected', async () => {
+  const [busy, free] = [await joined(), await joined()];
+  const element = containerElement({ name: 'busy' });
+  const other = containerElement({ name: 'free' });
+  busy.containers = [element];
+  free.containers = [other];
+  free.operations.start = () => ({ status: 'started' });
+  await client.container('busy');
+  await client.container('free');
+  busy.isSilent = true;
+  await eventually(() => busy.commands.length > 0);
+
+  const start = (a, c) => client.fetch('POST', `/api/hosts/${a.hostId}/containers/${c.Id}/start`);
+  const waiting = Array.from({ length: 64 }, () => start(busy, element));
+  await eventually(() => busy.commands.filter((c) => c.payload?.action === 'start').length >= 63, { what: 'the agent has them' });
+  const begin = Date.now();
+  const refused = await start(busy, element);
+  assert.ok([429, 503].includes(refused.status), `${refused.status}`);
+  assert.match((await refused.json()).detail, /pending|too many|busy/i);
+  assert.ok(Date.now() - begin < 5000);
+  assert.equal((await start(free, other)).status, 200);
+  busy.ws.terminate();
+  for (const answer of await Promise.all(waiting)) assert.ok([429, 503].includes(answer.status), `${answer.status}`);
+});
+
+test('a silent agent: 504 with a reason, and the session stays', { timeout: 60000 }, async () => {
+  const a = await joined();
+  const element = containerElement({ name: 'mute' });
+  a.containers = [element];
+  await client.container('mute');
+  a.isSilent = true;
+  const answer = await client.post(`/api/hosts/${a.hostId}/containers/${element.Id}/stop?timeout=0`, undefined, { status: 504 });
+  assert.match(answer.detail, /timed out|did not answer|within/i);
+  assert.equal((await hostOf(a.hostId)).status, 'online');
+});
