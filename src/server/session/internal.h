@@ -43,8 +43,9 @@ struct complaint {
 struct inventory {
     char *snapshot_id; /* NULL: none is on its way */
     int64_t next_part;
-    size_t size; /* bytes of the messages held */
-    json_t *containers;
+    size_t size;        /* bytes of the messages held */
+    json_t *containers; /* at most INVENTORY_MAX_CONTAINERS */
+    size_t n_left_out;  /* beyond that */
     json_t *deltas;
 };
 
@@ -119,6 +120,8 @@ void session_receive(struct session *se, const char *data, size_t size, bool is_
 void session_on_snapshot(struct session *se, const json_t *payload, size_t size);
 void session_on_delta(struct session *se, const json_t *payload, size_t size);
 void inventory_done(struct inventory *i);
+/* `n` containers of a list were left out of the model; 0: nothing to say. */
+void session_complain_skipped(struct session *se, const struct fleet_host *h, size_t n);
 
 /* poll.c */
 void session_poll_start(struct session *se);

@@ -19,19 +19,34 @@ void inventory_done(struct inventory *i)
     *i = (struct inventory){0};
 }
 
-static void apply_delta(struct fleet_host *h, const json_t *payload)
+void session_complain_skipped(struct session *se, const struct fleet_host *h, size_t n)
+{
+    if (n == 0)
+        return;
+    session_complain(
+        se,
+        h->containers.size >= FLEET_MAX_CONTAINERS
+            ? "the host has more containers than are kept of one host, the rest is left out"
+            : "some containers do not decode and are left out",
+        NULL);
+}
+
+static void apply_delta(struct session *se, struct fleet_host *h, const json_t *payload)
 {
     _cleanup_(msg_inventory_delta_done) struct msg_inventory_delta d = {0};
+    size_t n_skipped; /* they stay as they were */
 
-    if (msg_inventory_delta_decode(payload, &d, NULL) == 0) {
-        (void)fleet_apply_delta(h, d.containers, &d.removed,
-                                time_utc_ms()); /* skipped ones stay as they were */
-    }
+    if (msg_inventory_delta_decode(payload, &d, NULL) < 0)
+        return;
+    n_skipped = fleet_apply_delta(h, d.containers, &d.removed, time_utc_ms());
+    session_complain_skipped(se, h, n_skipped);
 }
 
 static int add_part(struct session *se, const struct msg_inventory_snapshot *p, size_t size)
 {
     struct inventory *i = &se->inventory;
+    json_t *container;
+    size_t n;
 
     if (p->part == 0) {
         inventory_done(i); /* one that was begun before is not finished any more */
@@ -45,13 +60,18 @@ static int add_part(struct session *se, const struct msg_inventory_snapshot *p, 
     }
     i->next_part++;
     i->size += size;
-    if (i->size > INVENTORY_MAX_BYTES ||
-        json_array_size(i->containers) + json_array_size(p->containers) >
-            INVENTORY_MAX_CONTAINERS) {
+    if (i->size > INVENTORY_MAX_BYTES) {
         session_complain(se, "a snapshot is too large", NULL);
         return -EMSGSIZE;
     }
-    json_array_extend(i->containers, p->containers);
+    json_array_foreach(p->containers, n, container)
+    {
+        if (json_array_size(i->containers) < INVENTORY_MAX_CONTAINERS) {
+            json_array_append(i->containers, container);
+        } else {
+            i->n_left_out++;
+        }
+    }
     return 0;
 }
 
@@ -59,15 +79,15 @@ static void finish_snapshot(struct session *se)
 {
     struct fleet_host *h = session_host(se);
     uint64_t version;
-    size_t i;
+    size_t i, n_skipped;
     const json_t *delta;
 
     if (h) {
         version = h->containers_version;
-        if (fleet_apply_snapshot(h, se->inventory.containers, time_utc_ms()) > 0)
-            session_complain(se, "some containers of a snapshot do not decode", NULL);
+        n_skipped = fleet_apply_snapshot(h, se->inventory.containers, time_utc_ms());
+        session_complain_skipped(se, h, n_skipped + se->inventory.n_left_out);
         /* They are younger than the snapshot, though they came before its end. */
-        json_array_foreach(se->inventory.deltas, i, delta) apply_delta(h, delta);
+        json_array_foreach(se->inventory.deltas, i, delta) apply_delta(se, h, delta);
         if (h->containers_version != version)
             sessions_notify_containers(se->owner, h);
     }
@@ -115,7 +135,7 @@ void session_on_delta(struct session *se, const json_t *payload, size_t size)
         return;
     }
     version = h->containers_version;
-    apply_delta(h, payload);
+    apply_delta(se, h, payload);
     if (h->containers_version != version)
         sessions_notify_containers(se->owner, h);
 }

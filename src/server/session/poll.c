@@ -63,8 +63,7 @@ static int take_list(struct session *se, const struct command_result *r)
 
     version = h->containers_version;
     n_skipped = fleet_apply_snapshot(h, r->result, time_utc_ms());
-    if (n_skipped > 0)
-        log_debug(LOG_FIELDS("host", se->host_id), "%zu containers were skipped", n_skipped);
+    session_complain_skipped(se, h, n_skipped);
     if (h->containers_version != version)
         sessions_notify_containers(se->owner, h);
     return 0;
