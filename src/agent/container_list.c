@@ -23,8 +23,7 @@ enum list_state {
 struct element {
     struct container_element head;
     struct json_span text;
-    char *env, *started_at; /* what was read but may not be cached */
-    char *digests;
+    struct facts_container own; /* what was read but may not be cached */
     bool is_inspected;
 };
 
@@ -75,8 +74,9 @@ static void list_free(struct container_list *list)
     cancel_lookups(list);
     loop_timer_stop(&list->deadline);
     for (size_t i = 0; i < list->n; i++) {
-        free(list->elements[i].env);
-        free(list->elements[i].started_at);
+        free(list->elements[i].own.env);
+        free(list->elements[i].own.started_at);
+        free(list->elements[i].own.restart_policy);
     }
     map_foreach(&list->images, e) {
         if (e->value != pending)
@@ -124,22 +124,37 @@ static void append_member(struct buf *b, const char *key, const char *value)
     assert(r == 0);
 }
 
+/* The element without its last brace, the restart policy put into its HostConfig. */
+static void append_body(const struct element *e, const char *restart_policy, struct buf *b)
+{
+    struct json_span text = {e->text.p, e->text.n - 1}, config = e->head.host_config;
+    size_t before;
+
+    if (restart_policy && config.n > 0) {
+        before = (size_t)(config.p - text.p) + config.n - 1;
+        append(b, text.p, before);
+        append_member(b, "RestartPolicy", restart_policy);
+        text = (struct json_span){text.p + before, text.n - before};
+    }
+    append(b, text.p, text.n);
+}
+
 static void append_element(const struct container_list *list,
                            const struct element *e,
                            struct buf *b)
 {
+    static const struct facts_container none = {0};
     const struct facts_container *cached = facts_find_container(list->facts, e->head.id);
-    const char *env = e->is_inspected ? e->env : cached ? cached->env : NULL;
-    const char *started_at = e->is_inspected ? e->started_at : cached ? cached->started_at : NULL;
+    const struct facts_container *facts = e->is_inspected ? &e->own : cached ? cached : &none;
     const char *digests = find_digests(list, e->head.image_id);
 
-    append(b, e->text.p, e->text.n - 1);
+    append_body(e, facts->restart_policy, b);
     if (!e->head.has_digests)
         append_member(b, "RepoDigests", digests ? digests : "[]");
-    if (started_at && !e->head.has_started_at)
-        append_member(b, "StartedAt", started_at);
-    if (env && !e->head.has_env)
-        append_member(b, "Env", env);
+    if (facts->started_at && !e->head.has_started_at)
+        append_member(b, "StartedAt", facts->started_at);
+    if (facts->env && !e->head.has_env)
+        append_member(b, "Env", facts->env);
     append(b, "}", 1);
 }
 
@@ -170,16 +185,18 @@ static void store_container(struct lookup *l, struct json_span inspect)
 {
     struct container_list *list = l->list;
     struct element *e = &list->elements[l->element];
-    char *env = container_inspect_env(inspect);
-    char *started_at = container_inspect_started_at(inspect);
+    struct facts_container own = {
+        .env = container_inspect_env(inspect),
+        .started_at = container_inspect_started_at(inspect),
+        .restart_policy = container_inspect_restart_policy(inspect),
+    };
 
     if (l->generation == facts_generation(list->facts)) {
-        facts_put_container(list->facts, e->head.id, env, started_at);
+        facts_put_container(list->facts, e->head.id, &own);
         return;
     }
     e->is_inspected = true;
-    e->env = env;
-    e->started_at = started_at;
+    e->own = own;
 }
 
 static void store_image(struct lookup *l, char *digests)

@@ -19,6 +19,7 @@ static void container_free(struct facts_container *c)
         return;
     free(c->env);
     free(c->started_at);
+    free(c->restart_policy);
     free(c);
 }
 
@@ -75,12 +76,11 @@ const char *facts_find_image(const struct facts *facts, const char *image_id)
     return map_find(&facts->images, image_id);
 }
 
-void facts_put_container(struct facts *facts, const char *id, char *env, char *started_at)
+void facts_put_container(struct facts *facts, const char *id, const struct facts_container *texts)
 {
     struct facts_container *c = xcalloc(1, sizeof(*c));
 
-    c->env = env;
-    c->started_at = started_at;
+    *c = *texts;
     if (facts->containers.size >= MAX_ENTRIES && !map_find(&facts->containers, id))
         clear_containers(facts);
     container_free(map_put(&facts->containers, id, c));
@@ -107,7 +107,7 @@ void facts_on_event(struct facts *facts, const char *type, const char *action, c
         return;
     if (str_eq(action, "destroy")) {
         container_free(map_remove(&facts->containers, id));
-    } else if (str_eq(action, "start") || str_eq(action, "restart")) {
+    } else if (str_eq(action, "start") || str_eq(action, "restart") || str_eq(action, "update")) {
         c = map_find(&facts->containers, id);
         if (!c || c->is_stale) {
             facts->generation++; /* it may be being inspected right now */

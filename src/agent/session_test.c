@@ -364,12 +364,13 @@ static void test_reply_limits(void **state)
 
 #define STREAM \
     STREAM_HEAD EVENT("exec_start: x", A, "100") EVENT("die", B, "200") EVENT("die", B, "200")
-#define BOTH                                                                  \
-    "[{\"Id\":\"" A "\",\"ImageID\":\"sha256:" B "\",\"State\":\"running\"}," \
+#define BOTH                                                        \
+    "[{\"Id\":\"" A "\",\"HostConfig\":{\"NetworkMode\":\"none\"}," \
+    "\"ImageID\":\"sha256:" B "\",\"State\":\"running\"},"          \
     "{\"Id\":\"" B "\",\"ImageID\":\"sha256:" B "\"}]"
 #define INSPECT_A                                          \
     "{\"State\":{\"StartedAt\":\"2026-01-01T00:00:00Z\"}," \
-    "\"Config\":{\"Env\":[\"K=v\"]}}"
+    "\"Config\":{\"Env\":[\"K=v\"]},\"HostConfig\":{\"RestartPolicy\":{\"Name\":\"always\"}}}"
 #define IMAGE_B "{\"RepoDigests\":[\"r@sha256:1\"]}"
 
 static const struct fake_line listing[] = {
@@ -386,8 +387,11 @@ static const struct fake_line listing[] = {
 static void check_list(const json_t *payload)
 {
     const json_t *a = json_array_get(payload, 0), *b = json_array_get(payload, 1);
+    const json_t *config = json_object_get(a, "HostConfig");
 
     assert_int_equal(json_array_size(payload), 2);
+    assert_string_equal(text_of(config, "NetworkMode"), "none");
+    assert_string_equal(text_of(json_object_get(config, "RestartPolicy"), "Name"), "always");
     assert_string_equal(text_of(a, "State"), "running");
     assert_string_equal(text_of(a, "StartedAt"), "2026-01-01T00:00:00Z");
     assert_string_equal(text_of(json_object_get(a, "Env"), "K"), "v");
@@ -415,9 +419,13 @@ static void test_list_is_cached(void **state)
     say(&f, LIST);
     wait_sent(&f, 3);
     assert_int_equal(fake_engine_count(f.fake, "GET /containers/" A "/json"), 2);
-    facts_on_event(f.facts, "image", "pull", "x");
+    facts_on_event(f.facts, "container", "update", A); /* docker update --restart */
     say(&f, LIST);
     wait_sent(&f, 4);
+    assert_int_equal(fake_engine_count(f.fake, "GET /containers/" A "/json"), 3);
+    facts_on_event(f.facts, "image", "pull", "x");
+    say(&f, LIST);
+    wait_sent(&f, 5);
     assert_int_equal(fake_engine_count(f.fake, "GET /images/"), 2);
     tear_down(&f);
 }

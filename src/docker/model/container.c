@@ -9,7 +9,22 @@
 #define MAX_ENV          5000
 #define NEVER_STARTED    "\"0001-01-01T00:00:00Z\""
 #define MAX_STARTED_AT   64
+#define MAX_POLICY_TEXT  256
 #define MAX_DIGESTS_TEXT ((size_t)64 << 10)
+
+static bool is_object(struct json_span v)
+{
+    return v.n >= 2 && v.p[0] == '{';
+}
+
+static bool has_members(struct json_span object)
+{
+    struct json_iter it;
+    struct json_span key, value;
+
+    json_iter_init(&it, object);
+    return json_iter_next(&it, &key, &value);
+}
 
 int container_element_read(struct json_span element, struct container_element *ret)
 {
@@ -29,6 +44,9 @@ int container_element_read(struct json_span element, struct container_element *r
             e.has_env = true;
         } else if (json_span_is(key, "RepoDigests")) {
             e.has_digests = true;
+        } else if (json_span_is(key, "HostConfig") && is_object(value) && has_members(value) &&
+                   json_span_find(value, "RestartPolicy").n == 0) {
+            e.host_config = value;
         }
     }
     if (!it.is_object || !str_is_hex(e.id, 64))
@@ -123,6 +141,14 @@ char *container_inspect_started_at(struct json_span inspect)
     if (at.n <= 2 || at.n > MAX_STARTED_AT || at.p[0] != '"' || json_span_is(at, NEVER_STARTED))
         return NULL;
     return xstrndup(at.p, at.n);
+}
+
+char *container_inspect_restart_policy(struct json_span inspect)
+{
+    struct json_span policy = json_span_find(json_span_find(inspect, "HostConfig"),
+                                             "RestartPolicy");
+
+    return is_object(policy) && policy.n <= MAX_POLICY_TEXT ? xstrndup(policy.p, policy.n) : NULL;
 }
 
 bool container_inspect_has_tty(struct json_span inspect)

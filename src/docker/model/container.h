@@ -14,7 +14,8 @@
 /* An element of /containers/json, as far as we look into it. */
 struct container_element {
     char id[CONTAINER_ID_SIZE];
-    char image_id[IMAGE_ID_SIZE];              /* "" when the engine gives none */
+    char image_id[IMAGE_ID_SIZE]; /* "" when the engine gives none */
+    struct json_span host_config; /* an object with members but no RestartPolicy, else empty */
     bool has_started_at, has_env, has_digests; /* the engine itself says so */
 };
 
@@ -25,6 +26,8 @@ int container_element_read(struct json_span element, struct container_element *r
 char *container_inspect_env(struct json_span inspect);
 /* State.StartedAt as JSON string text; NULL when it was never started. */
 char *container_inspect_started_at(struct json_span inspect);
+/* HostConfig.RestartPolicy as JSON object text, NULL when there is none. */
+char *container_inspect_restart_policy(struct json_span inspect);
 bool container_inspect_has_tty(struct json_span inspect);
 
 /* RepoDigests of an image inspect object, "[]" when there are none. */

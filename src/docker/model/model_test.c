@@ -19,6 +19,20 @@ static struct json_span span(const char *s)
     return (struct json_span){s, strlen(s)};
 }
 
+/* Where a restart policy may be put in, and how long the text is that is there. */
+static const struct {
+    const char *text;
+    size_t n;
+} host_configs[] = {
+    {"{\"NetworkMode\":\"host\"}", 22},
+    {"{ }",                        0 },
+    {"{\"RestartPolicy\":{}}",     0 },
+    {"{\"RestartPolicy\":null}",   0 },
+    {"null",                       0 },
+    {"[]",                         0 },
+    {"\"{}\"",                     0 },
+};
+
 static void test_element(void **state)
 {
     struct container_element e;
@@ -31,6 +45,7 @@ static void test_element(void **state)
     assert_string_equal(e.id, ID);
     assert_string_equal(e.image_id, IMG);
     assert_false(e.has_env || e.has_started_at || e.has_digests);
+    assert_int_equal(e.host_config.n, 0);
 
     assert_int_equal(
         container_element_read(
@@ -38,6 +53,15 @@ static void test_element(void **state)
         0);
     assert_string_equal(e.image_id, "");
     assert_true(e.has_env && e.has_started_at && e.has_digests);
+
+    for (size_t i = 0; i < sizeof(host_configs) / sizeof(host_configs[0]); i++) {
+        char text[256];
+
+        (void)snprintf(text, sizeof(text), "{\"HostConfig\":%s,\"Id\":\"" ID "\"}",
+                       host_configs[i].text);
+        assert_int_equal(container_element_read(span(text), &e), 0);
+        assert_int_equal(e.host_config.n, host_configs[i].n);
+    }
 
     assert_int_equal(container_element_read(span("{\"Id\":\"0123\"}"), &e), -EBADMSG);
     assert_int_equal(container_element_read(span("{\"id\":\"" ID "\"}"), &e), -EBADMSG);
@@ -85,6 +109,15 @@ static void test_inspect(void **state)
     assert_null(container_inspect_started_at(span("{\"State\":{\"StartedAt\":\"\"}}")));
     assert_null(container_inspect_started_at(span("{\"State\":{\"StartedAt\":5}}")));
     assert_null(container_inspect_started_at(span("{}")));
+
+    s = container_inspect_restart_policy(
+        span("{\"HostConfig\":{\"RestartPolicy\":{\"Name\":\"always\"}}}"));
+    assert_string_equal(s, "{\"Name\":\"always\"}");
+    free(s);
+    assert_null(
+        container_inspect_restart_policy(span("{\"HostConfig\":{\"RestartPolicy\":null}}")));
+    assert_null(container_inspect_restart_policy(span("{\"HostConfig\":null}")));
+    assert_null(container_inspect_restart_policy(span("{}")));
 
     assert_true(container_inspect_has_tty(span("{\"Config\":{\"Tty\":true}}")));
     assert_false(container_inspect_has_tty(span("{\"Config\":{\"Tty\":false}}")));
