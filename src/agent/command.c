@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "base/time.h"
 #include "docker/checked_text.h"
 #include "proto/json_text.h"
 
@@ -382,16 +383,26 @@ uint64_t command_deadline_ms(const struct command *c)
 static void on_deadline(struct loop_timer *t)
 {
     struct command *c = CONTAINER_OF(t, struct command, deadline);
-    _cleanup_free_ char *text = xasprintf("%s did not finish within %llu s", c->action->name,
-                                          (unsigned long long)command_deadline_ms(c) / 1000);
+    unsigned long long s = command_deadline_ms(c) / 1000;
+    _cleanup_free_ char *text = NULL;
 
+    text = c->is_running
+               ? xasprintf("%s did not finish within %llu s", c->action->name, s)
+               : xasprintf("%s did not start within %llu s: another command still runs there",
+                           c->action->name, s);
     log_warn(LOG_FIELDS("container", c->msg.args.container_id), "%s", text);
     fail_engine(c, 0, text);
 }
 
+void command_arm(struct command *c)
+{
+    c->due_ms = time_monotonic_ms() + command_deadline_ms(c);
+    loop_timer_start(engine_loop(c->engine), &c->deadline, command_deadline_ms(c), on_deadline);
+}
+
 void command_run(struct command *c)
 {
-    loop_timer_start(engine_loop(c->engine), &c->deadline, command_deadline_ms(c), on_deadline);
+    c->is_running = true;
     c->action->run(c); /* c may be gone now */
 }
 

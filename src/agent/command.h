@@ -20,6 +20,8 @@ struct command {
     struct msg_command msg;
     const struct action *action;
     char *key; /* commands of one key run in order; NULL: any time */
+    bool is_running;
+    uint64_t due_ms; /* when the deadline passes */
     struct loop_timer deadline;
     struct engine *engine;
     struct facts *facts;
@@ -38,6 +40,11 @@ bool action_needs_container(const struct action *action);
 
 uint64_t command_deadline_ms(const struct command *c);
 
+/*
+ * Its deadline begins when it arrives: the server, which does not know of the queue, waits from there on, and
+ * what it has given up must not happen later.
+ */
+void command_arm(struct command *c);
 /* Starts it. It ends with one reply and one call of command_finished(), perhaps before this returns. */
 void command_run(struct command *c);
 /* Stops what it waits for and answers with an error; then command_finished(). */

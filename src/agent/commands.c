@@ -2,11 +2,13 @@
 #include "agent/command.h"
 #include "base/alloc.h"
 #include "base/str.h"
+#include "base/time.h"
 
 #include <assert.h>
 #include <string.h>
 
-#define SHORT_ID 12
+#define SHORT_ID    12
+#define MIN_LEFT_MS 1000 /* what has waited longer than that is left to its deadline */
 
 struct commands {
     struct commands_options options;
@@ -81,9 +83,13 @@ static bool is_key_running(const struct commands *cs, const char *key)
  */
 static struct command *find_startable(const struct commands *cs)
 {
+    uint64_t now_ms = time_monotonic_ms();
+
     for (struct list *l = cs->waiting.next; l != &cs->waiting; l = l->next) {
         struct command *c = CONTAINER_OF(l, struct command, link);
 
+        if (c->due_ms < now_ms + MIN_LEFT_MS)
+            continue;
         if (!c->key || (cs->n_running < COMMANDS_MAX_RUNNING && !is_key_running(cs, c->key)))
             return c;
     }
@@ -124,7 +130,11 @@ void command_finished(struct command *c)
 {
     struct commands *cs = c->owner;
 
-    cs->n_running -= c->key ? 1 : 0;
+    if (c->is_running) {
+        cs->n_running -= c->key ? 1 : 0;
+    } else {
+        cs->n_waiting--;
+    }
     command_free(c);
     dispatch(cs);
     check_drained(cs);
@@ -192,6 +202,7 @@ void commands_submit(struct commands *cs, struct msg_command *m)
     list_init(&c->link);
     list_append(&cs->waiting, &c->link);
     cs->n_waiting++;
+    command_arm(c);
     dispatch(cs);
 }
 

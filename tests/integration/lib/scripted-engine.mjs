@@ -19,7 +19,7 @@ const INFO = {
 };
 const VERSION = { Version: '24.0.7', ApiVersion: '1.43', MinAPIVersion: '1.24', Os: 'linux', Arch: 'amd64' };
 
-export const scriptedId = (n) => n.toString(16).padStart(64, '0');
+export const scriptedId = (n) => n.toString(16).padStart(8, '0') + '0'.repeat(56);
 
 // What the engine's list says of a container, and what inspect does.
 export function scriptedContainer(n, { name = `c-${n}`, ...more } = {}) {
