@@ -1,8 +1,11 @@
 #include "server/config.h"
+#include "base/alloc.h"
 #include "base/options.h"
 #include "base/str.h"
+#include "net/certificate.h"
 
 #include <errno.h>
+#include <string.h>
 
 #define OPT(member) offsetof(struct config, member)
 #define MIB         (UINT64_C(1) << 20)
@@ -16,6 +19,14 @@ static const struct option_spec specs[] = {
      "/var/lib/dockmon",                                                                                                              0,     3000,        "DIR for the database; made when missing"                         },
     {"insecure-http",     "DOCKMOND_INSECURE_HTTP",     OPTION_BOOL,     OPT(is_http_allowed),     0,               "false",          0,     0,
      "allow plain HTTP on addresses other than loopback"                                                                                                                                                                    },
+    {"tls",               "DOCKMOND_TLS",               OPTION_BOOL,     OPT(wants_tls),           0,               "false",          0,     0,
+     "speak HTTPS on loopback, too; on other addresses it is the default"                                                                                                                                                   },
+    {"tls-cert",          "DOCKMOND_TLS_CERT",          OPTION_STRING,   OPT(tls_cert),            0,               NULL,             0,     4096,
+     "FILE with the server's certificate chain (PEM); self-signed in DATA-DIR/tls/ when not given"                                                                                                                          },
+    {"tls-key",           "DOCKMOND_TLS_KEY",           OPTION_STRING,   OPT(tls_key),             0,               NULL,             0,     4096,
+     "FILE with the key of --tls-cert (PEM)"                                                                                                                                                                                },
+    {"tls-san",           "DOCKMOND_TLS_SAN",           OPTION_STRING,   OPT(tls_san),             0,               NULL,             0,     4096,
+     "NAME,NAME... further host names and IPs for the self-signed certificate"                                                                                                                                              },
     {"log-level",         "DOCKMOND_LOG_LEVEL",         OPTION_STRING,   OPT(log_level_text),      OPTION_REQUIRED, "info",
      0,                                                                                                                                      16,          "debug, info, warning or error"                                   },
     {"log-format",        "DOCKMOND_LOG_FORMAT",        OPTION_STRING,   OPT(log_format),          OPTION_REQUIRED, "text",
@@ -41,6 +52,37 @@ static bool is_loopback(const char *host)
     return str_starts_with(host, "127.") || str_eq(host, "::1") || str_eq(host, "localhost");
 }
 
+static void check_names(const char *text, struct buf *errors)
+{
+    _cleanup_free_ char *copy = xstrdup(text);
+    char *rest = copy;
+
+    while (rest) {
+        const char *name = str_trim(strsep(&rest, ","));
+
+        if (!certificate_name_is_valid(name)) {
+            (void)buf_printf(
+                errors, "--tls-san (DOCKMOND_TLS_SAN): `%s` is neither host name nor IP\n", name);
+        }
+    }
+}
+
+/* On addresses that others reach, passwords and tokens do not travel unencrypted unless somebody says so. */
+static void derive_tls(struct config *c, struct buf *errors)
+{
+    if (!c->tls_cert != !c->tls_key) {
+        (void)buf_printf(errors, "--tls-cert and --tls-key (DOCKMOND_TLS_CERT, DOCKMOND_TLS_KEY): "
+                                 "one is given without the other\n");
+    }
+    check_names(c->tls_san, errors);
+    if (c->is_http_allowed && (c->wants_tls || c->tls_cert)) {
+        (void)buf_printf(errors, "--insecure-http (DOCKMOND_INSECURE_HTTP): plain HTTP and TLS "
+                                 "are both asked for\n");
+    }
+    c->is_tls = c->wants_tls || c->tls_cert ||
+                (c->host && !is_loopback(c->host) && !c->is_http_allowed);
+}
+
 /* What the table cannot say: texts with a grammar of their own, and rules between options. */
 static int derive(struct config *c, struct buf *errors)
 {
@@ -64,13 +106,7 @@ static int derive(struct config *c, struct buf *errors)
                          "--log-format (DOCKMOND_LOG_FORMAT): `%s` is not one of text, json\n",
                          c->log_format);
     }
-    if (c->host && !is_loopback(c->host) && !c->is_http_allowed) {
-        (void)buf_printf(
-            errors,
-            "--listen (DOCKMOND_LISTEN): `%s` can be reached from other machines, and passwords and tokens would "
-            "travel unencrypted. Listen on 127.0.0.1 behind a TLS proxy, or say --insecure-http\n",
-            c->listen);
-    }
+    derive_tls(c, errors);
     return errors->size == before ? 0 : -EINVAL;
 }
 
@@ -89,6 +125,16 @@ int config_read(
     }
     d = derive(ret, errors);
     return r < 0 ? r : d;
+}
+
+struct tls_keeper_files config_tls_files(const struct config *c)
+{
+    return (struct tls_keeper_files){
+        .data_dir = c->data_dir,
+        .cert_file = c->tls_cert,
+        .key_file = c->tls_key,
+        .names = c->tls_san,
+    };
 }
 
 void config_done(struct config *c)

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "server/tls_keeper.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -15,6 +16,9 @@ struct config {
     char *data_dir;
     char *log_level_text, *log_format;
     bool is_http_allowed; /* plain HTTP on addresses that others reach */
+    bool wants_tls;
+    char *tls_cert, *tls_key; /* paths, both or none; NULL: self-signed */
+    char *tls_san;            /* further names for the self-signed one, comma-separated */
     bool wants_check, wants_help, wants_version;
     uint64_t max_agent_message; /* bytes */
     uint64_t poll_interval_ms, session_lifetime_ms;
@@ -23,6 +27,7 @@ struct config {
     /* Derived from the texts above. */
     char *host;
     uint16_t port;
+    bool is_tls;
     enum log_level log_level;
     bool is_log_json;
 };
@@ -33,5 +38,7 @@ int config_read(int argc,
                 const char *const *env,
                 struct config *ret,
                 struct buf *errors) _nodiscard_;
+/* Borrows from *c. */
+struct tls_keeper_files config_tls_files(const struct config *c);
 void config_done(struct config *c);
 void config_help(struct buf *out);

@@ -64,7 +64,10 @@ static void test_bad_values_are_named(void **state)
     } cases[] = {
         {{"--listen", "nowhere"},         "DOCKMOND_LISTEN"           },
         {{"--listen", "127.0.0.1:70000"}, "127.0.0.1:70000"           },
-        {{"--listen", "0.0.0.0:8001"},    "--insecure-http"           },
+        {{"--tls-cert", "a"},             "--tls-key"                 },
+        {{"--tls-key", "a"},              "--tls-cert"                },
+        {{"--tls-san", "a,b c"},          "`b c`"                     },
+        {{"--insecure-http", "--tls"},    "--insecure-http"           },
         {{"--log-level", "loud"},         "DOCKMOND_LOG_LEVEL"        },
         {{"--log-format", "xml"},         "DOCKMOND_LOG_FORMAT"       },
         {{"--session-lifetime", "1"},     "DOCKMOND_SESSION_LIFETIME" },
@@ -86,18 +89,36 @@ static void test_bad_values_are_named(void **state)
     }
 }
 
-static void test_plain_http_beyond_loopback_needs_a_word(void **state)
+static void test_when_tls_is_on(void **state)
 {
-    struct buf errors = BUF_INIT(4096);
-    struct config c;
+    static const struct {
+        const char *words[MAX_WORDS];
+        bool is_tls;
+    } cases[] = {
+        {{NULL},                                                             false},
+        {{"--listen", "localhost:1"},                                        false},
+        {{"--listen", "[::1]:1"},                                            false},
+        {{"--tls"},                                                          true },
+        {{"--tls-cert=a", "--tls-key=b"},                                    true },
+        {{"--insecure-http"},                                                false},
+        {{"--listen", ":1"},                                                 true },
+        {{"--listen", "0.0.0.0:1"},                                          true },
+        {{"--listen", "[::]:1"},                                             true },
+        {{"--listen", "192.0.2.1:1"},                                        true },
+        {{"--listen", "0.0.0.0:1", "--insecure-http"},                       false},
+        {{"--listen", "0.0.0.0:1", "--tls-san", "a.example, 192.0.2.1,::2"}, true },
+    };
 
     (void)state;
-    assert_int_equal(
-        read_words((const char *const[MAX_WORDS]){"--listen", "0.0.0.0:1", "--insecure-http"}, NULL,
-                   &c, &errors),
-        0);
-    config_done(&c);
-    buf_done(&errors);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct buf errors = BUF_INIT(4096);
+        struct config c;
+
+        if (read_words(cases[i].words, NULL, &c, &errors) < 0 || c.is_tls != cases[i].is_tls)
+            fail_msg("case %zu: %d %s", i, c.is_tls, buf_str(&errors));
+        config_done(&c);
+        buf_done(&errors);
+    }
 }
 
 int main(void)
@@ -106,7 +127,7 @@ int main(void)
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_flags_win_over_the_environment),
         cmocka_unit_test(test_bad_values_are_named),
-        cmocka_unit_test(test_plain_http_beyond_loopback_needs_a_word),
+        cmocka_unit_test(test_when_tls_is_on),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

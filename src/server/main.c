@@ -13,7 +13,8 @@
 #include <signal.h>
 #include <stdio.h>
 
-#define EXIT_USAGE 2
+#define EXIT_USAGE  2
+#define FINGERPRINT "fingerprint"
 
 static void print_help(void)
 {
@@ -25,12 +26,55 @@ static void print_help(void)
         "       dockmond [options] COMMAND ...     administer a data directory, also while the server runs\n"
         "\n"
         "Commands:\n%s"
+        "  fingerprint\n"
+        "      print what agents and the CLI recognise the server's certificate by (DOCKMON_PIN)\n"
         "\n"
         "Options:\n%s"
         "\n"
         "The first start creates the user `admin`; its password is in DATA-DIR/initial-admin-password.\n",
         admin_help(), buf_str(&text));
     buf_done(&text);
+}
+
+static int fingerprint(const struct config *config)
+{
+    const struct tls_keeper_files files = config_tls_files(config);
+    _cleanup_free_ char *text = NULL;
+    struct error err = ERROR_INIT;
+
+    if (tls_keeper_find_fingerprint(&files, &text, &err) < 0) {
+        (void)fprintf(stderr, "dockmond: fingerprint: %s\n", err.msg);
+        return EXIT_FAILURE;
+    }
+    return puts(text) < 0 || fflush(stdout) != 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static int fail_usage(void)
+{
+    (void)fprintf(stderr, "dockmond: usage: dockmond [options] fingerprint\n");
+    return EXIT_USAGE;
+}
+
+static int check_certificate(const struct config *config)
+{
+    const struct tls_keeper_files files = config_tls_files(config);
+    _cleanup_(tls_server_context_freep) struct ssl_ctx_st *ctx = NULL;
+    _cleanup_free_ char *text = NULL;
+    struct error err = ERROR_INIT;
+    int r;
+
+    r = tls_keeper_find_fingerprint(&files, &text, &err);
+    if (r == 0 && config->tls_cert)
+        r = tls_server_context_new(&ctx, config->tls_cert, config->tls_key, &err);
+    if (r == 0) {
+        (void)printf("ok    certificate, its key is %s\n", text);
+    } else if (r == -ENOENT && !config->tls_cert) {
+        (void)printf("ok    certificate: will be made at the first start\n");
+    } else {
+        (void)printf("FAIL  certificate: %s\n", err.msg);
+        return EXIT_FAILURE;
+    }
+    return EXIT_SUCCESS;
 }
 
 static int check(const struct config *config)
@@ -44,7 +88,7 @@ static int check(const struct config *config)
         return EXIT_FAILURE;
     }
     (void)printf("ok    data directory %s\n", config->data_dir);
-    return EXIT_SUCCESS;
+    return config->is_tls ? check_certificate(config) : EXIT_SUCCESS;
 }
 
 static int serve(const struct config *config)
@@ -64,7 +108,7 @@ static int serve(const struct config *config)
 static int find_command(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
-        if (admin_is_command(argv[i]))
+        if (admin_is_command(argv[i]) || str_eq(argv[i], FINGERPRINT))
             return i;
     }
     return argc;
@@ -92,6 +136,8 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "dockmond: the configuration is not valid:\n%sTry dockmond --help\n",
                       buf_str(&errors));
         status = EXIT_USAGE;
+    } else if (command < argc && str_eq(argv[command], FINGERPRINT)) {
+        status = command + 1 == argc ? fingerprint(&config) : fail_usage();
     } else if (command < argc) {
         status = admin_run(argc - command, argv + command, config.data_dir);
     } else {

@@ -14,6 +14,7 @@
 #include "server/store/agents.h"
 #include "server/store/hosts.h"
 #include "server/store/store.h"
+#include "server/tls_keeper.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -37,6 +38,7 @@ struct server {
     struct api *api;
     struct http_server *http;
     struct housekeeping *housekeeping;
+    struct tls_keeper *tls; /* NULL: plain HTTP */
     char *password_file;
     bool is_stopping;
 };
@@ -49,12 +51,36 @@ static void on_stopped(void *owner)
     loop_stop(s->loop);
 }
 
+static void on_certificate(void *owner)
+{
+    struct server *s = owner;
+
+    http_server_set_tls(s->http, tls_keeper_context(s->tls));
+}
+
+/* Those who are connected stay so; the others see what the files hold now. */
+static void reload_tls(struct server *s)
+{
+    struct error err = ERROR_INIT;
+
+    if (!s->tls)
+        return;
+    if (tls_keeper_reload(s->tls, &err) < 0) {
+        log_error(NULL, "the certificate stays as it was: %s", err.msg);
+    } else {
+        log_info(LOG_FIELDS("fingerprint", tls_keeper_fingerprint(s->tls)),
+                 "the certificate is read again");
+    }
+}
+
 static void on_signal(void *owner, int number)
 {
     struct server *s = owner;
 
-    if (number == SIGHUP)
-        return; /* nothing to reload, and no reason to leave the agents alone */
+    if (number == SIGHUP) {
+        reload_tls(s);
+        return;
+    }
     log_info(NULL, "%s received, stopping", number == SIGINT ? "SIGINT" : "SIGTERM");
     if (s->is_stopping || !s->sessions) { /* a second signal does not wait for goodbyes */
         loop_stop(s->loop);
@@ -65,6 +91,45 @@ static void on_signal(void *owner, int number)
     shells_stop(s->shells);
     sessions_stop(s->sessions, on_stopped,
                   s); /* pending commands fail, their API calls are answered */
+}
+
+static int open_tls(struct server *s, const struct config *config, struct error *err)
+{
+    if (!config->is_tls)
+        return 0;
+    return tls_keeper_open(&s->tls,
+                           &(struct tls_keeper_options){
+                               .loop = s->loop,
+                               .files = config_tls_files(config),
+                               .on_change = on_certificate,
+                               .owner = s,
+                           },
+                           err);
+}
+
+static int listen_http(struct server *s, const struct config *config, struct error *err)
+{
+    return http_server_open(&s->http, s->loop,
+                            &(struct http_server_options){
+                                .host = config->host,
+                                .port = config->port,
+                                .max_connections = config->max_connections,
+                                .head_timeout_ms = HEAD_TIMEOUT_MS,
+                                .handler = api_http_handler(),
+                                .owner = s->api,
+                                .tls = s->tls ? tls_keeper_context(s->tls) : NULL,
+                            },
+                            err);
+}
+
+static void say_listening(const struct server *s, const struct config *config)
+{
+    const char *fingerprint = s->tls ? tls_keeper_fingerprint(s->tls) : NULL;
+
+    log_info(fingerprint ? LOG_FIELDS("fingerprint", fingerprint) : NULL,
+             "dockmond " DOCKMON_VERSION " listening on %s://%s:%u, data in %s",
+             s->tls ? "https" : "http", config->host[0] ? config->host : "0.0.0.0",
+             (unsigned)http_server_port(s->http), config->data_dir);
 }
 
 static void load_host(void *arg, const struct host *row)
@@ -202,6 +267,7 @@ static void wire(struct server *s, const struct config *config)
         .feed = s->feed,
         .shells = s->shells,
         .session_lifetime_ms = config->session_lifetime_ms,
+        .tls = s->tls,
     });
 }
 
@@ -221,25 +287,16 @@ static int start(struct server *s, const struct config *config, struct error *er
     if (!s->store_jobs || !s->hash_jobs || !s->parse_jobs)
         return error_set(err, -EAGAIN, "worker threads cannot be started");
     r = open_store(s, config, err);
+    if (r == 0)
+        r = open_tls(s, config, err);
     if (r < 0)
         return r;
     wire(s, config);
-    r = http_server_open(&s->http, s->loop,
-                         &(struct http_server_options){
-                             .host = config->host,
-                             .port = config->port,
-                             .max_connections = config->max_connections,
-                             .head_timeout_ms = HEAD_TIMEOUT_MS,
-                             .handler = api_http_handler(),
-                             .owner = s->api,
-                         },
-                         err);
+    r = listen_http(s, config, err);
     if (r < 0)
         return r;
     api_set_server(s->api, s->http);
-    log_info(NULL, "dockmond " DOCKMON_VERSION " listening on http://%s:%u, data in %s",
-             config->host[0] ? config->host : "0.0.0.0", (unsigned)http_server_port(s->http),
-             config->data_dir);
+    say_listening(s, config);
     return 0;
 }
 
@@ -288,6 +345,7 @@ void server_free(struct server *s)
     job_queue_free(s->hash_jobs);
     job_queue_free(s->parse_jobs);
     store_close(s->store);
+    tls_keeper_close(s->tls);
     loop_free(s->loop);
     free(s->password_file);
     free(s);

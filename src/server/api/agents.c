@@ -53,6 +53,17 @@ static int token_work(struct api_job *job)
     return 0;
 }
 
+/* What the new agent needs to recognise this server. */
+static void token_done(struct api_job *job)
+{
+    const struct tls_keeper *tls = job->call->api->o.tls;
+
+    if (job->result && tls)
+        (void)json_object_set_new(job->result, "fingerprint",
+                                  json_string(tls_keeper_fingerprint(tls)));
+    api_job_answer(job);
+}
+
 void agents_token_post(struct api_call *call)
 {
     struct error err = ERROR_INIT;
@@ -68,7 +79,7 @@ void agents_token_post(struct api_call *call)
         api_fail(call, r, "%s", err.msg);
         return;
     }
-    job = api_job_new(call, token_work, NULL);
+    job = api_job_new(call, token_work, token_done);
     job->numbers[0] = is_multi_use;
     job->numbers[1] = time_utc_ms();
     api_job_start(job);

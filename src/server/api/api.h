@@ -13,6 +13,7 @@
 #include "server/session/session.h"
 #include "server/shell/shells.h"
 #include "server/store/store.h"
+#include "server/tls_keeper.h"
 
 struct api;
 
@@ -26,6 +27,7 @@ struct api_options {
     struct feed *feed;
     struct shells *shells;
     uint64_t session_lifetime_ms; /* of the login cookie */
+    const struct tls_keeper *tls; /* NULL: plain HTTP */
 };
 
 struct api *api_new(const struct api_options *o);
