@@ -137,6 +137,7 @@ int args_parse(struct args *ret, const struct verb *verb, int argc, char **argv,
 
         if (is_flags_end || word[0] != '-' || word[1] == '\0') {
             list_add(&ret->words, word);
+            is_flags_end = is_flags_end || verb->is_command;
         } else if (str_eq(word, "--")) {
             is_flags_end = true;
         } else {

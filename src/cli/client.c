@@ -261,6 +261,35 @@ int client_get(struct client *c, char *path, json_t **ret, struct error *err)
     return client_send(c, "GET", path, NULL, ret, err);
 }
 
+struct loop *client_loop(const struct client *c)
+{
+    return c->loop;
+}
+
+int client_dial(struct client *c,
+                const char *path,
+                const struct ws_dial *dial,
+                struct ws **ret,
+                struct error *err)
+{
+    /* http becomes ws, https wss. */
+    _cleanup_free_ char *url = xasprintf("ws%s%s", c->url + strlen("http"), path);
+    const char *headers[] = {NULL, NULL, NULL};
+    struct ws_dial mine = *dial;
+
+    if (c->authorization) {
+        headers[0] = "Authorization";
+        headers[1] = c->authorization;
+    } else if (c->cookie) {
+        headers[0] = "Cookie";
+        headers[1] = c->cookie;
+    }
+    mine.url = url;
+    mine.is_insecure = c->is_insecure;
+    mine.headers = headers;
+    return ws_connect(ret, c->loop, &mine, err);
+}
+
 struct client *client_open_configured(void)
 {
     struct error err = ERROR_INIT;

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "cli/config.h"
+#include "net/ws.h"
 #include <jansson.h>
 #include <stdint.h>
 
@@ -41,6 +42,14 @@ int client_get(struct client *c, char *path, json_t **ret, struct error *err) _n
 int client_send(
     struct client *c, const char *method, char *path, json_t *body, json_t **ret, struct error *err)
     _nodiscard_;
+
+/* For what is no request: the loop, and a WebSocket at `path` as the same user. */
+struct loop *client_loop(const struct client *c);
+int client_dial(struct client *c,
+                const char *path,
+                const struct ws_dial *dial, /* url and headers are ours to fill */
+                struct ws **ret,
+                struct error *err) _nodiscard_;
 
 /* Opens with the user's configuration. Prints what is wrong and returns NULL on failure. */
 struct client *client_open_configured(void);

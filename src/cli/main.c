@@ -12,18 +12,45 @@
 #define MAX_HELP 16384
 
 static const struct verb *const verbs[] = {
-    &verb_login,   &verb_hosts,  &verb_ps,    &verb_logs,    &verb_start,  &verb_stop,
-    &verb_restart, &verb_kill,   &verb_pause, &verb_unpause, &verb_rename, &verb_rm,
-    &verb_inspect, &verb_events, &verb_token, &verb_version,
+    &verb_login,      &verb_hosts,          &verb_ps,         &verb_logs,
+    &verb_start,      &verb_stop,           &verb_restart,    &verb_kill,
+    &verb_pause,      &verb_unpause,        &verb_rename,     &verb_rm,
+    &verb_inspect,    &verb_images,         &verb_rmi,        &verb_image_prune,
+    &verb_network_ls, &verb_network_create, &verb_network_rm, &verb_network_prune,
+    &verb_volume_ls,  &verb_volume_create,  &verb_volume_rm,  &verb_volume_prune,
+    &verb_events,     &verb_token,          &verb_version,
 };
 
-static const struct verb *find_verb(const char *name)
+/* The verb that the words begin with: "ps", or two words such as "network ls". *ret_words: how many. */
+static const struct verb *find_verb(int argc, char **argv, int *ret_words)
 {
-    for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
-        if (str_eq(verbs[i]->name, name))
+    for (size_t i = 0; i < ARRAY_LEN(verbs) && argc > 0; i++) {
+        size_t size = strlen(argv[0]);
+        bool is_begun = strncmp(verbs[i]->name, argv[0], size) == 0;
+
+        if (is_begun && verbs[i]->name[size] == '\0') {
+            *ret_words = 1;
             return verbs[i];
+        }
+        if (is_begun && verbs[i]->name[size] == ' ' && argc > 1 &&
+            str_eq(verbs[i]->name + size + 1, argv[1])) {
+            *ret_words = 2;
+            return verbs[i];
+        }
     }
     return NULL;
+}
+
+/* Whether verbs of two words begin with this one. */
+static bool is_group(const char *word)
+{
+    size_t size = strlen(word);
+
+    for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
+        if (strncmp(verbs[i]->name, word, size) == 0 && verbs[i]->name[size] == ' ')
+            return true;
+    }
+    return false;
 }
 
 static void print_buf(struct buf *b)
@@ -40,7 +67,7 @@ static int print_help(void)
     r = buf_append_str(&b, "Usage:  dockmon COMMAND\n\n"
                            "Watch and operate the containers of many Docker hosts.\n\nCommands:\n");
     for (size_t i = 0; i < ARRAY_LEN(verbs) && r == 0; i++)
-        r = buf_printf(&b, "  %-9s %s\n", verbs[i]->name, verbs[i]->summary);
+        r = buf_printf(&b, "  %-15s %s\n", verbs[i]->name, verbs[i]->summary);
     if (r == 0) {
         r = buf_append_str(
             &b,
@@ -84,19 +111,45 @@ static int run_verb(const struct verb *v, int argc, char **argv)
     return exit_code;
 }
 
+/* `dockmon network`, with a word that is none of its verbs or without any. */
+static int print_group(const char *group, const char *word)
+{
+    struct buf b = BUF_INIT(MAX_HELP);
+    size_t size = strlen(group);
+    bool is_help = !word || str_eq(word, "--help") || str_eq(word, "-h");
+    int r;
+
+    if (!is_help) {
+        output_error("unknown command: %s %s; see `dockmon %s --help`", group, word, group);
+        return EXIT_USAGE;
+    }
+    r = buf_printf(&b, "Usage:  dockmon %s COMMAND\n\nCommands:\n", group);
+    for (size_t i = 0; i < ARRAY_LEN(verbs) && r == 0; i++) {
+        if (strncmp(verbs[i]->name, group, size) == 0 && verbs[i]->name[size] == ' ')
+            r = buf_printf(&b, "  %-9s %s\n", verbs[i]->name + size + 1, verbs[i]->summary);
+    }
+    print_buf(&b);
+    return r < 0;
+}
+
 static int run(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "help";
-    const struct verb *v = find_verb(name);
+    int n_words = 0;
+    const struct verb *v = find_verb(argc - 1, argv + 1, &n_words);
 
     if (v)
-        return run_verb(v, argc - 1, argv + 1);
+        return run_verb(v, argc - n_words, argv + n_words);
+    if (is_group(name))
+        return print_group(name, argc > 2 ? argv[2] : NULL);
     if (str_eq(name, "--version") || str_eq(name, "-v")) {
         output_line("dockmon version %s", DOCKMON_VERSION);
         return 0;
     }
     if (str_eq(name, "--help") || str_eq(name, "-h") || str_eq(name, "help")) {
-        v = argc > 2 ? find_verb(argv[2]) : NULL;
+        v = find_verb(argc - 2, argv + 2, &n_words);
+        if (!v && argc > 2 && is_group(argv[2]))
+            return print_group(argv[2], NULL);
         return v ? print_verb_help(v) : print_help();
     }
     output_error("unknown command: %s; see `dockmon --help`", name);

@@ -153,6 +153,20 @@ char *text_duration(int64_t seconds)
     return xasprintf("%lld %s", (long long)(seconds / steps[i].unit), steps[i].words);
 }
 
+char *text_size(int64_t bytes)
+{
+    static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
+    double size = bytes > 0 ? (double)bytes : 0;
+    size_t i = 0;
+
+    while (size >= 999.5 &&
+           i + 1 < ARRAY_LEN(units)) { /* what would round to 1000 is the next unit's */
+        size /= 1000;
+        i++;
+    }
+    return xasprintf("%.3g%s", size, units[i]);
+}
+
 char *text_url_encode(const char *s)
 {
     struct buf out = BUF_INIT(3 * strlen(s) + 1);

@@ -28,6 +28,9 @@ char *text_cut(const char *s, size_t width);
 /* "About a minute", "3 weeks": as docker words it. To be freed. */
 char *text_duration(int64_t seconds);
 
+/* "1.98MB": three digits, powers of a thousand, as docker writes sizes. To be freed. */
+char *text_size(int64_t bytes);
+
 /* For a path segment or query value. To be freed. */
 char *text_url_encode(const char *s);
 

@@ -121,6 +121,31 @@ static void test_duration(void **state)
     }
 }
 
+static void test_size(void **state)
+{
+    static const struct {
+        int64_t bytes;
+        const char *expected;
+    } cases[] = {
+        {0,           "0B"    },
+        {-1,          "0B"    },
+        {999,         "999B"  },
+        {1000,        "1kB"   },
+        {1982340,     "1.98MB"},
+        {999499,      "999kB" },
+        {999500,      "1MB"   },
+        {12345678901, "12.3GB"},
+        {INT64_MAX,   "9.22EB"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        _cleanup_free_ char *got = text_size(cases[i].bytes);
+
+        assert_string_equal(got, cases[i].expected);
+    }
+}
+
 static void test_url_encode(void **state)
 {
     _cleanup_free_ char *a = text_url_encode("2026-01-31T12:00:00.5Z");
@@ -171,7 +196,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_escape),     cmocka_unit_test(test_escape_log),
         cmocka_unit_test(test_cut),        cmocka_unit_test(test_duration),
-        cmocka_unit_test(test_url_encode), cmocka_unit_test(test_parse_time),
+        cmocka_unit_test(test_size),       cmocka_unit_test(test_url_encode),
+        cmocka_unit_test(test_parse_time),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,167 @@
+/*
+ * network ls, network create, network rm.
+ */
+
+#include "base/alloc.h"
+#include "base/str.h"
+#include "cli/containers.h"
+#include "cli/output.h"
+#include "cli/resources.h"
+#include "cli/table.h"
+#include "cli/verbs.h"
+
+#define MAX_OUTPUT (SIZE_MAX / 2)
+
+struct ls_options {
+    struct args_list hosts;
+    bool quiet, json;
+};
+
+static const struct flag ls_flags[] = {
+    HOSTS_FLAG(ls_options, hosts),
+    {"quiet", 'q', FLAG_BOOL, offsetof(struct ls_options, quiet), NULL, "show ids only"},
+    {"json",  0,   FLAG_BOOL, offsetof(struct ls_options, json),  NULL,
+                         "print the servers' lists as a JSON array"                                        },
+};
+
+static const char *const headers[] = {"NETWORK ID", "NAME", "DRIVER", "SCOPE", "HOST"};
+
+static char *find_ref(const json_t *network, const char *word, enum resource_match how)
+{
+    const char *id = container_text(network, "id");
+    bool fits = false;
+
+    switch (how) {
+    case RESOURCE_EXACT:
+        fits = str_eq(id, word) || str_eq(container_text(network, "name"), word) ||
+               (str_is_hex(word, 64) && str_starts_with(word, id));
+        break;
+    case RESOURCE_PREFIX: fits = *word && str_starts_with(id, word); break;
+    case N_RESOURCE_MATCHES: break;
+    }
+    return fits ? xstrdup(id) : NULL;
+}
+
+const struct resource_kind resource_networks = {
+    .path = "networks",
+    .noun = "network",
+    .order = "name",
+    .find_ref = find_ref,
+};
+
+static void print_table(const json_t *list)
+{
+    struct buf out = BUF_INIT(MAX_OUTPUT);
+    struct table t;
+
+    table_init(&t, ARRAY_LEN(headers), headers);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *network = json_array_get(list, i);
+
+        table_add(&t, container_text(network, "id"));
+        table_add(&t, container_text(network, "name"));
+        table_add(&t, container_text(network, "driver"));
+        table_add(&t, container_text(network, "scope"));
+        table_add(&t, container_text(network, "host_name"));
+    }
+    table_print(&t, output_has_colours(), &out);
+    output_raw(buf_str(&out), out.size);
+    buf_done(&out);
+    table_done(&t);
+}
+
+static int run_ls(const struct verb *verb, void *options, const struct args_list *words)
+{
+    const struct ls_options *o = options;
+
+    (void)verb;
+    (void)words;
+    return resources_list(&resource_networks, &o->hosts,
+                          &(struct resources_listing){.is_json = o->json,
+                                                      .quiet_member = o->quiet ? "id" : NULL,
+                                                      .print = print_table});
+}
+
+const struct verb verb_network_ls = {
+    .name = "network ls",
+    .usage = "[OPTIONS]",
+    .summary = "List the networks of all hosts",
+    .examples = "  dockmon network ls --host prod-1\n",
+    .flags = ls_flags,
+    .n_flags = ARRAY_LEN(ls_flags),
+    .options_size = sizeof(struct ls_options),
+    .run = run_ls,
+};
+
+struct create_options {
+    struct args_list hosts;
+    const char *driver, *subnet, *gateway;
+    bool is_internal;
+};
+
+#define AT(m) offsetof(struct create_options, m)
+
+static const struct flag create_flags[] = {
+    HOSTS_FLAG(create_options, hosts),
+    {"driver",   'd', FLAG_STRING, AT(driver),      "DRIVER",  "driver of the network (default bridge)"},
+    {"subnet",   0,   FLAG_STRING, AT(subnet),      "CIDR",    "its addresses, such as 10.5.0.0/16"    },
+    {"gateway",  0,   FLAG_STRING, AT(gateway),     "ADDRESS", "gateway in that subnet"                },
+    {"internal", 0,   FLAG_BOOL,   AT(is_internal), NULL,      "no way out of this network"            },
+};
+
+static int run_create(const struct verb *verb, void *options, const struct args_list *words)
+{
+    const struct create_options *o = options;
+    json_auto_t *body = json_pack("{s:s, s:s, s:s, s:s, s:b}", "name", words->items[0], "driver",
+                                  o->driver ? o->driver : "bridge", "subnet",
+                                  o->subnet ? o->subnet : "", "gateway",
+                                  o->gateway ? o->gateway : "", "internal", o->is_internal);
+
+    (void)verb;
+    return resources_create(&resource_networks, &o->hosts, body, "id");
+}
+
+const struct verb verb_network_create = {
+    .name = "network create",
+    .usage = "[OPTIONS] NETWORK",
+    .summary = "Make a network",
+    .examples = "  dockmon network create --host prod-1 --subnet 10.5.0.0/16 shop\n"
+                "  dockmon network create --host prod-1 --host prod-2 shop\n",
+    .flags = create_flags,
+    .n_flags = ARRAY_LEN(create_flags),
+    .min_words = 1,
+    .max_words = 1,
+    .options_size = sizeof(struct create_options),
+    .run = run_create,
+};
+
+struct rm_options {
+    struct args_list hosts;
+    bool is_forced;
+};
+
+static const struct flag rm_flags[] = {
+    HOSTS_FLAG(rm_options, hosts),
+    {"force", 'f', FLAG_BOOL, offsetof(struct rm_options, is_forced), NULL,
+                         "disconnect the containers that use it"},
+};
+
+static int run_rm(const struct verb *verb, void *options, const struct args_list *words)
+{
+    const struct rm_options *o = options;
+
+    (void)verb;
+    return resources_remove(&resource_networks, &o->hosts, words, o->is_forced);
+}
+
+const struct verb verb_network_rm = {
+    .name = "network rm",
+    .usage = "[OPTIONS] NETWORK [NETWORK...]",
+    .summary = "Remove networks",
+    .examples = "  dockmon network rm shop\n  dockmon network rm -f --host prod-1 shop\n",
+    .flags = rm_flags,
+    .n_flags = ARRAY_LEN(rm_flags),
+    .min_words = 1,
+    .options_size = sizeof(struct rm_options),
+    .run = run_rm,
+};

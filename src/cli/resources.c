@@ -1,0 +1,330 @@
+#include "cli/resources.h"
+
+#include "base/alloc.h"
+#include "base/str.h"
+#include "cli/containers.h"
+#include "cli/output.h"
+#include "cli/text.h"
+
+#include <errno.h>
+#include <string.h>
+
+static void append(json_t *list, json_t *element)
+{
+    if (json_array_append(list, element) < 0)
+        abort(); /* out of memory */
+}
+
+/* Sends what `requests` hold and prints those that failed; returns the exit code. */
+static int run_all(struct client *c, struct client_request *requests, size_t n, const json_t *hosts)
+{
+    int exit_code = 0;
+
+    client_run(c, requests, n);
+    for (size_t i = 0; i < n; i++) {
+        if (requests[i].code == 0)
+            continue;
+        output_error("%s: %s", container_text(json_array_get(hosts, i), "name"), requests[i].error);
+        exit_code = 1;
+    }
+    return exit_code;
+}
+
+static int compare(const void *a, const void *b, void *owner)
+{
+    const struct resource_kind *kind = owner;
+    const json_t *const *x = a, *const *y = b;
+    int r = strcmp(container_text(*x, "host_name"), container_text(*y, "host_name"));
+
+    if (r == 0)
+        r = strcmp(container_text(*x, "host_id"), container_text(*y, "host_id"));
+    if (r == 0 && kind->is_newest_first)
+        r = strcmp(container_text(*y, "created"), container_text(*x, "created"));
+    return r ? r : strcmp(container_text(*x, kind->order), container_text(*y, kind->order));
+}
+
+static json_t *sorted(const json_t *list, const struct resource_kind *kind)
+{
+    size_t n = json_array_size(list);
+    _cleanup_free_ json_t **items = xcalloc(n ? n : 1, sizeof(*items));
+    json_t *result = json_array();
+
+    for (size_t i = 0; i < n; i++)
+        items[i] = json_array_get(list, i);
+    qsort_r(items, n, sizeof(json_t *), compare, (void *)(uintptr_t)kind);
+    for (size_t i = 0; i < n; i++)
+        append(result, items[i]);
+    return result;
+}
+
+static void add_elements(json_t *list, const json_t *elements, const json_t *host)
+{
+    for (size_t i = 0; i < json_array_size(elements); i++) {
+        json_t *element = json_array_get(elements, i);
+
+        if (!json_is_object(element))
+            continue;
+        (void)json_object_set(element, "host_id", json_object_get(host, "id"));
+        (void)json_object_set(element, "host_name", json_object_get(host, "name"));
+        append(list, element);
+    }
+}
+
+int resources_fetch(struct client *c,
+                    const struct resource_kind *kind,
+                    const json_t *hosts,
+                    json_t **ret)
+{
+    size_t n = json_array_size(hosts);
+    _cleanup_free_ struct client_request *requests = xcalloc(n, sizeof(*requests));
+    json_auto_t *list = json_array();
+    int exit_code;
+
+    for (size_t i = 0; i < n; i++) {
+        requests[i].method = "GET";
+        requests[i].path = host_path(json_array_get(hosts, i), kind->path);
+    }
+    exit_code = run_all(c, requests, n, hosts);
+    for (size_t i = 0; i < n; i++) {
+        add_elements(list, requests[i].json, json_array_get(hosts, i));
+        client_request_done(&requests[i]);
+    }
+    *ret = sorted(list, kind);
+    return exit_code;
+}
+
+/* All matches of one quality. */
+static size_t collect(const struct resource_kind *kind,
+                      const json_t *list,
+                      const char *word,
+                      enum resource_match how,
+                      struct resource_target *to)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *element = json_array_get(list, i);
+        char *ref = kind->find_ref(element, word, how);
+
+        if (ref)
+            to[n++] = (struct resource_target){word, element, ref};
+    }
+    return n;
+}
+
+/* The list is sorted by host, so matches of one host stand side by side. */
+static int check_unique(const struct resource_kind *kind,
+                        const struct resource_target *found,
+                        size_t n,
+                        bool is_many,
+                        struct error *err)
+{
+    for (size_t i = 1; i < n; i++) {
+        const char *a = container_text(found[i - 1].element, "host_id");
+        const char *b = container_text(found[i].element, "host_id");
+
+        if (str_eq(a, b)) {
+            return error_set(err, -EEXIST, "more than one %s on %s matches %s", kind->noun,
+                             container_text(found[i].element, "host_name"), found[i].word);
+        }
+        if (!is_many) {
+            return error_set(err, -EEXIST,
+                             "%s %s is on %s and %s: say which one with --host NAME, or --host all",
+                             kind->noun, found[i].word,
+                             container_text(found[i - 1].element, "host_name"),
+                             container_text(found[i].element, "host_name"));
+        }
+    }
+    return 0;
+}
+
+int resources_resolve(const struct resource_kind *kind,
+                      const json_t *list,
+                      const char *word,
+                      bool is_many,
+                      struct resource_target **targets,
+                      size_t *n,
+                      struct error *err)
+{
+    size_t size = json_array_size(list), n_found = 0;
+    _cleanup_free_ struct resource_target *found = xcalloc(size ? size : 1, sizeof(*found));
+    int r;
+
+    for (int how = 0; how < N_RESOURCE_MATCHES && n_found == 0; how++)
+        n_found = collect(kind, list, word, (enum resource_match)how, found);
+    r = n_found == 0 ? error_set(err, -ENOENT, "No such %s: %s", kind->noun, word)
+                     : check_unique(kind, found, n_found, is_many, err);
+    if (r < 0) {
+        for (size_t i = 0; i < n_found; i++)
+            free(found[i].ref);
+        return r;
+    }
+    *targets = xrealloc(*targets, *n + n_found, sizeof(**targets));
+    memcpy(*targets + *n, found, n_found * sizeof(*found));
+    *n += n_found;
+    return 0;
+}
+
+static int send_removals(struct client *c,
+                         const struct resource_kind *kind,
+                         const struct resource_target *targets,
+                         size_t n,
+                         bool is_forced)
+{
+    _cleanup_free_ struct client_request *requests = xcalloc(n ? n : 1, sizeof(*requests));
+    int exit_code = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        _cleanup_free_ char *host = text_url_encode(container_text(targets[i].element, "host_id"));
+        _cleanup_free_ char *ref = text_url_encode(targets[i].ref);
+
+        requests[i].method = "DELETE";
+        requests[i].path = xasprintf("/api/hosts/%s/%s/%s%s", host, kind->path, ref,
+                                     is_forced ? "?force=true" : "");
+    }
+    client_run(c, requests, n);
+    for (size_t i = 0; i < n; i++) {
+        if (requests[i].code < 0) {
+            output_error("%s: %s: %s", container_text(targets[i].element, "host_name"),
+                         targets[i].word, requests[i].error);
+            exit_code = 1;
+        } else {
+            output_line("%s", targets[i].word);
+        }
+        client_request_done(&requests[i]);
+    }
+    return exit_code;
+}
+
+static int remove_words(struct client *c,
+                        const struct resource_kind *kind,
+                        const json_t *list,
+                        const struct args_list *words,
+                        bool is_many,
+                        bool is_forced)
+{
+    struct resource_target *targets = NULL;
+    struct error err = ERROR_INIT;
+    int exit_code = 0;
+    size_t n = 0;
+
+    for (size_t i = 0; i < words->n; i++) {
+        if (resources_resolve(kind, list, words->items[i], is_many, &targets, &n, &err) < 0) {
+            output_error("%s", err.msg);
+            exit_code = 1;
+        }
+    }
+    if (send_removals(c, kind, targets, n, is_forced))
+        exit_code = 1;
+    for (size_t i = 0; i < n; i++)
+        free(targets[i].ref);
+    free(targets);
+    return exit_code;
+}
+
+int resources_remove(const struct resource_kind *kind,
+                     const struct args_list *hosts,
+                     const struct args_list *words,
+                     bool is_forced)
+{
+    _cleanup_(client_closep) struct client *c = client_open_configured();
+    json_auto_t *chosen = NULL;
+    json_auto_t *list = NULL;
+    struct error err = ERROR_INIT;
+    int exit_code;
+
+    if (!c)
+        return 1;
+    if (hosts_choose(c, hosts, HOSTS_ALL_ONLINE, &chosen, &err) < 0) {
+        output_error("%s", err.msg);
+        return 1;
+    }
+    exit_code = resources_fetch(c, kind, chosen, &list);
+    if (remove_words(c, kind, list, words, hosts->n > 0, is_forced))
+        exit_code = 1;
+    return exit_code;
+}
+
+int resources_post(struct client *c, const json_t *hosts, const struct resources_batch *batch)
+{
+    size_t n = json_array_size(hosts);
+    _cleanup_free_ struct client_request *requests = xcalloc(n, sizeof(*requests));
+    int exit_code;
+
+    for (size_t i = 0; i < n; i++) {
+        requests[i].method = "POST";
+        requests[i].path = host_path(json_array_get(hosts, i), batch->path);
+        requests[i].body = json_deep_copy(batch->body);
+    }
+    exit_code = run_all(c, requests, n, hosts);
+    for (size_t i = 0; i < n; i++) {
+        if (requests[i].code == 0) {
+            batch->show(batch->owner,
+                        n > 1 ? container_text(json_array_get(hosts, i), "name") : NULL,
+                        requests[i].json);
+        }
+        client_request_done(&requests[i]);
+    }
+    return exit_code;
+}
+
+int resources_list(const struct resource_kind *kind,
+                   const struct args_list *hosts,
+                   const struct resources_listing *listing)
+{
+    _cleanup_(client_closep) struct client *c = client_open_configured();
+    json_auto_t *chosen = NULL;
+    json_auto_t *list = NULL;
+    struct error err = ERROR_INIT;
+    int exit_code;
+
+    if (!c)
+        return 1;
+    if (hosts_choose(c, hosts, HOSTS_ALL_ONLINE, &chosen, &err) < 0) {
+        output_error("%s", err.msg);
+        return 1;
+    }
+    exit_code = resources_fetch(c, kind, chosen, &list);
+    if (listing->is_json) {
+        output_json(list);
+    } else if (!listing->quiet_member) {
+        listing->print(list);
+    } else {
+        for (size_t i = 0; i < json_array_size(list); i++)
+            output_line("%s", container_text(json_array_get(list, i), listing->quiet_member));
+    }
+    return exit_code;
+}
+
+static void show_made(void *owner, const char *host, const json_t *answer)
+{
+    const char *member = owner;
+
+    if (host) {
+        output_line("%s/%s", host, container_text(answer, member));
+    } else {
+        output_line("%s", container_text(answer, member));
+    }
+}
+
+int resources_create(const struct resource_kind *kind,
+                     const struct args_list *hosts,
+                     const json_t *body,
+                     const char *member)
+{
+    _cleanup_(client_closep) struct client *c = client_open_configured();
+    json_auto_t *chosen = NULL;
+    struct error err = ERROR_INIT;
+
+    if (!c)
+        return 1;
+    if (hosts_choose(c, hosts, HOSTS_ONLY_ONE, &chosen, &err) < 0) {
+        output_error("%s", err.msg);
+        return 1;
+    }
+    return resources_post(c, chosen,
+                          &(struct resources_batch){.path = kind->path,
+                                                    .body = body,
+                                                    .show = show_made,
+                                                    .owner = (void *)(uintptr_t)member});
+}

@@ -1,0 +1,79 @@
+#pragma once
+
+/*
+ * Images, networks and volumes of several hosts: their lists in one, references into it, removal.
+ */
+
+#include "cli/fleet_hosts.h"
+
+/* How well a word names an element; better matches count alone. */
+enum resource_match { RESOURCE_EXACT, RESOURCE_PREFIX, N_RESOURCE_MATCHES };
+
+struct resource_kind {
+    const char *path;     /* "images" */
+    const char *noun;     /* "image" */
+    const char *order;    /* the member that the things of a host are sorted by */
+    bool is_newest_first; /* by "created" before that */
+    /* What to call the element in a request if the word names it that well, to be freed; else NULL. */
+    char *(*find_ref)(const json_t *element, const char *word, enum resource_match how);
+};
+
+/*
+ * *ret: all elements, each with host_id and host_name, sorted; the caller's. Hosts that fail are printed
+ * and counted in the exit code.
+ */
+int resources_fetch(struct client *c,
+                    const struct resource_kind *kind,
+                    const json_t *hosts,
+                    json_t **ret);
+
+/* One thing to be removed. */
+struct resource_target {
+    const char *word;      /* as the user wrote it; borrowed */
+    const json_t *element; /* borrowed from the list */
+    char *ref;             /* owned */
+};
+/*
+ * Appends to `*targets` what `word` names; `is_many`: on every host that has it, else on one. -ENOENT,
+ * -EEXIST.
+ */
+int resources_resolve(const struct resource_kind *kind,
+                      const json_t *list,
+                      const char *word,
+                      bool is_many,
+                      struct resource_target **targets,
+                      size_t *n,
+                      struct error *err) _nodiscard_;
+
+/* The whole of a removing verb; returns the exit code. */
+int resources_remove(const struct resource_kind *kind,
+                     const struct args_list *hosts,
+                     const struct args_list *words,
+                     bool is_forced);
+
+/* The whole of a listing verb; returns the exit code. */
+struct resources_listing {
+    bool is_json;
+    const char *quiet_member; /* print this alone; NULL: the table */
+    void (*print)(const json_t *list);
+};
+int resources_list(const struct resource_kind *kind,
+                   const struct args_list *hosts,
+                   const struct resources_listing *listing);
+
+/* The whole of a creating verb: prints `member` of what was made. */
+int resources_create(const struct resource_kind *kind,
+                     const struct args_list *hosts,
+                     const json_t *body,
+                     const char *member);
+
+extern const struct resource_kind resource_images, resource_networks, resource_volumes;
+
+/* The same request to each host; `show` is called in their order with the name of the host, or NULL if one host was asked. */
+struct resources_batch {
+    const char *path;   /* behind "/api/hosts/ID/" */
+    const json_t *body; /* NULL none */
+    void (*show)(void *owner, const char *host, const json_t *answer);
+    void *owner;
+};
+int resources_post(struct client *c, const json_t *hosts, const struct resources_batch *batch);

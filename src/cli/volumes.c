@@ -1,0 +1,143 @@
+/*
+ * volume ls, volume create, volume rm.
+ */
+
+#include "base/alloc.h"
+#include "base/str.h"
+#include "cli/containers.h"
+#include "cli/output.h"
+#include "cli/resources.h"
+#include "cli/table.h"
+#include "cli/verbs.h"
+
+#define MAX_OUTPUT (SIZE_MAX / 2)
+
+struct ls_options {
+    struct args_list hosts;
+    bool quiet, json;
+};
+
+static const struct flag ls_flags[] = {
+    HOSTS_FLAG(ls_options, hosts),
+    {"quiet", 'q', FLAG_BOOL, offsetof(struct ls_options, quiet), NULL, "show names only"},
+    {"json",  0,   FLAG_BOOL, offsetof(struct ls_options, json),  NULL,
+                         "print the servers' lists as a JSON array"                                          },
+};
+
+static const char *const headers[] = {"DRIVER", "VOLUME NAME", "HOST"};
+
+static char *find_ref(const json_t *volume, const char *word, enum resource_match how)
+{
+    const char *name = container_text(volume, "name");
+
+    return how == RESOURCE_EXACT && str_eq(name, word) ? xstrdup(name) : NULL;
+}
+
+const struct resource_kind resource_volumes = {
+    .path = "volumes",
+    .noun = "volume",
+    .order = "name",
+    .find_ref = find_ref,
+};
+
+static void print_table(const json_t *list)
+{
+    struct buf out = BUF_INIT(MAX_OUTPUT);
+    struct table t;
+
+    table_init(&t, ARRAY_LEN(headers), headers);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *volume = json_array_get(list, i);
+
+        table_add(&t, container_text(volume, "driver"));
+        table_add(&t, container_text(volume, "name"));
+        table_add(&t, container_text(volume, "host_name"));
+    }
+    table_print(&t, output_has_colours(), &out);
+    output_raw(buf_str(&out), out.size);
+    buf_done(&out);
+    table_done(&t);
+}
+
+static int run_ls(const struct verb *verb, void *options, const struct args_list *words)
+{
+    const struct ls_options *o = options;
+
+    (void)verb;
+    (void)words;
+    return resources_list(&resource_volumes, &o->hosts,
+                          &(struct resources_listing){.is_json = o->json,
+                                                      .quiet_member = o->quiet ? "name" : NULL,
+                                                      .print = print_table});
+}
+
+const struct verb verb_volume_ls = {
+    .name = "volume ls",
+    .usage = "[OPTIONS]",
+    .summary = "List the volumes of all hosts",
+    .examples = "  dockmon volume ls --host prod-1\n",
+    .flags = ls_flags,
+    .n_flags = ARRAY_LEN(ls_flags),
+    .options_size = sizeof(struct ls_options),
+    .run = run_ls,
+};
+
+struct create_options {
+    struct args_list hosts;
+};
+
+static const struct flag create_flags[] = {
+    HOSTS_FLAG(create_options, hosts),
+};
+
+static int run_create(const struct verb *verb, void *options, const struct args_list *words)
+{
+    const struct create_options *o = options;
+    json_auto_t *body = json_pack("{s:s}", "name", words->n > 0 ? words->items[0] : "");
+
+    (void)verb;
+    return resources_create(&resource_volumes, &o->hosts, body, "name");
+}
+
+const struct verb verb_volume_create = {
+    .name = "volume create",
+    .usage = "[OPTIONS] [VOLUME]",
+    .summary = "Make a volume",
+    .examples = "  dockmon volume create --host prod-1 shop-data\n",
+    .flags = create_flags,
+    .n_flags = ARRAY_LEN(create_flags),
+    .max_words = 1,
+    .options_size = sizeof(struct create_options),
+    .run = run_create,
+};
+
+struct rm_options {
+    struct args_list hosts;
+    bool is_forced;
+};
+
+static const struct flag rm_flags[] = {
+    HOSTS_FLAG(rm_options, hosts),
+    {"force", 'f', FLAG_BOOL, offsetof(struct rm_options, is_forced), NULL,
+                         "remove it although its driver refuses; not one in use"},
+};
+
+static int run_rm(const struct verb *verb, void *options, const struct args_list *words)
+{
+    const struct rm_options *o = options;
+
+    (void)verb;
+    return resources_remove(&resource_volumes, &o->hosts, words, o->is_forced);
+}
+
+const struct verb verb_volume_rm = {
+    .name = "volume rm",
+    .usage = "[OPTIONS] VOLUME [VOLUME...]",
+    .summary = "Remove volumes",
+    .examples = "  dockmon volume rm shop-data\n",
+    .flags = rm_flags,
+    .n_flags = ARRAY_LEN(rm_flags),
+    .min_words = 1,
+    .options_size = sizeof(struct rm_options),
+    .run = run_rm,
+};
