@@ -9,22 +9,37 @@
 #include <errno.h>
 #include <string.h>
 
+#define TOO_OLD 501 /* HTTP status */
+
 static void append(json_t *list, json_t *element)
 {
     if (json_array_append(list, element) < 0)
         abort(); /* out of memory */
 }
 
-/* Sends what `requests` hold and prints those that failed; returns the exit code. */
-static int run_all(struct client *c, struct client_request *requests, size_t n, const json_t *hosts)
+/*
+ * Sends what `requests` hold and prints those that failed; returns the exit code. `is_lenient`: a host whose
+ * agent does not know how is left out, as one that is offline.
+ */
+static int run_all(struct client *c,
+                   struct client_request *requests,
+                   size_t n,
+                   const json_t *hosts,
+                   bool is_lenient)
 {
     int exit_code = 0;
 
     client_run(c, requests, n);
     for (size_t i = 0; i < n; i++) {
+        const char *host = container_text(json_array_get(hosts, i), "name");
+
         if (requests[i].code == 0)
             continue;
-        output_error("%s: %s", container_text(json_array_get(hosts, i), "name"), requests[i].error);
+        if (is_lenient && requests[i].status == TOO_OLD) {
+            output_note("%s has an agent that is too old for this and is left out", host);
+            continue;
+        }
+        output_error("%s: %s", host, requests[i].error);
         exit_code = 1;
     }
     return exit_code;
@@ -73,6 +88,7 @@ static void add_elements(json_t *list, const json_t *elements, const json_t *hos
 int resources_fetch(struct client *c,
                     const struct resource_kind *kind,
                     const json_t *hosts,
+                    bool is_lenient,
                     json_t **ret)
 {
     size_t n = json_array_size(hosts);
@@ -84,7 +100,7 @@ int resources_fetch(struct client *c,
         requests[i].method = "GET";
         requests[i].path = host_path(json_array_get(hosts, i), kind->path);
     }
-    exit_code = run_all(c, requests, n, hosts);
+    exit_code = run_all(c, requests, n, hosts, is_lenient);
     for (size_t i = 0; i < n; i++) {
         add_elements(list, requests[i].json, json_array_get(hosts, i));
         client_request_done(&requests[i]);
@@ -239,7 +255,7 @@ int resources_remove(const struct resource_kind *kind,
         output_error("%s", err.msg);
         return 1;
     }
-    exit_code = resources_fetch(c, kind, chosen, &list);
+    exit_code = resources_fetch(c, kind, chosen, hosts->n == 0, &list);
     if (remove_words(c, kind, list, words, hosts->n > 0, is_forced))
         exit_code = 1;
     return exit_code;
@@ -256,7 +272,7 @@ int resources_post(struct client *c, const json_t *hosts, const struct resources
         requests[i].path = host_path(json_array_get(hosts, i), batch->path);
         requests[i].body = json_deep_copy(batch->body);
     }
-    exit_code = run_all(c, requests, n, hosts);
+    exit_code = run_all(c, requests, n, hosts, false);
     for (size_t i = 0; i < n; i++) {
         if (requests[i].code == 0) {
             batch->show(batch->owner,
@@ -284,7 +300,7 @@ int resources_list(const struct resource_kind *kind,
         output_error("%s", err.msg);
         return 1;
     }
-    exit_code = resources_fetch(c, kind, chosen, &list);
+    exit_code = resources_fetch(c, kind, chosen, hosts->n == 0, &list);
     if (listing->is_json) {
         output_json(list);
     } else if (!listing->quiet_member) {

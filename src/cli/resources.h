@@ -20,11 +20,12 @@ struct resource_kind {
 
 /*
  * *ret: all elements, each with host_id and host_name, sorted; the caller's. Hosts that fail are printed
- * and counted in the exit code.
+ * and counted in the exit code; `is_lenient`: unless their agent does not know how.
  */
 int resources_fetch(struct client *c,
                     const struct resource_kind *kind,
                     const json_t *hosts,
+                    bool is_lenient,
                     json_t **ret);
 
 /* One thing to be removed. */

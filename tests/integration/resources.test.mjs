@@ -2,10 +2,11 @@
 // global to an engine (prune) runs on an engine of the test's own.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { Agent, Server, dockmon } from './lib/dockmon.mjs';
+import { Agent, Server, bin, dockmon } from './lib/dockmon.mjs';
 import { Engine, IMAGE, OwnEngine } from './lib/engine.mjs';
 import { HandAgent } from './lib/hand-agent.mjs';
 import { HandServer } from './lib/hand-server.mjs';
+import { run } from './lib/process.mjs';
 import { eventually } from './lib/wait.mjs';
 
 const engine = new Engine();
@@ -34,6 +35,8 @@ after(async () => {
     const names = await engine.docker(kind, 'ls', '-q', '--filter', `name=${engine.prefix}`);
     if (names) await engine.docker(kind, 'rm', ...names.split('\n'));
   }
+  const images = await engine.docker('images', '--format', '{{.Repository}}:{{.Tag}}');
+  for (const name of lines(images).filter((x) => x.startsWith(engine.prefix))) await engine.docker('rmi', name);
 });
 
 const payload = async (name, fields) => {
@@ -263,7 +266,7 @@ test('REST: what was done is in the audit log, with host and name', async () => 
 // --- agents written by hand ---------------------------------------------------------------------------------
 
 // A Go agent as the server sees it: `replies` maps commands to payloads, or throws the error text.
-async function handHost(replies) {
+async function handHost(t, replies) {
   const a = new HandAgent(server);
   a.onNamedCommand = (m) => {
     const reply = { type: 'response', id: m.id, timestamp: new Date().toISOString() };
@@ -276,12 +279,12 @@ async function handHost(replies) {
     }
   };
   await a.connect(await server.token());
-  cleanup.push(() => a.close());
+  t.after(() => a.close());
   return a;
 }
 
-test('an agent that knows none of it: 501 and what to do', async () => {
-  const old = await handHost({});
+test('an agent that knows none of it: 501 and what to do', async (t) => {
+  const old = await handHost(t, {});
   for (const [method, path, body] of [
     ['GET', 'images'], ['GET', 'networks'], ['GET', 'volumes'], ['POST', 'networks', { name: 'x' }], ['POST', 'volumes', {}],
     ['POST', 'images/prune'], ['POST', 'networks/prune'], ['POST', 'volumes/prune'],
@@ -293,8 +296,8 @@ test('an agent that knows none of it: 501 and what to do', async () => {
   }
 });
 
-test('a Go agent: its nulls become lists, its words become statuses, it gets what it expects', async () => {
-  const go = await handHost({
+test('a Go agent: its nulls become lists, its words become statuses, it gets what it expects', async (t) => {
+  const go = await handHost(t, {
     list_images: () => null,
     list_networks: () => [{ id: '0123456789ab', name: 'n', containers: null, internal: false }, null],
     list_volumes: () => 'nonsense',
@@ -321,8 +324,8 @@ test('a Go agent: its nulls become lists, its words become statuses, it gets wha
   assert.deepEqual(sent.delete_volume, { volume_name: 'v', force: false });
 });
 
-test('an offline host: 503, and an unknown one: 404', async () => {
-  const gone = await handHost({});
+test('an offline host: 503, and an unknown one: 404', async (t) => {
+  const gone = await handHost(t, {});
   await gone.close();
   await eventually(async () => (await clients.viewer.fetch('GET', `/api/hosts/${gone.hostId}/images`)).status === 503);
   await clients.viewer.get('/api/hosts/nothing/images', { status: 404 });
@@ -359,4 +362,131 @@ test('prune takes what is unused and nothing else', async () => {
   assert.deepEqual(await prune('volumes'), { removed_count: 0, space_reclaimed: 0, volumes_removed: [] });
   assert.deepEqual(await prune('images'), { removed_count: 0, space_reclaimed: 0 });
   assert.equal(await own.state(used.id), 'running');
+});
+
+// --- CLI ------------------------------------------------------------------------------------------------------
+
+const cli = (...args) => dockmon(server, clients.operator.key, args);
+async function says(...args) {
+  const r = await cli(...args);
+  assert.equal(r.code, 0, `dockmon ${args.join(' ')}: ${r.stderr}${r.stdout}`);
+  return r.stdout.trimEnd();
+}
+async function fails(code, pattern, ...args) {
+  const r = await cli(...args);
+  assert.equal(r.code, code, `dockmon ${args.join(' ')}: ${r.stdout}`);
+  assert.match(r.stderr, pattern);
+}
+const rows = (text) => text.split('\n').map((l) => l.trim().split(/ {2,}/));
+
+test('CLI: images and rmi', async () => {
+  const name = `${engine.prefix}/cli`;
+  const id = await image(name);
+  const [header, ...list] = rows(await says('images', '--host', host.id));
+  assert.deepEqual(header, ['REPOSITORY', 'TAG', 'IMAGE ID', 'CREATED', 'SIZE', 'HOST']);
+  const mine = list.find((r) => r[0] === name);
+  const theirs = (await engine.docker('images', name, '--format', '{{.Repository}}|{{.Tag}}|{{.ID}}|{{.CreatedSince}}|{{.Size}}')).split('|');
+  assert.deepEqual([mine[0], mine[1], mine[2], mine[4]], [theirs[0], theirs[1], theirs[2], theirs[4]]);
+  assert.match(mine[3], /ago$/);
+  assert.equal(mine[5], host.name);
+  assert.ok((await says('images', '-q')).split('\n').includes(id));
+  const json = JSON.parse(await says('images', '--json'));
+  assert.equal(json.find((i) => i.id === id).host_id, host.id);
+
+  await fails(1, /No such image: nothing/, 'rmi', 'nothing');
+  await fails(125, /at least 1 argument/, 'rmi');
+  assert.equal(await says('rmi', name), name);
+  assert.equal(await engine.exists(id), false);
+});
+
+test('CLI: network create, ls, rm', async () => {
+  const name = `${engine.prefix}-cli`;
+  const id = await says('network', 'create', '--host', host.id, '--subnet', '10.215.0.0/24', '--gateway', '10.215.0.9', '--internal', name);
+  const truth = JSON.parse(await engine.docker('network', 'inspect', name))[0];
+  assert.equal(id, truth.Id.slice(0, 12));
+  assert.equal(truth.IPAM.Config[0].Gateway, '10.215.0.9');
+  assert.equal(truth.Internal, true);
+  const [header, ...list] = rows(await says('network', 'ls'));
+  assert.deepEqual(header, ['NETWORK ID', 'NAME', 'DRIVER', 'SCOPE', 'HOST']);
+  assert.deepEqual(list.find((r) => r[1] === name), [id, name, 'bridge', 'local', host.name]);
+  assert.ok((await says('network', 'ls', '-q')).split('\n').includes(id));
+  await fails(1, /already exists/, 'network', 'create', '--host', host.id, name);
+  await fails(1, /built-in/, 'network', 'rm', '--host', host.id, '-f', 'bridge');
+
+  const c = await engine.run('cli-user');
+  await engine.docker('network', 'disconnect', 'none', c.name);
+  await engine.docker('network', 'connect', name, c.name);
+  await fails(1, new RegExp(`in use by 1 container: ${c.name}`), 'network', 'rm', name);
+  assert.equal(await says('network', 'rm', '-f', name), name);
+  assert.equal(await engine.docker('network', 'ls', '-q', '--filter', `name=${name}`), '');
+});
+
+test('CLI: volume create, ls, rm, several at once', async () => {
+  const names = ['1', '2'].map((n) => `${engine.prefix}-cli-${n}`);
+  for (const name of names) assert.equal(await says('volume', 'create', '--host', host.id, name), name);
+  const random = await says('volume', 'create', '--host', host.id);
+  assert.match(random, /^[0-9a-f]{64}$/);
+  const [header, ...list] = rows(await says('volume', 'ls'));
+  assert.deepEqual(header, ['DRIVER', 'VOLUME NAME', 'HOST']);
+  for (const name of names) assert.deepEqual(list.find((r) => r[1] === name), ['local', name, host.name]);
+  await engine.docker('volume', 'rm', random);
+
+  const r = await cli('volume', 'rm', names[0], 'no-such-volume', names[1]);
+  assert.equal(r.code, 1);
+  assert.deepEqual(r.stdout.trim().split('\n'), names);
+  assert.match(r.stderr, /No such volume: no-such-volume/);
+  assert.equal(await engine.docker('volume', 'ls', '-q', '--filter', `name=${engine.prefix}-cli`), '');
+});
+
+test('CLI: several hosts', async (t) => {
+  const name = `${engine.prefix}-both`;
+  const deleted = [];
+  const other = await handHost(t, {
+    list_volumes: () => [{ name, driver: 'local', containers: [] }],
+    create_volume: (p) => ({ name: p.name, driver: 'local' }),
+    delete_volume: (p) => (deleted.push(p.volume_name), { success: true }),
+    prune_networks: () => ({ removed_count: 1, networks_removed: ['old\x1b[31m'] }),
+  });
+  await clients.operator.call('PUT', `/api/hosts/${other.hostId}`, { body: {}, status: 403 });
+  await eventually(async () => (await says('hosts')).includes(other.hostname));
+  const args = ['--host', host.id, '--host', other.hostname];
+
+  assert.deepEqual((await says('volume', 'create', ...args, name)).split('\n'), [`${host.name}/${name}`, `${other.hostname}/${name}`]);
+  const list = rows(await says('volume', 'ls', ...args)).filter((r) => r[1] === name);
+  assert.deepEqual(list.map((r) => r[2]).sort(), [host.name, other.hostname].sort());
+  await fails(1, /is on .* and .*: say which one with --host/, 'volume', 'rm', name);
+  assert.deepEqual(deleted, []);
+  await says('volume', 'rm', ...args, name);
+  assert.deepEqual(deleted, [name]);
+  assert.equal(await engine.docker('volume', 'ls', '-q', '--filter', `name=${name}`), '');
+
+  await fails(1, /there are \d+ hosts: say which one/, 'network', 'create', 'x');
+  await fails(1, /there are \d+ hosts: say which one/, 'volume', 'prune', '-f');
+  await fails(1, /No such host: nowhere/, 'images', '--host', 'nowhere');
+  await fails(1, /too old/, 'images', '--host', other.hostname);
+  const all = await cli('images', '-q');
+  assert.equal(all.code, 0, all.stderr);
+  assert.match(all.stderr, new RegExp(`${other.hostname} has an agent that is too old`));
+  const pruned = await says('network', 'prune', '-f', '--host', other.hostname);
+  assert.equal(pruned, 'Deleted Networks:\nold\\x1b[31m');
+  await fails(1, /no terminal to ask on; --force/, 'network', 'prune', '--host', other.hostname);
+});
+
+test('CLI: prune asks on a terminal and takes no for an answer', async (t) => {
+  let pruned = 0;
+  const other = await handHost(t, { prune_volumes: () => (pruned++, { removed_count: 1, space_reclaimed: 2500, volumes_removed: ['v'] }) });
+  await eventually(async () => (await says('hosts')).includes(other.hostname));
+  const ask = (answer) =>
+    run('script', ['-qec', `${bin('dockmon')} volume prune --host ${other.hostname}`, '/dev/null'], {
+      env: { DOCKMON_URL: server.url, DOCKMON_API_KEY: clients.operator.key },
+      input: answer,
+    });
+  const no = await ask('n\n');
+  assert.match(no.stdout, new RegExp(`WARNING! This will remove all volumes.*${other.hostname}`));
+  assert.equal(no.code, 1);
+  assert.equal(pruned, 0);
+  const yes = await ask('y\n');
+  assert.equal(pruned, 1, yes.stdout);
+  assert.match(yes.stdout, /Deleted Volumes:\r?\nv\r?\nTotal reclaimed space: 2.5kB/);
+  assert.equal(yes.code, 0);
 });
