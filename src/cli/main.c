@@ -13,7 +13,7 @@
 
 static const struct verb *const verbs[] = {
     &verb_login,      &verb_hosts,          &verb_ps,         &verb_logs,
-    &verb_start,      &verb_stop,           &verb_restart,    &verb_kill,
+    &verb_exec,       &verb_start,      &verb_stop,           &verb_restart,    &verb_kill,
     &verb_pause,      &verb_unpause,        &verb_rename,     &verb_rm,
     &verb_inspect,    &verb_images,         &verb_rmi,        &verb_image_prune,
     &verb_network_ls, &verb_network_create, &verb_network_rm, &verb_network_prune,

@@ -11,6 +11,7 @@ extern const struct verb verb_hosts;
 extern const struct verb verb_ps;
 extern const struct verb verb_logs;
 extern const struct verb verb_exec;
+extern const struct verb verb_exec;
 extern const struct verb verb_start;
 extern const struct verb verb_stop;
 extern const struct verb verb_restart;

@@ -53,6 +53,7 @@ struct ws_limits {
 struct ws_dial {
     const char *url;             /* ws:// or wss://, with path */
     bool is_insecure;            /* accept any certificate */
+    const char *const *headers;  /* of the request: name, value, ..., NULL; or NULL */
     uint64_t connect_timeout_ms; /* 0: 10 s; TCP, TLS and handshake together */
     struct ws_limits limits;
     const struct ws_handler *handler;

@@ -226,7 +226,10 @@ static void on_dial_timeout(struct loop_timer *t)
 }
 
 /* The request, and the key its answer must carry. */
-static int write_request(struct ws *ws, const struct address *address, const char *path)
+static int write_request(struct ws *ws,
+                         const struct address *address,
+                         const char *path,
+                         const char *const *headers)
 {
     struct buf text = BUF_INIT(REQUEST_MAX);
     unsigned char nonce[16];
@@ -241,8 +244,13 @@ static int write_request(struct ws *ws, const struct address *address, const cha
     ws->expected_key = xstrdup(expected);
     r = buf_printf(&text,
                    "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-                   "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n\r\n",
+                   "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n",
                    path, address->header, key);
+    for (; headers && headers[0] && r == 0; headers += 2)
+        r = strpbrk(headers[1], "\r\n") ? -EINVAL
+                                        : buf_printf(&text, "%s: %s\r\n", headers[0], headers[1]);
+    if (r == 0)
+        r = buf_append_str(&text, "\r\n");
     if (r == 0)
         r = stream_write(ws->stream, text.data, text.size);
     buf_done(&text);
@@ -295,7 +303,7 @@ int ws_connect(struct ws **ret, struct loop *loop, const struct ws_dial *dial, s
     ws->parser.is_client = true;
     o.owner = ws;
     ws->stream = stream_open(&o);
-    r = write_request(ws, &address, path);
+    r = write_request(ws, &address, path, dial->headers);
     if (r < 0) {
         ws_free(ws);
         return error_set(err, r, "dial %s: %s", dial->url, error_text(r));

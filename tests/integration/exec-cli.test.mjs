@@ -1,0 +1,115 @@
+// `dockmon exec` on the real engine: terminal and none, sizes, exit codes, standard input, signals.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { bin, dockmon } from './lib/dockmon.mjs';
+import { Process, run } from './lib/process.mjs';
+import { eventually } from './lib/wait.mjs';
+import { theWorld } from './lib/world.mjs';
+
+const world = theWorld({ role: 'operator' });
+const { engine } = world;
+
+const listed = async (name, options) => {
+  const c = await engine.run(name, options);
+  await world.client.container(c.name);
+  return c;
+};
+const exec = (args, options) => dockmon(world.server, world.client.key, ['exec', ...args], options);
+const processes = async (c) => (await engine.docker('top', c.id)).split('\n').length - 1;
+
+// In a terminal of its own, made by script(1).
+const inTerminal = (script, input) =>
+  run('script', ['-qec', script, '/dev/null'], {
+    env: { DOCKMON_URL: world.server.url, DOCKMON_API_KEY: world.client.key, SHELL: '/bin/sh', DOCKMON: bin('dockmon') },
+    input,
+  });
+
+test('without terminal: streams apart, input, environment, exit code', async () => {
+  const c = await listed('plain');
+  const r = await exec(['-i', '-e', 'A=b c', '-w', '/bin', c.name, 'sh', '-c', 'cat; echo "$A $PWD $1"; echo bad >&2; exit 42', '-x', '-i'], { input: 'in\n' });
+
+  assert.deepEqual([r.code, r.stdout, r.stderr], [42, 'in\nb c /bin -i\n', 'bad\n']);
+});
+
+test('without -i the command has no input', async () => {
+  const c = await listed('noinput');
+  const r = await exec([c.name, 'cat'], { input: 'not for it\n' });
+
+  assert.deepEqual([r.code, r.stdout], [0, '']);
+});
+
+test('a large input and a large output arrive whole', async () => {
+  const c = await listed('large');
+  const input = Buffer.alloc(20 << 20, 'z').toString();
+  const r = await exec(['-i', c.name, 'sh', '-c', 'busybox wc -c; yes x | head -c 20971520'], { input });
+
+  assert.equal(r.code, 0);
+  assert.equal(r.stdout.length, '20971520\n'.length + 20971520);
+  assert.ok(r.stdout.startsWith('20971520\n'));
+});
+
+test('a file on standard input, and the null device', async () => {
+  const c = await listed('file');
+  const r = await inTerminal(`$DOCKMON exec -i ${c.name} busybox wc -l < /etc/passwd; $DOCKMON exec -i ${c.name} cat < /dev/null`);
+  const lines = (await run('sh', ['-c', 'wc -l < /etc/passwd'])).stdout.trim();
+
+  assert.equal(r.code, 0, r.stdout);
+  assert.equal(r.stdout.trim(), lines);
+});
+
+test('with a terminal: size, resize, keys, exit code', async () => {
+  const c = await listed('terminal');
+  const r = await inTerminal(
+    `stty cols 101 rows 31; (sleep 3; stty cols 91 rows 21 < /dev/tty) & exec $DOCKMON exec -it ${c.name} sh -c 'sleep 1; busybox stty size; read line; echo "got $line"; sleep 4; busybox stty size; exit 9'`,
+    'typed\n',
+  );
+
+  assert.equal(r.code, 9, r.stdout);
+  assert.match(r.stdout, /31 101/);
+  assert.match(r.stdout, /got typed/);
+  assert.match(r.stdout, /21 91/);
+});
+
+test('no command: a shell', async () => {
+  const c = await listed('shell');
+  const r = await exec([c.name], { input: 'echo $((6 * 7))\nexit 4\n' });
+
+  assert.deepEqual([r.code, r.stdout], [4, '42\n']);
+});
+
+test('the terminal is as it was before, also after a kill', async () => {
+  const c = await listed('restore');
+  const r = await inTerminal(
+    `before=$(stty -g); sh -c '(sleep 2; kill -TERM $$) & exec $DOCKMON exec -it ${c.name} sleep 100'; echo code $?; after=$(stty -g); [ "$before" = "$after" ] && echo same`,
+  );
+
+  assert.match(r.stdout, /code 143\s+same/);
+  await eventually(async () => (await processes(c)) === 1, { what: 'the process has ended' });
+});
+
+test('failures have words and 125', async () => {
+  const c = await listed('failures');
+
+  let r = await exec(['no-such-container', 'true']);
+  assert.equal(r.code, 125);
+  assert.match(r.stderr, /no-such-container/);
+  const viewer = await world.server.client('viewer');
+  r = await dockmon(world.server, viewer.key, ['exec', c.name, 'true']);
+  assert.equal(r.code, 125);
+  assert.match(r.stderr, /operator/);
+  await engine.docker('stop', '-t', '0', c.id);
+  r = await exec([c.name, 'true']);
+  assert.equal(r.code, 125);
+  assert.match(r.stderr, /not running/);
+});
+
+test('a killed client takes its process along', async () => {
+  const c = await listed('killed');
+  const p = new Process(bin('dockmon'), ['exec', c.name, 'sleep', '999'], {
+    env: { DOCKMON_URL: world.server.url, DOCKMON_API_KEY: world.client.key },
+  });
+
+  await eventually(async () => (await processes(c)) === 2);
+  await p.stop('SIGKILL');
+  await eventually(async () => (await processes(c)) === 1);
+});
