@@ -92,6 +92,11 @@ for (const round of [1, 2]) {
       return answer.status === 404;
     }, { what: 'the engine answers again', timeout: 60000 });
     await works();
+    const c = await engine.run(`after-engine-${round}`, { command: ['true'] });
+    const types = async () => (await client.get(`/api/events?container_id=${c.id}`)).events.map((e) => e.event_type);
+    await eventually(async () => (await types()).includes('stopped'), { what: 'events come again' });
+    assert.equal((await types()).filter((t) => t === 'started').length, 1);
+    await noDoubleEvents();
   });
 }
 

@@ -1,0 +1,72 @@
+// Peers that vanish without a word: each side notices after 45 s of silence, and what is alive stays connected.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import WebSocket from 'ws';
+import { Agent, Server } from './lib/dockmon.mjs';
+import { HandAgent } from './lib/hand-agent.mjs';
+import { HandServer } from './lib/hand-server.mjs';
+import { ScriptedEngine } from './lib/scripted-engine.mjs';
+import { eventually, sleep } from './lib/wait.mjs';
+
+const NOTICED_MS = 50000;
+const QUIET_MS = 47000;
+const cleanup = [];
+let engine, server, client;
+
+before(async () => {
+  engine = await ScriptedEngine.start();
+  cleanup.push(() => engine.stop());
+  server = await Server.start();
+  cleanup.push(() => server.remove());
+  client = await server.client('viewer');
+});
+
+after(async () => {
+  for (const end of cleanup.reverse()) await end();
+});
+
+test('liveness', { concurrency: true, timeout: 120000 }, async (t) => {
+  await Promise.all([
+    t.test('the agent pings, and leaves a server that does not answer', async () => {
+      const peer = await HandServer.start();
+      const agent = await Agent.start(peer, engine, { token: 'registration-token' });
+      cleanup.push(() => peer.stop(), () => agent.remove());
+      const ws = await peer.session();
+      let pings = 0;
+      ws._receiver.removeAllListeners('ping'); // no pong either
+      ws._receiver.on('ping', () => pings++);
+      await peer.session({ count: 2, timeout: NOTICED_MS });
+      assert.ok(pings >= 1, 'it has pinged');
+    }),
+    t.test('the agent stays with a server that answers its pings and says nothing else', async () => {
+      const peer = await HandServer.start();
+      const agent = await Agent.start(peer, engine, { token: 'registration-token' });
+      cleanup.push(() => peer.stop(), () => agent.remove());
+      const ws = await peer.session();
+      let pings = 0;
+      ws.on('ping', () => pings++);
+      await sleep(QUIET_MS);
+      assert.ok(pings >= 1, 'it pings at least every 30 s');
+      assert.equal(peer.connections, 1);
+    }),
+    t.test('the server pings, and an agent that does not answer is offline', async () => {
+      const a = new HandAgent(server);
+      await a.connect(await server.token());
+      cleanup.push(() => a.ws.terminate());
+      a.ws._socket.pause(); // as if the cable was cut: no close, no pong
+      const status = async () => (await client.get('/api/hosts')).find((h) => h.id === a.hostId).status;
+      assert.equal(await status(), 'online');
+      await eventually(async () => (await status()) === 'offline', { timeout: NOTICED_MS, interval: 500, what: 'the host is offline' });
+    }),
+    t.test('an agent that only answers pings stays online', async () => {
+      const a = new HandAgent(server);
+      await a.connect(await server.token());
+      cleanup.push(() => a.ws.terminate());
+      let pings = 0;
+      a.ws.on('ping', () => pings++);
+      await sleep(QUIET_MS);
+      assert.ok(pings >= 1);
+      assert.equal(a.ws.readyState, WebSocket.OPEN);
+    }),
+  ]);
+});
