@@ -1,4 +1,5 @@
 #include "agent/check.h"
+#include "agent/advice.h"
 #include "agent/data_dir.h"
 #include "agent/identity.h"
 #include "agent/token.h"
@@ -6,6 +7,7 @@
 #include "base/str.h"
 #include "docker/engine_info.h"
 #include "net/http_client.h"
+#include "net/tls_trust.h"
 #include "net/ws.h"
 
 #include <errno.h>
@@ -27,6 +29,7 @@ struct check {
     bool has_endpoint; /* ... and took a WebSocket connection */
     enum step step;
     struct loop_timer timer;
+    struct tls_trust *engine_trust;
     struct engine *engine;
     struct engine_info_call *info_call;
     struct http_call *call;
@@ -76,11 +79,14 @@ static void check_config(struct check *c)
 
     say_ok(c, "configuration: server %s, engine %s, data directory %s", config->ws_url,
            config->docker_host, config->data_path);
-    if (config->is_insecure && config->is_tls) {
-        say_note(c,
-                 "INSECURE_SKIP_VERIFY is on: anybody on the way can pose as the server; CA_FILE "
-                 "with the server's certificate is the safe way");
+    if (config->is_tls && config->pins) {
+        say_ok(c, "the server is recognised by its key alone: %s", config->pins);
+    } else if (config->is_tls && config->is_insecure) {
+        say_note(c, "INSECURE_SKIP_VERIFY is on: anybody on the way can pose as the server; "
+                    "DOCKMON_PIN with what `dockmond fingerprint` prints there is the safe way");
     }
+    if (config->is_engine_tls && config->is_engine_insecure)
+        say_note(c, "DOCKER_TLS_VERIFY is off: anybody on the way can pose as the engine");
     if (!config->is_tls)
         say_note(c, "the connection to the server is not encrypted (%s)", config->url);
 }
@@ -119,7 +125,7 @@ static void check_data(struct check *c)
 
 /* --- engine ------------------------------------------------------------------------------------ */
 
-static const char *engine_advice(const char *address, int code)
+static const char *engine_advice(const char *address, int code, const char *message)
 {
     if (code == -EACCES || code == -EPERM)
         return "run the agent as root or as a member of the group that owns the socket";
@@ -127,7 +133,7 @@ static const char *engine_advice(const char *address, int code)
         return "is Docker or Podman running, and the socket mounted if this is a container? "
                "DOCKER_HOST names another one";
     }
-    return "does an engine listen there? DOCKER_HOST names another one";
+    return advice_engine_tls(message);
 }
 
 /* The engine client has one code for "not reachable"; the socket itself says more. */
@@ -148,7 +154,7 @@ static void on_engine_info(void *owner, int code, const char *message, struct en
     c->info_call = NULL;
     if (code < 0) {
         say_wrong(c, "engine %s: %s; %s", address, message,
-                  engine_advice(address, socket_code(address, code)));
+                  engine_advice(address, socket_code(address, code), message));
     } else if (identity_read(&id, info, c->config, &err) < 0) {
         say_wrong(c, "engine %s: %s", address, err.msg);
     } else {
@@ -167,7 +173,11 @@ static void check_engine(struct check *c)
     struct error err = ERROR_INIT;
     struct engine_options o = {.loop = c->loop, .address = c->config->docker_host};
 
-    if (engine_new(&c->engine, &o, &err) < 0 ||
+    int r;
+
+    r = config_engine_trust(c->config, &c->engine_trust, &err);
+    o.trust = c->engine_trust;
+    if (r < 0 || engine_new(&c->engine, &o, &err) < 0 ||
         engine_info_start(&c->info_call, c->engine, on_engine_info, c, &err) < 0) {
         say_wrong(c, "engine %s: %s", c->config->docker_host, err.msg);
         next_step(c);
@@ -175,27 +185,6 @@ static void check_engine(struct check *c)
 }
 
 /* --- server ------------------------------------------------------------------------------------ */
-
-/* The first match counts; the texts are parts of what OpenSSL and the network code say. */
-static const struct {
-    const char *text;
-    const char *advice;
-} server_advices[] = {
-    {"wrong version", "the server speaks plain HTTP on this port: say http:// instead of https://"},
-    {"mismatch",      "the server's certificate is for another name: use that one in DOCKMON_URL" },
-    {"expired",       "the server needs a new certificate, or this host's clock is wrong"         },
-    {"certificate",   "set CA_FILE to the server's certificate if it is self-signed"              },
-    {"resolve",       "is the host name in DOCKMON_URL right, and does name resolution work here?"},
-};
-
-static const char *server_advice(const char *reason)
-{
-    for (size_t i = 0; i < ARRAY_LEN(server_advices); i++) {
-        if (strcasestr(reason, server_advices[i].text))
-            return server_advices[i].advice;
-    }
-    return "is the server running, is DOCKMON_URL right, does a firewall let it through?";
-}
 
 static void on_health(void *owner, const struct http_result *result)
 {
@@ -205,7 +194,7 @@ static void on_health(void *owner, const struct http_result *result)
     c->call = NULL;
     if (result->code < 0) {
         say_wrong(c, "server %s: %s; %s", config->http_address, result->message,
-                  server_advice(result->message));
+                  advice_server(result->message));
     } else {
         c->has_http = true;
         if (result->status == 200) {
@@ -318,5 +307,6 @@ bool check_run(struct loop *loop, const struct config *config, struct buf *out)
     start_step(&c);
     loop_run(loop);
     engine_free(c.engine);
+    tls_trust_free(c.engine_trust);
     return !c.has_failed;
 }

@@ -2,6 +2,7 @@
 #include "agent/token.h"
 #include "base/alloc.h"
 #include "base/str.h"
+#include "net/tls_trust.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -15,54 +16,56 @@
 /* clang-format off: one option per line reads as the table it is */
 static const struct option_spec specs[] = {
     {"url",                       "DOCKMON_URL",               OPTION_STRING,   MEMBER(url),                  OPTION_REQUIRED, NULL,    0,  CONFIG_URL_MAX,
-     "URL of the server, such as https://dockmon.example:8001"                                                                                                                                                                        },
+     "URL of the server, such as https://dockmon.example:8001"                                                                                                                                                                          },
     {"registration-token",        "REGISTRATION_TOKEN",        OPTION_STRING,   MEMBER(registration_token),
      OPTION_SECRET,                                                                                                            NULL,    0,  CONFIG_NAME_MAX,
-     "TOKEN to join with, made by the server for new agents"                                                                                                                                                                          },
+     "TOKEN to join with, made by the server for new agents"                                                                                                                                                                            },
     {"permanent-token",           "PERMANENT_TOKEN",           OPTION_STRING,   MEMBER(permanent_token),      OPTION_SECRET,
      NULL,                                                                                                                              0,  CONFIG_NAME_MAX,
-     "TOKEN of an agent that has joined; else the file permanent_token in the data directory"                                                                                                                                         },
+     "TOKEN of an agent that has joined; else the file permanent_token in the data directory"                                                                                                                                           },
     {"insecure-skip-verify",      "INSECURE_SKIP_VERIFY",      OPTION_BOOL,     MEMBER(is_insecure),          0,               "false",
-     0,                                                                                                                                     0,               "accept any certificate of the server"                                   },
+     0,                                                                                                                                     0,               "accept any certificate of the server"                                     },
     {"ca-file",                   "CA_FILE",                   OPTION_STRING,   MEMBER(ca_file),              0,               NULL,    0,  4096,
-     "FILE of PEM certificates to verify the server with, instead of the system's"                                                                                                                                                    },
+     "FILE of PEM certificates to verify the server with, instead of the system's"                                                                                                                                                      },
+    {"pin",                       "DOCKMON_PIN",               OPTION_STRING,   MEMBER(pins),                 0,               NULL,    0,  1024,
+     "sha256:HEX that `dockmond fingerprint` prints: the only key the server may have, instead of CA_FILE and the system's; several separated by commas"                                                                                },
     {"docker-host",               "DOCKER_HOST",               OPTION_STRING,   MEMBER(docker_host),          0,               NULL,    0,  1024,
-     "engine: unix:///PATH or tcp://HOST:PORT; looked for in the usual places when not given"                                                                                                                                         },
+     "engine: unix:///PATH or tcp://HOST:PORT; looked for in the usual places when not given"                                                                                                                                           },
     {"docker-cert-path",          "DOCKER_CERT_PATH",          OPTION_STRING,   MEMBER(docker_cert_path),     0,               NULL,    0,
-     4096,                                                                                                                                                   "certificates for an engine behind TLS (not supported yet)"              },
-    {"docker-tls-verify",         "DOCKER_TLS_VERIFY",         OPTION_BOOL,     MEMBER(docker_tls_verify),    0,               "false",
-     0,                                                                                                                                     0,               "verify the engine's certificate (not supported yet)"                    },
+     4096,                                                                                                                                                   "DIRECTORY with ca.pem, cert.pem and key.pem for an engine behind TLS"     },
+    {"docker-tls-verify",         "DOCKER_TLS_VERIFY",         OPTION_STRING,   MEMBER(docker_tls_verify),    0,               NULL,    0,
+     16,                                                                                                                                                     "true: speak TLS with a tcp:// engine; false: accept any certificate of it"},
     {"agent-name",                "AGENT_NAME",                OPTION_STRING,   MEMBER(agent_name),           0,               NULL,    0,  0,
-     "NAME to register this host with, at most 255 bytes"                                                                                                                                                                             },
+     "NAME to register this host with, at most 255 bytes"                                                                                                                                                                               },
     {"force-unique-registration", "FORCE_UNIQUE_REGISTRATION", OPTION_BOOL,     MEMBER(force_unique),         0,
-     "false",                                                                                                                           0,  0,               "register although another host has the same engine id; needs AGENT_NAME"},
+     "false",                                                                                                                           0,  0,               "register although another host has the same engine id; needs AGENT_NAME"  },
     {"reconnect-initial",         "RECONNECT_INITIAL",         OPTION_DURATION, MEMBER(reconnect_initial_ms), 0,
-     "1s",                                                                                                                              10, HOUR_MS,         "longest wait before the first attempt to connect again"                 },
+     "1s",                                                                                                                              10, HOUR_MS,         "longest wait before the first attempt to connect again"                   },
     {"reconnect-max",             "RECONNECT_MAX",             OPTION_DURATION, MEMBER(reconnect_max_ms),     0,               "60s",   10,
-     24 * HOUR_MS,                                                                                                                                           "longest wait between two attempts"                                      },
+     24 * HOUR_MS,                                                                                                                                           "longest wait between two attempts"                                        },
     {"data-path",                 "DATA_PATH",                 OPTION_STRING,   MEMBER(data_path),            0,               "/data", 0,  3072,
-     "DIRECTORY for what the agent keeps: its token"                                                                                                                                                                                  },
+     "DIRECTORY for what the agent keeps: its token"                                                                                                                                                                                    },
     {"update-timeout",            "UPDATE_TIMEOUT",            OPTION_DURATION, MEMBER(update_timeout_ms),    0,               "120s",
-     1000,                                                                                                                                  24 * HOUR_MS,    "longest time a container update may take"                               },
+     1000,                                                                                                                                  24 * HOUR_MS,    "longest time a container update may take"                                 },
     {"agent-stacks-dir",          "AGENT_STACKS_DIR",          OPTION_STRING,   MEMBER(stacks_dir),           0,               NULL,    0,  4096,
-     "DIRECTORY for stacks; $DATA_PATH/stacks when not given"                                                                                                                                                                         },
+     "DIRECTORY for stacks; $DATA_PATH/stacks when not given"                                                                                                                                                                           },
     {"host-stacks-dir",           "HOST_STACKS_DIR",           OPTION_STRING,   MEMBER(host_stacks_dir),      0,               NULL,    0,  4096,
-     "the same directory as the host sees it"                                                                                                                                                                                         },
+     "the same directory as the host sees it"                                                                                                                                                                                           },
     {"proto-version",             "PROTO_VERSION",             OPTION_STRING,   MEMBER(proto_version),        0,               "1.1",   0,
-     CONFIG_PROTO_MAX,                                                                                                                                       "protocol version to announce"                                           },
+     CONFIG_PROTO_MAX,                                                                                                                                       "protocol version to announce"                                             },
     {"log-level",                 "LOG_LEVEL",                 OPTION_STRING,   MEMBER(log_level_text),       0,               "info",  0,  32,
-     "debug, info, warn or error"                                                                                                                                                                                                     },
+     "debug, info, warn or error"                                                                                                                                                                                                       },
     {"log-json",                  "LOG_JSON",                  OPTION_BOOL,     MEMBER(log_json),             0,               "true",  0,  0,
-     "log one JSON object per line"                                                                                                                                                                                                   },
+     "log one JSON object per line"                                                                                                                                                                                                     },
     {"log-format",                "LOG_FORMAT",                OPTION_STRING,   MEMBER(log_format),           0,               NULL,    0,  32,
-     "json or text; goes before LOG_JSON"                                                                                                                                                                                             },
+     "json or text; goes before LOG_JSON"                                                                                                                                                                                               },
     {NULL,                        "AGENT_VERSION",             OPTION_STRING,   MEMBER(agent_version),        0,               NULL,    0,  0,
-     "ignored; the agent reports its own version"                                                                                                                                                                                     },
+     "ignored; the agent reports its own version"                                                                                                                                                                                       },
     {"check",                     NULL,                        OPTION_BOOL,     MEMBER(want_check),           0,               NULL,    0,  0,
-     "say whether configuration, engine and server are all right, and exit"                                                                                                                                                           },
+     "say whether configuration, engine and server are all right, and exit"                                                                                                                                                             },
     {"version",                   NULL,                        OPTION_BOOL,     MEMBER(want_version),         0,               NULL,    0,  0,
-     "print the version and exit"                                                                                                                                                                                                     },
-    {"help",                      NULL,                        OPTION_BOOL,     MEMBER(want_help),            0,               NULL,    0,  0,               "print this help and exit"                                               },
+     "print the version and exit"                                                                                                                                                                                                       },
+    {"help",                      NULL,                        OPTION_BOOL,     MEMBER(want_help),            0,               NULL,    0,  0,               "print this help and exit"                                                 },
 };
 /* clang-format on */
 
@@ -269,22 +272,53 @@ static void find_engine(struct config *c, const char *root)
         c->docker_host = xasprintf("unix://%s%s", root, engine_sockets[0]);
 }
 
+/* The path of a file in the directory, NULL when it is not there. */
+static char *find_pem(const struct config *c, const char *name, struct buf *errors)
+{
+    _cleanup_free_ char *path = xasprintf("%s/%s", c->docker_cert_path, name);
+
+    if (access(path, R_OK) == 0)
+        return TAKE_PTR(path);
+    if (errno != ENOENT) {
+        add_error(errors, "DOCKER_CERT_PATH=%s: expected to be able to read %s: %s",
+                  c->docker_cert_path, name, error_text(-errno));
+    }
+    return NULL;
+}
+
+/* As docker has it, but who gives certificates has to say DOCKER_TLS_VERIFY=false to have nothing verified. */
+static void check_engine_tls(struct config *c, struct buf *errors)
+{
+    bool is_verified = true;
+
+    if (c->docker_tls_verify && parse_bool(c->docker_tls_verify, &is_verified) < 0)
+        add_error(errors, "DOCKER_TLS_VERIFY=%s: expected true or false", c->docker_tls_verify);
+    c->is_engine_tls = c->docker_cert_path || (c->docker_tls_verify && is_verified);
+    c->is_engine_insecure = !is_verified;
+    if (!c->docker_cert_path)
+        return;
+    c->engine_ca = find_pem(c, "ca.pem", errors);
+    c->engine_cert = find_pem(c, "cert.pem", errors);
+    c->engine_key = find_pem(c, "key.pem", errors);
+    if (!c->engine_cert != !c->engine_key || (!c->engine_ca && !c->engine_cert)) {
+        add_error(errors,
+                  "DOCKER_CERT_PATH=%s: expected a directory with ca.pem, cert.pem and key.pem",
+                  c->docker_cert_path);
+    }
+}
+
 static void check_engine(struct config *c, const char *root, struct buf *errors)
 {
     struct error err = ERROR_INIT;
 
     trim_member(&c->docker_host);
+    trim_member(&c->docker_tls_verify);
     drop_empty(&c->docker_cert_path);
     if (c->docker_host && config_check_docker_host(c->docker_host, &err) < 0)
         add_error(errors, "DOCKER_HOST=%s: %s", c->docker_host, err.msg);
     find_engine(c, root);
-    if (str_starts_with(c->docker_host, "tcp://") &&
-        (c->docker_tls_verify || c->docker_cert_path)) {
-        add_error(errors,
-                  "%s: expected it unset, an engine behind TLS is not supported yet; run an agent "
-                  "on that host instead",
-                  c->docker_tls_verify ? "DOCKER_TLS_VERIFY=true" : "DOCKER_CERT_PATH");
-    }
+    if (str_starts_with(c->docker_host, "tcp://"))
+        check_engine_tls(c, errors);
 }
 
 static void check_ca_file(struct config *c, struct buf *errors)
@@ -293,6 +327,19 @@ static void check_ca_file(struct config *c, struct buf *errors)
     if (c->ca_file && access(c->ca_file, R_OK) < 0) {
         add_error(errors, "CA_FILE=%s: expected a file that can be read: %s", c->ca_file,
                   error_text(-errno));
+    }
+}
+
+static void check_pins(struct config *c, struct buf *errors)
+{
+    struct error err = ERROR_INIT;
+
+    trim_member(&c->pins);
+    if (c->pins && tls_pins_check(c->pins, &err) < 0)
+        add_error(errors, "DOCKMON_PIN=%s: %s", c->pins, err.msg);
+    if (c->pins && c->ws_url && !c->is_tls) {
+        add_error(errors, "DOCKMON_PIN: expected https:// in DOCKMON_URL, %s is not encrypted",
+                  c->url);
     }
 }
 
@@ -358,11 +405,25 @@ int config_load(struct config *c,
     check_name(c, errors);
     check_engine(c, root, errors);
     check_ca_file(c, errors);
+    check_pins(c, errors);
     check_paths(c, errors);
     check_has_token(c, errors);
     check_reconnect(c, errors);
     check_log(c, errors);
     return r < 0 || errors->size > before ? -EINVAL : 0;
+}
+
+int config_engine_trust(const struct config *c, struct tls_trust **ret, struct error *err)
+{
+    const struct tls_trust_options o = {
+        .ca_file = c->engine_ca,
+        .cert_file = c->engine_cert,
+        .key_file = c->engine_key,
+        .is_insecure = c->is_engine_insecure,
+    };
+
+    *ret = NULL;
+    return c->is_engine_tls ? tls_trust_new(ret, &o, err) : 0;
 }
 
 void config_done(struct config *c)
@@ -372,6 +433,9 @@ void config_done(struct config *c)
     free(c->http_address);
     free(c->http_prefix);
     free(c->token_path);
+    free(c->engine_ca);
+    free(c->engine_cert);
+    free(c->engine_key);
     *c = (struct config){0};
 }
 

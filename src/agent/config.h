@@ -21,14 +21,15 @@ struct config {
     char *permanent_token;    /* NULL: the token file decides */
     char *agent_name;         /* trimmed; NULL: none */
     char *docker_host;        /* unix:// or tcp://; found by itself when not given */
-    char *docker_cert_path;
+    char *docker_cert_path, *docker_tls_verify;
     char *data_path;
     char *log_level_text, *log_format;
     char *proto_version;
     char *stacks_dir, *host_stacks_dir;
     char *ca_file;
+    char *pins;          /* of the server's key, see net/tls_trust.h */
     char *agent_version; /* accepted because old set-ups have it, and ignored */
-    bool force_unique, is_insecure, docker_tls_verify, log_json;
+    bool force_unique, is_insecure, log_json;
     uint64_t reconnect_initial_ms, reconnect_max_ms, update_timeout_ms;
 
     /* What the command line asks for instead of running. */
@@ -40,6 +41,8 @@ struct config {
     char *http_prefix;  /* "" or "/prefix", what lies before /api */
     char *token_path;   /* $DATA_PATH/permanent_token */
     bool is_tls;
+    bool is_engine_tls, is_engine_insecure;
+    char *engine_ca, *engine_cert, *engine_key; /* files in docker_cert_path, NULL: not there */
     enum log_level log_level;
 };
 
@@ -58,6 +61,11 @@ void config_help(struct buf *out);
 
 /* DOCKMON_URL taken apart: fills ws_url, http_address, http_prefix and is_tls, or says what is wrong. */
 int config_parse_url(struct config *c, const char *url, struct error *err) _nodiscard_;
+
+struct tls_trust;
+/* Whom to believe when talking to the engine, the caller's; *ret is NULL when there is no TLS. */
+int config_engine_trust(const struct config *c, struct tls_trust **ret, struct error *err)
+    _nodiscard_;
 
 /* "unix:///path" or "tcp://host:port", the two ways to an engine. */
 int config_check_docker_host(const char *address, struct error *err) _nodiscard_;

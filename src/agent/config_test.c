@@ -152,6 +152,7 @@ static void test_url(void **state)
 
 #define URL "DOCKMON_URL=http://h"
 #define TOK "REGISTRATION_TOKEN=t"
+#define PIN "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 /* 256 bytes */
 #define TEN     "0123456789"
@@ -163,45 +164,50 @@ static const struct {
     const char *word; /* NULL: none */
     const char *said; /* a part of the message; NULL: it is fine */
 } refusals[] = {
-    {{TOK},                                                         NULL,     "DOCKMON_URL or --url is required"                            },
-    {{TOK, "DOCKMON_URL=h:1"},                                      NULL,     "DOCKMON_URL=h:1: expected http://"                           },
-    {{URL},                                                         NULL,     "REGISTRATION_TOKEN or PERMANENT_TOKEN is required"           },
-    {{URL, "REGISTRATION_TOKEN=a b"},                               NULL,     "REGISTRATION_TOKEN=(secret): expected"                       },
-    {{URL, "PERMANENT_TOKEN=a;b"},                                  NULL,     "PERMANENT_TOKEN=(secret): expected"                          },
+    {{TOK},                                                             NULL,     "DOCKMON_URL or --url is required"                            },
+    {{TOK, "DOCKMON_URL=h:1"},                                          NULL,     "DOCKMON_URL=h:1: expected http://"                           },
+    {{URL},                                                             NULL,     "REGISTRATION_TOKEN or PERMANENT_TOKEN is required"           },
+    {{URL, "REGISTRATION_TOKEN=a b"},                                   NULL,     "REGISTRATION_TOKEN=(secret): expected"                       },
+    {{URL, "PERMANENT_TOKEN=a;b"},                                      NULL,     "PERMANENT_TOKEN=(secret): expected"                          },
     {{URL, TOK, "INSECURE_SKIP_VERIFY=yes"},
-     NULL,                                                                    "INSECURE_SKIP_VERIFY=yes: expected true or false"            },
-    {{URL, TOK, "RECONNECT_MAX=60"},                                NULL,     "RECONNECT_MAX=60: expected a duration"                       },
+     NULL,                                                                        "INSECURE_SKIP_VERIFY=yes: expected true or false"            },
+    {{URL, TOK, "RECONNECT_MAX=60"},                                    NULL,     "RECONNECT_MAX=60: expected a duration"                       },
     {{URL, TOK, "RECONNECT_INITIAL=2m"},
-     NULL,                                                                    "RECONNECT_INITIAL=120000ms: expected at most RECONNECT_MAX"  },
-    {{URL, TOK, "UPDATE_TIMEOUT=-1s"},                              NULL,     "UPDATE_TIMEOUT=-1s: expected"                                },
-    {{URL, TOK, "LOG_LEVEL=loud"},                                  NULL,     "LOG_LEVEL=loud: expected debug"                              },
-    {{URL, TOK, "LOG_FORMAT=xml"},                                  NULL,     "LOG_FORMAT=xml: expected json or text"                       },
-    {{URL, TOK, "LOG_JSON=maybe"},                                  NULL,     "LOG_JSON=maybe: expected"                                    },
-    {{URL, TOK, "DATA_PATH=data"},                                  NULL,     "DATA_PATH=data: expected an absolute path"                   },
+     NULL,                                                                        "RECONNECT_INITIAL=120000ms: expected at most RECONNECT_MAX"  },
+    {{URL, TOK, "UPDATE_TIMEOUT=-1s"},                                  NULL,     "UPDATE_TIMEOUT=-1s: expected"                                },
+    {{URL, TOK, "LOG_LEVEL=loud"},                                      NULL,     "LOG_LEVEL=loud: expected debug"                              },
+    {{URL, TOK, "LOG_FORMAT=xml"},                                      NULL,     "LOG_FORMAT=xml: expected json or text"                       },
+    {{URL, TOK, "LOG_JSON=maybe"},                                      NULL,     "LOG_JSON=maybe: expected"                                    },
+    {{URL, TOK, "DATA_PATH=data"},                                      NULL,     "DATA_PATH=data: expected an absolute path"                   },
     {{URL, TOK, "DOCKER_HOST=docker"},
-     NULL,                                                                    "DOCKER_HOST=docker: expected unix:///PATH or tcp://HOST:PORT"},
-    {{URL, TOK, "DOCKER_HOST=unix://"},                             NULL,     "DOCKER_HOST=unix://: expected"                               },
-    {{URL, TOK, "DOCKER_HOST=tcp://h"},                             NULL,     "DOCKER_HOST=tcp://h: expected"                               },
-    {{URL, TOK, "DOCKER_HOST=tcp://h:2376", "DOCKER_TLS_VERIFY=1"},
-     NULL,                                                                    "DOCKER_TLS_VERIFY=true: expected it unset"                   },
+     NULL,                                                                        "DOCKER_HOST=docker: expected unix:///PATH or tcp://HOST:PORT"},
+    {{URL, TOK, "DOCKER_HOST=unix://"},                                 NULL,     "DOCKER_HOST=unix://: expected"                               },
+    {{URL, TOK, "DOCKER_HOST=tcp://h"},                                 NULL,     "DOCKER_HOST=tcp://h: expected"                               },
+    {{URL, TOK, "DOCKER_HOST=tcp://h:2376", "DOCKER_TLS_VERIFY=maybe"},
+     NULL,                                                                        "DOCKER_TLS_VERIFY=maybe: expected true or false"             },
     {{URL, TOK, "DOCKER_HOST=tcp://h:2376", "DOCKER_CERT_PATH=/c"},
-     NULL,                                                                    "DOCKER_CERT_PATH: expected it unset"                         },
-    {{URL, TOK, "DOCKER_CERT_PATH=/c"},                             NULL,     NULL                                                          },
-    {{URL, TOK, "DOCKER_HOST=tcp://h:2375"},                        NULL,     NULL                                                          },
+     NULL,                                                                        "DOCKER_CERT_PATH=/c: expected a directory with ca.pem"       },
+    {{URL, TOK, "DOCKER_HOST=tcp://h:2376", "DOCKER_TLS_VERIFY=1"},     NULL,     NULL                                                          },
+    {{TOK, "DOCKMON_URL=https://h", "DOCKMON_PIN=sha256:12"},
+     NULL,                                                                        "DOCKMON_PIN=sha256:12: expected sha256: and 64 hex digits"   },
+    {{TOK, "DOCKMON_URL=https://h", "DOCKMON_PIN=" PIN "," PIN},        NULL,     NULL                                                          },
+    {{URL, TOK, "DOCKMON_PIN=" PIN},                                    NULL,     "DOCKMON_PIN: expected https:// in DOCKMON_URL"               },
+    {{URL, TOK, "DOCKER_CERT_PATH=/c"},                                 NULL,     NULL                                                          },
+    {{URL, TOK, "DOCKER_HOST=tcp://h:2375"},                            NULL,     NULL                                                          },
     {{URL, TOK, "FORCE_UNIQUE_REGISTRATION=true"},
-     NULL,                                                                    "FORCE_UNIQUE_REGISTRATION=true: expected AGENT_NAME"         },
-    {{URL, TOK, "FORCE_UNIQUE_REGISTRATION=1", "AGENT_NAME=  "},    NULL,     "expected AGENT_NAME"                                         },
-    {{URL, TOK, "FORCE_UNIQUE_REGISTRATION=1", "AGENT_NAME=n"},     NULL,     NULL                                                          },
-    {{URL, TOK, NAME256},                                           NULL,     "expected at most 255 bytes, not 256"                         },
-    {{URL, TOK, "AGENT_NAME=\xff"},                                 NULL,     "AGENT_NAME: expected UTF-8"                                  },
+     NULL,                                                                        "FORCE_UNIQUE_REGISTRATION=true: expected AGENT_NAME"         },
+    {{URL, TOK, "FORCE_UNIQUE_REGISTRATION=1", "AGENT_NAME=  "},        NULL,     "expected AGENT_NAME"                                         },
+    {{URL, TOK, "FORCE_UNIQUE_REGISTRATION=1", "AGENT_NAME=n"},         NULL,     NULL                                                          },
+    {{URL, TOK, NAME256},                                               NULL,     "expected at most 255 bytes, not 256"                         },
+    {{URL, TOK, "AGENT_NAME=\xff"},                                     NULL,     "AGENT_NAME: expected UTF-8"                                  },
     {{URL, TOK, "CA_FILE=/nonexistent"},
-     NULL,                                                                    "CA_FILE=/nonexistent: expected a file that can be read"      },
+     NULL,                                                                        "CA_FILE=/nonexistent: expected a file that can be read"      },
     {{URL, TOK, "PROTO_VERSION=123456789012345678901"},
-     NULL,                                                                    "PROTO_VERSION=123456789012345678901: expected"               },
-    {{URL, TOK, "AGENT_VERSION=anything"},                          NULL,     NULL                                                          },
-    {{URL, TOK},                                                    "stray",  "stray: expected flags only"                                  },
-    {{URL, TOK},                                                    "--nope", "--nope: unknown flag"                                        },
-    {{URL, TOK, "INSECURE_SKIP_VERIFY=", "RECONNECT_MAX="},         NULL,     NULL                                                          },
+     NULL,                                                                        "PROTO_VERSION=123456789012345678901: expected"               },
+    {{URL, TOK, "AGENT_VERSION=anything"},                              NULL,     NULL                                                          },
+    {{URL, TOK},                                                        "stray",  "stray: expected flags only"                                  },
+    {{URL, TOK},                                                        "--nope", "--nope: unknown flag"                                        },
+    {{URL, TOK, "INSECURE_SKIP_VERIFY=", "RECONNECT_MAX="},             NULL,     NULL                                                          },
 };
 
 static void test_refused(void **state)
@@ -223,6 +229,63 @@ static void test_refused(void **state)
             fail_msg("expected \"%s\" in: %s", refusals[i].said, buf_str(&run.errors));
         if (!refusals[i].said)
             assert_string_equal(buf_str(&run.errors), "");
+        run_done(&run);
+    }
+}
+
+static void touch(const char *name)
+{
+    _cleanup_free_ char *path = xasprintf("%s/%s", dir, name);
+
+    assert_int_equal(file_write_atomic(path, "", 0, 0600, NULL), 0);
+}
+
+static void untouch(const char *name)
+{
+    _cleanup_free_ char *path = xasprintf("%s/%s", dir, name);
+
+    assert_int_equal(unlink(path), 0);
+}
+
+static void test_engine_tls(void **state)
+{
+    static const struct {
+        const char *verify; /* DOCKER_TLS_VERIFY */
+        const char *files[3];
+        bool has_path;
+        bool is_good, is_tls, is_insecure;
+    } cases[] = {
+        {"",                        {NULL},                            false, true,  false, false},
+        {"DOCKER_TLS_VERIFY=1",     {NULL},                            false, true,  true,  false},
+        {"DOCKER_TLS_VERIFY=0",     {NULL},                            false, true,  false, true },
+        {"",                        {"ca.pem", "cert.pem", "key.pem"}, true,  true,  true,  false},
+        {"DOCKER_TLS_VERIFY=true",  {"cert.pem", "key.pem"},           true,  true,  true,  false},
+        {"DOCKER_TLS_VERIFY=false", {"ca.pem"},                        true,  true,  true,  true },
+        {"",                        {"ca.pem", "cert.pem"},            true,  false, true,  false},
+        {"",                        {"ca.pem", "key.pem"},             true,  false, true,  false},
+        {"",                        {NULL},                            true,  false, true,  false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        _cleanup_free_ char *path = xasprintf("DOCKER_CERT_PATH=%s", dir);
+        const char *const env[] = {data_var,
+                                   URL,
+                                   TOK,
+                                   "DOCKER_HOST=tcp://h:2376",
+                                   cases[i].has_path ? path : "A=b",
+                                   *cases[i].verify ? cases[i].verify : "C=d",
+                                   NULL};
+        struct run run;
+
+        for (size_t f = 0; f < 3 && cases[i].files[f]; f++)
+            touch(cases[i].files[f]);
+        load(&run, env, NULL, dir);
+        if ((run.r == 0) != cases[i].is_good || run.config.is_engine_tls != cases[i].is_tls ||
+            run.config.is_engine_insecure != cases[i].is_insecure)
+            fail_msg("case %zu: %s", i, buf_str(&run.errors));
+        for (size_t f = 0; f < 3 && cases[i].files[f]; f++)
+            untouch(cases[i].files[f]);
         run_done(&run);
     }
 }
@@ -353,10 +416,11 @@ static void test_wishes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),    cmocka_unit_test(test_url),
-        cmocka_unit_test(test_refused),     cmocka_unit_test(test_all_at_once),
-        cmocka_unit_test(test_precedence),  cmocka_unit_test(test_stored_token),
-        cmocka_unit_test(test_find_engine), cmocka_unit_test(test_wishes),
+        cmocka_unit_test(test_defaults),     cmocka_unit_test(test_url),
+        cmocka_unit_test(test_engine_tls),   cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_all_at_once),  cmocka_unit_test(test_precedence),
+        cmocka_unit_test(test_stored_token), cmocka_unit_test(test_find_engine),
+        cmocka_unit_test(test_wishes),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -1,4 +1,5 @@
 #include "agent/link.h"
+#include "agent/advice.h"
 #include "agent/credentials.h"
 #include "agent/identity.h"
 #include "agent/session.h"
@@ -310,7 +311,8 @@ static void report_close(struct link *l, const struct ws_close *why)
     const char *const *fields = LOG_FIELDS("url", l->o.config->ws_url, "reason", why->reason);
 
     if (l->state == LINK_DIALING) {
-        log_warn(LOG_FIELDS("url", l->o.config->ws_url), "cannot connect: %s", why->reason);
+        log_warn(LOG_FIELDS("url", l->o.config->ws_url), "cannot connect: %s; %s", why->reason,
+                 advice_server(why->reason));
     } else if (l->state == LINK_REGISTERING) {
         log_warn(fields, "the server closed the connection (%u) instead of answering register",
                  why->code);

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "docker/engine.h"
 #include "net/loop.h"
+#include "net/tls_trust.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -20,6 +21,7 @@ enum exit_code { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_CONFIG = 2 };
 
 struct agent {
     struct loop *loop;
+    struct tls_trust *engine_trust; /* NULL: no TLS to the engine */
     struct engine *engine;
     struct facts *facts;
     struct events *events;
@@ -56,8 +58,15 @@ static int open_agent(struct agent *agent, const struct config *config, struct e
     r = loop_on_signals(agent->loop, signals, ARRAY_LEN(signals), on_signal, agent);
     if (r < 0)
         return error_set(err, r, "cannot catch signals: %s", error_text(r));
+    r = config_engine_trust(config, &agent->engine_trust, err);
+    if (r < 0)
+        return r;
     r = engine_new(&agent->engine,
-                   &(struct engine_options){.loop = agent->loop, .address = config->docker_host},
+                   &(struct engine_options){
+                       .loop = agent->loop,
+                       .address = config->docker_host,
+                       .trust = agent->engine_trust,
+                   },
                    err);
     if (r < 0)
         return r;
@@ -87,6 +96,7 @@ static void close_agent(struct agent *agent)
         facts_free(agent->facts);
     if (agent->engine)
         engine_free(agent->engine);
+    tls_trust_free(agent->engine_trust);
 }
 
 static void say_hello(const struct config *config)
@@ -96,8 +106,10 @@ static void say_hello(const struct config *config)
     log_info(LOG_FIELDS("version", DOCKMON_VERSION, "server", config->ws_url, "engine",
                         config->docker_host, "data", config->data_path),
              "dockmon-agent starts");
-    if (config->is_insecure && config->is_tls)
+    if (config->is_insecure && config->is_tls && !config->pins)
         log_warn(NULL, "INSECURE_SKIP_VERIFY is on: anybody on the way can pose as the server");
+    if (config->is_engine_tls && config->is_engine_insecure)
+        log_warn(NULL, "DOCKER_TLS_VERIFY is off: anybody on the way can pose as the engine");
     if (data_dir_prepare(config->data_path, &err) < 0) {
         log_error(LOG_FIELDS("path", config->data_path),
                   "no permanent token can be kept in the data directory: %s", err.msg);
@@ -110,7 +122,8 @@ static int run(const struct config *config)
     struct error err = ERROR_INIT;
     int r;
 
-    r = loop_new(&agent.loop, &(struct loop_options){.ca_file = config->ca_file}, &err);
+    r = loop_new(&agent.loop,
+                 &(struct loop_options){.ca_file = config->ca_file, .pins = config->pins}, &err);
     if (r == 0)
         r = open_agent(&agent, config, &err);
     if (r == 0) {
@@ -135,7 +148,8 @@ static int check(const struct config *config)
     struct error err = ERROR_INIT;
     bool is_good;
 
-    if (loop_new(&loop, &(struct loop_options){.ca_file = config->ca_file}, &err) < 0) {
+    if (loop_new(&loop, &(struct loop_options){.ca_file = config->ca_file, .pins = config->pins},
+                 &err) < 0) {
         (void)fprintf(stderr, "WRONG  %s\n", err.msg);
         return EXIT_FAILED;
     }

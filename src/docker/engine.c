@@ -20,7 +20,9 @@ enum engine_state {
 
 struct engine {
     struct loop *loop;
-    char *address;
+    char *address; /* for humans */
+    char *dial;    /* for net/ */
+    struct tls_trust *trust;
     enum engine_state state;
     unsigned api_minor;
     struct http_call *negotiation;
@@ -101,7 +103,7 @@ static int describe_failure(const struct engine *engine,
     case -ETIMEDOUT:
         return error_set(ret, -ETIMEDOUT, "docker engine did not answer in time: %s", detail);
     case -EMSGSIZE: return error_set(ret, -EMSGSIZE, "answer of the docker engine is too large");
-    case -EPROTO: return error_set(ret, -EPROTO, "docker engine spoke no HTTP: %s", detail);
+    case -EPROTO: return error_set(ret, -EPROTO, "docker engine: %s", detail);
     case -ECONNRESET:
         return error_set(ret, -ECONNRESET, "docker engine broke the connection: %s", detail);
     default:
@@ -173,7 +175,8 @@ static int call_run(struct engine_call *call, struct error *err)
 
     r = http_call_start(&call->http, engine->loop,
                         &(struct http_call_options){
-                            .address = engine->address,
+                            .address = engine->dial,
+                            .trust = engine->trust,
                             .method = q->method,
                             .path = path,
                             .body = q->body,
@@ -282,7 +285,8 @@ static int negotiate(struct engine *engine, struct error *err)
         return 0;
     r = http_call_start(&engine->negotiation, engine->loop,
                         &(struct http_call_options){
-                            .address = engine->address,
+                            .address = engine->dial,
+                            .trust = engine->trust,
                             .method = "GET",
                             .path = "/version",
                             .max_body = MAX_VERSION_BODY,
@@ -307,6 +311,12 @@ int engine_new(struct engine **ret, const struct engine_options *o, struct error
     engine = xcalloc(1, sizeof(*engine));
     engine->loop = o->loop;
     engine->address = xstrdup(o->address);
+    engine->trust = o->trust;
+    if (o->trust && str_starts_with(o->address, "tcp://")) {
+        engine->dial = xasprintf("https://%s", o->address + strlen("tcp://"));
+    } else {
+        engine->dial = xstrdup(o->address);
+    }
     list_init(&engine->waiting);
     list_init(&engine->running);
     *ret = engine;
@@ -320,6 +330,7 @@ void engine_free(struct engine *engine)
     assert(list_empty(&engine->waiting) && list_empty(&engine->running));
     http_call_cancel(engine->negotiation);
     free(engine->address);
+    free(engine->dial);
     free(engine);
 }
 
@@ -391,7 +402,8 @@ int engine_hijack_start(struct hijack **ret,
     _cleanup_free_ char *path = xasprintf("/v1.%u%s", minor, o->path);
     struct hijack_options mine = *o;
 
-    mine.address = engine->address;
+    mine.address = engine->dial;
+    mine.trust = engine->trust;
     mine.path = path;
     return hijack_start(ret, engine->loop, &mine, err);
 }

@@ -31,6 +31,8 @@ struct engine_call;
 struct engine_options {
     struct loop *loop;   /* outlives the engine */
     const char *address; /* "unix:///path", "tcp://host:port", ...; copied */
+    struct tls_trust
+        *trust; /* speak TLS on tcp:// and believe this; NULL: plain. Outlives the engine */
 };
 
 int engine_new(struct engine **ret, const struct engine_options *o, struct error *err) _nodiscard_;

@@ -59,7 +59,8 @@ static void set_up(struct fixture *f, const struct fake_line *lines, size_t n)
     f->fake = fake_engine_open(lines, n);
     assert_int_equal(loop_new(&f->loop, &(struct loop_options){0}, NULL), 0);
     assert_int_equal(engine_new(&f->engine,
-                                &(struct engine_options){f->loop, fake_engine_address(f->fake)},
+                                &(struct engine_options){.loop = f->loop,
+                                                         .address = fake_engine_address(f->fake)},
                                 NULL),
                      0);
     f->w.loop = f->loop;

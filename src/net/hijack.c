@@ -272,6 +272,7 @@ int hijack_start(struct hijack **ret,
     h->stream = stream_open(&(struct stream_options){
         .loop = loop,
         .address = &address,
+        .trust = o->trust,
         .max_queue = request.size > o->max_queue ? request.size : o->max_queue,
         .handler = &stream_handler,
         .owner = h,

@@ -13,7 +13,8 @@
 struct hijack;
 
 struct hijack_options {
-    const char *address; /* as http_call_options.address; unix:// and tcp:// */
+    const char *address;     /* as http_call_options.address */
+    struct tls_trust *trust; /* for https://; NULL: the loop's */
     const char *path;
     const void *body; /* JSON, copied */
     size_t body_size;
