@@ -1,0 +1,198 @@
+// Many agents, simulated (tests/fleet/), against one server on loopback: what they cost at rest, how a storm of
+// reconnects settles, and how quickly commands, lists and events get through. About three minutes.
+import { spawn } from 'node:child_process';
+import { rm } from 'node:fs/promises';
+import http from 'node:http';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import WebSocket from '../integration/node_modules/ws/wrapper.mjs';
+import { Server, bin } from '../integration/lib/dockmon.mjs';
+import { eventually, sleep } from '../integration/lib/wait.mjs';
+import { cpuMs, memoryKb, ms, percentile, printTable, timed } from './lib.mjs';
+
+const IDLE_AGENTS = Number(process.env.AGENTS ?? 10000);
+const BUSY_AGENTS = Math.min(1000, IDLE_AGENTS);
+const CONTAINERS = 5; // of each busy agent: 5,000 together
+const REST_S = 40; // two rounds of pings
+const COMMANDS = 1000; // per second
+const COMMANDS_S = 10;
+const LISTS = 200;
+const EVENTS_S = 10;
+const WATCHERS = 200;
+
+class Fleet {
+  static async start(server, words) {
+    const f = new Fleet();
+    const program = process.env.DOCKMON_FLEET ?? join(bin('tests'), 'fleet', 'fleet');
+    f.token = await server.admin('token', 'create', '--multi-use');
+    f.child = spawn(program, ['--url', server.url.replace('http', 'ws'), '--token', f.token, ...words]);
+    f.ended = new Promise((r) => f.child.on('close', r));
+    f.child.stderr.pipe(process.stderr);
+    f.settled = [];
+    createInterface(f.child.stdout).on('line', (line) => {
+      f.last = line;
+      const m = /^settled seconds=(.*)/.exec(line);
+      if (m) f.settled.push(Number(m[1]));
+    });
+    return f;
+  }
+
+  // Seconds until all were online, for the n-th time.
+  async settle(n, timeout) {
+    await eventually(() => this.settled.length >= n, { timeout, what: `the agents settle; now: ${this.last}` });
+    return this.settled[n - 1];
+  }
+
+  storm() {
+    this.child.kill('SIGUSR1');
+  }
+
+  async stop() {
+    this.child.kill('SIGTERM');
+    await this.ended;
+  }
+}
+
+async function cpuPercent(pid, seconds) {
+  const begin = await cpuMs(pid);
+  const wall = await timed(() => sleep(seconds * 1000));
+  return ((await cpuMs(pid)) - begin) / wall * 100;
+}
+
+const startServer = () => Server.start({ args: ['--log-level', 'info'] });
+
+async function idleAndStorm() {
+  const server = await startServer();
+  const pid = server.process.child.pid;
+  const before = await memoryKb(pid);
+  const fleet = await Fleet.start(server, ['--agents', IDLE_AGENTS, '--containers', '0', '--rate', '2000',
+    '--storm-over', '20s', '--seconds', '300']);
+  const registered = await fleet.settle(1, 120000);
+  const cpuRegistered = await cpuMs(pid);
+  await sleep(2000);
+  const cpu = await cpuPercent(pid, REST_S);
+  const after = await memoryKb(pid);
+  const stormBegin = await cpuMs(pid);
+  fleet.storm();
+  const settled = await fleet.settle(2, 120000);
+  const stormCpu = (await cpuMs(pid)) - stormBegin;
+  printTable(
+    `${IDLE_AGENTS} idle agents, plain WebSocket, pings every 20 s from both sides (aims: <= 15 % of a core, <= 10 KiB each)`,
+    ['server CPU % of a core', 'KiB per agent', 'server RSS MiB'],
+    [[cpu.toFixed(1), ((after.rss - before.rss) / IDLE_AGENTS).toFixed(1), (after.rss / 1024).toFixed(0)]],
+  );
+  printTable(
+    `${IDLE_AGENTS} agents at once, plain (aim: all online within 60 s)`,
+    ['', 'dialled within s', 'online after s', 'server CPU ms each'],
+    [
+      ['registration through one token', (IDLE_AGENTS / 2000).toFixed(0), registered.toFixed(1), ms(cpuRegistered / IDLE_AGENTS)],
+      ['reconnect storm', 20, settled.toFixed(1), ms(stormCpu / IDLE_AGENTS)],
+    ],
+  );
+  await fleet.stop();
+  await server.down('SIGKILL');
+  await rm(server.dir, { recursive: true, force: true });
+}
+
+// Sends `rate` requests per second whether or not the ones before are answered; latencies count from when each was due.
+async function openLoop(server, key, paths, rate, seconds) {
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 64 });
+  const latencies = [];
+  const statuses = new Map();
+  const begin = performance.now();
+  const total = rate * seconds;
+  const pending = [];
+  for (let i = 0; i < total; ) {
+    for (; i < total && i < ((performance.now() - begin) * rate) / 1000; i++) {
+      const due = begin + (i * 1000) / rate;
+      pending.push(new Promise((resolve) => {
+        const r = http.request({ agent, port: server.port, host: '127.0.0.1', method: 'POST', path: paths[i % paths.length],
+          headers: { authorization: `Bearer ${key}` } }, (response) => {
+          response.resume().on('end', () => {
+            latencies.push(performance.now() - due);
+            statuses.set(response.statusCode, (statuses.get(response.statusCode) ?? 0) + 1);
+            resolve();
+          });
+        });
+        r.on('error', (e) => {
+          statuses.set(e.code, (statuses.get(e.code) ?? 0) + 1);
+          resolve();
+        });
+        r.end();
+      }));
+    }
+    await sleep(2);
+  }
+  await Promise.all(pending);
+  agent.destroy();
+  return { latencies, statuses: [...statuses].map(([s, n]) => `${s}: ${n}`).join(', ') };
+}
+
+function get(agent, server, key, path) {
+  return new Promise((resolve, reject) => {
+    http.get({ agent, port: server.port, host: '127.0.0.1', path, headers: { authorization: `Bearer ${key}` } }, (response) => {
+      let size = 0;
+      response.on('data', (d) => (size += d.length)).on('end', () => resolve(size));
+    }).on('error', reject);
+  });
+}
+
+function watch(server, key, query, onMessage) {
+  const ws = new WebSocket(`${server.url.replace('http', 'ws')}/ws${query}`, { headers: { authorization: `Bearer ${key}` }, perMessageDeflate: false });
+  ws.on('message', onMessage);
+  ws.on('error', () => {});
+  return new Promise((resolve) => ws.once('message', () => resolve(ws)));
+}
+
+const row = (name, values) => [name, values.length, ...(values.length ? [ms(percentile(values, 50)), ms(percentile(values, 99))] : ["-", "-"])];
+
+async function busy() {
+  const server = await startServer();
+  const pid = server.process.child.pid;
+  const { key } = await server.client('operator');
+  const fleet = await Fleet.start(server, ['--agents', BUSY_AGENTS, '--containers', CONTAINERS, '--delay', '1ms',
+    '--events', '100', '--seconds', '300']);
+  await fleet.settle(1, 60000);
+  const rows = [];
+
+  const client = await server.client('viewer');
+  const containers = await client.get('/api/containers');
+  const paths = containers.map((c) => `/api/hosts/${c.host_id}/containers/${c.id}/start`);
+
+  // Events while nobody else works, then with the commands.
+  const latencies = [];
+  const watcher = await watch(server, key, '', (data) => {
+    if (data.length > 65536) return;
+    const m = JSON.parse(data);
+    if (m.type === 'new_event' && m.event.category === 'container') latencies.push(Date.now() - Date.parse(m.event.timestamp));
+  });
+  await sleep(EVENTS_S * 1000);
+  watcher.close();
+  rows.push(row('container event on an agent -> /ws (aim p99 <= 250)', latencies));
+
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+  const lists = [];
+  let size = 0;
+  for (let i = 0; i < LISTS; i++) {
+    lists.push(await timed(async () => (size = await get(agent, server, key, '/api/containers'))));
+    await sleep(20);
+  }
+  agent.destroy();
+  rows.push(row(`GET /api/containers, ${containers.length} containers, ${(size / 1e6).toFixed(1)} MB (aim p99 <= 20)`, lists));
+
+  await openLoop(server, key, paths, 200, 1); // connections and code are warm then
+  const begin = await cpuMs(pid);
+  const commands = await openLoop(server, key, paths, COMMANDS, COMMANDS_S);
+  const cpu = ((await cpuMs(pid)) - begin) / COMMANDS_S / 10;
+  rows.push(row(`${COMMANDS} commands/s over ${BUSY_AGENTS} agents that take 1 ms (aim p99 <= 50)`, commands.latencies));
+  printTable(`${BUSY_AGENTS} agents with ${CONTAINERS} containers each and 100 container events per second, milliseconds`,
+    ['what', 'n', 'p50', 'p99'], rows);
+  console.log(`\nStatus of the commands' answers: ${commands.statuses}; server CPU meanwhile ${cpu.toFixed(0)} % of a core.`);
+  await fleet.stop();
+  await server.down('SIGKILL');
+  await rm(server.dir, { recursive: true, force: true });
+}
+
+const parts = { idle: idleAndStorm, busy };
+for (const name of process.argv.length > 2 ? process.argv.slice(2) : Object.keys(parts)) await parts[name]();
+process.exit(0);
