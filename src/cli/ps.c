@@ -65,12 +65,36 @@ static char *created_text(const json_t *c, int64_t now_ms)
     return xasprintf("%s ago", age);
 }
 
+/* As docker has it: cut first, then with quotes and backslashes escaped. */
 static char *command_text(const json_t *c, bool no_trunc)
 {
-    _cleanup_free_ char *escaped = text_escape_str(container_text(c, "command"));
-    _cleanup_free_ char *cut = no_trunc ? xstrdup(escaped) : text_cut(escaped, COMMAND_WIDTH);
+    const char *text = container_text(c, "command");
+    _cleanup_free_ char *cut = no_trunc ? xstrdup(text) : text_cut(text, COMMAND_WIDTH);
+    _cleanup_free_ char *quoted = xmalloc(2 * strlen(cut) + 3);
+    char *end = quoted;
 
-    return xasprintf("\"%s\"", cut);
+    *end++ = '"';
+    for (const char *p = cut; *p; p++) {
+        if (*p == '"' || *p == '\\')
+            *end++ = '\\';
+        *end++ = *p;
+    }
+    *end++ = '"';
+    *end = '\0';
+    return text_escape_str(quoted);
+}
+
+/* A bare image id is cut as ids are, a digest behind a name left out. */
+static char *image_text(const json_t *c, bool no_trunc)
+{
+    const char *image = container_text(c, "image");
+    const char *digest = strstr(image, "@sha256:");
+
+    if (no_trunc)
+        return xstrdup(image);
+    if (str_starts_with(image, "sha256:"))
+        return xstrndup(image + strlen("sha256:"), 12);
+    return digest ? xstrndup(image, (size_t)(digest - image)) : xstrdup(image);
 }
 
 static bool is_away(const json_t *c)
@@ -108,6 +132,7 @@ static enum table_colour state_colour(const json_t *c)
 static void add_row(struct table *t, const json_t *c, bool no_trunc, int64_t now_ms)
 {
     _cleanup_free_ char *id = xstrndup(container_text(c, "id"), no_trunc ? 64 : 12);
+    _cleanup_free_ char *image = image_text(c, no_trunc);
     _cleanup_free_ char *command = command_text(c, no_trunc);
     _cleanup_free_ char *created = created_text(c, now_ms);
     _cleanup_free_ char *status = status_text(c);
@@ -115,7 +140,7 @@ static void add_row(struct table *t, const json_t *c, bool no_trunc, int64_t now
 
     table_add(t, id);
     table_add(t, container_text(c, "host_name"));
-    table_add(t, container_text(c, "image"));
+    table_add(t, image);
     table_add(t, command);
     table_add(t, created);
     table_add_coloured(t, status, state_colour(c));

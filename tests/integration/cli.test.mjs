@@ -8,6 +8,7 @@ import { Agent, Server, dockmon } from './lib/dockmon.mjs';
 import { Engine } from './lib/engine.mjs';
 import { HandAgent, containerElement } from './lib/hand-agent.mjs';
 import { run } from './lib/process.mjs';
+import { ScriptedEngine, scriptedContainer } from './lib/scripted-engine.mjs';
 import { eventually } from './lib/wait.mjs';
 
 const engine = new Engine();
@@ -55,6 +56,35 @@ test('ps has the columns and the rows of docker ps', async () => {
   assert.equal(image, theirs[1]);
   assert.equal(command, theirs[2]);
   assert.match(status, /^Up /);
+});
+
+test('ps prints what containers may have as docker ps does', async () => {
+  const odd = await ScriptedEngine.start();
+  odd.containers = [
+    // docker lists the names that links give, too; the API has the container's own.
+    { Names: ['/linked/alias', '/own-name'], Command: 'sh -c "echo a  b"' },
+    { Command: 'x'.repeat(100), Image: 'registry.example:5000/team/image:tag' },
+    { Image: `sha256:${'a'.repeat(64)}` },
+    { Image: `nginx@sha256:${'b'.repeat(64)}` },
+    { Image: `registry.example:5000/nginx:1.27@sha256:${'b'.repeat(64)}` },
+    { Status: 'Up 3 weeks (Paused)', State: 'paused' },
+  ].map((more, n) => scriptedContainer(n + 1, more));
+  const other = await Agent.start(server, odd, { env: { AGENT_NAME: 'odd-host' } });
+  try {
+    for (const c of odd.containers) await keys.viewer.container(c.Id);
+    for (const flags of [['-a'], ['-a', '--no-trunc']]) {
+      const ours = (await succeeds('ps', ...flags)).trimEnd().split('\n').filter((l) => / odd-host +/.test(l));
+      const theirs = (await run('docker', ['ps', ...flags, '--format', '{{.ID}}|{{.Image}}|{{.Command}}|{{.Status}}|{{.Names}}'], { env: odd.env })).stdout.trim().split('\n');
+      assert.equal(ours.length, theirs.length);
+      for (const row of theirs.map((r) => r.replace('linked/alias,', ''))) {
+        const line = ours.find((l) => l.startsWith(row.split('|')[0]));
+        for (const cell of row.split('|')) assert.ok(` ${line} `.includes(cell && ` ${cell} `), `${line}\nhas not ${cell}`);
+      }
+    }
+  } finally {
+    await other.remove();
+    await odd.stop();
+  }
 });
 
 test('ps -q, -a and filters choose the same containers as docker', async () => {

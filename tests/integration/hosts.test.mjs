@@ -271,3 +271,21 @@ test('a silent agent: 504 with a reason, and the session stays', { timeout: 6000
   assert.match(answer.detail, /timed out|did not answer|within/i);
   assert.equal((await hostOf(a.hostId)).status, 'online');
 });
+
+test('replies that make no sense are 502 with a reason, and nothing else is disturbed', async () => {
+  const a = await joined();
+  const element = containerElement({ name: 'odd' });
+  a.containers = [element];
+  await client.container('odd');
+  const base = `/api/hosts/${a.hostId}/containers/${element.Id}`;
+  a.operations.get_logs = () => ({ logs: 7 });
+  assert.match((await client.get(`${base}/logs`, { status: 502 })).detail, /log/);
+  a.operations.inspect = () => ({ container: 'x' });
+  assert.ok((await client.get(`${base}/inspect`, { status: 502 })).detail);
+  a.operations.start = () => ({ success: undefined });
+  assert.ok((await client.post(`${base}/start`, undefined, { status: 502 })).detail);
+  a.operations.start = () => ({ success: false, error: '' });
+  assert.ok((await client.fetch('POST', `${base}/start`)).status >= 500, 'a failure without a text is none the less one');
+  a.operations.start = () => ({ status: 'started' });
+  await client.post(`${base}/start`);
+});

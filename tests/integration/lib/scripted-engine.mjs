@@ -46,6 +46,7 @@ export class ScriptedEngine {
     const e = new ScriptedEngine();
     e.dir = await mkdtemp(join(tmpdir(), 'dockmon-scripted-'));
     e.host = `unix://${join(e.dir, 'docker.sock')}`;
+    e.env = { DOCKER_HOST: e.host }; // for the docker CLI
     e.containers = [];
     e.requests = [];
     e.events = new Set();
