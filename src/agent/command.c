@@ -35,6 +35,13 @@ static struct reply_to reply_to(const struct command *c)
     return (struct reply_to){c->msg.kind, c->msg.id};
 }
 
+static void fail_permission(struct command *c, const char *why)
+{
+    log_warn(LOG_FIELDS("id", c->msg.id, "container", c->msg.args.container_id), "refused: %s",
+             why);
+    command_fail(c, &(struct reply_error){.text = why, .type = REPLY_ERROR_PERMISSION});
+}
+
 static void fail_text(struct command *c, const char *text)
 {
     command_fail(c, &(struct reply_error){.text = text});
@@ -127,13 +134,8 @@ static void run_change(struct command *c)
 {
     _cleanup_free_ char *query = NULL, *path = NULL;
 
-    if (c->action->flags & TAKES_NAME && !str_is_container_ref(c->msg.args.new_name)) {
-        fail_text(c, str_is_empty(c->msg.args.new_name) ? "new_name is required"
-                                                        : "new_name is not a valid container name");
-        return;
-    }
     query = query_of(c);
-    path = xasprintf("/containers/%s%s%s", c->msg.args.container_id, c->action->suffix, query);
+    path = xasprintf("/containers/%s%s%s", c->target, c->action->suffix, query);
     start_call(c, c->action->method, path, on_changed);
 }
 
@@ -312,6 +314,49 @@ static void run_resource(struct command *c)
     }
 }
 
+/* --- may it be done? ---------------------------------------------------------------------------- */
+
+static void run_allowed(struct command *c)
+{
+    _cleanup_free_ char *why = guard_refuse_container(c->guard, c->target, c->action->name);
+
+    if (why) {
+        fail_permission(c, why); /* c is gone now */
+    } else {
+        c->action->run(c); /* c may be gone now */
+    }
+}
+
+static void on_described(void *owner, const struct engine_reply *reply)
+{
+    struct command *c = owner;
+    struct error err = ERROR_INIT;
+    char id[CONTAINER_ID_SIZE];
+
+    c->call = NULL;
+    if (reply->code < 0) {
+        fail_engine(c, reply->status, reply->message);
+    } else if (guard_learn(c->guard, reply, id, &err) < 0) {
+        fail_engine(c, 0, err.msg);
+    } else {
+        free(c->target);
+        c->target = xstrdup(id);
+        run_allowed(c);
+    }
+}
+
+static void run_container(struct command *c)
+{
+    _cleanup_free_ char *path = NULL;
+
+    if (guard_knows(c->guard, c->target, c->action->name)) {
+        run_allowed(c);
+        return;
+    }
+    path = xasprintf("/containers/%s/json", c->target);
+    start_call(c, "GET", path, on_described);
+}
+
 #define OP  COMMAND_KIND_OPERATION
 #define CMD COMMAND_KIND_COMMAND
 #define C   NEEDS_CONTAINER
@@ -368,6 +413,24 @@ bool action_needs_container(const struct action *action)
     return action->flags & NEEDS_CONTAINER;
 }
 
+const char *action_find_fault(const struct action *action, const struct command_args *args)
+{
+    if (action->flags & NEEDS_CONTAINER && str_is_empty(args->container_id))
+        return "container_id is required";
+    if (action->flags & NEEDS_CONTAINER && !str_is_container_ref(args->container_id))
+        return "container_id is neither an id nor a name of a container";
+    if (action->flags & TAKES_NAME && str_is_empty(args->new_name))
+        return "new_name is required";
+    if (action->flags & TAKES_NAME && !str_is_container_ref(args->new_name))
+        return "new_name is not a valid container name";
+    return NULL;
+}
+
+const char *action_name(size_t i)
+{
+    return i < ARRAY_LEN(actions) ? actions[i].name : NULL;
+}
+
 uint64_t command_deadline_ms(const struct command *c)
 {
     uint64_t s = c->action->deadline_s;
@@ -402,8 +465,17 @@ void command_arm(struct command *c)
 
 void command_run(struct command *c)
 {
+    _cleanup_free_ char *why = guard_refuse(c->guard, c->action->name);
+
     c->is_running = true;
-    c->action->run(c); /* c may be gone now */
+    if (why) {
+        fail_permission(c, why);
+    } else if (action_needs_container(c->action)) {
+        run_container(c);
+    } else {
+        c->action->run(c);
+    }
+    /* c may be gone now */
 }
 
 void command_cancel_work(struct command *c)

@@ -6,6 +6,7 @@
  */
 
 #include "agent/container_list.h"
+#include "agent/guard.h"
 #include "agent/log_fetch.h"
 #include "agent/resource.h"
 #include "agent/sender.h"
@@ -19,12 +20,14 @@ struct command {
     struct list link;
     struct msg_command msg;
     const struct action *action;
-    char *key; /* commands of one key run in order; NULL: any time */
+    char *target; /* the container to act on: as the server says, then the full id */
+    char *key;    /* commands of one key run in order; NULL: any time */
     bool is_running;
     uint64_t due_ms; /* when the deadline passes */
     struct loop_timer deadline;
     struct engine *engine;
     struct facts *facts;
+    struct guard *guard;
     const struct sender *sender;
     /* What it waits for: at most one of these. */
     struct engine_call *call;
@@ -37,6 +40,9 @@ struct command {
 /* NULL when the agent does not know it. */
 const struct action *action_find(enum command_kind kind, const char *name);
 bool action_needs_container(const struct action *action);
+/* What is wrong with the arguments, or NULL. */
+const char *action_find_fault(const struct action *action, const struct command_args *args);
+const char *action_name(size_t i); /* of the i-th action or command; NULL after the last */
 
 uint64_t command_deadline_ms(const struct command *c);
 

@@ -36,6 +36,7 @@ static void command_free(struct command *c)
     command_cancel_work(c);
     list_unlink(&c->link);
     msg_command_done(&c->msg);
+    free(c->target);
     free(c->key);
     free(c);
 }
@@ -161,8 +162,6 @@ static char *find_fault(const struct commands *cs,
                         const struct msg_command *m,
                         const struct action *action)
 {
-    const char *container = m->args.container_id;
-
     if (!action) {
         return xasprintf("unknown %s: %s", m->kind == COMMAND_KIND_OPERATION ? "action" : "command",
                          m->name ? m->name : "");
@@ -171,13 +170,7 @@ static char *find_fault(const struct commands *cs,
         return xstrdup("the agent is stopping");
     if (is_full(cs))
         return xasprintf("too many commands are pending (%d)", COMMANDS_MAX_PENDING);
-    if (!action_needs_container(action))
-        return NULL;
-    if (str_is_empty(container))
-        return xstrdup("container_id is required");
-    if (!str_is_container_ref(container))
-        return xstrdup("container_id is neither an id nor a name of a container");
-    return NULL;
+    return xstrdup(action_find_fault(action, &m->args));
 }
 
 void commands_submit(struct commands *cs, struct msg_command *m)
@@ -195,9 +188,11 @@ void commands_submit(struct commands *cs, struct msg_command *m)
     c->msg = *m;
     *m = (struct msg_command){0};
     c->action = action;
+    c->target = xstrdup(c->msg.args.container_id);
     c->key = action_needs_container(action) ? make_key(c->msg.args.container_id) : NULL;
     c->engine = cs->options.engine;
     c->facts = cs->options.facts;
+    c->guard = cs->options.guard;
     c->sender = &cs->options.sender;
     list_init(&c->link);
     list_append(&cs->waiting, &c->link);

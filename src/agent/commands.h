@@ -7,6 +7,7 @@
  */
 
 #include "agent/facts.h"
+#include "agent/guard.h"
 #include "agent/sender.h"
 #include "docker/engine.h"
 #include "proto/command.h"
@@ -20,6 +21,7 @@ struct commands_options {
     struct loop *loop;
     struct engine *engine;
     struct facts *facts;
+    struct guard *guard; /* borrowed, as the others */
     struct sender sender;
 };
 

@@ -51,6 +51,8 @@ static const struct option_spec specs[] = {
      "DIRECTORY for stacks; $DATA_PATH/stacks when not given"                                                                                                                                                                           },
     {"host-stacks-dir",           "HOST_STACKS_DIR",           OPTION_STRING,   MEMBER(host_stacks_dir),      0,               NULL,    0,  4096,
      "the same directory as the host sees it"                                                                                                                                                                                           },
+    {"policy",                    "AGENT_POLICY",              OPTION_STRING,   MEMBER(policy_text),          0,               "full",  0,  POLICY_TEXT,
+     "what the server may do here: observe, operate, full, or a LIST such as observe,start,stop"                                                                                                                                        },
     {"proto-version",             "PROTO_VERSION",             OPTION_STRING,   MEMBER(proto_version),        0,               "1.1",   0,
      CONFIG_PROTO_MAX,                                                                                                                                       "protocol version to announce"                                             },
     {"log-level",                 "LOG_LEVEL",                 OPTION_STRING,   MEMBER(log_level_text),       0,               "info",  0,  32,
@@ -371,6 +373,14 @@ static void check_reconnect(struct config *c, struct buf *errors)
     }
 }
 
+static void check_policy(struct config *c, struct buf *errors)
+{
+    struct error err = ERROR_INIT;
+
+    if (c->policy_text && policy_parse(c->policy_text, &c->policy, &err) < 0)
+        add_error(errors, "AGENT_POLICY=%.100s: %s", c->policy_text, err.msg);
+}
+
 static void check_log(struct config *c, struct buf *errors)
 {
     c->log_level = LOG_LEVEL_INFO;
@@ -409,6 +419,7 @@ int config_load(struct config *c,
     check_paths(c, errors);
     check_has_token(c, errors);
     check_reconnect(c, errors);
+    check_policy(c, errors);
     check_log(c, errors);
     return r < 0 || errors->size > before ? -EINVAL : 0;
 }

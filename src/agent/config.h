@@ -5,6 +5,7 @@
  * at start and never changes; everybody borrows it. No message ever contains a token.
  */
 
+#include "agent/policy.h"
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/options.h"
@@ -27,7 +28,8 @@ struct config {
     char *proto_version;
     char *stacks_dir, *host_stacks_dir;
     char *ca_file;
-    char *pins;          /* of the server's key, see net/tls_trust.h */
+    char *pins; /* of the server's key, see net/tls_trust.h */
+    char *policy_text;
     char *agent_version; /* accepted because old set-ups have it, and ignored */
     bool force_unique, is_insecure, log_json;
     uint64_t reconnect_initial_ms, reconnect_max_ms, update_timeout_ms;
@@ -43,6 +45,7 @@ struct config {
     bool is_tls;
     bool is_engine_tls, is_engine_insecure;
     char *engine_ca, *engine_cert, *engine_key; /* files in docker_cert_path, NULL: not there */
+    struct policy policy;
     enum log_level log_level;
 };
 

@@ -92,6 +92,7 @@ static void test_defaults(void **state)
     assert_string_equal(run.config.token_path, "/data/permanent_token");
     assert_string_equal(run.config.stacks_dir, "/data/stacks");
     assert_null(run.config.ca_file);
+    assert_string_equal(run.config.policy.text, "full");
     run_done(&run);
 }
 
@@ -200,6 +201,9 @@ static const struct {
     {{URL, TOK, "FORCE_UNIQUE_REGISTRATION=1", "AGENT_NAME=n"},         NULL,     NULL                                                          },
     {{URL, TOK, NAME256},                                               NULL,     "expected at most 255 bytes, not 256"                         },
     {{URL, TOK, "AGENT_NAME=\xff"},                                     NULL,     "AGENT_NAME: expected UTF-8"                                  },
+    {{URL, TOK, "AGENT_POLICY=observe,fly"},
+     NULL,                                                                        "AGENT_POLICY=observe,fly: expected observe, operate, full"   },
+    {{URL, TOK, "AGENT_POLICY=observe, stop"},                          NULL,     NULL                                                          },
     {{URL, TOK, "CA_FILE=/nonexistent"},
      NULL,                                                                        "CA_FILE=/nonexistent: expected a file that can be read"      },
     {{URL, TOK, "PROTO_VERSION=123456789012345678901"},

@@ -1,6 +1,7 @@
 #include "agent/identity.h"
 #include "base/alloc.h"
 #include "base/str.h"
+#include "proto/json_text.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -137,12 +138,21 @@ void identity_done(struct identity *id)
     *id = (struct identity){0};
 }
 
-static json_t *encode_capabilities(void)
+/* Peers that know nothing of policies take a map of booleans only, so each word of it is a key. */
+static void add_policy_word(void *owner, const char *word)
+{
+    _cleanup_free_ char *key = xasprintf("policy_%s", word);
+
+    json_text_set(owner, key, json_true());
+}
+
+static json_t *encode_capabilities(const struct policy *policy)
 {
     json_t *map = json_object();
 
     for (size_t i = 0; i < ARRAY_LEN(capabilities); i++)
         (void)json_object_set_new(map, capabilities[i].name, json_boolean(capabilities[i].can));
+    policy_each_word(policy, add_policy_word, map);
     return map;
 }
 
@@ -156,7 +166,7 @@ void identity_fill_register(const struct identity *id,
         .engine_id = xstrdup(id->engine_id),
         .version = xstrdup(DOCKMON_VERSION),
         .proto_version = xstrdup(config->proto_version),
-        .capabilities = encode_capabilities(),
+        .capabilities = encode_capabilities(&config->policy),
         .hostname = xstrdup(id->hostname),
         .os_type = xstrdup(id->os_type),
         .os_version = xstrdup(id->os_version),

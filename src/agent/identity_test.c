@@ -109,6 +109,7 @@ static void test_register(void **state)
     assert_int_equal(identity_build(&id, &info, &source, NULL), 0);
     host_ips_add(&id.host_ips, 0x0a000001);
     host_ips_add(&id.host_ips, 0xc0a80105);
+    assert_int_equal(policy_parse("observe,stop", &config.policy, NULL), 0);
     identity_fill_register(&id, &config, "the-token", &message);
     v = msg_register_encode(&message, NULL);
     if (msg_register_decode(v, &decoded, &err) < 0)
@@ -132,6 +133,7 @@ static void test_register(void **state)
     assert_true(capability(v, "container_operations") && capability(v, "event_streaming"));
     assert_true(capability(v, "inventory") && capability(v, "event_replay") &&
                 capability(v, "pause") && capability(v, "resources"));
+    assert_true(capability(v, "policy_observe") && capability(v, "policy_stop"));
     assert_false(capability(v, "self_update") || capability(v, "container_updates"));
 
     json_decref(v);

@@ -198,6 +198,7 @@ static void start_session(struct link *l, const struct msg_auth_success *success
         .facts = l->o.facts,
         .events = l->o.events,
         .killer = l->o.killer,
+        .policy = &l->o.config->policy,
         .send = send_text,
         .queued = queued,
         .owner = l,

@@ -1,6 +1,7 @@
 #include "agent/session.h"
 #include "agent/commands.h"
 #include "agent/event_feed.h"
+#include "agent/guard.h"
 #include "agent/inventory.h"
 #include "agent/sender.h"
 #include "agent/shells.h"
@@ -17,6 +18,7 @@
 struct session {
     struct session_options options;
     struct sender sender;
+    struct guard *guard;
     struct commands *commands;
     struct shells *shells;
     struct event_feed *feed;
@@ -55,10 +57,16 @@ struct session *session_new(const struct session_options *o)
         .owner = o->owner,
         .max_message = o->max_message ? o->max_message : DEFAULT_MAX_MESSAGE,
     };
-    session->commands = commands_new(&(struct commands_options){
-        .loop = o->loop, .engine = o->engine, .facts = o->facts, .sender = session->sender});
-    session->shells = shells_new(&(struct shells_options){
-        .engine = o->engine, .killer = o->killer, .sender = session->sender});
+    session->guard = guard_new(o->policy);
+    session->commands = commands_new(&(struct commands_options){.loop = o->loop,
+                                                                .engine = o->engine,
+                                                                .facts = o->facts,
+                                                                .guard = session->guard,
+                                                                .sender = session->sender});
+    session->shells = shells_new(&(struct shells_options){.engine = o->engine,
+                                                          .killer = o->killer,
+                                                          .guard = session->guard,
+                                                          .sender = session->sender});
     session->feed = event_feed_new(&(struct event_feed_options){.engine = o->engine,
                                                                 .events = o->events,
                                                                 .sender = &session->sender,
@@ -90,6 +98,7 @@ void session_free(struct session *session)
     stop_pushing(session);
     shells_free(session->shells);
     commands_free(session->commands);
+    guard_free(session->guard);
     free(session);
 }
 

@@ -33,6 +33,7 @@ struct fixture {
     struct facts *facts;
     struct events *events;
     struct exec_killer *killer;
+    struct policy policy;
     struct session *session;
     json_t *sent[MAX_SENT];
     size_t n_sent, n_wanted;
@@ -103,10 +104,12 @@ static void set_up(struct fixture *f, const struct fake_line *lines, size_t n)
 {
     *f = (struct fixture){0};
     log_set_level(LOG_LEVEL_ERROR);
+    assert_int_equal(policy_parse("full", &f->policy, NULL), 0);
     f->fake = fake_engine_open(lines, n);
     assert_int_equal(loop_new(&f->loop, &(struct loop_options){0}, NULL), 0);
     assert_int_equal(engine_new(&f->engine,
-                                &(struct engine_options){f->loop, fake_engine_address(f->fake)},
+                                &(struct engine_options){.loop = f->loop,
+                                                         .address = fake_engine_address(f->fake)},
                                 NULL),
                      0);
     f->facts = facts_new();
@@ -121,6 +124,8 @@ static void open_session(struct fixture *f, struct session_options o)
     o.facts = f->facts;
     o.events = f->events;
     o.killer = f->killer;
+    if (!o.policy)
+        o.policy = &f->policy;
     o.send = on_send;
     o.owner = f;
     f->session = session_new(&o);
@@ -218,15 +223,24 @@ static void test_refuses(void **state)
     "{\"type\":\"container_operation\",\"id\":\"" id "\",\"payload\":{\"action\":\"" action \
     "\",\"container_id\":\"" container "\"}}"
 
+#define C "cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc"
+#define INSPECT(ref, id, labels)                                        \
+    {                                                                   \
+        "GET /containers/" ref "/json", FAKE_SEND, NULL,                \
+            "{\"Id\":\"" id "\",\"Config\":{\"Labels\":{" labels "}}}", \
+    }
+
 static const struct fake_line basic[] = {
-    {"POST /containers/x/start",         FAKE_SEND, "HTTP/1.1 204 No Content\r\n\r\n",   NULL      },
-    {"POST /containers/y/start",         FAKE_SEND, "HTTP/1.1 304 Not Modified\r\n\r\n", NULL      },
-    {"POST /containers/x/stop?t=10",     FAKE_SEND, "HTTP/1.1 204 No Content\r\n\r\n",   NULL      },
-    {"DELETE /containers/x?force=1&v=0", FAKE_SEND, "HTTP/1.1 204 No Content\r\n\r\n",   NULL      },
-    {"POST /containers/slow/stop",       FAKE_HANG, "",                                  NULL      },
-    {"GET /containers/x/json",           FAKE_SEND, NULL,
-     "{\"Id\":\"" A "\",\"Config\":{\"Labels\":{\"l\":\"\\u0000\"}}}\n"                            },
-    {"GET /containers/bad/json",         FAKE_SEND, NULL,                                "{\"Id\":"},
+    INSPECT("y", B, ""),
+    INSPECT("slow", C, ""),
+    {"POST /containers/" A "/start",         FAKE_SEND, "HTTP/1.1 204 No Content\r\n\r\n",   NULL      },
+    {"POST /containers/" B "/start",         FAKE_SEND, "HTTP/1.1 304 Not Modified\r\n\r\n", NULL      },
+    {"POST /containers/" A "/stop?t=10",     FAKE_SEND, "HTTP/1.1 204 No Content\r\n\r\n",   NULL      },
+    {"DELETE /containers/" A "?force=1&v=0", FAKE_SEND, "HTTP/1.1 204 No Content\r\n\r\n",   NULL      },
+    {"POST /containers/" C "/stop",          FAKE_HANG, "",                                  NULL      },
+    {"GET /containers/x/json",               FAKE_SEND, NULL,
+                     "{\"Id\":\"" A "\",\"Config\":{\"Labels\":{\"l\":\"\\u0000\"}}}\n"                                },
+    {"GET /containers/bad/json",             FAKE_SEND, NULL,                                "{\"Id\":"},
 };
 
 static void test_operations(void **state)
@@ -265,6 +279,83 @@ static void test_operations(void **state)
     tear_down(&f);
 }
 
+static const struct fake_line labelled[] = {
+    INSPECT("free", A, "\"dockmon.protect\":\"false\""),
+    INSPECT("shut", B, "\"dockmon.protect\":\"true\""),
+    INSPECT("half", C, "\"dockmon.protect\":\"stop,remove\""),
+    INSPECT("odd", C, "\"dockmon.protect\":\"\\u0074rue\""),
+    {"GET /containers/mute/json", FAKE_SEND, NULL,                              "{\"Id\":\"" A "\",\"Config\":{}}"},
+    {"POST /containers/",         FAKE_SEND, "HTTP/1.1 204 No Content\r\n\r\n", NULL                              },
+};
+
+/* Whether it is allowed is decided before the engine is asked to do it, by what the engine says of it. */
+static void test_labels(void **state)
+{
+    static const struct {
+        const char *request, *error; /* NULL: allowed */
+        bool is_permission;
+    } cases[] = {
+        {OP("1", "stop",    "free"), NULL,                                                   false},
+        {OP("1", "stop",    "shut"), "stop is not allowed: container " B " is protected by", true },
+        {OP("1", "start",   B),      "start is not allowed: container " B " is protected",   true },
+        {OP("1", "start",   "half"), NULL,                                                   false},
+        {OP("1", "stop",    "half"), "stop is not allowed: container " C " is protected by", true },
+        {OP("1", "stop",    "odd"),  "stop is not allowed: ",                                true },
+        {OP("1", "stop",    "mute"), "the engine's description of the container cannot be",  false},
+        {OP("1", "inspect", "shut"), NULL,                                                   false},
+    };
+    struct fixture f;
+
+    (void)state;
+    set_up(&f, labelled, ARRAY_LEN(labelled));
+    open_session(&f, (struct session_options){0});
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const char *type = cases[i].is_permission ? "permission_denied" : "docker_error";
+
+        say(&f, cases[i].request);
+        wait_sent(&f, i + 1);
+        if (!str_starts_with(text_of(f.sent[i], "error"), cases[i].error ? cases[i].error : ""))
+            fail_msg("%s: %s", cases[i].request, text_of(f.sent[i], "error"));
+        assert_true(json_is_true(json_object_get(f.sent[i], "success")) == !cases[i].error);
+        if (cases[i].error)
+            assert_string_equal(text_of(f.sent[i], "error_type"), type);
+    }
+    assert_int_equal(fake_engine_count(f.fake, "GET /containers/" B "/json"), 0);
+    assert_int_equal(fake_engine_count(f.fake, "POST /containers/" B), 0);
+    assert_int_equal(fake_engine_count(f.fake, "POST /containers/"), 2);
+    tear_down(&f);
+}
+
+static void test_policy(void **state)
+{
+    struct policy policy;
+    struct fixture f;
+
+    (void)state;
+    assert_int_equal(policy_parse("observe,stop", &policy, NULL), 0);
+    set_up(&f, basic, ARRAY_LEN(basic));
+    open_session(&f, (struct session_options){.policy = &policy});
+    say(&f, OP("1", "start", "x"));
+    wait_sent(&f, 1);
+    assert_string_equal(text_of(f.sent[0], "error_type"), "permission_denied");
+    assert_string_equal(
+        text_of(f.sent[0], "error"),
+        "start is not allowed by the policy of this host (AGENT_POLICY=observe,stop)");
+    say(&f, "{\"type\":\"command\",\"command\":\"prune_images\",\"id\":\"2\",\"payload\":{}}");
+    wait_sent(&f, 2);
+    assert_string_equal(text_of(f.sent[1], "error_type"), "permission_denied");
+    say(&f, "{\"type\":\"shell_session\",\"payload\":{\"action\":\"start\",\"session_id\":"
+            "\"11111111-1111-1111-1111-111111111111\",\"container_id\":\"x\"}}");
+    wait_sent(&f, 3);
+    assert_true(str_starts_with(text_of(json_object_get(f.sent[2], "payload"), "error"),
+                                "shell is not allowed by the policy of this host"));
+    assert_int_equal(fake_engine_count(f.fake, ""), 0);
+    say(&f, OP("4", "stop", "x"));
+    wait_sent(&f, 4);
+    assert_true(json_is_true(json_object_get(f.sent[3], "success")));
+    tear_down(&f);
+}
+
 /* Two of one container go one after the other, whatever the first does; another container overtakes. */
 static void test_order(void **state)
 {
@@ -280,7 +371,7 @@ static void test_order(void **state)
     wait_sent(&f, 2);
     assert_string_equal(text_of(f.sent[0], "correlation_id"), "3");
     assert_string_equal(text_of(f.sent[1], "correlation_id"), "4");
-    assert_int_equal(fake_engine_count(f.fake, "POST /containers/slow/start"), 0);
+    assert_int_equal(fake_engine_count(f.fake, "POST /containers/" C "/start"), 0);
     tear_down(&f); /* with one running and one waiting */
 }
 
@@ -567,7 +658,8 @@ static void test_many_containers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refuses),       cmocka_unit_test(test_operations),
+        cmocka_unit_test(test_refuses),       cmocka_unit_test(test_labels),
+        cmocka_unit_test(test_policy),        cmocka_unit_test(test_operations),
         cmocka_unit_test(test_order),         cmocka_unit_test(test_pending_limit),
         cmocka_unit_test(test_graceful_stop), cmocka_unit_test(test_engine_away),
         cmocka_unit_test(test_reply_limits),  cmocka_unit_test(test_list_is_cached),

@@ -47,7 +47,8 @@ struct shell {
     char exec_id[EXEC_ID_SIZE];
     bool has_tty;
 
-    struct engine_call *call; /* create, or the exit code */
+    struct engine_call *call; /* inspect, create, or the exit code */
+    char *request;            /* to create the process with, until then */
     struct engine_call *resize;
     struct hijack *hijack;
     struct loop_timer timer; /* sending again; looking again */
@@ -453,16 +454,67 @@ static json_t *make_request(const struct shell *s, const struct msg_shell_sessio
     return request;
 }
 
-static void on_cannot_start(struct loop_timer *t)
+static void create(struct shell *s)
 {
-    fail(CONTAINER_OF(t, struct shell, timer), "the engine cannot be asked");
+    _cleanup_free_ char *path = xasprintf("/containers/%s/exec", s->container);
+    _cleanup_free_ char *why = guard_refuse_container(s->o.guard, s->container, "shell");
+    struct error err = ERROR_INIT;
+
+    if (why) {
+        fail(s, why);
+    } else if (engine_call_start(&s->call, s->o.engine,
+                                 &(struct engine_request){.method = "POST",
+                                                          .path = path,
+                                                          .body = s->request,
+                                                          .timeout_ms = CALL_MS,
+                                                          .wants_json = true,
+                                                          .done = on_created,
+                                                          .owner = s},
+                                 &err) < 0) {
+        fail(s, err.msg);
+    }
+}
+
+static void on_described(void *owner, const struct engine_reply *reply)
+{
+    struct shell *s = owner;
+    struct error err = ERROR_INIT;
+    char id[CONTAINER_ID_SIZE];
+
+    s->call = NULL;
+    if (reply->code < 0) {
+        fail(s, reply->message);
+    } else if (guard_learn(s->o.guard, reply, id, &err) < 0) {
+        fail(s, err.msg);
+    } else {
+        free(s->container);
+        s->container = xstrdup(id);
+        create(s);
+    }
+}
+
+static void on_start(struct loop_timer *t)
+{
+    struct shell *s = CONTAINER_OF(t, struct shell, timer);
+    _cleanup_free_ char *path = xasprintf("/containers/%s/json", s->container);
+    struct error err = ERROR_INIT;
+
+    if (guard_knows(s->o.guard, s->container, "shell")) {
+        create(s);
+    } else if (engine_call_start(&s->call, s->o.engine,
+                                 &(struct engine_request){.path = path,
+                                                          .timeout_ms = CALL_MS,
+                                                          .max_body = GUARD_MAX_INSPECT,
+                                                          .done = on_described,
+                                                          .owner = s},
+                                 &err) < 0) {
+        fail(s, err.msg);
+    }
 }
 
 struct shell *shell_new(const struct shell_options *o, const struct msg_shell_session *start)
 {
     struct shell *s = xcalloc(1, sizeof(*s));
-    _cleanup_free_ char *path = xasprintf("/containers/%s/exec", start->container_id);
-    _cleanup_free_ char *body = NULL;
     json_auto_t *request = NULL;
 
     s->o = *o;
@@ -480,17 +532,8 @@ struct shell *shell_new(const struct shell_options *o, const struct msg_shell_se
     log_demux_init(&s->demux, s->has_tty, on_piece, s);
     exec_killer_make_mark(o->killer, s->mark);
     request = make_request(s, start);
-    body = json_text_write(request, NULL);
-    if (engine_call_start(&s->call, o->engine,
-                          &(struct engine_request){.method = "POST",
-                                                   .path = path,
-                                                   .body = body,
-                                                   .timeout_ms = CALL_MS,
-                                                   .wants_json = true,
-                                                   .done = on_created,
-                                                   .owner = s},
-                          NULL) < 0)
-        loop_timer_start(engine_loop(o->engine), &s->timer, 0, on_cannot_start);
+    s->request = json_text_write(request, NULL);
+    loop_timer_start(engine_loop(o->engine), &s->timer, 0, on_start);
     return s;
 }
 
@@ -504,6 +547,7 @@ void shell_free(struct shell *s)
     buf_done(&s->early);
     buf_done(&s->output);
     free(s->id);
+    free(s->request);
     free(s->container);
     free(s);
 }

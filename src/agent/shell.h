@@ -7,6 +7,7 @@
  */
 
 #include "agent/exec_killer.h"
+#include "agent/guard.h"
 #include "agent/sender.h"
 #include "base/list.h"
 #include "docker/engine.h"
@@ -17,6 +18,7 @@ struct shell;
 struct shell_options {
     struct engine *engine;
     struct exec_killer *killer;
+    struct guard *guard; /* of which the policy was asked already */
     const struct sender *sender;
     /* It has said its last word (closed or error); shell_free() comes from here. */
     void (*done)(void *owner, struct shell *shell);

@@ -89,8 +89,13 @@ static const char *find_fault(const struct shells *ss, const struct msg_shell_se
 static void start(struct shells *ss, const struct msg_shell_session *m)
 {
     const char *fault = find_fault(ss, m);
+    _cleanup_free_ char *policy = NULL;
     struct shell *shell;
 
+    if (!fault) {
+        policy = guard_refuse(ss->o.guard, "shell");
+        fault = policy;
+    }
     if (fault) {
         refuse(ss, m->session_id, fault);
         return;
@@ -98,6 +103,7 @@ static void start(struct shells *ss, const struct msg_shell_session *m)
     log_info(LOG_FIELDS("shell", m->session_id, "container", m->container_id), "shell opened");
     shell = shell_new(&(struct shell_options){.engine = ss->o.engine,
                                               .killer = ss->o.killer,
+                                              .guard = ss->o.guard,
                                               .sender = &ss->o.sender,
                                               .done = on_done,
                                               .owner = ss},

@@ -13,6 +13,7 @@ struct shells;
 struct shells_options {
     struct engine *engine;
     struct exec_killer *killer;
+    struct guard *guard;
     struct sender sender;
 };
 
