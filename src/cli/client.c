@@ -5,6 +5,7 @@
 #include "cli/output.h"
 #include "net/http_client.h"
 #include "net/loop.h"
+#include "net/tls_trust.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -36,7 +37,8 @@ int client_open(struct client **ret, const struct config *config, struct error *
     _cleanup_(client_closep) struct client *c = xcalloc(1, sizeof(*c));
     int r;
 
-    r = loop_new(&c->loop, &(struct loop_options){.ca_file = config->ca_file}, err);
+    r = loop_new(&c->loop, &(struct loop_options){.ca_file = config->ca_file, .pins = config->pin},
+                 err);
     if (r < 0)
         return r;
     c->url = xstrdup(config->url);
@@ -60,6 +62,24 @@ void client_close(struct client *c)
     free(c->authorization);
     free(c->cookie);
     free(c);
+}
+
+const char *client_refused_key(const struct client *c)
+{
+    struct error err = ERROR_INIT;
+    struct tls_trust *trust = loop_tls_trust(c->loop, &err);
+
+    return trust ? tls_trust_refused(trust) : "";
+}
+
+static const char *connection_advice(const struct client *c, const struct http_result *result)
+{
+    if (result->code == -ECONNREFUSED)
+        return "; is it running? `dockmon login` or DOCKMON_URL names another";
+    if (result->code != -EPROTO || !*client_refused_key(c))
+        return "";
+    return "; if `dockmond fingerprint` prints this key on the server, `dockmon login` can remember it; if not, "
+           "somebody may be posing as the server";
 }
 
 static const char *advice(const struct client_request *r)
@@ -155,9 +175,7 @@ static void on_done(void *owner, const struct http_result *result)
         r->code = result->code;
         r->error = xasprintf("cannot talk to the DockMon server at %s: %s%s", c->url,
                              result->message ? result->message : error_text(result->code),
-                             result->code == -ECONNREFUSED
-                                 ? "; is it running? `dockmon login` or DOCKMON_URL names another"
-                                 : "");
+                             connection_advice(c, result));
     } else {
         read_answer(r, result);
         r->session = session_of(result->set_cookie);

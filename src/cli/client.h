@@ -29,6 +29,8 @@ struct client_request {
 };
 
 int client_open(struct client **ret, const struct config *config, struct error *err) _nodiscard_;
+/* Fingerprint of the server's key when the last connection failed because of it, otherwise "". */
+const char *client_refused_key(const struct client *c);
 void client_close(struct client *c);
 DEFINE_CLEANUP(struct client *, client_close);
 

@@ -20,6 +20,7 @@ static const struct key {
     {"DOCKMON_URL",      offsetof(struct config, url),         false},
     {"DOCKMON_API_KEY",  offsetof(struct config, api_key),     false},
     {"DOCKMON_SESSION",  offsetof(struct config, session),     false},
+    {"DOCKMON_PIN",      offsetof(struct config, pin),         false},
     {"DOCKMON_CA_FILE",  offsetof(struct config, ca_file),     false},
     {"DOCKMON_INSECURE", offsetof(struct config, is_insecure), true },
 };
@@ -88,7 +89,7 @@ static char *find_path(config_env_fn env)
     return xasprintf("%s/.config/dockmon/config", home ? home : "");
 }
 
-/* A key or session belongs to the server it was made for: another URL from the environment drops both. */
+/* Key, session and pin belong to the server they were made for: another URL from the environment drops them. */
 static int read_environment(struct config *c, config_env_fn env, struct error *err)
 {
     _cleanup_free_ char *file_url = xstrdup(c->url);
@@ -103,6 +104,7 @@ static int read_environment(struct config *c, config_env_fn env, struct error *e
         if (i == 0 && !str_eq(file_url, c->url)) {
             free(TAKE_PTR(c->api_key));
             free(TAKE_PTR(c->session));
+            free(TAKE_PTR(c->pin));
         }
     }
     return 0;
@@ -171,6 +173,7 @@ void config_done(struct config *c)
     free(TAKE_PTR(c->api_key));
     free(TAKE_PTR(c->session));
     free(TAKE_PTR(c->ca_file));
+    free(TAKE_PTR(c->pin));
 }
 
 int config_set_url(struct config *c, const char *url, struct error *err)

@@ -16,6 +16,7 @@ struct config {
     char *api_key; /* NULL: none */
     char *session; /* session id of the cookie, NULL: none */
     char *ca_file; /* NULL: the system's roots */
+    char *pin;     /* of the server's key, see net/tls_trust.h; NULL: none */
     bool is_insecure;
     bool is_url_given; /* not just the default */
 };

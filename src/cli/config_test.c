@@ -121,6 +121,7 @@ static void test_environment_goes_first(void **state)
     assert_int_equal(config_load(&c, env, NULL), 0);
     assert_int_equal(config_set_url(&c, "a:1", NULL), 0);
     c.api_key = xstrdup("file");
+    c.pin = xstrdup("sha256:1");
     assert_int_equal(config_save(&c, NULL), 0);
     config_done(&c);
 
@@ -129,6 +130,7 @@ static void test_environment_goes_first(void **state)
         assert_int_equal(config_load(&c, env, NULL), 0);
         assert_string_equal(c.url, cases[i].url);
         assert_true(str_eq(c.api_key, cases[i].key));
+        assert_true(str_eq(c.pin, str_eq(c.url, "http://a:1") ? "sha256:1" : NULL));
         config_done(&c);
     }
 }

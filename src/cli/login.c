@@ -8,26 +8,29 @@
 #include "cli/output.h"
 #include "cli/prompt.h"
 #include "cli/verbs.h"
+#include "net/tls_trust.h"
 
 #include <errno.h>
 #include <sys/utsname.h>
 
 struct login_options {
-    const char *user, *api_key, *ca_file;
+    const char *user, *api_key, *ca_file, *pin;
     bool is_password_stdin, is_key_stdin, is_insecure;
 };
 
 #define AT(m) offsetof(struct login_options, m)
 
 static const struct flag flags[] = {
-    {"username",       'u', FLAG_STRING, AT(user),              "NAME", "user to log in as"                         },
+    {"username",       'u', FLAG_STRING, AT(user),              "NAME",        "user to log in as"                         },
     {"password-stdin", 0,   FLAG_BOOL,   AT(is_password_stdin), NULL,
-     "read the password from standard input"                                                                        },
+     "read the password from standard input"                                                                               },
     {"api-key",        0,   FLAG_STRING, AT(api_key),           "KEY",
-     "use this API key instead of a user and password"                                                              },
-    {"api-key-stdin",  0,   FLAG_BOOL,   AT(is_key_stdin),      NULL,   "read the API key from standard input"      },
-    {"ca-file",        0,   FLAG_STRING, AT(ca_file),           "FILE", "PEM certificates to verify the server with"},
-    {"insecure",       0,   FLAG_BOOL,   AT(is_insecure),       NULL,   "accept any certificate of the server"      },
+     "use this API key instead of a user and password"                                                                     },
+    {"api-key-stdin",  0,   FLAG_BOOL,   AT(is_key_stdin),      NULL,          "read the API key from standard input"      },
+    {"ca-file",        0,   FLAG_STRING, AT(ca_file),           "FILE",        "PEM certificates to verify the server with"},
+    {"pin",            0,   FLAG_STRING, AT(pin),               "FINGERPRINT",
+     "the server's key, as `dockmond fingerprint` prints it"                                                               },
+    {"insecure",       0,   FLAG_BOOL,   AT(is_insecure),       NULL,          "accept any certificate of the server"      },
 };
 
 static int ask_url(struct config *c, const char *given, struct error *err)
@@ -177,6 +180,35 @@ static int use_password(const struct login_options *o, struct config *config, st
     return 0;
 }
 
+/* A server whose certificate nobody vouches for is taken as it is met first, if a human says so. */
+static int meet(struct config *config, struct error *err)
+{
+    _cleanup_(client_closep) struct client *c = NULL;
+    _cleanup_free_ char *question = NULL, *answer = NULL;
+    struct error why = ERROR_INIT;
+    int r;
+
+    r = client_open(&c, config, err);
+    if (r < 0)
+        return r;
+    if (client_get(c, xstrdup("/health"), NULL, &why) == 0 || !*client_refused_key(c))
+        return 0; /* what else is wrong shows when logging in */
+    output_note("The certificate of %s cannot be verified. Its key is", config->url);
+    output_note("  %s", client_refused_key(c));
+    output_note("Run `dockmond fingerprint` on the server; only if it prints the same, go on.");
+    question = xstrdup("Is it the same, and to be remembered? [y/N]: ");
+    r = prompt_line(question, false, &answer, err);
+    if (r == -ENOTTY)
+        return error_set(err, -EPROTO,
+                         "give --pin with what `dockmond fingerprint` prints, or --ca-file");
+    if (r < 0)
+        return r;
+    if (!str_eq(answer, "y") && !str_eq(answer, "yes"))
+        return error_set(err, -ECANCELED, "not logged in");
+    config->pin = xstrdup(client_refused_key(c));
+    return 0;
+}
+
 static int log_in(const struct login_options *o,
                   const char *url,
                   struct config *config,
@@ -193,7 +225,16 @@ static int log_in(const struct login_options *o,
     config->is_insecure = o->is_insecure;
     free(config->ca_file);
     config->ca_file = xstrdup(o->ca_file);
+    free(config->pin);
+    config->pin = xstrdup(o->pin);
 
+    r = o->pin ? tls_pins_check(o->pin, err) : 0;
+    if (r < 0)
+        return error_wrap(err, r, "--pin");
+    if (str_starts_with(config->url, "https://") && !o->pin && !o->is_insecure)
+        r = meet(config, err);
+    if (r < 0)
+        return r;
     r = o->api_key || o->is_key_stdin ? use_key(o, config, err) : use_password(o, config, err);
     return r < 0 ? r : config_save(config, err);
 }

@@ -17,16 +17,31 @@ static const struct flag flags[] = {
     {"json",      0,   FLAG_BOOL, AT(json),         NULL, "print the server's answer as JSON"},
 };
 
-static void print_token(const json_t *answer, const char *url, bool is_multi_use)
+/* Where the system's roots were enough for us they are enough for the agent, and its pin would break when the key
+ * of such a certificate is changed. */
+static char *pin_word(const json_t *answer, const struct config *config)
 {
+    const char *fingerprint = container_text(answer, "fingerprint");
+
+    if (!*fingerprint || (!config->pin && !config->ca_file && !config->is_insecure))
+        return xstrdup("");
+    return xasprintf("DOCKMON_PIN=%s ", fingerprint);
+}
+
+static void print_token(const json_t *answer, const struct config *config, bool is_multi_use)
+{
+    _cleanup_free_ char *pin = pin_word(answer, config);
+    const char *url = config->url;
+
     output_line("%s", container_text(answer, "token"));
     output_note("%s", "");
     output_note(
         "Valid until %s, for %s. On the new host, run:", container_text(answer, "expires_at"),
         is_multi_use ? "any number of hosts" : "one host");
-    output_note("  DOCKMON_URL=%s REGISTRATION_TOKEN=%s dockmon-agent", url,
+    output_note("  DOCKMON_URL=%s %sREGISTRATION_TOKEN=%s dockmon-agent", url, pin,
                 container_text(answer, "token"));
-    if (str_starts_with(url, "http://127.") || str_starts_with(url, "http://localhost")) {
+    if (str_starts_with(url, "http://127.") || str_starts_with(url, "http://localhost") ||
+        str_starts_with(url, "https://127.") || str_starts_with(url, "https://localhost")) {
         output_note(
             "  (another host needs an address of the server that it can reach instead of %s)", url);
     }
@@ -56,7 +71,7 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
     } else if (o->quiet) {
         output_line("%s", container_text(answer, "token"));
     } else {
-        print_token(answer, config.url, o->is_multi_use);
+        print_token(answer, &config, o->is_multi_use);
     }
     return 0;
 }

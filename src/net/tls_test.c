@@ -216,7 +216,8 @@ static void test_pins_of_the_loop(void **state)
     assert_int_equal(o.code, -EPROTO);
     assert_non_null(strstr(o.message, "not the pinned one"));
     outcome_done(&o);
-    assert_string_equal(tls_trust_seen(loop_tls_trust(test_loop->loop, &err)), s.info.fingerprint);
+    assert_string_equal(tls_trust_refused(loop_tls_trust(test_loop->loop, &err)),
+                        s.info.fingerprint);
     close_site(&s);
     loop_free(test_loop->loop);
     test_loop->loop = before;

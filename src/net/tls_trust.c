@@ -25,7 +25,8 @@ struct tls_trust {
     bool is_insecure;
     char pins[TLS_PINS_MAX][TLS_FINGERPRINT_SIZE]; /* lower case */
     size_t n_pins;
-    char seen[TLS_FINGERPRINT_SIZE];
+    char seen[TLS_FINGERPRINT_SIZE]; /* of the certificate that was looked at last */
+    bool is_refused;
 };
 
 static void load_system_roots(SSL_CTX *ctx)
@@ -91,9 +92,8 @@ static bool is_pinned(const struct tls_trust *t)
     return is_known;
 }
 
-static int on_certificate(X509_STORE_CTX *store, void *arg)
+static int judge(struct tls_trust *t, X509_STORE_CTX *store)
 {
-    struct tls_trust *t = arg;
     const X509 *x = X509_STORE_CTX_get0_cert(store);
 
     t->seen[0] = '\0';
@@ -107,6 +107,15 @@ static int on_certificate(X509_STORE_CTX *store, void *arg)
         return 1;
     X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION);
     return 0;
+}
+
+static int on_certificate(X509_STORE_CTX *store, void *arg)
+{
+    struct tls_trust *t = arg;
+    int verdict = judge(t, store);
+
+    t->is_refused = !verdict;
+    return verdict;
 }
 
 static int load_identity(SSL_CTX *ctx, const struct tls_trust_options *o, struct error *err)
@@ -172,9 +181,9 @@ void tls_trust_free(struct tls_trust *t)
     free(t);
 }
 
-const char *tls_trust_seen(const struct tls_trust *t)
+const char *tls_trust_refused(const struct tls_trust *t)
 {
-    return t->seen;
+    return t->is_refused ? t->seen : "";
 }
 
 SSL *tls_trust_dial(struct tls_trust *t, int fd, const char *host, bool is_insecure)

@@ -32,8 +32,8 @@ DEFINE_CLEANUP(struct tls_trust *, tls_trust_free);
 /* Whether `text` is a list of pins. */
 int tls_pins_check(const char *text, struct error *err) _nodiscard_;
 
-/* Fingerprint of the key in the certificate that was looked at last, "" before. */
-const char *tls_trust_seen(const struct tls_trust *t);
+/* Fingerprint of the key in the certificate that was looked at last, if it was refused, otherwise "". */
+const char *tls_trust_refused(const struct tls_trust *t);
 
 /* For net/ only: a session on `fd`, which stays the caller's; NULL when OpenSSL cannot. */
 struct ssl_st *tls_trust_dial(struct tls_trust *t, int fd, const char *host, bool is_insecure);
