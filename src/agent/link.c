@@ -101,6 +101,11 @@ static void set_timer(struct link *l, uint64_t delay_ms, loop_timer_fn fn)
     loop_timer_start(l->o.loop, &l->timer, delay_ms, fn);
 }
 
+bool link_is_connected(const struct link *l)
+{
+    return l->state == LINK_SESSION || l->state == LINK_DRAINING;
+}
+
 static struct link *link_of(struct loop_timer *t)
 {
     return CONTAINER_OF(t, struct link, timer);

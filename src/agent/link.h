@@ -47,6 +47,8 @@ DEFINE_CLEANUP(struct link *, link_free);
 
 void link_start(struct link *l); /* once */
 
+bool link_is_connected(const struct link *l); /* the server has accepted the agent */
+
 /* Finishes or answers what is running, at most LINK_DRAIN_MS, and closes; then `done`, never from inside
  * this call. Once. */
 typedef void (*link_done_fn)(void *owner);

@@ -9,13 +9,15 @@
 #include "docker/engine.h"
 #include "net/loop.h"
 #include "net/tls_trust.h"
+#include "net/service.h"
 
 #include <errno.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 
-#define MAX_TEXT ((size_t)64 * 1024)
+#define MAX_TEXT          ((size_t)64 * 1024)
+#define READY_PATIENCE_MS 10000
 
 enum exit_code { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_CONFIG = 2 };
 
@@ -27,6 +29,8 @@ struct agent {
     struct events *events;
     struct exec_killer *killer;
     struct link *link;
+    struct service *service;
+    const struct option_source *source; /* of the configuration, for a reload */
     bool is_stopping;
 };
 
@@ -37,15 +41,50 @@ static void on_stopped(void *owner)
     loop_stop(agent->loop);
 }
 
+/* Only the log level can change while the agent runs; a configuration with a mistake changes nothing. */
+static void reload(const struct agent *agent)
+{
+    struct buf errors = BUF_INIT(MAX_TEXT);
+    struct config config = {0};
+
+    service_reloading(agent->service);
+    if (config_load(&config, agent->source, "", &errors) < 0) {
+        log_error(NULL, "nothing is reloaded, the configuration is not valid: %s",
+                  buf_str(&errors));
+    } else {
+        log_set_level(config.log_level);
+        log_info(LOG_FIELDS("log_level", log_level_name(config.log_level)), "reloaded");
+    }
+    config_done(&config);
+    buf_done(&errors);
+    service_reloaded(agent->service);
+}
+
+/* Ready is who has an engine to look after or a server to tell about it. */
+static bool describe(void *owner, char ret_text[SERVICE_TEXT_SIZE])
+{
+    const struct agent *agent = owner;
+    bool has_engine = events_is_live(agent->events);
+    bool has_server = link_is_connected(agent->link);
+
+    (void)snprintf(ret_text, SERVICE_TEXT_SIZE, "%s, %s",
+                   has_engine ? "engine ok" : "no answer from the engine",
+                   has_server ? "connected to the server" : "not connected to the server");
+    return has_engine || has_server;
+}
+
 static void on_signal(void *owner, int number)
 {
     struct agent *agent = owner;
 
-    if (number == SIGHUP)
-        return; /* nothing to reload: the environment of a process does not change */
+    if (number == SIGHUP) {
+        reload(agent);
+        return;
+    }
     if (agent->is_stopping)
         _exit(EXIT_FAILED); /* asked twice: at once, and without ceremony */
     agent->is_stopping = true;
+    service_stopping(agent->service);
     log_info(NULL, "%s: stopping", number == SIGINT ? "SIGINT" : "SIGTERM");
     link_stop(agent->link, on_stopped, agent);
 }
@@ -83,11 +122,22 @@ static int open_agent(struct agent *agent, const struct config *config, struct e
                      .killer = agent->killer,
                  },
                  err);
-    return r;
+    if (r < 0)
+        return r;
+    return service_new(&agent->service,
+                       &(struct service_options){
+                           .loop = agent->loop,
+                           .env = agent->source->env,
+                           .describe = describe,
+                           .owner = agent,
+                           .patience_ms = READY_PATIENCE_MS,
+                       },
+                       err);
 }
 
 static void close_agent(struct agent *agent)
 {
+    service_free(agent->service);
     link_free(agent->link);
     exec_killer_free(agent->killer);
     if (agent->events)
@@ -116,14 +166,13 @@ static void say_hello(const struct config *config)
     }
 }
 
-static int run(const struct config *config)
+static int run(const struct config *config, const struct option_source *source)
 {
-    struct agent agent = {0};
+    struct agent agent = {.source = source};
     struct error err = ERROR_INIT;
     int r;
 
-    r = loop_new(&agent.loop,
-                 &(struct loop_options){.ca_file = config->ca_file, .pins = config->pins}, &err);
+    r = loop_new(&agent.loop, &(struct loop_options){.ca_file = config->ca_file, .pins = config->pins}, &err);
     if (r == 0)
         r = open_agent(&agent, config, &err);
     if (r == 0) {
@@ -148,8 +197,7 @@ static int check(const struct config *config)
     struct error err = ERROR_INIT;
     bool is_good;
 
-    if (loop_new(&loop, &(struct loop_options){.ca_file = config->ca_file, .pins = config->pins},
-                 &err) < 0) {
+    if (loop_new(&loop, &(struct loop_options){.ca_file = config->ca_file, .pins = config->pins}, &err) < 0) {
         (void)fprintf(stderr, "WRONG  %s\n", err.msg);
         return EXIT_FAILED;
     }
@@ -171,7 +219,10 @@ static int help(void)
 }
 
 /* --help and --version work whatever else is wrong. */
-static int start(const struct config *config, int r, const struct buf *errors)
+static int start(const struct config *config,
+                 const struct option_source *source,
+                 int r,
+                 const struct buf *errors)
 {
     if (config->want_help)
         return help();
@@ -185,7 +236,7 @@ static int start(const struct config *config, int r, const struct buf *errors)
     }
     log_set_level(config->log_level);
     log_set_json(config->log_json);
-    return config->want_check ? check(config) : run(config);
+    return config->want_check ? check(config) : run(config, source);
 }
 
 int main(int argc, char **argv)
@@ -201,7 +252,7 @@ int main(int argc, char **argv)
     (void)sigaction(SIGPIPE, &ignore, NULL);
 
     r = config_load(&config, &source, "", &errors);
-    r = start(&config, r, &errors);
+    r = start(&config, &source, r, &errors);
     buf_done(&errors);
     config_done(&config);
     return r;

@@ -37,6 +37,16 @@ void log_set_level(enum log_level level)
     threshold = (int)level;
 }
 
+enum log_level log_get_level(void)
+{
+    return (enum log_level)threshold;
+}
+
+const char *log_level_name(enum log_level level)
+{
+    return levels[level].name;
+}
+
 void log_set_json(bool is_json)
 {
     json_lines = is_json;

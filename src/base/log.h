@@ -21,6 +21,8 @@ enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERRO
 #define LOG_FIELDS(...) ((const char *const[]){__VA_ARGS__, NULL, NULL})
 
 void log_set_level(enum log_level level);
+enum log_level log_get_level(void);
+const char *log_level_name(enum log_level level); /* as log_level_parse() takes it */
 void log_set_json(bool is_json);
 int log_level_parse(const char *s, enum log_level *ret)
     _nodiscard_; /* debug info warn(ing) error, any case */

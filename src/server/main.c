@@ -91,7 +91,30 @@ static int check(const struct config *config)
     return config->is_tls ? check_certificate(config) : EXIT_SUCCESS;
 }
 
-static int serve(const struct config *config)
+struct start { /* as given: read again for a reload */
+    int argc;
+    char **argv;
+};
+
+/* Only the log level can change while the server runs; a configuration with a mistake changes nothing. */
+static void reload(void *owner)
+{
+    const struct start *start = owner;
+    struct buf errors = BUF_INIT((size_t)64 * 1024);
+    struct config config;
+
+    if (config_read(start->argc, start->argv, (const char *const *)environ, &config, &errors) < 0) {
+        log_error(NULL, "nothing is reloaded, the configuration is not valid: %s",
+                  buf_str(&errors));
+    } else {
+        log_set_level(config.log_level);
+        log_info(LOG_FIELDS("log_level", log_level_name(config.log_level)), "reloaded");
+    }
+    config_done(&config);
+    buf_done(&errors);
+}
+
+static int serve(const struct config *config, struct start *start)
 {
     struct error err = ERROR_INIT;
     _cleanup_(server_freep) struct server *server = NULL;
@@ -100,6 +123,7 @@ static int serve(const struct config *config)
         log_error(NULL, "dockmond cannot start: %s", err.msg);
         return EXIT_FAILURE;
     }
+    server_on_reload(server, reload, start);
     server_run(server);
     return EXIT_SUCCESS;
 }
@@ -141,7 +165,8 @@ int main(int argc, char **argv)
     } else if (command < argc) {
         status = admin_run(argc - command, argv + command, config.data_dir);
     } else {
-        status = config.wants_check ? check(&config) : serve(&config);
+        status = config.wants_check ? check(&config)
+                                    : serve(&config, &(struct start){command, argv});
     }
     config_done(&config);
     buf_done(&errors);

@@ -4,10 +4,12 @@
 #include "base/str.h"
 #include "net/http_server.h"
 #include "net/loop.h"
+#include "net/service.h"
 #include "server/api/api.h"
 #include "server/auth/auth.h"
 #include "server/auth/first_user.h"
 #include "server/fleet/fleet.h"
+#include "server/health.h"
 #include "server/housekeeping.h"
 #include "server/session/session.h"
 #include "server/shell/shells.h"
@@ -39,6 +41,10 @@ struct server {
     struct http_server *http;
     struct housekeeping *housekeeping;
     struct tls_keeper *tls; /* NULL: plain HTTP */
+    struct health *health;
+    struct service *service;
+    void (*reload)(void *owner);
+    void *reload_owner;
     char *password_file;
     bool is_stopping;
 };
@@ -73,14 +79,24 @@ static void reload_tls(struct server *s)
     }
 }
 
+static void reload(struct server *s)
+{
+    service_reloading(s->service);
+    reload_tls(s);
+    if (s->reload)
+        s->reload(s->reload_owner);
+    service_reloaded(s->service);
+}
+
 static void on_signal(void *owner, int number)
 {
     struct server *s = owner;
 
     if (number == SIGHUP) {
-        reload_tls(s);
+        reload(s);
         return;
     }
+    service_stopping(s->service);
     log_info(NULL, "%s received, stopping", number == SIGINT ? "SIGINT" : "SIGTERM");
     if (s->is_stopping || !s->sessions) { /* a second signal does not wait for goodbyes */
         loop_stop(s->loop);
@@ -230,6 +246,13 @@ static void wire(struct server *s, const struct config *config)
         .store_jobs = s->store_jobs,
         .store = s->store,
     });
+    s->health = health_new(&(struct health_options){
+        .loop = s->loop,
+        .store = s->store,
+        .store_jobs = s->store_jobs,
+        .fleet = s->fleet,
+        .max_waiting = STORE_MAX_WAITING,
+    });
     s->feed = feed_new(&(struct feed_options){.loop = s->loop, .auth = s->auth, .fleet = s->fleet});
     s->sessions = sessions_new(&(struct sessions_options){
         .loop = s->loop,
@@ -266,9 +289,18 @@ static void wire(struct server *s, const struct config *config)
         .sessions = s->sessions,
         .feed = s->feed,
         .shells = s->shells,
+        .health = s->health,
         .session_lifetime_ms = config->session_lifetime_ms,
         .tls = s->tls,
     });
+}
+
+static bool describe(void *owner, char ret_text[SERVICE_TEXT_SIZE])
+{
+    const struct server *s = owner;
+
+    health_describe(s->health, ret_text, SERVICE_TEXT_SIZE);
+    return true; /* it listens */
 }
 
 static int start(struct server *s, const struct config *config, struct error *err)
@@ -296,6 +328,16 @@ static int start(struct server *s, const struct config *config, struct error *er
     if (r < 0)
         return r;
     api_set_server(s->api, s->http);
+    r = service_new(&s->service,
+                    &(struct service_options){
+                        .loop = s->loop,
+                        .env = (const char *const *)environ,
+                        .describe = describe,
+                        .owner = s,
+                    },
+                    err);
+    if (r < 0)
+        return r;
     say_listening(s, config);
     return 0;
 }
@@ -314,6 +356,12 @@ int server_new(struct server **ret, const struct config *config, struct error *e
     return 0;
 }
 
+void server_on_reload(struct server *s, void (*fn)(void *owner), void *owner)
+{
+    s->reload = fn;
+    s->reload_owner = owner;
+}
+
 void server_run(struct server *s)
 {
     loop_run(s->loop);
@@ -323,7 +371,9 @@ void server_free(struct server *s)
 {
     if (!s)
         return;
+    service_free(s->service);
     housekeeping_free(s->housekeeping);
+    health_free(s->health);
     feed_free(TAKE_PTR(s->feed)); /* what is still stored below is not shown any more */
     shells_free(TAKE_PTR(s->shells));
     if (s->http) {

@@ -2,7 +2,6 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "base/time.h"
 #include "server/api/call.h"
 #include "server/auth/credentials.h"
 
@@ -17,7 +16,6 @@ struct api *api_new(const struct api_options *o)
     struct api *a = xcalloc(1, sizeof(*a));
 
     a->o = *o;
-    a->started_at_ms = time_utc_ms();
     return a;
 }
 

@@ -9,6 +9,7 @@
 #include "server/auth/auth.h"
 #include "server/feed/feed.h"
 #include "server/fleet/fleet.h"
+#include "server/health.h"
 #include "server/job.h"
 #include "server/session/session.h"
 #include "server/shell/shells.h"
@@ -26,6 +27,7 @@ struct api_options {
     struct sessions *sessions;
     struct feed *feed;
     struct shells *shells;
+    struct health *health;
     uint64_t session_lifetime_ms; /* of the login cookie */
     const struct tls_keeper *tls; /* NULL: plain HTTP */
 };

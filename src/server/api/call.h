@@ -16,7 +16,6 @@
 struct api {
     struct api_options o;
     struct http_server *http;
-    int64_t started_at_ms;
 };
 
 struct api_call {

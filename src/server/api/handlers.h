@@ -9,6 +9,10 @@
 /* health.c */
 void health_get(struct api_call *call);
 
+/* log_level.c */
+void log_level_get(struct api_call *call);
+void log_level_put(struct api_call *call);
+
 /* login.c */
 void login_post(struct api_call *call);
 void logout_post(struct api_call *call);

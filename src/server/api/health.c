@@ -1,13 +1,10 @@
-#include "base/time.h"
+#include "server/health.h"
 #include "server/api/handlers.h"
 
-/* Liveness for load balancers and `dockmond --check`: no authentication, and nothing that helps an attacker. */
+/* For load balancers, `dockmon version` and agents' --check: no authentication, and no secrets in it. */
 void health_get(struct api_call *call)
 {
-    const struct api *a = call->api;
+    const struct health *h = call->api->o.health;
 
-    api_reply(call, 200,
-              json_pack("{s:s, s:s, s:s, s:I}", "status", "healthy", "service", "dockmon",
-                        "version", DOCKMON_VERSION, "uptime_seconds",
-                        (json_int_t)((time_utc_ms() - a->started_at_ms) / 1000)));
+    api_reply(call, health_is_serving(h) ? 200 : 503, health_json(h));
 }

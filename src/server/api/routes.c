@@ -60,6 +60,8 @@ const struct route routes[] = {
      "volume_delete",                                                                                               SMALL, RESOURCE},
     {"GET",    "/api/events",                              ROLE_VIEWER,   api_events_list,     NULL,                0,     0       },
     {"GET",    "/api/audit",                               ROLE_ADMIN,    api_audit_list,      NULL,                0,     0       },
+    {"GET",    "/api/admin/log-level",                     ROLE_ADMIN,    log_level_get,       NULL,                0,     0       },
+    {"PUT",    "/api/admin/log-level",                     ROLE_ADMIN,    log_level_put,       "log_level",         SMALL, 0       },
 };
 /* clang-format on */
 

@@ -7,7 +7,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-int db_error(struct store *s, int sqlite_code, struct error *err)
+/* The failures that are about the file and its disk, not about one statement. */
+static void remember_state(struct store *s, int code)
+{
+    static const int lasting[] = {-ENOSPC, -EROFS, -ENOBUFS, -EUCLEAN, -EIO};
+
+    for (size_t i = 0; i < ARRAY_LEN(lasting); i++) {
+        if (code == lasting[i])
+            s->state = code;
+    }
+}
+
+static int describe_error(struct store *s, int sqlite_code, struct error *err)
 {
     const char *text = sqlite3_errmsg(s->db);
 
@@ -35,6 +46,14 @@ int db_error(struct store *s, int sqlite_code, struct error *err)
                          text);
     default: return error_set(err, -EIO, "%s: %s", s->path, text);
     }
+}
+
+int db_error(struct store *s, int sqlite_code, struct error *err)
+{
+    int r = describe_error(s, sqlite_code, err);
+
+    remember_state(s, r);
+    return r;
 }
 
 int db_exec(struct store *s, const char *sql, struct error *err)
@@ -142,6 +161,8 @@ int query_run(struct query *q, int64_t *ret_changes, struct error *err)
     if (r < 0)
         return r;
     assert(r == 0); /* a statement with rows belongs to query_step() */
+    if (!store_in_tx(q->store) && sqlite3_changes64(q->store->db) > 0)
+        q->store->state = 0; /* something was written */
     if (ret_changes)
         *ret_changes = sqlite3_changes64(q->store->db);
     return 0;

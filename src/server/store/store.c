@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -162,6 +163,35 @@ int store_check(struct store *s, struct error *err)
     return 0;
 }
 
+int store_state(const struct store *s)
+{
+    return s->state;
+}
+
+static int rewrite_version(struct store *s, void *arg, struct error *err)
+{
+    static const char sql[] = "SELECT user_version FROM pragma_user_version";
+    _cleanup_(query_done) struct query q = {0};
+    char pragma[64];
+    int r;
+
+    (void)arg;
+    r = query_init(&q, s, sql, err);
+    if (r == 0)
+        r = query_step(&q, err);
+    if (r < 0)
+        return r;
+    (void)snprintf(pragma, sizeof(pragma), "PRAGMA user_version = %d",
+                   (int)query_column_i64(&q, 0));
+    query_done(&q);
+    return db_exec(s, pragma, err);
+}
+
+int store_probe(struct store *s, struct error *err)
+{
+    return store_tx(s, rewrite_version, NULL, err);
+}
+
 int store_tx(struct store *s, store_tx_fn fn, void *arg, struct error *err)
 {
     int r;
@@ -177,5 +207,7 @@ int store_tx(struct store *s, store_tx_fn fn, void *arg, struct error *err)
         r = db_exec(s, "COMMIT", err);
     if (r < 0 && store_in_tx(s))
         (void)db_exec(s, "ROLLBACK", NULL); /* the error that led here is the one to report */
+    if (r >= 0)
+        s->state = 0;
     return r;
 }

@@ -24,6 +24,14 @@ int store_claim(struct store *s, struct error *err) _nodiscard_;
 /* Reads the whole file and verifies its structure: for --check. -EUCLEAN when damaged. */
 int store_check(struct store *s, struct error *err) _nodiscard_;
 
+/*
+ * What the last writes came to, from any thread: 0 while they work, else -ENOSPC, -EROFS, -ENOBUFS
+ * (locked by others), -EUCLEAN or -EIO until one succeeds again.
+ */
+int store_state(const struct store *s);
+/* A write that changes nothing, for store_state() to be about now. */
+int store_probe(struct store *s, struct error *err) _nodiscard_;
+
 /* Runs fn inside one IMMEDIATE transaction: commit when it returns 0, else rollback and its code. */
 typedef int (*store_tx_fn)(struct store *s, void *arg, struct error *err);
 int store_tx(struct store *s, store_tx_fn fn, void *arg, struct error *err) _nodiscard_;
