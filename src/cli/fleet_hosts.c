@@ -40,8 +40,7 @@ static int find(const json_t *all, const char *word, json_t **ret, struct error 
         }
     }
     if (n > 1)
-        return error_set(err, -EEXIST, "%zu hosts match %s; give an id of `dockmon hosts`", n,
-                         word);
+        return error_set(err, -EEXIST, "%zu hosts match %s; see `dockmon hosts`", n, word);
     return n == 0 ? error_set(err, -ENOENT, "No such host: %s", word) : 0;
 }
 

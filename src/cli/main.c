@@ -12,28 +12,55 @@
 #define MAX_HELP 16384
 
 static const struct verb *const verbs[] = {
-    &verb_login,      &verb_hosts,          &verb_ps,         &verb_logs,
-    &verb_exec,       &verb_start,      &verb_stop,           &verb_restart,    &verb_kill,
-    &verb_pause,      &verb_unpause,        &verb_rename,     &verb_rm,
-    &verb_inspect,    &verb_images,         &verb_rmi,        &verb_image_prune,
-    &verb_network_ls, &verb_network_create, &verb_network_rm, &verb_network_prune,
-    &verb_volume_ls,  &verb_volume_create,  &verb_volume_rm,  &verb_volume_prune,
-    &verb_events,     &verb_token,          &verb_version,
+    &verb_login,
+    &verb_hosts,
+    &verb_ps,
+    &verb_logs,
+    &verb_exec,
+    &verb_start,
+    &verb_stop,
+    &verb_restart,
+    &verb_kill,
+    &verb_pause,
+    &verb_unpause,
+    &verb_rename,
+    &verb_rm,
+    &verb_inspect,
+    &verb_images,
+    &verb_rmi,
+    &verb_image_prune,
+    &verb_network_ls,
+    &verb_network_create,
+    &verb_network_rm,
+    &verb_network_prune,
+    &verb_volume_ls,
+    &verb_volume_create,
+    &verb_volume_rm,
+    &verb_volume_prune,
+    &verb_events,
+    &verb_token,
+    &verb_version,
 };
 
-/* The verb that the words begin with: "ps", or two words such as "network ls". *ret_words: how many. */
+/* What follows `word` in the verb's name: "", or " ls" and the like; NULL when it begins otherwise. */
+static const char *rest_of(const struct verb *v, const char *word)
+{
+    size_t size = strlen(word);
+
+    return strncmp(v->name, word, size) == 0 ? v->name + size : NULL;
+}
+
+/* The verb that the words begin with: "ps", or two words such as "network ls". *ret_words: how many; untouched if none. */
 static const struct verb *find_verb(int argc, char **argv, int *ret_words)
 {
     for (size_t i = 0; i < ARRAY_LEN(verbs) && argc > 0; i++) {
-        size_t size = strlen(argv[0]);
-        bool is_begun = strncmp(verbs[i]->name, argv[0], size) == 0;
+        const char *rest = rest_of(verbs[i], argv[0]);
 
-        if (is_begun && verbs[i]->name[size] == '\0') {
+        if (str_eq(rest, "")) {
             *ret_words = 1;
             return verbs[i];
         }
-        if (is_begun && verbs[i]->name[size] == ' ' && argc > 1 &&
-            str_eq(verbs[i]->name + size + 1, argv[1])) {
+        if (rest && rest[0] == ' ' && argc > 1 && str_eq(rest + 1, argv[1])) {
             *ret_words = 2;
             return verbs[i];
         }
@@ -44,10 +71,10 @@ static const struct verb *find_verb(int argc, char **argv, int *ret_words)
 /* Whether verbs of two words begin with this one. */
 static bool is_group(const char *word)
 {
-    size_t size = strlen(word);
-
     for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
-        if (strncmp(verbs[i]->name, word, size) == 0 && verbs[i]->name[size] == ' ')
+        const char *rest = rest_of(verbs[i], word);
+
+        if (rest && rest[0] == ' ')
             return true;
     }
     return false;
@@ -115,7 +142,6 @@ static int run_verb(const struct verb *v, int argc, char **argv)
 static int print_group(const char *group, const char *word)
 {
     struct buf b = BUF_INIT(MAX_HELP);
-    size_t size = strlen(group);
     bool is_help = !word || str_eq(word, "--help") || str_eq(word, "-h");
     int r;
 
@@ -125,8 +151,10 @@ static int print_group(const char *group, const char *word)
     }
     r = buf_printf(&b, "Usage:  dockmon %s COMMAND\n\nCommands:\n", group);
     for (size_t i = 0; i < ARRAY_LEN(verbs) && r == 0; i++) {
-        if (strncmp(verbs[i]->name, group, size) == 0 && verbs[i]->name[size] == ' ')
-            r = buf_printf(&b, "  %-9s %s\n", verbs[i]->name + size + 1, verbs[i]->summary);
+        const char *rest = rest_of(verbs[i], group);
+
+        if (rest && rest[0] == ' ')
+            r = buf_printf(&b, "  %-9s %s\n", rest + 1, verbs[i]->summary);
     }
     print_buf(&b);
     return r < 0;
@@ -138,7 +166,7 @@ static int run(int argc, char **argv)
     int n_words = 0;
     const struct verb *v = find_verb(argc - 1, argv + 1, &n_words);
 
-    if (v)
+    if (n_words > 0)
         return run_verb(v, argc - n_words, argv + n_words);
     if (is_group(name))
         return print_group(name, argc > 2 ? argv[2] : NULL);
@@ -148,9 +176,9 @@ static int run(int argc, char **argv)
     }
     if (str_eq(name, "--help") || str_eq(name, "-h") || str_eq(name, "help")) {
         v = find_verb(argc - 2, argv + 2, &n_words);
-        if (!v && argc > 2 && is_group(argv[2]))
-            return print_group(argv[2], NULL);
-        return v ? print_verb_help(v) : print_help();
+        if (n_words > 0)
+            return print_verb_help(v);
+        return argc > 2 && is_group(argv[2]) ? print_group(argv[2], NULL) : print_help();
     }
     output_error("unknown command: %s; see `dockmon --help`", name);
     return EXIT_USAGE;

@@ -65,6 +65,8 @@ static int confirm(const struct prune *p, const json_t *hosts, struct error *err
     _cleanup_free_ char *answer = NULL;
     int r = prompt_line(question, false, &answer, err);
 
+    if (r == -ENOTTY)
+        return error_set(err, r, "there is no terminal to ask on; --force does it without asking");
     if (r < 0)
         return r;
     return strcasecmp(answer, "y") == 0 || strcasecmp(answer, "yes") == 0 ? 0 : 1;
@@ -107,12 +109,8 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
     if (!c)
         return 1;
     r = hosts_choose(c, &o->hosts, HOSTS_ONLY_ONE, &hosts, &err);
-    if (r == 0 && !o->is_forced) {
+    if (r == 0 && !o->is_forced)
         r = confirm(p, hosts, &err);
-        if (r == -ENOTTY)
-            (void)error_set(&err, r,
-                            "there is no terminal to ask on; --force does it without asking");
-    }
     if (r < 0)
         output_error("%s", err.msg);
     if (r != 0)
@@ -131,21 +129,29 @@ static const struct prune volumes = {"volumes/prune",
                                      "Deleted Volumes:", "volumes_removed"};
 
 /* clang-format off: one verb per block */
-#define PRUNE(kind, verb_name, text)                           \
-    const struct verb verb_##kind##_prune = {                  \
-        .name = verb_name,                                     \
-        .usage = "[OPTIONS]",                                  \
-        .summary = (text),                                     \
-        .examples = "  dockmon " verb_name " --host prod-1\n"  \
-                    "  dockmon " verb_name " --host all -f\n", \
-        .flags = flags,                                        \
-        .n_flags = ARRAY_LEN(flags),                           \
-        .options_size = sizeof(struct prune_options),          \
-        .run = run,                                            \
-        .data = &kind##s,                                      \
+#define PRUNE(kind, verb_name, text, sample)          \
+    const struct verb verb_##kind##_prune = {         \
+        .name = (verb_name),                          \
+        .usage = "[OPTIONS]",                         \
+        .summary = (text),                            \
+        .examples = (sample),                         \
+        .flags = flags,                               \
+        .n_flags = ARRAY_LEN(flags),                  \
+        .options_size = sizeof(struct prune_options), \
+        .run = run,                                   \
+        .data = &kind##s,                             \
     }
 /* clang-format on */
 
-PRUNE(image, "image prune", "Remove unused images");
-PRUNE(network, "network prune", "Remove unused networks");
-PRUNE(volume, "volume prune", "Remove unused volumes");
+PRUNE(image,
+      "image prune",
+      "Remove unused images",
+      "  dockmon image prune --host prod-1\n  dockmon image prune --host all -f\n");
+PRUNE(network,
+      "network prune",
+      "Remove unused networks",
+      "  dockmon network prune --host prod-1\n  dockmon network prune --host all -f\n");
+PRUNE(volume,
+      "volume prune",
+      "Remove unused volumes",
+      "  dockmon volume prune --host prod-1\n  dockmon volume prune --host all -f\n");

@@ -45,30 +45,35 @@ static int run_all(struct client *c,
     return exit_code;
 }
 
+struct sorted_item {
+    json_t *element; /* borrowed */
+};
+
 static int compare(const void *a, const void *b, void *owner)
 {
     const struct resource_kind *kind = owner;
-    const json_t *const *x = a, *const *y = b;
-    int r = strcmp(container_text(*x, "host_name"), container_text(*y, "host_name"));
+    const json_t *x = ((const struct sorted_item *)a)->element;
+    const json_t *y = ((const struct sorted_item *)b)->element;
+    int r = strcmp(container_text(x, "host_name"), container_text(y, "host_name"));
 
     if (r == 0)
-        r = strcmp(container_text(*x, "host_id"), container_text(*y, "host_id"));
+        r = strcmp(container_text(x, "host_id"), container_text(y, "host_id"));
     if (r == 0 && kind->is_newest_first)
-        r = strcmp(container_text(*y, "created"), container_text(*x, "created"));
-    return r ? r : strcmp(container_text(*x, kind->order), container_text(*y, kind->order));
+        r = strcmp(container_text(y, "created"), container_text(x, "created"));
+    return r ? r : strcmp(container_text(x, kind->order), container_text(y, kind->order));
 }
 
 static json_t *sorted(const json_t *list, const struct resource_kind *kind)
 {
     size_t n = json_array_size(list);
-    _cleanup_free_ json_t **items = xcalloc(n ? n : 1, sizeof(*items));
+    _cleanup_free_ struct sorted_item *items = xcalloc(n ? n : 1, sizeof(*items));
     json_t *result = json_array();
 
     for (size_t i = 0; i < n; i++)
-        items[i] = json_array_get(list, i);
-    qsort_r(items, n, sizeof(json_t *), compare, (void *)(uintptr_t)kind);
+        items[i].element = json_array_get(list, i);
+    qsort_r(items, n, sizeof(*items), compare, (void *)(uintptr_t)kind);
     for (size_t i = 0; i < n; i++)
-        append(result, items[i]);
+        append(result, items[i].element);
     return result;
 }
 
@@ -158,8 +163,7 @@ int resources_resolve(const struct resource_kind *kind,
                       const json_t *list,
                       const char *word,
                       bool is_many,
-                      struct resource_target **targets,
-                      size_t *n,
+                      struct resource_targets *targets,
                       struct error *err)
 {
     size_t size = json_array_size(list), n_found = 0;
@@ -175,24 +179,33 @@ int resources_resolve(const struct resource_kind *kind,
             free(found[i].ref);
         return r;
     }
-    *targets = xrealloc(*targets, *n + n_found, sizeof(**targets));
-    memcpy(*targets + *n, found, n_found * sizeof(*found));
-    *n += n_found;
+    targets->items = xrealloc(targets->items, targets->n + n_found, sizeof(*targets->items));
+    memcpy(targets->items + targets->n, found, n_found * sizeof(*found));
+    targets->n += n_found;
     return 0;
+}
+
+void resource_targets_done(struct resource_targets *targets)
+{
+    for (size_t i = 0; i < targets->n; i++)
+        free(targets->items[i].ref);
+    free(TAKE_PTR(targets->items));
+    targets->n = 0;
 }
 
 static int send_removals(struct client *c,
                          const struct resource_kind *kind,
-                         const struct resource_target *targets,
-                         size_t n,
+                         const struct resource_targets *targets,
                          bool is_forced)
 {
+    size_t n = targets->n;
     _cleanup_free_ struct client_request *requests = xcalloc(n ? n : 1, sizeof(*requests));
     int exit_code = 0;
 
     for (size_t i = 0; i < n; i++) {
-        _cleanup_free_ char *host = text_url_encode(container_text(targets[i].element, "host_id"));
-        _cleanup_free_ char *ref = text_url_encode(targets[i].ref);
+        _cleanup_free_ char *host = text_url_encode(
+            container_text(targets->items[i].element, "host_id"));
+        _cleanup_free_ char *ref = text_url_encode(targets->items[i].ref);
 
         requests[i].method = "DELETE";
         requests[i].path = xasprintf("/api/hosts/%s/%s/%s%s", host, kind->path, ref,
@@ -201,11 +214,11 @@ static int send_removals(struct client *c,
     client_run(c, requests, n);
     for (size_t i = 0; i < n; i++) {
         if (requests[i].code < 0) {
-            output_error("%s: %s: %s", container_text(targets[i].element, "host_name"),
-                         targets[i].word, requests[i].error);
+            output_error("%s: %s: %s", container_text(targets->items[i].element, "host_name"),
+                         targets->items[i].word, requests[i].error);
             exit_code = 1;
         } else {
-            output_line("%s", targets[i].word);
+            output_line("%s", targets->items[i].word);
         }
         client_request_done(&requests[i]);
     }
@@ -219,22 +232,19 @@ static int remove_words(struct client *c,
                         bool is_many,
                         bool is_forced)
 {
-    struct resource_target *targets = NULL;
+    struct resource_targets targets = {0};
     struct error err = ERROR_INIT;
     int exit_code = 0;
-    size_t n = 0;
 
     for (size_t i = 0; i < words->n; i++) {
-        if (resources_resolve(kind, list, words->items[i], is_many, &targets, &n, &err) < 0) {
+        if (resources_resolve(kind, list, words->items[i], is_many, &targets, &err) < 0) {
             output_error("%s", err.msg);
             exit_code = 1;
         }
     }
-    if (send_removals(c, kind, targets, n, is_forced))
+    if (send_removals(c, kind, &targets, is_forced))
         exit_code = 1;
-    for (size_t i = 0; i < n; i++)
-        free(targets[i].ref);
-    free(targets);
+    resource_targets_done(&targets);
     return exit_code;
 }
 

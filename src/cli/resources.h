@@ -34,16 +34,18 @@ struct resource_target {
     const json_t *element; /* borrowed from the list */
     char *ref;             /* owned */
 };
-/*
- * Appends to `*targets` what `word` names; `is_many`: on every host that has it, else on one. -ENOENT,
- * -EEXIST.
- */
+struct resource_targets {
+    struct resource_target *items;
+    size_t n;
+};
+void resource_targets_done(struct resource_targets *targets);
+
+/* Appends what `word` names; `is_many`: on every host that has it, else on one. -ENOENT, -EEXIST. */
 int resources_resolve(const struct resource_kind *kind,
                       const json_t *list,
                       const char *word,
                       bool is_many,
-                      struct resource_target **targets,
-                      size_t *n,
+                      struct resource_targets *targets,
                       struct error *err) _nodiscard_;
 
 /* The whole of a removing verb; returns the exit code. */

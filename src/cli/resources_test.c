@@ -51,22 +51,21 @@ static const struct {
 static void check(size_t i)
 {
     json_auto_t *list = json_loads(cases[i].list, 0, NULL);
-    struct resource_target *targets = NULL;
+    struct resource_targets targets = {0};
     struct buf got = BUF_INIT(1024);
     struct error err = ERROR_INIT;
-    size_t n = 0;
     int r;
 
     assert_non_null(list);
-    r = resources_resolve(cases[i].kind, list, cases[i].word, cases[i].is_many, &targets, &n, &err);
-    assert_int_equal(n == 0, r < 0);
-    for (size_t k = 0; k < n; k++) {
-        const json_t *host = json_object_get(targets[k].element, "host_id");
+    r = resources_resolve(cases[i].kind, list, cases[i].word, cases[i].is_many, &targets, &err);
+    assert_int_equal(targets.n == 0, r < 0);
+    for (size_t k = 0; k < targets.n; k++) {
+        const json_t *host = json_object_get(targets.items[k].element, "host_id");
 
-        assert_int_equal(buf_printf(&got, "%s/%s ", json_string_value(host), targets[k].ref), 0);
-        free(targets[k].ref);
+        assert_int_equal(buf_printf(&got, "%s/%s ", json_string_value(host), targets.items[k].ref),
+                         0);
     }
-    free(targets);
+    resource_targets_done(&targets);
     if (r < 0 ? !str_starts_with(err.msg, cases[i].want) : !str_eq(buf_str(&got), cases[i].want))
         fail_msg("%s: %s", cases[i].word, r < 0 ? err.msg : buf_str(&got));
     buf_done(&got);

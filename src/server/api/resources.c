@@ -60,9 +60,8 @@ static void on_reply(void *owner, const struct command_result *r)
 
     free(a->host_id);
     free(a);
-    if (h && q->answer == ANSWER_DELETED)
-        sessions_refresh(call->api->o.sessions,
-                         h->agent.id); /* containers may have lost a network */
+    if (h && q->answer == ANSWER_DELETED) /* containers may have lost a network */
+        sessions_refresh(call->api->o.sessions, h->agent.id);
     if (r->code < 0) {
         api_fail_command(call, r);
         return;
@@ -100,10 +99,7 @@ static void ask(struct api_call *call,
         api_fail(call, bad_code, "%s", err.msg);
         return;
     }
-    if (args.ref)
-        call->target = xasprintf("%s/%s", h->row.name, args.ref);
-    else
-        call->target = xstrdup(h->row.name);
+    call->target = xasprintf("%s%s%s", h->row.name, args.ref ? "/" : "", args.ref ? args.ref : "");
     resource_args_done(&args);
 
     a = xcalloc(1, sizeof(*a));
