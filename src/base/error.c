@@ -67,6 +67,8 @@ int error_http_status(int code)
         {-ENOTCONN,     503},
         {-ECONNREFUSED, 503},
         {-ENOBUFS,      503},
+        {-ENOSPC,       503},
+        {-EROFS,        503},
         {-ETIMEDOUT,    504},
     };
 

@@ -95,6 +95,8 @@ static void test_http_status(void **state)
         {-EAGAIN,    429},
         {-EPROTO,    502},
         {-ENOTCONN,  503},
+        {-ENOSPC,    503},
+        {-EROFS,     503},
         {-ETIMEDOUT, 504},
         {-EIO,       500},
         {0,          500},

@@ -123,8 +123,10 @@ static void check_work(void *job)
         return;
     }
     c->code = identities_get_by_key(c->flow.store, hash, c->now_ms, &c->row, &c->err);
-    if (c->code == 0 && c->now_ms - c->row.last_used_at_ms >= KEY_TOUCH_PERIOD_MS)
-        c->code = api_keys_touch(c->flow.store, c->row.key_id, c->now_ms, &c->err);
+    /* A database that cannot be written, which is reported elsewhere, keeps nobody out. */
+    if (c->code == 0 && c->now_ms - c->row.last_used_at_ms >= KEY_TOUCH_PERIOD_MS &&
+        store_state(c->flow.store) == 0)
+        (void)api_keys_touch(c->flow.store, c->row.key_id, c->now_ms, NULL);
 }
 
 static void check_on_work(void *job)

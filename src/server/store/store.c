@@ -12,7 +12,8 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#define BUSY_TIMEOUT_MS 5000
+#define BUSY_TIMEOUT_MS  5000
+#define PROBE_TIMEOUT_MS 100
 
 static const char connection_setup[] = "PRAGMA journal_mode = WAL;"
                                        "PRAGMA synchronous = NORMAL;"
@@ -189,7 +190,13 @@ static int rewrite_version(struct store *s, void *arg, struct error *err)
 
 int store_probe(struct store *s, struct error *err)
 {
-    return store_tx(s, rewrite_version, NULL, err);
+    int r;
+
+    if (s->state != 0) /* others need not wait behind somebody who only wants to know */
+        (void)sqlite3_busy_timeout(s->db, PROBE_TIMEOUT_MS); /* fails for closed handles only */
+    r = store_tx(s, rewrite_version, NULL, err);
+    (void)sqlite3_busy_timeout(s->db, BUSY_TIMEOUT_MS);
+    return r;
 }
 
 int store_tx(struct store *s, store_tx_fn fn, void *arg, struct error *err)

@@ -1,0 +1,126 @@
+// A disk that is full, a data directory that cannot be written, a database that is locked: said clearly,
+// nothing is damaged, and it works again when the cause is gone. Needs root, for a file system of its own.
+import assert from 'node:assert/strict';
+import { appendFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { Client, bin, temporaryDirectory } from './lib/dockmon.mjs';
+import { Process, assertClean, run } from './lib/process.mjs';
+import { eventually } from './lib/wait.mjs';
+
+const PAGE = Buffer.alloc(4096);
+let dir;
+
+before(async () => {
+  dir = await temporaryDirectory();
+});
+after(() => rm(dir, { recursive: true, force: true }));
+
+// A server whose data directory is a small file system that nobody else sees.
+class SmallServer {
+  static async start(options) {
+    const s = new SmallServer();
+    s.process = new Process(
+      'unshare',
+      ['-m', 'sh', '-c', `mount -t tmpfs -o ${options},mode=700 tmpfs ${dir} && exec "$0" "$@"`, bin('dockmond'), '--listen', '127.0.0.1:0', '--data-dir', dir],
+      { name: 'dockmond' },
+    );
+    const line = await s.process.line(/listening on /);
+    s.url = `http://127.0.0.1:${/127\.0\.0\.1:(\d+)/.exec(line)[1]}`;
+    const key = await s.inside(bin('dockmond'), '--data-dir', dir, 'apikey', 'create', '--name', 'test', '--role', 'admin');
+    s.client = new Client(s, { key: key.trim() });
+    return s;
+  }
+
+  // Where the test sees the server's data directory.
+  get data() {
+    return join('/proc', String(this.process.child.pid), 'root', dir);
+  }
+
+  async inside(...command) {
+    const r = await run('nsenter', ['-t', String(this.process.child.pid), '-m', ...command]);
+    assert.equal(r.code, 0, `${command.join(' ')}: ${r.stdout}${r.stderr}`);
+    return r.stdout;
+  }
+
+  async health() {
+    const r = await fetch(`${this.url}/health`);
+    const body = await r.json();
+    return { http: r.status, status: body.status, database: body.components.database.status };
+  }
+
+  token() {
+    return this.client.fetch('POST', '/api/agent/generate-token');
+  }
+
+  async recovered() {
+    await eventually(async () => (await this.health()).http === 200, { what: 'the server is healthy again' });
+    assert.deepEqual(await this.health(), { http: 200, status: 'healthy', database: 'ok' });
+    assert.equal((await this.token()).status, 200);
+    await this.process.line(/the database works again/);
+    assert.match(await this.inside(bin('dockmond'), '--check', '--data-dir', dir), /^ok +data directory/m);
+    assert.equal(this.process.lines.filter((l) => /the database does not work/.test(l)).length, 1, 'logged once');
+  }
+
+  static async with(options, body) {
+    const s = await SmallServer.start(options);
+    try {
+      await body(s);
+    } finally {
+      await s.stop();
+    }
+  }
+
+  async stop() {
+    assert.deepEqual(await this.process.stop(), { code: 0, signal: null });
+    assertClean(this.process);
+  }
+}
+
+test('a full disk', { timeout: 60000 }, () => SmallServer.with('size=1m', async (s) => {
+  assert.deepEqual(await s.health(), { http: 200, status: 'healthy', database: 'ok' });
+  const filler = join(s.data, 'filler');
+  await assert.rejects(async () => {
+    for (;;) await appendFile(filler, PAGE);
+  }, /ENOSPC/);
+
+  const failed = await eventually(async () => {
+    const r = await s.token(); // the log of the database has some room left
+    return r.status !== 200 && r;
+  });
+  assert.equal(failed.status, 503);
+  assert.match((await failed.json()).detail, /dockmon\.db: the disk is full/);
+  assert.deepEqual(await s.health(), { http: 503, status: 'degraded', database: 'disk_full' });
+  await s.process.line(/the database does not work: .*disk is full.* database=disk_full/);
+  assert.ok(Array.isArray(await s.client.get('/api/hosts')), 'what needs no disk works');
+  const backup = await run('nsenter', ['-t', String(s.process.child.pid), '-m', bin('dockmond'), '--data-dir', dir, 'backup', join(dir, 'b')]);
+  assert.equal(backup.code, 1);
+  assert.match(backup.stderr, /b\.unfinished: the disk is full/);
+
+  await rm(filler);
+  await s.recovered();
+}));
+
+test('a locked database', { timeout: 60000 }, () => SmallServer.with('size=8m', async (s) => {
+  // What another process does that writes and does not end: byte 120 of the index is the writers' lock.
+  const lock = new Process('perl', [
+    '-e',
+    'use Fcntl; $| = 1; open(my $f, "+<", $ARGV[0]) or die "$!"; my $l = pack("s s x4 q q l x4", F_WRLCK, 0, 120, 1, 0); fcntl($f, F_SETLKW, $l) or die "$!"; print "locked\\n"; sleep 600',
+    join(s.data, 'dockmon.db-shm'),
+  ]);
+  await lock.line(/^locked$/);
+  const r = await s.token();
+  assert.equal(r.status, 503);
+  assert.match((await r.json()).detail, /dockmon\.db is locked by another process/);
+  assert.deepEqual(await s.health(), { http: 503, status: 'degraded', database: 'locked' });
+  assert.ok(Array.isArray(await s.client.get('/api/hosts')));
+  await s.process.line(/the database does not work: .* database=locked/);
+  await lock.stop('SIGKILL');
+  await s.recovered();
+}));
+
+test('a data directory that cannot be written', async () => {
+  const r = await run('unshare', ['-m', 'sh', '-c', `mount -t tmpfs -o ro tmpfs ${dir} && exec "$0" "$@"`, bin('dockmond'), '--listen', '127.0.0.1:0', '--data-dir', dir]);
+  assert.equal(r.code, 1);
+  assert.match(r.stderr, /dockmond cannot start: open .*dockmon\.db: Read-only file system; it must be readable and writable/);
+});
