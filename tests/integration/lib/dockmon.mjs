@@ -13,7 +13,10 @@ export const bin = (name) => join(BIN, name);
 
 // Nothing of the caller's surroundings may configure the programs under test.
 const CLEAN_ENV = Object.fromEntries(
-  ['DOCKMON_URL', 'REGISTRATION_TOKEN', 'PERMANENT_TOKEN', 'DOCKMON_API_KEY', 'DOCKER_HOST'].map((k) => [k, '']),
+  [
+    'DOCKMON_URL', 'REGISTRATION_TOKEN', 'PERMANENT_TOKEN', 'DOCKMON_API_KEY', 'DOCKMON_PIN', 'DOCKMON_CA_FILE', 'CA_FILE',
+    'INSECURE_SKIP_VERIFY', 'DOCKER_HOST', 'DOCKER_CERT_PATH', 'DOCKER_TLS_VERIFY',
+  ].map((k) => [k, '']),
 );
 
 export const temporaryDirectory = () => mkdtemp(join(tmpdir(), 'dockmon-test-'));
@@ -33,9 +36,8 @@ export class Server {
       ['--listen', `127.0.0.1:${port}`, '--data-dir', this.dir, '--log-level', 'debug', ...this.args],
       { env: CLEAN_ENV, name: 'dockmond' },
     );
-    const line = await this.process.line(/listening on http:\/\/127\.0\.0\.1:\d+/);
-    this.port = Number(/127\.0\.0\.1:(\d+)/.exec(line)[1]);
-    this.url = `http://127.0.0.1:${this.port}`;
+    const line = await this.process.line(/listening on https?:\/\/127\.0\.0\.1:\d+/);
+    [, this.url, this.port] = /(https?:\/\/127\.0\.0\.1:(\d+))/.exec(line);
   }
 
   async down(signal = 'SIGTERM') {

@@ -78,7 +78,7 @@ export class OwnEngine extends Engine {
       [
         '-H', this.host, '--data-root', join(this.dir, 'data'), '--exec-root', join(this.dir, 'exec'),
         '--pidfile', join(this.dir, 'docker.pid'), '--bridge', 'none', '--iptables=false', '--ip6tables=false',
-        '--config-file', config, '--live-restore',
+        '--config-file', config, '--live-restore', ...(this.flags ?? []),
       ],
       { name: 'dockerd' },
     );
