@@ -1,5 +1,7 @@
 /*
- * Images, networks and volumes of a host: asked of its agent, nothing of it is kept here.
+ * Images, networks and volumes of a host: asked of its agent, nothing of it is kept here. In paths an
+ * image is an id (12 or 64 digits, with or without "sha256:") or a name, whose slashes may be written
+ * "%2F" or as they are; a network is an id or a name.
  */
 
 #include "base/alloc.h"
