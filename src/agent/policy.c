@@ -195,7 +195,7 @@ char *policy_label_refusal(const char *label, const char *container, const char 
 {
     if (!label || !policy_minds_label(name) || !(rows_of_label(label) & row_of_name(name)))
         return NULL;
-    return xasprintf("%s is not allowed: container %s is protected by its label " POLICY_LABEL
+    return xasprintf("%s is not allowed: container %.12s is protected by its label " POLICY_LABEL
                      "=%.100s",
                      name, container, label);
 }

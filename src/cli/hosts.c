@@ -17,8 +17,8 @@ static const struct flag flags[] = {
      "print the server's list as a JSON array"                                            },
 };
 
-static const char *const headers[] = {"HOST ID", "NAME",   "STATUS", "CONTAINERS",
-                                      "OS",      "DOCKER", "AGENT",  "ADDRESS"};
+static const char *const headers[] = {"HOST ID", "NAME",  "STATUS", "CONTAINERS", "OS",
+                                      "DOCKER",  "AGENT", "POLICY", "ADDRESS"};
 
 static void add_row(struct table *t, const json_t *h)
 {
@@ -34,6 +34,7 @@ static void add_row(struct table *t, const json_t *h)
     table_add(t, container_text(h, "os_version"));
     table_add(t, container_text(h, "docker_version"));
     table_add(t, container_text(json_object_get(h, "agent"), "version"));
+    table_add(t, container_text(json_object_get(h, "agent"), "policy"));
     table_add(t, container_text(h, "host_ip"));
 }
 

@@ -1,4 +1,5 @@
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "base/str.h"
 #include "base/time.h"
 #include "server/api/agent_json.h"
@@ -8,16 +9,38 @@
 #include "server/store/tokens.h"
 
 #include <errno.h>
+#include <string.h>
 
-/* What both shapes of an agent have in common. */
+#define MAX_POLICY 1024
+
+/* The words of its policy, which it tells as capabilities; null when it is too old to have one. */
+static json_t *policy_json(const struct agent *a)
+{
+    static const char prefix[] = "policy_";
+    struct buf words = BUF_INIT(MAX_POLICY);
+    json_t *map = api_json_column(a->capabilities, json_object()), *value, *text;
+    const char *key;
+
+    json_object_foreach(map, key, value)
+    {
+        if (str_starts_with(key, prefix) && json_is_true(value))
+            (void)buf_printf(&words, "%s%s", words.size ? "," : "", key + strlen(prefix));
+    }
+    text = words.size ? json_string(buf_str(&words)) : json_null();
+    buf_done(&words);
+    json_decref(map);
+    return text;
+}
+
+/* What all shapes of an agent have in common. */
 static json_t *common_json(const struct fleet_host *h)
 {
     const struct agent *a = &h->agent;
 
     return json_pack(
-        "{s:s, s:s, s:s, s:s, s:o, s:s, s:b, s:o, s:o}", "agent_id", a->id, "engine_id",
+        "{s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:b, s:o, s:o}", "agent_id", a->id, "engine_id",
         a->engine_id, "version", a->version, "proto_version", a->proto_version, "capabilities",
-        api_json_column(a->capabilities, json_object()), "status",
+        api_json_column(a->capabilities, json_object()), "policy", policy_json(a), "status",
         h->is_online ? "online" : "offline", "connected", h->is_online, "last_seen_at",
         api_json_time(h->seen_at_ms), "registered_at", api_json_time(a->registered_at_ms));
 }
@@ -135,12 +158,12 @@ void hosts_agent_get(struct api_call *call)
     }
     a = &h->agent;
     api_reply(call, 200,
-              json_pack("{s:s, s:s, s:o, s:o, s:s, s:o, s:b, s:n, s:n, s:o}", "id", a->id,
+              json_pack("{s:s, s:s, s:o, s:o, s:s, s:o, s:o, s:b, s:n, s:n, s:o}", "id", a->id,
                         "version", a->version, "arch", api_json_string(a->arch), "os",
                         api_json_string(a->os), "status", h->is_online ? "online" : "offline",
-                        "capabilities", api_json_column(a->capabilities, json_object()),
-                        "update_available", 0, "latest_version", "is_container_mode",
-                        "last_seen_at", api_json_time(h->seen_at_ms)));
+                        "capabilities", api_json_column(a->capabilities, json_object()), "policy",
+                        policy_json(a), "update_available", 0, "latest_version",
+                        "is_container_mode", "last_seen_at", api_json_time(h->seen_at_ms)));
 }
 
 /* --- migration of a host that was reached over mTLS ------------------------------------------------- */
