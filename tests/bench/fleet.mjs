@@ -146,6 +146,31 @@ function watch(server, key, query, onMessage) {
 
 const row = (name, values) => [name, values.length, ...(values.length ? [ms(percentile(values, 50)), ms(percentile(values, 99))] : ["-", "-"])];
 
+// What arrives is counted, not parsed: 200 readers in one process would measure themselves.
+async function watchers(server, key, pid) {
+  let bytes = 0, messages = 0;
+  const latencies = [];
+  const all = [];
+  for (let i = 0; i < WATCHERS; i++) {
+    all.push(await watch(server, key, '?deltas=true', (data) => {
+      bytes += data.length;
+      messages++;
+      if (i || data.length > 4096) return;
+      const m = JSON.parse(data);
+      if (m.type === 'new_event' && m.event.category === 'container') latencies.push(Date.now() - Date.parse(m.event.timestamp));
+    }));
+  }
+  await sleep(2000);
+  bytes = messages = latencies.length = 0;
+  const cpu = await cpuPercent(pid, EVENTS_S);
+  const memory = await memoryKb(pid);
+  printTable(`${WATCHERS} clients on /ws?deltas=true while containers change`,
+    ['messages/s', 'MB/s', 'server CPU % of a core', 'server RSS MiB', 'event -> client p50 ms', 'p99 ms', 'lost clients'],
+    [[(messages / EVENTS_S).toFixed(0), (bytes / EVENTS_S / 1e6).toFixed(1), cpu.toFixed(0), (memory.rss / 1024).toFixed(0),
+      ms(percentile(latencies, 50)), ms(percentile(latencies, 99)), all.filter((w) => w.readyState !== WebSocket.OPEN).length]]);
+  for (const w of all) w.terminate();
+}
+
 async function busy() {
   const server = await startServer();
   const pid = server.process.child.pid;
@@ -187,6 +212,7 @@ async function busy() {
   rows.push(row(`${COMMANDS} commands/s over ${BUSY_AGENTS} agents that take 1 ms (aim p99 <= 50)`, commands.latencies));
   printTable(`${BUSY_AGENTS} agents with ${CONTAINERS} containers each and 100 container events per second, milliseconds`,
     ['what', 'n', 'p50', 'p99'], rows);
+  await watchers(server, key, pid);
   console.log(`\nStatus of the commands' answers: ${commands.statuses}; server CPU meanwhile ${cpu.toFixed(0)} % of a core.`);
   await fleet.stop();
   await server.down('SIGKILL');

@@ -130,23 +130,29 @@ static void call_free(struct api_call *call)
     free(call);
 }
 
+static void reply(struct api_call *call, const struct http_response *response)
+{
+    if (call->api->http)
+        (void)http_respond(call->api->http, call->request_id,
+                           response); /* false: the client left */
+    call_free(call);
+}
+
 void api_reply_headers(struct api_call *call, int status, json_t *body, const char *const *headers)
 {
     size_t size = 0;
     _cleanup_free_ char *text = body ? json_text_write(body, &size) : NULL;
-    struct http_response response = {
-        .status = status,
-        .body = text,
-        .body_size = size,
-        .headers = headers,
-    };
 
     audit_call(call, status, body);
-    if (call->api->http) {
-        (void)http_respond(call->api->http, call->request_id, &response); /* false: the client left */
-    }
     json_decref(body);
-    call_free(call);
+    reply(call, &(struct http_response){
+                    .status = status, .body = text, .body_size = size, .headers = headers});
+}
+
+void api_reply_text(struct api_call *call, int status, const char *text, size_t size)
+{
+    audit_call(call, status, NULL);
+    reply(call, &(struct http_response){.status = status, .body = text, .body_size = size});
 }
 
 void api_reply(struct api_call *call, int status, json_t *body)

@@ -75,6 +75,8 @@ void api_reply_headers(struct api_call *call,
                        int status,
                        json_t *body /* stolen */,
                        const char *const *headers);
+/* JSON that is text already; copied. */
+void api_reply_text(struct api_call *call, int status, const char *text, size_t size);
 /* {"detail": ...} with the status of the code; the second with a status of its own. */
 void api_fail(struct api_call *call, int code, const char *fmt, ...) _printf_(3, 4);
 void api_fail_status(struct api_call *call, int status, const char *fmt, ...) _printf_(3, 4);

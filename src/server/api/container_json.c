@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "proto/json_text.h"
 #include "server/api/call.h"
 
 #include <stdio.h>
@@ -117,37 +118,34 @@ static void set_addresses(json_t *o, const json_t *raw)
     (void)json_object_set_new(o, "docker_ips", ips);
 }
 
-/* Where no sample came, the value is unknown: null, never 0. */
-static void set_sample(json_t *o, const struct fleet_container *c)
+static void append(struct buf *out, const char *text, size_t size)
 {
-    const struct fleet_sample *s = &c->sample;
-    bool is_known = s->sampled_at_ms != 0;
-    const struct {
-        const char *name;
-        double value;
-        bool is_real;
-    } fields[] = {
-        {"cpu_percent",    s->cpu_percent,          true },
-        {"memory_usage",   (double)s->memory_usage, false},
-        {"memory_limit",   (double)s->memory_limit, false},
-        {"memory_percent", s->memory_percent,       true },
-        {"network_rx",     (double)s->network_rx,   false},
-        {"network_tx",     (double)s->network_tx,   false},
-        {"disk_read",      (double)s->disk_read,    false},
-        {"disk_write",     (double)s->disk_write,   false},
-    };
-
-    for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
-        json_t *v = fields[i].is_real ? json_real(fields[i].value)
-                                      : json_integer((json_int_t)fields[i].value);
-
-        (void)json_object_set_new(o, fields[i].name, is_known ? json_incref(v) : json_null());
-        json_decref(v);
-    }
-    (void)json_object_set_new(o, "net_bytes_per_sec", json_null());
+    (void)buf_append(out, text, size); /* the owner of the list gives it no limit */
 }
 
-json_t *container_json(const struct fleet_host *h, const struct fleet_container *c, bool with_env)
+/* Where no sample came, the value is unknown: null, never 0. */
+static void append_sample(struct buf *out, const struct fleet_sample *s)
+{
+    static const char unknown[] =
+        ",\"cpu_percent\":null,\"memory_usage\":null,\"memory_limit\":null,\"memory_percent\":null,"
+        "\"network_rx\":null,\"network_tx\":null,\"disk_read\":null,\"disk_write\":null,"
+        "\"net_bytes_per_sec\":null}";
+
+    if (!s->sampled_at_ms) {
+        append(out, unknown, strlen(unknown));
+        return;
+    }
+    (void)buf_printf(
+        out,
+        ",\"cpu_percent\":%.6g,\"memory_usage\":%jd,\"memory_limit\":%jd,\"memory_percent\":%.6g,"
+        "\"network_rx\":%jd,\"network_tx\":%jd,\"disk_read\":%jd,\"disk_write\":%jd,"
+        "\"net_bytes_per_sec\":null}",
+        s->cpu_percent, (intmax_t)s->memory_usage, (intmax_t)s->memory_limit, s->memory_percent,
+        (intmax_t)s->network_rx, (intmax_t)s->network_tx, (intmax_t)s->disk_read,
+        (intmax_t)s->disk_write);
+}
+
+static json_t *shown_json(const struct fleet_container *c)
 {
     const json_t *raw = c->raw, *labels = json_object_get(raw, "Labels");
     const char *policy = text(json_object_get(json_object_get(raw, "HostConfig"), "RestartPolicy"),
@@ -160,10 +158,6 @@ json_t *container_json(const struct fleet_host *h, const struct fleet_container 
     (void)json_object_set_new(o, "state", json_string(c->state));
     (void)json_object_set_new(o, "status", json_string(c->state));
     (void)json_object_set_new(o, "status_text", api_json_string(text(raw, "Status")));
-    (void)json_object_set_new(o, "host_id", json_string(h->row.id));
-    (void)json_object_set_new(o, "host_name", api_json_string(h->row.name));
-    (void)json_object_set_new(o, "host_online", json_boolean(h->is_online));
-    (void)json_object_set_new(o, "confirmed_at", api_json_time(h->containers_at_ms));
     (void)json_object_set_new(o, "image", api_json_string(text(raw, "Image")));
     (void)json_object_set_new(o, "command", api_json_string(text(raw, "Command")));
     (void)json_object_set_new(o, "created", api_json_time(c->created_s * 1000));
@@ -175,12 +169,54 @@ json_t *container_json(const struct fleet_host *h, const struct fleet_container 
     (void)json_object_set_new(o, "ports", ports_json(raw));
     (void)json_object_set_new(o, "restart_policy", json_string(policy ? policy : "no"));
     (void)json_object_set_new(o, "volumes", volumes_json(raw));
-    (void)json_object_set_new(o, "env",
-                              with_env ? copy_or(raw, "Env", json_object()) : json_null());
     (void)json_object_set_new(o, "labels", copy_or(raw, "Labels", json_object()));
     (void)json_object_set_new(o, "tags", tags_json(labels));
     (void)json_object_set_new(o, "repo_digests", copy_or(raw, "RepoDigests", json_array()));
     set_addresses(o, raw);
-    set_sample(o, c);
     return o;
+}
+
+static void make_text(struct fleet_text *t, json_t *v /* stolen */)
+{
+    t->text = json_text_write(v, &t->size);
+    json_decref(v);
+}
+
+/* The text of an object without the brace that closes it. */
+static void make_open_text(struct fleet_text *t, json_t *o /* stolen */)
+{
+    make_text(t, o);
+    t->text[--t->size] = '\0';
+}
+
+char *container_host_text(const struct fleet_host *h)
+{
+    struct fleet_text t;
+    json_t *o = json_object();
+
+    (void)json_object_set_new(o, "host_id", json_string(h->row.id));
+    (void)json_object_set_new(o, "host_name", api_json_string(h->row.name));
+    (void)json_object_set_new(o, "host_online", json_boolean(h->is_online));
+    (void)json_object_set_new(o, "confirmed_at", api_json_time(h->containers_at_ms));
+    make_open_text(&t, o);
+    t.text[0] = ','; /* it continues an object */
+    return t.text;
+}
+
+void container_write(struct buf *out,
+                     const char *host_text,
+                     struct fleet_container *c,
+                     bool with_env)
+{
+    static const char env[] = ",\"env\":";
+
+    if (!c->shown.text)
+        make_open_text(&c->shown, shown_json(c));
+    if (with_env && !c->env.text)
+        make_text(&c->env, copy_or(c->raw, "Env", json_object()));
+    append(out, c->shown.text, c->shown.size);
+    append(out, host_text, strlen(host_text));
+    append(out, env, strlen(env));
+    append(out, with_env ? c->env.text : "null", with_env ? c->env.size : strlen("null"));
+    append_sample(out, &c->sample);
 }

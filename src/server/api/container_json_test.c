@@ -56,6 +56,19 @@ static int tear_down(void **state)
     return 0;
 }
 
+static json_t *written(struct fixture *f, bool with_env)
+{
+    _cleanup_free_ char *host_text = container_host_text(&f->host);
+    struct buf text = BUF_INIT(65536);
+    json_t *o;
+
+    container_write(&text, host_text, f->container, with_env);
+    o = json_loads(buf_str(&text), JSON_REJECT_DUPLICATES, NULL);
+    assert_non_null(o);
+    buf_done(&text);
+    return o;
+}
+
 static void assert_member(const json_t *o, const char *name, const char *expected)
 {
     char *text = json_dumps(json_object_get(o, name), JSON_COMPACT | JSON_ENCODE_ANY);
@@ -90,7 +103,7 @@ static void test_members(void **state)
         {"restart_policy", "\"no\""                        },
     };
     struct fixture *f = *state;
-    json_t *o = container_json(&f->host, f->container, true);
+    json_t *o = written(f, true);
 
     for (size_t i = 0; i < ARRAY_LEN(members); i++)
         assert_member(o, members[i].name, members[i].json);
@@ -100,7 +113,7 @@ static void test_members(void **state)
 static void test_environment_is_for_operators(void **state)
 {
     struct fixture *f = *state;
-    json_t *o = container_json(&f->host, f->container, false);
+    json_t *o = written(f, false);
 
     assert_member(o, "env", "null");
     json_decref(o);
@@ -113,7 +126,7 @@ static void test_a_sample_fills_the_figures(void **state)
 
     f->container->sample = (struct fleet_sample){
         .sampled_at_ms = 1, .cpu_percent = 12.5, .memory_usage = 0, .network_rx = 7};
-    o = container_json(&f->host, f->container, false);
+    o = written(f, false);
     assert_member(o, "cpu_percent", "12.5");
     assert_member(o, "memory_usage", "0");
     assert_member(o, "network_rx", "7");

@@ -6,7 +6,9 @@
 void containers_list(struct api_call *call)
 {
     _cleanup_free_ char *host_id = api_query(call, "host_id");
+    struct buf list = BUF_INIT(SIZE_MAX / 2);
 
-    api_reply(call, 200,
-              fleet_containers_json(call->api->o.fleet, host_id, call->who.role >= ROLE_OPERATOR));
+    fleet_containers_write(&list, call->api->o.fleet, host_id, call->who.role >= ROLE_OPERATOR);
+    api_reply_text(call, 200, list.data, list.size);
+    buf_done(&list);
 }

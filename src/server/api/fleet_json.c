@@ -89,28 +89,39 @@ static int compare_containers(const void *a, const void *b)
     return strcmp((*x)->name ? (*x)->name : "", (*y)->name ? (*y)->name : "");
 }
 
-static void append_host(json_t *list, const struct fleet_host *h, bool with_env)
+static void append_char(struct buf *out, char c)
 {
-    _cleanup_free_ const struct fleet_container **sorted = xcalloc(
-        h->containers.size, sizeof(struct fleet_container *));
+    (void)buf_append_char(out, c); /* lists have no limit */
+}
+
+static void append_host(struct buf *out, const struct fleet_host *h, bool with_env)
+{
+    _cleanup_free_ struct fleet_container **sorted = xcalloc(h->containers.size,
+                                                             sizeof(struct fleet_container *));
+    _cleanup_free_ char *host_text = container_host_text(h);
     size_t n = 0;
 
     map_foreach(&h->containers, e)
         sorted[n++] = e->value;
     qsort(sorted, n, sizeof(struct fleet_container *), compare_containers);
-    for (size_t i = 0; i < n; i++)
-        (void)json_array_append_new(list, container_json(h, sorted[i], with_env));
+    for (size_t i = 0; i < n; i++) {
+        if (out->data[out->size - 1] != '[')
+            append_char(out, ',');
+        container_write(out, host_text, sorted[i], with_env);
+    }
 }
 
-json_t *fleet_containers_json(const struct fleet *f, const char *host_id, bool with_env)
+void fleet_containers_write(struct buf *out,
+                            const struct fleet *f,
+                            const char *host_id,
+                            bool with_env)
 {
-    json_t *list = json_array();
-
+    append_char(out, '[');
     map_foreach(fleet_hosts(f), e) {
         const struct fleet_host *h = e->value;
 
-        if (str_is_empty(host_id) || str_eq(host_id, h->row.id))
-            append_host(list, h, with_env);
+        if (h->containers.size > 0 && (str_is_empty(host_id) || str_eq(host_id, h->row.id)))
+            append_host(out, h, with_env);
     }
-    return list;
+    append_char(out, ']');
 }

@@ -1,9 +1,11 @@
 #include "server/feed/feed.h"
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "base/time.h"
 #include "proto/json_text.h"
+#include "server/api/container_json.h"
 #include "server/api/event_json.h"
 #include "server/api/fleet_json.h"
 #include "server/auth/credentials.h"
@@ -31,6 +33,7 @@ struct client {
     struct ws *ws;
     enum client_state state;
     struct identity who;
+    bool wants_deltas;     /* containers_delta instead of containers_update */
     bool is_check_pending; /* the authentication will still call back */
     bool is_gone;          /* the socket has closed meanwhile */
     uint64_t second;       /* of the rate limit, and how many messages came in it */
@@ -41,7 +44,8 @@ struct feed {
     struct feed_options o;
     struct list clients;
     size_t n_clients;
-    bool is_dirty; /* containers or hosts have changed since the last containers_update */
+    bool is_dirty;            /* containers or hosts have changed since the last tick */
+    uint64_t n_removed_hosts; /* the fleet's, at the last tick */
     struct loop_timer tick;
 };
 
@@ -109,32 +113,70 @@ static json_t *host_metrics_json(const struct fleet *fleet)
     return all;
 }
 
-static json_t *initial_state(const struct feed *f, enum role role)
+static void add_text(struct buf *out, const char *text)
 {
-    return envelope("initial_state",
-                    json_pack("{s:o, s:o, s:{}, s:{s:b}}", "hosts", fleet_hosts_json(f->o.fleet),
-                              "containers",
-                              fleet_containers_json(f->o.fleet, NULL, role >= ROLE_OPERATOR),
-                              "settings", "blackout", "is_active", 0));
+    (void)buf_append_str(out, text); /* texts of the feed have no limit of their own */
 }
 
-static json_t *containers_update(const struct feed *f, enum role role)
+/* value is stolen. */
+static void add_json(struct buf *out, json_t *value)
+{
+    size_t size;
+    _cleanup_free_ char *text = json_text_write(value, &size);
+
+    (void)buf_append(out, text, size);
+    json_decref(value);
+}
+
+static void add_containers(struct buf *out, const struct feed *f, enum role role)
+{
+    add_text(out, ",\"containers\":");
+    fleet_containers_write(out, f->o.fleet, NULL, role >= ROLE_OPERATOR);
+}
+
+static void add_timestamp(struct buf *out)
 {
     char now[TIME_TEXT_SIZE];
 
-    return envelope("containers_update",
-                    json_pack("{s:o, s:o, s:s, s:o, s:{}, s:{}}", "containers",
-                              fleet_containers_json(f->o.fleet, NULL, role >= ROLE_OPERATOR),
-                              "hosts", fleet_hosts_json(f->o.fleet), "timestamp",
-                              time_format_ms(time_utc_ms(), now), "host_metrics",
-                              host_metrics_json(f->o.fleet), "host_sparklines",
-                              "container_sparklines"));
+    (void)buf_printf(out, ",\"timestamp\":\"%s\"", time_format_ms(time_utc_ms(), now));
+}
+
+static void write_initial_state(struct buf *out, const struct feed *f, enum role role)
+{
+    add_text(out, "{\"type\":\"initial_state\",\"data\":{\"hosts\":");
+    add_json(out, fleet_hosts_json(f->o.fleet));
+    add_containers(out, f, role);
+    add_text(out, ",\"settings\":{},\"blackout\":{\"is_active\":false}}}");
+}
+
+static void write_update(struct buf *out, const struct feed *f, enum role role)
+{
+    add_text(out, "{\"type\":\"containers_update\",\"data\":{\"hosts\":");
+    add_json(out, fleet_hosts_json(f->o.fleet));
+    add_containers(out, f, role);
+    add_timestamp(out);
+    add_text(out, ",\"host_metrics\":");
+    add_json(out, host_metrics_json(f->o.fleet));
+    add_text(out, ",\"host_sparklines\":{},\"container_sparklines\":{}}}");
+}
+
+static void send_text(struct client *c, struct buf *text)
+{
+    client_send_text(c, text->data, text->size);
+    buf_clear(text);
 }
 
 static void send_state(struct client *c)
 {
-    client_send(c, initial_state(c->feed, c->who.role));
-    client_send(c, containers_update(c->feed, c->who.role));
+    struct buf text = BUF_INIT(SIZE_MAX / 2);
+
+    write_initial_state(&text, c->feed, c->who.role);
+    send_text(c, &text);
+    if (!c->wants_deltas) {
+        write_update(&text, c->feed, c->who.role);
+        send_text(c, &text);
+    }
+    buf_done(&text);
 }
 
 /* message is stolen. */
@@ -146,6 +188,104 @@ static void broadcast(struct feed *f, json_t *message)
     for (struct list *l = f->clients.next; l != &f->clients; l = l->next)
         client_send_text(CONTAINER_OF(l, struct client, link), text, size);
     json_decref(message);
+}
+
+/* --- what has changed ------------------------------------------------------------------------------ */
+
+/* A comma unless it is the first element of its array. */
+static void separate(struct buf *out)
+{
+    if (out->data[out->size - 1] != '[')
+        add_text(out, ",");
+}
+
+static bool is_host_changed(const struct fleet_host *h)
+{
+    return h->version != h->fed.version || h->containers.size != h->fed.n_containers;
+}
+
+static void add_changed_hosts(struct buf *out, const struct feed *f)
+{
+    map_foreach(fleet_hosts(f->o.fleet), e) {
+        const struct fleet_host *h = e->value;
+
+        if (!is_host_changed(h))
+            continue;
+        separate(out);
+        add_json(out, fleet_host_json(h));
+    }
+}
+
+static void add_changed_containers(struct buf *out, const struct feed *f, enum role role)
+{
+    map_foreach(fleet_hosts(f->o.fleet), e) {
+        const struct fleet_host *h = e->value;
+        _cleanup_free_ char *host_text = NULL;
+
+        if (h->containers_version == h->fed.containers_version)
+            continue;
+        host_text = container_host_text(h);
+        map_foreach(&h->containers, entry) {
+            struct fleet_container *c = entry->value;
+
+            if (c->version <= h->fed.containers_version)
+                continue;
+            separate(out);
+            container_write(out, host_text, c, role >= ROLE_OPERATOR);
+        }
+    }
+}
+
+static void add_removed(struct buf *out, const struct feed *f)
+{
+    map_foreach(fleet_hosts(f->o.fleet), e) {
+        const struct fleet_host *h = e->value;
+
+        for (size_t i = 0; i < h->removed.n; i++) {
+            if (map_find(&h->containers, h->removed.items[i]))
+                continue; /* it came back */
+            separate(out);
+            add_json(out, json_pack("{s:s, s:s}", "host_id", h->row.id, "id", h->removed.items[i]));
+        }
+    }
+}
+
+static void write_delta(struct buf *out, const struct feed *f, enum role role)
+{
+    add_text(out, "{\"type\":\"containers_delta\",\"data\":{\"hosts\":[");
+    add_changed_hosts(out, f);
+    add_text(out, "],\"containers\":[");
+    add_changed_containers(out, f, role);
+    add_text(out, "],\"removed\":[");
+    add_removed(out, f);
+    add_text(out, "]");
+    add_timestamp(out);
+    add_text(out, "}}");
+}
+
+/* A delta cannot tell that a host has gone, nor more removals than a host remembers. */
+static bool can_tell(const struct feed *f)
+{
+    if (f->n_removed_hosts != fleet_n_removed_hosts(f->o.fleet))
+        return false;
+    map_foreach(fleet_hosts(f->o.fleet), e) {
+        if (((const struct fleet_host *)e->value)->is_removed_cut)
+            return false;
+    }
+    return true;
+}
+
+static void forget_news(struct feed *f)
+{
+    f->n_removed_hosts = fleet_n_removed_hosts(f->o.fleet);
+    map_foreach(fleet_hosts(f->o.fleet), e) {
+        struct fleet_host *h = e->value;
+
+        h->fed.version = h->version;
+        h->fed.containers_version = h->containers_version;
+        h->fed.n_containers = h->containers.size;
+        fleet_forget_removed(h);
+    }
 }
 
 /* --- a client ------------------------------------------------------------------------------------- */
@@ -171,14 +311,30 @@ static void on_identity(void *owner, int code, const struct identity *who)
     send_state(c);
 }
 
+/* What the request of a client said. */
+struct upgrade {
+    struct credentials *credentials;
+    bool wants_deltas;
+};
+
+static void free_upgrade(void *context)
+{
+    struct upgrade *u = context;
+
+    credentials_free(u->credentials);
+    free(u);
+}
+
 static void *on_accept(void *owner, struct ws *ws, void *context)
 {
     struct feed *f = owner;
-    struct credentials *credentials = context;
+    struct upgrade *upgrade = context;
+    const struct credentials *credentials = upgrade->credentials;
     struct client *c = xcalloc(1, sizeof(*c));
 
     c->feed = f;
     c->ws = ws;
+    c->wants_deltas = upgrade->wants_deltas;
     list_append(&f->clients, &c->link);
     f->n_clients++;
     if (f->n_clients > MAX_CLIENTS) {
@@ -189,7 +345,7 @@ static void *on_accept(void *owner, struct ws *ws, void *context)
         c->is_check_pending = true;
         auth_check(f->o.auth, credentials->session_id, credentials->bearer, on_identity, c);
     }
-    credentials_free(credentials);
+    free_upgrade(upgrade);
     return c;
 }
 
@@ -246,33 +402,36 @@ static void on_close(void *owner, const struct ws_close *why)
 
 /* --- the feed ------------------------------------------------------------------------------------- */
 
-static void send_update(struct feed *f, enum role least, enum role most)
+/* To those of a kind, in one text for all of them. */
+static void send_to(struct feed *f,
+                    bool wants_deltas,
+                    bool with_env,
+                    void (*write)(struct buf *out, const struct feed *f, enum role role))
 {
-    _cleanup_free_ char *text = NULL;
-    size_t size = 0;
+    struct buf text = BUF_INIT(SIZE_MAX / 2);
 
     for (struct list *l = f->clients.next; l != &f->clients; l = l->next) {
         struct client *c = CONTAINER_OF(l, struct client, link);
 
-        if (c->state != CLIENT_WATCHING || c->who.role < least || c->who.role > most)
+        if (c->state != CLIENT_WATCHING || c->wants_deltas != wants_deltas ||
+            (c->who.role >= ROLE_OPERATOR) != with_env)
             continue;
-        if (!text) {
-            json_t *message = containers_update(f, c->who.role);
-
-            text = json_text_write(message, &size);
-            json_decref(message);
-        }
-        client_send_text(c, text, size);
+        if (!text.size)
+            write(&text, f, c->who.role);
+        client_send_text(c, text.data, text.size);
     }
+    buf_done(&text);
 }
 
 static void on_tick(struct loop_timer *t)
 {
     struct feed *f = CONTAINER_OF(t, struct feed, tick);
 
-    /* One text for those who may see environments, one for those who may not. */
-    send_update(f, ROLE_VIEWER, ROLE_VIEWER);
-    send_update(f, ROLE_OPERATOR, ROLE_ADMIN);
+    for (int with_env = 0; with_env <= 1; with_env++) {
+        send_to(f, false, with_env, write_update);
+        send_to(f, true, with_env, can_tell(f) ? write_delta : write_initial_state);
+    }
+    forget_news(f);
     f->is_dirty = false;
 }
 
@@ -315,11 +474,6 @@ void feed_free(struct feed *f)
     free(f);
 }
 
-static void free_credentials(void *context)
-{
-    credentials_free(context);
-}
-
 void feed_accept(struct feed *f, const struct http_request *r, struct ws_accept *ret)
 {
     static const struct ws_handler handler = {
@@ -328,13 +482,18 @@ void feed_accept(struct feed *f, const struct http_request *r, struct ws_accept 
         .on_close = on_close,
     };
 
+    _cleanup_free_ char *deltas = http_request_query(r, "deltas");
+    struct upgrade *upgrade = xcalloc(1, sizeof(*upgrade));
+
+    upgrade->credentials = credentials_new(r);
+    upgrade->wants_deltas = str_eq(deltas, "true");
     *ret = (struct ws_accept){
         .limits = {.max_message = MAX_MESSAGE, .max_queue = MAX_QUEUE},
         .handler = &handler,
         .on_accept = on_accept,
         .owner = f,
-        .context = credentials_new(r),
-        .free_context = free_credentials,
+        .context = upgrade,
+        .free_context = free_upgrade,
     };
 }
 

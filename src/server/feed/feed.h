@@ -6,6 +6,11 @@
  * changes: containers_update at most once a second, new_event and host_status_changed at once. A client
  * that reads too slowly loses messages, never others their time: when its queue has drained it gets a
  * fresh initial_state. Lives on the loop.
+ *
+ * With /ws?deltas=true, a client gets containers_delta {hosts, containers, removed, timestamp} in place of every
+ * containers_update: only what is new or changed since the message before; for what is left out of it (a host
+ * that has gone) comes a fresh initial_state. The full list is for clients of the API we are compatible with; with
+ * thousands of containers it is megabytes a second.
  */
 
 #include "net/http_server.h"

@@ -10,6 +10,7 @@
 struct fleet {
     struct map hosts;  /* host id -> struct fleet_host */
     struct map agents; /* agent id -> the same objects */
+    uint64_t n_removed_hosts;
 };
 
 static void container_free(struct fleet_container *c)
@@ -21,6 +22,8 @@ static void container_free(struct fleet_container *c)
     free(c->state);
     free(c->engine_state);
     json_decref(c->raw);
+    free(c->shown.text);
+    free(c->env.text);
     free(c);
 }
 DEFINE_CLEANUP(struct fleet_container *, container_free);
@@ -33,6 +36,7 @@ static void fleet_host_free(struct fleet_host *h)
     map_foreach(&h->containers, e)
         container_free(e->value);
     map_done(&h->containers);
+    strings_done(&h->removed);
     json_decref(h->migration_candidates);
     host_done(&h->row);
     agent_done(&h->agent);
@@ -112,6 +116,7 @@ struct fleet_host *fleet_put_host(struct fleet *f,
 
     host_set(&h->row, row);
     agent_set(&h->agent, agent);
+    h->version++;
     if (h->agent.id)
         (void)map_put(&f->agents, h->agent.id, h);
     return h;
@@ -123,6 +128,7 @@ void fleet_remove_host(struct fleet *f, const char *host_id)
 
     if (h && h->agent.id)
         (void)map_remove(&f->agents, h->agent.id);
+    f->n_removed_hosts += h != NULL;
     fleet_host_free(h);
 }
 
@@ -141,11 +147,17 @@ const struct map *fleet_hosts(const struct fleet *f)
     return &f->hosts;
 }
 
+uint64_t fleet_n_removed_hosts(const struct fleet *f)
+{
+    return f->n_removed_hosts;
+}
+
 void fleet_set_online(struct fleet *f _unused_,
                       struct fleet_host *h,
                       bool is_online,
                       int64_t now_ms)
 {
+    h->version++;
     h->is_online = is_online;
     h->seen_at_ms = now_ms;
 }
@@ -197,7 +209,7 @@ static bool host_put_element(struct fleet_host *h, json_t *element)
     c->is_seen = true;
     if (old)
         c->sample = old->sample;
-    h->containers_version++;
+    c->version = ++h->containers_version;
     (void)map_put(&h->containers, c->id, c); /* what it replaces is `old` */
     container_free(old);
     (void)TAKE_PTR(c);
@@ -221,9 +233,21 @@ static void host_remove_container(struct fleet_host *h, const char *id)
 {
     struct fleet_container *c = map_remove(&h->containers, id);
 
-    if (c)
-        h->containers_version++;
+    if (!c)
+        return;
+    h->containers_version++;
+    if (h->removed.n < FLEET_MAX_CONTAINERS) {
+        strings_add(&h->removed, c->id);
+    } else {
+        h->is_removed_cut = true;
+    }
     container_free(c);
+}
+
+void fleet_forget_removed(struct fleet_host *h)
+{
+    strings_done(&h->removed);
+    h->is_removed_cut = false;
 }
 
 static void host_remove_unseen(struct fleet_host *h)

@@ -29,6 +29,12 @@ struct fleet_sample {
     int64_t disk_read, disk_write;
 };
 
+/* JSON that the API has made of an object which does not change; NULL until somebody wanted it. */
+struct fleet_text {
+    char *text;
+    size_t size;
+};
+
 struct fleet_container {
     char id[CONTAINER_ID_SIZE];
     char *name; /* without the leading '/' */
@@ -39,7 +45,9 @@ struct fleet_container {
     json_t
         *raw; /* the list_containers element: Image, Labels, Ports, Mounts, Env, RepoDigests, ... */
     struct fleet_sample sample;
-    bool is_seen; /* used while a snapshot is applied */
+    uint64_t version;             /* the host's containers_version when it came or changed */
+    struct fleet_text shown, env; /* see server/api/container_json.h; freed here */
+    bool is_seen;                 /* used while a snapshot is applied */
 };
 
 struct fleet_host {
@@ -50,6 +58,13 @@ struct fleet_host {
     int64_t containers_at_ms;    /* when the container list was last confirmed; 0: never */
     struct map containers;       /* 64-hex id -> struct fleet_container */
     uint64_t containers_version; /* grows whenever the list or an element of it changes */
+    uint64_t version;            /* grows whenever row, agent or is_online change */
+    struct {
+        uint64_t version, containers_version;
+        size_t n_containers;
+    } fed;                  /* the feed's: what it has told of */
+    struct strings removed; /* ids that have gone since fleet_forget_removed() */
+    bool is_removed_cut;    /* ... and more than it keeps */
     struct fleet_sample sample;
     json_t
         *migration_candidates; /* [{"host_id", "host_name"}] the user may migrate from, or NULL */
@@ -70,7 +85,8 @@ struct fleet_host *fleet_put_host(struct fleet *f,
 void fleet_remove_host(struct fleet *f, const char *host_id);
 struct fleet_host *fleet_find_host(const struct fleet *f, const char *host_id);
 struct fleet_host *fleet_find_agent(const struct fleet *f, const char *agent_id);
-const struct map *fleet_hosts(const struct fleet *f); /* host id -> struct fleet_host */
+const struct map *fleet_hosts(const struct fleet *f);  /* host id -> struct fleet_host */
+uint64_t fleet_n_removed_hosts(const struct fleet *f); /* ever */
 void fleet_set_online(struct fleet *f, struct fleet_host *h, bool is_online, int64_t now_ms);
 
 /*
@@ -82,6 +98,8 @@ size_t fleet_apply_delta(struct fleet_host *h,
                          const json_t *containers,
                          const struct strings *removed,
                          int64_t now_ms);
+
+void fleet_forget_removed(struct fleet_host *h);
 
 /* The newest sample of a container (64-hex or 12-hex id); false when the host has no such container. */
 bool fleet_put_sample(struct fleet_host *h, const char *container_id, const struct fleet_sample *s);

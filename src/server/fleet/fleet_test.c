@@ -267,6 +267,56 @@ static void test_candidates(void **state)
     assert_null(h->migration_candidates);
 }
 
+static void test_what_the_feed_needs(void **state)
+{
+    struct fleet_host *h = one_host(state);
+    uint64_t version = h->version, containers = h->containers_version;
+    struct fleet_container *c = NULL;
+    json_t *list;
+
+    (void)snapshot(
+        h, json_pack("[o, o]", element(ID_A, "/a", "running"), element(ID_B, "/b", "running")), 1);
+    assert_int_equal(h->version, version);
+    assert_true(h->containers_version > containers);
+    assert_int_equal(fleet_find_container(h, ID_A, &c), 0);
+    assert_true(c->version > containers);
+
+    containers = h->containers_version;
+    list = json_pack("[o]", element(ID_B, "/b", "exited"));
+    (void)fleet_apply_delta(h, list, &(struct strings){0}, 2);
+    json_decref(list);
+    assert_int_equal(c->version <= containers, true); /* the other one has not changed */
+    assert_int_equal(fleet_find_container(h, ID_B, &c), 0);
+    assert_true(c->version > containers);
+
+    (void)snapshot(h, json_pack("[o]", element(ID_B, "/b", "exited")), 3);
+    assert_int_equal(h->removed.n, 1);
+    assert_string_equal(h->removed.items[0], ID_A);
+    fleet_forget_removed(h);
+    assert_int_equal(h->removed.n, 0);
+
+    fleet_set_online(*state, h, true, 4);
+    assert_true(h->version > version);
+    fleet_remove_host(*state, "h1");
+    fleet_remove_host(*state, "h1");
+    assert_int_equal(fleet_n_removed_hosts(*state), 1);
+}
+
+static void test_removals_beyond_measure(void **state)
+{
+    struct fleet_host *h = one_host(state);
+
+    for (size_t i = 0; i < 2; i++) {
+        (void)snapshot(h, many(i * FLEET_MAX_CONTAINERS, FLEET_MAX_CONTAINERS), 1);
+        assert_false(h->is_removed_cut);
+    }
+    (void)snapshot(h, json_array(), 1);
+    assert_true(h->is_removed_cut);
+    assert_int_equal(h->removed.n, FLEET_MAX_CONTAINERS);
+    fleet_forget_removed(h);
+    assert_false(h->is_removed_cut);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -278,6 +328,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_limit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_samples, setup, teardown),
         cmocka_unit_test_setup_teardown(test_candidates, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_the_feed_needs, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_removals_beyond_measure, setup, teardown),
     };
 
     return cmocka_run_group_tests_name("fleet", tests, NULL, NULL);
