@@ -253,7 +253,14 @@ test('REST: volumes', async () => {
   await detail('POST', 'volumes', 422, /name/, { name: 'a/b' });
 });
 
-test('REST: what was done is in the audit log, with host and name', async () => {
+test('REST: what was done is in the audit log and among the events', async () => {
+  const events = await eventually(async () => {
+    const list = (await clients.viewer.get(`/api/events?host_id=${host.id}&limit=500`)).events.filter((e) => e.event_type === 'resource_action');
+    return list.some((e) => e.title.startsWith('volume_delete ') && e.severity === 'error') && list;
+  });
+  const made = events.find((e) => e.title === `network_create ${host.name}/${engine.prefix}-rest` && e.severity === 'info');
+  assert.match(made.message, /succeeded/);
+  assert.match(made.triggered_by, /operator/);
   const admin = await server.client('admin');
   const rows = await eventually(async () => {
     const { entries } = await admin.get('/api/audit?limit=200');

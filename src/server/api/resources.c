@@ -6,9 +6,11 @@
 
 #include "base/alloc.h"
 #include "base/str.h"
+#include "base/time.h"
 #include "proto/resource_args.h"
 #include "server/api/agent_call.h"
 #include "server/api/handlers.h"
+#include "server/api/record.h"
 #include "server/api/resource_json.h"
 
 #include <errno.h>
@@ -52,6 +54,28 @@ static const struct question *question_find(const char *command)
     return q;
 }
 
+/* Into the event log: what was asked for, by whom, and how it ended. */
+static void record(const struct api_call *call,
+                   const struct fleet_host *h,
+                   const struct command_result *r)
+{
+    const char *action = call->match.route->action;
+    const struct event event = {
+        .at_ms = time_utc_ms(),
+        .category = xstrdup("host"),
+        .type = xstrdup("resource_action"),
+        .severity = xstrdup(r->code < 0 ? "error" : "info"),
+        .host_id = h ? xstrdup(h->row.id) : NULL,
+        .host_name = h ? xstrdup(h->row.name) : NULL,
+        .title = xasprintf("%s %s", action, call->target),
+        .message = r->code < 0 ? xasprintf("%s failed: %s", action, r->message)
+                               : xasprintf("%s succeeded in %ju ms", action, (uintmax_t)r->took_ms),
+        .triggered_by = xstrdup(call->who.name),
+    };
+
+    record_event(call->api->o.store, call->api->o.store_jobs, &event);
+}
+
 static void on_reply(void *owner, const struct command_result *r)
 {
     struct asking *a = owner;
@@ -62,6 +86,8 @@ static void on_reply(void *owner, const struct command_result *r)
 
     free(a->host_id);
     free(a);
+    if (call->match.route->action)
+        record(call, h, r);
     if (h && q->answer == ANSWER_DELETED) /* containers may have lost a network */
         sessions_refresh(call->api->o.sessions, h->agent.id);
     if (r->code < 0) {
