@@ -198,9 +198,10 @@ static int meet(struct config *config, struct error *err)
     output_note("Run `dockmond fingerprint` on the server; only if it prints the same, go on.");
     question = xstrdup("Is it the same, and to be remembered? [y/N]: ");
     r = prompt_line(question, false, &answer, err);
-    if (r == -ENOTTY)
+    if (r == -ENOTTY) {
         return error_set(err, -EPROTO,
                          "give --pin with what `dockmond fingerprint` prints, or --ca-file");
+    }
     if (r < 0)
         return r;
     if (!str_eq(answer, "y") && !str_eq(answer, "yes"))
@@ -231,7 +232,7 @@ static int log_in(const struct login_options *o,
     r = o->pin ? tls_pins_check(o->pin, err) : 0;
     if (r < 0)
         return error_wrap(err, r, "--pin");
-    if (str_starts_with(config->url, "https://") && !o->pin && !o->is_insecure)
+    if (r == 0 && str_starts_with(config->url, "https://") && !o->pin && !o->is_insecure)
         r = meet(config, err);
     if (r < 0)
         return r;

@@ -141,10 +141,12 @@ test('a file of KEY=value lines configures both, flags and environment go first'
 
 test('plain HTTP beyond loopback must be asked for', async () => {
   const args = ['--listen', '0.0.0.0:0', '--data-dir', join(dir, 'open'), '--check'];
-  const refused = await start('dockmond', args);
-  assert.equal(refused.code, 2);
-  assert.match(refused.stderr, /--insecure-http/);
-  assert.equal((await start('dockmond', [...args, '--insecure-http'])).code, 0);
+  const encrypted = await start('dockmond', args);
+  assert.equal(encrypted.code, 0);
+  assert.match(encrypted.stdout, /^ok +certificate: will be made/m);
+  const plain = await start('dockmond', [...args, '--insecure-http']);
+  assert.equal(plain.code, 0);
+  assert.doesNotMatch(plain.stdout, /certificate/);
 });
 
 test('agent --check: all is well', async () => {

@@ -81,9 +81,10 @@ static void token_done(struct api_job *job)
 {
     const struct tls_keeper *tls = job->call->api->o.tls;
 
-    if (job->result && tls)
+    if (job->result && tls) {
         (void)json_object_set_new(job->result, "fingerprint",
                                   json_string(tls_keeper_fingerprint(tls)));
+    }
     api_job_answer(job);
 }
 
