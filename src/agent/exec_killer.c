@@ -38,7 +38,7 @@ static const char script[] =
 struct task {
     struct exec_killer *owner;
     struct list link;
-    char *container, *exec_id;
+    char *container, *exec_id, *user;
     char mark[EXEC_MARK_SIZE];
     unsigned n_looks;
     bool has_signalled;
@@ -88,6 +88,7 @@ static void task_free(struct task *t)
     list_unlink(&t->link);
     free(t->container);
     free(t->exec_id);
+    free(t->user);
     free(t);
 }
 
@@ -243,7 +244,7 @@ static void on_created(void *owner, const struct engine_reply *reply)
 static void signal_inside(struct task *t, const char *name)
 {
     _cleanup_free_ char *path = xasprintf("/containers/%s/exec", t->container);
-    json_auto_t *body = json_pack("{s:s, s:[s, s, s, s, s, s]}", "User", "0", "Cmd", "/bin/sh",
+    json_auto_t *body = json_pack("{s:s*, s:[s, s, s, s, s, s]}", "User", t->user, "Cmd", "/bin/sh",
                                   "-c", script, "sh", t->mark, name);
     _cleanup_free_ char *text = json_dumps(body, JSON_COMPACT);
 
@@ -298,17 +299,15 @@ static void look(struct task *t)
     start_call(t, &(struct engine_request){.path = path, .wants_json = true, .done = on_look});
 }
 
-void exec_killer_end(struct exec_killer *k,
-                     const char *container,
-                     const char *exec_id,
-                     const char *mark)
+void exec_killer_end(struct exec_killer *k, const struct exec_process *p)
 {
     struct task *t = xcalloc(1, sizeof(*t));
 
     t->owner = k;
-    t->container = xstrdup(container);
-    t->exec_id = xstrdup(exec_id);
-    str_copy(t->mark, sizeof(t->mark), mark);
+    t->container = xstrdup(p->container);
+    t->exec_id = xstrdup(p->exec_id);
+    t->user = xstrdup(p->user);
+    str_copy(t->mark, sizeof(t->mark), p->mark);
     list_init(&t->link);
     list_append(&k->tasks, &t->link);
     look(t);

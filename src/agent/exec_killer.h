@@ -23,11 +23,11 @@ DEFINE_CLEANUP(struct exec_killer *, exec_killer_free);
 
 /* "DOCKMON_EXEC=...", for the environment of a new process. */
 void exec_killer_make_mark(struct exec_killer *k, char ret[EXEC_MARK_SIZE]);
-/* All are copied. */
-void exec_killer_end(struct exec_killer *k,
-                     const char *container,
-                     const char *exec_id,
-                     const char *mark);
+/* All are copied. `user` is whom the process runs as, NULL for the container's own: others cannot see its mark. */
+struct exec_process {
+    const char *container, *exec_id, *mark, *user;
+};
+void exec_killer_end(struct exec_killer *k, const struct exec_process *p);
 /* What an earlier run of this agent left behind, as far as it can be seen from here. */
 void exec_killer_sweep(struct exec_killer *k);
 

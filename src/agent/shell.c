@@ -42,7 +42,7 @@ struct shell {
     struct list link;
     struct shell_options o;
     enum shell_state state;
-    char *id, *container;
+    char *id, *container, *user;
     char mark[EXEC_MARK_SIZE];
     char exec_id[EXEC_ID_SIZE];
     bool has_tty;
@@ -117,10 +117,16 @@ static void release(struct shell *s)
     loop_timer_stop(&s->timer);
 }
 
+static void kill_process(const struct shell *s)
+{
+    exec_killer_end(s->o.killer,
+                    &(struct exec_process){s->container, s->exec_id, s->mark, s->user});
+}
+
 static void end_process(struct shell *s)
 {
     if (s->state >= SHELL_ATTACHING && s->state <= SHELL_FINISHING)
-        exec_killer_end(s->o.killer, s->container, s->exec_id, s->mark);
+        kill_process(s);
 }
 
 /* s is gone afterwards. */
@@ -241,7 +247,7 @@ static void on_exit_code(void *owner, const struct engine_reply *reply)
         return;
     }
     if (is_running) /* it has closed its output, and that was all that bound it to us */
-        exec_killer_end(s->o.killer, s->container, s->exec_id, s->mark);
+        kill_process(s);
     s->exit_code = json_is_integer(code) && !is_running ? json_integer_value(code) : -1;
     set_state(s, SHELL_FLUSHING);
     pump(s);
@@ -521,6 +527,7 @@ struct shell *shell_new(const struct shell_options *o, const struct msg_shell_se
     list_init(&s->link);
     s->id = xstrdup(start->session_id);
     s->container = xstrdup(start->container_id);
+    s->user = str_is_empty(start->user) ? NULL : xstrdup(start->user);
     s->has_tty = !start->is_plain;
     s->has_window = start->window > 0;
     s->credit = start->window;
@@ -549,6 +556,7 @@ void shell_free(struct shell *s)
     free(s->id);
     free(s->request);
     free(s->container);
+    free(s->user);
     free(s);
 }
 

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Agent } from './lib/dockmon.mjs';
 import { Shell } from './lib/shell.mjs';
 import { eventually } from './lib/wait.mjs';
 import { theWorld } from './lib/world.mjs';
@@ -224,4 +225,24 @@ test('when agent or server stop, shells end', async () => {
   await world.server.process.stop('SIGKILL');
   await eventually(async () => (await processes(c)).length === 1, { what: 'the agent ends it without the server' });
   await world.server.up();
+});
+
+test('an agent that does not see the processes of the host ends them inside the container', async () => {
+  await world.agent.down();
+  const agent = await Agent.start(world.server, engine, {
+    dir: world.agent.dir,
+    wrap: ['unshare', '--pid', '--fork', '--mount-proc', '--kill-child=SIGTERM'],
+  });
+  const c = await listed('inside');
+  await world.client.onlineHost();
+
+  for (const command of ['sleep 6666 & sleep 7777', 'trap "" HUP; while true; do sleep 1; done']) {
+    const shell = await open(c, { start: { cmd: ['sh', '-c', `echo up; ${command}`], user: '1000' } });
+    await shell.until(/up/);
+    shell.ws.terminate();
+    await eventually(async () => (await processes(c)).length === 1, { what: `${command} has ended` });
+  }
+  await agent.process.stop('SIGKILL');
+  await world.agent.up();
+  await world.agent.process.line(/connected and accepted/);
 });

@@ -127,20 +127,22 @@ export class Client {
 }
 
 export class Agent {
-  // `env` overrides; a registration token is made unless one of the tokens is given.
-  static async start(server, engine, { dir, env = {}, token } = {}) {
+  // `env` overrides; a registration token is made unless one of the tokens is given. `wrap` is a command that runs it.
+  static async start(server, engine, { dir, env = {}, token, wrap = [] } = {}) {
     const a = new Agent();
     a.server = server;
     a.engine = engine;
     a.dir = dir ?? (await temporaryDirectory());
     a.env = { ...env };
+    a.wrap = wrap;
     a.token = token === undefined ? await server.token() : token;
     await a.up();
     return a;
   }
 
   async up() {
-    this.process = new Process(bin('dockmon-agent'), [], {
+    const [command, ...args] = [...this.wrap, bin('dockmon-agent')];
+    this.process = new Process(command, args, {
       name: 'dockmon-agent',
       env: {
         ...CLEAN_ENV,
