@@ -61,6 +61,10 @@ test('name, description and tags are changed, kept over a restart, and survive t
   assert.deepEqual(changed.tags, ['prod', 'db']);
   assert.deepEqual(await patch(a.hostId, { tags_to_add: ['eu', 'db'], tags_to_remove: ['prod'] }), { tags: ['db', 'eu'] });
   assert.deepEqual(await patch(a.hostId, {}), { tags: ['db', 'eu'] });
+  const many = Array.from({ length: 20 }, (_, i) => `t${i}`);
+  await Promise.all(many.map((t) => patch(a.hostId, { tags_to_add: [t] }))); // at the same time: each counts
+  assert.equal((await patch(a.hostId, {})).tags.length, 22);
+  await patch(a.hostId, { tags_to_remove: many });
   await put(a.hostId, { description: null });
 
   await server.down();

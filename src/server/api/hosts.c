@@ -16,7 +16,20 @@
 
 void hosts_list(struct api_call *call)
 {
-    api_reply(call, 200, fleet_hosts_json(call->api->o.fleet));
+    struct buf list = BUF_INIT(SIZE_MAX / 2);
+
+    fleet_hosts_write(&list, call->api->o.fleet);
+    api_reply_text(call, 200, list.data, list.size);
+    buf_done(&list);
+}
+
+static void reply_host(struct api_call *call, struct fleet_host *h)
+{
+    struct buf text = BUF_INIT(SIZE_MAX / 2);
+
+    fleet_host_write(&text, h);
+    api_reply_text(call, 200, text.data, text.size);
+    buf_done(&text);
 }
 
 /* --- changes: the store first, then the live model ------------------------------------------------ */
@@ -61,11 +74,12 @@ static void update_done(struct api_job *job)
             *column[i] = xstrdup(job->args[i]);
         }
     }
+    h->version++;
     if (job->numbers[1]) {
         api_reply(call, 200,
                   json_pack("{s:o}", "tags", api_json_column(h->row.tags, json_array())));
     } else {
-        api_reply(call, 200, fleet_host_json(h));
+        reply_host(call, h);
     }
 }
 
@@ -145,12 +159,51 @@ static bool has_tag(const json_t *tags, const char *tag)
     return false;
 }
 
+/* What `now` becomes when `remove` leaves and `add` joins. */
+static json_t *merge_tags(const json_t *now, const json_t *add, const json_t *remove)
+{
+    json_t *next = json_array();
+
+    for (size_t i = 0; i < json_array_size(now); i++) {
+        if (!has_tag(remove, json_string_value(json_array_get(now, i))))
+            (void)json_array_append(next, json_array_get(now, i));
+    }
+    for (size_t i = 0; i < json_array_size(add); i++) {
+        if (!has_tag(next, json_string_value(json_array_get(add, i))))
+            (void)json_array_append(next, json_array_get(add, i));
+    }
+    return next;
+}
+
+/* Merges into the row, not into the live model: two changes at the same time must both count. */
+static int tags_work(struct api_job *job)
+{
+    json_t *add = api_json_column(job->args[4], json_array());
+    json_t *remove = api_json_column(job->args[5], json_array());
+    json_t *now, *next;
+    struct host row;
+    int r;
+
+    r = hosts_get(job->store, job->args[0], &row, &job->err);
+    if (r == 0) {
+        now = api_json_column(row.tags, json_array());
+        next = merge_tags(now, add, remove);
+        r = read_tags(next, &job->err); /* there may be too many */
+        job->args[3] = json_dumps(next, JSON_COMPACT);
+        json_decref(now);
+        json_decref(next);
+        host_done(&row);
+    }
+    json_decref(add);
+    json_decref(remove);
+    return r < 0 ? r : update_work(job);
+}
+
 void hosts_tags_patch(struct api_call *call)
 {
     struct fleet_host *h = api_host(call, 0);
     struct error err = ERROR_INIT;
     const json_t *body, *add, *remove;
-    json_t *now, *next;
     struct api_job *job;
 
     if (!h)
@@ -165,28 +218,12 @@ void hosts_tags_patch(struct api_call *call)
         api_fail(call, err.code, "%s", err.msg);
         return;
     }
-    now = api_json_column(h->row.tags, json_array());
-    next = json_array();
-    for (size_t i = 0; i < json_array_size(now); i++) {
-        if (!has_tag(remove, json_string_value(json_array_get(now, i))))
-            (void)json_array_append(next, json_array_get(now, i));
-    }
-    for (size_t i = 0; i < json_array_size(add); i++) {
-        if (!has_tag(next, json_string_value(json_array_get(add, i))))
-            (void)json_array_append(next, json_array_get(add, i));
-    }
-    json_decref(now);
-    if (read_tags(next, &err) < 0) { /* there would be too many */
-        json_decref(next);
-        api_fail(call, err.code, "%s", err.msg);
-        return;
-    }
-    job = api_job_new(call, update_work, update_done);
+    job = api_job_new(call, tags_work, update_done);
     job->args[0] = xstrdup(h->row.id);
-    job->args[3] = json_dumps(next, JSON_COMPACT);
+    job->args[4] = add ? json_dumps(add, JSON_COMPACT) : NULL;
+    job->args[5] = remove ? json_dumps(remove, JSON_COMPACT) : NULL;
     job->numbers[0] = time_utc_ms();
     job->numbers[1] = 1; /* the answer is the tags alone */
-    json_decref(next);
     api_job_start(job);
 }
 
