@@ -240,7 +240,7 @@ static void listen_tcp(struct test_server *s)
                    s->flags & SERVE_TLS ? "https" : "tcp", ntohs(to.sin_port));
 }
 
-void test_server_listen(struct test_server *s, unsigned flags)
+static void serve_listen(struct test_server *s, unsigned flags)
 {
     s->flags = flags & SERVE_SLOW_TLS ? flags | SERVE_TLS : flags;
     s->directory[0] = '\0';
@@ -259,7 +259,7 @@ void test_server_listen(struct test_server *s, unsigned flags)
     assert_int_equal(listen(s->listen_fd, 128), 0);
 }
 
-void test_server_unlisten(struct test_server *s)
+static void serve_unlisten(struct test_server *s)
 {
     close(s->listen_fd);
     SSL_CTX_free(s->tls);
@@ -274,7 +274,7 @@ void test_server_start(struct test_server *s, const char *answer, size_t size, u
     s->answer = answer;
     s->size = size;
     s->n_connections = 0;
-    test_server_listen(s, flags);
+    serve_listen(s, flags);
     assert_int_equal(pthread_create(&s->thread, NULL, run, s), 0);
 }
 
@@ -282,7 +282,7 @@ void test_server_stop(struct test_server *s)
 {
     shutdown(s->listen_fd, SHUT_RDWR);
     pthread_join(s->thread, NULL);
-    test_server_unlisten(s);
+    serve_unlisten(s);
 }
 
 struct test_loop *test_loop;

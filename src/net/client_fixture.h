@@ -42,9 +42,6 @@ struct test_server {
 
 void test_server_start(struct test_server *s, const char *answer, size_t size, unsigned flags);
 void test_server_stop(struct test_server *s);
-/* Without the thread: who calls accepts by itself. */
-void test_server_listen(struct test_server *s, unsigned flags);
-void test_server_unlisten(struct test_server *s);
 const char *test_ca_file(void); /* certificate of SERVE_TLS */
 
 struct test_loop {

@@ -158,7 +158,7 @@ static void end_tls(struct stream *s)
 {
     char text[256];
 
-    if (s->state == STREAM_HANDSHAKING && s->ssl && s->trust) {
+    if (s->state == STREAM_HANDSHAKING && s->ssl) {
         tls_trust_explain(s->trust, s->ssl, text, sizeof(text));
     } else {
         (void)tls_error_text(text, sizeof(text));
@@ -460,43 +460,19 @@ static void start(struct stream *s)
     dial_next(s, 0);
 }
 
-static struct stream *new_stream(const struct stream_options *o, int fd)
+struct stream *stream_open(const struct stream_options *o)
 {
     struct stream *s = xcalloc(1, sizeof(*s));
 
     s->loop = o->loop;
+    s->address = *o->address;
     s->handler = o->handler;
     s->owner = o->owner;
     s->is_insecure = o->is_insecure;
     s->trust = o->trust;
-    s->fd = fd;
+    s->fd = -1;
     buf_init(&s->queue, o->max_queue);
-    return s;
-}
-
-struct stream *stream_open(const struct stream_options *o)
-{
-    struct stream *s = new_stream(o, -1);
-
-    s->address = *o->address;
     start(s);
-    return s;
-}
-
-struct stream *stream_accept(const struct stream_options *o, int fd, SSL_CTX *tls)
-{
-    struct stream *s = new_stream(o, fd);
-
-    str_copy(s->address.display, sizeof(s->address.display), "client");
-    if (!tls) {
-        set_state(s, STREAM_OPEN);
-    } else {
-        set_state(s, STREAM_HANDSHAKING);
-        s->ssl = tls_server_new(tls, fd);
-        if (!s->ssl)
-            end_tls(s);
-    }
-    update_watch(s);
     return s;
 }
 

@@ -1,11 +1,11 @@
 #pragma once
 
 /*
- * A byte stream over a unix socket, TCP or TLS, dialled or accepted, with a bounded send queue and back-pressure.
+ * A byte stream over a unix socket, TCP or TLS, which it dials, with a bounded send queue and back-pressure.
  * It has no deadlines: whoever owns it has. Handlers never run from inside a stream function; freeing
  * the stream inside a handler is harmless. Nothing is called after on_end.
  *
- *     RESOLVING -> CONNECTING -> HANDSHAKING -> OPEN -> ENDED      an accepted one begins later
+ *     RESOLVING -> CONNECTING -> HANDSHAKING -> OPEN -> ENDED
  */
 
 #include "net/address.h"
@@ -13,7 +13,6 @@
 #include <stddef.h>
 
 struct stream;
-struct ssl_ctx_st; /* OpenSSL's SSL_CTX */
 struct tls_trust;
 
 struct stream_handler {
@@ -27,7 +26,7 @@ struct stream_handler {
 
 struct stream_options {
     struct loop *loop;
-    const struct address *address; /* copied; an accepted stream has none */
+    const struct address *address; /* copied */
     bool is_insecure;              /* accept any certificate */
     struct tls_trust *trust;       /* NULL: the loop's */
     size_t max_queue;              /* most bytes waiting to be sent */
@@ -37,9 +36,6 @@ struct stream_options {
 
 struct stream *stream_open(const struct stream_options *o)
     _nodiscard_; /* what fails, fails in on_end */
-/* Takes over a connected, non-blocking `fd`; `tls` NULL: plain. The server's context must outlive the call only. */
-struct stream *stream_accept(const struct stream_options *o, int fd, struct ssl_ctx_st *tls)
-    _nodiscard_;
 void stream_free(struct stream *s);
 DEFINE_CLEANUP(struct stream *, stream_free);
 

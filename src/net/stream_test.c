@@ -4,10 +4,8 @@
 #include "net/stream.h"
 
 #include <errno.h>
-#include <openssl/ssl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -211,130 +209,6 @@ static void test_pause_holds(void **state)
     free(answer);
 }
 
-/* Both ends on one loop: an accepted stream that echoes, and a dialled one that talks to it */
-
-struct pair {
-    struct loop_io listener;
-    struct stream *accepted;
-    struct stream *dialled;
-    SSL_CTX *tls;
-    char got[64];
-    size_t n_open;
-    size_t n_ended;
-};
-
-static void on_accepted_open(void *owner)
-{
-    struct pair *p = owner;
-
-    p->n_open++;
-}
-
-static void on_accepted_data(void *owner, const char *data, size_t size)
-{
-    struct pair *p = owner;
-
-    assert_int_equal(stream_write(p->accepted, data, size), 0);
-}
-
-static void on_accepted_end(void *owner, int code, const char *message)
-{
-    struct pair *p = owner;
-
-    assert_int_equal(code, 0);
-    assert_string_equal(message, "");
-    p->n_ended++;
-    stream_free(TAKE_PTR(p->accepted));
-}
-
-static void on_dialled_data(void *owner, const char *data, size_t size)
-{
-    struct pair *p = owner;
-
-    assert_true(strlen(p->got) + size < sizeof(p->got));
-    memcpy(p->got + strlen(p->got), data, size);
-    if (strcmp(p->got, "one two") == 0)
-        assert_int_equal(stream_shutdown(p->dialled), 0);
-}
-
-static void on_dialled_open(void *owner)
-{
-    struct pair *p = owner;
-
-    assert_int_equal(stream_write(p->dialled, "two", 3), 0);
-}
-
-static void on_dialled_end(void *owner, int code, const char *message)
-{
-    struct pair *p = owner;
-
-    assert_string_equal(message, "");
-    assert_int_equal(code, 0);
-    p->n_ended++;
-    stream_free(TAKE_PTR(p->dialled));
-    loop_stop(test_loop->loop);
-}
-
-static const struct stream_handler accepted_handler = {
-    .on_open = on_accepted_open,
-    .on_data = on_accepted_data,
-    .on_end = on_accepted_end,
-};
-static const struct stream_handler dialled_handler = {
-    .on_open = on_dialled_open,
-    .on_data = on_dialled_data,
-    .on_end = on_dialled_end,
-};
-
-static void on_listener(struct loop_io *io, uint32_t events)
-{
-    struct pair *p = CONTAINER_OF(io, struct pair, listener);
-    int fd = accept4(io->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-    (void)events;
-    assert_true(fd >= 0);
-    p->accepted = stream_accept(
-        &(struct stream_options){
-            .loop = test_loop->loop, .max_queue = 1000, .handler = &accepted_handler, .owner = p},
-        fd, p->tls);
-    assert_int_equal(stream_is_open(p->accepted), p->tls == NULL);
-}
-
-static void talk_to_myself(unsigned flags)
-{
-    struct test_server server = {0};
-    struct address address;
-    struct pair p = {0};
-
-    test_server_listen(&server, flags);
-    p.tls = server.tls;
-    assert_int_equal(address_parse(&address, server.address, NULL), 0);
-    assert_int_equal(
-        loop_io_start(test_loop->loop, &p.listener, server.listen_fd, EPOLLIN, on_listener), 0);
-    p.dialled = stream_open(&(struct stream_options){.loop = test_loop->loop,
-                                                     .address = &address,
-                                                     .max_queue = 1000,
-                                                     .handler = &dialled_handler,
-                                                     .owner = &p});
-    assert_int_equal(stream_write(p.dialled, "one ", 4), 0);
-    if (stream_is_open(p.dialled))
-        on_dialled_open(&p);
-    loop_run(test_loop->loop);
-    assert_string_equal(p.got, "one two");
-    assert_int_equal(p.n_open, flags & SERVE_TLS ? 1 : 0);
-    assert_int_equal(p.n_ended, 2);
-    loop_io_stop(&p.listener);
-    test_server_unlisten(&server);
-}
-
-static void test_accepted_stream(void **state)
-{
-    (void)state;
-    talk_to_myself(0);
-    talk_to_myself(SERVE_TCP);
-    talk_to_myself(SERVE_TLS);
-}
-
 static uint64_t cpu_ms(void)
 {
     struct timespec ts;
@@ -392,10 +266,16 @@ static void test_full_backlog(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_cannot_connect),   TEST(test_unknown_host),          TEST(test_reset),
-        TEST(test_tls_verification), TEST(test_tls_with_plain_server), TEST(test_paused_stream),
-        TEST(test_pause_holds),      TEST(test_pause_is_idle),         TEST(test_accepted_stream),
-        TEST(test_full_backlog),     TEST(test_tls_unknown_authority),
+        TEST(test_cannot_connect),
+        TEST(test_unknown_host),
+        TEST(test_reset),
+        TEST(test_tls_verification),
+        TEST(test_tls_with_plain_server),
+        TEST(test_paused_stream),
+        TEST(test_pause_holds),
+        TEST(test_pause_is_idle),
+        TEST(test_full_backlog),
+        TEST(test_tls_unknown_authority),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -98,6 +98,12 @@ test('sessions are resumed by ticket, with TLS 1.2 and 1.3', async () => {
   }
 });
 
+test('a peer that changes its keys in the middle is served on', async () => {
+  const r = await run('sh', ['-c', `(for i in 1 2 3; do echo K; sleep 0.2; done; printf 'GET /health HTTP/1.1\\r\\nHost: a\\r\\nConnection: close\\r\\n\\r\\n'; sleep 0.5) | openssl s_client -connect 127.0.0.1:${server.port} -tls1_3`]);
+  assert.equal((r.stderr.match(/KEYUPDATE/g) ?? []).length, 3, r.stderr);
+  assert.match(r.stdout, /HTTP\/1\.1 200/);
+});
+
 test('the session cookie is Secure under TLS', async () => {
   const password = await server.adminPassword();
   const r = await request('/api/v2/auth/login', {
@@ -197,6 +203,8 @@ test('the CLI refuses a stranger, and login asks once', async () => {
 
   const given = await dockmon(null, null, ['login', '--pin', pin, '--api-key', key, server.url], { env });
   assert.equal(given.code, 0, given.stderr);
+  const plain = await dockmon(null, null, ['login', '--pin', pin, '--api-key', key, server.url.replace('https', 'http')], { env });
+  assert.match(plain.stderr, /not encrypted/);
   const bad = await dockmon(null, null, ['login', '--pin', OTHER_PIN, '--api-key', key, server.url], { env });
   assert.match(bad.stderr, /not the pinned one/);
 });
