@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "server/admin.h"
 #include "server/config.h"
+#include "server/health_command.h"
 #include "server/server.h"
 #include "server/store/store.h"
 
@@ -15,6 +16,7 @@
 
 #define EXIT_USAGE  2
 #define FINGERPRINT "fingerprint"
+#define HEALTH      "health"
 
 static void print_help(void)
 {
@@ -28,6 +30,8 @@ static void print_help(void)
         "Commands:\n%s"
         "  fingerprint\n"
         "      print what agents and the CLI recognise the server's certificate by (DOCKMON_PIN)\n"
+        "  health\n"
+        "      ask the server that runs with this configuration how it is; exit status 0: well\n"
         "\n"
         "Options:\n%s"
         "\n"
@@ -132,7 +136,7 @@ static int serve(const struct config *config, struct start *start)
 static int find_command(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
-        if (admin_is_command(argv[i]) || str_eq(argv[i], FINGERPRINT))
+        if (admin_is_command(argv[i]) || str_eq(argv[i], FINGERPRINT) || str_eq(argv[i], HEALTH))
             return i;
     }
     return argc;
@@ -162,6 +166,8 @@ int main(int argc, char **argv)
         status = EXIT_USAGE;
     } else if (command < argc && str_eq(argv[command], FINGERPRINT)) {
         status = command + 1 == argc ? fingerprint(&config) : fail_usage();
+    } else if (command < argc && str_eq(argv[command], HEALTH)) {
+        status = command + 1 == argc ? health_command_run(&config) : fail_usage();
     } else if (command < argc) {
         status = admin_run(argc - command, argv + command, config.data_dir);
     } else {

@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test';
 import { Agent, Client, Server, bin, temporaryDirectory } from './lib/dockmon.mjs';
 import { Engine } from './lib/engine.mjs';
 import { Manager } from './lib/manager.mjs';
-import { Process, assertClean } from './lib/process.mjs';
+import { Process, assertClean, run } from './lib/process.mjs';
 import { eventually } from './lib/wait.mjs';
 
 let dir;
@@ -139,4 +139,23 @@ test('health: components, counts, and nothing that is secret', async () => {
   await eventually(async () => (await open.get('/health')).components.agents.online === 0);
   assert.equal((await open.get('/health')).components.agents.total, 1);
   await server.remove();
+});
+
+test('dockmond health asks the running server, also behind TLS', async () => {
+  for (const flags of [[], ['--tls']]) {
+    const own = await temporaryDirectory();
+    const p = startServer(own, flags, {});
+    const port = /127\.0\.0\.1:(\d+)/.exec(await p.line(/listening/))[1];
+    const ask = (...words) => run(bin('dockmond'), ['--listen', `127.0.0.1:${port}`, '--data-dir', own, ...flags, 'health', ...words]);
+    const good = await ask();
+    assert.equal(good.code, 0, good.stderr);
+    assert.equal(JSON.parse(good.stdout).status, 'healthy');
+    assert.equal((await ask('extra')).code, 2);
+    await p.stop();
+    assertClean(p);
+    const gone = await ask();
+    assert.equal(gone.code, 1);
+    assert.match(gone.stderr, /the server does not answer/);
+    await rm(own, { recursive: true, force: true });
+  }
 });
