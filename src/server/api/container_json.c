@@ -182,11 +182,10 @@ static void make_text(struct fleet_text *t, json_t *v /* stolen */)
     json_decref(v);
 }
 
-/* The text of an object without the brace that closes it. */
-static void make_open_text(struct fleet_text *t, json_t *o /* stolen */)
+void json_open_text(struct fleet_text *ret, json_t *o)
 {
-    make_text(t, o);
-    t->text[--t->size] = '\0';
+    make_text(ret, o);
+    ret->text[--ret->size] = '\0';
 }
 
 char *container_host_text(const struct fleet_host *h)
@@ -198,7 +197,7 @@ char *container_host_text(const struct fleet_host *h)
     (void)json_object_set_new(o, "host_name", api_json_string(h->row.name));
     (void)json_object_set_new(o, "host_online", json_boolean(h->is_online));
     (void)json_object_set_new(o, "confirmed_at", api_json_time(h->containers_at_ms));
-    make_open_text(&t, o);
+    json_open_text(&t, o);
     t.text[0] = ','; /* it continues an object */
     return t.text;
 }
@@ -211,7 +210,7 @@ void container_write(struct buf *out,
     static const char env[] = ",\"env\":";
 
     if (!c->shown.text)
-        make_open_text(&c->shown, shown_json(c));
+        json_open_text(&c->shown, shown_json(c));
     if (with_env && !c->env.text)
         make_text(&c->env, copy_or(c->raw, "Env", json_object()));
     append(out, c->shown.text, c->shown.size);

@@ -8,6 +8,9 @@
 #include "base/buf.h"
 #include "server/fleet/fleet.h"
 
+/* The text of an object without the brace that closes it, so that more can follow. */
+void json_open_text(struct fleet_text *ret, json_t *o /* stolen */);
+
 /*
  * The members that every container of the host has. Made once for many containers; to be freed.
  */

@@ -1,6 +1,7 @@
 #include "server/api/fleet_json.h"
 #include "base/alloc.h"
 #include "base/str.h"
+#include "base/time.h"
 #include "server/api/agent_json.h"
 #include "server/api/call.h"
 #include "server/api/container_json.h"
@@ -24,16 +25,15 @@ static json_t *number_or_null(int64_t n)
     return n > 0 ? json_integer(n) : json_null();
 }
 
-json_t *fleet_host_json(const struct fleet_host *h)
+/* All but what changes while the host is just there. */
+static json_t *shown_json(const struct fleet_host *h)
 {
     const struct host *row = &h->row;
     json_t *ips = api_json_column(row->host_ips, json_array());
-    json_t *o = json_pack("{s:s, s:o, s:o, s:s, s:s, s:n, s:o, s:I, s:n}", "id", row->id, "name",
+    json_t *o = json_pack("{s:s, s:o, s:o, s:s, s:s, s:n, s:n}", "id", row->id, "name",
                           api_json_string(row->name), "url", api_json_string(row->url),
                           "connection_type", connection_name(row->connection), "status",
-                          h->is_online ? "online" : "offline", "security_status", "last_checked",
-                          api_json_time(h->containers_at_ms), "container_count",
-                          (json_int_t)h->containers.size, "error");
+                          h->is_online ? "online" : "offline", "security_status", "error");
     const struct {
         const char *name;
         const char *value;
@@ -55,8 +55,67 @@ json_t *fleet_host_json(const struct fleet_host *h)
     (void)json_object_set(o, "host_ip",
                           json_array_size(ips) ? json_array_get(ips, 0) : json_null());
     (void)json_object_set_new(o, "host_ips", ips);
-    (void)json_object_set_new(o, "agent", agent_json_of_host(h));
     return o;
+}
+
+static void append(struct buf *out, const char *text, size_t size)
+{
+    (void)buf_append(out, text, size); /* lists have no limit */
+}
+
+static void append_text(struct buf *out, const char *text)
+{
+    append(out, text, strlen(text));
+}
+
+static void append_time(struct buf *out, const char *name, int64_t utc_ms)
+{
+    char text[TIME_TEXT_SIZE];
+
+    if (utc_ms) {
+        (void)buf_printf(out, ",\"%s\":\"%s\"", name, time_format_ms(utc_ms, text));
+    } else {
+        (void)buf_printf(out, ",\"%s\":null", name);
+    }
+}
+
+/* The host and its agent, each without their end. */
+static void show_host(struct fleet_host *h)
+{
+    struct buf text = BUF_INIT(SIZE_MAX / 2);
+    struct fleet_text part;
+    json_t *agent = agent_json_of_host(h);
+
+    free(h->shown.text);
+    json_open_text(&part, shown_json(h));
+    append(&text, part.text, part.size);
+    append_text(&text, ",\"agent\":");
+    free(part.text);
+    if (json_is_object(agent)) {
+        (void)json_object_del(agent, "last_seen_at");
+        json_open_text(&part, agent);
+        append(&text, part.text, part.size);
+        free(part.text);
+    } else {
+        json_decref(agent);
+        append_text(&text, "null");
+    }
+    h->shown.size = text.size;
+    h->shown.text = buf_take(&text);
+    h->shown_version = h->version;
+}
+
+void fleet_host_write(struct buf *out, struct fleet_host *h)
+{
+    if (!h->shown.text || h->shown_version != h->version)
+        show_host(h);
+    append(out, h->shown.text, h->shown.size);
+    if (h->agent.id) {
+        append_time(out, "last_seen_at", h->seen_at_ms);
+        append_text(out, "}");
+    }
+    append_time(out, "last_checked", h->containers_at_ms);
+    (void)buf_printf(out, ",\"container_count\":%zu}", h->containers.size);
 }
 
 static int compare_names(const void *a, const void *b)
@@ -66,20 +125,21 @@ static int compare_names(const void *a, const void *b)
     return strcasecmp((*x)->row.name ? (*x)->row.name : "", (*y)->row.name ? (*y)->row.name : "");
 }
 
-json_t *fleet_hosts_json(const struct fleet *f)
+void fleet_hosts_write(struct buf *out, const struct fleet *f)
 {
     const struct map *hosts = fleet_hosts(f);
-    _cleanup_free_ const struct fleet_host **sorted = xcalloc(hosts->size,
-                                                              sizeof(struct fleet_host *));
-    json_t *list = json_array();
+    _cleanup_free_ struct fleet_host **sorted = xcalloc(hosts->size, sizeof(struct fleet_host *));
     size_t n = 0;
 
     map_foreach(hosts, e)
         sorted[n++] = e->value;
     qsort(sorted, n, sizeof(struct fleet_host *), compare_names);
-    for (size_t i = 0; i < n; i++)
-        (void)json_array_append_new(list, fleet_host_json(sorted[i]));
-    return list;
+    append_text(out, "[");
+    for (size_t i = 0; i < n; i++) {
+        append_text(out, i ? "," : "");
+        fleet_host_write(out, sorted[i]);
+    }
+    append_text(out, "]");
 }
 
 static int compare_containers(const void *a, const void *b)
@@ -87,11 +147,6 @@ static int compare_containers(const void *a, const void *b)
     const struct fleet_container *const *x = a, *const *y = b;
 
     return strcmp((*x)->name ? (*x)->name : "", (*y)->name ? (*y)->name : "");
-}
-
-static void append_char(struct buf *out, char c)
-{
-    (void)buf_append_char(out, c); /* lists have no limit */
 }
 
 static void append_host(struct buf *out, const struct fleet_host *h, bool with_env)
@@ -106,7 +161,7 @@ static void append_host(struct buf *out, const struct fleet_host *h, bool with_e
     qsort(sorted, n, sizeof(struct fleet_container *), compare_containers);
     for (size_t i = 0; i < n; i++) {
         if (out->data[out->size - 1] != '[')
-            append_char(out, ',');
+            append_text(out, ",");
         container_write(out, host_text, sorted[i], with_env);
     }
 }
@@ -116,12 +171,12 @@ void fleet_containers_write(struct buf *out,
                             const char *host_id,
                             bool with_env)
 {
-    append_char(out, '[');
+    append_text(out, "[");
     map_foreach(fleet_hosts(f), e) {
         const struct fleet_host *h = e->value;
 
         if (h->containers.size > 0 && (str_is_empty(host_id) || str_eq(host_id, h->row.id)))
             append_host(out, h, with_env);
     }
-    append_char(out, ']');
+    append_text(out, "]");
 }

@@ -7,8 +7,9 @@
 #include "base/buf.h"
 #include "server/fleet/fleet.h"
 
-json_t *fleet_host_json(const struct fleet_host *h);
-json_t *fleet_hosts_json(const struct fleet *f); /* by name */
+/* Appends the host as JSON text; what does not change while it is just there is kept in the host. */
+void fleet_host_write(struct buf *out, struct fleet_host *h);
+void fleet_hosts_write(struct buf *out, const struct fleet *f); /* the array, by name */
 /* The array of containers, as text: of one host, or with host_id NULL or "" of all; by name within a host. */
 void fleet_containers_write(struct buf *out,
                             const struct fleet *f,

@@ -144,7 +144,7 @@ static void add_timestamp(struct buf *out)
 static void write_initial_state(struct buf *out, const struct feed *f, enum role role)
 {
     add_text(out, "{\"type\":\"initial_state\",\"data\":{\"hosts\":");
-    add_json(out, fleet_hosts_json(f->o.fleet));
+    fleet_hosts_write(out, f->o.fleet);
     add_containers(out, f, role);
     add_text(out, ",\"settings\":{},\"blackout\":{\"is_active\":false}}}");
 }
@@ -152,7 +152,7 @@ static void write_initial_state(struct buf *out, const struct feed *f, enum role
 static void write_update(struct buf *out, const struct feed *f, enum role role)
 {
     add_text(out, "{\"type\":\"containers_update\",\"data\":{\"hosts\":");
-    add_json(out, fleet_hosts_json(f->o.fleet));
+    fleet_hosts_write(out, f->o.fleet);
     add_containers(out, f, role);
     add_timestamp(out);
     add_text(out, ",\"host_metrics\":");
@@ -207,12 +207,12 @@ static bool is_host_changed(const struct fleet_host *h)
 static void add_changed_hosts(struct buf *out, const struct feed *f)
 {
     map_foreach(fleet_hosts(f->o.fleet), e) {
-        const struct fleet_host *h = e->value;
+        struct fleet_host *h = e->value;
 
         if (!is_host_changed(h))
             continue;
         separate(out);
-        add_json(out, fleet_host_json(h));
+        fleet_host_write(out, h);
     }
 }
 
@@ -507,13 +507,17 @@ void feed_on_containers(struct feed *f)
 
 void feed_on_host(struct feed *f, const struct fleet_host *h)
 {
-    broadcast(
-        f, envelope("host_status_changed", json_pack("{s:s, s:s}", "host_id", h->row.id, "status",
-                                                     h->is_online ? "online" : "offline")));
+    if (f->n_clients > 0) {
+        broadcast(f, envelope("host_status_changed",
+                              json_pack("{s:s, s:s}", "host_id", h->row.id, "status",
+                                        h->is_online ? "online" : "offline")));
+    }
     feed_on_containers(f);
 }
 
 void feed_on_event(struct feed *f, const struct event *e)
 {
+    if (f->n_clients == 0)
+        return;
     broadcast(f, json_pack("{s:s, s:o}", "type", "new_event", "event", event_json(e)));
 }

@@ -37,6 +37,7 @@ static void fleet_host_free(struct fleet_host *h)
         container_free(e->value);
     map_done(&h->containers);
     strings_done(&h->removed);
+    free(h->shown.text);
     json_decref(h->migration_candidates);
     host_done(&h->row);
     agent_done(&h->agent);

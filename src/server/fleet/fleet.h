@@ -59,6 +59,8 @@ struct fleet_host {
     struct map containers;       /* 64-hex id -> struct fleet_container */
     uint64_t containers_version; /* grows whenever the list or an element of it changes */
     uint64_t version;            /* grows whenever row, agent or is_online change */
+    struct fleet_text shown;     /* see server/api/fleet_json.h; freed here */
+    uint64_t shown_version;
     struct {
         uint64_t version, containers_version;
         size_t n_containers;
