@@ -8,8 +8,8 @@
 #include "base/alloc.h"
 #include "docker/engine.h"
 #include "net/loop.h"
-#include "net/tls_trust.h"
 #include "net/service.h"
+#include "net/tls_trust.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -172,7 +172,8 @@ static int run(const struct config *config, const struct option_source *source)
     struct error err = ERROR_INIT;
     int r;
 
-    r = loop_new(&agent.loop, &(struct loop_options){.ca_file = config->ca_file, .pins = config->pins}, &err);
+    r = loop_new(&agent.loop,
+                 &(struct loop_options){.ca_file = config->ca_file, .pins = config->pins}, &err);
     if (r == 0)
         r = open_agent(&agent, config, &err);
     if (r == 0) {
@@ -197,7 +198,8 @@ static int check(const struct config *config)
     struct error err = ERROR_INIT;
     bool is_good;
 
-    if (loop_new(&loop, &(struct loop_options){.ca_file = config->ca_file, .pins = config->pins}, &err) < 0) {
+    if (loop_new(&loop, &(struct loop_options){.ca_file = config->ca_file, .pins = config->pins},
+                 &err) < 0) {
         (void)fprintf(stderr, "WRONG  %s\n", err.msg);
         return EXIT_FAILED;
     }

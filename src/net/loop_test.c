@@ -347,8 +347,7 @@ static void test_tls_context(void **state)
 
     (void)state;
     assert_non_null(loop_tls_trust(test_loop->loop, &err));
-    assert_ptr_equal(loop_tls_trust(test_loop->loop, &err),
-                     loop_tls_trust(test_loop->loop, &err));
+    assert_ptr_equal(loop_tls_trust(test_loop->loop, &err), loop_tls_trust(test_loop->loop, &err));
 }
 
 static void test_bad_ca_file(void **state)
