@@ -72,7 +72,7 @@ void host_names_collect_dns(struct host_names *names)
 
     if (gethostname(name, sizeof(name) - 1) < 0 || getaddrinfo(name, NULL, &hints, &list) != 0)
         return;
-    if (list && list->ai_canonname)
+    if (list->ai_canonname)
         host_names_add(names, list->ai_canonname);
     freeaddrinfo(list);
 }
