@@ -99,7 +99,12 @@ static void on_identity(void *owner, int code, const struct identity *who)
                     code == -ENOKEY ? "Invalid or expired session" : "Server busy");
         return;
     }
+    if (who->must_change_password) {
+        shell_close(s, WS_CLOSE_FORBIDDEN, AUTH_MUST_CHANGE);
+        return;
+    }
     s->who = *who;
+    ws_pause(s->ws, false);
     if (who->role < ROLE_OPERATOR) {
         log_warn(LOG_FIELDS("who", who->name, "peer", s->peer), "shell refused: needs the role %s",
                  role_name(ROLE_OPERATOR));
@@ -129,6 +134,7 @@ static void *on_accept(void *owner, struct ws *ws, void *context)
         shell_close(s, WS_CLOSE_POLICY, "Authentication required");
     } else {
         s->is_check_pending = true;
+        ws_pause(ws, true); /* what it says counts when we know who it is */
         auth_check(ss->o.auth, q->credentials->session_id, q->credentials->bearer, on_identity, s);
     }
     request_free(q);
