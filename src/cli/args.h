@@ -41,7 +41,7 @@ struct verb {
     size_t n_flags;
     size_t min_words, max_words; /* other than flags; max 0: no limit unless min is 0, too */
     bool is_command; /* flags end at the first other word: what follows is a command of its own */
-    size_t options_size;         /* of the struct that the flags fill */
+    size_t options_size; /* of the struct that the flags fill */
     /* Returns the exit code. `options` is zeroed before the flags are read. */
     int (*run)(const struct verb *verb, void *options, const struct args_list *words);
     const void *data; /* of the verb: what tells apart the verbs that share `run` */

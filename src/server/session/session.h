@@ -26,7 +26,8 @@ struct session_observer {
     void (*on_event)(void *owner, const struct event *e); /* stored and not a double */
     /* What belongs to a shell or a stream: shell_data, log_data. */
     void (*on_stream)(void *owner, const char *agent_id, const char *name, const json_t *payload);
-    void (*on_agent_gone)(void *owner, const char *agent_id); /* its session has ended or is replaced */
+    void (*on_agent_gone)(void *owner,
+                          const char *agent_id); /* its session has ended or is replaced */
     void *owner;
 };
 
@@ -56,7 +57,8 @@ void sessions_stop(struct sessions *s, sessions_fn done, void *owner);
 void sessions_free(struct sessions *s);
 
 /* One text message to an agent: 0, -ENOTCONN or -ENOBUFS. */
-int sessions_send(struct sessions *s, const char *agent_id, const char *text, size_t size) _nodiscard_;
+int sessions_send(struct sessions *s, const char *agent_id, const char *text, size_t size)
+    _nodiscard_;
 
 /* Fills the accept options for an upgrade of /api/agent/ws. */
 void sessions_accept(struct sessions *s, struct ws_accept *ret);
