@@ -46,9 +46,10 @@ static int parse_watchdog(struct notify *n, const char *const *env, struct error
 
     if (!usec_text)
         return 0;
-    if (parse_u64(usec_text, UINT64_MAX, &usec) < 0 || usec == 0)
+    if (parse_u64(usec_text, UINT64_MAX, &usec) < 0 || usec == 0) {
         return error_set(err, -EINVAL, "WATCHDOG_USEC=%s: expected a number of microseconds",
                          usec_text);
+    }
     if (pid_text) {
         if (parse_u64(pid_text, INT32_MAX, &pid) < 0)
             return error_set(err, -EINVAL, "WATCHDOG_PID=%s: expected a process id", pid_text);

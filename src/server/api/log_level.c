@@ -17,7 +17,7 @@ void log_level_put(struct api_call *call)
 {
     struct error err = ERROR_INIT;
     const char *text = NULL;
-    enum log_level level;
+    enum log_level level = LOG_LEVEL_INFO;
     const json_t *body;
     int r;
 
