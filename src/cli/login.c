@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "cli/containers.h"
+#include "cli/new_password.h"
 #include "cli/output.h"
 #include "cli/prompt.h"
 #include "cli/verbs.h"
@@ -151,6 +152,32 @@ static int post_login(
     return code;
 }
 
+/*
+ * The first password is good for nothing but its own change. 1: it was changed; 0: it could not be asked for, and
+ * the session is kept for `dockmon user passwd`.
+ */
+static int replace_password(const struct login_options *o,
+                            const struct config *config,
+                            const char *password,
+                            struct error *err)
+{
+    _cleanup_(client_closep) struct client *c = NULL;
+    _cleanup_(prompt_free_secretp) char *new_password = NULL;
+    int r;
+
+    if (o->is_password_stdin) {
+        output_note("This password must be changed before anything else: `dockmon user passwd`.");
+        return 0;
+    }
+    output_note("This password must be changed first.");
+    r = new_password_ask(&new_password, err);
+    if (r == 0)
+        r = client_open(&c, config, err);
+    if (r == 0)
+        r = new_password_send(c, password, new_password, err);
+    return r < 0 ? r : 1;
+}
+
 static int use_password(const struct login_options *o, struct config *config, struct error *err)
 {
     _cleanup_free_ char *user = NULL;
@@ -168,15 +195,14 @@ static int use_password(const struct login_options *o, struct config *config, st
         return r;
 
     who = json_object_get(answer, "user");
+    if (json_is_true(json_object_get(who, "must_change_password"))) {
+        r = replace_password(o, config, password, err);
+        if (r <= 0)
+            return r;
+    }
     (void)exchange_session(config, container_text(who, "role")); /* it has said what is lost */
     output_line("Logged in to %s as %s (%s).", config->url, container_text(who, "username"),
                 container_text(who, "role"));
-    if (json_is_true(json_object_get(who, "must_change_password"))) {
-        output_note(
-            "The password is still the one made at the first start; change it in the web page "
-            "or with `dockmond user reset-password %s`.",
-            container_text(who, "username"));
-    }
     return 0;
 }
 

@@ -39,6 +39,13 @@ static const struct verb *const verbs[] = {
     &verb_volume_prune,
     &verb_events,
     &verb_token,
+    &verb_user_ls,
+    &verb_user_create,
+    &verb_user_rm,
+    &verb_user_passwd,
+    &verb_apikey_ls,
+    &verb_apikey_create,
+    &verb_apikey_rm,
     &verb_version,
 };
 

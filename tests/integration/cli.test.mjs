@@ -207,8 +207,16 @@ test('token create prints a token that registers a host', async () => {
 
 test('login keeps a key in a private file, which the other verbs use', async () => {
   const env = { HOME: home, XDG_CONFIG_HOME: '', DOCKMON_API_KEY: '' };
-  const password = await server.adminPassword();
-  const r = await dockmon(server, null, ['login', '-u', 'admin', '--password-stdin'], { env, input: `${password}\n` });
+  const password = 'correct horse';
+  const initial = await server.adminPassword();
+  const log_in = (word) => dockmon(server, null, ['login', '-u', 'admin', '--password-stdin'], { env, input: `${word}\n` });
+  const first = await log_in(initial);
+  assert.equal(first.code, 0, first.stderr);
+  assert.match(first.stderr, /must be changed before anything else/);
+  assert.match((await dockmon(null, null, ['ps'], { env })).stderr, /initial password must be changed/);
+  const passwd = await dockmon(null, null, ['user', 'passwd', '--stdin'], { env, input: `${initial}\n${password}\n` });
+  assert.equal(passwd.code, 0, passwd.stderr);
+  const r = await log_in(password);
 
   assert.equal(r.code, 0, r.stderr);
   const file = join(home, '.config/dockmon/config');
@@ -219,6 +227,22 @@ test('login keeps a key in a private file, which the other verbs use', async () 
   const wrong = await dockmon(server, null, ['login', '-u', 'admin', '--password-stdin'], { env: { ...env, HOME: '/nonexistent' }, input: 'wrong\n' });
   assert.equal(wrong.code, 1);
   assert.match(wrong.stderr, /password/i);
+});
+
+test('user and apikey: made, listed, removed', async () => {
+  const made = await succeeds('user', 'create', '--role', 'operator', 'olga');
+  assert.match(made, /^\S{16,}\n$/);
+  assert.match(await succeeds('user', 'ls'), /^olga +operator .*to be changed/m);
+  assert.notEqual(await succeeds('user', 'passwd', 'olga'), made);
+  assert.equal(await succeeds('user', 'rm', 'olga'), 'olga\n');
+  assert.equal((await cli('user', 'rm', 'olga')).code, 1);
+  assert.ok(!(await succeeds('user', 'ls', '-q')).includes('olga'));
+
+  const key = (await succeeds('apikey', 'create', '--days', '3', 'deploy')).trim();
+  assert.equal((await dockmon(server, key, ['hosts'])).code, 0);
+  assert.match(await succeeds('apikey', 'ls'), /deploy +dm_\w+ +viewer/);
+  await succeeds('apikey', 'rm', 'deploy');
+  assert.equal((await dockmon(server, key, ['hosts'])).code, 1);
 });
 
 test('what went wrong is said with what to do', async () => {

@@ -39,8 +39,7 @@ test('without a valid session the socket is closed with 1008', async () => {
 });
 
 test('the cookie of a login is enough, from our own site only', async () => {
-  const r = await keys.viewer.fetch('POST', '/api/v2/auth/login', { body: { username: 'admin', password: await server.adminPassword() } });
-  const cookie = r.headers.get('set-cookie').split(';')[0];
+  const { cookie } = await server.adminSession('correct horse');
   const watcher = new Watcher({ cookie, origin: server.url });
   await watcher.next('initial_state');
   watcher.ws.close();

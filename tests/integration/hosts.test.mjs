@@ -116,7 +116,7 @@ test('what is told about an agent', async () => {
   assert.equal(connected, list.filter((x) => x.connected).length);
   const listed = list.find((x) => x.agent_id === a.agentId);
   assert.deepEqual(Object.keys(listed).sort(), [
-    'agent_id', 'capabilities', 'connected', 'engine_id', 'host_id', 'host_name', 'last_seen_at', 'proto_version', 'registered_at', 'status', 'version',
+    'agent_id', 'capabilities', 'connected', 'engine_id', 'host_id', 'host_name', 'last_seen_at', 'policy', 'proto_version', 'registered_at', 'status', 'version',
   ]);
   assert.deepEqual(await client.get(`/api/agent/${a.agentId}/status`), { success: true, agent: listed });
   await client.get(`/api/agent/${UNKNOWN}/status`, { status: 404 });

@@ -97,7 +97,9 @@ test('a password change ends the other sessions and the old password', async () 
 });
 
 test('a cookie from another site is not accepted for writes, a key is', async () => {
-  const session = await login(await server.admin('user', 'reset-password', 'admin'));
+  const password = await server.admin('user', 'reset-password', 'admin');
+  const session = await login(password);
+  await session.post('/api/v2/auth/change-password', { current_password: password, new_password: 'long enough 2' });
   const foreign = { headers: { origin: 'https://evil.example' } };
 
   await session.post('/api/agent/generate-token', {}, { status: 403, ...foreign });

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "server/api/call.h"
+#include "server/api/handlers.h"
 #include "server/auth/credentials.h"
 
 #include <errno.h>
@@ -75,6 +76,11 @@ static void on_identity(void *owner, int code, const struct identity *who)
         return;
     }
     call->who = *who;
+    if (who->must_change_password && route->handle != me_get && route->handle != password_post) {
+        api_fail(call, -EACCES, "%s",
+                 AUTH_MUST_CHANGE ": POST /api/v2/auth/change-password, or `dockmon user passwd`");
+        return;
+    }
     if (who->role < route->role) {
         api_fail(call, -EACCES, "Permission denied: %s %s needs the role %s, %s has %s",
                  route->method, route->pattern, role_name(route->role), who->name,

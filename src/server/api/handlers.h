@@ -19,6 +19,15 @@ void logout_post(struct api_call *call);
 void me_get(struct api_call *call);
 void password_post(struct api_call *call);
 
+/* users.c */
+void users_list(struct api_call *call);
+void users_create(struct api_call *call);
+void users_put(struct api_call *call);
+void users_reset_password(struct api_call *call);
+void users_delete_one(struct api_call *call);
+void sessions_list(struct api_call *call);
+void sessions_revoke(struct api_call *call);
+
 /* keys.c */
 void keys_list(struct api_call *call);
 void keys_create(struct api_call *call);

@@ -191,6 +191,12 @@ void auth_check(
     done(owner, 0, &who);
 }
 
+void auth_forget_all(struct auth *a)
+{
+    identity_cache_free(a->cache);
+    a->cache = identity_cache_new(CACHE_LIFETIME_MS, CACHE_MAX);
+}
+
 void auth_forget_key(struct auth *a, int64_t key_id)
 {
     identity_cache_remove_owner(a->cache, 0, key_id);

@@ -9,6 +9,7 @@
 #include "server/auth/role.h"
 #include "server/job.h"
 #include "server/store/store.h"
+#include "server/store/users.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -19,6 +20,9 @@ struct identity {
     enum role role;
     bool must_change_password;
 };
+
+/* Until that has happened, a session is good for nothing else. */
+#define AUTH_MUST_CHANGE "The initial password must be changed first"
 
 struct auth;
 
@@ -72,6 +76,40 @@ void auth_change_password(struct auth *a,
                           const struct auth_password_change *request,
                           auth_code_fn done,
                           void *owner);
+
+/*
+ * What an admin does to users. Nobody deletes or demotes the last admin (-EBUSY) or oneself (-EACCES). A password
+ * that an admin has set must be changed by its user. All but a new user end the sessions of the user, and nothing
+ * remembered of anybody's role is believed any longer.
+ */
+enum auth_user_action {
+    AUTH_USER_CREATE,
+    AUTH_USER_SET_ROLE,
+    AUTH_USER_SET_PASSWORD,
+    AUTH_USER_DELETE,
+};
+struct auth_user_request {
+    enum auth_user_action action;
+    struct identity by;
+    int64_t user_id;      /* not for create */
+    const char *name;     /* create */
+    enum role role;       /* create, set role */
+    const char *password; /* create, set password; NULL: a random one */
+};
+struct auth_user_result {
+    int code; /* 0, -EACCES, -EBUSY, -EDOM, -EEXIST, -ENOENT, -ENOBUFS */
+    const struct error *err;
+    const struct user *user;     /* as it is now, or was before it was deleted */
+    const char *random_password; /* NULL: none was made */
+};
+typedef void (*auth_user_fn)(void *owner, const struct auth_user_result *r);
+void auth_manage_user(struct auth *a,
+                      const struct auth_user_request *request,
+                      auth_user_fn done,
+                      void *owner);
+
+/* After a session was revoked by its short name. */
+void auth_forget_all(struct auth *a);
 
 /* After api_keys_delete(): the key counts no longer, without waiting for the cache to age. */
 void auth_forget_key(struct auth *a, int64_t key_id);

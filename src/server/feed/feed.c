@@ -306,6 +306,10 @@ static void on_identity(void *owner, int code, const struct identity *who)
                       code == -ENOKEY ? "Invalid or expired session" : "Server busy");
         return;
     }
+    if (who->must_change_password) {
+        client_refuse(c, WS_CLOSE_POLICY, AUTH_MUST_CHANGE);
+        return;
+    }
     c->who = *who;
     client_set_state(c, CLIENT_WATCHING);
     send_state(c);

@@ -1,7 +1,17 @@
 #include "server/store/user_sessions.h"
 #include "server/store/db.h"
 
-enum stmt { STMT_INSERT, STMT_DELETE, STMT_DELETE_USER, STMT_PURGE, STMT_COUNT };
+#include <errno.h>
+
+enum stmt {
+    STMT_INSERT,
+    STMT_DELETE,
+    STMT_DELETE_USER,
+    STMT_EACH,
+    STMT_REVOKE,
+    STMT_PURGE,
+    STMT_COUNT
+};
 
 static const char *const sql[STMT_COUNT] = {
     [STMT_INSERT] = "INSERT INTO user_sessions (id_hash, user_id, peer, created_at_ms, "
@@ -10,6 +20,11 @@ static const char *const sql[STMT_COUNT] = {
     [STMT_DELETE] = "DELETE FROM user_sessions WHERE id_hash = :id_hash",
     [STMT_DELETE_USER] =
         "DELETE FROM user_sessions WHERE user_id = :user_id AND id_hash IS NOT :keep",
+    [STMT_EACH] = "SELECT id_hash, user_id, peer, created_at_ms, expires_at_ms FROM user_sessions "
+                  "WHERE expires_at_ms > :now AND (:user_id = 0 OR user_id = :user_id) "
+                  "ORDER BY created_at_ms DESC, id_hash",
+    [STMT_REVOKE] = "DELETE FROM user_sessions WHERE substr(id_hash, 1, 16) = :short "
+                    "AND (:user_id = 0 OR user_id = :user_id)",
     [STMT_PURGE] = "DELETE FROM user_sessions WHERE expires_at_ms <= :now",
 };
 
@@ -59,6 +74,48 @@ int user_sessions_delete_user(struct store *s,
     query_i64(&q, ":user_id", user_id);
     query_text(&q, ":keep", keep_id_hash);
     return query_run(&q, NULL, err);
+}
+
+int user_sessions_each(struct store *s,
+                       const struct user_sessions_filter *filter,
+                       user_sessions_row_fn fn,
+                       void *arg,
+                       struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r;
+
+    r = query_init(&q, s, sql[STMT_EACH], err);
+    if (r < 0)
+        return r;
+    query_i64(&q, ":user_id", filter->user_id);
+    query_i64(&q, ":now", filter->now_ms);
+    while ((r = query_step(&q, err)) > 0) {
+        struct user_session row = {0};
+
+        query_read_row(&q, columns, ARRAY_LEN(columns), &row);
+        fn(arg, &row);
+        row_done(columns, ARRAY_LEN(columns), &row);
+    }
+    return r;
+}
+
+int user_sessions_revoke(struct store *s,
+                         const char *short_hash,
+                         int64_t user_id,
+                         struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int64_t n;
+    int r;
+
+    r = query_init(&q, s, sql[STMT_REVOKE], err);
+    if (r < 0)
+        return r;
+    query_text(&q, ":short", short_hash);
+    query_i64(&q, ":user_id", user_id);
+    r = query_run(&q, &n, err);
+    return r == 0 && n == 0 ? error_set(err, -ENOENT, "No such session") : r;
 }
 
 int user_sessions_purge(struct store *s, int64_t now_ms, struct error *err)

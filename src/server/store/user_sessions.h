@@ -23,5 +23,25 @@ int user_sessions_delete_user(struct store *s,
                               int64_t user_id,
                               const char *keep_id_hash /* or NULL */,
                               struct error *err) _nodiscard_;
+
+#define USER_SESSION_SHORT \
+    16 /* digits of the hash by which a session can be named: the id is a secret */
+
+/* Those that have not expired, newest first; user_id 0: of all users. */
+typedef void (*user_sessions_row_fn)(void *arg, const struct user_session *row);
+struct user_sessions_filter {
+    int64_t user_id, now_ms;
+};
+int user_sessions_each(struct store *s,
+                       const struct user_sessions_filter *filter,
+                       user_sessions_row_fn fn,
+                       void *arg,
+                       struct error *err) _nodiscard_;
+/* By the first digits of the hash; user_id 0: whoever's. -ENOENT. */
+int user_sessions_revoke(struct store *s,
+                         const char *short_hash,
+                         int64_t user_id,
+                         struct error *err) _nodiscard_;
+
 int user_sessions_purge(struct store *s, int64_t now_ms, struct error *err)
     _nodiscard_; /* expired ones */

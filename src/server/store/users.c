@@ -14,6 +14,10 @@ enum stmt {
     STMT_SET_PASSWORD,
     STMT_TOUCH_LOGIN,
     STMT_HOW_MANY,
+    STMT_EACH,
+    STMT_SET_ROLE,
+    STMT_DELETE,
+    STMT_ADMINS,
     STMT_COUNT
 };
 
@@ -27,6 +31,10 @@ static const char *const sql[STMT_COUNT] = {
                            "updated_at_ms = :now WHERE id = :id"),
     [STMT_TOUCH_LOGIN] = "UPDATE users SET last_login_at_ms = :now WHERE id = :id",
     [STMT_HOW_MANY] = "SELECT count(*) FROM users",
+    [STMT_EACH] = "SELECT " COLUMNS " FROM users ORDER BY name",
+    [STMT_SET_ROLE] = "UPDATE users SET role = :role, updated_at_ms = :now WHERE id = :id",
+    [STMT_DELETE] = "DELETE FROM users WHERE id = :id",
+    [STMT_ADMINS] = "SELECT count(*) FROM users WHERE role = 'admin'",
 };
 
 static const struct column columns[] = {
@@ -69,9 +77,18 @@ int users_insert(struct store *s, const struct user *u, int64_t *ret_id, struct 
     return 0;
 }
 
+static void read_user(const struct query *q, struct user *ret)
+{
+    _cleanup_free_ char *role = query_column_text(q, COLUMN_ROLE);
+
+    *ret = (struct user){0};
+    query_read_row(q, columns, ARRAY_LEN(columns), ret);
+    if (role_parse(role, &ret->role) < 0)
+        ret->role = ROLE_NONE; /* the table's own check forbids it */
+}
+
 static int get_one(struct query *q, struct user *ret, struct error *err)
 {
-    _cleanup_free_ char *role = NULL;
     int r;
 
     r = query_step(q, err);
@@ -79,11 +96,7 @@ static int get_one(struct query *q, struct user *ret, struct error *err)
         return r;
     if (r == 0)
         return error_set(err, -ENOENT, "no such user");
-    *ret = (struct user){0};
-    query_read_row(q, columns, ARRAY_LEN(columns), ret);
-    role = query_column_text(q, COLUMN_ROLE);
-    if (role_parse(role, &ret->role) < 0)
-        ret->role = ROLE_NONE; /* the table's own check forbids it */
+    read_user(q, ret);
     return 0;
 }
 
@@ -148,12 +161,63 @@ int users_touch_login(struct store *s, int64_t id, int64_t now_ms, struct error 
     return query_run(&q, NULL, err);
 }
 
-int users_count(struct store *s, int64_t *ret, struct error *err)
+int users_each(struct store *s, users_row_fn fn, void *arg, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r;
 
-    r = query_init(&q, s, sql[STMT_HOW_MANY], err);
+    r = query_init(&q, s, sql[STMT_EACH], err);
+    if (r < 0)
+        return r;
+    while ((r = query_step(&q, err)) > 0) {
+        _cleanup_(user_done) struct user u = {0};
+
+        read_user(&q, &u);
+        fn(arg, &u);
+    }
+    return r;
+}
+
+static int change_one(struct query *q, struct error *err)
+{
+    int64_t n;
+    int r = query_run(q, &n, err);
+
+    return r == 0 && n == 0 ? error_set(err, -ENOENT, "no such user") : r;
+}
+
+int users_set_role(struct store *s, int64_t id, enum role role, int64_t now_ms, struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r;
+
+    r = query_init(&q, s, sql[STMT_SET_ROLE], err);
+    if (r < 0)
+        return r;
+    query_i64(&q, ":id", id);
+    query_text(&q, ":role", role_name(role));
+    query_i64(&q, ":now", now_ms);
+    return change_one(&q, err);
+}
+
+int users_delete(struct store *s, int64_t id, struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r;
+
+    r = query_init(&q, s, sql[STMT_DELETE], err);
+    if (r < 0)
+        return r;
+    query_i64(&q, ":id", id);
+    return change_one(&q, err);
+}
+
+static int count(struct store *s, enum stmt stmt, int64_t *ret, struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r;
+
+    r = query_init(&q, s, sql[stmt], err);
     if (r < 0)
         return r;
     r = query_step(&q, err);
@@ -161,4 +225,14 @@ int users_count(struct store *s, int64_t *ret, struct error *err)
         return r;
     *ret = query_column_i64(&q, 0);
     return 0;
+}
+
+int users_count(struct store *s, int64_t *ret, struct error *err)
+{
+    return count(s, STMT_HOW_MANY, ret, err);
+}
+
+int users_count_admins(struct store *s, int64_t *ret, struct error *err)
+{
+    return count(s, STMT_ADMINS, ret, err);
 }

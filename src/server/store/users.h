@@ -34,3 +34,12 @@ int users_set_password(struct store *s,
                        struct error *err) _nodiscard_; /* -ENOENT */
 int users_touch_login(struct store *s, int64_t id, int64_t now_ms, struct error *err) _nodiscard_;
 int users_count(struct store *s, int64_t *ret, struct error *err) _nodiscard_;
+
+typedef void (*users_row_fn)(void *arg, const struct user *u);
+int users_each(struct store *s, users_row_fn fn, void *arg, struct error *err)
+    _nodiscard_; /* by name */
+int users_set_role(struct store *s, int64_t id, enum role role, int64_t now_ms, struct error *err)
+    _nodiscard_; /* -ENOENT */
+/* Sessions and API keys of the user go with it. -ENOENT. */
+int users_delete(struct store *s, int64_t id, struct error *err) _nodiscard_;
+int users_count_admins(struct store *s, int64_t *ret, struct error *err) _nodiscard_;

@@ -67,6 +67,17 @@ export class Server {
     return new Client(this, { key: await this.admin('apikey', 'create', '--name', name, '--role', role) });
   }
 
+  // A session of the first user, with the initial password changed to `password`.
+  async adminSession(password) {
+    const initial = await this.adminPassword();
+    const c = new Client(this);
+    const r = await c.fetch('POST', '/api/v2/auth/login', { body: { username: 'admin', password: initial } });
+    assert.equal(r.status, 200);
+    c.cookie = r.headers.get('set-cookie').split(';')[0];
+    await c.post('/api/v2/auth/change-password', { current_password: initial, new_password: password });
+    return c;
+  }
+
   async adminPassword() {
     return (await readFile(join(this.dir, 'initial-admin-password'), 'utf8')).trim();
   }

@@ -1,0 +1,35 @@
+#include "cli/new_password.h"
+#include "base/alloc.h"
+#include "base/str.h"
+#include "cli/prompt.h"
+
+#include <errno.h>
+
+int new_password_ask(char **ret, struct error *err)
+{
+    _cleanup_(prompt_free_secretp) char *first = NULL, *second = NULL;
+    int r;
+
+    r = prompt_line("New password: ", true, &first, err);
+    if (r == 0)
+        r = prompt_line("The same again: ", true, &second, err);
+    if (r < 0)
+        return r;
+    if (!str_eq(first, second))
+        return error_set(err, -EINVAL, "the two are not the same");
+    *ret = TAKE_PTR(first);
+    return 0;
+}
+
+int new_password_send(struct client *c,
+                      const char *current,
+                      const char *new_password,
+                      struct error *err)
+{
+    json_t *body = json_pack("{s:s, s:s}", "current_password", current, "new_password",
+                             new_password);
+
+    if (!body)
+        return error_set(err, -EINVAL, "passwords must be UTF-8");
+    return client_send(c, "POST", xstrdup("/api/v2/auth/change-password"), body, NULL, err);
+}

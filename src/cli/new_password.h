@@ -1,0 +1,14 @@
+#pragma once
+
+/*
+ * Changing the password of whoever is logged in.
+ */
+
+#include "cli/client.h"
+
+/* Asks twice on the terminal; -ENOTTY without one. *ret is a secret of the caller's. */
+int new_password_ask(char **ret, struct error *err) _nodiscard_;
+int new_password_send(struct client *c,
+                      const char *current,
+                      const char *new_password,
+                      struct error *err) _nodiscard_;

@@ -1,0 +1,267 @@
+#include "base/alloc.h"
+#include "base/str.h"
+#include "cli/containers.h"
+#include "cli/new_password.h"
+#include "cli/output.h"
+#include "cli/prompt.h"
+#include "cli/table.h"
+#include "cli/verbs.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MAX_OUTPUT (SIZE_MAX / 2)
+
+struct ls_options {
+    bool quiet, json;
+};
+
+static const struct flag ls_flags[] = {
+    {"quiet", 'q', FLAG_BOOL, offsetof(struct ls_options, quiet), NULL, "show names only"},
+    {"json",  0,   FLAG_BOOL, offsetof(struct ls_options, json),  NULL,
+     "print the list as a JSON array"                                                    },
+};
+
+static int fetch(struct client *c, json_t **ret, struct error *err)
+{
+    json_auto_t *answer = NULL;
+    int r = client_get(c, xstrdup("/api/v2/users"), &answer, err);
+
+    if (r == 0)
+        *ret = json_incref(json_object_get(answer, "users"));
+    return r;
+}
+
+static void print_table(const json_t *users)
+{
+    static const char *const headers[] = {"USER", "ROLE", "LAST LOGIN", "PASSWORD"};
+    struct buf out = BUF_INIT(MAX_OUTPUT);
+    struct table t;
+
+    table_init(&t, ARRAY_LEN(headers), headers);
+    for (size_t i = 0; i < json_array_size(users); i++) {
+        const json_t *u = json_array_get(users, i);
+        bool is_initial = json_is_true(json_object_get(u, "must_change_password"));
+
+        table_add(&t, container_text(u, "username"));
+        table_add(&t, container_text(u, "role"));
+        table_add(&t, container_text(u, "last_login"));
+        table_add(&t, is_initial ? "to be changed" : "");
+    }
+    table_print(&t, output_has_colours(), &out);
+    output_raw(buf_str(&out), out.size);
+    buf_done(&out);
+    table_done(&t);
+}
+
+static int run_ls(const struct verb *verb, void *options, const struct args_list *words)
+{
+    _cleanup_(client_closep) struct client *c = client_open_configured();
+    const struct ls_options *o = options;
+    struct error err = ERROR_INIT;
+    json_auto_t *users = NULL;
+
+    (void)verb;
+    (void)words;
+    if (!c)
+        return 1;
+    if (fetch(c, &users, &err) < 0) {
+        output_error("%s", err.msg);
+        return 1;
+    }
+    if (o->json) {
+        output_json(users);
+    } else if (o->quiet) {
+        for (size_t i = 0; i < json_array_size(users); i++)
+            output_line("%s", container_text(json_array_get(users, i), "username"));
+    } else {
+        print_table(users);
+    }
+    return 0;
+}
+
+const struct verb verb_user_ls = {
+    .name = "user ls",
+    .usage = "[OPTIONS]",
+    .summary = "List the users of the server",
+    .examples = "  dockmon user ls\n",
+    .flags = ls_flags,
+    .n_flags = ARRAY_LEN(ls_flags),
+    .options_size = sizeof(struct ls_options),
+    .run = run_ls,
+};
+
+/* "/api/v2/users/ID" and `tail` for a name; to be freed. */
+static int find_path(
+    struct client *c, const char *name, const char *tail, char **ret, struct error *err)
+{
+    json_auto_t *users = NULL;
+    int r = fetch(c, &users, err);
+
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < json_array_size(users); i++) {
+        const json_t *u = json_array_get(users, i);
+
+        if (str_eq(container_text(u, "username"), name)) {
+            *ret = xasprintf("/api/v2/users/%lld%s",
+                             (long long)json_integer_value(json_object_get(u, "id")), tail);
+            return 0;
+        }
+    }
+    return error_set(err, -ENOENT, "there is no user %s", name);
+}
+
+static int say_password(int r, const json_t *answer, const struct error *err)
+{
+    if (r < 0) {
+        output_error("%s", err->msg);
+        return 1;
+    }
+    output_line("%s", container_text(answer, "password"));
+    output_note("This password is shown once, and must be changed at the first login.");
+    return 0;
+}
+
+struct create_options {
+    const char *role;
+};
+
+static const struct flag create_flags[] = {
+    {"role", 'r', FLAG_STRING, offsetof(struct create_options, role), "ROLE",
+     "viewer (default), operator or admin"},
+};
+
+static int run_create(const struct verb *verb, void *options, const struct args_list *words)
+{
+    _cleanup_(client_closep) struct client *c = client_open_configured();
+    const struct create_options *o = options;
+    struct error err = ERROR_INIT;
+    json_auto_t *answer = NULL;
+    int r;
+
+    (void)verb;
+    if (!c)
+        return 1;
+    r = client_send(
+        c, "POST", xstrdup("/api/v2/users"),
+        json_pack("{s:s, s:s}", "username", words->items[0], "role", o->role ? o->role : "viewer"),
+        &answer, &err);
+    return say_password(r, answer, &err);
+}
+
+const struct verb verb_user_create = {
+    .name = "user create",
+    .usage = "[OPTIONS] NAME",
+    .summary = "Make a user, and print the first password",
+    .examples = "  dockmon user create --role operator olga\n",
+    .flags = create_flags,
+    .n_flags = ARRAY_LEN(create_flags),
+    .min_words = 1,
+    .max_words = 1,
+    .options_size = sizeof(struct create_options),
+    .run = run_create,
+};
+
+static int run_rm(const struct verb *verb, void *options, const struct args_list *words)
+{
+    _cleanup_(client_closep) struct client *c = client_open_configured();
+    int exit_code = 0;
+
+    (void)verb;
+    (void)options;
+    if (!c)
+        return 1;
+    for (size_t i = 0; i < words->n; i++) {
+        struct error err = ERROR_INIT;
+        char *path = NULL;
+        int r = find_path(c, words->items[i], "", &path, &err);
+
+        if (r == 0)
+            r = client_send(c, "DELETE", path, NULL, NULL, &err);
+        if (r < 0) {
+            output_error("%s: %s", words->items[i], err.msg);
+            exit_code = 1;
+        } else {
+            output_line("%s", words->items[i]);
+        }
+    }
+    return exit_code;
+}
+
+const struct verb verb_user_rm = {
+    .name = "user rm",
+    .usage = "NAME [NAME...]",
+    .summary = "Remove users, with their sessions and API keys",
+    .examples = "  dockmon user rm olga\n",
+    .min_words = 1,
+    .run = run_rm,
+};
+
+struct passwd_options {
+    bool is_stdin;
+};
+
+static const struct flag passwd_flags[] = {
+    {"stdin", 0, FLAG_BOOL, offsetof(struct passwd_options, is_stdin), NULL,
+     "read two lines: the current password and the new one"},
+};
+
+static int read_both(char **ret_current, char **ret_new, struct error *err)
+{
+    int r = prompt_read_stdin("current password", ret_current, err);
+
+    return r == 0 ? prompt_read_stdin("new password", ret_new, err) : r;
+}
+
+static int change_own(struct client *c, bool is_stdin, struct error *err)
+{
+    _cleanup_(prompt_free_secretp) char *current = NULL, *new_password = NULL;
+    int r;
+
+    if (is_stdin) {
+        r = read_both(&current, &new_password, err);
+    } else {
+        r = prompt_line("Current password: ", true, &current, err);
+        if (r == 0)
+            r = new_password_ask(&new_password, err);
+    }
+    return r == 0 ? new_password_send(c, current, new_password, err) : r;
+}
+
+static int run_passwd(const struct verb *verb, void *options, const struct args_list *words)
+{
+    _cleanup_(client_closep) struct client *c = client_open_configured();
+    const struct passwd_options *o = options;
+    struct error err = ERROR_INIT;
+    json_auto_t *answer = NULL;
+    char *path = NULL;
+    int r;
+
+    (void)verb;
+    if (!c)
+        return 1;
+    if (words->n == 0) {
+        r = change_own(c, o->is_stdin, &err);
+        if (r < 0)
+            output_error("%s", err.msg);
+        return r < 0 ? 1 : 0;
+    }
+    r = find_path(c, words->items[0], "/reset-password", &path, &err);
+    if (r == 0)
+        r = client_send(c, "POST", path, json_object(), &answer, &err);
+    return say_password(r, answer, &err);
+}
+
+const struct verb verb_user_passwd = {
+    .name = "user passwd",
+    .usage = "[OPTIONS] [NAME]",
+    .summary = "Change your password, or give a user a new random one",
+    .examples = "  dockmon user passwd\n  dockmon user passwd olga\n",
+    .flags = passwd_flags,
+    .n_flags = ARRAY_LEN(passwd_flags),
+    .max_words = 1,
+    .options_size = sizeof(struct passwd_options),
+    .run = run_passwd,
+};

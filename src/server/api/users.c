@@ -1,0 +1,210 @@
+#include "base/alloc.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "server/api/handlers.h"
+#include "server/api/job_call.h"
+#include "server/store/secret.h"
+#include "server/store/user_sessions.h"
+
+#include <errno.h>
+
+#define MAX_NAME     64
+#define MAX_PASSWORD 256
+#define NOBODY       (-1) /* a user id that is nobody's; 0 is everybody's */
+
+static json_t *user_json(const struct user *u)
+{
+    return json_pack("{s:I, s:s, s:s, s:b, s:o, s:o, s:o}", "id", (json_int_t)u->id, "username",
+                     u->name, "role", role_name(u->role), "must_change_password",
+                     (int)u->must_change_password, "created_at", api_json_time(u->created_at_ms),
+                     "updated_at", api_json_time(u->updated_at_ms), "last_login",
+                     api_json_time(u->last_login_at_ms));
+}
+
+static void append_user(void *arg, const struct user *u)
+{
+    (void)json_array_append_new(arg, user_json(u));
+}
+
+static int list_work(struct api_job *job)
+{
+    json_t *users = json_array();
+    int r = users_each(job->store, append_user, users, &job->err);
+
+    job->result = json_pack("{s:o, s:I}", "users", users, "total",
+                            (json_int_t)json_array_size(users));
+    return r;
+}
+
+void users_list(struct api_call *call)
+{
+    api_job_start(api_job_new(call, list_work, NULL));
+}
+
+static void on_managed(void *owner, const struct auth_user_result *r)
+{
+    struct api_call *call = owner;
+    json_t *o;
+
+    if (r->code < 0) {
+        api_fail(call, r->code, "%s", r->err->msg);
+        return;
+    }
+    free(call->target);
+    call->target = xstrdup(r->user->name);
+    o = json_pack("{s:o}", "user", user_json(r->user));
+    if (r->random_password)
+        (void)json_object_set_new(o, "password", json_string(r->random_password));
+    api_reply(call, 200, o);
+}
+
+/* Members of the body; a password may be absent. */
+static int read_body(struct api_call *call,
+                     struct auth_user_request *request,
+                     bool with_role,
+                     struct error *err)
+{
+    const char *role_text = NULL;
+    const json_t *body, *password;
+    int r;
+
+    r = api_body(call, &body, err);
+    if (r == 0 && request->action == AUTH_USER_CREATE)
+        r = api_body_string(body, "username", MAX_NAME, &request->name, err);
+    if (r == 0 && with_role)
+        r = api_body_string(body, "role", 16, &role_text, err);
+    if (r == 0 && with_role && role_parse(role_text, &request->role) < 0)
+        r = error_set(err, -EDOM, "`role` must be viewer, operator or admin");
+    if (r < 0)
+        return r;
+    password = json_object_get(body, "password");
+    if (password && !json_is_null(password))
+        return api_body_string(body, "password", MAX_PASSWORD, &request->password, err);
+    return 0;
+}
+
+static void manage(struct api_call *call, struct auth_user_request request, bool with_body)
+{
+    bool with_role = request.action == AUTH_USER_CREATE || request.action == AUTH_USER_SET_ROLE;
+    struct error err = ERROR_INIT;
+    uint64_t id = 0;
+
+    if (request.action != AUTH_USER_CREATE && parse_u64(api_param(call, 0), INT64_MAX, &id) < 0) {
+        api_fail_status(call, 400, "Invalid user id: a number is expected");
+        return;
+    }
+    request.user_id = (int64_t)id;
+    request.by = call->who;
+    if (with_body && read_body(call, &request, with_role, &err) < 0) {
+        api_fail(call, err.code, "%s", err.msg);
+        return;
+    }
+    if (request.name)
+        call->target = xstrdup(request.name);
+    auth_manage_user(call->api->o.auth, &request, on_managed, call);
+}
+
+void users_create(struct api_call *call)
+{
+    manage(call, (struct auth_user_request){.action = AUTH_USER_CREATE}, true);
+}
+
+void users_put(struct api_call *call)
+{
+    manage(call, (struct auth_user_request){.action = AUTH_USER_SET_ROLE}, true);
+}
+
+void users_reset_password(struct api_call *call)
+{
+    manage(call, (struct auth_user_request){.action = AUTH_USER_SET_PASSWORD}, true);
+}
+
+void users_delete_one(struct api_call *call)
+{
+    manage(call, (struct auth_user_request){.action = AUTH_USER_DELETE}, false);
+}
+
+/* --- sessions --------------------------------------------------------------------------------------- */
+
+/* Whose sessions the caller may see and end. */
+static int64_t sessions_owner(const struct api_call *call)
+{
+    if (call->who.role == ROLE_ADMIN)
+        return 0;
+    return call->who.user_id ? call->who.user_id : NOBODY;
+}
+
+struct session_list {
+    struct api_job *job;
+    json_t *sessions;
+};
+
+static void append_session(void *arg, const struct user_session *row)
+{
+    struct session_list *list = arg;
+    struct user user = {0};
+
+    if (users_get(list->job->store, row->user_id, &user, NULL) < 0)
+        return; /* deleted just now */
+    (void)json_array_append_new(list->sessions,
+                                json_pack("{s:o, s:I, s:s, s:o, s:o, s:o, s:b}", "id",
+                                          json_stringn(row->id_hash, USER_SESSION_SHORT), "user_id",
+                                          (json_int_t)row->user_id, "username", user.name, "peer",
+                                          api_json_string(row->peer), "created_at",
+                                          api_json_time(row->created_at_ms), "expires_at",
+                                          api_json_time(row->expires_at_ms), "is_current",
+                                          (int)str_eq(row->id_hash, list->job->args[0])));
+    user_done(&user);
+}
+
+static int sessions_work(struct api_job *job)
+{
+    struct session_list list = {job, json_array()};
+    int r;
+
+    r = user_sessions_each(
+        job->store,
+        &(struct user_sessions_filter){.user_id = job->numbers[0], .now_ms = job->numbers[1]},
+        append_session, &list, &job->err);
+    job->result = json_pack("{s:o}", "sessions", list.sessions);
+    return r;
+}
+
+void sessions_list(struct api_call *call)
+{
+    struct api_job *job = api_job_new(call, sessions_work, NULL);
+    char hash[SECRET_HASH_SIZE];
+
+    if (call->credentials->session_id && !call->credentials->bearer) {
+        secret_hash(call->credentials->session_id, hash);
+        job->args[0] = xstrdup(hash);
+    }
+    job->numbers[0] = sessions_owner(call);
+    job->numbers[1] = time_utc_ms();
+    api_job_start(job);
+}
+
+static int revoke_work(struct api_job *job)
+{
+    int r = user_sessions_revoke(job->store, job->args[0], job->numbers[0], &job->err);
+
+    if (r == 0)
+        job->result = json_pack("{s:s}", "message", "Session ended");
+    return r;
+}
+
+static void revoke_done(struct api_job *job)
+{
+    if (job->code == 0)
+        auth_forget_all(job->call->api->o.auth);
+    api_job_answer(job);
+}
+
+void sessions_revoke(struct api_call *call)
+{
+    struct api_job *job = api_job_new(call, revoke_work, revoke_done);
+
+    job->args[0] = xstrdup(api_param(call, 0));
+    job->numbers[0] = sessions_owner(call);
+    api_job_start(job);
+}

@@ -1,0 +1,245 @@
+/*
+ * What admins do to users: argon2 for a new password, then one transaction that decides and acts.
+ */
+
+#include "base/alloc.h"
+#include "base/str.h"
+#include "server/auth/auth.h"
+#include "server/auth/first_user.h"
+#include "server/auth/internal.h"
+#include "server/auth/password.h"
+#include "server/store/api_keys.h"
+#include "server/store/user_sessions.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MAX_NAME 63
+
+enum manage_step { MANAGE_HASH, MANAGE_STORE, MANAGE_FINISH };
+
+struct manage {
+    struct auth_flow flow;
+    enum manage_step step; /* the one to do next */
+    enum auth_user_action action;
+    struct identity by;
+    int64_t user_id, now_ms;
+    enum role role;
+    char *name, *password;
+    bool is_random;
+    char *initial_password_file; /* or NULL */
+    char hash[PASSWORD_HASH_SIZE];
+    struct user user;
+    int code;
+    struct error err;
+    auth_user_fn done;
+    void *owner;
+};
+
+static void manage_free(struct manage *m)
+{
+    auth_flow_done(&m->flow);
+    user_done(&m->user);
+    free(m->name);
+    secret_free(m->password);
+    free(m->initial_password_file);
+    free(m);
+}
+
+static bool takes_password(enum auth_user_action action)
+{
+    return action == AUTH_USER_CREATE || action == AUTH_USER_SET_PASSWORD;
+}
+
+static void hash_work(void *job)
+{
+    struct manage *m = job;
+
+    if (!m->password) {
+        m->is_random = true;
+        m->password = password_random();
+    }
+    m->code = password_hash(m->password, m->hash, &m->err);
+}
+
+static int create(struct store *s, struct manage *m, struct error *err)
+{
+    const struct user u = {
+        .name = m->name,
+        .password_hash = m->hash,
+        .role = m->role,
+        .must_change_password = true,
+        .created_at_ms = m->now_ms,
+        .updated_at_ms = m->now_ms,
+    };
+
+    return users_insert(s, &u, &m->user_id, err);
+}
+
+/* The user behind the request: a key acts for who made it. 0: made offline. */
+static int find_self(struct store *s, const struct manage *m, int64_t *ret, struct error *err)
+{
+    struct api_key key = {0};
+    int r;
+
+    *ret = m->by.user_id;
+    if (!m->by.key_id)
+        return 0;
+    r = api_keys_get(s, m->by.key_id, &key, err);
+    if (r == 0) {
+        *ret = key.created_by;
+        api_key_done(&key);
+    }
+    return r;
+}
+
+/* Who loses the role of an admin must not be the last one, nor who asks. */
+static int check_loss(struct store *s, const struct manage *m, struct error *err)
+{
+    int64_t self, n_admins;
+    int r;
+
+    r = find_self(s, m, &self, err);
+    if (r == 0)
+        r = users_count_admins(s, &n_admins, err);
+    if (r < 0)
+        return r;
+    if (self == m->user.id && (m->action == AUTH_USER_DELETE || m->role < m->user.role)) {
+        return error_set(err, -EACCES, "Permission denied: nobody can %s oneself",
+                         m->action == AUTH_USER_DELETE ? "delete" : "demote");
+    }
+    if (m->user.role == ROLE_ADMIN && n_admins <= 1 &&
+        (m->action == AUTH_USER_DELETE || m->role < ROLE_ADMIN))
+        return error_set(err, -EBUSY, "%s is the last admin", m->user.name);
+    return 0;
+}
+
+static int act(struct store *s, struct manage *m, struct error *err)
+{
+    int r;
+
+    switch (m->action) {
+    case AUTH_USER_CREATE: return create(s, m, err);
+    case AUTH_USER_SET_PASSWORD:
+        r = users_set_password(s, m->user_id, m->hash, true, m->now_ms, err);
+        break;
+    case AUTH_USER_SET_ROLE:
+        r = check_loss(s, m, err);
+        if (r == 0)
+            r = users_set_role(s, m->user_id, m->role, m->now_ms, err);
+        break;
+    case AUTH_USER_DELETE:
+        r = check_loss(s, m, err);
+        return r < 0 ? r : users_delete(s, m->user_id, err);
+    default: abort();
+    }
+    return r < 0 ? r : user_sessions_delete_user(s, m->user_id, NULL, err);
+}
+
+static int store_change(struct store *s, void *arg, struct error *err)
+{
+    struct manage *m = arg;
+    int r = 0;
+
+    if (m->action != AUTH_USER_CREATE)
+        r = users_get(s, m->user_id, &m->user, err);
+    if (r == 0)
+        r = act(s, m, err);
+    if (r < 0 || m->action == AUTH_USER_DELETE)
+        return r;
+    user_done(&m->user);
+    return users_get(s, m->user_id, &m->user, err);
+}
+
+static void store_work(void *job)
+{
+    struct manage *m = job;
+
+    m->code = store_tx(m->flow.store, store_change, m, &m->err);
+    if (m->code == 0 && m->action == AUTH_USER_SET_PASSWORD && m->initial_password_file &&
+        str_eq(m->user.name, FIRST_USER_NAME))
+        (void)unlink(m->initial_password_file); /* out of date; usually long gone */
+}
+
+static void manage_finish(struct manage *m)
+{
+    const struct auth_user_result result = {
+        .code = m->code,
+        .err = &m->err,
+        .user = m->code == 0 ? &m->user : NULL,
+        .random_password = m->is_random ? m->password : NULL,
+    };
+
+    if (m->code == 0 && m->action != AUTH_USER_CREATE)
+        auth_forget_all(m->flow.auth); /* the user's keys, too */
+    m->done(m->owner, &result);
+    manage_free(m);
+}
+
+static void manage_next(void *job)
+{
+    struct manage *m = job;
+    struct auth *a = m->flow.auth;
+    bool is_hash = m->step == MANAGE_HASH;
+
+    if (!a) {
+        manage_free(m);
+        return;
+    }
+    if (m->code < 0 || m->step == MANAGE_FINISH) {
+        manage_finish(m); /* m is gone now */
+        return;
+    }
+    m->step++;
+    if (job_submit(is_hash ? a->o.hash_jobs : a->o.store_jobs, m, is_hash ? hash_work : store_work,
+                   manage_next) < 0) {
+        m->code = error_set(&m->err, -ENOBUFS, "The server is busy, try again in a moment");
+        job_defer(a->o.store_jobs, m, manage_next);
+    }
+}
+
+static int check_name(const char *name, struct error *err)
+{
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@-";
+    size_t n = strlen(name);
+
+    if (n == 0 || n > MAX_NAME || strspn(name, allowed) != n) {
+        return error_set(err, -EDOM,
+                         "`username` must have 1 to %d letters, digits, `.`, `_`, `@` or `-`",
+                         MAX_NAME);
+    }
+    return 0;
+}
+
+void auth_manage_user(struct auth *a,
+                      const struct auth_user_request *request,
+                      auth_user_fn done,
+                      void *owner)
+{
+    struct manage *m = xcalloc(1, sizeof(*m));
+
+    auth_flow_init(&m->flow, a);
+    m->step = takes_password(request->action) ? MANAGE_HASH : MANAGE_STORE;
+    m->action = request->action;
+    m->by = request->by;
+    m->user_id = request->user_id;
+    m->now_ms = a->o.utc_ms();
+    m->role = request->role;
+    m->name = xstrdup(request->name);
+    m->password = xstrdup(request->password);
+    m->initial_password_file = xstrdup(a->initial_password_file);
+    m->done = done;
+    m->owner = owner;
+
+    if (m->action == AUTH_USER_CREATE)
+        m->code = check_name(m->name, &m->err);
+    if (m->code == 0 && m->password)
+        m->code = password_check(m->password, &m->err);
+    if (m->code < 0) {
+        job_defer(a->o.store_jobs, m, manage_next);
+    } else {
+        manage_next(m);
+    }
+}

@@ -1,0 +1,139 @@
+// Users, their sessions, and the keys they make: who may change what, and what ends at once.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { after, before, test } from 'node:test';
+import { WebSocket } from 'ws';
+import { Client, Server } from './lib/dockmon.mjs';
+
+let server, admin, root; // admin: a session of the first user; root: a key made offline
+
+async function login(username, password, status = 200) {
+  const r = await new Client(server).fetch('POST', '/api/v2/auth/login', { body: { username, password } });
+  assert.equal(r.status, status, await r.text());
+  return status === 200 ? new Client(server, { cookie: r.headers.get('set-cookie').split(';')[0] }) : null;
+}
+const create = async (username, role) => root.post('/api/v2/users', { username, role });
+const change = (c, current, next) => c.post('/api/v2/auth/change-password', { current_password: current, new_password: next });
+
+// A user whose password is changed already, logged in.
+async function person(username, role) {
+  const made = await create(username, role);
+  const c = await login(username, made.password);
+  await change(c, made.password, `${username} long enough`);
+  return { ...made.user, session: c, password: `${username} long enough` };
+}
+
+before(async () => {
+  server = await Server.start();
+  root = await server.client('admin');
+  const password = await server.adminPassword();
+  admin = await login('admin', password);
+});
+
+after(() => server?.remove());
+
+test('the initial password must be changed before anything else', async () => {
+  const { detail } = await admin.get('/api/hosts', { status: 403 });
+  assert.match(detail, /initial password must be changed/);
+  await admin.post('/api/agent/generate-token', {}, { status: 403 });
+  assert.equal((await admin.get('/api/v2/auth/me')).user.must_change_password, true);
+  const ws = new WebSocket(`ws://127.0.0.1:${server.port}/ws`, { headers: { cookie: admin.cookie } });
+  const [, reason] = await once(ws, 'close');
+  assert.match(String(reason), /initial password must be changed/);
+  await change(admin, await server.adminPassword(), 'correct horse');
+  await admin.get('/api/hosts');
+});
+
+test('a user is made with a random password that must be changed, and is listed', async () => {
+  const made = await create('vera', 'viewer');
+  assert.equal(made.user.role, 'viewer');
+  assert.match(made.password, /^\S{16,}$/);
+  const { users } = await admin.get('/api/v2/users');
+  assert.deepEqual(users.map((u) => u.username), ['admin', 'vera']);
+  assert.ok(!JSON.stringify(users).includes('argon2'));
+  const c = await login('vera', made.password);
+  await c.get('/api/hosts', { status: 403 });
+  await change(c, made.password, 'something new');
+  await c.get('/api/hosts');
+  await c.get('/api/v2/users', { status: 403 });
+});
+
+test('bad users are refused', async () => {
+  await admin.post('/api/v2/users', { username: 'vera', role: 'viewer' }, { status: 409 });
+  await admin.post('/api/v2/users', { username: 'a b', role: 'viewer' }, { status: 422 });
+  await admin.post('/api/v2/users', { username: '', role: 'viewer' }, { status: 422 });
+  await admin.post('/api/v2/users', { username: 'king', role: 'king' }, { status: 422 });
+  await admin.post('/api/v2/users', { username: 'short', role: 'viewer', password: 'short' }, { status: 422 });
+  await admin.call('PUT', '/api/v2/users/999', { body: { role: 'viewer' }, status: 404 });
+  await admin.delete('/api/v2/users/x', { status: 400 });
+});
+
+test('a role takes effect at once, for the sessions and for the keys of the user', async () => {
+  const p = await person('olga', 'operator');
+  const { key } = await p.session.post('/api/v2/api-keys', { name: 'olgas', role: 'operator' });
+  const c = new Client(server, { key });
+  await c.post('/api/hosts/x/containers/y/start', {}, { status: 404 });
+  await admin.call('PUT', `/api/v2/users/${p.id}`, { body: { role: 'viewer' } });
+  await c.post('/api/hosts/x/containers/y/start', {}, { status: 403 });
+  await p.session.get('/api/v2/auth/me', { status: 401 });
+});
+
+test('a reset password ends the sessions and must be changed', async () => {
+  const p = await person('rita', 'viewer');
+  const { password } = await admin.post(`/api/v2/users/${p.id}/reset-password`, {});
+  await p.session.get('/api/v2/auth/me', { status: 401 });
+  await login('rita', p.password, 401);
+  await (await login('rita', password)).get('/api/hosts', { status: 403 });
+});
+
+test('a deleted user is gone with sessions and keys', async () => {
+  const p = await person('dora', 'viewer');
+  const { key } = await p.session.post('/api/v2/api-keys', { name: 'doras', role: 'viewer' });
+  await new Client(server, { key }).get('/api/hosts');
+  await admin.delete(`/api/v2/users/${p.id}`);
+  await p.session.get('/api/hosts', { status: 401 });
+  await new Client(server, { key }).get('/api/hosts', { status: 401 });
+  await login('dora', p.password, 401);
+});
+
+test('nobody deletes or demotes oneself or the last admin', async () => {
+  const me = (await admin.get('/api/v2/users')).users.find((u) => u.username === 'admin');
+  const { key } = await admin.post('/api/v2/api-keys', { name: 'mine', role: 'admin' });
+
+  await root.delete(`/api/v2/users/${me.id}`, { status: 409 });
+  await root.call('PUT', `/api/v2/users/${me.id}`, { body: { role: 'operator' }, status: 409 });
+  const second = await person('second', 'admin');
+  await admin.delete(`/api/v2/users/${me.id}`, { status: 403 });
+  await new Client(server, { key }).delete(`/api/v2/users/${me.id}`, { status: 403 });
+  await admin.call('PUT', `/api/v2/users/${me.id}`, { body: { role: 'viewer' }, status: 403 });
+  await admin.delete(`/api/v2/users/${second.id}`);
+});
+
+test('sessions: each sees and ends its own, admins all', async () => {
+  const p = await person('siri', 'viewer');
+  const other = await login('siri', p.password);
+  const mine = (await p.session.get('/api/v2/auth/sessions')).sessions;
+  assert.equal(mine.length, 2);
+  assert.deepEqual(new Set(mine.map((s) => s.username)), new Set(['siri']));
+  assert.equal(mine.filter((s) => s.is_current).length, 1);
+  const all = (await admin.get('/api/v2/auth/sessions')).sessions;
+  assert.ok(all.some((s) => s.username === 'admin'));
+
+  const theirs = all.find((s) => s.username === 'admin');
+  await p.session.delete(`/api/v2/auth/sessions/${theirs.id}`, { status: 404 });
+  const viewer = await server.client('viewer');
+  assert.deepEqual((await viewer.get('/api/v2/auth/sessions')).sessions, []);
+  await viewer.delete(`/api/v2/auth/sessions/${theirs.id}`, { status: 404 });
+  await p.session.delete(`/api/v2/auth/sessions/${mine.find((s) => !s.is_current).id}`);
+  await other.get('/api/v2/auth/me', { status: 401 });
+  await admin.delete(`/api/v2/auth/sessions/${mine.find((s) => s.is_current).id}`);
+  await p.session.get('/api/v2/auth/me', { status: 401 });
+});
+
+test('all of it is audited, and no password is', async () => {
+  const { entries } = await admin.get('/api/audit?limit=500');
+  for (const [action, target] of [['user_create', 'vera'], ['user_role', 'olga'], ['user_password', 'rita'], ['user_delete', 'dora'], ['session_revoke', null]])
+    assert.ok(entries.some((e) => e.action === action && e.result === 'ok' && (!target || e.target === target)), `${action} ${target}`);
+  assert.ok(entries.some((e) => e.action === 'user_delete' && /^409 .*last admin/.test(e.result)));
+  assert.ok(!/long enough|correct horse/.test(JSON.stringify(entries)));
+});
