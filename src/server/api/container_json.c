@@ -188,22 +188,29 @@ void json_open_text(struct fleet_text *ret, json_t *o)
     ret->text[--ret->size] = '\0';
 }
 
-char *container_host_text(const struct fleet_host *h)
+void container_host_write(struct buf *out, struct fleet_host *h)
 {
-    struct fleet_text t;
-    json_t *o = json_object();
+    char time[TIME_TEXT_SIZE];
 
-    (void)json_object_set_new(o, "host_id", json_string(h->row.id));
-    (void)json_object_set_new(o, "host_name", api_json_string(h->row.name));
-    (void)json_object_set_new(o, "host_online", json_boolean(h->is_online));
-    (void)json_object_set_new(o, "confirmed_at", api_json_time(h->containers_at_ms));
-    json_open_text(&t, o);
-    t.text[0] = ','; /* it continues an object */
-    return t.text;
+    if (!h->named.text || h->named_version != h->version) {
+        free(h->named.text);
+        json_open_text(&h->named,
+                       json_pack("{s:s, s:o, s:b}", "host_id", h->row.id, "host_name",
+                                 api_json_string(h->row.name), "host_online", h->is_online));
+        h->named.text[0] = ','; /* it continues an object */
+        h->named_version = h->version;
+    }
+    append(out, h->named.text, h->named.size);
+    if (h->containers_at_ms) {
+        (void)buf_printf(out, ",\"confirmed_at\":\"%s\"",
+                         time_format_ms(h->containers_at_ms, time));
+    } else {
+        (void)buf_append_str(out, ",\"confirmed_at\":null");
+    }
 }
 
 void container_write(struct buf *out,
-                     const char *host_text,
+                     const struct buf *host,
                      struct fleet_container *c,
                      bool with_env)
 {
@@ -214,7 +221,7 @@ void container_write(struct buf *out,
     if (with_env && !c->env.text)
         make_text(&c->env, copy_or(c->raw, "Env", json_object()));
     append(out, c->shown.text, c->shown.size);
-    append(out, host_text, strlen(host_text));
+    append(out, host->data, host->size);
     append(out, env, strlen(env));
     append(out, with_env ? c->env.text : "null", with_env ? c->env.size : strlen("null"));
     append_sample(out, &c->sample);

@@ -11,16 +11,14 @@
 /* The text of an object without the brace that closes it, so that more can follow. */
 void json_open_text(struct fleet_text *ret, json_t *o /* stolen */);
 
-/*
- * The members that every container of the host has. Made once for many containers; to be freed.
- */
-char *container_host_text(const struct fleet_host *h);
+/* Appends the members that every container of the host has: made once for many of them. */
+void container_host_write(struct buf *out, struct fleet_host *h);
 /*
  * Appends the container as JSON text. What only a new list element changes is made once and kept in the
  * container: thousands of containers are listed in a few milliseconds that way. with_env: the environment is for
  * operators and above, it usually holds passwords.
  */
 void container_write(struct buf *out,
-                     const char *host_text,
+                     const struct buf *host, /* what container_host_write() made */
                      struct fleet_container *c,
                      bool with_env);

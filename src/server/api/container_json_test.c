@@ -25,7 +25,7 @@ static const char element[] =
     "\"RepoDigests\":null,\"StartedAt\":\"2025-11-05T08:00:00Z\",\"Env\":{\"SECRET\":\"x\"}}]";
 
 struct fixture {
-    struct fleet_host host;
+    struct fleet_host *host;
     struct fleet_container *container;
     struct fleet *fleet;
 };
@@ -42,7 +42,7 @@ static int set_up(void **state)
     (void)fleet_apply_snapshot(h, list, 1000);
     json_decref(list);
     assert_int_equal(fleet_find_container(h, "web", &f->container), 0);
-    f->host = *h; /* borrowed members; never freed through here */
+    f->host = h;
     *state = f;
     return 0;
 }
@@ -58,13 +58,14 @@ static int tear_down(void **state)
 
 static json_t *written(struct fixture *f, bool with_env)
 {
-    _cleanup_free_ char *host_text = container_host_text(&f->host);
-    struct buf text = BUF_INIT(65536);
+    struct buf host = BUF_INIT(4096), text = BUF_INIT(65536);
     json_t *o;
 
-    container_write(&text, host_text, f->container, with_env);
+    container_host_write(&host, f->host);
+    container_write(&text, &host, f->container, with_env);
     o = json_loads(buf_str(&text), JSON_REJECT_DUPLICATES, NULL);
     assert_non_null(o);
+    buf_done(&host);
     buf_done(&text);
     return o;
 }
@@ -89,6 +90,8 @@ static void test_members(void **state)
         {"state",          "\"running\""                   },
         {"host_id",        "\"h\""                         },
         {"host_name",      "\"alpha\""                     },
+        {"host_online",    "false"                         },
+        {"confirmed_at",   "\"1970-01-01T00:00:01.000Z\""  },
         {"image",          "\"nginx:1\""                   },
         {"created",        "\"2025-11-04T23:46:40.000Z\""  },
         {"ports",          "[\"8080:80/tcp\",\"53/udp\"]"  },
@@ -160,12 +163,26 @@ static void test_own_containers_are_recognised(void **state)
     }
 }
 
+static void test_texts_follow_the_host(void **state)
+{
+    struct fixture *f = *state;
+    json_t *o = written(f, false);
+
+    assert_member(o, "host_online", "false");
+    json_decref(o);
+    fleet_set_online(f->fleet, f->host, true, 2);
+    o = written(f, false);
+    assert_member(o, "host_online", "true");
+    json_decref(o);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_members, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_environment_is_for_operators, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_sample_fills_the_figures, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_texts_follow_the_host, set_up, tear_down),
         cmocka_unit_test(test_own_containers_are_recognised),
     };
 

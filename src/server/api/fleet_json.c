@@ -149,21 +149,23 @@ static int compare_containers(const void *a, const void *b)
     return strcmp((*x)->name ? (*x)->name : "", (*y)->name ? (*y)->name : "");
 }
 
-static void append_host(struct buf *out, const struct fleet_host *h, bool with_env)
+static void append_host(struct buf *out, struct fleet_host *h, bool with_env)
 {
     _cleanup_free_ struct fleet_container **sorted = xcalloc(h->containers.size,
                                                              sizeof(struct fleet_container *));
-    _cleanup_free_ char *host_text = container_host_text(h);
+    struct buf host = BUF_INIT(SIZE_MAX / 2);
     size_t n = 0;
 
+    container_host_write(&host, h);
     map_foreach(&h->containers, e)
         sorted[n++] = e->value;
     qsort(sorted, n, sizeof(struct fleet_container *), compare_containers);
     for (size_t i = 0; i < n; i++) {
         if (out->data[out->size - 1] != '[')
             append_text(out, ",");
-        container_write(out, host_text, sorted[i], with_env);
+        container_write(out, &host, sorted[i], with_env);
     }
+    buf_done(&host);
 }
 
 void fleet_containers_write(struct buf *out,
@@ -173,7 +175,7 @@ void fleet_containers_write(struct buf *out,
 {
     append_text(out, "[");
     map_foreach(fleet_hosts(f), e) {
-        const struct fleet_host *h = e->value;
+        struct fleet_host *h = e->value;
 
         if (h->containers.size > 0 && (str_is_empty(host_id) || str_eq(host_id, h->row.id)))
             append_host(out, h, with_env);

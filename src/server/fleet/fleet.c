@@ -38,6 +38,7 @@ static void fleet_host_free(struct fleet_host *h)
     map_done(&h->containers);
     strings_done(&h->removed);
     free(h->shown.text);
+    free(h->named.text);
     json_decref(h->migration_candidates);
     host_done(&h->row);
     agent_done(&h->agent);

@@ -55,12 +55,12 @@ struct fleet_host {
     struct agent agent; /* zeroed for hosts that are not agents */
     bool is_online;     /* its agent has a session */
     int64_t seen_at_ms;
-    int64_t containers_at_ms;    /* when the container list was last confirmed; 0: never */
-    struct map containers;       /* 64-hex id -> struct fleet_container */
-    uint64_t containers_version; /* grows whenever the list or an element of it changes */
-    uint64_t version;            /* grows whenever row, agent or is_online change */
-    struct fleet_text shown;     /* see server/api/fleet_json.h; freed here */
-    uint64_t shown_version;
+    int64_t containers_at_ms;       /* when the container list was last confirmed; 0: never */
+    struct map containers;          /* 64-hex id -> struct fleet_container */
+    uint64_t containers_version;    /* grows whenever the list or an element of it changes */
+    uint64_t version;               /* grows whenever row, agent or is_online change */
+    struct fleet_text shown, named; /* made by the API of these versions; freed here */
+    uint64_t shown_version, named_version;
     struct {
         uint64_t version, containers_version;
         size_t n_containers;
