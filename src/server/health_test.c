@@ -117,6 +117,17 @@ static void errors_of_one_statement_do_not_count(void **state)
     assert_true(health_is_serving(b->health));
 }
 
+static void damage_stays(void **state)
+{
+    struct bench *b = *state;
+
+    set(b, "PRAGMA query_only = 0"); /* no probe runs now */
+    assert_int_equal(db_error(b->f->store, SQLITE_CORRUPT, NULL), -EUCLEAN);
+    assert_int_equal(store_probe(b->f->store, NULL), 0);
+    assert_false(health_is_serving(b->health));
+    assert_says(b, "degraded", "damaged");
+}
+
 static void agents_are_counted(void **state)
 {
     struct bench *b = *state;
@@ -160,6 +171,7 @@ int main(void)
         BENCH(a_broken_database_is_noticed_and_heals),
         BENCH(what_a_job_met_counts_at_once),
         BENCH(errors_of_one_statement_do_not_count),
+        BENCH(damage_stays),
         BENCH(agents_are_counted),
         BENCH(a_long_queue_degrades),
     };

@@ -162,7 +162,7 @@ int query_run(struct query *q, int64_t *ret_changes, struct error *err)
         return r;
     assert(r == 0); /* a statement with rows belongs to query_step() */
     if (!store_in_tx(q->store) && sqlite3_changes64(q->store->db) > 0)
-        q->store->state = 0; /* something was written */
+        store_wrote(q->store);
     if (ret_changes)
         *ret_changes = sqlite3_changes64(q->store->db);
     return 0;

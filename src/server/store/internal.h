@@ -27,6 +27,8 @@ struct store {
     struct store_statement statements[STORE_MAX_STATEMENTS]; /* open addressing by sql */
 };
 
+/* A write has succeeded: store_state() may be good again. */
+void store_wrote(struct store *s);
 /* Any SQLite file, as it is: nothing is made, set up or migrated. `flags` are SQLite's. */
 int store_open_file(struct store **ret, const char *path, int flags, struct error *err) _nodiscard_;
 /* Makes the data directory when missing, and in it the private file `path` unless that is NULL. */

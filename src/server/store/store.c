@@ -164,6 +164,13 @@ int store_check(struct store *s, struct error *err)
     return 0;
 }
 
+/* What is damaged in one place does not heal because another can be written. */
+void store_wrote(struct store *s)
+{
+    if (s->state != -EUCLEAN)
+        s->state = 0;
+}
+
 int store_state(const struct store *s)
 {
     return s->state;
@@ -215,6 +222,6 @@ int store_tx(struct store *s, store_tx_fn fn, void *arg, struct error *err)
     if (r < 0 && store_in_tx(s))
         (void)db_exec(s, "ROLLBACK", NULL); /* the error that led here is the one to report */
     if (r >= 0)
-        s->state = 0;
+        store_wrote(s);
     return r;
 }

@@ -26,7 +26,7 @@ int store_check(struct store *s, struct error *err) _nodiscard_;
 
 /*
  * What the last writes came to, from any thread: 0 while they work, else -ENOSPC, -EROFS, -ENOBUFS
- * (locked by others), -EUCLEAN or -EIO until one succeeds again.
+ * (locked by others) or -EIO until one succeeds again, or -EUCLEAN (damaged) for good.
  */
 int store_state(const struct store *s);
 /* A write that changes nothing, for store_state() to be about now. */
