@@ -147,3 +147,16 @@ void config_help(struct buf *out)
 {
     options_help(specs, ARRAY_LEN(specs), out);
 }
+
+bool config_flag_takes_value(const char *word)
+{
+    if (!str_starts_with(word, "--"))
+        return false;
+    if (str_eq(word, "--config"))
+        return true;
+    for (size_t i = 0; i < ARRAY_LEN(specs); i++) {
+        if (specs[i].flag && str_eq(specs[i].flag, word + 2))
+            return specs[i].type != OPTION_BOOL;
+    }
+    return false;
+}

@@ -42,3 +42,5 @@ int config_read(int argc,
 struct tls_keeper_files config_tls_files(const struct config *c);
 void config_done(struct config *c);
 void config_help(struct buf *out);
+/* For a word of argv: "--listen" does, "--listen=..." and "--check" do not. */
+bool config_flag_takes_value(const char *word);

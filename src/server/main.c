@@ -2,6 +2,7 @@
  * dockmond: the server. With a command word it is the offline administration of a data directory.
  */
 
+#include "base/alloc.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "server/admin.h"
@@ -13,6 +14,8 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define EXIT_USAGE  2
 #define FINGERPRINT "fingerprint"
@@ -81,18 +84,51 @@ static int check_certificate(const struct config *config)
     return EXIT_SUCCESS;
 }
 
-static int check(const struct config *config)
+/* Whether the first start will be able to make its database; leaves nothing behind. */
+static int check_new_store(const struct config *config)
 {
-    struct error err = ERROR_INIT;
-    _cleanup_(store_closep) struct store *store = NULL;
+    bool is_missing = access(config->data_dir, F_OK) < 0 && errno == ENOENT;
+    int r;
 
-    (void)printf("ok    configuration\n");
+    r = is_missing ? mkdir(config->data_dir, 0700) : access(config->data_dir, W_OK);
+    if (r < 0) {
+        (void)printf("FAIL  data directory: %s cannot be %s: %s\n", config->data_dir,
+                     is_missing ? "made" : "written", error_text(-errno));
+        return EXIT_FAILURE;
+    }
+    if (is_missing)
+        (void)rmdir(config->data_dir); /* it is empty and ours */
+    (void)printf("ok    data directory %s: the first start will make the database\n",
+                 config->data_dir);
+    return EXIT_SUCCESS;
+}
+
+/* Makes nothing: a check must not leave files of the wrong owner behind. */
+static int check_store(const struct config *config)
+{
+    _cleanup_free_ char *database = xasprintf("%s/dockmon.db", config->data_dir);
+    _cleanup_(store_closep) struct store *store = NULL;
+    struct error err = ERROR_INIT;
+
+    if (access(database, F_OK) < 0 && errno == ENOENT)
+        return check_new_store(config);
     if (store_open(&store, config->data_dir, &err) < 0 || store_check(store, &err) < 0) {
         (void)printf("FAIL  data directory: %s\n", err.msg);
         return EXIT_FAILURE;
     }
     (void)printf("ok    data directory %s\n", config->data_dir);
-    return config->is_tls ? check_certificate(config) : EXIT_SUCCESS;
+    return EXIT_SUCCESS;
+}
+
+static int check(const struct config *config)
+{
+    int status;
+
+    (void)printf("ok    configuration\n");
+    status = check_store(config);
+    if (status == EXIT_SUCCESS && config->is_tls)
+        status = check_certificate(config);
+    return status;
 }
 
 struct start { /* as given: read again for a reload */
@@ -136,6 +172,10 @@ static int serve(const struct config *config, struct start *start)
 static int find_command(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
+        if (config_flag_takes_value(argv[i])) { /* a directory may be called as a command is */
+            i++;
+            continue;
+        }
         if (admin_is_command(argv[i]) || str_eq(argv[i], FINGERPRINT) || str_eq(argv[i], HEALTH))
             return i;
     }

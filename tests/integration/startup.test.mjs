@@ -209,6 +209,10 @@ test('server --check: a good directory, also while a server uses it, and one tha
   assert.equal(good.code, 0, good.stdout + good.stderr);
   assert.match(good.stdout, /^ok +data directory/m);
 
+  const fresh = join(dir, 'token'); // called as a command is: still a directory
+  assert.match((await start('dockmond', ['--check', '--data-dir', fresh])).stdout, /^ok +data directory .*first start/m);
+  await assert.rejects(stat(fresh), 'a check leaves nothing behind');
+
   const bad = await start('dockmond', ['--check', '--data-dir', '/proc/nowhere']);
   assert.equal(bad.code, 1);
   assert.match(bad.stdout, /^FAIL +data directory: .*\/proc\/nowhere/m);
