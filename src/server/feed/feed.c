@@ -218,22 +218,25 @@ static void add_changed_hosts(struct buf *out, const struct feed *f)
 
 static void add_changed_containers(struct buf *out, const struct feed *f, enum role role)
 {
+    struct buf host = BUF_INIT(SIZE_MAX / 2);
+
     map_foreach(fleet_hosts(f->o.fleet), e) {
-        const struct fleet_host *h = e->value;
-        _cleanup_free_ char *host_text = NULL;
+        struct fleet_host *h = e->value;
 
         if (h->containers_version == h->fed.containers_version)
             continue;
-        host_text = container_host_text(h);
+        buf_clear(&host);
+        container_host_write(&host, h);
         map_foreach(&h->containers, entry) {
             struct fleet_container *c = entry->value;
 
             if (c->version <= h->fed.containers_version)
                 continue;
             separate(out);
-            container_write(out, host_text, c, role >= ROLE_OPERATOR);
+            container_write(out, &host, c, role >= ROLE_OPERATOR);
         }
     }
+    buf_done(&host);
 }
 
 static void add_removed(struct buf *out, const struct feed *f)
@@ -303,7 +306,9 @@ static void on_identity(void *owner, int code, const struct identity *who)
         return;
     if (code < 0) {
         client_refuse(c, WS_CLOSE_POLICY,
-                      code == -ENOKEY ? "Invalid or expired session" : "Server busy");
+                      code == -EACCES   ? "This API key may not be used from this address"
+                      : code == -ENOKEY ? "Invalid or expired session"
+                                        : "Server busy");
         return;
     }
     if (who->must_change_password) {
@@ -335,6 +340,7 @@ static void *on_accept(void *owner, struct ws *ws, void *context)
     struct upgrade *upgrade = context;
     const struct credentials *credentials = upgrade->credentials;
     struct client *c = xcalloc(1, sizeof(*c));
+    struct auth_proof proof;
 
     c->feed = f;
     c->ws = ws;
@@ -347,7 +353,8 @@ static void *on_accept(void *owner, struct ws *ws, void *context)
         client_refuse(c, WS_CLOSE_POLICY, "Authentication required");
     } else {
         c->is_check_pending = true;
-        auth_check(f->o.auth, credentials->session_id, credentials->bearer, on_identity, c);
+        proof = credentials_proof(credentials);
+        auth_check(f->o.auth, &proof, on_identity, c);
     }
     free_upgrade(upgrade);
     return c;
