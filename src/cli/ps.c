@@ -3,6 +3,7 @@
 #include "base/time.h"
 #include "cli/containers.h"
 #include "cli/output.h"
+#include "cli/ports.h"
 #include "cli/ps_filter.h"
 #include "cli/table.h"
 #include "cli/text.h"
@@ -34,25 +35,6 @@ static const struct flag flags[] = {
 
 static const char *const headers[] = {"CONTAINER ID", "HOST",   "IMAGE", "COMMAND",
                                       "CREATED",      "STATUS", "PORTS", "NAMES"};
-
-/* "8080:80/tcp" from the server reads "8080->80/tcp", as docker writes it. */
-static char *ports_text(const json_t *c)
-{
-    const json_t *ports = json_object_get(c, "ports");
-    struct buf out = BUF_INIT(4096);
-    int r = 0;
-
-    for (size_t i = 0; i < json_array_size(ports) && r == 0; i++) {
-        const char *p = json_string_value(json_array_get(ports, i));
-        const char *colon = p ? strrchr(p, ':') : NULL;
-
-        if (p) {
-            r = buf_printf(&out, "%s%.*s%s%s", i ? ", " : "", colon ? (int)(colon - p) : 0, p,
-                           colon ? "->" : "", colon ? colon + 1 : p);
-        }
-    }
-    return buf_take(&out);
-}
 
 static char *created_text(const json_t *c, int64_t now_ms)
 {
@@ -136,7 +118,7 @@ static void add_row(struct table *t, const json_t *c, bool no_trunc, int64_t now
     _cleanup_free_ char *command = command_text(c, no_trunc);
     _cleanup_free_ char *created = created_text(c, now_ms);
     _cleanup_free_ char *status = status_text(c);
-    _cleanup_free_ char *ports = ports_text(c);
+    _cleanup_free_ char *ports = ports_text(json_object_get(c, "ports_raw"));
 
     table_add(t, id);
     table_add(t, container_text(c, "host_name"));

@@ -68,13 +68,21 @@ test('ps prints what containers may have as docker ps does', async () => {
     { Image: `nginx@sha256:${'b'.repeat(64)}` },
     { Image: `registry.example:5000/nginx:1.27@sha256:${'b'.repeat(64)}` },
     { Status: 'Up 3 weeks (Paused)', State: 'paused' },
+    {
+      Ports: [
+        ...[82, 80, 81].map((n) => ({ IP: '127.0.0.1', PrivatePort: n, PublicPort: n, Type: 'tcp' })),
+        { IP: '0.0.0.0', PrivatePort: 443, PublicPort: 8443, Type: 'tcp' },
+        { PrivatePort: 53, Type: 'udp' },
+        { PrivatePort: 54, Type: 'udp' },
+      ],
+    },
   ].map((more, n) => scriptedContainer(n + 1, more));
   const other = await Agent.start(server, odd, { env: { AGENT_NAME: 'odd-host' } });
   try {
     for (const c of odd.containers) await keys.viewer.container(c.Id);
     for (const flags of [['-a'], ['-a', '--no-trunc']]) {
       const ours = (await succeeds('ps', ...flags)).trimEnd().split('\n').filter((l) => / odd-host +/.test(l));
-      const theirs = (await run('docker', ['ps', ...flags, '--format', '{{.ID}}|{{.Image}}|{{.Command}}|{{.Status}}|{{.Names}}'], { env: odd.env })).stdout.trim().split('\n');
+      const theirs = (await run('docker', ['ps', ...flags, '--format', '{{.ID}}|{{.Image}}|{{.Command}}|{{.Status}}|{{.Ports}}|{{.Names}}'], { env: odd.env })).stdout.trim().split('\n');
       assert.equal(ours.length, theirs.length);
       for (const row of theirs.map((r) => r.replace('linked/alias,', ''))) {
         const line = ours.find((l) => l.startsWith(row.split('|')[0]));

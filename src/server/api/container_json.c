@@ -167,6 +167,7 @@ static json_t *shown_json(const struct fleet_container *c)
     (void)json_object_set_new(o, "desired_state", json_string("unspecified"));
     (void)json_object_set_new(o, "web_ui_url", json_null());
     (void)json_object_set_new(o, "ports", ports_json(raw));
+    (void)json_object_set_new(o, "ports_raw", copy_or(raw, "Ports", json_array()));
     (void)json_object_set_new(o, "restart_policy", json_string(policy ? policy : "no"));
     (void)json_object_set_new(o, "volumes", volumes_json(raw));
     (void)json_object_set_new(o, "labels", copy_or(raw, "Labels", json_object()));
