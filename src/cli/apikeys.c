@@ -20,7 +20,8 @@ static const struct flag ls_flags[] = {
 
 static void print_table(const json_t *keys)
 {
-    static const char *const headers[] = {"ID", "NAME", "PREFIX", "ROLE", "LAST USED", "EXPIRES"};
+    static const char *const headers[] = {"ID",        "NAME",    "PREFIX", "ROLE",
+                                          "LAST USED", "EXPIRES", "FROM"};
     struct buf out = BUF_INIT(MAX_OUTPUT);
     struct table t;
 
@@ -36,6 +37,7 @@ static void print_table(const json_t *keys)
         table_add(&t, container_text(k, "role"));
         table_add(&t, container_text(k, "last_used_at"));
         table_add(&t, container_text(k, "expires_at"));
+        table_add(&t, container_text(k, "allowed_ips"));
     }
     table_print(&t, output_has_colours(), &out);
     output_raw(buf_str(&out), out.size);
@@ -78,15 +80,17 @@ const struct verb verb_apikey_ls = {
 };
 
 struct create_options {
-    const char *role;
+    const char *role, *from;
     int64_t days;
 };
 
 #define AT(m) offsetof(struct create_options, m)
 
 static const struct flag create_flags[] = {
-    {"role", 'r', FLAG_STRING, AT(role), "ROLE", "viewer (default), operator or admin"         },
-    {"days", 0,   FLAG_NUMBER, AT(days), "DAYS", "how long it is good; for ever when not given"},
+    {"role", 'r', FLAG_STRING, AT(role), "ROLE",     "viewer (default), operator or admin"         },
+    {"days", 0,   FLAG_NUMBER, AT(days), "DAYS",     "how long it is good; for ever when not given"},
+    {"from", 0,   FLAG_STRING, AT(from), "NETWORKS",
+     "where it may be used, such as 10.0.0.0/8,::1; everywhere when not given"                     },
 };
 
 static int run_create(const struct verb *verb, void *options, const struct args_list *words)
@@ -101,6 +105,8 @@ static int run_create(const struct verb *verb, void *options, const struct args_
     (void)verb;
     if (o->days)
         (void)json_object_set_new(body, "expires_days", json_integer(o->days));
+    if (o->from)
+        (void)json_object_set_new(body, "allowed_ips", json_string(o->from));
     if (!c) {
         json_decref(body);
         return 1;

@@ -130,6 +130,23 @@ test('sessions: each sees and ends its own, admins all', async () => {
   await p.session.get('/api/v2/auth/me', { status: 401 });
 });
 
+test('an API key works from where it may only, and what it makes reaches no further', async () => {
+  const make = (allowed_ips, status = 200) => admin.post('/api/v2/api-keys', { name: `from ${allowed_ips}`, role: 'admin', allowed_ips }, { status });
+  const near = new Client(server, { key: (await make('127.0.0.0/8, ::1')).key });
+  await near.get('/api/hosts');
+  const far = new Client(server, { key: (await make('10.0.0.0/8')).key });
+  const { detail } = await far.get('/api/hosts', { status: 403 });
+  assert.match(detail, /from 10\.0\.0\.0\/8 may not be used from 127\.0\.0\.1/);
+  await far.get('/api/hosts', { status: 403 });
+  const ws = new WebSocket(`ws://127.0.0.1:${server.port}/ws`, { headers: { authorization: `Bearer ${far.key}` } });
+  assert.match(String((await once(ws, 'close'))[1]), /may not be used from this address/);
+  for (const bad of ['10.0.0.1/8', 'everywhere', ',']) await make(bad, 422);
+  const child = await near.post('/api/v2/api-keys', { name: 'child', role: 'viewer', allowed_ips: '0.0.0.0/0' });
+  assert.equal(child.allowed_ips, '127.0.0.0/8, ::1');
+  const { entries } = await admin.get('/api/audit?limit=500');
+  assert.ok(entries.some((e) => e.action === 'apikey_refused' && e.who === 'from 10.0.0.0/8' && e.target === 'GET /api/hosts'));
+});
+
 test('all of it is audited, and no password is', async () => {
   const { entries } = await admin.get('/api/audit?limit=500');
   for (const [action, target] of [['user_create', 'vera'], ['user_role', 'olga'], ['user_password', 'rita'], ['user_delete', 'dora'], ['session_revoke', null]])

@@ -10,11 +10,11 @@
 
 static json_t *key_json(const struct api_key *k)
 {
-    return json_pack("{s:I, s:s, s:s, s:s, s:o, s:o, s:o}", "id", (json_int_t)k->id, "name",
+    return json_pack("{s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "id", (json_int_t)k->id, "name",
                      k->name, "prefix", k->prefix, "role", role_name(k->role), "created_at",
                      api_json_time(k->created_at_ms), "last_used_at",
                      api_json_time(k->last_used_at_ms), "expires_at",
-                     api_json_time(k->expires_at_ms));
+                     api_json_time(k->expires_at_ms), "allowed_ips", api_json_string(k->networks));
 }
 
 static void append_key(void *arg, const struct api_key *k)
@@ -42,6 +42,7 @@ static int create_work(struct api_job *job)
         .created_by = job->who.user_id,
         .created_at_ms = job->numbers[1],
         .expires_at_ms = job->numbers[2],
+        .networks = job->args[1],
     };
     char *key = NULL;
     int r;
@@ -52,6 +53,11 @@ static int create_work(struct api_job *job)
         if (r < 0)
             return r;
         spec.created_by = row.created_by;
+        if (row.networks) { /* nor does it reach further */
+            free(job->args[1]);
+            job->args[1] = xstrdup(row.networks);
+            spec.networks = job->args[1];
+        }
         api_key_done(&row);
     }
     r = api_keys_create(job->store, &spec, &key, &row, &job->err);
@@ -61,6 +67,26 @@ static int create_work(struct api_job *job)
     (void)json_object_set_new(job->result, "key", json_string(key));
     api_key_done(&row);
     secret_free(key);
+    return 0;
+}
+
+/* "allowed_ips": a text of networks separated by commas; absent, null or empty is everywhere. */
+static int read_networks(const json_t *body, char **ret, struct error *err)
+{
+    const json_t *text = json_object_get(body, "allowed_ips");
+    struct networks networks;
+    int r;
+
+    if (!text || json_is_null(text))
+        return 0;
+    if (!json_is_string(text) || json_string_length(text) > NETWORKS_TEXT_MAX) {
+        return error_set(err, -EDOM, "`allowed_ips` must be a text such as `10.0.0.0/8, ::1`");
+    }
+    r = networks_parse(json_string_value(text), &networks, err);
+    if (r < 0)
+        return error_wrap(err, r, "`allowed_ips`");
+    if (networks.n > 0)
+        *ret = xstrdup(json_string_value(text));
     return 0;
 }
 
@@ -89,6 +115,9 @@ static int read_key(struct api_call *call, struct api_job *job, struct error *er
     if (days && !json_is_null(days) &&
         (!json_is_integer(days) || json_integer_value(days) < 1 || json_integer_value(days) > 3650))
         return error_set(err, -EDOM, "`expires_days` must be a number from 1 to 3650");
+    r = read_networks(body, &job->args[1], err);
+    if (r < 0)
+        return r;
     job->args[0] = xstrdup(name);
     job->numbers[0] = (int64_t)role;
     job->numbers[1] = time_utc_ms();

@@ -98,6 +98,7 @@ const char *auth_key_hash(const char *key)
 struct check {
     struct auth_flow flow;
     char key[IDENTITY_KEY_SIZE];
+    char *peer;
     int64_t now_ms;
     struct identity_row row;
     int code;
@@ -110,6 +111,7 @@ static void check_free(struct check *c)
 {
     auth_flow_done(&c->flow);
     identity_row_done(&c->row);
+    free(c->peer);
     free(c);
 }
 
@@ -139,6 +141,8 @@ static void check_on_work(void *job)
         check_free(c);
         return;
     }
+    if (c->code == 0)
+        c->code = networks_parse(c->row.networks, &who.networks, &c->err);
     if (c->code == 0) {
         who.user_id = c->row.user_id;
         who.key_id = c->row.key_id;
@@ -146,7 +150,7 @@ static void check_on_work(void *job)
         who.role = c->row.role;
         who.must_change_password = c->row.must_change_password;
         identity_cache_put(a->cache, c->key, &who, a->o.clock_ms());
-        c->done(c->owner, 0, &who);
+        c->done(c->owner, networks_have(&who.networks, c->peer) ? 0 : -EACCES, &who);
     } else if (c->code == -ENOENT) {
         c->done(c->owner, -ENOKEY, NULL);
     } else {
@@ -156,13 +160,15 @@ static void check_on_work(void *job)
     check_free(c);
 }
 
-static void check_start(struct auth *a, const char *key, auth_identity_fn done, void *owner)
+static void check_start(
+    struct auth *a, const char *key, const char *peer, auth_identity_fn done, void *owner)
 {
     struct check *c = xcalloc(1, sizeof(*c));
 
     auth_flow_init(&c->flow, a);
     str_copy(c->key, sizeof(c->key), key);
     c->now_ms = a->o.utc_ms();
+    c->peer = xstrdup(peer);
     c->done = done;
     c->owner = owner;
     if (job_submit(a->o.store_jobs, c, check_work, check_on_work) < 0) {
@@ -171,24 +177,24 @@ static void check_start(struct auth *a, const char *key, auth_identity_fn done, 
     }
 }
 
-void auth_check(
-    struct auth *a, const char *session_id, const char *bearer, auth_identity_fn done, void *owner)
+void auth_check(struct auth *a, const struct auth_proof *proof, auth_identity_fn done, void *owner)
 {
     char key[IDENTITY_KEY_SIZE];
     const struct identity *known;
     struct identity who;
 
-    if (bearer ? !bearer_key(bearer, key) : !auth_session_key(session_id, key)) {
+    if (proof->bearer ? !bearer_key(proof->bearer, key)
+                      : !auth_session_key(proof->session_id, key)) {
         done(owner, -ENOKEY, NULL);
         return;
     }
     known = identity_cache_find(a->cache, key, a->o.clock_ms());
     if (!known) {
-        check_start(a, key, done, owner);
+        check_start(a, key, proof->peer, done, owner);
         return;
     }
     who = *known; /* done may change the cache */
-    done(owner, 0, &who);
+    done(owner, networks_have(&who.networks, proof->peer) ? 0 : -EACCES, &who);
 }
 
 void auth_forget_all(struct auth *a)

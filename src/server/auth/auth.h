@@ -6,6 +6,7 @@
  */
 
 #include "base/error.h"
+#include "server/auth/networks.h"
 #include "server/auth/role.h"
 #include "server/job.h"
 #include "server/store/store.h"
@@ -19,6 +20,7 @@ struct identity {
     char name[64];   /* user name or key name */
     enum role role;
     bool must_change_password;
+    struct networks networks; /* of an API key: where it may be used */
 };
 
 /* Until that has happened, a session is good for nothing else. */
@@ -42,10 +44,14 @@ struct auth *auth_new(const struct auth_options *o);
 void auth_free(struct auth *a);
 
 /* Exactly one call of done, on the loop, possibly before the function returns (cache hit). code 0,
-   -ENOKEY, -ENOBUFS. A bearer counts before a session; both may be NULL. */
+   -ENOKEY, -ENOBUFS; -EACCES: an API key that may not be used from there, `who` is it. A bearer counts before a session;
+   both may be NULL. */
 typedef void (*auth_identity_fn)(void *owner, int code, const struct identity *who);
-void auth_check(
-    struct auth *a, const char *session_id, const char *bearer, auth_identity_fn done, void *owner);
+struct auth_proof {
+    const char *session_id, *bearer;
+    const char *peer; /* address that it comes from */
+};
+void auth_check(struct auth *a, const struct auth_proof *proof, auth_identity_fn done, void *owner);
 
 /* The functions below call done exactly once, on the loop, after they have returned. */
 

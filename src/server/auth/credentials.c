@@ -15,6 +15,7 @@ struct credentials *credentials_new(const struct http_request *r)
     c->session_id = http_request_cookie(r, "session_id");
     if (authorization && strncasecmp(authorization, BEARER, strlen(BEARER)) == 0)
         c->bearer = xstrdup(authorization + strlen(BEARER));
+    c->peer = xstrdup(r->peer);
     return c;
 }
 
@@ -24,6 +25,7 @@ void credentials_free(struct credentials *c)
         return;
     secret_free(c->session_id);
     secret_free(c->bearer);
+    free(c->peer);
     free(c);
 }
 

@@ -5,13 +5,20 @@
  */
 
 #include "net/http_server.h"
+#include "server/auth/auth.h"
 
 struct credentials {
     char *session_id; /* or NULL */
     char *bearer;     /* or NULL; wins over the cookie */
+    char *peer;       /* address that the request comes from */
 };
 
 struct credentials *credentials_new(const struct http_request *r);
+/* Borrowed from `c`. */
+static inline struct auth_proof credentials_proof(const struct credentials *c)
+{
+    return (struct auth_proof){.session_id = c->session_id, .bearer = c->bearer, .peer = c->peer};
+}
 void credentials_free(struct credentials *c); /* NULL is fine */
 
 /*

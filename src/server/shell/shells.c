@@ -96,7 +96,9 @@ static void on_identity(void *owner, int code, const struct identity *who)
         return;
     if (code < 0) {
         shell_close(s, WS_CLOSE_POLICY,
-                    code == -ENOKEY ? "Invalid or expired session" : "Server busy");
+                    code == -EACCES   ? "This API key may not be used from this address"
+                    : code == -ENOKEY ? "Invalid or expired session"
+                                      : "Server busy");
         return;
     }
     if (who->must_change_password) {
@@ -122,6 +124,7 @@ static void *on_accept(void *owner, struct ws *ws, void *context)
     struct shells *ss = owner;
     struct request *q = context;
     struct shell *s = shell_new(ss, ws);
+    struct auth_proof proof;
 
     s->host_ref = TAKE_PTR(q->host);
     s->container_ref = TAKE_PTR(q->container);
@@ -135,7 +138,8 @@ static void *on_accept(void *owner, struct ws *ws, void *context)
     } else {
         s->is_check_pending = true;
         ws_pause(ws, true); /* what it says counts when we know who it is */
-        auth_check(ss->o.auth, q->credentials->session_id, q->credentials->bearer, on_identity, s);
+        proof = credentials_proof(q->credentials);
+        auth_check(ss->o.auth, &proof, on_identity, s);
     }
     request_free(q);
     return s;

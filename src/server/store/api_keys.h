@@ -23,6 +23,7 @@ struct api_key {
     int64_t created_at_ms;
     int64_t last_used_at_ms; /* 0: never; kept to the minute */
     int64_t expires_at_ms;   /* 0: never */
+    char *networks;          /* that it may be used from, see auth/networks.h; NULL: all */
 };
 
 void api_key_done(struct api_key *k);

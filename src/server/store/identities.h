@@ -17,6 +17,7 @@ struct identity_row {
     bool must_change_password;
     int64_t expires_at_ms;   /* 0: never */
     int64_t last_used_at_ms; /* of a key */
+    char *networks;          /* of a key: where it may be used from; NULL: everywhere */
 };
 
 void identity_row_done(struct identity_row *row);

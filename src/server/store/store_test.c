@@ -286,6 +286,8 @@ static void newer_and_foreign_databases_are_refused(void **state)
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct fixture *f = *state;
+        _cleanup_free_ char *mended = xasprintf(
+            "PRAGMA user_version = %u; PRAGMA application_id = 1147882862", n_migrations);
         struct error err = ERROR_INIT;
 
         store_close(TAKE_PTR(f->store));
@@ -293,7 +295,7 @@ static void newer_and_foreign_databases_are_refused(void **state)
         assert_int_equal(store_open(&f->store, f->dir, &err), -EDOM);
         assert_non_null(strstr(err.msg, cases[i].message));
         assert_null(f->store);
-        run_raw(f, "PRAGMA user_version = 1; PRAGMA application_id = 1147882862");
+        run_raw(f, mended);
         assert_int_equal(store_open(&f->store, f->dir, NULL), 0);
     }
 }

@@ -1,0 +1,28 @@
+#pragma once
+
+/*
+ * Networks that an API key may be used from: addresses and CIDR, IPv4 and IPv6. Plain data.
+ */
+
+#include "base/error.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define NETWORKS_MAX      16
+#define NETWORKS_TEXT_MAX 1024
+
+struct network {
+    uint8_t address[16]; /* IPv4 as ::ffff:a.b.c.d */
+    uint8_t bits;
+};
+
+struct networks {
+    struct network items[NETWORKS_MAX];
+    size_t n; /* 0: from everywhere */
+};
+
+/* "10.0.0.0/8,::1"; "" or NULL is everywhere. -EDOM naming what is no network. */
+int networks_parse(const char *text, struct networks *ret, struct error *err) _nodiscard_;
+/* What is no address is in no network. */
+bool networks_have(const struct networks *networks, const char *address);
