@@ -81,6 +81,11 @@ bool output_has_colours(void)
            !str_eq(secure_getenv("TERM"), "dumb");
 }
 
+bool output_flush(void)
+{
+    return fflush(stdout) == 0 && !ferror(stdout);
+}
+
 int output_finish(int exit_code)
 {
     bool has_failed = fflush(stdout) == EOF || ferror(stdout);

@@ -22,5 +22,8 @@ void output_json(const json_t *v); /* indented; pure ASCII on a terminal */
 bool output_has_colours(void); /* stdout is a terminal, NO_COLOR is not set, TERM is not "dumb" */
 bool output_is_terminal(void);
 
+/* What was said reaches its reader; false when nobody reads any more. */
+bool output_flush(void);
+
 /* Exit code 0, or 1 when stdout could not be written (a full disk; a closed pipe is no error). */
 int output_finish(int exit_code);

@@ -1,0 +1,117 @@
+// `dockmon logs` of several containers, and -f: what comes is shown once and in order, across restarts, rotation and
+// losses of agent and server.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { bin, dockmon } from './lib/dockmon.mjs';
+import { Process } from './lib/process.mjs';
+import { eventually } from './lib/wait.mjs';
+import { theWorld } from './lib/world.mjs';
+
+const world = theWorld({ role: 'viewer' });
+const { engine } = world;
+
+async function listed(name, script, args = []) {
+  const c = await engine.run(name, { args, command: ['sh', '-c', script] });
+  await world.client.container(c.name);
+  return c;
+}
+const logs = (...args) => dockmon(world.server, world.client.key, ['logs', ...args]);
+const follow = (...args) =>
+  new Process(bin('dockmon'), ['logs', '-f', ...args], {
+    env: { DOCKMON_URL: world.server.url, DOCKMON_API_KEY: world.client.key, NO_COLOR: '1' },
+  });
+const numbers = (p, pattern = /n(\d+)$/) => p.lines.map((l) => pattern.exec(l)).filter(Boolean).map((m) => Number(m[1]));
+const upTo = (n, from = 1) => Array.from({ length: n - from + 1 }, (_, i) => i + from);
+
+test('several containers are merged by time, each line with its container', async () => {
+  const a = await listed('a', 'echo one; sleep 0.6; echo three');
+  const b = await listed('bb', 'sleep 0.3; echo two; sleep 0.6; echo four');
+
+  await eventually(async () => (await engine.state(b.id)) === 'exited');
+  const r = await logs(a.name, b.name);
+  const host = world.host.name;
+  assert.equal(r.code, 0);
+  const times = await Promise.all([a, b].map(async (c) => (await engine.docker('logs', '-t', c.id)).split('\n').map((l) => ({ at: l.split(' ')[0], text: `${host}/${c.name}${c === a ? ' ' : ''} | ${l.split(' ')[1]}` }))));
+  const expected = times.flat().sort((x, y) => (x.at < y.at ? -1 : 1)).map((l) => l.text);
+  assert.deepEqual(r.stdout.trimEnd().split('\n'), expected);
+});
+
+test('following shows every line once, in order', async () => {
+  const c = await listed('once', 'i=0; while [ $i -lt 300 ]; do i=$((i + 1)); echo n$i; busybox usleep 20000; done; sleep 600');
+  const p = follow(c.name);
+
+  await p.line(/n300$/, { timeout: 60000 });
+  assert.deepEqual(numbers(p), upTo(300));
+  await p.stop('SIGINT');
+});
+
+test('lines of one moment are neither lost nor doubled', async () => {
+  const c = await listed('burst', 'for k in 1 2 3 4 5; do busybox seq $((k * 1000 - 999)) $((k * 1000)) | busybox sed s/^/n/; sleep 0.7; done; sleep 600');
+  const p = follow(c.name);
+
+  await p.line(/n5000$/, { timeout: 30000 });
+  assert.deepEqual(numbers(p), upTo(5000));
+  await p.stop('SIGINT');
+});
+
+test('-n 0 shows what comes only, also of a log that was empty', async () => {
+  const c = await listed('new', 'echo n1; echo n2; sleep 5; echo n3; sleep 600');
+  const empty = await listed('empty', 'sleep 5; echo n4; echo n5; sleep 600');
+  const p = follow('-n', '0', c.name, empty.name);
+
+  await p.line(/n3$/);
+  await p.line(/n5$/);
+  assert.deepEqual(numbers(p).sort(), [3, 4, 5]);
+  await p.stop('SIGINT');
+});
+
+test('the log goes on when the container starts again', async () => {
+  const c = await listed('again', 'echo n7; sleep 600');
+  const p = follow(c.name);
+
+  await p.line(/n\d+$/);
+  for (let i = 2; i <= 3; i++) {
+    await engine.docker('restart', '-t', '0', c.id);
+    await eventually(() => p.lines.filter((l) => l !== '').length === i, { what: `run ${i}` });
+  }
+  await engine.docker('rm', '-f', c.id);
+  assert.equal((await p.exited).code, 0, 'nothing is left to follow');
+});
+
+test('rotation loses nothing', async () => {
+  const c = await listed('rotate', 'i=0; while [ $i -lt 400 ]; do i=$((i + 1)); echo "$(busybox seq -s . 1 60) n$i"; busybox usleep 20000; done; sleep 600', [
+    '--log-opt', 'max-size=16k', '--log-opt', 'max-file=3',
+  ]);
+  const p = follow(c.name);
+
+  await p.line(/n400$/, { timeout: 60000 });
+  assert.deepEqual(numbers(p), upTo(400));
+  await p.stop('SIGINT');
+});
+
+test('agent and server may be away for a while', async () => {
+  const c = await listed('away', 'i=0; while [ $i -lt 600 ]; do i=$((i + 1)); echo n$i; busybox usleep 20000; done; sleep 600');
+  const p = follow(c.name);
+
+  await p.line(/n20$/);
+  await world.agent.process.stop('SIGKILL');
+  await p.line(/offline|not connected|disconnected/);
+  await world.agent.up();
+  await p.line(/n250$/, { timeout: 60000 });
+  await world.server.process.stop('SIGKILL');
+  await p.line(/cannot talk to the DockMon server/);
+  await world.server.up();
+  await p.line(/n600$/, { timeout: 60000 });
+  assert.deepEqual(numbers(p), upTo(600));
+  await p.stop('SIGINT');
+});
+
+test('a reader that has gone ends it', async () => {
+  const c = await listed('pipe', 'while true; do echo x; busybox usleep 50000; done');
+  const p = new Process('sh', ['-c', `${bin('dockmon')} logs -f ${c.name} | head -n 3`], {
+    env: { DOCKMON_URL: world.server.url, DOCKMON_API_KEY: world.client.key },
+  });
+
+  assert.equal((await p.exited).code, 0);
+  assert.deepEqual(p.lines.filter((l) => l !== ''), ['x', 'x', 'x']);
+});
