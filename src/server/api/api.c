@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "base/time.h"
 #include "server/api/audit.h"
+#include "server/api/bulk.h"
 #include "server/api/call.h"
 #include "server/api/handlers.h"
 #include "server/auth/credentials.h"
@@ -19,11 +20,15 @@ struct api *api_new(const struct api_options *o)
     struct api *a = xcalloc(1, sizeof(*a));
 
     a->o = *o;
+    a->bulk = bulk_new(a);
     return a;
 }
 
 void api_free(struct api *a)
 {
+    if (!a)
+        return;
+    bulk_free(a->bulk);
     free(a);
 }
 

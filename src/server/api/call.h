@@ -15,6 +15,7 @@
 
 struct api {
     struct api_options o;
+    struct bulk *bulk;
     struct http_server *http;
 };
 

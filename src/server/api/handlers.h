@@ -60,6 +60,11 @@ void container_unpause(struct api_call *call);
 void container_rename(struct api_call *call);
 void container_remove(struct api_call *call);
 
+/* bulk.c */
+void bulk_create(struct api_call *call);
+void bulk_get(struct api_call *call);
+void bulk_cancel(struct api_call *call);
+
 /* inspect.c */
 void container_inspect(struct api_call *call);
 

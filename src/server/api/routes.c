@@ -2,6 +2,7 @@
 #include "server/api/route.h"
 
 #define SMALL    4096
+#define BULK     ((size_t)1 << 20)
 #define LONG_OP  (UINT64_C(11) * 60 * 1000) /* a stop may be given 10 minutes */
 #define RESOURCE (UINT64_C(125) * 1000)     /* pruning images is given 2 minutes */
 #define C        "/api/hosts/{host}/containers/{container}"
@@ -46,6 +47,9 @@ const struct route routes[] = {
     {"POST",   C "/unpause",                               ROLE_OPERATOR, container_unpause,    "container_unpause", SMALL, LONG_OP },
     {"POST",   C "/rename",                                ROLE_OPERATOR, container_rename,     "container_rename",  SMALL, LONG_OP },
     {"DELETE", C,                                          ROLE_OPERATOR, container_remove,     "container_remove",  SMALL, LONG_OP },
+    {"POST",   "/api/bulk",                                ROLE_OPERATOR, bulk_create,          "bulk_create",       BULK,  0       },
+    {"GET",    "/api/bulk/{job}",                          ROLE_OPERATOR, bulk_get,             NULL,                0,     0       },
+    {"DELETE", "/api/bulk/{job}",                          ROLE_OPERATOR, bulk_cancel,          "bulk_cancel",       SMALL, 0       },
     {"GET",    C "/logs",                                  ROLE_VIEWER,   container_logs,       NULL,                0,     0       },
     {"GET",    C "/inspect",                               ROLE_VIEWER,   container_inspect,    NULL,                0,     0       },
     {"GET",    "/api/hosts/{host}/images",                 ROLE_VIEWER,   host_images_list,     NULL,                0,     RESOURCE},

@@ -532,3 +532,18 @@ void feed_on_event(struct feed *f, const struct event *e)
         return;
     broadcast(f, json_pack("{s:s, s:o}", "type", "new_event", "event", event_json(e)));
 }
+
+void feed_on_batch(struct feed *f, const char *type, json_t *data)
+{
+    size_t size;
+    json_t *message = envelope(type, data);
+    _cleanup_free_ char *text = json_text_write(message, &size);
+
+    for (struct list *l = f->clients.next; l != &f->clients; l = l->next) {
+        struct client *c = CONTAINER_OF(l, struct client, link);
+
+        if (c->who.role >= ROLE_OPERATOR)
+            client_send_text(c, text, size);
+    }
+    json_decref(message);
+}

@@ -18,6 +18,7 @@
 #include "server/auth/auth.h"
 #include "server/fleet/fleet.h"
 #include "server/store/events.h"
+#include <jansson.h>
 
 struct feed;
 
@@ -37,3 +38,5 @@ void feed_accept(struct feed *f, const struct http_request *r, struct ws_accept 
 void feed_on_host(struct feed *f, const struct fleet_host *h);
 void feed_on_containers(struct feed *f);
 void feed_on_event(struct feed *f, const struct event *e);
+/* Progress of a bulk job, for who may run one. `data` is stolen. */
+void feed_on_batch(struct feed *f, const char *type, json_t *data);

@@ -1,0 +1,95 @@
+// One operation on many containers: progress, a result for each, limits, cancelling.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { WebSocket } from 'ws';
+import { HandAgent, containerElement } from './lib/hand-agent.mjs';
+import { eventually } from './lib/wait.mjs';
+import { theWorld } from './lib/world.mjs';
+
+const world = theWorld({ role: 'operator' });
+const { engine } = world;
+
+const ref = (c) => ({ host_id: world.host.id, container_id: c.id });
+const finished = (id, client = world.client) =>
+  eventually(async () => {
+    const job = await client.get(`/api/bulk/${id}`);
+    return ['completed', 'failed', 'cancelled'].includes(job.status) ? job : null;
+  });
+
+test('each container has its own result, and the rest goes on', async () => {
+  const all = await Promise.all([0, 1, 2, 3, 4, 5].map((i) => engine.run(`many${i}`)));
+  const shut = await engine.run('shut', { args: ['--label', 'dockmon.protect=true'] });
+  for (const c of [...all, shut]) await world.client.container(c.name);
+  const messages = [];
+  const ws = new WebSocket(`ws://127.0.0.1:${world.server.port}/ws`, { headers: { authorization: `Bearer ${world.client.key}` } });
+  ws.on('message', (data) => messages.push(JSON.parse(data)));
+  await eventually(async () => messages.length > 0);
+
+  const made = await world.client.post(
+    '/api/bulk',
+    { action: 'stop', options: { timeout: 0 }, containers: [...all.map(ref), ref(shut), { host_id: world.host.id, container_id: 'nowhere' }, { host_id: 'nobody', container_id: 'x' }] },
+    { status: 202 },
+  );
+  assert.equal(made.total, 9);
+  const job = await finished(made.id);
+  assert.equal(job.status, 'failed');
+  assert.equal(job.success, 6);
+  assert.equal(job.error, 3);
+  assert.equal(job.completed, 9);
+  for (const c of all) assert.equal(await engine.state(c.id), 'exited');
+  assert.equal(await engine.state(shut.id), 'running');
+  assert.match(job.items[6].error, /dockmon\.protect=true/);
+  assert.match(job.items[7].error, /No such container/);
+  assert.match(job.items[8].error, /Host not found/);
+
+  await eventually(async () => messages.some((m) => m.type === 'batch_job_update' && m.data.id === made.id && m.data.status === 'failed'));
+  assert.equal(messages.filter((m) => m.type === 'batch_item_update' && m.data.job_id === made.id && m.data.status === 'success').length, 6);
+  ws.close();
+
+  const { events } = await world.client.get('/api/events?limit=200');
+  assert.ok(events.some((e) => e.title === `stop ${all[0].name}` && e.triggered_by), 'in the event log');
+  const admin = await world.server.client('admin');
+  const { entries } = await admin.get('/api/audit?limit=500');
+  assert.ok(entries.some((e) => e.action === 'container_stop' && e.target.endsWith(`/${all[0].name}`) && e.result === 'ok'));
+  assert.ok(entries.some((e) => e.action === 'bulk_create' && e.target === 'stop of 9 containers'));
+});
+
+test('what is no job is refused', async () => {
+  const one = [{ host_id: 'h', container_id: 'c' }];
+  const refused = (body) => world.client.post('/api/bulk', body, { status: 422 });
+  await refused({ action: 'dance', containers: one });
+  await refused({ action: 'stop', containers: [] });
+  await refused({ action: 'stop', containers: Array.from({ length: 1001 }, () => one[0]) });
+  await refused({ action: 'stop', containers: [{ host_id: 'h', container_id: '../x' }] });
+  await refused({ action: 'stop', containers: one, options: { timeout: 601 } });
+  await world.client.get('/api/bulk/nothing', { status: 404 });
+});
+
+test('a job is for who made it, and for admins', async () => {
+  const { id } = await world.client.post('/api/bulk', { action: 'start', containers: [{ host_id: 'h', container_id: 'c' }] }, { status: 202 });
+  await (await world.server.client('operator')).get(`/api/bulk/${id}`, { status: 404 });
+  await (await world.server.client('admin')).get(`/api/bulk/${id}`);
+  await (await world.server.client('viewer')).get(`/api/bulk/${id}`, { status: 403 });
+});
+
+test('four at a time per host; cancelling leaves the rest undone', async () => {
+  const a = new HandAgent(world.server);
+  a.containers = Array.from({ length: 20 }, (_, i) => containerElement({ name: `h${i}` }));
+  const { host_id: hostId } = await a.connect(await world.server.token());
+  await eventually(async () => (await world.client.get('/api/containers')).filter((c) => c.host_id === hostId).length === 20);
+  const asked = [];
+  a.onOperation = (m) => void asked.push(m);
+
+  const containers = a.containers.map((c) => ({ host_id: hostId, container_id: c.Id }));
+  const { id } = await world.client.post('/api/bulk', { action: 'restart', containers }, { status: 202 });
+  await eventually(async () => asked.length >= 4);
+  assert.equal((await world.client.get(`/api/bulk/${id}`)).running, 4);
+  const cancelled = await world.client.delete(`/api/bulk/${id}`);
+  assert.equal(cancelled.status, 'cancelling');
+  assert.equal(cancelled.cancelled, 16);
+  a.ws.close();
+  const job = await finished(id);
+  assert.equal(job.status, 'cancelled');
+  assert.equal(job.error, 4);
+  assert.equal(asked.length, 4);
+});
