@@ -99,7 +99,7 @@ void exec_killer_free(struct exec_killer *k)
     loop_timer_stop(&k->sweep_timer);
     loop_timer_stop(&k->drain_timer);
     while (!list_empty(&k->tasks))
-        task_free(CONTAINER_OF(k->tasks.next, struct task, link));
+        task_free(CONTAINER_OF(list_take_first(&k->tasks), struct task, link));
     free(k->home);
     free(k);
 }

@@ -45,25 +45,24 @@ struct shell {
     char *id, *container, *user;
     char mark[EXEC_MARK_SIZE];
     char exec_id[EXEC_ID_SIZE];
-    bool has_tty;
+    bool has_tty, has_window;
+    bool is_resized; /* the engine was not told yet */
+    bool is_eof;     /* of the input */
+    unsigned n_looks;
 
     struct engine_call *call; /* inspect, create, or the exit code */
     char *request;            /* to create the process with, until then */
     struct engine_call *resize;
     struct hijack *hijack;
     struct loop_timer timer; /* sending again; looking again */
-    unsigned n_looks;
 
     int64_t cols, rows; /* 0: none yet */
-    bool is_resized;    /* the engine was not told yet */
 
     struct buf early; /* input before there is a connection */
-    bool is_eof;
     size_t input_unacked;
 
     struct log_demux demux;
     struct buf output; /* pieces: stream, size (2 bytes), data */
-    bool has_window;
     int64_t credit;
     int64_t exit_code;
 };

@@ -62,7 +62,7 @@ struct shells {
 /* shell.c */
 struct shell *shell_new(struct shells *ss, struct ws *ws);
 void shell_free(struct shell *s);
-void shell_start(struct shell *s, const json_t *fields); /* fields of the client's start, or NULL */
+void shell_start(struct shell *s, const json_t *asked); /* the client's start message, or NULL */
 void shell_close(struct shell *s, unsigned code, const char *reason);
 void shell_set_state(struct shell *s, enum shell_state state);
 void shell_on_client(struct shell *s, const char *data, size_t size, bool is_binary);
