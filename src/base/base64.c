@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdint.h>
 
-static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 char *base64_encode(const void *data, size_t size)
 {
@@ -19,10 +19,15 @@ char *base64_encode(const void *data, size_t size)
             bits |= (uint32_t)in[at + 1] << 8;
         if (n > 2)
             bits |= in[at + 2];
-        *out++ = alphabet[bits >> 18];
-        *out++ = alphabet[bits >> 12 & 63];
-        *out++ = n > 1 ? alphabet[bits >> 6 & 63] : '=';
-        *out++ = n > 2 ? alphabet[bits & 63] : '=';
+        out[0] = digits[bits >> 18];
+        out[1] = digits[bits >> 12 & 63];
+        out[2] = '=';
+        out[3] = '=';
+        if (n > 1)
+            out[2] = digits[bits >> 6 & 63];
+        if (n > 2)
+            out[3] = digits[bits & 63];
+        out += 4;
     }
     *out = '\0';
     return text;
