@@ -49,7 +49,8 @@ test('input before the process runs is not lost, and stays in order', async () =
   for (let i = 0; i < 200; i++) shell.write(`echo n$((${i} + 1000))\n`);
   shell.write('exit 0\n');
   await shell.closed;
-  const numbers = [...shell.text.matchAll(/^n(\d+)\r?$/gm)].map((m) => Number(m[1]) - 1000);
+  // The terminal's echo of what was typed ahead may stand before the first answer on its line.
+  const numbers = [...shell.text.matchAll(/n(1\d{3})\r?$/gm)].map((m) => Number(m[1]) - 1000);
   assert.deepEqual(numbers, Array.from({ length: 200 }, (_, i) => i));
 });
 
