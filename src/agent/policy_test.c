@@ -157,9 +157,10 @@ static void test_labels(void **state)
 
         if ((why != NULL) != cases[i].is_refused)
             fail_msg("%s, %s: %s", cases[i].label, cases[i].action, why ? why : "allowed");
-        if (why)
+        if (why) {
             assert_non_null(
                 strstr(why, "container web is protected by its label dockmon.protect="));
+        }
     }
 }
 

@@ -4,11 +4,13 @@
 
 #include "base/alloc.h"
 #include "base/str.h"
+#include "cli/bulk.h"
 #include "cli/containers.h"
 #include "cli/output.h"
 #include "cli/verbs.h"
 
-#define USAGE "[OPTIONS] CONTAINER [CONTAINER...]"
+#define MAX_STOP_S 600
+#define USAGE      "[OPTIONS] CONTAINER [CONTAINER...]"
 
 struct stop_options {
     const char *time;
@@ -42,19 +44,33 @@ static void show(void *owner, const char *word, const struct client_request *r)
     output_line("%s", word);
 }
 
+static json_t *bulk_options(const struct operate *o)
+{
+    json_t *options = json_object();
+    uint64_t seconds = 0;
+
+    if (o->verb->n_flags > 0 && o->options->time &&
+        parse_u64(o->options->time, MAX_STOP_S, &seconds) == 0)
+        (void)json_object_set_new(options, "timeout", json_integer((json_int_t)seconds));
+    return options;
+}
+
 static int run(const struct verb *verb, void *options, const struct args_list *words)
 {
     _cleanup_(client_closep) struct client *c = NULL;
     struct operate o = {verb, options};
     uint64_t seconds;
 
-    if (verb->n_flags > 0 && o.options->time && parse_u64(o.options->time, 600, &seconds) < 0) {
+    if (verb->n_flags > 0 && o.options->time &&
+        parse_u64(o.options->time, MAX_STOP_S, &seconds) < 0) {
         output_error("--time: \"%s\" is no number of seconds from 0 to 600", o.options->time);
         return EXIT_USAGE;
     }
     c = client_open_configured();
     if (!c)
         return 1;
+    if (words->n >= BULK_FROM && words->n <= BULK_MAX)
+        return bulk_run(c, verb->name, bulk_options(&o), words);
     return containers_each(c, words, &(struct containers_batch){fill, show, &o});
 }
 

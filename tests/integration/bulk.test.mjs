@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { WebSocket } from 'ws';
+import { dockmon } from './lib/dockmon.mjs';
 import { HandAgent, containerElement } from './lib/hand-agent.mjs';
 import { eventually } from './lib/wait.mjs';
 import { theWorld } from './lib/world.mjs';
@@ -52,6 +53,20 @@ test('each container has its own result, and the rest goes on', async () => {
   const { entries } = await admin.get('/api/audit?limit=500');
   assert.ok(entries.some((e) => e.action === 'container_stop' && e.target.endsWith(`/${all[0].name}`) && e.result === 'ok'));
   assert.ok(entries.some((e) => e.action === 'bulk_create' && e.target === 'stop of 9 containers'));
+});
+
+test('the CLI makes a job of many containers', async () => {
+  const all = await Promise.all(Array.from({ length: 12 }, (_, i) => engine.run(`cli${i}`)));
+  for (const c of all) await world.client.container(c.name);
+  const r = await dockmon(world.server, world.client.key, ['stop', '-t', '0', ...all.map((c) => c.name), 'nowhere']);
+
+  assert.equal(r.code, 1);
+  assert.match(r.stderr, /No such container: nowhere/);
+  assert.deepEqual(r.stdout.trim().split('\n'), all.map((c) => c.name));
+  for (const c of all) assert.equal(await engine.state(c.id), 'exited');
+  const admin = await world.server.client('admin');
+  const { entries } = await admin.get('/api/audit?limit=500');
+  assert.ok(entries.some((e) => e.action === 'bulk_create' && e.target === 'stop of 12 containers'));
 });
 
 test('what is no job is refused', async () => {

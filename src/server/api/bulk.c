@@ -10,6 +10,7 @@
 #include "server/api/handlers.h"
 #include "server/api/record.h"
 
+#include <assert.h>
 #include <errno.h>
 
 #define MAX_ITEMS    1000
@@ -437,6 +438,7 @@ static int read_job(struct api_call *call, struct bulk_job **ret, struct error *
         return error_set(err, -EDOM, "`containers` must be a list of 1 to %d", MAX_ITEMS);
     job = xcalloc(1, sizeof(*job) + n * sizeof(job->items[0]));
     list_init(&job->link);
+    assert(action);
     job->action = action;
     r = read_options(body, job, err);
     if (r == 0)
@@ -453,7 +455,7 @@ void bulk_create(struct api_call *call)
 {
     struct bulk *b = call->api->bulk;
     struct error err = ERROR_INIT;
-    struct bulk_job *job;
+    struct bulk_job *job = NULL;
 
     forget_old(b);
     if (b->n_jobs >= MAX_JOBS) {
@@ -464,6 +466,7 @@ void bulk_create(struct api_call *call)
         api_fail(call, err.code, "%s", err.msg);
         return;
     }
+    assert(job);
     job->bulk = b;
     random_uuid(job->id);
     job->who = call->who;
@@ -481,7 +484,6 @@ static struct bulk_job *job_of(struct api_call *call)
 {
     struct bulk *b = call->api->bulk;
 
-    forget_old(b);
     for (struct list *l = b->jobs.next; l != &b->jobs; l = l->next) {
         struct bulk_job *job = CONTAINER_OF(l, struct bulk_job, link);
         bool is_own = job->who.user_id == call->who.user_id && job->who.key_id == call->who.key_id;

@@ -2,7 +2,8 @@
 
 /*
  * One operation on many containers, as a job that goes on when the client has gone: 4 at a time per host, 32 in
- * all. Jobs are kept in memory for an hour after their end. Belongs to the api.
+ * all. Jobs are kept in memory for an hour after their end,
+ * and then until the next one comes. Belongs to the api.
  */
 
 struct api;

@@ -97,7 +97,7 @@ static int find_self(struct store *s, const struct manage *m, int64_t *ret, stru
 /* Who loses the role of an admin must not be the last one, nor who asks. */
 static int check_loss(struct store *s, const struct manage *m, struct error *err)
 {
-    int64_t self, n_admins;
+    int64_t self = 0, n_admins = 0;
     int r;
 
     r = find_self(s, m, &self, err);

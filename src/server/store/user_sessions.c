@@ -14,17 +14,17 @@ enum stmt {
 };
 
 static const char *const sql[STMT_COUNT] = {
-    [STMT_INSERT] = "INSERT INTO user_sessions (id_hash, user_id, peer, created_at_ms, "
-                    "expires_at_ms) VALUES (:id_hash, :user_id, :peer, :created_at_ms, "
-                    ":expires_at_ms)",
+    [STMT_INSERT] = ("INSERT INTO user_sessions (id_hash, user_id, peer, created_at_ms, "
+                     "expires_at_ms) VALUES (:id_hash, :user_id, :peer, :created_at_ms, "
+                     ":expires_at_ms)"),
     [STMT_DELETE] = "DELETE FROM user_sessions WHERE id_hash = :id_hash",
     [STMT_DELETE_USER] =
         "DELETE FROM user_sessions WHERE user_id = :user_id AND id_hash IS NOT :keep",
-    [STMT_EACH] = "SELECT id_hash, user_id, peer, created_at_ms, expires_at_ms FROM user_sessions "
-                  "WHERE expires_at_ms > :now AND (:user_id = 0 OR user_id = :user_id) "
-                  "ORDER BY created_at_ms DESC, id_hash",
-    [STMT_REVOKE] = "DELETE FROM user_sessions WHERE substr(id_hash, 1, 16) = :short "
-                    "AND (:user_id = 0 OR user_id = :user_id)",
+    [STMT_EACH] = ("SELECT id_hash, user_id, peer, created_at_ms, expires_at_ms FROM user_sessions "
+                   "WHERE expires_at_ms > :now AND (:user_id = 0 OR user_id = :user_id) "
+                   "ORDER BY created_at_ms DESC, id_hash"),
+    [STMT_REVOKE] = ("DELETE FROM user_sessions WHERE substr(id_hash, 1, 16) = :short "
+                     "AND (:user_id = 0 OR user_id = :user_id)"),
     [STMT_PURGE] = "DELETE FROM user_sessions WHERE expires_at_ms <= :now",
 };
 
