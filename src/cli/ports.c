@@ -105,7 +105,7 @@ static void put_group(struct buf *out, const struct port *ports, size_t n, bool 
 
 char *ports_text(const json_t *list)
 {
-    struct port ports[PORTS_MAX];
+    struct port ports[PORTS_MAX] = {0};
     bool is_done[PORTS_MAX] = {false};
     struct buf out = BUF_INIT(MAX_TEXT);
     size_t n = read_ports(list, ports);

@@ -73,9 +73,10 @@ static void test_nonsense_and_too_many(void **state)
 
     (void)state;
     free(text);
-    for (int i = 0; i < 2 * PORTS_MAX; i++)
+    for (int i = 0; i < 2 * PORTS_MAX; i++) {
         (void)json_array_append_new(list,
                                     json_pack("{s:i, s:s}", "PrivatePort", 2 * i, "Type", "tcp"));
+    }
     text = ports_text(list);
     assert_non_null(text);
     free(text);

@@ -246,9 +246,10 @@ static int write_request(struct ws *ws,
                    "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
                    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n",
                    path, address->header, key);
-    for (; headers && headers[0] && r == 0; headers += 2)
+    for (; headers && headers[0] && r == 0; headers += 2) {
         r = strpbrk(headers[1], "\r\n") ? -EINVAL
                                         : buf_printf(&text, "%s: %s\r\n", headers[0], headers[1]);
+    }
     if (r == 0)
         r = buf_append_str(&text, "\r\n");
     if (r == 0)

@@ -12,15 +12,8 @@
 
 #define PATIENCE_MS 5000
 
-static void note(struct end *e, const char *fmt, ...) _printf_(2, 3);
-static void note(struct end *e, const char *fmt, ...)
+static void note(struct end *e, const char *text)
 {
-    char text[256];
-    va_list args;
-
-    va_start(args, fmt);
-    (void)vsnprintf(text, sizeof(text), fmt, args);
-    va_end(args);
     assert_int_equal(buf_append_str(&e->log, text), 0);
     if (e->wanted && strstr(e->log.data, e->wanted))
         loop_stop(e->f->loop);
@@ -39,6 +32,7 @@ static void on_open(void *owner)
 static void on_message(void *owner, const char *data, size_t size, bool is_binary)
 {
     struct end *e = owner;
+    char text[256];
 
     if (e->is_echo) {
         assert_int_equal(
@@ -50,10 +44,11 @@ static void on_message(void *owner, const char *data, size_t size, bool is_binar
     if (size > 100) {
         for (size_t i = 0; i < size; i++)
             e->sum += (unsigned char)data[i];
-        note(e, "%c:%zu bytes;", is_binary ? 'b' : 't', size);
-        return;
+        (void)snprintf(text, sizeof(text), "%c:%zu bytes;", is_binary ? 'b' : 't', size);
+    } else {
+        (void)snprintf(text, sizeof(text), "%c:%.*s;", is_binary ? 'b' : 't', (int)size, data);
     }
-    note(e, "%c:%.*s;", is_binary ? 'b' : 't', (int)size, data);
+    note(e, text);
 }
 
 static void on_pong(void *owner)
@@ -69,10 +64,12 @@ static void on_drain(void *owner)
 static void on_close(void *owner, const struct ws_close *why)
 {
     struct end *e = owner;
+    char text[256];
 
     e->ws = NULL;
-    note(e, "close:%u:%s:%s;", why->code, why->reason,
-         why->error ? strerrorname_np(-why->error) : "0");
+    (void)snprintf(text, sizeof(text), "close:%u:%s:%s;", why->code, why->reason,
+                   why->error ? strerrorname_np(-why->error) : "0");
+    note(e, text);
 }
 
 const struct ws_handler ws_fixture_handler = {on_open, on_message, on_pong, on_drain, on_close};

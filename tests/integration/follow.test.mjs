@@ -21,7 +21,7 @@ const follow = (...args) =>
     env: { DOCKMON_URL: world.server.url, DOCKMON_API_KEY: world.client.key, NO_COLOR: '1' },
   });
 const numbers = (p, pattern = /n(\d+)$/) => p.lines.map((l) => pattern.exec(l)).filter(Boolean).map((m) => Number(m[1]));
-const upTo = (n, from = 1) => Array.from({ length: n - from + 1 }, (_, i) => i + from);
+const until = (n, from = 1) => Array.from({ length: n - from + 1 }, (_, i) => i + from);
 
 test('several containers are merged by time, each line with its container', async () => {
   const a = await listed('a', 'echo one; sleep 0.6; echo three');
@@ -41,7 +41,7 @@ test('following shows every line once, in order', async () => {
   const p = follow(c.name);
 
   await p.line(/n300$/, { timeout: 60000 });
-  assert.deepEqual(numbers(p), upTo(300));
+  assert.deepEqual(numbers(p), until(300));
   await p.stop('SIGINT');
 });
 
@@ -50,7 +50,7 @@ test('lines of one moment are neither lost nor doubled', async () => {
   const p = follow(c.name);
 
   await p.line(/n5000$/, { timeout: 30000 });
-  assert.deepEqual(numbers(p), upTo(5000));
+  assert.deepEqual(numbers(p), until(5000));
   await p.stop('SIGINT');
 });
 
@@ -85,7 +85,7 @@ test('rotation loses nothing', async () => {
   const p = follow(c.name);
 
   await p.line(/n400$/, { timeout: 60000 });
-  assert.deepEqual(numbers(p), upTo(400));
+  assert.deepEqual(numbers(p), until(400));
   await p.stop('SIGINT');
 });
 
@@ -102,7 +102,7 @@ test('agent and server may be away for a while', async () => {
   await p.line(/cannot talk to the DockMon server/);
   await world.server.up();
   await p.line(/n600$/, { timeout: 60000 });
-  assert.deepEqual(numbers(p), upTo(600));
+  assert.deepEqual(numbers(p), until(600));
   await p.stop('SIGINT');
 });
 

@@ -132,9 +132,10 @@ static void call_free(struct api_call *call)
 
 static void reply(struct api_call *call, const struct http_response *response)
 {
-    if (call->api->http)
+    if (call->api->http) {
         (void)http_respond(call->api->http, call->request_id,
                            response); /* false: the client left */
+    }
     call_free(call);
 }
 
