@@ -1,17 +1,19 @@
 # shellcheck shell=sh
 # What every script here starts with; sourced after `set -eu` with $0 being the script.
 
-case $0 in
-*/check/*) root=$(dirname -- "$0")/../.. ;;
-*) root=$(dirname -- "$0")/.. ;;
+# The folder of the script decides, not its whole path: a clone may lie below a folder named check.
+root=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
+self=$root/${0##*/}
+case $root in
+*/script/check) root=${root%/script/check} ;;
+*) root=${root%/script} ;;
 esac
-root=$(CDPATH='' cd -- "$root" && pwd -P)
 export root
 cd "$root" || exit 1
 
 # Prints the script's header comment, which is its help.
 usage() {
-    awk 'NR > 1 && !/^#/ { exit } NR > 1 { sub(/^# ?/, ""); print }' "$0"
+    awk 'NR > 1 && !/^#/ { exit } NR > 1 { sub(/^# ?/, ""); print }' "$self"
 }
 
 # help_wanted "$@": prints the help and ends the script when a word asks for it.
