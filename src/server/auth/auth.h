@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "server/auth/networks.h"
 #include "server/auth/role.h"
+#include "server/auth/scope.h"
 #include "server/job.h"
 #include "server/store/store.h"
 #include "server/store/users.h"
@@ -21,6 +22,7 @@ struct identity {
     enum role role;
     bool must_change_password;
     struct networks networks; /* of an API key: where it may be used */
+    struct scope scope;       /* what may be seen and touched */
 };
 
 /* Until that has happened, a session is good for nothing else. */
