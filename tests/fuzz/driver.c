@@ -1,12 +1,15 @@
 #include "base/alloc.h"
+#include "base/file.h"
 #include "base/str.h"
 #include "fuzz.h"
 
 #include <assert.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <string.h>
 
-#define INPUT_MAX 4096
+#define INPUT_MAX     4096
+#define FILE_SIZE_MAX ((size_t)1 << 20)
 
 /* The same numbers every time: a test that fails must fail again. */
 static uint64_t next_random(void)
@@ -65,25 +68,58 @@ static void run_one(const uint8_t *data, size_t size)
     free(copy);
 }
 
+/* The corpus. */
+static struct input {
+    uint8_t *data;
+    size_t size;
+} * inputs;
+static size_t n_inputs;
+
+static int load(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    size_t size = 0;
+    struct error err = {0};
+    char *data = NULL;
+
+    (void)st;
+    (void)ftw;
+    if (type != FTW_F)
+        return 0;
+    if (file_read(path, FILE_SIZE_MAX, &data, &size, &err) < 0) {
+        (void)fprintf(stderr, "%s\n", err.msg);
+        return 1;
+    }
+    inputs = xrealloc(inputs, n_inputs + 1, sizeof(*inputs));
+    inputs[n_inputs++] = (struct input){(uint8_t *)data, size};
+    return 0;
+}
+
+/* Usage: PROGRAM ROUNDS CORPUS... */
 int main(int argc, char **argv)
 {
-    uint64_t rounds = 100000;
-    size_t n_seeds = 0;
+    uint64_t rounds = 0;
 
-    if (argc > 1 && parse_u64(argv[1], UINT32_MAX, &rounds) < 0)
+    if (argc < 3 || parse_u64(argv[1], UINT32_MAX, &rounds) < 0)
         return 2;
-    for (; fuzz_seeds[n_seeds].data; n_seeds++)
-        run_one((const uint8_t *)fuzz_seeds[n_seeds].data, fuzz_seeds[n_seeds].size);
+    for (int i = 2; i < argc; i++)
+        if (nftw(argv[i], load, 8, FTW_PHYS) != 0)
+            return 2;
+    assert(n_inputs > 0);
+    for (size_t i = 0; i < n_inputs; i++)
+        run_one(inputs[i].data, inputs[i].size);
     for (uint64_t i = 0; i < rounds; i++) {
-        const struct fuzz_seed *seed = &fuzz_seeds[pick(n_seeds)];
+        const struct input *from = &inputs[pick(n_inputs)];
         uint8_t data[INPUT_MAX];
-        size_t size = seed->size;
+        size_t size = from->size < INPUT_MAX ? from->size : INPUT_MAX;
 
-        memcpy(data, seed->data, size);
+        memcpy(data, from->data, size);
         for (size_t n = 1 + pick(4); n; n--)
             size = mutate(data, size);
         run_one(data, size);
     }
-    printf("%zu seeds, %llu mutations\n", n_seeds, (unsigned long long)rounds);
+    printf("%zu inputs, %llu mutations\n", n_inputs, (unsigned long long)rounds);
+    for (size_t i = 0; i < n_inputs; i++)
+        free(inputs[i].data);
+    free(inputs);
     return 0;
 }

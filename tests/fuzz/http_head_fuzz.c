@@ -5,15 +5,6 @@
 #include <assert.h>
 #include <string.h>
 
-const struct fuzz_seed fuzz_seeds[] = {
-    FUZZ_SEED("GET /a%20b/c?x=1&y=%2F HTTP/1.1\r\nHost: a:1\r\nCookie: sid=x; b=c%20d\r\n\r\n"),
-    FUZZ_SEED("POST / HTTP/1.0\r\nContent-Length: 12\r\nConnection: keep-alive\r\n\r\n"),
-    FUZZ_SEED(
-        "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: x, Upgrade\r\nUpgrade: websocket\r\n\r\n"),
-    FUZZ_SEED("PUT http://a/%2e%2E/./x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"),
-    {NULL, 0},
-};
-
 /* What the header promises about an accepted request. */
 static void check(const struct http_head *h)
 {

@@ -5,17 +5,6 @@
 #include <assert.h>
 
 /* The first byte chooses the kind of request, the second the size of the pieces. */
-#define SEED(text) FUZZ_SEED("\x00\x07" text)
-
-const struct fuzz_seed fuzz_seeds[] = {
-    SEED("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\nabc"),
-    SEED("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 500 Oops\r\nSet-Cookie: a=b\r\n\r\nuntil the end"),
-    SEED(
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x\r\nabc\r\nA\r\n0123456789\r\n0\r\nT: u\r\n\r\n"),
-    FUZZ_SEED("\x01\x01HTTP/1.1 101 UPGRADED\r\nUpgrade: tcp\r\n\r\nraw"),
-    FUZZ_SEED("\x02\x1fHTTP/1.1 304 Not Modified\r\nContent-Length: 3\r\n\r\n"),
-    {NULL, 0},
-};
 
 static enum http_piece feed(struct http_parser *p, const char *piece, size_t size, size_t *total)
 {

@@ -8,16 +8,6 @@
 #include <jansson.h>
 #include <string.h>
 
-const struct fuzz_seed fuzz_seeds[] = {
-    FUZZ_SEED(
-        "{\"Config\":{\"Env\":[\"A=1\",\"B=\\u0000\",\"C\"],\"Tty\":true},\"State\":{\"StartedAt\":\"x\"}}"),
-    FUZZ_SEED("[-1.5e+3,0,true,null,{\"\\ud83d\":\"\\ud83d\\ude00\"},\"\xc3\xa9\\\"\"]"),
-    FUZZ_SEED(
-        "{\"Type\":\"container\",\"Action\":\"die\",\"Actor\":{\"ID\":\"a\",\"Attributes\":{\"b\":\"c\"}},"
-        "\"time\":1,\"timeNano\":2}"),
-    {NULL, 0},
-};
-
 static void expect_json(const char *text)
 {
     assert(json_scan_check(text, strlen(text), NULL) == 0);

@@ -6,16 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define T1 "2026-11-23T01:53:00.000000001Z "
-#define T2 "2026-11-23T01:53:00.000000000Z "
-
-const struct fuzz_seed fuzz_seeds[] = {
-    FUZZ_SEED("\1\0\0\0\0\0\0\041" T1 "a\n\2\0\0\0\0\0\0\041" T2 "b\n"),
-    FUZZ_SEED("\1\0\0\0\0\0\0\040" T1 "a\1\0\0\0\0\0\0\041" T1 "b\n"),
-    FUZZ_SEED(T1 "a\r\n" T2 "\xff\r\n\n"),
-    {NULL, 0},
-};
-
 static char *collect(const uint8_t *data, size_t size, bool is_raw, size_t step)
 {
     struct log_lines *lines = log_lines_new(&(struct log_lines_options){5, 200});

@@ -6,13 +6,6 @@
 #include <assert.h>
 #include <string.h>
 
-const struct fuzz_seed fuzz_seeds[] = {
-    FUZZ_SEED("wss://example.org:8001/api/ws?a=b%20c&d=+"),
-    FUZZ_SEED("http://[::1]:80/"),
-    FUZZ_SEED("name=%e2%82%ac&x&y=&name=2"),
-    {NULL, 0},
-};
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     _cleanup_free_ char *text = xstrndup((const char *)data, size);

@@ -6,15 +6,6 @@
 #include <assert.h>
 #include <string.h>
 
-const struct fuzz_seed fuzz_seeds[] = {
-    FUZZ_SEED("\x81\x82\1\2\3\4ik\x89\x80\1\2\3\4"),
-    FUZZ_SEED("\x01\x81\0\0\0\0a\x80\x81\0\0\0\0b\x88\x82\0\0\0\0\3\xe8"),
-    FUZZ_SEED("\x82\xfe\0\4\1\2\3\4abcd"),
-    FUZZ_SEED("\x82\xff\0\0\0\0\0\0\0\4\1\2\3\4abcd"),
-    FUZZ_SEED("\x81\2hi\x8a\0\x02\x7e\0\1x\x80\1y"),
-    {NULL, 0},
-};
-
 /* All that a parser gives when it is fed `step` bytes at a time; pieces of one message are joined. */
 static int run(const uint8_t *data, size_t size, size_t step, bool is_client, struct buf *ret)
 {
