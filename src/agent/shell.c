@@ -93,10 +93,8 @@ struct shell *shell_of_link(struct list *link)
 
 static int send_event(const struct shell *s, const char *action, json_t *fields)
 {
-    json_t *payload = fields ? fields : json_object();
+    json_t *payload = envelope_part("session_id", s->id, action, fields);
 
-    json_text_set(payload, "session_id", json_text_str(s->id));
-    json_text_set(payload, "action", json_text_str(action));
     return sender_send(s->o.sender, envelope_event("shell_data", payload, time_utc_ms()));
 }
 

@@ -62,11 +62,9 @@ static struct shell *find(const struct shells *ss, const char *id)
 
 static void refuse(const struct shells *ss, const char *id, const char *why)
 {
-    json_t *payload = json_object();
+    json_t *fields = json_pack("{s:o}", "error", json_text_str(why));
+    json_t *payload = envelope_part("session_id", id, "error", fields);
 
-    json_text_set(payload, "session_id", json_text_str(id));
-    json_text_set(payload, "action", json_text_str("error"));
-    json_text_set(payload, "error", json_text_str(why));
     log_warn(LOG_FIELDS("shell", id), "shell refused: %s", why);
     if (sender_send(&ss->o.sender, envelope_event("shell_data", payload, time_utc_ms())) < 0)
         log_debug(LOG_FIELDS("shell", id), "nobody could be told");

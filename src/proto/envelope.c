@@ -45,3 +45,12 @@ json_t *envelope_event(const char *name, json_t *payload, int64_t now_ms)
     json_text_set(o, "timestamp", json_text_str(time_format_ms(now_ms, now)));
     return o;
 }
+
+json_t *envelope_part(const char *id_key, const char *id, const char *action, json_t *fields)
+{
+    json_t *payload = fields ? fields : json_object();
+
+    json_text_set(payload, id_key, json_text_str(id));
+    json_text_set(payload, "action", json_text_str(action));
+    return payload;
+}

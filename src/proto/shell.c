@@ -1,4 +1,5 @@
 #include "proto/shell.h"
+#include "proto/envelope.h"
 #include "proto/json_text.h"
 
 #define SESSION(m) offsetof(struct msg_shell_session, m)
@@ -58,13 +59,10 @@ void msg_shell_session_done(struct msg_shell_session *m)
 
 json_t *msg_shell_session_encode(const char *session_id, const char *action, json_t *fields)
 {
-    json_t *payload = fields ? fields : json_object();
     json_t *message = json_object();
 
-    json_text_set(payload, "session_id", json_text_str(session_id));
-    json_text_set(payload, "action", json_text_str(action));
     json_text_set(message, "type", json_text_str("shell_session"));
-    json_text_set(message, "payload", payload);
+    json_text_set(message, "payload", envelope_part("session_id", session_id, action, fields));
     return message;
 }
 

@@ -13,10 +13,12 @@
 #include "proto/envelope.h"
 #include "proto/inventory.h"
 #include "proto/json_text.h"
+#include "proto/log_stream.h"
 #include "proto/notice.h"
 #include "proto/register.h"
 #include "proto/reply.h"
 #include "proto/resource_args.h"
+#include "proto/samples_fixture.h"
 #include "proto/stats.h"
 
 #include <dirent.h>
@@ -54,6 +56,45 @@ DEFINE_DESCRIBE(inventory_delta);
 DEFINE_DESCRIBE(container_stats);
 DEFINE_DESCRIBE(progress);
 DEFINE_DESCRIBE(error);
+
+static int describe_samples_ack(const json_t *message, json_t **ret, struct error *err)
+{
+    struct msg_samples_ack m = {0};
+    int r = msg_samples_ack_decode(message, &m, err);
+
+    if (r == 0)
+        *ret = msg_samples_ack_encode(&m);
+    return r;
+}
+
+static int describe_stats_rate(const json_t *message, json_t **ret, struct error *err)
+{
+    struct msg_stats_rate m = {0};
+    int r = msg_stats_rate_decode(envelope_payload(message), &m, err);
+
+    if (r < 0)
+        return r;
+    *ret = msg_stats_rate_encode(&m);
+    msg_stats_rate_done(&m);
+    return 0;
+}
+
+/* On the wire it is MessagePack; a vector says it in JSON, with "hex:..." for bytes. */
+static int describe_samples(const json_t *message, json_t **ret, struct error *err)
+{
+    struct buf packed = BUF_INIT(SAMPLES_MAX_SIZE);
+    struct samples s;
+    int r;
+
+    samples_fixture_pack(message, &packed);
+    r = samples_decode(packed.data, packed.size, &s, err);
+    buf_done(&packed);
+    if (r < 0)
+        return r;
+    *ret = samples_fixture_describe(&s);
+    samples_done(&s);
+    return 0;
+}
 
 static int describe_register(const json_t *message, json_t **ret, struct error *err)
 {
@@ -190,6 +231,36 @@ static int describe_container(const json_t *message, json_t **ret, struct error 
     return 0;
 }
 
+static int describe_log_stream(const json_t *message, json_t **ret, struct error *err)
+{
+    struct msg_log_stream m;
+    int r = msg_log_stream_decode(message, &m, err);
+
+    if (r < 0)
+        return r;
+    *ret = json_pack("{s:s, s:s, s:s?, s:I, s:s?, s:s?, s:s?, s:I, s:I}", "stream_id", m.stream_id,
+                     "action", m.action, "container_id", m.container_id, "tail", (json_int_t)m.tail,
+                     "since", m.since, "until", m.until, "position", m.position, "window",
+                     (json_int_t)m.window, "bytes", (json_int_t)m.bytes);
+    msg_log_stream_done(&m);
+    return 0;
+}
+
+static int describe_log_data(const json_t *message, json_t **ret, struct error *err)
+{
+    struct msg_log_data m;
+    int r = msg_log_data_decode(message, &m, err);
+
+    if (r < 0)
+        return r;
+    *ret = json_pack("{s:s, s:s, s:O?, s:I, s:s?, s:s?, s:s?, s:I}", "stream_id", m.stream_id,
+                     "action", m.action, "lines", m.lines, "bytes", (json_int_t)m.bytes, "reason",
+                     m.reason, "error", m.error, "error_type", m.error_type, "status",
+                     (json_int_t)m.status);
+    msg_log_data_done(&m);
+    return 0;
+}
+
 static const struct folder {
     const char *name;
     describe_fn describe;
@@ -207,11 +278,16 @@ static const struct folder {
     {"inventory_delta",     describe_inventory_delta   },
     {"inventory_snapshot",  describe_inventory_snapshot},
     {"json",                describe_json              },
+    {"log_data",            describe_log_data          },
+    {"log_stream",          describe_log_stream        },
     {"progress",            describe_progress          },
     {"register",            describe_register          },
     {"reply",               describe_reply             },
     {"resource_args",       describe_resource_args     },
+    {"samples",             describe_samples           },
+    {"samples_ack",         describe_samples_ack       },
     {"stats",               describe_stats             },
+    {"stats_rate",          describe_stats_rate        },
 };
 
 static const char *current; /* "register/bad-no-token.json", for messages */
