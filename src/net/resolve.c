@@ -48,8 +48,7 @@ static void *lookup_run(void *arg)
 
         l->code = getaddrinfo(l->host, NULL, &any, &l->list);
     }
-    if (write(l->done_fd, &one, sizeof(one)) < 0)
-        l->code = EAI_SYSTEM; /* cannot happen: the counter of a fresh eventfd has room */
+    (void)!write(l->done_fd, &one, sizeof(one)); /* cannot fail: a fresh eventfd has room */
     lookup_unref(l);
     return NULL;
 }
@@ -59,10 +58,16 @@ static void on_done(struct loop_io *io, uint32_t events)
     struct resolve *r = CONTAINER_OF(io, struct resolve, io);
     resolve_fn fn = r->fn;
     void *owner = r->owner;
-    int code = r->lookup->code;
-    struct addrinfo *list = TAKE_PTR(r->lookup->list);
+    uint64_t count;
+    int code;
+    struct addrinfo *list;
 
     (void)events;
+    /* Orders what the thread wrote before what is read here. */
+    if (read(r->lookup->done_fd, &count, sizeof(count)) < 0)
+        return;
+    code = r->lookup->code;
+    list = TAKE_PTR(r->lookup->list);
     resolve_cancel(r);
     fn(owner, code == 0 ? 0 : -ENOENT, code == 0 ? "" : gai_strerror(code), list);
 }
