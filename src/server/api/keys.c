@@ -3,6 +3,7 @@
 #include "base/time.h"
 #include "server/api/handlers.h"
 #include "server/api/job_call.h"
+#include "server/api/scope_json.h"
 #include "server/store/api_keys.h"
 #include "server/store/secret.h"
 
@@ -10,11 +11,12 @@
 
 static json_t *key_json(const struct api_key *k)
 {
-    return json_pack("{s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "id", (json_int_t)k->id, "name",
-                     k->name, "prefix", k->prefix, "role", role_name(k->role), "created_at",
+    return json_pack("{s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "id", (json_int_t)k->id,
+                     "name", k->name, "prefix", k->prefix, "role", role_name(k->role), "created_at",
                      api_json_time(k->created_at_ms), "last_used_at",
                      api_json_time(k->last_used_at_ms), "expires_at",
-                     api_json_time(k->expires_at_ms), "allowed_ips", api_json_string(k->networks));
+                     api_json_time(k->expires_at_ms), "allowed_ips", api_json_string(k->networks),
+                     "scope", scope_json(k->scope));
 }
 
 static void append_key(void *arg, const struct api_key *k)
@@ -43,6 +45,7 @@ static int create_work(struct api_job *job)
         .created_at_ms = job->numbers[1],
         .expires_at_ms = job->numbers[2],
         .networks = job->args[1],
+        .scope = job->args[2],
     };
     char *key = NULL;
     int r;
@@ -57,6 +60,11 @@ static int create_work(struct api_job *job)
             free(job->args[1]);
             job->args[1] = xstrdup(row.networks);
             spec.networks = job->args[1];
+        }
+        if (row.scope) {
+            free(job->args[2]);
+            job->args[2] = xstrdup(row.scope);
+            spec.scope = job->args[2];
         }
         api_key_done(&row);
     }
@@ -116,8 +124,14 @@ static int read_key(struct api_call *call, struct api_job *job, struct error *er
         (!json_is_integer(days) || json_integer_value(days) < 1 || json_integer_value(days) > 3650))
         return error_set(err, -EDOM, "`expires_days` must be a number from 1 to 3650");
     r = read_networks(body, &job->args[1], err);
+    if (r == 0)
+        r = api_body_scope(call, body, &job->args[2], err);
     if (r < 0)
         return r;
+    if (job->args[2] && call->who.key_id && call->who.scope.own.n_rules > 0) {
+        return error_set(err, -EACCES,
+                         "Permission denied: this key has a scope, and passes it on as it is");
+    }
     job->args[0] = xstrdup(name);
     job->numbers[0] = (int64_t)role;
     job->numbers[1] = time_utc_ms();

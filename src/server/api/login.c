@@ -1,6 +1,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "server/api/handlers.h"
+#include "server/api/scope_json.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -10,9 +11,12 @@
 
 static json_t *user_json(const struct identity *who)
 {
-    return json_pack("{s:I, s:s, s:s, s:b, s:b}", "id", (json_int_t)who->user_id, "username",
-                     who->name, "role", role_name(who->role), "must_change_password",
-                     who->must_change_password, "is_first_login", who->must_change_password);
+    _cleanup_free_ char *scope = scope_rules_text(&who->scope.own);
+
+    return json_pack("{s:I, s:s, s:s, s:o, s:b, s:b}", "id", (json_int_t)who->user_id, "username",
+                     who->name, "role", role_name(who->role), "scope", scope_json(scope),
+                     "must_change_password", who->must_change_password, "is_first_login",
+                     who->must_change_password);
 }
 
 static char *cookie(const struct api_call *call, const char *session_id, uint64_t max_age_s)

@@ -3,6 +3,7 @@
 #include "base/time.h"
 #include "server/api/handlers.h"
 #include "server/api/job_call.h"
+#include "server/api/scope_json.h"
 #include "server/store/secret.h"
 #include "server/store/user_sessions.h"
 
@@ -14,11 +15,11 @@
 
 static json_t *user_json(const struct user *u)
 {
-    return json_pack("{s:I, s:s, s:s, s:b, s:o, s:o, s:o}", "id", (json_int_t)u->id, "username",
-                     u->name, "role", role_name(u->role), "must_change_password",
-                     (int)u->must_change_password, "created_at", api_json_time(u->created_at_ms),
-                     "updated_at", api_json_time(u->updated_at_ms), "last_login",
-                     api_json_time(u->last_login_at_ms));
+    return json_pack("{s:I, s:s, s:s, s:o, s:b, s:o, s:o, s:o}", "id", (json_int_t)u->id,
+                     "username", u->name, "role", role_name(u->role), "scope", scope_json(u->scope),
+                     "must_change_password", (int)u->must_change_password, "created_at",
+                     api_json_time(u->created_at_ms), "updated_at", api_json_time(u->updated_at_ms),
+                     "last_login", api_json_time(u->last_login_at_ms));
 }
 
 static void append_user(void *arg, const struct user *u)
@@ -58,12 +59,13 @@ static void on_managed(void *owner, const struct auth_user_result *r)
     api_reply(call, 200, o);
 }
 
-/* Members of the body; a password may be absent. */
+/* Members of the body; a password and a scope may be absent. *ret_scope is to be freed: the request borrows it. */
 static int read_body(struct api_call *call,
                      struct auth_user_request *request,
-                     bool with_role,
+                     char **ret_scope,
                      struct error *err)
 {
+    bool with_role = request->action == AUTH_USER_CREATE || request->action == AUTH_USER_SET_RIGHTS;
     const char *role_text = NULL;
     const json_t *body, *password;
     int r;
@@ -75,6 +77,11 @@ static int read_body(struct api_call *call,
         r = api_body_string(body, "role", 16, &role_text, err);
     if (r == 0 && with_role && role_parse(role_text, &request->role) < 0)
         r = error_set(err, -EDOM, "`role` must be viewer, operator or admin");
+    if (r == 0 && with_role) {
+        r = api_body_scope(call, body, ret_scope, err);
+        request->with_scope = json_object_get(body, "scope");
+        request->scope = *ret_scope;
+    }
     if (r < 0)
         return r;
     password = json_object_get(body, "password");
@@ -85,7 +92,7 @@ static int read_body(struct api_call *call,
 
 static void manage(struct api_call *call, struct auth_user_request request, bool with_body)
 {
-    bool with_role = request.action == AUTH_USER_CREATE || request.action == AUTH_USER_SET_ROLE;
+    _cleanup_free_ char *scope = NULL;
     struct error err = ERROR_INIT;
     uint64_t id = 0;
 
@@ -95,7 +102,7 @@ static void manage(struct api_call *call, struct auth_user_request request, bool
     }
     request.user_id = (int64_t)id;
     request.by = call->who;
-    if (with_body && read_body(call, &request, with_role, &err) < 0) {
+    if (with_body && read_body(call, &request, &scope, &err) < 0) {
         api_fail(call, err.code, "%s", err.msg);
         return;
     }
@@ -111,7 +118,7 @@ void users_create(struct api_call *call)
 
 void users_put(struct api_call *call)
 {
-    manage(call, (struct auth_user_request){.action = AUTH_USER_SET_ROLE}, true);
+    manage(call, (struct auth_user_request){.action = AUTH_USER_SET_RIGHTS}, true);
 }
 
 void users_reset_password(struct api_call *call)
@@ -129,7 +136,7 @@ void users_delete_one(struct api_call *call)
 /* Whose sessions the caller may see and end. */
 static int64_t sessions_owner(const struct api_call *call)
 {
-    if (call->who.role == ROLE_ADMIN)
+    if (call->who.role == ROLE_ADMIN && !scope_is_limited(&call->who.scope))
         return 0;
     return call->who.user_id ? call->who.user_id : NOBODY;
 }

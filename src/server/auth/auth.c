@@ -143,6 +143,10 @@ static void check_on_work(void *job)
     }
     if (c->code == 0)
         c->code = networks_parse(c->row.networks, &who.networks, &c->err);
+    if (c->code == 0)
+        c->code = scope_rules_parse(c->row.scope, &who.scope.own, &c->err);
+    if (c->code == 0)
+        c->code = scope_rules_parse(c->row.scope_ceiling, &who.scope.ceiling, &c->err);
     if (c->code == 0) {
         who.user_id = c->row.user_id;
         who.key_id = c->row.key_id;

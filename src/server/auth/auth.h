@@ -86,13 +86,13 @@ void auth_change_password(struct auth *a,
                           void *owner);
 
 /*
- * What an admin does to users. Nobody deletes or demotes the last admin (-EBUSY) or oneself (-EACCES). A password
- * that an admin has set must be changed by its user. All but a new user end the sessions of the user, and nothing
+ * What an admin does to users. Nobody deletes, demotes or limits the last admin that has no scope (-EBUSY) or oneself
+ * (-EACCES). A password that an admin has set must be changed by its user. All but a new user end the sessions of the user, and nothing
  * remembered of anybody's role is believed any longer.
  */
 enum auth_user_action {
     AUTH_USER_CREATE,
-    AUTH_USER_SET_ROLE,
+    AUTH_USER_SET_RIGHTS,
     AUTH_USER_SET_PASSWORD,
     AUTH_USER_DELETE,
 };
@@ -101,7 +101,9 @@ struct auth_user_request {
     struct identity by;
     int64_t user_id;      /* not for create */
     const char *name;     /* create */
-    enum role role;       /* create, set role */
+    enum role role;       /* create, set rights */
+    bool with_scope;      /* set rights: without it the scope stays as it is */
+    const char *scope;    /* create, set rights: text of scope_rules_text(), NULL: everything */
     const char *password; /* create, set password; NULL: a random one */
 };
 struct auth_user_result {

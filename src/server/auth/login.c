@@ -47,8 +47,11 @@ static void login_free(struct login *l)
 
 static void login_finish(struct login *l)
 {
-    struct auth_login_result result = {.code = l->code, .retry_after_s = l->retry_after_s};
+    struct auth_login_result result = {.retry_after_s = l->retry_after_s};
 
+    if (l->code == 0)
+        l->code = scope_rules_parse(l->user.scope, &result.who.scope.own, &l->err);
+    result.code = l->code;
     if (l->code == 0) {
         /* Failures count; who may log in may do so often. */
         limit_forget(l->flow.auth->by_user, l->name);

@@ -27,6 +27,8 @@ struct manage {
     int64_t user_id, now_ms;
     enum role role;
     char *name, *password;
+    bool with_scope;
+    char *scope; /* or NULL */
     bool is_random;
     char *initial_password_file; /* or NULL */
     char hash[PASSWORD_HASH_SIZE];
@@ -42,6 +44,7 @@ static void manage_free(struct manage *m)
     auth_flow_done(&m->flow);
     user_done(&m->user);
     free(m->name);
+    free(m->scope);
     secret_free(m->password);
     free(m->initial_password_file);
     free(m);
@@ -69,6 +72,7 @@ static int create(struct store *s, struct manage *m, struct error *err)
         .name = m->name,
         .password_hash = m->hash,
         .role = m->role,
+        .scope = m->scope,
         .must_change_password = true,
         .created_at_ms = m->now_ms,
         .updated_at_ms = m->now_ms,
@@ -94,9 +98,16 @@ static int find_self(struct store *s, const struct manage *m, int64_t *ret, stru
     return r;
 }
 
-/* Who loses the role of an admin must not be the last one, nor who asks. */
+/* A user who can do everything: the role admin, without a scope. */
+static bool is_full_admin(enum role role, const char *scope)
+{
+    return role == ROLE_ADMIN && !scope;
+}
+
+/* Who loses the rights of an admin must not be the last one, nor who asks. */
 static int check_loss(struct store *s, const struct manage *m, struct error *err)
 {
+    bool is_delete = m->action == AUTH_USER_DELETE;
     int64_t self = 0, n_admins = 0;
     int r;
 
@@ -105,13 +116,16 @@ static int check_loss(struct store *s, const struct manage *m, struct error *err
         r = users_count_admins(s, &n_admins, err);
     if (r < 0)
         return r;
-    if (self == m->user.id && (m->action == AUTH_USER_DELETE || m->role < m->user.role)) {
+    if (self == m->user.id &&
+        (is_delete || m->role < m->user.role || !str_eq(m->scope, m->user.scope))) {
         return error_set(err, -EACCES, "Permission denied: nobody can %s oneself",
-                         m->action == AUTH_USER_DELETE ? "delete" : "demote");
+                         is_delete                ? "delete"
+                         : m->role < m->user.role ? "demote"
+                                                  : "limit");
     }
-    if (m->user.role == ROLE_ADMIN && n_admins <= 1 &&
-        (m->action == AUTH_USER_DELETE || m->role < ROLE_ADMIN))
-        return error_set(err, -EBUSY, "%s is the last admin", m->user.name);
+    if (is_full_admin(m->user.role, m->user.scope) && n_admins <= 1 &&
+        (is_delete || !is_full_admin(m->role, m->scope)))
+        return error_set(err, -EBUSY, "%s is the last admin without a scope", m->user.name);
     return 0;
 }
 
@@ -124,10 +138,12 @@ static int act(struct store *s, struct manage *m, struct error *err)
     case AUTH_USER_SET_PASSWORD:
         r = users_set_password(s, m->user_id, m->hash, true, m->now_ms, err);
         break;
-    case AUTH_USER_SET_ROLE:
+    case AUTH_USER_SET_RIGHTS:
+        if (!m->with_scope)
+            m->scope = xstrdup(m->user.scope);
         r = check_loss(s, m, err);
         if (r == 0)
-            r = users_set_role(s, m->user_id, m->role, m->now_ms, err);
+            r = users_set_rights(s, m->user_id, m->role, m->scope, m->now_ms, err);
         break;
     case AUTH_USER_DELETE:
         r = check_loss(s, m, err);
@@ -227,6 +243,8 @@ void auth_manage_user(struct auth *a,
     m->user_id = request->user_id;
     m->now_ms = a->o.utc_ms();
     m->role = request->role;
+    m->with_scope = request->with_scope;
+    m->scope = xstrdup(request->scope);
     m->name = xstrdup(request->name);
     m->password = xstrdup(request->password);
     m->initial_password_file = xstrdup(a->initial_password_file);

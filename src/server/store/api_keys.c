@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define COLUMNS \
-    "id, name, prefix, coalesce(created_by, 0), created_at_ms, last_used_at_ms, expires_at_ms, networks, role"
+    "id, name, prefix, coalesce(created_by, 0), created_at_ms, last_used_at_ms, expires_at_ms, networks, scope, role"
 #define PREFIX_LENGTH 8
 
 enum stmt { STMT_INSERT, STMT_DELETE, STMT_GET, STMT_EACH, STMT_TOUCH, STMT_COUNT };
@@ -16,8 +16,8 @@ enum stmt { STMT_INSERT, STMT_DELETE, STMT_GET, STMT_EACH, STMT_TOUCH, STMT_COUN
 static const char *const sql[STMT_COUNT] = {
     [STMT_INSERT] =
         "INSERT INTO api_keys (name, key_hash, prefix, role, created_by, "
-        "created_at_ms, expires_at_ms, networks) VALUES (:name, :key_hash, :prefix, :role, "
-        ":created_by, :created_at_ms, :expires_at_ms, :networks)",
+        "created_at_ms, expires_at_ms, networks, scope) VALUES (:name, :key_hash, :prefix, :role, "
+        ":created_by, :created_at_ms, :expires_at_ms, :networks, :scope)",
     [STMT_DELETE] = "DELETE FROM api_keys WHERE id = :id",
     [STMT_GET] = "SELECT " COLUMNS " FROM api_keys WHERE id = :id",
     [STMT_EACH] = "SELECT " COLUMNS " FROM api_keys ORDER BY name",
@@ -33,6 +33,7 @@ static const struct column columns[] = {
     {":last_used_at_ms", COLUMN_I64,  offsetof(struct api_key, last_used_at_ms)},
     {":expires_at_ms",   COLUMN_I64,  offsetof(struct api_key, expires_at_ms)  },
     {":networks",        COLUMN_TEXT, offsetof(struct api_key, networks)       },
+    {":scope",           COLUMN_TEXT, offsetof(struct api_key, scope)          },
 };
 
 #define COLUMN_ROLE ((int)ARRAY_LEN(columns)) /* after those of the table */
@@ -97,6 +98,7 @@ int api_keys_create(struct store *s,
     query_i64(&q, ":created_at_ms", spec->created_at_ms);
     query_i64(&q, ":expires_at_ms", spec->expires_at_ms);
     query_text(&q, ":networks", spec->networks);
+    query_text(&q, ":scope", spec->scope);
     r = query_run(&q, NULL, err);
     if (r == -EEXIST)
         return error_set(err, r, "an API key named `%s` exists", spec->name);
@@ -113,6 +115,7 @@ int api_keys_create(struct store *s,
             .created_at_ms = spec->created_at_ms,
             .expires_at_ms = spec->expires_at_ms,
             .networks = xstrdup(spec->networks),
+            .scope = xstrdup(spec->scope),
         };
     }
     *ret_key = TAKE_PTR(key);

@@ -24,6 +24,7 @@ struct api_key {
     int64_t last_used_at_ms; /* 0: never; kept to the minute */
     int64_t expires_at_ms;   /* 0: never */
     char *networks;          /* that it may be used from, see auth/networks.h; NULL: all */
+    char *scope;             /* what it is limited to, see auth/scope.h; NULL: everything */
 };
 
 void api_key_done(struct api_key *k);

@@ -8,13 +8,13 @@ enum stmt { STMT_BY_SESSION, STMT_BY_KEY, STMT_COUNT };
 static const char *const sql[STMT_COUNT] = {
     [STMT_BY_SESSION] =
         "SELECT u.id, 0, u.name, u.must_change_password, s.expires_at_ms, 0, "
-        "NULL, u.role, u.role FROM user_sessions s JOIN users u ON u.id = s.user_id "
+        "NULL, u.scope, NULL, u.role, u.role FROM user_sessions s JOIN users u ON u.id = s.user_id "
         "WHERE s.id_hash = :hash AND s.expires_at_ms > :now",
-    [STMT_BY_KEY] =
-        "SELECT 0, k.id, k.name, 0, k.expires_at_ms, k.last_used_at_ms, k.networks, k.role, "
-        "coalesce(u.role, k.role) FROM api_keys k LEFT JOIN users u "
-        "ON u.id = k.created_by WHERE k.key_hash = :hash "
-        "AND (k.expires_at_ms = 0 OR k.expires_at_ms > :now)",
+    [STMT_BY_KEY] = "SELECT 0, k.id, k.name, 0, k.expires_at_ms, k.last_used_at_ms, k.networks, "
+                    "k.scope, u.scope, k.role, "
+                    "coalesce(u.role, k.role) FROM api_keys k LEFT JOIN users u "
+                    "ON u.id = k.created_by WHERE k.key_hash = :hash "
+                    "AND (k.expires_at_ms = 0 OR k.expires_at_ms > :now)",
 };
 
 static const struct column columns[] = {
@@ -25,6 +25,8 @@ static const struct column columns[] = {
     {":expires_at_ms",        COLUMN_I64,  offsetof(struct identity_row, expires_at_ms)       },
     {":last_used_at_ms",      COLUMN_I64,  offsetof(struct identity_row, last_used_at_ms)     },
     {":networks",             COLUMN_TEXT, offsetof(struct identity_row, networks)            },
+    {":scope",                COLUMN_TEXT, offsetof(struct identity_row, scope)               },
+    {":scope_ceiling",        COLUMN_TEXT, offsetof(struct identity_row, scope_ceiling)       },
 };
 
 #define COLUMN_ROLE    ((int)ARRAY_LEN(columns)) /* after those of the table */

@@ -18,6 +18,8 @@ struct identity_row {
     int64_t expires_at_ms;   /* 0: never */
     int64_t last_used_at_ms; /* of a key */
     char *networks;          /* of a key: where it may be used from; NULL: everywhere */
+    char *scope;             /* what it is limited to; NULL: everything */
+    char *scope_ceiling;     /* of a key: what its creator is limited to now, on top of that */
 };
 
 void identity_row_done(struct identity_row *row);

@@ -5,7 +5,7 @@
 
 #define COLUMNS                                                                     \
     "id, name, password_hash, must_change_password, created_at_ms, updated_at_ms, " \
-    "last_login_at_ms, role"
+    "last_login_at_ms, scope, role"
 
 enum stmt {
     STMT_INSERT,
@@ -15,16 +15,17 @@ enum stmt {
     STMT_TOUCH_LOGIN,
     STMT_HOW_MANY,
     STMT_EACH,
-    STMT_SET_ROLE,
+    STMT_SET_RIGHTS,
     STMT_DELETE,
     STMT_ADMINS,
     STMT_COUNT
 };
 
 static const char *const sql[STMT_COUNT] = {
-    [STMT_INSERT] = "INSERT INTO users (name, password_hash, must_change_password, created_at_ms, "
-                    "updated_at_ms, role) VALUES (:name, :password_hash, :must_change_password, "
-                    ":created_at_ms, :updated_at_ms, :role)",
+    [STMT_INSERT] =
+        "INSERT INTO users (name, password_hash, must_change_password, created_at_ms, "
+        "updated_at_ms, role, scope) VALUES (:name, :password_hash, :must_change_password, "
+        ":created_at_ms, :updated_at_ms, :role, :scope)",
     [STMT_GET] = "SELECT " COLUMNS " FROM users WHERE id = :id",
     [STMT_GET_BY_NAME] = "SELECT " COLUMNS " FROM users WHERE name = :name",
     [STMT_SET_PASSWORD] = ("UPDATE users SET password_hash = :hash, must_change_password = :must, "
@@ -32,9 +33,10 @@ static const char *const sql[STMT_COUNT] = {
     [STMT_TOUCH_LOGIN] = "UPDATE users SET last_login_at_ms = :now WHERE id = :id",
     [STMT_HOW_MANY] = "SELECT count(*) FROM users",
     [STMT_EACH] = "SELECT " COLUMNS " FROM users ORDER BY name",
-    [STMT_SET_ROLE] = "UPDATE users SET role = :role, updated_at_ms = :now WHERE id = :id",
+    [STMT_SET_RIGHTS] =
+        "UPDATE users SET role = :role, scope = :scope, updated_at_ms = :now WHERE id = :id",
     [STMT_DELETE] = "DELETE FROM users WHERE id = :id",
-    [STMT_ADMINS] = "SELECT count(*) FROM users WHERE role = 'admin'",
+    [STMT_ADMINS] = "SELECT count(*) FROM users WHERE role = 'admin' AND scope IS NULL",
 };
 
 static const struct column columns[] = {
@@ -45,6 +47,7 @@ static const struct column columns[] = {
     {":created_at_ms",        COLUMN_I64,  offsetof(struct user, created_at_ms)       },
     {":updated_at_ms",        COLUMN_I64,  offsetof(struct user, updated_at_ms)       },
     {":last_login_at_ms",     COLUMN_I64,  offsetof(struct user, last_login_at_ms)    },
+    {":scope",                COLUMN_TEXT, offsetof(struct user, scope)               },
 };
 
 #define COLUMN_ROLE ((int)ARRAY_LEN(columns)) /* after those of the table */
@@ -68,6 +71,7 @@ int users_insert(struct store *s, const struct user *u, int64_t *ret_id, struct 
     query_i64(&q, ":created_at_ms", u->created_at_ms);
     query_i64(&q, ":updated_at_ms", u->updated_at_ms);
     query_text(&q, ":role", role_name(u->role));
+    query_text(&q, ":scope", u->scope);
     r = query_run(&q, NULL, err);
     if (r == -EEXIST)
         return error_set(err, r, "a user named `%s` exists", u->name);
@@ -186,16 +190,22 @@ static int change_one(struct query *q, struct error *err)
     return r == 0 && n == 0 ? error_set(err, -ENOENT, "no such user") : r;
 }
 
-int users_set_role(struct store *s, int64_t id, enum role role, int64_t now_ms, struct error *err)
+int users_set_rights(struct store *s,
+                     int64_t id,
+                     enum role role,
+                     const char *scope,
+                     int64_t now_ms,
+                     struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r;
 
-    r = query_init(&q, s, sql[STMT_SET_ROLE], err);
+    r = query_init(&q, s, sql[STMT_SET_RIGHTS], err);
     if (r < 0)
         return r;
     query_i64(&q, ":id", id);
     query_text(&q, ":role", role_name(role));
+    query_text(&q, ":scope", scope);
     query_i64(&q, ":now", now_ms);
     return change_one(&q, err);
 }

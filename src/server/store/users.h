@@ -17,6 +17,7 @@ struct user {
     bool must_change_password;
     int64_t created_at_ms, updated_at_ms;
     int64_t last_login_at_ms; /* 0: never */
+    char *scope;              /* what the user is limited to, see auth/scope.h; NULL: everything */
 };
 
 void user_done(struct user *u);
@@ -38,8 +39,13 @@ int users_count(struct store *s, int64_t *ret, struct error *err) _nodiscard_;
 typedef void (*users_row_fn)(void *arg, const struct user *u);
 int users_each(struct store *s, users_row_fn fn, void *arg, struct error *err)
     _nodiscard_; /* by name */
-int users_set_role(struct store *s, int64_t id, enum role role, int64_t now_ms, struct error *err)
-    _nodiscard_; /* -ENOENT */
+int users_set_rights(struct store *s,
+                     int64_t id,
+                     enum role role,
+                     const char *scope /* or NULL */,
+                     int64_t now_ms,
+                     struct error *err) _nodiscard_; /* -ENOENT */
 /* Sessions and API keys of the user go with it. -ENOENT. */
 int users_delete(struct store *s, int64_t id, struct error *err) _nodiscard_;
+/* Those without a scope: somebody has to be able to do everything. */
 int users_count_admins(struct store *s, int64_t *ret, struct error *err) _nodiscard_;

@@ -1,6 +1,7 @@
 /* users, user_sessions, api_keys and the identities that come of them */
 
 #include "base/buf.h"
+#include "base/str.h"
 #include "server/store/api_keys.h"
 #include "server/store/db.h"
 #include "server/store/fixture.h"
@@ -246,6 +247,52 @@ static void keys_never_exceed_their_creator(void **state)
     assert_int_equal(key_role(s, key, 1), -1);
 }
 
+static void assert_scope(struct store *s, const char *key, const char *own, const char *ceiling)
+{
+    char hash[SECRET_HASH_SIZE];
+    struct identity_row row = {0};
+
+    secret_hash(key, hash);
+    assert_int_equal(identities_get_by_key(s, hash, 1, &row, NULL), 0);
+    assert_true(str_eq(row.scope, own));
+    assert_true(str_eq(row.scope_ceiling, ceiling));
+    identity_row_done(&row);
+}
+
+static void scopes_are_kept_and_bind_the_keys_of_a_user(void **state)
+{
+    struct store *s = ((struct fixture *)*state)->store;
+    char name[] = "ci", scope[] = "label=team=web\nhost=h2";
+    struct api_key spec = {.name = name, .role = ROLE_ADMIN, .scope = scope};
+    struct identity_row row = {0};
+    _cleanup_(secret_freep) char *key = NULL;
+    int64_t ann = add_user(s, "ann", ROLE_ADMIN), id = 0, n = 0;
+    struct user u = {0};
+
+    spec.created_by = ann;
+    assert_int_equal(key_create(s, &spec, &key, &id), 0);
+    assert_scope(s, key, scope, NULL);
+    assert_int_equal(users_count_admins(s, &n, NULL), 0);
+    assert_int_equal(n, 1);
+
+    assert_int_equal(users_set_rights(s, ann, ROLE_ADMIN, "host=h1", 9, NULL), 0);
+    assert_int_equal(users_set_rights(s, ann + 1, ROLE_ADMIN, "host=h1", 9, NULL), -ENOENT);
+    assert_scope(s, key, scope, "host=h1");
+    assert_int_equal(users_count_admins(s, &n, NULL), 0);
+    assert_int_equal(n, 0); /* nobody is left who can do everything */
+    assert_int_equal(users_get(s, ann, &u, NULL), 0);
+    assert_string_equal(u.scope, "host=h1");
+    user_done(&u);
+    add_session(s, "s1", ann);
+    assert_int_equal(identities_get_by_session(s, "s1", 150, &row, NULL), 0);
+    assert_string_equal(row.scope, "host=h1");
+    assert_null(row.scope_ceiling);
+    identity_row_done(&row);
+
+    assert_int_equal(users_set_rights(s, ann, ROLE_ADMIN, NULL, 9, NULL), 0);
+    assert_scope(s, key, scope, NULL);
+}
+
 static void key_names_and_roles_are_checked(void **state)
 {
     static const struct {
@@ -306,6 +353,7 @@ int main(void)
         TEST(keys_are_shown_once),
         TEST(keys_expire),
         TEST(keys_never_exceed_their_creator),
+        TEST(scopes_are_kept_and_bind_the_keys_of_a_user),
         TEST(key_names_and_roles_are_checked),
         TEST(keys_are_listed_by_name),
     };
