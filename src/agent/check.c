@@ -91,36 +91,53 @@ static void check_config(struct check *c)
         say_note(c, "the connection to the server is not encrypted (%s)", config->url);
 }
 
-static void check_data(struct check *c)
+static void check_token(struct check *c)
 {
     const struct config *config = c->config;
-    _cleanup_free_ char *token = NULL;
+    const struct token_file file = config_token_file(config);
+    const char *dir = config->data_path;
+    _cleanup_(token_freep) char *token = NULL;
     struct error err = ERROR_INIT;
+    bool is_sealed = false;
     int r;
 
-    if (data_dir_prepare(config->data_path, &err) < 0) {
-        say_wrong(c, "data directory %s: %s", config->data_path, err.msg);
-        return;
-    }
-    r = config->permanent_token ? 0 : token_load(config->token_path, &token, &err);
+    r = config->permanent_token ? 0 : token_load(&file, &token, &is_sealed, &err);
     if (config->permanent_token) {
-        say_ok(c, "data directory %s: writable; the permanent token is PERMANENT_TOKEN",
-               config->data_path);
-    } else if (r == 0) {
-        say_ok(c,
-               "data directory %s: writable, holds the permanent token of an earlier registration",
-               config->data_path);
+        say_ok(c, "data directory %s: writable; the permanent token is PERMANENT_TOKEN", dir);
     } else if (r == -ENOENT) {
         say_ok(c,
                "data directory %s: writable, no permanent token yet: the agent will join with "
                "REGISTRATION_TOKEN",
-               config->data_path);
+               dir);
+    } else if (r < 0) {
+        say_wrong(c, "%s; delete it to join anew with a REGISTRATION_TOKEN", err.msg);
+    } else if (is_sealed) {
+        say_ok(c,
+               "data directory %s: writable, holds the permanent token of an earlier registration, "
+               "sealed with the key of %s",
+               dir, file.key->source);
     } else {
-        say_wrong(c, "%s %s; delete it to join anew with a REGISTRATION_TOKEN", config->token_path,
-                  err.msg);
+        say_ok(c,
+               "data directory %s: writable, holds the permanent token of an earlier registration",
+               dir);
     }
-    if (token)
-        explicit_bzero(token, strlen(token));
+    if (r == 0 && !config->permanent_token && !is_sealed && file.key->is_set)
+        say_note(c, "the permanent token will be sealed with the key of %s at the next start",
+                 file.key->source);
+    if (r == -ENOENT && file.key->is_set)
+        say_ok(c, "the permanent token will be sealed with the key of %s", file.key->source);
+}
+
+static void check_data(struct check *c)
+{
+    const char *dir = c->config->data_path;
+    struct error err = ERROR_INIT;
+
+    if (data_dir_prepare(dir, &err) < 0) {
+        say_wrong(c, "data directory %s: %s", dir, err.msg);
+    } else {
+        check_token(c);
+    }
 }
 
 /* --- engine ------------------------------------------------------------------------------------ */

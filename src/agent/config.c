@@ -1,6 +1,7 @@
 #include "agent/config.h"
 #include "agent/token.h"
 #include "base/alloc.h"
+#include "base/file.h"
 #include "base/str.h"
 #include "net/tls_trust.h"
 
@@ -9,65 +10,75 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define HOUR_MS UINT64_C(3600000)
+#define HOUR_MS        UINT64_C(3600000)
+#define MAX_TOKEN_FILE 4096
 
 #define MEMBER(m) offsetof(struct config, m)
 
 /* clang-format off: one option per line reads as the table it is */
 static const struct option_spec specs[] = {
-    {"url",                       "DOCKMON_URL",               OPTION_STRING,   MEMBER(url),                  OPTION_REQUIRED, NULL,    0,  CONFIG_URL_MAX,
-     "URL of the server, such as https://dockmon.example:8001"                                                                                                                                                                          },
+    {"url",                       "DOCKMON_URL",               OPTION_STRING,   MEMBER(url),                   OPTION_REQUIRED, NULL,    0,  CONFIG_URL_MAX,
+     "URL of the server, such as https://dockmon.example:8001"                                                                                                                                                                           },
     {"registration-token",        "REGISTRATION_TOKEN",        OPTION_STRING,   MEMBER(registration_token),
-     OPTION_SECRET,                                                                                                            NULL,    0,  CONFIG_NAME_MAX,
-     "TOKEN to join with, made by the server for new agents"                                                                                                                                                                            },
-    {"permanent-token",           "PERMANENT_TOKEN",           OPTION_STRING,   MEMBER(permanent_token),      OPTION_SECRET,
-     NULL,                                                                                                                              0,  CONFIG_NAME_MAX,
-     "TOKEN of an agent that has joined; else the file permanent_token in the data directory"                                                                                                                                           },
-    {"insecure-skip-verify",      "INSECURE_SKIP_VERIFY",      OPTION_BOOL,     MEMBER(is_insecure),          0,               "false",
-     0,                                                                                                                                     0,               "accept any certificate of the server"                                     },
-    {"ca-file",                   "CA_FILE",                   OPTION_STRING,   MEMBER(ca_file),              0,               NULL,    0,  4096,
-     "FILE of PEM certificates to verify the server with, instead of the system's"                                                                                                                                                      },
-    {"pin",                       "DOCKMON_PIN",               OPTION_STRING,   MEMBER(pins),                 0,               NULL,    0,  1024,
-     "sha256:HEX that `dockmond fingerprint` prints: the only key the server may have, instead of CA_FILE and the system's; several separated by commas"                                                                                },
-    {"docker-host",               "DOCKER_HOST",               OPTION_STRING,   MEMBER(docker_host),          0,               NULL,    0,  1024,
-     "engine: unix:///PATH or tcp://HOST:PORT; looked for in the usual places when not given"                                                                                                                                           },
-    {"docker-cert-path",          "DOCKER_CERT_PATH",          OPTION_STRING,   MEMBER(docker_cert_path),     0,               NULL,    0,
-     4096,                                                                                                                                                   "DIRECTORY with ca.pem, cert.pem and key.pem for an engine behind TLS"     },
-    {"docker-tls-verify",         "DOCKER_TLS_VERIFY",         OPTION_STRING,   MEMBER(docker_tls_verify),    0,               NULL,    0,
-     16,                                                                                                                                                     "true: speak TLS with a tcp:// engine; false: accept any certificate of it"},
-    {"agent-name",                "AGENT_NAME",                OPTION_STRING,   MEMBER(agent_name),           0,               NULL,    0,  0,
-     "NAME to register this host with, at most 255 bytes"                                                                                                                                                                               },
-    {"force-unique-registration", "FORCE_UNIQUE_REGISTRATION", OPTION_BOOL,     MEMBER(force_unique),         0,
-     "false",                                                                                                                           0,  0,               "register although another host has the same engine id; needs AGENT_NAME"  },
-    {"reconnect-initial",         "RECONNECT_INITIAL",         OPTION_DURATION, MEMBER(reconnect_initial_ms), 0,
-     "1s",                                                                                                                              10, HOUR_MS,         "longest wait before the first attempt to connect again"                   },
-    {"reconnect-max",             "RECONNECT_MAX",             OPTION_DURATION, MEMBER(reconnect_max_ms),     0,               "60s",   10,
-     24 * HOUR_MS,                                                                                                                                           "longest wait between two attempts"                                        },
-    {"data-path",                 "DATA_PATH",                 OPTION_STRING,   MEMBER(data_path),            0,               "/data", 0,  3072,
-     "DIRECTORY for what the agent keeps: its token"                                                                                                                                                                                    },
-    {"update-timeout",            "UPDATE_TIMEOUT",            OPTION_DURATION, MEMBER(update_timeout_ms),    0,               "120s",
-     1000,                                                                                                                                  24 * HOUR_MS,    "longest time a container update may take"                                 },
-    {"agent-stacks-dir",          "AGENT_STACKS_DIR",          OPTION_STRING,   MEMBER(stacks_dir),           0,               NULL,    0,  4096,
-     "DIRECTORY for stacks; $DATA_PATH/stacks when not given"                                                                                                                                                                           },
-    {"host-stacks-dir",           "HOST_STACKS_DIR",           OPTION_STRING,   MEMBER(host_stacks_dir),      0,               NULL,    0,  4096,
-     "the same directory as the host sees it"                                                                                                                                                                                           },
-    {"policy",                    "AGENT_POLICY",              OPTION_STRING,   MEMBER(policy_text),          0,               "full",  0,  POLICY_TEXT,
-     "what the server may do here: observe, operate, full, or a LIST such as observe,start,stop"                                                                                                                                        },
-    {"proto-version",             "PROTO_VERSION",             OPTION_STRING,   MEMBER(proto_version),        0,               "1.1",   0,
-     CONFIG_PROTO_MAX,                                                                                                                                       "protocol version to announce"                                             },
-    {"log-level",                 "LOG_LEVEL",                 OPTION_STRING,   MEMBER(log_level_text),       0,               "info",  0,  32,
-     "debug, info, warn or error"                                                                                                                                                                                                       },
-    {"log-json",                  "LOG_JSON",                  OPTION_BOOL,     MEMBER(log_json),             0,               "true",  0,  0,
-     "log one JSON object per line"                                                                                                                                                                                                     },
-    {"log-format",                "LOG_FORMAT",                OPTION_STRING,   MEMBER(log_format),           0,               NULL,    0,  32,
-     "json or text; goes before LOG_JSON"                                                                                                                                                                                               },
-    {NULL,                        "AGENT_VERSION",             OPTION_STRING,   MEMBER(agent_version),        0,               NULL,    0,  0,
-     "ignored; the agent reports its own version"                                                                                                                                                                                       },
-    {"check",                     NULL,                        OPTION_BOOL,     MEMBER(want_check),           0,               NULL,    0,  0,
-     "say whether configuration, engine and server are all right, and exit"                                                                                                                                                             },
-    {"version",                   NULL,                        OPTION_BOOL,     MEMBER(want_version),         0,               NULL,    0,  0,
-     "print the version and exit"                                                                                                                                                                                                       },
-    {"help",                      NULL,                        OPTION_BOOL,     MEMBER(want_help),            0,               NULL,    0,  0,               "print this help and exit"                                                 },
+     OPTION_SECRET,                                                                                                             NULL,    0,  CONFIG_NAME_MAX,
+     "TOKEN to join with, made by the server for new agents"                                                                                                                                                                             },
+    {"permanent-token",           "PERMANENT_TOKEN",           OPTION_STRING,   MEMBER(permanent_token),       OPTION_SECRET,
+     NULL,                                                                                                                               0,  CONFIG_NAME_MAX,
+     "TOKEN of an agent that has joined; else the file permanent_token in the data directory"                                                                                                                                            },
+    {"registration-token-file",   "REGISTRATION_TOKEN_FILE",   OPTION_STRING,
+     MEMBER(registration_token_file),                                                                          0,               NULL,    0,  4096,
+     "FILE with that token, such as a Docker secret"                                                                                                                                                                                     },
+    {"permanent-token-file",      "PERMANENT_TOKEN_FILE",      OPTION_STRING,   MEMBER(permanent_token_file),  0,
+     NULL,                                                                                                                               0,  4096,            "FILE with that token"                                                     },
+    {"token-key-file",            "TOKEN_KEY_FILE",            OPTION_STRING,   MEMBER(token_key_file),        0,               NULL,    0,  4096,
+     "FILE with a secret of 32 bytes or more that seals the permanent token in the data directory; else the Docker secret or systemd credential dockmon_token_key"                                                                       },
+    {NULL,                        "CREDENTIALS_DIRECTORY",     OPTION_STRING,   MEMBER(credentials_directory), 0,               NULL,    0,  4096,
+     "set by systemd"                                                                                                                                                                                                                    },
+    {"insecure-skip-verify",      "INSECURE_SKIP_VERIFY",      OPTION_BOOL,     MEMBER(is_insecure),           0,               "false",
+     0,                                                                                                                                      0,               "accept any certificate of the server"                                     },
+    {"ca-file",                   "CA_FILE",                   OPTION_STRING,   MEMBER(ca_file),               0,               NULL,    0,  4096,
+     "FILE of PEM certificates to verify the server with, instead of the system's"                                                                                                                                                       },
+    {"pin",                       "DOCKMON_PIN",               OPTION_STRING,   MEMBER(pins),                  0,               NULL,    0,  1024,
+     "sha256:HEX that `dockmond fingerprint` prints: the only key the server may have, instead of CA_FILE and the system's; several separated by commas"                                                                                 },
+    {"docker-host",               "DOCKER_HOST",               OPTION_STRING,   MEMBER(docker_host),           0,               NULL,    0,  1024,
+     "engine: unix:///PATH or tcp://HOST:PORT; looked for in the usual places when not given"                                                                                                                                            },
+    {"docker-cert-path",          "DOCKER_CERT_PATH",          OPTION_STRING,   MEMBER(docker_cert_path),      0,               NULL,    0,
+     4096,                                                                                                                                                    "DIRECTORY with ca.pem, cert.pem and key.pem for an engine behind TLS"     },
+    {"docker-tls-verify",         "DOCKER_TLS_VERIFY",         OPTION_STRING,   MEMBER(docker_tls_verify),     0,               NULL,    0,
+     16,                                                                                                                                                      "true: speak TLS with a tcp:// engine; false: accept any certificate of it"},
+    {"agent-name",                "AGENT_NAME",                OPTION_STRING,   MEMBER(agent_name),            0,               NULL,    0,  0,
+     "NAME to register this host with, at most 255 bytes"                                                                                                                                                                                },
+    {"force-unique-registration", "FORCE_UNIQUE_REGISTRATION", OPTION_BOOL,     MEMBER(force_unique),          0,
+     "false",                                                                                                                            0,  0,               "register although another host has the same engine id; needs AGENT_NAME"  },
+    {"reconnect-initial",         "RECONNECT_INITIAL",         OPTION_DURATION, MEMBER(reconnect_initial_ms),  0,
+     "1s",                                                                                                                               10, HOUR_MS,         "longest wait before the first attempt to connect again"                   },
+    {"reconnect-max",             "RECONNECT_MAX",             OPTION_DURATION, MEMBER(reconnect_max_ms),      0,               "60s",   10,
+     24 * HOUR_MS,                                                                                                                                            "longest wait between two attempts"                                        },
+    {"data-path",                 "DATA_PATH",                 OPTION_STRING,   MEMBER(data_path),             0,               "/data", 0,  3072,
+     "DIRECTORY for what the agent keeps: its token"                                                                                                                                                                                     },
+    {"update-timeout",            "UPDATE_TIMEOUT",            OPTION_DURATION, MEMBER(update_timeout_ms),     0,               "120s",
+     1000,                                                                                                                                   24 * HOUR_MS,    "longest time a container update may take"                                 },
+    {"agent-stacks-dir",          "AGENT_STACKS_DIR",          OPTION_STRING,   MEMBER(stacks_dir),            0,               NULL,    0,  4096,
+     "DIRECTORY for stacks; $DATA_PATH/stacks when not given"                                                                                                                                                                            },
+    {"host-stacks-dir",           "HOST_STACKS_DIR",           OPTION_STRING,   MEMBER(host_stacks_dir),       0,               NULL,    0,  4096,
+     "the same directory as the host sees it"                                                                                                                                                                                            },
+    {"policy",                    "AGENT_POLICY",              OPTION_STRING,   MEMBER(policy_text),           0,               "full",  0,  POLICY_TEXT,
+     "what the server may do here: observe, operate, full, or a LIST such as observe,start,stop"                                                                                                                                         },
+    {"proto-version",             "PROTO_VERSION",             OPTION_STRING,   MEMBER(proto_version),         0,               "1.1",   0,
+     CONFIG_PROTO_MAX,                                                                                                                                        "protocol version to announce"                                             },
+    {"log-level",                 "LOG_LEVEL",                 OPTION_STRING,   MEMBER(log_level_text),        0,               "info",  0,  32,
+     "debug, info, warn or error"                                                                                                                                                                                                        },
+    {"log-json",                  "LOG_JSON",                  OPTION_BOOL,     MEMBER(log_json),              0,               "true",  0,  0,
+     "log one JSON object per line"                                                                                                                                                                                                      },
+    {"log-format",                "LOG_FORMAT",                OPTION_STRING,   MEMBER(log_format),            0,               NULL,    0,  32,
+     "json or text; goes before LOG_JSON"                                                                                                                                                                                                },
+    {NULL,                        "AGENT_VERSION",             OPTION_STRING,   MEMBER(agent_version),         0,               NULL,    0,  0,
+     "ignored; the agent reports its own version"                                                                                                                                                                                        },
+    {"check",                     NULL,                        OPTION_BOOL,     MEMBER(want_check),            0,               NULL,    0,  0,
+     "say whether configuration, engine and server are all right, and exit"                                                                                                                                                              },
+    {"version",                   NULL,                        OPTION_BOOL,     MEMBER(want_version),          0,               NULL,    0,  0,
+     "print the version and exit"                                                                                                                                                                                                        },
+    {"help",                      NULL,                        OPTION_BOOL,     MEMBER(want_help),             0,               NULL,    0,  0,               "print this help and exit"                                                 },
 };
 /* clang-format on */
 
@@ -216,34 +227,86 @@ static void check_url(struct config *c, struct buf *errors)
         add_error(errors, "DOCKMON_URL=%s: %s", c->url, err.msg);
 }
 
+/* A token that is given as a file: what the file holds becomes what would have been given as text. */
+static void read_token_file(char **token, char **file, const char *name, struct buf *errors)
+{
+    struct error err = ERROR_INIT;
+    char *text = NULL;
+    size_t size;
+
+    drop_empty(file);
+    if (!*file)
+        return;
+    if (*token) {
+        add_error(errors, "%s_FILE=%s: expected either this or %s, not both", name, *file, name);
+        return;
+    }
+    if (file_read(*file, MAX_TOKEN_FILE, &text, &size, &err) < 0) {
+        add_error(errors, "%s_FILE=%s: %s", name, *file, err.msg);
+        return;
+    }
+    if (strlen(text) != size || !token_is_valid(str_trim(text))) {
+        add_error(errors, "%s_FILE=%s: expected a file with " TOKEN_EXPECTED, name, *file);
+    } else {
+        *token = xstrdup(str_trim(text));
+    }
+    explicit_bzero(text, size);
+    free(text);
+}
+
 static void check_tokens(struct config *c, struct buf *errors)
 {
     trim_member(&c->registration_token);
     trim_member(&c->permanent_token);
+    read_token_file(&c->registration_token, &c->registration_token_file, "REGISTRATION_TOKEN",
+                    errors);
+    read_token_file(&c->permanent_token, &c->permanent_token_file, "PERMANENT_TOKEN", errors);
     if (c->registration_token && !token_is_valid(c->registration_token))
         add_error(errors, "REGISTRATION_TOKEN=(secret): expected " TOKEN_EXPECTED);
     if (c->permanent_token && !token_is_valid(c->permanent_token))
         add_error(errors, "PERMANENT_TOKEN=(secret): expected " TOKEN_EXPECTED);
 }
 
-/* Without any token there is nothing to do; with an unreadable token file --check and the log say more. */
+static void check_token_key(struct config *c, const char *root, struct buf *errors)
+{
+    const struct token_key_places places = {
+        .file = c->token_key_file,
+        .credentials = c->credentials_directory,
+        .root = root,
+    };
+    struct error err = ERROR_INIT;
+
+    if (token_key_find(&c->token_key, &places, &err) < 0)
+        add_error(errors, "%s%s", err.code == -EEXIST ? "" : "TOKEN_KEY_FILE: ", err.msg);
+}
+
+struct token_file config_token_file(const struct config *c)
+{
+    return (struct token_file){.path = c->token_path, .key = &c->token_key};
+}
+
+/*
+ * Without any token there is nothing to do. One that is sealed and cannot be opened ends the start even when
+ * there is a registration token: what is wrong is the key, and joining anew would hide that.
+ */
 static void check_has_token(struct config *c, struct buf *errors)
 {
-    _cleanup_free_ char *stored = NULL;
+    const struct token_file file = config_token_file(c);
+    _cleanup_(token_freep) char *stored = NULL;
     struct error err = ERROR_INIT;
     int r;
 
-    if (c->registration_token || c->permanent_token || !c->token_path)
+    if (c->permanent_token || !c->token_path)
         return;
-    r = token_load(c->token_path, &stored, &err);
-    if (r == -ENOENT) {
+    r = token_load(&file, &stored, NULL, &err);
+    if (token_is_fatal(&file, r) || (r < 0 && r != -ENOENT && !c->registration_token)) {
+        add_error(errors, "%s", err.msg);
+    } else if (r == -ENOENT && !c->registration_token) {
         add_error(
             errors,
             "REGISTRATION_TOKEN or PERMANENT_TOKEN is required: neither is given, and there is "
             "no %s of an earlier registration",
             c->token_path);
-    } else if (r < 0) {
-        add_error(errors, "%s: %s", c->token_path, err.msg);
     }
 }
 
@@ -417,11 +480,17 @@ int config_load(struct config *c,
     check_ca_file(c, errors);
     check_pins(c, errors);
     check_paths(c, errors);
+    check_token_key(c, root, errors);
     check_has_token(c, errors);
     check_reconnect(c, errors);
     check_policy(c, errors);
     check_log(c, errors);
     return r < 0 || errors->size > before ? -EINVAL : 0;
+}
+
+void config_hide_secrets(const struct option_source *source)
+{
+    options_hide_secrets(specs, ARRAY_LEN(specs), source);
 }
 
 int config_engine_trust(const struct config *c, struct tls_trust **ret, struct error *err)
@@ -444,6 +513,7 @@ void config_done(struct config *c)
     free(c->http_address);
     free(c->http_prefix);
     free(c->token_path);
+    token_key_done(&c->token_key);
     free(c->engine_ca);
     free(c->engine_cert);
     free(c->engine_key);

@@ -2,10 +2,11 @@
 
 /*
  * The agent's configuration: flags, environment, file and defaults, checked as a whole. It is read once
- * at start and never changes; everybody borrows it. No message ever contains a token.
+ * at start and never changes; everybody borrows it. No message ever contains a token or the key.
  */
 
 #include "agent/policy.h"
+#include "agent/token.h"
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/options.h"
@@ -18,10 +19,12 @@
 struct config {
     /* As given. */
     char *url;
-    char *registration_token; /* NULL: none */
-    char *permanent_token;    /* NULL: the token file decides */
-    char *agent_name;         /* trimmed; NULL: none */
-    char *docker_host;        /* unix:// or tcp://; found by itself when not given */
+    char *registration_token;                             /* NULL: none */
+    char *permanent_token;                                /* NULL: the token file decides */
+    char *registration_token_file, *permanent_token_file; /* where the two came from, or NULL */
+    char *token_key_file, *credentials_directory;         /* NULL: not given */
+    char *agent_name;                                     /* trimmed; NULL: none */
+    char *docker_host; /* unix:// or tcp://; found by itself when not given */
     char *docker_cert_path, *docker_tls_verify;
     char *data_path;
     char *log_level_text, *log_format;
@@ -38,10 +41,11 @@ struct config {
     bool want_help, want_version, want_check;
 
     /* Made of the above. */
-    char *ws_url;       /* ws[s]://host[:port]/prefix/api/agent/ws */
-    char *http_address; /* http[s]://host:port, for http_client */
-    char *http_prefix;  /* "" or "/prefix", what lies before /api */
-    char *token_path;   /* $DATA_PATH/permanent_token */
+    char *ws_url;               /* ws[s]://host[:port]/prefix/api/agent/ws */
+    char *http_address;         /* http[s]://host:port, for http_client */
+    char *http_prefix;          /* "" or "/prefix", what lies before /api */
+    char *token_path;           /* $DATA_PATH/permanent_token */
+    struct token_key token_key; /* unset: the token is kept as text */
     bool is_tls;
     bool is_engine_tls, is_engine_insecure;
     char *engine_ca, *engine_cert, *engine_key; /* files in docker_cert_path, NULL: not there */
@@ -59,6 +63,10 @@ int config_load(struct config *c,
                 const char *root,
                 struct buf *errors) _nodiscard_;
 void config_done(struct config *c);
+void config_hide_secrets(
+    const struct option_source *source); /* from the process list, once loaded */
+
+struct token_file config_token_file(const struct config *c); /* borrows from it */
 
 void config_help(struct buf *out);
 

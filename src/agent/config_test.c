@@ -358,6 +358,39 @@ static void test_stored_token(void **state)
     assert_int_equal(unlink(path), 0);
 }
 
+/* A token as a file: read like the text, refused beside it, and never repeated. */
+static void test_token_file(void **state)
+{
+    _cleanup_free_ char *path = xasprintf("%s/registration", dir);
+    _cleanup_free_ char *by_file = xasprintf("REGISTRATION_TOKEN_FILE=%s", path);
+    const char *const env[] = {data_var, URL, by_file, NULL};
+    const char *const both[] = {data_var, URL, by_file, "REGISTRATION_TOKEN=an-other", NULL};
+    struct run run;
+
+    (void)state;
+    assert_int_equal(file_write_atomic(path, "\tfrom-a-file\r\n", 14, 0600, NULL), 0);
+    load(&run, env, NULL, dir);
+    assert_string_equal(buf_str(&run.errors), "");
+    assert_string_equal(run.config.registration_token, "from-a-file");
+    run_done(&run);
+
+    load(&run, both, NULL, dir);
+    assert_non_null(strstr(buf_str(&run.errors), "not both"));
+    assert_null(strstr(buf_str(&run.errors), "an-other"));
+    run_done(&run);
+
+    assert_int_equal(file_write_atomic(path, "no token", 8, 0600, NULL), 0);
+    load(&run, env, NULL, dir);
+    assert_non_null(strstr(buf_str(&run.errors), path));
+    assert_null(strstr(buf_str(&run.errors), "no token"));
+    run_done(&run);
+
+    assert_int_equal(unlink(path), 0);
+    load(&run, env, NULL, dir);
+    assert_non_null(strstr(buf_str(&run.errors), "No such file"));
+    run_done(&run);
+}
+
 static void make_socket(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -424,7 +457,7 @@ int main(void)
         cmocka_unit_test(test_engine_tls),   cmocka_unit_test(test_refused),
         cmocka_unit_test(test_all_at_once),  cmocka_unit_test(test_precedence),
         cmocka_unit_test(test_stored_token), cmocka_unit_test(test_find_engine),
-        cmocka_unit_test(test_wishes),
+        cmocka_unit_test(test_wishes),       cmocka_unit_test(test_token_file),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

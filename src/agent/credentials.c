@@ -1,6 +1,7 @@
 #include "agent/credentials.h"
 #include "agent/token.h"
 #include "base/alloc.h"
+#include "base/log.h"
 #include "base/str.h"
 
 #include <errno.h>
@@ -9,20 +10,37 @@
 
 static void wipe(char **secret)
 {
-    if (*secret)
-        explicit_bzero(*secret, strlen(*secret));
-    free(*secret);
+    token_free(*secret);
     *secret = NULL;
+}
+
+/* A token kept as text from before there was a key. It works as it is, so a failure ends nothing. */
+static void seal_kept(const struct credentials *c, const struct token_file *file)
+{
+    struct error err = ERROR_INIT;
+
+    if (token_save(file, c->permanent, &err) < 0) {
+        log_error(LOG_FIELDS("path", file->path), "the permanent token stays unsealed: %s",
+                  err.msg);
+    } else {
+        log_info(LOG_FIELDS("path", file->path, "key", file->key->source),
+                 "the permanent token is sealed now");
+    }
 }
 
 int credentials_init(struct credentials *c, const struct config *config, struct error *err)
 {
+    const struct token_file file = config_token_file(config);
+    bool is_sealed = false;
     int r = 0;
 
     *c = (struct credentials){.config = config, .permanent = xstrdup(config->permanent_token)};
-    if (!c->permanent)
-        r = token_load(config->token_path, &c->permanent, err);
-    return r < 0 && !config->registration_token ? r : 0;
+    if (c->permanent)
+        return 0;
+    r = token_load(&file, &c->permanent, &is_sealed, err);
+    if (r == 0 && !is_sealed && file.key->is_set)
+        seal_kept(c, &file);
+    return r < 0 && (token_is_fatal(&file, r) || !config->registration_token) ? r : 0;
 }
 
 void credentials_done(struct credentials *c)
@@ -64,6 +82,8 @@ void credentials_apply(struct credentials *c, const struct auth_reply *reply)
 
 int credentials_keep(struct credentials *c, const char *token, struct error *err)
 {
+    const struct token_file file = config_token_file(c->config);
+
     if (str_is_empty(token) || str_eq(token, c->permanent))
         return 0;
     if (!token_is_valid(token))
@@ -71,7 +91,7 @@ int credentials_keep(struct credentials *c, const char *token, struct error *err
 
     wipe(&c->permanent);
     c->permanent = xstrdup(token);
-    return token_save(c->config->token_path, token, err);
+    return token_save(&file, token, err);
 }
 
 void credentials_forget_dropped(struct credentials *c)

@@ -114,7 +114,7 @@ static void test_keep(void **state)
     assert_string_equal(credentials_token(&c), "registration");
 
     assert_int_equal(credentials_keep(&c, "issued", NULL), 0);
-    assert_int_equal(token_load(path, &stored, NULL), 0);
+    assert_int_equal(token_load(&(struct token_file){.path = path}, &stored, NULL, NULL), 0);
     assert_string_equal(stored, "issued");
 
     /* The same again is not written again. */
@@ -148,13 +148,51 @@ static void test_dropped(void **state)
     credentials_done(&c);
 }
 
+/* A token kept as text is sealed as soon as there is a key; a sealed one that cannot be opened ends the start. */
+static void test_sealed(void **state)
+{
+    struct config config = {.token_path = path, .registration_token = reg_token};
+    struct token_key other = {0};
+    struct error err = ERROR_INIT;
+    _cleanup_free_ char *kept = NULL;
+    struct credentials c;
+    size_t size;
+
+    (void)state;
+    assert_int_equal(
+        token_key_make(&config.token_key, "a secret of thirty-two bytes or so.", 35, "/key", NULL),
+        0);
+    assert_int_equal(
+        token_key_make(&other, "another secret of thirty-two bytes.", 35, "/other", NULL), 0);
+    assert_int_equal(file_write_atomic(path, "stored", 6, 0600, NULL), 0);
+    assert_int_equal(credentials_init(&c, &config, NULL), 0);
+    assert_string_equal(credentials_token(&c), "stored");
+    credentials_done(&c);
+    assert_int_equal(file_read(path, 4096, &kept, &size, NULL), 0);
+    assert_null(memmem(kept, size, "stored", 6));
+
+    assert_int_equal(credentials_init(&c, &config, NULL), 0);
+    assert_string_equal(credentials_token(&c), "stored");
+    assert_int_equal(credentials_keep(&c, "issued", NULL), 0);
+    credentials_done(&c);
+    assert_int_equal(credentials_init(&c, &config, NULL), 0);
+    assert_string_equal(credentials_token(&c), "issued");
+    credentials_done(&c);
+
+    token_key_done(&config.token_key);
+    assert_int_equal(credentials_init(&c, &config, &err), -ENOKEY);
+    credentials_done(&c);
+    config.token_key = other;
+    assert_int_equal(credentials_init(&c, &config, &err), -EKEYREJECTED);
+    credentials_done(&c);
+    token_key_done(&config.token_key);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_choice),
-        cmocka_unit_test(test_refusal),
-        cmocka_unit_test(test_keep),
-        cmocka_unit_test(test_dropped),
+        cmocka_unit_test(test_choice),  cmocka_unit_test(test_refusal), cmocka_unit_test(test_keep),
+        cmocka_unit_test(test_dropped), cmocka_unit_test(test_sealed),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -254,6 +254,7 @@ int main(int argc, char **argv)
     (void)sigaction(SIGPIPE, &ignore, NULL);
 
     r = config_load(&config, &source, "", &errors);
+    config_hide_secrets(&source);
     r = start(&config, &source, r, &errors);
     buf_done(&errors);
     config_done(&config);

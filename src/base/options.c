@@ -411,6 +411,28 @@ int options_parse(const struct option_spec *specs,
     return p.has_failed ? -EINVAL : 0;
 }
 
+void options_hide_secrets(const struct option_spec *specs,
+                          size_t n,
+                          const struct option_source *source)
+{
+    for (int i = 1; i < source->argc; i++) {
+        char *word = source->argv[i];
+        size_t length = strcspn(word, "=");
+
+        for (size_t k = 0; k < n; k++) {
+            char *value = NULL;
+
+            if (!specs[k].flag || !(specs[k].flags & OPTION_SECRET) ||
+                strlen(specs[k].flag) + 2 != length || !str_starts_with(word, "--") ||
+                strncmp(word + 2, specs[k].flag, length - 2) != 0)
+                continue;
+            value = word[length] ? word + length + 1 : source->argv[i + 1]; /* NULL at the end */
+            if (value)
+                memset(value, 'x', strlen(value));
+        }
+    }
+}
+
 void options_done(const struct option_spec *specs, size_t n, void *config)
 {
     for (size_t i = 0; i < n; i++) {
@@ -433,8 +455,8 @@ static void help_lines(const struct option_spec *spec, int width, struct buf *ou
     (void)buf_printf(out, "  %2s%-*s  %s\n", spec->flag ? "--" : "", width - 2,
                      spec->flag ? spec->flag : "", spec->help);
     if (spec->flag && spec->flags & OPTION_SECRET) {
-        (void)buf_printf(out, "  %*s  (as a flag it is in the process list for all to see)\n",
-                         width, "");
+        (void)buf_printf(out, "  %*s  (as a flag it stays in the history of the shell)\n", width,
+                         "");
     }
     if (str_is_empty(fallback)) {
         if (spec->env)

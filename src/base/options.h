@@ -60,5 +60,13 @@ void options_done(const struct option_spec *specs,
                   size_t n,
                   void *config); /* frees strings, secrets wiped */
 
+/*
+ * Overwrites the values of secret flags in argv, which is what the process list shows. After options_parse();
+ * what is there then parses again (a reload does), but is no secret.
+ */
+void options_hide_secrets(const struct option_spec *specs,
+                          size_t n,
+                          const struct option_source *source);
+
 /* The options part of --help: two columns, with environment variable and default. */
 void options_help(const struct option_spec *specs, size_t n, struct buf *out);

@@ -412,10 +412,9 @@ static void test_help(void **state)
     options_help(specs, ARRAY_LEN(specs), &out);
     assert_contains(buf_str(&out), "  --listen   ADDR:PORT\n"
                                    "             [T_LISTEN, default 127.0.0.1:8001]\n");
-    assert_contains(buf_str(&out),
-                    "  --token    secret\n"
-                    "             (as a flag it is in the process list for all to see)\n"
-                    "             [T_TOKEN]\n");
+    assert_contains(buf_str(&out), "  --token    secret\n"
+                                   "             (as a flag it stays in the history of the shell)\n"
+                                   "             [T_TOKEN]\n");
     assert_contains(buf_str(&out), "  --wait     patience\n             [default 1s]\n");
     assert_contains(buf_str(&out), "             no flag\n             [T_INTERNAL]\n");
     assert_contains(buf_str(&out), "  --config   FILE");
@@ -436,6 +435,27 @@ static int remove_file(void **state)
     return unlink(file_path);
 }
 
+/* The values go from argv, with "=" and without, and nothing else does; it still parses. */
+static void test_hide_secrets(void **state)
+{
+    char words[][24] = {"program", "--token=secret", "--listen",      "a:1",
+                        "--token", "hidden",         "--tokens=kept", "--token"};
+    char *argv[ARRAY_LEN(words) + 1] = {NULL};
+    const struct option_source source = {(int)ARRAY_LEN(words), argv, NULL, NULL};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        argv[i] = words[i];
+    options_hide_secrets(specs, ARRAY_LEN(specs), &source);
+    assert_string_equal(argv[1], "--token=xxxxxx");
+    assert_string_equal(argv[2], "--listen");
+    assert_string_equal(argv[3], "a:1");
+    assert_string_equal(argv[4], "--token");
+    assert_string_equal(argv[5], "xxxxxx");
+    assert_string_equal(argv[6], "--tokens=kept");
+    assert_string_equal(argv[7], "--token");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -452,6 +472,7 @@ int main(void)
         cmocka_unit_test(test_file_limits),
         cmocka_unit_test(test_no_arguments_at_all),
         cmocka_unit_test(test_help),
+        cmocka_unit_test(test_hide_secrets),
     };
 
     return cmocka_run_group_tests(tests, make_file, remove_file);

@@ -283,14 +283,19 @@ test('SIGHUP ends neither daemon, SIGINT ends both cleanly', async (t) => {
   await rm(agent.dir, { recursive: true, force: true });
 });
 
-test('secrets are nowhere in the process list unless the caller puts them there', async (t) => {
-  const agent = new Process('env', ['-i', ...Object.entries(agentEnv({ DOCKMON_URL: 'http://127.0.0.1:1' })).map(([k, v]) => `${k}=${v}`), bin('dockmon-agent')], {
+test('secrets are not in the process list, wherever they came from', async (t) => {
+  const environment = agentEnv({ DOCKMON_URL: 'http://127.0.0.1:1', REGISTRATION_TOKEN: '' });
+  const flags = ['--registration-token=registration-token', '--permanent-token', 'permanent-token', '--data-path', environment.DATA_PATH];
+  const agent = new Process('env', ['-i', ...Object.entries(environment).map(([k, v]) => `${k}=${v}`), bin('dockmon-agent'), ...flags], {
     name: 'dockmon-agent',
   });
   t.after(() => agent.stop());
   await agent.line(/starts/);
-  assert.doesNotMatch(await readFile(`/proc/${agent.child.pid}/cmdline`, 'utf8'), /registration-token/);
+  const words = (await readFile(`/proc/${agent.child.pid}/cmdline`, 'utf8')).split('\0').slice(1, -1);
+  assert.deepEqual(words, [`--registration-token=${'x'.repeat(18)}`, '--permanent-token', 'x'.repeat(15), '--data-path', environment.DATA_PATH]);
+  agent.child.kill('SIGHUP'); // which reads the flags again
+  await agent.line(/reloaded/);
   const help = (await start('dockmon-agent', ['--help'])).stdout;
-  for (const flag of ['--registration-token', '--permanent-token'])
-    assert.match(help.slice(help.indexOf(flag)).split(/\n {2}--/)[0], /process list/, flag);
+  for (const flag of ['--registration-token ', '--permanent-token '])
+    assert.match(help.slice(help.indexOf(flag)).split(/\n {2}--/)[0], /history of the shell/, flag);
 });
