@@ -28,7 +28,7 @@
 #error "no GOARCH name for this machine"
 #endif
 
-/* What a server may count on. The last five are understood by our own only. */
+/* What a server may count on. The last six are understood by our own only. */
 static const struct {
     const char *name;
     bool can;
@@ -44,6 +44,7 @@ static const struct {
     {"pause",                true },
     {"exec_command",         true },
     {"resources",            true },
+    {"log_stream",           true },
 };
 
 static void name_host(struct identity *id,

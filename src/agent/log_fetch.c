@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 /* A line over 16 KiB counts as several in the engine's tail; asking for more keeps a long last line whole. */
@@ -127,24 +128,34 @@ static void on_inspect(void *owner, const struct engine_reply *reply)
         finish_error(f, r, 0, err.msg);
 }
 
-/* What the engine takes as time is seconds with a fraction, nothing else. */
-static int append_time(struct buf *b, const char *key, const char *value, struct error *err)
+int log_time_parse(const char *key, const char *value, char ret[LOG_TIME_SIZE], struct error *err)
 {
     int64_t ns;
+
+    if (strspn(value, "0123456789.") == strlen(value) && value[0] != '.' && strlen(value) < 32) {
+        str_copy(ret, LOG_TIME_SIZE, value);
+        return 0;
+    }
+    if (time_parse_ns(value, &ns) < 0 || ns < 0) {
+        return error_set(err, -EINVAL, "%s: \"%s\" is neither RFC 3339 nor unix seconds", key,
+                         value);
+    }
+    (void)snprintf(ret, LOG_TIME_SIZE, "%lld.%09lld", (long long)(ns / NS_PER_S),
+                   (long long)(ns % NS_PER_S));
+    return 0;
+}
+
+static int append_time(struct buf *b, const char *key, const char *value, struct error *err)
+{
+    char text[LOG_TIME_SIZE];
     int r;
 
     if (str_is_empty(value))
         return 0;
-    if (strspn(value, "0123456789.") == strlen(value) && value[0] != '.' && strlen(value) < 32) {
-        r = buf_printf(b, "&%s=%s", key, value);
-    } else {
-        if (time_parse_ns(value, &ns) < 0 || ns < 0) {
-            return error_set(err, -EINVAL, "%s: \"%s\" is neither RFC 3339 nor unix seconds", key,
-                             value);
-        }
-        r = buf_printf(b, "&%s=%lld.%09lld", key, (long long)(ns / NS_PER_S),
-                       (long long)(ns % NS_PER_S));
-    }
+    r = log_time_parse(key, value, text, err);
+    if (r < 0)
+        return r;
+    r = buf_printf(b, "&%s=%s", key, text);
     return r < 0 ? error_set(err, r, "%s is too long", key) : 0;
 }
 

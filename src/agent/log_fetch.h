@@ -11,6 +11,11 @@
 #define LOG_FETCH_MAX_LINES 10000
 #define LOG_FETCH_MAX_BYTES ((size_t)4 << 20)
 
+/* Unix seconds with a fraction, as the engine takes times, into `ret`; from that or RFC 3339. -EINVAL. */
+#define LOG_TIME_SIZE 40
+int log_time_parse(const char *key, const char *value, char ret[LOG_TIME_SIZE], struct error *err)
+    _nodiscard_;
+
 struct log_fetch;
 
 struct log_fetch_result {

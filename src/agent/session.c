@@ -3,6 +3,7 @@
 #include "agent/event_feed.h"
 #include "agent/guard.h"
 #include "agent/inventory.h"
+#include "agent/log_follows.h"
 #include "agent/sender.h"
 #include "agent/shells.h"
 #include "base/alloc.h"
@@ -21,6 +22,7 @@ struct session {
     struct guard *guard;
     struct commands *commands;
     struct shells *shells;
+    struct log_follows *logs;
     struct event_feed *feed;
     struct inventory *inventory;
     session_done_fn stopped;
@@ -32,6 +34,9 @@ static void on_event(void *owner)
     struct session *session = owner;
 
     event_feed_pump(session->feed);
+    log_follows_on_event(session->logs,
+                         events_get(session->options.events,
+                                    events_end(session->options.events) - 1));
     if (session->inventory)
         inventory_pump(session->inventory);
 }
@@ -42,6 +47,7 @@ static void on_gap(void *owner)
 
     if (session->inventory)
         inventory_resync(session->inventory);
+    log_follows_on_gap(session->logs);
 }
 
 static const struct events_listener listener = {.on_event = on_event, .on_gap = on_gap};
@@ -67,6 +73,8 @@ struct session *session_new(const struct session_options *o)
                                                           .killer = o->killer,
                                                           .guard = session->guard,
                                                           .sender = session->sender});
+    session->logs = log_follows_new(&(struct log_follows_options){
+        .engine = o->engine, .guard = session->guard, .sender = session->sender});
     session->feed = event_feed_new(&(struct event_feed_options){.engine = o->engine,
                                                                 .events = o->events,
                                                                 .sender = &session->sender,
@@ -97,6 +105,7 @@ void session_free(struct session *session)
         return;
     stop_pushing(session);
     shells_free(session->shells);
+    log_follows_free(session->logs);
     commands_free(session->commands);
     guard_free(session->guard);
     free(session);
@@ -115,6 +124,10 @@ void session_on_message(struct session *session, const char *text, size_t size)
     }
     if (str_eq(envelope_type(v), "shell_session")) {
         shells_on_message(session->shells, envelope_payload(v));
+        return;
+    }
+    if (str_eq(envelope_type(v), "log_stream")) {
+        log_follows_on_message(session->logs, envelope_payload(v));
         return;
     }
     r = msg_command_decode(v, &m, &err);
@@ -150,5 +163,6 @@ void session_stop(struct session *session, session_done_fn done, void *owner)
     session->owner = owner;
     stop_pushing(session);
     shells_close(session->shells);
+    log_follows_close(session->logs);
     commands_drain(session->commands, on_drained, session);
 }

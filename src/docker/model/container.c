@@ -156,6 +156,11 @@ bool container_inspect_has_tty(struct json_span inspect)
     return json_span_is(json_span_find(json_span_find(inspect, "Config"), "Tty"), "true");
 }
 
+bool container_inspect_is_running(struct json_span inspect)
+{
+    return json_span_is(json_span_find(json_span_find(inspect, "State"), "Running"), "true");
+}
+
 char *image_inspect_digests(struct json_span inspect)
 {
     struct json_span list = json_span_find(inspect, "RepoDigests");

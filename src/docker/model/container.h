@@ -29,6 +29,7 @@ char *container_inspect_started_at(struct json_span inspect);
 /* HostConfig.RestartPolicy as JSON object text, NULL when there is none. */
 char *container_inspect_restart_policy(struct json_span inspect);
 bool container_inspect_has_tty(struct json_span inspect);
+bool container_inspect_is_running(struct json_span inspect);
 
 /* RepoDigests of an image inspect object, "[]" when there are none. */
 char *image_inspect_digests(struct json_span inspect);
