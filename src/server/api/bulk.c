@@ -351,6 +351,7 @@ static void dispatch(struct bulk *b)
 
 /* --- the routes --------------------------------------------------------------------------------------- */
 
+/* All are checked; those that the action does not take are not passed on. */
 static int read_options(const json_t *body, struct bulk_job *job, struct error *err)
 {
     const json_t *options = json_object_get(body, "options");
@@ -359,22 +360,24 @@ static int read_options(const json_t *body, struct bulk_job *job, struct error *
     bool is_forced = true, with_volumes = false;
     int r;
 
+    if (options && !json_is_null(options) && !json_is_object(options))
+        return error_set(err, -EDOM, "`options` must be an object");
+    if (timeout && !json_is_null(timeout))
+        seconds = json_is_integer(timeout) ? json_integer_value(timeout) : -1;
+    if (seconds < 0 || seconds > MAX_STOP_S)
+        return error_set(err, -EDOM, "`timeout` must be a number from 0 to %d", MAX_STOP_S);
+    r = api_body_bool(options, "force", true, &is_forced, err);
+    if (r == 0)
+        r = api_body_bool(options, "volumes", false, &with_volumes, err);
+    if (r < 0)
+        return r;
     job->timeout_ms = PLAIN_MS;
     job->payload = json_object();
     if (job->action->takes_timeout) {
-        if (timeout && !json_is_null(timeout))
-            seconds = json_is_integer(timeout) ? json_integer_value(timeout) : -1;
-        if (seconds < 0 || seconds > MAX_STOP_S)
-            return error_set(err, -EDOM, "`timeout` must be a number from 0 to %d", MAX_STOP_S);
         job->timeout_ms = (uint64_t)seconds * 1000 + ENGINE_MS;
         (void)json_object_set_new(job->payload, "timeout", json_integer(seconds));
     }
     if (job->action->takes_force) {
-        r = api_body_bool(options, "force", true, &is_forced, err);
-        if (r == 0)
-            r = api_body_bool(options, "volumes", false, &with_volumes, err);
-        if (r < 0)
-            return r;
         (void)json_object_set_new(job->payload, "force", json_boolean(is_forced));
         (void)json_object_set_new(job->payload, "volumes", json_boolean(with_volumes));
     }

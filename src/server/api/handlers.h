@@ -9,6 +9,9 @@
 /* health.c */
 void health_get(struct api_call *call);
 
+/* openapi.c */
+void openapi_get(struct api_call *call);
+
 /* log_level.c */
 void log_level_get(struct api_call *call);
 void log_level_put(struct api_call *call);
