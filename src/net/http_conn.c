@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "base/time.h"
 #include "net/ws_accept.h"
 
 #include <assert.h>
@@ -13,7 +14,6 @@
 #define ERROR_BODY_MAX    ((size_t)4096)
 #define RESPONSE_TIMEOUT  60000
 #define IDLE_TIMEOUT_MS   60000 /* between two requests */
-#define STALL_TIMEOUT_MS  30000 /* of a client that does not read */
 #define LINGER_TIMEOUT_MS 2000
 #define TURN_WRITE_MAX    ((size_t)256 * 1024)
 #define PROCEED           "HTTP/1.1 100 Continue\r\n\r\n"
@@ -38,6 +38,7 @@ struct http_conn {
 
     unsigned char *out;
     size_t out_size, out_at;
+    uint64_t write_until_ms; /* however steadily it reads */
     char peer[SOCK_ADDRESS_SIZE];
 };
 
@@ -107,6 +108,11 @@ struct http_conn *http_conn_of_link(struct list *link)
     return CONTAINER_OF(link, struct http_conn, link);
 }
 
+void http_conn_trust(struct http_conn *c)
+{
+    sock_trust(&c->sock);
+}
+
 /* Life cycle */
 
 static void forget_request(struct http_conn *c)
@@ -138,6 +144,14 @@ void http_conn_free(struct http_conn *c)
 
 /* Responding */
 
+static void start_write_timer(struct http_conn *c)
+{
+    uint64_t now_ms = time_monotonic_ms();
+    uint64_t left_ms = c->write_until_ms > now_ms ? c->write_until_ms - now_ms : 0;
+
+    start_timer(c, left_ms < c->site->stall_timeout_ms ? left_ms : c->site->stall_timeout_ms);
+}
+
 static void write_response(struct http_conn *c, const struct http_response *r)
 {
     bool is_head = c->head && str_eq(c->head->method, "HEAD");
@@ -147,7 +161,9 @@ static void write_response(struct http_conn *c, const struct http_response *r)
     c->out_at = 0;
     set_state(c, HTTP_CONN_WRITING);
     sock_pause(&c->sock, true);
-    start_timer(c, STALL_TIMEOUT_MS);
+    c->write_until_ms = time_monotonic_ms() + c->site->stall_timeout_ms +
+                        c->out_size / c->site->least_rate;
+    start_write_timer(c);
     sock_want_write(&c->sock);
 }
 
@@ -416,7 +432,7 @@ static void on_writable(struct sock *s)
             break;
         c->out_at += (size_t)n;
         budget -= (size_t)n;
-        start_timer(c, STALL_TIMEOUT_MS);
+        start_write_timer(c);
     }
     if (c->out_at < c->out_size) {
         sock_want_write(s);

@@ -15,6 +15,7 @@
 #include "net/http_head.h"
 #include "net/http_server.h"
 #include "net/sock.h"
+#include "net/strangers.h"
 
 enum http_conn_state {
     HTTP_CONN_IDLE,
@@ -32,8 +33,10 @@ struct http_site {
     struct loop *loop;
     const struct http_handler *handler;
     void *owner;
-    uint64_t head_timeout_ms;
-    struct ssl_ctx_st *tls;  /* NULL: plain */
+    uint64_t head_timeout_ms, stall_timeout_ms;
+    size_t least_rate;
+    struct ssl_ctx_st *tls; /* NULL: plain */
+    struct strangers strangers;
     struct sock_group socks; /* of connections and of WebSocket peers that were connections */
     struct list conns;
     /* Requests that wait for a response, by slot; an id is serial << HTTP_SLOT_BITS | slot. */
@@ -48,6 +51,8 @@ void http_conn_open(struct http_site *site, int fd); /* takes fd */
 void http_conn_free(struct http_conn *c);
 struct http_conn *http_conn_find(const struct http_site *site, uint64_t request_id);
 struct http_conn *http_conn_of_link(struct list *link);
+
+void http_conn_trust(struct http_conn *c);
 
 /* The response to the pending request. */
 void http_conn_respond(struct http_conn *c, const struct http_response *response);

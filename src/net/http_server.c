@@ -1,6 +1,7 @@
 #include "net/http_server.h"
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/time.h"
 #include "net/http_conn.h"
 
 #include <arpa/inet.h>
@@ -17,6 +18,9 @@
 #define ACCEPT_BURST      64
 #define ACCEPT_BACKOFF_MS 100 /* when descriptors have run out */
 #define HEAD_TIMEOUT_MS   10000
+#define STALL_TIMEOUT_MS  30000
+#define LEAST_RATE        16
+#define CROWD_REPORT_MS   60000
 
 struct http_server {
     struct http_site site;
@@ -25,6 +29,9 @@ struct http_server {
     uint16_t port;
     struct loop_io io;
     struct loop_timer backoff;
+    void (*on_crowd)(void *owner, const struct http_crowd *crowd);
+    struct http_crowd crowd;
+    uint64_t crowd_told_ms; /* 0: never */
 };
 
 static void on_backoff_over(struct loop_timer *t)
@@ -34,6 +41,46 @@ static void on_backoff_over(struct loop_timer *t)
     loop_io_set(&s->io, EPOLLIN);
 }
 
+/* Whoever fills the server up must not fill the log, too. */
+static void tell_crowd(struct http_server *s, const char *peer)
+{
+    uint64_t now_ms = time_monotonic_ms();
+
+    if (!s->on_crowd || (s->crowd_told_ms && now_ms - s->crowd_told_ms < CROWD_REPORT_MS))
+        return;
+    s->crowd_told_ms = now_ms;
+    s->crowd.peer = peer;
+    s->on_crowd(s->site.owner, &s->crowd);
+    s->crowd = (struct http_crowd){0};
+}
+
+/* Out of descriptors or memory: the longest waiting stranger gives his back. */
+static void on_exhausted(struct http_server *s, int error)
+{
+    log_debug(NULL, "accept: %s", error_text(error));
+    s->crowd.error = error;
+    if (strangers_evict_oldest(&s->site.strangers))
+        s->crowd.n_evicted++;
+    loop_io_set(&s->io, 0); /* it would stay readable and spin */
+    loop_timer_start(s->site.loop, &s->backoff, ACCEPT_BACKOFF_MS, on_backoff_over);
+    tell_crowd(s, "");
+}
+
+/* False: there is no room for another one. */
+static bool make_room(struct http_server *s, const char *peer)
+{
+    bool is_evicted = strangers_make_room(&s->site.strangers, peer);
+    bool has_room = s->site.socks.n_open < s->max_connections;
+
+    if (!has_room && strangers_evict_oldest(&s->site.strangers))
+        has_room = is_evicted = true;
+    s->crowd.n_evicted += is_evicted;
+    s->crowd.n_refused += !has_room;
+    if (is_evicted || !has_room)
+        tell_crowd(s, peer);
+    return has_room;
+}
+
 static void on_acceptable(struct loop_io *io, uint32_t events)
 {
     struct http_server *s = CONTAINER_OF(io, struct http_server, io);
@@ -41,17 +88,16 @@ static void on_acceptable(struct loop_io *io, uint32_t events)
     (void)events;
     for (int i = 0; i < ACCEPT_BURST; i++) {
         int fd = accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        char peer[SOCK_ADDRESS_SIZE];
         int on = 1;
 
         if (fd < 0) {
-            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-                log_debug(NULL, "accept: %s", error_text(-errno));
-                loop_io_set(io, 0); /* it would stay readable and spin */
-                loop_timer_start(s->site.loop, &s->backoff, ACCEPT_BACKOFF_MS, on_backoff_over);
-            }
+            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+                on_exhausted(s, -errno);
             return;
         }
-        if (s->site.socks.n_open >= s->max_connections) {
+        sock_address(fd, peer);
+        if (!make_room(s, peer)) {
             close(fd);
             continue;
         }
@@ -143,7 +189,12 @@ int http_server_open(struct http_server **ret,
     s->site.handler = o->handler;
     s->site.owner = o->owner;
     s->site.head_timeout_ms = o->head_timeout_ms ? o->head_timeout_ms : HEAD_TIMEOUT_MS;
+    s->site.stall_timeout_ms = o->stall_timeout_ms ? o->stall_timeout_ms : STALL_TIMEOUT_MS;
+    s->site.least_rate = o->least_rate ? o->least_rate : LEAST_RATE;
     s->max_connections = o->max_connections;
+    s->on_crowd = o->on_crowd;
+    strangers_init(&s->site.strangers, (o->max_connections + 1) / 2);
+    s->site.socks.strangers = &s->site.strangers;
     list_init(&s->site.conns);
     http_server_set_tls(s, o->tls);
 
@@ -162,6 +213,7 @@ static void on_empty(struct sock_group *g)
 {
     struct http_server *s = CONTAINER_OF(g, struct http_server, site.socks);
 
+    strangers_done(&s->site.strangers);
     free(s->site.slots);
     SSL_CTX_free(s->site.tls);
     free(s);
@@ -197,6 +249,14 @@ void http_server_set_tls(struct http_server *s, SSL_CTX *tls)
 uint16_t http_server_port(const struct http_server *s)
 {
     return s->port;
+}
+
+void http_trust(struct http_server *s, uint64_t request_id)
+{
+    struct http_conn *c = http_conn_find(&s->site, request_id);
+
+    if (c)
+        http_conn_trust(c);
 }
 
 bool http_respond(struct http_server *s, uint64_t request_id, const struct http_response *response)

@@ -73,13 +73,29 @@ struct http_handler {
     void (*format_error)(int status, const char *detail, struct buf *body);
 };
 
+/* What became of connections that found no room, since it was told the last time. */
+struct http_crowd {
+    size_t n_evicted; /* closed in favour of newer ones, before anybody had authenticated on them */
+    size_t n_refused; /* closed at once: all others have authenticated */
+    int error;        /* of accept(), 0 or negative errno: descriptors or memory ran out */
+    const char *peer; /* whose connection was the last to bring this about */
+};
+
 struct http_server_options {
-    const char *host;       /* address to bind; "" for all */
-    uint16_t port;          /* 0: any free one */
-    size_t max_connections; /* 503 or refused beyond it */
+    const char *host; /* address to bind; "" for all */
+    uint16_t port;    /* 0: any free one */
+    /*
+     * Beyond it the longest waiting connection on which nobody has authenticated makes way, and without
+     * any the newcomer is closed. One source has half of it at most for such connections.
+     */
+    size_t max_connections;
     /* Connection to complete head, TLS handshake included, and head to complete body: slowloris guard. */
     uint64_t head_timeout_ms;
+    uint64_t stall_timeout_ms; /* a client takes nothing of its response; 0: 30 s */
+    size_t least_rate;         /* bytes per ms that it takes in the long run, or is cut; 0: 16 */
     const struct http_handler *handler;
+    void (*on_crowd)(void *owner,
+                     const struct http_crowd *crowd); /* at most once a minute; or NULL */
     void *owner;
     struct ssl_ctx_st *tls; /* of tls_server.h, NULL: plain HTTP; as for http_server_set_tls() */
 };
@@ -94,6 +110,9 @@ DEFINE_CLEANUP(struct http_server *, http_server_close);
 /* New connections are made with `tls`; the open ones keep theirs. The caller keeps its reference. */
 void http_server_set_tls(struct http_server *s, struct ssl_ctx_st *tls);
 uint16_t http_server_port(const struct http_server *s);
+
+/* Whoever sent the request has authenticated: the connection does not make way for others any more. */
+void http_trust(struct http_server *s, uint64_t request_id);
 
 /* Answers the request once; false when it is gone or answered already. */
 bool http_respond(struct http_server *s, uint64_t request_id, const struct http_response *response);

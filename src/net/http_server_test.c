@@ -12,6 +12,7 @@
 #define BIG_SIZE       ((size_t)10 * 1024 * 1024)
 #define HEAD_TIMEOUT   150
 #define ANSWER_TIMEOUT 100
+#define STALL_TIMEOUT  500
 #define GET(path)      "GET " path " HTTP/1.1\r\nHost: a\r\n\r\n"
 #define GET_LAST(path) "GET " path " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 #define UPGRADE(path)                                                                   \
@@ -25,6 +26,8 @@ struct fixture {
     uint64_t waiting; /* request to be answered by the timer */
     bool was_gone;
     unsigned n_requests, n_accepted;
+    struct http_crowd crowd; /* as it was told */
+    char crowd_peer[64];
     struct peer {
         struct ws *ws;
     } peers[4]; /* accepted, and not yet closed */
@@ -83,6 +86,10 @@ static void on_request(void *owner, const struct http_request *r)
         loop_timer_start(f->loop, &f->timer, str_eq(r->path, "/later") ? 20 : 200, on_timer);
     } else if (str_eq(r->path, "/big")) {
         answer_big(f, r->id);
+    } else if (str_eq(r->path, "/trusted")) {
+        http_trust(f->server, r->id);
+        answer(f, r->id, "");
+        loop_stop(f->loop);
     } else if (str_eq(r->path, "/none")) {
         assert_true(http_respond(f->server, r->id, &(struct http_response){.status = 204}));
     } else {
@@ -139,19 +146,31 @@ static void format_error(int status, const char *detail, struct buf *body)
 
 static const struct http_handler handler = {on_head, on_request, on_upgrade, format_error};
 
-static void open_server(struct fixture *f, size_t max_connections)
+static void on_crowd(void *owner, const struct http_crowd *crowd)
 {
-    struct http_server_options o = {
-        .host = "127.0.0.1",
-        .max_connections = max_connections,
-        .head_timeout_ms = HEAD_TIMEOUT,
-        .handler = &handler,
-        .owner = f,
-    };
+    struct fixture *f = owner;
+
+    f->crowd = *crowd;
+    str_copy(f->crowd_peer, sizeof(f->crowd_peer), crowd->peer);
+}
+
+static void open_server_with(struct fixture *f, const struct http_server_options *some)
+{
+    struct http_server_options o = *some;
     struct error err = ERROR_INIT;
 
+    o.host = "127.0.0.1";
+    o.head_timeout_ms = HEAD_TIMEOUT;
+    o.handler = &handler;
+    o.on_crowd = on_crowd;
+    o.owner = f;
     assert_int_equal(http_server_open(&f->server, f->loop, &o, &err), 0);
     assert_int_not_equal(http_server_port(f->server), 0);
+}
+
+static void open_server(struct fixture *f, size_t max_connections)
+{
+    open_server_with(f, &(struct http_server_options){.max_connections = max_connections});
 }
 
 static int set_up(void **state)
@@ -314,6 +333,26 @@ static void test_slow_reader(void **state)
     assert_int_equal(f->n_requests, 4);
 }
 
+/* It takes a piece now and then, so that it never stalls, and is cut all the same. */
+static void test_trickling_reader(void **state)
+{
+    struct fixture *f = *state;
+    struct script s = {
+        .send = GET("/big"), .receive_buffer = 65536, .n_trickle = 3 * STALL_TIMEOUT};
+
+    http_server_close(f->server);
+    open_server_with(f, &(struct http_server_options){
+                            .max_connections = 10,
+                            .stall_timeout_ms = STALL_TIMEOUT,
+                            .least_rate = BIG_SIZE / STALL_TIMEOUT,
+                        });
+    s.port = http_server_port(f->server);
+    script_run(f->loop, &s);
+    assert_false(s.is_timeout);
+    assert_true(s.reply.size < BIG_SIZE);
+    buf_done(&s.reply);
+}
+
 static void test_head_too_large(void **state)
 {
     struct fixture *f = *state;
@@ -387,30 +426,61 @@ static void test_upgrade(void **state)
     assert_int_equal(f->n_accepted, 2);
 }
 
+static bool is_served(struct fixture *f)
+{
+    struct script s = {.port = http_server_port(f->server), .send = GET_LAST("/x")};
+    bool is_served;
+
+    script_run(f->loop, &s);
+    assert_false(s.is_timeout);
+    is_served = strstr(buf_str(&s.reply), "[GET|/x") != NULL;
+    buf_done(&s.reply);
+    return is_served;
+}
+
+/* Who only sits there makes way for who comes later, the oldest first. */
+static void test_strangers_make_way(void **state)
+{
+    struct fixture *f = *state;
+    int fds[3];
+    char byte;
+
+    http_server_close(f->server);
+    open_server(f, 6); /* half of it for one source */
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+        fds[i] = script_connect(http_server_port(f->server));
+    assert_true(is_served(f));
+    assert_int_equal(recv(fds[0], &byte, 1, MSG_DONTWAIT), 0);
+    assert_int_equal(recv(fds[1], &byte, 1, MSG_DONTWAIT), -1); /* still open */
+    assert_int_equal(f->crowd.n_evicted, 1);
+    assert_int_equal(f->crowd.n_refused, 0);
+    assert_string_equal(f->crowd_peer, "127.0.0.1");
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+        close(fds[i]);
+}
+
+/* Who has authenticated stays; beyond the maximum nobody else gets in until one leaves. */
 static void test_max_connections(void **state)
 {
     struct fixture *f = *state;
-    struct script s;
     int fds[2];
 
     http_server_close(f->server);
-    open_server(f, 2);
-    for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+    open_server(f, ARRAY_LEN(fds));
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
         fds[i] = script_connect(http_server_port(f->server));
-    s = (struct script){.port = http_server_port(f->server), .send = GET_LAST("/x")};
-    script_run(f->loop, &s);
-    assert_false(s.is_timeout);
-    assert_int_equal(s.reply.size, 0);
-    buf_done(&s.reply);
+        script_send(fds[i], GET("/trusted"), strlen(GET("/trusted")), 0);
+        loop_run(f->loop); /* until it has come */
+    }
+    assert_false(is_served(f));
+    assert_int_equal(f->crowd.n_evicted, 0);
+    assert_int_equal(f->crowd.n_refused, 1);
 
-    for (size_t i = 0; i < ARRAY_LEN(fds); i++)
-        close(fds[i]);
-    /* The loop learns that they are gone while it refuses this one, or serves it. */
-    script_run(f->loop, &s);
-    buf_done(&s.reply);
-    script_run(f->loop, &s);
-    assert_non_null(strstr(buf_str(&s.reply), "[GET|/x"));
-    buf_done(&s.reply);
+    close(fds[0]);
+    /* The loop learns that it is gone while it refuses this one, or serves it. */
+    (void)is_served(f);
+    assert_true(is_served(f));
+    close(fds[1]);
 }
 
 static void test_port_taken(void **state)
@@ -463,12 +533,20 @@ static void test_close(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_answers),        CASE(test_keep_alive),
-        CASE(test_expect),         CASE(test_big),
-        CASE(test_slow_reader),    CASE(test_head_too_large),
-        CASE(test_body_too_large), CASE(test_client_gone),
-        CASE(test_upgrade),        CASE(test_max_connections),
-        CASE(test_port_taken),     CASE(test_close),
+        CASE(test_answers),
+        CASE(test_keep_alive),
+        CASE(test_expect),
+        CASE(test_big),
+        CASE(test_slow_reader),
+        CASE(test_trickling_reader),
+        CASE(test_head_too_large),
+        CASE(test_body_too_large),
+        CASE(test_client_gone),
+        CASE(test_upgrade),
+        CASE(test_strangers_make_way),
+        CASE(test_port_taken),
+        CASE(test_max_connections),
+        CASE(test_close),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,9 +18,11 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #define SCRIPT_TIMEOUT_S 5
+#define TRICKLE          ((size_t)4096)
 
 struct script {
     uint16_t port;
@@ -32,7 +34,9 @@ struct script {
     size_t until_size; /* stop reading when the reply has this many bytes */
     const void *then;  /* sent when reading has stopped; then it reads to the end */
     size_t then_size;
-    bool is_closing; /* close after sending, read nothing */
+    int receive_buffer; /* SO_RCVBUF; 0: as it is */
+    unsigned n_trickle; /* so many small reads with a pause of 1 ms come first */
+    bool is_closing;    /* close after sending, read nothing */
 
     struct buf reply;
     bool is_timeout; /* nothing came for SCRIPT_TIMEOUT_S */
@@ -75,6 +79,7 @@ static inline void script_send(int fd, const void *data, size_t size, size_t chu
 static inline void script_read(struct script *s, int fd, bool is_to_end)
 {
     char data[65536];
+    unsigned n_reads = 0;
 
     for (;;) {
         ssize_t n;
@@ -83,7 +88,9 @@ static inline void script_read(struct script *s, int fd, bool is_to_end)
             return;
         if (!is_to_end && s->until_size && s->reply.size >= s->until_size)
             return;
-        n = recv(fd, data, sizeof(data), 0);
+        if (n_reads < s->n_trickle)
+            (void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        n = recv(fd, data, n_reads++ < s->n_trickle ? TRICKLE : sizeof(data), 0);
         if (n < 0) {
             s->is_timeout = errno == EAGAIN;
             s->is_reset = errno == ECONNRESET;
@@ -100,6 +107,8 @@ static inline void *script_main(void *arg)
     const uint64_t one = 1;
 
     if (fd >= 0) {
+        if (s->receive_buffer)
+            (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &s->receive_buffer, sizeof(int));
         size_t size = s->send_size ? s->send_size : s->send ? strlen(s->send) : 0;
 
         script_send(fd, s->send, size, s->chunk);

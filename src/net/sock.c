@@ -1,5 +1,7 @@
 #include "net/sock.h"
+#include "base/alloc.h"
 #include "base/str.h"
+#include "net/strangers.h"
 #include "net/tls.h"
 
 #include <arpa/inet.h>
@@ -11,6 +13,12 @@
 #include <sys/socket.h>
 
 #define READS_PER_TURN 4
+
+/* Apart from the sock, because most that are open for long have been trusted long ago. */
+struct sock_stranger {
+    struct stranger stranger;
+    struct sock *sock;
+};
 
 static void on_io(struct loop_io *io, uint32_t events);
 
@@ -41,6 +49,33 @@ static void leave_place(struct sock *s)
     loop_io_stop(&s->io);
 }
 
+static void lose(struct sock *s);
+
+static void on_evict(struct stranger *stranger)
+{
+    lose(CONTAINER_OF(stranger, struct sock_stranger, stranger)->sock);
+}
+
+static void become_stranger(struct sock *s, struct strangers *strangers)
+{
+    char address[SOCK_ADDRESS_SIZE];
+
+    sock_address(s->fd, address);
+    s->stranger = xcalloc(1, sizeof(*s->stranger));
+    s->stranger->sock = s;
+    stranger_add(strangers, &s->stranger->stranger, address, on_evict);
+}
+
+void sock_trust(struct sock *s)
+{
+    struct sock_stranger *stranger = TAKE_PTR(s->stranger);
+
+    if (!stranger)
+        return;
+    stranger_remove(&stranger->stranger);
+    free(stranger);
+}
+
 void sock_init(struct sock *s,
                struct loop *loop,
                int fd,
@@ -50,6 +85,8 @@ void sock_init(struct sock *s,
 {
     *s = (struct sock){.loop = loop, .fd = fd, .ops = ops, .group = group};
     group->n_open++;
+    if (group->strangers)
+        become_stranger(s, group->strangers);
     if (tls) {
         s->ssl = tls_server_new(tls, fd);
         assert(s->ssl); /* fails only for want of memory: as for xmalloc() */
@@ -63,8 +100,11 @@ void sock_move(struct sock *to, struct sock *from, const struct sock_ops *ops)
     leave_place(from);
     *to = *from;
     to->ops = ops;
+    if (to->stranger)
+        to->stranger->sock = to;
     from->fd = -1;
     from->ssl = NULL;
+    from->stranger = NULL;
     from->loop = NULL;
     update_watch(to);
 }
@@ -76,6 +116,7 @@ void sock_close(struct sock *s)
     if (!s->loop)
         return;
     leave_place(s);
+    sock_trust(s); /* there is nobody left to make way */
     s->loop = NULL;
     if (s->ssl && !s->is_handshaking)
         (void)SSL_shutdown(s->ssl); /* the peer may not tell an end from a cut without it */

@@ -18,6 +18,7 @@
 struct sock;
 struct ssl_ctx_st; /* OpenSSL's SSL_CTX */
 struct ssl_st;     /* OpenSSL's SSL */
+struct strangers;
 
 struct sock_ops {
     /* Bytes came; all of them are the callee's to take. They may be changed in place. */
@@ -32,6 +33,8 @@ struct sock_ops {
 /* Counts sockets that belong together. */
 struct sock_group {
     size_t n_open;
+    struct strangers
+        *strangers; /* new sockets are among them until sock_trust(); NULL: nobody asks */
     void (*on_empty)(struct sock_group *g); /* the last one closed; NULL: nobody cares */
 };
 
@@ -40,8 +43,9 @@ struct sock {
     struct loop_io io;
     const struct sock_ops *ops;
     struct sock_group *group;
-    struct ssl_st *ssl; /* NULL: plain */
-    int fd;             /* -1: closed */
+    struct ssl_st *ssl;             /* NULL: plain */
+    struct sock_stranger *stranger; /* NULL: trusted */
+    int fd;                         /* -1: closed */
     bool is_handshaking;
     bool is_paused;
     bool wants_write;
@@ -61,6 +65,9 @@ void sock_init(struct sock *s,
                struct ssl_ctx_st *tls);
 void sock_move(struct sock *to, struct sock *from, const struct sock_ops *ops);
 void sock_close(struct sock *s); /* at once; fine on a zeroed or closed one */
+
+/* The other side has authenticated: it does not make way for newcomers any more. Fine on a closed one. */
+void sock_trust(struct sock *s);
 
 bool sock_is_tls(const struct sock *s);
 bool sock_is_handshaking(const struct sock *s);

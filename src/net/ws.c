@@ -302,6 +302,11 @@ void ws_set_limits(struct ws *ws, const struct ws_limits *limits)
         start_alive_timer(ws);
 }
 
+void ws_trust(struct ws *ws)
+{
+    sock_trust(&ws->sock);
+}
+
 const char *ws_peer_address(const struct ws *ws)
 {
     return ws->address;

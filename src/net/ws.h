@@ -74,4 +74,6 @@ size_t ws_queued(const struct ws *ws);
 void ws_close(struct ws *ws, unsigned code, const char *reason);
 void ws_pause(struct ws *ws, bool is_paused); /* nothing is read while paused */
 void ws_set_limits(struct ws *ws, const struct ws_limits *limits);
+/* Accepted peers: it has authenticated, see http_trust(). */
+void ws_trust(struct ws *ws);
 const char *ws_peer_address(const struct ws *ws); /* IP of the other side, never NULL */

@@ -8,6 +8,7 @@
 #include "server/api/api.h"
 #include "server/auth/auth.h"
 #include "server/auth/first_user.h"
+#include "server/connections.h"
 #include "server/fleet/fleet.h"
 #include "server/health.h"
 #include "server/housekeeping.h"
@@ -129,9 +130,10 @@ static int listen_http(struct server *s, const struct config *config, struct err
                             &(struct http_server_options){
                                 .host = config->host,
                                 .port = config->port,
-                                .max_connections = config->max_connections,
+                                .max_connections = connections_allow(config->max_connections),
                                 .head_timeout_ms = HEAD_TIMEOUT_MS,
                                 .handler = api_http_handler(),
+                                .on_crowd = connections_on_crowd,
                                 .owner = s->api,
                                 .tls = s->tls ? tls_keeper_context(s->tls) : NULL,
                             },

@@ -105,6 +105,8 @@ static void on_identity(void *owner, int code, const struct identity *who)
         return;
     }
     call->who = *who;
+    if (call->api->http)
+        http_trust(call->api->http, call->request_id);
     if (who->must_change_password && route->handle != me_get && route->handle != password_post) {
         api_fail(call, -EACCES, "%s",
                  AUTH_MUST_CHANGE ": POST /api/v2/auth/change-password, or `dockmon user passwd`");

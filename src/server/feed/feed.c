@@ -316,6 +316,7 @@ static void on_identity(void *owner, int code, const struct identity *who)
         return;
     }
     c->who = *who;
+    ws_trust(c->ws);
     client_set_state(c, CLIENT_WATCHING);
     send_state(c);
 }

@@ -210,6 +210,7 @@ void session_register(struct session *se, const struct registration *r)
     se->can_inventory = r->can_inventory;
     se->can_replay = r->can_replay;
     session_set_state(se, SESSION_ACTIVE);
+    ws_trust(se->ws);
     ws_set_limits(se->ws, &(struct ws_limits){.max_message = s->o.max_message,
                                               .max_queue = SESSION_MAX_QUEUE});
 

@@ -106,6 +106,7 @@ static void on_identity(void *owner, int code, const struct identity *who)
         return;
     }
     s->who = *who;
+    ws_trust(s->ws);
     ws_pause(s->ws, false);
     if (who->role < ROLE_OPERATOR) {
         log_warn(LOG_FIELDS("who", who->name, "peer", s->peer), "shell refused: needs the role %s",
