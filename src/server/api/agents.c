@@ -117,7 +117,7 @@ void agents_list(struct api_call *call)
     map_foreach(fleet_hosts(call->api->o.fleet), e) {
         const struct fleet_host *h = e->value;
 
-        if (!h->agent.id)
+        if (!h->agent.id || !scope_allows_host(&call->who.scope, h))
             continue;
         connected += h->is_online;
         (void)json_array_append_new(list, agent_json(h));

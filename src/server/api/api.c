@@ -7,6 +7,7 @@
 #include "server/api/bulk.h"
 #include "server/api/call.h"
 #include "server/api/handlers.h"
+#include "server/api/scope_check.h"
 #include "server/auth/credentials.h"
 
 #include <errno.h>
@@ -118,7 +119,8 @@ static void on_identity(void *owner, int code, const struct identity *who)
                  role_name(who->role));
         return;
     }
-    route->handle(call);
+    if (scope_check(call))
+        route->handle(call);
 }
 
 static void on_request(void *owner, const struct http_request *r)

@@ -282,16 +282,27 @@ static void on_reply(void *owner, const struct command_result *r)
     dispatch(b);
 }
 
+/* What is out of the scope of who made the job does not exist. */
+static struct fleet_host *host_of(const struct bulk_item *item)
+{
+    struct fleet_host *h = fleet_find_host(item->job->bulk->api->o.fleet, item->host_id);
+
+    return h && scope_allows_host(&item->job->who.scope, h) ? h : NULL;
+}
+
 /* Why nothing can be done with it, or NULL. Only what the live model knows is touched: else it might be our own. */
 static const char *find_fault(struct bulk_item *item,
                               const struct fleet_host *h,
                               struct fleet_container **ret)
 {
+    const struct scope *scope = &item->job->who.scope;
+
     if (!h)
         return "Host not found";
     if (!h->agent.id || !h->is_online)
         return "The host is offline";
-    if (fleet_find_container(h, item->container_id, ret) < 0)
+    if (fleet_find_container(h, item->container_id, ret) < 0 ||
+        !scope_allows_container(scope, h, *ret))
         return "No such container, or more than one";
     item->name = xstrdup((*ret)->name);
     if (item->job->action->is_protected &&
@@ -304,7 +315,7 @@ static void start_item(struct bulk_item *item)
 {
     struct bulk_job *job = item->job;
     struct bulk *b = job->bulk;
-    struct fleet_host *h = fleet_find_host(b->api->o.fleet, item->host_id);
+    struct fleet_host *h = host_of(item);
     struct fleet_container *container = NULL;
     const char *fault = find_fault(item, h, &container);
     json_t *payload;
@@ -485,13 +496,14 @@ void bulk_create(struct api_call *call)
 /* The job of path parameter 0, for who made it and for admins; NULL after the call was answered. */
 static struct bulk_job *job_of(struct api_call *call)
 {
+    bool is_admin = call->who.role == ROLE_ADMIN && !scope_is_limited(&call->who.scope);
     struct bulk *b = call->api->bulk;
 
     for (struct list *l = b->jobs.next; l != &b->jobs; l = l->next) {
         struct bulk_job *job = CONTAINER_OF(l, struct bulk_job, link);
         bool is_own = job->who.user_id == call->who.user_id && job->who.key_id == call->who.key_id;
 
-        if (str_eq(job->id, api_param(call, 0)) && (is_own || call->who.role == ROLE_ADMIN))
+        if (str_eq(job->id, api_param(call, 0)) && (is_own || is_admin))
             return job;
     }
     api_fail(call, -ENOENT, "No such bulk job: %s", api_param(call, 0));

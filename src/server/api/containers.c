@@ -8,7 +8,11 @@ void containers_list(struct api_call *call)
     _cleanup_free_ char *host_id = api_query(call, "host_id");
     struct buf list = BUF_INIT(SIZE_MAX / 2);
 
-    fleet_containers_write(&list, call->api->o.fleet, host_id, call->who.role >= ROLE_OPERATOR);
+    fleet_containers_write_in(
+        &list, call->api->o.fleet,
+        &(struct fleet_selection){.host_id = host_id,
+                                  .scope = &call->who.scope,
+                                  .with_env = call->who.role >= ROLE_OPERATOR});
     api_reply_text(call, 200, list.data, list.size);
     buf_done(&list);
 }

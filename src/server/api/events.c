@@ -5,6 +5,7 @@
 #include "server/api/event_json.h"
 #include "server/api/handlers.h"
 #include "server/api/job_call.h"
+#include "server/api/scope_check.h"
 #include "server/store/audit.h"
 
 #include <errno.h>
@@ -17,7 +18,11 @@
 static const char *const filters[] = {"host_id",    "container_id", "category",
                                       "event_type", "severity",     "search"};
 
-_Static_assert(ARRAY_LEN(filters) <= API_JOB_ARGS, "every filter is a job argument");
+/* After them, what the scope of the caller allows. */
+#define ARG_HOSTS      ARRAY_LEN(filters)
+#define ARG_CONTAINERS (ARG_HOSTS + 1)
+
+_Static_assert(ARG_CONTAINERS < API_JOB_ARGS, "every filter is a job argument");
 
 static void append_event(void *arg, const struct event *e)
 {
@@ -33,6 +38,8 @@ static int list_work(struct api_job *job)
         .type = job->args[3],
         .severity = job->args[4],
         .search = job->args[5],
+        .hosts = job->args[ARG_HOSTS],
+        .containers = job->args[ARG_CONTAINERS],
         .since_ms = job->numbers[0],
         .until_ms = job->numbers[1],
         .limit = (uint32_t)job->numbers[2],
@@ -94,6 +101,7 @@ void api_events_list(struct api_call *call)
 {
     struct api_job *job = api_job_new(call, list_work, NULL);
     struct error err = ERROR_INIT;
+    struct scope_events allowed;
 
     if (read_range(call, job, &err) < 0) {
         api_fail(call, err.code, "%s", err.msg);
@@ -106,6 +114,9 @@ void api_events_list(struct api_call *call)
             free(TAKE_PTR(job->args[i]));
     }
     shorten_id(job->args[1]);
+    scope_events_init(&allowed, &call->who.scope, call->api->o.fleet);
+    job->args[ARG_HOSTS] = allowed.hosts;
+    job->args[ARG_CONTAINERS] = allowed.containers;
     api_job_start(job);
 }
 

@@ -105,7 +105,7 @@ static void show_host(struct fleet_host *h)
     h->shown_version = h->version;
 }
 
-void fleet_host_write(struct buf *out, struct fleet_host *h)
+static void write_host(struct buf *out, struct fleet_host *h, size_t n_containers)
 {
     if (!h->shown.text || h->shown_version != h->version)
         show_host(h);
@@ -115,7 +115,31 @@ void fleet_host_write(struct buf *out, struct fleet_host *h)
         append_text(out, "}");
     }
     append_time(out, "last_checked", h->containers_at_ms);
-    (void)buf_printf(out, ",\"container_count\":%zu}", h->containers.size);
+    (void)buf_printf(out, ",\"container_count\":%zu}", n_containers);
+}
+
+void fleet_host_write(struct buf *out, struct fleet_host *h)
+{
+    write_host(out, h, h->containers.size);
+}
+
+static size_t count_containers(const struct fleet_host *h, const struct scope_view *view)
+{
+    size_t n = 0;
+
+    if (scope_view_whole(view))
+        return h->containers.size;
+    map_foreach(&h->containers, e)
+        n += scope_view_container(view, e->value);
+    return n;
+}
+
+void fleet_host_write_in(struct buf *out, struct fleet_host *h, const struct scope *scope)
+{
+    struct scope_view view;
+
+    scope_view_host(scope, h, &view);
+    write_host(out, h, count_containers(h, &view));
 }
 
 static int compare_names(const void *a, const void *b)
@@ -127,17 +151,26 @@ static int compare_names(const void *a, const void *b)
 
 void fleet_hosts_write(struct buf *out, const struct fleet *f)
 {
+    static const struct scope everything;
+
+    fleet_hosts_write_in(out, f, &everything);
+}
+
+void fleet_hosts_write_in(struct buf *out, const struct fleet *f, const struct scope *scope)
+{
     const struct map *hosts = fleet_hosts(f);
     _cleanup_free_ struct fleet_host **sorted = xcalloc(hosts->size, sizeof(struct fleet_host *));
     size_t n = 0;
 
-    map_foreach(hosts, e)
-        sorted[n++] = e->value;
+    map_foreach(hosts, e) {
+        if (scope_allows_host(scope, e->value))
+            sorted[n++] = e->value;
+    }
     qsort(sorted, n, sizeof(struct fleet_host *), compare_names);
     append_text(out, "[");
     for (size_t i = 0; i < n; i++) {
         append_text(out, i ? "," : "");
-        fleet_host_write(out, sorted[i]);
+        fleet_host_write_in(out, sorted[i], scope);
     }
     append_text(out, "]");
 }
@@ -149,21 +182,27 @@ static int compare_containers(const void *a, const void *b)
     return strcmp((*x)->name ? (*x)->name : "", (*y)->name ? (*y)->name : "");
 }
 
-static void append_host(struct buf *out, struct fleet_host *h, bool with_env)
+static void append_host(struct buf *out, struct fleet_host *h, const struct fleet_selection *of)
 {
+    static const struct scope everything;
     _cleanup_free_ struct fleet_container **sorted = xcalloc(h->containers.size,
                                                              sizeof(struct fleet_container *));
     struct buf host = BUF_INIT(SIZE_MAX / 2);
+    struct scope_view view;
     size_t n = 0;
 
-    container_host_write(&host, h);
-    map_foreach(&h->containers, e)
-        sorted[n++] = e->value;
+    scope_view_host(of->scope ? of->scope : &everything, h, &view);
+    map_foreach(&h->containers, e) {
+        if (scope_view_container(&view, e->value))
+            sorted[n++] = e->value;
+    }
+    if (n > 0)
+        container_host_write(&host, h);
     qsort(sorted, n, sizeof(struct fleet_container *), compare_containers);
     for (size_t i = 0; i < n; i++) {
         if (out->data[out->size - 1] != '[')
             append_text(out, ",");
-        container_write(out, &host, sorted[i], with_env);
+        container_write(out, &host, sorted[i], of->with_env);
     }
     buf_done(&host);
 }
@@ -173,12 +212,22 @@ void fleet_containers_write(struct buf *out,
                             const char *host_id,
                             bool with_env)
 {
+    fleet_containers_write_in(out, f,
+                              &(struct fleet_selection){.host_id = host_id, .with_env = with_env});
+}
+
+void fleet_containers_write_in(struct buf *out,
+                               const struct fleet *f,
+                               const struct fleet_selection *selection)
+{
+    const char *host_id = selection->host_id;
+
     append_text(out, "[");
     map_foreach(fleet_hosts(f), e) {
         struct fleet_host *h = e->value;
 
         if (h->containers.size > 0 && (str_is_empty(host_id) || str_eq(host_id, h->row.id)))
-            append_host(out, h, with_env);
+            append_host(out, h, selection);
     }
     append_text(out, "]");
 }

@@ -18,7 +18,7 @@ void hosts_list(struct api_call *call)
 {
     struct buf list = BUF_INIT(SIZE_MAX / 2);
 
-    fleet_hosts_write(&list, call->api->o.fleet);
+    fleet_hosts_write_in(&list, call->api->o.fleet, &call->who.scope);
     api_reply_text(call, 200, list.data, list.size);
     buf_done(&list);
 }
@@ -27,7 +27,7 @@ static void reply_host(struct api_call *call, struct fleet_host *h)
 {
     struct buf text = BUF_INIT(SIZE_MAX / 2);
 
-    fleet_host_write(&text, h);
+    fleet_host_write_in(&text, h, &call->who.scope);
     api_reply_text(call, 200, text.data, text.size);
     buf_done(&text);
 }
@@ -142,6 +142,11 @@ void hosts_put(struct api_call *call)
     r = api_body(call, &body, &err);
     if (r == 0)
         r = read_put(body, job, &err);
+    if (r == 0 && job->args[3] && scope_is_limited(&call->who.scope)) {
+        r = error_set(&err, -EACCES,
+                      "Permission denied: tags decide on scopes, and %s has one itself",
+                      call->who.name);
+    }
     if (r < 0) {
         api_fail(call, r, "%s", err.msg);
         api_job_free(job);

@@ -7,7 +7,7 @@
 
 #include "server/api/call.h"
 
-#define API_JOB_ARGS 6
+#define API_JOB_ARGS 8
 
 struct api_job {
     struct store *store;

@@ -67,6 +67,26 @@ static void test_other_methods_are_told_apart(void **state)
     route_match_done(&m);
 }
 
+/* A path that names a host or a container says so, or is for those without a scope. */
+static void assert_object_fits(const struct route *r)
+{
+    enum route_object object = r->object;
+    bool has_container = strstr(r->pattern, "/containers/{container}");
+
+    assert_int_not_equal(object, OBJECT_UNDECIDED);
+    if (object == OBJECT_GLOBAL)
+        return;
+    if (str_starts_with(r->pattern, "/api/hosts/{host}")) {
+        assert_int_equal(object == OBJECT_CONTAINER, has_container);
+        assert_true(object == OBJECT_CONTAINER || object == OBJECT_HOST ||
+                    object == OBJECT_WHOLE_HOST);
+    } else {
+        assert_false(object == OBJECT_CONTAINER || object == OBJECT_HOST ||
+                     object == OBJECT_WHOLE_HOST);
+    }
+    assert_int_equal(object == OBJECT_AGENT, str_starts_with(r->pattern, "/api/agent/{agent}"));
+}
+
 /* What the security of the API rests on: only these are open, and whatever changes something is audited. */
 static void test_the_table_is_sound(void **state)
 {
@@ -82,6 +102,7 @@ static void test_the_table_is_sound(void **state)
             is_open |= strcmp(r->pattern, open_to_all[k]) == 0;
         assert_int_equal(r->role == ROLE_NONE, is_open);
         assert_non_null(r->handle);
+        assert_object_fits(r);
         if (strcmp(r->method, "GET") != 0 && strcmp(r->pattern, "/api/v2/auth/logout") != 0)
             assert_non_null(r->action);
         for (size_t k = 0; k < i; k++) {

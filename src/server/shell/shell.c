@@ -163,14 +163,15 @@ static const char *find_target(struct shell *s, const struct fleet_host **ret)
     const struct fleet_host *h = fleet_find_host(s->owner->o.fleet, s->host_ref);
     struct fleet_container *c;
 
-    if (!h)
+    if (!h || !scope_allows_host(&s->who.scope, h))
         return "Host not found";
     if (!h->agent.id)
         return "No agent serves this host";
     if (!h->is_online)
         return "The agent is not connected";
     if (!str_is_container_ref(s->container_ref) ||
-        fleet_find_container(h, s->container_ref, &c) < 0)
+        fleet_find_container(h, s->container_ref, &c) < 0 ||
+        !scope_allows_container(&s->who.scope, h, c))
         return "Container not found";
     if (api_is_own_container(c->name, json_object_get(c->raw, "Labels")))
         return "DockMon's own containers cannot be entered";

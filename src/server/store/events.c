@@ -17,7 +17,9 @@
     "AND (:severity IS NULL OR severity = :severity) "                                     \
     "AND (:since IS NULL OR at_ms >= :since) AND (:until IS NULL OR at_ms < :until) "      \
     "AND (:search IS NULL OR instr(lower(title), lower(:search)) > 0 "                     \
-    "OR instr(lower(coalesce(message, '')), lower(:search)) > 0) "
+    "OR instr(lower(coalesce(message, '')), lower(:search)) > 0) "                         \
+    "AND (:hosts IS NULL OR host_id IN (SELECT value FROM json_each(:hosts)) "             \
+    "OR host_id || '/' || container_id IN (SELECT value FROM json_each(:containers))) "
 #define WHERE_HOST WHERE_ANY "AND host_id = :host "
 #define PAGE       "ORDER BY at_ms DESC, id DESC LIMIT :limit OFFSET :offset"
 
@@ -105,6 +107,8 @@ static void bind_where(struct query *q, const struct events_query *query)
     query_text(q, ":type", query->type);
     query_text(q, ":severity", query->severity);
     query_text(q, ":search", query->search);
+    query_text(q, ":hosts", query->hosts);
+    query_text(q, ":containers", query->containers);
     query_i64_or_null(q, ":since", query->since_ms);
     query_i64_or_null(q, ":until", query->until_ms);
     if (query->host_id)

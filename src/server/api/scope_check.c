@@ -1,0 +1,115 @@
+#include "server/api/scope_check.h"
+#include "base/alloc.h"
+#include "base/str.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#define SHORT_ID 12
+
+static bool not_found(struct api_call *call, const char *what, const char *ref)
+{
+    api_fail(call, -ENOENT, "%s not found: %s", what, ref);
+    return false;
+}
+
+static bool refuse_part(struct api_call *call, const struct fleet_host *h)
+{
+    api_fail(
+        call, -EACCES,
+        "Permission denied: the scope of %s does not cover all of host %s, and this belongs to no container",
+        call->who.name, h->row.name);
+    return false;
+}
+
+/* What the live model does not know may be anything: only for those who may see everything there. */
+static bool check_container(struct api_call *call, const struct fleet_host *h)
+{
+    const struct scope *s = &call->who.scope;
+    struct fleet_container *c = NULL;
+    int r = fleet_find_container(h, api_param(call, 1), &c);
+
+    if (r < 0 ? scope_allows_whole_host(s, h) : scope_allows_container(s, h, c))
+        return true;
+    api_fail(call, -ENOENT, "No such container on host %s: %s", h->row.name, api_param(call, 1));
+    return false;
+}
+
+bool scope_check(struct api_call *call)
+{
+    const struct scope *s = &call->who.scope;
+    enum route_object object = call->match.route->object;
+    bool is_agent = object == OBJECT_AGENT;
+    const struct fleet_host *h;
+
+    if (!scope_is_limited(s) || object == OBJECT_NONE || object == OBJECT_LIST)
+        return true;
+    if (object == OBJECT_GLOBAL || object == OBJECT_UNDECIDED) {
+        api_fail(call, -EACCES,
+                 "Permission denied: %s %s is about the whole installation, %s has a scope",
+                 call->match.route->method, call->match.route->pattern, call->who.name);
+        return false;
+    }
+    h = is_agent ? fleet_find_agent(call->api->o.fleet, api_param(call, 0))
+                 : fleet_find_host(call->api->o.fleet, api_param(call, 0));
+    if (!h || !scope_allows_host(s, h))
+        return not_found(call, is_agent ? "Agent" : "Host", api_param(call, 0));
+    if (object == OBJECT_WHOLE_HOST && !scope_allows_whole_host(s, h))
+        return refuse_part(call, h);
+    return object != OBJECT_CONTAINER || check_container(call, h);
+}
+
+/* --- events ----------------------------------------------------------------------------------------- */
+
+bool scope_allows_event(const struct scope *s, const struct fleet *f, const struct event *e)
+{
+    const struct fleet_host *h = e->host_id ? fleet_find_host(f, e->host_id) : NULL;
+    struct fleet_container *c;
+
+    if (!scope_is_limited(s))
+        return true;
+    if (!h)
+        return false;
+    if (scope_allows_whole_host(s, h))
+        return true;
+    return e->container_id && fleet_find_container(h, e->container_id, &c) == 0 &&
+           scope_allows_container(s, h, c);
+}
+
+/* Events name containers by their short id. */
+static void add_containers(json_t *list, const struct fleet_host *h, const struct scope_view *view)
+{
+    map_foreach(&h->containers, e) {
+        const struct fleet_container *c = e->value;
+
+        if (scope_view_container(view, c)) {
+            (void)json_array_append_new(list, json_sprintf("%s/%.*s", h->row.id, SHORT_ID, c->id));
+        }
+    }
+}
+
+void scope_events_init(struct scope_events *ret, const struct scope *s, const struct fleet *f)
+{
+    json_t *hosts, *containers;
+
+    *ret = (struct scope_events){0};
+    if (!scope_is_limited(s))
+        return;
+    hosts = json_array();
+    containers = json_array();
+    map_foreach(fleet_hosts(f), e) {
+        const struct fleet_host *h = e->value;
+        struct scope_view view;
+
+        scope_view_host(s, h, &view);
+        if (scope_view_whole(&view)) {
+            (void)json_array_append_new(hosts, json_string(h->row.id));
+        } else if (scope_view_any(&view)) {
+            add_containers(containers, h, &view);
+        }
+    }
+    ret->hosts = json_dumps(hosts, JSON_COMPACT);
+    ret->containers = json_dumps(containers, JSON_COMPACT);
+    json_decref(hosts);
+    json_decref(containers);
+}
