@@ -96,6 +96,7 @@ static void agent_set(struct agent *to, const struct agent *from)
         copy.version = xstrdup(from->version);
         copy.proto_version = xstrdup(from->proto_version);
         copy.capabilities = xstrdup(from->capabilities);
+        copy.joined_with = xstrdup(from->joined_with);
         copy.os = xstrdup(from->os);
         copy.arch = xstrdup(from->arch);
     }

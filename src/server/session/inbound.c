@@ -296,6 +296,7 @@ void session_receive(struct session *se, const char *data, size_t size, bool is_
     json_t *message;
 
     session_touch(se);
+    session_note_arrival(se);
     if (is_binary) {
         refuse_frame(se, "Binary messages are not understood");
         return;

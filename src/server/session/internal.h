@@ -67,6 +67,7 @@ struct session {
     char *peer;     /* address */
     char *agent_id; /* this and the next: NULL before ACTIVE */
     char *host_id;
+    char *unproven_hash; /* of a token just issued, until a message shows its arrival; or NULL */
     bool can_inventory, can_replay; /* what the agent said it does */
     uint64_t touched_ms;            /* when last_seen_at was last written */
     struct complaint complaint;
@@ -110,6 +111,9 @@ void sessions_notify_containers(const struct sessions *s, const struct fleet_hos
 /* authenticate.c: the first frame and its answer. */
 void session_authenticate(struct session *se, const char *data, size_t size, bool is_binary);
 void session_refuse(struct session *se, const char *error, unsigned code, const char *reason);
+
+/* arrival.c: the agent speaks, so it has its permanent token. */
+void session_note_arrival(struct session *se);
 
 /* inbound.c: everything after it. */
 /* A warning about what the agent sent, at most once a minute; `word` is the agent's, or NULL. */

@@ -7,14 +7,15 @@
 #include "base/random.h"
 #include "base/str.h"
 #include "proto/json_text.h"
+#include "server/session/agent_token.h"
 #include "server/session/migration.h"
+#include "server/store/agent_tokens.h"
 #include "server/store/events.h"
 #include "server/store/secret.h"
 #include "server/store/tokens.h"
 
-#define HOSTNAME_CHARS     255
-#define UNCONFIRMED_PREFIX "unconfirmed:"
-#define MAX_CANDIDATES     50
+#define HOSTNAME_CHARS 255
+#define MAX_CANDIDATES 50
 
 static const char already_registered[] =
     "Agent with this engine_id is already registered. If this machine was cloned, give its Docker engine an "
@@ -48,20 +49,12 @@ static void attempt_done(struct attempt *a)
     free(a->remotes);
 }
 
-static char *token_hash(const char *token, const char *prefix)
-{
-    char hex[SECRET_HASH_SIZE];
-
-    secret_hash(token, hex);
-    return xasprintf("%s%s", prefix, hex);
-}
-
 static void issue_secret(struct registration *out, const char *prefix)
 {
     secret_free(out->permanent_token);
     out->permanent_token = secret_new();
     free(out->agent.token_hash);
-    out->agent.token_hash = token_hash(out->permanent_token, prefix);
+    out->agent.token_hash = agent_token_hash(out->permanent_token, prefix);
 }
 
 static void replace(char **to, const char *from)
@@ -142,63 +135,20 @@ static char *clean_hostname(const char *hostname)
 
 /* Reconnecting. */
 
-static int find_known_agent(struct store *s,
-                            struct attempt *a,
-                            bool *ret_is_legacy,
-                            struct error *err)
-{
-    static const char *const prefixes[] = {"", UNCONFIRMED_PREFIX};
-    struct agent *agent = &a->out->agent;
-    int r;
-
-    for (size_t i = 0; i < ARRAY_LEN(prefixes); i++) {
-        _cleanup_free_ char *hash = token_hash(a->m->token, prefixes[i]);
-
-        r = agents_get_by_token_hash(s, hash, agent, err);
-        if (r == -ENOENT)
-            continue;
-        if (r == 0) {
-            *ret_is_legacy = false;
-            free(agent->token_hash);
-            agent->token_hash = token_hash(a->m->token, ""); /* it has arrived: confirmed */
-        }
-        return r;
-    }
-
-    r = agents_get(s, a->m->token, agent, err);
-    if (r < 0)
-        return r;
-    if (agent->token_hash && !str_starts_with(agent->token_hash, UNCONFIRMED_PREFIX)) {
-        agent_done(agent); /* an id alone has not been a secret since this agent got one */
-        return -ENOENT;
-    }
-    *ret_is_legacy = true;
-    return 0;
-}
-
-static int reconnect(struct store *s, struct attempt *a, bool is_legacy, struct error *err)
+/* The rows of an agent that is known, as it describes itself now; its token is settled already. */
+static int refresh(struct store *s, struct attempt *a, struct error *err)
 {
     struct registration *out = a->out;
-    _cleanup_free_ char *name = NULL;
+    _cleanup_free_ char *name = clean_hostname(a->m->hostname);
     int r;
-
-    if (!str_eq(out->agent.engine_id, a->m->engine_id))
-        return error_set(err, -EACCES, "Permanent token does not match engine_id");
 
     r = hosts_get(s, out->agent.host_id, &out->host, err);
     if (r < 0)
         return error_wrap(err, r == -ENOENT ? -EIO : r, "host of agent %s", out->agent.id);
-
-    name = clean_hostname(a->m->hostname);
     if (name && !str_eq(name, out->host.name) && !hosts_name_taken(s, name, out->host.id))
         replace(&out->host.name, name);
     host_describe(&out->host, a->m, a->now_ms);
     agent_describe(&out->agent, a->m, a->now_ms);
-    if (is_legacy) {
-        issue_secret(out, UNCONFIRMED_PREFIX);
-    } else {
-        out->permanent_token = xstrdup(a->m->token);
-    }
 
     r = hosts_update(s, &out->host, err);
     if (r < 0)
@@ -207,6 +157,38 @@ static int reconnect(struct store *s, struct attempt *a, bool is_legacy, struct 
     if (r < 0)
         return error_wrap(err, r == -EEXIST ? -EIO : r, "update agent %s", out->agent.id);
     return events_newest_engine_ns(s, out->host.id, &out->events_since, err);
+}
+
+/* Of the registration token and the name of the host: clones of a machine come with the same token, too. */
+static char *join_hash(const struct msg_register *m)
+{
+    char *text = xasprintf("%s %s", m->token, m->hostname ? m->hostname : "");
+    char *hash = agent_token_hash(text, "");
+
+    secret_free(text);
+    return hash;
+}
+
+static void set_joined_with(struct agent *agent, char *hash)
+{
+    free(agent->joined_with);
+    agent->joined_with = hash;
+}
+
+static int reconnect(struct store *s, struct attempt *a, bool is_legacy, struct error *err)
+{
+    struct registration *out = a->out;
+
+    if (!str_eq(out->agent.engine_id, a->m->engine_id))
+        return error_set(err, -EACCES, "Permanent token does not match engine_id");
+
+    if (is_legacy) {
+        issue_secret(out, AGENT_TOKEN_UNCONFIRMED);
+    } else {
+        out->permanent_token = xstrdup(a->m->token);
+        set_joined_with(&out->agent, NULL);
+    }
+    return refresh(s, a, err);
 }
 
 /* Registering. */
@@ -302,7 +284,8 @@ static void make_rows(struct attempt *a, const char *name)
     agent->force_unique = a->m->force_unique_registration;
     agent->registered_at_ms = a->now_ms;
     agent_describe(agent, a->m, a->now_ms);
-    issue_secret(a->out, "");
+    issue_secret(a->out, AGENT_TOKEN_PROVEN);
+    set_joined_with(agent, join_hash(a->m));
     a->out->is_new = true;
 }
 
@@ -364,11 +347,80 @@ static void remember_candidates(const struct attempt *a)
     }
 }
 
+/* Joining again. */
+
+struct by_name {
+    const char *name;
+    char *host_id;
+};
+
+static void on_named(void *arg, const struct host *h)
+{
+    struct by_name *n = arg;
+
+    if (!n->host_id && str_eq(h->name, n->name))
+        n->host_id = xstrdup(h->id);
+}
+
+/* The agent that this machine had before: of the same engine and, where clones share it, of the same name. */
+static int find_former(struct store *s, struct attempt *a, const char *name, struct error *err)
+{
+    struct by_name n = {.name = name};
+    int r;
+
+    if (!a->m->force_unique_registration)
+        return agents_get_by_engine(s, a->m->engine_id, &a->out->agent, err);
+    r = name ? hosts_each_engine(s, a->m->engine_id, HOST_AGENT, on_named, &n, err) : 0;
+    if (r == 0 && !n.host_id)
+        r = error_set(err, -ENOENT, "no such host");
+    if (r == 0)
+        r = agents_get_by_host(s, n.host_id, &a->out->agent, err);
+    free(n.host_id);
+    return r;
+}
+
+/*
+ * Twice an agent may take its place again: when its token was revoked, with a new registration token; and with
+ * the one it joined with, while nothing shows that the answer has reached it. -ENOENT: it is neither.
+ */
+static int rejoin(struct store *s, struct attempt *a, const char *name, struct error *err)
+{
+    struct agent *agent = &a->out->agent;
+    _cleanup_free_ char *hash = join_hash(a->m);
+    bool is_repeated;
+    int r;
+
+    r = find_former(s, a, name, err);
+    if (r < 0)
+        return r;
+    r = str_eq(agent->joined_with, hash) ? tokens_is_alive(s, a->m->token, a->now_ms, err) : 0;
+    is_repeated = r > 0;
+    if (r == 0 && !agent_token_is_revoked(agent))
+        r = error_set(err, -ENOENT, "has its place");
+    if (r == 0)
+        r = consume_token(s, a, err);
+    if (r >= 0 && a->m->force_unique_registration)
+        r = check_force_unique(a->m, name, err);
+    if (r >= 0)
+        r = agent_tokens_clear(s, agent->id, err);
+    if (r < 0) {
+        agent_done(agent);
+        return r;
+    }
+    a->out->is_repeated = is_repeated;
+    issue_secret(a->out, AGENT_TOKEN_PROVEN);
+    set_joined_with(agent, TAKE_PTR(hash));
+    return refresh(s, a, err);
+}
+
 static int register_new(struct store *s, struct attempt *a, struct error *err)
 {
     _cleanup_free_ char *name = clean_hostname(a->m->hostname);
-    int r = consume_token(s, a, err);
+    int r = rejoin(s, a, name, err);
 
+    if (r != -ENOENT)
+        return r;
+    r = consume_token(s, a, err);
     if (r < 0)
         return r;
     r = check_engine(s, a, name, err);
@@ -392,7 +444,7 @@ static int decide(struct store *s, void *arg, struct error *err)
     if (str_is_empty(a->m->engine_id))
         return error_set(err, -EACCES, "engine_id is required");
 
-    r = find_known_agent(s, a, &is_legacy, err);
+    r = agent_token_find(s, a->m->token, &a->out->agent, &is_legacy, err);
     if (r == 0)
         return reconnect(s, a, is_legacy, err);
     if (r != -ENOENT)

@@ -6,7 +6,10 @@
  *
  * Permanent tokens are random secrets of which only the hash is stored. Agents of a migrated DockMon
  * database have none yet and come with their id: they are sent a secret, and their id stays good until
- * they come back with it, so that a lost answer locks nobody out.
+ * they come back with it, so that a lost answer locks nobody out (session/agent_token.h).
+ *
+ * An answer to a registration can be lost, too. Until the permanent token is known to have arrived, the same
+ * registration token lets the same engine in once more, for as long as that token lives.
  */
 
 #include "proto/register.h"
@@ -22,6 +25,7 @@ struct registration {
     struct agent agent;
     char *permanent_token;             /* what auth_success carries */
     bool is_new;                       /* registered just now, not reconnected */
+    bool is_repeated;                  /* registered once more: the first answer was lost */
     bool can_inventory, can_replay;    /* of the agent, this time */
     int64_t events_since;              /* engine time (ns) of the newest stored event, 0: none */
     char *migrated_id, *migrated_name; /* the host that this one replaces, or NULL */

@@ -185,7 +185,10 @@ static void announce(struct session *se, const struct registration *r)
 
     log_info(LOG_FIELDS("agent", se->agent_id, "host", se->host_id, "name", h->row.name, "peer",
                         se->peer),
-             "agent %s %s", h->agent.version, r->is_new ? "registered" : "connected");
+             "agent %s %s", h->agent.version,
+             r->is_new        ? "registered"
+             : r->is_repeated ? "registered once more, the first answer did not reach it"
+                              : "connected");
     host_event_add(in, r->is_new ? HOST_EVENT_ADDED : HOST_EVENT_CONNECTED, h, se->peer, NULL);
     if (!r->migrated_id)
         return;
@@ -209,6 +212,8 @@ void session_register(struct session *se, const struct registration *r)
     se->touched_ms = time_monotonic_ms(); /* the registration has just written it */
     se->can_inventory = r->can_inventory;
     se->can_replay = r->can_replay;
+    if (r->agent.joined_with)
+        se->unproven_hash = xstrdup(r->agent.token_hash);
     session_set_state(se, SESSION_ACTIVE);
     ws_trust(se->ws);
     ws_set_limits(se->ws, &(struct ws_limits){.max_message = s->o.max_message,
@@ -239,6 +244,7 @@ static void session_free(struct session *se)
     free(se->peer);
     free(se->agent_id);
     free(se->host_id);
+    free(se->unproven_hash);
     free(se);
 }
 
@@ -415,6 +421,14 @@ void sessions_drop_agent(struct sessions *s, const char *agent_id, const char *w
     commands_fail_agent(s->commands, agent_id, why);
     notify_gone(s, agent_id);
     free(l);
+}
+
+void sessions_close_agent(struct sessions *s, const char *agent_id, const char *why)
+{
+    const struct link *l = map_find(&s->links, agent_id);
+
+    if (l && l->session)
+        session_close(l->session, WS_CLOSE_POLICY, why);
 }
 
 void sessions_refresh(struct sessions *s, const char *agent_id)

@@ -68,6 +68,8 @@ struct commands *sessions_commands(struct sessions *s);
  * that the agent's next attempt is refused; removing the host from the fleet is the caller's.
  */
 void sessions_drop_agent(struct sessions *s, const char *agent_id, const char *why);
+/* Ends the agent's session (1008), if there is one: its host is offline then, and stays. */
+void sessions_close_agent(struct sessions *s, const char *agent_id, const char *why);
 /* Asks for a fresh list soon (after an operation) from agents that are polled. */
 void sessions_refresh(struct sessions *s, const char *agent_id);
 /* For the end of the job that did migration_run(): the fleet forgets the old host. */

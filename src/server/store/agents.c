@@ -5,7 +5,7 @@
 
 #define COLUMNS                                                                            \
     "id, host_id, engine_id, token_hash, version, proto_version, capabilities, os, arch, " \
-    "force_unique, last_seen_at_ms, registered_at_ms"
+    "force_unique, joined_with, last_seen_at_ms, registered_at_ms"
 
 enum stmt {
     STMT_INSERT,
@@ -13,6 +13,8 @@ enum stmt {
     STMT_GET,
     STMT_GET_BY_TOKEN_HASH,
     STMT_GET_BY_ENGINE,
+    STMT_GET_BY_HOST,
+    STMT_ARRIVED,
     STMT_TOUCH,
     STMT_EACH,
     STMT_COUNT
@@ -21,17 +23,19 @@ enum stmt {
 static const char *const sql[STMT_COUNT] = {
     [STMT_INSERT] = "INSERT INTO agents (" COLUMNS ") VALUES (:id, :host_id, :engine_id, "
                     ":token_hash, :version, :proto_version, :capabilities, :os, :arch, "
-                    ":force_unique, :last_seen_at_ms, :registered_at_ms)",
+                    ":force_unique, :joined_with, :last_seen_at_ms, :registered_at_ms)",
     [STMT_UPDATE] = "UPDATE agents SET host_id = :host_id, engine_id = :engine_id, "
                     "token_hash = :token_hash, version = :version, "
                     "proto_version = :proto_version, capabilities = :capabilities, os = :os, "
-                    "arch = :arch, force_unique = :force_unique, "
+                    "arch = :arch, force_unique = :force_unique, joined_with = :joined_with, "
                     "last_seen_at_ms = :last_seen_at_ms, registered_at_ms = :registered_at_ms "
                     "WHERE id = :id",
     [STMT_GET] = "SELECT " COLUMNS " FROM agents WHERE id = :key",
     [STMT_GET_BY_TOKEN_HASH] = "SELECT " COLUMNS " FROM agents WHERE token_hash = :key",
     [STMT_GET_BY_ENGINE] = "SELECT " COLUMNS
                            " FROM agents WHERE engine_id = :key AND force_unique = 0",
+    [STMT_GET_BY_HOST] = "SELECT " COLUMNS " FROM agents WHERE host_id = :key",
+    [STMT_ARRIVED] = "UPDATE agents SET joined_with = NULL WHERE id = :id AND token_hash = :hash",
     [STMT_TOUCH] = "UPDATE agents SET last_seen_at_ms = :seen WHERE id = :id",
     [STMT_EACH] = "SELECT " COLUMNS " FROM agents ORDER BY registered_at_ms, id",
 };
@@ -47,6 +51,7 @@ static const struct column columns[] = {
     {":os",               COLUMN_TEXT, offsetof(struct agent, os)              },
     {":arch",             COLUMN_TEXT, offsetof(struct agent, arch)            },
     {":force_unique",     COLUMN_BOOL, offsetof(struct agent, force_unique)    },
+    {":joined_with",      COLUMN_TEXT, offsetof(struct agent, joined_with)     },
     {":last_seen_at_ms",  COLUMN_I64,  offsetof(struct agent, last_seen_at_ms) },
     {":registered_at_ms", COLUMN_I64,  offsetof(struct agent, registered_at_ms)},
 };
@@ -124,6 +129,24 @@ int agents_get_by_engine(struct store *s,
                          struct error *err)
 {
     return get_by(s, STMT_GET_BY_ENGINE, engine_id, ret, err);
+}
+
+int agents_get_by_host(struct store *s, const char *host_id, struct agent *ret, struct error *err)
+{
+    return get_by(s, STMT_GET_BY_HOST, host_id, ret, err);
+}
+
+int agents_set_arrived(struct store *s, const char *id, const char *token_hash, struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r;
+
+    r = query_init(&q, s, sql[STMT_ARRIVED], err);
+    if (r < 0)
+        return r;
+    query_text(&q, ":id", id);
+    query_text(&q, ":hash", token_hash);
+    return query_run(&q, NULL, err);
 }
 
 int agents_touch(struct store *s, const char *id, int64_t seen_at_ms, struct error *err)

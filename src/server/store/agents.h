@@ -3,8 +3,7 @@
 /*
  * agents: one row per agent, 1:1 with its host. Only this module names the table `agents`. The secret
  * token is random and stored as a hash only; agents migrated from DockMon authenticate with their id
- * (token_hash NULL) until they are given one; "unconfirmed:<hash>" is one that was sent to such an agent
- * but has not come back yet (session/registration.h).
+ * (token_hash NULL) until they are given one. What stands before a hash: session/agent_token.h.
  */
 
 #include "server/store/store.h"
@@ -20,6 +19,8 @@ struct agent {
     char *capabilities; /* JSON object */
     char *os, *arch;    /* GOOS, GOARCH names; may be NULL */
     bool force_unique;
+    char *
+        joined_with; /* hash of registration token and hostname, until the permanent one is known to have arrived */
     int64_t last_seen_at_ms, registered_at_ms;
 };
 
@@ -38,6 +39,11 @@ int agents_get_by_engine(struct store *s,
                          const char *engine_id,
                          struct agent *ret,
                          struct error *err) _nodiscard_; /* force_unique 0 only */
+int agents_get_by_host(struct store *s, const char *host_id, struct agent *ret, struct error *err)
+    _nodiscard_;
+/* The permanent token with this hash has reached its agent: joined_with goes. Nothing when it has another by now. */
+int agents_set_arrived(struct store *s, const char *id, const char *token_hash, struct error *err)
+    _nodiscard_;
 int agents_touch(struct store *s, const char *id, int64_t seen_at_ms, struct error *err)
     _nodiscard_;
 

@@ -90,6 +90,17 @@ int tokens_consume(
     return 0;
 }
 
+int tokens_is_alive(struct store *s, const char *token, int64_t now_ms, struct error *err)
+{
+    enum token_verdict verdict;
+    char hash[SECRET_HASH_SIZE];
+    int r;
+
+    secret_hash(token, hash);
+    r = find_reason(s, hash, now_ms, &verdict, err);
+    return r < 0 ? r : verdict == TOKEN_USED;
+}
+
 int tokens_purge(struct store *s, int64_t now_ms, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};

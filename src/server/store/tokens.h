@@ -25,5 +25,8 @@ int tokens_consume(struct store *s,
                    int64_t now_ms,
                    enum token_verdict *ret,
                    struct error *err) _nodiscard_;
+/* Whether the token is known and has not expired, used up or not. 1, 0 or a failure. */
+int tokens_is_alive(struct store *s, const char *token, int64_t now_ms, struct error *err)
+    _nodiscard_;
 int tokens_purge(struct store *s, int64_t now_ms, struct error *err)
     _nodiscard_; /* those expired for a day */

@@ -1,0 +1,194 @@
+#include "server/session/agent_token.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/str.h"
+#include "server/store/agent_tokens.h"
+#include "server/store/secret.h"
+
+char *agent_token_hash(const char *token, const char *prefix)
+{
+    char hex[SECRET_HASH_SIZE];
+
+    secret_hash(token, hex);
+    return xasprintf("%s%s", prefix, hex);
+}
+
+bool agent_token_is_unproven(const struct agent *a)
+{
+    return !a->token_hash || str_starts_with(a->token_hash, AGENT_TOKEN_UNCONFIRMED);
+}
+
+bool agent_token_is_revoked(const struct agent *a)
+{
+    return a->token_hash && str_starts_with(a->token_hash, AGENT_TOKEN_REVOKED);
+}
+
+static void set_hash(struct agent *a, char *hash)
+{
+    free(a->token_hash);
+    a->token_hash = hash;
+}
+
+/* --- who comes with it -------------------------------------------------------------------------- */
+
+static int find_current(struct store *s, const char *token, struct agent *ret, struct error *err)
+{
+    static const char *const prefixes[] = {AGENT_TOKEN_PROVEN, AGENT_TOKEN_UNCONFIRMED,
+                                           AGENT_TOKEN_REVOKED};
+    int r = -ENOENT;
+
+    for (size_t i = 0; i < ARRAY_LEN(prefixes) && r == -ENOENT; i++) {
+        _cleanup_free_ char *hash = agent_token_hash(token, prefixes[i]);
+
+        r = agents_get_by_token_hash(s, hash, ret, err);
+    }
+    if (r == 0 && agent_token_is_revoked(ret)) {
+        agent_done(ret);
+        return error_set(err, -EACCES, "Permanent token has been revoked");
+    }
+    if (r == 0)
+        set_hash(ret, agent_token_hash(token, AGENT_TOKEN_PROVEN));
+    return r;
+}
+
+static int find_rotated(struct store *s, const char *token, struct agent *ret, struct error *err)
+{
+    _cleanup_free_ char *hash = agent_token_hash(token, AGENT_TOKEN_PROVEN);
+    _cleanup_free_ char *id = NULL;
+    int r;
+
+    r = agent_tokens_find(s, hash, &id, err);
+    if (r == 0)
+        r = agent_tokens_settle(s, id, hash, err);
+    if (r == 0)
+        r = agents_get(s, id, ret, err);
+    if (r == 0)
+        set_hash(ret, TAKE_PTR(hash));
+    return r;
+}
+
+int agent_token_find(
+    struct store *s, const char *token, struct agent *ret, bool *ret_is_legacy, struct error *err)
+{
+    int r;
+
+    *ret_is_legacy = false;
+    r = find_current(s, token, ret, err);
+    if (r == -ENOENT)
+        r = find_rotated(s, token, ret, err);
+    if (r != -ENOENT)
+        return r;
+
+    r = agents_get(s, token, ret, err);
+    if (r < 0)
+        return r;
+    if (!agent_token_is_unproven(ret)) {
+        agent_done(ret); /* an id alone has not been a secret since this agent got one */
+        return error_set(err, -ENOENT, "no such agent");
+    }
+    *ret_is_legacy = true;
+    return 0;
+}
+
+/* --- changes ------------------------------------------------------------------------------------ */
+
+struct change {
+    const char *agent_id, *token;
+    int64_t now_ms;
+    char *made;
+};
+
+static int rotate(struct store *s, void *arg, struct error *err)
+{
+    _cleanup_(agent_done) struct agent a = {0};
+    _cleanup_(secret_freep) char *token = NULL;
+    _cleanup_free_ char *hash = NULL;
+    struct change *c = arg;
+    int r;
+
+    r = agents_get(s, c->agent_id, &a, err);
+    if (r < 0)
+        return r;
+    if (agent_token_is_revoked(&a))
+        return error_set(err, -EBUSY, "The agent's token is revoked: it has to join anew");
+    token = secret_new();
+    hash = agent_token_hash(token, AGENT_TOKEN_PROVEN);
+    r = agent_tokens_add(s, a.id, hash, c->now_ms, err);
+    if (r < 0)
+        return r;
+    c->made = TAKE_PTR(token);
+    return 0;
+}
+
+int agent_token_rotate(
+    struct store *s, const char *agent_id, int64_t now_ms, char **ret_token, struct error *err)
+{
+    struct change c = {.agent_id = agent_id, .now_ms = now_ms};
+    int r = store_tx(s, rotate, &c, err);
+
+    if (r < 0) {
+        secret_free(c.made);
+        return r;
+    }
+    *ret_token = c.made;
+    return 0;
+}
+
+static int confirm(struct store *s, void *arg, struct error *err)
+{
+    _cleanup_(agent_done) struct agent a = {0};
+    const struct change *c = arg;
+    int r;
+
+    r = find_rotated(s, c->token, &a, err);
+    if (r == -ENOENT)
+        return 0; /* it has come back with it meanwhile, or with a later one */
+    if (r < 0)
+        return r;
+    free(a.joined_with);
+    a.joined_with = NULL;
+    return agents_update(s, &a, err);
+}
+
+int agent_token_confirm(struct store *s, const char *token, struct error *err)
+{
+    struct change c = {.token = token};
+
+    return store_tx(s, confirm, &c, err);
+}
+
+static int revoke_all(struct store *s, void *arg, struct error *err)
+{
+    _cleanup_(agent_done) struct agent a = {0};
+    const struct change *c = arg;
+    int r;
+
+    r = agents_get(s, c->agent_id, &a, err);
+    if (r == 0)
+        r = agent_tokens_clear(s, a.id, err);
+    if (r < 0 || agent_token_is_revoked(&a))
+        return r;
+    /* The hash stays, so that the agent is told why it is refused. A legacy one comes with its id. */
+    if (!a.token_hash) {
+        set_hash(&a, agent_token_hash(a.id, AGENT_TOKEN_REVOKED));
+    } else {
+        const char *bare = agent_token_is_unproven(&a)
+                               ? a.token_hash + strlen(AGENT_TOKEN_UNCONFIRMED)
+                               : a.token_hash;
+
+        set_hash(&a, xasprintf("%s%s", AGENT_TOKEN_REVOKED, bare));
+    }
+    free(a.joined_with);
+    a.joined_with = NULL;
+    return agents_update(s, &a, err);
+}
+
+int agent_token_revoke(struct store *s, const char *agent_id, struct error *err)
+{
+    struct change c = {.agent_id = agent_id};
+
+    return store_tx(s, revoke_all, &c, err);
+}
