@@ -237,6 +237,7 @@ static void wire(struct server *s, const struct config *config)
 {
     s->password_file = xasprintf("%s/%s", config->data_dir, FIRST_USER_FILE);
     s->auth = auth_new(&(struct auth_options){
+        .loop = s->loop,
         .store_jobs = s->store_jobs,
         .hash_jobs = s->hash_jobs,
         .store = s->store,

@@ -2,8 +2,6 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "base/time.h"
-#include "server/api/audit.h"
 #include "server/api/bulk.h"
 #include "server/api/call.h"
 #include "server/api/handlers.h"
@@ -70,31 +68,14 @@ static struct api_call *call_new(struct api *a, const struct http_request *r, st
     return call;
 }
 
-/* Reads leave no trace in the audit log otherwise; a key in the wrong hands is worth one. */
-static void refuse_peer(struct api_call *call, const struct identity *who)
-{
-    const struct audit_entry entry = {
-        .at_ms = time_utc_ms(),
-        .who = xstrdup(who->name),
-        .peer = xstrdup(call->peer),
-        .action = xstrdup("apikey_refused"),
-        .target = xasprintf("%s %s", call->match.route->method, call->match.route->pattern),
-        .result = xstrdup("403 not from this address"),
-    };
-
-    log_warn(LOG_FIELDS("key", who->name, "peer", call->peer), "API key refused from this address");
-    audit_add(call->api->o.store, call->api->o.store_jobs, &entry);
-    api_fail(call, -EACCES, "Permission denied: the API key %s may not be used from %s", who->name,
-             call->peer);
-}
-
 static void on_identity(void *owner, int code, const struct identity *who)
 {
     struct api_call *call = owner;
     const struct route *route = call->match.route;
 
     if (code == -EACCES) {
-        refuse_peer(call, who);
+        api_fail(call, code, "Permission denied: the API key %s may not be used from %s", who->name,
+                 call->peer);
         return;
     }
     if (code < 0) {

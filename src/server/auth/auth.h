@@ -31,6 +31,7 @@ struct identity {
 struct auth;
 
 struct auth_options {
+    struct loop *loop;            /* for auth/watch.h; NULL: what time ends is not noticed there */
     struct job_queue *store_jobs; /* in order */
     struct job_queue *hash_jobs;  /* argon2, two side by side at most */
     struct store *store;
@@ -52,6 +53,8 @@ typedef void (*auth_identity_fn)(void *owner, int code, const struct identity *w
 struct auth_proof {
     const char *session_id, *bearer;
     const char *peer; /* address that it comes from */
+    const char
+        *request; /* for the audit log, when a key is refused for its address; NULL: no row */
 };
 void auth_check(struct auth *a, const struct auth_proof *proof, auth_identity_fn done, void *owner);
 

@@ -142,7 +142,8 @@ static void on_identity(void *owner, int code, const struct identity *who)
 static int check(struct bench *b, const char *session_id, const char *bearer)
 {
     b->n_done = 0;
-    auth_check(b->auth, &(struct auth_proof){session_id, bearer, NULL}, on_identity, b);
+    auth_check(b->auth, &(struct auth_proof){.session_id = session_id, .bearer = bearer},
+               on_identity, b);
     drain(b);
     assert_int_equal(b->n_done, 1);
     return b->code;
@@ -349,7 +350,7 @@ static void a_check_under_way_does_not_undo_a_logout(void **state)
 
     assert_int_equal(log_in(b, "admin", PASSWORD), 0);
     str_copy(session, sizeof(session), b->session_id);
-    auth_check(b->auth, &(struct auth_proof){session, NULL, NULL}, on_identity,
+    auth_check(b->auth, &(struct auth_proof){.session_id = session}, on_identity,
                b); /* reads the store before the logout does */
     auth_logout(b->auth, session, on_code, b);
     drain(b);
@@ -376,8 +377,10 @@ static void credentials_of_the_wrong_form_cost_nothing(void **state)
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         b->n_done = 0;
-        auth_check(b->auth, &(struct auth_proof){cases[i].session_id, cases[i].bearer, NULL},
-                   on_identity, b);
+        auth_check(
+            b->auth,
+            &(struct auth_proof){.session_id = cases[i].session_id, .bearer = cases[i].bearer},
+            on_identity, b);
         assert_int_equal(b->n_done, 1); /* no job */
         assert_int_equal(b->code, -ENOKEY);
     }
@@ -422,7 +425,7 @@ static void keys_identify_and_are_cached(void **state)
     api_key_done(&row);
 
     b->n_done = 0;
-    auth_check(b->auth, &(struct auth_proof){NULL, key, NULL}, on_identity, b);
+    auth_check(b->auth, &(struct auth_proof){.bearer = key}, on_identity, b);
     assert_int_equal(b->n_done, 1); /* at once */
     assert_int_equal(
         check(b, "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", key),
@@ -498,9 +501,9 @@ static void a_full_queue_is_busy(void **state)
     struct bench many = {.n_done = 0};
 
     for (int i = 0; i < 21; i++)
-        auth_check(b->auth, &(struct auth_proof){unknown, NULL, NULL}, on_identity, &many);
+        auth_check(b->auth, &(struct auth_proof){.session_id = unknown}, on_identity, &many);
     b->n_done = 0;
-    auth_check(b->auth, &(struct auth_proof){unknown, NULL, NULL}, on_identity, b);
+    auth_check(b->auth, &(struct auth_proof){.session_id = unknown}, on_identity, b);
     assert_int_equal(b->n_done, 1);
     assert_int_equal(b->code, -ENOBUFS);
 
@@ -525,7 +528,7 @@ static void what_is_under_way_dies_silently_with_auth(void **state)
         "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
     b->n_done = 0;
-    auth_check(b->auth, &(struct auth_proof){unknown, NULL, NULL}, on_identity, b);
+    auth_check(b->auth, &(struct auth_proof){.session_id = unknown}, on_identity, b);
     auth_login(b->auth, "p", "admin", PASSWORD, on_login, b);
     auth_logout(b->auth, unknown, on_code, b);
     auth_logout(b->auth, "garbage", on_code, b);

@@ -84,8 +84,10 @@ static void store_work(void *job)
 
 static void change_finish(struct change *c)
 {
-    if (c->code == 0)
+    if (c->code == 0) {
         identity_cache_remove_owner(c->flow.auth->cache, c->user_id, 0);
+        auth_watches_sweep(c->flow.auth);
+    }
     c->done(c->owner, c->code, &c->err);
     change_free(c);
 }

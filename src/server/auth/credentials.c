@@ -16,6 +16,7 @@ struct credentials *credentials_new(const struct http_request *r)
     if (authorization && strncasecmp(authorization, BEARER, strlen(BEARER)) == 0)
         c->bearer = xstrdup(authorization + strlen(BEARER));
     c->peer = xstrdup(r->peer);
+    c->request = xasprintf("%s %.200s", r->method, r->path);
     return c;
 }
 
@@ -26,6 +27,7 @@ void credentials_free(struct credentials *c)
     secret_free(c->session_id);
     secret_free(c->bearer);
     free(c->peer);
+    free(c->request);
     free(c);
 }
 

@@ -11,13 +11,15 @@ struct credentials {
     char *session_id; /* or NULL */
     char *bearer;     /* or NULL; wins over the cookie */
     char *peer;       /* address that the request comes from */
+    char *request;    /* "METHOD PATH" */
 };
 
 struct credentials *credentials_new(const struct http_request *r);
 /* Borrowed from `c`. */
 static inline struct auth_proof credentials_proof(const struct credentials *c)
 {
-    return (struct auth_proof){.session_id = c->session_id, .bearer = c->bearer, .peer = c->peer};
+    return (struct auth_proof){
+        .session_id = c->session_id, .bearer = c->bearer, .peer = c->peer, .request = c->request};
 }
 void credentials_free(struct credentials *c); /* NULL is fine */
 

@@ -205,6 +205,7 @@ static void logout_finish(void *job)
     if (l->flow.auth) {
         /* Only now: a check that was under way may have stored it meanwhile. */
         identity_cache_remove(l->flow.auth->cache, l->key);
+        auth_watches_sweep(l->flow.auth);
         l->done(l->owner, l->code, &l->err);
     }
     auth_flow_done(&l->flow);

@@ -15,6 +15,7 @@
 #include "base/random.h"
 #include "proto/shell.h"
 #include "server/auth/credentials.h"
+#include "server/auth/watch.h"
 #include "server/shell/shells.h"
 
 enum shell_state {
@@ -32,8 +33,10 @@ struct shell {
     enum shell_state state;
     char id[UUID_TEXT_SIZE];
     struct identity who;
-    bool is_check_pending; /* the authentication will still call back */
-    bool is_gone;          /* the socket has closed meanwhile */
+    struct credentials *credentials; /* until they are checked */
+    struct auth_watch *watch;        /* then */
+    bool is_check_pending;           /* the authentication will still call back */
+    bool is_gone;                    /* the socket has closed meanwhile */
     char *peer;
     char *host_ref, *container_ref; /* as asked for */
     bool waits_for_start;           /* the client says what to run */

@@ -58,6 +58,8 @@ void shell_free(struct shell *s)
         (void)map_remove(&s->owner->by_id, s->id);
         s->owner->n--;
     }
+    credentials_free(s->credentials);
+    auth_watch_cancel(s->watch);
     free(s->peer);
     free(s->host_ref);
     free(s->container_ref);

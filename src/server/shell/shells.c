@@ -83,6 +83,24 @@ static void on_await_timeout(struct loop_timer *t)
     shell_close(CONTAINER_OF(t, struct shell, timer), WS_CLOSE_POLICY, "No start message came");
 }
 
+/* The session, the key or what it allows has ended: so does the shell. */
+static void on_rights_ended(void *owner, const char *why)
+{
+    struct shell *s = owner;
+
+    auth_watch_cancel(TAKE_PTR(s->watch));
+    if (!s->is_gone && s->state != SHELL_CLOSING)
+        shell_close(s, WS_CLOSE_POLICY, why);
+}
+
+static void watch_rights(struct shell *s)
+{
+    const struct auth_proof proof = credentials_proof(s->credentials);
+
+    s->watch = auth_watch_start(s->owner->o.auth, &proof, &s->who, on_rights_ended, s);
+    credentials_free(TAKE_PTR(s->credentials));
+}
+
 static void on_identity(void *owner, int code, const struct identity *who)
 {
     struct shell *s = owner;
@@ -106,6 +124,7 @@ static void on_identity(void *owner, int code, const struct identity *who)
         return;
     }
     s->who = *who;
+    watch_rights(s);
     ws_trust(s->ws);
     ws_pause(s->ws, false);
     if (who->role < ROLE_OPERATOR) {
@@ -139,7 +158,8 @@ static void *on_accept(void *owner, struct ws *ws, void *context)
     } else {
         s->is_check_pending = true;
         ws_pause(ws, true); /* what it says counts when we know who it is */
-        proof = credentials_proof(q->credentials);
+        s->credentials = TAKE_PTR(q->credentials);
+        proof = credentials_proof(s->credentials);
         auth_check(ss->o.auth, &proof, on_identity, s);
     }
     request_free(q);
