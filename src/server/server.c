@@ -13,6 +13,7 @@
 #include "server/health.h"
 #include "server/housekeeping.h"
 #include "server/session/session.h"
+#include "server/session/stats_channel.h"
 #include "server/shell/shells.h"
 #include "server/store/agents.h"
 #include "server/store/hosts.h"
@@ -36,6 +37,7 @@ struct server {
     struct auth *auth;
     struct fleet *fleet;
     struct sessions *sessions;
+    struct stats_channels *stats_channels;
     struct feed *feed;
     struct shells *shells;
     struct api *api;
@@ -105,6 +107,7 @@ static void on_signal(void *owner, int number)
     }
     s->is_stopping = true;
     feed_stop(s->feed);
+    stats_channels_stop(s->stats_channels);
     shells_stop(s->shells);
     sessions_stop(s->sessions, on_stopped,
                   s); /* pending commands fail, their API calls are answered */
@@ -217,6 +220,22 @@ static void on_event(void *owner, const struct event *e)
         feed_on_event(s->feed, e);
 }
 
+static void on_sample(void *owner, const struct fleet_host *h)
+{
+    const struct server *s = owner;
+
+    if (s->feed)
+        feed_on_sample(s->feed, h);
+}
+
+static void on_progress(void *owner, const char *type, json_t *data)
+{
+    const struct server *s = owner;
+
+    if (s->feed)
+        feed_on_progress(s->feed, type, json_incref(data));
+}
+
 static void on_stream(void *owner, const char *agent_id, const char *name, const json_t *payload)
 {
     const struct server *s = owner;
@@ -270,11 +289,15 @@ static void wire(struct server *s, const struct config *config)
                        .on_host_changed = on_host_changed,
                        .on_containers_changed = on_containers_changed,
                        .on_event = on_event,
+                       .on_sample = on_sample,
+                       .on_progress = on_progress,
                        .on_stream = on_stream,
                        .on_agent_gone = on_agent_gone,
                        .owner = s,
                        },
     });
+    s->stats_channels = stats_channels_new(&(struct stats_channels_options){
+        .fleet = s->fleet, .on_sample = on_sample, .owner = s});
     s->shells = shells_new(&(struct shells_options){
         .loop = s->loop,
         .auth = s->auth,
@@ -291,6 +314,7 @@ static void wire(struct server *s, const struct config *config)
         .fleet = s->fleet,
         .sessions = s->sessions,
         .feed = s->feed,
+        .stats_channels = s->stats_channels,
         .shells = s->shells,
         .health = s->health,
         .session_lifetime_ms = config->session_lifetime_ms,
@@ -379,6 +403,7 @@ void server_free(struct server *s)
     health_free(s->health);
     feed_free(TAKE_PTR(s->feed)); /* what is still stored below is not shown any more */
     shells_free(TAKE_PTR(s->shells));
+    stats_channels_free(TAKE_PTR(s->stats_channels));
     if (s->http) {
         http_server_close(s->http);
         api_set_server(s->api, NULL); /* jobs that end below answer nobody */

@@ -140,13 +140,16 @@ static int on_upgrade(void *owner, const struct http_request *r, struct ws_accep
     struct api *a = owner;
     bool is_agent = str_eq(r->path, "/api/agent/ws");
     bool is_shell = str_starts_with(r->path, SHELLS_PATH);
+    bool is_stats = str_eq(r->path, STATS_CHANNEL_PATH);
 
-    if (!is_agent && !is_shell && !str_eq(r->path, "/ws") && !str_eq(r->path, "/ws/"))
+    if (!is_agent && !is_shell && !is_stats && !str_eq(r->path, "/ws") && !str_eq(r->path, "/ws/"))
         return 404;
     if (credentials_is_foreign_origin(r)) /* agents send no Origin at all */
         return 403;
     if (is_shell)
         return shells_accept(a->o.shells, r, ret);
+    if (is_stats)
+        return stats_channels_accept(a->o.stats_channels, r, ret);
     if (is_agent) {
         sessions_accept(a->o.sessions, ret);
     } else {

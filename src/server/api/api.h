@@ -12,6 +12,7 @@
 #include "server/health.h"
 #include "server/job.h"
 #include "server/session/session.h"
+#include "server/session/stats_channel.h"
 #include "server/shell/shells.h"
 #include "server/store/store.h"
 #include "server/tls_keeper.h"
@@ -26,6 +27,7 @@ struct api_options {
     struct fleet *fleet;
     struct sessions *sessions;
     struct feed *feed;
+    struct stats_channels *stats_channels;
     struct shells *shells;
     struct health *health;
     uint64_t session_lifetime_ms; /* of the login cookie */

@@ -174,7 +174,7 @@ static json_t *item_json(const struct bulk_item *item)
 static void tell(const struct bulk_job *job, const char *type, json_t *data)
 {
     if (job->bulk->api->http) {
-        feed_on_batch(job->bulk->api->o.feed, type, data);
+        feed_on_batch(job->bulk->api->o.feed, type, &job->who, data);
     } else {
         json_decref(data);
     }

@@ -123,13 +123,12 @@ static void append(struct buf *out, const char *text, size_t size)
     (void)buf_append(out, text, size); /* the owner of the list gives it no limit */
 }
 
-/* Where no sample came, the value is unknown: null, never 0. */
-static void append_sample(struct buf *out, const struct fleet_sample *s)
+void container_sample_write(struct buf *out, const struct fleet_sample *s)
 {
     static const char unknown[] =
         ",\"cpu_percent\":null,\"memory_usage\":null,\"memory_limit\":null,\"memory_percent\":null,"
         "\"network_rx\":null,\"network_tx\":null,\"disk_read\":null,\"disk_write\":null,"
-        "\"net_bytes_per_sec\":null}";
+        "\"net_bytes_per_sec\":null";
 
     if (!s->sampled_at_ms) {
         append(out, unknown, strlen(unknown));
@@ -139,10 +138,15 @@ static void append_sample(struct buf *out, const struct fleet_sample *s)
         out,
         ",\"cpu_percent\":%.6g,\"memory_usage\":%jd,\"memory_limit\":%jd,\"memory_percent\":%.6g,"
         "\"network_rx\":%jd,\"network_tx\":%jd,\"disk_read\":%jd,\"disk_write\":%jd,"
-        "\"net_bytes_per_sec\":null}",
+        "\"net_bytes_per_sec\":",
         s->cpu_percent, (intmax_t)s->memory_usage, (intmax_t)s->memory_limit, s->memory_percent,
         (intmax_t)s->network_rx, (intmax_t)s->network_tx, (intmax_t)s->disk_read,
         (intmax_t)s->disk_write);
+    if (s->net_bytes_per_sec >= 0) {
+        (void)buf_printf(out, "%.0f", s->net_bytes_per_sec);
+    } else {
+        append(out, "null", strlen("null"));
+    }
 }
 
 static json_t *shown_json(const struct fleet_container *c)
@@ -225,5 +229,6 @@ void container_write(struct buf *out,
     append(out, host->data, host->size);
     append(out, env, strlen(env));
     append(out, with_env ? c->env.text : "null", with_env ? c->env.size : strlen("null"));
-    append_sample(out, &c->sample);
+    container_sample_write(out, &c->sample);
+    append(out, "}", 1);
 }

@@ -11,6 +11,11 @@
 /* The text of an object without the brace that closes it, so that more can follow. */
 void json_open_text(struct fleet_text *ret, json_t *o /* stolen */);
 
+/*
+ * Appends the figures of a container's sample as members, each after a comma, without the timestamp; what is unknown
+ * is null, never 0.
+ */
+void container_sample_write(struct buf *out, const struct fleet_sample *s);
 /* Appends the members that every container of the host has: made once for many of them. */
 void container_host_write(struct buf *out, struct fleet_host *h);
 /*

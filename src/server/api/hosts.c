@@ -4,6 +4,7 @@
 #include "server/api/fleet_json.h"
 #include "server/api/handlers.h"
 #include "server/api/job_call.h"
+#include "server/feed/feed.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -248,6 +249,8 @@ static void delete_done(struct api_job *job)
     }
     if (h && h->agent.id)
         sessions_drop_agent(call->api->o.sessions, h->agent.id, "Host deleted");
+    if (h)
+        feed_on_host_removed(call->api->o.feed, h);
     fleet_remove_host(call->api->o.fleet, job->args[0]);
     api_reply(call, 200, json_pack("{s:s, s:s}", "status", "success", "message", "Host deleted"));
 }

@@ -2,15 +2,16 @@
 
 /*
  * The feed: WebSocket /ws for browsers and other clients that watch. A client is authenticated after the
- * handshake (close 1008 otherwise), gets initial_state and containers_update, and from then on what
- * changes: containers_update at most once a second, new_event and host_status_changed at once. A client
- * that reads too slowly loses messages, never others their time: when its queue has drained it gets a
- * fresh initial_state. Lives on the loop.
+ * handshake (close 1008 otherwise) and gets what its role and scope allow. Lives on the loop.
  *
- * With /ws?deltas=true, a client gets containers_delta {hosts, containers, removed, timestamp} in place of every
- * containers_update: only what is new or changed since the message before; for what is left out of it (a host
- * that has gone) comes a fresh initial_state. The full list is for clients of the API we are compatible with; with
- * thousands of containers it is megabytes a second.
+ * One that subscribes ({"type":"subscribe","topics":[...]}, or /ws?subscribe=true to get nothing else before that)
+ * gets the state of each topic and from then on what changes, at most one message every 100 ms. docs/protocol.md
+ * has the messages, server/feed/topics.h the topics. More than 4 MiB waiting: it is too slow, what is told meanwhile is
+ * dropped, and when its queue has drained it is told the state of everything it has subscribed to.
+ *
+ * Others get what clients of the API we are compatible with expect: initial_state and containers_update, then
+ * containers_update at most once a second, and single messages at once. With thousands of containers that is
+ * megabytes a second.
  */
 
 #include "net/http_server.h"
@@ -26,6 +27,12 @@ struct feed_options {
     struct loop *loop;
     struct auth *auth;
     struct fleet *fleet;
+    /*
+     * What feed_is_watched() says of this host (NULL: of all) is another now. May be NULL. Called from within
+     * what clients do: it must not call the feed but for feed_is_watched().
+     */
+    void (*on_watched)(void *owner, const char *host_id);
+    void *owner;
 };
 
 struct feed *feed_new(const struct feed_options *o);
@@ -35,8 +42,24 @@ void feed_free(struct feed *f); /* drops those that are still there */
 /* Fills the accept options for an upgrade of /ws; the credentials are copied from the request. */
 void feed_accept(struct feed *f, const struct http_request *r, struct ws_accept *ret);
 
+/* The host was added, went on- or offline, or has new facts; it is about to be removed; containers have changed. */
 void feed_on_host(struct feed *f, const struct fleet_host *h);
+void feed_on_host_removed(struct feed *f, const struct fleet_host *h);
 void feed_on_containers(struct feed *f);
+void feed_on_sample(struct feed *f, const struct fleet_host *h); /* of it or of a container of it */
 void feed_on_event(struct feed *f, const struct event *e);
-/* Progress of a bulk job, for who may run one. `data` is stolen. */
-void feed_on_batch(struct feed *f, const char *type, json_t *data);
+
+/* A step of what takes long. `data` is stolen; it has host_id, and container_id unless it is about the host itself. */
+void feed_on_progress(struct feed *f, const char *type, json_t *data);
+/*
+ * Progress of a bulk job, for who may run one: of an item, whose data has host_id and container_id, or of the job,
+ * whose data has an id. `data` is stolen; `whose` is who runs the job.
+ */
+void feed_on_batch(struct feed *f, const char *type, const struct identity *whose, json_t *data);
+
+/*
+ * Whether somebody looks at the figures of this container (id of 64 or 12 digits), or with NULL at those of the host
+ * itself; feed_is_any_watched(): at those of any container of the host.
+ */
+bool feed_is_watched(const struct feed *f, const char *host_id, const char *container_id);
+bool feed_is_any_watched(const struct feed *f, const char *host_id);

@@ -7,10 +7,14 @@
 #include "base/str.h"
 #include "proto/container.h"
 
+#define MAX_REMOVED_HOSTS 1000 /* remembered for the feed */
+#define MAX_NET_RATE      1e11 /* bytes per second: beyond it a counter has not counted */
+
 struct fleet {
     struct map hosts;  /* host id -> struct fleet_host */
     struct map agents; /* agent id -> the same objects */
-    uint64_t n_removed_hosts;
+    struct strings removed_hosts;
+    bool is_removed_cut;
 };
 
 static void container_free(struct fleet_container *c)
@@ -59,6 +63,7 @@ void fleet_free(struct fleet *f)
         fleet_host_free(e->value);
     map_done(&f->hosts);
     map_done(&f->agents);
+    strings_done(&f->removed_hosts);
     free(f);
 }
 
@@ -131,7 +136,11 @@ void fleet_remove_host(struct fleet *f, const char *host_id)
 
     if (h && h->agent.id)
         (void)map_remove(&f->agents, h->agent.id);
-    f->n_removed_hosts += h != NULL;
+    if (h && f->removed_hosts.n < MAX_REMOVED_HOSTS) {
+        strings_add(&f->removed_hosts, h->row.id);
+    } else if (h) {
+        f->is_removed_cut = true;
+    }
     fleet_host_free(h);
 }
 
@@ -150,9 +159,15 @@ const struct map *fleet_hosts(const struct fleet *f)
     return &f->hosts;
 }
 
-uint64_t fleet_n_removed_hosts(const struct fleet *f)
+const struct strings *fleet_removed_hosts(const struct fleet *f)
 {
-    return f->n_removed_hosts;
+    return f->is_removed_cut ? NULL : &f->removed_hosts;
+}
+
+void fleet_forget_removed_hosts(struct fleet *f)
+{
+    strings_done(&f->removed_hosts);
+    f->is_removed_cut = false;
 }
 
 void fleet_set_online(struct fleet *f _unused_,
@@ -210,8 +225,10 @@ static bool host_put_element(struct fleet_host *h, json_t *element)
         return false;
 
     c->is_seen = true;
-    if (old)
+    if (old) {
         c->sample = old->sample;
+        c->sample_version = old->sample_version;
+    }
     c->version = ++h->containers_version;
     (void)map_put(&h->containers, c->id, c); /* what it replaces is `old` */
     container_free(old);
@@ -313,20 +330,39 @@ size_t fleet_apply_delta(struct fleet_host *h,
     return host_put_elements(h, containers);
 }
 
+/* Bytes per second since the sample before; a counter that starts anew, or jumps, gives 0. */
+static double net_rate(const struct fleet_sample *old, const struct fleet_sample *s)
+{
+    double bytes = (double)(s->network_rx - old->network_rx) +
+                   (double)(s->network_tx - old->network_tx);
+    double seconds = (double)(s->sampled_at_ms - old->sampled_at_ms) / 1000;
+    double rate;
+
+    if (!old->sampled_at_ms || seconds <= 0)
+        return old->sampled_at_ms ? old->net_bytes_per_sec : -1;
+    rate = bytes / seconds;
+    return rate > 0 && rate < MAX_NET_RATE ? rate : 0;
+}
+
 bool fleet_put_sample(struct fleet_host *h, const char *container_id, const struct fleet_sample *s)
 {
     struct fleet_container *c = map_find(&h->containers, container_id);
+    double rate;
 
     if (!c && (strlen(container_id) != 12 || fleet_find_container(h, container_id, &c) < 0))
         return false;
 
+    rate = net_rate(&c->sample, s);
     c->sample = *s;
+    c->sample.net_bytes_per_sec = rate;
+    c->sample_version = ++h->samples_version;
     return true;
 }
 
 void fleet_put_host_sample(struct fleet_host *h, const struct fleet_sample *s)
 {
     h->sample = *s;
+    h->sample_version = ++h->samples_version;
 }
 
 void fleet_set_candidates(struct fleet_host *h, const json_t *candidates)

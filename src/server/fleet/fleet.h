@@ -18,7 +18,10 @@
 #define CONTAINER_ID_SIZE    65
 #define FLEET_MAX_CONTAINERS 5000 /* of one host; what is beyond is skipped */
 
-/* The newest figures of a container, or of a host (then only the percentages and net_bytes_per_sec). */
+/*
+ * The newest figures of a container, or of a host (then only the percentages and net_bytes_per_sec). A container's
+ * net_bytes_per_sec is made here: received and sent since its sample before; -1 while there was none.
+ */
 struct fleet_sample {
     int64_t sampled_at_ms; /* when it reached us; 0: none yet */
     double cpu_percent;    /* 100 is one core for a container, all cores for a host */
@@ -45,6 +48,7 @@ struct fleet_container {
     json_t
         *raw; /* the list_containers element: Image, Labels, Ports, Mounts, Env, RepoDigests, ... */
     struct fleet_sample sample;
+    uint64_t sample_version;      /* the host's samples_version when it came */
     uint64_t version;             /* the host's containers_version when it came or changed */
     struct fleet_text shown, env; /* see server/api/container_json.h; freed here */
     bool is_seen;                 /* used while a snapshot is applied */
@@ -61,8 +65,10 @@ struct fleet_host {
     uint64_t version;               /* grows whenever row, agent or is_online change */
     struct fleet_text shown, named; /* made by the API of these versions; freed here */
     uint64_t shown_version, named_version;
+    uint64_t samples_version;       /* grows with every sample of the host or a container of it */
+    uint64_t sample_version;        /* what that was when the host's own came */
     struct {
-        uint64_t version, containers_version;
+        uint64_t version, containers_version, samples_version;
         size_t n_containers;
     } fed;                  /* the feed's: what it has told of */
     struct strings removed; /* ids that have gone since fleet_forget_removed() */
@@ -87,8 +93,10 @@ struct fleet_host *fleet_put_host(struct fleet *f,
 void fleet_remove_host(struct fleet *f, const char *host_id);
 struct fleet_host *fleet_find_host(const struct fleet *f, const char *host_id);
 struct fleet_host *fleet_find_agent(const struct fleet *f, const char *agent_id);
-const struct map *fleet_hosts(const struct fleet *f);  /* host id -> struct fleet_host */
-uint64_t fleet_n_removed_hosts(const struct fleet *f); /* ever */
+const struct map *fleet_hosts(const struct fleet *f); /* host id -> struct fleet_host */
+/* The ids of hosts that have gone since fleet_forget_removed_hosts(); NULL: more than are remembered. */
+const struct strings *fleet_removed_hosts(const struct fleet *f);
+void fleet_forget_removed_hosts(struct fleet *f);
 void fleet_set_online(struct fleet *f, struct fleet_host *h, bool is_online, int64_t now_ms);
 
 /*

@@ -299,7 +299,7 @@ static void test_what_the_feed_needs(void **state)
     assert_true(h->version > version);
     fleet_remove_host(*state, "h1");
     fleet_remove_host(*state, "h1");
-    assert_int_equal(fleet_n_removed_hosts(*state), 1);
+    assert_int_equal(fleet_removed_hosts(*state)->n, 1);
 }
 
 static void test_removals_beyond_measure(void **state)

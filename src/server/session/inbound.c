@@ -9,9 +9,9 @@
 #include "base/time.h"
 #include "proto/envelope.h"
 #include "proto/json_text.h"
-#include "proto/notice.h"
 #include "proto/stats.h"
 #include "server/session/container_events.h"
+#include "server/session/sample.h"
 
 #define COMPLAINT_MS        60000
 #define POLL_AFTER_EVENT_MS 100 /* events come in groups: one look for all of them */
@@ -54,6 +54,10 @@ static void on_container_event(struct session *se, const json_t *payload, size_t
     }
     if (!h || !container_event_make(&m, h, time_utc_ms(), &e))
         return;
+    if (!session_may_report_event(se)) {
+        event_done(&e);
+        return;
+    }
 
     session_poll_soon(se,
                       POLL_AFTER_EVENT_MS); /* the event is news, the list is how it looks now */
@@ -77,28 +81,8 @@ static void on_container_stats(struct session *se, const json_t *payload, size_t
         session_complain(se, err.msg, NULL);
         return;
     }
-    (void)fleet_put_sample(h, m.container_id, /* unknown: its list is on the way */
-                           &(struct fleet_sample){
-                               .sampled_at_ms = time_utc_ms(),
-                               .cpu_percent = m.cpu_percent,
-                               .memory_percent = m.memory_percent,
-                               .memory_usage = m.memory_usage,
-                               .memory_limit = m.memory_limit,
-                               .network_rx = m.network_rx,
-                               .network_tx = m.network_tx,
-                               .disk_read = m.disk_read,
-                               .disk_write = m.disk_write,
-                           });
-}
-
-static void on_progress(struct session *se, const json_t *payload, size_t size _unused_)
-{
-    _cleanup_(msg_progress_done) struct msg_progress m = {0};
-
-    if (msg_progress_decode(payload, &m, NULL) < 0)
-        return;
-    log_debug(LOG_FIELDS("agent", se->agent_id, "container", m.container_id, "stage", m.stage),
-              "progress %.0f %%: %s", m.percent, m.message ? m.message : "");
+    if (sample_put(h, &m)) /* unknown: its list is on the way */
+        sessions_notify_sample(se->owner, h);
 }
 
 static void on_other_event(struct session *se, const json_t *payload _unused_, size_t size _unused_)
@@ -123,18 +107,18 @@ static const struct event_type {
     const char *name;
     void (*handle)(struct session *se, const json_t *payload, size_t size);
 } event_types[] = {
-    {"container_event",       on_container_event },
-    {"container_stats",       on_container_stats },
-    {"inventory_snapshot",    session_on_snapshot},
-    {"inventory_delta",       session_on_delta   },
-    {"update_progress",       on_progress        },
-    {"selfupdate_progress",   on_progress        },
-    {"update_layer_progress", on_other_event     },
-    {"update_complete",       on_other_event     },
-    {"health_check_result",   on_other_event     },
-    {"deploy_progress",       on_other_event     },
-    {"deploy_complete",       on_other_event     },
-    {"shell_data",            on_shell_data      },
+    {"container_event",       on_container_event            },
+    {"container_stats",       on_container_stats            },
+    {"inventory_snapshot",    session_on_snapshot           },
+    {"inventory_delta",       session_on_delta              },
+    {"update_progress",       session_on_update_progress    },
+    {"selfupdate_progress",   session_on_selfupdate_progress},
+    {"update_layer_progress", on_other_event                },
+    {"update_complete",       on_other_event                },
+    {"health_check_result",   on_other_event                },
+    {"deploy_progress",       on_other_event                },
+    {"deploy_complete",       on_other_event                },
+    {"shell_data",            on_shell_data                 },
 };
 
 static void on_event(struct session *se, const json_t *message, size_t size)
@@ -171,29 +155,16 @@ static void on_host_stats(struct session *se, const json_t *message, size_t size
         session_complain(se, err.msg, NULL);
         return;
     }
-    fleet_put_host_sample(h, &(struct fleet_sample){
-                                 .sampled_at_ms = time_utc_ms(),
-                                 .cpu_percent = m.cpu_percent,
-                                 .memory_percent = m.mem_percent,
-                                 .net_bytes_per_sec = m.net_bytes_per_sec,
-                             });
-}
-
-static void on_error(struct session *se, const json_t *message, size_t size _unused_)
-{
-    _cleanup_(msg_error_done) struct msg_error m = {0};
-
-    if (msg_error_decode(message, &m, NULL) < 0)
-        return;
-    session_complain(se, "the agent reports an error:", m.error);
+    sample_put_host(h, &m);
+    sessions_notify_sample(se->owner, h);
 }
 
 static const struct event_type message_types[] = {
-    {"event",     on_event     },
-    {"stats",     on_host_stats},
-    {"heartbeat", on_heartbeat },
-    {"progress",  on_progress  },
-    {"error",     on_error     },
+    {"event",     on_event                  },
+    {"stats",     on_host_stats             },
+    {"heartbeat", on_heartbeat              },
+    {"progress",  session_on_update_progress},
+    {"error",     session_on_error          },
 };
 
 static void dispatch(struct session *se, const json_t *message, size_t size)

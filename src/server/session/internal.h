@@ -10,6 +10,7 @@
  *                                 CLOSING <--------------------'  --on_close--> gone
  */
 
+#include "base/bucket.h"
 #include "base/map.h"
 #include "net/ws.h"
 #include "server/session/ingest.h"
@@ -37,6 +38,12 @@ enum session_state {
 struct complaint {
     uint64_t said_ms;
     unsigned n_suppressed;
+};
+
+/* How much an agent may say by itself, so that it floods neither the store nor who watches. */
+struct notices {
+    struct bucket events, rows, steps;
+    unsigned n_suppressed; /* rows left out since the last one */
 };
 
 /* The parts of a snapshot that is on its way, and the deltas that came between them. */
@@ -71,6 +78,7 @@ struct session {
     bool can_inventory, can_replay; /* what the agent said it does */
     uint64_t touched_ms;            /* when last_seen_at was last written */
     struct complaint complaint;
+    struct notices notices;
     struct inventory inventory;
     struct poll poll;
 };
@@ -107,6 +115,7 @@ struct fleet_host *session_host(const struct session *se); /* NULL: deleted mean
 void session_register(struct session *se, const struct registration *r);
 void sessions_notify_host(const struct sessions *s, const struct fleet_host *h);
 void sessions_notify_containers(const struct sessions *s, const struct fleet_host *h);
+void sessions_notify_sample(const struct sessions *s, const struct fleet_host *h);
 
 /* authenticate.c: the first frame and its answer. */
 void session_authenticate(struct session *se, const char *data, size_t size, bool is_binary);
@@ -119,6 +128,12 @@ void session_note_arrival(struct session *se);
 /* A warning about what the agent sent, at most once a minute; `word` is the agent's, or NULL. */
 void session_complain(struct session *se, const char *what, const char *word);
 void session_receive(struct session *se, const char *data, size_t size, bool is_binary);
+
+/* notices.c: what an agent reports without being asked; bad messages are complained about. */
+bool session_may_report_event(struct session *se); /* false: too many, and complained about */
+void session_on_update_progress(struct session *se, const json_t *payload, size_t size);
+void session_on_selfupdate_progress(struct session *se, const json_t *payload, size_t size);
+void session_on_error(struct session *se, const json_t *message, size_t size);
 
 /* inventory.c */
 void session_on_snapshot(struct session *se, const json_t *payload, size_t size);

@@ -83,6 +83,12 @@ void sessions_notify_containers(const struct sessions *s, const struct fleet_hos
         s->o.observer.on_containers_changed(s->o.observer.owner, h);
 }
 
+void sessions_notify_sample(const struct sessions *s, const struct fleet_host *h)
+{
+    if (s->o.observer.on_sample)
+        s->o.observer.on_sample(s->o.observer.owner, h);
+}
+
 static void on_event_stored(void *owner, const struct event *e)
 {
     const struct sessions *s = owner;

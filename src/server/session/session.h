@@ -23,7 +23,10 @@ struct session_observer {
     void (*on_host_changed)(void *owner,
                             const struct fleet_host *h); /* added, on- or offline, new facts */
     void (*on_containers_changed)(void *owner, const struct fleet_host *h);
-    void (*on_event)(void *owner, const struct event *e); /* stored and not a double */
+    void (*on_event)(void *owner, const struct event *e);       /* stored and not a double */
+    void (*on_sample)(void *owner, const struct fleet_host *h); /* of it or of a container of it */
+    /* A step of what takes long: container_update_progress or agent_update_progress, with host_id. `data` is borrowed. */
+    void (*on_progress)(void *owner, const char *type, json_t *data);
     /* What belongs to a shell or a stream: shell_data, log_data. */
     void (*on_stream)(void *owner, const char *agent_id, const char *name, const json_t *payload);
     void (*on_agent_gone)(void *owner,

@@ -1,0 +1,180 @@
+#include "base/alloc.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "proto/json_text.h"
+#include "server/api/fleet_json.h"
+#include "server/feed/internal.h"
+
+#include <string.h>
+
+static void add_text(struct buf *out, const char *text)
+{
+    (void)buf_append_str(out, text); /* full lists have no limit of their own */
+}
+
+/* What a client of a limited scope may see, by way of the feed's frame. */
+static void collect_visible(const struct client *c)
+{
+    struct frame *frame = &c->feed->frame;
+
+    frame_clear(frame);
+    map_foreach(fleet_hosts(c->feed->o.fleet), e) {
+        struct fleet_host *h = e->value;
+        struct scope_view view;
+
+        scope_view_host(&c->who.scope, h, &view);
+        if (!scope_view_any(&view))
+            continue;
+        frame_add_host(frame, h);
+        map_foreach(&h->containers, entry) {
+            if (scope_view_container(&view, entry->value))
+                frame_add_container(frame, h, entry->value, client_sees_env(c));
+        }
+    }
+}
+
+static void add_section(struct buf *out, const struct frame *frame, enum frame_section section)
+{
+    const struct buf *b = &frame->sections[section];
+
+    add_text(out, "[");
+    if (b->size > 0)
+        (void)buf_append(out, b->data, b->size);
+    add_text(out, "]");
+}
+
+static void add_lists(struct buf *out, const struct client *c)
+{
+    const struct feed *f = c->feed;
+
+    add_text(out, "\"hosts\":");
+    if (scope_is_limited(&c->who.scope)) {
+        collect_visible(c);
+        add_section(out, &f->frame, FRAME_HOSTS);
+        add_text(out, ",\"containers\":");
+        add_section(out, &f->frame, FRAME_CONTAINERS);
+    } else {
+        fleet_hosts_write(out, f->o.fleet);
+        add_text(out, ",\"containers\":");
+        fleet_containers_write(out, f->o.fleet, NULL, client_sees_env(c));
+    }
+}
+
+static void add_host_metrics(struct buf *out, const struct client *c)
+{
+    bool is_first = true;
+
+    add_text(out, "{");
+    map_foreach(fleet_hosts(c->feed->o.fleet), e) {
+        const struct fleet_host *h = e->value;
+        const struct fleet_sample *s = &h->sample;
+
+        if (!s->sampled_at_ms || !scope_allows_host(&c->who.scope, h))
+            continue;
+        (void)buf_printf(out,
+                         "%s\"%s\":{\"cpu_percent\":%.6g,\"mem_percent\":%.6g,"
+                         "\"net_bytes_per_sec\":%.0f}",
+                         is_first ? "" : ",", h->row.id, s->cpu_percent, s->memory_percent,
+                         s->net_bytes_per_sec);
+        is_first = false;
+    }
+    add_text(out, "}");
+}
+
+static void write_initial_state(struct buf *out, const struct client *c)
+{
+    add_text(out, "{\"type\":\"initial_state\",\"data\":{");
+    add_lists(out, c);
+    add_text(out, ",\"settings\":{},\"blackout\":{\"is_active\":false}}}");
+}
+
+static void write_update(struct buf *out, const struct client *c)
+{
+    char now[TIME_TEXT_SIZE];
+
+    add_text(out, "{\"type\":\"containers_update\",\"data\":{");
+    add_lists(out, c);
+    (void)buf_printf(out, ",\"timestamp\":\"%s\"", time_format_ms(time_utc_ms(), now));
+    add_text(out, ",\"host_metrics\":");
+    add_host_metrics(out, c);
+    add_text(out, ",\"host_sparklines\":{},\"container_sparklines\":{}}}");
+}
+
+void client_send_lists(struct client *c, bool is_first)
+{
+    struct buf text = BUF_INIT(SIZE_MAX / 2);
+
+    if (is_first) {
+        write_initial_state(&text, c);
+        client_send_text(c, text.data, text.size);
+        buf_clear(&text);
+    }
+    write_update(&text, c);
+    client_send_text(c, text.data, text.size);
+    buf_done(&text);
+}
+
+static void send_lists(struct feed *f, bool with_env)
+{
+    struct buf text = BUF_INIT(SIZE_MAX / 2); /* one for all who may see everything */
+
+    for (struct list *l = f->clients.next; l != &f->clients; l = l->next) {
+        struct client *c = CONTAINER_OF(l, struct client, link);
+
+        if (c->state != CLIENT_WATCHING || c->is_subscriber || client_sees_env(c) != with_env)
+            continue;
+        if (scope_is_limited(&c->who.scope)) {
+            client_send_lists(c, false);
+            continue;
+        }
+        if (!text.size)
+            write_update(&text, c);
+        client_send_text(c, text.data, text.size);
+    }
+    buf_done(&text);
+}
+
+void feed_send_lists(struct feed *f)
+{
+    send_lists(f, false);
+    send_lists(f, true);
+}
+
+/* --- container_stats ----------------------------------------------------------------------------------- */
+
+static void send_sample(struct client *c, const struct fleet_host *h, const struct topic *t)
+{
+    const struct fleet_sample *s;
+    struct fleet_container *container;
+
+    if (fleet_find_container(h, t->container, &container) < 0 ||
+        container->sample_version <= h->fed.samples_version ||
+        !scope_allows_container(&c->who.scope, h, container))
+        return;
+    s = &container->sample;
+    client_send(c, json_pack("{s:s, s:s, s:s, s:{s:f, s:I, s:I, s:f, s:I, s:I, s:I, s:I}}", "type",
+                             "container_stats", "container_id", t->container, "host_id", t->host,
+                             "stats", "cpu_percent", s->cpu_percent, "memory_usage",
+                             (json_int_t)s->memory_usage, "memory_limit",
+                             (json_int_t)s->memory_limit, "memory_percent", s->memory_percent,
+                             "network_rx", (json_int_t)s->network_rx, "network_tx",
+                             (json_int_t)s->network_tx, "disk_read", (json_int_t)s->disk_read,
+                             "disk_write", (json_int_t)s->disk_write));
+}
+
+void feed_send_stats(struct feed *f)
+{
+    for (struct list *l = f->clients.next; l != &f->clients; l = l->next) {
+        struct client *c = CONTAINER_OF(l, struct client, link);
+
+        if (c->is_subscriber || c->state != CLIENT_WATCHING)
+            continue;
+        map_foreach(&c->topics.items, e) {
+            const struct topic *t = e->value;
+            const struct fleet_host *h = fleet_find_host(f->o.fleet, t->host);
+
+            if (h && h->samples_version != h->fed.samples_version)
+                send_sample(c, h, t);
+        }
+    }
+}

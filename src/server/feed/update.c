@@ -1,0 +1,307 @@
+#include "base/alloc.h"
+#include "base/str.h"
+#include "server/feed/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define SHOWN_KEY_SIZE (TOPIC_HOST_SIZE + CONTAINER_ID_SIZE)
+
+/* --- what a client of a limited scope has been shown --------------------------------------------------- */
+
+static const char *shown_key(char ret[SHOWN_KEY_SIZE],
+                             const char *host_id,
+                             const char *container_id)
+{
+    (void)snprintf(ret, SHOWN_KEY_SIZE, "%s%s%s", host_id, container_id ? "/" : "",
+                   container_id ? container_id : "");
+    return ret;
+}
+
+void client_show(struct client *c, const char *host_id, const char *container_id)
+{
+    char key[SHOWN_KEY_SIZE];
+
+    if (!scope_is_limited(&c->who.scope))
+        return;
+    (void)map_put(&c->shown, shown_key(key, host_id, container_id), c); /* a set: any value */
+    if (container_id)
+        (void)map_put(&c->shown, host_id, c); /* of which it knows then, too */
+}
+
+/* Forgets it; whether it was shown. Who may see everything is told of everything. */
+static bool client_hide(struct client *c, const char *host_id, const char *container_id)
+{
+    char key[SHOWN_KEY_SIZE];
+
+    return !scope_is_limited(&c->who.scope) ||
+           map_remove(&c->shown, shown_key(key, host_id, container_id)) != NULL;
+}
+
+/* --- one client ---------------------------------------------------------------------------------------- */
+
+static bool is_host_changed(const struct fleet_host *h)
+{
+    return h->version != h->fed.version || h->containers.size != h->fed.n_containers;
+}
+
+/* The tags of a host can open and close a limited scope for all of its containers. */
+static bool is_container_changed(const struct client *c,
+                                 const struct fleet_host *h,
+                                 const struct fleet_container *container)
+{
+    return container->version > h->fed.containers_version ||
+           (scope_is_limited(&c->who.scope) && h->version != h->fed.version);
+}
+
+static void add_changed_containers(struct client *c,
+                                   struct fleet_host *h,
+                                   const struct scope_view *view)
+{
+    struct frame *frame = &c->feed->frame;
+
+    map_foreach(&h->containers, e) {
+        struct fleet_container *container = e->value;
+
+        if (!is_container_changed(c, h, container) ||
+            !topics_want(&c->topics, TOPIC_CONTAINERS, h->row.id, container->id))
+            continue;
+        if (scope_view_container(view, container)) {
+            frame_add_container(frame, h, container, client_sees_env(c));
+            client_show(c, h->row.id, container->id);
+        } else if (client_hide(c, h->row.id, container->id)) {
+            frame_add_removed(frame, h->row.id, container->id);
+        }
+    }
+}
+
+static void add_removed_containers(struct client *c, const struct fleet_host *h)
+{
+    for (size_t i = 0; i < h->removed.n; i++) {
+        const char *id = h->removed.items[i];
+
+        if (!map_find(&h->containers, id) && /* else it came back */
+            topics_want(&c->topics, TOPIC_CONTAINERS, h->row.id, id) &&
+            client_hide(c, h->row.id, id))
+            frame_add_removed(&c->feed->frame, h->row.id, id);
+    }
+}
+
+static void add_changed_host(struct client *c, struct fleet_host *h, const struct scope_view *view)
+{
+    if (!topics_want(&c->topics, TOPIC_HOSTS, h->row.id, NULL))
+        return;
+    if (scope_view_any(view)) {
+        frame_add_host(&c->feed->frame, h);
+        client_show(c, h->row.id, NULL);
+    } else if (client_hide(c, h->row.id, NULL)) {
+        frame_add_removed_host(&c->feed->frame, h->row.id);
+    }
+}
+
+static void add_new_samples(struct client *c, struct fleet_host *h, const struct scope_view *view)
+{
+    struct frame *frame = &c->feed->frame;
+
+    if (!scope_view_any(view))
+        return;
+    if (h->sample_version > h->fed.samples_version &&
+        topics_want(&c->topics, TOPIC_HOST_STATS, h->row.id, NULL))
+        frame_add_host_stats(frame, h);
+    if (c->topics.n[TOPIC_STATS] == 0)
+        return;
+    map_foreach(&h->containers, e) {
+        const struct fleet_container *container = e->value;
+
+        if (container->sample_version > h->fed.samples_version &&
+            topics_want(&c->topics, TOPIC_STATS, h->row.id, container->id) &&
+            scope_view_container(view, container))
+            frame_add_stats(frame, h, container);
+    }
+}
+
+static void add_state_of_host(struct client *c, struct fleet_host *h)
+{
+    const size_t *n = c->topics.n;
+    bool is_limited = scope_is_limited(&c->who.scope);
+    bool host = n[TOPIC_HOSTS] && is_host_changed(h);
+    bool containers = n[TOPIC_CONTAINERS] && (h->containers_version != h->fed.containers_version ||
+                                              (is_limited && h->version != h->fed.version));
+    bool samples = n[TOPIC_STATS] + n[TOPIC_HOST_STATS] > 0 &&
+                   h->samples_version != h->fed.samples_version;
+    struct scope_view view;
+
+    if (!host && !containers && !samples)
+        return;
+    scope_view_host(&c->who.scope, h, &view);
+    if (host)
+        add_changed_host(c, h, &view);
+    if (containers) {
+        add_changed_containers(c, h, &view);
+        add_removed_containers(c, h);
+    }
+    if (samples)
+        add_new_samples(c, h, &view);
+}
+
+/* Hosts or containers of it. */
+static bool wants_of_host(const struct topics *topics, const char *host_id)
+{
+    if (topics_want(topics, TOPIC_HOSTS, host_id, NULL) ||
+        topics_want(topics, TOPIC_CONTAINERS, host_id, NULL))
+        return true;
+    map_foreach(&topics->items, e) {
+        const struct topic *t = e->value;
+
+        if (t->kind == TOPIC_CONTAINERS && str_eq(t->host, host_id))
+            return true;
+    }
+    return false;
+}
+
+static void add_removed_hosts(struct client *c)
+{
+    const struct strings *removed = fleet_removed_hosts(c->feed->o.fleet);
+
+    for (size_t i = 0; i < removed->n; i++) {
+        const char *id = removed->items[i];
+
+        if (wants_of_host(&c->topics, id) && client_hide(c, id, NULL))
+            frame_add_removed_host(&c->feed->frame, id);
+    }
+}
+
+static bool may_know_news(const struct client *c, const struct news_item *it)
+{
+    if (it->kind != TOPIC_JOBS)
+        return client_may_know(c, it->host_id, it->container_id);
+    if (c->who.role < ROLE_OPERATOR)
+        return false;
+    if (!scope_is_limited(&c->who.scope))
+        return true;
+    /* Of another's job, the items that are within one's own scope. */
+    return it->host_id ? client_may_know(c, it->host_id, it->container_id)
+                       : it->user_id == c->who.user_id && it->key_id == c->who.key_id;
+}
+
+static void add_news(struct client *c)
+{
+    static const enum frame_section sections[TOPIC_KINDS] = {
+        [TOPIC_EVENTS] = FRAME_EVENTS,
+        [TOPIC_PROGRESS] = FRAME_PROGRESS,
+        [TOPIC_JOBS] = FRAME_JOBS,
+    };
+    struct news *n = &c->feed->news;
+
+    for (struct list *l = n->items.next; l != &n->items; l = l->next) {
+        const struct news_item *it = CONTAINER_OF(l, struct news_item, link);
+
+        if (topics_want(&c->topics, it->kind, it->host_id, it->container_id) &&
+            may_know_news(c, it))
+            frame_add_text(&c->feed->frame, sections[it->kind], it->text, it->size);
+    }
+}
+
+/* Of what was too much: how many, so that the client asks the API. */
+static void write_lost(const struct client *c, char *ret, size_t size)
+{
+    const struct news *n = &c->feed->news;
+    size_t lost = 0;
+
+    for (unsigned kind = 0; kind < TOPIC_KINDS; kind++)
+        lost += c->topics.n[kind] ? n->n_lost[kind] : 0;
+    if (lost > 0) {
+        (void)snprintf(ret, size, ",\"lost\":%zu", lost);
+    } else {
+        ret[0] = '\0';
+    }
+}
+
+/* The hosts of which there is something new. */
+struct changed {
+    struct fleet_host **hosts;
+    size_t n;
+};
+
+static void update_client(struct client *c, const struct changed *changed)
+{
+    struct feed *f = c->feed;
+    struct buf text = BUF_INIT(SIZE_MAX / 2);
+    char lost[32];
+
+    frame_clear(&f->frame);
+    for (size_t i = 0; i < changed->n; i++)
+        add_state_of_host(c, changed->hosts[i]);
+    add_removed_hosts(c);
+    add_news(c);
+    write_lost(c, lost, sizeof(lost));
+    if (frame_size(&f->frame) == 0 && !lost[0])
+        return;
+    frame_write(&f->frame, &text, "update", lost);
+    client_send_text(c, text.data, text.size);
+    buf_done(&text);
+}
+
+/* --- all of them --------------------------------------------------------------------------------------- */
+
+/* More has gone than is remembered: who had it must be told everything anew. */
+static bool is_too_much(const struct feed *f)
+{
+    if (!fleet_removed_hosts(f->o.fleet))
+        return true;
+    map_foreach(fleet_hosts(f->o.fleet), e) {
+        if (((const struct fleet_host *)e->value)->is_removed_cut)
+            return true;
+    }
+    return false;
+}
+
+static void forget(struct feed *f)
+{
+    news_clear(&f->news);
+    fleet_forget_removed_hosts(f->o.fleet);
+    map_foreach(fleet_hosts(f->o.fleet), e) {
+        struct fleet_host *h = e->value;
+
+        h->fed.version = h->version;
+        h->fed.containers_version = h->containers_version;
+        h->fed.samples_version = h->samples_version;
+        h->fed.n_containers = h->containers.size;
+        fleet_forget_removed(h);
+    }
+}
+
+static struct changed find_changed(const struct feed *f)
+{
+    const struct map *hosts = fleet_hosts(f->o.fleet);
+    struct changed changed = {.hosts = xcalloc(hosts->size, sizeof(*changed.hosts))};
+
+    map_foreach(hosts, e) {
+        struct fleet_host *h = e->value;
+
+        if (is_host_changed(h) || h->containers_version != h->fed.containers_version ||
+            h->samples_version != h->fed.samples_version)
+            changed.hosts[changed.n++] = h;
+    }
+    return changed;
+}
+
+void feed_send_updates(struct feed *f)
+{
+    struct changed changed = find_changed(f);
+    bool is_all = is_too_much(f);
+
+    for (struct list *l = f->clients.next; l != &f->clients; l = l->next) {
+        struct client *c = CONTAINER_OF(l, struct client, link);
+
+        if (!c->is_subscriber || c->state != CLIENT_WATCHING)
+            continue;
+        if (is_all) {
+            client_resync(c, "too_much");
+        } else {
+            update_client(c, &changed);
+        }
+    }
+    free(changed.hosts);
+    forget(f);
+}

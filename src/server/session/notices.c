@@ -1,0 +1,237 @@
+#include "server/session/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "proto/json_text.h"
+#include "proto/notice.h"
+
+#define SHORT_ID     12
+#define MAX_TITLE    200 /* bytes of an agent's words in a title */
+#define ROWS_BURST   30  /* of what an agent says into the event log */
+#define ROWS_PER_S   0.5
+#define STEPS_BURST  100 /* of what it says to who watches */
+#define STEPS_PER_S  20
+#define EVENTS_BURST 10000 /* container events: a busy host that was away for hours */
+#define EVENTS_PER_S 100
+#define UPDATE       "container_update_progress"
+#define SELF_UPDATE  "agent_update_progress"
+
+bool session_may_report_event(struct session *se)
+{
+    if (bucket_take(&se->notices.events, EVENTS_BURST, EVENTS_PER_S, time_monotonic_ms()))
+        return true;
+    session_complain(se, "container events are dropped: there are more than 100 per second", NULL);
+    return false;
+}
+
+/* A row of the event log about what an agent says. `details` is stolen. */
+struct row {
+    const char *type, *severity, *container_id; /* the last may be NULL */
+    const char *what, *words;                   /* the title is "what: words" */
+    json_t *details;
+};
+
+static char *make_title(const struct fleet_host *h, const struct row *row)
+{
+    size_t size = strnlen(row->words, MAX_TITLE);
+
+    char *title;
+
+    while (size > 0 && !str_is_utf8(row->words, size))
+        size--; /* not in the middle of a character */
+    title = xasprintf("%s on %s: %.*s", row->what, h->row.name, (int)size, row->words);
+    for (char *p = title; *p; p++) {
+        if ((unsigned char)*p < ' ')
+            *p = ' '; /* it is shown on terminals */
+    }
+    return title;
+}
+
+/* The name of a container that is known; else its id. */
+static void set_container(struct event *e, const struct fleet_host *h, const char *id)
+{
+    struct fleet_container *c;
+
+    if (str_is_empty(id) || !str_is_container_ref(id))
+        return;
+    if (fleet_find_container(h, id, &c) == 0) {
+        e->container_id = xstrndup(c->id, SHORT_ID);
+        e->container_name = xstrdup(c->name);
+    } else {
+        e->container_id = xstrndup(id, SHORT_ID);
+        e->container_name = xstrndup(id, SHORT_ID);
+    }
+}
+
+static void add_row(struct session *se, const struct fleet_host *h, const struct row *row)
+{
+    struct notices *n = &se->notices;
+    struct event e = {0};
+
+    if (!bucket_take(&n->rows, ROWS_BURST, ROWS_PER_S, time_monotonic_ms())) {
+        n->n_suppressed++;
+        json_decref(row->details);
+        session_complain(se, "what the agent says is not stored: it says too much", NULL);
+        return;
+    }
+    if (n->n_suppressed > 0)
+        json_text_set(row->details, "left_out_before", json_integer((json_int_t)n->n_suppressed));
+    n->n_suppressed = 0;
+    e = (struct event){
+        .at_ms = time_utc_ms(),
+        .category = xstrdup(row->container_id ? "container" : "agent"),
+        .type = xstrdup(row->type),
+        .severity = xstrdup(row->severity),
+        .host_id = xstrdup(h->row.id),
+        .host_name = xstrdup(h->row.name),
+        .title = make_title(h, row),
+        .message = xstrdup(row->words),
+        .triggered_by = xstrdup("agent"),
+        .details = json_text_write(row->details, NULL),
+    };
+    json_decref(row->details);
+    set_container(&e, h, row->container_id);
+    if (ingest_event(se->owner->ingest, &e) < 0)
+        session_complain(se, "events are lost: the store is too slow", NULL);
+}
+
+/* --- progress ------------------------------------------------------------------------------------------ */
+
+static const struct end {
+    const char *stage;
+    bool is_success;
+} ends[] = {
+    {"complete",  true },
+    {"completed", true },
+    {"failed",    false},
+    {"rollback",  false},
+    {"error",     false},
+};
+
+/* true: nothing follows, and it is worth a row. */
+static bool is_end(const struct msg_progress *m, bool *ret_is_success)
+{
+    *ret_is_success = false;
+    if (!str_is_empty(m->error))
+        return true;
+    for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+        if (str_eq(m->stage, ends[i].stage)) {
+            *ret_is_success = ends[i].is_success;
+            return true;
+        }
+    }
+    return false;
+}
+
+static json_t *progress_json(const struct fleet_host *h, const struct msg_progress *m)
+{
+    json_t *o = json_pack("{s:s, s:s?, s:s, s:s, s:s?}", "host_id", h->row.id, "agent_id",
+                          h->agent.id, "stage", m->stage, "message", m->message ? m->message : "",
+                          "error", str_is_empty(m->error) ? NULL : m->error);
+
+    if (!str_is_empty(m->container_id))
+        json_text_set(o, "container_id", json_string_nocheck(m->container_id));
+    if (m->percent > 0)
+        json_text_set(o, "progress", json_real(m->percent < 100 ? m->percent : 100));
+    return o;
+}
+
+static void tell_progress(struct session *se, const char *type, json_t *data)
+{
+    const struct session_observer *o = &se->owner->o.observer;
+
+    if (o->on_progress &&
+        bucket_take(&se->notices.steps, STEPS_BURST, STEPS_PER_S, time_monotonic_ms()))
+        o->on_progress(o->owner, type, data);
+}
+
+static void store_end(struct session *se,
+                      const struct fleet_host *h,
+                      const struct msg_progress *m,
+                      bool is_agent,
+                      bool is_success)
+{
+    const char *words = !str_is_empty(m->error)     ? m->error
+                        : !str_is_empty(m->message) ? m->message
+                                                    : m->stage;
+
+    add_row(se, h,
+            &(struct row){
+                .type = is_agent ? (is_success ? "agent_updated" : "agent_update_failed")
+                                 : (is_success ? "update_completed" : "update_failed"),
+                .severity = is_success ? "info" : "error",
+                .container_id = is_agent || str_is_empty(m->container_id) ? NULL : m->container_id,
+                .what = is_agent ? (is_success ? "Agent updated" : "Agent update failed")
+                                 : (is_success ? "Update completed" : "Update failed"),
+                .words = words,
+                .details = json_pack("{s:s, s:s?}", "stage", m->stage, "agent_id", h->agent.id),
+            });
+}
+
+static void on_progress(struct session *se, const json_t *payload, const char *type)
+{
+    _cleanup_(msg_progress_done) struct msg_progress m = {0};
+    const struct fleet_host *h = session_host(se);
+    struct error err = ERROR_INIT;
+    bool is_success;
+    json_t *data;
+
+    if (!h)
+        return;
+    if (msg_progress_decode(payload, &m, &err) < 0) {
+        session_complain(se, err.msg, NULL);
+        return;
+    }
+    if (!str_is_empty(m.container_id) && !str_is_container_ref(m.container_id)) {
+        session_complain(se, "progress: not the id of a container (field: container_id)", NULL);
+        return;
+    }
+    log_debug(LOG_FIELDS("agent", se->agent_id, "container", m.container_id, "stage", m.stage),
+              "progress %.0f %%: %s", m.percent, m.message ? m.message : "");
+    data = progress_json(h, &m);
+    tell_progress(se, type, data);
+    json_decref(data);
+    if (is_end(&m, &is_success))
+        store_end(se, h, &m, str_eq(type, SELF_UPDATE), is_success);
+}
+
+void session_on_update_progress(struct session *se, const json_t *payload, size_t size _unused_)
+{
+    on_progress(se, payload, UPDATE);
+}
+
+void session_on_selfupdate_progress(struct session *se, const json_t *payload, size_t size _unused_)
+{
+    on_progress(se, payload, SELF_UPDATE);
+}
+
+/* --- errors -------------------------------------------------------------------------------------------- */
+
+void session_on_error(struct session *se, const json_t *message, size_t size _unused_)
+{
+    _cleanup_(msg_error_done) struct msg_error m = {0};
+    const struct fleet_host *h = session_host(se);
+    struct error err = ERROR_INIT;
+
+    if (!h)
+        return;
+    if (msg_error_decode(message, &m, &err) < 0) {
+        session_complain(se, err.msg, NULL);
+        return;
+    }
+    session_complain(se, "the agent reports an error:", m.error);
+    add_row(se, h,
+            &(struct row){
+                .type = "agent_error",
+                .severity = "error",
+                .container_id = str_is_empty(m.container_id) ? NULL : m.container_id,
+                .what = "The agent reports an error",
+                .words = m.error,
+                .details = json_pack("{s:s?, s:s?}", "agent_id", h->agent.id, "details", m.details),
+            });
+}

@@ -1,0 +1,29 @@
+#pragma once
+
+/*
+ * The second channel of Go agents: WebSocket /api/stats/ws/ingest, one sample of a container per message, nothing
+ * back. The agent proves itself with its permanent token when it dials, and its samples count for its own host. One
+ * channel per host: a newer one takes over. Lives on the loop.
+ */
+
+#include "net/http_server.h"
+#include "server/fleet/fleet.h"
+
+#define STATS_CHANNEL_PATH "/api/stats/ws/ingest"
+
+struct stats_channels;
+
+struct stats_channels_options {
+    struct fleet *fleet;
+    void (*on_sample)(void *owner, const struct fleet_host *h); /* in the live model now */
+    void *owner;
+};
+
+struct stats_channels *stats_channels_new(const struct stats_channels_options *o);
+void stats_channels_stop(struct stats_channels *s); /* says goodbye (1001) */
+void stats_channels_free(struct stats_channels *s);
+
+/* 0 with *ret filled, or the HTTP status of a refusal: 401 for a token that is nobody's. */
+int stats_channels_accept(struct stats_channels *s,
+                          const struct http_request *r,
+                          struct ws_accept *ret);

@@ -1,0 +1,352 @@
+// Clients of the feed that subscribe: state, updates, what agents report, and readers that are too slow.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import WebSocket from 'ws';
+import { HandAgent, containerElement } from './lib/hand-agent.mjs';
+import { Server } from './lib/dockmon.mjs';
+import { eventually } from './lib/wait.mjs';
+
+let server, admin, keys;
+
+before(async () => {
+  server = await Server.start();
+  admin = await server.client('admin');
+  keys = { viewer: (await server.client('viewer')).key, operator: (await server.client('operator')).key };
+});
+
+after(() => server?.remove());
+
+class Subscriber {
+  constructor(role, query = '?subscribe=true') {
+    this.messages = [];
+    this.hosts = new Map();
+    this.containers = new Map();
+    this.stats = new Map();
+    this.n = 0;
+    this.ws = new WebSocket(`${server.url.replace('http', 'ws')}/ws${query}`, { headers: { authorization: `Bearer ${keys[role]}` } });
+    this.ws.on('message', (d) => this.onMessage(JSON.parse(d)));
+    this.ws.on('error', () => {});
+    this.opened = new Promise((r) => this.ws.on('open', r));
+    this.closed = new Promise((r) => this.ws.on('close', (code, reason) => r({ code, reason: reason.toString() })));
+  }
+
+  // As a client should: a complete state replaces, everything else is merged.
+  onMessage(m) {
+    this.messages.push(m);
+    if (m.type !== 'state' && m.type !== 'update') return;
+    if (m.type === 'state' && m.complete && m.part === 0) for (const map of [this.hosts, this.containers, this.stats]) map.clear();
+    for (const h of m.hosts ?? []) this.hosts.set(h.id, h);
+    for (const c of m.containers ?? []) this.containers.set(`${c.host_id}/${c.id}`, c);
+    for (const s of m.stats ?? []) this.stats.set(`${s.host_id}/${s.id}`, s);
+    for (const r of m.removed ?? []) this.containers.delete(`${r.host_id}/${r.id}`);
+    for (const id of m.removed_hosts ?? []) {
+      this.hosts.delete(id);
+      for (const key of this.containers.keys()) if (key.startsWith(id)) this.containers.delete(key);
+    }
+  }
+
+  // A request, and its answer: sent at once, as a client may that has not been let in yet.
+  async ask(type, topics) {
+    await this.opened;
+    const id = ++this.n;
+    this.ws.send(JSON.stringify({ type, id, topics }));
+    return eventually(() => this.messages.find((m) => m.id === id), { what: `an answer to ${type} ${topics}` });
+  }
+
+  // Returns when the state is there.
+  async subscribe(...topics) {
+    const answer = await this.ask('subscribe', topics);
+    assert.equal(answer.type, 'subscribed', JSON.stringify(answer));
+    await eventually(() => this.messages.slice(this.messages.indexOf(answer)).some((m) => m.type === 'state' && m.last), { what: `state of ${topics}` });
+  }
+
+  async error(message) {
+    await this.opened;
+    const id = ++this.n;
+    this.ws.send(JSON.stringify({ id, ...message }));
+    return eventually(() => this.messages.find((m) => m.id === id && m.type === 'error'), { what: `an error for ${JSON.stringify(message)}` });
+  }
+
+  next(section, match = () => true) {
+    return eventually(() => {
+      for (const m of this.messages) for (const e of m[section] ?? []) if (m.type === 'update' && match(e)) return e;
+      return null;
+    }, { what: section });
+  }
+
+  count(type) {
+    return this.messages.filter((m) => m.type === type).length;
+  }
+}
+
+async function agentWith(names, options) {
+  const a = new HandAgent(server, options);
+  a.containers = names.map((name) => containerElement({ name }));
+  await a.connect(await server.token());
+  for (const name of names) await admin.container(name);
+  return a;
+}
+
+const stats = (id, n, more = {}) => ({
+  container_id: id, container_name: '/x', cpu_percent: n, memory_usage: 1000 + n, memory_limit: 4000, memory_percent: 25.5,
+  network_rx: 1000 * n, network_tx: 0, disk_read: 7, disk_write: 8, timestamp: new Date().toISOString(), ...more,
+});
+
+test('what is subscribed to: its state, then what changes, and nothing else', async () => {
+  const a = await agentWith(['sub-one', 'sub-two']);
+  const b = await agentWith(['sub-other']);
+  const [one, two] = a.containers;
+  const all = new Subscriber('viewer');
+  const some = new Subscriber('operator');
+
+  await all.subscribe('hosts', 'containers', 'events');
+  await some.subscribe(`containers/${a.hostId}/${one.Id.slice(0, 12)}`, `hosts/${b.hostId}`);
+  assert.equal(all.containers.get(`${a.hostId}/${one.Id}`).name, 'sub-one');
+  assert.equal(all.containers.get(`${a.hostId}/${one.Id}`).env, null, 'a viewer never sees an environment');
+  assert.equal(all.hosts.get(b.hostId).status, 'online');
+  assert.deepEqual([...some.containers.keys()], [`${a.hostId}/${one.Id}`]);
+  assert.equal(some.containers.get(`${a.hostId}/${one.Id}`).env.SECRET, 'hunter2');
+  assert.deepEqual([...some.hosts.keys()], [b.hostId]);
+
+  a.containers = [{ ...one, State: 'paused' }];
+  a.event('container_event', { container_id: two.Id, container_name: 'sub-two', image: 'i', action: 'destroy', timestamp: new Date().toISOString(), attributes: {} });
+  await all.next('containers', (c) => c.id === one.Id && c.state === 'paused');
+  await all.next('removed', (r) => r.host_id === a.hostId && r.id === two.Id);
+  await all.next('events', (e) => e.event_type === 'deleted' && e.container_name === 'sub-two');
+  assert.ok(!all.containers.has(`${a.hostId}/${two.Id}`));
+  await some.next('containers', (c) => c.id === one.Id && c.state === 'paused');
+
+  await a.close();
+  await b.close();
+  await all.next('hosts', (h) => h.id === a.hostId && h.status === 'offline');
+  await some.next('hosts', (h) => h.id === b.hostId && h.status === 'offline');
+  assert.equal((await some.ask('unsubscribe', [`hosts/${b.hostId}`])).topics, 1);
+  await admin.delete(`/api/hosts/${b.hostId}`);
+  await admin.delete(`/api/hosts/${a.hostId}`);
+  await eventually(() => !all.hosts.has(a.hostId) && !all.hosts.has(b.hostId), { what: 'both hosts are gone' });
+  await eventually(() => some.containers.size === 0, { what: 'the container goes with its host' });
+  for (const w of [all, some]) {
+    assert.ok(w.messages.every((m) => ['subscribed', 'unsubscribed', 'state', 'update'].includes(m.type)), 'nothing for other clients');
+    w.ws.close();
+  }
+  assert.ok(!some.messages.some((m) => m.events || (m.removed ?? []).some((r) => r.id === two.Id)), 'nothing that was not asked for');
+});
+
+test('bad requests are errors that name what is wrong; nothing of them counts', async () => {
+  const w = new Subscriber('viewer');
+  await w.subscribe('hosts');
+
+  for (const [topics, error, text] of [
+    [['hosts', 'nonsense'], 'bad_topic', /"nonsense"/],
+    [['stats'], 'bad_topic', /"stats"/],
+    [['jobs/x'], 'bad_topic', /"jobs\/x"/],
+    [['containers/h/xyz'], 'bad_topic', /containers\/h\/xyz/],
+    [['containers/a b'], 'bad_topic', /a b/],
+    [[7], 'bad_topic', /strings/],
+    [[], 'bad_topic', /at least one/],
+    ['hosts', 'bad_topic', /array/],
+    [undefined, 'bad_topic', /array/],
+    [['jobs'], 'permission_denied', /operator/],
+    [Array.from({ length: 2001 }, (_, i) => `stats/h${i}`), 'too_many', /2000/],
+  ]) {
+    const e = await w.error({ type: 'subscribe', topics });
+    assert.equal(e.error, error, JSON.stringify(e));
+    assert.match(e.message, text);
+  }
+  assert.equal((await w.ask('subscribe', ['events'])).topics, 2);
+  assert.equal((await w.ask('subscribe', ['events'])).topics, 2, 'twice is once');
+  assert.equal((await w.ask('unsubscribe', ['events', 'containers'])).topics, 1);
+  for (let i = 0; i < 60; i++) w.ws.send('{"type":"unsubscribe","topics":["events"]}');
+  await eventually(() => w.messages.find((m) => m.error === 'rate_limit'), { what: 'a flood of subscriptions is limited' });
+  w.ws.close();
+});
+
+test('samples of both channels reach the live model and those who look at them', async () => {
+  const a = await agentWith(['stat-one', 'stat-two']);
+  const [one, two] = a.containers;
+  const w = new Subscriber('viewer');
+  await w.subscribe(`stats/${a.hostId}/${one.Id}`, 'host_stats');
+
+  a.event('container_stats', stats(one.Id, 1));
+  a.event('container_stats', stats(two.Id, 2));
+  const s = await w.next('stats', (e) => e.id === one.Id);
+  assert.deepEqual(
+    [s.cpu_percent, s.memory_usage, s.memory_limit, s.memory_percent, s.network_rx, s.disk_read, s.disk_write, s.net_bytes_per_sec],
+    [1, 1001, 4000, 25.5, 1000, 7, 8, null],
+  );
+  a.send({ type: 'stats', stats: { cpu_percent: 12.5, mem_percent: 50, net_bytes_per_sec: 77 } });
+  const h = await w.next('host_stats', (e) => e.host_id === a.hostId);
+  assert.deepEqual([h.cpu_percent, h.memory_percent, h.net_bytes_per_sec], [12.5, 50, 77]);
+  a.event('container_stats', stats(one.Id, 50));
+  await w.next('stats', (e) => e.id === one.Id && e.net_bytes_per_sec > 0);
+  assert.equal((await admin.container('stat-two')).cpu_percent, 2);
+  assert.ok(!w.messages.some((m) => (m.stats ?? []).some((e) => e.id === two.Id)), 'nobody asked for the other one');
+
+  // The second channel: no host id in the sample, it is bound to the token.
+  const open = (headers, query = '') => new WebSocket(`${server.url.replace('http', 'ws')}/api/stats/ws/ingest${query}`, { headers });
+  for (const headers of [{}, { authorization: 'Bearer nonsense' }, { authorization: `Bearer ${keys.operator}` }]) {
+    const refused = open(headers);
+    refused.on('error', () => {});
+    const status = await new Promise((r) => refused.on('unexpected-response', (_, response) => r(response.statusCode)));
+    assert.equal(status, 401);
+  }
+  const channel = open({ authorization: `Bearer ${a.permanentToken}` });
+  const closed = new Promise((r) => channel.on('close', (code) => r(code)));
+  await new Promise((r) => channel.on('open', r));
+  channel.send(JSON.stringify(stats(one.Id.slice(0, 12), 60)));
+  await w.next('stats', (e) => e.id === one.Id && e.cpu_percent === 60);
+  for (const bad of [stats('', 61), { cpu_percent: 1 }, stats(one.Id, '62'), stats(one.Id, 63, { memory_usage: -1 }), [1]]) channel.send(JSON.stringify(bad));
+  channel.send(JSON.stringify(stats(one.Id, 64)));
+  await w.next('stats', (e) => e.id === one.Id && e.cpu_percent === 64);
+  const second = open({}, `?token=${a.permanentToken}`);
+  await new Promise((r) => second.on('open', r));
+  assert.equal(await closed, 1000, 'a newer channel takes over');
+  second.send(JSON.stringify(stats(two.Id, 65)));
+  await eventually(async () => (await admin.container('stat-two')).cpu_percent === 65);
+  second.send('nonsense');
+  assert.equal(await new Promise((r) => second.on('close', (code) => r(code))), 1008);
+  const large = open({ authorization: `Bearer ${a.permanentToken}` });
+  await new Promise((r) => large.on('open', r));
+  large.send(JSON.stringify(stats(one.Id, 1, { container_name: 'x'.repeat(17000) })));
+  assert.equal(await new Promise((r) => large.on('close', (code) => r(code))), 1009);
+  w.ws.close();
+  await a.close();
+});
+
+test('clients that do not subscribe get container_stats of what they show', async () => {
+  const a = await agentWith(['modal-one', 'modal-two']);
+  const [one, two] = a.containers;
+  const w = new Subscriber('viewer', '');
+  await eventually(() => w.count('containers_update') > 0);
+  w.ws.send(JSON.stringify({ type: 'subscribe_stats', container_id: one.Id.slice(0, 12) }));
+  w.ws.send(JSON.stringify({ type: 'modal_opened', container_id: two.Id.slice(0, 12), host_id: a.hostId }));
+  w.ws.send('{"type":"ping"}');
+  await eventually(() => w.count('pong'));
+  a.event('container_stats', stats(one.Id, 1));
+  a.event('container_stats', stats(two.Id, 2));
+  const of = (c, cpu) => w.messages.find((m) => m.type === 'container_stats' && m.container_id === c.Id.slice(0, 12) && m.stats.cpu_percent === cpu);
+  await eventually(() => of(one, 1) && of(two, 2), { what: 'both samples' });
+  assert.equal(of(one, 1).host_id, a.hostId);
+  assert.deepEqual(of(one, 1).stats, { cpu_percent: 1, memory_usage: 1001, memory_limit: 4000, memory_percent: 25.5, network_rx: 1000, network_tx: 0, disk_read: 7, disk_write: 8 });
+  await eventually(() => w.messages.some((m) => m.type === 'containers_update' && m.data.containers.some((c) => c.id === one.Id && c.cpu_percent === 1)), { what: 'the full list has the figures, too' });
+
+  w.ws.send('{"type":"modal_closed"}');
+  w.ws.send('{"type":"ping"}');
+  await eventually(() => w.count('pong') === 2);
+  a.event('container_stats', stats(two.Id, 3));
+  a.event('container_stats', stats(one.Id, 4));
+  await eventually(() => of(one, 4));
+  assert.ok(!of(two, 3), 'nobody shows it any more');
+  w.ws.close();
+  await a.close();
+});
+
+test('progress and errors of agents: to those who watch, and into the event log', async () => {
+  const a = await agentWith(['upd-one']);
+  const [one] = a.containers;
+  const w = new Subscriber('viewer');
+  const old = new Subscriber('viewer', '');
+  await w.subscribe(`progress/${a.hostId}`, 'events');
+  await eventually(() => old.count('containers_update') > 0);
+
+  a.event('update_progress', { container_id: one.Id.slice(0, 12), stage: 'pulling', message: 'Pulling image' });
+  const step = await w.next('progress', (p) => p.stage === 'pulling');
+  assert.deepEqual(
+    { type: step.type, host_id: step.host_id, container_id: step.container_id, message: step.message, error: step.error },
+    { type: 'container_update_progress', host_id: a.hostId, container_id: one.Id.slice(0, 12), message: 'Pulling image', error: null },
+  );
+  const told = await eventually(() => old.messages.find((m) => m.type === 'container_update_progress'));
+  assert.equal(told.data.stage, 'pulling');
+  a.send({ type: 'progress', container_id: one.Id.slice(0, 12), stage: 'creating', percent: 40, message: 'm', download_speed: '1 MB/s' });
+  assert.equal((await w.next('progress', (p) => p.stage === 'creating')).progress, 40);
+  a.event('update_progress', { container_id: one.Id.slice(0, 12), stage: 'failed', message: 'no space left' });
+  a.event('selfupdate_progress', { stage: 'download', message: 'Error occurred', error: 'HTTP 404' });
+  a.send({ type: 'error', error: 'stats\u001b[31m stream broke', details: 'd', container_id: one.Id.slice(0, 12) });
+  await eventually(() => old.messages.find((m) => m.type === 'agent_update_progress' && m.data.error === 'HTTP 404'));
+
+  const failed = await w.next('events', (e) => e.event_type === 'update_failed');
+  assert.deepEqual([failed.severity, failed.category, failed.container_name, failed.message], ['error', 'container', 'upd-one', 'no space left']);
+  const self = await w.next('events', (e) => e.event_type === 'agent_update_failed');
+  assert.deepEqual([self.severity, self.category, self.host_id, self.message], ['error', 'agent', a.hostId, 'HTTP 404']);
+  const error = await w.next('events', (e) => e.event_type === 'agent_error');
+  assert.deepEqual([error.container_name, error.details.details], ['upd-one', 'd']);
+  assert.ok(!error.title.includes('\u001b'), 'a title is shown on terminals');
+  const stored = await admin.get(`/api/events?host_id=${a.hostId}`);
+  for (const type of ['update_failed', 'agent_update_failed', 'agent_error']) {
+    assert.equal(stored.events.filter((e) => e.event_type === type).length, 1, type);
+  }
+  assert.ok(!stored.events.some((e) => e.details?.stage === 'pulling'), 'steps are not stored');
+  w.ws.close();
+  old.ws.close();
+  await a.close();
+});
+
+test('an agent that floods fills neither the store nor the screen, and others are heard', async () => {
+  const loud = await agentWith(['flood-loud']);
+  const quiet = await agentWith(['flood-quiet']);
+  const w = new Subscriber('viewer');
+  await w.subscribe('events', 'progress');
+
+  for (let i = 0; i < 3000; i++) {
+    loud.send({ type: 'error', error: `e${i}` });
+    loud.send({ type: 'progress', container_id: loud.containers[0].Id, stage: `s${i}`, message: 'm' });
+  }
+  quiet.send({ type: 'error', error: 'heard' });
+  await w.next('events', (e) => e.event_type === 'agent_error' && e.host_id === quiet.hostId);
+  const done = containerElement({ name: 'flood-done' });
+  loud.containers = [done];
+  await admin.container('flood-done'); // by then the flood is through
+  const { events } = await admin.get(`/api/events?host_id=${loud.hostId}&limit=1000`);
+  assert.ok(events.filter((e) => e.event_type === 'agent_error').length < 100, 'rows are limited');
+  const steps = w.messages.flatMap((m) => m.progress ?? []).filter((p) => p.host_id === loud.hostId);
+  assert.ok(steps.length < 500, `${steps.length} of 3000 steps`);
+  w.ws.close();
+  await loud.close();
+  await quiet.close();
+});
+
+test('many changes are few messages', async () => {
+  const a = await agentWith(['coal-0']);
+  const w = new Subscriber('viewer');
+  await w.subscribe('events');
+  const before = w.messages.length;
+  for (let i = 0; i < 2000; i++) {
+    a.event('container_event', { container_id: a.containers[0].Id, container_name: `coal-${i}`, image: 'i', action: 'start', timestamp: new Date().toISOString(), attributes: {} });
+  }
+  const seen = () => w.messages.flatMap((m) => m.events ?? []).filter((e) => e.host_id === a.hostId && e.event_type === 'started').length;
+  const lost = () => w.messages.reduce((n, m) => n + (m.lost ?? 0), 0);
+  const began = Date.now();
+  await eventually(() => seen() + lost() >= 2000, { what: 'all events' });
+  const ticks = (Date.now() - began) / 100;
+  const messages = w.messages.length - before;
+  assert.ok(messages <= ticks + 5, `${messages} messages in ${ticks} ticks`);
+  w.ws.close();
+  await a.close();
+});
+
+test('a reader that is too slow is told everything anew, and holds nobody up', async () => {
+  const a = await agentWith([]);
+  a.containers = Array.from({ length: 3000 }, (_, i) => containerElement({ name: `slow-${i}` }));
+  await admin.container('slow-2999');
+  const sleepy = new Subscriber('operator');
+  const brisk = new Subscriber('viewer');
+  await sleepy.subscribe(`containers/${a.hostId}`);
+  await brisk.subscribe(`containers/${a.hostId}`);
+  assert.equal(sleepy.containers.size, 3000);
+  assert.ok(sleepy.messages.filter((m) => m.type === 'state').length > 3, 'a large state comes in parts');
+
+  sleepy.ws._socket.pause();
+  for (let round = 0; round < 4; round++) {
+    a.containers = a.containers.map((c, i) => ({ ...c, Names: [`/round${round}-${i}`] }));
+    await eventually(() => [...brisk.containers.values()].filter((c) => c.name.startsWith(`round${round}-`)).length === 3000, { what: `round ${round}` });
+  }
+  a.containers = a.containers.slice(0, 2999);
+  await eventually(() => brisk.containers.size === 2999, { what: 'one has gone' });
+  sleepy.ws._socket.resume();
+  await eventually(() => sleepy.messages.some((m) => m.type === 'state' && m.reason === 'behind' && m.complete && m.last), { what: 'a fresh state' });
+  await eventually(() => sleepy.containers.size === 2999 && [...sleepy.containers.values()].every((c) => c.name.startsWith('round3-')), { what: 'all as it is' });
+  assert.ok(!brisk.messages.some((m) => m.reason === 'behind'));
+  sleepy.ws.close();
+  brisk.ws.close();
+  await a.close();
+});
