@@ -178,6 +178,7 @@ const struct verb verb_apikey_rm = {
     .usage = "KEY [KEY...]",
     .summary = "Remove API keys by name or id",
     .examples = "  dockmon apikey rm deploy\n",
+    .words = WORDS_KEYS,
     .min_words = 1,
     .run = run_rm,
 };

@@ -32,6 +32,24 @@ struct flag {
     const char *help;
 };
 
+/* What the words of a verb name, for completion. With several words the last kind of word is repeated. */
+enum word_kind {
+    WORDS_OTHER, /* nothing that could be guessed */
+    WORDS_CONTAINERS,
+    WORDS_RUNNING, /* containers in this state */
+    WORDS_STOPPED,
+    WORDS_PAUSED,
+    WORDS_IMAGES,
+    WORDS_NETWORKS,
+    WORDS_VOLUMES,
+    WORDS_HOSTS,
+    WORDS_USERS,
+    WORDS_KEYS,
+    WORDS_ROLES,
+    WORDS_SHELLS,
+    WORDS_FILES,
+};
+
 struct verb {
     const char *name;
     const char *usage;    /* what follows the name: "[OPTIONS] CONTAINER [CONTAINER...]" */
@@ -40,6 +58,7 @@ struct verb {
     const struct flag *flags;
     size_t n_flags;
     size_t min_words, max_words; /* other than flags; max 0: no limit unless min is 0, too */
+    enum word_kind words;        /* the first of them, and the others when there is no limit */
     bool is_command; /* flags end at the first other word: what follows is a command of its own */
     size_t options_size; /* of the struct that the flags fill */
     /* Returns the exit code. `options` is zeroed before the flags are read. */

@@ -20,6 +20,7 @@ struct client {
     char *authorization; /* "Bearer KEY", NULL: none */
     char *cookie;        /* "session_id=...", NULL: none */
     bool is_insecure;
+    uint64_t timeout_ms;
 
     /* The running batch. */
     struct client_request *requests;
@@ -43,6 +44,7 @@ int client_open(struct client **ret, const struct config *config, struct error *
         return r;
     c->url = xstrdup(config->url);
     c->is_insecure = config->is_insecure;
+    c->timeout_ms = TIMEOUT_MS;
     if (config->api_key) {
         c->authorization = xasprintf("Bearer %s", config->api_key);
     } else if (config->session) {
@@ -62,6 +64,11 @@ void client_close(struct client *c)
     free(c->authorization);
     free(c->cookie);
     free(c);
+}
+
+void client_set_timeout(struct client *c, uint64_t timeout_ms)
+{
+    c->timeout_ms = timeout_ms;
 }
 
 const char *client_refused_key(const struct client *c)
@@ -196,7 +203,7 @@ static int start_one(struct client *c, struct client_request *r, struct error *e
         .path = r->path,
         .headers = headers,
         .max_body = CLIENT_MAX_BODY,
-        .timeout_ms = TIMEOUT_MS,
+        .timeout_ms = c->timeout_ms,
         .is_insecure = c->is_insecure,
         .done = on_done,
     };

@@ -34,6 +34,9 @@ const char *client_refused_key(const struct client *c);
 void client_close(struct client *c);
 DEFINE_CLEANUP(struct client *, client_close);
 
+/* How long each request may take from now on; 12 minutes else, because stopping a container may. */
+void client_set_timeout(struct client *c, uint64_t timeout_ms);
+
 /* Runs all of them, a few at a time. */
 void client_run(struct client *c, struct client_request *requests, size_t n);
 void client_request_done(struct client_request *r);

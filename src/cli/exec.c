@@ -330,6 +330,7 @@ const struct verb verb_exec = {
                 "  dockmon exec -i db psql -U app < dump.sql\n",
     .flags = flags,
     .n_flags = ARRAY_LEN(flags),
+    .words = WORDS_RUNNING,
     .min_words = 1,
     .is_command = true,
     .options_size = sizeof(struct exec_options),

@@ -170,6 +170,7 @@ const struct verb verb_rmi = {
                 "  dockmon rmi --host all 4f1c2b3a4d5e\n",
     .flags = rmi_flags,
     .n_flags = ARRAY_LEN(rmi_flags),
+    .words = WORDS_IMAGES,
     .min_words = 1,
     .options_size = sizeof(struct rmi_options),
     .run = run_rmi,

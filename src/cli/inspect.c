@@ -36,6 +36,7 @@ const struct verb verb_inspect = {
     .usage = "CONTAINER [CONTAINER...]",
     .summary = "Show all that the engine knows about containers, as JSON",
     .examples = "  dockmon inspect web | jq '.[0].State'\n",
+    .words = WORDS_CONTAINERS,
     .min_words = 1,
     .run = run,
 };

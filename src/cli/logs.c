@@ -361,6 +361,7 @@ const struct verb verb_logs = {
                 "  dockmon logs -f -n 0 web db worker\n",
     .flags = flags,
     .n_flags = ARRAY_LEN(flags),
+    .words = WORDS_CONTAINERS,
     .min_words = 1,
     .options_size = sizeof(struct logs_options),
     .run = run,

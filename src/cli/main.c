@@ -3,6 +3,7 @@
  */
 
 #include "base/str.h"
+#include "cli/complete.h"
 #include "cli/output.h"
 #include "cli/verbs.h"
 
@@ -10,82 +11,6 @@
 #include <string.h>
 
 #define MAX_HELP 16384
-
-static const struct verb *const verbs[] = {
-    &verb_login,
-    &verb_hosts,
-    &verb_ps,
-    &verb_logs,
-    &verb_exec,
-    &verb_start,
-    &verb_stop,
-    &verb_restart,
-    &verb_kill,
-    &verb_pause,
-    &verb_unpause,
-    &verb_rename,
-    &verb_rm,
-    &verb_inspect,
-    &verb_images,
-    &verb_rmi,
-    &verb_image_prune,
-    &verb_network_ls,
-    &verb_network_create,
-    &verb_network_rm,
-    &verb_network_prune,
-    &verb_volume_ls,
-    &verb_volume_create,
-    &verb_volume_rm,
-    &verb_volume_prune,
-    &verb_events,
-    &verb_token,
-    &verb_user_ls,
-    &verb_user_create,
-    &verb_user_rm,
-    &verb_user_passwd,
-    &verb_apikey_ls,
-    &verb_apikey_create,
-    &verb_apikey_rm,
-    &verb_version,
-};
-
-/* What follows `word` in the verb's name: "", or " ls" and the like; NULL when it begins otherwise. */
-static const char *rest_of(const struct verb *v, const char *word)
-{
-    size_t size = strlen(word);
-
-    return strncmp(v->name, word, size) == 0 ? v->name + size : NULL;
-}
-
-/* The verb that the words begin with: "ps", or two words such as "network ls". *ret_words: how many; untouched if none. */
-static const struct verb *find_verb(int argc, char **argv, int *ret_words)
-{
-    for (size_t i = 0; i < ARRAY_LEN(verbs) && argc > 0; i++) {
-        const char *rest = rest_of(verbs[i], argv[0]);
-
-        if (str_eq(rest, "")) {
-            *ret_words = 1;
-            return verbs[i];
-        }
-        if (rest && rest[0] == ' ' && argc > 1 && str_eq(rest + 1, argv[1])) {
-            *ret_words = 2;
-            return verbs[i];
-        }
-    }
-    return NULL;
-}
-
-/* Whether verbs of two words begin with this one. */
-static bool is_group(const char *word)
-{
-    for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
-        const char *rest = rest_of(verbs[i], word);
-
-        if (rest && rest[0] == ' ')
-            return true;
-    }
-    return false;
-}
 
 static void print_buf(struct buf *b)
 {
@@ -99,9 +24,12 @@ static int print_help(void)
     int r;
 
     r = buf_append_str(&b, "Usage:  dockmon COMMAND\n\n"
-                           "Watch and operate the containers of many Docker hosts.\n\nCommands:\n");
-    for (size_t i = 0; i < ARRAY_LEN(verbs) && r == 0; i++)
-        r = buf_printf(&b, "  %-15s %s\n", verbs[i]->name, verbs[i]->summary);
+                           "Watch and operate the containers of many Docker hosts.\n");
+    for (size_t i = 0; i < n_verb_sections && r == 0; i++) {
+        r = buf_printf(&b, "\n%s:\n", verb_sections[i].title);
+        for (const struct verb *const *v = verb_sections[i].verbs; *v && r == 0; v++)
+            r = buf_printf(&b, "  %-15s %s\n", (*v)->name, (*v)->summary);
+    }
     if (r == 0) {
         r = buf_append_str(
             &b,
@@ -122,6 +50,10 @@ static int print_verb_help(const struct verb *v)
     struct buf b = BUF_INIT(MAX_HELP);
 
     args_help(v, &b);
+    for (size_t i = 0; i < n_verb_aliases; i++) {
+        if (verb_aliases[i].verb == v)
+            (void)buf_printf(&b, "\nAlso called:\n  dockmon %s\n", verb_aliases[i].name);
+    }
     print_buf(&b);
     return 0;
 }
@@ -145,6 +77,11 @@ static int run_verb(const struct verb *v, int argc, char **argv)
     return exit_code;
 }
 
+static void print_member(void *owner, const char *rest, const struct verb *v)
+{
+    (void)buf_printf(owner, "  %-9s %s\n", rest, v->summary);
+}
+
 /* `dockmon network`, with a word that is none of its verbs or without any. */
 static int print_group(const char *group, const char *word)
 {
@@ -157,35 +94,37 @@ static int print_group(const char *group, const char *word)
         return EXIT_USAGE;
     }
     r = buf_printf(&b, "Usage:  dockmon %s COMMAND\n\nCommands:\n", group);
-    for (size_t i = 0; i < ARRAY_LEN(verbs) && r == 0; i++) {
-        const char *rest = rest_of(verbs[i], group);
-
-        if (rest && rest[0] == ' ')
-            r = buf_printf(&b, "  %-9s %s\n", rest + 1, verbs[i]->summary);
-    }
+    (void)verb_each_of_group(group, print_member, &b);
     print_buf(&b);
     return r < 0;
 }
 
-static int run(int argc, char **argv)
+static bool is_group(const char *word)
 {
-    const char *name = argc > 1 ? argv[1] : "help";
-    int n_words = 0;
-    const struct verb *v = find_verb(argc - 1, argv + 1, &n_words);
+    return verb_each_of_group(word, NULL, NULL) > 0;
+}
 
-    if (n_words > 0)
-        return run_verb(v, argc - n_words, argv + n_words);
+static int run(size_t n, char **words)
+{
+    const char *name = n > 0 ? words[0] : "help";
+    size_t n_taken = 0;
+    const struct verb *v = verb_find((const char *const *)words, n, &n_taken);
+
+    if (v)
+        return run_verb(v, (int)(n - n_taken) + 1, words + n_taken - 1);
     if (is_group(name))
-        return print_group(name, argc > 2 ? argv[2] : NULL);
+        return print_group(name, n > 1 ? words[1] : NULL);
+    if (str_eq(name, COMPLETE_WORD))
+        return complete_run((const char *const *)words + 1, n - 1);
     if (str_eq(name, "--version") || str_eq(name, "-v")) {
         output_line("dockmon version %s", DOCKMON_VERSION);
         return 0;
     }
     if (str_eq(name, "--help") || str_eq(name, "-h") || str_eq(name, "help")) {
-        v = find_verb(argc - 2, argv + 2, &n_words);
-        if (n_words > 0)
+        v = n > 1 ? verb_find((const char *const *)words + 1, n - 1, &n_taken) : NULL;
+        if (v)
             return print_verb_help(v);
-        return argc > 2 && is_group(argv[2]) ? print_group(argv[2], NULL) : print_help();
+        return n > 1 && is_group(words[1]) ? print_group(words[1], NULL) : print_help();
     }
     output_error("unknown command: %s; see `dockmon --help`", name);
     return EXIT_USAGE;
@@ -196,5 +135,5 @@ int main(int argc, char **argv)
     struct sigaction ignore = {.sa_handler = SIG_IGN};
 
     (void)sigaction(SIGPIPE, &ignore, NULL); /* a closed pipe shows up as a failed write */
-    return output_finish(run(argc, argv));
+    return output_finish(run(argc > 1 ? (size_t)argc - 1 : 0, argv + 1));
 }

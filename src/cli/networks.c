@@ -161,6 +161,7 @@ const struct verb verb_network_rm = {
     .examples = "  dockmon network rm shop\n  dockmon network rm -f --host prod-1 shop\n",
     .flags = rm_flags,
     .n_flags = ARRAY_LEN(rm_flags),
+    .words = WORDS_NETWORKS,
     .min_words = 1,
     .options_size = sizeof(struct rm_options),
     .run = run_rm,

@@ -36,6 +36,7 @@ const struct verb verb_rename = {
     .usage = "CONTAINER NEW_NAME",
     .summary = "Give a container another name",
     .examples = "  dockmon rename prod-1/web web-old\n",
+    .words = WORDS_CONTAINERS,
     .min_words = 2,
     .max_words = 2,
     .run = run,

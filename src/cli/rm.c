@@ -47,6 +47,7 @@ const struct verb verb_rm = {
     .examples = "  dockmon rm old-web\n  dockmon rm -f -v prod-1/web\n",
     .flags = flags,
     .n_flags = ARRAY_LEN(flags),
+    .words = WORDS_CONTAINERS,
     .min_words = 1,
     .options_size = sizeof(struct rm_options),
     .run = run,

@@ -56,10 +56,7 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
     json_auto_t *answer = NULL;
 
     (void)verb;
-    if (!str_eq(words->items[0], "create")) {
-        output_error("unknown command: token %s; see `dockmon token --help`", words->items[0]);
-        return EXIT_USAGE;
-    }
+    (void)words;
     if (config_load(&config, secure_getenv, &err) < 0 || client_open(&c, &config, &err) < 0 ||
         client_send(c, "POST", xstrdup("/api/agent/generate-token"),
                     json_pack("{s:b}", "multi_use", o->is_multi_use), &answer, &err) < 0) {
@@ -77,14 +74,12 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
 }
 
 const struct verb verb_token = {
-    .name = "token",
-    .usage = "create [OPTIONS]",
+    .name = "token create",
+    .usage = "[OPTIONS]",
     .summary = "Make a token that lets a new host join, and show how",
     .examples = "  dockmon token create\n  TOKEN=$(dockmon token create --multi-use -q)\n",
     .flags = flags,
     .n_flags = ARRAY_LEN(flags),
-    .min_words = 1,
-    .max_words = 1,
     .options_size = sizeof(struct token_options),
     .run = run,
 };

@@ -195,6 +195,7 @@ const struct verb verb_user_rm = {
     .usage = "NAME [NAME...]",
     .summary = "Remove users, with their sessions and API keys",
     .examples = "  dockmon user rm olga\n",
+    .words = WORDS_USERS,
     .min_words = 1,
     .run = run_rm,
 };
@@ -261,6 +262,7 @@ const struct verb verb_user_passwd = {
     .examples = "  dockmon user passwd\n  dockmon user passwd olga\n",
     .flags = passwd_flags,
     .n_flags = ARRAY_LEN(passwd_flags),
+    .words = WORDS_USERS,
     .max_words = 1,
     .options_size = sizeof(struct passwd_options),
     .run = run_passwd,

@@ -1,10 +1,36 @@
 #pragma once
 
 /*
- * Every verb of the program; main.c has the list of them.
+ * Every verb of the program; verbs.c has the list of them.
  */
 
 #include "cli/args.h"
+
+/* The verbs as --help groups them. */
+struct verb_section {
+    const char *title;
+    const struct verb *const *verbs; /* ends with NULL */
+};
+extern const struct verb_section verb_sections[];
+extern const size_t n_verb_sections;
+
+/* Other names of verbs, as docker has them: "image ls". */
+struct verb_alias {
+    const char *name;
+    const struct verb *verb;
+};
+extern const struct verb_alias verb_aliases[];
+extern const size_t n_verb_aliases;
+
+/* The verb that the words begin with, by its name or another. *ret_words: how many words that took; untouched if none. */
+const struct verb *verb_find(const char *const *words, size_t n, size_t *ret_words);
+
+/*
+ * Calls `each` for every verb whose name begins with the word `group`, with what follows it. Returns how many
+ * there were: 0 when the word is no group.
+ */
+typedef void (*verb_fn)(void *owner, const char *rest, const struct verb *verb);
+size_t verb_each_of_group(const char *group, verb_fn each, void *owner);
 
 extern const struct verb verb_login;
 extern const struct verb verb_hosts;
@@ -41,3 +67,4 @@ extern const struct verb verb_apikey_ls;
 extern const struct verb verb_apikey_create;
 extern const struct verb verb_apikey_rm;
 extern const struct verb verb_version;
+extern const struct verb verb_completion;

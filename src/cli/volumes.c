@@ -137,6 +137,7 @@ const struct verb verb_volume_rm = {
     .examples = "  dockmon volume rm shop-data\n",
     .flags = rm_flags,
     .n_flags = ARRAY_LEN(rm_flags),
+    .words = WORDS_VOLUMES,
     .min_words = 1,
     .options_size = sizeof(struct rm_options),
     .run = run_rm,

@@ -174,6 +174,29 @@ static const json_t *resolve(const json_t *doc, const json_t *parameter)
 }
 
 /* Every {name} of a path is a parameter, and every parameter that says so is in the path. */
+static void check_parameters(const json_t *doc, const char *path, const json_t *operation)
+{
+    const json_t *parameters = json_object_get(operation, "parameters");
+    size_t n = 0, n_braces = 0;
+
+    for (const char *p = strchr(path, '{'); p; p = strchr(p + 1, '{'))
+        n_braces++;
+    for (size_t i = 0; i < json_array_size(parameters); i++) {
+        const json_t *p = resolve(doc, json_array_get(parameters, i));
+        char text[MAX_PATH];
+
+        if (strcmp(json_string_value(json_object_get(p, "in")), "path") != 0)
+            continue;
+        (void)snprintf(text, sizeof(text), "{%s}", json_string_value(json_object_get(p, "name")));
+        if (!strstr(path, text))
+            fail_msg("%s has no %s", path, text);
+        n++;
+    }
+    if (n != n_braces) {
+        fail_msg("%s: %zu of %zu path parameters are described", path, n, n_braces);
+    }
+}
+
 static void test_path_parameters_are_described(void **state)
 {
     const char *path, *method;
@@ -181,29 +204,7 @@ static void test_path_parameters_are_described(void **state)
 
     json_object_foreach(json_object_get(*state, "paths"), path, item)
     {
-        json_object_foreach(item, method, operation)
-        {
-            const json_t *parameters = json_object_get(operation, "parameters");
-            size_t n = 0, n_braces = 0;
-
-            for (const char *p = strchr(path, '{'); p; p = strchr(p + 1, '{'))
-                n_braces++;
-            for (size_t i = 0; i < json_array_size(parameters); i++) {
-                const json_t *p = resolve(*state, json_array_get(parameters, i));
-                char text[MAX_PATH];
-
-                if (strcmp(json_string_value(json_object_get(p, "in")), "path") != 0)
-                    continue;
-                (void)snprintf(text, sizeof(text), "{%s}",
-                               json_string_value(json_object_get(p, "name")));
-                if (!strstr(path, text))
-                    fail_msg("%s %s has no %s", method, path, text);
-                n++;
-            }
-            if (n != n_braces)
-                fail_msg("%s %s: %zu of %zu path parameters are described", method, path, n,
-                         n_braces);
-        }
+        json_object_foreach(item, method, operation) check_parameters(*state, path, operation);
     }
 }
 
