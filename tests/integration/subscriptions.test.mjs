@@ -23,7 +23,8 @@ class Subscriber {
     this.containers = new Map();
     this.stats = new Map();
     this.n = 0;
-    this.ws = new WebSocket(`${server.url.replace('http', 'ws')}/ws${query}`, { headers: { authorization: `Bearer ${keys[role]}` } });
+    const key = keys[role] ?? role;
+    this.ws = new WebSocket(`${server.url.replace('http', 'ws')}/ws${query}`, { headers: { authorization: `Bearer ${key}` } });
     this.ws.on('message', (d) => this.onMessage(JSON.parse(d)));
     this.ws.on('error', () => {});
     this.opened = new Promise((r) => this.ws.on('open', r));
@@ -348,5 +349,61 @@ test('a reader that is too slow is told everything anew, and holds nobody up', a
   assert.ok(!brisk.messages.some((m) => m.reason === 'behind'));
   sleepy.ws.close();
   brisk.ws.close();
+  await a.close();
+});
+
+test('a limited scope: nothing else is told, and what enters or leaves it comes and goes', async () => {
+  const a = await agentWith(['scope-mine', 'scope-theirs', 'scope-moves']);
+  const other = await agentWith(['scope-elsewhere']);
+  const [mine, theirs, moves] = a.containers;
+  mine.Labels = { team: 'blue' };
+  a.containers = [...a.containers];
+  await eventually(async () => (await admin.container('scope-mine')).labels.team === 'blue');
+  const { id: keyId, key } = await admin.post('/api/v2/api-keys', { name: `scoped-${Date.now()}`, role: 'operator', scope: ['label=team=blue'] });
+  const w = new Subscriber(key);
+  const old = new Subscriber(key, '');
+  const topics = ['hosts', 'containers', 'events', 'progress', 'jobs', 'host_stats', `stats/${a.hostId}`, `containers/${other.hostId}`];
+  await w.subscribe(...topics);
+  await eventually(() => old.count('containers_update') > 0);
+  assert.deepEqual([...w.containers.keys()], [`${a.hostId}/${mine.Id}`]);
+  assert.equal(w.hosts.get(a.hostId).container_count, 1);
+
+  for (const c of [mine, theirs]) {
+    a.event('container_event', { container_id: c.Id, container_name: c.Names[0].slice(1), image: 'i', action: 'pause', timestamp: new Date().toISOString(), attributes: {} });
+    a.event('container_stats', stats(c.Id, 1));
+    a.event('update_progress', { container_id: c.Id, stage: 'pulling', message: 'm' });
+  }
+  await w.next('events', (e) => e.container_id === mine.Id.slice(0, 12));
+  await w.next('stats', (e) => e.id === mine.Id);
+  await w.next('progress', (e) => e.container_id === mine.Id);
+  a.containers = [mine, { ...theirs, State: 'paused' }, { ...moves, Labels: { team: 'blue' } }];
+  await w.next('containers', (c) => c.id === moves.Id);
+  await eventually(() => old.messages.some((m) => m.type === 'containers_update' && m.data.containers.some((c) => c.id === moves.Id)));
+  a.containers = [mine, moves];
+  await w.next('removed', (r) => r.id === moves.Id);
+  assert.deepEqual([...w.containers.keys()], [`${a.hostId}/${mine.Id}`]);
+  await eventually(() => old.messages.findLast((m) => m.type === 'containers_update').data.containers.every((c) => c.id !== moves.Id));
+  for (const text of [theirs.Id.slice(0, 12), 'scope-theirs', 'scope-elsewhere']) {
+    for (const c of [w, old]) assert.ok(!JSON.stringify(c.messages).includes(text), text);
+  }
+
+  // The rights end, and with them the sockets.
+  await admin.delete(`/api/v2/api-keys/${keyId}`);
+  for (const c of [w, old]) assert.equal((await c.closed).code, 1008);
+  await a.close();
+  await other.close();
+});
+
+test('bulk jobs: each item once it has changed, to operators', async () => {
+  const a = await agentWith(['job-one', 'job-two']);
+  a.operations.pause = () => ({ status: 'paused' });
+  const w = new Subscriber('operator');
+  await w.subscribe('jobs');
+  const operator = await server.client('operator');
+  const job = await operator.post('/api/bulk', { action: 'pause', containers: a.containers.map((c) => ({ host_id: a.hostId, container_id: c.Id })) }, { status: 202 });
+  const done = await w.next('jobs', (j) => j.type === 'batch_job_update' && j.status === 'completed');
+  assert.equal(done.id, job.id);
+  for (const c of a.containers) await w.next('jobs', (j) => j.type === 'batch_item_update' && j.container_id === c.Id && j.status === 'success');
+  w.ws.close();
   await a.close();
 });

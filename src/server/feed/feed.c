@@ -18,13 +18,37 @@ static void client_free(struct client *c)
 {
     client_forget_topics(c);
     list_unlink(&c->link);
-    if (c->feed) {
+    if (c->feed && c->state != CLIENT_CLOSING) {
         c->feed->n_clients--;
         c->feed->n_subscribers -= c->is_subscriber;
     }
+    auth_watch_cancel(c->watch);
+    credentials_free(c->credentials);
     topics_done(&c->resync.only);
     map_done(&c->shown); /* the values are the client itself */
     free(c);
+}
+
+/* The session, key, role or scope that let it in is another now, or none. */
+static void on_ended(void *owner, const char *why)
+{
+    struct client *c = owner;
+
+    if (c->state != CLIENT_CLOSING)
+        client_refuse(c, WS_CLOSE_POLICY, why);
+}
+
+static void let_in(struct client *c, const struct identity *who)
+{
+    struct auth_proof proof = credentials_proof(c->credentials);
+
+    c->who = *who;
+    c->watch = auth_watch_start(c->feed->o.auth, &proof, who, on_ended, c);
+    credentials_free(TAKE_PTR(c->credentials));
+    ws_trust(c->ws);
+    client_set_state(c, CLIENT_WATCHING);
+    if (!c->is_subscriber)
+        client_send_lists(c, true);
 }
 
 static void on_identity(void *owner, int code, const struct identity *who)
@@ -50,11 +74,7 @@ static void on_identity(void *owner, int code, const struct identity *who)
         client_refuse(c, WS_CLOSE_POLICY, AUTH_MUST_CHANGE);
         return;
     }
-    c->who = *who;
-    ws_trust(c->ws);
-    client_set_state(c, CLIENT_WATCHING);
-    if (!c->is_subscriber)
-        client_send_lists(c, true);
+    let_in(c, who);
 }
 
 /* What the request of a client said. */
@@ -91,6 +111,7 @@ static void *on_accept(void *owner, struct ws *ws, void *context)
         client_refuse(c, WS_CLOSE_POLICY, "Authentication required");
     } else {
         c->is_check_pending = true;
+        c->credentials = TAKE_PTR(upgrade->credentials);
         ws_pause(ws, true); /* what it asks for is read when it is known who asks */
         proof = credentials_proof(credentials);
         auth_check(f->o.auth, &proof, on_identity, c);
@@ -248,11 +269,14 @@ void feed_free(struct feed *f)
     free(f);
 }
 
-/* A single message to those who have not subscribed and may know; message is stolen. */
-static void broadcast(struct feed *f,
-                      const char *host_id,
-                      const char *container_id,
-                      json_t *message)
+/* What a single message is about, and who is told of such things. */
+struct subject {
+    bool (*may)(const struct client *c, const char *host_id, const char *container_id);
+    const char *host_id, *container_id; /* or NULL */
+};
+
+/* To those who have not subscribed; message is stolen. */
+static void broadcast(struct feed *f, const struct subject *about, json_t *message)
 {
     size_t size;
     _cleanup_free_ char *text = json_text_write(message, &size);
@@ -260,7 +284,8 @@ static void broadcast(struct feed *f,
     for (struct list *l = f->clients.next; l != &f->clients; l = l->next) {
         struct client *c = CONTAINER_OF(l, struct client, link);
 
-        if (!c->is_subscriber && client_may_know(c, host_id, container_id))
+        if (c->state == CLIENT_WATCHING && !c->is_subscriber &&
+            about->may(c, about->host_id, about->container_id))
             client_send_text(c, text, size);
     }
     json_decref(message);
@@ -277,16 +302,20 @@ void feed_on_containers(struct feed *f)
     feed_poke(f);
 }
 
+static json_t *host_name_json(const struct fleet_host *h)
+{
+    return json_pack("{s:s, s:s?}", "host_id", h->row.id, "host_name", h->row.name);
+}
+
 static void announce(struct feed *f, const struct fleet_host *h)
 {
-    broadcast(f, h->row.id, NULL,
-              envelope("host_added",
-                       json_pack("{s:s, s:s?}", "host_id", h->row.id, "host_name", h->row.name)));
+    broadcast(f, &(struct subject){client_sees_host, h->row.id, NULL},
+              envelope("host_added", host_name_json(h)));
     if (!h->migration_candidates)
         return;
-    /* It names other hosts: not for those whose scope is limited. */
+    /* It names other hosts: of no host that a limited scope could allow. */
     broadcast(
-        f, NULL, NULL,
+        f, &(struct subject){client_may_know, NULL, NULL},
         envelope("migration_choice_needed",
                  json_pack("{s:s?, s:s, s:s?, s:O}", "agent_id", h->agent.id, "host_id", h->row.id,
                            "host_name", h->row.name, "candidates", h->migration_candidates)));
@@ -298,7 +327,7 @@ void feed_on_host(struct feed *f, const struct fleet_host *h)
         if (h->fed.version == 0)
             announce(f, h);
         broadcast(
-            f, h->row.id, NULL,
+            f, &(struct subject){client_sees_host, h->row.id, NULL},
             envelope("host_status_changed", json_pack("{s:s, s:s}", "host_id", h->row.id, "status",
                                                       h->is_online ? "online" : "offline")));
     }
@@ -307,9 +336,8 @@ void feed_on_host(struct feed *f, const struct fleet_host *h)
 
 void feed_on_host_removed(struct feed *f, const struct fleet_host *h)
 {
-    broadcast(f, h->row.id, NULL,
-              envelope("host_removed",
-                       json_pack("{s:s, s:s?}", "host_id", h->row.id, "host_name", h->row.name)));
+    broadcast(f, &(struct subject){client_sees_host, h->row.id, NULL},
+              envelope("host_removed", host_name_json(h)));
     feed_on_containers(f);
 }
 
@@ -338,13 +366,13 @@ static void add_news(struct feed *f,
 static void broadcast_migrated(struct feed *f, const struct event *e, const json_t *event)
 {
     const json_t *details = json_object_get(event, "details");
+    const char *old_id = json_text_get(details, "old_host_id");
+    const char *old_name = json_text_get(details, "old_host_name");
 
-    broadcast(
-        f, NULL, NULL,
-        envelope("host_migrated", json_pack("{s:s?, s:s?, s:s?, s:s?}", "old_host_id",
-                                            json_text_get(details, "old_host_id"), "old_host_name",
-                                            json_text_get(details, "old_host_name"), "new_host_id",
-                                            e->host_id, "new_host_name", e->host_name)));
+    broadcast(f, &(struct subject){client_may_know, NULL, NULL},
+              envelope("host_migrated", json_pack("{s:s?, s:s?, s:s?, s:s?}", "old_host_id", old_id,
+                                                  "old_host_name", old_name, "new_host_id",
+                                                  e->host_id, "new_host_name", e->host_name)));
 }
 
 void feed_on_event(struct feed *f, const struct event *e)
@@ -354,7 +382,7 @@ void feed_on_event(struct feed *f, const struct event *e)
     if (f->n_clients == 0)
         return;
     data = event_json(e);
-    broadcast(f, e->host_id, e->container_id,
+    broadcast(f, &(struct subject){client_may_know, e->host_id, e->container_id},
               json_pack("{s:s, s:O}", "type", "new_event", "event", data));
     if (str_eq(e->type, "host_migrated"))
         broadcast_migrated(f, e, data);
@@ -369,7 +397,8 @@ void feed_on_progress(struct feed *f, const char *type, json_t *data)
     char key[KEY_SIZE];
 
     (void)snprintf(key, sizeof(key), "%s/%s/%s", type, host_id, container_id ? container_id : "");
-    broadcast(f, host_id, container_id, json_pack("{s:s, s:O}", "type", type, "data", data));
+    broadcast(f, &(struct subject){client_may_know, host_id, container_id},
+              json_pack("{s:s, s:O}", "type", type, "data", data));
     json_text_set(data, "type", json_text_str(type));
     add_news(f, TOPIC_PROGRESS,
              &(struct news_about){.key = key, .host_id = host_id, .container_id = container_id},

@@ -58,9 +58,9 @@ static struct buf *next(struct frame *f, enum frame_section section)
     return b;
 }
 
-void frame_add_host(struct frame *f, struct fleet_host *h)
+void frame_add_host(struct frame *f, struct fleet_host *h, const struct scope *scope)
 {
-    fleet_host_write(next(f, FRAME_HOSTS), h);
+    fleet_host_write_in(next(f, FRAME_HOSTS), h, scope);
 }
 
 void frame_add_container(struct frame *f,

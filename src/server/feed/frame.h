@@ -7,6 +7,7 @@
  */
 
 #include "base/buf.h"
+#include "server/auth/scope.h"
 #include "server/fleet/fleet.h"
 #include <stdbool.h>
 
@@ -34,7 +35,8 @@ void frame_done(struct frame *f);
 void frame_clear(struct frame *f);
 size_t frame_size(const struct frame *f); /* 0: there is nothing in it */
 
-void frame_add_host(struct frame *f, struct fleet_host *h);
+/* As it is within this scope. */
+void frame_add_host(struct frame *f, struct fleet_host *h, const struct scope *scope);
 void frame_add_container(struct frame *f,
                          struct fleet_host *h,
                          struct fleet_container *c,

@@ -12,52 +12,16 @@ static void add_text(struct buf *out, const char *text)
     (void)buf_append_str(out, text); /* full lists have no limit of their own */
 }
 
-/* What a client of a limited scope may see, by way of the feed's frame. */
-static void collect_visible(const struct client *c)
-{
-    struct frame *frame = &c->feed->frame;
-
-    frame_clear(frame);
-    map_foreach(fleet_hosts(c->feed->o.fleet), e) {
-        struct fleet_host *h = e->value;
-        struct scope_view view;
-
-        scope_view_host(&c->who.scope, h, &view);
-        if (!scope_view_any(&view))
-            continue;
-        frame_add_host(frame, h);
-        map_foreach(&h->containers, entry) {
-            if (scope_view_container(&view, entry->value))
-                frame_add_container(frame, h, entry->value, client_sees_env(c));
-        }
-    }
-}
-
-static void add_section(struct buf *out, const struct frame *frame, enum frame_section section)
-{
-    const struct buf *b = &frame->sections[section];
-
-    add_text(out, "[");
-    if (b->size > 0)
-        (void)buf_append(out, b->data, b->size);
-    add_text(out, "]");
-}
-
 static void add_lists(struct buf *out, const struct client *c)
 {
-    const struct feed *f = c->feed;
+    const struct fleet *fleet = c->feed->o.fleet;
+    const struct fleet_selection selection = {.scope = &c->who.scope,
+                                              .with_env = client_sees_env(c)};
 
     add_text(out, "\"hosts\":");
-    if (scope_is_limited(&c->who.scope)) {
-        collect_visible(c);
-        add_section(out, &f->frame, FRAME_HOSTS);
-        add_text(out, ",\"containers\":");
-        add_section(out, &f->frame, FRAME_CONTAINERS);
-    } else {
-        fleet_hosts_write(out, f->o.fleet);
-        add_text(out, ",\"containers\":");
-        fleet_containers_write(out, f->o.fleet, NULL, client_sees_env(c));
-    }
+    fleet_hosts_write_in(out, fleet, &c->who.scope);
+    add_text(out, ",\"containers\":");
+    fleet_containers_write_in(out, fleet, &selection);
 }
 
 static void add_host_metrics(struct buf *out, const struct client *c)
@@ -69,7 +33,7 @@ static void add_host_metrics(struct buf *out, const struct client *c)
         const struct fleet_host *h = e->value;
         const struct fleet_sample *s = &h->sample;
 
-        if (!s->sampled_at_ms || !scope_allows_host(&c->who.scope, h))
+        if (!s->sampled_at_ms || !scope_allows_whole_host(&c->who.scope, h))
             continue;
         (void)buf_printf(out,
                          "%s\"%s\":{\"cpu_percent\":%.6g,\"mem_percent\":%.6g,"

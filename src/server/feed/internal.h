@@ -15,6 +15,7 @@
 #include "base/bucket.h"
 #include "net/ws.h"
 #include "server/auth/credentials.h"
+#include "server/auth/watch.h"
 #include "server/feed/feed.h"
 #include "server/feed/frame.h"
 #include "server/feed/news.h"
@@ -25,6 +26,7 @@
 #define FEED_MAX_MESSAGE   ((size_t)64 * 1024) /* of a client: some hundred topics */
 #define FEED_LIST_QUEUE    ((size_t)16 << 20)  /* two full lists; beyond it a client is too slow */
 #define FEED_FRAME_QUEUE   ((size_t)4 << 20)   /* the same of one that has subscribed */
+#define FEED_ALL_QUEUES    ((size_t)256 << 20) /* of all clients together */
 #define FEED_STATE_PART    ((size_t)256 * 1024)
 #define FEED_TICK_MS       100
 #define FEED_LIST_MS       1000 /* between full lists */
@@ -54,6 +56,8 @@ struct client {
     struct ws *ws;
     enum client_state state;
     struct identity who;
+    struct credentials *credentials; /* until it is authenticated */
+    struct auth_watch *watch;        /* from then on */
     bool is_subscriber;
     bool is_check_pending; /* the authentication will still call back */
     bool is_gone;          /* the socket has closed meanwhile */
@@ -69,7 +73,7 @@ struct client {
 struct feed {
     struct feed_options o;
     struct list clients;
-    size_t n_clients, n_subscribers;
+    size_t n_clients, n_subscribers; /* without those that are closing */
     struct news news;
     struct watched watched;
     struct frame frame; /* used for one message at a time */
@@ -88,8 +92,10 @@ void client_refuse(struct client *c, unsigned code, const char *reason);
 void client_send_text(struct client *c, const char *text, size_t size);
 void client_send(struct client *c, json_t *message /* stolen */);
 bool client_sees_env(const struct client *c);
-/* What is told about a host and a container of it; either may be NULL, the container may be unknown to the fleet. */
+/* What happens on a host and to a container of it; either may be NULL, the container may be unknown to the fleet. */
 bool client_may_know(const struct client *c, const char *host_id, const char *container_id);
+/* What a host is, which those also see who may see but some of its containers. */
+bool client_sees_host(const struct client *c, const char *host_id, const char *container_id);
 
 /* subscribe.c */
 void client_on_request(struct client *c, const json_t *message);

@@ -61,10 +61,10 @@ struct part {
 static void add_host(const struct part *p, struct fleet_host *h)
 {
     if (topics_want(p->topics, TOPIC_HOSTS, h->row.id, NULL)) {
-        frame_add_host(p->frame, h);
+        frame_add_host(p->frame, h, &p->client->who.scope);
         client_show(p->client, h->row.id, NULL);
     }
-    if (topics_want(p->topics, TOPIC_HOST_STATS, h->row.id, NULL))
+    if (topics_want(p->topics, TOPIC_HOST_STATS, h->row.id, NULL) && scope_view_whole(&p->view))
         frame_add_host_stats(p->frame, h);
 }
 

@@ -92,7 +92,7 @@ static void add_changed_host(struct client *c, struct fleet_host *h, const struc
     if (!topics_want(&c->topics, TOPIC_HOSTS, h->row.id, NULL))
         return;
     if (scope_view_any(view)) {
-        frame_add_host(&c->feed->frame, h);
+        frame_add_host(&c->feed->frame, h, &c->who.scope);
         client_show(c, h->row.id, NULL);
     } else if (client_hide(c, h->row.id, NULL)) {
         frame_add_removed_host(&c->feed->frame, h->row.id);
@@ -105,7 +105,7 @@ static void add_new_samples(struct client *c, struct fleet_host *h, const struct
 
     if (!scope_view_any(view))
         return;
-    if (h->sample_version > h->fed.samples_version &&
+    if (h->sample_version > h->fed.samples_version && scope_view_whole(view) &&
         topics_want(&c->topics, TOPIC_HOST_STATS, h->row.id, NULL))
         frame_add_host_stats(frame, h);
     if (c->topics.n[TOPIC_STATS] == 0)

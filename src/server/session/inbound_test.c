@@ -327,8 +327,9 @@ static void test_odd_messages(void **state)
 static void test_store_queue_full(void **state)
 {
     struct fixture *f = *state;
-    struct joined j;
+    struct joined j, other;
     struct ws *ws = fixture_join(f, "own", true, &j);
+    struct ws *loud = fixture_join(f, "loud", true, &other);
 
     fixture_run_jobs(f);
     assert_int_equal(job_submit(f->jobs, f, fixture_no_work, fixture_no_work), 0);
@@ -343,10 +344,14 @@ static void test_store_queue_full(void **state)
 
     /* For ever full: what an agent can send again it is made to send again. */
     assert_int_equal(job_submit(f->jobs, f, fixture_no_work, fixture_no_work), 0);
+    for (int i = 0; i < 15000; i++)
+        agent_send_start(loud); /* no more than one agent may */
+    assert_int_equal(loud->close_code, 0);
     for (int i = 0; i < 30000 && ws->close_code == 0; i++)
         agent_send_start(ws);
     assert_int_equal(ws->close_code, 1013);
     fake_ws_end(ws, 1013);
+    fake_ws_end(loud, 1000);
     fixture_run_jobs(f);
 }
 
