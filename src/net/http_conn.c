@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdint.h>
 #include <string.h>
 
 #define MAX_BODY          ((size_t)1024 * 1024) /* unless the handler says otherwise */
@@ -15,6 +16,8 @@
 #define RESPONSE_TIMEOUT  60000
 #define IDLE_TIMEOUT_MS   60000 /* between two requests */
 #define LINGER_TIMEOUT_MS 2000
+#define STREAM_STALL_MS   (UINT64_C(5) * 60 * 1000) /* of a client that reads nothing of a stream */
+#define AHEAD_MAX         ((size_t)16 * 1024)       /* of the next request, while one is answered */
 #define TURN_WRITE_MAX    ((size_t)256 * 1024)
 #define PROCEED           "HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -36,19 +39,24 @@ struct http_conn {
     struct http_limits limits;
     size_t slot; /* while PENDING */
 
+    struct http_stream stream; /* while STREAMING */
+    bool is_chunked;
     unsigned char *out;
     size_t out_size, out_at;
+    struct buf queue;        /* of a stream, from out_at on */
     uint64_t write_until_ms; /* however steadily it reads */
     char peer[SOCK_ADDRESS_SIZE];
 };
 
-static const char *const state_names[] = {"idle", "head", "body", "pending", "writing", "linger"};
+static const char *const state_names[] = {"idle",      "head",    "body",  "pending",
+                                          "streaming", "writing", "linger"};
 
 static const uint8_t successors[] = {
     [HTTP_CONN_IDLE] = 1 << HTTP_CONN_HEAD,
     [HTTP_CONN_HEAD] = 1 << HTTP_CONN_BODY | 1 << HTTP_CONN_PENDING | 1 << HTTP_CONN_WRITING,
     [HTTP_CONN_BODY] = 1 << HTTP_CONN_PENDING | 1 << HTTP_CONN_WRITING,
-    [HTTP_CONN_PENDING] = 1 << HTTP_CONN_WRITING,
+    [HTTP_CONN_PENDING] = 1 << HTTP_CONN_STREAMING | 1 << HTTP_CONN_WRITING,
+    [HTTP_CONN_STREAMING] = 1 << HTTP_CONN_WRITING,
     [HTTP_CONN_WRITING] = 1 << HTTP_CONN_IDLE | 1 << HTTP_CONN_LINGER,
     [HTTP_CONN_LINGER] = 0,
 };
@@ -91,7 +99,7 @@ static void slot_take(struct http_conn *c)
 
 static void slot_leave(struct http_conn *c)
 {
-    if (c->state == HTTP_CONN_PENDING)
+    if (c->state == HTTP_CONN_PENDING || c->state == HTTP_CONN_STREAMING)
         c->site->slots[c->slot] = NULL;
 }
 
@@ -124,6 +132,7 @@ static void forget_request(struct http_conn *c)
     c->request = (struct http_request){0};
     free(TAKE_PTR(c->out));
     c->out_size = c->out_at = 0;
+    buf_done(&c->queue);
 }
 
 void http_conn_free(struct http_conn *c)
@@ -133,6 +142,8 @@ void http_conn_free(struct http_conn *c)
         sock_close(&c->sock);
         return;
     }
+    if (c->state == HTTP_CONN_STREAMING)
+        c->stream.handler->on_gone(c->stream.owner);
     slot_leave(c);
     forget_request(c);
     loop_timer_stop(&c->timer);
@@ -152,13 +163,9 @@ static void start_write_timer(struct http_conn *c)
     start_timer(c, left_ms < c->site->stall_timeout_ms ? left_ms : c->site->stall_timeout_ms);
 }
 
-static void write_response(struct http_conn *c, const struct http_response *r)
+/* What is in c->out, from out_at on. */
+static void start_writing(struct http_conn *c)
 {
-    bool is_head = c->head && str_eq(c->head->method, "HEAD");
-
-    slot_leave(c);
-    c->out = http_response_format(r, is_head, c->is_last, &c->out_size);
-    c->out_at = 0;
     set_state(c, HTTP_CONN_WRITING);
     sock_pause(&c->sock, true);
     c->write_until_ms = time_monotonic_ms() + c->site->stall_timeout_ms +
@@ -167,9 +174,22 @@ static void write_response(struct http_conn *c, const struct http_response *r)
     sock_want_write(&c->sock);
 }
 
-void http_conn_respond(struct http_conn *c, const struct http_response *response)
+static void write_response(struct http_conn *c, const struct http_response *r)
 {
+    bool is_head = c->head && str_eq(c->head->method, "HEAD");
+
+    slot_leave(c);
+    c->out = http_response_format(r, is_head, c->is_last, &c->out_size);
+    c->out_at = 0;
+    start_writing(c);
+}
+
+bool http_conn_respond(struct http_conn *c, const struct http_response *response)
+{
+    if (c->state != HTTP_CONN_PENDING)
+        return false;
     write_response(c, response);
+    return true;
 }
 
 static void respond_error(struct http_conn *c, int status, const char *detail)
@@ -204,6 +224,7 @@ static void on_timer(struct loop_timer *t)
     case HTTP_CONN_BODY: refuse(c, 408, "the request did not come in time"); return;
     case HTTP_CONN_PENDING: respond_error(c, 504, "no answer in time"); return;
     case HTTP_CONN_IDLE:
+    case HTTP_CONN_STREAMING:
     case HTTP_CONN_WRITING:
     case HTTP_CONN_LINGER:
     default: http_conn_free(c); return;
@@ -257,7 +278,7 @@ static void dispatch(struct http_conn *c)
     c->request.body_size = c->body.size;
     slot_take(c);
     set_state(c, HTTP_CONN_PENDING);
-    sock_pause(&c->sock, true);
+    sock_pause(&c->sock, c->in.size > AHEAD_MAX); /* else it is noticed when the client goes */
     start_timer(c, c->limits.timeout_ms ? c->limits.timeout_ms : RESPONSE_TIMEOUT);
     c->site->handler->on_request(c->site->owner, &c->request);
 }
@@ -368,6 +389,7 @@ static void process(struct http_conn *c)
         case HTTP_CONN_HEAD: is_more = step_head(c); break;
         case HTTP_CONN_BODY: is_more = step_body(c); break;
         case HTTP_CONN_PENDING:
+        case HTTP_CONN_STREAMING:
         case HTTP_CONN_WRITING:
         case HTTP_CONN_LINGER:
         default: is_more = false; break;
@@ -391,6 +413,8 @@ static void on_data(struct sock *s, unsigned char *data, size_t size)
         http_conn_free(c); /* it sends although we do not read: cannot be */
         return;
     }
+    if (c->state == HTTP_CONN_PENDING || c->state == HTTP_CONN_STREAMING)
+        sock_pause(s, c->in.size > AHEAD_MAX);
     process(c);
 }
 
@@ -413,11 +437,105 @@ static void end_response(struct http_conn *c)
     process(c); /* the next request may be here already */
 }
 
+static void write_stream(struct http_conn *c)
+{
+    size_t left = c->queue.size - c->out_at;
+    ssize_t n = sock_write(&c->sock, c->queue.data + c->out_at,
+                           left < TURN_WRITE_MAX ? left : TURN_WRITE_MAX);
+
+    if (n < 0) {
+        http_conn_free(c);
+        return;
+    }
+    c->out_at += (size_t)n;
+    if (c->out_at > c->queue.size / 2) {
+        buf_consume(&c->queue, c->out_at);
+        c->out_at = 0;
+    }
+    if (c->out_at < c->queue.size) {
+        sock_want_write(&c->sock);
+        if (n > 0)
+            start_timer(c, STREAM_STALL_MS);
+        return;
+    }
+    buf_done(&c->queue);
+    loop_timer_stop(&c->timer);
+    c->stream.handler->on_drain(c->stream.owner);
+}
+
+bool http_conn_stream_start(struct http_conn *c, const struct http_stream *stream)
+{
+    const struct http_response head = {
+        .status = stream->status, .content_type = stream->content_type, .headers = stream->headers};
+
+    if (c->state != HTTP_CONN_PENDING)
+        return false;
+    c->is_chunked = !c->head->is_old;
+    c->is_last = c->is_last || c->head->is_old;
+    c->stream = *stream;
+    c->queue.data = http_response_stream_head(&head, c->is_chunked, c->is_last, &c->queue.size);
+    c->queue.capacity = c->queue.size + 1;
+    c->queue.max = stream->max_queue;
+    set_state(c, HTTP_CONN_STREAMING);
+    start_timer(c, STREAM_STALL_MS);
+    sock_want_write(&c->sock);
+    return true;
+}
+
+int http_conn_stream_write(struct http_conn *c, const void *data, size_t size)
+{
+    size_t before = c->queue.size;
+    int r = 0;
+
+    if (c->state != HTTP_CONN_STREAMING)
+        return -ENOTCONN;
+    if (size == 0 || str_eq(c->head->method, "HEAD"))
+        return 0;
+    if (c->is_chunked)
+        r = buf_printf(&c->queue, "%zx\r\n", size);
+    if (r == 0)
+        r = buf_append(&c->queue, data, size);
+    if (r == 0 && c->is_chunked)
+        r = buf_append(&c->queue, "\r\n", 2);
+    if (r < 0) {
+        c->queue.size = before;
+        return -ENOBUFS;
+    }
+    if (before == 0)
+        start_timer(c, STREAM_STALL_MS);
+    sock_want_write(&c->sock);
+    return 0;
+}
+
+size_t http_conn_stream_queued(const struct http_conn *c)
+{
+    return c->queue.size - c->out_at;
+}
+
+void http_conn_stream_end(struct http_conn *c)
+{
+    static const char last[] = "0\r\n\r\n";
+
+    if (c->state != HTTP_CONN_STREAMING)
+        return;
+    c->queue.max = SIZE_MAX;
+    if (c->is_chunked && !str_eq(c->head->method, "HEAD"))
+        (void)buf_append(&c->queue, last, strlen(last));
+    slot_leave(c);
+    c->out_size = c->queue.size;
+    c->out = (unsigned char *)buf_take(&c->queue);
+    start_writing(c);
+}
+
 static void on_writable(struct sock *s)
 {
     struct http_conn *c = CONTAINER_OF(s, struct http_conn, sock);
     size_t budget = TURN_WRITE_MAX;
 
+    if (c->state == HTTP_CONN_STREAMING) {
+        write_stream(c);
+        return;
+    }
     if (c->state != HTTP_CONN_WRITING)
         return;
     while (c->out_at < c->out_size && budget) {

@@ -4,9 +4,10 @@
  * One connection of the HTTP server. Inside of http_server.c: a connection reads a request, waits for
  * its response and writes it, again and again.
  *
- *     IDLE -> HEAD -> BODY -> PENDING -> WRITING -> IDLE | LINGER
+ *     IDLE -> HEAD -> BODY -> PENDING -> [STREAMING ->] WRITING -> IDLE | LINGER
  *
- * BODY is skipped when there is none. An upgrade ends the connection after its head: the socket moves to
+ * In PENDING and STREAMING the next request may come, and the client may go; it counts as gone when it ends its
+ * output. BODY is skipped when there is none. An upgrade ends the connection after its head: the socket moves to
  * the WebSocket peer. LINGER: output has ended; input is thrown away for a while, because closing with
  * unread input would reset the connection and might destroy the response before the client saw it.
  */
@@ -22,6 +23,7 @@ enum http_conn_state {
     HTTP_CONN_HEAD,
     HTTP_CONN_BODY,
     HTTP_CONN_PENDING,
+    HTTP_CONN_STREAMING,
     HTTP_CONN_WRITING,
     HTTP_CONN_LINGER,
 };
@@ -54,8 +56,14 @@ struct http_conn *http_conn_of_link(struct list *link);
 
 void http_conn_trust(struct http_conn *c);
 
-/* The response to the pending request. */
-void http_conn_respond(struct http_conn *c, const struct http_response *response);
+/* The response to the pending request; false when it has one. */
+bool http_conn_respond(struct http_conn *c, const struct http_response *response);
+
+/* The same in pieces, see http_stream_start(). */
+bool http_conn_stream_start(struct http_conn *c, const struct http_stream *stream);
+int http_conn_stream_write(struct http_conn *c, const void *data, size_t size);
+size_t http_conn_stream_queued(const struct http_conn *c);
+void http_conn_stream_end(struct http_conn *c);
 
 /*
  * http_response.c: the bytes of a response, to be freed. `is_last`: the connection ends after it; `is_head`: the
@@ -65,4 +73,9 @@ unsigned char *http_response_format(const struct http_response *r,
                                     bool is_head,
                                     bool is_last,
                                     size_t *ret_size);
+/* The head of one whose body comes bit by bit; content_type is set. */
+char *http_response_stream_head(const struct http_response *r,
+                                bool is_chunked,
+                                bool is_last,
+                                size_t *ret_size);
 const char *http_status_text(int status);

@@ -137,7 +137,9 @@ static int parse_request_line(struct http_head *h, char *line, const char **ret_
     *version++ = '\0';
     if (str_eq(version, "HTTP/1.1")) {
         h->is_keep_alive = true;
-    } else if (!str_eq(version, "HTTP/1.0")) {
+    } else if (str_eq(version, "HTTP/1.0")) {
+        h->is_old = true;
+    } else {
         return refuse(400, "unknown HTTP version", ret_why);
     }
     status = parse_method(h, line, ret_why);

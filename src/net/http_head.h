@@ -25,6 +25,7 @@ struct http_head {
     char *path; /* decoded */
     const char *query;
     bool is_keep_alive; /* the client would like to send more */
+    bool is_old;        /* HTTP/1.0: knows no chunks */
     bool has_expect;    /* it waits for "100 Continue" */
     bool is_websocket;  /* an upgrade to WebSocket is asked for */
     uint64_t body_size;

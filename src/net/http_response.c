@@ -2,6 +2,7 @@
 #include "base/str.h"
 #include "net/http_conn.h"
 
+#include <assert.h>
 #include <string.h>
 #include <strings.h>
 
@@ -110,6 +111,25 @@ static bool add_body_headers(struct buf *head, const struct http_response *r)
         !add(head, "Content-Type", type))
         return false;
     return buf_printf(head, "Content-Length: %zu\r\n", r->body_size) == 0;
+}
+
+char *http_response_stream_head(const struct http_response *r,
+                                bool is_chunked,
+                                bool is_last,
+                                size_t *ret_size)
+{
+    struct buf head = BUF_INIT(HEAD_MAX);
+    bool is_ok;
+
+    is_ok = buf_printf(&head, "HTTP/1.1 %d %s\r\n", r->status, http_status_text(r->status)) == 0;
+    is_ok = is_ok && add(&head, "Content-Type", r->content_type);
+    is_ok = is_ok && add_headers(&head, r);
+    is_ok = is_ok && buf_printf(&head, "%sConnection: %s\r\n\r\n",
+                                is_chunked ? "Transfer-Encoding: chunked\r\n" : "",
+                                is_last ? "close" : "keep-alive") == 0;
+    assert(is_ok); /* headers of ours, all short */
+    *ret_size = head.size;
+    return buf_take(&head);
 }
 
 unsigned char *http_response_format(const struct http_response *r,

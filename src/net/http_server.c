@@ -263,8 +263,34 @@ bool http_respond(struct http_server *s, uint64_t request_id, const struct http_
 {
     struct http_conn *c = http_conn_find(&s->site, request_id);
 
-    if (!c)
-        return false;
-    http_conn_respond(c, response);
-    return true;
+    return c && http_conn_respond(c, response);
+}
+
+bool http_stream_start(struct http_server *s, uint64_t request_id, const struct http_stream *stream)
+{
+    struct http_conn *c = http_conn_find(&s->site, request_id);
+
+    return c && http_conn_stream_start(c, stream);
+}
+
+int http_stream_write(struct http_server *s, uint64_t request_id, const void *data, size_t size)
+{
+    struct http_conn *c = http_conn_find(&s->site, request_id);
+
+    return c ? http_conn_stream_write(c, data, size) : -ENOTCONN;
+}
+
+size_t http_stream_queued(struct http_server *s, uint64_t request_id)
+{
+    const struct http_conn *c = http_conn_find(&s->site, request_id);
+
+    return c ? http_conn_stream_queued(c) : 0;
+}
+
+void http_stream_end(struct http_server *s, uint64_t request_id)
+{
+    struct http_conn *c = http_conn_find(&s->site, request_id);
+
+    if (c)
+        http_conn_stream_end(c);
 }

@@ -116,3 +116,29 @@ void http_trust(struct http_server *s, uint64_t request_id);
 
 /* Answers the request once; false when it is gone or answered already. */
 bool http_respond(struct http_server *s, uint64_t request_id, const struct http_response *response);
+
+/*
+ * A response whose body comes bit by bit, chunked. The handler's functions are never called from inside these
+ * functions; on_gone is called once, and nothing after it or after http_stream_end().
+ */
+struct http_stream_handler {
+    void (*on_drain)(void *owner); /* all that was written has been taken */
+    void (*on_gone)(void *owner);  /* the client has left, or has read nothing for 5 minutes */
+};
+struct http_stream {
+    int status;
+    const char *content_type;
+    const char *const *headers; /* as for http_response */
+    size_t max_queue;           /* bytes that wait for the client */
+    const struct http_stream_handler *handler;
+    void *owner;
+};
+/* False when the request is gone or answered already. */
+bool http_stream_start(struct http_server *s,
+                       uint64_t request_id,
+                       const struct http_stream *stream);
+/* -ENOBUFS with nothing queued when the queue would pass its maximum; -ENOTCONN when the client is gone. */
+int http_stream_write(struct http_server *s, uint64_t request_id, const void *data, size_t size)
+    _nodiscard_;
+size_t http_stream_queued(struct http_server *s, uint64_t request_id);
+void http_stream_end(struct http_server *s, uint64_t request_id);
