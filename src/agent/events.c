@@ -13,6 +13,7 @@
 #define MAX_HISTORY_BYTES ((size_t)4 << 20)
 #define MAX_LINE          ((size_t)1 << 20)
 #define PROBE_TIMEOUT_MS  10000
+#define CHECK_MS          15000
 #define STABLE_MS         10000 /* a stream that lived this long starts the backoff anew */
 
 enum events_state {
@@ -37,6 +38,10 @@ struct events {
     struct buf line;
     bool is_line_too_long;
     bool is_failing; /* the last failure was logged */
+    struct loop_timer
+        check_timer; /* of EVENTS_LIVE: an idle stream does not tell whether the engine is well */
+    struct engine_call *check;
+    char *trouble; /* NULL: the engine answers */
     uint64_t opened_at_ms;
     int64_t covered_since;
     int64_t last_ns; /* time of the newest event, or when the stream was first opened */
@@ -162,6 +167,18 @@ static void on_stream_data(void *owner, const void *data, size_t size)
     }
 }
 
+static int ask(const struct events *ev, struct engine_call **ret, engine_done_fn done)
+{
+    return engine_call_start(ret, ev->engine,
+                             &(struct engine_request){
+                                 .path = "/_ping",
+                                 .timeout_ms = PROBE_TIMEOUT_MS,
+                                 .done = done,
+                                 .owner = (void *)(uintptr_t)ev,
+                             },
+                             NULL);
+}
+
 static void probe(struct events *ev);
 
 static void on_retry(struct loop_timer *t)
@@ -169,11 +186,28 @@ static void on_retry(struct loop_timer *t)
     probe(CONTAINER_OF(t, struct events, timer));
 }
 
+static void stop_checks(struct events *ev)
+{
+    loop_timer_stop(&ev->check_timer);
+    engine_call_cancel(TAKE_PTR(ev->check));
+}
+
+static void set_trouble(struct events *ev, const char *why)
+{
+    bool is_news = !ev->trouble != !why;
+
+    free(ev->trouble);
+    ev->trouble = why ? xasprintf("the engine does not answer: %s", why) : NULL;
+    if (is_news && ev->listener && ev->listener->on_trouble)
+        ev->listener->on_trouble(ev->owner);
+}
+
 static void retry_later(struct events *ev, const char *why)
 {
     if (!ev->is_failing)
         log_warn(NULL, "engine events: %s", why);
     ev->is_failing = true;
+    stop_checks(ev);
     events_set_state(ev, EVENTS_WAITING);
     loop_timer_start(engine_loop(ev->engine), &ev->timer, backoff_next(&ev->backoff), on_retry);
 }
@@ -187,6 +221,32 @@ static void on_stream_end(void *owner, const struct engine_reply *reply)
     if (time_monotonic_ms() - ev->opened_at_ms > STABLE_MS)
         backoff_reset(&ev->backoff);
     retry_later(ev, reply->code < 0 ? reply->message : "stream ended");
+}
+
+static void on_check(void *owner, const struct engine_reply *reply);
+
+static void on_check_due(struct loop_timer *t)
+{
+    struct events *ev = CONTAINER_OF(t, struct events, check_timer);
+
+    if (ask(ev, &ev->check, on_check) < 0)
+        loop_timer_start(engine_loop(ev->engine), &ev->check_timer, CHECK_MS, on_check_due);
+}
+
+/* Who does not answer does not tell of events either: the stream is opened anew when it is back. */
+static void on_check(void *owner, const struct engine_reply *reply)
+{
+    struct events *ev = owner;
+
+    ev->check = NULL;
+    if (reply->code == 0) {
+        loop_timer_start(engine_loop(ev->engine), &ev->check_timer, CHECK_MS, on_check_due);
+        return;
+    }
+    engine_call_cancel(TAKE_PTR(ev->call));
+    facts_clear(ev->facts);
+    set_trouble(ev, reply->message);
+    retry_later(ev, reply->message);
 }
 
 static void open_stream(struct events *ev)
@@ -221,6 +281,7 @@ static void on_probe(void *owner, const struct engine_reply *reply)
     struct events *ev = owner;
 
     ev->call = NULL;
+    set_trouble(ev, reply->code < 0 ? reply->message : NULL);
     if (reply->code < 0) {
         retry_later(ev, reply->message);
         return;
@@ -232,6 +293,7 @@ static void on_probe(void *owner, const struct engine_reply *reply)
         log_info(NULL, "engine events: the stream is open again");
     ev->is_failing = false;
     ev->opened_at_ms = time_monotonic_ms();
+    loop_timer_start(engine_loop(ev->engine), &ev->check_timer, CHECK_MS, on_check_due);
     /*
      * What is read from now on is not older than what the stream will tell: it repeats from last_ns. But the
      * engine remembers only its newest 256 events and none from before its restart.
@@ -243,19 +305,11 @@ static void on_probe(void *owner, const struct engine_reply *reply)
 
 static void probe(struct events *ev)
 {
-    struct error err = ERROR_INIT;
-    int r;
+    int r = ask(ev, &ev->call, on_probe);
 
-    r = engine_call_start(&ev->call, ev->engine,
-                          &(struct engine_request){
-                              .path = "/_ping",
-                              .timeout_ms = PROBE_TIMEOUT_MS,
-                              .done = on_probe,
-                              .owner = ev,
-                          },
-                          &err);
     if (r < 0) {
-        retry_later(ev, err.msg);
+        set_trouble(ev, error_text(r));
+        retry_later(ev, error_text(r));
     } else {
         events_set_state(ev, EVENTS_PROBING);
     }
@@ -277,7 +331,9 @@ void events_free(struct events *ev)
     if (!ev)
         return;
     loop_timer_stop(&ev->timer);
+    stop_checks(ev);
     engine_call_cancel(ev->call);
+    free(ev->trouble);
     while (ev->first < ev->end)
         drop_first(ev);
     buf_done(&ev->line);
@@ -342,4 +398,9 @@ int64_t events_covered_since(const struct events *ev)
 bool events_is_live(const struct events *ev)
 {
     return ev->state == EVENTS_LIVE;
+}
+
+const char *events_trouble(const struct events *ev)
+{
+    return ev->trouble;
 }

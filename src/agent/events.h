@@ -17,6 +17,8 @@ struct events_listener {
     void (*on_event)(void *owner);
     /* Events may have been missed: what was derived from them must be read anew. */
     void (*on_gap)(void *owner);
+    /* The engine has stopped answering, or answers again: see events_trouble(). May be NULL. */
+    void (*on_trouble)(void *owner);
 };
 
 struct events *events_new(struct engine *engine, struct facts *facts); /* both outlive it */
@@ -44,3 +46,9 @@ void events_set_sent(struct events *ev, uint64_t seq);
 /* Start of the time that the history covers without holes, 0 while the stream never ran. */
 int64_t events_covered_since(const struct events *ev);
 bool events_is_live(const struct events *ev);
+
+/*
+ * Why the engine does not answer, NULL while it does. While the stream is open the engine is asked every
+ * 15 s, so that one which hangs, or has gone behind a broken network, is known of after at most 25 s.
+ */
+const char *events_trouble(const struct events *ev);

@@ -208,6 +208,7 @@ static void start_session(struct link *l, const struct msg_auth_success *success
         .queued = queued,
         .owner = l,
         .wants_inventory = msg_auth_success_can(success, "inventory"),
+        .wants_engine_state = msg_auth_success_can(success, "engine_state"),
         .wants_event_replay = msg_auth_success_can(success, "event_replay"),
         .events_since_ns = success->events_since,
         .max_message = LINK_MAX_MESSAGE_OUT,

@@ -9,8 +9,10 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "base/time.h"
 #include "proto/envelope.h"
 #include "proto/json_text.h"
+#include "proto/notice.h"
 
 #include <errno.h>
 
@@ -50,7 +52,26 @@ static void on_gap(void *owner)
     log_follows_on_gap(session->logs);
 }
 
-static const struct events_listener listener = {.on_event = on_event, .on_gap = on_gap};
+static void on_trouble(void *owner)
+{
+    const struct session *session = owner;
+    struct msg_engine_state m = {
+        .error = (char *)(uintptr_t)events_trouble(session->options.events)};
+    int r;
+
+    if (!session->options.wants_engine_state)
+        return;
+    r = sender_send(&session->sender,
+                    envelope_event("engine_state", msg_engine_state_encode(&m), time_utc_ms()));
+    if (r < 0)
+        log_warn(NULL, "the state of the engine could not be sent: %s", error_text(r));
+}
+
+static const struct events_listener listener = {
+    .on_event = on_event,
+    .on_gap = on_gap,
+    .on_trouble = on_trouble,
+};
 
 struct session *session_new(const struct session_options *o)
 {
@@ -87,6 +108,8 @@ struct session *session_new(const struct session_options *o)
                                                                        .sender = &session->sender});
     }
     events_listen(o->events, &listener, session);
+    if (events_trouble(o->events))
+        on_trouble(session);
     return session;
 }
 

@@ -33,6 +33,7 @@ struct session_options {
         void *owner); /* bytes that `send` has taken and that have not left yet; or NULL */
     void *owner;
     bool wants_inventory;    /* the server takes inventory_snapshot and inventory_delta */
+    bool wants_engine_state; /* the server takes engine_state */
     bool wants_event_replay; /* the server drops doubles: resend from events_since_ns on */
     int64_t events_since_ns;
     size_t max_message; /* most bytes of one outgoing message; 0: 8 MiB */

@@ -111,6 +111,42 @@ static void test_inventory(void **state)
     tear_down(&f);
 }
 
+/* An engine that was there and is not: the server is told, also the one that comes later, until it is back. */
+static void test_engine_away(void **state)
+{
+    static const struct fake_line lines[] = {
+        {"GET /_ping",  FAKE_SEND, NULL,        "OK"},
+        {"GET /events", FAKE_SEND, STREAM_HEAD, NULL}, /* ends at once: it is opened anew */
+    };
+    struct fixture f;
+    const json_t *m;
+
+    (void)state;
+    set_up(&f, lines, ARRAY_LEN(lines));
+    open_session(&f, (struct session_options){.wants_engine_state = true});
+    fake_engine_pause(f.fake);
+    events_start(f.events);
+    m = wait_for(&f, "engine_state");
+    assert_true(str_starts_with(text_of(json_object_get(m, "payload"), "error"),
+                                "the engine does not answer: "));
+    assert_non_null(events_trouble(f.events));
+
+    session_free(TAKE_PTR(f.session));
+    forget_sent(&f);
+    open_session(&f, (struct session_options){0}); /* an older server */
+    assert_int_equal(f.n_sent, 0);
+    session_free(TAKE_PTR(f.session));
+    open_session(&f, (struct session_options){.wants_engine_state = true});
+    assert_int_equal(f.n_sent, 1);
+
+    forget_sent(&f);
+    fake_engine_resume(f.fake);
+    m = wait_for(&f, "engine_state");
+    assert_int_equal(json_object_size(json_object_get(m, "payload")), 0);
+    assert_null(events_trouble(f.events));
+    tear_down(&f);
+}
+
 /* What came while no server was there is sent to the next, in both ways of going on. */
 static void test_events_across_sessions(void **state)
 {
@@ -218,9 +254,9 @@ static void test_many_containers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_list_is_cached),         cmocka_unit_test(test_inventory),
-        cmocka_unit_test(test_events_across_sessions), cmocka_unit_test(test_full_queue),
-        cmocka_unit_test(test_many_containers),
+        cmocka_unit_test(test_list_is_cached), cmocka_unit_test(test_inventory),
+        cmocka_unit_test(test_engine_away),    cmocka_unit_test(test_events_across_sessions),
+        cmocka_unit_test(test_full_queue),     cmocka_unit_test(test_many_containers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

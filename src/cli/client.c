@@ -79,8 +79,20 @@ const char *client_refused_key(const struct client *c)
     return trust ? tls_trust_refused(trust) : "";
 }
 
-static const char *connection_advice(const struct client *c, const struct http_result *result)
+/* The request was on its way, so that the server may have acted on it. */
+static bool is_in_doubt(const struct client_request *r, const struct http_result *result)
 {
+    return !str_eq(r->method, "GET") &&
+           (result->code == -ECONNRESET || result->code == -ETIMEDOUT) &&
+           !str_starts_with(result->message ? result->message : "", "connect ");
+}
+
+static const char *connection_advice(const struct client *c,
+                                     const struct client_request *r,
+                                     const struct http_result *result)
+{
+    if (is_in_doubt(r, result))
+        return "; it is not known whether this was done";
     if (result->code == -ECONNREFUSED)
         return "; is it running? `dockmon login` or DOCKMON_URL names another";
     if (result->code != -EPROTO || !*client_refused_key(c))
@@ -182,7 +194,7 @@ static void on_done(void *owner, const struct http_result *result)
         r->code = result->code;
         r->error = xasprintf("cannot talk to the DockMon server at %s: %s%s", c->url,
                              result->message ? result->message : error_text(result->code),
-                             connection_advice(c, result));
+                             connection_advice(c, r, result));
     } else {
         read_answer(r, result);
         r->session = session_of(result->set_cookie);

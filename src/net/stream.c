@@ -17,6 +17,7 @@
 
 #define READS_PER_TURN      4
 #define BACKLOG_RETRY_MS    20 /* a unix listener whose backlog is full */
+#define ATTEMPT_MS          2000 /* for an address that is not the last; a lost SYN is repeated after 1 s */
 #define KEPT_QUEUE          ((size_t)16 * 1024)
 #define CONSUME_LARGE_QUEUE ((size_t)256 * 1024)
 
@@ -341,6 +342,7 @@ static void start_tls(struct stream *s)
 
 static void connected(struct stream *s)
 {
+    loop_timer_stop(&s->timer);
     if (s->address.is_tls) {
         start_tls(s);
     } else {
@@ -367,6 +369,7 @@ static int attempt(struct stream *s)
 }
 
 static void dial_again(struct stream *s);
+static void dial_other(struct stream *s);
 
 /* Dials until something works or is under way; `r` is why the last attempt failed, 0 for none yet. */
 static void dial_next(struct stream *s, int r)
@@ -384,7 +387,15 @@ static void dial_next(struct stream *s, int r)
         }
         r = attempt(s);
     } while (r < 0);
+    if (s->state == STREAM_CONNECTING && s->next)
+        do_later(s, ATTEMPT_MS, dial_other);
     update_watch(s);
+}
+
+/* A dead address says nothing: the next one must get its turn before the owner's deadline. */
+static void dial_other(struct stream *s)
+{
+    dial_next(s, -ETIMEDOUT);
 }
 
 static void dial_again(struct stream *s)

@@ -19,6 +19,11 @@ static const struct field error_fields[] = {
     {"container_id", FIELD_STRING, ERROR(container_id), FIELD_OMIT_EMPTY,                 0, 128,   NULL},
 };
 
+static const struct field engine_state_fields[] = {
+    {"error", FIELD_STRING, offsetof(struct msg_engine_state, error), FIELD_OMIT_EMPTY, 0, 4096,
+     NULL},
+};
+
 json_t *msg_heartbeat_encode(void)
 {
     json_t *o = json_object();
@@ -70,4 +75,25 @@ json_t *msg_error_encode(const struct msg_error *m)
 void msg_error_done(struct msg_error *m)
 {
     codec_done(error_fields, ARRAY_LEN(error_fields), m);
+}
+
+int msg_engine_state_decode(const json_t *v, struct msg_engine_state *ret, struct error *err)
+{
+    struct msg_engine_state m = {0};
+    int r = codec_decode(engine_state_fields, ARRAY_LEN(engine_state_fields), v, &m, err);
+
+    if (r < 0)
+        return error_wrap(err, r, "engine_state");
+    *ret = m;
+    return 0;
+}
+
+json_t *msg_engine_state_encode(const struct msg_engine_state *m)
+{
+    return codec_encode(engine_state_fields, ARRAY_LEN(engine_state_fields), m);
+}
+
+void msg_engine_state_done(struct msg_engine_state *m)
+{
+    codec_done(engine_state_fields, ARRAY_LEN(engine_state_fields), m);
 }

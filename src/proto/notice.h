@@ -2,7 +2,7 @@
 
 /*
  * Small messages by which an agent reports without being asked: heartbeat, progress and error (flat), and
- * the payloads of the events update_progress and selfupdate_progress.
+ * the payloads of the events update_progress, selfupdate_progress and engine_state.
  */
 
 #include "proto/codec.h"
@@ -21,6 +21,10 @@ struct msg_error {
     char *container_id; /* may be NULL */
 };
 
+struct msg_engine_state {
+    char *error; /* why the engine cannot be used; NULL: it can */
+};
+
 json_t *msg_heartbeat_encode(void) _nodiscard_;
 
 int msg_progress_decode(const json_t *v, struct msg_progress *ret, struct error *err) _nodiscard_;
@@ -30,3 +34,8 @@ void msg_progress_done(struct msg_progress *m);
 int msg_error_decode(const json_t *v, struct msg_error *ret, struct error *err) _nodiscard_;
 json_t *msg_error_encode(const struct msg_error *m) _nodiscard_; /* with "type" */
 void msg_error_done(struct msg_error *m);
+
+int msg_engine_state_decode(const json_t *v, struct msg_engine_state *ret, struct error *err)
+    _nodiscard_;
+json_t *msg_engine_state_encode(const struct msg_engine_state *m) _nodiscard_; /* the payload */
+void msg_engine_state_done(struct msg_engine_state *m);

@@ -55,6 +55,7 @@ DEFINE_DESCRIBE(inventory_snapshot);
 DEFINE_DESCRIBE(inventory_delta);
 DEFINE_DESCRIBE(container_stats);
 DEFINE_DESCRIBE(progress);
+DEFINE_DESCRIBE(engine_state);
 DEFINE_DESCRIBE(error);
 
 static int describe_samples_ack(const json_t *message, json_t **ret, struct error *err)
@@ -272,6 +273,7 @@ static const struct folder {
     {"container_event",     describe_container_event   },
     {"container_operation", describe_command           },
     {"container_stats",     describe_container_stats   },
+    {"engine_state",        describe_engine_state      },
     {"envelope",            describe_envelope          },
     {"error",               describe_error             },
     {"heartbeat",           describe_heartbeat         },

@@ -30,14 +30,15 @@ static json_t *shown_json(const struct fleet_host *h)
 {
     const struct host *row = &h->row;
     json_t *ips = api_json_column(row->host_ips, json_array());
-    json_t *o = json_pack("{s:s, s:o, s:o, s:s, s:s, s:n, s:n}", "id", row->id, "name",
+    json_t *o = json_pack("{s:s, s:o, s:o, s:s, s:s, s:n}", "id", row->id, "name",
                           api_json_string(row->name), "url", api_json_string(row->url),
                           "connection_type", connection_name(row->connection), "status",
-                          h->is_online ? "online" : "offline", "security_status", "error");
+                          h->is_online ? "online" : "offline", "security_status");
     const struct {
         const char *name;
         const char *value;
     } texts[] = {
+        {"error",             h->trouble            },
         {"description",       row->description      },
         {"os_type",           row->os_type          },
         {"os_version",        row->os_version       },

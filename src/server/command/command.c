@@ -112,8 +112,9 @@ static void on_timeout(struct loop_timer *t)
     struct command *c = CONTAINER_OF(t, struct command, timer);
     _cleanup_free_ char *message = NULL;
 
-    message = xasprintf("the agent did not answer: timeout after %llu ms",
-                        (unsigned long long)c->timeout_ms);
+    message = xasprintf(
+        "the agent did not answer: timeout after %llu ms; it is not known whether this was done",
+        (unsigned long long)c->timeout_ms);
     command_fail(c, -ETIMEDOUT, message);
 }
 

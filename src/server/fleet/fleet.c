@@ -41,6 +41,7 @@ static void fleet_host_free(struct fleet_host *h)
         container_free(e->value);
     map_done(&h->containers);
     strings_done(&h->removed);
+    free(h->trouble);
     free(h->shown.text);
     free(h->named.text);
     json_decref(h->migration_candidates);
@@ -177,7 +178,15 @@ void fleet_set_online(struct fleet *f _unused_,
 {
     h->version++;
     h->is_online = is_online;
-    h->seen_at_ms = now_ms;
+    if (is_online)
+        h->seen_at_ms = now_ms; /* who goes was last seen before that: up to 45 s */
+}
+
+void fleet_set_trouble(struct fleet_host *h, const char *trouble)
+{
+    h->version++;
+    free(h->trouble);
+    h->trouble = xstrdup(trouble);
 }
 
 static const char *element_id(const json_t *element)

@@ -56,9 +56,10 @@ struct fleet_container {
 
 struct fleet_host {
     struct host row;
-    struct agent agent; /* zeroed for hosts that are not agents */
-    bool is_online;     /* its agent has a session */
-    int64_t seen_at_ms;
+    struct agent agent;             /* zeroed for hosts that are not agents */
+    bool is_online;                 /* its agent has a session */
+    char *trouble;                  /* of the agent or its engine, for humans; NULL: none known */
+    int64_t seen_at_ms;             /* when its agent was last heard of */
     int64_t containers_at_ms;       /* when the container list was last confirmed; 0: never */
     struct map containers;          /* 64-hex id -> struct fleet_container */
     uint64_t containers_version;    /* grows whenever the list or an element of it changes */
@@ -98,6 +99,7 @@ const struct map *fleet_hosts(const struct fleet *f); /* host id -> struct fleet
 const struct strings *fleet_removed_hosts(const struct fleet *f);
 void fleet_forget_removed_hosts(struct fleet *f);
 void fleet_set_online(struct fleet *f, struct fleet_host *h, bool is_online, int64_t now_ms);
+void fleet_set_trouble(struct fleet_host *h, const char *trouble); /* copied; NULL: none */
 
 /*
  * A complete list (array of list_containers elements). Elements that do not decode are skipped; the

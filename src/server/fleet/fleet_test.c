@@ -82,6 +82,14 @@ static void test_hosts(void **state)
     snapshot(h, json_pack("[o]", element(ID_A, "/x", "running")), 5);
     fleet_set_online(f, h, true, 9);
     assert_int_equal(h->seen_at_ms, 9);
+    fleet_set_online(f, h, false,
+                     70000); /* that it is gone is noticed later than it was last seen */
+    assert_int_equal(h->seen_at_ms, 9);
+    fleet_set_online(f, h, true, 9);
+    fleet_set_trouble(h, "no answer");
+    assert_string_equal(h->trouble, "no answer");
+    fleet_set_trouble(h, NULL);
+    assert_null(h->trouble);
     assert_ptr_equal(put(f, "h1", "web2", "a1"), h);
     assert_true(h->is_online);
     assert_int_equal(h->containers.size, 1);

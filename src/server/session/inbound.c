@@ -111,6 +111,7 @@ static const struct event_type {
     {"container_stats",       on_container_stats            },
     {"inventory_snapshot",    session_on_snapshot           },
     {"inventory_delta",       session_on_delta              },
+    {"engine_state",          session_on_engine_state       },
     {"update_progress",       session_on_update_progress    },
     {"selfupdate_progress",   session_on_selfupdate_progress},
     {"update_layer_progress", on_other_event                },

@@ -271,6 +271,33 @@ static void test_stats(void **state)
     fake_ws_end(ws, 1000);
 }
 
+/* The host says why it cannot be worked with, from both sources, until that is over. */
+static void test_engine_state(void **state)
+{
+    struct fixture *f = *state;
+    struct joined j;
+    struct ws *ws = fixture_join(f, "own", true, &j);
+    const struct fleet_host *h = fleet_find_host(f->fleet, j.host_id);
+    uint64_t version = h->version;
+
+    assert_null(h->trouble);
+    agent_send_event(ws, "engine_state", json_pack("{s:s}", "error", "it hangs"));
+    assert_string_equal(h->trouble, "it hangs");
+    assert_true(h->is_online);
+    assert_true(h->version > version); /* what the API shows is made anew */
+    agent_send_event(ws, "engine_state", json_pack("{s:i}", "error", 7));
+    assert_string_equal(h->trouble, "it hangs");
+    agent_send_event(ws, "engine_state", json_object());
+    assert_null(h->trouble);
+
+    agent_send_event(ws, "engine_state", json_pack("{s:s}", "error", "it hangs"));
+    fake_ws_end(ws, 1006);
+    assert_int_equal(strncmp(h->trouble, "the agent is not connected: ", 28), 0);
+    ws = fixture_join_with(f, j.token, "own", true, &j);
+    assert_null(h->trouble);
+    fake_ws_end(ws, 1000);
+}
+
 static void test_odd_messages(void **state)
 {
     static const char *const harmless[] = {
@@ -378,6 +405,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_large_messages, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_container_events, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_stats, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_engine_state, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_odd_messages, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_store_queue_full, fixture_setup_no_queue,
                                         fixture_teardown),

@@ -134,6 +134,7 @@ bool session_may_report_event(struct session *se); /* false: too many, and compl
 void session_on_update_progress(struct session *se, const json_t *payload, size_t size);
 void session_on_selfupdate_progress(struct session *se, const json_t *payload, size_t size);
 void session_on_error(struct session *se, const json_t *message, size_t size);
+void session_on_engine_state(struct session *se, const json_t *payload, size_t size);
 
 /* inventory.c */
 void session_on_snapshot(struct session *se, const json_t *payload, size_t size);

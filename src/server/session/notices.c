@@ -235,3 +235,34 @@ void session_on_error(struct session *se, const json_t *message, size_t size _un
                 .details = json_pack("{s:s?, s:s?}", "agent_id", h->agent.id, "details", m.details),
             });
 }
+
+/* --- engine -------------------------------------------------------------------------------------------- */
+
+/* The agent is there, what it works on is not: the host says so. */
+void session_on_engine_state(struct session *se, const json_t *payload, size_t size _unused_)
+{
+    _cleanup_(msg_engine_state_done) struct msg_engine_state m = {0};
+    struct fleet_host *h = session_host(se);
+    struct error err = ERROR_INIT;
+    bool is_news;
+
+    if (!h)
+        return;
+    if (msg_engine_state_decode(payload, &m, &err) < 0) {
+        session_complain(se, err.msg, NULL);
+        return;
+    }
+    is_news = !h->trouble != !m.error; /* another reason is no other state */
+    fleet_set_trouble(h, m.error);
+    sessions_notify_host(se->owner, h);
+    if (!is_news)
+        return;
+    add_row(se, h,
+            &(struct row){
+                .type = m.error ? "engine_lost" : "engine_back",
+                .severity = m.error ? "error" : "info",
+                .what = m.error ? "Engine lost" : "Engine back",
+                .words = m.error ? m.error : "the engine answers again",
+                .details = json_pack("{s:s}", "agent_id", h->agent.id),
+            });
+}

@@ -117,13 +117,18 @@ static void session_unregister(struct session *se, unsigned code, const char *re
     log_info(LOG_FIELDS("agent", se->agent_id, "host", se->host_id, "peer", se->peer),
              "agent disconnected (%u %s)", code, reason);
     if (h) {
+        _cleanup_free_ char *why = xasprintf("the agent is not connected: %s", reason);
+
         fleet_set_online(s->o.fleet, h, false, time_utc_ms());
+        fleet_set_trouble(h, why);
         ingest_seen(s->ingest, se->agent_id, h->seen_at_ms);
         if (!s->is_stopping)
             host_event_add(s->ingest, HOST_EVENT_DISCONNECTED, h, se->peer, NULL);
         sessions_notify_host(s, h);
     }
-    commands_fail_agent(s->commands, se->agent_id, "the agent disconnected");
+    commands_fail_agent(
+        s->commands, se->agent_id,
+        "the agent disconnected before it answered: it is not known whether this was done");
     notify_gone(s, se->agent_id);
 }
 
@@ -179,7 +184,9 @@ static void supersede(struct session *old, struct session *se, struct link *l)
 {
     report_superseded(old, se, l);
     session_close(old, WS_CLOSE_NORMAL, "New connection established");
-    commands_fail_agent(se->owner->commands, se->agent_id, "the agent has connected anew");
+    commands_fail_agent(
+        se->owner->commands, se->agent_id,
+        "the agent has connected anew before it answered: it is not known whether this was done");
     notify_gone(se->owner, se->agent_id);
 }
 
@@ -231,6 +238,7 @@ void session_register(struct session *se, const struct registration *r)
     if (r->candidates)
         fleet_set_candidates(h, r->candidates);
     fleet_set_online(s->o.fleet, h, true, time_utc_ms());
+    fleet_set_trouble(h, NULL);
     if (old) {
         supersede(old, se, l);
     } else {

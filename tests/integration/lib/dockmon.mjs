@@ -22,22 +22,37 @@ const CLEAN_ENV = Object.fromEntries(
 export const temporaryDirectory = () => mkdtemp(join(tmpdir(), 'dockmon-test-'));
 
 export class Server {
-  static async start({ dir, args = [], port = 0 } = {}) {
+  // `wrap` is a command that runs it, `network` (lib/netns.mjs) where: it then listens on all addresses there.
+  static async start({ dir, args = [], port = 0, env = {}, wrap, network } = {}) {
     const s = new Server();
     s.dir = dir ?? (await temporaryDirectory());
     s.args = args;
+    s.env = env;
+    s.network = network;
+    s.wrap = wrap ?? network?.wrap ?? [];
+    s.address = network ? '[::]' : '127.0.0.1';
     await s.up(port);
     return s;
   }
 
   async up(port = this.port ?? 0) {
+    const [command, ...args] = [...this.wrap, bin('dockmond')];
     this.process = new Process(
-      bin('dockmond'),
-      ['--listen', `127.0.0.1:${port}`, '--data-dir', this.dir, '--log-level', 'debug', ...this.args],
-      { env: CLEAN_ENV, name: 'dockmond' },
+      command,
+      [...args, '--listen', `${this.address}:${port}`, '--data-dir', this.dir, '--log-level', 'debug', ...this.args],
+      { env: { ...CLEAN_ENV, ...this.env }, name: 'dockmond' },
     );
-    const line = await this.process.line(/listening on https?:\/\/127\.0\.0\.1:\d+/);
-    [, this.url, this.port] = /(https?:\/\/127\.0\.0\.1:(\d+))/.exec(line);
+    const line = await this.process.line(/listening on https?:\/\/\S+:\d+/);
+    const [, url, scheme, portText] = /((https?):\/\/\S+:(\d+))/.exec(line);
+    this.port = portText;
+    this.scheme = scheme;
+    if (!this.network) this.url = url;
+    else this.url ??= await this.network.publish(Number(portText), { tls: scheme === 'https' });
+  }
+
+  // What an agent at that end of a cable dials.
+  urlAt(host) {
+    return `${this.scheme}://${host.includes(':') ? `[${host}]` : host}:${this.port}`;
   }
 
   async down(signal = 'SIGTERM') {

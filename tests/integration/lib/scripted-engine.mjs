@@ -47,6 +47,7 @@ export class ScriptedEngine {
     e.dir = await mkdtemp(join(tmpdir(), 'dockmon-scripted-'));
     e.host = `unix://${join(e.dir, 'docker.sock')}`;
     e.env = { DOCKER_HOST: e.host }; // for the docker CLI
+    e.info = {}; // what /info says besides
     e.containers = [];
     e.requests = [];
     e.events = new Set();
@@ -77,7 +78,7 @@ export class ScriptedEngine {
 
     if (path === '/_ping') res.writeHead(200, { 'Api-Version': VERSION.ApiVersion }).end('OK');
     else if (path === '/version') json(200, VERSION);
-    else if (path === '/info') json(200, INFO);
+    else if (path === '/info') json(200, { ...INFO, ...this.info });
     else if (path === '/networks') json(200, []);
     else if (path === '/containers/json') json(200, this.list(query));
     else if (path === '/events') this.openEvents(query, res);
