@@ -237,6 +237,28 @@ test('REST: networks', async () => {
   await detail('DELETE', 'networks/a%20b', 400, /network_id/);
 });
 
+test('REST: DockMon is not disconnected from its network by force', async () => {
+  const name = `${engine.prefix}-own`;
+  const made = await clients.operator.post(at('networks'), { name });
+  const attach = async (tail, ...args) => {
+    const full = `${engine.prefix}-${tail}`;
+    await engine.docker('run', '-d', '--network', name, '--name', full, ...args, IMAGE, 'sleep', '3600');
+    return full;
+  };
+  // One that the server knows when it is asked, and one that it has not heard of yet.
+  const own = await attach('own', '--label', 'app=dockmon');
+  await clients.viewer.container(own);
+  for (const ref of [name, made.id, await engine.docker('network', 'inspect', '-f', '{{.Id}}', name)])
+    await detail('DELETE', `networks/${ref}?force=true`, 403, new RegExp(`${own} belongs to DockMon`));
+  await engine.docker('rm', '-f', own);
+  const fresh = await attach('fresh', '--label', 'app=dockmon');
+  await detail('DELETE', `networks/${name}?force=true`, 403, new RegExp(`${fresh} belongs to DockMon`));
+  assert.match(await engine.docker('network', 'inspect', '-f', '{{json .Containers}}', name), new RegExp(fresh), 'still connected');
+  await engine.docker('rm', '-f', fresh);
+  await attach('other');
+  await clients.operator.delete(at(`networks/${name}?force=true`));
+});
+
 test('REST: volumes', async () => {
   const name = `${engine.prefix}-rest`;
   const made = await clients.operator.post(at('volumes'), { name });

@@ -15,7 +15,8 @@
 
 #include <errno.h>
 
-#define MAX_FIELD 512
+#define MAX_FIELD  512
+#define INSPECT_MS 15000
 
 enum answer { ANSWER_LIST, ANSWER_OBJECT, ANSWER_DELETED };
 
@@ -106,31 +107,35 @@ static void on_reply(void *owner, const struct command_result *r)
     api_reply(call, 200, body);
 }
 
-/* Checks the payload and asks; answers the call in any case. `bad_code` is for a payload that is refused. */
-static void ask(struct api_call *call,
-                const char *command,
-                json_t *payload /* stolen */,
-                int bad_code)
+/* Checks the payload; NULL after the call was answered. `bad_code` is for a payload that is refused. */
+static const struct fleet_host *check(struct api_call *call,
+                                      const char *command,
+                                      const json_t *payload,
+                                      int bad_code)
 {
     const struct fleet_host *h = api_agent_host(call);
-    const struct question *q = question_find(command);
     struct resource_args args;
     struct error err = ERROR_INIT;
-    struct asking *a;
 
-    if (!h) {
-        json_decref(payload);
-        return;
-    }
+    if (!h)
+        return NULL;
     if (resource_args_decode(command, payload, &args, &err) < 0) {
-        json_decref(payload);
         api_fail(call, bad_code, "%s", err.msg);
-        return;
+        return NULL;
     }
     call->target = xasprintf("%s%s%s", h->row.name, args.ref ? "/" : "", args.ref ? args.ref : "");
     resource_args_done(&args);
+    return h;
+}
 
-    a = xcalloc(1, sizeof(*a));
+static void send_question(struct api_call *call,
+                          const struct fleet_host *h,
+                          const char *command,
+                          json_t *payload /* stolen */)
+{
+    const struct question *q = question_find(command);
+    struct asking *a = xcalloc(1, sizeof(*a));
+
     a->call = call;
     a->question = q;
     a->host_id = xstrdup(h->row.id);
@@ -140,6 +145,21 @@ static void ask(struct api_call *call,
                                               .timeout_ms = q->timeout_ms,
                                               .done = on_reply,
                                               .owner = a});
+}
+
+/* Checks the payload and asks; answers the call in any case. */
+static void ask(struct api_call *call,
+                const char *command,
+                json_t *payload /* stolen */,
+                int bad_code)
+{
+    const struct fleet_host *h = check(call, command, payload, bad_code);
+
+    if (h) {
+        send_question(call, h, command, payload);
+    } else {
+        json_decref(payload);
+    }
 }
 
 /* Path parameter 1 names what is to be deleted, `member` is its name in the payload. */
@@ -230,6 +250,162 @@ void host_network_create(struct api_call *call)
     ask(call, "create_network", payload, -EDOM);
 }
 
+/* --- deleting a network by force -------------------------------------------------------------------- */
+
+/*
+ * The agent disconnects what is attached. So first which containers those are, and then, for each that the live model
+ * does not know yet, what it is: DockMon's own stay connected, and what cannot be told is not touched.
+ */
+struct removal {
+    struct api_call *call;
+    char *host_id;
+    json_t *payload; /* of the command that deletes */
+    json_t *users;   /* {"id", "name"} of the containers attached */
+    size_t next;     /* of users, to be looked at */
+};
+
+static void removal_free(struct removal *m)
+{
+    free(m->host_id);
+    json_decref(m->payload);
+    json_decref(m->users);
+    free(m);
+}
+
+static void refuse_removal(struct removal *m, const char *name)
+{
+    api_fail(m->call, -EACCES,
+             "Permission denied: %s belongs to DockMon, which cannot disconnect itself from %s",
+             name, api_param(m->call, 1));
+    removal_free(m);
+}
+
+static void on_user(void *owner, const struct command_result *r);
+
+/* True when m waits for an answer or has ended. */
+static bool look_at_user(struct removal *m, const struct fleet_host *h)
+{
+    const json_t *user = json_array_get(m->users, m->next++);
+    const char *id = json_string_value(json_object_get(user, "id"));
+    const char *name = json_string_value(json_object_get(user, "name"));
+    struct fleet_container *c = NULL;
+    bool is_ref = str_is_container_ref(id); /* else an endpoint that belongs to no container */
+    bool is_known = is_ref && fleet_find_container(h, id, &c) == 0;
+
+    if (api_is_own_container(name, is_known ? json_object_get(c->raw, "Labels") : NULL)) {
+        refuse_removal(m, name);
+        return true;
+    }
+    if (is_known || !is_ref)
+        return false;
+    api_agent_operation(m->call, h,
+                        &(struct api_operation){.action = "inspect",
+                                                .payload = json_pack("{s:s}", "container_id", id),
+                                                .timeout_ms = INSPECT_MS,
+                                                .done = on_user,
+                                                .owner = m});
+    return true;
+}
+
+static void removal_next(struct removal *m)
+{
+    const struct fleet_host *h = fleet_find_host(m->call->api->o.fleet, m->host_id);
+
+    while (h && m->next < json_array_size(m->users)) {
+        if (look_at_user(m, h))
+            return;
+    }
+    if (h) {
+        send_question(m->call, h, "delete_network", TAKE_PTR(m->payload));
+    } else {
+        api_fail(m->call, -ENOENT, "The host was deleted meanwhile");
+    }
+    removal_free(m);
+}
+
+static void on_user(void *owner, const struct command_result *r)
+{
+    struct removal *m = owner;
+    const json_t *container = json_object_get(r->result, "container");
+    const char *name = json_string_value(json_object_get(container, "Name"));
+    bool is_gone = r->code == -ENOENT || r->engine_status == 404;
+
+    if (r->code < 0 && !is_gone) {
+        api_fail_command(m->call, r);
+        removal_free(m);
+    } else if (r->code == 0 && !name) {
+        api_fail(m->call, -EPROTO,
+                 "The agent's description of a container could not be read, so nothing was done");
+        removal_free(m);
+    } else if (r->code == 0 &&
+               api_is_own_container(
+                   name, json_object_get(json_object_get(container, "Config"), "Labels"))) {
+        refuse_removal(m, name[0] == '/' ? name + 1 : name);
+    } else {
+        removal_next(m);
+    }
+}
+
+/* Agents tell short ids; the client may have used a long or a shorter one. */
+static bool is_named(const json_t *network, const char *ref)
+{
+    const char *id = json_string_value(json_object_get(network, "id"));
+    const char *name = json_string_value(json_object_get(network, "name"));
+
+    return str_eq(name, ref) ||
+           (!str_is_empty(id) && (str_starts_with(id, ref) || str_starts_with(ref, id)));
+}
+
+static void on_networks(void *owner, const struct command_result *r)
+{
+    struct removal *m = owner;
+    json_t *list = r->code == 0 ? resource_json_list(SHAPE_NETWORK, r->result) : NULL;
+
+    if (r->code < 0) {
+        api_fail_command(m->call, r);
+    } else if (!list) {
+        api_fail(m->call, -EPROTO, "The agent's list of networks cannot be read");
+    }
+    if (!list) {
+        removal_free(m);
+        return;
+    }
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *network = json_array_get(list, i);
+
+        /* Built-in ones are refused by the agent. */
+        if (is_named(network, api_param(m->call, 1)) &&
+            !json_is_true(json_object_get(network, "is_builtin")))
+            (void)json_array_extend(m->users, json_object_get(network, "containers"));
+    }
+    json_decref(list);
+    removal_next(m);
+}
+
+static void remove_by_force(struct api_call *call)
+{
+    json_t *payload = json_pack("{s:s, s:b}", "network_id", api_param(call, 1), "force", 1);
+    const struct fleet_host *h = check(call, "delete_network", payload, -EINVAL);
+    struct removal *m;
+
+    if (!h) {
+        json_decref(payload);
+        return;
+    }
+    m = xcalloc(1, sizeof(*m));
+    m->call = call;
+    m->host_id = xstrdup(h->row.id);
+    m->payload = payload;
+    m->users = json_array();
+    api_agent_command(
+        call, h,
+        &(struct api_operation){.action = "list_networks",
+                                .payload = json_object(),
+                                .timeout_ms = question_find("list_networks")->timeout_ms,
+                                .done = on_networks,
+                                .owner = m});
+}
+
 /* The agent refuses them, too, by id as well; the names are known here. */
 static bool is_builtin(const char *name)
 {
@@ -238,12 +414,21 @@ static bool is_builtin(const char *name)
 
 void host_network_delete(struct api_call *call)
 {
+    struct error err = ERROR_INIT;
+    bool is_forced;
+
     if (is_builtin(api_param(call, 1))) {
         api_fail(call, -EINVAL, "%s is a built-in network, which cannot be removed",
                  api_param(call, 1));
         return;
     }
-    ask_delete(call, "delete_network", "network_id");
+    if (api_query_bool(call, "force", false, &is_forced, &err) < 0) {
+        api_fail(call, err.code, "%s", err.msg);
+    } else if (is_forced) {
+        remove_by_force(call);
+    } else {
+        ask_delete(call, "delete_network", "network_id");
+    }
 }
 
 void host_networks_prune(struct api_call *call)
