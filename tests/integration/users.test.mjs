@@ -140,11 +140,14 @@ test('an API key works from where it may only, and what it makes reaches no furt
   await far.get('/api/hosts', { status: 403 });
   const ws = new WebSocket(`ws://127.0.0.1:${server.port}/ws`, { headers: { authorization: `Bearer ${far.key}` } });
   assert.match(String((await once(ws, 'close'))[1]), /may not be used from this address/);
+  const shell = new WebSocket(`ws://127.0.0.1:${server.port}/ws/shell/host/container`, { headers: { authorization: `Bearer ${far.key}` } });
+  assert.match(String((await once(shell, 'close'))[1]), /may not be used from this address/);
   for (const bad of ['10.0.0.1/8', 'everywhere', ',']) await make(bad, 422);
   const child = await near.post('/api/v2/api-keys', { name: 'child', role: 'viewer', allowed_ips: '0.0.0.0/0' });
   assert.equal(child.allowed_ips, '127.0.0.0/8, ::1');
   const { entries } = await admin.get('/api/audit?limit=500');
-  assert.ok(entries.some((e) => e.action === 'apikey_refused' && e.who === 'from 10.0.0.0/8' && e.target === 'GET /api/hosts'));
+  for (const target of ['GET /api/hosts', 'GET /ws', 'GET /ws/shell/host/container'])
+    assert.ok(entries.some((e) => e.action === 'apikey_refused' && e.who === 'from 10.0.0.0/8' && e.peer === '127.0.0.1' && e.target === target), target);
 });
 
 test('all of it is audited, and no password is', async () => {

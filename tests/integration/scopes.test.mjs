@@ -1,0 +1,347 @@
+// What a scope leaves of the API: every route of the table, for keys and users limited to a host, to a label of
+// containers, or to both, on what is theirs and what is not.
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { Client, ROOT, Server } from './lib/dockmon.mjs';
+import { HandAgent, containerElement } from './lib/hand-agent.mjs';
+import { Shell } from './lib/shell.mjs';
+import { eventually } from './lib/wait.mjs';
+
+const RANK = { ROLE_NONE: 0, ROLE_VIEWER: 1, ROLE_OPERATOR: 2, ROLE_ADMIN: 3 };
+const ROLES = ['viewer', 'operator', 'admin'];
+const UNKNOWN = '00000000-0000-4000-8000-000000000000';
+const SCOPES = {
+  alpha: ['host=alpha'],
+  web: ['label=team=web'],
+  both: ['host=alpha,label=team=web'],
+};
+const hosts = {};
+const PASSWORD = 'correct horse';
+let server, admin, routes, seen;
+
+// An agent that says yes to everything, with two containers.
+async function hand(name) {
+  const h = new HandAgent(server, {
+    hostname: name,
+    fields: {
+      capabilities: {
+        container_operations: true, shell_access: true, exec_command: true, image_operations: true, network_operations: true, volume_operations: true,
+      },
+    },
+  });
+  h.containers = ['web', 'db'].map((team) => containerElement({ name: `${name}-${team}`, labels: { team } }));
+  [h.web, h.db] = h.containers.map((c) => c.Id);
+  h.operations = new Proxy({}, {
+    get: (_, action) => (fields) =>
+      action === 'inspect'
+        ? { container: { Id: fields.container_id, Name: '/x', Config: { Labels: {}, Env: [] } } }
+        : action === 'get_logs'
+          ? { logs: '' }
+          : {},
+  });
+  h.onNamedCommand = (m) => {
+    const payload = m.command === 'list_containers' ? h.containers : m.command.startsWith('list_') ? [] : { success: true };
+    h.send({ type: 'response', id: m.id, timestamp: new Date().toISOString(), payload });
+  };
+  const reply = await h.connect(await server.token());
+  assert.equal(reply.type, 'auth_success', JSON.stringify(reply));
+  return h;
+}
+
+async function key(role, scope, by = admin) {
+  const name = `${role}-${Math.random().toString(36).slice(2, 8)}`;
+  const made = await by.post('/api/v2/api-keys', { name, role, scope });
+  return Object.assign(new Client(server, { key: made.key }), { role, id: made.id, name });
+}
+
+async function login(username, password) {
+  const r = await new Client(server).fetch('POST', '/api/v2/auth/login', { body: { username, password } });
+  assert.equal(r.status, 200);
+  return new Client(server, { cookie: r.headers.get('set-cookie').split(';')[0] });
+}
+
+async function user(username, role, scope) {
+  const { user, password } = await admin.post('/api/v2/users', { username, role, scope });
+  const c = await login(username, password);
+  await c.post('/api/v2/auth/change-password', { current_password: password, new_password: PASSWORD });
+  return Object.assign(c, { role, id: user.id, name: username });
+}
+
+before(async () => {
+  server = await Server.start();
+  admin = await server.client('admin');
+  for (const name of ['alpha', 'beta']) hosts[name] = await hand(name);
+  await eventually(async () => (await admin.get('/api/containers')).length === 4, { what: 'both hosts show their containers' });
+
+  const source = await readFile(join(ROOT, 'src/server/api/routes.c'), 'utf8');
+  const base = '/api/hosts/{host}/containers/{container}';
+  const row = /\{"([A-Z]+)",\s+(C\s*)?(?:"([^"]*)")?,?\s*(ROLE_[A-Z]+),[^{}]*(OBJECT_[A-Z_]+)\s*\}/g;
+  routes = [...source.matchAll(row)].map(([, method, c, path, role, object]) => ({ method, path: (c ? base : '') + (path ?? ''), role, object }));
+  assert.equal(routes.length, [...source.matchAll(/^\s+\{"[A-Z]+",/gm)].length, 'a route says what it is about');
+  seen = {};
+  for (const scope of Object.keys(SCOPES)) {
+    seen[scope] = [];
+    for (const role of ROLES) seen[scope].push(await key(role, SCOPES[scope]));
+  }
+  for (const role of ROLES) seen.alpha.push(await user(`session-${role}`, role, SCOPES.alpha));
+  const { user: owner } = await seen.alpha.at(-1).get('/api/v2/auth/me');
+  assert.deepEqual(owner.scope, [`host=${hosts.alpha.hostId}`], 'kept by id');
+});
+
+after(async () => {
+  for (const h of Object.values(hosts)) await h.close();
+  await server?.remove();
+});
+
+const fill = (path, host, container = UNKNOWN) =>
+  path
+    .replace('{host}', host.hostId ?? UNKNOWN)
+    .replace('{container}', container)
+    .replace('{agent}', host.agentId ?? UNKNOWN)
+    .replace(/\{[a-z.]+\}/g, UNKNOWN);
+
+async function ask(client, route, path) {
+  const r = await client.fetch(route.method, path, route.method === 'GET' ? {} : { body: '{}' });
+  if (r.status < 400) {
+    await r.body?.cancel();
+    return { status: r.status };
+  }
+  return { status: r.status, ...(await r.json()) };
+}
+
+const able = (route, clients) => clients.filter((c) => RANK[`ROLE_${c.role.toUpperCase()}`] >= RANK[route.role]);
+const what = (c, route, path) => `${c.name} ${route.method} ${path}`;
+// The server asks for lists by itself.
+const commands = () => Object.values(hosts).flatMap((h) => h.commands).filter((m) => m.command !== 'list_containers').length;
+
+async function assertMissing(c, route, path, detail) {
+  const before = commands();
+  const r = await ask(c, route, path);
+  assert.deepEqual(r, { status: 404, detail }, what(c, route, path));
+  assert.equal(commands(), before, `${what(c, route, path)} reached an agent`);
+}
+
+async function assertForbidden(c, route, path) {
+  const before = commands();
+  const r = await ask(c, route, path);
+  assert.equal(r.status, 403, `${what(c, route, path)}: ${JSON.stringify(r)}`);
+  assert.match(r.detail, /scope/);
+  assert.equal(commands(), before, `${what(c, route, path)} reached an agent`);
+}
+
+async function assertPasses(c, route, path) {
+  const r = await ask(c, route, path);
+  const isRefused = (r.status === 403 && /scope/.test(r.detail)) || (r.status === 404 && /^(Host|Agent) not found|^No such container/.test(r.detail));
+  assert.ok(!isRefused, `${what(c, route, path)}: ${JSON.stringify(r)}`);
+}
+
+// Deleting the host comes last, in a test of its own.
+const isHostDelete = (r) => r.method === 'DELETE' && r.path === '/api/hosts/{host}';
+const endsSession = (r) => r.path === '/api/v2/auth/logout';
+
+const checks = {
+  OBJECT_NONE: async (route, c) => {
+    if (!endsSession(route)) await assertPasses(c, route, fill(route.path, {}));
+  },
+  OBJECT_GLOBAL: (route, c) => assertForbidden(c, route, fill(route.path, hosts.alpha)),
+  OBJECT_HOST: async (route, c, scope) => {
+    await assertPasses(c, route, fill(route.path, hosts.alpha));
+    if (scope !== 'web') await assertMissing(c, route, fill(route.path, hosts.beta), `Host not found: ${hosts.beta.hostId}`);
+    await assertMissing(c, route, fill(route.path, {}), `Host not found: ${UNKNOWN}`);
+  },
+  OBJECT_WHOLE_HOST: async (route, c, scope) => {
+    if (scope === 'alpha' && !isHostDelete(route)) await assertPasses(c, route, fill(route.path, hosts.alpha));
+    if (scope !== 'alpha') await assertForbidden(c, route, fill(route.path, hosts.alpha));
+    if (scope !== 'web') await assertMissing(c, route, fill(route.path, hosts.beta), `Host not found: ${hosts.beta.hostId}`);
+  },
+  OBJECT_CONTAINER: async (route, c, scope) => {
+    for (const ref of [hosts.alpha.web, hosts.alpha.web.slice(0, 12), 'alpha-web']) await assertPasses(c, route, fill(route.path, hosts.alpha, ref));
+    if (scope !== 'web') await assertMissing(c, route, fill(route.path, hosts.beta, hosts.beta.web), `Host not found: ${hosts.beta.hostId}`);
+    if (scope === 'alpha') return;
+    // Not theirs, by id, by short id, by name, and what nobody knows yet.
+    for (const ref of [hosts.alpha.db, hosts.alpha.db.slice(0, 12), 'alpha-db', 'f'.repeat(64)])
+      await assertMissing(c, route, fill(route.path, hosts.alpha, ref), `No such container on host alpha: ${ref}`);
+  },
+  OBJECT_AGENT: async (route, c, scope) => {
+    await assertPasses(c, route, fill(route.path, hosts.alpha));
+    if (scope !== 'web') await assertMissing(c, route, fill(route.path, hosts.beta), `Agent not found: ${hosts.beta.agentId}`);
+  },
+};
+
+// What lists show, for each: the hosts or the containers of the answer.
+const containersOf = { alpha: ['alpha-db', 'alpha-web'], web: ['alpha-web', 'beta-web'], both: ['alpha-web'] };
+const hostsOf = { alpha: ['alpha'], web: ['alpha', 'beta'], both: ['alpha'] };
+const lists = {
+  'GET /api/hosts': async (c, scope) => {
+    const list = await c.get('/api/hosts');
+    assert.deepEqual(list.map((h) => h.name), hostsOf[scope]);
+    for (const h of list) assert.equal(h.container_count, containersOf[scope].filter((name) => name.startsWith(h.name)).length, 'and no count of what is hidden');
+  },
+  'GET /api/containers': async (c, scope) => {
+    assert.deepEqual((await c.get('/api/containers')).map((x) => x.name).sort(), containersOf[scope]);
+    const beta = await c.get(`/api/containers?host_id=${hosts.beta.hostId}`);
+    assert.deepEqual(beta.map((x) => x.name), containersOf[scope].filter((name) => name.startsWith('beta')));
+  },
+  'GET /api/agent/list': async (c, scope) => {
+    const list = await c.get('/api/agent/list');
+    assert.deepEqual(list.agents.map((a) => a.host_name).sort(), hostsOf[scope]);
+    assert.deepEqual([list.total, list.connected_count], [hostsOf[scope].length, hostsOf[scope].length]);
+  },
+  'GET /api/events': async (c, scope) => {
+    const list = await c.get('/api/events?limit=1000');
+    // What somebody tried on a container that is hidden from them is known by its id alone.
+    const named = [...new Set(list.events.filter((e) => e.container_name && !/^[0-9a-f]{64}$/.test(e.container_name)).map((e) => e.container_name))].sort();
+    assert.deepEqual(named, containersOf[scope]);
+    const all = list.events.filter((e) => !e.container_name);
+    assert.equal(all.length > 0, scope === 'alpha', 'events of the host itself need all of it');
+    assert.ok(all.every((e) => e.host_id === hosts.alpha.hostId));
+    const page = await c.get('/api/events?limit=1');
+    assert.equal(page.total_count, list.events.length, 'nor does the number tell');
+    const other = await c.get(`/api/events?limit=1000&host_id=${hosts.beta.hostId}`);
+    assert.deepEqual([...new Set(other.events.map((e) => e.container_name))], containersOf[scope].filter((name) => name.startsWith('beta')));
+  },
+  'POST /api/bulk': async (c, scope) => {
+    const items = Object.values(hosts).flatMap((h) => [h.web, h.db].map((id) => ({ host_id: h.hostId, container_id: id })));
+    const names = ['alpha-web', 'alpha-db', 'beta-web', 'beta-db'];
+    const before = Object.fromEntries(items.map((i) => [i.container_id, operations(i.container_id)]));
+    const { id } = await c.post('/api/bulk', { action: 'restart', containers: items }, { status: 202 });
+    const job = await eventually(async () => {
+      const j = await c.get(`/api/bulk/${id}`);
+      return j.completed_at && j;
+    });
+    job.items.forEach((item, i) => {
+      const isMine = containersOf[scope].includes(names[i]);
+      assert.equal(item.status, isMine ? 'success' : 'error', `${names[i]} ${item.error}`);
+      assert.equal(item.container_name, isMine ? names[i] : null);
+      if (!isMine) assert.match(item.error, hostsOf[scope].includes(names[i].split('-')[0]) ? /No such container/ : /Host not found/);
+      assert.equal(operations(item.container_id) - before[item.container_id], isMine ? 1 : 0, names[i]);
+    });
+    for (const other of [...seen.alpha, ...seen.web].filter((o) => o !== c && o.role !== 'viewer')) await other.get(`/api/bulk/${id}`, { status: 404 });
+    assert.equal((await admin.get(`/api/bulk/${id}`)).id, id);
+  },
+};
+const operations = (id) => Object.values(hosts).flatMap((h) => h.commands).filter((m) => m.type === 'container_operation' && m.payload.container_id === id).length;
+
+test('every route keeps to the scope', async (t) => {
+  // Something for the event log, of every container and of both hosts.
+  for (const h of Object.values(hosts)) {
+    for (const id of [h.web, h.db]) await admin.post(`/api/hosts/${h.hostId}/containers/${id}/start`);
+    await admin.post(`/api/hosts/${h.hostId}/images/prune`);
+  }
+  await eventually(async () => (await admin.get('/api/events')).total_count >= 6);
+
+  for (const route of routes.filter((r) => r.role !== 'ROLE_NONE')) {
+    await t.test(`${route.method} ${route.path}`, async () => {
+      const check = route.object === 'OBJECT_LIST' ? (r, c, scope) => lists[`${r.method} ${r.path}`](c, scope) : checks[route.object];
+      assert.ok(check, `no check for ${route.object}`);
+      if (route.object === 'OBJECT_LIST') assert.ok(lists[`${route.method} ${route.path}`], 'a list needs a check of what it shows');
+      for (const [scope, clients] of Object.entries(seen)) for (const c of able(route, clients)) await check(route, c, scope);
+    });
+  }
+});
+
+test('the open routes need no scope', async () => {
+  for (const c of seen.both) await c.get('/health');
+});
+
+test('tags decide on scopes: who has one does not change them', async () => {
+  const path = `/api/hosts/${hosts.alpha.hostId}`;
+  const limited = seen.alpha.find((c) => c.role === 'admin');
+  const { detail } = await limited.call('PUT', path, { body: { tags: ['prod'] }, status: 403 });
+  assert.match(detail, /tags decide on scopes/);
+  await limited.call('PUT', path, { body: { description: 'fine' } });
+
+  const prod = await key('viewer', ['tag=prod']);
+  assert.deepEqual(await prod.get('/api/hosts'), []);
+  await admin.call('PUT', path, { body: { tags: ['prod'] } });
+  assert.deepEqual((await prod.get('/api/hosts')).map((h) => h.name), ['alpha']);
+  await admin.call('PATCH', `${path}/tags`, { body: { tags_to_remove: ['prod'] } });
+  assert.deepEqual(await prod.get('/api/containers'), []);
+});
+
+test('rules are checked', async () => {
+  const refused = async (scope, pattern) => {
+    const { detail } = await admin.post('/api/v2/api-keys', { name: 'bad', role: 'viewer', scope }, { status: 422 });
+    assert.match(detail, pattern);
+  };
+  await refused('host=alpha', /list of rules/);
+  await refused([7], /must be a text/);
+  await refused([''], /no scope/);
+  await refused(['host=nowhere'], /no host `nowhere`/);
+  await refused(['host=alpha,host=beta'], /one host/);
+  await refused(['label=a\0b'], /must be a text/);
+  await refused(Array.from({ length: 33 }, (_, i) => `tag=${i}`), /32 rules/);
+  await refused(['x'.repeat(300)], /no scope/);
+  for (const everything of [undefined, null, []]) {
+    const made = await key('viewer', everything);
+    assert.equal((await made.get('/api/hosts')).length, 2);
+  }
+});
+
+test('a key never reaches further than the user who made it, now', async () => {
+  const nora = await user('nora', 'operator', ['host=alpha']);
+  const child = await key('operator', undefined, nora);
+  const wide = await key('operator', ['host=beta', 'label=team=db'], nora);
+  const names = async (c) => (await c.get('/api/containers')).map((x) => x.name).sort();
+  assert.deepEqual(await names(child), ['alpha-db', 'alpha-web']);
+  assert.deepEqual(await names(wide), ['alpha-db'], 'both have to allow it');
+  const grandchild = await key('viewer', undefined, wide);
+  assert.deepEqual(await names(grandchild), ['alpha-db']);
+  const { detail } = await wide.post('/api/v2/api-keys', { name: 'wider', role: 'viewer', scope: ['label=team=web'] }, { status: 403 });
+  assert.match(detail, /passes it on/);
+
+  await admin.call('PUT', `/api/v2/users/${nora.id}`, { body: { role: 'operator', scope: ['host=beta'] } });
+  assert.deepEqual(await names(child), ['beta-db', 'beta-web'], 'at once');
+  assert.deepEqual(await names(wide), ['beta-db', 'beta-web']);
+  await nora.get('/api/hosts', { status: 401 });
+  await admin.call('PUT', `/api/v2/users/${nora.id}`, { body: { role: 'viewer' } });
+  assert.deepEqual(await names(child), ['beta-db', 'beta-web'], 'without a scope in the request it stays');
+  await admin.call('PUT', `/api/v2/users/${nora.id}`, { body: { role: 'viewer', scope: [] } });
+  assert.equal((await names(child)).length, 4);
+  const listed = (await admin.get('/api/v2/users')).users.find((u) => u.username === 'nora');
+  assert.deepEqual(listed.scope, []);
+  assert.deepEqual((await admin.get('/api/v2/api-keys')).find((k) => k.name === wide.name).scope, [`host=${hosts.beta.hostId}`, 'label=team=db']);
+});
+
+test('somebody without a scope always remains admin', async () => {
+  const session = await server.adminSession(PASSWORD);
+  const { user: me } = await session.get('/api/v2/auth/me');
+  const { detail } = await session.call('PUT', `/api/v2/users/${me.id}`, { body: { role: 'admin', scope: ['host=alpha'] }, status: 403 });
+  assert.match(detail, /nobody can limit oneself/);
+  await admin.call('PUT', `/api/v2/users/${me.id}`, { body: { role: 'admin', scope: ['host=alpha'] }, status: 409 });
+});
+
+test('a shell is refused outside, and ends when the scope does', async () => {
+  const c = await key('operator', ['host=alpha,label=team=web']);
+  const why = async (host, id) => (await (await Shell.open(server, c.key, host.hostId, id)).closed).reason;
+  assert.equal(await why(hosts.beta, hosts.beta.web), 'Host not found');
+  assert.equal(await why(hosts.alpha, hosts.alpha.db), 'Container not found');
+  assert.equal(await why(hosts.alpha, 'f'.repeat(64)), 'Container not found');
+  assert.ok(!hosts.beta.commands.some((m) => m.type === 'shell_session'));
+
+  const owner = await user('shelly', 'operator', ['host=alpha']);
+  const child = await key('operator', undefined, owner);
+  const shell = await Shell.open(server, child.key, hosts.alpha.hostId, hosts.alpha.web);
+  const started = await eventually(() => hosts.alpha.commands.find((m) => m.type === 'shell_session' && m.payload.action === 'start'));
+  await admin.call('PUT', `/api/v2/users/${owner.id}`, { body: { role: 'operator', scope: ['host=beta'] } });
+  assert.deepEqual(await shell.closed, { code: 1008, reason: 'Your rights have changed: connect again' });
+  await eventually(() => hosts.alpha.commands.some((m) => m.type === 'shell_session' && m.payload.action === 'close' && m.payload.session_id === started.payload.session_id), { what: 'the agent ends the process' });
+
+  const other = await key('operator');
+  const second = await Shell.open(server, other.key, hosts.alpha.hostId, hosts.alpha.web);
+  await eventually(() => hosts.alpha.commands.filter((m) => m.type === 'shell_session' && m.payload.action === 'start').length === 2);
+  await admin.delete(`/api/v2/api-keys/${other.id}`);
+  assert.deepEqual(await second.closed, { code: 1008, reason: 'Invalid or expired session' });
+});
+
+test('an admin of one host can delete it, not the other', async () => {
+  const limited = seen.alpha.find((c) => c.role === 'admin');
+  await limited.delete(`/api/hosts/${hosts.beta.hostId}`, { status: 404 });
+  await limited.delete(`/api/hosts/${hosts.alpha.hostId}`);
+  assert.deepEqual((await admin.get('/api/hosts')).map((h) => h.name), ['beta']);
+  // Its rule stays, and matches nothing: a limited admin does not become one of everything.
+  assert.deepEqual(await limited.get('/api/hosts'), []);
+  await limited.get('/api/v2/users', { status: 403 });
+});
