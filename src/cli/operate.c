@@ -10,7 +10,7 @@
 #include "cli/verbs.h"
 
 #define MAX_STOP_S 600
-#define USAGE      "[OPTIONS] CONTAINER [CONTAINER...]"
+#define USAGE      "CONTAINER [CONTAINER...]"
 
 struct stop_options {
     const char *time;
@@ -75,40 +75,28 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
 }
 
 /* clang-format off: one verb per block */
-#define OPERATE(verb_name, state, text, more_flags, n_more, sample) \
-    const struct verb verb_##verb_name = {                          \
-        .name = #verb_name,                                         \
-        .usage = USAGE,                                             \
-        .summary = (text),                                          \
-        .examples = (sample),                                       \
-        .flags = (more_flags),                                      \
-        .n_flags = (n_more),                                        \
-        .min_words = 1,                                             \
-        .words = (state),                                           \
-        .options_size = sizeof(struct stop_options),                \
-        .run = run,                                                 \
-    }
+#define OPERATE(verb_name, state, text, sample, ...)                                   \
+    const struct verb verb_##verb_name = {.name = #verb_name,                          \
+                                          .summary = (text),                           \
+                                          .examples = (sample),                        \
+                                          .words = (state),                            \
+                                          .min_words = 1,                              \
+                                          .options_size = sizeof(struct stop_options), \
+                                          .run = run,                                  \
+                                          __VA_ARGS__}
 /* clang-format on */
+
+#define PLAIN .usage = USAGE
+#define TIMED .usage = "[OPTIONS] " USAGE, .flags = stop_flags, .n_flags = ARRAY_LEN(stop_flags)
 
 OPERATE(start,
         WORDS_STOPPED,
         "Start stopped containers",
-        NULL,
-        0,
-        "  dockmon start web\n  dockmon start prod-1/web prod-2/web\n");
-OPERATE(stop,
-        WORDS_RUNNING,
-        "Stop running containers",
-        stop_flags,
-        ARRAY_LEN(stop_flags),
-        "  dockmon stop -t 30 db\n");
-OPERATE(restart,
-        WORDS_CONTAINERS,
-        "Restart containers",
-        stop_flags,
-        ARRAY_LEN(stop_flags),
-        "  dockmon restart prod-1/web\n");
-OPERATE(kill, WORDS_RUNNING, "Kill running containers (SIGKILL)", NULL, 0, "  dockmon kill web\n");
+        "  dockmon start web\n  dockmon start prod-1/web prod-2/web\n",
+        PLAIN);
+OPERATE(stop, WORDS_RUNNING, "Stop running containers", "  dockmon stop -t 30 db\n", TIMED);
+OPERATE(restart, WORDS_CONTAINERS, "Restart containers", "  dockmon restart prod-1/web\n", TIMED);
+OPERATE(kill, WORDS_RUNNING, "Kill running containers (SIGKILL)", "  dockmon kill web\n", PLAIN);
 OPERATE(
-    pause, WORDS_RUNNING, "Pause all processes in containers", NULL, 0, "  dockmon pause batch\n");
-OPERATE(unpause, WORDS_PAUSED, "Let paused containers go on", NULL, 0, "  dockmon unpause batch\n");
+    pause, WORDS_RUNNING, "Pause all processes in containers", "  dockmon pause batch\n", PLAIN);
+OPERATE(unpause, WORDS_PAUSED, "Let paused containers go on", "  dockmon unpause batch\n", PLAIN);
