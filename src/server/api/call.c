@@ -201,29 +201,3 @@ struct fleet_host *api_host(struct api_call *call, size_t n)
         api_fail(call, -ENOENT, "Host not found: %s", api_param(call, n));
     return h;
 }
-
-json_t *api_json_time(int64_t utc_ms)
-{
-    char text[TIME_TEXT_SIZE];
-
-    return utc_ms ? json_string(time_format_ms(utc_ms, text)) : json_null();
-}
-
-json_t *api_json_string(const char *s)
-{
-    json_t *v = s ? json_string(s) : NULL;
-
-    return v ? v : json_null();
-}
-
-json_t *api_json_column(const char *text, json_t *fallback)
-{
-    json_t *v = text ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
-
-    if (!v || json_typeof(v) != json_typeof(fallback)) {
-        json_decref(v);
-        return fallback;
-    }
-    json_decref(fallback);
-    return v;
-}

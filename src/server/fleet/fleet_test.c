@@ -263,6 +263,38 @@ static void test_samples(void **state)
     assert_int_equal(c->sample.memory_usage, 99);
 }
 
+static void test_net_rate(void **state)
+{
+    static const struct {
+        int64_t at_ms, rx, tx;
+        double rate;
+    } steps[] = {
+        {1000, 5000,                   0,    -1  }, /* nothing to compare with */
+        {2000, 5600,                   400,  1000},
+        {2000, 9000,                   9000, 1000}, /* no time has passed: as before */
+        {2500, 9000,                   9000, 0   },
+        {4500, 9000,                   9500, 250 },
+        {5500, 100,                    0,    0   }, /* the counters start anew */
+        {6500, INT64_C(1) << 40,       0,    0   }, /* nobody is that fast */
+        {6000, (INT64_C(1) << 40) + 1, 0,    0   }, /* the clock went back */
+    };
+    struct fleet_host *h = one_host(state);
+    struct fleet_container *c = NULL;
+
+    snapshot(h, json_pack("[o]", element(ID_C, "/one", "running")), 1);
+    for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+        uint64_t version = h->samples_version;
+        const struct fleet_sample s = {
+            .sampled_at_ms = steps[i].at_ms, .network_rx = steps[i].rx, .network_tx = steps[i].tx};
+
+        assert_true(fleet_put_sample(h, ID_C, &s));
+        assert_int_equal(fleet_find_container(h, ID_C, &c), 0);
+        assert_true(c->sample.net_bytes_per_sec >= steps[i].rate - 0.001 &&
+                    c->sample.net_bytes_per_sec <= steps[i].rate + 0.001);
+        assert_true(c->sample_version > version);
+    }
+}
+
 static void test_candidates(void **state)
 {
     struct fleet_host *h = one_host(state);
@@ -335,6 +367,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_lookup, setup, teardown),
         cmocka_unit_test_setup_teardown(test_limit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_samples, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_net_rate, setup, teardown),
         cmocka_unit_test_setup_teardown(test_candidates, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_the_feed_needs, setup, teardown),
         cmocka_unit_test_setup_teardown(test_removals_beyond_measure, setup, teardown),

@@ -138,6 +138,18 @@ void ws_free(struct ws *ws)
     free(ws);
 }
 
+size_t ws_queued(const struct ws *ws)
+{
+    return ws->queued;
+}
+
+void fake_ws_drain(struct ws *ws)
+{
+    ws->queued = 0;
+    ws->send_code = 0;
+    ws->handler->on_drain(ws->owner);
+}
+
 void ws_pause(struct ws *ws, bool is_paused)
 {
     assert(ws->is_paused != is_paused);
@@ -165,7 +177,7 @@ struct ws *fake_ws_new(const struct ws_accept *accept, const char *peer)
     ws->handler = accept->handler;
     ws->limits = accept->limits;
     ws->peer = peer;
-    ws->owner = accept->on_accept(accept->owner, ws, NULL);
+    ws->owner = accept->on_accept(accept->owner, ws, accept->context);
     return ws;
 }
 

@@ -23,6 +23,7 @@ struct ws {
     bool is_paused;
     char close_reason[128];
     int send_code; /* what the next sends return */
+    size_t queued; /* what ws_queued() returns */
     const char *peer;
 };
 
@@ -32,6 +33,7 @@ size_t fake_timers_running(void);
 struct ws *fake_ws_new(const struct ws_accept *accept, const char *peer);
 void fake_ws_receive(struct ws *ws, const char *text);
 void fake_ws_receive_json(struct ws *ws, json_t *message); /* takes it */
-void fake_ws_end(struct ws *ws, unsigned code);            /* the socket is gone; so is ws */
+void fake_ws_drain(struct ws *ws);              /* it has taken what was queued, and takes more */
+void fake_ws_end(struct ws *ws, unsigned code); /* the socket is gone; so is ws */
 /* The next message that was sent, NULL when there is none. Borrowed. */
 const json_t *fake_ws_next(struct ws *ws);

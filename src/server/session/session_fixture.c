@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 /* cmocka.h needs them first */
 #include <cmocka.h>
@@ -31,6 +32,24 @@ static void on_event(void *owner, const struct event *e)
     str_copy(f->last_event, sizeof(f->last_event), e->type);
 }
 
+static void on_sample(void *owner, const struct fleet_host *h)
+{
+    struct fixture *f = owner;
+
+    (void)h;
+    f->n_samples++;
+}
+
+static void on_progress(void *owner, const char *type, json_t *data)
+{
+    struct fixture *f = owner;
+    char *text = json_dumps(data, JSON_COMPACT);
+
+    f->n_steps++;
+    (void)snprintf(f->last_step, sizeof(f->last_step), "%s %s", type, text);
+    free(text);
+}
+
 static int setup_limited(void **state, unsigned max_waiting)
 {
     struct fixture *f = xcalloc(1, sizeof(*f));
@@ -49,6 +68,8 @@ static int setup_limited(void **state, unsigned max_waiting)
         .observer = {.on_host_changed = on_host_changed,
                      .on_containers_changed = on_containers_changed,
                      .on_event = on_event,
+                     .on_sample = on_sample,
+                     .on_progress = on_progress,
                      .owner = f},
     });
     *state = f;

@@ -19,7 +19,8 @@ struct fixture {
     struct job_queue *jobs, *parse_jobs;
     struct fleet *fleet;
     struct sessions *sessions;
-    unsigned n_host_changes, n_container_changes, n_events;
+    unsigned n_host_changes, n_container_changes, n_events, n_samples, n_steps;
+    char last_step[256]; /* the type, and what was said, as JSON */
     char last_event[64];
 };
 

@@ -1,0 +1,406 @@
+#include "server/feed/feed.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+/* cmocka.h needs them first */
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "base/str.h"
+#include "proto/json_text.h"
+#include "server/api/agent_json.h"
+#include "server/auth/credentials.h"
+#include "server/auth/watch.h"
+#include "server/session/fake_net.h"
+
+#define TICK_MS 100
+#define ID_A    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define ID_B    "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+#define A12     "aaaaaaaaaaaa"
+
+/* --- the edge: requests, authentication ------------------------------------------------------------------------ */
+
+static struct identity who;
+static auth_watch_fn ended;
+static void *ended_owner;
+
+struct credentials *credentials_new(const struct http_request *r)
+{
+    struct credentials *c = xcalloc(1, sizeof(*c));
+
+    c->bearer = xstrdup("key");
+    c->peer = xstrdup(r->peer);
+    return c;
+}
+
+void credentials_free(struct credentials *c)
+{
+    if (!c)
+        return;
+    free(c->bearer);
+    free(c->peer);
+    free(c);
+}
+
+char *http_request_query(_unused_ const struct http_request *r, _unused_ const char *name)
+{
+    return xstrdup("true");
+}
+
+json_t *agent_json_of_host(_unused_ const struct fleet_host *h)
+{
+    return json_null();
+}
+
+void auth_check(_unused_ struct auth *a,
+                _unused_ const struct auth_proof *proof,
+                auth_identity_fn done,
+                void *owner)
+{
+    done(owner, 0, &who);
+}
+
+struct auth_watch *auth_watch_start(_unused_ struct auth *a,
+                                    _unused_ const struct auth_proof *proof,
+                                    _unused_ const struct identity *identity,
+                                    auth_watch_fn fn,
+                                    void *owner)
+{
+    ended = fn;
+    ended_owner = owner;
+    return NULL;
+}
+
+void auth_watch_cancel(_unused_ struct auth_watch *w)
+{
+}
+
+/* --- the fixture --------------------------------------------------------------------------------------- */
+
+struct fixture {
+    struct fleet *fleet;
+    struct feed *feed;
+    struct fleet_host *h;
+    unsigned n_watched;
+};
+
+static void on_watched(void *owner, const char *host_id)
+{
+    struct fixture *f = owner;
+
+    (void)host_id;
+    f->n_watched++;
+}
+
+static struct fleet_host *put_host(struct fixture *f, const char *id)
+{
+    struct host row = {.id = (char *)(uintptr_t)id, .name = (char *)(uintptr_t)id};
+
+    return fleet_put_host(f->fleet, &row, NULL);
+}
+
+static json_t *element(const char *id, const char *name, const char *team)
+{
+    return json_pack("{s:s, s:[s], s:s, s:{s:s}}", "Id", id, "Names", name, "State", "running",
+                     "Labels", "team", team);
+}
+
+static void put_containers(struct fixture *f, json_t *list /* stolen */)
+{
+    (void)fleet_apply_snapshot(f->h, list, 1);
+    json_decref(list);
+    feed_on_containers(f->feed);
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = xcalloc(1, sizeof(*f));
+
+    who = (struct identity){.user_id = 1, .name = "u", .role = ROLE_OPERATOR};
+    f->fleet = fleet_new();
+    f->feed = feed_new(
+        &(struct feed_options){.fleet = f->fleet, .on_watched = on_watched, .owner = f});
+    f->h = put_host(f, "h");
+    put_containers(f, json_pack("[o, o]", element(ID_A, "/a", "x"), element(ID_B, "/b", "y")));
+    fake_advance(TICK_MS);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    feed_free(f->feed);
+    fleet_free(f->fleet);
+    free(f);
+    assert_int_equal(fake_timers_running(), 0);
+    return 0;
+}
+
+static struct ws *dial(struct fixture *f)
+{
+    struct http_request r = {.peer = "192.0.2.1"};
+    struct ws_accept accept;
+
+    feed_accept(f->feed, &r, &accept);
+    return fake_ws_new(&accept, "192.0.2.1");
+}
+
+/* The next message, of this type. */
+static const json_t *expect(struct ws *ws, const char *type)
+{
+    const json_t *m = fake_ws_next(ws);
+
+    assert_non_null(m);
+    assert_string_equal(json_text_get(m, "type"), type);
+    return m;
+}
+
+static void subscribe(struct ws *ws, const char *topic)
+{
+    fake_ws_receive_json(ws, json_pack("{s:s, s:[s]}", "type", "subscribe", "topics", topic));
+    (void)expect(ws, "subscribed");
+}
+
+static size_t n_of(const json_t *m, const char *section)
+{
+    return json_array_size(json_object_get(m, section));
+}
+
+/* --- tests --------------------------------------------------------------------------------------------- */
+
+static void test_state_then_one_update_a_tick(void **state)
+{
+    struct fixture *f = *state;
+    struct ws *ws = dial(f);
+    const json_t *m;
+
+    assert_null(fake_ws_next(ws)); /* nothing before it is asked for */
+    subscribe(ws, "containers");
+    m = expect(ws, "state");
+    assert_int_equal(n_of(m, "containers"), 2);
+    assert_true(json_is_false(json_object_get(m, "complete")));
+    assert_true(json_is_true(json_object_get(m, "last")));
+    fake_advance(TICK_MS);
+    assert_null(fake_ws_next(ws)); /* it has all of it already */
+
+    for (int i = 0; i < 50; i++) {
+        char name[16];
+
+        (void)snprintf(name, sizeof(name), "/a%d", i);
+        put_containers(f, json_pack("[o, o]", element(ID_A, name, "x"), element(ID_B, "/b", "y")));
+    }
+    put_containers(f, json_pack("[o]", element(ID_A, "/last", "x")));
+    assert_int_equal(ws->n_sent, 2);
+    fake_advance(TICK_MS);
+    m = expect(ws, "update");
+    assert_int_equal(n_of(m, "containers"), 1);
+    assert_string_equal(json_text_get(json_array_get(json_object_get(m, "containers"), 0), "name"),
+                        "last");
+    assert_string_equal(json_text_get(json_array_get(json_object_get(m, "removed"), 0), "id"),
+                        ID_B);
+    assert_int_equal(n_of(m, "hosts"), 0); /* not asked for */
+    assert_null(fake_ws_next(ws));
+    fake_ws_end(ws, 1000);
+}
+
+static void test_behind(void **state)
+{
+    struct fixture *f = *state;
+    struct ws *ws = dial(f);
+    const json_t *m;
+
+    subscribe(ws, "containers");
+    (void)expect(ws, "state");
+    ws->send_code = -ENOBUFS;
+    put_containers(f, json_pack("[o, o]", element(ID_A, "/a1", "x"), element(ID_B, "/b", "y")));
+    fake_advance(TICK_MS);
+    ws->send_code = 0; /* it has room again, but has not caught up */
+    put_containers(f, json_pack("[o]", element(ID_A, "/a2", "x")));
+    fake_advance(TICK_MS);
+    assert_null(fake_ws_next(ws));
+
+    fake_ws_drain(ws);
+    m = expect(ws, "state");
+    assert_string_equal(json_text_get(m, "reason"), "behind");
+    assert_true(json_is_true(json_object_get(m, "complete")));
+    assert_int_equal(n_of(m, "containers"), 1);
+    put_containers(f, json_pack("[o]", element(ID_A, "/a3", "x")));
+    fake_advance(TICK_MS);
+    (void)expect(ws, "update");
+    fake_ws_end(ws, 1000);
+}
+
+static void test_state_in_parts(void **state)
+{
+    struct fixture *f = *state;
+    _cleanup_free_ char *large = xcalloc(1, 100001);
+    struct ws *ws = dial(f);
+    json_t *list = json_array();
+    const json_t *m;
+    size_t n = 0;
+
+    memset(large, 'x', 100000);
+    for (int i = 0; i < 10; i++) {
+        char id[65];
+
+        (void)snprintf(id, sizeof(id), "%064d", i);
+        json_array_append_new(list, element(id, "/c", large));
+    }
+    put_containers(f, list);
+    fake_advance(TICK_MS);
+    subscribe(ws, "containers/h");
+    for (int part = 0;; part++) {
+        m = expect(ws, "state");
+        assert_int_equal(json_integer_value(json_object_get(m, "part")), part);
+        n += n_of(m, "containers");
+        if (json_is_true(json_object_get(m, "last")))
+            break;
+        assert_null(fake_ws_next(ws)); /* no more than the client takes */
+        fake_ws_drain(ws);
+    }
+    assert_int_equal(n, 10);
+    assert_true(json_integer_value(json_object_get(m, "part")) >= 3);
+    fake_ws_drain(ws);
+    assert_null(fake_ws_next(ws));
+
+    /* Another subscription while one is on its way: everything, once. */
+    fake_ws_receive_json(
+        ws, json_pack("{s:s, s:[s]}", "type", "unsubscribe", "topics", "containers/h"));
+    (void)expect(ws, "unsubscribed");
+    subscribe(ws, "containers");
+    (void)expect(ws, "state");
+    subscribe(ws, "hosts");
+    m = expect(ws, "state");
+    assert_true(json_is_true(json_object_get(m, "complete")));
+    assert_int_equal(json_integer_value(json_object_get(m, "part")), 0);
+    assert_int_equal(n_of(m, "hosts"), 1);
+    fake_ws_end(ws, 1000);
+}
+
+static void test_figures(void **state)
+{
+    struct fixture *f = *state;
+    struct ws *ws = dial(f);
+    const struct fleet_sample s = {.sampled_at_ms = 1000, .cpu_percent = 12.5};
+    const json_t *m;
+
+    subscribe(ws, "stats/h/" A12);
+    assert_int_equal(n_of(expect(ws, "state"), "stats"), 0);
+    assert_int_equal(f->n_watched, 1);
+    assert_true(feed_is_watched(f->feed, "h", ID_A));
+    assert_false(feed_is_watched(f->feed, "h", ID_B));
+    assert_false(feed_is_watched(f->feed, "h", NULL));
+
+    for (int i = 0; i < 10; i++) {
+        assert_true(fleet_put_sample(f->h, ID_A, &s));
+        assert_true(fleet_put_sample(f->h, ID_B, &s));
+        fleet_put_host_sample(f->h, &s);
+        feed_on_sample(f->feed, f->h);
+    }
+    fake_advance(TICK_MS);
+    m = expect(ws, "update");
+    assert_int_equal(n_of(m, "stats"), 1);
+    assert_int_equal(n_of(m, "host_stats"), 0);
+    feed_on_sample(f->feed, f->h); /* of something else: none of these is new */
+    fake_advance(TICK_MS);
+    assert_null(fake_ws_next(ws));
+
+    fake_ws_end(ws, 1000);
+    assert_int_equal(f->n_watched, 2);
+    assert_false(feed_is_any_watched(f->feed, "h"));
+}
+
+static void test_too_much_has_gone(void **state)
+{
+    struct fixture *f = *state;
+    struct ws *ws = dial(f);
+
+    subscribe(ws, "hosts");
+    (void)expect(ws, "state");
+    for (int i = 0; i < 1100; i++) {
+        char id[16];
+
+        (void)snprintf(id, sizeof(id), "g%d", i);
+        (void)put_host(f, id);
+        fleet_remove_host(f->fleet, id);
+    }
+    feed_on_containers(f->feed);
+    fake_advance(TICK_MS);
+    assert_string_equal(json_text_get(expect(ws, "state"), "reason"), "too_much");
+    fake_ws_end(ws, 1000);
+}
+
+static void limit_to(const char *rule)
+{
+    assert_int_equal(scope_rules_add(&who.scope.own, rule, NULL, NULL, NULL), 0);
+}
+
+static void test_a_scope(void **state)
+{
+    struct fixture *f = *state;
+    struct ws *ws;
+    const json_t *m;
+
+    limit_to("label=team=x");
+    ws = dial(f);
+    subscribe(ws, "containers");
+    m = expect(ws, "state");
+    assert_int_equal(n_of(m, "containers"), 1);
+
+    /* b changes and goes, a leaves the scope: only of the last is told. */
+    put_containers(f, json_pack("[o, o]", element(ID_A, "/a", "x"), element(ID_B, "/b2", "y")));
+    fake_advance(TICK_MS);
+    assert_null(fake_ws_next(ws));
+    put_containers(f, json_pack("[o]", element(ID_A, "/a", "z")));
+    fake_advance(TICK_MS);
+    m = expect(ws, "update");
+    assert_int_equal(n_of(m, "containers"), 0);
+    assert_int_equal(n_of(m, "removed"), 1);
+    put_containers(f, json_pack("[o]", element(ID_A, "/a2", "z")));
+    fake_advance(TICK_MS);
+    assert_null(fake_ws_next(ws));
+    put_containers(f, json_pack("[o]", element(ID_A, "/a2", "x")));
+    fake_advance(TICK_MS);
+    assert_int_equal(n_of(expect(ws, "update"), "containers"), 1);
+    fake_ws_end(ws, 1000);
+}
+
+static void test_rights_end(void **state)
+{
+    struct fixture *f = *state;
+    struct ws *ws = dial(f);
+
+    subscribe(ws, "containers");
+    (void)expect(ws, "state");
+    ended(ended_owner, "Logged out");
+    assert_int_equal(ws->close_code, 1008);
+    assert_string_equal(ws->close_reason, "Logged out");
+    put_containers(f, json_pack("[o]", element(ID_A, "/a2", "x")));
+    fake_advance(TICK_MS);
+    assert_null(fake_ws_next(ws));
+    fake_ws_end(ws, 1008);
+}
+
+#define WITH_FIXTURE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_FIXTURE(test_state_then_one_update_a_tick),
+        WITH_FIXTURE(test_behind),
+        WITH_FIXTURE(test_state_in_parts),
+        WITH_FIXTURE(test_figures),
+        WITH_FIXTURE(test_too_much_has_gone),
+        WITH_FIXTURE(test_a_scope),
+        WITH_FIXTURE(test_rights_end),
+    };
+
+    return cmocka_run_group_tests_name("feed", tests, NULL, NULL);
+}
