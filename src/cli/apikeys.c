@@ -2,6 +2,7 @@
 #include "base/str.h"
 #include "cli/containers.h"
 #include "cli/output.h"
+#include "cli/scope.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
 
@@ -18,10 +19,10 @@ static const struct flag ls_flags[] = {
      "print the server's list as a JSON array"},
 };
 
-static void print_table(const json_t *keys)
+static void print_table(const json_t *keys, const json_t *hosts)
 {
     static const char *const headers[] = {"ID",        "NAME",    "PREFIX", "ROLE",
-                                          "LAST USED", "EXPIRES", "FROM"};
+                                          "LAST USED", "EXPIRES", "FROM",   "SCOPE"};
     struct buf out = BUF_INIT(MAX_OUTPUT);
     struct table t;
 
@@ -30,6 +31,7 @@ static void print_table(const json_t *keys)
         const json_t *k = json_array_get(keys, i);
         _cleanup_free_ char *id = xasprintf(
             "%lld", (long long)json_integer_value(json_object_get(k, "id")));
+        _cleanup_free_ char *scope = scope_describe(json_object_get(k, "scope"), hosts);
 
         table_add(&t, id);
         table_add(&t, container_text(k, "name"));
@@ -38,6 +40,7 @@ static void print_table(const json_t *keys)
         table_add(&t, container_text(k, "last_used_at"));
         table_add(&t, container_text(k, "expires_at"));
         table_add(&t, container_text(k, "allowed_ips"));
+        table_add(&t, scope);
     }
     table_print(&t, output_has_colours(), &out);
     output_raw(buf_str(&out), out.size);
@@ -50,7 +53,7 @@ static int run_ls(const struct verb *verb, void *options, const struct args_list
     _cleanup_(client_closep) struct client *c = client_open_configured();
     const struct ls_options *o = options;
     struct error err = ERROR_INIT;
-    json_auto_t *keys = NULL;
+    json_auto_t *keys = NULL, *hosts = NULL;
 
     (void)verb;
     (void)words;
@@ -63,7 +66,8 @@ static int run_ls(const struct verb *verb, void *options, const struct args_list
     if (o->json) {
         output_json(keys);
     } else {
-        print_table(keys);
+        hosts = scope_fetch_hosts(c, keys);
+        print_table(keys, hosts);
     }
     return 0;
 }
@@ -82,6 +86,7 @@ const struct verb verb_apikey_ls = {
 struct create_options {
     const char *role, *from;
     int64_t days;
+    struct args_list scope;
 };
 
 #define AT(m) offsetof(struct create_options, m)
@@ -91,6 +96,7 @@ static const struct flag create_flags[] = {
     {"days", 0,   FLAG_NUMBER, AT(days), "DAYS",     "how long it is good; for ever when not given"},
     {"from", 0,   FLAG_STRING, AT(from), "NETWORKS",
      "where it may be used, such as 10.0.0.0/8,::1; everywhere when not given"                     },
+    SCOPE_FLAG(create_options, scope),
 };
 
 static int run_create(const struct verb *verb, void *options, const struct args_list *words)
@@ -101,6 +107,8 @@ static int run_create(const struct verb *verb, void *options, const struct args_
     json_auto_t *answer = NULL;
     json_t *body = json_pack("{s:s, s:s}", "name", words->items[0], "role",
                              o->role ? o->role : "viewer");
+
+    (void)json_object_set_new(body, "scope", scope_json(&o->scope));
 
     (void)verb;
     if (o->days)
@@ -124,7 +132,8 @@ const struct verb verb_apikey_create = {
     .name = "apikey create",
     .usage = "[OPTIONS] NAME",
     .summary = "Make an API key, and print it",
-    .examples = "  dockmon apikey create --role operator --days 90 deploy\n",
+    .examples = "  dockmon apikey create --role operator --days 90 deploy\n"
+                "  dockmon apikey create --scope host=web-1,label=team=web dashboard\n",
     .flags = create_flags,
     .n_flags = ARRAY_LEN(create_flags),
     .min_words = 1,

@@ -4,6 +4,7 @@
 #include "cli/new_password.h"
 #include "cli/output.h"
 #include "cli/prompt.h"
+#include "cli/scope.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
 
@@ -33,9 +34,9 @@ static int fetch(struct client *c, json_t **ret, struct error *err)
     return r;
 }
 
-static void print_table(const json_t *users)
+static void print_table(const json_t *users, const json_t *hosts)
 {
-    static const char *const headers[] = {"USER", "ROLE", "LAST LOGIN", "PASSWORD"};
+    static const char *const headers[] = {"USER", "ROLE", "LAST LOGIN", "PASSWORD", "SCOPE"};
     struct buf out = BUF_INIT(MAX_OUTPUT);
     struct table t;
 
@@ -43,11 +44,13 @@ static void print_table(const json_t *users)
     for (size_t i = 0; i < json_array_size(users); i++) {
         const json_t *u = json_array_get(users, i);
         bool is_initial = json_is_true(json_object_get(u, "must_change_password"));
+        _cleanup_free_ char *scope = scope_describe(json_object_get(u, "scope"), hosts);
 
         table_add(&t, container_text(u, "username"));
         table_add(&t, container_text(u, "role"));
         table_add(&t, container_text(u, "last_login"));
         table_add(&t, is_initial ? "to be changed" : "");
+        table_add(&t, scope);
     }
     table_print(&t, output_has_colours(), &out);
     output_raw(buf_str(&out), out.size);
@@ -60,7 +63,7 @@ static int run_ls(const struct verb *verb, void *options, const struct args_list
     _cleanup_(client_closep) struct client *c = client_open_configured();
     const struct ls_options *o = options;
     struct error err = ERROR_INIT;
-    json_auto_t *users = NULL;
+    json_auto_t *users = NULL, *hosts = NULL;
 
     (void)verb;
     (void)words;
@@ -76,7 +79,8 @@ static int run_ls(const struct verb *verb, void *options, const struct args_list
         for (size_t i = 0; i < json_array_size(users); i++)
             output_line("%s", container_text(json_array_get(users, i), "username"));
     } else {
-        print_table(users);
+        hosts = scope_fetch_hosts(c, users);
+        print_table(users, hosts);
     }
     return 0;
 }
@@ -92,9 +96,8 @@ const struct verb verb_user_ls = {
     .run = run_ls,
 };
 
-/* "/api/v2/users/ID" and `tail` for a name; to be freed. */
-static int find_path(
-    struct client *c, const char *name, const char *tail, char **ret, struct error *err)
+/* The user of this name; the caller's. */
+static int find_user(struct client *c, const char *name, json_t **ret, struct error *err)
 {
     json_auto_t *users = NULL;
     int r = fetch(c, &users, err);
@@ -102,15 +105,32 @@ static int find_path(
     if (r < 0)
         return r;
     for (size_t i = 0; i < json_array_size(users); i++) {
-        const json_t *u = json_array_get(users, i);
+        json_t *u = json_array_get(users, i);
 
         if (str_eq(container_text(u, "username"), name)) {
-            *ret = xasprintf("/api/v2/users/%lld%s",
-                             (long long)json_integer_value(json_object_get(u, "id")), tail);
+            *ret = json_incref(u);
             return 0;
         }
     }
     return error_set(err, -ENOENT, "there is no user %s", name);
+}
+
+static char *user_path(const json_t *user, const char *tail)
+{
+    return xasprintf("/api/v2/users/%lld%s",
+                     (long long)json_integer_value(json_object_get(user, "id")), tail);
+}
+
+/* "/api/v2/users/ID" and `tail` for a name; to be freed. */
+static int find_path(
+    struct client *c, const char *name, const char *tail, char **ret, struct error *err)
+{
+    json_auto_t *user = NULL;
+    int r = find_user(c, name, &user, err);
+
+    if (r == 0)
+        *ret = user_path(user, tail);
+    return r;
 }
 
 static int say_password(int r, const json_t *answer, const struct error *err)
@@ -126,11 +146,13 @@ static int say_password(int r, const json_t *answer, const struct error *err)
 
 struct create_options {
     const char *role;
+    struct args_list scope;
 };
 
 static const struct flag create_flags[] = {
     {"role", 'r', FLAG_STRING, offsetof(struct create_options, role), "ROLE",
      "viewer (default), operator or admin"},
+    SCOPE_FLAG(create_options, scope),
 };
 
 static int run_create(const struct verb *verb, void *options, const struct args_list *words)
@@ -144,10 +166,10 @@ static int run_create(const struct verb *verb, void *options, const struct args_
     (void)verb;
     if (!c)
         return 1;
-    r = client_send(
-        c, "POST", xstrdup("/api/v2/users"),
-        json_pack("{s:s, s:s}", "username", words->items[0], "role", o->role ? o->role : "viewer"),
-        &answer, &err);
+    r = client_send(c, "POST", xstrdup("/api/v2/users"),
+                    json_pack("{s:s, s:s, s:o}", "username", words->items[0], "role",
+                              o->role ? o->role : "viewer", "scope", scope_json(&o->scope)),
+                    &answer, &err);
     return say_password(r, answer, &err);
 }
 
@@ -155,13 +177,75 @@ const struct verb verb_user_create = {
     .name = "user create",
     .usage = "[OPTIONS] NAME",
     .summary = "Make a user, and print the first password",
-    .examples = "  dockmon user create --role operator olga\n",
+    .examples = "  dockmon user create --role operator olga\n"
+                "  dockmon user create --scope host=web-1 --scope label=team=web vera\n",
     .flags = create_flags,
     .n_flags = ARRAY_LEN(create_flags),
     .min_words = 1,
     .max_words = 1,
     .options_size = sizeof(struct create_options),
     .run = run_create,
+};
+
+struct set_options {
+    const char *role;
+    struct args_list scope;
+    bool everything;
+};
+
+static const struct flag set_flags[] = {
+    {"role",     'r', FLAG_STRING, offsetof(struct set_options, role),       "ROLE",
+     "viewer, operator or admin"     },
+    SCOPE_FLAG(set_options, scope),
+    {"no-scope", 0,   FLAG_BOOL,   offsetof(struct set_options, everything), NULL,
+     "limit it to nothing any longer"},
+};
+
+static int run_set(const struct verb *verb, void *options, const struct args_list *words)
+{
+    _cleanup_(client_closep) struct client *c = NULL;
+    const struct set_options *o = options;
+    json_auto_t *user = NULL;
+    struct error err = ERROR_INIT;
+    json_t *body;
+    int r;
+
+    (void)verb;
+    if (o->scope.n > 0 && o->everything) {
+        output_error("--scope and --no-scope exclude each other");
+        return EXIT_USAGE;
+    }
+    c = client_open_configured();
+    if (!c)
+        return 1;
+    r = find_user(c, words->items[0], &user, &err);
+    if (r == 0) {
+        body = json_pack("{s:s}", "role", o->role ? o->role : container_text(user, "role"));
+        if (o->scope.n > 0 || o->everything)
+            (void)json_object_set_new(body, "scope", scope_json(&o->scope));
+        r = client_send(c, "PUT", user_path(user, ""), body, NULL, &err);
+    }
+    if (r < 0) {
+        output_error("%s", err.msg);
+        return 1;
+    }
+    output_line("%s", words->items[0]);
+    return 0;
+}
+
+const struct verb verb_user_set = {
+    .name = "user set",
+    .usage = "[OPTIONS] NAME",
+    .summary = "Change the role or the scope of a user; ends the user's sessions",
+    .examples = "  dockmon user set --role operator --scope tag=staging olga\n"
+                "  dockmon user set --no-scope olga\n",
+    .flags = set_flags,
+    .n_flags = ARRAY_LEN(set_flags),
+    .words = WORDS_USERS,
+    .min_words = 1,
+    .max_words = 1,
+    .options_size = sizeof(struct set_options),
+    .run = run_set,
 };
 
 static int run_rm(const struct verb *verb, void *options, const struct args_list *words)

@@ -17,7 +17,7 @@ const struct verb_section verb_sections[] = {
            &verb_network_rm, &verb_network_prune, &verb_volume_ls, &verb_volume_create,
            &verb_volume_rm, &verb_volume_prune, NULL}                                                                  },
     {"Users and API keys",           VERBS{&verb_user_ls, &verb_user_create, &verb_user_rm, &verb_user_passwd,
-                                 &verb_apikey_ls, &verb_apikey_create, &verb_apikey_rm, NULL}},
+                                 &verb_user_set, &verb_apikey_ls, &verb_apikey_create, &verb_apikey_rm, NULL}},
     {"This program",                 VERBS{&verb_login, &verb_version, &verb_completion, NULL}                         },
 };
 /* clang-format on */

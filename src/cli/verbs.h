@@ -61,6 +61,7 @@ extern const struct verb verb_events;
 extern const struct verb verb_token;
 extern const struct verb verb_user_ls;
 extern const struct verb verb_user_create;
+extern const struct verb verb_user_set;
 extern const struct verb verb_user_rm;
 extern const struct verb verb_user_passwd;
 extern const struct verb verb_apikey_ls;

@@ -4,6 +4,7 @@
 #include "base/time.h"
 #include "server/auth/first_user.h"
 #include "server/auth/password.h"
+#include "server/auth/scope.h"
 #include "server/backup_command.h"
 #include "server/store/api_keys.h"
 #include "server/store/audit.h"
@@ -24,6 +25,8 @@ struct admin {
     const char *data_dir;
     const char *target; /* for the audit row */
     const char *name, *role;
+    const char *scope[SCOPE_MAX_RULES]; /* rules */
+    size_t n_scope;
     bool is_multi_use, wants_help;
     int64_t now_ms;
     char *secret; /* what the command prints */
@@ -49,16 +52,63 @@ static int apikey_check(struct admin *a, struct error *err)
     return 0;
 }
 
+struct host_search {
+    const char *ref; /* id or name */
+    char id[SCOPE_MAX_VALUE + 1];
+};
+
+static void compare_host(void *arg, const struct host *h)
+{
+    struct host_search *search = arg;
+
+    if (str_eq(h->id, search->ref) || (str_eq(h->name, search->ref) && !search->id[0]))
+        str_copy(search->id, sizeof(search->id), h->id);
+}
+
+struct scope_reading {
+    struct store *store;
+    struct host_search search;
+};
+
+static const char *find_host(void *arg, const char *ref)
+{
+    struct scope_reading *reading = arg;
+
+    reading->search = (struct host_search){.ref = ref};
+    if (hosts_each(reading->store, compare_host, &reading->search, NULL) < 0)
+        return NULL;
+    return reading->search.id[0] ? reading->search.id : NULL;
+}
+
+/* *ret NULL: everything. */
+static int read_scope(struct store *s, const struct admin *a, char **ret, struct error *err)
+{
+    struct scope_reading reading = {.store = s};
+    struct scope_rules rules = {0};
+
+    for (size_t i = 0; i < a->n_scope; i++) {
+        int r = scope_rules_add(&rules, a->scope[i], find_host, &reading, err);
+
+        if (r < 0)
+            return r;
+    }
+    *ret = scope_rules_text(&rules);
+    return 0;
+}
+
 static int apikey_create(struct store *s, void *arg, struct error *err)
 {
     struct admin *a = arg;
-    _cleanup_free_ char *name = xstrdup(a->name);
+    _cleanup_free_ char *name = xstrdup(a->name), *scope = NULL;
     struct api_key spec = {.name = name, .created_at_ms = a->now_ms};
     int r;
 
     r = role_parse(a->role, &spec.role);
+    if (r == 0)
+        r = read_scope(s, a, &scope, err);
     if (r < 0)
         return r;
+    spec.scope = scope;
     return api_keys_create(s, &spec, &a->secret, NULL, err);
 }
 
@@ -108,12 +158,12 @@ static const struct command {
     store_tx_fn run;                       /* sets a->secret unless prepare did */
     void (*finish)(const struct admin *a); /* may be NULL */
 } commands[] = {
-    {"token",  "create",         "token create [--multi-use]",                          "print a new registration token (15 min)",
-     false,                                                                                                                               NULL,         NULL,         token_create,        NULL       },
-    {"apikey", "create",         "apikey create --name N --role viewer|operator|admin",
-     "print a new API key",                                                                                                        false, apikey_check, NULL,         apikey_create,       NULL       },
-    {"user",   "reset-password", "user reset-password NAME",                            "print a new random password for a user",
-     true,                                                                                                                                user_check,   user_prepare, user_reset_password, user_finish},
+    {"token",  "create",         "token create [--multi-use]",                                            "print a new registration token (15 min)",
+     false,                                                                                                                                                 NULL,         NULL,         token_create,        NULL       },
+    {"apikey", "create",         "apikey create --name N --role viewer|operator|admin [--scope RULE]...",
+     "print a new API key",                                                                                                                          false, apikey_check, NULL,         apikey_create,       NULL       },
+    {"user",   "reset-password", "user reset-password NAME",                                              "print a new random password for a user",
+     true,                                                                                                                                                  user_check,   user_prepare, user_reset_password, user_finish},
 };
 
 bool admin_is_command(const char *word)
@@ -129,8 +179,8 @@ const char *admin_help(void)
 {
     return "  token create [--multi-use]\n"
            "      print a new registration token, good for 15 minutes\n"
-           "  apikey create --name N --role viewer|operator|admin\n"
-           "      print a new API key\n"
+           "  apikey create --name N --role viewer|operator|admin [--scope RULE]...\n"
+           "      print a new API key, limited to rules such as host=NAME,label=KEY=VALUE\n"
            "  user reset-password NAME\n"
            "      print a new random password for a user\n" BACKUP_COMMAND_HELP;
 }
@@ -157,21 +207,28 @@ static int take_value(int argc, char **argv, int *i, const char *flag, const cha
 
 static int parse_word(struct admin *a, const struct command *c, int argc, char **argv, int *i)
 {
+    bool has_room = a->n_scope < SCOPE_MAX_RULES;
+    const char *rule = NULL;
     const struct {
         const char *flag;
         const char **value;
         bool is_allowed;
     } flags[] = {
-        {"--data-dir", &a->data_dir, true                    },
-        {"--name",     &a->name,     c->check == apikey_check},
-        {"--role",     &a->role,     c->check == apikey_check},
+        {"--data-dir", &a->data_dir, true                                },
+        {"--name",     &a->name,     c->check == apikey_check            },
+        {"--role",     &a->role,     c->check == apikey_check            },
+        {"--scope",    &rule,        c->check == apikey_check && has_room},
     };
 
     for (size_t f = 0; f < ARRAY_LEN(flags); f++) {
         int r = flags[f].is_allowed ? take_value(argc, argv, i, flags[f].flag, flags[f].value) : 0;
 
-        if (r != 0)
-            return r < 0 ? r : 0;
+        if (r < 0)
+            return r;
+        if (rule)
+            a->scope[a->n_scope++] = rule;
+        if (r > 0)
+            return 0;
     }
     if (str_eq(argv[*i], "--multi-use") && c->run == token_create) {
         a->is_multi_use = true;

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { Client, ROOT, Server } from './lib/dockmon.mjs';
+import { Client, ROOT, Server, dockmon } from './lib/dockmon.mjs';
 import { HandAgent, containerElement } from './lib/hand-agent.mjs';
 import { Shell } from './lib/shell.mjs';
 import { eventually } from './lib/wait.mjs';
@@ -334,6 +334,37 @@ test('a shell is refused outside, and ends when the scope does', async () => {
   await eventually(() => hosts.alpha.commands.filter((m) => m.type === 'shell_session' && m.payload.action === 'start').length === 2);
   await admin.delete(`/api/v2/api-keys/${other.id}`);
   assert.deepEqual(await second.closed, { code: 1008, reason: 'Invalid or expired session' });
+});
+
+test('the command lines set and show scopes', async () => {
+  const cli = (...args) => dockmon(server, admin.key, args);
+  const works = async (...args) => {
+    const r = await cli(...args);
+    assert.equal(r.code, 0, r.stderr);
+    return r.stdout;
+  };
+  const row = async (noun, name) => (await works(noun, 'ls')).split('\n').find((line) => line.includes(`${name} `));
+  const names = async (k) => (await new Client(server, { key: k.trim() }).get('/api/containers')).map((c) => c.name).sort();
+
+  await works('user', 'create', '--scope', 'host=alpha,label=team=web', '--scope=tag=prod', 'cleo');
+  assert.match(await row('user', 'cleo'), /^cleo +viewer .* host=alpha,label=team=web; tag=prod *$/);
+  assert.equal(await works('user', 'set', '--role', 'operator', 'cleo'), 'cleo\n');
+  assert.match(await row('user', 'cleo'), /^cleo +operator .* host=alpha,label=team=web; tag=prod *$/);
+  await works('user', 'set', '--scope', 'host=beta', 'cleo');
+  assert.match(await row('user', 'cleo'), /^cleo +operator .* host=beta *$/);
+  await works('user', 'set', '--no-scope', 'cleo');
+  assert.match(await row('user', 'cleo'), /^cleo +operator .* everything *$/);
+  assert.equal((await cli('user', 'set', '--no-scope', '--scope', 'tag=x', 'cleo')).code, 125);
+  assert.match((await cli('user', 'set', '--scope', 'host=nowhere', 'cleo')).stderr, /there is no host `nowhere`/);
+  assert.match((await cli('user', 'set', '--no-scope', 'nobody')).stderr, /there is no user nobody/);
+
+  assert.deepEqual(await names(await works('apikey', 'create', '--scope', 'host=beta,label=team=db', 'from-cli')), ['beta-db']);
+  assert.match(await row('apikey', 'from-cli'), / host=beta,label=team=db *$/);
+
+  const offline = ['apikey', 'create', '--name', 'from-dockmond', '--role', 'viewer'];
+  assert.deepEqual(await names(await server.admin(...offline, '--scope', 'host=alpha,label=team=db', '--scope=label=team=web')), ['alpha-db', 'alpha-web', 'beta-web']);
+  await assert.rejects(server.admin('apikey', 'create', '--name', 'bad', '--role', 'viewer', '--scope', 'host=nowhere'), /there is no host `nowhere`/);
+  await assert.rejects(server.admin('apikey', 'create', '--name', 'bad', '--role', 'viewer', '--scope', 'web'), /no scope/);
 });
 
 test('an admin of one host can delete it, not the other', async () => {
