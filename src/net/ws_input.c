@@ -92,6 +92,13 @@ void ws_input_hold(struct ws *ws, const void *data, size_t size)
         ws_peer_fail(ws, WS_CLOSE_INTERNAL, "too much input", -EMSGSIZE);
 }
 
+/* The head of a frame tells that it will not fit: there is no need to wait for the rest. */
+static void refuse_announced(struct ws *ws)
+{
+    if (ws->state == WS_OPEN && ws->parser.left > ws->message.max - ws->message.size)
+        ws_peer_fail(ws, WS_CLOSE_TOO_BIG, "message too big", -EMSGSIZE);
+}
+
 void ws_input_feed(struct ws *ws, unsigned char *data, size_t size)
 {
     size_t used = 0;
@@ -118,7 +125,11 @@ void ws_input_feed(struct ws *ws, unsigned char *data, size_t size)
             ws_peer_fail(ws, WS_CLOSE_PROTOCOL, why, -EPROTO);
             return;
         }
-        if (r == 0 || !receive(ws, &piece))
+        if (r == 0) {
+            refuse_announced(ws);
+            return;
+        }
+        if (!receive(ws, &piece))
             return; /* ws may be gone */
     }
 }
