@@ -17,68 +17,74 @@
 
 /* clang-format off: one option per line reads as the table it is */
 static const struct option_spec specs[] = {
-    {"url",                       "DOCKMON_URL",               OPTION_STRING,   MEMBER(url),                   OPTION_REQUIRED, NULL,    0,  CONFIG_URL_MAX,
-     "URL of the server, such as https://dockmon.example:8001"                                                                                                                                                                           },
+    {"url",                       "DOCKMON_URL",               OPTION_STRING,   MEMBER(url),                    OPTION_REQUIRED, NULL,    0,    CONFIG_URL_MAX,
+     "URL of the server, such as https://dockmon.example:8001"                                                                                                                                                                              },
     {"registration-token",        "REGISTRATION_TOKEN",        OPTION_STRING,   MEMBER(registration_token),
-     OPTION_SECRET,                                                                                                             NULL,    0,  CONFIG_NAME_MAX,
-     "TOKEN to join with, made by the server for new agents"                                                                                                                                                                             },
-    {"permanent-token",           "PERMANENT_TOKEN",           OPTION_STRING,   MEMBER(permanent_token),       OPTION_SECRET,
-     NULL,                                                                                                                               0,  CONFIG_NAME_MAX,
-     "TOKEN of an agent that has joined; else the file permanent_token in the data directory"                                                                                                                                            },
+     OPTION_SECRET,                                                                                                              NULL,    0,    CONFIG_NAME_MAX,
+     "TOKEN to join with, made by the server for new agents"                                                                                                                                                                                },
+    {"permanent-token",           "PERMANENT_TOKEN",           OPTION_STRING,   MEMBER(permanent_token),        OPTION_SECRET,
+     NULL,                                                                                                                                0,    CONFIG_NAME_MAX,
+     "TOKEN of an agent that has joined; else the file permanent_token in the data directory"                                                                                                                                               },
     {"registration-token-file",   "REGISTRATION_TOKEN_FILE",   OPTION_STRING,
-     MEMBER(registration_token_file),                                                                          0,               NULL,    0,  4096,
-     "FILE with that token, such as a Docker secret"                                                                                                                                                                                     },
-    {"permanent-token-file",      "PERMANENT_TOKEN_FILE",      OPTION_STRING,   MEMBER(permanent_token_file),  0,
-     NULL,                                                                                                                               0,  4096,            "FILE with that token"                                                     },
-    {"token-key-file",            "TOKEN_KEY_FILE",            OPTION_STRING,   MEMBER(token_key_file),        0,               NULL,    0,  4096,
-     "FILE with a secret of 32 bytes or more that seals the permanent token in the data directory; else the Docker secret or systemd credential dockmon_token_key"                                                                       },
-    {NULL,                        "CREDENTIALS_DIRECTORY",     OPTION_STRING,   MEMBER(credentials_directory), 0,               NULL,    0,  4096,
-     "set by systemd"                                                                                                                                                                                                                    },
-    {"insecure-skip-verify",      "INSECURE_SKIP_VERIFY",      OPTION_BOOL,     MEMBER(is_insecure),           0,               "false",
-     0,                                                                                                                                      0,               "accept any certificate of the server"                                     },
-    {"ca-file",                   "CA_FILE",                   OPTION_STRING,   MEMBER(ca_file),               0,               NULL,    0,  4096,
-     "FILE of PEM certificates to verify the server with, instead of the system's"                                                                                                                                                       },
-    {"pin",                       "DOCKMON_PIN",               OPTION_STRING,   MEMBER(pins),                  0,               NULL,    0,  1024,
-     "sha256:HEX that `dockmond fingerprint` prints: the only key the server may have, instead of CA_FILE and the system's; several separated by commas"                                                                                 },
-    {"docker-host",               "DOCKER_HOST",               OPTION_STRING,   MEMBER(docker_host),           0,               NULL,    0,  1024,
-     "engine: unix:///PATH or tcp://HOST:PORT; looked for in the usual places when not given"                                                                                                                                            },
-    {"docker-cert-path",          "DOCKER_CERT_PATH",          OPTION_STRING,   MEMBER(docker_cert_path),      0,               NULL,    0,
-     4096,                                                                                                                                                    "DIRECTORY with ca.pem, cert.pem and key.pem for an engine behind TLS"     },
-    {"docker-tls-verify",         "DOCKER_TLS_VERIFY",         OPTION_STRING,   MEMBER(docker_tls_verify),     0,               NULL,    0,
-     16,                                                                                                                                                      "true: speak TLS with a tcp:// engine; false: accept any certificate of it"},
-    {"agent-name",                "AGENT_NAME",                OPTION_STRING,   MEMBER(agent_name),            0,               NULL,    0,  0,
-     "NAME to register this host with, at most 255 bytes"                                                                                                                                                                                },
-    {"force-unique-registration", "FORCE_UNIQUE_REGISTRATION", OPTION_BOOL,     MEMBER(force_unique),          0,
-     "false",                                                                                                                            0,  0,               "register although another host has the same engine id; needs AGENT_NAME"  },
-    {"reconnect-initial",         "RECONNECT_INITIAL",         OPTION_DURATION, MEMBER(reconnect_initial_ms),  0,
-     "1s",                                                                                                                               10, HOUR_MS,         "longest wait before the first attempt to connect again"                   },
-    {"reconnect-max",             "RECONNECT_MAX",             OPTION_DURATION, MEMBER(reconnect_max_ms),      0,               "60s",   10,
-     24 * HOUR_MS,                                                                                                                                            "longest wait between two attempts"                                        },
-    {"data-path",                 "DATA_PATH",                 OPTION_STRING,   MEMBER(data_path),             0,               "/data", 0,  3072,
-     "DIRECTORY for what the agent keeps: its token"                                                                                                                                                                                     },
-    {"update-timeout",            "UPDATE_TIMEOUT",            OPTION_DURATION, MEMBER(update_timeout_ms),     0,               "120s",
-     1000,                                                                                                                                   24 * HOUR_MS,    "longest time a container update may take"                                 },
-    {"agent-stacks-dir",          "AGENT_STACKS_DIR",          OPTION_STRING,   MEMBER(stacks_dir),            0,               NULL,    0,  4096,
-     "DIRECTORY for stacks; $DATA_PATH/stacks when not given"                                                                                                                                                                            },
-    {"host-stacks-dir",           "HOST_STACKS_DIR",           OPTION_STRING,   MEMBER(host_stacks_dir),       0,               NULL,    0,  4096,
-     "the same directory as the host sees it"                                                                                                                                                                                            },
-    {"policy",                    "AGENT_POLICY",              OPTION_STRING,   MEMBER(policy_text),           0,               "full",  0,  POLICY_TEXT,
-     "what the server may do here: observe, operate, full, or a LIST such as observe,start,stop"                                                                                                                                         },
-    {"proto-version",             "PROTO_VERSION",             OPTION_STRING,   MEMBER(proto_version),         0,               "1.1",   0,
-     CONFIG_PROTO_MAX,                                                                                                                                        "protocol version to announce"                                             },
-    {"log-level",                 "LOG_LEVEL",                 OPTION_STRING,   MEMBER(log_level_text),        0,               "info",  0,  32,
-     "debug, info, warn or error"                                                                                                                                                                                                        },
-    {"log-json",                  "LOG_JSON",                  OPTION_BOOL,     MEMBER(log_json),              0,               "true",  0,  0,
-     "log one JSON object per line"                                                                                                                                                                                                      },
-    {"log-format",                "LOG_FORMAT",                OPTION_STRING,   MEMBER(log_format),            0,               NULL,    0,  32,
-     "json or text; goes before LOG_JSON"                                                                                                                                                                                                },
-    {NULL,                        "AGENT_VERSION",             OPTION_STRING,   MEMBER(agent_version),         0,               NULL,    0,  0,
-     "ignored; the agent reports its own version"                                                                                                                                                                                        },
-    {"check",                     NULL,                        OPTION_BOOL,     MEMBER(want_check),            0,               NULL,    0,  0,
-     "say whether configuration, engine and server are all right, and exit"                                                                                                                                                              },
-    {"version",                   NULL,                        OPTION_BOOL,     MEMBER(want_version),          0,               NULL,    0,  0,
-     "print the version and exit"                                                                                                                                                                                                        },
-    {"help",                      NULL,                        OPTION_BOOL,     MEMBER(want_help),             0,               NULL,    0,  0,               "print this help and exit"                                                 },
+     MEMBER(registration_token_file),                                                                           0,               NULL,    0,    4096,
+     "FILE with that token, such as a Docker secret"                                                                                                                                                                                        },
+    {"permanent-token-file",      "PERMANENT_TOKEN_FILE",      OPTION_STRING,   MEMBER(permanent_token_file),   0,
+     NULL,                                                                                                                                0,    4096,            "FILE with that token"                                                     },
+    {"token-key-file",            "TOKEN_KEY_FILE",            OPTION_STRING,   MEMBER(token_key_file),         0,               NULL,    0,    4096,
+     "FILE with a secret of 32 bytes or more that seals the permanent token in the data directory; else the Docker secret or systemd credential dockmon_token_key"                                                                          },
+    {NULL,                        "CREDENTIALS_DIRECTORY",     OPTION_STRING,   MEMBER(credentials_directory),  0,               NULL,    0,    4096,
+     "set by systemd"                                                                                                                                                                                                                       },
+    {"insecure-skip-verify",      "INSECURE_SKIP_VERIFY",      OPTION_BOOL,     MEMBER(is_insecure),            0,               "false",
+     0,                                                                                                                                         0,               "accept any certificate of the server"                                     },
+    {"ca-file",                   "CA_FILE",                   OPTION_STRING,   MEMBER(ca_file),                0,               NULL,    0,    4096,
+     "FILE of PEM certificates to verify the server with, instead of the system's"                                                                                                                                                          },
+    {"pin",                       "DOCKMON_PIN",               OPTION_STRING,   MEMBER(pins),                   0,               NULL,    0,    1024,
+     "sha256:HEX that `dockmond fingerprint` prints: the only key the server may have, instead of CA_FILE and the system's; several separated by commas"                                                                                    },
+    {"docker-host",               "DOCKER_HOST",               OPTION_STRING,   MEMBER(docker_host),            0,               NULL,    0,    1024,
+     "engine: unix:///PATH or tcp://HOST:PORT; looked for in the usual places when not given"                                                                                                                                               },
+    {"docker-cert-path",          "DOCKER_CERT_PATH",          OPTION_STRING,   MEMBER(docker_cert_path),       0,               NULL,    0,
+     4096,                                                                                                                                                       "DIRECTORY with ca.pem, cert.pem and key.pem for an engine behind TLS"     },
+    {"docker-tls-verify",         "DOCKER_TLS_VERIFY",         OPTION_STRING,   MEMBER(docker_tls_verify),      0,               NULL,    0,
+     16,                                                                                                                                                         "true: speak TLS with a tcp:// engine; false: accept any certificate of it"},
+    {"agent-name",                "AGENT_NAME",                OPTION_STRING,   MEMBER(agent_name),             0,               NULL,    0,    0,
+     "NAME to register this host with, at most 255 bytes"                                                                                                                                                                                   },
+    {"force-unique-registration", "FORCE_UNIQUE_REGISTRATION", OPTION_BOOL,     MEMBER(force_unique),           0,
+     "false",                                                                                                                             0,    0,               "register although another host has the same engine id; needs AGENT_NAME"  },
+    {"reconnect-initial",         "RECONNECT_INITIAL",         OPTION_DURATION, MEMBER(reconnect_initial_ms),   0,
+     "1s",                                                                                                                                10,   HOUR_MS,         "longest wait before the first attempt to connect again"                   },
+    {"reconnect-max",             "RECONNECT_MAX",             OPTION_DURATION, MEMBER(reconnect_max_ms),       0,               "60s",   10,
+     24 * HOUR_MS,                                                                                                                                               "longest wait between two attempts"                                        },
+    {"data-path",                 "DATA_PATH",                 OPTION_STRING,   MEMBER(data_path),              0,               "/data", 0,    3072,
+     "DIRECTORY for what the agent keeps: its token"                                                                                                                                                                                        },
+    {"update-timeout",            "UPDATE_TIMEOUT",            OPTION_DURATION, MEMBER(update_timeout_ms),      0,               "120s",
+     1000,                                                                                                                                      24 * HOUR_MS,    "longest time a container update may take"                                 },
+    {"agent-stacks-dir",          "AGENT_STACKS_DIR",          OPTION_STRING,   MEMBER(stacks_dir),             0,               NULL,    0,    4096,
+     "DIRECTORY for stacks; $DATA_PATH/stacks when not given"                                                                                                                                                                               },
+    {"host-stacks-dir",           "HOST_STACKS_DIR",           OPTION_STRING,   MEMBER(host_stacks_dir),        0,               NULL,    0,    4096,
+     "the same directory as the host sees it"                                                                                                                                                                                               },
+    {"policy",                    "AGENT_POLICY",              OPTION_STRING,   MEMBER(policy_text),            0,               "full",  0,    POLICY_TEXT,
+     "what the server may do here: observe, operate, full, or a LIST such as observe,start,stop"                                                                                                                                            },
+    {"stats-interval",            "STATS_INTERVAL",            OPTION_DURATION, MEMBER(stats_interval_ms),      0,               "10s",   1000,
+     HOUR_MS,                                                                                                                                                    "how often host and containers are measured while nobody is looking"       },
+    {"stats-live-interval",       "STATS_LIVE_INTERVAL",       OPTION_DURATION, MEMBER(stats_live_interval_ms),
+     0,                                                                                                                          "1s",    500,  60000,           "how often, at most, what somebody is looking at is measured"              },
+    {"stats-source",              "STATS_SOURCE",              OPTION_STRING,   MEMBER(stats_source_text),      0,               "auto",  0,    16,
+     "auto: the kernel's files, or the engine where they cannot be read; api: the engine; off: nothing is measured"                                                                                                                         },
+    {"proto-version",             "PROTO_VERSION",             OPTION_STRING,   MEMBER(proto_version),          0,               "1.1",   0,
+     CONFIG_PROTO_MAX,                                                                                                                                           "protocol version to announce"                                             },
+    {"log-level",                 "LOG_LEVEL",                 OPTION_STRING,   MEMBER(log_level_text),         0,               "info",  0,    32,
+     "debug, info, warn or error"                                                                                                                                                                                                           },
+    {"log-json",                  "LOG_JSON",                  OPTION_BOOL,     MEMBER(log_json),               0,               "true",  0,    0,
+     "log one JSON object per line"                                                                                                                                                                                                         },
+    {"log-format",                "LOG_FORMAT",                OPTION_STRING,   MEMBER(log_format),             0,               NULL,    0,    32,
+     "json or text; goes before LOG_JSON"                                                                                                                                                                                                   },
+    {NULL,                        "AGENT_VERSION",             OPTION_STRING,   MEMBER(agent_version),          0,               NULL,    0,    0,
+     "ignored; the agent reports its own version"                                                                                                                                                                                           },
+    {"check",                     NULL,                        OPTION_BOOL,     MEMBER(want_check),             0,               NULL,    0,    0,
+     "say whether configuration, engine and server are all right, and exit"                                                                                                                                                                 },
+    {"version",                   NULL,                        OPTION_BOOL,     MEMBER(want_version),           0,               NULL,    0,    0,
+     "print the version and exit"                                                                                                                                                                                                           },
+    {"help",                      NULL,                        OPTION_BOOL,     MEMBER(want_help),              0,               NULL,    0,    0,               "print this help and exit"                                                 },
 };
 /* clang-format on */
 
@@ -444,6 +450,27 @@ static void check_policy(struct config *c, struct buf *errors)
         add_error(errors, "AGENT_POLICY=%.100s: %s", c->policy_text, err.msg);
 }
 
+static void check_stats(struct config *c, struct buf *errors)
+{
+    static const char *const words[] = {
+        [STATS_SOURCE_AUTO] = "auto", [STATS_SOURCE_API] = "api", [STATS_SOURCE_OFF] = "off"};
+    size_t i = 0;
+
+    trim_member(&c->stats_source_text);
+    while (c->stats_source_text && i < ARRAY_LEN(words) && !str_eq(c->stats_source_text, words[i]))
+        i++;
+    if (i == ARRAY_LEN(words)) {
+        add_error(errors, "STATS_SOURCE=%s: expected auto, api or off", c->stats_source_text);
+    } else {
+        c->stats_source = (enum stats_source)i;
+    }
+    if (c->stats_interval_ms && c->stats_live_interval_ms > c->stats_interval_ms) {
+        add_error(errors, "STATS_LIVE_INTERVAL=%llums: expected at most STATS_INTERVAL (%llums)",
+                  (unsigned long long)c->stats_live_interval_ms,
+                  (unsigned long long)c->stats_interval_ms);
+    }
+}
+
 static void check_log(struct config *c, struct buf *errors)
 {
     c->log_level = LOG_LEVEL_INFO;
@@ -484,6 +511,7 @@ int config_load(struct config *c,
     check_has_token(c, errors);
     check_reconnect(c, errors);
     check_policy(c, errors);
+    check_stats(c, errors);
     check_log(c, errors);
     return r < 0 || errors->size > before ? -EINVAL : 0;
 }

@@ -16,6 +16,12 @@
 #define CONFIG_AGENT_WS  "/api/agent/ws"
 #define CONFIG_PROTO_MAX 20 /* what servers accept as proto_version */
 
+enum stats_source {
+    STATS_SOURCE_AUTO, /* the kernel's files, the Engine API where these cannot be read */
+    STATS_SOURCE_API,
+    STATS_SOURCE_OFF,
+};
+
 struct config {
     /* As given. */
     char *url;
@@ -36,6 +42,8 @@ struct config {
     char *agent_version; /* accepted because old set-ups have it, and ignored */
     bool force_unique, is_insecure, log_json;
     uint64_t reconnect_initial_ms, reconnect_max_ms, update_timeout_ms;
+    char *stats_source_text;
+    uint64_t stats_interval_ms, stats_live_interval_ms;
 
     /* What the command line asks for instead of running. */
     bool want_help, want_version, want_check;
@@ -50,6 +58,7 @@ struct config {
     bool is_engine_tls, is_engine_insecure;
     char *engine_ca, *engine_cert, *engine_key; /* files in docker_cert_path, NULL: not there */
     struct policy policy;
+    enum stats_source stats_source;
     enum log_level log_level;
 };
 

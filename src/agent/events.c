@@ -49,8 +49,10 @@ struct events {
     uint64_t first, end;
     size_t history_bytes;
     uint64_t sent;
-    const struct events_listener *listener;
-    void *owner;
+    struct {
+        const struct events_listener *listener; /* NULL: nobody */
+        void *owner;
+    } always, session;
 };
 
 static const char *const state_names[] = {
@@ -122,6 +124,14 @@ static void append_event(struct events *ev, struct event *e, size_t size)
     ev->history_bytes += size;
 }
 
+static void tell_event(struct events *ev)
+{
+    if (ev->always.listener)
+        ev->always.listener->on_event(ev->always.owner);
+    if (ev->session.listener)
+        ev->session.listener->on_event(ev->session.owner);
+}
+
 static void on_line(struct events *ev, const char *text, size_t size)
 {
     struct event e;
@@ -138,8 +148,7 @@ static void on_line(struct events *ev, const char *text, size_t size)
     if (str_eq(e.type, "container") && str_is_hex(e.id, 64) && !events_is_noise(&e) &&
         !is_known(ev, &e)) {
         append_event(ev, &e, size);
-        if (ev->listener)
-            ev->listener->on_event(ev->owner);
+        tell_event(ev);
     }
     event_done(&e);
 }
@@ -198,8 +207,8 @@ static void set_trouble(struct events *ev, const char *why)
 
     free(ev->trouble);
     ev->trouble = why ? xasprintf("the engine does not answer: %s", why) : NULL;
-    if (is_news && ev->listener && ev->listener->on_trouble)
-        ev->listener->on_trouble(ev->owner);
+    if (is_news && ev->session.listener && ev->session.listener->on_trouble)
+        ev->session.listener->on_trouble(ev->session.owner);
 }
 
 static void retry_later(struct events *ev, const char *why)
@@ -299,8 +308,10 @@ static void on_probe(void *owner, const struct engine_reply *reply)
      * engine remembers only its newest 256 events and none from before its restart.
      */
     facts_clear(ev->facts);
-    if (ev->listener)
-        ev->listener->on_gap(ev->owner);
+    if (ev->always.listener)
+        ev->always.listener->on_gap(ev->always.owner);
+    if (ev->session.listener)
+        ev->session.listener->on_gap(ev->session.owner);
 }
 
 static void probe(struct events *ev)
@@ -350,8 +361,14 @@ void events_start(struct events *ev)
 
 void events_listen(struct events *ev, const struct events_listener *listener, void *owner)
 {
-    ev->listener = listener;
-    ev->owner = owner;
+    ev->session.listener = listener;
+    ev->session.owner = owner;
+}
+
+void events_listen_always(struct events *ev, const struct events_listener *listener, void *owner)
+{
+    ev->always.listener = listener;
+    ev->always.owner = owner;
 }
 
 uint64_t events_first(const struct events *ev)

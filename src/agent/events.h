@@ -29,6 +29,8 @@ void events_start(struct events *ev); /* opens the stream; once */
 
 /* One listener at a time; NULL removes it. */
 void events_listen(struct events *ev, const struct events_listener *listener, void *owner);
+/* One more, for what lives as long as the process; it is told first. */
+void events_listen_always(struct events *ev, const struct events_listener *listener, void *owner);
 
 /* An event that says nothing about the life of a container (exec_* and such); it is in no history. */
 bool events_is_noise(const struct event *e);

@@ -28,14 +28,14 @@
 #error "no GOARCH name for this machine"
 #endif
 
-/* What a server may count on. The last six are understood by our own only. */
+/* What a server may count on. Those from "inventory" on are understood by our own only. */
 static const struct {
     const char *name;
     bool can;
 } capabilities[] = {
     {"container_operations", true },
     {"event_streaming",      true },
-    {"stats_collection",     false},
+    {"stats_collection",     true },
     {"container_updates",    false},
     {"self_update",          false},
     {"shell_access",         true },
@@ -44,6 +44,7 @@ static const struct {
     {"pause",                true },
     {"exec_command",         true },
     {"resources",            true },
+    {"samples",              true },
     {"log_stream",           true },
 };
 

@@ -165,6 +165,13 @@ static int send_text(void *owner, const char *text, size_t size)
     return l->ws ? ws_send_text(l->ws, text, size) : -ENOTCONN;
 }
 
+static int send_binary(void *owner, const void *data, size_t size)
+{
+    struct link *l = owner;
+
+    return l->ws ? ws_send_binary(l->ws, data, size) : -ENOTCONN;
+}
+
 static size_t queued(void *owner)
 {
     const struct link *l = owner;
@@ -205,8 +212,11 @@ static void start_session(struct link *l, const struct msg_auth_success *success
         .killer = l->o.killer,
         .policy = &l->o.config->policy,
         .send = send_text,
+        .send_binary = send_binary,
         .queued = queued,
         .owner = l,
+        .collector = l->o.collector,
+        .wants_samples = msg_auth_success_can(success, "samples"),
         .wants_inventory = msg_auth_success_can(success, "inventory"),
         .wants_engine_state = msg_auth_success_can(success, "engine_state"),
         .wants_event_replay = msg_auth_success_can(success, "event_replay"),

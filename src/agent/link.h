@@ -19,6 +19,7 @@
 #include "agent/events.h"
 #include "agent/exec_killer.h"
 #include "agent/facts.h"
+#include "agent/stats/collector.h"
 #include "docker/engine.h"
 #include "net/loop.h"
 
@@ -38,6 +39,7 @@ struct link_options { /* everything is borrowed and outlives the link */
     struct facts *facts;
     struct events *events;
     struct exec_killer *killer;
+    struct collector *collector;
 };
 
 /* Reads the token file; without any token it fails. */

@@ -5,6 +5,7 @@
 #include "agent/exec_killer.h"
 #include "agent/facts.h"
 #include "agent/link.h"
+#include "agent/stats/collector.h"
 #include "base/alloc.h"
 #include "docker/engine.h"
 #include "net/loop.h"
@@ -28,6 +29,7 @@ struct agent {
     struct facts *facts;
     struct events *events;
     struct exec_killer *killer;
+    struct collector *collector;
     struct link *link;
     struct service *service;
     const struct option_source *source; /* of the configuration, for a reload */
@@ -112,6 +114,12 @@ static int open_agent(struct agent *agent, const struct config *config, struct e
     agent->facts = facts_new();
     agent->events = events_new(agent->engine, agent->facts);
     agent->killer = exec_killer_new(agent->engine, config->data_path);
+    agent->collector = collector_new(&(struct collector_options){
+        .loop = agent->loop,
+        .engine = agent->engine,
+        .events = agent->events,
+        .config = config,
+    });
     r = link_new(&agent->link,
                  &(struct link_options){
                      .loop = agent->loop,
@@ -120,6 +128,7 @@ static int open_agent(struct agent *agent, const struct config *config, struct e
                      .facts = agent->facts,
                      .events = agent->events,
                      .killer = agent->killer,
+                     .collector = agent->collector,
                  },
                  err);
     if (r < 0)
@@ -139,6 +148,7 @@ static void close_agent(struct agent *agent)
 {
     service_free(agent->service);
     link_free(agent->link);
+    collector_free(agent->collector);
     exec_killer_free(agent->killer);
     if (agent->events)
         events_free(agent->events);

@@ -6,6 +6,7 @@
 #include "agent/log_follows.h"
 #include "agent/sender.h"
 #include "agent/shells.h"
+#include "agent/stats/report.h"
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -27,6 +28,7 @@ struct session {
     struct log_follows *logs;
     struct event_feed *feed;
     struct inventory *inventory;
+    struct report *report; /* NULL: no statistics */
     session_done_fn stopped;
     void *owner;
 };
@@ -107,6 +109,14 @@ struct session *session_new(const struct session_options *o)
                                                                        .events = o->events,
                                                                        .sender = &session->sender});
     }
+    if (o->collector) {
+        session->report = report_new(&(struct report_options){
+            .collector = o->collector,
+            .sender = &session->sender,
+            .send_binary = o->wants_samples ? o->send_binary : NULL,
+            .owner = o->owner,
+        });
+    }
     events_listen(o->events, &listener, session);
     if (events_trouble(o->events))
         on_trouble(session);
@@ -120,6 +130,7 @@ static void stop_pushing(struct session *session)
         events_listen(session->options.events, NULL, NULL);
     event_feed_free(TAKE_PTR(session->feed));
     inventory_free(TAKE_PTR(session->inventory));
+    report_free(TAKE_PTR(session->report));
 }
 
 void session_free(struct session *session)
@@ -151,6 +162,11 @@ void session_on_message(struct session *session, const char *text, size_t size)
     }
     if (str_eq(envelope_type(v), "log_stream")) {
         log_follows_on_message(session->logs, envelope_payload(v));
+        return;
+    }
+    if (str_eq(envelope_type(v), "stats_rate")) {
+        if (session->report)
+            report_on_rate(session->report, envelope_payload(v));
         return;
     }
     r = msg_command_decode(v, &m, &err);

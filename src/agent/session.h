@@ -10,6 +10,7 @@
 #include "agent/exec_killer.h"
 #include "agent/facts.h"
 #include "agent/policy.h"
+#include "agent/stats/collector.h"
 #include "docker/engine.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,13 +26,17 @@ struct session_options {
     struct facts *facts;         /* outlives the session */
     struct events *events;       /* outlives the session, started by the caller */
     struct exec_killer *killer;  /* outlives the session */
+    struct collector *collector; /* outlives the session; NULL: no statistics */
     const struct policy *policy; /* outlives the session */
     /* Queues one text message. 0, or -ENOBUFS (queue full, try again later), or another error. May be called
      * from inside session_new() and session_on_message(); must not call back into the session. */
     int (*send)(void *owner, const char *text, size_t size);
+    /* The same for one binary message; NULL: none are taken. */
+    int (*send_binary)(void *owner, const void *data, size_t size);
     size_t (*queued)(
         void *owner); /* bytes that `send` has taken and that have not left yet; or NULL */
     void *owner;
+    bool wants_samples;      /* the server takes samples */
     bool wants_inventory;    /* the server takes inventory_snapshot and inventory_delta */
     bool wants_engine_state; /* the server takes engine_state */
     bool wants_event_replay; /* the server drops doubles: resend from events_since_ns on */

@@ -1,0 +1,19 @@
+#pragma once
+
+/*
+ * Finds the folders of a container's cgroups. For cgroup.c.
+ */
+
+#include "agent/stats/cgroup_files.h"
+
+struct cgroup_places;
+
+struct cgroup_places *cgroup_places_new(const struct cgroup_version *version, const char *root);
+void cgroup_places_free(struct cgroup_places *places);
+
+/* Fills dirs[] (zeroed before) with paths, the caller's; NULL where there is no such controller. */
+int cgroup_places_find(struct cgroup_places *places,
+                       int64_t pid,
+                       const char *id,
+                       char *dirs[CGROUP_CONTROLLERS],
+                       struct error *err) _nodiscard_;

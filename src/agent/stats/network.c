@@ -1,0 +1,228 @@
+#include "agent/stats/network.h"
+
+#include "agent/stats/parse.h"
+#include "agent/stats/text.h"
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "net/link_stats.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+
+#define MAX_LINKS    8
+#define DEV_SIZE     ((size_t)16 * 1024)
+#define PEERS_AGE_MS 1000 /* how old what is known of links may be for a new container */
+#define SLACK        ((int64_t)1 << 20) /* bytes that may pass between two readings */
+
+struct network {
+    struct link_stats *links; /* NULL: no netlink */
+    char *root;
+    char *text;
+    uint64_t peers_at_ms;
+    unsigned n_scans;
+    size_t n_by_links, n_by_proc;
+};
+
+struct network_entry {
+    struct network *net;
+    int64_t pid;
+    int fd;   /* of net/dev, -1: it is opened for every reading */
+    size_t n; /* links; 0: by /proc */
+    int nsid;
+    int links[MAX_LINKS];
+    unsigned scan; /* the one that `links` are of */
+};
+
+struct network *network_new(const char *root)
+{
+    struct network *net = xcalloc(1, sizeof(*net));
+
+    net->root = xstrdup(root);
+    net->text = xmalloc(DEV_SIZE);
+    if (link_stats_new(&net->links, NULL) < 0)
+        net->links = NULL;
+    return net;
+}
+
+void network_free(struct network *net)
+{
+    if (!net)
+        return;
+    link_stats_free(net->links);
+    free(net->root);
+    free(net->text);
+    free(net);
+}
+
+const char *network_name(const struct network *net)
+{
+    return net->n_by_links ? "netlink" : net->n_by_proc ? "proc" : "none";
+}
+
+static int read_dev(struct network_entry *entry, struct stats_net *ret)
+{
+    struct network *net = entry->net;
+    _cleanup_free_ char *path = NULL;
+    int r;
+
+    if (entry->fd >= 0) {
+        r = text_pread(entry->fd, net->text, DEV_SIZE);
+    } else {
+        path = xasprintf("%s/proc/%" PRId64 "/net/dev", net->root, entry->pid);
+        r = text_read(path, net->text, DEV_SIZE);
+    }
+    if (r == 0)
+        *ret = stats_net_dev(net->text);
+    return r;
+}
+
+static void scan_peers(struct network *net)
+{
+    if (link_stats_read_peers(net->links) < 0)
+        return;
+    net->peers_at_ms = time_monotonic_ms();
+    net->n_scans++;
+}
+
+static bool is_near(int64_t earlier, int64_t later)
+{
+    return later >= earlier && later - earlier <= SLACK;
+}
+
+/* Whether our ends of the links count what /proc says, which was read just before. */
+static bool is_same(const struct network_entry *entry, const struct stats_net *dev)
+{
+    int64_t rx = 0, tx = 0;
+
+    for (size_t i = 0; i < entry->n; i++) {
+        struct link_counters c;
+
+        if (link_stats_get(entry->net->links, entry->links[i], &c) < 0)
+            return false;
+        rx += (int64_t)c.tx; /* what goes out here comes in there */
+        tx += (int64_t)c.rx;
+    }
+    return is_near(dev->rx, rx) && is_near(dev->tx, tx);
+}
+
+static bool find_links(struct network_entry *entry, size_t n_wanted)
+{
+    struct network *net = entry->net;
+    size_t n;
+
+    if (net->n_scans == 0 || time_monotonic_ms() - net->peers_at_ms > PEERS_AGE_MS)
+        scan_peers(net);
+    n = link_stats_peers(net->links, entry->nsid, entry->links, MAX_LINKS);
+    if (n != n_wanted) { /* what is known may be just too old */
+        scan_peers(net);
+        n = link_stats_peers(net->links, entry->nsid, entry->links, MAX_LINKS);
+    }
+    entry->n = n == n_wanted ? n : 0;
+    entry->scan = net->n_scans;
+    return entry->n > 0;
+}
+
+/* Without any interface but lo there is nothing to find, and none of ours leads to macvlan and its like. */
+static bool can_use_links(struct network_entry *entry)
+{
+    struct stats_net dev = {0};
+    bool is_good;
+
+    if (!entry->net->links || read_dev(entry, &dev) < 0 || dev.n == 0 || dev.n > MAX_LINKS)
+        return false;
+    if (link_stats_nsid(entry->net->links, entry->pid, &entry->nsid) < 0)
+        return false;
+    is_good = find_links(entry, dev.n) && read_dev(entry, &dev) == 0 && is_same(entry, &dev);
+    if (!is_good)
+        entry->n = 0;
+    return is_good;
+}
+
+int network_open(struct network_entry **ret, struct network *net, int64_t pid, bool may_keep)
+{
+    struct network_entry *entry = xcalloc(1, sizeof(*entry));
+    _cleanup_free_ char *path = xasprintf("%s/proc/%" PRId64 "/net/dev", net->root, pid);
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    entry->net = net;
+    entry->pid = pid;
+    entry->fd = fd;
+    if (fd < 0) {
+        free(entry);
+        return -ENOENT;
+    }
+    if (can_use_links(entry)) {
+        net->n_by_links++;
+    } else {
+        net->n_by_proc++;
+    }
+    entry->fd = entry->n == 0 && may_keep ? TAKE_FD(fd) : -1;
+    *ret = entry;
+    return 0;
+}
+
+void network_close(struct network_entry *entry)
+{
+    if (!entry)
+        return;
+    if (entry->n > 0) {
+        entry->net->n_by_links--;
+    } else {
+        entry->net->n_by_proc--;
+    }
+    if (entry->fd >= 0)
+        close(entry->fd);
+    free(entry);
+}
+
+void network_tick(struct network *net, bool is_rescan)
+{
+    if (net->n_by_links == 0)
+        return;
+    if (is_rescan)
+        scan_peers(net);
+    if (link_stats_read(net->links) < 0)
+        log_debug(NULL, "netlink: no counters of interfaces");
+}
+
+/* A network was connected or disconnected: other links, or none of ours any more. */
+static void look_again(struct network_entry *entry)
+{
+    size_t n = link_stats_peers(entry->net->links, entry->nsid, entry->links, MAX_LINKS);
+
+    entry->scan = entry->net->n_scans;
+    if (n > 0 && n <= MAX_LINKS) {
+        entry->n = n;
+        return;
+    }
+    entry->n = 0;
+    entry->net->n_by_links--;
+    entry->net->n_by_proc++;
+}
+
+int network_read(struct network_entry *entry, int64_t *ret_rx, int64_t *ret_tx)
+{
+    struct stats_net sum = {0};
+    int r;
+
+    if (entry->n > 0 && entry->scan != entry->net->n_scans)
+        look_again(entry);
+    for (size_t i = 0; i < entry->n; i++) {
+        const struct link_counters *c = link_stats_find(entry->net->links, entry->links[i]);
+
+        if (!c)
+            return -ENODEV;
+        sum.rx += (int64_t)c->tx;
+        sum.tx += (int64_t)c->rx;
+    }
+    if (entry->n == 0) {
+        r = read_dev(entry, &sum);
+        if (r < 0)
+            return r;
+    }
+    *ret_rx = sum.rx;
+    *ret_tx = sum.tx;
+    return 0;
+}
