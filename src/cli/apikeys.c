@@ -1,57 +1,35 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "cli/containers.h"
+#include "cli/listing.h"
 #include "cli/output.h"
 #include "cli/scope.h"
-#include "cli/table.h"
 #include "cli/verbs.h"
 
 #include <errno.h>
 
-#define MAX_OUTPUT (SIZE_MAX / 2)
-
-struct ls_options {
-    bool json;
-};
-
 static const struct flag ls_flags[] = {
-    {"json", 0, FLAG_BOOL, offsetof(struct ls_options, json), NULL,
-     "print the server's list as a JSON array"},
+    LISTING_QUIET(0, "names"),
+    LISTING_JSON(0),
 };
 
-static void print_table(const json_t *keys, const json_t *hosts)
-{
-    static const char *const headers[] = {"ID",        "NAME",    "PREFIX", "ROLE",
-                                          "LAST USED", "EXPIRES", "FROM",   "SCOPE"};
-    struct buf out = BUF_INIT(MAX_OUTPUT);
-    struct table t;
+static const struct listing_column columns[] = {
+    {"ID",        "id",           NULL,       NULL},
+    {"NAME",      "name",         NULL,       NULL},
+    {"PREFIX",    "prefix",       NULL,       NULL},
+    {"ROLE",      "role",         NULL,       NULL},
+    {"LAST USED", "last_used_at", NULL,       NULL},
+    {"EXPIRES",   "expires_at",   NULL,       NULL},
+    {"FROM",      "allowed_ips",  NULL,       NULL},
+    {"SCOPE",     NULL,           scope_text, NULL},
+};
 
-    table_init(&t, ARRAY_LEN(headers), headers);
-    for (size_t i = 0; i < json_array_size(keys); i++) {
-        const json_t *k = json_array_get(keys, i);
-        _cleanup_free_ char *id = xasprintf(
-            "%lld", (long long)json_integer_value(json_object_get(k, "id")));
-        _cleanup_free_ char *scope = scope_describe(json_object_get(k, "scope"), hosts);
-
-        table_add(&t, id);
-        table_add(&t, container_text(k, "name"));
-        table_add(&t, container_text(k, "prefix"));
-        table_add(&t, container_text(k, "role"));
-        table_add(&t, container_text(k, "last_used_at"));
-        table_add(&t, container_text(k, "expires_at"));
-        table_add(&t, container_text(k, "allowed_ips"));
-        table_add(&t, scope);
-    }
-    table_print(&t, output_has_colours(), &out);
-    output_raw(buf_str(&out), out.size);
-    buf_done(&out);
-    table_done(&t);
-}
+static const struct listing listing = {columns, ARRAY_LEN(columns), "name"};
 
 static int run_ls(const struct verb *verb, void *options, const struct args_list *words)
 {
     _cleanup_(client_closep) struct client *c = client_open_configured();
-    const struct ls_options *o = options;
+    const struct listing_options *o = options;
     struct error err = ERROR_INIT;
     json_auto_t *keys = NULL, *hosts = NULL;
 
@@ -63,12 +41,9 @@ static int run_ls(const struct verb *verb, void *options, const struct args_list
         output_error("%s", err.msg);
         return 1;
     }
-    if (o->json) {
-        output_json(keys);
-    } else {
+    if (!o->json && !o->quiet)
         hosts = scope_fetch_hosts(c, keys);
-        print_table(keys, hosts);
-    }
+    listing_print(&listing, keys, options, hosts);
     return 0;
 }
 
@@ -79,7 +54,7 @@ const struct verb verb_apikey_ls = {
     .examples = "  dockmon apikey ls\n",
     .flags = ls_flags,
     .n_flags = ARRAY_LEN(ls_flags),
-    .options_size = sizeof(struct ls_options),
+    .options_size = sizeof(struct listing_options),
     .run = run_ls,
 };
 

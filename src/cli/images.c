@@ -20,14 +20,15 @@
 
 struct images_options {
     struct args_list hosts;
-    bool quiet, json;
+    struct listing_options listing;
 };
+
+#define LISTING offsetof(struct images_options, listing)
 
 static const struct flag flags[] = {
     HOSTS_FLAG(images_options, hosts),
-    {"quiet", 'q', FLAG_BOOL, offsetof(struct images_options, quiet), NULL, "show ids only"},
-    {"json",  0,   FLAG_BOOL, offsetof(struct images_options, json),  NULL,
-                             "print the servers' lists as a JSON array"                                            },
+    LISTING_QUIET(LISTING, "ids"),
+    LISTING_JSON(LISTING),
 };
 
 static const char *const headers[] = {"REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE", "HOST"};
@@ -120,6 +121,8 @@ static void print_table(const json_t *list)
     table_done(&t);
 }
 
+static const struct listing listing = {.quiet_member = "id"};
+
 static int run(const struct verb *verb, void *options, const struct args_list *words)
 {
     const struct images_options *o = options;
@@ -127,9 +130,8 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
     (void)verb;
     (void)words;
     return resources_list(&resource_images, &o->hosts,
-                          &(struct resources_listing){.is_json = o->json,
-                                                      .quiet_member = o->quiet ? "id" : NULL,
-                                                      .print = print_table});
+                          &(struct resources_listing){
+                              .listing = &listing, .options = o->listing, .print = print_table});
 }
 
 const struct verb verb_images = {

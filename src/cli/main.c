@@ -38,6 +38,8 @@ static int print_help(void)
             "Environment:\n"
             "  DOCKMON_URL      server, such as http://127.0.0.1:8001\n"
             "  DOCKMON_API_KEY  API key to use instead of the one that `dockmon login` keeps\n"
+            "  DOCKMON_PIN      the key that the server must have (`dockmond fingerprint`)\n"
+            "  DOCKMON_CA_FILE  PEM certificates to verify the server with\n"
             "  NO_COLOR         no colours when set\n\n"
             "`dockmon COMMAND --help` says more about a command.\n");
     }

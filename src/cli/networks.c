@@ -5,26 +5,31 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "cli/containers.h"
-#include "cli/output.h"
 #include "cli/resources.h"
-#include "cli/table.h"
 #include "cli/verbs.h"
-
-#define MAX_OUTPUT (SIZE_MAX / 2)
 
 struct ls_options {
     struct args_list hosts;
-    bool quiet, json;
+    struct listing_options listing;
 };
+
+#define LISTING offsetof(struct ls_options, listing)
 
 static const struct flag ls_flags[] = {
     HOSTS_FLAG(ls_options, hosts),
-    {"quiet", 'q', FLAG_BOOL, offsetof(struct ls_options, quiet), NULL, "show ids only"},
-    {"json",  0,   FLAG_BOOL, offsetof(struct ls_options, json),  NULL,
-                         "print the servers' lists as a JSON array"                                        },
+    LISTING_QUIET(LISTING, "ids"),
+    LISTING_JSON(LISTING),
 };
 
-static const char *const headers[] = {"NETWORK ID", "NAME", "DRIVER", "SCOPE", "HOST"};
+static const struct listing_column columns[] = {
+    {"NETWORK ID", "id",        NULL, NULL},
+    {"NAME",       "name",      NULL, NULL},
+    {"DRIVER",     "driver",    NULL, NULL},
+    {"SCOPE",      "scope",     NULL, NULL},
+    {"HOST",       "host_name", NULL, NULL},
+};
+
+static const struct listing listing = {columns, ARRAY_LEN(columns), "id"};
 
 static char *find_ref(const json_t *network, const char *word, enum resource_match how)
 {
@@ -49,27 +54,6 @@ const struct resource_kind resource_networks = {
     .find_ref = find_ref,
 };
 
-static void print_table(const json_t *list)
-{
-    struct buf out = BUF_INIT(MAX_OUTPUT);
-    struct table t;
-
-    table_init(&t, ARRAY_LEN(headers), headers);
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const json_t *network = json_array_get(list, i);
-
-        table_add(&t, container_text(network, "id"));
-        table_add(&t, container_text(network, "name"));
-        table_add(&t, container_text(network, "driver"));
-        table_add(&t, container_text(network, "scope"));
-        table_add(&t, container_text(network, "host_name"));
-    }
-    table_print(&t, output_has_colours(), &out);
-    output_raw(buf_str(&out), out.size);
-    buf_done(&out);
-    table_done(&t);
-}
-
 static int run_ls(const struct verb *verb, void *options, const struct args_list *words)
 {
     const struct ls_options *o = options;
@@ -77,9 +61,7 @@ static int run_ls(const struct verb *verb, void *options, const struct args_list
     (void)verb;
     (void)words;
     return resources_list(&resource_networks, &o->hosts,
-                          &(struct resources_listing){.is_json = o->json,
-                                                      .quiet_member = o->quiet ? "id" : NULL,
-                                                      .print = print_table});
+                          &(struct resources_listing){.listing = &listing, .options = o->listing});
 }
 
 const struct verb verb_network_ls = {

@@ -311,13 +311,10 @@ int resources_list(const struct resource_kind *kind,
         return 1;
     }
     exit_code = resources_fetch(c, kind, chosen, hosts->n == 0, &list);
-    if (listing->is_json) {
-        output_json(list);
-    } else if (!listing->quiet_member) {
+    if (listing->print && !listing->options.json && !listing->options.quiet) {
         listing->print(list);
     } else {
-        for (size_t i = 0; i < json_array_size(list); i++)
-            output_line("%s", container_text(json_array_get(list, i), listing->quiet_member));
+        listing_print(listing->listing, list, &listing->options, NULL);
     }
     return exit_code;
 }

@@ -5,6 +5,7 @@
  */
 
 #include "cli/fleet_hosts.h"
+#include "cli/listing.h"
 
 /* How well a word names an element; better matches count alone. */
 enum resource_match { RESOURCE_EXACT, RESOURCE_PREFIX, N_RESOURCE_MATCHES };
@@ -56,9 +57,10 @@ int resources_remove(const struct resource_kind *kind,
 
 /* The whole of a listing verb; returns the exit code. */
 struct resources_listing {
-    bool is_json;
-    const char *quiet_member; /* print this alone; NULL: the table */
-    void (*print)(const json_t *list);
+    const struct listing *listing;
+    struct listing_options options;
+    void (*print)(
+        const json_t *list); /* the table, where a row is no element; NULL: by `listing` */
 };
 int resources_list(const struct resource_kind *kind,
                    const struct args_list *hosts,

@@ -91,3 +91,8 @@ char *scope_describe(const json_t *scope, const json_t *hosts)
     buf_done(&out);
     return text;
 }
+
+char *scope_text(const json_t *element, const void *hosts)
+{
+    return scope_describe(json_object_get(element, "scope"), hosts);
+}

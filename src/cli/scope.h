@@ -23,3 +23,6 @@ json_t *scope_json(const struct args_list *rules);
 json_t *scope_fetch_hosts(struct client *c, const json_t *list);
 /* "host=web-1; tag=prod", "everything" without rules; to be freed. */
 char *scope_describe(const json_t *scope, const json_t *hosts);
+
+/* The column of a listing (cli/listing.h) of what has a "scope"; its owner is what scope_fetch_hosts() gave. */
+char *scope_text(const json_t *element, const void *hosts);

@@ -1,28 +1,39 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "cli/containers.h"
+#include "cli/listing.h"
 #include "cli/new_password.h"
 #include "cli/output.h"
 #include "cli/prompt.h"
 #include "cli/scope.h"
-#include "cli/table.h"
 #include "cli/verbs.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#define MAX_OUTPUT (SIZE_MAX / 2)
-
-struct ls_options {
-    bool quiet, json;
-};
-
 static const struct flag ls_flags[] = {
-    {"quiet", 'q', FLAG_BOOL, offsetof(struct ls_options, quiet), NULL, "show names only"},
-    {"json",  0,   FLAG_BOOL, offsetof(struct ls_options, json),  NULL,
-     "print the list as a JSON array"                                                    },
+    LISTING_QUIET(0, "names"),
+    LISTING_JSON(0),
 };
+
+static char *password_text(const json_t *user, const void *owner)
+{
+    bool is_initial = json_is_true(json_object_get(user, "must_change_password"));
+
+    (void)owner;
+    return xstrdup(is_initial ? "to be changed" : "");
+}
+
+static const struct listing_column columns[] = {
+    {"USER",       "username",   NULL,          NULL},
+    {"ROLE",       "role",       NULL,          NULL},
+    {"LAST LOGIN", "last_login", NULL,          NULL},
+    {"PASSWORD",   NULL,         password_text, NULL},
+    {"SCOPE",      NULL,         scope_text,    NULL},
+};
+
+static const struct listing listing = {columns, ARRAY_LEN(columns), "username"};
 
 static int fetch(struct client *c, json_t **ret, struct error *err)
 {
@@ -34,34 +45,10 @@ static int fetch(struct client *c, json_t **ret, struct error *err)
     return r;
 }
 
-static void print_table(const json_t *users, const json_t *hosts)
-{
-    static const char *const headers[] = {"USER", "ROLE", "LAST LOGIN", "PASSWORD", "SCOPE"};
-    struct buf out = BUF_INIT(MAX_OUTPUT);
-    struct table t;
-
-    table_init(&t, ARRAY_LEN(headers), headers);
-    for (size_t i = 0; i < json_array_size(users); i++) {
-        const json_t *u = json_array_get(users, i);
-        bool is_initial = json_is_true(json_object_get(u, "must_change_password"));
-        _cleanup_free_ char *scope = scope_describe(json_object_get(u, "scope"), hosts);
-
-        table_add(&t, container_text(u, "username"));
-        table_add(&t, container_text(u, "role"));
-        table_add(&t, container_text(u, "last_login"));
-        table_add(&t, is_initial ? "to be changed" : "");
-        table_add(&t, scope);
-    }
-    table_print(&t, output_has_colours(), &out);
-    output_raw(buf_str(&out), out.size);
-    buf_done(&out);
-    table_done(&t);
-}
-
 static int run_ls(const struct verb *verb, void *options, const struct args_list *words)
 {
     _cleanup_(client_closep) struct client *c = client_open_configured();
-    const struct ls_options *o = options;
+    const struct listing_options *o = options;
     struct error err = ERROR_INIT;
     json_auto_t *users = NULL, *hosts = NULL;
 
@@ -73,15 +60,9 @@ static int run_ls(const struct verb *verb, void *options, const struct args_list
         output_error("%s", err.msg);
         return 1;
     }
-    if (o->json) {
-        output_json(users);
-    } else if (o->quiet) {
-        for (size_t i = 0; i < json_array_size(users); i++)
-            output_line("%s", container_text(json_array_get(users, i), "username"));
-    } else {
+    if (!o->json && !o->quiet)
         hosts = scope_fetch_hosts(c, users);
-        print_table(users, hosts);
-    }
+    listing_print(&listing, users, options, hosts);
     return 0;
 }
 
@@ -92,7 +73,7 @@ const struct verb verb_user_ls = {
     .examples = "  dockmon user ls\n",
     .flags = ls_flags,
     .n_flags = ARRAY_LEN(ls_flags),
-    .options_size = sizeof(struct ls_options),
+    .options_size = sizeof(struct listing_options),
     .run = run_ls,
 };
 

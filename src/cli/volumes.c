@@ -5,26 +5,29 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "cli/containers.h"
-#include "cli/output.h"
 #include "cli/resources.h"
-#include "cli/table.h"
 #include "cli/verbs.h"
-
-#define MAX_OUTPUT (SIZE_MAX / 2)
 
 struct ls_options {
     struct args_list hosts;
-    bool quiet, json;
+    struct listing_options listing;
 };
+
+#define LISTING offsetof(struct ls_options, listing)
 
 static const struct flag ls_flags[] = {
     HOSTS_FLAG(ls_options, hosts),
-    {"quiet", 'q', FLAG_BOOL, offsetof(struct ls_options, quiet), NULL, "show names only"},
-    {"json",  0,   FLAG_BOOL, offsetof(struct ls_options, json),  NULL,
-                         "print the servers' lists as a JSON array"                                          },
+    LISTING_QUIET(LISTING, "names"),
+    LISTING_JSON(LISTING),
 };
 
-static const char *const headers[] = {"DRIVER", "VOLUME NAME", "HOST"};
+static const struct listing_column columns[] = {
+    {"DRIVER",      "driver",    NULL, NULL},
+    {"VOLUME NAME", "name",      NULL, NULL},
+    {"HOST",        "host_name", NULL, NULL},
+};
+
+static const struct listing listing = {columns, ARRAY_LEN(columns), "name"};
 
 static char *find_ref(const json_t *volume, const char *word, enum resource_match how)
 {
@@ -40,25 +43,6 @@ const struct resource_kind resource_volumes = {
     .find_ref = find_ref,
 };
 
-static void print_table(const json_t *list)
-{
-    struct buf out = BUF_INIT(MAX_OUTPUT);
-    struct table t;
-
-    table_init(&t, ARRAY_LEN(headers), headers);
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const json_t *volume = json_array_get(list, i);
-
-        table_add(&t, container_text(volume, "driver"));
-        table_add(&t, container_text(volume, "name"));
-        table_add(&t, container_text(volume, "host_name"));
-    }
-    table_print(&t, output_has_colours(), &out);
-    output_raw(buf_str(&out), out.size);
-    buf_done(&out);
-    table_done(&t);
-}
-
 static int run_ls(const struct verb *verb, void *options, const struct args_list *words)
 {
     const struct ls_options *o = options;
@@ -66,9 +50,7 @@ static int run_ls(const struct verb *verb, void *options, const struct args_list
     (void)verb;
     (void)words;
     return resources_list(&resource_volumes, &o->hosts,
-                          &(struct resources_listing){.is_json = o->json,
-                                                      .quiet_member = o->quiet ? "name" : NULL,
-                                                      .print = print_table});
+                          &(struct resources_listing){.listing = &listing, .options = o->listing});
 }
 
 const struct verb verb_volume_ls = {
