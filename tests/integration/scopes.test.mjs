@@ -336,6 +336,27 @@ test('a shell is refused outside, and ends when the scope does', async () => {
   assert.deepEqual(await second.closed, { code: 1008, reason: 'Invalid or expired session' });
 });
 
+test('what is queued of a bulk job is not begun when the scope ends', async () => {
+  const owner = await user('betty', 'operator', ['host=beta']);
+  const child = await key('operator', undefined, owner);
+  const before = operations(hosts.beta.web);
+  hosts.beta.isSilent = true; // four run side by side on one host
+  const containers = Array.from({ length: 9 }, () => ({ host_id: hosts.beta.hostId, container_id: hosts.beta.web }));
+  const { id } = await child.post('/api/bulk', { action: 'kill', containers }, { status: 202 });
+  await eventually(() => operations(hosts.beta.web) === before + 4);
+  await admin.call('PUT', `/api/v2/users/${owner.id}`, { body: { role: 'operator', scope: ['host=alpha'] } });
+  const job = await eventually(async () => {
+    const j = await admin.get(`/api/bulk/${id}`);
+    return j.cancelled === 5 && j;
+  });
+  assert.deepEqual([job.status, job.running], ['cancelling', 4]);
+  assert.match(job.items[8].error, /Your rights have changed/);
+  hosts.beta.isSilent = false;
+  for (const m of hosts.beta.commands.filter((c) => c.payload?.action === 'kill').slice(-4)) hosts.beta.onOperation(m);
+  await eventually(async () => (await admin.get(`/api/bulk/${id}`)).status === 'cancelled');
+  assert.equal(operations(hosts.beta.web), before + 4);
+});
+
 test('the command lines set and show scopes', async () => {
   const cli = (...args) => dockmon(server, admin.key, args);
   const works = async (...args) => {

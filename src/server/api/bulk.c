@@ -1,6 +1,7 @@
 #include "server/api/bulk.h"
 #include "base/alloc.h"
 #include "base/list.h"
+#include "base/log.h"
 #include "base/map.h"
 #include "base/random.h"
 #include "base/str.h"
@@ -9,6 +10,7 @@
 #include "server/api/audit.h"
 #include "server/api/handlers.h"
 #include "server/api/record.h"
+#include "server/auth/watch.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -56,6 +58,7 @@ struct bulk_job {
     json_t *payload;
     uint64_t timeout_ms;
     struct identity who;
+    struct auth_watch *watch; /* of what let them in, until it is over */
     char *peer;
     int64_t created_at_ms, ended_at_ms;
     uint64_t ended_ms; /* monotonic; 0: it is not over */
@@ -95,6 +98,7 @@ static void job_free(struct bulk_job *job)
         free(job->items[i].error);
     }
     list_unlink(&job->link);
+    auth_watch_cancel(job->watch);
     json_decref(job->payload);
     free(job->peer);
     free(job);
@@ -196,6 +200,7 @@ static void set_state(struct bulk_item *item, enum item_state state)
     if (!job->ended_ms && job->count[ITEM_QUEUED] + job->count[ITEM_RUNNING] == 0) {
         job->ended_ms = time_monotonic_ms();
         job->ended_at_ms = time_utc_ms();
+        auth_watch_cancel(TAKE_PTR(job->watch));
     }
     tell(job, "batch_job_update", job_json(job));
 }
@@ -465,6 +470,36 @@ static int read_job(struct api_call *call, struct bulk_job **ret, struct error *
     return 0;
 }
 
+/* What runs already runs to its end. `why` is for the items, or NULL. */
+static void cancel(struct bulk_job *job, const char *why)
+{
+    if (!job->ended_ms)
+        job->is_cancelled = true;
+    for (size_t i = job->next; i < job->n; i++) {
+        if (job->items[i].state != ITEM_QUEUED)
+            continue;
+        job->items[i].error = xstrdup(why);
+        set_state(&job->items[i], ITEM_CANCELLED);
+    }
+}
+
+/* Whoever made it may no longer do what they could then: nothing more is begun. */
+static void on_rights_ended(void *owner, const char *why)
+{
+    struct bulk_job *job = owner;
+
+    auth_watch_cancel(TAKE_PTR(job->watch));
+    log_warn(LOG_FIELDS("job", job->id, "who", job->who.name), "bulk job cancelled: %s", why);
+    cancel(job, why);
+}
+
+static void watch_rights(struct bulk_job *job, const struct api_call *call)
+{
+    const struct auth_proof proof = credentials_proof(call->credentials);
+
+    job->watch = auth_watch_start(call->api->o.auth, &proof, &call->who, on_rights_ended, job);
+}
+
 void bulk_create(struct api_call *call)
 {
     struct bulk *b = call->api->bulk;
@@ -486,6 +521,7 @@ void bulk_create(struct api_call *call)
     job->who = call->who;
     job->peer = xstrdup(call->peer);
     job->created_at_ms = time_utc_ms();
+    watch_rights(job, call);
     list_append(&b->jobs, &job->link);
     b->n_jobs++;
     call->target = xasprintf("%s of %zu containers", job->action->name, job->n);
@@ -525,18 +561,12 @@ void bulk_get(struct api_call *call)
     api_reply(call, 200, o);
 }
 
-/* What runs already runs to its end. */
 void bulk_cancel(struct api_call *call)
 {
     struct bulk_job *job = job_of(call);
 
     if (!job)
         return;
-    if (!job->ended_ms)
-        job->is_cancelled = true;
-    for (size_t i = job->next; i < job->n; i++) {
-        if (job->items[i].state == ITEM_QUEUED)
-            set_state(&job->items[i], ITEM_CANCELLED);
-    }
+    cancel(job, NULL);
     api_reply(call, 200, job_json(job));
 }
