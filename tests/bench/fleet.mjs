@@ -1,15 +1,11 @@
 // Many agents, simulated (tests/fleet/), against one server on loopback: what they cost at rest, how a storm of
 // reconnects settles, and how quickly commands, lists and events get through. About five minutes.
-import { spawn } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import http from 'node:http';
 import net from 'node:net';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import WebSocket from '../integration/node_modules/ws/wrapper.mjs';
-import { Server, bin } from '../integration/lib/dockmon.mjs';
-import { eventually, sleep } from '../integration/lib/wait.mjs';
+import { sleep } from '../integration/lib/wait.mjs';
 import { cpuMs, memoryKb, ms, percentile, printTable, timed } from './lib.mjs';
+import { Fleet, cpuPercent, startServer, watch } from './simulated.mjs';
 
 const IDLE_AGENTS = Number(process.env.AGENTS ?? 10000);
 const BUSY_AGENTS = Math.min(1000, IDLE_AGENTS);
@@ -19,49 +15,6 @@ const COMMANDS = 1000; // per second
 const COMMANDS_S = 10;
 const LISTS = 500;
 const EVENTS_S = 10;
-const WATCHERS = 200;
-
-class Fleet {
-  static async start(server, words) {
-    const f = new Fleet();
-    const program = process.env.DOCKMON_FLEET ?? join(bin('tests'), 'fleet', 'fleet');
-    f.token = await server.admin('token', 'create', '--multi-use');
-    f.child = spawn(program, ['--url', server.url.replace('http', 'ws'), '--insecure', '--token', f.token, ...words]);
-    f.ended = new Promise((r) => f.child.on('close', r));
-    f.child.stderr.pipe(process.stderr);
-    f.settled = [];
-    createInterface(f.child.stdout).on('line', (line) => {
-      f.last = line;
-      const m = /^settled seconds=(.*)/.exec(line);
-      if (m) f.settled.push(Number(m[1]));
-    });
-    return f;
-  }
-
-  // Seconds until all were online, for the n-th time.
-  async settle(n, timeout) {
-    await eventually(() => this.settled.length >= n, { timeout, what: `the agents settle; now: ${this.last}` });
-    return this.settled[n - 1];
-  }
-
-  storm() {
-    this.child.kill('SIGUSR1');
-  }
-
-  async stop() {
-    this.child.kill('SIGTERM');
-    await this.ended;
-  }
-}
-
-async function cpuPercent(pid, seconds) {
-  const begin = await cpuMs(pid);
-  const wall = await timed(() => sleep(seconds * 1000));
-  return ((await cpuMs(pid)) - begin) / wall * 100;
-}
-
-// RSS grows with what a server has lived through, so every part has its own.
-const startServer = (...args) => Server.start({ args: ['--log-level', 'info', ...args] });
 
 async function idleAndStorm(scheme, rate, ...args) {
   const server = await startServer(...args);
@@ -161,39 +114,7 @@ class Reader {
   }
 }
 
-function watch(server, key, query, onMessage) {
-  const ws = new WebSocket(`${server.url.replace('http', 'ws')}/ws${query}`, { headers: { authorization: `Bearer ${key}` }, perMessageDeflate: false });
-  ws.on('message', onMessage);
-  ws.on('error', () => {});
-  return new Promise((resolve) => ws.once('message', () => resolve(ws)));
-}
-
 const row = (name, values) => [name, values.length, ...(values.length ? [ms(percentile(values, 50)), ms(percentile(values, 99))] : ["-", "-"])];
-
-// What arrives is counted, not parsed: 200 readers in one process would measure themselves.
-async function watchers(server, key, pid) {
-  let bytes = 0, messages = 0;
-  const latencies = [];
-  const all = [];
-  for (let i = 0; i < WATCHERS; i++) {
-    all.push(await watch(server, key, '?deltas=true', (data) => {
-      bytes += data.length;
-      messages++;
-      if (i || data.length > 4096) return;
-      const m = JSON.parse(data);
-      if (m.type === 'new_event' && m.event.category === 'container') latencies.push(Date.now() - Date.parse(m.event.timestamp));
-    }));
-  }
-  await sleep(2000);
-  bytes = messages = latencies.length = 0;
-  const cpu = await cpuPercent(pid, EVENTS_S);
-  const memory = await memoryKb(pid);
-  printTable(`${WATCHERS} clients on /ws?deltas=true while containers change`,
-    ['messages/s', 'MB/s', 'server CPU % of a core', 'server RSS MiB', 'event -> client p50 ms', 'p99 ms', 'lost clients'],
-    [[(messages / EVENTS_S).toFixed(0), (bytes / EVENTS_S / 1e6).toFixed(1), cpu.toFixed(0), (memory.rss / 1024).toFixed(0),
-      ms(percentile(latencies, 50)), ms(percentile(latencies, 99)), all.filter((w) => w.readyState !== WebSocket.OPEN).length]]);
-  for (const w of all) w.terminate();
-}
 
 async function busy() {
   const server = await startServer();
@@ -210,10 +131,8 @@ async function busy() {
 
   // Events while nobody else works, then with the commands.
   const latencies = [];
-  const watcher = await watch(server, key, '?deltas=true', (data) => {
-    if (data.length > 4096) return;
-    const m = JSON.parse(data);
-    if (m.type === 'new_event' && m.event.category === 'container') latencies.push(Date.now() - Date.parse(m.event.timestamp));
+  const watcher = await watch(server, key, ['events'], (data) => {
+    for (const e of JSON.parse(data).events ?? []) if (e.category === 'container') latencies.push(Date.now() - Date.parse(e.timestamp));
   });
   await sleep(EVENTS_S * 1000);
   watcher.close();
@@ -236,7 +155,6 @@ async function busy() {
   rows.push(row(`${COMMANDS} commands/s over ${BUSY_AGENTS} agents that take 1 ms (aim p99 <= 50)`, commands.latencies));
   printTable(`${BUSY_AGENTS} agents with ${CONTAINERS} containers each and 100 container events per second, milliseconds`,
     ['what', 'n', 'p50', 'p99'], rows);
-  await watchers(server, key, pid);
   console.log(`\nStatus of the commands' answers: ${commands.statuses}; server CPU meanwhile ${cpu.toFixed(0)} % of a core.`);
   await fleet.stop();
   await server.down('SIGKILL');
