@@ -38,8 +38,7 @@ int api_body_scope(const struct api_call *call, const json_t *body, char **ret, 
     struct scope_rules rules = {0};
 
     if (list && !json_is_null(list) && !json_is_array(list))
-        return error_set(err, -EDOM,
-                         "`scope` must be a list of rules such as `host=NAME,label=KEY`");
+        return error_set(err, -EDOM, "`scope` must be a list of rules such as `host=NAME`");
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *rule = json_array_get(list, i);
         int r;

@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "base/str.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -52,6 +53,7 @@ static int add_part(struct scope_rules *r, char *text, struct error *err)
     char *key, *value;
     int rc;
 
+    assert(text);
     while (kind < PART_KINDS && !str_starts_with(text, kinds[kind].prefix))
         kind++;
     if (kind == PART_KINDS) {
