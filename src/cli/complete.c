@@ -21,6 +21,7 @@ static enum word_kind kind_of_flag(const struct flag *f)
     } map[] = {
         {"HOST", WORDS_HOSTS},
         {"ROLE", WORDS_ROLES},
+        {"USER", WORDS_USERS},
         {"FILE", WORDS_FILES},
     };
 

@@ -2,6 +2,7 @@
  * login, as a flow: where, who, try it, make an API key of our own, remember it.
  */
 
+#include "cli/login.h"
 #include "base/alloc.h"
 #include "base/str.h"
 #include "cli/containers.h"
@@ -124,7 +125,7 @@ static int exchange_session(struct config *config, const char *role)
     return 0;
 }
 
-static int post_login(
+int login_open_session(
     struct config *config, const char *user, const char *password, json_t **ret, struct error *err)
 {
     _cleanup_(client_closep) struct client *c = NULL;
@@ -190,7 +191,7 @@ static int use_password(const struct login_options *o, struct config *config, st
     if (r == 0)
         r = ask_password(o, &password, err);
     if (r == 0)
-        r = post_login(config, user, password, &answer, err);
+        r = login_open_session(config, user, password, &answer, err);
     if (r < 0)
         return r;
 

@@ -1,9 +1,11 @@
 #include "cli/new_password.h"
 #include "base/alloc.h"
 #include "base/str.h"
+#include "cli/login.h"
 #include "cli/prompt.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 int new_password_ask(char **ret, struct error *err)
 {
@@ -32,4 +34,30 @@ int new_password_send(struct client *c,
     if (!body)
         return error_set(err, -EINVAL, "passwords must be UTF-8");
     return client_send(c, "POST", xstrdup("/api/v2/auth/change-password"), body, NULL, err);
+}
+
+int new_password_send_as(const char *user,
+                         const char *current,
+                         const char *new_password,
+                         struct error *err)
+{
+    _cleanup_(config_done) struct config config = {0};
+    _cleanup_(client_closep) struct client *c = NULL;
+    json_auto_t *answer = NULL;
+    int r;
+
+    r = config_load(&config, secure_getenv, err);
+    if (r < 0)
+        return r;
+    prompt_free_secret(TAKE_PTR(config.api_key)); /* it goes before a session */
+    prompt_free_secret(TAKE_PTR(config.session));
+    r = login_open_session(&config, user, current, &answer, err);
+    if (r == 0)
+        r = client_open(&c, &config, err);
+    if (r < 0)
+        return r;
+    r = new_password_send(c, current, new_password, err);
+    (void)client_send(c, "POST", xstrdup("/api/v2/auth/logout"), json_object(), NULL,
+                      NULL); /* the session would expire anyhow */
+    return r;
 }

@@ -12,3 +12,9 @@ int new_password_send(struct client *c,
                       const char *current,
                       const char *new_password,
                       struct error *err) _nodiscard_;
+
+/* Logs in as `user` for this alone: an API key has no password. */
+int new_password_send_as(const char *user,
+                         const char *current,
+                         const char *new_password,
+                         struct error *err) _nodiscard_;

@@ -266,12 +266,15 @@ const struct verb verb_user_rm = {
 };
 
 struct passwd_options {
+    const char *user;
     bool is_stdin;
 };
 
 static const struct flag passwd_flags[] = {
-    {"stdin", 0, FLAG_BOOL, offsetof(struct passwd_options, is_stdin), NULL,
-     "read two lines: the current password and the new one"},
+    {"username", 'u', FLAG_STRING, offsetof(struct passwd_options, user),     "USER",
+     "log in as this user to change the own password; asked for where an API key is in use"},
+    {"stdin",    0,   FLAG_BOOL,   offsetof(struct passwd_options, is_stdin), NULL,
+     "read two lines: the current password and the new one"                                },
 };
 
 static int read_both(char **ret_current, char **ret_new, struct error *err)
@@ -281,19 +284,47 @@ static int read_both(char **ret_current, char **ret_new, struct error *err)
     return r == 0 ? prompt_read_stdin("new password", ret_new, err) : r;
 }
 
-static int change_own(struct client *c, bool is_stdin, struct error *err)
+/* Whom to log in as: *ret is NULL when a session says who we are. */
+static int find_self(struct client *c, const char *given, char **ret, struct error *err)
 {
-    _cleanup_(prompt_free_secretp) char *current = NULL, *new_password = NULL;
+    json_auto_t *me = NULL;
     int r;
 
-    if (is_stdin) {
+    if (given) {
+        *ret = xstrdup(given);
+        return 0;
+    }
+    r = client_get(c, xstrdup("/api/v2/auth/me"), &me, err);
+    if (r < 0 || json_integer_value(json_object_get(json_object_get(me, "user"), "id")) != 0)
+        return r;
+    r = prompt_line("User: ", false, ret, err);
+    return r == -ENOTTY
+               ? error_set(err, r,
+                           "you are logged in with an API key, which has no password; say whose to "
+                           "change with --username")
+               : r;
+}
+
+static int change_own(struct client *c, const struct passwd_options *o, struct error *err)
+{
+    _cleanup_(prompt_free_secretp) char *current = NULL, *new_password = NULL;
+    _cleanup_free_ char *user = NULL;
+    int r;
+
+    r = find_self(c, o->user, &user, err);
+    if (r < 0)
+        return r;
+    if (o->is_stdin) {
         r = read_both(&current, &new_password, err);
     } else {
         r = prompt_line("Current password: ", true, &current, err);
         if (r == 0)
             r = new_password_ask(&new_password, err);
     }
-    return r == 0 ? new_password_send(c, current, new_password, err) : r;
+    if (r < 0)
+        return r;
+    return user ? new_password_send_as(user, current, new_password, err)
+                : new_password_send(c, current, new_password, err);
 }
 
 static int run_passwd(const struct verb *verb, void *options, const struct args_list *words)
@@ -309,7 +340,7 @@ static int run_passwd(const struct verb *verb, void *options, const struct args_
     if (!c)
         return 1;
     if (words->n == 0) {
-        r = change_own(c, o->is_stdin, &err);
+        r = change_own(c, o, &err);
         if (r < 0)
             output_error("%s", err.msg);
         return r < 0 ? 1 : 0;
@@ -324,7 +355,7 @@ const struct verb verb_user_passwd = {
     .name = "user passwd",
     .usage = "[OPTIONS] [NAME]",
     .summary = "Change your password, or give a user a new random one",
-    .examples = "  dockmon user passwd\n  dockmon user passwd olga\n",
+    .examples = "  dockmon user passwd -u olga\n  dockmon user passwd olga\n",
     .flags = passwd_flags,
     .n_flags = ARRAY_LEN(passwd_flags),
     .words = WORDS_USERS,

@@ -232,6 +232,16 @@ test('login keeps a key in a private file, which the other verbs use', async () 
   assert.ok(!(await readFile(file, 'utf8')).includes(password));
   const ps = await dockmon(null, null, ['ps', '-aq'], { env });
   assert.equal(ps.code, 0, ps.stderr);
+  // The login is a key now, which has no password.
+  const whose = await dockmon(null, null, ['user', 'passwd', '--stdin'], { env, input: `${password}\n${password} 2\n` });
+  assert.equal(whose.code, 1);
+  assert.match(whose.stderr, /API key, which has no password.*--username/);
+  const mistyped = await dockmon(null, null, ['user', 'passwd', '-u', 'admin', '--stdin'], { env, input: `wrong\n${password} 2\n` });
+  assert.equal(mistyped.code, 1);
+  const again = await dockmon(null, null, ['user', 'passwd', '-u', 'admin', '--stdin'], { env, input: `${password}\n${password} 2\n` });
+  assert.equal(again.code, 0, again.stderr);
+  assert.equal((await log_in(password)).code, 1);
+  assert.equal((await log_in(`${password} 2`)).code, 0);
   const wrong = await dockmon(server, null, ['login', '-u', 'admin', '--password-stdin'], { env: { ...env, HOME: '/nonexistent' }, input: 'wrong\n' });
   assert.equal(wrong.code, 1);
   assert.match(wrong.stderr, /password/i);
@@ -249,8 +259,25 @@ test('user and apikey: made, listed, removed', async () => {
   const key = (await succeeds('apikey', 'create', '--days', '3', 'deploy')).trim();
   assert.equal((await dockmon(server, key, ['hosts'])).code, 0);
   assert.match(await succeeds('apikey', 'ls'), /deploy +dm_\w+ +viewer/);
+  assert.match(await succeeds('apikey', 'ls', '-q'), /^deploy$/m);
   await succeeds('apikey', 'rm', 'deploy');
   assert.equal((await dockmon(server, key, ['hosts'])).code, 1);
+});
+
+test('verbs have docker\'s other names', async () => {
+  for (const [other, name] of [
+    ['image ls -q', 'images -q'],
+    ['container ls -aq', 'ps -aq'],
+    ['host ls -q', 'hosts -q'],
+  ])
+    assert.equal(await succeeds(...other.split(' ')), await succeeds(...name.split(' ')), other);
+  const c = await engine.run('other-name');
+  await listed(c);
+  assert.equal(await succeeds('container', 'stop', '-t', '0', c.name), `${c.name}\n`);
+  assert.equal(await succeeds('container', 'rm', c.name), `${c.name}\n`);
+  assert.match((await cli('container', 'dance')).stderr, /unknown command: container dance/);
+  assert.match(await succeeds('image'), /ls .*\n.*rm .*\n.*prune /);
+  assert.match(await succeeds('token', '--help'), /create/);
 });
 
 test('what went wrong is said with what to do', async () => {
