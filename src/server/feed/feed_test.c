@@ -25,8 +25,8 @@
 
 /* --- the edge: requests, authentication ------------------------------------------------------------------------ */
 
-static struct identity who;
-static auth_watch_fn ended;
+static struct identity caller;
+static auth_watch_fn on_ended;
 static void *ended_owner;
 
 struct credentials *credentials_new(const struct http_request *r)
@@ -62,16 +62,16 @@ void auth_check(_unused_ struct auth *a,
                 auth_identity_fn done,
                 void *owner)
 {
-    done(owner, 0, &who);
+    done(owner, 0, &caller);
 }
 
 struct auth_watch *auth_watch_start(_unused_ struct auth *a,
                                     _unused_ const struct auth_proof *proof,
-                                    _unused_ const struct identity *identity,
-                                    auth_watch_fn fn,
+                                    _unused_ const struct identity *who,
+                                    auth_watch_fn ended,
                                     void *owner)
 {
-    ended = fn;
+    on_ended = ended;
     ended_owner = owner;
     return NULL;
 }
@@ -121,7 +121,7 @@ static int setup(void **state)
 {
     struct fixture *f = xcalloc(1, sizeof(*f));
 
-    who = (struct identity){.user_id = 1, .name = "u", .role = ROLE_OPERATOR};
+    caller = (struct identity){.user_id = 1, .name = "u", .role = ROLE_OPERATOR};
     f->fleet = fleet_new();
     f->feed = feed_new(
         &(struct feed_options){.fleet = f->fleet, .on_watched = on_watched, .owner = f});
@@ -339,7 +339,7 @@ static void test_too_much_has_gone(void **state)
 
 static void limit_to(const char *rule)
 {
-    assert_int_equal(scope_rules_add(&who.scope.own, rule, NULL, NULL, NULL), 0);
+    assert_int_equal(scope_rules_add(&caller.scope.own, rule, NULL, NULL, NULL), 0);
 }
 
 static void test_a_scope(void **state)
@@ -379,7 +379,7 @@ static void test_rights_end(void **state)
 
     subscribe(ws, "containers");
     (void)expect(ws, "state");
-    ended(ended_owner, "Logged out");
+    on_ended(ended_owner, "Logged out");
     assert_int_equal(ws->close_code, 1008);
     assert_string_equal(ws->close_reason, "Logged out");
     put_containers(f, json_pack("[o]", element(ID_A, "/a2", "x")));

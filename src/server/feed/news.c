@@ -19,11 +19,6 @@ static void item_free(struct news *n, struct news_item *it)
     free(it);
 }
 
-static struct news_item *oldest(struct news *n)
-{
-    return CONTAINER_OF(n->items.next, struct news_item, link);
-}
-
 void news_init(struct news *n)
 {
     *n = (struct news){0};
@@ -33,7 +28,7 @@ void news_init(struct news *n)
 void news_clear(struct news *n)
 {
     while (!list_empty(&n->items))
-        item_free(n, oldest(n));
+        item_free(n, CONTAINER_OF(list_take_first(&n->items), struct news_item, link));
     map_done(&n->by_key);
     memset(n->n_lost, 0, sizeof(n->n_lost));
 }
@@ -62,7 +57,8 @@ void news_add(struct news *n, enum topic_kind kind, const struct news_about *abo
     n->n_items++;
     n->n_bytes += it->size;
     while (n->n_items > NEWS_MAX_ITEMS || (n->n_bytes > NEWS_MAX_BYTES && n->n_items > 1)) {
-        n->n_lost[oldest(n)->kind]++;
-        item_free(n, oldest(n));
+        it = CONTAINER_OF(list_take_first(&n->items), struct news_item, link);
+        n->n_lost[it->kind]++;
+        item_free(n, it);
     }
 }

@@ -27,7 +27,8 @@ static struct fleet_host **collect_hosts(const struct feed *f,
 {
     const struct map *hosts = fleet_hosts(f->o.fleet);
     bool is_all = t->all[TOPIC_HOSTS] || t->all[TOPIC_CONTAINERS] || t->all[TOPIC_HOST_STATS];
-    struct fleet_host **list = xcalloc(is_all ? hosts->size : t->items.size, sizeof(*list));
+    struct fleet_host **list = xcalloc(is_all ? hosts->size : t->items.size,
+                                       sizeof(struct fleet_host *));
     size_t n = 0, n_unique = 0;
 
     if (is_all) {
@@ -42,7 +43,7 @@ static struct fleet_host **collect_hosts(const struct feed *f,
         }
     }
     if (n > 0)
-        qsort(list, n, sizeof(*list), compare_hosts);
+        qsort(list, n, sizeof(struct fleet_host *), compare_hosts);
     for (size_t i = 0; i < n; i++) {
         if (n_unique == 0 || list[n_unique - 1] != list[i])
             list[n_unique++] = list[i];

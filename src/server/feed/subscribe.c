@@ -108,18 +108,20 @@ static int parse_topics(const struct client *c,
         return error_set(err, -EINVAL, "topics must be an array of at least one string");
     json_array_foreach(list, i, v)
     {
-        struct topic t;
+        struct topic t = {0};
         int r = parse_topic(v, &t, err);
 
         if (r < 0)
             return r;
-        if (t.kind == TOPIC_JOBS && c->who.role < ROLE_OPERATOR)
+        if (t.kind == TOPIC_JOBS && c->who.role < ROLE_OPERATOR) {
             return error_set(err, -EACCES, "the topic jobs needs the role operator");
+        }
         (void)topics_add(ret, &t); /* named twice, or counted below */
-        if (ret->items.size > room)
+        if (ret->items.size > room) {
             return error_set(err, -E2BIG,
                              "at most %d topics at a time; unsubscribe from some first",
                              TOPICS_MAX);
+        }
     }
     return 0;
 }

@@ -71,12 +71,13 @@ int topic_parse(const char *text, struct topic *ret, struct error *err)
 
     if (find_kind(text, size, &t.kind) < 0 ||
         parse_words(text[size] ? text + size + 1 : NULL, &t, &n) < 0 ||
-        n < kinds[t.kind].min_words || n > kinds[t.kind].max_words)
+        n < kinds[t.kind].min_words || n > kinds[t.kind].max_words) {
         return error_set(
             err, -EINVAL,
             "no such topic: \"%.*s\"; topics are hosts, containers, host_stats, stats, "
             "events, progress and jobs, with /HOST and /CONTAINER where they have one",
             MAX_QUOTED, text);
+    }
     *ret = t;
     return 0;
 }

@@ -78,23 +78,22 @@ static struct topic topic(const char *text)
 static void test_want(void **state)
 {
     static const struct {
-        const char *topic;
+        const char *topic, *host, *container;
         enum topic_kind kind;
-        const char *host, *container;
         bool is_wanted;
     } cases[] = {
-        {"containers",             TOPIC_CONTAINERS, "h",  FULL_ID,  true },
-        {"containers",             TOPIC_EVENTS,     "h",  FULL_ID,  false},
-        {"containers/h",           TOPIC_CONTAINERS, "h",  FULL_ID,  true },
-        {"containers/h",           TOPIC_CONTAINERS, "h2", FULL_ID,  false},
-        {"containers/h/" SHORT_ID, TOPIC_CONTAINERS, "h",  FULL_ID,  true },
-        {"containers/h/" SHORT_ID, TOPIC_CONTAINERS, "h",  SHORT_ID, true },
-        {"containers/h/" SHORT_ID, TOPIC_CONTAINERS, "h",  OTHER_ID, false},
-        {"containers/h/" SHORT_ID, TOPIC_CONTAINERS, "h2", FULL_ID,  false},
-        {"events",                 TOPIC_EVENTS,     NULL, NULL,     true },
-        {"events/h",               TOPIC_EVENTS,     NULL, NULL,     false},
-        {"events/h",               TOPIC_EVENTS,     "h",  NULL,     true },
-        {"events/h/" SHORT_ID,     TOPIC_EVENTS,     "h",  NULL,     false},
+        {"containers",             "h",  FULL_ID,  TOPIC_CONTAINERS, true },
+        {"containers",             "h",  FULL_ID,  TOPIC_EVENTS,     false},
+        {"containers/h",           "h",  FULL_ID,  TOPIC_CONTAINERS, true },
+        {"containers/h",           "h2", FULL_ID,  TOPIC_CONTAINERS, false},
+        {"containers/h/" SHORT_ID, "h",  FULL_ID,  TOPIC_CONTAINERS, true },
+        {"containers/h/" SHORT_ID, "h",  SHORT_ID, TOPIC_CONTAINERS, true },
+        {"containers/h/" SHORT_ID, "h",  OTHER_ID, TOPIC_CONTAINERS, false},
+        {"containers/h/" SHORT_ID, "h2", FULL_ID,  TOPIC_CONTAINERS, false},
+        {"events",                 NULL, NULL,     TOPIC_EVENTS,     true },
+        {"events/h",               NULL, NULL,     TOPIC_EVENTS,     false},
+        {"events/h",               "h",  NULL,     TOPIC_EVENTS,     true },
+        {"events/h/" SHORT_ID,     "h",  NULL,     TOPIC_EVENTS,     false},
     };
 
     (void)state;

@@ -274,7 +274,7 @@ static void forget(struct feed *f)
 static struct changed find_changed(const struct feed *f)
 {
     const struct map *hosts = fleet_hosts(f->o.fleet);
-    struct changed changed = {.hosts = xcalloc(hosts->size, sizeof(*changed.hosts))};
+    struct changed changed = {.hosts = xcalloc(hosts->size, sizeof(struct fleet_host *))};
 
     map_foreach(hosts, e) {
         struct fleet_host *h = e->value;

@@ -200,7 +200,7 @@ void stats_channels_free(struct stats_channels *s)
     if (!s)
         return;
     while (!list_empty(&s->open)) {
-        struct channel *c = CONTAINER_OF(s->open.next, struct channel, link);
+        struct channel *c = CONTAINER_OF(list_take_first(&s->open), struct channel, link);
 
         ws_free(c->ws);
         channel_free(c);
