@@ -12,6 +12,7 @@
 #define HISTORY_TIMEOUT_MS 15000
 #define MAX_HISTORY_BODY   ((size_t)8 << 20)
 #define NS_PER_S           1000000000
+#define NS_PER_MS          1000000
 
 struct event_feed {
     struct event_feed_options options;
@@ -120,11 +121,19 @@ static void read_history(struct event_feed *feed)
         log_warn(NULL, "events since the last session cannot be read: %s", err.msg);
 }
 
-struct event_feed *event_feed_new(const struct event_feed_options *o)
+/* The server's newest event is of the future when the clock was set back since: then everything may be new to it. */
+static int64_t since_in_the_past(int64_t since_ns)
+{
+    return since_ns > time_utc_ms() * NS_PER_MS ? 1 : since_ns;
+}
+
+struct event_feed *event_feed_new(const struct event_feed_options *options)
 {
     struct event_feed *feed = xcalloc(1, sizeof(*feed));
+    struct event_feed_options *o = &feed->options;
 
-    feed->options = *o;
+    *o = *options;
+    o->since_ns = since_in_the_past(o->since_ns);
     feed->next = o->is_replay ? events_seek(o->events, o->since_ns) : events_sent(o->events);
     if (o->is_replay && o->since_ns > 0 && o->since_ns < events_covered_since(o->events))
         read_history(feed);

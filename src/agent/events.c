@@ -14,6 +14,7 @@
 #define MAX_LINE          ((size_t)1 << 20)
 #define PROBE_TIMEOUT_MS  10000
 #define CHECK_MS          15000
+#define CLOCK_SLACK_MS    2000
 #define STABLE_MS         10000 /* a stream that lived this long starts the backoff anew */
 
 enum events_state {
@@ -43,6 +44,7 @@ struct events {
     struct engine_call *check;
     char *trouble; /* NULL: the engine answers */
     uint64_t opened_at_ms;
+    uint64_t heard_at_ms; /* of the engine, on the monotonic clock */
     int64_t covered_since;
     int64_t last_ns; /* time of the newest event, or when the stream was first opened */
     struct entry history[MAX_HISTORY]; /* entry of sequence number s is at s % MAX_HISTORY */
@@ -158,6 +160,8 @@ static void on_stream_data(void *owner, const void *data, size_t size)
     struct events *ev = owner;
     const char *p = data;
 
+    ev->heard_at_ms = time_monotonic_ms();
+
     while (size > 0) {
         const char *newline = memchr(p, '\n', size);
         size_t n = newline ? (size_t)(newline - p) : size;
@@ -249,6 +253,7 @@ static void on_check(void *owner, const struct engine_reply *reply)
 
     ev->check = NULL;
     if (reply->code == 0) {
+        ev->heard_at_ms = time_monotonic_ms();
         loop_timer_start(engine_loop(ev->engine), &ev->check_timer, CHECK_MS, on_check_due);
         return;
     }
@@ -258,13 +263,26 @@ static void on_check(void *owner, const struct engine_reply *reply)
     retry_later(ev, reply->message);
 }
 
+/*
+ * From when on events may be missing. Normally that is the newest we have; but it is of the future when the clock was
+ * set back, and then what counts is for how long nothing was heard.
+ */
+static int64_t missing_since(const struct events *ev)
+{
+    int64_t now_ms = time_utc_ms();
+    int64_t silent_ms = (int64_t)(time_monotonic_ms() - ev->heard_at_ms) + CLOCK_SLACK_MS;
+
+    return ev->last_ns > now_ms * 1000000 ? (now_ms - silent_ms) * 1000000 : ev->last_ns;
+}
+
 static void open_stream(struct events *ev)
 {
     /* {"type":["container","image"]} */
     static const char filters[] = "%7B%22type%22%3A%5B%22container%22%2C%22image%22%5D%7D";
+    int64_t since = missing_since(ev);
     _cleanup_free_ char *path = xasprintf("/events?since=%lld.%09lld&filters=%s",
-                                          (long long)(ev->last_ns / 1000000000),
-                                          (long long)(ev->last_ns % 1000000000), filters);
+                                          (long long)(since / 1000000000),
+                                          (long long)(since % 1000000000), filters);
     struct error err = ERROR_INIT;
     int r;
 
@@ -356,6 +374,7 @@ void events_start(struct events *ev)
     assert(ev->state == EVENTS_IDLE);
     ev->last_ns = time_utc_ms() * 1000000;
     ev->covered_since = ev->last_ns;
+    ev->heard_at_ms = time_monotonic_ms();
     probe(ev);
 }
 

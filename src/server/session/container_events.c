@@ -193,8 +193,10 @@ bool container_event_make(const struct msg_container_event *m,
     e.old_state = known ? xstrdup(known->state) : NULL;
     e.new_state = xstrdup(a->new_state);
     e.triggered_by = xstrdup("docker");
-    if (m->time_nano > 0 && m->time_nano / 1000000 == e.at_ms) {
-        e.engine_ns = m->time_nano;
+    if (m->time_nano > 0) {
+        /* A time that cannot be, because a clock has jumped, still tells one event from another. */
+        if (m->time_nano / 1000000 == e.at_ms)
+            e.engine_ns = m->time_nano;
         e.dedup_key = xasprintf("%s/%s/%s/%" PRId64, h->row.id, m->container_id, m->action,
                                 m->time_nano);
     }

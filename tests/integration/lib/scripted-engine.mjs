@@ -51,6 +51,8 @@ export class ScriptedEngine {
     e.containers = [];
     e.requests = [];
     e.events = new Set();
+    e.clock = Date; // or lib/clock.mjs
+    e.past = []; // events
     e.misbehave = () => null; // (method, path) => null or a function (response, socket)
     e.http = createServer((req, res) => e.onRequest(req, res));
     e.http.listen(join(e.dir, 'docker.sock'));
@@ -111,13 +113,15 @@ export class ScriptedEngine {
   openEvents(query, res) {
     res.writeHead(200, { 'Content-Type': 'application/json' });
     res.flushHeaders();
+    const [since, until] = ['since', 'until'].map((name) => Number(query.get(name) ?? Infinity) * 1000);
+    if (this.remembers) for (const { at, line } of this.past) if (at >= since && at < until) res.write(`${line}\n`);
     if (query.get('until')) return res.end();
     this.events.add(res);
     res.on('close', () => this.events.delete(res));
   }
 
   event(c, action, attributes = {}) {
-    const now = Date.now();
+    const now = this.clock.now();
     const line = JSON.stringify({
       Type: 'container',
       Action: action,
@@ -129,6 +133,7 @@ export class ScriptedEngine {
       time: Math.floor(now / 1000),
       timeNano: now * 1e6,
     });
+    this.past.push({ at: now, line });
     for (const res of this.events) res.write(`${line}\n`);
   }
 
