@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import WebSocket from 'ws';
 import { Client, ROOT, Server, dockmon } from './lib/dockmon.mjs';
 import { HandAgent, containerElement } from './lib/hand-agent.mjs';
 import { Shell } from './lib/shell.mjs';
@@ -334,6 +335,47 @@ test('a shell is refused outside, and ends when the scope does', async () => {
   await eventually(() => hosts.alpha.commands.filter((m) => m.type === 'shell_session' && m.payload.action === 'start').length === 2);
   await admin.delete(`/api/v2/api-keys/${other.id}`);
   assert.deepEqual(await second.closed, { code: 1008, reason: 'Invalid or expired session' });
+});
+
+test('the feed tells of nothing outside', async () => {
+  const watchers = [];
+  for (const [scope, rules] of Object.entries(SCOPES)) {
+    const c = await key('operator', rules);
+    const w = { scope, texts: [] };
+    w.ws = new WebSocket(`ws://127.0.0.1:${server.port}/ws`, { headers: { authorization: `Bearer ${c.key}` } });
+    w.ws.on('message', (data) => w.texts.push(String(data)));
+    w.closed = new Promise((done) => w.ws.on('close', (code, reason) => done({ code, reason: String(reason) })));
+    w.messages = () => w.texts.map((t) => JSON.parse(t));
+    w.key = c;
+    await eventually(() => w.texts.length > 0);
+    watchers.push(w);
+  }
+  // On every container an event, an operation and an item of a job; alpha-web, which all of them see, is the last.
+  const all = Object.values(hosts).reverse().flatMap((h) => [[h, h.db, 'db'], [h, h.web, 'web']]);
+  for (const [h, id, team] of all) {
+    h.event('container_event', { container_id: id, container_name: `${h.hostname}-${team}`, image: 'nginx', action: 'start', timestamp: new Date().toISOString(), attributes: {} });
+    await admin.post(`/api/hosts/${h.hostId}/containers/${id}/restart`);
+  }
+  const { id } = await admin.post('/api/bulk', { action: 'start', containers: all.map(([h, id]) => ({ host_id: h.hostId, container_id: id })) }, { status: 202 });
+  await eventually(async () => (await admin.get(`/api/bulk/${id}`)).status === 'completed');
+  hosts.alpha.event('container_event', { container_id: hosts.alpha.web, container_name: 'alpha-web', image: 'nginx', action: 'die', timestamp: new Date().toISOString(), attributes: { exitCode: '1' } });
+  for (const w of watchers) {
+    const isLast = (m) => m.type === 'new_event' && m.event.event_type === 'died' && m.event.container_name === 'alpha-web';
+    await eventually(() => w.messages().some(isLast), { what: `${w.scope} hears of alpha-web` });
+    const state = w.messages().find((m) => m.type === 'initial_state').data;
+    assert.deepEqual(state.hosts.map((h) => h.name).sort(), hostsOf[w.scope]);
+    assert.deepEqual(state.containers.map((c) => c.name).sort(), containersOf[w.scope]);
+    for (const h of Object.values(hosts)) {
+      for (const team of ['web', 'db']) {
+        const isMine = containersOf[w.scope].includes(`${h.hostname}-${team}`);
+        const isNamed = w.texts.some((t) => t.includes(`${h.hostname}-${team}`) || t.includes(h[team].slice(0, 12)));
+        assert.equal(isNamed, isMine, `${w.scope}: ${h.hostname}-${team}`);
+      }
+      assert.equal(w.texts.some((t) => t.includes(h.hostId)), hostsOf[w.scope].includes(h.hostname), `${w.scope}: ${h.hostname}`);
+    }
+    await admin.delete(`/api/v2/api-keys/${w.key.id}`);
+    assert.deepEqual(await w.closed, { code: 1008, reason: 'Invalid or expired session' });
+  }
 });
 
 test('what is queued of a bulk job is not begun when the scope ends', async () => {

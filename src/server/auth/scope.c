@@ -2,7 +2,6 @@
 #include "base/alloc.h"
 #include "base/str.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -53,7 +52,6 @@ static int add_part(struct scope_rules *r, char *text, struct error *err)
     char *key, *value;
     int rc;
 
-    assert(text);
     while (kind < PART_KINDS && !str_starts_with(text, kinds[kind].prefix))
         kind++;
     if (kind == PART_KINDS) {
@@ -70,10 +68,10 @@ static int add_part(struct scope_rules *r, char *text, struct error *err)
     part->kind = (uint8_t)kind;
     part->rule = r->n_rules;
     rc = add_text(r, key, &part->key, err);
-    if (rc == 0 && !str_is_empty(value))
-        rc = add_text(r, value, &part->value, err);
-    if (rc == 0 && value && !*value)
-        rc = error_set(err, -EDOM, "`label=%.80s=` has no value", key);
+    if (rc == 0 && value) {
+        rc = *value ? add_text(r, value, &part->value, err)
+                    : error_set(err, -EDOM, "`label=%.80s=` has no value", key);
+    }
     if (rc == 0)
         r->n_parts++;
     return rc;
