@@ -37,8 +37,11 @@ static int decode_flat(const json_t *v, struct msg_container_stats *ret, struct 
     if (r < 0)
         return error_wrap(err, r, "container_stats");
     /* Go agents keep the engine's slash in names that come from their first scan. */
-    if (m.container_name && *m.container_name == '/')
-        memmove(m.container_name, m.container_name + 1, strlen(m.container_name));
+    if (m.container_name) {
+        size_t n = strspn(m.container_name, "/");
+
+        memmove(m.container_name, m.container_name + n, strlen(m.container_name + n) + 1);
+    }
     *ret = m;
     return 0;
 }

@@ -127,6 +127,11 @@ void query_text(struct query *q, const char *name, const char *value)
     bind_result(q, sqlite3_bind_text(q->stmt, parameter(q, name), value, -1, SQLITE_STATIC));
 }
 
+void query_blob(struct query *q, const char *name, const void *data, size_t size)
+{
+    bind_result(q, sqlite3_bind_blob64(q->stmt, parameter(q, name), data, size, SQLITE_STATIC));
+}
+
 void query_i64(struct query *q, const char *name, int64_t value)
 {
     bind_result(q, sqlite3_bind_int64(q->stmt, parameter(q, name), value));
@@ -176,6 +181,14 @@ int64_t query_last_id(const struct query *q)
 char *query_column_text(const struct query *q, int column)
 {
     return xstrdup((const char *)sqlite3_column_text(q->stmt, column));
+}
+
+const void *query_column_blob(const struct query *q, int column, size_t *ret_size)
+{
+    const void *data = sqlite3_column_blob(q->stmt, column);
+
+    *ret_size = (size_t)sqlite3_column_bytes(q->stmt, column);
+    return data;
 }
 
 int64_t query_column_i64(const struct query *q, int column)

@@ -39,6 +39,9 @@ void query_text(struct query *q, const char *name, const char *value); /* NULL b
 void query_i64(struct query *q, const char *name, int64_t value);
 void query_i64_or_null(struct query *q, const char *name, int64_t value); /* 0 binds an SQL NULL */
 
+/* The bytes are not copied either. */
+void query_blob(struct query *q, const char *name, const void *data, size_t size);
+
 /* 1: a row is there; 0: no (more) row. -EEXIST: a unique constraint; -EINVAL: another constraint. */
 int query_step(struct query *q, struct error *err) _nodiscard_;
 /* For statements without rows: the number of rows they changed. */
@@ -47,6 +50,8 @@ int query_run(struct query *q, int64_t *ret_changes, struct error *err) _nodisca
 int64_t query_last_id(const struct query *q); /* rowid of the row just inserted */
 
 char *query_column_text(const struct query *q, int column); /* copied; NULL for an SQL NULL */
+/* Borrowed until the next step. */
+const void *query_column_blob(const struct query *q, int column, size_t *ret_size);
 int64_t query_column_i64(const struct query *q, int column);
 
 /*

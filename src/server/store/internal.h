@@ -31,6 +31,15 @@ struct store {
 void store_wrote(struct store *s);
 /* Any SQLite file, as it is: nothing is made, set up or migrated. `flags` are SQLite's. */
 int store_open_file(struct store **ret, const char *path, int flags, struct error *err) _nodiscard_;
+/*
+ * A private file of its own beside the main one, set up like it; `schema` makes what is not there yet. For
+ * samples, which are neither migrated nor backed up: server/history/.
+ */
+int store_open_side_file(struct store **ret,
+                         const char *dir,
+                         const char *path,
+                         const char *schema,
+                         struct error *err) _nodiscard_;
 /* Makes the data directory when missing, and in it the private file `path` unless that is NULL. */
 int store_prepare(const char *data_dir, const char *path, struct error *err) _nodiscard_;
 /* store_claim() without a database; the caller closes the descriptor. */

@@ -81,6 +81,24 @@ int store_open_file(struct store **ret, const char *path, int flags, struct erro
     return 0;
 }
 
+int store_open_side_file(
+    struct store **ret, const char *dir, const char *path, const char *schema, struct error *err)
+{
+    _cleanup_(store_closep) struct store *s = NULL;
+    int r = store_prepare(dir, path, err);
+
+    if (r == 0)
+        r = store_open_file(&s, path, SQLITE_OPEN_READWRITE, err);
+    if (r == 0)
+        r = db_exec(s, connection_setup, err);
+    if (r == 0)
+        r = db_exec(s, schema, err);
+    if (r < 0)
+        return r;
+    *ret = TAKE_PTR(s);
+    return 0;
+}
+
 int store_open(struct store **ret, const char *data_dir, struct error *err)
 {
     _cleanup_free_ char *path = xasprintf("%s/" STORE_FILE, data_dir);

@@ -1,0 +1,28 @@
+#pragma once
+
+/*
+ * From samples at any rate to one row for each host and step of the finest tier: means of gauges, the last of
+ * counters. A row is given out when a sample of another step comes, or accumulator_flush() says that the
+ * step is over. Lives on the loop.
+ */
+
+#include "server/history/tick.h"
+#include <stdbool.h>
+
+struct accumulator;
+
+/* `data` is given away; `step` is in steps of the finest tier. */
+typedef void (*accumulated_fn)(void *owner, const char *host, int64_t step, struct buf *data);
+
+struct accumulator *accumulator_new(accumulated_fn fn, void *owner);
+void accumulator_free(struct accumulator *a); /* what was not flushed is lost */
+
+/* `n` values of the series' metric set (points.h). Series with names over TICK_MAX_NAME are left out. */
+void accumulator_add(struct accumulator *a,
+                     const char *host,
+                     const char *series,
+                     int64_t at_ms,
+                     const int64_t *values);
+
+/* Gives out what lies before that step. */
+void accumulator_flush(struct accumulator *a, int64_t before_step);

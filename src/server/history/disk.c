@@ -1,0 +1,268 @@
+#include "server/history/disk.h"
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/str.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define MAX_OPEN  8
+#define HEAD_FILE "head.db"
+
+struct open_file {
+    struct tier_file *file; /* NULL: the place is free */
+    char name[TIER_FILE_NAME_SIZE];
+    uint64_t last_use;
+};
+
+struct disk {
+    struct disk_options options;
+    char *dir;
+    struct head *head;
+    struct open_file files[MAX_OPEN];
+    uint64_t n_uses;
+    size_t n_damaged;
+    char last_damaged[TIER_FILE_NAME_SIZE];
+};
+
+static char *path_of(const struct disk *d, const char *name, const char *suffix)
+{
+    return xasprintf("%s/%s%s", d->dir, name, suffix);
+}
+
+/* SQLite keeps two more files beside one that is open. */
+static const char *const companions[] = {"", "-wal", "-shm"};
+
+static void remove_file(const struct disk *d, const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(companions); i++) {
+        _cleanup_free_ char *path = path_of(d, name, companions[i]);
+
+        (void)unlink(path); /* what cannot be removed now is found again the next time */
+    }
+}
+
+static void set_aside(struct disk *d, const char *name)
+{
+    _cleanup_free_ char *from = path_of(d, name, "");
+    _cleanup_free_ char *to = path_of(d, name, ".damaged");
+
+    if (rename(from, to) < 0)
+        (void)unlink(from); /* a second one of the same day is of no more use than the first */
+    remove_file(d, name);
+    d->n_damaged++;
+    str_copy(d->last_damaged, sizeof(d->last_damaged), name);
+}
+
+/* The log of SQLite is lost with its file; so a head that cannot be opened is set aside at once. */
+static int open_head(struct disk *d, struct error *err)
+{
+    _cleanup_free_ char *path = path_of(d, HEAD_FILE, "");
+    int r = head_open(&d->head, d->dir, path, err);
+
+    if (r != -EUCLEAN)
+        return r;
+    set_aside(d, HEAD_FILE);
+    return head_open(&d->head, d->dir, path, err);
+}
+
+int disk_open(struct disk **ret, const struct disk_options *o, struct error *err)
+{
+    struct disk *d = xcalloc(1, sizeof(*d));
+    int r;
+
+    d->options = *o;
+    d->options.dir = d->dir = xstrdup(o->dir);
+    r = open_head(d, err);
+    if (r < 0) {
+        disk_close(d);
+        return r;
+    }
+    *ret = d;
+    return 0;
+}
+
+static void close_file(struct open_file *f)
+{
+    tier_file_close(f->file);
+    *f = (struct open_file){0};
+}
+
+void disk_close(struct disk *d)
+{
+    if (!d)
+        return;
+    for (size_t i = 0; i < MAX_OPEN; i++)
+        close_file(&d->files[i]);
+    head_close(d->head);
+    free(d->dir);
+    free(d);
+}
+
+struct head *disk_head(struct disk *d)
+{
+    return d->head;
+}
+
+/* The open file of that name, or else the place to open it in. */
+static struct open_file *place_for(struct disk *d, const char *name)
+{
+    struct open_file *oldest = &d->files[0];
+
+    for (size_t i = 0; i < MAX_OPEN; i++) {
+        struct open_file *f = &d->files[i];
+
+        if (f->file && str_eq(f->name, name))
+            return f;
+        if (!f->file || (oldest->file && f->last_use < oldest->last_use))
+            oldest = f;
+    }
+    close_file(oldest);
+    return oldest;
+}
+
+int disk_file(struct disk *d,
+              enum tier tier,
+              int64_t at_ms,
+              bool may_create,
+              struct tier_file **ret,
+              struct error *err)
+{
+    char name[TIER_FILE_NAME_SIZE];
+    struct open_file *f;
+    int r = 0;
+
+    tier_file_name(tier, tier_file_start(tier, at_ms), name);
+    f = place_for(d, name);
+    if (!f->file) {
+        _cleanup_free_ char *path = path_of(d, name, "");
+
+        r = tier_file_open(&f->file, d->dir, path, may_create, err);
+        str_copy(f->name, sizeof(f->name), name);
+    }
+    if (r == -EUCLEAN)
+        set_aside(d, name);
+    if (r < 0)
+        return r;
+    f->last_use = ++d->n_uses;
+    *ret = f->file;
+    return 0;
+}
+
+int disk_check(struct disk *d, struct tier_file *file, int code, struct error *err)
+{
+    if (code != -EUCLEAN)
+        return code;
+    if (!file) {
+        head_close(TAKE_PTR(d->head));
+        set_aside(d, HEAD_FILE);
+        return open_head(d, err) < 0 ? -EIO : code;
+    }
+    for (size_t i = 0; i < MAX_OPEN; i++) {
+        if (d->files[i].file == file) {
+            char name[TIER_FILE_NAME_SIZE];
+
+            str_copy(name, sizeof(name), d->files[i].name);
+            close_file(&d->files[i]);
+            set_aside(d, name);
+        }
+    }
+    return code;
+}
+
+static int64_t size_of(const struct disk *d, const char *name)
+{
+    int64_t size = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(companions); i++) {
+        _cleanup_free_ char *path = path_of(d, name, companions[i]);
+        struct stat st;
+
+        if (stat(path, &st) == 0)
+            size += st.st_size;
+    }
+    return size;
+}
+
+static int by_start(const void *a, const void *b)
+{
+    const struct disk_entry *x = a, *y = b;
+
+    return x->start_ms < y->start_ms ? -1 : x->start_ms > y->start_ms;
+}
+
+static void list_file(const struct disk *d, const char *name, struct disk_listing *ret)
+{
+    struct disk_entry e;
+
+    if (tier_file_parse(name, &e.tier, &e.start_ms) < 0)
+        return;
+    e.size = size_of(d, name);
+    ret->entries = xrealloc(ret->entries, ret->n + 1, sizeof(*ret->entries));
+    ret->entries[ret->n++] = e;
+}
+
+int disk_list(struct disk *d, struct disk_listing *ret, struct error *err)
+{
+    DIR *dir = opendir(d->dir);
+    const struct dirent *e;
+
+    *ret = (struct disk_listing){.head_size = size_of(d, HEAD_FILE)};
+    if (!dir)
+        return error_set(err, -errno, "read %s: %s", d->dir, error_text(-errno));
+    while ((e = readdir(dir))) // NOLINT(concurrency-mt-unsafe): a directory stream of our own
+        list_file(d, e->d_name, ret);
+    (void)closedir(dir);
+    if (ret->n > 0)
+        qsort(ret->entries, ret->n, sizeof(*ret->entries), by_start);
+    return 0;
+}
+
+void disk_listing_done(struct disk_listing *l)
+{
+    free(l->entries);
+    *l = (struct disk_listing){0};
+}
+
+static void expire_file(struct disk *d, const struct disk_entry *e)
+{
+    char name[TIER_FILE_NAME_SIZE];
+
+    tier_file_name(e->tier, e->start_ms, name);
+    for (size_t i = 0; i < MAX_OPEN; i++) {
+        if (d->files[i].file && str_eq(d->files[i].name, name))
+            close_file(&d->files[i]);
+    }
+    remove_file(d, name);
+}
+
+int disk_expire(struct disk *d, int64_t now_ms, size_t *ret_n, struct error *err)
+{
+    struct disk_listing l;
+    size_t n = 0;
+    int r = disk_list(d, &l, err);
+
+    for (size_t i = 0; r == 0 && i < l.n; i++) {
+        const struct disk_entry *e = &l.entries[i];
+
+        if (e->start_ms + tiers[e->tier].file_ms + d->options.keep_ms[e->tier] > now_ms)
+            continue;
+        expire_file(d, e);
+        n++;
+    }
+    disk_listing_done(&l);
+    if (ret_n)
+        *ret_n = n;
+    return r;
+}
+
+size_t disk_n_damaged(const struct disk *d, const char **ret_last)
+{
+    *ret_last = d->last_damaged;
+    return d->n_damaged;
+}

@@ -1,0 +1,54 @@
+#pragma once
+
+/*
+ * The directory of history: the head log, the files of the tiers (a few are kept open), what is to be
+ * removed and what is damaged. Synchronous, for jobs of one queue.
+ *
+ * A damaged file is renamed to NAME.damaged and reported, and the rest goes on: the function that came upon
+ * it fails with -EUCLEAN, and a second call finds an empty file in its place.
+ */
+
+#include "server/history/head.h"
+#include "server/history/tier_file.h"
+
+struct disk;
+
+struct disk_options {
+    const char *dir;
+    int64_t keep_ms[TIER_COUNT];
+};
+
+/* Makes the directory when missing. */
+int disk_open(struct disk **ret, const struct disk_options *o, struct error *err) _nodiscard_;
+void disk_close(struct disk *d);
+
+struct head *disk_head(struct disk *d);
+
+/* The file of a tier that holds that time; it lives until the next call. -ENOENT when there is none and none is to be made. */
+int disk_file(struct disk *d,
+              enum tier tier,
+              int64_t at_ms,
+              bool may_create,
+              struct tier_file **ret,
+              struct error *err) _nodiscard_;
+/* Sets the damaged file (of disk_file(), or the head when `file` is NULL) aside when `code` is -EUCLEAN. Returns code. */
+int disk_check(struct disk *d, struct tier_file *file, int code, struct error *err);
+
+/* The files there are, oldest first. */
+struct disk_entry {
+    enum tier tier;
+    int64_t start_ms, size; /* size: bytes with what belongs to it */
+};
+struct disk_listing {
+    struct disk_entry *entries;
+    size_t n;
+    int64_t head_size;
+};
+int disk_list(struct disk *d, struct disk_listing *ret, struct error *err) _nodiscard_;
+void disk_listing_done(struct disk_listing *l);
+
+/* Removes the files that are older than their tier is kept; to be called when rollup_step() has nothing more to do. *ret_n: how many; may be NULL. */
+int disk_expire(struct disk *d, int64_t now_ms, size_t *ret_n, struct error *err) _nodiscard_;
+
+/* Files set aside since the start: how many, and the name of the last one ("" none). */
+size_t disk_n_damaged(const struct disk *d, const char **ret_last);

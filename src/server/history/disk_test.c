@@ -1,0 +1,404 @@
+/*
+ * The files of history below the jobs: head log, sealing, rollup, retention, questions, damage.
+ */
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "server/history/query.h"
+#include "server/history/rollup.h"
+#include "server/history/seal.h"
+#include "server/history/tick.h"
+#include "server/store/fixture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define STEP  tiers[TIER_10S].step_ms
+#define DAY   (INT64_C(20780) * DAY_MS) /* a day of 2026 */
+#define HOST  "host-a"
+#define N_DAY 8640
+
+struct history_dir {
+    struct fixture *fixture;
+    char *path;
+    struct disk *disk;
+};
+
+static void dir_open(struct history_dir *d, void **state)
+{
+    const struct disk_options o = {
+        .dir = d->path = xstrdup(((struct fixture *)*state)->dir),
+        .keep_ms = {2 * DAY_MS, 14 * DAY_MS, 90 * DAY_MS, 730 * DAY_MS},
+    };
+
+    d->fixture = *state;
+    assert_int_equal(disk_open(&d->disk, &o, NULL), 0);
+}
+
+static void dir_close(struct history_dir *d)
+{
+    disk_close(TAKE_PTR(d->disk));
+    free(d->path);
+}
+
+/* What the container "web" measures in step i: a gauge that rises, a counter, and the time it was started. */
+static void values_of(int64_t i, int64_t values[CONTAINER_METRICS])
+{
+    for (size_t m = 0; m < CONTAINER_METRICS; m++)
+        values[m] = METRIC_NONE;
+    values[CONTAINER_CPU] = i % 100;
+    values[CONTAINER_NET_RX] = i * 1000;
+    values[CONTAINER_STARTED_AT] = DAY;
+}
+
+static void append(struct history_dir *d, int64_t from_ms, int64_t first, int64_t n)
+{
+    for (int64_t i = first; i < first + n; i++) {
+        struct buf b = BUF_INIT(TICK_MAX_SIZE);
+        int64_t values[CONTAINER_METRICS];
+        struct head_row row = {.host = HOST, .at = from_ms / STEP + i};
+
+        values_of(i, values);
+        assert_int_equal(tick_append(&b, "web", values, CONTAINER_METRICS), 0);
+        row.data = b.data;
+        row.size = b.size;
+        assert_int_equal(head_append(disk_head(d->disk), &row, 1, NULL), 0);
+        buf_done(&b);
+    }
+}
+
+static const struct history_query whole_day = {
+    .host = HOST,
+    .series = "web",
+    .from_ms = DAY,
+    .to_ms = DAY + DAY_MS,
+    .step_ms = 10000,
+    .columns = 1U << CONTAINER_CPU | 1U << CONTAINER_NET_RX | 1U << CONTAINER_STARTED_AT,
+};
+
+static void expect_steps(struct history_dir *d, int64_t first, int64_t n)
+{
+    struct points p;
+
+    assert_int_equal(history_read(d->disk, &whole_day, &p, NULL), 0);
+    assert_int_equal(p.n, N_DAY);
+    for (int64_t i = 0; i < N_DAY; i++) {
+        bool is_there = i >= first && i < first + n;
+
+        assert_int_equal(points_have(&p, (size_t)i), is_there);
+        assert_int_equal(points_get(&p, (size_t)i, CONTAINER_CPU).mean,
+                         is_there ? i % 100 : METRIC_NONE);
+        assert_int_equal(points_get(&p, (size_t)i, CONTAINER_NET_RX).mean,
+                         is_there ? i * 1000 : METRIC_NONE);
+        assert_int_equal(points_get(&p, (size_t)i, CONTAINER_MEM_USED).mean, METRIC_NONE);
+    }
+    points_done(&p);
+}
+
+static void seal(struct history_dir *d)
+{
+    int64_t first;
+
+    assert_int_equal(seal_host(d->disk, HOST, NULL), 0);
+    assert_int_equal(head_first(disk_head(d->disk), HOST, &first, NULL), 0);
+}
+
+static void test_seal(void **state)
+{
+    struct history_dir d;
+
+    dir_open(&d, state);
+    append(&d, DAY, 5, 130);
+    expect_steps(&d, 5, 130);
+    seal(&d);
+    expect_steps(&d, 5, 130);
+    append(&d, DAY, 135, 500); /* more than a chunk */
+    seal(&d);
+    expect_steps(&d, 5, 630);
+    dir_close(&d);
+}
+
+/* A kill between the chunks and the removal of the rows: the rows are sealed again. */
+static void test_sealed_twice(void **state)
+{
+    struct history_dir d;
+    struct points p;
+
+    dir_open(&d, state);
+    append(&d, DAY, 0, 120);
+    seal(&d);
+    append(&d, DAY, 0, 120);
+    seal(&d);
+    expect_steps(&d, 0, 120);
+    assert_int_equal(history_read(d.disk, &whole_day, &p, NULL), 0);
+    assert_int_equal(p.sums[CONTAINER_CPU][3].n, 1);
+    points_done(&p);
+    dir_close(&d);
+}
+
+/* Rows of two days go into two files. */
+static void test_midnight(void **state)
+{
+    struct history_dir d;
+    struct disk_listing l;
+
+    dir_open(&d, state);
+    append(&d, DAY, N_DAY - 60, 120);
+    seal(&d);
+    expect_steps(&d, N_DAY - 60, 60);
+    assert_int_equal(disk_list(d.disk, &l, NULL), 0);
+    assert_int_equal(l.n, 2);
+    assert_int_equal(l.entries[0].start_ms, DAY);
+    assert_int_equal(l.entries[1].start_ms, DAY + DAY_MS);
+    disk_listing_done(&l);
+    dir_close(&d);
+}
+
+static void roll_all(struct history_dir *d, int64_t now_ms)
+{
+    int r;
+
+    while ((r = rollup_step(d->disk, now_ms, NULL)) > 0)
+        continue;
+    assert_int_equal(r, 0);
+}
+
+/* Means and highest values of the minutes are what the seconds say. */
+static void expect_minutes(struct history_dir *d)
+{
+    struct history_query q = whole_day;
+    struct points p;
+
+    q.step_ms = 60000;
+    assert_int_equal(history_read(d->disk, &q, &p, NULL), 0);
+    assert_int_equal(p.n, 1440);
+    for (int64_t i = 0; i < 1440; i++) {
+        int64_t sum = 0, max = 0;
+
+        for (int64_t k = i * 6; k < i * 6 + 6; k++) {
+            sum += k % 100;
+            max = k % 100 > max ? k % 100 : max;
+        }
+        assert_int_equal(points_get(&p, (size_t)i, CONTAINER_CPU).mean, sum / 6);
+        assert_int_equal(points_get(&p, (size_t)i, CONTAINER_CPU).max, max);
+        assert_int_equal(points_get(&p, (size_t)i, CONTAINER_NET_RX).mean, (i * 6 + 5) * 1000);
+        assert_int_equal(points_get(&p, (size_t)i, CONTAINER_STARTED_AT).mean, DAY);
+    }
+    points_done(&p);
+}
+
+static void test_rollup_and_expiry(void **state)
+{
+    struct history_dir d;
+    struct disk_listing l;
+    size_t n;
+
+    dir_open(&d, state);
+    append(&d, DAY, 0, N_DAY);
+    seal(&d);
+    expect_minutes(&d); /* from the finest tier */
+    roll_all(&d, DAY + DAY_MS + ROLLUP_DELAY_MS - 1);
+    assert_int_equal(disk_list(d.disk, &l, NULL), 0);
+    assert_int_equal(l.n, 1); /* too early */
+    disk_listing_done(&l);
+
+    roll_all(&d, DAY + DAY_MS + ROLLUP_DELAY_MS);
+    assert_int_equal(disk_list(d.disk, &l, NULL), 0);
+    assert_int_equal(l.n, TIER_COUNT);
+    disk_listing_done(&l);
+    expect_minutes(&d);
+    expect_steps(&d, 0, N_DAY);
+
+    assert_int_equal(disk_expire(d.disk, DAY + 3 * DAY_MS - 1, &n, NULL), 0);
+    assert_int_equal(n, 0);
+    assert_int_equal(disk_expire(d.disk, DAY + 3 * DAY_MS, &n, NULL), 0);
+    assert_int_equal(n, 1);
+    expect_minutes(&d); /* from the coarser tier alone */
+    dir_close(&d);
+}
+
+/* What comes late into a day that was rolled up is rolled up, too, and nothing counts twice. */
+static void test_late(void **state)
+{
+    struct history_dir d;
+    int64_t now = DAY + DAY_MS + ROLLUP_DELAY_MS;
+
+    dir_open(&d, state);
+    append(&d, DAY, 0, 4000);
+    seal(&d);
+    roll_all(&d, now);
+    append(&d, DAY, 4000, N_DAY - 4000);
+    seal(&d);
+    roll_all(&d, now);
+    expect_minutes(&d);
+    assert_int_equal(disk_expire(d.disk, DAY + 3 * DAY_MS, NULL, NULL), 0);
+    expect_minutes(&d);
+    dir_close(&d);
+}
+
+static void damage(struct history_dir *d, const char *name)
+{
+    _cleanup_free_ char *path = xasprintf("%s/%s", d->path, name);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    char garbage[3000];
+
+    assert_true(fd >= 0);
+    memset(garbage, 'x', sizeof(garbage));
+    assert_int_equal(pwrite(fd, garbage, sizeof(garbage), 0), sizeof(garbage));
+    close(fd);
+}
+
+/* A damaged file is set aside; the other days, and new data, are not touched by it. */
+static void test_damaged_file(void **state)
+{
+    struct history_dir d;
+    struct points p;
+    char name[TIER_FILE_NAME_SIZE];
+    const char *last;
+    _cleanup_free_ char *aside = NULL;
+
+    dir_open(&d, state);
+    append(&d, DAY - DAY_MS, 0, 120);
+    append(&d, DAY, 0, 120);
+    seal(&d);
+    dir_close(&d);
+    d.path = xstrdup(((struct fixture *)*state)->dir);
+    tier_file_name(TIER_10S, DAY - DAY_MS, name);
+    damage(&d, name);
+    aside = xasprintf("%s/%s.damaged", d.path, name);
+    free(d.path);
+
+    dir_open(&d, state);
+    expect_steps(&d, 0, 120);
+    struct history_query q = whole_day;
+    q.from_ms -= DAY_MS;
+    assert_int_equal(history_read(d.disk, &q, &p, NULL), -EUCLEAN);
+    assert_int_equal(disk_n_damaged(d.disk, &last), 1);
+    assert_string_equal(last, name);
+    assert_int_equal(access(aside, F_OK), 0);
+    assert_int_equal(history_read(d.disk, &q, &p, NULL), 0);
+    points_done(&p);
+    append(&d, DAY - DAY_MS, 200, 10);
+    seal(&d);
+    expect_steps(&d, 0, 120);
+    dir_close(&d);
+}
+
+static void test_damaged_head(void **state)
+{
+    struct history_dir d;
+    const char *last;
+
+    dir_open(&d, state);
+    append(&d, DAY, 0, 120);
+    seal(&d);
+    dir_close(&d);
+    d.path = xstrdup(((struct fixture *)*state)->dir);
+    damage(&d, "head.db");
+    free(d.path);
+    dir_open(&d, state);
+    assert_int_equal(disk_n_damaged(d.disk, &last), 1);
+    append(&d, DAY, 120, 5);
+    expect_steps(&d, 0, 125);
+    dir_close(&d);
+}
+
+static void test_bad_questions(void **state)
+{
+    struct history_dir d;
+    struct history_query q = whole_day;
+    struct points p;
+    struct error err;
+
+    dir_open(&d, state);
+    q.to_ms = q.from_ms;
+    assert_int_equal(history_read(d.disk, &q, &p, &err), -EDOM);
+    q.to_ms = q.from_ms + 400 * DAY_MS;
+    assert_int_equal(history_read(d.disk, &q, &p, &err), -EDOM);
+    assert_non_null(strstr(err.msg, "longer step"));
+    q = whole_day;
+    q.series = "unknown";
+    assert_int_equal(history_read(d.disk, &q, &p, NULL), 0);
+    assert_false(points_have(&p, 0));
+    points_done(&p);
+    dir_close(&d);
+}
+
+static void test_file_names(void **state)
+{
+    static const char *const bad[] = {"head.db",
+                                      "10s-2026-11-23.db.damaged",
+                                      "10s-2026-11-23.db-wal",
+                                      "5s-2026-11-23.db",
+                                      "10s-2026-13-01.db",
+                                      "10m-2026-11-24.db",
+                                      "-",
+                                      ""};
+    char name[TIER_FILE_NAME_SIZE];
+    enum tier tier;
+    int64_t start;
+
+    (void)state;
+    for (int t = 0; t < TIER_COUNT; t++) {
+        tier_file_name((enum tier)t, tier_file_start((enum tier)t, DAY + 5), name);
+        assert_int_equal(tier_file_parse(name, &tier, &start), 0);
+        assert_int_equal(tier, t);
+        assert_int_equal(start, tier_file_start((enum tier)t, DAY + 5));
+    }
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        assert_int_equal(tier_file_parse(bad[i], &tier, &start), -EINVAL);
+}
+
+static void test_tick_damage(void **state)
+{
+    struct buf b = BUF_INIT(1000);
+    int64_t values[] = {1, -1, METRIC_NONE, INT64_MAX};
+    struct tick_series t;
+    size_t offset = 0;
+
+    (void)state;
+    assert_int_equal(tick_append(&b, "a", values, ARRAY_LEN(values)), 0);
+    assert_int_equal(tick_append(&b, "", values, 1), 0);
+    assert_int_equal(tick_next(b.data, b.size, &offset, &t), 1);
+    assert_string_equal(t.name, "a");
+    assert_int_equal(t.n, ARRAY_LEN(values));
+    assert_memory_equal(t.values, values, sizeof(values));
+    assert_int_equal(tick_next(b.data, b.size, &offset, &t), 1);
+    assert_string_equal(t.name, "");
+    assert_int_equal(tick_next(b.data, b.size, &offset, &t), 0);
+    for (size_t size = 1; size < b.size - 4; size++) {
+        char *copy = xmemdup(b.data, size);
+
+        offset = 0;
+        assert_int_equal(tick_next(copy, size, &offset, &t), -EBADMSG);
+        free(copy);
+    }
+    b.max = b.size + 2;
+    assert_int_equal(tick_append(&b, "abc", values, 1), -EMSGSIZE);
+    assert_int_equal(b.size, b.max - 2);
+    buf_done(&b);
+}
+
+#undef TEST
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup_empty, fixture_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_seal),
+        TEST(test_sealed_twice),
+        TEST(test_midnight),
+        TEST(test_rollup_and_expiry),
+        TEST(test_late),
+        TEST(test_damaged_file),
+        TEST(test_damaged_head),
+        TEST(test_bad_questions),
+        cmocka_unit_test(test_file_names),
+        cmocka_unit_test(test_tick_damage),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,181 @@
+#include "server/history/head.h"
+#include "base/alloc.h"
+#include "server/store/db.h"
+#include "server/store/internal.h"
+
+struct head {
+    struct store *store;
+};
+
+/* Hosts by number: the index gets a row every 10 s for each of them. */
+static const char schema[] =
+    "CREATE TABLE IF NOT EXISTS hosts (id INTEGER PRIMARY KEY, host TEXT NOT NULL UNIQUE) STRICT;"
+    "CREATE TABLE IF NOT EXISTS ticks (id INTEGER PRIMARY KEY, host INTEGER NOT NULL, at INTEGER NOT NULL,"
+    " data BLOB NOT NULL) STRICT;"
+    "CREATE INDEX IF NOT EXISTS ticks_host ON ticks (host, at);";
+
+enum stmt {
+    STMT_ADD_HOST,
+    STMT_APPEND,
+    STMT_READ,
+    STMT_REMOVE,
+    STMT_FIRST,
+    STMT_HOSTS,
+    STMT_COUNT,
+};
+
+static const char *const sql[STMT_COUNT] = {
+    [STMT_ADD_HOST] = "INSERT OR IGNORE INTO hosts (host) VALUES (:host)",
+    [STMT_APPEND] =
+        "INSERT INTO ticks (host, at, data) SELECT id, :at, :data FROM hosts WHERE host = :host",
+    [STMT_READ] = "SELECT ticks.at, ticks.data FROM ticks JOIN hosts ON hosts.id = ticks.host"
+                  " WHERE hosts.host = :host AND ticks.at >= :from AND ticks.at < :to"
+                  " ORDER BY ticks.at, ticks.id",
+    [STMT_REMOVE] = "DELETE FROM ticks WHERE host = (SELECT id FROM hosts WHERE host = :host)"
+                    " AND at >= :from AND at < :to",
+    [STMT_FIRST] =
+        "SELECT ticks.at FROM ticks JOIN hosts ON hosts.id = ticks.host WHERE hosts.host = :host"
+        " ORDER BY ticks.at LIMIT 1",
+    [STMT_HOSTS] = "SELECT hosts.host, count(*), min(ticks.at), max(ticks.at) FROM ticks"
+                   " JOIN hosts ON hosts.id = ticks.host GROUP BY ticks.host",
+};
+
+int head_open(struct head **ret, const char *dir, const char *path, struct error *err)
+{
+    struct store *store = NULL;
+    int r = store_open_side_file(&store, dir, path, schema, err);
+
+    if (r < 0)
+        return r;
+    *ret = xcalloc(1, sizeof(**ret));
+    (*ret)->store = store;
+    return 0;
+}
+
+void head_close(struct head *h)
+{
+    if (!h)
+        return;
+    store_close(h->store);
+    free(h);
+}
+
+struct append {
+    const struct head_row *rows;
+    size_t n;
+};
+
+static int append_row(struct store *s, const struct head_row *row, struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int64_t n = 0;
+    int r = query_init(&q, s, sql[STMT_APPEND], err);
+
+    if (r < 0)
+        return r;
+    query_text(&q, ":host", row->host);
+    query_i64(&q, ":at", row->at);
+    query_blob(&q, ":data", row->data, row->size);
+    r = query_run(&q, &n, err);
+    return r < 0 ? r : n > 0;
+}
+
+static int add_host(struct store *s, const char *host, struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r = query_init(&q, s, sql[STMT_ADD_HOST], err);
+
+    if (r < 0)
+        return r;
+    query_text(&q, ":host", host);
+    return query_run(&q, NULL, err);
+}
+
+static int append_rows(struct store *s, void *arg, struct error *err)
+{
+    const struct append *a = arg;
+
+    for (size_t i = 0; i < a->n; i++) {
+        int r = append_row(s, &a->rows[i], err);
+
+        if (r == 0) { /* the host is new here */
+            r = add_host(s, a->rows[i].host, err);
+            if (r == 0)
+                r = append_row(s, &a->rows[i], err);
+        }
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+int head_append(struct head *h, const struct head_row *rows, size_t n, struct error *err)
+{
+    struct append a = {rows, n};
+
+    return store_tx(h->store, append_rows, &a, err);
+}
+
+int head_read(struct head *h, const struct head_read *read, struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r = query_init(&q, h->store, sql[STMT_READ], err);
+
+    if (r < 0)
+        return r;
+    query_text(&q, ":host", read->host);
+    query_i64(&q, ":from", read->from);
+    query_i64(&q, ":to", read->to);
+    while ((r = query_step(&q, err)) > 0) {
+        struct head_row row = {.host = read->host, .at = query_column_i64(&q, 0)};
+
+        row.data = query_column_blob(&q, 1, &row.size);
+        r = read->fn(read->owner, &row, err);
+        if (r < 0)
+            return r;
+    }
+    return r;
+}
+
+int head_remove(struct head *h, const char *host, int64_t from, int64_t to, struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r = query_init(&q, h->store, sql[STMT_REMOVE], err);
+
+    if (r < 0)
+        return r;
+    query_text(&q, ":host", host);
+    query_i64(&q, ":from", from);
+    query_i64(&q, ":to", to);
+    return query_run(&q, NULL, err);
+}
+
+int head_first(struct head *h, const char *host, int64_t *ret, struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r = query_init(&q, h->store, sql[STMT_FIRST], err);
+
+    if (r < 0)
+        return r;
+    query_text(&q, ":host", host);
+    r = query_step(&q, err);
+    if (r > 0)
+        *ret = query_column_i64(&q, 0);
+    return r;
+}
+
+int head_each_host(struct head *h, head_host_fn fn, void *owner, struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r = query_init(&q, h->store, sql[STMT_HOSTS], err);
+
+    if (r < 0)
+        return r;
+    while ((r = query_step(&q, err)) > 0) {
+        _cleanup_free_ char *host = query_column_text(&q, 0);
+
+        fn(owner, &(struct head_host){host, query_column_i64(&q, 1), query_column_i64(&q, 2),
+                                      query_column_i64(&q, 3)});
+    }
+    return r;
+}

@@ -1,0 +1,290 @@
+#include "server/history/history.h"
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "server/history/accumulate.h"
+#include "server/history/worker.h"
+#include "server/job.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define ROUND_MS          1000
+#define ROLLUP_MS         60000
+#define FUTURE_MS         60000
+#define MAX_WAITING       64                 /* questions */
+#define MAX_PENDING       ((size_t)64 << 20) /* bytes of rows while a round is slow */
+#define MAX_PENDING_MARKS 10000
+
+struct round_job {
+    struct history *history;
+    struct worker_round round;
+};
+
+struct history {
+    struct loop *loop;
+    struct job_queue *queue; /* one thread: the worker's */
+    struct worker *worker;
+    struct accumulator *accumulator;
+    int64_t keep_ms; /* of the finest tier */
+    int64_t (*utc_ms)(void);
+    struct loop_timer timer;
+    struct worker_round next; /* collected for the next round */
+    size_t next_bytes;
+    bool is_round_under_way, is_more_to_roll;
+    uint64_t last_rollup_ms; /* monotonic; 0: never */
+    struct history_state state;
+    char problem[512];
+    struct history_usage usage;
+};
+
+struct history_call {
+    struct history *history;
+    struct worker_question question;
+    char *host, *series;
+    history_fn done; /* NULL: cancelled */
+    void *owner;
+};
+
+static void on_row(void *owner, const char *host, int64_t step, struct buf *data)
+{
+    struct history *h = owner;
+    struct worker_round *next = &h->next;
+
+    if (h->next_bytes + data->size > MAX_PENDING) {
+        h->state.n_dropped++;
+        return;
+    }
+    h->next_bytes += data->size;
+    next->rows = xrealloc(next->rows, next->n_rows + 1, sizeof(*next->rows));
+    next->rows[next->n_rows] = (struct pending_row){
+        .host = xstrdup(host), .size = data->size, .step = step};
+    next->rows[next->n_rows++].data = buf_take(data);
+}
+
+static void set_state(struct history *h, const struct worker_round *round)
+{
+    if (round->code < 0 && round->code != h->state.code) {
+        log_error(NULL, "history is not written: %s", round->err.msg);
+    } else if (round->code == 0 && h->state.code < 0) {
+        log_info(NULL, "history is written again");
+    }
+    if (round->n_damaged > h->state.n_damaged)
+        log_error(NULL, "a damaged file of the history was set aside as *.damaged");
+    str_copy(h->problem, sizeof(h->problem), round->code < 0 ? round->err.msg : "");
+    h->state.code = round->code;
+    h->state.n_damaged = round->n_damaged;
+    if (!round->has_written)
+        h->state.n_dropped += round->n_rows;
+}
+
+static void round_work(void *arg)
+{
+    struct round_job *job = arg;
+
+    worker_run(job->history->worker, &job->round);
+}
+
+static void round_done(void *arg)
+{
+    struct round_job *job = arg;
+    struct history *h = job->history;
+
+    set_state(h, &job->round);
+    if (job->round.has_usage)
+        h->usage = job->round.usage;
+    h->is_more_to_roll = job->round.is_more_to_roll;
+    h->is_round_under_way = false;
+    worker_round_done(&job->round);
+    free(job);
+}
+
+static bool rollup_is_due(const struct history *h)
+{
+    uint64_t now = time_monotonic_ms();
+
+    return h->is_more_to_roll || h->last_rollup_ms == 0 || now - h->last_rollup_ms >= ROLLUP_MS;
+}
+
+static void start_round(struct history *h)
+{
+    struct round_job *job;
+
+    if (h->is_round_under_way)
+        return;
+    job = xcalloc(1, sizeof(*job));
+    job->history = h;
+    job->round = h->next;
+    job->round.now_ms = h->utc_ms();
+    job->round.is_rollup_due = rollup_is_due(h);
+    if (job_submit(h->queue, job, round_work, round_done) < 0) {
+        free(job); /* as many questions wait as can; the rows stay for the next time */
+        return;
+    }
+    if (job->round.is_rollup_due)
+        h->last_rollup_ms = time_monotonic_ms();
+    h->is_round_under_way = true;
+    h->next = (struct worker_round){0};
+    h->next_bytes = 0;
+}
+
+static void on_timer(struct loop_timer *t)
+{
+    struct history *h = CONTAINER_OF(t, struct history, timer);
+
+    loop_timer_start(h->loop, t, ROUND_MS, on_timer);
+    accumulator_flush(h->accumulator, floor_div(h->utc_ms(), tiers[TIER_10S].step_ms));
+    start_round(h);
+}
+
+struct history *history_new(const struct history_options *o)
+{
+    struct history *h = xcalloc(1, sizeof(*h));
+    struct disk_options disk = {.dir = o->dir};
+
+    for (size_t t = 0; t < TIER_COUNT; t++) {
+        disk.keep_ms[t] = o->keep_ms[t] ? o->keep_ms[t] : tiers[t].keep_ms;
+        h->usage.tiers[t].keep_ms = disk.keep_ms[t];
+        h->usage.tiers[t].oldest_ms = METRIC_NONE;
+    }
+    h->loop = o->loop;
+    h->queue = job_queue_new(o->loop, 1, MAX_WAITING);
+    if (!h->queue) {
+        free(h);
+        return NULL;
+    }
+    h->worker = worker_new(&disk);
+    h->accumulator = accumulator_new(on_row, h);
+    h->keep_ms = disk.keep_ms[TIER_10S];
+    h->utc_ms = o->utc_ms ? o->utc_ms : time_utc_ms;
+    h->state.problem = h->problem;
+    loop_timer_start(h->loop, &h->timer, ROUND_MS, on_timer);
+    return h;
+}
+
+void history_stop(struct history *h)
+{
+    if (!h)
+        return;
+    loop_timer_stop(&h->timer);
+    accumulator_flush(h->accumulator, INT64_MAX);
+    job_queue_drain(h->queue);
+    start_round(h);
+    job_queue_drain(h->queue);
+}
+
+void history_free(struct history *h)
+{
+    if (!h)
+        return;
+    worker_round_done(&h->next);
+    job_queue_free(h->queue);
+    accumulator_free(h->accumulator);
+    worker_free(h->worker);
+    free(h);
+}
+
+void history_add(
+    struct history *h, const char *host, const char *series, int64_t at_ms, const int64_t *values)
+{
+    int64_t now = h->utc_ms();
+
+    if (at_ms > now + FUTURE_MS)
+        at_ms = now;
+    if (at_ms < now - h->keep_ms)
+        return;
+    accumulator_add(h->accumulator, host, series, at_ms, values);
+}
+
+void history_mark(struct history *h,
+                  const struct series_key *key,
+                  int64_t at_ms,
+                  const char *kind,
+                  const char *text)
+{
+    struct worker_round *next = &h->next;
+
+    if (next->n_marks >= MAX_PENDING_MARKS)
+        return;
+    next->marks = xrealloc(next->marks, next->n_marks + 1, sizeof(*next->marks));
+    next->marks[next->n_marks++] = (struct pending_mark){
+        .host = xstrdup(key->host),
+        .series = xstrdup(key->name),
+        .mark = {at_ms, xstrdup(kind), xstrdup(text)},
+    };
+}
+
+static void call_free(struct history_call *call)
+{
+    for (size_t i = 0; i < call->question.n_marks; i++)
+        mark_done(&call->question.marks[i]);
+    free(call->question.marks);
+    points_done(&call->question.points);
+    free(call->host);
+    free(call->series);
+    free(call);
+}
+
+static void call_work(void *arg)
+{
+    struct history_call *call = arg;
+
+    worker_ask(call->history->worker, &call->question);
+}
+
+static void call_done(void *arg)
+{
+    struct history_call *call = arg;
+    struct worker_question *q = &call->question;
+
+    if (call->done) {
+        call->done(call->owner, &(struct history_answer){
+                                    .code = q->code,
+                                    .message = q->err.msg,
+                                    .points = q->code == 0 ? &q->points : NULL,
+                                    .marks = q->marks,
+                                    .n_marks = q->n_marks,
+                                });
+    }
+    call_free(call);
+}
+
+struct history_call *history_ask(struct history *h,
+                                 const struct history_query *q,
+                                 history_fn done,
+                                 void *owner)
+{
+    struct history_call *call = xcalloc(1, sizeof(*call));
+
+    call->history = h;
+    call->host = xstrdup(q->host);
+    call->series = xstrdup(q->series);
+    call->question.query = *q;
+    call->question.query.host = call->host;
+    call->question.query.series = call->series;
+    call->done = done;
+    call->owner = owner;
+    if (job_submit(h->queue, call, call_work, call_done) < 0) {
+        call->question.code = error_set(&call->question.err, -ENOBUFS,
+                                        "too many questions about the past are waiting: try again");
+        job_defer(h->queue, call, call_done);
+    }
+    return call;
+}
+
+void history_call_cancel(struct history_call *call)
+{
+    if (call)
+        call->done = NULL;
+}
+
+struct history_state history_state(const struct history *h)
+{
+    return h->state;
+}
+
+struct history_usage history_usage(const struct history *h)
+{
+    return h->usage;
+}

@@ -1,0 +1,78 @@
+#pragma once
+
+/*
+ * History: what all hosts and containers measured, kept in tiers (tier.h) on disk. This is the part that lives on
+ * the loop; the work on files is done in jobs of a queue of its own, so that a slow or full disk hurts nothing
+ * else. A kill at any moment loses at most the last step (10 s) of each host and never what is sealed.
+ *
+ * Series are named by host and by what lives longer than a container (history_series_name() of the caller), so that a
+ * container that is made anew continues its line.
+ */
+
+#include "net/loop.h"
+#include "server/history/query.h"
+
+struct history;
+
+struct history_options {
+    struct loop *loop;
+    const char *dir;
+    int64_t keep_ms[TIER_COUNT]; /* 0: the tier's default */
+    int64_t (*utc_ms)(void);     /* NULL: time_utc_ms */
+};
+
+/* Starts also when the directory cannot be used: history_state() says so then, and it is tried again. */
+struct history *history_new(const struct history_options *o);
+/* Writes what is known of steps that are not over, and waits for jobs. The loop must not run afterwards with history's watches. */
+void history_stop(struct history *h);
+void history_free(struct history *h); /* after history_stop() */
+
+/*
+ * One sample, with values of the metric set of the series. Times that lie in the future by more than a
+ * minute count as now; what is older than the finest tier keeps is dropped.
+ */
+void history_add(
+    struct history *h, const char *host, const char *series, int64_t at_ms, const int64_t *values);
+/* Something that happened to a series, for its curve. */
+void history_mark(struct history *h,
+                  const struct series_key *key,
+                  int64_t at_ms,
+                  const char *kind,
+                  const char *text);
+
+/* `done` is called exactly once, after the start has returned and unless cancelled. `points` is NULL when code < 0, and
+   may be taken apart but is released afterwards. */
+struct history_call;
+struct history_answer {
+    int code; /* 0, -EDOM, -EUCLEAN, -ENOBUFS busy, ... */
+    const char *message;
+    const struct points *points;
+    const struct mark *marks;
+    size_t n_marks;
+};
+typedef void (*history_fn)(void *owner, const struct history_answer *answer);
+struct history_call *history_ask(struct history *h,
+                                 const struct history_query *q,
+                                 history_fn done,
+                                 void *owner);
+void history_call_cancel(struct history_call *call);
+
+/* How it is: code 0, or what the last write came to, with a text that names the file. */
+struct history_state {
+    int code;
+    const char *problem; /* "" */
+    uint64_t n_dropped;  /* rows that could not be written since the start */
+    size_t n_damaged;    /* files set aside since the start */
+};
+struct history_state history_state(const struct history *h);
+
+/* Files and bytes of each tier as of the last look, which is at most a minute ago. */
+struct history_usage {
+    struct {
+        size_t n_files;
+        int64_t bytes, oldest_ms; /* oldest_ms: start of its oldest file; METRIC_NONE: none */
+        int64_t keep_ms;
+    } tiers[TIER_COUNT];
+    int64_t head_bytes;
+};
+struct history_usage history_usage(const struct history *h);

@@ -1,0 +1,305 @@
+/*
+ * History as the server uses it: samples in, answers out, and what a kill leaves.
+ */
+
+#include "base/alloc.h"
+#include "base/time.h"
+#include "server/history/history.h"
+#include "server/store/fixture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define NOON    (INT64_C(20780) * DAY_MS + DAY_MS / 2)
+#define WAIT_MS 20000
+
+static int64_t now_ms;
+
+static int64_t fake_now(void)
+{
+    return now_ms;
+}
+
+struct world {
+    struct loop *loop;
+    struct history *history;
+    char dir[128];
+    bool is_answered;
+    int code;
+    void (*check)(struct world *w, const struct history_answer *a);
+};
+
+static void world_open(struct world *w, void **state)
+{
+    *w = (struct world){0};
+    (void)snprintf(w->dir, sizeof(w->dir), "%s", ((struct fixture *)*state)->dir);
+    assert_int_equal(loop_new(&w->loop, &(struct loop_options){0}, NULL), 0);
+    w->history = history_new(
+        &(struct history_options){.loop = w->loop, .dir = w->dir, .utc_ms = fake_now});
+    assert_non_null(w->history);
+}
+
+static void world_close(struct world *w)
+{
+    history_stop(w->history);
+    history_free(w->history);
+    loop_free(w->loop);
+}
+
+static void container_values(int64_t cpu, int64_t rx, int64_t values[CONTAINER_METRICS])
+{
+    for (size_t m = 0; m < CONTAINER_METRICS; m++)
+        values[m] = METRIC_NONE;
+    values[CONTAINER_CPU] = cpu;
+    values[CONTAINER_NET_RX] = rx;
+}
+
+static void add(struct world *w, int64_t at_ms, int64_t cpu, int64_t rx)
+{
+    int64_t values[CONTAINER_METRICS];
+
+    container_values(cpu, rx, values);
+    history_add(w->history, "host", "web", at_ms, values);
+}
+
+static void on_answer(void *owner, const struct history_answer *a)
+{
+    struct world *w = owner;
+
+    w->is_answered = true;
+    w->code = a->code;
+    if (w->check)
+        w->check(w, a);
+}
+
+static struct history_query question(void)
+{
+    return (struct history_query){
+        .host = "host",
+        .series = "web",
+        .from_ms = NOON,
+        .to_ms = NOON + 600000,
+        .step_ms = 10000,
+        .columns = 1U << CONTAINER_CPU | 1U << CONTAINER_NET_RX,
+    };
+}
+
+static void ask_for(struct world *w,
+                    int64_t duration_ms,
+                    void (*check)(struct world *, const struct history_answer *))
+{
+    struct history_query q = question();
+    uint64_t deadline = time_monotonic_ms() + WAIT_MS;
+
+    q.to_ms = q.from_ms + duration_ms;
+    w->is_answered = false;
+    w->check = check;
+    assert_non_null(history_ask(w->history, &q, on_answer, w));
+    assert_false(w->is_answered);
+    while (!w->is_answered) {
+        assert_true(time_monotonic_ms() < deadline);
+        (void)loop_turn(w->loop);
+    }
+}
+
+static void ask(struct world *w, void (*check)(struct world *, const struct history_answer *))
+{
+    ask_for(w, 600000, check);
+}
+
+static void expect_means(_unused_ struct world *w, const struct history_answer *a)
+{
+    assert_int_equal(a->code, 0);
+    /* step 0: 10 and 30; step 1: 50; step 2: nothing; step 3: counter after a restart */
+    assert_int_equal(points_get(a->points, 0, CONTAINER_CPU).mean, 20);
+    assert_int_equal(points_get(a->points, 0, CONTAINER_NET_RX).mean, 300);
+    assert_int_equal(points_get(a->points, 1, CONTAINER_CPU).mean, 50);
+    assert_false(points_have(a->points, 2));
+    assert_int_equal(points_get(a->points, 3, CONTAINER_NET_RX).mean, 5);
+    assert_int_equal(a->n_marks, 1);
+    assert_string_equal(a->marks[0].kind, "started");
+    assert_string_equal(a->marks[0].text, "after an update");
+    assert_int_equal(a->marks[0].at_ms, NOON + 29000);
+}
+
+static void add_some(struct world *w)
+{
+    add(w, NOON, 10, 100);
+    add(w, NOON + 5000, 30, 300);
+    add(w, NOON + 12000, 50, 500);
+    history_mark(w->history, &(struct series_key){"host", "web"}, NOON + 29000, "started",
+                 "after an update");
+    add(w, NOON + 30000, 1, 5);
+}
+
+/* What was not written when the server stops is written then, and is there after the next start. */
+static void test_stop_and_start(void **state)
+{
+    struct world w;
+
+    now_ms = NOON + 30000;
+    world_open(&w, state);
+    add_some(&w);
+    world_close(&w);
+    world_open(&w, state);
+    ask(&w, expect_means);
+    assert_int_equal(history_state(w.history).code, 0);
+    world_close(&w);
+}
+
+/* A time in the future is not believed; what is too old is dropped. */
+static void expect_now(_unused_ struct world *w, const struct history_answer *a)
+{
+    assert_int_equal(points_get(a->points, 3, CONTAINER_CPU).mean, 7);
+}
+
+static void test_wrong_clocks(void **state)
+{
+    struct world w;
+
+    now_ms = NOON + 30000;
+    world_open(&w, state);
+    add(&w, NOON + 365 * DAY_MS, 7, 7);
+    add(&w, NOON - 3 * DAY_MS, 8, 8);
+    world_close(&w);
+    world_open(&w, state);
+    ask(&w, expect_now);
+    world_close(&w);
+}
+
+static void expect_answer(_unused_ struct world *w, _unused_ const struct history_answer *a)
+{
+    fail_msg("cancelled");
+}
+
+static void test_cancel(void **state)
+{
+    struct world w;
+    struct history_query q = question();
+
+    world_open(&w, state);
+    w.check = expect_answer;
+    history_call_cancel(history_ask(w.history, &q, on_answer, &w));
+    ask_for(&w, 0, NULL);
+    assert_int_equal(w.code, -EDOM);
+    world_close(&w);
+}
+
+/* The directory cannot be made; when it can, history goes on by itself. */
+static void test_directory_comes_late(void **state)
+{
+    struct world w = {0};
+    const struct fixture *f = *state;
+    _cleanup_free_ char *blocked = fixture_path(f, "blocked");
+    int fd = open(blocked, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    uint64_t deadline = time_monotonic_ms() + WAIT_MS;
+
+    close(fd);
+    now_ms = NOON + 30000;
+    assert_int_equal(loop_new(&w.loop, &(struct loop_options){0}, NULL), 0);
+    w.history = history_new(
+        &(struct history_options){.loop = w.loop, .dir = blocked, .utc_ms = fake_now});
+    add(&w, NOON, 1, 1);
+    while (history_state(w.history).code == 0) {
+        assert_true(time_monotonic_ms() < deadline);
+        (void)loop_turn(w.loop);
+    }
+    assert_true(history_state(w.history).n_dropped > 0);
+    assert_non_null(strstr(history_state(w.history).problem, "blocked"));
+    ask(&w, NULL);
+    assert_true(w.code < 0);
+    assert_int_equal(unlink(blocked), 0);
+    while (history_state(w.history).code != 0) {
+        assert_true(time_monotonic_ms() < deadline);
+        (void)loop_turn(w.loop);
+    }
+    world_close(&w);
+    _cleanup_free_ char *head = xasprintf("%s/head.db", blocked);
+    assert_int_equal(unlink(head), 0);
+    assert_int_equal(rmdir(blocked), 0);
+}
+
+/* In a child: writes a sample each step as fast as rounds go, tells how far it is, and is killed somewhere. */
+static void child(const char *dir, int out)
+{
+    struct loop *loop;
+    struct history *h;
+
+    if (loop_new(&loop, &(struct loop_options){0}, NULL) < 0)
+        _exit(1);
+    now_ms = NOON;
+    h = history_new(&(struct history_options){.loop = loop, .dir = dir, .utc_ms = fake_now});
+    for (int64_t step = 0; step < 100000; step++) {
+        int64_t values[CONTAINER_METRICS];
+
+        container_values(step % 50, step, values);
+        now_ms = NOON + step * 10000;
+        history_add(h, "host", "web", now_ms, values);
+        if (step % 50 == 49) /* a round a second */
+            (void)loop_turn(loop);
+        if (write(out, &step, sizeof(step)) < 0)
+            _exit(1);
+    }
+    _exit(0);
+}
+
+/* Everything up to the last round is there, without holes. */
+static void expect_no_hole(_unused_ struct world *w, const struct history_answer *a)
+{
+    size_t n = 0;
+
+    assert_int_equal(a->code, 0);
+    while (n < a->points->n && points_have(a->points, n)) {
+        assert_int_equal(points_get(a->points, n, CONTAINER_NET_RX).mean, n);
+        n++;
+    }
+    for (size_t i = n; i < a->points->n; i++)
+        assert_false(points_have(a->points, i));
+}
+
+static void test_kill(void **state)
+{
+    const struct fixture *f = *state;
+
+    for (int i = 0; i < 3; i++) {
+        struct world w;
+        int64_t step = 0;
+        int pipes[2];
+        pid_t pid;
+
+        assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+        pid = fork();
+        if (pid == 0)
+            child(f->dir, pipes[1]);
+        close(pipes[1]);
+        while (step < INT64_C(130) * (i + 1) && read(pipes[0], &step, sizeof(step)) == sizeof(step))
+            continue;
+        assert_int_equal(kill(pid, SIGKILL), 0);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+        close(pipes[0]);
+        now_ms = NOON + 30000;
+        world_open(&w, state);
+        ask(&w, expect_no_hole);
+        assert_int_equal(history_state(w.history).n_damaged, 0);
+        world_close(&w);
+    }
+}
+
+#undef TEST
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup_empty, fixture_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_stop_and_start),       TEST(test_wrong_clocks), TEST(test_cancel),
+        TEST(test_directory_comes_late), TEST(test_kill),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,150 @@
+#include "server/history/query.h"
+#include "base/alloc.h"
+#include "base/str.h"
+#include "server/history/tick.h"
+
+#include <errno.h>
+
+struct reading {
+    struct disk *disk;
+    const struct history_query *query;
+    struct points *points;
+    enum tier tier;
+    struct rows rows;
+    struct disk_listing files;
+};
+
+static int on_rows(void *owner, const struct rows *rows)
+{
+    struct reading *r = owner;
+
+    points_add(r->points, r->tier, rows);
+    return 0;
+}
+
+static int on_head_row(void *owner, const struct head_row *row, struct error *err)
+{
+    struct reading *g = owner;
+    struct tick_series t;
+    size_t offset = 0;
+    int r;
+
+    while ((r = tick_next(row->data, row->size, &offset, &t)) > 0) {
+        if (str_eq(t.name, g->query->series)) {
+            points_add_sample(g->points, row->at * tiers[TIER_10S].step_ms, t.values, t.n);
+            return 0;
+        }
+    }
+    return r < 0 ? error_set(err, -EUCLEAN, "a row of the head log is damaged") : 0;
+}
+
+static bool has_file(const struct reading *g, enum tier tier, int64_t at_ms)
+{
+    int64_t start = tier_file_start(tier, at_ms);
+
+    for (size_t i = 0; i < g->files.n; i++) {
+        if (g->files.entries[i].tier == tier && g->files.entries[i].start_ms == start)
+            return true;
+    }
+    return false;
+}
+
+/* Coarser tiers have a day once it was rolled up; before, and where they have nothing, the finest one does. */
+static int day_is_rolled(struct reading *g, int64_t day_ms, bool *ret, struct error *err)
+{
+    struct tier_file *f = NULL;
+    int64_t value = 0;
+    int r;
+
+    *ret = true;
+    if (!has_file(g, TIER_10S, day_ms))
+        return 0;
+    r = disk_file(g->disk, TIER_10S, day_ms, false, &f, err);
+    if (r == 0)
+        r = disk_check(g->disk, f, tier_file_get(f, "rolled", &value, err), err);
+    *ret = value != 0;
+    return r;
+}
+
+/* The coarsest tier that is fine enough, else the finest that has the day; -1: none has it. */
+static int choose_tier(const struct reading *g, int64_t day_ms, bool is_rolled)
+{
+    int choice = -1;
+
+    for (int t = 0; t < TIER_COUNT; t++) {
+        bool is_fine = tiers[t].step_ms <= g->query->step_ms;
+
+        if (!has_file(g, (enum tier)t, day_ms) || (t != TIER_10S && !is_rolled))
+            continue;
+        if (is_fine || choice < 0)
+            choice = t;
+    }
+    return choice;
+}
+
+static int read_day(struct reading *g, int64_t from_ms, int64_t to_ms, struct error *err)
+{
+    int64_t day_ms = floor_div(from_ms, DAY_MS) * DAY_MS;
+    struct tier_file *f = NULL;
+    bool is_rolled = false;
+    int r = day_is_rolled(g, day_ms, &is_rolled, err);
+    int tier = choose_tier(g, day_ms, is_rolled);
+
+    if (r < 0 || tier < 0)
+        return r;
+    g->tier = (enum tier)tier;
+    r = disk_file(g->disk, g->tier, day_ms, false, &f, err);
+    if (r < 0)
+        return r == -ENOENT ? 0 : r;
+
+    const struct tier_read read = {
+        .key = {g->query->host, g->query->series},
+        .from = from_ms / tiers[tier].step_ms,
+        .to = -floor_div(-to_ms, tiers[tier].step_ms),
+        .columns = g->query->columns | g->query->columns << g->points->set.n,
+        .rows = &g->rows,
+        .fn = on_rows,
+        .owner = g,
+    };
+
+    return disk_check(g->disk, f, tier_file_read(f, &read, err), err);
+}
+
+static int read_all(struct reading *g, int64_t from_ms, int64_t to_ms, struct error *err)
+{
+    const int64_t step = tiers[TIER_10S].step_ms;
+    const struct head_read head = {
+        g->query->host, floor_div(from_ms, step), -floor_div(-to_ms, step), on_head_row, g,
+    };
+    int r = disk_check(g->disk, NULL, head_read(disk_head(g->disk), &head, err), err);
+
+    for (int64_t at = from_ms; r == 0 && at < to_ms;) {
+        int64_t end = (floor_div(at, DAY_MS) + 1) * DAY_MS;
+
+        r = read_day(g, at, end < to_ms ? end : to_ms, err);
+        at = end;
+    }
+    return r;
+}
+
+int history_read(struct disk *d,
+                 const struct history_query *q,
+                 struct points *ret,
+                 struct error *err)
+{
+    const struct points_options o = {q->series, q->from_ms, q->to_ms, q->step_ms, q->columns};
+    struct reading g = {.disk = d, .query = q, .points = ret};
+    int r = points_init(ret, &o, err);
+
+    if (r < 0)
+        return r;
+    rows_init(&g.rows, 2 * ret->set.n, CHUNK_MAX_ROWS);
+    r = disk_list(d, &g.files, err);
+    if (r == 0)
+        r = read_all(&g, ret->from_ms, ret->from_ms + (int64_t)ret->n * ret->step_ms, err);
+    disk_listing_done(&g.files);
+    rows_done(&g.rows);
+    if (r < 0)
+        points_done(ret);
+    return r;
+}

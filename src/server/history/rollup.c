@@ -1,0 +1,193 @@
+#include "server/history/rollup.h"
+#include "base/alloc.h"
+#include "server/history/points.h"
+
+#include <errno.h>
+
+/* Marks in the state of a file: the last series that was rolled up, and that all are. */
+#define KEY_AT   "rolled_series"
+#define KEY_DONE "rolled"
+
+/* One series of one day. */
+struct rollup {
+    struct disk *disk;
+    struct tier_file *from;
+    struct series_row series;
+    int64_t day_ms;
+    struct points points[TIER_COUNT]; /* [TIER_10S] is not used */
+};
+
+static int on_rows(void *owner, const struct rows *rows)
+{
+    struct rollup *u = owner;
+
+    for (int t = TIER_10S + 1; t < TIER_COUNT; t++)
+        points_add(&u->points[t], TIER_10S, rows);
+    return 0;
+}
+
+static struct series_key key_of(const struct rollup *u)
+{
+    return (struct series_key){u->series.host, u->series.name};
+}
+
+static void add_row(struct rows *rows, const struct points *p, size_t step)
+{
+    int64_t values[CHUNK_MAX_COLUMNS];
+    size_t n = p->set.n;
+
+    for (size_t m = 0; m < n; m++) {
+        struct point point = points_get(p, step, m);
+
+        values[m] = point.mean;
+        values[m + n] = point.max;
+    }
+    rows_add(rows, p->from_ms / p->step_ms + (int64_t)step, values, 2 * n);
+}
+
+struct put {
+    const struct rollup *rollup;
+    const struct points *points;
+};
+
+static int put_points(struct tier_file *f, void *arg, struct error *err)
+{
+    const struct put *put = arg;
+    const struct points *p = put->points;
+    struct series_key key = key_of(put->rollup);
+    int64_t first = p->from_ms / p->step_ms;
+    struct rows rows;
+    int r = tier_file_remove(f, &key, first, first + (int64_t)p->n, err);
+
+    rows_init(&rows, 2 * p->set.n, CHUNK_MAX_ROWS);
+    for (size_t i = 0; r == 0 && i < p->n; i++) {
+        if (points_have(p, i))
+            add_row(&rows, p, i);
+        if (rows.n == rows.capacity || i + 1 == p->n) {
+            r = tier_file_put(f, &key, &rows, err);
+            rows.n = 0;
+        }
+    }
+    rows_done(&rows);
+    return r;
+}
+
+static int put_tier(struct rollup *u, enum tier tier, struct error *err)
+{
+    struct put put = {u, &u->points[tier]};
+    struct tier_file *f = NULL;
+    int r = disk_file(u->disk, tier, u->day_ms, true, &f, err);
+
+    return r < 0 ? r : disk_check(u->disk, f, tier_file_tx(f, put_points, &put, err), err);
+}
+
+static int roll_series(struct rollup *u, struct rows *rows, struct error *err)
+{
+    const int64_t step = tiers[TIER_10S].step_ms;
+    const struct tier_read read = {
+        .key = key_of(u),
+        .from = u->day_ms / step,
+        .to = (u->day_ms + DAY_MS) / step,
+        .columns = UINT64_MAX,
+        .rows = rows,
+        .fn = on_rows,
+        .owner = u,
+    };
+    int r = 0;
+
+    for (int t = TIER_10S + 1; r == 0 && t < TIER_COUNT; t++) {
+        const struct points_options o = {u->series.name, u->day_ms, u->day_ms + DAY_MS,
+                                         tiers[t].step_ms, UINT64_MAX};
+
+        r = points_init(&u->points[t], &o, err);
+    }
+    if (r == 0)
+        r = disk_check(u->disk, u->from, tier_file_read(u->from, &read, err), err);
+    for (int t = TIER_10S + 1; r == 0 && t < TIER_COUNT; t++)
+        r = put_tier(u, (enum tier)t, err);
+    for (int t = TIER_10S + 1; t < TIER_COUNT; t++)
+        points_done(&u->points[t]);
+    return r;
+}
+
+/* The next series of the day; 1 when it was one, 0 at the end. */
+static int roll_next(struct disk *d, int64_t day_ms, struct rows *rows, struct error *err)
+{
+    struct rollup u = {.disk = d, .day_ms = day_ms};
+    int64_t after = 0;
+    int r = disk_file(d, TIER_10S, day_ms, false, &u.from, err);
+
+    if (r == 0)
+        r = tier_file_get(u.from, KEY_AT, &after, err);
+    if (r == 0)
+        r = tier_file_next_series(u.from, after, &u.series, err);
+    if (r <= 0)
+        return r < 0 ? r : 0;
+    rows_init(rows, u.series.name[0] ? CONTAINER_METRICS : HOST_METRICS, CHUNK_MAX_ROWS);
+    r = roll_series(&u, rows, err);
+    rows_done(rows);
+    /* Other files were opened meanwhile: this one may have been closed. */
+    if (r == 0)
+        r = disk_file(d, TIER_10S, day_ms, false, &u.from, err);
+    if (r == 0)
+        r = tier_file_set(u.from, KEY_AT, u.series.id, err);
+    series_row_done(&u.series);
+    return r < 0 ? r : 1;
+}
+
+/* All series of the day have been seen. */
+static int finish_day(struct disk *d, int64_t day_ms, struct error *err)
+{
+    struct tier_file *f = NULL;
+    int r = disk_file(d, TIER_10S, day_ms, false, &f, err);
+
+    if (r == 0)
+        r = tier_file_set(f, KEY_DONE, 1, err);
+    if (r == 0)
+        r = tier_file_set(f, KEY_AT, 0, err);
+    return r;
+}
+
+static int roll_day(struct disk *d, int64_t day_ms, struct error *err)
+{
+    struct rows rows = {0};
+    int r = 1;
+
+    for (int i = 0; r > 0 && i < ROLLUP_SERIES; i++)
+        r = roll_next(d, day_ms, &rows, err);
+    if (r == 0)
+        r = finish_day(d, day_ms, err);
+    return r < 0 ? r : 1;
+}
+
+static int is_rolled(struct disk *d, int64_t day_ms, bool *ret, struct error *err)
+{
+    struct tier_file *f = NULL;
+    int64_t value = 0;
+    int r = disk_file(d, TIER_10S, day_ms, false, &f, err);
+
+    if (r == 0)
+        r = disk_check(d, f, tier_file_get(f, KEY_DONE, &value, err), err);
+    *ret = value != 0;
+    return r;
+}
+
+int rollup_step(struct disk *d, int64_t now_ms, struct error *err)
+{
+    struct disk_listing l;
+    int r = disk_list(d, &l, err);
+    int result = 0;
+
+    for (size_t i = 0; r == 0 && result == 0 && i < l.n; i++) {
+        const struct disk_entry *e = &l.entries[i];
+        bool done = true;
+
+        if (e->tier != TIER_10S || e->start_ms + DAY_MS + ROLLUP_DELAY_MS > now_ms)
+            continue;
+        r = is_rolled(d, e->start_ms, &done, err);
+        if (r == 0 && !done)
+            result = roll_day(d, e->start_ms, err);
+    }
+    disk_listing_done(&l);
+    return r < 0 ? r : result;
+}

@@ -1,0 +1,123 @@
+#include "server/history/seal.h"
+#include "base/alloc.h"
+#include "base/map.h"
+#include "server/history/points.h"
+#include "server/history/tick.h"
+
+#include <errno.h>
+
+/* The head's rows of one host that go into one file, and what became of them. */
+struct seal {
+    const char *host;
+    int64_t from, to;  /* in steps */
+    struct map series; /* struct rows by name */
+    struct tier_file *file;
+};
+
+static struct rows *rows_of(struct seal *s, const char *name)
+{
+    struct rows *rows = map_find(&s->series, name);
+
+    if (!rows) {
+        rows = xcalloc(1, sizeof(*rows));
+        rows_init(rows, metric_set_of(name).n, CHUNK_MAX_ROWS);
+        (void)map_put(&s->series, name, rows);
+    }
+    return rows;
+}
+
+static int put(struct seal *s, const char *name, struct rows *rows, struct error *err)
+{
+    int r = tier_file_put(s->file, &(struct series_key){s->host, name}, rows, err);
+
+    rows->n = 0;
+    return r;
+}
+
+static int add(struct seal *s, int64_t at, const struct tick_series *t, struct error *err)
+{
+    struct rows *rows = rows_of(s, t->name);
+    int r = 0;
+
+    if (rows->n > 0 && rows->at[rows->n - 1] == at)
+        rows->n--; /* the later one of two in one step knows more */
+    if (rows->n == rows->capacity)
+        r = put(s, t->name, rows, err);
+    if (r == 0)
+        rows_add(rows, at, t->values, t->n);
+    return r;
+}
+
+static int on_row(void *owner, const struct head_row *row, struct error *err)
+{
+    struct seal *s = owner;
+    struct tick_series t;
+    size_t offset = 0;
+    int r;
+
+    while ((r = tick_next(row->data, row->size, &offset, &t)) > 0) {
+        r = add(s, row->at, &t, err);
+        if (r < 0)
+            return r;
+    }
+    return r < 0 ? error_set(err, -EUCLEAN, "a row of the head log of host %s is damaged", s->host)
+                 : 0;
+}
+
+static int put_all(struct tier_file *f, void *arg, struct error *err)
+{
+    struct seal *s = arg;
+    int r = 0;
+
+    map_foreach(&s->series, e) {
+        if (r == 0)
+            r = put(s, e->key, e->value, err);
+    }
+    /* What comes late into a day that was rolled up is rolled up once more. */
+    return r < 0 ? r : tier_file_set(f, "rolled", 0, err);
+}
+
+static void seal_done(struct seal *s)
+{
+    map_foreach(&s->series, e) {
+        rows_done(e->value);
+        free(e->value);
+    }
+    map_done(&s->series);
+}
+
+/* What the head has of the host for the file that begins at s->from. */
+static int seal_file(struct disk *d, struct seal *s, struct error *err)
+{
+    int r = disk_file(d, TIER_10S, s->from * tiers[TIER_10S].step_ms, true, &s->file, err);
+
+    if (r < 0)
+        return r;
+    r = head_read(disk_head(d), &(struct head_read){s->host, s->from, s->to, on_row, s}, err);
+    if (r < 0)
+        return disk_check(d, NULL, r, err);
+    r = tier_file_tx(s->file, put_all, s, err);
+    if (r < 0)
+        return disk_check(d, s->file, r, err);
+    r = head_remove(disk_head(d), s->host, s->from, s->to, err);
+    return disk_check(d, NULL, r, err);
+}
+
+int seal_host(struct disk *d, const char *host, struct error *err)
+{
+    const struct tier_info *t = &tiers[TIER_10S];
+    int64_t first;
+    int r;
+
+    while ((r = head_first(disk_head(d), host, &first, err)) > 0) {
+        struct seal s = {.host = host};
+
+        s.from = tier_file_start(TIER_10S, first * t->step_ms) / t->step_ms;
+        s.to = s.from + t->file_ms / t->step_ms;
+        r = seal_file(d, &s, err);
+        seal_done(&s);
+        if (r < 0)
+            return r;
+    }
+    return disk_check(d, NULL, r, err);
+}

@@ -1,0 +1,38 @@
+#pragma once
+
+/*
+ * The tiers of history: how fine, how long, and how much time one file holds. A file is named by its tier
+ * and its first day: 10s-2026-11-23.db. Retention removes whole files.
+ */
+
+#include <stdint.h>
+
+enum tier { TIER_10S, TIER_1M, TIER_10M, TIER_1H, TIER_COUNT };
+
+struct tier_info {
+    const char *name;
+    int64_t step_ms;
+    int64_t file_ms; /* a whole number of days and of steps */
+    int64_t keep_ms; /* default */
+};
+
+extern const struct tier_info tiers[TIER_COUNT];
+
+#define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
+
+/* Rounded towards the past, also before 1970. */
+static inline int64_t floor_div(int64_t a, int64_t b)
+{
+    return a / b - (a % b < 0);
+}
+
+/* First millisecond of the file that holds that time. */
+static inline int64_t tier_file_start(enum tier tier, int64_t at_ms)
+{
+    return floor_div(at_ms, tiers[tier].file_ms) * tiers[tier].file_ms;
+}
+
+#define TIER_FILE_NAME_SIZE 32
+void tier_file_name(enum tier tier, int64_t start_ms, char ret[TIER_FILE_NAME_SIZE]);
+/* -EINVAL when the name is none of tier_file_name(). */
+int tier_file_parse(const char *name, enum tier *ret_tier, int64_t *ret_start_ms);

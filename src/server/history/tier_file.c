@@ -1,0 +1,343 @@
+#include "server/history/tier_file.h"
+#include "base/alloc.h"
+#include "server/store/db.h"
+#include "server/store/internal.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+struct tier_file {
+    struct store *store;
+};
+
+static const char schema[] =
+    "CREATE TABLE IF NOT EXISTS series (id INTEGER PRIMARY KEY, host TEXT NOT NULL, name TEXT NOT NULL,"
+    " UNIQUE (host, name)) STRICT;"
+    "CREATE TABLE IF NOT EXISTS chunks (id INTEGER PRIMARY KEY, series INTEGER NOT NULL, first INTEGER NOT NULL,"
+    " last INTEGER NOT NULL, data BLOB NOT NULL) STRICT;"
+    "CREATE UNIQUE INDEX IF NOT EXISTS chunks_series ON chunks (series, first, last);"
+    "CREATE TABLE IF NOT EXISTS marks (series INTEGER NOT NULL, at_ms INTEGER NOT NULL, kind TEXT NOT NULL,"
+    " text TEXT NOT NULL, PRIMARY KEY (series, at_ms, kind)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;";
+
+enum stmt {
+    STMT_ADD_SERIES,
+    STMT_FIND_SERIES,
+    STMT_NEXT_SERIES,
+    STMT_PUT_CHUNK,
+    STMT_REMOVE_CHUNKS,
+    STMT_READ_CHUNKS,
+    STMT_GET,
+    STMT_SET,
+    STMT_ADD_MARK,
+    STMT_READ_MARKS,
+    STMT_COUNT,
+};
+
+static const char *const sql[STMT_COUNT] = {
+    [STMT_ADD_SERIES] = "INSERT OR IGNORE INTO series (host, name) VALUES (:host, :name)",
+    [STMT_FIND_SERIES] = "SELECT id FROM series WHERE host = :host AND name = :name",
+    [STMT_NEXT_SERIES] = "SELECT id, host, name FROM series WHERE id > :after ORDER BY id LIMIT 1",
+    [STMT_PUT_CHUNK] = "INSERT INTO chunks (series, first, last, data) VALUES"
+                       " (:series, :first, :last, :data)",
+    [STMT_REMOVE_CHUNKS] =
+        "DELETE FROM chunks WHERE series = :series AND first >= :from AND first < :to",
+    [STMT_READ_CHUNKS] =
+        "SELECT data FROM chunks WHERE series = :series AND first < :to AND last >= :from"
+        " ORDER BY first, id",
+    [STMT_GET] = "SELECT value FROM state WHERE key = :key",
+    [STMT_SET] = "INSERT OR REPLACE INTO state (key, value) VALUES (:key, :value)",
+    [STMT_ADD_MARK] = "INSERT OR IGNORE INTO marks (series, at_ms, kind, text) VALUES"
+                      " (:series, :at_ms, :kind, :text)",
+    [STMT_READ_MARKS] = "SELECT at_ms, kind, text FROM marks WHERE series = :series AND"
+                        " at_ms >= :from AND at_ms < :to ORDER BY at_ms LIMIT :limit",
+};
+
+int tier_file_open(
+    struct tier_file **ret, const char *dir, const char *path, bool may_create, struct error *err)
+{
+    struct store *store = NULL;
+    struct stat st;
+    int r;
+
+    if (!may_create && stat(path, &st) < 0)
+        return error_set(err, -errno, "%s: %s", path, error_text(-errno));
+    r = store_open_side_file(&store, dir, path, schema, err);
+    if (r < 0)
+        return r;
+    *ret = xcalloc(1, sizeof(**ret));
+    (*ret)->store = store;
+    return 0;
+}
+
+void tier_file_close(struct tier_file *f)
+{
+    if (!f)
+        return;
+    store_close(f->store);
+    free(f);
+}
+
+struct tx {
+    struct tier_file *file;
+    tier_file_fn fn;
+    void *arg;
+};
+
+static int run_tx(struct store *s, void *arg, struct error *err)
+{
+    struct tx *tx = arg;
+
+    (void)s;
+    return tx->fn(tx->file, tx->arg, err);
+}
+
+int tier_file_tx(struct tier_file *f, tier_file_fn fn, void *arg, struct error *err)
+{
+    struct tx tx = {f, fn, arg};
+
+    return store_tx(f->store, run_tx, &tx, err);
+}
+
+static void bind_key(struct query *q, const struct series_key *key)
+{
+    query_text(q, ":host", key->host);
+    query_text(q, ":name", key->name);
+}
+
+/* *ret is 0 when the file has no such series. */
+static int series_find(struct tier_file *f,
+                       const struct series_key *key,
+                       int64_t *ret,
+                       struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r = query_init(&q, f->store, sql[STMT_FIND_SERIES], err);
+
+    if (r < 0)
+        return r;
+    bind_key(&q, key);
+    r = query_step(&q, err);
+    *ret = r > 0 ? query_column_i64(&q, 0) : 0;
+    return r < 0 ? r : 0;
+}
+
+static int series_make(struct tier_file *f,
+                       const struct series_key *key,
+                       int64_t *ret,
+                       struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r = series_find(f, key, ret, err);
+
+    if (r < 0 || *ret != 0)
+        return r;
+    r = query_init(&q, f->store, sql[STMT_ADD_SERIES], err);
+    if (r < 0)
+        return r;
+    bind_key(&q, key);
+    r = query_run(&q, NULL, err);
+    *ret = r < 0 ? 0 : query_last_id(&q);
+    return r;
+}
+
+static int remove_chunks(
+    struct tier_file *f, int64_t series, int64_t from, int64_t to, struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r = query_init(&q, f->store, sql[STMT_REMOVE_CHUNKS], err);
+
+    if (r < 0)
+        return r;
+    query_i64(&q, ":series", series);
+    query_i64(&q, ":from", from);
+    query_i64(&q, ":to", to);
+    return query_run(&q, NULL, err);
+}
+
+int tier_file_remove(
+    struct tier_file *f, const struct series_key *key, int64_t from, int64_t to, struct error *err)
+{
+    int64_t series;
+    int r = series_find(f, key, &series, err);
+
+    return r < 0 || series == 0 ? r : remove_chunks(f, series, from, to, err);
+}
+
+static int put_chunk(struct tier_file *f,
+                     int64_t series,
+                     const struct rows *rows,
+                     const struct buf *data,
+                     struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r = query_init(&q, f->store, sql[STMT_PUT_CHUNK], err);
+
+    if (r < 0)
+        return r;
+    query_i64(&q, ":series", series);
+    query_i64(&q, ":first", rows->at[0]);
+    query_i64(&q, ":last", rows->at[rows->n - 1]);
+    query_blob(&q, ":data", data->data, data->size);
+    return query_run(&q, NULL, err);
+}
+
+int tier_file_put(struct tier_file *f,
+                  const struct series_key *key,
+                  const struct rows *rows,
+                  struct error *err)
+{
+    _cleanup_(buf_done) struct buf data = BUF_INIT(CHUNK_MAX_SIZE);
+    int64_t series;
+    int r;
+
+    if (rows->n == 0)
+        return 0;
+    if (chunk_encode(rows, &data) < 0)
+        return error_set(err, -EMSGSIZE, "a chunk of %s is too large", key->name);
+    r = series_make(f, key, &series, err);
+    if (r == 0)
+        r = remove_chunks(f, series, rows->at[0], rows->at[0] + 1, err);
+    return r < 0 ? r : put_chunk(f, series, rows, &data, err);
+}
+
+static int give_chunk(const struct query *q, const struct tier_read *read, struct error *err)
+{
+    size_t size;
+    const void *data = query_column_blob(q, 0, &size);
+
+    if (chunk_decode(data, size, read->columns, read->rows, err) < 0)
+        return error_wrap(err, -EUCLEAN, "series %s of host %s", read->key.name, read->key.host);
+    return read->fn(read->owner, read->rows);
+}
+
+int tier_file_read(struct tier_file *f, const struct tier_read *read, struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int64_t series;
+    int r = series_find(f, &read->key, &series, err);
+
+    if (r < 0 || series == 0)
+        return r;
+    r = query_init(&q, f->store, sql[STMT_READ_CHUNKS], err);
+    if (r < 0)
+        return r;
+    query_i64(&q, ":series", series);
+    query_i64(&q, ":from", read->from);
+    query_i64(&q, ":to", read->to);
+    while ((r = query_step(&q, err)) > 0) {
+        r = give_chunk(&q, read, err);
+        if (r < 0)
+            return r;
+    }
+    return r;
+}
+
+void series_row_done(struct series_row *row)
+{
+    free(row->host);
+    free(row->name);
+    *row = (struct series_row){0};
+}
+
+int tier_file_next_series(struct tier_file *f,
+                          int64_t after,
+                          struct series_row *ret,
+                          struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r = query_init(&q, f->store, sql[STMT_NEXT_SERIES], err);
+
+    if (r < 0)
+        return r;
+    query_i64(&q, ":after", after);
+    r = query_step(&q, err);
+    if (r > 0) {
+        *ret = (struct series_row){
+            .id = query_column_i64(&q, 0),
+            .host = query_column_text(&q, 1),
+            .name = query_column_text(&q, 2),
+        };
+    }
+    return r;
+}
+
+int tier_file_get(struct tier_file *f, const char *key, int64_t *ret, struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r = query_init(&q, f->store, sql[STMT_GET], err);
+
+    if (r < 0)
+        return r;
+    query_text(&q, ":key", key);
+    r = query_step(&q, err);
+    *ret = r > 0 ? query_column_i64(&q, 0) : 0;
+    return r < 0 ? r : 0;
+}
+
+int tier_file_set(struct tier_file *f, const char *key, int64_t value, struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r = query_init(&q, f->store, sql[STMT_SET], err);
+
+    if (r < 0)
+        return r;
+    query_text(&q, ":key", key);
+    query_i64(&q, ":value", value);
+    return query_run(&q, NULL, err);
+}
+
+void mark_done(struct mark *m)
+{
+    free(m->kind);
+    free(m->text);
+    *m = (struct mark){0};
+}
+
+int tier_file_add_mark(struct tier_file *f,
+                       const struct series_key *key,
+                       const struct mark *m,
+                       struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int64_t series;
+    int r = series_make(f, key, &series, err);
+
+    if (r == 0)
+        r = query_init(&q, f->store, sql[STMT_ADD_MARK], err);
+    if (r < 0)
+        return r;
+    query_i64(&q, ":series", series);
+    query_i64(&q, ":at_ms", m->at_ms);
+    query_text(&q, ":kind", m->kind);
+    query_text(&q, ":text", m->text);
+    return query_run(&q, NULL, err);
+}
+
+int tier_file_read_marks(struct tier_file *f, const struct mark_read *read, struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int64_t series;
+    int r = series_find(f, &read->key, &series, err);
+
+    if (r < 0 || series == 0)
+        return r;
+    r = query_init(&q, f->store, sql[STMT_READ_MARKS], err);
+    if (r < 0)
+        return r;
+    query_i64(&q, ":series", series);
+    query_i64(&q, ":from", read->from_ms);
+    query_i64(&q, ":to", read->to_ms);
+    query_i64(&q, ":limit", TIER_FILE_MAX_MARKS);
+    while ((r = query_step(&q, err)) > 0) {
+        struct mark m = {
+            .at_ms = query_column_i64(&q, 0),
+            .kind = query_column_text(&q, 1),
+            .text = query_column_text(&q, 2),
+        };
+
+        read->fn(read->owner, &m);
+        mark_done(&m);
+    }
+    return r;
+}

@@ -1,0 +1,247 @@
+#include "server/history/worker.h"
+#include "base/alloc.h"
+#include "base/map.h"
+#include "server/history/rollup.h"
+#include "server/history/seal.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define SEAL_HOSTS  16 /* in one round */
+#define SEAL_AGE_MS (INT64_C(30) * 60 * 1000)
+
+/* What one host has in the head. */
+struct head_count {
+    int64_t n, first;
+};
+
+struct worker {
+    struct disk_options options;
+    char *dir;
+    struct disk *disk; /* NULL until it could be opened */
+    struct map heads;  /* struct head_count by host */
+};
+
+struct worker *worker_new(const struct disk_options *o)
+{
+    struct worker *w = xcalloc(1, sizeof(*w));
+
+    w->options = *o;
+    w->options.dir = w->dir = xstrdup(o->dir);
+    return w;
+}
+
+static void forget_heads(struct worker *w)
+{
+    map_foreach(&w->heads, e)
+        free(e->value);
+    map_done(&w->heads);
+}
+
+void worker_free(struct worker *w)
+{
+    if (!w)
+        return;
+    forget_heads(w);
+    disk_close(w->disk);
+    free(w->dir);
+    free(w);
+}
+
+static void count_rows(struct worker *w, const char *host, int64_t n, int64_t first)
+{
+    struct head_count *c = map_find(&w->heads, host);
+
+    if (!c) {
+        c = xcalloc(1, sizeof(*c));
+        c->first = first;
+        (void)map_put(&w->heads, host, c);
+    }
+    c->n += n;
+    c->first = first < c->first ? first : c->first;
+}
+
+static void on_head_host(void *owner, const struct head_host *host)
+{
+    count_rows(owner, host->host, host->n, host->first);
+}
+
+static int open_disk(struct worker *w, struct error *err)
+{
+    int r;
+
+    if (w->disk)
+        return 0;
+    r = disk_open(&w->disk, &w->options, err);
+    if (r < 0)
+        return r;
+    return disk_check(w->disk, NULL, head_each_host(disk_head(w->disk), on_head_host, w, err), err);
+}
+
+static int append(struct worker *w, const struct worker_round *round, struct error *err)
+{
+    _cleanup_free_ struct head_row *rows = xcalloc(round->n_rows, sizeof(*rows));
+    int r;
+
+    for (size_t i = 0; i < round->n_rows; i++) {
+        const struct pending_row *p = &round->rows[i];
+
+        rows[i] = (struct head_row){p->host, p->step, p->data, p->size};
+    }
+    r = disk_check(w->disk, NULL, head_append(disk_head(w->disk), rows, round->n_rows, err), err);
+    if (r == -EUCLEAN) { /* an empty head is in its place now */
+        forget_heads(w);
+        r = head_append(disk_head(w->disk), rows, round->n_rows, err);
+    }
+    for (size_t i = 0; r == 0 && i < round->n_rows; i++)
+        count_rows(w, rows[i].host, 1, rows[i].at);
+    return r;
+}
+
+static int add_mark(struct worker *w, const struct pending_mark *p, struct error *err)
+{
+    struct tier_file *f = NULL;
+    int r = disk_file(w->disk, TIER_1H, p->mark.at_ms, true, &f, err);
+
+    if (r < 0)
+        return r;
+    r = tier_file_add_mark(f, &(struct series_key){p->host, p->series}, &p->mark, err);
+    return disk_check(w->disk, f, r, err);
+}
+
+static bool is_ripe(const struct head_count *c, int64_t now_ms)
+{
+    return c->n >= SEAL_ROWS ||
+           (c->n > 0 && c->first * tiers[TIER_10S].step_ms < now_ms - SEAL_AGE_MS);
+}
+
+static int seal_some(struct worker *w, int64_t now_ms, struct error *err)
+{
+    int n = 0;
+
+    map_foreach(&w->heads, e) {
+        struct head_count *c = e->value;
+        int r;
+
+        if (!is_ripe(c, now_ms))
+            continue;
+        r = seal_host(w->disk, e->key, err);
+        if (r < 0)
+            return r;
+        *c = (struct head_count){.first = INT64_MAX};
+        if (++n == SEAL_HOSTS)
+            break;
+    }
+    return 0;
+}
+
+static int take_usage(struct worker *w, struct history_usage *ret, struct error *err)
+{
+    struct disk_listing l;
+    int r = disk_list(w->disk, &l, err);
+
+    *ret = (struct history_usage){.head_bytes = l.head_size};
+    for (size_t t = 0; t < TIER_COUNT; t++) {
+        ret->tiers[t].oldest_ms = METRIC_NONE;
+        ret->tiers[t].keep_ms = w->options.keep_ms[t];
+    }
+    for (size_t i = 0; i < l.n; i++) {
+        const struct disk_entry *e = &l.entries[i];
+
+        if (ret->tiers[e->tier].n_files++ == 0)
+            ret->tiers[e->tier].oldest_ms = e->start_ms;
+        ret->tiers[e->tier].bytes += e->size;
+    }
+    disk_listing_done(&l);
+    return r;
+}
+
+static int maintain(struct worker *w, struct worker_round *round)
+{
+    int r = rollup_step(w->disk, round->now_ms, &round->err);
+
+    round->is_more_to_roll = r > 0;
+    if (r == 0)
+        r = disk_expire(w->disk, round->now_ms, NULL, &round->err);
+    if (r == 0)
+        r = take_usage(w, &round->usage, &round->err);
+    round->has_usage = r == 0 && !round->is_more_to_roll;
+    return r < 0 ? r : 0;
+}
+
+void worker_run(struct worker *w, struct worker_round *round)
+{
+    const char *last_damaged;
+    int r = open_disk(w, &round->err);
+
+    if (r == 0 && round->n_rows > 0)
+        r = append(w, round, &round->err);
+    round->has_written = r == 0;
+    for (size_t i = 0; r == 0 && i < round->n_marks; i++)
+        r = add_mark(w, &round->marks[i], &round->err);
+    if (r == 0)
+        r = seal_some(w, round->now_ms, &round->err);
+    if (r == 0 && round->is_rollup_due)
+        r = maintain(w, round);
+    round->code = r;
+    if (w->disk)
+        round->n_damaged = disk_n_damaged(w->disk, &last_damaged);
+}
+
+void worker_round_done(struct worker_round *r)
+{
+    for (size_t i = 0; i < r->n_rows; i++) {
+        free(r->rows[i].host);
+        free(r->rows[i].data);
+    }
+    for (size_t i = 0; i < r->n_marks; i++) {
+        free(r->marks[i].host);
+        free(r->marks[i].series);
+        mark_done(&r->marks[i].mark);
+    }
+    free(r->rows);
+    free(r->marks);
+    r->rows = NULL;
+    r->marks = NULL;
+    r->n_rows = r->n_marks = 0;
+}
+
+static void on_mark(void *owner, const struct mark *m)
+{
+    struct worker_question *q = owner;
+
+    q->marks = xrealloc(q->marks, q->n_marks + 1, sizeof(*q->marks));
+    q->marks[q->n_marks++] = (struct mark){m->at_ms, xstrdup(m->kind), xstrdup(m->text)};
+}
+
+static int read_marks(struct worker *w, struct worker_question *q)
+{
+    const struct history_query *h = &q->query;
+    int64_t file_ms = tiers[TIER_1H].file_ms;
+    int r = 0;
+
+    for (int64_t at = tier_file_start(TIER_1H, h->from_ms); r == 0 && at < h->to_ms;
+         at += file_ms) {
+        const struct mark_read read = {
+            {h->host, h->series},
+            h->from_ms, h->to_ms, on_mark, q
+        };
+        struct tier_file *f = NULL;
+
+        r = disk_file(w->disk, TIER_1H, at, false, &f, &q->err);
+        if (r == 0)
+            r = disk_check(w->disk, f, tier_file_read_marks(f, &read, &q->err), &q->err);
+        if (r == -ENOENT)
+            r = 0;
+    }
+    return r;
+}
+
+void worker_ask(struct worker *w, struct worker_question *q)
+{
+    q->code = open_disk(w, &q->err);
+    if (q->code == 0)
+        q->code = history_read(w->disk, &q->query, &q->points, &q->err);
+    if (q->code == 0)
+        q->code = read_marks(w, q);
+}

@@ -1,0 +1,55 @@
+#pragma once
+
+/*
+ * What history does on its job thread: opening the directory, writing rows and marks, sealing, rollup,
+ * removal of old files. Touched by jobs of one queue only.
+ */
+
+#include "server/history/history.h"
+
+struct worker;
+
+struct worker *worker_new(const struct disk_options *o);
+void worker_free(struct worker *w);
+
+/* One row for the head log, and one mark. Texts and data are the job's. */
+struct pending_row {
+    char *host, *data;
+    size_t size;
+    int64_t step;
+};
+struct pending_mark {
+    char *host, *series;
+    struct mark mark;
+};
+
+/* A round of work and what came of it. */
+struct worker_round {
+    struct pending_row *rows;
+    size_t n_rows;
+    struct pending_mark *marks;
+    size_t n_marks;
+    int64_t now_ms;
+    bool is_rollup_due; /* also for expiry and usage */
+
+    int code;
+    struct error err;
+    bool has_written; /* the rows are on disk */
+    bool is_more_to_roll;
+    bool has_usage;
+    struct history_usage usage;
+    size_t n_damaged;
+};
+void worker_round_done(struct worker_round *r); /* frees rows and marks */
+void worker_run(struct worker *w, struct worker_round *round);
+
+/* The answer to a question; `marks` to be freed one by one with mark_done(). */
+struct worker_question {
+    struct history_query query;
+    int code;
+    struct error err;
+    struct points points;
+    struct mark *marks;
+    size_t n_marks;
+};
+void worker_ask(struct worker *w, struct worker_question *q);
