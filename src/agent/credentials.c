@@ -94,6 +94,24 @@ int credentials_keep(struct credentials *c, const char *token, struct error *err
     return token_save(&file, token, err);
 }
 
+int credentials_rotate(struct credentials *c, const char *token, struct error *err)
+{
+    const struct token_file file = config_token_file(c->config);
+    int r;
+
+    if (c->config->permanent_token) {
+        return error_set(
+            err, -EBUSY,
+            "the agent's token is fixed by PERMANENT_TOKEN; take that out of its configuration");
+    }
+    r = token_save(&file, token, err);
+    if (r < 0)
+        return r;
+    wipe(&c->permanent);
+    c->permanent = xstrdup(token);
+    return 0;
+}
+
 void credentials_forget_dropped(struct credentials *c)
 {
     strings_done(&c->dropped);

@@ -32,5 +32,11 @@ void credentials_apply(struct credentials *c, const struct auth_reply *reply);
 /* A token the server issued: used from now on, and written to the token file if it is new. */
 int credentials_keep(struct credentials *c, const char *token, struct error *err) _nodiscard_;
 
+/*
+ * One that replaces the present one: written first and used then, so that whichever the file holds is one that the
+ * server takes. After a failure the present one stays. -EBUSY: it is fixed by PERMANENT_TOKEN.
+ */
+int credentials_rotate(struct credentials *c, const char *token, struct error *err) _nodiscard_;
+
 /* The server may be another one by now. */
 void credentials_forget_dropped(struct credentials *c);

@@ -188,11 +188,42 @@ static void test_sealed(void **state)
     token_key_done(&config.token_key);
 }
 
+/* The file goes first: what cannot be written is not used. */
+static void test_rotate(void **state)
+{
+    struct config config = {.token_path = path, .registration_token = reg_token};
+    _cleanup_free_ char *stored = NULL;
+    struct error err = ERROR_INIT;
+    struct credentials c;
+
+    (void)state;
+    assert_int_equal(file_write_atomic(path, "first", 5, 0600, NULL), 0);
+    assert_int_equal(credentials_init(&c, &config, NULL), 0);
+    assert_int_equal(credentials_rotate(&c, "second", NULL), 0);
+    assert_string_equal(credentials_token(&c), "second");
+    assert_int_equal(token_load(&(struct token_file){.path = path}, &stored, NULL, NULL), 0);
+    assert_string_equal(stored, "second");
+
+    assert_int_equal(credentials_rotate(&c, "no good", &err), -EBADMSG);
+    assert_int_equal(credentials_rotate(&c, "", &err), -EBADMSG);
+    config.token_path = (char *)(uintptr_t) "/nonexistent/permanent_token";
+    assert_int_equal(credentials_rotate(&c, "third", &err), -ENOENT);
+    assert_null(strstr(err.msg, "third"));
+    assert_string_equal(credentials_token(&c), "second");
+
+    config.token_path = path;
+    config.permanent_token = env_token;
+    assert_int_equal(credentials_rotate(&c, "third", &err), -EBUSY);
+    assert_string_equal(credentials_token(&c), "second");
+    credentials_done(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_choice),  cmocka_unit_test(test_refusal), cmocka_unit_test(test_keep),
-        cmocka_unit_test(test_dropped), cmocka_unit_test(test_sealed),
+        cmocka_unit_test(test_choice), cmocka_unit_test(test_refusal),
+        cmocka_unit_test(test_keep),   cmocka_unit_test(test_dropped),
+        cmocka_unit_test(test_sealed), cmocka_unit_test(test_rotate),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

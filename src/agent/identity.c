@@ -41,6 +41,7 @@ static const struct {
     {"shell_access",         true },
     {"inventory",            true },
     {"event_replay",         true },
+    {"token_rotate",         true },
     {"pause",                true },
     {"exec_command",         true },
     {"resources",            true },

@@ -192,6 +192,13 @@ static void on_heartbeat(struct loop_timer *t)
     loop_timer_start(l->o.loop, &l->heartbeat, LINK_HEARTBEAT_MS, on_heartbeat);
 }
 
+static int rotate_token(void *owner, const char *token, struct error *err)
+{
+    struct link *l = owner;
+
+    return credentials_rotate(&l->credentials, token, err);
+}
+
 static void start_session(struct link *l, const struct msg_auth_success *success)
 {
     struct error err = ERROR_INIT;
@@ -211,6 +218,7 @@ static void start_session(struct link *l, const struct msg_auth_success *success
         .events = l->o.events,
         .killer = l->o.killer,
         .policy = &l->o.config->policy,
+        .rotate_token = rotate_token,
         .send = send_text,
         .send_binary = send_binary,
         .queued = queued,

@@ -38,9 +38,8 @@ static void on_event(void *owner)
     struct session *session = owner;
 
     event_feed_pump(session->feed);
-    log_follows_on_event(session->logs,
-                         events_get(session->options.events,
-                                    events_end(session->options.events) - 1));
+    log_follows_on_event(session->logs, events_get(session->options.events,
+                                                   events_end(session->options.events) - 1));
     if (session->inventory)
         inventory_pump(session->inventory);
 }
@@ -145,6 +144,32 @@ void session_free(struct session *session)
     free(session);
 }
 
+/* It is about the link, so neither the policy nor what else is running is asked. */
+static bool is_token_rotation(const struct session *session, const struct msg_command *m)
+{
+    return session->options.rotate_token && m->kind == COMMAND_KIND_COMMAND &&
+           str_eq(m->name, "token_rotate");
+}
+
+static void rotate_token(struct session *session, const struct msg_command *m)
+{
+    const struct reply_to to = {m->kind, m->id};
+    const char *token = json_text_get(m->payload, "permanent_token");
+    struct error err = ERROR_INIT;
+    json_t *fields;
+
+    if (session->options.rotate_token(session->options.owner, token ? token : "", &err) < 0) {
+        log_error(NULL, "the permanent token is not replaced: %s", err.msg);
+        sender_reply_error(&session->sender, to,
+                           &(struct reply_error){.text = err.msg, .status = 409});
+        return;
+    }
+    log_info(NULL, "the permanent token is replaced, as the server asked");
+    fields = json_object();
+    json_text_set(fields, "status", json_text_str("rotated"));
+    sender_reply(&session->sender, to, fields);
+}
+
 void session_on_message(struct session *session, const char *text, size_t size)
 {
     struct error err = ERROR_INIT;
@@ -170,7 +195,9 @@ void session_on_message(struct session *session, const char *text, size_t size)
         return;
     }
     r = msg_command_decode(v, &m, &err);
-    if (r == 0) {
+    if (r == 0 && is_token_rotation(session, &m)) {
+        rotate_token(session, &m);
+    } else if (r == 0) {
         commands_submit(session->commands, &m);
     } else if (r == -ENOMSG) {
         log_debug(LOG_FIELDS("type", envelope_type(v)), "message ignored");

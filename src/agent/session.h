@@ -42,6 +42,8 @@ struct session_options {
     bool wants_event_replay; /* the server drops doubles: resend from events_since_ns on */
     int64_t events_since_ns;
     size_t max_message; /* most bytes of one outgoing message; 0: 8 MiB */
+    /* Takes a new permanent token; 0, or why it stays with the one it has. NULL: it cannot. */
+    int (*rotate_token)(void *owner, const char *token, struct error *err);
 };
 
 struct session *session_new(const struct session_options *o);

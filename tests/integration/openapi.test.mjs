@@ -118,6 +118,10 @@ test('hosts and agents answer as described', async () => {
   await api.call(clients.operator, 'changeHostTags', { values: at(), body: { tags_to_add: ['b'], tags_to_remove: ['a'] } });
   await api.call(clients.admin, 'migrateHost', { values: { agent: 'nobody', source: host }, status: 404 });
   await api.call(clients.viewer, 'getAgent', { values: { agent: 'nobody' }, status: 404 });
+  const { agents } = await api.call(clients.viewer, 'listAgents');
+  await api.call(clients.admin, 'rotateAgentToken', { values: { agent: agents[0].agent_id } });
+  await api.call(clients.admin, 'rotateAgentToken', { values: { agent: 'nobody' }, status: 404 });
+  await api.call(clients.admin, 'revokeAgentToken', { values: { agent: 'nobody' }, status: 404 });
   await api.call(clients.viewer, 'getHostMetrics', { values: at(), status: 503 });
   const { level } = await api.call(clients.admin, 'getLogLevel');
   await api.call(clients.admin, 'setLogLevel', { body: { level } });
@@ -255,6 +259,8 @@ test('a host that is away answers as described, and can be forgotten', async () 
   await api.call(clients.viewer, 'listContainers');
   await api.call(clients.viewer, 'listImages', { values: at(), status: 503 });
   await api.call(clients.operator, 'startContainer', { values: at(), status: 503 });
+  await api.call(clients.admin, 'rotateAgentToken', { values: { agent: (await api.call(clients.viewer, 'listAgents')).agents[0].agent_id }, status: 503 });
+  await api.call(clients.admin, 'revokeAgentToken', { values: { agent: (await api.call(clients.viewer, 'listAgents')).agents[0].agent_id } });
   await api.call(clients.admin, 'deleteHost', { values: at() });
   await api.call(clients.admin, 'deleteHost', { values: at(), status: 404 });
 });

@@ -29,8 +29,7 @@ static bool is_id(const char *ref)
     return str_is_hex(ref, SHORT_ID) || str_is_hex(ref, CONTAINER_ID_SIZE - 1);
 }
 
-/* False after the call was answered. */
-static bool check_agent(struct api_call *call, const struct fleet_host *h)
+bool api_agent_check(struct api_call *call, const struct fleet_host *h)
 {
     char when[TIME_TEXT_SIZE];
 
@@ -51,7 +50,7 @@ struct fleet_host *api_agent_host(struct api_call *call)
 {
     struct fleet_host *h = api_host(call, 0);
 
-    return h && check_agent(call, h) ? h : NULL;
+    return h && api_agent_check(call, h) ? h : NULL;
 }
 
 bool api_target_find(struct api_call *call, struct api_target *ret)
@@ -76,7 +75,7 @@ bool api_target_find(struct api_call *call, struct api_target *ret)
         api_fail(call, -ENOENT, "No such container on host %s: %s", t.host->row.name, ref);
         return false;
     }
-    if (!check_agent(call, t.host))
+    if (!api_agent_check(call, t.host))
         return false;
     str_copy(t.ref, sizeof(t.ref), t.container ? t.container->id : ref);
     *ret = t;

@@ -27,8 +27,14 @@ bool api_target_find(struct api_call *call, struct api_target *ret);
 /* DockMon's own containers: named dockmon or dockmon-*, or labelled app=dockmon. name may begin with '/'. */
 bool api_is_own_container(const char *name, const json_t *labels);
 
+/* The host of the agent in path parameter 0; NULL after the call was answered with 404. */
+struct fleet_host *api_agent(struct api_call *call);
+
 /* The host of path parameter 0 with an agent that is online; NULL after the call was answered. */
 struct fleet_host *api_agent_host(struct api_call *call);
+
+/* Whether that host has an agent and it is online; false after the call was answered. */
+bool api_agent_check(struct api_call *call, const struct fleet_host *h);
 
 struct api_operation {
     const char *action; /* or the command */

@@ -2,9 +2,11 @@
 #include "base/buf.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "server/api/agent_call.h"
 #include "server/api/agent_json.h"
 #include "server/api/handlers.h"
 #include "server/api/job_call.h"
+#include "server/session/agent_token.h"
 #include "server/session/migration.h"
 #include "server/store/tokens.h"
 
@@ -38,11 +40,12 @@ static json_t *common_json(const struct fleet_host *h)
     const struct agent *a = &h->agent;
 
     return json_pack(
-        "{s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:b, s:o, s:o}", "agent_id", a->id, "engine_id",
+        "{s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:b, s:b, s:o, s:o}", "agent_id", a->id, "engine_id",
         a->engine_id, "version", a->version, "proto_version", a->proto_version, "capabilities",
         api_json_column(a->capabilities, json_object()), "policy", policy_json(a), "status",
-        h->is_online ? "online" : "offline", "connected", h->is_online, "last_seen_at",
-        api_json_time(h->seen_at_ms), "registered_at", api_json_time(a->registered_at_ms));
+        h->is_online ? "online" : "offline", "connected", h->is_online, "revoked",
+        agent_token_is_revoked(a), "last_seen_at", api_json_time(h->seen_at_ms), "registered_at",
+        api_json_time(a->registered_at_ms));
 }
 
 json_t *agent_json_of_host(const struct fleet_host *h)
@@ -128,8 +131,7 @@ void agents_list(struct api_call *call)
                         (json_int_t)connected));
 }
 
-/* The host of the agent in path parameter 0, or NULL after the call was answered with 404. */
-static struct fleet_host *agent_host(struct api_call *call)
+struct fleet_host *api_agent(struct api_call *call)
 {
     struct fleet_host *h = fleet_find_agent(call->api->o.fleet, api_param(call, 0));
 
@@ -140,7 +142,7 @@ static struct fleet_host *agent_host(struct api_call *call)
 
 void agents_status(struct api_call *call)
 {
-    const struct fleet_host *h = agent_host(call);
+    const struct fleet_host *h = api_agent(call);
 
     if (h)
         api_reply(call, 200, json_pack("{s:b, s:o}", "success", 1, "agent", agent_json(h)));

@@ -43,6 +43,10 @@ void agents_status(struct api_call *call);
 void agents_migrate(struct api_call *call);
 void hosts_agent_get(struct api_call *call);
 
+/* agent_tokens.c */
+void agents_rotate(struct api_call *call);
+void agents_revoke(struct api_call *call);
+
 /* hosts.c */
 void hosts_list(struct api_call *call);
 void hosts_put(struct api_call *call);

@@ -29,6 +29,8 @@ const struct route routes[] = {
     {"POST",   "/api/agent/generate-token",                ROLE_ADMIN,    agents_token_post,    "token_create",      SMALL, 0,        OBJECT_GLOBAL    },
     {"GET",    "/api/agent/list",                          ROLE_VIEWER,   agents_list,          NULL,                0,     0,        OBJECT_LIST      },
     {"GET",    "/api/agent/{agent}/status",                ROLE_VIEWER,   agents_status,        NULL,                0,     0,        OBJECT_AGENT     },
+    {"POST",   "/api/agent/{agent}/rotate-token",          ROLE_ADMIN,    agents_rotate,        "agent_rotate",      SMALL, 0,        OBJECT_AGENT     },
+    {"POST",   "/api/agent/{agent}/revoke",                ROLE_ADMIN,    agents_revoke,        "agent_revoke",      SMALL, 0,        OBJECT_AGENT     },
     {"POST",   "/api/agent/{agent}/migrate-from/{source}", ROLE_ADMIN,    agents_migrate,       "agent_migrate",     SMALL, 0,        OBJECT_GLOBAL    },
     {"GET",    "/api/hosts",                               ROLE_VIEWER,   hosts_list,           NULL,                0,     0,        OBJECT_LIST      },
     {"PUT",    "/api/hosts/{host}",                        ROLE_ADMIN,    hosts_put,            "host_update",       SMALL, 0,        OBJECT_WHOLE_HOST},

@@ -1,0 +1,208 @@
+/*
+ * Rotation of an agent's permanent token, as a flow: store a further one, send it over the session, and when the
+ * agent has written it down make it the only one. Whoever dies in between, both are good until then. And its
+ * revocation.
+ */
+
+#include "base/alloc.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "server/api/agent_call.h"
+#include "server/api/handlers.h"
+#include "server/api/job_call.h"
+#include "server/session/agent_token.h"
+#include "server/store/secret.h"
+
+#include <errno.h>
+
+#define CAPABILITY "token_rotate"
+#define ANSWER_MS  20000
+
+/* The arguments of the jobs. */
+enum { ARG_AGENT, ARG_TOKEN };
+
+/* The host whose agent is meant, which must be the caller's as a whole; NULL after the call was answered. */
+static struct fleet_host *find_host(struct api_call *call)
+{
+    struct fleet_host *h = api_agent(call);
+
+    if (!h)
+        return NULL;
+    call->target = xstrdup(h->row.name);
+    if (scope_allows_whole_host(&call->who.scope, h))
+        return h;
+    api_fail(call, -EACCES, "Permission denied: the scope of %s does not cover all of host %s",
+             call->who.name, h->row.name);
+    return NULL;
+}
+
+static bool can_rotate(const struct agent *a)
+{
+    json_t *capabilities = api_json_column(a->capabilities, json_object());
+    bool can = json_is_true(json_object_get(capabilities, CAPABILITY));
+
+    json_decref(capabilities);
+    return can;
+}
+
+/* False after the call was answered. */
+static bool check_rotation(struct api_call *call, const struct fleet_host *h)
+{
+    if (agent_token_is_revoked(&h->agent)) {
+        api_fail(
+            call, -EBUSY,
+            "The token of the agent of host %s is revoked: it has to join anew with a registration token",
+            h->row.name);
+        return false;
+    }
+    if (!api_agent_check(call, h))
+        return false;
+    if (!can_rotate(&h->agent)) {
+        api_fail(
+            call, -EBUSY,
+            "The agent of host %s (version %s) cannot be given another token while it runs. Update it; or "
+            "revoke its token, and let it join anew",
+            h->row.name, h->agent.version);
+        return false;
+    }
+    return true;
+}
+
+/* --- third: the agent has it ---------------------------------------------------------------------- */
+
+static int confirm_work(struct api_job *job)
+{
+    int r = agent_token_confirm(job->store, job->args[ARG_TOKEN], &job->err);
+
+    if (r == 0)
+        job->result = json_pack("{s:b, s:s}", "success", 1, "agent_id", job->args[ARG_AGENT]);
+    return r;
+}
+
+static void wipe_token(struct api_job *job)
+{
+    secret_free(TAKE_PTR(job->args[ARG_TOKEN]));
+}
+
+static void confirm_done(struct api_job *job)
+{
+    api_job_answer(job);
+    wipe_token(job);
+}
+
+struct rotation {
+    struct api_call *call;
+    char *agent_id, *token;
+};
+
+static void on_answer(void *owner, const struct command_result *result)
+{
+    struct rotation *rotation = owner;
+    struct api_job *job;
+
+    if (result->code < 0) {
+        struct command_result failure = *result;
+        _cleanup_free_ char *message = xasprintf(
+            "%s. Its present token stays good, and so does the new one until it has used either",
+            result->message);
+
+        failure.message = message;
+        api_fail_command(rotation->call, &failure);
+        secret_free(rotation->token);
+        free(rotation->agent_id);
+    } else {
+        job = api_job_new(rotation->call, confirm_work, confirm_done);
+        job->args[ARG_AGENT] = rotation->agent_id;
+        job->args[ARG_TOKEN] = rotation->token;
+        api_job_start(job);
+    }
+    free(rotation);
+}
+
+/* --- second: it is sent --------------------------------------------------------------------------- */
+
+static void rotate_done(struct api_job *job)
+{
+    struct api_call *call = job->call;
+    const struct fleet_host *h = fleet_find_agent(call->api->o.fleet, job->args[ARG_AGENT]);
+    struct rotation *rotation;
+
+    if (job->code < 0 || !h) {
+        api_fail(call, job->code < 0 ? job->code : -ENOENT, "%s",
+                 job->code < 0 ? job->err.msg : "The agent is gone");
+        wipe_token(job);
+        return;
+    }
+    rotation = xcalloc(1, sizeof(*rotation));
+    rotation->call = call;
+    rotation->agent_id = TAKE_PTR(job->args[ARG_AGENT]);
+    rotation->token = TAKE_PTR(job->args[ARG_TOKEN]);
+    api_agent_command(call, h,
+                      &(struct api_operation){
+                          .action = CAPABILITY,
+                          .payload = json_pack("{s:s}", "permanent_token", rotation->token),
+                          .timeout_ms = ANSWER_MS,
+                          .done = on_answer,
+                          .owner = rotation,
+                      });
+}
+
+/* --- first: the store knows it -------------------------------------------------------------------- */
+
+static int rotate_work(struct api_job *job)
+{
+    return agent_token_rotate(job->store, job->args[ARG_AGENT], job->numbers[0],
+                              &job->args[ARG_TOKEN], &job->err);
+}
+
+void agents_rotate(struct api_call *call)
+{
+    const struct fleet_host *h = find_host(call);
+    struct api_job *job;
+
+    if (!h || !check_rotation(call, h))
+        return;
+    job = api_job_new(call, rotate_work, rotate_done);
+    job->args[ARG_AGENT] = xstrdup(h->agent.id);
+    job->numbers[0] = time_utc_ms();
+    api_job_start(job);
+}
+
+/* --- revocation ----------------------------------------------------------------------------------- */
+
+static int revoke_work(struct api_job *job)
+{
+    int r = agent_token_revoke(job->store, job->args[ARG_AGENT], &job->err);
+
+    if (r == 0)
+        job->result = json_pack("{s:b, s:s}", "success", 1, "agent_id", job->args[ARG_AGENT]);
+    return r;
+}
+
+static void revoke_done(struct api_job *job)
+{
+    struct fleet_host *h = fleet_find_agent(job->call->api->o.fleet, job->args[ARG_AGENT]);
+
+    if (job->code == 0 && h) {
+        if (!agent_token_is_revoked(&h->agent)) {
+            free(h->agent.token_hash);
+            h->agent.token_hash = xstrdup(
+                AGENT_TOKEN_REVOKED); /* the live model needs no more of it */
+            h->version++;
+        }
+        sessions_close_agent(job->call->api->o.sessions, h->agent.id, "Token revoked");
+    }
+    api_job_answer(job);
+}
+
+void agents_revoke(struct api_call *call)
+{
+    const struct fleet_host *h = find_host(call);
+    struct api_job *job;
+
+    if (!h)
+        return;
+    job = api_job_new(call, revoke_work, revoke_done);
+    job->args[ARG_AGENT] = xstrdup(h->agent.id);
+    api_job_start(job);
+}
