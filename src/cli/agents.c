@@ -214,6 +214,7 @@ const struct verb verb_agent_rotate = {
     .examples = "  dockmon agent rotate web1 web2\n  dockmon agent rotate --all\n",
     .flags = rotate_flags,
     .n_flags = ARRAY_LEN(rotate_flags),
+    .words = WORDS_HOSTS,
     .max_words = SIZE_MAX,
     .options_size = sizeof(struct rotate_options),
     .run = run_rotate,
@@ -241,6 +242,7 @@ const struct verb verb_agent_revoke = {
     .usage = "HOST [HOST...]",
     .summary = "Refuse agents' tokens from now on; a registration token brings them back",
     .examples = "  dockmon agent revoke web1\n",
+    .words = WORDS_HOSTS,
     .min_words = 1,
     .run = run_revoke,
 };

@@ -83,12 +83,19 @@ static void want_flag(struct complete *c, const char *word)
         c->what = COMPLETE_FLAGS;
         return;
     }
-    f = find_long(c->verb, word + 2, (size_t)(equals - word) - 2);
+    f = str_starts_with(word, "--") ? find_long(c->verb, word + 2, (size_t)(equals - word) - 2)
+                                    : NULL;
     if (f && f->type != FLAG_BOOL) {
         c->typed = equals + 1;
         c->prefix_size = (size_t)(c->typed - word);
         want_words(c, kind_of_flag(f));
     }
+}
+
+/* All of the same kind; `rename` takes a name that there is and one that there is not. */
+static bool takes_many(const struct verb *v)
+{
+    return !v->is_command && (v->max_words == SIZE_MAX || (v->max_words == 0 && v->min_words > 0));
 }
 
 static void analyse_verb(struct complete *c, const char *const *words, size_t n)
@@ -114,7 +121,7 @@ static void analyse_verb(struct complete *c, const char *const *words, size_t n)
         want_words(c, kind_of_flag(waiting));
     } else if (c->typed[0] == '-' && !is_flags_end) {
         want_flag(c, words[n - 1]);
-    } else if (n_words == 0 || (v->max_words == 0 && v->min_words > 0 && !v->is_command)) {
+    } else if (n_words == 0 || takes_many(v)) {
         want_words(c, v->words);
     }
 }

@@ -126,7 +126,11 @@ static int run(size_t n, char **words)
         v = n > 1 ? verb_find((const char *const *)words + 1, n - 1, &n_taken) : NULL;
         if (v)
             return print_verb_help(v);
-        return n > 1 && is_group(words[1]) ? print_group(words[1], NULL) : print_help();
+        if (n > 1 && is_group(words[1]))
+            return print_group(words[1], NULL);
+        if (n == 1 || name[0] == '-')
+            return print_help();
+        name = words[1];
     }
     output_error("unknown command: %s; see `dockmon --help`", name);
     return EXIT_USAGE;

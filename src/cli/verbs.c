@@ -4,25 +4,42 @@
 
 #include <string.h>
 
-#define VERBS (const struct verb *const[])
-
-/* clang-format off: a line per group */
-const struct verb_section verb_sections[] = {
-    {"Containers",
-     VERBS{&verb_ps, &verb_logs, &verb_exec, &verb_start, &verb_stop, &verb_restart, &verb_kill,
-           &verb_pause, &verb_unpause, &verb_rename, &verb_rm, &verb_inspect, NULL}           },
-    {"Hosts",                        VERBS{&verb_hosts, &verb_events, &verb_token, &verb_agent_ls, &verb_agent_rotate,
-                    &verb_agent_revoke, NULL}                                    },
-    {"Images, networks and volumes",
-     VERBS{&verb_images, &verb_rmi, &verb_image_prune, &verb_network_ls, &verb_network_create,
-           &verb_network_rm, &verb_network_prune, &verb_volume_ls, &verb_volume_create,
-           &verb_volume_rm, &verb_volume_prune, NULL}                                         },
-    {"Users and API keys",
-     VERBS{&verb_user_ls, &verb_user_create, &verb_user_rm, &verb_user_passwd, &verb_user_set,
-           &verb_apikey_ls, &verb_apikey_create, &verb_apikey_rm, NULL}                       },
-    {"This program",                 VERBS{&verb_login, &verb_version, &verb_completion, NULL}},
+static const struct verb *const containers[] = {
+    &verb_ps,    &verb_logs,    &verb_exec,   &verb_start, &verb_stop,    &verb_restart, &verb_kill,
+    &verb_pause, &verb_unpause, &verb_rename, &verb_rm,    &verb_inspect, NULL,
 };
-/* clang-format on */
+
+static const struct verb *const hosts[] = {
+    &verb_hosts,        &verb_events,       &verb_token, &verb_agent_ls,
+    &verb_agent_rotate, &verb_agent_revoke, NULL,
+};
+
+static const struct verb *const resources[] = {
+    &verb_images,         &verb_rmi,        &verb_image_prune,   &verb_network_ls,
+    &verb_network_create, &verb_network_rm, &verb_network_prune, &verb_volume_ls,
+    &verb_volume_create,  &verb_volume_rm,  &verb_volume_prune,  NULL,
+};
+
+static const struct verb *const users[] = {
+    &verb_user_ls,       &verb_user_create, &verb_user_rm,
+    &verb_user_passwd,   &verb_user_set,    &verb_apikey_ls,
+    &verb_apikey_create, &verb_apikey_rm,   NULL,
+};
+
+static const struct verb *const program[] = {
+    &verb_login,
+    &verb_version,
+    &verb_completion,
+    NULL,
+};
+
+const struct verb_section verb_sections[] = {
+    {"Containers",                   containers},
+    {"Hosts",                        hosts     },
+    {"Images, networks and volumes", resources },
+    {"Users and API keys",           users     },
+    {"This program",                 program   },
+};
 const size_t n_verb_sections = ARRAY_LEN(verb_sections);
 
 const struct verb_alias verb_aliases[] = {

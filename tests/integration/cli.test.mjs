@@ -278,6 +278,9 @@ test('verbs have docker\'s other names', async () => {
   assert.match((await cli('container', 'dance')).stderr, /unknown command: container dance/);
   assert.match(await succeeds('image'), /ls .*\n.*rm .*\n.*prune /);
   assert.match(await succeeds('token', '--help'), /create/);
+  const dance = await cli('help', 'dance');
+  assert.deepEqual([dance.code, dance.stdout], [125, '']);
+  assert.match(dance.stderr, /unknown command: dance/);
 });
 
 test('what went wrong is said with what to do', async () => {

@@ -204,7 +204,10 @@ static void test_path_parameters_are_described(void **state)
 
     json_object_foreach(json_object_get(*state, "paths"), path, item)
     {
-        json_object_foreach(item, method, operation) check_parameters(*state, path, operation);
+        json_object_foreach(item, method, operation)
+        {
+            check_parameters(*state, path, operation);
+        }
     }
 }
 

@@ -44,16 +44,16 @@ export class Typist {
   async echo(words) {
     const tag = `T${this.n++}`;
     const from = this.text.length;
-    this.child.stdin.write(`echo "${tag}"'<' ${words} "E"ND\r`);
-    return (await this.wait(new RegExp(`${tag}< (.*) END`), from))[1];
+    this.child.stdin.write(`echo "${tag}"'<' ${words} "ST"OP\r`);
+    return (await this.wait(new RegExp(`${tag}< (.*) STOP`), from))[1];
   }
 
   // The command line after `typed` and TAB.
   async complete(typed) {
     const tag = `T${this.n++}`;
     const from = this.text.length;
-    this.child.stdin.write(`${typed}\t\x01echo "${tag}"'<' \x05 "E"ND\r`);
-    return (await this.wait(new RegExp(`${tag}< (.*?) *END`), from))[1];
+    this.child.stdin.write(`${typed}\t\x01echo "${tag}"'<' \x05 "ST"OP\r`);
+    return (await this.wait(new RegExp(`${tag}< (.*?) *STOP`), from))[1];
   }
 
   // What is shown after `typed` and some TABs, once it holds `pattern`. The shell is good for nothing afterwards.
