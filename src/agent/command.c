@@ -453,7 +453,7 @@ static void on_deadline(struct loop_timer *t)
                ? xasprintf("%s did not finish within %llu s", c->action->name, s)
                : xasprintf("%s did not start within %llu s: another command still runs there",
                            c->action->name, s);
-    log_warn(LOG_FIELDS("container", c->msg.args.container_id), "%s", text);
+    log_warn(LOG_FIELDS("id", c->msg.id, "container", c->msg.args.container_id), "%s", text);
     fail_engine(c, 0, text);
 }
 

@@ -12,9 +12,10 @@
 #include <string.h>
 #include <strings.h>
 
-#define MAX_LINE  ((size_t)32 * 1024)
-#define MAX_MSG   2048
-#define MAX_VALUE 1024 /* bytes of one field that are shown */
+#define LIMIT_PERIOD_MS 60000
+#define MAX_LINE        ((size_t)32 * 1024)
+#define MAX_MSG         2048
+#define MAX_VALUE       1024 /* bytes of one field that are shown */
 
 /* A field is left out when what it could become (6 bytes for 1, and its key) might not fit any more. */
 #define FIELD_ROOM ((size_t)MAX_VALUE * 6 + 256)
@@ -196,4 +197,19 @@ void log_write(enum log_level level, const char *const *fields, const char *fmt,
     put(&line, "\n");
     (void)fwrite(buf_str(&line), 1, line.size, stderr); /* one call: lines of threads do not mix */
     buf_done(&line);
+}
+
+bool log_limit_pass(struct log_limit *l, uint64_t now_ms, unsigned *ret_left_out)
+{
+    *ret_left_out = 0;
+    if (l->n == 0 || now_ms - l->since_ms >= LIMIT_PERIOD_MS) {
+        *ret_left_out = l->n_left_out;
+        *l = (struct log_limit){.since_ms = now_ms};
+    }
+    if (l->n < LOG_LIMIT_LINES) {
+        l->n++;
+        return true;
+    }
+    l->n_left_out++;
+    return false;
 }

@@ -15,6 +15,7 @@
 
 #include "base/macros.h"
 #include <stdbool.h>
+#include <stdint.h>
 
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
 
@@ -29,6 +30,23 @@ int log_level_parse(const char *s, enum log_level *ret)
 
 void log_write(enum log_level level, const char *const *fields, const char *fmt, ...)
     _printf_(3, 4);
+
+/*
+ * For lines that a stranger can cause as often as he likes: LOG_LIMIT_LINES a minute, the others are
+ * counted. A zeroed struct is ready; not safe between threads.
+ */
+#define LOG_LIMIT_LINES 20
+
+struct log_limit {
+    uint64_t since_ms; /* of the minute that is counted */
+    unsigned n, n_left_out;
+};
+
+/*
+ * now_ms: monotonic. True: write the line, and after a gap *ret_left_out is how many were not written
+ * before it.
+ */
+bool log_limit_pass(struct log_limit *l, uint64_t now_ms, unsigned *ret_left_out);
 
 #define log_debug(fields, ...) log_write(LOG_LEVEL_DEBUG, fields, __VA_ARGS__)
 #define log_info(fields, ...)  log_write(LOG_LEVEL_INFO, fields, __VA_ARGS__)

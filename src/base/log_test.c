@@ -210,6 +210,25 @@ static void test_level_names(void **state)
     }
 }
 
+static void test_limit(void **state)
+{
+    struct log_limit l = {0};
+    uint64_t now_ms = 5;
+    unsigned n;
+
+    (void)state;
+    for (int i = 0; i < LOG_LIMIT_LINES; i++) {
+        assert_true(log_limit_pass(&l, now_ms, &n));
+        assert_int_equal(n, 0);
+    }
+    for (int i = 0; i < 7; i++)
+        assert_false(log_limit_pass(&l, now_ms += 8000, &n));
+    assert_true(log_limit_pass(&l, now_ms += 8000, &n));
+    assert_int_equal(n, 7);
+    assert_true(log_limit_pass(&l, now_ms, &n));
+    assert_int_equal(n, 0);
+}
+
 static int open_log(void **state)
 {
     char path[] = "/tmp/log_test.XXXXXX";
@@ -231,6 +250,7 @@ int main(void)
         cmocka_unit_test(test_long_lines_stay_whole),
         cmocka_unit_test(test_journal_prefix),
         cmocka_unit_test(test_level_names),
+        cmocka_unit_test(test_limit),
     };
 
     return cmocka_run_group_tests(tests, open_log, NULL);

@@ -12,6 +12,7 @@ void api_fail_command(struct api_call *call, const struct command_result *r)
 {
     int status = error_http_status(r->code);
 
+    call->is_logged = true; /* with the command */
     if (r->code == -EREMOTEIO) {
         /* What the engine said of the container is for the client to know; its own troubles are ours. */
         status = r->engine_status >= 400 && r->engine_status < 500 ? r->engine_status : 500;

@@ -139,12 +139,31 @@ static void reply(struct api_call *call, const struct http_response *response)
     call_free(call);
 }
 
+/*
+ * What went wrong on our side. A 503 to a reader is no news: the host is offline, or it was too early, and
+ * readers ask again and again.
+ */
+static void log_failure(const struct api_call *call, int status, const json_t *body)
+{
+    const struct route *route = call->match.route;
+    const char *detail = json_string_value(json_object_get(body, "detail"));
+
+    if (status < 500 || !detail || !route || call->is_logged || (status == 503 && !route->action))
+        return;
+    log_warn(LOG_FIELDS("host", strstr(route->pattern, "{host}") ? api_param(call, 0) : "",
+                        "container",
+                        strstr(route->pattern, "{container}") ? api_param(call, 1) : "", "who",
+                        call->who.name, "peer", call->peer),
+             "%s %s failed: %s", route->method, route->pattern, detail);
+}
+
 void api_reply_headers(struct api_call *call, int status, json_t *body, const char *const *headers)
 {
     size_t size = 0;
     _cleanup_free_ char *text = body ? json_text_write(body, &size) : NULL;
 
     audit_call(call, status, body);
+    log_failure(call, status, body);
     json_decref(body);
     reply(call, &(struct http_response){
                     .status = status, .body = text, .body_size = size, .headers = headers});

@@ -32,6 +32,7 @@ struct api_call {
     bool is_tls;
     json_t *json; /* the parsed body after api_body() */
     char *target; /* for the audit log: what the action was about, or NULL */
+    bool is_logged; /* its failure was: what went wrong is known better elsewhere */
 };
 
 /* The n-th path parameter. */

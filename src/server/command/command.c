@@ -16,6 +16,7 @@ struct commands {
     struct loop *loop;
     command_send_fn send;
     void *send_owner;
+    void (*on_failure)(void *owner, const struct command_failure *f);
     struct map pending; /* correlation id -> struct command */
     struct map peers;   /* agent id -> struct peer, while it has pending commands */
 };
@@ -42,7 +43,8 @@ struct command {
     struct list link; /* in peer->commands */
     struct loop_timer timer;
     uint64_t started_ms, timeout_ms;
-    int refusal; /* why it is COMMAND_REFUSED */
+    int refusal;            /* why it is COMMAND_REFUSED */
+    char *name, *container; /* for the log; NULL: routine */
     command_done_fn done;
     void *done_owner;
 };
@@ -90,15 +92,33 @@ static void command_unlink(struct command *c)
     free(p);
 }
 
+static void tell_failure(const struct command *c, const struct command_result *r)
+{
+    const struct commands *cs = c->owner;
+
+    if (r->code == 0 || !c->name || !cs->on_failure)
+        return;
+    cs->on_failure(cs->send_owner, &(struct command_failure){
+                                       .agent_id = c->peer->agent_id,
+                                       .id = c->id,
+                                       .name = c->name,
+                                       .container = c->container,
+                                       .result = r,
+                                   });
+}
+
 /* Ends the command; c is gone afterwards. */
 static void command_finish(struct command *c, struct command_result *r)
 {
     r->took_ms = time_monotonic_ms() - c->started_ms;
     if (!r->message)
         r->message = "";
+    tell_failure(c, r);
     command_unlink(c);
     command_set_state(c, COMMAND_DONE);
     c->done(c->done_owner, r);
+    free(c->name);
+    free(c->container);
     free(c);
 }
 
@@ -135,6 +155,12 @@ struct commands *commands_new(struct loop *loop, command_send_fn send, void *own
     cs->send = send;
     cs->send_owner = owner;
     return cs;
+}
+
+void commands_on_failure(struct commands *cs,
+                         void (*fn)(void *owner, const struct command_failure *f))
+{
+    cs->on_failure = fn;
 }
 
 void commands_free(struct commands *cs)
@@ -190,6 +216,12 @@ void command_start(struct commands *cs, struct command_request *q)
     c->timeout_ms = q->timeout_ms;
     c->done = q->done;
     c->done_owner = q->owner;
+    if (!q->is_routine) {
+        const char *container = json_text_get(q->payload, "container_id");
+
+        c->name = xstrdup(q->name);
+        c->container = xstrdup(container ? container : "");
+    }
     random_uuid(c->id);
     c->peer = peer_get(cs, q->agent_id);
     c->peer->n_pending++;

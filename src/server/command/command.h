@@ -32,6 +32,7 @@ struct command_request {
     const char *name; /* the action, or the command */
     json_t *payload;  /* stolen; for operations without "action", which is added */
     uint64_t timeout_ms;
+    bool is_routine;      /* asked again anyway: whoever asks tells of failures, if at all */
     command_done_fn done; /* exactly once, never before command_start() returns */
     void *owner;
 };
@@ -40,6 +41,15 @@ struct command_request {
 typedef int (*command_send_fn)(void *owner, const char *agent_id, const char *text, size_t size);
 
 struct commands *commands_new(struct loop *loop, command_send_fn send, void *owner);
+
+/* For the log: told of every failure but those of routine, before `done`. owner: that of `send`. */
+struct command_failure {
+    const char *agent_id, *id, *name;
+    const char *container; /* "" when it was not about one */
+    const struct command_result *result;
+};
+void commands_on_failure(struct commands *cs,
+                         void (*fn)(void *owner, const struct command_failure *f));
 void commands_free(struct commands *cs); /* fails what is pending */
 void command_start(struct commands *cs, struct command_request *q);
 

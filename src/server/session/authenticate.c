@@ -39,9 +39,23 @@ void session_refuse(struct session *se, const char *error, unsigned code, const 
     session_close(se, code, reason);
 }
 
+void session_warn_stranger(struct session *se, const char *what, const char *why)
+{
+    unsigned n_left_out;
+
+    if (!log_limit_pass(&se->owner->refusals, time_monotonic_ms(), &n_left_out))
+        return;
+    if (n_left_out > 0) {
+        log_warn(LOG_FIELDS("peer", se->peer), "%s: %s (and %u more before this one)", what, why,
+                 n_left_out);
+    } else {
+        log_warn(LOG_FIELDS("peer", se->peer), "%s: %s", what, why);
+    }
+}
+
 static void refuse_logged(struct session *se, const char *error)
 {
-    log_warn(LOG_FIELDS("peer", se->peer), "agent refused: %s", error);
+    session_warn_stranger(se, "agent refused", error);
     session_refuse(se, error, WS_CLOSE_POLICY, "Authentication failed");
 }
 

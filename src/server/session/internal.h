@@ -11,7 +11,9 @@
  */
 
 #include "base/bucket.h"
+#include "base/log.h"
 #include "base/map.h"
+#include "base/random.h"
 #include "net/ws.h"
 #include "server/session/ingest.h"
 #include "server/session/registration.h"
@@ -85,8 +87,9 @@ struct session {
 
 /* One per agent that ever had a session since the start; bounded by the registered agents. */
 struct link {
-    struct session *session; /* the registered one, or NULL */
-    unsigned n_superseded;   /* since the last report */
+    struct session *session;      /* the registered one, or NULL */
+    char host_id[UUID_TEXT_SIZE]; /* of the last one */
+    unsigned n_superseded;        /* since the last report */
     uint64_t reported_ms;
 };
 
@@ -101,6 +104,7 @@ struct sessions {
     struct loop_timer stop_timer;
     sessions_fn on_stopped; /* NULL: nobody waits */
     void *stop_owner;
+    struct log_limit refusals;
 };
 
 /* session.c */
@@ -120,6 +124,8 @@ void sessions_notify_sample(const struct sessions *s, const struct fleet_host *h
 /* authenticate.c: the first frame and its answer. */
 void session_authenticate(struct session *se, const char *data, size_t size, bool is_binary);
 void session_refuse(struct session *se, const char *error, unsigned code, const char *reason);
+/* A warning about somebody who is no agent yet, unless there were too many of them. */
+void session_warn_stranger(struct session *se, const char *what, const char *why);
 
 /* arrival.c: the agent speaks, so it has its permanent token. */
 void session_note_arrival(struct session *se);

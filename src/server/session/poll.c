@@ -105,6 +105,7 @@ static void ask(struct loop_timer *t)
                                            .name = "list_containers",
                                            .payload = json_object(),
                                            .timeout_ms = POLL_TIMEOUT_MS,
+                                           .is_routine = true,
                                            .done = on_list,
                                            .owner = q,
                                        });

@@ -233,6 +233,7 @@ void session_register(struct session *se, const struct registration *r)
                                               .max_queue = SESSION_MAX_QUEUE});
 
     l->session = se;
+    str_copy(l->host_id, sizeof(l->host_id), se->host_id);
     if (r->migrated_id)
         fleet_remove_host(s->o.fleet, r->migrated_id);
     if (r->candidates)
@@ -305,7 +306,7 @@ static void on_auth_timeout(struct loop_timer *t)
 {
     struct session *se = CONTAINER_OF(t, struct session, auth_timer);
 
-    log_warn(LOG_FIELDS("peer", se->peer), "agent did not authenticate within 30 s");
+    session_warn_stranger(se, "agent refused", "it did not authenticate within 30 s");
     session_refuse(se, "Authentication timeout", WS_CLOSE_POLICY, "Authentication timeout");
 }
 
@@ -353,6 +354,21 @@ static int send_command(void *owner, const char *agent_id, const char *text, siz
     return ws_send_text(l->session->ws, text, size);
 }
 
+/* What the engine said of one container is for whoever asked; the rest is for whoever keeps things running. */
+static void on_command_failure(void *owner, const struct command_failure *f)
+{
+    const struct sessions *s = owner;
+    const struct link *l = map_find(&s->links, f->agent_id);
+    const struct command_result *r = f->result;
+    bool is_asker_fault = r->code == -EREMOTEIO && r->engine_status >= 400 &&
+                          r->engine_status < 500;
+
+    log_write(is_asker_fault ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
+              LOG_FIELDS("host", l ? l->host_id : "", "agent", f->agent_id, "container",
+                         f->container, "id", f->id),
+              "%s failed: %s", f->name, r->message);
+}
+
 int sessions_send(struct sessions *s, const char *agent_id, const char *text, size_t size)
 {
     return send_command(s, agent_id, text, size);
@@ -368,6 +384,7 @@ struct sessions *sessions_new(const struct sessions_options *o)
     if (s->o.poll_interval_ms == 0)
         s->o.poll_interval_ms = SESSION_POLL_MS;
     s->commands = commands_new(o->loop, send_command, s);
+    commands_on_failure(s->commands, on_command_failure);
     s->ingest = ingest_new(o->loop, o->store_jobs, o->store, on_event_stored, s);
     return s;
 }

@@ -142,6 +142,11 @@ void shell_close(struct shell *s, unsigned code, const char *reason)
     str_copy(cut, sizeof(cut), reason);
     for (size_t n = strlen(cut); !str_is_utf8(cut, n); n--)
         cut[n - 1] = '\0';
+    if (code == WS_CLOSE_INTERNAL) {
+        log_warn(LOG_FIELDS("host", s->host_ref, "agent", s->agent_id, "container",
+                            s->container_ref, "shell", s->id, "who", s->who.name),
+                 "shell failed: %s", reason);
+    }
     loop_timer_stop(&s->timer);
     if (!s->outcome)
         set_outcome(s, reason);

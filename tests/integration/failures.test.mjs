@@ -1,0 +1,104 @@
+// What fails is in the log of the server once, with what it was about, so that it can be found by any of them.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import WebSocket from 'ws';
+import { Server } from './lib/dockmon.mjs';
+import { HandAgent, containerElement } from './lib/hand-agent.mjs';
+import { eventually } from './lib/wait.mjs';
+
+let server, client, agent, element, base;
+
+before(async () => {
+  server = await Server.start({ args: ['--log-format', 'json', '--log-level', 'info'] });
+  client = await server.client('operator');
+  agent = new HandAgent(server);
+  assert.equal((await agent.connect(await server.token())).type, 'auth_success');
+  element = containerElement({ name: 'failing' });
+  agent.containers = [element];
+  await client.container('failing');
+  base = `/api/hosts/${agent.hostId}/containers/${element.Id}`;
+});
+
+after(async () => {
+  agent?.ws.terminate();
+  await server?.remove();
+});
+
+// What `doing` adds to the log, above debug.
+async function lines(doing) {
+  const from = server.process.lines.length;
+  await doing();
+  await client.get('/health');
+  return server.process.lines.slice(from).map((l) => JSON.parse(l));
+}
+
+const idOf = (action) => agent.commands.findLast((c) => c.payload?.action === action).id;
+
+test('a command that fails at the agent: host, agent, container and correlation id, once', async () => {
+  agent.operations.start = () => ({ success: false, error: 'disk on fire', error_type: 'docker_error', status: 500 });
+  const said = await lines(() => client.post(`${base}/start`, undefined, { status: 500 }));
+
+  assert.equal(said.length, 1, JSON.stringify(said));
+  const { level, msg, host, agent: id, container, id: correlation } = said[0];
+  assert.deepEqual({ level, host, id, container, correlation }, {
+    level: 'warning', host: agent.hostId, id: agent.agentId, container: element.Id, correlation: idOf('start'),
+  });
+  assert.match(msg, /start failed: disk on fire/);
+});
+
+test('what the engine says of a container is no trouble of ours', async () => {
+  agent.operations.start = () => ({ success: false, error: 'No such container: x', error_type: 'docker_error', status: 404 });
+  const said = await lines(() => client.post(`${base}/start`, undefined, { status: 404 }));
+
+  assert.deepEqual(said.map((l) => [l.level, l.id]), [['info', idOf('start')]]);
+});
+
+test('a reply that cannot be used: host and container, once', async () => {
+  agent.operations.inspect = () => ({ container: 'x' });
+  const said = await lines(() => client.get(`${base}/inspect`, { status: 502 }));
+
+  assert.equal(said.length, 1, JSON.stringify(said));
+  assert.deepEqual([said[0].host, said[0].container, said[0].peer], [agent.hostId, element.Id, '127.0.0.1']);
+  assert.match(said[0].msg, /^GET .*\/inspect failed: /);
+});
+
+test('jobs: each item that fails, once', async () => {
+  agent.operations.stop = () => ({ success: false, error: 'stuck', error_type: 'docker_error', status: 500 });
+  const said = await lines(async () => {
+    const job = await client.post('/api/bulk', { action: 'stop', containers: [{ host_id: agent.hostId, container_id: element.Id }] }, { status: 202 });
+    await eventually(async () => (await client.get(`/api/bulk/${job.id}`)).status === 'failed', { what: 'the job is done' });
+  });
+
+  assert.equal(said.length, 1, JSON.stringify(said));
+  assert.deepEqual([said[0].host, said[0].container, said[0].id], [agent.hostId, element.Id, idOf('stop')]);
+});
+
+test('an agent that goes in the middle: the session and what waited, once each', async () => {
+  agent.operations.start = undefined;
+  agent.isSilent = true;
+  const before = agent.commands.filter((c) => c.payload?.action === 'start').length;
+  const said = await lines(async () => {
+    const answer = client.post(`${base}/start`, undefined, { status: 503 });
+    await eventually(() => agent.commands.filter((c) => c.payload?.action === 'start').length > before);
+    agent.ws.terminate();
+    await answer;
+  });
+
+  assert.equal(said.length, 2, JSON.stringify(said));
+  const of = (pattern) => said.find((l) => pattern.test(l.msg));
+  assert.deepEqual([of(/disconnected \(/).agent, of(/disconnected \(/).host], [agent.agentId, agent.hostId]);
+  assert.deepEqual([of(/start failed/).host, of(/start failed/).id], [agent.hostId, idOf('start')]);
+});
+
+test('strangers fill no log', async () => {
+  const said = await lines(async () => {
+    for (let i = 0; i < 60; i++) {
+      const ws = new WebSocket(`${server.url.replace('http', 'ws')}/api/agent/ws`);
+      ws.on('open', () => ws.send('{"type":"register"}'));
+      await new Promise((done) => ws.on('close', done));
+    }
+  });
+
+  assert.ok(said.length >= 10 && said.length <= 20, `${said.length} lines`);
+  assert.ok(said.every((l) => l.peer === '127.0.0.1' && /^agent refused: /.test(l.msg)));
+});
