@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #define NO_LIMIT (INT64_MAX - ((int64_t)1 << 20)) /* v1 says a whole number of pages */
+#define MAX_CPU  1e12                             /* beyond it a clock has jumped */
 #define MIN_SPAN_MS \
     400 /* two readings that are nearer say nothing: the kernel counts in ticks of 10 ms */
 
@@ -16,9 +17,12 @@ int64_t target_cpu(int64_t usage_us, int64_t ticks, int64_t n_cpus)
 {
     double ticks_us = (double)ticks * 1000000.0 / (double)sysconf(_SC_CLK_TCK);
 
+    double cpu;
+
     if (usage_us < 0 || ticks <= 0 || n_cpus <= 0)
         return METRIC_NONE;
-    return (int64_t)((double)usage_us / ticks_us * (double)n_cpus * 10000.0 + 0.5);
+    cpu = (double)usage_us / ticks_us * (double)n_cpus * 10000.0 + 0.5;
+    return cpu < MAX_CPU ? (int64_t)cpu : METRIC_NONE;
 }
 
 static void set_base(struct target *t, const struct stats_cpu *cpu)

@@ -34,18 +34,24 @@ static json_t *policy_json(const struct agent *a)
     return text;
 }
 
+/* Where its samples come from; null while it has not said. */
+static json_t *stats_json(const struct fleet_host *h)
+{
+    return h->stats_source ? json_incref(h->stats_source) : json_null();
+}
+
 /* What all shapes of an agent have in common. */
 static json_t *common_json(const struct fleet_host *h)
 {
     const struct agent *a = &h->agent;
 
     return json_pack(
-        "{s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:b, s:b, s:o, s:o}", "agent_id", a->id, "engine_id",
-        a->engine_id, "version", a->version, "proto_version", a->proto_version, "capabilities",
-        api_json_column(a->capabilities, json_object()), "policy", policy_json(a), "status",
-        h->is_online ? "online" : "offline", "connected", h->is_online, "revoked",
-        agent_token_is_revoked(a), "last_seen_at", api_json_time(h->seen_at_ms), "registered_at",
-        api_json_time(a->registered_at_ms));
+        "{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:s, s:b, s:b, s:o, s:o}", "agent_id", a->id,
+        "engine_id", a->engine_id, "version", a->version, "proto_version", a->proto_version,
+        "capabilities", api_json_column(a->capabilities, json_object()), "policy", policy_json(a),
+        "stats", stats_json(h), "status", h->is_online ? "online" : "offline", "connected",
+        h->is_online, "revoked", agent_token_is_revoked(a), "last_seen_at",
+        api_json_time(h->seen_at_ms), "registered_at", api_json_time(a->registered_at_ms));
 }
 
 json_t *agent_json_of_host(const struct fleet_host *h)

@@ -123,30 +123,62 @@ static void append(struct buf *out, const char *text, size_t size)
     (void)buf_append(out, text, size); /* the owner of the list gives it no limit */
 }
 
+static void append_percent(struct buf *out, const char *key, double v)
+{
+    if (v >= 0) {
+        (void)buf_printf(out, "\"%s\":%.6g", key, v);
+    } else {
+        (void)buf_printf(out, "\"%s\":null", key);
+    }
+}
+
+static void append_count(struct buf *out, const char *key, int64_t v)
+{
+    if (v >= 0) {
+        (void)buf_printf(out, ",\"%s\":%jd", key, (intmax_t)v);
+    } else {
+        (void)buf_printf(out, ",\"%s\":null", key);
+    }
+}
+
+/* A sample of which nothing is known says so of every member. */
 void container_sample_write(struct buf *out, const struct fleet_sample *s)
 {
-    static const char unknown[] =
-        ",\"cpu_percent\":null,\"memory_usage\":null,\"memory_limit\":null,\"memory_percent\":null,"
-        "\"network_rx\":null,\"network_tx\":null,\"disk_read\":null,\"disk_write\":null,"
-        "\"net_bytes_per_sec\":null";
+    static const struct fleet_sample none = {
+        .cpu_percent = -1,
+        .memory_percent = -1,
+        .net_bytes_per_sec = -1,
+        .memory_usage = -1,
+        .memory_limit = -1,
+        .network_rx = -1,
+        .network_tx = -1,
+        .disk_read = -1,
+        .disk_write = -1,
+    };
 
-    if (!s->sampled_at_ms) {
-        append(out, unknown, strlen(unknown));
-        return;
-    }
-    (void)buf_printf(
-        out,
-        ",\"cpu_percent\":%.6g,\"memory_usage\":%jd,\"memory_limit\":%jd,\"memory_percent\":%.6g,"
-        "\"network_rx\":%jd,\"network_tx\":%jd,\"disk_read\":%jd,\"disk_write\":%jd,"
-        "\"net_bytes_per_sec\":",
-        s->cpu_percent, (intmax_t)s->memory_usage, (intmax_t)s->memory_limit, s->memory_percent,
-        (intmax_t)s->network_rx, (intmax_t)s->network_tx, (intmax_t)s->disk_read,
-        (intmax_t)s->disk_write);
-    if (s->net_bytes_per_sec >= 0) {
-        (void)buf_printf(out, "%.0f", s->net_bytes_per_sec);
-    } else {
-        append(out, "null", strlen("null"));
-    }
+    if (!s->sampled_at_ms)
+        s = &none;
+    append(out, ",", 1);
+    append_percent(out, "cpu_percent", s->cpu_percent);
+    append_count(out, "memory_usage", s->memory_usage);
+    append_count(out, "memory_limit", s->memory_limit);
+    append(out, ",", 1);
+    append_percent(out, "memory_percent", s->memory_percent);
+    append_count(out, "network_rx", s->network_rx);
+    append_count(out, "network_tx", s->network_tx);
+    append_count(out, "disk_read", s->disk_read);
+    append_count(out, "disk_write", s->disk_write);
+    append_count(out, "net_bytes_per_sec",
+                 s->net_bytes_per_sec < 0 ? -1 : (int64_t)s->net_bytes_per_sec);
+}
+
+void host_sample_write(struct buf *out, const char *memory_key, const struct fleet_sample *s)
+{
+    append_percent(out, "cpu_percent", s->cpu_percent);
+    append(out, ",", 1);
+    append_percent(out, memory_key, s->memory_percent);
+    append_count(out, "net_bytes_per_sec",
+                 s->net_bytes_per_sec < 0 ? -1 : (int64_t)s->net_bytes_per_sec);
 }
 
 static json_t *shown_json(const struct fleet_container *c)

@@ -103,10 +103,8 @@ void frame_add_host_stats(struct frame *f, const struct fleet_host *h)
     if (!s->sampled_at_ms)
         return;
     b = next(f, FRAME_HOST_STATS);
-    (void)buf_printf(b,
-                     "{\"host_id\":\"%s\",\"cpu_percent\":%.6g,\"memory_percent\":%.6g,"
-                     "\"net_bytes_per_sec\":%.0f",
-                     h->row.id, s->cpu_percent, s->memory_percent, s->net_bytes_per_sec);
+    (void)buf_printf(b, "{\"host_id\":\"%s\",", h->row.id);
+    host_sample_write(b, "memory_percent", s);
     add_sampled_at(b, s);
 }
 

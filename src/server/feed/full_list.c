@@ -2,6 +2,7 @@
 #include "base/str.h"
 #include "base/time.h"
 #include "proto/json_text.h"
+#include "server/api/container_json.h"
 #include "server/api/fleet_json.h"
 #include "server/feed/internal.h"
 
@@ -35,11 +36,9 @@ static void add_host_metrics(struct buf *out, const struct client *c)
 
         if (!s->sampled_at_ms || !scope_allows_whole_host(&c->who.scope, h))
             continue;
-        (void)buf_printf(out,
-                         "%s\"%s\":{\"cpu_percent\":%.6g,\"mem_percent\":%.6g,"
-                         "\"net_bytes_per_sec\":%.0f}",
-                         is_first ? "" : ",", h->row.id, s->cpu_percent, s->memory_percent,
-                         s->net_bytes_per_sec);
+        (void)buf_printf(out, "%s\"%s\":{", is_first ? "" : ",", h->row.id);
+        host_sample_write(out, "mem_percent", s);
+        add_text(out, "}");
         is_first = false;
     }
     add_text(out, "}");

@@ -44,6 +44,7 @@ static void fleet_host_free(struct fleet_host *h)
     free(h->trouble);
     free(h->shown.text);
     free(h->named.text);
+    json_decref(h->stats_source);
     json_decref(h->migration_candidates);
     host_done(&h->row);
     agent_done(&h->agent);
@@ -347,6 +348,8 @@ static double net_rate(const struct fleet_sample *old, const struct fleet_sample
     double seconds = (double)(s->sampled_at_ms - old->sampled_at_ms) / 1000;
     double rate;
 
+    if (s->network_rx < 0 || old->network_rx < 0)
+        return -1;
     if (!old->sampled_at_ms || seconds <= 0)
         return old->sampled_at_ms ? old->net_bytes_per_sec : -1;
     rate = bytes / seconds;
@@ -370,8 +373,18 @@ bool fleet_put_sample(struct fleet_host *h, const char *container_id, const stru
 
 void fleet_put_host_sample(struct fleet_host *h, const struct fleet_sample *s)
 {
+    double rate = s->net_bytes_per_sec < 0 ? net_rate(&h->sample, s) : s->net_bytes_per_sec;
+
     h->sample = *s;
+    h->sample.net_bytes_per_sec = rate;
     h->sample_version = ++h->samples_version;
+}
+
+void fleet_take_stats_source(struct fleet_host *h, json_t *source)
+{
+    json_decref(h->stats_source);
+    h->stats_source = source;
+    h->version++;
 }
 
 void fleet_set_candidates(struct fleet_host *h, const json_t *candidates)

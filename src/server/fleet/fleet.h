@@ -20,7 +20,8 @@
 
 /*
  * The newest figures of a container, or of a host (then only the percentages and net_bytes_per_sec). A container's
- * net_bytes_per_sec is made here: received and sent since its sample before; -1 while there was none.
+ * net_bytes_per_sec is made here: received and sent since its sample before; -1 while there was none. -1 is what is
+ * not known, everywhere.
  */
 struct fleet_sample {
     int64_t sampled_at_ms; /* when it reached us; 0: none yet */
@@ -75,6 +76,7 @@ struct fleet_host {
     struct strings removed; /* ids that have gone since fleet_forget_removed() */
     bool is_removed_cut;    /* ... and more than it keeps */
     struct fleet_sample sample;
+    json_t *stats_source; /* see fleet_take_stats_source(); NULL: its agent has not said */
     json_t
         *migration_candidates; /* [{"host_id", "host_name"}] the user may migrate from, or NULL */
 };
@@ -115,8 +117,12 @@ void fleet_forget_removed(struct fleet_host *h);
 
 /* The newest sample of a container (64-hex or 12-hex id); false when the host has no such container. */
 bool fleet_put_sample(struct fleet_host *h, const char *container_id, const struct fleet_sample *s);
+/* A net_bytes_per_sec of -1 is made of the counters, as a container's. */
 void fleet_put_host_sample(struct fleet_host *h, const struct fleet_sample *s);
+/* Takes an object that says where samples come from: containers, network, why, notes. */
+void fleet_take_stats_source(struct fleet_host *h, json_t *source);
 void fleet_set_candidates(struct fleet_host *h, const json_t *candidates); /* copied; NULL: none */
+
 
 /* By 64-hex id, name (with or without '/'), 12-hex short id, or unique id prefix. -ENOENT; -EEXIST when ambiguous. */
 int fleet_find_container(const struct fleet_host *h, const char *ref, struct fleet_container **ret);

@@ -65,8 +65,8 @@ static int send_success(struct session *se, const struct registration *r)
         .agent_id = r->agent.id,
         .host_id = r->host.id,
         .permanent_token = r->permanent_token,
-        .capabilities = json_pack("{s:b, s:b, s:b}", "inventory", 1, "event_replay", 1,
-                                  "engine_state", 1),
+        .capabilities = json_pack("{s:b, s:b, s:b, s:b}", "inventory", 1, "event_replay", 1,
+                                  "samples", 1, "engine_state", 1),
         .events_since = r->events_since,
     };
     int code = session_send(se, msg_auth_success_encode(&m));

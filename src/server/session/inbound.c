@@ -269,6 +269,10 @@ void session_receive(struct session *se, const char *data, size_t size, bool is_
 
     session_touch(se);
     session_note_arrival(se);
+    if (is_binary && se->can_samples) {
+        session_on_samples(se, data, size);
+        return;
+    }
     if (is_binary) {
         refuse_frame(se, "Binary messages are not understood");
         return;

@@ -78,6 +78,8 @@ struct session {
     char *host_id;
     char *unproven_hash; /* of a token just issued, until a message shows its arrival; or NULL */
     bool can_inventory, can_replay; /* what the agent said it does */
+    bool can_samples;
+    uint64_t acked_ms;              /* when samples were last acknowledged */
     uint64_t touched_ms;            /* when last_seen_at was last written */
     struct complaint complaint;
     struct notices notices;
@@ -141,6 +143,9 @@ void session_on_update_progress(struct session *se, const json_t *payload, size_
 void session_on_selfupdate_progress(struct session *se, const json_t *payload, size_t size);
 void session_on_error(struct session *se, const json_t *message, size_t size);
 void session_on_engine_state(struct session *se, const json_t *payload, size_t size);
+
+/* samples.c */
+void session_on_samples(struct session *se, const void *data, size_t size);
 
 /* inventory.c */
 void session_on_snapshot(struct session *se, const json_t *payload, size_t size);

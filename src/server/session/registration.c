@@ -467,6 +467,7 @@ int registration_run(struct store *s,
         return r;
     }
     out.can_inventory = json_is_true(json_object_get(m->capabilities, "inventory"));
+    out.can_samples = json_is_true(json_object_get(m->capabilities, "samples"));
     out.can_replay = json_is_true(json_object_get(m->capabilities, "event_replay"));
     *ret = out;
     return 0;

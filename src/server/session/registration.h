@@ -27,6 +27,7 @@ struct registration {
     bool is_new;                       /* registered just now, not reconnected */
     bool is_repeated;                  /* registered once more: the first answer was lost */
     bool can_inventory, can_replay;    /* of the agent, this time */
+    bool can_samples;
     int64_t events_since;              /* engine time (ns) of the newest stored event, 0: none */
     char *migrated_id, *migrated_name; /* the host that this one replaces, or NULL */
     json_t *candidates;                /* several such hosts: [{"host_id", "host_name"}], or NULL */

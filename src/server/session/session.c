@@ -225,6 +225,7 @@ void session_register(struct session *se, const struct registration *r)
     se->touched_ms = time_monotonic_ms(); /* the registration has just written it */
     se->can_inventory = r->can_inventory;
     se->can_replay = r->can_replay;
+    se->can_samples = r->can_samples;
     if (r->agent.joined_with)
         se->unproven_hash = xstrdup(r->agent.token_hash);
     session_set_state(se, SESSION_ACTIVE);

@@ -9,6 +9,7 @@
 
 #include "net/http_server.h"
 #include "net/loop.h"
+#include "proto/samples.h"
 #include "server/command/command.h"
 #include "server/fleet/fleet.h"
 #include "server/job.h"
@@ -25,6 +26,8 @@ struct session_observer {
     void (*on_containers_changed)(void *owner, const struct fleet_host *h);
     void (*on_event)(void *owner, const struct event *e);       /* stored and not a double */
     void (*on_sample)(void *owner, const struct fleet_host *h); /* of it or of a container of it */
+    /* A whole batch, after it has gone into the model; what it points to is gone after the call. */
+    void (*on_samples)(void *owner, const struct fleet_host *h, const struct samples *s);
     /* A step of what takes long: container_update_progress or agent_update_progress, with host_id. `data` is borrowed. */
     void (*on_progress)(void *owner, const char *type, json_t *data);
     /* What belongs to a shell or a stream: shell_data, log_data. */
@@ -65,6 +68,12 @@ int sessions_send(struct sessions *s, const char *agent_id, const char *text, si
 
 /* Fills the accept options for an upgrade of /api/agent/ws. */
 void sessions_accept(struct sessions *s, struct ws_accept *ret);
+/*
+ * Tells an agent what is being looked at, see proto/samples.h. -ENOTCONN; -EOPNOTSUPP: it sends no samples, and what it
+ * sends at its own pace.
+ */
+int sessions_stats_rate(struct sessions *s, const char *agent_id, const struct msg_stats_rate *rate)
+    _nodiscard_;
 struct commands *sessions_commands(struct sessions *s);
 /*
  * Ends the agent's session (1008) and forgets the agent. For the end of the job that deleted its host, so

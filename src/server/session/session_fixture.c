@@ -114,10 +114,10 @@ void fixture_run_jobs(struct fixture *f)
 
 json_t *agent_register(const char *token, const char *engine, const char *name, bool is_ours)
 {
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:{s:b, s:b}}", "type", "register", "token",
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:{s:b, s:b, s:b}}", "type", "register", "token",
                      token, "engine_id", engine, "hostname", name, "version", "1.0",
                      "proto_version", "1.1", "capabilities", "inventory", is_ours, "event_replay",
-                     is_ours);
+                     is_ours, "samples", is_ours);
 }
 
 const char *agent_text(const json_t *m, const char *key)

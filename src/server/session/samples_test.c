@@ -1,0 +1,163 @@
+#include "server/session/session.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+/* cmocka.h needs them first */
+#include <cmocka.h>
+
+#include "base/str.h"
+#include "proto/samples.h"
+#include "server/session/session_fixture.h"
+
+#define BATCH_SIZE 4096
+
+static void receive_binary(struct ws *ws, const void *data, size_t size)
+{
+    ws->handler->on_message(ws->owner, data, size, true);
+}
+
+static void send_batch(struct ws *ws, const struct samples *s)
+{
+    struct buf b = BUF_INIT(BATCH_SIZE);
+
+    assert_int_equal(samples_encode(s, &b), 0);
+    receive_binary(ws, b.data, b.size);
+    buf_done(&b);
+}
+
+static void init(struct samples *s, struct container_sample *c, uint64_t seq)
+{
+    *c = (struct container_sample){.id = ID_A, .name = "a"};
+    samples_clear_values(c->values, CONTAINER_METRICS);
+    *s = (struct samples){.epoch = 5, .seq = seq, .at_ms = 1, .containers = c, .n_containers = 1};
+    samples_clear_values(s->host.values, HOST_METRICS);
+}
+
+static struct ws *join(struct fixture *f, bool is_ours, struct fleet_host **ret)
+{
+    struct joined j;
+    struct ws *ws = fixture_join(f, "own", is_ours, &j);
+
+    *ret = fleet_find_host(f->fleet, j.host_id);
+    return ws;
+}
+
+static const struct fleet_sample *sample_of(const struct fleet_host *h)
+{
+    struct fleet_container *c = NULL;
+
+    assert_int_equal(fleet_find_container(h, ID_A, &c), 0);
+    return &c->sample;
+}
+
+static void a_batch_reaches_the_model(void **state)
+{
+    struct fixture *f = *state;
+    struct fleet_host *h;
+    struct ws *ws = join(f, true, &h);
+    struct container_sample c;
+    struct samples s;
+    const json_t *ack;
+
+    assert_true(
+        json_is_true(json_object_get(json_object_get(ws->sent[0], "capabilities"), "samples")));
+    agent_send_event(
+        ws, "inventory_snapshot",
+        agent_part("s", 0, true, json_pack("[o]", agent_container(ID_A, "/a", "running"))));
+    init(&s, &c, 41);
+    c.values[CONTAINER_CPU] = 1250;
+    c.values[CONTAINER_MEM_USED] = 1000;
+    c.values[CONTAINER_MEM_LIMIT] = 4000;
+    c.values[CONTAINER_BLK_WRITE] = 9;
+    s.has_host = s.has_source = true;
+    s.host.values[HOST_CPU] = 4000;
+    s.host.values[HOST_MEM_TOTAL] = 200;
+    s.host.values[HOST_MEM_USED] = 50;
+    s.source = (struct samples_source){
+        .containers = "cgroup2", .network = "proc", .why = "", .notes = {"x"}, .n_notes = 1};
+    send_batch(ws, &s);
+
+    assert_true(sample_of(h)->cpu_percent > 12.49 && sample_of(h)->cpu_percent < 12.51);
+    assert_true(sample_of(h)->memory_percent > 24.9 && sample_of(h)->memory_percent < 25.1);
+    assert_int_equal(sample_of(h)->disk_write, 9);
+    assert_int_equal(sample_of(h)->network_rx, -1); /* not known is not 0 */
+    assert_true(sample_of(h)->net_bytes_per_sec < 0);
+    assert_true(h->sample.cpu_percent > 39.9 && h->sample.cpu_percent < 40.1);
+    assert_true(h->sample.net_bytes_per_sec < 0);
+    assert_string_equal(json_string_value(json_object_get(h->stats_source, "containers")),
+                        "cgroup2");
+
+    ack = fake_ws_next(ws);
+    assert_string_equal(agent_text(ack, "type"), "samples_ack");
+    assert_int_equal(json_integer_value(json_object_get(ack, "epoch")), 5);
+    assert_int_equal(json_integer_value(json_object_get(ack, "seq")), 41);
+
+    /* The source stays until another is told of; acknowledgements are collected. */
+    init(&s, &c, 42);
+    send_batch(ws, &s);
+    assert_true(sample_of(h)->cpu_percent < 0);
+    assert_non_null(h->stats_source);
+    assert_null(fake_ws_next(ws));
+    fake_ws_end(ws, 1000);
+}
+
+static void nonsense_is_dropped_and_the_session_goes_on(void **state)
+{
+    struct fixture *f = *state;
+    struct fleet_host *h;
+    struct ws *ws = join(f, true, &h);
+
+    receive_binary(ws, "\xc1", 1);
+    receive_binary(ws, "", 0);
+    receive_binary(ws, "\xdd\xff\xff\xff\xff", 5);
+    assert_int_equal(ws->close_code, 0);
+    assert_null(fake_ws_next(ws));
+    fake_ws_end(ws, 1000);
+}
+
+static void who_did_not_agree_to_samples_sends_none(void **state)
+{
+    struct fixture *f = *state;
+    struct fleet_host *h;
+    struct ws *ws = join(f, false, &h);
+
+    receive_binary(ws, "\x80", 1);
+    assert_int_equal(ws->close_code, 1008);
+    fake_ws_end(ws, 1008);
+}
+
+static void an_agent_hears_what_is_looked_at(void **state)
+{
+    struct fixture *f = *state;
+    struct msg_stats_rate rate = {.interval_ms = 1000, .ttl_s = 30, .all = true};
+    struct joined ours, other;
+    struct ws *ws = fixture_join(f, "own", true, &ours);
+    struct ws *go = fixture_join(f, "go", false, &other);
+
+    assert_int_equal(sessions_stats_rate(f->sessions, ours.agent_id, &rate), 0);
+    assert_string_equal(agent_text(fake_ws_next(ws), "type"), "stats_rate");
+    assert_int_equal(sessions_stats_rate(f->sessions, other.agent_id, &rate), -EOPNOTSUPP);
+    assert_int_equal(sessions_stats_rate(f->sessions, "nobody", &rate), -ENOTCONN);
+    fake_ws_end(go, 1000);
+    fake_ws_end(ws, 1000);
+    assert_int_equal(sessions_stats_rate(f->sessions, ours.agent_id, &rate), -ENOTCONN);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_batch_reaches_the_model, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(nonsense_is_dropped_and_the_session_goes_on, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(who_did_not_agree_to_samples_sends_none, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(an_agent_hears_what_is_looked_at, fixture_setup,
+                                        fixture_teardown),
+    };
+
+    return cmocka_run_group_tests_name("samples", tests, NULL, NULL);
+}
