@@ -21,6 +21,7 @@ before(async () => {
   admin = await server.client('admin');
   agent = await Agent.start(server, engine);
   await admin.onlineHost();
+  await eventually(() => tokenFile().catch(() => null), { what: 'the agent has written its token down' });
   agentId = (await admin.get('/api/agent/list')).agents[0].agent_id;
 });
 
