@@ -1,19 +1,22 @@
-// Nothing secret is logged, at the most talkative level, by any of the programs, whatever is done with it:
-// tokens, keys, passwords, cookies, environments of containers.
+// Nothing secret is logged, at the most talkative level, by any of the programs, whatever is done with it, nor
+// repeated in answers, nor shown in the process list: tokens, keys, passwords, cookies, environments of containers.
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Agent, Client, Server, bin, dockmon } from './lib/dockmon.mjs';
 import { Engine } from './lib/engine.mjs';
 import { HandAgent } from './lib/hand-agent.mjs';
-import { run } from './lib/process.mjs';
+import { Process, run } from './lib/process.mjs';
 import { eventually } from './lib/wait.mjs';
 
 const engine = new Engine();
 const secrets = {}; // what it is -> the text that must not appear
 const outputs = []; // processes, those that were restarted, too
-let server, agent, admin;
+const answers = []; // of the server to calls that are not there to tell a secret
+let server, agent, admin, keys;
 
 before(async () => {
   await engine.ensureImage();
@@ -27,7 +30,19 @@ after(async () => {
   await agent?.remove();
   await server?.remove();
   await engine.cleanup();
+  if (keys) await rm(keys, { recursive: true, force: true });
 });
+
+const permanentToken = () => eventually(async () => (await readFile(join(agent.dir, 'permanent_token'), 'utf8').catch(() => '')).trim());
+
+// What the process list shows of everything that we have started and of what that has started.
+async function commandLines() {
+  const all = await Promise.all((await readdir('/proc')).filter((p) => /^\d+$/.test(p)).map(async (pid) => {
+    const text = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).replaceAll('\0', ' ');
+    return /^\S*dockmon/.test(text) ? text : '';
+  }));
+  return all.filter(Boolean);
+}
 
 async function login(password) {
   return new Client(server).fetch('POST', '/api/v2/auth/login', { body: { username: 'admin', password } });
@@ -37,7 +52,11 @@ test('much is done with secrets', async () => {
   secrets['registration token'] = await server.token();
   agent = await Agent.start(server, engine, { token: secrets['registration token'] });
   const host = await admin.onlineHost();
-  secrets['permanent token'] = (await readFile(join(agent.dir, 'permanent_token'), 'utf8')).trim();
+  secrets['permanent token'] = await permanentToken();
+  const { agent_id: id } = (await admin.get('/api/agent/list')).agents[0];
+  answers.push(await admin.post(`/api/agent/${id}/rotate-token`, {}));
+  secrets['rotated token'] = await permanentToken();
+  assert.notEqual(secrets['rotated token'], secrets['permanent token']);
 
   secrets['refused token'] = '0badf00d-1111-4222-8333-444455556666';
   assert.equal((await new HandAgent(server).connect(secrets['refused token'])).type, 'auth_error');
@@ -73,12 +92,63 @@ test('much is done with secrets', async () => {
 
   outputs.push(agent.process, server.process);
   await agent.down();
+  secrets['secret of the token key'] = randomBytes(24).toString('hex');
+  keys = await mkdtemp(join(tmpdir(), 'dockmon-secrets-'));
+  await writeFile(join(keys, 'key'), secrets['secret of the token key']);
+  agent.env.TOKEN_KEY_FILE = join(keys, 'key');
   await agent.up();
   await admin.onlineHost();
+  answers.push(await admin.post(`/api/agent/${id}/rotate-token`, {})); // sealed, so nobody here can say what it is
   await server.down();
   await server.up();
   await admin.onlineHost();
   outputs.push(agent.process, server.process);
+
+  // Revoked, and refused with what it has; then back with a token from a file.
+  answers.push(await admin.post(`/api/agent/${id}/revoke`, {}));
+  await agent.process.line(/the server refuses this agent/);
+  await agent.down();
+  secrets['registration token in a file'] = await server.token();
+  await writeFile(join(keys, 'token'), secrets['registration token in a file']);
+  agent.token = '';
+  agent.env.REGISTRATION_TOKEN_FILE = join(keys, 'token');
+  await agent.up();
+  await eventually(async () => (await admin.get('/api/agent/list')).agents[0].connected);
+  outputs.push(agent.process);
+  for (const path of ['/api/agent/list', '/api/hosts', `/api/agent/${id}/status`, `/api/hosts/${host.id}/agent`, '/health', '/api/v2/api-keys', '/api/v2/users', '/api/v2/auth/me'])
+    answers.push(await admin.get(path));
+});
+
+test('none of it is in the process list, also when it was given as a flag', async () => {
+  secrets['token as a flag'] = 'registrati0n-t0ken-as-a-flag';
+  secrets['other token as a flag'] = 'permanent-t0ken-as-a-flag';
+  const flags = new Process(bin('dockmon-agent'), ['--registration-token', secrets['token as a flag'], `--permanent-token=${secrets['other token as a flag']}`], {
+    name: 'dockmon-agent',
+    env: { DOCKMON_URL: server.url, DATA_PATH: keys, DOCKER_HOST: engine.host, LOG_LEVEL: 'debug', LOG_JSON: 'false' },
+  });
+  try {
+    await flags.line(/the server refuses this agent/);
+    const lines = await commandLines();
+    assert.ok(lines.some((l) => l.includes('--registration-token')) && lines.some((l) => l.includes('--data-dir')), lines.join('\n'));
+    for (const line of lines) for (const [what, secret] of Object.entries(secrets)) assert.ok(!line.includes(secret), `${what} in: ${line}`);
+  } finally {
+    await flags.stop();
+  }
+  outputs.push(flags);
+});
+
+test('none of it is on disk where it need not be', async () => {
+  const seek = async (dir) => {
+    for (const name of await readdir(dir, { recursive: true })) {
+      const path = join(dir, name);
+      if (!(await stat(path)).isFile() || name === 'initial-admin-password') continue;
+      const data = await readFile(path, 'latin1');
+      for (const [what, secret] of Object.entries(secrets))
+        if (!/container/.test(what)) assert.ok(!data.includes(secret), `${what} in ${name}`);
+    }
+  };
+  await seek(agent.dir);
+  await seek(server.dir);
 });
 
 test('none of it is in the output of server and agent', async () => {
@@ -93,8 +163,8 @@ test('none of it is in the output of server and agent', async () => {
   }
 });
 
-test('none of it is in the event log or the audit log', async () => {
-  const text = JSON.stringify([await admin.get('/api/events?limit=1000'), await admin.get('/api/audit?limit=500')]);
+test('none of it is in answers, the event log or the audit log', async () => {
+  const text = JSON.stringify([answers, await admin.get('/api/events?limit=1000'), await admin.get('/api/audit?limit=500')]);
   for (const [what, secret] of Object.entries(secrets)) assert.ok(!text.includes(secret), what);
 });
 
