@@ -13,6 +13,8 @@
 #include "net/tls_trust.h"
 
 #include <errno.h>
+#include <stdint.h>
+#include <string.h>
 #include <sys/utsname.h>
 
 struct login_options {
@@ -27,7 +29,7 @@ static const struct flag flags[] = {
     {"password-stdin", 0,   FLAG_BOOL,   AT(is_password_stdin), NULL,
      "read the password from standard input"                                                                               },
     {"api-key",        0,   FLAG_STRING, AT(api_key),           "KEY",
-     "use this API key instead of a user and password"                                                                     },
+     "use this API key instead of a user and password; it stays in the history of the shell"                               },
     {"api-key-stdin",  0,   FLAG_BOOL,   AT(is_key_stdin),      NULL,          "read the API key from standard input"      },
     {"ca-file",        0,   FLAG_STRING, AT(ca_file),           "FILE",        "PEM certificates to verify the server with"},
     {"pin",            0,   FLAG_STRING, AT(pin),               "FINGERPRINT",
@@ -269,8 +271,21 @@ static int log_in(const struct login_options *o,
     return r < 0 ? r : config_save(config, err);
 }
 
+/* A key on the command line is taken from there, where the process list would show it for as long as we run. */
+static char *take_key(struct login_options *o)
+{
+    char *shown = (char *)(uintptr_t)o->api_key; /* of argv */
+    char *key = xstrdup(shown);
+
+    if (shown)
+        memset(shown, 'x', strlen(shown));
+    o->api_key = key;
+    return key;
+}
+
 static int run(const struct verb *verb, void *options, const struct args_list *words)
 {
+    _cleanup_(prompt_free_secretp) char *key = take_key(options);
     _cleanup_(config_done) struct config config = {0};
     struct error err = ERROR_INIT;
 

@@ -2,7 +2,9 @@
 // repeated in answers, nor shown in the process list: tokens, keys, passwords, cookies, environments of containers.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -135,6 +137,25 @@ test('none of it is in the process list, also when it was given as a flag', asyn
     await flags.stop();
   }
   outputs.push(flags);
+});
+
+test('a key that is given to the CLI as a flag is not in the process list either', async () => {
+  const mute = createServer(() => {}); // lets it wait
+  await new Promise((done) => mute.listen(0, '127.0.0.1', done));
+  const met = once(mute, 'connection');
+  const login = new Process(bin('dockmon'), ['login', '--api-key', secrets['wrong key'], `http://127.0.0.1:${mute.address().port}`], {
+    name: 'dockmon',
+    env: { HOME: keys, XDG_CONFIG_HOME: '' },
+  });
+  const [socket] = await met;
+  try {
+    const line = await readFile(`/proc/${login.child.pid}/cmdline`, 'utf8');
+    assert.ok(line.includes(`--api-key\0${'x'.repeat(secrets['wrong key'].length)}\0http`), line);
+  } finally {
+    socket.destroy();
+    mute.close();
+    await login.stop();
+  }
 });
 
 test('none of it is on disk where it need not be', async () => {
