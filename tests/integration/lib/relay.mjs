@@ -13,7 +13,7 @@ class Local {
     this.to = to; // {host, port, tls} or {path}
     this.delay = delay; // ms, of each direction
     // pass; drop: accept and close; silent: accept and say nothing; reset: accept and reset;
-    // hole: pass what was passed so far, nothing any more, connections stay open
+    // handshake: the head of an HTTP request and all answers; hole: nothing any more, connections stay open
     this.mode = 'pass';
     this.accepted = 0;
     this.pairs = new Set();
@@ -39,14 +39,18 @@ class Local {
     const other = this.to.tls ? tls.connect({ ...this.to, tls: undefined, rejectUnauthorized: false }) : net.connect({ ...this.to, noDelay: true });
     pair.other = other;
     other.on('error', () => {});
-    this.carry(socket, other);
+    this.carry(socket, other, this.mode === 'handshake');
     this.carry(other, socket);
   }
 
   // In order, `delay` late. There is no back-pressure: tests send little.
-  carry(from, to) {
+  carry(from, to, isHeadOnly = false) {
     const later = (what) => (this.delay ? setTimeout(what, this.delay) : what());
-    from.on('data', (d) => later(() => this.mode === 'hole' || to.destroyed || to.write(d)));
+    let isOver = false;
+    from.on('data', (d) => {
+      if (!isOver) later(() => this.mode === 'hole' || to.destroyed || to.write(d));
+      isOver ||= isHeadOnly && d.includes('\r\n\r\n');
+    });
     from.on('close', () => later(() => this.mode === 'hole' || to.destroySoon()));
   }
 
