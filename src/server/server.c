@@ -12,6 +12,7 @@
 #include "server/fleet/fleet.h"
 #include "server/health.h"
 #include "server/housekeeping.h"
+#include "server/sampling.h"
 #include "server/session/session.h"
 #include "server/session/stats_channel.h"
 #include "server/shell/shells.h"
@@ -39,6 +40,7 @@ struct server {
     struct sessions *sessions;
     struct stats_channels *stats_channels;
     struct feed *feed;
+    struct sampling *sampling;
     struct shells *shells;
     struct api *api;
     struct http_server *http;
@@ -201,6 +203,8 @@ static void on_host_changed(void *owner, const struct fleet_host *h)
 
     if (s->feed)
         feed_on_host(s->feed, h);
+    if (s->sampling)
+        sampling_on_host(s->sampling, h);
 }
 
 static void on_containers_changed(void *owner, const struct fleet_host *h)
@@ -218,6 +222,14 @@ static void on_event(void *owner, const struct event *e)
 
     if (s->feed)
         feed_on_event(s->feed, e);
+}
+
+static void on_watched(void *owner, const char *host_id)
+{
+    const struct server *s = owner;
+
+    if (s->sampling)
+        sampling_on_watched(s->sampling, host_id);
 }
 
 static void on_sample(void *owner, const struct fleet_host *h)
@@ -275,7 +287,11 @@ static void wire(struct server *s, const struct config *config)
         .fleet = s->fleet,
         .max_waiting = STORE_MAX_WAITING,
     });
-    s->feed = feed_new(&(struct feed_options){.loop = s->loop, .auth = s->auth, .fleet = s->fleet});
+    s->feed = feed_new(&(struct feed_options){.loop = s->loop,
+                                              .auth = s->auth,
+                                              .fleet = s->fleet,
+                                              .on_watched = on_watched,
+                                              .owner = s});
     s->sessions = sessions_new(&(struct sessions_options){
         .loop = s->loop,
         .store_jobs = s->store_jobs,
@@ -296,6 +312,8 @@ static void wire(struct server *s, const struct config *config)
                        .owner = s,
                        },
     });
+    s->sampling = sampling_new(&(struct sampling_options){
+        .loop = s->loop, .fleet = s->fleet, .feed = s->feed, .sessions = s->sessions});
     s->stats_channels = stats_channels_new(&(struct stats_channels_options){
         .fleet = s->fleet, .on_sample = on_sample, .owner = s});
     s->shells = shells_new(&(struct shells_options){
@@ -401,6 +419,7 @@ void server_free(struct server *s)
     service_free(s->service);
     housekeeping_free(s->housekeeping);
     health_free(s->health);
+    sampling_free(TAKE_PTR(s->sampling));
     feed_free(TAKE_PTR(s->feed)); /* what is still stored below is not shown any more */
     shells_free(TAKE_PTR(s->shells));
     stats_channels_free(TAKE_PTR(s->stats_channels));

@@ -407,3 +407,27 @@ test('bulk jobs: each item once it has changed, to operators', async () => {
   w.ws.close();
   await a.close();
 });
+
+test('an agent is told what is looked at, again after a reconnect, and when nobody does any more', async () => {
+  const capabilities = { container_operations: true, samples: true };
+  const a = await agentWith(['rate-one', 'rate-two'], { fields: { capabilities } });
+  const [one] = a.containers;
+  const told = (agent, match) => eventually(() => agent.commands.find((m) => m.type === 'stats_rate' && match(m.payload)), { what: 'stats_rate' });
+  const w = new Subscriber('viewer');
+  await w.subscribe(`stats/${a.hostId}/${one.Id.slice(0, 12)}`);
+  const rate = await told(a, () => true);
+  assert.equal(rate.payload.interval_ms, 1000);
+  assert.deepEqual(rate.payload.containers, [one.Id]);
+  assert.ok(!rate.payload.all && !rate.payload.host);
+  await w.subscribe(`stats/${a.hostId}`, 'host_stats');
+  await told(a, (p) => p.all && p.host);
+
+  await a.close();
+  const again = new HandAgent(server, { engineId: a.engineId, fields: { capabilities } });
+  again.containers = a.containers;
+  await again.connect(a.permanentToken);
+  await told(again, (p) => p.all && p.host);
+  w.ws.close();
+  await told(again, (p) => !p.all && !p.host && !p.containers?.length);
+  await again.close();
+});

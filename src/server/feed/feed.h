@@ -58,8 +58,8 @@ void feed_on_progress(struct feed *f, const char *type, json_t *data);
 void feed_on_batch(struct feed *f, const char *type, const struct identity *whose, json_t *data);
 
 /*
- * Whether somebody looks at the figures of this container (id of 64 or 12 digits), or with NULL at those of the host
- * itself; feed_is_any_watched(): at those of any container of the host.
+ * Whether somebody looks at the figures of this container (id of 64 or 12 digits; "": of all of the host), or with NULL
+ * at those of the host itself; feed_is_any_watched(): at those of any container of the host.
  */
 bool feed_is_watched(const struct feed *f, const char *host_id, const char *container_id);
 bool feed_is_any_watched(const struct feed *f, const char *host_id);

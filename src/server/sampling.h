@@ -1,0 +1,28 @@
+#pragma once
+
+/*
+ * Tells agents which figures somebody looks at, so that they take those every second and the rest at their own pace
+ * (message stats_rate of proto/samples.h). What clients of the feed subscribe to is told shortly after, again after a
+ * reconnect, and repeated before the agent would forget it. Lives on the loop.
+ */
+
+#include "net/loop.h"
+#include "server/feed/feed.h"
+#include "server/fleet/fleet.h"
+#include "server/session/session.h"
+
+struct sampling;
+
+struct sampling_options {
+    struct loop *loop;
+    struct fleet *fleet;
+    const struct feed *feed;
+    struct sessions *sessions;
+};
+
+struct sampling *sampling_new(const struct sampling_options *o);
+void sampling_free(struct sampling *s); /* NULL is fine */
+
+void sampling_on_watched(struct sampling *s,
+                         const char *host_id); /* see feed_options; NULL: of all */
+void sampling_on_host(struct sampling *s, const struct fleet_host *h);
