@@ -121,9 +121,10 @@ static void check_token(struct check *c)
                "data directory %s: writable, holds the permanent token of an earlier registration",
                dir);
     }
-    if (r == 0 && !config->permanent_token && !is_sealed && file.key->is_set)
+    if (r == 0 && !config->permanent_token && !is_sealed && file.key->is_set) {
         say_note(c, "the permanent token will be sealed with the key of %s at the next start",
                  file.key->source);
+    }
     if (r == -ENOENT && file.key->is_set)
         say_ok(c, "the permanent token will be sealed with the key of %s", file.key->source);
 }

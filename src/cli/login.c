@@ -285,7 +285,7 @@ static char *take_key(struct login_options *o)
 
 static int run(const struct verb *verb, void *options, const struct args_list *words)
 {
-    _cleanup_(prompt_free_secretp) char *key = take_key(options);
+    _cleanup_(prompt_free_secretp) _unused_ char *key = take_key(options);
     _cleanup_(config_done) struct config config = {0};
     struct error err = ERROR_INIT;
 

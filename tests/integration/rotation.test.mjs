@@ -309,7 +309,7 @@ for (const [what, bytes] of [['all', () => 0], ['all but a byte', () => 1], ['ha
       await joining.down('SIGKILL'); // what it keeps is good
       joining.token = '';
       await joining.up();
-      await eventually(async () => (await c.get('/api/hosts'))[0].status === 'online', { timeout: 30000 });
+      await joining.process.line(/connected and accepted/);
     } finally {
       server = outer;
       proxy.close();
