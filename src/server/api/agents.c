@@ -167,12 +167,13 @@ void hosts_agent_get(struct api_call *call)
     }
     a = &h->agent;
     api_reply(call, 200,
-              json_pack("{s:s, s:s, s:o, s:o, s:s, s:o, s:o, s:b, s:n, s:n, s:o}", "id", a->id,
+              json_pack("{s:s, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:b, s:n, s:n, s:o}", "id", a->id,
                         "version", a->version, "arch", api_json_string(a->arch), "os",
                         api_json_string(a->os), "status", h->is_online ? "online" : "offline",
                         "capabilities", api_json_column(a->capabilities, json_object()), "policy",
-                        policy_json(a), "update_available", 0, "latest_version",
-                        "is_container_mode", "last_seen_at", api_json_time(h->seen_at_ms)));
+                        policy_json(a), "stats", stats_json(h), "update_available", 0,
+                        "latest_version", "is_container_mode", "last_seen_at",
+                        api_json_time(h->seen_at_ms)));
 }
 
 /* --- migration of a host that was reached over mTLS ------------------------------------------------- */
