@@ -4,7 +4,7 @@ import { access, mkdir, readFile, readdir, realpath, rmdir, stat } from 'node:fs
 import { request } from 'node:http';
 import { basename, dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { Agent, Server } from './lib/dockmon.mjs';
+import { Agent, Server, bin } from './lib/dockmon.mjs';
 import { Engine } from './lib/engine.mjs';
 import { HandServer } from './lib/hand-server.mjs';
 import { readSamples } from './lib/msgpack.mjs';
@@ -396,3 +396,59 @@ test('starts and ends by the hundred leave no descriptor behind', { timeout: 180
   assert.ok(seconds < 170);
   await p.stop();
 });
+
+test('when files and engine do not agree, the engine is believed', async () => {
+  const scripted = await ScriptedEngine.start();
+  cleanup.push(() => scripted.stop());
+  const real = await engine.run('doubted');
+  const { State } = await engine.inspect(real.id);
+  const c = scriptedContainer(1, { Id: real.id, inspect: { State: { Running: true, Pid: State.Pid, StartedAt: State.StartedAt } } });
+  scripted.containers = [c];
+  const stats = {
+    cpu_stats: { cpu_usage: { total_usage: 5e15 }, system_cpu_usage: 1e16, online_cpus: 2, throttling_data: {} },
+    memory_stats: { usage: 7 << 20, limit: 1 << 30, stats: { inactive_file: 1 << 20 } },
+    pids_stats: { current: 3 },
+  };
+  scripted.misbehave = (method, path) =>
+    path.endsWith('/stats') ? (res) => res.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(stats)) : null;
+  const p = await pair({ on: scripted });
+  await eventually(() => p.all().some((b) => b.source?.containers === 'api'), { timeout: 30000, what: 'another source' });
+  const { source } = p.all().findLast((b) => b.source);
+  assert.match(source.why, /^cgroup[12] does not agree with the engine: CPU time/);
+  await eventually(() => p.last(real.id)?.mem_used === 6 << 20, { timeout: 30000, what: "the engine's figures" });
+  assert.equal(p.last(real.id).pids, 3);
+  await p.stop();
+});
+
+// An agent in a container of its own, with what it needs of the host mounted below /host, and without.
+for (const [name, mounts, wanted] of [
+  ['with', ['-v', '/proc:/host/proc:ro', '-v', '/sys/fs/cgroup:/host/sys/fs/cgroup:ro'], /^cgroup[12]$/],
+  ['without', [], null],
+]) {
+  test(`an agent in a container, ${name} the host's files`, async () => {
+    const c = await engine.run(`beside-${name}`);
+    const server = await HandServer.start({ authorize: () => ({ ...ACCEPT, capabilities: { samples: true } }) });
+    cleanup.push(() => server.stop());
+    const libraries = ['/usr', '/lib', '/lib64'].flatMap((d) => ['-v', `${d}:${d}:ro`]); // a sanitizer build is not static
+    const socket = engine.host.replace('unix://', '');
+    const id = await engine.docker('run', '-d', '--network', 'host', '--name', `${engine.prefix}-inside-${name}`, ...mounts, ...libraries,
+      '-v', `${await realpath(bin('dockmon-agent'))}:/dockmon-agent:ro`, '-v', `${socket}:/var/run/docker.sock`, '-e', `DOCKMON_URL=${server.url}`,
+      '-e', 'REGISTRATION_TOKEN=registration-token', '-e', 'STATS_INTERVAL=1s', '-e', 'ASAN_OPTIONS=detect_leaks=0', 'dockmon-test:busybox',
+      '/dockmon-agent');
+    await server.session();
+    const batches = () => server.messages.filter((m) => m.binary).map((m) => readSamples(m.binary));
+    const seen = await eventually(() => batches().findLast((b) => b.containers[c.id]), { timeout: 60000, what: 'a sample' });
+    const { source } = batches().findLast((b) => b.source);
+    const text = JSON.stringify({ source, host: seen.host });
+    if (wanted) {
+      assert.match(source.containers, wanted, text);
+      assert.equal(source.why, '', text);
+      assert.ok(seen.host.net_rx > 0, text);
+    }
+    assert.ok(seen.containers[c.id].mem_used > 0 && seen.containers[c.id].pids >= 1);
+    assert.ok(seen.host.mem_total > 0, text);
+    await engine.docker('stop', '-t', '5', id);
+    const log = await engine.docker('logs', id);
+    assert.doesNotMatch(log, /Sanitizer|runtime error/);
+  });
+}
