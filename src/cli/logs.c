@@ -2,16 +2,15 @@
 #include "base/str.h"
 #include "base/time.h"
 #include "cli/containers.h"
+#include "cli/logs_follow.h"
 #include "cli/output.h"
 #include "cli/text.h"
 #include "cli/verbs.h"
-#include "net/loop.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_TAIL  10000
-#define FOLLOW_MS 1000
+#define MAX_TAIL 10000
 
 struct logs_options {
     const char *tail, *since, *until;
@@ -21,13 +20,13 @@ struct logs_options {
 #define AT(m) offsetof(struct logs_options, m)
 
 static const struct flag flags[] = {
-    {"follow",     'f', FLAG_BOOL,   AT(follow),     NULL,   "go on with what comes, looking once a second"},
+    {"follow",     'f', FLAG_BOOL,   AT(follow),     NULL,   "go on with what comes"        },
     {"tail",       'n', FLAG_STRING, AT(tail),       "N",
-     "show the last N lines, or \"all\" (the default, at most 10000)"                                      },
+     "show the last N lines, or \"all\" (the default, at most 10000)"                       },
     {"since",      0,   FLAG_STRING, AT(since),      "TIME",
-     "show lines after 2026-01-31T12:00:00Z, or 10m ago"                                                   },
-    {"until",      0,   FLAG_STRING, AT(until),      "TIME", "show lines before that time"                 },
-    {"timestamps", 't', FLAG_BOOL,   AT(timestamps), NULL,   "put the time before each line"               },
+     "show lines after 2026-01-31T12:00:00Z, or 10m ago"                                    },
+    {"until",      0,   FLAG_STRING, AT(until),      "TIME", "show lines before that time"  },
+    {"timestamps", 't', FLAG_BOOL,   AT(timestamps), NULL,   "put the time before each line"},
 };
 
 static int add_time(struct buf *path, const char *name, const char *value, struct error *err)
@@ -53,7 +52,7 @@ static int read_tail(const struct logs_options *o, uint64_t *ret, struct error *
 }
 
 /* To be freed. */
-static char *make_first(const struct logs_options *o, uint64_t tail, struct error *err)
+static char *make_query(const struct logs_options *o, uint64_t tail, struct error *err)
 {
     struct buf query = BUF_INIT(1024);
     int r;
@@ -71,10 +70,7 @@ static char *make_first(const struct logs_options *o, uint64_t tail, struct erro
 /* One container whose log is shown. */
 struct source {
     const json_t *container;
-    char *prefix;   /* "" when there is one only */
-    char *answered; /* timestamp of the newest line shown, NULL before the first */
-    size_t n_same;  /* how many lines with that very timestamp were shown */
-    bool is_gone, is_away;
+    const char *prefix;
     struct client_request request;
 };
 
@@ -90,36 +86,38 @@ struct view {
     struct source *sources;
     size_t n;
     const struct logs_options *options;
-    const char *first,
-        *later;              /* queries of the first round, and of others before there is a line */
-    bool is_first, is_quiet; /* quiet: the first round only finds out where the log ends */
+    const char *query;
     struct line *lines;
     size_t n_lines, capacity;
-    bool is_terminal;
 };
 
 /* On a terminal nothing of a stranger's log may move the cursor; elsewhere the bytes count. */
-static void print_line(const struct view *v, const struct line *l)
+void logs_print(const char *prefix, const char *timestamp, const char *text, size_t size)
 {
-    const json_t *log = json_object_get(l->line, "log");
-    const char *text = json_is_string(log) ? json_string_value(log) : "";
-    size_t size = json_string_length(log);
     _cleanup_free_ char *escaped = NULL;
 
-    output_raw(l->source->prefix, strlen(l->source->prefix));
-    if (v->options->timestamps) {
-        escaped = text_escape_str(l->timestamp);
+    output_raw(prefix, strlen(prefix));
+    if (timestamp) {
+        escaped = text_escape_str(timestamp);
         output_raw(escaped, strlen(escaped));
         output_raw(" ", 1);
         free(TAKE_PTR(escaped));
     }
-    if (v->is_terminal) {
+    if (output_is_terminal()) {
         size -= size > 0 && text[size - 1] == '\r'; /* containers with a TTY end lines so */
         escaped = text_escape_log(text, size, output_has_colours());
         output_raw(escaped, strlen(escaped));
     } else {
         output_raw(text, size);
     }
+}
+
+static void print_line(const struct view *v, const struct line *l)
+{
+    const json_t *log = json_object_get(l->line, "log");
+
+    logs_print(l->source->prefix, v->options->timestamps ? l->timestamp : NULL,
+               json_is_string(log) ? json_string_value(log) : "", json_string_length(log));
     output_raw("\n", 1);
 }
 
@@ -134,35 +132,12 @@ static void add_line(struct view *v, const struct source *source, const json_t *
     v->n_lines++;
 }
 
-/*
- * The server's "since" has milliseconds and is inclusive, so lines come again: those before the newest one
- * shown, and as many of its own moment as were shown.
- */
-static void collect(struct view *v, struct source *s)
+static void collect(struct view *v, const struct source *s)
 {
     const json_t *lines = json_object_get(s->request.json, "logs");
-    _cleanup_free_ char *newest = s->answered ? xstrdup(s->answered) : NULL;
-    size_t n_skip = s->n_same;
 
-    for (size_t i = 0; i < json_array_size(lines); i++) {
-        const json_t *line = json_array_get(lines, i);
-        const char *at = container_text(line, "timestamp");
-        int order = newest ? strcmp(at, newest) : 1;
-
-        if (order < 0 || (order == 0 && n_skip > 0)) {
-            n_skip -= order == 0;
-            continue;
-        }
-        if (!v->is_first || !v->is_quiet)
-            add_line(v, s, line);
-        if (str_eq(s->answered, at)) {
-            s->n_same++;
-        } else {
-            free(s->answered);
-            s->answered = xstrdup(at);
-            s->n_same = 1;
-        }
-    }
+    for (size_t i = 0; i < json_array_size(lines); i++)
+        add_line(v, s, json_array_get(lines, i));
     if (json_is_true(json_object_get(s->request.json, "truncated"))) {
         output_note("(the log of %s is longer: only its last part is shown; narrow it with --since "
                     "and --until)",
@@ -178,62 +153,26 @@ static int compare_lines(const void *a, const void *b)
     return order ? order : (x->place > y->place) - (x->place < y->place);
 }
 
-/* Says what is wrong, once. A host may come back, a container that is gone does not. */
-static void report(struct source *s, bool is_following)
-{
-    const struct client_request *r = &s->request;
-    bool is_passing = is_following && (r->status == 0 || r->status == 503 || r->status == 504);
-
-    s->is_gone = !is_passing;
-    if (is_passing && s->is_away)
-        return;
-    s->is_away = true;
-    if (is_following) {
-        output_note("(%s: %s)", container_text(s->container, "name"), r->error);
-    } else {
-        output_error("%s", r->error);
-    }
-}
-
-static char *make_query(const struct view *v, const struct source *s)
-{
-    _cleanup_free_ char *since = NULL;
-
-    if (!s->answered)
-        return xstrdup(v->is_first ? v->first : v->later);
-    since = text_url_encode(s->answered);
-    return xasprintf("/logs?tail=%d&since=%s", MAX_TAIL, since);
-}
-
-/* Asks for all logs side by side and shows what is new, in the order of time. False: none is left. */
-static bool show_round(struct view *v, struct client *c)
+/* Asks for all logs side by side and shows them in the order of time. Returns the exit code. */
+static int show(struct view *v, struct client *c)
 {
     _cleanup_free_ struct client_request *requests = xcalloc(v->n, sizeof(*requests));
-    size_t n = 0, n_failed = 0;
+    int exit_code = 0;
 
     for (size_t i = 0; i < v->n; i++) {
-        _cleanup_free_ char *query = make_query(v, &v->sources[i]);
-
-        if (!v->sources[i].is_gone) {
-            requests[n++] = (struct client_request){
-                .method = "GET", .path = container_path(v->sources[i].container, query)};
-        }
+        requests[i] = (struct client_request){
+            .method = "GET", .path = container_path(v->sources[i].container, v->query)};
     }
-    client_run(c, requests, n);
-    n = 0;
-    v->n_lines = 0;
+    client_run(c, requests, v->n);
     for (size_t i = 0; i < v->n; i++) {
         struct source *s = &v->sources[i];
 
-        if (s->is_gone)
-            continue;
-        s->request = requests[n++];
+        s->request = requests[i];
         if (s->request.code == 0) {
-            s->is_away = false;
             collect(v, s);
         } else {
-            report(s, v->options->follow);
-            n_failed += s->is_gone;
+            output_error("%s", s->request.error);
+            exit_code = 1;
         }
     }
     if (v->n_lines)
@@ -242,115 +181,121 @@ static bool show_round(struct view *v, struct client *c)
         print_line(v, &v->lines[i]);
     for (size_t i = 0; i < v->n; i++)
         client_request_done(&v->sources[i].request);
-    return n > n_failed;
+    free(v->lines);
+    return exit_code;
 }
 
-static void on_pause_over(struct loop_timer *t)
-{
-    loop_stop(t->loop);
-}
-
-static int show(struct view *v, struct client *c)
-{
-    struct loop_timer timer = {0};
-    bool is_more;
-
-    v->is_first = true;
-    is_more = show_round(v, c);
-    v->is_first = false;
-    while (is_more && v->options->follow && output_flush()) {
-        loop_timer_start(client_loop(c), &timer, FOLLOW_MS, on_pause_over);
-        loop_run(client_loop(c));
-        is_more = show_round(v, c);
-    }
-    for (size_t i = 0; i < v->n; i++) {
-        if (v->sources[i].is_gone && !v->options->follow)
-            return 1;
-    }
-    return 0;
-}
-
-/* "web      | ", as wide as the widest, in a colour of its own on a terminal. */
-static void make_prefixes(struct view *v)
+/* "web      | ", as wide as the widest, in a colour of its own on a terminal; "" when there is one only. */
+static char **make_prefixes(const json_t *const *containers, size_t n)
 {
     static const int colours[] = {36, 33, 32, 35, 34, 31};
+    char **prefixes = xcalloc(n, sizeof(*prefixes));
     size_t width = 0;
 
-    for (size_t i = 0; i < v->n; i++) {
-        _cleanup_free_ char *name = text_escape_str(
-            container_text(v->sources[i].container, "name"));
-        _cleanup_free_ char *host = text_escape_str(
-            container_text(v->sources[i].container, "host_name"));
+    for (size_t i = 0; i < n; i++) {
+        _cleanup_free_ char *name = text_escape_str(container_text(containers[i], "name"));
+        _cleanup_free_ char *host = text_escape_str(container_text(containers[i], "host_name"));
 
-        v->sources[i].prefix = v->n == 1 ? xstrdup("") : xasprintf("%s/%s", host, name);
-        if (text_width(v->sources[i].prefix) > width)
-            width = text_width(v->sources[i].prefix);
+        prefixes[i] = n == 1 ? xstrdup("") : xasprintf("%s/%s", host, name);
+        if (text_width(prefixes[i]) > width)
+            width = text_width(prefixes[i]);
     }
-    for (size_t i = 0; i < v->n && v->n > 1; i++) {
-        _cleanup_free_ char *name = v->sources[i].prefix;
+    for (size_t i = 0; i < n && n > 1; i++) {
+        _cleanup_free_ char *name = prefixes[i];
         int pad = (int)(width - text_width(name));
 
-        v->sources[i].prefix = output_has_colours()
-                                   ? xasprintf("\x1b[%dm%s%*s |\x1b[0m ",
-                                               colours[i % ARRAY_LEN(colours)], name, pad, "")
-                                   : xasprintf("%s%*s | ", name, pad, "");
+        prefixes[i] = output_has_colours()
+                          ? xasprintf("\x1b[%dm%s%*s |\x1b[0m ", colours[i % ARRAY_LEN(colours)],
+                                      name, pad, "")
+                          : xasprintf("%s%*s | ", name, pad, "");
     }
+    return prefixes;
 }
 
-static int show_containers(struct view *v, const struct args_list *words)
+/* What was asked for on the command line, understood. */
+struct request {
+    const struct logs_options *options;
+    uint64_t tail;
+    char *query, *since;
+};
+
+static int show_containers(struct client *c,
+                           const struct request *q,
+                           const json_t *const *containers,
+                           size_t n)
+{
+    char **prefixes = make_prefixes(containers, n);
+    struct view v = {.n = n, .options = q->options, .query = q->query};
+    int exit_code;
+
+    if (q->options->follow) {
+        exit_code = logs_follow(&(struct logs_follow){
+            .client = c,
+            .containers = containers,
+            .prefixes = prefixes,
+            .n = n,
+            .tail = q->options->tail && !str_eq(q->options->tail, "all") ? (int64_t)q->tail : -1,
+            .since = q->since,
+            .timestamps = q->options->timestamps,
+        });
+    } else {
+        v.sources = xcalloc(n, sizeof(*v.sources));
+        for (size_t i = 0; i < n; i++)
+            v.sources[i] = (struct source){.container = containers[i], .prefix = prefixes[i]};
+        exit_code = show(&v, c);
+        free(v.sources);
+    }
+    for (size_t i = 0; i < n; i++)
+        free(prefixes[i]);
+    free(prefixes);
+    return exit_code;
+}
+
+static int find_and_show(const struct request *q, const struct args_list *words)
 {
     _cleanup_(client_closep) struct client *c = client_open_configured();
+    _cleanup_free_ const json_t **containers = xcalloc(words->n, sizeof(*containers));
     struct error err = ERROR_INIT;
     json_auto_t *list = NULL;
-    int r, exit_code = 1;
+    int r;
 
     if (!c)
         return 1;
-    v->n = words->n;
-    v->sources = xcalloc(v->n, sizeof(*v->sources));
     r = containers_fetch(c, &list, &err);
-    for (size_t i = 0; i < v->n && r == 0; i++)
-        r = containers_resolve(list, words->items[i], &v->sources[i].container, &err);
+    for (size_t i = 0; i < words->n && r == 0; i++)
+        r = containers_resolve(list, words->items[i], &containers[i], &err);
     if (r < 0) {
         output_error("%s", err.msg);
-    } else {
-        make_prefixes(v);
-        exit_code = show(v, c);
+        return 1;
     }
-    for (size_t i = 0; i < v->n; i++) {
-        free(v->sources[i].prefix);
-        free(v->sources[i].answered);
-    }
-    free(v->sources);
-    free(v->lines);
-    return exit_code;
+    return show_containers(c, q, containers, words->n);
 }
 
 static int run(const struct verb *verb, void *options, const struct args_list *words)
 {
     const struct logs_options *o = options;
-    struct view v = {.options = o, .is_terminal = output_is_terminal()};
-    _cleanup_free_ char *first = NULL, *later = NULL;
+    struct request q = {.options = o};
     struct error err = ERROR_INIT;
-    uint64_t tail;
-    int r;
+    int r, exit_code = EXIT_USAGE;
 
     (void)verb;
-    r = read_tail(o, &tail, &err);
+    r = read_tail(o, &q.tail, &err);
     if (r == 0 && o->follow && o->until)
         r = error_set(&err, -1, "--until makes no sense with --follow");
+    if (r == 0 && o->since && text_parse_time(o->since, time_utc_ms(), &q.since, &err) < 0)
+        r = error_wrap(&err, -1, "--since");
     if (r == 0) {
-        v.is_quiet = o->follow && tail == 0;
-        first = make_first(o, v.is_quiet ? 1 : tail, &err);
-        later = first ? make_first(o, MAX_TAIL, &err) : NULL;
+        q.query = make_query(o, q.tail, &err);
+        r = q.query ? 0 : -1;
     }
-    if (!later) {
+    if (r < 0) {
         output_error("%s", err.msg);
-        return EXIT_USAGE;
+    } else {
+        exit_code = find_and_show(&q, words);
     }
-    v.first = first;
-    v.later = later;
-    return show_containers(&v, words);
+    free(q.query);
+    free(q.since);
+    return exit_code;
 }
 
 const struct verb verb_logs = {

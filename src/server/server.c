@@ -15,6 +15,7 @@
 #include "server/sampling.h"
 #include "server/session/session.h"
 #include "server/session/stats_channel.h"
+#include "server/logs/watchers.h"
 #include "server/shell/shells.h"
 #include "server/store/agents.h"
 #include "server/store/hosts.h"
@@ -42,6 +43,8 @@ struct server {
     struct feed *feed;
     struct sampling *sampling;
     struct shells *shells;
+    struct log_sources *log_sources;
+    struct log_watchers *log_watchers;
     struct api *api;
     struct http_server *http;
     struct housekeeping *housekeeping;
@@ -111,6 +114,8 @@ static void on_signal(void *owner, int number)
     feed_stop(s->feed);
     stats_channels_stop(s->stats_channels);
     shells_stop(s->shells);
+    log_watchers_stop(s->log_watchers);
+    log_sources_stop(s->log_sources);
     sessions_stop(s->sessions, on_stopped,
                   s); /* pending commands fail, their API calls are answered */
 }
@@ -205,15 +210,18 @@ static void on_host_changed(void *owner, const struct fleet_host *h)
         feed_on_host(s->feed, h);
     if (s->sampling)
         sampling_on_host(s->sampling, h);
+    if (s->log_sources)
+        log_sources_on_host(s->log_sources, h->row.id);
 }
 
 static void on_containers_changed(void *owner, const struct fleet_host *h)
 {
     const struct server *s = owner;
 
-    (void)h;
     if (s->feed)
         feed_on_containers(s->feed);
+    if (s->log_sources)
+        log_sources_on_host(s->log_sources, h->row.id);
 }
 
 static void on_event(void *owner, const struct event *e)
@@ -254,6 +262,8 @@ static void on_stream(void *owner, const char *agent_id, const char *name, const
 
     if (s->shells && str_eq(name, "shell_data"))
         shells_on_data(s->shells, agent_id, payload);
+    if (s->log_sources && str_eq(name, "log_data"))
+        log_sources_on_data(s->log_sources, agent_id, payload);
 }
 
 static void on_agent_gone(void *owner, const char *agent_id)
@@ -262,6 +272,8 @@ static void on_agent_gone(void *owner, const char *agent_id)
 
     if (s->shells)
         shells_on_agent_gone(s->shells, agent_id);
+    if (s->log_sources)
+        log_sources_on_agent_gone(s->log_sources, agent_id);
 }
 
 static void wire(struct server *s, const struct config *config)
@@ -316,6 +328,10 @@ static void wire(struct server *s, const struct config *config)
         .loop = s->loop, .fleet = s->fleet, .feed = s->feed, .sessions = s->sessions});
     s->stats_channels = stats_channels_new(&(struct stats_channels_options){
         .fleet = s->fleet, .on_sample = on_sample, .owner = s});
+    s->log_sources = log_sources_new(&(struct log_sources_options){
+        .loop = s->loop, .fleet = s->fleet, .sessions = s->sessions});
+    s->log_watchers = log_watchers_new(&(struct log_watchers_options){
+        .loop = s->loop, .auth = s->auth, .sources = s->log_sources});
     s->shells = shells_new(&(struct shells_options){
         .loop = s->loop,
         .auth = s->auth,
@@ -334,6 +350,8 @@ static void wire(struct server *s, const struct config *config)
         .feed = s->feed,
         .stats_channels = s->stats_channels,
         .shells = s->shells,
+        .log_sources = s->log_sources,
+        .log_watchers = s->log_watchers,
         .health = s->health,
         .session_lifetime_ms = config->session_lifetime_ms,
         .tls = s->tls,
@@ -422,6 +440,9 @@ void server_free(struct server *s)
     sampling_free(TAKE_PTR(s->sampling));
     feed_free(TAKE_PTR(s->feed)); /* what is still stored below is not shown any more */
     shells_free(TAKE_PTR(s->shells));
+    log_watchers_free(TAKE_PTR(s->log_watchers));
+    if (s->log_sources)
+        log_sources_stop(s->log_sources); /* streams of the API end */
     stats_channels_free(TAKE_PTR(s->stats_channels));
     if (s->http) {
         http_server_close(s->http);
@@ -429,6 +450,7 @@ void server_free(struct server *s)
     }
     if (s->sessions)
         sessions_free(s->sessions);
+    log_sources_free(TAKE_PTR(s->log_sources));
     while (s->auth && (job_queue_pending(s->store_jobs) || job_queue_pending(s->hash_jobs))) {
         job_queue_drain(s->store_jobs);
         job_queue_drain(s->hash_jobs);

@@ -9,6 +9,7 @@
 #include "server/auth/credentials.h"
 
 #include <errno.h>
+#include <string.h>
 
 #define DEFAULT_TIMEOUT_MS 60000
 #define UNROUTED_BODY \
@@ -54,6 +55,8 @@ static bool is_read(const char *method)
 
 static struct api_call *call_new(struct api *a, const struct http_request *r, struct route_match *m)
 {
+    const char *accept = http_request_header(r, "accept");
+    const char *last_id = http_request_header(r, "last-event-id");
     struct api_call *call = xcalloc(1, sizeof(*call));
 
     call->api = a;
@@ -65,6 +68,8 @@ static struct api_call *call_new(struct api *a, const struct http_request *r, st
     call->peer = xstrdup(r->peer);
     call->credentials = credentials_new(r);
     call->is_tls = r->is_tls;
+    call->accepts_events = accept && strstr(accept, "text/event-stream");
+    call->last_event_id = last_id ? xstrdup(last_id) : NULL;
     return call;
 }
 
@@ -141,8 +146,10 @@ static int on_upgrade(void *owner, const struct http_request *r, struct ws_accep
     bool is_agent = str_eq(r->path, "/api/agent/ws");
     bool is_shell = str_starts_with(r->path, SHELLS_PATH);
     bool is_stats = str_eq(r->path, STATS_CHANNEL_PATH);
+    bool is_logs = str_eq(r->path, LOG_WATCHERS_PATH);
 
-    if (!is_agent && !is_shell && !is_stats && !str_eq(r->path, "/ws") && !str_eq(r->path, "/ws/"))
+    if (!is_agent && !is_shell && !is_stats && !is_logs && !str_eq(r->path, "/ws") &&
+        !str_eq(r->path, "/ws/"))
         return 404;
     if (credentials_is_foreign_origin(r)) /* agents send no Origin at all */
         return 403;
@@ -150,7 +157,9 @@ static int on_upgrade(void *owner, const struct http_request *r, struct ws_accep
         return shells_accept(a->o.shells, r, ret);
     if (is_stats)
         return stats_channels_accept(a->o.stats_channels, r, ret);
-    if (is_agent) {
+    if (is_logs) {
+        log_watchers_accept(a->o.log_watchers, r, ret);
+    } else if (is_agent) {
         sessions_accept(a->o.sessions, ret);
     } else {
         feed_accept(a->o.feed, r, ret);

@@ -13,6 +13,7 @@
 #include "server/job.h"
 #include "server/session/session.h"
 #include "server/session/stats_channel.h"
+#include "server/logs/watchers.h"
 #include "server/shell/shells.h"
 #include "server/store/store.h"
 #include "server/tls_keeper.h"
@@ -29,6 +30,8 @@ struct api_options {
     struct feed *feed;
     struct stats_channels *stats_channels;
     struct shells *shells;
+    struct log_sources *log_sources;
+    struct log_watchers *log_watchers;
     struct health *health;
     uint64_t session_lifetime_ms; /* of the login cookie */
     const struct tls_keeper *tls; /* NULL: plain HTTP */

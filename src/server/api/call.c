@@ -126,6 +126,7 @@ static void call_free(struct api_call *call)
     free(call->peer);
     credentials_free(call->credentials);
     free(call->target);
+    free(call->last_event_id);
     json_decref(call->json);
     free(call);
 }
@@ -167,6 +168,16 @@ void api_reply_headers(struct api_call *call, int status, json_t *body, const ch
     json_decref(body);
     reply(call, &(struct http_response){
                     .status = status, .body = text, .body_size = size, .headers = headers});
+}
+
+bool api_reply_stream(struct api_call *call, const struct http_stream *stream)
+{
+    bool is_there = call->api->http &&
+                    http_stream_start(call->api->http, call->request_id, stream);
+
+    audit_call(call, stream->status, NULL);
+    call_free(call);
+    return is_there;
 }
 
 void api_reply_text(struct api_call *call, int status, const char *text, size_t size)

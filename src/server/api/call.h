@@ -17,6 +17,7 @@ struct api {
     struct api_options o;
     struct bulk *bulk;
     struct http_server *http;
+    size_t n_followers; /* log_follow.c */
 };
 
 struct api_call {
@@ -30,9 +31,11 @@ struct api_call {
     char *peer;
     struct credentials *credentials;
     bool is_tls;
-    json_t *json; /* the parsed body after api_body() */
-    char *target; /* for the audit log: what the action was about, or NULL */
-    bool is_logged; /* its failure was: what went wrong is known better elsewhere */
+    bool accepts_events; /* Accept: text/event-stream */
+    char *last_event_id; /* where such a stream broke off, or NULL */
+    json_t *json;        /* the parsed body after api_body() */
+    char *target;        /* for the audit log: what the action was about, or NULL */
+    bool is_logged;      /* its failure was: what went wrong is known better elsewhere */
 };
 
 /* The n-th path parameter. */
@@ -79,6 +82,8 @@ void api_reply_headers(struct api_call *call,
                        const char *const *headers);
 /* JSON that is text already; copied. */
 void api_reply_text(struct api_call *call, int status, const char *text, size_t size);
+/* An answer that comes bit by bit, under the call's request id; false when the client has left. */
+bool api_reply_stream(struct api_call *call, const struct http_stream *stream);
 /* {"detail": ...} with the status of the code; the second with a status of its own. */
 void api_fail(struct api_call *call, int code, const char *fmt, ...) _printf_(3, 4);
 void api_fail_status(struct api_call *call, int status, const char *fmt, ...) _printf_(3, 4);

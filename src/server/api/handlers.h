@@ -78,6 +78,9 @@ void container_inspect(struct api_call *call);
 /* logs.c */
 void container_logs(struct api_call *call);
 
+/* log_follow.c: the same with follow=true */
+void container_logs_follow(struct api_call *call, uint64_t tail);
+
 /* resources.c */
 void host_images_list(struct api_call *call);
 void host_image_delete(struct api_call *call);

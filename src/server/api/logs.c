@@ -92,10 +92,16 @@ void container_logs(struct api_call *call)
     struct api_target target;
     json_t *payload;
     uint64_t tail;
+    bool follows;
 
     if (api_query_u64(call, &(struct api_number){"tail", DEFAULT_TAIL, 0, MAX_TAIL}, &tail, &err) <
-        0) {
+            0 ||
+        api_query_bool(call, "follow", false, &follows, &err) < 0) {
         api_fail(call, err.code, "%s", err.msg);
+        return;
+    }
+    if (follows) {
+        container_logs_follow(call, tail);
         return;
     }
     if (!api_target_find(call, &target))

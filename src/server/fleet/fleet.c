@@ -404,6 +404,13 @@ static struct fleet_container *find_by_name(const struct fleet_host *h, const ch
     return NULL;
 }
 
+bool fleet_host_can(const struct fleet_host *h, const char *capability)
+{
+    json_auto_t *map = h->agent.capabilities ? json_loads(h->agent.capabilities, 0, NULL) : NULL;
+
+    return json_is_true(json_object_get(map, capability));
+}
+
 int fleet_find_container(const struct fleet_host *h, const char *ref, struct fleet_container **ret)
 {
     struct fleet_container *found;

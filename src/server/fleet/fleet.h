@@ -123,6 +123,8 @@ void fleet_put_host_sample(struct fleet_host *h, const struct fleet_sample *s);
 void fleet_take_stats_source(struct fleet_host *h, json_t *source);
 void fleet_set_candidates(struct fleet_host *h, const json_t *candidates); /* copied; NULL: none */
 
+/* What its agent has said that it can: a key of the capabilities. */
+bool fleet_host_can(const struct fleet_host *h, const char *capability);
 
 /* By 64-hex id, name (with or without '/'), 12-hex short id, or unique id prefix. -ENOENT; -EEXIST when ambiguous. */
 int fleet_find_container(const struct fleet_host *h, const char *ref, struct fleet_container **ret);

@@ -103,6 +103,11 @@ static void on_shell_data(struct session *se, const json_t *payload, size_t size
     notify_stream(se, "shell_data", payload);
 }
 
+static void on_log_data(struct session *se, const json_t *payload, size_t size _unused_)
+{
+    notify_stream(se, "log_data", payload);
+}
+
 static const struct event_type {
     const char *name;
     void (*handle)(struct session *se, const json_t *payload, size_t size);
@@ -120,6 +125,7 @@ static const struct event_type {
     {"deploy_progress",       on_other_event                },
     {"deploy_complete",       on_other_event                },
     {"shell_data",            on_shell_data                 },
+    {"log_data",              on_log_data                   },
 };
 
 static void on_event(struct session *se, const json_t *message, size_t size)

@@ -191,13 +191,6 @@ static const char *find_target(struct shell *s, const struct fleet_host **ret)
     return NULL;
 }
 
-static bool agent_can(const struct fleet_host *h, const char *capability)
-{
-    json_auto_t *map = h->agent.capabilities ? json_loads(h->agent.capabilities, 0, NULL) : NULL;
-
-    return json_is_true(json_object_get(map, capability));
-}
-
 /* Of the client's start only what is known goes on; the agent checks it. */
 static json_t *start_fields(const struct shell *s, const json_t *asked)
 {
@@ -232,9 +225,9 @@ void shell_start(struct shell *s, const json_t *asked)
     const char *fault = find_target(s, &h);
     _cleanup_free_ char *what = NULL;
 
-    if (!fault && !agent_can(h, "shell_access"))
+    if (!fault && !fleet_host_can(h, "shell_access"))
         fault = "The agent of this host offers no shells";
-    if (!fault && asked && !agent_can(h, "exec_command"))
+    if (!fault && asked && !fleet_host_can(h, "exec_command"))
         fault = "The agent of this host can only open shells, not run commands";
     if (fault) {
         log_warn(LOG_FIELDS("who", s->who.name, "peer", s->peer, "host", s->host_ref, "container",
@@ -243,7 +236,7 @@ void shell_start(struct shell *s, const json_t *asked)
         shell_close(s, WS_CLOSE_POLICY, fault);
         return;
     }
-    s->has_window = agent_can(h, "exec_command");
+    s->has_window = fleet_host_can(h, "exec_command");
     s->is_plain = json_is_false(json_object_get(asked, "tty"));
     shell_set_state(s, SHELL_STARTING);
     (void)map_put(&s->owner->by_id, s->id, s); /* a fresh random id */
