@@ -305,6 +305,12 @@ static int insert_rows(struct store *s, const struct registration *out, struct e
     r = agents_insert(s, &out->agent, err);
     if (r == -EEXIST)
         return error_set(err, -EACCES, "%s", already_registered);
+    if (r == -EDQUOT) {
+        return error_set(err, -EACCES,
+                         "This server has %d agents, more it does not take. Delete hosts that are "
+                         "gone",
+                         AGENTS_MAX);
+    }
     return r < 0 ? error_wrap(err, r, "insert agent") : 0;
 }
 

@@ -21,9 +21,10 @@ enum stmt {
 };
 
 static const char *const sql[STMT_COUNT] = {
-    [STMT_INSERT] = "INSERT INTO agents (" COLUMNS ") VALUES (:id, :host_id, :engine_id, "
+    [STMT_INSERT] = "INSERT INTO agents (" COLUMNS ") SELECT :id, :host_id, :engine_id, "
                     ":token_hash, :version, :proto_version, :capabilities, :os, :arch, "
-                    ":force_unique, :joined_with, :last_seen_at_ms, :registered_at_ms)",
+                    ":force_unique, :joined_with, :last_seen_at_ms, :registered_at_ms "
+                    "WHERE (SELECT count(*) FROM agents) < 20000", /* AGENTS_MAX */
     [STMT_UPDATE] = "UPDATE agents SET host_id = :host_id, engine_id = :engine_id, "
                     "token_hash = :token_hash, version = :version, "
                     "proto_version = :proto_version, capabilities = :capabilities, os = :os, "
@@ -76,7 +77,13 @@ static int write_row(
 
 int agents_insert(struct store *s, const struct agent *a, struct error *err)
 {
-    return write_row(s, STMT_INSERT, a, NULL, err);
+    int64_t n;
+    int r;
+
+    r = write_row(s, STMT_INSERT, a, &n, err);
+    if (r == 0 && n == 0)
+        return error_set(err, -EDQUOT, "there are %d agents, more there cannot be", AGENTS_MAX);
+    return r;
 }
 
 int agents_update(struct store *s, const struct agent *a, struct error *err)

@@ -4,6 +4,7 @@
 #include "server/store/secret.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static char t_id[] = "a1", t_host[] = "h1", t_engine[] = "EOGD:IMML", t_hash[] = "00ff";
@@ -168,6 +169,31 @@ static void secrets_hash_as_sha256(void **state)
     assert_string_not_equal(a, b);
 }
 
+static int add_as_many_as_there_may_be(struct store *s, void *arg, struct error *err)
+{
+    (void)arg;
+    (void)err;
+    for (int i = 0; i < AGENTS_MAX; i++) {
+        char id[16];
+
+        (void)snprintf(id, sizeof(id), "x%d", i);
+        fixture_add_host(s, id, id);
+        fixture_add_agent(s, id, id, id);
+    }
+    return 0;
+}
+
+static void there_are_not_more_than_so_many(void **state)
+{
+    struct store *s = ((struct fixture *)*state)->store;
+    struct error err = ERROR_INIT;
+
+    assert_int_equal(store_tx(s, add_as_many_as_there_may_be, NULL, &err), 0);
+    fixture_add_host(s, "h1", "one");
+    assert_int_equal(agents_insert(s, &full, &err), -EDQUOT);
+    assert_non_null(strstr(err.msg, "20000"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -176,6 +202,7 @@ int main(void)
         TEST(one_agent_per_host_and_token),
         TEST(update_and_touch),
         TEST(each_lists_all),
+        TEST(there_are_not_more_than_so_many),
         cmocka_unit_test(secrets_hash_as_sha256),
     };
 
