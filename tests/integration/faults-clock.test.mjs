@@ -8,7 +8,7 @@ import { Agent, Server } from './lib/dockmon.mjs';
 import { ScriptedEngine, scriptedContainer } from './lib/scripted-engine.mjs';
 import { eventually, sleep } from './lib/wait.mjs';
 
-const QUIET_MS = 50000; // longer than the silence after which a peer counts as gone
+const QUIET_MS = 47000; // longer than the silence after which a peer counts as gone
 const later = cleanups();
 
 async function makeClock() {

@@ -11,7 +11,7 @@ import { ScriptedEngine, scriptedContainer } from './lib/scripted-engine.mjs';
 import { eventually, sleep } from './lib/wait.mjs';
 
 const NOTICED_MS = 60000; // 45 s, and what a busy machine adds
-const QUIET_MS = 50000; // longer than the silence after which a peer counts as gone
+const QUIET_MS = 47000; // longer than the silence after which a peer counts as gone
 const later = cleanups();
 let network, secure, plain;
 
