@@ -12,6 +12,7 @@
 
 #define READ_SIZE       ((size_t)32 * 1024)
 #define RESERVED_FDS    256
+#define USUAL_FDS       1024
 #define NOT_OPEN        (-1)
 #define NOT_THERE       (-2)
 #define NOTICEABLE_PART 256                /* of the memory in use */
@@ -38,7 +39,9 @@ static size_t default_max_open(void)
 {
     struct rlimit limit;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur <= RESERVED_FDS)
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        limit.rlim_cur = USUAL_FDS; /* a system call filter may forbid to ask */
+    if (limit.rlim_cur <= RESERVED_FDS)
         return 0;
     return limit.rlim_cur == RLIM_INFINITY ? SIZE_MAX : (size_t)limit.rlim_cur - RESERVED_FDS;
 }

@@ -486,6 +486,17 @@ void collector_free(struct collector *c)
     free(c);
 }
 
+/* Who has just come need not wait a whole round for the first figures. */
+static void rest_soon(struct collector *c)
+{
+    uint64_t soon = time_monotonic_ms() + c->o.config->stats_live_interval_ms;
+
+    if (c->is_off || c->rest_at_ms <= soon)
+        return;
+    c->rest_at_ms = soon;
+    set_timer(c);
+}
+
 void collector_listen(struct collector *c, collector_fn fn, void *owner)
 {
     c->fn = fn;
@@ -496,6 +507,8 @@ void collector_listen(struct collector *c, collector_fn fn, void *owner)
         c->rate_until_ms = 1; /* long ago */
         expire_rate(c, time_monotonic_ms());
     }
+    if (fn)
+        rest_soon(c);
 }
 
 static void hurry(struct collector *c)

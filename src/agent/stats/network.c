@@ -33,6 +33,7 @@ struct network_entry {
     int nsid;
     int links[MAX_LINKS];
     unsigned scan; /* the one that `links` are of */
+    bool is_empty; /* /proc showed nothing but lo */
 };
 
 struct network *network_new(const char *root)
@@ -202,7 +203,7 @@ static void look_again(struct network_entry *entry)
     entry->net->n_by_proc++;
 }
 
-int network_read(struct network_entry *entry, int64_t *ret_rx, int64_t *ret_tx)
+int network_read(struct network_entry *entry, bool is_thorough, int64_t *ret_rx, int64_t *ret_tx)
 {
     struct stats_net sum = {0};
     int r;
@@ -217,10 +218,11 @@ int network_read(struct network_entry *entry, int64_t *ret_rx, int64_t *ret_tx)
         sum.rx += (int64_t)c->tx;
         sum.tx += (int64_t)c->rx;
     }
-    if (entry->n == 0) {
+    if (entry->n == 0 && (is_thorough || !entry->is_empty)) {
         r = read_dev(entry, &sum);
         if (r < 0)
             return r;
+        entry->is_empty = sum.n == 0;
     }
     *ret_rx = sum.rx;
     *ret_tx = sum.tx;

@@ -28,4 +28,6 @@ DEFINE_CLEANUP(struct network_entry *, network_close);
 
 /* Before the entries of a tick are read. `is_rescan`: also see which interfaces there are; every minute will do. */
 void network_tick(struct network *net, bool is_rescan);
-int network_read(struct network_entry *entry, int64_t *ret_rx, int64_t *ret_tx) _nodiscard_;
+/* Where there was no interface but lo, it is looked again only when `is_thorough`. */
+int network_read(struct network_entry *entry, bool is_thorough, int64_t *ret_rx, int64_t *ret_tx)
+    _nodiscard_;

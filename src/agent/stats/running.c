@@ -10,6 +10,7 @@
 #include "docker/model/container.h"
 #include "proto/metric.h"
 
+#include <assert.h>
 #include <string.h>
 
 #define MAX_PARALLEL       4
@@ -107,6 +108,8 @@ bool running_from_inspect(struct json_span inspect, struct running *ret)
 
 static void entry_set_state(struct entry *e, enum entry_state state)
 {
+    assert(state != ENTRY_ASKED || e->state == ENTRY_WAITING);
+    assert(state != ENTRY_KNOWN || e->state == ENTRY_ASKED);
     e->state = state;
 }
 

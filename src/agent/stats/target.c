@@ -80,7 +80,8 @@ static int read_files(struct target *t, bool is_thorough)
 
     if (r < 0 || !t->net)
         return r;
-    if (network_read(t->net, &t->values[CONTAINER_NET_RX], &t->values[CONTAINER_NET_TX]) < 0)
+    if (network_read(t->net, is_thorough, &t->values[CONTAINER_NET_RX],
+                     &t->values[CONTAINER_NET_TX]) < 0)
         t->values[CONTAINER_NET_RX] = t->values[CONTAINER_NET_TX] = METRIC_NONE;
     return 0;
 }
