@@ -51,6 +51,13 @@ async function hand(name) {
   return h;
 }
 
+// How a socket ended, by a deadline.
+const ending = (socket) => {
+  let end = null;
+  void socket.closed.then((how) => (end = how));
+  return eventually(() => end, { what: 'the socket ends' });
+};
+
 async function key(role, scope, by = admin) {
   const name = `${role}-${Math.random().toString(36).slice(2, 8)}`;
   const made = await by.post('/api/v2/api-keys', { name, role, scope });
@@ -138,8 +145,8 @@ async function assertPasses(c, route, path) {
   assert.ok(!isRefused, `${what(c, route, path)}: ${JSON.stringify(r)}`);
 }
 
-// Deleting the host comes last, in a test of its own.
-const isHostDelete = (r) => r.method === 'DELETE' && r.path === '/api/hosts/{host}';
+// What ends the host: deleting it comes last, in a test of its own.
+const endsHost = (r) => (r.method === 'DELETE' && r.path === '/api/hosts/{host}') || r.path === '/api/agent/{agent}/revoke';
 const endsSession = (r) => r.path === '/api/v2/auth/logout';
 
 const checks = {
@@ -153,7 +160,7 @@ const checks = {
     await assertMissing(c, route, fill(route.path, {}), `Host not found: ${UNKNOWN}`);
   },
   OBJECT_WHOLE_HOST: async (route, c, scope) => {
-    if (scope === 'alpha' && !isHostDelete(route)) await assertPasses(c, route, fill(route.path, hosts.alpha));
+    if (scope === 'alpha' && !endsHost(route)) await assertPasses(c, route, fill(route.path, hosts.alpha));
     if (scope !== 'alpha') await assertForbidden(c, route, fill(route.path, hosts.alpha));
     if (scope !== 'web') await assertMissing(c, route, fill(route.path, hosts.beta), `Host not found: ${hosts.beta.hostId}`);
   },
@@ -164,6 +171,11 @@ const checks = {
     // Not theirs, by id, by short id, by name, and what nobody knows yet.
     for (const ref of [hosts.alpha.db, hosts.alpha.db.slice(0, 12), 'alpha-db', 'f'.repeat(64)])
       await assertMissing(c, route, fill(route.path, hosts.alpha, ref), `No such container on host alpha: ${ref}`);
+  },
+  OBJECT_WHOLE_AGENT: async (route, c, scope) => {
+    if (scope === 'alpha' && !endsHost(route)) await assertPasses(c, route, fill(route.path, hosts.alpha));
+    if (scope !== 'alpha') await assertForbidden(c, route, fill(route.path, hosts.alpha));
+    if (scope !== 'web') await assertMissing(c, route, fill(route.path, hosts.beta), `Agent not found: ${hosts.beta.agentId}`);
   },
   OBJECT_AGENT: async (route, c, scope) => {
     await assertPasses(c, route, fill(route.path, hosts.alpha));
@@ -316,7 +328,7 @@ test('somebody without a scope always remains admin', async () => {
 
 test('a shell is refused outside, and ends when the scope does', async () => {
   const c = await key('operator', ['host=alpha,label=team=web']);
-  const why = async (host, id) => (await (await Shell.open(server, c.key, host.hostId, id)).closed).reason;
+  const why = async (host, id) => (await ending(await Shell.open(server, c.key, host.hostId, id))).reason;
   assert.equal(await why(hosts.beta, hosts.beta.web), 'Host not found');
   assert.equal(await why(hosts.alpha, hosts.alpha.db), 'Container not found');
   assert.equal(await why(hosts.alpha, 'f'.repeat(64)), 'Container not found');
@@ -327,14 +339,14 @@ test('a shell is refused outside, and ends when the scope does', async () => {
   const shell = await Shell.open(server, child.key, hosts.alpha.hostId, hosts.alpha.web);
   const started = await eventually(() => hosts.alpha.commands.find((m) => m.type === 'shell_session' && m.payload.action === 'start'));
   await admin.call('PUT', `/api/v2/users/${owner.id}`, { body: { role: 'operator', scope: ['host=beta'] } });
-  assert.deepEqual(await shell.closed, { code: 1008, reason: 'Your rights have changed: connect again' });
+  assert.deepEqual(await ending(shell), { code: 1008, reason: 'Your rights have changed: connect again' });
   await eventually(() => hosts.alpha.commands.some((m) => m.type === 'shell_session' && m.payload.action === 'close' && m.payload.session_id === started.payload.session_id), { what: 'the agent ends the process' });
 
   const other = await key('operator');
   const second = await Shell.open(server, other.key, hosts.alpha.hostId, hosts.alpha.web);
   await eventually(() => hosts.alpha.commands.filter((m) => m.type === 'shell_session' && m.payload.action === 'start').length === 2);
   await admin.delete(`/api/v2/api-keys/${other.id}`);
-  assert.deepEqual(await second.closed, { code: 1008, reason: 'Invalid or expired session' });
+  assert.deepEqual(await ending(second), { code: 1008, reason: 'Invalid or expired session' });
 });
 
 test('the feed tells of nothing outside', async () => {
@@ -374,7 +386,7 @@ test('the feed tells of nothing outside', async () => {
       assert.equal(w.texts.some((t) => t.includes(h.hostId)), hostsOf[w.scope].includes(h.hostname), `${w.scope}: ${h.hostname}`);
     }
     await admin.delete(`/api/v2/api-keys/${w.key.id}`);
-    assert.deepEqual(await w.closed, { code: 1008, reason: 'Invalid or expired session' });
+    assert.deepEqual(await ending(w), { code: 1008, reason: 'Invalid or expired session' });
   }
 });
 

@@ -23,9 +23,10 @@ enum route_object {
     OBJECT_LIST,      /* many: the handler leaves out what the scope does */
     OBJECT_HOST,      /* a host, path parameter 0; what is shown of it belongs to no container */
     OBJECT_WHOLE_HOST, /* the same, but what is on it belongs to no container: 403 for a scope of labels */
-    OBJECT_CONTAINER, /* path parameters 0 and 1 */
-    OBJECT_AGENT,     /* a host by the agent in path parameter 0 */
-    OBJECT_GLOBAL,    /* the installation: 403 with any scope */
+    OBJECT_CONTAINER,   /* path parameters 0 and 1 */
+    OBJECT_AGENT,       /* OBJECT_HOST by the agent in path parameter 0 */
+    OBJECT_WHOLE_AGENT, /* OBJECT_WHOLE_HOST by the agent in path parameter 0 */
+    OBJECT_GLOBAL,      /* the installation: 403 with any scope */
 };
 
 struct route {

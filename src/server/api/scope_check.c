@@ -39,7 +39,8 @@ bool scope_check(struct api_call *call)
 {
     const struct scope *s = &call->who.scope;
     enum route_object object = call->match.route->object;
-    bool is_agent = object == OBJECT_AGENT;
+    bool is_agent = object == OBJECT_AGENT || object == OBJECT_WHOLE_AGENT;
+    bool is_whole = object == OBJECT_WHOLE_HOST || object == OBJECT_WHOLE_AGENT;
     const struct fleet_host *h;
 
     if (!scope_is_limited(s) || object == OBJECT_NONE || object == OBJECT_LIST)
@@ -54,7 +55,7 @@ bool scope_check(struct api_call *call)
                  : fleet_find_host(call->api->o.fleet, api_param(call, 0));
     if (!h || !scope_allows_host(s, h))
         return not_found(call, is_agent ? "Agent" : "Host", api_param(call, 0));
-    if (object == OBJECT_WHOLE_HOST && !scope_allows_whole_host(s, h))
+    if (is_whole && !scope_allows_whole_host(s, h))
         return refuse_part(call, h);
     return object != OBJECT_CONTAINER || check_container(call, h);
 }
