@@ -2,6 +2,7 @@
 #include "agent/guard.h"
 #include "agent/log_fetch.h"
 #include "agent/log_outbox.h"
+#include "agent/log_recent.h"
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -19,7 +20,6 @@
 #include <string.h>
 
 #define CALL_MS     15000
-#define N_RECENT    512
 #define RESEND_MS   20
 #define NS_PER_S    INT64_C(1000000000)
 #define NS_PER_MS   1000000
@@ -74,11 +74,9 @@ struct log_follow {
     bool is_broken; /* the engine sent no sequence of frames */
     struct log_assembler *lines;
     struct log_position position, skip; /* skip: what was sent before this stream of the engine */
-    int64_t floor_ns;          /* time of the oldest line sent: what is older was cut off by tail */
-    uint64_t recent[N_RECENT]; /* hashes of the last lines */
-    size_t n_recent;
-    bool is_partial[LOG_N_STREAMS]; /* the last line goes on in the next one */
-    size_t n_lines;                 /* of this stream of the engine */
+    int64_t floor_ns; /* time of the oldest line sent: what is older was cut off by tail */
+    struct log_recent recent;
+    size_t n_lines; /* of this stream of the engine */
     struct log_outbox box;
 };
 
@@ -198,28 +196,6 @@ static void add_note(struct log_follow *s, int64_t time_ns, const char *text, si
     log_outbox_add(&s->box, &(struct msg_log_line){.time_ns = time_ns, .text = text, .size = size});
 }
 
-/*
- * When the engine rotates a log that is followed it may give lines again, in the same stream. A line that is not
- * newer than another is looked for among the last ones.
- */
-static bool is_repeated(struct log_follow *s, const struct log_line *line)
-{
-    uint64_t mark = (uint64_t)line->time_ns ^ UINT64_C(0xcbf29ce484222325);
-    bool is_rest = s->is_partial[line->stream];
-
-    for (size_t i = line->stamp_size; i < line->size; i++)
-        mark = (mark ^ (unsigned char)line->text[i]) * UINT64_C(0x100000001b3);
-    s->is_partial[line->stream] = line->is_partial;
-    if (!is_rest && line->time_ns <= log_position_newest(&s->position)) {
-        for (size_t i = 0; i < N_RECENT; i++) {
-            if (s->recent[i] == mark)
-                return true;
-        }
-    }
-    s->recent[s->n_recent++ % N_RECENT] = mark;
-    return false;
-}
-
 static void on_line(void *owner, const struct log_line *line)
 {
     struct log_follow *s = owner;
@@ -236,7 +212,8 @@ static void on_line(void *owner, const struct log_line *line)
         add_note(s, line->time_ns, line->text, line->size);
         return;
     }
-    if (is_known(s, line) || is_repeated(s, line) || (s->until_ns && line->time_ns > s->until_ns))
+    if (is_known(s, line) || log_recent_has(&s->recent, line, log_position_newest(&s->position)) ||
+        (s->until_ns && line->time_ns > s->until_ns))
         return;
     if (!s->floor_ns)
         s->floor_ns = line->time_ns;
