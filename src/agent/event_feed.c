@@ -127,13 +127,13 @@ static int64_t since_in_the_past(int64_t since_ns)
     return since_ns > time_utc_ms() * NS_PER_MS ? 1 : since_ns;
 }
 
-struct event_feed *event_feed_new(const struct event_feed_options *options)
+struct event_feed *event_feed_new(const struct event_feed_options *o)
 {
     struct event_feed *feed = xcalloc(1, sizeof(*feed));
-    struct event_feed_options *o = &feed->options;
 
-    *o = *options;
-    o->since_ns = since_in_the_past(o->since_ns);
+    feed->options = *o;
+    o = &feed->options;
+    feed->options.since_ns = since_in_the_past(o->since_ns);
     feed->next = o->is_replay ? events_seek(o->events, o->since_ns) : events_sent(o->events);
     if (o->is_replay && o->since_ns > 0 && o->since_ns < events_covered_since(o->events))
         read_history(feed);
