@@ -39,8 +39,13 @@ void client_send_text(struct client *c, const char *text, size_t size)
 {
     if (c->state != CLIENT_WATCHING)
         return;
-    if (is_crowded(c, size) || ws_send_text(c->ws, text, size) == -ENOBUFS)
+    if (!is_crowded(c, size) && ws_send_text(c->ws, text, size) != -ENOBUFS)
+        return;
+    if (ws_queued(c->ws) > 0) {
         client_set_state(c, CLIENT_BEHIND);
+    } else { /* there will be no drain to wait for, and no larger queue */
+        client_refuse(c, WS_CLOSE_TOO_BIG, "What there is to tell is too large: subscribe to less");
+    }
 }
 
 void client_send(struct client *c, json_t *message)

@@ -219,6 +219,7 @@ static void test_behind(void **state)
     subscribe(ws, "containers");
     (void)expect(ws, "state");
     ws->send_code = -ENOBUFS;
+    ws->queued = 1;
     put_containers(f, json_pack("[o, o]", element(ID_A, "/a1", "x"), element(ID_B, "/b", "y")));
     fake_advance(TICK_MS);
     ws->send_code = 0; /* it has room again, but has not caught up */
@@ -337,6 +338,43 @@ static void test_too_much_has_gone(void **state)
     fake_ws_end(ws, 1000);
 }
 
+/* More than a frame holds: what is news, then the state in parts. */
+static void test_much_changes(void **state)
+{
+    struct fixture *f = *state;
+    _cleanup_free_ char *large = xcalloc(1, 700001);
+    struct ws *ws = dial(f);
+    const json_t *m;
+
+    subscribe(ws, "containers");
+    (void)expect(ws, "state");
+    fake_ws_receive_json(ws, json_pack("{s:s, s:[s]}", "type", "subscribe", "topics", "progress"));
+    (void)expect(ws, "subscribed");
+    (void)expect(ws, "state");
+    memset(large, 'x', 700000);
+    put_containers(f, json_pack("[o, o]", element(ID_A, "/a", large), element(ID_B, "/b", large)));
+    feed_on_progress(f->feed, "container_update_progress",
+                     json_pack("{s:s, s:s}", "host_id", "h", "stage", "pulling"));
+    fake_advance(TICK_MS);
+    m = expect(ws, "update");
+    assert_int_equal(n_of(m, "containers"), 0);
+    assert_int_equal(n_of(m, "progress"), 1);
+    m = expect(ws, "state");
+    assert_string_equal(json_text_get(m, "reason"), "too_much");
+    assert_true(json_is_true(json_object_get(m, "complete")));
+    assert_int_equal(n_of(m, "containers"), 1);
+    fake_ws_drain(ws);
+    assert_int_equal(n_of(expect(ws, "state"), "containers"), 1);
+    assert_null(fake_ws_next(ws));
+
+    /* What fits into no queue would never be sent. */
+    ws->send_code = -ENOBUFS;
+    put_containers(f, json_pack("[o]", element(ID_A, "/a", "x")));
+    fake_advance(TICK_MS);
+    assert_int_equal(ws->close_code, 1009);
+    fake_ws_end(ws, 1009);
+}
+
 static void limit_to(const char *rule)
 {
     assert_int_equal(scope_rules_add(&caller.scope.own, rule, NULL, NULL, NULL), 0);
@@ -398,6 +436,7 @@ int main(void)
         WITH_FIXTURE(test_state_in_parts),
         WITH_FIXTURE(test_figures),
         WITH_FIXTURE(test_too_much_has_gone),
+        WITH_FIXTURE(test_much_changes),
         WITH_FIXTURE(test_a_scope),
         WITH_FIXTURE(test_rights_end),
     };

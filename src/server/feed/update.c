@@ -228,18 +228,24 @@ static void update_client(struct client *c, const struct changed *changed)
     struct feed *f = c->feed;
     struct buf text = BUF_INIT(SIZE_MAX / 2);
     char lost[32];
+    bool is_too_large;
 
     frame_clear(&f->frame);
     for (size_t i = 0; i < changed->n; i++)
         add_state_of_host(c, changed->hosts[i]);
     add_removed_hosts(c);
+    is_too_large = frame_size(&f->frame) > FEED_UPDATE_MAX;
+    if (is_too_large)
+        frame_clear(&f->frame); /* it is told in parts, below */
     add_news(c);
     write_lost(c, lost, sizeof(lost));
-    if (frame_size(&f->frame) == 0 && !lost[0])
-        return;
-    frame_write(&f->frame, &text, "update", lost);
-    client_send_text(c, text.data, text.size);
-    buf_done(&text);
+    if (frame_size(&f->frame) > 0 || lost[0]) {
+        frame_write(&f->frame, &text, "update", lost);
+        client_send_text(c, text.data, text.size);
+        buf_done(&text);
+    }
+    if (is_too_large)
+        client_resync(c, "too_much");
 }
 
 /* --- all of them --------------------------------------------------------------------------------------- */
