@@ -32,9 +32,10 @@ static void check_chunk(const uint8_t *data, size_t size)
         r = chunk_decode(again.data, again.size, UINT64_MAX, &twice, NULL);
         assert(r == 0 && once.n == twice.n);
         assert(once.n == 0 || memcmp(once.at, twice.at, once.n * sizeof(*once.at)) == 0);
-        for (size_t c = 0; c < COLUMNS && once.n > 0; c++)
+        for (size_t c = 0; c < COLUMNS && once.n > 0; c++) {
             assert(memcmp(rows_column(&once, c), rows_column(&twice, c),
                           once.n * sizeof(int64_t)) == 0);
+        }
     }
     buf_done(&again);
     rows_done(&once);
