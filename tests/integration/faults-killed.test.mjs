@@ -3,8 +3,9 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { cleanups } from './lib/cleanup.mjs';
-import { Agent, Server, dockmon } from './lib/dockmon.mjs';
+import { Agent, Server, bin, dockmon } from './lib/dockmon.mjs';
 import { Engine } from './lib/engine.mjs';
+import { Process } from './lib/process.mjs';
 import { ScriptedEngine, scriptedContainer } from './lib/scripted-engine.mjs';
 import { eventually } from './lib/wait.mjs';
 
@@ -32,6 +33,23 @@ async function stubborn(w, name) {
   return c;
 }
 
+// A command that runs, and has been heard of.
+async function shell(w, c) {
+  const p = new Process(bin('dockmon'), ['exec', c.name, 'sh', '-c', 'echo here; sleep 1000'], {
+    name: 'dockmon',
+    env: { DOCKMON_URL: w.server.url, DOCKMON_API_KEY: w.client.key },
+  });
+  later(() => p.stop('SIGKILL'));
+  await p.line(/here/);
+  return p;
+}
+
+// The engine has sent the first signal, and waits.
+const isStopping = (c) =>
+  eventually(() => engine.docker('events', '--since', '2m', '--until', '0s', '--filter', `container=${c.id}`, '--filter', 'event=kill'), {
+    what: `${c.name} is being stopped`,
+  });
+
 // The list says what the engine says, and the next command is done.
 async function isWellAgain(w, c) {
   await w.client.onlineHost();
@@ -53,14 +71,14 @@ async function agentKilled() {
   const many = await Promise.all([0, 1, 2, 3, 4, 5].map((i) => stubborn(w, `bulk-agent-${i}`)));
   const stop = w.client.fetch('POST', `${w.container(c)}/stop?timeout=10`);
   const cli = dockmon(w.server, w.client.key, ['stop', '-t', '10', many[0].name]);
-  const exec = dockmon(w.server, w.client.key, ['exec', many[1].name, 'sh', '-c', 'echo here; sleep 1000']);
+  const exec = await shell(w, many[1]);
   const job = await w.client.post(
     '/api/bulk',
     { action: 'stop', options: { timeout: 10 }, containers: many.slice(2).concat(c).map((x) => ({ host_id: w.host.id, container_id: x.id })) },
     { status: 202 },
   );
   await eventually(async () => (await w.client.get(`/api/bulk/${job.id}`)).items.filter((i) => i.status === 'running').length === 4);
-  await eventually(async () => /sleep 1000/.test(await engine.docker('top', many[1].id)), { what: 'the exec runs' });
+  await Promise.all([c, many[0]].map(isStopping));
   await w.agent.down('SIGKILL');
 
   const told = await outcome(stop);
@@ -69,10 +87,8 @@ async function agentKilled() {
   const said = await cli;
   assert.equal(said.code, 1);
   assert.match(said.stderr, UNKNOWN);
-  const session = await exec;
-  assert.notEqual(session.code, 0);
-  assert.match(session.stdout, /here/);
-  assert.match(session.stderr, /agent|connection/i);
+  assert.notEqual((await exec.exited).code, 0);
+  await exec.line(/agent|connection/i);
   const ended = await eventually(async () => {
     const j = await w.client.get(`/api/bulk/${job.id}`);
     return j.status === 'failed' && j;
@@ -94,18 +110,17 @@ async function serverKilled() {
   const many = await Promise.all([0, 1, 2].map((i) => stubborn(w, `bulk-server-${i}`)));
   const stop = w.client.fetch('POST', `${w.container(c)}/stop?timeout=10`).then((r) => r.status, () => 'no answer');
   const cli = dockmon(w.server, w.client.key, ['stop', '-t', '10', many[0].name]);
-  const exec = dockmon(w.server, w.client.key, ['exec', many[1].name, 'sh', '-c', 'echo here; sleep 1000']);
+  const exec = await shell(w, many[1]);
   const job = await w.client.post('/api/bulk', { action: 'stop', options: { timeout: 10 }, containers: [{ host_id: w.host.id, container_id: many[2].id }] }, { status: 202 });
-  await eventually(async () => /sleep 1000/.test(await engine.docker('top', many[1].id)), { what: 'the exec runs' });
+  await Promise.all([c, many[0], many[2]].map(isStopping));
   await w.server.down('SIGKILL');
 
   assert.equal(await stop, 'no answer');
   const said = await cli;
   assert.equal(said.code, 1);
   assert.match(said.stderr, UNKNOWN);
-  const session = await exec;
-  assert.notEqual(session.code, 0);
-  assert.match(session.stderr, /server|connection/i);
+  assert.notEqual((await exec.exited).code, 0);
+  await exec.line(/server|connection/i);
   // Nobody reads what it says any more: the agent ends it.
   await eventually(async () => !/sleep 1000/.test(await engine.docker('top', many[1].id)), { what: 'the process of the exec is ended', timeout: 60000 });
 
