@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "server/history/tier.h"
 #include "server/tls_keeper.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,6 +24,8 @@ struct config {
     uint64_t max_agent_message; /* bytes */
     uint64_t poll_interval_ms, session_lifetime_ms;
     uint64_t max_connections;
+    bool wants_no_history;
+    uint64_t history_keep_ms[TIER_COUNT];
 
     /* Derived from the texts above. */
     char *host;

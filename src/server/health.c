@@ -25,7 +25,7 @@ struct health {
     int64_t since_ms;
 };
 
-static const char *state_name(int state)
+const char *health_state_name(int state)
 {
     static const struct {
         int state;
@@ -57,7 +57,8 @@ static void look(struct health *h, const char *message)
     if (state == 0) {
         log_info(LOG_FIELDS("database", "ok"), "the database works again");
     } else {
-        log_error(LOG_FIELDS("database", state_name(state)), "the database does not work: %s",
+        log_error(LOG_FIELDS("database", health_state_name(state)),
+                  "the database does not work: %s",
                   message && *message ? message : error_text(state));
     }
 }
@@ -161,6 +162,22 @@ static struct agents count_agents(const struct health *h)
     return n;
 }
 
+static int history_code(const struct health *h)
+{
+    return h->o.history ? history_state(h->o.history).code : 0;
+}
+
+static json_t *history_json(const struct health *h)
+{
+    struct history_state state = {0};
+
+    if (h->o.history)
+        state = history_state(h->o.history);
+    return json_pack("{s:s, s:I, s:I}", "status",
+                     h->o.history ? health_state_name(state.code) : "off", "dropped",
+                     (json_int_t)state.n_dropped, "damaged", (json_int_t)state.n_damaged);
+}
+
 json_t *health_json(const struct health *h)
 {
     struct agents agents = count_agents(h);
@@ -170,14 +187,15 @@ json_t *health_json(const struct health *h)
     char since[TIME_TEXT_SIZE];
 
     time_format_ms(state == h->state ? h->since_ms : time_utc_ms(), since);
-    return json_pack("{s:s, s:s, s:s, s:I, s:{s:{s:s, s:s}, s:{s:s, s:I}, s:{s:I, s:I}}}", "status",
-                     state == 0 && !is_long ? "healthy" : "degraded", "service", "dockmon",
-                     "version", DOCKMON_VERSION, "uptime_seconds",
-                     (json_int_t)((time_monotonic_ms() - h->born_ms) / 1000), "components",
-                     "database", "status", state_name(state), "since", since, "store_queue",
-                     "status", is_long ? "long" : "ok", "waiting",
-                     (json_int_t)job_queue_pending(h->o.store_jobs), "agents", "online",
-                     (json_int_t)agents.n_online, "total", (json_int_t)agents.n_total);
+    return json_pack(
+        "{s:s, s:s, s:s, s:I, s:{s:{s:s, s:s}, s:{s:s, s:I}, s:{s:I, s:I}, s:o}}", "status",
+        state == 0 && !is_long && history_code(h) == 0 ? "healthy" : "degraded", "service",
+        "dockmon", "version", DOCKMON_VERSION, "uptime_seconds",
+        (json_int_t)((time_monotonic_ms() - h->born_ms) / 1000), "components", "database", "status",
+        health_state_name(state), "since", since, "store_queue", "status", is_long ? "long" : "ok",
+        "waiting", (json_int_t)job_queue_pending(h->o.store_jobs), "agents", "online",
+        (json_int_t)agents.n_online, "total", (json_int_t)agents.n_total, "history",
+        history_json(h));
 }
 
 void health_describe(const struct health *h, char *ret, size_t capacity)
@@ -185,5 +203,5 @@ void health_describe(const struct health *h, char *ret, size_t capacity)
     struct agents agents = count_agents(h);
 
     (void)snprintf(ret, capacity, "%zu of %zu agents online, database %s", agents.n_online,
-                   agents.n_total, state_name(store_state(h->o.store)));
+                   agents.n_total, health_state_name(store_state(h->o.store)));
 }

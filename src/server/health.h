@@ -7,6 +7,7 @@
  */
 
 #include "server/fleet/fleet.h"
+#include "server/history/history.h"
 #include "server/job.h"
 #include "server/store/store.h"
 #include <jansson.h>
@@ -19,6 +20,7 @@ struct health_options {
     struct store *store;
     struct job_queue *store_jobs;
     const struct fleet *fleet;
+    const struct history *history;        /* NULL: none is kept */
     unsigned max_waiting;                 /* of store_jobs */
     uint64_t period_ms, broken_period_ms; /* 0: 15 s and 2 s */
 };
@@ -26,12 +28,16 @@ struct health_options {
 struct health *health_new(const struct health_options *o);
 void health_free(struct health *h); /* before store_jobs is drained */
 
+/* The word for 0 or the code of a failure. */
+const char *health_state_name(int state);
+
 bool health_is_serving(const struct health *h); /* the database works: /health says 200 */
 
 /*
  * For GET /health, which anybody may read: {"status": "healthy"|"degraded", "service", "version",
  * "uptime_seconds", "components": {"database": {"status", "since"}, "store_queue": {"status", "waiting"},
- * "agents": {"online", "total"}}}. The database is ok, disk_full, read_only, locked, damaged or failing.
+ * "agents": {"online", "total"}, "history": {"status", "dropped", "damaged"}}}. The database and the history are ok,
+ * disk_full, read_only, locked, damaged or failing, the history can be off, too.
  */
 json_t *health_json(const struct health *h);
 /* One line for the service manager. */

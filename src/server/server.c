@@ -11,12 +11,14 @@
 #include "server/connections.h"
 #include "server/fleet/fleet.h"
 #include "server/health.h"
+#include "server/history/history.h"
 #include "server/housekeeping.h"
+#include "server/logs/watchers.h"
 #include "server/sampling.h"
 #include "server/session/session.h"
 #include "server/session/stats_channel.h"
-#include "server/logs/watchers.h"
 #include "server/shell/shells.h"
+#include "server/stats/stats.h"
 #include "server/store/agents.h"
 #include "server/store/hosts.h"
 #include "server/store/store.h"
@@ -42,6 +44,8 @@ struct server {
     struct stats_channels *stats_channels;
     struct feed *feed;
     struct sampling *sampling;
+    struct history *history; /* NULL: none is kept */
+    struct stats *stats;
     struct shells *shells;
     struct log_sources *log_sources;
     struct log_watchers *log_watchers;
@@ -230,6 +234,16 @@ static void on_event(void *owner, const struct event *e)
 
     if (s->feed)
         feed_on_event(s->feed, e);
+    if (s->stats)
+        stats_on_event(s->stats, e);
+}
+
+static void on_samples(void *owner, const struct fleet_host *h, const struct samples *batch)
+{
+    const struct server *s = owner;
+
+    if (s->stats)
+        stats_on_samples(s->stats, h, batch);
 }
 
 static void on_watched(void *owner, const char *host_id)
@@ -276,6 +290,23 @@ static void on_agent_gone(void *owner, const char *agent_id)
         log_sources_on_agent_gone(s->log_sources, agent_id);
 }
 
+static int open_history(struct server *s, const struct config *config, struct error *err)
+{
+    _cleanup_free_ char *dir = xasprintf("%s/history", config->data_dir);
+    struct history_options o = {.loop = s->loop, .dir = dir};
+
+    for (size_t t = 0; t < TIER_COUNT; t++)
+        o.keep_ms[t] = (int64_t)config->history_keep_ms[t];
+    if (!config->wants_no_history) {
+        s->history = history_new(&o);
+        if (!s->history)
+            return error_set(err, -EAGAIN, "worker threads cannot be started");
+    }
+    s->stats = stats_new(
+        &(struct stats_options){.loop = s->loop, .fleet = s->fleet, .history = s->history});
+    return 0;
+}
+
 static void wire(struct server *s, const struct config *config)
 {
     s->password_file = xasprintf("%s/%s", config->data_dir, FIRST_USER_FILE);
@@ -297,13 +328,11 @@ static void wire(struct server *s, const struct config *config)
         .store = s->store,
         .store_jobs = s->store_jobs,
         .fleet = s->fleet,
+        .history = s->history,
         .max_waiting = STORE_MAX_WAITING,
     });
-    s->feed = feed_new(&(struct feed_options){.loop = s->loop,
-                                              .auth = s->auth,
-                                              .fleet = s->fleet,
-                                              .on_watched = on_watched,
-                                              .owner = s});
+    s->feed = feed_new(&(struct feed_options){
+        .loop = s->loop, .auth = s->auth, .fleet = s->fleet, .on_watched = on_watched, .owner = s});
     s->sessions = sessions_new(&(struct sessions_options){
         .loop = s->loop,
         .store_jobs = s->store_jobs,
@@ -318,6 +347,7 @@ static void wire(struct server *s, const struct config *config)
                        .on_containers_changed = on_containers_changed,
                        .on_event = on_event,
                        .on_sample = on_sample,
+                       .on_samples = on_samples,
                        .on_progress = on_progress,
                        .on_stream = on_stream,
                        .on_agent_gone = on_agent_gone,
@@ -327,9 +357,9 @@ static void wire(struct server *s, const struct config *config)
     s->sampling = sampling_new(&(struct sampling_options){
         .loop = s->loop, .fleet = s->fleet, .feed = s->feed, .sessions = s->sessions});
     s->stats_channels = stats_channels_new(&(struct stats_channels_options){
-        .fleet = s->fleet, .on_sample = on_sample, .owner = s});
-    s->log_sources = log_sources_new(&(struct log_sources_options){
-        .loop = s->loop, .fleet = s->fleet, .sessions = s->sessions});
+        .fleet = s->fleet, .on_sample = on_sample, .on_samples = on_samples, .owner = s});
+    s->log_sources = log_sources_new(
+        &(struct log_sources_options){.loop = s->loop, .fleet = s->fleet, .sessions = s->sessions});
     s->log_watchers = log_watchers_new(&(struct log_watchers_options){
         .loop = s->loop, .auth = s->auth, .sources = s->log_sources});
     s->shells = shells_new(&(struct shells_options){
@@ -382,6 +412,8 @@ static int start(struct server *s, const struct config *config, struct error *er
     if (!s->store_jobs || !s->hash_jobs || !s->parse_jobs)
         return error_set(err, -EAGAIN, "worker threads cannot be started");
     r = open_store(s, config, err);
+    if (r == 0)
+        r = open_history(s, config, err);
     if (r == 0)
         r = open_tls(s, config, err);
     if (r < 0)
@@ -455,6 +487,9 @@ void server_free(struct server *s)
         job_queue_drain(s->store_jobs);
         job_queue_drain(s->hash_jobs);
     }
+    history_stop(s->history); /* what sessions have brought is written, questions end */
+    stats_free(TAKE_PTR(s->stats));
+    history_free(s->history);
     api_free(s->api);
     if (s->auth)
         auth_free(s->auth);

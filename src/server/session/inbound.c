@@ -73,6 +73,8 @@ static void on_container_stats(struct session *se, const json_t *payload, size_t
 {
     _cleanup_(msg_container_stats_done) struct msg_container_stats m = {0};
     struct fleet_host *h = session_host(se);
+    struct container_sample sample;
+    struct samples batch;
     struct error err = ERROR_INIT;
 
     if (!h)
@@ -81,8 +83,11 @@ static void on_container_stats(struct session *se, const json_t *payload, size_t
         session_complain(se, err.msg, NULL);
         return;
     }
-    if (sample_put(h, &m)) /* unknown: its list is on the way */
-        sessions_notify_sample(se->owner, h);
+    if (!sample_put(h, &m)) /* unknown: its list is on the way */
+        return;
+    sessions_notify_sample(se->owner, h);
+    if (sample_batch(h, &m, &sample, &batch))
+        sessions_notify_samples(se->owner, h, &batch);
 }
 
 static void on_other_event(struct session *se, const json_t *payload _unused_, size_t size _unused_)
@@ -132,6 +137,8 @@ static void on_event(struct session *se, const json_t *message, size_t size)
 {
     const char *name = envelope_event_name(message);
 
+    if (se->can_samples && name && str_starts_with(name, "inventory_"))
+        session_note_clock(se, message);
     for (size_t i = 0; i < ARRAY_LEN(event_types); i++) {
         if (str_eq(name, event_types[i].name)) {
             event_types[i].handle(se, envelope_payload(message), size);
@@ -154,6 +161,7 @@ static void on_host_stats(struct session *se, const json_t *message, size_t size
 {
     struct fleet_host *h = session_host(se);
     struct msg_host_stats m = {0};
+    struct samples batch;
     struct error err = ERROR_INIT;
 
     if (!h)
@@ -164,6 +172,8 @@ static void on_host_stats(struct session *se, const json_t *message, size_t size
     }
     sample_put_host(h, &m);
     sessions_notify_sample(se->owner, h);
+    sample_host_batch(h, &m, &batch);
+    sessions_notify_samples(se->owner, h, &batch);
 }
 
 static const struct event_type message_types[] = {

@@ -79,8 +79,9 @@ struct session {
     char *unproven_hash; /* of a token just issued, until a message shows its arrival; or NULL */
     bool can_inventory, can_replay; /* what the agent said it does */
     bool can_samples;
-    uint64_t acked_ms;              /* when samples were last acknowledged */
-    uint64_t touched_ms;            /* when last_seen_at was last written */
+    int64_t clock_offset_ms; /* to be added to the agent's times; 0 when its clock is about right */
+    uint64_t acked_ms;       /* when samples were last acknowledged */
+    uint64_t touched_ms;     /* when last_seen_at was last written */
     struct complaint complaint;
     struct notices notices;
     struct inventory inventory;
@@ -122,6 +123,9 @@ void session_register(struct session *se, const struct registration *r);
 void sessions_notify_host(const struct sessions *s, const struct fleet_host *h);
 void sessions_notify_containers(const struct sessions *s, const struct fleet_host *h);
 void sessions_notify_sample(const struct sessions *s, const struct fleet_host *h);
+void sessions_notify_samples(const struct sessions *s,
+                             const struct fleet_host *h,
+                             const struct samples *batch);
 
 /* authenticate.c: the first frame and its answer. */
 void session_authenticate(struct session *se, const char *data, size_t size, bool is_binary);
@@ -146,6 +150,8 @@ void session_on_engine_state(struct session *se, const json_t *payload, size_t s
 
 /* samples.c */
 void session_on_samples(struct session *se, const void *data, size_t size);
+/* How far the agent's clock is off, by the time in a message that it sends as soon as it is made. */
+void session_note_clock(struct session *se, const json_t *message);
 
 /* inventory.c */
 void session_on_snapshot(struct session *se, const json_t *payload, size_t size);

@@ -1,5 +1,6 @@
 #include "server/session/sample.h"
 
+#include "base/str.h"
 #include "base/time.h"
 
 bool sample_put(struct fleet_host *h, const struct msg_container_stats *m)
@@ -29,6 +30,55 @@ void sample_put_host(struct fleet_host *h, const struct msg_host_stats *m)
     };
 
     fleet_put_host_sample(h, &s);
+}
+
+static int64_t hundredths_of(double percent)
+{
+    return percent >= 0 && percent < 1e12 ? (int64_t)(percent * 100 + 0.5) : METRIC_NONE;
+}
+
+static int64_t not_negative(int64_t v)
+{
+    return v >= 0 ? v : METRIC_NONE;
+}
+
+bool sample_batch(const struct fleet_host *h,
+                  const struct msg_container_stats *m,
+                  struct container_sample *c,
+                  struct samples *ret)
+{
+    struct fleet_container *container;
+    bool has_memory = m->memory_limit > 0 || m->memory_usage > 0;
+
+    if (fleet_find_container(h, m->container_id, &container) < 0)
+        return false;
+    *c = (struct container_sample){.name = container->name};
+    str_copy(c->id, sizeof(c->id), container->id);
+    samples_clear_values(c->values, CONTAINER_METRICS);
+    c->values[CONTAINER_CPU] = hundredths_of(m->cpu_percent);
+    c->values[CONTAINER_MEM_USED] = has_memory ? not_negative(m->memory_usage) : METRIC_NONE;
+    c->values[CONTAINER_MEM_LIMIT] = m->memory_limit > 0 ? m->memory_limit : METRIC_NONE;
+    c->values[CONTAINER_NET_RX] = not_negative(m->network_rx);
+    c->values[CONTAINER_NET_TX] = not_negative(m->network_tx);
+    c->values[CONTAINER_BLK_READ] = not_negative(m->disk_read);
+    c->values[CONTAINER_BLK_WRITE] = not_negative(m->disk_write);
+    *ret = (struct samples){.at_ms = time_utc_ms(), .containers = c, .n_containers = 1};
+    return true;
+}
+
+void sample_host_batch(const struct fleet_host *h,
+                       const struct msg_host_stats *m,
+                       struct samples *ret)
+{
+    int64_t *v = ret->host.values;
+
+    *ret = (struct samples){.at_ms = time_utc_ms(), .has_host = true};
+    samples_clear_values(v, HOST_METRICS);
+    v[HOST_CPU] = hundredths_of(m->cpu_percent);
+    if (h->row.total_memory > 0 && m->mem_percent >= 0 && m->mem_percent <= 100) {
+        v[HOST_MEM_TOTAL] = h->row.total_memory;
+        v[HOST_MEM_USED] = (int64_t)((double)h->row.total_memory * m->mem_percent / 100);
+    }
 }
 
 /* -1 is what the model has for not known. */

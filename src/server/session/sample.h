@@ -11,4 +11,15 @@
 /* false: the host has no such container (yet). */
 bool sample_put(struct fleet_host *h, const struct msg_container_stats *m);
 void sample_put_host(struct fleet_host *h, const struct msg_host_stats *m);
+/*
+ * The same as a batch of one, of what such an agent measures. False: the host has no such container. The batch points
+ * to *c.
+ */
+bool sample_batch(const struct fleet_host *h,
+                  const struct msg_container_stats *m,
+                  struct container_sample *c,
+                  struct samples *ret);
+void sample_host_batch(const struct fleet_host *h,
+                       const struct msg_host_stats *m,
+                       struct samples *ret);
 void samples_put(struct fleet_host *h, const struct samples *s); /* and where they come from */

@@ -26,7 +26,8 @@ struct session_observer {
     void (*on_containers_changed)(void *owner, const struct fleet_host *h);
     void (*on_event)(void *owner, const struct event *e);       /* stored and not a double */
     void (*on_sample)(void *owner, const struct fleet_host *h); /* of it or of a container of it */
-    /* A whole batch, after it has gone into the model; what it points to is gone after the call. */
+    /* A batch, or what another kind of agent says, after it has gone into the model, with times of our clock. What it
+       points to is gone after the call. */
     void (*on_samples)(void *owner, const struct fleet_host *h, const struct samples *s);
     /* A step of what takes long: container_update_progress or agent_update_progress, with host_id. `data` is borrowed. */
     void (*on_progress)(void *owner, const char *type, json_t *data);

@@ -64,6 +64,8 @@ static void on_message(void *owner, const char *data, size_t size, bool is_binar
     _cleanup_(msg_container_stats_done) struct msg_container_stats m = {0};
     struct fleet_host *h = fleet_find_host(s->o.fleet, c->host_id);
     struct error err = ERROR_INIT;
+    struct container_sample sample;
+    struct samples batch;
     json_t *message;
     int r;
 
@@ -85,8 +87,12 @@ static void on_message(void *owner, const char *data, size_t size, bool is_binar
         complain(c, err.msg);
         return;
     }
-    if (sample_put(h, &m) && s->o.on_sample)
+    if (!sample_put(h, &m))
+        return; /* its list is on the way */
+    if (s->o.on_sample)
         s->o.on_sample(s->o.owner, h);
+    if (s->o.on_samples && sample_batch(h, &m, &sample, &batch))
+        s->o.on_samples(s->o.owner, h, &batch);
 }
 
 static void channel_free(struct channel *c)

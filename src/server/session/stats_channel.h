@@ -7,6 +7,7 @@
  */
 
 #include "net/http_server.h"
+#include "proto/samples.h"
 #include "server/fleet/fleet.h"
 
 #define STATS_CHANNEL_PATH "/api/stats/ws/ingest"
@@ -16,6 +17,8 @@ struct stats_channels;
 struct stats_channels_options {
     struct fleet *fleet;
     void (*on_sample)(void *owner, const struct fleet_host *h); /* in the live model now */
+    /* The same as a batch of one, see session.h. */
+    void (*on_samples)(void *owner, const struct fleet_host *h, const struct samples *batch);
     void *owner;
 };
 

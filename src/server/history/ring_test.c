@@ -1,0 +1,205 @@
+#include "base/alloc.h"
+#include "proto/metric.h"
+#include "server/history/ring.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define START INT64_C(1763900000000)
+
+static struct ring_row row_at(int64_t at_ms, int64_t v)
+{
+    struct ring_row row = {.at_ms = at_ms};
+
+    for (size_t c = 0; c < RING_COLUMNS; c++)
+        row.values[c] = v + (int64_t)c;
+    return row;
+}
+
+static void assert_rows(const struct ring *ring, const struct ring_row *rows, size_t n)
+{
+    struct ring_reader reader;
+    struct ring_row row;
+
+    ring_read_start(&reader, ring, INT64_MIN);
+    for (size_t i = 0; i < n; i++) {
+        assert_true(ring_read_next(&reader, &row));
+        assert_int_equal(row.at_ms, rows[i].at_ms);
+        assert_memory_equal(row.values, rows[i].values, sizeof(row.values));
+    }
+    assert_false(ring_read_next(&reader, &row));
+}
+
+static void what_goes_in_comes_out(void **state)
+{
+    static const int64_t values[] = {
+        0,
+        1,
+        METRIC_NONE,
+        METRIC_NONE,
+        1,
+        -1,
+        4096,
+        8192,
+        12287,
+        INT64_C(1) << 59,
+        -(INT64_C(1) << 59),
+        INT64_C(1) << 59,
+        METRIC_NONE,
+        -(INT64_C(1) << 59),
+        0,
+    };
+    struct ring_row rows[ARRAY_LEN(values) * RING_COLUMNS];
+    struct ring ring = {0};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        rows[i].at_ms = START + (int64_t)(i * 1000 + i % 3 * 7);
+        for (size_t c = 0; c < RING_COLUMNS; c++)
+            rows[i].values[c] = values[(i * (c + 1)) % ARRAY_LEN(values)];
+        assert_true(ring_add(&ring, &rows[i]));
+    }
+    assert_rows(&ring, rows, ARRAY_LEN(rows));
+    ring_done(&ring);
+    assert_true(ring_is_empty(&ring));
+}
+
+static void what_is_beyond_its_range_is_not_known(void **state)
+{
+    struct ring_row row = row_at(START, 5);
+    struct ring ring = {0};
+
+    (void)state;
+    row.values[3] = INT64_MAX;
+    row.values[4] = INT64_MIN + 1;
+    assert_true(ring_add(&ring, &row));
+    row.values[3] = row.values[4] = METRIC_NONE;
+    assert_rows(&ring, &row, 1);
+    ring_done(&ring);
+}
+
+static size_t count(const struct ring *ring, int64_t after_ms, int64_t *ret_first)
+{
+    struct ring_reader reader;
+    struct ring_row row;
+    size_t n = 0;
+
+    ring_read_start(&reader, ring, after_ms);
+    while (ring_read_next(&reader, &row)) {
+        if (n++ == 0)
+            *ret_first = row.at_ms;
+    }
+    return n;
+}
+
+static void the_last_15_minutes_stay(void **state)
+{
+    struct ring ring = {0};
+    int64_t first = 0, at = START;
+
+    (void)state;
+    for (int i = 0; i < 3600; i++, at += 1000) {
+        struct ring_row row = row_at(at, i);
+
+        assert_true(ring_add(&ring, &row));
+    }
+    at -= 1000;
+    assert_in_range(count(&ring, INT64_MIN, &first), 900, 900 + RING_BLOCK_ROWS);
+    assert_in_range(first, at - RING_SPAN_MS - RING_BLOCK_ROWS * INT64_C(1000), at - RING_SPAN_MS);
+    assert_int_equal(count(&ring, at - 10000, &first), 10);
+    assert_int_equal(first, at - 9000);
+    assert_int_equal(count(&ring, at, &first), 0);
+
+    struct ring_row late = row_at(at + 3600000, 1); /* after a break, nothing of before is left */
+
+    assert_true(ring_add(&ring, &late));
+    assert_in_range(count(&ring, INT64_MIN, &first), 1, RING_BLOCK_ROWS);
+    ring_done(&ring);
+}
+
+static void what_is_not_newer_is_left_out(void **state)
+{
+    struct ring_row row = row_at(START, 1);
+    struct ring ring = {0};
+    int64_t first;
+
+    (void)state;
+    assert_true(ring_add(&ring, &row));
+    assert_false(ring_add(&ring, &row));
+    row.at_ms += RING_MIN_GAP_MS - 1;
+    assert_false(ring_add(&ring, &row));
+    row.at_ms = START - RING_SPAN_MS;
+    assert_false(ring_add(&ring, &row));
+    assert_int_equal(count(&ring, INT64_MIN, &first), 1);
+    row.at_ms = START - RING_SPAN_MS - 1; /* the clock was set back */
+    assert_true(ring_add(&ring, &row));
+    assert_int_equal(count(&ring, INT64_MIN, &first), 1);
+    assert_int_equal(first, row.at_ms);
+    ring_done(&ring);
+}
+
+/* Worst rows: every column jumps from end to end. */
+static void it_never_grows_beyond_its_bounds(void **state)
+{
+    struct ring ring = {0};
+    struct ring_row row = {.at_ms = START};
+
+    (void)state;
+    for (int i = 0; i < 5000; i++, row.at_ms += 250 + i % 2 * INT64_C(7000)) {
+        for (size_t c = 0; c < RING_COLUMNS; c++)
+            row.values[c] = (i % 2 ? 1 : -1) * ((INT64_C(1) << 59) - i);
+        assert_true(ring_add(&ring, &row));
+        assert_in_range(ring_size(&ring), sizeof(ring),
+                        sizeof(ring) +
+                            RING_MAX_BLOCKS * (RING_BLOCK_SIZE + sizeof(struct ring_block)));
+    }
+    ring_done(&ring);
+}
+
+/* A container that does something: the aim is 6 KB for 15 minutes of a second each. */
+static void a_typical_container_is_small(void **state)
+{
+    struct ring ring = {0};
+    struct ring_row row = {.at_ms = START};
+    uint32_t seed = 1;
+
+    (void)state;
+    row.values[1] = 100 << 20;
+    row.values[2] = 512 << 20;
+    for (int i = 0; i < 900; i++) {
+        seed = seed * 1664525 + 1013904223;
+        row.at_ms += 998 + seed % 5;
+        row.values[0] = 100 + (int64_t)(seed >> 8) % 50;
+        if (i % 3 == 0)
+            row.values[1] += ((int64_t)(seed >> 12) % 64 - 32) * 4096;
+        if (i % 2 == 0) {
+            row.values[3] += (int64_t)(seed >> 10) % 3000;
+            row.values[4] += (int64_t)(seed >> 14) % 3000;
+        }
+        if (i % 10 == 0)
+            row.values[6] += 4096 * ((int64_t)(seed >> 20) % 10);
+        assert_true(ring_add(&ring, &row));
+    }
+    print_message("15 minutes at 1 s: %zu bytes\n", ring_size(&ring));
+    assert_in_range(ring_size(&ring), 900, 8000);
+    ring_done(&ring);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_goes_in_comes_out),
+        cmocka_unit_test(what_is_beyond_its_range_is_not_known),
+        cmocka_unit_test(the_last_15_minutes_stay),
+        cmocka_unit_test(what_is_not_newer_is_left_out),
+        cmocka_unit_test(it_never_grows_beyond_its_bounds),
+        cmocka_unit_test(a_typical_container_is_small),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,338 @@
+#include "server/stats/stats.h"
+#include "base/alloc.h"
+#include "base/str.h"
+#include "base/time.h"
+
+#include <string.h>
+
+#define LATE_MS  60000 /* what is older is not live any more */
+#define SWEEP_MS 60000
+
+struct host_lines {
+    struct map by_id;     /* struct stats_line by container id */
+    struct map by_series; /* the same lines */
+    struct stats_line host;
+};
+
+struct stats {
+    struct stats_options o;
+    struct map hosts; /* struct host_lines by host id */
+    struct loop_timer sweep;
+};
+
+static const size_t container_columns[RING_COLUMNS] = {
+    [STATS_CPU] = CONTAINER_CPU,
+    [STATS_MEM_USED] = CONTAINER_MEM_USED,
+    [STATS_MEM_LIMIT] = CONTAINER_MEM_LIMIT,
+    [STATS_NET_RX] = CONTAINER_NET_RX,
+    [STATS_NET_TX] = CONTAINER_NET_TX,
+    [STATS_BLK_READ] = CONTAINER_BLK_READ,
+    [STATS_BLK_WRITE] = CONTAINER_BLK_WRITE,
+    [STATS_STARTED] = CONTAINER_STARTED_AT,
+};
+
+#define NO_COLUMN SIZE_MAX
+
+static const size_t host_columns[RING_COLUMNS] = {
+    [STATS_CPU] = HOST_CPU,
+    [STATS_MEM_USED] = HOST_MEM_USED,
+    [STATS_MEM_LIMIT] = HOST_MEM_TOTAL,
+    [STATS_NET_RX] = HOST_NET_RX,
+    [STATS_NET_TX] = HOST_NET_TX,
+    [STATS_BLK_READ] = NO_COLUMN,
+    [STATS_BLK_WRITE] = NO_COLUMN,
+    [STATS_STARTED] = NO_COLUMN,
+};
+
+/* --- lines -------------------------------------------------------------------------------------- */
+
+static void line_free(struct stats_line *line)
+{
+    ring_done(&line->ring);
+    free(line->series);
+    free(line);
+}
+
+static void lines_free(struct host_lines *l)
+{
+    map_foreach(&l->by_id, e)
+        line_free(e->value);
+    map_done(&l->by_id);
+    map_done(&l->by_series);
+    ring_done(&l->host.ring);
+    free(l);
+}
+
+static struct host_lines *lines_of(struct stats *s, const char *host_id)
+{
+    struct host_lines *l = map_find(&s->hosts, host_id);
+
+    if (!l) {
+        l = xcalloc(1, sizeof(*l));
+        (void)map_put(&s->hosts, host_id, l);
+    }
+    return l;
+}
+
+static void forget(struct host_lines *l, struct stats_line *line)
+{
+    (void)map_remove(&l->by_id, line->id);
+    if (map_find(&l->by_series, line->series) == line)
+        (void)map_remove(&l->by_series, line->series);
+    line_free(line);
+}
+
+/* The same line under the name that its container has now. */
+static void rename_line(struct host_lines *l, struct stats_line *line, const char *series)
+{
+    if (str_eq(line->series, series))
+        return;
+    if (map_find(&l->by_series, line->series) == line)
+        (void)map_remove(&l->by_series, line->series);
+    free(line->series);
+    line->series = xstrdup(series);
+    (void)map_put(&l->by_series, line->series, line); /* a line it replaces there stays by its id */
+}
+
+static struct stats_line *line_add(struct host_lines *l, const char *id, const char *series)
+{
+    struct stats_line *line = map_find(&l->by_series, series);
+
+    if (line) { /* made anew: the container before it does not tell any more */
+        (void)map_remove(&l->by_id, line->id);
+    } else {
+        line = xcalloc(1, sizeof(*line));
+        line->series = xstrdup(series);
+        (void)map_put(&l->by_series, line->series, line);
+    }
+    str_copy(line->id, sizeof(line->id), id);
+    (void)map_put(&l->by_id, line->id, line);
+    return line;
+}
+
+/* What a container's line is called; false when nothing is known about it. */
+static bool name_series(const struct fleet_host *h,
+                        const char *id,
+                        const char *name,
+                        char ret[STATS_SERIES_SIZE])
+{
+    const struct fleet_container *c = map_find(&h->containers, id);
+
+    if (c) {
+        stats_series_name(c, ret);
+    } else {
+        str_copy(ret, STATS_SERIES_SIZE, name); /* its list is on the way, or it has gone */
+    }
+    return ret[0] != '\0';
+}
+
+static struct stats_line *line_of(struct host_lines *l,
+                                  const struct fleet_host *h,
+                                  const struct container_sample *c)
+{
+    struct stats_line *line = map_find(&l->by_id, c->id);
+    bool is_known = map_find(&h->containers, c->id) != NULL;
+    char series[STATS_SERIES_SIZE];
+
+    if (line && (line->named_version == h->containers_version || !is_known))
+        return line;
+    if (!name_series(h, c->id, c->name, series))
+        return line;
+    if (!line) {
+        if (l->by_id.size >= FLEET_MAX_CONTAINERS)
+            return NULL;
+        line = line_add(l, c->id, series);
+    } else {
+        rename_line(l, line, series);
+    }
+    line->named_version = is_known ? h->containers_version : 0;
+    return line;
+}
+
+/* --- samples ------------------------------------------------------------------------------------ */
+
+static void line_put(struct stats_line *line,
+                     int64_t at_ms,
+                     const int64_t *values,
+                     size_t n,
+                     const size_t columns[RING_COLUMNS])
+{
+    struct ring_row row = {.at_ms = at_ms};
+
+    for (size_t i = 0; i < RING_COLUMNS; i++)
+        row.values[i] = columns[i] == NO_COLUMN ? METRIC_NONE : values[columns[i]];
+    if (!ring_add(&line->ring, &row))
+        return;
+    line->at_ms = at_ms;
+    memcpy(line->values, values, n * sizeof(values[0]));
+}
+
+static int64_t now(const struct stats *s)
+{
+    return s->o.utc_ms ? s->o.utc_ms() : time_utc_ms();
+}
+
+void stats_on_samples(struct stats *s, const struct fleet_host *h, const struct samples *batch)
+{
+    struct host_lines *l = lines_of(s, h->row.id);
+    int64_t now_ms = now(s);
+    int64_t at_ms = batch->at_ms > now_ms ? now_ms : batch->at_ms;
+    bool is_live = at_ms >= now_ms - LATE_MS;
+
+    for (size_t i = 0; i < batch->n_containers; i++) {
+        const struct container_sample *c = &batch->containers[i];
+        struct stats_line *line = line_of(l, h, c);
+
+        if (!line)
+            continue;
+        if (is_live)
+            line_put(line, at_ms, c->values, CONTAINER_METRICS, container_columns);
+        if (s->o.history)
+            history_add(s->o.history, h->row.id, line->series, at_ms, c->values);
+    }
+    if (!batch->has_host)
+        return;
+    if (is_live)
+        line_put(&l->host, at_ms, batch->host.values, HOST_METRICS, host_columns);
+    if (s->o.history)
+        history_add(s->o.history, h->row.id, "", at_ms, batch->host.values);
+}
+
+const struct stats_line *stats_find(const struct stats *s,
+                                    const char *host_id,
+                                    const char *container_id)
+{
+    const struct host_lines *l = map_find(&s->hosts, host_id);
+    const struct stats_line *line;
+
+    if (!l)
+        return NULL;
+    line = container_id ? map_find(&l->by_id, container_id) : &l->host;
+    return line && !ring_is_empty(&line->ring) ? line : NULL;
+}
+
+/* --- marks -------------------------------------------------------------------------------------- */
+
+static bool is_mark(const struct event *e)
+{
+    static const char *const types[] = {
+        "created", "started",  "restarted",        "died",          "stopped",
+        "oom",     "paused",   "unpaused",         "renamed",       "deleted",
+        "updated", "deployed", "update_completed", "update_failed",
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+        if (str_eq(e->type, types[i]))
+            return true;
+    }
+    return false;
+}
+
+/* The line of a container that the fleet does not have any more. */
+static const struct stats_line *find_gone(const struct host_lines *l, const char *id)
+{
+    map_foreach(&l->by_id, e) {
+        const struct stats_line *line = e->value;
+
+        if (str_starts_with(line->id, id))
+            return line;
+    }
+    return NULL;
+}
+
+static void find_series(const struct stats *s, const struct event *e, char ret[STATS_SERIES_SIZE])
+{
+    const struct fleet_host *h = fleet_find_host(s->o.fleet, e->host_id);
+    const struct host_lines *l = map_find(&s->hosts, e->host_id);
+    const struct stats_line *line = NULL;
+    struct fleet_container *c;
+
+    if (h && fleet_find_container(h, e->container_id, &c) == 0) {
+        stats_series_name(c, ret);
+        return;
+    }
+    if (l)
+        line = find_gone(l, e->container_id);
+    str_copy(ret, STATS_SERIES_SIZE,
+             line                ? line->series
+             : e->container_name ? e->container_name
+                                 : "");
+}
+
+void stats_on_event(struct stats *s, const struct event *e)
+{
+    char series[STATS_SERIES_SIZE];
+
+    if (!s->o.history || !e->host_id || str_is_empty(e->container_id) || !is_mark(e))
+        return;
+    find_series(s, e, series);
+    if (series[0]) {
+        history_mark(s->o.history, &(struct series_key){e->host_id, series}, e->at_ms, e->type,
+                     e->title ? e->title : "");
+    }
+}
+
+/* --- forgetting --------------------------------------------------------------------------------- */
+
+static bool is_old(const struct stats_line *line, int64_t now_ms)
+{
+    return line->at_ms < now_ms - RING_SPAN_MS || line->at_ms > now_ms + RING_SPAN_MS;
+}
+
+static void sweep_lines(struct host_lines *l, int64_t now_ms)
+{
+    struct stats_line **old;
+    size_t n = 0;
+
+    if (is_old(&l->host, now_ms))
+        ring_done(&l->host.ring);
+    if (l->by_id.size == 0)
+        return;
+    old = xcalloc(l->by_id.size,
+                  sizeof(struct stats_line *)); /* the map must not change meanwhile */
+    map_foreach(&l->by_id, e) {
+        if (is_old(e->value, now_ms))
+            old[n++] = e->value;
+    }
+    while (n > 0)
+        forget(l, old[--n]);
+    free(old);
+}
+
+static void on_sweep(struct loop_timer *t)
+{
+    struct stats *s = CONTAINER_OF(t, struct stats, sweep);
+    struct strings empty = {0};
+
+    loop_timer_start(s->o.loop, t, SWEEP_MS, on_sweep);
+    map_foreach(&s->hosts, e) {
+        struct host_lines *l = e->value;
+
+        sweep_lines(l, now(s));
+        if (l->by_id.size == 0 && ring_is_empty(&l->host.ring))
+            strings_add(&empty, e->key);
+    }
+    for (size_t i = 0; i < empty.n; i++)
+        lines_free(map_remove(&s->hosts, empty.items[i]));
+    strings_done(&empty);
+}
+
+struct stats *stats_new(const struct stats_options *o)
+{
+    struct stats *s = xcalloc(1, sizeof(*s));
+
+    s->o = *o;
+    loop_timer_start(o->loop, &s->sweep, SWEEP_MS, on_sweep);
+    return s;
+}
+
+void stats_free(struct stats *s)
+{
+    if (!s)
+        return;
+    loop_timer_stop(&s->sweep);
+    map_foreach(&s->hosts, e)
+        lines_free(e->value);
+    map_done(&s->hosts);
+    free(s);
+}

@@ -1,0 +1,327 @@
+#include "base/alloc.h"
+#include "base/str.h"
+#include "server/stats/rate.h"
+#include "server/stats/stats.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+/* cmocka.h needs them first */
+#include <cmocka.h>
+
+#define NONE METRIC_NONE
+#define NOW  INT64_C(1763900000000)
+
+static int64_t clock_ms = NOW;
+
+static int64_t fake_clock(void)
+{
+    return clock_ms;
+}
+
+/* --- names -------------------------------------------------------------------------------------- */
+
+static json_t *labels_of(const char *project, const char *service, const char *n, const char *once)
+{
+    json_t *o = json_object();
+
+    if (project)
+        (void)json_object_set_new(o, "com.docker.compose.project", json_string(project));
+    if (service)
+        (void)json_object_set_new(o, "com.docker.compose.service", json_string(service));
+    if (n)
+        (void)json_object_set_new(o, "com.docker.compose.container-number", json_string(n));
+    if (once)
+        (void)json_object_set_new(o, "com.docker.compose.oneoff", json_string(once));
+    return o;
+}
+
+static void a_line_is_called_what_outlives_a_container(void **state)
+{
+    static const struct {
+        const char *name, *project, *service, *number, *once, *expected;
+    } cases[] = {
+        {"web",         NULL,   NULL,  NULL, NULL,    "web"        },
+        {"shop-web-1",  "shop", "web", "1",  "False", "shop/web"   },
+        {"shop-web-1",  "shop", "web", NULL, NULL,    "shop/web"   },
+        {"shop-web-2",  "shop", "web", "2",  "False", "shop/web/2" },
+        {"shop-run-ab", "shop", "web", "1",  "True",  "shop-run-ab"},
+        {"shop-web-1",  "shop", NULL,  "1",  NULL,    "shop-web-1" },
+        {"shop-web-1",  "",     "web", "1",  NULL,    "shop-web-1" },
+        {"",            NULL,   NULL,  NULL, NULL,    "0123"       },
+    };
+    char project[400], series[STATS_SERIES_SIZE];
+    struct fleet_container c = {.id = "0123"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        c.name = xstrdup(cases[i].name);
+        c.raw = json_pack(
+            "{s:o}", "Labels",
+            labels_of(cases[i].project, cases[i].service, cases[i].number, cases[i].once));
+        stats_series_name(&c, series);
+        assert_string_equal(series, cases[i].expected);
+        json_decref(c.raw);
+        free(c.name);
+    }
+    memset(project, 'p', sizeof(project) - 1);
+    project[sizeof(project) - 1] = '\0';
+    c.name = xstrdup("long");
+    c.raw = json_pack("{s:o}", "Labels", labels_of(project, "web", "1", NULL));
+    stats_series_name(&c, series);
+    assert_string_equal(series, "long");
+    json_decref(c.raw);
+    free(c.name);
+}
+
+/* --- rates -------------------------------------------------------------------------------------- */
+
+static void a_rate_is_what_was_seen_to_grow(void **state)
+{
+    static const struct {
+        struct rate_reading before, now;
+        bool is_known;
+        double expected;
+    } cases[] = {
+        {{0, 1000, NONE},  {10000, 21000, NONE},     true,  2000},
+        {{0, 1000, 5},     {10000, 1000, 5},         true,  0   },
+        {{0, 1000, NONE},  {10000, 500, NONE},       true,  50  }, /* it shrinks: it has started over */
+        {{0, 1000, 5},     {10000, 3000, 6},         true,  300 }, /* another start, a higher value */
+        {{0, NONE, NONE},  {10000, 500, NONE},       false, 0   },
+        {{0, 1000, NONE},  {10000, NONE, NONE},      false, 0   },
+        {{0, 1000, NONE},  {25000, 3500, NONE},      true,  100 },
+        {{0, 1000, NONE},  {25001, 3500, NONE},      false, 0   }, /* a gap */
+        {{10000, 1, NONE}, {10000, 2, NONE},         false, 0   },
+        {{20000, 1, NONE}, {10000, 2, NONE},         false, 0   },
+        {{0, -1, NONE},    {10000, INT64_MAX, NONE}, false, 0   },
+        {{0, 1, NONE},     {10000, -5, NONE},        false, 0   },
+    };
+    double rate;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        bool is_known = rate_between(&cases[i].before, &cases[i].now, rate_max_gap(10000), &rate);
+
+        assert_int_equal(is_known, cases[i].is_known);
+        if (is_known)
+            assert_true(rate > cases[i].expected - 0.001 && rate < cases[i].expected + 0.001);
+    }
+    assert_int_equal(rate_max_gap(10000), 25000);
+    assert_int_equal(rate_max_gap(3600000), 5400000);
+}
+
+static void sample_into(struct points *p, int64_t at_ms, int64_t rx, int64_t started)
+{
+    int64_t values[CONTAINER_METRICS];
+
+    samples_clear_values(values, CONTAINER_METRICS);
+    values[CONTAINER_NET_RX] = rx;
+    values[CONTAINER_STARTED_AT] = started;
+    points_add_sample(p, at_ms, values, CONTAINER_METRICS);
+}
+
+static void rates_of_an_answer(void **state)
+{
+    const struct points_options o = {"web", 0, 100000, 10000,
+                                     rate_columns("web", UINT64_C(1) << CONTAINER_NET_RX)};
+    static const double expected[] = {-1, 100, -1, 50, -1, -1, -1, 7, 2, -1};
+    struct points p;
+
+    (void)state;
+    assert_int_equal(points_init(&p, &o, NULL), 0);
+    sample_into(&p, 0, 1000, 1);
+    sample_into(&p, 10000, 2000, 1);
+    sample_into(&p, 30000, 3000, 1); /* one step was left out: no gap yet */
+    sample_into(&p, 60000, 9000, 1); /* two were */
+    sample_into(&p, 70000, 70, 2);   /* made anew */
+    sample_into(&p, 80000, 90, 2);
+    for (size_t i = 0; i < p.n; i++) {
+        double rate = -1;
+
+        if (!rate_of_points(&p, i, CONTAINER_NET_RX, &rate))
+            rate = -1;
+        assert_true(rate > expected[i] - 0.001 && rate < expected[i] + 0.001);
+    }
+    points_done(&p);
+}
+
+static void a_host_that_booted_starts_over(void **state)
+{
+    const struct points_options o = {"", 0, 40000, 10000,
+                                     rate_columns("", UINT64_C(1) << HOST_NET_RX)};
+    static const int64_t rx[] = {100, 200, 500, 700}, uptime[] = {50, 60, 5, NONE};
+    static const double expected[] = {-1, 10, 50, 20};
+    struct points p;
+
+    (void)state;
+    assert_int_equal(points_init(&p, &o, NULL), 0);
+    for (size_t i = 0; i < ARRAY_LEN(rx); i++) {
+        int64_t values[HOST_METRICS];
+
+        samples_clear_values(values, HOST_METRICS);
+        values[HOST_NET_RX] = rx[i];
+        values[HOST_UPTIME] = uptime[i];
+        points_add_sample(&p, (int64_t)i * 10000, values, HOST_METRICS);
+    }
+    for (size_t i = 0; i < p.n; i++) {
+        double rate = -1;
+
+        if (!rate_of_points(&p, i, HOST_NET_RX, &rate))
+            rate = -1;
+        assert_true(rate > expected[i] - 0.001 && rate < expected[i] + 0.001);
+    }
+    points_done(&p);
+}
+
+/* --- lines -------------------------------------------------------------------------------------- */
+
+struct bench {
+    struct loop *loop;
+    struct fleet *fleet;
+    struct fleet_host *host;
+    struct stats *stats;
+};
+
+static int setup(void **state)
+{
+    struct bench *b = xcalloc(1, sizeof(*b));
+    struct host row = {.id = (char *)(uintptr_t) "h"};
+
+    clock_ms = NOW;
+    if (loop_new(&b->loop, &(struct loop_options){0}, NULL) < 0)
+        return -1;
+    b->fleet = fleet_new();
+    b->host = fleet_put_host(b->fleet, &row, NULL);
+    b->stats = stats_new(
+        &(struct stats_options){.loop = b->loop, .fleet = b->fleet, .utc_ms = fake_clock});
+    *state = b;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct bench *b = *state;
+
+    stats_free(b->stats);
+    fleet_free(b->fleet);
+    loop_free(b->loop);
+    free(b);
+    return 0;
+}
+
+static const char *id_of(char digit)
+{
+    static char ids[2][CONTAINER_ID_SIZE];
+    static int i;
+    char *id = ids[i++ % 2];
+
+    memset(id, digit, CONTAINER_ID_SIZE - 1);
+    return id;
+}
+
+static void list(struct bench *b, char digit, const char *name)
+{
+    char path[64];
+    json_t *containers;
+
+    (void)snprintf(path, sizeof(path), "/%s", name);
+    containers = json_pack("[{s:s, s:[s], s:s, s:s, s:i}]", "Id", id_of(digit), "Names", path,
+                           "Image", "i", "State", "running", "Created", 1);
+    assert_int_equal(fleet_apply_snapshot(b->host, containers, NOW), 0);
+    json_decref(containers);
+}
+
+static void tell(struct bench *b, char digit, int64_t at_ms, int64_t cpu)
+{
+    struct container_sample c = {.name = "told"};
+    struct samples s = {.at_ms = at_ms, .containers = &c, .n_containers = 1, .has_host = true};
+
+    str_copy(c.id, sizeof(c.id), id_of(digit));
+    samples_clear_values(c.values, CONTAINER_METRICS);
+    samples_clear_values(s.host.values, HOST_METRICS);
+    c.values[CONTAINER_CPU] = cpu;
+    s.host.values[HOST_CPU] = cpu + 1;
+    stats_on_samples(b->stats, b->host, &s);
+}
+
+static size_t n_rows(const struct stats_line *line)
+{
+    struct ring_reader reader;
+    struct ring_row row;
+    size_t n = 0;
+
+    ring_read_start(&reader, &line->ring, INT64_MIN);
+    while (ring_read_next(&reader, &row))
+        n++;
+    return n;
+}
+
+static void a_container_made_anew_continues_the_line(void **state)
+{
+    struct bench *b = *state;
+    const struct stats_line *line;
+
+    assert_null(stats_find(b->stats, "h", id_of('a')));
+    list(b, 'a', "web");
+    tell(b, 'a', NOW - 1000, 10);
+    list(b, 'b', "web");
+    tell(b, 'b', NOW, 20);
+    line = stats_find(b->stats, "h", id_of('b'));
+    assert_non_null(line);
+    assert_string_equal(line->series, "web");
+    assert_int_equal(n_rows(line), 2);
+    assert_int_equal(line->values[CONTAINER_CPU], 20);
+    assert_null(stats_find(b->stats, "h", id_of('a')));
+
+    line = stats_find(b->stats, "h", NULL);
+    assert_non_null(line);
+    assert_int_equal(line->values[HOST_CPU], 21);
+
+    list(b, 'b', "other"); /* renamed: what is in memory stays */
+    clock_ms += 1000;
+    tell(b, 'b', clock_ms, 30);
+    line = stats_find(b->stats, "h", id_of('b'));
+    assert_string_equal(line->series, "other");
+    assert_int_equal(n_rows(line), 3);
+}
+
+static void a_container_that_is_not_listed_yet(void **state)
+{
+    struct bench *b = *state;
+
+    tell(b, 'a', NOW, 10);
+    assert_string_equal(stats_find(b->stats, "h", id_of('a'))->series, "told");
+    list(b, 'a', "web");
+    tell(b, 'a', NOW, 10);
+    assert_string_equal(stats_find(b->stats, "h", id_of('a'))->series, "web");
+}
+
+static void what_comes_late_is_not_live(void **state)
+{
+    struct bench *b = *state;
+
+    list(b, 'a', "web");
+    tell(b, 'a', NOW - 61000, 10);
+    assert_null(stats_find(b->stats, "h", id_of('a')));
+    assert_null(stats_find(b->stats, "h", NULL));
+    tell(b, 'a', NOW + 3600000, 10); /* the clock of an agent that cannot be right */
+    assert_int_equal(stats_find(b->stats, "h", id_of('a'))->at_ms, NOW);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_line_is_called_what_outlives_a_container),
+        cmocka_unit_test(a_rate_is_what_was_seen_to_grow),
+        cmocka_unit_test(rates_of_an_answer),
+        cmocka_unit_test(a_host_that_booted_starts_over),
+        cmocka_unit_test_setup_teardown(a_container_made_anew_continues_the_line, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_container_that_is_not_listed_yet, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_comes_late_is_not_live, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
