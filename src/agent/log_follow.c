@@ -19,13 +19,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CALL_MS     15000
-#define RESEND_MS   20
-#define NS_PER_S    INT64_C(1000000000)
-#define NS_PER_MS   1000000
-#define OVERLAP_NS  (5 * NS_PER_S) /* how far lines of stdout and of stderr may be out of order */
-#define RESTARTED   "restarted"
-#define UNTIL_GRACE 1000 /* the engine's clock, and what it still writes */
+#define CALL_MS       15000
+#define RESEND_MS     20
+#define NS_PER_S      INT64_C(1000000000)
+#define NS_PER_MS     1000000
+#define LATE_WORDS_NS (20 * INT64_C(1000000))
+#define OVERLAP_NS    (5 * NS_PER_S) /* how far lines of stdout and of stderr may be out of order */
+#define RESTARTED     "restarted"
+#define UNTIL_GRACE   1000 /* the engine's clock, and what it still writes */
 
 /*
  *     INSPECTING -> [SEEKING ->] READING -> INSPECTING -> WAITING -> INSPECTING ...      RETRYING -> INSPECTING
@@ -348,8 +349,9 @@ static char *make_path(const struct log_follow *s, bool is_seek)
     }
     return xasprintf(
         "/containers/%s/logs?follow=%d&stdout=%d&stderr=%d&timestamps=1&tail=%s%s%s%s%s",
-        s->container, !is_seek, (int)s->wants[LOG_STDOUT], (int)s->wants[LOG_STDERR], tail,
-        since[0] ? "&since=" : "", since, s->until[0] ? "&until=" : "", s->until);
+        s->container, !is_seek && s->was_running, (int)s->wants[LOG_STDOUT],
+        (int)s->wants[LOG_STDERR], tail, since[0] ? "&since=" : "", since,
+        s->until[0] ? "&until=" : "", s->until);
 }
 
 static void read_log(struct log_follow *s, bool is_seek)
@@ -389,15 +391,16 @@ static int64_t read_time(struct json_span inspect, const char *key)
 }
 
 /*
- * Where one run ends and the next begins: neither the last words of the one nor the first of the other keep to
- * the engine's times to the millisecond, so the border is in the middle.
+ * Where one run ends and the next begins. A process may speak long before the engine says that it was started, and its
+ * last words be written a moment after its end.
  */
 static void find_run(struct log_follow *s, struct json_span inspect)
 {
     int64_t started = read_time(inspect, "StartedAt"), ended = read_time(inspect, "FinishedAt");
+    int64_t least = ended + (started - ended) / 4, late = ended + LATE_WORDS_NS;
 
     if (s->started_ns && started > s->started_ns)
-        s->run_ns = ended && ended < started ? ended + (started - ended) / 2 : started;
+        s->run_ns = ended == 0 || ended > started ? started : late < least ? late : least;
     s->started_ns = started;
 }
 
