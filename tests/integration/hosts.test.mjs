@@ -116,7 +116,8 @@ test('what is told about an agent', async () => {
   assert.equal(connected, list.filter((x) => x.connected).length);
   const listed = list.find((x) => x.agent_id === a.agentId);
   assert.deepEqual(Object.keys(listed).sort(), [
-    'agent_id', 'capabilities', 'connected', 'engine_id', 'host_id', 'host_name', 'last_seen_at', 'policy', 'proto_version', 'registered_at', 'status', 'version',
+    'agent_id', 'capabilities', 'connected', 'engine_id', 'host_id', 'host_name', 'last_seen_at', 'policy', 'proto_version', 'registered_at', 'revoked', 'stats',
+    'status', 'version',
   ]);
   const { agent, success } = await client.get(`/api/agent/${a.agentId}/status`);
   assert.equal(success, true);
@@ -131,6 +132,7 @@ test('what is told about an agent', async () => {
   assert.equal(byHost.status, 'online');
   assert.equal(byHost.version, '1.1.2');
   assert.equal(byHost.capabilities.container_operations, true);
+  assert.equal(byHost.stats, null); // this agent has not said where its figures come from
   for (const key of ['update_available', 'latest_version', 'is_container_mode', 'last_seen_at']) assert.ok(key in byHost, key);
   await client.get(`/api/hosts/${UNKNOWN}/agent`, { status: 404 });
   assert.ok(!JSON.stringify([list, byHost, await client.get('/api/hosts')]).includes(a.permanentToken), 'the token is told to nobody');
