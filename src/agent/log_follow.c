@@ -197,6 +197,12 @@ static void add_note(struct log_follow *s, int64_t time_ns, const char *text, si
     log_outbox_add(&s->box, &(struct msg_log_line){.time_ns = time_ns, .text = text, .size = size});
 }
 
+static void note_run(struct log_follow *s, int64_t time_ns)
+{
+    add_note(s, time_ns, RESTARTED, strlen(RESTARTED));
+    s->run_ns = 0;
+}
+
 static void on_line(void *owner, const struct log_line *line)
 {
     struct log_follow *s = owner;
@@ -222,10 +228,8 @@ static void on_line(void *owner, const struct log_line *line)
     log_position_add(&s->position, kind, line->time_ns);
     if (s->state == STREAM_SEEKING)
         return;
-    if (s->run_ns && line->time_ns >= s->run_ns) {
-        add_note(s, line->time_ns, RESTARTED, strlen(RESTARTED));
-        s->run_ns = 0;
-    }
+    if (s->run_ns && line->time_ns >= s->run_ns)
+        note_run(s, line->time_ns);
     if (s->is_raw && out.size > 0 && out.text[out.size - 1] == '\r')
         out.size--; /* a terminal's line end */
     log_outbox_add(&s->box, &out);
@@ -288,7 +292,6 @@ static void on_failure(struct log_follow *s, const struct engine_reply *reply)
         end_run(s);
         close_stream(s, "gone");
     } else if (is_passing && s->is_read) {
-        log_debug(LOG_FIELDS("stream", s->id), "log stream: %s", reply->message);
         retry_later(s);
     } else {
         fail(s, reply->status, reply->message);
@@ -379,15 +382,14 @@ static void read_log(struct log_follow *s, bool is_seek)
 
 /* --- the container ------------------------------------------------------------------------------ */
 
+/* 0: never. */
 static int64_t read_time(struct json_span inspect, const char *key)
 {
     struct json_span at = json_span_find(json_span_find(inspect, "State"), key);
     char text[64];
-    int64_t ns = 0;
+    int64_t ns;
 
-    if (!json_span_copy_string(at, text, sizeof(text)) || time_parse_ns(text, &ns) < 0)
-        return 0; /* never */
-    return ns;
+    return json_span_copy_string(at, text, sizeof(text)) && time_parse_ns(text, &ns) == 0 ? ns : 0;
 }
 
 /*
@@ -402,6 +404,8 @@ static void find_run(struct log_follow *s, struct json_span inspect)
     if (s->started_ns && started > s->started_ns)
         s->run_ns = ended == 0 || ended > started ? started : late < least ? late : least;
     s->started_ns = started;
+    if (s->run_ns && log_position_newest(&s->position) >= s->run_ns)
+        note_run(s, log_position_newest(&s->position)); /* late, but not never */
 }
 
 static int read_description(struct log_follow *s,
@@ -487,18 +491,16 @@ void log_follow_on_event(struct log_follow *s, const char *container_id, const c
     if (container_id && !str_eq(action, "start") && !str_eq(action, "destroy"))
         return;
     s->is_dirty = true;
-    if (s->state == STREAM_WAITING || s->state == STREAM_RETRYING) {
+    if (s->state == STREAM_WAITING || s->state == STREAM_RETRYING ||
+        (s->state == STREAM_READING &&
+         str_eq(action, "start"))) { /* which may go on into the new run */
         loop_timer_stop(&s->timer);
+        engine_call_cancel(TAKE_PTR(s->call));
         inspect(s);
     }
 }
 
 /* --- life --------------------------------------------------------------------------------------- */
-
-static void on_start(struct loop_timer *t)
-{
-    inspect(CONTAINER_OF(t, struct log_follow, timer));
-}
 
 static void on_until(struct loop_timer *t)
 {
@@ -533,7 +535,7 @@ static void arm(struct log_follow *s)
     struct loop *loop = engine_loop(s->o.engine);
     int64_t left_ms = s->until_ns / NS_PER_MS - time_utc_ms();
 
-    loop_timer_start(loop, &s->timer, 0, on_start);
+    loop_timer_start(loop, &s->timer, 0, on_retry);
     if (s->until_ns && left_ms > 0) /* one that is past needs no timer: the engine's stream ends */
         loop_timer_start(loop, &s->until_timer, (uint64_t)left_ms + UNTIL_GRACE, on_until);
 }
