@@ -26,7 +26,6 @@ void log_outbox_init(struct log_outbox *box,
 
 static void batch_free(struct batch *b)
 {
-    list_unlink(&b->link);
     buf_done(&b->lines);
     free(b);
 }
@@ -34,7 +33,7 @@ static void batch_free(struct batch *b)
 void log_outbox_done(struct log_outbox *box)
 {
     while (!list_empty(&box->batches))
-        batch_free(CONTAINER_OF(box->batches.next, struct batch, link));
+        batch_free(CONTAINER_OF(list_take_first(&box->batches), struct batch, link));
 }
 
 bool log_outbox_is_empty(const struct log_outbox *box)
@@ -78,9 +77,10 @@ static int send_batch(const struct log_outbox *box, const struct batch *b)
     r = buf_append_str(&payload, "{\"stream_id\":");
     if (r == 0)
         r = json_append_string(&payload, box->stream_id, strlen(box->stream_id));
-    if (r == 0)
+    if (r == 0) {
         r = buf_printf(&payload, ",\"action\":\"lines\",\"bytes\":%lld,\"lines\":[",
                        (long long)b->cost);
+    }
     if (r == 0)
         r = buf_append(&payload, b->lines.data, b->lines.size);
     if (r == 0)
@@ -101,7 +101,7 @@ int log_outbox_pump(struct log_outbox *box)
         if (sender_is_busy(box->sender) || send_batch(box, b) < 0)
             return -ENOBUFS;
         box->credit -= b->cost;
-        batch_free(b);
+        batch_free(CONTAINER_OF(list_take_first(&box->batches), struct batch, link));
     }
     return 0;
 }

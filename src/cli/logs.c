@@ -254,7 +254,7 @@ static int show_containers(struct client *c,
 static int find_and_show(const struct request *q, const struct args_list *words)
 {
     _cleanup_(client_closep) struct client *c = client_open_configured();
-    _cleanup_free_ const json_t **containers = xcalloc(words->n, sizeof(*containers));
+    _cleanup_free_ const json_t **containers = xcalloc(words->n, sizeof(const json_t *));
     struct error err = ERROR_INIT;
     json_auto_t *list = NULL;
     int r;

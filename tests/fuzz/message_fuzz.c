@@ -12,6 +12,7 @@
 #include "proto/envelope.h"
 #include "proto/inventory.h"
 #include "proto/json_text.h"
+#include "proto/log_stream.h"
 #include "proto/notice.h"
 #include "proto/register.h"
 #include "proto/reply.h"
@@ -125,6 +126,17 @@ static void decode_others(const json_t *message)
         msg_shell_data_done(&data);
 }
 
+static void decode_logs(const json_t *message)
+{
+    struct msg_log_stream stream;
+    struct msg_log_data data;
+
+    if (msg_log_stream_decode(message, &stream, NULL) == 0)
+        msg_log_stream_done(&stream);
+    if (msg_log_data_decode(message, &data, NULL) == 0)
+        msg_log_data_done(&data);
+}
+
 static void check(const json_t *message)
 {
     (void)envelope_is_reply(message);
@@ -134,6 +146,9 @@ static void check(const json_t *message)
     }
     check_resource_args(message);
     decode_others(message);
+    decode_logs(message);
+    if (envelope_payload(message))
+        decode_logs(envelope_payload(message));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -202,7 +202,7 @@ static int read_times(const struct api_call *call,
                       char *ret_until,
                       struct error *err)
 {
-    int64_t since_ms, until_ms;
+    int64_t since_ms = 0, until_ms = 0;
     int r = api_query_time(call, "since", &since_ms, err);
 
     if (r == 0)

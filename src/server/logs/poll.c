@@ -199,7 +199,7 @@ static void on_answer(void *owner, const struct command_result *r)
         poll_free(p);
     } else if (r->code < 0) {
         on_failure(p->source, r);
-    } else if (!json_is_string(logs)) {
+    } else if (!json_string_value(logs)) {
         source_end(p->source, -EPROTO, "error", "The agent's reply holds no log text");
     } else {
         source_started(p->source);

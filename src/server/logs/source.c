@@ -23,9 +23,10 @@ static const char *const state_names[] = {"looking", "starting", "live", "pollin
 void source_set_state(struct log_source *s, enum source_state state)
 {
     assert(s->state != SOURCE_ENDED);
-    if (state != s->state)
+    if (state != s->state) {
         log_debug(LOG_FIELDS("container", s->ref), "log source: %s -> %s", state_names[s->state],
                   state_names[state]);
+    }
     s->state = state;
 }
 
@@ -324,7 +325,7 @@ static void on_error(struct log_source *s, const struct msg_log_data *m)
         if (!s->is_away)
             s->o.handler->on_mark(s->o.owner, "away", why);
         s->is_away = true;
-        source_retry(s, RETRY_MS * 5);
+        source_retry(s, RETRY_MS * UINT64_C(5));
     } else {
         source_end(s, m->status == 404 ? -ENOENT : -EREMOTEIO, "error", why);
     }

@@ -376,7 +376,7 @@ void watcher_free(struct watcher *w)
     if (!w)
         return;
     while (!list_empty(&w->inputs))
-        log_free(log_of(w->inputs.next));
+        log_free(log_of(list_take_first(&w->inputs)));
     loop_timer_stop(&w->timer);
     free(w);
 }

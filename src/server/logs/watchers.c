@@ -65,9 +65,10 @@ static void client_close(struct client *c, unsigned code, const char *reason)
 void log_watchers_stop(struct log_watchers *ws)
 {
     ws->is_stopping = true;
-    for (struct list *l = ws->list.next; l != &ws->list; l = l->next)
+    for (struct list *l = ws->list.next; l != &ws->list; l = l->next) {
         client_close(CONTAINER_OF(l, struct client, link), WS_CLOSE_GOING_AWAY,
                      "Server is stopping");
+    }
 }
 
 void log_watchers_free(struct log_watchers *ws)
