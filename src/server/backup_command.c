@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "server/auth/first_user.h"
 #include "server/store/audit.h"
 #include "server/store/backup.h"
 
@@ -17,11 +18,12 @@
 static const struct command {
     const char *word;
     int (*run)(const struct backup_options *o, struct error *err);
+    int (*finish)(struct store *s, const char *data_dir, struct error *err); /* may be NULL */
     const char *action, *done; /* for the audit, for the user */
 } commands[] = {
-    {"backup",  backup_save,    "backup.create",  "written and verified"       },
-    {"restore", backup_restore, "backup.restore",
-     "is the database now; what was there is kept as dockmon.db.before-restore"},
+    {"backup",  backup_save,    NULL,                    "backup.create",  "written and verified"},
+    {"restore", backup_restore, first_user_forget_stale, "backup.restore",
+     "is the database now; what was there is kept as dockmon.db.before-restore"                  },
 };
 
 static const struct command *command_find(const char *word)
@@ -66,6 +68,8 @@ static void record(const struct command *c, const char *data_dir, const char *fi
         r = audit_insert(store, &entry, &err);
     if (r < 0)
         (void)fprintf(stderr, "dockmond: this is missing in the audit log: %s\n", err.msg);
+    if (store && c->finish && c->finish(store, data_dir, &err) < 0)
+        (void)fprintf(stderr, "dockmond: " FIRST_USER_FILE " may be out of date: %s\n", err.msg);
 }
 
 static int usage(const struct command *c, int status)

@@ -75,6 +75,21 @@ test('a backup under load is complete, and everything comes back from it', { tim
   assert.match(JSON.stringify(audit), /dockmon\.backup/);
 });
 
+test('the password of a first start goes with its database', async () => {
+  const other = await Server.start();
+  try {
+    await other.adminPassword();
+    await other.down();
+    const restored = await offline(other.dir, 'restore', file);
+    assert.equal(restored.code, 0, restored.stderr);
+    await assert.rejects(other.adminPassword(), { code: 'ENOENT' });
+    await other.up();
+    assert.equal((await (await other.client('admin')).get('/api/hosts')).length, 1);
+  } finally {
+    await other.remove();
+  }
+});
+
 test('a file that is no backup is refused, and the database stays', async () => {
   await server.down();
   const r = await offline(server.dir, 'restore', new URL(import.meta.url).pathname);

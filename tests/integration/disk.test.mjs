@@ -1,10 +1,10 @@
 // A disk that is full, a data directory that cannot be written, a database that is locked: said clearly,
 // nothing is damaged, and it works again when the cause is gone. Needs root, for a file system of its own.
 import assert from 'node:assert/strict';
-import { appendFile, rm } from 'node:fs/promises';
+import { appendFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { Client, bin, temporaryDirectory } from './lib/dockmon.mjs';
+import { Client, Server, bin, temporaryDirectory } from './lib/dockmon.mjs';
 import { Process, assertClean, run } from './lib/process.mjs';
 import { eventually } from './lib/wait.mjs';
 
@@ -118,6 +118,59 @@ test('a locked database', { timeout: 60000 }, () => SmallServer.with('size=8m', 
   await lock.stop('SIGKILL');
   await s.recovered();
 }));
+
+test('a damaged database', { timeout: 60000 }, async (t) => {
+  const server = await Server.start();
+  t.after(() => server.remove());
+  const file = join(server.dir, 'dockmon.db');
+  const backup = join(dir, 'good');
+  const offline = (...words) => run(bin('dockmond'), ['--data-dir', server.dir, ...words]);
+  const saved = await offline('backup', backup);
+  assert.equal(saved.code, 0, saved.stderr);
+  const good = await readFile(backup);
+  let client = await server.client('admin');
+  await client.get('/api/audit'); // what the key is, is remembered from here on
+  await server.down();
+
+  // One page is overwritten: the root of the table that holds registration tokens.
+  const root = await run('sqlite3', [file, "select rootpage from sqlite_schema where name = 'registration_tokens'"]);
+  const bytes = await readFile(file);
+  const size = bytes.readUInt16BE(16);
+  bytes.fill(0xa5, (Number(root.stdout) - 1) * size, Number(root.stdout) * size);
+  await writeFile(file, bytes);
+  const check = await offline('--check');
+  assert.equal(check.code, 1);
+  assert.match(check.stdout + check.stderr, /dockmon\.db is damaged/);
+  const again = await offline('backup', backup);
+  assert.equal(again.code, 1);
+  assert.match(again.stderr, /dockmon\.db is damaged/);
+  assert.ok(good.equals(await readFile(backup)), 'the good backup is still there');
+
+  await server.up();
+  const r = await client.fetch('POST', '/api/agent/generate-token');
+  assert.ok(r.status >= 500, String(r.status));
+  assert.match((await r.json()).detail, /dockmon\.db is damaged .*restore it from a backup/);
+  const health = await fetch(`${server.url}/health`);
+  assert.equal(health.status, 503);
+  assert.equal((await health.json()).components.database.status, 'damaged');
+  await server.process.line(/the database does not work: .* database=damaged/);
+  assert.ok(Array.isArray(await client.get('/api/hosts')), 'what does not need that page works');
+  await server.down();
+
+  // Nothing of it can be read any more.
+  await writeFile(file, Buffer.alloc(bytes.length, 'rubbish '));
+  const start = await run(bin('dockmond'), ['--listen', '127.0.0.1:0', '--data-dir', server.dir]);
+  assert.equal(start.code, 1);
+  assert.match(start.stderr, /dockmond cannot start: .*dockmon\.db is damaged .*restore it from a backup/);
+  assert.ok((await readFile(file)).subarray(0, 8).equals(Buffer.from('rubbish ')), 'it is left as it was');
+
+  const restored = await offline('restore', backup);
+  assert.equal(restored.code, 0, restored.stderr);
+  await server.up();
+  client = await server.client('admin');
+  await client.post('/api/agent/generate-token');
+  assert.equal((await (await fetch(`${server.url}/health`)).json()).status, 'healthy');
+});
 
 test('a data directory that cannot be written', async () => {
   const r = await run('unshare', ['-m', 'sh', '-c', `mount -t tmpfs -o ro tmpfs ${dir} && exec "$0" "$@"`, bin('dockmond'), '--listen', '127.0.0.1:0', '--data-dir', dir]);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import WebSocket from 'ws';
-import { Server } from './lib/dockmon.mjs';
+import { Client, Server } from './lib/dockmon.mjs';
 import { HandAgent, containerElement } from './lib/hand-agent.mjs';
 import { eventually } from './lib/wait.mjs';
 
@@ -101,4 +101,15 @@ test('strangers fill no log', async () => {
 
   assert.ok(said.length >= 10 && said.length <= 20, `${said.length} lines`);
   assert.ok(said.every((l) => l.peer === '127.0.0.1' && /^agent refused: /.test(l.msg)));
+});
+
+test('strangers fill no audit log, and hide no login that failed', async () => {
+  const nobody = new Client(server);
+  const admin = await server.client('admin');
+  const rows = async (action) => (await admin.get(`/api/audit?who=-&limit=1000&action=${action}`)).entries;
+  for (let n = 0; n < 300; n += 50) await Promise.all(Array.from({ length: 50 }, () => nobody.fetch('POST', '/api/agent/generate-token')));
+  await nobody.fetch('POST', '/api/v2/auth/login', { body: { username: 'mallory', password: 'wrong' } });
+  await eventually(async () => (await rows('login')).some((e) => e.target === 'mallory' && e.result.startsWith('401')), { what: 'the login in the audit log' });
+  const n = (await rows('token_create')).length;
+  assert.ok(n >= 100 && n <= 250, `${n} rows`);
 });

@@ -221,7 +221,7 @@ test('the limits of bodies are those of the file', async () => {
 
 test('the limits of query parameters are those of the file', async () => {
   for (const o of api.operations.filter((x) => !x['x-websocket'])) {
-    for (const { name, in: where, schema } of api.parameters(o)) {
+    for (const { name, in: where, schema, description } of api.parameters(o)) {
       if (where !== 'query') continue;
       const values = at({ image: 'x', network: 'x', volume: 'x' });
       const bad = [];
@@ -229,7 +229,7 @@ test('the limits of query parameters are those of the file', async () => {
       if (schema.type === 'integer') bad.push('x', '-1', schema.maximum + 1);
       if (schema.minimum > 0) bad.push(schema.minimum - 1);
       if (name === 'since' || name === 'until') bad.push('yesterday');
-      for (const v of bad) await api.call(clients.admin, o.operationId, { values, query: `${name}=${v}`, status: 422 });
+      for (const v of bad) await api.call(clients.admin, o.operationId, { values, query: `${name}=${v}${/^with follow/.test(description) ? '&follow=true' : ''}`, status: 422 });
     }
   }
 });
@@ -267,6 +267,21 @@ test('a host that is away answers as described, and can be forgotten', async () 
 
 // What cannot be had here: a host that was reached over mTLS, metrics of a host.
 const ELSEWHERE = new Set(['migrateHost', 'getHostMetrics']);
+
+test('every operation that has an action is in the audit log, done and refused: who, from where, what, on what, result', async () => {
+  const actions = api.operations.map((o) => o['x-audit-action']).filter(Boolean);
+  const rows = async (action) => (await clients.admin.get(`/api/audit?limit=1000&action=${action}`)).entries;
+  assert.ok(actions.length > 30);
+  for (const o of api.operations.filter((x) => x['x-audit-action'] && !ELSEWHERE.has(x.operationId))) {
+    const done = await eventually(async () => (await rows(o['x-audit-action'])).find((e) => e.result === 'ok'), { what: `${o.operationId} in the audit log` });
+    assert.equal(done.peer, '127.0.0.1');
+    assert.ok(done.who !== '-' && done.timestamp, JSON.stringify(done));
+    if (o.path.includes('{')) assert.ok(done.target, JSON.stringify(done));
+    if (ROLES.indexOf(o['x-role']) < 1) continue;
+    const refused = (await rows(o['x-audit-action'])).find((e) => e.result.startsWith('403 Permission denied'));
+    assert.ok(refused && refused.who !== '-', `${o.operationId}: a refusal is in the audit log`);
+  }
+});
 
 test('every operation has been called', () => {
   const missing = api.operations

@@ -1,14 +1,45 @@
 #include "server/api/audit.h"
 #include "base/alloc.h"
 #include "base/time.h"
+#include "server/api/handlers.h"
+
+#define STRANGERS_BURST      200.0
+#define STRANGERS_PER_SECOND 0.1
+
+/* Logins that failed are always told: they have a limit of their own, and nobody may hide them in a crowd. */
+static bool is_told(const struct api_call *call, int status, unsigned *ret_left_out)
+{
+    struct api *a = call->api;
+
+    *ret_left_out = 0;
+    if (call->who.name[0] || (call->match.route->handle == login_post && status == 401))
+        return true;
+    if (!bucket_take(&a->strangers, STRANGERS_BURST, STRANGERS_PER_SECOND, time_monotonic_ms())) {
+        a->n_strangers_left_out++;
+        return false;
+    }
+    *ret_left_out = a->n_strangers_left_out;
+    a->n_strangers_left_out = 0;
+    return true;
+}
+
+static char *result_text(int status, const json_t *body, unsigned n_left_out)
+{
+    const char *detail = json_string_value(json_object_get(body, "detail"));
+
+    if (n_left_out > 0)
+        return xasprintf("%d %s; %u calls of strangers before it are left out", status,
+                         detail ? detail : "", n_left_out);
+    return status < 400 ? xstrdup("ok") : xasprintf("%d %s", status, detail ? detail : "");
+}
 
 void audit_call(const struct api_call *call, int status, const json_t *body)
 {
     const struct route *route = call->match.route;
-    const char *detail = json_string_value(json_object_get(body, "detail"));
     struct audit_entry entry;
+    unsigned n_left_out;
 
-    if (!route || !route->action)
+    if (!route || !route->action || !is_told(call, status, &n_left_out))
         return;
     entry = (struct audit_entry){
         .at_ms = time_utc_ms(),
@@ -16,7 +47,7 @@ void audit_call(const struct api_call *call, int status, const json_t *body)
         .peer = xstrdup(call->peer),
         .action = xstrdup(route->action),
         .target = xstrdup(call->target ? call->target : api_param(call, 0)),
-        .result = status < 400 ? xstrdup("ok") : xasprintf("%d %s", status, detail ? detail : ""),
+        .result = result_text(status, body, n_left_out),
     };
     audit_add(call->api->o.store, call->api->o.store_jobs, &entry);
 }

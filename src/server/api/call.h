@@ -6,6 +6,7 @@
  * or later; after that the call is gone. If the client has left, the answer goes nowhere.
  */
 
+#include "base/bucket.h"
 #include "base/error.h"
 #include "base/list.h"
 #include "server/api/api.h"
@@ -17,7 +18,9 @@ struct api {
     struct api_options o;
     struct bulk *bulk;
     struct http_server *http;
-    size_t n_followers; /* log_follow.c */
+    size_t n_followers;      /* log_follow.c */
+    struct bucket strangers; /* audit.c: what is recorded of them, and what not */
+    unsigned n_strangers_left_out;
 };
 
 struct api_call {

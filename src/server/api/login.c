@@ -90,13 +90,26 @@ static void on_logout(void *owner, int code, const struct error *err)
                       (const char *const[]){"Set-Cookie", clear, NULL});
 }
 
+/* Who it was is for the audit log. The session may have ended before: that is no reason to refuse. */
+static void on_who_leaves(void *owner, int code, const struct identity *who)
+{
+    struct api_call *call = owner;
+
+    if (code == 0)
+        call->who = *who;
+    auth_logout(call->api->o.auth, call->credentials->session_id, on_logout, call);
+}
+
 void logout_post(struct api_call *call)
 {
+    struct auth_proof proof = credentials_proof(call->credentials);
+
     if (!call->credentials->session_id) {
         api_reply(call, 200, json_pack("{s:s}", "message", "Logout successful"));
         return;
     }
-    auth_logout(call->api->o.auth, call->credentials->session_id, on_logout, call);
+    proof.bearer = NULL;
+    auth_check(call->api->o.auth, &proof, on_who_leaves, call);
 }
 
 void me_get(struct api_call *call)

@@ -104,7 +104,7 @@ static void test_the_table_is_sound(void **state)
         assert_int_equal(r->role == ROLE_NONE, is_open);
         assert_non_null(r->handle);
         assert_object_fits(r);
-        if (strcmp(r->method, "GET") != 0 && strcmp(r->pattern, "/api/v2/auth/logout") != 0)
+        if (strcmp(r->method, "GET") != 0)
             assert_non_null(r->action);
         for (size_t k = 0; k < i; k++) {
             assert_false(strcmp(r->method, routes[k].method) == 0 &&

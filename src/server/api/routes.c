@@ -13,7 +13,7 @@ const struct route routes[] = {
     {"GET",    "/health",                                  ROLE_NONE,     health_get,           NULL,                0,     0,        OBJECT_NONE      },
     {"GET",    "/api/openapi.json",                        ROLE_VIEWER,   openapi_get,          NULL,                0,     0,        OBJECT_NONE      },
     {"POST",   "/api/v2/auth/login",                       ROLE_NONE,     login_post,           "login",             SMALL, 0,        OBJECT_NONE      },
-    {"POST",   "/api/v2/auth/logout",                      ROLE_NONE,     logout_post,          NULL,                SMALL, 0,        OBJECT_NONE      },
+    {"POST",   "/api/v2/auth/logout",                      ROLE_NONE,     logout_post,          "logout",            SMALL, 0,        OBJECT_NONE      },
     {"GET",    "/api/v2/auth/me",                          ROLE_VIEWER,   me_get,               NULL,                0,     0,        OBJECT_NONE      },
     {"POST",   "/api/v2/auth/change-password",             ROLE_VIEWER,   password_post,        "change_password",   SMALL, 0,        OBJECT_NONE      },
     {"GET",    "/api/v2/auth/sessions",                    ROLE_VIEWER,   sessions_list,        NULL,                0,     0,        OBJECT_NONE      },

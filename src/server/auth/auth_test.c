@@ -565,6 +565,26 @@ static void the_first_start_makes_an_admin(void **state)
     assert_int_equal(file_read(path, 100, &again, NULL, NULL), -ENOENT);
 }
 
+static void the_password_of_another_database_is_forgotten(void **state)
+{
+    struct fixture *f = *state;
+    _cleanup_free_ char *path = fixture_path(f, FIRST_USER_FILE);
+    char hash[PASSWORD_HASH_SIZE];
+    struct user user = {0};
+
+    assert_int_equal(first_user_forget_stale(f->store, f->dir, NULL), 0); /* there is none */
+    assert_int_equal(first_user_ensure(f->store, f->dir, NULL), 0);
+    assert_int_equal(first_user_forget_stale(f->store, f->dir, NULL), 0);
+    assert_int_equal(access(path, F_OK), 0);
+
+    assert_int_equal(users_get_by_name(f->store, "admin", &user, NULL), 0);
+    assert_int_equal(password_hash("something else", hash, NULL), 0);
+    assert_int_equal(users_set_password(f->store, user.id, hash, false, 1, NULL), 0);
+    user_done(&user);
+    assert_int_equal(first_user_forget_stale(f->store, f->dir, NULL), 0);
+    assert_int_equal(access(path, F_OK), -1);
+}
+
 #define BENCH(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -586,6 +606,7 @@ int main(void)
         BENCH(a_full_queue_is_busy),
         BENCH(what_is_under_way_dies_silently_with_auth),
         TEST(the_first_start_makes_an_admin),
+        TEST(the_password_of_another_database_is_forgotten),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

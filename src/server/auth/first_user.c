@@ -8,6 +8,9 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
+
+#define MAX_FILE 256
 
 static int insert_if_none(struct store *s, void *arg, struct error *err)
 {
@@ -51,4 +54,28 @@ int first_user_ensure(struct store *s, const char *data_dir, struct error *err)
     if (r == 0)
         r = store_tx(s, insert_if_none, &user, err);
     return r;
+}
+
+int first_user_forget_stale(struct store *s, const char *data_dir, struct error *err)
+{
+    _cleanup_free_ char *path = xasprintf("%s/" FIRST_USER_FILE, data_dir);
+    _cleanup_(secret_freep) char *password = NULL;
+    _cleanup_(user_done) struct user user = {0};
+    size_t size;
+    int r;
+
+    r = file_read(path, MAX_FILE, &password, &size, err);
+    if (r == -ENOENT)
+        return 0;
+    if (r == 0) {
+        password[strcspn(password, "\n")] = '\0';
+        r = users_get_by_name(s, FIRST_USER_NAME, &user, err);
+    }
+    if (r < 0 && r != -ENOENT)
+        return r;
+    if (r == 0 && password_verify(password, user.password_hash))
+        return 0;
+    if (unlink(path) < 0)
+        return error_set(err, -errno, "remove %s: %s", path, error_text(-errno));
+    return 0;
 }

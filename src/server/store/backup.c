@@ -92,8 +92,8 @@ static int copy_pages(struct copy *c, struct error *err)
     return r == SQLITE_DONE ? 0 : copy_error(c, r, err);
 }
 
-/* Everything that must hold before this file may be anybody's database. */
-static int verify(struct store *s, struct error *err)
+/* Everything that must hold before this copy may be anybody's database. What is damaged is its original, `from`. */
+static int verify(struct store *s, const char *from, struct error *err)
 {
     static const char integrity_sql[] = "SELECT integrity_check FROM pragma_integrity_check(1)";
     static const char keys_sql[] = "SELECT count(*) FROM pragma_foreign_key_check";
@@ -111,12 +111,12 @@ static int verify(struct store *s, struct error *err)
         return r;
     verdict = query_column_text(&q, 0);
     if (!verdict || strcmp(verdict, "ok") != 0)
-        return error_set(err, -EUCLEAN, "%s is damaged: %s", s->path, verdict ? verdict : "unread");
+        return error_set(err, -EUCLEAN, "%s is damaged: %s", from, verdict ? verdict : "unread");
     r = get_number(s, keys_sql, &n_orphans, err);
     if (r < 0)
         return r;
     if (n_orphans > 0) {
-        return error_set(err, -EUCLEAN, "%s is damaged: %d rows refer to nothing", s->path,
+        return error_set(err, -EUCLEAN, "%s is damaged: %d rows refer to nothing", from,
                          (int)n_orphans);
     }
     return 0;
@@ -141,7 +141,7 @@ static int copy_verified(const struct backup_options *o,
         r = copy_pages(&c, err);
     if (r == 0)
         r = db_exec(c.to, "PRAGMA journal_mode = DELETE", err);
-    return r < 0 ? r : verify(c.to, err);
+    return r < 0 ? r : verify(c.to, from, err);
 }
 
 static void remove_with_companions(const char *path)
