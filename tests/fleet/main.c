@@ -20,14 +20,14 @@
 #include <sys/resource.h>
 
 #define PROGRESS_MS  1000
-#define EVENTS_MS    10 /* events are sent in groups, so often */
+#define EVENTS_MS    10 /* events and samples are sent in groups, so often */
 #define MAX_STATE    ((size_t)16 << 20)
 #define OPERATION_MS 100
 
 struct config {
     char *url, *token, *prefix, *state;
     uint64_t n_agents, n_containers, n_seconds, rate, n_events, storm_over_ms;
-    uint64_t heartbeat_ms, reply_ms;
+    uint64_t heartbeat_ms, reply_ms, n_samples;
     bool is_insecure, wants_help;
 };
 
@@ -49,6 +49,8 @@ static const struct option_spec specs[] = {
      "connections begun per second at the start"                                                                              },
     {"events",     NULL, OPTION_U64,      OPT(n_events),      0, "0",                   0, 1000000,
      "container events per second, all agents together"                                                                       },
+    {"samples",    NULL, OPTION_U64,      OPT(n_samples),     0, "0",                   0, 100,
+     "batches of samples per second of each agent, of all its containers"                                                     },
     {"heartbeat",  NULL, OPTION_DURATION, OPT(heartbeat_ms),  0, "0s",                  0, 3600000,
      "between heartbeat messages; 0: WebSocket pings alone"                                                                   },
     {"delay",      NULL, OPTION_DURATION, OPT(reply_ms),      0, "0s",                  0, 3600000,
@@ -65,11 +67,11 @@ struct simulation {
     struct config config;
     struct fleet fleet;
     struct member *members;
-    struct loop_timer progress, events, end;
+    struct loop_timer progress, events, samples, end;
     uint64_t started_ms, stormed_ms,
         online_ms;  /* online_ms: when all had come online; 0: they have not */
     uint64_t n_due; /* events that should have been sent so far */
-    uint64_t next_event;
+    uint64_t next_event, next_batch;
 };
 
 static double seconds_since(uint64_t ms)
@@ -89,10 +91,11 @@ static void on_progress(struct loop_timer *t)
     }
     if (time_monotonic_ms() / PROGRESS_MS != (time_monotonic_ms() - OPERATION_MS) / PROGRESS_MS) {
         printf("t=%.1f online=%" PRIu64 " joining=%" PRIu64 " dialling=%" PRIu64 " lost=%" PRIu64
-               " refused=%" PRIu64 " commands=%" PRIu64 " events=%" PRIu64 "\n",
+               " refused=%" PRIu64 " commands=%" PRIu64 " events=%" PRIu64 " batches=%" PRIu64
+               " unsent=%" PRIu64 " acked=%" PRIu64 "\n",
                seconds_since(s->started_ms), f->n_in_state[MEMBER_ONLINE],
                f->n_in_state[MEMBER_JOINING], f->n_in_state[MEMBER_DIALLING], f->n_lost,
-               f->n_refused, f->n_commands, f->n_events);
+               f->n_refused, f->n_commands, f->n_events, f->n_batches, f->n_unsent, f->n_acked);
     }
     (void)fflush(stdout);
     loop_timer_start(f->loop, t, OPERATION_MS, on_progress);
@@ -115,11 +118,27 @@ static void on_events(struct loop_timer *t)
     }
 }
 
+/* Agents do not measure at the same moment: they are spread over the second, each at its own time of it. */
+static void on_samples(struct loop_timer *t)
+{
+    struct simulation *s = CONTAINER_OF(t, struct simulation, samples);
+    const uint64_t n = s->config.n_agents;
+    uint64_t n_due;
+
+    loop_timer_start(s->fleet.loop, t, EVENTS_MS, on_samples);
+    if (!s->online_ms)
+        return;
+    n_due = (time_monotonic_ms() - s->online_ms) * n * s->config.n_samples / 1000;
+    for (; s->next_batch < n_due; s->next_batch++)
+        (void)member_report_samples(&s->members[s->next_batch % n]);
+}
+
 static void storm(struct simulation *s)
 {
     s->stormed_ms = time_monotonic_ms();
     s->online_ms = 0;
     s->next_event = 0;
+    s->next_batch = 0;
     for (uint64_t i = 0; i < s->config.n_agents; i++) {
         member_drop(&s->members[i]);
         member_dial_after(&s->members[i], random_below(s->config.storm_over_ms + 1));
@@ -206,6 +225,8 @@ static int run(struct simulation *s)
     loop_timer_start(s->fleet.loop, &s->end, c->n_seconds * 1000, on_end);
     if (c->n_events)
         loop_timer_start(s->fleet.loop, &s->events, EVENTS_MS, on_events);
+    if (c->n_samples)
+        loop_timer_start(s->fleet.loop, &s->samples, EVENTS_MS, on_samples);
     loop_run(s->fleet.loop);
     write_state(s);
     return 0; /* the process ends, and with it thousands of sockets: nothing is freed one by one */
@@ -236,5 +257,7 @@ int main(int argc, char **argv)
     s.fleet.n_containers = c->n_containers;
     s.fleet.heartbeat_ms = c->heartbeat_ms;
     s.fleet.reply_ms = c->reply_ms;
+    s.fleet.has_samples = c->n_samples > 0;
+    s.fleet.epoch = (uint64_t)time_utc_ms();
     return run(&s);
 }

@@ -8,6 +8,7 @@
 
 #include "net/loop.h"
 #include "net/ws.h"
+#include "proto/samples.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -28,8 +29,9 @@ struct member {
     struct ws *ws;           /* NULL while idle */
     struct loop_timer timer; /* the next dial, or the next heartbeat */
     uint32_t index;
-    uint8_t state;                 /* enum member_state */
-    uint8_t attempts;              /* dials that failed in a row */
+    uint8_t state;       /* enum member_state */
+    uint8_t attempts;    /* dials that failed in a row */
+    uint64_t seq, acked; /* the last batch of samples, and the last that the server says it has */
     char token[MEMBER_TOKEN_SIZE]; /* permanent; "" before the registration */
 };
 
@@ -43,15 +45,28 @@ struct fleet {
     uint64_t n_containers; /* of each member */
     uint64_t heartbeat_ms; /* 0: none but the WebSocket's pings */
     uint64_t reply_ms;     /* how long an operation takes */
+    bool has_samples;      /* they say that they measure */
+    uint64_t epoch;        /* of all members' batches */
+    struct samples batch;  /* what member_report_samples() fills again and again */
+    struct buf frame;
 
     uint64_t n_in_state[MEMBER_N_STATES];
     uint64_t n_lost, n_refused, n_commands, n_events; /* so far */
+    uint64_t n_batches, n_unsent, n_acked;            /* unsent: the connection took no more */
 };
 
+/* Of its container number n, below 2^24. */
+void member_container_id(const struct member *m, uint64_t n, char ret[SAMPLES_ID_SIZE]);
 void member_init(struct member *m, struct fleet *f, uint32_t index);
 void member_dial_after(struct member *m, uint64_t delay_ms);
 void member_drop(
     struct member *m); /* abruptly, as a broken network would; the next dial is the caller's */
 /* Event number `n` of a container that starts or stops, and how it looks then. False: not online, or none to report. */
 bool member_report_event(struct member *m, uint64_t n);
+/*
+ * One batch of samples, of all its containers and itself; values change from batch to batch. Of every container
+ * blk_write is the time of the batch in ms since 1970 and net_rx 1,000 times its number, so that whoever looks at the
+ * server can tell how old a value is. False: not online, or the connection took no more.
+ */
+bool member_report_samples(struct member *m);
 void member_done(struct member *m);
