@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
@@ -60,6 +61,7 @@ static void child_start(struct child *c)
     assert_int_equal(pipe2(c->gate, O_CLOEXEC), 0);
     c->pid = fork();
     if (c->pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails stops nobody */
         if (unshare(CLONE_NEWNET) < 0 || write(c->gate[1], "x", 1) != 1)
             _exit(1);
         for (;;)

@@ -322,7 +322,12 @@ static void the_reader_knows_every_head(void **state)
 
 static void the_reader_refuses_what_it_cannot_hold(void **state)
 {
-    static const char bad[][10] = {"\xc1", "\xcf\x80\x00\x00\x00\x00\x00\x00\x00"};
+    static const char bad[][10] = {
+        "\xc1",
+        "\xcf\x80\x00\x00\x00\x00\x00\x00\x00",
+        "\xdd\x00\x00\x00\x05", /* elements and pairs that four bytes cannot be */
+        "\xdf\x00\x00\x00\x03",
+    };
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
