@@ -25,4 +25,6 @@ void sampling_free(struct sampling *s); /* NULL is fine */
 
 void sampling_on_watched(struct sampling *s,
                          const char *host_id); /* see feed_options; NULL: of all */
+/* Somebody asked for the last minutes of a container (NULL: of the host), and will ask again within half a minute. */
+void sampling_on_asked(struct sampling *s, const struct fleet_host *h, const char *container_id);
 void sampling_on_host(struct sampling *s, const struct fleet_host *h);

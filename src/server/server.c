@@ -383,6 +383,9 @@ static void wire(struct server *s, const struct config *config)
         .log_sources = s->log_sources,
         .log_watchers = s->log_watchers,
         .health = s->health,
+        .history = s->history,
+        .stats = s->stats,
+        .sampling = s->sampling,
         .session_lifetime_ms = config->session_lifetime_ms,
         .tls = s->tls,
     });

@@ -69,6 +69,7 @@ static struct api_call *call_new(struct api *a, const struct http_request *r, st
     call->credentials = credentials_new(r);
     call->is_tls = r->is_tls;
     call->accepts_events = accept && strstr(accept, "text/event-stream");
+    call->accepts_csv = accept && strstr(accept, "text/csv");
     call->last_event_id = last_id ? xstrdup(last_id) : NULL;
     return call;
 }

@@ -10,11 +10,14 @@
 #include "server/feed/feed.h"
 #include "server/fleet/fleet.h"
 #include "server/health.h"
+#include "server/history/history.h"
 #include "server/job.h"
+#include "server/logs/watchers.h"
+#include "server/sampling.h"
 #include "server/session/session.h"
 #include "server/session/stats_channel.h"
-#include "server/logs/watchers.h"
 #include "server/shell/shells.h"
+#include "server/stats/stats.h"
 #include "server/store/store.h"
 #include "server/tls_keeper.h"
 
@@ -33,6 +36,9 @@ struct api_options {
     struct log_sources *log_sources;
     struct log_watchers *log_watchers;
     struct health *health;
+    struct history *history; /* NULL: none is kept */
+    struct stats *stats;
+    struct sampling *sampling;
     uint64_t session_lifetime_ms; /* of the login cookie */
     const struct tls_keeper *tls; /* NULL: plain HTTP */
 };

@@ -172,8 +172,7 @@ void api_reply_headers(struct api_call *call, int status, json_t *body, const ch
 
 bool api_reply_stream(struct api_call *call, const struct http_stream *stream)
 {
-    bool is_there = call->api->http &&
-                    http_stream_start(call->api->http, call->request_id, stream);
+    bool is_there = call->api->http && http_stream_start(call->api->http, call->request_id, stream);
 
     audit_call(call, stream->status, NULL);
     call_free(call);
@@ -184,6 +183,13 @@ void api_reply_text(struct api_call *call, int status, const char *text, size_t 
 {
     audit_call(call, status, NULL);
     reply(call, &(struct http_response){.status = status, .body = text, .body_size = size});
+}
+
+void api_reply_as(struct api_call *call, const char *content_type, const char *text, size_t size)
+{
+    audit_call(call, 200, NULL);
+    reply(call, &(struct http_response){
+                    .status = 200, .content_type = content_type, .body = text, .body_size = size});
 }
 
 void api_reply(struct api_call *call, int status, json_t *body)

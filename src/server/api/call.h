@@ -35,6 +35,7 @@ struct api_call {
     struct credentials *credentials;
     bool is_tls;
     bool accepts_events; /* Accept: text/event-stream */
+    bool accepts_csv;    /* Accept: text/csv */
     char *last_event_id; /* where such a stream broke off, or NULL */
     json_t *json;        /* the parsed body after api_body() */
     char *target;        /* for the audit log: what the action was about, or NULL */
@@ -85,6 +86,8 @@ void api_reply_headers(struct api_call *call,
                        const char *const *headers);
 /* JSON that is text already; copied. */
 void api_reply_text(struct api_call *call, int status, const char *text, size_t size);
+/* 200 with something else than JSON; copied. */
+void api_reply_as(struct api_call *call, const char *content_type, const char *text, size_t size);
 /* An answer that comes bit by bit, under the call's request id; false when the client has left. */
 bool api_reply_stream(struct api_call *call, const struct http_stream *stream);
 /* {"detail": ...} with the status of the code; the second with a status of its own. */

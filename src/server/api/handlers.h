@@ -52,10 +52,17 @@ void hosts_list(struct api_call *call);
 void hosts_put(struct api_call *call);
 void hosts_tags_patch(struct api_call *call);
 void hosts_delete_one(struct api_call *call);
-void hosts_metrics(struct api_call *call);
 
 /* containers.c */
 void containers_list(struct api_call *call);
+
+/* stats.c */
+void hosts_metrics(struct api_call *call);
+void host_stats_history(struct api_call *call);
+void host_stats_live(struct api_call *call);
+void container_stats_history(struct api_call *call);
+void container_stats_live(struct api_call *call);
+void history_get(struct api_call *call);
 
 /* operations.c */
 void container_start(struct api_call *call);

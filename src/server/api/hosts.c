@@ -267,9 +267,3 @@ void hosts_delete_one(struct api_call *call)
     call->target = xstrdup(h->row.name);
     api_job_start(job);
 }
-
-void hosts_metrics(struct api_call *call)
-{
-    if (api_host(call, 0))
-        api_fail_status(call, 503, "No metrics of this host yet");
-}

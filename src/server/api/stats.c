@@ -1,0 +1,237 @@
+#include "base/alloc.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "server/api/handlers.h"
+#include "server/api/stats_json.h"
+#include "server/sampling.h"
+#include "server/stats/rate.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define NEW_MS 60000 /* what is older is not shown as what is so now */
+
+/* --- the past ----------------------------------------------------------------------------------- */
+
+struct past_call {
+    struct api_call *call;
+    struct stats_query query;
+    char *host_id, *container_id, *series; /* container_id NULL: the host itself */
+};
+
+static void past_free(struct past_call *p)
+{
+    free(p->host_id);
+    free(p->container_id);
+    free(p->series);
+    free(p);
+}
+
+static void on_answer(void *owner, const struct history_answer *h)
+{
+    struct past_call *p = owner;
+    struct stats_answer a = {
+        .host_id = p->host_id,
+        .container_id = p->container_id,
+        .series = p->series,
+        .query = &p->query,
+        .points = h->points,
+        .marks = h->marks,
+        .n_marks = h->n_marks,
+    };
+    struct buf text = BUF_INIT(SIZE_MAX / 2);
+
+    if (h->code < 0) {
+        api_fail(p->call, h->code, "the history cannot be read: %s", h->message);
+    } else if (p->query.is_csv) {
+        stats_csv_write(&text, &a);
+        api_reply_as(p->call, "text/csv; charset=utf-8", text.data, text.size);
+    } else {
+        stats_json_write(&text, &a);
+        api_reply_text(p->call, 200, text.data, text.size);
+    }
+    buf_done(&text);
+    past_free(p);
+}
+
+/* How many steps before the first one its rate may come from, see rate.h. */
+static int64_t lead_ms(const struct stats_query *q)
+{
+    return q->step_ms * (q->step_ms < 60000 ? 3 : 1);
+}
+
+static void ask(struct api_call *call, const char *host_id, const char *id, const char *series)
+{
+    struct past_call *p = xcalloc(1, sizeof(*p));
+    struct error err = ERROR_INIT;
+    struct history_query q;
+    int r = stats_query_read(call, metric_set_of(series), time_utc_ms(), &p->query, &err);
+
+    if (r < 0 || !call->api->o.history) {
+        if (r < 0) {
+            api_fail(call, r, "%s", err.msg);
+        } else {
+            api_fail_status(call, 503, "No history is kept: dockmond runs with --no-history");
+        }
+        past_free(p);
+        return;
+    }
+    p->call = call;
+    p->host_id = xstrdup(host_id);
+    p->container_id = id ? xstrdup(id) : NULL;
+    p->series = xstrdup(series);
+    q = (struct history_query){
+        .host = p->host_id,
+        .series = p->series,
+        .from_ms = p->query.from_ms - lead_ms(&p->query),
+        .to_ms = p->query.to_ms,
+        .step_ms = p->query.step_ms,
+        .columns = rate_columns(series, p->query.columns),
+    };
+    (void)history_ask(call->api->o.history, &q, on_answer, p);
+}
+
+/* The container of path parameter 1, NULL after the call was answered. */
+static struct fleet_container *find_container(struct api_call *call, const struct fleet_host *h)
+{
+    struct fleet_container *c;
+    int r = fleet_find_container(h, api_param(call, 1), &c);
+
+    if (r == 0)
+        return c;
+    api_fail(call, r,
+             r == -EEXIST ? "More than one container matches %s" : "Container not found: %s",
+             api_param(call, 1));
+    return NULL;
+}
+
+void host_stats_history(struct api_call *call)
+{
+    const struct fleet_host *h = api_host(call, 0);
+
+    if (h)
+        ask(call, h->row.id, NULL, "");
+}
+
+void container_stats_history(struct api_call *call)
+{
+    const struct fleet_host *h = api_host(call, 0);
+    const struct fleet_container *c = h ? find_container(call, h) : NULL;
+    char series[STATS_SERIES_SIZE];
+
+    if (!c)
+        return;
+    stats_series_name(c, series);
+    ask(call, h->row.id, c->id, series);
+}
+
+/* --- the last minutes --------------------------------------------------------------------------- */
+
+static void reply_live(struct api_call *call, const struct fleet_host *h, const char *id)
+{
+    struct buf text = BUF_INIT(SIZE_MAX / 2);
+    struct error err = ERROR_INIT;
+    int64_t since_ms;
+
+    if (api_query_time(call, "since", &since_ms, &err) < 0) {
+        api_fail(call, err.code, "%s", err.msg);
+        return;
+    }
+    sampling_on_asked(call->api->o.sampling, h, id);
+    stats_live_write(&text, stats_find(call->api->o.stats, h->row.id, id), since_ms);
+    api_reply_text(call, 200, text.data, text.size);
+    buf_done(&text);
+}
+
+void host_stats_live(struct api_call *call)
+{
+    const struct fleet_host *h = api_host(call, 0);
+
+    if (h)
+        reply_live(call, h, NULL);
+}
+
+void container_stats_live(struct api_call *call)
+{
+    const struct fleet_host *h = api_host(call, 0);
+    const struct fleet_container *c = h ? find_container(call, h) : NULL;
+
+    if (c)
+        reply_live(call, h, c->id);
+}
+
+static json_t *json_number(int64_t v, double factor)
+{
+    if (v == METRIC_NONE)
+        return json_null();
+    return factor < 1 ? json_real((double)v * factor) : json_integer(v);
+}
+
+void hosts_metrics(struct api_call *call)
+{
+    const struct fleet_host *h = api_host(call, 0);
+    const struct stats_line *line = h ? stats_find(call->api->o.stats, h->row.id, NULL) : NULL;
+    const int64_t *v = line ? line->values : NULL;
+    json_t *memory;
+
+    if (!h)
+        return;
+    if (!line || time_utc_ms() - line->at_ms > NEW_MS) {
+        api_fail_status(call, 503,
+                        h->is_online ? "No metrics of this host yet"
+                                     : "No metrics: the host is offline");
+        return;
+    }
+    memory = v[HOST_MEM_USED] != METRIC_NONE && v[HOST_MEM_TOTAL] > 0
+                 ? json_real((double)v[HOST_MEM_USED] * 100 / (double)v[HOST_MEM_TOTAL])
+                 : json_null();
+    api_reply(call, 200,
+              json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o}", "cpu_percent",
+                        json_number(v[HOST_CPU], 0.01), "memory_percent", memory,
+                        "memory_used_bytes", json_number(v[HOST_MEM_USED], 1), "memory_limit_bytes",
+                        json_number(v[HOST_MEM_TOTAL], 1), "network_rx_bytes",
+                        json_number(v[HOST_NET_RX], 1), "network_tx_bytes",
+                        json_number(v[HOST_NET_TX], 1), "container_count",
+                        (json_int_t)h->containers.size, "timestamp", api_json_time(line->at_ms)));
+}
+
+/* --- the history itself ------------------------------------------------------------------------- */
+
+static json_t *tier_json(const struct history_usage *u, enum tier t)
+{
+    int64_t oldest = u->tiers[t].oldest_ms;
+
+    return json_pack("{s:s, s:I, s:I, s:I, s:o, s:f}", "name", tiers[t].name, "step_seconds",
+                     (json_int_t)(tiers[t].step_ms / 1000), "files",
+                     (json_int_t)u->tiers[t].n_files, "bytes", (json_int_t)u->tiers[t].bytes,
+                     "oldest", oldest == METRIC_NONE ? json_null() : api_json_time(oldest),
+                     "keep_days", (double)u->tiers[t].keep_ms / (double)DAY_MS);
+}
+
+void history_get(struct api_call *call)
+{
+    const struct history *h = call->api->o.history;
+    struct history_state state;
+    struct history_usage usage;
+    json_t *list;
+    int64_t bytes;
+
+    if (!h) {
+        api_fail_status(call, 503, "No history is kept: dockmond runs with --no-history");
+        return;
+    }
+    state = history_state(h);
+    usage = history_usage(h);
+    bytes = usage.head_bytes;
+    list = json_array();
+    for (int t = 0; t < TIER_COUNT; t++) {
+        bytes += usage.tiers[t].bytes;
+        (void)json_array_append_new(list, tier_json(&usage, (enum tier)t));
+    }
+    api_reply(call, 200,
+              json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:o}", "status",
+                        health_state_name(state.code), "problem", state.problem, "dropped",
+                        (json_int_t)state.n_dropped, "damaged", (json_int_t)state.n_damaged,
+                        "bytes", (json_int_t)bytes, "head_bytes", (json_int_t)usage.head_bytes,
+                        "tiers", list));
+}

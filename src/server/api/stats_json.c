@@ -1,0 +1,430 @@
+#include "server/api/stats_json.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "proto/json_text.h"
+#include "server/stats/rate.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define MAX_MARKS   1000  /* the newest of an answer */
+#define LIVE_GAP_MS 25000 /* between two samples that tell of a rate: one of 10 s may be missing */
+
+/* Buffers have no maximum here: what is asked for was bounded before. */
+static void put(struct buf *out, const char *text)
+{
+    (void)buf_append_str(out, text);
+}
+
+static void put_string(struct buf *out, const char *s)
+{
+    json_t *v = json_text_str(s);
+    char *text = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY);
+
+    put(out, text ? text : "null");
+    free(text);
+    json_decref(v);
+}
+
+/* At most 4 digits after the point, without zeros at the end. */
+static void put_number(struct buf *out, double v)
+{
+    char text[64];
+    int n = snprintf(text, sizeof(text), "%.4f", v);
+
+    if (n < 0 || (size_t)n >= sizeof(text))
+        return;
+    while (text[n - 1] == '0')
+        n--;
+    if (text[n - 1] == '.')
+        n--;
+    (void)buf_append(out, text, (size_t)n);
+}
+
+static void put_time(struct buf *out, int64_t at_ms)
+{
+    char text[TIME_TEXT_SIZE];
+
+    put_string(out, time_format_ms(at_ms, text));
+}
+
+/* --- values ------------------------------------------------------------------------------------- */
+
+/* What a column of an answer shows of a step. */
+enum view { VIEW_MEAN, VIEW_MAX, VIEW_RATE, VIEW_MEMORY_SHARE, VIEW_NETWORK };
+
+struct column {
+    const char *name;
+    enum view view;
+    size_t metric;
+};
+
+static const struct {
+    double factor;
+    const char *name;
+} units[] = {
+    [METRIC_COUNT] = {1,        "count"       },
+    [METRIC_BYTES] = {1,        "bytes"       },
+    [METRIC_CENTI_PERCENT] = {0.01,     "percent"     },
+    [METRIC_CENTI] = {0.01,     "count"       },
+    [METRIC_MICROSECONDS] = {0.000001, "seconds"     },
+    [METRIC_SECONDS] = {1,        "seconds"     },
+    [METRIC_UTC_MS] = {0.001,    "unix_seconds"},
+};
+
+static bool get_point(const struct points *p, size_t step, size_t metric, bool max, double *ret)
+{
+    struct point v = points_get(p, step, metric);
+    int64_t value = max ? v.max : v.mean;
+
+    *ret = (double)value * units[p->set.table[metric].unit].factor;
+    return value != METRIC_NONE;
+}
+
+static bool get_rate(const struct points *p, size_t step, size_t metric, double *ret)
+{
+    if (!rate_of_points(p, step, metric, ret))
+        return false;
+    *ret *= units[p->set.table[metric].unit].factor;
+    return true;
+}
+
+/* What the usual arrays are made of. */
+struct usual {
+    size_t cpu, mem_used, mem_limit, rx, tx;
+};
+
+static const struct usual *usual_of(const struct points *p)
+{
+    static const struct usual container = {CONTAINER_CPU, CONTAINER_MEM_USED, CONTAINER_MEM_LIMIT,
+                                           CONTAINER_NET_RX, CONTAINER_NET_TX};
+    static const struct usual host = {HOST_CPU, HOST_MEM_USED, HOST_MEM_TOTAL, HOST_NET_RX,
+                                      HOST_NET_TX};
+
+    return p->set.table == container_metrics ? &container : &host;
+}
+
+static bool get_share(const struct points *p, size_t step, double *ret)
+{
+    const struct usual *u = usual_of(p);
+    double used, total;
+
+    if (!get_point(p, step, u->mem_used, false, &used) ||
+        !get_point(p, step, u->mem_limit, false, &total) || total <= 0)
+        return false;
+    *ret = used * 100 / total;
+    return true;
+}
+
+static bool get_network(const struct points *p, size_t step, double *ret)
+{
+    const struct usual *u = usual_of(p);
+    double rx, tx;
+
+    if (!get_rate(p, step, u->rx, &rx) || !get_rate(p, step, u->tx, &tx))
+        return false;
+    *ret = rx + tx;
+    return true;
+}
+
+static bool column_get(const struct column *c, const struct points *p, size_t step, double *ret)
+{
+    switch (c->view) {
+    case VIEW_MEAN: return get_point(p, step, c->metric, false, ret);
+    case VIEW_MAX: return get_point(p, step, c->metric, true, ret);
+    case VIEW_RATE: return get_rate(p, step, c->metric, ret);
+    case VIEW_MEMORY_SHARE: return get_share(p, step, ret);
+    case VIEW_NETWORK: return get_network(p, step, ret);
+    }
+    return false;
+}
+
+/* --- JSON --------------------------------------------------------------------------------------- */
+
+/* Steps that the answer shows: the points may begin before. */
+static size_t first_step(const struct stats_answer *a)
+{
+    return (size_t)((a->query->from_ms - a->points->from_ms) / a->points->step_ms);
+}
+
+static void put_values(struct buf *out, const struct stats_answer *a, const struct column *c)
+{
+    put(out, "[");
+    for (size_t i = first_step(a); i < a->points->n; i++) {
+        double v;
+
+        if (i > first_step(a))
+            put(out, ",");
+        if (column_get(c, a->points, i, &v)) {
+            put_number(out, v);
+        } else {
+            put(out, "null");
+        }
+    }
+    put(out, "]");
+}
+
+static void put_array(struct buf *out, const struct stats_answer *a, const struct column *c)
+{
+    (void)buf_printf(out, ",\"%s\":", c->name);
+    put_values(out, a, c);
+}
+
+static int64_t step_ms(const struct points *p, size_t i)
+{
+    return p->from_ms + (int64_t)i * p->step_ms;
+}
+
+static void put_timestamps(struct buf *out, const struct stats_answer *a)
+{
+    put(out, ",\"timestamps\":[");
+    for (size_t i = first_step(a); i < a->points->n; i++) {
+        (void)buf_printf(out, i > first_step(a) ? ",%" PRId64 : "%" PRId64,
+                         step_ms(a->points, i) / 1000);
+    }
+    put(out, "]");
+}
+
+static void put_usual(struct buf *out, const struct stats_answer *a)
+{
+    const struct usual *u = usual_of(a->points);
+    const struct column columns[] = {
+        {"cpu",                VIEW_MEAN,         u->cpu      },
+        {"mem",                VIEW_MEMORY_SHARE, 0           },
+        {"net",                VIEW_NETWORK,      0           },
+        {"memory_used_bytes",  VIEW_MEAN,         u->mem_used },
+        {"memory_limit_bytes", VIEW_MEAN,         u->mem_limit},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(columns); i++)
+        put_array(out, a, &columns[i]);
+}
+
+static void put_metric(struct buf *out, const struct stats_answer *a, size_t i)
+{
+    const struct metric *m = &a->points->set.table[i];
+
+    (void)buf_printf(out, "\"%s\":{\"unit\":\"%s%s\"", m->name, units[m->unit].name,
+                     m->kind == METRIC_COUNTER ? "_per_second" : "");
+    put_array(out, a,
+              &(struct column){"values", m->kind == METRIC_COUNTER ? VIEW_RATE : VIEW_MEAN, i});
+    if (metric_has_mean(m))
+        put_array(out, a, &(struct column){"max", VIEW_MAX, i});
+    put(out, "}");
+}
+
+static void put_metrics(struct buf *out, const struct stats_answer *a)
+{
+    const char *comma = "";
+
+    put(out, ",\"metrics\":{");
+    for (size_t i = 0; i < a->points->set.n; i++) {
+        if (!(a->query->columns >> i & 1))
+            continue;
+        put(out, comma);
+        put_metric(out, a, i);
+        comma = ",";
+    }
+    put(out, "}");
+}
+
+static void put_mark(struct buf *out, const struct mark *m)
+{
+    put(out, "{\"at\":");
+    put_time(out, m->at_ms);
+    put(out, ",\"kind\":");
+    put_string(out, m->kind);
+    put(out, ",\"text\":");
+    put_string(out, m->text);
+    put(out, "}");
+}
+
+static void put_marks(struct buf *out, const struct stats_answer *a)
+{
+    size_t i = a->n_marks > MAX_MARKS ? a->n_marks - MAX_MARKS : 0;
+    const char *comma = "";
+
+    put(out, ",\"marks\":[");
+    for (; i < a->n_marks; i++) {
+        if (a->marks[i].at_ms < a->query->from_ms)
+            continue; /* of the steps before */
+        put(out, comma);
+        put_mark(out, &a->marks[i]);
+        comma = ",";
+    }
+    put(out, "]");
+}
+
+void stats_json_write(struct buf *out, const struct stats_answer *a)
+{
+    put(out, "{\"host_id\":");
+    put_string(out, a->host_id);
+    put(out, ",\"container_id\":");
+    put_string(out, a->container_id);
+    put(out, ",\"series\":");
+    put_string(out, a->series);
+    put(out, ",\"from\":");
+    put_time(out, a->query->from_ms);
+    put(out, ",\"to\":");
+    put_time(out, a->query->to_ms);
+    (void)buf_printf(out, ",\"step_seconds\":%" PRId64, a->query->step_ms / 1000);
+    put_timestamps(out, a);
+    if (a->query->is_named) {
+        put_metrics(out, a);
+    } else {
+        put_usual(out, a);
+    }
+    if (a->query->with_marks)
+        put_marks(out, a);
+    put(out, "}");
+}
+
+/* --- CSV ---------------------------------------------------------------------------------------- */
+
+/* Names are ours, values are numbers: nothing needs quotes. */
+static size_t csv_columns(const struct stats_answer *a, struct column *ret)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < a->points->set.n; i++) {
+        const struct metric *m = &a->points->set.table[i];
+
+        if (!(a->query->columns >> i & 1))
+            continue;
+        ret[n++] = (struct column){m->name, m->kind == METRIC_COUNTER ? VIEW_RATE : VIEW_MEAN, i};
+        if (metric_has_mean(m))
+            ret[n++] = (struct column){m->name, VIEW_MAX, i};
+    }
+    return n;
+}
+
+static const char *suffix_of(enum view view)
+{
+    return view == VIEW_RATE ? "_per_second" : view == VIEW_MAX ? "_max" : "";
+}
+
+void stats_csv_write(struct buf *out, const struct stats_answer *a)
+{
+    struct column columns[2 * CHUNK_MAX_COLUMNS];
+    size_t n = csv_columns(a, columns);
+    char time[TIME_TEXT_SIZE];
+
+    put(out, "time");
+    for (size_t c = 0; c < n; c++)
+        (void)buf_printf(out, ",%s%s", columns[c].name, suffix_of(columns[c].view));
+    put(out, "\r\n"); /* RFC 4180 */
+    for (size_t i = first_step(a); i < a->points->n; i++) {
+        put(out, time_format_ms(step_ms(a->points, i), time));
+        for (size_t c = 0; c < n; c++) {
+            double v;
+
+            put(out, ",");
+            if (column_get(&columns[c], a->points, i, &v))
+                put_number(out, v);
+        }
+        put(out, "\r\n");
+    }
+}
+
+/* --- the last minutes --------------------------------------------------------------------------- */
+
+enum live_array {
+    LIVE_TIMESTAMPS,
+    LIVE_CPU,
+    LIVE_MEM,
+    LIVE_NET,
+    LIVE_MEMORY_USED,
+    LIVE_MEMORY_LIMIT,
+    LIVE_NET_RX,
+    LIVE_NET_TX,
+    LIVE_DISK_READ,
+    LIVE_DISK_WRITE,
+    LIVE_ARRAYS,
+};
+
+static const char *const live_names[LIVE_ARRAYS] = {
+    [LIVE_TIMESTAMPS] = "timestamps",
+    [LIVE_CPU] = "cpu",
+    [LIVE_MEM] = "mem",
+    [LIVE_NET] = "net",
+    [LIVE_MEMORY_USED] = "memory_used_bytes",
+    [LIVE_MEMORY_LIMIT] = "memory_limit_bytes",
+    [LIVE_NET_RX] = "net_rx",
+    [LIVE_NET_TX] = "net_tx",
+    [LIVE_DISK_READ] = "disk_read",
+    [LIVE_DISK_WRITE] = "disk_write",
+};
+
+static void put_live(struct buf *to, bool is_known, double v)
+{
+    put(to, to->size ? "," : "[");
+    if (is_known) {
+        put_number(to, v);
+    } else {
+        put(to, "null");
+    }
+}
+
+static bool live_rate(const struct ring_row *before,
+                      const struct ring_row *row,
+                      enum stats_column column,
+                      double *ret)
+{
+    const struct rate_reading a = {before->at_ms, before->values[column],
+                                   before->values[STATS_STARTED]};
+    const struct rate_reading b = {row->at_ms, row->values[column], row->values[STATS_STARTED]};
+
+    *ret = 0;
+    return before->at_ms > 0 && rate_between(&a, &b, LIVE_GAP_MS, ret);
+}
+
+static void put_rates(struct buf *to, const struct ring_row *before, const struct ring_row *row)
+{
+    double rx, tx, disk;
+    bool has_rx = live_rate(before, row, STATS_NET_RX, &rx);
+    bool has_tx = live_rate(before, row, STATS_NET_TX, &tx);
+
+    put_live(&to[LIVE_NET], has_rx && has_tx, rx + tx);
+    put_live(&to[LIVE_NET_RX], has_rx, rx);
+    put_live(&to[LIVE_NET_TX], has_tx, tx);
+    put_live(&to[LIVE_DISK_READ], live_rate(before, row, STATS_BLK_READ, &disk), disk);
+    put_live(&to[LIVE_DISK_WRITE], live_rate(before, row, STATS_BLK_WRITE, &disk), disk);
+}
+
+static void put_row(struct buf *to, const struct ring_row *before, const struct ring_row *row)
+{
+    const int64_t *v = row->values;
+    bool has_share = v[STATS_MEM_USED] != METRIC_NONE && v[STATS_MEM_LIMIT] > 0;
+
+    put_live(&to[LIVE_TIMESTAMPS], true, (double)row->at_ms / 1000);
+    put_live(&to[LIVE_CPU], v[STATS_CPU] != METRIC_NONE, (double)v[STATS_CPU] / 100);
+    put_live(&to[LIVE_MEM], has_share,
+             has_share ? (double)v[STATS_MEM_USED] * 100 / (double)v[STATS_MEM_LIMIT] : 0);
+    put_live(&to[LIVE_MEMORY_USED], v[STATS_MEM_USED] != METRIC_NONE, (double)v[STATS_MEM_USED]);
+    put_live(&to[LIVE_MEMORY_LIMIT], v[STATS_MEM_LIMIT] != METRIC_NONE, (double)v[STATS_MEM_LIMIT]);
+    put_rates(to, before, row);
+}
+
+void stats_live_write(struct buf *out, const struct stats_line *line, int64_t after_ms)
+{
+    struct buf arrays[LIVE_ARRAYS];
+    struct ring_row before = {0}, row;
+    struct ring_reader reader;
+
+    for (size_t i = 0; i < LIVE_ARRAYS; i++)
+        buf_init(&arrays[i], SIZE_MAX / 2);
+    if (line) {
+        ring_read_start(&reader, &line->ring, INT64_MIN); /* the row before tells the first rate */
+        for (; ring_read_next(&reader, &row); before = row) {
+            if (row.at_ms > after_ms)
+                put_row(arrays, &before, &row);
+        }
+    }
+    for (size_t i = 0; i < LIVE_ARRAYS; i++) {
+        (void)buf_printf(out, "%s\"%s\":%s]", i > 0 ? "," : "{", live_names[i],
+                         arrays[i].size ? buf_str(&arrays[i]) : "[");
+        buf_done(&arrays[i]);
+    }
+    put(out, "}");
+}
