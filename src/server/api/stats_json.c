@@ -381,15 +381,17 @@ static bool live_rate(const struct ring_row *before,
 
 static void put_rates(struct buf *to, const struct ring_row *before, const struct ring_row *row)
 {
-    double rx, tx, disk;
+    double rx, tx, read, write;
     bool has_rx = live_rate(before, row, STATS_NET_RX, &rx);
     bool has_tx = live_rate(before, row, STATS_NET_TX, &tx);
+    bool has_read = live_rate(before, row, STATS_BLK_READ, &read);
+    bool has_write = live_rate(before, row, STATS_BLK_WRITE, &write);
 
     put_live(&to[LIVE_NET], has_rx && has_tx, rx + tx);
     put_live(&to[LIVE_NET_RX], has_rx, rx);
     put_live(&to[LIVE_NET_TX], has_tx, tx);
-    put_live(&to[LIVE_DISK_READ], live_rate(before, row, STATS_BLK_READ, &disk), disk);
-    put_live(&to[LIVE_DISK_WRITE], live_rate(before, row, STATS_BLK_WRITE, &disk), disk);
+    put_live(&to[LIVE_DISK_READ], has_read, read);
+    put_live(&to[LIVE_DISK_WRITE], has_write, write);
 }
 
 static void put_row(struct buf *to, const struct ring_row *before, const struct ring_row *row)

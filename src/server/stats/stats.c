@@ -5,8 +5,11 @@
 
 #include <string.h>
 
-#define LATE_MS  60000 /* what is older is not live any more */
-#define SWEEP_MS 60000
+#define LATE_MS    60000 /* what is older is not live any more */
+#define SWEEP_MS   60000
+#define MARK_MS    1000
+#define MARK_TRIES 5 /* then the name that the event has must do */
+#define MAX_MARKS  10000
 
 struct host_lines {
     struct map by_id;     /* struct stats_line by container id */
@@ -14,10 +17,20 @@ struct host_lines {
     struct stats_line host;
 };
 
+/* Events come before the list that has the container they are about. */
+struct early_mark {
+    struct list link;
+    char *host_id, *container_id, *name, *kind, *text;
+    int64_t at_ms;
+    unsigned n_tries;
+};
+
 struct stats {
     struct stats_options o;
     struct map hosts; /* struct host_lines by host id */
-    struct loop_timer sweep;
+    struct loop_timer sweep, marks_timer;
+    struct list marks; /* struct early_mark */
+    size_t n_marks;
 };
 
 static const size_t container_columns[RING_COLUMNS] = {
@@ -100,6 +113,7 @@ static struct stats_line *line_add(struct host_lines *l, const char *id, const c
 
     if (line) { /* made anew: the container before it does not tell any more */
         (void)map_remove(&l->by_id, line->id);
+        str_copy(line->before, sizeof(line->before), line->id);
     } else {
         line = xcalloc(1, sizeof(*line));
         line->series = xstrdup(series);
@@ -234,42 +248,94 @@ static const struct stats_line *find_gone(const struct host_lines *l, const char
     map_foreach(&l->by_id, e) {
         const struct stats_line *line = e->value;
 
-        if (str_starts_with(line->id, id))
+        if (str_starts_with(line->id, id) || str_eq(line->before, id))
             return line;
     }
     return NULL;
 }
 
-static void find_series(const struct stats *s, const struct event *e, char ret[STATS_SERIES_SIZE])
+/* False: neither the fleet nor a line has the container. */
+static bool find_series(const struct stats *s,
+                        const char *host_id,
+                        const char *container_id,
+                        char ret[STATS_SERIES_SIZE])
 {
-    const struct fleet_host *h = fleet_find_host(s->o.fleet, e->host_id);
-    const struct host_lines *l = map_find(&s->hosts, e->host_id);
-    const struct stats_line *line = NULL;
+    const struct fleet_host *h = fleet_find_host(s->o.fleet, host_id);
+    const struct host_lines *l = map_find(&s->hosts, host_id);
+    const struct stats_line *line;
     struct fleet_container *c;
 
-    if (h && fleet_find_container(h, e->container_id, &c) == 0) {
+    if (h && fleet_find_container(h, container_id, &c) == 0) {
         stats_series_name(c, ret);
-        return;
+        return true;
     }
-    if (l)
-        line = find_gone(l, e->container_id);
-    str_copy(ret, STATS_SERIES_SIZE,
-             line                ? line->series
-             : e->container_name ? e->container_name
-                                 : "");
+    line = l ? find_gone(l, container_id) : NULL;
+    if (line)
+        str_copy(ret, STATS_SERIES_SIZE, line->series);
+    return line != NULL;
+}
+
+static void mark_free(struct early_mark *m)
+{
+    list_unlink(&m->link);
+    free(m->host_id);
+    free(m->container_id);
+    free(m->name);
+    free(m->kind);
+    free(m->text);
+    free(m);
+}
+
+static void add_mark(struct stats *s, const struct early_mark *m, const char *series)
+{
+    if (series[0]) {
+        history_mark(s->o.history, &(struct series_key){m->host_id, series}, m->at_ms, m->kind,
+                     m->text);
+    }
+}
+
+static void on_marks(struct loop_timer *t)
+{
+    struct stats *s = CONTAINER_OF(t, struct stats, marks_timer);
+    struct list waiting;
+    char series[STATS_SERIES_SIZE];
+
+    list_init(&waiting);
+    while (!list_empty(&s->marks)) {
+        struct early_mark *m = CONTAINER_OF(list_take_first(&s->marks), struct early_mark, link);
+        bool is_known = find_series(s, m->host_id, m->container_id, series);
+
+        if (!is_known && m->n_tries++ < MARK_TRIES) {
+            list_append(&waiting, &m->link);
+            continue;
+        }
+        add_mark(s, m, is_known ? series : m->name);
+        s->n_marks--;
+        mark_free(m);
+    }
+    while (!list_empty(&waiting))
+        list_append(&s->marks, list_take_first(&waiting));
+    if (s->n_marks > 0)
+        loop_timer_start(s->o.loop, t, MARK_MS, on_marks);
 }
 
 void stats_on_event(struct stats *s, const struct event *e)
 {
-    char series[STATS_SERIES_SIZE];
+    struct early_mark *m;
 
-    if (!s->o.history || !e->host_id || str_is_empty(e->container_id) || !is_mark(e))
+    if (!s->o.history || !e->host_id || str_is_empty(e->container_id) || !is_mark(e) ||
+        s->n_marks >= MAX_MARKS)
         return;
-    find_series(s, e, series);
-    if (series[0]) {
-        history_mark(s->o.history, &(struct series_key){e->host_id, series}, e->at_ms, e->type,
-                     e->title ? e->title : "");
-    }
+    m = xcalloc(1, sizeof(*m));
+    m->host_id = xstrdup(e->host_id);
+    m->container_id = xstrdup(e->container_id);
+    m->name = xstrdup(e->container_name ? e->container_name : "");
+    m->kind = xstrdup(e->type);
+    m->text = xstrdup(e->title ? e->title : "");
+    m->at_ms = e->at_ms;
+    list_append(&s->marks, &m->link);
+    if (s->n_marks++ == 0)
+        loop_timer_start(s->o.loop, &s->marks_timer, 0, on_marks);
 }
 
 /* --- forgetting --------------------------------------------------------------------------------- */
@@ -322,6 +388,7 @@ struct stats *stats_new(const struct stats_options *o)
     struct stats *s = xcalloc(1, sizeof(*s));
 
     s->o = *o;
+    list_init(&s->marks);
     loop_timer_start(o->loop, &s->sweep, SWEEP_MS, on_sweep);
     return s;
 }
@@ -331,6 +398,9 @@ void stats_free(struct stats *s)
     if (!s)
         return;
     loop_timer_stop(&s->sweep);
+    loop_timer_stop(&s->marks_timer);
+    while (!list_empty(&s->marks))
+        mark_free(CONTAINER_OF(s->marks.next, struct early_mark, link));
     map_foreach(&s->hosts, e)
         lines_free(e->value);
     map_done(&s->hosts);

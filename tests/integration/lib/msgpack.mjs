@@ -70,3 +70,51 @@ export function readSamples(buffer) {
     ),
   };
 }
+
+// Writes what we need of it: null, integers, text, bytes, arrays and maps.
+export function pack(value) {
+  const parts = [];
+  const head = (byte, name, size, v) => {
+    const b = Buffer.alloc(1 + size);
+    b[0] = byte;
+    if (size) b[name](v, 1);
+    parts.push(b);
+  };
+  const put = (v) => {
+    if (v === null || v === undefined) head(0xc0, '', 0);
+    else if (typeof v === 'number') head(0xd3, 'writeBigInt64BE', 8, BigInt(v));
+    else if (Buffer.isBuffer(v)) {
+      head(0xc6, 'writeUInt32BE', 4, v.length);
+      parts.push(v);
+    } else if (typeof v === 'string') {
+      head(0xdb, 'writeUInt32BE', 4, Buffer.byteLength(v));
+      parts.push(Buffer.from(v));
+    } else if (Array.isArray(v)) {
+      head(0xdd, 'writeUInt32BE', 4, v.length);
+      v.forEach(put);
+    } else {
+      const entries = Object.entries(v);
+      head(0xdf, 'writeUInt32BE', 4, entries.length);
+      for (const [key, e] of entries) {
+        put(key);
+        put(e);
+      }
+    }
+  };
+  put(value);
+  return Buffer.concat(parts);
+}
+
+// The opposite of readSamples(): { epoch, seq, at, host: {cpu, ...}, containers: { id: { name, cpu, ... } } }.
+export function writeSamples({ epoch, seq, at, host, containers = {} }) {
+  return pack({
+    type: 'samples',
+    epoch,
+    seq,
+    at,
+    ...(host && { host: { values: HOST.map((name) => host[name] ?? null), mounts: [], temperatures: [] } }),
+    containers: Object.entries(containers).map(([id, { name, ...values }]) => [
+      Buffer.from(id, 'hex'), name ?? '', ...CONTAINER.map((metric) => values[metric] ?? null),
+    ]),
+  });
+}
