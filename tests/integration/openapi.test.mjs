@@ -122,7 +122,6 @@ test('hosts and agents answer as described', async () => {
   await api.call(clients.admin, 'rotateAgentToken', { values: { agent: agents[0].agent_id } });
   await api.call(clients.admin, 'rotateAgentToken', { values: { agent: 'nobody' }, status: 404 });
   await api.call(clients.admin, 'revokeAgentToken', { values: { agent: 'nobody' }, status: 404 });
-  await api.call(clients.viewer, 'getHostMetrics', { values: at(), status: 503 });
   const { level } = await api.call(clients.admin, 'getLogLevel');
   await api.call(clients.admin, 'setLogLevel', { body: { level } });
 });
@@ -252,6 +251,25 @@ test('the WebSockets are where the file says', async () => {
   }
 });
 
+test('figures answer as described', async () => {
+  await eventually(() => api.call(clients.viewer, 'getHostMetrics', { values: at() }), { what: 'figures of the host' });
+  for (const of of ['Host', 'Container']) {
+    await eventually(async () => (await api.call(clients.viewer, `get${of}LiveStats`, { values: at() })).cpu.length > 1, { timeout: 60000, what: `live figures: ${of}` });
+    const past = await eventually(async () => {
+      const r = await api.call(clients.viewer, `get${of}History`, { values: at(), query: 'range=1h' });
+      return r.memory_used_bytes.some((v) => v !== null) && r;
+    }, { timeout: 60000, what: `history: ${of}` });
+    assert.equal(past.series === '', of === 'Host');
+    await api.call(clients.viewer, `get${of}History`, { values: at(), query: 'from=2026-01-01T00:00:00Z&step=28h&metrics=cpu,net_rx&marks=false' });
+    await api.call(clients.viewer, `get${of}History`, { values: at(), status: 400 });
+    await api.call(clients.viewer, `get${of}History`, { values: at(), query: 'range=1m', status: 422 });
+    await api.call(clients.viewer, `get${of}History`, { values: at({ host: 'none' }), query: 'range=1h', status: 404 });
+    await api.call(clients.viewer, `get${of}LiveStats`, { values: at(), query: 'since=never', status: 422 });
+  }
+  const { tiers } = await api.call(clients.viewer, 'getHistory');
+  assert.equal(tiers.length, 4);
+});
+
 test('a host that is away answers as described, and can be forgotten', async () => {
   await agent.down();
   await eventually(async () => (await clients.viewer.get('/api/hosts'))[0].status === 'offline', { what: 'the host is offline' });
@@ -265,8 +283,8 @@ test('a host that is away answers as described, and can be forgotten', async () 
   await api.call(clients.admin, 'deleteHost', { values: at(), status: 404 });
 });
 
-// What cannot be had here: a host that was reached over mTLS, metrics of a host.
-const ELSEWHERE = new Set(['migrateHost', 'getHostMetrics']);
+// What cannot be had here: a host that was reached over mTLS.
+const ELSEWHERE = new Set(['migrateHost']);
 
 test('every operation that has an action is in the audit log, done and refused: who, from where, what, on what, result', async () => {
   const actions = api.operations.map((o) => o['x-audit-action']).filter(Boolean);

@@ -167,15 +167,15 @@ int stats_query_read(const struct api_call *call,
     int r;
 
     *ret = (struct stats_query){0};
-    r = read_time(call, now_ms, ret, err);
-    if (r == 0)
-        r = read_step(call, ret, err);
-    if (r == 0)
-        r = read_metrics(call, set, ret, err);
+    r = api_query_bool(call, "marks", true, &ret->with_marks, err);
     if (r == 0)
         r = read_format(call, ret, err);
     if (r == 0)
-        r = api_query_bool(call, "marks", true, &ret->with_marks, err);
+        r = read_metrics(call, set, ret, err);
+    if (r == 0)
+        r = read_time(call, now_ms, ret, err);
+    if (r == 0)
+        r = read_step(call, ret, err);
     if (r == 0)
         ret->from_ms = floor_div(ret->from_ms, ret->step_ms) * ret->step_ms;
     return r == 0 ? check_size(ret, err) : r;
