@@ -228,7 +228,7 @@ int main(int argc, char **argv)
     disk_close(p.disk);
     must(disk_open(&p.disk, &o, &err), &err);
     report(&p, write_s, roll_s);
-    must(disk_expire(p.disk, FIRST_DAY + p.days * DAY_MS, NULL, &err), &err);
+    must(disk_expire(p.disk, FIRST_DAY + p.days * DAY_MS, true, NULL, &err), &err);
     ask(&p, "24 h at 10 s of one container, 4 metrics", DAY_MS, 10000);
     ask(&p, "24 h at 1 min", DAY_MS, 60000);
     if (p.days >= 30)

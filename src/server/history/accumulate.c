@@ -95,11 +95,12 @@ static struct host_sums *host_of(struct accumulator *a, const char *host)
     return h;
 }
 
+/* NULL: one too many. */
 static struct series_sums *series_of(struct host_sums *h, const char *name)
 {
     struct series_sums *s = map_find(&h->series, name);
 
-    if (!s) {
+    if (!s && h->series.size < ACCUMULATOR_MAX_SERIES) {
         size_t n = metric_set_of(name).n;
 
         s = xcalloc(1, sizeof(*s) + n * sizeof(s->metrics[0]));
@@ -125,7 +126,7 @@ void accumulator_add(struct accumulator *a,
         give(a, host, h);
     h->step = step;
     s = series_of(h, series);
-    for (size_t m = 0; m < s->n_metrics; m++) {
+    for (size_t m = 0; s && m < s->n_metrics; m++) {
         int64_t sum;
 
         if (values[m] == METRIC_NONE)

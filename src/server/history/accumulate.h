@@ -6,8 +6,11 @@
  * step is over. Lives on the loop.
  */
 
+#include "proto/samples.h"
 #include "server/history/tick.h"
 #include <stdbool.h>
+
+#define ACCUMULATOR_MAX_SERIES (SAMPLES_MAX_CONTAINERS + 1) /* of a host in one step */
 
 struct accumulator;
 
@@ -17,7 +20,8 @@ typedef void (*accumulated_fn)(void *owner, const char *host, int64_t step, stru
 struct accumulator *accumulator_new(accumulated_fn fn, void *owner);
 void accumulator_free(struct accumulator *a); /* what was not flushed is lost */
 
-/* `n` values of the series' metric set (points.h). Series with names over TICK_MAX_NAME are left out. */
+/* `n` values of the series' metric set (points.h). Series with names over TICK_MAX_NAME are left out, and so are those beyond
+   ACCUMULATOR_MAX_SERIES. */
 void accumulator_add(struct accumulator *a,
                      const char *host,
                      const char *series,

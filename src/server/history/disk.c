@@ -26,7 +26,7 @@ struct disk {
     struct head *head;
     struct open_file files[MAX_OPEN];
     uint64_t n_uses;
-    size_t n_damaged;
+    size_t n_damaged, n_left_out; /* n_left_out: by files that are closed */
     char last_damaged[TIER_FILE_NAME_SIZE];
 };
 
@@ -87,8 +87,15 @@ int disk_open(struct disk **ret, const struct disk_options *o, struct error *err
     return 0;
 }
 
-static void close_file(struct open_file *f)
+int disk_mend(struct disk *d, struct error *err)
 {
+    return d->head ? 0 : open_head(d, err);
+}
+
+static void close_file(struct disk *d, struct open_file *f)
+{
+    if (f->file)
+        d->n_left_out += tier_file_n_left_out(f->file);
     tier_file_close(f->file);
     *f = (struct open_file){0};
 }
@@ -98,7 +105,7 @@ void disk_close(struct disk *d)
     if (!d)
         return;
     for (size_t i = 0; i < MAX_OPEN; i++)
-        close_file(&d->files[i]);
+        close_file(d, &d->files[i]);
     head_close(d->head);
     free(d->dir);
     free(d);
@@ -122,8 +129,15 @@ static struct open_file *place_for(struct disk *d, const char *name)
         if (!f->file || (oldest->file && f->last_use < oldest->last_use))
             oldest = f;
     }
-    close_file(oldest);
+    close_file(d, oldest);
     return oldest;
+}
+
+static size_t max_series(const struct disk *d, enum tier tier)
+{
+    size_t per_day = d->options.series_per_day ? d->options.series_per_day : TIER_SERIES_PER_DAY;
+
+    return per_day * (size_t)(tiers[tier].file_ms / DAY_MS);
 }
 
 int disk_file(struct disk *d,
@@ -142,7 +156,7 @@ int disk_file(struct disk *d,
     if (!f->file) {
         _cleanup_free_ char *path = path_of(d, name, "");
 
-        r = tier_file_open(&f->file, d->dir, path, may_create, err);
+        r = tier_file_open(&f->file, d->dir, path, max_series(d, tier), may_create, err);
         str_copy(f->name, sizeof(f->name), name);
     }
     if (r == -EUCLEAN)
@@ -168,7 +182,7 @@ int disk_check(struct disk *d, struct tier_file *file, int code, struct error *e
             char name[TIER_FILE_NAME_SIZE];
 
             str_copy(name, sizeof(name), d->files[i].name);
-            close_file(&d->files[i]);
+            close_file(d, &d->files[i]);
             set_aside(d, name);
         }
     }
@@ -236,12 +250,12 @@ static void expire_file(struct disk *d, const struct disk_entry *e)
     tier_file_name(e->tier, e->start_ms, name);
     for (size_t i = 0; i < MAX_OPEN; i++) {
         if (d->files[i].file && str_eq(d->files[i].name, name))
-            close_file(&d->files[i]);
+            close_file(d, &d->files[i]);
     }
     remove_file(d, name);
 }
 
-int disk_expire(struct disk *d, int64_t now_ms, size_t *ret_n, struct error *err)
+int disk_expire(struct disk *d, int64_t now_ms, bool is_rolled, size_t *ret_n, struct error *err)
 {
     struct disk_listing l;
     size_t n = 0;
@@ -249,8 +263,11 @@ int disk_expire(struct disk *d, int64_t now_ms, size_t *ret_n, struct error *err
 
     for (size_t i = 0; r == 0 && i < l.n; i++) {
         const struct disk_entry *e = &l.entries[i];
+        int64_t keep_ms = d->options.keep_ms[e->tier];
 
-        if (e->start_ms + tiers[e->tier].file_ms + d->options.keep_ms[e->tier] > now_ms)
+        if (e->tier == TIER_10S && !is_rolled)
+            keep_ms *= 2;
+        if (e->start_ms + tiers[e->tier].file_ms + keep_ms > now_ms)
             continue;
         expire_file(d, e);
         n++;
@@ -259,6 +276,17 @@ int disk_expire(struct disk *d, int64_t now_ms, size_t *ret_n, struct error *err
     if (ret_n)
         *ret_n = n;
     return r;
+}
+
+size_t disk_n_left_out(const struct disk *d)
+{
+    size_t n = d->n_left_out;
+
+    for (size_t i = 0; i < MAX_OPEN; i++) {
+        if (d->files[i].file)
+            n += tier_file_n_left_out(d->files[i].file);
+    }
+    return n;
 }
 
 size_t disk_n_damaged(const struct disk *d, const char **ret_last)

@@ -16,13 +16,16 @@ struct disk;
 struct disk_options {
     const char *dir;
     int64_t keep_ms[TIER_COUNT];
+    size_t series_per_day; /* 0: TIER_SERIES_PER_DAY */
 };
 
 /* Makes the directory when missing. */
 int disk_open(struct disk **ret, const struct disk_options *o, struct error *err) _nodiscard_;
 void disk_close(struct disk *d);
 
+/* NULL after a damaged one could not be made anew; then disk_mend() tries it again. */
 struct head *disk_head(struct disk *d);
+int disk_mend(struct disk *d, struct error *err) _nodiscard_;
 
 /* The file of a tier that holds that time; it lives until the next call. -ENOENT when there is none and none is to be made. */
 int disk_file(struct disk *d,
@@ -31,7 +34,8 @@ int disk_file(struct disk *d,
               bool may_create,
               struct tier_file **ret,
               struct error *err) _nodiscard_;
-/* Sets the damaged file (of disk_file(), or the head when `file` is NULL) aside when `code` is -EUCLEAN. Returns code. */
+/* Sets the damaged file (of disk_file(), or the head when `file` is NULL) aside when `code` is -EUCLEAN. Returns
+   code, or -EIO when no new head could be made. */
 int disk_check(struct disk *d, struct tier_file *file, int code, struct error *err);
 
 /* The files there are, oldest first. */
@@ -47,8 +51,15 @@ struct disk_listing {
 int disk_list(struct disk *d, struct disk_listing *ret, struct error *err) _nodiscard_;
 void disk_listing_done(struct disk_listing *l);
 
-/* Removes the files that are older than their tier is kept; to be called when rollup_step() has nothing more to do. *ret_n: how many; may be NULL. */
-int disk_expire(struct disk *d, int64_t now_ms, size_t *ret_n, struct error *err) _nodiscard_;
+/*
+ * Removes the files that are older than their tier is kept. is_rolled: rollup_step() has nothing more to do; before that
+ * the finest tier is kept twice as long. *ret_n: how many; may be NULL.
+ */
+int disk_expire(struct disk *d, int64_t now_ms, bool is_rolled, size_t *ret_n, struct error *err)
+    _nodiscard_;
+
+/* How often something was left out since the start because a host had too many series (tier.h). */
+size_t disk_n_left_out(const struct disk *d);
 
 /* Files set aside since the start: how many, and the name of the last one ("" none). */
 size_t disk_n_damaged(const struct disk *d, const char **ret_last);

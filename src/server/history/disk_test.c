@@ -12,6 +12,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sqlite3.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -54,20 +56,36 @@ static void values_of(int64_t i, int64_t values[CONTAINER_METRICS])
     values[CONTAINER_STARTED_AT] = DAY;
 }
 
-static void append(struct history_dir *d, int64_t from_ms, int64_t first, int64_t n)
+static void append_host(struct history_dir *d,
+                        const char *host,
+                        const char *name,
+                        int64_t from_ms,
+                        int64_t first,
+                        int64_t n)
 {
     for (int64_t i = first; i < first + n; i++) {
         struct buf b = BUF_INIT(TICK_MAX_SIZE);
         int64_t values[CONTAINER_METRICS];
-        struct head_row row = {.host = HOST, .at = from_ms / STEP + i};
+        struct head_row row = {.host = host, .at = from_ms / STEP + i};
 
         values_of(i, values);
-        assert_int_equal(tick_append(&b, "web", values, CONTAINER_METRICS), 0);
+        assert_int_equal(tick_append(&b, name, values, CONTAINER_METRICS), 0);
         row.data = b.data;
         row.size = b.size;
         assert_int_equal(head_append(disk_head(d->disk), &row, 1, NULL), 0);
         buf_done(&b);
     }
+}
+
+static void append_series(
+    struct history_dir *d, const char *name, int64_t from_ms, int64_t first, int64_t n)
+{
+    append_host(d, HOST, name, from_ms, first, n);
+}
+
+static void append(struct history_dir *d, int64_t from_ms, int64_t first, int64_t n)
+{
+    append_series(d, "web", from_ms, first, n);
 }
 
 static const struct history_query whole_day = {
@@ -212,9 +230,9 @@ static void test_rollup_and_expiry(void **state)
     expect_minutes(&d);
     expect_steps(&d, 0, N_DAY);
 
-    assert_int_equal(disk_expire(d.disk, DAY + 3 * DAY_MS - 1, &n, NULL), 0);
+    assert_int_equal(disk_expire(d.disk, DAY + 3 * DAY_MS - 1, true, &n, NULL), 0);
     assert_int_equal(n, 0);
-    assert_int_equal(disk_expire(d.disk, DAY + 3 * DAY_MS, &n, NULL), 0);
+    assert_int_equal(disk_expire(d.disk, DAY + 3 * DAY_MS, true, &n, NULL), 0);
     assert_int_equal(n, 1);
     expect_minutes(&d); /* from the coarser tier alone */
     dir_close(&d);
@@ -234,7 +252,87 @@ static void test_late(void **state)
     seal(&d);
     roll_all(&d, now);
     expect_minutes(&d);
-    assert_int_equal(disk_expire(d.disk, DAY + 3 * DAY_MS, NULL, NULL), 0);
+    assert_int_equal(disk_expire(d.disk, DAY + 3 * DAY_MS, true, NULL, NULL), 0);
+    expect_minutes(&d);
+    dir_close(&d);
+}
+
+/* A row that comes once more, as after a lost acknowledgement, replaces that row and not the chunk it begins. */
+static void test_one_row_again(void **state)
+{
+    struct history_dir d;
+    struct points p;
+
+    dir_open(&d, state);
+    append(&d, DAY, 0, 120);
+    seal(&d);
+    append(&d, DAY, 0, 1);
+    append(&d, DAY, 60, 2);
+    append(&d, DAY, 119, 200);
+    seal(&d);
+    expect_steps(&d, 0, 319);
+    assert_int_equal(history_read(d.disk, &whole_day, &p, NULL), 0);
+    assert_int_equal(p.sums[CONTAINER_CPU][0].n, 1);
+    assert_int_equal(p.sums[CONTAINER_CPU][60].n, 1);
+    assert_int_equal(p.sums[CONTAINER_CPU][119].n, 1);
+    points_done(&p);
+    dir_close(&d);
+}
+
+/* Rows that come late between others. */
+static void test_rows_between(void **state)
+{
+    struct history_dir d;
+
+    dir_open(&d, state);
+    append(&d, DAY, 0, 100);
+    append(&d, DAY, 400, 100);
+    seal(&d);
+    append(&d, DAY, 100, 300);
+    seal(&d);
+    expect_steps(&d, 0, 500);
+    dir_close(&d);
+}
+
+/* A day whose file has gone gets a few rows more: what the coarser tiers have of it stays. */
+static void test_late_after_expiry(void **state)
+{
+    struct history_dir d;
+    int64_t now = DAY + 3 * DAY_MS;
+
+    dir_open(&d, state);
+    append(&d, DAY, 0, N_DAY);
+    seal(&d);
+    roll_all(&d, now);
+    assert_int_equal(disk_expire(d.disk, now, true, NULL, NULL), 0);
+    append(&d, DAY, 8400, 60);
+    seal(&d);
+    roll_all(&d, now);
+    assert_int_equal(disk_expire(d.disk, now, true, NULL, NULL), 0);
+    expect_minutes(&d);
+    dir_close(&d);
+}
+
+/* What comes late while its day is being rolled up is not passed over. */
+static void test_late_during_rollup(void **state)
+{
+    struct history_dir d;
+    int64_t now = DAY + DAY_MS + ROLLUP_DELAY_MS;
+
+    dir_open(&d, state);
+    append(&d, DAY, 0, 4000);
+    seal(&d);
+    for (int i = 0; i < ROLLUP_SERIES + 10; i++) {
+        char name[32];
+
+        (void)snprintf(name, sizeof(name), "other-%d", i);
+        append_series(&d, name, DAY, 0, 1);
+    }
+    seal(&d);
+    assert_int_equal(rollup_step(d.disk, now, NULL), 1); /* "web" is through, others are not */
+    append(&d, DAY, 4000, N_DAY - 4000);
+    seal(&d);
+    roll_all(&d, now);
     expect_minutes(&d);
     dir_close(&d);
 }
@@ -287,6 +385,122 @@ static void test_damaged_file(void **state)
     dir_close(&d);
 }
 
+static void change(struct history_dir *d, const char *sql)
+{
+    char name[TIER_FILE_NAME_SIZE];
+    _cleanup_free_ char *path = NULL;
+    sqlite3 *db;
+
+    tier_file_name(TIER_10S, DAY, name);
+    path = xasprintf("%s/%s", d->path, name);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+/* A damaged file that rows are to be sealed into costs none of these rows. */
+static void test_sealed_into_damage(void **state)
+{
+    static const char *const damages[] = {
+        "UPDATE chunks SET data = x'0102030405060708090a'",
+        "DROP TABLE chunks; CREATE TABLE chunks (x); PRAGMA writable_schema = 1;"
+        " UPDATE sqlite_schema SET sql = 'damaged' WHERE name = 'chunks'",
+    };
+    const char *last;
+
+    for (size_t i = 0; i < ARRAY_LEN(damages); i++) {
+        struct history_dir d;
+
+        dir_open(&d, state);
+        append(&d, DAY, 0, 300);
+        seal(&d);
+        dir_close(&d);
+        d.path = ((struct fixture *)*state)->dir;
+        change(&d, damages[i]);
+        dir_open(&d, state);
+        append(&d, DAY, 290, 300);
+        assert_int_equal(seal_host(d.disk, HOST, NULL), -EUCLEAN);
+        assert_int_equal(disk_n_damaged(d.disk, &last), 1);
+        assert_string_not_equal(last, "head.db");
+        seal(&d);
+        expect_steps(&d, 290, 300);
+        dir_close(&d);
+    }
+}
+
+/* A damaged list of series does not stop rollup for good. */
+static void test_rollup_of_damage(void **state)
+{
+    struct history_dir d;
+    int64_t now = DAY + DAY_MS + ROLLUP_DELAY_MS;
+    const char *last;
+
+    dir_open(&d, state);
+    append(&d, DAY, 0, 10);
+    seal(&d);
+    change(&d, "UPDATE chunks SET data = x'00'");
+    assert_int_equal(rollup_step(d.disk, now, NULL), -EUCLEAN);
+    assert_int_equal(disk_n_damaged(d.disk, &last), 1);
+    roll_all(&d, now);
+    dir_close(&d);
+}
+
+/* What a host invents in names is bounded, and costs the others nothing. */
+static void test_many_names(void **state)
+{
+    struct history_dir d;
+    const struct disk_options o = {
+        .dir = ((struct fixture *)*state)->dir,
+        .keep_ms = {2 * DAY_MS, DAY_MS, DAY_MS, DAY_MS},
+        .series_per_day = SEAL_SERIES + 50
+    };
+    struct tier_file *f;
+    struct series_row row;
+    struct buf b = BUF_INIT(TICK_MAX_SIZE);
+    int64_t values[CONTAINER_METRICS], n = 0;
+
+    assert_int_equal(disk_open(&d.disk, &o, NULL), 0);
+    values_of(7, values);
+    for (int i = 0; i < SEAL_SERIES + 200; i++) {
+        char name[32];
+
+        (void)snprintf(name, sizeof(name), "invented-%d", i);
+        assert_int_equal(tick_append(&b, name, values, CONTAINER_METRICS), 0);
+    }
+    assert_int_equal(head_append(disk_head(d.disk),
+                                 &(struct head_row){HOST, DAY / STEP, b.data, b.size}, 1, NULL),
+                     0);
+    buf_done(&b);
+    seal(&d);
+    assert_int_equal(disk_n_left_out(d.disk), 150);
+    append_host(&d, "host-b", "web", DAY, 0, 1);
+    assert_int_equal(seal_host(d.disk, "host-b", NULL), 0);
+    assert_int_equal(disk_n_left_out(d.disk), 150);
+    assert_int_equal(disk_file(d.disk, TIER_10S, DAY, false, &f, NULL), 0);
+    for (int64_t after = 0; tier_file_next_series(f, after, &row, NULL) > 0; n++) {
+        after = row.id;
+        series_row_done(&row);
+    }
+    assert_int_equal(n, SEAL_SERIES + 51);
+    disk_close(d.disk);
+}
+
+/* The finest tier goes later when it could not be rolled up, but it does go. */
+static void test_expiry_without_rollup(void **state)
+{
+    struct history_dir d;
+    size_t n;
+
+    dir_open(&d, state);
+    append(&d, DAY, 0, 10);
+    seal(&d);
+    assert_int_equal(disk_expire(d.disk, DAY + 5 * DAY_MS - 1, false, &n, NULL), 0);
+    assert_int_equal(n, 0);
+    assert_int_equal(disk_expire(d.disk, DAY + 5 * DAY_MS, false, &n, NULL), 0);
+    assert_int_equal(n, 1);
+    dir_close(&d);
+}
+
 static void test_damaged_head(void **state)
 {
     struct history_dir d;
@@ -319,6 +533,22 @@ static void test_bad_questions(void **state)
     q.to_ms = q.from_ms + 400 * DAY_MS;
     assert_int_equal(history_read(d.disk, &q, &p, &err), -EDOM);
     assert_non_null(strstr(err.msg, "longer step"));
+    q = whole_day;
+    q.from_ms = INT64_MIN;
+    q.to_ms = INT64_MAX;
+    q.step_ms = INT64_MAX;
+    assert_int_equal(history_read(d.disk, &q, &p, &err), -EDOM);
+    q = whole_day;
+    q.step_ms = 0;
+    assert_int_equal(history_read(d.disk, &q, &p, &err), -EDOM);
+    append(&d, DAY, 0, 1); /* 30,000 years are no reason to look for millions of files */
+    seal(&d);
+    q.from_ms = 0;
+    q.to_ms = q.step_ms = INT64_C(1000000000000000);
+    assert_int_equal(history_read(d.disk, &q, &p, &err), 0);
+    assert_int_equal(p.n, 1);
+    assert_true(points_have(&p, 0));
+    points_done(&p);
     q = whole_day;
     q.series = "unknown";
     assert_int_equal(history_read(d.disk, &q, &p, NULL), 0);
@@ -393,7 +623,15 @@ int main(void)
         TEST(test_midnight),
         TEST(test_rollup_and_expiry),
         TEST(test_late),
+        TEST(test_one_row_again),
+        TEST(test_rows_between),
+        TEST(test_late_after_expiry),
+        TEST(test_late_during_rollup),
         TEST(test_damaged_file),
+        TEST(test_sealed_into_damage),
+        TEST(test_rollup_of_damage),
+        TEST(test_many_names),
+        TEST(test_expiry_without_rollup),
         TEST(test_damaged_head),
         TEST(test_bad_questions),
         cmocka_unit_test(test_file_names),

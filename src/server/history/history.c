@@ -27,12 +27,13 @@ struct history {
     struct job_queue *queue; /* one thread: the worker's */
     struct worker *worker;
     struct accumulator *accumulator;
-    int64_t keep_ms; /* of the finest tier */
+    int64_t keep_ms, keep_marks_ms; /* of the finest tier, and of that which has the marks */
     int64_t (*utc_ms)(void);
     struct loop_timer timer;
     struct worker_round next; /* collected for the next round */
     size_t next_bytes;
     bool is_round_under_way, is_more_to_roll;
+    bool has_left_out;       /* and it was said */
     uint64_t last_rollup_ms; /* monotonic; 0: never */
     struct history_state state;
     char problem[512];
@@ -72,6 +73,13 @@ static void set_state(struct history *h, const struct worker_round *round)
     }
     if (round->n_damaged > h->state.n_damaged)
         log_error(NULL, "a damaged file of the history was set aside as *.damaged");
+    if (round->n_left_out > 0 && !h->has_left_out) {
+        h->has_left_out = true;
+        log_warn(
+            NULL,
+            "history leaves out containers of a host that has had more than %d of different names in a day",
+            TIER_SERIES_PER_DAY);
+    }
     str_copy(h->problem, sizeof(h->problem), round->code < 0 ? round->err.msg : "");
     h->state.code = round->code;
     h->state.n_damaged = round->n_damaged;
@@ -157,6 +165,7 @@ struct history *history_new(const struct history_options *o)
     h->worker = worker_new(&disk);
     h->accumulator = accumulator_new(on_row, h);
     h->keep_ms = disk.keep_ms[TIER_10S];
+    h->keep_marks_ms = disk.keep_ms[TIER_1H];
     h->utc_ms = o->utc_ms ? o->utc_ms : time_utc_ms;
     h->state.problem = h->problem;
     loop_timer_start(h->loop, &h->timer, ROUND_MS, on_timer);
@@ -185,14 +194,20 @@ void history_free(struct history *h)
     free(h);
 }
 
-void history_add(
-    struct history *h, const char *host, const char *series, int64_t at_ms, const int64_t *values)
+/* False for what is too old to be kept. */
+static bool fit_time(const struct history *h, int64_t *at_ms, int64_t keep_ms)
 {
     int64_t now = h->utc_ms();
 
-    if (at_ms > now + FUTURE_MS)
-        at_ms = now;
-    if (at_ms < now - h->keep_ms)
+    if (*at_ms > now + FUTURE_MS)
+        *at_ms = now;
+    return *at_ms >= now - keep_ms;
+}
+
+void history_add(
+    struct history *h, const char *host, const char *series, int64_t at_ms, const int64_t *values)
+{
+    if (!fit_time(h, &at_ms, h->keep_ms))
         return;
     accumulator_add(h->accumulator, host, series, at_ms, values);
 }
@@ -205,7 +220,7 @@ void history_mark(struct history *h,
 {
     struct worker_round *next = &h->next;
 
-    if (next->n_marks >= MAX_PENDING_MARKS)
+    if (next->n_marks >= MAX_PENDING_MARKS || !fit_time(h, &at_ms, h->keep_marks_ms))
         return;
     next->marks = xrealloc(next->marks, next->n_marks + 1, sizeof(*next->marks));
     next->marks[next->n_marks++] = (struct pending_mark){

@@ -33,7 +33,7 @@ void history_free(struct history *h); /* after history_stop() */
  */
 void history_add(
     struct history *h, const char *host, const char *series, int64_t at_ms, const int64_t *values);
-/* Something that happened to a series, for its curve. */
+/* Something that happened to a series, for its curve. Times as above; marks are kept as long as the coarsest tier. */
 void history_mark(struct history *h,
                   const struct series_key *key,
                   int64_t at_ms,

@@ -5,6 +5,9 @@
 
 #include <errno.h>
 
+#define MAX_TIME_MS \
+    INT64_C(1000000000000000) /* some 30,000 years: sums of such times fit an int64_t */
+
 struct reading {
     struct disk *disk;
     const struct history_query *query;
@@ -110,6 +113,22 @@ static int read_day(struct reading *g, int64_t from_ms, int64_t to_ms, struct er
     return disk_check(g->disk, f, tier_file_read(f, &read, err), err);
 }
 
+/* The time of which there are files; from is not before to when there are none. */
+static void clamp_to_files(const struct reading *g, int64_t *from_ms, int64_t *to_ms)
+{
+    int64_t first = INT64_MAX, end = INT64_MIN;
+
+    for (size_t i = 0; i < g->files.n; i++) {
+        const struct disk_entry *e = &g->files.entries[i];
+        int64_t file_end = e->start_ms + tiers[e->tier].file_ms;
+
+        first = e->start_ms < first ? e->start_ms : first;
+        end = file_end > end ? file_end : end;
+    }
+    *from_ms = first > *from_ms ? first : *from_ms;
+    *to_ms = end < *to_ms ? end : *to_ms;
+}
+
 static int read_all(struct reading *g, int64_t from_ms, int64_t to_ms, struct error *err)
 {
     const int64_t step = tiers[TIER_10S].step_ms;
@@ -118,6 +137,7 @@ static int read_all(struct reading *g, int64_t from_ms, int64_t to_ms, struct er
     };
     int r = disk_check(g->disk, NULL, head_read(disk_head(g->disk), &head, err), err);
 
+    clamp_to_files(g, &from_ms, &to_ms);
     for (int64_t at = from_ms; r == 0 && at < to_ms;) {
         int64_t end = (floor_div(at, DAY_MS) + 1) * DAY_MS;
 
@@ -127,6 +147,12 @@ static int read_all(struct reading *g, int64_t from_ms, int64_t to_ms, struct er
     return r;
 }
 
+static bool is_possible(const struct history_query *q)
+{
+    return q->from_ms >= 0 && q->to_ms <= MAX_TIME_MS && q->step_ms > 0 &&
+           q->step_ms <= MAX_TIME_MS;
+}
+
 int history_read(struct disk *d,
                  const struct history_query *q,
                  struct points *ret,
@@ -134,7 +160,8 @@ int history_read(struct disk *d,
 {
     const struct points_options o = {q->series, q->from_ms, q->to_ms, q->step_ms, q->columns};
     struct reading g = {.disk = d, .query = q, .points = ret};
-    int r = points_init(ret, &o, err);
+    int r = is_possible(q) ? points_init(ret, &o, err)
+                           : error_set(err, -EDOM, "the time or the step asked for is impossible");
 
     if (r < 0)
         return r;

@@ -55,9 +55,8 @@ static int put_points(struct tier_file *f, void *arg, struct error *err)
     const struct put *put = arg;
     const struct points *p = put->points;
     struct series_key key = key_of(put->rollup);
-    int64_t first = p->from_ms / p->step_ms;
     struct rows rows;
-    int r = tier_file_remove(f, &key, first, first + (int64_t)p->n, err);
+    int r = 0;
 
     rows_init(&rows, 2 * p->set.n, CHUNK_MAX_ROWS);
     for (size_t i = 0; r == 0 && i < p->n; i++) {
@@ -117,12 +116,13 @@ static int roll_next(struct disk *d, int64_t day_ms, struct rows *rows, struct e
     int64_t after = 0;
     int r = disk_file(d, TIER_10S, day_ms, false, &u.from, err);
 
-    if (r == 0)
-        r = tier_file_get(u.from, KEY_AT, &after, err);
+    if (r < 0)
+        return r;
+    r = tier_file_get(u.from, KEY_AT, &after, err);
     if (r == 0)
         r = tier_file_next_series(u.from, after, &u.series, err);
     if (r <= 0)
-        return r < 0 ? r : 0;
+        return disk_check(d, u.from, r, err);
     rows_init(rows, u.series.name[0] ? CONTAINER_METRICS : HOST_METRICS, CHUNK_MAX_ROWS);
     r = roll_series(&u, rows, err);
     rows_done(rows);
@@ -130,7 +130,7 @@ static int roll_next(struct disk *d, int64_t day_ms, struct rows *rows, struct e
     if (r == 0)
         r = disk_file(d, TIER_10S, day_ms, false, &u.from, err);
     if (r == 0)
-        r = tier_file_set(u.from, KEY_AT, u.series.id, err);
+        r = disk_check(d, u.from, tier_file_set(u.from, KEY_AT, u.series.id, err), err);
     series_row_done(&u.series);
     return r < 0 ? r : 1;
 }
@@ -141,11 +141,19 @@ static int finish_day(struct disk *d, int64_t day_ms, struct error *err)
     struct tier_file *f = NULL;
     int r = disk_file(d, TIER_10S, day_ms, false, &f, err);
 
-    if (r == 0)
-        r = tier_file_set(f, KEY_DONE, 1, err);
+    if (r < 0)
+        return r;
+    r = tier_file_set(f, KEY_DONE, 1, err);
     if (r == 0)
         r = tier_file_set(f, KEY_AT, 0, err);
-    return r;
+    return disk_check(d, f, r, err);
+}
+
+int rollup_restart(struct tier_file *f, struct error *err)
+{
+    int r = tier_file_set(f, KEY_DONE, 0, err);
+
+    return r < 0 ? r : tier_file_set(f, KEY_AT, 0, err);
 }
 
 static int roll_day(struct disk *d, int64_t day_ms, struct error *err)

@@ -12,5 +12,8 @@
     (INT64_C(60) * 60 * 1000) /* after the end of the day, for what comes late */
 #define ROLLUP_SERIES 50      /* in one step */
 
+/* The day of this file, of the finest tier, has got rows: all of it is to be rolled up once more. */
+int rollup_restart(struct tier_file *f, struct error *err) _nodiscard_;
+
 /* Does a step: 1 when there may be more to do, 0 when there is nothing. -EUCLEAN as in disk.h. */
 int rollup_step(struct disk *d, int64_t now_ms, struct error *err) _nodiscard_;

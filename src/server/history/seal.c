@@ -2,27 +2,37 @@
 #include "base/alloc.h"
 #include "base/map.h"
 #include "server/history/points.h"
+#include "server/history/rollup.h"
 #include "server/history/tick.h"
 
 #include <errno.h>
 
-/* The head's rows of one host that go into one file, and what became of them. */
+/* The head's rows of one host that go into one file, some series at a time. */
 struct seal {
+    struct disk *disk;
     const char *host;
     int64_t from, to;  /* in steps */
-    struct map series; /* struct rows by name */
+    struct map series; /* struct rows by name: those of this pass */
+    struct map done;   /* the names of the passes before */
+    bool is_more;      /* there are other names */
+    bool has_put_failed, has_head_failed;
     struct tier_file *file;
 };
 
+/* NULL: not in this pass. */
 static struct rows *rows_of(struct seal *s, const char *name)
 {
     struct rows *rows = map_find(&s->series, name);
 
-    if (!rows) {
-        rows = xcalloc(1, sizeof(*rows));
-        rows_init(rows, metric_set_of(name).n, CHUNK_MAX_ROWS);
-        (void)map_put(&s->series, name, rows);
+    if (rows || map_find(&s->done, name))
+        return rows;
+    if (s->series.size == SEAL_SERIES) {
+        s->is_more = true;
+        return NULL;
     }
+    rows = xcalloc(1, sizeof(*rows));
+    rows_init(rows, metric_set_of(name).n, SEAL_ROWS);
+    (void)map_put(&s->series, name, rows);
     return rows;
 }
 
@@ -30,6 +40,7 @@ static int put(struct seal *s, const char *name, struct rows *rows, struct error
 {
     int r = tier_file_put(s->file, &(struct series_key){s->host, name}, rows, err);
 
+    s->has_put_failed = r < 0;
     rows->n = 0;
     return r;
 }
@@ -39,6 +50,8 @@ static int add(struct seal *s, int64_t at, const struct tick_series *t, struct e
     struct rows *rows = rows_of(s, t->name);
     int r = 0;
 
+    if (!rows)
+        return 0;
     if (rows->n > 0 && rows->at[rows->n - 1] == at)
         rows->n--; /* the later one of two in one step knows more */
     if (rows->n == rows->capacity)
@@ -64,22 +77,34 @@ static int on_row(void *owner, const struct head_row *row, struct error *err)
                  : 0;
 }
 
-static int put_all(struct tier_file *f, void *arg, struct error *err)
+static int put_all(struct seal *s, struct error *err)
 {
-    struct seal *s = arg;
     int r = 0;
 
     map_foreach(&s->series, e) {
         if (r == 0)
             r = put(s, e->key, e->value, err);
     }
-    /* What comes late into a day that was rolled up is rolled up once more. */
-    return r < 0 ? r : tier_file_set(f, "rolled", 0, err);
+    return r;
 }
 
-static void seal_done(struct seal *s)
+static int seal_pass(struct tier_file *f, void *arg, struct error *err)
+{
+    struct seal *s = arg;
+    const struct head_read read = {s->host, s->from, s->to, on_row, s};
+    int r = head_read(disk_head(s->disk), &read, err);
+
+    s->has_head_failed = r < 0 && !s->has_put_failed;
+    if (r == 0)
+        r = put_all(s, err);
+    /* What comes late into a day that was rolled up, or is being so, is rolled up once more. */
+    return r < 0 ? r : rollup_restart(f, err);
+}
+
+static void end_pass(struct seal *s)
 {
     map_foreach(&s->series, e) {
+        (void)map_put(&s->done, e->key, s);
         rows_done(e->value);
         free(e->value);
     }
@@ -87,18 +112,20 @@ static void seal_done(struct seal *s)
 }
 
 /* What the head has of the host for the file that begins at s->from. */
-static int seal_file(struct disk *d, struct seal *s, struct error *err)
+static int seal_file(struct seal *s, struct error *err)
 {
+    struct disk *d = s->disk;
     int r = disk_file(d, TIER_10S, s->from * tiers[TIER_10S].step_ms, true, &s->file, err);
 
     if (r < 0)
         return r;
-    r = head_read(disk_head(d), &(struct head_read){s->host, s->from, s->to, on_row, s}, err);
+    do {
+        s->is_more = false;
+        r = tier_file_tx(s->file, seal_pass, s, err);
+        end_pass(s);
+    } while (r == 0 && s->is_more && s->done.size < SEAL_MAX_SERIES);
     if (r < 0)
-        return disk_check(d, NULL, r, err);
-    r = tier_file_tx(s->file, put_all, s, err);
-    if (r < 0)
-        return disk_check(d, s->file, r, err);
+        return disk_check(d, s->has_head_failed ? NULL : s->file, r, err);
     r = head_remove(disk_head(d), s->host, s->from, s->to, err);
     return disk_check(d, NULL, r, err);
 }
@@ -110,12 +137,12 @@ int seal_host(struct disk *d, const char *host, struct error *err)
     int r;
 
     while ((r = head_first(disk_head(d), host, &first, err)) > 0) {
-        struct seal s = {.host = host};
+        struct seal s = {.disk = d, .host = host};
 
         s.from = tier_file_start(TIER_10S, first * t->step_ms) / t->step_ms;
         s.to = s.from + t->file_ms / t->step_ms;
-        r = seal_file(d, &s, err);
-        seal_done(&s);
+        r = seal_file(&s, err);
+        map_done(&s.done);
         if (r < 0)
             return r;
     }

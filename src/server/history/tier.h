@@ -18,6 +18,12 @@ struct tier_info {
 
 extern const struct tier_info tiers[TIER_COUNT];
 
+/*
+ * Series of one host in a file, for each day that it spans. Names are what an agent says: what is beyond that,
+ * is left out, so that no agent fills the disk with names.
+ */
+#define TIER_SERIES_PER_DAY 20000
+
 #define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
 
 /* Rounded towards the past, also before 1970. */

@@ -3,11 +3,14 @@
 #include "server/store/db.h"
 #include "server/store/internal.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
 struct tier_file {
     struct store *store;
+    size_t max_series, n_left_out;
 };
 
 /* Large pages, as chunks have some KB: a third less space than with 4 KB. */
@@ -15,6 +18,7 @@ static const char schema[] =
     "PRAGMA page_size = 16384;"
     "CREATE TABLE IF NOT EXISTS series (id INTEGER PRIMARY KEY, host TEXT NOT NULL, name TEXT NOT NULL,"
     " UNIQUE (host, name)) STRICT;"
+    "CREATE TABLE IF NOT EXISTS hosts (host TEXT PRIMARY KEY, n_series INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS chunks (id INTEGER PRIMARY KEY, series INTEGER NOT NULL, first INTEGER NOT NULL,"
     " last INTEGER NOT NULL, data BLOB NOT NULL) STRICT;"
     "CREATE UNIQUE INDEX IF NOT EXISTS chunks_series ON chunks (series, first, last);"
@@ -23,11 +27,13 @@ static const char schema[] =
     "CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;";
 
 enum stmt {
+    STMT_COUNT_SERIES,
     STMT_ADD_SERIES,
     STMT_FIND_SERIES,
     STMT_NEXT_SERIES,
     STMT_PUT_CHUNK,
     STMT_REMOVE_CHUNKS,
+    STMT_FIND_CHUNKS,
     STMT_READ_CHUNKS,
     STMT_GET,
     STMT_SET,
@@ -37,13 +43,18 @@ enum stmt {
 };
 
 static const char *const sql[STMT_COUNT] = {
+    [STMT_COUNT_SERIES] = "INSERT INTO hosts (host, n_series) VALUES (:host, 1) ON CONFLICT (host)"
+                          " DO UPDATE SET n_series = n_series + 1 WHERE n_series < :max",
     [STMT_ADD_SERIES] = "INSERT OR IGNORE INTO series (host, name) VALUES (:host, :name)",
     [STMT_FIND_SERIES] = "SELECT id FROM series WHERE host = :host AND name = :name",
     [STMT_NEXT_SERIES] = "SELECT id, host, name FROM series WHERE id > :after ORDER BY id LIMIT 1",
     [STMT_PUT_CHUNK] = "INSERT INTO chunks (series, first, last, data) VALUES"
                        " (:series, :first, :last, :data)",
     [STMT_REMOVE_CHUNKS] =
-        "DELETE FROM chunks WHERE series = :series AND first >= :from AND first < :to",
+        "DELETE FROM chunks WHERE series = :series AND first <= :last AND last >= :first",
+    [STMT_FIND_CHUNKS] =
+        "SELECT data FROM chunks WHERE series = :series AND first <= :last AND last >= :first"
+        " ORDER BY id",
     [STMT_READ_CHUNKS] =
         "SELECT data FROM chunks WHERE series = :series AND first < :to AND last >= :from"
         " ORDER BY first, id",
@@ -55,8 +66,12 @@ static const char *const sql[STMT_COUNT] = {
                         " at_ms >= :from AND at_ms < :to ORDER BY at_ms LIMIT :limit",
 };
 
-int tier_file_open(
-    struct tier_file **ret, const char *dir, const char *path, bool may_create, struct error *err)
+int tier_file_open(struct tier_file **ret,
+                   const char *dir,
+                   const char *path,
+                   size_t max_series,
+                   bool may_create,
+                   struct error *err)
 {
     struct store *store = NULL;
     struct stat st;
@@ -69,7 +84,13 @@ int tier_file_open(
         return r;
     *ret = xcalloc(1, sizeof(**ret));
     (*ret)->store = store;
+    (*ret)->max_series = max_series;
     return 0;
+}
+
+size_t tier_file_n_left_out(const struct tier_file *f)
+{
+    return f->n_left_out;
 }
 
 void tier_file_close(struct tier_file *f)
@@ -124,6 +145,22 @@ static int series_find(struct tier_file *f,
     return r < 0 ? r : 0;
 }
 
+/* 1 when the host may have one more series, which is counted; else 0. */
+static int series_count(struct tier_file *f, const char *host, struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int64_t n = 0;
+    int r = query_init(&q, f->store, sql[STMT_COUNT_SERIES], err);
+
+    if (r < 0)
+        return r;
+    query_text(&q, ":host", host);
+    query_i64(&q, ":max", (int64_t)f->max_series);
+    r = query_run(&q, &n, err);
+    return r < 0 ? r : n > 0;
+}
+
+/* *ret is 0 when the host has as many as it may have. */
 static int series_make(struct tier_file *f,
                        const struct series_key *key,
                        int64_t *ret,
@@ -134,6 +171,11 @@ static int series_make(struct tier_file *f,
 
     if (r < 0 || *ret != 0)
         return r;
+    r = series_count(f, key->host, err);
+    if (r <= 0) {
+        f->n_left_out += r == 0;
+        return r;
+    }
     r = query_init(&q, f->store, sql[STMT_ADD_SERIES], err);
     if (r < 0)
         return r;
@@ -143,45 +185,162 @@ static int series_make(struct tier_file *f,
     return r;
 }
 
-static int remove_chunks(
-    struct tier_file *f, int64_t series, int64_t from, int64_t to, struct error *err)
+/* What a series has of a time, and what is put there. */
+struct merge {
+    struct rows *parts; /* of several rows of one time, that of the last part counts */
+    size_t n, n_rows;
+};
+
+struct merge_row {
+    int64_t at;
+    size_t part, row;
+};
+
+static void merge_done(struct merge *m)
+{
+    for (size_t i = 0; i < m->n; i++)
+        rows_done(&m->parts[i]);
+    free(m->parts);
+    *m = (struct merge){0};
+}
+
+static void row_values(const struct rows *rows, size_t row, int64_t values[CHUNK_MAX_COLUMNS])
+{
+    for (size_t c = 0; c < rows->n_columns; c++)
+        values[c] = rows_column(rows, c)[row];
+}
+
+static void merge_add(struct merge *m, const struct rows *rows)
+{
+    int64_t values[CHUNK_MAX_COLUMNS];
+    struct rows *part;
+
+    if (rows->n == 0)
+        return;
+    m->parts = xrealloc(m->parts, m->n + 1, sizeof(*m->parts));
+    part = &m->parts[m->n++];
+    rows_init(part, rows->n_columns, rows->n);
+    for (size_t i = 0; i < rows->n; i++) {
+        row_values(rows, i, values);
+        rows_add(part, rows->at[i], values, rows->n_columns);
+    }
+    m->n_rows += rows->n;
+}
+
+static int by_time(const void *a, const void *b)
+{
+    const struct merge_row *x = a, *y = b;
+
+    if (x->at != y->at)
+        return x->at < y->at ? -1 : 1;
+    return x->part < y->part ? -1 : x->part > y->part;
+}
+
+static struct merge_row *merge_sort(const struct merge *m)
+{
+    struct merge_row *rows = xcalloc(m->n_rows, sizeof(*rows));
+    size_t n = 0;
+
+    for (size_t p = 0; p < m->n; p++) {
+        for (size_t i = 0; i < m->parts[p].n; i++)
+            rows[n++] = (struct merge_row){m->parts[p].at[i], p, i};
+    }
+    qsort(rows, n, sizeof(*rows), by_time);
+    return rows;
+}
+
+static void bind_span(struct query *q, int64_t series, const struct rows *rows)
+{
+    query_i64(q, ":series", series);
+    query_i64(q, ":first", rows->at[0]);
+    query_i64(q, ":last", rows->at[rows->n - 1]);
+}
+
+/* Takes what the series has between the first and the last of the rows. */
+static int merge_find(struct tier_file *f,
+                      int64_t series,
+                      const struct rows *rows,
+                      struct merge *m,
+                      struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    struct rows old;
+    int r = query_init(&q, f->store, sql[STMT_FIND_CHUNKS], err);
+
+    if (r < 0)
+        return r;
+    bind_span(&q, series, rows);
+    rows_init(&old, rows->n_columns, CHUNK_MAX_ROWS);
+    while ((r = query_step(&q, err)) > 0) {
+        size_t size;
+        const void *data = query_column_blob(&q, 0, &size);
+
+        if (chunk_decode(data, size, UINT64_MAX, &old, err) < 0) {
+            r = -EUCLEAN;
+            break;
+        }
+        merge_add(m, &old);
+    }
+    rows_done(&old);
+    return r;
+}
+
+static int remove_span(struct tier_file *f,
+                       int64_t series,
+                       const struct rows *rows,
+                       struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r = query_init(&q, f->store, sql[STMT_REMOVE_CHUNKS], err);
 
     if (r < 0)
         return r;
-    query_i64(&q, ":series", series);
-    query_i64(&q, ":from", from);
-    query_i64(&q, ":to", to);
+    bind_span(&q, series, rows);
     return query_run(&q, NULL, err);
-}
-
-int tier_file_remove(
-    struct tier_file *f, const struct series_key *key, int64_t from, int64_t to, struct error *err)
-{
-    int64_t series;
-    int r = series_find(f, key, &series, err);
-
-    return r < 0 || series == 0 ? r : remove_chunks(f, series, from, to, err);
 }
 
 static int put_chunk(struct tier_file *f,
                      int64_t series,
                      const struct rows *rows,
-                     const struct buf *data,
                      struct error *err)
 {
+    _cleanup_(buf_done) struct buf data = BUF_INIT(CHUNK_MAX_SIZE);
     _cleanup_(query_done) struct query q = {0};
-    int r = query_init(&q, f->store, sql[STMT_PUT_CHUNK], err);
+    int r;
 
+    if (chunk_encode(rows, &data) < 0)
+        return error_set(err, -EMSGSIZE, "a chunk is too large");
+    r = query_init(&q, f->store, sql[STMT_PUT_CHUNK], err);
     if (r < 0)
         return r;
-    query_i64(&q, ":series", series);
-    query_i64(&q, ":first", rows->at[0]);
-    query_i64(&q, ":last", rows->at[rows->n - 1]);
-    query_blob(&q, ":data", data->data, data->size);
+    bind_span(&q, series, rows);
+    query_blob(&q, ":data", data.data, data.size);
     return query_run(&q, NULL, err);
+}
+
+/* Puts the rows of all parts. */
+static int merge_put(struct tier_file *f, int64_t series, const struct merge *m, struct error *err)
+{
+    _cleanup_free_ struct merge_row *sorted = merge_sort(m);
+    int64_t values[CHUNK_MAX_COLUMNS];
+    struct rows rows;
+    int r = 0;
+
+    rows_init(&rows, m->parts[0].n_columns, CHUNK_MAX_ROWS);
+    for (size_t i = 0; r == 0 && i < m->n_rows; i++) {
+        bool is_last = i + 1 == m->n_rows;
+
+        if (is_last || sorted[i + 1].at != sorted[i].at) {
+            row_values(&m->parts[sorted[i].part], sorted[i].row, values);
+            rows_add(&rows, sorted[i].at, values, rows.n_columns);
+        }
+        if (rows.n == rows.capacity || is_last) {
+            r = put_chunk(f, series, &rows, err);
+            rows.n = 0;
+        }
+    }
+    rows_done(&rows);
+    return r;
 }
 
 int tier_file_put(struct tier_file *f,
@@ -189,18 +348,24 @@ int tier_file_put(struct tier_file *f,
                   const struct rows *rows,
                   struct error *err)
 {
-    _cleanup_(buf_done) struct buf data = BUF_INIT(CHUNK_MAX_SIZE);
+    _cleanup_(merge_done) struct merge m = {0};
     int64_t series;
     int r;
 
+    assert(store_in_tx(f->store));
     if (rows->n == 0)
         return 0;
-    if (chunk_encode(rows, &data) < 0)
-        return error_set(err, -EMSGSIZE, "a chunk of %s is too large", key->name);
     r = series_make(f, key, &series, err);
-    if (r == 0)
-        r = remove_chunks(f, series, rows->at[0], rows->at[0] + 1, err);
-    return r < 0 ? r : put_chunk(f, series, rows, &data, err);
+    if (r < 0 || series == 0)
+        return r;
+    r = merge_find(f, series, rows, &m, err);
+    if (r < 0)
+        return error_wrap(err, r, "series %s of host %s", key->name, key->host);
+    if (m.n == 0)
+        return put_chunk(f, series, rows, err);
+    merge_add(&m, rows);
+    r = remove_span(f, series, rows, err);
+    return r < 0 ? r : merge_put(f, series, &m, err);
 }
 
 static int give_chunk(const struct query *q, const struct tier_read *read, struct error *err)
@@ -305,6 +470,8 @@ int tier_file_add_mark(struct tier_file *f,
     int64_t series;
     int r = series_make(f, key, &series, err);
 
+    if (r == 0 && series == 0)
+        return 0;
     if (r == 0)
         r = query_init(&q, f->store, sql[STMT_ADD_MARK], err);
     if (r < 0)

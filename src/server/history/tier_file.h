@@ -20,10 +20,11 @@ struct series_key {
     const char *host, *name; /* name "": the host itself */
 };
 
-/* -ENOENT when there is no such file and it is not to be made. */
+/* max_series: of each host. -ENOENT when there is no such file and it is not to be made. */
 int tier_file_open(struct tier_file **ret,
                    const char *dir,
                    const char *path,
+                   size_t max_series,
                    bool may_create,
                    struct error *err) _nodiscard_;
 void tier_file_close(struct tier_file *f);
@@ -32,17 +33,16 @@ void tier_file_close(struct tier_file *f);
 typedef int (*tier_file_fn)(struct tier_file *f, void *arg, struct error *err);
 int tier_file_tx(struct tier_file *f, tier_file_fn fn, void *arg, struct error *err) _nodiscard_;
 
-/* Replaces a chunk of the series that begins at the same time. */
+/*
+ * Puts rows, oldest first, into the series; what it has of the same times is replaced, all else stays. To be called
+ * within tier_file_tx(). Left out, with 0, when the host has as many series as it may have.
+ */
 int tier_file_put(struct tier_file *f,
                   const struct series_key *key,
                   const struct rows *rows,
                   struct error *err) _nodiscard_;
-/* Removes the chunks of the series that begin in [from, to), in steps of the tier. */
-int tier_file_remove(struct tier_file *f,
-                     const struct series_key *key,
-                     int64_t from,
-                     int64_t to,
-                     struct error *err) _nodiscard_;
+/* How often something was left out because of a series too many, since it was opened. */
+size_t tier_file_n_left_out(const struct tier_file *f);
 
 /* Gives the chunks that touch [from, to), oldest first, with the columns of the mask; `rows` is used for all of them. */
 typedef int (*tier_rows_fn)(void *owner, const struct rows *rows);

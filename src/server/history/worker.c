@@ -70,11 +70,12 @@ static int open_disk(struct worker *w, struct error *err)
 {
     int r;
 
-    if (w->disk)
+    if (w->disk && disk_head(w->disk))
         return 0;
-    r = disk_open(&w->disk, &w->options, err);
+    r = w->disk ? disk_mend(w->disk, err) : disk_open(&w->disk, &w->options, err);
     if (r < 0)
         return r;
+    forget_heads(w);
     return disk_check(w->disk, NULL, head_each_host(disk_head(w->disk), on_head_host, w, err), err);
 }
 
@@ -115,6 +116,7 @@ static bool is_ripe(const struct head_count *c, int64_t now_ms)
            (c->n > 0 && c->first * tiers[TIER_10S].step_ms < now_ms - SEAL_AGE_MS);
 }
 
+/* 1 when more hosts are to be sealed, 0 when not. */
 static int seal_some(struct worker *w, int64_t now_ms, struct error *err)
 {
     int n = 0;
@@ -130,7 +132,7 @@ static int seal_some(struct worker *w, int64_t now_ms, struct error *err)
             return r;
         *c = (struct head_count){.first = INT64_MAX};
         if (++n == SEAL_HOSTS)
-            break;
+            return 1;
     }
     return 0;
 }
@@ -156,17 +158,23 @@ static int take_usage(struct worker *w, struct history_usage *ret, struct error 
     return r;
 }
 
-static int maintain(struct worker *w, struct worker_round *round)
+/*
+ * `r` is what sealing came to. What is not sealed is not rolled up, and what is not rolled up is not removed so soon. But
+ * something is removed also when writing fails: else a disk that history has filled would stay full.
+ */
+static int maintain(struct worker *w, struct worker_round *round, int r)
 {
-    int r = rollup_step(w->disk, round->now_ms, &round->err);
+    struct error *err = r < 0 ? NULL : &round->err; /* the first failure is told */
+    int more;
 
+    if (r == 0)
+        r = rollup_step(w->disk, round->now_ms, err);
     round->is_more_to_roll = r > 0;
-    if (r == 0)
-        r = disk_expire(w->disk, round->now_ms, NULL, &round->err);
-    if (r == 0)
-        r = take_usage(w, &round->usage, &round->err);
-    round->has_usage = r == 0 && !round->is_more_to_roll;
-    return r < 0 ? r : 0;
+    more = disk_expire(w->disk, round->now_ms, r == 0, NULL, r < 0 ? NULL : err);
+    if (more == 0)
+        more = take_usage(w, &round->usage, r < 0 ? NULL : err);
+    round->has_usage = more == 0;
+    return r < 0 ? r : more;
 }
 
 void worker_run(struct worker *w, struct worker_round *round)
@@ -181,11 +189,13 @@ void worker_run(struct worker *w, struct worker_round *round)
         r = add_mark(w, &round->marks[i], &round->err);
     if (r == 0)
         r = seal_some(w, round->now_ms, &round->err);
-    if (r == 0 && round->is_rollup_due)
-        r = maintain(w, round);
-    round->code = r;
-    if (w->disk)
+    if (w->disk && round->is_rollup_due)
+        r = maintain(w, round, r);
+    round->code = r < 0 ? r : 0;
+    if (w->disk) {
         round->n_damaged = disk_n_damaged(w->disk, &last_damaged);
+        round->n_left_out = disk_n_left_out(w->disk);
+    }
 }
 
 void worker_round_done(struct worker_round *r)
@@ -217,23 +227,27 @@ static void on_mark(void *owner, const struct mark *m)
 static int read_marks(struct worker *w, struct worker_question *q)
 {
     const struct history_query *h = &q->query;
-    int64_t file_ms = tiers[TIER_1H].file_ms;
-    int r = 0;
+    const struct mark_read read = {
+        {h->host, h->series},
+        h->from_ms, h->to_ms, on_mark, q
+    };
+    struct disk_listing l;
+    int r = disk_list(w->disk, &l, &q->err);
 
-    for (int64_t at = tier_file_start(TIER_1H, h->from_ms); r == 0 && at < h->to_ms;
-         at += file_ms) {
-        const struct mark_read read = {
-            {h->host, h->series},
-            h->from_ms, h->to_ms, on_mark, q
-        };
+    for (size_t i = 0; r == 0 && i < l.n; i++) {
+        const struct disk_entry *e = &l.entries[i];
         struct tier_file *f = NULL;
 
-        r = disk_file(w->disk, TIER_1H, at, false, &f, &q->err);
+        if (e->tier != TIER_1H || e->start_ms >= h->to_ms ||
+            e->start_ms + tiers[TIER_1H].file_ms <= h->from_ms)
+            continue;
+        r = disk_file(w->disk, TIER_1H, e->start_ms, false, &f, &q->err);
         if (r == 0)
             r = disk_check(w->disk, f, tier_file_read_marks(f, &read, &q->err), &q->err);
         if (r == -ENOENT)
             r = 0;
     }
+    disk_listing_done(&l);
     return r;
 }
 

@@ -38,7 +38,7 @@ struct worker_round {
     bool is_more_to_roll;
     bool has_usage;
     struct history_usage usage;
-    size_t n_damaged;
+    size_t n_damaged, n_left_out;
 };
 void worker_round_done(struct worker_round *r); /* frees rows and marks */
 void worker_run(struct worker *w, struct worker_round *round);

@@ -1,0 +1,138 @@
+/*
+ * The worker under a disk that fails.
+ */
+
+#include "base/alloc.h"
+#include "server/history/seal.h"
+#include "server/history/tick.h"
+#include "server/history/worker.h"
+#include "server/store/fixture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define NOW  (INT64_C(20780) * DAY_MS + DAY_MS / 2)
+#define STEP tiers[TIER_10S].step_ms
+
+struct bench {
+    struct worker *worker;
+    char *dir, *moved;
+};
+
+static void bench_open(struct bench *b, void **state)
+{
+    *b = (struct bench){.dir = xasprintf("%s/history", ((struct fixture *)*state)->dir)};
+    b->moved = xasprintf("%s.moved", b->dir);
+    b->worker = worker_new(&(struct disk_options){
+        .dir = b->dir, .keep_ms = {DAY_MS, DAY_MS, DAY_MS, DAY_MS}
+    });
+}
+
+static void bench_close(struct bench *b)
+{
+    worker_free(b->worker);
+    free(b->dir);
+    free(b->moved);
+}
+
+static void good_tick(struct buf *b)
+{
+    int64_t values[CONTAINER_METRICS] = {0};
+
+    assert_int_equal(tick_append(b, "web", values, CONTAINER_METRICS), 0);
+}
+
+/* A round with rows from that step on. */
+static int run(struct bench *b, int64_t first, size_t n, bool is_good, bool is_rollup_due)
+{
+    struct worker_round round = {.now_ms = NOW, .is_rollup_due = is_rollup_due};
+    int r;
+
+    round.rows = xcalloc(n + 1, sizeof(*round.rows));
+    for (; round.n_rows < n; round.n_rows++) {
+        struct buf data = BUF_INIT(TICK_MAX_SIZE);
+
+        if (is_good) {
+            good_tick(&data);
+        } else {
+            assert_int_equal(buf_append(&data, "\xff", 1), 0);
+        }
+        round.rows[round.n_rows] = (struct pending_row){
+            .host = xstrdup("host"), .size = data.size, .step = first + (int64_t)round.n_rows};
+        round.rows[round.n_rows].data = buf_take(&data);
+    }
+    worker_run(b->worker, &round);
+    r = round.code;
+    assert_true(r < 0 || round.has_written);
+    worker_round_done(&round);
+    return r;
+}
+
+static void put_file(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+    assert_true(fd >= 0);
+    close(fd);
+}
+
+/* The head is damaged, and the directory has gone so that there is no new one: it is tried again. */
+static void test_no_new_head(void **state)
+{
+    struct worker_question q = {
+        .query = {"host", "web", NOW - 3600000, NOW, 10000, 1}
+    };
+    struct bench b;
+    int64_t first = NOW / STEP - SEAL_ROWS - 10; /* rows that are not sealed by their age */
+
+    bench_open(&b, state);
+    assert_int_equal(run(&b, first, SEAL_ROWS, true, false), 0);
+    assert_int_equal(run(&b, first + SEAL_ROWS, SEAL_ROWS - 1, false, false), 0);
+    assert_int_equal(rename(b.dir, b.moved), 0);
+    put_file(b.dir);
+    assert_true(run(&b, first + 2 * SEAL_ROWS, 1, false, true) < 0);
+    assert_true(run(&b, first + 2 * SEAL_ROWS, 1, true, true) < 0);
+    worker_ask(b.worker, &q);
+    assert_true(q.code < 0);
+    assert_int_equal(unlink(b.dir), 0);
+    assert_int_equal(rename(b.moved, b.dir), 0);
+    assert_int_equal(run(&b, first + 2 * SEAL_ROWS, 1, true, true), -EUCLEAN); /* now it is moved */
+    assert_int_equal(run(&b, first + 2 * SEAL_ROWS, 1, true, true), 0);
+    bench_close(&b);
+}
+
+/* Nothing can be written: what is too old is removed nevertheless. */
+static void test_expiry_on_failure(void **state)
+{
+    struct bench b;
+    char name[TIER_FILE_NAME_SIZE];
+    _cleanup_free_ char *path = NULL, *today = NULL;
+
+    bench_open(&b, state);
+    assert_int_equal(run(&b, NOW / STEP - 1, 1, true, false), 0);
+    tier_file_name(TIER_1M, tier_file_start(TIER_1M, NOW - 5 * DAY_MS), name);
+    path = xasprintf("%s/%s", b.dir, name);
+    put_file(path);
+    tier_file_name(TIER_10S, tier_file_start(TIER_10S, NOW), name);
+    today = xasprintf("%s/%s", b.dir, name);
+    assert_int_equal(symlink("/nowhere", today), 0); /* which is not opened */
+    assert_true(run(&b, NOW / STEP - SEAL_ROWS, SEAL_ROWS - 1, true, true) < 0);
+    assert_int_equal(access(path, F_OK), -1);
+    bench_close(&b);
+}
+
+#undef TEST
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup_empty, fixture_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_no_new_head),
+        TEST(test_expiry_on_failure),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
