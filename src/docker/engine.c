@@ -334,11 +334,6 @@ void engine_free(struct engine *engine)
     free(engine);
 }
 
-const char *engine_address(const struct engine *engine)
-{
-    return engine->address;
-}
-
 struct loop *engine_loop(const struct engine *engine)
 {
     return engine->loop;

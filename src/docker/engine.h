@@ -39,7 +39,6 @@ int engine_new(struct engine **ret, const struct engine_options *o, struct error
 void engine_free(struct engine *engine); /* all its calls must be finished or cancelled */
 DEFINE_CLEANUP(struct engine *, engine_free);
 
-const char *engine_address(const struct engine *engine);
 struct loop *engine_loop(const struct engine *engine);
 unsigned engine_api_minor(const struct engine *engine); /* 0 until it is known */
 

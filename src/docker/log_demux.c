@@ -53,8 +53,3 @@ int log_demux_feed(struct log_demux *d, const void *data, size_t size)
     }
     return 0;
 }
-
-bool log_demux_is_complete(const struct log_demux *d)
-{
-    return d->header_size == 0;
-}

@@ -34,4 +34,3 @@ void log_demux_init(struct log_demux *d, bool is_raw, log_piece_fn on_piece, voi
 
 /* -EPROTO when the input is no sequence of frames; then give it nothing more. */
 int log_demux_feed(struct log_demux *d, const void *data, size_t size) _nodiscard_;
-bool log_demux_is_complete(const struct log_demux *d); /* the input ended between two frames */

@@ -54,3 +54,12 @@ json_t *envelope_part(const char *id_key, const char *id, const char *action, js
     json_text_set(payload, "action", json_text_str(action));
     return payload;
 }
+
+json_t *envelope_message(const char *type, json_t *payload)
+{
+    json_t *message = json_object();
+
+    json_text_set(message, "type", json_text_str(type));
+    json_text_set(message, "payload", payload);
+    return message;
+}

@@ -22,6 +22,8 @@ const json_t *envelope_payload(const json_t *message);
 /* {"type":"event","command":name,"payload":...,"timestamp":...}; takes `payload`. */
 json_t *envelope_event(const char *name, json_t *payload, int64_t now_ms) _nodiscard_;
 
-/* What the messages of a stream have in common: `fields`, which is taken and may be NULL, with id and action. */
+/* What the payloads of a stream have in common: `fields`, which is taken and may be NULL, with id and action. */
 json_t *envelope_part(const char *id_key, const char *id, const char *action, json_t *fields)
     _nodiscard_;
+/* {"type":type,"payload":...} with such a payload, for messages to the agent; takes `payload`. */
+json_t *envelope_message(const char *type, json_t *payload) _nodiscard_;

@@ -136,11 +136,7 @@ void msg_log_stream_done(struct msg_log_stream *m)
 
 json_t *msg_log_stream_encode(const char *stream_id, const char *action, json_t *fields)
 {
-    json_t *message = json_object();
-
-    json_text_set(message, "type", json_text_str("log_stream"));
-    json_text_set(message, "payload", envelope_part("stream_id", stream_id, action, fields));
-    return message;
+    return envelope_message("log_stream", envelope_part("stream_id", stream_id, action, fields));
 }
 
 int msg_log_line_read(const json_t *line, struct msg_log_line *ret)

@@ -1,6 +1,7 @@
 #include "proto/samples.h"
 
 #include "base/str.h"
+#include "proto/envelope.h"
 #include "proto/json_text.h"
 
 #include <errno.h>
@@ -68,11 +69,7 @@ int msg_stats_rate_decode(const json_t *payload, struct msg_stats_rate *ret, str
 
 json_t *msg_stats_rate_encode(const struct msg_stats_rate *m)
 {
-    json_t *o = json_object();
-
-    json_text_set(o, "type", json_text_str("stats_rate"));
-    json_text_set(o, "payload", codec_encode(rate_fields, ARRAY_LEN(rate_fields), m));
-    return o;
+    return envelope_message("stats_rate", codec_encode(rate_fields, ARRAY_LEN(rate_fields), m));
 }
 
 void msg_stats_rate_done(struct msg_stats_rate *m)

@@ -59,11 +59,8 @@ void msg_shell_session_done(struct msg_shell_session *m)
 
 json_t *msg_shell_session_encode(const char *session_id, const char *action, json_t *fields)
 {
-    json_t *message = json_object();
-
-    json_text_set(message, "type", json_text_str("shell_session"));
-    json_text_set(message, "payload", envelope_part("session_id", session_id, action, fields));
-    return message;
+    return envelope_message("shell_session",
+                            envelope_part("session_id", session_id, action, fields));
 }
 
 int msg_shell_data_decode(const json_t *payload, struct msg_shell_data *ret, struct error *err)

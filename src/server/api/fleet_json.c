@@ -119,11 +119,6 @@ static void write_host(struct buf *out, struct fleet_host *h, size_t n_container
     (void)buf_printf(out, ",\"container_count\":%zu}", n_containers);
 }
 
-void fleet_host_write(struct buf *out, struct fleet_host *h)
-{
-    write_host(out, h, h->containers.size);
-}
-
 static size_t count_containers(const struct fleet_host *h, const struct scope_view *view)
 {
     size_t n = 0;
@@ -148,13 +143,6 @@ static int compare_names(const void *a, const void *b)
     const struct fleet_host *const *x = a, *const *y = b;
 
     return strcasecmp((*x)->row.name ? (*x)->row.name : "", (*y)->row.name ? (*y)->row.name : "");
-}
-
-void fleet_hosts_write(struct buf *out, const struct fleet *f)
-{
-    static const struct scope everything;
-
-    fleet_hosts_write_in(out, f, &everything);
 }
 
 void fleet_hosts_write_in(struct buf *out, const struct fleet *f, const struct scope *scope)
@@ -206,15 +194,6 @@ static void append_host(struct buf *out, struct fleet_host *h, const struct flee
         container_write(out, &host, sorted[i], of->with_env);
     }
     buf_done(&host);
-}
-
-void fleet_containers_write(struct buf *out,
-                            const struct fleet *f,
-                            const char *host_id,
-                            bool with_env)
-{
-    fleet_containers_write_in(out, f,
-                              &(struct fleet_selection){.host_id = host_id, .with_env = with_env});
 }
 
 void fleet_containers_write_in(struct buf *out,

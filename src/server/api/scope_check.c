@@ -62,21 +62,6 @@ bool scope_check(struct api_call *call)
 
 /* --- events ----------------------------------------------------------------------------------------- */
 
-bool scope_allows_event(const struct scope *s, const struct fleet *f, const struct event *e)
-{
-    const struct fleet_host *h = e->host_id ? fleet_find_host(f, e->host_id) : NULL;
-    struct fleet_container *c;
-
-    if (!scope_is_limited(s))
-        return true;
-    if (!h)
-        return false;
-    if (scope_allows_whole_host(s, h))
-        return true;
-    return e->container_id && fleet_find_container(h, e->container_id, &c) == 0 &&
-           scope_allows_container(s, h, c);
-}
-
 /* Events name containers by their short id. */
 static void add_containers(json_t *list, const struct fleet_host *h, const struct scope_view *view)
 {

@@ -6,15 +6,11 @@
  */
 
 #include "server/api/call.h"
-#include "server/store/events.h"
 
 /* False after the call was answered. */
 bool scope_check(struct api_call *call);
 
-/* Whether an event may be told: of a container, or else of a host, that is in scope now. */
-bool scope_allows_event(const struct scope *s, const struct fleet *f, const struct event *e);
-
-/* The same for the store, as JSON arrays to be freed; see struct events_query. NULL without a scope. */
+/* Whose events may be told, for the store: JSON arrays to be freed, see struct events_query. NULL without a scope. */
 struct scope_events {
     char *hosts, *containers;
 };

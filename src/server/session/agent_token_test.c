@@ -26,27 +26,6 @@
 #define WEB    "{\"hostname\":\"web\"}"
 #define FORCED "\"force_unique_registration\":true,\"hostname_source\":\"agent_name\""
 
-static int setup(void **state)
-{
-    struct store_fixture *f = xcalloc(1, sizeof(*f));
-
-    store_fixture_init(f);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    store_fixture_done(*state);
-    free(*state);
-    return 0;
-}
-
-static struct store *store_of(void **state)
-{
-    return ((struct store_fixture *)*state)->store;
-}
-
 struct join {
     const char *token, *engine_id, *extra;
     int64_t now_ms;
@@ -104,7 +83,7 @@ static void accepted_token(struct store *s, const char *token)
 
 static void test_answer_lost(void **state)
 {
-    struct store *s = store_of(state);
+    struct store *s = store_fixture_store(state);
     _cleanup_free_ char *token = store_fixture_token(s, false, NOW);
     _cleanup_(registration_done) struct registration first = {0}, second = {0}, third = {0};
 
@@ -128,7 +107,7 @@ static void test_answer_lost(void **state)
 /* Once the permanent token has been used, or something shows that it has arrived, the other is worth nothing. */
 static void test_answer_arrived(void **state)
 {
-    struct store *s = store_of(state);
+    struct store *s = store_fixture_store(state);
     _cleanup_free_ char *one = store_fixture_token(s, false, NOW);
     _cleanup_free_ char *many = store_fixture_token(s, true, NOW);
     _cleanup_(registration_done) struct registration a = {0}, b = {0}, again = {0};
@@ -171,7 +150,7 @@ static void joined(struct store *s, struct registration *ret)
 
 static void test_rotation(void **state)
 {
-    struct store *s = store_of(state);
+    struct store *s = store_fixture_store(state);
     _cleanup_(registration_done) struct registration r = {0};
     _cleanup_(secret_freep) char *next = NULL;
 
@@ -188,7 +167,7 @@ static void test_rotation(void **state)
 
 static void test_rotation_confirmed(void **state)
 {
-    struct store *s = store_of(state);
+    struct store *s = store_fixture_store(state);
     _cleanup_(registration_done) struct registration r = {0};
     _cleanup_(secret_freep) char *one = NULL, *two = NULL;
 
@@ -207,7 +186,7 @@ static void test_rotation_confirmed(void **state)
 
 static void test_rotations_unanswered(void **state)
 {
-    struct store *s = store_of(state);
+    struct store *s = store_fixture_store(state);
     _cleanup_(registration_done) struct registration r = {0};
     char *tokens[AGENT_TOKENS_MAX + 1];
 
@@ -229,7 +208,7 @@ static void test_rotations_unanswered(void **state)
 
 static void test_revoked(void **state)
 {
-    struct store *s = store_of(state);
+    struct store *s = store_fixture_store(state);
     _cleanup_free_ char *used = store_fixture_token(s, false, NOW);
     _cleanup_free_ char *fresh = store_fixture_token(s, false, NOW);
     _cleanup_(registration_done) struct registration r = {0}, back = {0}, lost = {0};
@@ -260,7 +239,7 @@ static void test_revoked(void **state)
 
 static void test_legacy_revoked(void **state)
 {
-    struct store *s = store_of(state);
+    struct store *s = store_fixture_store(state);
     _cleanup_free_ char *id = store_fixture_legacy_agent(s, "old", "E1");
     _cleanup_free_ char *other = store_fixture_legacy_agent(s, "older", "E2");
     _cleanup_(registration_done) struct registration r = {0};
@@ -277,7 +256,7 @@ static void test_legacy_revoked(void **state)
 /* Clones share their engine's id: the name tells which of them comes back. */
 static void test_clone_revoked(void **state)
 {
-    struct store *s = store_of(state);
+    struct store *s = store_fixture_store(state);
     _cleanup_free_ char *token = store_fixture_token(s, true, NOW);
     _cleanup_(registration_done) struct registration a = {0}, b = {0}, back = {0};
 
@@ -296,7 +275,7 @@ static void test_clone_revoked(void **state)
     assert_string_equal(back.agent.id, b.agent.id);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, store_fixture_setup, store_fixture_teardown)
 
 int main(void)
 {

@@ -19,27 +19,6 @@
 
 #define NOW INT64_C(1790000000000)
 
-static int setup(void **state)
-{
-    struct store_fixture *f = xcalloc(1, sizeof(*f));
-
-    store_fixture_init(f);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    store_fixture_done(*state);
-    free(*state);
-    return 0;
-}
-
-static struct store *store_of(void **state)
-{
-    return ((struct store_fixture *)*state)->store;
-}
-
 /* A register message in JSON, through the real decoder, from a token and extra fields. */
 static int join(struct store *s,
                 const char *token,
@@ -101,7 +80,7 @@ static unsigned n_hosts(struct store *s)
 
 static void test_register(void **state)
 {
-    struct store *s = store_of(state);
+    struct store *s = store_fixture_store(state);
     _cleanup_free_ char *token = store_fixture_token(s, false, NOW);
     _cleanup_(registration_done) struct registration r = {0};
     _cleanup_(host_done) struct host h = {0};
@@ -151,7 +130,7 @@ static void test_names(void **state)
         {"{\"hostname\":\"   \"}",            "Agent-ENGINE-1-LON"},
         {"{\"hostname\":\"b\\u00fcro <x>\"}", "b\xc3\xbcro x"     },
     };
-    struct store *s = store_of(state);
+    struct store *s = store_fixture_store(state);
     _cleanup_free_ char *token = store_fixture_token(s, true, NOW);
 
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
@@ -165,7 +144,7 @@ static void test_names(void **state)
 
 static void test_tokens(void **state)
 {
-    struct store *s = store_of(state);
+    struct store *s = store_fixture_store(state);
     _cleanup_free_ char *single = store_fixture_token(s, false, NOW);
     _cleanup_free_ char *multi = store_fixture_token(s, true, NOW);
     _cleanup_free_ char *expired = store_fixture_token(s, false, NOW - TOKEN_LIFETIME_MS - 1);
@@ -183,7 +162,7 @@ static void test_tokens(void **state)
 
 static void test_refusal_keeps_token(void **state)
 {
-    struct store *s = store_of(state);
+    struct store *s = store_fixture_store(state);
     _cleanup_free_ char *first = store_fixture_token(s, false, NOW);
     _cleanup_free_ char *second = store_fixture_token(s, false, NOW);
     _cleanup_(registration_done) struct registration a = {0}, b = {0};
@@ -197,7 +176,7 @@ static void test_refusal_keeps_token(void **state)
 
 static void test_engine_clash(void **state)
 {
-    struct store *s = store_of(state);
+    struct store *s = store_fixture_store(state);
     _cleanup_free_ char *token = store_fixture_token(s, true, NOW);
     _cleanup_(registration_done) struct registration a = {0}, b = {0};
 
@@ -225,7 +204,7 @@ static void test_engine_clash(void **state)
 
 static void test_local_host(void **state)
 {
-    struct store *s = store_of(state);
+    struct store *s = store_fixture_store(state);
     _cleanup_free_ char *token = store_fixture_token(s, true, NOW);
     _cleanup_free_ char *local = store_fixture_host(s, "local", "here", "E1");
 
@@ -241,7 +220,7 @@ static void test_local_host(void **state)
 
 static void test_reconnect(void **state)
 {
-    struct store *s = store_of(state);
+    struct store *s = store_fixture_store(state);
     _cleanup_free_ char *token = store_fixture_token(s, true, NOW);
     _cleanup_(registration_done) struct registration a = {0}, other = {0}, again = {0}, third = {0};
 
@@ -272,7 +251,7 @@ static void test_reconnect(void **state)
 
 static void test_events_since(void **state)
 {
-    struct store *s = store_of(state);
+    struct store *s = store_fixture_store(state);
     _cleanup_free_ char *token = store_fixture_token(s, false, NOW);
     _cleanup_(registration_done) struct registration a = {0}, again = {0};
     struct event e = {.at_ms = NOW, .engine_ns = INT64_C(1790000000123456789)};
@@ -292,7 +271,7 @@ static void test_events_since(void **state)
 
 static void test_legacy_agent(void **state)
 {
-    struct store *s = store_of(state);
+    struct store *s = store_fixture_store(state);
     _cleanup_free_ char *id = store_fixture_legacy_agent(s, "old", "E1");
     _cleanup_(registration_done) struct registration a = {0}, lost = {0}, c = {0};
 
@@ -335,7 +314,7 @@ static bool has_setting(struct store *s, enum container_setting_kind kind, const
 
 static void test_automatic_migration(void **state)
 {
-    struct store *s = store_of(state);
+    struct store *s = store_fixture_store(state);
     _cleanup_free_ char *token = store_fixture_token(s, true, NOW);
     _cleanup_free_ char *old_id = store_fixture_host(s, "remote", "prod", "E1");
     _cleanup_(registration_done) struct registration r = {0};
@@ -364,7 +343,7 @@ static void test_automatic_migration(void **state)
 
 static void test_migration_rolls_back(void **state)
 {
-    struct store *s = store_of(state);
+    struct store *s = store_fixture_store(state);
     _cleanup_free_ char *token = store_fixture_token(s, false, NOW);
     _cleanup_free_ char *old_id = store_fixture_host(s, "remote", "prod", "E1");
     _cleanup_(registration_done) struct registration r = {0};
@@ -394,7 +373,7 @@ static void test_migration_rolls_back(void **state)
 
 static void test_several_candidates(void **state)
 {
-    struct store *s = store_of(state);
+    struct store *s = store_fixture_store(state);
     _cleanup_free_ char *token = store_fixture_token(s, true, NOW);
     _cleanup_free_ char *one = store_fixture_host(s, "remote", "one", "E1");
     _cleanup_free_ char *two = store_fixture_host(s, "remote", "two", "E1");
@@ -441,7 +420,7 @@ static void test_vectors(void **state)
                                         "good-minimal"};
 
     for (size_t i = 0; i < ARRAY_LEN(files); i++) {
-        struct store *s = store_of(state);
+        struct store *s = store_fixture_store(state);
         _cleanup_free_ char *token = store_fixture_token(s, false, NOW);
         _cleanup_free_ char *path = xasprintf(VECTORS_DIR "/register/%s.json", files[i]);
         _cleanup_(registration_done) struct registration r = {0};
@@ -463,22 +442,24 @@ static void test_vectors(void **state)
     }
 }
 
+#define TEST(f) cmocka_unit_test_setup_teardown(f, store_fixture_setup, store_fixture_teardown)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_register, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_names, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_tokens, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_refusal_keeps_token, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_engine_clash, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_local_host, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_reconnect, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_events_since, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_legacy_agent, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_automatic_migration, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_migration_rolls_back, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_several_candidates, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_vectors, setup, teardown),
+        TEST(test_register),
+        TEST(test_names),
+        TEST(test_tokens),
+        TEST(test_refusal_keeps_token),
+        TEST(test_engine_clash),
+        TEST(test_local_host),
+        TEST(test_reconnect),
+        TEST(test_events_since),
+        TEST(test_legacy_agent),
+        TEST(test_automatic_migration),
+        TEST(test_migration_rolls_back),
+        TEST(test_several_candidates),
+        TEST(test_vectors),
     };
 
     return cmocka_run_group_tests_name("registration", tests, NULL, NULL);

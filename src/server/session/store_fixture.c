@@ -44,6 +44,27 @@ void store_fixture_done(struct store_fixture *f)
     assert_int_equal(rmdir(f->dir), 0);
 }
 
+int store_fixture_setup(void **state)
+{
+    struct store_fixture *f = xcalloc(1, sizeof(*f));
+
+    store_fixture_init(f);
+    *state = f;
+    return 0;
+}
+
+int store_fixture_teardown(void **state)
+{
+    store_fixture_done(*state);
+    free(*state);
+    return 0;
+}
+
+struct store *store_fixture_store(void **state)
+{
+    return ((struct store_fixture *)*state)->store;
+}
+
 char *store_fixture_token(struct store *s, bool is_multi_use, int64_t now_ms)
 {
     char *token = NULL;

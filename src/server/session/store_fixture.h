@@ -15,6 +15,10 @@ struct store_fixture {
 
 void store_fixture_init(struct store_fixture *f);
 void store_fixture_done(struct store_fixture *f);
+/* For cmocka: *state is one of its own. */
+int store_fixture_setup(void **state);
+int store_fixture_teardown(void **state);
+struct store *store_fixture_store(void **state);
 
 char *store_fixture_token(struct store *s, bool is_multi_use, int64_t now_ms); /* to be freed */
 /* A host that DockMon reached without an agent; connection is "local" or "remote". Returns its id, to be freed. */
