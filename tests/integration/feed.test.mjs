@@ -78,6 +78,14 @@ test('a viewer never sees an environment', async () => {
 
   assert.equal(update.data.containers.find((c) => c.name === 'secretive').env, null);
   assert.ok(!JSON.stringify(watcher.messages).includes('hunter2'));
+
+  const id = a.containers[0].Id;
+  const base = `/api/hosts/${a.hostId}/containers/${id}`;
+  a.operations.inspect = () => ({ container: { Id: id, Name: '/secretive', Config: { Env: ['SECRET=hunter2'], Labels: {} } } });
+  for (const path of ['/api/containers', `${base}/inspect`]) {
+    assert.ok(!JSON.stringify(await keys.viewer.get(path)).includes('hunter2'), path);
+    assert.ok(JSON.stringify(await keys.operator.get(path)).includes('hunter2'), path);
+  }
   watcher.ws.close();
   await a.close();
 });

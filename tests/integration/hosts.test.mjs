@@ -298,3 +298,21 @@ test('replies that make no sense are 502 with a reason, and nothing else is dist
   a.operations.start = () => ({ status: 'started' });
   await client.post(`${base}/start`);
 });
+
+test('a container that is not known yet, and whose name cannot be learned, is not touched: it may be one of ours', async () => {
+  const a = await joined();
+  const base = `/api/hosts/${a.hostId}/containers/0123456789ab`;
+  const done = [];
+  for (const action of ['stop', 'kill', 'remove']) a.operations[action] = () => (done.push(action), {});
+  for (const container of ['x', {}, { Name: 7 }, { Config: { Labels: {} } }]) {
+    a.operations.inspect = () => ({ container });
+    assert.equal((await client.fetch('POST', `${base}/stop`)).status, 502);
+    assert.equal((await client.fetch('DELETE', base)).status, 502);
+  }
+  a.operations.inspect = () => ({ container: { Name: '/DockMon', Config: { Labels: {} } } });
+  assert.match((await client.post(`${base}/kill`, undefined, { status: 403 })).detail, /belongs to DockMon/);
+  assert.deepEqual(done, []);
+  a.operations.inspect = () => ({ container: { Name: '/other', Config: { Labels: {} } } });
+  await client.post(`${base}/kill`);
+  assert.deepEqual(done, ['kill']);
+});

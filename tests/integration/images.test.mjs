@@ -1,7 +1,9 @@
 // The container images: built FROM scratch by the engine, started, joined, healthy.
 import assert from 'node:assert/strict';
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { ROOT, dockmon } from './lib/dockmon.mjs';
+import { ROOT, dockmon, temporaryDirectory } from './lib/dockmon.mjs';
 import { Engine } from './lib/engine.mjs';
 import { run } from './lib/process.mjs';
 import { eventually } from './lib/wait.mjs';
@@ -79,4 +81,52 @@ test('what does not work is unhealthy, and a restart keeps everything', { timeou
   await eventually(async () => (await health('agent')) === 'healthy');
   const backup = await engine.docker('exec', name('server'), '/dockmond', 'backup', '/data/backup');
   assert.equal(backup, '');
+});
+
+// The first steps that stand in the compose file, as they stand there. Only names and the published port are ours.
+test('the compose file does what it says', { timeout: 180000 }, async (t) => {
+  const dir = await temporaryDirectory();
+  const text = await readFile(join(ROOT, 'packaging/docker/compose.yaml'), 'utf8');
+  const env = { ...engine.env, COMPOSE_PROJECT_NAME: tag, COMPOSE_FILE: 'compose.yaml' };
+  const sh = async (line) => {
+    const r = await run('sh', ['-euc', `cd ${dir}\n${line.replaceAll('docker compose', 'docker-compose')}`], { env, timeout: 120000 });
+    assert.equal(r.code, 0, `${line}: ${r.stdout}${r.stderr}`);
+    return r.stdout.trim();
+  };
+  t.after(async () => {
+    await sh('docker compose down -v');
+    await rm(dir, { recursive: true, force: true });
+  });
+  const ours = text.replaceAll(':latest', `:${tag}`).replace('"8001:8001"', '"127.0.0.1::8001"').replace('- /var/run/docker.sock:', `- ${engine.host.replace('unix://', '')}:`);
+  assert.equal(ours.split(tag).length - 1, 2);
+  await writeFile(join(dir, 'compose.yaml'), ours);
+
+  const steps = text.slice(0, text.indexOf('\nservices:')).split('\n').filter((l) => l.startsWith('#     ')).map((l) => l.slice(6));
+  assert.ok(steps.length >= 5);
+  let password;
+  for (const step of steps) password = await sh(step);
+  assert.match(await readFile(join(dir, '.env'), 'utf8'), /^DOCKMON_PIN=sha256:\S+\nREGISTRATION_TOKEN=\S+\n$/);
+  await eventually(async () => JSON.parse(await sh('docker compose exec -T server /dockmond health')).components.agents.online === 1);
+
+  for (const service of ['server', 'agent']) {
+    const { HostConfig: got, Mounts: mounts, Config: config } = await engine.inspect(await sh(`docker compose ps -q ${service}`));
+    assert.ok(got.ReadonlyRootfs && !got.Privileged && got.SecurityOpt.includes('no-new-privileges:true'));
+    assert.deepEqual([got.CapDrop, got.CapAdd ?? [], got.RestartPolicy.Name], [['ALL'], [], 'unless-stopped']);
+    assert.ok(mounts.some((m) => m.Destination === '/data' && m.Type === 'volume') && mounts.every((m) => m.Destination === '/data' || !m.RW));
+    assert.equal(config.Labels['dockmon.protect'], 'true');
+  }
+  const url = `https://${await sh('docker compose port server 8001')}`;
+  const pin = /DOCKMON_PIN=(\S+)/.exec(await readFile(join(dir, '.env'), 'utf8'))[1];
+  const key = await sh('docker compose exec -T server /dockmond apikey create --name test --role viewer');
+  const list = await dockmon({ url }, key, ['ps'], { env: { DOCKMON_PIN: pin } });
+  assert.ok(list.code === 0 && list.stdout.includes(`${tag}_agent_1`), list.stdout + list.stderr);
+  assert.match(password, /^\S{20,}$/);
+
+  // With the lines about a secret in force. Nothing else is asked for: the agent has its own token now.
+  const [, secrets] = ours.split('# umask 077; openssl rand -hex 32 >token-key\n');
+  await sh('umask 077; openssl rand -hex 32 >token-key; sed -i /REGISTRATION_TOKEN/d .env');
+  await writeFile(join(dir, 'compose.yaml'), ours.replace('# secrets: [', 'secrets: [') + secrets.replaceAll(/^# /gm, ''));
+  await sh('docker compose up -d --force-recreate 2>&1');
+  await eventually(async () => JSON.parse(await sh('docker compose exec -T server /dockmond health')).components.agents.online === 1, { timeout: 60000 });
+  assert.match(await sh('docker compose exec -T agent /dockmon-agent --check'), /sealed/);
 });

@@ -122,6 +122,7 @@ test('an agent with the pin, one with the CA file, and one that verifies nothing
   ];
   for (const [i, env] of cases.entries())
     await agentSays(/connected and accepted/, { ...env, FORCE_UNIQUE_REGISTRATION: 'true', AGENT_NAME: `tls-${i}` });
+  assert.match(await agentSays(/INSECURE_SKIP_VERIFY is on/, { INSECURE_SKIP_VERIFY: 'true', FORCE_UNIQUE_REGISTRATION: 'true', AGENT_NAME: 'tls-warned' }), / warning .*anybody on the way can pose as the server/);
 });
 
 test('a wrong pin, no pin and a foreign authority keep it out, and it says what to do', async () => {
