@@ -133,6 +133,11 @@ void health_free(struct health *h)
     free(h);
 }
 
+uint64_t health_uptime_ms(const struct health *h)
+{
+    return time_monotonic_ms() - h->born_ms;
+}
+
 bool health_is_serving(const struct health *h)
 {
     return store_state(h->o.store) == 0;
@@ -191,7 +196,7 @@ json_t *health_json(const struct health *h)
         "{s:s, s:s, s:s, s:I, s:{s:{s:s, s:s}, s:{s:s, s:I}, s:{s:I, s:I}, s:o}}", "status",
         state == 0 && !is_long && history_code(h) == 0 ? "healthy" : "degraded", "service",
         "dockmon", "version", DOCKMON_VERSION, "uptime_seconds",
-        (json_int_t)((time_monotonic_ms() - h->born_ms) / 1000), "components", "database", "status",
+        (json_int_t)(health_uptime_ms(h) / 1000), "components", "database", "status",
         health_state_name(state), "since", since, "store_queue", "status", is_long ? "long" : "ok",
         "waiting", (json_int_t)job_queue_pending(h->o.store_jobs), "agents", "online",
         (json_int_t)agents.n_online, "total", (json_int_t)agents.n_total, "history",

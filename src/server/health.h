@@ -31,6 +31,8 @@ void health_free(struct health *h); /* before store_jobs is drained */
 /* The word for 0 or the code of a failure. */
 const char *health_state_name(int state);
 
+uint64_t health_uptime_ms(const struct health *h);
+
 bool health_is_serving(const struct health *h); /* the database works: /health says 200 */
 
 /*

@@ -64,6 +64,9 @@ void container_stats_history(struct api_call *call);
 void container_stats_live(struct api_call *call);
 void history_get(struct api_call *call);
 
+/* metrics.c */
+void metrics_get(struct api_call *call);
+
 /* operations.c */
 void container_start(struct api_call *call);
 void container_stop(struct api_call *call);

@@ -11,6 +11,7 @@
 /* One route per line, in columns. */
 const struct route routes[] = {
     {"GET",    "/health",                                  ROLE_NONE,     health_get,           NULL,                0,     0,        OBJECT_NONE      },
+    {"GET",    "/metrics",                                 ROLE_VIEWER,   metrics_get,          NULL,                0,     0,        OBJECT_LIST      },
     {"GET",    "/api/openapi.json",                        ROLE_VIEWER,   openapi_get,          NULL,                0,     0,        OBJECT_NONE      },
     {"POST",   "/api/v2/auth/login",                       ROLE_NONE,     login_post,           "login",             SMALL, 0,        OBJECT_NONE      },
     {"POST",   "/api/v2/auth/logout",                      ROLE_NONE,     logout_post,          "logout",            SMALL, 0,        OBJECT_NONE      },

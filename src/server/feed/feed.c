@@ -158,6 +158,11 @@ static void on_close(void *owner, const struct ws_close *why)
         client_free(c); /* c is gone now */
 }
 
+size_t feed_count(const struct feed *f)
+{
+    return f->n_clients;
+}
+
 void feed_accept(struct feed *f, const struct http_request *r, struct ws_accept *ret)
 {
     static const struct ws_handler handler = {

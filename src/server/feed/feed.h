@@ -42,6 +42,8 @@ void feed_free(struct feed *f); /* drops those that are still there */
 /* Fills the accept options for an upgrade of /ws; the credentials are copied from the request. */
 void feed_accept(struct feed *f, const struct http_request *r, struct ws_accept *ret);
 
+size_t feed_count(const struct feed *f); /* clients, without those that are being closed */
+
 /* The host was added, went on- or offline, or has new facts; it is about to be removed; containers have changed. */
 void feed_on_host(struct feed *f, const struct fleet_host *h);
 void feed_on_host_removed(struct feed *f, const struct fleet_host *h);

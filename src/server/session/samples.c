@@ -25,6 +25,11 @@ static void acknowledge(struct session *se, const struct samples *s)
         log_debug(LOG_FIELDS("agent", se->agent_id), "samples are not acknowledged");
 }
 
+size_t sessions_count(const struct sessions *s)
+{
+    return s->live.size;
+}
+
 void session_note_clock(struct session *se, const json_t *message)
 {
     const char *text = json_text_get(message, "timestamp");

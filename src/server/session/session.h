@@ -75,6 +75,7 @@ void sessions_accept(struct sessions *s, struct ws_accept *ret);
  */
 int sessions_stats_rate(struct sessions *s, const char *agent_id, const struct msg_stats_rate *rate)
     _nodiscard_;
+size_t sessions_count(const struct sessions *s); /* also of those that are not authenticated yet */
 struct commands *sessions_commands(struct sessions *s);
 /*
  * Ends the agent's session (1008) and forgets the agent. For the end of the job that deleted its host, so

@@ -1,0 +1,63 @@
+#include "base/alloc.h"
+#include "server/api/handlers.h"
+#include "server/api/prometheus.h"
+
+#define SLICE ((size_t)64 * 1024) /* some hundred lines: about a millisecond */
+#define MAX_QUEUE \
+    ((size_t)32 << 20) /* a host is written at once: 5,000 lines of the longest labels */
+
+struct scrape {
+    struct http_server *http;
+    uint64_t request_id;
+    struct exposition exposition;
+    bool with_server;
+};
+
+static void scrape_free(struct scrape *s)
+{
+    exposition_done(&s->exposition);
+    free(s);
+}
+
+static void on_drain(void *owner)
+{
+    struct scrape *s = owner;
+    struct buf text = BUF_INIT(SIZE_MAX / 2);
+    bool is_more;
+
+    if (s->with_server)
+        server_metrics_write(s->exposition.api, &text);
+    s->with_server = false;
+    is_more = exposition_write(&s->exposition, SLICE, &text);
+    if (http_stream_write(s->http, s->request_id, text.data, text.size) < 0)
+        is_more = false; /* it has gone */
+    buf_done(&text);
+    if (is_more)
+        return;
+    http_stream_end(s->http, s->request_id);
+    scrape_free(s);
+}
+
+static void on_gone(void *owner)
+{
+    scrape_free(owner);
+}
+
+void metrics_get(struct api_call *call)
+{
+    static const struct http_stream_handler handler = {.on_drain = on_drain, .on_gone = on_gone};
+    struct scrape *s = xcalloc(1, sizeof(*s));
+
+    s->http = call->api->http;
+    s->request_id = call->request_id;
+    s->with_server = !scope_is_limited(&call->who.scope);
+    exposition_init(&s->exposition, call->api, &call->who.scope);
+    if (!api_reply_stream(call, &(struct http_stream){
+                                    .status = 200,
+                                    .content_type = "text/plain; version=0.0.4; charset=utf-8",
+                                    .max_queue = MAX_QUEUE,
+                                    .handler = &handler,
+                                    .owner = s,
+                                }))
+        scrape_free(s);
+}

@@ -1,0 +1,224 @@
+#include "server/api/prometheus.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "proto/json_text.h"
+#include "server/api/call.h"
+
+#include <string.h>
+
+#define NEW_MS    60000 /* what is older is not there any more */
+#define MAX_LABEL 255   /* bytes */
+
+enum subject { SUBJECT_HOST, SUBJECT_CONTAINER };
+
+#define STATE SIZE_MAX /* whether it is online, or runs */
+
+struct family {
+    const char *name, *type, *help;
+    enum subject subject;
+    size_t metric;
+    double factor;
+};
+
+#define HOST(name, type, metric, factor, help)                         \
+    {                                                                  \
+        "dockmon_host_" name, type, help, SUBJECT_HOST, metric, factor \
+    }
+#define CONTAINER(name, type, metric, factor, help)                              \
+    {                                                                            \
+        "dockmon_container_" name, type, help, SUBJECT_CONTAINER, metric, factor \
+    }
+
+/* clang-format off */
+static const struct family families[] = {
+    HOST("up",                           "gauge",   STATE,                   1,    "Whether the agent is connected."),
+    HOST("cpu_ratio",                    "gauge",   HOST_CPU,                1e-4, "CPU in use, 1 is all cores."),
+    HOST("cpus",                         "gauge",   HOST_CPUS,               1,    "CPUs online."),
+    HOST("load1",                        "gauge",   HOST_LOAD_1,             1e-2, "Load of the last minute."),
+    HOST("load5",                        "gauge",   HOST_LOAD_5,             1e-2, "Load of the last 5 minutes."),
+    HOST("load15",                       "gauge",   HOST_LOAD_15,            1e-2, "Load of the last 15 minutes."),
+    HOST("memory_total_bytes",           "gauge",   HOST_MEM_TOTAL,          1,    "Memory."),
+    HOST("memory_used_bytes",            "gauge",   HOST_MEM_USED,           1,    "Memory that is not available."),
+    HOST("swap_total_bytes",             "gauge",   HOST_SWAP_TOTAL,         1,    "Swap space."),
+    HOST("swap_used_bytes",              "gauge",   HOST_SWAP_USED,          1,    "Swap space in use."),
+    HOST("network_receive_bytes_total",  "counter", HOST_NET_RX,             1,    "Received by interfaces that lead outside."),
+    HOST("network_transmit_bytes_total", "counter", HOST_NET_TX,             1,    "Sent by interfaces that lead outside."),
+    HOST("uptime_seconds",               "gauge",   HOST_UPTIME,             1,    "Since the host was booted."),
+    HOST("containers",                   "gauge",   HOST_CONTAINERS,         1,    "Containers in any state."),
+    HOST("containers_running",           "gauge",   HOST_CONTAINERS_RUNNING, 1,    "Containers that run."),
+
+    CONTAINER("running",                       "gauge",   STATE,                        1,    "Whether it runs."),
+    CONTAINER("cpu_cores",                     "gauge",   CONTAINER_CPU,                1e-4, "CPU in use, 1 is one core."),
+    CONTAINER("cpu_seconds_total",             "counter", CONTAINER_CPU_TIME,           1e-6, "CPU time used."),
+    CONTAINER("cpu_periods_total",             "counter", CONTAINER_CPU_PERIODS,        1,    "Periods of its CPU quota."),
+    CONTAINER("cpu_throttled_periods_total",   "counter", CONTAINER_CPU_THROTTLED,      1,    "Periods in which the quota held it back."),
+    CONTAINER("cpu_throttled_seconds_total",   "counter", CONTAINER_CPU_THROTTLED_TIME, 1e-6, "Time in which the quota held it back."),
+    CONTAINER("memory_used_bytes",             "gauge",   CONTAINER_MEM_USED,           1,    "Memory as docker stats shows it."),
+    CONTAINER("memory_limit_bytes",            "gauge",   CONTAINER_MEM_LIMIT,          1,    "Its limit, or the memory of the host."),
+    CONTAINER("memory_anon_bytes",             "gauge",   CONTAINER_MEM_ANON,           1,    "Anonymous memory."),
+    CONTAINER("memory_file_bytes",             "gauge",   CONTAINER_MEM_FILE,           1,    "Page cache."),
+    CONTAINER("memory_kernel_bytes",           "gauge",   CONTAINER_MEM_KERNEL,         1,    "Memory of the kernel."),
+    CONTAINER("processes",                     "gauge",   CONTAINER_PIDS,               1,    "Processes and threads."),
+    CONTAINER("network_receive_bytes_total",   "counter", CONTAINER_NET_RX,             1,    "Received."),
+    CONTAINER("network_transmit_bytes_total",  "counter", CONTAINER_NET_TX,             1,    "Sent."),
+    CONTAINER("disk_read_bytes_total",         "counter", CONTAINER_BLK_READ,           1,    "Read from block devices."),
+    CONTAINER("disk_written_bytes_total",      "counter", CONTAINER_BLK_WRITE,          1,    "Written to block devices."),
+    CONTAINER("oom_kills_total",               "counter", CONTAINER_OOM_KILLS,          1,    "Processes killed because its memory ran out."),
+    CONTAINER("pressure_cpu_some_ratio",       "gauge",   CONTAINER_PSI_CPU_SOME,       1e-4, "Share of 10 s in which a process waited for CPU."),
+    CONTAINER("pressure_cpu_full_ratio",       "gauge",   CONTAINER_PSI_CPU_FULL,       1e-4, "Share of 10 s in which all processes did."),
+    CONTAINER("pressure_memory_some_ratio",    "gauge",   CONTAINER_PSI_MEM_SOME,       1e-4, "Share of 10 s in which a process waited for memory."),
+    CONTAINER("pressure_memory_full_ratio",    "gauge",   CONTAINER_PSI_MEM_FULL,       1e-4, "Share of 10 s in which all processes did."),
+    CONTAINER("pressure_io_some_ratio",        "gauge",   CONTAINER_PSI_IO_SOME,        1e-4, "Share of 10 s in which a process waited for a disk."),
+    CONTAINER("pressure_io_full_ratio",        "gauge",   CONTAINER_PSI_IO_FULL,        1e-4, "Share of 10 s in which all processes did."),
+    CONTAINER("restarts",                      "gauge",   CONTAINER_RESTARTS,           1,    "Restarts by its restart policy."),
+    CONTAINER("start_time_seconds",            "gauge",   CONTAINER_STARTED_AT,         1e-3, "When it was started, unix time."),
+};
+/* clang-format on */
+
+/* Buffers have no maximum here: a host has at most FLEET_MAX_CONTAINERS, a label MAX_LABEL. */
+static void put(struct buf *out, const char *text)
+{
+    (void)buf_append_str(out, text);
+}
+
+void prometheus_head(struct buf *out, const char *name, const char *type, const char *help)
+{
+    (void)buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+/* A value that is cut ends with a whole character. */
+static size_t label_size(const char *value)
+{
+    size_t n = strnlen(value, MAX_LABEL + 1);
+
+    if (n <= MAX_LABEL)
+        return n;
+    for (n = MAX_LABEL; n > 0 && ((unsigned char)value[n] & 0xc0) == 0x80;)
+        n--;
+    return n;
+}
+
+static void put_label(struct buf *out, const char *name, const char *value)
+{
+    size_t n = label_size(value);
+
+    (void)buf_printf(out, ",%s=\"", name);
+    for (size_t i = 0; i < n; i++) {
+        if (value[i] == '\n') {
+            put(out, "\\n");
+        } else {
+            if (value[i] == '"' || value[i] == '\\')
+                (void)buf_append_char(out, '\\');
+            (void)buf_append_char(out, value[i]);
+        }
+    }
+    (void)buf_append_char(out, '"');
+}
+
+static void put_labels(struct buf *out, const struct fleet_host *h, const struct fleet_container *c)
+{
+    const json_t *labels = c ? json_object_get(c->raw, "Labels") : NULL;
+    const char *image = c ? json_text_get(c->raw, "Image") : NULL;
+    const char *project = labels ? json_text_get(labels, "com.docker.compose.project") : NULL;
+    const char *service = labels ? json_text_get(labels, "com.docker.compose.service") : NULL;
+
+    (void)buf_printf(out, "{host_id=\"%s\"", h->row.id);
+    put_label(out, "host", h->row.name ? h->row.name : "");
+    if (c) {
+        put_label(out, "container", c->name);
+        put_label(out, "image", image ? image : "");
+    }
+    if (project)
+        put_label(out, "compose_project", project);
+    if (service)
+        put_label(out, "compose_service", service);
+    put(out, "} ");
+}
+
+static void put_line(struct buf *out,
+                     const struct family *f,
+                     const struct fleet_host *h,
+                     const struct fleet_container *c,
+                     double value)
+{
+    put(out, f->name);
+    put_labels(out, h, c);
+    (void)buf_printf(out, "%.15g\n", value);
+}
+
+static bool value_of(const struct exposition *e,
+                     const struct family *f,
+                     const struct fleet_host *h,
+                     const struct fleet_container *c,
+                     double *ret)
+{
+    const struct stats_line *line;
+
+    if (f->metric == STATE) {
+        *ret = c ? str_eq(c->state, "running") : h->is_online;
+        return !c || h->is_online; /* what is listed of a host that is away is old */
+    }
+    line = stats_find(e->api->o.stats, h->row.id, c ? c->id : NULL);
+    if (!line || line->at_ms < e->now_ms - NEW_MS || line->values[f->metric] == METRIC_NONE)
+        return false;
+    *ret = (double)line->values[f->metric] * f->factor;
+    return true;
+}
+
+static void write_host(const struct exposition *e,
+                       const struct family *f,
+                       const struct fleet_host *h,
+                       struct buf *out)
+{
+    struct scope_view view;
+    double value;
+
+    scope_view_host(&e->scope, h, &view);
+    if (!scope_view_any(&view))
+        return;
+    if (f->subject == SUBJECT_HOST) {
+        if (value_of(e, f, h, NULL, &value))
+            put_line(out, f, h, NULL, value);
+        return;
+    }
+    map_foreach(&h->containers, i) {
+        const struct fleet_container *c = i->value;
+
+        if (scope_view_container(&view, c) && value_of(e, f, h, c, &value))
+            put_line(out, f, h, c, value);
+    }
+}
+
+void exposition_init(struct exposition *e, const struct api *api, const struct scope *scope)
+{
+    *e = (struct exposition){.api = api, .scope = *scope, .now_ms = time_utc_ms()};
+    map_foreach(fleet_hosts(api->o.fleet), i)
+        strings_add(&e->hosts, i->key);
+}
+
+void exposition_done(struct exposition *e)
+{
+    strings_done(&e->hosts);
+}
+
+bool exposition_write(struct exposition *e, size_t size, struct buf *out)
+{
+    size_t end = out->size + size;
+
+    while (e->family < ARRAY_LEN(families) && out->size < end) {
+        const struct family *f = &families[e->family];
+        const struct fleet_host *h;
+
+        if (e->host == 0)
+            prometheus_head(out, f->name, f->type, f->help);
+        if (e->host == e->hosts.n) {
+            e->family++;
+            e->host = 0;
+            continue;
+        }
+        h = fleet_find_host(e->api->o.fleet, e->hosts.items[e->host++]);
+        if (h)
+            write_host(e, f, h, out);
+    }
+    return e->family < ARRAY_LEN(families);
+}

@@ -1,0 +1,135 @@
+#include "base/file.h"
+#include "base/str.h"
+#include "server/api/call.h"
+#include "server/api/prometheus.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* Negative: not known, and left out. */
+static void put(struct buf *out, const char *name, const char *type, const char *help, double v)
+{
+    if (v < 0)
+        return;
+    prometheus_head(out, name, type, help);
+    (void)buf_printf(out, "%s %.15g\n", name, v);
+}
+
+/* The second number of "size resident shared ...", in pages. */
+static double resident_bytes(void)
+{
+    _cleanup_free_ char *text = NULL;
+    char *rest;
+    const char *pages;
+    uint64_t n;
+    size_t size;
+
+    if (file_read("/proc/self/statm", 4096, &text, &size, NULL) < 0)
+        return -1;
+    rest = text;
+    (void)strsep(&rest, " ");
+    pages = strsep(&rest, " ");
+    if (!pages || parse_u64(pages, UINT32_MAX, &n) < 0)
+        return -1;
+    return (double)n * (double)sysconf(_SC_PAGESIZE);
+}
+
+static double cpu_seconds(void)
+{
+    struct rusage u;
+
+    if (getrusage(RUSAGE_SELF, &u) < 0)
+        return -1;
+    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1e-6;
+}
+
+static double open_descriptors(void)
+{
+    DIR *d = opendir("/proc/self/fd");
+    double n = -3; /* ".", ".." and the directory itself */
+
+    if (!d)
+        return -1;
+    while (readdir(d)) /* no other thread has this one */
+        n++;
+    (void)closedir(d);
+    return n;
+}
+
+static double max_descriptors(void)
+{
+    struct rlimit l;
+
+    return getrlimit(RLIMIT_NOFILE, &l) < 0 ? -1 : (double)l.rlim_cur;
+}
+
+static void put_fleet(const struct api *a, struct buf *out)
+{
+    double n_online = 0, n_hosts = 0, n_containers = 0;
+
+    map_foreach(fleet_hosts(a->o.fleet), i) {
+        const struct fleet_host *h = i->value;
+
+        n_hosts++;
+        n_online += h->is_online;
+        n_containers += (double)h->containers.size;
+    }
+    put(out, "dockmon_hosts", "gauge", "Hosts.", n_hosts);
+    put(out, "dockmon_agents_online", "gauge", "Agents that are connected.", n_online);
+    put(out, "dockmon_containers", "gauge", "Containers that are listed.", n_containers);
+    put(out, "dockmon_sessions", "gauge",
+        "Connections of agents, with those that are not authenticated yet.",
+        (double)sessions_count(a->o.sessions));
+    put(out, "dockmon_feed_clients", "gauge", "Clients of the feed.",
+        (double)feed_count(a->o.feed));
+    put(out, "dockmon_log_followers", "gauge", "Logs that are followed over REST.",
+        (double)a->n_followers);
+}
+
+static void put_stores(const struct api *a, struct buf *out)
+{
+    struct history_state state = {0};
+    struct history_usage usage = {0};
+    double bytes;
+
+    put(out, "dockmon_store_up", "gauge", "Whether the database works.",
+        store_state(a->o.store) == 0);
+    put(out, "dockmon_store_queue_length", "gauge", "Jobs that wait for the database.",
+        (double)job_queue_pending(a->o.store_jobs));
+    put(out, "dockmon_history_enabled", "gauge", "Whether a history is kept.", !!a->o.history);
+    if (!a->o.history)
+        return;
+    state = history_state(a->o.history);
+    usage = history_usage(a->o.history);
+    bytes = (double)usage.head_bytes;
+    for (size_t t = 0; t < TIER_COUNT; t++)
+        bytes += (double)usage.tiers[t].bytes;
+    put(out, "dockmon_history_up", "gauge", "Whether the history is written.", state.code == 0);
+    put(out, "dockmon_history_dropped_total", "counter",
+        "Steps of a host that could not be written.", (double)state.n_dropped);
+    put(out, "dockmon_history_damaged_files_total", "counter", "Files set aside.",
+        (double)state.n_damaged);
+    put(out, "dockmon_history_size_bytes", "gauge", "What the history takes of the disk.", bytes);
+}
+
+void server_metrics_write(const struct api *a, struct buf *out)
+{
+    prometheus_head(out, "dockmon_build_info", "gauge", "The version of the server.");
+    (void)buf_printf(out, "dockmon_build_info{version=\"%s\"} 1\n", DOCKMON_VERSION);
+    put(out, "dockmon_uptime_seconds", "gauge", "Since the server was started.",
+        (double)health_uptime_ms(a->o.health) / 1000);
+    put_fleet(a, out);
+    put_stores(a, out);
+    put(out, "dockmon_process_resident_memory_bytes", "gauge", "Memory of the server.",
+        resident_bytes());
+    put(out, "dockmon_process_cpu_seconds_total", "counter", "CPU time of the server.",
+        cpu_seconds());
+    put(out, "dockmon_process_open_fds", "gauge", "Descriptors that are open.", open_descriptors());
+    put(out, "dockmon_process_max_fds", "gauge", "Descriptors that may be open.",
+        max_descriptors());
+}

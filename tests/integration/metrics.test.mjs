@@ -1,0 +1,129 @@
+// GET /metrics as Prometheus reads it: promtool is the judge of the text.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { Client, Server } from './lib/dockmon.mjs';
+import { HandAgent, containerElement } from './lib/hand-agent.mjs';
+import { writeSamples } from './lib/msgpack.mjs';
+import { run } from './lib/process.mjs';
+import { eventually } from './lib/wait.mjs';
+
+let server, viewer;
+
+before(async () => {
+  server = await Server.start();
+  viewer = await server.client('viewer');
+});
+
+after(() => server?.remove());
+
+const scrape = async (client = viewer) => {
+  const r = await client.fetch('GET', '/metrics');
+  const text = await r.text();
+  assert.equal(r.status, 200, text);
+  assert.equal(r.headers.get('content-type'), 'text/plain; version=0.0.4; charset=utf-8');
+  return text;
+};
+
+// Lines by name and labels, as an independent reader sees them.
+function parse(text) {
+  const values = new Map();
+  for (const line of text.split('\n')) {
+    if (!line || line.startsWith('#')) continue;
+    const [, series, value] = /^([a-z_0-9]+(?:\{.*\})?) (\S+)$/.exec(line) ?? assert.fail(line);
+    assert.ok(!values.has(series), `twice: ${series}`);
+    assert.match(series, /^dockmon_/);
+    values.set(series, Number(value));
+  }
+  return values;
+}
+
+async function sampler(elements, hostname) {
+  const a = new HandAgent(server, { hostname, fields: { capabilities: { container_operations: true, samples: true } } });
+  a.containers = elements;
+  await a.connect(await server.token());
+  await eventually(async () => (await viewer.get(`/api/containers?host_id=${a.hostId}`)).length === elements.length, { timeout: 60000, what: 'its containers are listed' });
+  a.seq = 0;
+  a.batch = (containers, host) => a.send(writeSamples({ epoch: 1, seq: a.seq++, at: Date.now(), containers, host }));
+  return a;
+}
+
+test('what promtool makes of it', async () => {
+  const labels = { 'com.docker.compose.project': 'shop', 'com.docker.compose.service': 'web "a\\b"\nc' };
+  const web = containerElement({ name: 'prom-web', labels, Image: 'nginx:"1"' });
+  const plain = containerElement({ name: 'prom-plain', state: 'exited' });
+  const a = await sampler([web, plain], 'prom-host');
+  a.batch({
+    [web.Id]: { cpu: 12345, cpu_time: 1500000, mem_used: 2 ** 40 + 1, net_rx: 2 ** 53 - 1, psi_io_some: 150, started_at: 1763900000500 },
+  }, { cpu: 5050, load_1: 123, mem_total: 1000, uptime: 77 });
+  const at = `{host_id="${a.hostId}",host="prom-host"`;
+  const of = `${at},container="prom-web",image="nginx:\\"1\\"",compose_project="shop",compose_service="web \\"a\\\\b\\"\\nc"}`;
+  const text = await eventually(async () => {
+    const t = await scrape();
+    return t.includes('dockmon_container_cpu_cores{') && t;
+  });
+  const v = parse(text);
+  for (const [series, value] of [
+    [`dockmon_host_up${at}}`, 1], [`dockmon_host_cpu_ratio${at}}`, 0.505], [`dockmon_host_load1${at}}`, 1.23], [`dockmon_host_memory_total_bytes${at}}`, 1000],
+    [`dockmon_host_uptime_seconds${at}}`, 77], [`dockmon_container_running${of}`, 1], [`dockmon_container_cpu_cores${of}`, 1.2345],
+    [`dockmon_container_cpu_seconds_total${of}`, 1.5], [`dockmon_container_memory_used_bytes${of}`, 2 ** 40 + 1],
+    [`dockmon_container_pressure_io_some_ratio${of}`, 0.015], [`dockmon_container_start_time_seconds${of}`, 1763900000.5],
+    ['dockmon_agents_online', 1], ['dockmon_hosts', 1], ['dockmon_containers', 2], ['dockmon_sessions', 1], ['dockmon_feed_clients', 0], ['dockmon_store_up', 1],
+    ['dockmon_history_up', 1], ['dockmon_history_enabled', 1], ['dockmon_history_dropped_total', 0],
+  ]) assert.equal(v.get(series), value, series);
+  assert.ok(Math.abs(v.get(`dockmon_container_network_receive_bytes_total${of}`) - 2 ** 53) < 16, 'numbers are exact to 15 digits');
+  assert.equal([...v.keys()].filter((s) => s.includes('prom-plain')).length, 1, 'what is not known is left out: only whether it runs is');
+  for (const name of ['uptime_seconds', 'process_resident_memory_bytes', 'process_cpu_seconds_total', 'process_open_fds', 'process_max_fds', 'history_size_bytes', 'store_queue_length'])
+    assert.ok(v.get(`dockmon_${name}`) >= 0, name);
+  assert.ok(v.get('dockmon_process_open_fds') > 5);
+
+  const judged = await run('promtool', ['check', 'metrics'], { input: text });
+  assert.deepEqual({ code: judged.code, out: judged.stdout + judged.stderr }, { code: 0, out: '' });
+
+  await a.close();
+  const gone = await eventually(async () => {
+    const t = parse(await scrape());
+    return t.get(`dockmon_host_up${at}}`) === 0 && t;
+  });
+  assert.ok(!gone.has(`dockmon_container_running${of}`), 'what an absent host listed is not told as if it were so now');
+});
+
+test('who may read it, and what of it', async () => {
+  const one = await sampler([containerElement({ name: 'scope-one', labels: { team: 'a' } }), containerElement({ name: 'scope-two' })], 'scope-host');
+  const other = await sampler([containerElement({ name: 'scope-other' })], 'other-host');
+  assert.equal((await new Client(server).fetch('GET', '/metrics')).status, 401);
+  const limited = async (scope) => parse(await scrape(new Client(server, { key: await server.admin('apikey', 'create', '--name', `s-${scope.length}`, '--role', 'viewer', '--scope', scope) })));
+  const host = [...(await limited(`host=${one.hostId}`)).keys()];
+  assert.ok(host.some((s) => s.includes('scope-one')) && host.some((s) => s.includes('scope-two')));
+  assert.ok(!host.some((s) => s.includes('other')), 'other hosts do not exist');
+  assert.ok(!host.some((s) => /^dockmon_(agents|process|history|store)/.test(s)), 'nor does the server');
+  const label = [...(await limited('label=team=a')).keys()];
+  assert.ok(label.some((s) => s.includes('scope-one')));
+  assert.ok(!label.some((s) => s.includes('scope-two') || s.includes('scope-other')));
+  await one.close();
+  await other.close();
+});
+
+test('tens of thousands of series, in pieces', { timeout: 180000 }, async () => {
+  const n = 1500;
+  const many = await sampler(Array.from({ length: n }, (_, i) => containerElement({ name: `many-${i}` })), 'many-host');
+  many.batch(Object.fromEntries(many.containers.map((c, i) => [c.Id, {
+    cpu: i, cpu_time: i, mem_used: i, mem_limit: i, mem_anon: i, mem_file: i, mem_kernel: i, pids: i, net_rx: i, net_tx: i, blk_read: i, blk_write: i, oom_kills: i,
+    psi_cpu_some: i, psi_cpu_full: i, psi_mem_some: i, psi_mem_full: i, psi_io_some: i, psi_io_full: i, restarts: i,
+  }])));
+  const text = await eventually(async () => {
+    const t = await scrape();
+    return t.includes('dockmon_container_restarts{') && t;
+  }, { timeout: 60000, what: 'it is told' });
+  const series = [...parse(text).keys()].filter((s) => s.includes('many-host') && s.startsWith('dockmon_container_'));
+  assert.equal(series.length, 21 * n);
+  const judged = await run('promtool', ['check', 'metrics'], { input: text });
+  assert.deepEqual({ code: judged.code, out: judged.stdout + judged.stderr }, { code: 0, out: '' });
+  // A reader that leaves in the middle, and hosts that go meanwhile.
+  const left = new AbortController();
+  const r = await fetch(`${server.url}/metrics`, { headers: { authorization: `Bearer ${viewer.key}` }, signal: left.signal });
+  await r.body.getReader().read();
+  await (await server.client('admin')).delete(`/api/hosts/${many.hostId}`);
+  left.abort();
+  await eventually(async () => !(await scrape()).includes('many-host'));
+  await many.close();
+});
