@@ -93,6 +93,15 @@ test('who may not, and what is not there', async () => {
   const end = await (await open(own)).closed;
   assert.equal(end.code, 1008);
   assert.match(end.reason, /DockMon's own/);
+
+  const admin = await world.server.client('admin');
+  const refused = await eventually(async () => {
+    const { entries } = await admin.get('/api/audit?action=shell_start&limit=500');
+    const rows = entries.filter((e) => !e.result.startsWith('ok'));
+    return rows.some((e) => e.target.endsWith(`/${own.name}`) || e.target.endsWith(`/${own.id}`)) && rows;
+  });
+  for (const [who, target, result] of [['test-viewer', c.id, /role operator/], ['test-operator', 'no-such-container', /not found/], ['test-operator', own.id, /DockMon's own/]])
+    assert.ok(refused.some((e) => e.who.startsWith(who) && e.peer === '127.0.0.1' && e.target.endsWith(`/${target}`) && result.test(e.result)), `${who} ${target}: ${JSON.stringify(refused)}`);
 });
 
 test('the process ends when the client closes or vanishes, also what it started', async () => {

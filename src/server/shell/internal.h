@@ -67,6 +67,9 @@ struct shell *shell_new(struct shells *ss, struct ws *ws);
 void shell_free(struct shell *s);
 void shell_start(struct shell *s, const json_t *asked); /* the client's start message, or NULL */
 void shell_close(struct shell *s, unsigned code, const char *reason);
+void shell_refuse(struct shell *s,
+                  unsigned code,
+                  const char *why); /* closes it, and leaves a row in the audit log */
 void shell_set_state(struct shell *s, enum shell_state state);
 void shell_on_client(struct shell *s, const char *data, size_t size, bool is_binary);
 void shell_on_drain(struct shell *s);

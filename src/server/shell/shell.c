@@ -73,19 +73,27 @@ void shell_free(struct shell *s)
 
 /* --- the record --------------------------------------------------------------------------------- */
 
-static void record(const struct shell *s, const char *what, const char *result)
+/* Before the target is found it is called as the client did. */
+static void audit(const struct shell *s, const char *what, const char *result)
 {
-    const struct shells_options *o = &s->owner->o;
     const struct audit_entry entry = {
         .at_ms = time_utc_ms(),
         .who = xstrdup(s->who.name),
         .peer = xstrdup(s->peer),
         .action = xasprintf("shell_%s", what),
-        .target = xasprintf("%s/%s", s->host_name, s->container_name),
+        .target = xasprintf("%.255s/%.255s", s->host_name ? s->host_name : s->host_ref,
+                            s->container_name ? s->container_name : s->container_ref),
         .result = xstrdup(result),
     };
+
+    audit_add(s->owner->o.store, s->owner->o.store_jobs, &entry);
+}
+
+static void record(const struct shell *s, const char *what, const char *result)
+{
+    const struct shells_options *o = &s->owner->o;
     const struct event event = {
-        .at_ms = entry.at_ms,
+        .at_ms = time_utc_ms(),
         .category = xstrdup("container"),
         .type = xasprintf("shell_%s", what),
         .severity = xstrdup("info"),
@@ -101,7 +109,7 @@ static void record(const struct shell *s, const char *what, const char *result)
     log_info(LOG_FIELDS("shell", s->id, "who", s->who.name, "host", s->host_name, "container",
                         s->container_name),
              "shell %s: %s", what, result);
-    audit_add(o->store, o->store_jobs, &entry);
+    audit(s, what, result);
     record_event(o->store, o->store_jobs, &event);
 }
 
@@ -154,6 +162,15 @@ void shell_close(struct shell *s, unsigned code, const char *reason)
     shell_end(s);
     ws_pause(s->ws, false); /* its close frame has to be read */
     ws_close(s->ws, code, cut);
+}
+
+void shell_refuse(struct shell *s, unsigned code, const char *why)
+{
+    log_warn(LOG_FIELDS("who", s->who.name, "peer", s->peer, "host", s->host_ref, "container",
+                        s->container_ref),
+             "shell refused: %s", why);
+    audit(s, "start", why);
+    shell_close(s, code, why);
 }
 
 /* --- the start ---------------------------------------------------------------------------------- */
@@ -230,10 +247,7 @@ void shell_start(struct shell *s, const json_t *asked)
     if (!fault && asked && !fleet_host_can(h, "exec_command"))
         fault = "The agent of this host can only open shells, not run commands";
     if (fault) {
-        log_warn(LOG_FIELDS("who", s->who.name, "peer", s->peer, "host", s->host_ref, "container",
-                            s->container_ref),
-                 "shell refused: %s", fault);
-        shell_close(s, WS_CLOSE_POLICY, fault);
+        shell_refuse(s, WS_CLOSE_POLICY, fault);
         return;
     }
     s->has_window = fleet_host_can(h, "exec_command");

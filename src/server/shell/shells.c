@@ -119,18 +119,16 @@ static void on_identity(void *owner, int code, const struct identity *who)
                                       : "Server busy");
         return;
     }
+    s->who = *who;
     if (who->must_change_password) {
-        shell_close(s, WS_CLOSE_FORBIDDEN, AUTH_MUST_CHANGE);
+        shell_refuse(s, WS_CLOSE_FORBIDDEN, AUTH_MUST_CHANGE);
         return;
     }
-    s->who = *who;
     watch_rights(s);
     ws_trust(s->ws);
     ws_pause(s->ws, false);
     if (who->role < ROLE_OPERATOR) {
-        log_warn(LOG_FIELDS("who", who->name, "peer", s->peer), "shell refused: needs the role %s",
-                 role_name(ROLE_OPERATOR));
-        shell_close(s, WS_CLOSE_FORBIDDEN, "Permission denied: shells need the role operator");
+        shell_refuse(s, WS_CLOSE_FORBIDDEN, "Permission denied: shells need the role operator");
     } else if (s->waits_for_start) {
         shell_set_state(s, SHELL_AWAITING);
         loop_timer_start(s->owner->o.loop, &s->timer, AWAIT_MS, on_await_timeout);
