@@ -2,6 +2,7 @@
 #include "agent/advice.h"
 #include "agent/data_dir.h"
 #include "agent/identity.h"
+#include "agent/spool.h"
 #include "agent/token.h"
 #include "base/alloc.h"
 #include "base/str.h"
@@ -129,6 +130,16 @@ static void check_token(struct check *c)
         say_ok(c, "the permanent token will be sealed with the key of %s", file.key->source);
 }
 
+static void check_spool(struct check *c)
+{
+    struct error err = ERROR_INIT;
+
+    if (c->config->spool_mb > 0 && spool_check(c->config->spool_path, &err) < 0) {
+        say_note(c, "spool %s: %s; what is measured without a server is kept in memory only",
+                 c->config->spool_path, err.msg);
+    }
+}
+
 static void check_data(struct check *c)
 {
     const char *dir = c->config->data_path;
@@ -138,6 +149,7 @@ static void check_data(struct check *c)
         say_wrong(c, "data directory %s: %s", dir, err.msg);
     } else {
         check_token(c);
+        check_spool(c);
     }
 }
 

@@ -55,7 +55,7 @@ static const struct option_spec specs[] = {
     {"reconnect-max",             "RECONNECT_MAX",             OPTION_DURATION, MEMBER(reconnect_max_ms),       0,               "60s",   10,
      24 * HOUR_MS,                                                                                                                                               "longest wait between two attempts"                                        },
     {"data-path",                 "DATA_PATH",                 OPTION_STRING,   MEMBER(data_path),              0,               "/data", 0,    3072,
-     "DIRECTORY for what the agent keeps: its token"                                                                                                                                                                                        },
+     "DIRECTORY for what the agent keeps: its token, the spool"                                                                                                                                                                             },
     {"update-timeout",            "UPDATE_TIMEOUT",            OPTION_DURATION, MEMBER(update_timeout_ms),      0,               "120s",
      1000,                                                                                                                                      24 * HOUR_MS,    "longest time a container update may take"                                 },
     {"agent-stacks-dir",          "AGENT_STACKS_DIR",          OPTION_STRING,   MEMBER(stacks_dir),             0,               NULL,    0,    4096,
@@ -70,6 +70,8 @@ static const struct option_spec specs[] = {
      0,                                                                                                                          "1s",    500,  60000,           "how often, at most, what somebody is looking at is measured"              },
     {"stats-source",              "STATS_SOURCE",              OPTION_STRING,   MEMBER(stats_source_text),      0,               "auto",  0,    16,
      "auto: the kernel's files, or the engine where they cannot be read; api: the engine; off: nothing is measured"                                                                                                                         },
+    {"spool-size",                "SPOOL_SIZE",                OPTION_U64,      MEMBER(spool_mb),               0,               "64",    0,    65536,
+     "MiB on disk at most for what is measured while there is no server; 0: none"                                                                                                                                                           },
     {"proto-version",             "PROTO_VERSION",             OPTION_STRING,   MEMBER(proto_version),          0,               "1.1",   0,
      CONFIG_PROTO_MAX,                                                                                                                                           "protocol version to announce"                                             },
     {"log-level",                 "LOG_LEVEL",                 OPTION_STRING,   MEMBER(log_level_text),         0,               "info",  0,    32,
@@ -428,6 +430,7 @@ static void check_paths(struct config *c, struct buf *errors)
     while (n > 1 && c->data_path[n - 1] == '/')
         c->data_path[--n] = '\0';
     c->token_path = xasprintf("%s/permanent_token", n > 1 ? c->data_path : "");
+    c->spool_path = xasprintf("%s/spool", n > 1 ? c->data_path : "");
     drop_empty(&c->stacks_dir);
     if (!c->stacks_dir)
         c->stacks_dir = xasprintf("%s/stacks", n > 1 ? c->data_path : "");
@@ -541,6 +544,7 @@ void config_done(struct config *c)
     free(c->http_address);
     free(c->http_prefix);
     free(c->token_path);
+    free(c->spool_path);
     token_key_done(&c->token_key);
     free(c->engine_ca);
     free(c->engine_cert);

@@ -44,6 +44,7 @@ struct config {
     uint64_t reconnect_initial_ms, reconnect_max_ms, update_timeout_ms;
     char *stats_source_text;
     uint64_t stats_interval_ms, stats_live_interval_ms;
+    uint64_t spool_mb; /* MiB; 0: nothing is spooled on disk */
 
     /* What the command line asks for instead of running. */
     bool want_help, want_version, want_check;
@@ -53,6 +54,7 @@ struct config {
     char *http_address;         /* http[s]://host:port, for http_client */
     char *http_prefix;          /* "" or "/prefix", what lies before /api */
     char *token_path;           /* $DATA_PATH/permanent_token */
+    char *spool_path;           /* $DATA_PATH/spool */
     struct token_key token_key; /* unset: the token is kept as text */
     bool is_tls;
     bool is_engine_tls, is_engine_insecure;

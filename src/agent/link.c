@@ -224,6 +224,8 @@ static void start_session(struct link *l, const struct msg_auth_success *success
         .queued = queued,
         .owner = l,
         .collector = l->o.collector,
+        .spool = l->o.spool,
+        .samples_has = {success->samples_epoch, success->samples_seq},
         .wants_samples = msg_auth_success_can(success, "samples"),
         .wants_inventory = msg_auth_success_can(success, "inventory"),
         .wants_engine_state = msg_auth_success_can(success, "engine_state"),

@@ -40,6 +40,7 @@ struct link_options { /* everything is borrowed and outlives the link */
     struct events *events;
     struct exec_killer *killer;
     struct collector *collector;
+    struct spool *spool; /* outlives the link; the collector's */
 };
 
 /* Reads the token file; without any token it fails. */

@@ -5,6 +5,7 @@
 #include "agent/exec_killer.h"
 #include "agent/facts.h"
 #include "agent/link.h"
+#include "agent/spool.h"
 #include "agent/stats/collector.h"
 #include "base/alloc.h"
 #include "docker/engine.h"
@@ -29,6 +30,7 @@ struct agent {
     struct facts *facts;
     struct events *events;
     struct exec_killer *killer;
+    struct spool *spool;
     struct collector *collector;
     struct link *link;
     struct service *service;
@@ -91,6 +93,11 @@ static void on_signal(void *owner, int number)
     link_stop(agent->link, on_stopped, agent);
 }
 
+static void on_batch(void *owner, const struct samples *batch)
+{
+    spool_put(owner, batch);
+}
+
 static int open_agent(struct agent *agent, const struct config *config, struct error *err)
 {
     static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
@@ -114,12 +121,20 @@ static int open_agent(struct agent *agent, const struct config *config, struct e
     agent->facts = facts_new();
     agent->events = events_new(agent->engine, agent->facts);
     agent->killer = exec_killer_new(agent->engine, config->data_path);
+    agent->spool = spool_new(&(struct spool_options){
+        .loop = agent->loop,
+        .dir = config->spool_path,
+        .max_bytes = config->spool_mb << 20,
+    });
     agent->collector = collector_new(&(struct collector_options){
+        .epoch = spool_epoch(agent->spool),
         .loop = agent->loop,
         .engine = agent->engine,
         .events = agent->events,
         .config = config,
     });
+    collector_listen_always(agent->collector, on_batch, agent->spool);
+    collector_set_note(agent->collector, spool_note(agent->spool));
     r = link_new(&agent->link,
                  &(struct link_options){
                      .loop = agent->loop,
@@ -129,6 +144,7 @@ static int open_agent(struct agent *agent, const struct config *config, struct e
                      .events = agent->events,
                      .killer = agent->killer,
                      .collector = agent->collector,
+                     .spool = agent->spool,
                  },
                  err);
     if (r < 0)
@@ -149,6 +165,7 @@ static void close_agent(struct agent *agent)
     service_free(agent->service);
     link_free(agent->link);
     collector_free(agent->collector);
+    spool_free(agent->spool);
     exec_killer_free(agent->killer);
     if (agent->events)
         events_free(agent->events);

@@ -111,6 +111,8 @@ struct session *session_new(const struct session_options *o)
     if (o->collector) {
         session->report = report_new(&(struct report_options){
             .collector = o->collector,
+            .spool = o->spool,
+            .has = o->samples_has,
             .sender = &session->sender,
             .send_binary = o->wants_samples ? o->send_binary : NULL,
             .owner = o->owner,
@@ -192,6 +194,11 @@ void session_on_message(struct session *session, const char *text, size_t size)
     if (str_eq(envelope_type(v), "stats_rate")) {
         if (session->report)
             report_on_rate(session->report, envelope_payload(v));
+        return;
+    }
+    if (str_eq(envelope_type(v), "samples_ack")) {
+        if (session->report)
+            report_on_ack(session->report, v);
         return;
     }
     r = msg_command_decode(v, &m, &err);

@@ -27,6 +27,7 @@ struct session_options {
     struct events *events;       /* outlives the session, started by the caller */
     struct exec_killer *killer;  /* outlives the session */
     struct collector *collector; /* outlives the session; NULL: no statistics */
+    struct spool *spool;         /* outlives the session; the collector's */
     const struct policy *policy; /* outlives the session */
     /* Queues one text message. 0, or -ENOBUFS (queue full, try again later), or another error. May be called
      * from inside session_new() and session_on_message(); must not call back into the session. */
@@ -36,7 +37,8 @@ struct session_options {
     size_t (*queued)(
         void *owner); /* bytes that `send` has taken and that have not left yet; or NULL */
     void *owner;
-    bool wants_samples;      /* the server takes samples */
+    bool wants_samples;                 /* the server takes samples */
+    struct msg_samples_ack samples_has; /* and has these for good; epoch 0: none */
     bool wants_inventory;    /* the server takes inventory_snapshot and inventory_delta */
     bool wants_engine_state; /* the server takes engine_state */
     bool wants_event_replay; /* the server drops doubles: resend from events_since_ns on */

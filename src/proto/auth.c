@@ -6,11 +6,13 @@
 #define SUCCESS(m) offsetof(struct msg_auth_success, m)
 
 static const struct field success_fields[] = {
-    {"agent_id",        FIELD_STRING,   SUCCESS(agent_id),        FIELD_REQUIRED | FIELD_NON_EMPTY, 0, 255, NULL},
-    {"host_id",         FIELD_STRING,   SUCCESS(host_id),         FIELD_REQUIRED | FIELD_NON_EMPTY, 0, 255, NULL},
-    {"permanent_token", FIELD_STRING,   SUCCESS(permanent_token), 0,                                0, 255, NULL},
-    {"capabilities",    FIELD_BOOL_MAP, SUCCESS(capabilities),    FIELD_OMIT_EMPTY,                 0, 256, NULL},
-    {"events_since",    FIELD_I64,      SUCCESS(events_since),    0,                                0, 0,   NULL},
+    {"agent_id",        FIELD_STRING,   SUCCESS(agent_id),        FIELD_REQUIRED | FIELD_NON_EMPTY, 0, 255,       NULL},
+    {"host_id",         FIELD_STRING,   SUCCESS(host_id),         FIELD_REQUIRED | FIELD_NON_EMPTY, 0, 255,       NULL},
+    {"permanent_token", FIELD_STRING,   SUCCESS(permanent_token), 0,                                0, 255,       NULL},
+    {"capabilities",    FIELD_BOOL_MAP, SUCCESS(capabilities),    FIELD_OMIT_EMPTY,                 0, 256,       NULL},
+    {"events_since",    FIELD_I64,      SUCCESS(events_since),    0,                                0, 0,         NULL},
+    {"samples_epoch",   FIELD_U64,      SUCCESS(samples_epoch),   FIELD_OMIT_EMPTY,                 0, INT64_MAX, NULL},
+    {"samples_seq",     FIELD_U64,      SUCCESS(samples_seq),     FIELD_OMIT_EMPTY,                 0, INT64_MAX, NULL},
 };
 
 static const struct field error_fields[] = {

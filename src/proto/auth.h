@@ -10,7 +10,9 @@ struct msg_auth_success {
     char *agent_id, *host_id;
     char *permanent_token; /* NULL or "": none was issued */
     json_t *capabilities;  /* object of bools, NULL from other servers */
-    int64_t events_since;  /* engine time (ns) of the newest event the server has, 0: none */
+    /* The newest batch of samples that the server has for good; epoch 0: none. */
+    uint64_t samples_epoch, samples_seq;
+    int64_t events_since; /* engine time (ns) of the newest event the server has, 0: none */
 };
 
 struct msg_auth_error {

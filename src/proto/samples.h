@@ -4,8 +4,8 @@
  * samples: what an agent of ours measured at one tick, one binary frame of MessagePack. Only between
  * peers that have both said the capability `samples`. docs/protocol.md, "Samples", has the wire.
  *
- * Every batch has a place in a sequence: `epoch` names a sequence (a new one whenever an agent starts
- * without knowing the last), `seq` grows by 1 within it. The server acknowledges with samples_ack, and drops what it
+ * Every batch has a place in a sequence: `epoch` names a sequence (a new one whenever an agent starts),
+ * `seq` grows by 1 within it. The server acknowledges with samples_ack, and drops what it
  * has had before: an agent may send a batch again after a reconnect.
  */
 
@@ -61,6 +61,7 @@ struct samples {
     uint64_t epoch, seq; /* at most INT64_MAX */
     int64_t at_ms;       /* UTC, of the readings */
     bool has_host, has_source;
+    bool is_late; /* kept while there was no connection: for the history, no news */
     struct host_sample host;
     struct samples_source source;
     struct container_sample *containers;

@@ -397,6 +397,15 @@ static int take_at(struct reader *r)
     return code;
 }
 
+static int take_late(struct reader *r)
+{
+    uint64_t late = 0;
+    int code = take_natural(r, &late);
+
+    r->s->is_late = late != 0;
+    return code;
+}
+
 static int take_samples(struct reader *r)
 {
     static const struct key keys[] = {
@@ -404,6 +413,7 @@ static int take_samples(struct reader *r)
         {"epoch",      take_epoch,      true },
         {"seq",        take_seq,        true },
         {"at",         take_at,         true },
+        {"late",       take_late,       false},
         {"source",     take_source,     false},
         {"host",       take_host,       false},
         {"containers", take_containers, false},

@@ -244,6 +244,10 @@ static void on_samples(void *owner, const struct fleet_host *h, const struct sam
 
     if (s->stats)
         stats_on_samples(s->stats, h, batch);
+    if (s->history && batch->epoch > 0) { /* with a place: of an agent of ours */
+        history_took(s->history, h->row.id, &(struct history_position){batch->epoch, batch->seq},
+                     batch->at_ms);
+    }
 }
 
 static void on_watched(void *owner, const char *host_id)
@@ -290,10 +294,29 @@ static void on_agent_gone(void *owner, const char *agent_id)
         log_sources_on_agent_gone(s->log_sources, agent_id);
 }
 
+static void on_written(void *owner, const char *host_id, const struct history_position *at)
+{
+    const struct server *s = owner;
+
+    if (s->sessions)
+        sessions_acknowledge(s->sessions, host_id, &(struct msg_samples_ack){at->epoch, at->seq});
+}
+
+static bool samples_kept(void *owner, const char *host_id, struct msg_samples_ack *ret)
+{
+    const struct server *s = owner;
+    struct history_position at;
+
+    if (!s->history || !history_position(s->history, host_id, &at))
+        return false;
+    *ret = (struct msg_samples_ack){at.epoch, at.seq};
+    return true;
+}
+
 static int open_history(struct server *s, const struct config *config, struct error *err)
 {
     _cleanup_free_ char *dir = xasprintf("%s/history", config->data_dir);
-    struct history_options o = {.loop = s->loop, .dir = dir};
+    struct history_options o = {.loop = s->loop, .dir = dir, .on_written = on_written, .owner = s};
 
     for (size_t t = 0; t < TIER_COUNT; t++)
         o.keep_ms[t] = (int64_t)config->history_keep_ms[t];
@@ -340,6 +363,7 @@ static void wire(struct server *s, const struct config *config)
         .store = s->store,
         .fleet = s->fleet,
         .max_message = config->max_agent_message,
+        .is_acked_later = s->history != NULL,
         .poll_interval_ms = config->poll_interval_ms,
         .observer =
             {
@@ -348,6 +372,7 @@ static void wire(struct server *s, const struct config *config)
                        .on_event = on_event,
                        .on_sample = on_sample,
                        .on_samples = on_samples,
+                       .samples_kept = samples_kept,
                        .on_progress = on_progress,
                        .on_stream = on_stream,
                        .on_agent_gone = on_agent_gone,
@@ -483,8 +508,7 @@ void server_free(struct server *s)
         http_server_close(s->http);
         api_set_server(s->api, NULL); /* jobs that end below answer nobody */
     }
-    if (s->sessions)
-        sessions_free(s->sessions);
+    sessions_free(TAKE_PTR(s->sessions));
     log_sources_free(TAKE_PTR(s->log_sources));
     while (s->auth && (job_queue_pending(s->store_jobs) || job_queue_pending(s->hash_jobs))) {
         job_queue_drain(s->store_jobs);

@@ -46,8 +46,9 @@ struct collector {
     uint64_t epoch, seq;
     struct container_sample *samples;
     size_t capacity;
-    collector_fn fn;
-    void *owner;
+    collector_fn fn, always_fn;
+    void *owner, *always_owner;
+    const char *note; /* NULL: none */
     char told_source[32], told_network[32];
     char *told_why;
     bool is_source_told;
@@ -240,6 +241,8 @@ void collector_source(const struct collector *c, struct samples_source *ret)
         ret->notes[ret->n_notes++] =
             "some containers: their files cannot be read, the engine is asked";
     }
+    if (c->note && *c->note)
+        ret->notes[ret->n_notes++] = c->note;
 }
 
 static bool is_source_new(const struct collector *c, const struct samples_source *s)
@@ -334,10 +337,13 @@ static void emit(struct collector *c, struct samples *batch)
     batch->seq = c->seq++;
     collector_source(c, &batch->source);
     batch->has_source = is_source_new(c, &batch->source);
-    if (!c->fn)
+    if (!c->fn && !c->always_fn)
         return;
     remember_source(c, &batch->source);
-    c->fn(c->owner, batch);
+    if (c->always_fn)
+        c->always_fn(c->always_owner, batch);
+    if (c->fn)
+        c->fn(c->owner, batch);
 }
 
 static void expire_rate(struct collector *c, uint64_t now)
@@ -447,7 +453,7 @@ struct collector *collector_new(const struct collector_options *o)
     uint64_t now = time_monotonic_ms();
 
     c->o = *o;
-    c->epoch = (uint64_t)time_utc_ms();
+    c->epoch = o->epoch ? o->epoch : (uint64_t)time_utc_ms();
     c->is_off = o->config->stats_source == STATS_SOURCE_OFF;
     c->is_remote = !str_starts_with(o->config->docker_host, "unix://");
     if (c->is_off) {
@@ -509,6 +515,17 @@ void collector_listen(struct collector *c, collector_fn fn, void *owner)
     }
     if (fn)
         rest_soon(c);
+}
+
+void collector_listen_always(struct collector *c, collector_fn fn, void *owner)
+{
+    c->always_fn = fn;
+    c->always_owner = owner;
+}
+
+void collector_set_note(struct collector *c, const char *note)
+{
+    c->note = note;
 }
 
 static void hurry(struct collector *c)

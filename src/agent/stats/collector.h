@@ -21,6 +21,7 @@ struct collector_options { /* everything is borrowed and outlives the collector 
     struct engine *engine;
     struct events *events;
     const struct config *config;
+    uint64_t epoch;   /* of this run; 0: the time */
     const char *root; /* NULL: found out; tests: a folder with sys/ and proc/ */
 };
 
@@ -35,6 +36,10 @@ DEFINE_CLEANUP(struct collector *, collector_free);
  */
 typedef void (*collector_fn)(void *owner, const struct samples *batch);
 void collector_listen(struct collector *c, collector_fn fn, void *owner);
+/* One more, for what lives as long as the process; it is told first, and takes nothing away when it is set. */
+void collector_listen_always(struct collector *c, collector_fn fn, void *owner);
+/* What else is to be said with the source, "" nothing; borrowed, asked at each batch. */
+void collector_set_note(struct collector *c, const char *note);
 
 /* What somebody looks at; copied. */
 void collector_set_rate(struct collector *c, const struct msg_stats_rate *rate);

@@ -11,7 +11,6 @@
 
 struct report {
     struct report_options o;
-    struct buf frame;
     bool is_complaining; /* the last batch could not be sent */
     /* For the bytes per second of the host. */
     int64_t net_bytes, net_at_ms;
@@ -33,21 +32,6 @@ static void on_failure(struct report *r, int code)
     if (!r->is_complaining)
         log_warn(NULL, "samples could not be sent: %s", error_text(code));
     r->is_complaining = true;
-}
-
-static void send_batch(struct report *r, const struct samples *batch)
-{
-    int code;
-
-    buf_clear(&r->frame);
-    code = samples_encode(batch, &r->frame);
-    if (code == 0)
-        code = r->o.send_binary(r->o.owner, r->frame.data, r->frame.size);
-    if (code < 0) {
-        on_failure(r, code);
-    } else {
-        r->is_complaining = false;
-    }
 }
 
 static int send_container(const struct report *r, const struct container_sample *c, int64_t at_ms)
@@ -123,13 +107,22 @@ static void on_batch(void *owner, const struct samples *batch)
 {
     struct report *r = owner;
 
-    if (sender_is_busy(r->o.sender))
-        return;
-    if (r->o.send_binary) {
-        send_batch(r, batch);
-    } else {
+    if (!sender_is_busy(r->o.sender))
         send_messages(r, batch);
-    }
+}
+
+static int send_binary(void *owner, const void *data, size_t size)
+{
+    const struct report *r = owner;
+
+    return r->o.send_binary(r->o.owner, data, size);
+}
+
+static bool is_busy(void *owner)
+{
+    const struct report *r = owner;
+
+    return sender_is_busy(r->o.sender);
 }
 
 struct report *report_new(const struct report_options *o)
@@ -137,9 +130,13 @@ struct report *report_new(const struct report_options *o)
     struct report *r = xcalloc(1, sizeof(*r));
 
     r->o = *o;
-    buf_init(&r->frame, SAMPLES_MAX_SIZE);
-    collector_listen(o->collector, on_batch, r);
+    collector_listen(o->collector, o->send_binary ? NULL : on_batch, r);
     collector_set_eager(o->collector, !o->send_binary);
+    if (o->send_binary) {
+        spool_connect(o->spool, &(struct spool_sink){send_binary, is_busy, r}, &o->has);
+    } else {
+        spool_refuse(o->spool);
+    }
     return r;
 }
 
@@ -148,8 +145,20 @@ void report_free(struct report *r)
     if (!r)
         return;
     collector_listen(r->o.collector, NULL, NULL);
-    buf_done(&r->frame);
+    spool_disconnect(r->o.spool);
     free(r);
+}
+
+void report_on_ack(struct report *r, const json_t *message)
+{
+    struct msg_samples_ack m;
+    struct error err = ERROR_INIT;
+
+    if (msg_samples_ack_decode(message, &m, &err) < 0) {
+        log_warn(NULL, "the server sent something strange: %s", err.msg);
+    } else {
+        spool_on_ack(r->o.spool, &m);
+    }
 }
 
 void report_on_rate(struct report *r, const json_t *payload)

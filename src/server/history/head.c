@@ -12,7 +12,9 @@ static const char schema[] =
     "CREATE TABLE IF NOT EXISTS hosts (id INTEGER PRIMARY KEY, host TEXT NOT NULL UNIQUE) STRICT;"
     "CREATE TABLE IF NOT EXISTS ticks (id INTEGER PRIMARY KEY, host INTEGER NOT NULL, at INTEGER NOT NULL,"
     " data BLOB NOT NULL) STRICT;"
-    "CREATE INDEX IF NOT EXISTS ticks_host ON ticks (host, at);";
+    "CREATE INDEX IF NOT EXISTS ticks_host ON ticks (host, at);"
+    "CREATE TABLE IF NOT EXISTS positions (host TEXT PRIMARY KEY, epoch INTEGER NOT NULL,"
+    " seq INTEGER NOT NULL) STRICT;";
 
 enum stmt {
     STMT_ADD_HOST,
@@ -21,6 +23,8 @@ enum stmt {
     STMT_REMOVE,
     STMT_FIRST,
     STMT_HOSTS,
+    STMT_SET_POSITION,
+    STMT_POSITIONS,
     STMT_COUNT,
 };
 
@@ -38,6 +42,9 @@ static const char *const sql[STMT_COUNT] = {
         " ORDER BY ticks.at LIMIT 1",
     [STMT_HOSTS] = "SELECT hosts.host, count(*), min(ticks.at), max(ticks.at) FROM ticks"
                    " JOIN hosts ON hosts.id = ticks.host GROUP BY ticks.host",
+    [STMT_SET_POSITION] = "INSERT INTO positions (host, epoch, seq) VALUES (:host, :epoch, :seq)"
+                          " ON CONFLICT (host) DO UPDATE SET epoch = :epoch, seq = :seq",
+    [STMT_POSITIONS] = "SELECT host, epoch, seq FROM positions",
 };
 
 int head_open(struct head **ret, const char *dir, const char *path, struct error *err)
@@ -59,11 +66,6 @@ void head_close(struct head *h)
     store_close(h->store);
     free(h);
 }
-
-struct append {
-    const struct head_row *rows;
-    size_t n;
-};
 
 static int append_row(struct store *s, const struct head_row *row, struct error *err)
 {
@@ -91,11 +93,24 @@ static int add_host(struct store *s, const char *host, struct error *err)
     return query_run(&q, NULL, err);
 }
 
+static int set_position(struct store *s, const struct host_position *p, struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r = query_init(&q, s, sql[STMT_SET_POSITION], err);
+
+    if (r < 0)
+        return r;
+    query_text(&q, ":host", p->host);
+    query_i64(&q, ":epoch", (int64_t)p->at.epoch);
+    query_i64(&q, ":seq", (int64_t)p->at.seq);
+    return query_run(&q, NULL, err);
+}
+
 static int append_rows(struct store *s, void *arg, struct error *err)
 {
-    const struct append *a = arg;
+    const struct head_batch *a = arg;
 
-    for (size_t i = 0; i < a->n; i++) {
+    for (size_t i = 0; i < a->n_rows; i++) {
         int r = append_row(s, &a->rows[i], err);
 
         if (r == 0) { /* the host is new here */
@@ -106,14 +121,44 @@ static int append_rows(struct store *s, void *arg, struct error *err)
         if (r < 0)
             return r;
     }
+    for (size_t i = 0; i < a->n_positions; i++) {
+        int r = set_position(s, &a->positions[i], err);
+
+        if (r < 0)
+            return r;
+    }
     return 0;
+}
+
+int head_write(struct head *h, const struct head_batch *b, struct error *err)
+{
+    struct head_batch batch = *b;
+
+    return store_tx(h->store, append_rows, &batch, err);
 }
 
 int head_append(struct head *h, const struct head_row *rows, size_t n, struct error *err)
 {
-    struct append a = {rows, n};
+    return head_write(h, &(struct head_batch){.rows = rows, .n_rows = n}, err);
+}
 
-    return store_tx(h->store, append_rows, &a, err);
+int head_each_position(struct head *h, head_position_fn fn, void *owner, struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r = query_init(&q, h->store, sql[STMT_POSITIONS], err);
+
+    if (r < 0)
+        return r;
+    while ((r = query_step(&q, err)) > 0) {
+        struct host_position p = {
+            .host = query_column_text(&q, 0),
+            .at = {(uint64_t)query_column_i64(&q, 1), (uint64_t)query_column_i64(&q, 2)},
+        };
+
+        fn(owner, &p);
+        free(p.host);
+    }
+    return r;
 }
 
 int head_read(struct head *h, const struct head_read *read, struct error *err)

@@ -6,6 +6,7 @@
  */
 
 #include "base/error.h"
+#include "server/history/positions.h"
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,18 @@ struct head_row {
 
 /* All rows or none. */
 int head_append(struct head *h, const struct head_row *rows, size_t n, struct error *err)
+    _nodiscard_;
+
+/* The same, and with them how far the batches of hosts have come. */
+struct head_batch {
+    const struct head_row *rows;
+    size_t n_rows;
+    const struct host_position *positions;
+    size_t n_positions;
+};
+int head_write(struct head *h, const struct head_batch *b, struct error *err) _nodiscard_;
+typedef void (*head_position_fn)(void *owner, const struct host_position *p);
+int head_each_position(struct head *h, head_position_fn fn, void *owner, struct error *err)
     _nodiscard_;
 
 /* Gives the rows of a host in [from, to), oldest first. */

@@ -27,6 +27,9 @@ struct history {
     struct job_queue *queue; /* one thread: the worker's */
     struct worker *worker;
     struct accumulator *accumulator;
+    struct positions *positions;
+    void (*on_written)(void *owner, const char *host, const struct history_position *at);
+    void *owner;
     int64_t keep_ms, keep_marks_ms; /* of the finest tier, and of that which has the marks */
     int64_t (*utc_ms)(void);
     struct loop_timer timer;
@@ -87,6 +90,17 @@ static void set_state(struct history *h, const struct worker_round *round)
         h->state.n_dropped += round->n_rows;
 }
 
+static void tell_written(struct history *h, const struct worker_round *round)
+{
+    for (size_t i = 0; round->has_written && i < round->n_positions; i++) {
+        const struct host_position *p = &round->positions[i];
+
+        positions_set(h->positions, p->host, &p->at);
+        if (h->on_written)
+            h->on_written(h->owner, p->host, &p->at);
+    }
+}
+
 static void round_work(void *arg)
 {
     struct round_job *job = arg;
@@ -104,6 +118,7 @@ static void round_done(void *arg)
         h->usage = job->round.usage;
     h->is_more_to_roll = job->round.is_more_to_roll;
     h->is_round_under_way = false;
+    tell_written(h, &job->round);
     worker_round_done(&job->round);
     free(job);
 }
@@ -115,7 +130,8 @@ static bool rollup_is_due(const struct history *h)
     return h->is_more_to_roll || h->last_rollup_ms == 0 || now - h->last_rollup_ms >= ROLLUP_MS;
 }
 
-static void start_round(struct history *h)
+/* With all that was added before `until_ms`, which the accumulator has been asked for. */
+static void start_round(struct history *h, int64_t until_ms)
 {
     struct round_job *job;
 
@@ -126,7 +142,11 @@ static void start_round(struct history *h)
     job->round = h->next;
     job->round.now_ms = h->utc_ms();
     job->round.is_rollup_due = rollup_is_due(h);
+    job->round.positions = positions_take(h->positions, until_ms, &job->round.n_positions);
     if (job_submit(h->queue, job, round_work, round_done) < 0) {
+        for (size_t i = 0; i < job->round.n_positions; i++)
+            free(job->round.positions[i].host);
+        free(job->round.positions);
         free(job); /* as many questions wait as can; the rows stay for the next time */
         return;
     }
@@ -141,9 +161,18 @@ static void on_timer(struct loop_timer *t)
 {
     struct history *h = CONTAINER_OF(t, struct history, timer);
 
+    int64_t step = floor_div(h->utc_ms(), tiers[TIER_10S].step_ms);
+
     loop_timer_start(h->loop, t, ROUND_MS, on_timer);
-    accumulator_flush(h->accumulator, floor_div(h->utc_ms(), tiers[TIER_10S].step_ms));
-    start_round(h);
+    accumulator_flush(h->accumulator, step);
+    start_round(h, step * tiers[TIER_10S].step_ms);
+}
+
+static void on_position(void *owner, const struct host_position *p)
+{
+    struct history *h = owner;
+
+    positions_set(h->positions, p->host, &p->at);
 }
 
 struct history *history_new(const struct history_options *o)
@@ -164,6 +193,10 @@ struct history *history_new(const struct history_options *o)
     }
     h->worker = worker_new(&disk);
     h->accumulator = accumulator_new(on_row, h);
+    h->positions = positions_new();
+    h->on_written = o->on_written;
+    h->owner = o->owner;
+    worker_read_positions(h->worker, on_position, h);
     h->keep_ms = disk.keep_ms[TIER_10S];
     h->keep_marks_ms = disk.keep_ms[TIER_1H];
     h->utc_ms = o->utc_ms ? o->utc_ms : time_utc_ms;
@@ -179,7 +212,7 @@ void history_stop(struct history *h)
     loop_timer_stop(&h->timer);
     accumulator_flush(h->accumulator, INT64_MAX);
     job_queue_drain(h->queue);
-    start_round(h);
+    start_round(h, INT64_MAX);
     job_queue_drain(h->queue);
 }
 
@@ -190,6 +223,7 @@ void history_free(struct history *h)
     worker_round_done(&h->next);
     job_queue_free(h->queue);
     accumulator_free(h->accumulator);
+    positions_free(h->positions);
     worker_free(h->worker);
     free(h);
 }
@@ -210,6 +244,21 @@ void history_add(
     if (!fit_time(h, &at_ms, h->keep_ms))
         return;
     accumulator_add(h->accumulator, host, series, at_ms, values);
+}
+
+void history_took(struct history *h,
+                  const char *host,
+                  const struct history_position *at,
+                  int64_t at_ms)
+{
+    int64_t now = h->utc_ms();
+
+    positions_took(h->positions, host, at, at_ms > now + FUTURE_MS ? now : at_ms);
+}
+
+bool history_position(const struct history *h, const char *host, struct history_position *ret)
+{
+    return positions_get(h->positions, host, ret);
 }
 
 void history_mark(struct history *h,

@@ -10,6 +10,7 @@
  */
 
 #include "net/loop.h"
+#include "server/history/positions.h"
 #include "server/history/query.h"
 
 struct history;
@@ -19,6 +20,9 @@ struct history_options {
     const char *dir;
     int64_t keep_ms[TIER_COUNT]; /* 0: the tier's default */
     int64_t (*utc_ms)(void);     /* NULL: time_utc_ms */
+    /* All batches of a host up to this one are on disk, and so is that. Never from inside a call. NULL: nobody asks. */
+    void (*on_written)(void *owner, const char *host, const struct history_position *at);
+    void *owner;
 };
 
 /* Starts also when the directory cannot be used: history_state() says so then, and it is tried again. */
@@ -33,6 +37,16 @@ void history_free(struct history *h); /* after history_stop() */
  */
 void history_add(
     struct history *h, const char *host, const char *series, int64_t at_ms, const int64_t *values);
+/*
+ * All of a batch of an agent has been added; batches come in order. With its step it is written together with this
+ * place, so that what the agent sends once more after a crash of either side can be told apart.
+ */
+void history_took(struct history *h,
+                  const char *host,
+                  const struct history_position *at,
+                  int64_t at_ms);
+/* The last one of the host that is on disk; false: none. */
+bool history_position(const struct history *h, const char *host, struct history_position *ret);
 /* Something that happened to a series, for its curve. Times as above; marks are kept as long as the coarsest tier. */
 void history_mark(struct history *h,
                   const struct series_key *key,

@@ -79,9 +79,20 @@ static int open_disk(struct worker *w, struct error *err)
     return disk_check(w->disk, NULL, head_each_host(disk_head(w->disk), on_head_host, w, err), err);
 }
 
+void worker_read_positions(struct worker *w, head_position_fn fn, void *owner)
+{
+    struct error err = ERROR_INIT;
+    int r = open_disk(w, &err);
+
+    if (r == 0)
+        (void)disk_check(w->disk, NULL, head_each_position(disk_head(w->disk), fn, owner, &err),
+                         &err);
+}
+
 static int append(struct worker *w, const struct worker_round *round, struct error *err)
 {
-    _cleanup_free_ struct head_row *rows = xcalloc(round->n_rows, sizeof(*rows));
+    _cleanup_free_ struct head_row *rows = xcalloc(round->n_rows + 1, sizeof(*rows));
+    const struct head_batch batch = {rows, round->n_rows, round->positions, round->n_positions};
     int r;
 
     for (size_t i = 0; i < round->n_rows; i++) {
@@ -89,10 +100,10 @@ static int append(struct worker *w, const struct worker_round *round, struct err
 
         rows[i] = (struct head_row){p->host, p->step, p->data, p->size};
     }
-    r = disk_check(w->disk, NULL, head_append(disk_head(w->disk), rows, round->n_rows, err), err);
+    r = disk_check(w->disk, NULL, head_write(disk_head(w->disk), &batch, err), err);
     if (r == -EUCLEAN) { /* an empty head is in its place now */
         forget_heads(w);
-        r = head_append(disk_head(w->disk), rows, round->n_rows, err);
+        r = head_write(disk_head(w->disk), &batch, err);
     }
     for (size_t i = 0; r == 0 && i < round->n_rows; i++)
         count_rows(w, rows[i].host, 1, rows[i].at);
@@ -182,7 +193,7 @@ void worker_run(struct worker *w, struct worker_round *round)
     const char *last_damaged;
     int r = open_disk(w, &round->err);
 
-    if (r == 0 && round->n_rows > 0)
+    if (r == 0 && (round->n_rows > 0 || round->n_positions > 0))
         r = append(w, round, &round->err);
     round->has_written = r == 0;
     for (size_t i = 0; r == 0 && i < round->n_marks; i++)
@@ -209,11 +220,15 @@ void worker_round_done(struct worker_round *r)
         free(r->marks[i].series);
         mark_done(&r->marks[i].mark);
     }
+    for (size_t i = 0; i < r->n_positions; i++)
+        free(r->positions[i].host);
     free(r->rows);
     free(r->marks);
+    free(r->positions);
     r->rows = NULL;
     r->marks = NULL;
-    r->n_rows = r->n_marks = 0;
+    r->positions = NULL;
+    r->n_rows = r->n_marks = r->n_positions = 0;
 }
 
 static void on_mark(void *owner, const struct mark *m)

@@ -29,6 +29,8 @@ struct worker_round {
     size_t n_rows;
     struct pending_mark *marks;
     size_t n_marks;
+    struct host_position *positions; /* written together with the rows */
+    size_t n_positions;
     int64_t now_ms;
     bool is_rollup_due; /* also for expiry and usage */
 
@@ -40,7 +42,9 @@ struct worker_round {
     struct history_usage usage;
     size_t n_damaged, n_left_out;
 };
-void worker_round_done(struct worker_round *r); /* frees rows and marks */
+void worker_round_done(struct worker_round *r); /* frees rows, marks and positions */
+/* What earlier runs have written; before the first job. Nothing is told when the directory cannot be used. */
+void worker_read_positions(struct worker *w, head_position_fn fn, void *owner);
 void worker_run(struct worker *w, struct worker_round *round);
 
 /* The answer to a question; `marks` to be freed one by one with mark_done(). */

@@ -61,6 +61,8 @@ static void refuse_logged(struct session *se, const char *error)
 
 static int send_success(struct session *se, const struct registration *r)
 {
+    const struct session_observer *o = &se->owner->o.observer;
+    struct msg_samples_ack kept = {0};
     struct msg_auth_success m = {
         .agent_id = r->agent.id,
         .host_id = r->host.id,
@@ -69,7 +71,13 @@ static int send_success(struct session *se, const struct registration *r)
                                   "samples", 1, "engine_state", 1),
         .events_since = r->events_since,
     };
-    int code = session_send(se, msg_auth_success_encode(&m));
+    int code;
+
+    if (o->samples_kept && o->samples_kept(o->owner, r->host.id, &kept)) {
+        m.samples_epoch = kept.epoch;
+        m.samples_seq = kept.seq;
+    }
+    code = session_send(se, msg_auth_success_encode(&m));
 
     json_decref(m.capabilities);
     return code;

@@ -88,11 +88,15 @@ struct session {
     struct poll poll;
 };
 
+/* The newest batch of samples that came, of each of an agent's last epochs. */
+#define RECEIVED_EPOCHS 8
+
 /* One per agent that ever had a session since the start; bounded by the registered agents. */
 struct link {
-    struct session *session;      /* the registered one, or NULL */
-    char host_id[UUID_TEXT_SIZE]; /* of the last one */
-    unsigned n_superseded;        /* since the last report */
+    struct session *session;                          /* the registered one, or NULL */
+    char host_id[UUID_TEXT_SIZE];                     /* of the last one */
+    unsigned n_superseded;                            /* since the last report */
+    struct msg_samples_ack received[RECEIVED_EPOCHS]; /* newest first; epoch 0: none */
     uint64_t reported_ms;
 };
 
@@ -149,6 +153,7 @@ void session_on_error(struct session *se, const json_t *message, size_t size);
 void session_on_engine_state(struct session *se, const json_t *payload, size_t size);
 
 /* samples.c */
+void session_expect_samples(const struct session *se, struct link *l);
 void session_on_samples(struct session *se, const void *data, size_t size);
 /* How far the agent's clock is off, by the time in a message that it sends as soon as it is made. */
 void session_note_clock(struct session *se, const json_t *message);

@@ -147,9 +147,9 @@ void samples_put(struct fleet_host *h, const struct samples *s)
 {
     int64_t now_ms = time_utc_ms();
 
-    for (size_t i = 0; i < s->n_containers; i++)
+    for (size_t i = 0; !s->is_late && i < s->n_containers; i++)
         put_container(h, &s->containers[i], now_ms);
-    if (s->has_host)
+    if (s->has_host && !s->is_late)
         put_host(h, s->host.values, now_ms);
     if (s->has_source)
         put_source(h, &s->source);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/time.h"
@@ -13,16 +14,74 @@
 #define MAX_TIME_MS    INT64_C(1000000000000000)
 #define CLOCK_SLACK_MS INT64_C(60000) /* what a slow link alone can make of the time of a message */
 
+static void send_ack(struct session *se, const struct msg_samples_ack *ack)
+{
+    if (session_send(se, msg_samples_ack_encode(ack)) < 0)
+        log_debug(LOG_FIELDS("agent", se->agent_id), "samples are not acknowledged");
+}
+
+/* Where nobody keeps them, what has come is all there will be. */
 static void acknowledge(struct session *se, const struct samples *s)
 {
     uint64_t now_ms = time_monotonic_ms();
 
-    if (se->acked_ms > 0 && now_ms - se->acked_ms < ACK_MS)
+    if (se->owner->o.is_acked_later || (se->acked_ms > 0 && now_ms - se->acked_ms < ACK_MS))
         return;
     se->acked_ms = now_ms;
-    if (session_send(se, msg_samples_ack_encode(
-                             &(struct msg_samples_ack){.epoch = s->epoch, .seq = s->seq})) < 0)
-        log_debug(LOG_FIELDS("agent", se->agent_id), "samples are not acknowledged");
+    send_ack(se, &(struct msg_samples_ack){.epoch = s->epoch, .seq = s->seq});
+}
+
+void sessions_acknowledge(struct sessions *s,
+                          const char *host_id,
+                          const struct msg_samples_ack *ack)
+{
+    const struct fleet_host *h = fleet_find_host(s->o.fleet, host_id);
+    const struct link *l = h ? map_find(&s->links, h->agent.id) : NULL;
+
+    if (l && l->session && l->session->state == SESSION_ACTIVE && l->session->can_samples)
+        send_ack(l->session, ack);
+}
+
+static struct msg_samples_ack *find_epoch(struct link *l, uint64_t epoch)
+{
+    for (size_t i = 0; i < RECEIVED_EPOCHS; i++) {
+        if (l->received[i].epoch == epoch && epoch > 0)
+            return &l->received[i];
+    }
+    return NULL;
+}
+
+static void add_epoch(struct link *l, const struct msg_samples_ack *at)
+{
+    memmove(l->received + 1, l->received, (RECEIVED_EPOCHS - 1) * sizeof(l->received[0]));
+    l->received[0] = *at;
+}
+
+/* What an agent sends again after we were restarted is a double, too. */
+void session_expect_samples(const struct session *se, struct link *l)
+{
+    const struct session_observer *o = &se->owner->o.observer;
+    struct msg_samples_ack kept = {0};
+
+    if (o->samples_kept && o->samples_kept(o->owner, se->host_id, &kept) &&
+        !find_epoch(l, kept.epoch))
+        add_epoch(l, &kept);
+}
+
+/* False: it came before. */
+static bool is_new(struct session *se, const struct samples *s)
+{
+    struct link *l = map_find(&se->owner->links, se->agent_id);
+    struct msg_samples_ack *last = l ? find_epoch(l, s->epoch) : NULL;
+
+    if (last && s->seq <= last->seq)
+        return false;
+    if (last) {
+        last->seq = s->seq;
+    } else if (l) {
+        add_epoch(l, &(struct msg_samples_ack){s->epoch, s->seq});
+    }
+    return true;
 }
 
 size_t sessions_count(const struct sessions *s)
@@ -43,11 +102,11 @@ void session_note_clock(struct session *se, const json_t *message)
 }
 
 /* Our time of what the agent's clock says. */
-static int64_t session_time(struct session *se, int64_t at_ms)
+static int64_t session_time(struct session *se, int64_t at_ms, bool is_late)
 {
     if (at_ms < 0 || at_ms > MAX_TIME_MS)
         return at_ms; /* no clock */
-    if (se->clock_offset_ms != 0 && llabs(time_utc_ms() - at_ms) <= CLOCK_SLACK_MS)
+    if (!is_late && se->clock_offset_ms != 0 && llabs(time_utc_ms() - at_ms) <= CLOCK_SLACK_MS)
         se->clock_offset_ms = 0; /* it was set right meanwhile */
     return at_ms + se->clock_offset_ms;
 }
@@ -58,6 +117,15 @@ void sessions_notify_samples(const struct sessions *s,
 {
     if (s->o.observer.on_samples)
         s->o.observer.on_samples(s->o.observer.owner, h, batch);
+}
+
+static void take_samples(struct session *se, struct fleet_host *h, struct samples *s)
+{
+    samples_put(h, s);
+    if (!s->is_late)
+        sessions_notify_sample(se->owner, h);
+    s->at_ms = session_time(se, s->at_ms, s->is_late);
+    sessions_notify_samples(se->owner, h, s);
 }
 
 void session_on_samples(struct session *se, const void *data, size_t size)
@@ -72,10 +140,8 @@ void session_on_samples(struct session *se, const void *data, size_t size)
         session_complain(se, err.msg, NULL);
         return;
     }
-    samples_put(h, &s);
-    sessions_notify_sample(se->owner, h);
-    s.at_ms = session_time(se, s.at_ms);
-    sessions_notify_samples(se->owner, h, &s);
+    if (is_new(se, &s))
+        take_samples(se, h, &s);
     acknowledge(se, &s);
     samples_done(&s);
 }

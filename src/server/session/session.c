@@ -234,6 +234,7 @@ void session_register(struct session *se, const struct registration *r)
                                               .max_queue = SESSION_MAX_QUEUE});
 
     l->session = se;
+    session_expect_samples(se, l);
     str_copy(l->host_id, sizeof(l->host_id), se->host_id);
     if (r->migrated_id)
         fleet_remove_host(s->o.fleet, r->migrated_id);

@@ -29,6 +29,8 @@ struct session_observer {
     /* A batch, or what another kind of agent says, after it has gone into the model, with times of our clock. What it
        points to is gone after the call. */
     void (*on_samples)(void *owner, const struct fleet_host *h, const struct samples *s);
+    /* What is kept for good of the host's samples: false: nothing, or nobody knows. */
+    bool (*samples_kept)(void *owner, const char *host_id, struct msg_samples_ack *ret);
     /* A step of what takes long: container_update_progress or agent_update_progress, with host_id. `data` is borrowed. */
     void (*on_progress)(void *owner, const char *type, json_t *data);
     /* What belongs to a shell or a stream: shell_data, log_data. */
@@ -45,6 +47,7 @@ struct sessions_options {
     struct store *store;
     struct fleet *fleet;
     size_t max_message;        /* of an authenticated agent; 0: 16 MiB */
+    bool is_acked_later;       /* samples are acknowledged by sessions_acknowledge(), not at once */
     uint64_t poll_interval_ms; /* list_containers of agents that do not push; 0: 2000 */
     struct session_observer observer;
 };
@@ -76,6 +79,10 @@ void sessions_accept(struct sessions *s, struct ws_accept *ret);
 int sessions_stats_rate(struct sessions *s, const char *agent_id, const struct msg_stats_rate *rate)
     _nodiscard_;
 size_t sessions_count(const struct sessions *s); /* also of those that are not authenticated yet */
+/* The host's samples up to this place are kept for good: its agent need not keep them. */
+void sessions_acknowledge(struct sessions *s,
+                          const char *host_id,
+                          const struct msg_samples_ack *ack);
 struct commands *sessions_commands(struct sessions *s);
 /*
  * Ends the agent's session (1008) and forgets the agent. For the end of the job that deleted its host, so

@@ -1,0 +1,58 @@
+#pragma once
+
+/*
+ * What was measured and is not acknowledged yet. It outlives sessions, and what is on disk the process.
+ *
+ * While a server acknowledges in time, batches wait in memory and nothing is written. They go to disk
+ * (segments.h, DATA_PATH/spool) when there is no connection, and when the oldest has waited for 20 s; what is
+ * written there is made safe against a power cut once a second. After a reconnect the server has said what it
+ * has for good; the rest is sent in order, oldest first, and marked as late, at most SPOOL_WINDOW bytes ahead of the
+ * acknowledgements; what is measured meanwhile waits behind it.
+ *
+ * A disk that cannot be written, or SPOOL_SIZE=0, leaves a short queue in memory.
+ */
+
+#include "net/loop.h"
+#include "proto/samples.h"
+
+struct spool;
+
+#define SPOOL_WINDOW ((size_t)1 << 20)
+#define SPOOL_MEMORY ((size_t)1 << 20) /* of batches in memory; the newest one may be larger */
+
+struct spool_options {
+    struct loop *loop;
+    const char *dir;    /* borrowed; made when something is written */
+    uint64_t max_bytes; /* on disk; 0: nothing is written */
+};
+
+struct spool *spool_new(const struct spool_options *o);
+/* What is not acknowledged is written. NULL is fine. */
+void spool_free(struct spool *s);
+DEFINE_CLEANUP(struct spool *, spool_free);
+
+/* For this run: later than all that is kept from earlier ones. */
+uint64_t spool_epoch(const struct spool *s);
+
+void spool_put(struct spool *s, const struct samples *batch); /* with growing places */
+
+/* Where batches go while there is a connection. `send` takes one binary message; not called back into the spool. */
+struct spool_sink {
+    int (*send)(void *owner, const void *data, size_t size);
+    bool (*is_busy)(void *owner); /* others wait to be sent */
+    void *owner;
+};
+/* A connection begins; `has` is what the server has for good, epoch 0: nothing. */
+void spool_connect(struct spool *s,
+                   const struct spool_sink *sink,
+                   const struct msg_samples_ack *has);
+void spool_disconnect(struct spool *s);
+void spool_on_ack(struct spool *s, const struct msg_samples_ack *ack);
+/* The server takes no batches: what is kept is dropped, and nothing is kept until one does. */
+void spool_refuse(struct spool *s);
+
+/* For whoever looks: "" or what is wrong, and what it means. */
+const char *spool_note(const struct spool *s);
+
+/* For --check: whether the directory can be used. */
+int spool_check(const char *dir, struct error *err) _nodiscard_;

@@ -1,0 +1,143 @@
+// What is measured while there is no server: kept, sent once, and not for ever.
+import assert from 'node:assert/strict';
+import { readFile, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { Agent, bin, temporaryDirectory } from './lib/dockmon.mjs';
+import { Engine } from './lib/engine.mjs';
+import { HandServer } from './lib/hand-server.mjs';
+import { readSamples } from './lib/msgpack.mjs';
+import { run } from './lib/process.mjs';
+import { Relay } from './lib/relay.mjs';
+import { eventually } from './lib/wait.mjs';
+
+const engine = new Engine();
+const cleanup = [];
+
+before(() => engine.ensureImage());
+after(async () => {
+  for (const end of cleanup.reverse()) await end();
+  await engine.cleanup();
+});
+
+const ACCEPT = { type: 'auth_success', agent_id: 'agent-1', host_id: 'host-1', permanent_token: 'permanent-1' };
+
+// The files, read as src/agent/spool_record.h describes them.
+async function spooled(dir) {
+  const folder = join(dir, 'spool');
+  const names = await readdir(folder).catch(() => []);
+  const records = [];
+  for (const name of names.filter((n) => n.endsWith('.spool')).sort()) {
+    const data = await readFile(join(folder, name)).catch(() => Buffer.alloc(0));
+    for (let at = 0; at + 25 <= data.length; at += 25 + data.readUInt32LE(at))
+      records.push({ epoch: Number(data.readBigUInt64LE(at + 9)), seq: Number(data.readBigUInt64LE(at + 17)) });
+  }
+  return records;
+}
+
+// A hand-made server behind a relay. What it has received, it has for good: it says so when the agent comes back, and
+// acknowledges when the test says so.
+class Pair {
+  static async start({ samples = true, env = {}, prepare = () => {} } = {}) {
+    const p = new Pair();
+    p.batches = [];
+    p.read = 0;
+    p.server = await HandServer.start({
+      authorize: () => {
+        const last = p.all().at(-1);
+        return { ...ACCEPT, ...(samples && { capabilities: { samples: true } }), ...(last && { samples_epoch: last.epoch, samples_seq: last.seq }) };
+      },
+    });
+    cleanup.push(() => p.server.stop());
+    p.relay = await Relay.start({ to: { host: '127.0.0.1', port: Number(new URL(p.server.url).port) } });
+    cleanup.push(() => p.relay.stop());
+    p.dir = await temporaryDirectory();
+    await prepare(p.dir);
+    p.agent = await Agent.start({ url: `http://127.0.0.1:${p.relay.port}` }, engine, {
+      dir: p.dir,
+      token: 'registration-token',
+      env: { STATS_INTERVAL: '1s', ...env },
+    });
+    cleanup.push(() => p.agent.remove());
+    await p.server.session();
+    return p;
+  }
+
+  all() {
+    for (; this.read < this.server.messages.length; this.read++)
+      if (this.server.messages[this.read].binary) this.batches.push(readSamples(this.server.messages[this.read].binary));
+    return this.batches;
+  }
+
+  acknowledge() {
+    const { epoch, seq } = this.all().at(-1);
+    this.server.send({ type: 'samples_ack', epoch, seq });
+  }
+
+  cut() {
+    this.relay.set({ mode: 'drop' });
+    this.relay.cut();
+  }
+
+  // Every batch of every epoch, once, and in order.
+  assertWhole() {
+    const places = this.all().map((b) => [b.epoch, b.seq]);
+    for (let i = 0; i < places.length; i++) {
+      const [epoch, seq] = places[i];
+      const before = places[i - 1];
+      if (before && before[0] === epoch) assert.equal(seq, before[1] + 1, `after ${before}`);
+      else assert.ok(seq === 0 && (!before || epoch > before[0]), `${epoch} ${seq} after ${before}`);
+    }
+  }
+}
+
+test('a cut, and an agent killed in the middle of it, leave no gap and no double', { timeout: 180000 }, async () => {
+  const p = await Pair.start();
+  await eventually(() => p.all().length >= 3, { what: 'batches' });
+  p.acknowledge();
+  await eventually(() => p.all().length >= 5, { what: 'batches that are not acknowledged' });
+  p.cut();
+  const first = p.all()[0].epoch;
+  await eventually(async () => (await spooled(p.dir)).length >= 8, { timeout: 60000, what: 'batches on disk' });
+  await p.agent.down('SIGKILL');
+  const kept = await spooled(p.dir);
+  await p.agent.up();
+  await eventually(async () => (await spooled(p.dir)).filter((r) => r.epoch > first).length >= 4, { timeout: 60000, what: 'more of them' });
+
+  p.relay.set({ mode: 'pass' });
+  await eventually(() => p.all().at(-1).epoch > first && !p.all().at(-1).late, { timeout: 60000, what: 'the present' });
+  p.assertWhole();
+  const last = kept.at(-1);
+  assert.ok(p.all().some((b) => b.epoch === last.epoch && b.seq === last.seq && b.late), 'the last one before the kill');
+
+  // What is acknowledged is not kept.
+  p.acknowledge();
+  await eventually(async () => (await spooled(p.dir)).length === 0, { what: 'an empty spool' });
+});
+
+test('nothing is kept for a server that takes no samples', { timeout: 120000 }, async () => {
+  const p = await Pair.start({ samples: false });
+  await eventually(() => p.server.messages.some((m) => m.type === 'stats'), { what: 'plain messages' });
+  p.cut();
+  await p.agent.process.line(/next attempt to connect/);
+  const attempts = p.relay.accepted;
+  await eventually(() => p.relay.accepted >= attempts + 4, { timeout: 60000, what: 'attempts to connect' });
+  assert.deepEqual(await spooled(p.dir), []);
+});
+
+test('a disk that cannot be written is said, and a short cut is bridged in memory', { timeout: 120000 }, async () => {
+  const p = await Pair.start({ prepare: (dir) => writeFile(join(dir, 'spool'), 'in the way') });
+  await eventually(() => p.all().length >= 2, { what: 'batches' });
+  const { stdout } = await run(bin('dockmon-agent'), ['--check'], {
+    env: { DOCKMON_URL: p.agent.server.url, DATA_PATH: p.dir, DOCKER_HOST: engine.host, REGISTRATION_TOKEN: 'x' },
+  });
+  assert.match(stdout, /spool .*memory only/);
+  p.cut();
+  await p.agent.process.line(/kept in memory only.*spool/);
+  const attempts = p.relay.accepted;
+  await eventually(() => p.relay.accepted >= attempts + 5, { timeout: 60000, what: 'attempts to connect' });
+  p.relay.set({ mode: 'pass' });
+  const before = p.all().length;
+  await eventually(() => p.all().length >= before + 4, { timeout: 60000, what: 'batches after the cut' });
+  p.assertWhole();
+});
