@@ -6,7 +6,7 @@
 
 static const struct verb *const containers[] = {
     &verb_ps,    &verb_logs,    &verb_exec,   &verb_start, &verb_stop,    &verb_restart, &verb_kill,
-    &verb_pause, &verb_unpause, &verb_rename, &verb_rm,    &verb_inspect, NULL,
+    &verb_pause, &verb_unpause, &verb_rename, &verb_rm,    &verb_inspect, &verb_stats,   NULL,
 };
 
 static const struct verb *const hosts[] = {
@@ -55,6 +55,7 @@ const struct verb_alias verb_aliases[] = {
     {"container rename",  &verb_rename },
     {"container rm",      &verb_rm     },
     {"container inspect", &verb_inspect},
+    {"container stats",   &verb_stats  },
     {"host ls",           &verb_hosts  },
     {"image ls",          &verb_images },
     {"image rm",          &verb_rmi    },

@@ -154,6 +154,7 @@ void container_sample_write(struct buf *out, const struct fleet_sample *s)
         .network_tx = -1,
         .disk_read = -1,
         .disk_write = -1,
+        .pids = -1,
     };
 
     if (!s->sampled_at_ms)
@@ -168,6 +169,7 @@ void container_sample_write(struct buf *out, const struct fleet_sample *s)
     append_count(out, "network_tx", s->network_tx);
     append_count(out, "disk_read", s->disk_read);
     append_count(out, "disk_write", s->disk_write);
+    append_count(out, "pids", s->pids);
     append_count(out, "net_bytes_per_sec",
                  s->net_bytes_per_sec < 0 ? -1 : (int64_t)s->net_bytes_per_sec);
 }

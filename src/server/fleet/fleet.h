@@ -31,6 +31,7 @@ struct fleet_sample {
     int64_t memory_usage, memory_limit; /* bytes */
     int64_t network_rx, network_tx;     /* bytes since the container's start */
     int64_t disk_read, disk_write;
+    int64_t pids; /* of containers */
 };
 
 /* JSON that the API has made of an object which does not change; NULL until somebody wanted it. */
@@ -67,8 +68,8 @@ struct fleet_host {
     uint64_t version;               /* grows whenever row, agent or is_online change */
     struct fleet_text shown, named; /* made by the API of these versions; freed here */
     uint64_t shown_version, named_version;
-    uint64_t samples_version;       /* grows with every sample of the host or a container of it */
-    uint64_t sample_version;        /* what that was when the host's own came */
+    uint64_t samples_version; /* grows with every sample of the host or a container of it */
+    uint64_t sample_version;  /* what that was when the host's own came */
     struct {
         uint64_t version, containers_version, samples_version;
         size_t n_containers;

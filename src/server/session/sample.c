@@ -15,6 +15,7 @@ bool sample_put(struct fleet_host *h, const struct msg_container_stats *m)
         .network_tx = m->network_tx,
         .disk_read = m->disk_read,
         .disk_write = m->disk_write,
+        .pids = -1, /* the message has none */
     };
 
     return fleet_put_sample(h, m->container_id, &s);
@@ -110,6 +111,7 @@ static void put_container(struct fleet_host *h, const struct container_sample *c
         .network_tx = known(v[CONTAINER_NET_TX]),
         .disk_read = known(v[CONTAINER_BLK_READ]),
         .disk_write = known(v[CONTAINER_BLK_WRITE]),
+        .pids = known(v[CONTAINER_PIDS]),
     };
 
     (void)fleet_put_sample(h, c->id, &s); /* unknown: its list is on the way */
