@@ -16,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define PASSWORD "correct horse"
 #define LIFETIME (UINT64_C(24) * 60 * 60 * 1000)
@@ -542,49 +541,6 @@ static void what_is_under_way_dies_silently_with_auth(void **state)
     assert_int_equal(b->n_done, 0);
 }
 
-static void the_first_start_makes_an_admin(void **state)
-{
-    struct fixture *f = *state;
-    _cleanup_free_ char *path = fixture_path(f, FIRST_USER_FILE);
-    _cleanup_free_ char *text = NULL, *again = NULL;
-    struct user user = {0};
-    struct stat st;
-
-    assert_int_equal(first_user_ensure(f->store, f->dir, NULL), 0);
-    assert_int_equal(stat(path, &st), 0);
-    assert_int_equal(st.st_mode & 0777, 0600);
-    assert_int_equal(file_read(path, 100, &text, NULL, NULL), 0);
-    assert_int_equal(users_get_by_name(f->store, "admin", &user, NULL), 0);
-    assert_int_equal(user.role, ROLE_ADMIN);
-    assert_true(user.must_change_password);
-    assert_true(password_verify(str_trim(text), user.password_hash));
-    user_done(&user);
-
-    assert_int_equal(unlink(path), 0);
-    assert_int_equal(first_user_ensure(f->store, f->dir, NULL), 0); /* nothing the second time */
-    assert_int_equal(file_read(path, 100, &again, NULL, NULL), -ENOENT);
-}
-
-static void the_password_of_another_database_is_forgotten(void **state)
-{
-    struct fixture *f = *state;
-    _cleanup_free_ char *path = fixture_path(f, FIRST_USER_FILE);
-    char hash[PASSWORD_HASH_SIZE];
-    struct user user = {0};
-
-    assert_int_equal(first_user_forget_stale(f->store, f->dir, NULL), 0); /* there is none */
-    assert_int_equal(first_user_ensure(f->store, f->dir, NULL), 0);
-    assert_int_equal(first_user_forget_stale(f->store, f->dir, NULL), 0);
-    assert_int_equal(access(path, F_OK), 0);
-
-    assert_int_equal(users_get_by_name(f->store, "admin", &user, NULL), 0);
-    assert_int_equal(password_hash("something else", hash, NULL), 0);
-    assert_int_equal(users_set_password(f->store, user.id, hash, false, 1, NULL), 0);
-    user_done(&user);
-    assert_int_equal(first_user_forget_stale(f->store, f->dir, NULL), 0);
-    assert_int_equal(access(path, F_OK), -1);
-}
-
 #define BENCH(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -605,8 +561,6 @@ int main(void)
         BENCH(bad_new_passwords_are_refused),
         BENCH(a_full_queue_is_busy),
         BENCH(what_is_under_way_dies_silently_with_auth),
-        TEST(the_first_start_makes_an_admin),
-        TEST(the_password_of_another_database_is_forgotten),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

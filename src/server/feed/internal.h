@@ -22,12 +22,13 @@
 #include "server/feed/topics.h"
 #include "server/feed/watched.h"
 
-#define FEED_MAX_CLIENTS   1000
-#define FEED_MAX_MESSAGE   ((size_t)64 * 1024) /* of a client: some hundred topics */
-#define FEED_LIST_QUEUE    ((size_t)16 << 20)  /* two full lists; beyond it a client is too slow */
-#define FEED_FRAME_QUEUE   ((size_t)4 << 20)   /* the same of one that has subscribed */
-#define FEED_ALL_QUEUES    ((size_t)256 << 20) /* of all clients together */
-#define FEED_UPDATE_MAX    ((size_t)1 << 20) /* of state in one update; the parts of a state are smaller */
+#define FEED_MAX_CLIENTS 1000
+#define FEED_MAX_MESSAGE ((size_t)64 * 1024) /* of a client: some hundred topics */
+#define FEED_LIST_QUEUE  ((size_t)16 << 20)  /* two full lists; beyond it a client is too slow */
+#define FEED_FRAME_QUEUE ((size_t)4 << 20)   /* the same of one that has subscribed */
+#define FEED_ALL_QUEUES  ((size_t)256 << 20) /* of all clients together */
+#define FEED_UPDATE_MAX \
+    ((size_t)1 << 20) /* of state in one update; the parts of a state are smaller */
 #define FEED_STATE_PART    ((size_t)256 * 1024)
 #define FEED_TICK_MS       100
 #define FEED_LIST_MS       1000 /* between full lists */

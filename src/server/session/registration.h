@@ -23,10 +23,10 @@
 struct registration {
     struct host host;
     struct agent agent;
-    char *permanent_token;             /* what auth_success carries */
-    bool is_new;                       /* registered just now, not reconnected */
-    bool is_repeated;                  /* registered once more: the first answer was lost */
-    bool can_inventory, can_replay;    /* of the agent, this time */
+    char *permanent_token;          /* what auth_success carries */
+    bool is_new;                    /* registered just now, not reconnected */
+    bool is_repeated;               /* registered once more: the first answer was lost */
+    bool can_inventory, can_replay; /* of the agent, this time */
     bool can_samples;
     int64_t events_since;              /* engine time (ns) of the newest stored event, 0: none */
     char *migrated_id, *migrated_name; /* the host that this one replaces, or NULL */

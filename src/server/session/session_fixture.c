@@ -114,8 +114,8 @@ void fixture_run_jobs(struct fixture *f)
 
 json_t *agent_register(const char *token, const char *engine, const char *name, bool is_ours)
 {
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:{s:b, s:b, s:b}}", "type", "register", "token",
-                     token, "engine_id", engine, "hostname", name, "version", "1.0",
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:{s:b, s:b, s:b}}", "type", "register",
+                     "token", token, "engine_id", engine, "hostname", name, "version", "1.0",
                      "proto_version", "1.1", "capabilities", "inventory", is_ours, "event_replay",
                      is_ours, "samples", is_ours);
 }
