@@ -116,22 +116,30 @@ static void follow_container(struct follower *f)
     f->position = (struct log_position){0};
 }
 
+/* The client left before the answer had begun, so that no on_gone() will come. */
+static void on_never_begun(struct loop_timer *t)
+{
+    follower_free(CONTAINER_OF(t, struct follower, timer));
+}
+
 static void on_started(void *owner)
 {
     static const struct http_stream_handler handler = {.on_drain = on_drain, .on_gone = on_gone};
     static const char *const headers[] = {"X-Accel-Buffering", "no", NULL};
     struct follower *f = owner;
+    const struct http_stream stream = {
+        .status = 200,
+        .content_type = f->is_sse ? "text/event-stream" : "application/x-ndjson",
+        .headers = headers,
+        .max_queue = MAX_QUEUE,
+        .handler = &handler,
+        .owner = f,
+    };
+    bool is_there;
 
     follow_container(f);
-    (void)api_reply_stream(TAKE_PTR(f->call),
-                           &(struct http_stream){.status = 200,
-                                                 .content_type = f->is_sse ? "text/event-stream"
-                                                                           : "application/x-ndjson",
-                                                 .headers = headers,
-                                                 .max_queue = MAX_QUEUE,
-                                                 .handler = &handler,
-                                                 .owner = f});
-    loop_timer_start(f->api->o.loop, &f->timer, 0, on_beat); /* tells a client that has gone, too */
+    is_there = api_reply_stream(TAKE_PTR(f->call), &stream);
+    loop_timer_start(f->api->o.loop, &f->timer, 0, is_there ? on_beat : on_never_begun);
 }
 
 static void on_line(void *owner, const struct log_source_line *line)

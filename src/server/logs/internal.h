@@ -9,6 +9,7 @@
  * LOOKING: for the host to be there, for the container, or for one of its name.
  */
 
+#include "base/bucket.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "base/random.h"
@@ -39,6 +40,7 @@ struct log_source {
     size_t n_outstanding; /* given, not acknowledged by who watches */
     size_t n_current;     /* ... of the stream that is open */
     size_t n_acked;       /* acknowledged, the agent was not told */
+    struct bucket notes;  /* what the agent says beside the log */
     struct log_poll *poll;
 };
 

@@ -16,6 +16,8 @@
 #define START_MS     20000
 #define SUCCESSOR_MS 10000 /* that long a container of the same name is waited for */
 #define RETRY_MS     1000
+#define NOTES_BURST  100
+#define NOTES_PER_S  2
 #define NOT_THERE    "No such container"
 
 static const char *const state_names[] = {"looking", "starting", "live", "polling", "ended"};
@@ -279,8 +281,11 @@ static void on_note(struct log_source *s, const struct msg_log_line *line)
 
     s->n_current += line->size + LOG_STREAM_LINE_COST;
     s->n_outstanding += line->size + LOG_STREAM_LINE_COST;
-    s->o.handler->on_mark(s->o.owner, is_restart ? "restarted" : "engine",
-                          is_restart ? "the container was started again" : line->text);
+    /* Nobody acknowledges marks, so a flood of them would have no end. */
+    if (bucket_take(&s->notes, NOTES_BURST, NOTES_PER_S, time_monotonic_ms())) {
+        s->o.handler->on_mark(s->o.owner, is_restart ? "restarted" : "engine",
+                              is_restart ? "the container was started again" : line->text);
+    }
     log_source_ack(s, line->size + LOG_STREAM_LINE_COST);
 }
 

@@ -1,0 +1,83 @@
+// Who asks for a log and leaves before it begins leaves nothing behind: neither in the server nor in the agent.
+import assert from 'node:assert/strict';
+import http from 'node:http';
+import { test } from 'node:test';
+import { Agent } from './lib/dockmon.mjs';
+import { HandAgent, containerElement } from './lib/hand-agent.mjs';
+import { LogSocket } from './lib/log-socket.mjs';
+import { ScriptedEngine, scriptedContainer } from './lib/scripted-engine.mjs';
+import { eventually } from './lib/wait.mjs';
+import { theWorld } from './lib/world.mjs';
+
+const world = theWorld({ role: 'viewer' });
+const N_STREAMS = 128; // at a time, of an agent
+
+test('clients that leave before the log has begun', async () => {
+  const scripted = await ScriptedEngine.start();
+  const c = scriptedContainer(1, { name: 'quiet' });
+  const held = [];
+  let holds = true;
+  let open = 0;
+  const description = JSON.stringify({ Id: c.Id, Config: { Tty: false }, State: { Running: true } });
+  const describe = (res) => {
+    res.writeHead(200, { 'Content-Type': 'application/json' });
+    res.end(description);
+  };
+  scripted.containers.push(c);
+  scripted.misbehave = (method, path) => {
+    if (path.endsWith(`/${c.Id}/json`)) return (res) => (holds ? held.push(res) : describe(res));
+    if (!path.endsWith('/logs')) return null;
+    return (res) => {
+      open++;
+      res.on('close', () => open--);
+      res.writeHead(200, { 'Content-Type': 'application/octet-stream' });
+      res.flushHeaders();
+    };
+  };
+  const agent = await Agent.start(world.server, scripted);
+  const headers = { authorization: `Bearer ${world.client.key}` };
+  try {
+    const host = await eventually(async () => (await world.client.get('/api/hosts')).find((h) => h.name === 'scripted-host' && h.status === 'online'));
+    await world.client.container('quiet');
+    const url = `${world.server.url}/api/hosts/${host.id}/containers/quiet/logs?follow=true`;
+    for (let round = 0; round < 3; round++) {
+      const requests = [];
+      holds = true;
+      for (let i = 0; i < N_STREAMS / 2; i++) requests.push(http.get(url, { headers }).on('error', () => {}));
+      await eventually(() => held.length >= N_STREAMS / 2);
+      for (const r of requests) r.destroy();
+      await world.client.get('/api/hosts'); // behind what it has heard of them
+      holds = false;
+      for (const res of held.splice(0)) describe(res);
+    }
+    await eventually(() => open === 0);
+    const res = await new Promise((resolve, reject) => http.get(url, { headers }, resolve).on('error', reject));
+    assert.equal(res.statusCode, 200);
+    res.destroy();
+    await eventually(() => open === 0);
+  } finally {
+    await agent.remove();
+    await scripted.stop();
+  }
+});
+
+test('an agent that has endless notes beside the log is not believed all of them', async () => {
+  const agent = new HandAgent(world.server, { fields: { capabilities: { container_operations: true, log_stream: true } } });
+  agent.containers.push(containerElement({ name: 'talker' }));
+  await agent.connect(await world.server.token());
+  await world.client.container('talker');
+  const s = await LogSocket.open(world.server, world.client.key);
+  s.subscribe(1, agent.hostId, 'talker');
+  const start = await eventually(() => agent.commands.find((m) => m.type === 'log_stream' || m.command === 'log_stream'));
+  const id = start.payload.stream_id;
+  agent.event('log_data', { stream_id: id, action: 'started' });
+  await s.message((m) => m.type === 'subscribed');
+  const notes = Array.from({ length: 2000 }, (_, i) => [0, 1700000000000000000 + i * 1000000, `note ${i}`]);
+  agent.event('log_data', { stream_id: id, action: 'lines', bytes: 2000 * 72, lines: notes });
+  agent.event('log_data', { stream_id: id, action: 'lines', bytes: 70, lines: [[1, 1700000001000000000, 'a line']] });
+  await s.has('a line');
+  const n = s.messages.filter((m) => m.type === 'mark').length;
+  assert.ok(n >= 100 && n < 1000, `${n} marks`);
+  await s.close();
+  await agent.close();
+});
