@@ -366,8 +366,8 @@ static void on_command_failure(void *owner, const struct command_failure *f)
                           r->engine_status < 500;
 
     log_write(is_asker_fault ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
-              LOG_FIELDS("host", l ? l->host_id : "", "agent", f->agent_id, "container",
-                         f->container, "id", f->id),
+              LOG_FIELDS("host", l && l->host_id[0] ? l->host_id : "", "agent", f->agent_id,
+                         "container", f->container, "id", f->id),
               "%s failed: %s", f->name, r->message);
 }
 
