@@ -431,6 +431,7 @@ static void check_paths(struct config *c, struct buf *errors)
         c->data_path[--n] = '\0';
     c->token_path = xasprintf("%s/permanent_token", n > 1 ? c->data_path : "");
     c->spool_path = xasprintf("%s/spool", n > 1 ? c->data_path : "");
+    c->event_log_path = xasprintf("%s/events", n > 1 ? c->data_path : "");
     drop_empty(&c->stacks_dir);
     if (!c->stacks_dir)
         c->stacks_dir = xasprintf("%s/stacks", n > 1 ? c->data_path : "");
@@ -545,6 +546,7 @@ void config_done(struct config *c)
     free(c->http_prefix);
     free(c->token_path);
     free(c->spool_path);
+    free(c->event_log_path);
     token_key_done(&c->token_key);
     free(c->engine_ca);
     free(c->engine_cert);

@@ -55,6 +55,7 @@ struct config {
     char *http_prefix;          /* "" or "/prefix", what lies before /api */
     char *token_path;           /* $DATA_PATH/permanent_token */
     char *spool_path;           /* $DATA_PATH/spool */
+    char *event_log_path;       /* $DATA_PATH/events */
     struct token_key token_key; /* unset: the token is kept as text */
     bool is_tls;
     bool is_engine_tls, is_engine_insecure;

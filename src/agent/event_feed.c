@@ -16,7 +16,9 @@
 
 struct event_feed {
     struct event_feed_options options;
-    struct engine_call *history; /* what the engine remembers from before our own history */
+    struct engine_call *history;  /* what the engine remembers from before our own history */
+    struct event_log_place place; /* in the log, while is_reading_log */
+    bool is_reading_log;
     struct loop_timer retry;
     uint64_t next; /* sequence number */
 };
@@ -47,19 +49,61 @@ static void on_retry(struct loop_timer *t)
     event_feed_pump(CONTAINER_OF(t, struct event_feed, retry));
 }
 
+static void retry_later(struct event_feed *feed)
+{
+    loop_timer_start(engine_loop(feed->options.engine), &feed->retry, RETRY_MS, on_retry);
+}
+
+/* What is on disk and not in memory any more. False: not all of it could be sent now. */
+static bool send_log(struct event_feed *feed)
+{
+    struct event_log *log = events_log(feed->options.events);
+    int64_t until_ns = events_covered_since(feed->options.events);
+    struct event_log_place next = feed->place;
+    struct event e;
+
+    while (event_log_next(log, &next, feed->options.since_ns, &e)) {
+        int r = e.time_ns < until_ns ? send_event(feed, &e) : 0;
+
+        if (r == 0 && e.time_ns < until_ns)
+            feed->options.since_ns = e.time_ns; /* the engine is asked from here on */
+        event_done(&e);
+        if (r == -ENOBUFS)
+            return false;
+        if (r < 0)
+            log_warn(NULL, "an old event could not be sent: %s", error_text(r));
+        feed->place = next;
+    }
+    return true;
+}
+
+static void read_history(struct event_feed *feed);
+
 void event_feed_pump(struct event_feed *feed)
 {
     struct events *events = feed->options.events;
 
     if (feed->history || loop_timer_is_running(&feed->retry))
         return; /* it goes on from there */
+    if (feed->is_reading_log) {
+        if (!send_log(feed)) {
+            retry_later(feed);
+            return;
+        }
+        feed->is_reading_log = false;
+        /* Unless the log has led up to what is in memory, as it does but for the time without this process. */
+        if (feed->options.since_ns + 1 < events_covered_since(events))
+            read_history(feed);
+        if (feed->history)
+            return;
+    }
     if (feed->next < events_first(events))
         feed->next = events_first(events);
     for (; feed->next < events_end(events); feed->next++) {
         int r = send_event(feed, events_get(events, feed->next));
 
         if (r == -ENOBUFS) {
-            loop_timer_start(engine_loop(feed->options.engine), &feed->retry, RETRY_MS, on_retry);
+            retry_later(feed);
             return;
         }
         if (r < 0)
@@ -135,8 +179,15 @@ struct event_feed *event_feed_new(const struct event_feed_options *o)
     o = &feed->options;
     feed->options.since_ns = since_in_the_past(o->since_ns);
     feed->next = o->is_replay ? events_seek(o->events, o->since_ns) : events_sent(o->events);
-    if (o->is_replay && o->since_ns > 0 && o->since_ns < events_covered_since(o->events))
-        read_history(feed);
+    if (o->is_replay && o->since_ns > 0) {
+        if (events_log(o->events))
+            event_log_forget(events_log(o->events), o->since_ns);
+        if (o->since_ns < events_covered_since(o->events)) {
+            feed->is_reading_log = events_log(o->events) != NULL;
+            if (!feed->is_reading_log)
+                read_history(feed);
+        }
+    }
     event_feed_pump(feed);
     return feed;
 }

@@ -32,6 +32,7 @@ struct entry {
 struct events {
     struct engine *engine;
     struct facts *facts;
+    struct event_log *log; /* NULL: none */
     enum events_state state;
     struct engine_call *call;
     struct loop_timer timer;
@@ -149,6 +150,8 @@ static void on_line(struct events *ev, const char *text, size_t size)
     facts_on_event(ev->facts, e.type, e.action, e.id);
     if (str_eq(e.type, "container") && str_is_hex(e.id, 64) && !events_is_noise(&e) &&
         !is_known(ev, &e)) {
+        if (ev->log)
+            event_log_add(ev->log, &e, text, size);
         append_event(ev, &e, size);
         tell_event(ev);
     }
@@ -376,6 +379,16 @@ void events_start(struct events *ev)
     ev->covered_since = ev->last_ns;
     ev->heard_at_ms = time_monotonic_ms();
     probe(ev);
+}
+
+void events_set_log(struct events *ev, struct event_log *log)
+{
+    ev->log = log;
+}
+
+struct event_log *events_log(const struct events *ev)
+{
+    return ev->log;
 }
 
 void events_listen(struct events *ev, const struct events_listener *listener, void *owner)

@@ -6,6 +6,7 @@
  * dropped first). A session reads from it by sequence number.
  */
 
+#include "agent/event_log.h"
 #include "agent/facts.h"
 #include "docker/engine.h"
 #include "docker/model/event.h"
@@ -26,6 +27,10 @@ void events_free(struct events *ev);
 DEFINE_CLEANUP(struct events *, events_free);
 
 void events_start(struct events *ev); /* opens the stream; once */
+
+/* Where each event of the history is written, too; outlives it. */
+void events_set_log(struct events *ev, struct event_log *log);
+struct event_log *events_log(const struct events *ev); /* NULL: none */
 
 /* One listener at a time; NULL removes it. */
 void events_listen(struct events *ev, const struct events_listener *listener, void *owner);

@@ -1,6 +1,7 @@
 #include "agent/check.h"
 #include "agent/config.h"
 #include "agent/data_dir.h"
+#include "agent/event_log.h"
 #include "agent/events.h"
 #include "agent/exec_killer.h"
 #include "agent/facts.h"
@@ -29,6 +30,7 @@ struct agent {
     struct engine *engine;
     struct facts *facts;
     struct events *events;
+    struct event_log *event_log; /* NULL: SPOOL_SIZE is 0 */
     struct exec_killer *killer;
     struct spool *spool;
     struct collector *collector;
@@ -120,6 +122,11 @@ static int open_agent(struct agent *agent, const struct config *config, struct e
         return r;
     agent->facts = facts_new();
     agent->events = events_new(agent->engine, agent->facts);
+    if (config->spool_mb > 0) {
+        agent->event_log = event_log_new(
+            &(struct event_log_options){.loop = agent->loop, .dir = config->event_log_path});
+        events_set_log(agent->events, agent->event_log);
+    }
     agent->killer = exec_killer_new(agent->engine, config->data_path);
     agent->spool = spool_new(&(struct spool_options){
         .loop = agent->loop,
@@ -169,6 +176,7 @@ static void close_agent(struct agent *agent)
     exec_killer_free(agent->killer);
     if (agent->events)
         events_free(agent->events);
+    event_log_free(agent->event_log);
     if (agent->facts)
         facts_free(agent->facts);
     if (agent->engine)

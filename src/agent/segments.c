@@ -297,7 +297,9 @@ static const struct segment *find(const struct segments *s, struct segments_plac
         if (g->number < at->file || (g->number == at->file && at->offset >= g->size))
             continue;
         if (g->number > at->file)
-            *at = (struct segments_place){g->number, i == 0 ? s->released : 0};
+            *at = (struct segments_place){g->number, 0};
+        if (i == 0 && at->offset < s->released)
+            at->offset = s->released;
         return g;
     }
     return NULL;

@@ -1,4 +1,6 @@
+#include "agent/event_log.h"
 #include "agent/session_fixture.h"
+#include "agent/temporary_dir.h"
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/str.h"
@@ -201,6 +203,78 @@ static void test_events_across_sessions(void **state)
     tear_down(&f);
 }
 
+#define MANY_EVENTS 3000 /* the memory holds 1,024, the engine 256 */
+
+static char *many_events(int64_t from_ns)
+{
+    struct buf b = BUF_INIT(64 << 20);
+    int r = buf_append_str(&b, STREAM_HEAD);
+
+    for (int i = 0; r == 0 && i < MANY_EVENTS; i++)
+        r = buf_printf(&b, EVENT("start", A, "%" PRId64), from_ns + i);
+    assert_int_equal(r, 0);
+    return buf_take(&b);
+}
+
+static void expect_many(const struct fixture *f, int64_t from_ns)
+{
+    assert_int_equal(f->n_sent, MANY_EVENTS);
+    for (size_t i = 0; i < MANY_EVENTS; i++) {
+        const json_t *payload = json_object_get(f->sent[i], "payload");
+
+        assert_int_equal(json_integer_value(json_object_get(payload, "time_nano")),
+                         from_ns + (int64_t)i);
+    }
+}
+
+/* More than memory holds, to a server that was away; then by the next run, and what the server has is forgotten. */
+static void test_many_events_while_away(void **state)
+{
+    int64_t from_ns = time_utc_ms() * 1000000 - 1;
+    _cleanup_free_ char *stream = many_events(from_ns);
+    const struct fake_line lines[] = {
+        {"GET /_ping",                  FAKE_SEND, NULL,        "OK"},
+        {"GET /events?since=0.0000000", FAKE_SEND, STREAM_HEAD, NULL},
+        {"GET /events",                 FAKE_HANG, stream,      NULL},
+    };
+    char dir[TEMPORARY_DIR_SIZE];
+    struct event_log_place at = {0};
+    struct event_log *log;
+    struct event e;
+    struct fixture f;
+
+    (void)state;
+    assert_int_equal(temporary_dir_make(dir), 0);
+    set_up(&f, lines, ARRAY_LEN(lines));
+    log = event_log_new(&(struct event_log_options){.loop = f.loop, .dir = dir});
+    events_set_log(f.events, log);
+    events_start(f.events);
+    while (events_end(f.events) < MANY_EVENTS)
+        run(&f, 20);
+    open_session(&f,
+                 (struct session_options){.wants_event_replay = true, .events_since_ns = from_ns});
+    wait_sent(&f, MANY_EVENTS);
+    expect_many(&f, from_ns);
+    session_free(TAKE_PTR(f.session));
+    event_log_free(log);
+
+    log = event_log_new(&(struct event_log_options){.loop = f.loop, .dir = dir});
+    for (int i = 0; i < MANY_EVENTS; i++) {
+        assert_true(event_log_next(log, &at, from_ns, &e));
+        assert_int_equal(e.time_ns, from_ns + i);
+        event_done(&e);
+    }
+    assert_false(event_log_next(log, &at, from_ns, &e));
+    event_log_forget(log, from_ns + 1000);
+    at = (struct event_log_place){0};
+    assert_true(event_log_next(log, &at, 0, &e));
+    assert_int_equal(e.time_ns, from_ns + 1000);
+    event_done(&e);
+    event_log_free(log);
+    tear_down(&f);
+    assert_int_equal(temporary_dir_remove(dir), 0);
+}
+
 static void test_full_queue(void **state)
 {
     struct fixture f;
@@ -266,9 +340,13 @@ static void test_many_containers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_list_is_cached), cmocka_unit_test(test_inventory),
-        cmocka_unit_test(test_engine_away),    cmocka_unit_test(test_events_across_sessions),
-        cmocka_unit_test(test_full_queue),     cmocka_unit_test(test_many_containers),
+        cmocka_unit_test(test_list_is_cached),
+        cmocka_unit_test(test_inventory),
+        cmocka_unit_test(test_engine_away),
+        cmocka_unit_test(test_events_across_sessions),
+        cmocka_unit_test(test_many_events_while_away),
+        cmocka_unit_test(test_full_queue),
+        cmocka_unit_test(test_many_containers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
