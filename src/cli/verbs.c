@@ -5,8 +5,9 @@
 #include <string.h>
 
 static const struct verb *const containers[] = {
-    &verb_ps,    &verb_logs,    &verb_exec,   &verb_start, &verb_stop,    &verb_restart, &verb_kill,
-    &verb_pause, &verb_unpause, &verb_rename, &verb_rm,    &verb_inspect, &verb_stats,   NULL,
+    &verb_ps,      &verb_logs,    &verb_exec,  &verb_start,   &verb_stop,
+    &verb_restart, &verb_kill,    &verb_pause, &verb_unpause, &verb_rename,
+    &verb_rm,      &verb_inspect, &verb_stats, &verb_history, NULL,
 };
 
 static const struct verb *const hosts[] = {
@@ -56,6 +57,7 @@ const struct verb_alias verb_aliases[] = {
     {"container rm",      &verb_rm     },
     {"container inspect", &verb_inspect},
     {"container stats",   &verb_stats  },
+    {"container history", &verb_history},
     {"host ls",           &verb_hosts  },
     {"image ls",          &verb_images },
     {"image rm",          &verb_rmi    },

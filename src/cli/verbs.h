@@ -47,6 +47,7 @@ extern const struct verb verb_rename;
 extern const struct verb verb_rm;
 extern const struct verb verb_inspect;
 extern const struct verb verb_stats;
+extern const struct verb verb_history;
 extern const struct verb verb_images;
 extern const struct verb verb_rmi;
 extern const struct verb verb_image_prune;

@@ -14,6 +14,7 @@ const env = () => ({ ...process.env, DOCKMON_URL: world.server.url, DOCKMON_API_
 let burner, idle, stopped;
 
 before(async () => {
+  await eventually(() => world.host, { timeout: 60000, what: 'the world' }); // hooks of a file run side by side
   burner = await engine.run('burner', { args: ['--cpus', '0.5'], command: ['sh', '-c', 'while :; do :; done'] });
   idle = await engine.run('idle', { args: ['--memory', '64m'] });
   stopped = await engine.run('stopped', { command: ['true'] });
@@ -150,4 +151,13 @@ test('the server goes and comes again: it goes on by itself', async () => {
   await eventually(() => last() > before && Date.parse(last()) - Date.parse(before) > 1000, { timeout: 60000, what: 'newer figures' });
   f.child.kill('SIGTERM');
   assert.equal(await f.exited, 0);
+});
+
+test('dockmon hosts --wide says where figures come from', async () => {
+  const hosts = (...args) => dockmon(world.server, world.client.key, ['hosts', ...args]);
+  const { stats: source } = (await world.client.get('/api/hosts'))[0].agent;
+
+  assert.match((await hosts('--wide')).stdout, new RegExp(`${source.containers}, ${source.network}`));
+  assert.match((await hosts('-w')).stdout, /FIGURES +WHY\n/);
+  assert.doesNotMatch((await hosts()).stdout, /FIGURES/);
 });

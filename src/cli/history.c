@@ -1,0 +1,297 @@
+#include "base/alloc.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "cli/containers.h"
+#include "cli/fleet_hosts.h"
+#include "cli/output.h"
+#include "cli/spark.h"
+#include "cli/stats_table.h"
+#include "cli/table.h"
+#include "cli/terminal.h"
+#include "cli/text.h"
+#include "cli/verbs.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MAX_OUTPUT  (SIZE_MAX / 2)
+#define MAX_CURVE   60
+#define MIN_CURVE   10
+#define OTHER_WIDTH 72 /* of the columns beside the curve */
+
+struct history_options {
+    const char *since, *until, *step, *metric;
+    bool json, csv, ascii;
+};
+
+#define AT(m) offsetof(struct history_options, m)
+
+static const struct flag flags[] = {
+    {"metric", 'm', FLAG_STRING, AT(metric), "NAMES",
+     "which, with commas: cpu, mem_used, net_rx, net_tx (these by default), blk_read, blk_write, pids, ..."},
+    {"since",  0,   FLAG_STRING, AT(since),  "TIME",
+     "from 2026-01-31T12:00:00Z on, or the last 24h (default 1h)"                                          },
+    {"until",  0,   FLAG_STRING, AT(until),  "TIME",  "until that time (default: now)"                     },
+    {"step",   0,   FLAG_STRING, AT(step),   "TIME",
+     "put together so much time for each value: 10s, 5m, 1h"                                               },
+    {"ascii",  0,   FLAG_BOOL,   AT(ascii),  NULL,    "draw curves with ASCII characters"                  },
+    {"csv",    0,   FLAG_BOOL,   AT(csv),    NULL,    "print comma-separated values, a line per step"      },
+    {"json",   0,   FLAG_BOOL,   AT(json),   NULL,    "print the server's answer as JSON"                  },
+};
+
+/* --- asking ------------------------------------------------------------------------------------- */
+
+/* The host of that name or id, else the container. *ret: the path before the query, to be freed. */
+static int find_subject(struct client *c, const char *word, char **ret, struct error *err)
+{
+    json_auto_t *hosts = NULL, *list = NULL;
+    const json_t *container;
+    const json_t *h;
+    size_t i;
+    int r = client_get(c, xstrdup("/api/hosts"), &hosts, err);
+
+    if (r < 0)
+        return r;
+    json_array_foreach(hosts, i, h)
+    {
+        if (str_eq(container_text(h, "name"), word) || str_eq(container_text(h, "id"), word)) {
+            *ret = host_path(h, "stats/history");
+            return 0;
+        }
+    }
+    r = containers_fetch(c, &list, err);
+    if (r == 0)
+        r = containers_resolve(list, word, &container, err);
+    if (r == 0)
+        *ret = container_path(container, "/stats/history");
+    return r;
+}
+
+static int add_time(
+    struct buf *query, const char *name, const char *flag, const char *value, struct error *err)
+{
+    _cleanup_free_ char *text = NULL, *encoded = NULL;
+
+    if (!value)
+        return 0;
+    if (text_parse_time(value, time_utc_ms(), &text, err) < 0)
+        return error_wrap(err, -EINVAL, "--%s", flag);
+    encoded = text_url_encode(text);
+    return buf_printf(query, "&%s=%s", name, encoded);
+}
+
+static int make_query(const struct history_options *o, struct buf *query, struct error *err)
+{
+    _cleanup_free_ char *metrics = text_url_encode(o->metric ? o->metric
+                                                             : "cpu,mem_used,net_rx,net_tx");
+    _cleanup_free_ char *step = text_url_encode(o->step ? o->step : "");
+    int r = buf_printf(query, "?metrics=%s%s%s", metrics, *step ? "&step=" : "", step);
+
+    if (o->json && o->csv)
+        return error_set(err, -EINVAL, "choose one of --json and --csv");
+    if (r == 0)
+        r = add_time(query, "from", "since", o->since ? o->since : "1h", err);
+    if (r == 0)
+        r = add_time(query, "to", "until", o->until, err);
+    return r;
+}
+
+/* --- showing ------------------------------------------------------------------------------------ */
+
+/* To be freed; NAN for null. */
+static double *read_values(const json_t *list, size_t n)
+{
+    double *values = xcalloc(n + 1, sizeof(*values));
+
+    for (size_t i = 0; i < n; i++) {
+        const json_t *v = json_array_get(list, i);
+
+        values[i] = json_is_number(v) ? json_number_value(v) : (double)NAN;
+    }
+    return values;
+}
+
+/* To be freed. */
+static char *value_text(double v, const char *unit)
+{
+    _cleanup_free_ char *size = NULL;
+
+    if (isnan(v))
+        return xstrdup("--");
+    if (str_eq(unit, "percent"))
+        return xasprintf("%.2f%%", v);
+    if (str_eq(unit, "bytes"))
+        return stats_binary_size(v);
+    if (str_eq(unit, "bytes_per_second")) {
+        size = text_size((int64_t)v);
+        return xasprintf("%s/s", size);
+    }
+    return xasprintf("%.4g%s", v, str_ends_with(unit, "_per_second") ? "/s" : "");
+}
+
+static void add_row(struct table *t,
+                    const char *name,
+                    const json_t *metric,
+                    size_t n,
+                    const struct history_options *o)
+{
+    _cleanup_free_ double *values = read_values(json_object_get(metric, "values"), n);
+    _cleanup_free_ double *peaks = read_values(json_object_get(metric, "max"), n);
+    const char *unit = container_text(metric, "unit");
+    struct spark_summary s = spark_summarise(values, n), p = spark_summarise(peaks, n);
+    const double cells[] = {s.min, s.mean, p.n > 0 ? p.max : s.max, s.last};
+    struct buf curve = BUF_INIT(MAX_OUTPUT);
+    int columns = OTHER_WIDTH + MAX_CURVE, rows;
+    size_t width;
+
+    (void)terminal_size(&columns, &rows);
+    width = columns > OTHER_WIDTH + MIN_CURVE ? (size_t)(columns - OTHER_WIDTH) : MIN_CURVE;
+    spark_append(&curve, values, n, width < MAX_CURVE ? width : MAX_CURVE,
+                 o->ascii || str_eq(secure_getenv("TERM"), "dumb"));
+    table_add(t, name);
+    for (size_t i = 0; i < ARRAY_LEN(cells); i++) {
+        _cleanup_free_ char *text = value_text(cells[i], unit);
+
+        table_add(t, text);
+    }
+    table_add(t, buf_str(&curve));
+    buf_done(&curve);
+}
+
+static void print_curves(const json_t *answer, const struct history_options *o)
+{
+    static const char *const headers[] = {"METRIC", "MIN", "MEAN", "MAX", "LAST", "CURVE"};
+    size_t n = json_array_size(json_object_get(answer, "timestamps"));
+    struct buf out = BUF_INIT(MAX_OUTPUT);
+    const json_t *metric;
+    const char *name;
+    struct table t;
+
+    output_line("%s to %s, %" JSON_INTEGER_FORMAT " s a step", container_text(answer, "from"),
+                container_text(answer, "to"),
+                json_integer_value(json_object_get(answer, "step_seconds")));
+    table_init(&t, ARRAY_LEN(headers), headers);
+    json_object_foreach(json_object_get(answer, "metrics"), name, metric)
+    {
+        add_row(&t, name, metric, n, o);
+    }
+    table_print(&t, false, &out);
+    output_raw(buf_str(&out), out.size);
+    buf_done(&out);
+    table_done(&t);
+}
+
+static void print_marks(const json_t *marks)
+{
+    const json_t *m;
+    size_t i;
+
+    if (json_array_size(marks) > 0)
+        output_raw("\n", 1);
+    json_array_foreach(marks, i, m)
+    {
+        output_line("%s  %-10s %s", container_text(m, "at"), container_text(m, "kind"),
+                    container_text(m, "text"));
+    }
+}
+
+static void csv_cell(struct buf *out, const json_t *list, size_t i)
+{
+    const json_t *v = json_array_get(list, i);
+
+    (void)buf_append_char(out, ','); /* no limit here */
+    if (json_is_number(v))
+        (void)buf_printf(out, "%.15g", json_number_value(v));
+}
+
+/* What the server's own CSV has, of the same answer. */
+static void print_csv(const json_t *answer)
+{
+    const json_t *times = json_object_get(answer, "timestamps");
+    json_t *metrics = json_object_get(answer, "metrics");
+    struct buf out = BUF_INIT(MAX_OUTPUT);
+    char text[TIME_TEXT_SIZE];
+    const json_t *m;
+    const char *name;
+    int r = buf_append_str(&out, "time");
+
+    json_object_foreach(metrics, name, m)
+    {
+        bool is_rate = str_ends_with(container_text(m, "unit"), "_per_second");
+
+        if (r == 0)
+            r = buf_printf(&out, ",%s%s", name, is_rate ? "_per_second" : "");
+        if (r == 0 && json_object_get(m, "max"))
+            r = buf_printf(&out, ",%s_max", name);
+    }
+    for (size_t i = 0; r == 0 && i < json_array_size(times); i++) {
+        int64_t s = json_integer_value(json_array_get(times, i));
+
+        r = buf_printf(&out, "\r\n%s", time_format_ms(s * 1000, text)); /* RFC 4180 */
+        json_object_foreach(metrics, name, m)
+        {
+            csv_cell(&out, json_object_get(m, "values"), i);
+            if (json_object_get(m, "max"))
+                csv_cell(&out, json_object_get(m, "max"), i);
+        }
+    }
+    output_raw(buf_str(&out), out.size);
+    output_raw("\r\n", 2);
+    buf_done(&out);
+}
+
+static int run(const struct verb *verb, void *options, const struct args_list *words)
+{
+    _cleanup_(client_closep) struct client *c = NULL;
+    const struct history_options *o = options;
+    _cleanup_free_ char *path = NULL, *query = NULL;
+    struct buf text = BUF_INIT(8192);
+    struct error err = ERROR_INIT;
+    json_auto_t *answer = NULL;
+    int r = make_query(o, &text, &err);
+
+    (void)verb;
+    query = buf_take(&text);
+    if (r < 0) {
+        output_error("%s", err.msg);
+        return EXIT_USAGE;
+    }
+    c = client_open_configured();
+    if (!c)
+        return 1;
+    r = find_subject(c, words->items[0], &path, &err);
+    if (r == 0)
+        r = client_get(c, xasprintf("%s%s", path, query), &answer, &err);
+    if (r < 0) {
+        output_error("%s", err.msg);
+        return 1;
+    }
+    if (o->json) {
+        output_json(answer);
+    } else if (o->csv) {
+        print_csv(answer);
+    } else {
+        print_curves(answer, o);
+        print_marks(json_object_get(answer, "marks"));
+    }
+    return 0;
+}
+
+const struct verb verb_history = {
+    .name = "history",
+    .usage = "[OPTIONS] HOST|CONTAINER",
+    .summary = "Show what a container or host used in the past",
+    .examples = "  dockmon history prod-1/web --since 24h\n"
+                "  dockmon history prod-1 --metric cpu,load_1,mem_used\n"
+                "  dockmon history web --since 168h --step 1h --csv > web.csv\n",
+    .flags = flags,
+    .n_flags = ARRAY_LEN(flags),
+    .words = WORDS_CONTAINERS,
+    .min_words = 1,
+    .max_words = 1,
+    .options_size = sizeof(struct history_options),
+    .run = run,
+};
