@@ -55,7 +55,7 @@ static double open_descriptors(void)
 
     if (!d)
         return -1;
-    while (readdir(d)) /* no other thread has this one */
+    while (readdir(d)) /* NOLINT(concurrency-mt-unsafe): no other thread has this stream */
         n++;
     (void)closedir(d);
     return n;
@@ -117,14 +117,14 @@ static void put_stores(const struct api *a, struct buf *out)
     put(out, "dockmon_history_size_bytes", "gauge", "What the history takes of the disk.", bytes);
 }
 
-void server_metrics_write(const struct api *a, struct buf *out)
+void server_metrics_write(const struct api *api, struct buf *out)
 {
     prometheus_head(out, "dockmon_build_info", "gauge", "The version of the server.");
     (void)buf_printf(out, "dockmon_build_info{version=\"%s\"} 1\n", DOCKMON_VERSION);
     put(out, "dockmon_uptime_seconds", "gauge", "Since the server was started.",
-        (double)health_uptime_ms(a->o.health) / 1000);
-    put_fleet(a, out);
-    put_stores(a, out);
+        (double)health_uptime_ms(api->o.health) / 1000);
+    put_fleet(api, out);
+    put_stores(api, out);
     put(out, "dockmon_process_resident_memory_bytes", "gauge", "Memory of the server.",
         resident_bytes());
     put(out, "dockmon_process_cpu_seconds_total", "counter", "CPU time of the server.",

@@ -2,6 +2,7 @@
 #include "base/str.h"
 #include "server/history/tier.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -92,6 +93,7 @@ static int read_step(const struct api_call *call, struct stats_query *q, struct 
     _cleanup_free_ char *text = api_query(call, "step");
     uint64_t v;
 
+    assert(finest > 0);
     if (str_is_empty(text)) {
         q->step_ms = usual_step(q->to_ms - q->from_ms);
         return 0;

@@ -52,7 +52,7 @@ static void drop_first(struct ring *r)
 {
     free(r->blocks[0]);
     r->n_blocks--;
-    memmove(r->blocks, r->blocks + 1, r->n_blocks * sizeof(r->blocks[0]));
+    memmove(r->blocks, r->blocks + 1, r->n_blocks * sizeof(struct ring_block *));
 }
 
 /* A block that gets no more rows keeps no room for them. */

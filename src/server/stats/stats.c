@@ -400,7 +400,7 @@ void stats_free(struct stats *s)
     loop_timer_stop(&s->sweep);
     loop_timer_stop(&s->marks_timer);
     while (!list_empty(&s->marks))
-        mark_free(CONTAINER_OF(s->marks.next, struct early_mark, link));
+        mark_free(CONTAINER_OF(list_take_first(&s->marks), struct early_mark, link));
     map_foreach(&s->hosts, e)
         lines_free(e->value);
     map_done(&s->hosts);
