@@ -3,12 +3,13 @@ import assert from 'node:assert/strict';
 import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { Agent, bin, temporaryDirectory } from './lib/dockmon.mjs';
+import { Agent, Server, bin, temporaryDirectory } from './lib/dockmon.mjs';
 import { Engine } from './lib/engine.mjs';
 import { HandServer } from './lib/hand-server.mjs';
 import { readSamples } from './lib/msgpack.mjs';
 import { run } from './lib/process.mjs';
 import { Relay } from './lib/relay.mjs';
+import { ScriptedEngine, scriptedContainer } from './lib/scripted-engine.mjs';
 import { eventually } from './lib/wait.mjs';
 
 const engine = new Engine();
@@ -23,8 +24,8 @@ after(async () => {
 const ACCEPT = { type: 'auth_success', agent_id: 'agent-1', host_id: 'host-1', permanent_token: 'permanent-1' };
 
 // The files, read as src/agent/spool_record.h describes them.
-async function spooled(dir) {
-  const folder = join(dir, 'spool');
+async function spooled(dir, name = 'spool') {
+  const folder = join(dir, name);
   const names = await readdir(folder).catch(() => []);
   const records = [];
   for (const name of names.filter((n) => n.endsWith('.spool')).sort()) {
@@ -38,14 +39,19 @@ async function spooled(dir) {
 // A hand-made server behind a relay. What it has received, it has for good: it says so when the agent comes back, and
 // acknowledges when the test says so.
 class Pair {
-  static async start({ samples = true, env = {}, prepare = () => {} } = {}) {
+  static async start({ samples = true, env = {}, prepare = () => {}, on = engine } = {}) {
     const p = new Pair();
     p.batches = [];
     p.read = 0;
     p.server = await HandServer.start({
       authorize: () => {
         const last = p.all().at(-1);
-        return { ...ACCEPT, ...(samples && { capabilities: { samples: true } }), ...(last && { samples_epoch: last.epoch, samples_seq: last.seq }) };
+        return {
+          ...ACCEPT,
+          ...(samples && { capabilities: { samples: true, event_replay: true } }),
+          ...(last && { samples_epoch: last.epoch, samples_seq: last.seq }),
+          events_since: p.server.events('container_event').at(-1)?.time_nano ?? 0,
+        };
       },
     });
     cleanup.push(() => p.server.stop());
@@ -53,7 +59,7 @@ class Pair {
     cleanup.push(() => p.relay.stop());
     p.dir = await temporaryDirectory();
     await prepare(p.dir);
-    p.agent = await Agent.start({ url: `http://127.0.0.1:${p.relay.port}` }, engine, {
+    p.agent = await Agent.start({ url: `http://127.0.0.1:${p.relay.port}` }, on, {
       dir: p.dir,
       token: 'registration-token',
       env: { STATS_INTERVAL: '1s', ...env },
@@ -140,4 +146,67 @@ test('a disk that cannot be written is said, and a short cut is bridged in memor
   const before = p.all().length;
   await eventually(() => p.all().length >= before + 4, { timeout: 60000, what: 'batches after the cut' });
   p.assertWhole();
+});
+
+test('events of a cut outlive the agent and an engine that forgets them', { timeout: 180000 }, async () => {
+  const fake = await ScriptedEngine.start();
+  cleanup.push(() => fake.stop());
+  const p = await Pair.start({ on: fake });
+  const received = () => p.server.events('container_event').map((e) => e.container_name);
+  const tell = (name) => fake.event(scriptedContainer(Number(name.slice(1)), { name }), 'pause');
+  await eventually(() => fake.events.size > 0, { what: 'the stream of events' });
+  tell('e0');
+  await eventually(() => received().includes('e0'), { what: 'the first event' });
+
+  p.cut();
+  const names = Array.from({ length: 3000 }, (_, i) => `e${i + 1}`);
+  names.slice(0, 2900).forEach(tell);
+  await eventually(async () => (await spooled(p.dir, 'events')).length >= 2901, { timeout: 60000, what: 'events on disk' });
+  await p.agent.down('SIGKILL');
+  fake.past = [];
+  await eventually(() => fake.events.size === 0, { what: 'the end of the stream' });
+  await p.agent.up();
+  await eventually(() => fake.events.size > 0, { what: 'the stream of events' });
+  names.slice(2900).forEach(tell);
+  p.relay.set({ mode: 'pass' });
+  await eventually(() => received().includes('e3000'), { timeout: 60000, what: 'the last event' });
+  // The newest that the server had comes once more, as it has been asked for.
+  assert.deepEqual([...new Set(received())], ['e0', ...names]);
+  assert.ok(received().length <= names.length + 2);
+});
+
+test('a server killed while it is sent the past: its history has all of it', { timeout: 300000 }, async () => {
+  const server = await Server.start();
+  cleanup.push(() => server.remove());
+  const viewer = await server.client('viewer');
+  const relay = await Relay.start({ to: { host: '127.0.0.1', port: Number(server.port) } });
+  cleanup.push(() => relay.stop());
+  const agent = await Agent.start({ url: `http://127.0.0.1:${relay.port}` }, engine, {
+    token: await server.token(),
+    env: { STATS_INTERVAL: '1s' },
+  });
+  cleanup.push(() => agent.remove());
+  const host = await viewer.onlineHost();
+  const from = Math.floor(Date.now() / 10000) * 10000 + 10000; // the first whole step
+  const steps = async (n) => {
+    const query = `from=${new Date(from).toISOString()}&to=${new Date(from + n * 10000).toISOString()}&step=10&metrics=uptime,mem_used&marks=false`;
+    return (await viewer.get(`/api/hosts/${host.id}/stats/history?${query}`)).metrics.uptime.values;
+  };
+  await eventually(async () => (await steps(1))[0] !== null, { timeout: 60000, what: 'the first step' });
+
+  relay.set({ mode: 'drop' });
+  relay.cut();
+  await eventually(async () => (await spooled(agent.dir)).length >= 25, { timeout: 90000, what: 'batches on disk' });
+  relay.set({ mode: 'pass' });
+  await agent.process.line(/figures from before the connection are sent/);
+  await server.down('SIGKILL');
+  await server.up();
+  await eventually(async () => (await spooled(agent.dir)).length === 0, { timeout: 90000, what: 'all of it is acknowledged' });
+  const n = Math.floor((Date.now() - from) / 10000) - 2;
+  const seen = await eventually(async () => {
+    const values = await steps(n);
+    return values.every((v) => v !== null) && values;
+  }, { timeout: 60000, what: 'steps without a gap' });
+  // One value a step, of that step: the uptime grows by its 10 s.
+  for (let i = 1; i < n; i++) assert.ok(Math.abs(seen[i] - seen[i - 1] - 10) <= 6, `steps ${i - 1} and ${i}: ${seen}`);
 });
