@@ -105,6 +105,60 @@ static void a_batch_reaches_the_model(void **state)
     fake_ws_end(ws, 1000);
 }
 
+static void what_came_before_is_dropped(void **state)
+{
+    struct fixture *f = *state;
+    struct fleet_host *h;
+    struct ws *ws = join(f, true, &h);
+    static const struct {
+        uint64_t epoch, seq;
+        bool is_new;
+    } steps[] = {
+        {5, 0,  true },
+        {5, 1,  true },
+        {5, 1,  false},
+        {5, 0,  false},
+        {5, 9,  true },
+        {7, 0,  true },
+        {5, 9,  false},
+        {5, 10, true },
+        {7, 0,  false},
+        {6, 3,  true },
+        {6, 3,  false},
+        {7, 1,  true },
+    };
+    struct container_sample c;
+    struct samples s;
+    unsigned n = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+        init(&s, &c, steps[i].seq);
+        s.epoch = steps[i].epoch;
+        send_batch(ws, &s);
+        n += steps[i].is_new;
+        assert_int_equal(f->n_batches, n);
+    }
+    fake_ws_end(ws, 1000);
+}
+
+static void what_is_late_is_no_news(void **state)
+{
+    struct fixture *f = *state;
+    struct fleet_host *h;
+    struct ws *ws = join(f, true, &h);
+    struct container_sample c;
+    struct samples s;
+
+    init(&s, &c, 1);
+    s.has_host = s.is_late = true;
+    s.host.values[HOST_CPU] = 4000;
+    send_batch(ws, &s);
+    assert_int_equal(f->n_batches, 1);
+    assert_int_equal(f->n_samples, 0);
+    assert_int_equal(h->sample.sampled_at_ms, 0);
+    fake_ws_end(ws, 1000);
+}
+
 static void nonsense_is_dropped_and_the_session_goes_on(void **state)
 {
     struct fixture *f = *state;
@@ -151,6 +205,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_batch_reaches_the_model, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(what_came_before_is_dropped, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(what_is_late_is_no_news, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(nonsense_is_dropped_and_the_session_goes_on, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(who_did_not_agree_to_samples_sends_none, fixture_setup,

@@ -32,6 +32,15 @@ static void on_event(void *owner, const struct event *e)
     str_copy(f->last_event, sizeof(f->last_event), e->type);
 }
 
+static void on_samples(void *owner, const struct fleet_host *h, const struct samples *batch)
+{
+    struct fixture *f = owner;
+
+    assert_non_null(h);
+    assert_non_null(batch);
+    f->n_batches++;
+}
+
 static void on_sample(void *owner, const struct fleet_host *h)
 {
     struct fixture *f = owner;
@@ -69,6 +78,7 @@ static int setup_limited(void **state, unsigned max_waiting)
                      .on_containers_changed = on_containers_changed,
                      .on_event = on_event,
                      .on_sample = on_sample,
+                     .on_samples = on_samples,
                      .on_progress = on_progress,
                      .owner = f},
     });

@@ -19,7 +19,7 @@ struct fixture {
     struct job_queue *jobs, *parse_jobs;
     struct fleet *fleet;
     struct sessions *sessions;
-    unsigned n_host_changes, n_container_changes, n_events, n_samples, n_steps;
+    unsigned n_host_changes, n_container_changes, n_events, n_samples, n_batches, n_steps;
     char last_step[256]; /* the type, and what was said, as JSON */
     char last_event[64];
 };
