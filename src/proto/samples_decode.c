@@ -27,20 +27,19 @@ static int refuse(const struct reader *r, const char *why)
     return error_set(r->err, -EBADMSG, "samples: %s: %s", r->where, why);
 }
 
+/* No struct error of its own: clearing one for each of hundreds of values took a fifth of all ingest. */
 static int take(struct reader *r, struct packed_value *v)
 {
-    struct error err = ERROR_INIT;
-
-    return packed_next(&r->in, v, &err) < 0 ? refuse(r, err.msg) : 0;
+    return packed_next(&r->in, v, r->err) < 0
+               ? error_wrap(r->err, -EBADMSG, "samples: %s", r->where)
+               : 0;
 }
 
 static int pass_over(struct reader *r, size_t n)
 {
-    struct error err = ERROR_INIT;
-
     for (; n > 0; n--) {
-        if (packed_skip(&r->in, &err) < 0)
-            return refuse(r, err.msg);
+        if (packed_skip(&r->in, r->err) < 0)
+            return error_wrap(r->err, -EBADMSG, "samples: %s", r->where);
     }
     return 0;
 }
