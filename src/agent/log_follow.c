@@ -25,6 +25,7 @@
 #define NS_PER_MS     1000000
 #define LATE_WORDS_NS (20 * INT64_C(1000000))
 #define OVERLAP_NS    (5 * NS_PER_S) /* how far lines of stdout and of stderr may be out of order */
+#define LAST_WORDS_MS 1000 /* of a container that was removed; the engine says them at once */
 #define RESTARTED     "restarted"
 #define UNTIL_GRACE   1000 /* the engine's clock, and what it still writes */
 
@@ -57,7 +58,7 @@ struct log_follow {
     bool wants[LOG_N_STREAMS];
 
     struct engine_call *call;
-    struct loop_timer timer;  /* start, retry */
+    struct loop_timer timer;  /* start, retry, the end of what is removed */
     struct loop_timer resend; /* the link was busy */
     struct loop_timer until_timer;
     struct backoff backoff;
@@ -304,6 +305,7 @@ static void on_end(void *owner, const struct engine_reply *reply)
     bool is_seek = s->state == STREAM_SEEKING;
 
     s->call = NULL;
+    loop_timer_stop(&s->timer);
     if (s->n_lines > 0 || reply->code == 0) {
         s->is_read = true;
         backoff_reset(&s->backoff);
@@ -484,6 +486,20 @@ static void inspect(struct log_follow *s)
         fail(s, 0, err.msg);
 }
 
+/* What the window holds back is still to come. */
+static void on_removed(struct loop_timer *t)
+{
+    struct log_follow *s = CONTAINER_OF(t, struct log_follow, timer);
+
+    if (!log_outbox_is_empty(&s->box)) {
+        loop_timer_start(engine_loop(s->o.engine), &s->timer, LAST_WORDS_MS, on_removed);
+        return;
+    }
+    engine_call_cancel(TAKE_PTR(s->call));
+    s->is_read = true;
+    inspect(s);
+}
+
 void log_follow_on_event(struct log_follow *s, const char *container_id, const char *action)
 {
     if (container_id && !str_eq(container_id, s->container))
@@ -497,6 +513,9 @@ void log_follow_on_event(struct log_follow *s, const char *container_id, const c
         loop_timer_stop(&s->timer);
         engine_call_cancel(TAKE_PTR(s->call));
         inspect(s);
+    } else if (s->state == STREAM_READING && str_eq(action, "destroy")) {
+        /* The engine ends its stream, but not always one that has gone on through a restart. */
+        loop_timer_start(engine_loop(s->o.engine), &s->timer, LAST_WORDS_MS, on_removed);
     }
 }
 

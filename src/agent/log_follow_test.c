@@ -111,6 +111,29 @@ static void test_window(void **state)
     buf_done(&answer);
 }
 
+/* The engine's stream of a container that is removed may stay open: the event ends it. */
+static void test_removed_container(void **state)
+{
+    /* clang-format off */
+    static const struct fake_line lines[] = {
+        {"GET /_ping", FAKE_SEND, NULL, "OK"},
+        {"GET /events", FAKE_HANG, STREAM_HEAD EVENT("destroy", A, "100"), NULL},
+        {"GET /containers/web/json", FAKE_SEND, NULL, INSPECT("true")},
+        {"GET /containers/" A "/logs?follow=1", FAKE_HANG, STREAM_HEAD T("1") "one\r\n" T("2") "no end", NULL},
+    };
+    /* clang-format on */
+    struct fixture f;
+
+    (void)state;
+    open_on(&f, lines, ARRAY_LEN(lines));
+    say(&f, START("\"container_id\":\"web\",\"window\":100000"));
+    (void)expect(&f, "one");
+    events_start(f.events);
+    (void)expect(&f, "no end");
+    (void)expect(&f, "\"gone\"");
+    tear_down(&f);
+}
+
 static void test_refusals(void **state)
 {
     static const struct {
@@ -166,9 +189,8 @@ static void test_position(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_stopped_container),
-        cmocka_unit_test(test_window),
-        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_stopped_container), cmocka_unit_test(test_window),
+        cmocka_unit_test(test_removed_container), cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_position),
     };
 
