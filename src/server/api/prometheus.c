@@ -100,17 +100,22 @@ static size_t label_size(const char *value)
 
 static void put_label(struct buf *out, const char *name, const char *value)
 {
-    size_t n = label_size(value);
+    const char *end = value + label_size(value);
 
-    (void)buf_printf(out, ",%s=\"", name);
-    for (size_t i = 0; i < n; i++) {
-        if (value[i] == '\n') {
-            put(out, "\\n");
-        } else {
-            if (value[i] == '"' || value[i] == '\\')
-                (void)buf_append_char(out, '\\');
-            (void)buf_append_char(out, value[i]);
-        }
+    (void)buf_append_char(out, ',');
+    put(out, name);
+    put(out, "=\"");
+    while (value < end) {
+        size_t n = strcspn(value, "\"\\\n");
+
+        n = n < (size_t)(end - value) ? n : (size_t)(end - value);
+        (void)buf_append(out, value, n);
+        value += n;
+        if (value == end)
+            break;
+        (void)buf_append_char(out, '\\');
+        (void)buf_append_char(out, *value == '\n' ? 'n' : *value);
+        value++;
     }
     (void)buf_append_char(out, '"');
 }
