@@ -86,8 +86,6 @@ static void set_state(struct history *h, const struct worker_round *round)
     str_copy(h->problem, sizeof(h->problem), round->code < 0 ? round->err.msg : "");
     h->state.code = round->code;
     h->state.n_damaged = round->n_damaged;
-    if (!round->has_written)
-        h->state.n_dropped += round->n_rows;
 }
 
 static void tell_written(struct history *h, const struct worker_round *round)
@@ -99,6 +97,37 @@ static void tell_written(struct history *h, const struct worker_round *round)
         if (h->on_written)
             h->on_written(h->owner, p->host, &p->at);
     }
+}
+
+/*
+ * What could not be written is written with the next round while there is room: positions of later batches would say of
+ * these, too, that they are there. Not what will never be taken.
+ */
+static void keep_unwritten(struct history *h, struct worker_round *round)
+{
+    struct worker_round *next = &h->next;
+    size_t size = 0;
+
+    if (round->has_written)
+        return;
+    for (size_t i = 0; i < round->n_positions; i++)
+        positions_give_back(h->positions, &round->positions[i]);
+    for (size_t i = 0; i < round->n_rows; i++)
+        size += round->rows[i].size;
+    if (round->n_rows == 0)
+        return;
+    if (round->code == -EINVAL || size + h->next_bytes > MAX_PENDING) {
+        h->state.n_dropped += round->n_rows;
+        return;
+    }
+    round->rows = xrealloc(round->rows, round->n_rows + next->n_rows, sizeof(*round->rows));
+    for (size_t i = 0; i < next->n_rows; i++)
+        round->rows[round->n_rows++] = next->rows[i];
+    free(next->rows);
+    next->rows = TAKE_PTR(round->rows);
+    next->n_rows = round->n_rows;
+    round->n_rows = 0;
+    h->next_bytes += size;
 }
 
 static void round_work(void *arg)
@@ -119,6 +148,7 @@ static void round_done(void *arg)
     h->is_more_to_roll = job->round.is_more_to_roll;
     h->is_round_under_way = false;
     tell_written(h, &job->round);
+    keep_unwritten(h, &job->round);
     worker_round_done(&job->round);
     free(job);
 }
@@ -144,8 +174,10 @@ static void start_round(struct history *h, int64_t until_ms)
     job->round.is_rollup_due = rollup_is_due(h);
     job->round.positions = positions_take(h->positions, until_ms, &job->round.n_positions);
     if (job_submit(h->queue, job, round_work, round_done) < 0) {
-        for (size_t i = 0; i < job->round.n_positions; i++)
+        for (size_t i = 0; i < job->round.n_positions; i++) {
+            positions_give_back(h->positions, &job->round.positions[i]);
             free(job->round.positions[i].host);
+        }
         free(job->round.positions);
         free(job); /* as many questions wait as can; the rows stay for the next time */
         return;

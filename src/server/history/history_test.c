@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/time.h"
+#include "server/history/accumulate.h"
 #include "server/history/history.h"
 #include "server/store/fixture.h"
 
@@ -90,22 +91,30 @@ static struct history_query question(void)
     };
 }
 
-static void ask_for(struct world *w,
-                    int64_t duration_ms,
-                    void (*check)(struct world *, const struct history_answer *))
+static void ask_question(struct world *w,
+                         const struct history_query *q,
+                         void (*check)(struct world *, const struct history_answer *))
 {
-    struct history_query q = question();
     uint64_t deadline = time_monotonic_ms() + WAIT_MS;
 
-    q.to_ms = q.from_ms + duration_ms;
     w->is_answered = false;
     w->check = check;
-    assert_non_null(history_ask(w->history, &q, on_answer, w));
+    assert_non_null(history_ask(w->history, q, on_answer, w));
     assert_false(w->is_answered);
     while (!w->is_answered) {
         assert_true(time_monotonic_ms() < deadline);
         (void)loop_turn(w->loop);
     }
+}
+
+static void ask_for(struct world *w,
+                    int64_t duration_ms,
+                    void (*check)(struct world *, const struct history_answer *))
+{
+    struct history_query q = question();
+
+    q.to_ms = q.from_ms + duration_ms;
+    ask_question(w, &q, check);
 }
 
 static void ask(struct world *w, void (*check)(struct world *, const struct history_answer *))
@@ -159,18 +168,78 @@ static void expect_now(_unused_ struct world *w, const struct history_answer *a)
     assert_int_equal(points_get(a->points, 3, CONTAINER_CPU).mean, 7);
 }
 
+static void expect_nothing(_unused_ struct world *w, const struct history_answer *a)
+{
+    assert_int_equal(a->code, 0);
+    for (size_t i = 0; i < a->points->n; i++)
+        assert_false(points_have(a->points, i));
+}
+
 static void test_wrong_clocks(void **state)
 {
+    struct history_query old = question();
     struct world w;
+    char name[TIER_FILE_NAME_SIZE];
+    _cleanup_free_ char *path = NULL;
 
     now_ms = NOON + 30000;
     world_open(&w, state);
     add(&w, NOON + 365 * DAY_MS, 7, 7);
     add(&w, NOON - 3 * DAY_MS, 8, 8);
+    history_mark(w.history, &(struct series_key){"host", "web"}, 5000, "started", "");
     world_close(&w);
     world_open(&w, state);
     ask(&w, expect_now);
+    old.from_ms = NOON - 3 * DAY_MS - 60000;
+    old.to_ms = NOON - DAY_MS;
+    ask_question(&w, &old, expect_nothing);
+    tier_file_name(TIER_1H, tier_file_start(TIER_1H, 5000), name);
+    path = xasprintf("%s/%s", w.dir, name);
+    assert_int_equal(access(path, F_OK), -1);
     world_close(&w);
+}
+
+struct given {
+    size_t n_rows, n_series;
+};
+
+static void on_given(void *owner,
+                     _unused_ const char *host,
+                     _unused_ int64_t step,
+                     struct buf *data)
+{
+    struct given *g = owner;
+    struct tick_series t;
+    size_t offset = 0;
+
+    g->n_rows++;
+    while (tick_next(data->data, data->size, &offset, &t) > 0)
+        g->n_series++;
+}
+
+/* A step that is not over is not given out, and has no more series than a host may have. */
+static void test_accumulate(void **state)
+{
+    struct given g = {0};
+    struct accumulator *a = accumulator_new(on_given, &g);
+    int64_t values[CONTAINER_METRICS], step = NOON / tiers[TIER_10S].step_ms;
+
+    (void)state;
+    container_values(1, 2, values);
+    for (int i = 0; i < ACCUMULATOR_MAX_SERIES + 500; i++) {
+        char name[32];
+
+        (void)snprintf(name, sizeof(name), "c-%d", i);
+        accumulator_add(a, "host", name, NOON + i % 9999, values);
+    }
+    accumulator_flush(a, step);
+    assert_int_equal(g.n_rows, 0);
+    accumulator_flush(a, step + 1);
+    assert_int_equal(g.n_rows, 1);
+    assert_int_equal(g.n_series, ACCUMULATOR_MAX_SERIES);
+    accumulator_flush(a, step + 2);
+    assert_int_equal(g.n_rows, 1);
+    accumulator_free(a);
 }
 
 static void expect_answer(_unused_ struct world *w, _unused_ const struct history_answer *a)
@@ -189,6 +258,12 @@ static void test_cancel(void **state)
     ask_for(&w, 0, NULL);
     assert_int_equal(w.code, -EDOM);
     world_close(&w);
+}
+
+static void expect_kept(_unused_ struct world *w, const struct history_answer *a)
+{
+    assert_int_equal(a->code, 0);
+    assert_int_equal(points_get(a->points, 0, CONTAINER_CPU).mean, 1);
 }
 
 /* The directory cannot be made; when it can, history goes on by itself. */
@@ -210,7 +285,6 @@ static void test_directory_comes_late(void **state)
         assert_true(time_monotonic_ms() < deadline);
         (void)loop_turn(w.loop);
     }
-    assert_true(history_state(w.history).n_dropped > 0);
     assert_non_null(strstr(history_state(w.history).problem, "blocked"));
     ask(&w, NULL);
     assert_true(w.code < 0);
@@ -219,83 +293,12 @@ static void test_directory_comes_late(void **state)
         assert_true(time_monotonic_ms() < deadline);
         (void)loop_turn(w.loop);
     }
+    ask(&w, expect_kept); /* what came meanwhile was not lost */
+    assert_int_equal(history_state(w.history).n_dropped, 0);
     world_close(&w);
     _cleanup_free_ char *head = xasprintf("%s/head.db", blocked);
     assert_int_equal(unlink(head), 0);
     assert_int_equal(rmdir(blocked), 0);
-}
-
-/* A place is known when its step is on disk, and not before; also to the next run. */
-struct written {
-    unsigned n;
-    struct history_position at;
-};
-
-static void on_written(void *owner, const char *host, const struct history_position *at)
-{
-    struct written *w = owner;
-
-    assert_string_equal(host, "host");
-    w->n++;
-    w->at = *at;
-}
-
-static void took(struct history *h, uint64_t epoch, uint64_t seq, int64_t at_ms)
-{
-    int64_t values[CONTAINER_METRICS];
-
-    container_values(1, 1, values);
-    history_add(h, "host", "web", at_ms, values);
-    history_took(h, "host", &(struct history_position){epoch, seq}, at_ms);
-}
-
-static void wait_written(struct loop *loop, const struct written *w, uint64_t seq)
-{
-    uint64_t deadline = time_monotonic_ms() + WAIT_MS;
-
-    while (w->at.seq != seq) {
-        assert_true(time_monotonic_ms() < deadline);
-        (void)loop_turn(loop);
-    }
-}
-
-static void test_places(void **state)
-{
-    const struct fixture *f = *state;
-    struct written written = {0};
-    struct history_position at;
-    struct loop *loop;
-    struct history_options o = {
-        .dir = f->dir, .utc_ms = fake_now, .on_written = on_written, .owner = &written};
-    struct history *h;
-
-    now_ms = NOON + 15000;
-    assert_int_equal(loop_new(&loop, &(struct loop_options){0}, NULL), 0);
-    o.loop = loop;
-    h = history_new(&o);
-    assert_false(history_position(h, "host", &at));
-    took(h, 7, 1, NOON + 1000); /* the step before this one */
-    took(h, 7, 2, NOON + 2000);
-    took(h, 7, 3, NOON + 12000); /* not over */
-    for (uint64_t i = 0; i < 2 * POSITIONS_WAITING; i++)
-        took(h, 7, 4 + i, NOON + 13000);
-    wait_written(loop, &written, 2);
-    assert_true(history_position(h, "host", &at));
-    assert_int_equal(at.seq, 2);
-    now_ms = NOON + 21000;
-    wait_written(loop, &written, 3 + 2 * POSITIONS_WAITING);
-    assert_true(written.n <= 3);
-    took(h, 8, 0, NOON + 20000);
-    history_stop(h); /* writes what is not over, too */
-    history_free(h);
-
-    h = history_new(&o);
-    assert_true(history_position(h, "host", &at));
-    assert_true(at.epoch == 8 && at.seq == 0);
-    assert_false(history_position(h, "other", &at));
-    history_stop(h);
-    history_free(h);
-    loop_free(loop);
 }
 
 /* In a child: writes a sample each step as fast as rounds go, tells how far it is, and is killed somewhere. */
@@ -370,8 +373,9 @@ static void test_kill(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_stop_and_start), TEST(test_wrong_clocks),         TEST(test_cancel),
-        TEST(test_places),         TEST(test_directory_comes_late), TEST(test_kill),
+        TEST(test_stop_and_start),         TEST(test_wrong_clocks),
+        cmocka_unit_test(test_accumulate), TEST(test_cancel),
+        TEST(test_directory_comes_late),   TEST(test_kill),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

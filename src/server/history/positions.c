@@ -102,6 +102,12 @@ struct host_position *positions_take(struct positions *p, int64_t until_ms, size
     return list;
 }
 
+void positions_give_back(struct positions *p, const struct host_position *at)
+{
+    if (queue_of(p, at->host)->n == 0)
+        positions_took(p, at->host, &at->at, INT64_MIN);
+}
+
 void positions_set(struct positions *p, const char *host, const struct history_position *at)
 {
     struct host_queue *q = queue_of(p, host);

@@ -33,6 +33,9 @@ void positions_took(struct positions *p,
 /* What a round that begins now will have written, of batches from before `until_ms`: an array, and hosts, to be freed. */
 struct host_position *positions_take(struct positions *p, int64_t until_ms, size_t *ret_n);
 
+/* One that was taken could not be written: it is taken again, or a later one of the host. */
+void positions_give_back(struct positions *p, const struct host_position *at);
+
 /* What is written, as of the start and of every round. */
 void positions_set(struct positions *p, const char *host, const struct history_position *at);
 bool positions_get(const struct positions *p, const char *host, struct history_position *ret);
