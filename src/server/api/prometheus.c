@@ -114,7 +114,7 @@ static void put_label(struct buf *out, const char *name, const char *value)
         if (value == end)
             break;
         (void)buf_append_char(out, '\\');
-        (void)buf_append_char(out, *value == '\n' ? 'n' : *value);
+        (void)buf_append(out, *value == '\n' ? "n" : value, 1);
         value++;
     }
     (void)buf_append_char(out, '"');
