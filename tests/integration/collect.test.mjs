@@ -1,0 +1,199 @@
+// What the agent measures on a real engine, beside one-shot samples of the engine that are taken before and after.
+import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
+import { request } from 'node:http';
+import { after, before, test } from 'node:test';
+import { Agent } from './lib/dockmon.mjs';
+import { Engine, IMAGE } from './lib/engine.mjs';
+import { HandServer } from './lib/hand-server.mjs';
+import { readSamples } from './lib/msgpack.mjs';
+import { ScriptedEngine, scriptedContainer } from './lib/scripted-engine.mjs';
+import { eventually } from './lib/wait.mjs';
+
+const engine = new Engine();
+const cleanup = [];
+const networks = [];
+
+before(() => engine.ensureImage());
+after(async () => {
+  for (const end of cleanup.reverse()) await end();
+  await engine.cleanup();
+  for (const n of networks) await engine.docker('network', 'rm', n);
+});
+
+// An agent that measures every second, and a server that reads what it sends.
+async function measure(on, env = {}, capabilities = { samples: true }) {
+  const server = await HandServer.start({
+    authorize: () => ({ type: 'auth_success', agent_id: 'agent-1', host_id: 'host-1', permanent_token: 'permanent-1', capabilities }),
+  });
+  cleanup.push(() => server.stop());
+  const agent = await Agent.start(server, on, { token: 'registration-token', env: { STATS_INTERVAL: '1s', ...env } });
+  cleanup.push(() => agent.remove());
+  await server.session();
+  const batches = [];
+  let read = 0;
+  const m = {
+    agent,
+    server,
+    all: () => {
+      for (; read < server.messages.length; read++)
+        if (server.messages[read].binary) batches.push(readSamples(server.messages[read].binary));
+      return batches;
+    },
+    // Waits for `n` batches that are still to come, and gives them.
+    next: async (n = 1) => {
+      const from = m.all().length;
+      await eventually(() => m.all().length >= from + n, { timeout: 60000, what: `${n} batches` });
+      return m.all().slice(from, from + n);
+    },
+  };
+  return m;
+}
+
+const ask = (id) => new Promise((done, failed) => {
+  const path = `/v1.41/containers/${id}/stats?stream=false&one-shot=true`;
+  request({ socketPath: engine.host.replace('unix://', ''), path }, (res) => {
+    let text = '';
+    res.on('data', (d) => (text += d)).on('end', () => done(JSON.parse(text)));
+  }).on('error', failed).end();
+});
+
+const io = (s, op) => (s.blkio_stats.io_service_bytes_recursive ?? []).filter((e) => e.op.toLowerCase() === op).reduce((sum, e) => sum + e.value, 0);
+const net = (s, name) => s.networks ? Object.values(s.networks).reduce((sum, n) => sum + n[name], 0) : null;
+// The formulas of `docker stats`.
+const memory = (s) => s.memory_stats.usage - (s.memory_stats.stats.total_inactive_file ?? s.memory_stats.stats.inactive_file);
+const cache = (s) => s.memory_stats.stats.total_cache ?? s.memory_stats.stats.file;
+const near = (ours, theirs) => Math.abs(ours - theirs) <= 0.005 * theirs;
+const percent = (a, b) => (100 * b.cpu_stats.online_cpus * (b.cpu_stats.cpu_usage.total_usage - a.cpu_stats.cpu_usage.total_usage)) / (b.cpu_stats.system_cpu_usage - a.cpu_stats.system_cpu_usage);
+const counters = (s) => ({
+  cpu_time: Math.floor(s.cpu_stats.cpu_usage.total_usage / 1000), net_rx: net(s, 'rx_bytes'), net_tx: net(s, 'tx_bytes'), blk_read: io(s, 'read'), blk_write: io(s, 'write'),
+  pids: s.pids_stats.current,
+});
+
+test('it agrees with docker stats', { timeout: 240000 }, async () => {
+  const rest = (name, script, options) => engine.run(name, { command: ['sh', '-c', `${script}; echo ready; sleep 3600; true`], ...options });
+  const burner = await engine.run('burner', { command: ['sh', '-c', 'while :; do :; done'] });
+  const hog = await rest('hog', 'busybox dd if=/dev/zero of=/cache bs=1M count=48; busybox dd if=/dev/zero of=/shared/data bs=1M count=16; x=$(yes | head -c 8000000)', { args: ['--memory', '256m', '--tmpfs', '/shared'] });
+  const writer = await rest('writer', 'busybox dd if=/dev/zero of=/data bs=1M count=8 conv=fsync');
+  const paused = await rest('paused', 'i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done');
+  const stopped = await engine.run('stopped', { command: ['true'] });
+  const named = async (name, network, script) => ({
+    id: await engine.docker('run', '-d', '--network', network, '--name', `${engine.prefix}-${name}`, IMAGE, 'sh', '-c', `${script}; echo ready; exec sleep 3600`),
+  });
+  const network = `${engine.prefix}-net`;
+  await engine.docker('network', 'create', '--internal', network);
+  networks.push(network);
+  const gateway = await engine.docker('network', 'inspect', '-f', '{{(index .IPAM.Config 0).Gateway}}', network);
+  const wired = await named('wired', network, `busybox ping -c 3 -s 1000 ${gateway}`);
+  const hosted = await named('hosted', 'host', 'true');
+
+  for (const c of [hog, writer, paused, wired, hosted])
+    await eventually(async () => /ready/.test(await engine.docker('logs', c.id)), { timeout: 60000, what: 'it is ready' });
+  await engine.docker('pause', paused.id);
+  const m = await measure(engine);
+  await eventually(() => m.all().at(-1)?.containers[burner.id]?.cpu != null, { timeout: 60000, what: 'figures' });
+
+  // Who rests: equal to what the engine says before and after, when that is the same.
+  await Promise.all(Object.entries({ hog, writer, paused, wired, hosted }).map(async ([what, c]) => {
+    let last;
+    await eventually(async () => {
+      const a = await ask(c.id);
+      const batch = (await m.next(6)).at(-1); // one reads all files
+      const b = await ask(c.id);
+      const ours = batch.containers[c.id];
+      const wanted = counters(a);
+      last = JSON.stringify({ ours, wanted, after: counters(b), memory: [memory(a), memory(b)] });
+      return Object.entries(wanted).every(([name, v]) => (ours[name] ?? 0) === (v ?? 0)) && near(ours.mem_used, memory(a)) && near(ours.mem_file, cache(a));
+    }, { timeout: 60000, what: `agreement about ${what}` }).catch((e) => assert.fail(`${e.message}: ${last}`));
+  }));
+  const now = m.all().at(-1).containers;
+  assert.equal(now[hog.id].mem_limit, 256 << 20);
+  assert.ok(now[hog.id].mem_anon >= 8000000 && now[hog.id].mem_file >= 15 << 20);
+  assert.ok(now[wired.id].net_tx >= 3000);
+  assert.equal(now[hosted.id].net_rx, null, 'the network of the host is not that of a container');
+  assert.equal(now[paused.id].cpu, 0);
+  assert.equal(now[stopped.id], undefined);
+
+  // Who works: the mean of the same seconds, to 1 % point or 2 %.
+  let last;
+  await eventually(async () => {
+    await m.next();
+    const a = await ask(burner.id);
+    const ours = (await m.next(5)).map((batch) => batch.containers[burner.id].cpu / 100);
+    const theirs = percent(a, await ask(burner.id));
+    const mean = ours.reduce((x, y) => x + y, 0) / ours.length;
+    last = `${mean} %, the engine says ${theirs} %`;
+    return Math.abs(mean - theirs) <= Math.max(1, 0.02 * theirs);
+  }, { timeout: 60000, what: 'agreement about the CPU' }).catch((e) => assert.fail(`${e.message}: ${last}`));
+});
+
+test('what is started anew begins at 0 and with no CPU, what lives shortly leaves nothing open', { timeout: 180000 }, async () => {
+  const c = await engine.run('again', { command: ['sh', '-c', 'i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; exec sleep 3600'] });
+  const m = await measure(engine);
+  const of = () => m.all().map((b) => b.containers[c.id]).filter(Boolean);
+  await eventually(() => of().length >= 8 && of().at(-1).cpu === 0, { timeout: 60000, what: 'figures at rest' });
+  const open = async () => (await readdir(`/proc/${m.agent.process.child.pid}/fd`)).length;
+  const before = of().at(-1);
+  const n = await open();
+
+  await engine.docker('restart', '-t', '0', c.id);
+  await eventually(() => of().at(-1).started_at > before.started_at, { timeout: 60000, what: 'the new start' });
+  const first = of().find((s) => s.started_at > before.started_at);
+  assert.equal(first.cpu, null, 'the first one is not invented');
+
+  await Promise.all([1, 2, 3, 4].map(async (k) => {
+    for (let i = 0; i < 5; i++) await engine.docker('run', '--rm', '--network', 'none', '--name', `${engine.prefix}-short-${k}-${i}`, IMAGE, 'true');
+  }));
+  await eventually(async () => (await open()) <= n + 2, { timeout: 60000, what: 'descriptors closed' });
+  const [last] = await m.next();
+  assert.ok(!Object.values(last.containers).some((s) => s.name.includes(`${engine.prefix}-short`)));
+});
+
+test('when the engine is to be asked: its figures, and why', { timeout: 120000 }, async () => {
+  const c = await engine.run('asked', { args: ['--memory', '64m'] });
+  const m = await measure(engine, { STATS_SOURCE: 'api' });
+  const sample = await eventually(() => m.all().map((b) => b.containers[c.id]).find((s) => s?.mem_used > 0), { timeout: 60000, what: 'figures' });
+  assert.equal(sample.mem_limit, 64 << 20);
+  assert.equal(sample.pids, 1);
+  assert.equal(sample.cpu, null, 'the first one is not invented');
+  const { source } = m.all().find((b) => b.source);
+  assert.equal(source.containers, 'api');
+  assert.equal(source.why, 'STATS_SOURCE=api');
+});
+
+test('a thousand starts and ends in a moment', { timeout: 180000 }, async () => {
+  const scripted = await ScriptedEngine.start();
+  cleanup.push(() => scripted.stop());
+  const stays = scriptedContainer(1);
+  scripted.containers = [stays];
+  const m = await measure(scripted);
+  await eventually(() => scripted.events.size > 0 && m.all().at(-1)?.host?.containers_running === 1, { timeout: 60000, what: 'the one that stays' });
+  for (let i = 0; i < 1000; i++) {
+    const c = scriptedContainer(100 + i);
+    for (const action of ['create', 'start', 'die', 'destroy']) scripted.event(c, action);
+    if (i % 50 === 0) await new Promise((done) => setImmediate(done));
+  }
+  await m.next(2);
+  await eventually(() => {
+    const { host } = m.all().at(-1);
+    return host.containers === 1 && host.containers_running === 1;
+  }, { timeout: 60000, what: 'the one that stays, alone' });
+});
+
+test('a server of protocol 3 gets container_stats and stats as it knows them', { timeout: 120000 }, async () => {
+  const c = await engine.run('plain', { args: ['--memory', '64m'], command: ['sh', '-c', 'while :; do :; done'] });
+  const m = await measure(engine, {}, {});
+  const { payload } = await m.server.message((v) => v.command === 'container_stats' && v.payload.container_id === c.id, { timeout: 60000, what: 'container_stats' });
+  assert.deepEqual(Object.keys(payload).sort(), [
+    'container_id', 'container_name', 'cpu_percent', 'disk_read', 'disk_write', 'memory_limit', 'memory_percent', 'memory_usage', 'network_rx', 'network_tx', 'timestamp',
+  ]);
+  assert.equal(payload.container_name, c.name);
+  assert.ok(payload.cpu_percent > 0, 'the first one, which has no CPU, is not sent');
+  assert.ok(payload.memory_usage > 0);
+  assert.equal(payload.memory_limit, 64 << 20);
+  assert.match(payload.timestamp, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
+  const { stats } = await m.server.message((v) => v.type === 'stats', { timeout: 60000, what: 'stats' });
+  assert.deepEqual(Object.keys(stats).sort(), ['cpu_percent', 'mem_percent', 'net_bytes_per_sec']);
+  assert.ok(stats.cpu_percent > 0 && stats.mem_percent > 0);
+  assert.deepEqual(m.all(), [], 'nothing binary');
+});
