@@ -24,7 +24,6 @@
 #define NS_PER_S      INT64_C(1000000000)
 #define NS_PER_MS     1000000
 #define LATE_WORDS_NS (20 * INT64_C(1000000))
-#define OVERLAP_NS    (5 * NS_PER_S) /* how far lines of stdout and of stderr may be out of order */
 #define LAST_WORDS_MS 1000 /* of a container that was removed; the engine says them at once */
 #define RESTARTED     "restarted"
 #define UNTIL_GRACE   1000 /* the engine's clock, and what it still writes */
@@ -328,15 +327,10 @@ static void on_end(void *owner, const struct engine_reply *reply)
 /* From where on the engine is asked; "" for all. */
 static const char *find_since(const struct log_follow *s, char ret[LOG_TIME_SIZE])
 {
-    int64_t a = s->position.streams[0].time_ns, b = s->position.streams[1].time_ns;
-    int64_t older = a < b ? a : b, from = log_position_newest(&s->position) - OVERLAP_NS;
+    int64_t from = log_position_from(&s->position, s->floor_ns);
 
     if (log_position_is_empty(&s->position))
         return s->since;
-    if (from < older)
-        from = older;
-    if (from < s->floor_ns)
-        from = s->floor_ns;
     (void)snprintf(ret, LOG_TIME_SIZE, "%lld.%09lld", (long long)(from / NS_PER_S),
                    (long long)(from % NS_PER_S));
     return ret;
@@ -384,23 +378,14 @@ static void read_log(struct log_follow *s, bool is_seek)
 
 /* --- the container ------------------------------------------------------------------------------ */
 
-/* 0: never. */
-static int64_t read_time(struct json_span inspect, const char *key)
-{
-    struct json_span at = json_span_find(json_span_find(inspect, "State"), key);
-    char text[64];
-    int64_t ns;
-
-    return json_span_copy_string(at, text, sizeof(text)) && time_parse_ns(text, &ns) == 0 ? ns : 0;
-}
-
 /*
  * Where one run ends and the next begins. A process may speak long before the engine says that it was started, and its
  * last words be written a moment after its end.
  */
 static void find_run(struct log_follow *s, struct json_span inspect)
 {
-    int64_t started = read_time(inspect, "StartedAt"), ended = read_time(inspect, "FinishedAt");
+    int64_t started = container_inspect_time(inspect, "StartedAt"),
+            ended = container_inspect_time(inspect, "FinishedAt");
     int64_t least = ended + (started - ended) / 4, late = ended + LATE_WORDS_NS;
 
     if (s->started_ns && started > s->started_ns)
@@ -486,12 +471,11 @@ static void inspect(struct log_follow *s)
         fail(s, 0, err.msg);
 }
 
-/* What the window holds back is still to come. */
 static void on_removed(struct loop_timer *t)
 {
     struct log_follow *s = CONTAINER_OF(t, struct log_follow, timer);
 
-    if (!log_outbox_is_empty(&s->box)) {
+    if (!log_outbox_is_empty(&s->box)) { /* what the window holds back is still to come */
         loop_timer_start(engine_loop(s->o.engine), &s->timer, LAST_WORDS_MS, on_removed);
         return;
     }
@@ -502,18 +486,17 @@ static void on_removed(struct loop_timer *t)
 
 void log_follow_on_event(struct log_follow *s, const char *container_id, const char *action)
 {
-    if (container_id && !str_eq(container_id, s->container))
-        return;
-    if (container_id && !str_eq(action, "start") && !str_eq(action, "destroy"))
+    bool is_start = str_eq(action, "start"), is_end = str_eq(action, "destroy");
+
+    if (container_id && !(str_eq(container_id, s->container) && (is_start || is_end)))
         return;
     s->is_dirty = true;
     if (s->state == STREAM_WAITING || s->state == STREAM_RETRYING ||
-        (s->state == STREAM_READING &&
-         str_eq(action, "start"))) { /* which may go on into the new run */
+        (s->state == STREAM_READING && is_start)) { /* which may go on into the new run */
         loop_timer_stop(&s->timer);
         engine_call_cancel(TAKE_PTR(s->call));
         inspect(s);
-    } else if (s->state == STREAM_READING && str_eq(action, "destroy")) {
+    } else if (s->state == STREAM_READING && is_end) {
         /* The engine ends its stream, but not always one that has gone on through a restart. */
         loop_timer_start(engine_loop(s->o.engine), &s->timer, LAST_WORDS_MS, on_removed);
     }

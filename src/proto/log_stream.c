@@ -13,6 +13,8 @@
 #define MAX_ID   128
 #define MAX_TIME 64
 
+#define OVERLAP_NS INT64_C(5000000000)
+
 /* clang-format off: one field per line, in columns */
 static const struct field stream_fields[] = {
     {"stream_id",    FIELD_STRING, STREAM(stream_id),    FIELD_REQUIRED | FIELD_NON_EMPTY, 0,  MAX_ID,
@@ -64,6 +66,16 @@ int64_t log_position_newest(const struct log_position *p)
     int64_t a = p->streams[0].time_ns, b = p->streams[1].time_ns;
 
     return a > b ? a : b;
+}
+
+int64_t log_position_from(const struct log_position *p, int64_t floor_ns)
+{
+    int64_t a = p->streams[0].time_ns, b = p->streams[1].time_ns;
+    int64_t older = a < b ? a : b, from = log_position_newest(p) - OVERLAP_NS;
+
+    if (from < older)
+        from = older;
+    return from < floor_ns ? floor_ns : from;
 }
 
 const char *log_position_format(const struct log_position *p, char ret[LOG_POSITION_TEXT_SIZE])

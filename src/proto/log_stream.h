@@ -33,6 +33,8 @@ struct log_position {
 void log_position_add(struct log_position *p, enum log_kind kind, int64_t time_ns);
 bool log_position_is_empty(const struct log_position *p);
 int64_t log_position_newest(const struct log_position *p);
+/* From when on to read for what comes behind it: lines of stdout and stderr may be out of order by 5 s. */
+int64_t log_position_from(const struct log_position *p, int64_t floor_ns);
 /* "TIME.N,TIME.N"; -EINVAL. */
 const char *log_position_format(const struct log_position *p, char ret[LOG_POSITION_TEXT_SIZE]);
 int log_position_parse(const char *text, struct log_position *ret) _nodiscard_;

@@ -1,6 +1,7 @@
 #include "docker/model/container.h"
 #include "base/alloc.h"
 #include "base/str.h"
+#include "base/time.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -159,6 +160,15 @@ bool container_inspect_has_tty(struct json_span inspect)
 bool container_inspect_is_running(struct json_span inspect)
 {
     return json_span_is(json_span_find(json_span_find(inspect, "State"), "Running"), "true");
+}
+
+int64_t container_inspect_time(struct json_span inspect, const char *key)
+{
+    struct json_span at = json_span_find(json_span_find(inspect, "State"), key);
+    char text[64];
+    int64_t ns;
+
+    return json_span_copy_string(at, text, sizeof(text)) && time_parse_ns(text, &ns) == 0 ? ns : 0;
 }
 
 char *image_inspect_digests(struct json_span inspect)

@@ -30,6 +30,8 @@ char *container_inspect_started_at(struct json_span inspect);
 char *container_inspect_restart_policy(struct json_span inspect);
 bool container_inspect_has_tty(struct json_span inspect);
 bool container_inspect_is_running(struct json_span inspect);
+/* ns since 1970 of "StartedAt" or "FinishedAt"; 0: never, or not said. */
+int64_t container_inspect_time(struct json_span inspect, const char *key);
 
 /* RepoDigests of an image inspect object, "[]" when there are none. */
 char *image_inspect_digests(struct json_span inspect);
