@@ -301,6 +301,79 @@ static void test_directory_comes_late(void **state)
     assert_int_equal(rmdir(blocked), 0);
 }
 
+/* A place is known when its step is on disk, and not before; also to the next run. */
+struct written {
+    unsigned n;
+    struct history_position at;
+};
+
+static void on_written(void *owner, const char *host, const struct history_position *at)
+{
+    struct written *w = owner;
+
+    assert_string_equal(host, "host");
+    w->n++;
+    w->at = *at;
+}
+
+static void took(struct history *h, uint64_t epoch, uint64_t seq, int64_t at_ms)
+{
+    int64_t values[CONTAINER_METRICS];
+
+    container_values(1, 1, values);
+    history_add(h, "host", "web", at_ms, values);
+    history_took(h, "host", &(struct history_position){epoch, seq}, at_ms);
+}
+
+static void wait_written(struct loop *loop, const struct written *w, uint64_t seq)
+{
+    uint64_t deadline = time_monotonic_ms() + WAIT_MS;
+
+    while (w->at.seq != seq) {
+        assert_true(time_monotonic_ms() < deadline);
+        (void)loop_turn(loop);
+    }
+}
+
+static void test_places(void **state)
+{
+    const struct fixture *f = *state;
+    struct written written = {0};
+    struct history_position at;
+    struct loop *loop;
+    struct history_options o = {
+        .dir = f->dir, .utc_ms = fake_now, .on_written = on_written, .owner = &written};
+    struct history *h;
+
+    now_ms = NOON + 15000;
+    assert_int_equal(loop_new(&loop, &(struct loop_options){0}, NULL), 0);
+    o.loop = loop;
+    h = history_new(&o);
+    assert_false(history_position(h, "host", &at));
+    took(h, 7, 1, NOON + 1000); /* the step before this one */
+    took(h, 7, 2, NOON + 2000);
+    took(h, 7, 3, NOON + 12000); /* not over */
+    for (uint64_t i = 0; i < 2 * POSITIONS_WAITING; i++)
+        took(h, 7, 4 + i, NOON + 13000);
+    wait_written(loop, &written, 2);
+    assert_true(history_position(h, "host", &at));
+    assert_int_equal(at.seq, 2);
+    now_ms = NOON + 21000;
+    wait_written(loop, &written, 3 + 2 * POSITIONS_WAITING);
+    assert_true(written.n <= 3);
+    took(h, 8, 0, NOON + 20000);
+    history_stop(h); /* writes what is not over, too */
+    history_free(h);
+
+    h = history_new(&o);
+    assert_true(history_position(h, "host", &at));
+    assert_true(at.epoch == 8 && at.seq == 0);
+    assert_false(history_position(h, "other", &at));
+    history_stop(h);
+    history_free(h);
+    loop_free(loop);
+}
+
 /* In a child: writes a sample each step as fast as rounds go, tells how far it is, and is killed somewhere. */
 static void child(const char *dir, int out)
 {
@@ -373,9 +446,9 @@ static void test_kill(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_stop_and_start),         TEST(test_wrong_clocks),
-        cmocka_unit_test(test_accumulate), TEST(test_cancel),
-        TEST(test_directory_comes_late),   TEST(test_kill),
+        TEST(test_stop_and_start), TEST(test_wrong_clocks), cmocka_unit_test(test_accumulate),
+        TEST(test_cancel),         TEST(test_places),       TEST(test_directory_comes_late),
+        TEST(test_kill),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
