@@ -330,32 +330,8 @@ static int open_history(struct server *s, const struct config *config, struct er
     return 0;
 }
 
-static void wire(struct server *s, const struct config *config)
+static void wire_agents(struct server *s, const struct config *config)
 {
-    s->password_file = xasprintf("%s/%s", config->data_dir, FIRST_USER_FILE);
-    s->auth = auth_new(&(struct auth_options){
-        .loop = s->loop,
-        .store_jobs = s->store_jobs,
-        .hash_jobs = s->hash_jobs,
-        .store = s->store,
-        .session_lifetime_ms = config->session_lifetime_ms,
-        .initial_password_file = s->password_file,
-    });
-    s->housekeeping = housekeeping_new(&(struct housekeeping_options){
-        .loop = s->loop,
-        .store_jobs = s->store_jobs,
-        .store = s->store,
-    });
-    s->health = health_new(&(struct health_options){
-        .loop = s->loop,
-        .store = s->store,
-        .store_jobs = s->store_jobs,
-        .fleet = s->fleet,
-        .history = s->history,
-        .max_waiting = STORE_MAX_WAITING,
-    });
-    s->feed = feed_new(&(struct feed_options){
-        .loop = s->loop, .auth = s->auth, .fleet = s->fleet, .on_watched = on_watched, .owner = s});
     s->sessions = sessions_new(&(struct sessions_options){
         .loop = s->loop,
         .store_jobs = s->store_jobs,
@@ -387,6 +363,35 @@ static void wire(struct server *s, const struct config *config)
         &(struct log_sources_options){.loop = s->loop, .fleet = s->fleet, .sessions = s->sessions});
     s->log_watchers = log_watchers_new(&(struct log_watchers_options){
         .loop = s->loop, .auth = s->auth, .sources = s->log_sources});
+}
+
+static void wire(struct server *s, const struct config *config)
+{
+    s->password_file = xasprintf("%s/%s", config->data_dir, FIRST_USER_FILE);
+    s->auth = auth_new(&(struct auth_options){
+        .loop = s->loop,
+        .store_jobs = s->store_jobs,
+        .hash_jobs = s->hash_jobs,
+        .store = s->store,
+        .session_lifetime_ms = config->session_lifetime_ms,
+        .initial_password_file = s->password_file,
+    });
+    s->housekeeping = housekeeping_new(&(struct housekeeping_options){
+        .loop = s->loop,
+        .store_jobs = s->store_jobs,
+        .store = s->store,
+    });
+    s->health = health_new(&(struct health_options){
+        .loop = s->loop,
+        .store = s->store,
+        .store_jobs = s->store_jobs,
+        .fleet = s->fleet,
+        .history = s->history,
+        .max_waiting = STORE_MAX_WAITING,
+    });
+    s->feed = feed_new(&(struct feed_options){
+        .loop = s->loop, .auth = s->auth, .fleet = s->fleet, .on_watched = on_watched, .owner = s});
+    wire_agents(s, config);
     s->shells = shells_new(&(struct shells_options){
         .loop = s->loop,
         .auth = s->auth,
