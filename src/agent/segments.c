@@ -84,10 +84,11 @@ static int check_file(struct segments *s, struct segment *g, struct error *err)
     size_t size = 0, offset = 0;
     int code = file_read(path, MAX_FILE, &data, &size, err);
 
-    if (code == -EMSGSIZE)
+    if (code == -EMSGSIZE) {
         size = 0; /* not one of ours */
-    else if (code < 0)
+    } else if (code < 0) {
         return code;
+    }
     while (size > 0 && spool_record_next(data, size, &offset, &r) > 0)
         g->n_records++;
     if ((offset < size || code < 0) && truncate(path, (off_t)offset) < 0)
@@ -233,9 +234,10 @@ int segments_append(struct segments *s, const struct spool_record *r, struct err
     int code;
 
     buf_clear(&s->record);
-    if (spool_record_append(&s->record, r) < 0 || s->record.size > s->max_bytes)
+    if (spool_record_append(&s->record, r) < 0 || s->record.size > s->max_bytes) {
         return error_set(err, -EMSGSIZE, "%s: a record is larger than all that may be there",
                          s->dir);
+    }
     if (s->fd >= 0 && s->list[s->n - 1].size + s->record.size > s->file_bytes) {
         code = segments_sync(s, err);
         if (code < 0)

@@ -275,10 +275,12 @@ static int log_in(const struct login_options *o,
 static char *take_key(struct login_options *o)
 {
     char *shown = (char *)(uintptr_t)o->api_key; /* of argv */
-    char *key = xstrdup(shown);
+    char *key;
 
-    if (shown)
-        memset(shown, 'x', strlen(shown));
+    if (!shown)
+        return NULL;
+    key = xstrdup(shown);
+    memset(shown, 'x', strlen(shown));
     o->api_key = key;
     return key;
 }

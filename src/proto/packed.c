@@ -1,5 +1,6 @@
 #include "proto/packed.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -71,6 +72,7 @@ static int64_t sign_extend(uint64_t v, size_t size)
 {
     unsigned shift = (unsigned)(64 - 8 * size);
 
+    assert(size >= 1 && size <= 8);
     return (int64_t)(v << shift) >> shift;
 }
 
@@ -167,7 +169,7 @@ int packed_skip(struct packed *r, struct error *err)
 {
     /* Every value that is owed takes at least a byte of what is left, so this cannot run away. */
     for (size_t owed = 1; owed > 0; owed--) {
-        struct packed_value v;
+        struct packed_value v = {0};
         int code = packed_next(r, &v, err);
 
         if (code < 0)

@@ -341,9 +341,10 @@ static void the_reader_refuses_what_it_cannot_hold(void **state)
 static void metrics_have_names(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < CONTAINER_METRICS; i++)
+    for (size_t i = 0; i < CONTAINER_METRICS; i++) {
         assert_int_equal(
             metric_find(container_metrics, CONTAINER_METRICS, container_metrics[i].name), i);
+    }
     for (size_t i = 0; i < HOST_METRICS; i++)
         assert_int_equal(metric_find(host_metrics, HOST_METRICS, host_metrics[i].name), i);
     assert_int_equal(metric_find(host_metrics, HOST_METRICS, "nonsense"), -ENOENT);

@@ -27,9 +27,10 @@ static char *result_text(int status, const json_t *body, unsigned n_left_out)
 {
     const char *detail = json_string_value(json_object_get(body, "detail"));
 
-    if (n_left_out > 0)
+    if (n_left_out > 0) {
         return xasprintf("%d %s; %u calls of strangers before it are left out", status,
                          detail ? detail : "", n_left_out);
+    }
     return status < 400 ? xstrdup("ok") : xasprintf("%d %s", status, detail ? detail : "");
 }
 

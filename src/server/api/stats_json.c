@@ -33,7 +33,7 @@ static void put_number(struct buf *out, double v)
     char text[64];
     int n = snprintf(text, sizeof(text), "%.4f", v);
 
-    if (n < 0 || (size_t)n >= sizeof(text))
+    if (n <= 0 || (size_t)n >= sizeof(text))
         return;
     while (text[n - 1] == '0')
         n--;

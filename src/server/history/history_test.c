@@ -353,7 +353,7 @@ static void test_places(void **state)
     took(h, 7, 1, NOON + 1000); /* the step before this one */
     took(h, 7, 2, NOON + 2000);
     took(h, 7, 3, NOON + 12000); /* not over */
-    for (uint64_t i = 0; i < 2 * POSITIONS_WAITING; i++)
+    for (uint64_t i = 0; i < UINT64_C(2) * POSITIONS_WAITING; i++)
         took(h, 7, 4 + i, NOON + 13000);
     wait_written(loop, &written, 2);
     assert_true(history_position(h, "host", &at));

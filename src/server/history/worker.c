@@ -84,9 +84,10 @@ void worker_read_positions(struct worker *w, head_position_fn fn, void *owner)
     struct error err = ERROR_INIT;
     int r = open_disk(w, &err);
 
-    if (r == 0)
+    if (r == 0) {
         (void)disk_check(w->disk, NULL, head_each_position(disk_head(w->disk), fn, owner, &err),
                          &err);
+    }
 }
 
 static int append(struct worker *w, const struct worker_round *round, struct error *err)

@@ -93,14 +93,15 @@ static void test_no_new_head(void **state)
     assert_int_equal(run(&b, first + SEAL_ROWS, SEAL_ROWS - 1, false, false), 0);
     assert_int_equal(rename(b.dir, b.moved), 0);
     put_file(b.dir);
-    assert_true(run(&b, first + 2 * SEAL_ROWS, 1, false, true) < 0);
-    assert_true(run(&b, first + 2 * SEAL_ROWS, 1, true, true) < 0);
+    assert_true(run(&b, first + INT64_C(2) * SEAL_ROWS, 1, false, true) < 0);
+    assert_true(run(&b, first + INT64_C(2) * SEAL_ROWS, 1, true, true) < 0);
     worker_ask(b.worker, &q);
     assert_true(q.code < 0);
     assert_int_equal(unlink(b.dir), 0);
     assert_int_equal(rename(b.moved, b.dir), 0);
-    assert_int_equal(run(&b, first + 2 * SEAL_ROWS, 1, true, true), -EUCLEAN); /* now it is moved */
-    assert_int_equal(run(&b, first + 2 * SEAL_ROWS, 1, true, true), 0);
+    assert_int_equal(run(&b, first + INT64_C(2) * SEAL_ROWS, 1, true, true),
+                     -EUCLEAN); /* now it is moved */
+    assert_int_equal(run(&b, first + INT64_C(2) * SEAL_ROWS, 1, true, true), 0);
     bench_close(&b);
 }
 

@@ -83,7 +83,7 @@ static const char *find_new(const struct log_poll *p, const char *text, size_t s
 
     if (!p->last)
         return text;
-    while (text < end) {
+    while (text && text < end) {
         const char *newline = memchr(text, '\n', (size_t)(end - text));
         size_t n = newline ? (size_t)(newline - text) : (size_t)(end - text);
         size_t cut = n < LAST_MAX ? n : LAST_MAX;
@@ -106,7 +106,7 @@ static void show(struct log_poll *p, const char *text, const char *end)
 {
     bool is_shown = !(p->is_first && p->is_quiet);
 
-    while (text < end) {
+    while (text && text < end) {
         const char *newline = memchr(text, '\n', (size_t)(end - text));
         size_t n = newline ? (size_t)(newline - text) : (size_t)(end - text);
 
@@ -123,7 +123,7 @@ static const char *skip_known(const struct log_source *s, const char *text, cons
     int64_t newest = log_position_newest(&s->position), at;
     const char *rest = text;
 
-    while (newest && text < end) {
+    while (newest && text && text < end) {
         const char *newline = memchr(text, '\n', (size_t)(end - text));
         char stamp[64];
 
