@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
 import { request } from 'node:http';
+import { cpus } from 'node:os';
 import { after, before, test } from 'node:test';
 import { Agent } from './lib/dockmon.mjs';
 import { Engine, IMAGE } from './lib/engine.mjs';
@@ -127,7 +128,7 @@ test('it agrees with docker stats', { timeout: 240000 }, async () => {
   }, { timeout: 60000, what: 'agreement about the CPU' }).catch((e) => assert.fail(`${e.message}: ${last}`));
 });
 
-test('what is started anew begins at 0 and with no CPU, what lives shortly leaves nothing open', { timeout: 180000 }, async () => {
+test('what is started anew begins at 0, no CPU is invented for it, what lives shortly leaves nothing open', { timeout: 180000 }, async () => {
   const c = await engine.run('again', { command: ['sh', '-c', 'i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; exec sleep 3600'] });
   const m = await measure(engine);
   const of = () => m.all().map((b) => b.containers[c.id]).filter(Boolean);
@@ -139,7 +140,8 @@ test('what is started anew begins at 0 and with no CPU, what lives shortly leave
   await engine.docker('restart', '-t', '0', c.id);
   await eventually(() => of().at(-1).started_at > before.started_at, { timeout: 60000, what: 'the new start' });
   const first = of().find((s) => s.started_at > before.started_at);
-  assert.equal(first.cpu, null, 'the first one is not invented');
+  // Nothing yet, or what was measured since it was found; the time used before the restart would be far more.
+  assert.ok(first.cpu === null || (first.cpu >= 0 && first.cpu <= cpus().length * 10000), `${first.cpu}`);
 
   await Promise.all([1, 2, 3, 4].map(async (k) => {
     for (let i = 0; i < 5; i++) await engine.docker('run', '--rm', '--network', 'none', '--name', `${engine.prefix}-short-${k}-${i}`, IMAGE, 'true');
