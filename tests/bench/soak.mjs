@@ -67,13 +67,15 @@ async function sample(child) {
   return { rss, anonymous, fds: (await readdir(`/proc/${child.pid}/fd`)).length, cpu: await cpuMs(child.pid) };
 }
 
+// Memory by its highest values; descriptors by their lowest: how many are open depends on the containers of the moment, and
+// what is never closed raises the lowest number, too.
 function isFlat(samples) {
   const settled = samples.slice(Math.floor(samples.length / 4));
   const quarter = Math.ceil(settled.length / 4);
-  const highest = (key, part) => Math.max(...part.map((s) => s[key]));
+  const of = (key, part) => part.map((s) => s[key]);
   const before = settled.slice(0, quarter), after = settled.slice(-quarter);
-  return highest('anonymous', after) <= highest('anonymous', before) * GROWTH + GROWTH_KB &&
-    highest('fds', after) <= highest('fds', before) + MORE_DESCRIPTORS;
+  return Math.max(...of('anonymous', after)) <= Math.max(...of('anonymous', before)) * GROWTH + GROWTH_KB &&
+    Math.min(...of('fds', after)) <= Math.min(...of('fds', before)) + MORE_DESCRIPTORS;
 }
 
 const row = (name, at, s) => [name, `${at} s`, (s.rss / 1024).toFixed(1), (s.anonymous / 1024).toFixed(1), s.fds, (s.cpu / 1000).toFixed(1)];
