@@ -215,6 +215,12 @@ const lists = {
     const other = await c.get(`/api/events?limit=1000&host_id=${hosts.beta.hostId}`);
     assert.deepEqual([...new Set(other.events.map((e) => e.container_name))], containersOf[scope].filter((name) => name.startsWith('beta')));
   },
+  'GET /metrics': async (c, scope) => {
+    const text = await (await c.fetch('GET', '/metrics')).text();
+    const named = (label) => [...new Set([...text.matchAll(new RegExp(`[{,]${label}="([^"]*)"`, 'g'))].map((m) => m[1]))].sort();
+    assert.deepEqual(named('host'), hostsOf[scope]);
+    assert.deepEqual(named('container'), containersOf[scope]);
+  },
   'POST /api/bulk': async (c, scope) => {
     const items = Object.values(hosts).flatMap((h) => [h.web, h.db].map((id) => ({ host_id: h.hostId, container_id: id })));
     const names = ['alpha-web', 'alpha-db', 'beta-web', 'beta-db'];
