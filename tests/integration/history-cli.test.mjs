@@ -50,7 +50,8 @@ test('--csv: a line per step, empty where nothing is known', async () => {
   assert.equal(lines[0], 'time,cpu,cpu_max,net_rx_per_second');
   assert.ok(lines.length >= 12 && lines.length <= 15, `${lines.length} lines`);
   assert.match(lines[1], /^\d{4}-.*Z,,,$/);
-  assert.match(lines.at(-1), /Z,[\d.]+,[\d.]+,/);
+  // The newest step may have begun a moment ago, with nothing in it yet.
+  assert.ok(lines.slice(-2).some((l) => /Z,[\d.]+,[\d.]+,/.test(l)), r.stdout);
 });
 
 test('what happened is listed', async () => {
