@@ -245,17 +245,17 @@ static void on_nsid(void *owner, const struct nlmsghdr *h)
         memcpy(owner, data, sizeof(int32_t));
 }
 
-int link_stats_nsid(struct link_stats *ls, int64_t pid, int *ret)
+static int ask_nsid(struct link_stats *ls, unsigned short how, uint32_t which, int *ret)
 {
     struct {
         struct rtgenmsg head;
         char padding[NLMSG_ALIGN(sizeof(struct rtgenmsg)) - sizeof(struct rtgenmsg)];
         struct rtattr attribute;
-        uint32_t pid;
+        uint32_t which;
     } body = {
         .head = {.rtgen_family = AF_UNSPEC},
-        .attribute = { .rta_len = RTA_LENGTH(sizeof(uint32_t)),   .rta_type = NETNSA_PID},
-        .pid = (uint32_t)pid,
+        .attribute = { .rta_len = RTA_LENGTH(sizeof(uint32_t)),          .rta_type = how},
+        .which = which,
     };
     int32_t nsid = NETNSA_NSID_NOT_ASSIGNED;
     int r = ask(ls, &(struct request){RTM_GETNSID, false, &body, sizeof(body), on_nsid, &nsid});
@@ -266,6 +266,16 @@ int link_stats_nsid(struct link_stats *ls, int64_t pid, int *ret)
         return -ENOENT;
     *ret = nsid;
     return 0;
+}
+
+int link_stats_nsid(struct link_stats *ls, int64_t pid, int *ret)
+{
+    return ask_nsid(ls, NETNSA_PID, (uint32_t)pid, ret);
+}
+
+int link_stats_nsid_of(struct link_stats *ls, int fd, int *ret)
+{
+    return ask_nsid(ls, NETNSA_FD, (uint32_t)fd, ret);
 }
 
 static void on_peer(void *owner, const struct nlmsghdr *h)

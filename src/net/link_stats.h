@@ -34,6 +34,8 @@ int link_stats_get(struct link_stats *ls, int index, struct link_counters *ret) 
 
 /* The number of the network namespace of a process; -ENOENT when it has none: no link of ours leads there. */
 int link_stats_nsid(struct link_stats *ls, int64_t pid, int *ret) _nodiscard_;
+/* The same of the namespace that `fd` is open of: where process numbers are not ours. */
+int link_stats_nsid_of(struct link_stats *ls, int fd, int *ret) _nodiscard_;
 int link_stats_read_peers(struct link_stats *ls) _nodiscard_; /* which link leads where */
 /* Of the last such reading: our ends of the links into `nsid`; returns how many, of which at most `max` are filled in. */
 size_t link_stats_peers(const struct link_stats *ls, int nsid, int *indexes, size_t max);

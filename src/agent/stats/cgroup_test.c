@@ -10,12 +10,17 @@
 #include "base/str.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
+#include <poll.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
@@ -275,6 +280,156 @@ static void an_end_is_noticed(void **state)
     remove_tree(root);
 }
 
+/* Groups of this machine's kernel, made and removed. */
+
+enum { MAX_GROUPS = 5 };
+
+struct real_group {
+    const char *mount, *name; /* what is at `mount`, as cgroup_fs_name() says it */
+    const char *controllers[MAX_GROUPS];
+};
+
+static pid_t test_pid; /* not that of a child */
+
+static char *group_path(const struct real_group *g, size_t i)
+{
+    return xasprintf("%s/%s/dockmon-%d-" ID, g->mount, g->controllers[i], (int)test_pid);
+}
+
+static bool make_groups(const struct real_group *g)
+{
+    for (size_t i = 0; i < MAX_GROUPS && g->controllers[i]; i++) {
+        _cleanup_free_ char *path = group_path(g, i);
+
+        if (mkdir(path, 0755) < 0) {
+            print_message("%s: not tested, no group can be made in %s/%s: %s\n", g->name, g->mount,
+                          g->controllers[i], error_text(-errno));
+            return false;
+        }
+    }
+    return true;
+}
+
+static void remove_groups(const struct real_group *g)
+{
+    for (size_t i = 0; i < MAX_GROUPS && g->controllers[i]; i++) {
+        _cleanup_free_ char *path = group_path(g, i);
+        int n = 1000;
+
+        while (rmdir(path) < 0 && errno == EBUSY && n-- > 0)
+            (void)poll(NULL, 0, 10);
+        assert_int_equal(access(path, F_OK), -1);
+    }
+}
+
+/* A process in the groups that has used some CPU and waits to be killed. */
+static pid_t start_member(const struct real_group *g)
+{
+    int gate[2];
+    pid_t pid;
+    char ready;
+
+    assert_int_equal(pipe2(gate, O_CLOEXEC), 0);
+    pid = fork();
+    if (pid == 0) {
+        bool is_in = true;
+
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (size_t i = 0; i < MAX_GROUPS && g->controllers[i]; i++) {
+            _cleanup_free_ char *path = group_path(g, i);
+            _cleanup_free_ char *procs = xasprintf("%s/cgroup.procs", path);
+            int fd = open(procs, O_WRONLY | O_CLOEXEC);
+
+            is_in = is_in && fd >= 0 && write(fd, "0", 1) == 1;
+        }
+        if (!is_in || write(gate[1], "x", 1) != 1)
+            _exit(1);
+        for (;;)
+            (void)pause();
+    }
+    close(gate[1]);
+    assert_int_equal(read(gate[0], &ready, 1), 1);
+    close(gate[0]);
+    return pid;
+}
+
+static void stop_member(pid_t pid)
+{
+    (void)kill(pid, SIGKILL);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+/*
+ * A restart as the kernel shows it: the group has gone, another has its name. What is open says that it has ended,
+ * though the path leads somewhere.
+ */
+static void restart_group(struct fixture *f, const struct real_group *g)
+{
+    char *root = make_tree();
+    _cleanup_free_ char *mount = xasprintf("%s/sys/fs/cgroup", root);
+    _cleanup_free_ char *proc = xasprintf("%s/proc", root);
+    pid_t pid = start_member(g);
+    struct error err = ERROR_INIT;
+    size_t n_open;
+
+    write_text(root, "sys/fs/x", "");
+    assert_int_equal(symlink(g->mount, mount), 0);
+    assert_int_equal(symlink("/proc", proc), 0);
+    open_tree(f, root);
+    assert_string_equal(cgroup_fs_name(f->fs), g->name);
+    if (cgroup_open(&f->cg, f->fs, pid, ID, &err) < 0)
+        fail_msg("%s", err.msg);
+    assert_int_equal(cgroup_read(f->cg, true, f->values), 0);
+    assert_true(f->values[CONTAINER_CPU_TIME] > 0);
+    n_open = cgroup_fs_n_open(f->fs);
+    assert_true(n_open > 0);
+
+    stop_member(pid);
+    assert_int_equal(cgroup_read(f->cg, true, f->values), 0); /* it is there, and empty */
+    remove_groups(g);
+    assert_true(make_groups(g));
+    pid = start_member(g);
+    assert_int_equal(cgroup_read(f->cg, false, f->values), -ENODEV);
+    assert_int_equal(cgroup_read(f->cg, true, f->values), -ENODEV);
+    assert_int_equal(cgroup_fs_n_open(f->fs), n_open);
+
+    cgroup_close(TAKE_PTR(f->cg));
+    assert_int_equal(cgroup_fs_n_open(f->fs), 0);
+    assert_int_equal(cgroup_open(&f->cg, f->fs, pid, ID, NULL), 0);
+    assert_int_equal(cgroup_read(f->cg, false, f->values), 0);
+    stop_member(pid);
+    remove_groups(g);
+    assert_int_equal(cgroup_read(f->cg, false, f->values), -ENODEV);
+    done(f);
+    remove_tree(root);
+}
+
+static void what_is_open_tells_of_the_end(void **state)
+{
+    static const struct real_group groups[] = {
+        {"/sys/fs/cgroup",         "cgroup1", {"cpuacct", "cpu", "memory", "blkio", "pids"}},
+        {"/sys/fs/cgroup/unified", "cgroup2", {"."}                                        },
+        {"/sys/fs/cgroup",         "cgroup2", {"."}                                        },
+    };
+    size_t n = 0;
+
+    (void)state;
+    test_pid = getpid();
+    for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
+        struct fixture f = {0};
+        bool is_2 = str_eq(groups[i].name, "cgroup2");
+        _cleanup_free_ char *mark = xasprintf("%s/%s", groups[i].mount,
+                                              is_2 ? "cgroup.controllers" : "cpuacct/tasks");
+
+        if (access(mark, F_OK) < 0 || !make_groups(&groups[i]))
+            continue;
+        restart_group(&f, &groups[i]);
+        n++;
+    }
+    if (n == 0)
+        skip();
+}
+
 /* Places where containers are found: by /proc, by habit, by what was found before, by a search. */
 static void places(void **state)
 {
@@ -368,6 +523,7 @@ int main(void)
         cmocka_unit_test(version_1),
         cmocka_unit_test(dear_files_are_read_seldom),
         cmocka_unit_test(an_end_is_noticed),
+        cmocka_unit_test(what_is_open_tells_of_the_end),
         cmocka_unit_test(places),
         cmocka_unit_test(what_is_not_there_is_said),
         cmocka_unit_test(descriptors_have_a_limit),

@@ -125,6 +125,20 @@ static bool find_links(struct network_entry *entry, size_t n_wanted)
     return entry->n > 0;
 }
 
+/* In a container the numbers of processes are those of its own, and those of the host only below `root`. */
+static int find_nsid(struct network_entry *entry)
+{
+    struct network *net = entry->net;
+    _cleanup_free_ char *path = NULL;
+    _cleanup_close_ int fd = -1;
+
+    if (!*net->root)
+        return link_stats_nsid(net->links, entry->pid, &entry->nsid);
+    path = xasprintf("%s/proc/%" PRId64 "/ns/net", net->root, entry->pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    return fd < 0 ? -errno : link_stats_nsid_of(net->links, fd, &entry->nsid);
+}
+
 /* Without any interface but lo there is nothing to find, and none of ours leads to macvlan and its like. */
 static bool can_use_links(struct network_entry *entry)
 {
@@ -133,7 +147,7 @@ static bool can_use_links(struct network_entry *entry)
 
     if (!entry->net->links || read_dev(entry, &dev) < 0 || dev.n == 0 || dev.n > MAX_LINKS)
         return false;
-    if (link_stats_nsid(entry->net->links, entry->pid, &entry->nsid) < 0)
+    if (find_nsid(entry) < 0)
         return false;
     is_good = find_links(entry, dev.n) && read_dev(entry, &dev) == 0 && is_same(entry, &dev);
     if (!is_good)
