@@ -4,52 +4,21 @@ import { readdir } from 'node:fs/promises';
 import { request } from 'node:http';
 import { cpus } from 'node:os';
 import { after, before, test } from 'node:test';
-import { Agent } from './lib/dockmon.mjs';
+import { cleanups } from './lib/cleanup.mjs';
 import { Engine, IMAGE } from './lib/engine.mjs';
-import { HandServer } from './lib/hand-server.mjs';
-import { readSamples } from './lib/msgpack.mjs';
+import { measure } from './lib/measure.mjs';
 import { ScriptedEngine, scriptedContainer } from './lib/scripted-engine.mjs';
 import { eventually } from './lib/wait.mjs';
 
 const engine = new Engine();
-const cleanup = [];
 const networks = [];
+const later = cleanups();
 
 before(() => engine.ensureImage());
 after(async () => {
-  for (const end of cleanup.reverse()) await end();
   await engine.cleanup();
   for (const n of networks) await engine.docker('network', 'rm', n);
 });
-
-// An agent that measures every second, and a server that reads what it sends.
-async function measure(on, env = {}, capabilities = { samples: true }) {
-  const server = await HandServer.start({
-    authorize: () => ({ type: 'auth_success', agent_id: 'agent-1', host_id: 'host-1', permanent_token: 'permanent-1', capabilities }),
-  });
-  cleanup.push(() => server.stop());
-  const agent = await Agent.start(server, on, { token: 'registration-token', env: { STATS_INTERVAL: '1s', ...env } });
-  cleanup.push(() => agent.remove());
-  await server.session();
-  const batches = [];
-  let read = 0;
-  const m = {
-    agent,
-    server,
-    all: () => {
-      for (; read < server.messages.length; read++)
-        if (server.messages[read].binary) batches.push(readSamples(server.messages[read].binary));
-      return batches;
-    },
-    // Waits for `n` batches that are still to come, and gives them.
-    next: async (n = 1) => {
-      const from = m.all().length;
-      await eventually(() => m.all().length >= from + n, { timeout: 60000, what: `${n} batches` });
-      return m.all().slice(from, from + n);
-    },
-  };
-  return m;
-}
 
 const ask = (id) => new Promise((done, failed) => {
   const path = `/v1.41/containers/${id}/stats?stream=false&one-shot=true`;
@@ -94,7 +63,7 @@ test('it agrees with docker stats', { timeout: 240000 }, async () => {
   for (const c of [hog, writer, paused, wired, hosted])
     await eventually(async () => /ready/.test(await engine.docker('logs', c.id)), { timeout: 60000, what: 'it is ready' });
   await engine.docker('pause', paused.id);
-  const m = await measure(engine);
+  const m = await measure(engine, later);
   await eventually(() => m.all().at(-1)?.containers[burner.id]?.cpu != null, { timeout: 60000, what: 'figures' });
 
   // Who rests: equal to what the engine says before and after, when that is the same.
@@ -133,16 +102,15 @@ test('it agrees with docker stats', { timeout: 240000 }, async () => {
 
 test('what is started anew begins at 0, no CPU is invented for it, what lives shortly leaves nothing open', { timeout: 180000 }, async () => {
   const c = await engine.run('again', { command: ['sh', '-c', 'i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; exec sleep 3600'] });
-  const m = await measure(engine);
-  const of = () => m.all().map((b) => b.containers[c.id]).filter(Boolean);
-  await eventually(() => of().length >= 8 && of().at(-1).cpu === 0, { timeout: 60000, what: 'figures at rest' });
+  const m = await measure(engine, later);
+  await eventually(() => m.of(c.id).length >= 8 && m.of(c.id).at(-1).cpu === 0, { timeout: 60000, what: 'figures at rest' });
   const open = async () => (await readdir(`/proc/${m.agent.process.child.pid}/fd`)).length;
-  const before = of().at(-1);
+  const before = m.of(c.id).at(-1);
   const n = await open();
 
   await engine.docker('restart', '-t', '0', c.id);
-  await eventually(() => of().at(-1).started_at > before.started_at, { timeout: 60000, what: 'the new start' });
-  const first = of().find((s) => s.started_at > before.started_at);
+  await eventually(() => m.of(c.id).at(-1).started_at > before.started_at, { timeout: 60000, what: 'the new start' });
+  const first = m.of(c.id).find((s) => s.started_at > before.started_at);
   // Nothing yet, or what was measured since it was found; the time used before the restart would be far more.
   assert.ok(first.cpu === null || (first.cpu >= 0 && first.cpu <= cpus().length * 10000), `${first.cpu}`);
 
@@ -156,7 +124,7 @@ test('what is started anew begins at 0, no CPU is invented for it, what lives sh
 
 test('when the engine is to be asked: its figures, and why', { timeout: 120000 }, async () => {
   const c = await engine.run('asked', { args: ['--memory', '64m'] });
-  const m = await measure(engine, { STATS_SOURCE: 'api' });
+  const m = await measure(engine, later, { env: { STATS_SOURCE: 'api' } });
   const sample = await eventually(() => m.all().map((b) => b.containers[c.id]).find((s) => s?.mem_used > 0), { timeout: 60000, what: 'figures' });
   assert.equal(sample.mem_limit, 64 << 20);
   assert.equal(sample.pids, 1);
@@ -168,10 +136,10 @@ test('when the engine is to be asked: its figures, and why', { timeout: 120000 }
 
 test('a thousand starts and ends in a moment', { timeout: 180000 }, async () => {
   const scripted = await ScriptedEngine.start();
-  cleanup.push(() => scripted.stop());
+  later(() => scripted.stop());
   const stays = scriptedContainer(1);
   scripted.containers = [stays];
-  const m = await measure(scripted);
+  const m = await measure(scripted, later);
   await eventually(() => scripted.events.size > 0 && m.all().at(-1)?.host?.containers_running === 1, { timeout: 60000, what: 'the one that stays' });
   for (let i = 0; i < 1000; i++) {
     const c = scriptedContainer(100 + i);
@@ -187,7 +155,7 @@ test('a thousand starts and ends in a moment', { timeout: 180000 }, async () => 
 
 test('a server of protocol 3 gets container_stats and stats as it knows them', { timeout: 120000 }, async () => {
   const c = await engine.run('plain', { args: ['--memory', '64m'], command: ['sh', '-c', 'while :; do :; done'] });
-  const m = await measure(engine, {}, {});
+  const m = await measure(engine, later, { capabilities: {} });
   const { payload } = await m.server.message((v) => v.command === 'container_stats' && v.payload.container_id === c.id, { timeout: 60000, what: 'container_stats' });
   assert.deepEqual(Object.keys(payload).sort(), [
     'container_id', 'container_name', 'cpu_percent', 'disk_read', 'disk_write', 'memory_limit', 'memory_percent', 'memory_usage', 'network_rx', 'network_tx', 'timestamp',

@@ -87,8 +87,16 @@ export class ScriptedEngine {
     else if (/^\/images\//.test(path)) json(200, { Id: `sha256:${'a'.repeat(64)}`, RepoDigests: [`nginx@sha256:${'b'.repeat(64)}`] });
     else if (id && !found) json(404, { message: `No such container: ${id}` });
     else if (method === 'GET' && path.endsWith('/json')) json(200, this.inspect(found));
+    else if (method === 'GET' && path.endsWith('/stats') && found.stats) this.answerStats(found, json);
     else if (method === 'POST' || method === 'DELETE') res.writeHead(204).end();
     else json(404, { message: 'page not found' });
+  }
+
+  // A container's `stats()` gives what the engine says, or null for an error.
+  async answerStats(c, json) {
+    const stats = await c.stats();
+    if (stats) json(200, stats);
+    else json(500, { message: 'no statistics' });
   }
 
   list(query) {

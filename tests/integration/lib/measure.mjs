@@ -1,0 +1,38 @@
+// An agent that measures every second, and a server made by hand that reads what it sends.
+import { Agent } from './dockmon.mjs';
+import { HandServer } from './hand-server.mjs';
+import { readSamples } from './msgpack.mjs';
+import { eventually } from './wait.mjs';
+
+// `later(end)` is told what is to be ended. An `env` of undefined is the agent's default.
+export async function measure(on, later, { env = {}, capabilities = { samples: true }, wrap } = {}) {
+  const server = await HandServer.start({
+    authorize: () => ({ type: 'auth_success', agent_id: 'agent-1', host_id: 'host-1', permanent_token: 'permanent-1', capabilities }),
+  });
+  later(() => server.stop());
+  const agent = await Agent.start(server, on, { token: 'registration-token', env: { STATS_INTERVAL: '1s', ...env }, wrap });
+  later(() => agent.remove());
+  await server.session();
+  const batches = [];
+  let read = 0;
+  const m = {
+    agent,
+    server,
+    all: () => {
+      for (; read < server.messages.length; read++)
+        if (server.messages[read].binary) batches.push(readSamples(server.messages[read].binary));
+      return batches;
+    },
+    // What was said of one container.
+    of: (id) => m.all().map((b) => b.containers[id]).filter(Boolean),
+    // The source that was told last.
+    source: () => m.all().findLast((b) => b.source)?.source,
+    // Waits for `n` batches that are still to come, and gives them.
+    next: async (n = 1) => {
+      const from = m.all().length;
+      await eventually(() => m.all().length >= from + n, { timeout: 60000, what: `${n} batches` });
+      return m.all().slice(from, from + n);
+    },
+  };
+  return m;
+}
