@@ -13,6 +13,7 @@
 #define MAX_LINE      1024
 #define MAX_SHOWN     120 /* of a bad value in an error */
 #define DURATION_TEXT 32
+#define HELP_COLUMNS  100
 
 /* What the flags and the file say about one option; the text belongs to argv or to the file. */
 struct found {
@@ -448,23 +449,42 @@ void options_done(const struct option_spec *specs, size_t n, void *config)
     }
 }
 
-static void help_lines(const struct option_spec *spec, int width, struct buf *out)
+/* `text` in lines that end before column HELP_COLUMNS, from column `indent` on; the first one has begun. */
+static void help_text(const char *text, size_t indent, struct buf *out)
+{
+    size_t column = indent;
+
+    while (*text) {
+        size_t word = strcspn(text, " ");
+
+        if (column > indent && column + 1 + word >= HELP_COLUMNS) {
+            (void)buf_printf(out, "\n%*s", (int)indent, "");
+            column = indent;
+        }
+        (void)buf_printf(out, "%s%.*s", column > indent ? " " : "", (int)word, text);
+        column += word + (column > indent);
+        text += word;
+        text += strspn(text, " ");
+    }
+    (void)buf_append_char(out, '\n');
+}
+
+static void help_lines(const struct option_spec *spec, size_t width, struct buf *out)
 {
     const char *fallback = spec->flags & OPTION_SECRET ? NULL : spec->fallback;
+    const char *env = spec->flag && spec->env ? spec->env : "";
+    int indent = (int)width + 4;
 
-    (void)buf_printf(out, "  %2s%-*s  %s\n", spec->flag ? "--" : "", width - 2,
-                     spec->flag ? spec->flag : "", spec->help);
-    if (spec->flag && spec->flags & OPTION_SECRET) {
-        (void)buf_printf(out, "  %*s  (as a flag it stays in the history of the shell)\n", width,
-                         "");
+    (void)buf_printf(out, "  %s%-*s  ", spec->flag ? "--" : "", (int)width - (spec->flag ? 2 : 0),
+                     spec->flag ? spec->flag : spec->env);
+    help_text(spec->help, (size_t)indent, out);
+    if (spec->flag && spec->flags & OPTION_SECRET)
+        (void)buf_printf(out, "%*s(as a flag it stays in the history of the shell)\n", indent, "");
+    if (!str_is_empty(fallback)) {
+        (void)buf_printf(out, "%*s[%s%sdefault %s]\n", indent, "", env, *env ? ", " : "", fallback);
+    } else if (*env) {
+        (void)buf_printf(out, "%*s[%s]\n", indent, "", env);
     }
-    if (str_is_empty(fallback)) {
-        if (spec->env)
-            (void)buf_printf(out, "  %*s  [%s]\n", width, "", spec->env);
-        return;
-    }
-    (void)buf_printf(out, "  %*s  [%s%sdefault %s]\n", width, "", spec->env ? spec->env : "",
-                     spec->env ? ", " : "", fallback);
 }
 
 void options_help(const struct option_spec *specs, size_t n, struct buf *out)
@@ -472,12 +492,12 @@ void options_help(const struct option_spec *specs, size_t n, struct buf *out)
     size_t width = strlen("--config");
 
     for (size_t i = 0; i < n; i++) {
-        size_t length = specs[i].flag ? strlen(specs[i].flag) + 2 : 0;
+        size_t length = specs[i].flag ? strlen(specs[i].flag) + 2 : strlen(specs[i].env);
 
         if (length > width)
             width = length;
     }
     for (size_t i = 0; i < n; i++)
-        help_lines(&specs[i], (int)width, out);
+        help_lines(&specs[i], width, out);
     (void)buf_printf(out, "  %-*s  FILE of KEY=value lines to read\n", (int)width, "--config");
 }

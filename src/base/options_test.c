@@ -410,14 +410,33 @@ static void test_help(void **state)
 
     (void)state;
     options_help(specs, ARRAY_LEN(specs), &out);
-    assert_contains(buf_str(&out), "  --listen   ADDR:PORT\n"
-                                   "             [T_LISTEN, default 127.0.0.1:8001]\n");
-    assert_contains(buf_str(&out), "  --token    secret\n"
-                                   "             (as a flag it stays in the history of the shell)\n"
-                                   "             [T_TOKEN]\n");
-    assert_contains(buf_str(&out), "  --wait     patience\n             [default 1s]\n");
-    assert_contains(buf_str(&out), "             no flag\n             [T_INTERNAL]\n");
-    assert_contains(buf_str(&out), "  --config   FILE");
+    assert_contains(buf_str(&out), "  --listen    ADDR:PORT\n"
+                                   "              [T_LISTEN, default 127.0.0.1:8001]\n");
+    assert_contains(buf_str(&out),
+                    "  --token     secret\n"
+                    "              (as a flag it stays in the history of the shell)\n"
+                    "              [T_TOKEN]\n");
+    assert_contains(buf_str(&out), "  --wait      patience\n              [default 1s]\n");
+    assert_contains(buf_str(&out), "  T_INTERNAL  no flag\n");
+    assert_contains(buf_str(&out), "  --config    FILE");
+    buf_done(&out);
+}
+
+static void test_help_is_wrapped(void **state)
+{
+    static const struct option_spec spec = {
+        .flag = "long",
+        .type = OPTION_BOOL,
+        .help =
+            "what fits before column 100 stays in one line, which for this option are eighty-seven b "
+            "ytes",
+    };
+    struct buf out = BUF_INIT(4096);
+
+    (void)state;
+    options_help(&spec, 1, &out);
+    assert_contains(buf_str(&out), "  --long    what fits");
+    assert_contains(buf_str(&out), "eighty-seven b\n            ytes\n");
     buf_done(&out);
 }
 
@@ -472,6 +491,7 @@ int main(void)
         cmocka_unit_test(test_file_limits),
         cmocka_unit_test(test_no_arguments_at_all),
         cmocka_unit_test(test_help),
+        cmocka_unit_test(test_help_is_wrapped),
         cmocka_unit_test(test_hide_secrets),
     };
 
