@@ -19,6 +19,7 @@
 #define READ_SIZE     ((size_t)16 * 1024)
 #define EXIT_TROUBLE  125 /* not the command's: as docker run has it */
 #define EXIT_SIGNAL   128
+#define EXIT_MAX      255
 #define STREAM_STDERR 2
 
 struct exec_options {
@@ -140,8 +141,11 @@ static void on_drain(void *owner)
 
 /* --- output ------------------------------------------------------------------------------------- */
 
-/* Waits for a reader that is slow: the connection's windows make the process wait, too. */
-static void write_all(int fd, const char *data, size_t size)
+/*
+ * Waits for a reader that is slow: the connection's windows make the process wait, too. Negative errno when nobody
+ * reads any more.
+ */
+static int write_all(int fd, const char *data, size_t size)
 {
     while (size > 0) {
         struct pollfd wait = {.fd = fd, .events = POLLOUT};
@@ -150,29 +154,57 @@ static void write_all(int fd, const char *data, size_t size)
         if (n < 0 && errno == EAGAIN) {
             (void)poll(&wait, 1, -1);
         } else if (n < 0 && errno != EINTR) {
-            return; /* nobody reads it; the command may go on */
+            return -errno;
         } else if (n > 0) {
             data += n;
             size -= (size_t)n;
         }
     }
+    return 0;
+}
+
+/* As docker, which the signal ends when its reader has left; the command goes with its client. */
+static void on_write_failed(struct run *run, int code)
+{
+    if (code != -EPIPE)
+        output_error("cannot write the output: %s", error_text(code));
+    run->exit_code = code == -EPIPE ? EXIT_SIGNAL + SIGPIPE : EXIT_TROUBLE;
+    run->has_exit_code = true;
+    loop_stop(run->loop);
+}
+
+static void on_output(struct run *run, const char *data, size_t size)
+{
+    bool has_head = run->is_plain && size > 0;
+    bool is_stderr = has_head && data[0] == STREAM_STDERR;
+    int r = write_all(is_stderr ? STDERR_FILENO : STDOUT_FILENO, data + has_head, size - has_head);
+
+    if (r < 0 && !is_stderr)
+        on_write_failed(run, r);
+}
+
+/* The server checks nothing of what an agent says here. */
+static int read_exit_code(const json_t *message)
+{
+    const json_t *code = json_object_get(message, "code");
+    json_int_t v = json_integer_value(code);
+
+    return json_is_integer(code) && v >= 0 && v <= EXIT_MAX ? (int)v : EXIT_TROUBLE;
 }
 
 static void on_message(void *owner, const char *data, size_t size, bool is_binary)
 {
     struct run *run = owner;
-    bool has_head = run->is_plain && size > 0;
     json_auto_t *message = NULL;
 
     if (is_binary) {
-        write_all(has_head && data[0] == STREAM_STDERR ? STDERR_FILENO : STDOUT_FILENO,
-                  data + has_head, size - has_head);
+        on_output(run, data, size);
         return;
     }
     message = json_loadb(data, size, 0, NULL);
     if (str_eq(json_string_value(json_object_get(message, "type")), "exit")) {
         run->has_exit_code = true;
-        run->exit_code = (int)json_integer_value(json_object_get(message, "code"));
+        run->exit_code = read_exit_code(message);
     }
 }
 
@@ -264,6 +296,28 @@ static json_t *list_json(const struct args_list *words, size_t from)
     return list;
 }
 
+/* JSON has no other text: a word that cannot be sent would be missing from the command. */
+static int check_words(const struct exec_options *o,
+                       const struct args_list *words,
+                       struct error *err)
+{
+    const struct args_list single = {
+        (const char *[]){o->user, o->workdir},
+          2
+    };
+    const struct args_list *const lists[] = {words, &o->env, &single};
+
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+        for (size_t k = 0; k < lists[i]->n; k++) {
+            const char *word = lists[i]->items[k];
+
+            if (word && !str_is_utf8(word, strlen(word)))
+                return error_set(err, -EINVAL, "\"%s\" is not UTF-8 and cannot be sent", word);
+        }
+    }
+    return 0;
+}
+
 /* NULL when nothing is asked for but a shell: that works with every agent. */
 static json_t *make_start(const struct exec_options *o, const struct args_list *words, bool has_tty)
 {
@@ -307,7 +361,7 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
         output_error("standard input is no terminal; leave out -t");
         return EXIT_TROUBLE;
     }
-    if (containers_fetch(c, &list, &err) < 0 ||
+    if (check_words(o, words, &err) < 0 || containers_fetch(c, &list, &err) < 0 ||
         containers_resolve(list, words->items[0], &container, &err) < 0) {
         output_error("%s", err.msg);
         return EXIT_TROUBLE;
