@@ -72,6 +72,7 @@ struct stats {
     struct loop_timer tick, retry;
     struct backoff backoff;
     const char *trouble; /* of the connection; NULL: none */
+    char *failure;       /* what ended it; said when the terminal is as it was */
     int exit_code;
 };
 
@@ -81,6 +82,13 @@ static void quit(struct stats *s, int exit_code)
 {
     s->exit_code = exit_code;
     loop_stop(s->loop);
+}
+
+static void fail(struct stats *s, const char *why)
+{
+    free(s->failure);
+    s->failure = xstrdup(why);
+    quit(s, 1);
 }
 
 /* All lines of `text` that fit, from the top left; one write, and nothing is cleared that is drawn again. */
@@ -264,8 +272,7 @@ static void on_message(void *owner, const char *data, size_t size, bool is_binar
     bool is_all = json_is_true(json_object_get(message, "last"));
 
     if (str_eq(container_text(message, "type"), "error")) {
-        output_error("%s", container_text(message, "message"));
-        quit(s, 1);
+        fail(s, container_text(message, "message"));
         return;
     }
     stats_state_take(&s->state, message, time_monotonic_ms());
@@ -311,9 +318,7 @@ static void on_close(void *owner, const struct ws_close *why)
     s->ws = NULL;
     s->is_open = false;
     if (why->code == WS_CLOSE_POLICY || !was_open || s->o->no_stream) {
-        terminal_restore(&s->terminal);
-        output_error("%s", text);
-        quit(s, 1);
+        fail(s, text);
         return;
     }
     if (!s->trouble && !s->has_screen)
@@ -333,10 +338,8 @@ static void dial(struct stats *s)
     };
     struct error err = ERROR_INIT;
 
-    if (client_dial(s->client, "/ws?subscribe=true", &d, &s->ws, &err) < 0) {
-        output_error("%s", err.msg);
-        quit(s, 1);
-    }
+    if (client_dial(s->client, "/ws?subscribe=true", &d, &s->ws, &err) < 0)
+        fail(s, err.msg);
 }
 
 /* --- the terminal ------------------------------------------------------------------------------- */
@@ -471,6 +474,9 @@ static int watch(struct stats *s)
     if (s->ws)
         loop_run(s->loop);
     close_screen(s);
+    if (s->failure)
+        output_error("%s", s->failure);
+    free(TAKE_PTR(s->failure));
     loop_timer_stop(&s->tick);
     loop_timer_stop(&s->retry);
     ws_free(TAKE_PTR(s->ws));
