@@ -24,6 +24,10 @@ static json_t *list_agents(struct client *c, json_t **ret_answer)
         output_error("%s", err.msg);
         return NULL;
     }
+    if (!json_is_array(json_object_get(*ret_answer, "agents"))) {
+        output_error("the server's list of agents cannot be read");
+        return NULL;
+    }
     return json_object_get(*ret_answer, "agents");
 }
 
@@ -106,31 +110,45 @@ const struct verb verb_agent_ls = {
 
 /* --- rotate, revoke -------------------------------------------------------------------------------- */
 
+/* Better matches are tried first, as for hosts. */
+enum match { MATCH_ID, MATCH_NAME, MATCH_PREFIX, N_MATCHES };
+
+static bool fits(const json_t *a, const char *word, enum match how)
+{
+    const char *agent = container_text(a, "agent_id"), *host = container_text(a, "host_id");
+
+    switch (how) {
+    case MATCH_ID: return str_eq(agent, word) || str_eq(host, word);
+    case MATCH_NAME: return str_eq(container_text(a, "host_name"), word);
+    case MATCH_PREFIX:
+        return strlen(word) >= MIN_PREFIX &&
+               (str_starts_with(agent, word) || str_starts_with(host, word));
+    case N_MATCHES: break;
+    }
+    return false;
+}
+
 /* By host name, host id, agent id, or the beginning of one of the two. */
 static const json_t *find_agent(const json_t *list, const char *word, struct error *err)
 {
-    static const char *const keys[] = {"agent_id", "host_id"};
     const json_t *found = NULL;
+    size_t n = 0;
 
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const json_t *a = json_array_get(list, i);
-        bool is_it = str_eq(container_text(a, "host_name"), word);
+    for (int how = 0; how < N_MATCHES && n == 0; how++) {
+        for (size_t i = 0; i < json_array_size(list); i++) {
+            const json_t *a = json_array_get(list, i);
 
-        if (is_it)
-            return a;
-        for (size_t k = 0; k < ARRAY_LEN(keys); k++) {
-            is_it = is_it || (strlen(word) >= MIN_PREFIX &&
-                              str_starts_with(container_text(a, keys[k]), word));
+            if (fits(a, word, (enum match)how) && n++ == 0)
+                found = a;
         }
-        if (is_it && found) {
-            (void)error_set(err, -EEXIST, "more than one agent matches");
-            return NULL;
-        }
-        found = is_it ? a : found;
     }
-    if (!found)
+    if (n == 0)
         (void)error_set(err, -ENOENT, "there is no such host or agent; see `dockmon agent ls`");
-    return found;
+    if (n > 1) {
+        (void)error_set(err, -EEXIST, "%zu agents match: give the agent's id of `dockmon agent ls`",
+                        n);
+    }
+    return n == 1 ? found : NULL;
 }
 
 static int change(struct client *c, const char *verb, const json_t *agent, struct error *err)

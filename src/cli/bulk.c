@@ -58,20 +58,21 @@ static int await(struct client *c, const char *id, json_t **ret, struct error *e
     }
 }
 
-static int show(const json_t *job, const char *const *refs)
+static int show(const json_t *job, const char *const *refs, size_t n)
 {
     const json_t *items = json_object_get(job, "items");
     int exit_code = 0;
 
-    for (size_t i = 0; i < json_array_size(items); i++) {
+    for (size_t i = 0; i < n; i++) {
         const json_t *item = json_array_get(items, i);
 
         if (str_eq(container_text(item, "status"), "success")) {
             output_line("%s", refs[i]);
         } else {
             output_error("%s: %s", refs[i],
-                         *container_text(item, "error") ? container_text(item, "error")
-                                                        : container_text(item, "status"));
+                         *container_text(item, "error")    ? container_text(item, "error")
+                         : *container_text(item, "status") ? container_text(item, "status")
+                                                           : "the server's answer does not tell");
             exit_code = 1;
         }
     }
@@ -110,5 +111,5 @@ int bulk_run(struct client *c, const char *action, json_t *options, const struct
         output_error("%s", err.msg);
         return 1;
     }
-    return show(job, refs) || n < words->n ? 1 : 0;
+    return show(job, refs, n) || n < words->n ? 1 : 0;
 }

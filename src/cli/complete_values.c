@@ -113,8 +113,11 @@ static void add_image(struct complete_sink *sink, const json_t *image, const cha
     const json_t *tags = json_object_get(image, "tags");
     _cleanup_free_ char *text = xasprintf("image on %s", host);
 
-    for (size_t i = 0; i < json_array_size(tags); i++)
-        complete_add(sink, json_string_value(json_array_get(tags, i)), text);
+    for (size_t i = 0; i < json_array_size(tags); i++) {
+        const char *tag = json_string_value(json_array_get(tags, i));
+
+        complete_add(sink, tag ? tag : "", text);
+    }
     if (json_array_size(tags) == 0)
         complete_add(sink, container_text(image, "id"), text);
 }

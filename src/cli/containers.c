@@ -45,8 +45,7 @@ static bool fits(const json_t *c, const char *ref, enum match how)
     return false;
 }
 
-/* `host` is a name, an id, or the beginning of an id; NULL fits all. */
-static bool is_on_host(const json_t *c, const char *host)
+bool container_is_on_host(const json_t *c, const char *host)
 {
     return !host || str_eq(container_text(c, "host_name"), host) ||
            (*host && str_starts_with(container_text(c, "host_id"), host));
@@ -65,7 +64,7 @@ static void search_run(struct search *s, enum match how)
     for (size_t i = 0; i < json_array_size(s->list); i++) {
         const json_t *c = json_array_get(s->list, i);
 
-        if (!is_on_host(c, s->host) || !fits(c, s->ref, how))
+        if (!container_is_on_host(c, s->host) || !fits(c, s->ref, how))
             continue;
         if (s->n_found++ == 0)
             s->first = c;

@@ -11,6 +11,9 @@
 /* A string member of an element of the list, "" when it is absent or null. Borrowed. */
 const char *container_text(const json_t *container, const char *member);
 
+/* `host` is a name, an id, or the beginning of an id; NULL fits all. Of elements with host_name and host_id. */
+bool container_is_on_host(const json_t *c, const char *host);
+
 /* GET /api/containers. *ret is the caller's: an array of objects. */
 int containers_fetch(struct client *c, json_t **ret, struct error *err) _nodiscard_;
 

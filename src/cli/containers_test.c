@@ -134,6 +134,8 @@ static void test_select(void **state)
         {true,  0, "label=b=",                    "web"            },
         {true,  0, "host=two",                    "web"            },
         {true,  0, "host=two host=id-of-one",     "web db abab web"},
+        {true,  0, "host=id-of-o",                "db abab web"    },
+        {true,  0, "host=",                       ""               },
         {true,  0, "host=two name=db",            ""               },
         {true,  0, "id=ab",                       "web db"         },
         {true,  0, "ancestor=nginx",              "web web"        },

@@ -106,8 +106,7 @@ static bool is_chosen(const json_t *e, const struct selection *s)
 {
     const char *id = container_text(e, "container_id");
 
-    if (s->host && !str_eq(container_text(e, "host_name"), s->host) &&
-        !str_eq(container_text(e, "host_id"), s->host))
+    if (!container_is_on_host(e, s->host))
         return false;
     return !s->container || str_eq(container_text(e, "container_name"), s->container) ||
            (*id && *s->container &&

@@ -27,7 +27,7 @@ static bool fits(const json_t *host, const char *word, enum match how)
     return false;
 }
 
-static int find(const json_t *all, const char *word, json_t **ret, struct error *err)
+int hosts_find(const json_t *all, const char *word, json_t **ret, struct error *err)
 {
     size_t n = 0;
 
@@ -82,7 +82,7 @@ int hosts_select(const json_t *all,
             add_online(list, all, true);
             continue;
         }
-        r = find(all, wanted->items[i], &host, err);
+        r = hosts_find(all, wanted->items[i], &host, err);
         if (r < 0)
             return r;
         add(list, host);

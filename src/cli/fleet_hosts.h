@@ -31,5 +31,8 @@ int hosts_select(const json_t *all,
                  json_t **ret,
                  struct error *err) _nodiscard_;
 
+/* One of a list of /api/hosts, by id, name or the beginning of an id: -ENOENT, -EEXIST. Borrowed from the list. */
+int hosts_find(const json_t *all, const char *word, json_t **ret, struct error *err) _nodiscard_;
+
 /* "/api/hosts/ID/" followed by `tail`; to be freed. */
 char *host_path(const json_t *host, const char *tail);

@@ -20,7 +20,9 @@
 #define MAX_OUTPUT  (SIZE_MAX / 2)
 #define MAX_CURVE   60
 #define MIN_CURVE   10
-#define OTHER_WIDTH 72 /* of the columns beside the curve */
+#define FIRST_WIDTH 20 /* of the columns: the metric's name, ... */
+#define VALUE_WIDTH 13 /* ... and each of its values */
+#define N_VALUES    4
 
 struct history_options {
     const char *since, *until, *step, *metric;
@@ -44,30 +46,42 @@ static const struct flag flags[] = {
 
 /* --- asking ------------------------------------------------------------------------------------- */
 
+static bool is_host(const json_t *hosts, const char *word)
+{
+    const json_t *h;
+    size_t i;
+
+    json_array_foreach(hosts, i, h)
+    {
+        if (str_eq(container_text(h, "name"), word) || str_eq(container_text(h, "id"), word))
+            return true;
+    }
+    return false;
+}
+
 /* The host of that name or id, else the container. *ret: the path before the query, to be freed. */
 static int find_subject(struct client *c, const char *word, char **ret, struct error *err)
 {
     json_auto_t *hosts = NULL, *list = NULL;
     const json_t *container;
-    const json_t *h;
-    size_t i;
+    json_t *host = NULL;
     int r = client_get(c, xstrdup("/api/hosts"), &hosts, err);
 
-    if (r < 0)
-        return r;
-    json_array_foreach(hosts, i, h)
-    {
-        if (str_eq(container_text(h, "name"), word) || str_eq(container_text(h, "id"), word)) {
-            *ret = host_path(h, "stats/history");
-            return 0;
-        }
+    if (r == 0 && !is_host(hosts, word)) {
+        r = containers_fetch(c, &list, err);
+        if (r == 0)
+            r = containers_resolve(list, word, &container, err);
+        if (r == 0)
+            *ret = container_path(container, "/stats/history");
+        if (r != -ENOENT)
+            return r;
+        r = 0; /* perhaps the beginning of a host's id */
     }
-    r = containers_fetch(c, &list, err);
     if (r == 0)
-        r = containers_resolve(list, word, &container, err);
+        r = hosts_find(hosts, word, &host, err);
     if (r == 0)
-        *ret = container_path(container, "/stats/history");
-    return r;
+        *ret = host_path(host, "stats/history");
+    return r == -ENOENT ? error_set(err, r, "No such container or host: %s", word) : r;
 }
 
 static int add_time(
@@ -126,33 +140,48 @@ static char *value_text(double v, const char *unit)
     if (str_eq(unit, "bytes"))
         return stats_binary_size(v);
     if (str_eq(unit, "bytes_per_second")) {
-        size = text_size((int64_t)v);
+        size = stats_decimal_size(v);
         return xasprintf("%s/s", size);
     }
     return xasprintf("%.4g%s", v, str_ends_with(unit, "_per_second") ? "/s" : "");
 }
 
-static void add_row(struct table *t,
-                    const char *name,
-                    const json_t *metric,
-                    size_t n,
-                    const struct history_options *o)
+/* What fits on a line. */
+struct shape {
+    size_t first; /* of the values: the last one always, MIN and MEAN as there is room */
+    size_t curve; /* width */
+    bool is_ascii;
+};
+
+static struct shape find_shape(const struct history_options *o)
+{
+    int columns = FIRST_WIDTH + N_VALUES * VALUE_WIDTH + MAX_CURVE, rows, left;
+    struct shape s = {.is_ascii = o->ascii || !output_is_utf8() ||
+                                  str_eq(secure_getenv("TERM"), "dumb")};
+
+    if (output_is_terminal())
+        (void)terminal_size(&columns, &rows);
+    left = columns - FIRST_WIDTH - N_VALUES * VALUE_WIDTH;
+    for (; left < MIN_CURVE && s.first + 1 < N_VALUES; s.first++)
+        left += VALUE_WIDTH;
+    left = left < MAX_CURVE ? left : MAX_CURVE;
+    s.curve = left > MIN_CURVE ? (size_t)left : MIN_CURVE;
+    return s;
+}
+
+static void add_row(
+    struct table *t, const char *name, const json_t *metric, size_t n, const struct shape *shape)
 {
     _cleanup_free_ double *values = read_values(json_object_get(metric, "values"), n);
     _cleanup_free_ double *peaks = read_values(json_object_get(metric, "max"), n);
     const char *unit = container_text(metric, "unit");
     struct spark_summary s = spark_summarise(values, n), p = spark_summarise(peaks, n);
-    const double cells[] = {s.min, s.mean, p.n > 0 ? p.max : s.max, s.last};
+    const double cells[N_VALUES] = {s.min, s.mean, p.n > 0 ? p.max : s.max, s.last};
     struct buf curve = BUF_INIT(MAX_OUTPUT);
-    int columns = OTHER_WIDTH + MAX_CURVE, rows;
-    size_t width;
 
-    (void)terminal_size(&columns, &rows);
-    width = columns > OTHER_WIDTH + MIN_CURVE ? (size_t)(columns - OTHER_WIDTH) : MIN_CURVE;
-    spark_append(&curve, values, n, width < MAX_CURVE ? width : MAX_CURVE,
-                 o->ascii || str_eq(secure_getenv("TERM"), "dumb"));
+    spark_append(&curve, values, n, shape->curve, shape->is_ascii);
     table_add(t, name);
-    for (size_t i = 0; i < ARRAY_LEN(cells); i++) {
+    for (size_t i = shape->first; i < N_VALUES; i++) {
         _cleanup_free_ char *text = value_text(cells[i], unit);
 
         table_add(t, text);
@@ -163,8 +192,10 @@ static void add_row(struct table *t,
 
 static void print_curves(const json_t *answer, const struct history_options *o)
 {
-    static const char *const headers[] = {"METRIC", "MIN", "MEAN", "MAX", "LAST", "CURVE"};
-    size_t n = json_array_size(json_object_get(answer, "timestamps"));
+    static const char *const values[N_VALUES] = {"MIN", "MEAN", "MAX", "LAST"};
+    const char *headers[N_VALUES + 2] = {"METRIC"};
+    struct shape shape = find_shape(o);
+    size_t n_headers = 1, n = json_array_size(json_object_get(answer, "timestamps"));
     struct buf out = BUF_INIT(MAX_OUTPUT);
     const json_t *metric;
     const char *name;
@@ -173,10 +204,13 @@ static void print_curves(const json_t *answer, const struct history_options *o)
     output_line("%s to %s, %" JSON_INTEGER_FORMAT " s a step", container_text(answer, "from"),
                 container_text(answer, "to"),
                 json_integer_value(json_object_get(answer, "step_seconds")));
-    table_init(&t, ARRAY_LEN(headers), headers);
+    for (size_t i = shape.first; i < N_VALUES; i++)
+        headers[n_headers++] = values[i];
+    headers[n_headers++] = "CURVE";
+    table_init(&t, n_headers, headers);
     json_object_foreach(json_object_get(answer, "metrics"), name, metric)
     {
-        add_row(&t, name, metric, n, o);
+        add_row(&t, name, metric, n, &shape);
     }
     table_print(&t, false, &out);
     output_raw(buf_str(&out), out.size);
@@ -198,13 +232,38 @@ static void print_marks(const json_t *marks)
     }
 }
 
+/* Our own names need no quotes; those of a strange server do no harm. */
+static int csv_name(struct buf *out, const char *name, const char *suffix)
+{
+    _cleanup_free_ char *text = text_escape_str(name);
+    bool is_quoted = strpbrk(text, ",\"") != NULL;
+    int r = buf_append_str(out, is_quoted ? ",\"" : ",");
+
+    for (const char *p = text; r == 0 && *p; p++)
+        r = buf_printf(out, *p == '"' ? "\"%c" : "%c", *p);
+    return r == 0 ? buf_printf(out, "%s%s", suffix, is_quoted ? "\"" : "") : r;
+}
+
+static const char *csv_time(const json_t *seconds, char ret[TIME_TEXT_SIZE])
+{
+    int64_t ms;
+
+    if (!json_is_integer(seconds) ||
+        __builtin_mul_overflow(json_integer_value(seconds), INT64_C(1000), &ms))
+        return "";
+    return time_format_ms(ms, ret);
+}
+
 static void csv_cell(struct buf *out, const json_t *list, size_t i)
 {
     const json_t *v = json_array_get(list, i);
 
     (void)buf_append_char(out, ','); /* no limit here */
-    if (json_is_number(v))
-        (void)buf_printf(out, "%.15g", json_number_value(v));
+    if (json_is_integer(v)) {
+        (void)buf_printf(out, "%" JSON_INTEGER_FORMAT, json_integer_value(v));
+    } else if (json_is_real(v)) {
+        (void)buf_printf(out, "%.15g", json_real_value(v));
+    }
 }
 
 /* What the server's own CSV has, of the same answer. */
@@ -223,14 +282,12 @@ static void print_csv(const json_t *answer)
         bool is_rate = str_ends_with(container_text(m, "unit"), "_per_second");
 
         if (r == 0)
-            r = buf_printf(&out, ",%s%s", name, is_rate ? "_per_second" : "");
+            r = csv_name(&out, name, is_rate ? "_per_second" : "");
         if (r == 0 && json_object_get(m, "max"))
-            r = buf_printf(&out, ",%s_max", name);
+            r = csv_name(&out, name, "_max");
     }
     for (size_t i = 0; r == 0 && i < json_array_size(times); i++) {
-        int64_t s = json_integer_value(json_array_get(times, i));
-
-        r = buf_printf(&out, "\r\n%s", time_format_ms(s * 1000, text)); /* RFC 4180 */
+        r = buf_printf(&out, "\r\n%s", csv_time(json_array_get(times, i), text)); /* RFC 4180 */
         json_object_foreach(metrics, name, m)
         {
             csv_cell(&out, json_object_get(m, "values"), i);

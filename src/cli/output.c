@@ -81,6 +81,19 @@ bool output_has_colours(void)
            !str_eq(secure_getenv("TERM"), "dumb");
 }
 
+bool output_is_utf8(void)
+{
+    static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        const char *locale = secure_getenv(names[i]);
+
+        if (!str_is_empty(locale))
+            return strcasestr(locale, "utf-8") || strcasestr(locale, "utf8");
+    }
+    return true; /* nobody has chosen */
+}
+
 bool output_flush(void)
 {
     return fflush(stdout) == 0 && !ferror(stdout);

@@ -21,6 +21,8 @@ void output_json(const json_t *v); /* indented; pure ASCII on a terminal */
 
 bool output_has_colours(void); /* stdout is a terminal, NO_COLOR is not set, TERM is not "dumb" */
 bool output_is_terminal(void);
+/* No locale (LC_ALL, LC_CTYPE, LANG) says that the reader knows other characters than ASCII's only. */
+bool output_is_utf8(void);
 
 /* What was said reaches its reader; false when nobody reads any more. */
 bool output_flush(void);

@@ -72,9 +72,7 @@ static bool fits(const json_t *c, const struct ps_filter *f)
     case PS_NAME: return strstr(container_text(c, "name"), f->value) != NULL;
     case PS_STATUS: return str_eq(container_text(c, "state"), f->value);
     case PS_LABEL: return has_label(c, f->value);
-    case PS_HOST:
-        return str_eq(container_text(c, "host_name"), f->value) ||
-               str_eq(container_text(c, "host_id"), f->value);
+    case PS_HOST: return container_is_on_host(c, f->value);
     case PS_ID: return str_starts_with(container_text(c, "id"), f->value);
     case PS_ANCESTOR: return is_image(container_text(c, "image"), f->value);
     case N_PS_KEYS: break;

@@ -28,9 +28,10 @@ struct spark_summary spark_summarise(const double *values, size_t n)
 static size_t level_of(double v, double low, double high)
 {
     double share = high > low ? (v - low) / (high - low) : 0;
-    size_t level = (size_t)(share * LEVELS);
 
-    return level < LEVELS ? level : LEVELS - 1;
+    if (share >= 1)
+        return LEVELS - 1;
+    return share > 0 ? (size_t)(share * LEVELS) : 0; /* NAN: numbers too large to be told apart */
 }
 
 void spark_append(struct buf *out, const double *values, size_t n, size_t width, bool is_ascii)

@@ -26,6 +26,7 @@ static void test_curves(void **state)
         {{8, NONE, 8, NONE},       4, 4,  "█ █ ",                 "# # "    },
         {{8, NONE, NONE, NONE},    4, 2,  "█ ",                     "# "      }, /* what is not known is no 0 */
         {{NONE, NONE},             2, 4,  "  ",                       "  "      },
+        {{-1e308, 1e308},          2, 2,  "▁▁",                   "__"      }, /* their distance is no number */
         {{0},                      0, 4,  "",                         ""        },
     };
 

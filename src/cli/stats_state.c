@@ -8,9 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define KEY_SIZE   96
-#define ID_SIZE    12
-#define MAX_TOPICS 1500 /* of single containers: the server takes 2,000 */
+#define KEY_SIZE     96
+#define ID_SIZE      12
+#define MAX_TOPICS   1500   /* of single containers: the server takes 2,000 */
+#define MAX_SUBJECTS 500000 /* that are remembered of a server */
 
 void stats_state_init(struct stats_state *s, const struct stats_wanted *wanted)
 {
@@ -40,6 +41,12 @@ static const char *container_key(const json_t *v, char ret[KEY_SIZE])
     return ret;
 }
 
+static void remember(json_t *into, const char *key, json_t *v)
+{
+    if (json_object_size(into) < MAX_SUBJECTS || json_object_get(into, key))
+        (void)json_object_set(into, key, v);
+}
+
 static void take_containers(const json_t *list, json_t *into)
 {
     char key[KEY_SIZE];
@@ -48,7 +55,7 @@ static void take_containers(const json_t *list, json_t *into)
 
     json_array_foreach(list, i, v)
     {
-        (void)json_object_set(into, container_key(v, key), v);
+        remember(into, container_key(v, key), v);
     }
 }
 
@@ -59,7 +66,7 @@ static void take_hosts(const json_t *list, const char *id_member, json_t *into)
 
     json_array_foreach(list, i, v)
     {
-        (void)json_object_set(into, container_text(v, id_member), v);
+        remember(into, container_text(v, id_member), v);
     }
 }
 

@@ -65,9 +65,13 @@ char *stats_binary_size(double bytes)
     return xasprintf("%.4g%s", bytes, units[i]);
 }
 
-static char *decimal_size(double bytes)
+char *stats_decimal_size(double bytes)
 {
-    return isnan(bytes) ? xstrdup(UNKNOWN) : text_size((int64_t)bytes);
+    if (isnan(bytes))
+        return xstrdup(UNKNOWN);
+    if (bytes >= (double)INT64_MAX)
+        return text_size(INT64_MAX);
+    return text_size(bytes > 0 ? (int64_t)bytes : 0);
 }
 
 static char *subject_text(const struct stats_row *r, const char *which)
@@ -111,8 +115,8 @@ static char *memory_text(const struct stats_row *r, const char *which)
 
 static char *pair_text(const struct stats_row *r, const char *in, const char *out)
 {
-    _cleanup_free_ char *a = decimal_size(figure(r, in));
-    _cleanup_free_ char *b = decimal_size(figure(r, out));
+    _cleanup_free_ char *a = stats_decimal_size(figure(r, in));
+    _cleanup_free_ char *b = stats_decimal_size(figure(r, out));
 
     return xasprintf("%s / %s", a, b);
 }
@@ -132,7 +136,7 @@ static char *disk_text(const struct stats_row *r, const char *which)
 static char *rate_text(const struct stats_row *r, const char *which)
 {
     double v = figure(r, which);
-    _cleanup_free_ char *size = decimal_size(v);
+    _cleanup_free_ char *size = stats_decimal_size(v);
 
     return isnan(v) ? xstrdup(UNKNOWN) : xasprintf("%s/s", size);
 }

@@ -52,3 +52,5 @@ json_t *stats_json(const struct stats_row *r);
 
 /* "1.5MiB": four digits, powers of 1,024, as docker writes memory; "--" for NAN. To be freed. */
 char *stats_binary_size(double bytes);
+/* "1.57MB": powers of 1,000, as docker writes what was sent and read. To be freed. */
+char *stats_decimal_size(double bytes);

@@ -286,6 +286,29 @@ static void test_binary_size(void **state)
     }
 }
 
+static void test_decimal_size(void **state)
+{
+    static const struct {
+        double bytes;
+        const char *text;
+    } cases[] = {
+        {0,           "0B"    },
+        {-5,          "0B"    },
+        {1500,        "1.5kB" },
+        {9.3e18,      "9.22EB"}, /* more than any counter holds */
+        {1e308,       "9.22EB"},
+        {-1e308,      "0B"    },
+        {(double)NAN, "--"    },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        _cleanup_free_ char *got = stats_decimal_size(cases[i].bytes);
+
+        assert_string_equal(got, cases[i].text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -297,6 +320,7 @@ int main(void)
         cmocka_unit_test(test_changes),
         cmocka_unit_test(test_topics_and_fresh),
         cmocka_unit_test(test_binary_size),
+        cmocka_unit_test(test_decimal_size),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
