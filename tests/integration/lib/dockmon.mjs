@@ -199,8 +199,10 @@ export class Agent {
 
 // The CLI, with a configuration of its own.
 export async function dockmon(server, key, args, { env = {}, input } = {}) {
-  return run(bin('dockmon'), args, {
-    env: { ...CLEAN_ENV, DOCKMON_URL: server?.url ?? '', DOCKMON_API_KEY: key ?? '', NO_COLOR: '1', ...env },
+  const r = await run(bin('dockmon'), args, {
+    env: { ...CLEAN_ENV, DOCKMON_URL: server?.url ?? '', DOCKMON_API_KEY: key ?? '', NO_COLOR: '1', LC_ALL: 'C.UTF-8', ...env },
     input,
   });
+  assertClean({ name: `dockmon ${args.join(' ')}`, lines: r.stderr.split('\n') });
+  return r;
 }
