@@ -8,7 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define MAX_MARKS   1000  /* the newest of an answer */
+#define MAX_MARKS   1000 /* the newest of an answer */
+#define MAX_INTEGER 9.2e18
 #define LIVE_GAP_MS 25000 /* between two samples that tell of a rate: one of 10 s may be missing */
 
 /* Buffers have no maximum here: what is asked for was bounded before. */
@@ -27,7 +28,7 @@ static void put_string(struct buf *out, const char *s)
     json_decref(v);
 }
 
-/* At most 4 digits after the point, without zeros at the end. */
+/* At most 4 digits after the point, without zeros at the end. No integer that a reader's 64 bits do not hold. */
 static void put_number(struct buf *out, double v)
 {
     char text[64];
@@ -35,6 +36,10 @@ static void put_number(struct buf *out, double v)
 
     if (n <= 0 || (size_t)n >= sizeof(text))
         return;
+    if (v >= MAX_INTEGER || v <= -MAX_INTEGER) {
+        (void)buf_printf(out, "%.15g", v);
+        return;
+    }
     while (text[n - 1] == '0')
         n--;
     if (text[n - 1] == '.')

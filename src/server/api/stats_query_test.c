@@ -1,0 +1,217 @@
+#include "base/str.h"
+#include "server/api/stats_query.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+/* cmocka.h needs them first */
+#include <cmocka.h>
+
+#define NOW    INT64_C(1763900000500) /* 2025-11-23T12:13:20.500Z: within a step */
+#define S      INT64_C(1000)
+#define HOUR   (3600 * S)
+#define DAY    (24 * HOUR)
+#define BIT(i) (UINT64_C(1) << (i))
+
+static int ask(const char *query, const char *series, struct stats_query *q, struct error *err)
+{
+    const struct api_call call = {.query = (char *)(uintptr_t)query};
+
+    return stats_query_read(&call, metric_set_of(series), NOW, q, err);
+}
+
+static int64_t whole(int64_t ms, int64_t step)
+{
+    return ms / step * step;
+}
+
+static void times_and_steps(void **state)
+{
+    static const struct {
+        const char *query;
+        int64_t from, to, step;
+    } cases[] = {
+        {"range=1h",                       NOW - HOUR,              NOW,       10 * S  },
+        {"range=8h",                       NOW - 8 * HOUR,          NOW,       60 * S  },
+        {"range=24h",                      NOW - DAY,               NOW,       120 * S },
+        {"range=7d",                       NOW - 7 * DAY,           NOW,       900 * S },
+        {"range=30d",                      NOW - 30 * DAY,          NOW,       3600 * S},
+        {"range=1h&from=5&to=1",           NOW - HOUR,              NOW,       10 * S  }, /* it goes before them */
+        {"range=&from=1763890000",         INT64_C(1763890000) * S, NOW,       30 * S  },
+        {"from=1763890000",                INT64_C(1763890000) * S, NOW,       30 * S  },
+        {"since=1763890000",               INT64_C(1763890000) * S, NOW,       30 * S  },
+        {"from=1763890000&since=5",        INT64_C(1763890000) * S, NOW,       30 * S  },
+        {"from=100&to=107",                100 * S,                 107 * S,   10 * S  },
+        {"from=109&to=110",                109 * S,                 110 * S,   10 * S  },
+        {"from=1970-01-01T00:00:10Z",      10 * S,                  NOW,       28 * DAY},
+        {"from=0100-01-01T00:00:00Z&to=1", INT64_MIN,               1 * S,     28 * DAY},
+        {"from=7200&to=14400",             7200 * S,                14400 * S, 10 * S  }, /* 720 points */
+        {"from=7200&to=14410",             7200 * S,                14410 * S, 30 * S  }, /* 721 */
+        {"range=1h&step=10",               NOW - HOUR,              NOW,       10 * S  },
+        {"range=1h&step=1m",               NOW - HOUR,              NOW,       60 * S  },
+        {"range=1h&step=1m30s",            NOW - HOUR,              NOW,       90 * S  },
+        {"range=30d&step=2419200",         NOW - 30 * DAY,          NOW,       28 * DAY},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct stats_query q;
+        struct error err = ERROR_INIT;
+
+        if (cases[i].from == INT64_MIN) { /* more than any step makes bearable */
+            assert_int_equal(ask(cases[i].query, "web", &q, &err), -EDOM);
+            continue;
+        }
+        if (ask(cases[i].query, "web", &q, &err) < 0)
+            fail_msg("%s: %s", cases[i].query, err.msg);
+        if (q.from_ms != whole(cases[i].from, cases[i].step) || q.to_ms != cases[i].to ||
+            q.step_ms != cases[i].step) {
+            fail_msg("%s: from %lld to %lld step %lld", cases[i].query, (long long)q.from_ms,
+                     (long long)q.to_ms, (long long)q.step_ms);
+        }
+    }
+}
+
+static void metrics_and_formats(void **state)
+{
+    const uint64_t usual = BIT(CONTAINER_CPU) | BIT(CONTAINER_MEM_USED) | BIT(CONTAINER_MEM_LIMIT) |
+                           BIT(CONTAINER_NET_RX) | BIT(CONTAINER_NET_TX);
+    const uint64_t usual_of_host = BIT(HOST_CPU) | BIT(HOST_MEM_USED) | BIT(HOST_MEM_TOTAL) |
+                                   BIT(HOST_NET_RX) | BIT(HOST_NET_TX);
+    const struct {
+        const char *query, *series;
+        uint64_t columns;
+        bool is_named, with_marks, is_csv;
+    } cases[] = {
+        {"range=1h",                                "web", usual,                                    false, true,  false},
+        {"range=1h",                                "",    usual_of_host,                            false, true,  false},
+        {"range=1h&metrics=",                       "web", usual,                                    false, true,  false},
+        {"range=1h&metrics=pids",                   "web", BIT(CONTAINER_PIDS),                      true,  true,  false},
+        {"range=1h&metrics=pids,cpu,pids",          "web", BIT(CONTAINER_PIDS) | BIT(CONTAINER_CPU), true,
+         true,                                                                                                     false},
+        {"range=1h&metrics=load_1",                 "",    BIT(HOST_LOAD_1),                         true,  true,  false},
+        {"range=1h&metrics=started_at&marks=false", "web", BIT(CONTAINER_STARTED_AT),                true,  false,
+         false                                                                                                          },
+        {"range=1h&format=csv",                     "web", usual,                                    false, true,  true },
+        {"range=1h&format=json",                    "web", usual,                                    false, true,  false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct stats_query q;
+
+        assert_int_equal(ask(cases[i].query, cases[i].series, &q, NULL), 0);
+        if (q.columns != cases[i].columns || q.is_named != cases[i].is_named ||
+            q.with_marks != cases[i].with_marks || q.is_csv != cases[i].is_csv)
+            fail_msg("%s", cases[i].query);
+    }
+}
+
+/* The header counts when the query says nothing. */
+static void accept_header(void **state)
+{
+    static const struct {
+        const char *query;
+        bool is_csv;
+    } cases[] = {
+        {"range=1h",             true },
+        {"range=1h&format=",     true },
+        {"range=1h&format=csv",  true },
+        {"range=1h&format=json", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const struct api_call call = {.query = (char *)(uintptr_t)cases[i].query,
+                                      .accepts_csv = true};
+        struct stats_query q;
+
+        assert_int_equal(stats_query_read(&call, metric_set_of("web"), NOW, &q, NULL), 0);
+        assert_int_equal(q.is_csv, cases[i].is_csv);
+    }
+}
+
+static void what_is_refused(void **state)
+{
+    static const struct {
+        const char *query;
+        int code;
+        const char *says;
+    } cases[] = {
+        {"",                                   -EINVAL, "either `range`"                   },
+        {"to=5",                               -EINVAL, "either `range`"                   },
+        {"step=10",                            -EINVAL, "either `range`"                   },
+        {"range=2h",                           -EDOM,   "`range` must be one of 1h, 8h"    },
+        {"range=1H",                           -EDOM,   "`range`"                          },
+        {"from=x",                             -EDOM,   "`from`"                           },
+        {"since=x",                            -EDOM,   "`since`"                          },
+        {"from=5&to=x",                        -EDOM,   "`to`"                             },
+        {"from=5&to=5",                        -EDOM,   "ends before it begins"            },
+        {"from=5&to=4",                        -EDOM,   "ends before it begins"            },
+        {"from=2262-01-01T00:00:00Z",          -EDOM,   "ends before it begins"            },
+        {"range=1h&step=0",                    -EDOM,   "`step` must be a multiple of 10 s"},
+        {"range=1h&step=9",                    -EDOM,   "`step`"                           },
+        {"range=1h&step=15",                   -EDOM,   "`step`"                           },
+        {"range=1h&step=-10",                  -EDOM,   "`step`"                           },
+        {"range=1h&step=10.5",                 -EDOM,   "`step`"                           },
+        {"range=1h&step=2419210",              -EDOM,   "`step`"                           },
+        {"range=1h&step=29d",                  -EDOM,   "`step`"                           },
+        {"range=1h&step=99999999999999999999", -EDOM,   "`step`"                           },
+        {"range=1h&metrics=nope",              -EDOM,   "there is no `nope`"               },
+        {"range=1h&metrics=load_1",            -EDOM,   "there is no `load_1`"             }, /* a host's */
+        {"range=1h&metrics=cpu,",              -EDOM,   "there is no ``"                   },
+        {"range=1h&metrics=CPU",               -EDOM,   "there is no `CPU`"                },
+        {"range=1h&format=CSV",                -EDOM,   "`format` must be json or csv"     },
+        {"range=1h&marks=2",                   -EDOM,   "`marks` must be true or false"    },
+        {"range=30d&step=10",                  -EDOM,   "259200 points of 5 metrics"       },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct error err = ERROR_INIT;
+        struct stats_query q;
+
+        if (ask(cases[i].query, "web", &q, &err) != cases[i].code ||
+            !strstr(err.msg, cases[i].says))
+            fail_msg("%s: %d %s", cases[i].query, err.code, err.msg);
+    }
+}
+
+/* 10,000 points and 50,000 values are possible, one more is not. */
+static void the_size_of_an_answer(void **state)
+{
+    static const struct {
+        const char *query;
+        bool is_possible;
+    } cases[] = {
+        {"from=10&to=100010&step=10&metrics=cpu",                                      true },
+        {"from=10&to=100020&step=10&metrics=cpu",                                      false},
+        {"from=19&to=100010&step=10&metrics=cpu",                                      true }, /* from is made a whole step */
+        {"from=10&to=100010&step=10",                                                  true },
+        {"from=10&to=83340&step=10&metrics=cpu,pids,net_rx,net_tx,mem_used,mem_limit", true },
+        {"from=10&to=83350&step=10&metrics=cpu,pids,net_rx,net_tx,mem_used,mem_limit", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct error err = ERROR_INIT;
+        struct stats_query q;
+
+        if ((ask(cases[i].query, "web", &q, &err) == 0) != cases[i].is_possible)
+            fail_msg("%s: %s", cases[i].query, err.msg);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(times_and_steps),       cmocka_unit_test(metrics_and_formats),
+        cmocka_unit_test(accept_header),         cmocka_unit_test(what_is_refused),
+        cmocka_unit_test(the_size_of_an_answer),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
