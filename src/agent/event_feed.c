@@ -92,7 +92,7 @@ void event_feed_pump(struct event_feed *feed)
         }
         feed->is_reading_log = false;
         /* Unless the log has led up to what is in memory, as it does but for the time without this process. */
-        if (feed->options.since_ns + 1 < events_covered_since(events))
+        if (feed->options.since_ns > 0 && feed->options.since_ns + 1 < events_covered_since(events))
             read_history(feed);
         if (feed->history)
             return;
@@ -174,19 +174,19 @@ static int64_t since_in_the_past(int64_t since_ns)
 struct event_feed *event_feed_new(const struct event_feed_options *o)
 {
     struct event_feed *feed = xcalloc(1, sizeof(*feed));
+    struct event_log *log = events_log(o->events);
 
     feed->options = *o;
     o = &feed->options;
     feed->options.since_ns = since_in_the_past(o->since_ns);
     feed->next = o->is_replay ? events_seek(o->events, o->since_ns) : events_sent(o->events);
-    if (o->is_replay && o->since_ns > 0) {
-        if (events_log(o->events))
-            event_log_forget(events_log(o->events), o->since_ns);
-        if (o->since_ns < events_covered_since(o->events)) {
-            feed->is_reading_log = events_log(o->events) != NULL;
-            if (!feed->is_reading_log)
-                read_history(feed);
-        }
+    if (o->is_replay && o->since_ns > 0 && log)
+        event_log_forget(log, o->since_ns);
+    if (o->is_replay && o->since_ns < events_covered_since(o->events)) {
+        /* A server that has none yet gets what is here; the engine is not asked for what it had before. */
+        feed->is_reading_log = log != NULL;
+        if (!log && o->since_ns > 0)
+            read_history(feed);
     }
     event_feed_pump(feed);
     return feed;

@@ -172,6 +172,13 @@ static int send_binary(void *owner, const void *data, size_t size)
     return l->ws ? ws_send_binary(l->ws, data, size) : -ENOTCONN;
 }
 
+static int ask_receipt(void *owner, uint64_t number)
+{
+    struct link *l = owner;
+
+    return l->ws ? ws_ask_receipt(l->ws, number) : -ENOTCONN;
+}
+
 static size_t queued(void *owner)
 {
     const struct link *l = owner;
@@ -221,6 +228,7 @@ static void start_session(struct link *l, const struct msg_auth_success *success
         .rotate_token = rotate_token,
         .send = send_text,
         .send_binary = send_binary,
+        .ask_receipt = ask_receipt,
         .queued = queued,
         .owner = l,
         .collector = l->o.collector,
@@ -327,6 +335,14 @@ static void on_message(void *owner, const char *data, size_t size, bool is_binar
     }
 }
 
+static void on_receipt(void *owner, uint64_t number)
+{
+    const struct link *l = owner;
+
+    if (l->session && l->state != LINK_LEAVING)
+        session_on_receipt(l->session, number);
+}
+
 static void finish(struct link *l)
 {
     set_state(l, LINK_STOPPED);
@@ -374,6 +390,7 @@ static void on_close(void *owner, const struct ws_close *why)
 static const struct ws_handler ws_functions = {
     .on_open = on_open,
     .on_message = on_message,
+    .on_receipt = on_receipt,
     .on_close = on_close,
 };
 

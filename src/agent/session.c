@@ -115,6 +115,7 @@ struct session *session_new(const struct session_options *o)
             .has = o->samples_has,
             .sender = &session->sender,
             .send_binary = o->wants_samples ? o->send_binary : NULL,
+            .ask_receipt = o->ask_receipt,
             .owner = o->owner,
         });
     }
@@ -214,6 +215,12 @@ void session_on_message(struct session *session, const char *text, size_t size)
                            &(struct reply_error){.text = err.msg});
     }
     msg_command_done(&m);
+}
+
+void session_on_receipt(struct session *session, uint64_t number)
+{
+    if (session->report)
+        report_on_receipt(session->report, number);
 }
 
 static void on_killed(void *owner)

@@ -34,6 +34,8 @@ struct session_options {
     int (*send)(void *owner, const char *text, size_t size);
     /* The same for one binary message; NULL: none are taken. */
     int (*send_binary)(void *owner, const void *data, size_t size);
+    /* With send_binary: session_on_receipt() follows when the server has received all that was sent before. */
+    int (*ask_receipt)(void *owner, uint64_t number);
     size_t (*queued)(
         void *owner); /* bytes that `send` has taken and that have not left yet; or NULL */
     void *owner;
@@ -53,6 +55,7 @@ void session_free(struct session *session); /* NULL is fine; no reply is sent an
 DEFINE_CLEANUP(struct session *, session_free);
 
 void session_on_message(struct session *session, const char *text, size_t size);
+void session_on_receipt(struct session *session, uint64_t number);
 
 /* Graceful end: new commands are refused with a reply, what runs is finished and answered, shells are closed; then `done`,
  * once, never from inside this call. The caller sets the limit (10 s) and calls session_free() in any case. */

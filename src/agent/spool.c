@@ -1,5 +1,5 @@
 #include "agent/spool.h"
-#include "agent/segments.h"
+#include "agent/spool_queue.h"
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/time.h"
@@ -12,7 +12,8 @@
 #include <unistd.h>
 
 #define KIND_SAMPLES 1
-#define PATIENCE_MS  20000 /* unacknowledged for longer: to disk. The server needs up to 13 s */
+#define RECEIPT_MS   1000  /* not known to have been received for longer: to disk */
+#define PATIENCE_MS  20000 /* nor acknowledged: the same. The server needs up to 13 s */
 #define LATE_MS      15000 /* sent that long after it was made, it is no news */
 #define SYNC_MS      1000
 #define PUMP_MS      250
@@ -20,32 +21,14 @@
 #define RETRY_MS     10000 /* a disk that failed */
 #define MAX_FLIGHTS  4096
 
-/* In memory, not acknowledged. */
-struct item {
-    uint64_t epoch, seq, made_ms;
-    char *data;
-    size_t size;
-    bool is_sent, is_stored;
-};
-
-/* Sent from disk, not acknowledged. */
-struct flight {
-    uint64_t epoch, seq;
-    size_t size;
-    struct segments_place end;
-};
-
 struct spool {
     struct spool_options o;
     uint64_t epoch;
     struct segments *disk;      /* NULL: none, or not usable */
     struct segments_place next; /* to be sent, while there is a connection */
-    struct item *items; /* oldest first; all of them later than what is to be sent from disk */
-    size_t n_items, item_capacity; /* elements */
-    size_t item_bytes;
-    struct flight *flights;
-    size_t n_flights, flight_capacity;
-    size_t flight_bytes;
+    struct spool_items items;   /* all of them later than what is to be sent from disk */
+    struct spool_flights flights;
+    uint64_t asked; /* for which receipt last */
     struct spool_sink sink;
     bool is_connected, is_refused;
     uint64_t acked_ms;       /* progress, or what counts as such */
@@ -122,78 +105,120 @@ static void tell_lost(struct spool *s)
     }
 }
 
-static bool store_item(struct spool *s, struct item *item)
+static bool store_item(struct spool *s, struct spool_item *item)
 {
     const struct spool_record r = {KIND_SAMPLES, item->epoch, item->seq, item->data, item->size};
     bool was_draining = is_draining(s);
     struct error err = ERROR_INIT;
 
+    item->begin = segments_end(s->disk);
     if (segments_append(s->disk, &r, &err) < 0) {
         disk_failed(s, &err);
         return false;
     }
     disk_works(s);
+    item->end = segments_end(s->disk);
     item->is_stored = true;
     /* With a connection it is sent from memory, unless what is before it is not. */
     if (s->is_connected && !was_draining)
-        s->next = segments_end(s->disk);
+        s->next = item->end;
     if (s->unsynced_ms == 0)
         s->unsynced_ms = time_monotonic_ms();
     return true;
 }
 
-/* Items */
-
-static void drop_items(struct spool *s, size_t n)
+static void sync_disk(struct spool *s)
 {
-    for (size_t i = 0; i < n; i++) {
-        s->item_bytes -= s->items[i].size;
-        free(s->items[i].data);
-    }
-    s->n_items -= n;
-    if (n > 0)
-        memmove(s->items, s->items + n, s->n_items * sizeof(s->items[0]));
+    struct error err = ERROR_INIT;
+
+    if (s->disk && segments_sync(s->disk, &err) < 0)
+        disk_failed(s, &err);
+    s->unsynced_ms = 0;
 }
+
+/* Items */
 
 /* All to disk, oldest first, as far as that goes; `until_ms`: only those made by then. */
 static void store_items(struct spool *s, uint64_t until_ms)
 {
+    struct spool_items *q = &s->items;
     bool may_drop = !s->is_connected || is_draining(s);
     size_t n = 0;
 
-    if (s->n_items == 0 || !open_disk(s))
+    if (q->n == 0 || !open_disk(s))
         return;
-    while (n < s->n_items && s->items[n].made_ms <= until_ms &&
-           (s->items[n].is_stored || store_item(s, &s->items[n])))
+    while (n < q->n && q->list[n].made_ms <= until_ms &&
+           (q->list[n].is_stored || store_item(s, &q->list[n])))
         n++;
     if (may_drop)
-        drop_items(s, n); /* they are read from there */
+        spool_items_drop(q, n); /* they are read from there */
     tell_lost(s);
+}
+
+/* Those at the front that are on disk need not be in memory: what of them was not sent is sent from there. */
+static void spill_items(struct spool *s)
+{
+    struct spool_items *q = &s->items;
+    size_t n_stored = 0;
+
+    while (n_stored < q->n && q->list[n_stored].is_stored)
+        n_stored++;
+    for (size_t i = 0; i < n_stored; i++) {
+        const struct spool_item *item = &q->list[i];
+
+        if (!item->is_sent) {
+            s->next = item->begin;
+            break;
+        }
+        spool_flights_add(&s->flights,
+                          &(struct spool_flight){item->epoch, item->seq, item->size, item->end});
+    }
+    spool_items_drop(q, n_stored);
 }
 
 static void trim_items(struct spool *s)
 {
-    while (s->n_items > 1 && s->item_bytes > SPOOL_MEMORY) {
-        s->n_lost += !s->items[0].is_stored;
-        drop_items(s, 1);
+    struct spool_items *q = &s->items;
+
+    if (q->n <= 1 || q->bytes <= SPOOL_MEMORY)
+        return;
+    store_items(s, UINT64_MAX);
+    if (s->is_connected)
+        spill_items(s);
+    while (q->n > 1 && q->bytes > SPOOL_MEMORY) {
+        s->n_lost += !q->list[0].is_received;
+        spool_items_drop(q, 1);
     }
     tell_lost(s);
 }
 
 static void add_item(struct spool *s, const struct samples *batch)
 {
-    if (s->n_items == s->item_capacity) {
-        s->item_capacity = s->item_capacity * 2 + 8;
-        s->items = xrealloc(s->items, s->item_capacity, sizeof(*s->items));
+    spool_items_add(&s->items, &(struct spool_item){
+                                   .epoch = batch->epoch,
+                                   .seq = batch->seq,
+                                   .made_ms = time_monotonic_ms(),
+                                   .data = s->frame.data,
+                                   .size = s->frame.size,
+                               });
+}
+
+/* The oldest one that the server may not have received; NULL: it has them all. */
+static const struct spool_item *first_doubtful(const struct spool *s)
+{
+    for (size_t i = 0; i < s->items.n; i++) {
+        if (!s->items.list[i].is_received)
+            return &s->items.list[i];
     }
-    s->items[s->n_items++] = (struct item){
-        .epoch = batch->epoch,
-        .seq = batch->seq,
-        .made_ms = time_monotonic_ms(),
-        .data = xmemdup(s->frame.data, s->frame.size),
-        .size = s->frame.size,
-    };
-    s->item_bytes += s->frame.size;
+    return NULL;
+}
+
+/* What is sent does not arrive, or nobody can say that it does. */
+static bool is_stalled(const struct spool *s, uint64_t now)
+{
+    const struct spool_item *item = first_doubtful(s);
+
+    return item && now - item->made_ms >= RECEIPT_MS;
 }
 
 /* Sending */
@@ -224,26 +249,16 @@ static bool send_late(struct spool *s, const void *data, size_t size)
     return is_sent;
 }
 
-static void add_flight(struct spool *s, const struct spool_record *r)
-{
-    if (s->n_flights == s->flight_capacity) {
-        s->flight_capacity = s->flight_capacity * 2 + 8;
-        s->flights = xrealloc(s->flights, s->flight_capacity, sizeof(*s->flights));
-    }
-    s->flights[s->n_flights++] = (struct flight){r->epoch, r->seq, r->size, s->next};
-    s->flight_bytes += r->size;
-}
-
 static bool has_window(struct spool *s, size_t size)
 {
     uint64_t now = time_monotonic_ms();
 
-    if (s->flight_bytes == 0 || s->flight_bytes + size <= SPOOL_WINDOW)
-        return s->n_flights < MAX_FLIGHTS;
-    if (now - s->acked_ms < STALL_MS || s->n_flights >= MAX_FLIGHTS)
+    if (s->flights.bytes == 0 || s->flights.bytes + size <= SPOOL_WINDOW)
+        return s->flights.n < MAX_FLIGHTS;
+    if (now - s->acked_ms < STALL_MS || s->flights.n >= MAX_FLIGHTS)
         return false;
     s->acked_ms = now;
-    s->flight_bytes = 0;
+    s->flights.bytes = 0;
     return true;
 }
 
@@ -262,55 +277,73 @@ static bool send_from_disk(struct spool *s)
             !send_late(s, r.data, r.size))
             return false;
         s->next = at;
-        add_flight(s, &r);
+        spool_flights_add(&s->flights, &(struct spool_flight){r.epoch, r.seq, r.size, at});
     }
     return true;
 }
 
 static void send_items(struct spool *s)
 {
+    struct spool_items *q = &s->items;
     uint64_t now = time_monotonic_ms();
+    size_t n = 0;
 
-    for (size_t i = 0; i < s->n_items; i++) {
-        struct item *item = &s->items[i];
+    while (n < q->n && q->list[n].is_sent)
+        n++;
+    for (size_t i = n; i < q->n && !s->sink.is_busy(s->sink.owner); i++) {
+        struct spool_item *item = &q->list[i];
 
-        if (item->is_sent)
-            continue;
-        if (s->sink.is_busy(s->sink.owner))
-            return;
         item->is_sent = now - item->made_ms > LATE_MS ? send_late(s, item->data, item->size)
                                                       : send_frame(s, item->data, item->size);
         if (!item->is_sent)
-            return;
+            break;
     }
+    if (n == q->n || !q->list[n].is_sent || s->sink.ask(s->sink.owner, s->asked + 1) < 0)
+        return;
+    s->asked++;
+    for (; n < q->n && q->list[n].is_sent; n++)
+        q->list[n].receipt = s->asked;
 }
 
 static bool is_all_sent(const struct spool *s)
 {
-    return !is_draining(s) && (s->n_items == 0 || s->items[s->n_items - 1].is_sent);
+    return !is_draining(s) && (s->items.n == 0 || s->items.list[s->items.n - 1].is_sent);
 }
 
 /* Timer: what is due next, and nothing while nothing is. */
 
 static void on_timer(struct loop_timer *t);
 
+/* When something in memory has to go to disk. */
+static uint64_t store_at(const struct spool *s)
+{
+    const struct spool_item *item = first_doubtful(s);
+    uint64_t at = UINT64_MAX;
+
+    if (!s->is_connected || s->o.max_bytes == 0)
+        return at;
+    if (item && !item->is_stored)
+        at = item->made_ms + RECEIPT_MS;
+    for (size_t i = 0; i < s->items.n; i++) {
+        item = &s->items.list[i];
+        if (item->is_stored)
+            continue;
+        at = item->made_ms + PATIENCE_MS < at ? item->made_ms + PATIENCE_MS : at;
+        break;
+    }
+    if (s->disk_failed_ms > 0 && at < s->disk_failed_ms + RETRY_MS)
+        at = s->disk_failed_ms + RETRY_MS;
+    return at;
+}
+
 static uint64_t due_at(const struct spool *s, uint64_t now)
 {
-    uint64_t due = UINT64_MAX;
+    uint64_t due = store_at(s);
 
-    if (s->unsynced_ms > 0)
+    if (s->unsynced_ms > 0 && s->unsynced_ms + SYNC_MS < due)
         due = s->unsynced_ms + SYNC_MS;
     if (s->is_connected && !is_all_sent(s) && now + PUMP_MS < due)
         due = now + PUMP_MS;
-    for (size_t i = 0; i < s->n_items && s->is_connected && s->o.max_bytes > 0; i++) {
-        uint64_t patience = s->items[i].made_ms + PATIENCE_MS;
-
-        if (s->items[i].is_stored)
-            continue;
-        if (patience <= now)
-            patience = now + RETRY_MS; /* the disk did not take it */
-        return patience < due ? patience : due;
-    }
     return due;
 }
 
@@ -332,22 +365,20 @@ static void pump(struct spool *s)
     set_timer(s);
 }
 
-static void sync_disk(struct spool *s)
-{
-    struct error err = ERROR_INIT;
-
-    if (s->disk && segments_sync(s->disk, &err) < 0)
-        disk_failed(s, &err);
-    s->unsynced_ms = 0;
-}
-
 static void on_timer(struct loop_timer *t)
 {
     struct spool *s = CONTAINER_OF(t, struct spool, timer);
     uint64_t now = time_monotonic_ms();
 
-    if (s->n_items > 0 && now - s->items[0].made_ms >= PATIENCE_MS)
+    if (s->is_connected && is_stalled(s, now)) {
+        bool is_news = !first_doubtful(s)->is_stored;
+
+        store_items(s, UINT64_MAX);
+        if (is_news)
+            sync_disk(s); /* its second is over */
+    } else if (s->items.n > 0 && now - s->items.list[0].made_ms >= PATIENCE_MS) {
         store_items(s, now - PATIENCE_MS);
+    }
     if (s->unsynced_ms > 0 && now - s->unsynced_ms >= SYNC_MS)
         sync_disk(s);
     pump(s);
@@ -355,32 +386,20 @@ static void on_timer(struct loop_timer *t)
 
 /* Acknowledgements */
 
-static bool is_covered(const struct msg_samples_ack *ack, uint64_t epoch, uint64_t seq)
-{
-    return epoch == ack->epoch && seq <= ack->seq;
-}
-
 static void drop_flights(struct spool *s, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
-        uint64_t size = s->flights[i].size;
-
-        s->flight_bytes -= size < s->flight_bytes ? (size_t)size : s->flight_bytes;
-    }
     if (n > 0 && s->disk)
-        segments_release(s->disk, s->flights[n - 1].end);
-    s->n_flights -= n;
-    if (n > 0)
-        memmove(s->flights, s->flights + n, s->n_flights * sizeof(s->flights[0]));
+        segments_release(s->disk, s->flights.list[n - 1].end);
+    spool_flights_drop(&s->flights, n);
 }
 
 /* Nothing that is on disk is wanted any more, unless it is among what is in memory. */
 static void release_disk(struct spool *s)
 {
-    if (!s->disk || s->n_flights > 0 || is_draining(s))
+    if (!s->disk || s->flights.n > 0 || is_draining(s))
         return;
-    for (size_t i = 0; i < s->n_items; i++) {
-        if (s->items[i].is_stored)
+    for (size_t i = 0; i < s->items.n; i++) {
+        if (s->items.list[i].is_stored)
             return;
     }
     segments_release(s->disk, segments_end(s->disk));
@@ -388,23 +407,18 @@ static void release_disk(struct spool *s)
     s->unsynced_ms = 0;
 }
 
-/* Everything up to the last that is covered: what was sent before it has arrived before it. */
 static bool drop_covered(struct spool *s, const struct msg_samples_ack *ack)
 {
-    for (size_t i = s->n_items; i > 0; i--) {
-        if (is_covered(ack, s->items[i - 1].epoch, s->items[i - 1].seq)) {
-            drop_flights(s, s->n_flights);
-            drop_items(s, i);
-            return true;
-        }
+    size_t n = spool_items_covered(&s->items, ack);
+
+    if (n > 0) {
+        drop_flights(s, s->flights.n); /* they were before these */
+        spool_items_drop(&s->items, n);
+        return true;
     }
-    for (size_t i = s->n_flights; i > 0; i--) {
-        if (is_covered(ack, s->flights[i - 1].epoch, s->flights[i - 1].seq)) {
-            drop_flights(s, i);
-            return true;
-        }
-    }
-    return false;
+    n = spool_flights_covered(&s->flights, ack);
+    drop_flights(s, n);
+    return n > 0;
 }
 
 void spool_on_ack(struct spool *s, const struct msg_samples_ack *ack)
@@ -416,7 +430,15 @@ void spool_on_ack(struct spool *s, const struct msg_samples_ack *ack)
     pump(s);
 }
 
-/* The same for what is on disk, where records of one epoch stand together, with growing numbers. */
+void spool_on_receipt(struct spool *s, uint64_t number)
+{
+    if (!s->is_connected || number > s->asked)
+        return;
+    spool_items_receive(&s->items, number);
+    set_timer(s);
+}
+
+/* Acknowledged among what is on disk, where records of one epoch stand together, with growing numbers. */
 static void release_covered(struct spool *s, const struct msg_samples_ack *has)
 {
     struct segments_place at = segments_begin(s->disk);
@@ -424,7 +446,7 @@ static void release_covered(struct spool *s, const struct msg_samples_ack *has)
     bool is_found = false;
 
     while (segments_read(s->disk, &at, &r)) {
-        if (is_covered(has, r.epoch, r.seq)) {
+        if (spool_is_covered(has, r.epoch, r.seq)) {
             segments_release(s->disk, at);
             is_found = true;
         } else if (is_found || r.epoch == has->epoch) {
@@ -439,18 +461,18 @@ void spool_connect(struct spool *s,
                    const struct spool_sink *sink,
                    const struct msg_samples_ack *has)
 {
-    size_t n = s->n_items;
+    size_t n;
 
     store_items(s, UINT64_MAX);
+    n = s->items.n;
     s->sink = *sink;
     s->is_refused = false;
     s->acked_ms = time_monotonic_ms();
     if (has->epoch > 0) {
-        n = s->n_items;
         (void)drop_covered(s, has);
     }
     if (s->disk && has->epoch > 0) {
-        if (s->n_items < n) { /* what is in memory is later than what is on disk */
+        if (s->items.n < n) { /* what is in memory is later than what is on disk */
             segments_release(s->disk, segments_end(s->disk));
         } else {
             release_covered(s, has);
@@ -472,9 +494,8 @@ void spool_disconnect(struct spool *s)
     if (!s->is_connected)
         return;
     s->is_connected = false;
-    s->n_flights = s->flight_bytes = 0;
-    for (size_t i = 0; i < s->n_items; i++)
-        s->items[i].is_sent = false;
+    s->flights.n = s->flights.bytes = 0;
+    spool_items_rewind(&s->items);
     store_items(s, UINT64_MAX);
     set_timer(s);
 }
@@ -482,7 +503,7 @@ void spool_disconnect(struct spool *s)
 void spool_refuse(struct spool *s)
 {
     s->is_refused = true;
-    drop_items(s, s->n_items);
+    spool_items_drop(&s->items, s->items.n);
     if (s->disk)
         segments_release(s->disk, segments_end(s->disk));
     s->unsynced_ms = 0;
@@ -499,7 +520,7 @@ void spool_put(struct spool *s, const struct samples *batch)
         return;
     }
     add_item(s, batch);
-    if (!s->is_connected || is_draining(s))
+    if (!s->is_connected || is_draining(s) || is_stalled(s, time_monotonic_ms()))
         store_items(s, UINT64_MAX);
     trim_items(s);
     pump(s);
@@ -539,14 +560,12 @@ void spool_free(struct spool *s)
     if (!s)
         return;
     s->is_connected = false;
-    if (s->n_items > 0)
-        store_items(s, UINT64_MAX);
+    store_items(s, UINT64_MAX);
     sync_disk(s);
     loop_timer_stop(&s->timer);
     segments_close(s->disk);
-    drop_items(s, s->n_items);
-    free(s->items);
-    free(s->flights);
+    spool_items_done(&s->items);
+    spool_flights_done(&s->flights);
     buf_done(&s->frame);
     free(s);
 }

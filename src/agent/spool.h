@@ -3,9 +3,11 @@
 /*
  * What was measured and is not acknowledged yet. It outlives sessions, and what is on disk the process.
  *
- * While a server acknowledges in time, batches wait in memory and nothing is written. They go to disk
- * (segments.h, DATA_PATH/spool) when there is no connection, and when the oldest has waited for 20 s; what is
- * written there is made safe against a power cut once a second. After a reconnect the server has said what it
+ * While all is well, batches wait in memory and nothing is written: the server's end of the connection says that it has
+ * received them, and later acknowledges that it has them for good. They go to disk (segments.h, DATA_PATH/spool) when
+ * there is no connection, when one is not known to have been received a second after it was made, whatever the
+ * reason, and when one is not acknowledged for 20 s. What is written there is made safe against a power cut at once when
+ * it begins, and then once a second. After a reconnect the server has said what it
  * has for good; the rest is sent in order, oldest first, and marked as late, at most SPOOL_WINDOW bytes ahead of the
  * acknowledgements; what is measured meanwhile waits behind it.
  *
@@ -40,6 +42,8 @@ void spool_put(struct spool *s, const struct samples *batch); /* with growing pl
 struct spool_sink {
     int (*send)(void *owner, const void *data, size_t size);
     bool (*is_busy)(void *owner); /* others wait to be sent */
+    /* spool_on_receipt() is to be called with this number or a later one when the server has received all sent so far. */
+    int (*ask)(void *owner, uint64_t number);
     void *owner;
 };
 /* A connection begins; `has` is what the server has for good, epoch 0: nothing. */
@@ -48,6 +52,7 @@ void spool_connect(struct spool *s,
                    const struct msg_samples_ack *has);
 void spool_disconnect(struct spool *s);
 void spool_on_ack(struct spool *s, const struct msg_samples_ack *ack);
+void spool_on_receipt(struct spool *s, uint64_t number);
 /* The server takes no batches: what is kept is dropped, and nothing is kept until one does. */
 void spool_refuse(struct spool *s);
 

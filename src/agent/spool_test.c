@@ -1,7 +1,9 @@
+#include "agent/segments.h"
 #include "agent/spool.h"
 #include "agent/temporary_dir.h"
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/time.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -28,6 +30,7 @@ struct fixture {
     } sent[MAX_SENT];
     size_t n_sent, n_checked;
     bool is_busy, is_full;
+    uint64_t asked; /* for which receipt last */
     size_t padding; /* bytes of each batch, about */
 };
 
@@ -54,12 +57,21 @@ static bool is_busy(void *owner)
     return f->is_busy;
 }
 
+static int ask(void *owner, uint64_t number)
+{
+    struct fixture *f = owner;
+
+    assert_int_equal(number, f->asked + 1);
+    f->asked = number;
+    return 0;
+}
+
 static void open_spool(struct fixture *f)
 {
     f->spool = spool_new(
         &(struct spool_options){.loop = f->loop, .dir = f->path, .max_bytes = f->max_bytes});
     f->epoch = spool_epoch(f->spool);
-    f->seq = 0;
+    f->seq = f->asked = 0;
 }
 
 static int set_up(void **state)
@@ -111,7 +123,7 @@ static void put(struct fixture *f, size_t n)
 
 static void connect_from(struct fixture *f, uint64_t epoch, uint64_t seq)
 {
-    spool_connect(f->spool, &(struct spool_sink){send, is_busy, f},
+    spool_connect(f->spool, &(struct spool_sink){send, is_busy, ask, f},
                   &(struct msg_samples_ack){epoch, seq});
 }
 
@@ -136,6 +148,39 @@ static void expect_no_more(const struct fixture *f)
     assert_int_equal(f->n_checked, f->n_sent);
 }
 
+/* How many records are in the files. */
+static size_t count_records(const char *path)
+{
+    const struct segments_options o = {.dir = path, .max_bytes = 64 << 20};
+    struct segments_place at;
+    struct spool_record r;
+    struct segments *disk;
+    size_t n = 0;
+
+    if (access(path, F_OK) < 0)
+        return 0;
+    assert_int_equal(segments_open(&disk, &o, NULL), 0);
+    at = segments_begin(disk);
+    while (segments_read(disk, &at, &r))
+        n++;
+    segments_close(disk);
+    return n;
+}
+
+/* Runs the loop until as many are there. */
+static void wait_for_records(struct fixture *f, const char *path, size_t n)
+{
+    struct loop_timer tick = {0};
+    uint64_t since = time_monotonic_ms();
+
+    while (count_records(path) < n) {
+        assert_true(time_monotonic_ms() - since < 60000);
+        loop_timer_start(f->loop, &tick, 20, loop_timer_stop);
+        loop_turn(f->loop);
+    }
+    loop_timer_stop(&tick);
+}
+
 static void nothing_is_written_while_all_is_well(void **state)
 {
     struct fixture *f = *state;
@@ -149,6 +194,64 @@ static void nothing_is_written_while_all_is_well(void **state)
     }
     expect_no_more(f);
     assert_int_equal(access(f->path, F_OK), -1);
+}
+
+static void what_does_not_arrive_is_written_after_a_second(void **state)
+{
+    struct fixture *f = *state;
+    struct spool *other = f->spool, *well;
+    char path[sizeof(f->path)];
+
+    /* One whose server receives what is sent and says so... */
+    (void)snprintf(path, sizeof(path), "%s/well", f->dir);
+    f->spool = spool_new(
+        &(struct spool_options){.loop = f->loop, .dir = path, .max_bytes = f->max_bytes});
+    connect_from(f, 0, 0);
+    put(f, 5);
+    spool_on_receipt(f->spool, f->asked);
+
+    /* ... and, a little later, one whose server receives the first of three. */
+    well = f->spool;
+    f->spool = other;
+    f->seq = f->asked = 0;
+    connect_from(f, 0, 0);
+    put(f, 3);
+    spool_on_receipt(f->spool, 1);
+    spool_on_receipt(f->spool, f->asked + 1); /* never asked for */
+    wait_for_records(f, f->path, 1);
+    assert_int_equal(count_records(f->path), 3); /* in their order, so those before, too */
+    assert_int_equal(access(path, F_OK), -1);
+    spool_free(well);
+    assert_int_equal(count_records(path), 5);
+
+    /* As long as that lasts what comes is written at once, and no more when it arrives again. */
+    put(f, 2);
+    assert_int_equal(count_records(f->path), 5);
+    spool_on_receipt(f->spool, f->asked);
+    put(f, 1);
+    assert_int_equal(count_records(f->path), 5);
+    ack(f, f->epoch, 5);
+    assert_int_equal(rmdir(f->path), 0);
+}
+
+static void what_waits_behind_replies_goes_to_disk(void **state)
+{
+    struct fixture *f = *state;
+
+    f->padding = 4000;
+    connect_from(f, 0, 0);
+    put(f, 2);
+    f->is_busy = true;
+    put(f, 1000); /* more than there is room for in memory */
+    assert_string_equal(spool_note(f->spool), "");
+    f->is_busy = false;
+    put(f, 1);
+    while (f->sent[f->n_sent - 1].seq < 1002)
+        ack(f, f->epoch, f->sent[f->n_sent - 1].seq);
+    for (uint64_t i = 0; i < f->n_sent; i++)
+        assert_int_equal(f->sent[i].seq, i);
+    ack(f, f->epoch, 1002);
+    assert_int_equal(rmdir(f->path), 0);
 }
 
 static void a_cut_leaves_no_gap_and_no_double(void **state)
@@ -336,6 +439,8 @@ int main(void)
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(nothing_is_written_while_all_is_well),
+        TEST(what_does_not_arrive_is_written_after_a_second),
+        TEST(what_waits_behind_replies_goes_to_disk),
         TEST(a_cut_leaves_no_gap_and_no_double),
         TEST(a_killed_agent_sends_what_it_had),
         TEST(a_clean_end_keeps_what_is_not_acknowledged),

@@ -38,7 +38,9 @@ struct ws_close {
 struct ws_handler {
     void (*on_open)(void *owner); /* the dialling side only */
     void (*on_message)(void *owner, const char *data, size_t size, bool is_binary);
-    void (*on_pong)(void *owner);  /* optional: a pong came, the peer lives */
+    void (*on_pong)(void *owner); /* optional: a pong came, the peer lives */
+    /* optional: the peer has received what was sent before ws_ask_receipt() of this number */
+    void (*on_receipt)(void *owner, uint64_t number);
     void (*on_drain)(void *owner); /* optional: the send queue has become empty */
     void (*on_close)(void *owner, const struct ws_close *why);
 };
@@ -69,6 +71,12 @@ DEFINE_CLEANUP(struct ws *, ws_free);
 int ws_send_text(struct ws *ws, const char *data, size_t size) _nodiscard_;
 int ws_send_binary(struct ws *ws, const void *data, size_t size) _nodiscard_;
 size_t ws_queued(const struct ws *ws);
+/*
+ * A ping behind all that was sent so far: when the peer answers it, on_receipt() has this number. The answer comes from
+ * the WebSocket's other end, not from a kernel or a proxy on the way. Numbers grow; of several that are under way a
+ * peer may answer the last only. -ENOTCONN once closing.
+ */
+int ws_ask_receipt(struct ws *ws, uint64_t number) _nodiscard_;
 
 /* Sends what is queued, then a close frame, and waits at most 5 s for the peer's; then on_close runs. */
 void ws_close(struct ws *ws, unsigned code, const char *reason);

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/str.h"
 
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -72,7 +73,22 @@ static void on_close(void *owner, const struct ws_close *why)
     note(e, text);
 }
 
-const struct ws_handler ws_fixture_handler = {on_open, on_message, on_pong, on_drain, on_close};
+static void on_receipt(void *owner, uint64_t number)
+{
+    char text[40];
+
+    (void)snprintf(text, sizeof(text), "receipt:%" PRIu64 ";", number);
+    note(owner, text);
+}
+
+const struct ws_handler ws_fixture_handler = {
+    .on_open = on_open,
+    .on_message = on_message,
+    .on_pong = on_pong,
+    .on_receipt = on_receipt,
+    .on_drain = on_drain,
+    .on_close = on_close,
+};
 
 static void *on_accept(void *owner, struct ws *ws, void *context)
 {

@@ -21,12 +21,28 @@ static bool deliver(struct ws *ws, bool is_binary)
     return is_alive;
 }
 
-static bool receive_pong(struct ws *ws)
+static uint64_t receipt_number(const struct ws_piece *piece)
 {
-    if (!ws->handler->on_pong || ws->state != WS_OPEN)
+    uint64_t number = 0;
+
+    for (size_t i = 0; i < piece->size; i++)
+        number = number << 8 | piece->data[i];
+    return number;
+}
+
+/* One of the pings that keep the connection alive has no data, one of ws_ask_receipt() has a number. */
+static bool receive_pong(struct ws *ws, const struct ws_piece *piece)
+{
+    uint64_t number = receipt_number(piece);
+    bool is_receipt = piece->size == WS_RECEIPT_SIZE && ws->handler->on_receipt;
+
+    if (ws->state != WS_OPEN || (!ws->handler->on_pong && !is_receipt))
         return true;
     ws_peer_enter(ws);
-    ws->handler->on_pong(ws->owner);
+    if (ws->handler->on_pong)
+        ws->handler->on_pong(ws->owner);
+    if (is_receipt && !ws->is_freed && ws->state == WS_OPEN)
+        ws->handler->on_receipt(ws->owner, number);
     return ws_peer_leave(ws);
 }
 
@@ -72,7 +88,7 @@ static bool receive_data(struct ws *ws, const struct ws_piece *piece)
 static bool receive(struct ws *ws, const struct ws_piece *piece)
 {
     switch (piece->opcode) {
-    case WS_OPCODE_PONG: return receive_pong(ws);
+    case WS_OPCODE_PONG: return receive_pong(ws, piece);
     case WS_OPCODE_CLOSE: return receive_close(ws, piece);
     case WS_OPCODE_PING:
         if (ws->state == WS_OPEN || ws->state == WS_FLUSHING)

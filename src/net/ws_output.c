@@ -187,7 +187,7 @@ void ws_output_drop(struct ws *ws)
 
         l = l->next;
         if (item == ws->busy) {
-            ws->queued = ws->busy_size;
+            ws->queued = is_message(item) ? ws->busy_size : 0;
             item->size = item->sent + ws->busy_size;
         } else {
             item_free(item);
@@ -224,6 +224,25 @@ int ws_send_text(struct ws *ws, const char *data, size_t size)
 int ws_send_binary(struct ws *ws, const void *data, size_t size)
 {
     return queue_message(ws, WS_OPCODE_BINARY, data, size);
+}
+
+int ws_ask_receipt(struct ws *ws, uint64_t number)
+{
+    unsigned char data[WS_RECEIPT_SIZE];
+    struct ws_item *last;
+
+    if (ws->state != WS_OPEN)
+        return -ENOTCONN;
+    for (size_t i = 0; i < sizeof(data); i++)
+        data[i] = (unsigned char)(number >> (8 * (sizeof(data) - 1 - i)));
+    last = list_empty(&ws->queue) ? NULL : CONTAINER_OF(ws->queue.prev, struct ws_item, link);
+    if (last && last->opcode == WS_OPCODE_PING && last != ws->busy) {
+        memcpy(last->data + WS_FRAME_HEAD_MAX, data, sizeof(data)); /* nothing came in between */
+        return 0;
+    }
+    list_append(&ws->queue, &item_new(WS_OPCODE_PING, data, sizeof(data))->link);
+    ws->transport->want_write(ws);
+    return 0;
 }
 
 size_t ws_queued(const struct ws *ws)

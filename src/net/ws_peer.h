@@ -22,6 +22,8 @@
 #include "net/ws.h"
 #include "net/ws_frame.h"
 
+#define WS_RECEIPT_SIZE 8 /* bytes of the number in a ping of ws_ask_receipt() */
+
 enum ws_state { WS_DIALLING, WS_OPEN, WS_FLUSHING, WS_ENDING, WS_REPLYING, WS_LOST };
 
 struct ws_accept;

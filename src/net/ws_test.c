@@ -195,6 +195,42 @@ static void test_ping(void **state)
     run_until(&f->accepted, "pong;pong;pong;");
 }
 
+/* The answer comes from who has read what was sent before, not from a kernel on the way. */
+static void test_receipts(void **state)
+{
+    struct fixture *f = *state;
+    _cleanup_free_ char *data = xcalloc(1, LARGE);
+
+    connect_ends(f);
+    f->accepted.is_pausing = true;
+    assert_int_equal(send_text(&f->client, "one"), 0);
+    assert_int_equal(ws_ask_receipt(f->client.ws, 1), 0);
+    assert_int_equal(ws_ask_receipt(f->client.ws, 2), 0); /* nothing new: instead of the first */
+    run_until(&f->accepted, "t:one;");
+    assert_false(run_for(f, 50));
+    assert_log(&f->client, "drain;");
+    ws_pause(f->accepted.ws, false);
+    run_until(&f->client, "receipt:2;");
+    assert_log(&f->client, "drain;pong;receipt:2;");
+
+    buf_clear(&f->client.log);
+    buf_clear(&f->accepted.log);
+    assert_int_equal(ws_send_binary(f->client.ws, data, LARGE), 0);
+    assert_int_equal(ws_ask_receipt(f->client.ws, UINT64_MAX), 0);
+    assert_int_equal(ws_queued(f->client.ws), LARGE);
+    run_until(&f->client, "receipt:18446744073709551615;");
+    assert_log(&f->accepted, "b:5242880 bytes;");
+    assert_int_equal(ws_queued(f->client.ws), 0);
+
+    buf_clear(&f->client.log);
+    f->client.free_at = "pong;";
+    assert_int_equal(ws_ask_receipt(f->client.ws, 3), 0);
+    run_until(&f->client, "pong;");
+    assert_null(f->client.ws);
+    assert_null(strstr(f->client.log.data, "receipt:3;"));
+    run_until(&f->accepted, "close:");
+}
+
 /* What a hand-written client gets for hand-written frames. */
 static const struct frames_case {
     const char *name;
@@ -303,7 +339,7 @@ int main(void)
         CASE(test_messages),        CASE(test_large),           CASE(test_queue_limit),
         CASE(test_close_by_client), CASE(test_close_by_server), CASE(test_too_big),
         CASE(test_widened_limits),  CASE(test_pause),           CASE(test_ping),
-        CASE(test_scripts),         CASE(test_dead_clients),
+        CASE(test_receipts),        CASE(test_scripts),         CASE(test_dead_clients),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

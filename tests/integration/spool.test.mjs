@@ -1,104 +1,29 @@
 // What is measured while there is no server: kept, sent once, and not for ever.
 import assert from 'node:assert/strict';
-import { readFile, readdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
-import { Agent, Server, bin, temporaryDirectory } from './lib/dockmon.mjs';
-import { Engine } from './lib/engine.mjs';
-import { HandServer } from './lib/hand-server.mjs';
-import { readSamples } from './lib/msgpack.mjs';
+import { before, test } from 'node:test';
+import { cleanups } from './lib/cleanup.mjs';
+import { Agent, Server, bin } from './lib/dockmon.mjs';
+import { Network } from './lib/netns.mjs';
 import { run } from './lib/process.mjs';
 import { Relay } from './lib/relay.mjs';
 import { ScriptedEngine, scriptedContainer } from './lib/scripted-engine.mjs';
+import { SamplePair, spooled } from './lib/sample-pair.mjs';
 import { eventually } from './lib/wait.mjs';
 
-const engine = new Engine();
-const cleanup = [];
+const later = cleanups();
+let engine;
 
-before(() => engine.ensureImage());
-after(async () => {
-  for (const end of cleanup.reverse()) await end();
-  await engine.cleanup();
+before(async () => {
+  engine = await ScriptedEngine.start();
+  later(() => engine.stop());
 });
 
-const ACCEPT = { type: 'auth_success', agent_id: 'agent-1', host_id: 'host-1', permanent_token: 'permanent-1' };
-
-// The files, read as src/agent/spool_record.h describes them.
-async function spooled(dir, name = 'spool') {
-  const folder = join(dir, name);
-  const names = await readdir(folder).catch(() => []);
-  const records = [];
-  for (const name of names.filter((n) => n.endsWith('.spool')).sort()) {
-    const data = await readFile(join(folder, name)).catch(() => Buffer.alloc(0));
-    for (let at = 0; at + 25 <= data.length; at += 25 + data.readUInt32LE(at))
-      records.push({ epoch: Number(data.readBigUInt64LE(at + 9)), seq: Number(data.readBigUInt64LE(at + 17)) });
-  }
-  return records;
-}
-
-// A hand-made server behind a relay. What it has received, it has for good: it says so when the agent comes back, and
-// acknowledges when the test says so.
-class Pair {
-  static async start({ samples = true, env = {}, prepare = () => {}, on = engine } = {}) {
-    const p = new Pair();
-    p.batches = [];
-    p.read = 0;
-    p.server = await HandServer.start({
-      authorize: () => {
-        const last = p.all().at(-1);
-        return {
-          ...ACCEPT,
-          ...(samples && { capabilities: { samples: true, event_replay: true } }),
-          ...(last && { samples_epoch: last.epoch, samples_seq: last.seq }),
-          events_since: p.server.events('container_event').at(-1)?.time_nano ?? 0,
-        };
-      },
-    });
-    cleanup.push(() => p.server.stop());
-    p.relay = await Relay.start({ to: { host: '127.0.0.1', port: Number(new URL(p.server.url).port) } });
-    cleanup.push(() => p.relay.stop());
-    p.dir = await temporaryDirectory();
-    await prepare(p.dir);
-    p.agent = await Agent.start({ url: `http://127.0.0.1:${p.relay.port}` }, on, {
-      dir: p.dir,
-      token: 'registration-token',
-      env: { STATS_INTERVAL: '1s', ...env },
-    });
-    cleanup.push(() => p.agent.remove());
-    await p.server.session();
-    return p;
-  }
-
-  all() {
-    for (; this.read < this.server.messages.length; this.read++)
-      if (this.server.messages[this.read].binary) this.batches.push(readSamples(this.server.messages[this.read].binary));
-    return this.batches;
-  }
-
-  acknowledge() {
-    const { epoch, seq } = this.all().at(-1);
-    this.server.send({ type: 'samples_ack', epoch, seq });
-  }
-
-  cut() {
-    this.relay.set({ mode: 'drop' });
-    this.relay.cut();
-  }
-
-  // Every batch of every epoch, once, and in order.
-  assertWhole() {
-    const places = this.all().map((b) => [b.epoch, b.seq]);
-    for (let i = 0; i < places.length; i++) {
-      const [epoch, seq] = places[i];
-      const before = places[i - 1];
-      if (before && before[0] === epoch) assert.equal(seq, before[1] + 1, `after ${before}`);
-      else assert.ok(seq === 0 && (!before || epoch > before[0]), `${epoch} ${seq} after ${before}`);
-    }
-  }
-}
+const start = (options) => SamplePair.start({ on: engine, later, ...options });
 
 test('a cut, and an agent killed in the middle of it, leave no gap and no double', { timeout: 180000 }, async () => {
-  const p = await Pair.start();
+  const p = await start();
   await eventually(() => p.all().length >= 3, { what: 'batches' });
   p.acknowledge();
   await eventually(() => p.all().length >= 5, { what: 'batches that are not acknowledged' });
@@ -122,7 +47,7 @@ test('a cut, and an agent killed in the middle of it, leave no gap and no double
 });
 
 test('nothing is kept for a server that takes no samples', { timeout: 120000 }, async () => {
-  const p = await Pair.start({ samples: false });
+  const p = await start({ samples: false });
   await eventually(() => p.server.messages.some((m) => m.type === 'stats'), { what: 'plain messages' });
   p.cut();
   await p.agent.process.line(/next attempt to connect/);
@@ -132,7 +57,7 @@ test('nothing is kept for a server that takes no samples', { timeout: 120000 }, 
 });
 
 test('a disk that cannot be written is said, and a short cut is bridged in memory', { timeout: 120000 }, async () => {
-  const p = await Pair.start({ prepare: (dir) => writeFile(join(dir, 'spool'), 'in the way') });
+  const p = await start({ prepare: (dir) => writeFile(join(dir, 'spool'), 'in the way') });
   await eventually(() => p.all().length >= 2, { what: 'batches' });
   const { stdout } = await run(bin('dockmon-agent'), ['--check'], {
     env: { DOCKMON_URL: p.agent.server.url, DATA_PATH: p.dir, DOCKER_HOST: engine.host, REGISTRATION_TOKEN: 'x' },
@@ -150,8 +75,8 @@ test('a disk that cannot be written is said, and a short cut is bridged in memor
 
 test('events of a cut outlive the agent and an engine that forgets them', { timeout: 180000 }, async () => {
   const fake = await ScriptedEngine.start();
-  cleanup.push(() => fake.stop());
-  const p = await Pair.start({ on: fake });
+  later(() => fake.stop());
+  const p = await start({ on: fake });
   const received = () => p.server.events('container_event').map((e) => e.container_name);
   const tell = (name) => fake.event(scriptedContainer(Number(name.slice(1)), { name }), 'pause');
   await eventually(() => fake.events.size > 0, { what: 'the stream of events' });
@@ -177,15 +102,15 @@ test('events of a cut outlive the agent and an engine that forgets them', { time
 
 test('a server killed while it is sent the past: its history has all of it', { timeout: 300000 }, async () => {
   const server = await Server.start();
-  cleanup.push(() => server.remove());
+  later(() => server.remove());
   const viewer = await server.client('viewer');
   const relay = await Relay.start({ to: { host: '127.0.0.1', port: Number(server.port) } });
-  cleanup.push(() => relay.stop());
+  later(() => relay.stop());
   const agent = await Agent.start({ url: `http://127.0.0.1:${relay.port}` }, engine, {
     token: await server.token(),
     env: { STATS_INTERVAL: '1s' },
   });
-  cleanup.push(() => agent.remove());
+  later(() => agent.remove());
   const host = await viewer.onlineHost();
   const from = Math.floor(Date.now() / 10000) * 10000 + 10000; // the first whole step
   const steps = async (n) => {
@@ -212,3 +137,51 @@ test('a server killed while it is sent the past: its history has all of it', { t
   // One value a step, of that step: the uptime grows by its 10 s.
   for (let i = 1; i < n; i++) assert.ok(Math.abs(seen[i] - seen[i - 1] - 10) <= 6, `steps ${i - 1} and ${i}: ${seen}`);
 });
+
+// Nobody is told: the connection looks alive to the agent until 45 s have passed. `break` and `mend` act on a pair.
+const SILENT = [
+  {
+    name: 'a cable that is cut without a word',
+    network: true,
+    break: (p) => p.site.drop(),
+    mend: (p) => p.site.heal(),
+  },
+  {
+    name: 'a proxy that takes everything and passes nothing on',
+    break: (p) => p.relay.set({ mode: 'hole' }),
+    mend: (p) => {
+      p.relay.cut(); // what it took is lost
+      p.relay.set({ mode: 'pass' });
+    },
+  },
+];
+
+for (const silence of SILENT) {
+  test(`${silence.name}: a kill -9 costs the agent a second`, { timeout: 180000 }, async () => {
+    const network = silence.network && (await Network.make());
+    if (network) later(() => network.remove());
+    const fake = await ScriptedEngine.start();
+    later(() => fake.stop());
+    const p = await start({ network, on: fake });
+    await eventually(() => p.all().length >= 3 && fake.events.size > 0, { what: 'batches' });
+    p.acknowledge();
+    const first = p.all()[0].epoch;
+    await silence.break(p);
+    const received = p.all().at(-1).seq;
+    fake.event(scriptedContainer(1, { name: 'unheard' }), 'pause');
+    // Long before the 20 s in which an acknowledgement is waited for, and the 45 s of silence.
+    await eventually(async () => (await spooled(p.dir)).filter((r) => r.seq > received).length >= 3, { timeout: 15000, what: 'batches on disk' });
+    await p.agent.down('SIGKILL');
+    const last = (await spooled(p.dir)).at(-1);
+    fake.past = []; // the engine does not remember for the agent
+    await p.agent.up();
+    await eventually(async () => (await spooled(p.dir)).filter((r) => r.epoch > first).length >= 2, { timeout: 60000, what: 'batches of the next run' });
+    await silence.mend(p);
+    await eventually(() => p.all().at(-1).epoch > first && !p.all().at(-1).late, { timeout: 60000, what: 'the present' });
+    p.assertWhole();
+    assert.equal(p.all().filter((b) => b.epoch === first).at(-1).seq, last.seq);
+    assert.deepEqual(p.server.events('container_event').map((e) => e.container_name), ['unheard']);
+    p.acknowledge();
+    await eventually(async () => (await spooled(p.dir)).length === 0, { what: 'an empty spool' });
+  });
+}

@@ -125,6 +125,13 @@ static bool is_busy(void *owner)
     return sender_is_busy(r->o.sender);
 }
 
+static int ask_receipt(void *owner, uint64_t number)
+{
+    const struct report *r = owner;
+
+    return r->o.ask_receipt(r->o.owner, number);
+}
+
 struct report *report_new(const struct report_options *o)
 {
     struct report *r = xcalloc(1, sizeof(*r));
@@ -133,7 +140,8 @@ struct report *report_new(const struct report_options *o)
     collector_listen(o->collector, o->send_binary ? NULL : on_batch, r);
     collector_set_eager(o->collector, !o->send_binary);
     if (o->send_binary) {
-        spool_connect(o->spool, &(struct spool_sink){send_binary, is_busy, r}, &o->has);
+        spool_connect(o->spool, &(struct spool_sink){send_binary, is_busy, ask_receipt, r},
+                      &o->has);
     } else {
         spool_refuse(o->spool);
     }
@@ -159,6 +167,12 @@ void report_on_ack(struct report *r, const json_t *message)
     } else {
         spool_on_ack(r->o.spool, &m);
     }
+}
+
+void report_on_receipt(struct report *r, uint64_t number)
+{
+    if (r->o.send_binary)
+        spool_on_receipt(r->o.spool, number);
 }
 
 void report_on_rate(struct report *r, const json_t *payload)

@@ -19,6 +19,8 @@ struct report_options {
     struct msg_samples_ack has;  /* what the server has for good; epoch 0: nothing */
     /* Queues one binary message; NULL: the server takes no samples. */
     int (*send_binary)(void *owner, const void *data, size_t size);
+    /* With it: report_on_receipt() follows when the server has received what was sent before. */
+    int (*ask_receipt)(void *owner, uint64_t number);
     void *owner;
 };
 
@@ -27,5 +29,6 @@ void report_free(struct report *r); /* NULL is fine */
 DEFINE_CLEANUP(struct report *, report_free);
 
 void report_on_ack(struct report *r, const json_t *message); /* samples_ack */
+void report_on_receipt(struct report *r, uint64_t number);
 /* The payload of stats_rate. */
 void report_on_rate(struct report *r, const json_t *payload);
