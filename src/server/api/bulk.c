@@ -310,8 +310,7 @@ static const char *find_fault(struct bulk_item *item,
         !scope_allows_container(scope, h, *ret))
         return "No such container, or more than one";
     item->name = xstrdup((*ret)->name);
-    if (item->job->action->is_protected &&
-        api_is_own_container((*ret)->name, json_object_get((*ret)->raw, "Labels")))
+    if (item->job->action->is_protected && api_is_own_container((*ret)->name, (*ret)->labels))
         return "Permission denied: the container belongs to DockMon";
     return NULL;
 }

@@ -183,9 +183,16 @@ void host_sample_write(struct buf *out, const char *memory_key, const struct fle
                  s->net_bytes_per_sec < 0 ? -1 : (int64_t)s->net_bytes_per_sec);
 }
 
+static json_t *env_json(const struct fleet_container *c)
+{
+    json_auto_t *element = fleet_container_element(c);
+
+    return copy_or(element, "Env", json_object());
+}
+
 static json_t *shown_json(const struct fleet_container *c)
 {
-    const json_t *raw = c->raw, *labels = json_object_get(raw, "Labels");
+    json_auto_t *raw = fleet_container_element(c);
     const char *policy = text(json_object_get(json_object_get(raw, "HostConfig"), "RestartPolicy"),
                               "Name");
     json_t *o = json_object();
@@ -208,8 +215,8 @@ static json_t *shown_json(const struct fleet_container *c)
     (void)json_object_set_new(o, "ports_raw", copy_or(raw, "Ports", json_array()));
     (void)json_object_set_new(o, "restart_policy", json_string(policy ? policy : "no"));
     (void)json_object_set_new(o, "volumes", volumes_json(raw));
-    (void)json_object_set_new(o, "labels", copy_or(raw, "Labels", json_object()));
-    (void)json_object_set_new(o, "tags", tags_json(labels));
+    (void)json_object_set_new(o, "labels", c->labels ? json_incref(c->labels) : json_object());
+    (void)json_object_set_new(o, "tags", tags_json(c->labels));
     (void)json_object_set_new(o, "repo_digests", copy_or(raw, "RepoDigests", json_array()));
     set_addresses(o, raw);
     return o;
@@ -258,7 +265,7 @@ void container_write(struct buf *out,
     if (!c->shown.text)
         json_open_text(&c->shown, shown_json(c));
     if (with_env && !c->env.text)
-        make_text(&c->env, copy_or(c->raw, "Env", json_object()));
+        make_text(&c->env, env_json(c));
     append(out, c->shown.text, c->shown.size);
     append(out, host->data, host->size);
     append(out, env, strlen(env));

@@ -164,7 +164,7 @@ static void operation_start(struct api_call *call,
 
     if (target.container) {
         op->name = xstrdup(target.container->name);
-        if (!refuse_own(op, op->name, json_object_get(target.container->raw, "Labels")))
+        if (!refuse_own(op, op->name, target.container->labels))
             act(op);
     } else {
         op->step = STEP_IDENTIFY;

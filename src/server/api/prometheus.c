@@ -122,8 +122,7 @@ static void put_label(struct buf *out, const char *name, const char *value)
 
 static void put_labels(struct buf *out, const struct fleet_host *h, const struct fleet_container *c)
 {
-    const json_t *labels = c ? json_object_get(c->raw, "Labels") : NULL;
-    const char *image = c ? json_text_get(c->raw, "Image") : NULL;
+    const json_t *labels = c ? c->labels : NULL;
     const char *project = labels ? json_text_get(labels, "com.docker.compose.project") : NULL;
     const char *service = labels ? json_text_get(labels, "com.docker.compose.service") : NULL;
 
@@ -131,7 +130,7 @@ static void put_labels(struct buf *out, const struct fleet_host *h, const struct
     put_label(out, "host", h->row.name ? h->row.name : "");
     if (c) {
         put_label(out, "container", c->name);
-        put_label(out, "image", image ? image : "");
+        put_label(out, "image", c->image);
     }
     if (project)
         put_label(out, "compose_project", project);

@@ -292,7 +292,7 @@ static bool look_at_user(struct removal *m, const struct fleet_host *h)
     bool is_ref = str_is_container_ref(id); /* else an endpoint that belongs to no container */
     bool is_known = is_ref && fleet_find_container(h, id, &c) == 0;
 
-    if (api_is_own_container(name, is_known ? json_object_get(c->raw, "Labels") : NULL)) {
+    if (api_is_own_container(name, is_known ? c->labels : NULL)) {
         refuse_removal(m, name);
         return true;
     }

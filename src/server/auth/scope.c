@@ -274,7 +274,7 @@ bool scope_view_labels(const struct scope_view *v, const json_t *labels)
 
 bool scope_view_container(const struct scope_view *v, const struct fleet_container *c)
 {
-    return scope_view_labels(v, json_object_get(c->raw, "Labels"));
+    return scope_view_labels(v, c->labels);
 }
 
 bool scope_allows_host(const struct scope *s, const struct fleet_host *h)

@@ -1,11 +1,13 @@
 #include "server/fleet/fleet.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/str.h"
 #include "proto/container.h"
+#include "proto/json_text.h"
 
 #define MAX_REMOVED_HOSTS 1000 /* remembered for the feed */
 #define MAX_NET_RATE      1e11 /* bytes per second: beyond it a counter has not counted */
@@ -25,7 +27,9 @@ static void container_free(struct fleet_container *c)
     free(c->name);
     free(c->state);
     free(c->engine_state);
-    json_decref(c->raw);
+    free(c->element);
+    json_decref(c->labels);
+    free(c->image);
     free(c->shown.text);
     free(c->env.text);
     free(c);
@@ -197,8 +201,10 @@ static const char *element_id(const json_t *element)
     return id && str_is_hex(id, CONTAINER_ID_SIZE - 1) ? id : NULL;
 }
 
-static struct fleet_container *container_decode(json_t *element)
+/* `text` is stolen. */
+static struct fleet_container *container_decode(const json_t *element, char *text)
 {
+    _cleanup_free_ char *owned = text;
     _cleanup_(msg_container_done) struct msg_container m = {0};
     struct fleet_container *c;
 
@@ -211,26 +217,29 @@ static struct fleet_container *container_decode(json_t *element)
     c->state = xstrdup(msg_container_state(m.state));
     c->engine_state = m.state ? TAKE_PTR(m.state) : xstrdup("");
     c->created_s = m.created_s;
-    c->raw = json_incref(element);
+    c->element = TAKE_PTR(owned);
+    c->labels = TAKE_PTR(m.labels);
+    c->image = m.image ? TAKE_PTR(m.image) : xstrdup("");
     return c;
 }
 
 /* Inserts or replaces one element; false when it does not decode or the host is full. */
-static bool host_put_element(struct fleet_host *h, json_t *element)
+static bool host_put_element(struct fleet_host *h, const json_t *element)
 {
     _cleanup_(container_freep) struct fleet_container *c = NULL;
+    _cleanup_free_ char *text = json_text_write(element, NULL);
     struct fleet_container *old;
     const char *id = element_id(element);
 
     old = id ? map_find(&h->containers, id) : NULL;
-    if (old && json_equal(old->raw, element)) {
+    if (old && str_eq(old->element, text)) {
         old->is_seen = true;
         return true;
     }
     if (!old && h->containers.size >= FLEET_MAX_CONTAINERS)
         return false;
 
-    c = container_decode(element);
+    c = container_decode(element, TAKE_PTR(text));
     if (!c)
         return false;
 
@@ -278,6 +287,14 @@ void fleet_forget_removed(struct fleet_host *h)
 {
     strings_done(&h->removed);
     h->is_removed_cut = false;
+}
+
+json_t *fleet_container_element(const struct fleet_container *c)
+{
+    json_t *element = json_text_parse(c->element, strlen(c->element), 0, NULL);
+
+    assert(element); /* we wrote it */
+    return element;
 }
 
 static void host_remove_unseen(struct fleet_host *h)

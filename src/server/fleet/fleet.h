@@ -47,8 +47,9 @@ struct fleet_container {
         state; /* running paused restarting exited unknown (created, dead, exited all become exited) */
     char *engine_state; /* as the engine says */
     int64_t created_s;
-    json_t
-        *raw; /* the list_containers element: Image, Labels, Ports, Mounts, Env, RepoDigests, ... */
+    char *element;  /* of list_containers, as compact text: a tree of it takes six times as much */
+    json_t *labels; /* of the element: object, or NULL */
+    char *image;    /* the same; "" when it says none */
     struct fleet_sample sample;
     uint64_t sample_version;      /* the host's samples_version when it came */
     uint64_t version;             /* the host's containers_version when it came or changed */
@@ -115,6 +116,9 @@ size_t fleet_apply_delta(struct fleet_host *h,
                          int64_t now_ms);
 
 void fleet_forget_removed(struct fleet_host *h);
+
+/* The list_containers element of a container: Ports, Mounts, Env, RepoDigests, ... The caller's. */
+json_t *fleet_container_element(const struct fleet_container *c) _nodiscard_;
 
 /* The newest sample of a container (64-hex or 12-hex id); false when the host has no such container. */
 bool fleet_put_sample(struct fleet_host *h, const char *container_id, const struct fleet_sample *s);

@@ -197,7 +197,7 @@ static const char *find_target(struct shell *s, const struct fleet_host **ret)
         fleet_find_container(h, s->container_ref, &c) < 0 ||
         !scope_allows_container(&s->who.scope, h, c))
         return "Container not found";
-    if (api_is_own_container(c->name, json_object_get(c->raw, "Labels")))
+    if (api_is_own_container(c->name, c->labels))
         return "DockMon's own containers cannot be entered";
     s->agent_id = xstrdup(h->agent.id);
     s->host_id = xstrdup(h->row.id);

@@ -29,6 +29,6 @@ static bool compose_name(const json_t *labels, char ret[STATS_SERIES_SIZE])
 
 void stats_series_name(const struct fleet_container *c, char ret[STATS_SERIES_SIZE])
 {
-    if (!compose_name(json_object_get(c->raw, "Labels"), ret))
+    if (!compose_name(c->labels, ret))
         str_copy(ret, STATS_SERIES_SIZE, str_is_empty(c->name) ? c->id : c->name);
 }

@@ -59,21 +59,19 @@ static void a_line_is_called_what_outlives_a_container(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         c.name = xstrdup(cases[i].name);
-        c.raw = json_pack(
-            "{s:o}", "Labels",
-            labels_of(cases[i].project, cases[i].service, cases[i].number, cases[i].once));
+        c.labels = labels_of(cases[i].project, cases[i].service, cases[i].number, cases[i].once);
         stats_series_name(&c, series);
         assert_string_equal(series, cases[i].expected);
-        json_decref(c.raw);
+        json_decref(c.labels);
         free(c.name);
     }
     memset(project, 'p', sizeof(project) - 1);
     project[sizeof(project) - 1] = '\0';
     c.name = xstrdup("long");
-    c.raw = json_pack("{s:o}", "Labels", labels_of(project, "web", "1", NULL));
+    c.labels = labels_of(project, "web", "1", NULL);
     stats_series_name(&c, series);
     assert_string_equal(series, "long");
-    json_decref(c.raw);
+    json_decref(c.labels);
     free(c.name);
 }
 
