@@ -65,6 +65,36 @@ void *map_find(const struct map *m, const char *key)
     return e->key ? e->value : NULL;
 }
 
+void map_order_done(struct map_order *o)
+{
+    free(o->entries);
+    *o = (struct map_order){0};
+}
+
+void *map_find_at(const struct map *m, struct map_order *o, size_t place, const char *key)
+{
+    struct map_entry *e;
+    size_t n = o->n;
+
+    if (m->size == 0)
+        return NULL;
+    if (place < n && o->entries[place] < m->capacity) {
+        e = &m->entries[o->entries[place]];
+        if (e->key && strcmp(e->key, key) == 0)
+            return e->value;
+    }
+    e = slot(m, key, hash_key(key));
+    if (!e->key)
+        return NULL;
+    if (place >= n) {
+        o->n = (place + 1) * 5 / 4;
+        o->entries = xrealloc(o->entries, o->n, sizeof(*o->entries));
+        memset(o->entries + n, 0, (o->n - n) * sizeof(*o->entries));
+    }
+    o->entries[place] = (uint32_t)(e - m->entries);
+    return e->value;
+}
+
 void *map_put(struct map *m, const char *key, void *value)
 {
     struct map_entry *e;

@@ -30,6 +30,19 @@ void *map_put(struct map *m,
               void *value);                       /* returns the value it replaced, or NULL */
 void *map_remove(struct map *m, const char *key); /* returns the value, or NULL */
 
+/*
+ * For keys that are looked for in the same order again and again, as those of batches: remembers where the key at each place
+ * was found, so that it need not be hashed. A zeroed struct is empty; it stays right whatever happens to the map.
+ */
+struct map_order {
+    uint32_t *entries; /* indices into those of the map */
+    size_t n;
+};
+
+void map_order_done(struct map_order *o);
+/* As map_find(). `place` of the key, from 0, is bounded by the caller. */
+void *map_find_at(const struct map *m, struct map_order *o, size_t place, const char *key);
+
 /* Walks all entries in no particular order; the map must not change meanwhile. */
 struct map_entry *map_next(const struct map *m,
                            const struct map_entry *after); /* NULL: first / no more */

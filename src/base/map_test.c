@@ -95,6 +95,32 @@ static void test_against_model(void **state)
     map_done(&m);
 }
 
+/* Whatever is put and removed meanwhile, and whatever was at a place before. */
+static void test_find_at_places(void **state)
+{
+    struct map m = {0};
+    struct map_order order = {0};
+    char key[16];
+
+    (void)state;
+    assert_null(map_find_at(&m, &order, 0, "a"));
+    for (size_t turn = 0; turn < 20000; turn++) {
+        size_t i = (size_t)random_below(N_KEYS), k = (size_t)random_below(N_KEYS);
+
+        if (random_below(3)) {
+            (void)map_put(&m, key_of(i, key), &values[i]);
+        } else {
+            (void)map_remove(&m, key_of(i, key));
+        }
+        (void)key_of(k, key);
+        assert_ptr_equal(map_find_at(&m, &order, random_below(4) ? k : k / 2, key),
+                         map_find(&m, key));
+    }
+    assert_true(order.n <= 2 * (size_t)N_KEYS);
+    map_order_done(&order);
+    map_done(&m);
+}
+
 static void test_foreach_visits_each_once(void **state)
 {
     struct map m = {0};
@@ -151,9 +177,9 @@ static void test_list(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_empty),         cmocka_unit_test(test_put_find_replace_remove),
-        cmocka_unit_test(test_against_model), cmocka_unit_test(test_foreach_visits_each_once),
-        cmocka_unit_test(test_list),
+        cmocka_unit_test(test_empty),          cmocka_unit_test(test_put_find_replace_remove),
+        cmocka_unit_test(test_against_model),  cmocka_unit_test(test_foreach_visits_each_once),
+        cmocka_unit_test(test_find_at_places), cmocka_unit_test(test_list),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

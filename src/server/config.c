@@ -70,6 +70,10 @@ static const struct option_spec specs[] = {
      .offset = OPT(history_keep_ms[TIER_1H]), .fallback = "17520h", .min = DAYS(2),
      .max = DAYS(36500),
      .help = "the same of every hour, and what happened to containers: of 4 weeks"},
+    {.flag = "stats-memory", .env = "DOCKMOND_STATS_MEMORY", .type = OPTION_U64,
+     .offset = OPT(stats_memory_mib), .fallback = "0", .max = 1048576,
+     .help = "MiB at most for the last 15 minutes of all figures; 0: a quarter of the machine's "
+             "memory, at most 2048"},
     {.flag = "no-history", .env = "DOCKMOND_NO_HISTORY", .type = OPTION_BOOL,
      .offset = OPT(wants_no_history), .fallback = "false",
      .help = "keep no figures beyond the last 15 minutes, which are in memory"},

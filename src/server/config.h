@@ -24,6 +24,7 @@ struct config {
     uint64_t max_agent_message; /* bytes */
     uint64_t poll_interval_ms, session_lifetime_ms;
     uint64_t max_connections;
+    uint64_t stats_memory_mib; /* 0: by the machine's */
     bool wants_no_history;
     uint64_t history_keep_ms[TIER_COUNT];
 

@@ -27,12 +27,14 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #define STORE_MAX_WAITING 20000 /* a reconnect storm of as many agents as a server may have */
 #define HASH_PARALLEL     2
 #define HASH_MAX_WAITING  64
 #define PARSE_MAX_WAITING 64 /* large messages of agents; beyond it the loop parses them */
 #define HEAD_TIMEOUT_MS   10000
+#define MAX_LIVE_MEMORY   ((size_t)2048 << 20) /* unless --stats-memory says more */
 
 struct server {
     struct loop *loop;
@@ -313,6 +315,17 @@ static bool samples_kept(void *owner, const char *host_id, struct msg_samples_ac
     return true;
 }
 
+/* For the last 15 minutes of all figures, in bytes. */
+static size_t live_memory(const struct config *config)
+{
+    long n_pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    size_t machine = n_pages > 0 && page > 0 ? (size_t)n_pages * (size_t)page : SIZE_MAX;
+
+    if (config->stats_memory_mib > 0)
+        return (size_t)config->stats_memory_mib << 20;
+    return machine / 4 < MAX_LIVE_MEMORY ? machine / 4 : MAX_LIVE_MEMORY;
+}
+
 static int open_history(struct server *s, const struct config *config, struct error *err)
 {
     _cleanup_free_ char *dir = xasprintf("%s/history", config->data_dir);
@@ -325,8 +338,12 @@ static int open_history(struct server *s, const struct config *config, struct er
         if (!s->history)
             return error_set(err, -EAGAIN, "worker threads cannot be started");
     }
-    s->stats = stats_new(
-        &(struct stats_options){.loop = s->loop, .fleet = s->fleet, .history = s->history});
+    s->stats = stats_new(&(struct stats_options){
+        .loop = s->loop,
+        .fleet = s->fleet,
+        .history = s->history,
+        .max_live_bytes = live_memory(config),
+    });
     return 0;
 }
 

@@ -211,6 +211,7 @@ static json_t *tier_json(const struct history_usage *u, enum tier t)
 void history_get(struct api_call *call)
 {
     const struct history *h = call->api->o.history;
+    struct ring_pool live = stats_live_memory(call->api->o.stats);
     struct history_state state;
     struct history_usage usage;
     json_t *list;
@@ -229,9 +230,10 @@ void history_get(struct api_call *call)
         (void)json_array_append_new(list, tier_json(&usage, (enum tier)t));
     }
     api_reply(call, 200,
-              json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:o}", "status",
+              json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "status",
                         health_state_name(state.code), "problem", state.problem, "dropped",
                         (json_int_t)state.n_dropped, "damaged", (json_int_t)state.n_damaged,
                         "bytes", (json_int_t)bytes, "head_bytes", (json_int_t)usage.head_bytes,
-                        "tiers", list));
+                        "live_bytes", (json_int_t)live.bytes, "live_max_bytes",
+                        (json_int_t)live.max_bytes, "tiers", list));
 }

@@ -300,8 +300,8 @@ static void test_figures(void **state)
     assert_false(feed_is_watched(f->feed, "h", NULL));
 
     for (int i = 0; i < 10; i++) {
-        assert_true(fleet_put_sample(f->h, ID_A, &s));
-        assert_true(fleet_put_sample(f->h, ID_B, &s));
+        assert_true(fleet_put_sample(f->h, 0, ID_A, &s));
+        assert_true(fleet_put_sample(f->h, 0, ID_B, &s));
         fleet_put_host_sample(f->h, &s);
         feed_on_sample(f->feed, f->h);
     }

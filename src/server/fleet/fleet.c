@@ -44,6 +44,7 @@ static void fleet_host_free(struct fleet_host *h)
     map_foreach(&h->containers, e)
         container_free(e->value);
     map_done(&h->containers);
+    map_order_done(&h->order);
     strings_done(&h->removed);
     free(h->trouble);
     free(h->shown.text);
@@ -373,9 +374,12 @@ static double net_rate(const struct fleet_sample *old, const struct fleet_sample
     return rate > 0 && rate < MAX_NET_RATE ? rate : 0;
 }
 
-bool fleet_put_sample(struct fleet_host *h, const char *container_id, const struct fleet_sample *s)
+bool fleet_put_sample(struct fleet_host *h,
+                      size_t place,
+                      const char *container_id,
+                      const struct fleet_sample *s)
 {
-    struct fleet_container *c = map_find(&h->containers, container_id);
+    struct fleet_container *c = map_find_at(&h->containers, &h->order, place, container_id);
     double rate;
 
     if (!c && (strlen(container_id) != 12 || fleet_find_container(h, container_id, &c) < 0))

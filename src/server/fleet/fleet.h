@@ -65,6 +65,7 @@ struct fleet_host {
     int64_t seen_at_ms;             /* when its agent was last heard of */
     int64_t containers_at_ms;       /* when the container list was last confirmed; 0: never */
     struct map containers;          /* 64-hex id -> struct fleet_container */
+    struct map_order order;         /* of them in the samples of the agent */
     uint64_t containers_version;    /* grows whenever the list or an element of it changes */
     uint64_t version;               /* grows whenever row, agent or is_online change */
     struct fleet_text shown, named; /* made by the API of these versions; freed here */
@@ -120,8 +121,14 @@ void fleet_forget_removed(struct fleet_host *h);
 /* The list_containers element of a container: Ports, Mounts, Env, RepoDigests, ... The caller's. */
 json_t *fleet_container_element(const struct fleet_container *c) _nodiscard_;
 
-/* The newest sample of a container (64-hex or 12-hex id); false when the host has no such container. */
-bool fleet_put_sample(struct fleet_host *h, const char *container_id, const struct fleet_sample *s);
+/*
+ * The newest sample of a container (64-hex or 12-hex id); false when the host has no such container. `place`: of the container
+ * in the batch, less than FLEET_MAX_CONTAINERS, where it is looked for first.
+ */
+bool fleet_put_sample(struct fleet_host *h,
+                      size_t place,
+                      const char *container_id,
+                      const struct fleet_sample *s);
 /* A net_bytes_per_sec of -1 is made of the counters, as a container's. */
 void fleet_put_host_sample(struct fleet_host *h, const struct fleet_sample *s);
 /* Takes an object that says where samples come from: containers, network, why, notes. */

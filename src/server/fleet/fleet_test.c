@@ -248,15 +248,15 @@ static void test_samples(void **state)
     struct fleet_container *c = NULL;
     const struct fleet_sample s = {.sampled_at_ms = 7, .memory_usage = 99};
 
-    assert_false(fleet_put_sample(h, ID_C, &s));
+    assert_false(fleet_put_sample(h, 0, ID_C, &s));
     snapshot(h, json_pack("[o]", element(ID_C, "/one", "running")), 1);
-    assert_true(fleet_put_sample(h, ID_C, &s));
+    assert_true(fleet_put_sample(h, 0, ID_C, &s));
     assert_int_equal(fleet_find_container(h, ID_C, &c), 0);
     assert_int_equal(c->sample.memory_usage, 99);
     c->sample = (struct fleet_sample){0};
-    assert_true(fleet_put_sample(h, "cafe00000000", &s));
+    assert_true(fleet_put_sample(h, 0, "cafe00000000", &s));
     assert_int_equal(c->sample.memory_usage, 99);
-    assert_false(fleet_put_sample(h, "one", &s)); /* stats name ids, not names */
+    assert_false(fleet_put_sample(h, 0, "one", &s)); /* stats name ids, not names */
 
     snapshot(h, json_pack("[o]", element(ID_C, "/one", "exited")), 2);
     assert_int_equal(fleet_find_container(h, ID_C, &c), 0);
@@ -287,7 +287,7 @@ static void test_net_rate(void **state)
         const struct fleet_sample s = {
             .sampled_at_ms = steps[i].at_ms, .network_rx = steps[i].rx, .network_tx = steps[i].tx};
 
-        assert_true(fleet_put_sample(h, ID_C, &s));
+        assert_true(fleet_put_sample(h, 0, ID_C, &s));
         assert_int_equal(fleet_find_container(h, ID_C, &c), 0);
         assert_true(c->sample.net_bytes_per_sec >= steps[i].rate - 0.001 &&
                     c->sample.net_bytes_per_sec <= steps[i].rate + 0.001);

@@ -1,22 +1,27 @@
 #include "server/history/accumulate.h"
 #include "base/alloc.h"
 #include "base/map.h"
+#include "base/str.h"
 #include "server/history/points.h"
 
+#include <assert.h>
 #include <string.h>
 
-/* Samples of one series within one step. */
+#define MAX_METRICS CONTAINER_METRICS
+static_assert((int)HOST_METRICS <= (int)MAX_METRICS, "series_sums has room for both");
+
+/* Samples of one series within one step. It stays for the next one, unless the step had none. */
 struct series_sums {
-    uint32_t n_metrics;
-    struct {
-        int64_t sum, last;
-        uint32_t n;
-    } metrics[];
+    bool has_samples;
+    uint16_t n[MAX_METRICS];
+    int64_t sums[MAX_METRICS]; /* of those without a mean: the last one */
 };
 
 struct host_sums {
     int64_t step;
-    struct map series; /* struct series_sums by name; empty: nothing came since the last row */
+    size_t n_with_samples; /* 0: nothing came since the last row */
+    struct map series;     /* struct series_sums by name */
+    struct map_order order;
 };
 
 struct accumulator {
@@ -39,6 +44,7 @@ static void host_clear(struct host_sums *h)
     map_foreach(&h->series, e)
         free(e->value);
     map_done(&h->series);
+    map_order_done(&h->order);
 }
 
 void accumulator_free(struct accumulator *a)
@@ -53,98 +59,121 @@ void accumulator_free(struct accumulator *a)
     free(a);
 }
 
-static int64_t result(const struct metric *m, int64_t sum, uint32_t n, int64_t last)
-{
-    if (n == 0)
-        return METRIC_NONE;
-    return metric_has_mean(m) ? sum / (int64_t)n : last;
-}
-
 static int append_series(struct buf *out, const char *name, const struct series_sums *s)
 {
     struct metric_set set = metric_set_of(name);
-    int64_t values[CHUNK_MAX_COLUMNS];
+    int64_t values[MAX_METRICS];
 
-    for (size_t m = 0; m < s->n_metrics; m++) {
-        values[m] = result(&set.table[m], s->metrics[m].sum, s->metrics[m].n, s->metrics[m].last);
+    for (size_t m = 0; m < set.n; m++) {
+        values[m] = s->sums[m];
+        if (s->n[m] == 0) {
+            values[m] = METRIC_NONE;
+        } else if (metric_has_mean(&set.table[m])) {
+            values[m] /= s->n[m];
+        }
     }
-    return tick_append(out, name, values, s->n_metrics);
+    return tick_append(out, name, values, set.n);
+}
+
+/* Those that had no samples in the step go. */
+static void remove_idle(struct host_sums *h)
+{
+    struct strings idle = {0};
+
+    if (h->n_with_samples == h->series.size)
+        return;
+    map_foreach(&h->series, e) {
+        if (!((struct series_sums *)e->value)->has_samples)
+            strings_add(&idle, e->key); /* the map must not change meanwhile */
+    }
+    for (size_t i = 0; i < idle.n; i++)
+        free(map_remove(&h->series, idle.items[i]));
+    strings_done(&idle);
 }
 
 static void give(struct accumulator *a, const char *host, struct host_sums *h)
 {
     struct buf data = BUF_INIT(TICK_MAX_SIZE);
 
+    remove_idle(h);
     map_foreach(&h->series, e) {
         if (append_series(&data, e->key, e->value) < 0)
             break; /* full: 5,000 containers need a quarter of it */
     }
-    host_clear(h);
+    map_foreach(&h->series, e)
+        *(struct series_sums *)e->value = (struct series_sums){0};
+    h->n_with_samples = 0;
     a->fn(a->owner, host, h->step, &data);
     buf_done(&data);
 }
 
-static struct host_sums *host_of(struct accumulator *a, const char *host)
+struct host_sums *accumulator_host(struct accumulator *a, const char *host, int64_t at_ms)
 {
+    int64_t step = floor_div(at_ms, tiers[TIER_10S].step_ms);
     struct host_sums *h = map_find(&a->hosts, host);
 
     if (!h) {
         h = xcalloc(1, sizeof(*h));
         (void)map_put(&a->hosts, host, h);
     }
+    if (h->n_with_samples > 0 && h->step != step)
+        give(a, host, h);
+    h->step = step;
     return h;
 }
 
 /* NULL: one too many. */
-static struct series_sums *series_of(struct host_sums *h, const char *name)
+static struct series_sums *series_of(struct host_sums *h, size_t place, const char *name)
 {
-    struct series_sums *s = map_find(&h->series, name);
+    struct series_sums *s = map_find_at(&h->series, &h->order, place, name);
 
-    if (!s && h->series.size < ACCUMULATOR_MAX_SERIES) {
-        size_t n = metric_set_of(name).n;
-
-        s = xcalloc(1, sizeof(*s) + n * sizeof(s->metrics[0]));
-        s->n_metrics = (uint32_t)n;
+    if (!s && h->n_with_samples < ACCUMULATOR_MAX_SERIES && strlen(name) <= TICK_MAX_NAME) {
+        s = xcalloc(1, sizeof(*s));
         (void)map_put(&h->series, name, s);
     }
     return s;
 }
 
-void accumulator_add(struct accumulator *a,
-                     const char *host,
-                     const char *series,
-                     int64_t at_ms,
-                     const int64_t *values)
+static void add_value(struct series_sums *s, size_t metric, bool has_mean, int64_t v)
 {
-    int64_t step = floor_div(at_ms, tiers[TIER_10S].step_ms);
-    struct host_sums *h = host_of(a, host);
-    struct series_sums *s;
+    int64_t sum;
 
-    if (strlen(series) > TICK_MAX_NAME)
-        return;
-    if (h->series.size > 0 && h->step != step)
-        give(a, host, h);
-    h->step = step;
-    s = series_of(h, series);
-    for (size_t m = 0; s && m < s->n_metrics; m++) {
-        int64_t sum;
-
-        if (values[m] == METRIC_NONE)
-            continue;
-        s->metrics[m].last = values[m];
-        if (!__builtin_add_overflow(s->metrics[m].sum, values[m], &sum)) {
-            s->metrics[m].sum = sum;
-            s->metrics[m].n++;
-        }
+    if (!has_mean) {
+        s->sums[metric] = v;
+        s->n[metric] = 1;
+    } else if (s->n[metric] < UINT16_MAX && !__builtin_add_overflow(s->sums[metric], v, &sum)) {
+        s->sums[metric] = sum;
+        s->n[metric]++;
     }
 }
 
+void accumulator_add(struct host_sums *h, size_t place, const char *series, const int64_t *values)
+{
+    struct series_sums *s = series_of(h, place, series);
+    struct metric_set set = metric_set_of(series);
+
+    if (!s)
+        return;
+    h->n_with_samples += !s->has_samples;
+    s->has_samples = true;
+    for (size_t m = 0; m < set.n; m++) {
+        if (values[m] != METRIC_NONE)
+            add_value(s, m, metric_has_mean(&set.table[m]), values[m]);
+    }
+}
+
+/* A host that has told nothing for a whole step takes no memory for the next one. */
 void accumulator_flush(struct accumulator *a, int64_t before_step)
 {
     map_foreach(&a->hosts, e) {
         struct host_sums *h = e->value;
 
-        if (h->series.size > 0 && h->step < before_step)
+        if (h->step >= before_step)
+            continue;
+        if (h->n_with_samples > 0) {
             give(a, e->key, h);
+        } else if (h->step < before_step - 2) {
+            host_clear(h);
+        }
     }
 }

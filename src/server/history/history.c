@@ -3,7 +3,6 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/time.h"
-#include "server/history/accumulate.h"
 #include "server/history/worker.h"
 #include "server/job.h"
 
@@ -270,12 +269,9 @@ static bool fit_time(const struct history *h, int64_t *at_ms, int64_t keep_ms)
     return *at_ms >= now - keep_ms;
 }
 
-void history_add(
-    struct history *h, const char *host, const char *series, int64_t at_ms, const int64_t *values)
+struct host_sums *history_host(struct history *h, const char *host, int64_t at_ms)
 {
-    if (!fit_time(h, &at_ms, h->keep_ms))
-        return;
-    accumulator_add(h->accumulator, host, series, at_ms, values);
+    return fit_time(h, &at_ms, h->keep_ms) ? accumulator_host(h->accumulator, host, at_ms) : NULL;
 }
 
 void history_took(struct history *h,

@@ -10,6 +10,7 @@
  */
 
 #include "net/loop.h"
+#include "server/history/accumulate.h"
 #include "server/history/positions.h"
 #include "server/history/query.h"
 
@@ -32,11 +33,10 @@ void history_stop(struct history *h);
 void history_free(struct history *h); /* after history_stop() */
 
 /*
- * One sample, with values of the metric set of the series. Times that lie in the future by more than a
- * minute count as now; what is older than the finest tier keeps is dropped.
+ * Where samples of a host are added, of one time (accumulate.h); good until the next call. Times that lie in the future by more
+ * than a minute count as now. NULL: what is older than the finest tier keeps is dropped.
  */
-void history_add(
-    struct history *h, const char *host, const char *series, int64_t at_ms, const int64_t *values);
+struct host_sums *history_host(struct history *h, const char *host, int64_t at_ms);
 /*
  * All of a batch of an agent has been added; batches come in order. With its step it is written together with this
  * place, so that what the agent sends once more after a crash of either side can be told apart.

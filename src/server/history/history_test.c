@@ -61,12 +61,20 @@ static void container_values(int64_t cpu, int64_t rx, int64_t values[CONTAINER_M
     values[CONTAINER_NET_RX] = rx;
 }
 
+static void add_to(struct history *h, int64_t at_ms, const int64_t *values)
+{
+    struct host_sums *sums = history_host(h, "host", at_ms);
+
+    if (sums)
+        accumulator_add(sums, 0, "web", values);
+}
+
 static void add(struct world *w, int64_t at_ms, int64_t cpu, int64_t rx)
 {
     int64_t values[CONTAINER_METRICS];
 
     container_values(cpu, rx, values);
-    history_add(w->history, "host", "web", at_ms, values);
+    add_to(w->history, at_ms, values);
 }
 
 static void on_answer(void *owner, const struct history_answer *a)
@@ -201,6 +209,7 @@ static void test_wrong_clocks(void **state)
 
 struct given {
     size_t n_rows, n_series;
+    struct tick_series series[3]; /* the first ones */
 };
 
 static void on_given(void *owner,
@@ -213,8 +222,19 @@ static void on_given(void *owner,
     size_t offset = 0;
 
     g->n_rows++;
-    while (tick_next(data->data, data->size, &offset, &t) > 0)
-        g->n_series++;
+    for (; tick_next(data->data, data->size, &offset, &t) > 0; g->n_series++) {
+        if (g->n_series < ARRAY_LEN(g->series))
+            g->series[g->n_series] = t;
+    }
+}
+
+static void accumulate(
+    struct accumulator *a, int64_t at_ms, size_t place, const char *name, int64_t cpu, int64_t rx)
+{
+    int64_t values[CONTAINER_METRICS];
+
+    container_values(cpu, rx, values);
+    accumulator_add(accumulator_host(a, "host", at_ms), place, name, values);
 }
 
 /* A step that is not over is not given out, and has no more series than a host may have. */
@@ -222,15 +242,14 @@ static void test_accumulate(void **state)
 {
     struct given g = {0};
     struct accumulator *a = accumulator_new(on_given, &g);
-    int64_t values[CONTAINER_METRICS], step = NOON / tiers[TIER_10S].step_ms;
+    int64_t step = NOON / tiers[TIER_10S].step_ms;
 
     (void)state;
-    container_values(1, 2, values);
     for (int i = 0; i < ACCUMULATOR_MAX_SERIES + 500; i++) {
         char name[32];
 
         (void)snprintf(name, sizeof(name), "c-%d", i);
-        accumulator_add(a, "host", name, NOON + i % 9999, values);
+        accumulate(a, NOON + i % 9999, (size_t)i % ACCUMULATOR_MAX_SERIES, name, 1, 2);
     }
     accumulator_flush(a, step);
     assert_int_equal(g.n_rows, 0);
@@ -239,6 +258,39 @@ static void test_accumulate(void **state)
     assert_int_equal(g.n_series, ACCUMULATOR_MAX_SERIES);
     accumulator_flush(a, step + 2);
     assert_int_equal(g.n_rows, 1);
+    accumulator_free(a);
+}
+
+/* What a step was told of, in whatever order it came, and nothing of the step before. */
+static void test_accumulated_values(void **state)
+{
+    static const char *const names[] = {"a", "b", "c"};
+    struct given g = {0};
+    struct accumulator *a = accumulator_new(on_given, &g);
+
+    (void)state;
+    for (int step = 0; step < 4; step++) {
+        for (int i = 0; i < 10; i++) {
+            for (size_t k = 0; k < 3; k++) {
+                size_t which = (k + (size_t)step) % 3; /* the places change from step to step */
+
+                if (which != 2 || step != 2)
+                    accumulate(a, NOON + step * 10000 + i * 1000, k, names[which],
+                               (int64_t)which * 100 + i, step * 1000 + i);
+            }
+        }
+        accumulator_flush(a, NOON / 10000 + step + 1);
+        assert_int_equal(g.n_rows, step + 1);
+        assert_int_equal(g.n_series, step == 2 ? 2 : 3);
+        for (size_t k = 0; k < g.n_series; k++) {
+            const struct tick_series *t = &g.series[k];
+
+            assert_int_equal(t->values[CONTAINER_CPU], (t->name[0] - 'a') * 100 + 4);
+            assert_int_equal(t->values[CONTAINER_NET_RX], step * 1000 + 9);
+            assert_int_equal(t->values[CONTAINER_PIDS], METRIC_NONE);
+        }
+        g.n_series = 0;
+    }
     accumulator_free(a);
 }
 
@@ -321,7 +373,7 @@ static void took(struct history *h, uint64_t epoch, uint64_t seq, int64_t at_ms)
     int64_t values[CONTAINER_METRICS];
 
     container_values(1, 1, values);
-    history_add(h, "host", "web", at_ms, values);
+    add_to(h, at_ms, values);
     history_took(h, "host", &(struct history_position){epoch, seq}, at_ms);
 }
 
@@ -389,7 +441,7 @@ static void child(const char *dir, int out)
 
         container_values(step % 50, step, values);
         now_ms = NOON + step * 10000;
-        history_add(h, "host", "web", now_ms, values);
+        add_to(h, now_ms, values);
         if (step % 50 == 49) /* a round a second */
             (void)loop_turn(loop);
         if (write(out, &step, sizeof(step)) < 0)
@@ -446,8 +498,13 @@ static void test_kill(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_stop_and_start), TEST(test_wrong_clocks), cmocka_unit_test(test_accumulate),
-        TEST(test_cancel),         TEST(test_places),       TEST(test_directory_comes_late),
+        TEST(test_stop_and_start),
+        TEST(test_wrong_clocks),
+        cmocka_unit_test(test_accumulate),
+        cmocka_unit_test(test_accumulated_values),
+        TEST(test_cancel),
+        TEST(test_places),
+        TEST(test_directory_comes_late),
         TEST(test_kill),
     };
 

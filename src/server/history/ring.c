@@ -7,15 +7,19 @@
 #include <string.h>
 
 #define MAX_VALUE   (INT64_C(1) << 59)
-#define MAX_ROW     ((size_t)(VARINT_MAX_SIZE + 1 + RING_COLUMNS * VARINT_MAX_SIZE))
+#define MAX_ROW     ((size_t)(2 + (1 + RING_COLUMNS) * VARINT_MAX_SIZE))
 #define FIRST_BYTES 96
 #define PAGE        4096
 
 /*
- * A row: the difference of its gap to the gap before, a bit for each column that is not as in the row before, and
- * a number for each of these: 0 it is not known any more; else 1 + the difference to what was known last, where memory
- * comes in pages: a difference in whole pages is even, and counts pages.
+ * A row begins with a byte: the difference of its gap to the gap before, zig-zag, in 7 bits, and SAME_COLUMNS when the
+ * columns that differ from the row before are those that did so there. LONG_GAP: the difference follows as a number of its
+ * own. Without SAME_COLUMNS there is a byte with a bit for each such column. For each of them comes a number: 0
+ * it is not known any more; else 1 + the difference to what was known last, where memory comes in pages: a difference
+ * in whole pages is even, and counts pages.
  */
+#define SAME_COLUMNS 0x80
+#define LONG_GAP     0x7f
 
 static uint64_t pack(int64_t difference)
 {
@@ -27,10 +31,30 @@ static int64_t unpack(uint64_t v)
     return v & 1 ? unzigzag(v >> 1) : unzigzag(v >> 1) * PAGE;
 }
 
-void ring_done(struct ring *r)
+static int64_t value_of(const struct ring_state *s, size_t column)
 {
-    for (size_t i = 0; i < r->n_blocks; i++)
-        free(r->blocks[i]);
+    return s->known >> column & 1 ? s->values[column] : METRIC_NONE;
+}
+
+/* --- blocks ------------------------------------------------------------------------------------- */
+
+static size_t block_bytes(const struct ring_block *b)
+{
+    return sizeof(*b) + b->capacity;
+}
+
+static void drop_first(struct ring *r, struct ring_pool *pool)
+{
+    pool->bytes -= block_bytes(r->blocks[0]);
+    free(r->blocks[0]);
+    r->n_blocks--;
+    memmove(r->blocks, r->blocks + 1, r->n_blocks * sizeof(struct ring_block *));
+}
+
+void ring_done(struct ring *r, struct ring_pool *pool)
+{
+    while (r->n_blocks > 0)
+        drop_first(r, pool);
     *r = (struct ring){0};
 }
 
@@ -39,114 +63,128 @@ bool ring_is_empty(const struct ring *r)
     return r->n_blocks == 0;
 }
 
-size_t ring_size(const struct ring *r)
-{
-    size_t size = sizeof(*r);
-
-    for (size_t i = 0; i < r->n_blocks; i++)
-        size += sizeof(struct ring_block) + r->blocks[i]->capacity;
-    return size;
-}
-
-static void drop_first(struct ring *r)
-{
-    free(r->blocks[0]);
-    r->n_blocks--;
-    memmove(r->blocks, r->blocks + 1, r->n_blocks * sizeof(struct ring_block *));
-}
-
-/* A block that gets no more rows keeps no room for them. */
-static void seal_last(struct ring *r)
+static void resize_last(struct ring *r, struct ring_pool *pool, size_t capacity)
 {
     struct ring_block **b = &r->blocks[r->n_blocks - 1];
 
-    *b = xrealloc(*b, 1, sizeof(**b) + (*b)->size);
-    (*b)->capacity = (*b)->size;
+    pool->bytes -= block_bytes(*b);
+    *b = xrealloc(*b, 1, sizeof(**b) + capacity);
+    (*b)->capacity = (uint16_t)capacity;
+    pool->bytes += block_bytes(*b);
 }
 
-static void open_block(struct ring *r, int64_t at_ms)
+static void open_block(struct ring *r, struct ring_pool *pool, int64_t at_ms)
 {
     struct ring_block *b = xmalloc(sizeof(*b) + FIRST_BYTES);
 
     if (r->n_blocks == RING_MAX_BLOCKS)
-        drop_first(r);
+        drop_first(r, pool);
     *b = (struct ring_block){.first_ms = at_ms, .last_ms = at_ms, .capacity = FIRST_BYTES};
     r->blocks[r->n_blocks++] = b;
-    r->newest = (struct ring_row){.at_ms = at_ms};
-    for (size_t c = 0; c < RING_COLUMNS; c++) {
-        r->newest.values[c] = METRIC_NONE;
-        r->bases[c] = 0;
-    }
-    r->gap_ms = 0;
+    pool->bytes += block_bytes(b);
+    r->newest = (struct ring_state){.at_ms = at_ms};
 }
 
-static size_t pack_row(struct ring *r, const struct ring_row *row, uint8_t out[MAX_ROW])
+/* Before a ring takes more. */
+static void keep_to_maximum(struct ring *r, struct ring_pool *pool, int64_t now_ms)
 {
-    int64_t gap = row->at_ms - r->newest.at_ms;
-    size_t n = varint_write(out, zigzag(gap - r->gap_ms));
-    uint8_t *mask = &out[n++];
+    if (pool->cut_ms > now_ms) /* the clock was set back */
+        pool->cut_ms = 0;
+    if (pool->max_bytes > 0 && pool->bytes > pool->max_bytes && r->n_blocks > 1 &&
+        r->blocks[0]->last_ms > pool->cut_ms)
+        pool->cut_ms = r->blocks[0]->last_ms;
+    while (r->n_blocks > 1 && r->blocks[0]->last_ms <= pool->cut_ms)
+        drop_first(r, pool);
+}
 
-    *mask = 0;
-    r->gap_ms = gap;
+static bool is_closed(const struct ring_block *b)
+{
+    return b->n == RING_BLOCK_ROWS || b->size + MAX_ROW > RING_BLOCK_SIZE;
+}
+
+/* The open block, with room for a row. */
+static struct ring_block *make_room(struct ring *r, struct ring_pool *pool, int64_t at_ms)
+{
+    struct ring_block *b = ring_is_empty(r) ? NULL : r->blocks[r->n_blocks - 1];
+    size_t capacity;
+
+    if (b && b->n < RING_BLOCK_ROWS && b->size + MAX_ROW <= b->capacity)
+        return b;
+    keep_to_maximum(r, pool, at_ms);
+    if (b && !is_closed(b)) {
+        capacity = (size_t)b->capacity * 2;
+        resize_last(r, pool, capacity < RING_BLOCK_SIZE ? capacity : RING_BLOCK_SIZE);
+    } else {
+        if (b)
+            resize_last(r, pool, b->size); /* it gets no more rows */
+        open_block(r, pool, at_ms);
+    }
+    return r->blocks[r->n_blocks - 1];
+}
+
+/* --- rows --------------------------------------------------------------------------------------- */
+
+static size_t pack_head(struct ring_state *s, int64_t gap_ms, uint8_t changed, uint8_t out[MAX_ROW])
+{
+    uint64_t difference = zigzag(gap_ms - s->gap_ms);
+    bool is_long = difference >= LONG_GAP, is_same = changed == s->changed;
+    size_t n = 1;
+
+    out[0] = (uint8_t)((is_long ? LONG_GAP : difference) | (is_same ? SAME_COLUMNS : 0));
+    if (is_long)
+        n += varint_write(out + n, difference);
+    if (!is_same)
+        out[n++] = changed;
+    s->gap_ms = gap_ms;
+    s->changed = changed;
+    return n;
+}
+
+static size_t pack_row(struct ring_state *s, const struct ring_row *row, uint8_t out[MAX_ROW])
+{
+    uint8_t changed = 0;
+    size_t n;
+
+    for (size_t c = 0; c < RING_COLUMNS; c++)
+        changed = (uint8_t)(changed | (unsigned)(row->values[c] != value_of(s, c)) << c);
+    n = pack_head(s, row->at_ms - s->at_ms, changed, out);
+    s->at_ms = row->at_ms;
     for (size_t c = 0; c < RING_COLUMNS; c++) {
         int64_t v = row->values[c];
 
-        if (v == r->newest.values[c])
+        if (!(changed >> c & 1))
             continue;
-        *mask = (uint8_t)(*mask | 1u << c);
-        n += varint_write(out + n, v == METRIC_NONE ? 0 : 1 + pack(v - r->bases[c]));
-        if (v != METRIC_NONE)
-            r->bases[c] = v;
+        s->known = (uint8_t)(s->known & ~(1u << c));
+        if (v == METRIC_NONE) {
+            out[n++] = 0;
+            continue;
+        }
+        n += varint_write(out + n, 1 + pack(v - s->values[c]));
+        s->known = (uint8_t)(s->known | 1u << c);
+        s->values[c] = v;
     }
     return n;
 }
 
-static struct ring_block *make_room(struct ring *r)
-{
-    struct ring_block *b = r->blocks[r->n_blocks - 1];
-    size_t capacity = b->capacity;
-
-    if (b->size + MAX_ROW <= capacity)
-        return b;
-    capacity = capacity * 2 < RING_BLOCK_SIZE ? capacity * 2 : RING_BLOCK_SIZE;
-    b = xrealloc(b, 1, sizeof(*b) + capacity);
-    b->capacity = (uint16_t)capacity;
-    r->blocks[r->n_blocks - 1] = b;
-    return b;
-}
-
-static void append(struct ring *r, const struct ring_row *row)
-{
-    struct ring_block *b = ring_is_empty(r) ? NULL : r->blocks[r->n_blocks - 1];
-
-    if (b && (b->n == RING_BLOCK_ROWS || b->size + MAX_ROW > RING_BLOCK_SIZE)) {
-        seal_last(r);
-        b = NULL;
-    }
-    if (!b)
-        open_block(r, row->at_ms);
-    b = make_room(r);
-    b->size = (uint16_t)(b->size + pack_row(r, row, b->data + b->size));
-    b->last_ms = row->at_ms;
-    b->n++;
-    r->newest = *row;
-}
-
-bool ring_add(struct ring *r, const struct ring_row *given)
+bool ring_add(struct ring *r, struct ring_pool *pool, const struct ring_row *given)
 {
     struct ring_row row = *given;
+    struct ring_block *b;
 
     if (!ring_is_empty(r) && row.at_ms < r->newest.at_ms - RING_SPAN_MS)
-        ring_done(r);
+        ring_done(r, pool);
     if (!ring_is_empty(r) && row.at_ms - r->newest.at_ms < RING_MIN_GAP_MS)
         return false;
     for (size_t c = 0; c < RING_COLUMNS; c++) {
         if (row.values[c] > MAX_VALUE || row.values[c] < -MAX_VALUE)
             row.values[c] = METRIC_NONE;
     }
-    append(r, &row);
+    b = make_room(r, pool, row.at_ms);
+    b->size = (uint16_t)(b->size + pack_row(&r->newest, &row, b->data + b->size));
+    b->last_ms = row.at_ms;
+    b->n++;
     while (r->blocks[0]->last_ms < row.at_ms - RING_SPAN_MS)
-        drop_first(r); /* never the open one: its last row is this one */
+        drop_first(r, pool); /* never the open one: its last row is this one */
     return true;
 }
 
@@ -158,12 +196,7 @@ static void enter_block(struct ring_reader *reader)
 
     reader->n = 0;
     reader->at = b->data;
-    reader->row.at_ms = b->first_ms;
-    reader->gap_ms = 0;
-    for (size_t c = 0; c < RING_COLUMNS; c++) {
-        reader->row.values[c] = METRIC_NONE;
-        reader->bases[c] = 0;
-    }
+    reader->state = (struct ring_state){.at_ms = b->first_ms};
 }
 
 void ring_read_start(struct ring_reader *reader, const struct ring *ring, int64_t after_ms)
@@ -190,20 +223,23 @@ static uint64_t read_number(struct ring_reader *reader)
 
 static void unpack_row(struct ring_reader *reader)
 {
-    uint8_t mask;
+    struct ring_state *s = &reader->state;
+    uint8_t head = *reader->at++;
+    uint64_t difference = head & LONG_GAP;
 
-    reader->gap_ms += unzigzag(read_number(reader));
-    reader->row.at_ms += reader->gap_ms;
-    mask = *reader->at++;
+    s->gap_ms += unzigzag(difference == LONG_GAP ? read_number(reader) : difference);
+    s->at_ms += s->gap_ms;
+    if (!(head & SAME_COLUMNS))
+        s->changed = *reader->at++;
     for (size_t c = 0; c < RING_COLUMNS; c++) {
         uint64_t v;
 
-        if (!(mask >> c & 1))
+        if (!(s->changed >> c & 1))
             continue;
         v = read_number(reader);
+        s->known = (uint8_t)((s->known & ~(1u << c)) | (unsigned)(v > 0) << c);
         if (v > 0)
-            reader->bases[c] += unpack(v - 1);
-        reader->row.values[c] = v > 0 ? reader->bases[c] : METRIC_NONE;
+            s->values[c] += unpack(v - 1);
     }
     reader->n++;
 }
@@ -217,10 +253,12 @@ bool ring_read_next(struct ring_reader *reader, struct ring_row *ret)
             continue;
         }
         unpack_row(reader);
-        if (reader->row.at_ms > reader->after_ms) {
-            *ret = reader->row;
-            return true;
-        }
+        if (reader->state.at_ms <= reader->after_ms)
+            continue;
+        ret->at_ms = reader->state.at_ms;
+        for (size_t c = 0; c < RING_COLUMNS; c++)
+            ret->values[c] = value_of(&reader->state, c);
+        return true;
     }
     return false;
 }

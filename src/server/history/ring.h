@@ -5,6 +5,10 @@
  * from row to row. What is older goes block by block, and so does what would be more than RING_MAX_BLOCKS blocks.
  * Pure data; a zeroed struct is an empty ring.
  *
+ * All rings of a pool have a maximum together. A ring that needs room when it is taken gives up its oldest block, and
+ * the others, when they need room, what is as old as that: all reach back less far. The block that is being written
+ * stays, so that what is newest is always there.
+ *
  * A row is its time and RING_COLUMNS values, METRIC_NONE for what is not known. Values beyond +-2^59 count as
  * not known.
  */
@@ -31,25 +35,34 @@ struct ring_block {
     uint8_t data[];
 };
 
+/* What the next row of a block is told as a difference to. */
+struct ring_state {
+    int64_t at_ms, gap_ms;
+    int64_t values[RING_COLUMNS]; /* that were known last */
+    uint8_t known, changed;       /* a bit for each column, as of the row before */
+};
+
 struct ring {
     struct ring_block *blocks[RING_MAX_BLOCKS]; /* oldest first; the last one is open */
     size_t n_blocks;
-    struct ring_row newest;
-    int64_t
-        bases[RING_COLUMNS]; /* what the next row of the open block is told as a difference to */
-    int64_t gap_ms;
+    struct ring_state newest;
 };
 
-void ring_done(struct ring *r); /* ready for use again */
+struct ring_pool {
+    size_t max_bytes; /* 0: as much as it takes */
+    size_t bytes; /* of all blocks of its rings; beyond the maximum by one block of each at most */
+    int64_t cut_ms; /* what is not newer went because of the maximum; 0: nothing yet */
+};
+
+void ring_done(struct ring *r, struct ring_pool *pool); /* ready for use again */
 
 /*
  * False when the row was left out: it is not newer than the newest one. One that is older by more than a ring holds
  * is taken as a clock that was set back, and the ring begins anew.
  */
-bool ring_add(struct ring *r, const struct ring_row *row);
+bool ring_add(struct ring *r, struct ring_pool *pool, const struct ring_row *row);
 
 bool ring_is_empty(const struct ring *r);
-size_t ring_size(const struct ring *r); /* bytes of it all */
 
 /* Reads the rows after a time, oldest first. The ring must not change meanwhile. */
 struct ring_reader {
@@ -57,8 +70,7 @@ struct ring_reader {
     int64_t after_ms;
     size_t block, n; /* rows read of it */
     const uint8_t *at;
-    struct ring_row row;
-    int64_t bases[RING_COLUMNS], gap_ms;
+    struct ring_state state;
 };
 
 void ring_read_start(struct ring_reader *reader, const struct ring *ring, int64_t after_ms);

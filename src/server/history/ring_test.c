@@ -56,31 +56,34 @@ static void what_goes_in_comes_out(void **state)
     };
     struct ring_row rows[ARRAY_LEN(values) * RING_COLUMNS];
     struct ring ring = {0};
+    struct ring_pool pool = {0};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         rows[i].at_ms = START + (int64_t)(i * 1000 + i % 3 * 7);
         for (size_t c = 0; c < RING_COLUMNS; c++)
             rows[i].values[c] = values[(i * (c + 1)) % ARRAY_LEN(values)];
-        assert_true(ring_add(&ring, &rows[i]));
+        assert_true(ring_add(&ring, &pool, &rows[i]));
     }
     assert_rows(&ring, rows, ARRAY_LEN(rows));
-    ring_done(&ring);
+    ring_done(&ring, &pool);
     assert_true(ring_is_empty(&ring));
+    assert_int_equal(pool.bytes, 0);
 }
 
 static void what_is_beyond_its_range_is_not_known(void **state)
 {
     struct ring_row row = row_at(START, 5);
     struct ring ring = {0};
+    struct ring_pool pool = {0};
 
     (void)state;
     row.values[3] = INT64_MAX;
     row.values[4] = INT64_MIN + 1;
-    assert_true(ring_add(&ring, &row));
+    assert_true(ring_add(&ring, &pool, &row));
     row.values[3] = row.values[4] = METRIC_NONE;
     assert_rows(&ring, &row, 1);
-    ring_done(&ring);
+    ring_done(&ring, &pool);
 }
 
 static size_t count(const struct ring *ring, int64_t after_ms, int64_t *ret_first)
@@ -100,13 +103,14 @@ static size_t count(const struct ring *ring, int64_t after_ms, int64_t *ret_firs
 static void the_last_15_minutes_stay(void **state)
 {
     struct ring ring = {0};
+    struct ring_pool pool = {0};
     int64_t first = 0, at = START;
 
     (void)state;
     for (int i = 0; i < 3600; i++, at += 1000) {
         struct ring_row row = row_at(at, i);
 
-        assert_true(ring_add(&ring, &row));
+        assert_true(ring_add(&ring, &pool, &row));
     }
     at -= 1000;
     assert_in_range(count(&ring, INT64_MIN, &first), 900, 900 + RING_BLOCK_ROWS);
@@ -117,54 +121,56 @@ static void the_last_15_minutes_stay(void **state)
 
     struct ring_row late = row_at(at + 3600000, 1); /* after a break, nothing of before is left */
 
-    assert_true(ring_add(&ring, &late));
+    assert_true(ring_add(&ring, &pool, &late));
     assert_in_range(count(&ring, INT64_MIN, &first), 1, RING_BLOCK_ROWS);
-    ring_done(&ring);
+    ring_done(&ring, &pool);
 }
 
 static void what_is_not_newer_is_left_out(void **state)
 {
     struct ring_row row = row_at(START, 1);
     struct ring ring = {0};
+    struct ring_pool pool = {0};
     int64_t first;
 
     (void)state;
-    assert_true(ring_add(&ring, &row));
-    assert_false(ring_add(&ring, &row));
+    assert_true(ring_add(&ring, &pool, &row));
+    assert_false(ring_add(&ring, &pool, &row));
     row.at_ms += RING_MIN_GAP_MS - 1;
-    assert_false(ring_add(&ring, &row));
+    assert_false(ring_add(&ring, &pool, &row));
     row.at_ms = START - RING_SPAN_MS;
-    assert_false(ring_add(&ring, &row));
+    assert_false(ring_add(&ring, &pool, &row));
     assert_int_equal(count(&ring, INT64_MIN, &first), 1);
     row.at_ms = START - RING_SPAN_MS - 1; /* the clock was set back */
-    assert_true(ring_add(&ring, &row));
+    assert_true(ring_add(&ring, &pool, &row));
     assert_int_equal(count(&ring, INT64_MIN, &first), 1);
     assert_int_equal(first, row.at_ms);
-    ring_done(&ring);
+    ring_done(&ring, &pool);
 }
 
 /* Worst rows: every column jumps from end to end. */
 static void it_never_grows_beyond_its_bounds(void **state)
 {
     struct ring ring = {0};
+    struct ring_pool pool = {0};
     struct ring_row row = {.at_ms = START};
 
     (void)state;
     for (int i = 0; i < 5000; i++, row.at_ms += 250 + i % 2 * INT64_C(7000)) {
         for (size_t c = 0; c < RING_COLUMNS; c++)
             row.values[c] = (i % 2 ? 1 : -1) * ((INT64_C(1) << 59) - i);
-        assert_true(ring_add(&ring, &row));
-        assert_in_range(ring_size(&ring), sizeof(ring),
-                        sizeof(ring) +
-                            RING_MAX_BLOCKS * (RING_BLOCK_SIZE + sizeof(struct ring_block)));
+        assert_true(ring_add(&ring, &pool, &row));
+        assert_in_range(pool.bytes, 1,
+                        RING_MAX_BLOCKS * (RING_BLOCK_SIZE + sizeof(struct ring_block)));
     }
-    ring_done(&ring);
+    ring_done(&ring, &pool);
 }
 
 /* A container that does something: the aim is 6 KB for 15 minutes of a second each. */
 static void a_typical_container_is_small(void **state)
 {
     struct ring ring = {0};
+    struct ring_pool pool = {0};
     struct ring_row row = {.at_ms = START};
     uint32_t seed = 1;
 
@@ -183,11 +189,38 @@ static void a_typical_container_is_small(void **state)
         }
         if (i % 10 == 0)
             row.values[6] += 4096 * ((int64_t)(seed >> 20) % 10);
-        assert_true(ring_add(&ring, &row));
+        assert_true(ring_add(&ring, &pool, &row));
     }
-    print_message("15 minutes at 1 s: %zu bytes\n", ring_size(&ring));
-    assert_in_range(ring_size(&ring), 900, 8000);
-    ring_done(&ring);
+    print_message("15 minutes at 1 s: %zu bytes\n", pool.bytes + sizeof(ring));
+    assert_in_range(pool.bytes + sizeof(ring), 900, 7000);
+    ring_done(&ring, &pool);
+}
+
+/* Many rings that hold more than they may together: all reach back less far, and none loses what is newest. */
+static void a_pool_has_a_maximum(void **state)
+{
+    enum { N = 50 };
+    struct ring_pool pool = {.max_bytes = (size_t)N * 3000};
+    struct ring rings[N] = {0};
+    int64_t first = 0, at = START;
+
+    (void)state;
+    for (int i = 0; i < 900; i++, at += 1000) {
+        for (int k = 0; k < N; k++) {
+            struct ring_row row = row_at(at, i * 1000 % (77 + k));
+
+            assert_true(ring_add(&rings[k], &pool, &row));
+        }
+        assert_in_range(pool.bytes, 1, pool.max_bytes + N * (size_t)RING_BLOCK_SIZE);
+    }
+    assert_true(pool.cut_ms > START);
+    for (int k = 0; k < N; k++) {
+        assert_int_equal(count(&rings[k], at - 31000, &first), 30);
+        assert_in_range(count(&rings[k], INT64_MIN, &first), 120, 400);
+    }
+    for (int k = 0; k < N; k++)
+        ring_done(&rings[k], &pool);
+    assert_int_equal(pool.bytes, 0);
 }
 
 int main(void)
@@ -199,6 +232,7 @@ int main(void)
         cmocka_unit_test(what_is_not_newer_is_left_out),
         cmocka_unit_test(it_never_grows_beyond_its_bounds),
         cmocka_unit_test(a_typical_container_is_small),
+        cmocka_unit_test(a_pool_has_a_maximum),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,7 +18,7 @@ bool sample_put(struct fleet_host *h, const struct msg_container_stats *m)
         .pids = -1, /* the message has none */
     };
 
-    return fleet_put_sample(h, m->container_id, &s);
+    return fleet_put_sample(h, 0, m->container_id, &s);
 }
 
 void sample_put_host(struct fleet_host *h, const struct msg_host_stats *m)
@@ -98,7 +98,10 @@ static int64_t known(int64_t v)
     return v >= 0 ? v : -1;
 }
 
-static void put_container(struct fleet_host *h, const struct container_sample *c, int64_t now_ms)
+static void put_container(struct fleet_host *h,
+                          size_t place,
+                          const struct container_sample *c,
+                          int64_t now_ms)
 {
     const int64_t *v = c->values;
     const struct fleet_sample s = {
@@ -114,7 +117,7 @@ static void put_container(struct fleet_host *h, const struct container_sample *c
         .pids = known(v[CONTAINER_PIDS]),
     };
 
-    (void)fleet_put_sample(h, c->id, &s); /* unknown: its list is on the way */
+    (void)fleet_put_sample(h, place, c->id, &s); /* unknown: its list is on the way */
 }
 
 static void put_host(struct fleet_host *h, const int64_t *v, int64_t now_ms)
@@ -150,7 +153,7 @@ void samples_put(struct fleet_host *h, const struct samples *s)
     int64_t now_ms = time_utc_ms();
 
     for (size_t i = 0; !s->is_late && i < s->n_containers; i++)
-        put_container(h, &s->containers[i], now_ms);
+        put_container(h, i, &s->containers[i], now_ms);
     if (s->has_host && !s->is_late)
         put_host(h, s->host.values, now_ms);
     if (s->has_source)

@@ -1,5 +1,6 @@
 #include "server/stats/stats.h"
 #include "base/alloc.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "base/time.h"
 
@@ -12,8 +13,9 @@
 #define MAX_MARKS  10000
 
 struct host_lines {
-    struct map by_id;     /* struct stats_line by container id */
-    struct map by_series; /* the same lines */
+    struct map by_id;       /* struct stats_line by container id */
+    struct map by_series;   /* the same lines */
+    struct map_order order; /* of by_id in the batches of the host */
     struct stats_line host;
 };
 
@@ -29,50 +31,29 @@ struct stats {
     struct stats_options o;
     struct map hosts; /* struct host_lines by host id */
     struct loop_timer sweep, marks_timer;
+    struct ring_pool pool;
+    bool has_dropped;  /* and it was said */
     struct list marks; /* struct early_mark */
     size_t n_marks;
 };
 
-static const size_t container_columns[RING_COLUMNS] = {
-    [STATS_CPU] = CONTAINER_CPU,
-    [STATS_MEM_USED] = CONTAINER_MEM_USED,
-    [STATS_MEM_LIMIT] = CONTAINER_MEM_LIMIT,
-    [STATS_NET_RX] = CONTAINER_NET_RX,
-    [STATS_NET_TX] = CONTAINER_NET_TX,
-    [STATS_BLK_READ] = CONTAINER_BLK_READ,
-    [STATS_BLK_WRITE] = CONTAINER_BLK_WRITE,
-    [STATS_STARTED] = CONTAINER_STARTED_AT,
-};
-
-#define NO_COLUMN SIZE_MAX
-
-static const size_t host_columns[RING_COLUMNS] = {
-    [STATS_CPU] = HOST_CPU,
-    [STATS_MEM_USED] = HOST_MEM_USED,
-    [STATS_MEM_LIMIT] = HOST_MEM_TOTAL,
-    [STATS_NET_RX] = HOST_NET_RX,
-    [STATS_NET_TX] = HOST_NET_TX,
-    [STATS_BLK_READ] = NO_COLUMN,
-    [STATS_BLK_WRITE] = NO_COLUMN,
-    [STATS_STARTED] = NO_COLUMN,
-};
-
 /* --- lines -------------------------------------------------------------------------------------- */
 
-static void line_free(struct stats_line *line)
+static void line_free(struct stats *s, struct stats_line *line)
 {
-    ring_done(&line->ring);
+    ring_done(&line->ring, &s->pool);
     free(line->series);
     free(line);
 }
 
-static void lines_free(struct host_lines *l)
+static void lines_free(struct stats *s, struct host_lines *l)
 {
     map_foreach(&l->by_id, e)
-        line_free(e->value);
+        line_free(s, e->value);
     map_done(&l->by_id);
+    map_order_done(&l->order);
     map_done(&l->by_series);
-    ring_done(&l->host.ring);
+    ring_done(&l->host.ring, &s->pool);
     free(l);
 }
 
@@ -87,12 +68,12 @@ static struct host_lines *lines_of(struct stats *s, const char *host_id)
     return l;
 }
 
-static void forget(struct host_lines *l, struct stats_line *line)
+static void forget(struct stats *s, struct host_lines *l, struct stats_line *line)
 {
     (void)map_remove(&l->by_id, line->id);
     if (map_find(&l->by_series, line->series) == line)
         (void)map_remove(&l->by_series, line->series);
-    line_free(line);
+    line_free(s, line);
 }
 
 /* The same line under the name that its container has now. */
@@ -142,15 +123,17 @@ static bool name_series(const struct fleet_host *h,
 
 static struct stats_line *line_of(struct host_lines *l,
                                   const struct fleet_host *h,
+                                  size_t place,
                                   const struct container_sample *c)
 {
-    struct stats_line *line = map_find(&l->by_id, c->id);
-    bool is_known = map_find(&h->containers, c->id) != NULL;
+    struct stats_line *line = map_find_at(&l->by_id, &l->order, place, c->id);
     char series[STATS_SERIES_SIZE];
+    bool is_known;
 
-    if (line && (line->named_version == h->containers_version || !is_known))
+    if (line && line->named_version == h->containers_version)
         return line;
-    if (!name_series(h, c->id, c->name, series))
+    is_known = map_find(&h->containers, c->id) != NULL;
+    if ((line && !is_known) || !name_series(h, c->id, c->name, series))
         return line;
     if (!line) {
         if (l->by_id.size >= FLEET_MAX_CONTAINERS)
@@ -165,20 +148,57 @@ static struct stats_line *line_of(struct host_lines *l,
 
 /* --- samples ------------------------------------------------------------------------------------ */
 
-static void line_put(struct stats_line *line,
+/* A kind of line: its metrics, and which of them are the columns of its ring. */
+struct line_kind {
+    size_t n_values;
+    size_t columns[RING_COLUMNS];
+};
+
+#define NO_COLUMN SIZE_MAX
+
+static const struct line_kind containers = {
+    CONTAINER_METRICS,
+    {
+      [STATS_CPU] = CONTAINER_CPU,
+      [STATS_MEM_USED] = CONTAINER_MEM_USED,
+      [STATS_MEM_LIMIT] = CONTAINER_MEM_LIMIT,
+      [STATS_NET_RX] = CONTAINER_NET_RX,
+      [STATS_NET_TX] = CONTAINER_NET_TX,
+      [STATS_BLK_READ] = CONTAINER_BLK_READ,
+      [STATS_BLK_WRITE] = CONTAINER_BLK_WRITE,
+      [STATS_STARTED] = CONTAINER_STARTED_AT,
+      },
+};
+
+static const struct line_kind hosts = {
+    HOST_METRICS,
+    {
+      [STATS_CPU] = HOST_CPU,
+      [STATS_MEM_USED] = HOST_MEM_USED,
+      [STATS_MEM_LIMIT] = HOST_MEM_TOTAL,
+      [STATS_NET_RX] = HOST_NET_RX,
+      [STATS_NET_TX] = HOST_NET_TX,
+      [STATS_BLK_READ] = NO_COLUMN,
+      [STATS_BLK_WRITE] = NO_COLUMN,
+      [STATS_STARTED] = NO_COLUMN,
+      },
+};
+
+static void line_put(struct stats *s,
+                     struct stats_line *line,
                      int64_t at_ms,
                      const int64_t *values,
-                     size_t n,
-                     const size_t columns[RING_COLUMNS])
+                     const struct line_kind *kind)
 {
+    const size_t *columns = kind->columns;
     struct ring_row row = {.at_ms = at_ms};
 
     for (size_t i = 0; i < RING_COLUMNS; i++)
         row.values[i] = columns[i] == NO_COLUMN ? METRIC_NONE : values[columns[i]];
-    if (!ring_add(&line->ring, &row))
+    if (!ring_add(&line->ring, &s->pool, &row))
         return;
     line->at_ms = at_ms;
-    memcpy(line->values, values, n * sizeof(values[0]));
+    memcpy(line->values, values, kind->n_values * sizeof(values[0]));
 }
 
 static int64_t now(const struct stats *s)
@@ -186,30 +206,44 @@ static int64_t now(const struct stats *s)
     return s->o.utc_ms ? s->o.utc_ms() : time_utc_ms();
 }
 
-void stats_on_samples(struct stats *s, const struct fleet_host *h, const struct samples *batch)
+static void put_lines(struct stats *s,
+                      const struct fleet_host *h,
+                      const struct samples *batch,
+                      int64_t at_ms,
+                      bool is_live)
 {
     struct host_lines *l = lines_of(s, h->row.id);
-    int64_t now_ms = now(s);
-    int64_t at_ms = batch->at_ms > now_ms ? now_ms : batch->at_ms;
-    bool is_live = at_ms >= now_ms - LATE_MS;
+    struct host_sums *sums = s->o.history ? history_host(s->o.history, h->row.id, at_ms) : NULL;
 
     for (size_t i = 0; i < batch->n_containers; i++) {
         const struct container_sample *c = &batch->containers[i];
-        struct stats_line *line = line_of(l, h, c);
+        struct stats_line *line = line_of(l, h, i, c);
 
-        if (!line)
-            continue;
-        if (is_live)
-            line_put(line, at_ms, c->values, CONTAINER_METRICS, container_columns);
-        if (s->o.history)
-            history_add(s->o.history, h->row.id, line->series, at_ms, c->values);
+        if (line && is_live)
+            line_put(s, line, at_ms, c->values, &containers);
+        if (line && sums)
+            accumulator_add(sums, i + 1, line->series, c->values);
     }
-    if (!batch->has_host)
-        return;
-    if (is_live)
-        line_put(&l->host, at_ms, batch->host.values, HOST_METRICS, host_columns);
-    if (s->o.history)
-        history_add(s->o.history, h->row.id, "", at_ms, batch->host.values);
+    if (batch->has_host && is_live)
+        line_put(s, &l->host, at_ms, batch->host.values, &hosts);
+    if (batch->has_host && sums)
+        accumulator_add(sums, 0, "", batch->host.values);
+}
+
+void stats_on_samples(struct stats *s, const struct fleet_host *h, const struct samples *batch)
+{
+    int64_t now_ms = now(s);
+    int64_t at_ms = batch->at_ms > now_ms ? now_ms : batch->at_ms;
+
+    put_lines(s, h, batch, at_ms, at_ms >= now_ms - LATE_MS);
+    if (s->pool.cut_ms > 0 && !s->has_dropped) {
+        s->has_dropped = true;
+        log_warn(
+            NULL,
+            "the live figures of all hosts take %zu MiB, which is all they may: less than 15 minutes"
+            " of them are kept; --stats-memory gives them more",
+            s->pool.max_bytes >> 20);
+    }
 }
 
 const struct stats_line *stats_find(const struct stats *s,
@@ -223,6 +257,11 @@ const struct stats_line *stats_find(const struct stats *s,
         return NULL;
     line = container_id ? map_find(&l->by_id, container_id) : &l->host;
     return line && !ring_is_empty(&line->ring) ? line : NULL;
+}
+
+struct ring_pool stats_live_memory(const struct stats *s)
+{
+    return s->pool;
 }
 
 /* --- marks -------------------------------------------------------------------------------------- */
@@ -345,13 +384,13 @@ static bool is_old(const struct stats_line *line, int64_t now_ms)
     return line->at_ms < now_ms - RING_SPAN_MS || line->at_ms > now_ms + RING_SPAN_MS;
 }
 
-static void sweep_lines(struct host_lines *l, int64_t now_ms)
+static void sweep_lines(struct stats *s, struct host_lines *l, int64_t now_ms)
 {
     struct stats_line **old;
     size_t n = 0;
 
     if (is_old(&l->host, now_ms))
-        ring_done(&l->host.ring);
+        ring_done(&l->host.ring, &s->pool);
     if (l->by_id.size == 0)
         return;
     old = xcalloc(l->by_id.size,
@@ -361,7 +400,7 @@ static void sweep_lines(struct host_lines *l, int64_t now_ms)
             old[n++] = e->value;
     }
     while (n > 0)
-        forget(l, old[--n]);
+        forget(s, l, old[--n]);
     free(old);
 }
 
@@ -374,12 +413,12 @@ static void on_sweep(struct loop_timer *t)
     map_foreach(&s->hosts, e) {
         struct host_lines *l = e->value;
 
-        sweep_lines(l, now(s));
+        sweep_lines(s, l, now(s));
         if (l->by_id.size == 0 && ring_is_empty(&l->host.ring))
             strings_add(&empty, e->key);
     }
     for (size_t i = 0; i < empty.n; i++)
-        lines_free(map_remove(&s->hosts, empty.items[i]));
+        lines_free(s, map_remove(&s->hosts, empty.items[i]));
     strings_done(&empty);
 }
 
@@ -388,6 +427,7 @@ struct stats *stats_new(const struct stats_options *o)
     struct stats *s = xcalloc(1, sizeof(*s));
 
     s->o = *o;
+    s->pool.max_bytes = o->max_live_bytes;
     list_init(&s->marks);
     loop_timer_start(o->loop, &s->sweep, SWEEP_MS, on_sweep);
     return s;
@@ -402,7 +442,7 @@ void stats_free(struct stats *s)
     while (!list_empty(&s->marks))
         mark_free(CONTAINER_OF(list_take_first(&s->marks), struct early_mark, link));
     map_foreach(&s->hosts, e)
-        lines_free(e->value);
+        lines_free(s, e->value);
     map_done(&s->hosts);
     free(s);
 }

@@ -23,6 +23,8 @@ struct stats_options {
     struct loop *loop;
     const struct fleet *fleet;
     struct history *history; /* NULL: none is kept */
+    size_t
+        max_live_bytes; /* of the last 15 minutes of all hosts (ring.h); 0: as much as they take */
     int64_t (*utc_ms)(void); /* NULL: time_utc_ms */
 };
 
@@ -49,6 +51,9 @@ struct stats_line {
 const struct stats_line *stats_find(const struct stats *s,
                                     const char *host_id,
                                     const char *container_id);
+
+/* What the last 15 minutes of all hosts take. */
+struct ring_pool stats_live_memory(const struct stats *s);
 
 /* What a ring's columns are. */
 enum stats_column {
