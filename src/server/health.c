@@ -63,6 +63,11 @@ static void look(struct health *h, const char *message)
     }
 }
 
+const char *health_history_name(const struct history_state *s)
+{
+    return s->is_starting ? "starting" : health_state_name(s->code);
+}
+
 static void probe_work(void *arg)
 {
     struct probe_job *job = arg;
@@ -179,7 +184,7 @@ static json_t *history_json(const struct health *h)
     if (h->o.history)
         state = history_state(h->o.history);
     return json_pack("{s:s, s:I, s:I}", "status",
-                     h->o.history ? health_state_name(state.code) : "off", "dropped",
+                     h->o.history ? health_history_name(&state) : "off", "dropped",
                      (json_int_t)state.n_dropped, "damaged", (json_int_t)state.n_damaged);
 }
 

@@ -30,6 +30,8 @@ void health_free(struct health *h); /* before store_jobs is drained */
 
 /* The word for 0 or the code of a failure. */
 const char *health_state_name(int state);
+/* The same of the history, or "starting". */
+const char *health_history_name(const struct history_state *s);
 
 uint64_t health_uptime_ms(const struct health *h);
 

@@ -304,6 +304,14 @@ static void on_written(void *owner, const char *host_id, const struct history_po
         sessions_acknowledge(s->sessions, host_id, &(struct msg_samples_ack){at->epoch, at->seq});
 }
 
+static void on_history_started(void *owner)
+{
+    const struct server *s = owner;
+
+    if (s->sessions)
+        sessions_release(s->sessions);
+}
+
 static bool samples_kept(void *owner, const char *host_id, struct msg_samples_ack *ret)
 {
     const struct server *s = owner;
@@ -329,7 +337,11 @@ static size_t live_memory(const struct config *config)
 static int open_history(struct server *s, const struct config *config, struct error *err)
 {
     _cleanup_free_ char *dir = xasprintf("%s/history", config->data_dir);
-    struct history_options o = {.loop = s->loop, .dir = dir, .on_written = on_written, .owner = s};
+    struct history_options o = {.loop = s->loop,
+                                .dir = dir,
+                                .on_written = on_written,
+                                .on_started = on_history_started,
+                                .owner = s};
 
     for (size_t t = 0; t < TIER_COUNT; t++)
         o.keep_ms[t] = (int64_t)config->history_keep_ms[t];
@@ -372,6 +384,8 @@ static void wire_agents(struct server *s, const struct config *config)
                        .owner = s,
                        },
     });
+    if (s->history) /* what an agent sends again is known only when the files were read */
+        sessions_hold(s->sessions);
     s->sampling = sampling_new(&(struct sampling_options){
         .loop = s->loop, .fleet = s->fleet, .feed = s->feed, .sessions = s->sessions});
     s->stats_channels = stats_channels_new(&(struct stats_channels_options){

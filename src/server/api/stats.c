@@ -231,7 +231,7 @@ void history_get(struct api_call *call)
     }
     api_reply(call, 200,
               json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "status",
-                        health_state_name(state.code), "problem", state.problem, "dropped",
+                        health_history_name(&state), "problem", state.problem, "dropped",
                         (json_int_t)state.n_dropped, "damaged", (json_int_t)state.n_damaged,
                         "bytes", (json_int_t)bytes, "head_bytes", (json_int_t)usage.head_bytes,
                         "live_bytes", (json_int_t)live.bytes, "live_max_bytes",

@@ -6,15 +6,24 @@
 #include "server/history/worker.h"
 #include "server/job.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
 #define ROUND_MS          1000
 #define ROLLUP_MS         60000
 #define FUTURE_MS         60000
+#define START_MS          20000
 #define MAX_WAITING       64                 /* questions */
 #define MAX_PENDING       ((size_t)64 << 20) /* bytes of rows while a round is slow */
 #define MAX_PENDING_MARKS 10000
+
+/* What earlier runs have written, up to where. */
+struct start_job {
+    struct history *history;
+    struct host_position *positions;
+    size_t n, capacity;
+};
 
 struct round_job {
     struct history *history;
@@ -28,7 +37,9 @@ struct history {
     struct accumulator *accumulator;
     struct positions *positions;
     void (*on_written)(void *owner, const char *host, const struct history_position *at);
+    void (*on_started)(void *owner); /* NULL: nobody waits any more */
     void *owner;
+    struct loop_timer start_timer;
     int64_t keep_ms, keep_marks_ms; /* of the finest tier, and of that which has the marks */
     int64_t (*utc_ms)(void);
     struct loop_timer timer;
@@ -199,11 +210,70 @@ static void on_timer(struct loop_timer *t)
     start_round(h, step * tiers[TIER_10S].step_ms);
 }
 
+/* --- the start ---------------------------------------------------------------------------------- */
+
 static void on_position(void *owner, const struct host_position *p)
 {
-    struct history *h = owner;
+    struct start_job *job = owner;
 
-    positions_set(h->positions, p->host, &p->at);
+    if (job->n == job->capacity) {
+        job->capacity = job->capacity * 2 + 16;
+        job->positions = xrealloc(job->positions, job->capacity, sizeof(*job->positions));
+    }
+    job->positions[job->n++] = (struct host_position){xstrdup(p->host), p->at};
+}
+
+static void start_work(void *arg)
+{
+    struct start_job *job = arg;
+
+    worker_read_positions(job->history->worker, on_position, job);
+}
+
+static void tell_started(struct history *h)
+{
+    void (*fn)(void *owner) = TAKE_PTR(h->on_started);
+
+    loop_timer_stop(&h->start_timer);
+    if (fn)
+        fn(h->owner);
+}
+
+static void start_done(void *arg)
+{
+    struct start_job *job = arg;
+    struct history *h = job->history;
+
+    for (size_t i = 0; i < job->n; i++) {
+        positions_set(h->positions, job->positions[i].host, &job->positions[i].at);
+        free(job->positions[i].host);
+    }
+    free(job->positions);
+    free(job);
+    h->state.is_starting = false;
+    tell_started(h);
+}
+
+static void on_start_timer(struct loop_timer *t)
+{
+    log_warn(
+        NULL,
+        "the history takes long to open: agents are let in before it is known what it has of them");
+    tell_started(CONTAINER_OF(t, struct history, start_timer));
+}
+
+/* Rounds and questions come after it: the queue has one thread. */
+static void start(struct history *h)
+{
+    struct start_job *job = xcalloc(1, sizeof(*job));
+    int r;
+
+    job->history = h;
+    r = job_submit(h->queue, job, start_work, start_done);
+    assert(r == 0); /* it is the first one */
+    (void)r;
+    h->state.is_starting = true;
+    loop_timer_start(h->loop, &h->start_timer, START_MS, on_start_timer);
 }
 
 struct history *history_new(const struct history_options *o)
@@ -226,13 +296,14 @@ struct history *history_new(const struct history_options *o)
     h->accumulator = accumulator_new(on_row, h);
     h->positions = positions_new();
     h->on_written = o->on_written;
+    h->on_started = o->on_started;
     h->owner = o->owner;
-    worker_read_positions(h->worker, on_position, h);
     h->keep_ms = disk.keep_ms[TIER_10S];
     h->keep_marks_ms = disk.keep_ms[TIER_1H];
     h->utc_ms = o->utc_ms ? o->utc_ms : time_utc_ms;
     h->state.problem = h->problem;
     loop_timer_start(h->loop, &h->timer, ROUND_MS, on_timer);
+    start(h);
     return h;
 }
 
@@ -241,6 +312,8 @@ void history_stop(struct history *h)
     if (!h)
         return;
     loop_timer_stop(&h->timer);
+    loop_timer_stop(&h->start_timer);
+    h->on_started = NULL;
     accumulator_flush(h->accumulator, INT64_MAX);
     job_queue_drain(h->queue);
     start_round(h, INT64_MAX);

@@ -23,10 +23,15 @@ struct history_options {
     int64_t (*utc_ms)(void);     /* NULL: time_utc_ms */
     /* All batches of a host up to this one are on disk, and so is that. Never from inside a call. NULL: nobody asks. */
     void (*on_written)(void *owner, const char *host, const struct history_position *at);
+    /*
+     * Called once: the files of earlier runs were opened, so that history_position() knows; or that failed, or takes longer
+     * than anybody should wait (20 s). Never from inside a call. NULL: nobody waits.
+     */
+    void (*on_started)(void *owner);
     void *owner;
 };
 
-/* Starts also when the directory cannot be used: history_state() says so then, and it is tried again. */
+/* Returns before anything was read. Starts also when the directory cannot be used: history_state() says so then, and it is tried again. */
 struct history *history_new(const struct history_options *o);
 /* Writes what is known of steps that are not over, and waits for jobs. The loop must not run afterwards with history's watches. */
 void history_stop(struct history *h);
@@ -45,7 +50,7 @@ void history_took(struct history *h,
                   const char *host,
                   const struct history_position *at,
                   int64_t at_ms);
-/* The last one of the host that is on disk; false: none. */
+/* The last one of the host that is on disk; false: none, or nobody knows yet. */
 bool history_position(const struct history *h, const char *host, struct history_position *ret);
 /* Something that happened to a series, for its curve. Times as above; marks are kept as long as the coarsest tier. */
 void history_mark(struct history *h,
@@ -74,6 +79,7 @@ void history_call_cancel(struct history_call *call);
 /* How it is: code 0, or what the last write came to, with a text that names the file. */
 struct history_state {
     int code;
+    bool is_starting;    /* the files of earlier runs are being opened; questions wait */
     const char *problem; /* "" */
     uint64_t n_dropped;  /* rows that could not be written since the start */
     size_t n_damaged;    /* files set aside since the start */

@@ -355,7 +355,7 @@ static void test_directory_comes_late(void **state)
 
 /* A place is known when its step is on disk, and not before; also to the next run. */
 struct written {
-    unsigned n;
+    unsigned n, n_started;
     struct history_position at;
 };
 
@@ -387,14 +387,35 @@ static void wait_written(struct loop *loop, const struct written *w, uint64_t se
     }
 }
 
+/* Nothing is read before the loop turns, and the answer of what is kept waits for it. */
+static void on_started(void *owner)
+{
+    struct written *w = owner;
+
+    w->n_started++;
+}
+
+static void wait_started(struct loop *loop, const struct history *h)
+{
+    uint64_t deadline = time_monotonic_ms() + WAIT_MS;
+
+    while (history_state(h).is_starting) {
+        assert_true(time_monotonic_ms() < deadline);
+        (void)loop_turn(loop);
+    }
+}
+
 static void test_places(void **state)
 {
     const struct fixture *f = *state;
     struct written written = {0};
     struct history_position at;
     struct loop *loop;
-    struct history_options o = {
-        .dir = f->dir, .utc_ms = fake_now, .on_written = on_written, .owner = &written};
+    struct history_options o = {.dir = f->dir,
+                                .utc_ms = fake_now,
+                                .on_written = on_written,
+                                .on_started = on_started,
+                                .owner = &written};
     struct history *h;
 
     now_ms = NOON + 15000;
@@ -417,7 +438,12 @@ static void test_places(void **state)
     history_stop(h); /* writes what is not over, too */
     history_free(h);
 
+    assert_int_equal(written.n_started, 1);
     h = history_new(&o);
+    assert_true(history_state(h).is_starting);
+    assert_false(history_position(h, "host", &at));
+    wait_started(loop, h);
+    assert_int_equal(written.n_started, 2);
     assert_true(history_position(h, "host", &at));
     assert_true(at.epoch == 8 && at.seq == 0);
     assert_false(history_position(h, "other", &at));

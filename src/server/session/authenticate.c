@@ -13,6 +13,7 @@
 
 /* The store's part of a registration. It holds the session by key: the agent may be gone when it ends. */
 struct auth_job {
+    struct list link; /* in sessions.held */
     struct sessions *owner;
     struct store *store;
     char key[SESSION_KEY_SIZE];
@@ -121,9 +122,8 @@ static void auth_work(void *owner)
     job->code = registration_run(job->store, &job->m, job->now_ms, &job->out, &job->err);
 }
 
-static void auth_done(void *owner)
+static void answer(struct auth_job *job)
 {
-    struct auth_job *job = owner;
     struct session *se = sessions_find(job->owner, job->key);
 
     if (!se || se->state != SESSION_AUTHENTICATING) {
@@ -141,6 +141,29 @@ static void auth_done(void *owner)
         }
     }
     auth_job_free(job);
+}
+
+static void auth_done(void *owner)
+{
+    struct auth_job *job = owner;
+
+    if (job->owner->is_holding) {
+        list_append(&job->owner->held, &job->link);
+    } else {
+        answer(job);
+    }
+}
+
+void sessions_hold(struct sessions *s)
+{
+    s->is_holding = true;
+}
+
+void sessions_release(struct sessions *s)
+{
+    s->is_holding = false;
+    while (!list_empty(&s->held))
+        answer(CONTAINER_OF(list_take_first(&s->held), struct auth_job, link));
 }
 
 static void start_job(struct session *se, struct msg_register *m)

@@ -112,6 +112,8 @@ struct sessions {
     sessions_fn on_stopped; /* NULL: nobody waits */
     void *stop_owner;
     struct log_limit refusals;
+    bool is_holding;
+    struct list held; /* registrations that wait for their answer: authenticate.c */
 };
 
 /* session.c */

@@ -381,6 +381,7 @@ struct sessions *sessions_new(const struct sessions_options *o)
     struct sessions *s = xcalloc(1, sizeof(*s));
 
     s->o = *o;
+    list_init(&s->held);
     if (s->o.max_message == 0)
         s->o.max_message = SESSION_MAX_MESSAGE;
     if (s->o.poll_interval_ms == 0)
@@ -424,6 +425,7 @@ void sessions_free(struct sessions *s)
     sessions_stop(s, NULL, NULL);
     loop_timer_stop(&s->stop_timer);
     drop_sockets(s);
+    sessions_release(s);
     /* Registrations, messages and events on their way end in this object. */
     if (s->o.parse_jobs)
         job_queue_drain(s->o.parse_jobs);

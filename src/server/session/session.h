@@ -66,6 +66,13 @@ void sessions_stop(struct sessions *s, sessions_fn done, void *owner);
  */
 void sessions_free(struct sessions *s);
 
+/*
+ * Agents that register after sessions_hold() get their answer with sessions_release(), or are refused when they have
+ * waited for as long as a registration may take (30 s).
+ */
+void sessions_hold(struct sessions *s);
+void sessions_release(struct sessions *s);
+
 /* One text message to an agent: 0, -ENOTCONN or -ENOBUFS. */
 int sessions_send(struct sessions *s, const char *agent_id, const char *text, size_t size)
     _nodiscard_;

@@ -49,6 +49,45 @@ static void test_register(void **state)
     fake_ws_end(ws, 1000);
 }
 
+/* While it is not known what is kept of an agent's samples, nobody gets an answer. */
+static void test_held(void **state)
+{
+    struct fixture *f = *state;
+    _cleanup_free_ char *token = store_fixture_token(f->store.store, true, time_utc_ms());
+    struct ws *ws[4];
+    struct joined j;
+
+    sessions_hold(f->sessions);
+    for (size_t i = 0; i < ARRAY_LEN(ws); i++) {
+        char name[8] = {(char)('a' + i), '\0'};
+
+        ws[i] = fixture_dial(f, "192.0.2.1");
+        fake_ws_receive_json(ws[i], agent_register(token, name, name, true));
+        if (i == 1)
+            fake_advance(20000);
+    }
+    fixture_run_jobs(f);
+    for (size_t i = 0; i < ARRAY_LEN(ws); i++)
+        assert_null(fake_ws_next(ws[i]));
+    fake_ws_end(ws[3], 1006); /* it does not wait for it */
+    fake_advance(10000);      /* those who have waited for as long as they may */
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_not_equal(ws[i]->close_code, 0);
+        fake_ws_end(ws[i], 1008);
+    }
+    sessions_release(f->sessions);
+    agent_expect_success(ws[2], &j);
+    assert_true(fleet_find_agent(f->fleet, j.agent_id)->is_online);
+    assert_int_equal(fleet_hosts(f->fleet)->size, 4); /* the store knows the others, too */
+    fake_ws_end(ws[2], 1000);
+    ws[0] = fixture_join_with(f, token, "e", true, &j); /* and from now on nobody waits */
+    fake_ws_end(ws[0], 1000);
+    sessions_hold(f->sessions);
+    ws[0] = fixture_dial(f, "192.0.2.1"); /* it waits when the server ends */
+    fake_ws_receive_json(ws[0], agent_register(token, "f", "f", true));
+    fixture_run_jobs(f);
+}
+
 static void test_bad_first_frame(void **state)
 {
     static const struct {
@@ -350,6 +389,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_register, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_held, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_bad_first_frame, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_refused_token, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_auth_timeout, fixture_setup, fixture_teardown),
