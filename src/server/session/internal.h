@@ -80,6 +80,7 @@ struct session {
     bool can_inventory, can_replay; /* what the agent said it does */
     bool can_samples;
     int64_t clock_offset_ms; /* to be added to the agent's times; 0 when its clock is about right */
+    bool is_in_step;         /* with that the last batch was about now */
     uint64_t acked_ms;       /* when samples were last acknowledged */
     uint64_t touched_ms;     /* when last_seen_at was last written */
     struct complaint complaint;

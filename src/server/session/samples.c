@@ -101,13 +101,35 @@ void session_note_clock(struct session *se, const json_t *message)
         se->clock_offset_ms = 0;
 }
 
+/*
+ * Batches come as they are made, so that after one that was in step with our clock the next is, too, unless a clock has
+ * jumped: the agent's or ours.
+ */
+static void follow_clock(struct session *se, int64_t off_ms)
+{
+    bool was_in_step = se->is_in_step;
+
+    se->is_in_step = llabs(off_ms - se->clock_offset_ms) <= CLOCK_SLACK_MS;
+    if (llabs(off_ms) <= CLOCK_SLACK_MS) {
+        se->clock_offset_ms = 0; /* it is right, or was set right meanwhile */
+    } else if (was_in_step && !se->is_in_step) {
+        log_info(LOG_FIELDS("host", se->host_id),
+                 "the clock of the agent has jumped, or ours: it is %lld s behind now",
+                 (long long)(off_ms / 1000));
+        se->clock_offset_ms = off_ms;
+    } else {
+        return;
+    }
+    se->is_in_step = true;
+}
+
 /* Our time of what the agent's clock says. */
 static int64_t session_time(struct session *se, int64_t at_ms, bool is_late)
 {
     if (at_ms < 0 || at_ms > MAX_TIME_MS)
         return at_ms; /* no clock */
-    if (!is_late && se->clock_offset_ms != 0 && llabs(time_utc_ms() - at_ms) <= CLOCK_SLACK_MS)
-        se->clock_offset_ms = 0; /* it was set right meanwhile */
+    if (!is_late)
+        follow_clock(se, time_utc_ms() - at_ms);
     return at_ms + se->clock_offset_ms;
 }
 

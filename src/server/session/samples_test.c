@@ -5,11 +5,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 /* cmocka.h needs them first */
 #include <cmocka.h>
 
 #include "base/str.h"
+#include "base/time.h"
 #include "proto/samples.h"
 #include "server/session/session_fixture.h"
 
@@ -159,6 +161,45 @@ static void what_is_late_is_no_news(void **state)
     fake_ws_end(ws, 1000);
 }
 
+/* A clock that jumps between two batches: ours goes on. What never was of our time stays where it says it is. */
+static void a_clock_that_jumps(void **state)
+{
+    static const struct {
+        int64_t says_s, means_s; /* from now */
+        bool is_late;
+    } steps[] = {
+        {-600,   -600, false},
+        {-500,   -500, false},
+        {0,      0,    false},
+        {-10800, 0,    false},
+        {-10830, -30,  true },
+        {-10800, 0,    false},
+        {18000,  0,    false},
+        {17970,  -30,  true },
+        {-40,    -40,  false},
+        {-40,    -40,  true },
+        {-59000, 0,    false},
+    };
+    struct fixture *f = *state;
+    struct fleet_host *h;
+    struct ws *ws = join(f, true, &h);
+    struct container_sample c;
+    struct samples s;
+
+    for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+        int64_t now_ms = time_utc_ms(), wrong_ms;
+
+        init(&s, &c, i);
+        s.at_ms = now_ms + steps[i].says_s * 1000;
+        s.is_late = steps[i].is_late;
+        send_batch(ws, &s);
+        wrong_ms = f->last_batch_ms - (now_ms + steps[i].means_s * 1000);
+        if (llabs(wrong_ms) > 10000)
+            fail_msg("step %zu is %lld ms off", i, (long long)wrong_ms);
+    }
+    fake_ws_end(ws, 1000);
+}
+
 static void nonsense_is_dropped_and_the_session_goes_on(void **state)
 {
     struct fixture *f = *state;
@@ -208,6 +249,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_came_before_is_dropped, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(what_is_late_is_no_news, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_clock_that_jumps, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(nonsense_is_dropped_and_the_session_goes_on, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(who_did_not_agree_to_samples_sends_none, fixture_setup,

@@ -39,6 +39,7 @@ static void on_samples(void *owner, const struct fleet_host *h, const struct sam
     assert_non_null(h);
     assert_non_null(batch);
     f->n_batches++;
+    f->last_batch_ms = batch->at_ms;
 }
 
 static void on_sample(void *owner, const struct fleet_host *h)

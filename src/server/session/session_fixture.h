@@ -20,7 +20,8 @@ struct fixture {
     struct fleet *fleet;
     struct sessions *sessions;
     unsigned n_host_changes, n_container_changes, n_events, n_samples, n_batches, n_steps;
-    char last_step[256]; /* the type, and what was said, as JSON */
+    int64_t last_batch_ms; /* the time of the last, by our clock */
+    char last_step[256];   /* the type, and what was said, as JSON */
     char last_event[64];
 };
 
