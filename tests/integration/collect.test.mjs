@@ -1,11 +1,11 @@
 // What the agent measures on a real engine, beside one-shot samples of the engine that are taken before and after.
 import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
-import { request } from 'node:http';
 import { cpus } from 'node:os';
 import { after, before, test } from 'node:test';
 import { cleanups } from './lib/cleanup.mjs';
 import { Engine, IMAGE } from './lib/engine.mjs';
+import { agreement, askEngine, percent } from './lib/engine-stats.mjs';
 import { measure } from './lib/measure.mjs';
 import { ScriptedEngine, scriptedContainer } from './lib/scripted-engine.mjs';
 import { eventually } from './lib/wait.mjs';
@@ -18,29 +18,6 @@ before(() => engine.ensureImage());
 after(async () => {
   await engine.cleanup();
   for (const n of networks) await engine.docker('network', 'rm', n);
-});
-
-const ask = (id) => new Promise((done, failed) => {
-  const path = `/v1.41/containers/${id}/stats?stream=false&one-shot=true`;
-  request({ socketPath: engine.host.replace('unix://', ''), path }, (res) => {
-    let text = '';
-    res.on('data', (d) => (text += d)).on('end', () => done(JSON.parse(text)));
-  }).on('error', failed).end();
-});
-
-const io = (s, op) => (s.blkio_stats.io_service_bytes_recursive ?? []).filter((e) => e.op.toLowerCase() === op).reduce((sum, e) => sum + e.value, 0);
-const net = (s, name) => s.networks ? Object.values(s.networks).reduce((sum, n) => sum + n[name], 0) : null;
-// The formulas of `docker stats`.
-const memory = (s) => s.memory_stats.usage - (s.memory_stats.stats.total_inactive_file ?? s.memory_stats.stats.inactive_file);
-const cache = (s) => s.memory_stats.stats.total_cache ?? s.memory_stats.stats.file;
-const near = (ours, theirs) => Math.abs(ours - theirs) <= 0.005 * theirs;
-// What was read between two answers of the engine: the kernel hands out memory in runs of pages, so that its figure can move
-// by more than 0.5 % of so little while nothing happens.
-const within = (ours, before, after) => near(ours, before) || near(ours, after) || (ours >= Math.min(before, after) && ours <= Math.max(before, after));
-const percent = (a, b) => (100 * b.cpu_stats.online_cpus * (b.cpu_stats.cpu_usage.total_usage - a.cpu_stats.cpu_usage.total_usage)) / (b.cpu_stats.system_cpu_usage - a.cpu_stats.system_cpu_usage);
-const counters = (s) => ({
-  cpu_time: Math.floor(s.cpu_stats.cpu_usage.total_usage / 1000), net_rx: net(s, 'rx_bytes'), net_tx: net(s, 'tx_bytes'), blk_read: io(s, 'read'), blk_write: io(s, 'write'),
-  pids: s.pids_stats.current,
 });
 
 test('it agrees with docker stats', { timeout: 240000 }, async () => {
@@ -67,18 +44,7 @@ test('it agrees with docker stats', { timeout: 240000 }, async () => {
   await eventually(() => m.all().at(-1)?.containers[burner.id]?.cpu != null, { timeout: 60000, what: 'figures' });
 
   // Who rests: equal to what the engine says before and after, when that is the same.
-  await Promise.all(Object.entries({ hog, writer, paused, wired, hosted }).map(async ([what, c]) => {
-    let last;
-    await eventually(async () => {
-      const a = await ask(c.id);
-      const batch = (await m.next(6)).at(-1); // one reads all files
-      const b = await ask(c.id);
-      const ours = batch.containers[c.id];
-      const wanted = counters(a);
-      last = JSON.stringify({ ours, wanted, after: counters(b), memory: [memory(a), memory(b)] });
-      return Object.entries(wanted).every(([name, v]) => (ours[name] ?? 0) === (v ?? 0)) && within(ours.mem_used, memory(a), memory(b)) && within(ours.mem_file, cache(a), cache(b));
-    }, { timeout: 60000, what: `agreement about ${what}` }).catch((e) => assert.fail(`${e.message}: ${last}`));
-  }));
+  await Promise.all(Object.entries({ hog, writer, paused, wired, hosted }).map(([what, c]) => agreement(engine, m, c.id, what)));
   const now = m.all().at(-1).containers;
   assert.equal(now[hog.id].mem_limit, 256 << 20);
   assert.ok(now[hog.id].mem_anon >= 8000000 && now[hog.id].mem_file >= 15 << 20);
@@ -91,9 +57,9 @@ test('it agrees with docker stats', { timeout: 240000 }, async () => {
   let last;
   await eventually(async () => {
     await m.next();
-    const a = await ask(burner.id);
+    const a = await askEngine(engine, burner.id);
     const ours = (await m.next(5)).map((batch) => batch.containers[burner.id].cpu / 100);
-    const theirs = percent(a, await ask(burner.id));
+    const theirs = percent(a, await askEngine(engine, burner.id));
     const mean = ours.reduce((x, y) => x + y, 0) / ours.length;
     last = `${mean} %, the engine says ${theirs} %`;
     return Math.abs(mean - theirs) <= Math.max(1, 0.02 * theirs);

@@ -21,6 +21,10 @@
 #define RESCAN_MS   30000 /* which interfaces there are */
 #define HOST_ROOT   "/host"
 #define ROOT_SIZE   16
+#define FROM_ENGINE "statistics come from the engine, every %d s at most: %s"
+#define CONTAINED                                                                      \
+    "the agent is in a container that does not show it the host's files: run it with " \
+    "-v /proc:/host/proc:ro -v /sys/fs/cgroup:/host/sys/fs/cgroup:ro"
 
 struct collector {
     struct collector_options o;
@@ -32,8 +36,11 @@ struct collector {
     struct map targets; /* id -> struct target */
     size_t n_by_files;
     bool is_off, is_remote; /* `is_remote`: the engine may be on another machine */
+    bool is_contained;      /* in a container, without the files of the host */
+    bool has_found;         /* files of a container, ever */
 
     struct source_check check;
+    struct error missed;               /* of the last container without files */
     char why[SOURCE_CHECK_TEXT + 128]; /* why not a better source */
 
     struct loop_timer timer;
@@ -126,9 +133,10 @@ static void on_start(void *owner, const struct running *r)
     struct target *t = xcalloc(1, sizeof(*t));
 
     assert(!map_find(&c->targets, r->id));
-    target_open(t, &s, r, host_stats_read_cpu(c->host));
+    target_open(t, &s, r, host_stats_read_cpu(c->host), &c->missed);
     t->is_watched = is_in_rate(c, r->id);
     c->n_by_files += t->cg != NULL;
+    c->has_found = c->has_found || t->cg;
     (void)map_put(&c->targets, r->id, t);
 }
 
@@ -226,6 +234,25 @@ static void check_source(struct collector *c)
         c->check.call = NULL;
 }
 
+/* There are files, but none of a container was ever found: they are not those of the host, or not of the engine's. */
+static void see_found(struct collector *c)
+{
+    bool is_none_found = c->targets.size > 0 && !c->has_found;
+
+    if (!c->fs || is_none_found == (*c->why != '\0'))
+        return;
+    c->why[0] = '\0';
+    if (!is_none_found)
+        return;
+    str_copy(c->why, sizeof(c->why), c->is_contained ? CONTAINED : c->missed.msg);
+    log_warn(NULL, FROM_ENGINE, COLLECTOR_API_MS / 1000, c->why);
+}
+
+static bool has_files(const struct collector *c)
+{
+    return c->fs && !*c->why;
+}
+
 void collector_source(const struct collector *c, struct samples_source *ret)
 {
     const char *note;
@@ -233,11 +260,11 @@ void collector_source(const struct collector *c, struct samples_source *ret)
     *ret = (struct samples_source){.containers = "none", .network = "none", .why = c->why};
     if (c->is_off)
         return;
-    ret->containers = c->fs ? cgroup_fs_name(c->fs) : "api";
-    ret->network = c->fs ? network_name(c->net) : "api";
-    for (size_t i = 0; c->fs && (note = cgroup_fs_note(c->fs, i)); i++)
+    ret->containers = has_files(c) ? cgroup_fs_name(c->fs) : "api";
+    ret->network = has_files(c) ? network_name(c->net) : "api";
+    for (size_t i = 0; has_files(c) && (note = cgroup_fs_note(c->fs, i)); i++)
         ret->notes[ret->n_notes++] = note;
-    if (c->fs && c->targets.size > c->n_by_files) {
+    if (has_files(c) && c->targets.size > c->n_by_files) {
         ret->notes[ret->n_notes++] =
             "some containers: their files cannot be read, the engine is asked";
     }
@@ -386,6 +413,7 @@ static void on_tick(struct loop_timer *t)
         is_thorough = is_due(&c->thorough_at_ms, now, THOROUGH_MS) || is_rest;
         cpu = host_stats_read_cpu(c->host);
         network_tick(c->net, is_due(&c->rescan_at_ms, now, RESCAN_MS));
+        see_found(c);
         read_targets(c, cpu, is_rest, is_thorough);
         if (is_rest || c->is_eager || c->rate.host)
             read_host(c, now, &batch);
@@ -428,22 +456,20 @@ static void open_sources(struct collector *c)
     char found[ROOT_SIZE] = "";
     const char *root = c->o.root;
     struct error err = ERROR_INIT;
-    bool is_contained = false;
 
     if (!root) {
-        find_root(found, &is_contained);
+        find_root(found, &c->is_contained);
         root = found;
     }
     c->net = network_new(root);
     c->host = host_stats_new(
-        &(struct host_stats_options){.root = root, .is_contained = is_contained});
+        &(struct host_stats_options){.root = root, .is_contained = c->is_contained});
     if (c->o.config->stats_source == STATS_SOURCE_API) {
         str_copy(c->why, sizeof(c->why), "STATS_SOURCE=api");
     } else if (cgroup_fs_new(&c->fs, root, &err) < 0) {
         c->fs = NULL;
         str_copy(c->why, sizeof(c->why), err.msg);
-        log_warn(NULL, "statistics come from the engine, every %d s at most: %s",
-                 COLLECTOR_API_MS / 1000, err.msg);
+        log_warn(NULL, FROM_ENGINE, COLLECTOR_API_MS / 1000, err.msg);
     }
 }
 

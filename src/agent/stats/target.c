@@ -89,16 +89,15 @@ static int read_files(struct target *t, bool is_thorough)
 void target_open(struct target *t,
                  const struct target_sources *s,
                  const struct running *r,
-                 const struct stats_cpu *cpu)
+                 const struct stats_cpu *cpu,
+                 struct error *err)
 {
-    struct error err = ERROR_INIT;
-
     *t = (struct target){.running = *r, .usage = METRIC_NONE, .ticks = METRIC_NONE};
     clear_values(t);
     if (!s->fs)
         return;
-    if (cgroup_open(&t->cg, s->fs, r->pid, r->id, &err) < 0) {
-        log_debug(LOG_FIELDS("container", r->name), "statistics: %s", err.msg);
+    if (cgroup_open(&t->cg, s->fs, r->pid, r->id, err) < 0) {
+        log_debug(LOG_FIELDS("container", r->name), "statistics: %s", err->msg);
         t->cg = NULL;
         return;
     }

@@ -30,11 +30,12 @@ struct target_sources {   /* borrowed */
     int64_t host_memory; /* bytes, METRIC_NONE when unknown */
 };
 
-/* Opens what can be opened, and takes the reading that the first one is compared with. */
+/* Opens what can be opened, and takes the reading that the first one is compared with. `err`: why there are no files. */
 void target_open(struct target *t,
                  const struct target_sources *s,
                  const struct running *r,
-                 const struct stats_cpu *cpu);
+                 const struct stats_cpu *cpu,
+                 struct error *err);
 void target_done(struct target *t); /* closes everything */
 
 /* -ENODEV: the container has ended. Those without files are left as they are. */

@@ -12,7 +12,7 @@ const SEED_FIELDS = new Set([
 ]);
 
 export class HandServer {
-  static async start({ era = 'head', authorize, tls } = {}) {
+  static async start({ era = 'head', authorize, tls, address = '127.0.0.1' } = {}) {
     const s = new HandServer();
     s.era = era;
     s.authorize = authorize ?? ((m) => s.accept(m));
@@ -23,9 +23,9 @@ export class HandServer {
     s.http = (tls?.createServer ?? createServer)(tls?.options ?? {}, (req, res) => res.writeHead(404).end());
     s.wss = new WebSocketServer({ server: s.http, path: '/api/agent/ws', perMessageDeflate: true });
     s.wss.on('connection', (ws, req) => s.onConnection(ws, req));
-    s.http.listen(0, '127.0.0.1');
+    s.http.listen(0, address);
     await once(s.http, 'listening');
-    s.url = `${tls ? 'https' : 'http'}://127.0.0.1:${s.http.address().port}`;
+    s.url = `${tls ? 'https' : 'http'}://${address}:${s.http.address().port}`;
     return s;
   }
 

@@ -4,13 +4,16 @@ import { HandServer } from './hand-server.mjs';
 import { readSamples } from './msgpack.mjs';
 import { eventually } from './wait.mjs';
 
-// `later(end)` is told what is to be ended. An `env` of undefined is the agent's default.
-export async function measure(on, later, { env = {}, capabilities = { samples: true }, wrap } = {}) {
+// `later(end)` is told what is to be ended. What is undefined in `env` is the agent's default. `start(server)` starts the
+// agent another way; `address` is where the server listens.
+export async function measure(on, later, { env = {}, capabilities = { samples: true }, start, address } = {}) {
   const server = await HandServer.start({
+    address,
     authorize: () => ({ type: 'auth_success', agent_id: 'agent-1', host_id: 'host-1', permanent_token: 'permanent-1', capabilities }),
   });
   later(() => server.stop());
-  const agent = await Agent.start(server, on, { token: 'registration-token', env: { STATS_INTERVAL: '1s', ...env }, wrap });
+  const options = { token: 'registration-token', env: { STATS_INTERVAL: '1s', ...env } };
+  const agent = start ? await start(server) : await Agent.start(server, on, options);
   later(() => agent.remove());
   await server.session();
   const batches = [];
