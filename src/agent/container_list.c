@@ -8,9 +8,11 @@
 #include <errno.h>
 #include <string.h>
 
-#define MAX_PARALLEL       16
-#define MAX_LIST_BODY      ((size_t)64 << 20)
-#define MAX_INSPECT_BODY   ((size_t)4 << 20)
+#define MAX_PARALLEL     16
+#define MAX_LIST_BODY    ((size_t)64 << 20)
+#define MAX_INSPECT_BODY ((size_t)4 << 20)
+#define MAX_LONG_MEMBER \
+    (CONTAINER_LIST_MAX_ELEMENT / 16) /* of an element that is too long as a whole */
 #define DEADLINE_MS        25000
 #define INSPECT_TIMEOUT_MS 10000
 
@@ -158,6 +160,51 @@ static void append_element(const struct container_list *list,
     append(b, "}", 1);
 }
 
+/* Members that would be too long stay away: labels without end on one container must not hide all others. */
+static void append_short_members(struct json_span element, struct buf *b)
+{
+    size_t left = CONTAINER_LIST_MAX_ELEMENT - strlen("{}");
+    struct json_span key, value;
+    const char *comma = "";
+    struct json_iter it;
+
+    append(b, "{", 1);
+    json_iter_init(&it, element);
+    while (json_iter_next(&it, &key, &value)) {
+        size_t size = key.n + value.n + strlen(",\"\":");
+
+        if (value.n > MAX_LONG_MEMBER || size > left)
+            continue;
+        left -= size;
+        append(b, comma, strlen(comma));
+        append(b, "\"", 1);
+        append(b, key.p, key.n);
+        append(b, "\":", 2);
+        append(b, value.p, value.n);
+        comma = ",";
+    }
+    append(b, "}", 1);
+}
+
+/* Whether it was cut. */
+static bool append_whole_or_cut(const struct container_list *list,
+                                const struct element *e,
+                                struct buf *b)
+{
+    struct buf whole = BUF_INIT(SIZE_MAX);
+    bool is_cut;
+
+    append_element(list, e, &whole);
+    is_cut = whole.size > CONTAINER_LIST_MAX_ELEMENT;
+    if (is_cut) {
+        append_short_members((struct json_span){whole.data, whole.size}, b);
+    } else {
+        append(b, whole.data, whole.size);
+    }
+    buf_done(&whole);
+    return is_cut;
+}
+
 static void finish_complete(struct container_list *list)
 {
     struct buf text = BUF_INIT(SIZE_MAX);
@@ -165,7 +212,7 @@ static void finish_complete(struct container_list *list)
     size_t *ends = xcalloc(list->n, sizeof(*ends));
 
     for (size_t i = 0; i < list->n; i++) {
-        append_element(list, &list->elements[i], &text);
+        items[i].is_cut = append_whole_or_cut(list, &list->elements[i], &text);
         ends[i] = text.size;
     }
     for (size_t i = 0; i < list->n; i++) {

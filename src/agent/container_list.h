@@ -14,9 +14,12 @@
 
 struct container_list;
 
+#define CONTAINER_LIST_MAX_ELEMENT ((size_t)1 << 20)
+
 struct container_list_item {
     char id[CONTAINER_ID_SIZE];
-    struct json_span text; /* the complete element */
+    struct json_span text; /* the complete element, at most CONTAINER_LIST_MAX_ELEMENT bytes */
+    bool is_cut;           /* ... without the members that are too long */
 };
 
 struct container_list_result {

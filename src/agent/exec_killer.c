@@ -227,12 +227,12 @@ static void on_created(void *owner, const struct engine_reply *reply)
     _cleanup_free_ char *path = NULL;
 
     t->call = NULL;
-    if (reply->code == -ENOENT || !str_is_hex(id, 64)) {
+    if (reply->code == -ENOENT) {
         finish(t); /* the container is gone, and everything in it */
         return;
     }
-    if (reply->code < 0) {
-        give_up(t, reply->message);
+    if (reply->code < 0 || !str_is_hex(id, 64)) {
+        give_up(t, reply->code < 0 ? reply->message : "docker engine made a process without an id");
         return;
     }
     path = xasprintf("/exec/%s/start", id);

@@ -15,7 +15,8 @@
 #define COALESCE_MS 100
 #define CHECK_MS    60000
 #define RETRY_MS    3000
-#define MAX_ASKED   50 /* containers read with one request, unless it is the whole list */
+#define MAX_ASKED   50   /* containers read with one request, unless it is the whole list */
+#define MAX_DIRTY   2000 /* containers to be read one by one */
 
 enum inventory_work {
     WORK_NONE,
@@ -184,6 +185,15 @@ static struct known *remember(struct inventory *inv, const char *id)
     return known;
 }
 
+static void warn_of_cut(const struct container_list_item *item)
+{
+    if (item->is_cut) {
+        log_warn(LOG_FIELDS("container", item->id),
+                 "its description is longer than %zu bytes: what is too long of it is left out",
+                 CONTAINER_LIST_MAX_ELEMENT);
+    }
+}
+
 static int send_snapshot(struct inventory *inv, const struct container_list_result *result)
 {
     struct part part;
@@ -193,6 +203,7 @@ static int send_snapshot(struct inventory *inv, const struct container_list_resu
     part_init(&part, inv);
     for (size_t i = 0; r == 0 && i < result->n; i++) {
         remember(inv, result->items[i].id)->hash = inventory_hash_element(result->items[i].text);
+        warn_of_cut(&result->items[i]);
         r = part_add(&part, result->items[i].text, true);
     }
     if (r == 0)
@@ -212,6 +223,7 @@ static int add_changed(struct inventory *inv,
     if (!is_new && known->hash == hash)
         return 0;
     known->hash = hash;
+    warn_of_cut(item);
     return part_add(part, item->text, false);
 }
 
@@ -277,6 +289,10 @@ static void put_due(struct inventory *inv, const char *id, size_t reads)
 {
     struct due *due = map_find(&inv->dirty, id);
 
+    if (!due && inv->dirty.size >= MAX_DIRTY) {
+        forget_all(&inv->dirty); /* the whole list is less work than so many */
+        inv->wants_check = true;
+    }
     if (!due) {
         due = xcalloc(1, sizeof(*due));
         (void)map_put(&inv->dirty, id, due);

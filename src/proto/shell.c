@@ -9,6 +9,7 @@
 #define MAX_TEXT  ((int64_t)128 * 1024) /* base64 of a piece */
 #define MAX_WORDS 1024
 #define MAX_SIDE  10000
+#define MAX_ACK   ((int64_t)1 << 30) /* so that sums of them stay far from any limit */
 
 static const struct field session_fields[] = {
     {"session_id",   FIELD_STRING,  SESSION(session_id),   FIELD_REQUIRED | FIELD_NON_EMPTY, 0, MAX_ID,
@@ -23,7 +24,7 @@ static const struct field session_fields[] = {
     {"user",         FIELD_STRING,  SESSION(user),         0,                                0, 255,              NULL},
     {"workdir",      FIELD_STRING,  SESSION(workdir),      0,                                0, 0,                NULL},
     {"window",       FIELD_I64,     SESSION(window),       0,                                0, SHELL_MAX_WINDOW, NULL},
-    {"bytes",        FIELD_I64,     SESSION(bytes),        0,                                0, 0,                NULL},
+    {"bytes",        FIELD_I64,     SESSION(bytes),        0,                                0, MAX_ACK,          NULL},
 };
 
 static const struct field data_fields[] = {
@@ -34,7 +35,7 @@ static const struct field data_fields[] = {
     {"error",      FIELD_STRING, DATA(error),      0,                                0,  0,        NULL},
     {"stream",     FIELD_STRING, DATA(stream),     0,                                0,  16,       NULL},
     {"exit_code",  FIELD_I64,    DATA(exit_code),  0,                                -1, 0,        NULL},
-    {"bytes",      FIELD_I64,    DATA(bytes),      0,                                0,  0,        NULL},
+    {"bytes",      FIELD_I64,    DATA(bytes),      0,                                0,  MAX_ACK,  NULL},
 };
 
 int msg_shell_session_decode(const json_t *payload,

@@ -70,6 +70,7 @@ static const char *const bad_sessions[] = {
     "{\"action\":\"start\",\"session_id\":\"s\",\"window\":99999999}",
     "{\"action\":\"resize\",\"session_id\":\"s\",\"cols\":10001}",
     "{\"action\":\"ack\",\"session_id\":\"s\",\"bytes\":-5}",
+    "{\"action\":\"ack\",\"session_id\":\"s\",\"bytes\":9223372036854775807}",
 };
 
 static void test_bad_sessions(void **state)
@@ -90,12 +91,13 @@ static void test_exit_code(void **state)
         const char *text;
         int64_t exit_code; /* -2: refused */
     } table[] = {
-        {"{\"action\":\"closed\",\"session_id\":\"s\"}",                     -1 },
-        {"{\"action\":\"closed\",\"session_id\":\"s\",\"exit_code\":null}",  -1 },
-        {"{\"action\":\"closed\",\"session_id\":\"s\",\"exit_code\":0}",     0  },
-        {"{\"action\":\"closed\",\"session_id\":\"s\",\"exit_code\":137}",   137},
-        {"{\"action\":\"closed\",\"session_id\":\"s\",\"exit_code\":\"x\"}", -2 },
-        {"{\"action\":\"ack\",\"session_id\":\"s\",\"bytes\":-1}",           -2 },
+        {"{\"action\":\"closed\",\"session_id\":\"s\"}",                            -1 },
+        {"{\"action\":\"closed\",\"session_id\":\"s\",\"exit_code\":null}",         -1 },
+        {"{\"action\":\"closed\",\"session_id\":\"s\",\"exit_code\":0}",            0  },
+        {"{\"action\":\"closed\",\"session_id\":\"s\",\"exit_code\":137}",          137},
+        {"{\"action\":\"closed\",\"session_id\":\"s\",\"exit_code\":\"x\"}",        -2 },
+        {"{\"action\":\"ack\",\"session_id\":\"s\",\"bytes\":-1}",                  -2 },
+        {"{\"action\":\"ack\",\"session_id\":\"s\",\"bytes\":9223372036854775807}", -2 },
     };
 
     (void)state;
