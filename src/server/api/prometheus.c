@@ -1,4 +1,5 @@
 #include "server/api/prometheus.h"
+#include "base/alloc.h"
 #include "base/str.h"
 #include "base/time.h"
 #include "proto/json_text.h"
@@ -169,7 +170,60 @@ static bool value_of(const struct exposition *e,
     return true;
 }
 
-static void write_host(const struct exposition *e,
+/*
+ * Series have no id of a container, so that one made anew goes on with them. For a moment two may have one name, when
+ * what had it was renamed; no series may come twice, and the one that runs, or else the newest, is told of.
+ */
+static bool goes_before(const struct fleet_container *a, const struct fleet_container *b)
+{
+    bool runs = str_eq(a->state, "running");
+
+    if (runs != str_eq(b->state, "running"))
+        return runs;
+    return a->created_s != b->created_s ? a->created_s > b->created_s : strcmp(a->id, b->id) > 0;
+}
+
+static void shadow(struct exposition *e,
+                   const struct fleet_host *h,
+                   const struct fleet_container *c)
+{
+    _cleanup_free_ char *key = xasprintf("%s/%s", h->row.id, c->id);
+
+    (void)map_put(&e->shadowed, key, e);
+}
+
+static void find_shadowed(struct exposition *e,
+                          const struct fleet_host *h,
+                          const struct scope_view *view)
+{
+    struct map names = {0};
+
+    map_foreach(&h->containers, i) {
+        struct fleet_container *c = i->value, *other = map_find(&names, c->name);
+
+        if (!scope_view_container(view, c))
+            continue;
+        if (other && goes_before(other, c)) {
+            shadow(e, h, c);
+            continue;
+        }
+        if (other)
+            shadow(e, h, other);
+        (void)map_put(&names, c->name, c);
+    }
+    map_done(&names);
+}
+
+static bool is_shadowed(const struct exposition *e,
+                        const struct fleet_host *h,
+                        const struct fleet_container *c)
+{
+    _cleanup_free_ char *key = e->shadowed.size ? xasprintf("%s/%s", h->row.id, c->id) : NULL;
+
+    return key && map_find(&e->shadowed, key);
+}
+
+static void write_host(struct exposition *e,
                        const struct family *f,
                        const struct fleet_host *h,
                        struct buf *out)
@@ -185,10 +239,12 @@ static void write_host(const struct exposition *e,
             put_line(out, f, h, NULL, value);
         return;
     }
+    if (f->metric == STATE) /* the first family of containers */
+        find_shadowed(e, h, &view);
     map_foreach(&h->containers, i) {
         const struct fleet_container *c = i->value;
 
-        if (scope_view_container(&view, c) && value_of(e, f, h, c, &value))
+        if (scope_view_container(&view, c) && value_of(e, f, h, c, &value) && !is_shadowed(e, h, c))
             put_line(out, f, h, c, value);
     }
 }
@@ -203,6 +259,7 @@ void exposition_init(struct exposition *e, const struct api *api, const struct s
 void exposition_done(struct exposition *e)
 {
     strings_done(&e->hosts);
+    map_done(&e->shadowed);
 }
 
 bool exposition_write(struct exposition *e, size_t size, struct buf *out)

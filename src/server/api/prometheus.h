@@ -16,6 +16,7 @@ struct exposition {
     struct scope scope;
     struct strings hosts; /* ids */
     size_t family, host;  /* the next ones */
+    struct map shadowed;  /* "HOST/CONTAINER" ids: another one of the host has its name */
     int64_t now_ms;
 };
 
