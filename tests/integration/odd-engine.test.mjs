@@ -1,0 +1,80 @@
+// What an engine says that is too much for one message or for memory, or that it will not do: one container does not
+// hide the others, and what could not be done is told.
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { Agent, Server } from './lib/dockmon.mjs';
+import { HandServer } from './lib/hand-server.mjs';
+import { ScriptedEngine, scriptedContainer, scriptedId } from './lib/scripted-engine.mjs';
+import { eventually } from './lib/wait.mjs';
+
+const cleanup = [];
+
+async function engineWith(containers) {
+  const engine = await ScriptedEngine.start();
+  cleanup.push(() => engine.stop());
+  engine.containers = containers;
+  return engine;
+}
+
+async function agentOf(server, engine, options) {
+  const agent = await Agent.start(server, engine, options);
+  cleanup.push(() => agent.remove());
+  return agent;
+}
+
+after(async () => {
+  for (const end of cleanup.reverse()) await end();
+});
+
+test('a container whose description is too large does not hide the others', { timeout: 60000 }, async () => {
+  const server = await Server.start();
+  cleanup.push(() => server.remove());
+  const client = await server.client('viewer');
+  const engine = await engineWith([
+    scriptedContainer(1, { name: 'small' }), scriptedContainer(2, { name: 'giant', Labels: { pad: 'p'.repeat(9 << 20) } }), scriptedContainer(3, { name: 'after' }),
+  ]);
+  const agent = await agentOf(server, engine);
+  await client.container('small');
+  await client.container('after');
+  await agent.process.line(/description is longer.*left out.*container=00000002/);
+  assert.equal(server.process.exit, undefined);
+});
+
+test('more changes than can be remembered: the whole list is read instead', { timeout: 60000 }, async () => {
+  const server = await Server.start();
+  cleanup.push(() => server.remove());
+  const client = await server.client('viewer');
+  const engine = await engineWith([scriptedContainer(1, { name: 'one' })]);
+  await agentOf(server, engine);
+  await client.container('one');
+  await eventually(() => engine.events.size > 0);
+  const lists = () => engine.requests.filter((r) => r === 'GET /containers/json').length;
+  const before = lists();
+  for (let i = 0; i < 20000; i++) engine.event(scriptedContainer(1000 + i), 'start');
+  engine.containers.push(scriptedContainer(2, { name: 'two' }));
+  engine.event(engine.containers[1], 'start');
+  await client.container('two', { timeout: 30000 });
+  assert.ok(lists() - before < 150, `${lists() - before} lists, of 50 containers each`);
+});
+
+test('a process that cannot be ended is told of, with the reason', { timeout: 60000 }, async () => {
+  const peer = await HandServer.start();
+  cleanup.push(() => peer.stop());
+  const engine = await engineWith([scriptedContainer(1, { name: 'one' })]);
+  const agent = await agentOf(peer, engine, { token: 'registration-token' });
+  const exec = 'e'.repeat(64);
+  let nExecs = 0;
+  engine.misbehave = (method, path) => {
+    const json = (status, v) => (res) => res.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(v));
+    if (method === 'POST' && path.endsWith('/exec')) return nExecs++ === 0 ? json(201, { Id: exec }) : json(409, { message: 'Container one is paused, unpause the container before exec' });
+    if (path === `/exec/${exec}/start`) return (_, s) => s.write('HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.raw-stream\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n');
+    if (path === `/exec/${exec}/json`) return json(200, { Running: true, Pid: 1 });
+    return null;
+  };
+  await peer.session();
+  peer.send({ type: 'shell_session', payload: { action: 'start', session_id: 's', container_id: scriptedId(1) } });
+  await eventually(() => peer.events('shell_data').some((e) => e.action === 'started'));
+  peer.send({ type: 'shell_session', payload: { action: 'close', session_id: 's' } });
+  await agent.process.line(/could not be ended: .*is paused/);
+  engine.misbehave = () => null;
+});
