@@ -175,9 +175,9 @@ static void what_was_done_is_in_the_audit(void **state)
     RUN(&o, f->dir, "token", "create");
     RUN(&o, f->dir, "apikey", "create", "--name", "ci", "--role", "viewer");
     RUN(&o, f->dir, "apikey", "create", "--name", "ci", "--role", "viewer"); /* fails */
-    assert_int_equal(
-        audit_list(f->store, &(struct audit_query){.limit = 9}, append_entry, &rows, NULL, NULL),
-        0);
+    assert_int_equal(audit_list(f->store, &(struct audit_query){.page.limit = 9}, append_entry,
+                                &rows, NULL, NULL),
+                     0);
     assert_string_equal(buf_str(&rows), "apikey.create ci;token.create -;");
     buf_done(&rows);
 }

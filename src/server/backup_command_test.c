@@ -30,7 +30,8 @@ static void assert_audited(struct store *s, const char *action)
     const char *expected = action;
 
     assert_int_equal(
-        audit_list(s, &(struct audit_query){.limit = 1}, see_action, &expected, NULL, NULL), 0);
+        audit_list(s, &(struct audit_query){.page.limit = 1}, see_action, &expected, NULL, NULL),
+        0);
     assert_null(expected);
 }
 

@@ -68,9 +68,9 @@ static int64_t count_events(struct bench *b)
 {
     int64_t n = -1;
 
-    assert_int_equal(
-        events_list(b->f->store, &(struct events_query){.limit = 1}, ignore_event, NULL, &n, NULL),
-        0);
+    assert_int_equal(events_list(b->f->store, &(struct events_query){.page.limit = 1}, ignore_event,
+                                 NULL, &n, NULL),
+                     0);
     return n;
 }
 
@@ -115,9 +115,9 @@ static void what_has_had_its_time_goes(void **state)
 
     b->housekeeping = housekeeping_new(&o);
     run_until(b, 2);
-    assert_int_equal(
-        audit_list(b->f->store, &(struct audit_query){.limit = 9}, append_audit, &rows, NULL, NULL),
-        0);
+    assert_int_equal(audit_list(b->f->store, &(struct audit_query){.page.limit = 9}, append_audit,
+                                &rows, NULL, NULL),
+                     0);
     assert_string_equal(buf_str(&rows), "-1 ");
     buf_done(&rows);
 

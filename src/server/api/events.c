@@ -11,7 +11,6 @@
 #include <errno.h>
 
 #define DEFAULT_LIMIT 100
-#define MAX_LIMIT     1000
 #define MAX_OFFSET    1000000
 
 /* Text filters in the order of the job's arguments. */
@@ -24,6 +23,17 @@ static const char *const filters[] = {"host_id",    "container_id", "category",
 
 _Static_assert(ARG_CONTAINERS < API_JOB_ARGS, "every filter is a job argument");
 
+/* What read_range() has put into the numbers. */
+static struct page page_of(const struct api_job *job)
+{
+    return (struct page){
+        .since_ms = job->numbers[0],
+        .until_ms = job->numbers[1],
+        .limit = (uint32_t)job->numbers[2],
+        .offset = (uint32_t)job->numbers[3],
+    };
+}
+
 static void append_event(void *arg, const struct event *e)
 {
     (void)json_array_append_new(arg, event_json(e));
@@ -32,6 +42,7 @@ static void append_event(void *arg, const struct event *e)
 static int list_work(struct api_job *job)
 {
     struct events_query q = {
+        .page = page_of(job),
         .host_id = job->args[0],
         .container_id = job->args[1],
         .category = job->args[2],
@@ -40,10 +51,6 @@ static int list_work(struct api_job *job)
         .search = job->args[5],
         .hosts = job->args[ARG_HOSTS],
         .containers = job->args[ARG_CONTAINERS],
-        .since_ms = job->numbers[0],
-        .until_ms = job->numbers[1],
-        .limit = (uint32_t)job->numbers[2],
-        .offset = (uint32_t)job->numbers[3],
     };
     json_t *list = json_array();
     int64_t total = 0;
@@ -55,9 +62,9 @@ static int list_work(struct api_job *job)
         return r;
     }
     job->result = json_pack("{s:o, s:I, s:I, s:I, s:b}", "events", list, "total_count",
-                            (json_int_t)total, "limit", (json_int_t)q.limit, "offset",
-                            (json_int_t)q.offset, "has_more",
-                            (int64_t)q.offset + (int64_t)json_array_size(list) < total);
+                            (json_int_t)total, "limit", (json_int_t)q.page.limit, "offset",
+                            (json_int_t)q.page.offset, "has_more",
+                            (int64_t)q.page.offset + (int64_t)json_array_size(list) < total);
     return 0;
 }
 
@@ -65,7 +72,7 @@ static int list_work(struct api_job *job)
 static int read_range(struct api_call *call, struct api_job *job, struct error *err)
 {
     static const struct api_number limits[] = {
-        {"limit",  DEFAULT_LIMIT, 1, MAX_LIMIT         },
+        {"limit",  DEFAULT_LIMIT, 1, PAGE_MAX          },
         {"offset", 0,             0, MAX_OFFSET        },
         {"hours",  0,             0, UINT64_C(24) * 365},
     };
@@ -134,12 +141,9 @@ static void append_audit(void *arg, const struct audit_entry *e)
 static int audit_work(struct api_job *job)
 {
     struct audit_query q = {
+        .page = page_of(job),
         .who = job->args[0],
         .action = job->args[1],
-        .since_ms = job->numbers[0],
-        .until_ms = job->numbers[1],
-        .limit = (uint32_t)job->numbers[2],
-        .offset = (uint32_t)job->numbers[3],
     };
     json_t *list = json_array();
     int64_t total = 0;
@@ -151,8 +155,8 @@ static int audit_work(struct api_job *job)
         return r;
     }
     job->result = json_pack("{s:o, s:I, s:I, s:I}", "entries", list, "total_count",
-                            (json_int_t)total, "limit", (json_int_t)q.limit, "offset",
-                            (json_int_t)q.offset);
+                            (json_int_t)total, "limit", (json_int_t)q.page.limit, "offset",
+                            (json_int_t)q.page.offset);
     return 0;
 }
 

@@ -191,7 +191,8 @@ unsigned fixture_stored(struct fixture *f, const char *type)
     int64_t total;
 
     n_stored = 0;
-    assert_int_equal(events_list(f->store.store, &(struct events_query){.type = type, .limit = 100},
+    assert_int_equal(events_list(f->store.store,
+                                 &(struct events_query){.type = type, .page.limit = 100},
                                  count_event, NULL, &total, NULL),
                      0);
     return n_stored;

@@ -5,7 +5,7 @@
  * table `audit`.
  */
 
-#include "server/store/store.h"
+#include "server/store/page.h"
 #include <stdint.h>
 
 struct audit_entry {
@@ -21,9 +21,8 @@ struct audit_entry {
 int audit_insert(struct store *s, const struct audit_entry *e, struct error *err) _nodiscard_;
 
 struct audit_query {
-    const char *who, *action;   /* NULL: any */
-    int64_t since_ms, until_ms; /* 0: open */
-    uint32_t limit, offset;     /* limit 1 to 1000 */
+    struct page page;
+    const char *who, *action; /* NULL: any */
 };
 
 typedef void (*audit_row_fn)(void *arg, const struct audit_entry *e);

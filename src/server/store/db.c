@@ -98,10 +98,25 @@ int query_init(struct query *q, struct store *s, const char *sql, struct error *
     return 0;
 }
 
+int query_init_once(struct query *q, struct store *s, const char *sql, struct error *err)
+{
+    sqlite3_stmt *stmt = NULL;
+
+    if (sqlite3_prepare_v2(s->db, sql, -1, &stmt, NULL) != SQLITE_OK)
+        return db_error(s, sqlite3_extended_errcode(s->db), err);
+    *q = (struct query){.store = s, .stmt = stmt};
+    return 0;
+}
+
 void query_done(struct query *q)
 {
     if (!q->stmt)
         return;
+    if (!q->slot) {
+        (void)sqlite3_finalize(q->stmt);
+        *q = (struct query){0};
+        return;
+    }
     (void)sqlite3_reset(q->stmt); /* repeats the error of the last step, which was reported */
     (void)sqlite3_clear_bindings(q->stmt);
     q->slot->is_used = false;

@@ -26,12 +26,15 @@ struct store_statement;
 
 struct query {
     struct store *store;
-    struct store_statement *slot;
+    struct store_statement *slot; /* NULL: the statement is the query's own */
     sqlite3_stmt *stmt;
     int bind_code; /* of the first bind that failed; query_step() reports it */
 };
 
 int query_init(struct query *q, struct store *s, const char *sql, struct error *err) _nodiscard_;
+/* For a text that is put together for this use: the statement goes with the query, the text may go before. */
+int query_init_once(struct query *q, struct store *s, const char *sql, struct error *err)
+    _nodiscard_;
 void query_done(struct query *q); /* fine on a zeroed query */
 
 /* The name must be in the SQL text; text is copied by nobody, so it must live until the query is done. */

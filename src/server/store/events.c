@@ -1,49 +1,19 @@
 #include "server/store/events.h"
 #include "server/store/db.h"
 
-#include <assert.h>
-
-#define MAX_PAGE   1000
 #define PURGE_BITE 5000
 
 #define COLUMNS                                                                                  \
     "at_ms, category, type, severity, host_id, host_name, container_id, container_name, title, " \
     "message, old_state, new_state, triggered_by, correlation_id, details, dedup_key"
 
-/* Two shapes, because with `:host IS NULL OR` SQLite would not use the index by host. */
-#define WHERE_ANY                                                                          \
-    " FROM events WHERE (:container IS NULL OR container_id = :container) "                \
-    "AND (:category IS NULL OR category = :category) AND (:type IS NULL OR type = :type) " \
-    "AND (:severity IS NULL OR severity = :severity) "                                     \
-    "AND (:since IS NULL OR at_ms >= :since) AND (:until IS NULL OR at_ms < :until) "      \
-    "AND (:search IS NULL OR instr(lower(title), lower(:search)) > 0 "                     \
-    "OR instr(lower(coalesce(message, '')), lower(:search)) > 0) "                         \
-    "AND (:hosts IS NULL OR host_id IN (SELECT value FROM json_each(:hosts)) "             \
-    "OR host_id || '/' || container_id IN (SELECT value FROM json_each(:containers))) "
-#define WHERE_HOST WHERE_ANY "AND host_id = :host "
-#define PAGE       "ORDER BY at_ms DESC, id DESC LIMIT :limit OFFSET :offset"
-
-enum stmt {
-    STMT_INSERT,
-    STMT_LIST,
-    STMT_LIST_HOST,
-    STMT_TOTAL,
-    STMT_TOTAL_HOST,
-    STMT_NEWEST,
-    STMT_PURGE_OLD,
-    STMT_PURGE_EXCESS,
-    STMT_COUNT
-};
+enum stmt { STMT_INSERT, STMT_NEWEST, STMT_PURGE_OLD, STMT_PURGE_EXCESS, STMT_COUNT };
 
 static const char *const sql[STMT_COUNT] = {
     [STMT_INSERT] = "INSERT INTO events (" COLUMNS ", engine_ns) VALUES (:at_ms, :category, :type, "
                     ":severity, :host_id, :host_name, :container_id, :container_name, :title, "
                     ":message, :old_state, :new_state, :triggered_by, :correlation_id, :details, "
                     ":dedup_key, :engine_ns) ON CONFLICT (dedup_key) DO NOTHING",
-    [STMT_LIST] = "SELECT " COLUMNS ", coalesce(engine_ns, 0), id" WHERE_ANY PAGE,
-    [STMT_LIST_HOST] = "SELECT " COLUMNS ", coalesce(engine_ns, 0), id" WHERE_HOST PAGE,
-    [STMT_TOTAL] = "SELECT count(*)" WHERE_ANY,
-    [STMT_TOTAL_HOST] = "SELECT count(*)" WHERE_HOST,
     [STMT_NEWEST] = ("SELECT coalesce(max(engine_ns), 0) FROM events WHERE host_id = :host "
                      "AND engine_ns IS NOT NULL"),
     [STMT_PURGE_OLD] =
@@ -100,39 +70,45 @@ int events_insert(struct store *s, const struct event *e, bool *ret_is_new, stru
     return 0;
 }
 
-static void bind_where(struct query *q, const struct events_query *query)
+#define FILTER(n) ":" #n, offsetof(struct events_query, n)
+
+static const struct page_filter filters[] = {
+    {FILTER(host_id),      "host_id = :host_id"                                                       },
+    {FILTER(container_id), "container_id = :container_id"                                             },
+    {FILTER(category),     "category = :category"                                                     },
+    {FILTER(type),         "type = :type"                                                             },
+    {FILTER(severity),     "severity = :severity"                                                     },
+    {FILTER(search),       "(instr(lower(title), lower(:search)) > 0 "
+                     "OR instr(lower(coalesce(message, '')), lower(:search)) > 0)"},
+    {FILTER(hosts),        "(host_id IN (SELECT value FROM json_each(:hosts)) "
+                    "OR host_id || '/' || container_id IN "
+                    "(SELECT value FROM json_each(:containers)))"                  },
+    {FILTER(containers),   NULL                                                                       },
+};
+
+struct reader {
+    events_row_fn fn;
+    void *arg;
+};
+
+static void read_event(const struct query *q, void *arg)
 {
-    query_text(q, ":container", query->container_id);
-    query_text(q, ":category", query->category);
-    query_text(q, ":type", query->type);
-    query_text(q, ":severity", query->severity);
-    query_text(q, ":search", query->search);
-    query_text(q, ":hosts", query->hosts);
-    query_text(q, ":containers", query->containers);
-    query_i64_or_null(q, ":since", query->since_ms);
-    query_i64_or_null(q, ":until", query->until_ms);
-    if (query->host_id)
-        query_text(q, ":host", query->host_id);
+    const struct reader *reader = arg;
+    _cleanup_(event_done) struct event e = {0};
+
+    query_read_row(q, columns, ARRAY_LEN(columns), &e);
+    e.engine_ns = query_column_i64(q, COLUMN_ENGINE_NS);
+    e.id = query_column_i64(q, COLUMN_ID);
+    reader->fn(reader->arg, &e);
 }
 
-static int count_matches(struct store *s,
-                         const struct events_query *query,
-                         int64_t *ret,
-                         struct error *err)
-{
-    _cleanup_(query_done) struct query q = {0};
-    int r;
-
-    r = query_init(&q, s, sql[query->host_id ? STMT_TOTAL_HOST : STMT_TOTAL], err);
-    if (r < 0)
-        return r;
-    bind_where(&q, query);
-    r = query_step(&q, err);
-    if (r < 0)
-        return r;
-    *ret = query_column_i64(&q, 0);
-    return 0;
-}
+static const struct page_table page_table = {
+    .rows = "SELECT " COLUMNS ", coalesce(engine_ns, 0), id FROM events",
+    .count = "SELECT count(*) FROM events",
+    .filters = filters,
+    .n_filters = ARRAY_LEN(filters),
+    .read = read_event,
+};
 
 int events_list(struct store *s,
                 const struct events_query *query,
@@ -141,27 +117,7 @@ int events_list(struct store *s,
                 int64_t *ret_total,
                 struct error *err)
 {
-    _cleanup_(query_done) struct query q = {0};
-    int r;
-
-    assert(query->limit >= 1 && query->limit <= MAX_PAGE);
-    r = query_init(&q, s, sql[query->host_id ? STMT_LIST_HOST : STMT_LIST], err);
-    if (r < 0)
-        return r;
-    bind_where(&q, query);
-    query_i64(&q, ":limit", query->limit);
-    query_i64(&q, ":offset", query->offset);
-    while ((r = query_step(&q, err)) > 0) {
-        _cleanup_(event_done) struct event e = {0};
-
-        query_read_row(&q, columns, ARRAY_LEN(columns), &e);
-        e.engine_ns = query_column_i64(&q, COLUMN_ENGINE_NS);
-        e.id = query_column_i64(&q, COLUMN_ID);
-        fn(arg, &e);
-    }
-    if (r == 0 && ret_total)
-        r = count_matches(s, query, ret_total, err);
-    return r;
+    return page_list(s, &page_table, &query->page, &(struct reader){fn, arg}, ret_total, err);
 }
 
 int events_newest_engine_ns(struct store *s,

@@ -4,7 +4,7 @@
  * events: the event log (container lifecycle, hosts, actions). Only this module names the table `events`.
  */
 
-#include "server/store/store.h"
+#include "server/store/page.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -29,13 +29,12 @@ int events_insert(struct store *s, const struct event *e, bool *ret_is_new, stru
     _nodiscard_;
 
 struct events_query {
+    struct page page;
     const char *host_id, *container_id, *category, *type, *severity,
         *search; /* NULL: any; search: substring of title or message */
     /* hosts NULL: any; else only those of a host in the JSON array `hosts`, or of a container in the JSON array
        `containers`, whose elements are "HOST_ID/CONTAINER_ID" */
     const char *hosts, *containers;
-    int64_t since_ms, until_ms; /* 0: open */
-    uint32_t limit, offset;     /* limit 1 to 1000 */
 };
 
 typedef void (*events_row_fn)(void *arg, const struct event *e);

@@ -1,6 +1,7 @@
 #include "base/buf.h"
 #include "server/store/events.h"
 #include "server/store/fixture.h"
+#include "server/store/internal.h"
 
 #include <errno.h>
 #include <string.h>
@@ -73,7 +74,7 @@ static void all_columns_survive(void **state)
 
     insert(s, &full, true);
     assert_int_equal(
-        events_list(s, &(struct events_query){.limit = 10}, check_full, &n, &total, NULL), 0);
+        events_list(s, &(struct events_query){.page.limit = 10}, check_full, &n, &total, NULL), 0);
     assert_int_equal(n, 1);
     assert_int_equal(total, 1);
 }
@@ -88,7 +89,7 @@ static void a_known_dedup_key_is_ignored(void **state)
     other.at_ms = 5000;
     insert(s, &other, false);
     assert_int_equal(
-        events_list(s, &(struct events_query){.limit = 10}, check_full, &n, NULL, NULL), 0);
+        events_list(s, &(struct events_query){.page.limit = 10}, check_full, &n, NULL, NULL), 0);
     assert_int_equal(n, 1); /* and check_full saw the first one's time */
 
     other.dedup_key = NULL; /* without a key nothing is a double */
@@ -174,26 +175,26 @@ static void queries_filter_and_page(void **state)
         const char *times;
         int64_t total;
     } cases[] = {
-        {{.limit = 10},                                        "4 3 2 1 ", 4},
-        {{.limit = 2},                                         "4 3 ",     4},
-        {{.limit = 2, .offset = 1},                            "3 2 ",     4},
-        {{.limit = 2, .offset = 9},                            "",         4},
-        {{.limit = 10, .host_id = "h1"},                       "4 3 1 ",   3},
-        {{.limit = 1, .host_id = "h1", .offset = 1},           "3 ",       3},
-        {{.limit = 10, .host_id = "h3"},                       "",         0},
-        {{.limit = 10, .category = "agent"},                   "4 3 ",     2},
-        {{.limit = 10, .type = "died"},                        "2 1 ",     2},
-        {{.limit = 10, .severity = "info"},                    "4 3 ",     2},
-        {{.limit = 10, .container_id = "0123456789ab"},        "2 1 ",     2},
-        {{.limit = 10, .since_ms = 2},                         "4 3 2 ",   3},
-        {{.limit = 10, .until_ms = 2},                         "1 ",       1},
-        {{.limit = 10, .since_ms = 2, .until_ms = 4},          "3 2 ",     2},
-        {{.limit = 10, .search = "WEB"},                       "2 1 ",     2},
-        {{.limit = 10, .search = "agent up"},                  "4 3 ",     2},
-        {{.limit = 10, .search = "code 137"},                  "3 2 1 ",   3},
-        {{.limit = 10, .search = "%"},                         "",         0},
-        {{.limit = 10, .host_id = "h1", .search = "' OR 1=1"}, "",         0},
-        {{.limit = 10, .host_id = "h1", .type = "died"},       "1 ",       1},
+        {{.page.limit = 10},                                         "4 3 2 1 ", 4},
+        {{.page.limit = 2},                                          "4 3 ",     4},
+        {{.page.limit = 2, .page.offset = 1},                        "3 2 ",     4},
+        {{.page.limit = 2, .page.offset = 9},                        "",         4},
+        {{.page.limit = 10, .host_id = "h1"},                        "4 3 1 ",   3},
+        {{.page.limit = 1, .host_id = "h1", .page.offset = 1},       "3 ",       3},
+        {{.page.limit = 10, .host_id = "h3"},                        "",         0},
+        {{.page.limit = 10, .category = "agent"},                    "4 3 ",     2},
+        {{.page.limit = 10, .type = "died"},                         "2 1 ",     2},
+        {{.page.limit = 10, .severity = "info"},                     "4 3 ",     2},
+        {{.page.limit = 10, .container_id = "0123456789ab"},         "2 1 ",     2},
+        {{.page.limit = 10, .page.since_ms = 2},                     "4 3 2 ",   3},
+        {{.page.limit = 10, .page.until_ms = 2},                     "1 ",       1},
+        {{.page.limit = 10, .page.since_ms = 2, .page.until_ms = 4}, "3 2 ",     2},
+        {{.page.limit = 10, .search = "WEB"},                        "2 1 ",     2},
+        {{.page.limit = 10, .search = "agent up"},                   "4 3 ",     2},
+        {{.page.limit = 10, .search = "code 137"},                   "3 2 1 ",   3},
+        {{.page.limit = 10, .search = "%"},                          "",         0},
+        {{.page.limit = 10, .host_id = "h1", .search = "' OR 1=1"},  "",         0},
+        {{.page.limit = 10, .host_id = "h1", .type = "died"},        "1 ",       1},
     };
     struct store *s = ((struct fixture *)*state)->store;
 
@@ -209,6 +210,66 @@ static void queries_filter_and_page(void **state)
     }
 }
 
+static int count_step(void *n)
+{
+    (*(int64_t *)n)++;
+    return 0;
+}
+
+static void count_row(void *n, const struct event *e)
+{
+    (void)e;
+    (*(int *)n)++;
+}
+
+/* How many instructions SQLite ran for a page and its total. */
+static int64_t cost(struct store *s, const struct events_query *query, int64_t total_expected)
+{
+    int64_t total = -1, steps = 0;
+    int n = 0;
+
+    sqlite3_progress_handler(s->db, 1, count_step, &steps);
+    assert_int_equal(events_list(s, query, count_row, &n, &total, NULL), 0);
+    sqlite3_progress_handler(s->db, 0, NULL, NULL);
+    assert_int_equal(total, total_expected);
+    return steps;
+}
+
+/* One row more costs some instructions; a page that looks at all rows costs thousands of them. */
+static void a_page_does_not_look_at_the_whole_table(void **state)
+{
+    enum { N = 3000, OF_OTHER = 50, PER_ROW = 100, PER_COUNTED = 8 };
+    static const struct {
+        struct events_query query;
+        int64_t total, max_steps;
+    } cases[] = {
+        {{.page.limit = 10},                                        N,        20 * PER_ROW             },
+        {{.page.limit = 10, .page.offset = 20},                     N,        40 * PER_ROW             },
+        {{.page.limit = 10, .page.since_ms = N - 40},               41,       20 * PER_ROW             },
+        {{.page.limit = 10, .page.since_ms = 1},                    N,        N * PER_COUNTED          },
+        {{.page.limit = 10, .host_id = "h2"},                       OF_OTHER, 20 * PER_ROW             },
+        {{.page.limit = 10, .host_id = "h2", .type = "died"},       OF_OTHER, (10 + OF_OTHER) * PER_ROW},
+        {{.page.limit = 100, .host_id = "h2", .severity = "error"},
+         OF_OTHER,                                                            (10 + OF_OTHER) * PER_ROW},
+    };
+    struct store *s = ((struct fixture *)*state)->store;
+    struct event e = full;
+
+    e.dedup_key = NULL;
+    for (int i = 1; i <= N; i++) {
+        e.at_ms = i;
+        e.host_id = i <= OF_OTHER ? t_host2 : t_host;
+        insert(s, &e, true);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        int64_t steps = cost(s, &cases[i].query, cases[i].total);
+
+        if (steps > cases[i].max_steps)
+            fail_msg("case %zu: %lld instructions, allowed are %lld", i, (long long)steps,
+                     (long long)cases[i].max_steps);
+    }
+}
+
 static void purge_drops_what_is_older(void **state)
 {
     struct store *s = ((struct fixture *)*state)->store;
@@ -219,12 +280,14 @@ static void purge_drops_what_is_older(void **state)
     assert_int_equal(events_purge(s, 3, 1000, &is_more, NULL), 0);
     assert_false(is_more);
     assert_int_equal(
-        events_list(s, &(struct events_query){.limit = 10}, append_time, &times, NULL, NULL), 0);
+        events_list(s, &(struct events_query){.page.limit = 10}, append_time, &times, NULL, NULL),
+        0);
     assert_string_equal(buf_str(&times), "4 3 ");
     buf_clear(&times);
     assert_int_equal(events_purge(s, 0, 1, &is_more, NULL), 0);
     assert_int_equal(
-        events_list(s, &(struct events_query){.limit = 10}, append_time, &times, NULL, NULL), 0);
+        events_list(s, &(struct events_query){.page.limit = 10}, append_time, &times, NULL, NULL),
+        0);
     assert_string_equal(buf_str(&times), "4 ");
     buf_done(&times);
 }
@@ -237,6 +300,7 @@ int main(void)
         TEST(other_constraints_are_errors_not_doubles),
         TEST(newest_engine_time_is_per_host),
         TEST(queries_filter_and_page),
+        TEST(a_page_does_not_look_at_the_whole_table),
         TEST(purge_drops_what_is_older),
     };
 

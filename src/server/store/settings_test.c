@@ -162,12 +162,12 @@ static void audit_rows_are_listed(void **state)
         const char *rows;
         int64_t total;
     } cases[] = {
-        {{.limit = 9},                               "3 bob login;2 ann stop;1 ann login;", 3},
-        {{.limit = 1, .offset = 1},                  "2 ann stop;",                         3},
-        {{.limit = 9, .who = "ann"},                 "2 ann stop;1 ann login;",             2},
-        {{.limit = 9, .action = "login"},            "3 bob login;1 ann login;",            2},
-        {{.limit = 9, .since_ms = 2},                "3 bob login;2 ann stop;",             2},
-        {{.limit = 9, .since_ms = 2, .until_ms = 3}, "2 ann stop;",                         1},
+        {{.page.limit = 9},                                         "3 bob login;2 ann stop;1 ann login;", 3},
+        {{.page.limit = 1, .page.offset = 1},                       "2 ann stop;",                         3},
+        {{.page.limit = 9, .who = "ann"},                           "2 ann stop;1 ann login;",             2},
+        {{.page.limit = 9, .action = "login"},                      "3 bob login;1 ann login;",            2},
+        {{.page.limit = 9, .page.since_ms = 2},                     "3 bob login;2 ann stop;",             2},
+        {{.page.limit = 9, .page.since_ms = 2, .page.until_ms = 3}, "2 ann stop;",                         1},
     };
     struct store *s = ((struct fixture *)*state)->store;
     struct buf rest = BUF_INIT(100);
@@ -186,7 +186,7 @@ static void audit_rows_are_listed(void **state)
     }
     assert_int_equal(audit_purge(s, 3, NULL), 0);
     assert_int_equal(
-        audit_list(s, &(struct audit_query){.limit = 9}, append_entry, &rest, NULL, NULL), 0);
+        audit_list(s, &(struct audit_query){.page.limit = 9}, append_entry, &rest, NULL, NULL), 0);
     assert_string_equal(buf_str(&rest), "3 bob login;");
     buf_done(&rest);
 }

@@ -351,7 +351,8 @@ static void a_version_1_database_is_read(void **state)
     assert_int_equal(tokens_consume(s, "abc", 5, &verdict, NULL), 0);
     assert_int_equal(verdict, TOKEN_OK);
     assert_int_equal(
-        events_list(s, &(struct events_query){.limit = 9}, count_event, &n_events, NULL, NULL), 0);
+        events_list(s, &(struct events_query){.page.limit = 9}, count_event, &n_events, NULL, NULL),
+        0);
     assert_int_equal(n_events, 1);
     for (int kind = 0; kind < CONTAINER_SETTING_KINDS; kind++) {
         assert_int_equal(container_settings_each(s, (enum container_setting_kind)kind,
