@@ -211,6 +211,20 @@ static void refuse(struct http_conn *c, int status, const char *detail)
     respond_error(c, status, detail);
 }
 
+static uint64_t response_timeout_ms(const struct http_conn *c)
+{
+    return c->limits.timeout_ms ? c->limits.timeout_ms : RESPONSE_TIMEOUT;
+}
+
+static void refuse_late(struct http_conn *c)
+{
+    const struct http_handler *handler = c->site->handler;
+
+    if (handler->on_late)
+        handler->on_late(c->site->owner, &c->request, response_timeout_ms(c));
+    respond_error(c, 504, "no answer in time");
+}
+
 static void on_timer(struct loop_timer *t)
 {
     struct http_conn *c = CONTAINER_OF(t, struct http_conn, timer);
@@ -222,7 +236,7 @@ static void on_timer(struct loop_timer *t)
     switch (c->state) {
     case HTTP_CONN_HEAD:
     case HTTP_CONN_BODY: refuse(c, 408, "the request did not come in time"); return;
-    case HTTP_CONN_PENDING: respond_error(c, 504, "no answer in time"); return;
+    case HTTP_CONN_PENDING: refuse_late(c); return;
     case HTTP_CONN_IDLE:
     case HTTP_CONN_STREAMING:
     case HTTP_CONN_WRITING:
@@ -279,7 +293,7 @@ static void dispatch(struct http_conn *c)
     slot_take(c);
     set_state(c, HTTP_CONN_PENDING);
     sock_pause(&c->sock, c->in.size > AHEAD_MAX); /* else it is noticed when the client goes */
-    start_timer(c, c->limits.timeout_ms ? c->limits.timeout_ms : RESPONSE_TIMEOUT);
+    start_timer(c, response_timeout_ms(c));
     c->site->handler->on_request(c->site->owner, &c->request);
 }
 

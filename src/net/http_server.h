@@ -67,6 +67,8 @@ struct http_handler {
     /* Called when the head is there, before the body is read. Leaves *limits, or tightens or widens it. */
     void (*on_head)(void *owner, const struct http_request *r, struct http_limits *limits);
     void (*on_request)(void *owner, const struct http_request *r);
+    /* The request gets a 504 now; who answers it later answers nobody. Or NULL. */
+    void (*on_late)(void *owner, const struct http_request *r, uint64_t timeout_ms);
     /* An upgrade: returns 0 and the accept options, or an HTTP status (401, 403, 404 ...) to refuse it. */
     int (*on_upgrade)(void *owner, const struct http_request *r, struct ws_accept *ret);
     /* Errors the server answers by itself (400 405 408 411 413 431 501 504, refused upgrades): fills `body` with the caller's error shape. */

@@ -25,7 +25,7 @@ struct fixture {
     struct loop_timer timer;
     uint64_t waiting; /* request to be answered by the timer */
     bool was_gone;
-    unsigned n_requests, n_accepted;
+    unsigned n_requests, n_accepted, n_late;
     struct http_crowd crowd; /* as it was told */
     char crowd_peer[64];
     struct peer {
@@ -54,6 +54,16 @@ static void on_head(void *owner, const struct http_request *r, struct http_limit
         limits->max_body = 10;
     if (str_eq(r->path, "/never") || str_eq(r->path, "/later"))
         limits->timeout_ms = ANSWER_TIMEOUT;
+}
+
+static void on_late(void *owner, const struct http_request *r, uint64_t timeout_ms)
+{
+    struct fixture *f = owner;
+
+    assert_string_equal(r->method, "GET");
+    assert_string_equal(r->path, "/never");
+    assert_int_equal(timeout_ms, ANSWER_TIMEOUT);
+    f->n_late++;
 }
 
 static void answer_big(struct fixture *f, uint64_t id)
@@ -144,7 +154,13 @@ static void format_error(int status, const char *detail, struct buf *body)
     assert_int_equal(buf_printf(body, "{\"detail\":\"%d %s\"}", status, detail), 0);
 }
 
-static const struct http_handler handler = {on_head, on_request, on_upgrade, format_error};
+static const struct http_handler handler = {
+    .on_head = on_head,
+    .on_request = on_request,
+    .on_late = on_late,
+    .on_upgrade = on_upgrade,
+    .format_error = format_error,
+};
 
 static void on_crowd(void *owner, const struct http_crowd *crowd)
 {
@@ -240,7 +256,9 @@ static void test_answers(void **state)
                 .port = http_server_port(f->server), .send = cases[i].send, .chunk = chunk};
             const char *body;
 
+            f->n_late = 0;
             script_run(f->loop, &s);
+            assert_int_equal(f->n_late, strstr(cases[i].status, "504") ? 1 : 0);
             if (s.is_timeout || !strstr(buf_str(&s.reply), cases[i].status))
                 fail_msg("%s: %s", cases[i].send, buf_str(&s.reply));
             body = strstr(s.reply.data, "\r\n\r\n") + 4;

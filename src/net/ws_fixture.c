@@ -127,7 +127,11 @@ static void on_request(void *owner, const struct http_request *r)
     (void)http_respond(f->server, r->id, &(struct http_response){.status = 404});
 }
 
-static const struct http_handler http_handler = {NULL, on_request, on_upgrade, format_error};
+static const struct http_handler http_handler = {
+    .on_request = on_request,
+    .on_upgrade = on_upgrade,
+    .format_error = format_error,
+};
 
 static void end_init(struct end *e, struct fixture *f)
 {

@@ -9,6 +9,7 @@
 #include "server/auth/credentials.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #define DEFAULT_TIMEOUT_MS 60000
@@ -141,6 +142,17 @@ static void on_request(void *owner, const struct http_request *r)
     }
 }
 
+/* What the handler waits for has a deadline of its own, and failed or should have: this one is the last resort. */
+static void on_late(void *owner, const struct http_request *r, uint64_t timeout_ms)
+{
+    char seconds[32];
+
+    (void)owner;
+    (void)snprintf(seconds, sizeof(seconds), "%ju", (uintmax_t)timeout_ms / 1000);
+    log_warn(LOG_FIELDS("method", r->method, "path", r->path, "seconds", seconds, "peer", r->peer),
+             "no answer in time: 504");
+}
+
 static int on_upgrade(void *owner, const struct http_request *r, struct ws_accept *ret)
 {
     struct api *a = owner;
@@ -184,6 +196,7 @@ const struct http_handler *api_http_handler(void)
     static const struct http_handler handler = {
         .on_head = on_head,
         .on_request = on_request,
+        .on_late = on_late,
         .on_upgrade = on_upgrade,
         .format_error = format_error,
     };
