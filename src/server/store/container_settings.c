@@ -5,7 +5,7 @@
 
 #define COLUMNS "host_id, container_id, container_name, data, updated_at_ms"
 
-enum stmt { STMT_PUT, STMT_GET, STMT_DELETE, STMT_EACH, STMT_MOVE, STMT_COUNT };
+enum stmt { STMT_PUT, STMT_GET, STMT_MOVE, STMT_COUNT };
 
 #define STATEMENTS(table)                                                                      \
     {                                                                                          \
@@ -13,9 +13,6 @@ enum stmt { STMT_PUT, STMT_GET, STMT_DELETE, STMT_EACH, STMT_MOVE, STMT_COUNT };
                       ":container_id, :container_name, :data, :updated_at_ms)"),               \
         [STMT_GET] = ("SELECT " COLUMNS " FROM " table " WHERE host_id = :host_id AND "        \
                       "container_id = :container_id"),                                         \
-        [STMT_DELETE] = ("DELETE FROM " table " WHERE host_id = :host_id AND "                 \
-                         "container_id = :container_id"),                                      \
-        [STMT_EACH] = ("SELECT " COLUMNS " FROM " table " ORDER BY host_id, container_id"),    \
         [STMT_MOVE] = ("UPDATE OR REPLACE " table " SET host_id = :to WHERE host_id = :from"), \
     }
 
@@ -78,44 +75,6 @@ int container_settings_get(struct store *s,
     *ret = (struct container_setting){0};
     query_read_row(&q, columns, ARRAY_LEN(columns), ret);
     return 0;
-}
-
-int container_settings_delete(struct store *s,
-                              enum container_setting_kind kind,
-                              const char *host_id,
-                              const char *container_id,
-                              struct error *err)
-{
-    _cleanup_(query_done) struct query q = {0};
-    int r;
-
-    r = query_init(&q, s, sql[kind][STMT_DELETE], err);
-    if (r < 0)
-        return r;
-    query_text(&q, ":host_id", host_id);
-    query_text(&q, ":container_id", container_id);
-    return query_run(&q, NULL, err);
-}
-
-int container_settings_each(struct store *s,
-                            enum container_setting_kind kind,
-                            container_settings_row_fn fn,
-                            void *arg,
-                            struct error *err)
-{
-    _cleanup_(query_done) struct query q = {0};
-    int r;
-
-    r = query_init(&q, s, sql[kind][STMT_EACH], err);
-    if (r < 0)
-        return r;
-    while ((r = query_step(&q, err)) > 0) {
-        _cleanup_(container_setting_done) struct container_setting c = {0};
-
-        query_read_row(&q, columns, ARRAY_LEN(columns), &c);
-        fn(arg, &c);
-    }
-    return r;
 }
 
 static int move_kind(struct store *s,

@@ -39,19 +39,6 @@ int container_settings_get(struct store *s,
                            const char *container_id,
                            struct container_setting *ret,
                            struct error *err) _nodiscard_; /* -ENOENT */
-int container_settings_delete(struct store *s,
-                              enum container_setting_kind kind,
-                              const char *host_id,
-                              const char *container_id,
-                              struct error *err) _nodiscard_; /* 0 also when there was none */
-
-typedef void (*container_settings_row_fn)(void *arg, const struct container_setting *c);
-int container_settings_each(struct store *s,
-                            enum container_setting_kind kind,
-                            container_settings_row_fn fn,
-                            void *arg,
-                            struct error *err) _nodiscard_; /* by host and container */
-
 /* Moves the rows of all kinds from one host to another, over rows that are there; call it inside the
    transaction that migrates the host. */
 int container_settings_move_host(struct store *s,

@@ -316,12 +316,6 @@ static void count_event(void *arg, const struct event *e)
     ++*(int *)arg;
 }
 
-static void count_setting(void *arg, const struct container_setting *c)
-{
-    assert_string_equal(c->host_id, "h1");
-    ++*(int *)arg;
-}
-
 static void a_version_1_database_is_read(void **state)
 {
     struct fixture *f = *state;
@@ -331,7 +325,7 @@ static void a_version_1_database_is_read(void **state)
     struct agent agent = {0};
     struct host host = {0};
     struct user user = {0};
-    int n_events = 0, n_settings = 0;
+    int n_events = 0;
 
     load_saved(f, "v1.sql");
     assert_int_equal(store_open(&f->store, f->dir, NULL), 0);
@@ -355,11 +349,13 @@ static void a_version_1_database_is_read(void **state)
         0);
     assert_int_equal(n_events, 1);
     for (int kind = 0; kind < CONTAINER_SETTING_KINDS; kind++) {
-        assert_int_equal(container_settings_each(s, (enum container_setting_kind)kind,
-                                                 count_setting, &n_settings, NULL),
+        struct container_setting setting;
+
+        assert_int_equal(container_settings_get(s, (enum container_setting_kind)kind, "h1",
+                                                "0123456789ab", &setting, NULL),
                          0);
+        container_setting_done(&setting);
     }
-    assert_int_equal(n_settings, CONTAINER_SETTING_KINDS);
     host_done(&host);
     agent_done(&agent);
     user_done(&user);
