@@ -69,18 +69,42 @@ int buf_append_char(struct buf *b, char c)
     return buf_append(b, &c, 1);
 }
 
+int buf_append_i64(struct buf *b, int64_t v)
+{
+    char text[24], *p = text + sizeof(text);
+    uint64_t rest = v < 0 ? -(uint64_t)v : (uint64_t)v;
+
+    do {
+        *--p = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest);
+    if (v < 0)
+        *--p = '-';
+    return buf_append(b, p, (size_t)(text + sizeof(text) - p));
+}
+
 int buf_printf(struct buf *b, const char *fmt, ...)
 {
+    size_t room = b->data ? b->capacity - b->size : 0;
     va_list ap;
-    int n;
+    int n, r;
 
     va_start(ap, fmt);
-    n = vsnprintf(NULL, 0, fmt, ap);
+    n = vsnprintf(b->data ? b->data + b->size : NULL, room, fmt, ap);
     va_end(ap);
-    if (n < 0)
-        return -EINVAL;
-    if (reserve(b, (size_t)n) < 0)
-        return -EMSGSIZE;
+    if (n < 0) {
+        r = -EINVAL;
+    } else if ((size_t)n < room) { /* usually: it was there the first time */
+        b->size += (size_t)n;
+        return 0;
+    } else {
+        r = reserve(b, (size_t)n);
+    }
+    if (r < 0) {
+        if (b->data)
+            b->data[b->size] = '\0';
+        return r;
+    }
 
     va_start(ap, fmt);
     (void)vsnprintf(b->data + b->size, (size_t)n + 1, fmt, ap);

@@ -10,6 +10,7 @@
 #include "base/macros.h"
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct buf {
     char *data; /* NULL or NUL-terminated */
@@ -28,6 +29,7 @@ void buf_clear(struct buf *b);
 int buf_append(struct buf *b, const void *data, size_t size) _nodiscard_;
 int buf_append_str(struct buf *b, const char *s) _nodiscard_;
 int buf_append_char(struct buf *b, char c) _nodiscard_;
+int buf_append_i64(struct buf *b, int64_t v) _nodiscard_; /* decimal, much faster than by format */
 int buf_printf(struct buf *b, const char *fmt, ...) _nodiscard_ _printf_(2, 3);
 
 void buf_consume(struct buf *b, size_t n); /* drops the first n bytes (at most all) */

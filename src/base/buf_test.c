@@ -96,6 +96,51 @@ static void test_printf_longer_than_capacity(void **state)
     buf_done(&b);
 }
 
+static void test_printf_that_does_not_fit_changes_nothing(void **state)
+{
+    struct buf b = BUF_INIT(8);
+
+    (void)state;
+    assert_int_equal(buf_printf(&b, "%s", "123456789"), -EMSGSIZE);
+    assert_string_equal(buf_str(&b), "");
+    for (size_t n = 0; n < 8; n++) {
+        assert_int_equal(buf_printf(&b, "%zu", n), 0);
+        assert_int_equal(buf_printf(&b, "%s", "123456789"), -EMSGSIZE);
+        assert_int_equal(b.size, n + 1);
+        assert_memory_equal(b.data, "01234567", n + 1);
+        assert_int_equal(b.data[n + 1], '\0');
+    }
+    assert_int_equal(buf_printf(&b, "%s", ""), 0);
+    assert_int_equal(buf_printf(&b, "%s", "x"), -EMSGSIZE);
+    assert_string_equal(buf_str(&b), "01234567");
+    buf_done(&b);
+}
+
+static void test_whole_numbers(void **state)
+{
+    static const struct {
+        int64_t v;
+        const char *text;
+    } cases[] = {
+        {0,         "0"                   },
+        {-1,        "-1"                  },
+        {10,        "10"                  },
+        {987654321, "987654321"           },
+        {INT64_MAX, "9223372036854775807" },
+        {INT64_MIN, "-9223372036854775808"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct buf b = BUF_INIT(strlen(cases[i].text));
+
+        assert_int_equal(buf_append_i64(&b, cases[i].v), 0);
+        assert_string_equal(buf_str(&b), cases[i].text);
+        assert_int_equal(buf_append_i64(&b, cases[i].v), -EMSGSIZE);
+        buf_done(&b);
+    }
+}
+
 static void test_consume(void **state)
 {
     static const struct {
@@ -187,6 +232,8 @@ int main(void)
         cmocka_unit_test(test_binary_content),
         cmocka_unit_test(test_grows_byte_by_byte),
         cmocka_unit_test(test_printf_longer_than_capacity),
+        cmocka_unit_test(test_printf_that_does_not_fit_changes_nothing),
+        cmocka_unit_test(test_whole_numbers),
         cmocka_unit_test(test_consume),
         cmocka_unit_test(test_take),
         cmocka_unit_test(test_clear_keeps_storage),

@@ -123,21 +123,24 @@ static void append(struct buf *out, const char *text, size_t size)
     (void)buf_append(out, text, size); /* the owner of the list gives it no limit */
 }
 
+/* `key` is the text in front of the value. A list of thousands of containers has ten of these each. */
 static void append_percent(struct buf *out, const char *key, double v)
 {
+    append(out, key, strlen(key));
     if (v >= 0) {
-        (void)buf_printf(out, "\"%s\":%.6g", key, v);
+        (void)buf_printf(out, "%.6g", v);
     } else {
-        (void)buf_printf(out, "\"%s\":null", key);
+        append(out, "null", strlen("null"));
     }
 }
 
 static void append_count(struct buf *out, const char *key, int64_t v)
 {
+    append(out, key, strlen(key));
     if (v >= 0) {
-        (void)buf_printf(out, ",\"%s\":%jd", key, (intmax_t)v);
+        (void)buf_append_i64(out, v);
     } else {
-        (void)buf_printf(out, ",\"%s\":null", key);
+        append(out, "null", strlen("null"));
     }
 }
 
@@ -159,27 +162,24 @@ void container_sample_write(struct buf *out, const struct fleet_sample *s)
 
     if (!s->sampled_at_ms)
         s = &none;
-    append(out, ",", 1);
-    append_percent(out, "cpu_percent", s->cpu_percent);
-    append_count(out, "memory_usage", s->memory_usage);
-    append_count(out, "memory_limit", s->memory_limit);
-    append(out, ",", 1);
-    append_percent(out, "memory_percent", s->memory_percent);
-    append_count(out, "network_rx", s->network_rx);
-    append_count(out, "network_tx", s->network_tx);
-    append_count(out, "disk_read", s->disk_read);
-    append_count(out, "disk_write", s->disk_write);
-    append_count(out, "pids", s->pids);
-    append_count(out, "net_bytes_per_sec",
+    append_percent(out, ",\"cpu_percent\":", s->cpu_percent);
+    append_count(out, ",\"memory_usage\":", s->memory_usage);
+    append_count(out, ",\"memory_limit\":", s->memory_limit);
+    append_percent(out, ",\"memory_percent\":", s->memory_percent);
+    append_count(out, ",\"network_rx\":", s->network_rx);
+    append_count(out, ",\"network_tx\":", s->network_tx);
+    append_count(out, ",\"disk_read\":", s->disk_read);
+    append_count(out, ",\"disk_write\":", s->disk_write);
+    append_count(out, ",\"pids\":", s->pids);
+    append_count(out, ",\"net_bytes_per_sec\":",
                  s->net_bytes_per_sec < 0 ? -1 : (int64_t)s->net_bytes_per_sec);
 }
 
 void host_sample_write(struct buf *out, const char *memory_key, const struct fleet_sample *s)
 {
-    append_percent(out, "cpu_percent", s->cpu_percent);
-    append(out, ",", 1);
+    append_percent(out, "\"cpu_percent\":", s->cpu_percent);
     append_percent(out, memory_key, s->memory_percent);
-    append_count(out, "net_bytes_per_sec",
+    append_count(out, ",\"net_bytes_per_sec\":",
                  s->net_bytes_per_sec < 0 ? -1 : (int64_t)s->net_bytes_per_sec);
 }
 

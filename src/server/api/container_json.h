@@ -16,7 +16,7 @@ void json_open_text(struct fleet_text *ret, json_t *o /* stolen */);
  * is null, never 0.
  */
 void container_sample_write(struct buf *out, const struct fleet_sample *s);
-/* The same of a host, without the first comma; the member about memory has two names. */
+/* The same of a host, without the first comma; the member about memory has two names: `,"memory_percent":`. */
 void host_sample_write(struct buf *out, const char *memory_key, const struct fleet_sample *s);
 /* Appends the members that every container of the host has: made once for many of them. */
 void container_host_write(struct buf *out, struct fleet_host *h);

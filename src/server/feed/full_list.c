@@ -37,7 +37,7 @@ static void add_host_metrics(struct buf *out, const struct client *c)
         if (!s->sampled_at_ms || !scope_allows_whole_host(&c->who.scope, h))
             continue;
         (void)buf_printf(out, "%s\"%s\":{", is_first ? "" : ",", h->row.id);
-        host_sample_write(out, "mem_percent", s);
+        host_sample_write(out, ",\"mem_percent\":", s);
         add_text(out, "}");
         is_first = false;
     }
