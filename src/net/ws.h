@@ -26,6 +26,7 @@
 #define WS_CLOSE_POLICY       1008
 #define WS_CLOSE_TOO_BIG      1009
 #define WS_CLOSE_INTERNAL     1011
+#define WS_CLOSE_TRY_AGAIN    1013 /* too many already, or too slow */
 
 struct ws;
 

@@ -3,13 +3,10 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/str.h"
-#include "server/auth/auth.h"
-#include "server/auth/first_user.h"
+#include "server/auth/fixture.h"
 #include "server/auth/password.h"
 #include "server/store/api_keys.h"
-#include "server/store/fixture.h"
 #include "server/store/secret.h"
-#include "server/store/user_sessions.h"
 #include "server/store/users.h"
 
 #include <errno.h>
@@ -18,34 +15,6 @@
 #include <string.h>
 
 #define PASSWORD "correct horse"
-#define LIFETIME (UINT64_C(24) * 60 * 60 * 1000)
-
-static uint64_t test_clock_ms;
-static int64_t test_utc_ms;
-
-static uint64_t clock_ms(void)
-{
-    return test_clock_ms;
-}
-
-static int64_t utc_ms(void)
-{
-    return test_utc_ms;
-}
-
-struct bench {
-    struct fixture *f;
-    struct loop *loop;
-    struct job_queue *store_jobs, *hash_jobs;
-    struct auth *auth;
-    char *password_file;
-    int64_t admin_id;
-    /* What the last call ended with. */
-    int n_done, code;
-    struct identity who;
-    char session_id[80], message[200];
-    uint64_t retry_after_s;
-};
 
 /* argon2 is slow: one hash serves all tests. */
 static const char *password_hash_of_tests(void)
@@ -57,95 +26,21 @@ static const char *password_hash_of_tests(void)
     return hash;
 }
 
-static int64_t add_user(struct bench *b, const char *name, enum role role)
-{
-    char copy[64], hash[PASSWORD_HASH_SIZE];
-    struct user u = {
-        .name = copy, .password_hash = hash, .role = role, .must_change_password = true};
-    int64_t id;
-
-    str_copy(copy, sizeof(copy), name);
-    str_copy(hash, sizeof(hash), password_hash_of_tests());
-    assert_int_equal(users_insert(b->f->store, &u, &id, NULL), 0);
-    return id;
-}
-
-static struct auth_options options_of(const struct bench *b)
-{
-    return (struct auth_options){
-        .store_jobs = b->store_jobs,
-        .hash_jobs = b->hash_jobs,
-        .store = b->f->store,
-        .session_lifetime_ms = LIFETIME,
-        .initial_password_file = b->password_file,
-        .clock_ms = clock_ms,
-        .utc_ms = utc_ms,
-    };
-}
-
+/* The admin has a password here, to be changed. */
 static int setup(void **state)
 {
-    struct bench *b = xcalloc(1, sizeof(*b));
-    struct auth_options o;
-    void *fixture;
+    struct bench *b;
 
-    if (fixture_setup(&fixture) < 0 || loop_new(&b->loop, &(struct loop_options){0}, NULL) < 0)
+    if (bench_setup(state) < 0)
         return -1;
-    b->f = fixture;
-    b->store_jobs = job_queue_new(b->loop, 1, 20);
-    b->hash_jobs = job_queue_new(b->loop, 2, 20);
-    b->password_file = fixture_path(b->f, FIRST_USER_FILE);
-    test_clock_ms = 1000000;
-    test_utc_ms = INT64_C(1750000000000);
-    o = options_of(b);
-    b->auth = auth_new(&o);
-    b->admin_id = add_user(b, "admin", ROLE_ADMIN);
-    *state = b;
-    return 0;
-}
-
-static void drain(struct bench *b)
-{
-    while (job_queue_pending(b->store_jobs) + job_queue_pending(b->hash_jobs) > 0) {
-        job_queue_drain(b->store_jobs);
-        job_queue_drain(b->hash_jobs);
-    }
-}
-
-static int teardown(void **state)
-{
-    struct bench *b = *state;
-    void *fixture = b->f;
-
-    auth_free(b->auth);
-    drain(b);
-    job_queue_free(b->store_jobs);
-    job_queue_free(b->hash_jobs);
-    loop_free(b->loop);
-    (void)fixture_teardown(&fixture);
-    free(b->password_file);
-    free(b);
-    return 0;
-}
-
-static void on_identity(void *owner, int code, const struct identity *who)
-{
-    struct bench *b = owner;
-
-    b->n_done++;
-    b->code = code;
-    b->who = who ? *who : (struct identity){0};
-    assert_int_equal(code == 0, who != NULL);
+    b = *state;
+    return users_set_password(b->f->store, b->admin_id, password_hash_of_tests(), true,
+                              bench_utc_ms, NULL);
 }
 
 static int check(struct bench *b, const char *session_id, const char *bearer)
 {
-    b->n_done = 0;
-    auth_check(b->auth, &(struct auth_proof){.session_id = session_id, .bearer = bearer},
-               on_identity, b);
-    drain(b);
-    assert_int_equal(b->n_done, 1);
-    return b->code;
+    return bench_check(b, &(struct auth_proof){.session_id = session_id, .bearer = bearer});
 }
 
 static void on_login(void *owner, const struct auth_login_result *r)
@@ -164,7 +59,7 @@ static int log_in_from(struct bench *b, const char *peer, const char *name, cons
     b->n_done = 0;
     auth_login(b->auth, peer, name, password, on_login, b);
     assert_int_equal(b->n_done, 0); /* never before it returns */
-    drain(b);
+    bench_drain(b);
     assert_int_equal(b->n_done, 1);
     assert_int_equal(b->code == 0, b->session_id[0] != '\0');
     return b->code;
@@ -190,7 +85,7 @@ static int log_out(struct bench *b, const char *session_id)
     b->n_done = 0;
     auth_logout(b->auth, session_id, on_code, b);
     assert_int_equal(b->n_done, 0);
-    drain(b);
+    bench_drain(b);
     assert_int_equal(b->n_done, 1);
     return b->code;
 }
@@ -207,7 +102,7 @@ static int change(struct bench *b, const char *current, const char *new_password
                          },
                          on_code, b);
     assert_int_equal(b->n_done, 0);
-    drain(b);
+    bench_drain(b);
     assert_int_equal(b->n_done, 1);
     return b->code;
 }
@@ -232,7 +127,7 @@ static void a_login_makes_a_session(void **state)
     assert_true(b->who.must_change_password);
 
     assert_int_equal(users_get(b->f->store, b->admin_id, &user, NULL), 0);
-    assert_int_equal(user.last_login_at_ms, test_utc_ms);
+    assert_int_equal(user.last_login_at_ms, bench_utc_ms);
     user_done(&user);
 }
 
@@ -262,14 +157,14 @@ static void ten_attempts_a_minute(void **state)
 
         (void)snprintf(peer, sizeof(peer), "10.0.0.%d", i);
         assert_int_equal(log_in_from(b, peer, "admin", "wrong"), -ENOKEY);
-        test_clock_ms += 1000;
+        bench_clock_ms += 1000;
     }
     assert_int_equal(log_in_from(b, "10.0.0.99", "admin", PASSWORD), -EAGAIN);
     assert_int_equal(b->retry_after_s, 50);
-    test_clock_ms += 49500;
+    bench_clock_ms += 49500;
     assert_int_equal(log_in_from(b, "10.0.0.99", "admin", PASSWORD), -EAGAIN);
     assert_int_equal(b->retry_after_s, 1);
-    test_clock_ms += 500;
+    bench_clock_ms += 500;
     assert_int_equal(log_in_from(b, "10.0.0.99", "admin", PASSWORD), 0);
 }
 
@@ -293,11 +188,8 @@ static void a_peer_cannot_try_one_user_after_another(void **state)
 static void right_logins_do_not_count(void **state)
 {
     struct bench *b = *state;
-    struct auth_options o = options_of(b);
 
-    o.login_attempts = 2;
-    auth_free(b->auth);
-    b->auth = auth_new(&o);
+    bench_restart(b, 2);
     for (int i = 0; i < 3; i++)
         assert_int_equal(log_in(b, "admin", PASSWORD), 0);
     assert_int_equal(log_in_from(b, "10.0.0.1", "admin", "wrong"), -ENOKEY);
@@ -314,10 +206,10 @@ static void sessions_end_after_their_lifetime(void **state)
 
     assert_int_equal(log_in(b, "admin", PASSWORD), 0);
     str_copy(session, sizeof(session), b->session_id);
-    test_utc_ms += (int64_t)LIFETIME - 1;
+    bench_utc_ms += (int64_t)BENCH_LIFETIME_MS - 1;
     assert_int_equal(check(b, session, NULL), 0);
-    test_utc_ms += 1;
-    test_clock_ms += 5000; /* the cache has aged */
+    bench_utc_ms += 1;
+    bench_clock_ms += 5000; /* the cache has aged */
     assert_int_equal(check(b, session, NULL), -ENOKEY);
 }
 
@@ -349,10 +241,10 @@ static void a_check_under_way_does_not_undo_a_logout(void **state)
 
     assert_int_equal(log_in(b, "admin", PASSWORD), 0);
     str_copy(session, sizeof(session), b->session_id);
-    auth_check(b->auth, &(struct auth_proof){.session_id = session}, on_identity,
+    auth_check(b->auth, &(struct auth_proof){.session_id = session}, bench_on_identity,
                b); /* reads the store before the logout does */
     auth_logout(b->auth, session, on_code, b);
-    drain(b);
+    bench_drain(b);
     assert_int_equal(check(b, session, NULL), -ENOKEY);
 }
 
@@ -379,7 +271,7 @@ static void credentials_of_the_wrong_form_cost_nothing(void **state)
         auth_check(
             b->auth,
             &(struct auth_proof){.session_id = cases[i].session_id, .bearer = cases[i].bearer},
-            on_identity, b);
+            bench_on_identity, b);
         assert_int_equal(b->n_done, 1); /* no job */
         assert_int_equal(b->code, -ENOKEY);
     }
@@ -392,27 +284,13 @@ static void credentials_of_the_wrong_form_cost_nothing(void **state)
         -ENOKEY);
 }
 
-static char *add_key(struct bench *b, int64_t *ret_id)
-{
-    char name[] = "ci", *key = NULL;
-    struct api_key row = {0};
-
-    assert_int_equal(api_keys_create(b->f->store,
-                                     &(struct api_key){.name = name, .role = ROLE_OPERATOR}, &key,
-                                     &row, NULL),
-                     0);
-    *ret_id = row.id;
-    api_key_done(&row);
-    return key;
-}
-
 static void keys_identify_and_are_cached(void **state)
 {
     struct bench *b = *state;
     struct store *other = NULL;
     struct api_key row = {0};
     int64_t id;
-    _cleanup_(secret_freep) char *key = add_key(b, &id);
+    _cleanup_(secret_freep) char *key = bench_add_key(b, "ci", NULL, 0, &id);
 
     assert_int_equal(check(b, NULL, key), 0);
     assert_int_equal(b->who.user_id, 0);
@@ -420,11 +298,11 @@ static void keys_identify_and_are_cached(void **state)
     assert_string_equal(b->who.name, "ci");
     assert_int_equal(b->who.role, ROLE_OPERATOR);
     assert_int_equal(api_keys_get(b->f->store, id, &row, NULL), 0);
-    assert_int_equal(row.last_used_at_ms, test_utc_ms);
+    assert_int_equal(row.last_used_at_ms, bench_utc_ms);
     api_key_done(&row);
 
     b->n_done = 0;
-    auth_check(b->auth, &(struct auth_proof){.bearer = key}, on_identity, b);
+    auth_check(b->auth, &(struct auth_proof){.bearer = key}, bench_on_identity, b);
     assert_int_equal(b->n_done, 1); /* at once */
     assert_int_equal(
         check(b, "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", key),
@@ -434,9 +312,9 @@ static void keys_identify_and_are_cached(void **state)
     assert_int_equal(store_open(&other, b->f->dir, NULL), 0);
     assert_int_equal(api_keys_delete(other, id, NULL), 0);
     store_close(other);
-    test_clock_ms += 4999;
+    bench_clock_ms += 4999;
     assert_int_equal(check(b, NULL, key), 0);
-    test_clock_ms += 1;
+    bench_clock_ms += 1;
     assert_int_equal(check(b, NULL, key), -ENOKEY);
 }
 
@@ -444,7 +322,7 @@ static void a_forgotten_key_is_read_anew(void **state)
 {
     struct bench *b = *state;
     int64_t id;
-    _cleanup_(secret_freep) char *key = add_key(b, &id);
+    _cleanup_(secret_freep) char *key = bench_add_key(b, "ci", NULL, 0, &id);
 
     assert_int_equal(check(b, NULL, key), 0);
     assert_int_equal(api_keys_delete(b->f->store, id, NULL), 0);
@@ -488,7 +366,7 @@ static void bad_new_passwords_are_refused(void **state)
     for (int i = 2; i < 10; i++)
         assert_int_equal(change(b, PASSWORD, "", NULL), -EDOM);
     assert_int_equal(change(b, PASSWORD, "battery staple", NULL), -EAGAIN);
-    test_clock_ms += 60000;
+    bench_clock_ms += 60000;
     assert_int_equal(change(b, PASSWORD, "battery staple", NULL), 0);
 }
 
@@ -500,9 +378,9 @@ static void a_full_queue_is_busy(void **state)
     struct bench many = {.n_done = 0};
 
     for (int i = 0; i < 21; i++)
-        auth_check(b->auth, &(struct auth_proof){.session_id = unknown}, on_identity, &many);
+        auth_check(b->auth, &(struct auth_proof){.session_id = unknown}, bench_on_identity, &many);
     b->n_done = 0;
-    auth_check(b->auth, &(struct auth_proof){.session_id = unknown}, on_identity, b);
+    auth_check(b->auth, &(struct auth_proof){.session_id = unknown}, bench_on_identity, b);
     assert_int_equal(b->n_done, 1);
     assert_int_equal(b->code, -ENOBUFS);
 
@@ -514,7 +392,7 @@ static void a_full_queue_is_busy(void **state)
                                                         .new_password = "battery staple"},
                          on_code, b);
     assert_int_equal(b->n_done, 1); /* not before they return */
-    drain(b);
+    bench_drain(b);
     assert_int_equal(many.n_done, 21);
     assert_int_equal(b->n_done, 4);
     assert_int_equal(b->code, -ENOBUFS);
@@ -527,7 +405,7 @@ static void what_is_under_way_dies_silently_with_auth(void **state)
         "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
     b->n_done = 0;
-    auth_check(b->auth, &(struct auth_proof){.session_id = unknown}, on_identity, b);
+    auth_check(b->auth, &(struct auth_proof){.session_id = unknown}, bench_on_identity, b);
     auth_login(b->auth, "p", "admin", PASSWORD, on_login, b);
     auth_logout(b->auth, unknown, on_code, b);
     auth_logout(b->auth, "garbage", on_code, b);
@@ -537,30 +415,30 @@ static void what_is_under_way_dies_silently_with_auth(void **state)
                                                         .new_password = "battery staple"},
                          on_code, b);
     auth_free(TAKE_PTR(b->auth));
-    drain(b);
+    bench_drain(b);
     assert_int_equal(b->n_done, 0);
 }
 
-#define BENCH(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define WITH_PASSWORD(name) cmocka_unit_test_setup_teardown(name, setup, bench_teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BENCH(a_login_makes_a_session),
-        BENCH(wrong_logins_are_refused_alike),
-        BENCH(ten_attempts_a_minute),
-        BENCH(a_peer_cannot_try_one_user_after_another),
-        BENCH(right_logins_do_not_count),
-        BENCH(sessions_end_after_their_lifetime),
-        BENCH(logout_ends_one_session_at_once),
-        BENCH(a_check_under_way_does_not_undo_a_logout),
-        BENCH(credentials_of_the_wrong_form_cost_nothing),
-        BENCH(keys_identify_and_are_cached),
-        BENCH(a_forgotten_key_is_read_anew),
-        BENCH(a_changed_password_ends_other_sessions),
-        BENCH(bad_new_passwords_are_refused),
-        BENCH(a_full_queue_is_busy),
-        BENCH(what_is_under_way_dies_silently_with_auth),
+        WITH_PASSWORD(a_login_makes_a_session),
+        WITH_PASSWORD(wrong_logins_are_refused_alike),
+        WITH_PASSWORD(ten_attempts_a_minute),
+        WITH_PASSWORD(a_peer_cannot_try_one_user_after_another),
+        WITH_PASSWORD(right_logins_do_not_count),
+        WITH_PASSWORD(sessions_end_after_their_lifetime),
+        WITH_PASSWORD(logout_ends_one_session_at_once),
+        WITH_PASSWORD(a_check_under_way_does_not_undo_a_logout),
+        WITH_PASSWORD(credentials_of_the_wrong_form_cost_nothing),
+        WITH_PASSWORD(keys_identify_and_are_cached),
+        WITH_PASSWORD(a_forgotten_key_is_read_anew),
+        WITH_PASSWORD(a_changed_password_ends_other_sessions),
+        WITH_PASSWORD(bad_new_passwords_are_refused),
+        WITH_PASSWORD(a_full_queue_is_busy),
+        WITH_PASSWORD(what_is_under_way_dies_silently_with_auth),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

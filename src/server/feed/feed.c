@@ -6,11 +6,7 @@
 #include "server/api/event_json.h"
 #include "server/feed/internal.h"
 
-#include <errno.h>
-#include <stdio.h>
-
-#define WS_CLOSE_TRY_AGAIN 1013
-#define KEY_SIZE           320
+#define KEY_SIZE 320
 
 /* --- a client's life ----------------------------------------------------------------------------------- */
 
@@ -18,64 +14,43 @@ static void client_free(struct client *c)
 {
     client_forget_topics(c);
     list_unlink(&c->link);
-    if (c->feed && c->state != CLIENT_CLOSING) {
+    if (c->state != CLIENT_CLOSING) {
         c->feed->n_clients--;
         c->feed->n_subscribers -= c->is_subscriber;
     }
-    auth_watch_cancel(c->watch);
-    credentials_free(c->credentials);
+    admission_cancel(c->admission);
     topics_done(&c->resync.only);
     map_done(&c->shown); /* the values are the client itself */
     free(c);
 }
 
-/* The session, key, role or scope that let it in is another now, or none. */
-static void on_ended(void *owner, const char *why)
+/* The protocol that we are compatible with knows one code for all of them. */
+static void on_refused(void *owner, const struct identity *who, unsigned code, const char *why)
 {
     struct client *c = owner;
 
+    (void)who;
+    (void)code;
     if (c->state != CLIENT_CLOSING)
         client_refuse(c, WS_CLOSE_POLICY, why);
 }
 
-static void let_in(struct client *c, const struct identity *who)
+static void on_admitted(void *owner, const struct identity *who)
 {
-    struct auth_proof proof = credentials_proof(c->credentials);
+    struct client *c = owner;
 
+    if (c->state == CLIENT_CLOSING)
+        return;
     c->who = *who;
-    c->watch = auth_watch_start(c->feed->o.auth, &proof, who, on_ended, c);
-    credentials_free(TAKE_PTR(c->credentials));
-    ws_trust(c->ws);
     client_set_state(c, CLIENT_WATCHING);
     if (!c->is_subscriber)
         client_send_lists(c, true);
 }
 
-static void on_identity(void *owner, int code, const struct identity *who)
-{
-    struct client *c = owner;
-
-    c->is_check_pending = false;
-    if (c->is_gone) {
-        client_free(c); /* c is gone now */
-        return;
-    }
-    ws_pause(c->ws, false);
-    if (c->state == CLIENT_CLOSING)
-        return;
-    if (code < 0) {
-        client_refuse(c, WS_CLOSE_POLICY,
-                      code == -EACCES   ? "This API key may not be used from this address"
-                      : code == -ENOKEY ? "Invalid or expired session"
-                                        : "Server busy");
-        return;
-    }
-    if (who->must_change_password) {
-        client_refuse(c, WS_CLOSE_POLICY, AUTH_MUST_CHANGE);
-        return;
-    }
-    let_in(c, who);
-}
+static const struct admission_handler admission_handler = {
+    .admitted = on_admitted,
+    .refused = on_refused,
+};
 
 /* What the request of a client said. */
 struct upgrade {
@@ -95,9 +70,7 @@ static void *on_accept(void *owner, struct ws *ws, void *context)
 {
     struct feed *f = owner;
     struct upgrade *upgrade = context;
-    const struct credentials *credentials = upgrade->credentials;
     struct client *c = xcalloc(1, sizeof(*c));
-    struct auth_proof proof;
 
     c->feed = f;
     c->ws = ws;
@@ -107,14 +80,9 @@ static void *on_accept(void *owner, struct ws *ws, void *context)
         client_become_subscriber(c);
     if (f->n_clients > FEED_MAX_CLIENTS) {
         client_refuse(c, WS_CLOSE_TRY_AGAIN, "Too many clients");
-    } else if (!credentials->session_id && !credentials->bearer) {
-        client_refuse(c, WS_CLOSE_POLICY, "Authentication required");
     } else {
-        c->is_check_pending = true;
-        c->credentials = TAKE_PTR(upgrade->credentials);
-        ws_pause(ws, true); /* what it asks for is read when it is known who asks */
-        proof = credentials_proof(credentials);
-        auth_check(f->o.auth, &proof, on_identity, c);
+        admission_start(&c->admission, f->o.auth, ws, TAKE_PTR(upgrade->credentials),
+                        &admission_handler, c);
     }
     free_upgrade(upgrade);
     return c;
@@ -150,12 +118,8 @@ static void on_drain(void *owner)
 
 static void on_close(void *owner, const struct ws_close *why)
 {
-    struct client *c = owner;
-
     (void)why;
-    c->is_gone = true;
-    if (!c->is_check_pending)
-        client_free(c); /* c is gone now */
+    client_free(owner);
 }
 
 size_t feed_count(const struct feed *f)
@@ -243,7 +207,7 @@ void feed_stop(struct feed *f)
     for (struct list *l = f->clients.next; l != &f->clients; l = l->next) {
         struct client *c = CONTAINER_OF(l, struct client, link);
 
-        if (c->state != CLIENT_CLOSING && !c->is_gone)
+        if (c->state != CLIENT_CLOSING)
             client_refuse(c, WS_CLOSE_GOING_AWAY, "Server is stopping");
     }
 }
@@ -258,15 +222,8 @@ void feed_free(struct feed *f)
     while (!list_empty(&f->clients)) {
         struct client *c = CONTAINER_OF(list_take_first(&f->clients), struct client, link);
 
-        if (!c->is_gone)
-            ws_free(c->ws);
-        c->is_gone = true;
-        if (c->is_check_pending) { /* on_identity() frees it */
-            client_forget_topics(c);
-            c->feed = NULL;
-        } else {
-            client_free(c);
-        }
+        ws_free(c->ws);
+        client_free(c);
     }
     news_clear(&f->news);
     watched_done(&f->watched);

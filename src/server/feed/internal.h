@@ -14,8 +14,7 @@
 
 #include "base/bucket.h"
 #include "net/ws.h"
-#include "server/auth/credentials.h"
-#include "server/auth/watch.h"
+#include "server/auth/admission.h"
 #include "server/feed/feed.h"
 #include "server/feed/frame.h"
 #include "server/feed/news.h"
@@ -54,15 +53,12 @@ struct resync {
 
 struct client {
     struct list link;
-    struct feed *feed; /* NULL: the feed has ended before the authentication did */
+    struct feed *feed;
     struct ws *ws;
     enum client_state state;
     struct identity who;
-    struct credentials *credentials; /* until it is authenticated */
-    struct auth_watch *watch;        /* from then on */
+    struct admission *admission;
     bool is_subscriber;
-    bool is_check_pending; /* the authentication will still call back */
-    bool is_gone;          /* the socket has closed meanwhile */
     struct bucket messages, subscriptions;
     struct topics topics;
     struct topic

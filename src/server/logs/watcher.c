@@ -92,7 +92,7 @@ static void send_message(struct watcher *w, json_t *message)
     json_decref(message);
     if (ws_send_text(w->ws, text, size) ==
         -ENOBUFS) /* no more than HIGH_QUEUE waits, but for answers */
-        ws_close(w->ws, 1013, "The client reads too slowly");
+        ws_close(w->ws, WS_CLOSE_TRY_AGAIN, "The client reads too slowly");
 }
 
 /* The lines of one message, and where the logs in it are behind it. */

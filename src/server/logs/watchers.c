@@ -3,25 +3,19 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "server/auth/credentials.h"
-#include "server/auth/watch.h"
+#include "server/auth/admission.h"
 #include "server/logs/watcher.h"
 
-#include <errno.h>
-
-#define MAX_CLIENTS        500
-#define MAX_MESSAGE        ((size_t)64 * 1024)
-#define MAX_QUEUE          ((size_t)2 << 20)
-#define WS_CLOSE_TRY_AGAIN 1013
-#define WS_CLOSE_FORBIDDEN 4003
+#define MAX_CLIENTS 500
+#define MAX_MESSAGE ((size_t)64 * 1024)
+#define MAX_QUEUE   ((size_t)2 << 20)
 
 struct client {
     struct list link;
-    struct log_watchers *owner; /* NULL: ended before the authentication did */
-    struct ws *ws;              /* NULL: closed meanwhile */
-    struct credentials *credentials;
-    struct auth_watch *watch;
-    bool is_check_pending, is_closing;
+    struct log_watchers *owner;
+    struct ws *ws;
+    struct admission *admission;
+    bool is_closing;
     struct watcher *watcher; /* NULL: not authenticated yet, or closing */
 };
 
@@ -44,17 +38,15 @@ struct log_watchers *log_watchers_new(const struct log_watchers_options *o)
 static void client_free(struct client *c)
 {
     list_unlink(&c->link);
-    if (c->owner)
-        c->owner->n--;
+    c->owner->n--;
     watcher_free(c->watcher);
-    auth_watch_cancel(c->watch);
-    credentials_free(c->credentials);
+    admission_cancel(c->admission);
     free(c);
 }
 
 static void client_close(struct client *c, unsigned code, const char *reason)
 {
-    if (c->is_closing || !c->ws)
+    if (c->is_closing)
         return;
     c->is_closing = true;
     watcher_free(TAKE_PTR(c->watcher));
@@ -78,59 +70,39 @@ void log_watchers_free(struct log_watchers *ws)
     while (!list_empty(&ws->list)) {
         struct client *c = CONTAINER_OF(list_take_first(&ws->list), struct client, link);
 
-        ws_free(TAKE_PTR(c->ws));
-        watcher_free(TAKE_PTR(c->watcher));
-        if (c->is_check_pending) {
-            c->owner = NULL; /* on_identity() frees it */
-        } else {
-            client_free(c);
-        }
+        ws_free(c->ws);
+        client_free(c);
     }
     free(ws);
 }
 
-static void on_rights_ended(void *owner, const char *why)
+static void on_refused(void *owner, const struct identity *who, unsigned code, const char *why)
 {
-    struct client *c = owner;
-
-    auth_watch_cancel(TAKE_PTR(c->watch));
-    client_close(c, WS_CLOSE_POLICY, why);
+    (void)who;
+    client_close(owner, code, why);
 }
 
-static void on_identity(void *owner, int code, const struct identity *who)
+static void on_admitted(void *owner, const struct identity *who)
 {
     struct client *c = owner;
-    struct auth_proof proof;
 
-    c->is_check_pending = false;
-    if (!c->ws) {
-        client_free(c);
-    } else if (code < 0) {
-        client_close(c, WS_CLOSE_POLICY,
-                     code == -EACCES   ? "This API key may not be used from this address"
-                     : code == -ENOKEY ? "Invalid or expired session"
-                                       : "Server busy");
-    } else if (who->must_change_password) {
-        client_close(c, WS_CLOSE_FORBIDDEN, AUTH_MUST_CHANGE);
-    } else if (!c->is_closing) {
-        proof = credentials_proof(c->credentials);
-        c->watch = auth_watch_start(c->owner->o.auth, &proof, who, on_rights_ended, c);
-        credentials_free(TAKE_PTR(c->credentials));
+    if (!c->is_closing)
         c->watcher = watcher_new(c->owner->o.loop, c->owner->o.sources, c->ws, who);
-        ws_trust(c->ws);
-        ws_pause(c->ws, false);
-    }
 }
+
+static const struct admission_handler admission_handler = {
+    .admitted = on_admitted,
+    .refused = on_refused,
+};
 
 static void *on_accept(void *owner, struct ws *ws, void *context)
 {
     struct log_watchers *ww = owner;
     struct client *c = xcalloc(1, sizeof(*c));
-    struct auth_proof proof;
+    struct credentials *credentials = context;
 
     c->owner = ww;
     c->ws = ws;
-    c->credentials = context;
     list_init(&c->link);
     list_append(&ww->list, &c->link);
     ww->n++;
@@ -138,14 +110,11 @@ static void *on_accept(void *owner, struct ws *ws, void *context)
         client_close(c, WS_CLOSE_GOING_AWAY, "Server is stopping");
     } else if (ww->n > MAX_CLIENTS) {
         client_close(c, WS_CLOSE_TRY_AGAIN, "Too many log watchers");
-    } else if (!c->credentials->session_id && !c->credentials->bearer) {
-        client_close(c, WS_CLOSE_POLICY, "Authentication required");
     } else {
-        c->is_check_pending = true;
-        ws_pause(ws, true); /* what it says counts when we know who it is */
-        proof = credentials_proof(c->credentials);
-        auth_check(ww->o.auth, &proof, on_identity, c);
+        admission_start(&c->admission, ww->o.auth, ws, TAKE_PTR(credentials), &admission_handler,
+                        c);
     }
+    credentials_free(credentials);
     return c;
 }
 
@@ -170,10 +139,7 @@ static void on_close(void *owner, const struct ws_close *why)
     struct client *c = owner;
 
     log_debug(NULL, "log watcher closed: %u %s", why->code, why->reason);
-    c->ws = NULL;
-    watcher_free(TAKE_PTR(c->watcher));
-    if (!c->is_check_pending)
-        client_free(c);
+    client_free(c);
 }
 
 static void free_context(void *context)

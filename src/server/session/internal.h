@@ -27,7 +27,6 @@
 #define SESSION_TOUCH_MS        60000
 #define SESSION_POLL_MS         2000
 #define SESSION_STOP_MS         1000
-#define WS_CLOSE_TRY_AGAIN      1013
 
 enum session_state {
     SESSION_AWAIT_AUTH,

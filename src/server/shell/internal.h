@@ -14,8 +14,7 @@
 #include "base/map.h"
 #include "base/random.h"
 #include "proto/shell.h"
-#include "server/auth/credentials.h"
-#include "server/auth/watch.h"
+#include "server/auth/admission.h"
 #include "server/shell/shells.h"
 
 enum shell_state {
@@ -28,15 +27,12 @@ enum shell_state {
 
 struct shell {
     struct list link;
-    struct shells *owner; /* NULL: ended before the authentication did */
+    struct shells *owner;
     struct ws *ws;
     enum shell_state state;
     char id[UUID_TEXT_SIZE];
     struct identity who;
-    struct credentials *credentials; /* until they are checked */
-    struct auth_watch *watch;        /* then */
-    bool is_check_pending;           /* the authentication will still call back */
-    bool is_gone;                    /* the socket has closed meanwhile */
+    struct admission *admission;
     char *peer;
     char *host_ref, *container_ref; /* as asked for */
     bool waits_for_start;           /* the client says what to run */

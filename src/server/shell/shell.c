@@ -20,7 +20,6 @@
 #define START_MS      20000
 #define MAX_REASON    120 /* of a close frame */
 #define MAX_DEPTH     8
-#define WS_CLOSE_SLOW 1013
 #define STREAM_STDOUT 1
 #define STREAM_STDERR 2
 
@@ -53,13 +52,10 @@ struct shell *shell_new(struct shells *ss, struct ws *ws)
 void shell_free(struct shell *s)
 {
     list_unlink(&s->link);
-    if (s->owner) {
-        loop_timer_stop(&s->timer);
-        (void)map_remove(&s->owner->by_id, s->id);
-        s->owner->n--;
-    }
-    credentials_free(s->credentials);
-    auth_watch_cancel(s->watch);
+    loop_timer_stop(&s->timer);
+    (void)map_remove(&s->owner->by_id, s->id);
+    s->owner->n--;
+    admission_cancel(s->admission);
     free(s->peer);
     free(s->host_ref);
     free(s->container_ref);
@@ -278,7 +274,7 @@ static void send_input(struct shell *s, const char *data, size_t size)
         s->n_unread += s->has_window ? n : 0;
     }
     if (r < 0) {
-        shell_close(s, WS_CLOSE_SLOW, "The agent does not take the input");
+        shell_close(s, WS_CLOSE_TRY_AGAIN, "The agent does not take the input");
     } else if (s->n_unread >= (size_t)WINDOW) {
         ws_pause(s->ws, true);
     }
@@ -347,7 +343,7 @@ static void on_output(struct shell *s, const struct msg_shell_data *m)
         return;
     }
     if (ws_send_binary(s->ws, frame, n + head) < 0) {
-        shell_close(s, WS_CLOSE_SLOW, "The client reads too slowly");
+        shell_close(s, WS_CLOSE_TRY_AGAIN, "The client reads too slowly");
         return;
     }
     s->n_unacked += n;

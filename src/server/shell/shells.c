@@ -5,15 +5,12 @@
 #include "base/str.h"
 #include "proto/json_text.h"
 
-#include <errno.h>
 #include <string.h>
 
-#define MAX_SHELLS         500
-#define MAX_MESSAGE        ((size_t)64 * 1024) /* of a client */
-#define MAX_QUEUE          ((size_t)2 << 20)   /* to a client */
-#define AWAIT_MS           10000
-#define WS_CLOSE_TRY_AGAIN 1013
-#define WS_CLOSE_FORBIDDEN 4003
+#define MAX_SHELLS  500
+#define MAX_MESSAGE ((size_t)64 * 1024) /* of a client */
+#define MAX_QUEUE   ((size_t)2 << 20)   /* to a client */
+#define AWAIT_MS    10000
 
 /* What an upgrade has said, on its way to the accepted socket. */
 struct request {
@@ -48,8 +45,7 @@ void shells_stop(struct shells *ss)
     for (struct list *l = ss->list.next; l != &ss->list; l = l->next) {
         struct shell *s = CONTAINER_OF(l, struct shell, link);
 
-        if (!s->is_gone)
-            shell_close(s, WS_CLOSE_GOING_AWAY, "Server is stopping");
+        shell_close(s, WS_CLOSE_GOING_AWAY, "Server is stopping");
     }
 }
 
@@ -60,17 +56,9 @@ void shells_free(struct shells *ss)
     while (!list_empty(&ss->list)) {
         struct shell *s = CONTAINER_OF(list_take_first(&ss->list), struct shell, link);
 
-        if (!s->is_gone) {
-            shell_end(s);
-            ws_free(s->ws);
-        }
-        s->is_gone = true;
-        if (s->is_check_pending) { /* on_identity() frees it */
-            loop_timer_stop(&s->timer);
-            s->owner = NULL;
-        } else {
-            shell_free(s);
-        }
+        shell_end(s);
+        ws_free(s->ws);
+        shell_free(s);
     }
     map_done(&ss->by_id);
     free(ss);
@@ -83,50 +71,27 @@ static void on_await_timeout(struct loop_timer *t)
     shell_close(CONTAINER_OF(t, struct shell, timer), WS_CLOSE_POLICY, "No start message came");
 }
 
-/* The session, the key or what it allows has ended: so does the shell. */
-static void on_rights_ended(void *owner, const char *why)
+static void on_refused(void *owner, const struct identity *who, unsigned code, const char *why)
 {
     struct shell *s = owner;
 
-    auth_watch_cancel(TAKE_PTR(s->watch));
-    if (!s->is_gone && s->state != SHELL_CLOSING)
-        shell_close(s, WS_CLOSE_POLICY, why);
-}
-
-static void watch_rights(struct shell *s)
-{
-    const struct auth_proof proof = credentials_proof(s->credentials);
-
-    s->watch = auth_watch_start(s->owner->o.auth, &proof, &s->who, on_rights_ended, s);
-    credentials_free(TAKE_PTR(s->credentials));
-}
-
-static void on_identity(void *owner, int code, const struct identity *who)
-{
-    struct shell *s = owner;
-
-    s->is_check_pending = false;
-    if (s->is_gone) {
-        shell_free(s);
-        return;
-    }
     if (s->state == SHELL_CLOSING)
         return;
-    if (code < 0) {
-        shell_close(s, WS_CLOSE_POLICY,
-                    code == -EACCES   ? "This API key may not be used from this address"
-                    : code == -ENOKEY ? "Invalid or expired session"
-                                      : "Server busy");
-        return;
+    if (who) {
+        s->who = *who;
+        shell_refuse(s, code, why);
+    } else {
+        shell_close(s, code, why);
     }
+}
+
+static void on_admitted(void *owner, const struct identity *who)
+{
+    struct shell *s = owner;
+
+    if (s->state == SHELL_CLOSING)
+        return;
     s->who = *who;
-    if (who->must_change_password) {
-        shell_refuse(s, WS_CLOSE_FORBIDDEN, AUTH_MUST_CHANGE);
-        return;
-    }
-    watch_rights(s);
-    ws_trust(s->ws);
-    ws_pause(s->ws, false);
     if (who->role < ROLE_OPERATOR) {
         shell_refuse(s, WS_CLOSE_FORBIDDEN, "Permission denied: shells need the role operator");
     } else if (s->waits_for_start) {
@@ -137,12 +102,16 @@ static void on_identity(void *owner, int code, const struct identity *who)
     }
 }
 
+static const struct admission_handler admission_handler = {
+    .admitted = on_admitted,
+    .refused = on_refused,
+};
+
 static void *on_accept(void *owner, struct ws *ws, void *context)
 {
     struct shells *ss = owner;
     struct request *q = context;
     struct shell *s = shell_new(ss, ws);
-    struct auth_proof proof;
 
     s->host_ref = TAKE_PTR(q->host);
     s->container_ref = TAKE_PTR(q->container);
@@ -151,14 +120,9 @@ static void *on_accept(void *owner, struct ws *ws, void *context)
         shell_close(s, WS_CLOSE_GOING_AWAY, "Server is stopping");
     } else if (ss->n > MAX_SHELLS) {
         shell_close(s, WS_CLOSE_TRY_AGAIN, "Too many shells");
-    } else if (!q->credentials->session_id && !q->credentials->bearer) {
-        shell_close(s, WS_CLOSE_POLICY, "Authentication required");
     } else {
-        s->is_check_pending = true;
-        ws_pause(ws, true); /* what it says counts when we know who it is */
-        s->credentials = TAKE_PTR(q->credentials);
-        proof = credentials_proof(s->credentials);
-        auth_check(ss->o.auth, &proof, on_identity, s);
+        admission_start(&s->admission, ss->o.auth, ws, TAKE_PTR(q->credentials), &admission_handler,
+                        s);
     }
     request_free(q);
     return s;
@@ -180,10 +144,7 @@ static void on_close(void *owner, const struct ws_close *why)
 
     log_debug(LOG_FIELDS("shell", s->id), "closed: %u %s", why->code, why->reason);
     shell_end(s);
-    s->is_gone = true;
-    loop_timer_stop(&s->timer);
-    if (!s->is_check_pending)
-        shell_free(s);
+    shell_free(s);
 }
 
 int shells_accept(struct shells *ss, const struct http_request *r, struct ws_accept *ret)
@@ -241,7 +202,7 @@ void shells_on_agent_gone(struct shells *ss, const char *agent_id)
     for (struct list *l = ss->list.next; l != &ss->list; l = l->next) {
         struct shell *s = CONTAINER_OF(l, struct shell, link);
 
-        if (!s->is_gone && s->state != SHELL_CLOSING && str_eq(s->agent_id, agent_id)) {
+        if (s->state != SHELL_CLOSING && str_eq(s->agent_id, agent_id)) {
             free(s->outcome);
             s->outcome = xstrdup("the agent disconnected");
             shell_close(s, WS_CLOSE_GOING_AWAY, "The agent disconnected");

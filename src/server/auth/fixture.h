@@ -1,0 +1,47 @@
+#pragma once
+
+/*
+ * For unit tests: an auth on a real loop and store, with clocks of the test's own, and what the last call came to.
+ */
+
+#include "server/auth/auth.h"
+#include "server/store/fixture.h"
+
+#define BENCH_LIFETIME_MS (UINT64_C(24) * 60 * 60 * 1000)
+
+extern uint64_t bench_clock_ms;
+extern int64_t bench_utc_ms;
+
+struct bench {
+    struct fixture *f;
+    struct loop *loop;
+    struct job_queue *store_jobs, *hash_jobs; /* 20 jobs may wait in each */
+    struct auth *auth;
+    char *password_file;
+    int64_t admin_id; /* of a user that nobody can log in as */
+    int n_done, code;
+    struct identity who;
+    char session_id[80], message[200];
+    uint64_t retry_after_s;
+};
+
+int bench_setup(void **state);
+int bench_teardown(void **state);
+#define BENCH(name) cmocka_unit_test_setup_teardown(name, bench_setup, bench_teardown)
+
+/* A new auth instead of the one that is there; attempts 0: as usual. */
+void bench_restart(struct bench *b, unsigned login_attempts);
+void bench_drain(struct bench *b); /* until no job is left */
+
+int64_t bench_add_user(struct bench *b, const char *name, enum role role);
+/* Of an operator; `scope` NULL: everything. The key is to be freed. */
+char *bench_add_key(
+    struct bench *b, const char *name, const char *scope, int64_t created_by, int64_t *ret_id);
+
+/* Sessions have a name of one hexadecimal digit, and last for a second. */
+const char *bench_session_id(char name, char ret[80]);
+void bench_add_session(struct bench *b, char name, int64_t user_id);
+
+/* auth_check(), and what it comes to when all jobs are done. */
+int bench_check(struct bench *b, const struct auth_proof *proof);
+void bench_on_identity(void *owner, int code, const struct identity *who);
