@@ -1,7 +1,7 @@
 // What agents measure, in the history and in the last minutes: exact figures from agents made by hand, a server
 // that is killed, disks that are full, files that are damaged.
 import assert from 'node:assert/strict';
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Client, Server, bin, temporaryDirectory } from './lib/dockmon.mjs';
@@ -421,6 +421,24 @@ test('without a history', async () => {
   }
 });
 
+// What the files of the history take, and the day the oldest of each tier begins: by looking at them.
+async function diskUse(dir) {
+  const use = { bytes: 0, head_bytes: 0, tiers: {} };
+  for (const name of (await readdir(dir)).sort()) {
+    const { size } = await stat(join(dir, name));
+    const [, tier, day, companion] = /^(\w+)-([\d-]{10})\.db(-\w+)?$/.exec(name) ?? [];
+    use.bytes += size;
+    if (!tier) {
+      use.head_bytes += size;
+      continue;
+    }
+    const t = use.tiers[tier] ??= { bytes: 0, files: 0, oldest: `${day}T00:00:00.000Z` };
+    t.bytes += size;
+    t.files += companion ? 0 : 1;
+  }
+  return use;
+}
+
 test('how much disk the history takes, and how long it is kept', async () => {
   const admin = await server.client('admin');
   const r = await admin.get('/api/history');
@@ -429,4 +447,39 @@ test('how much disk the history takes, and how long it is kept', async () => {
   const s = await Server.start({ args: ['--history-10s', '72h'] });
   assert.equal((await (await s.client('admin')).get('/api/history')).tiers[0].keep_days, 3);
   await s.remove();
+});
+
+test('the disk use that is told is that of the files', async () => {
+  const DAY = 86400000;
+  const today = Math.floor(Date.now() / DAY) * DAY;
+  const s = await Server.start({ args: ['--history-10s', '240h'] });
+  try {
+    const client = await s.client('viewer');
+    const web = containerElement({ name: 'disk-web' });
+    const a = await Sampler.start(s, client, [web]);
+    // Two past days: they are sealed at once, and rolled up, which makes files of all tiers.
+    for (const days of [4, 3]) {
+      const from = today - days * DAY;
+      for (let i = 0; i < 200; i++) a.batch(from + i * STEP, { [web.Id]: { name: 'disk-web', cpu: (i * 7919) % 5000, mem_used: i * 4096 } }, { cpu: i });
+      await written(client, a, web.Id, from, 199);
+    }
+    await a.close();
+    await s.down();
+    await s.up();
+    const again = await s.client('viewer');
+    const [told, found] = await eventually(async () => {
+      const [h, use] = [await again.get('/api/history'), await diskUse(join(s.dir, 'history'))];
+      return Object.keys(use.tiers).length === 4 && h.bytes === use.bytes && [h, use];
+    }, { timeout: 150000, what: 'what is told is what there is' });
+    assert.equal(told.head_bytes, found.head_bytes);
+    for (const t of told.tiers) {
+      const f = found.tiers[t.name];
+      assert.ok(f.bytes > 16384 && f.files >= 1);
+      assert.deepEqual({ bytes: t.bytes, files: t.files, oldest: new Date(t.oldest).toISOString() }, f);
+    }
+    assert.equal(told.tiers[0].files, 2);
+    assert.equal(Date.parse(told.tiers[0].oldest), today - 4 * DAY);
+  } finally {
+    await s.remove();
+  }
 });

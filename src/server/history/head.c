@@ -21,6 +21,7 @@ enum stmt {
     STMT_APPEND,
     STMT_READ,
     STMT_REMOVE,
+    STMT_TRIM,
     STMT_FIRST,
     STMT_HOSTS,
     STMT_SET_POSITION,
@@ -37,6 +38,9 @@ static const char *const sql[STMT_COUNT] = {
                   " ORDER BY ticks.at, ticks.id",
     [STMT_REMOVE] = "DELETE FROM ticks WHERE host = (SELECT id FROM hosts WHERE host = :host)"
                     " AND at >= :from AND at < :to",
+    [STMT_TRIM] = "DELETE FROM ticks WHERE host = (SELECT id FROM hosts WHERE host = :host)"
+                  " AND at < (SELECT at FROM ticks WHERE host ="
+                  " (SELECT id FROM hosts WHERE host = :host) ORDER BY at DESC LIMIT 1 OFFSET :n)",
     [STMT_FIRST] =
         "SELECT ticks.at FROM ticks JOIN hosts ON hosts.id = ticks.host WHERE hosts.host = :host"
         " ORDER BY ticks.at LIMIT 1",
@@ -193,6 +197,18 @@ int head_remove(struct head *h, const char *host, int64_t from, int64_t to, stru
     query_i64(&q, ":from", from);
     query_i64(&q, ":to", to);
     return query_run(&q, NULL, err);
+}
+
+int head_trim(struct head *h, const char *host, int64_t n, int64_t *ret, struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r = query_init(&q, h->store, sql[STMT_TRIM], err);
+
+    if (r < 0)
+        return r;
+    query_text(&q, ":host", host);
+    query_i64(&q, ":n", n);
+    return query_run(&q, ret, err);
 }
 
 int head_first(struct head *h, const char *host, int64_t *ret, struct error *err)

@@ -51,6 +51,10 @@ int head_read(struct head *h, const struct head_read *read, struct error *err) _
 int head_remove(struct head *h, const char *host, int64_t from, int64_t to, struct error *err)
     _nodiscard_;
 
+/* Removes the oldest rows of a host, so that about the newest `n` stay; *ret: how many went. */
+int head_trim(struct head *h, const char *host, int64_t n, int64_t *ret, struct error *err)
+    _nodiscard_;
+
 /* The time of the oldest row of the host: 1, or 0 when it has none. */
 int head_first(struct head *h, const char *host, int64_t *ret, struct error *err) _nodiscard_;
 

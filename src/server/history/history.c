@@ -155,6 +155,7 @@ static void round_done(void *arg)
     set_state(h, &job->round);
     if (job->round.has_usage)
         h->usage = job->round.usage;
+    h->state.n_dropped += job->round.n_dropped;
     h->is_more_to_roll = job->round.is_more_to_roll;
     h->is_round_under_way = false;
     tell_written(h, &job->round);

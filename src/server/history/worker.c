@@ -7,19 +7,22 @@
 #include <errno.h>
 #include <string.h>
 
-#define SEAL_HOSTS  16 /* in one round */
-#define SEAL_AGE_MS (INT64_C(30) * 60 * 1000)
+#define SEAL_HOSTS    32 /* in one round */
+#define SEAL_AGE_MS   (INT64_C(30) * 60 * 1000)
+#define SEAL_RETRY_MS 10000
 
 /* What one host has in the head. */
 struct head_count {
     int64_t n, first;
+    int64_t failed_ms; /* when it could not be sealed; 0: it could */
 };
 
 struct worker {
     struct disk_options options;
     char *dir;
-    struct disk *disk; /* NULL until it could be opened */
-    struct map heads;  /* struct head_count by host */
+    struct disk *disk;         /* NULL until it could be opened */
+    struct map heads;          /* struct head_count by host */
+    struct error seal_failure; /* the last one */
 };
 
 struct worker *worker_new(const struct disk_options *o)
@@ -128,25 +131,58 @@ static bool is_ripe(const struct head_count *c, int64_t now_ms)
            (c->n > 0 && c->first * tiers[TIER_10S].step_ms < now_ms - SEAL_AGE_MS);
 }
 
-/* 1 when more hosts are to be sealed, 0 when not. */
-static int seal_some(struct worker *w, int64_t now_ms, struct error *err)
+/* Those that could not be sealed a moment ago do not keep others from it. */
+static bool is_resting(const struct head_count *c, int64_t now_ms)
 {
-    int n = 0;
+    return c->failed_ms != 0 && now_ms - c->failed_ms >= 0 && now_ms - c->failed_ms < SEAL_RETRY_MS;
+}
+
+static int seal_one(struct worker *w,
+                    const char *host,
+                    struct head_count *c,
+                    struct worker_round *round)
+{
+    struct error err = ERROR_INIT;
+    int64_t n = 0;
+    int r = seal_host(w->disk, host, &err);
+
+    if (r == 0) {
+        *c = (struct head_count){.first = INT64_MAX};
+        return 0;
+    }
+    w->seal_failure = err;
+    if (r == -EUCLEAN) /* the damaged file is out of the way */
+        return r;
+    c->failed_ms = round->now_ms;
+    if (c->n > WORKER_MAX_ROWS && disk_head(w->disk) &&
+        head_trim(disk_head(w->disk), host, WORKER_MAX_ROWS / 3 * 2, &n, &err) == 0) {
+        c->n -= n;
+        round->n_dropped += (size_t)n;
+    }
+    return r;
+}
+
+/* 0 when all that is ripe is sealed, or will be in the next rounds; else the last failure. */
+static int seal_some(struct worker *w, struct worker_round *round, struct error *err)
+{
+    int n = 0, code = 0;
 
     map_foreach(&w->heads, e) {
         struct head_count *c = e->value;
         int r;
 
-        if (!is_ripe(c, now_ms))
+        if (!is_ripe(c, round->now_ms))
             continue;
-        r = seal_host(w->disk, e->key, err);
-        if (r < 0)
-            return r;
-        *c = (struct head_count){.first = INT64_MAX};
+        if (is_resting(c, round->now_ms)) {
+            code = w->seal_failure.code;
+            continue;
+        }
+        r = seal_one(w, e->key, c, round);
+        code = r < 0 ? r : code;
         if (++n == SEAL_HOSTS)
-            return 1;
+            break;
     }
-    return 0;
+    return code < 0 ? error_set(err, code, "%s", w->seal_failure.msg) : 0;
 }
 
 static int take_usage(struct worker *w, struct history_usage *ret, struct error *err)
@@ -200,7 +236,7 @@ void worker_run(struct worker *w, struct worker_round *round)
     for (size_t i = 0; r == 0 && i < round->n_marks; i++)
         r = add_mark(w, &round->marks[i], &round->err);
     if (r == 0)
-        r = seal_some(w, round->now_ms, &round->err);
+        r = seal_some(w, round, &round->err);
     if (w->disk && round->is_rollup_due)
         r = maintain(w, round, r);
     round->code = r < 0 ? r : 0;

@@ -9,6 +9,12 @@
 
 struct worker;
 
+/*
+ * Rows of a host that wait in the head log because they cannot be sealed, whatever the reason: 3 hours. Beyond it the oldest
+ * third of them goes, so that a failure that lasts for days does not fill the disk with what is not packed.
+ */
+#define WORKER_MAX_ROWS 1080
+
 struct worker *worker_new(const struct disk_options *o);
 void worker_free(struct worker *w);
 
@@ -37,6 +43,7 @@ struct worker_round {
     int code;
     struct error err;
     bool has_written; /* the rows are on disk */
+    size_t n_dropped; /* rows that were there and could not be sealed for too long */
     bool is_more_to_roll;
     bool has_usage;
     struct history_usage usage;

@@ -45,30 +45,53 @@ static void good_tick(struct buf *b)
     assert_int_equal(tick_append(b, "web", values, CONTAINER_METRICS), 0);
 }
 
-/* A round with rows from that step on. */
-static int run(struct bench *b, int64_t first, size_t n, bool is_good, bool is_rollup_due)
+/* A round of a host at a time, with rows from that step on. */
+struct round_of {
+    const char *host;
+    int64_t now_ms, first;
+    size_t n;
+    bool is_bad, is_rollup_due;
+    size_t n_dropped; /* what came of it */
+};
+
+static int run_round(struct bench *b, struct round_of *o)
 {
-    struct worker_round round = {.now_ms = NOW, .is_rollup_due = is_rollup_due};
+    struct worker_round round = {.now_ms = o->now_ms, .is_rollup_due = o->is_rollup_due};
+    int64_t first = o->first;
+    size_t n = o->n;
     int r;
 
     round.rows = xcalloc(n + 1, sizeof(*round.rows));
     for (; round.n_rows < n; round.n_rows++) {
         struct buf data = BUF_INIT(TICK_MAX_SIZE);
 
-        if (is_good) {
-            good_tick(&data);
-        } else {
+        if (o->is_bad) {
             assert_int_equal(buf_append(&data, "\xff", 1), 0);
+        } else {
+            good_tick(&data);
         }
         round.rows[round.n_rows] = (struct pending_row){
-            .host = xstrdup("host"), .size = data.size, .step = first + (int64_t)round.n_rows};
+            .host = xstrdup(o->host), .size = data.size, .step = first + (int64_t)round.n_rows};
         round.rows[round.n_rows].data = buf_take(&data);
     }
     worker_run(b->worker, &round);
     r = round.code;
+    o->n_dropped = round.n_dropped;
     assert_true(r < 0 || round.has_written);
     worker_round_done(&round);
     return r;
+}
+
+static int run(struct bench *b, int64_t first, size_t n, bool is_good, bool is_rollup_due)
+{
+    struct round_of o = {.host = "host",
+                         .now_ms = NOW,
+                         .first = first,
+                         .n = n,
+                         .is_bad = !is_good,
+                         .is_rollup_due = is_rollup_due};
+
+    return run_round(b, &o);
 }
 
 static void put_file(const char *path)
@@ -125,6 +148,64 @@ static void test_expiry_on_failure(void **state)
     bench_close(&b);
 }
 
+static size_t n_known(struct bench *b, const char *host, int64_t from_ms, int64_t to_ms)
+{
+    struct worker_question q = {
+        .query = {host, "web", from_ms, to_ms, 10000, 1}
+    };
+    size_t n = 0;
+
+    worker_ask(b->worker, &q);
+    assert_int_equal(q.code, 0);
+    for (size_t i = 0; i < q.points.n; i++)
+        n += points_have(&q.points, i);
+    points_done(&q.points);
+    return n;
+}
+
+/* A day's file cannot be made for a day: the head keeps the newest hours, other hosts and days go on. */
+static void test_a_head_that_cannot_be_sealed(void **state)
+{
+    struct bench b;
+    struct round_of o = {.host = "stuck", .n = 90}, other = {.host = "other", .n = SEAL_ROWS};
+    int64_t yesterday = NOW - DAY_MS;
+    char name[TIER_FILE_NAME_SIZE];
+    _cleanup_free_ char *path = NULL;
+    size_t n_dropped = 0, n_kept;
+
+    bench_open(&b, state);
+    o.now_ms = yesterday;
+    o.first = yesterday / STEP;
+    assert_int_equal(run_round(&b, &(struct round_of){.host = "stuck", .now_ms = yesterday}), 0);
+    tier_file_name(TIER_10S, tier_file_start(TIER_10S, yesterday), name);
+    path = xasprintf("%s/%s", b.dir, name);
+    assert_int_equal(symlink("/nowhere", path), 0); /* which is not opened */
+    for (int i = 0; i < 40; i++, o.first += 90, o.now_ms += 90 * STEP) {
+        int r = run_round(&b, &o);
+
+        assert_int_equal(r<0, i> 0);
+        n_dropped += o.n_dropped;
+    }
+    other.first = NOW / STEP;
+    other.now_ms = o.now_ms;
+    assert_true(run_round(&b, &other) < 0); /* of today: it is sealed, and what is stuck stays so */
+    for (int i = 0; i < 10; i++) {
+        other.now_ms += 1000;
+        other.n = 0;
+        assert_true(run_round(&b, &other) < 0);
+    }
+    assert_int_equal(n_known(&b, "other", NOW, NOW + SEAL_ROWS * STEP), SEAL_ROWS);
+    assert_int_equal(unlink(path), 0);
+    n_kept = n_known(&b, "stuck", yesterday, yesterday + 40 * 90 * STEP);
+    assert_in_range(n_kept, WORKER_MAX_ROWS / 2, WORKER_MAX_ROWS + 90);
+    assert_int_equal(n_kept + n_dropped, 40 * 90);
+    assert_int_equal(n_known(&b, "stuck", o.now_ms - 90 * STEP, o.now_ms), 90);
+    other.now_ms += 20000;
+    assert_int_equal(run_round(&b, &other), 0);
+    assert_int_equal(n_known(&b, "stuck", yesterday, yesterday + 40 * 90 * STEP), n_kept);
+    bench_close(&b);
+}
+
 #undef TEST
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup_empty, fixture_teardown)
 
@@ -133,6 +214,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_no_new_head),
         TEST(test_expiry_on_failure),
+        TEST(test_a_head_that_cannot_be_sealed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
