@@ -390,8 +390,11 @@ static void wire_agents(struct server *s, const struct config *config)
         .loop = s->loop, .fleet = s->fleet, .feed = s->feed, .sessions = s->sessions});
     s->stats_channels = stats_channels_new(&(struct stats_channels_options){
         .fleet = s->fleet, .on_sample = on_sample, .on_samples = on_samples, .owner = s});
-    s->log_sources = log_sources_new(
-        &(struct log_sources_options){.loop = s->loop, .fleet = s->fleet, .sessions = s->sessions});
+    s->log_sources = log_sources_new(&(struct log_sources_options){.loop = s->loop,
+                                                                   .fleet = s->fleet,
+                                                                   .sessions = s->sessions,
+                                                                   .store = s->store,
+                                                                   .store_jobs = s->store_jobs});
     s->log_watchers = log_watchers_new(&(struct log_watchers_options){
         .loop = s->loop, .auth = s->auth, .sources = s->log_sources});
 }

@@ -71,6 +71,41 @@ test('several containers in one stream, by time, each line with host, container,
   await s.close();
 });
 
+test('who reads a log is in the audit log, once for as long as they go on', async () => {
+  const c = await listed('read', 'echo one; sleep 600');
+  const admin = await world.server.client('admin');
+  const rows = async () => (await admin.get('/api/audit?action=logs_read&limit=500')).entries.filter((e) => e.target.endsWith(`/${c.name}`));
+  const readers = async (n) => (await eventually(async () => ((await rows()).length >= n ? rows() : null), { what: `${n} rows` })).map((e) => e.who);
+
+  const path = pathOf(world.host.id, c.id).replace('?follow=true', '');
+  await world.client.get(path);
+  await world.client.get(path);
+  const [row] = await rows();
+  const { user } = await world.client.get('/api/v2/auth/me');
+  assert.deepEqual({ ...row, id: 0, timestamp: '' }, { id: 0, timestamp: '', who: user.username, peer: '127.0.0.1', action: 'logs_read', target: `${world.host.name}/${c.name}`, result: 'ok' });
+
+  const other = await world.server.client('operator');
+  const s = await LogSocket.open(world.server, other.key);
+  s.subscribe(1, world.host.id, c.name);
+  await s.has('one');
+  assert.equal((await readers(2)).length, 2);
+  await s.close();
+
+  const third = await world.server.client('viewer');
+  const f = follow(pathOf(world.host.id, c.name), { authorization: `Bearer ${third.key}` });
+  await eventually(() => f.objects.some((o) => o.log === 'one'));
+  assert.equal(new Set(await readers(3)).size, 3);
+  f.request.destroy();
+
+  const own = await open(); // the first reader again, another way
+  own.subscribe(1, world.host.id, c.name);
+  await own.has('one');
+  await own.close();
+  await admin.get(path.replace(c.id, 'nobody'), { status: 404 });
+  await admin.get(path); // what is stored now is behind all of that
+  assert.equal((await readers(4)).length, 4);
+});
+
 test('a container that is started again goes on, and the stream says so', async () => {
   const c = await listed('again', 'echo "run $(busybox date +%s%N)"; printf unfinished; sleep 600');
   const s = await open();

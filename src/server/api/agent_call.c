@@ -1,4 +1,5 @@
 #include "server/api/agent_call.h"
+#include "base/alloc.h"
 #include "base/str.h"
 #include "base/time.h"
 
@@ -81,6 +82,11 @@ bool api_target_find(struct api_call *call, struct api_target *ret)
     str_copy(t.ref, sizeof(t.ref), t.container ? t.container->id : ref);
     *ret = t;
     return true;
+}
+
+char *api_target_text(const struct api_target *t)
+{
+    return xasprintf("%s/%s", t->host->row.name, t->container ? t->container->name : t->ref);
 }
 
 bool api_is_own_container(const char *name, const json_t *labels)

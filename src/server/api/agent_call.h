@@ -23,6 +23,7 @@ struct api_target {
 
 /* False after the call was answered: unknown host, no agent, offline, malformed or unknown container. */
 bool api_target_find(struct api_call *call, struct api_target *ret);
+char *api_target_text(const struct api_target *t); /* HOST/CONTAINER by name, to be freed */
 
 /* DockMon's own containers: named dockmon or dockmon-*, or labelled app=dockmon. name may begin with '/'. */
 bool api_is_own_container(const char *name, const json_t *labels);

@@ -135,9 +135,12 @@ static void on_started(void *owner)
         .handler = &handler,
         .owner = f,
     };
+    _cleanup_free_ char *target = log_source_target(f->source);
     bool is_there;
 
     follow_container(f);
+    log_readings_add(log_sources_readings(f->api->o.log_sources), f->who.name, f->call->peer,
+                     target);
     is_there = api_reply_stream(TAKE_PTR(f->call), &stream);
     loop_timer_start(f->api->o.loop, &f->timer, 0, is_there ? on_beat : on_never_begun);
 }

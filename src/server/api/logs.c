@@ -63,6 +63,8 @@ static void on_logs(void *owner, const struct command_result *r)
         api_fail(call, -EPROTO, "The agent's reply holds no log text");
         return;
     }
+    log_readings_add(log_sources_readings(call->api->o.log_sources), call->who.name, call->peer,
+                     call->target);
     lines = lines_json(json_string_value(logs), json_string_length(logs));
     last = json_object_get(json_array_get(lines, json_array_size(lines) - 1), "timestamp");
     api_reply(call, 200,
@@ -106,6 +108,7 @@ void container_logs(struct api_call *call)
     }
     if (!api_target_find(call, &target))
         return;
+    call->target = api_target_text(&target);
     payload = json_pack("{s:s, s:I}", "container_id", target.ref, "tail", (json_int_t)tail);
     if (add_time(call, "since", payload, &err) < 0 || add_time(call, "until", payload, &err) < 0) {
         json_decref(payload);

@@ -159,8 +159,7 @@ static void operation_start(struct api_call *call,
     op->payload = payload;
     op->timeout_ms = timeout_ms;
     op->is_protected = !str_eq(action, "start") && !str_eq(action, "unpause");
-    call->target = xasprintf("%s/%s", target.host->row.name,
-                             target.container ? target.container->name : target.ref);
+    call->target = api_target_text(&target);
 
     if (target.container) {
         op->name = xstrdup(target.container->name);

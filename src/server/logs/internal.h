@@ -46,6 +46,7 @@ struct log_source {
 
 struct log_sources {
     struct log_sources_options o;
+    struct log_readings readings;
     struct list list;
     struct map by_id; /* stream id */
     bool is_stopping;

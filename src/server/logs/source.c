@@ -472,13 +472,24 @@ const char *log_source_host_id(const struct log_source *s)
     return s->host_id;
 }
 
+char *log_source_target(const struct log_source *s)
+{
+    return xasprintf("%s/%s", log_source_host(s), log_source_name(s));
+}
+
 struct log_sources *log_sources_new(const struct log_sources_options *o)
 {
     struct log_sources *ss = xcalloc(1, sizeof(*ss));
 
     ss->o = *o;
+    log_readings_init(&ss->readings, o->store, o->store_jobs);
     list_init(&ss->list);
     return ss;
+}
+
+struct log_readings *log_sources_readings(struct log_sources *ss)
+{
+    return &ss->readings;
 }
 
 void log_sources_stop(struct log_sources *ss)
@@ -499,6 +510,7 @@ void log_sources_free(struct log_sources *ss)
         return;
     assert(list_empty(&ss->list));
     map_done(&ss->by_id);
+    log_readings_done(&ss->readings);
     free(ss);
 }
 

@@ -12,6 +12,7 @@
 #include "proto/log_stream.h"
 #include "server/auth/scope.h"
 #include "server/fleet/fleet.h"
+#include "server/logs/readings.h"
 #include "server/session/session.h"
 
 struct log_sources;
@@ -21,12 +22,17 @@ struct log_sources_options {
     struct loop *loop;
     struct fleet *fleet;
     struct sessions *sessions;
+    struct store *store; /* for the audit log */
+    struct job_queue *store_jobs;
 };
 
 struct log_sources *log_sources_new(const struct log_sources_options *o);
 void log_sources_stop(struct log_sources *ss); /* ends them all, and every new one */
 void log_sources_free(
     struct log_sources *ss); /* all sources are freed; the sessions are still there */
+
+/* Who begins to watch a source, or reads a log at once, is added here. */
+struct log_readings *log_sources_readings(struct log_sources *ss);
 
 /* From the sessions. */
 void log_sources_on_data(struct log_sources *ss, const char *agent_id, const json_t *payload);
@@ -81,6 +87,7 @@ const char *log_source_container_id(
 const char *log_source_name(const struct log_source *s); /* of the container */
 const char *log_source_host(const struct log_source *s); /* name of the host */
 const char *log_source_host_id(const struct log_source *s);
+char *log_source_target(const struct log_source *s); /* HOST/CONTAINER by name, to be freed */
 
 /* "ID:TIME.N,TIME.N": for those who keep a position of their own. */
 #define LOG_CURSOR_SIZE (CONTAINER_ID_SIZE + LOG_POSITION_TEXT_SIZE)

@@ -194,7 +194,10 @@ static void put_message(struct log *l, enum item_kind kind, json_t *message)
 static void on_started(void *owner)
 {
     struct log *l = owner;
+    const struct watcher *w = l->owner;
+    _cleanup_free_ char *target = log_source_target(l->source);
 
+    log_readings_add(log_sources_readings(w->sources), w->who.name, ws_peer_address(w->ws), target);
     put_message(l, ITEM_MARK,
                 json_pack("{s:s, s:s, s:s, s:s, s:s}", "type", "subscribed", "host",
                           log_source_host(l->source), "host_id", log_source_host_id(l->source),
