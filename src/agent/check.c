@@ -201,7 +201,9 @@ static void on_engine_info(void *owner, int code, const char *message, struct en
 static void check_engine(struct check *c)
 {
     struct error err = ERROR_INIT;
-    struct engine_options o = {.loop = c->loop, .address = c->config->docker_host};
+    struct engine_options o = {.loop = c->loop,
+                               .address = c->config->docker_host,
+                               .timeout_ms = c->config->engine_timeout_ms};
 
     int r;
 

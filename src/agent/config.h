@@ -43,6 +43,7 @@ struct config {
     bool force_unique, is_insecure, log_json;
     uint64_t reconnect_initial_ms, reconnect_max_ms, update_timeout_ms;
     char *stats_source_text;
+    uint64_t engine_timeout_ms, ping_interval_ms;
     uint64_t stats_interval_ms, stats_live_interval_ms;
     uint64_t spool_mb; /* MiB; 0: nothing is spooled on disk */
 

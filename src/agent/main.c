@@ -116,6 +116,7 @@ static int open_agent(struct agent *agent, const struct config *config, struct e
                        .loop = agent->loop,
                        .address = config->docker_host,
                        .trust = agent->engine_trust,
+                       .timeout_ms = config->engine_timeout_ms,
                    },
                    err);
     if (r < 0)

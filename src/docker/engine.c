@@ -23,6 +23,7 @@ struct engine {
     char *address; /* for humans */
     char *dial;    /* for net/ */
     struct tls_trust *trust;
+    uint64_t timeout_ms; /* of calls that name none */
     enum engine_state state;
     unsigned api_minor;
     struct http_call *negotiation;
@@ -170,7 +171,7 @@ static int call_run(struct engine_call *call, struct error *err)
     struct engine *engine = call->engine;
     const struct engine_request *q = &call->request;
     _cleanup_free_ char *path = xasprintf("/v1.%u%s", engine->api_minor, q->path);
-    uint64_t timeout_ms = q->timeout_ms || q->on_data ? q->timeout_ms : ENGINE_DEFAULT_TIMEOUT_MS;
+    uint64_t timeout_ms = q->timeout_ms || q->on_data ? q->timeout_ms : engine->timeout_ms;
     int r;
 
     r = http_call_start(&call->http, engine->loop,
@@ -312,6 +313,7 @@ int engine_new(struct engine **ret, const struct engine_options *o, struct error
     engine->loop = o->loop;
     engine->address = xstrdup(o->address);
     engine->trust = o->trust;
+    engine->timeout_ms = o->timeout_ms ? o->timeout_ms : ENGINE_DEFAULT_TIMEOUT_MS;
     if (o->trust && str_starts_with(o->address, "tcp://")) {
         engine->dial = xasprintf("https://%s", o->address + strlen("tcp://"));
     } else {

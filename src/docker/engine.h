@@ -33,6 +33,7 @@ struct engine_options {
     const char *address; /* "unix:///path", "tcp://host:port", ...; copied */
     struct tls_trust
         *trust; /* speak TLS on tcp:// and believe this; NULL: plain. Outlives the engine */
+    uint64_t timeout_ms; /* of ordinary calls that name none; 0: ENGINE_DEFAULT_TIMEOUT_MS */
 };
 
 int engine_new(struct engine **ret, const struct engine_options *o, struct error *err) _nodiscard_;
@@ -64,7 +65,7 @@ struct engine_request {
     const char *body;   /* JSON text or NULL; copied */
     uint64_t
         timeout_ms; /* whole call; streams: time to the answer's first byte and longest silence, 0 for
-                            none; ordinary calls: 0 means ENGINE_DEFAULT_TIMEOUT_MS */
+                            none; ordinary calls: 0 means that of the engine */
     size_t max_body;      /* 0: ENGINE_DEFAULT_MAX_BODY */
     bool wants_json;      /* parse the body; an unparsable one is -EPROTO */
     http_data_fn on_data; /* set: streaming; `done` comes at its end */

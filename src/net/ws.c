@@ -218,7 +218,8 @@ static uint64_t ping_interval(const struct ws *ws)
 
 static uint64_t silence_timeout(const struct ws *ws)
 {
-    return ws->limits.silence_timeout_ms ? ws->limits.silence_timeout_ms : WS_SILENCE_TIMEOUT_MS;
+    return ws->limits.silence_timeout_ms ? ws->limits.silence_timeout_ms
+                                         : WS_SILENCE_TIMEOUT_MS(ping_interval(ws));
 }
 
 static void on_alive_timer(struct loop_timer *t)

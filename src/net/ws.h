@@ -16,17 +16,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WS_PING_INTERVAL_MS   20000
-#define WS_SILENCE_TIMEOUT_MS 45000
-#define WS_CLOSE_NORMAL       1000
-#define WS_CLOSE_GOING_AWAY   1001
-#define WS_CLOSE_PROTOCOL     1002
-#define WS_CLOSE_UNSUPPORTED  1003
-#define WS_CLOSE_ABNORMAL     1006 /* reported only: the connection broke without a close frame */
-#define WS_CLOSE_POLICY       1008
-#define WS_CLOSE_TOO_BIG      1009
-#define WS_CLOSE_INTERNAL     1011
-#define WS_CLOSE_TRY_AGAIN    1013 /* too many already, or too slow */
+#define WS_PING_INTERVAL_MS            20000
+#define WS_SILENCE_TIMEOUT_MS(ping_ms) (2 * (ping_ms) + 5000)
+#define WS_CLOSE_NORMAL                1000
+#define WS_CLOSE_GOING_AWAY            1001
+#define WS_CLOSE_PROTOCOL              1002
+#define WS_CLOSE_UNSUPPORTED           1003
+#define WS_CLOSE_ABNORMAL              1006 /* reported only: the connection broke without a close frame */
+#define WS_CLOSE_POLICY                1008
+#define WS_CLOSE_TOO_BIG               1009
+#define WS_CLOSE_INTERNAL              1011
+#define WS_CLOSE_TRY_AGAIN             1013 /* too many already, or too slow */
 
 struct ws;
 
@@ -50,7 +50,7 @@ struct ws_limits {
     size_t max_message;          /* bytes of one received message */
     size_t max_queue;            /* bytes waiting to be sent */
     uint64_t ping_interval_ms;   /* 0: WS_PING_INTERVAL_MS */
-    uint64_t silence_timeout_ms; /* 0: WS_SILENCE_TIMEOUT_MS */
+    uint64_t silence_timeout_ms; /* 0: WS_SILENCE_TIMEOUT_MS() */
 };
 
 struct ws_dial {

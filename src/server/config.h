@@ -23,8 +23,12 @@ struct config {
     bool wants_check, wants_help, wants_version;
     uint64_t max_agent_message; /* bytes */
     uint64_t poll_interval_ms, session_lifetime_ms;
-    uint64_t max_connections;
-    uint64_t stats_memory_mib; /* 0: by the machine's */
+    uint64_t max_connections, max_agents;
+    uint64_t max_containers;                    /* of a host */
+    uint64_t max_commands;                      /* that wait for one agent */
+    uint64_t max_client_queue;                  /* bytes */
+    uint64_t auth_timeout_ms, ping_interval_ms; /* of agents */
+    uint64_t stats_memory_mib;                  /* 0: by the machine's */
     bool wants_no_history;
     uint64_t history_keep_ms[TIER_COUNT];
 

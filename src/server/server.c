@@ -183,11 +183,12 @@ static void load_agent(void *arg, const struct agent *row)
     (void)fleet_put_host(arg, &host, row);
 }
 
-static int load_fleet(struct server *s, struct error *err)
+static int load_fleet(struct server *s, const struct config *config, struct error *err)
 {
     int r;
 
     s->fleet = fleet_new();
+    fleet_set_max_containers(s->fleet, config->max_containers);
     r = hosts_each(s->store, load_host, s->fleet, err);
     if (r == 0)
         r = agents_each(s->store, load_agent, s->fleet, err);
@@ -199,12 +200,14 @@ static int open_store(struct server *s, const struct config *config, struct erro
     int r;
 
     r = store_open(&s->store, config->data_dir, err);
-    if (r == 0)
+    if (r == 0) {
+        store_set_max_agents(s->store, config->max_agents);
         r = store_claim(s->store, err);
+    }
     if (r == 0)
         r = first_user_ensure(s->store, config->data_dir, err);
     if (r == 0)
-        r = load_fleet(s, err);
+        r = load_fleet(s, config, err);
     return r;
 }
 
@@ -368,6 +371,9 @@ static void wire_agents(struct server *s, const struct config *config)
         .store = s->store,
         .fleet = s->fleet,
         .max_message = config->max_agent_message,
+        .max_commands = config->max_commands,
+        .auth_timeout_ms = config->auth_timeout_ms,
+        .ping_interval_ms = config->ping_interval_ms,
         .is_acked_later = s->history != NULL,
         .poll_interval_ms = config->poll_interval_ms,
         .observer =
@@ -424,7 +430,13 @@ static void wire(struct server *s, const struct config *config)
         .max_waiting = STORE_MAX_WAITING,
     });
     s->feed = feed_new(&(struct feed_options){
-        .loop = s->loop, .auth = s->auth, .fleet = s->fleet, .on_watched = on_watched, .owner = s});
+        .loop = s->loop,
+        .auth = s->auth,
+        .fleet = s->fleet,
+        .max_queue = config->max_client_queue,
+        .on_watched = on_watched,
+        .owner = s,
+    });
     wire_agents(s, config);
     s->shells = shells_new(&(struct shells_options){
         .loop = s->loop,

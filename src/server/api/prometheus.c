@@ -76,7 +76,7 @@ static const struct family families[] = {
 };
 /* clang-format on */
 
-/* Buffers have no maximum here: a host has at most FLEET_MAX_CONTAINERS, a label MAX_LABEL. */
+/* Buffers have no maximum here: a host has at most max_containers, a label MAX_LABEL. */
 static void put(struct buf *out, const char *text)
 {
     (void)buf_append_str(out, text);

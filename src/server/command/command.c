@@ -17,6 +17,7 @@ struct commands {
     command_send_fn send;
     void *send_owner;
     void (*on_failure)(void *owner, const struct command_failure *f);
+    size_t max_pending; /* of one peer */
     struct map pending; /* correlation id -> struct command */
     struct map peers;   /* agent id -> struct peer, while it has pending commands */
 };
@@ -154,7 +155,13 @@ struct commands *commands_new(struct loop *loop, command_send_fn send, void *own
     cs->loop = loop;
     cs->send = send;
     cs->send_owner = owner;
+    cs->max_pending = COMMAND_MAX_PENDING;
     return cs;
+}
+
+void commands_set_max_pending(struct commands *cs, size_t max)
+{
+    cs->max_pending = max;
 }
 
 void commands_on_failure(struct commands *cs,
@@ -199,7 +206,7 @@ static int command_send(struct command *c,
                         const char *text,
                         size_t size)
 {
-    if (c->peer->n_pending > COMMAND_MAX_PENDING)
+    if (c->peer->n_pending > c->owner->max_pending)
         return -ENOBUFS;
 
     return c->owner->send(c->owner->send_owner, q->agent_id, text, size);

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define COMMAND_MAX_PENDING 64 /* per agent; -ENOBUFS beyond it */
+#define COMMAND_MAX_PENDING 64 /* per agent unless told otherwise; -ENOBUFS beyond it */
 
 struct commands;
 
@@ -41,6 +41,7 @@ struct command_request {
 typedef int (*command_send_fn)(void *owner, const char *agent_id, const char *text, size_t size);
 
 struct commands *commands_new(struct loop *loop, command_send_fn send, void *owner);
+void commands_set_max_pending(struct commands *cs, size_t max);
 
 /* For the log: told of every failure but those of routine, before `done`. owner: that of `send`. */
 struct command_failure {

@@ -196,6 +196,8 @@ struct feed *feed_new(const struct feed_options *o)
     struct feed *f = xcalloc(1, sizeof(*f));
 
     f->o = *o;
+    if (f->o.max_queue == 0)
+        f->o.max_queue = FEED_FRAME_QUEUE;
     list_init(&f->clients);
     news_init(&f->news);
     frame_init(&f->frame);

@@ -27,6 +27,7 @@ struct feed_options {
     struct loop *loop;
     struct auth *auth;
     struct fleet *fleet;
+    size_t max_queue; /* bytes that wait for a client that has subscribed; 0: 4 MiB */
     /*
      * What feed_is_watched() says of this host (NULL: of all) is another now. May be NULL. Called from within
      * what clients do: it must not call the feed but for feed_is_watched().

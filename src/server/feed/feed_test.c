@@ -18,10 +18,11 @@
 #include "server/auth/watch.h"
 #include "server/session/fake_net.h"
 
-#define TICK_MS 100
-#define ID_A    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-#define ID_B    "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
-#define A12     "aaaaaaaaaaaa"
+#define TICK_MS   100
+#define MAX_QUEUE 3000000
+#define ID_A      "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define ID_B      "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+#define A12       "aaaaaaaaaaaa"
 
 /* --- the edge: requests, authentication ------------------------------------------------------------------------ */
 
@@ -123,8 +124,8 @@ static int setup(void **state)
 
     caller = (struct identity){.user_id = 1, .name = "u", .role = ROLE_OPERATOR};
     f->fleet = fleet_new();
-    f->feed = feed_new(
-        &(struct feed_options){.fleet = f->fleet, .on_watched = on_watched, .owner = f});
+    f->feed = feed_new(&(struct feed_options){
+        .fleet = f->fleet, .max_queue = MAX_QUEUE, .on_watched = on_watched, .owner = f});
     f->h = put_host(f, "h");
     put_containers(f, json_pack("[o, o]", element(ID_A, "/a", "x"), element(ID_B, "/b", "y")));
     fake_advance(TICK_MS);
@@ -217,6 +218,7 @@ static void test_behind(void **state)
     const json_t *m;
 
     subscribe(ws, "containers");
+    assert_int_equal(ws->limits.max_queue, MAX_QUEUE);
     (void)expect(ws, "state");
     ws->send_code = -ENOBUFS;
     ws->queued = 1;

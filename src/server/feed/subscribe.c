@@ -139,8 +139,8 @@ void client_become_subscriber(struct client *c)
     client_forget_topics(c);
     c->is_subscriber = true;
     c->feed->n_subscribers++;
-    ws_set_limits(
-        c->ws, &(struct ws_limits){.max_message = FEED_MAX_MESSAGE, .max_queue = FEED_FRAME_QUEUE});
+    ws_set_limits(c->ws, &(struct ws_limits){.max_message = FEED_MAX_MESSAGE,
+                                             .max_queue = c->feed->o.max_queue});
 }
 
 static void on_subscribe(struct client *c, const json_t *message)

@@ -17,6 +17,7 @@ struct fleet {
     struct map agents; /* agent id -> the same objects */
     struct strings removed_hosts;
     bool is_removed_cut;
+    size_t max_containers;
 };
 
 static void container_free(struct fleet_container *c)
@@ -58,7 +59,15 @@ static void fleet_host_free(struct fleet_host *h)
 
 struct fleet *fleet_new(void)
 {
-    return xcalloc(1, sizeof(struct fleet));
+    struct fleet *f = xcalloc(1, sizeof(*f));
+
+    f->max_containers = FLEET_MAX_CONTAINERS;
+    return f;
+}
+
+void fleet_set_max_containers(struct fleet *f, size_t max)
+{
+    f->max_containers = max;
 }
 
 void fleet_free(struct fleet *f)
@@ -124,6 +133,7 @@ struct fleet_host *fleet_put_host(struct fleet *f,
 
     if (!h) {
         h = xcalloc(1, sizeof(*h));
+        h->max_containers = f->max_containers;
         (void)map_put(&f->hosts, row->id, h); /* nothing was there */
     }
     if (h->agent.id)
@@ -237,7 +247,7 @@ static bool host_put_element(struct fleet_host *h, const json_t *element)
         old->is_seen = true;
         return true;
     }
-    if (!old && h->containers.size >= FLEET_MAX_CONTAINERS)
+    if (!old && h->containers.size >= h->max_containers)
         return false;
 
     c = container_decode(element, TAKE_PTR(text));
@@ -276,7 +286,7 @@ static void host_remove_container(struct fleet_host *h, const char *id)
     if (!c)
         return;
     h->containers_version++;
-    if (h->removed.n < FLEET_MAX_CONTAINERS) {
+    if (h->removed.n < h->max_containers) {
         strings_add(&h->removed, c->id);
     } else {
         h->is_removed_cut = true;
@@ -326,7 +336,7 @@ size_t fleet_apply_snapshot(struct fleet_host *h, const json_t *containers, int6
         ((struct fleet_container *)e->value)->is_seen = false;
 
     /* Known ones first: a full host that swapped containers must not refuse the new ones. */
-    if (h->containers.size + json_array_size(containers) > FLEET_MAX_CONTAINERS) {
+    if (h->containers.size + json_array_size(containers) > h->max_containers) {
         size_t i;
         json_t *element;
 

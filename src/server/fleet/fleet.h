@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #define CONTAINER_ID_SIZE    65
-#define FLEET_MAX_CONTAINERS 5000 /* of one host; what is beyond is skipped */
+#define FLEET_MAX_CONTAINERS 5000 /* of one host unless told otherwise; what is beyond is skipped */
 
 /*
  * The newest figures of a container, or of a host (then only the percentages and net_bytes_per_sec). A container's
@@ -75,7 +75,8 @@ struct fleet_host {
     struct {
         uint64_t version, containers_version, samples_version;
         size_t n_containers;
-    } fed;                  /* the feed's: what it has told of */
+    } fed; /* the feed's: what it has told of */
+    size_t max_containers;
     struct strings removed; /* ids that have gone since fleet_forget_removed() */
     bool is_removed_cut;    /* ... and more than it keeps */
     struct fleet_sample sample;
@@ -87,6 +88,7 @@ struct fleet_host {
 struct fleet;
 
 struct fleet *fleet_new(void);
+void fleet_set_max_containers(struct fleet *f, size_t max); /* of each host that is added later */
 void fleet_free(struct fleet *f);
 
 /*

@@ -25,7 +25,7 @@ void session_complain_skipped(struct session *se, const struct fleet_host *h, si
         return;
     session_complain(
         se,
-        h->containers.size >= FLEET_MAX_CONTAINERS
+        h->containers.size >= h->max_containers
             ? "the host has more containers than are kept of one host, the rest is left out"
             : "some containers do not decode and are left out",
         NULL);

@@ -1,6 +1,7 @@
 #include "server/session/registration.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -307,9 +308,9 @@ static int insert_rows(struct store *s, const struct registration *out, struct e
         return error_set(err, -EACCES, "%s", already_registered);
     if (r == -EDQUOT) {
         return error_set(err, -EACCES,
-                         "This server has %d agents, more it does not take. Delete hosts that are "
-                         "gone",
-                         AGENTS_MAX);
+                         "This server has %" PRIu64 " agents, more it does not take. Delete hosts "
+                         "that are gone, or give it a higher --max-agents",
+                         store_max_agents(s));
     }
     return r < 0 ? error_wrap(err, r, "insert agent") : 0;
 }

@@ -231,7 +231,8 @@ void session_register(struct session *se, const struct registration *r)
     session_set_state(se, SESSION_ACTIVE);
     ws_trust(se->ws);
     ws_set_limits(se->ws, &(struct ws_limits){.max_message = s->o.max_message,
-                                              .max_queue = SESSION_MAX_QUEUE});
+                                              .max_queue = SESSION_MAX_QUEUE,
+                                              .ping_interval_ms = s->o.ping_interval_ms});
 
     l->session = se;
     session_expect_samples(se, l);
@@ -325,7 +326,7 @@ static void *on_accept(void *owner, struct ws *ws, void *context _unused_)
     if (s->is_stopping) {
         session_close(se, WS_CLOSE_GOING_AWAY, "Server is stopping");
     } else {
-        loop_timer_start(s->o.loop, &se->auth_timer, SESSION_AUTH_TIMEOUT_MS, on_auth_timeout);
+        loop_timer_start(s->o.loop, &se->auth_timer, s->o.auth_timeout_ms, on_auth_timeout);
     }
     return se;
 }
@@ -384,10 +385,14 @@ struct sessions *sessions_new(const struct sessions_options *o)
     list_init(&s->held);
     if (s->o.max_message == 0)
         s->o.max_message = SESSION_MAX_MESSAGE;
+    if (s->o.auth_timeout_ms == 0)
+        s->o.auth_timeout_ms = SESSION_AUTH_TIMEOUT_MS;
     if (s->o.poll_interval_ms == 0)
         s->o.poll_interval_ms = SESSION_POLL_MS;
     s->commands = commands_new(o->loop, send_command, s);
     commands_on_failure(s->commands, on_command_failure);
+    if (o->max_commands > 0)
+        commands_set_max_pending(s->commands, o->max_commands);
     s->ingest = ingest_new(o->loop, o->store_jobs, o->store, on_event_stored, s);
     return s;
 }

@@ -48,6 +48,9 @@ struct sessions_options {
     struct fleet *fleet;
     size_t max_message;        /* of an authenticated agent; 0: 16 MiB */
     bool is_acked_later;       /* samples are acknowledged by sessions_acknowledge(), not at once */
+    size_t max_commands;       /* that wait for one agent; 0: COMMAND_MAX_PENDING */
+    uint64_t auth_timeout_ms;  /* 0: 30 s */
+    uint64_t ping_interval_ms; /* 0: WS_PING_INTERVAL_MS */
     uint64_t poll_interval_ms; /* list_containers of agents that do not push; 0: 2000 */
     struct session_observer observer;
 };

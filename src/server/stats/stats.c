@@ -136,7 +136,7 @@ static struct stats_line *line_of(struct host_lines *l,
     if ((line && !is_known) || !name_series(h, c->id, c->name, series))
         return line;
     if (!line) {
-        if (l->by_id.size >= FLEET_MAX_CONTAINERS)
+        if (l->by_id.size >= h->max_containers)
             return NULL;
         line = line_add(l, c->id, series);
     } else {

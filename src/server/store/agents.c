@@ -2,6 +2,7 @@
 #include "server/store/db.h"
 
 #include <errno.h>
+#include <inttypes.h>
 
 #define COLUMNS                                                                            \
     "id, host_id, engine_id, token_hash, version, proto_version, capabilities, os, arch, " \
@@ -24,7 +25,7 @@ static const char *const sql[STMT_COUNT] = {
     [STMT_INSERT] = "INSERT INTO agents (" COLUMNS ") SELECT :id, :host_id, :engine_id, "
                     ":token_hash, :version, :proto_version, :capabilities, :os, :arch, "
                     ":force_unique, :joined_with, :last_seen_at_ms, :registered_at_ms "
-                    "WHERE (SELECT count(*) FROM agents) < 20000", /* AGENTS_MAX */
+                    "WHERE (SELECT count(*) FROM agents) < :max",
     [STMT_UPDATE] = "UPDATE agents SET host_id = :host_id, engine_id = :engine_id, "
                     "token_hash = :token_hash, version = :version, "
                     "proto_version = :proto_version, capabilities = :capabilities, os = :os, "
@@ -62,36 +63,35 @@ void agent_done(struct agent *a)
     row_done(columns, ARRAY_LEN(columns), a);
 }
 
-static int write_row(
-    struct store *s, enum stmt stmt, const struct agent *a, int64_t *ret_changes, struct error *err)
-{
-    _cleanup_(query_done) struct query q = {0};
-    int r;
-
-    r = query_init(&q, s, sql[stmt], err);
-    if (r < 0)
-        return r;
-    query_bind_row(&q, columns, ARRAY_LEN(columns), a);
-    return query_run(&q, ret_changes, err);
-}
-
 int agents_insert(struct store *s, const struct agent *a, struct error *err)
 {
+    uint64_t max = store_max_agents(s);
+    _cleanup_(query_done) struct query q = {0};
     int64_t n;
     int r;
 
-    r = write_row(s, STMT_INSERT, a, &n, err);
+    r = query_init(&q, s, sql[STMT_INSERT], err);
+    if (r < 0)
+        return r;
+    query_bind_row(&q, columns, ARRAY_LEN(columns), a);
+    query_i64(&q, ":max", (int64_t)max);
+    r = query_run(&q, &n, err);
     if (r == 0 && n == 0)
-        return error_set(err, -EDQUOT, "there are %d agents, more there cannot be", AGENTS_MAX);
+        return error_set(err, -EDQUOT, "there are %" PRIu64 " agents, more there cannot be", max);
     return r;
 }
 
 int agents_update(struct store *s, const struct agent *a, struct error *err)
 {
+    _cleanup_(query_done) struct query q = {0};
     int64_t n;
     int r;
 
-    r = write_row(s, STMT_UPDATE, a, &n, err);
+    r = query_init(&q, s, sql[STMT_UPDATE], err);
+    if (r < 0)
+        return r;
+    query_bind_row(&q, columns, ARRAY_LEN(columns), a);
+    r = query_run(&q, &n, err);
     if (r == 0 && n == 0)
         return error_set(err, -ENOENT, "no agent `%s`", a->id);
     return r;

@@ -26,10 +26,8 @@ struct agent {
 
 void agent_done(struct agent *a);
 
-#define AGENTS_MAX 20000 /* as in the statement of agents_insert() */
-
 int agents_insert(struct store *s, const struct agent *a, struct error *err)
-    _nodiscard_; /* -EEXIST: engine id; -EDQUOT: there are AGENTS_MAX */
+    _nodiscard_; /* -EEXIST: engine id; -EDQUOT: there are store_max_agents() */
 int agents_update(struct store *s, const struct agent *a, struct error *err)
     _nodiscard_; /* all columns, by id */
 int agents_get(struct store *s, const char *id, struct agent *ret, struct error *err) _nodiscard_;

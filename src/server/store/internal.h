@@ -21,7 +21,8 @@ struct store {
     sqlite3 *db;
     char *path; /* of the database file */
     char *data_dir;
-    int claim_fd;      /* -1, or the lock of store_claim() */
+    int claim_fd; /* -1, or the lock of store_claim() */
+    uint64_t max_agents;
     _Atomic int state; /* of store_state() */
     size_t n_statements;
     struct store_statement statements[STORE_MAX_STATEMENTS]; /* open addressing by sql */

@@ -72,6 +72,7 @@ int store_open_file(struct store **ret, const char *path, int flags, struct erro
     int r;
 
     s->claim_fd = -1;
+    s->max_agents = STORE_MAX_AGENTS;
     s->path = xstrdup(path);
     r = sqlite3_open_v2(path, &s->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
     if (r != SQLITE_OK)
@@ -187,6 +188,16 @@ void store_wrote(struct store *s)
 {
     if (s->state != -EUCLEAN)
         s->state = 0;
+}
+
+void store_set_max_agents(struct store *s, uint64_t max)
+{
+    s->max_agents = max;
+}
+
+uint64_t store_max_agents(const struct store *s)
+{
+    return s->max_agents;
 }
 
 int store_state(const struct store *s)

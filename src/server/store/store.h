@@ -11,6 +11,7 @@
  */
 
 #include "base/error.h"
+#include <stdint.h>
 
 struct store;
 
@@ -18,6 +19,11 @@ struct store;
 int store_open(struct store **ret, const char *data_dir, struct error *err) _nodiscard_;
 void store_close(struct store *s);
 DEFINE_CLEANUP(struct store *, store_close);
+
+/* How many agents may join; at first STORE_MAX_AGENTS. */
+#define STORE_MAX_AGENTS 20000
+void store_set_max_agents(struct store *s, uint64_t max);
+uint64_t store_max_agents(const struct store *s);
 
 /* The daemon's claim on the data directory until store_close(): a second daemon gets -EBUSY. */
 int store_claim(struct store *s, struct error *err) _nodiscard_;

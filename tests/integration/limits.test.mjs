@@ -1,0 +1,104 @@
+// Limits that have an option are where the option says. Their defaults and what happens beyond them: docs/threat-model.md.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { Agent, Server, bin } from './lib/dockmon.mjs';
+import { HandAgent, containerElement } from './lib/hand-agent.mjs';
+import { HandServer } from './lib/hand-server.mjs';
+import { ScriptedEngine } from './lib/scripted-engine.mjs';
+import { run } from './lib/process.mjs';
+import { eventually } from './lib/wait.mjs';
+
+const LIMITS = ['--max-agents=2', '--max-containers=3', '--max-commands=2', '--auth-timeout=1s', '--ping-interval=1s', '--poll-interval=500ms'];
+let server, client;
+const agents = [];
+
+before(async () => {
+  server = await Server.start({ args: LIMITS });
+  client = await server.client('admin');
+  for (let i = 0; i < 2; i++) {
+    const a = new HandAgent(server);
+    agents.push(a);
+    assert.equal((await a.connect(await server.token())).type, 'auth_success');
+  }
+});
+
+after(async () => {
+  for (const a of agents) a.ws.terminate();
+  await server?.remove();
+});
+
+test('--max-agents: one more may not join, and is told what can be done', async () => {
+  const third = new HandAgent(server);
+  const reply = await third.connect(await server.token());
+  assert.equal(reply.type, 'auth_error');
+  assert.match(reply.error, /has 2 agents.*--max-agents/);
+  await client.call('DELETE', `/api/hosts/${agents[1].hostId}`, { status: 200 });
+  assert.equal((await third.connect(await server.token())).type, 'auth_success', 'there is room again');
+  agents[1] = third;
+});
+
+test('--max-containers: the rest of a host is left out, and the server says so', async () => {
+  agents[0].containers = Array.from({ length: 5 }, (_, i) => containerElement({ name: `many-${i}` }));
+  await server.process.line(/more containers than are kept/);
+  const shown = await client.get('/api/containers');
+  assert.equal(shown.filter((c) => c.host_id === agents[0].hostId).length, 3);
+});
+
+test('--max-commands: the third is refused at once', async () => {
+  const a = agents[1];
+  const element = containerElement({ name: 'busy' });
+  a.containers = [element];
+  await client.container('busy');
+  a.operations.start = () => { throw new Error('never asked'); };
+  await eventually(() => a.commands.length > 0);
+  a.isSilent = true;
+  const startIt = () => client.fetch('POST', `/api/hosts/${a.hostId}/containers/${element.Id}/start`);
+  const answers = [startIt(), startIt(), startIt()].map((p) => p.then((r) => r.status));
+  await eventually(async () => (await Promise.race([...answers, undefined])) === 503, { what: 'one is refused while others wait' });
+  a.ws.terminate();
+  assert.deepEqual(await Promise.all(answers), [503, 503, 503]);
+});
+
+test('--auth-timeout: who says nothing is sent away', { timeout: 15000 }, async () => {
+  const silent = new HandAgent(server);
+  assert.equal((await silent.dial(undefined)).type, 'auth_error');
+  assert.equal((await silent.closed).code, 1008);
+});
+
+test('--ping-interval: an agent that does not answer pings is offline after twice that and 5 s', async () => {
+  const a = agents[0];
+  let pings = 0;
+  a.ws.on('ping', () => pings++);
+  await eventually(() => pings >= 2, { what: 'two pings' });
+  a.ws._socket.pause();
+  const status = async () => (await client.get('/api/hosts')).find((h) => h.id === a.hostId).status;
+  await eventually(async () => (await status()) === 'offline', { timeout: 30000, what: 'the host is offline' });
+});
+
+test('PING_INTERVAL: the agent leaves a server that does not answer its pings', { timeout: 60000 }, async () => {
+  const engine = await ScriptedEngine.start();
+  const peer = await HandServer.start();
+  const agent = await Agent.start(peer, engine, { token: 'registration-token', env: { PING_INTERVAL: '1s' } });
+  try {
+    const ws = await peer.session();
+    ws._receiver.removeAllListeners('ping');
+    await peer.session({ count: 2, timeout: 30000 });
+  } finally {
+    await agent.remove();
+    await peer.stop();
+    await engine.stop();
+  }
+});
+
+test('ENGINE_TIMEOUT: an engine that does not answer in time is said to be', { timeout: 60000 }, async () => {
+  const engine = await ScriptedEngine.start();
+  engine.misbehave = (method, path) => (path.endsWith('/info') ? () => {} : null);
+  try {
+    const env = { DOCKER_HOST: engine.host, DOCKMON_URL: server.url, REGISTRATION_TOKEN: 't', DATA_PATH: server.dir, ENGINE_TIMEOUT: '1s' };
+    const r = await run(bin('dockmon-agent'), ['--check'], { env, timeout: 15000 });
+    assert.equal(r.code, 1);
+    assert.match(r.stdout, /WRONG  engine .*did not answer in time/);
+  } finally {
+    await engine.stop();
+  }
+});
