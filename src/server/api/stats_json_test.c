@@ -182,6 +182,8 @@ static void many_marks(void **state)
     points_done(&p);
 }
 
+static struct ring_pool pool;
+
 static void add_live(struct stats_line *line, int64_t at_ms, const int64_t set[][2], size_t n)
 {
     struct ring_row row = {.at_ms = at_ms};
@@ -190,7 +192,7 @@ static void add_live(struct stats_line *line, int64_t at_ms, const int64_t set[]
         row.values[i] = NONE;
     for (size_t i = 0; i < n; i++)
         row.values[set[i][0]] = set[i][1];
-    assert_true(ring_add(&line->ring, &row));
+    assert_true(ring_add(&line->ring, &pool, &row));
 }
 
 #define ADD_LIVE(line, at_ms, ...)                        \
@@ -234,7 +236,7 @@ static void the_last_minutes(void **state)
         "{\"timestamps\":[3.5,28.5,53.501],\"cpu\":[0,null,0.01],\"mem\":[null,null,null],\"net\":[44,null,null],"
         "\"memory_used_bytes\":[1,2,null],\"memory_limit_bytes\":[null,0,null],"
         "\"net_rx\":[40,6,null],\"net_tx\":[4,null,null],\"disk_read\":[null,null,null],\"disk_write\":[2,null,null]}");
-    ring_done(&line.ring);
+    ring_done(&line.ring, &pool);
 }
 
 int main(void)
