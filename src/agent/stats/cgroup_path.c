@@ -176,6 +176,14 @@ static bool is_folder(const char *path, const struct dirent *e)
     return lstat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+/* Podman and CRI-O keep a monitor beside each container, in a folder that bears its id, too. */
+static bool is_container_folder(const char *name, const char *id)
+{
+    const char *at = strstr(name, id), *monitor = strstr(name, "conmon-");
+
+    return at && (!monitor || monitor > at);
+}
+
 static bool search_folder(struct search *s,
                           const char *path,
                           size_t depth) // NOLINT(misc-no-recursion)
@@ -194,7 +202,7 @@ static bool search_folder(struct search *s,
         if (e->d_name[0] == '.' || n < 0 || (size_t)n >= sizeof(below) || !is_folder(below, e))
             continue;
         s->n_folders++;
-        is_found = strstr(e->d_name, s->id) != NULL;
+        is_found = is_container_folder(e->d_name, s->id);
         if (is_found) {
             str_copy(s->found, sizeof(s->found), below);
         } else if (depth > 1) {

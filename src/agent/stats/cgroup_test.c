@@ -467,6 +467,30 @@ static void places(void **state)
     }
 }
 
+/* Rootless Podman, seen from another cgroup namespace: which folder is listed first is up to the file system. */
+static void a_monitor_is_not_its_container(void **state)
+{
+#define USER_SLICE "sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/user.slice/"
+    char *root = make_tree();
+    struct error err = ERROR_INIT;
+    struct fixture f = {0};
+
+    (void)state;
+    write_text(root, "sys/fs/cgroup/cgroup.controllers", "cpu");
+    write_text(root, USER_SLICE "libpod-conmon-" ID ".scope/cpu.stat", "usage_usec 1\n");
+    open_tree(&f, root);
+    assert_int_equal(cgroup_open(&f.cg, f.fs, 99, ID, &err), -ENOENT);
+    cgroup_fs_free(f.fs); /* and the pause after a search in vain */
+
+    write_text(root, USER_SLICE "libpod-" ID ".scope/cpu.stat", "usage_usec 2\n");
+    open_tree(&f, root);
+    assert_int_equal(cgroup_open(&f.cg, f.fs, 99, ID, &err), 0);
+    assert_int_equal(cgroup_read(f.cg, true, f.values), 0);
+    assert_int_equal(f.values[CONTAINER_CPU_TIME], 2);
+    done(&f);
+    remove_tree(root);
+}
+
 static void what_is_not_there_is_said(void **state)
 {
     char *root = make_tree();
@@ -525,6 +549,7 @@ int main(void)
         cmocka_unit_test(an_end_is_noticed),
         cmocka_unit_test(what_is_open_tells_of_the_end),
         cmocka_unit_test(places),
+        cmocka_unit_test(a_monitor_is_not_its_container),
         cmocka_unit_test(what_is_not_there_is_said),
         cmocka_unit_test(descriptors_have_a_limit),
     };
