@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { SLOWNESS } from './wait.mjs';
 
 const running = new Set();
 
@@ -31,7 +32,8 @@ export class Process {
   }
 
   // The first line, past or future, that matches; fails with the output when it does not come.
-  async line(pattern, { timeout = 20000, from = 0 } = {}) {
+  async line(pattern, { timeout: wanted = 20000, from = 0 } = {}) {
+    const timeout = wanted * SLOWNESS;
     const past = this.lines.slice(from).find((l) => pattern.test(l));
     if (past) return past;
     return new Promise((resolve, reject) => {
@@ -55,7 +57,7 @@ export class Process {
 
   async stop(signal = 'SIGTERM', timeout = 20000) {
     if (!this.exit) this.child.kill(signal);
-    const timer = setTimeout(() => this.child.kill('SIGKILL'), timeout);
+    const timer = setTimeout(() => this.child.kill('SIGKILL'), timeout * SLOWNESS);
     const exit = await this.exited;
     clearTimeout(timer);
     return exit;
@@ -78,7 +80,7 @@ export function run(command, args, { env = {}, input = null, timeout = 60000 } =
     const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ['pipe', 'pipe', 'pipe'] });
     const out = [];
     const err = [];
-    const timer = setTimeout(() => child.kill('SIGKILL'), timeout);
+    const timer = setTimeout(() => child.kill('SIGKILL'), timeout * SLOWNESS);
     child.stdout.on('data', (d) => out.push(d));
     child.stderr.on('data', (d) => err.push(d));
     child.on('error', reject);
