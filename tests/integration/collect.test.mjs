@@ -8,7 +8,7 @@ import { Engine, IMAGE } from './lib/engine.mjs';
 import { agreement, askEngine, percent } from './lib/engine-stats.mjs';
 import { measure } from './lib/measure.mjs';
 import { ScriptedEngine, scriptedContainer } from './lib/scripted-engine.mjs';
-import { eventually } from './lib/wait.mjs';
+import { SLOWNESS, eventually } from './lib/wait.mjs';
 
 const engine = new Engine();
 const networks = [];
@@ -20,7 +20,7 @@ after(async () => {
   for (const n of networks) await engine.docker('network', 'rm', n);
 });
 
-test('it agrees with docker stats', { timeout: 240000 }, async () => {
+test('it agrees with docker stats', { timeout: 240000 * SLOWNESS }, async () => {
   const rest = (name, script, options) => engine.run(name, { command: ['sh', '-c', `${script}; echo ready; sleep 3600; true`], ...options });
   const burner = await engine.run('burner', { command: ['sh', '-c', 'while :; do :; done'] });
   const hog = await rest('hog', 'busybox dd if=/dev/zero of=/cache bs=1M count=48; busybox dd if=/dev/zero of=/shared/data bs=1M count=16; x=$(yes | head -c 8000000)', { args: ['--memory', '256m', '--tmpfs', '/shared'] });
@@ -66,7 +66,7 @@ test('it agrees with docker stats', { timeout: 240000 }, async () => {
   }, { timeout: 60000, what: 'agreement about the CPU' }).catch((e) => assert.fail(`${e.message}: ${last}`));
 });
 
-test('what is started anew begins at 0, no CPU is invented for it, what lives shortly leaves nothing open', { timeout: 180000 }, async () => {
+test('what is started anew begins at 0, no CPU is invented for it, what lives shortly leaves nothing open', { timeout: 180000 * SLOWNESS }, async () => {
   const c = await engine.run('again', { command: ['sh', '-c', 'i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; exec sleep 3600'] });
   const m = await measure(engine, later);
   await eventually(() => m.of(c.id).length >= 8 && m.of(c.id).at(-1).cpu === 0, { timeout: 60000, what: 'figures at rest' });
@@ -88,7 +88,7 @@ test('what is started anew begins at 0, no CPU is invented for it, what lives sh
   assert.ok(!Object.values(last.containers).some((s) => s.name.includes(`${engine.prefix}-short`)));
 });
 
-test('when the engine is to be asked: its figures, and why', { timeout: 120000 }, async () => {
+test('when the engine is to be asked: its figures, and why', { timeout: 120000 * SLOWNESS }, async () => {
   const c = await engine.run('asked', { args: ['--memory', '64m'] });
   const m = await measure(engine, later, { env: { STATS_SOURCE: 'api' } });
   const sample = await eventually(() => m.all().map((b) => b.containers[c.id]).find((s) => s?.mem_used > 0), { timeout: 60000, what: 'figures' });
@@ -100,7 +100,7 @@ test('when the engine is to be asked: its figures, and why', { timeout: 120000 }
   assert.equal(source.why, 'STATS_SOURCE=api');
 });
 
-test('a thousand starts and ends in a moment', { timeout: 180000 }, async () => {
+test('a thousand starts and ends in a moment', { timeout: 180000 * SLOWNESS }, async () => {
   const scripted = await ScriptedEngine.start();
   later(() => scripted.stop());
   const stays = scriptedContainer(1);
@@ -119,7 +119,7 @@ test('a thousand starts and ends in a moment', { timeout: 180000 }, async () => 
   }, { timeout: 60000, what: 'the one that stays, alone' });
 });
 
-test('a server of protocol 3 gets container_stats and stats as it knows them', { timeout: 120000 }, async () => {
+test('a server of protocol 3 gets container_stats and stats as it knows them', { timeout: 120000 * SLOWNESS }, async () => {
   const c = await engine.run('plain', { args: ['--memory', '64m'], command: ['sh', '-c', 'while :; do :; done'] });
   const m = await measure(engine, later, { capabilities: {} });
   const { payload } = await m.server.message((v) => v.command === 'container_stats' && v.payload.container_id === c.id, { timeout: 60000, what: 'container_stats' });
