@@ -1,6 +1,6 @@
 // An agent, and a hand-made server that takes its samples, with a network between them that can be cut.
 import assert from 'node:assert/strict';
-import { readFile, readdir } from 'node:fs/promises';
+import { readFile, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Agent, temporaryDirectory } from './dockmon.mjs';
 import { HandServer } from './hand-server.mjs';
@@ -20,6 +20,11 @@ export async function spooled(dir, name = 'spool') {
       records.push({ epoch: Number(data.readBigUInt64LE(at + 9)), seq: Number(data.readBigUInt64LE(at + 17)) });
   }
   return records;
+}
+
+export async function folderBytes(folder) {
+  const sizes = (await readdir(folder)).map(async (name) => (await stat(join(folder, name))).size);
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
 }
 
 // Every batch of every epoch, once, and in order: `places` are [epoch, seq].
