@@ -1,4 +1,5 @@
 #include "agent/spool.h"
+#include "agent/spool_batch.h"
 #include "agent/spool_queue.h"
 #include "base/alloc.h"
 #include "base/log.h"
@@ -11,15 +12,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define KIND_SAMPLES 1
-#define RECEIPT_MS   1000  /* not known to have been received for longer: to disk */
-#define PATIENCE_MS  20000 /* nor acknowledged: the same. The server needs up to 13 s */
-#define LATE_MS      15000 /* sent that long after it was made, it is no news */
-#define SYNC_MS      1000
-#define PUMP_MS      250
-#define STALL_MS     30000 /* a server that does not acknowledge is sent another window */
-#define RETRY_MS     10000 /* a disk that failed */
-#define MAX_FLIGHTS  4096
+#define RECEIPT_MS  1000  /* not known to have been received for longer: to disk */
+#define PATIENCE_MS 20000 /* nor acknowledged: the same. The server needs up to 13 s */
+#define LATE_MS     15000 /* sent that long after it was made, it is no news */
+#define SYNC_MS     1000
+#define PUMP_MS     250
+#define STALL_MS    30000 /* a server that does not acknowledge is sent another window */
+#define RETRY_MS    10000 /* a disk that failed */
+#define MAX_FLIGHTS 4096
 
 struct spool {
     struct spool_options o;
@@ -107,7 +107,7 @@ static void tell_lost(struct spool *s)
 
 static bool store_item(struct spool *s, struct spool_item *item)
 {
-    const struct spool_record r = {KIND_SAMPLES, item->epoch, item->seq, item->data, item->size};
+    const struct spool_record r = {SPOOL_BATCH, item->epoch, item->seq, item->data, item->size};
     bool was_draining = is_draining(s);
     struct error err = ERROR_INIT;
 
@@ -232,21 +232,26 @@ static bool send_frame(struct spool *s, const void *data, size_t size)
     return r == 0;
 }
 
-/* The same batch with the word that it is late. One that cannot be read any more has no use. */
-static bool send_late(struct spool *s, const void *data, size_t size)
+/* One that cannot be read any more has no use: it counts as sent. */
+static bool send_late(struct spool *s, const struct spool_record *r)
 {
-    struct samples batch;
-    int r = samples_decode(data, size, &batch, NULL);
-    bool is_sent = true;
+    struct spool_clock now;
 
-    if (r < 0)
-        return true;
-    batch.is_late = true;
+    spool_clock_read(&now);
     buf_clear(&s->frame);
-    if (samples_encode(&batch, &s->frame) == 0)
-        is_sent = send_frame(s, s->frame.data, s->frame.size);
-    samples_done(&batch);
-    return is_sent;
+    return spool_batch_late(r, &now, &s->frame) < 0 || send_frame(s, s->frame.data, s->frame.size);
+}
+
+static bool send_item(struct spool *s, const struct spool_item *item, uint64_t now)
+{
+    const struct spool_record r = {SPOOL_BATCH, item->epoch, item->seq, item->data, item->size};
+    const void *message;
+    size_t size;
+
+    if (now - item->made_ms > LATE_MS)
+        return send_late(s, &r);
+    message = spool_batch_message(&r, &size);
+    return send_frame(s, message, size);
 }
 
 static bool has_window(struct spool *s, size_t size)
@@ -273,8 +278,7 @@ static bool send_from_disk(struct spool *s)
             s->next = segments_end(s->disk);
             break;
         }
-        if (s->sink.is_busy(s->sink.owner) || !has_window(s, r.size) ||
-            !send_late(s, r.data, r.size))
+        if (s->sink.is_busy(s->sink.owner) || !has_window(s, r.size) || !send_late(s, &r))
             return false;
         s->next = at;
         spool_flights_add(&s->flights, &(struct spool_flight){r.epoch, r.seq, r.size, at});
@@ -293,8 +297,7 @@ static void send_items(struct spool *s)
     for (size_t i = n; i < q->n && !s->sink.is_busy(s->sink.owner); i++) {
         struct spool_item *item = &q->list[i];
 
-        item->is_sent = now - item->made_ms > LATE_MS ? send_late(s, item->data, item->size)
-                                                      : send_frame(s, item->data, item->size);
+        item->is_sent = send_item(s, item, now);
         if (!item->is_sent)
             break;
     }
@@ -512,10 +515,13 @@ void spool_refuse(struct spool *s)
 
 void spool_put(struct spool *s, const struct samples *batch)
 {
+    struct spool_clock now;
+
     if (s->is_refused)
         return;
+    spool_clock_read(&now);
     buf_clear(&s->frame);
-    if (samples_encode(batch, &s->frame) < 0) {
+    if (spool_batch_pack(batch, &now, &s->frame) < 0) {
         log_warn(NULL, "samples could not be kept: %s", error_text(-EMSGSIZE));
         return;
     }

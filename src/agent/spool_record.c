@@ -7,14 +7,17 @@
 #define AT_EPOCH 9
 #define AT_SEQ   17
 
-static void put_number(unsigned char *p, uint64_t v, size_t n)
+void spool_number_put(void *to, uint64_t v, size_t n)
 {
+    unsigned char *p = to;
+
     for (size_t i = 0; i < n; i++)
         p[i] = (unsigned char)(v >> (8 * i));
 }
 
-static uint64_t get_number(const unsigned char *p, size_t n)
+uint64_t spool_number_get(const void *from, size_t n)
 {
+    const unsigned char *p = from;
     uint64_t v = 0;
 
     for (size_t i = n; i > 0; i--)
@@ -47,12 +50,12 @@ int spool_record_append(struct buf *out, const struct spool_record *r)
 
     if (r->size > SPOOL_RECORD_MAX)
         return -EMSGSIZE;
-    put_number(head, r->size, 4);
+    spool_number_put(head, r->size, 4);
     head[AT_KIND] = r->kind;
-    put_number(head + AT_EPOCH, r->epoch, 8);
-    put_number(head + AT_SEQ, r->seq, 8);
+    spool_number_put(head + AT_EPOCH, r->epoch, 8);
+    spool_number_put(head + AT_SEQ, r->seq, 8);
     crc = crc32_add(0, head + AT_KIND, SPOOL_RECORD_HEAD - AT_KIND);
-    put_number(head + AT_CRC, crc32_add(crc, r->data, r->size), 4);
+    spool_number_put(head + AT_CRC, crc32_add(crc, r->data, r->size), 4);
     if (buf_append(out, head, sizeof(head)) < 0)
         return -EMSGSIZE;
     if (buf_append(out, r->data, r->size) < 0) {
@@ -65,7 +68,7 @@ int spool_record_append(struct buf *out, const struct spool_record *r)
 
 size_t spool_record_size(const void *head)
 {
-    uint64_t size = get_number(head, 4);
+    uint64_t size = spool_number_get(head, 4);
 
     return size <= SPOOL_RECORD_MAX ? SPOOL_RECORD_HEAD + (size_t)size : 0;
 }
@@ -81,12 +84,12 @@ int spool_record_next(const void *data, size_t size, size_t *offset, struct spoo
         return -EBADMSG;
     n = spool_record_size(p);
     if (n == 0 || n > left ||
-        crc32_add(0, p + AT_KIND, n - AT_KIND) != (uint32_t)get_number(p + AT_CRC, 4))
+        crc32_add(0, p + AT_KIND, n - AT_KIND) != (uint32_t)spool_number_get(p + AT_CRC, 4))
         return -EBADMSG;
     *ret = (struct spool_record){
         .kind = p[AT_KIND],
-        .epoch = get_number(p + AT_EPOCH, 8),
-        .seq = get_number(p + AT_SEQ, 8),
+        .epoch = spool_number_get(p + AT_EPOCH, 8),
+        .seq = spool_number_get(p + AT_SEQ, 8),
         .data = p + SPOOL_RECORD_HEAD,
         .size = n - SPOOL_RECORD_HEAD,
     };

@@ -28,5 +28,9 @@ int spool_record_append(struct buf *out, const struct spool_record *r) _nodiscar
 int spool_record_next(const void *data, size_t size, size_t *offset, struct spool_record *ret)
     _nodiscard_;
 
+/* Numbers in the files: `n` bytes, little-endian. */
+void spool_number_put(void *to, uint64_t v, size_t n);
+uint64_t spool_number_get(const void *from, size_t n);
+
 /* Bytes of the record that begins with this head, head and all; 0 when it cannot be one. */
 size_t spool_record_size(const void *head);

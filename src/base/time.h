@@ -11,6 +11,7 @@
 #define TIME_TEXT_SIZE 32 /* fits every text these functions write, NUL included */
 
 uint64_t time_monotonic_ms(void);
+uint64_t time_boot_ms(void); /* monotonic, and goes on while the machine sleeps */
 int64_t time_utc_ms(void);
 
 /* "2026-11-23T01:53:00.123Z" into `ret`; times outside the years 0 to 9999 are clipped. */

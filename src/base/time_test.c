@@ -13,8 +13,11 @@
 static void test_clocks(void **state)
 {
     uint64_t a = time_monotonic_ms(), b = time_monotonic_ms();
+    uint64_t boot = time_boot_ms();
     int64_t utc = time_utc_ms();
 
+    assert_true(time_boot_ms() >= boot);
+    assert_true(boot + 10000 > a);
     (void)state;
     assert_true(b >= a);
     assert_true(b - a < 10000);

@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "proto/packed.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -256,7 +257,7 @@ struct key {
     bool is_required;
 };
 
-#define MAX_KEYS 8
+#define MAX_KEYS 9
 
 /* One key with its value. */
 static int take_pair(struct reader *r, const struct key *keys, size_t n_keys, bool *seen)
@@ -290,6 +291,7 @@ static int take_map(struct reader *r, const struct key *keys, size_t n_keys)
     struct packed_value map;
     int code = take(r, &map);
 
+    assert(n_keys <= MAX_KEYS);
     if (code < 0)
         return code;
     if (map.type != PACKED_MAP)
@@ -405,6 +407,16 @@ static int take_late(struct reader *r)
     return code;
 }
 
+static int take_age(struct reader *r)
+{
+    uint64_t age = 0;
+    int code = take_natural(r, &age);
+
+    r->s->age_ms = (int64_t)age;
+    r->s->has_age = true;
+    return code;
+}
+
 static int take_samples(struct reader *r)
 {
     static const struct key keys[] = {
@@ -413,6 +425,7 @@ static int take_samples(struct reader *r)
         {"seq",        take_seq,        true },
         {"at",         take_at,         true },
         {"late",       take_late,       false},
+        {"age",        take_age,        false},
         {"source",     take_source,     false},
         {"host",       take_host,       false},
         {"containers", take_containers, false},

@@ -137,8 +137,8 @@ static void put_source(msgpack_packer *pk, const struct samples_source *s)
 
 static void put_samples(msgpack_packer *pk, const struct samples *s)
 {
-    (void)msgpack_pack_map(pk,
-                           5 + (size_t)s->has_host + (size_t)s->has_source + (size_t)s->is_late);
+    (void)msgpack_pack_map(pk, 5 + (size_t)s->has_host + (size_t)s->has_source +
+                                   (size_t)s->is_late + (size_t)s->has_age);
     put_key(pk, "type");
     put_key(pk, "samples");
     put_key(pk, "epoch");
@@ -150,6 +150,10 @@ static void put_samples(msgpack_packer *pk, const struct samples *s)
     if (s->is_late) {
         put_key(pk, "late");
         (void)msgpack_pack_uint64(pk, 1);
+    }
+    if (s->has_age) {
+        put_key(pk, "age");
+        (void)msgpack_pack_int64(pk, s->age_ms);
     }
     if (s->has_source) {
         put_key(pk, "source");

@@ -144,6 +144,10 @@ json_t *samples_fixture_describe(const struct samples *s)
         append(containers, item);
     }
     json_text_set(o, "containers", containers);
+    if (s->is_late)
+        json_text_set(o, "late", json_true());
+    if (s->has_age)
+        json_text_set(o, "age", json_integer(s->age_ms));
     if (s->has_host)
         json_text_set(o, "host", describe_host(&s->host));
     if (s->has_source)

@@ -4,6 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { cleanups } from './lib/cleanup.mjs';
+import { Clock } from './lib/clock.mjs';
 import { Agent, Server, bin } from './lib/dockmon.mjs';
 import { Network } from './lib/netns.mjs';
 import { run } from './lib/process.mjs';
@@ -104,7 +105,7 @@ test('events of a cut outlive the agent and an engine that forgets them', { time
 const HISTORY = 'step=10&metrics=uptime,mem_used&marks=false';
 
 // A server with an agent that measures every second; `way` makes what is between them, and has a url.
-async function startBoth(way, args = []) {
+async function startBoth(way, { args = [], env = {} } = {}) {
   const server = await Server.start({ args });
   later(() => server.remove());
   const viewer = await server.client('viewer');
@@ -112,7 +113,7 @@ async function startBoth(way, args = []) {
   later(() => between.stop());
   const agent = await Agent.start({ url: between.url ?? `http://127.0.0.1:${between.port}` }, engine, {
     token: await server.token(),
-    env: { STATS_INTERVAL: '1s' },
+    env: { STATS_INTERVAL: '1s', ...env },
   });
   later(() => agent.remove());
   const host = await viewer.onlineHost();
@@ -137,8 +138,10 @@ async function startBoth(way, args = []) {
   };
 }
 
+const relayTo = (server) => Relay.start({ to: { host: '127.0.0.1', port: Number(server.port) } });
+
 test('a server killed while it is sent the past: its history has all of it', { timeout: 300000 }, async () => {
-  const b = await startBoth((server) => Relay.start({ to: { host: '127.0.0.1', port: Number(server.port) } }));
+  const b = await startBoth(relayTo);
   b.between.set({ mode: 'drop' });
   b.between.cut();
   await eventually(async () => (await spooled(b.agent.dir)).length >= 25, { timeout: 90000, what: 'batches on disk' });
@@ -149,6 +152,27 @@ test('a server killed while it is sent the past: its history has all of it', { t
   await b.agent.process.line(/figures from before the connection are sent/, { from: lines });
   await b.server.down('SIGKILL');
   await b.server.up();
+  await b.emptied();
+  await b.assertNoGap(n);
+});
+
+test('a clock that is wrong while there is no server, and wrong otherwise, leaves no gap', { timeout: 300000 }, async () => {
+  const clock = await Clock.make();
+  later(() => clock.remove());
+  clock.jump(-2);
+  const b = await startBoth(relayTo, { env: clock.env });
+  const more = async (n) => {
+    const { length } = await spooled(b.agent.dir);
+    await eventually(async () => (await spooled(b.agent.dir)).length >= length + n, { timeout: 60000, what: 'batches on disk' });
+  };
+  b.between.set({ mode: 'drop' });
+  b.between.cut();
+  await more(12);
+  clock.jump(3);
+  await more(12);
+  const n = b.over();
+  clock.jump(0);
+  b.between.set({ mode: 'pass' });
   await b.emptied();
   await b.assertNoGap(n);
 });

@@ -123,14 +123,29 @@ static void follow_clock(struct session *se, int64_t off_ms)
     se->is_in_step = true;
 }
 
-/* Our time of what the agent's clock says. */
-static int64_t session_time(struct session *se, int64_t at_ms, bool is_late)
+/*
+ * By how much the clock was wrong when a late batch was measured. One offset for all as long as it fits: how long a
+ * message takes must not move them against each other.
+ */
+static int64_t late_offset(struct session *se, const struct samples *s)
 {
-    if (at_ms < 0 || at_ms > MAX_TIME_MS)
-        return at_ms; /* no clock */
-    if (!is_late)
-        follow_clock(se, time_utc_ms() - at_ms);
-    return at_ms + se->clock_offset_ms;
+    int64_t offset = time_utc_ms() - s->age_ms - s->at_ms;
+
+    if (llabs(offset - se->late_offset_ms) > CLOCK_SLACK_MS)
+        se->late_offset_ms = llabs(offset) > CLOCK_SLACK_MS ? offset : 0;
+    return se->late_offset_ms;
+}
+
+/* Our time of what the agent's clock says. */
+static int64_t session_time(struct session *se, const struct samples *s)
+{
+    if (s->at_ms < 0 || s->at_ms > MAX_TIME_MS)
+        return s->at_ms; /* no clock */
+    if (s->is_late && s->has_age && s->age_ms <= MAX_TIME_MS)
+        return s->at_ms + late_offset(se, s);
+    if (!s->is_late)
+        follow_clock(se, time_utc_ms() - s->at_ms);
+    return s->at_ms + se->clock_offset_ms;
 }
 
 void sessions_notify_samples(const struct sessions *s,
@@ -146,7 +161,7 @@ static void take_samples(struct session *se, struct fleet_host *h, struct sample
     samples_put(h, s);
     if (!s->is_late)
         sessions_notify_sample(se->owner, h);
-    s->at_ms = session_time(se, s->at_ms, s->is_late);
+    s->at_ms = session_time(se, s);
     sessions_notify_samples(se->owner, h, s);
 }
 

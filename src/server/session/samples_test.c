@@ -200,6 +200,72 @@ static void a_clock_that_jumps(void **state)
     fake_ws_end(ws, 1000);
 }
 
+static int64_t at_of(struct fixture *f, struct ws *ws, const struct samples *batch)
+{
+    send_batch(ws, batch);
+    return f->last_batch_ms;
+}
+
+#define MINUTE INT64_C(60000)
+
+/* What was kept is told by its age: the clock of then counts, not that of now, and none at all when it was wrong. */
+static void late_ones_have_our_time(void **state)
+{
+    static const struct {
+        int64_t offset_ms, age_ms; /* of the clock when it was measured; -1: no age is told */
+        bool is_corrected;
+    } steps[] = {
+        {0,            10 * MINUTE, false},
+        {30000,        9 * MINUTE,  false}, /* within the slack */
+        {120 * MINUTE, 8 * MINUTE,  true }, /* it was set wrong */
+        {120 * MINUTE, 7 * MINUTE,  true },
+        {0,            6 * MINUTE,  false}, /* and right */
+        {-90 * MINUTE, 5 * MINUTE,  true },
+        {120 * MINUTE, -1,          false},
+        {-90 * MINUTE, 0,           true },
+    };
+    struct fixture *f = *state;
+    struct fleet_host *h;
+    struct ws *ws = join(f, true, &h);
+    struct container_sample c;
+    struct samples s;
+    uint64_t seq = 0;
+    int64_t offset;
+
+    for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+        int64_t then = time_utc_ms() - (steps[i].age_ms > 0 ? steps[i].age_ms : 0);
+        int64_t at;
+
+        init(&s, &c, seq++);
+        s.at_ms = then + steps[i].offset_ms;
+        s.is_late = true;
+        s.has_age = steps[i].age_ms >= 0;
+        s.age_ms = s.has_age ? steps[i].age_ms : 0;
+        at = at_of(f, ws, &s);
+        if (steps[i].is_corrected) {
+            assert_in_range(at, then, then + MINUTE / 2); /* however long this took */
+        } else {
+            assert_int_equal(at, s.at_ms);
+        }
+    }
+
+    /* Messages that take longer do not move what is measured with one clock against each other. */
+    init(&s, &c, seq++);
+    s.is_late = s.has_age = true;
+    s.age_ms = 10 * MINUTE;
+    s.at_ms = time_utc_ms() - s.age_ms + 300 * MINUTE;
+    offset = at_of(f, ws, &s) - s.at_ms;
+    for (int64_t delay = -30; delay <= 30; delay += 10) {
+        s.seq = seq++;
+        s.age_ms = 10 * MINUTE - delay * 1000;
+        assert_int_equal(at_of(f, ws, &s) - s.at_ms, offset);
+    }
+    s.seq = seq++;
+    s.age_ms = INT64_MAX;
+    assert_int_equal(at_of(f, ws, &s), s.at_ms);
+    fake_ws_end(ws, 1000);
+}
+
 static void nonsense_is_dropped_and_the_session_goes_on(void **state)
 {
     struct fixture *f = *state;
@@ -250,6 +316,7 @@ int main(void)
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(what_is_late_is_no_news, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(a_clock_that_jumps, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(late_ones_have_our_time, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(nonsense_is_dropped_and_the_session_goes_on, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(who_did_not_agree_to_samples_sends_none, fixture_setup,
