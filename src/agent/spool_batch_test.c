@@ -50,9 +50,11 @@ static void the_age_is_of_the_clock_that_nobody_sets(void **state)
         pack(&kept, &cases[i].made);
         r.data = kept.data;
         r.size = kept.size;
-        if (r.kind == SPOOL_BATCH_BARE)
-            r.data = spool_batch_message(
-                &(struct spool_record){SPOOL_BATCH, 0, 0, kept.data, kept.size}, &r.size);
+        if (r.kind == SPOOL_BATCH_BARE) {
+            const struct spool_record whole = {SPOOL_BATCH, 0, 0, kept.data, kept.size};
+
+            r.data = spool_batch_message(&whole, &r.size);
+        }
         assert_int_equal(spool_batch_late(&r, &cases[i].now, &sent), 0);
         assert_int_equal(samples_decode(sent.data, sent.size, &s, NULL), 0);
         if (s.epoch != 5 || s.seq != 7 || s.at_ms != cases[i].made.utc_ms || !s.is_late)

@@ -6,12 +6,10 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Client, Server, bin, temporaryDirectory } from './lib/dockmon.mjs';
 import { HandAgent, containerElement } from './lib/hand-agent.mjs';
-import { writeSamples } from './lib/msgpack.mjs';
 import { Process, assertClean, run } from './lib/process.mjs';
+import { KNOWS_SAMPLES, STEP, Sampler, history, span, start } from './lib/sampler.mjs';
 import { eventually } from './lib/wait.mjs';
 
-const STEP = 10000;
-const KNOWS_SAMPLES = { capabilities: { container_operations: true, stats_collection: true, samples: true } };
 const compose = (service, number = '1') => ({
   'com.docker.compose.project': 'shop', 'com.docker.compose.service': service, 'com.docker.compose.container-number': number,
 });
@@ -25,27 +23,6 @@ before(async () => {
 
 after(() => server?.remove());
 
-// An agent that says it sends samples. `containers` are what its lists show.
-class Sampler extends HandAgent {
-  static async start(on, client, elements) {
-    const a = new Sampler(on, { fields: KNOWS_SAMPLES });
-    a.epoch = Date.now();
-    a.seq = 0;
-    a.containers = elements;
-    await a.connect(await on.token());
-    for (const e of elements) await client.container(e.Id);
-    return a;
-  }
-
-  batch(at, containers, host) {
-    this.send(writeSamples({ epoch: this.epoch, seq: this.seq++, at, containers, host }));
-  }
-}
-
-const history = (client, a, id, query) => client.get(`/api/hosts/${a.hostId}/containers/${id}/stats/history?${query}`);
-// From a whole step 10 minutes ago: what comes that late is history and nothing else.
-const start = () => Math.floor(Date.now() / STEP) * STEP - 60 * STEP;
-const span = (from, n) => `from=${new Date(from).toISOString()}&to=${new Date(from + n * STEP).toISOString()}&step=10`;
 // Waits until a step has come where it can be read.
 const written = (client, a, id, from, n, i = n - 1) => eventually(async () => {
   const r = await history(client, a, id, `${span(from, n)}&metrics=cpu`);

@@ -106,12 +106,13 @@ export function pack(value) {
 }
 
 // The opposite of readSamples(): { epoch, seq, at, host: {cpu, ...}, containers: { id: { name, cpu, ... } } }.
-export function writeSamples({ epoch, seq, at, host, containers = {} }) {
+export function writeSamples({ epoch, seq, at, late, host, containers = {} }) {
   return pack({
     type: 'samples',
     epoch,
     seq,
     at,
+    ...(late && { late: 1 }),
     ...(host && { host: { values: HOST.map((name) => host[name] ?? null), mounts: [], temperatures: [] } }),
     containers: Object.entries(containers).map(([id, { name, ...values }]) => [
       Buffer.from(id, 'hex'), name ?? '', ...CONTAINER.map((metric) => values[metric] ?? null),
