@@ -1,14 +1,13 @@
 #include "base/alloc.h"
 #include "base/str.h"
+#include "cli/accounts.h"
 #include "cli/containers.h"
 #include "cli/output.h"
-#include "cli/table.h"
 #include "cli/verbs.h"
 
 #include <errno.h>
 #include <string.h>
 
-#define MAX_OUTPUT (SIZE_MAX / 2)
 #define MIN_PREFIX 4
 
 static bool is_revoked(const json_t *agent)
@@ -16,86 +15,50 @@ static bool is_revoked(const json_t *agent)
     return json_is_true(json_object_get(agent, "revoked"));
 }
 
-static json_t *list_agents(struct client *c, json_t **ret_answer)
-{
-    struct error err = ERROR_INIT;
-
-    if (client_get(c, xstrdup("/api/agent/list"), ret_answer, &err) < 0) {
-        output_error("%s", err.msg);
-        return NULL;
-    }
-    if (!json_is_array(json_object_get(*ret_answer, "agents"))) {
-        output_error("the server's list of agents cannot be read");
-        return NULL;
-    }
-    return json_object_get(*ret_answer, "agents");
-}
-
 /* --- ls -------------------------------------------------------------------------------------------- */
 
-struct ls_options {
-    bool quiet, json;
-};
-
 static const struct flag ls_flags[] = {
-    {"quiet", 'q', FLAG_BOOL, offsetof(struct ls_options, quiet), NULL, "show ids only"},
-    {"json",  0,   FLAG_BOOL, offsetof(struct ls_options, json),  NULL,
-     "print the server's list as a JSON array"                                         },
+    LISTING_QUIET(0, "ids"),
+    LISTING_JSON(0),
 };
 
-static void add_row(struct table *t, const json_t *a)
+static char *status_text(const json_t *agent, const void *owner)
 {
-    const char *status = is_revoked(a) ? "revoked" : container_text(a, "status");
-    bool can_rotate = json_is_true(
-        json_object_get(json_object_get(a, "capabilities"), "token_rotate"));
-
-    table_add(t, container_text(a, "agent_id"));
-    table_add(t, container_text(a, "host_name"));
-    table_add_coloured(t, status, str_eq(status, "online") ? COLOUR_GREEN : COLOUR_RED);
-    table_add(t, container_text(a, "version"));
-    table_add(t, can_rotate ? "yes" : "no");
-    table_add(t, container_text(a, "registered_at"));
-    table_add(t, container_text(a, "last_seen_at"));
+    (void)owner;
+    return xstrdup(is_revoked(agent) ? "revoked" : container_text(agent, "status"));
 }
 
-static void print_table(const json_t *list)
+static enum table_colour status_colour(const json_t *agent)
 {
-    static const char *const headers[] = {"AGENT ID",  "HOST",       "STATUS",   "VERSION",
-                                          "ROTATABLE", "REGISTERED", "LAST SEEN"};
-    struct buf out = BUF_INIT(MAX_OUTPUT);
-    struct table t;
+    bool is_online = !is_revoked(agent) && str_eq(container_text(agent, "status"), "online");
 
-    table_init(&t, ARRAY_LEN(headers), headers);
-    for (size_t i = 0; i < json_array_size(list); i++)
-        add_row(&t, json_array_get(list, i));
-    table_print(&t, output_has_colours(), &out);
-    output_raw(buf_str(&out), out.size);
-    buf_done(&out);
-    table_done(&t);
+    return is_online ? COLOUR_GREEN : COLOUR_RED;
 }
 
-static int run_ls(const struct verb *verb, void *options, const struct args_list *words)
+static char *rotatable_text(const json_t *agent, const void *owner)
 {
-    _cleanup_(client_closep) struct client *c = client_open_configured();
-    const struct ls_options *o = options;
-    json_auto_t *answer = NULL;
-    const json_t *list;
+    const json_t *can = json_object_get(json_object_get(agent, "capabilities"), "token_rotate");
 
-    (void)verb;
-    (void)words;
-    list = c ? list_agents(c, &answer) : NULL;
-    if (!list)
-        return 1;
-    if (o->json) {
-        output_json(list);
-    } else if (o->quiet) {
-        for (size_t i = 0; i < json_array_size(list); i++)
-            output_line("%s", container_text(json_array_get(list, i), "agent_id"));
-    } else {
-        print_table(list);
-    }
-    return 0;
+    (void)owner;
+    return xstrdup(json_is_true(can) ? "yes" : "no");
 }
+
+static const struct listing_column columns[] = {
+    {"AGENT ID",   "agent_id",      NULL,           NULL         },
+    {"HOST",       "host_name",     NULL,           NULL         },
+    {"STATUS",     NULL,            status_text,    status_colour},
+    {"VERSION",    "version",       NULL,           NULL         },
+    {"ROTATABLE",  NULL,            rotatable_text, NULL         },
+    {"REGISTERED", "registered_at", NULL,           NULL         },
+    {"LAST SEEN",  "last_seen_at",  NULL,           NULL         },
+};
+
+static const struct account_kind account_agents = {
+    .path = "/api/agent/list",
+    .member = "agents",
+    .noun = "agent",
+    .listing = {columns, ARRAY_LEN(columns), "agent_id"},
+};
 
 const struct verb verb_agent_ls = {
     .name = "agent ls",
@@ -104,8 +67,9 @@ const struct verb verb_agent_ls = {
     .examples = "  dockmon agent ls\n",
     .flags = ls_flags,
     .n_flags = ARRAY_LEN(ls_flags),
-    .options_size = sizeof(struct ls_options),
-    .run = run_ls,
+    .options_size = sizeof(struct listing_options),
+    .run = accounts_run_ls,
+    .data = &account_agents,
 };
 
 /* --- rotate, revoke -------------------------------------------------------------------------------- */
@@ -206,8 +170,7 @@ static int run_rotate(const struct verb *verb, void *options, const struct args_
 {
     const struct rotate_options *o = options;
     _cleanup_(client_closep) struct client *c = NULL;
-    json_auto_t *answer = NULL;
-    const json_t *list;
+    json_auto_t *list = NULL;
     int exit_code = 0;
 
     if (o->all == (words->n > 0)) {
@@ -215,7 +178,7 @@ static int run_rotate(const struct verb *verb, void *options, const struct args_
         return EXIT_USAGE;
     }
     c = client_open_configured();
-    list = c ? list_agents(c, &answer) : NULL;
+    list = accounts_fetch_or_say(c, &account_agents);
     if (!list)
         return 1;
     if (o->all)
@@ -241,13 +204,12 @@ const struct verb verb_agent_rotate = {
 static int run_revoke(const struct verb *verb, void *options, const struct args_list *words)
 {
     _cleanup_(client_closep) struct client *c = client_open_configured();
-    json_auto_t *answer = NULL;
-    const json_t *list;
+    json_auto_t *list = NULL;
     int exit_code = 0;
 
     (void)verb;
     (void)options;
-    list = c ? list_agents(c, &answer) : NULL;
+    list = accounts_fetch_or_say(c, &account_agents);
     if (!list)
         return 1;
     for (size_t i = 0; i < words->n; i++)

@@ -1,12 +1,9 @@
 #include "base/alloc.h"
-#include "base/str.h"
+#include "cli/accounts.h"
 #include "cli/containers.h"
-#include "cli/listing.h"
 #include "cli/output.h"
 #include "cli/scope.h"
 #include "cli/verbs.h"
-
-#include <errno.h>
 
 static const struct flag ls_flags[] = {
     LISTING_QUIET(0, "names"),
@@ -24,28 +21,14 @@ static const struct listing_column columns[] = {
     {"SCOPE",     NULL,           scope_text, NULL},
 };
 
-static const struct listing listing = {columns, ARRAY_LEN(columns), "name"};
-
-static int run_ls(const struct verb *verb, void *options, const struct args_list *words)
-{
-    _cleanup_(client_closep) struct client *c = client_open_configured();
-    const struct listing_options *o = options;
-    struct error err = ERROR_INIT;
-    json_auto_t *keys = NULL, *hosts = NULL;
-
-    (void)verb;
-    (void)words;
-    if (!c)
-        return 1;
-    if (client_get(c, xstrdup("/api/v2/api-keys"), &keys, &err) < 0) {
-        output_error("%s", err.msg);
-        return 1;
-    }
-    if (!o->json && !o->quiet)
-        hosts = scope_fetch_hosts(c, keys);
-    listing_print(&listing, keys, options, hosts);
-    return 0;
-}
+const struct account_kind account_keys = {
+    .path = "/api/v2/api-keys",
+    .noun = "API key",
+    .name = "name",
+    .has_ids = true,
+    .listing = {columns, ARRAY_LEN(columns), "name"},
+    .has_scopes = true,
+};
 
 const struct verb verb_apikey_ls = {
     .name = "apikey ls",
@@ -55,7 +38,8 @@ const struct verb verb_apikey_ls = {
     .flags = ls_flags,
     .n_flags = ARRAY_LEN(ls_flags),
     .options_size = sizeof(struct listing_options),
-    .run = run_ls,
+    .run = accounts_run_ls,
+    .data = &account_keys,
 };
 
 struct create_options {
@@ -117,46 +101,6 @@ const struct verb verb_apikey_create = {
     .run = run_create,
 };
 
-/* By id or by name. */
-static int remove_key(struct client *c, const json_t *keys, const char *word, struct error *err)
-{
-    for (size_t i = 0; i < json_array_size(keys); i++) {
-        const json_t *k = json_array_get(keys, i);
-        long long number = (long long)json_integer_value(json_object_get(k, "id"));
-        _cleanup_free_ char *id = xasprintf("%lld", number);
-
-        if (str_eq(id, word) || str_eq(container_text(k, "name"), word))
-            return client_send(c, "DELETE", xasprintf("/api/v2/api-keys/%s", id), NULL, NULL, err);
-    }
-    return error_set(err, -ENOENT, "there is no such API key");
-}
-
-static int run_rm(const struct verb *verb, void *options, const struct args_list *words)
-{
-    _cleanup_(client_closep) struct client *c = client_open_configured();
-    struct error err = ERROR_INIT;
-    json_auto_t *keys = NULL;
-    int exit_code = 0;
-
-    (void)verb;
-    (void)options;
-    if (!c)
-        return 1;
-    if (client_get(c, xstrdup("/api/v2/api-keys"), &keys, &err) < 0) {
-        output_error("%s", err.msg);
-        return 1;
-    }
-    for (size_t i = 0; i < words->n; i++) {
-        if (remove_key(c, keys, words->items[i], &err) < 0) {
-            output_error("%s: %s", words->items[i], err.msg);
-            exit_code = 1;
-        } else {
-            output_line("%s", words->items[i]);
-        }
-    }
-    return exit_code;
-}
-
 const struct verb verb_apikey_rm = {
     .name = "apikey rm",
     .usage = "KEY [KEY...]",
@@ -164,5 +108,6 @@ const struct verb verb_apikey_rm = {
     .examples = "  dockmon apikey rm deploy\n",
     .words = WORDS_KEYS,
     .min_words = 1,
-    .run = run_rm,
+    .run = accounts_run_rm,
+    .data = &account_keys,
 };

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/str.h"
+#include "cli/accounts.h"
 #include "cli/containers.h"
 #include "cli/fleet_hosts.h"
 #include "cli/resources.h"
@@ -167,27 +168,20 @@ static void ask_hosts(struct complete_sink *sink,
 
 /* --- the rest ----------------------------------------------------------------------------------------- */
 
-static void add_named(struct complete_sink *sink, const json_t *list, const char *member)
+static void add_accounts(struct complete_sink *sink,
+                         struct client *c,
+                         const struct account_kind *kind)
 {
+    struct error err = ERROR_INIT;
+    json_auto_t *list = NULL;
+
+    if (accounts_fetch(c, kind, &list, &err) < 0)
+        return;
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *o = json_array_get(list, i);
 
-        complete_add(sink, container_text(o, member), container_text(o, "role"));
+        complete_add(sink, container_text(o, kind->name), container_text(o, "role"));
     }
-}
-
-static void add_users(struct complete_sink *sink, struct client *c)
-{
-    json_auto_t *answer = fetch(c, "/api/v2/users");
-
-    add_named(sink, json_object_get(answer, "users"), "username");
-}
-
-static void add_keys(struct complete_sink *sink, struct client *c)
-{
-    json_auto_t *list = fetch(c, "/api/v2/api-keys");
-
-    add_named(sink, list, "name");
 }
 
 static void ask(struct complete_sink *sink, struct client *c, enum word_kind kind)
@@ -204,8 +198,8 @@ static void ask(struct complete_sink *sink, struct client *c, enum word_kind kin
         add_hosts(sink, c, "");
         complete_add(sink, "all", "all hosts");
         break;
-    case WORDS_USERS: add_users(sink, c); break;
-    case WORDS_KEYS: add_keys(sink, c); break;
+    case WORDS_USERS: add_accounts(sink, c, &account_users); break;
+    case WORDS_KEYS: add_accounts(sink, c, &account_keys); break;
     case WORDS_ROLES:
     case WORDS_SHELLS:
     case WORDS_FILES:

@@ -18,18 +18,7 @@
 #define NONE       "<none>"
 #define SHORT_ID   12
 
-struct images_options {
-    struct args_list hosts;
-    struct listing_options listing;
-};
-
-#define LISTING offsetof(struct images_options, listing)
-
-static const struct flag flags[] = {
-    HOSTS_FLAG(images_options, hosts),
-    LISTING_QUIET(LISTING, "ids"),
-    LISTING_JSON(LISTING),
-};
+static const struct flag flags[] = {RESOURCE_LS_FLAGS("ids")};
 
 static const char *const headers[] = {"REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE", "HOST"};
 
@@ -59,14 +48,6 @@ static char *find_ref(const json_t *image, const char *word, enum resource_match
         return xstrdup(id);
     return how == RESOURCE_PREFIX && *id && str_starts_with(own, id) ? xstrdup(own) : NULL;
 }
-
-const struct resource_kind resource_images = {
-    .path = "images",
-    .noun = "image",
-    .order = "id",
-    .is_newest_first = true,
-    .find_ref = find_ref,
-};
 
 static char *age_text(const json_t *image, int64_t now_ms)
 {
@@ -121,18 +102,15 @@ static void print_table(const json_t *list)
     table_done(&t);
 }
 
-static const struct listing listing = {.quiet_member = "id"};
-
-static int run(const struct verb *verb, void *options, const struct args_list *words)
-{
-    const struct images_options *o = options;
-
-    (void)verb;
-    (void)words;
-    return resources_list(&resource_images, &o->hosts,
-                          &(struct resources_listing){
-                              .listing = &listing, .options = o->listing, .print = print_table});
-}
+const struct resource_kind resource_images = {
+    .path = "images",
+    .noun = "image",
+    .order = "id",
+    .is_newest_first = true,
+    .listing = {.quiet_member = "id"},
+    .print = print_table,
+    .find_ref = find_ref,
+};
 
 const struct verb verb_images = {
     .name = "images",
@@ -141,28 +119,14 @@ const struct verb verb_images = {
     .examples = "  dockmon images\n  dockmon images --host prod-1 -q\n",
     .flags = flags,
     .n_flags = ARRAY_LEN(flags),
-    .options_size = sizeof(struct images_options),
-    .run = run,
-};
-
-struct rmi_options {
-    struct args_list hosts;
-    bool is_forced;
+    .options_size = sizeof(struct resource_ls_options),
+    .run = resources_run_ls,
+    .data = &resource_images,
 };
 
 static const struct flag rmi_flags[] = {
-    HOSTS_FLAG(rmi_options, hosts),
-    {"force", 'f', FLAG_BOOL, offsetof(struct rmi_options, is_forced), NULL,
-                          "remove it although it has several names or stopped containers use it"},
+    RESOURCE_RM_FLAGS("remove it although it has several names or stopped containers use it"),
 };
-
-static int run_rmi(const struct verb *verb, void *options, const struct args_list *words)
-{
-    const struct rmi_options *o = options;
-
-    (void)verb;
-    return resources_remove(&resource_images, &o->hosts, words, o->is_forced);
-}
 
 const struct verb verb_rmi = {
     .name = "rmi",
@@ -174,6 +138,7 @@ const struct verb verb_rmi = {
     .n_flags = ARRAY_LEN(rmi_flags),
     .words = WORDS_IMAGES,
     .min_words = 1,
-    .options_size = sizeof(struct rmi_options),
-    .run = run_rmi,
+    .options_size = sizeof(struct resource_rm_options),
+    .run = resources_run_rm,
+    .data = &resource_images,
 };

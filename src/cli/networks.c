@@ -8,18 +8,7 @@
 #include "cli/resources.h"
 #include "cli/verbs.h"
 
-struct ls_options {
-    struct args_list hosts;
-    struct listing_options listing;
-};
-
-#define LISTING offsetof(struct ls_options, listing)
-
-static const struct flag ls_flags[] = {
-    HOSTS_FLAG(ls_options, hosts),
-    LISTING_QUIET(LISTING, "ids"),
-    LISTING_JSON(LISTING),
-};
+static const struct flag ls_flags[] = {RESOURCE_LS_FLAGS("ids")};
 
 static const struct listing_column columns[] = {
     {"NETWORK ID", "id",        NULL, NULL},
@@ -28,8 +17,6 @@ static const struct listing_column columns[] = {
     {"SCOPE",      "scope",     NULL, NULL},
     {"HOST",       "host_name", NULL, NULL},
 };
-
-static const struct listing listing = {columns, ARRAY_LEN(columns), "id"};
 
 static char *find_ref(const json_t *network, const char *word, enum resource_match how)
 {
@@ -51,18 +38,9 @@ const struct resource_kind resource_networks = {
     .path = "networks",
     .noun = "network",
     .order = "name",
+    .listing = {columns, ARRAY_LEN(columns), "id"},
     .find_ref = find_ref,
 };
-
-static int run_ls(const struct verb *verb, void *options, const struct args_list *words)
-{
-    const struct ls_options *o = options;
-
-    (void)verb;
-    (void)words;
-    return resources_list(&resource_networks, &o->hosts,
-                          &(struct resources_listing){.listing = &listing, .options = o->listing});
-}
 
 const struct verb verb_network_ls = {
     .name = "network ls",
@@ -71,8 +49,9 @@ const struct verb verb_network_ls = {
     .examples = "  dockmon network ls --host prod-1\n",
     .flags = ls_flags,
     .n_flags = ARRAY_LEN(ls_flags),
-    .options_size = sizeof(struct ls_options),
-    .run = run_ls,
+    .options_size = sizeof(struct resource_ls_options),
+    .run = resources_run_ls,
+    .data = &resource_networks,
 };
 
 struct create_options {
@@ -117,24 +96,7 @@ const struct verb verb_network_create = {
     .run = run_create,
 };
 
-struct rm_options {
-    struct args_list hosts;
-    bool is_forced;
-};
-
-static const struct flag rm_flags[] = {
-    HOSTS_FLAG(rm_options, hosts),
-    {"force", 'f', FLAG_BOOL, offsetof(struct rm_options, is_forced), NULL,
-                         "disconnect the containers that use it"},
-};
-
-static int run_rm(const struct verb *verb, void *options, const struct args_list *words)
-{
-    const struct rm_options *o = options;
-
-    (void)verb;
-    return resources_remove(&resource_networks, &o->hosts, words, o->is_forced);
-}
+static const struct flag rm_flags[] = {RESOURCE_RM_FLAGS("disconnect the containers that use it")};
 
 const struct verb verb_network_rm = {
     .name = "network rm",
@@ -145,6 +107,7 @@ const struct verb verb_network_rm = {
     .n_flags = ARRAY_LEN(rm_flags),
     .words = WORDS_NETWORKS,
     .min_words = 1,
-    .options_size = sizeof(struct rm_options),
-    .run = run_rm,
+    .options_size = sizeof(struct resource_rm_options),
+    .run = resources_run_rm,
+    .data = &resource_networks,
 };

@@ -248,26 +248,56 @@ static int remove_words(struct client *c,
     return exit_code;
 }
 
-int resources_remove(const struct resource_kind *kind,
-                     const struct args_list *hosts,
-                     const struct args_list *words,
-                     bool is_forced)
+/* The client and the hosts that the user means; NULL after an error was printed. */
+static struct client *open_hosts(const struct args_list *hosts,
+                                 enum hosts_default by_default,
+                                 json_t **ret)
 {
     _cleanup_(client_closep) struct client *c = client_open_configured();
-    json_auto_t *chosen = NULL;
-    json_auto_t *list = NULL;
     struct error err = ERROR_INIT;
+
+    if (!c)
+        return NULL;
+    if (hosts_choose(c, hosts, by_default, ret, &err) < 0) {
+        output_error("%s", err.msg);
+        return NULL;
+    }
+    return TAKE_PTR(c);
+}
+
+int resources_run_rm(const struct verb *verb, void *options, const struct args_list *words)
+{
+    const struct resource_kind *kind = verb->data;
+    const struct resource_rm_options *o = options;
+    json_auto_t *hosts = NULL, *list = NULL;
+    _cleanup_(client_closep) struct client *c = open_hosts(&o->hosts, HOSTS_ALL_ONLINE, &hosts);
     int exit_code;
 
     if (!c)
         return 1;
-    if (hosts_choose(c, hosts, HOSTS_ALL_ONLINE, &chosen, &err) < 0) {
-        output_error("%s", err.msg);
-        return 1;
-    }
-    exit_code = resources_fetch(c, kind, chosen, hosts->n == 0, &list);
-    if (remove_words(c, kind, list, words, hosts->n > 0, is_forced))
+    exit_code = resources_fetch(c, kind, hosts, o->hosts.n == 0, &list);
+    if (remove_words(c, kind, list, words, o->hosts.n > 0, o->is_forced))
         exit_code = 1;
+    return exit_code;
+}
+
+int resources_run_ls(const struct verb *verb, void *options, const struct args_list *words)
+{
+    const struct resource_kind *kind = verb->data;
+    const struct resource_ls_options *o = options;
+    json_auto_t *hosts = NULL, *list = NULL;
+    _cleanup_(client_closep) struct client *c = open_hosts(&o->hosts, HOSTS_ALL_ONLINE, &hosts);
+    int exit_code;
+
+    (void)words;
+    if (!c)
+        return 1;
+    exit_code = resources_fetch(c, kind, hosts, o->hosts.n == 0, &list);
+    if (kind->print && !o->listing.json && !o->listing.quiet) {
+        kind->print(list);
+    } else {
+        listing_print(&kind->listing, list, &o->listing, NULL);
+    }
     return exit_code;
 }
 
@@ -294,31 +324,6 @@ int resources_post(struct client *c, const json_t *hosts, const struct resources
     return exit_code;
 }
 
-int resources_list(const struct resource_kind *kind,
-                   const struct args_list *hosts,
-                   const struct resources_listing *listing)
-{
-    _cleanup_(client_closep) struct client *c = client_open_configured();
-    json_auto_t *chosen = NULL;
-    json_auto_t *list = NULL;
-    struct error err = ERROR_INIT;
-    int exit_code;
-
-    if (!c)
-        return 1;
-    if (hosts_choose(c, hosts, HOSTS_ALL_ONLINE, &chosen, &err) < 0) {
-        output_error("%s", err.msg);
-        return 1;
-    }
-    exit_code = resources_fetch(c, kind, chosen, hosts->n == 0, &list);
-    if (listing->print && !listing->options.json && !listing->options.quiet) {
-        listing->print(list);
-    } else {
-        listing_print(listing->listing, list, &listing->options, NULL);
-    }
-    return exit_code;
-}
-
 static void show_made(void *owner, const char *host, const json_t *answer)
 {
     const char *member = owner;
@@ -335,16 +340,11 @@ int resources_create(const struct resource_kind *kind,
                      const json_t *body,
                      const char *member)
 {
-    _cleanup_(client_closep) struct client *c = client_open_configured();
     json_auto_t *chosen = NULL;
-    struct error err = ERROR_INIT;
+    _cleanup_(client_closep) struct client *c = open_hosts(hosts, HOSTS_ONLY_ONE, &chosen);
 
     if (!c)
         return 1;
-    if (hosts_choose(c, hosts, HOSTS_ONLY_ONE, &chosen, &err) < 0) {
-        output_error("%s", err.msg);
-        return 1;
-    }
     return resources_post(c, chosen,
                           &(struct resources_batch){.path = kind->path,
                                                     .body = body,

@@ -15,6 +15,9 @@ struct resource_kind {
     const char *noun;     /* "image" */
     const char *order;    /* the member that the things of a host are sorted by */
     bool is_newest_first; /* by "created" before that */
+    struct listing listing;
+    /* The table, where a row is no element; NULL: by `listing`. */
+    void (*print)(const json_t *list);
     /* What to call the element in a request if the word names it that well, to be freed; else NULL. */
     char *(*find_ref)(const json_t *element, const char *word, enum resource_match how);
 };
@@ -49,22 +52,29 @@ int resources_resolve(const struct resource_kind *kind,
                       struct resource_targets *targets,
                       struct error *err) _nodiscard_;
 
-/* The whole of a removing verb; returns the exit code. */
-int resources_remove(const struct resource_kind *kind,
-                     const struct args_list *hosts,
-                     const struct args_list *words,
-                     bool is_forced);
-
-/* The whole of a listing verb; returns the exit code. */
-struct resources_listing {
-    const struct listing *listing;
-    struct listing_options options;
-    void (*print)(
-        const json_t *list); /* the table, where a row is no element; NULL: by `listing` */
+/*
+ * Listing and removing verbs are these functions, with a kind as `data` of the verb, and these flags.
+ */
+struct resource_ls_options {
+    struct args_list hosts;
+    struct listing_options listing;
 };
-int resources_list(const struct resource_kind *kind,
-                   const struct args_list *hosts,
-                   const struct resources_listing *listing);
+#define RESOURCE_LS_FLAGS(quiet_what)                                             \
+    HOSTS_FLAG(resource_ls_options, hosts),                                       \
+        LISTING_QUIET(offsetof(struct resource_ls_options, listing), quiet_what), \
+        LISTING_JSON(offsetof(struct resource_ls_options, listing))
+int resources_run_ls(const struct verb *verb, void *options, const struct args_list *words);
+
+struct resource_rm_options {
+    struct args_list hosts;
+    bool is_forced;
+};
+#define RESOURCE_RM_FLAGS(force_help)                                                              \
+    HOSTS_FLAG(resource_rm_options, hosts),                                                        \
+    {                                                                                              \
+        "force", 'f', FLAG_BOOL, offsetof(struct resource_rm_options, is_forced), NULL, force_help \
+    }
+int resources_run_rm(const struct verb *verb, void *options, const struct args_list *words);
 
 /* The whole of a creating verb: prints `member` of what was made. */
 int resources_create(const struct resource_kind *kind,

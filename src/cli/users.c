@@ -1,7 +1,7 @@
 #include "base/alloc.h"
 #include "base/str.h"
+#include "cli/accounts.h"
 #include "cli/containers.h"
-#include "cli/listing.h"
 #include "cli/new_password.h"
 #include "cli/output.h"
 #include "cli/prompt.h"
@@ -33,38 +33,14 @@ static const struct listing_column columns[] = {
     {"SCOPE",      NULL,         scope_text,    NULL},
 };
 
-static const struct listing listing = {columns, ARRAY_LEN(columns), "username"};
-
-static int fetch(struct client *c, json_t **ret, struct error *err)
-{
-    json_auto_t *answer = NULL;
-    int r = client_get(c, xstrdup("/api/v2/users"), &answer, err);
-
-    if (r == 0)
-        *ret = json_incref(json_object_get(answer, "users"));
-    return r;
-}
-
-static int run_ls(const struct verb *verb, void *options, const struct args_list *words)
-{
-    _cleanup_(client_closep) struct client *c = client_open_configured();
-    const struct listing_options *o = options;
-    struct error err = ERROR_INIT;
-    json_auto_t *users = NULL, *hosts = NULL;
-
-    (void)verb;
-    (void)words;
-    if (!c)
-        return 1;
-    if (fetch(c, &users, &err) < 0) {
-        output_error("%s", err.msg);
-        return 1;
-    }
-    if (!o->json && !o->quiet)
-        hosts = scope_fetch_hosts(c, users);
-    listing_print(&listing, users, options, hosts);
-    return 0;
-}
+const struct account_kind account_users = {
+    .path = "/api/v2/users",
+    .member = "users",
+    .noun = "user",
+    .name = "username",
+    .listing = {columns, ARRAY_LEN(columns), "username"},
+    .has_scopes = true,
+};
 
 const struct verb verb_user_ls = {
     .name = "user ls",
@@ -74,44 +50,20 @@ const struct verb verb_user_ls = {
     .flags = ls_flags,
     .n_flags = ARRAY_LEN(ls_flags),
     .options_size = sizeof(struct listing_options),
-    .run = run_ls,
+    .run = accounts_run_ls,
+    .data = &account_users,
 };
 
 /* The user of this name; the caller's. */
 static int find_user(struct client *c, const char *name, json_t **ret, struct error *err)
 {
     json_auto_t *users = NULL;
-    int r = fetch(c, &users, err);
+    int r = accounts_fetch(c, &account_users, &users, err);
 
     if (r < 0)
         return r;
-    for (size_t i = 0; i < json_array_size(users); i++) {
-        json_t *u = json_array_get(users, i);
-
-        if (str_eq(container_text(u, "username"), name)) {
-            *ret = json_incref(u);
-            return 0;
-        }
-    }
-    return error_set(err, -ENOENT, "there is no user %s", name);
-}
-
-static char *user_path(const json_t *user, const char *tail)
-{
-    return xasprintf("/api/v2/users/%lld%s",
-                     (long long)json_integer_value(json_object_get(user, "id")), tail);
-}
-
-/* "/api/v2/users/ID" and `tail` for a name; to be freed. */
-static int find_path(
-    struct client *c, const char *name, const char *tail, char **ret, struct error *err)
-{
-    json_auto_t *user = NULL;
-    int r = find_user(c, name, &user, err);
-
-    if (r == 0)
-        *ret = user_path(user, tail);
-    return r;
+    *ret = json_incref(accounts_find(&account_users, users, name, err));
+    return *ret ? 0 : err->code;
 }
 
 static int say_password(int r, const json_t *answer, const struct error *err)
@@ -204,7 +156,7 @@ static int run_set(const struct verb *verb, void *options, const struct args_lis
         body = json_pack("{s:s}", "role", o->role ? o->role : container_text(user, "role"));
         if (o->scope.n > 0 || o->everything)
             (void)json_object_set_new(body, "scope", scope_json(&o->scope));
-        r = client_send(c, "PUT", user_path(user, ""), body, NULL, &err);
+        r = client_send(c, "PUT", account_path(&account_users, user, ""), body, NULL, &err);
     }
     if (r < 0) {
         output_error("%s", err.msg);
@@ -229,32 +181,6 @@ const struct verb verb_user_set = {
     .run = run_set,
 };
 
-static int run_rm(const struct verb *verb, void *options, const struct args_list *words)
-{
-    _cleanup_(client_closep) struct client *c = client_open_configured();
-    int exit_code = 0;
-
-    (void)verb;
-    (void)options;
-    if (!c)
-        return 1;
-    for (size_t i = 0; i < words->n; i++) {
-        struct error err = ERROR_INIT;
-        char *path = NULL;
-        int r = find_path(c, words->items[i], "", &path, &err);
-
-        if (r == 0)
-            r = client_send(c, "DELETE", path, NULL, NULL, &err);
-        if (r < 0) {
-            output_error("%s: %s", words->items[i], err.msg);
-            exit_code = 1;
-        } else {
-            output_line("%s", words->items[i]);
-        }
-    }
-    return exit_code;
-}
-
 const struct verb verb_user_rm = {
     .name = "user rm",
     .usage = "NAME [NAME...]",
@@ -262,7 +188,8 @@ const struct verb verb_user_rm = {
     .examples = "  dockmon user rm olga\n",
     .words = WORDS_USERS,
     .min_words = 1,
-    .run = run_rm,
+    .run = accounts_run_rm,
+    .data = &account_users,
 };
 
 struct passwd_options {
@@ -332,8 +259,7 @@ static int run_passwd(const struct verb *verb, void *options, const struct args_
     _cleanup_(client_closep) struct client *c = client_open_configured();
     const struct passwd_options *o = options;
     struct error err = ERROR_INIT;
-    json_auto_t *answer = NULL;
-    char *path = NULL;
+    json_auto_t *answer = NULL, *user = NULL;
     int r;
 
     (void)verb;
@@ -345,9 +271,11 @@ static int run_passwd(const struct verb *verb, void *options, const struct args_
             output_error("%s", err.msg);
         return r < 0 ? 1 : 0;
     }
-    r = find_path(c, words->items[0], "/reset-password", &path, &err);
-    if (r == 0)
-        r = client_send(c, "POST", path, json_object(), &answer, &err);
+    r = find_user(c, words->items[0], &user, &err);
+    if (r == 0) {
+        r = client_send(c, "POST", account_path(&account_users, user, "/reset-password"),
+                        json_object(), &answer, &err);
+    }
     return say_password(r, answer, &err);
 }
 

@@ -8,26 +8,13 @@
 #include "cli/resources.h"
 #include "cli/verbs.h"
 
-struct ls_options {
-    struct args_list hosts;
-    struct listing_options listing;
-};
-
-#define LISTING offsetof(struct ls_options, listing)
-
-static const struct flag ls_flags[] = {
-    HOSTS_FLAG(ls_options, hosts),
-    LISTING_QUIET(LISTING, "names"),
-    LISTING_JSON(LISTING),
-};
+static const struct flag ls_flags[] = {RESOURCE_LS_FLAGS("names")};
 
 static const struct listing_column columns[] = {
     {"DRIVER",      "driver",    NULL, NULL},
     {"VOLUME NAME", "name",      NULL, NULL},
     {"HOST",        "host_name", NULL, NULL},
 };
-
-static const struct listing listing = {columns, ARRAY_LEN(columns), "name"};
 
 static char *find_ref(const json_t *volume, const char *word, enum resource_match how)
 {
@@ -40,18 +27,9 @@ const struct resource_kind resource_volumes = {
     .path = "volumes",
     .noun = "volume",
     .order = "name",
+    .listing = {columns, ARRAY_LEN(columns), "name"},
     .find_ref = find_ref,
 };
-
-static int run_ls(const struct verb *verb, void *options, const struct args_list *words)
-{
-    const struct ls_options *o = options;
-
-    (void)verb;
-    (void)words;
-    return resources_list(&resource_volumes, &o->hosts,
-                          &(struct resources_listing){.listing = &listing, .options = o->listing});
-}
 
 const struct verb verb_volume_ls = {
     .name = "volume ls",
@@ -60,8 +38,9 @@ const struct verb verb_volume_ls = {
     .examples = "  dockmon volume ls --host prod-1\n",
     .flags = ls_flags,
     .n_flags = ARRAY_LEN(ls_flags),
-    .options_size = sizeof(struct ls_options),
-    .run = run_ls,
+    .options_size = sizeof(struct resource_ls_options),
+    .run = resources_run_ls,
+    .data = &resource_volumes,
 };
 
 struct create_options {
@@ -93,24 +72,8 @@ const struct verb verb_volume_create = {
     .run = run_create,
 };
 
-struct rm_options {
-    struct args_list hosts;
-    bool is_forced;
-};
-
 static const struct flag rm_flags[] = {
-    HOSTS_FLAG(rm_options, hosts),
-    {"force", 'f', FLAG_BOOL, offsetof(struct rm_options, is_forced), NULL,
-                         "remove it although its driver refuses; not one in use"},
-};
-
-static int run_rm(const struct verb *verb, void *options, const struct args_list *words)
-{
-    const struct rm_options *o = options;
-
-    (void)verb;
-    return resources_remove(&resource_volumes, &o->hosts, words, o->is_forced);
-}
+    RESOURCE_RM_FLAGS("remove it although its driver refuses; not one in use")};
 
 const struct verb verb_volume_rm = {
     .name = "volume rm",
@@ -121,6 +84,7 @@ const struct verb verb_volume_rm = {
     .n_flags = ARRAY_LEN(rm_flags),
     .words = WORDS_VOLUMES,
     .min_words = 1,
-    .options_size = sizeof(struct rm_options),
-    .run = run_rm,
+    .options_size = sizeof(struct resource_rm_options),
+    .run = resources_run_rm,
+    .data = &resource_volumes,
 };
