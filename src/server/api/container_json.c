@@ -183,16 +183,8 @@ void host_sample_write(struct buf *out, const char *memory_key, const struct fle
                  s->net_bytes_per_sec < 0 ? -1 : (int64_t)s->net_bytes_per_sec);
 }
 
-static json_t *env_json(const struct fleet_container *c)
+static json_t *shown_json(const struct fleet_container *c, const json_t *raw)
 {
-    json_auto_t *element = fleet_container_element(c);
-
-    return copy_or(element, "Env", json_object());
-}
-
-static json_t *shown_json(const struct fleet_container *c)
-{
-    json_auto_t *raw = fleet_container_element(c);
     const char *policy = text(json_object_get(json_object_get(raw, "HostConfig"), "RestartPolicy"),
                               "Name");
     json_t *o = json_object();
@@ -255,6 +247,16 @@ void container_host_write(struct buf *out, struct fleet_host *h)
     }
 }
 
+/* All that the element is needed for; what is shown to some only, too. */
+static void make_texts(struct fleet_container *c)
+{
+    json_auto_t *element = fleet_container_element(c);
+
+    json_open_text(&c->shown, shown_json(c, element));
+    make_text(&c->env, copy_or(element, "Env", json_object()));
+    fleet_container_forget_element(c);
+}
+
 void container_write(struct buf *out,
                      const struct buf *host,
                      struct fleet_container *c,
@@ -263,9 +265,7 @@ void container_write(struct buf *out,
     static const char env[] = ",\"env\":";
 
     if (!c->shown.text)
-        json_open_text(&c->shown, shown_json(c));
-    if (with_env && !c->env.text)
-        make_text(&c->env, env_json(c));
+        make_texts(c);
     append(out, c->shown.text, c->shown.size);
     append(out, host->data, host->size);
     append(out, env, strlen(env));

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <sodium.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -234,6 +235,22 @@ static struct fleet_container *container_decode(const json_t *element, char *tex
     return c;
 }
 
+static void digest_of(const char *text, uint8_t ret[FLEET_DIGEST_SIZE])
+{
+    (void)crypto_generichash(ret, FLEET_DIGEST_SIZE, (const unsigned char *)text, strlen(text),
+                             NULL, 0); /* it fails for wrong sizes only */
+}
+
+static bool is_same(const struct fleet_container *c, const char *text)
+{
+    uint8_t digest[FLEET_DIGEST_SIZE];
+
+    if (c->element)
+        return str_eq(c->element, text);
+    digest_of(text, digest);
+    return memcmp(digest, c->element_digest, sizeof(digest)) == 0;
+}
+
 /* Inserts or replaces one element; false when it does not decode or the host is full. */
 static bool host_put_element(struct fleet_host *h, const json_t *element)
 {
@@ -243,7 +260,7 @@ static bool host_put_element(struct fleet_host *h, const json_t *element)
     const char *id = element_id(element);
 
     old = id ? map_find(&h->containers, id) : NULL;
-    if (old && str_eq(old->element, text)) {
+    if (old && is_same(old, text)) {
         old->is_seen = true;
         return true;
     }
@@ -302,10 +319,18 @@ void fleet_forget_removed(struct fleet_host *h)
 
 json_t *fleet_container_element(const struct fleet_container *c)
 {
-    json_t *element = json_text_parse(c->element, strlen(c->element), 0, NULL);
+    json_t *element;
 
+    assert(c->element);
+    element = json_text_parse(c->element, strlen(c->element), 0, NULL);
     assert(element); /* we wrote it */
     return element;
+}
+
+void fleet_container_forget_element(struct fleet_container *c)
+{
+    digest_of(c->element, c->element_digest);
+    free(TAKE_PTR(c->element));
 }
 
 static void host_remove_unseen(struct fleet_host *h)

@@ -17,6 +17,7 @@
 
 #define CONTAINER_ID_SIZE    65
 #define FLEET_MAX_CONTAINERS 5000 /* of one host unless told otherwise; what is beyond is skipped */
+#define FLEET_DIGEST_SIZE    16
 
 /*
  * The newest figures of a container, or of a host (then only the percentages and net_bytes_per_sec). A container's
@@ -47,9 +48,10 @@ struct fleet_container {
         state; /* running paused restarting exited unknown (created, dead, exited all become exited) */
     char *engine_state; /* as the engine says */
     int64_t created_s;
-    char *element;  /* of list_containers, as compact text: a tree of it takes six times as much */
-    json_t *labels; /* of the element: object, or NULL */
-    char *image;    /* the same; "" when it says none */
+    char *element;                             /* see fleet_container_element() */
+    uint8_t element_digest[FLEET_DIGEST_SIZE]; /* of it, once it is forgotten */
+    json_t *labels;                            /* of the element: object, or NULL */
+    char *image;                               /* the same; "" when it says none */
     struct fleet_sample sample;
     uint64_t sample_version;      /* the host's samples_version when it came */
     uint64_t version;             /* the host's containers_version when it came or changed */
@@ -120,12 +122,16 @@ size_t fleet_apply_delta(struct fleet_host *h,
 
 void fleet_forget_removed(struct fleet_host *h);
 
-/* The list_containers element of a container: Ports, Mounts, Env, RepoDigests, ... The caller's. */
+/*
+ * The list_containers element of a container: Ports, Mounts, Env, RepoDigests, ... The caller's. It is kept as compact text, as a tree
+ * takes six times as much, and only until everything was made of it that is shown: then it is to be forgotten.
+ */
 json_t *fleet_container_element(const struct fleet_container *c) _nodiscard_;
+void fleet_container_forget_element(struct fleet_container *c);
 
 /*
  * The newest sample of a container (64-hex or 12-hex id); false when the host has no such container. `place`: of the container
- * in the batch, less than FLEET_MAX_CONTAINERS, where it is looked for first.
+ * in the batch (of 5,000 at most), where it is looked for first.
  */
 bool fleet_put_sample(struct fleet_host *h,
                       size_t place,

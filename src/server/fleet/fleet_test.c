@@ -134,6 +134,16 @@ static void test_snapshot(void **state)
     assert_int_equal(h->containers_version, version);
     assert_int_equal(h->containers_at_ms, 200);
 
+    fleet_container_forget_element(map_find(&h->containers, ID_B)); /* a change is still seen */
+    snapshot(
+        h, json_pack("[o, o]", element(ID_B, "/two", "created"), element(ID_A, "/one", "running")),
+        200);
+    assert_int_equal(h->containers_version, version);
+    snapshot(
+        h, json_pack("[o, o]", element(ID_B, "/two", "running"), element(ID_A, "/one", "running")),
+        200);
+    assert_int_equal(h->containers_version, version + 1);
+
     snapshot(h, json_pack("[o]", element(ID_B, "/two", "running")), 300);
     assert_int_equal(h->containers.size, 1);
     assert_true(h->containers_version > version);

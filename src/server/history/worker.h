@@ -13,7 +13,7 @@ struct worker;
  * Rows of a host that wait in the head log because they cannot be sealed, whatever the reason: 3 hours. Beyond it the oldest
  * third of them goes, so that a failure that lasts for days does not fill the disk with what is not packed.
  */
-#define WORKER_MAX_ROWS 1080
+#define WORKER_MAX_ROWS INT64_C(1080)
 
 struct worker *worker_new(const struct disk_options *o);
 void worker_free(struct worker *w);
