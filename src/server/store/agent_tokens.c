@@ -56,11 +56,9 @@ int agent_tokens_find(struct store *s,
     if (r < 0)
         return r;
     query_text(&q, ":hash", token_hash);
-    r = query_step(&q, err);
+    r = query_step_to_one(&q, err, "no such agent token");
     if (r < 0)
         return r;
-    if (r == 0)
-        return error_set(err, -ENOENT, "no such agent token");
     *ret_agent_id = query_column_text(&q, 0);
     return 0;
 }

@@ -84,17 +84,13 @@ int agents_insert(struct store *s, const struct agent *a, struct error *err)
 int agents_update(struct store *s, const struct agent *a, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
-    int64_t n;
     int r;
 
     r = query_init(&q, s, sql[STMT_UPDATE], err);
     if (r < 0)
         return r;
     query_bind_row(&q, columns, ARRAY_LEN(columns), a);
-    r = query_run(&q, &n, err);
-    if (r == 0 && n == 0)
-        return error_set(err, -ENOENT, "no agent `%s`", a->id);
-    return r;
+    return query_run_for_one(&q, err, "no agent `%s`", a->id);
 }
 
 static int get_by(
@@ -107,11 +103,9 @@ static int get_by(
     if (r < 0)
         return r;
     query_text(&q, ":key", key);
-    r = query_step(&q, err);
+    r = query_step_to_one(&q, err, "no such agent");
     if (r < 0)
         return r;
-    if (r == 0)
-        return error_set(err, -ENOENT, "no such agent");
     *ret = (struct agent){0};
     query_read_row(&q, columns, ARRAY_LEN(columns), ret);
     return 0;
@@ -159,7 +153,6 @@ int agents_set_arrived(struct store *s, const char *id, const char *token_hash, 
 int agents_touch(struct store *s, const char *id, int64_t seen_at_ms, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
-    int64_t n;
     int r;
 
     r = query_init(&q, s, sql[STMT_TOUCH], err);
@@ -167,10 +160,7 @@ int agents_touch(struct store *s, const char *id, int64_t seen_at_ms, struct err
         return r;
     query_text(&q, ":id", id);
     query_i64(&q, ":seen", seen_at_ms);
-    r = query_run(&q, &n, err);
-    if (r == 0 && n == 0)
-        return error_set(err, -ENOENT, "no agent `%s`", id);
-    return r;
+    return query_run_for_one(&q, err, "no agent `%s`", id);
 }
 
 int agents_each(struct store *s, agents_row_fn fn, void *arg, struct error *err)

@@ -34,22 +34,12 @@ static const struct column columns[] = {
     {":expires_at_ms",   COLUMN_I64,  offsetof(struct api_key, expires_at_ms)  },
     {":networks",        COLUMN_TEXT, offsetof(struct api_key, networks)       },
     {":scope",           COLUMN_TEXT, offsetof(struct api_key, scope)          },
+    {":role",            COLUMN_ROLE, offsetof(struct api_key, role)           },
 };
-
-#define COLUMN_ROLE ((int)ARRAY_LEN(columns)) /* after those of the table */
 
 void api_key_done(struct api_key *k)
 {
     row_done(columns, ARRAY_LEN(columns), k);
-}
-
-static void read_key(const struct query *q, struct api_key *ret)
-{
-    _cleanup_free_ char *role = query_column_text(q, COLUMN_ROLE);
-
-    query_read_row(q, columns, ARRAY_LEN(columns), ret);
-    if (role_parse(role, &ret->role) < 0)
-        ret->role = ROLE_NONE; /* the table's own check forbids it */
 }
 
 static int check_spec(const struct api_key *spec, struct error *err)
@@ -125,17 +115,13 @@ int api_keys_create(struct store *s,
 int api_keys_delete(struct store *s, int64_t id, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
-    int64_t n;
     int r;
 
     r = query_init(&q, s, sql[STMT_DELETE], err);
     if (r < 0)
         return r;
     query_i64(&q, ":id", id);
-    r = query_run(&q, &n, err);
-    if (r == 0 && n == 0)
-        return error_set(err, -ENOENT, "no such API key");
-    return r;
+    return query_run_for_one(&q, err, "no such API key");
 }
 
 int api_keys_get(struct store *s, int64_t id, struct api_key *ret, struct error *err)
@@ -147,13 +133,11 @@ int api_keys_get(struct store *s, int64_t id, struct api_key *ret, struct error 
     if (r < 0)
         return r;
     query_i64(&q, ":id", id);
-    r = query_step(&q, err);
+    r = query_step_to_one(&q, err, "no such API key");
     if (r < 0)
         return r;
-    if (r == 0)
-        return error_set(err, -ENOENT, "no such API key");
     *ret = (struct api_key){0};
-    read_key(&q, ret);
+    query_read_row(&q, columns, ARRAY_LEN(columns), ret);
     return 0;
 }
 
@@ -168,7 +152,7 @@ int api_keys_each(struct store *s, api_keys_row_fn fn, void *arg, struct error *
     while ((r = query_step(&q, err)) > 0) {
         _cleanup_(api_key_done) struct api_key k = {0};
 
-        read_key(&q, &k);
+        query_read_row(&q, columns, ARRAY_LEN(columns), &k);
         fn(arg, &k);
     }
     return r;

@@ -42,21 +42,6 @@ static void copy_report(struct copy *c, int64_t page_size)
     c->o->on_progress(c->o->owner, (uint64_t)(done * page_size), (uint64_t)(total * page_size));
 }
 
-static int get_number(struct store *s, const char *sql, int64_t *ret, struct error *err)
-{
-    _cleanup_(query_done) struct query q = {0};
-    int r;
-
-    r = query_init(&q, s, sql, err);
-    if (r < 0)
-        return r;
-    r = query_step(&q, err);
-    if (r < 0)
-        return r;
-    *ret = query_column_i64(&q, 0);
-    return 0;
-}
-
 /* An error of the copy belongs to the file that is written, unless reading met a damaged one. */
 static int copy_error(struct copy *c, int code, struct error *err)
 {
@@ -74,7 +59,7 @@ static int copy_pages(struct copy *c, struct error *err)
     /* One read transaction around all steps: they see one moment, whatever others write. */
     r = db_exec(c->from, "BEGIN", err);
     if (r == 0)
-        r = get_number(c->from, page_size_sql, &page_size, err);
+        r = query_number(c->from, page_size_sql, &page_size, err);
     if (r == 0)
         r = db_exec(c->from, "SELECT count(*) FROM sqlite_schema", err);
     if (r < 0)
@@ -112,7 +97,7 @@ static int verify(struct store *s, const char *from, struct error *err)
     verdict = query_column_text(&q, 0);
     if (!verdict || strcmp(verdict, "ok") != 0)
         return error_set(err, -EUCLEAN, "%s is damaged: %s", from, verdict ? verdict : "unread");
-    r = get_number(s, keys_sql, &n_orphans, err);
+    r = query_number(s, keys_sql, &n_orphans, err);
     if (r < 0)
         return r;
     if (n_orphans > 0) {

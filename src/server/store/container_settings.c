@@ -67,11 +67,9 @@ int container_settings_get(struct store *s,
         return r;
     query_text(&q, ":host_id", host_id);
     query_text(&q, ":container_id", container_id);
-    r = query_step(&q, err);
+    r = query_step_to_one(&q, err, "no such setting of container %s", container_id);
     if (r < 0)
         return r;
-    if (r == 0)
-        return error_set(err, -ENOENT, "no such setting of container %s", container_id);
     *ret = (struct container_setting){0};
     query_read_row(&q, columns, ARRAY_LEN(columns), ret);
     return 0;

@@ -4,6 +4,8 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -188,6 +190,55 @@ int query_run(struct query *q, int64_t *ret_changes, struct error *err)
     return 0;
 }
 
+/* -ENOENT saying what is missing. */
+static int _printf_(2, 0) fail_missing(struct error *err, const char *fmt, va_list ap)
+{
+    char text[sizeof(err->msg)];
+
+    (void)vsnprintf(text, sizeof(text), fmt, ap);
+    return error_set(err, -ENOENT, "%s", text);
+}
+
+int query_step_to_one(struct query *q, struct error *err, const char *missing, ...)
+{
+    int r = query_step(q, err);
+    va_list ap;
+
+    if (r == 0) {
+        va_start(ap, missing);
+        r = fail_missing(err, missing, ap);
+        va_end(ap);
+    }
+    return r < 0 ? r : 0;
+}
+
+int query_run_for_one(struct query *q, struct error *err, const char *missing, ...)
+{
+    int64_t n;
+    int r = query_run(q, &n, err);
+    va_list ap;
+
+    if (r == 0 && n == 0) {
+        va_start(ap, missing);
+        r = fail_missing(err, missing, ap);
+        va_end(ap);
+    }
+    return r;
+}
+
+int query_number(struct store *s, const char *sql, int64_t *ret, struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r;
+
+    r = query_init(&q, s, sql, err);
+    if (r == 0)
+        r = query_step_to_one(&q, err, "%s: `%s` yields nothing", s->path, sql);
+    if (r == 0)
+        *ret = query_column_i64(&q, 0);
+    return r;
+}
+
 int64_t query_last_id(const struct query *q)
 {
     return sqlite3_last_insert_rowid(q->store->db);
@@ -211,6 +262,14 @@ int64_t query_column_i64(const struct query *q, int column)
     return sqlite3_column_int64(q->stmt, column);
 }
 
+enum role query_column_role(const struct query *q, int column)
+{
+    enum role role;
+
+    return role_parse((const char *)sqlite3_column_text(q->stmt, column), &role) < 0 ? ROLE_NONE
+                                                                                     : role;
+}
+
 static const void *member_const(const void *row, const struct column *c)
 {
     return (const char *)row + c->offset;
@@ -230,6 +289,7 @@ void query_bind_row(struct query *q, const struct column *columns, size_t n, con
         case COLUMN_TEXT: query_text(q, columns[i].name, *(char *const *)m); break;
         case COLUMN_I64: query_i64(q, columns[i].name, *(const int64_t *)m); break;
         case COLUMN_BOOL: query_i64(q, columns[i].name, *(const bool *)m); break;
+        case COLUMN_ROLE: query_text(q, columns[i].name, role_name(*(const enum role *)m)); break;
         case COLUMN_CUSTOM: break;
         }
     }
@@ -245,6 +305,7 @@ void query_read_row(const struct query *q, const struct column *columns, size_t 
         case COLUMN_TEXT: *(char **)m = query_column_text(q, column); break;
         case COLUMN_I64: *(int64_t *)m = query_column_i64(q, column); break;
         case COLUMN_BOOL: *(bool *)m = query_column_i64(q, column) != 0; break;
+        case COLUMN_ROLE: *(enum role *)m = query_column_role(q, column); break;
         case COLUMN_CUSTOM: break;
         }
     }

@@ -16,6 +16,7 @@
  * A statement serves one query at a time: row callbacks must not call the function that calls them.
  */
 
+#include "server/auth/role.h"
 #include "server/store/store.h"
 #include <sqlite3.h>
 #include <stdbool.h>
@@ -47,8 +48,16 @@ void query_blob(struct query *q, const char *name, const void *data, size_t size
 
 /* 1: a row is there; 0: no (more) row. -EEXIST: a unique constraint; -EINVAL: another constraint. */
 int query_step(struct query *q, struct error *err) _nodiscard_;
+/* Where a row has to be: 0, or -ENOENT with the text. */
+int query_step_to_one(struct query *q, struct error *err, const char *missing, ...)
+    _nodiscard_ _printf_(3, 4);
 /* For statements without rows: the number of rows they changed. */
 int query_run(struct query *q, int64_t *ret_changes, struct error *err) _nodiscard_;
+/* For those that have to change a row: 0, or -ENOENT with the text. */
+int query_run_for_one(struct query *q, struct error *err, const char *missing, ...)
+    _nodiscard_ _printf_(3, 4);
+/* The whole of a statement that yields one number and takes no parameters. */
+int query_number(struct store *s, const char *sql, int64_t *ret, struct error *err) _nodiscard_;
 
 int64_t query_last_id(const struct query *q); /* rowid of the row just inserted */
 
@@ -56,6 +65,7 @@ char *query_column_text(const struct query *q, int column); /* copied; NULL for 
 /* Borrowed until the next step. */
 const void *query_column_blob(const struct query *q, int column, size_t *ret_size);
 int64_t query_column_i64(const struct query *q, int column);
+enum role query_column_role(const struct query *q, int column);
 
 /*
  * Columns of a row struct: one table binds all of them and reads them all back. A SELECT lists its
@@ -65,6 +75,7 @@ enum column_type {
     COLUMN_TEXT,   /* char *, owned by the row; NULL is SQL NULL */
     COLUMN_I64,    /* int64_t */
     COLUMN_BOOL,   /* bool as 0 and 1 */
+    COLUMN_ROLE,   /* enum role as its name; ROLE_NONE for what is none */
     COLUMN_CUSTOM, /* the module binds and reads it itself */
 };
 

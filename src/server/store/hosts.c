@@ -142,11 +142,9 @@ int hosts_get(struct store *s, const char *id, struct host *ret, struct error *e
     if (r < 0)
         return r;
     query_text(&q, ":id", id);
-    r = query_step(&q, err);
+    r = query_step_to_one(&q, err, "no host `%s`", id);
     if (r < 0)
         return r;
-    if (r == 0)
-        return error_set(err, -ENOENT, "no host `%s`", id);
     *ret = (struct host){0};
     read_host(&q, ret);
     return 0;
@@ -155,17 +153,13 @@ int hosts_get(struct store *s, const char *id, struct host *ret, struct error *e
 int hosts_delete(struct store *s, const char *id, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
-    int64_t n;
     int r;
 
     r = query_init(&q, s, sql[STMT_DELETE], err);
     if (r < 0)
         return r;
     query_text(&q, ":id", id);
-    r = query_run(&q, &n, err);
-    if (r == 0 && n == 0)
-        return error_set(err, -ENOENT, "no host `%s`", id);
-    return r;
+    return query_run_for_one(&q, err, "no host `%s`", id);
 }
 
 bool hosts_name_taken(struct store *s, const char *name, const char *except_id)

@@ -27,22 +27,15 @@ static const struct column columns[] = {
     {":networks",             COLUMN_TEXT, offsetof(struct identity_row, networks)            },
     {":scope",                COLUMN_TEXT, offsetof(struct identity_row, scope)               },
     {":scope_ceiling",        COLUMN_TEXT, offsetof(struct identity_row, scope_ceiling)       },
+    {":role",                 COLUMN_ROLE, offsetof(struct identity_row, role)                },
 };
 
-#define COLUMN_ROLE    ((int)ARRAY_LEN(columns)) /* after those of the table */
-#define COLUMN_CEILING (COLUMN_ROLE + 1)         /* the role of the creator */
+#define COLUMN_CEILING \
+    ((int)ARRAY_LEN(columns)) /* after those of the table: the role of the creator */
 
 void identity_row_done(struct identity_row *row)
 {
     row_done(columns, ARRAY_LEN(columns), row);
-}
-
-static enum role read_role(const struct query *q, int column)
-{
-    _cleanup_free_ char *text = query_column_text(q, column);
-    enum role role;
-
-    return role_parse(text, &role) < 0 ? ROLE_NONE : role;
 }
 
 static int get_by(struct store *s,
@@ -61,16 +54,13 @@ static int get_by(struct store *s,
         return r;
     query_text(&q, ":hash", hash);
     query_i64(&q, ":now", now_ms);
-    r = query_step(&q, err);
+    r = query_step_to_one(&q, err, "unknown or expired");
     if (r < 0)
         return r;
-    if (r == 0)
-        return error_set(err, -ENOENT, "unknown or expired");
 
     *ret = (struct identity_row){0};
     query_read_row(&q, columns, ARRAY_LEN(columns), ret);
-    ret->role = read_role(&q, COLUMN_ROLE);
-    ceiling = read_role(&q, COLUMN_CEILING);
+    ceiling = query_column_role(&q, COLUMN_CEILING);
     if (ret->role > ceiling)
         ret->role = ceiling;
     return 0;

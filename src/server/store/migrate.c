@@ -15,29 +15,14 @@ static const char *const sql[STMT_COUNT] = {
     [STMT_COUNT_TABLES] = "SELECT count(*) FROM sqlite_schema",
 };
 
-static int get_number(struct store *s, enum stmt stmt, int64_t *ret, struct error *err)
-{
-    _cleanup_(query_done) struct query q = {0};
-    int r;
-
-    r = query_init(&q, s, sql[stmt], err);
-    if (r < 0)
-        return r;
-    r = query_step(&q, err);
-    if (r < 0)
-        return r;
-    *ret = query_column_i64(&q, 0);
-    return 0;
-}
-
 static int check_owner(struct store *s, struct error *err)
 {
     int64_t id = 0, n_tables = 0;
     int r;
 
-    r = get_number(s, STMT_APPLICATION_ID, &id, err);
+    r = query_number(s, sql[STMT_APPLICATION_ID], &id, err);
     if (r == 0)
-        r = get_number(s, STMT_COUNT_TABLES, &n_tables, err);
+        r = query_number(s, sql[STMT_COUNT_TABLES], &n_tables, err);
     if (r < 0)
         return r;
     if (id != APPLICATION_ID && (id != 0 || n_tables > 0)) {
@@ -59,7 +44,7 @@ static int apply_next(struct store *s, void *arg, struct error *err)
     char pragmas[96];
     int r;
 
-    r = get_number(s, STMT_VERSION, &step->version, err);
+    r = query_number(s, sql[STMT_VERSION], &step->version, err);
     if (r < 0)
         return r;
     if (step->version >= (int64_t)n_migrations) {
@@ -90,7 +75,7 @@ int migrate_check(struct store *s, struct error *err)
 
     r = check_owner(s, err);
     if (r == 0)
-        r = get_number(s, STMT_VERSION, &version, err);
+        r = query_number(s, sql[STMT_VERSION], &version, err);
     if (r < 0)
         return r;
     if (version == 0)
@@ -105,7 +90,7 @@ int migrate_run(struct store *s, struct error *err)
 
     r = check_owner(s, err);
     if (r == 0)
-        r = get_number(s, STMT_VERSION, &step.version, err);
+        r = query_number(s, sql[STMT_VERSION], &step.version, err);
     if (r < 0)
         return r;
     if (step.version == (int64_t)n_migrations)

@@ -20,11 +20,9 @@ int settings_get(struct store *s, const char *key, char **ret, struct error *err
     if (r < 0)
         return r;
     query_text(&q, ":key", key);
-    r = query_step(&q, err);
+    r = query_step_to_one(&q, err, "no setting `%s`", key);
     if (r < 0)
         return r;
-    if (r == 0)
-        return error_set(err, -ENOENT, "no setting `%s`", key);
     *ret = query_column_text(&q, 0);
     return 0;
 }

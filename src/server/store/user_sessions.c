@@ -106,7 +106,6 @@ int user_sessions_revoke(struct store *s,
                          struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
-    int64_t n;
     int r;
 
     r = query_init(&q, s, sql[STMT_REVOKE], err);
@@ -114,8 +113,7 @@ int user_sessions_revoke(struct store *s,
         return r;
     query_text(&q, ":short", short_hash);
     query_i64(&q, ":user_id", user_id);
-    r = query_run(&q, &n, err);
-    return r == 0 && n == 0 ? error_set(err, -ENOENT, "No such session") : r;
+    return query_run_for_one(&q, err, "No such session");
 }
 
 int user_sessions_purge(struct store *s, int64_t now_ms, struct error *err)

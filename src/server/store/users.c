@@ -48,9 +48,8 @@ static const struct column columns[] = {
     {":updated_at_ms",        COLUMN_I64,  offsetof(struct user, updated_at_ms)       },
     {":last_login_at_ms",     COLUMN_I64,  offsetof(struct user, last_login_at_ms)    },
     {":scope",                COLUMN_TEXT, offsetof(struct user, scope)               },
+    {":role",                 COLUMN_ROLE, offsetof(struct user, role)                },
 };
-
-#define COLUMN_ROLE ((int)ARRAY_LEN(columns)) /* after those of the table */
 
 void user_done(struct user *u)
 {
@@ -81,26 +80,14 @@ int users_insert(struct store *s, const struct user *u, int64_t *ret_id, struct 
     return 0;
 }
 
-static void read_user(const struct query *q, struct user *ret)
-{
-    _cleanup_free_ char *role = query_column_text(q, COLUMN_ROLE);
-
-    *ret = (struct user){0};
-    query_read_row(q, columns, ARRAY_LEN(columns), ret);
-    if (role_parse(role, &ret->role) < 0)
-        ret->role = ROLE_NONE; /* the table's own check forbids it */
-}
-
 static int get_one(struct query *q, struct user *ret, struct error *err)
 {
-    int r;
+    int r = query_step_to_one(q, err, "no such user");
 
-    r = query_step(q, err);
     if (r < 0)
         return r;
-    if (r == 0)
-        return error_set(err, -ENOENT, "no such user");
-    read_user(q, ret);
+    *ret = (struct user){0};
+    query_read_row(q, columns, ARRAY_LEN(columns), ret);
     return 0;
 }
 
@@ -136,7 +123,6 @@ int users_set_password(struct store *s,
                        struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
-    int64_t n;
     int r;
 
     r = query_init(&q, s, sql[STMT_SET_PASSWORD], err);
@@ -146,10 +132,7 @@ int users_set_password(struct store *s,
     query_text(&q, ":hash", password_hash);
     query_i64(&q, ":must", must_change);
     query_i64(&q, ":now", now_ms);
-    r = query_run(&q, &n, err);
-    if (r == 0 && n == 0)
-        return error_set(err, -ENOENT, "no such user");
-    return r;
+    return query_run_for_one(&q, err, "no such user");
 }
 
 int users_touch_login(struct store *s, int64_t id, int64_t now_ms, struct error *err)
@@ -176,18 +159,10 @@ int users_each(struct store *s, users_row_fn fn, void *arg, struct error *err)
     while ((r = query_step(&q, err)) > 0) {
         _cleanup_(user_done) struct user u = {0};
 
-        read_user(&q, &u);
+        query_read_row(&q, columns, ARRAY_LEN(columns), &u);
         fn(arg, &u);
     }
     return r;
-}
-
-static int change_one(struct query *q, struct error *err)
-{
-    int64_t n;
-    int r = query_run(q, &n, err);
-
-    return r == 0 && n == 0 ? error_set(err, -ENOENT, "no such user") : r;
 }
 
 int users_set_rights(struct store *s,
@@ -207,7 +182,7 @@ int users_set_rights(struct store *s,
     query_text(&q, ":role", role_name(role));
     query_text(&q, ":scope", scope);
     query_i64(&q, ":now", now_ms);
-    return change_one(&q, err);
+    return query_run_for_one(&q, err, "no such user");
 }
 
 int users_delete(struct store *s, int64_t id, struct error *err)
@@ -219,30 +194,15 @@ int users_delete(struct store *s, int64_t id, struct error *err)
     if (r < 0)
         return r;
     query_i64(&q, ":id", id);
-    return change_one(&q, err);
-}
-
-static int count(struct store *s, enum stmt stmt, int64_t *ret, struct error *err)
-{
-    _cleanup_(query_done) struct query q = {0};
-    int r;
-
-    r = query_init(&q, s, sql[stmt], err);
-    if (r < 0)
-        return r;
-    r = query_step(&q, err);
-    if (r < 0)
-        return r;
-    *ret = query_column_i64(&q, 0);
-    return 0;
+    return query_run_for_one(&q, err, "no such user");
 }
 
 int users_count(struct store *s, int64_t *ret, struct error *err)
 {
-    return count(s, STMT_HOW_MANY, ret, err);
+    return query_number(s, sql[STMT_HOW_MANY], ret, err);
 }
 
 int users_count_admins(struct store *s, int64_t *ret, struct error *err)
 {
-    return count(s, STMT_ADMINS, ret, err);
+    return query_number(s, sql[STMT_ADMINS], ret, err);
 }
