@@ -27,10 +27,11 @@ struct segments {
     uint64_t max_bytes, file_bytes;
     struct segment *list; /* oldest first */
     size_t n, capacity;
-    uint64_t bytes, n_dropped, next_number;
-    uint64_t released; /* bytes at the begin of the first file */
-    int fd;            /* of the last file, -1: the next record begins one */
-    int read_fd;       /* -1: none */
+    uint64_t bytes, n_dropped, n_damaged, next_number;
+    uint64_t last_epoch; /* of what was there at the start */
+    uint64_t released;   /* bytes at the begin of the first file */
+    int fd;              /* of the last file, -1: the next record begins one */
+    int read_fd;         /* -1: none */
     uint64_t read_number;
     bool is_unsynced, is_directory_unsynced;
     struct buf record; /* the last one read or written */
@@ -89,8 +90,11 @@ static int check_file(struct segments *s, struct segment *g, struct error *err)
     } else if (code < 0) {
         return code;
     }
-    while (size > 0 && spool_record_next(data, size, &offset, &r) > 0)
+    while (size > 0 && spool_record_next(data, size, &offset, &r) > 0) {
         g->n_records++;
+        s->last_epoch = r.epoch > s->last_epoch ? r.epoch : s->last_epoch;
+    }
+    s->n_damaged += size - offset;
     if ((offset < size || code < 0) && truncate(path, (off_t)offset) < 0)
         return error_set(err, -errno, "%s: cannot cut it: %s", path, error_text(-errno));
     g->size = offset;
@@ -155,6 +159,8 @@ int segments_open(struct segments **ret, const struct segments_options *o, struc
     s->dir = xstrdup(o->dir);
     s->max_bytes = o->max_bytes;
     s->file_bytes = o->file_bytes ? o->file_bytes : SEGMENTS_FILE_SIZE;
+    if (!o->file_bytes && s->file_bytes > o->max_bytes / 8)
+        s->file_bytes = o->max_bytes / 8; /* what has to go goes by whole files */
     s->fd = s->read_fd = -1;
     buf_init(&s->record, SPOOL_RECORD_HEAD + SPOOL_RECORD_MAX);
     if (mkdir(s->dir, 0700) < 0 && errno != EEXIST)
@@ -348,6 +354,19 @@ static bool read_at(struct segments *s, const struct segment *g, uint64_t offset
     return size > 0 && offset + size <= g->size && read_bytes(s, offset, size);
 }
 
+/* The rest of that file cannot be trusted. What is appended to it could not be found again. */
+static void give_up(struct segments *s, const struct segment *damaged, uint64_t offset)
+{
+    struct segment *g = &s->list[damaged - s->list];
+    uint64_t rest = g->size - offset;
+
+    if (g == &s->list[s->n - 1])
+        close_fd(&s->fd);
+    g->size -= rest;
+    s->bytes -= rest;
+    s->n_damaged += rest;
+}
+
 bool segments_read(struct segments *s, struct segments_place *at, struct spool_record *ret)
 {
     const struct segment *g;
@@ -359,7 +378,7 @@ bool segments_read(struct segments *s, struct segments_place *at, struct spool_r
             at->offset += offset;
             return true;
         }
-        *at = (struct segments_place){g->number, g->size}; /* the rest of it cannot be trusted */
+        give_up(s, g, at->offset);
     }
     return false;
 }
@@ -378,6 +397,16 @@ void segments_release(struct segments *s, struct segments_place at)
 uint64_t segments_bytes(const struct segments *s)
 {
     return s->bytes;
+}
+
+uint64_t segments_damaged(const struct segments *s)
+{
+    return s->n_damaged;
+}
+
+uint64_t segments_last_epoch(const struct segments *s)
+{
+    return s->last_epoch;
 }
 
 uint64_t segments_dropped(const struct segments *s)

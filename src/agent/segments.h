@@ -17,7 +17,7 @@ struct segments;
 struct segments_options {
     const char *dir;     /* made when missing; its parent is there */
     uint64_t max_bytes;  /* of all files together */
-    uint64_t file_bytes; /* 0: SEGMENTS_FILE_SIZE */
+    uint64_t file_bytes; /* 0: SEGMENTS_FILE_SIZE, or an eighth of max_bytes if that is less */
 };
 
 int segments_open(struct segments **ret, const struct segments_options *o, struct error *err)
@@ -46,3 +46,6 @@ void segments_release(struct segments *s, struct segments_place at);
 uint64_t segments_bytes(const struct segments *s);
 uint64_t segments_dropped(
     const struct segments *s); /* records that had to go, since it was opened */
+uint64_t segments_damaged(const struct segments *s); /* bytes that could not be read, since then */
+/* The largest epoch of the records that were there when it was opened; 0: none. */
+uint64_t segments_last_epoch(const struct segments *s);

@@ -7,12 +7,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 /* cmocka.h needs them first */
@@ -195,6 +197,90 @@ static void damage_costs_the_rest_of_its_file(void **state _unused_)
     assert_int_equal(fclose(f), 0);
     assert_true(segments_read(s, &at, &r));
     expect(s, at, 4, 8);
+    assert_int_equal(segments_damaged(s), 3 * RECORD);
+    at = segments_begin(s);
+    assert_true(segments_read(s, &at, &r));
+    expect(s, at, 4, 8);
+    assert_int_equal(segments_damaged(s), 3 * RECORD); /* said once */
+    assert_int_equal(segments_bytes(s), 5 * RECORD);
+    segments_close(s);
+
+    s = open_small(1 << 20);
+    assert_int_equal(segments_damaged(s), 3 * RECORD); /* found by who opens it */
+    assert_int_equal(segments_last_epoch(s), 5);
+    segments_close(s);
+    s = open_small(1 << 20);
+    assert_int_equal(segments_damaged(s), 0); /* and cut off */
+    segments_close(s);
+}
+
+/* Damage where it is being written: what comes is in another file. */
+static void what_follows_damage_is_found(void **state _unused_)
+{
+    struct segments *s = open_small(1 << 20);
+    char last[256], file[320];
+    struct segments_place at;
+    struct spool_record r;
+
+    append(s, 0);
+    append(s, 1);
+    (void)files(last, sizeof(last));
+    (void)snprintf(file, sizeof(file), "%s/%s", path, last);
+    assert_int_equal(truncate(file, RECORD + 3), 0);
+    at = segments_begin(s);
+    assert_true(segments_read(s, &at, &r));
+    assert_false(segments_read(s, &at, &r));
+    append(s, 2);
+    append(s, 3);
+    expect(s, at, 2, 4);
+    segments_close(s);
+}
+
+/* A file may grow to here and no further, which leaves half a record as a full disk does. */
+static void a_full_disk_tears_no_record(void **state _unused_)
+{
+    struct rlimit old, small = {.rlim_cur = 2 * RECORD + 7};
+    struct segments *s = open_small(1 << 20);
+    const struct spool_record r = {1, 5, 2, "0123456789", 10};
+    struct error err = ERROR_INIT;
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
+
+    assert_int_equal(sigaction(SIGXFSZ, &ignore, &before), 0);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    small.rlim_max = old.rlim_max;
+    append(s, 0);
+    append(s, 1);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    assert_int_equal(segments_append(s, &r, &err), -EFBIG);
+    assert_non_null(strstr(err.msg, path));
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    assert_int_equal(sigaction(SIGXFSZ, &before, NULL), 0);
+    assert_int_equal(segments_bytes(s), 2 * RECORD);
+    append(s, 2);
+    expect(s, segments_begin(s), 0, 3);
+    segments_close(s);
+    s = open_small(1 << 20);
+    assert_int_equal(segments_damaged(s), 0);
+    expect(s, segments_begin(s), 0, 3);
+    segments_close(s);
+}
+
+/* Whole files go, so they are small where there is little room. */
+static void a_small_limit_keeps_most_of_it(void **state _unused_)
+{
+    const struct segments_options o = {.dir = path, .max_bytes = 1 << 20};
+    static const char data[1000];
+    struct segments *s = NULL;
+
+    assert_int_equal(segments_open(&s, &o, NULL), 0);
+    for (uint64_t i = 0; i < 3000; i++) {
+        const struct spool_record r = {1, 5, i, data, sizeof(data)};
+
+        assert_int_equal(segments_append(s, &r, NULL), 0);
+        assert_true(segments_bytes(s) <= o.max_bytes);
+        if (i > 1100)
+            assert_true(segments_bytes(s) >= o.max_bytes * 3 / 4);
+    }
     segments_close(s);
 }
 
@@ -226,6 +312,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_oldest_go_when_it_is_full, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_torn_end_is_cut_off, set_up, tear_down),
         cmocka_unit_test_setup_teardown(damage_costs_the_rest_of_its_file, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_follows_damage_is_found, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_full_disk_tears_no_record, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_small_limit_keeps_most_of_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_cannot_be_written_is_said, set_up, tear_down),
     };
 

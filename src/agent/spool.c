@@ -1,5 +1,6 @@
 #include "agent/spool.h"
 #include "agent/spool_batch.h"
+#include "agent/spool_disk.h"
 #include "agent/spool_queue.h"
 #include "base/alloc.h"
 #include "base/log.h"
@@ -18,23 +19,24 @@
 #define SYNC_MS     1000
 #define PUMP_MS     250
 #define STALL_MS    30000 /* a server that does not acknowledge is sent another window */
-#define RETRY_MS    10000 /* a disk that failed */
 #define MAX_FLIGHTS 4096
 
 struct spool {
     struct spool_options o;
     uint64_t epoch;
-    struct segments *disk;      /* NULL: none, or not usable */
+    struct spool_disk disk;
     struct segments_place next; /* to be sent, while there is a connection */
     struct spool_items items;   /* all of them later than what is to be sent from disk */
     struct spool_flights flights;
     uint64_t asked; /* for which receipt last */
     struct spool_sink sink;
     bool is_connected, is_refused;
-    uint64_t acked_ms;       /* progress, or what counts as such */
-    uint64_t disk_failed_ms; /* 0: it works */
-    uint64_t unsynced_ms;    /* since when; 0: nothing */
-    uint64_t n_lost, n_told; /* batches that had to go; how many of them were logged */
+    uint64_t acked_ms;    /* progress, or what counts as such */
+    uint64_t unsynced_ms; /* since when; 0: nothing */
+    uint64_t n_lost;      /* batches that had to go */
+    uint64_t n_dropped;   /* of them from disk, since it was opened */
+    uint64_t n_told;
+    bool is_loss_told; /* since the server had everything last */
     char note[256];
     struct buf frame;
     struct loop_timer timer;
@@ -42,66 +44,46 @@ struct spool {
 
 /* Disk */
 
-static void disk_failed(struct spool *s, const struct error *err)
-{
-    if (s->disk_failed_ms == 0) {
-        log_error(
-            LOG_FIELDS("path", s->o.dir),
-            "figures that the server has not got are kept in memory only, for a short while: %s",
-            err->msg);
-    }
-    s->disk_failed_ms = time_monotonic_ms();
-    if (s->disk && segments_bytes(s->disk) == 0)
-        segments_close(TAKE_PTR(s->disk)); /* the next attempt makes the directory, too */
-    (void)snprintf(s->note, sizeof(s->note), "spool: in memory only: %.200s", err->msg);
-}
-
-static void disk_works(struct spool *s)
-{
-    if (s->disk_failed_ms == 0)
-        return;
-    s->disk_failed_ms = 0;
-    s->note[0] = '\0';
-    log_info(LOG_FIELDS("path", s->o.dir), "figures can be kept on disk again");
-}
-
 static bool open_disk(struct spool *s)
 {
-    const struct segments_options o = {.dir = s->o.dir, .max_bytes = s->o.max_bytes};
-    uint64_t now = time_monotonic_ms();
-    struct error err = ERROR_INIT;
+    bool is_new = !s->disk.segments;
 
-    if (s->o.max_bytes == 0 || (s->disk_failed_ms > 0 && now - s->disk_failed_ms < RETRY_MS))
+    if (!spool_disk_open(&s->disk))
         return false;
-    if (s->disk)
-        return true;
-    if (segments_open(&s->disk, &o, &err) < 0) {
-        disk_failed(s, &err);
-        return false;
-    }
-    s->next = segments_begin(s->disk);
+    if (is_new)
+        s->next = segments_begin(s->disk.segments);
     return true;
 }
 
 static bool is_draining(const struct spool *s)
 {
-    return s->disk && !segments_is_end(s->disk, s->next);
+    return s->disk.segments && !segments_is_end(s->disk.segments, s->next);
 }
 
-static void tell_lost(struct spool *s)
+/* What whoever looks is told, after anything that may change it. */
+static void take_note(struct spool *s)
 {
-    uint64_t n = s->n_lost + (s->disk ? segments_dropped(s->disk) : 0);
+    uint64_t dropped = s->disk.segments ? segments_dropped(s->disk.segments) : 0;
+    bool is_lossy = s->n_lost > s->n_told;
 
-    if (n == s->n_told)
-        return;
-    if (s->n_told == 0) {
+    spool_disk_tell_damage(&s->disk);
+    if (dropped > s->n_dropped) {
+        s->n_lost += dropped - s->n_dropped;
+        is_lossy = true;
+    }
+    s->n_dropped = dropped;
+    s->n_told = s->n_lost;
+    if (is_lossy && !s->is_loss_told) {
+        s->is_loss_told = true;
         log_warn(LOG_FIELDS("path", s->o.dir),
                  "the spool is full: the oldest figures that the server has not got are dropped");
     }
-    s->n_told = n;
-    if (s->disk_failed_ms == 0) {
+    s->note[0] = '\0';
+    if (s->disk.failed_ms > 0) {
+        (void)snprintf(s->note, sizeof(s->note), "spool: in memory only: %.200s", s->disk.why);
+    } else if (s->n_lost > 0) {
         (void)snprintf(s->note, sizeof(s->note),
-                       "spool: %" PRIu64 " batches were dropped, it was full", n);
+                       "spool: %" PRIu64 " batches were dropped, it was full", s->n_lost);
     }
 }
 
@@ -109,15 +91,11 @@ static bool store_item(struct spool *s, struct spool_item *item)
 {
     const struct spool_record r = {SPOOL_BATCH, item->epoch, item->seq, item->data, item->size};
     bool was_draining = is_draining(s);
-    struct error err = ERROR_INIT;
 
-    item->begin = segments_end(s->disk);
-    if (segments_append(s->disk, &r, &err) < 0) {
-        disk_failed(s, &err);
+    item->begin = segments_end(s->disk.segments);
+    if (!spool_disk_append(&s->disk, &r))
         return false;
-    }
-    disk_works(s);
-    item->end = segments_end(s->disk);
+    item->end = segments_end(s->disk.segments);
     item->is_stored = true;
     /* With a connection it is sent from memory, unless what is before it is not. */
     if (s->is_connected && !was_draining)
@@ -129,11 +107,9 @@ static bool store_item(struct spool *s, struct spool_item *item)
 
 static void sync_disk(struct spool *s)
 {
-    struct error err = ERROR_INIT;
-
-    if (s->disk && segments_sync(s->disk, &err) < 0)
-        disk_failed(s, &err);
+    spool_disk_sync(&s->disk);
     s->unsynced_ms = 0;
+    take_note(s);
 }
 
 /* Items */
@@ -145,14 +121,14 @@ static void store_items(struct spool *s, uint64_t until_ms)
     bool may_drop = !s->is_connected || is_draining(s);
     size_t n = 0;
 
-    if (q->n == 0 || !open_disk(s))
-        return;
-    while (n < q->n && q->list[n].made_ms <= until_ms &&
-           (q->list[n].is_stored || store_item(s, &q->list[n])))
-        n++;
-    if (may_drop)
-        spool_items_drop(q, n); /* they are read from there */
-    tell_lost(s);
+    if (q->n > 0 && open_disk(s)) {
+        while (n < q->n && q->list[n].made_ms <= until_ms &&
+               (q->list[n].is_stored || store_item(s, &q->list[n])))
+            n++;
+        if (may_drop)
+            spool_items_drop(q, n); /* they are read from there */
+    }
+    take_note(s);
 }
 
 /* Those at the front that are on disk need not be in memory: what of them was not sent is sent from there. */
@@ -189,7 +165,7 @@ static void trim_items(struct spool *s)
         s->n_lost += !q->list[0].is_received;
         spool_items_drop(q, 1);
     }
-    tell_lost(s);
+    take_note(s);
 }
 
 static void add_item(struct spool *s, const struct samples *batch)
@@ -274,8 +250,8 @@ static bool send_from_disk(struct spool *s)
         struct segments_place at = s->next;
         struct spool_record r;
 
-        if (!segments_read(s->disk, &at, &r)) {
-            s->next = segments_end(s->disk);
+        if (!segments_read(s->disk.segments, &at, &r)) {
+            s->next = segments_end(s->disk.segments);
             break;
         }
         if (s->sink.is_busy(s->sink.owner) || !has_window(s, r.size) || !send_late(s, &r))
@@ -334,8 +310,8 @@ static uint64_t store_at(const struct spool *s)
         at = item->made_ms + PATIENCE_MS < at ? item->made_ms + PATIENCE_MS : at;
         break;
     }
-    if (s->disk_failed_ms > 0 && at < s->disk_failed_ms + RETRY_MS)
-        at = s->disk_failed_ms + RETRY_MS;
+    if (s->disk.failed_ms > 0 && at < s->disk.failed_ms + SPOOL_DISK_RETRY_MS)
+        at = s->disk.failed_ms + SPOOL_DISK_RETRY_MS;
     return at;
 }
 
@@ -391,23 +367,24 @@ static void on_timer(struct loop_timer *t)
 
 static void drop_flights(struct spool *s, size_t n)
 {
-    if (n > 0 && s->disk)
-        segments_release(s->disk, s->flights.list[n - 1].end);
+    if (n > 0 && s->disk.segments)
+        segments_release(s->disk.segments, s->flights.list[n - 1].end);
     spool_flights_drop(&s->flights, n);
 }
 
 /* Nothing that is on disk is wanted any more, unless it is among what is in memory. */
 static void release_disk(struct spool *s)
 {
-    if (!s->disk || s->flights.n > 0 || is_draining(s))
+    if (!s->disk.segments || s->flights.n > 0 || is_draining(s))
         return;
     for (size_t i = 0; i < s->items.n; i++) {
         if (s->items.list[i].is_stored)
             return;
     }
-    segments_release(s->disk, segments_end(s->disk));
-    s->next = segments_end(s->disk);
+    segments_release(s->disk.segments, segments_end(s->disk.segments));
+    s->next = segments_end(s->disk.segments);
     s->unsynced_ms = 0;
+    s->is_loss_told = false;
 }
 
 static bool drop_covered(struct spool *s, const struct msg_samples_ack *ack)
@@ -444,13 +421,13 @@ void spool_on_receipt(struct spool *s, uint64_t number)
 /* Acknowledged among what is on disk, where records of one epoch stand together, with growing numbers. */
 static void release_covered(struct spool *s, const struct msg_samples_ack *has)
 {
-    struct segments_place at = segments_begin(s->disk);
+    struct segments_place at = segments_begin(s->disk.segments);
     struct spool_record r;
     bool is_found = false;
 
-    while (segments_read(s->disk, &at, &r)) {
+    while (segments_read(s->disk.segments, &at, &r)) {
         if (spool_is_covered(has, r.epoch, r.seq)) {
-            segments_release(s->disk, at);
+            segments_release(s->disk.segments, at);
             is_found = true;
         } else if (is_found || r.epoch == has->epoch) {
             return;
@@ -474,20 +451,20 @@ void spool_connect(struct spool *s,
     if (has->epoch > 0) {
         (void)drop_covered(s, has);
     }
-    if (s->disk && has->epoch > 0) {
+    if (s->disk.segments && has->epoch > 0) {
         if (s->items.n < n) { /* what is in memory is later than what is on disk */
-            segments_release(s->disk, segments_end(s->disk));
+            segments_release(s->disk.segments, segments_end(s->disk.segments));
         } else {
             release_covered(s, has);
         }
     }
-    if (s->disk)
-        s->next = segments_begin(s->disk);
+    if (s->disk.segments)
+        s->next = segments_begin(s->disk.segments);
     s->is_connected = true;
     if (is_draining(s)) {
         log_info(LOG_FIELDS("path", s->o.dir),
                  "figures from before the connection are sent: %" PRIu64 " bytes",
-                 segments_bytes(s->disk));
+                 segments_bytes(s->disk.segments));
     }
     pump(s);
 }
@@ -507,8 +484,8 @@ void spool_refuse(struct spool *s)
 {
     s->is_refused = true;
     spool_items_drop(&s->items, s->items.n);
-    if (s->disk)
-        segments_release(s->disk, segments_end(s->disk));
+    if (s->disk.segments)
+        segments_release(s->disk.segments, segments_end(s->disk.segments));
     s->unsynced_ms = 0;
     set_timer(s);
 }
@@ -533,20 +510,12 @@ void spool_put(struct spool *s, const struct samples *batch)
 }
 
 /* Epochs of this process: after all that is kept. */
-static uint64_t next_epoch(struct spool *s)
+static uint64_t next_epoch(const struct spool *s)
 {
     uint64_t epoch = (uint64_t)time_utc_ms();
-    struct segments_place at;
-    struct spool_record r;
+    uint64_t last = s->disk.segments ? segments_last_epoch(s->disk.segments) : 0;
 
-    if (!s->disk)
-        return epoch;
-    at = segments_begin(s->disk);
-    while (segments_read(s->disk, &at, &r)) {
-        if (r.epoch >= epoch && r.epoch < INT64_MAX)
-            epoch = r.epoch + 1;
-    }
-    return epoch;
+    return last >= epoch && last < INT64_MAX ? last + 1 : epoch;
 }
 
 struct spool *spool_new(const struct spool_options *o)
@@ -554,6 +523,8 @@ struct spool *spool_new(const struct spool_options *o)
     struct spool *s = xcalloc(1, sizeof(*s));
 
     s->o = *o;
+    s->disk = (struct spool_disk){
+        .dir = o->dir, .max_bytes = o->max_bytes, .what = "figures that the server has not got"};
     buf_init(&s->frame, SAMPLES_MAX_SIZE);
     if (o->max_bytes > 0 && access(o->dir, F_OK) == 0)
         (void)open_disk(s);
@@ -569,7 +540,7 @@ void spool_free(struct spool *s)
     store_items(s, UINT64_MAX);
     sync_disk(s);
     loop_timer_stop(&s->timer);
-    segments_close(s->disk);
+    spool_disk_close(&s->disk);
     spool_items_done(&s->items);
     spool_flights_done(&s->flights);
     buf_done(&s->frame);

@@ -1,6 +1,6 @@
 // What is measured while there is no server: kept, sent once, and not for ever.
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { cleanups } from './lib/cleanup.mjs';
@@ -73,6 +73,52 @@ test('a disk that cannot be written is said, and a short cut is bridged in memor
   const before = p.all().length;
   await eventually(() => p.all().length >= before + 4, { timeout: 60000, what: 'batches after the cut' });
   p.assertWhole();
+});
+
+test('a full disk is said, bridged in memory, and used again when there is room', { timeout: 120000 }, async () => {
+  let folder;
+  const p = await start({
+    prepare: async (dir) => {
+      folder = join(dir, 'spool');
+      await mkdir(folder);
+      const r = await run('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', folder]);
+      assert.equal(r.code, 0, r.stderr);
+      await writeFile(join(folder, 'filler'), Buffer.alloc(64 * 1024));
+    },
+  });
+  later(() => run('umount', ['-l', folder]));
+  await eventually(() => p.all().length >= 2, { what: 'batches' });
+  p.cut();
+  await p.agent.process.line(/kept in memory only.*No space left/);
+  await rm(join(folder, 'filler'));
+  await p.agent.process.line(/kept on disk again/, { timeout: 30000 });
+  await eventually(async () => (await spooled(p.dir)).length >= 8, { timeout: 60000, what: 'batches on disk' });
+  p.relay.set({ mode: 'pass' });
+  await eventually(() => p.all().length > 8 && !p.all().at(-1).late, { timeout: 60000, what: 'the present' });
+  p.assertWhole();
+});
+
+test('a damaged file is said and costs what follows in it', { timeout: 120000 }, async () => {
+  const p = await start();
+  await eventually(() => p.all().length >= 2, { what: 'batches' });
+  p.acknowledge();
+  p.cut();
+  await eventually(async () => (await spooled(p.dir)).length >= 8, { timeout: 60000, what: 'batches on disk' });
+  await p.agent.down();
+  const folder = join(p.dir, 'spool');
+  const [name] = await readdir(folder);
+  const data = await readFile(join(folder, name));
+  let at = 0; // of the fifth record
+  for (let i = 0; i < 4; i++) at += 25 + data.readUInt32LE(at);
+  data[at + 40] ^= 1;
+  await writeFile(join(folder, name), data);
+  const kept = await spooled(p.dir);
+  await p.agent.up();
+  await p.agent.process.line(/bytes cannot be read and are lost/);
+  p.relay.set({ mode: 'pass' });
+  await eventually(() => p.all().at(-1).epoch > kept[0].epoch, { timeout: 60000, what: 'the next run' });
+  p.assertWhole();
+  assert.equal(p.all().filter((b) => b.epoch === kept[0].epoch).at(-1).seq, kept[3].seq);
 });
 
 test('events of a cut outlive the agent and an engine that forgets them', { timeout: 180000 }, async () => {
