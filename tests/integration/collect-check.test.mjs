@@ -117,7 +117,7 @@ describe('source and pace', { concurrency: true, timeout: 240000 }, () => {
     assertApart(times(await m.next(3)), 10000);
 
     look(m, [a], 60);
-    const seen = await m.next(10);
+    const seen = await m.next(12);
     assertApart(times(seen), 1000);
     assert.ok(seen.every(has(a)));
     assert.ok(seen.filter(has(b)).length <= 4, 'of the other as before');

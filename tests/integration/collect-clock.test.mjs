@@ -7,6 +7,7 @@ import { cleanups } from './lib/cleanup.mjs';
 import { Clock } from './lib/clock.mjs';
 import { Agent, Server } from './lib/dockmon.mjs';
 import { measure } from './lib/measure.mjs';
+import { Relay } from './lib/relay.mjs';
 import { ScriptedEngine } from './lib/scripted-engine.mjs';
 import { eventually } from './lib/wait.mjs';
 
@@ -26,6 +27,13 @@ async function scene() {
   return { clock, engine, id: group.container.Id };
 }
 
+// All that is known; unknown are the first, and those that a slow machine made shortly after another. Ticks of two paces,
+// at rest and looked at, are no reason.
+function assertPossible(list) {
+  const known = list.filter((v) => v !== null);
+  assert.ok(known.every(isPossible) && known.length >= (2 * list.length) / 3, `${list}`);
+}
+
 const isPossible = (cpu) => cpu > 0 && cpu <= cpus().length * 10000;
 
 describe('clocks that jump', { concurrency: true, timeout: 240000 }, () => {
@@ -42,50 +50,77 @@ describe('clocks that jump', { concurrency: true, timeout: 240000 }, () => {
     assert.deepEqual(all.map((b) => b.seq), all.map((_, i) => i), 'every batch, once');
     const seen = m.of(id);
     assert.equal(seen.length, all.length);
-    assert.ok(seen.every((c, i) => isPossible(c.cpu) || (i === 0 && c.cpu === null)), `${seen.map((c) => c.cpu)}`);
+    assertPossible(seen.map((c) => c.cpu));
     for (let i = 1; i < seen.length; i++) assert.ok(seen[i].cpu_time > seen[i - 1].cpu_time);
     assert.ok(all.every((b, i) => !b.host || i === 0 || (b.host.cpu >= 0 && b.host.cpu <= 10000)));
     assert.deepEqual(m.agent.process.lines.filter((l) => /connection ended|do not agree/.test(l)), []);
   });
 
-  test('what the server makes of it', async () => {
-    const { clock, engine, id } = await scene();
+  // A server that an agent is connected to through a relay, and what is asked of it.
+  async function connected({ clock, engine, id }) {
     const server = await Server.start();
     later(() => server.remove());
     const client = await server.client('viewer');
-    const agent = await Agent.start(server, engine, { token: await server.token(), env: { ...clock.env, STATS_INTERVAL: '1s' } });
+    const relay = await Relay.start({ to: { host: '127.0.0.1', port: Number(server.port) } });
+    later(() => relay.stop());
+    const agent = await Agent.start({ url: `http://127.0.0.1:${relay.port}` }, engine, { token: await server.token(), env: { ...clock.env, STATS_INTERVAL: '1s' } });
     later(() => agent.remove());
     const host = await client.onlineHost();
     const path = `/api/hosts/${host.id}/containers/${id}/stats`;
-    const live = () => client.get(`${path}/live`);
-    const wait = async (n) => {
-      const before = (await live()).timestamps.at(-1) ?? 0;
-      await eventually(async () => {
-        const { timestamps } = await live();
-        return timestamps.filter((t) => t > before).length >= n;
-      }, { timeout: 60000, what: `${n} live figures at ${clock.hours} h` });
+    const w = { agent, relay, live: () => client.get(`${path}/live`) };
+    w.newest = async () => (await w.live()).timestamps.at(-1) ?? 0;
+    await eventually(w.newest, { timeout: 60000, what: 'live figures' });
+    w.from = Math.floor(Date.now() / STEP) * STEP + STEP;
+    w.steps = () => Math.floor((Date.now() - w.from) / STEP); // that are over
+    w.history = (from, to, query) => client.get(`${path}/history?from=${new Date(from).toISOString()}&to=${new Date(to).toISOString()}&${query}`);
+    // `n` steps from the first whole one, each with something possible in it, and nothing where the wrong clocks were.
+    w.assertWhole = async (n) => {
+      let seen;
+      const { metrics } = await eventually(async () => {
+        const h = await w.history(w.from, w.from + n * STEP, 'step=10&metrics=cpu,cpu_time');
+        seen = h.metrics.cpu.values;
+        return seen.every((v) => v !== null) && h;
+      }, { timeout: 60000, what: `${n} steps without a gap` }).catch((e) => assert.fail(`${e.message}: ${seen}`));
+      assert.ok(seen.every((v) => isPossible(v * 100)), `${seen}`);
+      const rates = metrics.cpu_time.values;
+      assert.ok(rates.every((v, i) => (i === 0 && v === null) || (v >= 0 && v <= 1e6 * cpus().length)), `${rates}`);
+      const past = await w.history(w.from - 9 * 3600000, w.from - 600000, 'step=60&metrics=cpu');
+      assert.deepEqual(past.metrics.cpu.values.filter((v) => v !== null), []);
     };
-    await eventually(async () => (await live()).timestamps.length > 0, { timeout: 60000, what: 'live figures' });
-    const from = Math.floor(Date.now() / STEP) * STEP + STEP;
+    return w;
+  }
+
+  test('while it is connected: the line goes on', async () => {
+    const s = await scene();
+    const w = await connected(s);
+    const wait = async (n) => {
+      const before = await w.newest();
+      await eventually(async () => (await w.live()).timestamps.filter((t) => t > before).length >= n, { timeout: 60000, what: `${n} live figures at ${s.clock.hours} h` });
+    };
     await wait(2);
     for (const hours of JUMPS) {
-      clock.jump(hours);
+      s.clock.jump(hours);
       await wait(12);
     }
-    const n = Math.floor((Date.now() - from) / STEP); // steps that are over
-    const r = await live();
+    const r = await w.live();
     assert.ok(r.timestamps.every((t, i) => i === 0 || t > r.timestamps[i - 1]), 'in order, none twice');
-    assert.ok(r.cpu.every((v, i) => isPossible(v * 100) || (i === 0 && v === null)), `${r.cpu}`);
-    const history = await eventually(async () => {
-      const h = await client.get(`${path}/history?from=${new Date(from).toISOString()}&to=${new Date(from + n * STEP).toISOString()}&step=10&metrics=cpu,cpu_time`);
-      return h.metrics.cpu.values.every((v) => v !== null) && h;
-    }, { timeout: 60000, what: `${n} steps without a gap` });
-    assert.ok(history.metrics.cpu.values.every((v) => isPossible(v * 100)), `${history.metrics.cpu.values}`);
-    const rates = history.metrics.cpu_time.values;
-    assert.ok(rates.every((v, i) => (i === 0 && v === null) || (v >= 0 && v <= 1e6 * cpus().length)), `${rates}`);
-    // Nothing where the wrong clocks were.
-    const past = await client.get(`${path}/history?from=${new Date(from - 6 * 3600000).toISOString()}&to=${new Date(from - 600000).toISOString()}&step=60&metrics=cpu`);
-    assert.ok(past.metrics.cpu.values.every((v) => v === null), `${past.metrics.cpu.values.filter((v) => v !== null)}`);
-    assert.deepEqual(agent.process.lines.filter((l) => /connection ended/.test(l)), []);
+    assertPossible(r.cpu.map((v) => v && v * 100));
+    assert.deepEqual(w.agent.process.lines.filter((l) => /connection ended/.test(l)), []);
+    await w.assertWhole(w.steps());
+  });
+
+  test('while there is no connection: what was kept goes where it belongs', async () => {
+    const s = await scene();
+    const w = await connected(s);
+    await eventually(() => w.steps() >= 0, { timeout: 60000 });
+    w.relay.set({ mode: 'drop' });
+    w.relay.cut();
+    for (const [i, hours] of [-8, 5, -3].entries()) {
+      s.clock.jump(hours);
+      await eventually(() => Date.now() >= w.from + (i + 1) * STEP, { timeout: 60000, what: 'the step is over' });
+    }
+    const n = w.steps();
+    w.relay.set({ mode: 'pass' });
+    await w.assertWhole(n);
   });
 });

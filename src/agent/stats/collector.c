@@ -3,6 +3,7 @@
 #include "agent/own_container.h"
 #include "agent/stats/api_poll.h"
 #include "agent/stats/host.h"
+#include "agent/stats/pace.h"
 #include "agent/stats/source_check.h"
 #include "agent/stats/target.h"
 #include "base/alloc.h"
@@ -44,7 +45,7 @@ struct collector {
     char why[SOURCE_CHECK_TEXT + 128]; /* why not a better source */
 
     struct loop_timer timer;
-    uint64_t rest_at_ms, live_at_ms, thorough_at_ms, host_at_ms, rescan_at_ms, api_at_ms;
+    uint64_t ticked_ms, rest_at_ms, live_at_ms, thorough_at_ms, host_at_ms, rescan_at_ms, api_at_ms;
 
     struct msg_stats_rate rate;
     uint64_t rate_until_ms;
@@ -101,15 +102,16 @@ static void set_timer(struct collector *c)
     loop_timer_start(c->o.loop, &c->timer, due > now ? due - now : 0, on_tick);
 }
 
-/* Whether it is time, and if so when it will be again: on a grid, unless something held us up. */
-static bool is_due(uint64_t *at_ms, uint64_t now, uint64_t interval)
+static uint64_t near_ms(const struct collector *c)
 {
-    if (now < *at_ms)
-        return false;
-    *at_ms += interval;
-    if (*at_ms <= now)
-        *at_ms = now + interval;
-    return true;
+    return c->o.config->stats_live_interval_ms / 2;
+}
+
+/* Ticks of the two paces that would come shortly one after the other are one. */
+static void meet(struct collector *c, uint64_t now)
+{
+    if (has_live(c, now))
+        pace_meet(&c->rest_at_ms, &c->live_at_ms, now, near_ms(c));
 }
 
 /* Targets */
@@ -301,7 +303,7 @@ static void on_api(void *owner, const char *id, const struct api_sample *sample)
 
 static void poll_api(struct collector *c, uint64_t now)
 {
-    if (c->targets.size == c->n_by_files || !is_due(&c->api_at_ms, now, COLLECTOR_API_MS))
+    if (c->targets.size == c->n_by_files || !pace_is_due(&c->api_at_ms, now, COLLECTOR_API_MS))
         return;
     map_foreach(&c->targets, e) {
         const struct target *t = e->value;
@@ -392,7 +394,7 @@ static bool has_host(const struct collector *c)
 
 static void read_host(struct collector *c, uint64_t now, struct samples *batch)
 {
-    host_stats_read(c->host, is_due(&c->host_at_ms, now, HOST_MS), &batch->host);
+    host_stats_read(c->host, pace_is_due(&c->host_at_ms, now, HOST_MS), &batch->host);
     batch->host.values[HOST_CONTAINERS] = running_n_all(c->running);
     batch->host.values[HOST_CONTAINERS_RUNNING] = running_n(c->running);
     batch->has_host = has_host(c);
@@ -407,12 +409,14 @@ static void on_tick(struct loop_timer *t)
     bool is_rest, is_live, is_thorough;
 
     expire_rate(c, now);
-    is_rest = is_due(&c->rest_at_ms, now, c->o.config->stats_interval_ms);
-    is_live = has_live(c, now) && is_due(&c->live_at_ms, now, live_interval(c, now));
+    meet(c, now);
+    is_rest = pace_is_due(&c->rest_at_ms, now, c->o.config->stats_interval_ms);
+    is_live = has_live(c, now) && pace_is_due(&c->live_at_ms, now, live_interval(c, now));
     if (is_rest || is_live) {
-        is_thorough = is_due(&c->thorough_at_ms, now, THOROUGH_MS) || is_rest;
+        c->ticked_ms = now;
+        is_thorough = pace_is_due(&c->thorough_at_ms, now, THOROUGH_MS) || is_rest;
         cpu = host_stats_read_cpu(c->host);
-        network_tick(c->net, is_due(&c->rescan_at_ms, now, RESCAN_MS));
+        network_tick(c->net, pace_is_due(&c->rescan_at_ms, now, RESCAN_MS));
         see_found(c);
         read_targets(c, cpu, is_rest, is_thorough);
         if (is_rest || c->is_eager || c->rate.host)
@@ -562,6 +566,8 @@ static void hurry(struct collector *c)
         return;
     if (c->live_at_ms < now || c->live_at_ms > now + live_interval(c, now))
         c->live_at_ms = now;
+    if (c->live_at_ms < c->ticked_ms + near_ms(c))
+        c->live_at_ms = c->ticked_ms + near_ms(c); /* what was just measured is known */
     set_timer(c);
 }
 
