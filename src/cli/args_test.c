@@ -128,6 +128,31 @@ static void test_bad(void **state)
     }
 }
 
+/* Behind the name of a container all words are the command's. */
+static void test_command(void **state)
+{
+    const struct verb v = {.name = "exec",
+                           .flags = flags,
+                           .n_flags = ARRAY_LEN(flags),
+                           .min_words = 1,
+                           .is_command = true,
+                           .options_size = sizeof(struct options)};
+    char *argv[] = {(char[]){"exec"}, (char[]){"-a"}, (char[]){"web"},    (char[]){"ls"},
+                    (char[]){"-q"},   (char[]){"--"}, (char[]){"--nope"}, (char[]){"-h"}};
+    struct error err = ERROR_INIT;
+    const struct options *o;
+    struct args a;
+
+    (void)state;
+    assert_int_equal(args_parse(&a, &v, ARRAY_LEN(argv), argv, &err), 0);
+    o = a.options;
+    assert_true(o->all && !o->quiet && !a.wants_help);
+    assert_int_equal(a.words.n, 6);
+    assert_string_equal(a.words.items[2], "-q");
+    assert_string_equal(a.words.items[3], "--");
+    args_done(&a, &v);
+}
+
 static void test_help(void **state)
 {
     static const char *const asks[] = {"--help", "-h", "-ah", "x --help"};
@@ -159,6 +184,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good),
         cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_command),
         cmocka_unit_test(test_help),
     };
 

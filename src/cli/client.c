@@ -87,18 +87,34 @@ static bool is_in_doubt(const struct client_request *r, const struct http_result
            !str_starts_with(result->message ? result->message : "", "connect ");
 }
 
-static const char *connection_advice(const struct client *c,
-                                     const struct client_request *r,
-                                     const struct http_result *result)
+static const char *connection_advice(const struct client *c, int code, const char *message)
 {
-    if (is_in_doubt(r, result))
-        return "; it is not known whether this was done";
-    if (result->code == -ECONNREFUSED)
+    if (code == -ECONNREFUSED)
         return "; is it running? `dockmon login` or DOCKMON_URL names another";
-    if (result->code != -EPROTO || !*client_refused_key(c))
+    if (strstr(message, "wrong version number") || strstr(message, "http request"))
+        return "; does it speak http:// there, without TLS?"; /* in the words of OpenSSL */
+    if (code != -EPROTO || !*client_refused_key(c))
         return "";
     return "; if `dockmond fingerprint` prints this key on the server, `dockmon login` can remember it; if not, "
            "somebody may be posing as the server";
+}
+
+static char *connection_failure(const struct client *c, int code, const char *message)
+{
+    const char *text = str_is_empty(message) ? error_text(code) : message;
+
+    return xasprintf("cannot talk to the DockMon server at %s: %s%s", c->url, text,
+                     connection_advice(c, code, text));
+}
+
+char *client_explain_close(const struct client *c, const struct ws_close *why)
+{
+    if (why->error != 0)
+        return connection_failure(c, why->error, why->reason);
+    if (str_is_empty(why->reason))
+        return xstrdup("the connection to the server is lost");
+    return xasprintf("%s%s", why->reason,
+                     why->code == WS_CLOSE_POLICY ? "; log in with `dockmon login`" : "");
 }
 
 static const char *advice(const struct client_request *r)
@@ -192,9 +208,11 @@ static void on_done(void *owner, const struct http_result *result)
     r->status = result->status;
     if (result->code < 0) {
         r->code = result->code;
-        r->error = xasprintf("cannot talk to the DockMon server at %s: %s%s", c->url,
-                             result->message ? result->message : error_text(result->code),
-                             connection_advice(c, r, result));
+        r->error = is_in_doubt(r, result)
+                       ? xasprintf("cannot talk to the DockMon server at %s: %s; it is not known "
+                                   "whether this was done",
+                                   c->url, result->message ? result->message : "")
+                       : connection_failure(c, result->code, result->message);
     } else {
         read_answer(r, result);
         r->session = session_of(result->set_cookie);

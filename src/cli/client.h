@@ -55,6 +55,8 @@ int client_dial(struct client *c,
                 const struct ws_dial *dial, /* url and headers are ours to fill */
                 struct ws **ret,
                 struct error *err) _nodiscard_;
+/* Why such a WebSocket has ended, and what to do about it; to be freed. */
+char *client_explain_close(const struct client *c, const struct ws_close *why);
 
 /* Opens with the user's configuration. Prints what is wrong and returns NULL on failure. */
 struct client *client_open_configured(void);

@@ -76,9 +76,9 @@ static void test_what_is_wanted(void **state)
 /* What stands on a command line is run: no name may hold more than a name. */
 static void test_only_harmless_candidates(void **state)
 {
-    static const char *const bad[] = {"",    "a b",   "a;b", "$(x)",    "`x`",      "a\tb", "a\nb",
-                                      "a'b", "a\"",   "a\\", "\x1b[1m", "a&b",      "a|b",  "a>b",
-                                      "*",   "{a,b}", "~",   "!x",      "\xc3\xa4", "other"};
+    static const char *const bad[] = {
+        "",    "a b", "a;b", "$(x)", "`x`",   "a\tb", "a\nb", "a'b", "a\"", "a\\",      "\x1b[1m",
+        "a&b", "a|b", "a>b", "*",    "{a,b}", "~",    "$x",   "a$",  "!x",  "\xc3\xa4", "other"};
     struct complete_sink sink = {
         .prefix = "--host=", .prefix_size = 7, .typed = "", .out = BUF_INIT(4096)};
 

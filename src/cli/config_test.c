@@ -91,6 +91,9 @@ static void test_save_and_load(void **state)
     assert_int_equal(config_save(&c, NULL), 0);
     assert_int_equal(stat(c.path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
+    *strrchr(c.path, '/') = '\0'; /* its folder, which was made for it */
+    assert_int_equal(stat(c.path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0700);
 
     assert_int_equal(config_load(&again, env, NULL), 0);
     assert_string_equal(again.url, "https://dockmon.example:8443");

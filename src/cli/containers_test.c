@@ -104,13 +104,23 @@ static void test_many_candidates_are_cut(void **state)
     assert_non_null(strstr(err.msg, " and 12 more;"));
 }
 
+static void test_a_host_may_have_slashes(void **state)
+{
+    json_auto_t *list = json_pack("[{s:s, s:s, s:s}]", "id", "aa", "name", "web", "host_name",
+                                  "rack/one");
+    const json_t *c = NULL;
+
+    (void)state;
+    assert_int_equal(containers_resolve(list, "rack/one/web", &c, NULL), 0);
+}
+
 static void test_path(void **state)
 {
-    json_auto_t *c = json_pack("{s:s, s:s}", "id", "ab", "host_id", "x/../y");
+    json_auto_t *c = json_pack("{s:s, s:s}", "id", "a/b", "host_id", "x/../y");
     _cleanup_free_ char *path = container_path(c, "/stop?timeout=3");
 
     (void)state;
-    assert_string_equal(path, "/api/hosts/x%2F..%2Fy/containers/ab/stop?timeout=3");
+    assert_string_equal(path, "/api/hosts/x%2F..%2Fy/containers/a%2Fb/stop?timeout=3");
 }
 
 static void test_select(void **state)
@@ -182,12 +192,31 @@ static void test_bad_filters(void **state)
     }
 }
 
+static void test_too_many_filters(void **state)
+{
+    const char *words[PS_MAX_FILTERS + 1];
+    struct args_list list = {.items = words, .n = PS_MAX_FILTERS};
+    struct ps_filters f;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        words[i] = "name=x";
+    assert_int_equal(ps_filters_parse(&list, &f, NULL), 0);
+    assert_int_equal(f.n, PS_MAX_FILTERS);
+    list.n++;
+    assert_int_equal(ps_filters_parse(&list, &f, NULL), -EINVAL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_resolve),     cmocka_unit_test(test_many_candidates_are_cut),
-        cmocka_unit_test(test_path),        cmocka_unit_test(test_select),
+        cmocka_unit_test(test_resolve),
+        cmocka_unit_test(test_many_candidates_are_cut),
+        cmocka_unit_test(test_path),
+        cmocka_unit_test(test_select),
         cmocka_unit_test(test_bad_filters),
+        cmocka_unit_test(test_too_many_filters),
+        cmocka_unit_test(test_a_host_may_have_slashes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,6 +39,7 @@ static const struct flag flags[] = {
 };
 
 struct run {
+    const struct client *client;
     struct loop *loop;
     struct ws *ws;
     json_t *start; /* what to run; NULL: the agent's choice of a shell */
@@ -231,7 +232,9 @@ static void on_close(void *owner, const struct ws_close *why)
     stop_input(run);
     terminal_restore(&run->terminal);
     if (!run->has_exit_code && (!run->is_open || why->code != WS_CLOSE_NORMAL)) {
-        output_error("%s", why->reason[0] ? why->reason : "the connection to the server is lost");
+        _cleanup_free_ char *explained = client_explain_close(run->client, why);
+
+        output_error("%s", explained);
         run->exit_code = EXIT_TROUBLE;
     }
     loop_stop(run->loop);
@@ -263,6 +266,7 @@ static int talk(struct run *run, struct client *c, const char *path)
     struct error err = ERROR_INIT;
     int r;
 
+    run->client = c;
     run->loop = client_loop(c);
     r = loop_on_signals(run->loop, signals, ARRAY_LEN(signals), on_signal, run);
     if (r == 0) {

@@ -75,6 +75,17 @@ static void test_select(void **state)
         check(i);
 }
 
+/* An empty word is the beginning of every id. */
+static void test_no_word(void **state)
+{
+    json_auto_t *all = json_loads(one, 0, NULL);
+    json_t *host = NULL;
+
+    (void)state;
+    assert_int_equal(hosts_find(all, "", &host, NULL), -ENOENT);
+    assert_int_equal(hosts_find(all, "a", &host, NULL), 0);
+}
+
 static void test_path(void **state)
 {
     json_auto_t *host = json_pack("{s:s}", "id", "a/b");
@@ -88,6 +99,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_select),
+        cmocka_unit_test(test_no_word),
         cmocka_unit_test(test_path),
     };
 

@@ -201,7 +201,9 @@ static void on_close(void *owner, const struct ws_close *why)
 
     f->ws = NULL;
     if (is_final || (!f->is_open && !f->is_noted && why->error != 0)) {
-        output_error("%s", text);
+        _cleanup_free_ char *explained = client_explain_close(f->o->client, why);
+
+        output_error("%s", explained);
         f->exit_code = 1;
         loop_stop(f->loop);
         return;

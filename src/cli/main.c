@@ -128,7 +128,7 @@ static int run(size_t n, char **words)
             return print_verb_help(v);
         if (n > 1 && is_group(words[1]))
             return print_group(words[1], NULL);
-        if (n == 1 || name[0] == '-')
+        if (n < 2 || name[0] == '-')
             return print_help();
         name = words[1];
     }

@@ -84,10 +84,10 @@ static void quit(struct stats *s, int exit_code)
     loop_stop(s->loop);
 }
 
-static void fail(struct stats *s, const char *why)
+static void fail(struct stats *s, char *why /* taken */)
 {
     free(s->failure);
-    s->failure = xstrdup(why);
+    s->failure = why;
     quit(s, 1);
 }
 
@@ -272,7 +272,7 @@ static void on_message(void *owner, const char *data, size_t size, bool is_binar
     bool is_all = json_is_true(json_object_get(message, "last"));
 
     if (str_eq(container_text(message, "type"), "error")) {
-        fail(s, container_text(message, "message"));
+        fail(s, xstrdup(container_text(message, "message")));
         return;
     }
     stats_state_take(&s->state, message, time_monotonic_ms());
@@ -318,7 +318,7 @@ static void on_close(void *owner, const struct ws_close *why)
     s->ws = NULL;
     s->is_open = false;
     if (why->code == WS_CLOSE_POLICY || !was_open || s->o->no_stream) {
-        fail(s, text);
+        fail(s, client_explain_close(s->client, why));
         return;
     }
     if (!s->trouble && !s->has_screen)
@@ -339,7 +339,7 @@ static void dial(struct stats *s)
     struct error err = ERROR_INIT;
 
     if (client_dial(s->client, "/ws?subscribe=true", &d, &s->ws, &err) < 0)
-        fail(s, err.msg);
+        fail(s, xstrdup(err.msg));
 }
 
 /* --- the terminal ------------------------------------------------------------------------------- */
@@ -512,11 +512,14 @@ const struct verb verb_stats = {
     .name = "stats",
     .usage = "[OPTIONS] [CONTAINER...]",
     .summary = "Show live what containers use",
-    .examples = "  dockmon stats\n"
-                "  dockmon stats prod-1/web prod-2/db\n"
-                "  dockmon stats --filter host=prod-1 --sort mem\n"
-                "  dockmon stats --no-stream --json | jq '.[].stats.cpu_percent'\n"
-                "  dockmon stats --hosts\n",
+    .examples =
+        "  dockmon stats\n"
+        "  dockmon stats prod-1/web prod-2/db\n"
+        "  dockmon stats --filter host=prod-1 --sort mem\n"
+        "  dockmon stats --no-stream --json | jq '.[].stats.cpu_percent'\n"
+        "  dockmon stats --hosts\n\n"
+        "Keys while it runs on a terminal: q ends it, r reverses the order, and c m i b p n h\n"
+        "sort by CPU, memory, network, block I/O, processes, name and host.\n",
     .flags = flags,
     .n_flags = ARRAY_LEN(flags),
     .words = WORDS_RUNNING,

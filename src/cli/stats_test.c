@@ -194,7 +194,7 @@ static void test_sort(void **state)
         {"pids", false, "abc"},
     };
     json_auto_t *subjects = parse(
-        "[{'name':'a','id':'1'},{'name':'b','id':'2'},{'name':'c','id':'3'}]");
+        "[{'name':'a','id':'3'},{'name':'b','id':'2'},{'name':'c','id':'1'}]");
     json_auto_t *figures = parse("[{'cpu_percent':null,'network_tx':5},{'cpu_percent':20},"
                                  "{'cpu_percent':3,'network_rx':10,'network_tx':1}]");
 
@@ -263,6 +263,107 @@ static void test_topics_and_fresh(void **state)
     stats_state_done(&s);
 }
 
+/* What is worth a subscription: what runs or is paused, on a host that is there. */
+static void test_what_is_measured(void **state)
+{
+    static const struct {
+        const char *state, *status;
+        bool is_measured;
+    } cases[] = {
+        {"running",    "online",  true },
+        {"paused",     "online",  true },
+        {"exited",     "online",  false},
+        {"restarting", "online",  false},
+        {"running",    "offline", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct stats_wanted w = {.selection.all = true};
+        _cleanup_free_ struct stats_row *rows = NULL;
+        json_auto_t *list = NULL, *topics = NULL;
+        struct stats_state s;
+        json_auto_t *m = json_pack("{s:s, s:s, s:[{s:s, s:s}], s:[{s:s, s:s, s:s, s:s}]}", "type",
+                                   "state", "timestamp", T0, "hosts", "id", "h1", "status",
+                                   cases[i].status, "containers", "id", WEB_ID, "host_id", "h1",
+                                   "name", "web", "state", cases[i].state);
+        size_t n;
+
+        stats_state_init(&s, &w);
+        stats_state_take(&s, m, 1000);
+        rows = stats_state_rows(&s, 1000, &list, &n);
+        assert_int_equal(n, 1);
+        topics = stats_state_topics(&s, rows, n);
+        assert_int_equal(json_object_size(topics), cases[i].is_measured ? 1 : 0);
+        assert_int_equal(stats_state_is_fresh(&s, &rows[0], T0_MS), !cases[i].is_measured);
+        stats_state_done(&s);
+    }
+}
+
+/* More than the server takes single topics for: whole hosts. */
+static void test_many_topics(void **state)
+{
+    static const size_t counts[] = {1500, 1501};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
+        struct stats_wanted w = {.selection.all = true};
+        _cleanup_free_ struct stats_row *rows = NULL;
+        json_auto_t *list = NULL, *topics = NULL;
+        json_auto_t *m = json_pack("{s:s, s:s, s:[{s:s, s:s}], s:[]}", "type", "state", "timestamp",
+                                   T0, "hosts", "id", "h1", "status", "online", "containers");
+        struct stats_state s;
+        size_t n;
+
+        for (size_t k = 0; k < counts[i]; k++) {
+            _cleanup_free_ char *id = xasprintf("%012zx", k);
+
+            (void)json_array_append_new(json_object_get(m, "containers"),
+                                        json_pack("{s:s, s:s, s:s, s:s}", "id", id, "host_id", "h1",
+                                                  "name", id, "state", "running"));
+        }
+        stats_state_init(&s, &w);
+        stats_state_take(&s, m, 1000);
+        rows = stats_state_rows(&s, 1000, &list, &n);
+        topics = stats_state_topics(&s, rows, n);
+        assert_int_equal(json_object_size(topics), counts[i] > 1500 ? 1 : counts[i]);
+        assert_int_equal(json_object_get(topics, "stats/h1") != NULL, counts[i] > 1500);
+        stats_state_done(&s);
+    }
+}
+
+/* A second part adds to the first; a name counts on its own host; a first sample has no CPU yet. */
+static void test_parts_and_names(void **state)
+{
+    json_auto_t *named = parse("[{'host_id':'h1','name':'web','id':'" WEB_ID "'}]");
+    struct stats_wanted w = {.selection.all = true, .named = named};
+    _cleanup_free_ struct stats_row *rows = NULL;
+    json_auto_t *list = NULL;
+    struct stats_state s;
+    size_t n;
+
+    (void)state;
+    start(&s, &w);
+    take(
+        &s,
+        "{'type':'state','timestamp':'" T0 "','complete':true,'part':1,'last':true,'containers':["
+        "{'id':'888888888888','name':'web','state':'running','host_id':'h2','host_name':'prod-2'}]}",
+        1000);
+    assert_int_equal(json_object_size(s.containers), 4);
+    rows = stats_state_rows(&s, 1000, &list, &n);
+    assert_int_equal(n, 1);
+    assert_true(stats_state_is_fresh(&s, &rows[0], T0_MS - 1));
+    free(TAKE_PTR(rows));
+    json_decref(TAKE_PTR(list));
+    take(&s,
+         "{'type':'update','timestamp':'" T0 "','stats':[{'host_id':'h1','id':'" WEB_ID
+         "','cpu_percent':null,'timestamp':'" T0 "'}]}",
+         1000);
+    rows = stats_state_rows(&s, 1000, &list, &n);
+    assert_false(stats_state_is_fresh(&s, &rows[0], T0_MS - 1));
+    stats_state_done(&s);
+}
+
 static void test_binary_size(void **state)
 {
     static const struct {
@@ -319,6 +420,9 @@ int main(void)
         cmocka_unit_test(test_sort),
         cmocka_unit_test(test_changes),
         cmocka_unit_test(test_topics_and_fresh),
+        cmocka_unit_test(test_what_is_measured),
+        cmocka_unit_test(test_many_topics),
+        cmocka_unit_test(test_parts_and_names),
         cmocka_unit_test(test_binary_size),
         cmocka_unit_test(test_decimal_size),
     };

@@ -185,7 +185,33 @@ test('what ends `stats` in a terminal is said where it can be read', async () =>
   assert.match(r.left, /Error: not so many/);
   s.socket = (ws) => ws.close(1008, 'Invalid or expired session');
   r = await statsInTerminal();
-  assert.match(r.left, /Error: Invalid or expired session/);
+  assert.match(r.left, /Error: Invalid or expired session; log in with `dockmon login`/);
+});
+
+test('a server that cannot be talked to is named, with what to do', async () => {
+  s.good();
+  const tls = s.url.replace('http:', 'https:');
+  for (const [url, says] of [
+    ['http://127.0.0.1:9', /cannot talk to the DockMon server at http:\/\/127\.0\.0\.1:9: .*refused; is it running\? `dockmon login` or DOCKMON_URL/],
+    ['http://nosuch.invalid', /cannot talk to the DockMon server at http:\/\/nosuch\.invalid: resolve nosuch\.invalid:80/],
+    [tls, /cannot talk to the DockMon server at https:.*TLS.*; does it speak http:\/\/ there, without TLS\?/],
+  ]) {
+    for (const args of [['stats'], ['stats', '--no-stream'], ['ps'], ['logs', '-f', 'web'], ['exec', 'web', 'id']]) {
+      const r = await cli(args, { env: { DOCKMON_URL: url } });
+      assert.match(r.stderr, says, args.join(' '));
+      assert.equal(r.code, args[0] === 'exec' ? 125 : 1);
+    }
+  }
+});
+
+test('what somebody gets who gives no word, and the first word wrong', async () => {
+  for (const args of [[], ['help'], ['--help'], ['-h']]) {
+    const r = await cli(args);
+    assert.deepEqual([r.code, r.stderr], [0, ''], `${args}`);
+    assert.match(r.stdout, /^Usage: {2}dockmon COMMAND\n/);
+  }
+  const r = await cli(['pss']);
+  assert.deepEqual([r.code, r.stderr], [125, 'Error: unknown command: pss; see `dockmon --help`\n']);
 });
 
 const execTo = (handler) => {

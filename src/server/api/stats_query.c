@@ -1,4 +1,5 @@
 #include "server/api/stats_query.h"
+#include "base/buf.h"
 #include "base/str.h"
 #include "server/history/tier.h"
 
@@ -9,6 +10,7 @@
 #include <string.h>
 
 #define HOUR_MS      (INT64_C(3600) * 1000)
+#define MAX_NAMES    ((size_t)1024)
 #define USUAL_POINTS 720 /* of an answer to a question without a step */
 #define MAX_STEP_MS  (UINT64_C(28) * DAY_MS)
 
@@ -112,6 +114,18 @@ static int read_step(const struct api_call *call, struct stats_query *q, struct 
     return 0;
 }
 
+static int refuse_metric(struct metric_set set, const char *name, struct error *err)
+{
+    struct buf names = BUF_INIT(MAX_NAMES);
+
+    for (size_t i = 0; i < set.n; i++)
+        (void)buf_printf(&names, " %s", set.table[i].name);
+    (void)error_set(err, -EDOM, "query parameter `metrics`: there is no `%.64s`, but:%s", name,
+                    buf_str(&names));
+    buf_done(&names);
+    return -EDOM;
+}
+
 static int read_metrics(const struct api_call *call,
                         struct metric_set set,
                         struct stats_query *q,
@@ -129,7 +143,7 @@ static int read_metrics(const struct api_call *call,
         int i = metric_find(set.table, set.n, name);
 
         if (i < 0)
-            return error_set(err, -EDOM, "query parameter `metrics`: there is no `%s`", name);
+            return refuse_metric(set, name, err);
         q->columns |= UINT64_C(1) << i;
     }
     q->is_named = true;
