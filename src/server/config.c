@@ -74,22 +74,11 @@ static const struct option_spec specs[] = {
      .offset = OPT(ping_interval_ms), .fallback = "20s", .min = 1000, .max = 600000,
      .help = "how often agents are pinged; one that is silent for twice that and 5 s is "
              "offline"},
-    {.flag = "history-10s", .env = "DOCKMOND_HISTORY_10S", .type = OPTION_DURATION,
-     .offset = OPT(history_keep_ms[TIER_10S]), .fallback = "48h", .min = DAYS(2),
-     .max = DAYS(3650),
-     .help = "how long figures of every 10 s are kept, in whole files: of a day"},
-    {.flag = "history-1m", .env = "DOCKMOND_HISTORY_1M", .type = OPTION_DURATION,
-     .offset = OPT(history_keep_ms[TIER_1M]), .fallback = "336h", .min = DAYS(2),
-     .max = DAYS(3650),
-     .help = "the same of every minute: of a day"},
-    {.flag = "history-10m", .env = "DOCKMOND_HISTORY_10M", .type = OPTION_DURATION,
-     .offset = OPT(history_keep_ms[TIER_10M]), .fallback = "2160h", .min = DAYS(2),
-     .max = DAYS(3650),
-     .help = "the same of every 10 minutes: of a week"},
-    {.flag = "history-1h", .env = "DOCKMOND_HISTORY_1H", .type = OPTION_DURATION,
-     .offset = OPT(history_keep_ms[TIER_1H]), .fallback = "17520h", .min = DAYS(2),
-     .max = DAYS(36500),
-     .help = "the same of every hour, and what happened to containers: of 4 weeks"},
+    {.flag = "history-tiers", .env = "DOCKMOND_HISTORY_TIERS", .type = OPTION_STRING,
+     .offset = OPT(history_tiers), .fallback = TIERS_DEFAULT, .max = 255,
+     .help = "STEP:KEEP,... how fine figures are kept and how long, in whole files of a day to "
+             "4 weeks: 10s first, then any of 30s, 1m, 5m, 10m, 30m, 1h, 6h and 1d; 2 days at least "
+             "(h, d, y)"},
     {.flag = "stats-memory", .env = "DOCKMOND_STATS_MEMORY", .type = OPTION_U64,
      .offset = OPT(stats_memory_mib), .fallback = "0", .max = 1048576,
      .help = "MiB at most for the last 15 minutes of all figures; 0: a quarter of the machine's "
@@ -146,6 +135,7 @@ static void derive_tls(struct config *c, struct buf *errors)
 static int derive(struct config *c, struct buf *errors)
 {
     size_t before = errors->size;
+    struct error err = ERROR_INIT;
 
     if (c->listen && parse_host_port(c->listen, &c->host, &c->port) < 0) {
         (void)buf_printf(
@@ -165,6 +155,8 @@ static int derive(struct config *c, struct buf *errors)
                          "--log-format (DOCKMOND_LOG_FORMAT): `%s` is not one of text, json\n",
                          c->log_format);
     }
+    if (c->history_tiers && tiers_parse(c->history_tiers, c->history_keep_ms, &err) < 0)
+        (void)buf_printf(errors, "--history-tiers (DOCKMOND_HISTORY_TIERS): %s\n", err.msg);
     derive_tls(c, errors);
     return errors->size == before ? 0 : -EINVAL;
 }

@@ -30,7 +30,8 @@ struct config {
     uint64_t auth_timeout_ms, ping_interval_ms; /* of agents */
     uint64_t stats_memory_mib;                  /* 0: by the machine's */
     bool wants_no_history;
-    uint64_t history_keep_ms[TIER_COUNT];
+    char *history_tiers;
+    int64_t history_keep_ms[TIER_COUNT]; /* made of it */
 
     /* Derived from the texts above. */
     char *host;

@@ -347,7 +347,7 @@ static int open_history(struct server *s, const struct config *config, struct er
                                 .owner = s};
 
     for (size_t t = 0; t < TIER_COUNT; t++)
-        o.keep_ms[t] = (int64_t)config->history_keep_ms[t];
+        o.keep_ms[t] = config->history_keep_ms[t];
     if (!config->wants_no_history) {
         s->history = history_new(&o);
         if (!s->history)

@@ -195,8 +195,10 @@ static void report(struct plan *p, double write_s, double roll_s)
            (long long)(p->hosts * p->per_host), (long long)p->days);
     printf("| bytes per sample, finest tier | %.2f |\n", (double)bytes[TIER_10S] / samples);
     printf("| bytes of a day in the tiers 10s, 1m, 10m, 1h (MB) | %.1f, %.1f, %.1f, %.1f |\n",
-           (double)bytes[0] / 1e6 / (double)p->days, (double)bytes[1] / 1e6 / (double)p->days,
-           (double)bytes[2] / 1e6 / (double)p->days, (double)bytes[3] / 1e6 / (double)p->days);
+           (double)bytes[TIER_10S] / 1e6 / (double)p->days,
+           (double)bytes[TIER_1M] / 1e6 / (double)p->days,
+           (double)bytes[TIER_10M] / 1e6 / (double)p->days,
+           (double)bytes[TIER_1H] / 1e6 / (double)p->days);
     printf("| CPU of a day: head log and chunks; rollup | %.2f s; %.2f s |\n",
            write_s / (double)p->days, roll_s / (double)p->days);
 }
@@ -208,8 +210,7 @@ int main(int argc, char **argv)
     struct error err;
     double write_s = 0, roll_s = 0;
 
-    for (size_t t = 0; t < TIER_COUNT; t++)
-        o.keep_ms[t] = tiers[t].keep_ms;
+    must(tiers_parse(TIERS_DEFAULT, o.keep_ms, &err), &err);
     if (argc < 2 || (argc > 2 && parse_i64(argv[2], &p.hosts) < 0) ||
         (argc > 3 && parse_i64(argv[3], &p.per_host) < 0) ||
         (argc > 4 && parse_i64(argv[4], &p.days) < 0))

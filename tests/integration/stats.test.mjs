@@ -421,15 +421,17 @@ test('how much disk the history takes, and how long it is kept', async () => {
   const r = await admin.get('/api/history');
   assert.equal(r.status, 'ok');
   assert.deepEqual(r.tiers.map((t) => [t.name, t.step_seconds, t.keep_days]), [['10s', 10, 2], ['1m', 60, 14], ['10m', 600, 90], ['1h', 3600, 730]]);
-  const s = await Server.start({ args: ['--history-10s', '72h'] });
-  assert.equal((await (await s.client('admin')).get('/api/history')).tiers[0].keep_days, 3);
+  const s = await Server.start({ args: ['--history-tiers', '10s:72h,5m:30d,1d:10y'] });
+  assert.deepEqual((await (await s.client('admin')).get('/api/history')).tiers.map((t) => [t.name, t.step_seconds, t.keep_days, t.is_made]),
+    [['10s', 10, 3, true], ['5m', 300, 30, true], ['1d', 86400, 3650, true]]);
   await s.remove();
+  await assert.rejects(Server.start({ args: ['--history-tiers', '1m:14d'] }));
 });
 
 test('the disk use that is told is that of the files', async () => {
   const DAY = 86400000;
   const today = Math.floor(Date.now() / DAY) * DAY;
-  const s = await Server.start({ args: ['--history-10s', '240h'] });
+  const s = await Server.start({ args: ['--history-tiers', '10s:10d,1m:14d,10m:90d,1h:2y'] });
   try {
     const client = await s.client('viewer');
     const web = containerElement({ name: 'disk-web' });

@@ -201,11 +201,12 @@ static json_t *tier_json(const struct history_usage *u, enum tier t)
 {
     int64_t oldest = u->tiers[t].oldest_ms;
 
-    return json_pack("{s:s, s:I, s:I, s:I, s:o, s:f}", "name", tiers[t].name, "step_seconds",
+    return json_pack("{s:s, s:I, s:I, s:I, s:o, s:f, s:b}", "name", tiers[t].name, "step_seconds",
                      (json_int_t)(tiers[t].step_ms / 1000), "files",
                      (json_int_t)u->tiers[t].n_files, "bytes", (json_int_t)u->tiers[t].bytes,
                      "oldest", oldest == METRIC_NONE ? json_null() : api_json_time(oldest),
-                     "keep_days", (double)u->tiers[t].keep_ms / (double)DAY_MS);
+                     "keep_days", (double)u->tiers[t].keep_ms / (double)DAY_MS, "is_made",
+                     u->tiers[t].is_made);
 }
 
 void history_get(struct api_call *call)
@@ -227,7 +228,8 @@ void history_get(struct api_call *call)
     list = json_array();
     for (int t = 0; t < TIER_COUNT; t++) {
         bytes += usage.tiers[t].bytes;
-        (void)json_array_append_new(list, tier_json(&usage, (enum tier)t));
+        if (usage.tiers[t].is_made || usage.tiers[t].n_files > 0)
+            (void)json_array_append_new(list, tier_json(&usage, (enum tier)t));
     }
     api_reply(call, 200,
               json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "status",

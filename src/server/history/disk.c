@@ -111,6 +111,11 @@ void disk_close(struct disk *d)
     free(d);
 }
 
+bool disk_makes(const struct disk *d, enum tier tier)
+{
+    return d->options.keep_ms[tier] > 0;
+}
+
 struct head *disk_head(struct disk *d)
 {
     return d->head;
@@ -263,7 +268,7 @@ int disk_expire(struct disk *d, int64_t now_ms, bool is_rolled, size_t *ret_n, s
 
     for (size_t i = 0; r == 0 && i < l.n; i++) {
         const struct disk_entry *e = &l.entries[i];
-        int64_t keep_ms = d->options.keep_ms[e->tier];
+        int64_t keep_ms = tier_keep(d->options.keep_ms, e->tier);
 
         if (e->tier == TIER_10S && !is_rolled)
             keep_ms *= 2;

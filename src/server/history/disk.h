@@ -15,8 +15,8 @@ struct disk;
 
 struct disk_options {
     const char *dir;
-    int64_t keep_ms[TIER_COUNT];
-    size_t series_per_day; /* 0: TIER_SERIES_PER_DAY */
+    int64_t keep_ms[TIER_COUNT]; /* of tiers_parse() */
+    size_t series_per_day;       /* 0: TIER_SERIES_PER_DAY */
 };
 
 /* Makes the directory when missing. */
@@ -37,6 +37,8 @@ int disk_file(struct disk *d,
 /* Sets the damaged file (of disk_file(), or the head when `file` is NULL) aside when `code` is -EUCLEAN. Returns
    code, or -EIO when no new head could be made. */
 int disk_check(struct disk *d, struct tier_file *file, int code, struct error *err);
+
+bool disk_makes(const struct disk *d, enum tier tier); /* it is configured */
 
 /* The files there are, oldest first. */
 struct disk_entry {

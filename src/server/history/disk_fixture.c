@@ -17,7 +17,10 @@ void dir_open(struct history_dir *d, void **state)
 {
     const struct disk_options o = {
         .dir = d->path = xstrdup(((struct fixture *)*state)->dir),
-        .keep_ms = {2 * DAY_MS, 14 * DAY_MS, 90 * DAY_MS, 730 * DAY_MS},
+        .keep_ms = {[TIER_10S] = 2 * DAY_MS,
+                    [TIER_1M] = 14 * DAY_MS,
+                    [TIER_10M] = 90 * DAY_MS,
+                    [TIER_1H] = 730 * DAY_MS},
     };
 
     d->fixture = *state;

@@ -104,7 +104,7 @@ static void test_rollup_and_expiry(void **state)
 
     roll_all(&d, DAY + DAY_MS + ROLLUP_DELAY_MS);
     assert_int_equal(disk_list(d.disk, &l, NULL), 0);
-    assert_int_equal(l.n, TIER_COUNT);
+    assert_int_equal(l.n, 4);
     disk_listing_done(&l);
     expect_minutes(&d);
     expect_steps(&d, 0, N_DAY);
@@ -279,7 +279,7 @@ static void test_many_names(void **state)
     struct history_dir d;
     const struct disk_options o = {
         .dir = ((struct fixture *)*state)->dir,
-        .keep_ms = {2 * DAY_MS, DAY_MS, DAY_MS, DAY_MS},
+        .keep_ms = {[TIER_10S] = 2 * DAY_MS, [TIER_1M] = DAY_MS},
         .series_per_day = SEAL_SERIES + 50
     };
     struct tier_file *f;
@@ -391,6 +391,124 @@ static void test_file_names(void **state)
         assert_int_equal(tier_file_parse(bad[i], &tier, &start), -EINVAL);
 }
 
+static void test_tiers(void **state)
+{
+    static const struct {
+        const char *text, *error; /* error: NULL, or what it says */
+    } cases[] = {
+        {TIERS_DEFAULT,                                                  NULL                   },
+        {"10s:48h",                                                      NULL                   },
+        {"10s:2d,30s:2d,1m:72h,5m:3d,10m:4d,30m:5d,1h:6d,6h:1y,1d:100y", NULL                   },
+        {"",                                                             "`` is no step"        },
+        {"10s",                                                          "how long 10s is kept" },
+        {"10s:",                                                         "how long 10s is kept" },
+        {"10s:47h",                                                      "how long 10s is kept" },
+        {"10s:d",                                                        "how long 10s is kept" },
+        {"10s:2w",                                                       "how long 10s is kept" },
+        {"10s:-2d",                                                      "how long 10s is kept" },
+        {"10s:101y",                                                     "how long 10s is kept" },
+        {"10s:99999999999999999999d",                                    "how long 10s is kept" },
+        {"1m:14d",                                                       "the first step is 10s"},
+        {"10s:2d,",                                                      "`` is no step"        },
+        {"10s:2d,7s:2d",                                                 "`7s` is no step"      },
+        {"10s:2d,1h:30d,1m:40d",                                         "1m comes after 1h"    },
+        {"10s:2d,10s:2d",                                                "10s comes after 10s"  },
+        {"10s:14d,1m:2d",                                                "less time than 10s"   },
+    };
+    int64_t keep_ms[TIER_COUNT];
+    struct error err;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        err = ERROR_INIT;
+        assert_int_equal(tiers_parse(cases[i].text, keep_ms, &err), cases[i].error ? -EINVAL : 0);
+        if (cases[i].error)
+            assert_non_null(strstr(err.msg, cases[i].error));
+    }
+    assert_int_equal(tiers_parse(TIERS_DEFAULT, keep_ms, NULL), 0);
+    assert_int_equal(keep_ms[TIER_10S], 2 * DAY_MS);
+    assert_int_equal(keep_ms[TIER_30S], 0);
+    assert_int_equal(keep_ms[TIER_1H], 730 * DAY_MS);
+    assert_int_equal(tier_keep(keep_ms, TIER_1M), 14 * DAY_MS);
+    assert_int_equal(tier_keep(keep_ms, TIER_6H), 730 * DAY_MS);
+    for (int t = 1; t < TIER_COUNT; t++) {
+        assert_int_equal(tiers[t].step_ms % tiers[t - 1].step_ms, 0);
+        assert_int_equal(DAY_MS % tiers[t].step_ms, 0);
+        assert_int_equal(tiers[t].file_ms % DAY_MS, 0);
+    }
+}
+
+static int64_t n_files(struct disk *d, enum tier tier)
+{
+    struct disk_listing l;
+    int64_t n = 0;
+
+    assert_int_equal(disk_list(d, &l, NULL), 0);
+    for (size_t i = 0; i < l.n; i++)
+        n += l.entries[i].tier == tier;
+    disk_listing_done(&l);
+    return n;
+}
+
+static void with_tiers(struct history_dir *d, void **state, const char *text)
+{
+    struct disk_options o = {.dir = ((struct fixture *)*state)->dir};
+
+    disk_close(d->disk);
+    assert_int_equal(tiers_parse(text, o.keep_ms, NULL), 0);
+    assert_int_equal(disk_open(&d->disk, &o, NULL), 0);
+}
+
+/* A day of steps of 10 minutes, whatever they are read from: means of means are rounded twice. */
+static void expect_tens(struct history_dir *d, int64_t day_ms)
+{
+    struct history_query q = whole_day;
+    struct points p;
+
+    q.from_ms = day_ms;
+    q.to_ms = day_ms + DAY_MS;
+    q.step_ms = 600000;
+    assert_int_equal(history_read(d->disk, &q, &p, NULL), 0);
+    assert_int_equal(p.n, 144);
+    for (int64_t i = 0; i < 144; i++) {
+        int64_t sum = 0;
+
+        for (int64_t k = i * 60; k < i * 60 + 60; k++)
+            sum += k % 100;
+        assert_in_range(points_get(&p, (size_t)i, CONTAINER_CPU).mean, sum / 60 - 1, sum / 60);
+        assert_int_equal(points_get(&p, (size_t)i, CONTAINER_NET_RX).mean, (i * 60 + 59) * 1000);
+    }
+    points_done(&p);
+}
+
+/* One tier goes and another comes: what was made stays readable, whatever its file is shared with. */
+static void test_other_tiers(void **state)
+{
+    struct history_dir d;
+    int64_t next = DAY + DAY_MS; /* in the same files of more than a day */
+
+    dir_open(&d, state);
+    with_tiers(&d, state, "10s:2d,1m:30d");
+    append(&d, DAY, 0, N_DAY);
+    seal(&d);
+    roll_all(&d, next + ROLLUP_DELAY_MS);
+    expect_minutes(&d);
+    with_tiers(&d, state, "10s:2d,10m:60d");
+    append(&d, next, 0, N_DAY);
+    seal(&d);
+    roll_all(&d, next + DAY_MS + ROLLUP_DELAY_MS);
+    assert_int_equal(n_files(d.disk, TIER_1M), 1);
+    assert_int_equal(n_files(d.disk, TIER_10M), 1);
+    assert_int_equal(disk_expire(d.disk, DAY + 20 * DAY_MS, true, NULL, NULL), 0);
+    assert_int_equal(n_files(d.disk, TIER_10S), 0);
+    expect_minutes(&d); /* of the first day, from a tier that is not made any more */
+    expect_tens(&d, DAY);
+    expect_tens(&d, next);
+    assert_int_equal(disk_expire(d.disk, DAY + 61 * DAY_MS, true, NULL, NULL), 0);
+    assert_int_equal(n_files(d.disk, TIER_1M), 0);
+    dir_close(&d);
+}
+
 static void test_tick_damage(void **state)
 {
     struct buf b = BUF_INIT(1000);
@@ -438,6 +556,8 @@ int main(void)
         TEST(test_rows_between),
         TEST(test_late_after_expiry),
         TEST(test_late_during_rollup),
+        TEST(test_other_tiers),
+        cmocka_unit_test(test_tiers),
         TEST(test_many_names),
         TEST(test_expiry_without_rollup),
         TEST(test_bad_questions),

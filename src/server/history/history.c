@@ -282,11 +282,18 @@ struct history *history_new(const struct history_options *o)
 {
     struct history *h = xcalloc(1, sizeof(*h));
     struct disk_options disk = {.dir = o->dir};
+    int r = o->keep_ms[TIER_10S] > 0 ? 0 : tiers_parse(TIERS_DEFAULT, disk.keep_ms, NULL);
 
+    assert(r == 0);
+    (void)r;
     for (size_t t = 0; t < TIER_COUNT; t++) {
-        disk.keep_ms[t] = o->keep_ms[t] ? o->keep_ms[t] : tiers[t].keep_ms;
-        h->usage.tiers[t].keep_ms = disk.keep_ms[t];
+        if (o->keep_ms[TIER_10S] > 0)
+            disk.keep_ms[t] = o->keep_ms[t];
         h->usage.tiers[t].oldest_ms = METRIC_NONE;
+    }
+    for (size_t t = 0; t < TIER_COUNT; t++) {
+        h->usage.tiers[t].keep_ms = tier_keep(disk.keep_ms, (enum tier)t);
+        h->usage.tiers[t].is_made = disk.keep_ms[t] > 0;
     }
     h->loop = o->loop;
     h->queue = job_queue_new(o->loop, 1, MAX_WAITING);
@@ -301,7 +308,7 @@ struct history *history_new(const struct history_options *o)
     h->on_started = o->on_started;
     h->owner = o->owner;
     h->keep_ms = disk.keep_ms[TIER_10S];
-    h->keep_marks_ms = disk.keep_ms[TIER_1H];
+    h->keep_marks_ms = tier_keep(disk.keep_ms, TIER_1H);
     h->utc_ms = o->utc_ms ? o->utc_ms : time_utc_ms;
     h->state.problem = h->problem;
     loop_timer_start(h->loop, &h->timer, ROUND_MS, on_timer);

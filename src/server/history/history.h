@@ -19,7 +19,7 @@ struct history;
 struct history_options {
     struct loop *loop;
     const char *dir;
-    int64_t keep_ms[TIER_COUNT]; /* 0: the tier's default */
+    int64_t keep_ms[TIER_COUNT]; /* of tiers_parse(); nothing: TIERS_DEFAULT */
     int64_t (*utc_ms)(void);     /* NULL: time_utc_ms */
     /* All batches of a host up to this one are on disk, and so is that. Never from inside a call. NULL: nobody asks. */
     void (*on_written)(void *owner, const char *host, const struct history_position *at);
@@ -92,6 +92,7 @@ struct history_usage {
         size_t n_files;
         int64_t bytes, oldest_ms; /* oldest_ms: start of its oldest file; METRIC_NONE: none */
         int64_t keep_ms;
+        bool is_made; /* else there are files from when it was */
     } tiers[TIER_COUNT];
     int64_t head_bytes;
 };

@@ -1,6 +1,7 @@
 #include "server/history/query.h"
 #include "base/alloc.h"
 #include "base/str.h"
+#include "server/history/rollup.h"
 #include "server/history/tick.h"
 
 #include <errno.h>
@@ -69,20 +70,51 @@ static int day_is_rolled(struct reading *g, int64_t day_ms, bool *ret, struct er
     return r;
 }
 
-/* The coarsest tier that is fine enough, else the finest that has the day; -1: none has it. */
-static int choose_tier(const struct reading *g, int64_t day_ms, bool is_rolled)
+static bool is_candidate(const struct reading *g, int t, int64_t day_ms, bool is_rolled)
 {
-    int choice = -1;
+    return (t == TIER_10S || is_rolled) && has_file(g, (enum tier)t, day_ms);
+}
 
-    for (int t = 0; t < TIER_COUNT; t++) {
-        bool is_fine = tiers[t].step_ms <= g->query->step_ms;
+/* Whether the tier was made when the day was rolled up; its file may be there because of other days. */
+static int tier_has_day(struct reading *g, int t, int64_t day_ms, bool *ret, struct error *err)
+{
+    struct tier_file *f = NULL;
+    int r;
 
-        if (!has_file(g, (enum tier)t, day_ms) || (t != TIER_10S && !is_rolled))
+    *ret = true;
+    if (t == TIER_10S)
+        return 0;
+    r = disk_file(g->disk, (enum tier)t, day_ms, false, &f, err);
+    return r < 0 ? r : disk_check(g->disk, f, rollup_has_day(f, day_ms, ret, err), err);
+}
+
+/*
+ * The coarsest tier that is fine enough and has the day; else the coarsest that is fine enough, which may have it; else the
+ * finest. -1: none has it.
+ */
+static int choose_tier(
+    struct reading *g, int64_t day_ms, bool is_rolled, int *ret, struct error *err)
+{
+    int r = 0;
+
+    *ret = -1;
+    for (int t = TIER_COUNT - 1; r == 0 && t >= 0; t--) {
+        bool has_day = false;
+
+        if (tiers[t].step_ms > g->query->step_ms || !is_candidate(g, t, day_ms, is_rolled))
             continue;
-        if (is_fine || choice < 0)
-            choice = t;
+        *ret = *ret < 0 ? t : *ret;
+        r = tier_has_day(g, t, day_ms, &has_day, err);
+        if (has_day) {
+            *ret = t;
+            return 0;
+        }
     }
-    return choice;
+    for (int t = 0; *ret < 0 && t < TIER_COUNT; t++) {
+        if (is_candidate(g, t, day_ms, is_rolled))
+            *ret = t;
+    }
+    return r;
 }
 
 static int read_day(struct reading *g, int64_t from_ms, int64_t to_ms, struct error *err)
@@ -90,9 +122,10 @@ static int read_day(struct reading *g, int64_t from_ms, int64_t to_ms, struct er
     int64_t day_ms = floor_div(from_ms, DAY_MS) * DAY_MS;
     struct tier_file *f = NULL;
     bool is_rolled = false;
-    int r = day_is_rolled(g, day_ms, &is_rolled, err);
-    int tier = choose_tier(g, day_ms, is_rolled);
+    int tier = -1, r = day_is_rolled(g, day_ms, &is_rolled, err);
 
+    if (r == 0)
+        r = choose_tier(g, day_ms, is_rolled, &tier, err);
     if (r < 0 || tier < 0)
         return r;
     g->tier = (enum tier)tier;

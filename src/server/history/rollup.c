@@ -3,10 +3,14 @@
 #include "server/history/points.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 
 /* Marks in the state of a file: the last series that was rolled up, and that all are. */
 #define KEY_AT   "rolled_series"
 #define KEY_DONE "rolled"
+
+#define DAY_KEY_SIZE 32
 
 /* One series of one day. */
 struct rollup {
@@ -14,15 +18,17 @@ struct rollup {
     struct tier_file *from;
     struct series_row series;
     int64_t day_ms;
-    struct points points[TIER_COUNT]; /* [TIER_10S] is not used */
+    struct points points[TIER_COUNT]; /* of the tiers that are made, without [TIER_10S] */
 };
 
 static int on_rows(void *owner, const struct rows *rows)
 {
     struct rollup *u = owner;
 
-    for (int t = TIER_10S + 1; t < TIER_COUNT; t++)
-        points_add(&u->points[t], TIER_10S, rows);
+    for (int t = TIER_10S + 1; t < TIER_COUNT; t++) {
+        if (disk_makes(u->disk, (enum tier)t))
+            points_add(&u->points[t], TIER_10S, rows);
+    }
     return 0;
 }
 
@@ -98,12 +104,15 @@ static int roll_series(struct rollup *u, struct rows *rows, struct error *err)
         const struct points_options o = {u->series.name, u->day_ms, u->day_ms + DAY_MS,
                                          tiers[t].step_ms, UINT64_MAX};
 
-        r = points_init(&u->points[t], &o, err);
+        if (disk_makes(u->disk, (enum tier)t))
+            r = points_init(&u->points[t], &o, err);
     }
     if (r == 0)
         r = disk_check(u->disk, u->from, tier_file_read(u->from, &read, err), err);
-    for (int t = TIER_10S + 1; r == 0 && t < TIER_COUNT; t++)
-        r = put_tier(u, (enum tier)t, err);
+    for (int t = TIER_10S + 1; r == 0 && t < TIER_COUNT; t++) {
+        if (disk_makes(u->disk, (enum tier)t))
+            r = put_tier(u, (enum tier)t, err);
+    }
     for (int t = TIER_10S + 1; t < TIER_COUNT; t++)
         points_done(&u->points[t]);
     return r;
@@ -135,12 +144,52 @@ static int roll_next(struct disk *d, int64_t day_ms, struct rows *rows, struct e
     return r < 0 ? r : 1;
 }
 
+static void day_key(int64_t day_ms, char ret[DAY_KEY_SIZE])
+{
+    (void)snprintf(ret, DAY_KEY_SIZE, "day-%" PRId64, day_ms / DAY_MS);
+}
+
+int rollup_has_day(struct tier_file *f, int64_t day_ms, bool *ret, struct error *err)
+{
+    char key[DAY_KEY_SIZE];
+    int64_t value = 0;
+    int r;
+
+    day_key(day_ms, key);
+    r = tier_file_get(f, key, &value, err);
+    *ret = value != 0;
+    return r;
+}
+
+/* Says in the files of the tiers that they have the day: they may hold days from when a tier was not made. */
+static int note_day(struct disk *d, int64_t day_ms, struct error *err)
+{
+    char key[DAY_KEY_SIZE];
+    int r = 0;
+
+    day_key(day_ms, key);
+    for (int t = TIER_10S + 1; r == 0 && t < TIER_COUNT; t++) {
+        struct tier_file *f = NULL;
+
+        if (!disk_makes(d, (enum tier)t))
+            continue;
+        r = disk_file(d, (enum tier)t, day_ms, false, &f, err);
+        if (r == 0)
+            r = disk_check(d, f, tier_file_set(f, key, 1, err), err);
+        if (r == -ENOENT) /* nothing of that day was known */
+            r = 0;
+    }
+    return r;
+}
+
 /* All series of the day have been seen. */
 static int finish_day(struct disk *d, int64_t day_ms, struct error *err)
 {
     struct tier_file *f = NULL;
-    int r = disk_file(d, TIER_10S, day_ms, false, &f, err);
+    int r = note_day(d, day_ms, err);
 
+    if (r == 0)
+        r = disk_file(d, TIER_10S, day_ms, false, &f, err);
     if (r < 0)
         return r;
     r = tier_file_set(f, KEY_DONE, 1, err);

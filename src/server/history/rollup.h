@@ -15,5 +15,8 @@
 /* The day of this file, of the finest tier, has got rows: all of it is to be rolled up once more. */
 int rollup_restart(struct tier_file *f, struct error *err) _nodiscard_;
 
+/* Whether a file of a coarser tier has that day, of those that it spans. */
+int rollup_has_day(struct tier_file *f, int64_t day_ms, bool *ret, struct error *err) _nodiscard_;
+
 /* Does a step: 1 when there may be more to do, 0 when there is nothing. -EUCLEAN as in disk.h. */
 int rollup_step(struct disk *d, int64_t now_ms, struct error *err) _nodiscard_;

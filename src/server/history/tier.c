@@ -1,4 +1,5 @@
 #include "server/history/tier.h"
+#include "base/alloc.h"
 #include "base/str.h"
 #include "base/time.h"
 
@@ -8,11 +9,108 @@
 
 /* docs/adr/0010 has the reasons for the lengths of files. */
 const struct tier_info tiers[TIER_COUNT] = {
-    [TIER_10S] = {"10s", 10 * INT64_C(1000),   DAY_MS,      2 * DAY_MS  },
-    [TIER_1M] = {"1m",  60 * INT64_C(1000),   DAY_MS,      14 * DAY_MS },
-    [TIER_10M] = {"10m", 600 * INT64_C(1000),  7 * DAY_MS,  90 * DAY_MS },
-    [TIER_1H] = {"1h",  3600 * INT64_C(1000), 28 * DAY_MS, 730 * DAY_MS},
+    [TIER_10S] = {"10s", 10 * INT64_C(1000),    DAY_MS     },
+    [TIER_30S] = {"30s", 30 * INT64_C(1000),    DAY_MS     },
+    [TIER_1M] = {"1m",  60 * INT64_C(1000),    DAY_MS     },
+    [TIER_5M] = {"5m",  300 * INT64_C(1000),   7 * DAY_MS },
+    [TIER_10M] = {"10m", 600 * INT64_C(1000),   7 * DAY_MS },
+    [TIER_30M] = {"30m", 1800 * INT64_C(1000),  28 * DAY_MS},
+    [TIER_1H] = {"1h",  3600 * INT64_C(1000),  28 * DAY_MS},
+    [TIER_6H] = {"6h",  21600 * INT64_C(1000), 28 * DAY_MS},
+    [TIER_1D] = {"1d",  86400 * INT64_C(1000), 28 * DAY_MS},
 };
+
+#define MIN_KEEP_MS (2 * DAY_MS) /* days are rolled up when they are over */
+#define MAX_KEEP_MS (36500 * DAY_MS)
+
+static int tier_find(const char *name)
+{
+    for (int t = 0; t < TIER_COUNT; t++) {
+        if (str_eq(tiers[t].name, name))
+            return t;
+    }
+    return -ENOENT;
+}
+
+/* 0: it is no time, or not within the limits. */
+static int64_t parse_keep(char *text)
+{
+    static const struct {
+        char unit;
+        int64_t ms;
+    } units[] = {
+        {'h', DAY_MS / 24 },
+        {'d', DAY_MS      },
+        {'y', 365 * DAY_MS}
+    };
+    size_t size = strlen(text);
+    uint64_t n;
+
+    for (size_t i = 0; size > 0 && i < ARRAY_LEN(units); i++) {
+        if (text[size - 1] != units[i].unit)
+            continue;
+        text[size - 1] = '\0';
+        if (parse_u64(text, MAX_KEEP_MS / (uint64_t)units[i].ms, &n) < 0)
+            return 0;
+        return (int64_t)n * units[i].ms >= MIN_KEEP_MS ? (int64_t)n * units[i].ms : 0;
+    }
+    return 0;
+}
+
+static int parse_tier(char *part, int *last, int64_t keep_ms[TIER_COUNT], struct error *err)
+{
+    char *keep = part;
+    const char *name = strsep(&keep, ":");
+    int tier = tier_find(name);
+    int64_t ms;
+
+    if (tier < 0)
+        return error_set(err, -EINVAL,
+                         "`%s` is no step: there are 10s, 30s, 1m, 5m, 10m, 30m, 1h, 6h and 1d",
+                         name);
+    if (*last < 0 && tier != TIER_10S)
+        return error_set(err, -EINVAL, "the first step is 10s, which all others are made of");
+    if (tier <= *last)
+        return error_set(err, -EINVAL,
+                         "%s comes after %s: steps go from the finest to the coarsest", name,
+                         tiers[*last].name);
+    ms = keep ? parse_keep(keep) : 0;
+    if (ms == 0)
+        return error_set(
+            err, -EINVAL,
+            "how long %s is kept is 2 days to 100 years, such as %s:48h, %s:14d or %s:2y", name,
+            name, name, name);
+    if (*last >= 0 && ms < keep_ms[*last])
+        return error_set(err, -EINVAL, "%s is kept for less time than %s, which is finer", name,
+                         tiers[*last].name);
+    keep_ms[tier] = ms;
+    *last = tier;
+    return 0;
+}
+
+int tiers_parse(const char *text, int64_t keep_ms[TIER_COUNT], struct error *err)
+{
+    _cleanup_free_ char *copy = xstrdup(text);
+    char *rest = copy;
+    int last = -1, r = 0;
+
+    for (int t = 0; t < TIER_COUNT; t++)
+        keep_ms[t] = 0;
+    while (r == 0 && rest)
+        r = parse_tier(strsep(&rest, ","), &last, keep_ms, err);
+    return r;
+}
+
+int64_t tier_keep(const int64_t keep_ms[TIER_COUNT], enum tier tier)
+{
+    int64_t longest = 0;
+
+    if (keep_ms[tier] > 0)
+        return keep_ms[tier];
+    for (int t = 0; t < TIER_COUNT; t++)
+        longest = keep_ms[t] > longest ? keep_ms[t] : longest;
+    return longest;
+}
 
 void tier_file_name(enum tier tier, int64_t start_ms, char ret[TIER_FILE_NAME_SIZE])
 {

@@ -1,20 +1,46 @@
 #pragma once
 
 /*
- * The tiers of history: how fine, how long, and how much time one file holds. A file is named by its tier
- * and its first day: 10s-2026-11-23.db. Retention removes whole files.
+ * The tiers of history: how fine, and how much time one file holds. Which of them are made, and how long they are kept, is
+ * configured (tiers_parse()); the finest always is. A file is named by its tier and its first day: 10s-2026-11-23.db.
+ * Retention removes whole files.
+ *
+ * Files mean the same whatever is configured. Those of tiers that are not made any more are read, and go when they are older
+ * than what is kept longest. Each step is a multiple of the one before.
  */
 
+#include "base/error.h"
 #include <stdint.h>
 
-enum tier { TIER_10S, TIER_1M, TIER_10M, TIER_1H, TIER_COUNT };
+enum tier {
+    TIER_10S,
+    TIER_30S,
+    TIER_1M,
+    TIER_5M,
+    TIER_10M,
+    TIER_30M,
+    TIER_1H, /* its files have the marks, too, also when it is not made */
+    TIER_6H,
+    TIER_1D,
+    TIER_COUNT
+};
 
 struct tier_info {
     const char *name;
     int64_t step_ms;
     int64_t file_ms; /* a whole number of days and of steps */
-    int64_t keep_ms; /* default */
 };
+
+#define TIERS_DEFAULT "10s:2d,1m:14d,10m:90d,1h:2y"
+
+/*
+ * "STEP:KEEP,..." from the finest on, KEEP in h, d or y, of 2 days to 100 years and not less than that of the tier before: how long
+ * each tier is kept, 0 for those that are not made. -EINVAL with a text that says which part is wrong, and what would be right.
+ */
+int tiers_parse(const char *text, int64_t keep_ms[TIER_COUNT], struct error *err) _nodiscard_;
+
+/* How long files of a tier are kept, also of one that is not made any more. */
+int64_t tier_keep(const int64_t keep_ms[TIER_COUNT], enum tier tier);
 
 extern const struct tier_info tiers[TIER_COUNT];
 

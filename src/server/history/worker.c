@@ -193,7 +193,8 @@ static int take_usage(struct worker *w, struct history_usage *ret, struct error 
     *ret = (struct history_usage){.head_bytes = l.head_size};
     for (size_t t = 0; t < TIER_COUNT; t++) {
         ret->tiers[t].oldest_ms = METRIC_NONE;
-        ret->tiers[t].keep_ms = w->options.keep_ms[t];
+        ret->tiers[t].keep_ms = tier_keep(w->options.keep_ms, (enum tier)t);
+        ret->tiers[t].is_made = disk_makes(w->disk, (enum tier)t);
     }
     for (size_t i = 0; i < l.n; i++) {
         const struct disk_entry *e = &l.entries[i];

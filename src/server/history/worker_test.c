@@ -27,7 +27,7 @@ static void bench_open(struct bench *b, void **state)
     *b = (struct bench){.dir = xasprintf("%s/history", ((struct fixture *)*state)->dir)};
     b->moved = xasprintf("%s.moved", b->dir);
     b->worker = worker_new(&(struct disk_options){
-        .dir = b->dir, .keep_ms = {DAY_MS, DAY_MS, DAY_MS, DAY_MS}
+        .dir = b->dir, .keep_ms = {[TIER_10S] = DAY_MS, [TIER_1M] = DAY_MS, [TIER_1H] = DAY_MS}
     });
 }
 
