@@ -100,7 +100,7 @@ describe('clocks that jump', { concurrency: true, timeout: 240000 }, () => {
     await wait(2);
     for (const hours of JUMPS) {
       s.clock.jump(hours);
-      await wait(12);
+      await wait(7);
     }
     const r = await w.live();
     assert.ok(r.timestamps.every((t, i) => i === 0 || t > r.timestamps[i - 1]), 'in order, none twice');
@@ -112,10 +112,9 @@ describe('clocks that jump', { concurrency: true, timeout: 240000 }, () => {
   test('while there is no connection: what was kept goes where it belongs', async () => {
     const s = await scene();
     const w = await connected(s);
-    await eventually(() => w.steps() >= 0, { timeout: 60000 });
     w.relay.set({ mode: 'drop' });
     w.relay.cut();
-    for (const [i, hours] of [-8, 5, -3].entries()) {
+    for (const [i, hours] of [5, -3].entries()) {
       s.clock.jump(hours);
       await eventually(() => Date.now() >= w.from + (i + 1) * STEP, { timeout: 60000, what: 'the step is over' });
     }

@@ -10,7 +10,7 @@ import { Agent, Server } from './lib/dockmon.mjs';
 import { Engine, IMAGE } from './lib/engine.mjs';
 import { eventually } from './lib/wait.mjs';
 
-const SECONDS = Number(process.env.DOCKMON_STORM_S ?? 12);
+const SECONDS = Number(process.env.DOCKMON_STORM_S ?? 8);
 const WORKERS = 6;
 const engine = new Engine();
 const later = cleanups();
