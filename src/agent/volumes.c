@@ -48,6 +48,10 @@ int volumes_create(struct resource *f, const struct engine_reply *reply, struct 
         body = json_object();
         if (!str_is_empty(f->args.ref))
             json_text_set(body, "Name", json_text_str(f->args.ref));
+        if (!str_is_empty(f->args.driver))
+            json_text_set(body, "Driver", json_text_str(f->args.driver));
+        if (f->args.labels)
+            json_text_set(body, "Labels", json_incref(f->args.labels));
         return resource_ask(f, (struct resource_question){"POST", xstrdup("/volumes/create"), body},
                             err);
     }

@@ -8,6 +8,8 @@
 #include "cli/resources.h"
 #include "cli/verbs.h"
 
+#include <string.h>
+
 static const struct flag ls_flags[] = {RESOURCE_LS_FLAGS("names")};
 
 static const struct listing_column columns[] = {
@@ -44,17 +46,41 @@ const struct verb verb_volume_ls = {
 };
 
 struct create_options {
-    struct args_list hosts;
+    struct args_list hosts, labels;
+    const char *driver;
 };
+
+#define AT(m) offsetof(struct create_options, m)
 
 static const struct flag create_flags[] = {
     HOSTS_FLAG(create_options, hosts),
+    {"driver", 'd', FLAG_STRING, AT(driver), "DRIVER",    "driver of the volume (default local)"},
+    {"label",  0,   FLAG_LIST,   AT(labels), "KEY=VALUE", "label of the volume, several times"  },
 };
+
+static json_t *labels_json(const struct args_list *labels)
+{
+    json_t *o = json_object();
+
+    for (size_t i = 0; i < labels->n; i++) {
+        const char *label = labels->items[i], *equals = strchr(label, '=');
+        size_t size = equals ? (size_t)(equals - label) : strlen(label);
+        _cleanup_free_ char *key = xstrndup(label, size);
+
+        (void)json_object_set_new(o, key, json_string(equals ? equals + 1 : ""));
+    }
+    return o;
+}
 
 static int run_create(const struct verb *verb, void *options, const struct args_list *words)
 {
     const struct create_options *o = options;
     json_auto_t *body = json_pack("{s:s}", "name", words->n > 0 ? words->items[0] : "");
+
+    if (o->driver)
+        (void)json_object_set_new(body, "driver", json_string(o->driver));
+    if (o->labels.n > 0)
+        (void)json_object_set_new(body, "labels", labels_json(&o->labels));
 
     (void)verb;
     return resources_create(&resource_volumes, &o->hosts, body, "name");
@@ -64,7 +90,8 @@ const struct verb verb_volume_create = {
     .name = "volume create",
     .usage = "[OPTIONS] [VOLUME]",
     .summary = "Make a volume",
-    .examples = "  dockmon volume create --host prod-1 shop-data\n",
+    .examples = "  dockmon volume create --host prod-1 shop-data\n"
+                "  dockmon volume create --host prod-1 --label team=shop shop-data\n",
     .flags = create_flags,
     .n_flags = ARRAY_LEN(create_flags),
     .max_words = 1,

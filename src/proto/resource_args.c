@@ -10,6 +10,7 @@
 #define AT(m)       offsetof(struct resource_args, m)
 #define MUST        (FIELD_REQUIRED | FIELD_NON_EMPTY)
 #define ADDRESS_MAX 64
+#define MAX_LABELS  64
 
 static int check_image(const char *value, const char **ret_why)
 {
@@ -26,6 +27,13 @@ static int check_name(const char *value, const char **ret_why)
 static int check_optional_name(const char *value, const char **ret_why)
 {
     return *value == '\0' ? 0 : check_name(value, ret_why);
+}
+
+/* A plugin is named like an image. */
+static int check_optional_driver(const char *value, const char **ret_why)
+{
+    *ret_why = "Input should be a driver such as local or vieux/sshfs:latest";
+    return *value == '\0' || str_is_image_ref(value) ? 0 : -EINVAL;
 }
 
 static bool is_address(const char *s, int family)
@@ -81,7 +89,17 @@ static const struct field delete_volume[] = {
 };
 /* Without a name the engine makes one up. */
 static const struct field create_volume[] = {
-    {"name", FIELD_STRING, AT(ref), 0, 0, 255, check_optional_name},
+    {"name",   FIELD_STRING,     AT(ref),    0,                0, 255,        check_optional_name  },
+    {"driver", FIELD_STRING,     AT(driver), FIELD_OMIT_EMPTY, 0, 255,        check_optional_driver},
+    {"labels", FIELD_STRING_MAP, AT(labels), FIELD_OMIT_EMPTY, 0, MAX_LABELS, NULL                 },
+};
+/* The members that hold memory, whatever the command. */
+static const struct field owned[] = {
+    {"", FIELD_STRING,     AT(ref),     0, 0, 0, NULL},
+    {"", FIELD_STRING,     AT(driver),  0, 0, 0, NULL},
+    {"", FIELD_STRING,     AT(subnet),  0, 0, 0, NULL},
+    {"", FIELD_STRING,     AT(gateway), 0, 0, 0, NULL},
+    {"", FIELD_STRING_MAP, AT(labels),  0, 0, 0, NULL},
 };
 
 static const struct table {
@@ -113,7 +131,7 @@ static const struct table *table_find(const char *command)
 
 void resource_args_done(struct resource_args *a)
 {
-    codec_done(create_network, ARRAY_LEN(create_network), a); /* it has every owned member */
+    codec_done(owned, ARRAY_LEN(owned), a);
 }
 
 int resource_args_decode(const char *command,

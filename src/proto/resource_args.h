@@ -13,8 +13,10 @@
 struct resource_args {
     char *ref; /* "image_id", "network_id", "volume_name", or the "name" of what is to be made */
     bool force;
-    char *driver, *subnet, *gateway; /* create_network: "" or NULL for the engine's choice */
+    char *driver;           /* of what is to be made: "" or NULL for the engine's choice */
+    char *subnet, *gateway; /* create_network; the same */
     bool internal;
+    json_t *labels; /* create_volume: an object of strings, or NULL */
 };
 
 /* -ENOMSG: no such command. -EINVAL and others: what is wrong with which field; `ret` is done then. */

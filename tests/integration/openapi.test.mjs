@@ -181,12 +181,14 @@ function* spoilt(schema, example) {
     const { [name]: _, ...rest } = example;
     yield [`without ${name}`, rest];
   }
-  for (const [name, p] of Object.entries(resolved.properties)) {
+  for (const [name, p] of Object.entries(resolved.properties ?? {})) {
     const property = p.$ref ? api.doc.components.schemas[p.$ref.split('/').pop()] : p;
     const set = (v) => ({ ...example, [name]: v });
     const type = [property.type].flat()[0];
     if (type === 'object') {
       yield [`${name} of another type`, set('text')];
+      if (property.additionalProperties?.type === 'string') yield [`${name} with a number`, set({ x: 5 })];
+      if (property.maxProperties) yield [`${name} with too many`, set(Object.fromEntries(Array.from({ length: property.maxProperties + 1 }, (_, i) => [`k${i}`, ''])))];
       for (const [why, v] of spoilt(property, example[name] ?? {})) yield [`${name}: ${why}`, set(v)];
       continue;
     }

@@ -159,6 +159,10 @@ test('agent: volumes are made, listed and deleted', async () => {
     { name, driver: 'local', mountpoint: truth.Mountpoint, created: undefined, containers: [], container_count: 0, in_use: false },
   );
   assert.ok(isTime(made.created));
+  const labelled = await payload('create_volume', { driver: 'local', labels: { team: 'shop', empty: '' } });
+  assert.deepEqual(JSON.parse(await engine.docker('volume', 'inspect', labelled.name))[0].Labels, { team: 'shop', empty: '' });
+  await engine.docker('volume', 'rm', labelled.name);
+  await refused('create_volume', { driver: 'no-such-driver' }, /no-such-driver/, 404);
   const anonymous = await payload('create_volume', {});
   assert.match(anonymous.name, /^[0-9a-f]{64}$/);
   assert.deepEqual(await payload('delete_volume', { volume_name: anonymous.name, force: false }), { success: true });
@@ -459,6 +463,10 @@ test('CLI: volume create, ls, rm, several at once', async () => {
   assert.deepEqual(header, ['DRIVER', 'VOLUME NAME', 'HOST']);
   for (const name of names) assert.deepEqual(list.find((r) => r[1] === name), ['local', name, host.name]);
   await engine.docker('volume', 'rm', random);
+  const labelled = await says('volume', 'create', '--host', host.id, '-d', 'local', '--label', 'team=shop', '--label', 'a=b=c', '--label', 'bare');
+  assert.deepEqual(JSON.parse(await engine.docker('volume', 'inspect', labelled))[0].Labels, { team: 'shop', a: 'b=c', bare: '' });
+  await engine.docker('volume', 'rm', labelled);
+  await fails(1, /driver such as local/, 'volume', 'create', '--host', host.id, '-d', '../x');
 
   const r = await cli('volume', 'rm', names[0], 'no-such-volume', names[1]);
   assert.equal(r.code, 1);

@@ -443,6 +443,7 @@ void host_volumes_list(struct api_call *call)
 
 void host_volume_create(struct api_call *call)
 {
+    static const char *const more[] = {"driver", "labels"}; /* checked with the payload */
     json_t *payload = json_object();
     struct error err = ERROR_INIT;
     const json_t *body = NULL;
@@ -451,6 +452,9 @@ void host_volume_create(struct api_call *call)
     r = api_body(call, &body, &err);
     if (r == 0)
         r = copy_text(body, "name", "", payload, &err);
+    for (size_t i = 0; r == 0 && i < ARRAY_LEN(more); i++)
+        (void)json_object_set(payload, more[i],
+                              json_object_get(body, more[i])); /* if it is there */
     if (r < 0) {
         json_decref(payload);
         api_fail(call, r, "%s", err.msg);
