@@ -64,25 +64,30 @@ static int parse_tier(char *part, int *last, int64_t keep_ms[TIER_COUNT], struct
     int tier = tier_find(name);
     int64_t ms;
 
-    if (tier < 0)
+    if (tier < 0) {
         return error_set(err, -EINVAL,
                          "`%s` is no step: there are 10s, 30s, 1m, 5m, 10m, 30m, 1h, 6h and 1d",
                          name);
-    if (*last < 0 && tier != TIER_10S)
+    }
+    if (*last < 0 && tier != TIER_10S) {
         return error_set(err, -EINVAL, "the first step is 10s, which all others are made of");
-    if (tier <= *last)
+    }
+    if (tier <= *last) {
         return error_set(err, -EINVAL,
                          "%s comes after %s: steps go from the finest to the coarsest", name,
                          tiers[*last].name);
+    }
     ms = keep ? parse_keep(keep) : 0;
-    if (ms == 0)
+    if (ms == 0) {
         return error_set(
             err, -EINVAL,
             "how long %s is kept is 2 days to 100 years, such as %s:48h, %s:14d or %s:2y", name,
             name, name, name);
-    if (*last >= 0 && ms < keep_ms[*last])
+    }
+    if (*last >= 0 && ms < keep_ms[*last]) {
         return error_set(err, -EINVAL, "%s is kept for less time than %s, which is finer", name,
                          tiers[*last].name);
+    }
     keep_ms[tier] = ms;
     *last = tier;
     return 0;
