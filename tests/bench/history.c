@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "server/history/query.h"
+#include "server/history/ring.h"
 #include "server/history/rollup.h"
 #include "server/history/seal.h"
 #include "server/history/tick.h"
@@ -203,6 +204,43 @@ static void report(struct plan *p, double write_s, double roll_s)
            write_s / (double)p->days, roll_s / (double)p->days);
 }
 
+#define RING_ROWS 1800
+
+/* The last 15 minutes in memory: bytes of the rings of containers that are as busy or idle as above, but every second. */
+static void report_rings(struct plan *p, bool is_busy)
+{
+    struct ring_pool pool = {0};
+    size_t n = (size_t)(p->hosts * p->per_host), n_rings = 0;
+    struct ring *rings = xcalloc(n, sizeof(*rings));
+    double began = cpu_seconds();
+
+    for (int64_t i = 0; i < RING_ROWS; i++) {
+        n_rings = 0;
+        for (size_t c = 0; c < n; c++) {
+            int64_t v[CONTAINER_METRICS];
+
+            if ((c % 10 < 3) != is_busy)
+                continue;
+            measure(p, (int64_t)c, v);
+            (void)ring_add(&rings[n_rings++], &pool,
+                           &(struct ring_row){
+                               FIRST_DAY + i * 1000 + (int64_t)(next_random(p) % 5),
+                               {v[CONTAINER_CPU], v[CONTAINER_MEM_USED], v[CONTAINER_MEM_LIMIT],
+                                                                            v[CONTAINER_NET_RX], v[CONTAINER_NET_TX], v[CONTAINER_BLK_READ],
+                                                                            v[CONTAINER_BLK_WRITE], v[CONTAINER_STARTED_AT]},
+            });
+        }
+    }
+    if (n_rings == 0)
+        return;
+    printf("| 15 minutes at 1 s of %s container in memory; a row | %zu bytes; %.0f ns |\n",
+           is_busy ? "a busy" : "an idle", pool.bytes / n_rings + sizeof(struct ring),
+           (cpu_seconds() - began) * 1e9 / (double)n_rings / RING_ROWS);
+    for (size_t c = 0; c < n; c++)
+        ring_done(&rings[c], &pool);
+    free(rings);
+}
+
 int main(int argc, char **argv)
 {
     struct plan p = {.hosts = 50, .per_host = 20, .days = 1, .random = 88172645463325252U};
@@ -235,6 +273,8 @@ int main(int argc, char **argv)
     if (p.days >= 30)
         ask(&p, "30 d at 10 min", 30 * DAY_MS, 600000);
     disk_close(p.disk);
+    report_rings(&p, true);
+    report_rings(&p, false);
     free(p.state);
     return 0;
 }
