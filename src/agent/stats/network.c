@@ -202,13 +202,14 @@ void network_tick(struct network *net, bool is_rescan)
         log_debug(NULL, "netlink: no counters of interfaces");
 }
 
-/* A network was connected or disconnected: other links, or none of ours any more. */
+/* A network was connected or disconnected: other links, none of ours any more, or one that is not ours beside them. */
 static void look_again(struct network_entry *entry)
 {
+    struct stats_net dev = {0};
     size_t n = link_stats_peers(entry->net->links, entry->nsid, entry->links, MAX_LINKS);
 
     entry->scan = entry->net->n_scans;
-    if (n > 0 && n <= MAX_LINKS) {
+    if (n > 0 && n <= MAX_LINKS && read_dev(entry, &dev) == 0 && dev.n == n) {
         entry->n = n;
         return;
     }

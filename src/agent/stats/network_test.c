@@ -109,6 +109,32 @@ static void links_of_ours(void **state)
     netns_child_stop(other);
 }
 
+/* A network that is connected later and is none of our links, as macvlan: all of it is only in /proc. */
+static void a_link_that_is_not_ours_comes_later(void **state)
+{
+    struct network *net;
+    struct network_entry *entry = NULL;
+    pid_t c, other;
+
+    (void)state;
+    if (!netns_enter())
+        skip();
+    net = network_new("");
+    c = netns_child_start();
+    other = netns_child_start();
+    connect_link(0, "out1", c, "in1", 1);
+    send_from(c, 1);
+    assert_int_equal(network_open(&entry, net, c, true), 0);
+    check(net, entry, c, "netlink");
+    connect_link(other, "out2", c, "in2", 2);
+    send_from(c, 2);
+    check(net, entry, c, "proc");
+    network_close(entry);
+    network_free(net);
+    netns_child_stop(c);
+    netns_child_stop(other);
+}
+
 struct foreign {
     pid_t host, container, other;
 };
@@ -282,8 +308,11 @@ static void numbers_of_another(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(links_of_ours),      cmocka_unit_test(a_foreign_namespace),
-        cmocka_unit_test(nothing_but_lo),     cmocka_unit_test(who_has_ended),
+        cmocka_unit_test(links_of_ours),
+        cmocka_unit_test(a_link_that_is_not_ours_comes_later),
+        cmocka_unit_test(a_foreign_namespace),
+        cmocka_unit_test(nothing_but_lo),
+        cmocka_unit_test(who_has_ended),
         cmocka_unit_test(numbers_of_another),
     };
 
