@@ -51,6 +51,7 @@ struct exec_killer {
     char *home;
     char prefix[PREFIX_SIZE]; /* "" until it is needed */
     struct list tasks;
+    size_t n_tasks;
     struct loop_timer sweep_timer;
     struct loop_timer drain_timer;
     void (*drained)(void *owner);
@@ -86,6 +87,7 @@ static void task_free(struct task *t)
     engine_call_cancel(t->call);
     loop_timer_stop(&t->timer);
     list_unlink(&t->link);
+    t->owner->n_tasks--;
     free(t->container);
     free(t->exec_id);
     free(t->user);
@@ -310,7 +312,13 @@ void exec_killer_end(struct exec_killer *k, const struct exec_process *p)
     str_copy(t->mark, sizeof(t->mark), p->mark);
     list_init(&t->link);
     list_append(&k->tasks, &t->link);
+    k->n_tasks++;
     look(t);
+}
+
+size_t exec_killer_pending(const struct exec_killer *k)
+{
+    return k->n_tasks;
 }
 
 /* --- the end ------------------------------------------------------------------------------------ */

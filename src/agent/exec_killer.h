@@ -28,6 +28,8 @@ struct exec_process {
     const char *container, *exec_id, *mark, *user;
 };
 void exec_killer_end(struct exec_killer *k, const struct exec_process *p);
+/* Processes that are being ended. */
+size_t exec_killer_pending(const struct exec_killer *k);
 /* What an earlier run of this agent left behind, as far as it can be seen from here. */
 void exec_killer_sweep(struct exec_killer *k);
 

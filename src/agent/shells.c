@@ -6,6 +6,8 @@
 #include "proto/envelope.h"
 #include "proto/json_text.h"
 
+#define MAX_ENDING 64 /* processes whose shells are gone */
+
 struct shells {
     struct shells_options o;
     struct list list;
@@ -77,6 +79,8 @@ static const char *find_fault(const struct shells *ss, const struct msg_shell_se
         return "the agent is stopping";
     if (ss->n >= SHELLS_MAX)
         return "too many shells are open on this host (16)";
+    if (exec_killer_pending(ss->o.killer) >= MAX_ENDING)
+        return "too many processes of closed shells are still being ended on this host (64)";
     if (str_is_empty(m->container_id))
         return "container_id is required";
     if (!str_is_container_ref(m->container_id))

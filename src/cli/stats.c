@@ -448,6 +448,12 @@ static int find_named(struct stats *s,
         r = containers_fetch(s->client, &list, err);
         for (size_t i = 0; r == 0 && i < words->n; i++) {
             r = containers_resolve(list, words->items[i], &one, err);
+            if (r == -ENOENT) {
+                return error_set(err, r,
+                                 "No such container: %s; --hosts shows hosts, and "
+                                 "--filter host=NAME the containers of one",
+                                 words->items[i]);
+            }
             if (r == 0)
                 (void)json_array_append(named, (json_t *)(uintptr_t)one);
         }

@@ -1,6 +1,7 @@
 // What an engine says that is too much for one message or for memory, or that it will not do: one container does not
 // hide the others, and what could not be done is told.
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { after, test } from 'node:test';
 import { Agent, Server } from './lib/dockmon.mjs';
 import { HandServer } from './lib/hand-server.mjs';
@@ -55,6 +56,32 @@ test('more changes than can be remembered: the whole list is read instead', { ti
   engine.event(engine.containers[1], 'start');
   await client.container('two', { timeout: 30000 });
   assert.ok(lists() - before < 150, `${lists() - before} lists, of 50 containers each`);
+});
+
+test('shells that are opened and closed without end on an engine that says nothing are refused', { timeout: 60000 }, async () => {
+  const peer = await HandServer.start();
+  cleanup.push(() => peer.stop());
+  const engine = await engineWith([scriptedContainer(1, { name: 'one' })]);
+  await agentOf(peer, engine, { token: 'registration-token' });
+  const exec = 'd'.repeat(64);
+  engine.misbehave = (method, path) => {
+    if (method === 'POST' && path.endsWith('/exec')) return (res) => res.writeHead(201, { 'Content-Type': 'application/json' }).end(JSON.stringify({ Id: exec }));
+    if (path === `/exec/${exec}/start`) return (_, s) => s.write('HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n');
+    if (path === `/exec/${exec}/json`) return () => {}; // whether it still runs
+    return null;
+  };
+  await peer.session();
+  const told = (id, action) => peer.events('shell_data').find((e) => e.session_id === id && e.action === action);
+  const shell = (action, id) => peer.send({ type: 'shell_session', payload: { action, session_id: id, container_id: scriptedId(1) } });
+  const refused = await eventually(async () => {
+    const ids = Array.from({ length: 16 }, () => randomUUID());
+    for (const id of ids) shell('start', id);
+    await eventually(() => ids.every((id) => told(id, 'started') || told(id, 'error')));
+    for (const id of ids) shell('close', id);
+    return ids.map((id) => told(id, 'error')).find((e) => e);
+  }, { timeout: 30000, interval: 0, what: 'one is refused' });
+  assert.match(refused.error, /too many processes of closed shells/);
+  engine.misbehave = () => null;
 });
 
 test('a process that cannot be ended is told of, with the reason', { timeout: 60000 }, async () => {
