@@ -523,9 +523,9 @@ const struct verb verb_stats = {
         "  dockmon stats prod-1/web prod-2/db\n"
         "  dockmon stats --filter host=prod-1 --sort mem\n"
         "  dockmon stats --no-stream --json | jq '.[].stats.cpu_percent'\n"
-        "  dockmon stats --hosts\n\n"
-        "Keys while it runs on a terminal: q ends it, r reverses the order, and c m i b p n h\n"
-        "sort by CPU, memory, network, block I/O, processes, name and host.\n",
+        "  dockmon stats --hosts\n"
+        "  # keys while it runs: q ends it, r reverses, c m i b p n h sort by cpu, memory,\n"
+        "  # network, block I/O, processes, name, host\n",
     .flags = flags,
     .n_flags = ARRAY_LEN(flags),
     .words = WORDS_RUNNING,

@@ -421,6 +421,10 @@ test('an agent is told what is looked at, again after a reconnect, and when nobo
   assert.ok(!rate.payload.all && !rate.payload.host);
   await w.subscribe(`stats/${a.hostId}`, 'host_stats');
   await told(a, (p) => p.all && p.host);
+  const before = a.commands.length;
+  await w.ask('unsubscribe', [`stats/${a.hostId}`, 'host_stats']);
+  await eventually(() => a.commands.slice(before).find((m) => m.type === 'stats_rate' && !m.payload.all && !m.payload.host && m.payload.containers.includes(one.Id)), { what: 'less is looked at' });
+  await w.subscribe(`stats/${a.hostId}`, 'host_stats');
 
   await a.close();
   const again = new HandAgent(server, { engineId: a.engineId, fields: { capabilities } });
