@@ -282,6 +282,25 @@ test('history of a host by the beginning of its id, as `dockmon hosts` shows it'
   }
 });
 
+test('history: what is asked for, and what is made of the answer', async () => {
+  s.good();
+  s.rest['.*/stats/history'] = { from: 'f', to: 't', step_seconds: 10, timestamps: [0, 10], metrics: { cpu: { unit: 'percent', values: [1, 2], max: [5, 9] }, net_rx: { unit: 'bytes_per_second', values: [1000, 3000] } } };
+  const asked = async (...args) => {
+    s.asked = [];
+    const r = await cli(['history', 'web', ...args]);
+    assert.equal(r.code, 0, r.stderr);
+    return { out: r.stdout, query: new URLSearchParams(s.asked.find((a) => a.includes('/stats/')).split('?')[1]) };
+  };
+  const { out, query } = await asked();
+  assert.match(out, /^cpu +1\.00% +1\.50% +9\.00% +2\.00% /m); // the highest of all samples, not of the means
+  assert.match(out, /^net_rx +1kB\/s +2kB\/s +3kB\/s +3kB\/s /m);
+  assert.deepEqual([...query.keys()], ['metrics', 'from']);
+  assert.equal(query.get('metrics'), 'cpu,mem_used,net_rx,net_tx');
+  assert.ok(Math.abs(Date.now() - 3600000 - Date.parse(query.get('from'))) < 600000, query.get('from'));
+  const more = (await asked('--since', '2026-01-01', '--until', '2026-01-02T03:00', '--step', '5m', '-m', 'a&b')).query;
+  assert.deepEqual(Object.fromEntries(more), { metrics: 'a&b', step: '5m', from: '2026-01-01T00:00:00.000Z', to: '2026-01-02T03:00:00.000Z' });
+});
+
 test('history in a narrow terminal and for readers without UTF-8', async () => {
   s.good();
   s.rest['.*/stats/history'] = { from: 'f', to: 't', step_seconds: 10, timestamps: [0, 10], metrics: { mem_used: { unit: 'bytes', values: [1048576, 2097152] } } };
