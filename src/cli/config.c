@@ -15,15 +15,25 @@
 static const struct key {
     const char *name;
     size_t offset;
-    bool is_flag;
+    bool is_flag, is_secret;
 } keys[] = {
-    {"DOCKMON_URL",      offsetof(struct config, url),         false},
-    {"DOCKMON_API_KEY",  offsetof(struct config, api_key),     false},
-    {"DOCKMON_SESSION",  offsetof(struct config, session),     false},
-    {"DOCKMON_PIN",      offsetof(struct config, pin),         false},
-    {"DOCKMON_CA_FILE",  offsetof(struct config, ca_file),     false},
-    {"DOCKMON_INSECURE", offsetof(struct config, is_insecure), true },
+    {"DOCKMON_URL",      offsetof(struct config, url),         false, false},
+    {"DOCKMON_API_KEY",  offsetof(struct config, api_key),     false, true },
+    {"DOCKMON_SESSION",  offsetof(struct config, session),     false, true },
+    {"DOCKMON_PIN",      offsetof(struct config, pin),         false, false},
+    {"DOCKMON_CA_FILE",  offsetof(struct config, ca_file),     false, false},
+    {"DOCKMON_INSECURE", offsetof(struct config, is_insecure), true,  false},
 };
+
+/* What may stand in a header: a line end in a variable must not make two of one. */
+static bool is_one_word(const char *value)
+{
+    for (; *value; value++) {
+        if (*value <= ' ' || *value > '~')
+            return false;
+    }
+    return true;
+}
 
 static int set_key(struct config *c, const struct key *k, const char *value, struct error *err)
 {
@@ -31,6 +41,8 @@ static int set_key(struct config *c, const struct key *k, const char *value, str
 
     if (str_eq(k->name, "DOCKMON_URL"))
         return config_set_url(c, value, err);
+    if (k->is_secret && !is_one_word(value))
+        return error_set(err, -EINVAL, "it has a blank, a line end or a letter that no key has");
     if (k->is_flag) {
         return parse_bool(value, member) < 0
                    ? error_set(err, -EINVAL, "\"%s\" is neither true nor false", value)

@@ -204,6 +204,18 @@ test('a server that cannot be talked to is named, with what to do', async () => 
   }
 });
 
+test('a key with a line end in it is no second header', async () => {
+  s.good();
+  for (const key of ['a\r\nX-Evil: 1', 'a b', 'a\n', 'k\u00e4y']) {
+    for (const args of [['ps'], ['stats']]) {
+      const r = await cli(args, { env: { DOCKMON_API_KEY: key } });
+      assert.equal(r.code, 1);
+      assert.match(r.stderr, /^Error: DOCKMON_API_KEY: it has a blank, a line end or a letter that no key has$/m);
+    }
+  }
+  assert.deepEqual(s.asked, []);
+});
+
 test('what somebody gets who gives no word, and the first word wrong', async () => {
   for (const args of [[], ['help'], ['--help'], ['-h']]) {
     const r = await cli(args);
