@@ -462,3 +462,34 @@ test('the disk use that is told is that of the files', async () => {
     await s.remove();
   }
 });
+
+test('the last minutes of all take no more memory than they may', async () => {
+  const s = await Server.start({ args: ['--stats-memory', '1'] });
+  try {
+    const client = await s.client('viewer');
+    const web = containerElement({ name: 'mem-web' });
+    const a = await Sampler.start(s, client, [web]);
+    const n = 160;
+    const from = Date.now() - 45000;
+    const others = Array.from({ length: 1000 }, (_, i) => [i.toString(16).padStart(64, '0'), `other-${i}`]);
+    const figures = (i, k) => ({ cpu: (i * 7919 + k) % 9973, mem_used: ((i * 104729 + k) % 99991) * 4096, net_rx: i * 1e6 + k, net_tx: i * 3e5 + k, blk_read: i * 40961, blk_write: i * 8193 });
+    for (let i = 0; i < n; i++) {
+      const all = { [web.Id]: { name: 'mem-web', ...figures(i, 0) } };
+      others.forEach(([id, name], k) => { all[id] = { name, ...figures(i, k) }; });
+      a.batch(from + i * 250, all);
+    }
+    const live = await eventually(async () => {
+      const r = await client.get(`/api/hosts/${a.hostId}/containers/${web.Id}/stats/live`);
+      return r.timestamps.at(-1) === (from + (n - 1) * 250) / 1000 && r;
+    }, { what: 'the newest is there' });
+    assert.ok(live.timestamps.length < n && live.timestamps.length >= 30, `${live.timestamps.length} of ${n}`);
+    assert.equal(live.cpu.at(-1), ((n - 1) * 7919 % 9973) / 100);
+    const told = await client.get('/api/history');
+    assert.equal(told.live_max_bytes, 1 << 20);
+    assert.ok(told.live_bytes > 1 << 18 && told.live_bytes < (1 << 20) + 1001 * 1100, `${told.live_bytes}`);
+    await s.process.line(/--stats-memory gives them more/);
+    await a.close();
+  } finally {
+    await s.remove();
+  }
+});
