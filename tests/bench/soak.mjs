@@ -1,6 +1,6 @@
-// Soak: server and agent for SOAK_SECONDS (3600) under churn: containers come, run something and go; links are cut; simulated
-// agents leave all at once and return; clients of the feed come and go; logins fail and succeed. Memory and descriptors
-// must be flat from a quarter of the time on.
+// Soak: server and agent for SOAK_SECONDS (3600) under churn: CONTAINERS (100) stay, all measured once a second; others come, run
+// something and go; links are cut; simulated agents leave all at once and return; clients of the feed come and go; logins
+// fail and succeed. Memory and descriptors must be flat from a quarter of the time on.
 import { readdir, rm } from 'node:fs/promises';
 import { Agent } from '../integration/lib/dockmon.mjs';
 import { OwnEngine } from '../integration/lib/engine.mjs';
@@ -11,6 +11,7 @@ import { Fleet, startServer, watch } from './simulated.mjs';
 
 const SECONDS = Number(process.env.SOAK_SECONDS ?? 3600);
 const AGENTS = Number(process.env.AGENTS ?? 300);
+const CONTAINERS = Number(process.env.CONTAINERS ?? 100);
 const SAMPLES = 40;
 const GROWTH = 1.05; // of memory, and
 const GROWTH_KB = 1024;
@@ -82,10 +83,11 @@ const row = (name, at, s) => [name, `${at} s`, (s.rss / 1024).toFixed(1), (s.ano
 
 const engine = await OwnEngine.start(); // its containers are the only ones
 await engine.ensureImage();
+for (let made = 0; made < CONTAINERS; made++) await engine.run(`stays${made}`, { command: ['sleep', '86400'] });
 const server = await startServer();
 const relay = await Relay.start({ to: { host: '127.0.0.1', port: Number(server.port) } });
 const client = await server.client('operator');
-const agent = await Agent.start({ ...server, url: `http://127.0.0.1:${relay.port}`, token: () => server.token() }, engine, { env: { LOG_LEVEL: 'info' } });
+const agent = await Agent.start({ ...server, url: `http://127.0.0.1:${relay.port}`, token: () => server.token() }, engine, { env: { LOG_LEVEL: 'info', STATS_INTERVAL: '1s' } });
 const fleet = await Fleet.start(server, ['--agents', AGENTS, '--events', '20', '--seconds', String(SECONDS + 600)]);
 await fleet.settle(1, 60000);
 
@@ -113,7 +115,7 @@ for (let i = 1; i <= SAMPLES; i++) {
 }
 isOver = true;
 await Promise.all(churn);
-printTable(`Soak of ${SECONDS} s: ${JSON.stringify(counts)}`, ['process', 'after', 'RSS MiB', 'of it anonymous', 'descriptors', 'CPU s'], rows);
+printTable(`Soak of ${SECONDS} s, ${CONTAINERS} containers measured every second: ${JSON.stringify(counts)}`, ['process', 'after', 'RSS MiB', 'of it anonymous', 'descriptors', 'CPU s'], rows);
 await fleet.stop();
 await agent.remove();
 await relay.stop();
