@@ -307,6 +307,14 @@ static void on_written(void *owner, const char *host_id, const struct history_po
         sessions_acknowledge(s->sessions, host_id, &(struct msg_samples_ack){at->epoch, at->seq});
 }
 
+static void on_lost(void *owner, const char *host_id)
+{
+    const struct server *s = owner;
+
+    if (s->sessions)
+        sessions_resend_samples(s->sessions, host_id);
+}
+
 static void on_history_started(void *owner)
 {
     const struct server *s = owner;
@@ -343,6 +351,7 @@ static int open_history(struct server *s, const struct config *config, struct er
     struct history_options o = {.loop = s->loop,
                                 .dir = dir,
                                 .on_written = on_written,
+                                .on_lost = on_lost,
                                 .on_started = on_history_started,
                                 .owner = s};
 

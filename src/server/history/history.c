@@ -37,6 +37,8 @@ struct history {
     struct accumulator *accumulator;
     struct positions *positions;
     void (*on_written)(void *owner, const char *host, const struct history_position *at);
+    void (*on_lost)(void *owner, const char *host);
+    size_t max_pending;
     void (*on_started)(void *owner); /* NULL: nobody waits any more */
     void *owner;
     struct loop_timer start_timer;
@@ -66,8 +68,9 @@ static void on_row(void *owner, const char *host, int64_t step, struct buf *data
     struct history *h = owner;
     struct worker_round *next = &h->next;
 
-    if (h->next_bytes + data->size > MAX_PENDING) {
+    if (h->next_bytes + data->size > h->max_pending) {
         h->state.n_dropped++;
+        positions_lose(h->positions, host);
         return;
     }
     h->next_bytes += data->size;
@@ -109,6 +112,19 @@ static void tell_written(struct history *h, const struct worker_round *round)
     }
 }
 
+static void tell_lost(struct history *h, const struct worker_round *round)
+{
+    size_t n = 0;
+    char **hosts = round->has_written ? positions_resume(h->positions, &n) : NULL;
+
+    for (size_t i = 0; i < n; i++) {
+        if (h->on_lost)
+            h->on_lost(h->owner, hosts[i]);
+        free(hosts[i]);
+    }
+    free(hosts);
+}
+
 /*
  * What could not be written is written with the next round while there is room: positions of later batches would say of
  * these, too, that they are there. Not what will never be taken.
@@ -126,8 +142,10 @@ static void keep_unwritten(struct history *h, struct worker_round *round)
         size += round->rows[i].size;
     if (round->n_rows == 0)
         return;
-    if (round->code == -EINVAL || size + h->next_bytes > MAX_PENDING) {
+    if (round->code == -EINVAL || size + h->next_bytes > h->max_pending) {
         h->state.n_dropped += round->n_rows;
+        for (size_t i = 0; round->code != -EINVAL && i < round->n_rows; i++)
+            positions_lose(h->positions, round->rows[i].host);
         return;
     }
     round->rows = xrealloc(round->rows, round->n_rows + next->n_rows, sizeof(*round->rows));
@@ -159,6 +177,7 @@ static void round_done(void *arg)
     h->is_more_to_roll = job->round.is_more_to_roll;
     h->is_round_under_way = false;
     tell_written(h, &job->round);
+    tell_lost(h, &job->round);
     keep_unwritten(h, &job->round);
     worker_round_done(&job->round);
     free(job);
@@ -305,7 +324,9 @@ struct history *history_new(const struct history_options *o)
     h->accumulator = accumulator_new(on_row, h);
     h->positions = positions_new();
     h->on_written = o->on_written;
+    h->on_lost = o->on_lost;
     h->on_started = o->on_started;
+    h->max_pending = o->max_pending ? o->max_pending : MAX_PENDING;
     h->owner = o->owner;
     h->keep_ms = disk.keep_ms[TIER_10S];
     h->keep_marks_ms = tier_keep(disk.keep_ms, TIER_1H);

@@ -24,6 +24,12 @@ struct history_options {
     /* All batches of a host up to this one are on disk, and so is that. Never from inside a call. NULL: nobody asks. */
     void (*on_written)(void *owner, const char *host, const struct history_position *at);
     /*
+     * Something of the host could not be kept while nothing was written; now it is again. What is not written of its batches
+     * is to be sent once more: history_position() is where. Never from inside a call. NULL: nobody can.
+     */
+    void (*on_lost)(void *owner, const char *host);
+    size_t max_pending; /* bytes that are kept while nothing is written; 0: 64 MiB */
+    /*
      * Called once: the files of earlier runs were opened, so that history_position() knows; or that failed, or takes longer
      * than anybody should wait (20 s). Never from inside a call. NULL: nobody waits.
      */

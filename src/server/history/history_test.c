@@ -355,7 +355,7 @@ static void test_directory_comes_late(void **state)
 
 /* A place is known when its step is on disk, and not before; also to the next run. */
 struct written {
-    unsigned n, n_started;
+    unsigned n, n_started, n_lost;
     struct history_position at;
 };
 
@@ -452,6 +452,63 @@ static void test_places(void **state)
     loop_free(loop);
 }
 
+/* What there is no room for before a round has come is not said to be written, and is asked for afterwards. */
+static void on_lost(void *owner, const char *host)
+{
+    struct written *w = owner;
+
+    assert_string_equal(host, "host");
+    w->n_lost++;
+}
+
+static void turn_until_lost(struct loop *loop, const struct written *w, unsigned n)
+{
+    uint64_t deadline = time_monotonic_ms() + WAIT_MS;
+
+    while (w->n_lost < n) {
+        assert_true(time_monotonic_ms() < deadline);
+        (void)loop_turn(loop);
+    }
+}
+
+static void test_no_room(void **state)
+{
+    const struct fixture *f = *state;
+    struct written written = {0};
+    struct history_position at = {0};
+    struct loop *loop;
+    struct history_options o = {.dir = f->dir,
+                                .utc_ms = fake_now,
+                                .on_written = on_written,
+                                .on_lost = on_lost,
+                                .owner = &written,
+                                .max_pending = 200};
+    struct history *h;
+    uint64_t seq;
+
+    now_ms = NOON + 1100000;
+    assert_int_equal(loop_new(&loop, &(struct loop_options){0}, NULL), 0);
+    o.loop = loop;
+    h = history_new(&o);
+    for (seq = 0; seq < 100; seq++)
+        took(h, 7, seq, NOON + (int64_t)seq * 10000);
+    assert_true(history_state(h).n_dropped > 0);
+    turn_until_lost(loop, &written, 1);
+    assert_false(history_position(h, "host", &at)); /* whatever is there, this is safe */
+    assert_int_equal(written.n, 0);
+
+    /* Sent once more, in pieces there is room for. */
+    for (seq = 0; seq < 100; seq++) {
+        took(h, 7, seq, NOON + (int64_t)seq * 10000);
+        if (seq % 3 == 2 || seq == 99)
+            wait_written(loop, &written, seq);
+    }
+    assert_int_equal(written.n_lost, 1);
+    history_stop(h);
+    history_free(h);
+    loop_free(loop);
+}
+
 /* In a child: writes a sample each step as fast as rounds go, tells how far it is, and is killed somewhere. */
 static void child(const char *dir, int out)
 {
@@ -530,6 +587,7 @@ int main(void)
         cmocka_unit_test(test_accumulated_values),
         TEST(test_cancel),
         TEST(test_places),
+        TEST(test_no_room),
         TEST(test_directory_comes_late),
         TEST(test_kill),
     };

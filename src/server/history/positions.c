@@ -10,7 +10,7 @@ struct waiting {
 };
 
 struct host_queue {
-    bool is_known;
+    bool is_known, is_lost;
     struct history_position written;
     struct waiting *waiting; /* oldest first */
     size_t n, capacity;
@@ -18,6 +18,7 @@ struct host_queue {
 
 struct positions {
     struct map hosts; /* struct host_queue by host */
+    size_t n_lost;
 };
 
 struct positions *positions_new(void)
@@ -55,6 +56,8 @@ void positions_took(struct positions *p,
 {
     struct host_queue *q = queue_of(p, host);
 
+    if (q->is_lost)
+        return;
     if (q->n == POSITIONS_WAITING) { /* both are known to be written when the later of the two is */
         struct waiting *last = &q->waiting[q->n - 1];
 
@@ -106,6 +109,35 @@ void positions_give_back(struct positions *p, const struct host_position *at)
 {
     if (queue_of(p, at->host)->n == 0)
         positions_took(p, at->host, &at->at, INT64_MIN);
+}
+
+void positions_lose(struct positions *p, const char *host)
+{
+    struct host_queue *q = queue_of(p, host);
+
+    if (!q->is_lost)
+        p->n_lost++;
+    q->is_lost = true;
+    q->n = 0;
+}
+
+char **positions_resume(struct positions *p, size_t *ret_n)
+{
+    char **list;
+
+    *ret_n = 0;
+    if (p->n_lost == 0)
+        return NULL;
+    list = xcalloc(p->n_lost, sizeof(*list));
+    map_foreach(&p->hosts, e) {
+        struct host_queue *q = e->value;
+
+        if (q->is_lost)
+            list[(*ret_n)++] = xstrdup(e->key);
+        q->is_lost = false;
+    }
+    p->n_lost = 0;
+    return list;
 }
 
 void positions_set(struct positions *p, const char *host, const struct history_position *at)

@@ -36,6 +36,14 @@ struct host_position *positions_take(struct positions *p, int64_t until_ms, size
 /* One that was taken could not be written: it is taken again, or a later one of the host. */
 void positions_give_back(struct positions *p, const struct host_position *at);
 
+/*
+ * Something of the host had to be dropped: from here on nothing that comes is known to be written, or later batches would
+ * say so of what is gone. Until positions_resume(), when the agent is made to send again what is not written.
+ */
+void positions_lose(struct positions *p, const char *host);
+/* The hosts that have lost something: an array, and texts, to be freed. They are as before. */
+char **positions_resume(struct positions *p, size_t *ret_n);
+
 /* What is written, as of the start and of every round. */
 void positions_set(struct positions *p, const char *host, const struct history_position *at);
 bool positions_get(const struct positions *p, const char *host, struct history_position *ret);

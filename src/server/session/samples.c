@@ -42,6 +42,18 @@ void sessions_acknowledge(struct sessions *s,
         send_ack(l->session, ack);
 }
 
+void sessions_resend_samples(struct sessions *s, const char *host_id)
+{
+    const struct fleet_host *h = fleet_find_host(s->o.fleet, host_id);
+    struct link *l = h ? map_find(&s->links, h->agent.id) : NULL;
+
+    if (!l)
+        return;
+    memset(l->received, 0, sizeof(l->received)); /* it is no double any more */
+    if (l->session && l->session->state == SESSION_ACTIVE && l->session->can_samples)
+        session_close(l->session, WS_CLOSE_TRY_AGAIN, "Samples are to be sent once more");
+}
+
 static struct msg_samples_ack *find_epoch(struct link *l, uint64_t epoch)
 {
     for (size_t i = 0; i < RECEIVED_EPOCHS; i++) {

@@ -266,6 +266,37 @@ static void late_ones_have_our_time(void **state)
     fake_ws_end(ws, 1000);
 }
 
+/* What the history had no room for comes once more, and is no double then. */
+static void what_was_lost_is_sent_again(void **state)
+{
+    struct fixture *f = *state;
+    struct joined j, again;
+    struct ws *ws = fixture_join(f, "own", true, &j);
+    struct container_sample c;
+    struct samples s;
+
+    for (uint64_t seq = 0; seq < 3; seq++) {
+        init(&s, &c, seq);
+        send_batch(ws, &s);
+    }
+    sessions_resend_samples(f->sessions, "nobody");
+    assert_int_equal(ws->close_code, 0);
+    sessions_resend_samples(f->sessions, j.host_id);
+    assert_int_equal(ws->close_code, 1013);
+    fake_ws_end(ws, 1013);
+    sessions_resend_samples(f->sessions, j.host_id); /* it is away */
+
+    ws = fixture_join_with(f, j.token, "own", true, &again);
+    assert_string_equal(again.host_id, j.host_id);
+    for (uint64_t seq = 0; seq < 4; seq++) {
+        init(&s, &c, seq);
+        send_batch(ws, &s);
+        send_batch(ws, &s);
+    }
+    assert_int_equal(f->n_batches, 7);
+    fake_ws_end(ws, 1000);
+}
+
 static void nonsense_is_dropped_and_the_session_goes_on(void **state)
 {
     struct fixture *f = *state;
@@ -317,6 +348,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_late_is_no_news, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(a_clock_that_jumps, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(late_ones_have_our_time, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(what_was_lost_is_sent_again, fixture_setup,
+                                        fixture_teardown),
         cmocka_unit_test_setup_teardown(nonsense_is_dropped_and_the_session_goes_on, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(who_did_not_agree_to_samples_sends_none, fixture_setup,

@@ -93,6 +93,11 @@ size_t sessions_count(const struct sessions *s); /* also of those that are not a
 void sessions_acknowledge(struct sessions *s,
                           const char *host_id,
                           const struct msg_samples_ack *ack);
+/*
+ * Not all that came of the host after what is kept for good could be kept: its agent is made to connect again and to send
+ * that once more.
+ */
+void sessions_resend_samples(struct sessions *s, const char *host_id);
 struct commands *sessions_commands(struct sessions *s);
 /*
  * Ends the agent's session (1008) and forgets the agent. For the end of the job that deleted its host, so
