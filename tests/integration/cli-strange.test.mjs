@@ -329,6 +329,26 @@ test('history in a narrow terminal and for readers without UTF-8', async () => {
   }
 });
 
+test('stats asks for what it shows, and no longer for what has gone', async () => {
+  s.good();
+  const second = { ...CONTAINER, id: 'cd'.repeat(32), name: 'db' };
+  const asked = [];
+  const say = (ws, more) => ws.send(JSON.stringify({ type: 'update', timestamp: new Date().toISOString(), ...more }));
+  s.socket = (ws) => ws.on('message', (d) => {
+    const m = JSON.parse(d);
+    asked.push(m);
+    if (m.topics.includes('containers')) say(ws, { type: 'state', complete: true, part: 0, last: true, hosts: [HOST], containers: [CONTAINER, second] });
+    else if (m.type === 'subscribe') say(ws, { removed: [{ host_id: 'h1', id: second.id }] });
+  });
+  const p = new Process(bin('dockmon'), ['stats', '--json'], { env: { ...env, DOCKMON_URL: s.url } });
+  await eventually(() => asked.some((m) => m.type === 'unsubscribe'), { what: 'unsubscribe' });
+  assert.deepEqual(asked.map((m) => [m.type, m.topics.sort()]).slice(0, 3), [
+    ['subscribe', ['containers', 'hosts']], ['subscribe', ['stats/h1/abababababab', 'stats/h1/cdcdcdcdcdcd']], ['unsubscribe', ['stats/h1/cdcdcdcdcdcd']],
+  ]);
+  assert.equal((await p.stop()).code, 0);
+  assertClean(p);
+});
+
 test('a client that is killed in the middle of all that leaves no trace of a sanitizer', async () => {
   s.good();
   s.socket = (ws) => ws.on('message', () => ws.send(JSON.stringify({ type: 'state', timestamp: new Date().toISOString(), complete: true, part: 0, last: true, hosts: [HOST], containers: [CONTAINER] })));
