@@ -173,7 +173,7 @@ test('a bulk job that tells of more or less than was asked for', async () => {
 
 // A script with `stats` in a terminal, and what was there when the program's own screen was gone.
 async function statsInTerminal() {
-  const r = await inTerminal('stty cols 80 rows 24; $DOCKMON stats; echo code $?');
+  const r = await inTerminal('stty cols 80 rows 24; before=$(stty -g); $DOCKMON stats; echo code $?; [ "$before" = "$(stty -g)" ] && echo the same');
   return { code: /code (\d+)/.exec(r.stdout)[1], left: r.stdout.split('\x1b[?1049l')[1] };
 }
 
@@ -183,6 +183,7 @@ test('what ends `stats` in a terminal is said where it can be read', async () =>
   let r = await statsInTerminal();
   assert.equal(r.code, '1');
   assert.match(r.left, /Error: not so many/);
+  assert.match(r.left, /the same/, 'as the terminal was before');
   s.socket = (ws) => ws.close(1008, 'Invalid or expired session');
   r = await statsInTerminal();
   assert.match(r.left, /Error: Invalid or expired session; log in with `dockmon login`/);
