@@ -6,10 +6,9 @@
 #include <assert.h>
 #include <string.h>
 
-#define MAX_VALUE   (INT64_C(1) << 59)
-#define MAX_ROW     ((size_t)(2 + (1 + RING_COLUMNS) * VARINT_MAX_SIZE))
-#define FIRST_BYTES 96
-#define PAGE        4096
+#define MAX_VALUE (INT64_C(1) << 59)
+#define MAX_ROW   ((size_t)(2 + (1 + RING_COLUMNS) * VARINT_MAX_SIZE))
+#define PAGE      4096
 
 /*
  * A row begins with a byte: the difference of its gap to the gap before, zig-zag, in 7 bits, and SAME_COLUMNS when the
@@ -38,51 +37,28 @@ static int64_t value_of(const struct ring_state *s, size_t column)
 
 /* --- blocks ------------------------------------------------------------------------------------- */
 
-static size_t block_bytes(const struct ring_block *b)
+static void drop_oldest(struct ring *r, struct ring_pool *pool)
 {
-    return sizeof(*b) + b->capacity;
-}
+    struct ring_block *b = r->oldest;
 
-static void drop_first(struct ring *r, struct ring_pool *pool)
-{
-    pool->bytes -= block_bytes(r->blocks[0]);
-    free(r->blocks[0]);
+    r->oldest = b->next;
+    if (!r->oldest)
+        r->open = NULL;
     r->n_blocks--;
-    memmove(r->blocks, r->blocks + 1, r->n_blocks * sizeof(struct ring_block *));
+    pool->bytes -= sizeof(*b);
+    free(b);
 }
 
 void ring_done(struct ring *r, struct ring_pool *pool)
 {
-    while (r->n_blocks > 0)
-        drop_first(r, pool);
+    while (r->oldest)
+        drop_oldest(r, pool);
     *r = (struct ring){0};
 }
 
 bool ring_is_empty(const struct ring *r)
 {
-    return r->n_blocks == 0;
-}
-
-static void resize_last(struct ring *r, struct ring_pool *pool, size_t capacity)
-{
-    struct ring_block **b = &r->blocks[r->n_blocks - 1];
-
-    pool->bytes -= block_bytes(*b);
-    *b = xrealloc(*b, 1, sizeof(**b) + capacity);
-    (*b)->capacity = (uint16_t)capacity;
-    pool->bytes += block_bytes(*b);
-}
-
-static void open_block(struct ring *r, struct ring_pool *pool, int64_t at_ms)
-{
-    struct ring_block *b = xmalloc(sizeof(*b) + FIRST_BYTES);
-
-    if (r->n_blocks == RING_MAX_BLOCKS)
-        drop_first(r, pool);
-    *b = (struct ring_block){.first_ms = at_ms, .last_ms = at_ms, .capacity = FIRST_BYTES};
-    r->blocks[r->n_blocks++] = b;
-    pool->bytes += block_bytes(b);
-    r->newest = (struct ring_state){.at_ms = at_ms};
+    return !r->oldest;
 }
 
 /* Before a ring takes more. */
@@ -91,35 +67,31 @@ static void keep_to_maximum(struct ring *r, struct ring_pool *pool, int64_t now_
     if (pool->cut_ms > now_ms) /* the clock was set back */
         pool->cut_ms = 0;
     if (pool->max_bytes > 0 && pool->bytes > pool->max_bytes && r->n_blocks > 1 &&
-        r->blocks[0]->last_ms > pool->cut_ms)
-        pool->cut_ms = r->blocks[0]->last_ms;
-    while (r->n_blocks > 1 && r->blocks[0]->last_ms <= pool->cut_ms)
-        drop_first(r, pool);
+        r->oldest->last_ms > pool->cut_ms)
+        pool->cut_ms = r->oldest->last_ms;
+    while (r->n_blocks > 1 && r->oldest->last_ms <= pool->cut_ms)
+        drop_oldest(r, pool);
 }
 
-static bool is_closed(const struct ring_block *b)
+static void open_block(struct ring *r, struct ring_pool *pool, int64_t at_ms)
 {
-    return b->n == RING_BLOCK_ROWS || b->size + MAX_ROW > RING_BLOCK_SIZE;
-}
+    struct ring_block *b = xmalloc(sizeof(*b));
 
-/* The open block, with room for a row. */
-static struct ring_block *make_room(struct ring *r, struct ring_pool *pool, int64_t at_ms)
-{
-    struct ring_block *b = ring_is_empty(r) ? NULL : r->blocks[r->n_blocks - 1];
-    size_t capacity;
-
-    if (b && b->n < RING_BLOCK_ROWS && b->size + MAX_ROW <= b->capacity)
-        return b;
     keep_to_maximum(r, pool, at_ms);
-    if (b && !is_closed(b)) {
-        capacity = (size_t)b->capacity * 2;
-        resize_last(r, pool, capacity < RING_BLOCK_SIZE ? capacity : RING_BLOCK_SIZE);
+    if (r->n_blocks == RING_MAX_BLOCKS)
+        drop_oldest(r, pool);
+    b->next = NULL;
+    b->first_ms = b->last_ms = at_ms;
+    b->n = b->size = 0;
+    if (r->open) {
+        r->open->next = b;
     } else {
-        if (b)
-            resize_last(r, pool, b->size); /* it gets no more rows */
-        open_block(r, pool, at_ms);
+        r->oldest = b;
     }
-    return r->blocks[r->n_blocks - 1];
+    r->open = b;
+    r->n_blocks++;
+    pool->bytes += sizeof(*b);
+    r->newest = (struct ring_state){.at_ms = at_ms};
 }
 
 /* --- rows --------------------------------------------------------------------------------------- */
@@ -166,10 +138,27 @@ static size_t pack_row(struct ring_state *s, const struct ring_row *row, uint8_t
     return n;
 }
 
+/* False: the open block has no room for it. */
+static bool append(struct ring *r, const struct ring_row *row)
+{
+    struct ring_block *b = r->open;
+    struct ring_state state = r->newest;
+    uint8_t packed[MAX_ROW];
+    size_t n = pack_row(&state, row, packed);
+
+    if (b->size + n > RING_BLOCK_DATA)
+        return false;
+    memcpy(b->data + b->size, packed, n);
+    b->size = (uint16_t)(b->size + n);
+    b->last_ms = row->at_ms;
+    b->n++;
+    r->newest = state;
+    return true;
+}
+
 bool ring_add(struct ring *r, struct ring_pool *pool, const struct ring_row *given)
 {
     struct ring_row row = *given;
-    struct ring_block *b;
 
     if (!ring_is_empty(r) && row.at_ms < r->newest.at_ms - RING_SPAN_MS)
         ring_done(r, pool);
@@ -179,38 +168,41 @@ bool ring_add(struct ring *r, struct ring_pool *pool, const struct ring_row *giv
         if (row.values[c] > MAX_VALUE || row.values[c] < -MAX_VALUE)
             row.values[c] = METRIC_NONE;
     }
-    b = make_room(r, pool, row.at_ms);
-    b->size = (uint16_t)(b->size + pack_row(&r->newest, &row, b->data + b->size));
-    b->last_ms = row.at_ms;
-    b->n++;
-    while (r->blocks[0]->last_ms < row.at_ms - RING_SPAN_MS)
-        drop_first(r, pool); /* never the open one: its last row is this one */
+    if (!r->open || !append(r, &row)) {
+        open_block(r, pool, row.at_ms);
+        (void)append(r, &row); /* a row is less than a block */
+    }
+    while (r->oldest->last_ms < row.at_ms - RING_SPAN_MS)
+        drop_oldest(r, pool); /* never the open one: its last row is this one */
     return true;
 }
 
 /* --- reading ------------------------------------------------------------------------------------ */
 
-static void enter_block(struct ring_reader *reader)
+static void enter_block(struct ring_reader *reader, const struct ring_block *b)
 {
-    const struct ring_block *b = reader->ring->blocks[reader->block];
-
+    reader->block = b;
     reader->n = 0;
+    if (!b)
+        return;
     reader->at = b->data;
     reader->state = (struct ring_state){.at_ms = b->first_ms};
 }
 
 void ring_read_start(struct ring_reader *reader, const struct ring *ring, int64_t after_ms)
 {
-    *reader = (struct ring_reader){.ring = ring, .after_ms = after_ms};
-    while (reader->block < ring->n_blocks && ring->blocks[reader->block]->last_ms <= after_ms)
-        reader->block++;
-    if (reader->block < ring->n_blocks)
-        enter_block(reader);
+    const struct ring_block *b = ring->oldest;
+    int64_t begin_ms = ring->newest.at_ms - RING_SPAN_MS - 1;
+
+    *reader = (struct ring_reader){.after_ms = after_ms > begin_ms ? after_ms : begin_ms};
+    while (b && b->last_ms <= reader->after_ms)
+        b = b->next;
+    enter_block(reader, b);
 }
 
 static uint64_t read_number(struct ring_reader *reader)
 {
-    const struct ring_block *b = reader->ring->blocks[reader->block];
+    const struct ring_block *b = reader->block;
     struct bytes bytes = {reader->at, b->data + b->size};
     uint64_t v = 0;
     int r = varint_read(&bytes, &v);
@@ -246,10 +238,9 @@ static void unpack_row(struct ring_reader *reader)
 
 bool ring_read_next(struct ring_reader *reader, struct ring_row *ret)
 {
-    while (reader->block < reader->ring->n_blocks) {
-        if (reader->n == reader->ring->blocks[reader->block]->n) {
-            if (++reader->block < reader->ring->n_blocks)
-                enter_block(reader);
+    while (reader->block) {
+        if (reader->n == reader->block->n) {
+            enter_block(reader, reader->block->next);
             continue;
         }
         unpack_row(reader);

@@ -3,6 +3,7 @@
 /*
  * The last 15 minutes of one series in memory, as often as samples come: blocks of rows, packed as differences
  * from row to row. What is older goes block by block, and so does what would be more than RING_MAX_BLOCKS blocks.
+ * Blocks are of one size, so that 200,000 rings leave no holes in the heap.
  * Pure data; a zeroed struct is an empty ring.
  *
  * All rings of a pool have a maximum together. A ring that needs room when it is taken gives up its oldest block, and
@@ -20,9 +21,8 @@
 #define RING_COLUMNS    8
 #define RING_SPAN_MS    (INT64_C(15) * 60 * 1000)
 #define RING_MIN_GAP_MS 250 /* rows that are closer are left out: two channels that tell the same */
-#define RING_BLOCK_ROWS 60
-#define RING_BLOCK_SIZE 1024 /* bytes at most */
-#define RING_MAX_BLOCKS 16
+#define RING_BLOCK_DATA 476 /* bytes of rows: with what malloc() adds, a block has 512 */
+#define RING_MAX_BLOCKS 32
 
 struct ring_row {
     int64_t at_ms;
@@ -30,9 +30,10 @@ struct ring_row {
 };
 
 struct ring_block {
+    struct ring_block *next; /* newer; NULL: this one is open */
     int64_t first_ms, last_ms;
-    uint16_t n, size, capacity;
-    uint8_t data[];
+    uint16_t n, size;
+    uint8_t data[RING_BLOCK_DATA];
 };
 
 /* What the next row of a block is told as a difference to. */
@@ -43,7 +44,7 @@ struct ring_state {
 };
 
 struct ring {
-    struct ring_block *blocks[RING_MAX_BLOCKS]; /* oldest first; the last one is open */
+    struct ring_block *oldest, *open; /* NULL: it is empty */
     size_t n_blocks;
     struct ring_state newest;
 };
@@ -64,11 +65,11 @@ bool ring_add(struct ring *r, struct ring_pool *pool, const struct ring_row *row
 
 bool ring_is_empty(const struct ring *r);
 
-/* Reads the rows after a time, oldest first. The ring must not change meanwhile. */
+/* Reads the rows after a time, and of the last 15 minutes at most, oldest first. The ring must not change meanwhile. */
 struct ring_reader {
-    const struct ring *ring;
     int64_t after_ms;
-    size_t block, n; /* rows read of it */
+    const struct ring_block *block; /* NULL: at the end */
+    size_t n;                       /* rows read of it */
     const uint8_t *at;
     struct ring_state state;
 };

@@ -113,8 +113,8 @@ static void the_last_15_minutes_stay(void **state)
         assert_true(ring_add(&ring, &pool, &row));
     }
     at -= 1000;
-    assert_in_range(count(&ring, INT64_MIN, &first), 900, 900 + RING_BLOCK_ROWS);
-    assert_in_range(first, at - RING_SPAN_MS - RING_BLOCK_ROWS * INT64_C(1000), at - RING_SPAN_MS);
+    assert_int_equal(count(&ring, INT64_MIN, &first), 901);
+    assert_int_equal(first, at - RING_SPAN_MS);
     assert_int_equal(count(&ring, at - 10000, &first), 10);
     assert_int_equal(first, at - 9000);
     assert_int_equal(count(&ring, at, &first), 0);
@@ -122,7 +122,7 @@ static void the_last_15_minutes_stay(void **state)
     struct ring_row late = row_at(at + 3600000, 1); /* after a break, nothing of before is left */
 
     assert_true(ring_add(&ring, &pool, &late));
-    assert_in_range(count(&ring, INT64_MIN, &first), 1, RING_BLOCK_ROWS);
+    assert_in_range(count(&ring, INT64_MIN, &first), 1, 1);
     ring_done(&ring, &pool);
 }
 
@@ -160,8 +160,7 @@ static void it_never_grows_beyond_its_bounds(void **state)
         for (size_t c = 0; c < RING_COLUMNS; c++)
             row.values[c] = (i % 2 ? 1 : -1) * ((INT64_C(1) << 59) - i);
         assert_true(ring_add(&ring, &pool, &row));
-        assert_in_range(pool.bytes, 1,
-                        RING_MAX_BLOCKS * (RING_BLOCK_SIZE + sizeof(struct ring_block)));
+        assert_in_range(pool.bytes, 1, RING_MAX_BLOCKS * sizeof(struct ring_block));
     }
     ring_done(&ring, &pool);
 }
@@ -207,16 +206,16 @@ static void a_pool_has_a_maximum(void **state)
     (void)state;
     for (int i = 0; i < 900; i++, at += 1000) {
         for (int k = 0; k < N; k++) {
-            struct ring_row row = row_at(at, i * 1000 % (77 + k));
+            struct ring_row row = row_at(at, i * 1000 % (7901 + k));
 
             assert_true(ring_add(&rings[k], &pool, &row));
         }
-        assert_in_range(pool.bytes, 1, pool.max_bytes + N * (size_t)RING_BLOCK_SIZE);
+        assert_in_range(pool.bytes, 1, pool.max_bytes + N * sizeof(struct ring_block));
     }
     assert_true(pool.cut_ms > START);
     for (int k = 0; k < N; k++) {
         assert_int_equal(count(&rings[k], at - 31000, &first), 30);
-        assert_in_range(count(&rings[k], INT64_MIN, &first), 120, 400);
+        assert_in_range(count(&rings[k], INT64_MIN, &first), 60, 400);
     }
     for (int k = 0; k < N; k++)
         ring_done(&rings[k], &pool);
