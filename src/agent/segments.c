@@ -151,10 +151,24 @@ static int list_files(struct segments *s, struct error *err)
     return r;
 }
 
+/* What is in it survives a power cut only when it does itself. */
+static int make_directory(const char *dir, struct error *err)
+{
+    int r;
+
+    if (mkdir(dir, 0700) < 0) {
+        return errno == EEXIST
+                   ? 0
+                   : error_set(err, -errno, "%s: cannot make it: %s", dir, error_text(-errno));
+    }
+    r = file_sync_directory_of(dir);
+    return r < 0 ? error_set(err, r, "%s: %s", dir, error_text(r)) : 0;
+}
+
 int segments_open(struct segments **ret, const struct segments_options *o, struct error *err)
 {
     struct segments *s = xcalloc(1, sizeof(*s));
-    int r = 0;
+    int r;
 
     s->dir = xstrdup(o->dir);
     s->max_bytes = o->max_bytes;
@@ -163,8 +177,7 @@ int segments_open(struct segments **ret, const struct segments_options *o, struc
         s->file_bytes = o->max_bytes / 8; /* what has to go goes by whole files */
     s->fd = s->read_fd = -1;
     buf_init(&s->record, SPOOL_RECORD_HEAD + SPOOL_RECORD_MAX);
-    if (mkdir(s->dir, 0700) < 0 && errno != EEXIST)
-        r = error_set(err, -errno, "%s: cannot make it: %s", s->dir, error_text(-errno));
+    r = make_directory(s->dir, err);
     if (r == 0)
         r = list_files(s, err);
     if (r < 0) {
