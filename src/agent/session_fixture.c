@@ -72,11 +72,7 @@ void set_up(struct fixture *f, const struct fake_line *lines, size_t n)
     assert_int_equal(policy_parse("full", &f->policy, NULL), 0);
     f->fake = fake_engine_open(lines, n);
     assert_int_equal(loop_new(&f->loop, &(struct loop_options){0}, NULL), 0);
-    assert_int_equal(engine_new(&f->engine,
-                                &(struct engine_options){.loop = f->loop,
-                                                         .address = fake_engine_address(f->fake)},
-                                NULL),
-                     0);
+    f->engine = fake_engine_client(f->fake, f->loop);
     f->facts = facts_new();
     f->events = events_new(f->engine, f->facts);
     f->killer = exec_killer_new(f->engine, "/");

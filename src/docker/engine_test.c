@@ -58,11 +58,7 @@ static void set_up(struct fixture *f, const struct fake_line *lines, size_t n)
     *f = (struct fixture){0};
     f->fake = fake_engine_open(lines, n);
     assert_int_equal(loop_new(&f->loop, &(struct loop_options){0}, NULL), 0);
-    assert_int_equal(engine_new(&f->engine,
-                                &(struct engine_options){.loop = f->loop,
-                                                         .address = fake_engine_address(f->fake)},
-                                NULL),
-                     0);
+    f->engine = fake_engine_client(f->fake, f->loop);
     f->w.loop = f->loop;
 }
 

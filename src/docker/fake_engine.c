@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/str.h"
+#include "docker/engine.h"
 
 #include <assert.h>
 #include <poll.h>
@@ -225,6 +226,16 @@ void fake_engine_close(struct fake_engine *f)
 const char *fake_engine_address(const struct fake_engine *f)
 {
     return f->address;
+}
+
+struct engine *fake_engine_client(const struct fake_engine *f, struct loop *loop)
+{
+    struct engine *engine = NULL;
+
+    if (engine_new(&engine, &(struct engine_options){.loop = loop, .address = f->address}, NULL) <
+        0)
+        abort();
+    return engine;
 }
 
 unsigned fake_engine_count(struct fake_engine *f, const char *request)

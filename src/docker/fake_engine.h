@@ -9,7 +9,9 @@
 #include "base/macros.h"
 #include <stddef.h>
 
+struct engine;
 struct fake_engine;
+struct loop;
 
 enum fake_how {
     FAKE_SEND,   /* the bytes, then close */
@@ -31,6 +33,8 @@ void fake_engine_close(struct fake_engine *f);
 DEFINE_CLEANUP(struct fake_engine *, fake_engine_close);
 
 const char *fake_engine_address(const struct fake_engine *f); /* "unix:///..." */
+struct engine *fake_engine_client(const struct fake_engine *f,
+                                  struct loop *loop); /* the caller's */
 /* How many requests began like this so far. */
 unsigned fake_engine_count(struct fake_engine *f, const char *request);
 /* Not listening for a while: connections are refused. */

@@ -136,17 +136,6 @@ static void lose(struct sock *s)
     ops->on_closed(s); /* s is gone now */
 }
 
-/* Bytes read, 0 at the end, -EAGAIN, or why the connection broke. */
-static ssize_t receive_some(struct sock *s, char *data, size_t size)
-{
-    ssize_t n;
-
-    if (s->ssl)
-        return tls_receive(s->ssl, data, size, &s->wants_tls_write);
-    n = recv(s->fd, data, size, MSG_DONTWAIT);
-    return n < 0 ? -errno : n;
-}
-
 /* False: s is gone. */
 static bool receive(struct sock *s, const bool *is_gone)
 {
@@ -154,7 +143,7 @@ static bool receive(struct sock *s, const bool *is_gone)
     char *data = loop_scratch(s->loop, &size);
 
     for (int i = 0; i < READS_PER_TURN && !s->is_paused; i++) {
-        ssize_t n = receive_some(s, data, size);
+        ssize_t n = tls_or_plain_receive(s->ssl, s->fd, data, size, &s->wants_tls_write);
 
         if (n == -EAGAIN || n == -EINTR)
             return true;
@@ -228,16 +217,8 @@ ssize_t sock_write(struct sock *s, const void *data, size_t size)
         return -ENOTCONN;
     if (s->is_handshaking)
         return 0;
-    if (s->ssl) {
-        n = tls_send(s->ssl, data, size);
-        return n == -EAGAIN ? 0 : n;
-    }
-    do {
-        n = send(s->fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
-    } while (n < 0 && errno == EINTR);
-    if (n < 0)
-        return errno == EAGAIN ? 0 : -errno;
-    return n;
+    n = tls_or_plain_send(s->ssl, s->fd, data, size);
+    return n == -EAGAIN ? 0 : n;
 }
 
 bool sock_is_tls(const struct sock *s)

@@ -197,17 +197,6 @@ static void update_watch(struct stream *s)
 
 /* Sending */
 
-/* Bytes sent, -EAGAIN, or why the peer takes no more. */
-static ssize_t send_some(struct stream *s, const char *data, size_t size)
-{
-    ssize_t n;
-
-    if (s->ssl)
-        return tls_send(s->ssl, data, size);
-    n = send(s->fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
-    return n < 0 ? -errno : n;
-}
-
 static void finish_output(struct stream *s)
 {
     if (s->queue.capacity > KEPT_QUEUE) {
@@ -230,7 +219,8 @@ static void finish_output(struct stream *s)
 static void flush(struct stream *s)
 {
     while (s->sent < s->queue.size && !s->is_write_dead) {
-        ssize_t n = send_some(s, s->queue.data + s->sent, s->queue.size - s->sent);
+        ssize_t n = tls_or_plain_send(s->ssl, s->fd, s->queue.data + s->sent,
+                                      s->queue.size - s->sent);
 
         if (n == -EAGAIN || n == -EINTR)
             break;
@@ -259,24 +249,13 @@ static void flush_and_tell(struct stream *s)
 
 /* Receiving */
 
-/* Bytes read, 0 at the end, -EAGAIN, or why the connection broke. */
-static ssize_t receive_some(struct stream *s, char *data, size_t size)
-{
-    ssize_t n;
-
-    if (s->ssl)
-        return tls_receive(s->ssl, data, size, &s->is_read_blocked_by_write);
-    n = recv(s->fd, data, size, MSG_DONTWAIT);
-    return n < 0 ? -errno : n;
-}
-
 static void receive(struct stream *s)
 {
     size_t size;
     char *data = loop_scratch(s->loop, &size);
 
     for (int i = 0; i < READS_PER_TURN; i++) {
-        ssize_t n = receive_some(s, data, size);
+        ssize_t n = tls_or_plain_receive(s->ssl, s->fd, data, size, &s->is_read_blocked_by_write);
 
         if (n == -EAGAIN || n == -EINTR)
             return;

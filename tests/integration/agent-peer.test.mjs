@@ -2,26 +2,24 @@
 import assert from 'node:assert/strict';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { before, test } from 'node:test';
+import { cleanups } from './lib/cleanup.mjs';
 import { Agent } from './lib/dockmon.mjs';
 import { Engine } from './lib/engine.mjs';
 import { HandServer } from './lib/hand-server.mjs';
 import { eventually, sleep } from './lib/wait.mjs';
 
 const engine = new Engine();
-const cleanup = [];
+const later = cleanups();
+later(() => engine.cleanup());
 
 before(() => engine.ensureImage());
-after(async () => {
-  for (const end of cleanup.reverse()) await end();
-  await engine.cleanup();
-});
 
 async function pair({ era = 'head', authorize, ...agentOptions } = {}) {
   const server = await HandServer.start({ era, authorize });
-  cleanup.push(() => server.stop());
+  later(() => server.stop());
   const agent = await Agent.start(server, engine, { token: 'registration-token', ...agentOptions });
-  cleanup.push(() => agent.remove());
+  later(() => agent.remove());
   return { server, agent };
 }
 

@@ -1,7 +1,8 @@
 // Our agent on an engine that hangs, breaks off, answers nonsense, or has more than others: every command is
 // answered within its deadline, and the session to the server stays.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { before, test } from 'node:test';
+import { cleanups } from './lib/cleanup.mjs';
 import { Agent, Server } from './lib/dockmon.mjs';
 import { HandServer } from './lib/hand-server.mjs';
 import { ScriptedEngine, scriptedContainer, scriptedId } from './lib/scripted-engine.mjs';
@@ -9,21 +10,17 @@ import { run } from './lib/process.mjs';
 import { eventually } from './lib/wait.mjs';
 
 let engine, peer, agent, server, client, host;
-const cleanup = [];
+const later = cleanups();
 
 before(async () => {
   engine = await ScriptedEngine.start();
-  cleanup.push(() => engine.stop());
+  later(() => engine.stop());
   engine.containers = [scriptedContainer(1, { name: 'one' }), scriptedContainer(2, { name: 'two' })];
   peer = await HandServer.start();
-  cleanup.push(() => peer.stop());
+  later(() => peer.stop());
   agent = await Agent.start(peer, engine, { token: 'registration-token' });
-  cleanup.push(() => agent.remove());
+  later(() => agent.remove());
   await peer.session();
-});
-
-after(async () => {
-  for (const end of cleanup.reverse()) await end();
 });
 
 const [one, two] = [scriptedContainer(1).Id, scriptedContainer(2).Id];
@@ -138,10 +135,10 @@ test('lines of the event stream that are nonsense, half or huge do not end it fo
 test('5,000 containers reach the server and its clients', { timeout: 120000 }, async () => {
   engine.containers = Array.from({ length: 5000 }, (_, i) => scriptedContainer(i + 1, { Labels: { pad: 'p'.repeat(500) } }));
   server = await Server.start();
-  cleanup.push(() => server.remove());
+  later(() => server.remove());
   client = await server.client('viewer');
   const joined = await Agent.start(server, engine);
-  cleanup.push(() => joined.remove());
+  later(() => joined.remove());
   host = await client.onlineHost();
   const listed = await eventually(async () => {
     const all = await client.get('/api/containers');

@@ -2,14 +2,15 @@
 import assert from 'node:assert/strict';
 import { rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { before, test } from 'node:test';
+import { cleanups } from './lib/cleanup.mjs';
 import { Server, bin, dockmon, temporaryDirectory } from './lib/dockmon.mjs';
 import { HandAgent, containerElement } from './lib/hand-agent.mjs';
 import { run } from './lib/process.mjs';
 import { Typist } from './lib/typist.mjs';
 
 const IMAGE = { id: '0123456789ab', tags: ['registry:5000/shop/web:1.2'], size: 1, created: '2026-01-01T00:00:00Z', in_use: true, container_count: 0, containers: [], dangling: false };
-const cleanup = [];
+const later = cleanups();
 let server, client, env;
 
 // The candidates, without their texts.
@@ -21,7 +22,7 @@ const candidates = async (words, more = {}) => {
 
 before(async () => {
   server = await Server.start();
-  cleanup.push(() => server.remove());
+  later(() => server.remove());
   client = await server.client('admin');
   env = { DOCKMON_URL: server.url, DOCKMON_API_KEY: client.key, PATH: `${dirname(bin('dockmon'))}:${process.env.PATH}` };
   for (const [hostname, names] of [
@@ -37,14 +38,10 @@ before(async () => {
       else onNamedCommand.call(this, message);
     };
     await a.connect(await server.token());
-    cleanup.push(() => a.close());
+    later(() => a.close());
   }
   await client.container('queue');
   await client.container('database');
-});
-
-after(async () => {
-  for (const end of cleanup.reverse()) await end();
 });
 
 test('what fits where', async () => {

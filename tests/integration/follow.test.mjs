@@ -8,13 +8,8 @@ import { eventually } from './lib/wait.mjs';
 import { theWorld } from './lib/world.mjs';
 
 const world = theWorld({ role: 'viewer' });
-const { engine } = world;
+const { engine, listed } = world;
 
-async function listed(name, script, args = []) {
-  const c = await engine.run(name, { args, command: ['sh', '-c', script] });
-  await world.client.container(c.name);
-  return c;
-}
 const logs = (...args) => dockmon(world.server, world.client.key, ['logs', ...args]);
 const follow = (...args) =>
   new Process(bin('dockmon'), ['logs', '-f', ...args], {

@@ -4,8 +4,9 @@ import assert from 'node:assert/strict';
 import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { request } from 'node:http';
-import { after, before, test } from 'node:test';
+import { before, test } from 'node:test';
 import WebSocket from 'ws';
+import { cleanups } from './lib/cleanup.mjs';
 import { Agent, Client, ROOT, Server } from './lib/dockmon.mjs';
 import { HandAgent, containerElement } from './lib/hand-agent.mjs';
 import { HandServer } from './lib/hand-server.mjs';
@@ -14,22 +15,18 @@ import { ScriptedEngine, scriptedContainer, scriptedId } from './lib/scripted-en
 import { eventually } from './lib/wait.mjs';
 
 const EVIL = '<img src=x onerror=alert(1)>"\';--';
-const cleanup = [];
+const later = cleanups();
 let server, admin, viewer, hand;
 
 before(async () => {
   server = await Server.start();
-  cleanup.push(() => server.remove());
+  later(() => server.remove());
   [admin, viewer] = [await server.client('admin'), await server.client('viewer')];
   hand = new HandAgent(server);
   hand.containers = [containerElement({ name: 'plain', labels: { [EVIL]: EVIL } })];
   assert.equal((await hand.connect(await server.token())).type, 'auth_success');
-  cleanup.push(() => hand.ws.terminate());
+  later(() => hand.ws.terminate());
   await admin.container('plain');
-});
-
-after(async () => {
-  for (const end of cleanup.reverse()) await end();
 });
 
 // fetch() would tidy the path up.
@@ -45,7 +42,7 @@ async function agentBetween({ env = {}, containers = [scriptedContainer(1)] } = 
   const [peer, engine] = [await HandServer.start(), await ScriptedEngine.start()];
   engine.containers = containers;
   const agent = await Agent.start(peer, engine, { token: 'registration-token', env });
-  cleanup.push(() => peer.stop(), () => engine.stop(), () => agent.remove());
+  later(() => peer.stop(), () => engine.stop(), () => agent.remove());
   await peer.session();
   await peer.message((m) => m.command === 'inventory_snapshot' || m.type === 'event', { timeout: 2000 }).catch(() => {});
   const changes = () => engine.requests.filter((r) => !r.startsWith('GET ') || /\/(exec|archive|export|attach)/.test(r));

@@ -4,20 +4,22 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
-import { after, before, test } from 'node:test';
+import { before, test } from 'node:test';
+import { cleanups } from './lib/cleanup.mjs';
 import { Agent, Server } from './lib/dockmon.mjs';
 import { HandAgent, containerElement } from './lib/hand-agent.mjs';
 import { HandServer } from './lib/hand-server.mjs';
 import { ScriptedEngine, scriptedContainer, scriptedId } from './lib/scripted-engine.mjs';
 import { eventually } from './lib/wait.mjs';
 
-const cleanup = [];
+const later = cleanups();
+later(() => server?.remove());
 let server, client, good;
 
 async function join(fields) {
   const a = new HandAgent(server, fields);
   assert.equal((await a.connect(await server.token())).type, 'auth_success');
-  cleanup.push(() => a.ws.terminate());
+  later(() => a.ws.terminate());
   return a;
 }
 
@@ -28,11 +30,6 @@ before(async () => {
   good.containers = [containerElement({ name: 'good' })];
   good.operations.start = () => ({ status: 'started' });
   await client.container('good');
-});
-
-after(async () => {
-  for (const end of cleanup.reverse()) await end();
-  await server?.remove();
 });
 
 const statusOf = async (a) => (await client.get('/api/hosts')).find((h) => h.id === a.hostId)?.status;
@@ -256,7 +253,7 @@ const answers = {
 
 test('to the agent: rubbish of every kind, after which a good server finds it well', { timeout: 120000 }, async () => {
   const engine = await ScriptedEngine.start();
-  cleanup.push(() => engine.stop());
+  later(() => engine.stop());
   const agents = [];
   const attack = async (what, options) => {
     const bad = await rawServer(options);
@@ -283,7 +280,7 @@ test('to the agent: the session survives what is only nonsense', { timeout: 6000
   const engine = await ScriptedEngine.start();
   const peer = await HandServer.start();
   const agent = await Agent.start(peer, engine, { token: 'registration-token' });
-  cleanup.push(() => engine.stop(), () => peer.stop(), () => agent.remove());
+  later(() => engine.stop(), () => peer.stop(), () => agent.remove());
   await peer.session();
   for (const message of [{}, [], 7, null, { type: 7 }, { type: 'command', command: 'x'.repeat(100000) }, { type: 'container_operation', payload: [] }])
     for (let i = 0; i < 200; i++) peer.send(JSON.stringify(message));
@@ -314,7 +311,7 @@ test('to the engine client: rubbish is a failure with a reason, one hung engine 
   const engine = await ScriptedEngine.start();
   engine.containers = [scriptedContainer(1)];
   const agent = await Agent.start(peer, engine, { token: 'registration-token' });
-  cleanup.push(() => peer.stop(), () => engine.stop(), () => agent.remove());
+  later(() => peer.stop(), () => engine.stop(), () => agent.remove());
   await peer.session();
   for (const [what, how] of Object.entries(engineRubbish)) {
     engine.misbehave = (_, path) => (path.includes(scriptedId(1)) || path === '/images/json' ? how : null);
@@ -330,13 +327,13 @@ test('to the engine client: rubbish is a failure with a reason, one hung engine 
 
 test('one hung engine delays no other host', { timeout: 60000 }, async () => {
   const [hung, well] = [await ScriptedEngine.start(), await ScriptedEngine.start()];
-  cleanup.push(() => hung.stop(), () => well.stop());
+  later(() => hung.stop(), () => well.stop());
   hung.containers = [scriptedContainer(1, { name: 'on-hung' })];
   well.containers = [scriptedContainer(2, { name: 'on-well' })];
   for (const [i, e] of [hung, well].entries()) {
     e.info = { ID: `engine-${i}` };
     const agent = await Agent.start(server, e, { env: { AGENT_NAME: `engine-${i}` } });
-    cleanup.push(() => agent.remove());
+    later(() => agent.remove());
   }
   const [a, b] = [await client.container('on-hung'), await client.container('on-well')];
   hung.misbehave = () => () => {}; // takes the request and says nothing

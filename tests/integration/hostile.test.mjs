@@ -6,24 +6,21 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFile, readdir } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { promisify } from 'node:util';
 import WebSocket from 'ws';
+import { cleanups } from './lib/cleanup.mjs';
 import { Server } from './lib/dockmon.mjs';
 import { HandAgent, containerElement } from './lib/hand-agent.mjs';
 import { eventually, sleep } from './lib/wait.mjs';
 
 const CROWD = 10000;
 const BYTES_EACH = 40 * 1024; // with the sanitizers' bookkeeping; 3 KB without
-const cleanup = [];
-
-after(async () => {
-  for (const end of cleanup.reverse()) await end();
-});
+const later = cleanups();
 
 async function serverWith(options) {
   const server = await Server.start(options);
-  cleanup.push(() => server.remove());
+  later(() => server.remove());
   return server;
 }
 
@@ -31,7 +28,7 @@ async function join(server, fields) {
   const a = new HandAgent(server, fields);
   const reply = await a.connect(await server.token());
   assert.equal(reply.type, 'auth_success', JSON.stringify(reply));
-  cleanup.push(() => a.ws.terminate());
+  later(() => a.ws.terminate());
   return a;
 }
 

@@ -1,7 +1,8 @@
 // Peers that vanish without a word: each side notices after 45 s of silence, and what is alive stays connected.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { before, test } from 'node:test';
 import WebSocket from 'ws';
+import { cleanups } from './lib/cleanup.mjs';
 import { Agent, Server } from './lib/dockmon.mjs';
 import { HandAgent } from './lib/hand-agent.mjs';
 import { HandServer } from './lib/hand-server.mjs';
@@ -10,19 +11,15 @@ import { eventually, sleep } from './lib/wait.mjs';
 
 const NOTICED_MS = 50000;
 const QUIET_MS = 47000;
-const cleanup = [];
+const later = cleanups();
 let engine, server, client;
 
 before(async () => {
   engine = await ScriptedEngine.start();
-  cleanup.push(() => engine.stop());
+  later(() => engine.stop());
   server = await Server.start();
-  cleanup.push(() => server.remove());
+  later(() => server.remove());
   client = await server.client('viewer');
-});
-
-after(async () => {
-  for (const end of cleanup.reverse()) await end();
 });
 
 test('liveness', { concurrency: true, timeout: 120000 }, async (t) => {
@@ -30,7 +27,7 @@ test('liveness', { concurrency: true, timeout: 120000 }, async (t) => {
     t.test('the agent pings, and leaves a server that does not answer', async () => {
       const peer = await HandServer.start();
       const agent = await Agent.start(peer, engine, { token: 'registration-token' });
-      cleanup.push(() => peer.stop(), () => agent.remove());
+      later(() => peer.stop(), () => agent.remove());
       const ws = await peer.session();
       let pings = 0;
       ws._receiver.removeAllListeners('ping'); // no pong either
@@ -41,7 +38,7 @@ test('liveness', { concurrency: true, timeout: 120000 }, async (t) => {
     t.test('the agent stays with a server that answers its pings and says nothing else', async () => {
       const peer = await HandServer.start();
       const agent = await Agent.start(peer, engine, { token: 'registration-token' });
-      cleanup.push(() => peer.stop(), () => agent.remove());
+      later(() => peer.stop(), () => agent.remove());
       const ws = await peer.session();
       let pings = 0;
       ws.on('ping', () => pings++);
@@ -52,7 +49,7 @@ test('liveness', { concurrency: true, timeout: 120000 }, async (t) => {
     t.test('the server pings, and an agent that does not answer is offline', async () => {
       const a = new HandAgent(server);
       await a.connect(await server.token());
-      cleanup.push(() => a.ws.terminate());
+      later(() => a.ws.terminate());
       a.ws._socket.pause(); // as if the cable was cut: no close, no pong
       const status = async () => (await client.get('/api/hosts')).find((h) => h.id === a.hostId).status;
       assert.equal(await status(), 'online');
@@ -61,7 +58,7 @@ test('liveness', { concurrency: true, timeout: 120000 }, async (t) => {
     t.test('an agent that only answers pings stays online', async () => {
       const a = new HandAgent(server);
       await a.connect(await server.token());
-      cleanup.push(() => a.ws.terminate());
+      later(() => a.ws.terminate());
       let pings = 0;
       a.ws.on('ping', () => pings++);
       await sleep(QUIET_MS);

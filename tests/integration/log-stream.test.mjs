@@ -15,13 +15,8 @@ import { theWorld } from './lib/world.mjs';
 process.env.ASAN_OPTIONS = [process.env.ASAN_OPTIONS, 'quarantine_size_mb=1', 'thread_local_quarantine_size_kb=64'].filter(Boolean).join(':');
 
 const world = theWorld({ role: 'viewer' });
-const { engine } = world;
+const { engine, listed } = world;
 
-async function listed(name, script, args = []) {
-  const c = await engine.run(name, { args, command: ['sh', '-c', script] });
-  await world.client.container(c.name);
-  return c;
-}
 const open = () => LogSocket.open(world.server, world.client.key);
 const pathOf = (host, c, query = '') => `/api/hosts/${host}/containers/${c}/logs?follow=true${query}`;
 

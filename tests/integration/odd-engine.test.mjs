@@ -2,34 +2,31 @@
 // hide the others, and what could not be done is told.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
+import { cleanups } from './lib/cleanup.mjs';
 import { Agent, Server } from './lib/dockmon.mjs';
 import { HandServer } from './lib/hand-server.mjs';
 import { ScriptedEngine, scriptedContainer, scriptedId } from './lib/scripted-engine.mjs';
 import { eventually } from './lib/wait.mjs';
 
-const cleanup = [];
+const later = cleanups();
 
 async function engineWith(containers) {
   const engine = await ScriptedEngine.start();
-  cleanup.push(() => engine.stop());
+  later(() => engine.stop());
   engine.containers = containers;
   return engine;
 }
 
 async function agentOf(server, engine, options) {
   const agent = await Agent.start(server, engine, options);
-  cleanup.push(() => agent.remove());
+  later(() => agent.remove());
   return agent;
 }
 
-after(async () => {
-  for (const end of cleanup.reverse()) await end();
-});
-
 test('a container whose description is too large does not hide the others', { timeout: 60000 }, async () => {
   const server = await Server.start();
-  cleanup.push(() => server.remove());
+  later(() => server.remove());
   const client = await server.client('viewer');
   const engine = await engineWith([
     scriptedContainer(1, { name: 'small' }), scriptedContainer(2, { name: 'giant', Labels: { pad: 'p'.repeat(9 << 20) } }), scriptedContainer(3, { name: 'after' }),
@@ -43,7 +40,7 @@ test('a container whose description is too large does not hide the others', { ti
 
 test('more changes than can be remembered: the whole list is read instead', { timeout: 60000 }, async () => {
   const server = await Server.start();
-  cleanup.push(() => server.remove());
+  later(() => server.remove());
   const client = await server.client('viewer');
   const engine = await engineWith([scriptedContainer(1, { name: 'one' })]);
   await agentOf(server, engine);
@@ -60,7 +57,7 @@ test('more changes than can be remembered: the whole list is read instead', { ti
 
 test('shells that are opened and closed without end on an engine that says nothing are refused', { timeout: 60000 }, async () => {
   const peer = await HandServer.start();
-  cleanup.push(() => peer.stop());
+  later(() => peer.stop());
   const engine = await engineWith([scriptedContainer(1, { name: 'one' })]);
   await agentOf(peer, engine, { token: 'registration-token' });
   const exec = 'd'.repeat(64);
@@ -86,7 +83,7 @@ test('shells that are opened and closed without end on an engine that says nothi
 
 test('a process that cannot be ended is told of, with the reason', { timeout: 60000 }, async () => {
   const peer = await HandServer.start();
-  cleanup.push(() => peer.stop());
+  later(() => peer.stop());
   const engine = await engineWith([scriptedContainer(1, { name: 'one' })]);
   const agent = await agentOf(peer, engine, { token: 'registration-token' });
   const exec = 'e'.repeat(64);

@@ -2,15 +2,16 @@
 // called on a real server with a real agent and engine, and its answers, errors among them, fit the schemas.
 // That the file and the route table name the same routes, roles and limits: src/server/api/openapi_test.c.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { before, test } from 'node:test';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import WebSocket from 'ws';
+import { cleanups } from './lib/cleanup.mjs';
 import { Agent, Client, Server } from './lib/dockmon.mjs';
 import { IMAGE, OwnEngine } from './lib/engine.mjs';
 import { OpenApi } from './lib/openapi.mjs';
 import { eventually } from './lib/wait.mjs';
 
-const cleanup = [];
+const later = cleanups();
 const PASSWORD = 'correct horse battery';
 const ROLES = ['viewer', 'operator', 'admin'];
 let api, engine, server, agent, clients, session, host, container;
@@ -18,22 +19,18 @@ let api, engine, server, agent, clients, session, host, container;
 before(async () => {
   api = await OpenApi.load();
   engine = await OwnEngine.start(); // of our own: prune takes all
-  cleanup.push(() => engine.remove());
+  later(() => engine.remove());
   await engine.ensureImage();
   server = await Server.start();
-  cleanup.push(() => server.remove());
+  later(() => server.remove());
   session = await server.adminSession(PASSWORD);
   clients = { none: new Client(server) };
   for (const role of ROLES) clients[role] = await server.client(role);
   agent = await Agent.start(server, engine);
-  cleanup.push(() => agent.remove());
+  later(() => agent.remove());
   host = (await clients.viewer.onlineHost()).id;
   container = (await engine.run('subject', { args: ['-l', 'dockmon.tag=a,b', '-v', '/somewhere', '-e', 'SECRET=1'] })).id;
   await clients.viewer.container(container);
-});
-
-after(async () => {
-  for (const end of cleanup.reverse()) await end();
 });
 
 const at = (more = {}) => ({ host, container, ...more });

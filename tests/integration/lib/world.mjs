@@ -20,5 +20,11 @@ export function theWorld({ role = 'viewer' } = {}) {
     await world.server?.remove();
     await world.engine.cleanup();
   });
+  // A container that runs a shell script, when the server knows of it.
+  world.listed = async (name, script, args = []) => {
+    const c = await world.engine.run(name, { args, command: ['sh', '-c', script] });
+    await world.client.container(c.name);
+    return c;
+  };
   return world;
 }
