@@ -189,12 +189,12 @@ static const struct spool_item *first_doubtful(const struct spool *s)
     return NULL;
 }
 
-/* What is sent does not arrive, or nobody can say that it does. */
-static bool is_stalled(const struct spool *s, uint64_t now)
+/* What is sent does not arrive from here on, or nobody can say that it does. NULL: all is well. */
+static const struct spool_item *first_stalled(const struct spool *s, uint64_t now)
 {
     const struct spool_item *item = first_doubtful(s);
 
-    return item && now - item->made_ms >= RECEIPT_MS;
+    return item && now - item->made_ms >= RECEIPT_MS ? item : NULL;
 }
 
 /* Sending */
@@ -348,9 +348,10 @@ static void on_timer(struct loop_timer *t)
 {
     struct spool *s = CONTAINER_OF(t, struct spool, timer);
     uint64_t now = time_monotonic_ms();
+    const struct spool_item *stalled = s->is_connected ? first_stalled(s, now) : NULL;
 
-    if (s->is_connected && is_stalled(s, now)) {
-        bool is_news = !first_doubtful(s)->is_stored;
+    if (stalled) {
+        bool is_news = !stalled->is_stored;
 
         store_items(s, UINT64_MAX);
         if (is_news)
@@ -503,7 +504,7 @@ void spool_put(struct spool *s, const struct samples *batch)
         return;
     }
     add_item(s, batch);
-    if (!s->is_connected || is_draining(s) || is_stalled(s, time_monotonic_ms()))
+    if (!s->is_connected || is_draining(s) || first_stalled(s, time_monotonic_ms()))
         store_items(s, UINT64_MAX);
     trim_items(s);
     pump(s);
