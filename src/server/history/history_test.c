@@ -261,24 +261,33 @@ static void test_accumulate(void **state)
     accumulator_free(a);
 }
 
+/* Ten samples of each of three series, whose places change from step to step; the third pauses once. */
+static void accumulate_step(struct accumulator *a, int64_t step)
+{
+    static const char *const names[] = {"a", "b", "c"};
+
+    for (int64_t i = 0; i < 10; i++) {
+        for (size_t k = 0; k < 3; k++) {
+            size_t which = (k + (size_t)step) % 3;
+
+            if (which != 2 || step != 2) {
+                accumulate(a, NOON + step * 10000 + i * 1000, k, names[which],
+                           (int64_t)which * 100 + i, step * 1000 + i);
+            }
+        }
+    }
+}
+
 /* What a step was told of, in whatever order it came, and nothing of the step before. */
 static void test_accumulated_values(void **state)
 {
-    static const char *const names[] = {"a", "b", "c"};
     struct given g = {0};
     struct accumulator *a = accumulator_new(on_given, &g);
 
     (void)state;
-    for (int step = 0; step < 4; step++) {
-        for (int i = 0; i < 10; i++) {
-            for (size_t k = 0; k < 3; k++) {
-                size_t which = (k + (size_t)step) % 3; /* the places change from step to step */
-
-                if (which != 2 || step != 2)
-                    accumulate(a, NOON + step * 10000 + i * 1000, k, names[which],
-                               (int64_t)which * 100 + i, step * 1000 + i);
-            }
-        }
+    for (int64_t step = 0; step < 4; step++) {
+        g.n_series = 0;
+        accumulate_step(a, step);
         accumulator_flush(a, NOON / 10000 + step + 1);
         assert_int_equal(g.n_rows, step + 1);
         assert_int_equal(g.n_series, step == 2 ? 2 : 3);
@@ -289,7 +298,6 @@ static void test_accumulated_values(void **state)
             assert_int_equal(t->values[CONTAINER_NET_RX], step * 1000 + 9);
             assert_int_equal(t->values[CONTAINER_PIDS], METRIC_NONE);
         }
-        g.n_series = 0;
     }
     accumulator_free(a);
 }
