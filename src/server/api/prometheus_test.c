@@ -241,9 +241,10 @@ static void one_name_twice(void **state)
         _cleanup_free_ char *text = NULL, *line = NULL;
         json_t *containers = json_pack("[o]", element('9', "other", "running"));
 
-        for (size_t k = 0; k < 3 && cases[i].states[k]; k++)
+        for (size_t k = 0; k < 3 && cases[i].states[k]; k++) {
             (void)json_array_append_new(containers,
                                         element((char)('1' + k), "web", cases[i].states[k]));
+        }
         list(b, containers);
         tell(b, cases[i].shown, time_utc_ms() - 30000 + 1000 * (int64_t)i, CONTAINER_PIDS,
              1 + (int64_t)i);
