@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { eventually } from './wait.mjs';
 
-export const askEngine = (engine, id) => new Promise((done, failed) => {
-  const path = `/v1.41/containers/${id}/stats?stream=false&one-shot=true`;
+export const getFrom = (engine, path) => new Promise((done, failed) => {
   request({ socketPath: engine.host.replace('unix://', ''), path }, (res) => {
     let text = '';
     res.on('data', (d) => (text += d)).on('end', () => done(JSON.parse(text)));
   }).on('error', failed).end();
 });
+export const askEngine = (engine, id) => getFrom(engine, `/v1.41/containers/${id}/stats?stream=false&one-shot=true`);
 
 const io = (s, op) => (s.blkio_stats.io_service_bytes_recursive ?? []).filter((e) => e.op.toLowerCase() === op).reduce((sum, e) => sum + e.value, 0);
 const net = (s, name) => s.networks ? Object.values(s.networks).reduce((sum, n) => sum + n[name], 0) : null;
@@ -20,22 +20,46 @@ const near = (ours, theirs) => Math.abs(ours - theirs) <= 0.005 * theirs;
 // What was read between two answers of the engine: the kernel hands out memory in runs of pages, so that its figure can move
 // by more than 0.5 % of so little while nothing happens.
 const within = (ours, before, after) => near(ours, before) || near(ours, after) || (ours >= Math.min(before, after) && ours <= Math.max(before, after));
-export const percent = (a, b) => (100 * b.cpu_stats.online_cpus * (b.cpu_stats.cpu_usage.total_usage - a.cpu_stats.cpu_usage.total_usage)) / (b.cpu_stats.system_cpu_usage - a.cpu_stats.system_cpu_usage);
-const counters = (s) => ({
-  cpu_time: Math.floor(s.cpu_stats.cpu_usage.total_usage / 1000), net_rx: net(s, 'rx_bytes'), net_tx: net(s, 'tx_bytes'), blk_read: io(s, 'read'), blk_write: io(s, 'write'),
-  pids: s.pids_stats.current,
-});
+const percent = (a, b) => (100 * b.cpu_stats.online_cpus * (b.cpu_stats.cpu_usage.total_usage - a.cpu_stats.cpu_usage.total_usage)) / (b.cpu_stats.system_cpu_usage - a.cpu_stats.system_cpu_usage);
+const us = (ns) => Math.floor(ns / 1000);
 
-// Of a container at rest: equal to what the engine says before and after, when that is the same.
-export async function agreement(engine, m, id, what) {
+// What a witness says, in our terms: `counters` are equal for who rests, of `sizes` ours lie between two answers.
+export async function engineSays(engine, id) {
+  const s = await askEngine(engine, id);
+  const throttling = s.cpu_stats.throttling_data;
+  return {
+    counters: {
+      cpu_time: us(s.cpu_stats.cpu_usage.total_usage), net_rx: net(s, 'rx_bytes'), net_tx: net(s, 'tx_bytes'), blk_read: io(s, 'read'), blk_write: io(s, 'write'),
+      pids: s.pids_stats.current, cpu_periods: throttling.periods, cpu_throttled: throttling.throttled_periods, cpu_throttled_time: us(throttling.throttled_time),
+    },
+    sizes: { mem_used: memory(s), mem_file: cache(s) },
+  };
+}
+
+// Of a container at rest: equal to what the engine, or another witness, says before and after, when that is the same.
+export async function agreement(engine, m, id, what, says = engineSays) {
   let last;
   await eventually(async () => {
-    const a = await askEngine(engine, id);
+    const a = await says(engine, id);
     const batch = (await m.next(6)).at(-1); // one reads all files
-    const b = await askEngine(engine, id);
+    const b = await says(engine, id);
     const ours = batch.containers[id];
-    const wanted = counters(a);
-    last = JSON.stringify({ ours, wanted, after: counters(b), memory: [memory(a), memory(b)] });
-    return Object.entries(wanted).every(([name, v]) => (ours[name] ?? 0) === (v ?? 0)) && within(ours.mem_used, memory(a), memory(b)) && within(ours.mem_file, cache(a), cache(b));
+    last = JSON.stringify({ ours, before: a, after: b });
+    return Object.entries(a.counters).every(([name, v]) => (ours[name] ?? 0) === (v ?? 0))
+      && Object.entries(a.sizes).every(([name, v]) => within(ours[name], v, b.sizes[name]));
   }, { timeout: 60000, what: `agreement about ${what}` }).catch((e) => assert.fail(`${e.message}: ${last}`));
+}
+
+// Of one that works: the mean of the same seconds, to 1 % point or 2 %.
+export async function agreementOnCpu(engine, m, id) {
+  let last;
+  await eventually(async () => {
+    await m.next();
+    const a = await askEngine(engine, id);
+    const ours = (await m.next(5)).map((batch) => batch.containers[id].cpu / 100);
+    const theirs = percent(a, await askEngine(engine, id));
+    const mean = ours.reduce((x, y) => x + y, 0) / ours.length;
+    last = `${mean} %, the engine says ${theirs} %`;
+    return Math.abs(mean - theirs) <= Math.max(1, 0.02 * theirs);
+  }, { timeout: 60000, what: 'agreement about the CPU' }).catch((e) => assert.fail(`${e.message}: ${last}`));
 }

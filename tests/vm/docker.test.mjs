@@ -1,0 +1,30 @@
+// Pure version 2 and the systemd driver: the agent on the host, as root.
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { before, test } from 'node:test';
+import { cleanups } from '../integration/lib/cleanup.mjs';
+import { Engine } from '../integration/lib/engine.mjs';
+import { measure } from '../integration/lib/measure.mjs';
+import { SLOW, agreesOnAll, agreesOnWork, sh, sourceIs, users, usersGo } from './lib.mjs';
+
+const engine = new Engine();
+const later = cleanups();
+
+before(() => engine.ensureImage());
+
+test('it is the machine that is wanted', SLOW, async () => {
+  assert.equal(await sh('stat -fc %T /sys/fs/cgroup'), 'cgroup2fs');
+  assert.equal((await readFile('/proc/1/comm', 'utf8')).trim(), 'systemd');
+  assert.equal(await engine.docker('info', '-f', '{{.CgroupVersion}} {{.CgroupDriver}}'), '2 systemd');
+});
+
+test('it agrees with docker stats and the kernel', SLOW, async () => {
+  later(() => usersGo(engine));
+  const all = await users(engine);
+  const m = await measure(engine, later);
+  await agreesOnAll(engine, m, all);
+  await agreesOnWork(engine, m);
+  sourceIs(m, 'netlink');
+  const { host } = m.all().findLast((b) => b.host);
+  assert.ok(host.cpus === 2 && host.mem_total > 1e9 && host.swap_total === 0 && host.mounts.some((f) => f.path === '/' && f.written > 0), JSON.stringify(host));
+});
