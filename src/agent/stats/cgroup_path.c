@@ -228,6 +228,18 @@ static char *search(struct cgroup_places *places, size_t controller, const char 
     return xstrdup(s.found);
 }
 
+/* crun puts Podman's containers, and their limits with them, into a folder below the one that bears the id. */
+static char *take_inner(char *dir)
+{
+    _cleanup_free_ char *outer = dir, *inner = NULL;
+    const char *name = dir ? strrchr(dir, '/') : NULL;
+
+    if (!name || !str_starts_with(name, "/libpod-"))
+        return TAKE_PTR(outer);
+    inner = xasprintf("%s/container", outer);
+    return access(inner, F_OK) == 0 ? TAKE_PTR(inner) : TAKE_PTR(outer);
+}
+
 int cgroup_places_find(struct cgroup_places *places,
                        int64_t pid,
                        const char *id,
@@ -246,6 +258,7 @@ int cgroup_places_find(struct cgroup_places *places,
             dirs[i] = try_usual(places, i, id);
         if (!dirs[i] && n_found == 0)
             dirs[i] = search(places, i, id);
+        dirs[i] = take_inner(dirs[i]);
         n_found += dirs[i] != NULL;
     }
     if (n_found == 0) {

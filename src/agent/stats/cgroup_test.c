@@ -491,6 +491,30 @@ static void a_monitor_is_not_its_container(void **state)
     remove_tree(root);
 }
 
+/* As Podman 4.3 has it with crun: the limits and what was held back by them are one folder further down. */
+static void podman_has_a_folder_in_between(void **state)
+{
+#define SCOPE "sys/fs/cgroup/machine.slice/libpod-" ID ".scope/"
+    char *root = make_tree();
+    struct fixture f = {0};
+
+    (void)state;
+    write_text(root, "sys/fs/cgroup/cgroup.controllers", "cpu memory");
+    write_text(root, "proc/99/cgroup", "0::/machine.slice/libpod-" ID ".scope/container\n");
+    write_text(root, SCOPE "cpu.stat", "usage_usec 9\nnr_periods 0\n");
+    write_text(root, SCOPE "memory.max", "max\n");
+    write_text(root, SCOPE "container/cpu.stat", "usage_usec 8\nnr_periods 7\n");
+    write_text(root, SCOPE "container/memory.max", "268435456\n");
+    open_tree(&f, root);
+    assert_int_equal(cgroup_open(&f.cg, f.fs, 99, ID, NULL), 0);
+    assert_int_equal(cgroup_read(f.cg, true, f.values), 0);
+    assert_int_equal(f.values[CONTAINER_CPU_TIME], 8);
+    assert_int_equal(f.values[CONTAINER_CPU_PERIODS], 7);
+    assert_int_equal(f.values[CONTAINER_MEM_LIMIT], 268435456);
+    done(&f);
+    remove_tree(root);
+}
+
 static void what_is_not_there_is_said(void **state)
 {
     char *root = make_tree();
@@ -550,6 +574,7 @@ int main(void)
         cmocka_unit_test(what_is_open_tells_of_the_end),
         cmocka_unit_test(places),
         cmocka_unit_test(a_monitor_is_not_its_container),
+        cmocka_unit_test(podman_has_a_folder_in_between),
         cmocka_unit_test(what_is_not_there_is_said),
         cmocka_unit_test(descriptors_have_a_limit),
     };

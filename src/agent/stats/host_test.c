@@ -167,17 +167,19 @@ static void an_answer_of_the_engine(void **state)
 static void the_engine_has_the_last_word(void **state)
 {
     static const struct {
-        int64_t cpu_before, cpu_after, mem, api_cpu, api_mem, api_usage;
+        int64_t cpu_before, cpu_after, mem, anon, api_cpu, api_mem, api_usage;
         bool agrees;
     } cases[] = {
-        {1000000, 2000000, 100 << 20, 1500000, 100 << 20, 100 << 20, true },
-        {1000000, 2000000, 100 << 20, 2400000, 100 << 20, 100 << 20, true },
-        {1000000, 2000000, 100 << 20, 3000000, 100 << 20, 100 << 20, false},
-        {1000000, 2000000, 100 << 20, 100,     100 << 20, 100 << 20, false},
-        {1000000, 2000000, 100 << 20, 1500000, 150 << 20, 150 << 20, false},
-        {1000000, 2000000, 100 << 20, 1500000, 10,        100 << 20, true }, /* podman */
-        {NONE,    NONE,    NONE,      1500000, 150 << 20, 150 << 20, true }, /* nothing to compare */
-        {1000000, 2000000, 100 << 20, NONE,    NONE,      NONE,      true },
+        {1000000, 2000000, 100 << 20, NONE,     1500000, 100 << 20, 100 << 20, true },
+        {1000000, 2000000, 100 << 20, NONE,     2400000, 100 << 20, 100 << 20, true },
+        {1000000, 2000000, 100 << 20, NONE,     3000000, 100 << 20, 100 << 20, false},
+        {1000000, 2000000, 100 << 20, NONE,     100,     100 << 20, 100 << 20, false},
+        {1000000, 2000000, 100 << 20, NONE,     1500000, 150 << 20, 150 << 20, false},
+        {1000000, 2000000, 100 << 20, NONE,     1500000, 10,        100 << 20, true }, /* podman */
+        {1000000, 2000000, 300 << 20, 21 << 20, 1500000, 20 << 20,  20 << 20,  true }, /* 4.3 */
+        {1000000, 2000000, 300 << 20, 90 << 20, 1500000, 20 << 20,  20 << 20,  false},
+        {NONE,    NONE,    NONE,      NONE,     1500000, 150 << 20, 150 << 20, true }, /* nothing to compare */
+        {1000000, 2000000, 100 << 20, NONE,     NONE,    NONE,      NONE,      true },
     };
 
     (void)state;
@@ -191,6 +193,7 @@ static void the_engine_has_the_last_word(void **state)
         before[CONTAINER_CPU_TIME] = cases[i].cpu_before;
         after[CONTAINER_CPU_TIME] = cases[i].cpu_after;
         before[CONTAINER_MEM_USED] = after[CONTAINER_MEM_USED] = cases[i].mem;
+        before[CONTAINER_MEM_ANON] = after[CONTAINER_MEM_ANON] = cases[i].anon;
         api.values[CONTAINER_CPU_TIME] = cases[i].api_cpu;
         api.values[CONTAINER_MEM_USED] = cases[i].api_mem;
         api.mem_usage = cases[i].api_usage;
