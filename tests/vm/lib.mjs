@@ -1,9 +1,8 @@
 // What the tests in the machine of script/vm share: what the kernel says, read with nothing of ours, and containers
 // that use what they are measured by.
 import assert from 'node:assert/strict';
-import { chown, mkdtemp, readFile, readdir } from 'node:fs/promises';
+import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Agent } from '../integration/lib/dockmon.mjs';
 import { IMAGE } from '../integration/lib/engine.mjs';
 import { agreement, agreementOnCpu, engineSays } from '../integration/lib/engine-stats.mjs';
 import { run } from '../integration/lib/process.mjs';
@@ -122,25 +121,7 @@ export async function agreesOnWork(engine, m) {
   await engine.docker('rm', '-f', waits.id);
 }
 
-// For measure(): an agent that is started as `options` of Agent.start() say.
-export const startAgent = (engine, options) => (server) =>
-  Agent.start(server, engine, { token: 'registration-token', env: { STATS_INTERVAL: '1s' }, ...options });
-
 export const sourceIs = (m, network, containers = 'cgroup2') => {
   const s = m.source();
   assert.deepEqual([s.containers, s.network, s.why, s.notes ?? []], [containers, network, '', []]);
-};
-
-// The user of the rootless engines, its service manager, and a folder for an agent of its own.
-export const ROOTLESS = {
-  uid: 1000,
-  runtime: '/run/user/1000',
-  as: ['setpriv', '--reuid=1000', '--regid=1000', '--init-groups'],
-  systemctl: (words) =>
-    sh(`runuser -u rootless -- env XDG_RUNTIME_DIR=/run/user/1000 DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/1000/bus systemctl --user ${words}`),
-  folder: async () => {
-    const dir = await mkdtemp('/tmp/dockmon-rootless-');
-    await chown(dir, 1000, 1000);
-    return dir;
-  },
 };
