@@ -30,14 +30,24 @@ static struct fleet_host *put_host(struct fleet *fleet, const char *id, const ch
     return h;
 }
 
+static int64_t behind_ms; /* how long ago what is told now was told */
+
+static int64_t clock_of_stats(void)
+{
+    return time_utc_ms() - behind_ms;
+}
+
 static int setup(void **state)
 {
     struct bench *b = xcalloc(1, sizeof(*b));
 
+    behind_ms = 0;
+
     if (loop_new(&b->loop, &(struct loop_options){0}, NULL) < 0)
         return -1;
     b->api.o.fleet = fleet_new();
-    b->api.o.stats = stats_new(&(struct stats_options){.loop = b->loop, .fleet = b->api.o.fleet});
+    b->api.o.stats = stats_new(&(struct stats_options){
+        .loop = b->loop, .fleet = b->api.o.fleet, .utc_ms = clock_of_stats});
     b->host = put_host(b->api.o.fleet, "h", "alpha");
     *state = b;
     return 0;
@@ -264,11 +274,16 @@ static void one_name_twice(void **state)
 static void what_is_old_or_away(void **state)
 {
     struct bench *b = *state;
-    _cleanup_free_ char *late = NULL, *away = NULL;
+    _cleanup_free_ char *late = NULL, *newer = NULL, *away = NULL;
 
     list(b, json_pack("[o]", element('1', "web", "running")));
-    tell(b, '1', time_utc_ms() - 61000, CONTAINER_PIDS, 5);
+    behind_ms = 61000;
+    tell(b, '1', clock_of_stats(), CONTAINER_PIDS, 5);
     late = written(b, 1);
+    behind_ms = 30000;
+    tell(b, '1', clock_of_stats(), CONTAINER_PIDS, 5);
+    newer = written(b, 1);
+    assert_int_equal(n_lines(newer, "dockmon_container_processes{"), 1);
     assert_int_equal(n_lines(late, "dockmon_container_processes{"), 0);
     assert_int_equal(n_lines(late, "dockmon_container_running{"), 1);
     fleet_set_online(b->api.o.fleet, b->host, false, time_utc_ms());
