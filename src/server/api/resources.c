@@ -452,9 +452,8 @@ void host_volume_create(struct api_call *call)
     r = api_body(call, &body, &err);
     if (r == 0)
         r = copy_text(body, "name", "", payload, &err);
-    for (size_t i = 0; r == 0 && i < ARRAY_LEN(more); i++)
-        (void)json_object_set(payload, more[i],
-                              json_object_get(body, more[i])); /* if it is there */
+    for (size_t i = 0; r == 0 && i < ARRAY_LEN(more); i++) /* what is there */
+        (void)json_object_set(payload, more[i], json_object_get(body, more[i]));
     if (r < 0) {
         json_decref(payload);
         api_fail(call, r, "%s", err.msg);

@@ -4,7 +4,7 @@
 
 #include <assert.h>
 
-#define MAX_SQL (8 * 1024)
+#define MAX_SQL ((size_t)8 * 1024)
 
 static const char *filter_value(const struct page *page, const struct page_filter *f)
 {
