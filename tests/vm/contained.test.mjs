@@ -33,5 +33,5 @@ test('in a container it agrees with docker stats and the kernel', SLOW, async ()
   await agreesOnAll(engine, m, all);
   sourceIs(m, 'proc'); // without capabilities the namespaces of others cannot be looked at
   const { host } = m.all().findLast((b) => b.host);
-  assert.ok(host.cpu > 0 && host.mem_total > 1e9 && host.net_rx > 0, JSON.stringify(host));
+  assert.ok(host.cpu > 0 && host.mem_total > 1e9, JSON.stringify(host));
 });

@@ -1,8 +1,9 @@
 // What the tests in the machine of script/vm share: what the kernel says, read with nothing of ours, and containers
 // that use what they are measured by.
 import assert from 'node:assert/strict';
-import { readFile, readdir } from 'node:fs/promises';
+import { chown, mkdtemp, readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Agent } from '../integration/lib/dockmon.mjs';
 import { IMAGE } from '../integration/lib/engine.mjs';
 import { agreement, agreementOnCpu, engineSays } from '../integration/lib/engine-stats.mjs';
 import { run } from '../integration/lib/process.mjs';
@@ -25,7 +26,7 @@ export async function folderOf(id, base = '/sys/fs/cgroup') {
   for (const e of await readdir(base, { withFileTypes: true })) {
     if (!e.isDirectory()) continue;
     const path = join(base, e.name);
-    if (e.name.includes(id) && !e.name.includes('conmon')) return path;
+    if (e.name.includes(id) && !e.name.includes('conmon')) return e.name.startsWith('libpod-') ? join(path, 'container') : path; // of crun
     const below = await folderOf(id, path);
     if (below) return below;
   }
@@ -70,7 +71,7 @@ export async function users(engine) {
     disk: await start('disk', DISK, '-v', '/d', '--memory', '64m'),
     throttled: await start('throttled', 'i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done', '--cpus', '0.2'),
     killed: await start('killed', '(x=$(yes | head -c 90000000))', '--memory', '24m'),
-    wired: { id: await engine.docker('run', '-d', '--network', network, '--name', `${engine.prefix}-wired`, IMAGE, 'sh', '-c', `${PING}; echo ready; exec sleep 3600`) },
+    wired: { id: await engine.docker('run', '-d', '--cap-add', 'NET_RAW', '--network', network, '--name', `${engine.prefix}-wired`, IMAGE, 'sh', '-c', `${PING}; echo ready; exec sleep 3600`) },
   };
   for (const c of Object.values(all))
     await eventually(async () => /ready/.test(await engine.docker('logs', c.id)), { timeout: 90000, interval: 500, what: 'it is ready' });
@@ -121,7 +122,25 @@ export async function agreesOnWork(engine, m) {
   await engine.docker('rm', '-f', waits.id);
 }
 
+// For measure(): an agent that is started as `options` of Agent.start() say.
+export const startAgent = (engine, options) => (server) =>
+  Agent.start(server, engine, { token: 'registration-token', env: { STATS_INTERVAL: '1s' }, ...options });
+
 export const sourceIs = (m, network, containers = 'cgroup2') => {
   const s = m.source();
   assert.deepEqual([s.containers, s.network, s.why, s.notes ?? []], [containers, network, '', []]);
+};
+
+// The user of the rootless engines, its service manager, and a folder for an agent of its own.
+export const ROOTLESS = {
+  uid: 1000,
+  runtime: '/run/user/1000',
+  as: ['setpriv', '--reuid=1000', '--regid=1000', '--init-groups'],
+  systemctl: (words) =>
+    sh(`runuser -u rootless -- env XDG_RUNTIME_DIR=/run/user/1000 DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/1000/bus systemctl --user ${words}`),
+  folder: async () => {
+    const dir = await mkdtemp('/tmp/dockmon-rootless-');
+    await chown(dir, 1000, 1000);
+    return dir;
+  },
 };

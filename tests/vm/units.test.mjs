@@ -99,5 +99,5 @@ test('what it measures, with all that it is forbidden, agrees with docker stats 
   await agreesOnAll(engine, m, all);
   sourceIs(m, 'netlink');
   const { host } = m.all().findLast((b) => b.host);
-  assert.ok(host.net_rx > 0 && host.mounts.some((f) => f.path === '/' && f.written > 0), JSON.stringify(host));
+  assert.ok(host.mounts.some((f) => f.path === '/' && f.written > 0), JSON.stringify(host));
 });
