@@ -1,4 +1,5 @@
 #include "agent/config.h"
+#include "agent/config_options.h"
 #include "agent/token.h"
 #include "base/alloc.h"
 #include "base/file.h"
@@ -10,125 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define HOUR_MS        UINT64_C(3600000)
 #define MAX_TOKEN_FILE 4096
-
-#define MEMBER(m) offsetof(struct config, m)
-
-/* clang-format off */ /* it would make columns of them */
-static const struct option_spec specs[] = {
-    {.flag = "url", .env = "DOCKMON_URL", .type = OPTION_STRING, .offset = MEMBER(url),
-     .flags = OPTION_REQUIRED, .max = CONFIG_URL_MAX,
-     .help = "URL of the server, such as https://dockmon.example:8001"},
-    {.flag = "registration-token", .env = "REGISTRATION_TOKEN", .type = OPTION_STRING,
-     .offset = MEMBER(registration_token), .flags = OPTION_SECRET, .max = CONFIG_NAME_MAX,
-     .help = "TOKEN to join with, made by the server for new agents"},
-    {.flag = "permanent-token", .env = "PERMANENT_TOKEN", .type = OPTION_STRING,
-     .offset = MEMBER(permanent_token), .flags = OPTION_SECRET, .max = CONFIG_NAME_MAX,
-     .help = "TOKEN of an agent that has joined; else the file permanent_token in the data "
-             "directory"},
-    {.flag = "registration-token-file", .env = "REGISTRATION_TOKEN_FILE", .type = OPTION_STRING,
-     .offset = MEMBER(registration_token_file), .max = 4096,
-     .help = "FILE with that token, such as a Docker secret"},
-    {.flag = "permanent-token-file", .env = "PERMANENT_TOKEN_FILE", .type = OPTION_STRING,
-     .offset = MEMBER(permanent_token_file), .max = 4096,
-     .help = "FILE with that token"},
-    {.flag = "token-key-file", .env = "TOKEN_KEY_FILE", .type = OPTION_STRING,
-     .offset = MEMBER(token_key_file), .max = 4096,
-     .help = "FILE with a secret of 32 bytes or more that seals the permanent token in the "
-             "data directory; else the Docker secret or systemd credential dockmon_token_key"},
-    {.env = "CREDENTIALS_DIRECTORY", .type = OPTION_STRING,
-     .offset = MEMBER(credentials_directory), .max = 4096,
-     .help = "set by systemd"},
-    {.flag = "insecure-skip-verify", .env = "INSECURE_SKIP_VERIFY", .type = OPTION_BOOL,
-     .offset = MEMBER(is_insecure), .fallback = "false",
-     .help = "accept any certificate of the server"},
-    {.flag = "ca-file", .env = "CA_FILE", .type = OPTION_STRING, .offset = MEMBER(ca_file),
-     .max = 4096,
-     .help = "FILE of PEM certificates to verify the server with, instead of the system's"},
-    {.flag = "pin", .env = "DOCKMON_PIN", .type = OPTION_STRING, .offset = MEMBER(pins),
-     .max = 1024,
-     .help = "sha256:HEX that `dockmond fingerprint` prints: the only key the server may "
-             "have, instead of CA_FILE and the system's; several separated by commas"},
-    {.flag = "docker-host", .env = "DOCKER_HOST", .type = OPTION_STRING,
-     .offset = MEMBER(docker_host), .max = 1024,
-     .help = "engine: unix:///PATH or tcp://HOST:PORT; looked for in the usual places when "
-             "not given"},
-    {.flag = "docker-cert-path", .env = "DOCKER_CERT_PATH", .type = OPTION_STRING,
-     .offset = MEMBER(docker_cert_path), .max = 4096,
-     .help = "DIRECTORY with ca.pem, cert.pem and key.pem for an engine behind TLS"},
-    {.flag = "docker-tls-verify", .env = "DOCKER_TLS_VERIFY", .type = OPTION_STRING,
-     .offset = MEMBER(docker_tls_verify), .max = 16,
-     .help = "true: speak TLS with a tcp:// engine; false: accept any certificate of it"},
-    {.flag = "engine-timeout", .env = "ENGINE_TIMEOUT", .type = OPTION_DURATION,
-     .offset = MEMBER(engine_timeout_ms), .fallback = "30s", .min = 1000, .max = HOUR_MS,
-     .help = "longest wait for an answer of the engine, where an action has no time of its own"},
-    {.flag = "agent-name", .env = "AGENT_NAME", .type = OPTION_STRING,
-     .offset = MEMBER(agent_name),
-     .help = "NAME to register this host with, at most 255 bytes"},
-    {.flag = "force-unique-registration", .env = "FORCE_UNIQUE_REGISTRATION", .type = OPTION_BOOL,
-     .offset = MEMBER(force_unique), .fallback = "false",
-     .help = "register although another host has the same engine id; needs AGENT_NAME"},
-    {.flag = "reconnect-initial", .env = "RECONNECT_INITIAL", .type = OPTION_DURATION,
-     .offset = MEMBER(reconnect_initial_ms), .fallback = "1s", .min = 10, .max = HOUR_MS,
-     .help = "longest wait before the first attempt to connect again"},
-    {.flag = "reconnect-max", .env = "RECONNECT_MAX", .type = OPTION_DURATION,
-     .offset = MEMBER(reconnect_max_ms), .fallback = "60s", .min = 10, .max = 24 * HOUR_MS,
-     .help = "longest wait between two attempts"},
-    {.flag = "ping-interval", .env = "PING_INTERVAL", .type = OPTION_DURATION,
-     .offset = MEMBER(ping_interval_ms), .fallback = "20s", .min = 1000, .max = 600000,
-     .help = "how often the server is pinged; one that is silent for twice that and 5 s is gone"},
-    {.flag = "data-path", .env = "DATA_PATH", .type = OPTION_STRING, .offset = MEMBER(data_path),
-     .fallback = "/data", .max = 3072,
-     .help = "DIRECTORY for what the agent keeps: its token, the spool"},
-    {.flag = "update-timeout", .env = "UPDATE_TIMEOUT", .type = OPTION_DURATION,
-     .offset = MEMBER(update_timeout_ms), .fallback = "120s", .min = 1000, .max = 24 * HOUR_MS,
-     .help = "longest time a container update may take"},
-    {.flag = "agent-stacks-dir", .env = "AGENT_STACKS_DIR", .type = OPTION_STRING,
-     .offset = MEMBER(stacks_dir), .max = 4096,
-     .help = "DIRECTORY for stacks; $DATA_PATH/stacks when not given"},
-    {.flag = "host-stacks-dir", .env = "HOST_STACKS_DIR", .type = OPTION_STRING,
-     .offset = MEMBER(host_stacks_dir), .max = 4096,
-     .help = "the same directory as the host sees it"},
-    {.flag = "policy", .env = "AGENT_POLICY", .type = OPTION_STRING,
-     .offset = MEMBER(policy_text), .fallback = "full", .max = POLICY_TEXT,
-     .help = "what the server may do here: observe, operate, full, or a LIST such as "
-             "observe,start,stop"},
-    {.flag = "stats-interval", .env = "STATS_INTERVAL", .type = OPTION_DURATION,
-     .offset = MEMBER(stats_interval_ms), .fallback = "10s", .min = 1000, .max = HOUR_MS,
-     .help = "how often host and containers are measured while nobody is looking"},
-    {.flag = "stats-live-interval", .env = "STATS_LIVE_INTERVAL", .type = OPTION_DURATION,
-     .offset = MEMBER(stats_live_interval_ms), .fallback = "1s", .min = 500, .max = 60000,
-     .help = "how often, at most, what somebody is looking at is measured"},
-    {.flag = "stats-source", .env = "STATS_SOURCE", .type = OPTION_STRING,
-     .offset = MEMBER(stats_source_text), .fallback = "auto", .max = 16,
-     .help = "auto: the kernel's files, or the engine where they cannot be read; api: the "
-             "engine; off: nothing is measured"},
-    {.flag = "spool-size", .env = "SPOOL_SIZE", .type = OPTION_U64, .offset = MEMBER(spool_mb),
-     .fallback = "64", .max = 65536,
-     .help = "MiB on disk at most for what is measured while there is no server; 0: none"},
-    {.flag = "proto-version", .env = "PROTO_VERSION", .type = OPTION_STRING,
-     .offset = MEMBER(proto_version), .fallback = "1.1", .max = CONFIG_PROTO_MAX,
-     .help = "protocol version to announce"},
-    {.flag = "log-level", .env = "LOG_LEVEL", .type = OPTION_STRING,
-     .offset = MEMBER(log_level_text), .fallback = "info", .max = 32,
-     .help = "debug, info, warn or error"},
-    {.flag = "log-json", .env = "LOG_JSON", .type = OPTION_BOOL, .offset = MEMBER(log_json),
-     .fallback = "true",
-     .help = "log one JSON object per line"},
-    {.flag = "log-format", .env = "LOG_FORMAT", .type = OPTION_STRING,
-     .offset = MEMBER(log_format), .max = 32,
-     .help = "json or text; goes before LOG_JSON"},
-    {.env = "AGENT_VERSION", .type = OPTION_STRING, .offset = MEMBER(agent_version),
-     .help = "ignored; the agent reports its own version"},
-    {.flag = "check", .type = OPTION_BOOL, .offset = MEMBER(want_check),
-     .help = "say whether configuration, engine and server are all right, and exit"},
-    {.flag = "version", .type = OPTION_BOOL, .offset = MEMBER(want_version),
-     .help = "print the version and exit"},
-    {.flag = "help", .type = OPTION_BOOL, .offset = MEMBER(want_help),
-     .help = "print this help and exit"},
-};
-/* clang-format on */
 
 static const char *const engine_sockets[] = {
     "/var/run/docker.sock",
@@ -540,7 +423,7 @@ int config_load(struct config *c,
     int first = 0;
     int r;
 
-    r = options_parse(specs, ARRAY_LEN(specs), source, c, &first, errors);
+    r = options_parse(config_options, config_n_options, source, c, &first, errors);
     for (int i = first; i > 0 && i < source->argc; i++)
         add_error(errors, "%.100s: expected flags only", source->argv[i]);
 
@@ -562,7 +445,7 @@ int config_load(struct config *c,
 
 void config_hide_secrets(const struct option_source *source)
 {
-    options_hide_secrets(specs, ARRAY_LEN(specs), source);
+    options_hide_secrets(config_options, config_n_options, source);
 }
 
 int config_engine_trust(const struct config *c, struct tls_trust **ret, struct error *err)
@@ -580,7 +463,7 @@ int config_engine_trust(const struct config *c, struct tls_trust **ret, struct e
 
 void config_done(struct config *c)
 {
-    options_done(specs, ARRAY_LEN(specs), c);
+    options_done(config_options, config_n_options, c);
     free(c->ws_url);
     free(c->http_address);
     free(c->http_prefix);
@@ -601,6 +484,6 @@ void config_help(struct buf *out)
              "Connects this host's Docker engine to a DockMon server. It runs in the foreground\n"
              "until SIGTERM or SIGINT and logs to stderr.\n\n"
              "Flags, [environment variables and keys of the file, defaults]:\n");
-    options_help(specs, ARRAY_LEN(specs), out);
+    options_help(config_options, config_n_options, out);
     (void)buf_append_str(out, "\nExit status: 0 all right, 1 failed, 2 wrong configuration.\n");
 }

@@ -211,17 +211,10 @@ static void refuse(struct http_conn *c, int status, const char *detail)
     respond_error(c, status, detail);
 }
 
-static uint64_t response_timeout_ms(const struct http_conn *c)
-{
-    return c->limits.timeout_ms ? c->limits.timeout_ms : RESPONSE_TIMEOUT;
-}
-
 static void refuse_late(struct http_conn *c)
 {
-    const struct http_handler *handler = c->site->handler;
-
-    if (handler->on_late)
-        handler->on_late(c->site->owner, &c->request, response_timeout_ms(c));
+    if (c->site->handler->on_late)
+        c->site->handler->on_late(c->site->owner, &c->request, c->limits.timeout_ms);
     respond_error(c, 504, "no answer in time");
 }
 
@@ -293,7 +286,7 @@ static void dispatch(struct http_conn *c)
     slot_take(c);
     set_state(c, HTTP_CONN_PENDING);
     sock_pause(&c->sock, c->in.size > AHEAD_MAX); /* else it is noticed when the client goes */
-    start_timer(c, response_timeout_ms(c));
+    start_timer(c, c->limits.timeout_ms);
     c->site->handler->on_request(c->site->owner, &c->request);
 }
 
@@ -321,7 +314,7 @@ static void begin_request(struct http_conn *c)
         .is_tls = sock_is_tls(&c->sock),
         .headers = c->head,
     };
-    c->limits = (struct http_limits){.max_body = MAX_BODY};
+    c->limits = (struct http_limits){.max_body = MAX_BODY, .timeout_ms = RESPONSE_TIMEOUT};
     if (handler->on_head)
         handler->on_head(c->site->owner, &c->request, &c->limits);
 

@@ -49,7 +49,7 @@ struct http_response {
 
 struct http_limits {
     size_t max_body;     /* 413 beyond it */
-    uint64_t timeout_ms; /* from complete request to response: 504 beyond it; 0: 60 s */
+    uint64_t timeout_ms; /* from complete request to response: 504 beyond it; 60 s unless set */
 };
 
 struct ws_accept {
