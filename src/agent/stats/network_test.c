@@ -295,8 +295,8 @@ static void numbers_of_another(void **state)
             _exit(2);
         agent = fork();
         if (agent == 0)
-            _exit(!str_eq(name_elsewhere(root, c), "netlink"));
-        _exit(waitpid(agent, &status, 0) != agent || status != 0);
+            _exit(str_eq(name_elsewhere(root, c), "netlink") ? 0 : 1);
+        _exit(waitpid(agent, &status, 0) == agent && status == 0 ? 0 : 1);
     }
     assert_int_equal(waitpid(agent, &status, 0), agent);
     assert_int_equal(status, 0);

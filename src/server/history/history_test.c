@@ -395,7 +395,8 @@ static void test_no_room(void **state)
                                 .on_written = on_written,
                                 .on_lost = on_lost,
                                 .owner = &written,
-                                .max_pending = 200};
+                                .max_pending = 100};
+    const uint64_t n = 15; /* rounds go with the second */
     struct history *h;
     uint64_t seq;
 
@@ -403,7 +404,7 @@ static void test_no_room(void **state)
     assert_int_equal(loop_new(&loop, &(struct loop_options){0}, NULL), 0);
     o.loop = loop;
     h = history_new(&o);
-    for (seq = 0; seq < 100; seq++)
+    for (seq = 0; seq < n; seq++)
         took(h, 7, seq, NOON + (int64_t)seq * 10000);
     assert_true(history_state(h).n_dropped > 0);
     turn_until_lost(loop, &written, 1);
@@ -411,9 +412,9 @@ static void test_no_room(void **state)
     assert_int_equal(written.n, 0);
 
     /* Sent once more, in pieces there is room for. */
-    for (seq = 0; seq < 100; seq++) {
+    for (seq = 0; seq < n; seq++) {
         took(h, 7, seq, NOON + (int64_t)seq * 10000);
-        if (seq % 3 == 2 || seq == 99)
+        if (seq % 3 == 2 || seq == n - 1)
             wait_written(loop, &written, seq);
     }
     assert_int_equal(written.n_lost, 1);
