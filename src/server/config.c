@@ -59,7 +59,7 @@ static const struct option_spec specs[] = {
      .help = "most agents that may join"},
     {.flag = "max-containers", .env = "DOCKMOND_MAX_CONTAINERS", .type = OPTION_U64,
      .offset = OPT(max_containers), .fallback = "5000", .min = 1, .max = 100000,
-     .help = "most containers of one host; the rest is left out, and said to be. The history has "
+     .help = "most containers of one host; the rest is left out, and said to be; the history has "
              "5,000 at most"},
     {.flag = "max-commands", .env = "DOCKMOND_MAX_COMMANDS", .type = OPTION_U64,
      .offset = OPT(max_commands), .fallback = "64", .min = 1, .max = 10000,
