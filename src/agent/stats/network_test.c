@@ -73,66 +73,66 @@ static void check(struct network *net, struct network_entry *entry, pid_t pid, c
     assert_int_equal(tx, inside.tx);
 }
 
+/* A container with a link of ours, counted by netlink, and another namespace whose links are not ours. */
+struct linked {
+    struct network *net;
+    struct network_entry *entry;
+    pid_t c, other;
+};
+
+static void linked_open(struct linked *l)
+{
+    if (!netns_enter())
+        skip();
+    *l = (struct linked){
+        .net = network_new(""), .c = netns_child_start(), .other = netns_child_start()};
+    connect_link(0, "out1", l->c, "in1", 1);
+    send_from(l->c, 1);
+    assert_int_equal(network_open(&l->entry, l->net, l->c, true), 0);
+    check(l->net, l->entry, l->c, "netlink");
+}
+
+static void linked_close(struct linked *l)
+{
+    network_close(l->entry);
+    network_free(l->net);
+    netns_child_stop(l->c);
+    netns_child_stop(l->other);
+}
+
 /* The host's network is the agent's: netlink, also when networks are connected and disconnected later. */
 static void links_of_ours(void **state)
 {
-    struct network *net;
-    struct network_entry *entry = NULL;
-    pid_t c, other;
+    struct linked l;
 
     (void)state;
-    if (!netns_enter())
-        skip();
-    net = network_new("");
-    c = netns_child_start();
-    other = netns_child_start();
-    connect_link(0, "out1", c, "in1", 1);
-    send_from(c, 1);
-    assert_int_equal(network_open(&entry, net, c, true), 0);
-    check(net, entry, c, "netlink");
-    send_from(c, 1);
-    check(net, entry, c, "netlink");
+    linked_open(&l);
+    send_from(l.c, 1);
+    check(l.net, l.entry, l.c, "netlink");
 
-    connect_link(0, "out2", c, "in2", 2);
-    send_from(c, 2);
-    check(net, entry, c, "netlink");
+    connect_link(0, "out2", l.c, "in2", 2);
+    send_from(l.c, 2);
+    check(l.net, l.entry, l.c, "netlink");
     netns_run("ip link del out1");
-    check(net, entry, c, "netlink");
+    check(l.net, l.entry, l.c, "netlink");
     netns_run("ip link del out2");
-    connect_link(other, "out3", c, "in3", 3);
-    send_from(c, 3);
-    check(net, entry, c, "proc");
-
-    network_close(entry);
-    network_free(net);
-    netns_child_stop(c);
-    netns_child_stop(other);
+    connect_link(l.other, "out3", l.c, "in3", 3);
+    send_from(l.c, 3);
+    check(l.net, l.entry, l.c, "proc");
+    linked_close(&l);
 }
 
 /* A network that is connected later and is none of our links, as macvlan: all of it is only in /proc. */
 static void a_link_that_is_not_ours_comes_later(void **state)
 {
-    struct network *net;
-    struct network_entry *entry = NULL;
-    pid_t c, other;
+    struct linked l;
 
     (void)state;
-    if (!netns_enter())
-        skip();
-    net = network_new("");
-    c = netns_child_start();
-    other = netns_child_start();
-    connect_link(0, "out1", c, "in1", 1);
-    send_from(c, 1);
-    assert_int_equal(network_open(&entry, net, c, true), 0);
-    check(net, entry, c, "netlink");
-    connect_link(other, "out2", c, "in2", 2);
-    send_from(c, 2);
-    check(net, entry, c, "proc");
-    network_close(entry);
-    network_free(net);
-    netns_child_stop(c);
-    netns_child_stop(other);
+    linked_open(&l);
+    connect_link(l.other, "out2", l.c, "in2", 2);
+    send_from(l.c, 2);
+    check(l.net, l.entry, l.c, "proc");
+    linked_close(&l);
 }
 
 struct foreign {

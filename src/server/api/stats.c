@@ -88,7 +88,7 @@ static void ask(struct api_call *call, const char *host_id, const char *id, cons
         .step_ms = p->query.step_ms,
         .columns = rate_columns(series, p->query.columns),
     };
-    (void)history_ask(call->api->o.history, &q, on_answer, p);
+    history_ask(call->api->o.history, &q, on_answer, p);
 }
 
 /* The container of path parameter 1, NULL after the call was answered. */

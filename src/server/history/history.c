@@ -433,22 +433,17 @@ static void call_done(void *arg)
     struct history_call *call = arg;
     struct worker_question *q = &call->question;
 
-    if (call->done) {
-        call->done(call->owner, &(struct history_answer){
-                                    .code = q->code,
-                                    .message = q->err.msg,
-                                    .points = q->code == 0 ? &q->points : NULL,
-                                    .marks = q->marks,
-                                    .n_marks = q->n_marks,
-                                });
-    }
+    call->done(call->owner, &(struct history_answer){
+                                .code = q->code,
+                                .message = q->err.msg,
+                                .points = q->code == 0 ? &q->points : NULL,
+                                .marks = q->marks,
+                                .n_marks = q->n_marks,
+                            });
     call_free(call);
 }
 
-struct history_call *history_ask(struct history *h,
-                                 const struct history_query *q,
-                                 history_fn done,
-                                 void *owner)
+void history_ask(struct history *h, const struct history_query *q, history_fn done, void *owner)
 {
     struct history_call *call = xcalloc(1, sizeof(*call));
 
@@ -465,13 +460,6 @@ struct history_call *history_ask(struct history *h,
                                         "too many questions about the past are waiting: try again");
         job_defer(h->queue, call, call_done);
     }
-    return call;
-}
-
-void history_call_cancel(struct history_call *call)
-{
-    if (call)
-        call->done = NULL;
 }
 
 struct history_state history_state(const struct history *h)

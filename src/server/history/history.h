@@ -65,9 +65,8 @@ void history_mark(struct history *h,
                   const char *kind,
                   const char *text);
 
-/* `done` is called exactly once, after the start has returned and unless cancelled. `points` is NULL when code < 0, and
-   may be taken apart but is released afterwards. */
-struct history_call;
+/* `done` is called exactly once, after the start has returned. `points` is NULL when code < 0, and may be taken apart but
+   is released afterwards. */
 struct history_answer {
     int code; /* 0, -EDOM, -EUCLEAN, -ENOBUFS busy, ... */
     const char *message;
@@ -76,11 +75,7 @@ struct history_answer {
     size_t n_marks;
 };
 typedef void (*history_fn)(void *owner, const struct history_answer *answer);
-struct history_call *history_ask(struct history *h,
-                                 const struct history_query *q,
-                                 history_fn done,
-                                 void *owner);
-void history_call_cancel(struct history_call *call);
+void history_ask(struct history *h, const struct history_query *q, history_fn done, void *owner);
 
 /* How it is: code 0, or what the last write came to, with a text that names the file. */
 struct history_state {
