@@ -6,7 +6,7 @@
  * server, runs the loop itself and returns when all is said.
  */
 
-#include "agent/config.h"
+#include "agent/config/config.h"
 #include "base/buf.h"
 #include "net/loop.h"
 #include <stdbool.h>

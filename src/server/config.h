@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "server/history/tier.h"
-#include "server/tls_keeper.h"
+#include "server/tls/tls_keeper.h"
 #include <stdbool.h>
 #include <stdint.h>
 

@@ -5,9 +5,9 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "server/admin.h"
 #include "server/config.h"
-#include "server/health_command.h"
+#include "server/offline/admin.h"
+#include "server/offline/health_command.h"
 #include "server/server.h"
 #include "server/store/store.h"
 

@@ -10,19 +10,19 @@
 #include "server/auth/first_user.h"
 #include "server/connections.h"
 #include "server/fleet/fleet.h"
-#include "server/health.h"
 #include "server/history/history.h"
-#include "server/housekeeping.h"
 #include "server/logs/watchers.h"
-#include "server/sampling.h"
+#include "server/maintenance/health.h"
+#include "server/maintenance/housekeeping.h"
 #include "server/session/session.h"
 #include "server/session/stats_channel.h"
 #include "server/shell/shells.h"
+#include "server/stats/sampling.h"
 #include "server/stats/stats.h"
 #include "server/store/agents.h"
 #include "server/store/hosts.h"
 #include "server/store/store.h"
-#include "server/tls_keeper.h"
+#include "server/tls/tls_keeper.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -1,4 +1,4 @@
-#include "agent/spool_record.h"
+#include "agent/spool/spool_record.h"
 #include "fuzz.h"
 
 #include <assert.h>

@@ -174,7 +174,7 @@ test('the server dials nobody but, as `dockmond health`, itself', async () => {
   const all = await sources('src/server');
   assert.ok(all.length > 50);
   const dials = all.filter(([, text]) => /net\/(http_client|dial|hijack|stream)\.h|\bws_connect\(|\bconnect\(/.test(text)).map(([name]) => name);
-  assert.deepEqual(dials, ['src/server/health_command.c']);
+  assert.deepEqual(dials, ['src/server/offline/health_command.c']);
 });
 
 test('no program runs a shell or another program, nor a regular expression of a user', async () => {

@@ -1,6 +1,6 @@
 #include "agent/stats/collector.h"
 
-#include "agent/own_container.h"
+#include "agent/common/own_container.h"
 #include "agent/stats/api_poll.h"
 #include "agent/stats/host.h"
 #include "agent/stats/pace.h"

@@ -8,8 +8,8 @@
  * API, from the API, and then not more often than every 10 s.
  */
 
-#include "agent/config.h"
-#include "agent/events.h"
+#include "agent/config/config.h"
+#include "agent/engine/events.h"
 #include "proto/samples.h"
 
 struct collector;

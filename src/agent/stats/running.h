@@ -6,7 +6,7 @@
  * long as the process.
  */
 
-#include "agent/events.h"
+#include "agent/engine/events.h"
 #include "docker/json_scan.h"
 
 #define RUNNING_MAX       5000

@@ -3,12 +3,12 @@
 #include "base/str.h"
 #include "base/time.h"
 #include "server/api/agent_call.h"
-#include "server/api/agent_json.h"
 #include "server/api/handlers.h"
 #include "server/api/job_call.h"
 #include "server/session/agent_token.h"
 #include "server/session/migration.h"
 #include "server/store/tokens.h"
+#include "server/view/agent_json.h"
 
 #include <errno.h>
 #include <string.h>

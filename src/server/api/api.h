@@ -7,19 +7,19 @@
 
 #include "net/http_server.h"
 #include "server/auth/auth.h"
+#include "server/common/job.h"
 #include "server/feed/feed.h"
 #include "server/fleet/fleet.h"
-#include "server/health.h"
 #include "server/history/history.h"
-#include "server/job.h"
 #include "server/logs/watchers.h"
-#include "server/sampling.h"
+#include "server/maintenance/health.h"
 #include "server/session/session.h"
 #include "server/session/stats_channel.h"
 #include "server/shell/shells.h"
+#include "server/stats/sampling.h"
 #include "server/stats/stats.h"
 #include "server/store/store.h"
-#include "server/tls_keeper.h"
+#include "server/tls/tls_keeper.h"
 
 struct api;
 

@@ -6,7 +6,7 @@
  */
 
 #include "server/api/call.h"
-#include "server/audit_log.h"
+#include "server/common/audit_log.h"
 
 /* Called once per answer, before the call is freed. `body` is the answer (its `detail` is kept on failure). */
 void audit_call(const struct api_call *call, int status, const json_t *body);

@@ -1,5 +1,5 @@
-#include "server/api/fleet_json.h"
 #include "server/api/handlers.h"
+#include "server/view/fleet_json.h"
 
 #include <stdlib.h>
 

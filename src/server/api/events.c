@@ -2,11 +2,11 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "base/time.h"
-#include "server/api/event_json.h"
 #include "server/api/handlers.h"
 #include "server/api/job_call.h"
 #include "server/api/scope_check.h"
 #include "server/store/audit.h"
+#include "server/view/event_json.h"
 
 #include <errno.h>
 

@@ -1,4 +1,4 @@
-#include "server/health.h"
+#include "server/maintenance/health.h"
 #include "server/api/handlers.h"
 
 /* For load balancers, `dockmon version` and agents' --check: no authentication, and no secrets in it. */

@@ -1,10 +1,10 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "base/time.h"
-#include "server/api/fleet_json.h"
 #include "server/api/handlers.h"
 #include "server/api/job_call.h"
 #include "server/feed/feed.h"
+#include "server/view/fleet_json.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -8,7 +8,7 @@
 
 #include "base/buf.h"
 #include "server/api/api.h"
-#include "server/auth/scope.h"
+#include "server/rights/scope.h"
 
 /* What is left to write. Hosts that come meanwhile are not in it, those that go are left out from then on. */
 struct exposition {

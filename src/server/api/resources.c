@@ -11,7 +11,7 @@
 #include "server/api/agent_call.h"
 #include "server/api/handlers.h"
 #include "server/api/record.h"
-#include "server/api/resource_json.h"
+#include "server/view/resource_json.h"
 
 #include <errno.h>
 

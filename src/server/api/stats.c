@@ -3,8 +3,8 @@
 #include "base/time.h"
 #include "server/api/handlers.h"
 #include "server/api/stats_json.h"
-#include "server/sampling.h"
 #include "server/stats/rate.h"
+#include "server/stats/sampling.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -7,9 +7,9 @@
 
 #include "base/error.h"
 #include "server/auth/networks.h"
-#include "server/auth/role.h"
-#include "server/auth/scope.h"
-#include "server/job.h"
+#include "server/common/job.h"
+#include "server/rights/role.h"
+#include "server/rights/scope.h"
 #include "server/store/store.h"
 #include "server/store/users.h"
 #include <stdbool.h>

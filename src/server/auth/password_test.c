@@ -1,5 +1,5 @@
 #include "server/auth/password.h"
-#include "server/auth/role.h"
+#include "server/rights/role.h"
 #include "server/store/secret.h"
 
 /* cmocka includes need these first, in this order. */

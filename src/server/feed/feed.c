@@ -3,8 +3,8 @@
 #include "base/str.h"
 #include "base/time.h"
 #include "proto/json_text.h"
-#include "server/api/event_json.h"
 #include "server/feed/internal.h"
+#include "server/view/event_json.h"
 
 #define KEY_SIZE 320
 

@@ -13,10 +13,10 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "proto/json_text.h"
-#include "server/api/agent_json.h"
 #include "server/auth/credentials.h"
 #include "server/auth/watch.h"
 #include "server/session/fake_net.h"
+#include "server/view/agent_json.h"
 
 #define TICK_MS   100
 #define MAX_QUEUE 3000000

@@ -1,7 +1,7 @@
 #include "server/feed/frame.h"
 #include "base/time.h"
-#include "server/api/container_json.h"
-#include "server/api/fleet_json.h"
+#include "server/view/container_json.h"
+#include "server/view/fleet_json.h"
 
 #include <string.h>
 

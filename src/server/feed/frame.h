@@ -7,8 +7,8 @@
  */
 
 #include "base/buf.h"
-#include "server/auth/scope.h"
 #include "server/fleet/fleet.h"
+#include "server/rights/scope.h"
 #include <stdbool.h>
 
 enum frame_section {

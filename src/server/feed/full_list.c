@@ -2,9 +2,9 @@
 #include "base/str.h"
 #include "base/time.h"
 #include "proto/json_text.h"
-#include "server/api/container_json.h"
-#include "server/api/fleet_json.h"
 #include "server/feed/internal.h"
+#include "server/view/container_json.h"
+#include "server/view/fleet_json.h"
 
 #include <string.h>
 

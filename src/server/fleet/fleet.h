@@ -55,7 +55,7 @@ struct fleet_container {
     struct fleet_sample sample;
     uint64_t sample_version;      /* the host's samples_version when it came */
     uint64_t version;             /* the host's containers_version when it came or changed */
-    struct fleet_text shown, env; /* see server/api/container_json.h; freed here */
+    struct fleet_text shown, env; /* see server/view/container_json.h; freed here */
     bool is_seen;                 /* used while a snapshot is applied */
 };
 

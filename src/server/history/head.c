@@ -1,7 +1,7 @@
 #include "server/history/head.h"
 #include "base/alloc.h"
-#include "server/store/db.h"
-#include "server/store/internal.h"
+#include "server/sqlite/db.h"
+#include "server/sqlite/internal.h"
 
 struct head {
     struct store *store;

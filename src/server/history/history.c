@@ -3,8 +3,8 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "server/common/job.h"
 #include "server/history/worker.h"
-#include "server/job.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 #include "server/history/tier_file.h"
 #include "base/alloc.h"
-#include "server/store/db.h"
-#include "server/store/internal.h"
+#include "server/sqlite/db.h"
+#include "server/sqlite/internal.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 #include "server/logs/readings.h"
 #include "base/alloc.h"
 #include "base/time.h"
-#include "server/audit_log.h"
+#include "server/common/audit_log.h"
 
 void log_readings_init(struct log_readings *r, struct store *store, struct job_queue *store_jobs)
 {

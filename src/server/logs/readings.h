@@ -6,7 +6,7 @@
  */
 
 #include "base/map.h"
-#include "server/job.h"
+#include "server/common/job.h"
 #include "server/store/store.h"
 
 struct log_readings {

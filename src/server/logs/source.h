@@ -10,9 +10,9 @@
 
 #include "net/loop.h"
 #include "proto/log_stream.h"
-#include "server/auth/scope.h"
 #include "server/fleet/fleet.h"
 #include "server/logs/readings.h"
+#include "server/rights/scope.h"
 #include "server/session/session.h"
 
 struct log_sources;

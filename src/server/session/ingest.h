@@ -7,7 +7,7 @@
  */
 
 #include "net/loop.h"
-#include "server/job.h"
+#include "server/common/job.h"
 #include "server/store/events.h"
 #include "server/store/store.h"
 

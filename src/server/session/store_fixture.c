@@ -13,8 +13,8 @@
 #include "base/alloc.h"
 #include "base/random.h"
 #include "base/str.h"
+#include "server/sqlite/db.h"
 #include "server/store/agents.h"
-#include "server/store/db.h"
 #include "server/store/hosts.h"
 #include "server/store/tokens.h"
 

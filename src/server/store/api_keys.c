@@ -1,7 +1,7 @@
 #include "server/store/api_keys.h"
 #include "base/alloc.h"
 #include "base/str.h"
-#include "server/store/db.h"
+#include "server/sqlite/db.h"
 #include "server/store/secret.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 #include "server/store/audit.h"
-#include "server/store/db.h"
+#include "server/sqlite/db.h"
 
 enum stmt { STMT_INSERT, STMT_PURGE, STMT_COUNT };
 

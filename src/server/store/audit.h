@@ -5,7 +5,7 @@
  * table `audit`.
  */
 
-#include "server/store/page.h"
+#include "server/sqlite/page.h"
 #include <stdint.h>
 
 struct audit_entry {

@@ -1,9 +1,9 @@
 #include "server/store/backup.h"
 #include "base/alloc.h"
 #include "base/file.h"
-#include "server/store/db.h"
-#include "server/store/internal.h"
-#include "server/store/migrate.h"
+#include "server/sqlite/db.h"
+#include "server/sqlite/internal.h"
+#include "server/sqlite/migrate.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,11 +1,11 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/str.h"
+#include "server/sqlite/db.h"
+#include "server/sqlite/internal.h"
 #include "server/store/backup.h"
-#include "server/store/db.h"
 #include "server/store/fixture.h"
 #include "server/store/hosts.h"
-#include "server/store/internal.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 #include "server/store/events.h"
-#include "server/store/db.h"
+#include "server/sqlite/db.h"
 
 #define PURGE_BITE 5000
 

@@ -4,7 +4,7 @@
  * events: the event log (container lifecycle, hosts, actions). Only this module names the table `events`.
  */
 
-#include "server/store/page.h"
+#include "server/sqlite/page.h"
 #include <stdbool.h>
 #include <stdint.h>
 

@@ -1,7 +1,7 @@
 #include "base/buf.h"
+#include "server/sqlite/internal.h"
 #include "server/store/events.h"
 #include "server/store/fixture.h"
-#include "server/store/internal.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 #include "server/store/hosts.h"
 #include "base/str.h"
-#include "server/store/db.h"
+#include "server/sqlite/db.h"
 
 #include <assert.h>
 #include <errno.h>

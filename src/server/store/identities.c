@@ -1,5 +1,5 @@
 #include "server/store/identities.h"
-#include "server/store/db.h"
+#include "server/sqlite/db.h"
 
 #include <errno.h>
 

@@ -1,8 +1,8 @@
 #include "server/store/store.h"
 #include "base/alloc.h"
-#include "server/store/db.h"
-#include "server/store/internal.h"
-#include "server/store/migrate.h"
+#include "server/sqlite/db.h"
+#include "server/sqlite/internal.h"
+#include "server/sqlite/migrate.h"
 
 #include <assert.h>
 #include <errno.h>

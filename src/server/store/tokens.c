@@ -1,7 +1,7 @@
 #include "server/store/tokens.h"
 #include "base/alloc.h"
 #include "base/random.h"
-#include "server/store/db.h"
+#include "server/sqlite/db.h"
 #include "server/store/secret.h"
 
 #define PURGE_AFTER_MS (INT64_C(24) * 60 * 60 * 1000)

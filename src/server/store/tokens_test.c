@@ -1,5 +1,5 @@
 #include "base/str.h"
-#include "server/store/db.h"
+#include "server/sqlite/db.h"
 #include "server/store/fixture.h"
 #include "server/store/tokens.h"
 

@@ -1,5 +1,5 @@
 #include "server/store/users.h"
-#include "server/store/db.h"
+#include "server/sqlite/db.h"
 
 #include <errno.h>
 

@@ -2,8 +2,8 @@
 
 #include "base/buf.h"
 #include "base/str.h"
+#include "server/sqlite/db.h"
 #include "server/store/api_keys.h"
-#include "server/store/db.h"
 #include "server/store/fixture.h"
 #include "server/store/identities.h"
 #include "server/store/secret.h"

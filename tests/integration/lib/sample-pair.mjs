@@ -9,7 +9,7 @@ import { Relay } from './relay.mjs';
 
 const ACCEPT = { type: 'auth_success', agent_id: 'agent-1', host_id: 'host-1', permanent_token: 'permanent-1' };
 
-// The files, read as src/agent/spool_record.h describes them.
+// The files, read as src/agent/spool/spool_record.h describes them.
 export async function spooled(dir, name = 'spool') {
   const folder = join(dir, name);
   const names = await readdir(folder).catch(() => []);

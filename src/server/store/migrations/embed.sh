@@ -9,7 +9,7 @@ fi
 out=$1
 shift
 {
-    echo '#include "server/store/migrate.h"'
+    echo '#include "server/sqlite/migrate.h"'
     echo 'const struct migration migrations[] = {'
     n=0
     for file in "$@"; do

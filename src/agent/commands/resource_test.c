@@ -1,0 +1,296 @@
+#include "agent/commands/resource.h"
+#include "base/str.h"
+#include "docker/fake_engine.h"
+#include "proto/json_text.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define A    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define B    "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+#define N    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define HEAD "HTTP/1.1 "
+
+/* A in network N by an endpoint, B only by its settings; A mounts the volume twice. */
+#define CONTAINERS                                                                              \
+    "[{\"Id\":\"" A "\",\"Names\":[\"/web\"],\"ImageID\":\"sha256:" N "\",\"NetworkSettings\":" \
+    "{\"Networks\":{\"n\":{\"NetworkID\":\"" N "\",\"EndpointID\":\"e\"}}},\"Mounts\":["        \
+    "{\"Type\":\"volume\",\"Name\":\"v\"},{\"Type\":\"volume\",\"Name\":\"v\"},"                \
+    "{\"Type\":\"bind\",\"Name\":\"w\"}]},"                                                     \
+    "{\"Id\":\"" B "\",\"Names\":null,\"ImageID\":\"sha256:" N "\",\"NetworkSettings\":"        \
+    "{\"Networks\":{\"n\":{\"NetworkID\":\"" N "\",\"EndpointID\":\"\"}}},\"Mounts\":null},"    \
+    "{\"Id\":\"short\"},7]"
+#define USER_A "{'id':'aaaaaaaaaaaa','name':'web'}"
+#define USER_B "{'id':'bbbbbbbbbbbb','name':'bbbbbbbbbbbb'}"
+#define IMAGE(tags, digests)                                                      \
+    "{\"Id\":\"sha256:" N "\",\"RepoTags\":" tags ",\"RepoDigests\":" digests "," \
+    "\"Created\":0,\"Size\":5,\"Labels\":{\"l\":\"\\u0000\"}}"
+#define NETWORK(name, containers) \
+    "{\"Id\":\"" N "\",\"Name\":\"" name "\",\"Driver\":\"bridge\",\"Containers\":{" containers "}}"
+
+static const struct fake_line usual[] = {
+    {"GET /containers/json?all=1",                                            FAKE_SEND, NULL,                  CONTAINERS                                                                          },
+    {"GET /images/json",                                                      FAKE_SEND, NULL,
+     "[" IMAGE("[\"web:1\",\"<none>:<none>\"]",                                                                                                                                                       "null") "," IMAGE("null", "[\"r@x\"]") "," IMAGE(
+         "[\"<none>:<none>\"]", "[\"<none>@<none>\"]") "]"},
+    {"DELETE /images/reg:5/a/b:1?force=1",                                          FAKE_SEND,                         NULL,                                              "[]"                                                                                              },
+    {"DELETE /images/used?force=0",                                                                   FAKE_SEND,
+     HEAD "409 Conflict\r\nContent-Length: 18\r\n\r\n{\"message\":\"used\"}",                        NULL},
+    {"POST /images/prune?filters=%7B%22dangling%22%3A%5B%22false%22%5D%7D", FAKE_SEND,      NULL,
+     "{\"ImagesDeleted\":[{\"Untagged\":\"t\"},{\"Deleted\":\"d\"},{\"Deleted\":\"e\"}],"
+     "\"SpaceReclaimed\":7}"                                  },
+    {"GET /networks/empty",                                                                   FAKE_SEND,                                                            NULL,                                                                                 NETWORK("empty",                                                                                                               "")},
+    {"GET /networks/bridge",                                                                   FAKE_SEND,  NULL,NETWORK("bridge","")},
+    {"GET /networks/used",FAKE_SEND,NULL,
+     NETWORK("used",                                                                                                                                                                                                                                          "\"" A "\":{\"Name\":\"web\"},\"ep-1\":{\"Name\":\"lost\"}")},
+    {"GET /networks/absent",                                                    FAKE_ABSENT,                                                         NULL,                                                                           NULL                                                                                                                                                                                 },
+    {"GET /networks/odd",                                                                       FAKE_SEND,                                                           NULL,                  "[]"                                         },
+    {"GET /networks/broken",                                                                       FAKE_SEND,                                                              NULL,    "{\"Id\":"},
+    {"GET /networks",                                                                       FAKE_SEND,                                                           NULL, "[" NETWORK("n","") ",{}]"},
+    {"POST /networks/" N "/disconnect",                                                                       FAKE_SEND,
+     HEAD "404 Not Found\r\nContent-Length: 2\r\n\r\n{}",        NULL                                                                                                                                                                                     },
+    {"DELETE /networks/" N,                                                             FAKE_SEND,                                                                      HEAD "204 No Content\r\n\r\n",                                                           NULL                                                                                     },
+    {"POST /networks/create",                                                                   FAKE_SEND,                                                                            NULL,                                                                      "{\"Id\":\"../x\"}"},
+    {"POST /networks/prune",                                                                   FAKE_SEND,                                                                            NULL,                 "{\"NetworksDeleted\":null}"},
+    {"GET /volumes",                                                    FAKE_SEND,                                                             NULL,
+     "{\"Volumes\":[{\"Name\":\"v\",\"Driver\":\"local\",\"Mountpoint\":\"/m\\u0026\","
+     "\"CreatedAt\":\"1970-01-01T01:00:00+01:00\"},{\"Name\":\"w\"}]}"                                                                                                 },
+    {"GET /_ping",                                           FAKE_SEND,                                                    NULL,                                            "OK"                                                                                                                               },
+    {"POST /volumes/prune?filters=%7B%22all%22%3A%5B%22true%22%5D%7D",       FAKE_SEND,                NULL,
+     "{\"VolumesDeleted\":[\"v\"],\"SpaceReclaimed\":3}"},
+    {"POST /volumes/create",                                                                   FAKE_SEND,                                                                            NULL,"{\"Name\":\"new\"}"},
+};
+
+static const struct fake_line refusing[] = {
+    {"GET /networks/used", FAKE_SEND,     NULL,                         NETWORK("used",    "\"" A "\":{\"Name\":\"web\"}")},
+    {"POST /networks/" N "/disconnect",                    FAKE_SEND,
+     HEAD "500 Internal Server Error\r\nContent-Length: 18\r\n\r\n{\"message\":\"nope\"}", NULL},
+    {"GET /volumes",                    FAKE_SEND,                    NULL,                    "{\"Volumes\":null}"             },
+    {"GET /containers/json",                    FAKE_SEND,            NULL,            "[}"},
+};
+
+/* 1.41 knows no "all": it is refused there. */
+static const struct fake_line old[] = {
+    {"GET /version",         FAKE_SEND, NULL,                                                  "{\"ApiVersion\":\"1.41\",\"MinAPIVersion\":\"1.12\"}"},
+    {"GET /_ping",           FAKE_SEND, NULL,                                                  "OK"                                                  },
+    {"POST /volumes/prune?", FAKE_SEND, HEAD "400 Bad Request\r\nContent-Length: 2\r\n\r\n{}",
+     NULL                                                                                                                                            },
+    {"POST /volumes/prune",  FAKE_SEND, NULL,                                                  "{\"VolumesDeleted\":null}"                           },
+};
+
+#define LINES(table) table, ARRAY_LEN(table)
+#define OK           "{'success':true}"
+
+static const struct {
+    const struct fake_line *lines;
+    size_t n_lines;
+    const char *command, *payload;
+    int status;       /* of a refusal; 0 none */
+    const char *want; /* payload with ' for ", or how the error begins */
+} cases[] = {
+    {LINES(usual),    "list_images",    "{}",                                      0,
+     "[{'id':'0123456789ab','tags':['web:1'],'size':5,'created':'1970-01-01T00:00:00.000Z','in_use':"
+     "true,'dangling':false,'container_count':2,'containers':[" USER_A "," USER_B "]},"
+     "{'id':'0123456789ab','tags':[],'size':5,'created':'1970-01-01T00:00:00.000Z','in_use':true,"
+     "'dangling':false,'container_count':2,'containers':[" USER_A "," USER_B "]},"
+     "{'id':'0123456789ab','tags':[],'size':5,'created':'1970-01-01T00:00:00.000Z','in_use':true,"
+     "'dangling':true,'container_count':2,'containers':[" USER_A "," USER_B "]}]"                                                  },
+    {LINES(usual),    "remove_image",   "{'image_id':'reg:5/a/b:1','force':true}", 0,   OK                                         },
+    {LINES(usual),    "remove_image",   "{'image_id':'used'}",                     409, "used"                                     },
+    {LINES(usual),    "prune_images",   "{}",                                      0,   "{'removed_count':2,'space_reclaimed':7}"  },
+    {LINES(usual),    "list_networks",  "{}",                                      0,
+     "[{'id':'0123456789ab','name':'n','driver':'bridge','scope':'','created':'','internal':false,"
+     "'subnet':'','is_builtin':false,'container_count':1,'containers':[" USER_A "]},"
+     "{'id':'','name':'','driver':'','scope':'','created':'','internal':false,"
+     "'subnet':'','is_builtin':false,'container_count':0,'containers':[]}]"                                                        },
+    {LINES(usual),    "create_network", "{'name':'n'}",                            0,
+     "the docker engine gave the new network no id"                                                                                },
+    {LINES(usual),    "delete_network", "{'network_id':'empty'}",                  0,   OK                                         },
+    {LINES(usual),    "delete_network", "{'network_id':'bridge','force':true}",    400,
+     "bridge is a built-in network"                                                                                                },
+    {LINES(usual),    "delete_network", "{'network_id':'used'}",                   409,
+     "network used is in use by 2 containers: web, lost"                                                                           },
+    {LINES(usual),    "delete_network", "{'network_id':'used','force':true}",      0,   OK                                         },
+    {LINES(usual),    "delete_network", "{'network_id':'absent'}",                 404, "no such thing"                            },
+    {LINES(usual),    "delete_network", "{'network_id':'odd'}",                    0,
+     "the docker engine's answer is not"                                                                                           },
+    {LINES(usual),    "delete_network", "{'network_id':'broken'}",                 0,   "answer of the docker engine"              },
+    {LINES(refusing), "delete_network", "{'network_id':'used','force':true}",      500,
+     "disconnect a container: nope"                                                                                                },
+    {LINES(usual),    "prune_networks", "{}",                                      0,   "{'removed_count':0,'networks_removed':[]}"},
+    {LINES(usual),    "list_volumes",   "{}",                                      0,
+     "[{'name':'v','driver':'local','mountpoint':'/m&','created':'1970-01-01T00:00:00.000Z',"
+     "'in_use':true,'container_count':1,'containers':[" USER_A "]},"
+     "{'name':'w','driver':'','mountpoint':'','created':'','in_use':false,'container_count':0,"
+     "'containers':[]}]"                                                                                                           },
+    {LINES(refusing), "list_volumes",   "{}",                                      0,   "answer of the docker engine"              },
+    {LINES(usual),    "create_volume",  "{}",                                      0,
+     "{'name':'new','driver':'','mountpoint':'','created':'','in_use':false,'container_count':0,"
+     "'containers':[]}"                                                                                                            },
+    {LINES(usual),    "delete_volume",  "{'volume_name':'none'}",                  404, "no such thing"                            },
+    {LINES(usual),    "prune_volumes",  "{}",                                      0,
+     "{'removed_count':1,'volumes_removed':['v'],'space_reclaimed':3}"                                                             },
+    {LINES(old),      "prune_volumes",  "{}",                                      0,
+     "{'removed_count':0,'volumes_removed':[],'space_reclaimed':0}"                                                                },
+};
+
+/* JSON with ' for ". */
+static json_t *parse(const char *text)
+{
+    char copy[2048];
+    struct error err = ERROR_INIT;
+    json_t *v;
+
+    assert_true(strlen(text) < sizeof(copy));
+    str_copy(copy, sizeof(copy), text);
+    for (char *p = copy; *p; p++) {
+        if (*p == '\'')
+            *p = '"';
+    }
+    v = json_text_parse(copy, strlen(copy), 0, &err);
+    if (!v)
+        fail_msg("%s: %s", text, err.msg);
+    return v;
+}
+
+struct fixture {
+    struct fake_engine *fake;
+    struct loop *loop;
+    struct engine *engine;
+    struct resource *resource;
+    unsigned n_done;
+    int code, status;
+    char message[256];
+    json_t *payload;
+};
+
+static void set_up(struct fixture *f, const struct fake_line *lines, size_t n)
+{
+    *f = (struct fixture){0};
+    f->fake = fake_engine_open(lines, n);
+    assert_int_equal(loop_new(&f->loop, &(struct loop_options){0}, NULL), 0);
+    f->engine = fake_engine_client(f->fake, f->loop);
+}
+
+static void tear_down(struct fixture *f)
+{
+    resource_cancel(f->resource);
+    json_decref(f->payload);
+    engine_free(f->engine);
+    loop_free(f->loop);
+    fake_engine_close(f->fake);
+}
+
+static void on_done(void *owner, const struct resource_result *result)
+{
+    struct fixture *f = owner;
+
+    f->n_done++;
+    f->code = result->code;
+    f->status = result->status;
+    str_copy(f->message, sizeof(f->message), result->message);
+    f->payload = json_incref(result->payload);
+    resource_cancel(f->resource); /* harmless here */
+    f->resource = NULL;
+    loop_stop(f->loop);
+}
+
+static int start(struct fixture *f, const char *command, const char *payload, struct error *err)
+{
+    json_auto_t *fields = parse(payload);
+
+    return resource_start(&f->resource,
+                          &(struct resource_options){.engine = f->engine,
+                                                     .command = command,
+                                                     .payload = fields,
+                                                     .timeout_ms = 60000,
+                                                     .done = on_done,
+                                                     .owner = f},
+                          err);
+}
+
+static void check(size_t i)
+{
+    json_t *want;
+    struct fixture f;
+
+    set_up(&f, cases[i].lines, cases[i].n_lines);
+    assert_int_equal(start(&f, cases[i].command, cases[i].payload, NULL), 0);
+    assert_int_equal(f.n_done, 0);
+    loop_run(f.loop);
+    assert_int_equal(f.n_done, 1);
+    if (cases[i].want[0] != '{' && cases[i].want[0] != '[') {
+        if (f.code == 0 || !str_starts_with(f.message, cases[i].want))
+            fail_msg("case %zu, %s: %s", i, cases[i].command, f.message);
+        assert_int_equal(f.status, cases[i].status);
+    } else {
+        want = parse(cases[i].want);
+        if (f.code < 0 || !json_equal(want, f.payload))
+            fail_msg("case %zu, %s: %s", i, cases[i].command, f.message);
+        json_decref(want);
+    }
+    tear_down(&f);
+}
+
+static void test_flows(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        check(i);
+}
+
+/* Both endpoints are disconnected, although the engine has lost them meanwhile. */
+static void test_disconnects_all(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    set_up(&f, usual, ARRAY_LEN(usual));
+    assert_int_equal(start(&f, "delete_network", "{'network_id':'used','force':true}", NULL), 0);
+    loop_run(f.loop);
+    assert_int_equal(f.code, 0);
+    assert_int_equal(fake_engine_count(f.fake, "POST /networks/" N "/disconnect"), 2);
+    assert_int_equal(fake_engine_count(f.fake, "DELETE /networks/" N), 1);
+    tear_down(&f);
+}
+
+static void test_refuses_before_asking(void **state)
+{
+    struct error err = ERROR_INIT;
+    struct fixture f;
+
+    (void)state;
+    set_up(&f, usual, ARRAY_LEN(usual));
+    assert_int_equal(start(&f, "remove_image", "{'image_id':'../x'}", &err), -EINVAL);
+    assert_non_null(strstr(err.msg, "(field: image_id)"));
+    assert_int_equal(start(&f, "delete_volume", "{}", &err), -EINVAL);
+    assert_null(f.resource);
+    tear_down(&f);
+}
+
+static void test_cancel(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    set_up(&f, usual, ARRAY_LEN(usual));
+    assert_int_equal(start(&f, "list_images", "{}", NULL), 0);
+    tear_down(&f); /* which cancels it */
+    assert_int_equal(f.n_done, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_flows),
+        cmocka_unit_test(test_disconnects_all),
+        cmocka_unit_test(test_refuses_before_asking),
+        cmocka_unit_test(test_cancel),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

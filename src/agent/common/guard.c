@@ -1,0 +1,108 @@
+#include "agent/common/guard.h"
+#include "base/alloc.h"
+#include "base/map.h"
+#include "base/str.h"
+#include "docker/checked_text.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#define MAX_KNOWN 5000
+#define MAX_LABEL 1024
+
+struct guard {
+    const struct policy *policy;
+    struct map labels; /* full id -> char *, owned; `unlabelled` for those without */
+};
+
+static char unlabelled[1];
+
+static void forget_all(struct guard *g)
+{
+    map_foreach(&g->labels, e) {
+        if (e->value != unlabelled)
+            free(e->value);
+    }
+    map_done(&g->labels);
+    g->labels = (struct map){0};
+}
+
+struct guard *guard_new(const struct policy *policy)
+{
+    struct guard *g = xcalloc(1, sizeof(*g));
+
+    assert(policy);
+    g->policy = policy;
+    return g;
+}
+
+void guard_free(struct guard *g)
+{
+    if (!g)
+        return;
+    forget_all(g);
+    free(g);
+}
+
+char *guard_refuse(const struct guard *g, const char *action)
+{
+    return policy_refusal(g->policy, action);
+}
+
+bool guard_knows(const struct guard *g, const char *container, const char *action)
+{
+    return !policy_minds_label(action) || map_find(&g->labels, container);
+}
+
+char *guard_refuse_container(const struct guard *g, const char *container, const char *action)
+{
+    const char *label = map_find(&g->labels, container);
+
+    assert(label || !policy_minds_label(action));
+    return policy_label_refusal(label == unlabelled ? NULL : label, container, action);
+}
+
+/* A label that cannot be read as plain text protects from everything, as any strange one. */
+static char *read_label(struct json_span inspect)
+{
+    struct json_span labels = json_span_find(json_span_find(inspect, "Config"), "Labels");
+    struct json_span label = json_span_find(labels, POLICY_LABEL);
+    char text[MAX_LABEL];
+
+    if (label.n == 0)
+        return unlabelled;
+    return xstrdup(json_span_copy_string(label, text, sizeof(text)) ? text : "?");
+}
+
+int guard_learn(struct guard *g,
+                const struct engine_reply *reply,
+                char ret_id[CONTAINER_ID_SIZE],
+                struct error *err)
+{
+    struct checked_text text;
+    struct json_span span;
+    char id[CONTAINER_ID_SIZE];
+    char *old;
+    int r;
+
+    r = checked_text_init(&text, reply->body, reply->size, err);
+    if (r < 0)
+        return r;
+    span = checked_text_span(&text);
+    if (!json_span_copy_string(json_span_find(span, "Id"), id, sizeof(id)) ||
+        !str_is_hex(id, CONTAINER_ID_SIZE - 1) ||
+        json_span_find(json_span_find(span, "Config"), "Labels").n == 0) {
+        checked_text_done(&text);
+        return error_set(
+            err, -EPROTO,
+            "the engine's description of the container cannot be read, so nothing was done");
+    }
+    if (g->labels.size >= MAX_KNOWN)
+        forget_all(g);
+    old = map_put(&g->labels, id, read_label(span));
+    if (old != unlabelled)
+        free(old);
+    checked_text_done(&text);
+    str_copy(ret_id, CONTAINER_ID_SIZE, id);
+    return 0;
+}

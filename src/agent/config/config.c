@@ -1,0 +1,489 @@
+#include "agent/config/config.h"
+#include "agent/config/config_options.h"
+#include "agent/config/token.h"
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/str.h"
+#include "net/tls_trust.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define MAX_TOKEN_FILE 4096
+
+static const char *const engine_sockets[] = {
+    "/var/run/docker.sock",
+    "/run/docker.sock",
+    "/run/podman/podman.sock",
+};
+
+static void _printf_(2, 3) add_error(struct buf *errors, const char *fmt, ...)
+{
+    char line[1024];
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(line, sizeof(line), fmt, ap);
+    va_end(ap);
+    (void)buf_printf(errors, "%s\n", line); /* a full buffer keeps the first errors */
+}
+
+static bool is_url_text(const char *s)
+{
+    for (; *s; s++) {
+        if (*s <= ' ' || *s >= 0x7f || strchr("?#@\\\"<>", *s))
+            return false;
+    }
+    return true;
+}
+
+static void cut_suffix(char *s, const char *suffix)
+{
+    if (str_ends_with(s, suffix))
+        s[strlen(s) - strlen(suffix)] = '\0';
+}
+
+static void cut_slashes(char *s)
+{
+    size_t n = strlen(s);
+
+    while (n > 0 && s[n - 1] == '/')
+        s[--n] = '\0';
+}
+
+/* "host", "host:port", "[v6]:port" -> the same with a port. */
+static int add_port(const char *authority, uint16_t fallback, char **ret)
+{
+    _cleanup_free_ char *host = NULL;
+    _cleanup_free_ char *text = NULL;
+    const char *end = strrchr(authority, ']');
+    bool has_port = strchr(end ? end : authority, ':') != NULL;
+    bool is_v6;
+    uint16_t port;
+
+    text = has_port ? xstrdup(authority) : xasprintf("%s:%u", authority, (unsigned)fallback);
+    if (parse_host_port(text, &host, &port) < 0 || str_is_empty(host) || port == 0)
+        return -EINVAL;
+    is_v6 = strchr(host, ':') != NULL;
+    *ret = xasprintf("%s%s%s:%u", is_v6 ? "[" : "", host, is_v6 ? "]" : "", (unsigned)port);
+    return 0;
+}
+
+int config_parse_url(struct config *c, const char *url, struct error *err)
+{
+    static const struct {
+        const char *scheme;
+        bool is_tls;
+    } schemes[] = {
+        {"http://",  false},
+        {"ws://",    false},
+        {"https://", true },
+        {"wss://",   true },
+    };
+    static const char expected[] =
+        "expected http://, https://, ws:// or wss://, then HOST or HOST:PORT";
+    _cleanup_free_ char *rest = NULL;
+    _cleanup_free_ char *host_port = NULL;
+    _cleanup_free_ char *prefix = NULL;
+    size_t i = 0, n;
+
+    while (i < ARRAY_LEN(schemes) && !str_starts_with(url, schemes[i].scheme))
+        i++;
+    if (i == ARRAY_LEN(schemes) || !is_url_text(url))
+        return error_set(err, -EINVAL, "%s", expected);
+
+    rest = xstrdup(url + strlen(schemes[i].scheme));
+    n = strcspn(rest, "/");
+    prefix = xstrdup(rest + n);
+    rest[n] = '\0';
+    if (add_port(rest, schemes[i].is_tls ? 443 : 80, &host_port) < 0)
+        return error_set(err, -EINVAL, "%s", expected);
+
+    cut_slashes(prefix);
+    cut_suffix(prefix, CONFIG_AGENT_WS);
+    cut_slashes(prefix);
+    cut_suffix(prefix, "/api");
+    cut_slashes(prefix);
+
+    c->is_tls = schemes[i].is_tls;
+    c->ws_url = xasprintf("%s://%s%s%s", c->is_tls ? "wss" : "ws", rest, prefix, CONFIG_AGENT_WS);
+    c->http_address = xasprintf("%s://%s", c->is_tls ? "https" : "http", host_port);
+    c->http_prefix = TAKE_PTR(prefix);
+    return 0;
+}
+
+int config_check_docker_host(const char *address, struct error *err)
+{
+    _cleanup_free_ char *host = NULL;
+    uint16_t port;
+
+    if (str_starts_with(address, "unix:///") && address[strlen("unix:///")])
+        return 0;
+    if (str_starts_with(address, "tcp://") && is_url_text(address) &&
+        parse_host_port(address + strlen("tcp://"), &host, &port) == 0 && !str_is_empty(host) &&
+        port != 0)
+        return 0;
+    return error_set(err, -EINVAL, "expected unix:///PATH or tcp://HOST:PORT");
+}
+
+/* Empty means not given, as the original has it. */
+static void drop_empty(char **value)
+{
+    if (*value && !**value) {
+        free(*value);
+        *value = NULL;
+    }
+}
+
+static void trim_member(char **value)
+{
+    char *trimmed;
+
+    if (!*value)
+        return;
+    trimmed = xstrdup(str_trim(*value));
+    free(*value);
+    *value = trimmed;
+    drop_empty(value);
+}
+
+static void check_url(struct config *c, struct buf *errors)
+{
+    struct error err = ERROR_INIT;
+
+    trim_member(&c->url);
+    if (c->url && config_parse_url(c, c->url, &err) < 0)
+        add_error(errors, "DOCKMON_URL=%s: %s", c->url, err.msg);
+}
+
+/* A token that is given as a file: what the file holds becomes what would have been given as text. */
+static void read_token_file(char **token, char **file, const char *name, struct buf *errors)
+{
+    struct error err = ERROR_INIT;
+    char *text = NULL;
+    size_t size;
+
+    drop_empty(file);
+    if (!*file)
+        return;
+    if (*token) {
+        add_error(errors, "%s_FILE=%s: expected either this or %s, not both", name, *file, name);
+        return;
+    }
+    if (file_read(*file, MAX_TOKEN_FILE, &text, &size, &err) < 0) {
+        add_error(errors, "%s_FILE=%s: %s", name, *file, err.msg);
+        return;
+    }
+    if (strlen(text) != size || !token_is_valid(str_trim(text))) {
+        add_error(errors, "%s_FILE=%s: expected a file with " TOKEN_EXPECTED, name, *file);
+    } else {
+        *token = xstrdup(str_trim(text));
+    }
+    explicit_bzero(text, size);
+    free(text);
+}
+
+static void check_tokens(struct config *c, struct buf *errors)
+{
+    trim_member(&c->registration_token);
+    trim_member(&c->permanent_token);
+    read_token_file(&c->registration_token, &c->registration_token_file, "REGISTRATION_TOKEN",
+                    errors);
+    read_token_file(&c->permanent_token, &c->permanent_token_file, "PERMANENT_TOKEN", errors);
+    if (c->registration_token && !token_is_valid(c->registration_token))
+        add_error(errors, "REGISTRATION_TOKEN=(secret): expected " TOKEN_EXPECTED);
+    if (c->permanent_token && !token_is_valid(c->permanent_token))
+        add_error(errors, "PERMANENT_TOKEN=(secret): expected " TOKEN_EXPECTED);
+}
+
+static void check_token_key(struct config *c, const char *root, struct buf *errors)
+{
+    const struct token_key_places places = {
+        .file = c->token_key_file,
+        .credentials = c->credentials_directory,
+        .root = root,
+    };
+    struct error err = ERROR_INIT;
+
+    if (token_key_find(&c->token_key, &places, &err) < 0)
+        add_error(errors, "%s%s", err.code == -EEXIST ? "" : "TOKEN_KEY_FILE: ", err.msg);
+}
+
+struct token_file config_token_file(const struct config *c)
+{
+    return (struct token_file){.path = c->token_path, .key = &c->token_key};
+}
+
+/*
+ * Without any token there is nothing to do. One that is sealed and cannot be opened ends the start even when
+ * there is a registration token: what is wrong is the key, and joining anew would hide that.
+ */
+static void check_has_token(struct config *c, struct buf *errors)
+{
+    const struct token_file file = config_token_file(c);
+    _cleanup_(token_freep) char *stored = NULL;
+    struct error err = ERROR_INIT;
+    int r;
+
+    if (c->permanent_token || !c->token_path)
+        return;
+    r = token_load(&file, &stored, NULL, &err);
+    if (token_is_fatal(&file, r) || (r < 0 && r != -ENOENT && !c->registration_token)) {
+        add_error(errors, "%s", err.msg);
+    } else if (r == -ENOENT && !c->registration_token) {
+        add_error(
+            errors,
+            "REGISTRATION_TOKEN or PERMANENT_TOKEN is required: neither is given, and there is "
+            "no %s of an earlier registration",
+            c->token_path);
+    }
+}
+
+static void check_name(struct config *c, struct buf *errors)
+{
+    trim_member(&c->agent_name);
+    if (c->agent_name && strlen(c->agent_name) > CONFIG_NAME_MAX) {
+        add_error(errors, "AGENT_NAME=%.40s...: expected at most %d bytes, not %zu", c->agent_name,
+                  CONFIG_NAME_MAX, strlen(c->agent_name));
+    }
+    if (c->agent_name && !str_is_utf8(c->agent_name, strlen(c->agent_name)))
+        add_error(errors, "AGENT_NAME: expected UTF-8 text");
+    if (c->force_unique && !c->agent_name)
+        add_error(errors, "FORCE_UNIQUE_REGISTRATION=true: expected AGENT_NAME to be set as well");
+}
+
+static void find_engine(struct config *c, const char *root)
+{
+    for (size_t i = 0; i < ARRAY_LEN(engine_sockets) && !c->docker_host; i++) {
+        _cleanup_free_ char *path = xasprintf("%s%s", root, engine_sockets[i]);
+        struct stat st;
+
+        if (stat(path, &st) == 0 && S_ISSOCK(st.st_mode))
+            c->docker_host = xasprintf("unix://%s", path);
+    }
+    /* The engine may be started after us, so its usual place will do. */
+    if (!c->docker_host)
+        c->docker_host = xasprintf("unix://%s%s", root, engine_sockets[0]);
+}
+
+/* The path of a file in the directory, NULL when it is not there. */
+static char *find_pem(const struct config *c, const char *name, struct buf *errors)
+{
+    _cleanup_free_ char *path = xasprintf("%s/%s", c->docker_cert_path, name);
+
+    if (access(path, R_OK) == 0)
+        return TAKE_PTR(path);
+    if (errno != ENOENT) {
+        add_error(errors, "DOCKER_CERT_PATH=%s: expected to be able to read %s: %s",
+                  c->docker_cert_path, name, error_text(-errno));
+    }
+    return NULL;
+}
+
+/* As docker has it, but who gives certificates has to say DOCKER_TLS_VERIFY=false to have nothing verified. */
+static void check_engine_tls(struct config *c, struct buf *errors)
+{
+    bool is_verified = true;
+
+    if (c->docker_tls_verify && parse_bool(c->docker_tls_verify, &is_verified) < 0)
+        add_error(errors, "DOCKER_TLS_VERIFY=%s: expected true or false", c->docker_tls_verify);
+    c->is_engine_tls = c->docker_cert_path || (c->docker_tls_verify && is_verified);
+    c->is_engine_insecure = !is_verified;
+    if (!c->docker_cert_path)
+        return;
+    c->engine_ca = find_pem(c, "ca.pem", errors);
+    c->engine_cert = find_pem(c, "cert.pem", errors);
+    c->engine_key = find_pem(c, "key.pem", errors);
+    if (!c->engine_cert != !c->engine_key || (!c->engine_ca && !c->engine_cert)) {
+        add_error(errors,
+                  "DOCKER_CERT_PATH=%s: expected a directory with ca.pem, cert.pem and key.pem",
+                  c->docker_cert_path);
+    }
+}
+
+static void check_engine(struct config *c, const char *root, struct buf *errors)
+{
+    struct error err = ERROR_INIT;
+
+    trim_member(&c->docker_host);
+    trim_member(&c->docker_tls_verify);
+    drop_empty(&c->docker_cert_path);
+    if (c->docker_host && config_check_docker_host(c->docker_host, &err) < 0)
+        add_error(errors, "DOCKER_HOST=%s: %s", c->docker_host, err.msg);
+    find_engine(c, root);
+    if (str_starts_with(c->docker_host, "tcp://"))
+        check_engine_tls(c, errors);
+}
+
+static void check_ca_file(struct config *c, struct buf *errors)
+{
+    drop_empty(&c->ca_file);
+    if (c->ca_file && access(c->ca_file, R_OK) < 0) {
+        add_error(errors, "CA_FILE=%s: expected a file that can be read: %s", c->ca_file,
+                  error_text(-errno));
+    }
+}
+
+static void check_pins(struct config *c, struct buf *errors)
+{
+    struct error err = ERROR_INIT;
+
+    trim_member(&c->pins);
+    if (c->pins && tls_pins_check(c->pins, &err) < 0)
+        add_error(errors, "DOCKMON_PIN=%s: %s", c->pins, err.msg);
+    if (c->pins && c->ws_url && !c->is_tls) {
+        add_error(errors, "DOCKMON_PIN: expected https:// in DOCKMON_URL, %s is not encrypted",
+                  c->url);
+    }
+}
+
+static void check_paths(struct config *c, struct buf *errors)
+{
+    size_t n;
+
+    if (!c->data_path)
+        return;
+    if (*c->data_path != '/') {
+        add_error(errors, "DATA_PATH=%s: expected an absolute path", c->data_path);
+        return;
+    }
+    n = strlen(c->data_path);
+    while (n > 1 && c->data_path[n - 1] == '/')
+        c->data_path[--n] = '\0';
+    c->token_path = xasprintf("%s/permanent_token", n > 1 ? c->data_path : "");
+    c->spool_path = xasprintf("%s/spool", n > 1 ? c->data_path : "");
+    c->event_log_path = xasprintf("%s/events", n > 1 ? c->data_path : "");
+    drop_empty(&c->stacks_dir);
+    if (!c->stacks_dir)
+        c->stacks_dir = xasprintf("%s/stacks", n > 1 ? c->data_path : "");
+}
+
+static void check_reconnect(struct config *c, struct buf *errors)
+{
+    if (c->reconnect_max_ms && c->reconnect_initial_ms > c->reconnect_max_ms) {
+        add_error(errors, "RECONNECT_INITIAL=%llums: expected at most RECONNECT_MAX (%llums)",
+                  (unsigned long long)c->reconnect_initial_ms,
+                  (unsigned long long)c->reconnect_max_ms);
+    }
+}
+
+static void check_policy(struct config *c, struct buf *errors)
+{
+    struct error err = ERROR_INIT;
+
+    if (c->policy_text && policy_parse(c->policy_text, &c->policy, &err) < 0)
+        add_error(errors, "AGENT_POLICY=%.100s: %s", c->policy_text, err.msg);
+}
+
+static void check_stats(struct config *c, struct buf *errors)
+{
+    static const char *const words[] = {
+        [STATS_SOURCE_AUTO] = "auto", [STATS_SOURCE_API] = "api", [STATS_SOURCE_OFF] = "off"};
+    size_t i = 0;
+
+    trim_member(&c->stats_source_text);
+    while (c->stats_source_text && i < ARRAY_LEN(words) && !str_eq(c->stats_source_text, words[i]))
+        i++;
+    if (i == ARRAY_LEN(words)) {
+        add_error(errors, "STATS_SOURCE=%s: expected auto, api or off", c->stats_source_text);
+    } else {
+        c->stats_source = (enum stats_source)i;
+    }
+    if (c->stats_interval_ms && c->stats_live_interval_ms > c->stats_interval_ms) {
+        add_error(errors, "STATS_LIVE_INTERVAL=%llums: expected at most STATS_INTERVAL (%llums)",
+                  (unsigned long long)c->stats_live_interval_ms,
+                  (unsigned long long)c->stats_interval_ms);
+    }
+}
+
+static void check_log(struct config *c, struct buf *errors)
+{
+    c->log_level = LOG_LEVEL_INFO;
+    trim_member(&c->log_level_text);
+    if (c->log_level_text && log_level_parse(c->log_level_text, &c->log_level) < 0)
+        add_error(errors, "LOG_LEVEL=%s: expected debug, info, warn or error", c->log_level_text);
+    trim_member(&c->log_format);
+    if (!c->log_format)
+        return;
+    if (str_eq(c->log_format, "json") || str_eq(c->log_format, "text")) {
+        c->log_json = str_eq(c->log_format, "json");
+    } else {
+        add_error(errors, "LOG_FORMAT=%s: expected json or text", c->log_format);
+    }
+}
+
+int config_load(struct config *c,
+                const struct option_source *source,
+                const char *root,
+                struct buf *errors)
+{
+    size_t before = errors->size;
+    int first = 0;
+    int r;
+
+    r = options_parse(config_options, config_n_options, source, c, &first, errors);
+    for (int i = first; i > 0 && i < source->argc; i++)
+        add_error(errors, "%.100s: expected flags only", source->argv[i]);
+
+    check_url(c, errors);
+    check_tokens(c, errors);
+    check_name(c, errors);
+    check_engine(c, root, errors);
+    check_ca_file(c, errors);
+    check_pins(c, errors);
+    check_paths(c, errors);
+    check_token_key(c, root, errors);
+    check_has_token(c, errors);
+    check_reconnect(c, errors);
+    check_policy(c, errors);
+    check_stats(c, errors);
+    check_log(c, errors);
+    return r < 0 || errors->size > before ? -EINVAL : 0;
+}
+
+void config_hide_secrets(const struct option_source *source)
+{
+    options_hide_secrets(config_options, config_n_options, source);
+}
+
+int config_engine_trust(const struct config *c, struct tls_trust **ret, struct error *err)
+{
+    const struct tls_trust_options o = {
+        .ca_file = c->engine_ca,
+        .cert_file = c->engine_cert,
+        .key_file = c->engine_key,
+        .is_insecure = c->is_engine_insecure,
+    };
+
+    *ret = NULL;
+    return c->is_engine_tls ? tls_trust_new(ret, &o, err) : 0;
+}
+
+void config_done(struct config *c)
+{
+    options_done(config_options, config_n_options, c);
+    free(c->ws_url);
+    free(c->http_address);
+    free(c->http_prefix);
+    free(c->token_path);
+    free(c->spool_path);
+    free(c->event_log_path);
+    token_key_done(&c->token_key);
+    free(c->engine_ca);
+    free(c->engine_cert);
+    free(c->engine_key);
+    *c = (struct config){0};
+}
+
+void config_help(struct buf *out)
+{
+    (void)buf_append_str(
+        out, "Usage: dockmon-agent [FLAGS]\n\n"
+             "Connects this host's Docker engine to a DockMon server. It runs in the foreground\n"
+             "until SIGTERM or SIGINT and logs to stderr.\n\n"
+             "Flags, [environment variables and keys of the file, defaults]:\n");
+    options_help(config_options, config_n_options, out);
+    (void)buf_append_str(out, "\nExit status: 0 all right, 1 failed, 2 wrong configuration.\n");
+}

@@ -1,0 +1,455 @@
+#include "agent/engine/events.h"
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "net/backoff.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define MAX_HISTORY       1024
+#define MAX_HISTORY_BYTES ((size_t)4 << 20)
+#define MAX_LINE          ((size_t)1 << 20)
+#define PROBE_TIMEOUT_MS  10000
+#define CHECK_MS          15000
+#define CLOCK_SLACK_MS    2000
+#define STABLE_MS         10000 /* a stream that lived this long starts the backoff anew */
+
+enum events_state {
+    EVENTS_IDLE,    /* not started */
+    EVENTS_WAITING, /* for the next attempt */
+    EVENTS_PROBING, /* asking whether the engine is there */
+    EVENTS_LIVE,    /* the stream is open */
+};
+
+struct entry {
+    struct event event;
+    size_t size; /* of its text, for the limit */
+};
+
+struct events {
+    struct engine *engine;
+    struct facts *facts;
+    struct event_log *log; /* NULL: none */
+    enum events_state state;
+    struct engine_call *call;
+    struct loop_timer timer;
+    struct backoff backoff;
+    struct buf line;
+    bool is_line_too_long;
+    bool is_failing; /* the last failure was logged */
+    struct loop_timer
+        check_timer; /* of EVENTS_LIVE: an idle stream does not tell whether the engine is well */
+    struct engine_call *check;
+    char *trouble; /* NULL: the engine answers */
+    uint64_t opened_at_ms;
+    uint64_t heard_at_ms; /* of the engine, on the monotonic clock */
+    int64_t covered_since;
+    int64_t last_ns; /* time of the newest event, or when the stream was first opened */
+    struct entry history[MAX_HISTORY]; /* entry of sequence number s is at s % MAX_HISTORY */
+    uint64_t first, end;
+    size_t history_bytes;
+    uint64_t sent;
+    struct {
+        const struct events_listener *listener; /* NULL: nobody */
+        void *owner;
+    } always, session;
+};
+
+static const char *const state_names[] = {
+    [EVENTS_IDLE] = "idle",
+    [EVENTS_WAITING] = "waiting",
+    [EVENTS_PROBING] = "probing",
+    [EVENTS_LIVE] = "live",
+};
+
+static void events_set_state(struct events *ev, enum events_state state)
+{
+    assert(state != EVENTS_IDLE);
+    if (state == ev->state)
+        return; /* an attempt that failed at once */
+    log_debug(NULL, "engine events: %s -> %s", state_names[ev->state], state_names[state]);
+    ev->state = state;
+}
+
+bool events_is_noise(const struct event *e)
+{
+    static const char *const prefixes[] = {"exec_", "top", "resize", "archive-path",
+                                           "extract-to-dir"};
+
+    for (size_t i = 0; i < ARRAY_LEN(prefixes); i++) {
+        if (str_starts_with(e->action, prefixes[i]))
+            return true;
+    }
+    return false;
+}
+
+static struct entry *entry_at(const struct events *ev, uint64_t seq)
+{
+    return (struct entry *)(uintptr_t)&ev->history[seq % MAX_HISTORY];
+}
+
+static void drop_first(struct events *ev)
+{
+    struct entry *entry = entry_at(ev, ev->first);
+
+    ev->covered_since = entry->event.time_ns + 1;
+    ev->history_bytes -= entry->size;
+    event_done(&entry->event);
+    entry->size = 0;
+    ev->first++;
+    if (ev->sent < ev->first)
+        ev->sent = ev->first;
+}
+
+/* After a re-opened stream has sent again what we had asked for inclusively. */
+static bool is_known(const struct events *ev, const struct event *e)
+{
+    for (uint64_t seq = ev->end; seq > ev->first; seq--) {
+        const struct event *old = &entry_at(ev, seq - 1)->event;
+
+        if (old->time_ns == e->time_ns && str_eq(old->id, e->id) && str_eq(old->action, e->action))
+            return true;
+    }
+    return false;
+}
+
+static void append_event(struct events *ev, struct event *e, size_t size)
+{
+    while (ev->first < ev->end &&
+           (ev->end - ev->first == MAX_HISTORY || ev->history_bytes + size > MAX_HISTORY_BYTES))
+        drop_first(ev);
+    *entry_at(ev, ev->end) = (struct entry){.event = *e, .size = size};
+    *e = (struct event){0};
+    ev->end++;
+    ev->history_bytes += size;
+}
+
+static void tell_event(struct events *ev)
+{
+    if (ev->always.listener)
+        ev->always.listener->on_event(ev->always.owner);
+    if (ev->session.listener)
+        ev->session.listener->on_event(ev->session.owner);
+}
+
+static void on_line(struct events *ev, const char *text, size_t size)
+{
+    struct event e;
+    struct error err = ERROR_INIT;
+    int r = event_decode(text, size, &e, &err);
+
+    if (r < 0) {
+        log_warn(NULL, "engine sent a strange event: %s", err.msg);
+        return;
+    }
+    if (e.time_ns > ev->last_ns)
+        ev->last_ns = e.time_ns;
+    facts_on_event(ev->facts, e.type, e.action, e.id);
+    if (str_eq(e.type, "container") && str_is_hex(e.id, 64) && !events_is_noise(&e) &&
+        !is_known(ev, &e)) {
+        if (ev->log)
+            event_log_add(ev->log, &e, text, size);
+        append_event(ev, &e, size);
+        tell_event(ev);
+    }
+    event_done(&e);
+}
+
+static void on_stream_data(void *owner, const void *data, size_t size)
+{
+    struct events *ev = owner;
+    const char *p = data;
+
+    ev->heard_at_ms = time_monotonic_ms();
+
+    while (size > 0) {
+        const char *newline = memchr(p, '\n', size);
+        size_t n = newline ? (size_t)(newline - p) : size;
+
+        if (buf_append(&ev->line, p, n) < 0)
+            ev->is_line_too_long = true; /* such an event is dropped, not the stream */
+        if (newline) {
+            if (!ev->is_line_too_long && ev->line.size > 0)
+                on_line(ev, buf_str(&ev->line), ev->line.size);
+            ev->is_line_too_long = false;
+            buf_clear(&ev->line);
+            n++;
+        }
+        p += n;
+        size -= n;
+    }
+}
+
+static int ask(const struct events *ev, struct engine_call **ret, engine_done_fn done)
+{
+    return engine_call_start(ret, ev->engine,
+                             &(struct engine_request){
+                                 .path = "/_ping",
+                                 .timeout_ms = PROBE_TIMEOUT_MS,
+                                 .done = done,
+                                 .owner = (void *)(uintptr_t)ev,
+                             },
+                             NULL);
+}
+
+static void probe(struct events *ev);
+
+static void on_retry(struct loop_timer *t)
+{
+    probe(CONTAINER_OF(t, struct events, timer));
+}
+
+static void stop_checks(struct events *ev)
+{
+    loop_timer_stop(&ev->check_timer);
+    engine_call_cancel(TAKE_PTR(ev->check));
+}
+
+static void set_trouble(struct events *ev, const char *why)
+{
+    bool is_news = !ev->trouble != !why;
+
+    free(ev->trouble);
+    ev->trouble = why ? xasprintf("the engine does not answer: %s", why) : NULL;
+    if (is_news && ev->session.listener && ev->session.listener->on_trouble)
+        ev->session.listener->on_trouble(ev->session.owner);
+}
+
+static void retry_later(struct events *ev, const char *why)
+{
+    if (!ev->is_failing)
+        log_warn(NULL, "engine events: %s", why);
+    ev->is_failing = true;
+    stop_checks(ev);
+    events_set_state(ev, EVENTS_WAITING);
+    loop_timer_start(engine_loop(ev->engine), &ev->timer, backoff_next(&ev->backoff), on_retry);
+}
+
+static void on_stream_end(void *owner, const struct engine_reply *reply)
+{
+    struct events *ev = owner;
+
+    ev->call = NULL;
+    facts_clear(ev->facts);
+    if (time_monotonic_ms() - ev->opened_at_ms > STABLE_MS)
+        backoff_reset(&ev->backoff);
+    retry_later(ev, reply->code < 0 ? reply->message : "stream ended");
+}
+
+static void on_check(void *owner, const struct engine_reply *reply);
+
+static void on_check_due(struct loop_timer *t)
+{
+    struct events *ev = CONTAINER_OF(t, struct events, check_timer);
+
+    if (ask(ev, &ev->check, on_check) < 0)
+        loop_timer_start(engine_loop(ev->engine), &ev->check_timer, CHECK_MS, on_check_due);
+}
+
+/* Who does not answer does not tell of events either: the stream is opened anew when it is back. */
+static void on_check(void *owner, const struct engine_reply *reply)
+{
+    struct events *ev = owner;
+
+    ev->check = NULL;
+    if (reply->code == 0) {
+        ev->heard_at_ms = time_monotonic_ms();
+        loop_timer_start(engine_loop(ev->engine), &ev->check_timer, CHECK_MS, on_check_due);
+        return;
+    }
+    engine_call_cancel(TAKE_PTR(ev->call));
+    facts_clear(ev->facts);
+    set_trouble(ev, reply->message);
+    retry_later(ev, reply->message);
+}
+
+/*
+ * From when on events may be missing. Normally that is the newest we have; but it is of the future when the clock was
+ * set back, and then what counts is for how long nothing was heard.
+ */
+static int64_t missing_since(const struct events *ev)
+{
+    int64_t now_ms = time_utc_ms();
+    int64_t silent_ms = (int64_t)(time_monotonic_ms() - ev->heard_at_ms) + CLOCK_SLACK_MS;
+
+    return ev->last_ns > now_ms * 1000000 ? (now_ms - silent_ms) * 1000000 : ev->last_ns;
+}
+
+static void open_stream(struct events *ev)
+{
+    /* {"type":["container","image"]} */
+    static const char filters[] = "%7B%22type%22%3A%5B%22container%22%2C%22image%22%5D%7D";
+    int64_t since = missing_since(ev);
+    _cleanup_free_ char *path = xasprintf("/events?since=%lld.%09lld&filters=%s",
+                                          (long long)(since / 1000000000),
+                                          (long long)(since % 1000000000), filters);
+    struct error err = ERROR_INIT;
+    int r;
+
+    buf_clear(&ev->line);
+    ev->is_line_too_long = false;
+    r = engine_call_start(&ev->call, ev->engine,
+                          &(struct engine_request){
+                              .path = path,
+                              .on_data = on_stream_data,
+                              .done = on_stream_end,
+                              .owner = ev,
+                          },
+                          &err);
+    if (r < 0) {
+        retry_later(ev, err.msg);
+        return;
+    }
+    events_set_state(ev, EVENTS_LIVE);
+}
+
+static void on_probe(void *owner, const struct engine_reply *reply)
+{
+    struct events *ev = owner;
+
+    ev->call = NULL;
+    set_trouble(ev, reply->code < 0 ? reply->message : NULL);
+    if (reply->code < 0) {
+        retry_later(ev, reply->message);
+        return;
+    }
+    open_stream(ev);
+    if (ev->state != EVENTS_LIVE)
+        return;
+    if (ev->is_failing)
+        log_info(NULL, "engine events: the stream is open again");
+    ev->is_failing = false;
+    ev->opened_at_ms = time_monotonic_ms();
+    loop_timer_start(engine_loop(ev->engine), &ev->check_timer, CHECK_MS, on_check_due);
+    /*
+     * What is read from now on is not older than what the stream will tell: it repeats from last_ns. But the
+     * engine remembers only its newest 256 events and none from before its restart.
+     */
+    facts_clear(ev->facts);
+    if (ev->always.listener)
+        ev->always.listener->on_gap(ev->always.owner);
+    if (ev->session.listener)
+        ev->session.listener->on_gap(ev->session.owner);
+}
+
+static void probe(struct events *ev)
+{
+    int r = ask(ev, &ev->call, on_probe);
+
+    if (r < 0) {
+        set_trouble(ev, error_text(r));
+        retry_later(ev, error_text(r));
+    } else {
+        events_set_state(ev, EVENTS_PROBING);
+    }
+}
+
+struct events *events_new(struct engine *engine, struct facts *facts)
+{
+    struct events *ev = xcalloc(1, sizeof(*ev));
+
+    ev->engine = engine;
+    ev->facts = facts;
+    buf_init(&ev->line, MAX_LINE);
+    backoff_init(&ev->backoff, 500, 15000);
+    return ev;
+}
+
+void events_free(struct events *ev)
+{
+    if (!ev)
+        return;
+    loop_timer_stop(&ev->timer);
+    stop_checks(ev);
+    engine_call_cancel(ev->call);
+    free(ev->trouble);
+    while (ev->first < ev->end)
+        drop_first(ev);
+    buf_done(&ev->line);
+    free(ev);
+}
+
+void events_start(struct events *ev)
+{
+    assert(ev->state == EVENTS_IDLE);
+    ev->last_ns = time_utc_ms() * 1000000;
+    ev->covered_since = ev->last_ns;
+    ev->heard_at_ms = time_monotonic_ms();
+    probe(ev);
+}
+
+void events_set_log(struct events *ev, struct event_log *log)
+{
+    ev->log = log;
+}
+
+struct event_log *events_log(const struct events *ev)
+{
+    return ev->log;
+}
+
+void events_listen(struct events *ev, const struct events_listener *listener, void *owner)
+{
+    ev->session.listener = listener;
+    ev->session.owner = owner;
+}
+
+void events_listen_always(struct events *ev, const struct events_listener *listener, void *owner)
+{
+    ev->always.listener = listener;
+    ev->always.owner = owner;
+}
+
+uint64_t events_first(const struct events *ev)
+{
+    return ev->first;
+}
+
+uint64_t events_end(const struct events *ev)
+{
+    return ev->end;
+}
+
+const struct event *events_get(const struct events *ev, uint64_t seq)
+{
+    return seq >= ev->first && seq < ev->end ? &entry_at(ev, seq)->event : NULL;
+}
+
+uint64_t events_seek(const struct events *ev, int64_t time_ns)
+{
+    uint64_t seq = ev->first;
+
+    while (seq < ev->end && entry_at(ev, seq)->event.time_ns < time_ns)
+        seq++;
+    return seq;
+}
+
+uint64_t events_sent(const struct events *ev)
+{
+    return ev->sent;
+}
+
+void events_set_sent(struct events *ev, uint64_t seq)
+{
+    assert(seq <= ev->end);
+    if (seq > ev->sent)
+        ev->sent = seq;
+}
+
+int64_t events_covered_since(const struct events *ev)
+{
+    return ev->covered_since;
+}
+
+bool events_is_live(const struct events *ev)
+{
+    return ev->state == EVENTS_LIVE;
+}
+
+const char *events_trouble(const struct events *ev)
+{
+    return ev->trouble;
+}

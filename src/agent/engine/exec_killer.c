@@ -1,0 +1,344 @@
+#include "agent/engine/exec_killer.h"
+#include "base/alloc.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "base/str.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define MAX_ENVIRON   ((size_t)256 * 1024)
+#define LOOK_MS       300 /* between two looks at the process */
+#define MAX_LOOKS     10
+#define CALL_MS       10000
+#define SWEEP_KILL_MS 1000
+#define PREFIX_SIZE   64
+
+/*
+ * With builtins only: a container has little more than a shell. Its own environment is without the mark.
+ */
+static const char script[] =
+    "for d in /proc/[0-9]*; do\n"
+    "  while IFS= read -r line || [ -n \"$line\" ]; do\n"
+    "    case $line in *\"$1\"*) kill -s \"$2\" \"${d#/proc/}\"; break;; esac\n"
+    "  done < \"$d/environ\"\n"
+    "done 2>/dev/null; exit 0";
+
+/*
+ *     LOOKING --running--> (signal) WAITING --> LOOKING ...     until it is no longer running, or MAX_LOOKS
+ *                              \--> CREATING --> STARTING --> WAITING      where the host's processes are out of sight
+ */
+struct task {
+    struct exec_killer *owner;
+    struct list link;
+    char *container, *exec_id, *user;
+    char mark[EXEC_MARK_SIZE];
+    unsigned n_looks;
+    bool has_signalled;
+    struct engine_call *call;
+    struct loop_timer timer;
+};
+
+struct exec_killer {
+    struct engine *engine;
+    char *home;
+    char prefix[PREFIX_SIZE]; /* "" until it is needed */
+    struct list tasks;
+    size_t n_tasks;
+    struct loop_timer sweep_timer;
+    struct loop_timer drain_timer;
+    void (*drained)(void *owner);
+    void *owner;
+};
+
+struct exec_killer *exec_killer_new(struct engine *engine, const char *home)
+{
+    struct exec_killer *k = xcalloc(1, sizeof(*k));
+
+    k->engine = engine;
+    k->home = xstrdup(home);
+    list_init(&k->tasks);
+    return k;
+}
+
+/* Device and inode tell this agent from all others of the machine, and are the same in its next run. */
+static const char *prefix_of(struct exec_killer *k)
+{
+    struct stat st = {0};
+
+    if (k->prefix[0])
+        return k->prefix;
+    if (stat(k->home, &st) < 0)
+        log_debug(LOG_FIELDS("path", k->home), "%s", error_text(-errno));
+    (void)snprintf(k->prefix, sizeof(k->prefix), EXEC_MARK_NAME "=%jx-%jx.", (uintmax_t)st.st_dev,
+                   (uintmax_t)st.st_ino);
+    return k->prefix;
+}
+
+static void task_free(struct task *t)
+{
+    engine_call_cancel(t->call);
+    loop_timer_stop(&t->timer);
+    list_unlink(&t->link);
+    t->owner->n_tasks--;
+    free(t->container);
+    free(t->exec_id);
+    free(t->user);
+    free(t);
+}
+
+void exec_killer_free(struct exec_killer *k)
+{
+    if (!k)
+        return;
+    loop_timer_stop(&k->sweep_timer);
+    loop_timer_stop(&k->drain_timer);
+    while (!list_empty(&k->tasks))
+        task_free(CONTAINER_OF(list_take_first(&k->tasks), struct task, link));
+    free(k->home);
+    free(k);
+}
+
+void exec_killer_make_mark(struct exec_killer *k, char ret[EXEC_MARK_SIZE])
+{
+    _cleanup_free_ char *random = random_token(12);
+
+    (void)snprintf(ret, EXEC_MARK_SIZE, "%s%s", prefix_of(k), random);
+}
+
+/* --- the host's processes ----------------------------------------------------------------------- */
+
+static bool has_mark(const char *pid, const char *mark, char *room)
+{
+    char path[64];
+    _cleanup_close_ int fd = -1;
+    size_t size = 0;
+    ssize_t n;
+
+    (void)snprintf(path, sizeof(path), "/proc/%.16s/environ", pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    while (size < MAX_ENVIRON && (n = read(fd, room + size, MAX_ENVIRON - size)) > 0)
+        size += (size_t)n;
+    return size > 0 && memmem(room, size, mark, strlen(mark));
+}
+
+/* How many were found. A mark is random, so whoever bears it is ours, in whatever namespace. */
+static unsigned signal_marked(const char *mark, int number)
+{
+    _cleanup_free_ char *room = xmalloc(MAX_ENVIRON);
+    DIR *dir = opendir("/proc");
+    const struct dirent *e;
+    unsigned n = 0;
+
+    while (dir && (e = readdir(dir))) { // NOLINT(concurrency-mt-unsafe): the stream is our own
+        uint64_t pid;
+
+        if (!isdigit((unsigned char)e->d_name[0]) || !has_mark(e->d_name, mark, room))
+            continue;
+        if (parse_u64(e->d_name, INT32_MAX, &pid) == 0 && kill((pid_t)pid, number) == 0)
+            n++;
+    }
+    if (dir)
+        (void)closedir(dir);
+    return n;
+}
+
+static void on_sweep_timer(struct loop_timer *t)
+{
+    const struct exec_killer *k = CONTAINER_OF(t, struct exec_killer, sweep_timer);
+
+    (void)signal_marked(k->prefix, SIGKILL);
+}
+
+void exec_killer_sweep(struct exec_killer *k)
+{
+    unsigned n = signal_marked(prefix_of(k), SIGHUP);
+
+    if (!n)
+        return;
+    log_warn(NULL, "ending %u processes in containers that an earlier run of this agent left", n);
+    loop_timer_start(engine_loop(k->engine), &k->sweep_timer, SWEEP_KILL_MS, on_sweep_timer);
+}
+
+/* --- one process -------------------------------------------------------------------------------- */
+
+static void check_drained(struct exec_killer *k);
+static void look(struct task *t);
+
+static void finish(struct task *t)
+{
+    struct exec_killer *k = t->owner;
+
+    task_free(t);
+    check_drained(k);
+}
+
+static void give_up(struct task *t, const char *why)
+{
+    log_warn(LOG_FIELDS("container", t->container, "exec", t->exec_id),
+             "a process in a container could not be ended: %s", why);
+    finish(t);
+}
+
+static void on_wait_over(struct loop_timer *timer)
+{
+    look(CONTAINER_OF(timer, struct task, timer));
+}
+
+static void wait_and_look(struct task *t)
+{
+    loop_timer_start(engine_loop(t->owner->engine), &t->timer, LOOK_MS, on_wait_over);
+}
+
+static void start_call(struct task *t, const struct engine_request *request)
+{
+    struct engine_request q = *request;
+    struct error err = ERROR_INIT;
+
+    q.timeout_ms = CALL_MS;
+    q.owner = t;
+    if (engine_call_start(&t->call, t->owner->engine, &q, &err) < 0)
+        give_up(t, err.msg);
+}
+
+static void on_started(void *owner, const struct engine_reply *reply)
+{
+    struct task *t = owner;
+
+    t->call = NULL;
+    if (reply->code < 0) {
+        give_up(t, reply->message);
+        return;
+    }
+    wait_and_look(t);
+}
+
+static void on_created(void *owner, const struct engine_reply *reply)
+{
+    struct task *t = owner;
+    const char *id = json_string_value(json_object_get(reply->json, "Id"));
+    _cleanup_free_ char *path = NULL;
+
+    t->call = NULL;
+    if (reply->code == -ENOENT) {
+        finish(t); /* the container is gone, and everything in it */
+        return;
+    }
+    if (reply->code < 0 || !str_is_hex(id, 64)) {
+        give_up(t, reply->code < 0 ? reply->message : "docker engine made a process without an id");
+        return;
+    }
+    path = xasprintf("/exec/%s/start", id);
+    start_call(
+        t, &(struct engine_request){
+               .method = "POST", .path = path, .body = "{\"Detach\":true}", .done = on_started});
+}
+
+static void signal_inside(struct task *t, const char *name)
+{
+    _cleanup_free_ char *path = xasprintf("/containers/%s/exec", t->container);
+    json_auto_t *body = json_pack("{s:s*, s:[s, s, s, s, s, s]}", "User", t->user, "Cmd", "/bin/sh",
+                                  "-c", script, "sh", t->mark, name);
+    _cleanup_free_ char *text = json_dumps(body, JSON_COMPACT);
+
+    start_call(
+        t,
+        &(struct engine_request){
+            .method = "POST", .path = path, .body = text, .wants_json = true, .done = on_created});
+}
+
+static void on_look(void *owner, const struct engine_reply *reply)
+{
+    struct task *t = owner;
+    bool is_kill = t->has_signalled;
+
+    t->call = NULL;
+    if (reply->code == -ENOENT) {
+        finish(t);
+        return;
+    }
+    if (reply->code < 0) {
+        give_up(t, reply->message);
+        return;
+    }
+    if (!json_is_true(json_object_get(reply->json, "Running"))) {
+        /* Perhaps not yet: the request to start it may have been on its way. */
+        bool has_run = t->has_signalled || json_integer_value(json_object_get(reply->json, "Pid"));
+
+        if (has_run || t->n_looks > 2) {
+            finish(t);
+        } else {
+            wait_and_look(t);
+        }
+        return;
+    }
+    if (t->n_looks > MAX_LOOKS) {
+        give_up(t, "it is still running");
+        return;
+    }
+    t->has_signalled = true;
+    if (signal_marked(t->mark, is_kill ? SIGKILL : SIGHUP)) {
+        wait_and_look(t);
+    } else {
+        signal_inside(t, is_kill ? "KILL" : "HUP");
+    }
+}
+
+static void look(struct task *t)
+{
+    _cleanup_free_ char *path = xasprintf("/exec/%s/json", t->exec_id);
+
+    t->n_looks++;
+    start_call(t, &(struct engine_request){.path = path, .wants_json = true, .done = on_look});
+}
+
+void exec_killer_end(struct exec_killer *k, const struct exec_process *p)
+{
+    struct task *t = xcalloc(1, sizeof(*t));
+
+    t->owner = k;
+    t->container = xstrdup(p->container);
+    t->exec_id = xstrdup(p->exec_id);
+    t->user = xstrdup(p->user);
+    str_copy(t->mark, sizeof(t->mark), p->mark);
+    list_init(&t->link);
+    list_append(&k->tasks, &t->link);
+    k->n_tasks++;
+    look(t);
+}
+
+size_t exec_killer_pending(const struct exec_killer *k)
+{
+    return k->n_tasks;
+}
+
+/* --- the end ------------------------------------------------------------------------------------ */
+
+static void on_drained(struct loop_timer *timer)
+{
+    struct exec_killer *k = CONTAINER_OF(timer, struct exec_killer, drain_timer);
+
+    TAKE_PTR(k->drained)(k->owner);
+}
+
+static void check_drained(struct exec_killer *k)
+{
+    if (k->drained && list_empty(&k->tasks))
+        loop_timer_start(engine_loop(k->engine), &k->drain_timer, 0, on_drained);
+}
+
+void exec_killer_drain(struct exec_killer *k, void (*done)(void *owner), void *owner)
+{
+    k->drained = done;
+    k->owner = owner;
+    check_drained(k);
+}

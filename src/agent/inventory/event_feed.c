@@ -1,0 +1,202 @@
+#include "agent/inventory/event_feed.h"
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "proto/container_event.h"
+#include "proto/envelope.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define RETRY_MS           500
+#define HISTORY_TIMEOUT_MS 15000
+#define MAX_HISTORY_BODY   ((size_t)8 << 20)
+#define NS_PER_S           1000000000
+#define NS_PER_MS          1000000
+
+struct event_feed {
+    struct event_feed_options options;
+    struct engine_call *history;  /* what the engine remembers from before our own history */
+    struct event_log_place place; /* in the log, while is_reading_log */
+    bool is_reading_log;
+    struct loop_timer retry;
+    uint64_t next; /* sequence number */
+};
+
+static int send_event(const struct event_feed *feed, const struct event *e)
+{
+    char when[TIME_TEXT_SIZE];
+    struct msg_container_event m = {
+        .container_id = e->id,
+        .container_name = (char *)(uintptr_t)event_attribute(e, "name"),
+        .image = (char *)(uintptr_t)event_attribute(e, "image"),
+        .action = e->action,
+        .timestamp = when,
+        .attributes = e->attributes,
+        .time_nano = feed->options.is_replay ? e->time_ns : 0,
+    };
+
+    (void)time_format_ns(e->time_ns, when);
+    memcpy(when + strlen("2026-11-23T01:53:00"), "Z",
+           2); /* whole seconds, as the Go agents say it */
+    return sender_send(
+        feed->options.sender,
+        envelope_event("container_event", msg_container_event_encode(&m), time_utc_ms()));
+}
+
+static void on_retry(struct loop_timer *t)
+{
+    event_feed_pump(CONTAINER_OF(t, struct event_feed, retry));
+}
+
+static void retry_later(struct event_feed *feed)
+{
+    loop_timer_start(engine_loop(feed->options.engine), &feed->retry, RETRY_MS, on_retry);
+}
+
+/* What is on disk and not in memory any more. False: not all of it could be sent now. */
+static bool send_log(struct event_feed *feed)
+{
+    struct event_log *log = events_log(feed->options.events);
+    int64_t until_ns = events_covered_since(feed->options.events);
+    struct event_log_place next = feed->place;
+    struct event e;
+
+    while (event_log_next(log, &next, feed->options.since_ns, &e)) {
+        int r = e.time_ns < until_ns ? send_event(feed, &e) : 0;
+
+        if (r == 0 && e.time_ns < until_ns)
+            feed->options.since_ns = e.time_ns; /* the engine is asked from here on */
+        event_done(&e);
+        if (r == -ENOBUFS)
+            return false;
+        if (r < 0)
+            log_warn(NULL, "an old event could not be sent: %s", error_text(r));
+        feed->place = next;
+    }
+    return true;
+}
+
+static void read_history(struct event_feed *feed);
+
+void event_feed_pump(struct event_feed *feed)
+{
+    struct events *events = feed->options.events;
+
+    if (feed->history || loop_timer_is_running(&feed->retry))
+        return; /* it goes on from there */
+    if (feed->is_reading_log) {
+        if (!send_log(feed)) {
+            retry_later(feed);
+            return;
+        }
+        feed->is_reading_log = false;
+        /* Unless the log has led up to what is in memory, as it does but for the time without this process. */
+        if (feed->options.since_ns > 0 && feed->options.since_ns + 1 < events_covered_since(events))
+            read_history(feed);
+        if (feed->history)
+            return;
+    }
+    if (feed->next < events_first(events))
+        feed->next = events_first(events);
+    for (; feed->next < events_end(events); feed->next++) {
+        int r = send_event(feed, events_get(events, feed->next));
+
+        if (r == -ENOBUFS) {
+            retry_later(feed);
+            return;
+        }
+        if (r < 0)
+            log_warn(NULL, "an event could not be sent: %s", error_text(r));
+        events_set_sent(events, feed->next + 1);
+    }
+}
+
+/* The engine's answer: one event a line. Those that our own history has, too, are doubles for the server. */
+static void send_lines(struct event_feed *feed, const char *p)
+{
+    while (*p) {
+        size_t n = strcspn(p, "\n");
+        struct event e;
+
+        if (n > 0 && event_decode(p, n, &e, NULL) == 0) {
+            if (!events_is_noise(&e) && send_event(feed, &e) < 0)
+                log_warn(NULL, "an old event could not be sent");
+            event_done(&e);
+        }
+        p += n;
+        p += *p == '\n';
+    }
+}
+
+static void on_history(void *owner, const struct engine_reply *reply)
+{
+    struct event_feed *feed = owner;
+
+    feed->history = NULL;
+    if (reply->code < 0) {
+        log_warn(NULL, "events since the last session cannot be read: %s", reply->message);
+    } else {
+        send_lines(feed, reply->body);
+    }
+    event_feed_pump(feed);
+}
+
+/* Events from before this process, or from before what it remembers. */
+static void read_history(struct event_feed *feed)
+{
+    static const char filters[] = "%7B%22type%22%3A%5B%22container%22%5D%7D";
+    int64_t from = feed->options.since_ns, to = events_covered_since(feed->options.events);
+    _cleanup_free_ char *path = xasprintf("/events?since=%lld.%09lld&until=%lld.%09lld&filters=%s",
+                                          (long long)(from / NS_PER_S),
+                                          (long long)(from % NS_PER_S), (long long)(to / NS_PER_S),
+                                          (long long)(to % NS_PER_S), filters);
+    struct error err = ERROR_INIT;
+    int r;
+
+    r = engine_call_start(&feed->history, feed->options.engine,
+                          &(struct engine_request){.path = path,
+                                                   .timeout_ms = HISTORY_TIMEOUT_MS,
+                                                   .max_body = MAX_HISTORY_BODY,
+                                                   .done = on_history,
+                                                   .owner = feed},
+                          &err);
+    if (r < 0)
+        log_warn(NULL, "events since the last session cannot be read: %s", err.msg);
+}
+
+/* The server's newest event is of the future when the clock was set back since: then everything may be new to it. */
+static int64_t since_in_the_past(int64_t since_ns)
+{
+    return since_ns > time_utc_ms() * NS_PER_MS ? 1 : since_ns;
+}
+
+struct event_feed *event_feed_new(const struct event_feed_options *o)
+{
+    struct event_feed *feed = xcalloc(1, sizeof(*feed));
+    struct event_log *log = events_log(o->events);
+
+    feed->options = *o;
+    o = &feed->options;
+    feed->options.since_ns = since_in_the_past(o->since_ns);
+    feed->next = o->is_replay ? events_seek(o->events, o->since_ns) : events_sent(o->events);
+    if (o->is_replay && o->since_ns > 0 && log)
+        event_log_forget(log, o->since_ns);
+    if (o->is_replay && o->since_ns < events_covered_since(o->events)) {
+        /* A server that has none yet gets what is here; the engine is not asked for what it had before. */
+        feed->is_reading_log = log != NULL;
+        if (!log && o->since_ns > 0)
+            read_history(feed);
+    }
+    event_feed_pump(feed);
+    return feed;
+}
+
+void event_feed_free(struct event_feed *feed)
+{
+    if (!feed)
+        return;
+    loop_timer_stop(&feed->retry);
+    engine_call_cancel(feed->history);
+    free(feed);
+}

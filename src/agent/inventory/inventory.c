@@ -1,0 +1,472 @@
+#include "agent/inventory/inventory.h"
+#include "agent/engine/container_list.h"
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "base/random.h"
+#include "base/time.h"
+#include "proto/inventory.h"
+#include "proto/json_text.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#define COALESCE_MS 100
+#define CHECK_MS    60000
+#define RETRY_MS    3000
+#define MAX_ASKED   50   /* containers read with one request, unless it is the whole list */
+#define MAX_DIRTY   2000 /* containers to be read one by one */
+
+enum inventory_work {
+    WORK_NONE,
+    WORK_SNAPSHOT, /* everything is sent */
+    WORK_DELTA,    /* the dirty ones are read */
+    WORK_CHECK,    /* everything is read, what differs is sent */
+};
+
+/* What the server knows of a container. */
+struct known {
+    uint64_t hash;
+    unsigned round; /* of the last whole list it was in */
+};
+
+/*
+ * When to read a container (again). The engine says "die" before its own list knows, and cleans up in
+ * between for as long as it takes; so what an event named is read three times.
+ */
+struct due {
+    uint64_t at_ms;
+    size_t reads; /* done so far */
+};
+
+static const uint64_t read_delays_ms[] = {COALESCE_MS, 1000, 5000};
+
+struct inventory {
+    struct inventory_options options;
+    enum inventory_work work; /* what `list` is for */
+    struct container_list *list;
+    struct map known; /* id -> struct known, owned */
+    struct map dirty; /* id -> struct due, owned */
+    struct map asked; /* those of `dirty` that `list` reads */
+    uint64_t next;    /* event */
+    unsigned round;
+    bool wants_snapshot, wants_check;
+    bool is_failing; /* the last failure was logged */
+    struct loop_timer due, check, retry;
+};
+
+static uint64_t hash_bytes(uint64_t hash, const char *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        hash = (hash ^ (unsigned char)p[i]) * 0x100000001b3;
+    return hash;
+}
+
+#define HASH_START 0xcbf29ce484222325
+
+uint64_t inventory_hash_element(struct json_span element)
+{
+    uint64_t hash = HASH_START;
+    struct json_iter it, items;
+    struct json_span key, value, no_key, item;
+
+    json_iter_init(&it, element);
+    while (json_iter_next(&it, &key, &value)) {
+        hash = hash_bytes(hash, key.p, key.n);
+        if (value.n > 0 && value.p[0] == '[') {
+            uint64_t sum = 0;
+
+            /* The engine lists ports in the order of a hash table, another one each time. */
+            json_iter_init(&items, value);
+            while (json_iter_next(&items, &no_key, &item))
+                sum += hash_bytes(HASH_START, item.p, item.n);
+            hash = hash_bytes(hash, (const char *)&sum, sizeof(sum));
+        } else {
+            hash = hash_bytes(hash, value.p, value.n);
+        }
+    }
+    return hash;
+}
+
+static void forget_all(struct map *m)
+{
+    map_foreach(m, e)
+        free(e->value);
+    map_done(m);
+    *m = (struct map){0};
+}
+
+/* One message under construction: {"...","containers":[ elements ],"removed":[ ids ]}. */
+struct part {
+    struct inventory *inventory;
+    struct buf elements; /* without the brackets */
+    json_t *removed;
+    char snapshot_id[UUID_TEXT_SIZE];
+    int64_t number;
+};
+
+static void part_init(struct part *p, struct inventory *inv)
+{
+    *p = (struct part){.inventory = inv, .removed = json_array()};
+    buf_init(&p->elements, SIZE_MAX);
+    random_uuid(p->snapshot_id);
+}
+
+static void part_done(struct part *p)
+{
+    buf_done(&p->elements);
+    json_decref(p->removed);
+}
+
+static bool part_is_empty(const struct part *p)
+{
+    return p->elements.size == 0 && json_array_size(p->removed) == 0;
+}
+
+static int part_send(struct part *p, bool is_snapshot, bool is_last)
+{
+    const struct sender *sender = p->inventory->options.sender;
+    struct buf payload = BUF_INIT(sender->max_message), array = BUF_INIT(SIZE_MAX);
+    json_auto_t *head = json_object();
+    int r;
+
+    if (is_snapshot) {
+        json_text_set(head, "snapshot_id", json_text_str(p->snapshot_id));
+        json_text_set(head, "part", json_integer(p->number++));
+        json_text_set(head, "last", json_boolean(is_last));
+    } else {
+        json_text_set(head, "removed", json_incref(p->removed));
+    }
+    r = buf_printf(&array, "[%s]", buf_str(&p->elements));
+    assert(r == 0);
+    r = sender_append_with(&payload, head, "containers",
+                           (struct json_span){buf_str(&array), array.size});
+    if (r == 0) {
+        r = sender_send_event(sender, is_snapshot ? "inventory_snapshot" : "inventory_delta",
+                              (struct json_span){buf_str(&payload), payload.size});
+    }
+    buf_done(&payload);
+    buf_done(&array);
+    buf_clear(&p->elements);
+    (void)json_array_clear(p->removed); /* cannot fail on an array */
+    return r;
+}
+
+static void part_append(struct part *p, struct json_span element)
+{
+    int r = p->elements.size ? buf_append_char(&p->elements, ',') : 0;
+
+    if (r == 0)
+        r = buf_append(&p->elements, element.p, element.n);
+    assert(r == 0);
+}
+
+/* Sends the part first when the element would make it too large. */
+static int part_add(struct part *p, struct json_span element, bool is_snapshot)
+{
+    int r = 0;
+
+    if (p->elements.size > 0 && p->elements.size + element.n > INVENTORY_PART_SIZE)
+        r = part_send(p, is_snapshot, false);
+    part_append(p, element);
+    return r;
+}
+
+static struct known *remember(struct inventory *inv, const char *id)
+{
+    struct known *known = map_find(&inv->known, id);
+
+    if (!known) {
+        known = xcalloc(1, sizeof(*known));
+        (void)map_put(&inv->known, id, known);
+    }
+    known->round = inv->round;
+    return known;
+}
+
+static void warn_of_cut(const struct container_list_item *item)
+{
+    if (item->is_cut) {
+        log_warn(LOG_FIELDS("container", item->id),
+                 "its description is longer than %zu bytes: what is too long of it is left out",
+                 CONTAINER_LIST_MAX_ELEMENT);
+    }
+}
+
+static int send_snapshot(struct inventory *inv, const struct container_list_result *result)
+{
+    struct part part;
+    int r = 0;
+
+    forget_all(&inv->known);
+    part_init(&part, inv);
+    for (size_t i = 0; r == 0 && i < result->n; i++) {
+        remember(inv, result->items[i].id)->hash = inventory_hash_element(result->items[i].text);
+        warn_of_cut(&result->items[i]);
+        r = part_add(&part, result->items[i].text, true);
+    }
+    if (r == 0)
+        r = part_send(&part, true, true);
+    part_done(&part);
+    return r;
+}
+
+static int add_changed(struct inventory *inv,
+                       struct part *part,
+                       const struct container_list_item *item)
+{
+    bool is_new = !map_find(&inv->known, item->id);
+    struct known *known = remember(inv, item->id);
+    uint64_t hash = inventory_hash_element(item->text);
+
+    if (!is_new && known->hash == hash)
+        return 0;
+    known->hash = hash;
+    warn_of_cut(item);
+    return part_add(part, item->text, false);
+}
+
+/* Those of `candidates` that the list just read did not have. */
+static void add_removed(struct inventory *inv, struct part *part, const struct map *candidates)
+{
+    char **gone = xcalloc(candidates->size, sizeof(*gone));
+    size_t n = 0;
+
+    map_foreach(candidates, e) {
+        const struct known *known = map_find(&inv->known, e->key);
+
+        if (known && known->round != inv->round)
+            gone[n++] = xstrdup(e->key);
+    }
+    for (size_t i = 0; i < n; i++) {
+        free(map_remove(&inv->known, gone[i]));
+        if (json_array_append_new(part->removed, json_text_str(gone[i])) < 0)
+            abort(); /* out of memory */
+        free(gone[i]);
+    }
+    free(gone);
+}
+
+static int send_changes(struct inventory *inv,
+                        const struct container_list_result *result,
+                        const struct map *candidates)
+{
+    struct part part;
+    int r = 0;
+
+    inv->round++;
+    part_init(&part, inv);
+    for (size_t i = 0; r == 0 && i < result->n; i++)
+        r = add_changed(inv, &part, &result->items[i]);
+    if (r == 0) {
+        add_removed(inv, &part, candidates);
+        if (!part_is_empty(&part))
+            r = part_send(&part, false, false);
+    }
+    part_done(&part);
+    return r;
+}
+
+static void work_next(struct inventory *inv);
+
+static void on_retry(struct loop_timer *t)
+{
+    work_next(CONTAINER_OF(t, struct inventory, retry));
+}
+
+/* The server's picture may be wrong now: only a snapshot mends that. */
+static void start_over(struct inventory *inv, const char *why)
+{
+    if (!inv->is_failing)
+        log_warn(NULL, "inventory: %s", why);
+    inv->is_failing = true;
+    inv->wants_snapshot = true;
+    loop_timer_start(engine_loop(inv->options.engine), &inv->retry, RETRY_MS, on_retry);
+}
+
+static void put_due(struct inventory *inv, const char *id, size_t reads)
+{
+    struct due *due = map_find(&inv->dirty, id);
+
+    if (!due && inv->dirty.size >= MAX_DIRTY) {
+        forget_all(&inv->dirty); /* the whole list is less work than so many */
+        inv->wants_check = true;
+    }
+    if (!due) {
+        due = xcalloc(1, sizeof(*due));
+        (void)map_put(&inv->dirty, id, due);
+    } else if (due->reads == 0) {
+        return; /* it is due soon anyway */
+    }
+    due->at_ms = time_monotonic_ms() + read_delays_ms[reads];
+    due->reads = reads;
+}
+
+/* Those that were read may have to be read once more. */
+static void reschedule_asked(struct inventory *inv)
+{
+    map_foreach(&inv->asked, e) {
+        const struct due *due = e->value;
+
+        if (due->reads + 1 < ARRAY_LEN(read_delays_ms) && !map_find(&inv->dirty, e->key))
+            put_due(inv, e->key, due->reads + 1);
+    }
+    forget_all(&inv->asked);
+}
+
+static void on_list(void *owner, const struct container_list_result *result)
+{
+    struct inventory *inv = owner;
+    enum inventory_work work = TAKE(inv->work, WORK_NONE);
+    int r;
+
+    inv->list = NULL;
+    if (result->code < 0) {
+        start_over(inv, result->message);
+        return;
+    }
+    if (work == WORK_SNAPSHOT) {
+        r = send_snapshot(inv, result);
+    } else {
+        r = send_changes(inv, result, work == WORK_DELTA ? &inv->asked : &inv->known);
+    }
+    reschedule_asked(inv);
+    if (r < 0) {
+        start_over(inv, error_text(r));
+    } else {
+        inv->is_failing = false;
+        work_next(inv);
+    }
+}
+
+/* Moves what is due (for a whole list: everything) from `dirty` to `asked`. */
+static void take_due(struct inventory *inv, bool is_all)
+{
+    uint64_t now = time_monotonic_ms();
+    struct map rest = {0};
+
+    forget_all(&inv->asked);
+    map_foreach(&inv->dirty, e) {
+        const struct due *due = e->value;
+        bool is_due = is_all || (due->at_ms <= now && inv->asked.size < MAX_ASKED);
+
+        (void)map_put(is_due ? &inv->asked : &rest, e->key, e->value);
+    }
+    map_done(&inv->dirty);
+    inv->dirty = rest;
+}
+
+static void start_work(struct inventory *inv, enum inventory_work work)
+{
+    const char *ids[MAX_ASKED];
+    struct container_list_options o = {
+        .engine = inv->options.engine, .facts = inv->options.facts, .done = on_list, .owner = inv};
+    struct error err = ERROR_INIT;
+    int r;
+
+    take_due(inv, work != WORK_DELTA);
+    if (work == WORK_DELTA) {
+        o.ids = ids;
+        map_foreach(&inv->asked, e)
+            ids[o.n_ids++] = e->key;
+    }
+    inv->work = work;
+    r = container_list_start(&inv->list, &o, &err);
+    if (r < 0) {
+        inv->work = WORK_NONE;
+        start_over(inv, err.msg);
+    }
+}
+
+static void on_due(struct loop_timer *t)
+{
+    work_next(CONTAINER_OF(t, struct inventory, due));
+}
+
+/* Whether something is due; otherwise the timer is set for when it will be. */
+static bool is_anything_due(struct inventory *inv)
+{
+    uint64_t now = time_monotonic_ms(), first = UINT64_MAX;
+
+    map_foreach(&inv->dirty, e) {
+        const struct due *due = e->value;
+
+        if (due->at_ms < first)
+            first = due->at_ms;
+    }
+    if (first <= now)
+        return true;
+    if (first != UINT64_MAX)
+        loop_timer_start(engine_loop(inv->options.engine), &inv->due, first - now, on_due);
+    return false;
+}
+
+static void work_next(struct inventory *inv)
+{
+    if (inv->list || loop_timer_is_running(&inv->retry))
+        return;
+    if (inv->wants_snapshot) {
+        inv->wants_snapshot = inv->wants_check = false;
+        start_work(inv, WORK_SNAPSHOT);
+    } else if (is_anything_due(inv)) {
+        start_work(inv, WORK_DELTA);
+    } else if (inv->wants_check) {
+        inv->wants_check = false;
+        start_work(inv, WORK_CHECK);
+    }
+}
+
+static void on_check(struct loop_timer *t)
+{
+    struct inventory *inv = CONTAINER_OF(t, struct inventory, check);
+
+    loop_timer_start(engine_loop(inv->options.engine), t, CHECK_MS, on_check);
+    inv->wants_check = true;
+    work_next(inv);
+}
+
+void inventory_pump(struct inventory *inv)
+{
+    struct events *events = inv->options.events;
+
+    if (inv->next < events_first(events)) {
+        inv->wants_check = true; /* some went by unseen */
+        inv->next = events_first(events);
+    }
+    for (; inv->next < events_end(events); inv->next++)
+        put_due(inv, events_get(events, inv->next)->id, 0);
+    work_next(inv);
+}
+
+void inventory_resync(struct inventory *inv)
+{
+    inv->wants_snapshot = true;
+    loop_timer_stop(&inv->retry); /* there is reason to believe that it works now */
+    work_next(inv);
+}
+
+struct inventory *inventory_new(const struct inventory_options *o)
+{
+    struct inventory *inv = xcalloc(1, sizeof(*inv));
+
+    inv->options = *o;
+    inv->next = events_end(o->events);
+    loop_timer_start(engine_loop(o->engine), &inv->check, CHECK_MS, on_check);
+    inventory_resync(inv);
+    return inv;
+}
+
+void inventory_free(struct inventory *inv)
+{
+    if (!inv)
+        return;
+    loop_timer_stop(&inv->due);
+    loop_timer_stop(&inv->check);
+    loop_timer_stop(&inv->retry);
+    container_list_cancel(inv->list);
+    forget_all(&inv->known);
+    forget_all(&inv->dirty);
+    forget_all(&inv->asked);
+    free(inv);
+}

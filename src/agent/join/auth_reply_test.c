@@ -1,0 +1,141 @@
+#include "agent/join/auth_reply.h"
+#include "base/str.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+/* cmocka.h needs those above */
+#include <cmocka.h>
+
+static const struct auth_attempt permanent = {.with_permanent = true};
+static const struct auth_attempt both = {.with_permanent = true, .has_registration = true};
+static const struct auth_attempt registration = {.has_registration = true};
+static const struct auth_attempt forced = {.has_registration = true, .force_unique = true};
+
+#define EXTRA(field)                                                                        \
+    "{\"type\":\"auth_error\",\"error\":\"Invalid registration data: Extra inputs are not " \
+    "permitted (field: " field ")\"}"
+#define REFUSAL(text) "{\"type\":\"auth_error\",\"error\":\"" text "\"}"
+
+static void test_verdicts(void **state)
+{
+    static const struct {
+        const struct auth_attempt *attempt;
+        const char *text;
+        enum auth_verdict verdict;
+        const char *detail; /* the field, or a part of the reason */
+    } cases[] = {
+        {&registration,
+         "{\"type\":\"auth_success\",\"agent_id\":\"a\",\"host_id\":\"h\",\"permanent_token\":\"p\"}",
+         AUTH_ACCEPTED,                                                                                                                NULL                      },
+        {&permanent,    "{\"agent_id\":\"a\",\"host_id\":\"h\"}",                                               AUTH_ACCEPTED,         NULL                      },
+        {&permanent,
+         "{\"type\":\"auth_success\",\"agent_id\":\"a\",\"host_id\":\"h\",\"permanent_token\":null,\"x\":[1]}",
+         AUTH_ACCEPTED,                                                                                                                NULL                      },
+        {&permanent,    "{\"type\":\"auth_success\",\"agent_id\":\"a\",\"host_id\":null}",
+         AUTH_NONSENSE,                                                                                                                "host_id"                 },
+        {&permanent,    "{\"type\":\"auth_success\",\"agent_id\":7,\"host_id\":\"h\"}",                         AUTH_NONSENSE,
+         "agent_id"                                                                                                                                              },
+        {&permanent,    "{}",                                                                                   AUTH_NONSENSE,         "agent_id"                },
+        {&permanent,    "[]",                                                                                   AUTH_NONSENSE,         NULL                      },
+        {&permanent,    "not json",                                                                             AUTH_NONSENSE,         "not JSON"                },
+        {&permanent,    "",                                                                                     AUTH_NONSENSE,         "not JSON"                },
+        {&registration, EXTRA("agent_os"),                                                                      AUTH_DROP_FIELD,       "agent_os"                },
+        {&both,         EXTRA("hostname_source"),                                                               AUTH_DROP_FIELD,       "hostname_source"         },
+        {&both,         EXTRA("engine_id"),                                                                     AUTH_REFUSED,          "Extra inputs"            },
+        {&both,         EXTRA("no_such_field"),                                                                 AUTH_REFUSED,          "Extra inputs"            },
+        {&registration, EXTRA("force_unique_registration"),                                                     AUTH_DROP_FIELD,
+         "force_unique_registration"                                                                                                                             },
+        {&forced,       EXTRA("force_unique_registration"),                                                     AUTH_REFUSED,          "too old for FORCE_UNIQUE"},
+        {&both,         REFUSAL("Invalid registration token"),                                                  AUTH_USE_REGISTRATION,
+         "Invalid registration token"                                                                                                                            },
+        {&both,         REFUSAL("Permanent token does not match engine_id"),                                    AUTH_USE_REGISTRATION,
+         "match"                                                                                                                                                 },
+        {&permanent,    REFUSAL("Permanent token does not match engine_id"),                                    AUTH_REFUSED,
+         "set REGISTRATION_TOKEN"                                                                                                                                },
+        {&permanent,    REFUSAL("Invalid registration token"),                                                  AUTH_REFUSED,
+         "make a new registration token"                                                                                                                         },
+        {&registration, REFUSAL("Registration token has expired"),                                              AUTH_REFUSED,
+         "make a new registration token"                                                                                                                         },
+        {&both,         REFUSAL("Agent with this engine_id is already registered"),                             AUTH_REFUSED,
+         "FORCE_UNIQUE_REGISTRATION"                                                                                                                             },
+        {&both,         REFUSAL("A host named 'x' already exists in DockMon"),                                  AUTH_REFUSED,          "AGENT_NAME"              },
+        {&both,         REFUSAL("Authentication timeout"),                                                      AUTH_NONSENSE,         "timeout"                 },
+        {&both,         REFUSAL(""),                                                                            AUTH_REFUSED,          "no reason given"         },
+        {&both,         "{\"type\":\"auth_error\"}",                                                            AUTH_REFUSED,          "no reason given"         },
+        {&both,         "{\"type\":\"auth_error\",\"error\":5,\"agent_id\":\"a\",\"host_id\":\"h\"}",
+         AUTH_REFUSED,                                                                                                                 "no reason given"         },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct auth_reply reply;
+
+        auth_reply_judge(cases[i].attempt, cases[i].text, strlen(cases[i].text), &reply);
+        if (reply.verdict != cases[i].verdict)
+            fail_msg("%s: verdict %d, %s", cases[i].text, (int)reply.verdict, reply.reason);
+        if (reply.verdict == AUTH_DROP_FIELD) {
+            assert_string_equal(reply.field, cases[i].detail);
+        } else {
+            assert_null(reply.field);
+        }
+        if (reply.verdict == AUTH_ACCEPTED) {
+            assert_string_equal(reply.success.agent_id, "a");
+        } else if (reply.verdict != AUTH_DROP_FIELD && cases[i].detail &&
+                   !strstr(reply.reason, cases[i].detail)) {
+            fail_msg("%s: %s", cases[i].text, reply.reason);
+        }
+        auth_reply_done(&reply);
+        auth_reply_done(&reply);
+    }
+}
+
+/* A server that refuses what was not even sent must not make us try again at once for ever. */
+static void test_dropped_already(void **state)
+{
+    static const char text[] = EXTRA("agent_os");
+    struct strings dropped = {0};
+    struct auth_attempt attempt = {.dropped = &dropped};
+    struct auth_reply reply;
+
+    (void)state;
+    auth_reply_judge(&attempt, text, strlen(text), &reply);
+    assert_int_equal(reply.verdict, AUTH_DROP_FIELD);
+    auth_reply_done(&reply);
+
+    strings_add(&dropped, "agent_os");
+    auth_reply_judge(&attempt, text, strlen(text), &reply);
+    assert_int_equal(reply.verdict, AUTH_REFUSED);
+    auth_reply_done(&reply);
+    strings_done(&dropped);
+}
+
+static void test_extras(void **state)
+{
+    static const char text[] =
+        "{\"type\":\"auth_success\",\"agent_id\":\"a\",\"host_id\":\"h\",\"permanent_token\":\"p\","
+        "\"capabilities\":{\"inventory\":true,\"event_replay\":false},\"events_since\":1700000000000000001}";
+    struct auth_reply reply;
+
+    (void)state;
+    auth_reply_judge(&permanent, text, strlen(text), &reply);
+    assert_int_equal(reply.verdict, AUTH_ACCEPTED);
+    assert_true(msg_auth_success_can(&reply.success, "inventory"));
+    assert_false(msg_auth_success_can(&reply.success, "event_replay"));
+    assert_true(reply.success.events_since == INT64_C(1700000000000000001));
+    assert_string_equal(reply.success.permanent_token, "p");
+    auth_reply_done(&reply);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_verdicts),
+        cmocka_unit_test(test_dropped_already),
+        cmocka_unit_test(test_extras),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

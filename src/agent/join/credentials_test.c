@@ -1,0 +1,230 @@
+#include "agent/config/token.h"
+#include "agent/join/credentials.h"
+#include "base/alloc.h"
+#include "base/file.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+/* cmocka.h needs those above */
+#include <cmocka.h>
+
+static char dir[] = "/tmp/credentials_test.XXXXXX";
+static char *path;
+static char env_token[] = "from-env";
+static char reg_token[] = "registration";
+
+static int set_up(void **state)
+{
+    (void)state;
+    if (!mkdtemp(dir))
+        return -1;
+    path = xasprintf("%s/permanent_token", dir);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    (void)unlink(path);
+    free(path);
+    return rmdir(dir);
+}
+
+static void apply(struct credentials *c, enum auth_verdict verdict)
+{
+    struct auth_reply reply = {.verdict = verdict};
+
+    credentials_apply(c, &reply);
+}
+
+static void test_choice(void **state)
+{
+    struct config config = {.token_path = path};
+    struct credentials c;
+
+    (void)state;
+    (void)unlink(path);
+    assert_int_equal(credentials_init(&c, &config, NULL), -ENOENT);
+    credentials_done(&c);
+
+    config.registration_token = reg_token;
+    assert_int_equal(credentials_init(&c, &config, NULL), 0);
+    assert_string_equal(credentials_token(&c), "registration");
+    credentials_done(&c);
+
+    assert_int_equal(file_write_atomic(path, "stored\n", 7, 0600, NULL), 0);
+    assert_int_equal(credentials_init(&c, &config, NULL), 0);
+    assert_string_equal(credentials_token(&c), "stored");
+    credentials_done(&c);
+
+    config.permanent_token = env_token;
+    assert_int_equal(credentials_init(&c, &config, NULL), 0);
+    assert_string_equal(credentials_token(&c), "from-env");
+    credentials_done(&c);
+}
+
+/* The registration token is tried once after each refusal of the permanent one. */
+static void test_refusal(void **state)
+{
+    struct config config = {
+        .token_path = path, .permanent_token = env_token, .registration_token = reg_token};
+    struct auth_attempt attempt;
+    struct credentials c;
+
+    (void)state;
+    assert_int_equal(credentials_init(&c, &config, NULL), 0);
+    credentials_attempt(&c, &attempt);
+    assert_true(attempt.with_permanent && attempt.has_registration);
+
+    apply(&c, AUTH_USE_REGISTRATION);
+    assert_string_equal(credentials_token(&c), "registration");
+    credentials_attempt(&c, &attempt);
+    assert_false(attempt.with_permanent);
+    apply(&c, AUTH_NONSENSE);
+    assert_string_equal(credentials_token(&c), "registration");
+    apply(&c, AUTH_REFUSED);
+    assert_string_equal(credentials_token(&c), "from-env");
+
+    apply(&c, AUTH_USE_REGISTRATION);
+    apply(&c, AUTH_ACCEPTED);
+    assert_int_equal(credentials_keep(&c, "brand-new", NULL), 0);
+    assert_string_equal(credentials_token(&c), "brand-new");
+    credentials_done(&c);
+}
+
+static void test_keep(void **state)
+{
+    struct config config = {.token_path = path, .registration_token = reg_token};
+    _cleanup_free_ char *stored = NULL;
+    struct error err = ERROR_INIT;
+    struct credentials c;
+
+    (void)state;
+    (void)unlink(path);
+    assert_int_equal(credentials_init(&c, &config, NULL), 0);
+    assert_int_equal(credentials_keep(&c, NULL, NULL), 0);
+    assert_int_equal(credentials_keep(&c, "", NULL), 0);
+    assert_string_equal(credentials_token(&c), "registration");
+    assert_int_equal(credentials_keep(&c, "no good", &err), -EBADMSG);
+    assert_string_equal(credentials_token(&c), "registration");
+
+    assert_int_equal(credentials_keep(&c, "issued", NULL), 0);
+    assert_int_equal(token_load(&(struct token_file){.path = path}, &stored, NULL, NULL), 0);
+    assert_string_equal(stored, "issued");
+
+    /* The same again is not written again. */
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(credentials_keep(&c, "issued", NULL), 0);
+    assert_int_equal(access(path, F_OK), -1);
+
+    /* What cannot be written is used all the same. */
+    config.token_path = (char *)(uintptr_t) "/nonexistent/permanent_token";
+    assert_int_equal(credentials_keep(&c, "unwritten", &err), -ENOENT);
+    assert_string_equal(credentials_token(&c), "unwritten");
+    credentials_done(&c);
+}
+
+static void test_dropped(void **state)
+{
+    struct config config = {.token_path = path, .registration_token = reg_token};
+    char field[] = "agent_os";
+    struct auth_reply reply = {.verdict = AUTH_DROP_FIELD, .field = field};
+    struct auth_attempt attempt;
+    struct credentials c;
+
+    (void)state;
+    assert_int_equal(credentials_init(&c, &config, NULL), 0);
+    credentials_apply(&c, &reply);
+    credentials_attempt(&c, &attempt);
+    assert_int_equal(attempt.dropped->n, 1);
+    assert_string_equal(attempt.dropped->items[0], "agent_os");
+    credentials_forget_dropped(&c);
+    assert_int_equal(attempt.dropped->n, 0);
+    credentials_done(&c);
+}
+
+/* A token kept as text is sealed as soon as there is a key; a sealed one that cannot be opened ends the start. */
+static void test_sealed(void **state)
+{
+    struct config config = {.token_path = path, .registration_token = reg_token};
+    struct token_key other = {0};
+    struct error err = ERROR_INIT;
+    _cleanup_free_ char *kept = NULL;
+    struct credentials c;
+    size_t size;
+
+    (void)state;
+    assert_int_equal(
+        token_key_make(&config.token_key, "a secret of thirty-two bytes or so.", 35, "/key", NULL),
+        0);
+    assert_int_equal(
+        token_key_make(&other, "another secret of thirty-two bytes.", 35, "/other", NULL), 0);
+    assert_int_equal(file_write_atomic(path, "stored", 6, 0600, NULL), 0);
+    assert_int_equal(credentials_init(&c, &config, NULL), 0);
+    assert_string_equal(credentials_token(&c), "stored");
+    credentials_done(&c);
+    assert_int_equal(file_read(path, 4096, &kept, &size, NULL), 0);
+    assert_null(memmem(kept, size, "stored", 6));
+
+    assert_int_equal(credentials_init(&c, &config, NULL), 0);
+    assert_string_equal(credentials_token(&c), "stored");
+    assert_int_equal(credentials_keep(&c, "issued", NULL), 0);
+    credentials_done(&c);
+    assert_int_equal(credentials_init(&c, &config, NULL), 0);
+    assert_string_equal(credentials_token(&c), "issued");
+    credentials_done(&c);
+
+    token_key_done(&config.token_key);
+    assert_int_equal(credentials_init(&c, &config, &err), -ENOKEY);
+    credentials_done(&c);
+    config.token_key = other;
+    assert_int_equal(credentials_init(&c, &config, &err), -EKEYREJECTED);
+    credentials_done(&c);
+    token_key_done(&config.token_key);
+}
+
+/* The file goes first: what cannot be written is not used. */
+static void test_rotate(void **state)
+{
+    struct config config = {.token_path = path, .registration_token = reg_token};
+    _cleanup_free_ char *stored = NULL;
+    struct error err = ERROR_INIT;
+    struct credentials c;
+
+    (void)state;
+    assert_int_equal(file_write_atomic(path, "first", 5, 0600, NULL), 0);
+    assert_int_equal(credentials_init(&c, &config, NULL), 0);
+    assert_int_equal(credentials_rotate(&c, "second", NULL), 0);
+    assert_string_equal(credentials_token(&c), "second");
+    assert_int_equal(token_load(&(struct token_file){.path = path}, &stored, NULL, NULL), 0);
+    assert_string_equal(stored, "second");
+
+    assert_int_equal(credentials_rotate(&c, "no good", &err), -EBADMSG);
+    assert_int_equal(credentials_rotate(&c, "", &err), -EBADMSG);
+    config.token_path = (char *)(uintptr_t) "/nonexistent/permanent_token";
+    assert_int_equal(credentials_rotate(&c, "third", &err), -ENOENT);
+    assert_null(strstr(err.msg, "third"));
+    assert_string_equal(credentials_token(&c), "second");
+
+    config.token_path = path;
+    config.permanent_token = env_token;
+    assert_int_equal(credentials_rotate(&c, "third", &err), -EBUSY);
+    assert_string_equal(credentials_token(&c), "second");
+    credentials_done(&c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_choice), cmocka_unit_test(test_refusal),
+        cmocka_unit_test(test_keep),   cmocka_unit_test(test_dropped),
+        cmocka_unit_test(test_sealed), cmocka_unit_test(test_rotate),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

@@ -1,0 +1,48 @@
+#pragma once
+
+/*
+ * Who this agent says it is: the engine's facts, a name for the host, its addresses, the container it
+ * runs in, and what it can do. Built anew before every attempt to connect, from what the engine says.
+ */
+
+#include "agent/common/host_ips.h"
+#include "agent/common/own_container.h"
+#include "agent/config/config.h"
+#include "docker/engine_info.h"
+#include "proto/register.h"
+
+struct identity {
+    char *engine_id;
+    char *hostname;
+    const char *hostname_source; /* agent_name, daemon, os or engine_id; static */
+    char *os_type, *os_version, *kernel_version, *docker_version, *daemon_started_at;
+    int64_t total_memory, num_cpus;
+    struct host_ips host_ips;
+    char own_container[OWN_CONTAINER_SIZE]; /* "" outside of a container */
+};
+
+/* Where to look; tests feed recorded trees. */
+struct identity_source {
+    const char *root;         /* "": the system's own */
+    const char *agent_name;   /* AGENT_NAME or NULL */
+    const char *os_hostname;  /* "" when unknown */
+    const char *env_hostname; /* HOSTNAME or NULL */
+};
+
+/* -ENODATA when the engine has no id. On failure *ret is untouched. */
+int identity_build(struct identity *ret,
+                   const struct engine_info *info,
+                   const struct identity_source *source,
+                   struct error *err) _nodiscard_;
+/* The same with the system's own root, host name and environment. */
+int identity_read(struct identity *ret,
+                  const struct engine_info *info,
+                  const struct config *config,
+                  struct error *err) _nodiscard_;
+void identity_done(struct identity *id);
+
+/* Fills a register message, to be released with msg_register_done(). */
+void identity_fill_register(const struct identity *id,
+                            const struct config *config,
+                            const char *token,
+                            struct msg_register *ret);

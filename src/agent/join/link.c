@@ -1,0 +1,575 @@
+#include "agent/join/link.h"
+#include "agent/join/advice.h"
+#include "agent/join/credentials.h"
+#include "agent/join/identity.h"
+#include "agent/session/session.h"
+#include "base/alloc.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "docker/engine_info.h"
+#include "net/backoff.h"
+#include "net/ws.h"
+#include "proto/json_text.h"
+#include "proto/notice.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ENGINE_RETRY_INITIAL_MS 1000
+#define ENGINE_RETRY_MAX_MS     10000
+#define ENGINE_PATIENCE_MS      5000 /* when all it could say is whether something has changed */
+#define NUMBER_TEXT             24
+
+#define SUPERSEDED_REASON "New connection established"
+
+enum link_state {
+    LINK_IDLE,
+    LINK_ENGINE,      /* asking the engine who it is, or waiting to ask again */
+    LINK_DIALING,     /* TCP, TLS, WebSocket handshake */
+    LINK_REGISTERING, /* register is sent, the answer is awaited */
+    LINK_SESSION,
+    LINK_CLOSING,  /* a close frame is sent, on_close is awaited */
+    LINK_WAITING,  /* for the next attempt */
+    LINK_DRAINING, /* stopping: the session finishes */
+    LINK_LEAVING,  /* stopping: the connection closes */
+    LINK_STOPPED,
+};
+
+/* What comes after the connection that is being closed. */
+enum link_next { NEXT_BACKOFF, NEXT_AT_ONCE, NEXT_SLOWEST };
+
+struct link {
+    struct link_options o;
+    enum link_state state;
+    struct loop_timer timer; /* of the state: deadline or wait */
+    struct loop_timer heartbeat;
+
+    struct backoff backoff;
+    struct backoff engine_backoff;
+    enum link_next next;
+    uint64_t session_since_ms; /* 0: the last attempt got no session */
+
+    struct credentials credentials;
+
+    struct engine_info_call *info_call;
+    bool has_identity;
+    struct identity identity;
+    struct ws *ws;
+    struct session *session;
+
+    link_done_fn done;
+    void *owner;
+};
+
+static const char *const state_names[] = {
+    [LINK_IDLE] = "idle",       [LINK_ENGINE] = "engine",
+    [LINK_DIALING] = "dialing", [LINK_REGISTERING] = "registering",
+    [LINK_SESSION] = "session", [LINK_CLOSING] = "closing",
+    [LINK_WAITING] = "waiting", [LINK_DRAINING] = "draining",
+    [LINK_LEAVING] = "leaving", [LINK_STOPPED] = "stopped",
+};
+
+#define TO(state) (1U << (state))
+
+static const unsigned transitions[] = {
+    [LINK_IDLE] = TO(LINK_ENGINE) | TO(LINK_LEAVING),
+    [LINK_ENGINE] = TO(LINK_DIALING) | TO(LINK_LEAVING),
+    [LINK_DIALING] = TO(LINK_REGISTERING) | TO(LINK_WAITING) | TO(LINK_LEAVING),
+    [LINK_REGISTERING] = TO(LINK_SESSION) | TO(LINK_CLOSING) | TO(LINK_WAITING) | TO(LINK_LEAVING),
+    [LINK_SESSION] = TO(LINK_CLOSING) | TO(LINK_WAITING) | TO(LINK_DRAINING),
+    [LINK_CLOSING] = TO(LINK_WAITING) | TO(LINK_LEAVING),
+    [LINK_WAITING] = TO(LINK_ENGINE) | TO(LINK_LEAVING),
+    [LINK_DRAINING] = TO(LINK_LEAVING),
+    [LINK_LEAVING] = TO(LINK_STOPPED),
+    [LINK_STOPPED] = 0,
+};
+
+static void set_state(struct link *l, enum link_state state)
+{
+    assert(transitions[l->state] & TO(state));
+    log_debug(NULL, "link: %s -> %s", state_names[l->state], state_names[state]);
+    loop_timer_stop(&l->timer);
+    l->state = state;
+}
+
+/* The timer of a state: it ends with the state. */
+static void set_timer(struct link *l, uint64_t delay_ms, loop_timer_fn fn)
+{
+    loop_timer_start(l->o.loop, &l->timer, delay_ms, fn);
+}
+
+bool link_is_connected(const struct link *l)
+{
+    return l->state == LINK_SESSION || l->state == LINK_DRAINING;
+}
+
+static struct link *link_of(struct loop_timer *t)
+{
+    return CONTAINER_OF(t, struct link, timer);
+}
+
+static const char *seconds_text(uint64_t ms, char ret[NUMBER_TEXT])
+{
+    (void)snprintf(ret, NUMBER_TEXT, "%" PRIu64 ".%" PRIu64 "s", ms / 1000, ms % 1000 / 100);
+    return ret;
+}
+
+static void ask_engine(struct link *l); /* the circle's start, and what its end goes back to */
+
+static void on_wait_over(struct loop_timer *t)
+{
+    ask_engine(link_of(t));
+}
+
+/* After an attempt or a session, whatever its end. */
+static void wait_for_next(struct link *l)
+{
+    char text[NUMBER_TEXT];
+    uint64_t wait_ms = 0;
+
+    if (l->session_since_ms) {
+        if (time_monotonic_ms() - l->session_since_ms > l->backoff.max_ms)
+            backoff_reset(&l->backoff);
+        credentials_forget_dropped(&l->credentials);
+        l->session_since_ms = 0;
+    }
+    switch (l->next) {
+    case NEXT_BACKOFF: wait_ms = backoff_next(&l->backoff); break;
+    case NEXT_SLOWEST: wait_ms = backoff_slowest(&l->backoff); break;
+    case NEXT_AT_ONCE: break;
+    }
+    if (l->next != NEXT_AT_ONCE)
+        log_info(NULL, "next attempt to connect in %s", seconds_text(wait_ms, text));
+    l->next = NEXT_BACKOFF;
+    set_state(l, LINK_WAITING);
+    set_timer(l, wait_ms, on_wait_over);
+}
+
+static void close_connection(struct link *l, unsigned code, const char *reason)
+{
+    set_state(l, LINK_CLOSING);
+    loop_timer_stop(&l->heartbeat);
+    session_free(TAKE_PTR(l->session));
+    ws_close(l->ws, code, reason);
+}
+
+/* --- session ----------------------------------------------------------------------------------- */
+
+static int send_text(void *owner, const char *text, size_t size)
+{
+    struct link *l = owner;
+
+    return l->ws ? ws_send_text(l->ws, text, size) : -ENOTCONN;
+}
+
+static int send_binary(void *owner, const void *data, size_t size)
+{
+    struct link *l = owner;
+
+    return l->ws ? ws_send_binary(l->ws, data, size) : -ENOTCONN;
+}
+
+static int ask_receipt(void *owner, uint64_t number)
+{
+    struct link *l = owner;
+
+    return l->ws ? ws_ask_receipt(l->ws, number) : -ENOTCONN;
+}
+
+static size_t queued(void *owner)
+{
+    const struct link *l = owner;
+
+    return l->ws ? ws_queued(l->ws) : 0;
+}
+
+static void on_heartbeat(struct loop_timer *t)
+{
+    struct link *l = CONTAINER_OF(t, struct link, heartbeat);
+    json_t *message = msg_heartbeat_encode();
+    size_t size;
+    _cleanup_free_ char *text = json_text_write(message, &size);
+
+    json_decref(message);
+    /* With a full queue there is traffic enough to be seen alive by. */
+    (void)send_text(l, text, size);
+    loop_timer_start(l->o.loop, &l->heartbeat, LINK_HEARTBEAT_MS, on_heartbeat);
+}
+
+static int rotate_token(void *owner, const char *token, struct error *err)
+{
+    struct link *l = owner;
+
+    return credentials_rotate(&l->credentials, token, err);
+}
+
+static void start_session(struct link *l, const struct msg_auth_success *success)
+{
+    struct error err = ERROR_INIT;
+
+    if (credentials_keep(&l->credentials, success->permanent_token, &err) < 0)
+        log_error(LOG_FIELDS("path", l->o.config->token_path), "%s", err.msg);
+
+    log_info(LOG_FIELDS("agent_id", success->agent_id, "host_id", success->host_id),
+             "connected and accepted");
+    l->session_since_ms = time_monotonic_ms();
+    set_state(l, LINK_SESSION);
+    loop_timer_start(l->o.loop, &l->heartbeat, LINK_HEARTBEAT_MS, on_heartbeat);
+    l->session = session_new(&(struct session_options){
+        .loop = l->o.loop,
+        .engine = l->o.engine,
+        .facts = l->o.facts,
+        .events = l->o.events,
+        .killer = l->o.killer,
+        .policy = &l->o.config->policy,
+        .rotate_token = rotate_token,
+        .send = send_text,
+        .send_binary = send_binary,
+        .ask_receipt = ask_receipt,
+        .queued = queued,
+        .owner = l,
+        .collector = l->o.collector,
+        .spool = l->o.spool,
+        .samples_has = {success->samples_epoch, success->samples_seq},
+        .wants_samples = msg_auth_success_can(success, "samples"),
+        .wants_inventory = msg_auth_success_can(success, "inventory"),
+        .wants_engine_state = msg_auth_success_can(success, "engine_state"),
+        .wants_event_replay = msg_auth_success_can(success, "event_replay"),
+        .events_since_ns = success->events_since,
+        .max_message = LINK_MAX_MESSAGE_OUT,
+    });
+}
+
+/* --- registration ------------------------------------------------------------------------------ */
+
+static void on_auth_timeout(struct loop_timer *t)
+{
+    struct link *l = link_of(t);
+
+    log_warn(LOG_FIELDS("url", l->o.config->ws_url), "the server did not answer register in %d s",
+             LINK_AUTH_TIMEOUT_MS / 1000);
+    close_connection(l, WS_CLOSE_POLICY, "no answer to register");
+}
+
+static void on_open(void *owner)
+{
+    struct link *l = owner;
+    const char *token = credentials_token(&l->credentials);
+    _cleanup_free_ const char **leave_out = NULL;
+    struct msg_register message;
+    json_t *v;
+    char *text;
+    size_t size;
+    int r;
+
+    leave_out = xcalloc(l->credentials.dropped.n + 1, sizeof(*leave_out));
+    for (size_t i = 0; i < l->credentials.dropped.n; i++)
+        leave_out[i] = l->credentials.dropped.items[i];
+    identity_fill_register(&l->identity, l->o.config, token, &message);
+    v = msg_register_encode(&message, leave_out);
+    text = json_text_write(v, &size);
+
+    set_state(l, LINK_REGISTERING);
+    set_timer(l, LINK_AUTH_TIMEOUT_MS, on_auth_timeout);
+    r = ws_send_text(l->ws, text, size);
+    if (r < 0)
+        close_connection(l, WS_CLOSE_INTERNAL, "cannot send register");
+
+    explicit_bzero(text, size);
+    free(text);
+    json_decref(v);
+    msg_register_done(&message);
+}
+
+static void on_auth_reply(struct link *l, const char *data, size_t size)
+{
+    struct auth_attempt attempt;
+    struct auth_reply reply;
+
+    credentials_attempt(&l->credentials, &attempt);
+    auth_reply_judge(&attempt, data, size, &reply);
+    credentials_apply(&l->credentials, &reply);
+    switch (reply.verdict) {
+    case AUTH_ACCEPTED: start_session(l, &reply.success); break;
+    case AUTH_DROP_FIELD:
+        log_info(LOG_FIELDS("field", reply.field),
+                 "the server does not know a field of register, trying without it");
+        l->next = NEXT_AT_ONCE;
+        break;
+    case AUTH_USE_REGISTRATION:
+        log_warn(NULL, "the permanent token is refused (%s), trying REGISTRATION_TOKEN",
+                 reply.reason);
+        l->next = NEXT_AT_ONCE;
+        break;
+    case AUTH_REFUSED:
+        log_error(LOG_FIELDS("url", l->o.config->ws_url), "the server refuses this agent: %s",
+                  reply.reason);
+        l->next = NEXT_SLOWEST;
+        break;
+    case AUTH_NONSENSE:
+        log_warn(LOG_FIELDS("url", l->o.config->ws_url), "registration failed: %s", reply.reason);
+        break;
+    }
+    if (reply.verdict != AUTH_ACCEPTED)
+        close_connection(l, WS_CLOSE_NORMAL, "");
+    auth_reply_done(&reply);
+}
+
+/* --- connection -------------------------------------------------------------------------------- */
+
+static void on_message(void *owner, const char *data, size_t size, bool is_binary)
+{
+    struct link *l = owner;
+    bool is_expected = l->state == LINK_REGISTERING || l->state == LINK_SESSION;
+
+    if (is_binary && is_expected) {
+        log_warn(NULL, "the server sent a binary message, which no server of ours does");
+        close_connection(l, WS_CLOSE_UNSUPPORTED, "text only");
+    } else if (l->state == LINK_REGISTERING) {
+        on_auth_reply(l, data, size);
+    } else if (l->session && !is_binary && l->state != LINK_LEAVING) {
+        session_on_message(l->session, data, size);
+    }
+}
+
+static void on_receipt(void *owner, uint64_t number)
+{
+    const struct link *l = owner;
+
+    if (l->session && l->state != LINK_LEAVING)
+        session_on_receipt(l->session, number);
+}
+
+static void finish(struct link *l)
+{
+    set_state(l, LINK_STOPPED);
+    l->done(l->owner); /* l may be gone now */
+}
+
+static void report_close(struct link *l, const struct ws_close *why)
+{
+    const char *const *fields = LOG_FIELDS("url", l->o.config->ws_url, "reason", why->reason);
+
+    if (l->state == LINK_DIALING) {
+        log_warn(LOG_FIELDS("url", l->o.config->ws_url), "cannot connect: %s; %s", why->reason,
+                 advice_server(why->reason));
+    } else if (l->state == LINK_REGISTERING) {
+        log_warn(fields, "the server closed the connection (%u) instead of answering register",
+                 why->code);
+    } else if (l->state == LINK_SESSION && why->code == WS_CLOSE_NORMAL &&
+               str_eq(why->reason, SUPERSEDED_REASON)) {
+        log_error(fields,
+                  "another agent has connected with the same token; if its data directory is "
+                  "a copy of this one's, give it a registration token of its own");
+        l->next = NEXT_SLOWEST;
+    } else if (l->state == LINK_SESSION) {
+        log_warn(fields, "the connection ended (%u)", why->code);
+    }
+}
+
+static void on_close(void *owner, const struct ws_close *why)
+{
+    struct link *l = owner;
+
+    l->ws = NULL;
+    loop_timer_stop(&l->heartbeat);
+    session_free(TAKE_PTR(l->session));
+    report_close(l, why);
+    if (l->state == LINK_DRAINING)
+        set_state(l, LINK_LEAVING);
+    if (l->state == LINK_LEAVING) {
+        finish(l);
+    } else {
+        wait_for_next(l);
+    }
+}
+
+static const struct ws_handler ws_functions = {
+    .on_open = on_open,
+    .on_message = on_message,
+    .on_receipt = on_receipt,
+    .on_close = on_close,
+};
+
+static void dial(struct link *l)
+{
+    struct error err = ERROR_INIT;
+    int r;
+
+    set_state(l, LINK_DIALING);
+    r = ws_connect(&l->ws, l->o.loop,
+                   &(struct ws_dial){
+                       .url = l->o.config->ws_url,
+                       .is_insecure = l->o.config->is_insecure,
+                       .limits = {.max_message = LINK_MAX_MESSAGE_IN,
+                                  .max_queue = LINK_MAX_QUEUE,
+                                  .ping_interval_ms = l->o.config->ping_interval_ms},
+                       .handler = &ws_functions,
+                       .owner = l,
+    },
+                   &err);
+    if (r < 0) {
+        log_warn(LOG_FIELDS("url", l->o.config->ws_url), "cannot connect: %s", err.msg);
+        wait_for_next(l);
+    }
+}
+
+/* --- engine ------------------------------------------------------------------------------------ */
+
+/* Once known the engine may be away: the server then at least sees this host and why it is silent. */
+static void on_engine_failed(struct link *l, const char *message)
+{
+    bool is_first = l->engine_backoff.attempts == 0;
+    uint64_t wait_ms;
+
+    log_write(is_first ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG,
+              LOG_FIELDS("engine", l->o.config->docker_host), "the engine does not answer: %s",
+              message);
+    wait_ms = backoff_next(&l->engine_backoff);
+    if (l->has_identity) {
+        dial(l);
+    } else {
+        set_timer(l, wait_ms, on_wait_over);
+    }
+}
+
+static void on_engine_slow(struct loop_timer *t)
+{
+    struct link *l = link_of(t);
+
+    engine_info_cancel(TAKE_PTR(l->info_call));
+    on_engine_failed(l, "no answer in time");
+}
+
+static void on_engine_info(void *owner, int code, const char *message, struct engine_info *info)
+{
+    struct link *l = owner;
+    struct identity identity;
+    struct error err = ERROR_INIT;
+
+    l->info_call = NULL;
+    if (code < 0) {
+        on_engine_failed(l, message);
+        return;
+    }
+    if (identity_read(&identity, info, l->o.config, &err) < 0) {
+        on_engine_failed(l, err.msg);
+        return;
+    }
+    if (!l->has_identity || !str_eq(l->identity.engine_id, identity.engine_id)) {
+        log_info(LOG_FIELDS("engine_id", identity.engine_id, "hostname", identity.hostname,
+                            "hostname_source", identity.hostname_source, "docker",
+                            identity.docker_version, "container", identity.own_container),
+                 "engine found");
+    }
+    identity_done(&l->identity);
+    l->identity = identity;
+    l->has_identity = true;
+    backoff_reset(&l->engine_backoff);
+    dial(l);
+}
+
+static void ask_engine(struct link *l)
+{
+    struct error err = ERROR_INIT;
+
+    if (l->state != LINK_ENGINE)
+        set_state(l, LINK_ENGINE);
+    if (engine_info_start(&l->info_call, l->o.engine, on_engine_info, l, &err) < 0) {
+        on_engine_failed(l, err.msg);
+    } else if (l->has_identity) {
+        set_timer(l, ENGINE_PATIENCE_MS, on_engine_slow);
+    }
+}
+
+/* --- life -------------------------------------------------------------------------------------- */
+
+int link_new(struct link **ret, const struct link_options *o, struct error *err)
+{
+    _cleanup_(link_freep) struct link *l = xcalloc(1, sizeof(*l));
+    int r;
+
+    l->o = *o;
+    backoff_init(&l->backoff, o->config->reconnect_initial_ms, o->config->reconnect_max_ms);
+    backoff_init(&l->engine_backoff, ENGINE_RETRY_INITIAL_MS, ENGINE_RETRY_MAX_MS);
+    r = credentials_init(&l->credentials, o->config, err);
+    if (r < 0)
+        return r;
+    *ret = TAKE_PTR(l);
+    return 0;
+}
+
+void link_free(struct link *l)
+{
+    if (!l)
+        return;
+    loop_timer_stop(&l->timer);
+    loop_timer_stop(&l->heartbeat);
+    if (l->info_call)
+        engine_info_cancel(l->info_call);
+    session_free(l->session);
+    if (l->ws)
+        ws_free(l->ws);
+    identity_done(&l->identity);
+    credentials_done(&l->credentials);
+    free(l);
+}
+
+void link_start(struct link *l)
+{
+    ask_engine(l);
+}
+
+static void on_left(struct loop_timer *t)
+{
+    finish(link_of(t));
+}
+
+/* Says good-bye if there is anybody to say it to. */
+static void leave(struct link *l)
+{
+    bool can_close = l->state == LINK_REGISTERING || l->state == LINK_DRAINING;
+    bool is_closing = l->state == LINK_CLOSING;
+
+    set_state(l, LINK_LEAVING);
+    if (can_close) {
+        ws_close(l->ws, WS_CLOSE_GOING_AWAY, "the agent stops");
+    } else if (!is_closing) {
+        if (l->ws)
+            ws_free(TAKE_PTR(l->ws));
+        set_timer(l, 0, on_left);
+    }
+}
+
+static void on_drained(void *owner)
+{
+    leave(owner);
+}
+
+static void on_drain_timeout(struct loop_timer *t)
+{
+    struct link *l = link_of(t);
+
+    log_warn(NULL, "not everything was finished in %d s", LINK_DRAIN_MS / 1000);
+    session_free(TAKE_PTR(l->session));
+    leave(l);
+}
+
+void link_stop(struct link *l, link_done_fn done, void *owner)
+{
+    l->done = done;
+    l->owner = owner;
+    if (l->info_call)
+        engine_info_cancel(TAKE_PTR(l->info_call));
+    loop_timer_stop(&l->heartbeat);
+    if (l->state != LINK_SESSION) {
+        leave(l);
+        return;
+    }
+    set_state(l, LINK_DRAINING);
+    set_timer(l, LINK_DRAIN_MS, on_drain_timeout);
+    session_stop(l->session, on_drained, l);
+}

@@ -1,0 +1,198 @@
+#include "agent/session/session_fixture.h"
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/str.h"
+#include "proto/log_stream.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define START(fields) \
+    "{\"type\":\"log_stream\",\"payload\":{\"action\":\"start\",\"stream_id\":\"s\"," fields "}}"
+#define INSPECT(running)                                                                \
+    "{\"Id\":\"" A "\",\"State\":{\"Running\":" running                                 \
+    ",\"StartedAt\":\"2026-11-23T01:00:00Z\",\"FinishedAt\":\"0001-01-01T00:00:00Z\"}," \
+    "\"Config\":{\"Tty\":true}}"
+#define T(n) "2026-11-23T01:53:00.00000000" n "Z "
+
+static const json_t *payload(const json_t *message)
+{
+    return json_object_get(message, "payload");
+}
+
+static const char *line_text(const json_t *message, size_t i)
+{
+    return json_string_value(
+        json_array_get(json_array_get(json_object_get(payload(message), "lines"), i), 2));
+}
+
+/* The message with this text, which may have been sent from within say(). */
+static const json_t *expect(struct fixture *f, const char *text)
+{
+    for (size_t i = 0; i < f->n_sent; i++) {
+        _cleanup_free_ char *sent = json_dumps(f->sent[i], JSON_COMPACT);
+
+        if (strstr(sent, text))
+            return f->sent[i];
+    }
+    return wait_for(f, text);
+}
+
+static void open_on(struct fixture *f, const struct fake_line *lines, size_t n)
+{
+    set_up(f, lines, n);
+    open_session(f, (struct session_options){0});
+}
+
+static void test_stopped_container(void **state)
+{
+    static const struct fake_line lines[] = {
+        {.request = "GET /containers/web/json",                                                  .body = INSPECT("false")},
+        {.request = "GET /containers/" A "/json",                                                .body = INSPECT("false")},
+        {.request = "GET /containers/" A "/logs?follow=0&stdout=1&stderr=1&timestamps=1&tail=5",
+         .answer = STREAM_HEAD T("1") "one\r\n" T("2") "two\r\n" T("3") "no end"                                         },
+    };
+    struct fixture f;
+    const json_t *m;
+
+    (void)state;
+    open_on(&f, lines, ARRAY_LEN(lines));
+    say(&f, START("\"container_id\":\"web\",\"tail\":5,\"window\":100000"));
+    (void)expect(&f, "\"started\"");
+    m = expect(&f, "one");
+    assert_string_equal(text_of(m, "command"), "log_data");
+    assert_string_equal(line_text(m, 0), "one");
+    assert_string_equal(line_text(m, 1), "two");
+    (void)expect(&f, "no end");
+    say(&f, "{\"type\":\"log_stream\",\"payload\":{\"action\":\"stop\",\"stream_id\":\"s\"}}");
+    (void)expect(&f, "\"stopped\"");
+    tear_down(&f);
+}
+
+/* Of 1,000 lines only what the window holds is sent, and the rest with the ack. */
+static void test_window(void **state)
+{
+    struct buf answer = BUF_INIT(1 << 20);
+    struct fixture f;
+    size_t n_before;
+
+    (void)state;
+    assert_int_equal(buf_append_str(&answer, STREAM_HEAD), 0);
+    for (int i = 1; i <= 1000; i++)
+        assert_int_equal(buf_printf(&answer, "2026-11-23T01:53:00.%09dZ line %d.\r\n", i, i), 0);
+    const struct fake_line lines[] = {
+        {.request = "GET /containers/web/json", .body = INSPECT("true")},
+        {                                                                                        .request = "GET /containers/" A "/json",              .body = INSPECT("true")                       },
+        { .request = "GET /containers/" A "/logs?follow=1&stdout=1&stderr=1&timestamps=1&tail=all",
+         .how = FAKE_HANG,
+         .answer = buf_str(&answer)},
+    };
+    open_on(&f, lines, ARRAY_LEN(lines));
+    say(&f, START("\"container_id\":\"web\",\"window\":20000"));
+    (void)expect(&f, "line 1.");
+    run(&f, 300);
+    n_before = f.n_sent;
+    run(&f, 300);
+    assert_int_equal(f.n_sent, n_before);
+    for (size_t i = 0; i < f.n_sent; i++) {
+        _cleanup_free_ char *text = json_dumps(f.sent[i], 0);
+
+        assert_null(strstr(text, "line 1000."));
+    }
+    say(&f,
+        "{\"type\":\"log_stream\",\"payload\":{\"action\":\"ack\",\"stream_id\":\"s\",\"bytes\":"
+        "1000000}}");
+    (void)expect(&f, "line 1000.");
+    tear_down(&f);
+    buf_done(&answer);
+}
+
+/* The engine's stream of a container that is removed may stay open: the event ends it. */
+static void test_removed_container(void **state)
+{
+    /* clang-format off */
+    static const struct fake_line lines[] = {
+        {"GET /_ping", FAKE_SEND, NULL, "OK"},
+        {"GET /events", FAKE_HANG, STREAM_HEAD EVENT("destroy", A, "100"), NULL},
+        {"GET /containers/web/json", FAKE_SEND, NULL, INSPECT("true")},
+        {"GET /containers/" A "/logs?follow=1", FAKE_HANG, STREAM_HEAD T("1") "one\r\n" T("2") "no end", NULL},
+    };
+    /* clang-format on */
+    struct fixture f;
+
+    (void)state;
+    open_on(&f, lines, ARRAY_LEN(lines));
+    say(&f, START("\"container_id\":\"web\",\"window\":100000"));
+    (void)expect(&f, "one");
+    events_start(f.events);
+    (void)expect(&f, "no end");
+    (void)expect(&f, "\"gone\"");
+    tear_down(&f);
+}
+
+static void test_refusals(void **state)
+{
+    static const struct {
+        const char *start, *error;
+    } cases[] = {
+        {START("\"window\":5"),                                                            "container_id is required"},
+        {START("\"container_id\":\"web\""),                                                "window is required"      },
+        {START("\"container_id\":\"../x\",\"window\":5"),                                  "container_id is neither" },
+        {START("\"container_id\":\"web\",\"window\":5,\"since\":\"soon\""),                "since: \\\"soon\\\""     },
+        {START("\"container_id\":\"web\",\"window\":5,\"stdout\":false,\"stderr\":false"),
+         "neither stdout nor stderr"                                                                                 },
+        {START("\"container_id\":\"web\",\"window\":5"),                                   "\"status\": 404"         },
+    };
+    struct fixture f;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        open_on(&f, NULL, 0);
+        say(&f, cases[i].start);
+        (void)expect(&f, "\"error\"");
+        _cleanup_free_ char *text = json_dumps(f.sent[f.n_sent - 1], 0);
+        assert_non_null(strstr(text, cases[i].error));
+        tear_down(&f);
+    }
+}
+
+/* A new stream leaves out what an older one has sent. */
+static void test_position(void **state)
+{
+    static const struct fake_line lines[] = {
+        {.request = "GET /containers/web/json", .body = INSPECT("true")},
+        {                                                                                   .request = "GET /containers/" A "/json",              .body = INSPECT("true")                       },
+        { .request = "GET /containers/" A
+                    "/logs?follow=1&stdout=1&stderr=1&timestamps=1&tail=all&since=",                  .how = FAKE_HANG,
+         .answer = STREAM_HEAD T("1") "old\r\n" T("2") "known\r\n" T("2") "fresh\r\n" T(
+             "3") "newer\r\n"},
+    };
+    struct fixture f;
+    const json_t *m;
+
+    (void)state;
+    open_on(&f, lines, ARRAY_LEN(lines));
+    say(&f,
+        START(
+            "\"container_id\":\"web\",\"window\":9999,\"position\":\"1795398780000000002.1,0.0\""));
+    m = expect(&f, "newer");
+    assert_string_equal(line_text(m, 0), "fresh");
+    assert_string_equal(line_text(m, 1), "newer");
+    assert_int_equal(json_array_size(json_object_get(payload(m), "lines")), 2);
+    tear_down(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_stopped_container), cmocka_unit_test(test_window),
+        cmocka_unit_test(test_removed_container), cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_position),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,190 @@
+#include "agent/session/report.h"
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "proto/envelope.h"
+#include "proto/json_text.h"
+#include "proto/stats.h"
+
+#include <string.h>
+
+struct report {
+    struct report_options o;
+    bool is_complaining; /* the last batch could not be sent */
+    /* For the bytes per second of the host. */
+    int64_t net_bytes, net_at_ms;
+};
+
+/* One decimal, as the Go agents say it. */
+static double round_percent(double v)
+{
+    return (double)(int64_t)(v * 10.0 + 0.5) / 10.0;
+}
+
+static int64_t known(int64_t v)
+{
+    return v == METRIC_NONE ? 0 : v; /* these messages have no way to say it */
+}
+
+static void on_failure(struct report *r, int code)
+{
+    if (!r->is_complaining)
+        log_warn(NULL, "samples could not be sent: %s", error_text(code));
+    r->is_complaining = true;
+}
+
+static int send_container(const struct report *r, const struct container_sample *c, int64_t at_ms)
+{
+    const int64_t *v = c->values;
+    int64_t used = known(v[CONTAINER_MEM_USED]), limit = known(v[CONTAINER_MEM_LIMIT]);
+    char when[TIME_TEXT_SIZE];
+    struct msg_container_stats m = {
+        .container_id = (char *)(uintptr_t)c->id,
+        .container_name = (char *)(uintptr_t)c->name,
+        .cpu_percent = round_percent((double)known(v[CONTAINER_CPU]) / 100.0),
+        .memory_usage = used,
+        .memory_limit = limit,
+        .memory_percent = limit > 0 ? round_percent((double)used * 100.0 / (double)limit) : 0,
+        .network_rx = known(v[CONTAINER_NET_RX]),
+        .network_tx = known(v[CONTAINER_NET_TX]),
+        .disk_read = known(v[CONTAINER_BLK_READ]),
+        .disk_write = known(v[CONTAINER_BLK_WRITE]),
+        .timestamp = when,
+    };
+
+    (void)time_format_ms(at_ms, when);
+    memcpy(when + strlen("2026-11-23T01:53:00"), "Z",
+           2); /* whole seconds, as the Go agents say them */
+    return sender_send(r->o.sender, envelope_event("container_stats",
+                                                   msg_container_stats_encode(&m), time_utc_ms()));
+}
+
+static double bytes_per_second(struct report *r, const int64_t *v, int64_t at_ms)
+{
+    int64_t bytes = known(v[HOST_NET_RX]) + known(v[HOST_NET_TX]);
+    int64_t grown = bytes - r->net_bytes, passed_ms = at_ms - r->net_at_ms;
+    bool is_known = r->net_at_ms > 0 && grown > 0 && passed_ms > 0;
+
+    r->net_bytes = bytes;
+    r->net_at_ms = at_ms;
+    return is_known ? (double)grown * 1000.0 / (double)passed_ms : 0;
+}
+
+static int send_host(struct report *r, const struct samples *batch)
+{
+    const int64_t *v = batch->host.values;
+    double rate = bytes_per_second(r, v, batch->at_ms);
+
+    /* Without all of it the server makes its own picture from the containers. */
+    if (v[HOST_CPU] == METRIC_NONE || v[HOST_MEM_USED] == METRIC_NONE || v[HOST_MEM_TOTAL] <= 0)
+        return 0;
+    return sender_send(r->o.sender, msg_host_stats_encode(&(struct msg_host_stats){
+                                        .cpu_percent = (double)v[HOST_CPU] / 100.0,
+                                        .mem_percent = (double)v[HOST_MEM_USED] * 100.0 /
+                                                       (double)v[HOST_MEM_TOTAL],
+                                        .net_bytes_per_sec = rate,
+                                    }));
+}
+
+static void send_messages(struct report *r, const struct samples *batch)
+{
+    int code = batch->has_host ? send_host(r, batch) : 0;
+
+    for (size_t i = 0; code == 0 && i < batch->n_containers; i++) {
+        /* The first reading of a container has no CPU yet, and 0 would be a lie. */
+        if (batch->containers[i].values[CONTAINER_CPU] != METRIC_NONE)
+            code = send_container(r, &batch->containers[i], batch->at_ms);
+    }
+    if (code < 0) {
+        on_failure(r, code);
+    } else {
+        r->is_complaining = false;
+    }
+}
+
+static void on_batch(void *owner, const struct samples *batch)
+{
+    struct report *r = owner;
+
+    if (!sender_is_busy(r->o.sender))
+        send_messages(r, batch);
+}
+
+static int send_binary(void *owner, const void *data, size_t size)
+{
+    const struct report *r = owner;
+
+    return r->o.send_binary(r->o.owner, data, size);
+}
+
+static bool is_busy(void *owner)
+{
+    const struct report *r = owner;
+
+    return sender_is_busy(r->o.sender);
+}
+
+static int ask_receipt(void *owner, uint64_t number)
+{
+    const struct report *r = owner;
+
+    return r->o.ask_receipt(r->o.owner, number);
+}
+
+struct report *report_new(const struct report_options *o)
+{
+    struct report *r = xcalloc(1, sizeof(*r));
+
+    r->o = *o;
+    collector_listen(o->collector, o->send_binary ? NULL : on_batch, r);
+    collector_set_eager(o->collector, !o->send_binary);
+    if (o->send_binary) {
+        spool_connect(o->spool, &(struct spool_sink){send_binary, is_busy, ask_receipt, r},
+                      &o->has);
+    } else {
+        spool_refuse(o->spool);
+    }
+    return r;
+}
+
+void report_free(struct report *r)
+{
+    if (!r)
+        return;
+    collector_listen(r->o.collector, NULL, NULL);
+    spool_disconnect(r->o.spool);
+    free(r);
+}
+
+void report_on_ack(struct report *r, const json_t *message)
+{
+    struct msg_samples_ack m;
+    struct error err = ERROR_INIT;
+
+    if (msg_samples_ack_decode(message, &m, &err) < 0) {
+        log_warn(NULL, "the server sent something strange: %s", err.msg);
+    } else {
+        spool_on_ack(r->o.spool, &m);
+    }
+}
+
+void report_on_receipt(struct report *r, uint64_t number)
+{
+    if (r->o.send_binary)
+        spool_on_receipt(r->o.spool, number);
+}
+
+void report_on_rate(struct report *r, const json_t *payload)
+{
+    struct msg_stats_rate m;
+    struct error err = ERROR_INIT;
+
+    if (msg_stats_rate_decode(payload, &m, &err) < 0) {
+        log_warn(NULL, "the server sent something strange: %s", err.msg);
+        return;
+    }
+    if (r->o.send_binary)
+        collector_set_rate(r->o.collector, &m);
+    msg_stats_rate_done(&m);
+}

@@ -1,0 +1,248 @@
+#include "agent/session/session.h"
+#include "agent/commands/commands.h"
+#include "agent/common/guard.h"
+#include "agent/common/sender.h"
+#include "agent/inventory/event_feed.h"
+#include "agent/inventory/inventory.h"
+#include "agent/logs/log_follows.h"
+#include "agent/session/report.h"
+#include "agent/shell/shells.h"
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "proto/envelope.h"
+#include "proto/json_text.h"
+#include "proto/notice.h"
+
+#include <errno.h>
+
+#define DEFAULT_MAX_MESSAGE ((size_t)8 << 20)
+
+struct session {
+    struct session_options options;
+    struct sender sender;
+    struct guard *guard;
+    struct commands *commands;
+    struct shells *shells;
+    struct log_follows *logs;
+    struct event_feed *feed;
+    struct inventory *inventory;
+    struct report *report; /* NULL: no statistics */
+    session_done_fn stopped;
+    void *owner;
+};
+
+static void on_event(void *owner)
+{
+    struct session *session = owner;
+
+    event_feed_pump(session->feed);
+    log_follows_on_event(session->logs, events_get(session->options.events,
+                                                   events_end(session->options.events) - 1));
+    if (session->inventory)
+        inventory_pump(session->inventory);
+}
+
+static void on_gap(void *owner)
+{
+    struct session *session = owner;
+
+    if (session->inventory)
+        inventory_resync(session->inventory);
+    log_follows_on_gap(session->logs);
+}
+
+static void on_trouble(void *owner)
+{
+    const struct session *session = owner;
+    struct msg_engine_state m = {
+        .error = (char *)(uintptr_t)events_trouble(session->options.events)};
+    int r;
+
+    if (!session->options.wants_engine_state)
+        return;
+    r = sender_send(&session->sender,
+                    envelope_event("engine_state", msg_engine_state_encode(&m), time_utc_ms()));
+    if (r < 0)
+        log_warn(NULL, "the state of the engine could not be sent: %s", error_text(r));
+}
+
+static const struct events_listener listener = {
+    .on_event = on_event,
+    .on_gap = on_gap,
+    .on_trouble = on_trouble,
+};
+
+struct session *session_new(const struct session_options *o)
+{
+    struct session *session = xcalloc(1, sizeof(*session));
+
+    session->options = *o;
+    session->sender = (struct sender){
+        .send = o->send,
+        .queued = o->queued,
+        .owner = o->owner,
+        .max_message = o->max_message ? o->max_message : DEFAULT_MAX_MESSAGE,
+    };
+    session->guard = guard_new(o->policy);
+    session->commands = commands_new(&(struct commands_options){.loop = o->loop,
+                                                                .engine = o->engine,
+                                                                .facts = o->facts,
+                                                                .guard = session->guard,
+                                                                .sender = session->sender});
+    session->shells = shells_new(&(struct shells_options){.engine = o->engine,
+                                                          .killer = o->killer,
+                                                          .guard = session->guard,
+                                                          .sender = session->sender});
+    session->logs = log_follows_new(&(struct log_follows_options){
+        .engine = o->engine, .guard = session->guard, .sender = session->sender});
+    session->feed = event_feed_new(&(struct event_feed_options){.engine = o->engine,
+                                                                .events = o->events,
+                                                                .sender = &session->sender,
+                                                                .is_replay = o->wants_event_replay,
+                                                                .since_ns = o->events_since_ns});
+    if (o->wants_inventory) {
+        session->inventory = inventory_new(&(struct inventory_options){.engine = o->engine,
+                                                                       .facts = o->facts,
+                                                                       .events = o->events,
+                                                                       .sender = &session->sender});
+    }
+    if (o->collector) {
+        session->report = report_new(&(struct report_options){
+            .collector = o->collector,
+            .spool = o->spool,
+            .has = o->samples_has,
+            .sender = &session->sender,
+            .send_binary = o->wants_samples ? o->send_binary : NULL,
+            .ask_receipt = o->ask_receipt,
+            .owner = o->owner,
+        });
+    }
+    events_listen(o->events, &listener, session);
+    if (events_trouble(o->events))
+        on_trouble(session);
+    return session;
+}
+
+/* Everything that sends without being asked. */
+static void stop_pushing(struct session *session)
+{
+    if (session->feed)
+        events_listen(session->options.events, NULL, NULL);
+    event_feed_free(TAKE_PTR(session->feed));
+    inventory_free(TAKE_PTR(session->inventory));
+    report_free(TAKE_PTR(session->report));
+}
+
+void session_free(struct session *session)
+{
+    if (!session)
+        return;
+    stop_pushing(session);
+    shells_free(session->shells);
+    log_follows_free(session->logs);
+    commands_free(session->commands);
+    guard_free(session->guard);
+    free(session);
+}
+
+/* It is about the link, so neither the policy nor what else is running is asked. */
+static bool is_token_rotation(const struct session *session, const struct msg_command *m)
+{
+    return session->options.rotate_token && m->kind == COMMAND_KIND_COMMAND &&
+           str_eq(m->name, "token_rotate");
+}
+
+static void rotate_token(struct session *session, const struct msg_command *m)
+{
+    const struct reply_to to = {m->kind, m->id};
+    const char *token = json_text_get(m->payload, "permanent_token");
+    struct error err = ERROR_INIT;
+    json_t *fields;
+
+    if (session->options.rotate_token(session->options.owner, token ? token : "", &err) < 0) {
+        log_error(NULL, "the permanent token is not replaced: %s", err.msg);
+        sender_reply_error(&session->sender, to,
+                           &(struct reply_error){.text = err.msg, .status = 409});
+        return;
+    }
+    log_info(NULL, "the permanent token is replaced, as the server asked");
+    fields = json_object();
+    json_text_set(fields, "status", json_text_str("rotated"));
+    sender_reply(&session->sender, to, fields);
+}
+
+void session_on_message(struct session *session, const char *text, size_t size)
+{
+    struct error err = ERROR_INIT;
+    json_auto_t *v = json_text_parse(text, size, 0, &err);
+    struct msg_command m;
+    int r;
+
+    if (!v) {
+        log_warn(NULL, "the server sent something strange: %s", err.msg);
+        return;
+    }
+    if (str_eq(envelope_type(v), "shell_session")) {
+        shells_on_message(session->shells, envelope_payload(v));
+        return;
+    }
+    if (str_eq(envelope_type(v), "log_stream")) {
+        log_follows_on_message(session->logs, envelope_payload(v));
+        return;
+    }
+    if (str_eq(envelope_type(v), "stats_rate")) {
+        if (session->report)
+            report_on_rate(session->report, envelope_payload(v));
+        return;
+    }
+    if (str_eq(envelope_type(v), "samples_ack")) {
+        if (session->report)
+            report_on_ack(session->report, v);
+        return;
+    }
+    r = msg_command_decode(v, &m, &err);
+    if (r == 0 && is_token_rotation(session, &m)) {
+        rotate_token(session, &m);
+    } else if (r == 0) {
+        commands_submit(session->commands, &m);
+    } else if (r == -ENOMSG) {
+        log_debug(LOG_FIELDS("type", envelope_type(v)), "message ignored");
+    } else {
+        log_warn(LOG_FIELDS("id", m.id), "malformed command: %s", err.msg);
+        sender_reply_error(&session->sender, (struct reply_to){m.kind, m.id},
+                           &(struct reply_error){.text = err.msg});
+    }
+    msg_command_done(&m);
+}
+
+void session_on_receipt(struct session *session, uint64_t number)
+{
+    if (session->report)
+        report_on_receipt(session->report, number);
+}
+
+static void on_killed(void *owner)
+{
+    struct session *session = owner;
+
+    session->stopped(session->owner); /* session may be gone now */
+}
+
+static void on_drained(void *owner)
+{
+    struct session *session = owner;
+
+    exec_killer_drain(session->options.killer, on_killed, session);
+}
+
+void session_stop(struct session *session, session_done_fn done, void *owner)
+{
+    session->stopped = done;
+    session->owner = owner;
+    stop_pushing(session);
+    shells_close(session->shells);
+    log_follows_close(session->logs);
+    commands_drain(session->commands, on_drained, session);
+}

@@ -1,0 +1,63 @@
+#pragma once
+
+/*
+ * What runs while the agent is connected and accepted: commands, events, inventory. One session is one
+ * cancel scope: session_free() ends everything it started, at once. The caller owns the connection,
+ * hands every text message to session_on_message() and carries what `send` is given.
+ */
+
+#include "agent/common/policy.h"
+#include "agent/engine/events.h"
+#include "agent/engine/exec_killer.h"
+#include "agent/engine/facts.h"
+#include "agent/stats/collector.h"
+#include "docker/engine.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct session;
+
+#define SESSION_MAX_PENDING 64
+
+struct session_options {
+    struct loop *loop;
+    struct engine *engine;
+    struct facts *facts;         /* outlives the session */
+    struct events *events;       /* outlives the session, started by the caller */
+    struct exec_killer *killer;  /* outlives the session */
+    struct collector *collector; /* outlives the session; NULL: no statistics */
+    struct spool *spool;         /* outlives the session; the collector's */
+    const struct policy *policy; /* outlives the session */
+    /* Queues one text message. 0, or -ENOBUFS (queue full, try again later), or another error. May be called
+     * from inside session_new() and session_on_message(); must not call back into the session. */
+    int (*send)(void *owner, const char *text, size_t size);
+    /* The same for one binary message; NULL: none are taken. */
+    int (*send_binary)(void *owner, const void *data, size_t size);
+    /* With send_binary: session_on_receipt() follows when the server has received all that was sent before. */
+    int (*ask_receipt)(void *owner, uint64_t number);
+    size_t (*queued)(
+        void *owner); /* bytes that `send` has taken and that have not left yet; or NULL */
+    void *owner;
+    bool wants_samples;                 /* the server takes samples */
+    struct msg_samples_ack samples_has; /* and has these for good; epoch 0: none */
+    bool wants_inventory;    /* the server takes inventory_snapshot and inventory_delta */
+    bool wants_engine_state; /* the server takes engine_state */
+    bool wants_event_replay; /* the server drops doubles: resend from events_since_ns on */
+    int64_t events_since_ns;
+    size_t max_message; /* most bytes of one outgoing message; 0: 8 MiB */
+    /* Takes a new permanent token; 0, or why it stays with the one it has. NULL: it cannot. */
+    int (*rotate_token)(void *owner, const char *token, struct error *err);
+};
+
+struct session *session_new(const struct session_options *o);
+void session_free(struct session *session); /* NULL is fine; no reply is sent any more */
+DEFINE_CLEANUP(struct session *, session_free);
+
+void session_on_message(struct session *session, const char *text, size_t size);
+void session_on_receipt(struct session *session, uint64_t number);
+
+/* Graceful end: new commands are refused with a reply, what runs is finished and answered, shells are closed; then `done`,
+ * once, never from inside this call. The caller sets the limit (10 s) and calls session_free() in any case. */
+typedef void (*session_done_fn)(void *owner);
+void session_stop(struct session *session, session_done_fn done, void *owner);

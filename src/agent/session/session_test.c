@@ -1,0 +1,321 @@
+#include "agent/session/session.h"
+#include "agent/session/session_fixture.h"
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "proto/json_text.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define OPERATION(id, fields) \
+    "{\"type\":\"container_operation\",\"id\":\"" id "\",\"payload\":{" fields "}}"
+#define NO_REF    "container_id is neither an id nor a name of a container"
+#define BAD_SINCE "since: \"soon\" is neither RFC 3339 nor unix seconds"
+
+/* Requests that are refused at once, and how the refusal begins. */
+static const struct {
+    const char *id, *request, *error;
+} refusals[] = {
+    {.id = "1",
+     .request = "{\"type\":\"command\",\"command\":\"nope\",\"id\":\"1\"}",
+     .error = "unknown command: nope"                                                                   },
+    {.id = "2",                                          .request = OPERATION("2", "\"action\":\"fly\""), .error = "unknown action: fly"},
+    {.id = "3",
+     .request = OPERATION("3",                                                                  "\"action\":\"start\""),
+     .error = "container_id is required"},
+    {.id = "4",
+     .request = OPERATION("4",                                        "\"action\":\"start\",\"container_id\":\"../x\""),
+     .error = NO_REF},
+    {.id = "5",
+     .request = OPERATION("5",                                                              "\"action\":\"rename\",\"container_id\":\"x\""),
+     .error = "new_name is required"},
+    {.id = "6",
+     .request = OPERATION("6","\"action\":\"rename\",\"container_id\":\"x\",\"new_name\":\"a/b\""),
+     .error = "new_name is not a valid container name"},
+    {.id = "7",
+     .request = OPERATION("7",                                                     "\"action\":\"get_logs\",\"container_id\":\"x\",\"since\":\"soon\""),
+     .error = BAD_SINCE},
+    {.id = "8",
+     .request = OPERATION("8",                                                                  "\"action\":\"start\",\"container_id\":7"),
+     .error = "start: "},
+    {.id = "9",
+     .request = "{\"type\":\"container_operation\",\"id\":\"9\",\"payload\":[]}",
+     .error = "Field required"                                                                     },
+};
+
+static void test_refuses(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    set_up(&f, NULL, 0);
+    open_session(&f, (struct session_options){0});
+    for (size_t i = 0; i < ARRAY_LEN(refusals); i++) {
+        say(&f, refusals[i].request);
+        wait_sent(&f, i + 1);
+        assert_string_equal(text_of(f.sent[i], i == 0 ? "id" : "correlation_id"), refusals[i].id);
+        if (!str_starts_with(text_of(f.sent[i], "error"), refusals[i].error))
+            fail_msg("%s: %s", refusals[i].request, text_of(f.sent[i], "error"));
+    }
+    say(&f, "{\"type\":\"shell_session\",\"payload\":{}}");
+    say(&f, "no JSON");
+    say(&f, "[]");
+    assert_int_equal(f.n_sent, ARRAY_LEN(refusals));
+    tear_down(&f);
+}
+
+#define OP(id, action, container)                                                           \
+    "{\"type\":\"container_operation\",\"id\":\"" id "\",\"payload\":{\"action\":\"" action \
+    "\",\"container_id\":\"" container "\"}}"
+
+#define C "cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc"
+#define INSPECT(ref, id, labels)                                        \
+    {                                                                   \
+        "GET /containers/" ref "/json", FAKE_SEND, NULL,                \
+            "{\"Id\":\"" id "\",\"Config\":{\"Labels\":{" labels "}}}", \
+    }
+
+static const struct fake_line basic[] = {
+    INSPECT("y", B, ""),
+    INSPECT("slow", C, ""),
+    {"POST /containers/" A "/start",         FAKE_SEND, "HTTP/1.1 204 No Content\r\n\r\n",   NULL      },
+    {"POST /containers/" B "/start",         FAKE_SEND, "HTTP/1.1 304 Not Modified\r\n\r\n", NULL      },
+    {"POST /containers/" A "/stop?t=10",     FAKE_SEND, "HTTP/1.1 204 No Content\r\n\r\n",   NULL      },
+    {"DELETE /containers/" A "?force=1&v=0", FAKE_SEND, "HTTP/1.1 204 No Content\r\n\r\n",   NULL      },
+    {"POST /containers/" C "/stop",          FAKE_HANG, "",                                  NULL      },
+    {"GET /containers/x/json",               FAKE_SEND, NULL,
+                     "{\"Id\":\"" A "\",\"Config\":{\"Labels\":{\"l\":\"\\u0000\"}}}\n"                                },
+    {"GET /containers/bad/json",             FAKE_SEND, NULL,                                "{\"Id\":"},
+};
+
+static void test_operations(void **state)
+{
+    const json_t *container;
+    struct fixture f;
+
+    (void)state;
+    set_up(&f, basic, ARRAY_LEN(basic));
+    open_session(&f, (struct session_options){0});
+    say(&f, OP("1", "start", "x"));
+    wait_sent(&f, 1);
+    assert_true(json_is_true(json_object_get(f.sent[0], "success")));
+    assert_string_equal(text_of(f.sent[0], "status"), "started");
+    assert_string_equal(text_of(f.sent[0], "container_id"), "x");
+    say(&f, OP("2", "start", "y"));
+    wait_sent(&f, 2);
+    assert_true(json_is_true(json_object_get(f.sent[1], "success")));
+    say(&f, OP("3", "start", "none"));
+    wait_sent(&f, 3);
+    assert_true(json_is_false(json_object_get(f.sent[2], "success")));
+    assert_string_equal(text_of(f.sent[2], "error"), "no such thing");
+    assert_string_equal(text_of(f.sent[2], "error_type"), "docker_error");
+    assert_int_equal(json_integer_value(json_object_get(f.sent[2], "status")), 404);
+    say(&f, OP("4", "inspect", "x"));
+    wait_sent(&f, 4);
+    container = json_object_get(f.sent[3], "container");
+    assert_string_equal(text_of(container, "Id"), A);
+    say(&f, OP("5", "inspect", "bad"));
+    wait_sent(&f, 5);
+    assert_true(json_is_false(json_object_get(f.sent[4], "success")));
+    say(&f,
+        "{\"type\":\"command\",\"command\":\"delete_container\",\"id\":\"6\",\"payload\":{\"container_id\":\"x\"}}");
+    wait_sent(&f, 6);
+    assert_string_equal(text_of(json_object_get(f.sent[5], "payload"), "status"), "deleted");
+    tear_down(&f);
+}
+
+static const struct fake_line labelled[] = {
+    INSPECT("free", A, "\"dockmon.protect\":\"false\""),
+    INSPECT("shut", B, "\"dockmon.protect\":\"true\""),
+    INSPECT("half", C, "\"dockmon.protect\":\"stop,remove\""),
+    INSPECT("odd", C, "\"dockmon.protect\":\"\\u0074rue\""),
+    {"GET /containers/mute/json", FAKE_SEND, NULL,                              "{\"Id\":\"" A "\",\"Config\":{}}"},
+    {"POST /containers/",         FAKE_SEND, "HTTP/1.1 204 No Content\r\n\r\n", NULL                              },
+};
+
+/* Whether it is allowed is decided before the engine is asked to do it, by what the engine says of it. */
+static void test_labels(void **state)
+{
+    static const struct {
+        const char *request, *error; /* NULL: allowed */
+        bool is_permission;
+    } cases[] = {
+        {OP("1", "stop",    "free"), NULL,                                                          false},
+        {OP("1", "stop",    "shut"), "stop is not allowed: container bbbbbbbbbbbb is protected by",
+         true                                                                                            },
+        {OP("1", "start",   B),      "start is not allowed: container bbbbbbbbbbbb is protected",   true },
+        {OP("1", "start",   "half"), NULL,                                                          false},
+        {OP("1", "stop",    "half"), "stop is not allowed: container cccccccccccc is protected by",
+         true                                                                                            },
+        {OP("1", "stop",    "odd"),  "stop is not allowed: ",                                       true },
+        {OP("1", "stop",    "mute"), "the engine's description of the container cannot be",         false},
+        {OP("1", "inspect", "shut"), NULL,                                                          false},
+    };
+    struct fixture f;
+
+    (void)state;
+    set_up(&f, labelled, ARRAY_LEN(labelled));
+    open_session(&f, (struct session_options){0});
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const char *type = cases[i].is_permission ? "permission_denied" : "docker_error";
+
+        say(&f, cases[i].request);
+        wait_sent(&f, i + 1);
+        if (!str_starts_with(text_of(f.sent[i], "error"), cases[i].error ? cases[i].error : ""))
+            fail_msg("%s: %s", cases[i].request, text_of(f.sent[i], "error"));
+        assert_true(json_is_true(json_object_get(f.sent[i], "success")) == !cases[i].error);
+        if (cases[i].error)
+            assert_string_equal(text_of(f.sent[i], "error_type"), type);
+    }
+    assert_int_equal(fake_engine_count(f.fake, "GET /containers/" B "/json"), 0);
+    assert_int_equal(fake_engine_count(f.fake, "POST /containers/" B), 0);
+    assert_int_equal(fake_engine_count(f.fake, "POST /containers/"), 2);
+    tear_down(&f);
+}
+
+static void test_policy(void **state)
+{
+    struct policy policy;
+    struct fixture f;
+
+    (void)state;
+    assert_int_equal(policy_parse("observe,stop", &policy, NULL), 0);
+    set_up(&f, basic, ARRAY_LEN(basic));
+    open_session(&f, (struct session_options){.policy = &policy});
+    say(&f, OP("1", "start", "x"));
+    wait_sent(&f, 1);
+    assert_string_equal(text_of(f.sent[0], "error_type"), "permission_denied");
+    assert_string_equal(
+        text_of(f.sent[0], "error"),
+        "start is not allowed by the policy of this host (AGENT_POLICY=observe,stop)");
+    say(&f, "{\"type\":\"command\",\"command\":\"prune_images\",\"id\":\"2\",\"payload\":{}}");
+    wait_sent(&f, 2);
+    assert_string_equal(text_of(f.sent[1], "error_type"), "permission_denied");
+    say(&f, "{\"type\":\"shell_session\",\"payload\":{\"action\":\"start\",\"session_id\":"
+            "\"11111111-1111-1111-1111-111111111111\",\"container_id\":\"x\"}}");
+    wait_sent(&f, 3);
+    assert_true(str_starts_with(text_of(json_object_get(f.sent[2], "payload"), "error"),
+                                "shell is not allowed by the policy of this host"));
+    assert_int_equal(fake_engine_count(f.fake, ""), 0);
+    say(&f, OP("4", "stop", "x"));
+    wait_sent(&f, 4);
+    assert_true(json_is_true(json_object_get(f.sent[3], "success")));
+    tear_down(&f);
+}
+
+/* Two of one container go one after the other, whatever the first does; another container overtakes. */
+static void test_order(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    set_up(&f, basic, ARRAY_LEN(basic));
+    open_session(&f, (struct session_options){0});
+    say(&f, OP("1", "stop", "slow"));
+    say(&f, OP("2", "start", "slow"));
+    say(&f, OP("3", "stop", "x"));
+    say(&f, OP("4", "start", "x"));
+    wait_sent(&f, 2);
+    assert_string_equal(text_of(f.sent[0], "correlation_id"), "3");
+    assert_string_equal(text_of(f.sent[1], "correlation_id"), "4");
+    assert_int_equal(fake_engine_count(f.fake, "POST /containers/" C "/start"), 0);
+    tear_down(&f); /* with one running and one waiting */
+}
+
+static void test_pending_limit(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    set_up(&f, basic, ARRAY_LEN(basic));
+    open_session(&f, (struct session_options){0});
+    for (int i = 0; i < SESSION_MAX_PENDING; i++)
+        say(&f, OP("1", "stop", "slow"));
+    assert_int_equal(f.n_sent, 0);
+    say(&f, OP("2", "stop", "slow"));
+    wait_sent(&f, 1);
+    assert_string_equal(text_of(f.sent[0], "correlation_id"), "2");
+    assert_string_equal(text_of(f.sent[0], "error"), "too many commands are pending (64)");
+    tear_down(&f);
+}
+
+static void on_stopped(void *owner)
+{
+    struct fixture *f = owner;
+
+    f->is_stopped = true;
+    loop_stop(f->loop);
+}
+
+static void test_graceful_stop(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    set_up(&f, basic, ARRAY_LEN(basic));
+    open_session(&f, (struct session_options){0});
+    say(&f, OP("1", "stop", "x"));
+    say(&f, OP("2", "start", "x"));
+    session_stop(f.session, on_stopped, &f);
+    assert_false(f.is_stopped);
+    say(&f, OP("3", "start", "x"));
+    assert_string_equal(text_of(f.sent[0], "error"), "the agent is stopping");
+    f.n_wanted = 0;
+    run(&f, PATIENCE_MS);
+    assert_true(f.is_stopped);
+    assert_int_equal(f.n_sent, 3);
+    assert_string_equal(text_of(f.sent[1], "correlation_id"), "1");
+    assert_string_equal(text_of(f.sent[2], "correlation_id"), "2");
+    tear_down(&f);
+}
+
+static void test_engine_away(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    set_up(&f, basic, ARRAY_LEN(basic));
+    open_session(&f, (struct session_options){0});
+    fake_engine_pause(f.fake);
+    say(&f, OP("1", "start", "x"));
+    wait_sent(&f, 1);
+    assert_non_null(strstr(text_of(f.sent[0], "error"), "docker engine not reachable at unix:///"));
+    fake_engine_resume(f.fake);
+    say(&f, OP("2", "start", "x"));
+    wait_sent(&f, 2);
+    assert_true(json_is_true(json_object_get(f.sent[1], "success")));
+    tear_down(&f);
+}
+
+static void test_reply_limits(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    set_up(&f, basic, ARRAY_LEN(basic));
+    open_session(&f, (struct session_options){.max_message = 150});
+    say(&f, OP("1", "inspect", "x"));
+    wait_sent(&f, 1);
+    assert_string_equal(text_of(f.sent[0], "error"), "the reply is larger than 150 bytes");
+    tear_down(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_refuses),       cmocka_unit_test(test_operations),
+        cmocka_unit_test(test_labels),        cmocka_unit_test(test_policy),
+        cmocka_unit_test(test_order),         cmocka_unit_test(test_pending_limit),
+        cmocka_unit_test(test_graceful_stop), cmocka_unit_test(test_engine_away),
+        cmocka_unit_test(test_reply_limits),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,217 @@
+#include "server/maintenance/health.h"
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "base/time.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#define PERIOD_MS        15000
+#define BROKEN_PERIOD_MS 2000
+
+struct probe_job {
+    struct health *owner; /* NULL: it went away meanwhile */
+    struct store *store;
+    struct error err;
+};
+
+struct health {
+    struct health_options o;
+    struct loop_timer timer;
+    struct probe_job *job; /* under way */
+    uint64_t born_ms;
+    int state; /* of the store, when it was last looked at */
+    int64_t since_ms;
+};
+
+const char *health_state_name(int state)
+{
+    static const struct {
+        int state;
+        const char *name;
+    } names[] = {
+        {0,        "ok"       },
+        {-ENOSPC,  "disk_full"},
+        {-EROFS,   "read_only"},
+        {-ENOBUFS, "locked"   },
+        {-EUCLEAN, "damaged"  },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if (names[i].state == state)
+            return names[i].name;
+    }
+    return "failing";
+}
+
+/* The message comes from the probe; when another job met the failure, its own log line has more. */
+static void look(struct health *h, const char *message)
+{
+    int state = store_state(h->o.store);
+
+    if (state == h->state)
+        return;
+    h->state = state;
+    h->since_ms = time_utc_ms();
+    if (state == 0) {
+        log_info(LOG_FIELDS("database", "ok"), "the database works again");
+    } else {
+        log_error(LOG_FIELDS("database", health_state_name(state)),
+                  "the database does not work: %s",
+                  message && *message ? message : error_text(state));
+    }
+}
+
+const char *health_history_name(const struct history_state *s)
+{
+    return s->is_starting ? "starting" : health_state_name(s->code);
+}
+
+static void probe_work(void *arg)
+{
+    struct probe_job *job = arg;
+
+    (void)store_probe(job->store, &job->err); /* the store remembers how it went */
+}
+
+static void on_timer(struct loop_timer *t);
+
+static void wait_for_next(struct health *h)
+{
+    uint64_t delay_ms = h->state == 0 ? h->o.period_ms : h->o.broken_period_ms;
+
+    loop_timer_start(h->o.loop, &h->timer, delay_ms, on_timer);
+}
+
+static void probe_done(void *arg)
+{
+    struct probe_job *job = arg;
+    struct health *h = job->owner;
+
+    if (h) {
+        h->job = NULL;
+        look(h, job->err.msg);
+        wait_for_next(h);
+    }
+    free(job);
+}
+
+static void on_timer(struct loop_timer *t)
+{
+    struct health *h = CONTAINER_OF(t, struct health, timer);
+    struct probe_job *job = xcalloc(1, sizeof(*job));
+
+    job->owner = h;
+    job->store = h->o.store;
+    if (job_submit(h->o.store_jobs, job, probe_work, probe_done) < 0) {
+        free(job); /* a full queue: those jobs tell as much */
+        look(h, NULL);
+        wait_for_next(h);
+        return;
+    }
+    h->job = job;
+}
+
+struct health *health_new(const struct health_options *o)
+{
+    struct health *h = xcalloc(1, sizeof(*h));
+
+    h->o = *o;
+    if (!h->o.period_ms)
+        h->o.period_ms = PERIOD_MS;
+    if (!h->o.broken_period_ms)
+        h->o.broken_period_ms = BROKEN_PERIOD_MS;
+    h->born_ms = time_monotonic_ms();
+    h->since_ms = time_utc_ms();
+    wait_for_next(h);
+    return h;
+}
+
+void health_free(struct health *h)
+{
+    if (!h)
+        return;
+    loop_timer_stop(&h->timer);
+    if (h->job)
+        h->job->owner = NULL;
+    free(h);
+}
+
+uint64_t health_uptime_ms(const struct health *h)
+{
+    return time_monotonic_ms() - h->born_ms;
+}
+
+bool health_is_serving(const struct health *h)
+{
+    return store_state(h->o.store) == 0;
+}
+
+static bool is_queue_long(const struct health *h)
+{
+    return job_queue_pending(h->o.store_jobs) > h->o.max_waiting / 2;
+}
+
+struct agents {
+    size_t n_online, n_total;
+};
+
+static struct agents count_agents(const struct health *h)
+{
+    struct agents n = {0};
+
+    map_foreach(fleet_hosts(h->o.fleet), e) {
+        const struct fleet_host *host = e->value;
+
+        if (host->agent.id) {
+            n.n_total++;
+            n.n_online += host->is_online;
+        }
+    }
+    return n;
+}
+
+static int history_code(const struct health *h)
+{
+    return h->o.history ? history_state(h->o.history).code : 0;
+}
+
+static json_t *history_json(const struct health *h)
+{
+    struct history_state state = {0};
+
+    if (h->o.history)
+        state = history_state(h->o.history);
+    return json_pack("{s:s, s:I, s:I}", "status",
+                     h->o.history ? health_history_name(&state) : "off", "dropped",
+                     (json_int_t)state.n_dropped, "damaged", (json_int_t)state.n_damaged);
+}
+
+json_t *health_json(const struct health *h)
+{
+    struct agents agents = count_agents(h);
+    int state = store_state(
+        h->o.store); /* newer than what was looked at, when a job has just failed */
+    bool is_long = is_queue_long(h);
+    char since[TIME_TEXT_SIZE];
+
+    time_format_ms(state == h->state ? h->since_ms : time_utc_ms(), since);
+    return json_pack(
+        "{s:s, s:s, s:s, s:I, s:{s:{s:s, s:s}, s:{s:s, s:I}, s:{s:I, s:I}, s:o}}", "status",
+        state == 0 && !is_long && history_code(h) == 0 ? "healthy" : "degraded", "service",
+        "dockmon", "version", DOCKMON_VERSION, "uptime_seconds",
+        (json_int_t)(health_uptime_ms(h) / 1000), "components", "database", "status",
+        health_state_name(state), "since", since, "store_queue", "status", is_long ? "long" : "ok",
+        "waiting", (json_int_t)job_queue_pending(h->o.store_jobs), "agents", "online",
+        (json_int_t)agents.n_online, "total", (json_int_t)agents.n_total, "history",
+        history_json(h));
+}
+
+void health_describe(const struct health *h, char *ret, size_t capacity)
+{
+    struct agents agents = count_agents(h);
+
+    (void)snprintf(ret, capacity, "%zu of %zu agents online, database %s", agents.n_online,
+                   agents.n_total, health_state_name(store_state(h->o.store)));
+}

@@ -1,0 +1,180 @@
+#include "base/alloc.h"
+#include "base/log.h"
+#include "server/maintenance/health.h"
+#include "server/sqlite/db.h"
+#include "server/store/fixture.h"
+#include "server/store/tokens.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define MAX_WAITING 8
+
+struct bench {
+    struct fixture *f;
+    struct loop *loop;
+    struct job_queue *jobs;
+    struct fleet *fleet;
+    struct health *health;
+};
+
+static int setup(void **state)
+{
+    struct bench *b = xcalloc(1, sizeof(*b));
+    void *fixture;
+
+    if (fixture_setup(&fixture) < 0 || loop_new(&b->loop, &(struct loop_options){0}, NULL) < 0)
+        return -1;
+    b->f = fixture;
+    b->jobs = job_queue_new(b->loop, 1, MAX_WAITING);
+    b->fleet = fleet_new();
+    b->health = health_new(&(struct health_options){
+        .loop = b->loop,
+        .store = b->f->store,
+        .store_jobs = b->jobs,
+        .fleet = b->fleet,
+        .max_waiting = MAX_WAITING,
+        .period_ms = 20,
+        .broken_period_ms = 5,
+    });
+    *state = b;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct bench *b = *state;
+    void *fixture = b->f;
+
+    health_free(b->health);
+    job_queue_drain(b->jobs);
+    job_queue_free(b->jobs);
+    fleet_free(b->fleet);
+    loop_free(b->loop);
+    (void)fixture_teardown(&fixture);
+    free(b);
+    return 0;
+}
+
+/* Between two probes, so that the store is nobody else's. */
+static void set(struct bench *b, const char *sql)
+{
+    while (job_queue_pending(b->jobs) > 0)
+        loop_turn(b->loop);
+    assert_int_equal(db_exec(b->f->store, sql, NULL), 0);
+}
+
+static void assert_says(const struct bench *b, const char *status, const char *database)
+{
+    json_t *o = health_json(b->health);
+    const json_t *d = json_object_get(json_object_get(o, "components"), "database");
+
+    assert_non_null(o);
+    assert_string_equal(json_string_value(json_object_get(o, "status")), status);
+    assert_string_equal(json_string_value(json_object_get(d, "status")), database);
+    json_decref(o);
+}
+
+static void a_broken_database_is_noticed_and_heals(void **state)
+{
+    struct bench *b = *state;
+    char text[200];
+
+    assert_says(b, "healthy", "ok");
+    set(b, "PRAGMA query_only = 1");
+    while (health_is_serving(b->health)) /* nobody writes but the probe */
+        loop_turn(b->loop);
+    assert_says(b, "degraded", "read_only");
+    health_describe(b->health, text, sizeof(text));
+    assert_string_equal(text, "0 of 0 agents online, database read_only");
+    set(b, "PRAGMA query_only = 0");
+    while (!health_is_serving(b->health))
+        loop_turn(b->loop);
+    assert_says(b, "healthy", "ok");
+}
+
+static void what_a_job_met_counts_at_once(void **state)
+{
+    struct bench *b = *state;
+    char *token = NULL;
+
+    set(b, "PRAGMA query_only = 1");
+    assert_int_equal(tokens_create(b->f->store, NULL, true, 1, &token, NULL), -EROFS);
+    assert_false(health_is_serving(b->health));
+    assert_says(b, "degraded", "read_only");
+    set(b, "PRAGMA query_only = 0");
+    assert_int_equal(tokens_create(b->f->store, NULL, true, 1, &token, NULL), 0);
+    free(token);
+    assert_true(health_is_serving(b->health));
+}
+
+static void errors_of_one_statement_do_not_count(void **state)
+{
+    struct bench *b = *state;
+
+    fixture_add_host(b->f->store, "h1", "one");
+    assert_int_equal(db_exec(b->f->store, "INSERT INTO hosts (id) VALUES ('h1')", NULL), -EINVAL);
+    assert_true(health_is_serving(b->health));
+}
+
+static void damage_stays(void **state)
+{
+    struct bench *b = *state;
+
+    set(b, "PRAGMA query_only = 0"); /* no probe runs now */
+    assert_int_equal(db_error(b->f->store, SQLITE_CORRUPT, NULL), -EUCLEAN);
+    assert_int_equal(store_probe(b->f->store, NULL), 0);
+    assert_false(health_is_serving(b->health));
+    assert_says(b, "degraded", "damaged");
+}
+
+static void agents_are_counted(void **state)
+{
+    struct bench *b = *state;
+    char id[] = "h1", name[] = "one", agent_id[] = "a1", local_id[] = "h2", local_name[] = "two";
+    struct host host = {.id = id, .name = name}, local = {.id = local_id, .name = local_name};
+    struct agent agent = {.id = agent_id, .host_id = id};
+    struct fleet_host *h = fleet_put_host(b->fleet, &host, &agent);
+    char text[200];
+
+    (void)fleet_put_host(b->fleet, &local, NULL);
+    health_describe(b->health, text, sizeof(text));
+    assert_string_equal(text, "0 of 1 agents online, database ok");
+    fleet_set_online(b->fleet, h, true, 1);
+    health_describe(b->health, text, sizeof(text));
+    assert_string_equal(text, "1 of 1 agents online, database ok");
+}
+
+static void do_nothing(void *job)
+{
+    (void)job;
+}
+
+static void a_long_queue_degrades(void **state)
+{
+    struct bench *b = *state;
+
+    for (size_t i = 0; i < MAX_WAITING; i++)
+        assert_int_equal(job_submit(b->jobs, b, do_nothing, do_nothing), 0);
+    assert_says(b, "degraded", "ok");
+    assert_true(health_is_serving(b->health));
+    while (job_queue_pending(b->jobs) > 0)
+        loop_turn(b->loop);
+    assert_says(b, "healthy", "ok");
+}
+
+#define BENCH(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        BENCH(a_broken_database_is_noticed_and_heals),
+        BENCH(what_a_job_met_counts_at_once),
+        BENCH(errors_of_one_statement_do_not_count),
+        BENCH(damage_stays),
+        BENCH(agents_are_counted),
+        BENCH(a_long_queue_degrades),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

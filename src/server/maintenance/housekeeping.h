@@ -1,0 +1,30 @@
+#pragma once
+
+/*
+ * Housekeeping: once an hour a store job forgets what has had its time: registration tokens, sessions,
+ * old events and audit rows. It deletes in small bites, so that other jobs get their turn. Lives on the
+ * loop.
+ */
+
+#include "net/loop.h"
+#include "server/common/job.h"
+#include "server/store/store.h"
+#include <stdint.h>
+
+struct housekeeping;
+
+struct housekeeping_options {
+    struct loop *loop;
+    struct job_queue *store_jobs;
+    struct store *store;
+    uint64_t first_after_ms; /* 0: a minute */
+    uint64_t period_ms;      /* 0: an hour */
+    uint64_t event_days;     /* events are kept that long; 0: 30 */
+    uint64_t max_events;     /* the newest ones; 0: a million */
+    uint64_t audit_days;     /* 0: 365 */
+    int64_t (*utc_ms)(void); /* NULL: time_utc_ms */
+};
+
+struct housekeeping *housekeeping_new(const struct housekeeping_options *o);
+/* A job under way finishes by itself: queue and store must outlive it. */
+void housekeeping_free(struct housekeeping *h);

@@ -1,0 +1,353 @@
+#include "server/offline/admin.h"
+#include "base/alloc.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "server/auth/first_user.h"
+#include "server/auth/password.h"
+#include "server/offline/backup_command.h"
+#include "server/rights/scope.h"
+#include "server/store/api_keys.h"
+#include "server/store/audit.h"
+#include "server/store/secret.h"
+#include "server/store/tokens.h"
+#include "server/store/user_sessions.h"
+#include "server/store/users.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EXIT_USAGE 2
+
+struct admin {
+    struct store *store;
+    const char *data_dir;
+    const char *target; /* for the audit row */
+    const char *name, *role;
+    const char *scope[SCOPE_MAX_RULES]; /* rules */
+    size_t n_scope;
+    bool is_multi_use, wants_help;
+    int64_t now_ms;
+    char *secret; /* what the command prints */
+    char hash[PASSWORD_HASH_SIZE];
+};
+
+static int token_create(struct store *s, void *arg, struct error *err)
+{
+    struct admin *a = arg;
+
+    return tokens_create(s, NULL, a->is_multi_use, a->now_ms, &a->secret, err);
+}
+
+static int apikey_check(struct admin *a, struct error *err)
+{
+    enum role role;
+
+    if (!a->name || !a->role)
+        return error_set(err, -EINVAL, "--name and --role are required");
+    if (role_parse(a->role, &role) < 0)
+        return error_set(err, -EINVAL, "--role %s: viewer, operator or admin is expected", a->role);
+    a->target = a->name;
+    return 0;
+}
+
+struct host_search {
+    const char *ref; /* id or name */
+    char id[SCOPE_MAX_VALUE + 1];
+};
+
+static void compare_host(void *arg, const struct host *h)
+{
+    struct host_search *search = arg;
+
+    if (str_eq(h->id, search->ref) || (str_eq(h->name, search->ref) && !search->id[0]))
+        str_copy(search->id, sizeof(search->id), h->id);
+}
+
+struct scope_reading {
+    struct store *store;
+    struct host_search search;
+};
+
+static const char *find_host(void *arg, const char *ref)
+{
+    struct scope_reading *reading = arg;
+
+    reading->search = (struct host_search){.ref = ref};
+    if (hosts_each(reading->store, compare_host, &reading->search, NULL) < 0)
+        return NULL;
+    return reading->search.id[0] ? reading->search.id : NULL;
+}
+
+/* *ret NULL: everything. */
+static int read_scope(struct store *s, const struct admin *a, char **ret, struct error *err)
+{
+    struct scope_reading reading = {.store = s};
+    struct scope_rules rules = {0};
+
+    for (size_t i = 0; i < a->n_scope; i++) {
+        int r = scope_rules_add(&rules, a->scope[i], find_host, &reading, err);
+
+        if (r < 0)
+            return r;
+    }
+    *ret = scope_rules_text(&rules);
+    return 0;
+}
+
+static int apikey_create(struct store *s, void *arg, struct error *err)
+{
+    struct admin *a = arg;
+    _cleanup_free_ char *name = xstrdup(a->name), *scope = NULL;
+    struct api_key spec = {.name = name, .created_at_ms = a->now_ms};
+    int r;
+
+    r = role_parse(a->role, &spec.role);
+    if (r == 0)
+        r = read_scope(s, a, &scope, err);
+    if (r < 0)
+        return r;
+    spec.scope = scope;
+    return api_keys_create(s, &spec, &a->secret, NULL, err);
+}
+
+static int user_check(struct admin *a, struct error *err)
+{
+    if (!a->target)
+        return error_set(err, -EINVAL, "the name of the user is missing");
+    return 0;
+}
+
+static int user_prepare(struct admin *a, struct error *err)
+{
+    a->secret = password_random();
+    return password_hash(a->secret, a->hash, err);
+}
+
+static int user_reset_password(struct store *s, void *arg, struct error *err)
+{
+    struct admin *a = arg;
+    _cleanup_(user_done) struct user user = {0};
+    int r;
+
+    r = users_get_by_name(s, a->target, &user, err);
+    if (r == -ENOENT)
+        return error_set(err, r, "there is no user `%s` in %s", a->target, a->data_dir);
+    if (r == 0)
+        r = users_set_password(s, user.id, a->hash, true, a->now_ms, err);
+    if (r == 0)
+        r = user_sessions_delete_user(s, user.id, NULL, err);
+    return r;
+}
+
+static void user_finish(const struct admin *a)
+{
+    _cleanup_free_ char *path = xasprintf("%s/" FIRST_USER_FILE, a->data_dir);
+
+    if (str_eq(a->target, FIRST_USER_NAME))
+        (void)unlink(path); /* out of date now; usually long gone */
+}
+
+static const struct command {
+    const char *word, *verb, *usage, *help;
+    bool has_target;                                  /* one argument that is no flag */
+    int (*check)(struct admin *a, struct error *err); /* of the arguments; may be NULL */
+    int (*prepare)(struct admin *a,
+                   struct error *err);     /* slow work outside the transaction; may be NULL */
+    store_tx_fn run;                       /* sets a->secret unless prepare did */
+    void (*finish)(const struct admin *a); /* may be NULL */
+} commands[] = {
+    {"token",  "create",         "token create [--multi-use]",                                            "print a new registration token (15 min)",
+     false,                                                                                                                                                 NULL,         NULL,         token_create,        NULL       },
+    {"apikey", "create",         "apikey create --name N --role viewer|operator|admin [--scope RULE]...",
+     "print a new API key",                                                                                                                          false, apikey_check, NULL,         apikey_create,       NULL       },
+    {"user",   "reset-password", "user reset-password NAME",                                              "print a new random password for a user",
+     true,                                                                                                                                                  user_check,   user_prepare, user_reset_password, user_finish},
+};
+
+bool admin_is_command(const char *word)
+{
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        if (str_eq(word, commands[i].word))
+            return true;
+    }
+    return backup_command_is(word);
+}
+
+const char *admin_help(void)
+{
+    return "  token create [--multi-use]\n"
+           "      print a new registration token, good for 15 minutes\n"
+           "  apikey create --name N --role viewer|operator|admin [--scope RULE]...\n"
+           "      print a new API key, limited to rules such as host=NAME,label=KEY=VALUE\n"
+           "  user reset-password NAME\n"
+           "      print a new random password for a user\n" BACKUP_COMMAND_HELP;
+}
+
+/* 1: the word is the flag and its value is in *ret; 0: another word; -EINVAL: the value is missing. */
+static int take_value(int argc, char **argv, int *i, const char *flag, const char **ret)
+{
+    size_t length = strlen(flag);
+
+    if (!str_starts_with(argv[*i], flag))
+        return 0;
+    if (argv[*i][length] == '=') {
+        *ret = argv[*i] + length + 1;
+        return 1;
+    }
+    if (argv[*i][length] != '\0')
+        return 0;
+    if (*i + 1 >= argc)
+        return -EINVAL;
+    *i += 1;
+    *ret = argv[*i];
+    return 1;
+}
+
+static int parse_word(struct admin *a, const struct command *c, int argc, char **argv, int *i)
+{
+    bool has_room = a->n_scope < SCOPE_MAX_RULES;
+    const char *rule = NULL;
+    const struct {
+        const char *flag;
+        const char **value;
+        bool is_allowed;
+    } flags[] = {
+        {"--data-dir", &a->data_dir, true                                },
+        {"--name",     &a->name,     c->check == apikey_check            },
+        {"--role",     &a->role,     c->check == apikey_check            },
+        {"--scope",    &rule,        c->check == apikey_check && has_room},
+    };
+
+    for (size_t f = 0; f < ARRAY_LEN(flags); f++) {
+        int r = flags[f].is_allowed ? take_value(argc, argv, i, flags[f].flag, flags[f].value) : 0;
+
+        if (r < 0)
+            return r;
+        if (rule)
+            a->scope[a->n_scope++] = rule;
+        if (r > 0)
+            return 0;
+    }
+    if (str_eq(argv[*i], "--multi-use") && c->run == token_create) {
+        a->is_multi_use = true;
+        return 0;
+    }
+    if (argv[*i][0] == '-' || !c->has_target || a->target)
+        return -EINVAL;
+    a->target = argv[*i];
+    return 0;
+}
+
+static int parse(struct admin *a, const struct command *c, int argc, char **argv, struct error *err)
+{
+    for (int i = 2; i < argc; i++) {
+        const char *word = argv[i];
+        int r;
+
+        if (str_eq(word, "--help")) {
+            a->wants_help = true;
+            return 0;
+        }
+        r = parse_word(a, c, argc, argv, &i);
+        if (r < 0)
+            return error_set(err, r, "`%s` is not understood here, or its value is missing", word);
+    }
+    return c->check ? c->check(a, err) : 0;
+}
+
+static const struct command *command_find(int argc, char **argv)
+{
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        if (argc >= 2 && str_eq(argv[0], commands[i].word) && str_eq(argv[1], commands[i].verb))
+            return &commands[i];
+    }
+    return NULL;
+}
+
+struct transaction {
+    struct admin *admin;
+    const struct command *command;
+};
+
+static int run_audited(struct store *s, void *arg, struct error *err)
+{
+    struct transaction *t = arg;
+    _cleanup_free_ char *action = xasprintf("%s.%s", t->command->word, t->command->verb);
+    _cleanup_free_ char *target = xstrdup(t->admin->target);
+    char who[] = "offline", result[] = "ok";
+    int r;
+
+    r = t->command->run(s, t->admin, err);
+    if (r < 0)
+        return r;
+    return audit_insert(s,
+                        &(struct audit_entry){
+                            .at_ms = t->admin->now_ms,
+                            .who = who,
+                            .action = action,
+                            .target = target,
+                            .result = result,
+                        },
+                        err);
+}
+
+static int execute(struct admin *a, const struct command *c, struct error *err)
+{
+    _cleanup_(store_closep) struct store *store = NULL;
+    _cleanup_free_ char *path = xasprintf("%s/dockmon.db", a->data_dir);
+    bool is_new = access(path, F_OK) < 0;
+    int r;
+
+    r = store_open(&store, a->data_dir, err);
+    if (r < 0)
+        return r;
+    if (is_new)
+        (void)fprintf(stderr, "dockmond: %s is new\n", path);
+    if (c->prepare) {
+        r = c->prepare(a, err);
+        if (r < 0)
+            return r;
+    }
+    r = store_tx(store, run_audited, &(struct transaction){a, c}, err);
+    if (r < 0)
+        return r;
+    if (c->finish)
+        c->finish(a);
+    return 0;
+}
+
+int admin_run(int argc, char **argv, const char *data_dir)
+{
+    const struct command *c = command_find(argc, argv);
+    struct admin a = {.data_dir = data_dir, .now_ms = time_utc_ms()};
+    struct error err = ERROR_INIT;
+    int status = EXIT_SUCCESS;
+
+    if (backup_command_is(argv[0]))
+        return backup_command_run(argc, argv, data_dir);
+    if (!c) {
+        (void)fprintf(stderr, "dockmond: unknown command; there are:\n%s", admin_help());
+        return EXIT_USAGE;
+    }
+    if (parse(&a, c, argc, argv, &err) < 0) {
+        (void)fprintf(stderr, "dockmond: %s\nUsage: dockmond [--data-dir DIR] %s\n", err.msg,
+                      c->usage);
+        return EXIT_USAGE;
+    }
+    if (a.wants_help) {
+        (void)printf("Usage: dockmond [--data-dir DIR] %s\n\n%s\n", c->usage, c->help);
+        return EXIT_SUCCESS;
+    }
+
+    if (execute(&a, c, &err) < 0) {
+        (void)fprintf(stderr, "dockmond: %s %s: %s\n", c->word, c->verb, err.msg);
+        status = EXIT_FAILURE;
+    } else if (printf("%s\n", a.secret) < 0 || fflush(stdout) != 0) {
+        (void)fprintf(stderr, "dockmond: the secret could not be written to stdout\n");
+        status = EXIT_FAILURE;
+    }
+    secret_free(a.secret);
+    return status;
+}

@@ -1,0 +1,260 @@
+/* The offline commands, each in a child process as main() would run it, while a store is open here. */
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/str.h"
+#include "server/auth/first_user.h"
+#include "server/auth/password.h"
+#include "server/offline/admin.h"
+#include "server/store/audit.h"
+#include "server/store/fixture.h"
+#include "server/store/identities.h"
+#include "server/store/secret.h"
+#include "server/store/tokens.h"
+#include "server/store/user_sessions.h"
+#include "server/store/users.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MAX_ARGS 10
+
+struct outcome {
+    int status;
+    char out[4096], err[4096];
+};
+
+static void read_all(int fd, char *ret, size_t capacity)
+{
+    size_t size = 0;
+    ssize_t n;
+
+    while (size < capacity - 1 && (n = read(fd, ret + size, capacity - 1 - size)) > 0)
+        size += (size_t)n;
+    ret[size] = '\0';
+    close(fd);
+}
+
+static void run(struct outcome *ret, const char *data_dir, const char *const *words)
+{
+    char *argv[MAX_ARGS] = {NULL};
+    int argc = 0, out[2], err[2];
+    pid_t child;
+
+    for (; words[argc]; argc++)
+        argv[argc] = xstrdup(words[argc]);
+    assert_int_equal(pipe(out), 0);
+    assert_int_equal(pipe(err), 0);
+    (void)fflush(NULL);
+    child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        if (dup2(out[1], STDOUT_FILENO) < 0 || dup2(err[1], STDERR_FILENO) < 0)
+            _exit(99);
+        ret->status = admin_run(argc, argv, data_dir);
+        (void)fflush(NULL);
+        _exit(ret->status);
+    }
+    close(out[1]);
+    close(err[1]);
+    read_all(out[0], ret->out, sizeof(ret->out));
+    read_all(err[0], ret->err, sizeof(ret->err));
+    assert_int_equal(waitpid(child, &ret->status, 0), child);
+    assert_true(WIFEXITED(ret->status));
+    ret->status = WEXITSTATUS(ret->status);
+    for (int i = 0; i < argc; i++)
+        free(argv[i]);
+}
+
+#define RUN(o, dir, ...) run((o), (dir), (const char *const[]){__VA_ARGS__, NULL})
+
+/* stdout is the secret on one line and nothing else. */
+static char *secret_of(struct outcome *o)
+{
+    assert_int_equal(o->status, 0);
+    assert_string_equal(o->err, "");
+    assert_true(o->out[0] != '\0' && o->out[strlen(o->out) - 1] == '\n');
+    o->out[strlen(o->out) - 1] = '\0';
+    assert_null(strchr(o->out, '\n'));
+    return o->out;
+}
+
+static enum token_verdict consume(struct store *s, const char *token)
+{
+    enum token_verdict verdict = TOKEN_UNKNOWN;
+
+    assert_int_equal(tokens_consume(s, token, 1, &verdict, NULL), 0);
+    return verdict;
+}
+
+static void tokens_are_printed(void **state)
+{
+    struct fixture *f = *state;
+    struct outcome o;
+    char *token;
+
+    RUN(&o, f->dir, "token", "create");
+    token = secret_of(&o);
+    assert_int_equal(strlen(token), 36);
+    assert_int_equal(consume(f->store, token), TOKEN_OK);
+    assert_int_equal(consume(f->store, token), TOKEN_USED);
+
+    RUN(&o, "/nonexistent", "token", "create", "--multi-use", "--data-dir", f->dir);
+    token = secret_of(&o);
+    assert_int_equal(consume(f->store, token), TOKEN_OK);
+    assert_int_equal(consume(f->store, token), TOKEN_OK);
+}
+
+static void keys_are_printed(void **state)
+{
+    struct fixture *f = *state;
+    struct identity_row who = {0};
+    char hash[SECRET_HASH_SIZE];
+    struct outcome o;
+
+    RUN(&o, f->dir, "apikey", "create", "--name", "ci", "--role=operator");
+    secret_hash(secret_of(&o), hash);
+    assert_int_equal(identities_get_by_key(f->store, hash, 1, &who, NULL), 0);
+    assert_string_equal(who.name, "ci");
+    assert_int_equal(who.role, ROLE_OPERATOR);
+    identity_row_done(&who);
+
+    RUN(&o, f->dir, "apikey", "create", "--name", "ci", "--role", "viewer");
+    assert_int_equal(o.status, 1);
+    assert_string_equal(o.out, "");
+    assert_non_null(strstr(o.err, "named `ci` exists"));
+}
+
+static void a_password_is_reset(void **state)
+{
+    struct fixture *f = *state;
+    _cleanup_free_ char *file = fixture_path(f, FIRST_USER_FILE);
+    struct identity_row who = {0};
+    struct user user = {0};
+    char session[] = "s1";
+    struct outcome o;
+    char *password;
+
+    assert_int_equal(first_user_ensure(f->store, f->dir, NULL), 0);
+    assert_int_equal(
+        user_sessions_insert(
+            f->store,
+            &(struct user_session){.id_hash = session, .user_id = 1, .expires_at_ms = 100}, NULL),
+        0);
+    RUN(&o, f->dir, "user", "reset-password", "admin");
+    password = secret_of(&o);
+    assert_int_equal(users_get_by_name(f->store, "admin", &user, NULL), 0);
+    assert_true(password_verify(password, user.password_hash));
+    assert_true(user.must_change_password);
+    user_done(&user);
+    assert_int_equal(identities_get_by_session(f->store, session, 1, &who, NULL), -ENOENT);
+    assert_int_equal(access(file, F_OK), -1); /* what it says is no longer true */
+
+    RUN(&o, f->dir, "user", "reset-password", "nobody");
+    assert_int_equal(o.status, 1);
+    assert_string_equal(o.out, "");
+    assert_non_null(strstr(o.err, "no user `nobody`"));
+}
+
+static void append_entry(void *arg, const struct audit_entry *e)
+{
+    assert_string_equal(e->who, "offline");
+    assert_int_equal(buf_printf(arg, "%s %s;", e->action, e->target ? e->target : "-"), 0);
+}
+
+static void what_was_done_is_in_the_audit(void **state)
+{
+    struct fixture *f = *state;
+    struct buf rows = BUF_INIT(1000);
+    struct outcome o;
+
+    RUN(&o, f->dir, "token", "create");
+    RUN(&o, f->dir, "apikey", "create", "--name", "ci", "--role", "viewer");
+    RUN(&o, f->dir, "apikey", "create", "--name", "ci", "--role", "viewer"); /* fails */
+    assert_int_equal(audit_list(f->store, &(struct audit_query){.page.limit = 9}, append_entry,
+                                &rows, NULL, NULL),
+                     0);
+    assert_string_equal(buf_str(&rows), "apikey.create ci;token.create -;");
+    buf_done(&rows);
+}
+
+static void wrong_usage_is_2_and_changes_nothing(void **state)
+{
+    static const char *const cases[][MAX_ARGS] = {
+        {"token"       },
+        {         "token",             "destroy"},
+        {                "token", "create", "--name", "x"},
+        {                   "token",             "create", "extra"},
+        {               "token",             "create", "--data-dir"},
+        {          "apikey",            "create"},
+        {               "apikey", "create", "--name", "x"},
+        {                   "apikey",            "create", "--role", "viewer"},
+        {      "apikey",                         "create", "--name", "x", "--role", "root"},
+        { "apikey","create", "--name"},
+        {                "apikey",                           "create", "--name", "x", "--role", "viewer", "--multi-use"},
+        {              "user",          "reset-password"},
+        {           "user",                      "reset-password", "a", "b"},
+        {         "user",         "reset-password", "--multi-use"},
+    };
+    struct fixture *f = *state;
+    _cleanup_free_ char *path = fixture_path(f, "dockmon.db");
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct outcome o;
+
+        run(&o, f->dir, cases[i]);
+        assert_int_equal(o.status, 2);
+        assert_string_equal(o.out, "");
+        assert_true(str_starts_with(o.err, "dockmond: "));
+        assert_int_equal(access(path, F_OK), -1);
+    }
+}
+
+static void help_is_no_error(void **state)
+{
+    struct outcome o;
+
+    (void)state;
+    RUN(&o, "/nonexistent", "apikey", "create", "--help");
+    assert_int_equal(o.status, 0);
+    assert_non_null(strstr(o.out, "--role"));
+    assert_true(admin_is_command("token") && admin_is_command("apikey") &&
+                admin_is_command("user"));
+    assert_false(admin_is_command("serve") || admin_is_command(NULL));
+    assert_non_null(strstr(admin_help(), "reset-password"));
+}
+
+static void a_new_database_is_mentioned(void **state)
+{
+    struct fixture *f = *state;
+    struct outcome o;
+
+    RUN(&o, f->dir, "token", "create");
+    assert_int_equal(o.status, 0);
+    assert_int_equal(strlen(o.out), 37);
+    assert_non_null(strstr(o.err, "dockmon.db is new"));
+    RUN(&o, "/nonexistent/deep", "token", "create");
+    assert_int_equal(o.status, 1);
+    assert_non_null(strstr(o.err, "/nonexistent/deep"));
+}
+
+#define EMPTY(name) cmocka_unit_test_setup_teardown(name, fixture_setup_empty, fixture_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(tokens_are_printed),
+        TEST(keys_are_printed),
+        TEST(a_password_is_reset),
+        TEST(what_was_done_is_in_the_audit),
+        EMPTY(wrong_usage_is_2_and_changes_nothing),
+        cmocka_unit_test(help_is_no_error),
+        EMPTY(a_new_database_is_mentioned),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

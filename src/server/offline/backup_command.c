@@ -1,0 +1,126 @@
+#include "server/offline/backup_command.h"
+#include "base/alloc.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "server/auth/first_user.h"
+#include "server/store/audit.h"
+#include "server/store/backup.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define EXIT_USAGE    2
+#define MIB           (UINT64_C(1) << 20)
+#define QUIET_BYTES   (64 * MIB) /* less than that is copied before anybody wonders */
+#define PERCENT_STEPS 10
+
+static const struct command {
+    const char *word;
+    int (*run)(const struct backup_options *o, struct error *err);
+    int (*finish)(struct store *s, const char *data_dir, struct error *err); /* may be NULL */
+    const char *action, *done; /* for the audit, for the user */
+} commands[] = {
+    {"backup",  backup_save,    NULL,                    "backup.create",  "written and verified"},
+    {"restore", backup_restore, first_user_forget_stale, "backup.restore",
+     "is the database now; what was there is kept as dockmon.db.before-restore"                  },
+};
+
+static const struct command *command_find(const char *word)
+{
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        if (str_eq(word, commands[i].word))
+            return &commands[i];
+    }
+    return NULL;
+}
+
+bool backup_command_is(const char *word)
+{
+    return command_find(word) != NULL;
+}
+
+static void on_progress(void *owner, uint64_t done, uint64_t total)
+{
+    uint64_t *next_percent = owner;
+
+    if (total < QUIET_BYTES || done * 100 / total < *next_percent)
+        return;
+    *next_percent = done * 100 / total + PERCENT_STEPS;
+    (void)fprintf(stderr, "dockmond: %" PRIu64 " of %" PRIu64 " MiB copied\n", done / MIB,
+                  total / MIB);
+}
+
+/* A full disk or a directory without write access is when a backup is wanted most: only worth a line. */
+static void record(const struct command *c, const char *data_dir, const char *file)
+{
+    _cleanup_(store_closep) struct store *store = NULL;
+    _cleanup_free_ char *action = xstrdup(c->action), *target = xstrdup(file);
+    struct audit_entry entry = {.at_ms = time_utc_ms(), .action = action, .target = target};
+    struct error err = ERROR_INIT;
+    char who[] = "offline", result[] = "ok";
+    int r;
+
+    entry.who = who;
+    entry.result = result;
+    r = store_open(&store, data_dir, &err);
+    if (r == 0)
+        r = audit_insert(store, &entry, &err);
+    if (r < 0)
+        (void)fprintf(stderr, "dockmond: this is missing in the audit log: %s\n", err.msg);
+    if (store && c->finish && c->finish(store, data_dir, &err) < 0)
+        (void)fprintf(stderr, "dockmond: " FIRST_USER_FILE " may be out of date: %s\n", err.msg);
+}
+
+static int usage(const struct command *c, int status)
+{
+    (void)fprintf(status == EXIT_SUCCESS ? stdout : stderr,
+                  "Usage: dockmond [--data-dir DIR] %s FILE\n", c->word);
+    return status;
+}
+
+/* 0, or the exit status + 1. */
+static int parse(const struct command *c, int argc, char **argv, struct backup_options *o)
+{
+    for (int i = 1; i < argc; i++) {
+        if (str_eq(argv[i], "--help"))
+            return usage(c, EXIT_SUCCESS) + 1;
+        if (str_eq(argv[i], "--data-dir") && i + 1 < argc) {
+            o->data_dir = argv[++i];
+        } else if (str_starts_with(argv[i], "--data-dir=")) {
+            o->data_dir = argv[i] + strlen("--data-dir=");
+        } else if (argv[i][0] != '-' && argv[i][0] != '\0' && !o->file) {
+            o->file = argv[i];
+        } else {
+            (void)fprintf(stderr, "dockmond: `%s` is not understood here\n", argv[i]);
+            return usage(c, EXIT_USAGE) + 1;
+        }
+    }
+    if (!o->file) {
+        (void)fprintf(stderr, "dockmond: the FILE is missing\n");
+        return usage(c, EXIT_USAGE) + 1;
+    }
+    return 0;
+}
+
+int backup_command_run(int argc, char **argv, const char *data_dir)
+{
+    const struct command *c = command_find(argv[0]);
+    uint64_t next_percent = 0;
+    struct backup_options o = {
+        .data_dir = data_dir, .on_progress = on_progress, .owner = &next_percent};
+    struct error err = ERROR_INIT;
+    int r;
+
+    r = parse(c, argc, argv, &o);
+    if (r != 0)
+        return r - 1;
+    r = c->run(&o, &err);
+    if (r < 0) {
+        (void)fprintf(stderr, "dockmond: %s %s: %s\n", c->word, o.file, err.msg);
+        return EXIT_FAILURE;
+    }
+    (void)fprintf(stderr, "dockmond: %s %s\n", o.file, c->done);
+    record(c, o.data_dir, o.file);
+    return EXIT_SUCCESS;
+}

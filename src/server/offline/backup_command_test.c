@@ -1,0 +1,76 @@
+#include "base/alloc.h"
+#include "base/macros.h"
+#include "server/offline/admin.h"
+#include "server/offline/backup_command.h"
+#include "server/store/audit.h"
+#include "server/store/fixture.h"
+
+#include <string.h>
+#include <unistd.h>
+
+static int run(const char *dir, const char *word, const char *file)
+{
+    _cleanup_free_ char *w = xstrdup(word), *f = xstrdup(file);
+    char *argv[] = {w, f, NULL};
+
+    return admin_run(file ? 2 : 1, argv, dir);
+}
+
+static void see_action(void *arg, const struct audit_entry *e)
+{
+    const char **expected = arg;
+
+    assert_string_equal(e->action, *expected);
+    assert_string_equal(e->who, "offline");
+    *expected = NULL;
+}
+
+static void assert_audited(struct store *s, const char *action)
+{
+    const char *expected = action;
+
+    assert_int_equal(
+        audit_list(s, &(struct audit_query){.page.limit = 1}, see_action, &expected, NULL, NULL),
+        0);
+    assert_null(expected);
+}
+
+static void both_work_and_are_in_the_audit(void **state)
+{
+    struct fixture *f = *state;
+    _cleanup_free_ char *file = fixture_path(f, "backup");
+
+    assert_int_equal(run(f->dir, "backup", file), 0);
+    assert_audited(f->store, "backup.create");
+    store_close(TAKE_PTR(f->store));
+    assert_int_equal(run("/nonexistent/deep", "restore", file), 1);
+    assert_int_equal(run(f->dir, "restore", file), 0);
+    assert_int_equal(store_open(&f->store, f->dir, NULL), 0);
+    assert_audited(f->store, "backup.restore");
+}
+
+static void failures_are_1_and_wrong_usage_is_2(void **state)
+{
+    struct fixture *f = *state;
+    char word[] = "backup", file[] = "x", flag[] = "--nonsense", help[] = "--help";
+
+    assert_int_equal(run(f->dir, "restore", "/nonexistent/deep/backup"), 1);
+    assert_int_equal(run(f->dir, "backup", "/nonexistent/deep/backup"), 1);
+    assert_int_equal(run(f->dir, "backup", NULL), 2);
+    assert_int_equal(run(f->dir, "backup", ""), 2);
+    assert_int_equal(admin_run(3, (char *[]){word, file, file, NULL}, f->dir), 2);
+    assert_int_equal(admin_run(3, (char *[]){word, file, flag, NULL}, f->dir), 2);
+    assert_int_equal(admin_run(2, (char *[]){word, help, NULL}, f->dir), 0);
+    assert_true(admin_is_command("backup") && admin_is_command("restore"));
+    assert_non_null(strstr(admin_help(), "restore FILE"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(both_work_and_are_in_the_audit),
+        TEST(failures_are_1_and_wrong_usage_is_2),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

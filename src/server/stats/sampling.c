@@ -1,0 +1,170 @@
+#include "server/stats/sampling.h"
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "base/time.h"
+#include "proto/samples.h"
+
+#include <errno.h>
+
+#define DELAY_MS    200 /* a client that scrolls subscribes often */
+#define REFRESH_MS  UINT64_C(30000)
+#define ASKED_MS    UINT64_C(30000)
+#define MAX_ASKED   10000
+#define TTL_S       75 /* one that is lost does no harm */
+#define INTERVAL_MS 1000
+
+struct sampling {
+    struct sampling_options o;
+    struct loop_timer soon, refresh;
+    struct map changed; /* host ids */
+    bool is_all_changed;
+    struct map asked; /* until when (ms, monotonic), uint64_t by "HOST/CONTAINER" or "HOST/" */
+    struct map told;  /* ids of hosts whose agents were told to hurry */
+};
+
+static char *asked_key(const struct fleet_host *h, const char *container_id)
+{
+    return xasprintf("%s/%s", h->row.id, container_id ? container_id : "");
+}
+
+static bool is_asked(const struct sampling *s, const struct fleet_host *h, const char *container_id)
+{
+    _cleanup_free_ char *key = s->asked.size > 0 ? asked_key(h, container_id) : NULL;
+    const uint64_t *until = key ? map_find(&s->asked, key) : NULL;
+
+    return until && *until > time_monotonic_ms();
+}
+
+/* What nobody asks for any more. */
+static void forget_asked(struct sampling *s)
+{
+    struct strings old = {0};
+
+    map_foreach(&s->asked, e) {
+        if (*(const uint64_t *)e->value <= time_monotonic_ms())
+            strings_add(&old, e->key);
+    }
+    for (size_t i = 0; i < old.n; i++)
+        free(map_remove(&s->asked, old.items[i]));
+    strings_done(&old);
+}
+
+static void add_containers(const struct sampling *s,
+                           const struct fleet_host *h,
+                           struct msg_stats_rate *rate)
+{
+    if (rate->all || (!feed_is_any_watched(s->o.feed, h->row.id) && s->asked.size == 0))
+        return;
+    map_foreach(&h->containers, e) {
+        const struct fleet_container *c = e->value;
+
+        if (feed_is_watched(s->o.feed, h->row.id, c->id) || is_asked(s, h, c->id))
+            strings_add(&rate->containers, c->id);
+    }
+}
+
+static void tell(struct sampling *s, const struct fleet_host *h)
+{
+    _cleanup_(msg_stats_rate_done) struct msg_stats_rate rate = {
+        .interval_ms = INTERVAL_MS,
+        .ttl_s = TTL_S,
+        .host = feed_is_watched(s->o.feed, h->row.id, NULL) || is_asked(s, h, NULL),
+        .all = feed_is_watched(s->o.feed, h->row.id, ""),
+    };
+    bool was_told = map_remove(&s->told, h->row.id) != NULL;
+    bool is_wanted;
+    int r;
+
+    add_containers(s, h, &rate);
+    is_wanted = rate.host || rate.all || rate.containers.n > 0;
+    if (!is_wanted && !was_told)
+        return;
+    r = sessions_stats_rate(s->o.sessions, h->agent.id, &rate);
+    if (r == -ENOBUFS)
+        log_debug(LOG_FIELDS("host", h->row.id), "the agent reads too slowly to be told to hurry");
+    if (is_wanted && r == 0)
+        (void)map_put(&s->told, h->row.id, s); /* a set: any value */
+}
+
+static void on_soon(struct loop_timer *t)
+{
+    struct sampling *s = CONTAINER_OF(t, struct sampling, soon);
+
+    map_foreach(fleet_hosts(s->o.fleet), e) {
+        const struct fleet_host *h = e->value;
+
+        if (h->is_online && h->agent.id && (s->is_all_changed || map_find(&s->changed, h->row.id)))
+            tell(s, h);
+    }
+    map_done(&s->changed);
+    s->is_all_changed = false;
+}
+
+static void on_refresh(struct loop_timer *t)
+{
+    struct sampling *s = CONTAINER_OF(t, struct sampling, refresh);
+
+    loop_timer_start(s->o.loop, t, REFRESH_MS, on_refresh);
+    s->is_all_changed = true;
+    forget_asked(s);
+    on_soon(&s->soon);
+}
+
+struct sampling *sampling_new(const struct sampling_options *o)
+{
+    struct sampling *s = xcalloc(1, sizeof(*s));
+
+    s->o = *o;
+    loop_timer_start(o->loop, &s->refresh, REFRESH_MS, on_refresh);
+    return s;
+}
+
+void sampling_free(struct sampling *s)
+{
+    if (!s)
+        return;
+    loop_timer_stop(&s->soon);
+    loop_timer_stop(&s->refresh);
+    map_done(&s->changed);
+    map_done(&s->told);
+    map_foreach(&s->asked, e)
+        free(e->value);
+    map_done(&s->asked);
+    free(s);
+}
+
+void sampling_on_watched(struct sampling *s, const char *host_id)
+{
+    if (!host_id) {
+        s->is_all_changed = true;
+    } else if (fleet_find_host(s->o.fleet, host_id)) { /* clients may name what does not exist */
+        (void)map_put(&s->changed, host_id, s);
+    }
+    if (!loop_timer_is_running(&s->soon))
+        loop_timer_start(s->o.loop, &s->soon, DELAY_MS, on_soon);
+}
+
+void sampling_on_host(struct sampling *s, const struct fleet_host *h)
+{
+    if (h->is_online &&
+        (feed_is_watched(s->o.feed, h->row.id, NULL) || feed_is_any_watched(s->o.feed, h->row.id)))
+        sampling_on_watched(s, h->row.id);
+}
+
+void sampling_on_asked(struct sampling *s, const struct fleet_host *h, const char *container_id)
+{
+    _cleanup_free_ char *key = asked_key(h, container_id);
+    uint64_t *until = map_find(&s->asked, key);
+    bool is_new = !until || *until <= time_monotonic_ms();
+
+    if (!until) {
+        if (s->asked.size >= MAX_ASKED)
+            return;
+        until = xcalloc(1, sizeof(*until));
+        (void)map_put(&s->asked, key, until);
+    }
+    *until = time_monotonic_ms() + ASKED_MS;
+    if (is_new)
+        sampling_on_watched(s, h->row.id);
+}

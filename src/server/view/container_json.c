@@ -1,0 +1,275 @@
+#include "server/view/container_json.h"
+#include "base/alloc.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "proto/json_text.h"
+#include "server/api/call.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define SHORT_ID 12
+
+static const char *text(const json_t *o, const char *name)
+{
+    return json_string_value(json_object_get(o, name));
+}
+
+static json_t *copy_or(const json_t *o, const char *name, json_t *fallback /* stolen */)
+{
+    json_t *v = json_object_get(o, name);
+
+    if (!v || json_is_null(v))
+        return fallback;
+    json_decref(fallback);
+    return json_incref(v);
+}
+
+/* "8080:80/tcp" for a published port, "80/tcp" for one that is only exposed; each once (IPv4 and IPv6). */
+static json_t *ports_json(const json_t *raw)
+{
+    const json_t *ports = json_object_get(raw, "Ports");
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < json_array_size(ports); i++) {
+        const json_t *p = json_array_get(ports, i);
+        json_int_t inside = json_integer_value(json_object_get(p, "PrivatePort"));
+        json_int_t outside = json_integer_value(json_object_get(p, "PublicPort"));
+        const char *type = text(p, "Type");
+        char port[64];
+        bool is_known = false;
+
+        if (outside) {
+            (void)snprintf(port, sizeof(port), "%lld:%lld/%s", outside, inside,
+                           type ? type : "tcp");
+        } else {
+            (void)snprintf(port, sizeof(port), "%lld/%s", inside, type ? type : "tcp");
+        }
+        for (size_t k = 0; k < json_array_size(list) && !is_known; k++)
+            is_known = str_eq(json_string_value(json_array_get(list, k)), port);
+        if (!is_known)
+            (void)json_array_append_new(list, api_json_string(port));
+    }
+    return list;
+}
+
+static json_t *volumes_json(const json_t *raw)
+{
+    const json_t *mounts = json_object_get(raw, "Mounts");
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < json_array_size(mounts); i++) {
+        const json_t *m = json_array_get(mounts, i);
+        const char *source = text(m, "Name") ? text(m, "Name") : text(m, "Source");
+        const char *target = text(m, "Destination");
+        json_t *volume = json_sprintf("%s:%s%s", source ? source : "", target ? target : "",
+                                      json_is_false(json_object_get(m, "RW")) ? ":ro" : "");
+
+        if (volume)
+            (void)json_array_append_new(list, volume);
+    }
+    return list;
+}
+
+static void append_tag(json_t *tags, const char *prefix, const char *value)
+{
+    json_t *tag = str_is_empty(value) ? NULL : json_sprintf("%s%s", prefix, value);
+
+    if (tag)
+        (void)json_array_append_new(tags, tag);
+}
+
+/* Tags that follow from labels: the compose project, the swarm service, and a list of the user's own. */
+static json_t *tags_json(const json_t *labels)
+{
+    _cleanup_free_ char *own = xstrdup(text(labels, "dockmon.tag"));
+    json_t *tags = json_array();
+    char *rest = own;
+
+    append_tag(tags, "compose:", text(labels, "com.docker.compose.project"));
+    append_tag(tags, "swarm:", text(labels, "com.docker.swarm.service.name"));
+    while (rest) {
+        char *tag = strsep(&rest, ",");
+
+        append_tag(tags, "", str_trim(tag));
+    }
+    return tags;
+}
+
+static void set_addresses(json_t *o, const json_t *raw)
+{
+    const json_t *networks = json_object_get(json_object_get(raw, "NetworkSettings"), "Networks");
+    json_t *ips = json_object();
+    const char *first = NULL;
+    const char *name;
+    const json_t *network;
+
+    json_object_foreach((json_t *)(uintptr_t)networks, name, network)
+    {
+        const char *ip = text(network, "IPAddress");
+
+        if (str_is_empty(ip))
+            continue;
+        (void)json_object_set_new(ips, name, json_string(ip));
+        if (!first)
+            first = ip;
+    }
+    (void)json_object_set_new(o, "docker_ip", api_json_string(first));
+    (void)json_object_set_new(o, "docker_ips", ips);
+}
+
+static void append(struct buf *out, const char *text, size_t size)
+{
+    (void)buf_append(out, text, size); /* the owner of the list gives it no limit */
+}
+
+/* `key` is the text in front of the value. A list of thousands of containers has ten of these each. */
+static void append_percent(struct buf *out, const char *key, double v)
+{
+    append(out, key, strlen(key));
+    if (v >= 0) {
+        (void)buf_printf(out, "%.6g", v);
+    } else {
+        append(out, "null", strlen("null"));
+    }
+}
+
+static void append_count(struct buf *out, const char *key, int64_t v)
+{
+    append(out, key, strlen(key));
+    if (v >= 0) {
+        (void)buf_append_i64(out, v);
+    } else {
+        append(out, "null", strlen("null"));
+    }
+}
+
+/* A sample of which nothing is known says so of every member. */
+void container_sample_write(struct buf *out, const struct fleet_sample *s)
+{
+    static const struct fleet_sample none = {
+        .cpu_percent = -1,
+        .memory_percent = -1,
+        .net_bytes_per_sec = -1,
+        .memory_usage = -1,
+        .memory_limit = -1,
+        .network_rx = -1,
+        .network_tx = -1,
+        .disk_read = -1,
+        .disk_write = -1,
+        .pids = -1,
+    };
+
+    if (!s->sampled_at_ms)
+        s = &none;
+    append_percent(out, ",\"cpu_percent\":", s->cpu_percent);
+    append_count(out, ",\"memory_usage\":", s->memory_usage);
+    append_count(out, ",\"memory_limit\":", s->memory_limit);
+    append_percent(out, ",\"memory_percent\":", s->memory_percent);
+    append_count(out, ",\"network_rx\":", s->network_rx);
+    append_count(out, ",\"network_tx\":", s->network_tx);
+    append_count(out, ",\"disk_read\":", s->disk_read);
+    append_count(out, ",\"disk_write\":", s->disk_write);
+    append_count(out, ",\"pids\":", s->pids);
+    append_count(out, ",\"net_bytes_per_sec\":",
+                 s->net_bytes_per_sec < 0 ? -1 : (int64_t)s->net_bytes_per_sec);
+}
+
+void host_sample_write(struct buf *out, const char *memory_key, const struct fleet_sample *s)
+{
+    append_percent(out, "\"cpu_percent\":", s->cpu_percent);
+    append_percent(out, memory_key, s->memory_percent);
+    append_count(out, ",\"net_bytes_per_sec\":",
+                 s->net_bytes_per_sec < 0 ? -1 : (int64_t)s->net_bytes_per_sec);
+}
+
+static json_t *shown_json(const struct fleet_container *c, const json_t *raw)
+{
+    const char *policy = text(json_object_get(json_object_get(raw, "HostConfig"), "RestartPolicy"),
+                              "Name");
+    json_t *o = json_object();
+
+    (void)json_object_set_new(o, "id", json_string(c->id));
+    (void)json_object_set_new(o, "short_id", json_stringn(c->id, SHORT_ID));
+    (void)json_object_set_new(o, "name", api_json_string(c->name));
+    (void)json_object_set_new(o, "state", json_string(c->state));
+    (void)json_object_set_new(o, "status", json_string(c->state));
+    (void)json_object_set_new(o, "status_text", api_json_string(text(raw, "Status")));
+    (void)json_object_set_new(o, "image", api_json_string(text(raw, "Image")));
+    (void)json_object_set_new(o, "command", api_json_string(text(raw, "Command")));
+    (void)json_object_set_new(o, "created", api_json_time(c->created_s * 1000));
+    (void)json_object_set_new(o, "started_at", api_json_string(text(raw, "StartedAt")));
+    (void)json_object_set_new(o, "auto_restart", json_false());
+    (void)json_object_set_new(o, "restart_attempts", json_integer(0));
+    (void)json_object_set_new(o, "desired_state", json_string("unspecified"));
+    (void)json_object_set_new(o, "web_ui_url", json_null());
+    (void)json_object_set_new(o, "ports", ports_json(raw));
+    (void)json_object_set_new(o, "ports_raw", copy_or(raw, "Ports", json_array()));
+    (void)json_object_set_new(o, "restart_policy", json_string(policy ? policy : "no"));
+    (void)json_object_set_new(o, "volumes", volumes_json(raw));
+    (void)json_object_set_new(o, "labels", c->labels ? json_incref(c->labels) : json_object());
+    (void)json_object_set_new(o, "tags", tags_json(c->labels));
+    (void)json_object_set_new(o, "repo_digests", copy_or(raw, "RepoDigests", json_array()));
+    set_addresses(o, raw);
+    return o;
+}
+
+static void make_text(struct fleet_text *t, json_t *v /* stolen */)
+{
+    t->text = json_text_write(v, &t->size);
+    json_decref(v);
+}
+
+void json_open_text(struct fleet_text *ret, json_t *o)
+{
+    make_text(ret, o);
+    ret->text[--ret->size] = '\0';
+}
+
+void container_host_write(struct buf *out, struct fleet_host *h)
+{
+    char time[TIME_TEXT_SIZE];
+
+    if (!h->named.text || h->named_version != h->version) {
+        free(h->named.text);
+        json_open_text(&h->named,
+                       json_pack("{s:s, s:o, s:b}", "host_id", h->row.id, "host_name",
+                                 api_json_string(h->row.name), "host_online", h->is_online));
+        h->named.text[0] = ','; /* it continues an object */
+        h->named_version = h->version;
+    }
+    append(out, h->named.text, h->named.size);
+    if (h->containers_at_ms) {
+        (void)buf_printf(out, ",\"confirmed_at\":\"%s\"",
+                         time_format_ms(h->containers_at_ms, time));
+    } else {
+        (void)buf_append_str(out, ",\"confirmed_at\":null");
+    }
+}
+
+/* All that the element is needed for; what is shown to some only, too. */
+static void make_texts(struct fleet_container *c)
+{
+    json_auto_t *element = fleet_container_element(c);
+
+    json_open_text(&c->shown, shown_json(c, element));
+    make_text(&c->env, copy_or(element, "Env", json_object()));
+    fleet_container_forget_element(c);
+}
+
+void container_write(struct buf *out,
+                     const struct buf *host,
+                     struct fleet_container *c,
+                     bool with_env)
+{
+    static const char env[] = ",\"env\":";
+
+    if (!c->shown.text)
+        make_texts(c);
+    append(out, c->shown.text, c->shown.size);
+    append(out, host->data, host->size);
+    append(out, env, strlen(env));
+    append(out, with_env ? c->env.text : "null", with_env ? c->env.size : strlen("null"));
+    container_sample_write(out, &c->sample);
+    append(out, "}", 1);
+}

@@ -1,0 +1,190 @@
+#include "base/alloc.h"
+#include "server/api/agent_call.h"
+#include "server/view/container_json.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+/* cmocka.h needs them first */
+#include <cmocka.h>
+
+#define ID "1111111111111111111111111111111111111111111111111111111111111111"
+
+static const char element[] =
+    "[{\"Id\":\"" ID
+    "\",\"Names\":[\"/web\"],\"Image\":\"nginx:1\",\"Command\":\"nginx\",\"Created\":1762300000,"
+    "\"State\":\"running\",\"Status\":\"Up 2 hours\",\"Ports\":["
+    "{\"IP\":\"0.0.0.0\",\"PrivatePort\":80,\"PublicPort\":8080,\"Type\":\"tcp\"},"
+    "{\"IP\":\"::\",\"PrivatePort\":80,\"PublicPort\":8080,\"Type\":\"tcp\"},{\"PrivatePort\":53,\"Type\":\"udp\"}],"
+    "\"Labels\":{\"com.docker.compose.project\":\"shop\",\"dockmon.tag\":\"a, b,,\"},"
+    "\"Mounts\":[{\"Type\":\"bind\",\"Source\":\"/srv\",\"Destination\":\"/data\",\"RW\":false},"
+    "{\"Type\":\"volume\",\"Name\":\"vol\",\"Source\":\"/x\",\"Destination\":\"/v\",\"RW\":true}],"
+    "\"NetworkSettings\":{\"Networks\":{\"bridge\":{\"IPAddress\":\"172.17.0.2\"},\"none\":{\"IPAddress\":\"\"}}},"
+    "\"RepoDigests\":null,\"StartedAt\":\"2025-11-05T08:00:00Z\",\"Env\":{\"SECRET\":\"x\"}}]";
+
+struct fixture {
+    struct fleet_host *host;
+    struct fleet_container *container;
+    struct fleet *fleet;
+};
+
+static int set_up(void **state)
+{
+    struct fixture *f = xcalloc(1, sizeof(*f));
+    struct host row = {.id = (char *)(uintptr_t) "h", .name = (char *)(uintptr_t) "alpha"};
+    json_t *list = json_loads(element, 0, NULL);
+    struct fleet_host *h;
+
+    f->fleet = fleet_new();
+    h = fleet_put_host(f->fleet, &row, NULL);
+    (void)fleet_apply_snapshot(h, list, 1000);
+    json_decref(list);
+    assert_int_equal(fleet_find_container(h, "web", &f->container), 0);
+    f->host = h;
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+
+    fleet_free(f->fleet);
+    free(f);
+    return 0;
+}
+
+static json_t *written(struct fixture *f, bool with_env)
+{
+    struct buf host = BUF_INIT(4096), text = BUF_INIT(65536);
+    json_t *o;
+
+    container_host_write(&host, f->host);
+    container_write(&text, &host, f->container, with_env);
+    o = json_loads(buf_str(&text), JSON_REJECT_DUPLICATES, NULL);
+    assert_non_null(o);
+    buf_done(&host);
+    buf_done(&text);
+    return o;
+}
+
+static void assert_member(const json_t *o, const char *name, const char *expected)
+{
+    char *text = json_dumps(json_object_get(o, name), JSON_COMPACT | JSON_ENCODE_ANY);
+
+    assert_non_null(text);
+    assert_string_equal(text, expected);
+    free(text);
+}
+
+static void test_members(void **state)
+{
+    static const struct {
+        const char *name, *json;
+    } members[] = {
+        {"id",             "\"" ID "\""                    },
+        {"short_id",       "\"111111111111\""              },
+        {"name",           "\"web\""                       },
+        {"state",          "\"running\""                   },
+        {"host_id",        "\"h\""                         },
+        {"host_name",      "\"alpha\""                     },
+        {"host_online",    "false"                         },
+        {"confirmed_at",   "\"1970-01-01T00:00:01.000Z\""  },
+        {"image",          "\"nginx:1\""                   },
+        {"created",        "\"2025-11-04T23:46:40.000Z\""  },
+        {"ports",          "[\"8080:80/tcp\",\"53/udp\"]"  },
+        {"volumes",        "[\"/srv:/data:ro\",\"vol:/v\"]"},
+        {"tags",           "[\"compose:shop\",\"a\",\"b\"]"},
+        {"docker_ip",      "\"172.17.0.2\""                },
+        {"docker_ips",     "{\"bridge\":\"172.17.0.2\"}"   },
+        {"repo_digests",   "[]"                            },
+        {"env",            "{\"SECRET\":\"x\"}"            },
+        {"cpu_percent",    "null"                          },
+        {"memory_usage",   "null"                          },
+        {"restart_policy", "\"no\""                        },
+    };
+    struct fixture *f = *state;
+    json_t *o = written(f, true);
+
+    for (size_t i = 0; i < ARRAY_LEN(members); i++)
+        assert_member(o, members[i].name, members[i].json);
+    json_decref(o);
+}
+
+static void test_environment_is_for_operators(void **state)
+{
+    struct fixture *f = *state;
+    json_t *o = written(f, false);
+
+    assert_member(o, "env", "null");
+    json_decref(o);
+}
+
+static void test_a_sample_fills_the_figures(void **state)
+{
+    struct fixture *f = *state;
+    json_t *o;
+
+    f->container->sample = (struct fleet_sample){
+        .sampled_at_ms = 1, .cpu_percent = 12.5, .memory_usage = 0, .network_rx = 7};
+    o = written(f, false);
+    assert_member(o, "cpu_percent", "12.5");
+    assert_member(o, "memory_usage", "0");
+    assert_member(o, "network_rx", "7");
+    json_decref(o);
+}
+
+static void test_own_containers_are_recognised(void **state)
+{
+    static const struct {
+        const char *name, *app;
+        bool is_own;
+    } cases[] = {
+        {"dockmon",       NULL,      true },
+        {"/dockmon",      NULL,      true },
+        {"DockMon-Agent", NULL,      true },
+        {"dockmonitor",   NULL,      false},
+        {"my-dockmon",    NULL,      false},
+        {"web",           "dockmon", true },
+        {"web",           "other",   false},
+        {NULL,            NULL,      false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        json_t *labels = json_object();
+
+        if (cases[i].app)
+            (void)json_object_set_new(labels, "app", json_string(cases[i].app));
+        assert_int_equal(api_is_own_container(cases[i].name, labels), cases[i].is_own);
+        json_decref(labels);
+    }
+}
+
+static void test_texts_follow_the_host(void **state)
+{
+    struct fixture *f = *state;
+    json_t *o = written(f, false);
+
+    assert_member(o, "host_online", "false");
+    json_decref(o);
+    fleet_set_online(f->fleet, f->host, true, 2);
+    o = written(f, false);
+    assert_member(o, "host_online", "true");
+    json_decref(o);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_members, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_environment_is_for_operators, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_sample_fills_the_figures, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_texts_follow_the_host, set_up, tear_down),
+        cmocka_unit_test(test_own_containers_are_recognised),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,32 @@
+#include "server/view/event_json.h"
+#include "server/api/call.h"
+
+json_t *event_json(const struct event *e)
+{
+    json_t *o = json_object();
+    const struct {
+        const char *name;
+        const char *value;
+    } texts[] = {
+        {"category",       e->category      },
+        {"event_type",     e->type          },
+        {"severity",       e->severity      },
+        {"host_id",        e->host_id       },
+        {"host_name",      e->host_name     },
+        {"container_id",   e->container_id  },
+        {"container_name", e->container_name},
+        {"title",          e->title         },
+        {"message",        e->message       },
+        {"old_state",      e->old_state     },
+        {"new_state",      e->new_state     },
+        {"triggered_by",   e->triggered_by  },
+        {"correlation_id", e->correlation_id},
+    };
+
+    (void)json_object_set_new(o, "id", json_integer(e->id));
+    (void)json_object_set_new(o, "timestamp", api_json_time(e->at_ms));
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        (void)json_object_set_new(o, texts[i].name, api_json_string(texts[i].value));
+    (void)json_object_set_new(o, "details", api_json_column(e->details, json_object()));
+    return o;
+}

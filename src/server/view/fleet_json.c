@@ -1,0 +1,213 @@
+#include "server/view/fleet_json.h"
+#include "base/alloc.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "server/api/call.h"
+#include "server/view/agent_json.h"
+#include "server/view/container_json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *connection_name(enum host_connection c)
+{
+    switch (c) {
+    case HOST_LOCAL: return "local";
+    case HOST_REMOTE: return "remote";
+    case HOST_AGENT: return "agent";
+    }
+    return "agent";
+}
+
+/* 0 means unknown, and unknown is null. */
+static json_t *number_or_null(int64_t n)
+{
+    return n > 0 ? json_integer(n) : json_null();
+}
+
+/* All but what changes while the host is just there. */
+static json_t *shown_json(const struct fleet_host *h)
+{
+    const struct host *row = &h->row;
+    json_t *ips = api_json_column(row->host_ips, json_array());
+    json_t *o = json_pack("{s:s, s:o, s:o, s:s, s:s, s:n}", "id", row->id, "name",
+                          api_json_string(row->name), "url", api_json_string(row->url),
+                          "connection_type", connection_name(row->connection), "status",
+                          h->is_online ? "online" : "offline", "security_status");
+    const struct {
+        const char *name;
+        const char *value;
+    } texts[] = {
+        {"error",             h->trouble            },
+        {"description",       row->description      },
+        {"os_type",           row->os_type          },
+        {"os_version",        row->os_version       },
+        {"kernel_version",    row->kernel_version   },
+        {"docker_version",    row->docker_version   },
+        {"daemon_started_at", row->daemon_started_at},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        (void)json_object_set_new(o, texts[i].name, api_json_string(texts[i].value));
+    (void)json_object_set_new(o, "tags", api_json_column(row->tags, json_array()));
+    (void)json_object_set_new(o, "total_memory", number_or_null(row->total_memory));
+    (void)json_object_set_new(o, "num_cpus", number_or_null(row->num_cpus));
+    (void)json_object_set_new(o, "is_podman", json_boolean(row->is_podman));
+    (void)json_object_set(o, "host_ip",
+                          json_array_size(ips) ? json_array_get(ips, 0) : json_null());
+    (void)json_object_set_new(o, "host_ips", ips);
+    return o;
+}
+
+static void append(struct buf *out, const char *text, size_t size)
+{
+    (void)buf_append(out, text, size); /* lists have no limit */
+}
+
+static void append_text(struct buf *out, const char *text)
+{
+    append(out, text, strlen(text));
+}
+
+static void append_time(struct buf *out, const char *name, int64_t utc_ms)
+{
+    char text[TIME_TEXT_SIZE];
+
+    if (utc_ms) {
+        (void)buf_printf(out, ",\"%s\":\"%s\"", name, time_format_ms(utc_ms, text));
+    } else {
+        (void)buf_printf(out, ",\"%s\":null", name);
+    }
+}
+
+/* The host and its agent, each without their end. */
+static void show_host(struct fleet_host *h)
+{
+    struct buf text = BUF_INIT(SIZE_MAX / 2);
+    struct fleet_text part;
+    json_t *agent = agent_json_of_host(h);
+
+    free(h->shown.text);
+    json_open_text(&part, shown_json(h));
+    append(&text, part.text, part.size);
+    append_text(&text, ",\"agent\":");
+    free(part.text);
+    if (json_is_object(agent)) {
+        (void)json_object_del(agent, "last_seen_at");
+        json_open_text(&part, agent);
+        append(&text, part.text, part.size);
+        free(part.text);
+    } else {
+        json_decref(agent);
+        append_text(&text, "null");
+    }
+    h->shown.size = text.size;
+    h->shown.text = buf_take(&text);
+    h->shown_version = h->version;
+}
+
+static void write_host(struct buf *out, struct fleet_host *h, size_t n_containers)
+{
+    if (!h->shown.text || h->shown_version != h->version)
+        show_host(h);
+    append(out, h->shown.text, h->shown.size);
+    if (h->agent.id) {
+        append_time(out, "last_seen_at", h->seen_at_ms);
+        append_text(out, "}");
+    }
+    append_time(out, "last_checked", h->containers_at_ms);
+    (void)buf_printf(out, ",\"container_count\":%zu}", n_containers);
+}
+
+static size_t count_containers(const struct fleet_host *h, const struct scope_view *view)
+{
+    size_t n = 0;
+
+    if (scope_view_whole(view))
+        return h->containers.size;
+    map_foreach(&h->containers, e)
+        n += scope_view_container(view, e->value);
+    return n;
+}
+
+void fleet_host_write_in(struct buf *out, struct fleet_host *h, const struct scope *scope)
+{
+    struct scope_view view;
+
+    scope_view_host(scope, h, &view);
+    write_host(out, h, count_containers(h, &view));
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    const struct fleet_host *const *x = a, *const *y = b;
+
+    return strcasecmp((*x)->row.name ? (*x)->row.name : "", (*y)->row.name ? (*y)->row.name : "");
+}
+
+void fleet_hosts_write_in(struct buf *out, const struct fleet *f, const struct scope *scope)
+{
+    const struct map *hosts = fleet_hosts(f);
+    _cleanup_free_ struct fleet_host **sorted = xcalloc(hosts->size, sizeof(struct fleet_host *));
+    size_t n = 0;
+
+    map_foreach(hosts, e) {
+        if (scope_allows_host(scope, e->value))
+            sorted[n++] = e->value;
+    }
+    qsort(sorted, n, sizeof(struct fleet_host *), compare_names);
+    append_text(out, "[");
+    for (size_t i = 0; i < n; i++) {
+        append_text(out, i ? "," : "");
+        fleet_host_write_in(out, sorted[i], scope);
+    }
+    append_text(out, "]");
+}
+
+static int compare_containers(const void *a, const void *b)
+{
+    const struct fleet_container *const *x = a, *const *y = b;
+
+    return strcmp((*x)->name ? (*x)->name : "", (*y)->name ? (*y)->name : "");
+}
+
+static void append_host(struct buf *out, struct fleet_host *h, const struct fleet_selection *of)
+{
+    static const struct scope everything;
+    _cleanup_free_ struct fleet_container **sorted = xcalloc(h->containers.size,
+                                                             sizeof(struct fleet_container *));
+    struct buf host = BUF_INIT(SIZE_MAX / 2);
+    struct scope_view view;
+    size_t n = 0;
+
+    scope_view_host(of->scope ? of->scope : &everything, h, &view);
+    map_foreach(&h->containers, e) {
+        if (scope_view_container(&view, e->value))
+            sorted[n++] = e->value;
+    }
+    if (n > 0)
+        container_host_write(&host, h);
+    qsort(sorted, n, sizeof(struct fleet_container *), compare_containers);
+    for (size_t i = 0; i < n; i++) {
+        if (out->data[out->size - 1] != '[')
+            append_text(out, ",");
+        container_write(out, &host, sorted[i], of->with_env);
+    }
+    buf_done(&host);
+}
+
+void fleet_containers_write_in(struct buf *out,
+                               const struct fleet *f,
+                               const struct fleet_selection *selection)
+{
+    const char *host_id = selection->host_id;
+
+    append_text(out, "[");
+    map_foreach(fleet_hosts(f), e) {
+        struct fleet_host *h = e->value;
+
+        if (h->containers.size > 0 && (str_is_empty(host_id) || str_eq(host_id, h->row.id)))
+            append_host(out, h, selection);
+    }
+    append_text(out, "]");
+}
