@@ -3,9 +3,9 @@
  */
 
 #include "base/str.h"
-#include "cli/complete.h"
-#include "cli/output.h"
-#include "cli/verbs.h"
+#include "cli/common/output.h"
+#include "cli/common/verbs.h"
+#include "cli/complete/complete.h"
 
 #include <signal.h>
 #include <string.h>

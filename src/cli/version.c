@@ -1,7 +1,8 @@
 #include "base/alloc.h"
-#include "cli/containers.h"
-#include "cli/output.h"
-#include "cli/verbs.h"
+#include "cli/common/client.h"
+#include "cli/common/member.h"
+#include "cli/common/output.h"
+#include "cli/common/verbs.h"
 
 struct version_options {
     bool json;
@@ -30,7 +31,7 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
     } else {
         output_line("Client:  %s", DOCKMON_VERSION);
         if (answer)
-            output_line("Server:  %s", container_text(answer, "version"));
+            output_line("Server:  %s", member_text(answer, "version"));
     }
     return answer ? 0 : 1;
 }

@@ -1,0 +1,106 @@
+#include "cli/accounts/accounts.h"
+#include "base/alloc.h"
+#include "base/str.h"
+#include "cli/accounts/scope.h"
+#include "cli/common/member.h"
+#include "cli/common/output.h"
+
+#include <errno.h>
+
+int accounts_fetch(struct client *c,
+                   const struct account_kind *kind,
+                   json_t **ret,
+                   struct error *err)
+{
+    json_auto_t *answer = NULL;
+    json_t *list;
+    int r;
+
+    r = client_get(c, xstrdup(kind->path), &answer, err);
+    if (r < 0)
+        return r;
+    list = kind->member ? json_object_get(answer, kind->member) : answer;
+    if (!json_is_array(list))
+        return error_set(err, -EPROTO, "the server's list of %ss cannot be read", kind->noun);
+    *ret = json_incref(list);
+    return 0;
+}
+
+static bool is_named(const struct account_kind *kind, const json_t *account, const char *word)
+{
+    long long number = (long long)member_integer(account, "id");
+    _cleanup_free_ char *id = xasprintf("%lld", number);
+
+    return str_eq(member_text(account, kind->name), word) || (kind->has_ids && str_eq(id, word));
+}
+
+json_t *accounts_find(const struct account_kind *kind,
+                      const json_t *list,
+                      const char *word,
+                      struct error *err)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        json_t *account = json_array_get(list, i);
+
+        if (is_named(kind, account, word))
+            return account;
+    }
+    (void)error_set(err, -ENOENT, "there is no %s %s", kind->noun, word);
+    return NULL;
+}
+
+char *account_path(const struct account_kind *kind, const json_t *account, const char *tail)
+{
+    return xasprintf("%s/%lld%s", kind->path, (long long)member_integer(account, "id"), tail);
+}
+
+json_t *accounts_fetch_or_say(struct client *c, const struct account_kind *kind)
+{
+    struct error err = ERROR_INIT;
+    json_t *list = NULL;
+
+    if (c && accounts_fetch(c, kind, &list, &err) < 0)
+        output_error("%s", err.msg);
+    return list;
+}
+
+int accounts_run_ls(const struct verb *verb, void *options, const struct args_list *words)
+{
+    _cleanup_(client_closep) struct client *c = client_open_configured();
+    const struct account_kind *kind = verb->data;
+    const struct listing_options *o = options;
+    json_auto_t *list = accounts_fetch_or_say(c, kind), *hosts = NULL;
+
+    (void)words;
+    if (!list)
+        return 1;
+    if (kind->has_scopes && !o->json && !o->quiet)
+        hosts = scope_fetch_hosts(c, list);
+    listing_print(&kind->listing, list, o, hosts);
+    return 0;
+}
+
+int accounts_run_rm(const struct verb *verb, void *options, const struct args_list *words)
+{
+    _cleanup_(client_closep) struct client *c = client_open_configured();
+    const struct account_kind *kind = verb->data;
+    json_auto_t *list = accounts_fetch_or_say(c, kind);
+    int exit_code = 0;
+
+    (void)options;
+    if (!list)
+        return 1;
+    for (size_t i = 0; i < words->n; i++) {
+        struct error err = ERROR_INIT;
+        const json_t *account = accounts_find(kind, list, words->items[i], &err);
+
+        if (account &&
+            client_send(c, "DELETE", account_path(kind, account, ""), NULL, NULL, &err) == 0) {
+            output_line("%s", words->items[i]);
+        } else {
+            output_error("%s: %s", words->items[i], err.msg);
+            exit_code = 1;
+        }
+    }
+    return exit_code;
+}

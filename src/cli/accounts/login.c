@@ -1,0 +1,315 @@
+/*
+ * login, as a flow: where, who, try it, make an API key of our own, remember it.
+ */
+
+#include "cli/accounts/login.h"
+#include "base/alloc.h"
+#include "base/str.h"
+#include "cli/accounts/new_password.h"
+#include "cli/common/member.h"
+#include "cli/common/output.h"
+#include "cli/common/prompt.h"
+#include "cli/common/verbs.h"
+#include "net/tls_trust.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+struct login_options {
+    const char *user, *api_key, *ca_file, *pin;
+    bool is_password_stdin, is_key_stdin, is_insecure;
+};
+
+#define AT(m) offsetof(struct login_options, m)
+
+static const struct flag flags[] = {
+    {"username",       'u', FLAG_STRING, AT(user),              "NAME",        "user to log in as"                         },
+    {"password-stdin", 0,   FLAG_BOOL,   AT(is_password_stdin), NULL,
+     "read the password from standard input"                                                                               },
+    {"api-key",        0,   FLAG_STRING, AT(api_key),           "KEY",
+     "use this API key instead of a user and password; it stays in the history of the shell"                               },
+    {"api-key-stdin",  0,   FLAG_BOOL,   AT(is_key_stdin),      NULL,          "read the API key from standard input"      },
+    {"ca-file",        0,   FLAG_STRING, AT(ca_file),           "FILE",        "PEM certificates to verify the server with"},
+    {"pin",            0,   FLAG_STRING, AT(pin),               "FINGERPRINT",
+     "the server's key, as `dockmond fingerprint` prints it"                                                               },
+    {"insecure",       0,   FLAG_BOOL,   AT(is_insecure),       NULL,          "accept any certificate of the server"      },
+};
+
+static int ask_url(struct config *c, const char *given, struct error *err)
+{
+    _cleanup_free_ char *question = NULL, *answer = NULL;
+
+    if (!given) {
+        question = xasprintf("Server [%s]: ", c->url);
+        if (prompt_line(question, false, &answer, err) < 0) {
+            /* Without a terminal the address that is known already has to do. */
+            return err->code == -ENOTTY && c->is_url_given ? 0 : -1;
+        }
+        given = str_is_empty(answer) ? c->url : answer;
+    }
+    return config_set_url(c, given, err);
+}
+
+static int ask_user(const struct login_options *o, char **ret, struct error *err)
+{
+    int r;
+
+    if (o->user) {
+        *ret = xstrdup(o->user);
+        return 0;
+    }
+    r = prompt_line("User [admin]: ", false, ret, err);
+    if (r == 0 && **ret == '\0') {
+        free(*ret);
+        *ret = xstrdup("admin");
+    }
+    return r;
+}
+
+static int ask_password(const struct login_options *o, char **ret, struct error *err)
+{
+    return o->is_password_stdin ? prompt_read_stdin("password", ret, err)
+                                : prompt_line("Password: ", true, ret, err);
+}
+
+/* Whom the server takes us for. *ret is the caller's. */
+static int fetch_me(const struct config *config, json_t **ret, struct error *err)
+{
+    _cleanup_(client_closep) struct client *c = NULL;
+    int r;
+
+    r = client_open(&c, config, err);
+    return r < 0 ? r : client_get(c, xstrdup("/api/v2/auth/me"), ret, err);
+}
+
+static int use_key(const struct login_options *o, struct config *config, struct error *err)
+{
+    json_auto_t *me = NULL;
+
+    if (o->is_key_stdin) {
+        if (prompt_read_stdin("API key", &config->api_key, err) < 0)
+            return -1;
+    } else {
+        config->api_key = xstrdup(o->api_key);
+    }
+    if (fetch_me(config, &me, err) < 0)
+        return -1;
+    output_line("Logged in to %s with the API key \"%s\" (%s).", config->url,
+                member_text(json_object_get(me, "user"), "username"),
+                member_text(json_object_get(me, "user"), "role"));
+    return 0;
+}
+
+/* A session ends after a day, a key lasts: so a session is kept only where no key can be had. */
+static int exchange_session(struct config *config, const char *role)
+{
+    _cleanup_(client_closep) struct client *c = NULL;
+    struct utsname machine = {0};
+    struct error err = ERROR_INIT;
+    json_auto_t *answer = NULL;
+    _cleanup_free_ char *name = NULL;
+
+    (void)uname(&machine); /* fails for a bad pointer only */
+    name = xasprintf("dockmon CLI on %.40s", machine.nodename);
+    if (client_open(&c, config, &err) < 0 ||
+        client_send(c, "POST", xstrdup("/api/v2/api-keys"),
+                    json_pack("{s:s, s:s}", "name", name, "role", role), &answer, &err) < 0 ||
+        *member_text(answer, "key") == '\0') {
+        output_note("(no API key could be made, so this login ends with the session: %s)", err.msg);
+        return -1;
+    }
+    config->api_key = xstrdup(member_text(answer, "key"));
+    (void)client_send(c, "POST", xstrdup("/api/v2/auth/logout"), json_object(), NULL,
+                      NULL); /* the session would expire anyhow */
+    prompt_free_secret(TAKE_PTR(config->session));
+    return 0;
+}
+
+int login_open_session(
+    struct config *config, const char *user, const char *password, json_t **ret, struct error *err)
+{
+    _cleanup_(client_closep) struct client *c = NULL;
+    struct client_request r = {.method = "POST", .path = xstrdup("/api/v2/auth/login")};
+    int code;
+
+    r.body = json_pack("{s:s, s:s}", "username", user, "password", password);
+    code = client_open(&c, config, err);
+    if (code == 0 && !r.body)
+        code = error_set(err, -EINVAL, "user name and password must be UTF-8");
+    if (code == 0) {
+        client_run(c, &r, 1);
+        code = r.code;
+        if (code < 0) {
+            (void)error_set(err, code, "%s", r.error);
+        } else if (!r.session) {
+            code = error_set(err, -EPROTO, "the server accepted the password but gave no session");
+        }
+    }
+    if (code == 0) {
+        config->session = TAKE_PTR(r.session);
+        *ret = TAKE_PTR(r.json);
+    }
+    client_request_done(&r);
+    return code;
+}
+
+/*
+ * The first password is good for nothing but its own change. 1: it was changed; 0: it could not be asked for, and
+ * the session is kept for `dockmon user passwd`.
+ */
+static int replace_password(const struct login_options *o,
+                            const struct config *config,
+                            const char *password,
+                            struct error *err)
+{
+    _cleanup_(client_closep) struct client *c = NULL;
+    _cleanup_(prompt_free_secretp) char *new_password = NULL;
+    int r;
+
+    if (o->is_password_stdin) {
+        output_note("This password must be changed before anything else: `dockmon user passwd`.");
+        return 0;
+    }
+    output_note("This password must be changed first.");
+    r = new_password_ask(&new_password, err);
+    if (r == 0)
+        r = client_open(&c, config, err);
+    if (r == 0)
+        r = new_password_send(c, password, new_password, err);
+    return r < 0 ? r : 1;
+}
+
+static int use_password(const struct login_options *o, struct config *config, struct error *err)
+{
+    _cleanup_free_ char *user = NULL;
+    _cleanup_(prompt_free_secretp) char *password = NULL;
+    json_auto_t *answer = NULL;
+    const json_t *who;
+    int r;
+
+    r = ask_user(o, &user, err);
+    if (r == 0)
+        r = ask_password(o, &password, err);
+    if (r == 0)
+        r = login_open_session(config, user, password, &answer, err);
+    if (r < 0)
+        return r;
+
+    who = json_object_get(answer, "user");
+    if (member_is_true(who, "must_change_password")) {
+        r = replace_password(o, config, password, err);
+        if (r <= 0)
+            return r;
+    }
+    (void)exchange_session(config, member_text(who, "role")); /* it has said what is lost */
+    output_line("Logged in to %s as %s (%s).", config->url, member_text(who, "username"),
+                member_text(who, "role"));
+    return 0;
+}
+
+/* A server whose certificate nobody vouches for is taken as it is met first, if a human says so. */
+static int meet(struct config *config, struct error *err)
+{
+    _cleanup_(client_closep) struct client *c = NULL;
+    _cleanup_free_ char *question = NULL, *answer = NULL;
+    struct error why = ERROR_INIT;
+    int r;
+
+    r = client_open(&c, config, err);
+    if (r < 0)
+        return r;
+    if (client_get(c, xstrdup("/health"), NULL, &why) == 0 || !*client_refused_key(c))
+        return 0; /* what else is wrong shows when logging in */
+    output_note("The certificate of %s cannot be verified. Its key is", config->url);
+    output_note("  %s", client_refused_key(c));
+    output_note("Run `dockmond fingerprint` on the server; only if it prints the same, go on.");
+    question = xstrdup("Is it the same, and to be remembered? [y/N]: ");
+    r = prompt_line(question, false, &answer, err);
+    if (r == -ENOTTY) {
+        return error_set(err, -EPROTO,
+                         "give --pin with what `dockmond fingerprint` prints, or --ca-file");
+    }
+    if (r < 0)
+        return r;
+    if (!str_eq(answer, "y") && !str_eq(answer, "yes"))
+        return error_set(err, -ECANCELED, "not logged in");
+    config->pin = xstrdup(client_refused_key(c));
+    return 0;
+}
+
+static int log_in(const struct login_options *o,
+                  const char *url,
+                  struct config *config,
+                  struct error *err)
+{
+    int r;
+
+    r = ask_url(config, url, err);
+    if (r < 0)
+        return r;
+    /* Whatever let us in before is not shown to a server that we are only about to meet. */
+    prompt_free_secret(TAKE_PTR(config->api_key));
+    prompt_free_secret(TAKE_PTR(config->session));
+    config->is_insecure = o->is_insecure;
+    free(config->ca_file);
+    config->ca_file = xstrdup(o->ca_file);
+    free(config->pin);
+    config->pin = xstrdup(o->pin);
+
+    if (o->pin && !str_starts_with(config->url, "https://"))
+        return error_set(err, -EINVAL, "--pin: %s is not encrypted; give https://", config->url);
+    r = o->pin ? tls_pins_check(o->pin, err) : 0;
+    if (r < 0)
+        return error_wrap(err, r, "--pin");
+    if (r == 0 && str_starts_with(config->url, "https://") && !o->pin && !o->is_insecure)
+        r = meet(config, err);
+    if (r < 0)
+        return r;
+    r = o->api_key || o->is_key_stdin ? use_key(o, config, err) : use_password(o, config, err);
+    return r < 0 ? r : config_save(config, err);
+}
+
+/* A key on the command line is taken from there, where the process list would show it for as long as we run. */
+static char *take_key(struct login_options *o)
+{
+    char *shown = (char *)(uintptr_t)o->api_key; /* of argv */
+    char *key;
+
+    if (!shown)
+        return NULL;
+    key = xstrdup(shown);
+    memset(shown, 'x', strlen(shown));
+    o->api_key = key;
+    return key;
+}
+
+static int run(const struct verb *verb, void *options, const struct args_list *words)
+{
+    _cleanup_(prompt_free_secretp) _unused_ char *key = take_key(options);
+    _cleanup_(config_done) struct config config = {0};
+    struct error err = ERROR_INIT;
+
+    (void)verb;
+    if (config_load(&config, secure_getenv, &err) < 0 ||
+        log_in(options, words->n ? words->items[0] : NULL, &config, &err) < 0) {
+        output_error("%s", err.msg);
+        return 1;
+    }
+    output_note("(kept in %s)", config.path);
+    return 0;
+}
+
+const struct verb verb_login = {
+    .name = "login",
+    .usage = "[OPTIONS] [URL]",
+    .summary = "Log in to a DockMon server and remember it",
+    .examples = "  dockmon login http://127.0.0.1:8001\n"
+                "  dockmon login -u admin --password-stdin https://dockmon.example < password\n",
+    .flags = flags,
+    .n_flags = ARRAY_LEN(flags),
+    .max_words = 1,
+    .options_size = sizeof(struct login_options),
+    .run = run,
+};

@@ -1,0 +1,63 @@
+#include "cli/accounts/new_password.h"
+#include "base/alloc.h"
+#include "base/str.h"
+#include "cli/accounts/login.h"
+#include "cli/common/prompt.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+int new_password_ask(char **ret, struct error *err)
+{
+    _cleanup_(prompt_free_secretp) char *first = NULL, *second = NULL;
+    int r;
+
+    r = prompt_line("New password: ", true, &first, err);
+    if (r == 0)
+        r = prompt_line("The same again: ", true, &second, err);
+    if (r < 0)
+        return r;
+    if (!str_eq(first, second))
+        return error_set(err, -EINVAL, "the two are not the same");
+    *ret = TAKE_PTR(first);
+    return 0;
+}
+
+int new_password_send(struct client *c,
+                      const char *current,
+                      const char *new_password,
+                      struct error *err)
+{
+    json_t *body = json_pack("{s:s, s:s}", "current_password", current, "new_password",
+                             new_password);
+
+    if (!body)
+        return error_set(err, -EINVAL, "passwords must be UTF-8");
+    return client_send(c, "POST", xstrdup("/api/v2/auth/change-password"), body, NULL, err);
+}
+
+int new_password_send_as(const char *user,
+                         const char *current,
+                         const char *new_password,
+                         struct error *err)
+{
+    _cleanup_(config_done) struct config config = {0};
+    _cleanup_(client_closep) struct client *c = NULL;
+    json_auto_t *answer = NULL;
+    int r;
+
+    r = config_load(&config, secure_getenv, err);
+    if (r < 0)
+        return r;
+    prompt_free_secret(TAKE_PTR(config.api_key)); /* it goes before a session */
+    prompt_free_secret(TAKE_PTR(config.session));
+    r = login_open_session(&config, user, current, &answer, err);
+    if (r == 0)
+        r = client_open(&c, &config, err);
+    if (r < 0)
+        return r;
+    r = new_password_send(c, current, new_password, err);
+    (void)client_send(c, "POST", xstrdup("/api/v2/auth/logout"), json_object(), NULL,
+                      NULL); /* the session would expire anyhow */
+    return r;
+}

@@ -1,0 +1,358 @@
+#include "cli/common/client.h"
+
+#include "base/alloc.h"
+#include "base/str.h"
+#include "cli/common/output.h"
+#include "net/http_client.h"
+#include "net/loop.h"
+#include "net/tls_trust.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_PARALLEL 16
+#define TIMEOUT_MS   (UINT64_C(12) * 60 * 1000) /* a stop may be given ten minutes */
+
+struct client {
+    struct loop *loop;
+    char *url;
+    char *authorization; /* "Bearer KEY", NULL: none */
+    char *cookie;        /* "session_id=...", NULL: none */
+    bool is_insecure;
+    uint64_t timeout_ms;
+
+    /* The running batch. */
+    struct client_request *requests;
+    size_t n_requests, n_started, n_running;
+};
+
+/* What one call needs to find its way back. */
+struct pending {
+    struct client *client;
+    struct client_request *request;
+};
+
+int client_open(struct client **ret, const struct config *config, struct error *err)
+{
+    _cleanup_(client_closep) struct client *c = xcalloc(1, sizeof(*c));
+    int r;
+
+    r = loop_new(&c->loop, &(struct loop_options){.ca_file = config->ca_file, .pins = config->pin},
+                 err);
+    if (r < 0)
+        return r;
+    c->url = xstrdup(config->url);
+    c->is_insecure = config->is_insecure;
+    c->timeout_ms = TIMEOUT_MS;
+    if (config->api_key) {
+        c->authorization = xasprintf("Bearer %s", config->api_key);
+    } else if (config->session) {
+        c->cookie = xasprintf("session_id=%s", config->session);
+    }
+    *ret = TAKE_PTR(c);
+    return 0;
+}
+
+void client_close(struct client *c)
+{
+    if (!c)
+        return;
+    if (c->loop)
+        loop_free(c->loop);
+    free(c->url);
+    free(c->authorization);
+    free(c->cookie);
+    free(c);
+}
+
+void client_set_timeout(struct client *c, uint64_t timeout_ms)
+{
+    c->timeout_ms = timeout_ms;
+}
+
+const char *client_refused_key(const struct client *c)
+{
+    struct error err = ERROR_INIT;
+    struct tls_trust *trust = loop_tls_trust(c->loop, &err);
+
+    return trust ? tls_trust_refused(trust) : "";
+}
+
+/* The request was on its way, so that the server may have acted on it. */
+static bool is_in_doubt(const struct client_request *r, const struct http_result *result)
+{
+    return !str_eq(r->method, "GET") &&
+           (result->code == -ECONNRESET || result->code == -ETIMEDOUT) &&
+           !str_starts_with(result->message ? result->message : "", "connect ");
+}
+
+static const char *connection_advice(const struct client *c, int code, const char *message)
+{
+    if (code == -ECONNREFUSED)
+        return "; is it running? `dockmon login` or DOCKMON_URL names another";
+    if (strstr(message, "wrong version number") || strstr(message, "http request"))
+        return "; does it speak http:// there, without TLS?"; /* in the words of OpenSSL */
+    if (code != -EPROTO || !*client_refused_key(c))
+        return "";
+    return "; if `dockmond fingerprint` prints this key on the server, `dockmon login` can remember it; if not, "
+           "somebody may be posing as the server";
+}
+
+static char *connection_failure(const struct client *c, int code, const char *message)
+{
+    const char *text = str_is_empty(message) ? error_text(code) : message;
+
+    return xasprintf("cannot talk to the DockMon server at %s: %s%s", c->url, text,
+                     connection_advice(c, code, text));
+}
+
+char *client_explain_close(const struct client *c, const struct ws_close *why)
+{
+    if (why->error != 0)
+        return connection_failure(c, why->error, why->reason);
+    if (str_is_empty(why->reason))
+        return xstrdup("the connection to the server is lost");
+    return xasprintf("%s%s", why->reason,
+                     why->code == WS_CLOSE_POLICY ? "; log in with `dockmon login`" : "");
+}
+
+static const char *advice(const struct client_request *r)
+{
+    switch (r->status) {
+    case 401: return strstr(r->path, "/auth/login") ? "" : "; log in with `dockmon login`";
+    case 403: return "; your key or user is not allowed to do this";
+    case 413: return "; the request is too large";
+    case 429: return "; wait a moment and try again";
+    default: return "";
+    }
+}
+
+static int status_code(int status)
+{
+    static const struct {
+        int status;
+        int code;
+    } map[] = {
+        {400, -EBADMSG     },
+        {401, -ENOKEY      },
+        {403, -EACCES      },
+        {404, -ENOENT      },
+        {409, -EBUSY       },
+        {413, -EMSGSIZE    },
+        {422, -EDOM        },
+        {429, -EAGAIN      },
+        {502, -EPROTO      },
+        {503, -ECONNREFUSED},
+        {504, -ETIMEDOUT   },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(map); i++) {
+        if (map[i].status == status)
+            return map[i].code;
+    }
+    return -EIO;
+}
+
+/* {"detail": "..."} is the one error shape; FastAPI's list of details is shown as it is. */
+static char *detail_of(const json_t *body, int status)
+{
+    const json_t *detail = json_object_get(body, "detail");
+
+    if (json_is_string(detail) && json_string_length(detail) > 0)
+        return xstrdup(json_string_value(detail));
+    if (detail)
+        return json_dumps(detail, JSON_COMPACT | JSON_ENCODE_ANY);
+    return xasprintf("the server answered with HTTP status %d", status);
+}
+
+static void read_answer(struct client_request *r, const struct http_result *result)
+{
+    _cleanup_free_ char *detail = NULL;
+    json_t *body;
+
+    body = json_loadb(result->body, result->size, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+    if (r->status >= 200 && r->status <= 299 && body) {
+        r->json = body;
+        return;
+    }
+    if (r->status >= 200 && r->status <= 299) {
+        r->code = -EPROTO;
+        r->error = xstrdup("the answer is not JSON; is this a DockMon server?");
+        return;
+    }
+    r->code = status_code(r->status);
+    detail = detail_of(body, r->status);
+    r->error = xasprintf("%s%s", detail, advice(r));
+    json_decref(body);
+}
+
+static char *session_of(const char *set_cookie)
+{
+    static const char name[] = "session_id=";
+
+    if (!set_cookie || !str_starts_with(set_cookie, name))
+        return NULL;
+    set_cookie += strlen(name);
+    return xstrndup(set_cookie, strcspn(set_cookie, "; "));
+}
+
+static void start_more(struct client *c);
+
+static void on_done(void *owner, const struct http_result *result)
+{
+    struct pending *p = owner;
+    struct client *c = p->client;
+    struct client_request *r = p->request;
+
+    r->status = result->status;
+    if (result->code < 0) {
+        r->code = result->code;
+        r->error = is_in_doubt(r, result)
+                       ? xasprintf("cannot talk to the DockMon server at %s: %s; it is not known "
+                                   "whether this was done",
+                                   c->url, result->message ? result->message : "")
+                       : connection_failure(c, result->code, result->message);
+    } else {
+        read_answer(r, result);
+        r->session = session_of(result->set_cookie);
+    }
+    free(p);
+    c->n_running--;
+    start_more(c);
+    if (c->n_running == 0)
+        loop_stop(c->loop);
+}
+
+static int start_one(struct client *c, struct client_request *r, struct error *err)
+{
+    struct http_header headers[2];
+    struct http_call_options o = {
+        .address = c->url,
+        .method = r->method,
+        .path = r->path,
+        .headers = headers,
+        .max_body = CLIENT_MAX_BODY,
+        .timeout_ms = c->timeout_ms,
+        .is_insecure = c->is_insecure,
+        .done = on_done,
+    };
+    _cleanup_free_ char *body = r->body ? json_dumps(r->body, JSON_COMPACT) : NULL;
+    _cleanup_free_ struct pending *p = xmalloc(sizeof(*p));
+    struct http_call *call;
+    int code;
+
+    if (c->authorization)
+        headers[o.n_headers++] = (struct http_header){"Authorization", c->authorization};
+    if (c->cookie)
+        headers[o.n_headers++] = (struct http_header){"Cookie", c->cookie};
+    if (body) {
+        o.body = body;
+        o.body_size = strlen(body);
+    }
+    *p = (struct pending){c, r};
+    o.owner = p;
+    code = http_call_start(&call, c->loop, &o, err);
+    if (code == 0)
+        (void)TAKE_PTR(p); /* on_done's now */
+    return code;
+}
+
+static void start_more(struct client *c)
+{
+    while (c->n_started < c->n_requests && c->n_running < MAX_PARALLEL) {
+        struct client_request *r = &c->requests[c->n_started++];
+        struct error err = ERROR_INIT;
+
+        r->code = start_one(c, r, &err);
+        if (r->code < 0) {
+            r->error = xstrdup(err.msg);
+        } else {
+            c->n_running++;
+        }
+    }
+}
+
+void client_run(struct client *c, struct client_request *requests, size_t n)
+{
+    c->requests = requests;
+    c->n_requests = n;
+    c->n_started = c->n_running = 0;
+    start_more(c);
+    if (c->n_running > 0)
+        loop_run(c->loop);
+}
+
+void client_request_done(struct client_request *r)
+{
+    free(TAKE_PTR(r->path));
+    json_decref(TAKE_PTR(r->body));
+    json_decref(TAKE_PTR(r->json));
+    free(TAKE_PTR(r->error));
+    free(TAKE_PTR(r->session));
+}
+
+int client_send(
+    struct client *c, const char *method, char *path, json_t *body, json_t **ret, struct error *err)
+{
+    struct client_request r = {.method = method};
+    int code;
+
+    r.path = path;
+    r.body = body;
+    client_run(c, &r, 1);
+    code = r.code;
+    if (code < 0) {
+        (void)error_set(err, code, "%s", r.error);
+    } else if (ret) {
+        *ret = TAKE_PTR(r.json);
+    }
+    client_request_done(&r);
+    return code;
+}
+
+int client_get(struct client *c, char *path, json_t **ret, struct error *err)
+{
+    return client_send(c, "GET", path, NULL, ret, err);
+}
+
+struct loop *client_loop(const struct client *c)
+{
+    return c->loop;
+}
+
+int client_dial(struct client *c,
+                const char *path,
+                const struct ws_dial *dial,
+                struct ws **ret,
+                struct error *err)
+{
+    /* http becomes ws, https wss. */
+    _cleanup_free_ char *url = xasprintf("ws%s%s", c->url + strlen("http"), path);
+    const char *headers[] = {NULL, NULL, NULL};
+    struct ws_dial mine = *dial;
+
+    if (c->authorization) {
+        headers[0] = "Authorization";
+        headers[1] = c->authorization;
+    } else if (c->cookie) {
+        headers[0] = "Cookie";
+        headers[1] = c->cookie;
+    }
+    mine.url = url;
+    mine.is_insecure = c->is_insecure;
+    mine.headers = headers;
+    return ws_connect(ret, c->loop, &mine, err);
+}
+
+struct client *client_open_configured(void)
+{
+    struct error err = ERROR_INIT;
+    struct config config = {0};
+    struct client *c = NULL;
+
+    if (config_load(&config, secure_getenv, &err) < 0 || client_open(&c, &config, &err) < 0)
+        output_error("%s", err.msg);
+    config_done(&config);
+    return c;
+}

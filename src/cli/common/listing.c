@@ -1,0 +1,65 @@
+#include "cli/common/listing.h"
+
+#include "base/alloc.h"
+#include "cli/common/member.h"
+#include "cli/common/output.h"
+
+#include <assert.h>
+
+#define MAX_OUTPUT (SIZE_MAX / 2)
+
+static char *cell_text(const struct listing_column *column,
+                       const json_t *element,
+                       const void *owner)
+{
+    const json_t *v;
+
+    if (column->text)
+        return column->text(element, owner);
+    v = json_object_get(element, column->member);
+    if (json_is_integer(v))
+        return xasprintf("%lld", (long long)json_integer_value(v));
+    return xstrdup(member_text(element, column->member));
+}
+
+static void print_table(const struct listing *listing, const json_t *list, const void *owner)
+{
+    const char *headers[TABLE_MAX_COLUMNS];
+    struct buf out = BUF_INIT(MAX_OUTPUT);
+    struct table t;
+
+    assert(listing->n_columns <= TABLE_MAX_COLUMNS);
+    for (size_t i = 0; i < listing->n_columns; i++)
+        headers[i] = listing->columns[i].header;
+    table_init(&t, listing->n_columns, headers);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        for (size_t k = 0; k < listing->n_columns; k++) {
+            const struct listing_column *column = &listing->columns[k];
+            const json_t *element = json_array_get(list, i);
+            _cleanup_free_ char *text = cell_text(column, element, owner);
+
+            table_add_coloured(&t, text, column->colour ? column->colour(element) : COLOUR_NONE);
+        }
+    }
+    table_print(&t, output_has_colours(), &out);
+    output_raw(buf_str(&out), out.size);
+    buf_done(&out);
+    table_done(&t);
+}
+
+void listing_print(const struct listing *listing,
+                   const json_t *list,
+                   const struct listing_options *options,
+                   const void *owner)
+{
+    if (options->json) {
+        output_json(list);
+        return;
+    }
+    if (!options->quiet || !listing->quiet_member) {
+        print_table(listing, list, owner);
+        return;
+    }
+    for (size_t i = 0; i < json_array_size(list); i++)
+        output_line("%s", member_text(json_array_get(list, i), listing->quiet_member));
+}

@@ -1,0 +1,18 @@
+#include "cli/common/member.h"
+
+const char *member_text(const json_t *object, const char *name)
+{
+    const char *s = json_string_value(json_object_get(object, name));
+
+    return s ? s : "";
+}
+
+json_int_t member_integer(const json_t *object, const char *name)
+{
+    return json_integer_value(json_object_get(object, name));
+}
+
+bool member_is_true(const json_t *object, const char *name)
+{
+    return json_is_true(json_object_get(object, name));
+}

@@ -1,0 +1,110 @@
+#include "cli/common/output.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/str.h"
+#include "cli/common/text.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static void _printf_(3, 0) print_line(FILE *to, const char *prefix, const char *fmt, va_list ap)
+{
+    _cleanup_free_ char *text = NULL, *escaped = NULL;
+    va_list again;
+    int size;
+
+    va_copy(again, ap);
+    size = vsnprintf(NULL, 0, fmt, again);
+    va_end(again);
+    if (size < 0)
+        return;
+    text = xmalloc((size_t)size + 1);
+    (void)vsnprintf(text, (size_t)size + 1, fmt, ap);
+    escaped = text_escape_str(text);
+    (void)fprintf(to, "%s%s\n", prefix, escaped); /* output_finish() looks at stdout */
+}
+
+void output_error(const char *fmt, ...)
+{
+    va_list ap;
+
+    (void)fflush(stdout); /* what was said first comes first */
+    va_start(ap, fmt);
+    print_line(stderr, "Error: ", fmt, ap);
+    va_end(ap);
+}
+
+void output_note(const char *fmt, ...)
+{
+    va_list ap;
+
+    (void)fflush(stdout);
+    va_start(ap, fmt);
+    print_line(stderr, "", fmt, ap);
+    va_end(ap);
+}
+
+void output_line(const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    print_line(stdout, "", fmt, ap);
+    va_end(ap);
+}
+
+void output_raw(const char *text, size_t size)
+{
+    (void)fwrite(text, 1, size, stdout);
+}
+
+void output_json(const json_t *v)
+{
+    size_t flags = JSON_INDENT(4) | JSON_ENCODE_ANY |
+                   (output_is_terminal() ? JSON_ENSURE_ASCII : 0);
+
+    (void)json_dumpf(v, stdout, flags);
+    (void)putchar('\n');
+}
+
+bool output_is_terminal(void)
+{
+    return isatty(STDOUT_FILENO);
+}
+
+bool output_has_colours(void)
+{
+    return output_is_terminal() && str_is_empty(secure_getenv("NO_COLOR")) &&
+           !str_eq(secure_getenv("TERM"), "dumb");
+}
+
+bool output_is_utf8(void)
+{
+    static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        const char *locale = secure_getenv(names[i]);
+
+        if (!str_is_empty(locale))
+            return strcasestr(locale, "utf-8") || strcasestr(locale, "utf8");
+    }
+    return true; /* nobody has chosen */
+}
+
+bool output_flush(void)
+{
+    return fflush(stdout) == 0 && !ferror(stdout);
+}
+
+int output_finish(int exit_code)
+{
+    bool has_failed = fflush(stdout) == EOF || ferror(stdout);
+
+    if (!has_failed || errno == EPIPE)
+        return exit_code;
+    output_error("cannot write the output: %s", error_text(-errno));
+    return exit_code ? exit_code : 1;
+}

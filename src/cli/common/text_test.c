@@ -1,0 +1,211 @@
+#include "cli/common/text.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define NOW_MS INT64_C(1795399200000) /* 2026-11-23T02:00:00Z */
+
+static void test_escape(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t size;
+        const char *expected;
+    } cases[] = {
+        {"plain",              5,  "plain"             },
+        {"",                   0,  ""                  },
+        {"a\nb\tc",            5,  "a\\x0ab\\x09c"     },
+        {"\x1b[31mred",        8,  "\\x1b[31mred"      },
+        {"a\0b",               3,  "a\\x00b"           },
+        {"\x7f",               1,  "\\x7f"             },
+        {"\xc2\x9b",           2,  "\\x9b"             }, /* CSI in one character */
+        {"\xe2\x80\xae",       3,  "\\u202e"           }, /* right to left from here */
+        {"\xe2\x81\xa6",       3,  "\\u2066"           }, /* and the newer ways of it */
+        {"\xe2\x81\xa9",       3,  "\\u2069"           },
+        {"\xe2\x80\x8b",       3,  "\\u200b"           }, /* what cannot be seen */
+        {"\xef\xbb\xbf",       3,  "\\ufeff"           },
+        {"gr\xc3\xbc\xc3\x9f", 6,  "gr\xc3\xbc\xc3\x9f"},
+        {"\xff\xfe",           2,  "\\xff\\xfe"        },
+        {"\xc3",               1,  "\\xc3"             },
+        {"\xf0\x9f\x98\x80",   4,  "\xf0\x9f\x98\x80"  },
+        {"back\\slash",        10, "back\\slash"       },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        _cleanup_free_ char *got = text_escape(cases[i].text, cases[i].size);
+
+        assert_string_equal(got, cases[i].expected);
+    }
+}
+
+static void test_escape_log(void **state)
+{
+    static const struct {
+        const char *text;
+        bool keeps_colours;
+        const char *expected;
+    } cases[] = {
+        {"a\tb",                true,  "a\tb"                      },
+        {"\x1b[1;32mok\x1b[0m", true,  "\x1b[1;32mok\x1b[0m\x1b[0m"},
+        {"\x1b[1;32mok",        true,  "\x1b[1;32mok\x1b[0m"       },
+        {"\x1b[1;32mok",        false, "\\x1b[1;32mok"             },
+        {"\x1b[2J",             true,  "\\x1b[2J"                  },
+        {"\x1b]0;title\a",      true,  "\\x1b]0;title\\x07"        },
+        {"\x1b[31",             true,  "\\x1b[31"                  },
+        {"\x1b",                true,  "\\x1b"                     },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        _cleanup_free_ char *got = text_escape_log(cases[i].text, strlen(cases[i].text),
+                                                   cases[i].keeps_colours);
+
+        assert_string_equal(got, cases[i].expected);
+    }
+}
+
+static void test_cut(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t width;
+        const char *expected;
+    } cases[] = {
+        {"short",                    5, "short"               },
+        {"longer",                   5, "long\xe2\x80\xa6"    },
+        {"\xc3\xbc\xc3\xbc\xc3\xbc", 2, "\xc3\xbc\xe2\x80\xa6"},
+        {"ab",                       1, "\xe2\x80\xa6"        },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        _cleanup_free_ char *got = text_cut(cases[i].text, cases[i].width);
+
+        assert_string_equal(got, cases[i].expected);
+        assert_true(text_width(got) <= cases[i].width);
+    }
+}
+
+/* The words of `docker ps`. */
+static void test_duration(void **state)
+{
+    static const struct {
+        int64_t seconds;
+        const char *expected;
+    } cases[] = {
+        {-5,       "Less than a second"},
+        {0,        "Less than a second"},
+        {1,        "1 second"          },
+        {59,       "59 seconds"        },
+        {60,       "About a minute"    },
+        {119,      "About a minute"    },
+        {120,      "2 minutes"         },
+        {2759,     "45 minutes"        },
+        {2760,     "About an hour"     },
+        {5399,     "About an hour"     },
+        {5400,     "2 hours"           },
+        {9000,     "3 hours"           },
+        {86400,    "24 hours"          },
+        {172800,   "2 days"            },
+        {1209600,  "2 weeks"           },
+        {5184000,  "2 months"          },
+        {63072000, "2 years"           },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        _cleanup_free_ char *got = text_duration(cases[i].seconds);
+
+        assert_string_equal(got, cases[i].expected);
+    }
+}
+
+static void test_size(void **state)
+{
+    static const struct {
+        int64_t bytes;
+        const char *expected;
+    } cases[] = {
+        {0,           "0B"    },
+        {-1,          "0B"    },
+        {999,         "999B"  },
+        {1000,        "1kB"   },
+        {1982340,     "1.98MB"},
+        {999499,      "999kB" },
+        {999500,      "1MB"   },
+        {12345678901, "12.3GB"},
+        {INT64_MAX,   "9.22EB"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        _cleanup_free_ char *got = text_size(cases[i].bytes);
+
+        assert_string_equal(got, cases[i].expected);
+    }
+}
+
+static void test_url_encode(void **state)
+{
+    _cleanup_free_ char *a = text_url_encode("2026-01-31T12:00:00.5Z");
+    _cleanup_free_ char *b = text_url_encode("a b/c?d=\xc3\xa4&~_-.");
+
+    (void)state;
+    assert_string_equal(a, "2026-01-31T12%3A00%3A00.5Z");
+    assert_string_equal(b, "a%20b%2Fc%3Fd%3D%C3%A4%26~_-.");
+}
+
+static void test_parse_time(void **state)
+{
+    static const struct {
+        const char *text, *expected; /* NULL: refused */
+    } cases[] = {
+        {"2026-11-23T01:00:00Z",      "2026-11-23T01:00:00.000Z"},
+        {"2026-11-23T01:00:00+01:00", "2026-11-23T00:00:00.000Z"},
+        {"2026-11-23",                "2026-11-23T00:00:00.000Z"},
+        {"2026-11-23T01",             "2026-11-23T01:00:00.000Z"},
+        {"2026-11-23T01:30",          "2026-11-23T01:30:00.000Z"},
+        {"490000h",                   "1970-12-30T10:00:00.000Z"},
+        {"500000h",                   NULL                      }, /* before 1970 */
+        {"2026-11-23T01:30:15",       "2026-11-23T01:30:15.000Z"},
+        {"1795395600",                "2026-11-23T01:00:00.000Z"},
+        {"10m",                       "2026-11-23T01:50:00.000Z"},
+        {"1h30m",                     "2026-11-23T00:30:00.000Z"},
+        {"yesterday",                 NULL                      },
+        {"",                          NULL                      },
+        {"2026-13-01",                NULL                      },
+        {"-10m",                      NULL                      },
+        {"99999999999999999999h",     NULL                      },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        _cleanup_free_ char *got = NULL;
+        struct error err = ERROR_INIT;
+        int r = text_parse_time(cases[i].text, NOW_MS, &got, &err);
+
+        assert_int_equal(r, cases[i].expected ? 0 : -EINVAL);
+        if (cases[i].expected) {
+            assert_string_equal(got, cases[i].expected);
+        } else {
+            assert_non_null(strstr(err.msg, "is no time"));
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_escape),     cmocka_unit_test(test_escape_log),
+        cmocka_unit_test(test_cut),        cmocka_unit_test(test_duration),
+        cmocka_unit_test(test_size),       cmocka_unit_test(test_url_encode),
+        cmocka_unit_test(test_parse_time),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,76 @@
+#pragma once
+
+/*
+ * Every verb of the program; verbs.c has the list of them.
+ */
+
+#include "cli/common/args.h"
+
+/* The verbs as --help groups them. */
+struct verb_section {
+    const char *title;
+    const struct verb *const *verbs; /* ends with NULL */
+};
+extern const struct verb_section verb_sections[];
+extern const size_t n_verb_sections;
+
+/* Other names of verbs, as docker has them: "image ls". */
+struct verb_alias {
+    const char *name;
+    const struct verb *verb;
+};
+extern const struct verb_alias verb_aliases[];
+extern const size_t n_verb_aliases;
+
+/* The verb that the words begin with, by its name or another. *ret_words: how many words that took; untouched if none. */
+const struct verb *verb_find(const char *const *words, size_t n, size_t *ret_words);
+
+/*
+ * Calls `each` for every verb whose name begins with the word `group`, with what follows it. Returns how many
+ * there were: 0 when the word is no group.
+ */
+typedef void (*verb_fn)(void *owner, const char *rest, const struct verb *verb);
+size_t verb_each_of_group(const char *group, verb_fn each, void *owner);
+
+extern const struct verb verb_login;
+extern const struct verb verb_hosts;
+extern const struct verb verb_ps;
+extern const struct verb verb_logs;
+extern const struct verb verb_exec;
+extern const struct verb verb_start;
+extern const struct verb verb_stop;
+extern const struct verb verb_restart;
+extern const struct verb verb_kill;
+extern const struct verb verb_pause;
+extern const struct verb verb_unpause;
+extern const struct verb verb_rename;
+extern const struct verb verb_rm;
+extern const struct verb verb_inspect;
+extern const struct verb verb_stats;
+extern const struct verb verb_history;
+extern const struct verb verb_images;
+extern const struct verb verb_rmi;
+extern const struct verb verb_image_prune;
+extern const struct verb verb_network_ls;
+extern const struct verb verb_network_create;
+extern const struct verb verb_network_rm;
+extern const struct verb verb_network_prune;
+extern const struct verb verb_volume_ls;
+extern const struct verb verb_volume_create;
+extern const struct verb verb_volume_rm;
+extern const struct verb verb_volume_prune;
+extern const struct verb verb_events;
+extern const struct verb verb_token;
+extern const struct verb verb_agent_ls;
+extern const struct verb verb_agent_rotate;
+extern const struct verb verb_agent_revoke;
+extern const struct verb verb_user_ls;
+extern const struct verb verb_user_create;
+extern const struct verb verb_user_set;
+extern const struct verb verb_user_rm;
+extern const struct verb verb_user_passwd;
+extern const struct verb verb_apikey_ls;
+extern const struct verb verb_apikey_create;
+extern const struct verb verb_apikey_rm;
+extern const struct verb verb_version;
+extern const struct verb verb_completion;

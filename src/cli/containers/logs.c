@@ -1,0 +1,313 @@
+#include "base/alloc.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "cli/common/member.h"
+#include "cli/common/output.h"
+#include "cli/common/text.h"
+#include "cli/common/verbs.h"
+#include "cli/containers/containers.h"
+#include "cli/containers/logs_follow.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_TAIL 10000
+
+struct logs_options {
+    const char *tail, *since, *until;
+    bool timestamps, follow;
+};
+
+#define AT(m) offsetof(struct logs_options, m)
+
+static const struct flag flags[] = {
+    {"follow",     'f', FLAG_BOOL,   AT(follow),     NULL,   "go on with what comes"        },
+    {"tail",       'n', FLAG_STRING, AT(tail),       "N",
+     "show the last N lines, or \"all\" (the default, at most 10000)"                       },
+    {"since",      0,   FLAG_STRING, AT(since),      "TIME",
+     "show lines after 2026-01-31T12:00:00Z, or 10m ago"                                    },
+    {"until",      0,   FLAG_STRING, AT(until),      "TIME", "show lines before that time"  },
+    {"timestamps", 't', FLAG_BOOL,   AT(timestamps), NULL,   "put the time before each line"},
+};
+
+static int add_time(struct buf *path, const char *name, const char *value, struct error *err)
+{
+    _cleanup_free_ char *text = NULL, *encoded = NULL;
+
+    if (!value)
+        return 0;
+    if (text_parse_time(value, time_utc_ms(), &text, err) < 0)
+        return error_wrap(err, -1, "--%s", name);
+    encoded = text_url_encode(text);
+    return buf_printf(path, "&%s=%s", name, encoded);
+}
+
+static int read_tail(const struct logs_options *o, uint64_t *ret, struct error *err)
+{
+    *ret = MAX_TAIL;
+    if (o->tail && !str_eq(o->tail, "all") && parse_u64(o->tail, UINT32_MAX, ret) < 0)
+        return error_set(err, -1, "--tail: \"%s\" is no number of lines", o->tail);
+    if (*ret > MAX_TAIL)
+        *ret = MAX_TAIL;
+    return 0;
+}
+
+/* To be freed. */
+static char *make_query(const struct logs_options *o, uint64_t tail, struct error *err)
+{
+    struct buf query = BUF_INIT(1024);
+    int r;
+
+    r = buf_printf(&query, "/logs?tail=%ju", (uintmax_t)tail);
+    if (r == 0)
+        r = add_time(&query, "since", o->since, err);
+    if (r == 0)
+        r = add_time(&query, "until", o->until, err);
+    if (r < 0)
+        buf_done(&query);
+    return r < 0 ? NULL : buf_take(&query);
+}
+
+/* One container whose log is shown. */
+struct source {
+    const json_t *container;
+    const char *prefix;
+    struct client_request request;
+};
+
+/* A line of an answer, on its way into the merged order. */
+struct line {
+    const struct source *source;
+    const json_t *line;
+    const char *timestamp;
+    size_t place; /* lines of one moment keep their order */
+};
+
+struct view {
+    struct source *sources;
+    size_t n;
+    const struct logs_options *options;
+    const char *query;
+    struct line *lines;
+    size_t n_lines, capacity;
+};
+
+/* On a terminal nothing of a stranger's log may move the cursor; elsewhere the bytes count. */
+void logs_print(const char *prefix, const char *timestamp, const char *text, size_t size)
+{
+    _cleanup_free_ char *escaped = NULL;
+
+    output_raw(prefix, strlen(prefix));
+    if (timestamp) {
+        escaped = text_escape_str(timestamp);
+        output_raw(escaped, strlen(escaped));
+        output_raw(" ", 1);
+        free(TAKE_PTR(escaped));
+    }
+    if (output_is_terminal()) {
+        size -= size > 0 && text[size - 1] == '\r'; /* containers with a TTY end lines so */
+        escaped = text_escape_log(text, size, output_has_colours());
+        output_raw(escaped, strlen(escaped));
+    } else {
+        output_raw(text, size);
+    }
+}
+
+static void print_line(const struct view *v, const struct line *l)
+{
+    const json_t *log = json_object_get(l->line, "log");
+
+    logs_print(l->source->prefix, v->options->timestamps ? l->timestamp : NULL,
+               json_is_string(log) ? json_string_value(log) : "", json_string_length(log));
+    output_raw("\n", 1);
+}
+
+static void add_line(struct view *v, const struct source *source, const json_t *line)
+{
+    if (v->n_lines == v->capacity) {
+        v->capacity = v->capacity ? v->capacity * 2 : 64;
+        v->lines = xrealloc(v->lines, v->capacity, sizeof(*v->lines));
+    }
+    v->lines[v->n_lines] = (struct line){source, line, member_text(line, "timestamp"), v->n_lines};
+    v->n_lines++;
+}
+
+static void collect(struct view *v, const struct source *s)
+{
+    const json_t *lines = json_object_get(s->request.json, "logs");
+
+    for (size_t i = 0; i < json_array_size(lines); i++)
+        add_line(v, s, json_array_get(lines, i));
+    if (member_is_true(s->request.json, "truncated")) {
+        output_note("(the log of %s is longer: only its last part is shown; narrow it with --since "
+                    "and --until)",
+                    member_text(s->container, "name"));
+    }
+}
+
+static int compare_lines(const void *a, const void *b)
+{
+    const struct line *x = a, *y = b;
+    int order = strcmp(x->timestamp, y->timestamp);
+
+    return order ? order : (x->place > y->place) - (x->place < y->place);
+}
+
+/* Asks for all logs side by side and shows them in the order of time. Returns the exit code. */
+static int show(struct view *v, struct client *c)
+{
+    _cleanup_free_ struct client_request *requests = xcalloc(v->n, sizeof(*requests));
+    int exit_code = 0;
+
+    for (size_t i = 0; i < v->n; i++) {
+        requests[i] = (struct client_request){
+            .method = "GET", .path = container_path(v->sources[i].container, v->query)};
+    }
+    client_run(c, requests, v->n);
+    for (size_t i = 0; i < v->n; i++) {
+        struct source *s = &v->sources[i];
+
+        s->request = requests[i];
+        if (s->request.code == 0) {
+            collect(v, s);
+        } else {
+            output_error("%s", s->request.error);
+            exit_code = 1;
+        }
+    }
+    if (v->n_lines)
+        qsort(v->lines, v->n_lines, sizeof(*v->lines), compare_lines);
+    for (size_t i = 0; i < v->n_lines; i++)
+        print_line(v, &v->lines[i]);
+    for (size_t i = 0; i < v->n; i++)
+        client_request_done(&v->sources[i].request);
+    free(v->lines);
+    return exit_code;
+}
+
+/* "web      | ", as wide as the widest, in a colour of its own on a terminal; "" when there is one only. */
+static char **make_prefixes(const json_t *const *containers, size_t n)
+{
+    static const int colours[] = {36, 33, 32, 35, 34, 31};
+    char **prefixes = xcalloc(n, sizeof(*prefixes));
+    size_t width = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        _cleanup_free_ char *name = text_escape_str(member_text(containers[i], "name"));
+        _cleanup_free_ char *host = text_escape_str(member_text(containers[i], "host_name"));
+
+        prefixes[i] = n == 1 ? xstrdup("") : xasprintf("%s/%s", host, name);
+        if (text_width(prefixes[i]) > width)
+            width = text_width(prefixes[i]);
+    }
+    for (size_t i = 0; i < n && n > 1; i++) {
+        _cleanup_free_ char *name = prefixes[i];
+        int pad = (int)(width - text_width(name));
+
+        prefixes[i] = output_has_colours()
+                          ? xasprintf("\x1b[%dm%s%*s |\x1b[0m ", colours[i % ARRAY_LEN(colours)],
+                                      name, pad, "")
+                          : xasprintf("%s%*s | ", name, pad, "");
+    }
+    return prefixes;
+}
+
+/* What was asked for on the command line, understood. */
+struct request {
+    const struct logs_options *options;
+    uint64_t tail;
+    char *query, *since;
+};
+
+static int show_containers(struct client *c,
+                           const struct request *q,
+                           const json_t *const *containers,
+                           size_t n)
+{
+    char **prefixes = make_prefixes(containers, n);
+    struct view v = {.n = n, .options = q->options, .query = q->query};
+    int exit_code;
+
+    if (q->options->follow) {
+        exit_code = logs_follow(&(struct logs_follow){
+            .client = c,
+            .containers = containers,
+            .prefixes = prefixes,
+            .n = n,
+            .tail = q->options->tail && !str_eq(q->options->tail, "all") ? (int64_t)q->tail : -1,
+            .since = q->since,
+            .timestamps = q->options->timestamps,
+        });
+    } else {
+        v.sources = xcalloc(n, sizeof(*v.sources));
+        for (size_t i = 0; i < n; i++)
+            v.sources[i] = (struct source){.container = containers[i], .prefix = prefixes[i]};
+        exit_code = show(&v, c);
+        free(v.sources);
+    }
+    for (size_t i = 0; i < n; i++)
+        free(prefixes[i]);
+    free(prefixes);
+    return exit_code;
+}
+
+static int find_and_show(const struct request *q, const struct args_list *words)
+{
+    _cleanup_(client_closep) struct client *c = client_open_configured();
+    _cleanup_free_ const json_t **containers = xcalloc(words->n, sizeof(const json_t *));
+    struct error err = ERROR_INIT;
+    json_auto_t *list = NULL;
+    int r;
+
+    if (!c)
+        return 1;
+    r = containers_fetch(c, &list, &err);
+    for (size_t i = 0; i < words->n && r == 0; i++)
+        r = containers_resolve(list, words->items[i], &containers[i], &err);
+    if (r < 0) {
+        output_error("%s", err.msg);
+        return 1;
+    }
+    return show_containers(c, q, containers, words->n);
+}
+
+static int run(const struct verb *verb, void *options, const struct args_list *words)
+{
+    const struct logs_options *o = options;
+    struct request q = {.options = o};
+    struct error err = ERROR_INIT;
+    int r, exit_code = EXIT_USAGE;
+
+    (void)verb;
+    r = read_tail(o, &q.tail, &err);
+    if (r == 0 && o->follow && o->until)
+        r = error_set(&err, -1, "--until makes no sense with --follow");
+    if (r == 0 && o->since && text_parse_time(o->since, time_utc_ms(), &q.since, &err) < 0)
+        r = error_wrap(&err, -1, "--since");
+    if (r == 0) {
+        q.query = make_query(o, q.tail, &err);
+        r = q.query ? 0 : -1;
+    }
+    if (r < 0) {
+        output_error("%s", err.msg);
+    } else {
+        exit_code = find_and_show(&q, words);
+    }
+    free(q.query);
+    free(q.since);
+    return exit_code;
+}
+
+const struct verb verb_logs = {
+    .name = "logs",
+    .usage = "[OPTIONS] CONTAINER [CONTAINER...]",
+    .summary = "Show the logs of containers, merged by time",
+    .examples = "  dockmon logs -n 50 web\n  dockmon logs -t --since 10m prod-1/web\n"
+                "  dockmon logs -f -n 0 web db worker\n",
+    .flags = flags,
+    .n_flags = ARRAY_LEN(flags),
+    .words = WORDS_CONTAINERS,
+    .min_words = 1,
+    .options_size = sizeof(struct logs_options),
+    .run = run,
+};

@@ -1,0 +1,102 @@
+/*
+ * start, stop, restart, kill, pause, unpause: one POST per container, told apart by a table.
+ */
+
+#include "base/alloc.h"
+#include "base/str.h"
+#include "cli/common/output.h"
+#include "cli/common/verbs.h"
+#include "cli/containers/bulk.h"
+#include "cli/containers/containers.h"
+
+#define MAX_STOP_S 600
+#define USAGE      "CONTAINER [CONTAINER...]"
+
+struct stop_options {
+    const char *time;
+};
+
+static const struct flag stop_flags[] = {
+    {"time", 't', FLAG_STRING, offsetof(struct stop_options, time), "SECONDS",
+     "wait this long before killing it (default 10)"},
+};
+
+struct operate {
+    const struct verb *verb;
+    const struct stop_options *options;
+};
+
+static void fill(void *owner, const json_t *container, struct client_request *r)
+{
+    const struct operate *o = owner;
+    bool has_time = o->verb->n_flags > 0 && o->options->time;
+    _cleanup_free_ char *tail = xasprintf("/%s%s%s", o->verb->name, has_time ? "?timeout=" : "",
+                                          has_time ? o->options->time : "");
+
+    r->method = "POST";
+    r->path = container_path(container, tail);
+}
+
+static void show(void *owner, const char *word, const struct client_request *r)
+{
+    (void)owner;
+    (void)r;
+    output_line("%s", word);
+}
+
+static json_t *bulk_options(const struct operate *o)
+{
+    json_t *options = json_object();
+    uint64_t seconds = 0;
+
+    if (o->verb->n_flags > 0 && o->options->time &&
+        parse_u64(o->options->time, MAX_STOP_S, &seconds) == 0)
+        (void)json_object_set_new(options, "timeout", json_integer((json_int_t)seconds));
+    return options;
+}
+
+static int run(const struct verb *verb, void *options, const struct args_list *words)
+{
+    _cleanup_(client_closep) struct client *c = NULL;
+    struct operate o = {verb, options};
+    uint64_t seconds;
+
+    if (verb->n_flags > 0 && o.options->time &&
+        parse_u64(o.options->time, MAX_STOP_S, &seconds) < 0) {
+        output_error("--time: \"%s\" is no number of seconds from 0 to 600", o.options->time);
+        return EXIT_USAGE;
+    }
+    c = client_open_configured();
+    if (!c)
+        return 1;
+    if (words->n >= BULK_FROM && words->n <= BULK_MAX)
+        return bulk_run(c, verb->name, bulk_options(&o), words);
+    return containers_each(c, words, &(struct containers_batch){fill, show, &o});
+}
+
+/* clang-format off: one verb per block */
+#define OPERATE(verb_name, state, text, sample, ...)                                   \
+    const struct verb verb_##verb_name = {.name = #verb_name,                          \
+                                          .summary = (text),                           \
+                                          .examples = (sample),                        \
+                                          .words = (state),                            \
+                                          .min_words = 1,                              \
+                                          .options_size = sizeof(struct stop_options), \
+                                          .run = run,                                  \
+                                          __VA_ARGS__}
+/* clang-format on */
+
+#define PLAIN .usage = USAGE
+#define TIMED .usage = "[OPTIONS] " USAGE, .flags = stop_flags, .n_flags = ARRAY_LEN(stop_flags)
+
+OPERATE(start,
+        WORDS_STOPPED,
+        "Start stopped containers",
+        "  dockmon start web\n  dockmon start prod-1/web prod-2/web\n",
+        PLAIN);
+OPERATE(stop, WORDS_RUNNING, "Stop running containers", "  dockmon stop -t 30 db\n", TIMED);
+OPERATE(restart, WORDS_CONTAINERS, "Restart containers", "  dockmon restart prod-1/web\n", TIMED);
+OPERATE(kill, WORDS_RUNNING, "Kill running containers (SIGKILL)", "  dockmon kill web\n", PLAIN);
+OPERATE(
+    pause, WORDS_RUNNING, "Pause all processes in containers", "  dockmon pause batch\n", PLAIN);
+OPERATE(unpause, WORDS_PAUSED, "Let paused containers go on", "  dockmon unpause batch\n", PLAIN);

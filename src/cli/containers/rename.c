@@ -1,0 +1,43 @@
+#include "base/alloc.h"
+#include "base/str.h"
+#include "cli/common/output.h"
+#include "cli/common/verbs.h"
+#include "cli/containers/containers.h"
+
+static int run(const struct verb *verb, void *options, const struct args_list *words)
+{
+    _cleanup_(client_closep) struct client *c = NULL;
+    struct error err = ERROR_INIT;
+    json_auto_t *list = NULL;
+    const json_t *container;
+
+    (void)verb;
+    (void)options;
+    if (!str_is_container_ref(words->items[1])) {
+        output_error("\"%s\" is no container name: letters, digits, _ . and - only",
+                     words->items[1]);
+        return 1;
+    }
+    c = client_open_configured();
+    if (!c)
+        return 1;
+    if (containers_fetch(c, &list, &err) < 0 ||
+        containers_resolve(list, words->items[0], &container, &err) < 0 ||
+        client_send(c, "POST", container_path(container, "/rename"),
+                    json_pack("{s:s}", "name", words->items[1]), NULL, &err) < 0) {
+        output_error("%s", err.msg);
+        return 1;
+    }
+    return 0;
+}
+
+const struct verb verb_rename = {
+    .name = "rename",
+    .usage = "CONTAINER NEW_NAME",
+    .summary = "Give a container another name",
+    .examples = "  dockmon rename prod-1/web web-old\n",
+    .words = WORDS_CONTAINERS,
+    .min_words = 2,
+    .max_words = 2,
+    .run = run,
+};

@@ -1,0 +1,54 @@
+#include "base/alloc.h"
+#include "cli/common/output.h"
+#include "cli/common/verbs.h"
+#include "cli/containers/containers.h"
+
+struct rm_options {
+    bool is_forced, with_volumes;
+};
+
+static const struct flag flags[] = {
+    {"force",   'f', FLAG_BOOL, offsetof(struct rm_options, is_forced),    NULL,
+     "remove it although it is running" },
+    {"volumes", 'v', FLAG_BOOL, offsetof(struct rm_options, with_volumes), NULL,
+     "remove its anonymous volumes, too"},
+};
+
+static void fill(void *owner, const json_t *container, struct client_request *r)
+{
+    const struct rm_options *o = owner;
+    _cleanup_free_ char *tail = xasprintf("?force=%s&removeVolumes=%s",
+                                          o->is_forced ? "true" : "false",
+                                          o->with_volumes ? "true" : "false");
+
+    r->method = "DELETE";
+    r->path = container_path(container, tail);
+}
+
+static void show(void *owner, const char *word, const struct client_request *r)
+{
+    (void)owner;
+    (void)r;
+    output_line("%s", word);
+}
+
+static int run(const struct verb *verb, void *options, const struct args_list *words)
+{
+    _cleanup_(client_closep) struct client *c = client_open_configured();
+
+    (void)verb;
+    return c ? containers_each(c, words, &(struct containers_batch){fill, show, options}) : 1;
+}
+
+const struct verb verb_rm = {
+    .name = "rm",
+    .usage = "[OPTIONS] CONTAINER [CONTAINER...]",
+    .summary = "Remove containers",
+    .examples = "  dockmon rm old-web\n  dockmon rm -f -v prod-1/web\n",
+    .flags = flags,
+    .n_flags = ARRAY_LEN(flags),
+    .words = WORDS_CONTAINERS,
+    .min_words = 1,
+    .options_size = sizeof(struct rm_options),
+    .run = run,
+};

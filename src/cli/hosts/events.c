@@ -1,0 +1,204 @@
+#include "base/alloc.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "cli/common/member.h"
+#include "cli/common/output.h"
+#include "cli/common/text.h"
+#include "cli/common/verbs.h"
+#include "cli/containers/containers.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define PAGE        1000
+#define MAX_EVENTS  100000
+#define DEFAULT_MAX 100
+
+struct events_options {
+    const char *since, *until, *last;
+    struct args_list filters;
+    bool json;
+};
+
+#define AT(m) offsetof(struct events_options, m)
+
+static const struct flag flags[] = {
+    {"filter", 'f', FLAG_LIST,   AT(filters), "KEY=VALUE",
+     "container= host= event= category= severity="                                                          },
+    {"last",   'n', FLAG_STRING, AT(last),    "N",         "show the last N (default 100; all with --since)"},
+    {"since",  0,   FLAG_STRING, AT(since),   "TIME",
+     "show events after 2026-01-31T12:00:00Z, or 10m ago"                                                   },
+    {"until",  0,   FLAG_STRING, AT(until),   "TIME",      "show events before that time"                   },
+    {"json",   0,   FLAG_BOOL,   AT(json),    NULL,        "print a JSON array"                             },
+};
+
+/* What the server filters, and what is left for us because it wants an id where people say a name. */
+struct selection {
+    struct buf query;
+    const char *host, *container;
+    uint64_t max;
+};
+
+static int add_parameter(struct selection *s, const char *name, const char *value)
+{
+    _cleanup_free_ char *encoded = text_url_encode(value);
+
+    return buf_printf(&s->query, "&%s=%s", name, encoded);
+}
+
+static int add_filter(struct selection *s, const char *word, struct error *err)
+{
+    static const struct {
+        const char *key, *parameter;
+    } map[] = {
+        {"event=",    "event_type"},
+        {"type=",     "category"  },
+        {"category=", "category"  },
+        {"severity=", "severity"  },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(map); i++) {
+        if (str_starts_with(word, map[i].key))
+            return add_parameter(s, map[i].parameter, word + strlen(map[i].key));
+    }
+    if (str_starts_with(word, "container=")) {
+        s->container = word + strlen("container=");
+        return 0;
+    }
+    if (str_starts_with(word, "host=")) {
+        s->host = word + strlen("host=");
+        return 0;
+    }
+    return error_set(
+        err, -EINVAL,
+        "--filter: \"%s\" is not container=, host=, event=, category= or severity=", word);
+}
+
+static int add_time(struct selection *s, const char *name, const char *value, struct error *err)
+{
+    _cleanup_free_ char *text = NULL;
+
+    if (!value)
+        return 0;
+    if (text_parse_time(value, time_utc_ms(), &text, err) < 0)
+        return error_wrap(err, -EINVAL, "--%s", name);
+    return add_parameter(s, name, text);
+}
+
+static int read_selection(const struct events_options *o, struct selection *s, struct error *err)
+{
+    int r = 0;
+
+    s->max = o->since ? MAX_EVENTS : DEFAULT_MAX;
+    if (o->last && (parse_u64(o->last, MAX_EVENTS, &s->max) < 0 || s->max == 0)) {
+        return error_set(err, -EINVAL, "--last: \"%s\" is no number from 1 to %d", o->last,
+                         MAX_EVENTS);
+    }
+    for (size_t i = 0; i < o->filters.n && r == 0; i++)
+        r = add_filter(s, o->filters.items[i], err);
+    if (r == 0)
+        r = add_time(s, "since", o->since, err);
+    if (r == 0)
+        r = add_time(s, "until", o->until, err);
+    return r;
+}
+
+static bool is_chosen(const json_t *e, const struct selection *s)
+{
+    const char *id = member_text(e, "container_id");
+
+    if (!container_is_on_host(e, s->host))
+        return false;
+    return !s->container || str_eq(member_text(e, "container_name"), s->container) ||
+           (*id && *s->container &&
+            (str_starts_with(id, s->container) || str_starts_with(s->container, id)));
+}
+
+/* Newest first, page after page, until there are enough. */
+static int fetch(struct client *c, const struct selection *s, json_t *found, struct error *err)
+{
+    bool has_more = true;
+    int r;
+
+    for (size_t offset = 0; has_more && json_array_size(found) < s->max && offset < MAX_EVENTS;
+         offset += PAGE) {
+        json_auto_t *answer = NULL;
+        const json_t *events;
+
+        r = client_get(
+            c, xasprintf("/api/events?limit=%d&offset=%zu%s", PAGE, offset, buf_str(&s->query)),
+            &answer, err);
+        if (r < 0)
+            return r;
+        events = json_object_get(answer, "events");
+        for (size_t i = 0; i < json_array_size(events) && json_array_size(found) < s->max; i++) {
+            if (is_chosen(json_array_get(events, i), s))
+                (void)json_array_append(found, json_array_get(events, i));
+        }
+        has_more = member_is_true(answer, "has_more");
+    }
+    return 0;
+}
+
+/* "2026-01-31T12:00:00Z container died prod-1/web (4f1c0a9be7d2): exit code 137" */
+static void print_event(const json_t *e)
+{
+    const char *host = member_text(e, "host_name"), *name = member_text(e, "container_name");
+    const char *id = member_text(e, "container_id"), *text = member_text(e, "message");
+
+    if (*text == '\0')
+        text = member_text(e, "title");
+    output_line("%s %s %s %s%s%s%s%s%s%s%s", member_text(e, "timestamp"),
+                member_text(e, "category"), member_text(e, "event_type"), host,
+                *host && *name ? "/" : "", name, *id ? " (" : "", id, *id ? ")" : "",
+                *text ? ": " : "", text);
+}
+
+static void print_oldest_first(const json_t *found)
+{
+    for (size_t i = json_array_size(found); i > 0; i--)
+        print_event(json_array_get(found, i - 1));
+}
+
+static int run(const struct verb *verb, void *options, const struct args_list *words)
+{
+    _cleanup_(client_closep) struct client *c = NULL;
+    const struct events_options *o = options;
+    struct selection s = {.query = BUF_INIT(8192)};
+    json_auto_t *found = json_array();
+    struct error err = ERROR_INIT;
+    int exit_code = 0;
+
+    (void)verb;
+    (void)words;
+    if (read_selection(o, &s, &err) < 0) {
+        output_error("%s", err.msg);
+        exit_code = EXIT_USAGE;
+    } else {
+        c = client_open_configured();
+        exit_code = !c;
+    }
+    if (c && fetch(c, &s, found, &err) < 0) {
+        output_error("%s", err.msg);
+        exit_code = 1;
+    }
+    buf_done(&s.query);
+    if (exit_code == 0 && o->json) {
+        output_json(found);
+    } else if (exit_code == 0) {
+        print_oldest_first(found);
+    }
+    return exit_code;
+}
+
+const struct verb verb_events = {
+    .name = "events",
+    .usage = "[OPTIONS]",
+    .summary = "Show what happened: containers, hosts, and who did what",
+    .examples = "  dockmon events --since 1h\n"
+                "  dockmon events --filter container=web --filter event=died --json\n",
+    .flags = flags,
+    .n_flags = ARRAY_LEN(flags),
+    .options_size = sizeof(struct events_options),
+    .run = run,
+};

@@ -1,0 +1,126 @@
+#include "base/alloc.h"
+#include "base/str.h"
+#include "cli/common/client.h"
+#include "cli/common/listing.h"
+#include "cli/common/member.h"
+#include "cli/common/output.h"
+#include "cli/common/verbs.h"
+
+struct hosts_options {
+    struct listing_options listing;
+    bool wide;
+};
+
+static const struct flag flags[] = {
+    LISTING_QUIET(offsetof(struct hosts_options, listing), "ids"),
+    {"wide", 'w', FLAG_BOOL, offsetof(struct hosts_options, wide), NULL,
+                                                      "show where figures come from, too, and why from there"},
+    LISTING_JSON(offsetof(struct hosts_options, listing)),
+};
+
+static char *id_text(const json_t *host, const void *owner)
+{
+    (void)owner;
+    return xstrndup(member_text(host, "id"), 12);
+}
+
+static enum table_colour status_colour(const json_t *host)
+{
+    return str_eq(member_text(host, "status"), "online") ? COLOUR_GREEN : COLOUR_RED;
+}
+
+static char *agent_text(const json_t *host, const void *owner)
+{
+    (void)owner;
+    return xstrdup(member_text(json_object_get(host, "agent"), "version"));
+}
+
+static char *policy_text(const json_t *host, const void *owner)
+{
+    (void)owner;
+    return xstrdup(member_text(json_object_get(host, "agent"), "policy"));
+}
+
+static const json_t *stats_of(const json_t *host)
+{
+    return json_object_get(json_object_get(host, "agent"), "stats");
+}
+
+/* "cgroup2, netlink": of containers, and of their networks. */
+static char *source_text(const json_t *host, const void *owner)
+{
+    const json_t *stats = stats_of(host);
+
+    (void)owner;
+    if (!stats || json_is_null(stats))
+        return xstrdup("--");
+    return xasprintf("%s, %s", member_text(stats, "containers"), member_text(stats, "network"));
+}
+
+/* Why not from a better source, and what is missing. */
+static char *why_text(const json_t *host, const void *owner)
+{
+    char *text = xstrdup(member_text(stats_of(host), "why"));
+    const json_t *note;
+    size_t i;
+
+    (void)owner;
+    json_array_foreach(json_object_get(stats_of(host), "notes"), i, note)
+    {
+        char *longer = xasprintf("%s%s%s", text, *text ? "; " : "",
+                                 json_is_string(note) ? json_string_value(note) : "");
+
+        free(text);
+        text = longer;
+    }
+    return text;
+}
+
+static const struct listing_column columns[] = {
+    {"HOST ID",    NULL,              id_text,     NULL         },
+    {"NAME",       "name",            NULL,        NULL         },
+    {"STATUS",     "status",          NULL,        status_colour},
+    {"CONTAINERS", "container_count", NULL,        NULL         },
+    {"OS",         "os_version",      NULL,        NULL         },
+    {"DOCKER",     "docker_version",  NULL,        NULL         },
+    {"AGENT",      NULL,              agent_text,  NULL         },
+    {"POLICY",     NULL,              policy_text, NULL         },
+    {"ADDRESS",    "host_ip",         NULL,        NULL         },
+    {"FIGURES",    NULL,              source_text, NULL         }, /* from here on: --wide */
+    {"WHY",        NULL,              why_text,    NULL         },
+};
+
+#define WIDE_COLUMNS 2
+
+static const struct listing narrow = {columns, ARRAY_LEN(columns) - WIDE_COLUMNS, "id"};
+static const struct listing wide = {columns, ARRAY_LEN(columns), "id"};
+
+static int run(const struct verb *verb, void *options, const struct args_list *words)
+{
+    _cleanup_(client_closep) struct client *c = client_open_configured();
+    const struct hosts_options *o = options;
+    struct error err = ERROR_INIT;
+    json_auto_t *list = NULL;
+
+    (void)verb;
+    (void)words;
+    if (!c)
+        return 1;
+    if (client_get(c, xstrdup("/api/hosts"), &list, &err) < 0) {
+        output_error("%s", err.msg);
+        return 1;
+    }
+    listing_print(o->wide ? &wide : &narrow, list, &o->listing, NULL);
+    return 0;
+}
+
+const struct verb verb_hosts = {
+    .name = "hosts",
+    .usage = "[OPTIONS]",
+    .summary = "List the Docker hosts",
+    .examples = "  dockmon hosts\n  dockmon hosts --wide\n  dockmon hosts --json | jq '.[].name'\n",
+    .flags = flags,
+    .n_flags = ARRAY_LEN(flags),
+    .options_size = sizeof(struct hosts_options),
+    .run = run,
+};

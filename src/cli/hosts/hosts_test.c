@@ -1,0 +1,107 @@
+#include "base/str.h"
+#include "cli/hosts/hosts.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define HOST(id, name, status) "{\"id\":\"" id "\",\"name\":\"" name "\",\"status\":\"" status "\"}"
+
+static const char several[] = "[" HOST("aa11", "web", "online") "," HOST(
+    "aa22", "db", "online") "," HOST("bb33", "old", "offline") "," HOST("cc44", "db", "online") "]";
+static const char one[] = "[" HOST("aa11", "web", "online") "]";
+static const char none_online[] = "[" HOST("aa11", "web", "offline") "]";
+
+static const struct {
+    const char *hosts, *words; /* separated by spaces */
+    enum hosts_default by_default;
+    int code;
+    const char *want; /* ids, or the beginning of the error */
+} cases[] = {
+    {several,     "",            HOSTS_ALL_ONLINE, 0,       "aa11 aa22 cc44 "       },
+    {several,     "",            HOSTS_ONLY_ONE,   -EINVAL, "there are 4 hosts: say"},
+    {several,     "all",         HOSTS_ONLY_ONE,   0,       "aa11 aa22 cc44 "       },
+    {several,     "web",         HOSTS_ONLY_ONE,   0,       "aa11 "                 },
+    {several,     "aa22 web",    HOSTS_ONLY_ONE,   0,       "aa22 aa11 "            },
+    {several,     "web aa1 all", HOSTS_ONLY_ONE,   0,       "aa11 aa22 cc44 "       },
+    {several,     "bb",          HOSTS_ALL_ONLINE, 0,       "bb33 "                 },
+    {several,     "aa",          HOSTS_ALL_ONLINE, -EEXIST, "2 hosts match aa"      },
+    {several,     "db",          HOSTS_ALL_ONLINE, -EEXIST, "2 hosts match db"      },
+    {several,     "web nix",     HOSTS_ALL_ONLINE, -ENOENT, "No such host: nix"     },
+    {one,         "",            HOSTS_ONLY_ONE,   0,       "aa11 "                 },
+    {none_online, "",            HOSTS_ONLY_ONE,   -ENOENT, "no host is online"     },
+    {none_online, "",            HOSTS_ALL_ONLINE, -ENOENT, "no host is online"     },
+    {none_online, "web",         HOSTS_ONLY_ONE,   0,       "aa11 "                 },
+    {"[]",        "",            HOSTS_ALL_ONLINE, -ENOENT, "no host is online"     },
+};
+
+static void check(size_t i)
+{
+    json_auto_t *all = json_loads(cases[i].hosts, 0, NULL);
+    json_auto_t *chosen = NULL;
+    struct error err = ERROR_INIT;
+    const char *items[4];
+    struct args_list words = {items, 0};
+    char text[64], got[64] = "", *rest = text, *word;
+    int r;
+
+    str_copy(text, sizeof(text), cases[i].words);
+    while ((word = strsep(&rest, " "))) {
+        if (*word)
+            items[words.n++] = word;
+    }
+    r = hosts_select(all, &words, cases[i].by_default, &chosen, &err);
+    assert_int_equal(r, cases[i].code);
+    for (size_t k = 0; k < json_array_size(chosen); k++) {
+        const char *id = json_string_value(json_object_get(json_array_get(chosen, k), "id"));
+        size_t n = strlen(got);
+
+        str_copy(got + n, sizeof(got) - n, id);
+        str_copy(got + n + 4, sizeof(got) - n - 4, " ");
+    }
+    if (!str_starts_with(r < 0 ? err.msg : got, cases[i].want))
+        fail_msg("case %zu: %s", i, r < 0 ? err.msg : got);
+    if (r == 0)
+        assert_string_equal(got, cases[i].want);
+}
+
+static void test_select(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        check(i);
+}
+
+/* An empty word is the beginning of every id. */
+static void test_no_word(void **state)
+{
+    json_auto_t *all = json_loads(one, 0, NULL);
+    json_t *host = NULL;
+
+    (void)state;
+    assert_int_equal(hosts_find(all, "", &host, NULL), -ENOENT);
+    assert_int_equal(hosts_find(all, "a", &host, NULL), 0);
+}
+
+static void test_path(void **state)
+{
+    json_auto_t *host = json_pack("{s:s}", "id", "a/b");
+    _cleanup_free_ char *path = host_path(host, "images");
+
+    (void)state;
+    assert_string_equal(path, "/api/hosts/a%2Fb/images");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_select),
+        cmocka_unit_test(test_no_word),
+        cmocka_unit_test(test_path),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

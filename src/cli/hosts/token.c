@@ -1,0 +1,85 @@
+#include "base/alloc.h"
+#include "base/str.h"
+#include "cli/common/client.h"
+#include "cli/common/member.h"
+#include "cli/common/output.h"
+#include "cli/common/verbs.h"
+
+struct token_options {
+    bool is_multi_use, quiet, json;
+};
+
+#define AT(m) offsetof(struct token_options, m)
+
+static const struct flag flags[] = {
+    {"multi-use", 0,   FLAG_BOOL, AT(is_multi_use), NULL,
+     "the token lets in any number of hosts until it expires"                                },
+    {"quiet",     'q', FLAG_BOOL, AT(quiet),        NULL, "print the token only"             },
+    {"json",      0,   FLAG_BOOL, AT(json),         NULL, "print the server's answer as JSON"},
+};
+
+/* Where the system's roots were enough for us they are enough for the agent, and its pin would break when the key
+ * of such a certificate is changed. */
+static char *pin_word(const json_t *answer, const struct config *config)
+{
+    const char *fingerprint = member_text(answer, "fingerprint");
+
+    if (!*fingerprint || (!config->pin && !config->ca_file && !config->is_insecure))
+        return xstrdup("");
+    return xasprintf("DOCKMON_PIN=%s ", fingerprint);
+}
+
+static void print_token(const json_t *answer, const struct config *config, bool is_multi_use)
+{
+    _cleanup_free_ char *pin = pin_word(answer, config);
+    const char *url = config->url;
+
+    output_line("%s", member_text(answer, "token"));
+    output_note("%s", "");
+    output_note("Valid until %s, for %s. On the new host, run:", member_text(answer, "expires_at"),
+                is_multi_use ? "any number of hosts" : "one host");
+    output_note("  DOCKMON_URL=%s %sREGISTRATION_TOKEN=%s dockmon-agent", url, pin,
+                member_text(answer, "token"));
+    if (str_starts_with(url, "http://127.") || str_starts_with(url, "http://localhost") ||
+        str_starts_with(url, "https://127.") || str_starts_with(url, "https://localhost")) {
+        output_note(
+            "  (another host needs an address of the server that it can reach instead of %s)", url);
+    }
+}
+
+static int run(const struct verb *verb, void *options, const struct args_list *words)
+{
+    const struct token_options *o = options;
+    _cleanup_(client_closep) struct client *c = NULL;
+    _cleanup_(config_done) struct config config = {0};
+    struct error err = ERROR_INIT;
+    json_auto_t *answer = NULL;
+
+    (void)verb;
+    (void)words;
+    if (config_load(&config, secure_getenv, &err) < 0 || client_open(&c, &config, &err) < 0 ||
+        client_send(c, "POST", xstrdup("/api/agent/generate-token"),
+                    json_pack("{s:b}", "multi_use", o->is_multi_use), &answer, &err) < 0) {
+        output_error("%s", err.msg);
+        return 1;
+    }
+    if (o->json) {
+        output_json(answer);
+    } else if (o->quiet) {
+        output_line("%s", member_text(answer, "token"));
+    } else {
+        print_token(answer, &config, o->is_multi_use);
+    }
+    return 0;
+}
+
+const struct verb verb_token = {
+    .name = "token create",
+    .usage = "[OPTIONS]",
+    .summary = "Make a token that lets a new host join, and show how",
+    .examples = "  dockmon token create\n  TOKEN=$(dockmon token create --multi-use -q)\n",
+    .flags = flags,
+    .n_flags = ARRAY_LEN(flags),
+    .options_size = sizeof(struct token_options),
+    .run = run,
+};

@@ -1,0 +1,144 @@
+/*
+ * images, rmi.
+ */
+
+#include "base/alloc.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "cli/common/member.h"
+#include "cli/common/output.h"
+#include "cli/common/table.h"
+#include "cli/common/text.h"
+#include "cli/common/verbs.h"
+#include "cli/resources/resources.h"
+
+#include <string.h>
+
+#define MAX_OUTPUT (SIZE_MAX / 2)
+#define NONE       "<none>"
+#define SHORT_ID   12
+
+static const struct flag flags[] = {RESOURCE_LS_FLAGS("ids")};
+
+static const char *const headers[] = {"REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE", "HOST"};
+
+/* "host:5000/web:1" is "host:5000/web" and "1". */
+static const char *find_tag(const char *name)
+{
+    const char *slash = strrchr(name, '/');
+    const char *colon = strrchr(slash ? slash : name, ':');
+
+    return colon ? colon + 1 : "";
+}
+
+/* The image as `word` means it: by a tag, ":latest" where none is given, or by its id. */
+static char *find_ref(const json_t *image, const char *word, enum resource_match how)
+{
+    bool has_tag = *find_tag(word) || strchr(word, '@');
+    _cleanup_free_ char *tag = xasprintf("%s%s", word, has_tag ? "" : ":latest");
+    const char *id = str_starts_with(word, "sha256:") ? word + strlen("sha256:") : word;
+    const json_t *tags = json_object_get(image, "tags");
+    const char *own = member_text(image, "id");
+
+    for (size_t i = 0; i < json_array_size(tags) && how == RESOURCE_EXACT; i++) {
+        if (str_eq(json_string_value(json_array_get(tags, i)), tag))
+            return TAKE_PTR(tag);
+    }
+    if (how == RESOURCE_EXACT && strlen(id) >= SHORT_ID && str_starts_with(id, own) && *own)
+        return xstrdup(id);
+    return how == RESOURCE_PREFIX && *id && str_starts_with(own, id) ? xstrdup(own) : NULL;
+}
+
+static char *age_text(const json_t *image, int64_t now_ms)
+{
+    _cleanup_free_ char *age = NULL;
+    int64_t ns;
+
+    if (time_parse_ns(member_text(image, "created"), &ns) < 0)
+        return xstrdup("N/A");
+    age = text_duration(now_ms / 1000 - ns / 1000000000);
+    return xasprintf("%s ago", age);
+}
+
+static void add_row(struct table *t, const json_t *image, const char *name)
+{
+    const char *tag = name ? find_tag(name) : NONE;
+    size_t size = name ? (size_t)(tag - name) - (*tag ? 1 : 0) : 0;
+    _cleanup_free_ char *repository = name ? xstrndup(name, *tag ? size : strlen(name))
+                                           : xstrdup(NONE);
+    _cleanup_free_ char *age = age_text(image, time_utc_ms());
+    _cleanup_free_ char *bytes = text_size(member_integer(image, "size"));
+
+    table_add(t, repository);
+    table_add(t, *tag ? tag : NONE);
+    table_add(t, member_text(image, "id"));
+    table_add(t, age);
+    table_add(t, bytes);
+    table_add(t, member_text(image, "host_name"));
+}
+
+/* One row per tag, as docker has it. */
+static void add_rows(struct table *t, const json_t *image)
+{
+    const json_t *tags = json_object_get(image, "tags");
+
+    if (json_array_size(tags) == 0)
+        add_row(t, image, NULL);
+    for (size_t i = 0; i < json_array_size(tags); i++)
+        add_row(t, image, json_string_value(json_array_get(tags, i)));
+}
+
+static void print_table(const json_t *list)
+{
+    struct buf out = BUF_INIT(MAX_OUTPUT);
+    struct table t;
+
+    table_init(&t, ARRAY_LEN(headers), headers);
+    for (size_t i = 0; i < json_array_size(list); i++)
+        add_rows(&t, json_array_get(list, i));
+    table_print(&t, output_has_colours(), &out);
+    output_raw(buf_str(&out), out.size);
+    buf_done(&out);
+    table_done(&t);
+}
+
+const struct resource_kind resource_images = {
+    .path = "images",
+    .noun = "image",
+    .order = "id",
+    .is_newest_first = true,
+    .listing = {.quiet_member = "id"},
+    .print = print_table,
+    .find_ref = find_ref,
+};
+
+const struct verb verb_images = {
+    .name = "images",
+    .usage = "[OPTIONS]",
+    .summary = "List the images of all hosts",
+    .examples = "  dockmon images\n  dockmon images --host prod-1 -q\n",
+    .flags = flags,
+    .n_flags = ARRAY_LEN(flags),
+    .options_size = sizeof(struct resource_ls_options),
+    .run = resources_run_ls,
+    .data = &resource_images,
+};
+
+static const struct flag rmi_flags[] = {
+    RESOURCE_RM_FLAGS("remove it although it has several names or stopped containers use it"),
+};
+
+const struct verb verb_rmi = {
+    .name = "rmi",
+    .usage = "[OPTIONS] IMAGE [IMAGE...]",
+    .summary = "Remove images",
+    .examples = "  dockmon rmi web:1.2\n  dockmon rmi --host prod-1 --host prod-2 web:1.2\n"
+                "  dockmon rmi --host all 4f1c2b3a4d5e\n",
+    .flags = rmi_flags,
+    .n_flags = ARRAY_LEN(rmi_flags),
+    .words = WORDS_IMAGES,
+    .min_words = 1,
+    .options_size = sizeof(struct resource_rm_options),
+    .run = resources_run_rm,
+    .data = &resource_images,
+};

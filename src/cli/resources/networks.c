@@ -1,0 +1,113 @@
+/*
+ * network ls, network create, network rm.
+ */
+
+#include "base/alloc.h"
+#include "base/str.h"
+#include "cli/common/member.h"
+#include "cli/common/verbs.h"
+#include "cli/resources/resources.h"
+
+static const struct flag ls_flags[] = {RESOURCE_LS_FLAGS("ids")};
+
+static const struct listing_column columns[] = {
+    {"NETWORK ID", "id",        NULL, NULL},
+    {"NAME",       "name",      NULL, NULL},
+    {"DRIVER",     "driver",    NULL, NULL},
+    {"SCOPE",      "scope",     NULL, NULL},
+    {"HOST",       "host_name", NULL, NULL},
+};
+
+static char *find_ref(const json_t *network, const char *word, enum resource_match how)
+{
+    const char *id = member_text(network, "id");
+    bool fits = false;
+
+    switch (how) {
+    case RESOURCE_EXACT:
+        fits = str_eq(id, word) || str_eq(member_text(network, "name"), word) ||
+               (str_is_hex(word, 64) && str_starts_with(word, id));
+        break;
+    case RESOURCE_PREFIX: fits = *word && str_starts_with(id, word); break;
+    case N_RESOURCE_MATCHES: break;
+    }
+    return fits ? xstrdup(id) : NULL;
+}
+
+const struct resource_kind resource_networks = {
+    .path = "networks",
+    .noun = "network",
+    .order = "name",
+    .listing = {columns, ARRAY_LEN(columns), "id"},
+    .find_ref = find_ref,
+};
+
+const struct verb verb_network_ls = {
+    .name = "network ls",
+    .usage = "[OPTIONS]",
+    .summary = "List the networks of all hosts",
+    .examples = "  dockmon network ls --host prod-1\n",
+    .flags = ls_flags,
+    .n_flags = ARRAY_LEN(ls_flags),
+    .options_size = sizeof(struct resource_ls_options),
+    .run = resources_run_ls,
+    .data = &resource_networks,
+};
+
+struct create_options {
+    struct args_list hosts;
+    const char *driver, *subnet, *gateway;
+    bool is_internal;
+};
+
+#define AT(m) offsetof(struct create_options, m)
+
+static const struct flag create_flags[] = {
+    HOSTS_FLAG(create_options, hosts),
+    {"driver",   'd', FLAG_STRING, AT(driver),      "DRIVER",  "driver of the network (default bridge)"},
+    {"subnet",   0,   FLAG_STRING, AT(subnet),      "CIDR",    "its addresses, such as 10.5.0.0/16"    },
+    {"gateway",  0,   FLAG_STRING, AT(gateway),     "ADDRESS", "gateway in that subnet"                },
+    {"internal", 0,   FLAG_BOOL,   AT(is_internal), NULL,      "no way out of this network"            },
+};
+
+static int run_create(const struct verb *verb, void *options, const struct args_list *words)
+{
+    const struct create_options *o = options;
+    json_auto_t *body = json_pack("{s:s, s:s, s:s, s:s, s:b}", "name", words->items[0], "driver",
+                                  o->driver ? o->driver : "bridge", "subnet",
+                                  o->subnet ? o->subnet : "", "gateway",
+                                  o->gateway ? o->gateway : "", "internal", o->is_internal);
+
+    (void)verb;
+    return resources_create(&resource_networks, &o->hosts, body, "id");
+}
+
+const struct verb verb_network_create = {
+    .name = "network create",
+    .usage = "[OPTIONS] NETWORK",
+    .summary = "Make a network",
+    .examples = "  dockmon network create --host prod-1 --subnet 10.5.0.0/16 shop\n"
+                "  dockmon network create --host prod-1 --host prod-2 shop\n",
+    .flags = create_flags,
+    .n_flags = ARRAY_LEN(create_flags),
+    .min_words = 1,
+    .max_words = 1,
+    .options_size = sizeof(struct create_options),
+    .run = run_create,
+};
+
+static const struct flag rm_flags[] = {RESOURCE_RM_FLAGS("disconnect the containers that use it")};
+
+const struct verb verb_network_rm = {
+    .name = "network rm",
+    .usage = "[OPTIONS] NETWORK [NETWORK...]",
+    .summary = "Remove networks",
+    .examples = "  dockmon network rm shop\n  dockmon network rm -f --host prod-1 shop\n",
+    .flags = rm_flags,
+    .n_flags = ARRAY_LEN(rm_flags),
+    .words = WORDS_NETWORKS,
+    .min_words = 1,
+    .options_size = sizeof(struct resource_rm_options),
+    .run = resources_run_rm,
+    .data = &resource_networks,
+};

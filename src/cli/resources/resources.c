@@ -1,0 +1,352 @@
+#include "cli/resources/resources.h"
+
+#include "base/alloc.h"
+#include "base/str.h"
+#include "cli/common/member.h"
+#include "cli/common/output.h"
+#include "cli/common/text.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define TOO_OLD 501 /* HTTP status */
+
+static void append(json_t *list, json_t *element)
+{
+    if (json_array_append(list, element) < 0)
+        abort(); /* out of memory */
+}
+
+/*
+ * Sends what `requests` hold and prints those that failed; returns the exit code. `is_lenient`: a host whose
+ * agent does not know how is left out, as one that is offline.
+ */
+static int run_all(struct client *c,
+                   struct client_request *requests,
+                   size_t n,
+                   const json_t *hosts,
+                   bool is_lenient)
+{
+    int exit_code = 0;
+
+    client_run(c, requests, n);
+    for (size_t i = 0; i < n; i++) {
+        const char *host = member_text(json_array_get(hosts, i), "name");
+
+        if (requests[i].code == 0)
+            continue;
+        if (is_lenient && requests[i].status == TOO_OLD) {
+            output_note("%s has an agent that is too old for this and is left out", host);
+            continue;
+        }
+        output_error("%s: %s", host, requests[i].error);
+        exit_code = 1;
+    }
+    return exit_code;
+}
+
+struct sorted_item {
+    json_t *element; /* borrowed */
+};
+
+static int compare(const void *a, const void *b, void *owner)
+{
+    const struct resource_kind *kind = owner;
+    const json_t *x = ((const struct sorted_item *)a)->element;
+    const json_t *y = ((const struct sorted_item *)b)->element;
+    int r = strcmp(member_text(x, "host_name"), member_text(y, "host_name"));
+
+    if (r == 0)
+        r = strcmp(member_text(x, "host_id"), member_text(y, "host_id"));
+    if (r == 0 && kind->is_newest_first)
+        r = strcmp(member_text(y, "created"), member_text(x, "created"));
+    return r ? r : strcmp(member_text(x, kind->order), member_text(y, kind->order));
+}
+
+static json_t *sorted(const json_t *list, const struct resource_kind *kind)
+{
+    size_t n = json_array_size(list);
+    _cleanup_free_ struct sorted_item *items = xcalloc(n ? n : 1, sizeof(*items));
+    json_t *result = json_array();
+
+    for (size_t i = 0; i < n; i++)
+        items[i].element = json_array_get(list, i);
+    qsort_r(items, n, sizeof(*items), compare, (void *)(uintptr_t)kind);
+    for (size_t i = 0; i < n; i++)
+        append(result, items[i].element);
+    return result;
+}
+
+static void add_elements(json_t *list, const json_t *elements, const json_t *host)
+{
+    for (size_t i = 0; i < json_array_size(elements); i++) {
+        json_t *element = json_array_get(elements, i);
+
+        if (!json_is_object(element))
+            continue;
+        (void)json_object_set(element, "host_id", json_object_get(host, "id"));
+        (void)json_object_set(element, "host_name", json_object_get(host, "name"));
+        append(list, element);
+    }
+}
+
+int resources_fetch(struct client *c,
+                    const struct resource_kind *kind,
+                    const json_t *hosts,
+                    bool is_lenient,
+                    json_t **ret)
+{
+    size_t n = json_array_size(hosts);
+    _cleanup_free_ struct client_request *requests = xcalloc(n, sizeof(*requests));
+    json_auto_t *list = json_array();
+    int exit_code;
+
+    for (size_t i = 0; i < n; i++) {
+        requests[i].method = "GET";
+        requests[i].path = host_path(json_array_get(hosts, i), kind->path);
+    }
+    exit_code = run_all(c, requests, n, hosts, is_lenient);
+    for (size_t i = 0; i < n; i++) {
+        add_elements(list, requests[i].json, json_array_get(hosts, i));
+        client_request_done(&requests[i]);
+    }
+    *ret = sorted(list, kind);
+    return exit_code;
+}
+
+/* All matches of one quality. */
+static size_t collect(const struct resource_kind *kind,
+                      const json_t *list,
+                      const char *word,
+                      enum resource_match how,
+                      struct resource_target *to)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *element = json_array_get(list, i);
+        char *ref = kind->find_ref(element, word, how);
+
+        if (ref)
+            to[n++] = (struct resource_target){word, element, ref};
+    }
+    return n;
+}
+
+/* The list is sorted by host, so matches of one host stand side by side. */
+static int check_unique(const struct resource_kind *kind,
+                        const struct resource_target *found,
+                        size_t n,
+                        bool is_many,
+                        struct error *err)
+{
+    for (size_t i = 1; i < n; i++) {
+        const char *a = member_text(found[i - 1].element, "host_id");
+        const char *b = member_text(found[i].element, "host_id");
+
+        if (str_eq(a, b)) {
+            return error_set(err, -EEXIST, "more than one %s on %s matches %s", kind->noun,
+                             member_text(found[i].element, "host_name"), found[i].word);
+        }
+        if (!is_many) {
+            return error_set(err, -EEXIST,
+                             "%s %s is on %s and %s: say which one with --host NAME, or --host all",
+                             kind->noun, found[i].word,
+                             member_text(found[i - 1].element, "host_name"),
+                             member_text(found[i].element, "host_name"));
+        }
+    }
+    return 0;
+}
+
+int resources_resolve(const struct resource_kind *kind,
+                      const json_t *list,
+                      const char *word,
+                      bool is_many,
+                      struct resource_targets *targets,
+                      struct error *err)
+{
+    size_t size = json_array_size(list), n_found = 0;
+    _cleanup_free_ struct resource_target *found = xcalloc(size ? size : 1, sizeof(*found));
+    int r;
+
+    for (int how = 0; how < N_RESOURCE_MATCHES && n_found == 0; how++)
+        n_found = collect(kind, list, word, (enum resource_match)how, found);
+    r = n_found == 0 ? error_set(err, -ENOENT, "No such %s: %s", kind->noun, word)
+                     : check_unique(kind, found, n_found, is_many, err);
+    if (r < 0) {
+        for (size_t i = 0; i < n_found; i++)
+            free(found[i].ref);
+        return r;
+    }
+    targets->items = xrealloc(targets->items, targets->n + n_found, sizeof(*targets->items));
+    memcpy(targets->items + targets->n, found, n_found * sizeof(*found));
+    targets->n += n_found;
+    return 0;
+}
+
+void resource_targets_done(struct resource_targets *targets)
+{
+    for (size_t i = 0; i < targets->n; i++)
+        free(targets->items[i].ref);
+    free(TAKE_PTR(targets->items));
+    targets->n = 0;
+}
+
+static int send_removals(struct client *c,
+                         const struct resource_kind *kind,
+                         const struct resource_targets *targets,
+                         bool is_forced)
+{
+    size_t n = targets->n;
+    _cleanup_free_ struct client_request *requests = xcalloc(n ? n : 1, sizeof(*requests));
+    int exit_code = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        _cleanup_free_ char *host = text_url_encode(
+            member_text(targets->items[i].element, "host_id"));
+        _cleanup_free_ char *ref = text_url_encode(targets->items[i].ref);
+
+        requests[i].method = "DELETE";
+        requests[i].path = xasprintf("/api/hosts/%s/%s/%s%s", host, kind->path, ref,
+                                     is_forced ? "?force=true" : "");
+    }
+    client_run(c, requests, n);
+    for (size_t i = 0; i < n; i++) {
+        if (requests[i].code < 0) {
+            output_error("%s: %s: %s", member_text(targets->items[i].element, "host_name"),
+                         targets->items[i].word, requests[i].error);
+            exit_code = 1;
+        } else {
+            output_line("%s", targets->items[i].word);
+        }
+        client_request_done(&requests[i]);
+    }
+    return exit_code;
+}
+
+static int remove_words(struct client *c,
+                        const struct resource_kind *kind,
+                        const json_t *list,
+                        const struct args_list *words,
+                        bool is_many,
+                        bool is_forced)
+{
+    struct resource_targets targets = {0};
+    struct error err = ERROR_INIT;
+    int exit_code = 0;
+
+    for (size_t i = 0; i < words->n; i++) {
+        if (resources_resolve(kind, list, words->items[i], is_many, &targets, &err) < 0) {
+            output_error("%s", err.msg);
+            exit_code = 1;
+        }
+    }
+    if (send_removals(c, kind, &targets, is_forced))
+        exit_code = 1;
+    resource_targets_done(&targets);
+    return exit_code;
+}
+
+/* The client and the hosts that the user means; NULL after an error was printed. */
+static struct client *open_hosts(const struct args_list *hosts,
+                                 enum hosts_default by_default,
+                                 json_t **ret)
+{
+    _cleanup_(client_closep) struct client *c = client_open_configured();
+    struct error err = ERROR_INIT;
+
+    if (!c)
+        return NULL;
+    if (hosts_choose(c, hosts, by_default, ret, &err) < 0) {
+        output_error("%s", err.msg);
+        return NULL;
+    }
+    return TAKE_PTR(c);
+}
+
+int resources_run_rm(const struct verb *verb, void *options, const struct args_list *words)
+{
+    const struct resource_kind *kind = verb->data;
+    const struct resource_rm_options *o = options;
+    json_auto_t *hosts = NULL, *list = NULL;
+    _cleanup_(client_closep) struct client *c = open_hosts(&o->hosts, HOSTS_ALL_ONLINE, &hosts);
+    int exit_code;
+
+    if (!c)
+        return 1;
+    exit_code = resources_fetch(c, kind, hosts, o->hosts.n == 0, &list);
+    if (remove_words(c, kind, list, words, o->hosts.n > 0, o->is_forced))
+        exit_code = 1;
+    return exit_code;
+}
+
+int resources_run_ls(const struct verb *verb, void *options, const struct args_list *words)
+{
+    const struct resource_kind *kind = verb->data;
+    const struct resource_ls_options *o = options;
+    json_auto_t *hosts = NULL, *list = NULL;
+    _cleanup_(client_closep) struct client *c = open_hosts(&o->hosts, HOSTS_ALL_ONLINE, &hosts);
+    int exit_code;
+
+    (void)words;
+    if (!c)
+        return 1;
+    exit_code = resources_fetch(c, kind, hosts, o->hosts.n == 0, &list);
+    if (kind->print && !o->listing.json && !o->listing.quiet) {
+        kind->print(list);
+    } else {
+        listing_print(&kind->listing, list, &o->listing, NULL);
+    }
+    return exit_code;
+}
+
+int resources_post(struct client *c, const json_t *hosts, const struct resources_batch *batch)
+{
+    size_t n = json_array_size(hosts);
+    _cleanup_free_ struct client_request *requests = xcalloc(n, sizeof(*requests));
+    int exit_code;
+
+    for (size_t i = 0; i < n; i++) {
+        requests[i].method = "POST";
+        requests[i].path = host_path(json_array_get(hosts, i), batch->path);
+        requests[i].body = json_deep_copy(batch->body);
+    }
+    exit_code = run_all(c, requests, n, hosts, false);
+    for (size_t i = 0; i < n; i++) {
+        if (requests[i].code == 0) {
+            batch->show(batch->owner, n > 1 ? member_text(json_array_get(hosts, i), "name") : NULL,
+                        requests[i].json);
+        }
+        client_request_done(&requests[i]);
+    }
+    return exit_code;
+}
+
+static void show_made(void *owner, const char *host, const json_t *answer)
+{
+    const char *member = owner;
+
+    if (host) {
+        output_line("%s/%s", host, member_text(answer, member));
+    } else {
+        output_line("%s", member_text(answer, member));
+    }
+}
+
+int resources_create(const struct resource_kind *kind,
+                     const struct args_list *hosts,
+                     const json_t *body,
+                     const char *member)
+{
+    json_auto_t *chosen = NULL;
+    _cleanup_(client_closep) struct client *c = open_hosts(hosts, HOSTS_ONLY_ONE, &chosen);
+
+    if (!c)
+        return 1;
+    return resources_post(c, chosen,
+                          &(struct resources_batch){.path = kind->path,
+                                                    .body = body,
+                                                    .show = show_made,
+                                                    .owner = (void *)(uintptr_t)member});
+}

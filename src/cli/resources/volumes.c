@@ -1,0 +1,117 @@
+/*
+ * volume ls, volume create, volume rm.
+ */
+
+#include "base/alloc.h"
+#include "base/str.h"
+#include "cli/common/member.h"
+#include "cli/common/verbs.h"
+#include "cli/resources/resources.h"
+
+#include <string.h>
+
+static const struct flag ls_flags[] = {RESOURCE_LS_FLAGS("names")};
+
+static const struct listing_column columns[] = {
+    {"DRIVER",      "driver",    NULL, NULL},
+    {"VOLUME NAME", "name",      NULL, NULL},
+    {"HOST",        "host_name", NULL, NULL},
+};
+
+static char *find_ref(const json_t *volume, const char *word, enum resource_match how)
+{
+    const char *name = member_text(volume, "name");
+
+    return how == RESOURCE_EXACT && str_eq(name, word) ? xstrdup(name) : NULL;
+}
+
+const struct resource_kind resource_volumes = {
+    .path = "volumes",
+    .noun = "volume",
+    .order = "name",
+    .listing = {columns, ARRAY_LEN(columns), "name"},
+    .find_ref = find_ref,
+};
+
+const struct verb verb_volume_ls = {
+    .name = "volume ls",
+    .usage = "[OPTIONS]",
+    .summary = "List the volumes of all hosts",
+    .examples = "  dockmon volume ls --host prod-1\n",
+    .flags = ls_flags,
+    .n_flags = ARRAY_LEN(ls_flags),
+    .options_size = sizeof(struct resource_ls_options),
+    .run = resources_run_ls,
+    .data = &resource_volumes,
+};
+
+struct create_options {
+    struct args_list hosts, labels;
+    const char *driver;
+};
+
+#define AT(m) offsetof(struct create_options, m)
+
+static const struct flag create_flags[] = {
+    HOSTS_FLAG(create_options, hosts),
+    {"driver", 'd', FLAG_STRING, AT(driver), "DRIVER",    "driver of the volume (default local)"},
+    {"label",  0,   FLAG_LIST,   AT(labels), "KEY=VALUE", "label of the volume, several times"  },
+};
+
+static json_t *labels_json(const struct args_list *labels)
+{
+    json_t *o = json_object();
+
+    for (size_t i = 0; i < labels->n; i++) {
+        const char *label = labels->items[i], *equals = strchr(label, '=');
+        size_t size = equals ? (size_t)(equals - label) : strlen(label);
+        _cleanup_free_ char *key = xstrndup(label, size);
+
+        (void)json_object_set_new(o, key, json_string(equals ? equals + 1 : ""));
+    }
+    return o;
+}
+
+static int run_create(const struct verb *verb, void *options, const struct args_list *words)
+{
+    const struct create_options *o = options;
+    json_auto_t *body = json_pack("{s:s}", "name", words->n > 0 ? words->items[0] : "");
+
+    if (o->driver)
+        (void)json_object_set_new(body, "driver", json_string(o->driver));
+    if (o->labels.n > 0)
+        (void)json_object_set_new(body, "labels", labels_json(&o->labels));
+
+    (void)verb;
+    return resources_create(&resource_volumes, &o->hosts, body, "name");
+}
+
+const struct verb verb_volume_create = {
+    .name = "volume create",
+    .usage = "[OPTIONS] [VOLUME]",
+    .summary = "Make a volume",
+    .examples = "  dockmon volume create --host prod-1 shop-data\n"
+                "  dockmon volume create --host prod-1 --label team=shop shop-data\n",
+    .flags = create_flags,
+    .n_flags = ARRAY_LEN(create_flags),
+    .max_words = 1,
+    .options_size = sizeof(struct create_options),
+    .run = run_create,
+};
+
+static const struct flag rm_flags[] = {
+    RESOURCE_RM_FLAGS("remove it although its driver refuses; not one in use")};
+
+const struct verb verb_volume_rm = {
+    .name = "volume rm",
+    .usage = "[OPTIONS] VOLUME [VOLUME...]",
+    .summary = "Remove volumes",
+    .examples = "  dockmon volume rm shop-data\n",
+    .flags = rm_flags,
+    .n_flags = ARRAY_LEN(rm_flags),
+    .words = WORDS_VOLUMES,
+    .min_words = 1,
+    .options_size = sizeof(struct resource_rm_options),
+    .run = resources_run_rm,
+    .data = &resource_volumes,
+};
