@@ -19,11 +19,17 @@ void buf_done(struct buf *b)
     *b = BUF_INIT(b->max);
 }
 
+void buf_truncate(struct buf *b, size_t size)
+{
+    if (size >= b->size)
+        return;
+    b->size = size;
+    b->data[size] = '\0';
+}
+
 void buf_clear(struct buf *b)
 {
-    b->size = 0;
-    if (b->data)
-        b->data[0] = '\0';
+    buf_truncate(b, 0);
 }
 
 /* Makes room for `extra` bytes and the NUL behind them. */

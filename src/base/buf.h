@@ -24,6 +24,7 @@ struct buf {
 void buf_init(struct buf *b, size_t max);
 void buf_done(struct buf *b); /* frees the content, keeps the maximum: ready for use again */
 void buf_clear(struct buf *b);
+void buf_truncate(struct buf *b, size_t size); /* drops what is behind `size` bytes; never grows */
 
 /* All return 0, or -EMSGSIZE with the content unchanged when the result would pass the maximum. */
 int buf_append(struct buf *b, const void *data, size_t size) _nodiscard_;

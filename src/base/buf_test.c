@@ -202,6 +202,28 @@ static void test_clear_keeps_storage(void **state)
     buf_done(&b);
 }
 
+static void test_truncate(void **state)
+{
+    struct buf b = BUF_INIT(20);
+
+    (void)state;
+    buf_truncate(&b, 0); /* nothing was ever allocated */
+    buf_truncate(&b, 3);
+    assert_string_equal(buf_str(&b), "");
+    assert_int_equal(buf_append_str(&b, "hello world"), 0);
+    buf_truncate(&b, 12);
+    buf_truncate(&b, 11);
+    assert_string_equal(buf_str(&b), "hello world");
+    buf_truncate(&b, 5);
+    assert_int_equal(b.size, 5);
+    assert_string_equal(buf_str(&b), "hello");
+    assert_int_equal(buf_append_str(&b, "!"), 0);
+    assert_string_equal(buf_str(&b), "hello!");
+    buf_truncate(&b, 0);
+    assert_string_equal(buf_str(&b), "");
+    buf_done(&b);
+}
+
 static void test_alloc_helpers(void **state)
 {
     _cleanup_free_ char *dup = xstrdup("text");
@@ -237,6 +259,7 @@ int main(void)
         cmocka_unit_test(test_consume),
         cmocka_unit_test(test_take),
         cmocka_unit_test(test_clear_keeps_storage),
+        cmocka_unit_test(test_truncate),
         cmocka_unit_test(test_alloc_helpers),
     };
 

@@ -4,6 +4,7 @@
 #include "agent/join/identity.h"
 #include "agent/session/session.h"
 #include "base/alloc.h"
+#include "base/state.h"
 #include "base/str.h"
 #include "base/time.h"
 #include "docker/engine_info.h"
@@ -12,7 +13,6 @@
 #include "proto/json_text.h"
 #include "proto/notice.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -64,33 +64,31 @@ struct link {
     void *owner;
 };
 
-static const char *const state_names[] = {
-    [LINK_IDLE] = "idle",       [LINK_ENGINE] = "engine",
-    [LINK_DIALING] = "dialing", [LINK_REGISTERING] = "registering",
-    [LINK_SESSION] = "session", [LINK_CLOSING] = "closing",
-    [LINK_WAITING] = "waiting", [LINK_DRAINING] = "draining",
-    [LINK_LEAVING] = "leaving", [LINK_STOPPED] = "stopped",
+static const struct state_row states[] = {
+    STATE_ROW(LINK_IDLE, "idle", STATE_TO(LINK_ENGINE) | STATE_TO(LINK_LEAVING)),
+    STATE_ROW(LINK_ENGINE, "engine", STATE_TO(LINK_DIALING) | STATE_TO(LINK_LEAVING)),
+    STATE_ROW(LINK_DIALING,
+              "dialing",
+              STATE_TO(LINK_REGISTERING) | STATE_TO(LINK_WAITING) | STATE_TO(LINK_LEAVING)),
+    STATE_ROW(LINK_REGISTERING,
+              "registering",
+              STATE_TO(LINK_SESSION) | STATE_TO(LINK_CLOSING) | STATE_TO(LINK_WAITING) |
+                  STATE_TO(LINK_LEAVING)),
+    STATE_ROW(LINK_SESSION,
+              "session",
+              STATE_TO(LINK_CLOSING) | STATE_TO(LINK_WAITING) | STATE_TO(LINK_DRAINING)),
+    STATE_ROW(LINK_CLOSING, "closing", STATE_TO(LINK_WAITING) | STATE_TO(LINK_LEAVING)),
+    STATE_ROW(LINK_WAITING, "waiting", STATE_TO(LINK_ENGINE) | STATE_TO(LINK_LEAVING)),
+    STATE_ROW(LINK_DRAINING, "draining", STATE_TO(LINK_LEAVING)),
+    STATE_ROW(LINK_LEAVING, "leaving", STATE_TO(LINK_STOPPED)),
+    STATE_ROW(LINK_STOPPED, "stopped", 0),
 };
 
-#define TO(state) (1U << (state))
-
-static const unsigned transitions[] = {
-    [LINK_IDLE] = TO(LINK_ENGINE) | TO(LINK_LEAVING),
-    [LINK_ENGINE] = TO(LINK_DIALING) | TO(LINK_LEAVING),
-    [LINK_DIALING] = TO(LINK_REGISTERING) | TO(LINK_WAITING) | TO(LINK_LEAVING),
-    [LINK_REGISTERING] = TO(LINK_SESSION) | TO(LINK_CLOSING) | TO(LINK_WAITING) | TO(LINK_LEAVING),
-    [LINK_SESSION] = TO(LINK_CLOSING) | TO(LINK_WAITING) | TO(LINK_DRAINING),
-    [LINK_CLOSING] = TO(LINK_WAITING) | TO(LINK_LEAVING),
-    [LINK_WAITING] = TO(LINK_ENGINE) | TO(LINK_LEAVING),
-    [LINK_DRAINING] = TO(LINK_LEAVING),
-    [LINK_LEAVING] = TO(LINK_STOPPED),
-    [LINK_STOPPED] = 0,
-};
+static const struct state_machine machine = STATE_MACHINE("link", states);
 
 static void set_state(struct link *l, enum link_state state)
 {
-    assert(transitions[l->state] & TO(state));
-    log_debug(NULL, "link: %s -> %s", state_names[l->state], state_names[state]);
+    state_check(&machine, NULL, l->state, state);
     loop_timer_stop(&l->timer);
     l->state = state;
 }
