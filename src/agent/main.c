@@ -35,16 +35,15 @@ struct agent {
     struct spool *spool;
     struct collector *collector;
     struct link *link;
+    struct completion_wait link_stopped;
     struct service *service;
     const struct option_source *source; /* of the configuration, for a reload */
     bool is_stopping;
 };
 
-static void on_stopped(void *owner)
+static void on_link_stopped(struct completion_wait *w)
 {
-    struct agent *agent = owner;
-
-    loop_stop(agent->loop);
+    loop_stop(CONTAINER_OF(w, struct agent, link_stopped)->loop);
 }
 
 /* Only the log level can change while the agent runs; a configuration with a mistake changes nothing. */
@@ -92,7 +91,7 @@ static void on_signal(void *owner, int number)
     agent->is_stopping = true;
     service_stopping(agent->service);
     log_info(NULL, "%s: stopping", number == SIGINT ? "SIGINT" : "SIGTERM");
-    link_stop(agent->link, on_stopped, agent);
+    link_stop(agent->link, &agent->link_stopped, on_link_stopped);
 }
 
 static void on_batch(void *owner, const struct samples *batch)

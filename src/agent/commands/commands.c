@@ -16,9 +16,7 @@ struct commands {
     size_t n_waiting, n_running; /* n_running counts those with a key only */
     bool is_dispatching;
     bool is_draining;
-    void (*drained)(void *owner);
-    void *owner;
-    struct loop_timer drain_timer;
+    struct completion drained;
 };
 
 struct commands *commands_new(const struct commands_options *o)
@@ -51,7 +49,7 @@ void commands_free(struct commands *cs)
 {
     if (!cs)
         return;
-    loop_timer_stop(&cs->drain_timer);
+    completion_done(&cs->drained);
     free_all(&cs->waiting);
     free_all(&cs->running);
     free(cs);
@@ -114,17 +112,10 @@ static void dispatch(struct commands *cs)
     cs->is_dispatching = false;
 }
 
-static void on_drained(struct loop_timer *t)
-{
-    struct commands *cs = CONTAINER_OF(t, struct commands, drain_timer);
-
-    cs->drained(cs->owner); /* cs may be gone now */
-}
-
 static void check_drained(struct commands *cs)
 {
-    if (cs->is_draining && list_empty(&cs->waiting) && list_empty(&cs->running))
-        loop_timer_start(cs->options.loop, &cs->drain_timer, 0, on_drained);
+    if (list_empty(&cs->waiting) && list_empty(&cs->running))
+        completion_signal(&cs->drained, cs->options.loop);
 }
 
 void command_finished(struct command *c)
@@ -201,11 +192,10 @@ void commands_submit(struct commands *cs, struct msg_command *m)
     dispatch(cs);
 }
 
-void commands_drain(struct commands *cs, void (*done)(void *owner), void *owner)
+void commands_drain(struct commands *cs, struct completion_wait *w, completion_fn fn)
 {
     assert(!cs->is_draining);
     cs->is_draining = true;
-    cs->drained = done;
-    cs->owner = owner;
+    completion_await(&cs->drained, w, fn);
     check_drained(cs);
 }

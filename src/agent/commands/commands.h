@@ -10,6 +10,7 @@
 #include "agent/common/sender.h"
 #include "agent/engine/facts.h"
 #include "docker/engine.h"
+#include "net/completion.h"
 #include "proto/command.h"
 
 #define COMMANDS_MAX_PENDING 64
@@ -32,5 +33,5 @@ DEFINE_CLEANUP(struct commands *, commands_free);
 /* Takes the content of `m`. */
 void commands_submit(struct commands *cs, struct msg_command *m);
 
-/* New commands are refused from now on; `done` runs from the loop once the last pending one is answered. */
-void commands_drain(struct commands *cs, void (*done)(void *owner), void *owner);
+/* New commands are refused from now on; completes once the last pending one is answered. */
+void commands_drain(struct commands *cs, struct completion_wait *w, completion_fn fn);

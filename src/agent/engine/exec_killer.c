@@ -53,9 +53,7 @@ struct exec_killer {
     struct list tasks;
     size_t n_tasks;
     struct loop_timer sweep_timer;
-    struct loop_timer drain_timer;
-    void (*drained)(void *owner);
-    void *owner;
+    struct completion drained;
 };
 
 struct exec_killer *exec_killer_new(struct engine *engine, const char *home)
@@ -99,7 +97,7 @@ void exec_killer_free(struct exec_killer *k)
     if (!k)
         return;
     loop_timer_stop(&k->sweep_timer);
-    loop_timer_stop(&k->drain_timer);
+    completion_done(&k->drained);
     while (!list_empty(&k->tasks))
         task_free(CONTAINER_OF(list_take_first(&k->tasks), struct task, link));
     free(k->home);
@@ -323,22 +321,14 @@ size_t exec_killer_pending(const struct exec_killer *k)
 
 /* --- the end ------------------------------------------------------------------------------------ */
 
-static void on_drained(struct loop_timer *timer)
-{
-    struct exec_killer *k = CONTAINER_OF(timer, struct exec_killer, drain_timer);
-
-    TAKE_PTR(k->drained)(k->owner);
-}
-
 static void check_drained(struct exec_killer *k)
 {
-    if (k->drained && list_empty(&k->tasks))
-        loop_timer_start(engine_loop(k->engine), &k->drain_timer, 0, on_drained);
+    if (list_empty(&k->tasks))
+        completion_signal(&k->drained, engine_loop(k->engine));
 }
 
-void exec_killer_drain(struct exec_killer *k, void (*done)(void *owner), void *owner)
+void exec_killer_drain(struct exec_killer *k, struct completion_wait *w, completion_fn fn)
 {
-    k->drained = done;
-    k->owner = owner;
+    completion_await(&k->drained, w, fn);
     check_drained(k);
 }

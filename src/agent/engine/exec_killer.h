@@ -10,6 +10,7 @@
  */
 
 #include "docker/engine.h"
+#include "net/completion.h"
 
 #define EXEC_MARK_NAME "DOCKMON_EXEC"
 #define EXEC_MARK_SIZE 96
@@ -33,5 +34,5 @@ size_t exec_killer_pending(const struct exec_killer *k);
 /* What an earlier run of this agent left behind, as far as it can be seen from here. */
 void exec_killer_sweep(struct exec_killer *k);
 
-/* `done` once, from the loop, when nothing is under way. */
-void exec_killer_drain(struct exec_killer *k, void (*done)(void *owner), void *owner);
+/* Completes when no process is being ended. */
+void exec_killer_drain(struct exec_killer *k, struct completion_wait *w, completion_fn fn);

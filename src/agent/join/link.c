@@ -60,8 +60,8 @@ struct link {
     struct ws *ws;
     struct session *session;
 
-    link_done_fn done;
-    void *owner;
+    struct completion_wait session_stopped;
+    struct completion stopped;
 };
 
 static const struct state_row states[] = {
@@ -344,7 +344,7 @@ static void on_receipt(void *owner, uint64_t number)
 static void finish(struct link *l)
 {
     set_state(l, LINK_STOPPED);
-    l->done(l->owner); /* l may be gone now */
+    completion_signal(&l->stopped, l->o.loop);
 }
 
 static void report_close(struct link *l, const struct ws_close *why)
@@ -506,6 +506,8 @@ void link_free(struct link *l)
         return;
     loop_timer_stop(&l->timer);
     loop_timer_stop(&l->heartbeat);
+    completion_cancel(&l->session_stopped);
+    completion_done(&l->stopped);
     if (l->info_call)
         engine_info_cancel(l->info_call);
     session_free(l->session);
@@ -521,11 +523,6 @@ void link_start(struct link *l)
     ask_engine(l);
 }
 
-static void on_left(struct loop_timer *t)
-{
-    finish(link_of(t));
-}
-
 /* Says good-bye if there is anybody to say it to. */
 static void leave(struct link *l)
 {
@@ -538,13 +535,13 @@ static void leave(struct link *l)
     } else if (!is_closing) {
         if (l->ws)
             ws_free(TAKE_PTR(l->ws));
-        set_timer(l, 0, on_left);
+        finish(l);
     }
 }
 
-static void on_drained(void *owner)
+static void on_session_stopped(struct completion_wait *w)
 {
-    leave(owner);
+    leave(CONTAINER_OF(w, struct link, session_stopped));
 }
 
 static void on_drain_timeout(struct loop_timer *t)
@@ -556,10 +553,9 @@ static void on_drain_timeout(struct loop_timer *t)
     leave(l);
 }
 
-void link_stop(struct link *l, link_done_fn done, void *owner)
+void link_stop(struct link *l, struct completion_wait *w, completion_fn fn)
 {
-    l->done = done;
-    l->owner = owner;
+    completion_await(&l->stopped, w, fn);
     if (l->info_call)
         engine_info_cancel(TAKE_PTR(l->info_call));
     loop_timer_stop(&l->heartbeat);
@@ -569,5 +565,5 @@ void link_stop(struct link *l, link_done_fn done, void *owner)
     }
     set_state(l, LINK_DRAINING);
     set_timer(l, LINK_DRAIN_MS, on_drain_timeout);
-    session_stop(l->session, on_drained, l);
+    session_stop(l->session, &l->session_stopped, on_session_stopped);
 }

@@ -52,7 +52,5 @@ void link_start(struct link *l); /* once */
 
 bool link_is_connected(const struct link *l); /* the server has accepted the agent */
 
-/* Finishes or answers what is running, at most LINK_DRAIN_MS, and closes; then `done`, never from inside
- * this call. Once. */
-typedef void (*link_done_fn)(void *owner);
-void link_stop(struct link *l, link_done_fn done, void *owner);
+/* Finishes or answers running commands, at most LINK_DRAIN_MS, and closes; then it completes. Once. */
+void link_stop(struct link *l, struct completion_wait *w, completion_fn fn);

@@ -29,8 +29,8 @@ struct session {
     struct event_feed *feed;
     struct inventory *inventory;
     struct report *report; /* NULL: no statistics */
-    session_done_fn stopped;
-    void *owner;
+    struct completion_wait commands_drained, killer_drained;
+    struct completion stopped;
 };
 
 static void on_event(void *owner)
@@ -139,6 +139,9 @@ void session_free(struct session *session)
 {
     if (!session)
         return;
+    completion_cancel(&session->commands_drained);
+    completion_cancel(&session->killer_drained);
+    completion_done(&session->stopped);
     stop_pushing(session);
     shells_free(session->shells);
     log_follows_free(session->logs);
@@ -223,26 +226,25 @@ void session_on_receipt(struct session *session, uint64_t number)
         report_on_receipt(session->report, number);
 }
 
-static void on_killed(void *owner)
+static void on_killer_drained(struct completion_wait *w)
 {
-    struct session *session = owner;
+    struct session *session = CONTAINER_OF(w, struct session, killer_drained);
 
-    session->stopped(session->owner); /* session may be gone now */
+    completion_signal(&session->stopped, session->options.loop);
 }
 
-static void on_drained(void *owner)
+static void on_commands_drained(struct completion_wait *w)
 {
-    struct session *session = owner;
+    struct session *session = CONTAINER_OF(w, struct session, commands_drained);
 
-    exec_killer_drain(session->options.killer, on_killed, session);
+    exec_killer_drain(session->options.killer, &session->killer_drained, on_killer_drained);
 }
 
-void session_stop(struct session *session, session_done_fn done, void *owner)
+void session_stop(struct session *session, struct completion_wait *w, completion_fn fn)
 {
-    session->stopped = done;
-    session->owner = owner;
+    completion_await(&session->stopped, w, fn);
     stop_pushing(session);
     shells_close(session->shells);
     log_follows_close(session->logs);
-    commands_drain(session->commands, on_drained, session);
+    commands_drain(session->commands, &session->commands_drained, on_commands_drained);
 }

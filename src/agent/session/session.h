@@ -12,6 +12,7 @@
 #include "agent/engine/facts.h"
 #include "agent/stats/collector.h"
 #include "docker/engine.h"
+#include "net/completion.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -57,7 +58,6 @@ DEFINE_CLEANUP(struct session *, session_free);
 void session_on_message(struct session *session, const char *text, size_t size);
 void session_on_receipt(struct session *session, uint64_t number);
 
-/* Graceful end: new commands are refused with a reply, what runs is finished and answered, shells are closed; then `done`,
- * once, never from inside this call. The caller sets the limit (10 s) and calls session_free() in any case. */
-typedef void (*session_done_fn)(void *owner);
-void session_stop(struct session *session, session_done_fn done, void *owner);
+/* Graceful end: new commands are refused with a reply, running ones are finished and answered, shells are closed;
+ * then it completes. The caller sets the limit (10 s) and calls session_free() in any case. */
+void session_stop(struct session *session, struct completion_wait *w, completion_fn fn);

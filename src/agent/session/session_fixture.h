@@ -36,6 +36,7 @@ struct fixture {
     const char *wanted; /* text that the awaited message holds */
     int send_result;
     bool is_timed_out, is_stopped;
+    struct completion_wait stopped;
     struct loop_timer patience;
 };
 

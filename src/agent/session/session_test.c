@@ -246,9 +246,9 @@ static void test_pending_limit(void **state)
     tear_down(&f);
 }
 
-static void on_stopped(void *owner)
+static void on_stopped(struct completion_wait *w)
 {
-    struct fixture *f = owner;
+    struct fixture *f = CONTAINER_OF(w, struct fixture, stopped);
 
     f->is_stopped = true;
     loop_stop(f->loop);
@@ -263,7 +263,7 @@ static void test_graceful_stop(void **state)
     open_session(&f, (struct session_options){0});
     say(&f, OP("1", "stop", "x"));
     say(&f, OP("2", "start", "x"));
-    session_stop(f.session, on_stopped, &f);
+    session_stop(f.session, &f.stopped, on_stopped);
     assert_false(f.is_stopped);
     say(&f, OP("3", "start", "x"));
     assert_string_equal(text_of(f.sent[0], "error"), "the agent is stopping");
@@ -273,6 +273,29 @@ static void test_graceful_stop(void **state)
     assert_int_equal(f.n_sent, 3);
     assert_string_equal(text_of(f.sent[1], "correlation_id"), "1");
     assert_string_equal(text_of(f.sent[2], "correlation_id"), "2");
+    tear_down(&f);
+}
+
+/* The server closes the connection while the session stops and the killer is still at work. */
+static void test_freed_while_stopping(void **state)
+{
+    static const struct fake_line lines[] = {
+        {.request = "GET /exec/e/json", .how = FAKE_SEND, .body = "{\"Running\":false,\"Pid\":0}"},
+    };
+    struct fixture f;
+
+    (void)state;
+    set_up(&f, lines, ARRAY_LEN(lines));
+    open_session(&f, (struct session_options){0});
+    exec_killer_end(f.killer, &(struct exec_process){.container = A, .exec_id = "e", .mark = "m"});
+    session_stop(f.session, &f.stopped, on_stopped);
+    run(&f, 50);
+    assert_int_equal(exec_killer_pending(f.killer), 1);
+    session_free(TAKE_PTR(f.session));
+    while (exec_killer_pending(f.killer) > 0)
+        loop_turn(f.loop);
+    run(&f, 10);
+    assert_false(f.is_stopped);
     tear_down(&f);
 }
 
@@ -313,8 +336,8 @@ int main(void)
         cmocka_unit_test(test_refuses),       cmocka_unit_test(test_operations),
         cmocka_unit_test(test_labels),        cmocka_unit_test(test_policy),
         cmocka_unit_test(test_order),         cmocka_unit_test(test_pending_limit),
-        cmocka_unit_test(test_graceful_stop), cmocka_unit_test(test_engine_away),
-        cmocka_unit_test(test_reply_limits),
+        cmocka_unit_test(test_graceful_stop), cmocka_unit_test(test_freed_while_stopping),
+        cmocka_unit_test(test_engine_away),   cmocka_unit_test(test_reply_limits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
