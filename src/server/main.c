@@ -107,12 +107,12 @@ static int check_new_store(const struct config *config)
 static int check_store(const struct config *config)
 {
     _cleanup_free_ char *database = xasprintf("%s/dockmon.db", config->data_dir);
-    _cleanup_(store_closep) struct store *store = NULL;
+    _cleanup_(db_closep) struct db *store = NULL;
     struct error err = ERROR_INIT;
 
     if (access(database, F_OK) < 0 && errno == ENOENT)
         return check_new_store(config);
-    if (store_open(&store, config->data_dir, &err) < 0 || store_check(store, &err) < 0) {
+    if (store_open(&store, config->data_dir, &err) < 0 || db_check(store, &err) < 0) {
         (void)printf("FAIL  data directory: %s\n", err.msg);
         return EXIT_FAILURE;
     }

@@ -38,7 +38,7 @@
 
 struct server {
     struct loop *loop;
-    struct store *store;
+    struct db *store;
     struct job_queue *store_jobs, *hash_jobs, *parse_jobs;
     struct auth *auth;
     struct fleet *fleet;
@@ -200,10 +200,8 @@ static int open_store(struct server *s, const struct config *config, struct erro
     int r;
 
     r = store_open(&s->store, config->data_dir, err);
-    if (r == 0) {
-        store_set_max_agents(s->store, config->max_agents);
-        r = store_claim(s->store, err);
-    }
+    if (r == 0)
+        r = db_lock(s->store, config->data_dir, err);
     if (r == 0)
         r = first_user_ensure(s->store, config->data_dir, err);
     if (r == 0)
@@ -379,6 +377,7 @@ static void wire_agents(struct server *s, const struct config *config)
         .parse_jobs = s->parse_jobs,
         .store = s->store,
         .fleet = s->fleet,
+        .max_agents = config->max_agents,
         .max_message = config->max_agent_message,
         .max_commands = config->max_commands,
         .auth_timeout_ms = config->auth_timeout_ms,
@@ -585,7 +584,7 @@ void server_free(struct server *s)
     job_queue_free(s->store_jobs);
     job_queue_free(s->hash_jobs);
     job_queue_free(s->parse_jobs);
-    store_close(s->store);
+    db_close(s->store);
     tls_keeper_close(s->tls);
     loop_free(s->loop);
     free(s->password_file);

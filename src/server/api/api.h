@@ -25,7 +25,7 @@ struct api;
 
 struct api_options {
     struct loop *loop;
-    struct store *store;
+    struct db *store;
     struct job_queue *store_jobs;
     struct auth *auth;
     struct fleet *fleet;

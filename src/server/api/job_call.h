@@ -10,7 +10,7 @@
 #define API_JOB_ARGS 8
 
 struct api_job {
-    struct store *store;
+    struct db *store;
     struct api_call *call;
     char *args[API_JOB_ARGS]; /* owned text arguments; meaning is the handler's */
     int64_t numbers[API_JOB_ARGS];

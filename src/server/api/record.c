@@ -5,7 +5,7 @@
 #include "server/store/events.h"
 
 struct record_job {
-    struct store *store;
+    struct db *store;
     struct event event;
     int code;
     struct error err;
@@ -34,7 +34,7 @@ static void on_done(void *arg)
     job_free(job);
 }
 
-void record_event(struct store *store, struct job_queue *store_jobs, const struct event *event)
+void record_event(struct db *store, struct job_queue *store_jobs, const struct event *event)
 {
     struct record_job *job = xcalloc(1, sizeof(*job));
 

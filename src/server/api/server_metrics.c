@@ -98,8 +98,7 @@ static void put_stores(const struct api *a, struct buf *out)
     struct ring_pool live = stats_live_memory(a->o.stats);
     double bytes;
 
-    put(out, "dockmon_store_up", "gauge", "Whether the database works.",
-        store_state(a->o.store) == 0);
+    put(out, "dockmon_store_up", "gauge", "Whether the database works.", db_state(a->o.store) == 0);
     put(out, "dockmon_store_queue_length", "gauge", "Jobs that wait for the database.",
         (double)job_queue_pending(a->o.store_jobs));
     put(out, "dockmon_stats_memory_bytes", "gauge", "What the last 15 minutes of figures take.",

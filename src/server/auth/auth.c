@@ -131,7 +131,7 @@ static void check_work(void *job)
     c->code = identities_get_by_key(c->flow.store, hash, c->now_ms, &c->row, &c->err);
     /* A database that cannot be written, which is reported elsewhere, keeps nobody out. */
     if (c->code == 0 && c->now_ms - c->row.last_used_at_ms >= KEY_TOUCH_PERIOD_MS &&
-        store_state(c->flow.store) == 0)
+        db_state(c->flow.store) == 0)
         (void)api_keys_touch(c->flow.store, c->row.key_id, c->now_ms, NULL);
 }
 

@@ -34,7 +34,7 @@ struct auth_options {
     struct loop *loop;            /* for auth/watch.h; NULL: what time ends is not noticed there */
     struct job_queue *store_jobs; /* in order */
     struct job_queue *hash_jobs;  /* argon2, two side by side at most */
-    struct store *store;
+    struct db *store;
     uint64_t session_lifetime_ms;      /* 24 h */
     const char *initial_password_file; /* removed with the first change of that password; or NULL */
     unsigned login_attempts;           /* that fail, per minute, by peer and by user; 0: 10 */

@@ -287,7 +287,7 @@ static void credentials_of_the_wrong_form_cost_nothing(void **state)
 static void keys_identify_and_are_cached(void **state)
 {
     struct bench *b = *state;
-    struct store *other = NULL;
+    struct db *other = NULL;
     struct api_key row = {0};
     int64_t id;
     _cleanup_(secret_freep) char *key = bench_add_key(b, "ci", NULL, 0, &id);
@@ -311,7 +311,7 @@ static void keys_identify_and_are_cached(void **state)
     /* Another process revokes it: seen when the entry is read anew. */
     assert_int_equal(store_open(&other, b->f->dir, NULL), 0);
     assert_int_equal(api_keys_delete(other, id, NULL), 0);
-    store_close(other);
+    db_close(other);
     bench_clock_ms += 4999;
     assert_int_equal(check(b, NULL, key), 0);
     bench_clock_ms += 1;

@@ -59,7 +59,7 @@ static void hash_work(void *job)
                   : error_set(&c->err, -ENOKEY, "The current password is wrong");
 }
 
-static int store_change(struct store *s, void *arg, struct error *err)
+static int store_change(struct db *s, void *arg, struct error *err)
 {
     const struct change *c = arg;
     const char *keep = c->keep[0] ? auth_key_hash(c->keep) : NULL;
@@ -75,7 +75,7 @@ static void store_work(void *job)
 {
     struct change *c = job;
 
-    c->code = store_tx(c->flow.store, store_change, c, &c->err);
+    c->code = db_tx(c->flow.store, store_change, c, &c->err);
     if (c->code == 0 && c->initial_password_file && str_eq(c->user.name, FIRST_USER_NAME)) {
         (void)unlink(
             c->initial_password_file); /* it is out of date, and gone after the first time */

@@ -12,7 +12,7 @@
 
 #define MAX_FILE 256
 
-static int insert_if_none(struct store *s, void *arg, struct error *err)
+static int insert_if_none(struct db *s, void *arg, struct error *err)
 {
     const struct user *u = arg;
     int64_t n, id;
@@ -24,7 +24,7 @@ static int insert_if_none(struct store *s, void *arg, struct error *err)
     return users_insert(s, u, &id, err);
 }
 
-int first_user_ensure(struct store *s, const char *data_dir, struct error *err)
+int first_user_ensure(struct db *s, const char *data_dir, struct error *err)
 {
     _cleanup_free_ char *path = xasprintf("%s/" FIRST_USER_FILE, data_dir);
     _cleanup_free_ char *line = NULL;
@@ -52,11 +52,11 @@ int first_user_ensure(struct store *s, const char *data_dir, struct error *err)
     if (r == 0)
         r = file_write_atomic(path, line, strlen(line), 0600, err);
     if (r == 0)
-        r = store_tx(s, insert_if_none, &user, err);
+        r = db_tx(s, insert_if_none, &user, err);
     return r;
 }
 
-int first_user_forget_stale(struct store *s, const char *data_dir, struct error *err)
+int first_user_forget_stale(struct db *s, const char *data_dir, struct error *err)
 {
     _cleanup_free_ char *path = xasprintf("%s/" FIRST_USER_FILE, data_dir);
     _cleanup_(secret_freep) char *password = NULL;

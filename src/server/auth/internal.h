@@ -32,7 +32,7 @@ struct auth {
 struct auth_flow {
     struct list link; /* on auth.flows */
     struct auth *auth;
-    struct store *store; /* for work functions: auth belongs to the loop */
+    struct db *store; /* for work functions: auth belongs to the loop */
 };
 
 void auth_flow_init(struct auth_flow *f, struct auth *a);

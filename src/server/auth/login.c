@@ -85,7 +85,7 @@ static void verify_work(void *job)
     l->is_right = password_verify(l->password, l->user.name ? l->user.password_hash : NULL);
 }
 
-static int store_login(struct store *s, void *arg, struct error *err)
+static int store_login(struct db *s, void *arg, struct error *err)
 {
     struct login *l = arg;
     char hash[SECRET_HASH_SIZE];
@@ -112,7 +112,7 @@ static void store_work(void *job)
     struct login *l = job;
 
     l->session_id = secret_new();
-    l->code = store_tx(l->flow.store, store_login, l, &l->err);
+    l->code = db_tx(l->flow.store, store_login, l, &l->err);
 }
 
 static void login_next(void *job)

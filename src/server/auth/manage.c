@@ -66,7 +66,7 @@ static void hash_work(void *job)
     m->code = password_hash(m->password, m->hash, &m->err);
 }
 
-static int create(struct store *s, struct manage *m, struct error *err)
+static int create(struct db *s, struct manage *m, struct error *err)
 {
     const struct user u = {
         .name = m->name,
@@ -82,7 +82,7 @@ static int create(struct store *s, struct manage *m, struct error *err)
 }
 
 /* The user behind the request: a key acts for who made it. 0: made offline. */
-static int find_self(struct store *s, const struct manage *m, int64_t *ret, struct error *err)
+static int find_self(struct db *s, const struct manage *m, int64_t *ret, struct error *err)
 {
     struct api_key key = {0};
     int r;
@@ -105,7 +105,7 @@ static bool is_full_admin(enum role role, const char *scope)
 }
 
 /* Who loses the rights of an admin must not be the last one, nor who asks. */
-static int check_loss(struct store *s, const struct manage *m, struct error *err)
+static int check_loss(struct db *s, const struct manage *m, struct error *err)
 {
     bool is_delete = m->action == AUTH_USER_DELETE;
     int64_t self = 0, n_admins = 0;
@@ -129,7 +129,7 @@ static int check_loss(struct store *s, const struct manage *m, struct error *err
     return 0;
 }
 
-static int act(struct store *s, struct manage *m, struct error *err)
+static int act(struct db *s, struct manage *m, struct error *err)
 {
     int r;
 
@@ -153,7 +153,7 @@ static int act(struct store *s, struct manage *m, struct error *err)
     return r < 0 ? r : user_sessions_delete_user(s, m->user_id, NULL, err);
 }
 
-static int store_change(struct store *s, void *arg, struct error *err)
+static int store_change(struct db *s, void *arg, struct error *err)
 {
     struct manage *m = arg;
     int r = 0;
@@ -172,7 +172,7 @@ static void store_work(void *job)
 {
     struct manage *m = job;
 
-    m->code = store_tx(m->flow.store, store_change, m, &m->err);
+    m->code = db_tx(m->flow.store, store_change, m, &m->err);
     if (m->code == 0 && m->action == AUTH_USER_SET_PASSWORD && m->initial_password_file &&
         str_eq(m->user.name, FIRST_USER_NAME))
         (void)unlink(m->initial_password_file); /* out of date; usually long gone */

@@ -3,7 +3,7 @@
 #include "base/log.h"
 
 struct audit_job {
-    struct store *store;
+    struct db *store;
     struct audit_entry entry;
     int code;
     struct error err;
@@ -37,7 +37,7 @@ static void on_done(void *arg)
     job_free(job);
 }
 
-void audit_add(struct store *store, struct job_queue *store_jobs, const struct audit_entry *entry)
+void audit_add(struct db *store, struct job_queue *store_jobs, const struct audit_entry *entry)
 {
     struct audit_job *job = xcalloc(1, sizeof(*job));
 

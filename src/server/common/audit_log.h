@@ -8,4 +8,4 @@
 #include "server/store/audit.h"
 
 /* Takes the content of `entry`; a full queue drops it with a log line. */
-void audit_add(struct store *store, struct job_queue *store_jobs, const struct audit_entry *entry);
+void audit_add(struct db *store, struct job_queue *store_jobs, const struct audit_entry *entry);

@@ -65,14 +65,14 @@ static void change(struct history_dir *d, const char *sql)
 {
     char name[TIER_FILE_NAME_SIZE];
     _cleanup_free_ char *path = NULL;
-    struct store *s = NULL;
+    struct db *s = NULL;
     int r;
 
     tier_file_name(TIER_10S, DAY, name);
     path = xasprintf("%s/%s", d->path, name);
-    r = store_open_side_file(&s, d->path, path, sql, NULL);
+    r = db_open(&s, d->path, path, sql, NULL);
     assert_true(r == 0 || r == -EUCLEAN); /* it may find what it has just done */
-    store_close(s);
+    db_close(s);
 }
 
 /* A damaged file that rows are to be sealed into costs none of these rows. */

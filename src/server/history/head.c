@@ -1,10 +1,10 @@
 #include "server/history/head.h"
 #include "base/alloc.h"
-#include "server/sqlite/db.h"
 #include "server/sqlite/internal.h"
+#include "server/sqlite/query.h"
 
 struct head {
-    struct store *store;
+    struct db *store;
 };
 
 /* Hosts by number: the index gets a row every 10 s for each of them. */
@@ -53,8 +53,8 @@ static const char *const sql[STMT_COUNT] = {
 
 int head_open(struct head **ret, const char *dir, const char *path, struct error *err)
 {
-    struct store *store = NULL;
-    int r = store_open_side_file(&store, dir, path, schema, err);
+    struct db *store = NULL;
+    int r = db_open(&store, dir, path, schema, err);
 
     if (r < 0)
         return r;
@@ -67,11 +67,11 @@ void head_close(struct head *h)
 {
     if (!h)
         return;
-    store_close(h->store);
+    db_close(h->store);
     free(h);
 }
 
-static int append_row(struct store *s, const struct head_row *row, struct error *err)
+static int append_row(struct db *s, const struct head_row *row, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int64_t n = 0;
@@ -86,7 +86,7 @@ static int append_row(struct store *s, const struct head_row *row, struct error 
     return r < 0 ? r : n > 0;
 }
 
-static int add_host(struct store *s, const char *host, struct error *err)
+static int add_host(struct db *s, const char *host, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r = query_init(&q, s, sql[STMT_ADD_HOST], err);
@@ -97,7 +97,7 @@ static int add_host(struct store *s, const char *host, struct error *err)
     return query_run(&q, NULL, err);
 }
 
-static int set_position(struct store *s, const struct host_position *p, struct error *err)
+static int set_position(struct db *s, const struct host_position *p, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r = query_init(&q, s, sql[STMT_SET_POSITION], err);
@@ -110,7 +110,7 @@ static int set_position(struct store *s, const struct host_position *p, struct e
     return query_run(&q, NULL, err);
 }
 
-static int append_rows(struct store *s, void *arg, struct error *err)
+static int append_rows(struct db *s, void *arg, struct error *err)
 {
     const struct head_batch *a = arg;
 
@@ -138,7 +138,7 @@ int head_write(struct head *h, const struct head_batch *b, struct error *err)
 {
     struct head_batch batch = *b;
 
-    return store_tx(h->store, append_rows, &batch, err);
+    return db_tx(h->store, append_rows, &batch, err);
 }
 
 int head_append(struct head *h, const struct head_row *rows, size_t n, struct error *err)

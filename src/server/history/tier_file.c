@@ -1,7 +1,7 @@
 #include "server/history/tier_file.h"
 #include "base/alloc.h"
-#include "server/sqlite/db.h"
 #include "server/sqlite/internal.h"
+#include "server/sqlite/query.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 
 struct tier_file {
-    struct store *store;
+    struct db *store;
     size_t max_series, n_left_out;
 };
 
@@ -73,13 +73,13 @@ int tier_file_open(struct tier_file **ret,
                    bool may_create,
                    struct error *err)
 {
-    struct store *store = NULL;
+    struct db *store = NULL;
     struct stat st;
     int r;
 
     if (!may_create && stat(path, &st) < 0)
         return error_set(err, -errno, "%s: %s", path, error_text(-errno));
-    r = store_open_side_file(&store, dir, path, schema, err);
+    r = db_open(&store, dir, path, schema, err);
     if (r < 0)
         return r;
     *ret = xcalloc(1, sizeof(**ret));
@@ -97,7 +97,7 @@ void tier_file_close(struct tier_file *f)
 {
     if (!f)
         return;
-    store_close(f->store);
+    db_close(f->store);
     free(f);
 }
 
@@ -107,7 +107,7 @@ struct tx {
     void *arg;
 };
 
-static int run_tx(struct store *s, void *arg, struct error *err)
+static int run_tx(struct db *s, void *arg, struct error *err)
 {
     struct tx *tx = arg;
 
@@ -119,7 +119,7 @@ int tier_file_tx(struct tier_file *f, tier_file_fn fn, void *arg, struct error *
 {
     struct tx tx = {f, fn, arg};
 
-    return store_tx(f->store, run_tx, &tx, err);
+    return db_tx(f->store, run_tx, &tx, err);
 }
 
 static void bind_key(struct query *q, const struct series_key *key)
@@ -352,7 +352,7 @@ int tier_file_put(struct tier_file *f,
     int64_t series;
     int r;
 
-    assert(store_in_tx(f->store));
+    assert(db_in_tx(f->store));
     if (rows->n == 0)
         return 0;
     r = series_make(f, key, &series, err);

@@ -2,7 +2,7 @@
 
 /*
  * One file of one tier: the chunks of all series in its span of time, and marks. Everything is synchronous, for
- * jobs of one queue. Codes are those of server/store/store.h; -EUCLEAN also for a damaged chunk.
+ * jobs of one queue. Codes are those of server/sqlite/db.h; -EUCLEAN also for a damaged chunk.
  *
  * A row of the finest tier has the metrics of its subject (proto/metric.h): means of gauges, the last of
  * counters. In coarser tiers as many columns follow with the highest values of gauges.

@@ -3,7 +3,7 @@
 #include "base/time.h"
 #include "server/common/audit_log.h"
 
-void log_readings_init(struct log_readings *r, struct store *store, struct job_queue *store_jobs)
+void log_readings_init(struct log_readings *r, struct db *store, struct job_queue *store_jobs)
 {
     *r = (struct log_readings){
         .store = store, .store_jobs = store_jobs, .clock_ms = time_monotonic_ms};

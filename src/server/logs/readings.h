@@ -10,7 +10,7 @@
 #include "server/store/store.h"
 
 struct log_readings {
-    struct store *store;
+    struct db *store;
     struct job_queue *store_jobs;
     uint64_t (*clock_ms)(void);
     struct map told; /* since then */
@@ -20,7 +20,7 @@ struct log_readings {
 #define LOG_READINGS_PERIOD_MS (UINT64_C(10) * 60 * 1000)
 #define LOG_READINGS_MAX       4096 /* remembered; then all are told anew */
 
-void log_readings_init(struct log_readings *r, struct store *store, struct job_queue *store_jobs);
+void log_readings_init(struct log_readings *r, struct db *store, struct job_queue *store_jobs);
 void log_readings_done(struct log_readings *r);
 
 /* When a reading begins. `target` is HOST/CONTAINER, by name; texts are copied. */

@@ -22,7 +22,7 @@ struct log_sources_options {
     struct loop *loop;
     struct fleet *fleet;
     struct sessions *sessions;
-    struct store *store; /* for the audit log */
+    struct db *store; /* for the audit log */
     struct job_queue *store_jobs;
 };
 

@@ -12,7 +12,7 @@
 
 struct probe_job {
     struct health *owner; /* NULL: it went away meanwhile */
-    struct store *store;
+    struct db *store;
     struct error err;
 };
 
@@ -48,7 +48,7 @@ const char *health_state_name(int state)
 /* The message comes from the probe; when another job met the failure, its own log line has more. */
 static void look(struct health *h, const char *message)
 {
-    int state = store_state(h->o.store);
+    int state = db_state(h->o.store);
 
     if (state == h->state)
         return;
@@ -72,7 +72,7 @@ static void probe_work(void *arg)
 {
     struct probe_job *job = arg;
 
-    (void)store_probe(job->store, &job->err); /* the store remembers how it went */
+    (void)db_probe(job->store, &job->err); /* the store remembers how it went */
 }
 
 static void on_timer(struct loop_timer *t);
@@ -145,7 +145,7 @@ uint64_t health_uptime_ms(const struct health *h)
 
 bool health_is_serving(const struct health *h)
 {
-    return store_state(h->o.store) == 0;
+    return db_state(h->o.store) == 0;
 }
 
 static bool is_queue_long(const struct health *h)
@@ -191,7 +191,7 @@ static json_t *history_json(const struct health *h)
 json_t *health_json(const struct health *h)
 {
     struct agents agents = count_agents(h);
-    int state = store_state(
+    int state = db_state(
         h->o.store); /* newer than what was looked at, when a job has just failed */
     bool is_long = is_queue_long(h);
     char since[TIME_TEXT_SIZE];
@@ -213,5 +213,5 @@ void health_describe(const struct health *h, char *ret, size_t capacity)
     struct agents agents = count_agents(h);
 
     (void)snprintf(ret, capacity, "%zu of %zu agents online, database %s", agents.n_online,
-                   agents.n_total, health_state_name(store_state(h->o.store)));
+                   agents.n_total, health_state_name(db_state(h->o.store)));
 }

@@ -2,7 +2,7 @@
 
 /*
  * Health: whether the server can do its work, and if not, why. The database's state is what its jobs
- * met (store_state()); a small write every 15 s, every 2 s while it is broken, keeps that true when
+ * met (db_state()); a small write every 15 s, every 2 s while it is broken, keeps that true when
  * nobody else writes, and notices recovery. Every change is logged once. Lives on the loop.
  */
 
@@ -17,7 +17,7 @@ struct health;
 
 struct health_options {
     struct loop *loop;
-    struct store *store;
+    struct db *store;
     struct job_queue *store_jobs;
     const struct fleet *fleet;
     const struct history *history;        /* NULL: none is kept */

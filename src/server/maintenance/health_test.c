@@ -1,7 +1,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "server/maintenance/health.h"
-#include "server/sqlite/db.h"
+#include "server/sqlite/internal.h"
 #include "server/store/fixture.h"
 #include "server/store/tokens.h"
 
@@ -123,7 +123,7 @@ static void damage_stays(void **state)
 
     set(b, "PRAGMA query_only = 0"); /* no probe runs now */
     assert_int_equal(db_error(b->f->store, SQLITE_CORRUPT, NULL), -EUCLEAN);
-    assert_int_equal(store_probe(b->f->store, NULL), 0);
+    assert_int_equal(db_probe(b->f->store, NULL), 0);
     assert_false(health_is_serving(b->health));
     assert_says(b, "degraded", "damaged");
 }

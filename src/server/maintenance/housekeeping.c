@@ -14,7 +14,7 @@
 
 struct purge_job {
     struct housekeeping *owner; /* NULL: it went away meanwhile */
-    struct store *store;
+    struct db *store;
     int64_t now_ms, events_before_ms, audit_before_ms, max_events;
     bool is_more;
     int code;

@@ -16,7 +16,7 @@ struct housekeeping;
 struct housekeeping_options {
     struct loop *loop;
     struct job_queue *store_jobs;
-    struct store *store;
+    struct db *store;
     uint64_t first_after_ms; /* 0: a minute */
     uint64_t period_ms;      /* 0: an hour */
     uint64_t event_days;     /* events are kept that long; 0: 30 */

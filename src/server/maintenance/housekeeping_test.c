@@ -125,7 +125,7 @@ static void what_has_had_its_time_goes(void **state)
     run_until(b, 2);
 }
 
-static int add_many(struct store *s, void *arg, struct error *err)
+static int add_many(struct db *s, void *arg, struct error *err)
 {
     (void)s;
     (void)err;
@@ -140,7 +140,7 @@ static void events_have_a_maximum_and_go_in_bites(void **state)
     struct housekeeping_options o = options_of(b);
     bool is_more = false;
 
-    assert_int_equal(store_tx(b->f->store, add_many, b, NULL), 0);
+    assert_int_equal(db_tx(b->f->store, add_many, b, NULL), 0);
     assert_int_equal(events_purge(b->f->store, 0, 100, &is_more, NULL), 0);
     assert_true(is_more);
     assert_int_equal(count_events(b), 7000);

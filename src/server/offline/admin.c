@@ -21,7 +21,7 @@
 #define EXIT_USAGE 2
 
 struct admin {
-    struct store *store;
+    struct db *store;
     const char *data_dir;
     const char *target; /* for the audit row */
     const char *name, *role;
@@ -33,7 +33,7 @@ struct admin {
     char hash[PASSWORD_HASH_SIZE];
 };
 
-static int token_create(struct store *s, void *arg, struct error *err)
+static int token_create(struct db *s, void *arg, struct error *err)
 {
     struct admin *a = arg;
 
@@ -66,7 +66,7 @@ static void compare_host(void *arg, const struct host *h)
 }
 
 struct scope_reading {
-    struct store *store;
+    struct db *store;
     struct host_search search;
 };
 
@@ -81,7 +81,7 @@ static const char *find_host(void *arg, const char *ref)
 }
 
 /* *ret NULL: everything. */
-static int read_scope(struct store *s, const struct admin *a, char **ret, struct error *err)
+static int read_scope(struct db *s, const struct admin *a, char **ret, struct error *err)
 {
     struct scope_reading reading = {.store = s};
     struct scope_rules rules = {0};
@@ -96,7 +96,7 @@ static int read_scope(struct store *s, const struct admin *a, char **ret, struct
     return 0;
 }
 
-static int apikey_create(struct store *s, void *arg, struct error *err)
+static int apikey_create(struct db *s, void *arg, struct error *err)
 {
     struct admin *a = arg;
     _cleanup_free_ char *name = xstrdup(a->name), *scope = NULL;
@@ -125,7 +125,7 @@ static int user_prepare(struct admin *a, struct error *err)
     return password_hash(a->secret, a->hash, err);
 }
 
-static int user_reset_password(struct store *s, void *arg, struct error *err)
+static int user_reset_password(struct db *s, void *arg, struct error *err)
 {
     struct admin *a = arg;
     _cleanup_(user_done) struct user user = {0};
@@ -155,7 +155,7 @@ static const struct command {
     int (*check)(struct admin *a, struct error *err); /* of the arguments; may be NULL */
     int (*prepare)(struct admin *a,
                    struct error *err);     /* slow work outside the transaction; may be NULL */
-    store_tx_fn run;                       /* sets a->secret unless prepare did */
+    db_tx_fn run;                          /* sets a->secret unless prepare did */
     void (*finish)(const struct admin *a); /* may be NULL */
 } commands[] = {
     {"token",  "create",         "token create [--multi-use]",                                            "print a new registration token (15 min)",
@@ -271,7 +271,7 @@ struct transaction {
     const struct command *command;
 };
 
-static int run_audited(struct store *s, void *arg, struct error *err)
+static int run_audited(struct db *s, void *arg, struct error *err)
 {
     struct transaction *t = arg;
     _cleanup_free_ char *action = xasprintf("%s.%s", t->command->word, t->command->verb);
@@ -295,7 +295,7 @@ static int run_audited(struct store *s, void *arg, struct error *err)
 
 static int execute(struct admin *a, const struct command *c, struct error *err)
 {
-    _cleanup_(store_closep) struct store *store = NULL;
+    _cleanup_(db_closep) struct db *store = NULL;
     _cleanup_free_ char *path = xasprintf("%s/dockmon.db", a->data_dir);
     bool is_new = access(path, F_OK) < 0;
     int r;
@@ -310,7 +310,7 @@ static int execute(struct admin *a, const struct command *c, struct error *err)
         if (r < 0)
             return r;
     }
-    r = store_tx(store, run_audited, &(struct transaction){a, c}, err);
+    r = db_tx(store, run_audited, &(struct transaction){a, c}, err);
     if (r < 0)
         return r;
     if (c->finish)

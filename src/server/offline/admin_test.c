@@ -83,7 +83,7 @@ static char *secret_of(struct outcome *o)
     return o->out;
 }
 
-static enum token_verdict consume(struct store *s, const char *token)
+static enum token_verdict consume(struct db *s, const char *token)
 {
     enum token_verdict verdict = TOKEN_UNKNOWN;
 

@@ -18,7 +18,7 @@
 static const struct command {
     const char *word;
     int (*run)(const struct backup_options *o, struct error *err);
-    int (*finish)(struct store *s, const char *data_dir, struct error *err); /* may be NULL */
+    int (*finish)(struct db *s, const char *data_dir, struct error *err); /* may be NULL */
     const char *action, *done; /* for the audit, for the user */
 } commands[] = {
     {"backup",  backup_save,    NULL,                    "backup.create",  "written and verified"},
@@ -54,7 +54,7 @@ static void on_progress(void *owner, uint64_t done, uint64_t total)
 /* A full disk or a directory without write access is when a backup is wanted most: only worth a line. */
 static void record(const struct command *c, const char *data_dir, const char *file)
 {
-    _cleanup_(store_closep) struct store *store = NULL;
+    _cleanup_(db_closep) struct db *store = NULL;
     _cleanup_free_ char *action = xstrdup(c->action), *target = xstrdup(file);
     struct audit_entry entry = {.at_ms = time_utc_ms(), .action = action, .target = target};
     struct error err = ERROR_INIT;

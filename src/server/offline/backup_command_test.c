@@ -25,7 +25,7 @@ static void see_action(void *arg, const struct audit_entry *e)
     *expected = NULL;
 }
 
-static void assert_audited(struct store *s, const char *action)
+static void assert_audited(struct db *s, const char *action)
 {
     const char *expected = action;
 
@@ -42,7 +42,7 @@ static void both_work_and_are_in_the_audit(void **state)
 
     assert_int_equal(run(f->dir, "backup", file), 0);
     assert_audited(f->store, "backup.create");
-    store_close(TAKE_PTR(f->store));
+    db_close(TAKE_PTR(f->store));
     assert_int_equal(run("/nonexistent/deep", "restore", file), 1);
     assert_int_equal(run(f->dir, "restore", file), 0);
     assert_int_equal(store_open(&f->store, f->dir, NULL), 0);

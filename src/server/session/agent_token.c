@@ -34,7 +34,7 @@ static void set_hash(struct agent *a, char *hash)
 
 /* --- who comes with it -------------------------------------------------------------------------- */
 
-static int find_current(struct store *s, const char *token, struct agent *ret, struct error *err)
+static int find_current(struct db *s, const char *token, struct agent *ret, struct error *err)
 {
     static const char *const prefixes[] = {AGENT_TOKEN_PROVEN, AGENT_TOKEN_UNCONFIRMED,
                                            AGENT_TOKEN_REVOKED};
@@ -54,7 +54,7 @@ static int find_current(struct store *s, const char *token, struct agent *ret, s
     return r;
 }
 
-static int find_rotated(struct store *s, const char *token, struct agent *ret, struct error *err)
+static int find_rotated(struct db *s, const char *token, struct agent *ret, struct error *err)
 {
     _cleanup_free_ char *hash = agent_token_hash(token, AGENT_TOKEN_PROVEN);
     _cleanup_free_ char *id = NULL;
@@ -71,7 +71,7 @@ static int find_rotated(struct store *s, const char *token, struct agent *ret, s
 }
 
 int agent_token_find(
-    struct store *s, const char *token, struct agent *ret, bool *ret_is_legacy, struct error *err)
+    struct db *s, const char *token, struct agent *ret, bool *ret_is_legacy, struct error *err)
 {
     int r;
 
@@ -101,7 +101,7 @@ struct change {
     char *made;
 };
 
-static int rotate(struct store *s, void *arg, struct error *err)
+static int rotate(struct db *s, void *arg, struct error *err)
 {
     _cleanup_(agent_done) struct agent a = {0};
     _cleanup_(secret_freep) char *token = NULL;
@@ -124,10 +124,10 @@ static int rotate(struct store *s, void *arg, struct error *err)
 }
 
 int agent_token_rotate(
-    struct store *s, const char *agent_id, int64_t now_ms, char **ret_token, struct error *err)
+    struct db *s, const char *agent_id, int64_t now_ms, char **ret_token, struct error *err)
 {
     struct change c = {.agent_id = agent_id, .now_ms = now_ms};
-    int r = store_tx(s, rotate, &c, err);
+    int r = db_tx(s, rotate, &c, err);
 
     if (r < 0) {
         secret_free(c.made);
@@ -137,7 +137,7 @@ int agent_token_rotate(
     return 0;
 }
 
-static int confirm(struct store *s, void *arg, struct error *err)
+static int confirm(struct db *s, void *arg, struct error *err)
 {
     _cleanup_(agent_done) struct agent a = {0};
     const struct change *c = arg;
@@ -153,14 +153,14 @@ static int confirm(struct store *s, void *arg, struct error *err)
     return agents_update(s, &a, err);
 }
 
-int agent_token_confirm(struct store *s, const char *token, struct error *err)
+int agent_token_confirm(struct db *s, const char *token, struct error *err)
 {
     struct change c = {.token = token};
 
-    return store_tx(s, confirm, &c, err);
+    return db_tx(s, confirm, &c, err);
 }
 
-static int revoke_all(struct store *s, void *arg, struct error *err)
+static int revoke_all(struct db *s, void *arg, struct error *err)
 {
     _cleanup_(agent_done) struct agent a = {0};
     const struct change *c = arg;
@@ -186,9 +186,9 @@ static int revoke_all(struct store *s, void *arg, struct error *err)
     return agents_update(s, &a, err);
 }
 
-int agent_token_revoke(struct store *s, const char *agent_id, struct error *err)
+int agent_token_revoke(struct db *s, const char *agent_id, struct error *err)
 {
     struct change c = {.agent_id = agent_id};
 
-    return store_tx(s, revoke_all, &c, err);
+    return db_tx(s, revoke_all, &c, err);
 }

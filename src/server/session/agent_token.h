@@ -27,19 +27,19 @@ bool agent_token_is_revoked(const struct agent *a);
  * The agent that a token belongs to, now proven: into *ret, not written to the store yet. *ret_is_legacy: the
  * token is the id of one that has not proven a token of its own. -ENOENT: nobody's; -EACCES: it is revoked.
  */
-int agent_token_find(struct store *s,
+int agent_token_find(struct db *s,
                      const char *token,
                      struct agent *ret,
                      bool *ret_is_legacy,
                      struct error *err) _nodiscard_;
 
 /* A further token for the agent, beside those it has. -EBUSY: it is revoked. To be freed with secret_free(). */
-int agent_token_rotate(struct store *s,
+int agent_token_rotate(struct db *s,
                        const char *agent_id,
                        int64_t now_ms,
                        char **ret_token,
                        struct error *err) _nodiscard_;
 /* It has arrived there: the ones before it are worth nothing from now on. Nothing when it is settled already. */
-int agent_token_confirm(struct store *s, const char *token, struct error *err) _nodiscard_;
+int agent_token_confirm(struct db *s, const char *token, struct error *err) _nodiscard_;
 /* None of its tokens is good any more. */
-int agent_token_revoke(struct store *s, const char *agent_id, struct error *err) _nodiscard_;
+int agent_token_revoke(struct db *s, const char *agent_id, struct error *err) _nodiscard_;

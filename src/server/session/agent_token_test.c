@@ -31,7 +31,7 @@ struct join {
     int64_t now_ms;
 };
 
-static int join(struct store *s, const struct join *j, struct registration *ret, struct error *err)
+static int join(struct db *s, const struct join *j, struct registration *ret, struct error *err)
 {
     _cleanup_(msg_register_done) struct msg_register m = {0};
     json_t *v = json_pack("{s:s, s:s, s:s, s:s, s:s, s:{}}", "type", "register", "token", j->token,
@@ -45,10 +45,10 @@ static int join(struct store *s, const struct join *j, struct registration *ret,
     assert_int_equal(msg_register_decode(v, &m, err), 0);
     json_decref(v);
     registration_done(ret);
-    return registration_run(s, &m, j->now_ms ? j->now_ms : NOW, ret, err);
+    return registration_run(s, &m, AGENTS_DEFAULT_MAX, j->now_ms ? j->now_ms : NOW, ret, err);
 }
 
-static void ok(struct store *s, const struct join *j, struct registration *ret)
+static void ok(struct db *s, const struct join *j, struct registration *ret)
 {
     struct error err;
 
@@ -56,7 +56,7 @@ static void ok(struct store *s, const struct join *j, struct registration *ret)
         fail_msg("%s", err.msg);
 }
 
-static void refused(struct store *s, const struct join *j, const char *why)
+static void refused(struct db *s, const struct join *j, const char *why)
 {
     _cleanup_(registration_done) struct registration r = {0};
     struct error err;
@@ -66,12 +66,12 @@ static void refused(struct store *s, const struct join *j, const char *why)
         fail_msg("'%s' is not in: %s", why, err.msg);
 }
 
-static void refused_token(struct store *s, const char *token)
+static void refused_token(struct db *s, const char *token)
 {
     refused(s, &(struct join){.token = token}, "Invalid registration token");
 }
 
-static void accepted_token(struct store *s, const char *token)
+static void accepted_token(struct db *s, const char *token)
 {
     _cleanup_(registration_done) struct registration r = {0};
 
@@ -83,7 +83,7 @@ static void accepted_token(struct store *s, const char *token)
 
 static void test_answer_lost(void **state)
 {
-    struct store *s = store_fixture_store(state);
+    struct db *s = store_fixture_store(state);
     _cleanup_free_ char *token = store_fixture_token(s, false, NOW);
     _cleanup_(registration_done) struct registration first = {0}, second = {0}, third = {0};
 
@@ -107,7 +107,7 @@ static void test_answer_lost(void **state)
 /* Once the permanent token has been used, or something shows that it has arrived, the other is worth nothing. */
 static void test_answer_arrived(void **state)
 {
-    struct store *s = store_fixture_store(state);
+    struct db *s = store_fixture_store(state);
     _cleanup_free_ char *one = store_fixture_token(s, false, NOW);
     _cleanup_free_ char *many = store_fixture_token(s, true, NOW);
     _cleanup_(registration_done) struct registration a = {0}, b = {0}, again = {0};
@@ -131,7 +131,7 @@ static void test_answer_arrived(void **state)
 
 /* --- rotation ------------------------------------------------------------------------------------- */
 
-static char *rotate(struct store *s, const struct registration *r)
+static char *rotate(struct db *s, const struct registration *r)
 {
     struct error err = ERROR_INIT;
     char *token = NULL;
@@ -141,7 +141,7 @@ static char *rotate(struct store *s, const struct registration *r)
     return token;
 }
 
-static void joined(struct store *s, struct registration *ret)
+static void joined(struct db *s, struct registration *ret)
 {
     _cleanup_free_ char *token = store_fixture_token(s, false, NOW);
 
@@ -150,7 +150,7 @@ static void joined(struct store *s, struct registration *ret)
 
 static void test_rotation(void **state)
 {
-    struct store *s = store_fixture_store(state);
+    struct db *s = store_fixture_store(state);
     _cleanup_(registration_done) struct registration r = {0};
     _cleanup_(secret_freep) char *next = NULL;
 
@@ -167,7 +167,7 @@ static void test_rotation(void **state)
 
 static void test_rotation_confirmed(void **state)
 {
-    struct store *s = store_fixture_store(state);
+    struct db *s = store_fixture_store(state);
     _cleanup_(registration_done) struct registration r = {0};
     _cleanup_(secret_freep) char *one = NULL, *two = NULL;
 
@@ -186,7 +186,7 @@ static void test_rotation_confirmed(void **state)
 
 static void test_rotations_unanswered(void **state)
 {
-    struct store *s = store_fixture_store(state);
+    struct db *s = store_fixture_store(state);
     _cleanup_(registration_done) struct registration r = {0};
     char *tokens[AGENT_TOKENS_MAX + 1];
 
@@ -208,7 +208,7 @@ static void test_rotations_unanswered(void **state)
 
 static void test_revoked(void **state)
 {
-    struct store *s = store_fixture_store(state);
+    struct db *s = store_fixture_store(state);
     _cleanup_free_ char *used = store_fixture_token(s, false, NOW);
     _cleanup_free_ char *fresh = store_fixture_token(s, false, NOW);
     _cleanup_(registration_done) struct registration r = {0}, back = {0}, lost = {0};
@@ -239,7 +239,7 @@ static void test_revoked(void **state)
 
 static void test_legacy_revoked(void **state)
 {
-    struct store *s = store_fixture_store(state);
+    struct db *s = store_fixture_store(state);
     _cleanup_free_ char *id = store_fixture_legacy_agent(s, "old", "E1");
     _cleanup_free_ char *other = store_fixture_legacy_agent(s, "older", "E2");
     _cleanup_(registration_done) struct registration r = {0};
@@ -256,7 +256,7 @@ static void test_legacy_revoked(void **state)
 /* Clones share their engine's id: the name tells which of them comes back. */
 static void test_clone_revoked(void **state)
 {
-    struct store *s = store_fixture_store(state);
+    struct db *s = store_fixture_store(state);
     _cleanup_free_ char *token = store_fixture_token(s, true, NOW);
     _cleanup_(registration_done) struct registration a = {0}, b = {0}, back = {0};
 

@@ -5,7 +5,7 @@
 
 /* Ends the time in which the registration token would let the same engine in once more. */
 struct arrival_job {
-    struct store *store;
+    struct db *store;
     char *agent_id, *token_hash;
     int code;
     struct error err;

@@ -15,7 +15,8 @@
 struct auth_job {
     struct list link; /* in sessions.held */
     struct sessions *owner;
-    struct store *store;
+    struct db *store;
+    uint64_t max_agents;
     char key[SESSION_KEY_SIZE];
     struct msg_register m;
     int64_t now_ms;
@@ -119,7 +120,8 @@ static void auth_work(void *owner)
 {
     struct auth_job *job = owner;
 
-    job->code = registration_run(job->store, &job->m, job->now_ms, &job->out, &job->err);
+    job->code = registration_run(job->store, &job->m, job->max_agents, job->now_ms, &job->out,
+                                 &job->err);
 }
 
 static void answer(struct auth_job *job)
@@ -172,6 +174,7 @@ static void start_job(struct session *se, struct msg_register *m)
 
     job->owner = se->owner;
     job->store = se->owner->o.store;
+    job->max_agents = se->owner->o.max_agents;
     str_copy(job->key, sizeof(job->key), se->key);
     job->m = *m;
     *m = (struct msg_register){0};

@@ -22,7 +22,7 @@ struct ingest {
     struct loop *loop;
     struct loop_timer retry;
     struct job_queue *jobs;
-    struct store *store;
+    struct db *store;
     ingest_event_fn on_event;
     void *owner;
     struct list waiting;
@@ -32,7 +32,7 @@ struct ingest {
 
 struct batch {
     struct ingest *ingest;
-    struct store *store;
+    struct db *store;
     struct list items;
     size_t n_refused; /* by a constraint: the host was deleted meanwhile, or text that is no JSON */
     int code;
@@ -58,14 +58,14 @@ static struct item *take_first(struct list *items)
     return CONTAINER_OF(l, struct item, link);
 }
 
-static int store_item(struct store *s, struct item *it, struct error *err)
+static int store_item(struct db *s, struct item *it, struct error *err)
 {
     if (it->agent_id)
         return agents_touch(s, it->agent_id, it->seen_at_ms, err);
     return events_insert(s, &it->event, &it->is_new, err);
 }
 
-static int store_batch(struct store *s, void *arg, struct error *err)
+static int store_batch(struct db *s, void *arg, struct error *err)
 {
     struct batch *b = arg;
 
@@ -86,7 +86,7 @@ static void batch_work(void *job)
 {
     struct batch *b = job;
 
-    b->code = store_tx(b->store, store_batch, b, &b->err);
+    b->code = db_tx(b->store, store_batch, b, &b->err);
 }
 
 static void batch_done(void *job)
@@ -155,7 +155,7 @@ void ingest_flush(struct ingest *in)
 
 struct ingest *ingest_new(struct loop *loop,
                           struct job_queue *jobs,
-                          struct store *store,
+                          struct db *store,
                           ingest_event_fn on_event,
                           void *owner)
 {

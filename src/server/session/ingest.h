@@ -20,7 +20,7 @@ typedef void (*ingest_event_fn)(void *owner, const struct event *e);
 
 struct ingest *ingest_new(struct loop *loop,
                           struct job_queue *jobs,
-                          struct store *store,
+                          struct db *store,
                           ingest_event_fn on_event,
                           void *owner);
 void ingest_free(struct ingest *in); /* its queue must be idle; what waits is lost */

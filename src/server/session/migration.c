@@ -19,7 +19,7 @@ void migration_result_done(struct migration_result *r)
     *r = (struct migration_result){0};
 }
 
-static char *retired_name(struct store *s, const struct host *source)
+static char *retired_name(struct db *s, const struct host *source)
 {
     char *name = xasprintf("%s (migrated)", source->name);
 
@@ -31,7 +31,7 @@ static char *retired_name(struct store *s, const struct host *source)
     return name;
 }
 
-int migration_retire(struct store *s, struct host *source, int64_t now_ms, struct error *err)
+int migration_retire(struct db *s, struct host *source, int64_t now_ms, struct error *err)
 {
     char *name = retired_name(s, source);
     int r;
@@ -45,7 +45,7 @@ int migration_retire(struct store *s, struct host *source, int64_t now_ms, struc
 }
 
 int migration_transfer(
-    struct store *s, struct host *source, const char *host_id, int64_t *ret_n, struct error *err)
+    struct db *s, struct host *source, const char *host_id, int64_t *ret_n, struct error *err)
 {
     int r;
 
@@ -80,7 +80,7 @@ static int check_source(const struct host *source, const struct agent *agent, st
     return 0;
 }
 
-static int migrate_chosen(struct store *s, void *arg, struct error *err)
+static int migrate_chosen(struct db *s, void *arg, struct error *err)
 {
     _cleanup_(host_done) struct host source = {0};
     _cleanup_(agent_done) struct agent agent = {0};
@@ -107,14 +107,14 @@ static int migrate_chosen(struct store *s, void *arg, struct error *err)
     return migration_transfer(s, &source, agent.host_id, &c->result.n_transferred, err);
 }
 
-int migration_run(struct store *s,
+int migration_run(struct db *s,
                   const char *agent_id,
                   const char *source_host_id,
                   struct migration_result *ret,
                   struct error *err)
 {
     struct chosen c = {.agent_id = agent_id, .source_host_id = source_host_id};
-    int r = store_tx(s, migrate_chosen, &c, err);
+    int r = db_tx(s, migrate_chosen, &c, err);
 
     if (r < 0) {
         migration_result_done(&c.result);

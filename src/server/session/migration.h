@@ -22,7 +22,7 @@ void migration_result_done(struct migration_result *r);
  * Migrates the host that the user has chosen, in one transaction. -ENOENT: no such agent or host; -EINVAL:
  * the host is not an active remote host of the agent's engine.
  */
-int migration_run(struct store *s,
+int migration_run(struct db *s,
                   const char *agent_id,
                   const char *source_host_id,
                   struct migration_result *ret,
@@ -32,9 +32,9 @@ int migration_run(struct store *s,
  * The two halves, for callers that have a transaction already. Retire frees the old host's name (*source
  * is updated), so that the new host may take it; transfer needs the new host's row.
  */
-int migration_retire(struct store *s, struct host *source, int64_t now_ms, struct error *err)
+int migration_retire(struct db *s, struct host *source, int64_t now_ms, struct error *err)
     _nodiscard_;
-int migration_transfer(struct store *s,
+int migration_transfer(struct db *s,
                        struct host *source,
                        const char *host_id,
                        int64_t *ret_n,

@@ -25,6 +25,7 @@ static const char already_registered[] =
 
 struct attempt {
     const struct msg_register *m;
+    uint64_t max_agents;
     int64_t now_ms;
     struct registration *out;
     struct host *remotes; /* active mTLS hosts of the same engine */
@@ -137,7 +138,7 @@ static char *clean_hostname(const char *hostname)
 /* Reconnecting. */
 
 /* The rows of an agent that is known, as it describes itself now; its token is settled already. */
-static int refresh(struct store *s, struct attempt *a, struct error *err)
+static int refresh(struct db *s, struct attempt *a, struct error *err)
 {
     struct registration *out = a->out;
     _cleanup_free_ char *name = clean_hostname(a->m->hostname);
@@ -176,7 +177,7 @@ static void set_joined_with(struct agent *agent, char *hash)
     agent->joined_with = hash;
 }
 
-static int reconnect(struct store *s, struct attempt *a, bool is_legacy, struct error *err)
+static int reconnect(struct db *s, struct attempt *a, bool is_legacy, struct error *err)
 {
     struct registration *out = a->out;
 
@@ -194,7 +195,7 @@ static int reconnect(struct store *s, struct attempt *a, bool is_legacy, struct 
 
 /* Registering. */
 
-static int consume_token(struct store *s, const struct attempt *a, struct error *err)
+static int consume_token(struct db *s, const struct attempt *a, struct error *err)
 {
     enum token_verdict verdict;
     int r = tokens_consume(s, a->m->token, a->now_ms, &verdict, err);
@@ -237,7 +238,7 @@ static int check_force_unique(const struct msg_register *m, const char *name, st
         str_is_empty(m->hostname_source) ? "none" : m->hostname_source);
 }
 
-static int check_engine(struct store *s, struct attempt *a, const char *name, struct error *err)
+static int check_engine(struct db *s, struct attempt *a, const char *name, struct error *err)
 {
     _cleanup_(agent_done) struct agent same = {0};
     int r = hosts_each_engine(s, a->m->engine_id, HOST_LOCAL, on_local, a, err);
@@ -290,8 +291,9 @@ static void make_rows(struct attempt *a, const char *name)
     a->out->is_new = true;
 }
 
-static int insert_rows(struct store *s, const struct registration *out, struct error *err)
+static int insert_rows(struct db *s, const struct attempt *a, struct error *err)
 {
+    const struct registration *out = a->out;
     int r = hosts_insert(s, &out->host, err);
 
     if (r == -EEXIST) {
@@ -303,20 +305,20 @@ static int insert_rows(struct store *s, const struct registration *out, struct e
     if (r < 0)
         return error_wrap(err, r, "insert host");
 
-    r = agents_insert(s, &out->agent, err);
+    r = agents_insert(s, &out->agent, a->max_agents, err);
     if (r == -EEXIST)
         return error_set(err, -EACCES, "%s", already_registered);
     if (r == -EDQUOT) {
         return error_set(err, -EACCES,
                          "This server has %" PRIu64 " agents, more it does not take. Delete hosts "
                          "that are gone, or give it a higher --max-agents",
-                         store_max_agents(s));
+                         a->max_agents);
     }
     return r < 0 ? error_wrap(err, r, "insert agent") : 0;
 }
 
 /* Exactly one mTLS host of this engine: the agent takes its place and its name. */
-static int register_migrated(struct store *s, struct attempt *a, struct error *err)
+static int register_migrated(struct db *s, struct attempt *a, struct error *err)
 {
     _cleanup_(host_done) struct host source = {0};
     struct registration *out = a->out;
@@ -336,7 +338,7 @@ static int register_migrated(struct store *s, struct attempt *a, struct error *e
     r = migration_retire(s, &source, a->now_ms, err);
     if (r < 0)
         return r;
-    r = insert_rows(s, out, err);
+    r = insert_rows(s, a, err);
     if (r < 0)
         return r;
     return migration_transfer(s, &source, out->host.id, &n, err);
@@ -370,7 +372,7 @@ static void on_named(void *arg, const struct host *h)
 }
 
 /* The agent that this machine had before: of the same engine and, where clones share it, of the same name. */
-static int find_former(struct store *s, struct attempt *a, const char *name, struct error *err)
+static int find_former(struct db *s, struct attempt *a, const char *name, struct error *err)
 {
     struct by_name n = {.name = name};
     int r;
@@ -390,7 +392,7 @@ static int find_former(struct store *s, struct attempt *a, const char *name, str
  * Twice an agent may take its place again: when its token was revoked, with a new registration token; and with
  * the one it joined with, while nothing shows that the answer has reached it. -ENOENT: it is neither.
  */
-static int rejoin(struct store *s, struct attempt *a, const char *name, struct error *err)
+static int rejoin(struct db *s, struct attempt *a, const char *name, struct error *err)
 {
     struct agent *agent = &a->out->agent;
     _cleanup_free_ char *hash = join_hash(a->m);
@@ -420,7 +422,7 @@ static int rejoin(struct store *s, struct attempt *a, const char *name, struct e
     return refresh(s, a, err);
 }
 
-static int register_new(struct store *s, struct attempt *a, struct error *err)
+static int register_new(struct db *s, struct attempt *a, struct error *err)
 {
     _cleanup_free_ char *name = clean_hostname(a->m->hostname);
     int r = rejoin(s, a, name, err);
@@ -439,10 +441,10 @@ static int register_new(struct store *s, struct attempt *a, struct error *err)
         return register_migrated(s, a, err);
     if (a->n_remotes > 1)
         remember_candidates(a);
-    return insert_rows(s, a->out, err);
+    return insert_rows(s, a, err);
 }
 
-static int decide(struct store *s, void *arg, struct error *err)
+static int decide(struct db *s, void *arg, struct error *err)
 {
     struct attempt *a = arg;
     bool is_legacy;
@@ -459,15 +461,17 @@ static int decide(struct store *s, void *arg, struct error *err)
     return register_new(s, a, err);
 }
 
-int registration_run(struct store *s,
+int registration_run(struct db *s,
                      const struct msg_register *m,
+                     uint64_t max_agents,
                      int64_t now_ms,
                      struct registration *ret,
                      struct error *err)
 {
     struct registration out = {0};
-    _cleanup_(attempt_done) struct attempt a = {.m = m, .now_ms = now_ms, .out = &out};
-    int r = store_tx(s, decide, &a, err);
+    _cleanup_(attempt_done) struct attempt a = {
+        .m = m, .max_agents = max_agents, .now_ms = now_ms, .out = &out};
+    int r = db_tx(s, decide, &a, err);
 
     if (r < 0) {
         registration_done(&out);

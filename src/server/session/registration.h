@@ -39,8 +39,9 @@ void registration_done(struct registration *r);
  * -EACCES: refused, `err` holds the text for auth_error and nothing has changed, not even the token's use
  * count. Other failures are ours, and their text is not for the peer.
  */
-int registration_run(struct store *s,
+int registration_run(struct db *s,
                      const struct msg_register *m,
+                     uint64_t max_agents,
                      int64_t now_ms,
                      struct registration *ret,
                      struct error *err) _nodiscard_;

@@ -20,7 +20,7 @@
 #define NOW INT64_C(1790000000000)
 
 /* A register message in JSON, through the real decoder, from a token and extra fields. */
-static int join(struct store *s,
+static int join(struct db *s,
                 const char *token,
                 const char *engine_id,
                 const char *extra,
@@ -39,10 +39,10 @@ static int join(struct store *s,
     json_decref(more);
     assert_int_equal(msg_register_decode(v, &m, err), 0);
     json_decref(v);
-    return registration_run(s, &m, NOW, ret, err);
+    return registration_run(s, &m, AGENTS_DEFAULT_MAX, NOW, ret, err);
 }
 
-static void join_ok(struct store *s,
+static void join_ok(struct db *s,
                     const char *token,
                     const char *engine_id,
                     const char *extra,
@@ -55,7 +55,7 @@ static void join_ok(struct store *s,
 }
 
 static void join_refused(
-    struct store *s, const char *token, const char *engine_id, const char *extra, const char *why)
+    struct db *s, const char *token, const char *engine_id, const char *extra, const char *why)
 {
     struct registration r = {0};
     struct error err;
@@ -70,7 +70,7 @@ static void count_host(void *arg, _unused_ const struct host *h)
     ++*(unsigned *)arg;
 }
 
-static unsigned n_hosts(struct store *s)
+static unsigned n_hosts(struct db *s)
 {
     unsigned n = 0;
 
@@ -80,7 +80,7 @@ static unsigned n_hosts(struct store *s)
 
 static void test_register(void **state)
 {
-    struct store *s = store_fixture_store(state);
+    struct db *s = store_fixture_store(state);
     _cleanup_free_ char *token = store_fixture_token(s, false, NOW);
     _cleanup_(registration_done) struct registration r = {0};
     _cleanup_(host_done) struct host h = {0};
@@ -130,7 +130,7 @@ static void test_names(void **state)
         {"{\"hostname\":\"   \"}",            "Agent-ENGINE-1-LON"},
         {"{\"hostname\":\"b\\u00fcro <x>\"}", "b\xc3\xbcro x"     },
     };
-    struct store *s = store_fixture_store(state);
+    struct db *s = store_fixture_store(state);
     _cleanup_free_ char *token = store_fixture_token(s, true, NOW);
 
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
@@ -144,7 +144,7 @@ static void test_names(void **state)
 
 static void test_tokens(void **state)
 {
-    struct store *s = store_fixture_store(state);
+    struct db *s = store_fixture_store(state);
     _cleanup_free_ char *single = store_fixture_token(s, false, NOW);
     _cleanup_free_ char *multi = store_fixture_token(s, true, NOW);
     _cleanup_free_ char *expired = store_fixture_token(s, false, NOW - TOKEN_LIFETIME_MS - 1);
@@ -162,7 +162,7 @@ static void test_tokens(void **state)
 
 static void test_refusal_keeps_token(void **state)
 {
-    struct store *s = store_fixture_store(state);
+    struct db *s = store_fixture_store(state);
     _cleanup_free_ char *first = store_fixture_token(s, false, NOW);
     _cleanup_free_ char *second = store_fixture_token(s, false, NOW);
     _cleanup_(registration_done) struct registration a = {0}, b = {0};
@@ -176,7 +176,7 @@ static void test_refusal_keeps_token(void **state)
 
 static void test_engine_clash(void **state)
 {
-    struct store *s = store_fixture_store(state);
+    struct db *s = store_fixture_store(state);
     _cleanup_free_ char *token = store_fixture_token(s, true, NOW);
     _cleanup_(registration_done) struct registration a = {0}, b = {0};
 
@@ -204,7 +204,7 @@ static void test_engine_clash(void **state)
 
 static void test_local_host(void **state)
 {
-    struct store *s = store_fixture_store(state);
+    struct db *s = store_fixture_store(state);
     _cleanup_free_ char *token = store_fixture_token(s, true, NOW);
     _cleanup_free_ char *local = store_fixture_host(s, "local", "here", "E1");
 
@@ -220,7 +220,7 @@ static void test_local_host(void **state)
 
 static void test_reconnect(void **state)
 {
-    struct store *s = store_fixture_store(state);
+    struct db *s = store_fixture_store(state);
     _cleanup_free_ char *token = store_fixture_token(s, true, NOW);
     _cleanup_(registration_done) struct registration a = {0}, other = {0}, again = {0}, third = {0};
 
@@ -251,7 +251,7 @@ static void test_reconnect(void **state)
 
 static void test_events_since(void **state)
 {
-    struct store *s = store_fixture_store(state);
+    struct db *s = store_fixture_store(state);
     _cleanup_free_ char *token = store_fixture_token(s, false, NOW);
     _cleanup_(registration_done) struct registration a = {0}, again = {0};
     struct event e = {.at_ms = NOW, .engine_ns = INT64_C(1790000000123456789)};
@@ -271,7 +271,7 @@ static void test_events_since(void **state)
 
 static void test_legacy_agent(void **state)
 {
-    struct store *s = store_fixture_store(state);
+    struct db *s = store_fixture_store(state);
     _cleanup_free_ char *id = store_fixture_legacy_agent(s, "old", "E1");
     _cleanup_(registration_done) struct registration a = {0}, lost = {0}, c = {0};
 
@@ -294,7 +294,7 @@ static void test_legacy_agent(void **state)
     join_ok(s, a.permanent_token, "E1", "{}", &c);
 }
 
-static void put_setting(struct store *s, enum container_setting_kind kind, const char *host_id)
+static void put_setting(struct db *s, enum container_setting_kind kind, const char *host_id)
 {
     struct container_setting row = {.updated_at_ms = NOW};
 
@@ -305,7 +305,7 @@ static void put_setting(struct store *s, enum container_setting_kind kind, const
     container_setting_done(&row);
 }
 
-static bool has_setting(struct store *s, enum container_setting_kind kind, const char *host_id)
+static bool has_setting(struct db *s, enum container_setting_kind kind, const char *host_id)
 {
     _cleanup_(container_setting_done) struct container_setting row = {0};
 
@@ -314,7 +314,7 @@ static bool has_setting(struct store *s, enum container_setting_kind kind, const
 
 static void test_automatic_migration(void **state)
 {
-    struct store *s = store_fixture_store(state);
+    struct db *s = store_fixture_store(state);
     _cleanup_free_ char *token = store_fixture_token(s, true, NOW);
     _cleanup_free_ char *old_id = store_fixture_host(s, "remote", "prod", "E1");
     _cleanup_(registration_done) struct registration r = {0};
@@ -343,7 +343,7 @@ static void test_automatic_migration(void **state)
 
 static void test_migration_rolls_back(void **state)
 {
-    struct store *s = store_fixture_store(state);
+    struct db *s = store_fixture_store(state);
     _cleanup_free_ char *token = store_fixture_token(s, false, NOW);
     _cleanup_free_ char *old_id = store_fixture_host(s, "remote", "prod", "E1");
     _cleanup_(registration_done) struct registration r = {0};
@@ -373,7 +373,7 @@ static void test_migration_rolls_back(void **state)
 
 static void test_several_candidates(void **state)
 {
-    struct store *s = store_fixture_store(state);
+    struct db *s = store_fixture_store(state);
     _cleanup_free_ char *token = store_fixture_token(s, true, NOW);
     _cleanup_free_ char *one = store_fixture_host(s, "remote", "one", "E1");
     _cleanup_free_ char *two = store_fixture_host(s, "remote", "two", "E1");
@@ -420,7 +420,7 @@ static void test_vectors(void **state)
                                         "good-minimal"};
 
     for (size_t i = 0; i < ARRAY_LEN(files); i++) {
-        struct store *s = store_fixture_store(state);
+        struct db *s = store_fixture_store(state);
         _cleanup_free_ char *token = store_fixture_token(s, false, NOW);
         _cleanup_free_ char *path = xasprintf(VECTORS_DIR "/register/%s.json", files[i]);
         _cleanup_(registration_done) struct registration r = {0};
@@ -435,7 +435,7 @@ static void test_vectors(void **state)
         json_object_set_new(message, "engine_id", json_string(name));
         json_object_set_new(message, "hostname", json_string(name));
         if (msg_register_decode(message, &m, &err) < 0 ||
-            registration_run(s, &m, NOW, &r, &err) < 0)
+            registration_run(s, &m, AGENTS_DEFAULT_MAX, NOW, &r, &err) < 0)
             fail_msg("%s: %s", files[i], err.msg);
         assert_string_equal(r.host.name, name);
         json_decref(v);

@@ -383,6 +383,8 @@ struct sessions *sessions_new(const struct sessions_options *o)
 
     s->o = *o;
     list_init(&s->held);
+    if (s->o.max_agents == 0)
+        s->o.max_agents = AGENTS_DEFAULT_MAX;
     if (s->o.max_message == 0)
         s->o.max_message = SESSION_MAX_MESSAGE;
     if (s->o.auth_timeout_ms == 0)

@@ -44,8 +44,9 @@ struct sessions_options {
     struct loop *loop;
     struct job_queue *store_jobs;
     struct job_queue *parse_jobs; /* large messages are parsed there; NULL or full: on the loop */
-    struct store *store;
+    struct db *store;
     struct fleet *fleet;
+    uint64_t max_agents;       /* that may register; 0: AGENTS_DEFAULT_MAX */
     size_t max_message;        /* of an authenticated agent; 0: 16 MiB */
     bool is_acked_later;       /* samples are acknowledged by sessions_acknowledge(), not at once */
     size_t max_commands;       /* that wait for one agent; 0: COMMAND_MAX_PENDING */

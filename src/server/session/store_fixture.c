@@ -13,7 +13,7 @@
 #include "base/alloc.h"
 #include "base/random.h"
 #include "base/str.h"
-#include "server/sqlite/db.h"
+#include "server/sqlite/query.h"
 #include "server/store/agents.h"
 #include "server/store/hosts.h"
 #include "server/store/tokens.h"
@@ -33,7 +33,7 @@ void store_fixture_done(struct store_fixture *f)
     const struct dirent *e;
     DIR *d;
 
-    store_close(f->store);
+    db_close(f->store);
     d = opendir(f->dir);
     assert_non_null(d);
     while ((e = readdir(d))) { /* NOLINT(concurrency-mt-unsafe): a stream of our own */
@@ -60,12 +60,12 @@ int store_fixture_teardown(void **state)
     return 0;
 }
 
-struct store *store_fixture_store(void **state)
+struct db *store_fixture_store(void **state)
 {
     return ((struct store_fixture *)*state)->store;
 }
 
-char *store_fixture_token(struct store *s, bool is_multi_use, int64_t now_ms)
+char *store_fixture_token(struct db *s, bool is_multi_use, int64_t now_ms)
 {
     char *token = NULL;
 
@@ -73,7 +73,7 @@ char *store_fixture_token(struct store *s, bool is_multi_use, int64_t now_ms)
     return token;
 }
 
-char *store_fixture_host(struct store *s,
+char *store_fixture_host(struct db *s,
                          const char *connection,
                          const char *name,
                          const char *engine_id)
@@ -95,7 +95,7 @@ char *store_fixture_host(struct store *s,
     return xstrdup(id);
 }
 
-char *store_fixture_legacy_agent(struct store *s, const char *name, const char *engine_id)
+char *store_fixture_legacy_agent(struct db *s, const char *name, const char *engine_id)
 {
     char id[UUID_TEXT_SIZE];
     struct agent a = {.registered_at_ms = 1, .last_seen_at_ms = 1};
@@ -107,12 +107,12 @@ char *store_fixture_legacy_agent(struct store *s, const char *name, const char *
     a.version = xstrdup("2.2.0");
     a.proto_version = xstrdup("1.0");
     a.capabilities = xstrdup("{}");
-    assert_int_equal(agents_insert(s, &a, NULL), 0);
+    assert_int_equal(agents_insert(s, &a, AGENTS_DEFAULT_MAX, NULL), 0);
     agent_done(&a);
     return xstrdup(id);
 }
 
-void store_fixture_sql(struct store *s, const char *sql)
+void store_fixture_sql(struct db *s, const char *sql)
 {
     struct query q = {0};
     struct error err = ERROR_INIT;

@@ -21,7 +21,7 @@ struct shells_options {
     struct auth *auth;
     struct fleet *fleet;
     struct sessions *sessions;
-    struct store *store;
+    struct db *store;
     struct job_queue *store_jobs;
 };
 

@@ -1,322 +1,215 @@
 #include "server/sqlite/db.h"
 #include "base/alloc.h"
+#include "server/sqlite/data_dir.h"
 #include "server/sqlite/internal.h"
+#include "server/sqlite/query.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-/* The failures that are about the file and its disk, not about one statement. */
-static void remember_state(struct store *s, int code)
+#define BUSY_TIMEOUT_MS  5000
+#define PROBE_TIMEOUT_MS 100
+
+static const char connection_setup[] = "PRAGMA journal_mode = WAL;"
+                                       "PRAGMA synchronous = NORMAL;"
+                                       "PRAGMA foreign_keys = ON;"
+                                       "PRAGMA journal_size_limit = 16777216;";
+
+/* Remembers failures that are about the file and its disk, not about one statement. */
+static void remember_state(struct db *d, int code)
 {
     static const int lasting[] = {-ENOSPC, -EROFS, -ENOBUFS, -EUCLEAN, -EIO};
 
     for (size_t i = 0; i < ARRAY_LEN(lasting); i++) {
         if (code == lasting[i])
-            s->state = code;
+            d->state = code;
     }
 }
 
-static int describe_error(struct store *s, int sqlite_code, struct error *err)
+static int describe_error(struct db *d, int sqlite_code, struct error *err)
 {
-    const char *text = sqlite3_errmsg(s->db);
+    const char *text = sqlite3_errmsg(d->handle);
 
     switch (sqlite_code) {
     case SQLITE_CONSTRAINT_UNIQUE:
-    case SQLITE_CONSTRAINT_PRIMARYKEY: return error_set(err, -EEXIST, "%s: %s", s->path, text);
+    case SQLITE_CONSTRAINT_PRIMARYKEY: return error_set(err, -EEXIST, "%s: %s", d->path, text);
     default: break;
     }
 
     switch (sqlite_code & 0xff) {
     case SQLITE_CONSTRAINT:
-    case SQLITE_TOOBIG: return error_set(err, -EINVAL, "%s: %s", s->path, text);
+    case SQLITE_TOOBIG: return error_set(err, -EINVAL, "%s: %s", d->path, text);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-        return error_set(err, -ENOBUFS, "%s is locked by another process for too long", s->path);
-    case SQLITE_FULL: return error_set(err, -ENOSPC, "%s: the disk is full", s->path);
+        return error_set(err, -ENOBUFS, "%s is locked by another process for too long", d->path);
+    case SQLITE_FULL: return error_set(err, -ENOSPC, "%s: the disk is full", d->path);
     case SQLITE_READONLY:
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
         return error_set(err, -EROFS, "%s: %s; the directory and its files must be writable",
-                         s->path, text);
+                         d->path, text);
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-        return error_set(err, -EUCLEAN, "%s is damaged (%s); restore it from a backup", s->path,
+        return error_set(err, -EUCLEAN, "%s is damaged (%s); restore it from a backup", d->path,
                          text);
-    default: return error_set(err, -EIO, "%s: %s", s->path, text);
+    default: return error_set(err, -EIO, "%s: %s", d->path, text);
     }
 }
 
-int db_error(struct store *s, int sqlite_code, struct error *err)
+int db_error(struct db *d, int sqlite_code, struct error *err)
 {
-    int r = describe_error(s, sqlite_code, err);
+    int r = describe_error(d, sqlite_code, err);
 
-    remember_state(s, r);
+    remember_state(d, r);
     return r;
 }
 
-int db_exec(struct store *s, const char *sql, struct error *err)
+int db_exec(struct db *d, const char *sql, struct error *err)
 {
-    int r = sqlite3_exec(s->db, sql, NULL, NULL, NULL);
+    int r = sqlite3_exec(d->handle, sql, NULL, NULL, NULL);
 
-    return r == SQLITE_OK ? 0 : db_error(s, sqlite3_extended_errcode(s->db), err);
+    return r == SQLITE_OK ? 0 : db_error(d, sqlite3_extended_errcode(d->handle), err);
 }
 
-bool store_in_tx(const struct store *s)
+bool db_in_tx(const struct db *d)
 {
-    return !sqlite3_get_autocommit(s->db);
+    return !sqlite3_get_autocommit(d->handle);
 }
 
-/* The slot that holds this text, or the free one where it goes. */
-static struct store_statement *slot_find(struct store *s, const char *sql)
+int db_open_file(struct db **ret, const char *path, int flags, struct error *err)
 {
-    size_t i = ((uintptr_t)sql >> 4) * UINT64_C(0x9E3779B97F4A7C15) >> 56;
-
-    _Static_assert(STORE_MAX_STATEMENTS == 256, "the shift above yields 8 bits");
-    while (s->statements[i].sql && s->statements[i].sql != sql)
-        i = (i + 1) % STORE_MAX_STATEMENTS;
-    return &s->statements[i];
-}
-
-int query_init(struct query *q, struct store *s, const char *sql, struct error *err)
-{
-    struct store_statement *slot = slot_find(s, sql);
+    _cleanup_(db_closep) struct db *d = xcalloc(1, sizeof(*d));
     int r;
 
-    if (!slot->sql) {
-        assert(s->n_statements < STORE_MAX_STATEMENTS - 1);
-        r = sqlite3_prepare_v3(s->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &slot->stmt, NULL);
-        if (r != SQLITE_OK)
-            return db_error(s, sqlite3_extended_errcode(s->db), err);
-        slot->sql = sql;
-        s->n_statements++;
-    }
-    assert(!slot->is_used);
-    slot->is_used = true;
-    *q = (struct query){.store = s, .slot = slot, .stmt = slot->stmt};
+    d->lock_fd = -1;
+    d->path = xstrdup(path);
+    r = sqlite3_open_v2(path, &d->handle, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
+                        NULL);
+    if (r != SQLITE_OK)
+        return db_error(d, r, err);
+    (void)sqlite3_busy_timeout(d->handle, BUSY_TIMEOUT_MS); /* fails for closed handles only */
+    *ret = TAKE_PTR(d);
     return 0;
 }
 
-int query_init_once(struct query *q, struct store *s, const char *sql, struct error *err)
+int db_open(
+    struct db **ret, const char *dir, const char *path, const char *schema, struct error *err)
 {
-    sqlite3_stmt *stmt = NULL;
+    _cleanup_(db_closep) struct db *d = NULL;
+    int r = data_dir_prepare(dir, path, err);
 
-    if (sqlite3_prepare_v2(s->db, sql, -1, &stmt, NULL) != SQLITE_OK)
-        return db_error(s, sqlite3_extended_errcode(s->db), err);
-    *q = (struct query){.store = s, .stmt = stmt};
-    return 0;
-}
-
-void query_done(struct query *q)
-{
-    if (!q->stmt)
-        return;
-    if (!q->slot) {
-        (void)sqlite3_finalize(q->stmt);
-        *q = (struct query){0};
-        return;
-    }
-    (void)sqlite3_reset(q->stmt); /* repeats the error of the last step, which was reported */
-    (void)sqlite3_clear_bindings(q->stmt);
-    q->slot->is_used = false;
-    *q = (struct query){0};
-}
-
-static int parameter(const struct query *q, const char *name)
-{
-    int i = sqlite3_bind_parameter_index(q->stmt, name);
-
-    assert(i > 0); /* the name is misspelt */
-    return i;
-}
-
-static void bind_result(struct query *q, int code)
-{
-    if (code != SQLITE_OK && q->bind_code == SQLITE_OK)
-        q->bind_code = code;
-}
-
-void query_text(struct query *q, const char *name, const char *value)
-{
-    bind_result(q, sqlite3_bind_text(q->stmt, parameter(q, name), value, -1, SQLITE_STATIC));
-}
-
-void query_blob(struct query *q, const char *name, const void *data, size_t size)
-{
-    bind_result(q, sqlite3_bind_blob64(q->stmt, parameter(q, name), data, size, SQLITE_STATIC));
-}
-
-void query_i64(struct query *q, const char *name, int64_t value)
-{
-    bind_result(q, sqlite3_bind_int64(q->stmt, parameter(q, name), value));
-}
-
-void query_i64_or_null(struct query *q, const char *name, int64_t value)
-{
-    if (value != 0) {
-        query_i64(q, name, value);
-    } else {
-        bind_result(q, sqlite3_bind_null(q->stmt, parameter(q, name)));
-    }
-}
-
-int query_step(struct query *q, struct error *err)
-{
-    int r = q->bind_code;
-
-    if (r == SQLITE_OK)
-        r = sqlite3_step(q->stmt);
-    if (r == SQLITE_ROW)
-        return 1;
-    if (r == SQLITE_DONE)
-        return 0;
-    return db_error(q->store, r, err);
-}
-
-int query_run(struct query *q, int64_t *ret_changes, struct error *err)
-{
-    int r = query_step(q, err);
-
+    if (r == 0)
+        r = db_open_file(&d, path, SQLITE_OPEN_READWRITE, err);
+    if (r == 0 && schema)
+        r = db_exec(d, schema, err);
+    if (r == 0)
+        r = db_exec(d, connection_setup, err);
     if (r < 0)
         return r;
-    assert(r == 0); /* a statement with rows belongs to query_step() */
-    if (!store_in_tx(q->store) && sqlite3_changes64(q->store->db) > 0)
-        store_wrote(q->store);
-    if (ret_changes)
-        *ret_changes = sqlite3_changes64(q->store->db);
+    *ret = TAKE_PTR(d);
     return 0;
 }
 
-/* -ENOENT saying what is missing. */
-static int _printf_(2, 0) fail_missing(struct error *err, const char *fmt, va_list ap)
+void db_close(struct db *d)
 {
-    char text[sizeof(err->msg)];
-
-    (void)vsnprintf(text, sizeof(text), fmt, ap);
-    return error_set(err, -ENOENT, "%s", text);
+    if (!d)
+        return;
+    for (size_t i = 0; i < DB_MAX_STATEMENTS; i++)
+        (void)sqlite3_finalize(d->statements[i].stmt); /* repeats an error that was reported */
+    (void)sqlite3_close(d->handle); /* fails only with statements left over, and there are none */
+    if (d->lock_fd >= 0)
+        close(TAKE_FD(d->lock_fd));
+    free(d->path);
+    free(d);
 }
 
-int query_step_to_one(struct query *q, struct error *err, const char *missing, ...)
+int db_lock(struct db *d, const char *dir, struct error *err)
 {
-    int r = query_step(q, err);
-    va_list ap;
-
-    if (r == 0) {
-        va_start(ap, missing);
-        r = fail_missing(err, missing, ap);
-        va_end(ap);
-    }
-    return r < 0 ? r : 0;
+    return data_dir_lock(dir, &d->lock_fd, err);
 }
 
-int query_run_for_one(struct query *q, struct error *err, const char *missing, ...)
+int db_check(struct db *d, struct error *err)
 {
-    int64_t n;
-    int r = query_run(q, &n, err);
-    va_list ap;
-
-    if (r == 0 && n == 0) {
-        va_start(ap, missing);
-        r = fail_missing(err, missing, ap);
-        va_end(ap);
-    }
-    return r;
-}
-
-int query_number(struct store *s, const char *sql, int64_t *ret, struct error *err)
-{
+    static const char sql[] = "SELECT quick_check FROM pragma_quick_check(1)";
     _cleanup_(query_done) struct query q = {0};
+    _cleanup_free_ char *verdict = NULL;
     int r;
 
-    r = query_init(&q, s, sql, err);
+    r = query_init(&q, d, sql, err);
+    if (r < 0)
+        return r;
+    r = query_step(&q, err);
+    if (r < 0)
+        return r;
+    verdict = query_column_text(&q, 0);
+    if (!verdict || strcmp(verdict, "ok") != 0) {
+        return error_set(err, -EUCLEAN, "%s is damaged (%s); restore it from a backup", d->path,
+                         verdict ? verdict : "no verdict");
+    }
+    return 0;
+}
+
+/* A damaged file does not heal because another page of it can be written. */
+void db_wrote(struct db *d)
+{
+    if (d->state != -EUCLEAN)
+        d->state = 0;
+}
+
+int db_state(const struct db *d)
+{
+    return d->state;
+}
+
+static int rewrite_version(struct db *d, void *arg, struct error *err)
+{
+    static const char sql[] = "SELECT user_version FROM pragma_user_version";
+    _cleanup_(query_done) struct query q = {0};
+    char pragma[64];
+    int r;
+
+    (void)arg;
+    r = query_init(&q, d, sql, err);
     if (r == 0)
-        r = query_step_to_one(&q, err, "%s: `%s` yields nothing", s->path, sql);
-    if (r == 0)
-        *ret = query_column_i64(&q, 0);
+        r = query_step(&q, err);
+    if (r < 0)
+        return r;
+    (void)snprintf(pragma, sizeof(pragma), "PRAGMA user_version = %d",
+                   (int)query_column_i64(&q, 0));
+    query_done(&q);
+    return db_exec(d, pragma, err);
+}
+
+int db_probe(struct db *d, struct error *err)
+{
+    int r;
+
+    if (d->state != 0) /* do not make other writers wait behind a mere probe */
+        (void)sqlite3_busy_timeout(d->handle, PROBE_TIMEOUT_MS); /* fails for closed handles only */
+    r = db_tx(d, rewrite_version, NULL, err);
+    (void)sqlite3_busy_timeout(d->handle, BUSY_TIMEOUT_MS);
     return r;
 }
 
-int64_t query_last_id(const struct query *q)
+int db_tx(struct db *d, db_tx_fn fn, void *arg, struct error *err)
 {
-    return sqlite3_last_insert_rowid(q->store->db);
-}
+    int r;
 
-char *query_column_text(const struct query *q, int column)
-{
-    return xstrdup((const char *)sqlite3_column_text(q->stmt, column));
-}
+    assert(!db_in_tx(d)); /* table modules never begin a transaction themselves */
+    r = db_exec(d, "BEGIN IMMEDIATE", err);
+    if (r < 0)
+        return r;
 
-const void *query_column_blob(const struct query *q, int column, size_t *ret_size)
-{
-    const void *data = sqlite3_column_blob(q->stmt, column);
-
-    *ret_size = (size_t)sqlite3_column_bytes(q->stmt, column);
-    return data;
-}
-
-int64_t query_column_i64(const struct query *q, int column)
-{
-    return sqlite3_column_int64(q->stmt, column);
-}
-
-enum role query_column_role(const struct query *q, int column)
-{
-    enum role role;
-
-    return role_parse((const char *)sqlite3_column_text(q->stmt, column), &role) < 0 ? ROLE_NONE
-                                                                                     : role;
-}
-
-static const void *member_const(const void *row, const struct column *c)
-{
-    return (const char *)row + c->offset;
-}
-
-static void *member(void *row, const struct column *c)
-{
-    return (char *)row + c->offset;
-}
-
-void query_bind_row(struct query *q, const struct column *columns, size_t n, const void *row)
-{
-    for (size_t i = 0; i < n; i++) {
-        const void *m = member_const(row, &columns[i]);
-
-        switch (columns[i].type) {
-        case COLUMN_TEXT: query_text(q, columns[i].name, *(char *const *)m); break;
-        case COLUMN_I64: query_i64(q, columns[i].name, *(const int64_t *)m); break;
-        case COLUMN_BOOL: query_i64(q, columns[i].name, *(const bool *)m); break;
-        case COLUMN_ROLE: query_text(q, columns[i].name, role_name(*(const enum role *)m)); break;
-        case COLUMN_CUSTOM: break;
-        }
-    }
-}
-
-void query_read_row(const struct query *q, const struct column *columns, size_t n, void *row)
-{
-    for (size_t i = 0; i < n; i++) {
-        void *m = member(row, &columns[i]);
-        int column = (int)i;
-
-        switch (columns[i].type) {
-        case COLUMN_TEXT: *(char **)m = query_column_text(q, column); break;
-        case COLUMN_I64: *(int64_t *)m = query_column_i64(q, column); break;
-        case COLUMN_BOOL: *(bool *)m = query_column_i64(q, column) != 0; break;
-        case COLUMN_ROLE: *(enum role *)m = query_column_role(q, column); break;
-        case COLUMN_CUSTOM: break;
-        }
-    }
-}
-
-void row_done(const struct column *columns, size_t n, void *row)
-{
-    for (size_t i = 0; i < n; i++) {
-        void *m = member(row, &columns[i]);
-
-        if (columns[i].type == COLUMN_TEXT)
-            free(TAKE_PTR(*(char **)m));
-    }
+    r = fn(d, arg, err);
+    if (r >= 0)
+        r = db_exec(d, "COMMIT", err);
+    if (r < 0 && db_in_tx(d))
+        (void)db_exec(d, "ROLLBACK", NULL); /* the error that led here is the one to report */
+    if (r >= 0)
+        db_wrote(d);
+    return r;
 }

@@ -1,97 +1,59 @@
 #pragma once
 
 /*
- * Statements, for the table modules of store/ only. A query is one use of a prepared statement: it
- * borrows the statement from the store's cache (prepared once per SQL text, found by the address of that
- * text, which therefore has static storage) and gives it back reset and unbound when it goes:
+ * One open SQLite file: the database of store/ and the files of history/ are each a struct db. All calls
+ * are synchronous and belong to one thread at a time: a job of one queue, the history's worker, or an
+ * offline command.
  *
- *     _cleanup_(query_done) struct query q = {0};
+ * Other processes may have the file open at the same time: a write waits up to 5 s for their lock, then
+ * fails with -ENOBUFS. Every function that reads or writes returns these codes beside those it names:
  *
- *     r = query_init(&q, s, sql[STMT_GET], err);
- *     if (r < 0)
- *         return r;
- *     query_text(&q, ":id", id);
- *     r = query_step(&q, err);
+ *     -EEXIST   unique constraint             -EROFS    file or directory not writable
+ *     -EINVAL   another constraint            -ENOSPC   disk full
+ *     -ENOBUFS  locked by another process     -EUCLEAN  file damaged
+ *     -EIO      anything else
  *
- * A statement serves one query at a time: row callbacks must not call the function that calls them.
+ * Transactions belong to the use case: db_tx() runs a function that calls several tables, and no table
+ * module begins one itself.
  */
 
-#include "server/rights/role.h"
-#include "server/store/store.h"
-#include <sqlite3.h>
+#include "base/error.h"
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
-struct store_statement;
+struct db;
 
-struct query {
-    struct store *store;
-    struct store_statement *slot; /* NULL: the statement is the query's own */
-    sqlite3_stmt *stmt;
-    int bind_code; /* of the first bind that failed; query_step() reports it */
-};
+/* Opens a file as it is: creates, sets up and migrates nothing. `flags` are those of sqlite3_open_v2(). */
+int db_open_file(struct db **ret, const char *path, int flags, struct error *err) _nodiscard_;
+/*
+ * Opens a private file `path` in the directory `dir`, creating both when missing, and sets the connection
+ * up (WAL, foreign keys). `schema` may be NULL; it must create only what does not exist yet.
+ */
+int db_open(struct db **ret,
+            const char *dir,
+            const char *path,
+            const char *schema,
+            struct error *err) _nodiscard_;
+void db_close(struct db *d);
+DEFINE_CLEANUP(struct db *, db_close);
 
-int query_init(struct query *q, struct store *s, const char *sql, struct error *err) _nodiscard_;
-/* For a text that is put together for this use: the statement goes with the query, the text may go before. */
-int query_init_once(struct query *q, struct store *s, const char *sql, struct error *err)
-    _nodiscard_;
-void query_done(struct query *q); /* fine on a zeroed query */
+/* Holds the lock of the data directory until db_close(): a second daemon gets -EBUSY. */
+int db_lock(struct db *d, const char *dir, struct error *err) _nodiscard_;
 
-/* The name must be in the SQL text; text is copied by nobody, so it must live until the query is done. */
-void query_text(struct query *q, const char *name, const char *value); /* NULL binds an SQL NULL */
-void query_i64(struct query *q, const char *name, int64_t value);
-void query_i64_or_null(struct query *q, const char *name, int64_t value); /* 0 binds an SQL NULL */
+/* Runs fn inside one IMMEDIATE transaction: commit when it returns 0, else rollback and its code. */
+typedef int (*db_tx_fn)(struct db *d, void *arg, struct error *err);
+int db_tx(struct db *d, db_tx_fn fn, void *arg, struct error *err) _nodiscard_;
+bool db_in_tx(const struct db *d);
 
-/* The bytes are not copied either. */
-void query_blob(struct query *q, const char *name, const void *data, size_t size);
-
-/* 1: a row is there; 0: no (more) row. -EEXIST: a unique constraint; -EINVAL: another constraint. */
-int query_step(struct query *q, struct error *err) _nodiscard_;
-/* Where a row has to be: 0, or -ENOENT with the text. */
-int query_step_to_one(struct query *q, struct error *err, const char *missing, ...)
-    _nodiscard_ _printf_(3, 4);
-/* For statements without rows: the number of rows they changed. */
-int query_run(struct query *q, int64_t *ret_changes, struct error *err) _nodiscard_;
-/* For those that have to change a row: 0, or -ENOENT with the text. */
-int query_run_for_one(struct query *q, struct error *err, const char *missing, ...)
-    _nodiscard_ _printf_(3, 4);
-/* The whole of a statement that yields one number and takes no parameters. */
-int query_number(struct store *s, const char *sql, int64_t *ret, struct error *err) _nodiscard_;
-
-int64_t query_last_id(const struct query *q); /* rowid of the row just inserted */
-
-char *query_column_text(const struct query *q, int column); /* copied; NULL for an SQL NULL */
-/* Borrowed until the next step. */
-const void *query_column_blob(const struct query *q, int column, size_t *ret_size);
-int64_t query_column_i64(const struct query *q, int column);
-enum role query_column_role(const struct query *q, int column);
+/* Runs SQL text of our own, possibly several statements: for schemas and migrations only. */
+int db_exec(struct db *d, const char *sql, struct error *err) _nodiscard_;
+/* Reads the whole file and verifies its structure. -EUCLEAN when damaged. */
+int db_check(struct db *d, struct error *err) _nodiscard_;
 
 /*
- * Columns of a row struct: one table binds all of them and reads them all back. A SELECT lists its
- * columns in the order of the table.
+ * The result of the last writes, readable from any thread: 0 while they succeed, else -ENOSPC, -EROFS,
+ * -ENOBUFS or -EIO until one succeeds again, or -EUCLEAN for good.
  */
-enum column_type {
-    COLUMN_TEXT,   /* char *, owned by the row; NULL is SQL NULL */
-    COLUMN_I64,    /* int64_t */
-    COLUMN_BOOL,   /* bool as 0 and 1 */
-    COLUMN_ROLE,   /* enum role as its name; ROLE_NONE for what is none */
-    COLUMN_CUSTOM, /* the module binds and reads it itself */
-};
-
-struct column {
-    const char *name; /* with the colon */
-    enum column_type type;
-    size_t offset;
-};
-
-void query_bind_row(struct query *q, const struct column *columns, size_t n, const void *row);
-void query_read_row(const struct query *q, const struct column *columns, size_t n, void *row);
-void row_done(const struct column *columns,
-              size_t n,
-              void *row); /* frees texts, zeroes all columns */
-
-/* For store.c and migrate.c: SQL text of our own, possibly several statements. */
-int db_exec(struct store *s, const char *sql, struct error *err) _nodiscard_;
-int db_error(struct store *s, int sqlite_code, struct error *err);
-bool store_in_tx(const struct store *s);
+int db_state(const struct db *d);
+/* Writes without changing anything, to refresh db_state(). */
+int db_probe(struct db *d, struct error *err) _nodiscard_;

@@ -1,6 +1,6 @@
 #include "server/sqlite/migrate.h"
-#include "server/sqlite/db.h"
 #include "server/sqlite/internal.h"
+#include "server/sqlite/query.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@ static const char *const sql[STMT_COUNT] = {
     [STMT_COUNT_TABLES] = "SELECT count(*) FROM sqlite_schema",
 };
 
-static int check_owner(struct store *s, struct error *err)
+static int check_owner(struct db *s, struct error *err)
 {
     int64_t id = 0, n_tables = 0;
     int r;
@@ -38,7 +38,7 @@ struct step {
     bool is_done;
 };
 
-static int apply_next(struct store *s, void *arg, struct error *err)
+static int apply_next(struct db *s, void *arg, struct error *err)
 {
     struct step *step = arg;
     char pragmas[96];
@@ -60,7 +60,7 @@ static int apply_next(struct store *s, void *arg, struct error *err)
     return db_exec(s, pragmas, err);
 }
 
-static int refuse_newer(const struct store *s, int64_t version, struct error *err)
+static int refuse_newer(const struct db *s, int64_t version, struct error *err)
 {
     return error_set(
         err, -EDOM,
@@ -68,7 +68,7 @@ static int refuse_newer(const struct store *s, int64_t version, struct error *er
         s->path, (int)version, n_migrations);
 }
 
-int migrate_check(struct store *s, struct error *err)
+int migrate_check(struct db *s, struct error *err)
 {
     int64_t version = 0;
     int r;
@@ -83,7 +83,7 @@ int migrate_check(struct store *s, struct error *err)
     return version > (int64_t)n_migrations ? refuse_newer(s, version, err) : 0;
 }
 
-int migrate_run(struct store *s, struct error *err)
+int migrate_run(struct db *s, struct error *err)
 {
     struct step step = {0};
     int r;
@@ -97,7 +97,7 @@ int migrate_run(struct store *s, struct error *err)
         return 0;
 
     while (!step.is_done) {
-        r = store_tx(s, apply_next, &step, err);
+        r = db_tx(s, apply_next, &step, err);
         if (r < 0)
             return r;
         if (step.version > (int64_t)n_migrations)

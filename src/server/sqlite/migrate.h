@@ -5,7 +5,7 @@
  * its own. PRAGMA user_version is the number of the last one applied; forward only.
  */
 
-#include "server/store/store.h"
+#include "server/sqlite/db.h"
 
 struct migration {
     const char *name;
@@ -16,6 +16,6 @@ extern const struct migration migrations[]; /* made at build time by migrations/
 extern const unsigned n_migrations;
 
 /* Brings the database to n_migrations. A newer one, or one that is not ours, is refused untouched. */
-int migrate_run(struct store *s, struct error *err) _nodiscard_;
+int migrate_run(struct db *s, struct error *err) _nodiscard_;
 /* Whether the file is one of ours that migrate_run() would take; reads only. */
-int migrate_check(struct store *s, struct error *err) _nodiscard_;
+int migrate_check(struct db *s, struct error *err) _nodiscard_;

@@ -1,6 +1,6 @@
 #include "server/sqlite/page.h"
 #include "base/buf.h"
-#include "server/sqlite/db.h"
+#include "server/sqlite/query.h"
 
 #include <assert.h>
 
@@ -28,7 +28,7 @@ static void add_condition(struct buf *sql, const char *condition, bool *is_first
 
 /* `head` with the conditions that are asked for, `tail` behind them, and their values bound. */
 static int open_statement(struct query *q,
-                          struct store *s,
+                          struct db *s,
                           const struct page_table *table,
                           const struct page *page,
                           bool is_count,
@@ -68,7 +68,7 @@ static int open_statement(struct query *q,
     return 0;
 }
 
-static int read_rows(struct store *s,
+static int read_rows(struct db *s,
                      const struct page_table *table,
                      const struct page *page,
                      void *arg,
@@ -88,7 +88,7 @@ static int read_rows(struct store *s,
     return r;
 }
 
-static int count_rows(struct store *s,
+static int count_rows(struct db *s,
                       const struct page_table *table,
                       const struct page *page,
                       int64_t *ret,
@@ -107,7 +107,7 @@ static int count_rows(struct store *s,
     return 0;
 }
 
-int page_list(struct store *s,
+int page_list(struct db *s,
               const struct page_table *table,
               const struct page *page,
               void *arg,

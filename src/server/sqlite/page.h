@@ -8,7 +8,7 @@
  * one statement for all (":x IS NULL OR x = :x") SQLite uses no index, and counting looks at every row.
  */
 
-#include "server/store/store.h"
+#include "server/sqlite/db.h"
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,7 +38,7 @@ struct page_table {
 };
 
 /* `read` is called for each row; *ret_total (may be NULL) is how many there are on all pages. */
-int page_list(struct store *s,
+int page_list(struct db *s,
               const struct page_table *table,
               const struct page *page,
               void *arg,

@@ -1,5 +1,5 @@
 #include "server/store/agent_tokens.h"
-#include "server/sqlite/db.h"
+#include "server/sqlite/query.h"
 
 #include <errno.h>
 
@@ -17,11 +17,8 @@ static const char *const sql[STMT_COUNT] = {
     [STMT_CLEAR] = "DELETE FROM agent_tokens WHERE agent_id = :agent",
 };
 
-int agent_tokens_add(struct store *s,
-                     const char *agent_id,
-                     const char *token_hash,
-                     int64_t now_ms,
-                     struct error *err)
+int agent_tokens_add(
+    struct db *s, const char *agent_id, const char *token_hash, int64_t now_ms, struct error *err)
 {
     _cleanup_(query_done) struct query add = {0}, prune = {0};
     int r;
@@ -44,10 +41,7 @@ int agent_tokens_add(struct store *s,
     return query_run(&prune, NULL, err);
 }
 
-int agent_tokens_find(struct store *s,
-                      const char *token_hash,
-                      char **ret_agent_id,
-                      struct error *err)
+int agent_tokens_find(struct db *s, const char *token_hash, char **ret_agent_id, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r;
@@ -63,7 +57,7 @@ int agent_tokens_find(struct store *s,
     return 0;
 }
 
-int agent_tokens_settle(struct store *s,
+int agent_tokens_settle(struct db *s,
                         const char *agent_id,
                         const char *token_hash,
                         struct error *err)
@@ -79,7 +73,7 @@ int agent_tokens_settle(struct store *s,
     return query_run(&q, NULL, err);
 }
 
-int agent_tokens_clear(struct store *s, const char *agent_id, struct error *err)
+int agent_tokens_clear(struct db *s, const char *agent_id, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r;

@@ -1,5 +1,5 @@
 #include "server/store/agents.h"
-#include "server/sqlite/db.h"
+#include "server/sqlite/query.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -63,9 +63,8 @@ void agent_done(struct agent *a)
     row_done(columns, ARRAY_LEN(columns), a);
 }
 
-int agents_insert(struct store *s, const struct agent *a, struct error *err)
+int agents_insert(struct db *s, const struct agent *a, uint64_t max, struct error *err)
 {
-    uint64_t max = store_max_agents(s);
     _cleanup_(query_done) struct query q = {0};
     int64_t n;
     int r;
@@ -81,7 +80,7 @@ int agents_insert(struct store *s, const struct agent *a, struct error *err)
     return r;
 }
 
-int agents_update(struct store *s, const struct agent *a, struct error *err)
+int agents_update(struct db *s, const struct agent *a, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r;
@@ -94,7 +93,7 @@ int agents_update(struct store *s, const struct agent *a, struct error *err)
 }
 
 static int get_by(
-    struct store *s, enum stmt stmt, const char *key, struct agent *ret, struct error *err)
+    struct db *s, enum stmt stmt, const char *key, struct agent *ret, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r;
@@ -111,12 +110,12 @@ static int get_by(
     return 0;
 }
 
-int agents_get(struct store *s, const char *id, struct agent *ret, struct error *err)
+int agents_get(struct db *s, const char *id, struct agent *ret, struct error *err)
 {
     return get_by(s, STMT_GET, id, ret, err);
 }
 
-int agents_get_by_token_hash(struct store *s,
+int agents_get_by_token_hash(struct db *s,
                              const char *token_hash,
                              struct agent *ret,
                              struct error *err)
@@ -124,20 +123,17 @@ int agents_get_by_token_hash(struct store *s,
     return get_by(s, STMT_GET_BY_TOKEN_HASH, token_hash, ret, err);
 }
 
-int agents_get_by_engine(struct store *s,
-                         const char *engine_id,
-                         struct agent *ret,
-                         struct error *err)
+int agents_get_by_engine(struct db *s, const char *engine_id, struct agent *ret, struct error *err)
 {
     return get_by(s, STMT_GET_BY_ENGINE, engine_id, ret, err);
 }
 
-int agents_get_by_host(struct store *s, const char *host_id, struct agent *ret, struct error *err)
+int agents_get_by_host(struct db *s, const char *host_id, struct agent *ret, struct error *err)
 {
     return get_by(s, STMT_GET_BY_HOST, host_id, ret, err);
 }
 
-int agents_set_arrived(struct store *s, const char *id, const char *token_hash, struct error *err)
+int agents_set_arrived(struct db *s, const char *id, const char *token_hash, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r;
@@ -150,7 +146,7 @@ int agents_set_arrived(struct store *s, const char *id, const char *token_hash, 
     return query_run(&q, NULL, err);
 }
 
-int agents_touch(struct store *s, const char *id, int64_t seen_at_ms, struct error *err)
+int agents_touch(struct db *s, const char *id, int64_t seen_at_ms, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r;
@@ -163,7 +159,7 @@ int agents_touch(struct store *s, const char *id, int64_t seen_at_ms, struct err
     return query_run_for_one(&q, err, "no agent `%s`", id);
 }
 
-int agents_each(struct store *s, agents_row_fn fn, void *arg, struct error *err)
+int agents_each(struct db *s, agents_row_fn fn, void *arg, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r;

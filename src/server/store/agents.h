@@ -26,26 +26,25 @@ struct agent {
 
 void agent_done(struct agent *a);
 
-int agents_insert(struct store *s, const struct agent *a, struct error *err)
-    _nodiscard_; /* -EEXIST: engine id; -EDQUOT: there are store_max_agents() */
-int agents_update(struct store *s, const struct agent *a, struct error *err)
+#define AGENTS_DEFAULT_MAX 20000
+
+/* -EEXIST: engine id, host or token; -EDQUOT: there are `max` agents already. */
+int agents_insert(struct db *s, const struct agent *a, uint64_t max, struct error *err) _nodiscard_;
+int agents_update(struct db *s, const struct agent *a, struct error *err)
     _nodiscard_; /* all columns, by id */
-int agents_get(struct store *s, const char *id, struct agent *ret, struct error *err) _nodiscard_;
-int agents_get_by_token_hash(struct store *s,
+int agents_get(struct db *s, const char *id, struct agent *ret, struct error *err) _nodiscard_;
+int agents_get_by_token_hash(struct db *s,
                              const char *token_hash,
                              struct agent *ret,
                              struct error *err) _nodiscard_;
-int agents_get_by_engine(struct store *s,
-                         const char *engine_id,
-                         struct agent *ret,
-                         struct error *err) _nodiscard_; /* force_unique 0 only */
-int agents_get_by_host(struct store *s, const char *host_id, struct agent *ret, struct error *err)
+int agents_get_by_engine(struct db *s, const char *engine_id, struct agent *ret, struct error *err)
+    _nodiscard_; /* force_unique 0 only */
+int agents_get_by_host(struct db *s, const char *host_id, struct agent *ret, struct error *err)
     _nodiscard_;
 /* The permanent token with this hash has reached its agent: joined_with goes. Nothing when it has another by now. */
-int agents_set_arrived(struct store *s, const char *id, const char *token_hash, struct error *err)
+int agents_set_arrived(struct db *s, const char *id, const char *token_hash, struct error *err)
     _nodiscard_;
-int agents_touch(struct store *s, const char *id, int64_t seen_at_ms, struct error *err)
-    _nodiscard_;
+int agents_touch(struct db *s, const char *id, int64_t seen_at_ms, struct error *err) _nodiscard_;
 
 typedef void (*agents_row_fn)(void *arg, const struct agent *a);
-int agents_each(struct store *s, agents_row_fn fn, void *arg, struct error *err) _nodiscard_;
+int agents_each(struct db *s, agents_row_fn fn, void *arg, struct error *err) _nodiscard_;

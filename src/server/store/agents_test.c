@@ -43,11 +43,11 @@ static void assert_full(const struct agent *a)
 
 static void found_by_id_token_and_engine(void **state)
 {
-    struct store *s = ((struct fixture *)*state)->store;
+    struct db *s = ((struct fixture *)*state)->store;
     struct agent a = {0};
 
     fixture_add_host(s, "h1", "one");
-    assert_int_equal(agents_insert(s, &full, NULL), 0);
+    assert_int_equal(agents_insert(s, &full, AGENTS_DEFAULT_MAX, NULL), 0);
     assert_int_equal(agents_get(s, "a1", &a, NULL), 0);
     assert_full(&a);
     agent_done(&a);
@@ -65,19 +65,19 @@ static void found_by_id_token_and_engine(void **state)
 
 static void engine_is_unique_unless_forced(void **state)
 {
-    struct store *s = ((struct fixture *)*state)->store;
+    struct db *s = ((struct fixture *)*state)->store;
     char id2[] = "a2", host2[] = "h2", hash2[] = "01";
     struct agent second = full, got = {0};
 
     fixture_add_host(s, "h1", "one");
     fixture_add_host(s, "h2", "two");
-    assert_int_equal(agents_insert(s, &full, NULL), 0);
+    assert_int_equal(agents_insert(s, &full, AGENTS_DEFAULT_MAX, NULL), 0);
     second.id = id2;
     second.host_id = host2;
     second.token_hash = hash2;
-    assert_int_equal(agents_insert(s, &second, NULL), -EEXIST);
+    assert_int_equal(agents_insert(s, &second, AGENTS_DEFAULT_MAX, NULL), -EEXIST);
     second.force_unique = true;
-    assert_int_equal(agents_insert(s, &second, NULL), 0);
+    assert_int_equal(agents_insert(s, &second, AGENTS_DEFAULT_MAX, NULL), 0);
 
     /* Forced ones are not found by engine: they are not its agent. */
     second.engine_id = id2;
@@ -90,35 +90,35 @@ static void engine_is_unique_unless_forced(void **state)
 
 static void one_agent_per_host_and_token(void **state)
 {
-    struct store *s = ((struct fixture *)*state)->store;
+    struct db *s = ((struct fixture *)*state)->store;
     char id2[] = "a2", engine2[] = "e2", host2[] = "h2", nowhere[] = "h3";
     struct agent second = full;
 
     fixture_add_host(s, "h1", "one");
     fixture_add_host(s, "h2", "two");
-    assert_int_equal(agents_insert(s, &full, NULL), 0);
+    assert_int_equal(agents_insert(s, &full, AGENTS_DEFAULT_MAX, NULL), 0);
     second.id = id2;
     second.engine_id = engine2;
     second.token_hash = NULL;
-    assert_int_equal(agents_insert(s, &second, NULL), -EEXIST); /* same host */
+    assert_int_equal(agents_insert(s, &second, AGENTS_DEFAULT_MAX, NULL), -EEXIST); /* same host */
     second.host_id = host2;
     second.token_hash = t_hash;
-    assert_int_equal(agents_insert(s, &second, NULL), -EEXIST); /* same token */
+    assert_int_equal(agents_insert(s, &second, AGENTS_DEFAULT_MAX, NULL), -EEXIST); /* same token */
     second.host_id = nowhere;
     second.token_hash = NULL;
-    assert_int_equal(agents_insert(s, &second, NULL), -EINVAL);
+    assert_int_equal(agents_insert(s, &second, AGENTS_DEFAULT_MAX, NULL), -EINVAL);
     second.host_id = host2;
-    assert_int_equal(agents_insert(s, &second, NULL), 0);
+    assert_int_equal(agents_insert(s, &second, AGENTS_DEFAULT_MAX, NULL), 0);
 }
 
 static void update_and_touch(void **state)
 {
-    struct store *s = ((struct fixture *)*state)->store;
+    struct db *s = ((struct fixture *)*state)->store;
     char version[] = "3";
     struct agent changed = full, got = {0};
 
     fixture_add_host(s, "h1", "one");
-    assert_int_equal(agents_insert(s, &full, NULL), 0);
+    assert_int_equal(agents_insert(s, &full, AGENTS_DEFAULT_MAX, NULL), 0);
     changed.version = version;
     changed.token_hash = NULL;
     changed.os = NULL;
@@ -145,7 +145,7 @@ static void append_id(void *arg, const struct agent *a)
 
 static void each_lists_all(void **state)
 {
-    struct store *s = ((struct fixture *)*state)->store;
+    struct db *s = ((struct fixture *)*state)->store;
     struct buf ids = BUF_INIT(100);
 
     fixture_add_host(s, "h1", "one");
@@ -169,7 +169,7 @@ static void secrets_hash_as_sha256(void **state)
     assert_string_not_equal(a, b);
 }
 
-static int add_as_many_as_there_may_be(struct store *s, void *arg, struct error *err)
+static int add_as_many_as_there_may_be(struct db *s, void *arg, struct error *err)
 {
     (void)arg;
     (void)err;
@@ -185,14 +185,12 @@ static int add_as_many_as_there_may_be(struct store *s, void *arg, struct error 
 
 static void there_are_not_more_than_so_many(void **state)
 {
-    struct store *s = ((struct fixture *)*state)->store;
+    struct db *s = ((struct fixture *)*state)->store;
     struct error err = ERROR_INIT;
 
-    assert_int_equal(store_max_agents(s), STORE_MAX_AGENTS);
-    store_set_max_agents(s, 3);
-    assert_int_equal(store_tx(s, add_as_many_as_there_may_be, NULL, &err), 0);
+    assert_int_equal(db_tx(s, add_as_many_as_there_may_be, NULL, &err), 0);
     fixture_add_host(s, "h1", "one");
-    assert_int_equal(agents_insert(s, &full, &err), -EDQUOT);
+    assert_int_equal(agents_insert(s, &full, 3, &err), -EDQUOT);
     assert_non_null(strstr(err.msg, "there are 3 agents"));
 }
 

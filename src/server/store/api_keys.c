@@ -1,7 +1,7 @@
 #include "server/store/api_keys.h"
 #include "base/alloc.h"
 #include "base/str.h"
-#include "server/sqlite/db.h"
+#include "server/sqlite/query.h"
 #include "server/store/secret.h"
 
 #include <errno.h>
@@ -59,7 +59,7 @@ static int check_spec(const struct api_key *spec, struct error *err)
     return 0;
 }
 
-int api_keys_create(struct store *s,
+int api_keys_create(struct db *s,
                     const struct api_key *spec,
                     char **ret_key,
                     struct api_key *ret,
@@ -112,7 +112,7 @@ int api_keys_create(struct store *s,
     return 0;
 }
 
-int api_keys_delete(struct store *s, int64_t id, struct error *err)
+int api_keys_delete(struct db *s, int64_t id, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r;
@@ -124,7 +124,7 @@ int api_keys_delete(struct store *s, int64_t id, struct error *err)
     return query_run_for_one(&q, err, "no such API key");
 }
 
-int api_keys_get(struct store *s, int64_t id, struct api_key *ret, struct error *err)
+int api_keys_get(struct db *s, int64_t id, struct api_key *ret, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r;
@@ -141,7 +141,7 @@ int api_keys_get(struct store *s, int64_t id, struct api_key *ret, struct error 
     return 0;
 }
 
-int api_keys_each(struct store *s, api_keys_row_fn fn, void *arg, struct error *err)
+int api_keys_each(struct db *s, api_keys_row_fn fn, void *arg, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r;
@@ -158,7 +158,7 @@ int api_keys_each(struct store *s, api_keys_row_fn fn, void *arg, struct error *
     return r;
 }
 
-int api_keys_touch(struct store *s, int64_t id, int64_t now_ms, struct error *err)
+int api_keys_touch(struct db *s, int64_t id, int64_t now_ms, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r;

@@ -31,15 +31,15 @@ void api_key_done(struct api_key *k);
 
 /* Stores `spec` (id, prefix and last_used_at_ms are ignored); the key itself is in *ret_key, this once,
    to be freed with secret_free(). -EEXIST: the name; -EDOM: name or role is refused. */
-int api_keys_create(struct store *s,
+int api_keys_create(struct db *s,
                     const struct api_key *spec,
                     char **ret_key,
                     struct api_key *ret, /* the row as stored; may be NULL */
                     struct error *err) _nodiscard_;
-int api_keys_delete(struct store *s, int64_t id, struct error *err) _nodiscard_; /* -ENOENT */
-int api_keys_get(struct store *s, int64_t id, struct api_key *ret, struct error *err) _nodiscard_;
+int api_keys_delete(struct db *s, int64_t id, struct error *err) _nodiscard_; /* -ENOENT */
+int api_keys_get(struct db *s, int64_t id, struct api_key *ret, struct error *err) _nodiscard_;
 
 typedef void (*api_keys_row_fn)(void *arg, const struct api_key *k);
-int api_keys_each(struct store *s, api_keys_row_fn fn, void *arg, struct error *err)
+int api_keys_each(struct db *s, api_keys_row_fn fn, void *arg, struct error *err)
     _nodiscard_; /* by name */
-int api_keys_touch(struct store *s, int64_t id, int64_t now_ms, struct error *err) _nodiscard_;
+int api_keys_touch(struct db *s, int64_t id, int64_t now_ms, struct error *err) _nodiscard_;

@@ -1,5 +1,5 @@
 #include "server/store/audit.h"
-#include "server/sqlite/db.h"
+#include "server/sqlite/query.h"
 
 enum stmt { STMT_INSERT, STMT_PURGE, STMT_COUNT };
 
@@ -25,7 +25,7 @@ static void audit_entry_done(struct audit_entry *e)
     row_done(columns, ARRAY_LEN(columns), e);
 }
 
-int audit_insert(struct store *s, const struct audit_entry *e, struct error *err)
+int audit_insert(struct db *s, const struct audit_entry *e, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r;
@@ -65,7 +65,7 @@ static const struct page_table page_table = {
     .read = read_entry,
 };
 
-int audit_list(struct store *s,
+int audit_list(struct db *s,
                const struct audit_query *query,
                audit_row_fn fn,
                void *arg,
@@ -75,7 +75,7 @@ int audit_list(struct store *s,
     return page_list(s, &page_table, &query->page, &(struct reader){fn, arg}, ret_total, err);
 }
 
-int audit_purge(struct store *s, int64_t before_ms, struct error *err)
+int audit_purge(struct db *s, int64_t before_ms, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r;

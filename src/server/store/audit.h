@@ -18,7 +18,7 @@ struct audit_entry {
     char *result; /* "ok", or why not */
 };
 
-int audit_insert(struct store *s, const struct audit_entry *e, struct error *err) _nodiscard_;
+int audit_insert(struct db *s, const struct audit_entry *e, struct error *err) _nodiscard_;
 
 struct audit_query {
     struct page page;
@@ -26,10 +26,10 @@ struct audit_query {
 };
 
 typedef void (*audit_row_fn)(void *arg, const struct audit_entry *e);
-int audit_list(struct store *s,
+int audit_list(struct db *s,
                const struct audit_query *query,
                audit_row_fn fn,
                void *arg,
                int64_t *ret_total,             /* of rows that match; may be NULL */
                struct error *err) _nodiscard_; /* newest first */
-int audit_purge(struct store *s, int64_t before_ms, struct error *err) _nodiscard_;
+int audit_purge(struct db *s, int64_t before_ms, struct error *err) _nodiscard_;

@@ -1,9 +1,11 @@
 #include "server/store/backup.h"
 #include "base/alloc.h"
 #include "base/file.h"
-#include "server/sqlite/db.h"
+#include "server/sqlite/data_dir.h"
 #include "server/sqlite/internal.h"
 #include "server/sqlite/migrate.h"
+#include "server/sqlite/query.h"
+#include "server/store/store.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +18,7 @@
 
 struct copy {
     const struct backup_options *o;
-    struct store *from, *to;
+    struct db *from, *to;
     sqlite3_backup *handle;
     int percent;
 };
@@ -26,8 +28,8 @@ static void copy_done(struct copy *c)
     if (c->handle)
         (void)sqlite3_backup_finish(c->handle); /* repeats the error of the last step */
     c->handle = NULL;
-    store_close(TAKE_PTR(c->to));
-    store_close(TAKE_PTR(c->from));
+    db_close(TAKE_PTR(c->to));
+    db_close(TAKE_PTR(c->from));
 }
 
 static void copy_report(struct copy *c, int64_t page_size)
@@ -64,9 +66,9 @@ static int copy_pages(struct copy *c, struct error *err)
         r = db_exec(c->from, "SELECT count(*) FROM sqlite_schema", err);
     if (r < 0)
         return r;
-    c->handle = sqlite3_backup_init(c->to->db, "main", c->from->db, "main");
+    c->handle = sqlite3_backup_init(c->to->handle, "main", c->from->handle, "main");
     if (!c->handle)
-        return db_error(c->to, sqlite3_extended_errcode(c->to->db), err);
+        return db_error(c->to, sqlite3_extended_errcode(c->to->handle), err);
     c->percent = -1;
     do {
         r = sqlite3_backup_step(c->handle, STEP_PAGES);
@@ -78,7 +80,7 @@ static int copy_pages(struct copy *c, struct error *err)
 }
 
 /* Everything that must hold before this copy may be anybody's database. What is damaged is its original, `from`. */
-static int verify(struct store *s, const char *from, struct error *err)
+static int verify(struct db *s, const char *from, struct error *err)
 {
     static const char integrity_sql[] = "SELECT integrity_check FROM pragma_integrity_check(1)";
     static const char keys_sql[] = "SELECT count(*) FROM pragma_foreign_key_check";
@@ -117,9 +119,9 @@ static int copy_verified(const struct backup_options *o,
     int r;
 
     /* Read-only would not do for `from`: a reader of a database in WAL mode writes its index. */
-    r = store_open_file(&c.from, from, SQLITE_OPEN_READWRITE, err);
+    r = db_open_file(&c.from, from, SQLITE_OPEN_READWRITE, err);
     if (r == 0)
-        r = store_open_file(&c.to, to, SQLITE_OPEN_READWRITE, err);
+        r = db_open_file(&c.to, to, SQLITE_OPEN_READWRITE, err);
     if (r == 0)
         r = db_exec(c.to, "PRAGMA synchronous = FULL", err);
     if (r == 0)
@@ -193,12 +195,12 @@ int backup_save(const struct backup_options *o, struct error *err)
 /* Brings the log of the old database into its file. -EBUSY: another process has it open. */
 static int settle_old(const char *path, struct error *err)
 {
-    _cleanup_(store_closep) struct store *s = NULL;
+    _cleanup_(db_closep) struct db *s = NULL;
     int r;
 
     if (access(path, F_OK) < 0)
         return 0;
-    r = store_open_file(&s, path, SQLITE_OPEN_READWRITE, NULL);
+    r = db_open_file(&s, path, SQLITE_OPEN_READWRITE, NULL);
     if (r == 0)
         r = db_exec(s, "PRAGMA journal_mode = DELETE", NULL);
     if (r == -ENOBUFS)
@@ -245,14 +247,14 @@ int backup_restore(const struct backup_options *o, struct error *err)
 
     if (access(o->file, R_OK) < 0) /* before anything is made */
         return error_set(err, -errno, "%s: %s", o->file, error_text(-errno));
-    r = store_prepare(o->data_dir, NULL, err);
+    r = data_dir_prepare(o->data_dir, NULL, err);
     if (r == 0)
-        r = store_lock_directory(o->data_dir, &claim, err);
+        r = data_dir_lock(o->data_dir, &claim, err);
     if (r < 0)
         return r;
 
     remove_with_companions(fresh); /* of an earlier attempt that was killed */
-    r = store_prepare(o->data_dir, fresh, err);
+    r = data_dir_prepare(o->data_dir, fresh, err);
     if (r == 0)
         r = copy_verified(o, o->file, fresh, err);
     if (r == 0)

@@ -1,8 +1,9 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/str.h"
-#include "server/sqlite/db.h"
+#include "server/sqlite/data_dir.h"
 #include "server/sqlite/internal.h"
+#include "server/sqlite/query.h"
 #include "server/store/backup.h"
 #include "server/store/fixture.h"
 #include "server/store/hosts.h"
@@ -16,7 +17,7 @@
 #define MAX_FILE ((size_t)16 << 20)
 #define N_HOSTS  3000 /* some MiB: the copy takes several steps */
 
-static void add_hosts(struct store *s, unsigned first, unsigned n)
+static void add_hosts(struct db *s, unsigned first, unsigned n)
 {
     assert_int_equal(db_exec(s, "BEGIN", NULL), 0);
     for (unsigned i = first; i < first + n; i++) {
@@ -39,7 +40,7 @@ static void count_host(void *arg, const struct host *h)
     *n += 1;
 }
 
-static unsigned count_hosts(struct store *s)
+static unsigned count_hosts(struct db *s)
 {
     struct error err = ERROR_INIT;
     unsigned n = 0;
@@ -53,7 +54,7 @@ static void reopen(struct fixture *f)
 {
     struct error err = ERROR_INIT;
 
-    store_close(TAKE_PTR(f->store));
+    db_close(TAKE_PTR(f->store));
     if (store_open(&f->store, f->dir, &err) < 0)
         fail_msg("%s", err.msg);
 }
@@ -114,20 +115,20 @@ static void everything_comes_back(void **state)
     add_hosts(f->store, 0, 7);
     assert_int_equal(save(f, file), 0);
     add_hosts(f->store, 7, 2);
-    store_close(TAKE_PTR(f->store));
+    db_close(TAKE_PTR(f->store));
     assert_int_equal(restore(f, file), 0);
     reopen(f);
     assert_int_equal(count_hosts(f->store), 7);
     assert_missing(f, "dockmon.db.restoring");
 
-    store_close(TAKE_PTR(f->store)); /* and what was replaced can be had back */
+    db_close(TAKE_PTR(f->store)); /* and what was replaced can be had back */
     assert_int_equal(restore(f, kept), 0);
     reopen(f);
     assert_int_equal(count_hosts(f->store), 9);
 }
 
 struct writer {
-    struct store *store;
+    struct db *store;
     unsigned n, n_calls;
     uint64_t last, total;
 };
@@ -160,7 +161,7 @@ static void a_backup_shows_one_moment(void **state)
     assert_true(w.n_calls > 1);
     assert_true(w.total > 0 && w.last == w.total);
     assert_int_equal(count_hosts(f->store), w.n); /* nobody waited for the backup */
-    store_close(TAKE_PTR(f->store));
+    db_close(TAKE_PTR(f->store));
     assert_int_equal(restore(f, file), 0);
     reopen(f);
     assert_int_equal(count_hosts(f->store), N_HOSTS);
@@ -179,7 +180,7 @@ static void an_earlier_backup_is_replaced_only_by_a_good_one(void **state)
     add_hosts(f->store, 2, 500);
     assert_int_equal(save(f, file), 0);
     assert_int_equal(file_read(file, MAX_FILE, &before, &size, NULL), 0);
-    store_close(TAKE_PTR(f->store));
+    db_close(TAKE_PTR(f->store));
     assert_int_equal(truncate(database, 40960), 0);
     assert_int_equal(save(f, file), -EUCLEAN);
     assert_int_equal(file_read(file, MAX_FILE, &after, &size_after, NULL), 0);
@@ -200,7 +201,7 @@ static void targets_that_would_do_harm_are_refused(void **state)
     assert_int_equal(save(f, f->dir), -EEXIST);
     assert_int_equal(save(f, nowhere), -ENOENT);
     reopen(f);
-    assert_int_equal(store_check(f->store, NULL), 0);
+    assert_int_equal(db_check(f->store, NULL), 0);
 }
 
 static void a_missing_database_is_no_backup(void **state)
@@ -221,8 +222,8 @@ static void nothing_is_restored_under_a_daemon(void **state)
 
     assert_int_equal(save(f, file), 0);
     add_hosts(f->store, 0, 1);
-    store_close(TAKE_PTR(f->store)); /* the claim alone must do */
-    assert_int_equal(store_lock_directory(f->dir, &claim, NULL), 0);
+    db_close(TAKE_PTR(f->store)); /* the claim alone must do */
+    assert_int_equal(data_dir_lock(f->dir, &claim, NULL), 0);
     assert_int_equal(restore(f, file), -EBUSY);
     close(claim);
     reopen(f);
@@ -259,22 +260,22 @@ static void only_good_files_are_restored(void **state)
     _cleanup_free_ char *empty = fixture_path(f, "empty"), *newer = fixture_path(f, "newer");
     _cleanup_free_ char *other = fixture_path(f, "other"), *damaged = fixture_path(f, "damaged");
     _cleanup_free_ char *missing = fixture_path(f, "missing");
-    struct store *s = NULL;
+    struct db *s = NULL;
 
     add_hosts(f->store, 0, 50);
     assert_int_equal(save(f, good), 0);
     assert_int_equal(save(f, newer), 0);
     assert_int_equal(save(f, damaged), 0);
-    store_close(TAKE_PTR(f->store));
+    db_close(TAKE_PTR(f->store));
     write_file(text, "this is not a database, however long it is, and it says so");
     write_file(empty, "");
     write_file(other, "");
-    assert_int_equal(store_open_file(&s, other, SQLITE_OPEN_READWRITE, NULL), 0);
+    assert_int_equal(db_open_file(&s, other, SQLITE_OPEN_READWRITE, NULL), 0);
     assert_int_equal(db_exec(s, "CREATE TABLE t (a)", NULL), 0);
-    store_close(s);
-    assert_int_equal(store_open_file(&s, newer, SQLITE_OPEN_READWRITE, NULL), 0);
+    db_close(s);
+    assert_int_equal(db_open_file(&s, newer, SQLITE_OPEN_READWRITE, NULL), 0);
     assert_int_equal(db_exec(s, "PRAGMA user_version = 9999", NULL), 0);
-    store_close(s);
+    db_close(s);
     flip(damaged, 4096L * 8);
 
     assert_int_equal(restore(f, missing), -ENOENT);
@@ -298,7 +299,7 @@ static void a_damaged_database_is_replaced_with_its_log(void **state)
 
     add_hosts(f->store, 0, 5);
     assert_int_equal(save(f, file), 0);
-    store_close(TAKE_PTR(f->store));
+    db_close(TAKE_PTR(f->store));
     write_file(database, "rubbish, and more than sixteen bytes of it");
     write_file(wal, "old log");
     assert_int_equal(restore(f, file), 0);
@@ -316,7 +317,7 @@ static void a_new_data_directory_can_start_from_a_backup(void **state)
 
     add_hosts(f->store, 0, 3);
     assert_int_equal(save(f, file), 0);
-    store_close(TAKE_PTR(f->store));
+    db_close(TAKE_PTR(f->store));
     assert_int_equal(unlink(database), 0);
     assert_int_equal(restore(f, file), 0);
     assert_missing(f, "dockmon.db.before-restore");

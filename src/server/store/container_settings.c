@@ -1,5 +1,5 @@
 #include "server/store/container_settings.h"
-#include "server/sqlite/db.h"
+#include "server/sqlite/query.h"
 
 #include <errno.h>
 
@@ -37,7 +37,7 @@ void container_setting_done(struct container_setting *c)
     row_done(columns, ARRAY_LEN(columns), c);
 }
 
-int container_settings_put(struct store *s,
+int container_settings_put(struct db *s,
                            enum container_setting_kind kind,
                            const struct container_setting *row,
                            struct error *err)
@@ -52,7 +52,7 @@ int container_settings_put(struct store *s,
     return query_run(&q, NULL, err);
 }
 
-int container_settings_get(struct store *s,
+int container_settings_get(struct db *s,
                            enum container_setting_kind kind,
                            const char *host_id,
                            const char *container_id,
@@ -75,7 +75,7 @@ int container_settings_get(struct store *s,
     return 0;
 }
 
-static int move_kind(struct store *s,
+static int move_kind(struct db *s,
                      enum container_setting_kind kind,
                      const char *from,
                      const char *to,
@@ -93,7 +93,7 @@ static int move_kind(struct store *s,
     return query_run(&q, ret_moved, err);
 }
 
-int container_settings_move_host(struct store *s,
+int container_settings_move_host(struct db *s,
                                  const char *from_host_id,
                                  const char *to_host_id,
                                  int64_t *ret_moved,

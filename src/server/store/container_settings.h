@@ -28,12 +28,12 @@ struct container_setting {
 
 void container_setting_done(struct container_setting *c);
 
-int container_settings_put(struct store *s,
+int container_settings_put(struct db *s,
                            enum container_setting_kind kind,
                            const struct container_setting *row,
                            struct error *err)
     _nodiscard_; /* -EINVAL: no such host, bad id or JSON */
-int container_settings_get(struct store *s,
+int container_settings_get(struct db *s,
                            enum container_setting_kind kind,
                            const char *host_id,
                            const char *container_id,
@@ -41,7 +41,7 @@ int container_settings_get(struct store *s,
                            struct error *err) _nodiscard_; /* -ENOENT */
 /* Moves the rows of all kinds from one host to another, over rows that are there; call it inside the
    transaction that migrates the host. */
-int container_settings_move_host(struct store *s,
+int container_settings_move_host(struct db *s,
                                  const char *from_host_id,
                                  const char *to_host_id,
                                  int64_t *ret_moved, /* may be NULL */

@@ -1,5 +1,5 @@
 #include "server/store/events.h"
-#include "server/sqlite/db.h"
+#include "server/sqlite/query.h"
 
 #define PURGE_BITE 5000
 
@@ -51,7 +51,7 @@ void event_done(struct event *e)
     row_done(columns, ARRAY_LEN(columns), e);
 }
 
-int events_insert(struct store *s, const struct event *e, bool *ret_is_new, struct error *err)
+int events_insert(struct db *s, const struct event *e, bool *ret_is_new, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int64_t n;
@@ -110,7 +110,7 @@ static const struct page_table page_table = {
     .read = read_event,
 };
 
-int events_list(struct store *s,
+int events_list(struct db *s,
                 const struct events_query *query,
                 events_row_fn fn,
                 void *arg,
@@ -120,10 +120,7 @@ int events_list(struct store *s,
     return page_list(s, &page_table, &query->page, &(struct reader){fn, arg}, ret_total, err);
 }
 
-int events_newest_engine_ns(struct store *s,
-                            const char *host_id,
-                            int64_t *ret_ns,
-                            struct error *err)
+int events_newest_engine_ns(struct db *s, const char *host_id, int64_t *ret_ns, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r;
@@ -140,7 +137,7 @@ int events_newest_engine_ns(struct store *s,
 }
 
 static int purge_by(
-    struct store *s, enum stmt stmt, int64_t limit, int64_t *ret_deleted, struct error *err)
+    struct db *s, enum stmt stmt, int64_t limit, int64_t *ret_deleted, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r;
@@ -154,7 +151,7 @@ static int purge_by(
 }
 
 int events_purge(
-    struct store *s, int64_t before_ms, int64_t max_rows, bool *ret_is_more, struct error *err)
+    struct db *s, int64_t before_ms, int64_t max_rows, bool *ret_is_more, struct error *err)
 {
     int64_t n_old = 0, n_excess = 0;
     int r;

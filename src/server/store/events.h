@@ -25,7 +25,7 @@ struct event {
 void event_done(struct event *e);
 
 /* *ret_is_new false: the dedup key was there already, nothing was stored. */
-int events_insert(struct store *s, const struct event *e, bool *ret_is_new, struct error *err)
+int events_insert(struct db *s, const struct event *e, bool *ret_is_new, struct error *err)
     _nodiscard_;
 
 struct events_query {
@@ -38,19 +38,17 @@ struct events_query {
 };
 
 typedef void (*events_row_fn)(void *arg, const struct event *e);
-int events_list(struct store *s,
+int events_list(struct db *s,
                 const struct events_query *query,
                 events_row_fn fn,
                 void *arg,
                 int64_t *ret_total,
                 struct error *err) _nodiscard_; /* newest first */
 /* Engine time (ns) of the newest container event stored for a host, 0 if none: where an agent resumes. */
-int events_newest_engine_ns(struct store *s,
-                            const char *host_id,
-                            int64_t *ret_ns,
-                            struct error *err) _nodiscard_;
+int events_newest_engine_ns(struct db *s, const char *host_id, int64_t *ret_ns, struct error *err)
+    _nodiscard_;
 /* Deletes a bite (some thousand) of what is older, and of all but the newest max_rows; *ret_is_more: call again. */
-int events_purge(struct store *s,
+int events_purge(struct db *s,
                  int64_t before_ms,
                  int64_t max_rows,
                  bool *ret_is_more,

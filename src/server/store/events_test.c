@@ -33,7 +33,7 @@ static const struct event full = {
     .dedup_key = t_key,
 };
 
-static void insert(struct store *s, const struct event *e, bool is_new)
+static void insert(struct db *s, const struct event *e, bool is_new)
 {
     struct error err = ERROR_INIT;
     bool got = !is_new;
@@ -68,7 +68,7 @@ static void check_full(void *arg, const struct event *e)
 
 static void all_columns_survive(void **state)
 {
-    struct store *s = ((struct fixture *)*state)->store;
+    struct db *s = ((struct fixture *)*state)->store;
     int64_t total = 0;
     int n = 0;
 
@@ -81,7 +81,7 @@ static void all_columns_survive(void **state)
 
 static void a_known_dedup_key_is_ignored(void **state)
 {
-    struct store *s = ((struct fixture *)*state)->store;
+    struct db *s = ((struct fixture *)*state)->store;
     struct event other = full;
     int n = 0;
 
@@ -99,7 +99,7 @@ static void a_known_dedup_key_is_ignored(void **state)
 
 static void other_constraints_are_errors_not_doubles(void **state)
 {
-    struct store *s = ((struct fixture *)*state)->store;
+    struct db *s = ((struct fixture *)*state)->store;
     struct event e = full;
     char bad[] = "{";
     bool is_new;
@@ -116,7 +116,7 @@ static void other_constraints_are_errors_not_doubles(void **state)
 
 static void newest_engine_time_is_per_host(void **state)
 {
-    struct store *s = ((struct fixture *)*state)->store;
+    struct db *s = ((struct fixture *)*state)->store;
     struct event e = full;
     int64_t ns = -1;
 
@@ -144,7 +144,7 @@ static void append_time(void *arg, const struct event *e)
 }
 
 /* 1 h1 container died error "web Died"; 2 h2 same; 3 h1 agent started info "Agent UP"; 4 h1, no message */
-static void insert_four(struct store *s)
+static void insert_four(struct db *s)
 {
     char started[] = "started", info[] = "info", up[] = "Agent UP";
     struct event e = full;
@@ -196,7 +196,7 @@ static void queries_filter_and_page(void **state)
         {{.page.limit = 10, .host_id = "h1", .search = "' OR 1=1"},  "",         0},
         {{.page.limit = 10, .host_id = "h1", .type = "died"},        "1 ",       1},
     };
-    struct store *s = ((struct fixture *)*state)->store;
+    struct db *s = ((struct fixture *)*state)->store;
 
     insert_four(s);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -223,14 +223,14 @@ static void count_row(void *n, const struct event *e)
 }
 
 /* How many instructions SQLite ran for a page and its total. */
-static int64_t cost(struct store *s, const struct events_query *query, int64_t total_expected)
+static int64_t cost(struct db *s, const struct events_query *query, int64_t total_expected)
 {
     int64_t total = -1, steps = 0;
     int n = 0;
 
-    sqlite3_progress_handler(s->db, 1, count_step, &steps);
+    sqlite3_progress_handler(s->handle, 1, count_step, &steps);
     assert_int_equal(events_list(s, query, count_row, &n, &total, NULL), 0);
-    sqlite3_progress_handler(s->db, 0, NULL, NULL);
+    sqlite3_progress_handler(s->handle, 0, NULL, NULL);
     assert_int_equal(total, total_expected);
     return steps;
 }
@@ -251,7 +251,7 @@ static void a_page_does_not_look_at_the_whole_table(void **state)
         {{.page.limit = 10, .host_id = "h2", .type = "died"},       OF_OTHER, 6000 },
         {{.page.limit = 100, .host_id = "h2", .severity = "error"}, OF_OTHER, 6000 },
     };
-    struct store *s = ((struct fixture *)*state)->store;
+    struct db *s = ((struct fixture *)*state)->store;
     struct event e = full;
 
     e.dedup_key = NULL;
@@ -272,7 +272,7 @@ static void a_page_does_not_look_at_the_whole_table(void **state)
 
 static void purge_drops_what_is_older(void **state)
 {
-    struct store *s = ((struct fixture *)*state)->store;
+    struct db *s = ((struct fixture *)*state)->store;
     struct buf times = BUF_INIT(100);
     bool is_more = true;
 

@@ -47,7 +47,7 @@ int fixture_teardown(void **state)
 {
     struct fixture *f = *state;
 
-    store_close(f->store);
+    db_close(f->store);
     remove_files(f);
     (void)rmdir(f->dir);
     free(f);
@@ -76,7 +76,7 @@ static char *literal(const char *s)
     return (char *)(uintptr_t)s;
 }
 
-void fixture_add_host(struct store *s, const char *id, const char *name)
+void fixture_add_host(struct db *s, const char *id, const char *name)
 {
     struct error err = ERROR_INIT;
     struct host h = {
@@ -91,7 +91,7 @@ void fixture_add_host(struct store *s, const char *id, const char *name)
         fail_msg("hosts_insert: %s", err.msg);
 }
 
-void fixture_add_agent(struct store *s, const char *id, const char *host_id, const char *engine_id)
+void fixture_add_agent(struct db *s, const char *id, const char *host_id, const char *engine_id)
 {
     struct error err = ERROR_INIT;
     struct agent a = {
@@ -103,6 +103,6 @@ void fixture_add_agent(struct store *s, const char *id, const char *host_id, con
         .capabilities = literal("{}"),
     };
 
-    if (agents_insert(s, &a, &err) < 0)
+    if (agents_insert(s, &a, AGENTS_DEFAULT_MAX, &err) < 0)
         fail_msg("agents_insert: %s", err.msg);
 }

@@ -16,7 +16,7 @@
 
 struct fixture {
     char dir[64];
-    struct store *store;
+    struct db *store;
 };
 
 int fixture_setup(void **state); /* *state is a struct fixture with an open store */
@@ -25,7 +25,7 @@ int fixture_setup_empty(void **state);                         /* the directory 
 char *fixture_path(const struct fixture *f, const char *name); /* to be freed */
 
 /* A host, and an agent on it, that satisfy the schema. */
-void fixture_add_host(struct store *s, const char *id, const char *name);
-void fixture_add_agent(struct store *s, const char *id, const char *host_id, const char *engine_id);
+void fixture_add_host(struct db *s, const char *id, const char *name);
+void fixture_add_agent(struct db *s, const char *id, const char *host_id, const char *engine_id);
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)

@@ -1,6 +1,6 @@
 #include "server/store/hosts.h"
 #include "base/str.h"
-#include "server/sqlite/db.h"
+#include "server/sqlite/query.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -101,7 +101,7 @@ static int each_row(struct query *q, hosts_row_fn fn, void *arg, struct error *e
 }
 
 static int write_row(
-    struct store *s, enum stmt stmt, const struct host *h, int64_t *ret_changes, struct error *err)
+    struct db *s, enum stmt stmt, const struct host *h, int64_t *ret_changes, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r;
@@ -117,12 +117,12 @@ static int write_row(
     return r;
 }
 
-int hosts_insert(struct store *s, const struct host *h, struct error *err)
+int hosts_insert(struct db *s, const struct host *h, struct error *err)
 {
     return write_row(s, STMT_INSERT, h, NULL, err);
 }
 
-int hosts_update(struct store *s, const struct host *h, struct error *err)
+int hosts_update(struct db *s, const struct host *h, struct error *err)
 {
     int64_t n;
     int r;
@@ -133,7 +133,7 @@ int hosts_update(struct store *s, const struct host *h, struct error *err)
     return r;
 }
 
-int hosts_get(struct store *s, const char *id, struct host *ret, struct error *err)
+int hosts_get(struct db *s, const char *id, struct host *ret, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r;
@@ -150,7 +150,7 @@ int hosts_get(struct store *s, const char *id, struct host *ret, struct error *e
     return 0;
 }
 
-int hosts_delete(struct store *s, const char *id, struct error *err)
+int hosts_delete(struct db *s, const char *id, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r;
@@ -162,7 +162,7 @@ int hosts_delete(struct store *s, const char *id, struct error *err)
     return query_run_for_one(&q, err, "no host `%s`", id);
 }
 
-bool hosts_name_taken(struct store *s, const char *name, const char *except_id)
+bool hosts_name_taken(struct db *s, const char *name, const char *except_id)
 {
     _cleanup_(query_done) struct query q = {0};
 
@@ -173,7 +173,7 @@ bool hosts_name_taken(struct store *s, const char *name, const char *except_id)
     return query_step(&q, NULL) > 0;
 }
 
-int hosts_each(struct store *s, hosts_row_fn fn, void *arg, struct error *err)
+int hosts_each(struct db *s, hosts_row_fn fn, void *arg, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r;
@@ -184,7 +184,7 @@ int hosts_each(struct store *s, hosts_row_fn fn, void *arg, struct error *err)
     return each_row(&q, fn, arg, err);
 }
 
-int hosts_each_engine(struct store *s,
+int hosts_each_engine(struct db *s,
                       const char *engine_id,
                       enum host_connection c,
                       hosts_row_fn fn,

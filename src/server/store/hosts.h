@@ -34,21 +34,21 @@ struct host {
 
 void host_done(struct host *h);
 
-int hosts_insert(struct store *s, const struct host *h, struct error *err)
+int hosts_insert(struct db *s, const struct host *h, struct error *err)
     _nodiscard_; /* -EEXIST: the name is taken */
-int hosts_update(struct store *s, const struct host *h, struct error *err)
+int hosts_update(struct db *s, const struct host *h, struct error *err)
     _nodiscard_; /* all columns, by id */
-int hosts_get(struct store *s, const char *id, struct host *ret, struct error *err)
+int hosts_get(struct db *s, const char *id, struct host *ret, struct error *err)
     _nodiscard_; /* -ENOENT */
-int hosts_delete(struct store *s, const char *id, struct error *err)
+int hosts_delete(struct db *s, const char *id, struct error *err)
     _nodiscard_; /* with its agent and events; -ENOENT */
-bool hosts_name_taken(struct store *s, const char *name, const char *except_id);
+bool hosts_name_taken(struct db *s, const char *name, const char *except_id);
 
 typedef void (*hosts_row_fn)(void *arg, const struct host *h); /* the row is gone after the call */
-int hosts_each(struct store *s, hosts_row_fn fn, void *arg, struct error *err)
+int hosts_each(struct db *s, hosts_row_fn fn, void *arg, struct error *err)
     _nodiscard_; /* active ones, by name */
 /* Active hosts of a connection type with this engine id. */
-int hosts_each_engine(struct store *s,
+int hosts_each_engine(struct db *s,
                       const char *engine_id,
                       enum host_connection c,
                       hosts_row_fn fn,

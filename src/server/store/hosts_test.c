@@ -70,7 +70,7 @@ static void assert_same(const struct host *a, const struct host *b)
 
 static void all_columns_survive(void **state)
 {
-    struct store *s = ((struct fixture *)*state)->store;
+    struct db *s = ((struct fixture *)*state)->store;
     struct host got = {0};
 
     assert_int_equal(hosts_insert(s, &full, NULL), 0);
@@ -83,7 +83,7 @@ static void all_columns_survive(void **state)
 
 static void update_changes_all_columns(void **state)
 {
-    struct store *s = ((struct fixture *)*state)->store;
+    struct db *s = ((struct fixture *)*state)->store;
     char name[] = "beta", replaced_by[] = "h2";
     struct host changed = {.id = t_id,
                            .name = name,
@@ -109,7 +109,7 @@ static void update_changes_all_columns(void **state)
 
 static void names_are_unique_among_active_hosts(void **state)
 {
-    struct store *s = ((struct fixture *)*state)->store;
+    struct db *s = ((struct fixture *)*state)->store;
     struct error err = ERROR_INIT;
     char id2[] = "h2";
     struct host second = full;
@@ -131,7 +131,7 @@ static void names_are_unique_among_active_hosts(void **state)
 
 static void unknown_hosts_are_not_there(void **state)
 {
-    struct store *s = ((struct fixture *)*state)->store;
+    struct db *s = ((struct fixture *)*state)->store;
     struct host got = {0};
 
     assert_int_equal(hosts_get(s, "h1", &got, NULL), -ENOENT);
@@ -141,7 +141,7 @@ static void unknown_hosts_are_not_there(void **state)
 
 static void bad_rows_are_refused(void **state)
 {
-    struct store *s = ((struct fixture *)*state)->store;
+    struct db *s = ((struct fixture *)*state)->store;
     char bad_json[] = "[";
     struct host h = full;
 
@@ -163,7 +163,7 @@ static void append_name(void *arg, const struct host *h)
 
 static void lists_are_by_name_and_active_only(void **state)
 {
-    struct store *s = ((struct fixture *)*state)->store;
+    struct db *s = ((struct fixture *)*state)->store;
     struct buf names = BUF_INIT(100);
     char id[] = "h9", name[] = "zeta";
     struct host h = full;
@@ -189,7 +189,7 @@ static void lists_are_by_name_and_active_only(void **state)
 
 static void deletion_takes_agent_and_events_along(void **state)
 {
-    struct store *s = ((struct fixture *)*state)->store;
+    struct db *s = ((struct fixture *)*state)->store;
     char category[] = "container", type[] = "started", severity[] = "info", title[] = "x";
     char host1[] = "h1", host2[] = "h2";
     struct event e = {.category = category, .type = type, .severity = severity, .title = title};

@@ -1,5 +1,5 @@
 #include "server/store/identities.h"
-#include "server/sqlite/db.h"
+#include "server/sqlite/query.h"
 
 #include <errno.h>
 
@@ -38,7 +38,7 @@ void identity_row_done(struct identity_row *row)
     row_done(columns, ARRAY_LEN(columns), row);
 }
 
-static int get_by(struct store *s,
+static int get_by(struct db *s,
                   enum stmt stmt,
                   const char *hash,
                   int64_t now_ms,
@@ -66,20 +66,14 @@ static int get_by(struct store *s,
     return 0;
 }
 
-int identities_get_by_session(struct store *s,
-                              const char *id_hash,
-                              int64_t now_ms,
-                              struct identity_row *ret,
-                              struct error *err)
+int identities_get_by_session(
+    struct db *s, const char *id_hash, int64_t now_ms, struct identity_row *ret, struct error *err)
 {
     return get_by(s, STMT_BY_SESSION, id_hash, now_ms, ret, err);
 }
 
-int identities_get_by_key(struct store *s,
-                          const char *key_hash,
-                          int64_t now_ms,
-                          struct identity_row *ret,
-                          struct error *err)
+int identities_get_by_key(
+    struct db *s, const char *key_hash, int64_t now_ms, struct identity_row *ret, struct error *err)
 {
     return get_by(s, STMT_BY_KEY, key_hash, now_ms, ret, err);
 }

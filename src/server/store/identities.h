@@ -25,12 +25,12 @@ struct identity_row {
 void identity_row_done(struct identity_row *row);
 
 /* -ENOENT: unknown or expired. */
-int identities_get_by_session(struct store *s,
+int identities_get_by_session(struct db *s,
                               const char *id_hash,
                               int64_t now_ms,
                               struct identity_row *ret,
                               struct error *err) _nodiscard_;
-int identities_get_by_key(struct store *s,
+int identities_get_by_key(struct db *s,
                           const char *key_hash,
                           int64_t now_ms,
                           struct identity_row *ret,

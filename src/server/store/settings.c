@@ -1,5 +1,5 @@
 #include "server/store/settings.h"
-#include "server/sqlite/db.h"
+#include "server/sqlite/query.h"
 
 #include <errno.h>
 
@@ -11,7 +11,7 @@ static const char *const sql[STMT_COUNT] = {
     [STMT_DELETE] = "DELETE FROM settings WHERE key = :key",
 };
 
-int settings_get(struct store *s, const char *key, char **ret, struct error *err)
+int settings_get(struct db *s, const char *key, char **ret, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r;
@@ -27,7 +27,7 @@ int settings_get(struct store *s, const char *key, char **ret, struct error *err
     return 0;
 }
 
-int settings_set(struct store *s, const char *key, const char *value, struct error *err)
+int settings_set(struct db *s, const char *key, const char *value, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r;

@@ -6,7 +6,7 @@
 
 #include "server/store/store.h"
 
-int settings_get(struct store *s, const char *key, char **ret, struct error *err)
+int settings_get(struct db *s, const char *key, char **ret, struct error *err)
     _nodiscard_; /* to be freed; -ENOENT */
-int settings_set(struct store *s, const char *key, const char *value, struct error *err)
+int settings_set(struct db *s, const char *key, const char *value, struct error *err)
     _nodiscard_; /* NULL deletes it */

@@ -16,7 +16,7 @@ static char t_web[] = "web", t_json[] = "{\"enabled\":true}", t_other[] = "{}";
 
 static void settings_are_set_replaced_and_deleted(void **state)
 {
-    struct store *s = ((struct fixture *)*state)->store;
+    struct db *s = ((struct fixture *)*state)->store;
     char *value = NULL;
 
     assert_int_equal(settings_get(s, "k", &value, NULL), -ENOENT);
@@ -33,7 +33,7 @@ static void settings_are_set_replaced_and_deleted(void **state)
     assert_int_equal(settings_get(s, "k", &value, NULL), -ENOENT);
 }
 
-static void put(struct store *s,
+static void put(struct db *s,
                 enum container_setting_kind kind,
                 const char *host_id,
                 const char *container_id,
@@ -54,7 +54,7 @@ static void put(struct store *s,
 
 static void container_settings_are_kept_by_kind(void **state)
 {
-    struct store *s = ((struct fixture *)*state)->store;
+    struct db *s = ((struct fixture *)*state)->store;
     struct container_setting got = {0};
 
     fixture_add_host(s, "h1", "one");
@@ -72,7 +72,7 @@ static void container_settings_are_kept_by_kind(void **state)
 
 static void bad_container_settings_are_refused(void **state)
 {
-    struct store *s = ((struct fixture *)*state)->store;
+    struct db *s = ((struct fixture *)*state)->store;
     char bad_json[] = "{", long_id[] = "0123456789abc";
     struct container_setting row = {.host_id = t_h1, .container_id = t_c1, .data = t_json};
 
@@ -85,9 +85,7 @@ static void bad_container_settings_are_refused(void **state)
     assert_int_equal(container_settings_put(s, CONTAINER_TAGS, &row, NULL), -EINVAL);
 }
 
-static void expect_moved(struct store *s,
-                         enum container_setting_kind kind,
-                         const char *container_id)
+static void expect_moved(struct db *s, enum container_setting_kind kind, const char *container_id)
 {
     struct container_setting got;
 
@@ -99,7 +97,7 @@ static void expect_moved(struct store *s,
 
 static void moving_a_host_takes_all_kinds_along(void **state)
 {
-    struct store *s = ((struct fixture *)*state)->store;
+    struct db *s = ((struct fixture *)*state)->store;
     int64_t moved = 0;
 
     fixture_add_host(s, "h1", "one");
@@ -123,7 +121,7 @@ static void moving_a_host_takes_all_kinds_along(void **state)
 
 static void container_settings_go_with_their_host(void **state)
 {
-    struct store *s = ((struct fixture *)*state)->store;
+    struct db *s = ((struct fixture *)*state)->store;
     struct container_setting got = {0};
 
     fixture_add_host(s, "h1", "one");
@@ -133,7 +131,7 @@ static void container_settings_go_with_their_host(void **state)
                      -ENOENT);
 }
 
-static void add_audit(struct store *s, int64_t at_ms, const char *who, const char *action)
+static void add_audit(struct db *s, int64_t at_ms, const char *who, const char *action)
 {
     char w[32], a[32], peer[] = "10.0.0.9", target[] = "h1/web", result[] = "ok";
     struct audit_entry e = {
@@ -167,7 +165,7 @@ static void audit_rows_are_listed(void **state)
         {{.page.limit = 9, .page.since_ms = 2},                     "3 bob login;2 ann stop;",             2},
         {{.page.limit = 9, .page.since_ms = 2, .page.until_ms = 3}, "2 ann stop;",                         1},
     };
-    struct store *s = ((struct fixture *)*state)->store;
+    struct db *s = ((struct fixture *)*state)->store;
     struct buf rest = BUF_INIT(100);
 
     add_audit(s, 1, "ann", "login");

@@ -2,9 +2,9 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/str.h"
-#include "server/sqlite/db.h"
 #include "server/sqlite/internal.h"
 #include "server/sqlite/migrate.h"
+#include "server/sqlite/query.h"
 #include "server/store/agents.h"
 #include "server/store/api_keys.h"
 #include "server/store/audit.h"
@@ -37,7 +37,7 @@ static int mode_of(const char *path)
     return (int)(st.st_mode & 0777);
 }
 
-static int64_t version_of(struct store *s)
+static int64_t version_of(struct db *s)
 {
     static const char sql[] = "SELECT user_version FROM pragma_user_version";
     _cleanup_(query_done) struct query q = {0};
@@ -53,19 +53,19 @@ static void directory_and_files_are_private(void **state)
     _cleanup_free_ char *dir = fixture_path(f, "data");
     _cleanup_free_ char *path = fixture_path(f, "data/dockmon.db");
     _cleanup_free_ char *wal = fixture_path(f, "data/dockmon.db-wal");
-    struct store *s = NULL;
+    struct db *s = NULL;
 
     assert_int_equal(store_open(&s, dir, NULL), 0);
     assert_int_equal(mode_of(dir), 0700);
     assert_int_equal(mode_of(path), 0600);
     assert_int_equal(settings_set(s, "k", "v", NULL), 0);
     assert_int_equal(mode_of(wal), 0600);
-    store_close(s);
+    db_close(s);
 
     assert_int_equal(chmod(path, 0644), 0);
     assert_int_equal(store_open(&s, dir, NULL), 0);
     assert_int_equal(mode_of(path), 0600);
-    store_close(s);
+    db_close(s);
     assert_int_equal(unlink(path), 0);
     assert_int_equal(rmdir(dir), 0);
 }
@@ -76,16 +76,16 @@ static void content_survives_reopening(void **state)
     char *value = NULL;
 
     assert_int_equal(settings_set(f->store, "k", "v", NULL), 0);
-    store_close(TAKE_PTR(f->store));
+    db_close(TAKE_PTR(f->store));
     assert_int_equal(store_open(&f->store, f->dir, NULL), 0);
     assert_int_equal(settings_get(f->store, "k", &value, NULL), 0);
     assert_string_equal(value, "v");
     free(value);
     assert_int_equal(version_of(f->store), n_migrations);
-    assert_int_equal(store_check(f->store, NULL), 0);
+    assert_int_equal(db_check(f->store, NULL), 0);
 }
 
-static int set_and_fail(struct store *s, void *arg, struct error *err)
+static int set_and_fail(struct db *s, void *arg, struct error *err)
 {
     assert_int_equal(settings_set(s, "k", "v", NULL), 0);
     return error_set(err, *(const int *)arg, "made to fail");
@@ -93,21 +93,21 @@ static int set_and_fail(struct store *s, void *arg, struct error *err)
 
 static void transactions_are_all_or_nothing(void **state)
 {
-    struct store *s = ((struct fixture *)*state)->store;
+    struct db *s = ((struct fixture *)*state)->store;
     struct error err = ERROR_INIT;
     char *value = NULL;
 
-    assert_int_equal(store_tx(s, set_and_fail, &(int){-EPROTO}, &err), -EPROTO);
+    assert_int_equal(db_tx(s, set_and_fail, &(int){-EPROTO}, &err), -EPROTO);
     assert_string_equal(err.msg, "made to fail");
     assert_int_equal(settings_get(s, "k", &value, NULL), -ENOENT);
-    assert_int_equal(store_tx(s, set_and_fail, &(int){0}, NULL), 0);
+    assert_int_equal(db_tx(s, set_and_fail, &(int){0}, NULL), 0);
     assert_int_equal(settings_get(s, "k", &value, NULL), 0);
     free(value);
 }
 
 #define N_INCREMENTS 50
 
-static int increment(struct store *s, void *arg, struct error *err)
+static int increment(struct db *s, void *arg, struct error *err)
 {
     _cleanup_free_ char *value = NULL;
     char text[24];
@@ -122,13 +122,13 @@ static int increment(struct store *s, void *arg, struct error *err)
 
 static void *increment_thread(void *arg)
 {
-    struct store *s = NULL;
+    struct db *s = NULL;
     int r;
 
     r = store_open(&s, arg, NULL);
     for (int i = 0; i < N_INCREMENTS && r == 0; i++)
-        r = store_tx(s, increment, NULL, NULL);
-    store_close(s);
+        r = db_tx(s, increment, NULL, NULL);
+    db_close(s);
     return r == 0 ? arg : NULL;
 }
 
@@ -153,23 +153,23 @@ static void what_a_transaction_read_stays_true(void **state)
 static void a_locked_database_is_busy(void **state)
 {
     struct fixture *f = *state;
-    struct store *other = NULL;
+    struct db *other = NULL;
     struct error err = ERROR_INIT;
 
     assert_int_equal(store_open(&other, f->dir, NULL), 0);
-    assert_int_equal(sqlite3_busy_timeout(other->db, 20), SQLITE_OK);
+    assert_int_equal(sqlite3_busy_timeout(other->handle, 20), SQLITE_OK);
     assert_int_equal(db_exec(f->store, "BEGIN IMMEDIATE", NULL), 0);
     assert_int_equal(settings_set(other, "k", "v", &err), -ENOBUFS);
     assert_non_null(strstr(err.msg, "locked"));
-    assert_int_equal(store_tx(other, set_and_fail, &(int){0}, NULL), -ENOBUFS);
+    assert_int_equal(db_tx(other, set_and_fail, &(int){0}, NULL), -ENOBUFS);
     assert_int_equal(db_exec(f->store, "COMMIT", NULL), 0);
     assert_int_equal(settings_set(other, "k", "v", NULL), 0);
-    store_close(other);
+    db_close(other);
 }
 
 static void a_full_disk_is_said_and_survived(void **state)
 {
-    struct store *s = ((struct fixture *)*state)->store;
+    struct db *s = ((struct fixture *)*state)->store;
     struct error err = ERROR_INIT;
     _cleanup_free_ char *big = xcalloc(1, 1 << 20), *value = NULL;
 
@@ -180,7 +180,7 @@ static void a_full_disk_is_said_and_survived(void **state)
     assert_int_equal(settings_set(s, "big", big, &err), -ENOSPC);
     assert_non_null(strstr(err.msg, "disk is full"));
     assert_int_equal(settings_get(s, "small", &value, NULL), 0);
-    assert_int_equal(store_tx(s, set_and_fail, &(int){0}, NULL), 0);
+    assert_int_equal(db_tx(s, set_and_fail, &(int){0}, NULL), 0);
     assert_int_equal(db_exec(s, "PRAGMA max_page_count = 1073741823", NULL), 0);
     assert_int_equal(settings_set(s, "big", big, NULL), 0);
 }
@@ -188,16 +188,16 @@ static void a_full_disk_is_said_and_survived(void **state)
 static void one_daemon_claims_a_directory(void **state)
 {
     struct fixture *f = *state;
-    struct store *other = NULL;
+    struct db *other = NULL;
     struct error err = ERROR_INIT;
 
     assert_int_equal(store_open(&other, f->dir, NULL), 0);
-    assert_int_equal(store_claim(f->store, NULL), 0);
-    assert_int_equal(store_claim(other, &err), -EBUSY);
+    assert_int_equal(db_lock(f->store, f->dir, NULL), 0);
+    assert_int_equal(db_lock(other, f->dir, &err), -EBUSY);
     assert_non_null(strstr(err.msg, f->dir));
-    store_close(TAKE_PTR(f->store));
-    assert_int_equal(store_claim(other, NULL), 0);
-    store_close(other);
+    db_close(TAKE_PTR(f->store));
+    assert_int_equal(db_lock(other, f->dir, NULL), 0);
+    db_close(other);
 }
 
 static void unusable_directories_are_named(void **state)
@@ -206,7 +206,7 @@ static void unusable_directories_are_named(void **state)
     _cleanup_free_ char *file = fixture_path(f, "file");
     _cleanup_free_ char *deep = fixture_path(f, "no/such");
     struct error err = ERROR_INIT;
-    struct store *s = NULL;
+    struct db *s = NULL;
 
     assert_int_equal(file_write_atomic(file, "x", 1, 0600, NULL), 0);
     assert_int_equal(store_open(&s, file, &err), -ENOTDIR);
@@ -220,7 +220,7 @@ static void unusable_directories_are_named(void **state)
 static int open_as_nobody(const char *dir)
 {
     struct error err = ERROR_INIT;
-    struct store *s = NULL;
+    struct db *s = NULL;
 
     if (setgid(65534) < 0 || setuid(65534) < 0)
         return 1;
@@ -251,7 +251,7 @@ static void other_kinds_of_files_are_refused(void **state)
 {
     struct fixture *f = *state;
     _cleanup_free_ char *path = fixture_path(f, "dockmon.db");
-    struct store *s = NULL;
+    struct db *s = NULL;
 
     assert_int_equal(symlink("/dev/null", path), 0);
     assert_int_equal(store_open(&s, f->dir, NULL), -ELOOP);
@@ -290,7 +290,7 @@ static void newer_and_foreign_databases_are_refused(void **state)
             "PRAGMA user_version = %u; PRAGMA application_id = 1147882862", n_migrations);
         struct error err = ERROR_INIT;
 
-        store_close(TAKE_PTR(f->store));
+        db_close(TAKE_PTR(f->store));
         run_raw(f, cases[i].sql);
         assert_int_equal(store_open(&f->store, f->dir, &err), -EDOM);
         assert_non_null(strstr(err.msg, cases[i].message));
@@ -319,7 +319,7 @@ static void count_event(void *arg, const struct event *e)
 static void a_version_1_database_is_read(void **state)
 {
     struct fixture *f = *state;
-    struct store *s;
+    struct db *s;
     enum token_verdict verdict = TOKEN_UNKNOWN;
     struct identity_row who = {0};
     struct agent agent = {0};
@@ -331,7 +331,7 @@ static void a_version_1_database_is_read(void **state)
     assert_int_equal(store_open(&f->store, f->dir, NULL), 0);
     s = f->store;
     assert_int_equal(version_of(s), n_migrations);
-    assert_int_equal(store_check(s, NULL), 0);
+    assert_int_equal(db_check(s, NULL), 0);
 
     assert_int_equal(hosts_get(s, "h1", &host, NULL), 0);
     assert_string_equal(host.name, "alpha");
@@ -362,7 +362,7 @@ static void a_version_1_database_is_read(void **state)
     identity_row_done(&who);
 }
 
-static void fill(struct store *s)
+static void fill(struct db *s)
 {
     for (int i = 0; i < 300; i++) {
         char key[16], value[200];
@@ -377,14 +377,14 @@ static void fill(struct store *s)
 /* What opening, checking and using a file may end with, whatever is in it. */
 static void use_damaged(const struct fixture *f)
 {
-    struct store *s = NULL;
+    struct db *s = NULL;
     struct error err = ERROR_INIT;
     char *value = NULL;
     int r;
 
     r = store_open(&s, f->dir, &err);
     if (r == 0)
-        r = store_check(s, &err);
+        r = db_check(s, &err);
     if (r == 0) /* damage in free space or in values: all there is must be readable */
         r = settings_get(s, "key-7", &value, &err);
     free(value);
@@ -392,7 +392,7 @@ static void use_damaged(const struct fixture *f)
         assert_int_equal(err.code, r);
         assert_non_null(strstr(err.msg, r == -ENOENT ? "key-7" : f->dir));
     }
-    store_close(s);
+    db_close(s);
 }
 
 static void damaged_files_are_reported_not_trusted(void **state)
@@ -401,11 +401,11 @@ static void damaged_files_are_reported_not_trusted(void **state)
     _cleanup_free_ char *path = fixture_path(f, "dockmon.db");
     _cleanup_free_ char *content = NULL;
     struct error err = ERROR_INIT;
-    struct store *s = NULL;
+    struct db *s = NULL;
     size_t size;
 
     fill(f->store);
-    store_close(TAKE_PTR(f->store)); /* checkpoints the WAL into the file */
+    db_close(TAKE_PTR(f->store)); /* checkpoints the WAL into the file */
     assert_int_equal(file_read(path, 1 << 24, &content, &size, NULL), 0);
 
     assert_int_equal(file_write_atomic(path,
@@ -432,8 +432,8 @@ static void damaged_files_are_reported_not_trusted(void **state)
     memset(content + 4096, 0xff, 2000); /* the second page: some table's root */
     assert_int_equal(file_write_atomic(path, content, size, 0600, NULL), 0);
     assert_int_equal(store_open(&s, f->dir, NULL), 0);
-    assert_int_equal(store_check(s, &err), -EUCLEAN);
-    store_close(s);
+    assert_int_equal(db_check(s, &err), -EUCLEAN);
+    db_close(s);
 }
 
 int main(void)

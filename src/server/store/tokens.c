@@ -1,7 +1,7 @@
 #include "server/store/tokens.h"
 #include "base/alloc.h"
 #include "base/random.h"
-#include "server/sqlite/db.h"
+#include "server/sqlite/query.h"
 #include "server/store/secret.h"
 
 #define PURGE_AFTER_MS (INT64_C(24) * 60 * 60 * 1000)
@@ -18,7 +18,7 @@ static const char *const sql[STMT_COUNT] = {
     [STMT_PURGE] = "DELETE FROM registration_tokens WHERE expires_at_ms < :before",
 };
 
-int tokens_create(struct store *s,
+int tokens_create(struct db *s,
                   const char *created_by,
                   bool is_multi_use,
                   int64_t now_ms,
@@ -48,7 +48,7 @@ int tokens_create(struct store *s,
 
 /* Why the token could not be used. */
 static int find_reason(
-    struct store *s, const char *hash, int64_t now_ms, enum token_verdict *ret, struct error *err)
+    struct db *s, const char *hash, int64_t now_ms, enum token_verdict *ret, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r;
@@ -68,7 +68,7 @@ static int find_reason(
 }
 
 int tokens_consume(
-    struct store *s, const char *token, int64_t now_ms, enum token_verdict *ret, struct error *err)
+    struct db *s, const char *token, int64_t now_ms, enum token_verdict *ret, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     char hash[SECRET_HASH_SIZE];
@@ -90,7 +90,7 @@ int tokens_consume(
     return 0;
 }
 
-int tokens_is_alive(struct store *s, const char *token, int64_t now_ms, struct error *err)
+int tokens_is_alive(struct db *s, const char *token, int64_t now_ms, struct error *err)
 {
     enum token_verdict verdict;
     char hash[SECRET_HASH_SIZE];
@@ -101,7 +101,7 @@ int tokens_is_alive(struct store *s, const char *token, int64_t now_ms, struct e
     return r < 0 ? r : verdict == TOKEN_USED;
 }
 
-int tokens_purge(struct store *s, int64_t now_ms, struct error *err)
+int tokens_purge(struct db *s, int64_t now_ms, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r;

@@ -11,7 +11,7 @@
 #define TOKEN_LIFETIME_MS (INT64_C(15) * 60 * 1000)
 
 /* A new UUID4 token, to be freed; it expires at now_ms + TOKEN_LIFETIME_MS. created_by: user id or NULL. */
-int tokens_create(struct store *s,
+int tokens_create(struct db *s,
                   const char *created_by,
                   bool is_multi_use,
                   int64_t now_ms,
@@ -20,13 +20,12 @@ int tokens_create(struct store *s,
 
 enum token_verdict { TOKEN_OK, TOKEN_UNKNOWN, TOKEN_EXPIRED, TOKEN_USED };
 /* Takes one use of the token; call it inside the transaction that registers the agent. */
-int tokens_consume(struct store *s,
+int tokens_consume(struct db *s,
                    const char *token,
                    int64_t now_ms,
                    enum token_verdict *ret,
                    struct error *err) _nodiscard_;
 /* Whether the token is known and has not expired, used up or not. 1, 0 or a failure. */
-int tokens_is_alive(struct store *s, const char *token, int64_t now_ms, struct error *err)
-    _nodiscard_;
-int tokens_purge(struct store *s, int64_t now_ms, struct error *err)
+int tokens_is_alive(struct db *s, const char *token, int64_t now_ms, struct error *err) _nodiscard_;
+int tokens_purge(struct db *s, int64_t now_ms, struct error *err)
     _nodiscard_; /* those expired for a day */

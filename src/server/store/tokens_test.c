@@ -1,5 +1,5 @@
 #include "base/str.h"
-#include "server/sqlite/db.h"
+#include "server/sqlite/query.h"
 #include "server/store/fixture.h"
 #include "server/store/tokens.h"
 
@@ -12,7 +12,7 @@
 
 #define NOW INT64_C(1750000000000)
 
-static char *create(struct store *s, bool is_multi_use)
+static char *create(struct db *s, bool is_multi_use)
 {
     char *token = NULL;
 
@@ -20,7 +20,7 @@ static char *create(struct store *s, bool is_multi_use)
     return token;
 }
 
-static enum token_verdict consume(struct store *s, const char *token, int64_t now_ms)
+static enum token_verdict consume(struct db *s, const char *token, int64_t now_ms)
 {
     enum token_verdict v = TOKEN_UNKNOWN;
 
@@ -30,7 +30,7 @@ static enum token_verdict consume(struct store *s, const char *token, int64_t no
 
 static void single_use_is_used_once(void **state)
 {
-    struct store *s = ((struct fixture *)*state)->store;
+    struct db *s = ((struct fixture *)*state)->store;
     _cleanup_free_ char *a = create(s, false), *b = create(s, false);
 
     assert_int_equal(strlen(a), 36);
@@ -43,7 +43,7 @@ static void single_use_is_used_once(void **state)
 
 static void multi_use_ends_with_its_time(void **state)
 {
-    struct store *s = ((struct fixture *)*state)->store;
+    struct db *s = ((struct fixture *)*state)->store;
     _cleanup_free_ char *token = create(s, true);
 
     for (int i = 0; i < 5; i++)
@@ -55,7 +55,7 @@ static void multi_use_ends_with_its_time(void **state)
 
 static void expired_wins_over_used(void **state)
 {
-    struct store *s = ((struct fixture *)*state)->store;
+    struct db *s = ((struct fixture *)*state)->store;
     _cleanup_free_ char *token = create(s, false);
 
     assert_int_equal(consume(s, token, NOW), TOKEN_OK);
@@ -65,7 +65,7 @@ static void expired_wins_over_used(void **state)
 static void the_token_itself_is_not_stored(void **state)
 {
     static const char sql[] = "SELECT token_hash FROM registration_tokens";
-    struct store *s = ((struct fixture *)*state)->store;
+    struct db *s = ((struct fixture *)*state)->store;
     _cleanup_free_ char *token = create(s, false);
     _cleanup_(query_done) struct query q = {0};
     _cleanup_free_ char *stored = NULL;
@@ -80,7 +80,7 @@ static void the_token_itself_is_not_stored(void **state)
 
 static void purge_keeps_a_day(void **state)
 {
-    struct store *s = ((struct fixture *)*state)->store;
+    struct db *s = ((struct fixture *)*state)->store;
     _cleanup_free_ char *token = create(s, false);
     const int64_t day = INT64_C(86400000), expiry = NOW + TOKEN_LIFETIME_MS;
 
@@ -97,7 +97,7 @@ struct race {
     int code;
 };
 
-static int consume_in_tx(struct store *s, void *arg, struct error *err)
+static int consume_in_tx(struct db *s, void *arg, struct error *err)
 {
     struct race *race = arg;
 
@@ -107,13 +107,13 @@ static int consume_in_tx(struct store *s, void *arg, struct error *err)
 static void *race_thread(void *arg)
 {
     struct race *race = arg;
-    struct store *s = NULL;
+    struct db *s = NULL;
 
     race->code = store_open(&s, race->dir, NULL);
     (void)pthread_barrier_wait(race->barrier);
     if (race->code == 0)
-        race->code = store_tx(s, consume_in_tx, race, NULL);
-    store_close(s);
+        race->code = db_tx(s, consume_in_tx, race, NULL);
+    db_close(s);
     return NULL;
 }
 
@@ -146,11 +146,11 @@ static void of_two_threads_one_wins(void **state)
 static int race_process(const char *dir, const char *token)
 {
     struct race race = {.token = token};
-    struct store *s = NULL;
+    struct db *s = NULL;
 
-    if (store_open(&s, dir, NULL) < 0 || store_tx(s, consume_in_tx, &race, NULL) < 0)
+    if (store_open(&s, dir, NULL) < 0 || db_tx(s, consume_in_tx, &race, NULL) < 0)
         return 99;
-    store_close(s);
+    db_close(s);
     return (int)race.verdict;
 }
 
@@ -163,7 +163,7 @@ static void of_two_processes_one_wins(void **state)
         _cleanup_free_ char *token = create(f->store, false);
         pid_t children[2];
 
-        store_close(TAKE_PTR(f->store)); /* a handle must not cross a fork */
+        db_close(TAKE_PTR(f->store)); /* a handle must not cross a fork */
         for (int i = 0; i < 2; i++) {
             children[i] = fork();
             assert_true(children[i] >= 0);

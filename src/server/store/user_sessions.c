@@ -1,5 +1,5 @@
 #include "server/store/user_sessions.h"
-#include "server/sqlite/db.h"
+#include "server/sqlite/query.h"
 
 #include <errno.h>
 
@@ -36,7 +36,7 @@ static const struct column columns[] = {
     {":expires_at_ms", COLUMN_I64,  offsetof(struct user_session, expires_at_ms)},
 };
 
-int user_sessions_insert(struct store *s, const struct user_session *row, struct error *err)
+int user_sessions_insert(struct db *s, const struct user_session *row, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r;
@@ -48,7 +48,7 @@ int user_sessions_insert(struct store *s, const struct user_session *row, struct
     return query_run(&q, NULL, err);
 }
 
-int user_sessions_delete(struct store *s, const char *id_hash, struct error *err)
+int user_sessions_delete(struct db *s, const char *id_hash, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r;
@@ -60,7 +60,7 @@ int user_sessions_delete(struct store *s, const char *id_hash, struct error *err
     return query_run(&q, NULL, err);
 }
 
-int user_sessions_delete_user(struct store *s,
+int user_sessions_delete_user(struct db *s,
                               int64_t user_id,
                               const char *keep_id_hash,
                               struct error *err)
@@ -76,7 +76,7 @@ int user_sessions_delete_user(struct store *s,
     return query_run(&q, NULL, err);
 }
 
-int user_sessions_each(struct store *s,
+int user_sessions_each(struct db *s,
                        const struct user_sessions_filter *filter,
                        user_sessions_row_fn fn,
                        void *arg,
@@ -100,10 +100,7 @@ int user_sessions_each(struct store *s,
     return r;
 }
 
-int user_sessions_revoke(struct store *s,
-                         const char *short_hash,
-                         int64_t user_id,
-                         struct error *err)
+int user_sessions_revoke(struct db *s, const char *short_hash, int64_t user_id, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r;
@@ -116,7 +113,7 @@ int user_sessions_revoke(struct store *s,
     return query_run_for_one(&q, err, "No such session");
 }
 
-int user_sessions_purge(struct store *s, int64_t now_ms, struct error *err)
+int user_sessions_purge(struct db *s, int64_t now_ms, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r;

@@ -15,11 +15,11 @@ struct user_session {
     int64_t created_at_ms, expires_at_ms;
 };
 
-int user_sessions_insert(struct store *s, const struct user_session *row, struct error *err)
+int user_sessions_insert(struct db *s, const struct user_session *row, struct error *err)
     _nodiscard_; /* -EINVAL: no such user */
-int user_sessions_delete(struct store *s, const char *id_hash, struct error *err)
+int user_sessions_delete(struct db *s, const char *id_hash, struct error *err)
     _nodiscard_; /* 0 also when there was none */
-int user_sessions_delete_user(struct store *s,
+int user_sessions_delete_user(struct db *s,
                               int64_t user_id,
                               const char *keep_id_hash /* or NULL */,
                               struct error *err) _nodiscard_;
@@ -32,16 +32,14 @@ typedef void (*user_sessions_row_fn)(void *arg, const struct user_session *row);
 struct user_sessions_filter {
     int64_t user_id, now_ms;
 };
-int user_sessions_each(struct store *s,
+int user_sessions_each(struct db *s,
                        const struct user_sessions_filter *filter,
                        user_sessions_row_fn fn,
                        void *arg,
                        struct error *err) _nodiscard_;
 /* By the first digits of the hash; user_id 0: whoever's. -ENOENT. */
-int user_sessions_revoke(struct store *s,
-                         const char *short_hash,
-                         int64_t user_id,
-                         struct error *err) _nodiscard_;
+int user_sessions_revoke(struct db *s, const char *short_hash, int64_t user_id, struct error *err)
+    _nodiscard_;
 
-int user_sessions_purge(struct store *s, int64_t now_ms, struct error *err)
+int user_sessions_purge(struct db *s, int64_t now_ms, struct error *err)
     _nodiscard_; /* expired ones */

@@ -1,5 +1,5 @@
 #include "server/store/users.h"
-#include "server/sqlite/db.h"
+#include "server/sqlite/query.h"
 
 #include <errno.h>
 
@@ -56,7 +56,7 @@ void user_done(struct user *u)
     row_done(columns, ARRAY_LEN(columns), u);
 }
 
-int users_insert(struct store *s, const struct user *u, int64_t *ret_id, struct error *err)
+int users_insert(struct db *s, const struct user *u, int64_t *ret_id, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r;
@@ -91,7 +91,7 @@ static int get_one(struct query *q, struct user *ret, struct error *err)
     return 0;
 }
 
-int users_get(struct store *s, int64_t id, struct user *ret, struct error *err)
+int users_get(struct db *s, int64_t id, struct user *ret, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r;
@@ -103,7 +103,7 @@ int users_get(struct store *s, int64_t id, struct user *ret, struct error *err)
     return get_one(&q, ret, err);
 }
 
-int users_get_by_name(struct store *s, const char *name, struct user *ret, struct error *err)
+int users_get_by_name(struct db *s, const char *name, struct user *ret, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r;
@@ -115,7 +115,7 @@ int users_get_by_name(struct store *s, const char *name, struct user *ret, struc
     return get_one(&q, ret, err);
 }
 
-int users_set_password(struct store *s,
+int users_set_password(struct db *s,
                        int64_t id,
                        const char *password_hash,
                        bool must_change,
@@ -135,7 +135,7 @@ int users_set_password(struct store *s,
     return query_run_for_one(&q, err, "no such user");
 }
 
-int users_touch_login(struct store *s, int64_t id, int64_t now_ms, struct error *err)
+int users_touch_login(struct db *s, int64_t id, int64_t now_ms, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r;
@@ -148,7 +148,7 @@ int users_touch_login(struct store *s, int64_t id, int64_t now_ms, struct error 
     return query_run(&q, NULL, err);
 }
 
-int users_each(struct store *s, users_row_fn fn, void *arg, struct error *err)
+int users_each(struct db *s, users_row_fn fn, void *arg, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r;
@@ -165,12 +165,8 @@ int users_each(struct store *s, users_row_fn fn, void *arg, struct error *err)
     return r;
 }
 
-int users_set_rights(struct store *s,
-                     int64_t id,
-                     enum role role,
-                     const char *scope,
-                     int64_t now_ms,
-                     struct error *err)
+int users_set_rights(
+    struct db *s, int64_t id, enum role role, const char *scope, int64_t now_ms, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r;
@@ -185,7 +181,7 @@ int users_set_rights(struct store *s,
     return query_run_for_one(&q, err, "no such user");
 }
 
-int users_delete(struct store *s, int64_t id, struct error *err)
+int users_delete(struct db *s, int64_t id, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r;
@@ -197,12 +193,12 @@ int users_delete(struct store *s, int64_t id, struct error *err)
     return query_run_for_one(&q, err, "no such user");
 }
 
-int users_count(struct store *s, int64_t *ret, struct error *err)
+int users_count(struct db *s, int64_t *ret, struct error *err)
 {
     return query_number(s, sql[STMT_HOW_MANY], ret, err);
 }
 
-int users_count_admins(struct store *s, int64_t *ret, struct error *err)
+int users_count_admins(struct db *s, int64_t *ret, struct error *err)
 {
     return query_number(s, sql[STMT_ADMINS], ret, err);
 }

@@ -22,30 +22,30 @@ struct user {
 
 void user_done(struct user *u);
 
-int users_insert(struct store *s, const struct user *u, int64_t *ret_id, struct error *err)
+int users_insert(struct db *s, const struct user *u, int64_t *ret_id, struct error *err)
     _nodiscard_; /* u->id is ignored; -EEXIST: the name */
-int users_get(struct store *s, int64_t id, struct user *ret, struct error *err) _nodiscard_;
-int users_get_by_name(struct store *s, const char *name, struct user *ret, struct error *err)
+int users_get(struct db *s, int64_t id, struct user *ret, struct error *err) _nodiscard_;
+int users_get_by_name(struct db *s, const char *name, struct user *ret, struct error *err)
     _nodiscard_;
-int users_set_password(struct store *s,
+int users_set_password(struct db *s,
                        int64_t id,
                        const char *password_hash,
                        bool must_change,
                        int64_t now_ms,
                        struct error *err) _nodiscard_; /* -ENOENT */
-int users_touch_login(struct store *s, int64_t id, int64_t now_ms, struct error *err) _nodiscard_;
-int users_count(struct store *s, int64_t *ret, struct error *err) _nodiscard_;
+int users_touch_login(struct db *s, int64_t id, int64_t now_ms, struct error *err) _nodiscard_;
+int users_count(struct db *s, int64_t *ret, struct error *err) _nodiscard_;
 
 typedef void (*users_row_fn)(void *arg, const struct user *u);
-int users_each(struct store *s, users_row_fn fn, void *arg, struct error *err)
+int users_each(struct db *s, users_row_fn fn, void *arg, struct error *err)
     _nodiscard_; /* by name */
-int users_set_rights(struct store *s,
+int users_set_rights(struct db *s,
                      int64_t id,
                      enum role role,
                      const char *scope /* or NULL */,
                      int64_t now_ms,
                      struct error *err) _nodiscard_; /* -ENOENT */
 /* Sessions and API keys of the user go with it. -ENOENT. */
-int users_delete(struct store *s, int64_t id, struct error *err) _nodiscard_;
+int users_delete(struct db *s, int64_t id, struct error *err) _nodiscard_;
 /* Those without a scope: somebody has to be able to do everything. */
-int users_count_admins(struct store *s, int64_t *ret, struct error *err) _nodiscard_;
+int users_count_admins(struct db *s, int64_t *ret, struct error *err) _nodiscard_;

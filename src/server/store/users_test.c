@@ -2,7 +2,7 @@
 
 #include "base/buf.h"
 #include "base/str.h"
-#include "server/sqlite/db.h"
+#include "server/sqlite/query.h"
 #include "server/store/api_keys.h"
 #include "server/store/fixture.h"
 #include "server/store/identities.h"
@@ -13,7 +13,7 @@
 #include <errno.h>
 #include <string.h>
 
-static int64_t add_user(struct store *s, const char *name, enum role role)
+static int64_t add_user(struct db *s, const char *name, enum role role)
 {
     char copy[64], hash[] = "hash";
     struct user u = {.name = copy,
@@ -32,7 +32,7 @@ static int64_t add_user(struct store *s, const char *name, enum role role)
 
 static void users_keep_what_they_are_given(void **state)
 {
-    struct store *s = ((struct fixture *)*state)->store;
+    struct db *s = ((struct fixture *)*state)->store;
     int64_t id = add_user(s, "ann", ROLE_OPERATOR), n = 0;
     struct user u = {0};
 
@@ -65,7 +65,7 @@ static void users_keep_what_they_are_given(void **state)
 
 static void user_names_are_unique(void **state)
 {
-    struct store *s = ((struct fixture *)*state)->store;
+    struct db *s = ((struct fixture *)*state)->store;
     char name[] = "ann", hash[] = "h";
     struct user u = {.name = name, .password_hash = hash, .role = ROLE_VIEWER};
     struct error err = ERROR_INIT;
@@ -80,7 +80,7 @@ static void user_names_are_unique(void **state)
     assert_int_equal(users_insert(s, &u, &id, NULL), -EINVAL);
 }
 
-static void add_session(struct store *s, const char *hash, int64_t user_id)
+static void add_session(struct db *s, const char *hash, int64_t user_id)
 {
     char copy[16], peer[] = "127.0.0.1";
     struct user_session row = {.id_hash = copy,
@@ -93,7 +93,7 @@ static void add_session(struct store *s, const char *hash, int64_t user_id)
     assert_int_equal(user_sessions_insert(s, &row, NULL), 0);
 }
 
-static bool is_session(struct store *s, const char *hash, int64_t now_ms)
+static bool is_session(struct db *s, const char *hash, int64_t now_ms)
 {
     struct identity_row row = {0};
     int r = identities_get_by_session(s, hash, now_ms, &row, NULL);
@@ -105,7 +105,7 @@ static bool is_session(struct store *s, const char *hash, int64_t now_ms)
 
 static void sessions_identify_their_user(void **state)
 {
-    struct store *s = ((struct fixture *)*state)->store;
+    struct db *s = ((struct fixture *)*state)->store;
     int64_t ann = add_user(s, "ann", ROLE_OPERATOR);
     struct identity_row row = {0};
 
@@ -124,7 +124,7 @@ static void sessions_identify_their_user(void **state)
 
 static void sessions_end_by_logout_user_and_time(void **state)
 {
-    struct store *s = ((struct fixture *)*state)->store;
+    struct db *s = ((struct fixture *)*state)->store;
     int64_t ann = add_user(s, "ann", ROLE_ADMIN), bob = add_user(s, "bob", ROLE_ADMIN);
     char hash[] = "x";
     struct user_session orphan = {.id_hash = hash, .user_id = 99};
@@ -150,7 +150,7 @@ static void sessions_end_by_logout_user_and_time(void **state)
     assert_false(is_session(s, "b1", 150));
 }
 
-static int key_create(struct store *s, const struct api_key *spec, char **ret_key, int64_t *ret_id)
+static int key_create(struct db *s, const struct api_key *spec, char **ret_key, int64_t *ret_id)
 {
     struct api_key row = {0};
     int r = api_keys_create(s, spec, ret_key, &row, NULL);
@@ -161,7 +161,7 @@ static int key_create(struct store *s, const struct api_key *spec, char **ret_ke
     return r;
 }
 
-static int key_role(struct store *s, const char *key, int64_t now_ms)
+static int key_role(struct db *s, const char *key, int64_t now_ms)
 {
     char hash[SECRET_HASH_SIZE];
     struct identity_row row = {0};
@@ -180,7 +180,7 @@ static int key_role(struct store *s, const char *key, int64_t now_ms)
 
 static void keys_are_shown_once(void **state)
 {
-    struct store *s = ((struct fixture *)*state)->store;
+    struct db *s = ((struct fixture *)*state)->store;
     char name[] = "ci";
     struct api_key spec = {.name = name, .role = ROLE_OPERATOR, .created_at_ms = 5};
     struct api_key row = {0};
@@ -217,7 +217,7 @@ static void keys_are_shown_once(void **state)
 
 static void keys_expire(void **state)
 {
-    struct store *s = ((struct fixture *)*state)->store;
+    struct db *s = ((struct fixture *)*state)->store;
     char name[] = "ci";
     struct api_key spec = {.name = name, .role = ROLE_VIEWER, .expires_at_ms = 100};
     _cleanup_(secret_freep) char *key = NULL;
@@ -232,7 +232,7 @@ static void keys_never_exceed_their_creator(void **state)
 {
     static const char demote[] = "UPDATE users SET role = 'viewer'";
     static const char drop[] = "DELETE FROM users";
-    struct store *s = ((struct fixture *)*state)->store;
+    struct db *s = ((struct fixture *)*state)->store;
     char name[] = "ci";
     struct api_key spec = {
         .name = name, .role = ROLE_ADMIN, .created_by = add_user(s, "ann", ROLE_ADMIN)};
@@ -247,7 +247,7 @@ static void keys_never_exceed_their_creator(void **state)
     assert_int_equal(key_role(s, key, 1), -1);
 }
 
-static void assert_scope(struct store *s, const char *key, const char *own, const char *ceiling)
+static void assert_scope(struct db *s, const char *key, const char *own, const char *ceiling)
 {
     char hash[SECRET_HASH_SIZE];
     struct identity_row row = {0};
@@ -261,7 +261,7 @@ static void assert_scope(struct store *s, const char *key, const char *own, cons
 
 static void scopes_are_kept_and_bind_the_keys_of_a_user(void **state)
 {
-    struct store *s = ((struct fixture *)*state)->store;
+    struct db *s = ((struct fixture *)*state)->store;
     char name[] = "ci", scope[] = "label=team=web\nhost=h2";
     struct api_key spec = {.name = name, .role = ROLE_ADMIN, .scope = scope};
     struct identity_row row = {0};
@@ -307,7 +307,7 @@ static void key_names_and_roles_are_checked(void **state)
         {"x",                                                                ROLE_ADMIN + 1},
         {"0123456789012345678901234567890123456789012345678901234567890123", ROLE_VIEWER   },
     };
-    struct store *s = ((struct fixture *)*state)->store;
+    struct db *s = ((struct fixture *)*state)->store;
     char *key = NULL;
 
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
@@ -327,7 +327,7 @@ static void append_name(void *arg, const struct api_key *k)
 
 static void keys_are_listed_by_name(void **state)
 {
-    struct store *s = ((struct fixture *)*state)->store;
+    struct db *s = ((struct fixture *)*state)->store;
     struct buf names = BUF_INIT(100);
     char b[] = "b", a[] = "a";
     char *key = NULL;

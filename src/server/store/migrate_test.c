@@ -2,9 +2,9 @@
  * The mechanism, with migrations of its own: these two symbols stand in for the generated ones.
  */
 
-#include "server/sqlite/db.h"
 #include "server/sqlite/internal.h"
 #include "server/sqlite/migrate.h"
+#include "server/sqlite/query.h"
 #include "server/store/fixture.h"
 
 #include <errno.h>
@@ -19,12 +19,12 @@ const struct migration migrations[] = {
 };
 const unsigned n_migrations = ARRAY_LEN(migrations);
 
-static int64_t number(struct store *s, const char *sql)
+static int64_t number(struct db *s, const char *sql)
 {
     sqlite3_stmt *stmt = NULL;
     int64_t n;
 
-    assert_int_equal(sqlite3_prepare_v2(s->db, sql, -1, &stmt, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(s->handle, sql, -1, &stmt, NULL), SQLITE_OK);
     assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
     n = sqlite3_column_int64(stmt, 0);
     (void)sqlite3_finalize(stmt);
@@ -40,7 +40,7 @@ static void all_are_applied_once_and_in_order(void **state)
         assert_int_equal(number(f->store, "PRAGMA user_version"), 3);
         assert_int_equal(number(f->store, "SELECT count(*) FROM two"), 2);
         if (i == 0)
-            store_close(TAKE_PTR(f->store));
+            db_close(TAKE_PTR(f->store));
     }
 }
 
@@ -65,17 +65,17 @@ static void a_failing_one_leaves_nothing_behind(void **state)
     struct fixture *f = *state;
     _cleanup_free_ char *path = fixture_path(f, "dockmon.db");
     struct error err = ERROR_INIT;
-    struct store raw = {0};
+    struct db raw = {0};
 
     make_stuck(f);
     assert_int_equal(store_open(&f->store, f->dir, &err), -EEXIST);
     assert_non_null(strstr(err.msg, "0002_two"));
 
-    assert_int_equal(sqlite3_open(path, &raw.db), SQLITE_OK);
+    assert_int_equal(sqlite3_open(path, &raw.handle), SQLITE_OK);
     assert_int_equal(number(&raw, "PRAGMA user_version"), 1);
     assert_int_equal(number(&raw, "SELECT count(*) FROM sqlite_schema WHERE name = 'two'"), 0);
-    assert_int_equal(sqlite3_exec(raw.db, "DELETE FROM one", NULL, NULL, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_close(raw.db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(raw.handle, "DELETE FROM one", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(raw.handle), SQLITE_OK);
 
     assert_int_equal(store_open(&f->store, f->dir, NULL), 0);
     assert_int_equal(number(f->store, "PRAGMA user_version"), 3);
@@ -83,10 +83,10 @@ static void a_failing_one_leaves_nothing_behind(void **state)
 
 static void *open_thread(void *arg)
 {
-    struct store *s = NULL;
+    struct db *s = NULL;
     int r = store_open(&s, arg, NULL);
 
-    store_close(s);
+    db_close(s);
     return r == 0 ? arg : NULL;
 }
 

@@ -1,0 +1,91 @@
+#pragma once
+
+/*
+ * Statements, for the modules that own tables. A query is one use of a prepared statement: it borrows the
+ * statement from the cache of the database (prepared once per SQL text, found by the address of that
+ * text, which therefore has static storage) and returns it reset and unbound when it is done:
+ *
+ *     _cleanup_(query_done) struct query q = {0};
+ *
+ *     r = query_init(&q, db, sql[STMT_GET], err);
+ *     if (r < 0)
+ *         return r;
+ *     query_text(&q, ":id", id);
+ *     r = query_step(&q, err);
+ *
+ * A statement serves one query at a time: a row callback must not call the function that calls it.
+ */
+
+#include "server/rights/role.h"
+#include "server/sqlite/db.h"
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct db_statement;
+
+struct query {
+    struct db *db;
+    struct db_statement *slot; /* NULL: the statement is the query's own */
+    sqlite3_stmt *stmt;
+    int bind_code; /* of the first bind that failed; query_step() reports it */
+};
+
+int query_init(struct query *q, struct db *d, const char *sql, struct error *err) _nodiscard_;
+/* For a text that is put together for this use: the statement goes with the query, the text may go before. */
+int query_init_once(struct query *q, struct db *d, const char *sql, struct error *err) _nodiscard_;
+void query_done(struct query *q); /* fine on a zeroed query */
+
+/* The name must be in the SQL text; text is copied by nobody, so it must live until the query is done. */
+void query_text(struct query *q, const char *name, const char *value); /* NULL binds an SQL NULL */
+void query_i64(struct query *q, const char *name, int64_t value);
+void query_i64_or_null(struct query *q, const char *name, int64_t value); /* 0 binds an SQL NULL */
+
+/* The bytes are not copied either. */
+void query_blob(struct query *q, const char *name, const void *data, size_t size);
+
+/* 1: a row is there; 0: no (more) row. -EEXIST: a unique constraint; -EINVAL: another constraint. */
+int query_step(struct query *q, struct error *err) _nodiscard_;
+/* Where a row has to be: 0, or -ENOENT with the text. */
+int query_step_to_one(struct query *q, struct error *err, const char *missing, ...)
+    _nodiscard_ _printf_(3, 4);
+/* For statements without rows: the number of rows they changed. */
+int query_run(struct query *q, int64_t *ret_changes, struct error *err) _nodiscard_;
+/* For those that have to change a row: 0, or -ENOENT with the text. */
+int query_run_for_one(struct query *q, struct error *err, const char *missing, ...)
+    _nodiscard_ _printf_(3, 4);
+/* The whole of a statement that yields one number and takes no parameters. */
+int query_number(struct db *d, const char *sql, int64_t *ret, struct error *err) _nodiscard_;
+
+int64_t query_last_id(const struct query *q); /* rowid of the row just inserted */
+
+char *query_column_text(const struct query *q, int column); /* copied; NULL for an SQL NULL */
+/* Borrowed until the next step. */
+const void *query_column_blob(const struct query *q, int column, size_t *ret_size);
+int64_t query_column_i64(const struct query *q, int column);
+enum role query_column_role(const struct query *q, int column);
+
+/*
+ * Columns of a row struct: one table binds all of them and reads them all back. A SELECT lists its
+ * columns in the order of the table.
+ */
+enum column_type {
+    COLUMN_TEXT,   /* char *, owned by the row; NULL is SQL NULL */
+    COLUMN_I64,    /* int64_t */
+    COLUMN_BOOL,   /* bool as 0 and 1 */
+    COLUMN_ROLE,   /* enum role as its name; ROLE_NONE for what is none */
+    COLUMN_CUSTOM, /* the module binds and reads it itself */
+};
+
+struct column {
+    const char *name; /* with the colon */
+    enum column_type type;
+    size_t offset;
+};
+
+void query_bind_row(struct query *q, const struct column *columns, size_t n, const void *row);
+void query_read_row(const struct query *q, const struct column *columns, size_t n, void *row);
+void row_done(const struct column *columns,
+              size_t n,
+              void *row); /* frees texts, zeroes all columns */
