@@ -99,6 +99,6 @@ test('a process that cannot be ended is told of, with the reason', { timeout: 60
   peer.send({ type: 'shell_session', payload: { action: 'start', session_id: 's', container_id: scriptedId(1) } });
   await eventually(() => peer.events('shell_data').some((e) => e.action === 'started'));
   peer.send({ type: 'shell_session', payload: { action: 'close', session_id: 's' } });
-  await agent.process.line(/could not be ended: .*is paused/);
+  await agent.process.line(/could not end a process in a container: .*is paused/);
   engine.misbehave = () => null;
 });

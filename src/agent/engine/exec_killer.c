@@ -3,6 +3,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "base/state.h"
 #include "base/str.h"
 
 #include <ctype.h>
@@ -15,14 +16,15 @@
 #include <sys/stat.h>
 
 #define MAX_ENVIRON   ((size_t)256 * 1024)
-#define LOOK_MS       300 /* between two looks at the process */
-#define MAX_LOOKS     10
+#define CHECK_MS      300 /* between two checks of the process */
+#define MAX_CHECKS    10
 #define CALL_MS       10000
 #define SWEEP_KILL_MS 1000
 #define PREFIX_SIZE   64
 
 /*
- * With builtins only: a container has little more than a shell. Its own environment is without the mark.
+ * Uses builtins only, because a container may have little more than a shell. The environment of the
+ * script does not carry the mark.
  */
 static const char script[] =
     "for d in /proc/[0-9]*; do\n"
@@ -31,25 +33,38 @@ static const char script[] =
     "  done < \"$d/environ\"\n"
     "done 2>/dev/null; exit 0";
 
-/*
- *     LOOKING --running--> (signal) WAITING --> LOOKING ...     until it is no longer running, or MAX_LOOKS
- *                              \--> CREATING --> STARTING --> WAITING      where the host's processes are out of sight
- */
+enum task_state {
+    TASK_CHECKING,
+    TASK_WAITING,
+    TASK_CREATING,
+    TASK_STARTING,
+};
+
+/* One process that is being ended. Freed when it has ended, or when no further attempt is made. */
 struct task {
     struct exec_killer *owner;
     struct list link;
+    enum task_state state;
     char *container, *exec_id, *user;
     char mark[EXEC_MARK_SIZE];
-    unsigned n_looks;
-    bool has_signalled;
+    unsigned n_checks;
+    bool has_signalled; /* SIGHUP was sent: SIGKILL is next */
     struct engine_call *call;
     struct loop_timer timer;
 };
 
+static const struct state_row task_rows[] = {
+    STATE_ROW(TASK_CHECKING, "checking", STATE_TO(TASK_WAITING) | STATE_TO(TASK_CREATING)),
+    STATE_ROW(TASK_WAITING, "waiting", STATE_TO(TASK_CHECKING)),
+    STATE_ROW(TASK_CREATING, "creating", STATE_TO(TASK_STARTING)),
+    STATE_ROW(TASK_STARTING, "starting", STATE_TO(TASK_WAITING)),
+};
+static const struct state_machine task_machine = STATE_MACHINE("exec killer", task_rows);
+
 struct exec_killer {
     struct engine *engine;
     char *home;
-    char prefix[PREFIX_SIZE]; /* "" until it is needed */
+    char prefix[PREFIX_SIZE]; /* of all marks; "" until it is needed */
     struct list tasks;
     size_t n_tasks;
     struct loop_timer sweep_timer;
@@ -66,8 +81,11 @@ struct exec_killer *exec_killer_new(struct engine *engine, const char *home)
     return k;
 }
 
-/* Device and inode tell this agent from all others of the machine, and are the same in its next run. */
-static const char *prefix_of(struct exec_killer *k)
+/*
+ * Device and inode distinguish this agent from all others of the machine, and are the same in its
+ * next run.
+ */
+static const char *get_prefix(struct exec_killer *k)
 {
     struct stat st = {0};
 
@@ -108,7 +126,7 @@ void exec_killer_make_mark(struct exec_killer *k, char ret[EXEC_MARK_SIZE])
 {
     _cleanup_free_ char *random = random_token(12);
 
-    (void)snprintf(ret, EXEC_MARK_SIZE, "%s%s", prefix_of(k), random);
+    (void)snprintf(ret, EXEC_MARK_SIZE, "%s%s", get_prefix(k), random);
 }
 
 /* --- the host's processes ----------------------------------------------------------------------- */
@@ -129,7 +147,10 @@ static bool has_mark(const char *pid, const char *mark, char *room)
     return size > 0 && memmem(room, size, mark, strlen(mark));
 }
 
-/* How many were found. A mark is random, so whoever bears it is ours, in whatever namespace. */
+/*
+ * Returns the number of processes that were signalled. A mark is random: a process that carries it
+ * was started by this agent, whatever its namespace.
+ */
 static unsigned signal_marked(const char *mark, int number)
 {
     _cleanup_free_ char *room = xmalloc(MAX_ENVIRON);
@@ -159,19 +180,27 @@ static void on_sweep_timer(struct loop_timer *t)
 
 void exec_killer_sweep(struct exec_killer *k)
 {
-    unsigned n = signal_marked(prefix_of(k), SIGHUP);
+    unsigned n = signal_marked(get_prefix(k), SIGHUP);
 
     if (!n)
         return;
-    log_warn(NULL, "ending %u processes in containers that an earlier run of this agent left", n);
+    log_warn(NULL,
+             "found processes of an earlier run of this agent in containers: ending %u of them", n);
     loop_timer_start(engine_loop(k->engine), &k->sweep_timer, SWEEP_KILL_MS, on_sweep_timer);
 }
 
 /* --- one process -------------------------------------------------------------------------------- */
 
 static void check_drained(struct exec_killer *k);
-static void look(struct task *t);
+static void check(struct task *t);
 
+static void set_state(struct task *t, enum task_state state)
+{
+    state_check(&task_machine, t->exec_id, t->state, state);
+    t->state = state;
+}
+
+/* t is gone afterwards. */
 static void finish(struct task *t)
 {
     struct exec_killer *k = t->owner;
@@ -183,20 +212,22 @@ static void finish(struct task *t)
 static void give_up(struct task *t, const char *why)
 {
     log_warn(LOG_FIELDS("container", t->container, "exec", t->exec_id),
-             "a process in a container could not be ended: %s", why);
+             "could not end a process in a container: %s", why);
     finish(t);
 }
 
 static void on_wait_over(struct loop_timer *timer)
 {
-    look(CONTAINER_OF(timer, struct task, timer));
+    check(CONTAINER_OF(timer, struct task, timer));
 }
 
-static void wait_and_look(struct task *t)
+static void wait_and_check(struct task *t)
 {
-    loop_timer_start(engine_loop(t->owner->engine), &t->timer, LOOK_MS, on_wait_over);
+    set_state(t, TASK_WAITING);
+    loop_timer_start(engine_loop(t->owner->engine), &t->timer, CHECK_MS, on_wait_over);
 }
 
+/* t may be gone afterwards. */
 static void start_call(struct task *t, const struct engine_request *request)
 {
     struct engine_request q = *request;
@@ -217,7 +248,7 @@ static void on_started(void *owner, const struct engine_reply *reply)
         give_up(t, reply->message);
         return;
     }
-    wait_and_look(t);
+    wait_and_check(t);
 }
 
 static void on_created(void *owner, const struct engine_reply *reply)
@@ -228,14 +259,16 @@ static void on_created(void *owner, const struct engine_reply *reply)
 
     t->call = NULL;
     if (reply->code == -ENOENT) {
-        finish(t); /* the container is gone, and everything in it */
+        finish(t); /* the container was removed, and every process in it */
         return;
     }
     if (reply->code < 0 || !str_is_hex(id, 64)) {
-        give_up(t, reply->code < 0 ? reply->message : "docker engine made a process without an id");
+        give_up(t,
+                reply->code < 0 ? reply->message : "docker engine created a process without an id");
         return;
     }
     path = xasprintf("/exec/%s/start", id);
+    set_state(t, TASK_STARTING);
     start_call(
         t, &(struct engine_request){
                .method = "POST", .path = path, .body = "{\"Detach\":true}", .done = on_started});
@@ -248,13 +281,14 @@ static void signal_inside(struct task *t, const char *name)
                                   "-c", script, "sh", t->mark, name);
     _cleanup_free_ char *text = json_dumps(body, JSON_COMPACT);
 
+    set_state(t, TASK_CREATING);
     start_call(
         t,
         &(struct engine_request){
             .method = "POST", .path = path, .body = text, .wants_json = true, .done = on_created});
 }
 
-static void on_look(void *owner, const struct engine_reply *reply)
+static void on_checked(void *owner, const struct engine_reply *reply)
 {
     struct task *t = owner;
     bool is_kill = t->has_signalled;
@@ -269,34 +303,40 @@ static void on_look(void *owner, const struct engine_reply *reply)
         return;
     }
     if (!json_is_true(json_object_get(reply->json, "Running"))) {
-        /* Perhaps not yet: the request to start it may have been on its way. */
+        /* It may not run yet: the request to start it may still be on its way. */
         bool has_run = t->has_signalled || json_integer_value(json_object_get(reply->json, "Pid"));
 
-        if (has_run || t->n_looks > 2) {
+        if (has_run || t->n_checks > 2) {
             finish(t);
         } else {
-            wait_and_look(t);
+            wait_and_check(t);
         }
         return;
     }
-    if (t->n_looks > MAX_LOOKS) {
+    if (t->n_checks > MAX_CHECKS) {
         give_up(t, "it is still running");
         return;
     }
     t->has_signalled = true;
     if (signal_marked(t->mark, is_kill ? SIGKILL : SIGHUP)) {
-        wait_and_look(t);
+        wait_and_check(t);
     } else {
         signal_inside(t, is_kill ? "KILL" : "HUP");
     }
 }
 
-static void look(struct task *t)
+static void request_status(struct task *t)
 {
     _cleanup_free_ char *path = xasprintf("/exec/%s/json", t->exec_id);
 
-    t->n_looks++;
-    start_call(t, &(struct engine_request){.path = path, .wants_json = true, .done = on_look});
+    t->n_checks++;
+    start_call(t, &(struct engine_request){.path = path, .wants_json = true, .done = on_checked});
+}
+
+static void check(struct task *t)
+{
+    set_state(t, TASK_CHECKING);
+    request_status(t);
 }
 
 void exec_killer_end(struct exec_killer *k, const struct exec_process *p)
@@ -311,7 +351,7 @@ void exec_killer_end(struct exec_killer *k, const struct exec_process *p)
     list_init(&t->link);
     list_append(&k->tasks, &t->link);
     k->n_tasks++;
-    look(t);
+    request_status(t);
 }
 
 size_t exec_killer_pending(const struct exec_killer *k)

@@ -1,12 +1,26 @@
 #pragma once
 
 /*
- * Ends processes that the agent started in containers. The engine cannot do it, and such a process
- * goes on when its connection is gone. Each of them carries a mark in its environment, and so do those that
- * it started. Where the agent sees the host's processes it ends them itself; elsewhere a second exec of sh
- * does it inside the container. SIGHUP first, SIGKILL for what is still there.
+ * Ends processes that the agent started in containers with an exec. The engine has no request for
+ * that, and such a process continues when its connection is closed.
  *
- * It outlives sessions: a lost connection is the moment when it is needed.
+ * Each process carries a mark in its environment, and its children inherit it. Where the agent sees
+ * the processes of the host it signals those with the mark itself; elsewhere a second exec runs sh
+ * inside the container, which does the same there. SIGHUP comes first, SIGKILL after it.
+ *
+ * Each process that is being ended is a task:
+ *
+ *     CHECKING --signalled on the host, or not started yet--> WAITING --> CHECKING ...
+ *        |                                                       ^
+ *        +--processes not visible--> CREATING --> STARTING ------+
+ *
+ * CHECKING asks the engine whether the process runs. CREATING and STARTING make the exec that
+ * signals it inside the container. A task ends in any state: when the process no longer runs, when
+ * the container was removed, when a request fails, and when the process still runs after the last
+ * check. The failures are logged.
+ *
+ * The killer belongs to main.c and outlives sessions: its work begins when a connection is lost.
+ * It copies what it is given; exec_killer_free() drops the tasks that are left.
  */
 
 #include "docker/engine.h"
@@ -17,21 +31,27 @@
 
 struct exec_killer;
 
-/* `home` is a file or directory of this agent's own: by it the marks of earlier runs are told from others'. */
+/*
+ * `home` is a file or directory that belongs to this agent alone: its inode distinguishes the marks
+ * of this agent from those of others.
+ */
 struct exec_killer *exec_killer_new(struct engine *engine, const char *home);
-void exec_killer_free(struct exec_killer *k); /* gives up what is under way */
+void exec_killer_free(struct exec_killer *k); /* drops all tasks */
 DEFINE_CLEANUP(struct exec_killer *, exec_killer_free);
 
-/* "DOCKMON_EXEC=...", for the environment of a new process. */
+/* Writes "DOCKMON_EXEC=...", for the environment of a new process. */
 void exec_killer_make_mark(struct exec_killer *k, char ret[EXEC_MARK_SIZE]);
-/* All are copied. `user` is whom the process runs as, NULL for the container's own: others cannot see its mark. */
+/*
+ * All texts are copied. `user` is the user of the process, NULL for the default of the container:
+ * the environment of a process is visible to its own user only.
+ */
 struct exec_process {
     const char *container, *exec_id, *mark, *user;
 };
 void exec_killer_end(struct exec_killer *k, const struct exec_process *p);
-/* Processes that are being ended. */
+/* Returns the number of processes that are being ended. */
 size_t exec_killer_pending(const struct exec_killer *k);
-/* What an earlier run of this agent left behind, as far as it can be seen from here. */
+/* Ends processes that an earlier run of this agent left, where they are visible on the host. */
 void exec_killer_sweep(struct exec_killer *k);
 
 /* Completes when no process is being ended. */
