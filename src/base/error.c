@@ -16,6 +16,7 @@ int error_set(struct error *err, int code, const char *fmt, ...)
     (void)vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
     va_end(ap);
     err->code = code;
+    err->reason = 0;
     return code;
 }
 
@@ -33,6 +34,8 @@ int error_wrap(struct error *err, int code, const char *fmt, ...)
     (void)vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
     va_end(ap);
     err->code = code;
+    if (inner.code != code)
+        err->reason = 0; /* it was about the other errno */
 
     n = strlen(err->msg);
     (void)snprintf(err->msg + n, sizeof(err->msg) - n, ": %s",
@@ -45,36 +48,4 @@ const char *error_text(int code)
     const char *text = strerrordesc_np(-code);
 
     return text ? text : "unknown error";
-}
-
-int error_http_status(int code)
-{
-    static const struct {
-        int code;
-        int status;
-    } map[] = {
-        {-EBADMSG,      400},
-        {-EINVAL,       400},
-        {-ENOKEY,       401},
-        {-EACCES,       403},
-        {-ENOENT,       404},
-        {-EEXIST,       409},
-        {-EBUSY,        409},
-        {-EMSGSIZE,     413},
-        {-EDOM,         422},
-        {-EAGAIN,       429},
-        {-EPROTO,       502},
-        {-ENOTCONN,     503},
-        {-ECONNREFUSED, 503},
-        {-ENOBUFS,      503},
-        {-ENOSPC,       503},
-        {-EROFS,        503},
-        {-ETIMEDOUT,    504},
-    };
-
-    for (size_t i = 0; i < ARRAY_LEN(map); i++) {
-        if (map[i].code == code)
-            return map[i].status;
-    }
-    return 500;
 }

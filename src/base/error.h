@@ -9,17 +9,18 @@
  *
  * Library code fills `err` and stays silent; whoever decides what happens next logs it, once.
  *
- * The vocabulary of peer-visible failures (error_http_status() is the only place that knows HTTP):
- *   EBADMSG malformed request   EINVAL   bad parameter      EDOM       well-formed but refused value
- *   ENOKEY  not authenticated   EACCES   not allowed        ENOENT     no such object
- *   EEXIST, EBUSY conflict      EMSGSIZE too large          EAGAIN     too many requests
- *   EPROTO  peer spoke nonsense ENOTCONN, ECONNREFUSED peer away      ETIMEDOUT  peer too slow
+ * The vocabulary of peer-visible failures; proto/error_code.h gives them HTTP status and names:
+ *   EBADMSG malformed request    EINVAL   bad parameter    EDOM   well-formed but refused value
+ *   ENOKEY  not authenticated    EACCES   not allowed      ENOENT no such object
+ *   EEXIST, EBUSY conflict       EMSGSIZE too large        EAGAIN too many requests
+ *   EPROTO  invalid reply        ENOTCONN, ECONNREFUSED peer away  ETIMEDOUT peer too slow
  */
 
 #include "base/macros.h"
 
 struct error {
-    int code; /* negative errno, 0 while unset */
+    int code;   /* negative errno, 0 while unset */
+    int reason; /* finer than errno: an `enum error_code` (proto/error_code.h), 0: none */
     char msg[504];
 };
 
@@ -30,6 +31,3 @@ int error_set(struct error *err, int code, const char *fmt, ...) _printf_(3, 4);
 int error_wrap(struct error *err, int code, const char *fmt, ...) _printf_(3, 4);
 
 const char *error_text(int code); /* "No such file or directory" for -ENOENT; thread-safe */
-
-/* The one place where an errno becomes an HTTP status. */
-int error_http_status(int code);

@@ -53,6 +53,22 @@ static void test_wrap_of_nothing_names_the_errno(void **state)
     assert_string_equal(err.msg, "open: No such file or directory");
 }
 
+static void test_wrap_keeps_the_reason_of_the_same_errno(void **state)
+{
+    struct error err = ERROR_INIT;
+
+    (void)state;
+    (void)error_set(&err, -ENOENT, "no such thing");
+    err.reason = 7;
+    (void)error_wrap(&err, -ENOENT, "outer");
+    assert_int_equal(err.reason, 7);
+    (void)error_wrap(&err, -EIO, "outermost");
+    assert_int_equal(err.reason, 0);
+    err.reason = 7;
+    (void)error_set(&err, -EIO, "another");
+    assert_int_equal(err.reason, 0);
+}
+
 static void test_long_messages_are_cut(void **state)
 {
     struct error err = ERROR_INIT;
@@ -78,36 +94,6 @@ static void test_text(void **state)
     assert_string_equal(error_text(-99999), "unknown error");
 }
 
-static void test_http_status(void **state)
-{
-    static const struct {
-        int code, status;
-    } cases[] = {
-        {-EBADMSG,   400},
-        {-EINVAL,    400},
-        {-ENOKEY,    401},
-        {-EACCES,    403},
-        {-ENOENT,    404},
-        {-EEXIST,    409},
-        {-EBUSY,     409},
-        {-EMSGSIZE,  413},
-        {-EDOM,      422},
-        {-EAGAIN,    429},
-        {-EPROTO,    502},
-        {-ENOTCONN,  503},
-        {-ENOSPC,    503},
-        {-EROFS,     503},
-        {-ETIMEDOUT, 504},
-        {-EIO,       500},
-        {0,          500},
-        {ENOENT,     500},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-        assert_int_equal(error_http_status(cases[i].code), cases[i].status);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -115,9 +101,9 @@ int main(void)
         cmocka_unit_test(test_without_object),
         cmocka_unit_test(test_wrap),
         cmocka_unit_test(test_wrap_of_nothing_names_the_errno),
+        cmocka_unit_test(test_wrap_keeps_the_reason_of_the_same_errno),
         cmocka_unit_test(test_long_messages_are_cut),
         cmocka_unit_test(test_text),
-        cmocka_unit_test(test_http_status),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "proto/error_code.h"
 
 #include <errno.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 
 void api_fail_command(struct api_call *call, const struct command_result *r)
 {
-    int status = error_http_status(r->code);
+    int status = error_code_status(error_code_from_errno(r->code));
 
     call->is_logged = true; /* with the command */
     if (r->code == -EREMOTEIO) {

@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "base/time.h"
 #include "net/url.h"
+#include "proto/error_code.h"
 #include "proto/json_text.h"
 #include "server/api/audit.h"
 
@@ -215,7 +216,7 @@ void api_fail(struct api_call *call, int code, const char *fmt, ...)
     va_start(ap, fmt);
     body = detail_json(fmt, ap);
     va_end(ap);
-    api_reply(call, error_http_status(code), body);
+    api_reply(call, error_code_status(error_code_from_errno(code)), body);
 }
 
 void api_fail_status(struct api_call *call, int status, const char *fmt, ...)

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "proto/error_code.h"
 #include "proto/json_text.h"
 #include "server/logs/merge.h"
 
@@ -252,7 +253,8 @@ static void on_end(void *owner, const struct log_source_end *end)
                                 "message", json_text_str(end->message));
 
     if (end->code < 0)
-        json_text_set(message, "status", json_integer(error_http_status(end->code)));
+        json_text_set(message, "status",
+                      json_integer(error_code_status(error_code_from_errno(end->code))));
     log_source_free(TAKE_PTR(l->source));
     put_message(l, ITEM_END, message);
     watcher_pump(l->owner);
@@ -263,7 +265,8 @@ static void on_end(void *owner, const struct log_source_end *end)
 static void refuse(struct watcher *w, int64_t id, int code, const char *why)
 {
     send_message(w, json_pack("{s:s, s:I, s:s, s:i, s:o}", "type", "ended", "id", (json_int_t)id,
-                              "reason", "error", "status", error_http_status(code), "message",
+                              "reason", "error", "status",
+                              error_code_status(error_code_from_errno(code)), "message",
                               json_text_str(why)));
 }
 

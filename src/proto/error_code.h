@@ -1,0 +1,116 @@
+#pragma once
+
+/*
+ * Error codes: the one vocabulary of failures between agent, server and clients.
+ *
+ * A failure has a text for humans and a code for programs. The code goes over the wire by name
+ * ("no_such_container"): in replies, `auth_error`, `shell_data` and `log_data` between our own peers, which
+ * negotiate it (ERROR_CODES_CAPABILITY), and in the bodies of REST errors. Nothing is decided by the words of a
+ * text except for peers without codes; known_texts.h and reply.c hold those words.
+ *
+ * error_code.c has one row per code: its name, the errno that C functions return for it, the HTTP status, the
+ * text when nothing more precise is known, and what the user can do. The general codes come first: one per errno
+ * and HTTP status, for failures that nothing needs to tell apart further. A new code is appended to its group, to
+ * the table, and to docs/protocol.md. Names never change; a peer that does not know a name uses text and status.
+ */
+
+#include "base/error.h"
+
+#define ERROR_CODES_CAPABILITY \
+    "error_codes" /* of register and auth_success: codes are understood */
+
+enum error_code {
+    CODE_NONE, /* no failure, or one of a peer that has no codes */
+
+    /* General. The first of an errno or HTTP status stands for it. */
+    CODE_INTERNAL_ERROR,
+    CODE_BAD_REQUEST,
+    CODE_INVALID_ARGUMENT,
+    CODE_INVALID_VALUE,
+    CODE_NOT_AUTHENTICATED,
+    CODE_PERMISSION_DENIED,
+    CODE_NOT_FOUND,
+    CODE_METHOD_NOT_ALLOWED,
+    CODE_CONFLICT,
+    CODE_ALREADY_EXISTS,
+    CODE_TOO_LARGE,
+    CODE_RATE_LIMITED,
+    CODE_NOT_SUPPORTED,
+    CODE_BAD_REPLY,
+    CODE_UNAVAILABLE,
+    CODE_BUSY,
+    CODE_HOST_OFFLINE,
+    CODE_STORAGE_FULL,
+    CODE_STORAGE_READ_ONLY,
+    CODE_TIMEOUT,
+
+    /* Objects of the engine, and their state. */
+    CODE_NO_SUCH_CONTAINER,
+    CODE_NO_SUCH_IMAGE,
+    CODE_NO_SUCH_NETWORK,
+    CODE_NO_SUCH_VOLUME,
+    CODE_AMBIGUOUS_CONTAINER,
+    CODE_NAME_IN_USE,
+    CODE_IN_USE,
+    CODE_CONTAINER_RUNNING,
+    CODE_CONTAINER_NOT_RUNNING,
+    CODE_CONTAINER_PAUSED,
+    CODE_CONTAINER_NOT_PAUSED,
+    CODE_BUILT_IN_NETWORK,
+    CODE_OWN_CONTAINER,
+
+    /* The agent and its engine. */
+    CODE_POLICY_DENIED,
+    CODE_UNKNOWN_OPERATION,
+    CODE_ENGINE_ERROR,
+    CODE_ENGINE_UNREACHABLE,
+    CODE_AGENT_STOPPING,
+    CODE_TOO_MANY_COMMANDS,
+    CODE_REPLY_TOO_LARGE,
+
+    /* The server's objects and users. */
+    CODE_NO_SUCH_HOST,
+    CODE_NO_AGENT,
+    CODE_NO_SUCH_AGENT,
+    CODE_WRONG_CREDENTIALS,
+    CODE_WRONG_PASSWORD,
+    CODE_PASSWORD_CHANGE_REQUIRED,
+    CODE_ADDRESS_NOT_ALLOWED,
+    CODE_FOREIGN_SITE,
+    CODE_OUT_OF_SCOPE,
+
+    /* Refusals of `register`. */
+    CODE_INVALID_REGISTRATION,
+    CODE_TOKEN_INVALID,
+    CODE_TOKEN_EXPIRED,
+    CODE_TOKEN_USED_UP,
+    CODE_TOKEN_REVOKED,
+    CODE_TOKEN_OF_OTHER_ENGINE,
+    CODE_ENGINE_REGISTERED,
+    CODE_ENGINE_IS_LOCAL,
+    CODE_HOST_NAME_TAKEN,
+    CODE_AGENT_NAME_REQUIRED,
+    CODE_TOO_MANY_AGENTS,
+
+    ERROR_CODES
+};
+
+/* CODE_NONE when the name is NULL or unknown. */
+enum error_code error_code_find(const char *name);
+/* The general code of a negative errno, or of an HTTP status of 400 and above; CODE_INTERNAL_ERROR for others. */
+enum error_code error_code_from_errno(int code);
+enum error_code error_code_from_status(int status);
+
+/* NULL for CODE_NONE. */
+const char *error_code_name(enum error_code code);
+int error_code_errno(enum error_code code);  /* negative; 0 for CODE_NONE */
+int error_code_status(enum error_code code); /* 400 to 599; 500 for CODE_NONE */
+/* The text when nothing more precise is known; no full stop. */
+const char *error_code_sentence(enum error_code code);
+/* The user's way out, in words that go on after "; ", or NULL. */
+const char *error_code_advice(enum error_code code);
+
+/* Fills `err` like error_set() and remembers the code in it. Returns the errno of the code. */
+int error_code_set(struct error *err, enum error_code code, const char *fmt, ...) _printf_(3, 4);
+/* The code that was remembered, else the general one of the errno; CODE_NONE without a failure. */
+enum error_code error_code_of(const struct error *err);
