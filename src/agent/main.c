@@ -34,6 +34,7 @@ struct agent {
     struct exec_killer *killer;
     struct spool *spool;
     struct collector *collector;
+    struct collector_listener batches; /* of the collector, for the spool */
     struct link *link;
     struct completion_wait link_stopped;
     struct service *service;
@@ -94,9 +95,9 @@ static void on_signal(void *owner, int number)
     link_stop(agent->link, &agent->link_stopped, on_link_stopped);
 }
 
-static void on_batch(void *owner, const struct samples *batch)
+static void on_batch(struct collector_listener *l, const struct samples *batch)
 {
-    spool_put(owner, batch);
+    spool_put(CONTAINER_OF(l, struct agent, batches)->spool, batch);
 }
 
 static int open_agent(struct agent *agent, const struct config *config, struct error *err)
@@ -140,7 +141,8 @@ static int open_agent(struct agent *agent, const struct config *config, struct e
         .events = agent->events,
         .config = config,
     });
-    collector_listen_always(agent->collector, on_batch, agent->spool);
+    agent->batches.on_batch = on_batch;
+    collector_add_listener(agent->collector, &agent->batches);
     collector_set_note(agent->collector, spool_note(agent->spool));
     r = link_new(&agent->link,
                  &(struct link_options){

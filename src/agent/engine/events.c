@@ -15,7 +15,7 @@
 #define PROBE_TIMEOUT_MS  10000
 #define CHECK_MS          15000
 #define CLOCK_SLACK_MS    2000
-#define STABLE_MS         10000 /* a stream that lived this long starts the backoff anew */
+#define STABLE_MS         10000 /* a stream that lived this long resets the backoff */
 
 enum events_state {
     EVENTS_IDLE,    /* not started */
@@ -41,7 +41,7 @@ struct events {
     bool is_line_too_long;
     bool is_failing; /* the last failure was logged */
     struct loop_timer
-        check_timer; /* of EVENTS_LIVE: an idle stream does not tell whether the engine is well */
+        check_timer; /* of EVENTS_LIVE: an idle stream does not show a hanging engine */
     struct engine_call *check;
     char *trouble; /* NULL: the engine answers */
     uint64_t opened_at_ms;
@@ -52,10 +52,7 @@ struct events {
     uint64_t first, end;
     size_t history_bytes;
     uint64_t sent;
-    struct {
-        const struct events_listener *listener; /* NULL: nobody */
-        void *owner;
-    } always, session;
+    struct listeners listeners;
 };
 
 static const char *const state_names[] = {
@@ -104,7 +101,7 @@ static void drop_first(struct events *ev)
         ev->sent = ev->first;
 }
 
-/* After a re-opened stream has sent again what we had asked for inclusively. */
+/* A re-opened stream repeats the events of the time that was asked for, inclusively. */
 static bool is_known(const struct events *ev, const struct event *e)
 {
     for (uint64_t seq = ev->end; seq > ev->first; seq--) {
@@ -127,14 +124,6 @@ static void append_event(struct events *ev, struct event *e, size_t size)
     ev->history_bytes += size;
 }
 
-static void tell_event(struct events *ev)
-{
-    if (ev->always.listener)
-        ev->always.listener->on_event(ev->always.owner);
-    if (ev->session.listener)
-        ev->session.listener->on_event(ev->session.owner);
-}
-
 static void on_line(struct events *ev, const char *text, size_t size)
 {
     struct event e;
@@ -142,7 +131,7 @@ static void on_line(struct events *ev, const char *text, size_t size)
     int r = event_decode(text, size, &e, &err);
 
     if (r < 0) {
-        log_warn(NULL, "engine sent a strange event: %s", err.msg);
+        log_warn(NULL, "invalid event from the engine: %s", err.msg);
         return;
     }
     if (e.time_ns > ev->last_ns)
@@ -153,7 +142,8 @@ static void on_line(struct events *ev, const char *text, size_t size)
         if (ev->log)
             event_log_add(ev->log, &e, text, size);
         append_event(ev, &e, size);
-        tell_event(ev);
+        listeners_emit(&ev->listeners, struct events_listener, on_event,
+                       &entry_at(ev, ev->end - 1)->event);
     }
     event_done(&e);
 }
@@ -210,12 +200,12 @@ static void stop_checks(struct events *ev)
 
 static void set_trouble(struct events *ev, const char *why)
 {
-    bool is_news = !ev->trouble != !why;
+    bool has_changed = !ev->trouble != !why;
 
     free(ev->trouble);
     ev->trouble = why ? xasprintf("the engine does not answer: %s", why) : NULL;
-    if (is_news && ev->session.listener && ev->session.listener->on_trouble)
-        ev->session.listener->on_trouble(ev->session.owner);
+    if (has_changed)
+        listeners_emit(&ev->listeners, struct events_listener, on_trouble, ev);
 }
 
 static void retry_later(struct events *ev, const char *why)
@@ -249,7 +239,7 @@ static void on_check_due(struct loop_timer *t)
         loop_timer_start(engine_loop(ev->engine), &ev->check_timer, CHECK_MS, on_check_due);
 }
 
-/* Who does not answer does not tell of events either: the stream is opened anew when it is back. */
+/* An engine that does not answer sends no events either: reopen the stream once it is back. */
 static void on_check(void *owner, const struct engine_reply *reply)
 {
     struct events *ev = owner;
@@ -267,8 +257,8 @@ static void on_check(void *owner, const struct engine_reply *reply)
 }
 
 /*
- * From when on events may be missing. Normally that is the newest we have; but it is of the future when the clock was
- * set back, and then what counts is for how long nothing was heard.
+ * The time since which events may be missing: normally that of the newest event. After the clock was
+ * set back that time lies in the future; then the time since the engine was last heard of counts.
  */
 static int64_t missing_since(const struct events *ev)
 {
@@ -325,14 +315,12 @@ static void on_probe(void *owner, const struct engine_reply *reply)
     ev->opened_at_ms = time_monotonic_ms();
     loop_timer_start(engine_loop(ev->engine), &ev->check_timer, CHECK_MS, on_check_due);
     /*
-     * What is read from now on is not older than what the stream will tell: it repeats from last_ns. But the
-     * engine remembers only its newest 256 events and none from before its restart.
+     * The stream repeats events from last_ns on, so state that is read from now on is not older than
+     * what follows in the stream. But the engine remembers only its newest 256 events, and none from
+     * before its restart.
      */
     facts_clear(ev->facts);
-    if (ev->always.listener)
-        ev->always.listener->on_gap(ev->always.owner);
-    if (ev->session.listener)
-        ev->session.listener->on_gap(ev->session.owner);
+    listeners_emit(&ev->listeners, struct events_listener, on_gap, ev);
 }
 
 static void probe(struct events *ev)
@@ -365,6 +353,7 @@ void events_free(struct events *ev)
     loop_timer_stop(&ev->timer);
     stop_checks(ev);
     engine_call_cancel(ev->call);
+    listeners_done(&ev->listeners);
     free(ev->trouble);
     while (ev->first < ev->end)
         drop_first(ev);
@@ -391,16 +380,14 @@ struct event_log *events_log(const struct events *ev)
     return ev->log;
 }
 
-void events_listen(struct events *ev, const struct events_listener *listener, void *owner)
+void events_add_listener(struct events *ev, struct events_listener *l)
 {
-    ev->session.listener = listener;
-    ev->session.owner = owner;
+    listeners_add(&ev->listeners, &l->base);
 }
 
-void events_listen_always(struct events *ev, const struct events_listener *listener, void *owner)
+void events_remove_listener(struct events_listener *l)
 {
-    ev->always.listener = listener;
-    ev->always.owner = owner;
+    listeners_remove(&l->base);
 }
 
 uint64_t events_first(const struct events *ev)

@@ -1,43 +1,64 @@
 #pragma once
 
 /*
- * The engine's event stream. It lives as long as the process: opened once, re-opened with backoff and
- * `since` after it broke, and kept in a bounded history while no server is connected (the oldest are
- * dropped first). A session reads from it by sequence number.
+ * The engine's event stream, and the history of container events that sessions read.
+ *
+ * It lives as long as the process. The stream is opened once; after it breaks it is re-opened with
+ * backoff and `since`, so that the engine repeats what was missed:
+ *
+ *   IDLE -start-> PROBING -engine answers-> LIVE -stream ends, or a check fails-> WAITING -> PROBING
+ *                    '-no answer-> WAITING
+ *
+ * While the stream is open the engine is asked every 15 s whether it still answers, because an idle
+ * stream does not show that: events_trouble() is true at most 25 s after an engine hangs.
+ *
+ * History: each container event that is not noise gets a sequence number. [first, end) are kept in
+ * memory, at most 1024 events or 4 MiB; the oldest are dropped first. An event also goes into the
+ * event log on disk, if there is one. Sessions remember a sequence number, never a pointer; an event
+ * that events_get() returned is valid until control returns to the loop.
+ *
+ *   gap         a time in which events may have been missed: the stream was re-opened, and the engine
+ *               remembers only its newest 256 events, and none from before its own restart
+ *   noise       an event that does not change a container's state (exec_*, top, resize, ...)
+ *   sent        up to where events were sent to servers that keep no position of their own
+ *   covered     the time since which the history has no holes
+ *
+ * Ownership: `engine` and `facts` outlive it, listeners remove themselves before it is freed. All
+ * callbacks run on the loop; a callback may add and remove listeners, but must not free the events.
  */
 
 #include "agent/engine/event_log.h"
 #include "agent/engine/facts.h"
+#include "base/listeners.h"
 #include "docker/engine.h"
 #include "docker/model/event.h"
 
 struct events;
 
 struct events_listener {
+    struct listener base;
     /* A container event was appended to the history. */
-    void (*on_event)(void *owner);
-    /* Events may have been missed: what was derived from them must be read anew. */
-    void (*on_gap)(void *owner);
-    /* The engine has stopped answering, or answers again: see events_trouble(). May be NULL. */
-    void (*on_trouble)(void *owner);
+    void (*on_event)(struct events_listener *l, const struct event *e);
+    /* Events may have been missed: state that was derived from them must be read again. */
+    void (*on_gap)(struct events_listener *l, const struct events *ev);
+    /* The engine has stopped answering, or answers again: see events_trouble(). */
+    void (*on_trouble)(struct events_listener *l, const struct events *ev);
 };
 
-struct events *events_new(struct engine *engine, struct facts *facts); /* both outlive it */
+struct events *events_new(struct engine *engine, struct facts *facts);
 void events_free(struct events *ev);
 DEFINE_CLEANUP(struct events *, events_free);
 
 void events_start(struct events *ev); /* opens the stream; once */
 
-/* Where each event of the history is written, too; outlives it. */
+/* Every event of the history is also written to `log`, which outlives it. */
 void events_set_log(struct events *ev, struct event_log *log);
 struct event_log *events_log(const struct events *ev); /* NULL: none */
 
-/* One listener at a time; NULL removes it. */
-void events_listen(struct events *ev, const struct events_listener *listener, void *owner);
-/* One more, for what lives as long as the process; it is told first. */
-void events_listen_always(struct events *ev, const struct events_listener *listener, void *owner);
+void events_add_listener(struct events *ev, struct events_listener *l);
+void events_remove_listener(struct events_listener *l); /* harmless if it was not added */
 
-/* An event that says nothing about the life of a container (exec_* and such); it is in no history. */
+/* True for an event that does not change a container's state; it is in no history. */
 bool events_is_noise(const struct event *e);
 
 /* Sequence numbers: [first, end) is in the history. */
@@ -46,7 +67,7 @@ uint64_t events_end(const struct events *ev);
 const struct event *events_get(const struct events *ev, uint64_t seq); /* NULL outside of it */
 uint64_t events_seek(const struct events *ev, int64_t time_ns); /* first with time >= time_ns */
 
-/* What was sent to servers that keep no position of their own; survives sessions. */
+/* Up to where events were sent to servers that keep no position of their own; survives sessions. */
 uint64_t events_sent(const struct events *ev);
 void events_set_sent(struct events *ev, uint64_t seq);
 
@@ -54,8 +75,5 @@ void events_set_sent(struct events *ev, uint64_t seq);
 int64_t events_covered_since(const struct events *ev);
 bool events_is_live(const struct events *ev);
 
-/*
- * Why the engine does not answer, NULL while it does. While the stream is open the engine is asked every
- * 15 s, so that one which hangs, or has gone behind a broken network, is known of after at most 25 s.
- */
+/* Why the engine does not answer; NULL while it does. */
 const char *events_trouble(const struct events *ev);

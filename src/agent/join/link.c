@@ -1,4 +1,5 @@
 #include "agent/join/link.h"
+#include "agent/common/sender.h"
 #include "agent/join/advice.h"
 #include "agent/join/credentials.h"
 #include "agent/join/identity.h"
@@ -59,6 +60,7 @@ struct link {
     struct identity identity;
     struct ws *ws;
     struct session *session;
+    struct batch_sink sink; /* for the session */
 
     struct completion_wait session_stopped;
     struct completion stopped;
@@ -163,16 +165,23 @@ static int send_text(void *owner, const char *text, size_t size)
     return l->ws ? ws_send_text(l->ws, text, size) : -ENOTCONN;
 }
 
-static int send_binary(void *owner, const void *data, size_t size)
+static int send_batch(struct batch_sink *sink, const void *data, size_t size)
 {
-    struct link *l = owner;
+    struct link *l = CONTAINER_OF(sink, struct link, sink);
 
     return l->ws ? ws_send_binary(l->ws, data, size) : -ENOTCONN;
 }
 
-static int ask_receipt(void *owner, uint64_t number)
+static bool is_busy(struct batch_sink *sink)
 {
-    struct link *l = owner;
+    const struct link *l = CONTAINER_OF(sink, struct link, sink);
+
+    return l->ws && ws_queued(l->ws) > SENDER_STREAM_QUEUE;
+}
+
+static int ask_receipt(struct batch_sink *sink, uint64_t number)
+{
+    struct link *l = CONTAINER_OF(sink, struct link, sink);
 
     return l->ws ? ws_ask_receipt(l->ws, number) : -ENOTCONN;
 }
@@ -225,14 +234,12 @@ static void start_session(struct link *l, const struct msg_auth_success *success
         .policy = &l->o.config->policy,
         .rotate_token = rotate_token,
         .send = send_text,
-        .send_binary = send_binary,
-        .ask_receipt = ask_receipt,
         .queued = queued,
         .owner = l,
         .collector = l->o.collector,
         .spool = l->o.spool,
+        .sink = msg_auth_success_can(success, "samples") ? &l->sink : NULL,
         .samples_has = {success->samples_epoch, success->samples_seq},
-        .wants_samples = msg_auth_success_can(success, "samples"),
         .wants_inventory = msg_auth_success_can(success, "inventory"),
         .wants_engine_state = msg_auth_success_can(success, "engine_state"),
         .wants_event_replay = msg_auth_success_can(success, "event_replay"),
@@ -491,6 +498,8 @@ int link_new(struct link **ret, const struct link_options *o, struct error *err)
     int r;
 
     l->o = *o;
+    l->sink = (struct batch_sink){
+        .send = send_batch, .is_busy = is_busy, .ask_receipt = ask_receipt};
     backoff_init(&l->backoff, o->config->reconnect_initial_ms, o->config->reconnect_max_ms);
     backoff_init(&l->engine_backoff, ENGINE_RETRY_INITIAL_MS, ENGINE_RETRY_MAX_MS);
     r = credentials_init(&l->credentials, o->config, err);

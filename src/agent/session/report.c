@@ -11,7 +11,8 @@
 
 struct report {
     struct report_options o;
-    bool is_complaining; /* the last batch could not be sent */
+    struct collector_listener listener; /* added for servers that take no batches */
+    bool is_complaining;                /* the last batch could not be sent */
     /* For the bytes per second of the host. */
     int64_t net_bytes, net_at_ms;
 };
@@ -103,33 +104,12 @@ static void send_messages(struct report *r, const struct samples *batch)
     }
 }
 
-static void on_batch(void *owner, const struct samples *batch)
+static void on_batch(struct collector_listener *l, const struct samples *batch)
 {
-    struct report *r = owner;
+    struct report *r = CONTAINER_OF(l, struct report, listener);
 
     if (!sender_is_busy(r->o.sender))
         send_messages(r, batch);
-}
-
-static int send_binary(void *owner, const void *data, size_t size)
-{
-    const struct report *r = owner;
-
-    return r->o.send_binary(r->o.owner, data, size);
-}
-
-static bool is_busy(void *owner)
-{
-    const struct report *r = owner;
-
-    return sender_is_busy(r->o.sender);
-}
-
-static int ask_receipt(void *owner, uint64_t number)
-{
-    const struct report *r = owner;
-
-    return r->o.ask_receipt(r->o.owner, number);
 }
 
 struct report *report_new(const struct report_options *o)
@@ -137,11 +117,13 @@ struct report *report_new(const struct report_options *o)
     struct report *r = xcalloc(1, sizeof(*r));
 
     r->o = *o;
-    collector_listen(o->collector, o->send_binary ? NULL : on_batch, r);
-    collector_set_eager(o->collector, !o->send_binary);
-    if (o->send_binary) {
-        spool_connect(o->spool, &(struct spool_sink){send_binary, is_busy, ask_receipt, r},
-                      &o->has);
+    r->listener.on_batch = on_batch;
+    collector_reset_demand(o->collector);
+    if (!o->sink)
+        collector_add_listener(o->collector, &r->listener);
+    collector_set_eager(o->collector, !o->sink);
+    if (o->sink) {
+        spool_connect(o->spool, o->sink, &o->has);
     } else {
         spool_refuse(o->spool);
     }
@@ -152,7 +134,8 @@ void report_free(struct report *r)
 {
     if (!r)
         return;
-    collector_listen(r->o.collector, NULL, NULL);
+    collector_remove_listener(&r->listener);
+    collector_reset_demand(r->o.collector);
     spool_disconnect(r->o.spool);
     free(r);
 }
@@ -163,7 +146,7 @@ void report_on_ack(struct report *r, const json_t *message)
     struct error err = ERROR_INIT;
 
     if (msg_samples_ack_decode(message, &m, &err) < 0) {
-        log_warn(NULL, "the server sent something strange: %s", err.msg);
+        log_warn(NULL, "invalid message from the server: %s", err.msg);
     } else {
         spool_on_ack(r->o.spool, &m);
     }
@@ -171,7 +154,7 @@ void report_on_ack(struct report *r, const json_t *message)
 
 void report_on_receipt(struct report *r, uint64_t number)
 {
-    if (r->o.send_binary)
+    if (r->o.sink)
         spool_on_receipt(r->o.spool, number);
 }
 
@@ -181,10 +164,10 @@ void report_on_rate(struct report *r, const json_t *payload)
     struct error err = ERROR_INIT;
 
     if (msg_stats_rate_decode(payload, &m, &err) < 0) {
-        log_warn(NULL, "the server sent something strange: %s", err.msg);
+        log_warn(NULL, "invalid message from the server: %s", err.msg);
         return;
     }
-    if (r->o.send_binary)
+    if (r->o.sink)
         collector_set_rate(r->o.collector, &m);
     msg_stats_rate_done(&m);
 }

@@ -1,9 +1,14 @@
 #pragma once
 
 /*
- * Sends what the collector measures, for as long as a session lives: whole batches to servers that take samples, by way
- * of the spool, container_stats and stats messages to the others. While much waits to be sent already, the latter are
- * left out: the next ones are newer anyway.
+ * Reports samples to the server while a session lives. This is the place where the spool and the link
+ * are joined; which of two ways is taken depends on what the server understands:
+ *
+ *   - batches: the spool, which gets every batch of the collector anyway, is connected with the link's
+ *     batch_sink. The server's acknowledgements, receipts and rates are passed on from here;
+ *   - single messages (container_stats, stats), for servers that take no batches: this module listens
+ *     to the collector itself, asks it for everything at the faster interval, and tells the spool to
+ *     keep nothing. While much waits to be sent, samples are skipped: the next ones are newer anyway.
  */
 
 #include "agent/common/sender.h"
@@ -16,12 +21,8 @@ struct report_options {
     struct collector *collector; /* outlives the report */
     struct spool *spool;         /* outlives the report; the collector's batches go there */
     const struct sender *sender; /* outlives the report */
-    struct msg_samples_ack has;  /* what the server has for good; epoch 0: nothing */
-    /* Queues one binary message; NULL: the server takes no samples. */
-    int (*send_binary)(void *owner, const void *data, size_t size);
-    /* With it: report_on_receipt() follows when the server has received what was sent before. */
-    int (*ask_receipt)(void *owner, uint64_t number);
-    void *owner;
+    struct msg_samples_ack has;  /* samples that the server has for good; epoch 0: none */
+    struct batch_sink *sink;     /* outlives the report; NULL: the server takes no batches */
 };
 
 struct report *report_new(const struct report_options *o);

@@ -21,6 +21,7 @@
 
 struct session {
     struct session_options options;
+    struct events_listener events;
     struct sender sender;
     struct guard *guard;
     struct commands *commands;
@@ -33,31 +34,30 @@ struct session {
     struct completion stopped;
 };
 
-static void on_event(void *owner)
+static void on_event(struct events_listener *l, const struct event *e)
 {
-    struct session *session = owner;
+    struct session *session = CONTAINER_OF(l, struct session, events);
 
     event_feed_pump(session->feed);
-    log_follows_on_event(session->logs, events_get(session->options.events,
-                                                   events_end(session->options.events) - 1));
+    log_follows_on_event(session->logs, e);
     if (session->inventory)
         inventory_pump(session->inventory);
 }
 
-static void on_gap(void *owner)
+static void on_gap(struct events_listener *l, const struct events *ev)
 {
-    struct session *session = owner;
+    struct session *session = CONTAINER_OF(l, struct session, events);
 
+    (void)ev;
     if (session->inventory)
         inventory_resync(session->inventory);
     log_follows_on_gap(session->logs);
 }
 
-static void on_trouble(void *owner)
+static void on_trouble(struct events_listener *l, const struct events *ev)
 {
-    const struct session *session = owner;
-    struct msg_engine_state m = {
-        .error = (char *)(uintptr_t)events_trouble(session->options.events)};
+    const struct session *session = CONTAINER_OF(l, struct session, events);
+    struct msg_engine_state m = {.error = (char *)(uintptr_t)events_trouble(ev)};
     int r;
 
     if (!session->options.wants_engine_state)
@@ -67,12 +67,6 @@ static void on_trouble(void *owner)
     if (r < 0)
         log_warn(NULL, "the state of the engine could not be sent: %s", error_text(r));
 }
-
-static const struct events_listener listener = {
-    .on_event = on_event,
-    .on_gap = on_gap,
-    .on_trouble = on_trouble,
-};
 
 struct session *session_new(const struct session_options *o)
 {
@@ -114,22 +108,21 @@ struct session *session_new(const struct session_options *o)
             .spool = o->spool,
             .has = o->samples_has,
             .sender = &session->sender,
-            .send_binary = o->wants_samples ? o->send_binary : NULL,
-            .ask_receipt = o->ask_receipt,
-            .owner = o->owner,
+            .sink = o->sink,
         });
     }
-    events_listen(o->events, &listener, session);
+    session->events = (struct events_listener){
+        .on_event = on_event, .on_gap = on_gap, .on_trouble = on_trouble};
+    events_add_listener(o->events, &session->events);
     if (events_trouble(o->events))
-        on_trouble(session);
+        on_trouble(&session->events, o->events);
     return session;
 }
 
 /* Everything that sends without being asked. */
 static void stop_pushing(struct session *session)
 {
-    if (session->feed)
-        events_listen(session->options.events, NULL, NULL);
+    events_remove_listener(&session->events);
     event_feed_free(TAKE_PTR(session->feed));
     inventory_free(TAKE_PTR(session->inventory));
     report_free(TAKE_PTR(session->report));
@@ -184,7 +177,7 @@ void session_on_message(struct session *session, const char *text, size_t size)
     int r;
 
     if (!v) {
-        log_warn(NULL, "the server sent something strange: %s", err.msg);
+        log_warn(NULL, "invalid message from the server: %s", err.msg);
         return;
     }
     if (str_eq(envelope_type(v), "shell_session")) {

@@ -10,6 +10,7 @@
 #include "agent/engine/events.h"
 #include "agent/engine/exec_killer.h"
 #include "agent/engine/facts.h"
+#include "agent/spool/batch_sink.h"
 #include "agent/stats/collector.h"
 #include "docker/engine.h"
 #include "net/completion.h"
@@ -33,15 +34,12 @@ struct session_options {
     /* Queues one text message. 0, or -ENOBUFS (queue full, try again later), or another error. May be called
      * from inside session_new() and session_on_message(); must not call back into the session. */
     int (*send)(void *owner, const char *text, size_t size);
-    /* The same for one binary message; NULL: none are taken. */
-    int (*send_binary)(void *owner, const void *data, size_t size);
-    /* With send_binary: session_on_receipt() follows when the server has received all that was sent before. */
-    int (*ask_receipt)(void *owner, uint64_t number);
     size_t (*queued)(
         void *owner); /* bytes that `send` has taken and that have not left yet; or NULL */
     void *owner;
-    bool wants_samples;                 /* the server takes samples */
-    struct msg_samples_ack samples_has; /* and has these for good; epoch 0: none */
+    struct batch_sink
+        *sink; /* outlives the session; NULL: the server takes no batches of samples */
+    struct msg_samples_ack samples_has; /* what it has for good; epoch 0: nothing */
     bool wants_inventory;    /* the server takes inventory_snapshot and inventory_delta */
     bool wants_engine_state; /* the server takes engine_state */
     bool wants_event_replay; /* the server drops doubles: resend from events_since_ns on */

@@ -28,8 +28,8 @@ struct spool {
     struct segments_place next; /* to be sent, while there is a connection */
     struct spool_items items;   /* all of them later than what is to be sent from disk */
     struct spool_flights flights;
-    uint64_t asked; /* for which receipt last */
-    struct spool_sink sink;
+    uint64_t asked;          /* for which receipt last */
+    struct batch_sink *sink; /* while connected */
     bool is_connected, is_refused;
     uint64_t acked_ms;    /* progress, or what counts as such */
     uint64_t unsynced_ms; /* since when; 0: nothing */
@@ -201,7 +201,7 @@ static const struct spool_item *first_stalled(const struct spool *s, uint64_t no
 
 static bool send_frame(struct spool *s, const void *data, size_t size)
 {
-    int r = s->sink.send(s->sink.owner, data, size);
+    int r = s->sink->send(s->sink, data, size);
 
     if (r < 0 && r != -ENOBUFS)
         log_debug(NULL, "samples could not be sent: %s", error_text(r));
@@ -254,7 +254,7 @@ static bool send_from_disk(struct spool *s)
             s->next = segments_end(s->disk.segments);
             break;
         }
-        if (s->sink.is_busy(s->sink.owner) || !has_window(s, r.size) || !send_late(s, &r))
+        if (s->sink->is_busy(s->sink) || !has_window(s, r.size) || !send_late(s, &r))
             return false;
         s->next = at;
         spool_flights_add(&s->flights, &(struct spool_flight){r.epoch, r.seq, r.size, at});
@@ -270,14 +270,14 @@ static void send_items(struct spool *s)
 
     while (n < q->n && q->list[n].is_sent)
         n++;
-    for (size_t i = n; i < q->n && !s->sink.is_busy(s->sink.owner); i++) {
+    for (size_t i = n; i < q->n && !s->sink->is_busy(s->sink); i++) {
         struct spool_item *item = &q->list[i];
 
         item->is_sent = send_item(s, item, now);
         if (!item->is_sent)
             break;
     }
-    if (n == q->n || !q->list[n].is_sent || s->sink.ask(s->sink.owner, s->asked + 1) < 0)
+    if (n == q->n || !q->list[n].is_sent || s->sink->ask_receipt(s->sink, s->asked + 1) < 0)
         return;
     s->asked++;
     for (; n < q->n && q->list[n].is_sent; n++)
@@ -438,15 +438,13 @@ static void release_covered(struct spool *s, const struct msg_samples_ack *has)
 
 /* Life */
 
-void spool_connect(struct spool *s,
-                   const struct spool_sink *sink,
-                   const struct msg_samples_ack *has)
+void spool_connect(struct spool *s, struct batch_sink *sink, const struct msg_samples_ack *has)
 {
     size_t n;
 
     store_items(s, UINT64_MAX);
     n = s->items.n;
-    s->sink = *sink;
+    s->sink = sink;
     s->is_refused = false;
     s->acked_ms = time_monotonic_ms();
     if (has->epoch > 0) {
@@ -475,6 +473,7 @@ void spool_disconnect(struct spool *s)
     if (!s->is_connected)
         return;
     s->is_connected = false;
+    s->sink = NULL;
     s->flights.n = s->flights.bytes = 0;
     spool_items_rewind(&s->items);
     store_items(s, UINT64_MAX);

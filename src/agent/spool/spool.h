@@ -14,6 +14,7 @@
  * A disk that cannot be written, or SPOOL_SIZE=0, leaves a short queue in memory.
  */
 
+#include "agent/spool/batch_sink.h"
 #include "net/loop.h"
 #include "proto/samples.h"
 
@@ -38,18 +39,9 @@ uint64_t spool_epoch(const struct spool *s);
 
 void spool_put(struct spool *s, const struct samples *batch); /* with growing places */
 
-/* Where batches go while there is a connection. `send` takes one binary message; not called back into the spool. */
-struct spool_sink {
-    int (*send)(void *owner, const void *data, size_t size);
-    bool (*is_busy)(void *owner); /* others wait to be sent */
-    /* spool_on_receipt() is to be called with this number or a later one when the server has received all sent so far. */
-    int (*ask)(void *owner, uint64_t number);
-    void *owner;
-};
-/* A connection begins; `has` is what the server has for good, epoch 0: nothing. */
-void spool_connect(struct spool *s,
-                   const struct spool_sink *sink,
-                   const struct msg_samples_ack *has);
+/* A connection begins: `sink` is borrowed until spool_disconnect(). `has`: the samples that the server
+ * has for good; epoch 0: none. */
+void spool_connect(struct spool *s, struct batch_sink *sink, const struct msg_samples_ack *has);
 void spool_disconnect(struct spool *s);
 void spool_on_ack(struct spool *s, const struct msg_samples_ack *ack);
 void spool_on_receipt(struct spool *s, uint64_t number);

@@ -23,6 +23,7 @@ struct fixture {
     char dir[TEMPORARY_DIR_SIZE], path[TEMPORARY_DIR_SIZE + 8];
     struct loop *loop;
     struct spool *spool;
+    struct batch_sink sink;
     uint64_t epoch, seq, max_bytes;
     struct {
         uint64_t epoch, seq;
@@ -34,9 +35,9 @@ struct fixture {
     size_t padding; /* bytes of each batch, about */
 };
 
-static int send(void *owner, const void *data, size_t size)
+static int send(struct batch_sink *sink, const void *data, size_t size)
 {
-    struct fixture *f = owner;
+    struct fixture *f = CONTAINER_OF(sink, struct fixture, sink);
     struct samples s;
 
     if (f->is_full)
@@ -50,16 +51,16 @@ static int send(void *owner, const void *data, size_t size)
     return 0;
 }
 
-static bool is_busy(void *owner)
+static bool is_busy(struct batch_sink *sink)
 {
-    const struct fixture *f = owner;
+    const struct fixture *f = CONTAINER_OF(sink, struct fixture, sink);
 
     return f->is_busy;
 }
 
-static int ask(void *owner, uint64_t number)
+static int ask_receipt(struct batch_sink *sink, uint64_t number)
 {
-    struct fixture *f = owner;
+    struct fixture *f = CONTAINER_OF(sink, struct fixture, sink);
 
     assert_int_equal(number, f->asked + 1);
     f->asked = number;
@@ -123,8 +124,8 @@ static void put(struct fixture *f, size_t n)
 
 static void connect_from(struct fixture *f, uint64_t epoch, uint64_t seq)
 {
-    spool_connect(f->spool, &(struct spool_sink){send, is_busy, ask, f},
-                  &(struct msg_samples_ack){epoch, seq});
+    f->sink = (struct batch_sink){send, is_busy, ask_receipt};
+    spool_connect(f->spool, &f->sink, &(struct msg_samples_ack){epoch, seq});
 }
 
 static void ack(struct fixture *f, uint64_t epoch, uint64_t seq)

@@ -54,8 +54,7 @@ struct collector {
     uint64_t epoch, seq;
     struct container_sample *samples;
     size_t capacity;
-    collector_fn fn, always_fn;
-    void *owner, *always_owner;
+    struct listeners listeners;
     const char *note; /* NULL: none */
     char told_source[32], told_network[32];
     char *told_why;
@@ -366,13 +365,10 @@ static void emit(struct collector *c, struct samples *batch)
     batch->seq = c->seq++;
     collector_source(c, &batch->source);
     batch->has_source = is_source_new(c, &batch->source);
-    if (!c->fn && !c->always_fn)
+    if (listeners_is_empty(&c->listeners))
         return;
     remember_source(c, &batch->source);
-    if (c->always_fn)
-        c->always_fn(c->always_owner, batch);
-    if (c->fn)
-        c->fn(c->owner, batch);
+    listeners_emit(&c->listeners, struct collector_listener, on_batch, batch);
 }
 
 static void expire_rate(struct collector *c, uint64_t now)
@@ -504,6 +500,7 @@ void collector_free(struct collector *c)
 {
     if (!c)
         return;
+    listeners_done(&c->listeners);
     loop_timer_stop(&c->timer);
     running_free(c->running);
     api_stats_cancel(c->check.call);
@@ -522,7 +519,7 @@ void collector_free(struct collector *c)
     free(c);
 }
 
-/* Who has just come need not wait a whole round for the first figures. */
+/* A server that has just connected need not wait a whole interval for its first samples. */
 static void rest_soon(struct collector *c)
 {
     uint64_t soon = time_monotonic_ms() + c->o.config->stats_live_interval_ms;
@@ -533,24 +530,24 @@ static void rest_soon(struct collector *c)
     set_timer(c);
 }
 
-void collector_listen(struct collector *c, collector_fn fn, void *owner)
+void collector_add_listener(struct collector *c, struct collector_listener *l)
 {
-    c->fn = fn;
-    c->owner = owner;
+    listeners_add(&c->listeners, &l->base);
+}
+
+void collector_remove_listener(struct collector_listener *l)
+{
+    listeners_remove(&l->base);
+}
+
+void collector_reset_demand(struct collector *c)
+{
     c->is_source_told = false;
     c->is_eager = false;
     if (c->rate_until_ms > 0) {
         c->rate_until_ms = 1; /* long ago */
         expire_rate(c, time_monotonic_ms());
     }
-    if (fn)
-        rest_soon(c);
-}
-
-void collector_listen_always(struct collector *c, collector_fn fn, void *owner)
-{
-    c->always_fn = fn;
-    c->always_owner = owner;
 }
 
 void collector_set_note(struct collector *c, const char *note)
@@ -593,5 +590,7 @@ void collector_set_rate(struct collector *c, const struct msg_stats_rate *rate)
 void collector_set_eager(struct collector *c, bool is_eager)
 {
     c->is_eager = is_eager;
+    if (is_eager)
+        rest_soon(c);
     hurry(c);
 }

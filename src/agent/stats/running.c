@@ -46,6 +46,7 @@ struct lookup {
 struct running_list {
     struct engine *engine;
     struct events *events;
+    struct events_listener listener;
     const struct running_handler *handler;
     void *owner;
     struct map entries;
@@ -371,10 +372,11 @@ static void on_one_event(struct running_list *l, const struct event *e)
     use_existence(l, e);
 }
 
-static void on_event(void *owner)
+static void on_event(struct events_listener *listener, const struct event *e)
 {
-    struct running_list *l = owner;
+    struct running_list *l = CONTAINER_OF(listener, struct running_list, listener);
 
+    (void)e; /* the history also has those that came before the last list */
     if (l->next < events_first(l->events)) {
         l->next = events_first(l->events);
         ask_list(l); /* some went by unseen */
@@ -383,12 +385,11 @@ static void on_event(void *owner)
         on_one_event(l, events_get(l->events, l->next));
 }
 
-static void on_gap(void *owner)
+static void on_gap(struct events_listener *listener, const struct events *ev)
 {
-    ask_list(owner);
+    (void)ev;
+    ask_list(CONTAINER_OF(listener, struct running_list, listener));
 }
-
-static const struct events_listener listener = {.on_event = on_event, .on_gap = on_gap};
 
 struct running_list *running_new(struct engine *engine,
                                  struct events *events,
@@ -403,7 +404,9 @@ struct running_list *running_new(struct engine *engine,
     l->owner = owner;
     list_init(&l->waiting);
     l->next = events_end(events);
-    events_listen_always(events, &listener, l);
+    l->listener.on_event = on_event;
+    l->listener.on_gap = on_gap;
+    events_add_listener(events, &l->listener);
     if (events_is_live(events))
         ask_list(l);
     return l;
@@ -413,7 +416,7 @@ void running_free(struct running_list *l)
 {
     if (!l)
         return;
-    events_listen_always(l->events, NULL, NULL);
+    events_remove_listener(&l->listener);
     loop_timer_stop(&l->retry);
     engine_call_cancel(l->list_call);
     for (size_t i = 0; i < MAX_PARALLEL; i++)
