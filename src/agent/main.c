@@ -9,9 +9,9 @@
 #include "agent/spool/spool.h"
 #include "agent/stats/collector.h"
 #include "base/alloc.h"
+#include "daemon/service.h"
 #include "docker/engine.h"
 #include "net/loop.h"
-#include "net/service.h"
 #include "net/tls_trust.h"
 
 #include <errno.h>

@@ -12,15 +12,15 @@
 #include <sys/un.h>
 
 struct notify {
-    int fd; /* -1: nobody wants to know */
+    int fd; /* -1: there is no manager */
     struct sockaddr_un address;
     socklen_t address_size;
-    uint64_t watchdog_ms; /* the program must be heard of at least this often; 0: never */
+    uint64_t watchdog_ms; /* longest time between two WATCHDOG=1; 0: no watchdog */
 };
 
 /*
  * Reads NOTIFY_SOCKET (a path, or an abstract name that begins with '@'), WATCHDOG_USEC and WATCHDOG_PID
- * from `env`. -EINVAL when one of them makes no sense; then nobody is told anything.
+ * from `env`. -EINVAL when one of them is invalid; then nothing is ever sent.
  */
 int notify_init(struct notify *n, const char *const *env, struct error *err) _nodiscard_;
 void notify_done(struct notify *n);

@@ -68,7 +68,7 @@ static void paths_and_abstract_names_work(void **state)
     assert_int_equal(rmdir(dir), 0);
 }
 
-static void nobody_wants_to_know(void **state)
+static void without_a_manager_nothing_is_sent(void **state)
 {
     static const struct {
         const char *env[3];
@@ -114,7 +114,7 @@ static void the_watchdog_is_read(void **state)
     }
 }
 
-static void nonsense_is_refused(void **state)
+static void invalid_variables_are_refused(void **state)
 {
     char too_long[256] = "NOTIFY_SOCKET=/";
     const struct {
@@ -160,9 +160,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(paths_and_abstract_names_work),
-        cmocka_unit_test(nobody_wants_to_know),
+        cmocka_unit_test(without_a_manager_nothing_is_sent),
         cmocka_unit_test(the_watchdog_is_read),
-        cmocka_unit_test(nonsense_is_refused),
+        cmocka_unit_test(invalid_variables_are_refused),
         cmocka_unit_test(a_manager_that_is_gone_is_an_error_and_no_signal),
     };
 

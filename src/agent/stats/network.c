@@ -1,11 +1,11 @@
 #include "agent/stats/network.h"
 
+#include "agent/stats/link_stats.h"
 #include "agent/stats/parse.h"
 #include "agent/stats/text.h"
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/time.h"
-#include "net/link_stats.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -5,11 +5,11 @@
 
 #include "agent/stats/network.h"
 
+#include "agent/stats/netns_fixture.h"
 #include "agent/stats/parse.h"
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/str.h"
-#include "net/netns_fixture.h"
 
 #include <errno.h>
 #include <sched.h>

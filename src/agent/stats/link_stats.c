@@ -1,4 +1,4 @@
-#include "net/link_stats.h"
+#include "agent/stats/link_stats.h"
 
 #include "base/alloc.h"
 

@@ -3,9 +3,9 @@
  * the other side's /proc/net/dev says, with the directions exchanged.
  */
 
-#include "net/link_stats.h"
+#include "agent/stats/link_stats.h"
 
-#include "net/netns_fixture.h"
+#include "agent/stats/netns_fixture.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-#include "net/netns_fixture.h"
+#include "agent/stats/netns_fixture.h"
 
 #include <fcntl.h>
 #include <sched.h>

@@ -1,7 +1,7 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "base/time.h"
-#include "net/service.h"
+#include "daemon/service.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,7 +17,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-/* A manager on an abstract socket, and a program that it runs. */
+/* A manager on an abstract socket, and a daemon under it. */
 struct fixture {
     struct loop *loop;
     struct service *service;
@@ -140,7 +140,7 @@ static void ready_comes_when_it_is_true(void **state)
     f->text = "fine";
     listen_until(f, "[READY=1\nSTATUS=fine]");
     f->heard[0] = '\0';
-    listen_for_ms(f, 100); /* said once */
+    listen_for_ms(f, 100); /* reported once */
     assert_string_equal(f->heard, "");
 }
 
@@ -169,14 +169,14 @@ static void the_watchdog_is_fed_at_half_time(void **state)
     listen_until(f, "[WATCHDOG=1]"); /* until the very end */
 }
 
-static void reloading_is_told_with_its_time(void **state)
+static void reloading_is_reported_with_its_time(void **state)
 {
     struct fixture *f = *state;
     uint64_t usec = 0, now = time_monotonic_ms() * 1000;
     const char *number;
 
     assert_int_equal(start(f, NULL, 0), 0);
-    service_reloading(f->service); /* before it was ready: nothing to say */
+    service_reloading(f->service); /* ignored before it was ready */
     service_reloaded(f->service);
     listen_until(f, "[READY=1\nSTATUS=fine]");
     assert_null(strstr(f->heard, "RELOADING"));
@@ -223,7 +223,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(ready_comes_when_it_is_true),       TEST(patience_has_an_end),
-        TEST(the_watchdog_is_fed_at_half_time),  TEST(reloading_is_told_with_its_time),
+        TEST(the_watchdog_is_fed_at_half_time),  TEST(reloading_is_reported_with_its_time),
         TEST(without_a_manager_nothing_happens), TEST(a_wrong_environment_is_an_error),
     };
 

@@ -1,4 +1,4 @@
-#include "net/service.h"
+#include "daemon/service.h"
 #include "base/alloc.h"
 #include "base/notify.h"
 #include "base/str.h"
@@ -12,12 +12,12 @@
 struct service {
     struct service_options o;
     struct notify notify;
-    struct loop_timer timer;    /* describes */
-    struct loop_timer watchdog; /* says that the loop turns */
+    struct loop_timer timer;    /* of the next status */
+    struct loop_timer watchdog; /* of the next WATCHDOG=1 */
     uint64_t born_ms;
-    bool is_ready; /* and was told so */
+    bool is_ready; /* and READY=1 was delivered */
     bool is_stopping;
-    char told[SERVICE_TEXT_SIZE];
+    char reported[SERVICE_TEXT_SIZE];
 };
 
 static void on_watchdog(struct loop_timer *t)
@@ -25,7 +25,7 @@ static void on_watchdog(struct loop_timer *t)
     struct service *s = CONTAINER_OF(t, struct service, watchdog);
     uint64_t half = s->notify.watchdog_ms / 2;
 
-    (void)notify_send(&s->notify, "WATCHDOG=1"); /* who does not hear it will act by himself */
+    (void)notify_send(&s->notify, "WATCHDOG=1"); /* a manager that misses it acts on its own */
     loop_timer_start(s->o.loop, t, half ? half : 1, on_watchdog);
 }
 
@@ -34,8 +34,8 @@ static bool may_be_ready(const struct service *s, bool is_ready)
     return is_ready || (s->o.patience_ms && time_monotonic_ms() - s->born_ms >= s->o.patience_ms);
 }
 
-/* A status is one line: text of peers in it must not become commands to the manager. */
-static void tell(struct service *s)
+/* A status is one line: a line break in text from a peer must not become a command to the manager. */
+static void report(struct service *s)
 {
     char text[SERVICE_TEXT_SIZE] = "";
     bool is_ready = may_be_ready(s, s->o.describe(s->o.owner, text));
@@ -46,17 +46,18 @@ static void tell(struct service *s)
     }
     if (is_ready && !s->is_ready) {
         s->is_ready = notify_send(&s->notify, "READY=1\nSTATUS=%s", text) == 0;
-    } else if (!str_eq(text, s->told)) {
-        (void)notify_send(&s->notify, "STATUS=%s", text); /* the next change is told again */
+    } else if (!str_eq(text, s->reported)) {
+        (void)notify_send(&s->notify, "STATUS=%s",
+                          text); /* lost: the next change is reported again */
     }
-    str_copy(s->told, sizeof(s->told), text);
+    str_copy(s->reported, sizeof(s->reported), text);
 }
 
 static void on_timer(struct loop_timer *t)
 {
     struct service *s = CONTAINER_OF(t, struct service, timer);
 
-    tell(s);
+    report(s);
     loop_timer_start(s->o.loop, t, s->is_ready ? RUNNING_MS : STARTING_MS, on_timer);
 }
 
@@ -100,11 +101,11 @@ void service_reloaded(struct service *s)
 {
     if (!s || !s->is_ready || s->is_stopping)
         return;
-    s->is_ready = false; /* so that it is said again */
-    tell(s);
+    s->is_ready = false; /* so that READY=1 is sent again */
+    report(s);
 }
 
-/* The watchdog goes on: it is armed until the end. */
+/* The watchdog stays armed until the process ends. */
 void service_stopping(struct service *s)
 {
     if (!s || s->is_stopping)
