@@ -207,7 +207,8 @@ int main(int argc, char **argv)
     } else if (command < argc && str_eq(argv[command], FINGERPRINT)) {
         status = command + 1 == argc ? fingerprint(&config) : fail_usage();
     } else if (command < argc && str_eq(argv[command], HEALTH)) {
-        status = command + 1 == argc ? health_command_run(&config) : fail_usage();
+        status = command + 1 == argc ? health_command_run(config.host, config.port, config.is_tls)
+                                     : fail_usage();
     } else if (command < argc) {
         status = admin_run(argc - command, argv + command, config.data_dir);
     } else {

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <strings.h>
 
 #define SHORT_ID 12
 
@@ -88,18 +87,6 @@ bool api_target_find(struct api_call *call, struct api_target *ret)
 char *api_target_text(const struct api_target *t)
 {
     return xasprintf("%s/%s", t->host->row.name, t->container ? t->container->name : t->ref);
-}
-
-bool api_is_own_container(const char *name, const json_t *labels)
-{
-    const char *app = json_string_value(json_object_get(labels, "app"));
-
-    if (name && name[0] == '/')
-        name++;
-    if (name && (strcasecmp(name, "dockmon") == 0 ||
-                 strncasecmp(name, "dockmon-", strlen("dockmon-")) == 0))
-        return true;
-    return str_eq(app, "dockmon");
 }
 
 static void send(struct api_call *call,

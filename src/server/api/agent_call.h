@@ -25,9 +25,6 @@ struct api_target {
 bool api_target_find(struct api_call *call, struct api_target *ret);
 char *api_target_text(const struct api_target *t); /* HOST/CONTAINER by name, to be freed */
 
-/* DockMon's own containers: named dockmon or dockmon-*, or labelled app=dockmon. name may begin with '/'. */
-bool api_is_own_container(const char *name, const json_t *labels);
-
 /* The host of the agent in path parameter 0; NULL after the call was answered with 404. */
 struct fleet_host *api_agent(struct api_call *call);
 

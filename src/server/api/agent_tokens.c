@@ -10,8 +10,10 @@
 #include "server/api/agent_call.h"
 #include "server/api/handlers.h"
 #include "server/api/job_call.h"
+#include "server/fleet/scope_view.h"
 #include "server/session/agent_token.h"
 #include "server/store/secret.h"
+#include "server/view/json_values.h"
 
 #include <errno.h>
 
@@ -38,7 +40,7 @@ static struct fleet_host *find_host(struct api_call *call)
 
 static bool can_rotate(const struct agent *a)
 {
-    json_t *capabilities = api_json_column(a->capabilities, json_object());
+    json_t *capabilities = json_value_column(a->capabilities, json_object());
     bool can = json_is_true(json_object_get(capabilities, CAPABILITY));
 
     json_decref(capabilities);

@@ -5,10 +5,12 @@
 #include "server/api/agent_call.h"
 #include "server/api/handlers.h"
 #include "server/api/job_call.h"
+#include "server/fleet/scope_view.h"
 #include "server/session/agent_token.h"
 #include "server/session/migration.h"
 #include "server/store/tokens.h"
 #include "server/view/agent_json.h"
+#include "server/view/json_values.h"
 
 #include <errno.h>
 #include <string.h>
@@ -20,7 +22,7 @@ static json_t *policy_json(const struct agent *a)
 {
     static const char prefix[] = "policy_";
     struct buf words = BUF_INIT(MAX_POLICY);
-    json_t *map = api_json_column(a->capabilities, json_object()), *value, *text;
+    json_t *map = json_value_column(a->capabilities, json_object()), *value, *text;
     const char *key;
 
     json_object_foreach(map, key, value)
@@ -48,10 +50,10 @@ static json_t *common_json(const struct fleet_host *h)
     return json_pack(
         "{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:s, s:b, s:b, s:o, s:o}", "agent_id", a->id,
         "engine_id", a->engine_id, "version", a->version, "proto_version", a->proto_version,
-        "capabilities", api_json_column(a->capabilities, json_object()), "policy", policy_json(a),
+        "capabilities", json_value_column(a->capabilities, json_object()), "policy", policy_json(a),
         "stats", stats_json(h), "status", h->is_online ? "online" : "offline", "connected",
         h->is_online, "revoked", agent_token_is_revoked(a), "last_seen_at",
-        api_json_time(h->seen_at_ms), "registered_at", api_json_time(a->registered_at_ms));
+        json_value_time(h->seen_at_ms), "registered_at", json_value_time(a->registered_at_ms));
 }
 
 json_t *agent_json_of_host(const struct fleet_host *h)
@@ -64,7 +66,7 @@ json_t *agent_json(const struct fleet_host *h)
     json_t *o = common_json(h);
 
     (void)json_object_set_new(o, "host_id", json_string(h->row.id));
-    (void)json_object_set_new(o, "host_name", api_json_string(h->row.name));
+    (void)json_object_set_new(o, "host_name", json_value_string(h->row.name));
     return o;
 }
 
@@ -80,7 +82,7 @@ static int token_work(struct api_job *job)
     if (r < 0)
         return r;
     job->result = json_pack("{s:b, s:s, s:o, s:b}", "success", 1, "token", token, "expires_at",
-                            api_json_time(job->numbers[1] + TOKEN_LIFETIME_MS), "multi_use",
+                            json_value_time(job->numbers[1] + TOKEN_LIFETIME_MS), "multi_use",
                             job->numbers[0] != 0);
     return 0;
 }
@@ -168,12 +170,12 @@ void hosts_agent_get(struct api_call *call)
     a = &h->agent;
     api_reply(call, 200,
               json_pack("{s:s, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:b, s:n, s:n, s:o}", "id", a->id,
-                        "version", a->version, "arch", api_json_string(a->arch), "os",
-                        api_json_string(a->os), "status", h->is_online ? "online" : "offline",
-                        "capabilities", api_json_column(a->capabilities, json_object()), "policy",
+                        "version", a->version, "arch", json_value_string(a->arch), "os",
+                        json_value_string(a->os), "status", h->is_online ? "online" : "offline",
+                        "capabilities", json_value_column(a->capabilities, json_object()), "policy",
                         policy_json(a), "stats", stats_json(h), "update_available", 0,
                         "latest_version", "is_container_mode", "last_seen_at",
-                        api_json_time(h->seen_at_ms)));
+                        json_value_time(h->seen_at_ms)));
 }
 
 /* --- migration of a host that was reached over mTLS ------------------------------------------------- */

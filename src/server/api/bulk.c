@@ -11,6 +11,9 @@
 #include "server/api/handlers.h"
 #include "server/api/record.h"
 #include "server/auth/watch.h"
+#include "server/common/event_record.h"
+#include "server/fleet/scope_view.h"
+#include "server/view/json_values.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -158,9 +161,9 @@ static json_t *job_json(const struct bulk_job *job)
     size_t n_open = job->count[ITEM_QUEUED] + job->count[ITEM_RUNNING];
     json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:I, s:I}", "id", job->id, "action",
                           job->action->name, "status", job_status(job), "created_by", job->who.name,
-                          "created_at", api_json_time(job->created_at_ms), "completed_at",
-                          api_json_time(job->ended_at_ms), "total", (json_int_t)job->n, "completed",
-                          (json_int_t)(job->n - n_open));
+                          "created_at", json_value_time(job->created_at_ms), "completed_at",
+                          json_value_time(job->ended_at_ms), "total", (json_int_t)job->n,
+                          "completed", (json_int_t)(job->n - n_open));
 
     for (size_t i = 0; i < ITEM_STATES; i++)
         (void)json_object_set_new(o, item_states[i], json_integer((json_int_t)job->count[i]));
@@ -170,8 +173,8 @@ static json_t *job_json(const struct bulk_job *job)
 static json_t *item_json(const struct bulk_item *item)
 {
     return json_pack("{s:s, s:s, s:o, s:s, s:o}", "host_id", item->host_id, "container_id",
-                     item->container_id, "container_name", api_json_string(item->name), "status",
-                     item_states[item->state], "error", api_json_string(item->error));
+                     item->container_id, "container_name", json_value_string(item->name), "status",
+                     item_states[item->state], "error", json_value_string(item->error));
 }
 
 /* Nobody is told once the server has closed: the feed is gone by then. */
@@ -310,7 +313,7 @@ static const char *find_fault(struct bulk_item *item,
         !scope_allows_container(scope, h, *ret))
         return "No such container, or more than one";
     item->name = xstrdup((*ret)->name);
-    if (item->job->action->is_protected && api_is_own_container((*ret)->name, (*ret)->labels))
+    if (item->job->action->is_protected && fleet_is_own_container((*ret)->name, (*ret)->labels))
         return "Permission denied: the container belongs to DockMon";
     return NULL;
 }

@@ -96,9 +96,3 @@ void api_fail_status(struct api_call *call, int status, const char *fmt, ...) _p
 
 /* The host of path parameter n, or NULL after the call was answered with 404. */
 struct fleet_host *api_host(struct api_call *call, size_t n);
-
-/* "2026-...Z" or null for 0; string or null. */
-json_t *api_json_time(int64_t utc_ms);
-json_t *api_json_string(const char *s);
-/* JSON text of a column, or an empty container of the kind when it does not parse. */
-json_t *api_json_column(const char *text, json_t *fallback /* stolen */);

@@ -7,6 +7,7 @@
 #include "server/api/scope_check.h"
 #include "server/store/audit.h"
 #include "server/view/event_json.h"
+#include "server/view/json_values.h"
 
 #include <errno.h>
 
@@ -133,9 +134,9 @@ static void append_audit(void *arg, const struct audit_entry *e)
 {
     (void)json_array_append_new(
         arg, json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "id", (json_int_t)e->id, "timestamp",
-                       api_json_time(e->at_ms), "who", api_json_string(e->who), "peer",
-                       api_json_string(e->peer), "action", api_json_string(e->action), "target",
-                       api_json_string(e->target), "result", api_json_string(e->result)));
+                       json_value_time(e->at_ms), "who", json_value_string(e->who), "peer",
+                       json_value_string(e->peer), "action", json_value_string(e->action), "target",
+                       json_value_string(e->target), "result", json_value_string(e->result)));
 }
 
 static int audit_work(struct api_job *job)

@@ -5,6 +5,7 @@
 #include "server/api/job_call.h"
 #include "server/feed/feed.h"
 #include "server/view/fleet_json.h"
+#include "server/view/json_values.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -78,7 +79,7 @@ static void update_done(struct api_job *job)
     h->version++;
     if (job->numbers[1]) {
         api_reply(call, 200,
-                  json_pack("{s:o}", "tags", api_json_column(h->row.tags, json_array())));
+                  json_pack("{s:o}", "tags", json_value_column(h->row.tags, json_array())));
     } else {
         reply_host(call, h);
     }
@@ -184,15 +185,15 @@ static json_t *merge_tags(const json_t *now, const json_t *add, const json_t *re
 /* Merges into the row, not into the live model: two changes at the same time must both count. */
 static int tags_work(struct api_job *job)
 {
-    json_t *add = api_json_column(job->args[4], json_array());
-    json_t *remove = api_json_column(job->args[5], json_array());
+    json_t *add = json_value_column(job->args[4], json_array());
+    json_t *remove = json_value_column(job->args[5], json_array());
     json_t *now, *next;
     struct host row;
     int r;
 
     r = hosts_get(job->store, job->args[0], &row, &job->err);
     if (r == 0) {
-        now = api_json_column(row.tags, json_array());
+        now = json_value_column(row.tags, json_array());
         next = merge_tags(now, add, remove);
         r = read_tags(next, &job->err); /* there may be too many */
         job->args[3] = json_dumps(next, JSON_COMPACT);

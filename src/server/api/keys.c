@@ -6,6 +6,7 @@
 #include "server/api/scope_json.h"
 #include "server/store/api_keys.h"
 #include "server/store/secret.h"
+#include "server/view/json_values.h"
 
 #include <errno.h>
 
@@ -13,10 +14,10 @@ static json_t *key_json(const struct api_key *k)
 {
     return json_pack("{s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "id", (json_int_t)k->id,
                      "name", k->name, "prefix", k->prefix, "role", role_name(k->role), "created_at",
-                     api_json_time(k->created_at_ms), "last_used_at",
-                     api_json_time(k->last_used_at_ms), "expires_at",
-                     api_json_time(k->expires_at_ms), "allowed_ips", api_json_string(k->networks),
-                     "scope", scope_json(k->scope));
+                     json_value_time(k->created_at_ms), "last_used_at",
+                     json_value_time(k->last_used_at_ms), "expires_at",
+                     json_value_time(k->expires_at_ms), "allowed_ips",
+                     json_value_string(k->networks), "scope", scope_json(k->scope));
 }
 
 static void append_key(void *arg, const struct api_key *k)

@@ -66,7 +66,7 @@ static void send_action(struct operation *op,
 
 static bool refuse_own(struct operation *op, const char *name, const json_t *labels)
 {
-    if (!op->is_protected || !api_is_own_container(name, labels))
+    if (!op->is_protected || !fleet_is_own_container(name, labels))
         return false;
     api_fail(op->call, -EACCES, "Permission denied: %s belongs to DockMon, it cannot %s itself",
              name, op->action);

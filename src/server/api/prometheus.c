@@ -4,6 +4,7 @@
 #include "base/time.h"
 #include "proto/json_text.h"
 #include "server/api/call.h"
+#include "server/fleet/scope_view.h"
 
 #include <string.h>
 

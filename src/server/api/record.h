@@ -16,8 +16,5 @@ struct record_operation {
     uint64_t took_ms;
 };
 
-/* Takes the content of `event`. A full queue drops it with a log line. */
-void record_event(struct db *store, struct job_queue *store_jobs, const struct event *event);
-
 /* Stores an operation on a container, with who asked for it and how it ended. A full queue drops it with a log line. */
 void record_operation(const struct api_call *call, const struct record_operation *o);

@@ -11,6 +11,7 @@
 #include "server/api/agent_call.h"
 #include "server/api/handlers.h"
 #include "server/api/record.h"
+#include "server/common/event_record.h"
 #include "server/view/resource_json.h"
 
 #include <errno.h>
@@ -292,7 +293,7 @@ static bool look_at_user(struct removal *m, const struct fleet_host *h)
     bool is_ref = str_is_container_ref(id); /* else an endpoint that belongs to no container */
     bool is_known = is_ref && fleet_find_container(h, id, &c) == 0;
 
-    if (api_is_own_container(name, is_known ? c->labels : NULL)) {
+    if (fleet_is_own_container(name, is_known ? c->labels : NULL)) {
         refuse_removal(m, name);
         return true;
     }
@@ -338,7 +339,7 @@ static void on_user(void *owner, const struct command_result *r)
                  "The agent's description of a container could not be read, so nothing was done");
         removal_free(m);
     } else if (r->code == 0 &&
-               api_is_own_container(
+               fleet_is_own_container(
                    name, json_object_get(json_object_get(container, "Config"), "Labels"))) {
         refuse_removal(m, name[0] == '/' ? name + 1 : name);
     } else {

@@ -1,6 +1,7 @@
 #include "server/api/scope_check.h"
 #include "base/alloc.h"
 #include "base/str.h"
+#include "server/fleet/scope_view.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -5,6 +5,7 @@
 #include "server/api/stats_json.h"
 #include "server/stats/rate.h"
 #include "server/stats/sampling.h"
+#include "server/view/json_values.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -192,7 +193,7 @@ void hosts_metrics(struct api_call *call)
                         json_number(v[HOST_MEM_TOTAL], 1), "network_rx_bytes",
                         json_number(v[HOST_NET_RX], 1), "network_tx_bytes",
                         json_number(v[HOST_NET_TX], 1), "container_count",
-                        (json_int_t)h->containers.size, "timestamp", api_json_time(line->at_ms)));
+                        (json_int_t)h->containers.size, "timestamp", json_value_time(line->at_ms)));
 }
 
 /* --- the history itself ------------------------------------------------------------------------- */
@@ -204,7 +205,7 @@ static json_t *tier_json(const struct history_usage *u, enum tier t)
     return json_pack("{s:s, s:I, s:I, s:I, s:o, s:f, s:b}", "name", tiers[t].name, "step_seconds",
                      (json_int_t)(tiers[t].step_ms / 1000), "files",
                      (json_int_t)u->tiers[t].n_files, "bytes", (json_int_t)u->tiers[t].bytes,
-                     "oldest", oldest == METRIC_NONE ? json_null() : api_json_time(oldest),
+                     "oldest", oldest == METRIC_NONE ? json_null() : json_value_time(oldest),
                      "keep_days", (double)u->tiers[t].keep_ms / (double)DAY_MS, "is_made",
                      u->tiers[t].is_made);
 }

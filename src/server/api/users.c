@@ -6,6 +6,7 @@
 #include "server/api/scope_json.h"
 #include "server/store/secret.h"
 #include "server/store/user_sessions.h"
+#include "server/view/json_values.h"
 
 #include <errno.h>
 
@@ -15,11 +16,11 @@
 
 static json_t *user_json(const struct user *u)
 {
-    return json_pack("{s:I, s:s, s:s, s:o, s:b, s:o, s:o, s:o}", "id", (json_int_t)u->id,
-                     "username", u->name, "role", role_name(u->role), "scope", scope_json(u->scope),
-                     "must_change_password", (int)u->must_change_password, "created_at",
-                     api_json_time(u->created_at_ms), "updated_at", api_json_time(u->updated_at_ms),
-                     "last_login", api_json_time(u->last_login_at_ms));
+    return json_pack(
+        "{s:I, s:s, s:s, s:o, s:b, s:o, s:o, s:o}", "id", (json_int_t)u->id, "username", u->name,
+        "role", role_name(u->role), "scope", scope_json(u->scope), "must_change_password",
+        (int)u->must_change_password, "created_at", json_value_time(u->created_at_ms), "updated_at",
+        json_value_time(u->updated_at_ms), "last_login", json_value_time(u->last_login_at_ms));
 }
 
 static void append_user(void *arg, const struct user *u)
@@ -157,9 +158,9 @@ static void append_session(void *arg, const struct user_session *row)
                                 json_pack("{s:o, s:I, s:s, s:o, s:o, s:o, s:b}", "id",
                                           json_stringn(row->id_hash, USER_SESSION_SHORT), "user_id",
                                           (json_int_t)row->user_id, "username", user.name, "peer",
-                                          api_json_string(row->peer), "created_at",
-                                          api_json_time(row->created_at_ms), "expires_at",
-                                          api_json_time(row->expires_at_ms), "is_current",
+                                          json_value_string(row->peer), "created_at",
+                                          json_value_time(row->created_at_ms), "expires_at",
+                                          json_value_time(row->expires_at_ms), "is_current",
                                           (int)str_eq(row->id_hash, list->job->args[0])));
     user_done(&user);
 }

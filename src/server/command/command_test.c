@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "base/str.h"
-#include "server/session/fake_net.h"
+#include "server/common/fake_net.h"
 
 struct sent {
     char agent_id[16];

@@ -2,6 +2,7 @@
 #include "base/str.h"
 #include "proto/json_text.h"
 #include "server/feed/internal.h"
+#include "server/fleet/scope_view.h"
 
 #include <assert.h>
 #include <errno.h>

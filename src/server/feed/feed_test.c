@@ -15,7 +15,7 @@
 #include "proto/json_text.h"
 #include "server/auth/credentials.h"
 #include "server/auth/watch.h"
-#include "server/session/fake_net.h"
+#include "server/common/fake_net.h"
 #include "server/view/agent_json.h"
 
 #define TICK_MS   100

@@ -3,6 +3,7 @@
 #include "base/time.h"
 #include "proto/json_text.h"
 #include "server/feed/internal.h"
+#include "server/fleet/scope_view.h"
 #include "server/view/container_json.h"
 #include "server/view/fleet_json.h"
 

@@ -1,6 +1,7 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "server/feed/internal.h"
+#include "server/fleet/scope_view.h"
 
 #include <stdio.h>
 #include <string.h>

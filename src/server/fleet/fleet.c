@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sodium.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/alloc.h"
 #include "base/str.h"
@@ -496,4 +497,16 @@ int fleet_find_container(const struct fleet_host *h, const char *ref, struct fle
 
     *ret = found;
     return 0;
+}
+
+bool fleet_is_own_container(const char *name, const json_t *labels)
+{
+    const char *app = json_string_value(json_object_get(labels, "app"));
+
+    if (name && name[0] == '/')
+        name++;
+    if (name && (strcasecmp(name, "dockmon") == 0 ||
+                 strncasecmp(name, "dockmon-", strlen("dockmon-")) == 0))
+        return true;
+    return str_eq(app, "dockmon");
 }

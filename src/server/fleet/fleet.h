@@ -148,3 +148,9 @@ bool fleet_host_can(const struct fleet_host *h, const char *capability);
 
 /* By 64-hex id, name (with or without '/'), 12-hex short id, or unique id prefix. -ENOENT; -EEXIST when ambiguous. */
 int fleet_find_container(const struct fleet_host *h, const char *ref, struct fleet_container **ret);
+
+/*
+ * DockMon's own containers: named dockmon or dockmon-*, or labelled app=dockmon.
+ * The name may begin with '/'.
+ */
+bool fleet_is_own_container(const char *name, const json_t *labels);

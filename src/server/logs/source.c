@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "base/time.h"
 #include "proto/json_text.h"
+#include "server/fleet/scope_view.h"
 #include "server/logs/internal.h"
 
 #include <assert.h>

@@ -8,6 +8,7 @@
 #include "server/rights/scope.h"
 #include "server/store/api_keys.h"
 #include "server/store/audit.h"
+#include "server/store/hosts.h"
 #include "server/store/secret.h"
 #include "server/store/tokens.h"
 #include "server/store/user_sessions.h"

@@ -29,9 +29,8 @@ static void on_answer(void *owner, const struct http_result *result)
 }
 
 /* A server that listens on every address does so on loopback, too. */
-static char *address_of(const struct config *config)
+static char *address_of(const char *host, unsigned port, bool is_tls)
 {
-    const char *host = config->host;
     bool is_v6;
 
     if (str_is_empty(host) || str_eq(host, "0.0.0.0")) {
@@ -41,14 +40,14 @@ static char *address_of(const struct config *config)
     }
     is_v6 = strchr(host, ':') != NULL;
 
-    return xasprintf("%s://%s%s%s:%u", config->is_tls ? "https" : "http", is_v6 ? "[" : "", host,
-                     is_v6 ? "]" : "", (unsigned)config->port);
+    return xasprintf("%s://%s%s%s:%u", is_tls ? "https" : "http", is_v6 ? "[" : "", host,
+                     is_v6 ? "]" : "", port);
 }
 
-int health_command_run(const struct config *config)
+int health_command_run(const char *host, unsigned port, bool is_tls)
 {
     _cleanup_(loop_freep) struct loop *loop = NULL;
-    _cleanup_free_ char *address = address_of(config);
+    _cleanup_free_ char *address = address_of(host, port, is_tls);
     struct http_call *call = NULL; /* gone after on_answer() */
     struct question q = {0};
     struct error err = ERROR_INIT;

@@ -5,6 +5,7 @@
  * containers, which have no other program. Prints the answer of /health; exit status 0 when it is 200.
  */
 
-#include "server/config.h"
+#include <stdbool.h>
 
-int health_command_run(const struct config *config);
+/* `host` is the address that the server listens on, NULL or "" for all. Returns an exit status. */
+int health_command_run(const char *host, unsigned port, bool is_tls);

@@ -5,22 +5,17 @@
 #include <errno.h>
 #include <string.h>
 
-enum part_kind { PART_HOST, PART_TAG, PART_LABEL, PART_KINDS };
-
 static const struct {
     const char *prefix;
     bool has_value; /* KEY=VALUE is a key and a value */
 } kinds[] = {
-    [PART_HOST] = {"host=",  false},
-    [PART_TAG] = {"tag=",   false},
-    [PART_LABEL] = {"label=", true },
+    [SCOPE_HOST] = {"host=",  false},
+    [SCOPE_TAG] = {"tag=",   false},
+    [SCOPE_LABEL] = {"label=", true },
 };
 
-_Static_assert(ARRAY_LEN(kinds) == PART_KINDS, "every kind has its words");
-_Static_assert(SCOPE_MAX_RULES <= 32, "a scope_view has 32 bits");
+_Static_assert(ARRAY_LEN(kinds) == SCOPE_KINDS, "every kind has its words");
 _Static_assert(SCOPE_MAX_TEXT <= UINT16_MAX, "offsets are 16 bits");
-
-/* --- rules to text and back ------------------------------------------------------------------------- */
 
 /* Copies text into the rules; offset 0 is never used, so that it can mean none. */
 static int add_text(struct scope_rules *r, const char *text, uint16_t *ret, struct error *err)
@@ -47,14 +42,14 @@ static int add_text(struct scope_rules *r, const char *text, uint16_t *ret, stru
 
 static int add_part(struct scope_rules *r, char *text, struct error *err)
 {
-    enum part_kind kind = PART_HOST;
+    enum scope_part_kind kind = SCOPE_HOST;
     struct scope_part *part = &r->parts[r->n_parts];
     char *key, *value;
     int rc;
 
-    while (kind < PART_KINDS && !str_starts_with(text, kinds[kind].prefix))
+    while (kind < SCOPE_KINDS && !str_starts_with(text, kinds[kind].prefix))
         kind++;
-    if (kind == PART_KINDS) {
+    if (kind == SCOPE_KINDS) {
         return error_set(err, -EDOM,
                          "`%.80s` is no scope: host=NAME, tag=TAG, label=KEY or label=KEY=VALUE",
                          text);
@@ -85,7 +80,7 @@ static int resolve_host(
     const char *id;
 
     for (uint8_t i = first; i < r->n_parts; i++) {
-        if (r->parts[i].kind != PART_HOST)
+        if (r->parts[i].kind != SCOPE_HOST)
             continue;
         if (host)
             return error_set(err, -EDOM, "a rule of a scope has one host; give each its own rule");
@@ -176,129 +171,4 @@ bool scope_equal(const struct scope *a, const struct scope *b)
                         *b_ceiling = scope_rules_text(&b->ceiling);
 
     return str_eq(a_own, b_own) && str_eq(a_ceiling, b_ceiling);
-}
-
-/* --- what they allow -------------------------------------------------------------------------------- */
-
-static bool has_tag(const struct fleet_host *h, const char *tag)
-{
-    json_auto_t *tags = h->row.tags ? json_loads(h->row.tags, 0, NULL) : NULL;
-
-    for (size_t i = 0; i < json_array_size(tags); i++) {
-        if (str_eq(json_string_value(json_array_get(tags, i)), tag))
-            return true;
-    }
-    return false;
-}
-
-static bool part_matches_host(const struct scope_rules *r,
-                              const struct scope_part *p,
-                              const struct fleet_host *h)
-{
-    if (p->kind == PART_HOST)
-        return str_eq(r->text + p->key, h->row.id);
-    return p->kind != PART_TAG || has_tag(h, r->text + p->key);
-}
-
-static bool part_matches_labels(const struct scope_rules *r,
-                                const struct scope_part *p,
-                                const json_t *labels)
-{
-    const json_t *label;
-
-    if (p->kind != PART_LABEL)
-        return true;
-    label = json_object_get(labels, r->text + p->key);
-    return json_is_string(label) &&
-           (!p->value || str_eq(json_string_value(label), r->text + p->value));
-}
-
-static uint32_t all_rules(const struct scope_rules *r)
-{
-    return (uint32_t)((UINT64_C(1) << r->n_rules) - 1);
-}
-
-static uint32_t rules_on_host(const struct scope_rules *r, const struct fleet_host *h)
-{
-    uint32_t mask = all_rules(r);
-
-    for (uint8_t i = 0; i < r->n_parts; i++) {
-        if (!part_matches_host(r, &r->parts[i], h))
-            mask &= ~(UINT32_C(1) << r->parts[i].rule);
-    }
-    return mask;
-}
-
-static bool some_whole(const struct scope_rules *r, uint32_t mask)
-{
-    for (uint8_t i = 0; i < r->n_parts; i++) {
-        if (r->parts[i].kind == PART_LABEL)
-            mask &= ~(UINT32_C(1) << r->parts[i].rule);
-    }
-    return r->n_rules == 0 || mask;
-}
-
-static bool some_labels(const struct scope_rules *r, uint32_t mask, const json_t *labels)
-{
-    for (uint8_t i = 0; i < r->n_parts && mask; i++) {
-        if (!part_matches_labels(r, &r->parts[i], labels))
-            mask &= ~(UINT32_C(1) << r->parts[i].rule);
-    }
-    return r->n_rules == 0 || mask;
-}
-
-void scope_view_host(const struct scope *s, const struct fleet_host *h, struct scope_view *ret)
-{
-    *ret = (struct scope_view){
-        .scope = s,
-        .own = rules_on_host(&s->own, h),
-        .ceiling = rules_on_host(&s->ceiling, h),
-    };
-}
-
-bool scope_view_any(const struct scope_view *v)
-{
-    return (v->own || v->scope->own.n_rules == 0) && (v->ceiling || v->scope->ceiling.n_rules == 0);
-}
-
-bool scope_view_whole(const struct scope_view *v)
-{
-    return some_whole(&v->scope->own, v->own) && some_whole(&v->scope->ceiling, v->ceiling);
-}
-
-bool scope_view_labels(const struct scope_view *v, const json_t *labels)
-{
-    return some_labels(&v->scope->own, v->own, labels) &&
-           some_labels(&v->scope->ceiling, v->ceiling, labels);
-}
-
-bool scope_view_container(const struct scope_view *v, const struct fleet_container *c)
-{
-    return scope_view_labels(v, c->labels);
-}
-
-bool scope_allows_host(const struct scope *s, const struct fleet_host *h)
-{
-    struct scope_view v;
-
-    scope_view_host(s, h, &v);
-    return scope_view_any(&v);
-}
-
-bool scope_allows_whole_host(const struct scope *s, const struct fleet_host *h)
-{
-    struct scope_view v;
-
-    scope_view_host(s, h, &v);
-    return scope_view_whole(&v);
-}
-
-bool scope_allows_container(const struct scope *s,
-                            const struct fleet_host *h,
-                            const struct fleet_container *c)
-{
-    struct scope_view v;
-
-    scope_view_host(s, h, &v);
-    return scope_view_container(&v, c);
 }

@@ -16,8 +16,6 @@
  */
 
 #include "base/error.h"
-#include "server/fleet/fleet.h"
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -25,6 +23,8 @@
 #define SCOPE_MAX_PARTS 64
 #define SCOPE_MAX_TEXT  1024
 #define SCOPE_MAX_VALUE 255 /* bytes, of each key and value */
+
+enum scope_part_kind { SCOPE_HOST, SCOPE_TAG, SCOPE_LABEL, SCOPE_KINDS };
 
 struct scope_part {
     uint8_t rule, kind;
@@ -63,25 +63,3 @@ char *scope_rules_text(const struct scope_rules *r);
 
 bool scope_is_limited(const struct scope *s);
 bool scope_equal(const struct scope *a, const struct scope *b);
-
-/* What a scope allows on one host: made once to look at many of its containers. */
-struct scope_view {
-    const struct scope *scope;
-    uint32_t own, ceiling; /* a bit for each rule whose conditions on the host are met */
-};
-
-void scope_view_host(const struct scope *s, const struct fleet_host *h, struct scope_view *ret);
-bool scope_view_any(
-    const struct scope_view *v); /* the host may be seen, and perhaps some containers */
-bool scope_view_whole(const struct scope_view *v); /* everything on the host */
-bool scope_view_labels(const struct scope_view *v,
-                       const json_t *labels); /* a container with these */
-bool scope_view_container(const struct scope_view *v, const struct fleet_container *c);
-
-/* The same in one call. */
-bool scope_allows_host(const struct scope *s, const struct fleet_host *h);
-/* What belongs to no container: images, networks, volumes, events and changes of the host itself. */
-bool scope_allows_whole_host(const struct scope *s, const struct fleet_host *h);
-bool scope_allows_container(const struct scope *s,
-                            const struct fleet_host *h,
-                            const struct fleet_container *c);

@@ -5,7 +5,7 @@
  * tests of this folder share.
  */
 
-#include "server/session/fake_net.h"
+#include "server/common/fake_net.h"
 #include "server/session/session.h"
 #include "server/session/store_fixture.h"
 #include <stdbool.h>

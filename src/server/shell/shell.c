@@ -1,3 +1,6 @@
+#include "server/common/audit_log.h"
+#include "server/common/event_record.h"
+#include "server/fleet/scope_view.h"
 #include "server/shell/internal.h"
 
 #include "base/alloc.h"
@@ -6,9 +9,6 @@
 #include "base/str.h"
 #include "base/time.h"
 #include "proto/json_text.h"
-#include "server/api/agent_call.h"
-#include "server/api/audit.h"
-#include "server/api/record.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -193,7 +193,7 @@ static const char *find_target(struct shell *s, const struct fleet_host **ret)
         fleet_find_container(h, s->container_ref, &c) < 0 ||
         !scope_allows_container(&s->who.scope, h, c))
         return "Container not found";
-    if (api_is_own_container(c->name, c->labels))
+    if (fleet_is_own_container(c->name, c->labels))
         return "DockMon's own containers cannot be entered";
     s->agent_id = xstrdup(h->agent.id);
     s->host_id = xstrdup(h->row.id);

@@ -3,7 +3,7 @@
 #include "base/str.h"
 #include "base/time.h"
 #include "proto/json_text.h"
-#include "server/api/call.h"
+#include "server/view/json_values.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -48,7 +48,7 @@ static json_t *ports_json(const json_t *raw)
         for (size_t k = 0; k < json_array_size(list) && !is_known; k++)
             is_known = str_eq(json_string_value(json_array_get(list, k)), port);
         if (!is_known)
-            (void)json_array_append_new(list, api_json_string(port));
+            (void)json_array_append_new(list, json_value_string(port));
     }
     return list;
 }
@@ -114,7 +114,7 @@ static void set_addresses(json_t *o, const json_t *raw)
         if (!first)
             first = ip;
     }
-    (void)json_object_set_new(o, "docker_ip", api_json_string(first));
+    (void)json_object_set_new(o, "docker_ip", json_value_string(first));
     (void)json_object_set_new(o, "docker_ips", ips);
 }
 
@@ -191,14 +191,14 @@ static json_t *shown_json(const struct fleet_container *c, const json_t *raw)
 
     (void)json_object_set_new(o, "id", json_string(c->id));
     (void)json_object_set_new(o, "short_id", json_stringn(c->id, SHORT_ID));
-    (void)json_object_set_new(o, "name", api_json_string(c->name));
+    (void)json_object_set_new(o, "name", json_value_string(c->name));
     (void)json_object_set_new(o, "state", json_string(c->state));
     (void)json_object_set_new(o, "status", json_string(c->state));
-    (void)json_object_set_new(o, "status_text", api_json_string(text(raw, "Status")));
-    (void)json_object_set_new(o, "image", api_json_string(text(raw, "Image")));
-    (void)json_object_set_new(o, "command", api_json_string(text(raw, "Command")));
-    (void)json_object_set_new(o, "created", api_json_time(c->created_s * 1000));
-    (void)json_object_set_new(o, "started_at", api_json_string(text(raw, "StartedAt")));
+    (void)json_object_set_new(o, "status_text", json_value_string(text(raw, "Status")));
+    (void)json_object_set_new(o, "image", json_value_string(text(raw, "Image")));
+    (void)json_object_set_new(o, "command", json_value_string(text(raw, "Command")));
+    (void)json_object_set_new(o, "created", json_value_time(c->created_s * 1000));
+    (void)json_object_set_new(o, "started_at", json_value_string(text(raw, "StartedAt")));
     (void)json_object_set_new(o, "auto_restart", json_false());
     (void)json_object_set_new(o, "restart_attempts", json_integer(0));
     (void)json_object_set_new(o, "desired_state", json_string("unspecified"));
@@ -234,7 +234,7 @@ void container_host_write(struct buf *out, struct fleet_host *h)
         free(h->named.text);
         json_open_text(&h->named,
                        json_pack("{s:s, s:o, s:b}", "host_id", h->row.id, "host_name",
-                                 api_json_string(h->row.name), "host_online", h->is_online));
+                                 json_value_string(h->row.name), "host_online", h->is_online));
         h->named.text[0] = ','; /* it continues an object */
         h->named_version = h->version;
     }

@@ -1,5 +1,5 @@
 #include "base/alloc.h"
-#include "server/api/agent_call.h"
+#include "server/fleet/fleet.h"
 #include "server/view/container_json.h"
 
 #include <setjmp.h>
@@ -158,7 +158,7 @@ static void test_own_containers_are_recognised(void **state)
 
         if (cases[i].app)
             (void)json_object_set_new(labels, "app", json_string(cases[i].app));
-        assert_int_equal(api_is_own_container(cases[i].name, labels), cases[i].is_own);
+        assert_int_equal(fleet_is_own_container(cases[i].name, labels), cases[i].is_own);
         json_decref(labels);
     }
 }

@@ -1,5 +1,5 @@
 #include "server/view/event_json.h"
-#include "server/api/call.h"
+#include "server/view/json_values.h"
 
 json_t *event_json(const struct event *e)
 {
@@ -24,9 +24,9 @@ json_t *event_json(const struct event *e)
     };
 
     (void)json_object_set_new(o, "id", json_integer(e->id));
-    (void)json_object_set_new(o, "timestamp", api_json_time(e->at_ms));
+    (void)json_object_set_new(o, "timestamp", json_value_time(e->at_ms));
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-        (void)json_object_set_new(o, texts[i].name, api_json_string(texts[i].value));
-    (void)json_object_set_new(o, "details", api_json_column(e->details, json_object()));
+        (void)json_object_set_new(o, texts[i].name, json_value_string(texts[i].value));
+    (void)json_object_set_new(o, "details", json_value_column(e->details, json_object()));
     return o;
 }

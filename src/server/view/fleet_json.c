@@ -2,9 +2,10 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "base/time.h"
-#include "server/api/call.h"
+#include "server/fleet/scope_view.h"
 #include "server/view/agent_json.h"
 #include "server/view/container_json.h"
+#include "server/view/json_values.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -29,9 +30,9 @@ static json_t *number_or_null(int64_t n)
 static json_t *shown_json(const struct fleet_host *h)
 {
     const struct host *row = &h->row;
-    json_t *ips = api_json_column(row->host_ips, json_array());
+    json_t *ips = json_value_column(row->host_ips, json_array());
     json_t *o = json_pack("{s:s, s:o, s:o, s:s, s:s, s:n}", "id", row->id, "name",
-                          api_json_string(row->name), "url", api_json_string(row->url),
+                          json_value_string(row->name), "url", json_value_string(row->url),
                           "connection_type", connection_name(row->connection), "status",
                           h->is_online ? "online" : "offline", "security_status");
     const struct {
@@ -48,8 +49,8 @@ static json_t *shown_json(const struct fleet_host *h)
     };
 
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-        (void)json_object_set_new(o, texts[i].name, api_json_string(texts[i].value));
-    (void)json_object_set_new(o, "tags", api_json_column(row->tags, json_array()));
+        (void)json_object_set_new(o, texts[i].name, json_value_string(texts[i].value));
+    (void)json_object_set_new(o, "tags", json_value_column(row->tags, json_array()));
     (void)json_object_set_new(o, "total_memory", number_or_null(row->total_memory));
     (void)json_object_set_new(o, "num_cpus", number_or_null(row->num_cpus));
     (void)json_object_set_new(o, "is_podman", json_boolean(row->is_podman));

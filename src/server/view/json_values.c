@@ -1,21 +1,21 @@
+#include "server/view/json_values.h"
 #include "base/time.h"
-#include "server/api/call.h"
 
-json_t *api_json_time(int64_t utc_ms)
+json_t *json_value_time(int64_t utc_ms)
 {
     char text[TIME_TEXT_SIZE];
 
     return utc_ms ? json_string(time_format_ms(utc_ms, text)) : json_null();
 }
 
-json_t *api_json_string(const char *s)
+json_t *json_value_string(const char *s)
 {
     json_t *v = s ? json_string(s) : NULL;
 
     return v ? v : json_null();
 }
 
-json_t *api_json_column(const char *text, json_t *fallback)
+json_t *json_value_column(const char *text, json_t *fallback)
 {
     json_t *v = text ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
 

@@ -2,7 +2,8 @@
 
 /*
  * The network edge for unit tests: timers that fire when the test moves the clock, WebSocket peers that
- * record what they are told, and one loop (NULL) that has nothing but watches of what is readable. Linked instead of net/loop.c and net/ws.c.
+ * record the messages sent to them, and one loop (NULL) that only watches descriptors for input. Linked
+ * instead of net/loop.c and net/ws.c.
  */
 
 #include "net/http_server.h"
@@ -22,8 +23,8 @@ struct ws {
     unsigned close_code;   /* 0: open */
     bool is_paused;
     char close_reason[128];
-    int send_code; /* what the next sends return */
-    size_t queued; /* what ws_queued() returns */
+    int send_code; /* returned by the next sends */
+    size_t queued; /* returned by ws_queued() */
     const char *peer;
 };
 

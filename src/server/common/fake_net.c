@@ -1,4 +1,4 @@
-#include "server/session/fake_net.h"
+#include "server/common/fake_net.h"
 
 #include <assert.h>
 #include <poll.h>

@@ -1,0 +1,127 @@
+#include "server/fleet/scope_view.h"
+#include "base/str.h"
+
+_Static_assert(SCOPE_MAX_RULES <= 32, "a scope_view has 32 bits");
+
+static bool has_tag(const struct fleet_host *h, const char *tag)
+{
+    json_auto_t *tags = h->row.tags ? json_loads(h->row.tags, 0, NULL) : NULL;
+
+    for (size_t i = 0; i < json_array_size(tags); i++) {
+        if (str_eq(json_string_value(json_array_get(tags, i)), tag))
+            return true;
+    }
+    return false;
+}
+
+static bool part_matches_host(const struct scope_rules *r,
+                              const struct scope_part *p,
+                              const struct fleet_host *h)
+{
+    if (p->kind == SCOPE_HOST)
+        return str_eq(r->text + p->key, h->row.id);
+    return p->kind != SCOPE_TAG || has_tag(h, r->text + p->key);
+}
+
+static bool part_matches_labels(const struct scope_rules *r,
+                                const struct scope_part *p,
+                                const json_t *labels)
+{
+    const json_t *label;
+
+    if (p->kind != SCOPE_LABEL)
+        return true;
+    label = json_object_get(labels, r->text + p->key);
+    return json_is_string(label) &&
+           (!p->value || str_eq(json_string_value(label), r->text + p->value));
+}
+
+static uint32_t all_rules(const struct scope_rules *r)
+{
+    return (uint32_t)((UINT64_C(1) << r->n_rules) - 1);
+}
+
+static uint32_t rules_on_host(const struct scope_rules *r, const struct fleet_host *h)
+{
+    uint32_t mask = all_rules(r);
+
+    for (uint8_t i = 0; i < r->n_parts; i++) {
+        if (!part_matches_host(r, &r->parts[i], h))
+            mask &= ~(UINT32_C(1) << r->parts[i].rule);
+    }
+    return mask;
+}
+
+static bool some_whole(const struct scope_rules *r, uint32_t mask)
+{
+    for (uint8_t i = 0; i < r->n_parts; i++) {
+        if (r->parts[i].kind == SCOPE_LABEL)
+            mask &= ~(UINT32_C(1) << r->parts[i].rule);
+    }
+    return r->n_rules == 0 || mask;
+}
+
+static bool some_labels(const struct scope_rules *r, uint32_t mask, const json_t *labels)
+{
+    for (uint8_t i = 0; i < r->n_parts && mask; i++) {
+        if (!part_matches_labels(r, &r->parts[i], labels))
+            mask &= ~(UINT32_C(1) << r->parts[i].rule);
+    }
+    return r->n_rules == 0 || mask;
+}
+
+void scope_view_host(const struct scope *s, const struct fleet_host *h, struct scope_view *ret)
+{
+    *ret = (struct scope_view){
+        .scope = s,
+        .own = rules_on_host(&s->own, h),
+        .ceiling = rules_on_host(&s->ceiling, h),
+    };
+}
+
+bool scope_view_any(const struct scope_view *v)
+{
+    return (v->own || v->scope->own.n_rules == 0) && (v->ceiling || v->scope->ceiling.n_rules == 0);
+}
+
+bool scope_view_whole(const struct scope_view *v)
+{
+    return some_whole(&v->scope->own, v->own) && some_whole(&v->scope->ceiling, v->ceiling);
+}
+
+bool scope_view_labels(const struct scope_view *v, const json_t *labels)
+{
+    return some_labels(&v->scope->own, v->own, labels) &&
+           some_labels(&v->scope->ceiling, v->ceiling, labels);
+}
+
+bool scope_view_container(const struct scope_view *v, const struct fleet_container *c)
+{
+    return scope_view_labels(v, c->labels);
+}
+
+bool scope_allows_host(const struct scope *s, const struct fleet_host *h)
+{
+    struct scope_view v;
+
+    scope_view_host(s, h, &v);
+    return scope_view_any(&v);
+}
+
+bool scope_allows_whole_host(const struct scope *s, const struct fleet_host *h)
+{
+    struct scope_view v;
+
+    scope_view_host(s, h, &v);
+    return scope_view_whole(&v);
+}
+
+bool scope_allows_container(const struct scope *s,
+                            const struct fleet_host *h,
+                            const struct fleet_container *c)
+{
+    struct scope_view v;
+
+    scope_view_host(s, h, &v);
+    return scope_view_container(&v, c);
+}

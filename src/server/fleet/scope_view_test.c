@@ -1,0 +1,78 @@
+#include "base/alloc.h"
+#include "server/fleet/scope_view.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* cmocka.h needs those above */
+#include <cmocka.h>
+
+static void test_a_scope_allows_by_host_tag_and_label(void **state)
+{
+    static const char web[] = "{\"team\":\"web\",\"tier\":\"1\"}", none[] = "{}";
+    static const struct {
+        const char *own, *ceiling;
+        const char *host, *tags, *labels;
+        bool sees_host, sees_whole, sees_container;
+    } cases[] = {
+        {NULL,                                NULL,           "h1", NULL,            none,           true,  true,  true },
+        {"host=h1",                           NULL,           "h1", NULL,            none,           true,  true,  true },
+        {"host=h1",                           NULL,           "h2", NULL,            web,            false, false, false},
+        {"host=h1\nhost=h2",                  NULL,           "h2", NULL,            none,           true,  true,  true },
+        {"tag=prod",                          NULL,           "h1", "[\"prod\"]",    none,           true,  true,  true },
+        {"tag=prod",                          NULL,           "h1", "[\"pro\"]",     none,           false, false, false},
+        {"tag=prod",                          NULL,           "h1", NULL,            none,           false, false, false},
+        {"tag=prod",                          NULL,           "h1", "broken",        none,           false, false, false},
+        {"tag=a,tag=b",                       NULL,           "h1", "[\"a\",\"b\"]", none,           true,  true,  true },
+        {"tag=a,tag=b",                       NULL,           "h1", "[\"a\"]",       none,           false, false, false},
+        {"label=team",                        NULL,           "h1", NULL,            web,            true,  false, true },
+        {"label=team",                        NULL,           "h1", NULL,            none,           true,  false, false},
+        {"label=team=web",                    NULL,           "h1", NULL,            web,            true,  false, true },
+        {"label=team=db",                     NULL,           "h1", NULL,            web,            true,  false, false},
+        {"label=team",                        NULL,           "h1", NULL,            NULL,           true,  false, false},
+        {"label=team",                        NULL,           "h1", NULL,            "{\"team\":1}", true,  false, false},
+        {"label=team=web,label=tier=2",       NULL,           "h1", NULL,            web,            true,  false, false},
+        {"host=h1,label=team=web",            NULL,           "h1", NULL,            web,            true,  false, true },
+        {"host=h1,label=team=web",            NULL,           "h2", NULL,            web,            false, false, false},
+        {"host=h1,label=team=db\nlabel=tier", NULL,           "h1", NULL,            web,            true,  false, true },
+        {"host=h2\nlabel=team=db",            NULL,           "h1", NULL,            web,            true,  false, false},
+        {"host=h2\nlabel=team=web",           NULL,           "h1", NULL,            web,            true,  false, true },
+        {"host=h1",                           "host=h2",      "h1", NULL,            none,           false, false, false},
+        {"host=h1",                           "label=team",   "h1", NULL,            web,            true,  false, true },
+        {"host=h1",                           "label=team",   "h1", NULL,            none,           true,  false, false},
+        {NULL,                                "host=h1",      "h2", NULL,            none,           false, false, false},
+        {NULL,                                "host=h1",      "h1", NULL,            none,           true,  true,  true },
+        {"label=team=web",                    "label=tier=1", "h1", NULL,            web,            true,  false, true },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        _cleanup_free_ char *id = xstrdup(cases[i].host), *tags = xstrdup(cases[i].tags);
+        const struct fleet_host h = {
+            .row = {.id = id, .tags = tags}
+        };
+        struct fleet_container c = {0};
+        struct error err = ERROR_INIT;
+        struct scope s = {0};
+
+        if (cases[i].labels)
+            c.labels = json_loads(cases[i].labels, 0, NULL);
+        assert_int_equal(scope_rules_parse(cases[i].own, &s.own, &err), 0);
+        assert_int_equal(scope_rules_parse(cases[i].ceiling, &s.ceiling, &err), 0);
+        assert_int_equal(scope_is_limited(&s), cases[i].own || cases[i].ceiling);
+        assert_int_equal(scope_allows_host(&s, &h), cases[i].sees_host);
+        assert_int_equal(scope_allows_whole_host(&s, &h), cases[i].sees_whole);
+        assert_int_equal(scope_allows_container(&s, &h, &c), cases[i].sees_container);
+        json_decref(c.labels);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_scope_allows_by_host_tag_and_label),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,18 @@
+#pragma once
+
+/*
+ * JSON values of what a row of the database holds.
+ */
+
+#include <jansson.h>
+#include <stdint.h>
+
+/* "2026-...Z", or null for 0. */
+json_t *json_value_time(int64_t utc_ms);
+/* A string, or null. */
+json_t *json_value_string(const char *s);
+/*
+ * The JSON text of a column, or the fallback when it does not parse to a value of the same type.
+ * Takes ownership of the fallback.
+ */
+json_t *json_value_column(const char *text, json_t *fallback);
