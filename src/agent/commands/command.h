@@ -9,7 +9,7 @@
 #include "agent/common/guard.h"
 #include "agent/common/sender.h"
 #include "agent/engine/container_list.h"
-#include "agent/logs/log_fetch.h"
+#include "agent/logs/fetch.h"
 #include "base/list.h"
 #include "docker/engine_info.h"
 

@@ -4,7 +4,7 @@
 #include "agent/common/sender.h"
 #include "agent/inventory/event_feed.h"
 #include "agent/inventory/inventory.h"
-#include "agent/logs/log_follows.h"
+#include "agent/logs/session_logs.h"
 #include "agent/session/report.h"
 #include "agent/shell/shells.h"
 #include "base/alloc.h"
@@ -26,7 +26,7 @@ struct session {
     struct guard *guard;
     struct commands *commands;
     struct shells *shells;
-    struct log_follows *logs;
+    struct session_logs *logs;
     struct event_feed *feed;
     struct inventory *inventory;
     struct report *report; /* NULL: no statistics */
@@ -39,7 +39,7 @@ static void on_event(struct events_listener *l, const struct event *e)
     struct session *session = CONTAINER_OF(l, struct session, events);
 
     event_feed_pump(session->feed);
-    log_follows_on_event(session->logs, e);
+    session_logs_on_event(session->logs, e);
     if (session->inventory)
         inventory_pump(session->inventory);
 }
@@ -51,7 +51,7 @@ static void on_gap(struct events_listener *l, const struct events *ev)
     (void)ev;
     if (session->inventory)
         inventory_resync(session->inventory);
-    log_follows_on_gap(session->logs);
+    session_logs_on_gap(session->logs);
 }
 
 static void on_trouble(struct events_listener *l, const struct events *ev)
@@ -89,7 +89,7 @@ struct session *session_new(const struct session_options *o)
                                                           .killer = o->killer,
                                                           .guard = session->guard,
                                                           .sender = session->sender});
-    session->logs = log_follows_new(&(struct log_follows_options){
+    session->logs = session_logs_new(&(struct session_logs_options){
         .engine = o->engine, .guard = session->guard, .sender = session->sender});
     session->feed = event_feed_new(&(struct event_feed_options){.engine = o->engine,
                                                                 .events = o->events,
@@ -137,7 +137,7 @@ void session_free(struct session *session)
     completion_done(&session->stopped);
     stop_pushing(session);
     shells_free(session->shells);
-    log_follows_free(session->logs);
+    session_logs_free(session->logs);
     commands_free(session->commands);
     guard_free(session->guard);
     free(session);
@@ -185,7 +185,7 @@ void session_on_message(struct session *session, const char *text, size_t size)
         return;
     }
     if (str_eq(envelope_type(v), "log_stream")) {
-        log_follows_on_message(session->logs, envelope_payload(v));
+        session_logs_on_message(session->logs, envelope_payload(v));
         return;
     }
     if (str_eq(envelope_type(v), "stats_rate")) {
@@ -238,6 +238,6 @@ void session_stop(struct session *session, struct completion_wait *w, completion
     completion_await(&session->stopped, w, fn);
     stop_pushing(session);
     shells_close(session->shells);
-    log_follows_close(session->logs);
+    session_logs_close(session->logs);
     commands_drain(session->commands, &session->commands_drained, on_commands_drained);
 }

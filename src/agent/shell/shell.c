@@ -1,35 +1,28 @@
 #include "agent/shell/shell.h"
+#include "agent/shell/exec_request.h"
+#include "agent/shell/output.h"
 #include "base/alloc.h"
 #include "base/base64.h"
 #include "base/log.h"
+#include "base/state.h"
 #include "base/str.h"
-#include "base/time.h"
-#include "docker/log_demux.h"
-#include "proto/envelope.h"
 #include "proto/json_text.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
 #define MAX_EARLY_INPUT ((size_t)256 * 1024)
-#define MAX_INPUT       ((size_t)2 << 20) /* waiting for the process to read it */
-#define MAX_OUTPUT \
-    ((size_t)1 << 20) /* read from the engine, not sent yet: what a pause lets through */
-#define INPUT_ACK    ((size_t)32 * 1024) /* smaller steps are told when the process has read all */
-#define CALL_MS      15000
-#define RETRY_MS     20
-#define LOOK_MS      50 /* for the exit code, which may come a moment after the end of output */
-#define MAX_LOOKS    40
-#define EXEC_ID_SIZE 65
+#define MAX_INPUT       ((size_t)2 << 20)   /* waiting for the process to read it */
+#define INPUT_ACK       ((size_t)32 * 1024) /* input that was read is acknowledged in such steps */
+#define CALL_MS         15000
+#define RETRY_MS        20
+#define EXIT_CODE_MS    50 /* between two requests for the exit code */
+#define MAX_EXIT_ASKS   40
+#define EXEC_ID_SIZE    65
 
-/*
- *     CREATING -> ATTACHING -> RUNNING -> FINISHING -> FLUSHING -> DONE
- *        \____________\___________\____________\____________\_____/       close and failures
- *
- * FINISHING: the output has ended, the exit code is asked for. FLUSHING: output waits for the server.
- */
 enum shell_state {
+    SHELL_NEW,
+    SHELL_INSPECTING,
     SHELL_CREATING,
     SHELL_ATTACHING,
     SHELL_RUNNING,
@@ -39,80 +32,61 @@ enum shell_state {
 };
 
 struct shell {
-    struct list link;
+    struct channel channel;
     struct shell_options o;
     enum shell_state state;
-    char *id, *container, *user;
+    char *container; /* as asked for, then the full id */
+    char *user;      /* NULL: the default of the container */
     char mark[EXEC_MARK_SIZE];
     char exec_id[EXEC_ID_SIZE];
-    bool has_tty, has_window;
-    bool is_resized; /* the engine was not told yet */
-    bool is_eof;     /* of the input */
-    unsigned n_looks;
+    bool has_tty;
 
-    struct engine_call *call; /* inspect, create, or the exit code */
-    char *request;            /* to create the process with, until then */
+    struct engine_call *call; /* of INSPECTING, CREATING, FINISHING */
+    char *request;            /* of CREATING */
+    struct hijack *hijack;    /* the connection of the process: from ATTACHING to its end */
+    struct loop_timer timer;  /* of the state: the start, sending again, asking again */
+
+    int64_t cols, rows; /* 0: not known yet */
+    bool is_resize_due; /* the engine does not know the last size */
     struct engine_call *resize;
-    struct hijack *hijack;
-    struct loop_timer timer; /* sending again; looking again */
 
-    int64_t cols, rows; /* 0: none yet */
+    struct buf early; /* input that came before there was a connection */
+    bool is_eof;      /* the client has ended the input */
+    size_t n_input;   /* not acknowledged yet */
 
-    struct buf early; /* input before there is a connection */
-    size_t input_unacked;
-
-    struct log_demux demux;
-    struct buf output; /* pieces: stream, size (2 bytes), data */
-    int64_t credit;
-    int64_t exit_code;
+    struct shell_output output;
+    unsigned n_exit_asks;
+    int64_t exit_code; /* -1: unknown */
 };
+
+static const struct state_row state_rows[] = {
+    STATE_ROW(SHELL_NEW,
+              "new",
+              STATE_TO(SHELL_INSPECTING) | STATE_TO(SHELL_CREATING) | STATE_TO(SHELL_DONE)),
+    STATE_ROW(SHELL_INSPECTING, "inspecting", STATE_TO(SHELL_CREATING) | STATE_TO(SHELL_DONE)),
+    STATE_ROW(SHELL_CREATING, "creating", STATE_TO(SHELL_ATTACHING) | STATE_TO(SHELL_DONE)),
+    STATE_ROW(SHELL_ATTACHING,
+              "attaching",
+              STATE_TO(SHELL_RUNNING) | STATE_TO(SHELL_FINISHING) | STATE_TO(SHELL_DONE)),
+    STATE_ROW(SHELL_RUNNING, "running", STATE_TO(SHELL_FINISHING) | STATE_TO(SHELL_DONE)),
+    STATE_ROW(SHELL_FINISHING, "finishing", STATE_TO(SHELL_FLUSHING) | STATE_TO(SHELL_DONE)),
+    STATE_ROW(SHELL_FLUSHING, "flushing", STATE_TO(SHELL_DONE)),
+    STATE_ROW(SHELL_DONE, "done", 0),
+};
+static const struct state_machine machine = STATE_MACHINE("shell", state_rows);
 
 static void set_state(struct shell *s, enum shell_state state)
 {
-    assert(state > s->state);
-    log_debug(LOG_FIELDS("shell", s->id), "shell: %d -> %d", (int)s->state, (int)state);
+    state_check(&machine, s->channel.id, s->state, state);
     s->state = state;
 }
 
-const char *shell_id(const struct shell *s)
+struct shell *shell_of_channel(struct channel *c)
 {
-    return s->id;
+    return CONTAINER_OF(c, struct shell, channel);
 }
 
-struct list *shell_link(struct shell *s)
-{
-    return &s->link;
-}
-
-struct shell *shell_of_link(struct list *link)
-{
-    return CONTAINER_OF(link, struct shell, link);
-}
-
-/* --- to the server ------------------------------------------------------------------------------ */
-
-static int send_event(const struct shell *s, const char *action, json_t *fields)
-{
-    json_t *payload = envelope_part("session_id", s->id, action, fields);
-
-    return sender_send(s->o.sender, envelope_event("shell_data", payload, time_utc_ms()));
-}
-
-static void say(const struct shell *s, const char *action, json_t *fields)
-{
-    int r = send_event(s, action, fields);
-
-    if (r < 0)
-        log_warn(LOG_FIELDS("shell", s->id), "%s could not be sent: %s", action, error_text(r));
-}
-
-static void release(struct shell *s)
-{
-    engine_call_cancel(TAKE_PTR(s->call));
-    engine_call_cancel(TAKE_PTR(s->resize));
-    hijack_cancel(TAKE_PTR(s->hijack));
-    loop_timer_stop(&s->timer);
-}
+/* --- the end ------------------------------------------------------------------------------------ */
 
 static void kill_process(const struct shell *s)
 {
@@ -120,59 +94,31 @@ static void kill_process(const struct shell *s)
                     &(struct exec_process){s->container, s->exec_id, s->mark, s->user});
 }
 
-static void end_process(struct shell *s)
+static bool may_run(const struct shell *s)
 {
-    if (s->state >= SHELL_ATTACHING && s->state <= SHELL_FINISHING)
+    return s->state >= SHELL_ATTACHING && s->state <= SHELL_FINISHING;
+}
+
+/* The last event was sent; s is gone afterwards. */
+static void finish(struct shell *s)
+{
+    if (may_run(s))
         kill_process(s);
+    log_info(LOG_FIELDS("shell", s->channel.id), "shell closed");
+    set_state(s, SHELL_DONE);
+    shell_free(s);
 }
 
 /* s is gone afterwards. */
-static void finish(struct shell *s)
-{
-    end_process(s);
-    release(s);
-    set_state(s, SHELL_DONE);
-    s->o.done(s->o.owner, s);
-}
-
 static void fail(struct shell *s, const char *why)
 {
-    log_warn(LOG_FIELDS("shell", s->id, "container", s->container), "shell: %s", why);
-    say(s, "error", json_pack("{s:o}", "error", json_text_str(why)));
+    log_warn(LOG_FIELDS("shell", s->channel.id, "container", s->container), "shell failed: %s",
+             why);
+    channel_notify(&s->channel, "error", json_pack("{s:o}", "error", json_text_str(why)));
     finish(s);
 }
 
 /* --- output ------------------------------------------------------------------------------------- */
-
-static void on_piece(
-    void *owner, enum log_stream stream, const char *data, size_t size, bool is_start)
-{
-    struct shell *s = owner;
-    int r = 0;
-
-    (void)is_start;
-    while (size > 0 && r == 0) {
-        size_t n = size < SHELL_MAX_OUTPUT ? size : SHELL_MAX_OUTPUT;
-        const char head[] = {(char)stream, (char)(n >> 8), (char)(n & 0xff)};
-
-        r = buf_append(&s->output, head, sizeof(head));
-        if (r == 0)
-            r = buf_append(&s->output, data, n);
-        data += n;
-        size -= n;
-    }
-    assert(r == 0); /* the engine is not read while there is output */
-}
-
-static int send_piece(const struct shell *s, const unsigned char *piece, size_t n)
-{
-    _cleanup_free_ char *data = base64_encode(piece + 3, n);
-    json_t *fields = json_pack("{s:s}", "data", data);
-
-    if (piece[0] == LOG_STDERR)
-        json_text_set(fields, "stream", json_text_str("stderr"));
-    return send_event(s, "data", fields);
-}
 
 static void pump(struct shell *s);
 
@@ -184,30 +130,19 @@ static void on_retry(struct loop_timer *t)
 /* Sends what may be sent; s may be gone afterwards. */
 static void pump(struct shell *s)
 {
-    size_t at = 0;
-    int r = 0;
+    int r = shell_output_pump(&s->output);
+    bool is_empty = shell_output_is_empty(&s->output);
 
-    while (at < s->output.size && (!s->has_window || s->credit > 0)) {
-        const unsigned char *piece = (const unsigned char *)s->output.data + at;
-        size_t n = (size_t)piece[1] << 8 | piece[2];
-
-        r = sender_is_busy(s->o.sender) ? -ENOBUFS : send_piece(s, piece, n);
-        if (r < 0)
-            break;
-        s->credit -= (int64_t)n;
-        at += n + 3;
-    }
-    buf_consume(&s->output, at);
-    if (r < 0 && s->state != SHELL_FINISHING)
+    if (r < 0 && s->state != SHELL_FINISHING) /* which has its own timer, and pumps at its end */
         loop_timer_start(engine_loop(s->o.engine), &s->timer, RETRY_MS, on_retry);
     if (s->hijack)
-        hijack_pause(s->hijack, s->output.size > 0);
-    if (s->state == SHELL_FLUSHING && s->output.size == 0) {
+        hijack_pause(s->hijack, !is_empty);
+    if (s->state == SHELL_FLUSHING && is_empty) {
         json_t *fields = json_object();
 
         if (s->exit_code >= 0)
             json_text_set(fields, "exit_code", json_integer(s->exit_code));
-        say(s, "closed", fields);
+        channel_notify(&s->channel, "closed", fields);
         finish(s);
     }
 }
@@ -216,18 +151,18 @@ static void on_data(void *owner, const void *data, size_t size)
 {
     struct shell *s = owner;
 
-    if (log_demux_feed(&s->demux, data, size) < 0) {
+    if (shell_output_feed(&s->output, data, size) < 0) {
         fail(s, "docker engine sent output that is no sequence of frames");
         return;
     }
     pump(s);
 }
 
-/* --- the end of the process --------------------------------------------------------------------- */
+/* --- the exit code ------------------------------------------------------------------------------ */
 
 static void ask_exit_code(struct shell *s);
 
-static void on_look_again(struct loop_timer *t)
+static void on_ask_again(struct loop_timer *t)
 {
     ask_exit_code(CONTAINER_OF(t, struct shell, timer));
 }
@@ -239,11 +174,11 @@ static void on_exit_code(void *owner, const struct engine_reply *reply)
     bool is_running = json_is_true(json_object_get(reply->json, "Running"));
 
     s->call = NULL;
-    if (is_running && ++s->n_looks < MAX_LOOKS) {
-        loop_timer_start(engine_loop(s->o.engine), &s->timer, LOOK_MS, on_look_again);
+    if (is_running && ++s->n_exit_asks < MAX_EXIT_ASKS) {
+        loop_timer_start(engine_loop(s->o.engine), &s->timer, EXIT_CODE_MS, on_ask_again);
         return;
     }
-    if (is_running) /* it has closed its output, and that was all that bound it to us */
+    if (is_running) /* it has closed its output, and nothing else would end it */
         kill_process(s);
     s->exit_code = json_is_integer(code) && !is_running ? json_integer_value(code) : -1;
     set_state(s, SHELL_FLUSHING);
@@ -287,7 +222,7 @@ static void on_end(void *owner, const struct http_result *result)
 
 /* --- the terminal's size ------------------------------------------------------------------------ */
 
-static void tell_size(struct shell *s);
+static void send_size(struct shell *s);
 
 static void on_resized(void *owner, const struct engine_reply *reply)
 {
@@ -295,19 +230,20 @@ static void on_resized(void *owner, const struct engine_reply *reply)
 
     s->resize = NULL;
     if (reply->code < 0)
-        log_debug(LOG_FIELDS("shell", s->id), "resize: %s", reply->message);
-    if (s->is_resized)
-        tell_size(s);
+        log_debug(LOG_FIELDS("shell", s->channel.id), "could not resize the terminal: %s",
+                  reply->message);
+    if (s->is_resize_due)
+        send_size(s);
 }
 
-static void tell_size(struct shell *s)
+static void send_size(struct shell *s)
 {
     _cleanup_free_ char *path = NULL;
     struct error err = ERROR_INIT;
 
     if (s->state != SHELL_RUNNING || s->resize || !s->has_tty || !s->cols || !s->rows)
-        return; /* later: when it runs, when the last one is done */
-    s->is_resized = false;
+        return; /* on_open() and on_resized() send it later */
+    s->is_resize_due = false;
     path = xasprintf("/exec/%s/resize?w=%lld&h=%lld", s->exec_id, (long long)s->cols,
                      (long long)s->rows);
     if (engine_call_start(&s->resize, s->o.engine,
@@ -317,7 +253,7 @@ static void tell_size(struct shell *s)
                                                    .done = on_resized,
                                                    .owner = s},
                           &err) < 0)
-        log_debug(LOG_FIELDS("shell", s->id), "resize: %s", err.msg);
+        log_debug(LOG_FIELDS("shell", s->channel.id), "could not resize the terminal: %s", err.msg);
 }
 
 /* --- input -------------------------------------------------------------------------------------- */
@@ -326,10 +262,10 @@ static void ack_input(struct shell *s)
 {
     bool is_idle = s->hijack && hijack_queued(s->hijack) == 0;
 
-    if (!s->has_window || !is_idle || s->input_unacked < INPUT_ACK)
+    if (!s->output.has_window || !is_idle || s->n_input < INPUT_ACK)
         return;
-    if (send_event(s, "ack", json_pack("{s:I}", "bytes", (json_int_t)s->input_unacked)) == 0)
-        s->input_unacked = 0;
+    if (channel_send(&s->channel, "ack", json_pack("{s:I}", "bytes", (json_int_t)s->n_input)) == 0)
+        s->n_input = 0;
 }
 
 static void on_drain(void *owner)
@@ -348,8 +284,8 @@ static void take_input(struct shell *s, const char *text)
         return;
     }
     if (s->is_eof || s->state > SHELL_RUNNING || n == 0)
-        return; /* nobody reads it any more */
-    s->input_unacked += n;
+        return; /* the process reads no more input */
+    s->n_input += n;
     r = s->hijack ? hijack_write(s->hijack, data, n) : buf_append(&s->early, data, n);
     if (r == -ENOBUFS || r == -EMSGSIZE) {
         fail(s, "the process does not read its input");
@@ -364,7 +300,8 @@ static void take_eof(struct shell *s)
         return;
     s->is_eof = true;
     if (s->hijack && hijack_shutdown_write(s->hijack) < 0)
-        log_debug(LOG_FIELDS("shell", s->id), "the input had ended already");
+        log_debug(LOG_FIELDS("shell", s->channel.id),
+                  "could not end the input: it has ended already");
 }
 
 /* --- the start ---------------------------------------------------------------------------------- */
@@ -374,8 +311,8 @@ static void on_open(void *owner)
     struct shell *s = owner;
 
     set_state(s, SHELL_RUNNING);
-    say(s, "started", NULL);
-    tell_size(s);
+    channel_notify(&s->channel, "started", NULL);
+    send_size(s);
     ack_input(s);
 }
 
@@ -420,49 +357,21 @@ static void on_created(void *owner, const struct engine_reply *reply)
         return;
     }
     if (!str_is_hex(id ? id : "", EXEC_ID_SIZE - 1)) {
-        fail(s, "docker engine made a process without an id");
+        fail(s, "docker engine created a process without an id");
         return;
     }
     str_copy(s->exec_id, sizeof(s->exec_id), id);
     attach(s);
 }
 
-static void add_strings(json_t *array, const struct strings *words)
-{
-    for (size_t i = 0; i < words->n; i++)
-        (void)json_array_append_new(array, json_text_str(words->items[i]));
-}
-
-static json_t *make_request(const struct shell *s, const struct msg_shell_session *m)
-{
-    json_t *env = json_array(), *cmd = json_array(), *request;
-
-    (void)json_array_append_new(env, json_text_str(s->mark));
-    if (s->has_tty)
-        (void)json_array_append_new(env, json_text_str("TERM=xterm-256color"));
-    add_strings(env, &m->env);
-    add_strings(cmd, &m->cmd);
-    if (m->cmd.n == 0) {
-        (void)json_array_append_new(cmd, json_text_str("/bin/sh"));
-        (void)json_array_append_new(cmd, json_text_str("-c"));
-        (void)json_array_append_new(
-            cmd, json_text_str("command -v bash >/dev/null 2>&1 && exec bash; exec sh"));
-    }
-    request = json_pack("{s:b, s:b, s:b, s:b, s:o, s:o}", "AttachStdin", 1, "AttachStdout", 1,
-                        "AttachStderr", 1, "Tty", (int)s->has_tty, "Env", env, "Cmd", cmd);
-    if (!str_is_empty(m->user))
-        json_text_set(request, "User", json_text_str(m->user));
-    if (!str_is_empty(m->workdir))
-        json_text_set(request, "WorkingDir", json_text_str(m->workdir));
-    return request;
-}
-
+/* s may be gone afterwards. */
 static void create(struct shell *s)
 {
     _cleanup_free_ char *path = xasprintf("/containers/%s/exec", s->container);
     _cleanup_free_ char *why = guard_refuse_container(s->o.guard, s->container, "shell");
     struct error err = ERROR_INIT;
 
+    set_state(s, SHELL_CREATING);
     if (why) {
         fail(s, why);
     } else if (engine_call_start(&s->call, s->o.engine,
@@ -478,7 +387,7 @@ static void create(struct shell *s)
     }
 }
 
-static void on_described(void *owner, const struct engine_reply *reply)
+static void on_inspected(void *owner, const struct engine_reply *reply)
 {
     struct shell *s = owner;
     struct error err = ERROR_INIT;
@@ -504,53 +413,53 @@ static void on_start(struct loop_timer *t)
 
     if (guard_knows(s->o.guard, s->container, "shell")) {
         create(s);
-    } else if (engine_call_start(&s->call, s->o.engine,
-                                 &(struct engine_request){.path = path,
-                                                          .timeout_ms = CALL_MS,
-                                                          .max_body = GUARD_MAX_INSPECT,
-                                                          .done = on_described,
-                                                          .owner = s},
-                                 &err) < 0) {
-        fail(s, err.msg);
+        return;
     }
+    set_state(s, SHELL_INSPECTING);
+    if (engine_call_start(&s->call, s->o.engine,
+                          &(struct engine_request){.path = path,
+                                                   .timeout_ms = CALL_MS,
+                                                   .max_body = GUARD_MAX_INSPECT,
+                                                   .done = on_inspected,
+                                                   .owner = s},
+                          &err) < 0)
+        fail(s, err.msg);
 }
 
-struct shell *shell_new(const struct shell_options *o, const struct msg_shell_session *start)
+void shell_start(const struct shell_options *o,
+                 struct channel_set *set,
+                 const struct msg_shell_session *start)
 {
     struct shell *s = xcalloc(1, sizeof(*s));
-    json_auto_t *request = NULL;
 
+    channel_init(&s->channel, set, start->session_id);
     s->o = *o;
-    list_init(&s->link);
-    s->id = xstrdup(start->session_id);
     s->container = xstrdup(start->container_id);
     s->user = str_is_empty(start->user) ? NULL : xstrdup(start->user);
     s->has_tty = !start->is_plain;
-    s->has_window = start->window > 0;
-    s->credit = start->window;
     s->cols = start->cols;
     s->rows = start->rows;
     s->exit_code = -1;
     buf_init(&s->early, MAX_EARLY_INPUT);
-    buf_init(&s->output, MAX_OUTPUT);
-    log_demux_init(&s->demux, s->has_tty, on_piece, s);
+    shell_output_init(&s->output, &s->channel, s->has_tty, start->window);
     exec_killer_make_mark(o->killer, s->mark);
-    request = make_request(s, start);
-    s->request = json_text_write(request, NULL);
+    s->request = exec_request_write(start, s->mark);
     loop_timer_start(engine_loop(o->engine), &s->timer, 0, on_start);
-    return s;
 }
 
 void shell_free(struct shell *s)
 {
     if (!s)
         return;
-    end_process(s);
-    release(s);
-    list_unlink(&s->link);
+    if (may_run(s))
+        kill_process(s);
+    engine_call_cancel(TAKE_PTR(s->call));
+    engine_call_cancel(TAKE_PTR(s->resize));
+    hijack_cancel(TAKE_PTR(s->hijack));
+    loop_timer_stop(&s->timer);
     buf_done(&s->early);
-    buf_done(&s->output);
-    free(s->id);
+    shell_output_done(&s->output);
+    channel_done(&s->channel);
     free(s->request);
     free(s->container);
     free(s->user);
@@ -566,13 +475,13 @@ void shell_on_message(struct shell *s, const struct msg_shell_session *m)
     } else if (str_eq(m->action, "resize")) {
         s->cols = m->cols;
         s->rows = m->rows;
-        s->is_resized = true;
-        tell_size(s);
+        s->is_resize_due = true;
+        send_size(s);
     } else if (str_eq(m->action, "ack")) {
-        s->credit += m->bytes;
+        s->output.credit += m->bytes;
         pump(s);
     } else if (str_eq(m->action, "close")) {
-        say(s, "closed", NULL);
+        channel_notify(&s->channel, "closed", NULL);
         finish(s);
     }
 }

@@ -1,10 +1,13 @@
 #pragma once
 
 /*
- * All shells of a session: at most 16. They end with it.
+ * The shells of a session, at most 16. They end with it. Handles shell_session messages.
  */
 
-#include "agent/shell/shell.h"
+#include "agent/common/guard.h"
+#include "agent/common/sender.h"
+#include "agent/engine/exec_killer.h"
+#include "docker/engine.h"
 
 #define SHELLS_MAX 16
 
@@ -18,8 +21,10 @@ struct shells_options {
 };
 
 struct shells *shells_new(const struct shells_options *o);
-void shells_free(struct shells *ss);  /* ends the processes without a word */
-void shells_close(struct shells *ss); /* tells the server that they end; new ones are refused */
+/* Ends all shells without notifying the server. */
+void shells_free(struct shells *ss);
+/* Ends all shells, notifies the server, and refuses new ones. */
+void shells_close(struct shells *ss);
 
-/* The payload of a shell_session message. */
+/* `payload` is that of a shell_session message. */
 void shells_on_message(struct shells *ss, const json_t *payload);

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * Reads a container's logs: asks whether it has a TTY, then streams them through a collector that keeps
- * the newest 10,000 lines and 4 MiB of encoded text.
+ * One read of a container's log, for the command get_logs: asks the engine whether the container has
+ * a terminal, then reads the log and keeps the newest 10,000 lines and 4 MiB of encoded text.
  */
 
 #include "docker/engine.h"
@@ -11,7 +11,10 @@
 #define LOG_FETCH_MAX_LINES 10000
 #define LOG_FETCH_MAX_BYTES ((size_t)4 << 20)
 
-/* Unix seconds with a fraction, as the engine takes times, into `ret`; from that or RFC 3339. -EINVAL. */
+/*
+ * Writes a time as the engine expects it, unix seconds with a fraction. `value` is unix seconds or
+ * RFC 3339; -EINVAL when it is neither, and the message names `key`.
+ */
 #define LOG_TIME_SIZE 40
 int log_time_parse(const char *key, const char *value, char ret[LOG_TIME_SIZE], struct error *err)
     _nodiscard_;
@@ -22,7 +25,7 @@ struct log_fetch_result {
     int code; /* 0 or negative errno */
     int status;
     const char *message;
-    struct json_span logs; /* a JSON string; gone after the call */
+    struct json_span logs; /* a JSON string; valid during the call */
     bool is_truncated;
 };
 typedef void (*log_fetch_fn)(void *owner, const struct log_fetch_result *result);
@@ -30,14 +33,14 @@ typedef void (*log_fetch_fn)(void *owner, const struct log_fetch_result *result)
 struct log_fetch_options {
     struct engine *engine;
     const char *container;     /* checked by the caller */
-    int64_t tail;              /* 0 to LOG_FETCH_MAX_LINES; the maximum stands for all, too */
+    int64_t tail;              /* 0 to LOG_FETCH_MAX_LINES, which also means all */
     const char *since, *until; /* RFC 3339 or unix seconds; NULL open */
     uint64_t timeout_ms;
     log_fetch_fn done;
     void *owner;
 };
 
-/* Life cycle as engine_call. -EINVAL for a time that is none. */
+/* Life cycle as engine_call. -EINVAL for an invalid time. */
 int log_fetch_start(struct log_fetch **ret, const struct log_fetch_options *o, struct error *err)
     _nodiscard_;
 void log_fetch_cancel(struct log_fetch *f);

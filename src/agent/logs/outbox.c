@@ -1,26 +1,23 @@
-#include "agent/logs/log_outbox.h"
+#include "agent/logs/outbox.h"
 #include "base/alloc.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
 
-#define BATCH_COST ((int64_t)16 * 1024)
-/* A batch is full when it has BATCH_COST; one line of control characters may be six times its size in JSON. */
+#define BATCH_COST ((int64_t)16 * 1024) /* a batch of this cost is full */
+/* The JSON text of a batch: control characters take six times their size. */
 #define BATCH_MAX ((size_t)1 << 20)
 
 struct batch {
     struct list link;
-    struct buf lines; /* JSON, without the brackets of the array */
+    struct buf lines; /* JSON text: the elements of an array, without its brackets */
     int64_t cost;
 };
 
-void log_outbox_init(struct log_outbox *box,
-                     const struct sender *sender,
-                     const char *stream_id,
-                     int64_t window)
+void log_outbox_init(struct log_outbox *box, const struct channel *channel, int64_t window)
 {
-    *box = (struct log_outbox){.sender = sender, .stream_id = stream_id, .credit = window};
+    *box = (struct log_outbox){.channel = channel, .credit = window};
     list_init(&box->batches);
 }
 
@@ -71,12 +68,13 @@ void log_outbox_add(struct log_outbox *box, const struct msg_log_line *line)
 
 static int send_batch(const struct log_outbox *box, const struct batch *b)
 {
+    const struct channel_set *set = box->channel->set;
     struct buf payload = BUF_INIT(BATCH_MAX + 1024);
     int r;
 
-    r = buf_append_str(&payload, "{\"stream_id\":");
+    r = buf_printf(&payload, "{\"%s\":", set->kind->id_key);
     if (r == 0)
-        r = json_append_string(&payload, box->stream_id, strlen(box->stream_id));
+        r = json_append_string(&payload, box->channel->id, strlen(box->channel->id));
     if (r == 0) {
         r = buf_printf(&payload, ",\"action\":\"lines\",\"bytes\":%lld,\"lines\":[",
                        (long long)b->cost);
@@ -86,7 +84,7 @@ static int send_batch(const struct log_outbox *box, const struct batch *b)
     if (r == 0)
         r = buf_append_str(&payload, "]}");
     if (r == 0) {
-        r = sender_send_event(box->sender, "log_data",
+        r = sender_send_event(&set->sender, set->kind->event,
                               (struct json_span){payload.data, payload.size});
     }
     buf_done(&payload);
@@ -98,7 +96,7 @@ int log_outbox_pump(struct log_outbox *box)
     while (!list_empty(&box->batches) && box->credit > 0) {
         struct batch *b = CONTAINER_OF(box->batches.next, struct batch, link);
 
-        if (sender_is_busy(box->sender) || send_batch(box, b) < 0)
+        if (sender_is_busy(&box->channel->set->sender) || send_batch(box, b) < 0)
             return -ENOBUFS;
         box->credit -= b->cost;
         batch_free(CONTAINER_OF(list_take_first(&box->batches), struct batch, link));

@@ -1,4 +1,4 @@
-#include "agent/logs/log_fetch.h"
+#include "agent/logs/fetch.h"
 #include "base/alloc.h"
 #include "base/str.h"
 #include "base/time.h"
@@ -11,18 +11,21 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A line over 16 KiB counts as several in the engine's tail; asking for more keeps a long last line whole. */
+/*
+ * The engine stores a line over 16 KiB as several entries, and counts each for the tail. The extra
+ * entries keep a long oldest line whole.
+ */
 #define EXTRA_TAIL  128
 #define MAX_INSPECT ((size_t)4 << 20)
 #define NS_PER_S    1000000000
 
 struct log_fetch {
-    struct log_fetch_options options; /* container is not ours, and not used after start */
+    struct log_fetch_options options; /* container is borrowed, and not used after start */
     struct engine_call *call;
     char *path;
     struct log_demux demux;
     struct log_lines *lines;
-    bool is_broken; /* the body is no sequence of frames */
+    bool is_broken; /* the body is not a sequence of frames */
     bool is_finished;
 };
 
@@ -47,8 +50,9 @@ static void finish_error(struct log_fetch *f, int code, int status, const char *
 }
 
 /*
- * Our limits cut something off, or the oldest line may lack its start: the engine's tail began in the
- * middle of it, because its pieces took all the entries that were asked for.
+ * Returns whether a limit of this module cut something off, or the oldest line may lack its start:
+ * the tail of the engine began in the middle of the line, because its pieces used up all the entries
+ * that were requested.
  */
 static bool is_truncated(const struct log_fetch *f, const struct log_lines_result *lines)
 {
@@ -68,7 +72,7 @@ static void finish_lines(struct log_fetch *f)
     struct log_lines_result lines;
     int r = log_lines_take(f->lines, &text, &lines);
 
-    assert(r == 0); /* the collector keeps to the same maximum */
+    assert(r == 0); /* log_lines has the same maximum */
     finish(f, &(struct log_fetch_result){
                   .message = "",
                   .logs = {buf_str(&text), text.size},
@@ -166,7 +170,7 @@ static int build_path(const struct log_fetch_options *o, char **ret, struct erro
 
     r = buf_printf(&b, "/containers/%s/logs?stdout=1&stderr=1&timestamps=1&tail=", o->container);
     if (r == 0 && o->tail == LOG_FETCH_MAX_LINES && !str_is_empty(o->until)) {
-        r = buf_append_str(&b, "all"); /* the engine cuts by tail first, by until afterwards */
+        r = buf_append_str(&b, "all"); /* the engine applies the tail before `until` */
     } else if (r == 0) {
         r = buf_printf(&b, "%lld", (long long)(o->tail ? o->tail + EXTRA_TAIL : 0));
     }

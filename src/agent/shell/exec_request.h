@@ -1,0 +1,10 @@
+#pragma once
+
+/*
+ * The request that creates the process of a shell in the engine.
+ */
+
+#include "proto/shell.h"
+
+/* Returns JSON text. Without a command it is bash, or sh where bash is missing. `mark`: exec_killer.h. */
+char *exec_request_write(const struct msg_shell_session *start, const char *mark);
