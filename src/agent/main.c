@@ -20,6 +20,7 @@
 #include <stdio.h>
 
 #define MAX_TEXT          ((size_t)64 * 1024)
+#define USER_AGENT        "dockmon/" DOCKMON_VERSION
 #define READY_PATIENCE_MS 10000
 
 enum exit_code { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_CONFIG = 2 };
@@ -210,7 +211,9 @@ static int run(const struct config *config, const struct option_source *source)
     int r;
 
     r = loop_new(&agent.loop,
-                 &(struct loop_options){.ca_file = config->ca_file, .pins = config->pins}, &err);
+                 &(struct loop_options){
+                     .ca_file = config->ca_file, .pins = config->pins, .user_agent = USER_AGENT},
+                 &err);
     if (r == 0)
         r = open_agent(&agent, config, &err);
     if (r == 0) {
@@ -235,7 +238,9 @@ static int check(const struct config *config)
     struct error err = ERROR_INIT;
     bool is_good;
 
-    if (loop_new(&loop, &(struct loop_options){.ca_file = config->ca_file, .pins = config->pins},
+    if (loop_new(&loop,
+                 &(struct loop_options){
+                     .ca_file = config->ca_file, .pins = config->pins, .user_agent = USER_AGENT},
                  &err) < 0) {
         (void)fprintf(stderr, "WRONG  %s\n", err.msg);
         return EXIT_FAILED;

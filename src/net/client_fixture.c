@@ -295,7 +295,7 @@ static void on_guard(struct loop_timer *t)
 
 int test_loop_setup(void **state)
 {
-    const struct loop_options o = {.ca_file = test_ca_file()};
+    const struct loop_options o = {.ca_file = test_ca_file(), .user_agent = "test/1.0"};
 
     (void)state;
     test_loop = xcalloc(1, sizeof(*test_loop));

@@ -1,8 +1,8 @@
 #include "net/hijack.h"
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "net/http_call_format.h"
 #include "net/http_parser.h"
-#include "net/http_request.h"
 #include "net/stream.h"
 
 #include <assert.h>
@@ -224,10 +224,11 @@ static const struct stream_handler stream_handler = {
     .on_end = on_end,
 };
 
-static int write_request(struct buf *ret,
-                         const struct address *address,
-                         const struct hijack_options *o,
-                         struct error *err)
+static int format_request(struct buf *ret,
+                          const struct address *address,
+                          const struct hijack_options *o,
+                          const char *user_agent,
+                          struct error *err)
 {
     const struct http_header upgrade = {"Upgrade", "tcp"};
     const struct http_call_options call = {
@@ -239,7 +240,7 @@ static int write_request(struct buf *ret,
         .body_size = o->body_size,
     };
 
-    return http_request_write(ret, address, &call, "Upgrade", err);
+    return http_call_format(ret, address, &call, "Upgrade", user_agent, err);
 }
 
 int hijack_start(struct hijack **ret,
@@ -255,7 +256,7 @@ int hijack_start(struct hijack **ret,
     r = address_parse(&address, o->address, err);
     if (r < 0)
         return r;
-    r = write_request(&request, &address, o, err);
+    r = format_request(&request, &address, o, loop_user_agent(loop), err);
     if (r < 0)
         return r;
     h = xcalloc(1, sizeof(*h));

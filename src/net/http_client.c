@@ -3,8 +3,8 @@
 #include "base/buf.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "net/http_call_format.h"
 #include "net/http_parser.h"
-#include "net/http_request.h"
 #include "net/stream.h"
 
 #include <assert.h>
@@ -231,7 +231,7 @@ static int start(struct http_call *c,
     uint64_t connect_ms = o->connect_timeout_ms ? o->connect_timeout_ms : CONNECT_TIMEOUT_MS;
     int r;
 
-    r = http_request_write(&request, address, o, "close", err);
+    r = http_call_format(&request, address, o, "close", loop_user_agent(c->loop), err);
     if (r < 0)
         return r;
     c->stream = stream_open(&(struct stream_options){

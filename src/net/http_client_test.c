@@ -1,6 +1,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "net/call_fixture.h"
+#include "net/http_call_format.h"
 #include "net/http_client.h"
 
 #include <errno.h>
@@ -141,9 +142,22 @@ static void test_get_request(void **state)
                                            .n_headers = ARRAY_LEN(headers)});
     assert_string_equal(s.server->request,
                         "GET /v1.41/info?a=b%20c HTTP/1.1\r\nHost: localhost\r\nUser-Agent: "
-                        "dockmon/" DOCKMON_VERSION
-                        "\r\nX-One: 1\r\nX-Two: b \t c\r\nConnection: close\r\n\r\n");
+                        "test/1.0\r\nX-One: 1\r\nX-Two: b \t c\r\nConnection: close\r\n\r\n");
     served_done(&s);
+}
+
+static void test_no_user_agent(void **state)
+{
+    const struct address address = {.header = "localhost"};
+    const struct http_call_options o = {.method = "GET", .path = "/"};
+    struct buf text;
+
+    (void)state;
+    assert_int_equal(http_call_format(&text, &address, &o, "close", NULL, NULL), 0);
+    assert_string_equal(buf_str(&text),
+                        "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    buf_done(&text);
+    assert_int_equal(http_call_format(&text, &address, &o, "close", "a\r\nX: b", NULL), -EINVAL);
 }
 
 static void test_post_request(void **state)
@@ -432,6 +446,7 @@ int main(void)
         TEST(test_keeps_nobody_waiting),
         TEST(test_known_headers),
         TEST(test_get_request),
+        TEST(test_no_user_agent),
         TEST(test_post_request),
         TEST(test_large_request_body),
         TEST(test_early_refusal),

@@ -10,16 +10,16 @@
 #include <stdint.h>
 #include <string.h>
 
-#define MAX_BODY          ((size_t)1024 * 1024) /* unless the handler says otherwise */
-#define INPUT_MAX         ((size_t)128 * 1024)  /* a head and one read behind it */
-#define ERROR_BODY_MAX    ((size_t)4096)
-#define RESPONSE_TIMEOUT  60000
-#define IDLE_TIMEOUT_MS   60000 /* between two requests */
-#define LINGER_TIMEOUT_MS 2000
-#define STREAM_STALL_MS   (UINT64_C(5) * 60 * 1000) /* of a client that reads nothing of a stream */
-#define AHEAD_MAX         ((size_t)16 * 1024)       /* of the next request, while one is answered */
-#define TURN_WRITE_MAX    ((size_t)256 * 1024)
-#define PROCEED           "HTTP/1.1 100 Continue\r\n\r\n"
+#define MAX_BODY            ((size_t)1024 * 1024) /* unless the handler says otherwise */
+#define INPUT_MAX           ((size_t)128 * 1024)  /* a head and one read behind it */
+#define ERROR_BODY_MAX      ((size_t)4096)
+#define RESPONSE_TIMEOUT_MS 60000
+#define IDLE_TIMEOUT_MS     60000 /* between two requests */
+#define LINGER_TIMEOUT_MS   2000
+#define STREAM_STALL_MS     (UINT64_C(5) * 60 * 1000) /* of a client that reads nothing of a stream */
+#define AHEAD_MAX           ((size_t)16 * 1024) /* of the next request, while one is answered */
+#define TURN_WRITE_MAX      ((size_t)256 * 1024)
+#define PROCEED             "HTTP/1.1 100 Continue\r\n\r\n"
 
 struct http_conn {
     struct list link;
@@ -312,9 +312,9 @@ static void begin_request(struct http_conn *c)
         .body = "",
         .peer = c->peer,
         .is_tls = sock_is_tls(&c->sock),
-        .headers = c->head,
+        .head = c->head,
     };
-    c->limits = (struct http_limits){.max_body = MAX_BODY, .timeout_ms = RESPONSE_TIMEOUT};
+    c->limits = (struct http_limits){.max_body = MAX_BODY, .timeout_ms = RESPONSE_TIMEOUT_MS};
     if (handler->on_head)
         handler->on_head(c->site->owner, &c->request, &c->limits);
 
@@ -480,7 +480,7 @@ bool http_conn_stream_start(struct http_conn *c, const struct http_stream *strea
     c->is_chunked = !c->head->is_old;
     c->is_last = c->is_last || c->head->is_old;
     c->stream = *stream;
-    c->queue.data = http_response_stream_head(&head, c->is_chunked, c->is_last, &c->queue.size);
+    c->queue.data = http_response_format_stream(&head, c->is_chunked, c->is_last, &c->queue.size);
     c->queue.capacity = c->queue.size + 1;
     c->queue.max = stream->max_queue;
     set_state(c, HTTP_CONN_STREAMING);

@@ -64,18 +64,3 @@ bool http_conn_stream_start(struct http_conn *c, const struct http_stream *strea
 int http_conn_stream_write(struct http_conn *c, const void *data, size_t size);
 size_t http_conn_stream_queued(const struct http_conn *c);
 void http_conn_stream_end(struct http_conn *c);
-
-/*
- * http_response.c: the bytes of a response, to be freed. `is_last`: the connection ends after it; `is_head`: the
- * body is only counted.
- */
-unsigned char *http_response_format(const struct http_response *r,
-                                    bool is_head,
-                                    bool is_last,
-                                    size_t *ret_size);
-/* The head of one whose body comes bit by bit; content_type is set. */
-char *http_response_stream_head(const struct http_response *r,
-                                bool is_chunked,
-                                bool is_last,
-                                size_t *ret_size);
-const char *http_status_text(int status);

@@ -265,35 +265,3 @@ const char *http_head_find_field(const struct http_head *h, const char *name)
     }
     return NULL;
 }
-
-const char *http_request_header(const struct http_request *r, const char *name)
-{
-    return http_head_find_field(r->headers, name);
-}
-
-char *http_request_query(const struct http_request *r, const char *name)
-{
-    return url_query_get(r->query, name);
-}
-
-char *http_request_cookie(const struct http_request *r, const char *name)
-{
-    const char *at = http_request_header(r, "cookie");
-    size_t length = strlen(name);
-
-    while (at && *at) {
-        size_t size;
-
-        at += strspn(at, BLANK ";");
-        size = strcspn(at, ";");
-        if (size > length && strncmp(at, name, length) == 0 && at[length] == '=') {
-            char *value;
-
-            if (url_decode(at + length + 1, size - length - 1, false, &value) < 0)
-                value = xstrndup(at + length + 1, size - length - 1);
-            return value;
-        }
-        at += size;
-    }
-    return NULL;
-}

@@ -6,7 +6,6 @@
  */
 
 #include "base/macros.h"
-#include "net/http_server.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

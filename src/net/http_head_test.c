@@ -1,6 +1,8 @@
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "base/str.h"
 #include "net/http_head.h"
+#include "net/http_request.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -145,7 +147,7 @@ static void test_too_many_headers(void **state)
 static void test_content(void **state)
 {
     struct http_head h = {0};
-    struct http_request r = {.headers = &h};
+    struct http_request r = {.head = &h};
     _cleanup_free_ char *sid = NULL, *theme = NULL, *absent = NULL, *tail = NULL;
 
     (void)state;

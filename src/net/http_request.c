@@ -1,83 +1,38 @@
 #include "net/http_request.h"
 #include "base/alloc.h"
+#include "net/http_head.h"
+#include "net/url.h"
 
-#include <errno.h>
-#include <stdint.h>
 #include <string.h>
 
-static bool is_token(const char *s)
+const char *http_request_header(const struct http_request *r, const char *name)
 {
-    static const char chars[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                "!#$%&'*+-.^_`|~";
-
-    return s[0] != '\0' && s[strspn(s, chars)] == '\0';
+    return http_head_find_field(r->head, name);
 }
 
-/* Printable ASCII, for values also space, tab and bytes above ASCII. */
-static bool is_clean(const char *s, bool is_value)
+char *http_request_query(const struct http_request *r, const char *name)
 {
-    for (; *s; s++) {
-        unsigned char c = (unsigned char)*s;
-
-        if (is_value ? (c < 0x20 && c != '\t') || c == 0x7f : c <= 0x20 || c >= 0x7f)
-            return false;
-    }
-    return true;
+    return url_query_get(r->query, name);
 }
 
-static int check(const struct http_call_options *o, struct error *err)
+char *http_request_cookie(const struct http_request *r, const char *name)
 {
-    if (!is_token(o->method))
-        return error_set(err, -EINVAL, "bad HTTP method");
-    if (o->path[0] != '/' || !is_clean(o->path, false))
-        return error_set(err, -EINVAL, "bad request path");
-    if (o->content_type && !is_clean(o->content_type, true))
-        return error_set(err, -EINVAL, "bad content type");
-    for (size_t i = 0; i < o->n_headers; i++) {
-        if (!is_token(o->headers[i].name) || !is_clean(o->headers[i].value, true))
-            return error_set(err, -EINVAL, "bad header %zu", i);
+    const char *at = http_request_header(r, "cookie");
+    size_t length = strlen(name);
+
+    while (at && *at) {
+        size_t size;
+
+        at += strspn(at, " \t;");
+        size = strcspn(at, ";");
+        if (size > length && strncmp(at, name, length) == 0 && at[length] == '=') {
+            char *value;
+
+            if (url_decode(at + length + 1, size - length - 1, false, &value) < 0)
+                value = xstrndup(at + length + 1, size - length - 1);
+            return value;
+        }
+        at += size;
     }
-    return 0;
-}
-
-static int append(struct buf *b, const struct address *address, const struct http_call_options *o)
-{
-    bool has_body = o->body || strcmp(o->method, "POST") == 0 || strcmp(o->method, "PUT") == 0 ||
-                    strcmp(o->method, "PATCH") == 0;
-    int r;
-
-    r = buf_printf(b, "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: dockmon/" DOCKMON_VERSION "\r\n",
-                   o->method, o->path, address->header);
-    for (size_t i = 0; i < o->n_headers && r == 0; i++)
-        r = buf_printf(b, "%s: %s\r\n", o->headers[i].name, o->headers[i].value);
-    if (r == 0 && o->body) {
-        r = buf_printf(b, "Content-Type: %s\r\n",
-                       o->content_type ? o->content_type : "application/json");
-    }
-    if (r == 0 && has_body)
-        r = buf_printf(b, "Content-Length: %zu\r\n", o->body ? o->body_size : 0);
-    return r;
-}
-
-int http_request_write(struct buf *ret,
-                       const struct address *address,
-                       const struct http_call_options *o,
-                       const char *connection,
-                       struct error *err)
-{
-    struct buf b = BUF_INIT(SIZE_MAX / 2); /* the caller's own data: no peer fills it */
-    int r = check(o, err);
-
-    if (r == 0)
-        r = append(&b, address, o);
-    if (r == 0)
-        r = buf_printf(&b, "Connection: %s\r\n\r\n", connection);
-    if (r == 0 && o->body)
-        r = buf_append(&b, o->body, o->body_size);
-    if (r < 0) {
-        buf_done(&b);
-        return r;
-    }
-    *ret = b;
-    return 0;
+    return NULL;
 }

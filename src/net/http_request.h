@@ -1,18 +1,30 @@
 #pragma once
 
 /*
- * Writes the head and body of an outgoing HTTP/1.1 request, refusing whatever could smuggle a second
- * line into it.
+ * A request as the HTTP server hands it to its handler. It borrows everything from its connection and is
+ * valid until the handler's function returns; across an await the handler keeps the id alone.
  */
 
-#include "base/buf.h"
-#include "net/address.h"
-#include "net/http_client.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
-/* Initialises `ret`, which the caller frees; untouched on failure (-EINVAL). `connection` is the value of that
- * header. */
-int http_request_write(struct buf *ret,
-                       const struct address *address,
-                       const struct http_call_options *o,
-                       const char *connection,
-                       struct error *err) _nodiscard_;
+struct http_head;
+
+struct http_request {
+    uint64_t id;        /* never 0, never used again */
+    const char *method; /* "GET", "POST", ...; static */
+    const char *path;   /* decoded, starts with '/'; no NUL, control character, ".." or "//" */
+    const char *query;  /* raw text after '?', or "" */
+    const char *body;   /* NUL-terminated */
+    size_t body_size;
+    const char *peer; /* client IP as text */
+    bool is_tls;
+    const struct http_head *head;
+};
+
+/* The value of a header, in any case; the first one of several; NULL when absent. */
+const char *http_request_header(const struct http_request *r, const char *name);
+/* Decoded values, which the caller frees; NULL when absent. */
+char *http_request_cookie(const struct http_request *r, const char *name);
+char *http_request_query(const struct http_request *r, const char *name);

@@ -1,6 +1,6 @@
+#include "net/http_response.h"
 #include "base/alloc.h"
-#include "base/str.h"
-#include "net/http_conn.h"
+#include "base/buf.h"
 
 #include <assert.h>
 #include <string.h>
@@ -113,10 +113,10 @@ static bool add_body_headers(struct buf *head, const struct http_response *r)
     return buf_printf(head, "Content-Length: %zu\r\n", r->body_size) == 0;
 }
 
-char *http_response_stream_head(const struct http_response *r,
-                                bool is_chunked,
-                                bool is_last,
-                                size_t *ret_size)
+char *http_response_format_stream(const struct http_response *r,
+                                  bool is_chunked,
+                                  bool is_last,
+                                  size_t *ret_size)
 {
     struct buf head = BUF_INIT(HEAD_MAX);
     bool is_ok;

@@ -12,6 +12,8 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "net/http_request.h"
+#include "net/http_response.h"
 #include "net/loop.h"
 #include "net/ws.h"
 #include <stdbool.h>
@@ -20,47 +22,9 @@
 
 struct http_server;
 
-struct http_request {
-    uint64_t id;        /* never 0, never used twice */
-    const char *method; /* "GET", "POST", ...; static */
-    const char *
-        path; /* percent-decoded, starts with '/'; no NUL, no control characters, no "..", no "//" */
-    const char *query; /* raw text after '?', or "" */
-    const char *body;  /* NUL-terminated */
-    size_t body_size;
-    const char *peer; /* client IP as text */
-    bool is_tls;
-    void *headers; /* internal */
-};
-
-/* The value of a header, in any case; the first one of several; NULL when absent. */
-const char *http_request_header(const struct http_request *r, const char *name);
-/* Decoded values, to be freed; NULL when absent. */
-char *http_request_cookie(const struct http_request *r, const char *name);
-char *http_request_query(const struct http_request *r, const char *name);
-
-struct http_response {
-    int status;
-    const char *content_type; /* NULL: application/json */
-    const void *body;         /* copied */
-    size_t body_size;
-    const char *const *headers; /* extra: name, value, ..., NULL; or NULL */
-};
-
 struct http_limits {
     size_t max_body;     /* 413 beyond it */
     uint64_t timeout_ms; /* from complete request to response: 504 beyond it; 60 s unless set */
-};
-
-struct ws_accept {
-    struct ws_limits limits;
-    const struct ws_handler *handler;
-    /* Called when the handshake is done; returns the owner given to the handler's functions. */
-    void *(*on_accept)(void *owner, struct ws *ws, void *context);
-    void *owner;
-    void *
-        context; /* per upgrade, e.g. the authenticated identity; freed with free_context if the handshake fails */
-    void (*free_context)(void *context);
 };
 
 struct http_handler {

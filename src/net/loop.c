@@ -23,7 +23,7 @@
 
 struct loop {
     bool is_stopped;
-    char *ca_file, *pins;
+    char *ca_file, *pins, *user_agent;
     struct tls_trust *trust;
     char *scratch;
 
@@ -208,6 +208,7 @@ int loop_new(struct loop **ret, const struct loop_options *o, struct error *err)
 
     loop->ca_file = xstrdup(o->ca_file);
     loop->pins = xstrdup(o->pins);
+    loop->user_agent = xstrdup(o->user_agent);
     loop->epoll_fd = loop->timer_fd = loop->signal_fd = -1;
     loop->armed_ns = PARKED;
     ignore_broken_pipes();
@@ -231,6 +232,7 @@ void loop_free(struct loop *loop)
     free(loop->scratch);
     free(loop->ca_file);
     free(loop->pins);
+    free(loop->user_agent);
     free(loop);
 }
 
@@ -283,4 +285,9 @@ struct tls_trust *loop_tls_trust(struct loop *loop, struct error *err)
     if (!loop->trust && tls_trust_new(&loop->trust, &o, err) < 0)
         return NULL;
     return loop->trust;
+}
+
+const char *loop_user_agent(const struct loop *loop)
+{
+    return loop->user_agent;
 }

@@ -21,6 +21,7 @@ struct loop_options {
     /* Whom to believe unless a dial says otherwise, see net/tls_trust.h; copied, both may be NULL. */
     const char *ca_file;
     const char *pins;
+    const char *user_agent; /* of all HTTP calls; NULL: they name none */
 };
 
 int loop_new(struct loop **ret, const struct loop_options *o, struct error *err) _nodiscard_;
@@ -40,6 +41,8 @@ int loop_on_signals(struct loop *loop, const int *signals, size_t n, loop_signal
 
 /* Made of the options at the first call, and the loop's; NULL when the CA file or a pin is unusable. */
 struct tls_trust *loop_tls_trust(struct loop *loop, struct error *err);
+
+const char *loop_user_agent(const struct loop *loop); /* may be NULL */
 
 /* Room to read into, shared by all: its content lasts until the next read. For net/ only. */
 char *loop_scratch(struct loop *loop, size_t *ret_size);

@@ -2,7 +2,6 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/time.h"
-#include "net/http_server.h"
 #include "net/ws_peer.h"
 
 #include <assert.h>

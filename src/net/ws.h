@@ -63,6 +63,17 @@ struct ws_dial {
     void *owner;
 };
 
+struct ws_accept {
+    struct ws_limits limits;
+    const struct ws_handler *handler;
+    /* Called when the handshake is done; returns the owner given to the handler's functions. */
+    void *(*on_accept)(void *owner, struct ws *ws, void *context);
+    void *owner;
+    /* Per upgrade, e.g. the authenticated identity; free_context gets it if the handshake fails. */
+    void *context;
+    void (*free_context)(void *context);
+};
+
 int ws_connect(struct ws **ret, struct loop *loop, const struct ws_dial *dial, struct error *err)
     _nodiscard_;
 void ws_free(struct ws *ws); /* closes abruptly if still open; on_close does not run */

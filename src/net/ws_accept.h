@@ -5,8 +5,8 @@
  * was answered already. For http_server.c.
  */
 
-#include "net/http_server.h"
 #include "net/sock.h"
+#include "net/ws.h"
 
 /*
  * Moves the socket into a new peer, which belongs to whom accept->on_accept hands it. `data` are bytes

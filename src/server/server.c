@@ -488,7 +488,7 @@ static int start(struct server *s, const struct config *config, struct error *er
     static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
     int r;
 
-    r = loop_new(&s->loop, &(struct loop_options){0}, err);
+    r = loop_new(&s->loop, &(struct loop_options){.user_agent = "dockmon/" DOCKMON_VERSION}, err);
     if (r < 0)
         return r;
     if (loop_on_signals(s->loop, signals, ARRAY_LEN(signals), on_signal, s) < 0)

@@ -38,7 +38,10 @@ int client_open(struct client **ret, const struct config *config, struct error *
     _cleanup_(client_closep) struct client *c = xcalloc(1, sizeof(*c));
     int r;
 
-    r = loop_new(&c->loop, &(struct loop_options){.ca_file = config->ca_file, .pins = config->pin},
+    r = loop_new(&c->loop,
+                 &(struct loop_options){.ca_file = config->ca_file,
+                                        .pins = config->pin,
+                                        .user_agent = "dockmon/" DOCKMON_VERSION},
                  err);
     if (r < 0)
         return r;

@@ -53,7 +53,7 @@ int health_command_run(const char *host, unsigned port, bool is_tls)
     struct error err = ERROR_INIT;
     int r;
 
-    r = loop_new(&loop, &(struct loop_options){0}, &err);
+    r = loop_new(&loop, &(struct loop_options){.user_agent = "dockmon/" DOCKMON_VERSION}, &err);
     q.loop = loop;
     if (r == 0) {
         r = http_call_start(
