@@ -60,22 +60,22 @@ struct server {
     void (*reload)(void *owner);
     void *reload_owner;
     char *password_file;
+    struct completion_wait sessions_stopped;
     bool is_stopping;
+    bool is_closing; /* in server_free(), which turns the loop */
 };
 
-/* Agents are told that the server goes, so that they take it for what it is and come back. */
-static void on_stopped(void *owner)
+static void on_sessions_stopped(struct completion_wait *w)
 {
-    const struct server *s = owner;
-
-    loop_stop(s->loop);
+    loop_stop(CONTAINER_OF(w, struct server, sessions_stopped)->loop);
 }
 
 static void on_certificate(void *owner)
 {
     struct server *s = owner;
 
-    http_server_set_tls(s->http, tls_keeper_context(s->tls));
+    if (s->http)
+        http_server_set_tls(s->http, tls_keeper_context(s->tls));
 }
 
 /* Those who are connected stay so; the others see what the files hold now. */
@@ -106,6 +106,8 @@ static void on_signal(void *owner, int number)
 {
     struct server *s = owner;
 
+    if (s->is_closing)
+        return;
     if (number == SIGHUP) {
         reload(s);
         return;
@@ -122,8 +124,8 @@ static void on_signal(void *owner, int number)
     shells_stop(s->shells);
     log_watchers_stop(s->log_watchers);
     log_sources_stop(s->log_sources);
-    sessions_stop(s->sessions, on_stopped,
-                  s); /* pending commands fail, their API calls are answered */
+    /* Agents get close code 1001 and connect again later; pending commands fail, which answers their API calls. */
+    sessions_stop(s->sessions, &s->sessions_stopped, on_sessions_stopped);
 }
 
 static int open_tls(struct server *s, const struct config *config, struct error *err)
@@ -549,10 +551,24 @@ void server_run(struct server *s)
     loop_run(s->loop);
 }
 
+/* Requests end while what they use is still there. A job that has begun is finished; nothing begins any more. */
+static void end_requests(struct server *s)
+{
+    if (s->log_sources)
+        log_sources_stop(s->log_sources); /* streams of the API end */
+    if (!s->http)
+        return;
+    http_server_close(TAKE_PTR(s->http));
+    api_set_server(s->api, NULL);
+    job_queues_drain(s->store_jobs, s->hash_jobs);
+}
+
 void server_free(struct server *s)
 {
     if (!s)
         return;
+    s->is_closing = true;
+    end_requests(s);
     service_free(s->service);
     housekeeping_free(s->housekeeping);
     health_free(s->health);
@@ -560,27 +576,17 @@ void server_free(struct server *s)
     feed_free(TAKE_PTR(s->feed)); /* what is still stored below is not shown any more */
     shells_free(TAKE_PTR(s->shells));
     log_watchers_free(TAKE_PTR(s->log_watchers));
-    if (s->log_sources)
-        log_sources_stop(s->log_sources); /* streams of the API end */
     stats_channels_free(TAKE_PTR(s->stats_channels));
-    if (s->http) {
-        http_server_close(s->http);
-        api_set_server(s->api, NULL); /* jobs that end below answer nobody */
-    }
     sessions_free(TAKE_PTR(s->sessions));
     log_sources_free(TAKE_PTR(s->log_sources));
-    while (s->auth && (job_queue_pending(s->store_jobs) || job_queue_pending(s->hash_jobs))) {
-        job_queue_drain(s->store_jobs);
-        job_queue_drain(s->hash_jobs);
-    }
+    if (s->auth)
+        job_queues_drain(s->store_jobs, s->hash_jobs);
     history_stop(s->history); /* what sessions have brought is written, questions end */
     stats_free(TAKE_PTR(s->stats));
     history_free(s->history);
     api_free(s->api);
-    if (s->auth)
-        auth_free(s->auth);
-    if (s->fleet)
-        fleet_free(s->fleet);
+    auth_free(s->auth);
+    fleet_free(s->fleet);
     job_queue_free(s->store_jobs);
     job_queue_free(s->hash_jobs);
     job_queue_free(s->parse_jobs);

@@ -80,6 +80,10 @@ static void on_identity(void *owner, int code, const struct identity *who)
     struct api_call *call = owner;
     const struct route *route = call->match.route;
 
+    if (!call->api->http) {
+        api_fail(call, -ENOTCONN, "the server is stopping");
+        return;
+    }
     if (code == -EACCES) {
         api_fail(call, code, "Permission denied: the API key %s may not be used from %s", who->name,
                  call->peer);

@@ -70,10 +70,7 @@ int bench_setup(void **state)
 
 void bench_drain(struct bench *b)
 {
-    while (job_queue_pending(b->store_jobs) + job_queue_pending(b->hash_jobs) > 0) {
-        job_queue_drain(b->store_jobs);
-        job_queue_drain(b->hash_jobs);
-    }
+    job_queues_drain(b->store_jobs, b->hash_jobs);
 }
 
 int bench_teardown(void **state)

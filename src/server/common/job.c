@@ -169,6 +169,14 @@ void job_queue_drain(struct job_queue *q)
         loop_turn(q->loop);
 }
 
+void job_queues_drain(struct job_queue *a, struct job_queue *b)
+{
+    while (job_queue_pending(a) > 0 || job_queue_pending(b) > 0) {
+        job_queue_drain(a);
+        job_queue_drain(b);
+    }
+}
+
 static struct job_item *item_new(void *job, job_fn work, job_fn done)
 {
     struct job_item *item = xcalloc(1, sizeof(*item));

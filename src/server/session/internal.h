@@ -111,8 +111,7 @@ struct sessions {
     uint64_t n_keys;
     bool is_stopping;
     struct loop_timer stop_timer;
-    sessions_fn on_stopped; /* NULL: nobody waits */
-    void *stop_owner;
+    struct completion stopped;
     struct log_limit refusals;
     bool is_holding;
     struct list held; /* registrations that wait for their answer: authenticate.c */

@@ -290,7 +290,7 @@ static void on_stop_timer(struct loop_timer *t)
 {
     struct sessions *s = CONTAINER_OF(t, struct sessions, stop_timer);
 
-    TAKE_PTR(s->on_stopped)(s->stop_owner);
+    completion_signal(&s->stopped, s->o.loop);
 }
 
 static void on_close(void *owner, const struct ws_close *why)
@@ -301,8 +301,8 @@ static void on_close(void *owner, const struct ws_close *why)
     if (se->state == SESSION_ACTIVE)
         session_unregister(se, why->code, why->reason);
     session_free(se);
-    if (s->on_stopped && s->live.size == 0)
-        loop_timer_start(s->o.loop, &s->stop_timer, 0, on_stop_timer);
+    if (s->live.size == 0)
+        completion_signal(&s->stopped, s->o.loop);
 }
 
 static void on_auth_timeout(struct loop_timer *t)
@@ -399,17 +399,18 @@ struct sessions *sessions_new(const struct sessions_options *o)
     return s;
 }
 
-void sessions_stop(struct sessions *s, sessions_fn done, void *owner)
+static void close_all(struct sessions *s)
 {
     s->is_stopping = true;
     map_foreach(&s->live, e) {
         session_close(e->value, WS_CLOSE_GOING_AWAY, "Server is stopping");
     }
-    if (!done)
-        return;
+}
 
-    s->on_stopped = done;
-    s->stop_owner = owner;
+void sessions_stop(struct sessions *s, struct completion_wait *w, completion_fn fn)
+{
+    close_all(s);
+    completion_await(&s->stopped, w, fn);
     loop_timer_start(s->o.loop, &s->stop_timer, s->live.size > 0 ? SESSION_STOP_MS : 0,
                      on_stop_timer);
 }
@@ -429,8 +430,9 @@ void sessions_free(struct sessions *s)
     if (!s)
         return;
 
-    sessions_stop(s, NULL, NULL);
+    close_all(s);
     loop_timer_stop(&s->stop_timer);
+    completion_done(&s->stopped);
     drop_sockets(s);
     sessions_release(s);
     /* Registrations, messages and events on their way end in this object. */

@@ -7,6 +7,7 @@
  * the loop.
  */
 
+#include "net/completion.h"
 #include "net/http_server.h"
 #include "net/loop.h"
 #include "proto/samples.h"
@@ -56,14 +57,12 @@ struct sessions_options {
     struct session_observer observer;
 };
 
-typedef void (*sessions_fn)(void *owner);
-
 struct sessions *sessions_new(const struct sessions_options *o);
 /*
- * Says goodbye to all agents (1001), fails pending commands and takes no new agents. Unless NULL, `done` is
- * called once, later: when all have gone, or after a second.
+ * Says goodbye to all agents (1001), fails pending commands and takes no new agents. Completes when all have gone, or
+ * after a second.
  */
-void sessions_stop(struct sessions *s, sessions_fn done, void *owner);
+void sessions_stop(struct sessions *s, struct completion_wait *w, completion_fn fn);
 /*
  * Closes what is still open and drains the store queue, so that what agents did is stored. What commands
  * report to must still be there.

@@ -317,37 +317,42 @@ static void test_seen(void **state)
     assert_true(a.last_seen_at_ms > 1);
 }
 
-static void on_stopped(void *owner)
+struct stop {
+    struct completion_wait wait;
+    unsigned n_stopped;
+};
+
+static void on_stopped(struct completion_wait *w)
 {
-    ++*(unsigned *)owner;
+    CONTAINER_OF(w, struct stop, wait)->n_stopped++;
 }
 
 static void test_stop_when_all_have_gone(void **state)
 {
     struct fixture *f = *state;
-    unsigned n_stopped = 0;
+    struct stop stop = {0};
     struct joined j;
     struct ws *ws = fixture_join(f, "own", true, &j);
 
-    sessions_stop(f->sessions, on_stopped, &n_stopped);
+    sessions_stop(f->sessions, &stop.wait, on_stopped);
     fake_advance(10);
-    assert_int_equal(n_stopped, 0);
+    assert_int_equal(stop.n_stopped, 0);
     fake_ws_end(ws, 1001);
-    assert_int_equal(n_stopped, 0);
+    assert_int_equal(stop.n_stopped, 0);
     fake_advance(0);
-    assert_int_equal(n_stopped, 1);
+    assert_int_equal(stop.n_stopped, 1);
 }
 
 static void test_stop(void **state)
 {
-    unsigned n_stopped = 0;
     struct fixture *f = *state;
+    struct stop stop = {0};
     struct joined j;
     struct ws *ws = fixture_join(f, "own", true, &j), *late;
     struct outcome o = {0};
 
     fixture_command(f, j.agent_id, &o);
-    sessions_stop(f->sessions, on_stopped, &n_stopped);
+    sessions_stop(f->sessions, &stop.wait, on_stopped);
     assert_int_equal(ws->close_code, 1001);
     assert_int_equal(o.code, -ENOTCONN);
     late = fixture_dial(f, "192.0.2.9");
@@ -356,11 +361,11 @@ static void test_stop(void **state)
     assert_int_equal(fixture_stored(f, "host_disconnected"), 0);
     fake_ws_end(ws, 1001);
     fake_advance(999);
-    assert_int_equal(n_stopped, 0); /* `late` says nothing */
+    assert_int_equal(stop.n_stopped, 0); /* `late` says nothing */
     fake_advance(1);
-    assert_int_equal(n_stopped, 1);
+    assert_int_equal(stop.n_stopped, 1);
     fake_advance(5000);
-    assert_int_equal(n_stopped, 1);
+    assert_int_equal(stop.n_stopped, 1);
     /* `late` is still open: sessions_free() takes it down. */
 }
 

@@ -1,0 +1,76 @@
+// The server ends while requests of its API wait for the database: a job that has begun is finished with all that it uses
+// still there, and nothing begins any more.
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { before, test } from 'node:test';
+import { cleanups } from './lib/cleanup.mjs';
+import { Agent, Server } from './lib/dockmon.mjs';
+import { Engine } from './lib/engine.mjs';
+import { Process } from './lib/process.mjs';
+import { eventually, sleep } from './lib/wait.mjs';
+
+const engine = new Engine();
+const later = cleanups();
+let container;
+
+before(async () => {
+  await engine.ensureImage();
+  container = await engine.run('waiting');
+});
+later(() => engine.cleanup());
+
+// A server that knows a host with the container. The agent has ended, so that the server has nobody to wait for.
+async function makeWorld() {
+  const server = await Server.start();
+  later(() => server.remove());
+  const client = await server.client('admin');
+  const agent = await Agent.start(server, engine);
+  later(() => agent.remove());
+  const host = await client.onlineHost();
+  await client.container(container.name);
+  await agent.down();
+  return { server, client, host };
+}
+
+// Another process writes to the database for a while: a job that writes waits for it, and all others wait behind that one.
+async function lockDatabase(server) {
+  const lock = new Process('sqlite3', [join(server.dir, 'dockmon.db'), 'BEGIN IMMEDIATE', '.shell echo locked; sleep 2', 'COMMIT']);
+  later(() => lock.stop('SIGKILL'));
+  await lock.line(/locked/);
+}
+
+async function sendAndWait({ server, client, host }) {
+  const of = `/api/hosts/${host.id}/containers/${container.id}`;
+  const reads = ['/metrics', `/api/hosts/${host.id}/stats/live`, `${of}/logs?follow=true`, `${of}/inspect`];
+  // The server has to look these keys up first; it remembers that of `client`.
+  const strangers = await Promise.all(reads.map(() => server.client('admin')));
+  const waiting = async () => (await (await fetch(`${server.url}/health`)).json()).components.store_queue.waiting;
+
+  await client.get('/api/hosts');
+  await lockDatabase(server);
+  const answers = [client.fetch('POST', '/api/agent/generate-token', { body: {} })];
+  await eventually(async () => (await waiting()) >= 1);
+  for (const [i, path] of reads.entries()) answers.push(strangers[i].fetch('GET', path));
+  answers.push(client.fetch('DELETE', `/api/hosts/${host.id}`));
+  await eventually(async () => (await waiting()) >= answers.length, { what: 'all requests wait' });
+  return { ended: Promise.allSettled(answers) };
+}
+
+async function ends(signals) {
+  const w = await makeWorld();
+  const { ended } = await sendAndWait(w);
+  for (const signal of signals) {
+    w.server.process.child.kill(signal);
+    await sleep(50);
+  }
+  assert.deepEqual(await w.server.process.exited, { code: 0, signal: null });
+  await w.server.down();
+  await ended;
+  await w.server.up();
+  assert.deepEqual(await w.client.get('/api/hosts'), [], 'the host was being deleted');
+}
+
+test('the server ends while requests wait for the database', { concurrency: true, timeout: 120000 }, async (t) => {
+  const cases = [['SIGTERM'], ['SIGTERM', 'SIGTERM'], ['SIGTERM', 'SIGHUP', 'SIGTERM', 'SIGHUP']];
+  await Promise.all(cases.map((signals) => t.test(signals.join(', '), () => ends(signals))));
+});
