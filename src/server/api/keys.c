@@ -3,10 +3,11 @@
 #include "base/time.h"
 #include "server/api/handlers.h"
 #include "server/api/job_call.h"
-#include "server/api/scope_json.h"
+#include "server/api/scope_body.h"
 #include "server/store/api_keys.h"
 #include "server/store/secret.h"
 #include "server/view/json_values.h"
+#include "server/view/scope_json.h"
 
 #include <errno.h>
 

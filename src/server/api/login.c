@@ -1,7 +1,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "server/api/handlers.h"
-#include "server/api/scope_json.h"
+#include "server/view/scope_json.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/time.h"
-#include "server/auth/internal.h"
+#include "server/auth/auth_internal.h"
 #include "server/common/audit_log.h"
 #include "server/store/api_keys.h"
 #include "server/store/identities.h"

@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "server/auth/auth.h"
-#include "server/auth/internal.h"
+#include "server/auth/auth_internal.h"
 #include "server/auth/password.h"
 #include "server/store/user_sessions.h"
 #include "server/store/users.h"

@@ -1,7 +1,7 @@
 #include "server/auth/watch.h"
 #include "base/alloc.h"
 #include "base/str.h"
-#include "server/auth/internal.h"
+#include "server/auth/auth_internal.h"
 
 #include <errno.h>
 

@@ -1,7 +1,7 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "proto/json_text.h"
-#include "server/feed/internal.h"
+#include "server/feed/feed_internal.h"
 #include "server/fleet/scope_view.h"
 
 #include <assert.h>

@@ -3,7 +3,7 @@
 #include "base/str.h"
 #include "base/time.h"
 #include "proto/json_text.h"
-#include "server/feed/internal.h"
+#include "server/feed/feed_internal.h"
 #include "server/view/event_json.h"
 
 #define KEY_SIZE 320

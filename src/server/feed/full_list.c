@@ -2,7 +2,7 @@
 #include "base/str.h"
 #include "base/time.h"
 #include "proto/json_text.h"
-#include "server/feed/internal.h"
+#include "server/feed/feed_internal.h"
 #include "server/fleet/scope_view.h"
 #include "server/view/container_json.h"
 #include "server/view/fleet_json.h"

@@ -1,6 +1,6 @@
 #include "base/alloc.h"
 #include "base/str.h"
-#include "server/feed/internal.h"
+#include "server/feed/feed_internal.h"
 #include "server/fleet/scope_view.h"
 
 #include <stdio.h>

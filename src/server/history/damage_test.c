@@ -6,7 +6,7 @@
 #include "server/history/disk_fixture.h"
 #include "server/history/rollup.h"
 #include "server/history/seal.h"
-#include "server/sqlite/internal.h"
+#include "server/sqlite/db_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>

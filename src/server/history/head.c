@@ -1,6 +1,6 @@
 #include "server/history/head.h"
 #include "base/alloc.h"
-#include "server/sqlite/internal.h"
+#include "server/sqlite/db_internal.h"
 #include "server/sqlite/query.h"
 
 struct head {

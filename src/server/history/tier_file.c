@@ -1,6 +1,6 @@
 #include "server/history/tier_file.h"
 #include "base/alloc.h"
-#include "server/sqlite/internal.h"
+#include "server/sqlite/db_internal.h"
 #include "server/sqlite/query.h"
 
 #include <assert.h>

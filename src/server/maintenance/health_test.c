@@ -1,7 +1,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "server/maintenance/health.h"
-#include "server/sqlite/internal.h"
+#include "server/sqlite/db_internal.h"
 #include "server/store/fixture.h"
 #include "server/store/tokens.h"
 

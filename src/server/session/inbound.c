@@ -1,4 +1,4 @@
-#include "server/session/internal.h"
+#include "server/session/session_internal.h"
 
 #include <errno.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 #include "proto/json_text.h"
 #include "proto/stats.h"
 #include "server/session/container_events.h"
-#include "server/session/sample.h"
+#include "server/session/sample_apply.h"
 
 #define COMPLAINT_MS        60000
 #define POLL_AFTER_EVENT_MS 100 /* events come in groups: one look for all of them */
@@ -83,10 +83,10 @@ static void on_container_stats(struct session *se, const json_t *payload, size_t
         session_complain(se, err.msg, NULL);
         return;
     }
-    if (!sample_put(h, &m)) /* unknown: its list is on the way */
+    if (!sample_apply_container(h, &m)) /* unknown: its list is on the way */
         return;
     sessions_notify_sample(se->owner, h);
-    if (sample_batch(h, &m, &sample, &batch))
+    if (sample_to_batch(h, &m, &sample, &batch))
         sessions_notify_samples(se->owner, h, &batch);
 }
 
@@ -170,9 +170,9 @@ static void on_host_stats(struct session *se, const json_t *message, size_t size
         session_complain(se, err.msg, NULL);
         return;
     }
-    sample_put_host(h, &m);
+    sample_apply_host(h, &m);
     sessions_notify_sample(se->owner, h);
-    sample_host_batch(h, &m, &batch);
+    sample_host_to_batch(h, &m, &batch);
     sessions_notify_samples(se->owner, h, &batch);
 }
 

@@ -1,4 +1,4 @@
-#include "server/session/internal.h"
+#include "server/session/session_internal.h"
 
 #include <errno.h>
 

@@ -1,4 +1,4 @@
-#include "server/session/internal.h"
+#include "server/session/session_internal.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -107,7 +107,7 @@ static void notify_gone(const struct sessions *s, const char *agent_id)
 static void session_unregister(struct session *se, unsigned code, const char *reason)
 {
     struct sessions *s = se->owner;
-    struct link *l = map_find(&s->links, se->agent_id);
+    struct agent_record *l = map_find(&s->links, se->agent_id);
     struct fleet_host *h = session_host(se);
 
     if (!l || l->session != se)
@@ -145,9 +145,9 @@ void session_close(struct session *se, unsigned code, const char *reason)
         session_unregister(se, code, reason);
 }
 
-static struct link *link_get(struct sessions *s, const char *agent_id)
+static struct agent_record *link_get(struct sessions *s, const char *agent_id)
 {
-    struct link *l = map_find(&s->links, agent_id);
+    struct agent_record *l = map_find(&s->links, agent_id);
 
     if (l)
         return l;
@@ -160,7 +160,9 @@ static struct link *link_get(struct sessions *s, const char *agent_id)
  * A network that broke makes an agent come back before we have noticed; a cloned data directory makes
  * two agents throw each other out for ever. Both are told, the second at most once a minute with a count.
  */
-static void report_superseded(const struct session *old, const struct session *se, struct link *l)
+static void report_superseded(const struct session *old,
+                              const struct session *se,
+                              struct agent_record *l)
 {
     uint64_t now_ms = time_monotonic_ms();
     json_t *details;
@@ -180,7 +182,7 @@ static void report_superseded(const struct session *old, const struct session *s
     l->reported_ms = now_ms;
 }
 
-static void supersede(struct session *old, struct session *se, struct link *l)
+static void supersede(struct session *old, struct session *se, struct agent_record *l)
 {
     report_superseded(old, se, l);
     session_close(old, WS_CLOSE_NORMAL, "New connection established");
@@ -216,7 +218,7 @@ static void announce(struct session *se, const struct registration *r)
 void session_register(struct session *se, const struct registration *r)
 {
     struct sessions *s = se->owner;
-    struct link *l = link_get(s, r->agent.id);
+    struct agent_record *l = link_get(s, r->agent.id);
     struct session *old = l->session;
     struct fleet_host *h = fleet_put_host(s->o.fleet, &r->host, &r->agent);
 
@@ -350,7 +352,7 @@ void sessions_accept(struct sessions *s, struct ws_accept *ret)
 static int send_command(void *owner, const char *agent_id, const char *text, size_t size)
 {
     const struct sessions *s = owner;
-    const struct link *l = map_find(&s->links, agent_id);
+    const struct agent_record *l = map_find(&s->links, agent_id);
 
     if (!l || !l->session || l->session->state != SESSION_ACTIVE)
         return -ENOTCONN;
@@ -361,7 +363,7 @@ static int send_command(void *owner, const char *agent_id, const char *text, siz
 static void on_command_failure(void *owner, const struct command_failure *f)
 {
     const struct sessions *s = owner;
-    const struct link *l = map_find(&s->links, f->agent_id);
+    const struct agent_record *l = map_find(&s->links, f->agent_id);
     const struct command_result *r = f->result;
     bool is_asker_fault = r->code == -EREMOTEIO && r->engine_status >= 400 &&
                           r->engine_status < 500;
@@ -458,7 +460,7 @@ struct commands *sessions_commands(struct sessions *s)
 
 void sessions_drop_agent(struct sessions *s, const char *agent_id, const char *why)
 {
-    struct link *l = map_remove(&s->links, agent_id);
+    struct agent_record *l = map_remove(&s->links, agent_id);
 
     if (l && l->session)
         session_close(l->session, WS_CLOSE_POLICY, why);
@@ -469,7 +471,7 @@ void sessions_drop_agent(struct sessions *s, const char *agent_id, const char *w
 
 void sessions_close_agent(struct sessions *s, const char *agent_id, const char *why)
 {
-    const struct link *l = map_find(&s->links, agent_id);
+    const struct agent_record *l = map_find(&s->links, agent_id);
 
     if (l && l->session)
         session_close(l->session, WS_CLOSE_POLICY, why);
@@ -477,7 +479,7 @@ void sessions_close_agent(struct sessions *s, const char *agent_id, const char *
 
 void sessions_refresh(struct sessions *s, const char *agent_id)
 {
-    const struct link *l = map_find(&s->links, agent_id);
+    const struct agent_record *l = map_find(&s->links, agent_id);
 
     if (l && l->session)
         session_poll_soon(l->session, 0);
@@ -502,4 +504,9 @@ void sessions_on_migrated(struct sessions *s, const struct migration_result *m)
     fleet_set_candidates(h, json_array_size(left) > 0 ? left : NULL);
     json_decref(left);
     sessions_notify_host(s, h);
+}
+
+size_t sessions_count(const struct sessions *s)
+{
+    return s->live.size;
 }

@@ -8,7 +8,7 @@
 #include "base/time.h"
 #include "proto/json_text.h"
 #include "proto/stats.h"
-#include "server/session/sample.h"
+#include "server/session/sample_apply.h"
 #include "server/store/secret.h"
 
 #include <string.h>
@@ -87,11 +87,11 @@ static void on_message(void *owner, const char *data, size_t size, bool is_binar
         complain(c, err.msg);
         return;
     }
-    if (!sample_put(h, &m))
+    if (!sample_apply_container(h, &m))
         return; /* its list is on the way */
     if (s->o.on_sample)
         s->o.on_sample(s->o.owner, h);
-    if (s->o.on_samples && sample_batch(h, &m, &sample, &batch))
+    if (s->o.on_samples && sample_to_batch(h, &m, &sample, &batch))
         s->o.on_samples(s->o.owner, h, &batch);
 }
 

@@ -1,7 +1,7 @@
 #include "server/sqlite/db.h"
 #include "base/alloc.h"
 #include "server/sqlite/data_dir.h"
-#include "server/sqlite/internal.h"
+#include "server/sqlite/db_internal.h"
 #include "server/sqlite/query.h"
 
 #include <assert.h>

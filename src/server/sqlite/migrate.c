@@ -1,5 +1,5 @@
 #include "server/sqlite/migrate.h"
-#include "server/sqlite/internal.h"
+#include "server/sqlite/db_internal.h"
 #include "server/sqlite/query.h"
 
 #include <errno.h>

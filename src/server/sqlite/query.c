@@ -1,6 +1,6 @@
 #include "server/sqlite/query.h"
 #include "base/alloc.h"
-#include "server/sqlite/internal.h"
+#include "server/sqlite/db_internal.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -2,7 +2,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "server/sqlite/data_dir.h"
-#include "server/sqlite/internal.h"
+#include "server/sqlite/db_internal.h"
 #include "server/sqlite/migrate.h"
 #include "server/sqlite/query.h"
 #include "server/store/store.h"

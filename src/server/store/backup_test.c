@@ -2,7 +2,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "server/sqlite/data_dir.h"
-#include "server/sqlite/internal.h"
+#include "server/sqlite/db_internal.h"
 #include "server/sqlite/query.h"
 #include "server/store/backup.h"
 #include "server/store/fixture.h"

@@ -1,5 +1,5 @@
 #include "base/buf.h"
-#include "server/sqlite/internal.h"
+#include "server/sqlite/db_internal.h"
 #include "server/store/events.h"
 #include "server/store/fixture.h"
 

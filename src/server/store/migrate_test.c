@@ -2,7 +2,7 @@
  * The mechanism, with migrations of its own: these two symbols stand in for the generated ones.
  */
 
-#include "server/sqlite/internal.h"
+#include "server/sqlite/db_internal.h"
 #include "server/sqlite/migrate.h"
 #include "server/sqlite/query.h"
 #include "server/store/fixture.h"

@@ -2,7 +2,7 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/str.h"
-#include "server/sqlite/internal.h"
+#include "server/sqlite/db_internal.h"
 #include "server/sqlite/migrate.h"
 #include "server/sqlite/query.h"
 #include "server/store/agents.h"

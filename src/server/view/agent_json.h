@@ -7,6 +7,9 @@
 
 #include "server/fleet/fleet.h"
 
-json_t *agent_json(const struct fleet_host *h); /* element of /api/agent/list */
-json_t *agent_json_of_host(
-    const struct fleet_host *h); /* the "agent" member of a host; null if it has none */
+/* Element of /api/agent/list; the host must have an agent. */
+json_t *agent_json(const struct fleet_host *h);
+/* The "agent" member of a host; null if it has none. */
+json_t *agent_json_of_host(const struct fleet_host *h);
+/* The answer of /api/hosts/{id}/agent; the host must have an agent. */
+json_t *agent_json_details(const struct fleet_host *h);

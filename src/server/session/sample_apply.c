@@ -1,9 +1,9 @@
-#include "server/session/sample.h"
+#include "server/session/sample_apply.h"
 
 #include "base/str.h"
 #include "base/time.h"
 
-bool sample_put(struct fleet_host *h, const struct msg_container_stats *m)
+bool sample_apply_container(struct fleet_host *h, const struct msg_container_stats *m)
 {
     const struct fleet_sample s = {
         .sampled_at_ms = time_utc_ms(),
@@ -21,7 +21,7 @@ bool sample_put(struct fleet_host *h, const struct msg_container_stats *m)
     return fleet_put_sample(h, 0, m->container_id, &s);
 }
 
-void sample_put_host(struct fleet_host *h, const struct msg_host_stats *m)
+void sample_apply_host(struct fleet_host *h, const struct msg_host_stats *m)
 {
     const struct fleet_sample s = {
         .sampled_at_ms = time_utc_ms(),
@@ -43,10 +43,10 @@ static int64_t not_negative(int64_t v)
     return v >= 0 ? v : METRIC_NONE;
 }
 
-bool sample_batch(const struct fleet_host *h,
-                  const struct msg_container_stats *m,
-                  struct container_sample *c,
-                  struct samples *ret)
+bool sample_to_batch(const struct fleet_host *h,
+                     const struct msg_container_stats *m,
+                     struct container_sample *c,
+                     struct samples *ret)
 {
     struct fleet_container *container;
     bool has_memory = m->memory_limit > 0 || m->memory_usage > 0;
@@ -67,9 +67,9 @@ bool sample_batch(const struct fleet_host *h,
     return true;
 }
 
-void sample_host_batch(const struct fleet_host *h,
-                       const struct msg_host_stats *m,
-                       struct samples *ret)
+void sample_host_to_batch(const struct fleet_host *h,
+                          const struct msg_host_stats *m,
+                          struct samples *ret)
 {
     int64_t *v = ret->host.values;
 
@@ -148,7 +148,7 @@ static void put_source(struct fleet_host *h, const struct samples_source *s)
                                          "network", s->network, "why", s->why, "notes", notes));
 }
 
-void samples_put(struct fleet_host *h, const struct samples *s)
+void sample_apply_batch(struct fleet_host *h, const struct samples *s)
 {
     int64_t now_ms = time_utc_ms();
 

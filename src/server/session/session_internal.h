@@ -94,7 +94,7 @@ struct session {
 #define RECEIVED_EPOCHS 8
 
 /* One per agent that ever had a session since the start; bounded by the registered agents. */
-struct link {
+struct agent_record {
     struct session *session;                          /* the registered one, or NULL */
     char host_id[UUID_TEXT_SIZE];                     /* of the last one */
     unsigned n_superseded;                            /* since the last report */
@@ -107,7 +107,7 @@ struct sessions {
     struct commands *commands;
     struct ingest *ingest;
     struct map live;  /* key -> struct session */
-    struct map links; /* agent id -> struct link */
+    struct map links; /* agent id -> struct agent_record */
     uint64_t n_keys;
     bool is_stopping;
     struct loop_timer stop_timer;
@@ -156,7 +156,7 @@ void session_on_error(struct session *se, const json_t *message, size_t size);
 void session_on_engine_state(struct session *se, const json_t *payload, size_t size);
 
 /* samples.c */
-void session_expect_samples(const struct session *se, struct link *l);
+void session_expect_samples(const struct session *se, struct agent_record *l);
 void session_on_samples(struct session *se, const void *data, size_t size);
 /* How far the agent's clock is off, by the time in a message that it sends as soon as it is made. */
 void session_note_clock(struct session *se, const json_t *message);

@@ -1,4 +1,4 @@
-#include "server/session/internal.h"
+#include "server/session/session_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 #include "base/time.h"
 #include "proto/json_text.h"
 #include "proto/samples.h"
-#include "server/session/sample.h"
+#include "server/session/sample_apply.h"
 
 #define ACK_MS         5000 /* batches of a second apart do not each need an answer */
 #define MAX_TIME_MS    INT64_C(1000000000000000)
@@ -36,7 +36,7 @@ void sessions_acknowledge(struct sessions *s,
                           const struct msg_samples_ack *ack)
 {
     const struct fleet_host *h = fleet_find_host(s->o.fleet, host_id);
-    const struct link *l = h ? map_find(&s->links, h->agent.id) : NULL;
+    const struct agent_record *l = h ? map_find(&s->links, h->agent.id) : NULL;
 
     if (l && l->session && l->session->state == SESSION_ACTIVE && l->session->can_samples)
         send_ack(l->session, ack);
@@ -45,7 +45,7 @@ void sessions_acknowledge(struct sessions *s,
 void sessions_resend_samples(struct sessions *s, const char *host_id)
 {
     const struct fleet_host *h = fleet_find_host(s->o.fleet, host_id);
-    struct link *l = h ? map_find(&s->links, h->agent.id) : NULL;
+    struct agent_record *l = h ? map_find(&s->links, h->agent.id) : NULL;
 
     if (!l)
         return;
@@ -54,7 +54,7 @@ void sessions_resend_samples(struct sessions *s, const char *host_id)
         session_close(l->session, WS_CLOSE_TRY_AGAIN, "Samples are to be sent once more");
 }
 
-static struct msg_samples_ack *find_epoch(struct link *l, uint64_t epoch)
+static struct msg_samples_ack *find_epoch(struct agent_record *l, uint64_t epoch)
 {
     for (size_t i = 0; i < RECEIVED_EPOCHS; i++) {
         if (l->received[i].epoch == epoch && epoch > 0)
@@ -63,14 +63,14 @@ static struct msg_samples_ack *find_epoch(struct link *l, uint64_t epoch)
     return NULL;
 }
 
-static void add_epoch(struct link *l, const struct msg_samples_ack *at)
+static void add_epoch(struct agent_record *l, const struct msg_samples_ack *at)
 {
     memmove(l->received + 1, l->received, (RECEIVED_EPOCHS - 1) * sizeof(l->received[0]));
     l->received[0] = *at;
 }
 
 /* What an agent sends again after we were restarted is a double, too. */
-void session_expect_samples(const struct session *se, struct link *l)
+void session_expect_samples(const struct session *se, struct agent_record *l)
 {
     const struct session_observer *o = &se->owner->o.observer;
     struct msg_samples_ack kept = {0};
@@ -83,7 +83,7 @@ void session_expect_samples(const struct session *se, struct link *l)
 /* False: it came before. */
 static bool is_new(struct session *se, const struct samples *s)
 {
-    struct link *l = map_find(&se->owner->links, se->agent_id);
+    struct agent_record *l = map_find(&se->owner->links, se->agent_id);
     struct msg_samples_ack *last = l ? find_epoch(l, s->epoch) : NULL;
 
     if (last && s->seq <= last->seq)
@@ -94,11 +94,6 @@ static bool is_new(struct session *se, const struct samples *s)
         add_epoch(l, &(struct msg_samples_ack){s->epoch, s->seq});
     }
     return true;
-}
-
-size_t sessions_count(const struct sessions *s)
-{
-    return s->live.size;
 }
 
 void session_note_clock(struct session *se, const json_t *message)
@@ -170,7 +165,7 @@ void sessions_notify_samples(const struct sessions *s,
 
 static void take_samples(struct session *se, struct fleet_host *h, struct samples *s)
 {
-    samples_put(h, s);
+    sample_apply_batch(h, s);
     if (!s->is_late)
         sessions_notify_sample(se->owner, h);
     s->at_ms = session_time(se, s);
@@ -197,7 +192,7 @@ void session_on_samples(struct session *se, const void *data, size_t size)
 
 int sessions_stats_rate(struct sessions *s, const char *agent_id, const struct msg_stats_rate *rate)
 {
-    struct link *l = map_find(&s->links, agent_id);
+    struct agent_record *l = map_find(&s->links, agent_id);
 
     if (!l || !l->session || l->session->state != SESSION_ACTIVE)
         return -ENOTCONN;

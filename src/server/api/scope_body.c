@@ -1,21 +1,8 @@
-#include "server/api/scope_json.h"
+#include "server/api/scope_body.h"
 #include "base/str.h"
 
 #include <errno.h>
 #include <string.h>
-
-json_t *scope_json(const char *text)
-{
-    json_t *list = json_array();
-
-    while (!str_is_empty(text)) {
-        size_t n = strcspn(text, "\n");
-
-        (void)json_array_append_new(list, json_stringn(text, n));
-        text += n + (text[n] ? 1 : 0);
-    }
-    return list;
-}
 
 static const char *find_host(void *arg, const char *ref)
 {

@@ -1,0 +1,75 @@
+#include "server/view/agent_json.h"
+#include "base/buf.h"
+#include "base/str.h"
+#include "server/session/agent_token.h"
+#include "server/view/json_values.h"
+
+#include <string.h>
+
+#define MAX_POLICY 1024
+
+/* The words of its policy, which it tells as capabilities; null when it is too old to have one. */
+static json_t *policy_json(const struct agent *a)
+{
+    static const char prefix[] = "policy_";
+    struct buf words = BUF_INIT(MAX_POLICY);
+    json_t *map = json_value_column(a->capabilities, json_object()), *value, *text;
+    const char *key;
+
+    json_object_foreach(map, key, value)
+    {
+        if (str_starts_with(key, prefix) && json_is_true(value))
+            (void)buf_printf(&words, "%s%s", words.size ? "," : "", key + strlen(prefix));
+    }
+    text = words.size ? json_string(buf_str(&words)) : json_null();
+    buf_done(&words);
+    json_decref(map);
+    return text;
+}
+
+/* Where its samples come from; null while it has not said. */
+static json_t *stats_json(const struct fleet_host *h)
+{
+    return h->stats_source ? json_incref(h->stats_source) : json_null();
+}
+
+/* What all shapes of an agent have in common. */
+static json_t *common_json(const struct fleet_host *h)
+{
+    const struct agent *a = &h->agent;
+
+    return json_pack(
+        "{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:s, s:b, s:b, s:o, s:o}", "agent_id", a->id,
+        "engine_id", a->engine_id, "version", a->version, "proto_version", a->proto_version,
+        "capabilities", json_value_column(a->capabilities, json_object()), "policy", policy_json(a),
+        "stats", stats_json(h), "status", h->is_online ? "online" : "offline", "connected",
+        h->is_online, "revoked", agent_token_is_revoked(a), "last_seen_at",
+        json_value_time(h->seen_at_ms), "registered_at", json_value_time(a->registered_at_ms));
+}
+
+json_t *agent_json_of_host(const struct fleet_host *h)
+{
+    return h->agent.id ? common_json(h) : json_null();
+}
+
+json_t *agent_json(const struct fleet_host *h)
+{
+    json_t *o = common_json(h);
+
+    (void)json_object_set_new(o, "host_id", json_string(h->row.id));
+    (void)json_object_set_new(o, "host_name", json_value_string(h->row.name));
+    return o;
+}
+
+json_t *agent_json_details(const struct fleet_host *h)
+{
+    const struct agent *a = &h->agent;
+
+    return json_pack("{s:s, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:b, s:n, s:n, s:o}", "id", a->id,
+                     "version", a->version, "arch", json_value_string(a->arch), "os",
+                     json_value_string(a->os), "status", h->is_online ? "online" : "offline",
+                     "capabilities", json_value_column(a->capabilities, json_object()), "policy",
+                     policy_json(a), "stats", stats_json(h), "update_available", 0,
+                     "latest_version", "is_container_mode", "last_seen_at",
+                     json_value_time(h->seen_at_ms));
+}
