@@ -1,5 +1,5 @@
 /*
- * dockmon: the command line of DockMon, a client of its REST API.
+ * dockmon, the command line of DockMon: a client of the server's REST API.
  */
 
 #include "base/str.h"
@@ -33,15 +33,15 @@ static int print_help(void)
     if (r == 0) {
         r = buf_append_str(
             &b,
-            "\nA CONTAINER is a name, an id or the beginning of an id; HOST/CONTAINER says which\n"
-            "host is meant where a name is used on several.\n\n"
+            "\nA CONTAINER is a name, an id or the beginning of an id; HOST/CONTAINER chooses the\n"
+            "host if several have a container of that name.\n\n"
             "Environment:\n"
-            "  DOCKMON_URL      server, such as http://127.0.0.1:8001\n"
-            "  DOCKMON_API_KEY  API key to use instead of the one that `dockmon login` keeps\n"
-            "  DOCKMON_PIN      the key that the server must have (`dockmond fingerprint`)\n"
+            "  DOCKMON_URL      address of the server, such as http://127.0.0.1:8001\n"
+            "  DOCKMON_API_KEY  API key to use instead of the one that `dockmon login` saved\n"
+            "  DOCKMON_PIN      fingerprint of the server's key, from `dockmond fingerprint`\n"
             "  DOCKMON_CA_FILE  PEM certificates to verify the server with\n"
-            "  NO_COLOR         no colours when set\n\n"
-            "`dockmon COMMAND --help` says more about a command.\n");
+            "  NO_COLOR         disables colours when set\n\n"
+            "`dockmon COMMAND --help` shows the help of a command.\n");
     }
     print_buf(&b);
     return r < 0;
@@ -79,12 +79,12 @@ static int run_verb(const struct verb *v, int argc, char **argv)
     return exit_code;
 }
 
-static void print_member(void *owner, const char *rest, const struct verb *v)
+static void print_member(void *owner, const char *second, const struct verb *v)
 {
-    (void)buf_printf(owner, "  %-9s %s\n", rest, v->summary);
+    (void)buf_printf(owner, "  %-9s %s\n", second, v->summary);
 }
 
-/* `dockmon network`, with a word that is none of its verbs or without any. */
+/* `dockmon network` without a second word, or with one that names no verb of the group. */
 static int print_group(const char *group, const char *word)
 {
     struct buf b = BUF_INIT(MAX_HELP);
@@ -106,7 +106,7 @@ static bool is_group(const char *word)
     return verb_each_of_group(word, NULL, NULL) > 0;
 }
 
-static int run(size_t n, char **words)
+static int run_words(size_t n, char **words)
 {
     const char *name = n > 0 ? words[0] : "help";
     size_t n_taken = 0;
@@ -140,6 +140,6 @@ int main(int argc, char **argv)
 {
     struct sigaction ignore = {.sa_handler = SIG_IGN};
 
-    (void)sigaction(SIGPIPE, &ignore, NULL); /* a closed pipe shows up as a failed write */
-    return output_finish(run(argc > 1 ? (size_t)argc - 1 : 0, argv + 1));
+    (void)sigaction(SIGPIPE, &ignore, NULL); /* a closed pipe is a failed write */
+    return output_finish(run_words(argc > 1 ? (size_t)argc - 1 : 0, argv + 1));
 }

@@ -9,7 +9,8 @@ struct version_options {
 };
 
 static const struct flag flags[] = {
-    {"json", 0, FLAG_BOOL, offsetof(struct version_options, json), NULL, "print as JSON"},
+    {"json", 0, FLAG_BOOL, offsetof(struct version_options, json), NULL,
+     "print the versions as JSON"},
 };
 
 static int run(const struct verb *verb, void *options, const struct args_list *words)
@@ -24,7 +25,7 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
     (void)words;
     c = client_open_configured();
     if (c && client_get(c, xstrdup("/health"), &answer, &err) < 0)
-        output_error("%s", err.msg);
+        (void)output_failure(NULL, err.msg);
     if (o->json) {
         both = json_pack("{s:{s:s}, s:O?}", "client", "version", DOCKMON_VERSION, "server", answer);
         output_json(both);
@@ -41,8 +42,7 @@ const struct verb verb_version = {
     .usage = "[OPTIONS]",
     .summary = "Show the versions of this program and of the server",
     .examples = "  dockmon version --json\n",
-    .flags = flags,
-    .n_flags = ARRAY_LEN(flags),
+    VERB_FLAGS(flags),
     .options_size = sizeof(struct version_options),
     .run = run,
 };

@@ -1,4 +1,4 @@
-// The command line against the docker CLI on the same engine: same names, same flags, same answers.
+// The command line compared with the docker CLI on the same engine: same names, same flags, same output.
 import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -58,10 +58,10 @@ test('ps has the columns and the rows of docker ps', async () => {
   assert.match(status, /^Up /);
 });
 
-test('ps prints what containers may have as docker ps does', async () => {
+test('ps formats unusual containers as docker ps does', async () => {
   const odd = await ScriptedEngine.start();
   odd.containers = [
-    // docker lists the names that links give, too; the API has the container's own.
+    // docker also lists the names given by links; the API has only the container's own.
     { Names: ['/linked/alias', '/own-name'], Command: 'sh -c "echo a  b"' },
     { Command: 'x'.repeat(100), Image: 'registry.example:5000/team/image:tag' },
     { Image: `sha256:${'a'.repeat(64)}` },
@@ -86,7 +86,7 @@ test('ps prints what containers may have as docker ps does', async () => {
       assert.equal(ours.length, theirs.length);
       for (const row of theirs.map((r) => r.replace('linked/alias,', ''))) {
         const line = ours.find((l) => l.startsWith(row.split('|')[0]));
-        for (const cell of row.split('|')) assert.ok(` ${line} `.includes(cell && ` ${cell} `), `${line}\nhas not ${cell}`);
+        for (const cell of row.split('|')) assert.ok(` ${line} `.includes(cell && ` ${cell} `), `${line}\nlacks ${cell}`);
       }
     }
   } finally {
@@ -124,7 +124,7 @@ test('a container is named by name, id, id prefix or HOST/NAME', async () => {
   assert.match(missing.stderr, /no-such-container/);
 });
 
-test('a name on two hosts is ambiguous, and the candidates are named', async () => {
+test('an ambiguous name is refused with the candidates', async () => {
   const c = await engine.run('twice');
   await listed(c);
   const other = new HandAgent(server, { hostname: 'second-host' });
@@ -142,14 +142,14 @@ test('a name on two hosts is ambiguous, and the candidates are named', async () 
   await other.close();
 });
 
-test('inspect equals docker inspect', async () => {
+test('inspect prints the same as docker inspect', async () => {
   const c = await engine.run('inspect');
   await listed(c);
 
   assert.deepEqual(JSON.parse(await succeeds('inspect', c.name)), JSON.parse(await engine.docker('inspect', c.name)));
 });
 
-test('the life of a container, several at once, with a line per result', async () => {
+test('lifecycle verbs take several containers and print a line for each', async () => {
   const made = [await engine.run('many-1'), await engine.run('many-2'), await engine.run('many-3')];
   for (const c of made) await listed(c);
   const names = made.map((c) => c.name);
@@ -169,10 +169,10 @@ test('the life of a container, several at once, with a line per result', async (
   assert.equal((await engine.inspect(made[0].id)).Name, `/${names[0]}-new`);
 
   const mixed = await cli('rm', '-f', names[1], 'no-such-container', names[2]);
-  assert.equal(mixed.code, 1, 'one failure makes the exit code');
+  assert.equal(mixed.code, 1, 'one failure sets the exit code');
   assert.match(mixed.stderr, /no-such-container/);
   assert.equal(await engine.exists(made[1].id), false);
-  assert.equal(await engine.exists(made[2].id), false, 'the others are done all the same');
+  assert.equal(await engine.exists(made[2].id), false, 'the others are removed nevertheless');
 });
 
 test('rm of a running container needs -f, as with docker', async () => {
@@ -187,7 +187,7 @@ test('rm of a running container needs -f, as with docker', async () => {
   assert.equal(await engine.exists(c.id), false);
 });
 
-test('logs equal docker logs', async () => {
+test('logs prints the same as docker logs', async () => {
   const c = await engine.run('logs', { command: ['sh', '-c', 'for i in 1 2 3 4 5 6; do echo line $i; done; sleep 600'] });
   await listed(c);
   await eventually(async () => (await engine.docker('logs', c.id)).includes('line 6'));
@@ -213,7 +213,7 @@ test('token create prints a token that registers a host', async () => {
   assert.equal((await new HandAgent(server).connect(token)).type, 'auth_success');
 });
 
-test('login keeps a key in a private file, which the other verbs use', async () => {
+test('login saves a key in a private file, which the other verbs use', async () => {
   const env = { HOME: home, XDG_CONFIG_HOME: '', DOCKMON_API_KEY: '' };
   const password = 'correct horse';
   const initial = await server.adminPassword();
@@ -232,7 +232,7 @@ test('login keeps a key in a private file, which the other verbs use', async () 
   assert.ok(!(await readFile(file, 'utf8')).includes(password));
   const ps = await dockmon(null, null, ['ps', '-aq'], { env });
   assert.equal(ps.code, 0, ps.stderr);
-  // The login is a key now, which has no password.
+  // The login is now an API key, which has no password.
   const whose = await dockmon(null, null, ['user', 'passwd', '--stdin'], { env, input: `${password}\n${password} 2\n` });
   assert.equal(whose.code, 1);
   assert.match(whose.stderr, /API key, which has no password.*--username/);
@@ -247,7 +247,7 @@ test('login keeps a key in a private file, which the other verbs use', async () 
   assert.match(wrong.stderr, /password/i);
 });
 
-test('user and apikey: made, listed, removed', async () => {
+test('user and apikey: create, list, remove', async () => {
   const made = await succeeds('user', 'create', '--role', 'operator', 'olga');
   assert.match(made, /^\S{16,}\n$/);
   assert.match(await succeeds('user', 'ls'), /^olga +operator .*to be changed/m);
@@ -264,13 +264,13 @@ test('user and apikey: made, listed, removed', async () => {
   assert.equal((await dockmon(server, key, ['hosts'])).code, 1);
 });
 
-test('verbs have docker\'s other names', async () => {
+test('docker\'s other names of verbs work', async () => {
   for (const [other, name] of [
     ['image ls -q', 'images -q'],
     ['container ls -aq', 'ps -aq'],
     ['host ls -q', 'hosts -q'],
   ])
-    // Others use the same engine: the two may be asked before and after a change.
+    // Other tests use the same engine: a change between the two commands makes them differ.
     await eventually(async () => (await succeeds(...other.split(' '))) === (await succeeds(...name.split(' '))), { what: `${other} is ${name}` });
   const c = await engine.run('other-name');
   await listed(c);
@@ -284,7 +284,7 @@ test('verbs have docker\'s other names', async () => {
   assert.match(dance.stderr, /unknown command: dance/);
 });
 
-test('what went wrong is said with what to do', async () => {
+test('errors say what happened and what to do', async () => {
   const c = await engine.run('errors');
   await listed(c);
   const forbidden = await dockmon(server, keys.viewer.key, ['stop', c.name]);
@@ -302,7 +302,7 @@ test('what went wrong is said with what to do', async () => {
   assert.notEqual((await cli('dance')).code, 0);
 });
 
-test('colours only on a terminal', async () => {
+test('colours are used only on a terminal', async () => {
   const env = { ...process.env, DOCKMON_URL: server.url, DOCKMON_API_KEY: keys.viewer.key, TERM: 'xterm' };
   delete env.NO_COLOR;
   const bin = join(process.env.DOCKMON_BIN_DIR ?? '../../build', 'dockmon');

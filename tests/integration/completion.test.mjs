@@ -13,7 +13,7 @@ const IMAGE = { id: '0123456789ab', tags: ['registry:5000/shop/web:1.2'], size: 
 const later = cleanups();
 let server, client, env;
 
-// The candidates, without their texts.
+// The candidates, without their descriptions.
 const candidates = async (words, more = {}) => {
   const r = await dockmon(server, client.key, ['__complete', ...words], { env: more });
   assert.deepEqual([r.code, r.stderr], [0, '']);
@@ -44,7 +44,7 @@ before(async () => {
   await client.container('database');
 });
 
-test('what fits where', async () => {
+test('candidates for each kind of word', async () => {
   const cases = [
     [['sto'], ['stop']],
     [['network', ''], ['ls', 'create', 'rm', 'prune']],
@@ -82,14 +82,14 @@ test('what fits where', async () => {
   }
 });
 
-test('no server, or a wrong one, is no reason to say anything', async () => {
+test('nothing is printed without a server, or with an invalid address or key', async () => {
   for (const url of ['http://127.0.0.1:1', 'http://127.0.0.1:1/\u0001', 'ftp://x'])
     assert.deepEqual(await candidates(['stop', ''], { DOCKMON_URL: url }), []);
   assert.deepEqual(await candidates(['stop', ''], { DOCKMON_API_KEY: 'wrong' }), []);
   assert.deepEqual(await candidates(['sto'], { DOCKMON_URL: 'http://127.0.0.1:1' }), ['stop']);
 });
 
-test('every verb of --help is offered, with every option of its own --help', async () => {
+test('every verb of --help is offered, with every option of its --help', async () => {
   const help = (await dockmon(server, client.key, ['--help'])).stdout;
   const verbs = [...help.matchAll(/^ {2}([a-z]+(?: [a-z]+)?) {2,}[A-Z]/gm)].map((m) => m[1].split(' '));
   assert.ok(verbs.length > 30, help);

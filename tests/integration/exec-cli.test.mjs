@@ -1,4 +1,4 @@
-// `dockmon exec` on the real engine: terminal and none, sizes, exit codes, standard input, signals.
+// `dockmon exec` on the real engine: with and without a terminal, sizes, exit codes, standard input, signals.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { bin, dockmon } from './lib/dockmon.mjs';
@@ -24,7 +24,7 @@ const inTerminal = (script, input) =>
     input,
   });
 
-test('without terminal: streams apart, input, environment, exit code', async () => {
+test('without a terminal: separate streams, input, environment, exit code', async () => {
   const c = await listed('plain');
   const r = await exec(['-i', '-e', 'A=b c', '-w', '/bin', c.name, 'sh', '-c', 'cat; echo "$A $PWD $1"; echo bad >&2; exit 42', '-x', '-i'], { input: 'in\n' });
 
@@ -38,7 +38,7 @@ test('without -i the command has no input', async () => {
   assert.deepEqual([r.code, r.stdout], [0, '']);
 });
 
-test('a large input and a large output arrive whole', async () => {
+test('a large input and a large output arrive complete', async () => {
   const c = await listed('large');
   const input = Buffer.alloc(20 << 20, 'z').toString();
   const r = await exec(['-i', c.name, 'sh', '-c', 'busybox wc -c; yes x | head -c 20971520'], { input });
@@ -48,7 +48,7 @@ test('a large input and a large output arrive whole', async () => {
   assert.ok(r.stdout.startsWith('20971520\n'));
 });
 
-test('a file on standard input, and the null device', async () => {
+test('standard input may be a file or the null device', async () => {
   const c = await listed('file');
   const r = await inTerminal(`$DOCKMON exec -i ${c.name} busybox wc -l < /etc/passwd; $DOCKMON exec -i ${c.name} cat < /dev/null`);
   const lines = (await run('sh', ['-c', 'wc -l < /etc/passwd'])).stdout.trim();
@@ -70,14 +70,14 @@ test('with a terminal: size, resize, keys, exit code', async () => {
   assert.match(r.stdout, /21 91/);
 });
 
-test('no command: a shell', async () => {
+test('without a command it runs a shell', async () => {
   const c = await listed('shell');
   const r = await exec([c.name], { input: 'echo $((6 * 7))\nexit 4\n' });
 
   assert.deepEqual([r.code, r.stdout], [4, '42\n']);
 });
 
-test('the terminal is as it was before, also after a kill', async () => {
+test('the terminal is restored, even after a signal', async () => {
   const c = await listed('restore');
   const r = await inTerminal(
     `before=$(stty -g); sh -c '(sleep 2; kill -TERM $$) & exec $DOCKMON exec -it ${c.name} sleep 100'; echo code $?; after=$(stty -g); [ "$before" = "$after" ] && echo same`,
@@ -87,7 +87,7 @@ test('the terminal is as it was before, also after a kill', async () => {
   await eventually(async () => (await processes(c)) === 1, { what: 'the process has ended' });
 });
 
-test('failures have words and 125', async () => {
+test('failures print an error and exit with 125', async () => {
   const c = await listed('failures');
 
   let r = await exec(['no-such-container', 'true']);
@@ -103,7 +103,7 @@ test('failures have words and 125', async () => {
   assert.match(r.stderr, /not running/);
 });
 
-test('a killed client takes its process along', async () => {
+test('a killed client ends its process in the container', async () => {
   const c = await listed('killed');
   const p = new Process(bin('dockmon'), ['exec', c.name, 'sleep', '999'], {
     env: { DOCKMON_URL: world.server.url, DOCKMON_API_KEY: world.client.key },

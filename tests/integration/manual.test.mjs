@@ -1,4 +1,4 @@
-// The manual pages, made from the programs under test: clean for mandoc and groff, with every verb and option.
+// The manual pages, generated from the programs under test: clean for mandoc and groff, with every verb and option.
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

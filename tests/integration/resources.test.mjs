@@ -503,10 +503,10 @@ test('CLI: several hosts', async (t) => {
   await fails(1, /too old/, 'images', '--host', other.hostname);
   const all = await cli('images', '-q');
   assert.equal(all.code, 0, all.stderr);
-  assert.match(all.stderr, new RegExp(`${other.hostname} has an agent that is too old`));
+  assert.match(all.stderr, new RegExp(`${other.hostname} is skipped: its agent is too old`));
   const pruned = await says('network', 'prune', '-f', '--host', other.hostname);
   assert.equal(pruned, 'Deleted Networks:\nold\\x1b[31m');
-  await fails(1, /no terminal to ask on; --force/, 'network', 'prune', '--host', other.hostname);
+  await fails(1, /no terminal to ask on; use --force/, 'network', 'prune', '--host', other.hostname);
 });
 
 test('CLI: prune asks on a terminal and takes no for an answer', async (t) => {

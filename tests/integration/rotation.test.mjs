@@ -241,7 +241,7 @@ test('dockmon agent ls, rotate and revoke', async () => {
   const rotated = await cli('rotate', host, 'nobody');
   assert.equal(rotated.code, 1);
   assert.equal(rotated.stdout, `${host}\n`);
-  assert.match(rotated.stderr, /nobody: there is no such host or agent/);
+  assert.match(rotated.stderr, /No such agent: nobody; see `dockmon agent ls`/);
   const second = await tokenFile();
   assert.notEqual(second, old);
 

@@ -437,7 +437,7 @@ test('the command lines set and show scopes', async () => {
   assert.match(await row('user', 'cleo'), /^cleo +operator .* everything *$/);
   assert.equal((await cli('user', 'set', '--no-scope', '--scope', 'tag=x', 'cleo')).code, 125);
   assert.match((await cli('user', 'set', '--scope', 'host=nowhere', 'cleo')).stderr, /there is no host `nowhere`/);
-  assert.match((await cli('user', 'set', '--no-scope', 'nobody')).stderr, /there is no user nobody/);
+  assert.match((await cli('user', 'set', '--no-scope', 'nobody')).stderr, /No such user: nobody/);
 
   assert.deepEqual(await names(await works('apikey', 'create', '--scope', 'host=beta,label=team=db', 'from-cli')), ['beta-db']);
   assert.match(await row('apikey', 'from-cli'), / host=beta,label=team=db *$/);

@@ -1,4 +1,4 @@
-// `dockmon stats` on the real engine, beside what `docker stats` says of the same containers.
+// `dockmon stats` on the real engine, compared with `docker stats` of the same containers.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { after, before, test } from 'node:test';
@@ -21,17 +21,17 @@ before(async () => {
   for (const c of [burner, idle, stopped]) await world.client.container(c.name);
 });
 
-// Cells of a line: columns are three spaces apart at least, or padded to ten.
+// Cells of a line: columns are at least three spaces apart, or padded to ten.
 const cells = (line) => line.split(/ {2,}/);
 const HEADER = ['CONTAINER ID', 'HOST', 'NAME', 'CPU %', 'MEM USAGE / LIMIT', 'MEM %', 'NET I/O', 'BLOCK I/O', 'PIDS'];
 
-test('--no-stream: the columns and roughly the values of docker stats', async () => {
+test('--no-stream: the same columns and about the same values as docker stats', async () => {
   let ours, theirs;
   await eventually(async () => {
     ours = await stats('--no-stream', burner.name, idle.name);
     theirs = await run('docker', ['stats', '--no-stream', '--format', '{{.CPUPerc}}|{{.MemUsage}}|{{.PIDs}}', burner.id], { env: engine.env });
-    return (ours.stdout.match(/\d%/g) ?? []).length >= 4 && /^\d/.test(theirs.stdout); // both need two readings of a new container
-  }, { timeout: 60000, what: 'figures of both' });
+    return (ours.stdout.match(/\d%/g) ?? []).length >= 4 && /^\d/.test(theirs.stdout); // both need two samples of a new container
+  }, { timeout: 60000, what: 'statistics of both' });
   const [header, ...lines] = ours.stdout.trimEnd().split('\n');
   const rows = lines.map(cells);
   const [cpu, memory, pids] = theirs.stdout.trim().split('|');
@@ -40,16 +40,16 @@ test('--no-stream: the columns and roughly the values of docker stats', async ()
   assert.deepEqual(cells(header), HEADER);
   assert.deepEqual(rows.map((r) => r[2]), [burner.name, idle.name]); // the busiest first
   assert.equal(rows[0][0], burner.id.slice(0, 12));
-  // Of a busy machine the burner may get little, but more than who sleeps.
+  // On a busy machine the burner may get little CPU, but more than the idle container.
   assert.ok(parseFloat(rows[0][3]) > parseFloat(rows[1][3]) && parseFloat(rows[0][3]) < 60, ours.stdout);
   assert.ok(parseFloat(cpu) > 0, cpu);
   assert.equal(rows[0][8], pids);
   assert.match(rows[0][4], /^[\d.]+[KM]iB \/ [\d.]+GiB$/);
-  assert.equal(rows[0][4].split(' / ')[1], memory.split(' / ')[1]); // the same limit, worded the same
+  assert.equal(rows[0][4].split(' / ')[1], memory.split(' / ')[1]); // the same limit in the same words
   assert.equal(rows[1][4].split(' / ')[1], '64MiB');
 });
 
-test('what is not known is --', async () => {
+test('unknown values are --', async () => {
   const r = await stats('--no-stream', '--all', '--filter', `name=${stopped.name}`);
 
   assert.deepEqual(cells(r.stdout.split('\n')[1]), [stopped.id.slice(0, 12), world.host.name, stopped.name, '--', '-- / --', '--', '-- / --', '-- / --', '--']);
@@ -78,11 +78,11 @@ test('--hosts', async () => {
   assert.match(line[7], /^cgroup[12]|api$/);
 });
 
-// What a test that fails leaves behind would keep this file from ending.
+// A process left by a failed test would keep this file from ending.
 const children = [];
 after(() => children.forEach((c) => c.kill('SIGKILL')));
 
-// Lines of a program that goes on.
+// The output of a program that keeps running.
 function follow(...args) {
   const child = spawn(bin('dockmon'), ['stats', ...args], { env: env() });
   children.push(child);
@@ -91,14 +91,14 @@ function follow(...args) {
   return f;
 }
 
-test('in a pipe: a block per second, and watching makes the agent measure that often', async () => {
+test('in a pipe: a block every second, and the agent samples as often', async () => {
   const f = follow('--json', burner.name);
   const seen = () => new Set(f.text.split('\n').slice(0, -1).map((l) => JSON.parse(l)[0]?.stats?.timestamp));
 
   await eventually(() => seen().size >= 6, { timeout: 30000, what: 'new samples' });
   const times = [...seen()].filter(Boolean).map((t) => Date.parse(t)).slice(1);
   const median = times.slice(1).map((t, i) => t - times[i]).sort((a, b) => a - b)[Math.floor((times.length - 1) / 2)];
-  assert.ok(median < 5000, `${median} ms apart, as if nobody looked`);
+  assert.ok(median < 5000, `${median} ms apart, as if nobody watched`);
   f.child.kill('SIGTERM');
   assert.equal(await f.exited, 0);
 
@@ -110,20 +110,20 @@ test('in a pipe: a block per second, and watching makes the agent measure that o
   assert.equal(await plain.exited, 130);
 });
 
-test('a container that starts while one looks is there, one that ends goes', async () => {
+test('containers that start or are removed meanwhile appear and disappear', async () => {
   const f = follow('--json', '-f', `name=${engine.prefix}-late`);
   const last = () => f.text.trimEnd().split('\n').at(-1) || '[]';
 
   await eventually(() => last() === '[]' && f.text, { timeout: 30000 });
   const late = await engine.run('late');
-  await eventually(() => JSON.parse(last())[0]?.stats?.memory_usage > 0, { timeout: 30000, what: 'figures of the new one' });
+  await eventually(() => JSON.parse(last())[0]?.stats?.memory_usage > 0, { timeout: 30000, what: 'statistics of the new container' });
   await engine.docker('rm', '-f', late.id);
-  await eventually(() => last() === '[]', { timeout: 30000, what: 'it is gone' });
+  await eventually(() => last() === '[]', { timeout: 30000, what: 'its removal' });
   f.child.kill('SIGTERM');
   await f.exited;
 });
 
-test('on a terminal: redrawn in place within its width, sorted by keys, q ends it and gives the terminal back', async () => {
+test('on a terminal: redrawn in place within its width, sorted by keys, q quits and restores the terminal', async () => {
   const child = spawn('script', ['-qec', `stty cols 60 rows 12; before=$(stty -g); ${bin('dockmon')} stats; code=$?; [ "$before" = "$(stty -g)" ] && echo the same; exit $code`, '/dev/null'], { env: { ...env(), SHELL: '/bin/sh', TERM: 'xterm' } });
   children.push(child);
   const exited = new Promise((done) => child.on('exit', done));
@@ -131,7 +131,7 @@ test('on a terminal: redrawn in place within its width, sorted by keys, q ends i
   child.stdout.on('data', (d) => (text += d));
   const frames = () => text.split('\x1b[H').slice(1).map((f) => f.replace(/\x1b\[[?\d]*[a-zA-Z]/g, ''));
 
-  await eventually(() => /\d%/.test(frames().at(-1) ?? ''), { timeout: 30000, what: 'figures' });
+  await eventually(() => /\d%/.test(frames().at(-1) ?? ''), { timeout: 30000, what: 'statistics' });
   assert.match(frames().at(-1), /by cpu/);
   child.stdin.write('n');
   await eventually(() => /by name/.test(frames().at(-1)), { timeout: 30000 });
@@ -141,13 +141,13 @@ test('on a terminal: redrawn in place within its width, sorted by keys, q ends i
     const lines = f.split('\r\n');
     assert.ok(lines.length <= 12 && lines.every((l) => [...l].length <= 60), f);
   }
-  assert.doesNotMatch(text, /\x1b\[2J/); // that is what flickers
+  assert.doesNotMatch(text, /\x1b\[2J/); // clearing the screen would flicker
   child.stdin.write('q');
   assert.equal(await exited, 0);
   assert.match(text, /\x1b\[\?1049h[^]*\x1b\[\?1049l[^]*the same/);
 });
 
-test('the server goes and comes again: it goes on by itself', async () => {
+test('it reconnects by itself when the server restarts', async () => {
   const f = follow('--json', idle.name);
   const last = () => JSON.parse(f.text.trimEnd().split('\n').at(-1) || '[]')[0]?.stats?.timestamp;
 
@@ -155,16 +155,16 @@ test('the server goes and comes again: it goes on by itself', async () => {
   const before = last();
   await world.server.down();
   await world.server.up();
-  await eventually(() => last() > before && Date.parse(last()) - Date.parse(before) > 1000, { timeout: 60000, what: 'newer figures' });
+  await eventually(() => last() > before && Date.parse(last()) - Date.parse(before) > 1000, { timeout: 60000, what: 'newer statistics' });
   f.child.kill('SIGTERM');
   assert.equal(await f.exited, 0);
 });
 
-test('dockmon hosts --wide says where figures come from', async () => {
+test('dockmon hosts --wide shows the source of the statistics', async () => {
   const hosts = (...args) => dockmon(world.server, world.client.key, ['hosts', ...args]);
   const { stats: source } = (await world.client.get('/api/hosts'))[0].agent;
 
   assert.match((await hosts('--wide')).stdout, new RegExp(`${source.containers}, ${source.network}`));
-  assert.match((await hosts('-w')).stdout, /FIGURES +WHY\n/);
-  assert.doesNotMatch((await hosts()).stdout, /FIGURES/);
+  assert.match((await hosts('-w')).stdout, /STATISTICS +WHY\n/);
+  assert.doesNotMatch((await hosts()).stdout, /STATISTICS/);
 });

@@ -3,9 +3,13 @@
 #include "base/str.h"
 #include "cli/accounts/scope.h"
 #include "cli/common/member.h"
+#include "cli/common/messages.h"
 #include "cli/common/output.h"
 
 #include <errno.h>
+
+const struct flag account_flags_ls_names[] = {LISTING_QUIET(0, "names"), LISTING_JSON(0)};
+const struct flag account_flags_ls_ids[] = {LISTING_QUIET(0, "ids"), LISTING_JSON(0)};
 
 int accounts_fetch(struct client *c,
                    const struct account_kind *kind,
@@ -21,12 +25,12 @@ int accounts_fetch(struct client *c,
         return r;
     list = kind->member ? json_object_get(answer, kind->member) : answer;
     if (!json_is_array(list))
-        return error_set(err, -EPROTO, "the server's list of %ss cannot be read", kind->noun);
+        return error_set(err, -EPROTO, MSG_INVALID_LIST "s", kind->noun);
     *ret = json_incref(list);
     return 0;
 }
 
-static bool is_named(const struct account_kind *kind, const json_t *account, const char *word)
+static bool has_name(const struct account_kind *kind, const json_t *account, const char *word)
 {
     long long number = (long long)member_integer(account, "id");
     _cleanup_free_ char *id = xasprintf("%lld", number);
@@ -42,10 +46,10 @@ json_t *accounts_find(const struct account_kind *kind,
     for (size_t i = 0; i < json_array_size(list); i++) {
         json_t *account = json_array_get(list, i);
 
-        if (is_named(kind, account, word))
+        if (has_name(kind, account, word))
             return account;
     }
-    (void)error_set(err, -ENOENT, "there is no %s %s", kind->noun, word);
+    (void)error_set(err, -ENOENT, MSG_NOT_FOUND, kind->noun, word);
     return NULL;
 }
 
@@ -54,13 +58,13 @@ char *account_path(const struct account_kind *kind, const json_t *account, const
     return xasprintf("%s/%lld%s", kind->path, (long long)member_integer(account, "id"), tail);
 }
 
-json_t *accounts_fetch_or_say(struct client *c, const struct account_kind *kind)
+json_t *accounts_fetch_or_print(struct client *c, const struct account_kind *kind)
 {
     struct error err = ERROR_INIT;
     json_t *list = NULL;
 
     if (c && accounts_fetch(c, kind, &list, &err) < 0)
-        output_error("%s", err.msg);
+        (void)output_failure(NULL, err.msg);
     return list;
 }
 
@@ -69,7 +73,7 @@ int accounts_run_ls(const struct verb *verb, void *options, const struct args_li
     _cleanup_(client_closep) struct client *c = client_open_configured();
     const struct account_kind *kind = verb->data;
     const struct listing_options *o = options;
-    json_auto_t *list = accounts_fetch_or_say(c, kind), *hosts = NULL;
+    json_auto_t *list = accounts_fetch_or_print(c, kind), *hosts = NULL;
 
     (void)words;
     if (!list)
@@ -84,7 +88,7 @@ int accounts_run_rm(const struct verb *verb, void *options, const struct args_li
 {
     _cleanup_(client_closep) struct client *c = client_open_configured();
     const struct account_kind *kind = verb->data;
-    json_auto_t *list = accounts_fetch_or_say(c, kind);
+    json_auto_t *list = accounts_fetch_or_print(c, kind);
     int exit_code = 0;
 
     (void)options;
@@ -94,12 +98,13 @@ int accounts_run_rm(const struct verb *verb, void *options, const struct args_li
         struct error err = ERROR_INIT;
         const json_t *account = accounts_find(kind, list, words->items[i], &err);
 
-        if (account &&
-            client_send(c, "DELETE", account_path(kind, account, ""), NULL, NULL, &err) == 0) {
-            output_line("%s", words->items[i]);
+        if (!account) {
+            exit_code = output_failure(NULL, err.msg);
+        } else if (client_send(c, "DELETE", account_path(kind, account, ""), NULL, NULL, &err) <
+                   0) {
+            exit_code = output_failure(words->items[i], err.msg);
         } else {
-            output_error("%s: %s", words->items[i], err.msg);
-            exit_code = 1;
+            output_line("%s", words->items[i]);
         }
     }
     return exit_code;

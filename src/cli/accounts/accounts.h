@@ -1,21 +1,22 @@
 #pragma once
 
 /*
- * Things of the server that have names and are listed and removed one like the other: users, API keys, agents.
+ * Things of the server that all are listed and removed alike: users, API keys, agents. A kind describes
+ * one of them; the verbs that list and remove are made from it by the macros below.
  */
 
 #include "cli/common/client.h"
 #include "cli/common/listing.h"
 
 struct account_kind {
-    const char *path;   /* "/api/v2/users" */
-    const char *member; /* of the answer that holds the list; NULL: the answer is the list */
-    const char *noun;   /* "user" */
-    const char *name;   /* the member that names one */
-    bool has_ids;       /* one may be named by its id, too */
+    const char *path; /* "/api/v2/users" */
+    const char
+        *member;      /* the member of the answer that is the list; NULL: the answer is the list */
+    const char *noun; /* "user" */
+    const char *name; /* the member with the name */
+    bool has_ids;     /* an id is accepted in place of the name */
     struct listing listing;
-    bool
-        has_scopes; /* what they are limited to is shown with the names of hosts: scope_text() is a column */
+    bool has_scopes; /* the listing has a column with scope_text(), which needs the hosts' names */
 };
 
 extern const struct account_kind account_users, account_keys;
@@ -25,9 +26,9 @@ int accounts_fetch(struct client *c,
                    const struct account_kind *kind,
                    json_t **ret,
                    struct error *err) _nodiscard_;
-/* The same; NULL after an error was printed, or without a client. */
-json_t *accounts_fetch_or_say(struct client *c, const struct account_kind *kind);
-/* The one of this name, or id; borrowed from the list. NULL with -ENOENT in `err`. */
+/* The same, but prints an error and returns NULL; also NULL without a client. */
+json_t *accounts_fetch_or_print(struct client *c, const struct account_kind *kind);
+/* The element with this name or id, borrowed from the list; NULL with -ENOENT in `err`. */
 json_t *accounts_find(const struct account_kind *kind,
                       const json_t *list,
                       const char *word,
@@ -35,6 +36,21 @@ json_t *accounts_find(const struct account_kind *kind,
 /* "PATH/ID" and `tail`, to be freed. */
 char *account_path(const struct account_kind *kind, const json_t *account, const char *tail);
 
-/* What verbs run, whose `data` is the kind: the options are struct listing_options, and none. */
 int accounts_run_ls(const struct verb *verb, void *options, const struct args_list *words);
 int accounts_run_rm(const struct verb *verb, void *options, const struct args_list *words);
+
+extern const struct flag account_flags_ls_names[2], account_flags_ls_ids[2];
+
+/* The members of a verb that lists all of a kind; -q shows names or ids. */
+#define ACCOUNTS_LS(kind, names_or_ids)                                \
+    .usage = "[OPTIONS]", VERB_FLAGS(account_flags_ls_##names_or_ids), \
+    .options_size = sizeof(struct listing_options), .run = accounts_run_ls, .data = &(kind)
+
+/* The members of a verb that removes those that its words name. */
+#define ACCOUNTS_RM(kind) .min_words = 1, .run = accounts_run_rm, .data = &(kind)
+
+#define ROLE_FLAG(struct_name, member)                                          \
+    {                                                                           \
+        "role", 'r', FLAG_STRING, offsetof(struct struct_name, member), "ROLE", \
+            "viewer (default), operator or admin"                               \
+    }

@@ -5,11 +5,6 @@
 #include "cli/common/output.h"
 #include "cli/common/verbs.h"
 
-static const struct flag ls_flags[] = {
-    LISTING_QUIET(0, "names"),
-    LISTING_JSON(0),
-};
-
 static const struct listing_column columns[] = {
     {"ID",        "id",           NULL,       NULL},
     {"NAME",      "name",         NULL,       NULL},
@@ -32,14 +27,9 @@ const struct account_kind account_keys = {
 
 const struct verb verb_apikey_ls = {
     .name = "apikey ls",
-    .usage = "[OPTIONS]",
     .summary = "List the API keys of the server",
     .examples = "  dockmon apikey ls\n",
-    .flags = ls_flags,
-    .n_flags = ARRAY_LEN(ls_flags),
-    .options_size = sizeof(struct listing_options),
-    .run = accounts_run_ls,
-    .data = &account_keys,
+    ACCOUNTS_LS(account_keys, names),
 };
 
 struct create_options {
@@ -51,10 +41,11 @@ struct create_options {
 #define AT(m) offsetof(struct create_options, m)
 
 static const struct flag create_flags[] = {
-    {"role", 'r', FLAG_STRING, AT(role), "ROLE",     "viewer (default), operator or admin"         },
-    {"days", 0,   FLAG_NUMBER, AT(days), "DAYS",     "how long it is good; for ever when not given"},
-    {"from", 0,   FLAG_STRING, AT(from), "NETWORKS",
-     "where it may be used, such as 10.0.0.0/8,::1; everywhere when not given"                     },
+    ROLE_FLAG(create_options, role),
+    {"days", 0, FLAG_NUMBER, AT(days), "DAYS",
+                            "days until the key expires (default: it never does)"                                       },
+    {"from", 0, FLAG_STRING, AT(from), "NETWORKS",
+                            "accept the key from these networks only, such as 10.0.0.0/8,::1 (default: from everywhere)"},
     SCOPE_FLAG(create_options, scope),
 };
 
@@ -67,9 +58,8 @@ static int run_create(const struct verb *verb, void *options, const struct args_
     json_t *body = json_pack("{s:s, s:s}", "name", words->items[0], "role",
                              o->role ? o->role : "viewer");
 
-    (void)json_object_set_new(body, "scope", scope_json(&o->scope));
-
     (void)verb;
+    (void)json_object_set_new(body, "scope", scope_json(&o->scope));
     if (o->days)
         (void)json_object_set_new(body, "expires_days", json_integer(o->days));
     if (o->from)
@@ -78,23 +68,20 @@ static int run_create(const struct verb *verb, void *options, const struct args_
         json_decref(body);
         return 1;
     }
-    if (client_send(c, "POST", xstrdup("/api/v2/api-keys"), body, &answer, &err) < 0) {
-        output_error("%s", err.msg);
-        return 1;
-    }
+    if (client_send(c, "POST", xstrdup("/api/v2/api-keys"), body, &answer, &err) < 0)
+        return output_failure(NULL, err.msg);
     output_line("%s", member_text(answer, "key"));
-    output_note("This key is shown once.");
+    output_note("Keep this key: it is not shown again.");
     return 0;
 }
 
 const struct verb verb_apikey_create = {
     .name = "apikey create",
     .usage = "[OPTIONS] NAME",
-    .summary = "Make an API key, and print it",
+    .summary = "Create an API key and print it",
     .examples = "  dockmon apikey create --role operator --days 90 deploy\n"
                 "  dockmon apikey create --scope host=web-1,label=team=web dashboard\n",
-    .flags = create_flags,
-    .n_flags = ARRAY_LEN(create_flags),
+    VERB_FLAGS(create_flags),
     .min_words = 1,
     .max_words = 1,
     .options_size = sizeof(struct create_options),
@@ -107,7 +94,5 @@ const struct verb verb_apikey_rm = {
     .summary = "Remove API keys by name or id",
     .examples = "  dockmon apikey rm deploy\n",
     .words = WORDS_KEYS,
-    .min_words = 1,
-    .run = accounts_run_rm,
-    .data = &account_keys,
+    ACCOUNTS_RM(account_keys),
 };

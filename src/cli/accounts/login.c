@@ -1,5 +1,6 @@
 /*
- * login, as a flow: where, who, try it, make an API key of our own, remember it.
+ * login: asks for the server and the credentials, tries them, exchanges a password for an API key of
+ * its own, and remembers that key.
  */
 
 #include "cli/accounts/login.h"
@@ -29,11 +30,11 @@ static const struct flag flags[] = {
     {"password-stdin", 0,   FLAG_BOOL,   AT(is_password_stdin), NULL,
      "read the password from standard input"                                                                               },
     {"api-key",        0,   FLAG_STRING, AT(api_key),           "KEY",
-     "use this API key instead of a user and password; it stays in the history of the shell"                               },
+     "use this API key instead of a user and password; it remains in the history of the shell"                             },
     {"api-key-stdin",  0,   FLAG_BOOL,   AT(is_key_stdin),      NULL,          "read the API key from standard input"      },
     {"ca-file",        0,   FLAG_STRING, AT(ca_file),           "FILE",        "PEM certificates to verify the server with"},
     {"pin",            0,   FLAG_STRING, AT(pin),               "FINGERPRINT",
-     "the server's key, as `dockmond fingerprint` prints it"                                                               },
+     "fingerprint of the server's key, as `dockmond fingerprint` prints it"                                                },
     {"insecure",       0,   FLAG_BOOL,   AT(is_insecure),       NULL,          "accept any certificate of the server"      },
 };
 
@@ -44,7 +45,7 @@ static int ask_url(struct config *c, const char *given, struct error *err)
     if (!given) {
         question = xasprintf("Server [%s]: ", c->url);
         if (prompt_line(question, false, &answer, err) < 0) {
-            /* Without a terminal the address that is known already has to do. */
+            /* Without a terminal an address that is already configured is used. */
             return err->code == -ENOTTY && c->is_url_given ? 0 : -1;
         }
         given = str_is_empty(answer) ? c->url : answer;
@@ -74,7 +75,7 @@ static int ask_password(const struct login_options *o, char **ret, struct error 
                                 : prompt_line("Password: ", true, ret, err);
 }
 
-/* Whom the server takes us for. *ret is the caller's. */
+/* The user that the server sees behind these credentials. *ret is the caller's. */
 static int fetch_me(const struct config *config, json_t **ret, struct error *err)
 {
     _cleanup_(client_closep) struct client *c = NULL;
@@ -102,7 +103,7 @@ static int use_key(const struct login_options *o, struct config *config, struct 
     return 0;
 }
 
-/* A session ends after a day, a key lasts: so a session is kept only where no key can be had. */
+/* A session ends after a day but a key lasts, so the session is kept only if no key is issued. */
 static int exchange_session(struct config *config, const char *role)
 {
     _cleanup_(client_closep) struct client *c = NULL;
@@ -111,20 +112,25 @@ static int exchange_session(struct config *config, const char *role)
     json_auto_t *answer = NULL;
     _cleanup_free_ char *name = NULL;
 
-    (void)uname(&machine); /* fails for a bad pointer only */
+    (void)uname(&machine); /* fails only for an invalid pointer */
     name = xasprintf("dockmon CLI on %.40s", machine.nodename);
     if (client_open(&c, config, &err) < 0 ||
         client_send(c, "POST", xstrdup("/api/v2/api-keys"),
                     json_pack("{s:s, s:s}", "name", name, "role", role), &answer, &err) < 0 ||
         *member_text(answer, "key") == '\0') {
-        output_note("(no API key could be made, so this login ends with the session: %s)", err.msg);
+        output_note("(no API key could be created, so this login ends with the session: %s)",
+                    err.msg);
         return -1;
     }
     config->api_key = xstrdup(member_text(answer, "key"));
-    (void)client_send(c, "POST", xstrdup("/api/v2/auth/logout"), json_object(), NULL,
-                      NULL); /* the session would expire anyhow */
+    login_close_session(c);
     prompt_free_secret(TAKE_PTR(config->session));
     return 0;
+}
+
+void login_close_session(struct client *c)
+{
+    (void)client_send(c, "POST", xstrdup("/api/v2/auth/logout"), json_object(), NULL, NULL);
 }
 
 int login_open_session(
@@ -137,14 +143,16 @@ int login_open_session(
     r.body = json_pack("{s:s, s:s}", "username", user, "password", password);
     code = client_open(&c, config, err);
     if (code == 0 && !r.body)
-        code = error_set(err, -EINVAL, "user name and password must be UTF-8");
+        code = error_set(err, -EINVAL, "the user name and the password must be UTF-8");
     if (code == 0) {
         client_run(c, &r, 1);
         code = r.code;
         if (code < 0) {
             (void)error_set(err, code, "%s", r.error);
         } else if (!r.session) {
-            code = error_set(err, -EPROTO, "the server accepted the password but gave no session");
+            code = error_set(
+                err, -EPROTO,
+                "invalid answer from the server: it accepted the password but opened no session");
         }
     }
     if (code == 0) {
@@ -156,8 +164,8 @@ int login_open_session(
 }
 
 /*
- * The first password is good for nothing but its own change. 1: it was changed; 0: it could not be asked for, and
- * the session is kept for `dockmon user passwd`.
+ * The initial password allows nothing but its change. Returns 1 if it was changed, or 0 if there is nobody
+ * to ask for a new one; then the session is kept for `dockmon user passwd`.
  */
 static int replace_password(const struct login_options *o,
                             const struct config *config,
@@ -203,14 +211,17 @@ static int use_password(const struct login_options *o, struct config *config, st
         if (r <= 0)
             return r;
     }
-    (void)exchange_session(config, member_text(who, "role")); /* it has said what is lost */
+    (void)exchange_session(config, member_text(who, "role")); /* it has printed the reason */
     output_line("Logged in to %s as %s (%s).", config->url, member_text(who, "username"),
                 member_text(who, "role"));
     return 0;
 }
 
-/* A server whose certificate nobody vouches for is taken as it is met first, if a human says so. */
-static int meet(struct config *config, struct error *err)
+/*
+ * Trust on first use: a server whose certificate cannot be verified is accepted by the fingerprint of
+ * its key, if the user confirms it.
+ */
+static int confirm_key(struct config *config, struct error *err)
 {
     _cleanup_(client_closep) struct client *c = NULL;
     _cleanup_free_ char *question = NULL, *answer = NULL;
@@ -221,15 +232,19 @@ static int meet(struct config *config, struct error *err)
     if (r < 0)
         return r;
     if (client_get(c, xstrdup("/health"), NULL, &why) == 0 || !*client_refused_key(c))
-        return 0; /* what else is wrong shows when logging in */
-    output_note("The certificate of %s cannot be verified. Its key is", config->url);
+        return 0; /* other errors show when logging in */
+    output_note("The certificate of %s cannot be verified. The fingerprint of its key is",
+                config->url);
     output_note("  %s", client_refused_key(c));
-    output_note("Run `dockmond fingerprint` on the server; only if it prints the same, go on.");
-    question = xstrdup("Is it the same, and to be remembered? [y/N]: ");
+    output_note(
+        "Run `dockmond fingerprint` on the server. Continue only if it prints the same fingerprint.");
+    question = xstrdup("Is it the same, and shall it be remembered? [y/N]: ");
     r = prompt_line(question, false, &answer, err);
     if (r == -ENOTTY) {
-        return error_set(err, -EPROTO,
-                         "give --pin with what `dockmond fingerprint` prints, or --ca-file");
+        return error_set(
+            err, -EPROTO,
+            "the certificate of the server cannot be verified: give --pin with what `dockmond "
+            "fingerprint` prints, or --ca-file");
     }
     if (r < 0)
         return r;
@@ -249,7 +264,7 @@ static int log_in(const struct login_options *o,
     r = ask_url(config, url, err);
     if (r < 0)
         return r;
-    /* Whatever let us in before is not shown to a server that we are only about to meet. */
+    /* The old credentials are not sent to the new server. */
     prompt_free_secret(TAKE_PTR(config->api_key));
     prompt_free_secret(TAKE_PTR(config->session));
     config->is_insecure = o->is_insecure;
@@ -259,19 +274,20 @@ static int log_in(const struct login_options *o,
     config->pin = xstrdup(o->pin);
 
     if (o->pin && !str_starts_with(config->url, "https://"))
-        return error_set(err, -EINVAL, "--pin: %s is not encrypted; give https://", config->url);
+        return error_set(err, -EINVAL, "--pin: %s is not encrypted; give an https:// address",
+                         config->url);
     r = o->pin ? tls_pins_check(o->pin, err) : 0;
     if (r < 0)
         return error_wrap(err, r, "--pin");
     if (r == 0 && str_starts_with(config->url, "https://") && !o->pin && !o->is_insecure)
-        r = meet(config, err);
+        r = confirm_key(config, err);
     if (r < 0)
         return r;
     r = o->api_key || o->is_key_stdin ? use_key(o, config, err) : use_password(o, config, err);
     return r < 0 ? r : config_save(config, err);
 }
 
-/* A key on the command line is taken from there, where the process list would show it for as long as we run. */
+/* Overwrites a key on the command line, which the process list would show. Returns a copy. */
 static char *take_key(struct login_options *o)
 {
     char *shown = (char *)(uintptr_t)o->api_key; /* of argv */
@@ -294,10 +310,9 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
     (void)verb;
     if (config_load(&config, secure_getenv, &err) < 0 ||
         log_in(options, words->n ? words->items[0] : NULL, &config, &err) < 0) {
-        output_error("%s", err.msg);
-        return 1;
+        return output_failure(NULL, err.msg);
     }
-    output_note("(kept in %s)", config.path);
+    output_note("(saved in %s)", config.path);
     return 0;
 }
 
@@ -307,8 +322,7 @@ const struct verb verb_login = {
     .summary = "Log in to a DockMon server and remember it",
     .examples = "  dockmon login http://127.0.0.1:8001\n"
                 "  dockmon login -u admin --password-stdin https://dockmon.example < password\n",
-    .flags = flags,
-    .n_flags = ARRAY_LEN(flags),
+    VERB_FLAGS(flags),
     .max_words = 1,
     .options_size = sizeof(struct login_options),
     .run = run,

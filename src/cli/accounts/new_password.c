@@ -14,11 +14,11 @@ int new_password_ask(char **ret, struct error *err)
 
     r = prompt_line("New password: ", true, &first, err);
     if (r == 0)
-        r = prompt_line("The same again: ", true, &second, err);
+        r = prompt_line("Repeat the new password: ", true, &second, err);
     if (r < 0)
         return r;
     if (!str_eq(first, second))
-        return error_set(err, -EINVAL, "the two are not the same");
+        return error_set(err, -EINVAL, "the two passwords differ");
     *ret = TAKE_PTR(first);
     return 0;
 }
@@ -49,7 +49,7 @@ int new_password_send_as(const char *user,
     r = config_load(&config, secure_getenv, err);
     if (r < 0)
         return r;
-    prompt_free_secret(TAKE_PTR(config.api_key)); /* it goes before a session */
+    prompt_free_secret(TAKE_PTR(config.api_key)); /* it would be used instead of the session */
     prompt_free_secret(TAKE_PTR(config.session));
     r = login_open_session(&config, user, current, &answer, err);
     if (r == 0)
@@ -57,7 +57,6 @@ int new_password_send_as(const char *user,
     if (r < 0)
         return r;
     r = new_password_send(c, current, new_password, err);
-    (void)client_send(c, "POST", xstrdup("/api/v2/auth/logout"), json_object(), NULL,
-                      NULL); /* the session would expire anyhow */
+    login_close_session(c);
     return r;
 }

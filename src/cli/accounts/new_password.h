@@ -1,19 +1,20 @@
 #pragma once
 
 /*
- * Changing the password of whoever is logged in.
+ * Changing one's own password.
  */
 
 #include "cli/common/client.h"
 
-/* Asks twice on the terminal; -ENOTTY without one. *ret is a secret of the caller's. */
+/* Asks twice on the terminal; -ENOTTY without one. Free *ret with prompt_free_secret(). */
 int new_password_ask(char **ret, struct error *err) _nodiscard_;
+/* Changes the password of the user whose session the client has. */
 int new_password_send(struct client *c,
                       const char *current,
                       const char *new_password,
                       struct error *err) _nodiscard_;
 
-/* Logs in as `user` for this alone: an API key has no password. */
+/* Logs in as `user` only for this change: an API key has no password. */
 int new_password_send_as(const char *user,
                          const char *current,
                          const char *new_password,

@@ -18,7 +18,7 @@ json_t *scope_json(const struct args_list *rules)
     return list;
 }
 
-static bool names_host(const json_t *scope)
+static bool has_host_rule(const json_t *scope)
 {
     for (size_t i = 0; i < json_array_size(scope); i++) {
         const char *rule = json_string_value(json_array_get(scope, i));
@@ -34,7 +34,7 @@ json_t *scope_fetch_hosts(struct client *c, const json_t *list)
     json_t *hosts = NULL;
 
     for (size_t i = 0; i < json_array_size(list); i++) {
-        if (!names_host(json_object_get(json_array_get(list, i), "scope")))
+        if (!has_host_rule(json_object_get(json_array_get(list, i), "scope")))
             continue;
         if (client_get(c, xstrdup("/api/hosts"), &hosts, NULL) < 0)
             return NULL;
@@ -43,7 +43,7 @@ json_t *scope_fetch_hosts(struct client *c, const json_t *list)
     return NULL;
 }
 
-static const char *host_name(const json_t *hosts, const char *id, size_t size)
+static const char *find_host_name(const json_t *hosts, const char *id, size_t size)
 {
     for (size_t i = 0; i < json_array_size(hosts); i++) {
         const json_t *h = json_array_get(hosts, i);
@@ -55,14 +55,14 @@ static const char *host_name(const json_t *hosts, const char *id, size_t size)
     return NULL;
 }
 
-/* One condition, without the comma. */
+/* One condition of a rule, without the comma. */
 static void add_part(struct buf *out, const char *part, size_t size, const json_t *hosts)
 {
     size_t head = strlen(HOST);
     const char *name = NULL;
 
     if (size > head && strncmp(part, HOST, head) == 0)
-        name = host_name(hosts, part + head, size - head);
+        name = find_host_name(hosts, part + head, size - head);
     if (name) {
         (void)buf_printf(out, HOST "%s", name);
     } else {

@@ -1,28 +1,30 @@
 #pragma once
 
 /*
- * What users and API keys are limited to: --scope RULE, several times.
+ * The scope of a user or an API key: the containers and hosts it may access, as a list of rules. A
+ * flag --scope RULE may be given several times; without a rule everything is accessible.
  */
 
 #include "cli/common/args.h"
 #include "cli/common/client.h"
 
-#define SCOPE_FLAG(struct_name, member)                                                          \
-    {                                                                                            \
-        "scope", 0, FLAG_LIST, offsetof(struct struct_name, member), "RULE",                     \
-            "limit it, such as host=web-1 or host=web-1,label=team=web or tag=prod; of several " \
-            "rules one has to match"                                                             \
+#define SCOPE_FLAG(struct_name, member)                                                        \
+    {                                                                                          \
+        "scope", 0, FLAG_LIST, offsetof(struct struct_name, member), "RULE",                   \
+            "limit access, such as host=web-1 or host=web-1,label=team=web or tag=prod; with " \
+            "several rules one has to match"                                                   \
     }
 
+/* The rules as a JSON array; the caller's. */
 json_t *scope_json(const struct args_list *rules);
 
 /*
- * The names of the hosts that the scopes of a list name by id: hosts is NULL when there are none. Without the list of
- * hosts the ids are shown.
+ * The hosts, to show their names where the scopes of a list have ids; the caller's. NULL if no scope has
+ * an id, or if the hosts cannot be fetched: then the ids are shown.
  */
 json_t *scope_fetch_hosts(struct client *c, const json_t *list);
-/* "host=web-1; tag=prod", "everything" without rules; to be freed. */
+/* "host=web-1; tag=prod", or "everything" without rules; to be freed. `hosts` may be NULL. */
 char *scope_describe(const json_t *scope, const json_t *hosts);
 
-/* The column of a listing (cli/listing.h) of what has a "scope"; its owner is what scope_fetch_hosts() gave. */
+/* The text of a column of a listing; its owner is the result of scope_fetch_hosts(). */
 char *scope_text(const json_t *element, const void *hosts);

@@ -4,6 +4,7 @@
 #include "cli/accounts/new_password.h"
 #include "cli/accounts/scope.h"
 #include "cli/common/member.h"
+#include "cli/common/messages.h"
 #include "cli/common/output.h"
 #include "cli/common/prompt.h"
 #include "cli/common/verbs.h"
@@ -12,12 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct flag ls_flags[] = {
-    LISTING_QUIET(0, "names"),
-    LISTING_JSON(0),
-};
-
-static char *password_text(const json_t *user, const void *owner)
+static char *format_password(const json_t *user, const void *owner)
 {
     bool is_initial = member_is_true(user, "must_change_password");
 
@@ -26,11 +22,11 @@ static char *password_text(const json_t *user, const void *owner)
 }
 
 static const struct listing_column columns[] = {
-    {"USER",       "username",   NULL,          NULL},
-    {"ROLE",       "role",       NULL,          NULL},
-    {"LAST LOGIN", "last_login", NULL,          NULL},
-    {"PASSWORD",   NULL,         password_text, NULL},
-    {"SCOPE",      NULL,         scope_text,    NULL},
+    {"USER",       "username",   NULL,            NULL},
+    {"ROLE",       "role",       NULL,            NULL},
+    {"LAST LOGIN", "last_login", NULL,            NULL},
+    {"PASSWORD",   NULL,         format_password, NULL},
+    {"SCOPE",      NULL,         scope_text,      NULL},
 };
 
 const struct account_kind account_users = {
@@ -44,17 +40,12 @@ const struct account_kind account_users = {
 
 const struct verb verb_user_ls = {
     .name = "user ls",
-    .usage = "[OPTIONS]",
     .summary = "List the users of the server",
     .examples = "  dockmon user ls\n",
-    .flags = ls_flags,
-    .n_flags = ARRAY_LEN(ls_flags),
-    .options_size = sizeof(struct listing_options),
-    .run = accounts_run_ls,
-    .data = &account_users,
+    ACCOUNTS_LS(account_users, names),
 };
 
-/* The user of this name; the caller's. */
+/* The user with this name; *ret is the caller's. */
 static int find_user(struct client *c, const char *name, json_t **ret, struct error *err)
 {
     json_auto_t *users = NULL;
@@ -66,14 +57,14 @@ static int find_user(struct client *c, const char *name, json_t **ret, struct er
     return *ret ? 0 : err->code;
 }
 
-static int say_password(int r, const json_t *answer, const struct error *err)
+/* Prints the new password in the answer, or the error. Returns the exit code. */
+static int print_password(int r, const json_t *answer, const struct error *err)
 {
-    if (r < 0) {
-        output_error("%s", err->msg);
-        return 1;
-    }
+    if (r < 0)
+        return output_failure(NULL, err->msg);
     output_line("%s", member_text(answer, "password"));
-    output_note("This password is shown once, and must be changed at the first login.");
+    output_note(
+        "Keep this password: it is not shown again. It must be changed at the first login.");
     return 0;
 }
 
@@ -83,8 +74,7 @@ struct create_options {
 };
 
 static const struct flag create_flags[] = {
-    {"role", 'r', FLAG_STRING, offsetof(struct create_options, role), "ROLE",
-     "viewer (default), operator or admin"},
+    ROLE_FLAG(create_options, role),
     SCOPE_FLAG(create_options, scope),
 };
 
@@ -103,17 +93,16 @@ static int run_create(const struct verb *verb, void *options, const struct args_
                     json_pack("{s:s, s:s, s:o}", "username", words->items[0], "role",
                               o->role ? o->role : "viewer", "scope", scope_json(&o->scope)),
                     &answer, &err);
-    return say_password(r, answer, &err);
+    return print_password(r, answer, &err);
 }
 
 const struct verb verb_user_create = {
     .name = "user create",
     .usage = "[OPTIONS] NAME",
-    .summary = "Make a user, and print the first password",
+    .summary = "Create a user and print the initial password",
     .examples = "  dockmon user create --role operator olga\n"
                 "  dockmon user create --scope host=web-1 --scope label=team=web vera\n",
-    .flags = create_flags,
-    .n_flags = ARRAY_LEN(create_flags),
+    VERB_FLAGS(create_flags),
     .min_words = 1,
     .max_words = 1,
     .options_size = sizeof(struct create_options),
@@ -123,15 +112,15 @@ const struct verb verb_user_create = {
 struct set_options {
     const char *role;
     struct args_list scope;
-    bool everything;
+    bool no_scope;
 };
 
 static const struct flag set_flags[] = {
-    {"role",     'r', FLAG_STRING, offsetof(struct set_options, role),       "ROLE",
-     "viewer, operator or admin"     },
+    {"role",     'r', FLAG_STRING, offsetof(struct set_options, role),     "ROLE",
+     "viewer, operator or admin"                       },
     SCOPE_FLAG(set_options, scope),
-    {"no-scope", 0,   FLAG_BOOL,   offsetof(struct set_options, everything), NULL,
-     "limit it to nothing any longer"},
+    {"no-scope", 0,   FLAG_BOOL,   offsetof(struct set_options, no_scope), NULL,
+     "remove the scope: everything is accessible again"},
 };
 
 static int run_set(const struct verb *verb, void *options, const struct args_list *words)
@@ -144,8 +133,8 @@ static int run_set(const struct verb *verb, void *options, const struct args_lis
     int r;
 
     (void)verb;
-    if (o->scope.n > 0 && o->everything) {
-        output_error("--scope and --no-scope exclude each other");
+    if (o->scope.n > 0 && o->no_scope) {
+        output_error(MSG_EXCLUSIVE, "scope", "no-scope");
         return EXIT_USAGE;
     }
     c = client_open_configured();
@@ -154,14 +143,12 @@ static int run_set(const struct verb *verb, void *options, const struct args_lis
     r = find_user(c, words->items[0], &user, &err);
     if (r == 0) {
         body = json_pack("{s:s}", "role", o->role ? o->role : member_text(user, "role"));
-        if (o->scope.n > 0 || o->everything)
+        if (o->scope.n > 0 || o->no_scope)
             (void)json_object_set_new(body, "scope", scope_json(&o->scope));
         r = client_send(c, "PUT", account_path(&account_users, user, ""), body, NULL, &err);
     }
-    if (r < 0) {
-        output_error("%s", err.msg);
-        return 1;
-    }
+    if (r < 0)
+        return output_failure(NULL, err.msg);
     output_line("%s", words->items[0]);
     return 0;
 }
@@ -169,11 +156,10 @@ static int run_set(const struct verb *verb, void *options, const struct args_lis
 const struct verb verb_user_set = {
     .name = "user set",
     .usage = "[OPTIONS] NAME",
-    .summary = "Change the role or the scope of a user; ends the user's sessions",
+    .summary = "Change the role or the scope of a user, and end the user's sessions",
     .examples = "  dockmon user set --role operator --scope tag=staging olga\n"
                 "  dockmon user set --no-scope olga\n",
-    .flags = set_flags,
-    .n_flags = ARRAY_LEN(set_flags),
+    VERB_FLAGS(set_flags),
     .words = WORDS_USERS,
     .min_words = 1,
     .max_words = 1,
@@ -187,9 +173,7 @@ const struct verb verb_user_rm = {
     .summary = "Remove users, with their sessions and API keys",
     .examples = "  dockmon user rm olga\n",
     .words = WORDS_USERS,
-    .min_words = 1,
-    .run = accounts_run_rm,
-    .data = &account_users,
+    ACCOUNTS_RM(account_users),
 };
 
 struct passwd_options {
@@ -199,9 +183,9 @@ struct passwd_options {
 
 static const struct flag passwd_flags[] = {
     {"username", 'u', FLAG_STRING, offsetof(struct passwd_options, user),     "USER",
-     "log in as this user to change the own password; asked for where an API key is in use"},
+     "your user name, to log in and change your password; asked for when you use an API key"},
     {"stdin",    0,   FLAG_BOOL,   offsetof(struct passwd_options, is_stdin), NULL,
-     "read two lines: the current password and the new one"                                },
+     "read two lines from standard input: the current password and the new one"             },
 };
 
 static int read_both(char **ret_current, char **ret_new, struct error *err)
@@ -211,8 +195,8 @@ static int read_both(char **ret_current, char **ret_new, struct error *err)
     return r == 0 ? prompt_read_stdin("new password", ret_new, err) : r;
 }
 
-/* Whom to log in as: *ret is NULL when a session says who we are. */
-static int find_self(struct client *c, const char *given, char **ret, struct error *err)
+/* The user to log in as for the change; *ret is NULL if a session already identifies the user. */
+static int find_user_name(struct client *c, const char *given, char **ret, struct error *err)
 {
     json_auto_t *me = NULL;
     int r;
@@ -226,19 +210,20 @@ static int find_self(struct client *c, const char *given, char **ret, struct err
         return r;
     r = prompt_line("User: ", false, ret, err);
     return r == -ENOTTY
-               ? error_set(err, r,
-                           "you are logged in with an API key, which has no password; say whose to "
-                           "change with --username")
+               ? error_set(
+                     err, r,
+                     "you are logged in with an API key, which has no password; name the user "
+                     "with --username")
                : r;
 }
 
-static int change_own(struct client *c, const struct passwd_options *o, struct error *err)
+static int change_own_password(struct client *c, const struct passwd_options *o, struct error *err)
 {
     _cleanup_(prompt_free_secretp) char *current = NULL, *new_password = NULL;
     _cleanup_free_ char *user = NULL;
     int r;
 
-    r = find_self(c, o->user, &user, err);
+    r = find_user_name(c, o->user, &user, err);
     if (r < 0)
         return r;
     if (o->is_stdin) {
@@ -266,26 +251,23 @@ static int run_passwd(const struct verb *verb, void *options, const struct args_
     if (!c)
         return 1;
     if (words->n == 0) {
-        r = change_own(c, o, &err);
-        if (r < 0)
-            output_error("%s", err.msg);
-        return r < 0 ? 1 : 0;
+        r = change_own_password(c, o, &err);
+        return r < 0 ? output_failure(NULL, err.msg) : 0;
     }
     r = find_user(c, words->items[0], &user, &err);
     if (r == 0) {
         r = client_send(c, "POST", account_path(&account_users, user, "/reset-password"),
                         json_object(), &answer, &err);
     }
-    return say_password(r, answer, &err);
+    return print_password(r, answer, &err);
 }
 
 const struct verb verb_user_passwd = {
     .name = "user passwd",
     .usage = "[OPTIONS] [NAME]",
-    .summary = "Change your password, or give a user a new random one",
+    .summary = "Change your password, or reset that of a user to a random one",
     .examples = "  dockmon user passwd -u olga\n  dockmon user passwd olga\n",
-    .flags = passwd_flags,
-    .n_flags = ARRAY_LEN(passwd_flags),
+    VERB_FLAGS(passwd_flags),
     .words = WORDS_USERS,
     .max_words = 1,
     .options_size = sizeof(struct passwd_options),

@@ -1,8 +1,22 @@
 #pragma once
 
 /*
- * The command line of one verb: a table of flags gives parsing and --help. Flags and other words may be
- * mixed, short flags may be joined (-aq, -n5), "--" ends the flags. Numbers and lists are checked here.
+ * Verbs and their command lines.
+ *
+ * A verb is one command of the program, such as `ps` or `network create`. Its struct verb is the only
+ * description of it: parsing, --help, completion, the manual page and the dispatch in main.c all read
+ * the same table, so that none of them can miss a flag. Each verb is a constant in the file that runs
+ * it and is listed in verbs.c.
+ *
+ * The flags of a verb fill a struct of its own: a row of the flag table gives the type and the offset
+ * of the member. args_parse() allocates that struct zeroed, so a member that no flag sets is false, 0
+ * or NULL; verbs put their defaults in place of these when they run. Strings and words are borrowed
+ * from argv and live as long as the process.
+ *
+ * Flags and words may be mixed, short flags may be joined (-aq, -n5), and "--" ends the flags. Of a
+ * verb with is_command (exec) the flags end at the first word, because the words after it are a
+ * command line of their own. Numbers and booleans are checked here, everything else by the verb.
+ * A command line that is wrong ends the program with EXIT_USAGE before anything is sent.
  */
 
 #include "base/buf.h"
@@ -19,7 +33,7 @@ struct args_list {
 enum flag_type {
     FLAG_BOOL,   /* bool */
     FLAG_STRING, /* const char *, borrowed from argv */
-    FLAG_LIST,   /* struct args_list: may be given several times */
+    FLAG_LIST,   /* struct args_list: the flag may be given several times */
     FLAG_NUMBER, /* int64_t */
 };
 
@@ -27,14 +41,14 @@ struct flag {
     const char *name; /* without the dashes */
     char letter;      /* 0: none */
     enum flag_type type;
-    size_t offset;
-    const char *value; /* what the value is, for --help: "SECONDS"; NULL for FLAG_BOOL */
+    size_t offset;     /* of the member in the options struct of the verb */
+    const char *value; /* placeholder of the value in --help: "SECONDS"; NULL for FLAG_BOOL */
     const char *help;
 };
 
-/* What the words of a verb name, for completion. With several words the last kind of word is repeated. */
+/* The kind of thing that the words of a verb name, for completion. */
 enum word_kind {
-    WORDS_OTHER, /* nothing that could be guessed */
+    WORDS_OTHER, /* nothing that can be completed */
     WORDS_CONTAINERS,
     WORDS_RUNNING, /* containers in this state */
     WORDS_STOPPED,
@@ -52,31 +66,49 @@ enum word_kind {
 
 struct verb {
     const char *name;
-    const char *usage;    /* what follows the name: "[OPTIONS] CONTAINER [CONTAINER...]" */
+    const char *usage;    /* the rest of the usage line: "[OPTIONS] CONTAINER [CONTAINER...]" */
     const char *summary;  /* one line */
-    const char *examples; /* lines, each "  dockmon ..."; NULL none */
+    const char *examples; /* lines, each "  dockmon ..."; NULL: none */
     const struct flag *flags;
     size_t n_flags;
-    size_t min_words, max_words; /* other than flags; max 0: no limit unless min is 0, too */
-    enum word_kind words;        /* the first of them, and the others when there is no limit */
-    bool is_command; /* flags end at the first other word: what follows is a command of its own */
-    size_t options_size; /* of the struct that the flags fill */
-    /* Returns the exit code. `options` is zeroed before the flags are read. */
+    /* Words are arguments that are not flags. max 0 means no limit, but no words if min is 0, too. */
+    size_t min_words, max_words;
+    enum word_kind words; /* of the first word, and of the others when there is no limit */
+    bool is_command;      /* flags end at the first word */
+    size_t options_size;  /* of the struct that the flags fill; 0: there is none */
+    /* Returns the exit code. The verb prints its own errors. */
     int (*run)(const struct verb *verb, void *options, const struct args_list *words);
-    const void *data; /* of the verb: what tells apart the verbs that share `run` */
+    const void *data; /* for verbs that share `run`: distinguishes them */
 };
+
+/* The two members of a verb that a named table of flags fills. */
+#define VERB_FLAGS(table) .flags = (table), .n_flags = ARRAY_LEN(table)
 
 #define EXIT_USAGE 125
 
-/* What the command line of a verb says. */
+/* A parsed command line. */
 struct args {
     void *options; /* the verb's options struct, owned */
     struct args_list words;
     bool wants_help;
 };
 
-/* argv[0] is the verb. -EINVAL with `err` saying what is wrong; `ret` must be done in any case. */
+/* argv[0] is the verb. Returns -EINVAL with the reason in `err`. Call args_done() in either case. */
 int args_parse(struct args *ret, const struct verb *verb, int argc, char **argv, struct error *err)
     _nodiscard_;
 void args_done(struct args *a, const struct verb *verb);
+
+/* Appends the text of `dockmon VERB --help`. */
 void args_help(const struct verb *verb, struct buf *out);
+
+/* The flag of that name (of `size` bytes) or letter, or NULL. */
+const struct flag *args_find_flag(const struct verb *verb, const char *name, size_t size);
+const struct flag *args_find_letter(const struct verb *verb, char letter);
+
+/* For the value of a FLAG_STRING that must be a number within bounds. -EINVAL names the flag. */
+int args_read_number(const char *flag,
+                     const char *value,
+                     uint64_t min,
+                     uint64_t max,
+                     uint64_t *ret,
+                     struct error *err) _nodiscard_;

@@ -40,7 +40,7 @@ static const struct verb verb = {
 
 #define MAX_ARGS 8
 
-/* Words are parted by single spaces. */
+/* The words of the line are separated by single spaces. */
 static int parse(const char *line, struct args *ret, struct error *err)
 {
     static char copy[128];
@@ -54,7 +54,7 @@ static int parse(const char *line, struct args *ret, struct error *err)
     return args_parse(ret, &verb, argc, argv, err);
 }
 
-static void test_good(void **state)
+static void test_valid_lines(void **state)
 {
     static const struct {
         const char *line;
@@ -97,7 +97,7 @@ static void test_good(void **state)
     }
 }
 
-static void test_bad(void **state)
+static void test_invalid_lines(void **state)
 {
     static const struct {
         const char *line;
@@ -110,9 +110,9 @@ static void test_bad(void **state)
         {"--al x",        "unknown flag: --al"                        },
         {"--nope=5 x",    "unknown flag: --nope"                      },
         {"-az x",         "unknown flag: -z"                          },
-        {"x -n",          "--last needs a value: N"                   },
-        {"x --name",      "--name needs a value: NAME"                },
-        {"-n five x",     "--last: \"five\" is no number"             },
+        {"x -n",          "--last requires a value: N"                },
+        {"x --name",      "--name requires a value: NAME"             },
+        {"-n five x",     "--last: \"five\" is not a number"          },
         {"--all=maybe x", "--all: \"maybe\" is neither true nor false"},
     };
 
@@ -128,8 +128,8 @@ static void test_bad(void **state)
     }
 }
 
-/* Behind the name of a container all words are the command's. */
-static void test_command(void **state)
+/* After the first word, all words belong to the command. */
+static void test_flags_end_at_the_command(void **state)
 {
     const struct verb v = {.name = "exec",
                            .flags = flags,
@@ -179,13 +179,41 @@ static void test_help(void **state)
     buf_done(&out);
 }
 
+static void test_read_number(void **state)
+{
+    static const struct {
+        const char *value;
+        uint64_t number;
+        const char *error; /* NULL: valid */
+    } cases[] = {
+        {"2",  2, NULL                                        },
+        {"9",  9, NULL                                        },
+        {"1",  0, "--last: \"1\" is not a number from 2 to 9" },
+        {"10", 0, "--last: \"10\" is not a number from 2 to 9"},
+        {"",   0, "--last: \"\" is not a number from 2 to 9"  },
+        {"-3", 0, "--last: \"-3\" is not a number from 2 to 9"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct error err = ERROR_INIT;
+        uint64_t number = 0;
+        int r = args_read_number("last", cases[i].value, 2, 9, &number, &err);
+
+        assert_int_equal(r, cases[i].error ? -EINVAL : 0);
+        assert_int_equal(number, cases[i].number);
+        assert_string_equal(err.msg, cases[i].error ? cases[i].error : "");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),
-        cmocka_unit_test(test_bad),
-        cmocka_unit_test(test_command),
+        cmocka_unit_test(test_valid_lines),
+        cmocka_unit_test(test_invalid_lines),
+        cmocka_unit_test(test_flags_end_at_the_command),
         cmocka_unit_test(test_help),
+        cmocka_unit_test(test_read_number),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

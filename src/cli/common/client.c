@@ -2,6 +2,8 @@
 
 #include "base/alloc.h"
 #include "base/str.h"
+#include "cli/common/api_error.h"
+#include "cli/common/messages.h"
 #include "cli/common/output.h"
 #include "net/http_client.h"
 #include "net/loop.h"
@@ -12,7 +14,7 @@
 #include <string.h>
 
 #define MAX_PARALLEL 16
-#define TIMEOUT_MS   (UINT64_C(12) * 60 * 1000) /* a stop may be given ten minutes */
+#define TIMEOUT_MS   (UINT64_C(12) * 60 * 1000) /* `stop --time` takes up to ten minutes */
 
 struct client {
     struct loop *loop;
@@ -27,7 +29,7 @@ struct client {
     size_t n_requests, n_started, n_running;
 };
 
-/* What one call needs to find its way back. */
+/* The owner of one call: leads from its answer to the request. */
 struct pending {
     struct client *client;
     struct client_request *request;
@@ -82,115 +84,60 @@ const char *client_refused_key(const struct client *c)
     return trust ? tls_trust_refused(trust) : "";
 }
 
-/* The request was on its way, so that the server may have acted on it. */
-static bool is_in_doubt(const struct client_request *r, const struct http_result *result)
+/* The request may have been received, so the server may have acted on it. */
+static bool may_have_acted(const struct client_request *r, const struct http_result *result)
 {
     return !str_eq(r->method, "GET") &&
            (result->code == -ECONNRESET || result->code == -ETIMEDOUT) &&
            !str_starts_with(result->message ? result->message : "", "connect ");
 }
 
-static const char *connection_advice(const struct client *c, int code, const char *message)
+static const char *choose_connection_advice(const struct client *c, int code, const char *message)
 {
     if (code == -ECONNREFUSED)
-        return "; is it running? `dockmon login` or DOCKMON_URL names another";
+        return "; is it running? `dockmon login` or DOCKMON_URL chooses another";
     if (strstr(message, "wrong version number") || strstr(message, "http request"))
-        return "; does it speak http:// there, without TLS?"; /* in the words of OpenSSL */
+        return "; does it speak http:// there, without TLS?"; /* the messages are OpenSSL's */
     if (code != -EPROTO || !*client_refused_key(c))
         return "";
-    return "; if `dockmond fingerprint` prints this key on the server, `dockmon login` can remember it; if not, "
-           "somebody may be posing as the server";
+    return "; if `dockmond fingerprint` prints this fingerprint on the server, `dockmon login` can "
+           "remember it; if not, somebody may be posing as the server";
 }
 
-static char *connection_failure(const struct client *c, int code, const char *message)
+static char *describe_connection_failure(const struct client *c, int code, const char *message)
 {
     const char *text = str_is_empty(message) ? error_text(code) : message;
 
-    return xasprintf("cannot talk to the DockMon server at %s: %s%s", c->url, text,
-                     connection_advice(c, code, text));
+    return xasprintf(MSG_CANNOT_TALK "%s", c->url, text, choose_connection_advice(c, code, text));
 }
 
 char *client_explain_close(const struct client *c, const struct ws_close *why)
 {
     if (why->error != 0)
-        return connection_failure(c, why->error, why->reason);
+        return describe_connection_failure(c, why->error, why->reason);
     if (str_is_empty(why->reason))
-        return xstrdup("the connection to the server is lost");
-    return xasprintf("%s%s", why->reason,
-                     why->code == WS_CLOSE_POLICY ? "; log in with `dockmon login`" : "");
-}
-
-static const char *advice(const struct client_request *r)
-{
-    switch (r->status) {
-    case 401: return strstr(r->path, "/auth/login") ? "" : "; log in with `dockmon login`";
-    case 403: return "; your key or user is not allowed to do this";
-    case 413: return "; the request is too large";
-    case 429: return "; wait a moment and try again";
-    default: return "";
-    }
-}
-
-static int status_code(int status)
-{
-    static const struct {
-        int status;
-        int code;
-    } map[] = {
-        {400, -EBADMSG     },
-        {401, -ENOKEY      },
-        {403, -EACCES      },
-        {404, -ENOENT      },
-        {409, -EBUSY       },
-        {413, -EMSGSIZE    },
-        {422, -EDOM        },
-        {429, -EAGAIN      },
-        {502, -EPROTO      },
-        {503, -ECONNREFUSED},
-        {504, -ETIMEDOUT   },
-    };
-
-    for (size_t i = 0; i < ARRAY_LEN(map); i++) {
-        if (map[i].status == status)
-            return map[i].code;
-    }
-    return -EIO;
-}
-
-/* {"detail": "..."} is the one error shape; FastAPI's list of details is shown as it is. */
-static char *detail_of(const json_t *body, int status)
-{
-    const json_t *detail = json_object_get(body, "detail");
-
-    if (json_is_string(detail) && json_string_length(detail) > 0)
-        return xstrdup(json_string_value(detail));
-    if (detail)
-        return json_dumps(detail, JSON_COMPACT | JSON_ENCODE_ANY);
-    return xasprintf("the server answered with HTTP status %d", status);
+        return xstrdup(MSG_CONNECTION_LOST);
+    return xasprintf("%s%s", why->reason, why->code == WS_CLOSE_POLICY ? "; " MSG_LOG_IN : "");
 }
 
 static void read_answer(struct client_request *r, const struct http_result *result)
 {
-    _cleanup_free_ char *detail = NULL;
-    json_t *body;
+    json_auto_t *body = json_loadb(result->body, result->size, JSON_DECODE_ANY | JSON_ALLOW_NUL,
+                                   NULL);
 
-    body = json_loadb(result->body, result->size, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
-    if (r->status >= 200 && r->status <= 299 && body) {
-        r->json = body;
-        return;
-    }
-    if (r->status >= 200 && r->status <= 299) {
+    if (result->status < 200 || result->status > 299) {
+        r->code = api_error_code(result->status);
+        r->error = api_error_text(result->status, body, r->path);
+    } else if (!body) {
         r->code = -EPROTO;
         r->error = xstrdup("the answer is not JSON; is this a DockMon server?");
-        return;
+    } else {
+        r->json = TAKE_PTR(body);
     }
-    r->code = status_code(r->status);
-    detail = detail_of(body, r->status);
-    r->error = xasprintf("%s%s", detail, advice(r));
-    json_decref(body);
 }
 
-static char *session_of(const char *set_cookie)
+/* To be freed; NULL if the server set no session. */
+static char *read_session(const char *set_cookie)
 {
     static const char name[] = "session_id=";
 
@@ -208,17 +155,15 @@ static void on_done(void *owner, const struct http_result *result)
     struct client *c = p->client;
     struct client_request *r = p->request;
 
-    r->status = result->status;
     if (result->code < 0) {
         r->code = result->code;
-        r->error = is_in_doubt(r, result)
-                       ? xasprintf("cannot talk to the DockMon server at %s: %s; it is not known "
-                                   "whether this was done",
+        r->error = may_have_acted(r, result)
+                       ? xasprintf(MSG_CANNOT_TALK "; it is not known whether this was done",
                                    c->url, result->message ? result->message : "")
-                       : connection_failure(c, result->code, result->message);
+                       : describe_connection_failure(c, result->code, result->message);
     } else {
         read_answer(r, result);
-        r->session = session_of(result->set_cookie);
+        r->session = read_session(result->set_cookie);
     }
     free(p);
     c->n_running--;
@@ -330,7 +275,7 @@ int client_dial(struct client *c,
                 struct ws **ret,
                 struct error *err)
 {
-    /* http becomes ws, https wss. */
+    /* "http" becomes "ws", "https" becomes "wss". */
     _cleanup_free_ char *url = xasprintf("ws%s%s", c->url + strlen("http"), path);
     const char *headers[] = {NULL, NULL, NULL};
     struct ws_dial mine = *dial;

@@ -1,8 +1,22 @@
 #pragma once
 
 /*
- * The REST API as the verbs see it: a batch of requests that run side by side and are all answered when
- * client_run() returns. Errors come in words that say what happened and what to do.
+ * The REST API as the verbs see it: functions that return when the answer is there.
+ *
+ * A client owns an event loop and the credentials of one server. client_run() starts the requests of
+ * an array, a few at a time, and runs the loop until each of them has an answer or an error; it is how
+ * a verb asks many hosts side by side. client_get() and client_send() are the same for one request.
+ * Nothing else happens in the loop meanwhile, so a verb reads from top to bottom.
+ *
+ * Verbs that stay connected (logs -f, exec, stats) use the loop themselves: they open a WebSocket with
+ * client_dial() and call loop_run(client_loop()). Neither client_run() nor client_close() may be called
+ * from a callback of that loop.
+ *
+ * Ownership: the caller owns the array of requests, each request owns its path, body and answer until
+ * client_request_done(). A config may be freed after client_open(). The client outlives its WebSockets.
+ *
+ * Errors are sentences for the user that say what happened and what to do: of the connection they are
+ * made in client.c, of a refusal in api_error.c.
  */
 
 #include "base/error.h"
@@ -18,45 +32,44 @@ struct client;
 struct client_request {
     const char *method;
     char *path;   /* owned */
-    json_t *body; /* owned; NULL none */
+    json_t *body; /* owned; NULL: none */
 
     /* The answer. */
     int code;      /* 0 for a 2xx status, else negative errno */
-    int status;    /* HTTP status, 0 if none came */
     json_t *json;  /* owned; NULL when code < 0 */
-    char *error;   /* owned; for humans when code < 0 */
-    char *session; /* owned; session id that the server set, or NULL */
+    char *error;   /* owned; a sentence for the user when code < 0 */
+    char *session; /* owned; the session id that the server set, or NULL */
 };
 
 int client_open(struct client **ret, const struct config *config, struct error *err) _nodiscard_;
-/* Fingerprint of the server's key when the last connection failed because of it, otherwise "". */
-const char *client_refused_key(const struct client *c);
+/* Opens with the user's configuration. Prints what is wrong and returns NULL on failure. */
+struct client *client_open_configured(void);
 void client_close(struct client *c);
 DEFINE_CLEANUP(struct client *, client_close);
 
-/* How long each request may take from now on; 12 minutes else, because stopping a container may. */
+/* The limit for each later request. The default of 12 minutes is for stopping a container. */
 void client_set_timeout(struct client *c, uint64_t timeout_ms);
 
 /* Runs all of them, a few at a time. */
 void client_run(struct client *c, struct client_request *requests, size_t n);
 void client_request_done(struct client_request *r);
 
-/* One GET; *ret is the caller's. `path` is taken. */
+/* One GET; *ret is the caller's. Takes ownership of `path`. */
 int client_get(struct client *c, char *path, json_t **ret, struct error *err) _nodiscard_;
-/* One request with a body, which is taken like `path`. `ret` may be NULL. */
+/* One request with a body. Takes ownership of `path` and `body`. `ret` may be NULL. */
 int client_send(
     struct client *c, const char *method, char *path, json_t *body, json_t **ret, struct error *err)
     _nodiscard_;
 
-/* For what is no request: the loop, and a WebSocket at `path` as the same user. */
 struct loop *client_loop(const struct client *c);
+/* A WebSocket at `path`, as the same user. */
 int client_dial(struct client *c,
                 const char *path,
-                const struct ws_dial *dial, /* url and headers are ours to fill */
+                const struct ws_dial *dial, /* url and headers are filled in here */
                 struct ws **ret,
                 struct error *err) _nodiscard_;
-/* Why such a WebSocket has ended, and what to do about it; to be freed. */
+/* Why such a WebSocket was closed, and what to do about it; to be freed. */
 char *client_explain_close(const struct client *c, const struct ws_close *why);
 
-/* Opens with the user's configuration. Prints what is wrong and returns NULL on failure. */
-struct client *client_open_configured(void);
+/* The fingerprint of the server's key if the last connection failed because of it, else "". */
+const char *client_refused_key(const struct client *c);

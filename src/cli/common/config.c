@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/str.h"
+#include "cli/common/messages.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -25,8 +26,8 @@ static const struct key {
     {"DOCKMON_INSECURE", offsetof(struct config, is_insecure), true,  false},
 };
 
-/* What may stand in a header: a line end in a variable must not make two of one. */
-static bool is_one_word(const char *value)
+/* Fit for an HTTP header: a line end in a variable must not add a second header. */
+static bool is_header_word(const char *value)
 {
     for (; *value; value++) {
         if (*value <= ' ' || *value > '~')
@@ -41,12 +42,11 @@ static int set_key(struct config *c, const struct key *k, const char *value, str
 
     if (str_eq(k->name, "DOCKMON_URL"))
         return config_set_url(c, value, err);
-    if (k->is_secret && !is_one_word(value))
-        return error_set(err, -EINVAL, "it has a blank, a line end or a letter that no key has");
+    if (k->is_secret && !is_header_word(value))
+        return error_set(err, -EINVAL,
+                         "it contains a blank, a line end or another character that no key has");
     if (k->is_flag) {
-        return parse_bool(value, member) < 0
-                   ? error_set(err, -EINVAL, "\"%s\" is neither true nor false", value)
-                   : 0;
+        return parse_bool(value, member) < 0 ? error_set(err, -EINVAL, MSG_NOT_A_BOOL, value) : 0;
     }
     free(*(char **)member);
     *(char **)member = xstrdup(value);
@@ -61,13 +61,13 @@ static int read_line(struct config *c, char *line, struct error *err)
     if (*key == '\0' || *key == '#')
         return 0;
     if (!value)
-        return error_set(err, -EINVAL, "a line is not KEY=value");
+        return error_set(err, -EINVAL, "expected lines of KEY=value");
     *value++ = '\0';
     for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
         if (str_eq(keys[i].name, str_trim(key)) && *value)
             return set_key(c, &keys[i], str_trim(value), err);
     }
-    return 0; /* an unknown key is a later version's */
+    return 0; /* unknown keys are ignored: a later version may have written them */
 }
 
 static int read_file(struct config *c, struct error *err)
@@ -101,7 +101,7 @@ static char *find_path(config_env_fn env)
     return xasprintf("%s/.config/dockmon/config", home ? home : "");
 }
 
-/* Key, session and pin belong to the server they were made for: another URL from the environment drops them. */
+/* Credentials belong to the server that issued them: a different URL in the environment drops them. */
 static int read_environment(struct config *c, config_env_fn env, struct error *err)
 {
     _cleanup_free_ char *file_url = xstrdup(c->url);
@@ -160,8 +160,8 @@ int config_save(const struct config *c, struct error *err)
     _cleanup_free_ char *text = NULL;
     int r;
 
-    r = buf_append_str(&out,
-                       "# Written by `dockmon login`. Keep it secret: it lets its reader in.\n");
+    r = buf_append_str(
+        &out, "# Written by `dockmon login`. Keep it secret: it gives access to the server.\n");
     for (size_t i = 0; i < ARRAY_LEN(keys) && r == 0; i++) {
         const void *member = (const char *)c + keys[i].offset;
         const char *value = keys[i].is_flag ? (*(const bool *)member ? "true" : NULL)
@@ -201,9 +201,10 @@ int config_set_url(struct config *c, const char *url, struct error *err)
         full[--size] = '\0';
 
     if (!str_starts_with(full, "http://") && !str_starts_with(full, "https://"))
-        return error_set(err, -EINVAL, "\"%s\": only http:// and https:// are understood", url);
+        return error_set(err, -EINVAL, "\"%s\": only http:// and https:// are supported", url);
     if (*authority == '\0' || strpbrk(authority, "/?#@ \t\r\n\"\\"))
-        return error_set(err, -EINVAL, "\"%s\" is no server address; give http://HOST:PORT", url);
+        return error_set(err, -EINVAL, "\"%s\" is not a server address; give http://HOST:PORT",
+                         url);
 
     free(c->url);
     c->url = TAKE_PTR(full);

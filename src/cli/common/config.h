@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * Where the server is and who we are there: the file ~/.config/dockmon/config (KEY=value, mode 0600), and
- * environment variables that go before it.
+ * The address of the server and the credentials for it: the file ~/.config/dockmon/config (KEY=value,
+ * mode 0600), which `dockmon login` writes, and environment variables, which override it.
  */
 
 #include "base/error.h"
@@ -11,22 +11,22 @@
 #define CONFIG_DEFAULT_URL "http://127.0.0.1:8001"
 
 struct config {
-    char *path;    /* of the file, whether it exists or not */
+    char *path;    /* of the file, which need not exist */
     char *url;     /* never NULL after config_load(); without a slash at the end */
     char *api_key; /* NULL: none */
     char *session; /* session id of the cookie, NULL: none */
     char *ca_file; /* NULL: the system's roots */
-    char *pin;     /* of the server's key, see net/tls_trust.h; NULL: none */
+    char *pin;     /* fingerprint of the server's key, see net/tls_trust.h; NULL: none */
     bool is_insecure;
-    bool is_url_given; /* not just the default */
+    bool is_url_given; /* false: `url` is the default */
 };
 
-/* `env` finds a variable: secure_getenv, or a test's own. */
+/* Reads an environment variable: secure_getenv() outside of tests. */
 typedef char *(*config_env_fn)(const char *name);
 
 int config_load(struct config *ret, config_env_fn env, struct error *err) _nodiscard_;
 int config_save(const struct config *c, struct error *err) _nodiscard_;
 void config_done(struct config *c);
 
-/* Checks and tidies what a user typed: adds http:// when there is no scheme, cuts slashes. */
+/* Checks an address as users type it: adds a missing http://, removes slashes at the end. */
 int config_set_url(struct config *c, const char *url, struct error *err) _nodiscard_;

@@ -19,7 +19,7 @@ static char folder[] = TEMPLATE;
 
 static char *env(const char *name)
 {
-    static char values[4][256]; /* in turn: callers hold more than one */
+    static char values[4][256]; /* used in turn, because callers hold several */
     static size_t turn;
     char *value = values[turn++ % ARRAY_LEN(values)];
     size_t size = strlen(name);
@@ -55,7 +55,7 @@ static int remove_folder(void **state)
     return 0;
 }
 
-static void test_nothing_is_configured(void **state)
+static void test_defaults(void **state)
 {
     struct config c = {0};
 
@@ -91,7 +91,7 @@ static void test_save_and_load(void **state)
     assert_int_equal(config_save(&c, NULL), 0);
     assert_int_equal(stat(c.path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
-    *strrchr(c.path, '/') = '\0'; /* its folder, which was made for it */
+    *strrchr(c.path, '/') = '\0'; /* the folder, which config_save() created */
     assert_int_equal(stat(c.path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0700);
 
@@ -105,7 +105,7 @@ static void test_save_and_load(void **state)
     config_done(&again);
 }
 
-static void test_environment_goes_first(void **state)
+static void test_environment_overrides_file(void **state)
 {
     static const struct {
         const char *env;
@@ -114,7 +114,7 @@ static void test_environment_goes_first(void **state)
         {"",                                           "http://a:1", "file"},
         {"DOCKMON_API_KEY=env",                        "http://a:1", "env" },
         {"DOCKMON_URL=http://a:1/",                    "http://a:1", "file"},
-        {"DOCKMON_URL=http://b:2",                     "http://b:2", NULL  }, /* not a's key to b */
+        {"DOCKMON_URL=http://b:2",                     "http://b:2", NULL  }, /* the key of a is not sent to b */
         {"DOCKMON_URL=http://b:2 DOCKMON_API_KEY=env", "http://b:2", "env" },
         {"DOCKMON_URL=",                               "http://a:1", "file"},
     };
@@ -138,7 +138,7 @@ static void test_environment_goes_first(void **state)
     }
 }
 
-static void test_bad_files(void **state)
+static void test_invalid_files(void **state)
 {
     static const char *const texts[] = {
         "DOCKMON_URL",
@@ -210,12 +210,9 @@ static void test_urls(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_nothing_is_configured),
-        TEST(test_path),
-        TEST(test_save_and_load),
-        TEST(test_environment_goes_first),
-        TEST(test_bad_files),
-        TEST(test_comments_and_unknown_keys),
+        TEST(test_defaults),      TEST(test_path),
+        TEST(test_save_and_load), TEST(test_environment_overrides_file),
+        TEST(test_invalid_files), TEST(test_comments_and_unknown_keys),
         TEST(test_urls),
     };
 

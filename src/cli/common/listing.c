@@ -6,11 +6,10 @@
 
 #include <assert.h>
 
-#define MAX_OUTPUT (SIZE_MAX / 2)
-
-static char *cell_text(const struct listing_column *column,
-                       const json_t *element,
-                       const void *owner)
+/* To be freed. */
+static char *format_cell(const struct listing_column *column,
+                         const json_t *element,
+                         const void *owner)
 {
     const json_t *v;
 
@@ -25,7 +24,6 @@ static char *cell_text(const struct listing_column *column,
 static void print_table(const struct listing *listing, const json_t *list, const void *owner)
 {
     const char *headers[TABLE_MAX_COLUMNS];
-    struct buf out = BUF_INIT(MAX_OUTPUT);
     struct table t;
 
     assert(listing->n_columns <= TABLE_MAX_COLUMNS);
@@ -36,15 +34,12 @@ static void print_table(const struct listing *listing, const json_t *list, const
         for (size_t k = 0; k < listing->n_columns; k++) {
             const struct listing_column *column = &listing->columns[k];
             const json_t *element = json_array_get(list, i);
-            _cleanup_free_ char *text = cell_text(column, element, owner);
+            _cleanup_free_ char *text = format_cell(column, element, owner);
 
             table_add_coloured(&t, text, column->colour ? column->colour(element) : COLOUR_NONE);
         }
     }
-    table_print(&t, output_has_colours(), &out);
-    output_raw(buf_str(&out), out.size);
-    buf_done(&out);
-    table_done(&t);
+    output_table(&t);
 }
 
 void listing_print(const struct listing *listing,

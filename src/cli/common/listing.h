@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * What the verbs that list have in common: a table of columns, -q, --json.
+ * Verbs that list things: a table of columns, or the value that identifies each (-q), or JSON (--json).
  */
 
 #include "cli/common/args.h"
@@ -14,25 +14,25 @@ struct listing_options {
 
 struct listing_column {
     const char *header;
-    const char *member; /* shown as it is: a string, or a whole number */
-    char *(*text)(const json_t *element,
-                  const void *owner); /* instead of that when not NULL; to be freed */
+    const char *member; /* shown as it is: a string or a whole number */
+    /* Used instead of `member` when not NULL; the result is freed. */
+    char *(*text)(const json_t *element, const void *owner);
     enum table_colour (*colour)(const json_t *element); /* NULL: none */
 };
 
 struct listing {
     const struct listing_column *columns;
     size_t n_columns;
-    const char *quiet_member; /* what -q shows; NULL: there is no -q */
+    const char *quiet_member; /* printed by -q; NULL: the verb has no -q */
 };
 
-/* `list` is an array of objects. `owner` is for the columns' text functions. */
+/* `list` is an array of objects. `owner` is passed to the text functions of the columns. */
 void listing_print(const struct listing *listing,
                    const json_t *list,
                    const struct listing_options *options,
                    const void *owner);
 
-/* The rows of the table of flags; `offset` is that of the struct listing_options. */
+/* Rows for the table of flags; `offset` is that of the struct listing_options in the options. */
 #define LISTING_QUIET(offset, what)                                                        \
     {                                                                                      \
         "quiet", 'q', FLAG_BOOL, (offset) + offsetof(struct listing_options, quiet), NULL, \

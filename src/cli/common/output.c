@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define MAX_TABLE (SIZE_MAX / 2)
+
 static void _printf_(3, 0) print_line(FILE *to, const char *prefix, const char *fmt, va_list ap)
 {
     _cleanup_free_ char *text = NULL, *escaped = NULL;
@@ -24,17 +26,23 @@ static void _printf_(3, 0) print_line(FILE *to, const char *prefix, const char *
     text = xmalloc((size_t)size + 1);
     (void)vsnprintf(text, (size_t)size + 1, fmt, ap);
     escaped = text_escape_str(text);
-    (void)fprintf(to, "%s%s\n", prefix, escaped); /* output_finish() looks at stdout */
+    (void)fprintf(to, "%s%s\n", prefix, escaped); /* output_finish() checks stdout */
 }
 
 void output_error(const char *fmt, ...)
 {
     va_list ap;
 
-    (void)fflush(stdout); /* what was said first comes first */
+    (void)fflush(stdout); /* keeps the order of both streams */
     va_start(ap, fmt);
     print_line(stderr, "Error: ", fmt, ap);
     va_end(ap);
+}
+
+int output_failure(const char *subject, const char *reason)
+{
+    output_error("%s%s%s", subject ? subject : "", subject ? ": " : "", reason);
+    return 1;
 }
 
 void output_note(const char *fmt, ...)
@@ -70,6 +78,16 @@ void output_json(const json_t *v)
     (void)putchar('\n');
 }
 
+void output_table(struct table *t)
+{
+    struct buf text = BUF_INIT(MAX_TABLE);
+
+    table_print(t, output_has_colours(), &text);
+    output_raw(buf_str(&text), text.size);
+    buf_done(&text);
+    table_done(t);
+}
+
 bool output_is_terminal(void)
 {
     return isatty(STDOUT_FILENO);
@@ -91,7 +109,7 @@ bool output_is_utf8(void)
         if (!str_is_empty(locale))
             return strcasestr(locale, "utf-8") || strcasestr(locale, "utf8");
     }
-    return true; /* nobody has chosen */
+    return true; /* no locale is set */
 }
 
 bool output_flush(void)
@@ -101,9 +119,9 @@ bool output_flush(void)
 
 int output_finish(int exit_code)
 {
-    bool has_failed = fflush(stdout) == EOF || ferror(stdout);
+    bool failed = fflush(stdout) == EOF || ferror(stdout);
 
-    if (!has_failed || errno == EPIPE)
+    if (!failed || errno == EPIPE)
         return exit_code;
     output_error("cannot write the output: %s", error_text(-errno));
     return exit_code ? exit_code : 1;

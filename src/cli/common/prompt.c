@@ -15,11 +15,11 @@ enum key { KEY_CANCEL = 3, KEY_END = 4, KEY_BACKSPACE = 8, KEY_CLEAR = 21, KEY_D
 static void erase_character(struct buf *line)
 {
     while (line->size > 0 && ((unsigned char)line->data[line->size - 1] & 0xc0) == 0x80)
-        line->size--; /* the rest of a character of several bytes */
+        line->size--; /* continuation bytes of a UTF-8 sequence */
     line->size -= line->size > 0;
 }
 
-/* What the terminal does itself in its usual mode, which is off while a secret is typed. */
+/* Line editing, which the terminal does not do in the mode for secrets. */
 static int edit_line(struct buf *line, char c)
 {
     switch (c) {
@@ -32,8 +32,11 @@ static int edit_line(struct buf *line, char c)
     }
 }
 
-/* Byte by byte, so that nothing behind the line is swallowed. `is_keys`: c comes from single keys. */
-static int read_bytes(int fd, bool is_keys, struct buf *line)
+/*
+ * Reads byte by byte, so that nothing after the line is consumed. `edits`: the bytes are keys, some of
+ * which edit the line.
+ */
+static int read_bytes(int fd, bool edits, struct buf *line)
 {
     ssize_t n;
     char c;
@@ -50,20 +53,20 @@ static int read_bytes(int fd, bool is_keys, struct buf *line)
         if (c == '\n')
             return 0;
         if (c != '\r')
-            r = is_keys ? edit_line(line, c) : buf_append_char(line, c);
+            r = edits ? edit_line(line, c) : buf_append_char(line, c);
     }
     return r;
 }
 
-static int read_line(int fd, bool is_keys, char **ret)
+static int read_line(int fd, bool edits, char **ret)
 {
     struct buf line = BUF_INIT(MAX_LINE);
     int r;
 
-    /* All at once: growing would leave copies of a secret behind. */
+    /* Allocated in full: a buffer that grows would leave copies of a secret in memory. */
     line.data = xcalloc(1, MAX_LINE + 1);
     line.capacity = MAX_LINE + 1;
-    r = read_bytes(fd, is_keys, &line);
+    r = read_bytes(fd, edits, &line);
     if (r == 0)
         *ret = xstrndup(line.data, line.size);
     explicit_bzero(line.data, line.capacity);
@@ -76,7 +79,7 @@ static int write_text(int fd, const char *s)
     return write(fd, s, strlen(s)) < 0 ? -errno : 0;
 }
 
-/* No signals from keys meanwhile, so that ^C cannot leave a terminal without echo behind. */
+/* Keys send no signals meanwhile, so that ^C cannot leave the terminal without echo. */
 static int read_secret(int fd, char **ret)
 {
     struct termios before, quiet;
@@ -116,8 +119,10 @@ int prompt_read_stdin(const char *what, char **ret, struct error *err)
     int r = read_line(STDIN_FILENO, false, ret);
 
     if (r == -ECANCELED)
-        return error_set(err, r, "no %s came on standard input", what);
-    return r < 0 ? error_set(err, r, "cannot read the %s: %s", what, error_text(r)) : 0;
+        return error_set(err, r, "standard input ended before the %s", what);
+    return r < 0 ? error_set(err, r, "cannot read the %s from standard input: %s", what,
+                             error_text(r))
+                 : 0;
 }
 
 void prompt_free_secret(char *secret)

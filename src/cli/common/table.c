@@ -36,7 +36,7 @@ void table_add_coloured(struct table *t, const char *text, enum table_colour col
     t->cells[t->n_cells++] = (struct table_cell){text_escape_str(text), colour};
 }
 
-static void find_widths(const struct table *t, size_t widths[TABLE_MAX_COLUMNS])
+static void measure_columns(const struct table *t, size_t widths[TABLE_MAX_COLUMNS])
 {
     for (size_t i = 0; i < t->n_columns; i++)
         widths[i] = MIN_WIDTH;
@@ -48,7 +48,7 @@ static void find_widths(const struct table *t, size_t widths[TABLE_MAX_COLUMNS])
     }
 }
 
-static const char *colour_code(enum table_colour colour)
+static const char *find_colour_code(enum table_colour colour)
 {
     switch (colour) {
     case COLOUR_GREEN: return "\x1b[32m";
@@ -60,10 +60,10 @@ static const char *colour_code(enum table_colour colour)
     return NULL;
 }
 
-/* A full `out` cuts the output short; its maximum is the caller's choice. */
+/* A full `out` truncates the output; the caller has chosen its maximum. */
 static void print_cell(const struct table_cell *c, size_t width, bool with_colours, struct buf *out)
 {
-    const char *code = with_colours ? colour_code(c->colour) : NULL;
+    const char *code = with_colours ? find_colour_code(c->colour) : NULL;
     size_t used = text_width(c->text);
 
     (void)buf_printf(out, "%s%s%s%*s", code ? code : "", c->text, code ? "\x1b[0m" : "",
@@ -75,7 +75,7 @@ void table_print(const struct table *t, bool with_colours, struct buf *out)
     size_t widths[TABLE_MAX_COLUMNS];
 
     assert(t->n_cells % t->n_columns == 0);
-    find_widths(t, widths);
+    measure_columns(t, widths);
     for (size_t i = 0; i < t->n_cells; i++) {
         bool is_last = i % t->n_columns == t->n_columns - 1;
 

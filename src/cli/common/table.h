@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * Columns as docker prints them: three spaces apart, at least ten wide, the last one unpadded. Cells are
- * escaped here, so callers pass names as they came.
+ * Columns as docker prints them: three spaces apart, at least ten wide, the last one without padding.
+ * Cells are escaped here, so callers pass the server's text unchanged.
  */
 
 #include "base/buf.h"
@@ -20,14 +20,14 @@ struct table_cell {
 
 struct table {
     size_t n_columns;
-    struct table_cell *cells; /* row after row; the first row is the header */
+    struct table_cell *cells; /* row by row; the first row is the header */
     size_t n_cells;
 };
 
 void table_init(struct table *t, size_t n_columns, const char *const *headers);
 void table_done(struct table *t);
 
-/* Cells of a row from left to right; NULL is "". */
+/* Cells are added from left to right, row by row; NULL is "". */
 void table_add(struct table *t, const char *text);
 void table_add_coloured(struct table *t, const char *text, enum table_colour colour);
 

@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * The user's terminal while something else talks to it: raw, and back as it was.
+ * The user's terminal in raw mode, for verbs that handle keys themselves, and the way back.
  */
 
 #include "base/macros.h"
@@ -13,9 +13,9 @@ struct terminal {
     struct termios before;
 };
 
-/* Standard input goes raw: keys, also ^C, arrive as bytes. -ENOTTY when it is no terminal. */
+/* Sets standard input to raw mode: all keys, even ^C, arrive as bytes. -ENOTTY: no terminal. */
 int terminal_make_raw(struct terminal *t) _nodiscard_;
-void terminal_restore(struct terminal *t); /* fine when it is not raw */
+void terminal_restore(struct terminal *t); /* no effect when it is not raw */
 
-/* Of the terminal on standard output or input; false when there is none. */
+/* The size of the terminal on standard output or input; false if neither is one. */
 bool terminal_size(int *ret_cols, int *ret_rows);

@@ -13,8 +13,8 @@
 #define HOUR   INT64_C(3600)
 #define DAY    INT64_C(86400)
 
-/* Bytes of the well-formed sequence at `s` and its code point; 0 if there is none. */
-static size_t next_point(const char *s, size_t size, uint32_t *ret)
+/* Size of the UTF-8 sequence at `s`, and its code point; 0 if it is malformed. */
+static size_t read_point(const char *s, size_t size, uint32_t *ret)
 {
     unsigned char c = (unsigned char)*s;
     size_t n = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
@@ -45,11 +45,11 @@ static bool is_unsafe(uint32_t c)
     return false;
 }
 
-/* What a log may keep that a name may not. */
+/* Characters that logs may keep, unlike names. */
 enum keep { KEEP_NOTHING = 0, KEEP_TABS = 1 << 0, KEEP_COLOURS = 1 << 1 };
 
 /* Length of the escape sequence at `s` that sets colours, 0 if it is anything else. */
-static size_t colour_length(const char *s, size_t size)
+static size_t measure_colour(const char *s, size_t size)
 {
     size_t n = 2;
 
@@ -69,13 +69,13 @@ static char *escape(const char *s, size_t size, unsigned keep)
     int r = 0;
 
     for (size_t i = 0; i < size && r == 0; i += n) {
-        n = keep & KEEP_COLOURS ? colour_length(s + i, size - i) : 0;
+        n = keep & KEEP_COLOURS ? measure_colour(s + i, size - i) : 0;
         if (n > 0) {
             has_colours = true;
             r = buf_append(&out, s + i, n);
             continue;
         }
-        n = next_point(s + i, size - i, &point);
+        n = read_point(s + i, size - i, &point);
         if (n > 0 && (!is_unsafe(point) || (keep & KEEP_TABS && point == '\t'))) {
             r = buf_append(&out, s + i, n);
         } else if (n < 2 || point < 0x100) {
@@ -87,7 +87,7 @@ static char *escape(const char *s, size_t size, unsigned keep)
     }
     if (has_colours)
         r = buf_append_str(&out, "\x1b[0m");
-    (void)r; /* the maximum fits the longest escapes */
+    (void)r; /* the maximum holds the longest escapes */
     return buf_take(&out);
 }
 
@@ -119,7 +119,7 @@ char *text_cut(const char *s, size_t width)
     if (text_width(s) <= width)
         return xstrdup(s);
     for (size_t i = 1; i < width; i++)
-        size += next_point(s + size, strlen(s + size), &point);
+        size += read_point(s + size, strlen(s + size), &point);
     return xasprintf("%.*s\xe2\x80\xa6", (int)size, s);
 }
 
@@ -153,14 +153,24 @@ char *text_duration(int64_t seconds)
     return xasprintf("%lld %s", (long long)(seconds / steps[i].unit), steps[i].words);
 }
 
+char *text_ago(const char *timestamp, int64_t now_ms, const char *fallback)
+{
+    _cleanup_free_ char *age = NULL;
+    int64_t ns;
+
+    if (time_parse_ns(timestamp, &ns) < 0)
+        return xstrdup(fallback);
+    age = text_duration(now_ms / 1000 - ns / 1000000000);
+    return xasprintf("%s ago", age);
+}
+
 char *text_size(int64_t bytes)
 {
     static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
     double size = bytes > 0 ? (double)bytes : 0;
     size_t i = 0;
 
-    while (size >= 999.5 &&
-           i + 1 < ARRAY_LEN(units)) { /* what would round to 1000 is the next unit's */
+    while (size >= 999.5 && i + 1 < ARRAY_LEN(units)) { /* rounds to 1000: use the next unit */
         size /= 1000;
         i++;
     }
@@ -181,7 +191,7 @@ char *text_url_encode(const char *s)
     return buf_take(&out);
 }
 
-/* "2026-11-23", "2026-11-23T10:00" and the like are taken as UTC. */
+/* "2026-11-23", "2026-11-23T10:00" and other beginnings of a timestamp are taken as UTC. */
 static int parse_date(const char *s, int64_t *ret_ns)
 {
     static const char rest[] = "0000-00-00T00:00:00Z";
@@ -207,10 +217,11 @@ int text_parse_time(const char *s, int64_t now_ms, char **ret, struct error *err
     } else if (parse_duration_ms(s, &number) == 0 && number <= (uint64_t)now_ms) {
         ns = (now_ms - (int64_t)number) * 1000000;
     } else if (parse_date(s, &ns) < 0) {
-        return error_set(err, -EINVAL,
-                         "\"%s\" is no time; give 2026-01-31T12:00:00Z, 2026-01-31, unix seconds, "
-                         "or a duration such as 10m or 1h30m",
-                         s);
+        return error_set(
+            err, -EINVAL,
+            "\"%s\" is not a time; give 2026-01-31T12:00:00Z, 2026-01-31, Unix seconds "
+            "or a duration such as 10m or 1h30m",
+            s);
     }
     *ret = xstrdup(time_format_ms(ns / 1000000, text));
     return 0;

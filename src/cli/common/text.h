@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * Text for a terminal: names and logs come from strangers, so nothing of them may move the cursor, change
- * colours or reorder what is shown.
+ * Text for a terminal. Names and logs are untrusted: none of their bytes may move the cursor, change
+ * colours or reorder the text around them.
  */
 
 #include "base/buf.h"
@@ -12,30 +12,32 @@
 #include <stdint.h>
 
 /*
- * A copy in which control characters (also \n and \t), direction marks and bytes that are not UTF-8 read
- * \x1b or \u202e. To be freed. NULL gives "".
+ * A copy in which control characters (also \n and \t), direction marks and bytes that are not UTF-8 are
+ * written as \x1b or \u202e. To be freed. NULL gives "".
  */
 char *text_escape(const char *s, size_t size);
 char *text_escape_str(const char *s);
-/* For a line of a log: tabs stay, and colours (SGR sequences) if asked for; they end with the line. */
+/* For a line of a log: keeps tabs, and on request colours (SGR sequences) up to the line end. */
 char *text_escape_log(const char *s, size_t size, bool keeps_colours);
 
-/* Columns on a terminal, near enough: code points of escaped text. */
+/* Columns on a terminal, approximately: the code points of escaped text. */
 size_t text_width(const char *s);
-/* At most `width` columns, the last of them "…" when cut. To be freed. */
+/* At most `width` columns; "…" replaces the rest. To be freed. */
 char *text_cut(const char *s, size_t width);
 
-/* "About a minute", "3 weeks": as docker words it. To be freed. */
+/* "About a minute", "3 weeks", in docker's words. To be freed. */
 char *text_duration(int64_t seconds);
+/* "3 weeks ago" for a timestamp (RFC 3339), or `fallback` if it is not one. To be freed. */
+char *text_ago(const char *timestamp, int64_t now_ms, const char *fallback);
 
-/* "1.98MB": three digits, powers of a thousand, as docker writes sizes. To be freed. */
+/* "1.98MB": three digits, powers of 1,000, as docker writes sizes. To be freed. */
 char *text_size(int64_t bytes);
 
 /* For a path segment or query value. To be freed. */
 char *text_url_encode(const char *s);
 
 /*
- * What --since and --until take: RFC 3339, a date, unix seconds, or a duration (10m, 1h30m) before now.
- * Gives RFC 3339 in UTC, to be freed. -EINVAL.
+ * The value of --since or --until: RFC 3339, a date, Unix seconds, or a duration (10m, 1h30m) before
+ * now. *ret is RFC 3339 in UTC, to be freed. -EINVAL.
  */
 int text_parse_time(const char *s, int64_t now_ms, char **ret, struct error *err) _nodiscard_;

@@ -23,10 +23,10 @@ static void test_escape(void **state)
         {"a\0b",               3,  "a\\x00b"           },
         {"\x7f",               1,  "\\x7f"             },
         {"\xc2\x9b",           2,  "\\x9b"             }, /* CSI in one character */
-        {"\xe2\x80\xae",       3,  "\\u202e"           }, /* right to left from here */
-        {"\xe2\x81\xa6",       3,  "\\u2066"           }, /* and the newer ways of it */
+        {"\xe2\x80\xae",       3,  "\\u202e"           }, /* right-to-left override */
+        {"\xe2\x81\xa6",       3,  "\\u2066"           }, /* and its newer forms */
         {"\xe2\x81\xa9",       3,  "\\u2069"           },
-        {"\xe2\x80\x8b",       3,  "\\u200b"           }, /* what cannot be seen */
+        {"\xe2\x80\x8b",       3,  "\\u200b"           }, /* invisible characters */
         {"\xef\xbb\xbf",       3,  "\\ufeff"           },
         {"gr\xc3\xbc\xc3\x9f", 6,  "gr\xc3\xbc\xc3\x9f"},
         {"\xff\xfe",           2,  "\\xff\\xfe"        },
@@ -91,7 +91,7 @@ static void test_cut(void **state)
     }
 }
 
-/* The words of `docker ps`. */
+/* The same words as in `docker ps`. */
 static void test_duration(void **state)
 {
     static const struct {
@@ -120,6 +120,25 @@ static void test_duration(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         _cleanup_free_ char *got = text_duration(cases[i].seconds);
+
+        assert_string_equal(got, cases[i].expected);
+    }
+}
+
+static void test_ago(void **state)
+{
+    static const struct {
+        const char *timestamp, *expected;
+    } cases[] = {
+        {"2026-11-23T01:00:00Z",      "About an hour ago"},
+        {"2026-11-20T02:00:00+00:00", "3 days ago"       },
+        {"yesterday",                 "N/A"              },
+        {"",                          "N/A"              },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        _cleanup_free_ char *got = text_ago(cases[i].timestamp, NOW_MS, "N/A");
 
         assert_string_equal(got, cases[i].expected);
     }
@@ -193,7 +212,7 @@ static void test_parse_time(void **state)
         if (cases[i].expected) {
             assert_string_equal(got, cases[i].expected);
         } else {
-            assert_non_null(strstr(err.msg, "is no time"));
+            assert_non_null(strstr(err.msg, "is not a time"));
         }
     }
 }
@@ -203,8 +222,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_escape),     cmocka_unit_test(test_escape_log),
         cmocka_unit_test(test_cut),        cmocka_unit_test(test_duration),
-        cmocka_unit_test(test_size),       cmocka_unit_test(test_url_encode),
-        cmocka_unit_test(test_parse_time),
+        cmocka_unit_test(test_ago),        cmocka_unit_test(test_size),
+        cmocka_unit_test(test_url_encode), cmocka_unit_test(test_parse_time),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -64,8 +64,8 @@ const struct verb_alias verb_aliases[] = {
 };
 const size_t n_verb_aliases = ARRAY_LEN(verb_aliases);
 
-/* What follows `word` in a name: "", or " ls" and the like; NULL when it begins otherwise. */
-static const char *rest_of(const char *name, const char *word)
+/* The rest of the name after `word`: "", or " ls"; NULL if the name begins with another word. */
+static const char *skip_word(const char *name, const char *word)
 {
     size_t size = strlen(word);
 
@@ -73,10 +73,10 @@ static const char *rest_of(const char *name, const char *word)
                                                                                 : NULL;
 }
 
-/* How many words the name takes of those given; 0: it is another. */
-static size_t match(const char *name, const char *const *words, size_t n)
+/* The number of words in the name if the given words begin with it, else 0. */
+static size_t match_name(const char *name, const char *const *words, size_t n)
 {
-    const char *rest = n > 0 ? rest_of(name, words[0]) : NULL;
+    const char *rest = n > 0 ? skip_word(name, words[0]) : NULL;
 
     if (!rest || !*words[0])
         return 0;
@@ -85,13 +85,13 @@ static size_t match(const char *name, const char *const *words, size_t n)
     return n > 1 && str_eq(rest + 1, words[1]) ? 2 : 0;
 }
 
-static const struct verb *find(const char *const *words, size_t n, size_t *ret_words)
+static const struct verb *find_by_name(const char *const *words, size_t n, size_t *ret_words)
 {
     size_t n_taken;
 
     for (size_t i = 0; i < n_verb_sections; i++) {
         for (const struct verb *const *v = verb_sections[i].verbs; *v; v++) {
-            n_taken = match((*v)->name, words, n);
+            n_taken = match_name((*v)->name, words, n);
             if (n_taken > 0) {
                 *ret_words = n_taken;
                 return *v;
@@ -103,10 +103,10 @@ static const struct verb *find(const char *const *words, size_t n, size_t *ret_w
 
 const struct verb *verb_find(const char *const *words, size_t n, size_t *ret_words)
 {
-    const struct verb *v = find(words, n, ret_words);
+    const struct verb *v = find_by_name(words, n, ret_words);
 
     for (size_t i = 0; i < n_verb_aliases && !v; i++) {
-        size_t n_taken = match(verb_aliases[i].name, words, n);
+        size_t n_taken = match_name(verb_aliases[i].name, words, n);
 
         if (n_taken > 0) {
             *ret_words = n_taken;
@@ -116,10 +116,10 @@ const struct verb *verb_find(const char *const *words, size_t n, size_t *ret_wor
     return v;
 }
 
-static size_t tell(
+static size_t visit(
     const char *name, const struct verb *v, const char *group, verb_fn each, void *owner)
 {
-    const char *rest = rest_of(name, group);
+    const char *rest = skip_word(name, group);
 
     if (!rest || !*rest || !*group)
         return 0;
@@ -133,10 +133,10 @@ size_t verb_each_of_group(const char *group, verb_fn each, void *owner)
     size_t n = 0;
 
     for (size_t i = 0; i < n_verb_aliases; i++)
-        n += tell(verb_aliases[i].name, verb_aliases[i].verb, group, each, owner);
+        n += visit(verb_aliases[i].name, verb_aliases[i].verb, group, each, owner);
     for (size_t i = 0; i < n_verb_sections; i++) {
         for (const struct verb *const *v = verb_sections[i].verbs; *v; v++)
-            n += tell((*v)->name, *v, group, each, owner);
+            n += visit((*v)->name, *v, group, each, owner);
     }
     return n;
 }

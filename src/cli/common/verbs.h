@@ -1,12 +1,17 @@
 #pragma once
 
 /*
- * Every verb of the program; verbs.c has the list of them.
+ * The verbs of the program (struct verb, see args.h) and how words of the command line lead to one.
+ * verbs.c lists each verb once; --help, completion and the manual page follow that list.
+ *
+ * A verb has a name of one word (`ps`) or two (`network create`). The first word of a name of two is
+ * called a group: `dockmon network` alone prints what it contains. An alias is another name for a
+ * verb, as docker has `image ls` for `images`.
  */
 
 #include "cli/common/args.h"
 
-/* The verbs as --help groups them. */
+/* A section of --help. */
 struct verb_section {
     const char *title;
     const struct verb *const *verbs; /* ends with NULL */
@@ -14,7 +19,6 @@ struct verb_section {
 extern const struct verb_section verb_sections[];
 extern const size_t n_verb_sections;
 
-/* Other names of verbs, as docker has them: "image ls". */
 struct verb_alias {
     const char *name;
     const struct verb *verb;
@@ -22,14 +26,14 @@ struct verb_alias {
 extern const struct verb_alias verb_aliases[];
 extern const size_t n_verb_aliases;
 
-/* The verb that the words begin with, by its name or another. *ret_words: how many words that took; untouched if none. */
+/* The verb whose name or alias the words begin with, or NULL. *ret_words: the words in that name. */
 const struct verb *verb_find(const char *const *words, size_t n, size_t *ret_words);
 
 /*
- * Calls `each` for every verb whose name begins with the word `group`, with what follows it. Returns how many
- * there were: 0 when the word is no group.
+ * Calls `each` for every verb of the group, with the second word of its name. `each` may be NULL.
+ * Returns how many there are: 0 if the word is not a group.
  */
-typedef void (*verb_fn)(void *owner, const char *rest, const struct verb *verb);
+typedef void (*verb_fn)(void *owner, const char *second, const struct verb *verb);
 size_t verb_each_of_group(const char *group, verb_fn each, void *owner);
 
 extern const struct verb verb_login;

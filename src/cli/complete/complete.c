@@ -11,9 +11,9 @@
 #define MAX_OUTPUT ((size_t)4 << 20)
 #define MAX_TEXT   4096
 
-/* --- what is wanted ----------------------------------------------------------------------------------- */
+/* --- what the last word may be ------------------------------------------------------------------ */
 
-static enum word_kind kind_of_flag(const struct flag *f)
+static enum word_kind find_value_kind(const struct flag *f)
 {
     static const struct {
         const char *value;
@@ -32,35 +32,17 @@ static enum word_kind kind_of_flag(const struct flag *f)
     return WORDS_OTHER;
 }
 
-static const struct flag *find_long(const struct verb *v, const char *name, size_t size)
-{
-    for (size_t i = 0; i < v->n_flags; i++) {
-        if (strlen(v->flags[i].name) == size && strncmp(v->flags[i].name, name, size) == 0)
-            return &v->flags[i];
-    }
-    return NULL;
-}
-
-static const struct flag *find_letter(const struct verb *v, char letter)
-{
-    for (size_t i = 0; i < v->n_flags; i++) {
-        if (v->flags[i].letter == letter)
-            return &v->flags[i];
-    }
-    return NULL;
-}
-
-/* The flag of this word whose value is the next word; NULL if there is none. */
+/* The flag in this word whose value is the next word, or NULL. */
 static const struct flag *find_waiting(const struct verb *v, const char *word)
 {
     const struct flag *f = NULL;
 
     if (str_starts_with(word, "--")) {
-        f = strchr(word, '=') ? NULL : find_long(v, word + 2, strlen(word + 2));
+        f = strchr(word, '=') ? NULL : args_find_flag(v, word + 2, strlen(word + 2));
         return f && f->type != FLAG_BOOL ? f : NULL;
     }
     for (word++; *word; word++) {
-        f = find_letter(v, *word);
+        f = args_find_letter(v, *word);
         if (f && f->type != FLAG_BOOL)
             return word[1] ? NULL : f;
     }
@@ -73,7 +55,7 @@ static void want_words(struct complete *c, enum word_kind kind)
     c->words = kind;
 }
 
-/* The last word begins with a dash: a flag, or the value behind its '='. */
+/* The last word begins with a dash: it is a flag, or a flag with the value after '='. */
 static void want_flag(struct complete *c, const char *word)
 {
     const char *equals = strchr(word, '=');
@@ -83,16 +65,16 @@ static void want_flag(struct complete *c, const char *word)
         c->what = COMPLETE_FLAGS;
         return;
     }
-    f = str_starts_with(word, "--") ? find_long(c->verb, word + 2, (size_t)(equals - word) - 2)
+    f = str_starts_with(word, "--") ? args_find_flag(c->verb, word + 2, (size_t)(equals - word) - 2)
                                     : NULL;
     if (f && f->type != FLAG_BOOL) {
         c->typed = equals + 1;
         c->prefix_size = (size_t)(c->typed - word);
-        want_words(c, kind_of_flag(f));
+        want_words(c, find_value_kind(f));
     }
 }
 
-/* All of the same kind; `rename` takes a name that there is and one that there is not. */
+/* All words are of the same kind. The second word of `rename`, a new name, is not. */
 static bool takes_many(const struct verb *v)
 {
     return !v->is_command && (v->max_words == SIZE_MAX || (v->max_words == 0 && v->min_words > 0));
@@ -102,24 +84,24 @@ static void analyse_verb(struct complete *c, const char *const *words, size_t n)
 {
     const struct verb *v = c->verb;
     const struct flag *waiting = NULL;
-    bool is_flags_end = false;
+    bool flags_ended = false;
     size_t n_words = 0;
 
     for (size_t i = 0; i + 1 < n; i++) {
         if (waiting) {
             waiting = NULL;
-        } else if (is_flags_end || words[i][0] != '-' || !words[i][1]) {
+        } else if (flags_ended || words[i][0] != '-' || !words[i][1]) {
             n_words++;
-            is_flags_end = is_flags_end || v->is_command;
+            flags_ended = flags_ended || v->is_command;
         } else if (str_eq(words[i], "--")) {
-            is_flags_end = true;
+            flags_ended = true;
         } else {
             waiting = find_waiting(v, words[i]);
         }
     }
     if (waiting) {
-        want_words(c, kind_of_flag(waiting));
-    } else if (c->typed[0] == '-' && !is_flags_end) {
+        want_words(c, find_value_kind(waiting));
+    } else if (c->typed[0] == '-' && !flags_ended) {
         want_flag(c, words[n - 1]);
     } else if (n_words == 0 || takes_many(v)) {
         want_words(c, v->words);
@@ -146,7 +128,7 @@ void complete_analyse(const char *const *words, size_t n, struct complete *ret)
     }
 }
 
-/* --- the answer --------------------------------------------------------------------------------------- */
+/* --- candidates --------------------------------------------------------------------------------- */
 
 void complete_add(struct complete_sink *sink, const char *candidate, const char *description)
 {
@@ -169,23 +151,23 @@ static void add_flags(struct complete_sink *sink, const struct verb *v)
 
         complete_add(sink, name, v->flags[i].help);
     }
-    complete_add(sink, "--help", "say more about this command");
+    complete_add(sink, "--help", "show the help of this command");
 }
 
-static void add_member(void *owner, const char *rest, const struct verb *v)
+static void add_member(void *owner, const char *second, const struct verb *v)
 {
-    complete_add(owner, rest, v->summary);
+    complete_add(owner, second, v->summary);
 }
 
-static void append_member(void *owner, const char *rest, const struct verb *v)
+static void append_member(void *owner, const char *second, const struct verb *v)
 {
     struct buf *text = owner;
 
     (void)v;
-    (void)buf_printf(text, "%s%s", text->size ? ", " : "", rest);
+    (void)buf_printf(text, "%s%s", text->size ? ", " : "", second);
 }
 
-/* "network", once, with what it leads to. */
+/* Adds a group, such as "network", once, described by its members. */
 static void add_group(struct complete_sink *sink, const char *name, struct buf *seen)
 {
     _cleanup_free_ char *group = xstrndup(name, strcspn(name, " "));
@@ -215,7 +197,7 @@ static void add_verbs(struct complete_sink *sink)
     }
     for (size_t i = 0; i < n_verb_aliases; i++)
         add_group(sink, verb_aliases[i].name, &seen);
-    complete_add(sink, "help", "Say more about a command");
+    complete_add(sink, "help", "Show the help of a command");
     buf_done(&seen);
 }
 

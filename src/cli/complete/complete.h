@@ -1,19 +1,24 @@
 #pragma once
 
 /*
- * What the shells' completion scripts ask for: `dockmon __complete WORD... LAST`, LAST being the word that is typed,
- * "" when none has begun. The answer is a line per candidate, "CANDIDATE<TAB>what it is", or ":files". A candidate
- * that ends with '/' or '=' goes on. Never says what went wrong, and takes a few seconds at most.
+ * Completion of the command line: the answer to `dockmon __complete WORD... LAST`, which the shells'
+ * completion scripts run. LAST is the word that is being typed, "" if it has not begun. The answer has
+ * one line for each candidate, "CANDIDATE<TAB>description", or the line ":files" for names of files. A
+ * candidate that ends with '/' is the beginning of a longer one.
+ *
+ * Nothing is printed on errors, because it would appear in the line that the user types. The server is
+ * given two seconds.
  */
 
 #include "cli/common/args.h"
 
 #define COMPLETE_WORD "__complete"
 
+/* What the last word may be. */
 enum complete_what {
     COMPLETE_NOTHING,
     COMPLETE_VERBS,   /* the first word */
-    COMPLETE_MEMBERS, /* the second word of `group` */
+    COMPLETE_MEMBERS, /* the second word of a verb of `group` */
     COMPLETE_FLAGS,   /* of `verb` */
     COMPLETE_WORDS,   /* of the kind `words` */
 };
@@ -23,16 +28,17 @@ struct complete {
     const char *group;
     const struct verb *verb;
     enum word_kind words;
-    const char *typed;  /* the end of the last word, which candidates begin with */
-    size_t prefix_size; /* of what stands before it in the last word, such as "--host=" */
+    const char *typed;  /* the part of the last word that candidates begin with */
+    size_t prefix_size; /* size of the part before it, such as "--host=" */
 };
 
-/* n >= 1. Everything is borrowed. */
+/* Decides from the words, n >= 1, without asking the server. The result borrows from the words. */
 void complete_analyse(const char *const *words, size_t n, struct complete *ret);
 
+/* Prints the candidates; returns the exit code. */
 int complete_run(const char *const *words, size_t n);
 
-/* Where candidates go to. */
+/* Collects candidates. */
 struct complete_sink {
     const char *prefix; /* of prefix_size */
     size_t prefix_size;
@@ -40,8 +46,11 @@ struct complete_sink {
     struct buf out;
 };
 
-/* Leaves out what does not fit, and what a shell would not take as it is: names come from strangers. */
+/*
+ * Adds the candidate if it begins with `typed`. Drops candidates with characters that are special to a
+ * shell, because names are untrusted and the shell puts them on the command line.
+ */
 void complete_add(struct complete_sink *sink, const char *candidate, const char *description);
 
-/* complete_values.c: asks the server, or knows by itself. */
+/* In complete_values.c: adds the candidates of this kind, from the server or from a fixed list. */
 void complete_values(struct complete_sink *sink, enum word_kind kind);

@@ -11,7 +11,7 @@
 
 #define MAX_WORDS 8
 
-static void test_what_is_wanted(void **state)
+static void test_analyse(void **state)
 {
     static const struct {
         const char *words[MAX_WORDS];
@@ -73,8 +73,8 @@ static void test_what_is_wanted(void **state)
     }
 }
 
-/* What stands on a command line is run: no name may hold more than a name. */
-static void test_only_harmless_candidates(void **state)
+/* A candidate ends up on a command line, so it must not contain what a shell would interpret. */
+static void test_unsafe_candidates_are_dropped(void **state)
 {
     static const char *const bad[] = {
         "",    "a b", "a;b", "$(x)", "`x`",   "a\tb", "a\nb", "a'b", "a\"", "a\\",      "\x1b[1m",
@@ -89,8 +89,8 @@ static void test_only_harmless_candidates(void **state)
     sink.typed = "pr";
     complete_add(&sink, bad[ARRAY_LEN(bad) - 1], "text");
     assert_int_equal(sink.out.size, 0);
-    complete_add(&sink, "prod-1", "of \x1b[1m a stranger\n");
-    assert_string_equal(buf_str(&sink.out), "--host=prod-1\tof \\x1b[1m a stranger\\x0a\n");
+    complete_add(&sink, "prod-1", "untrusted \x1b[1m text\n");
+    assert_string_equal(buf_str(&sink.out), "--host=prod-1\tuntrusted \\x1b[1m text\\x0a\n");
     buf_done(&sink.out);
 }
 
@@ -105,7 +105,7 @@ static bool is_listed(const struct verb *v)
     return false;
 }
 
-static void test_names_are_found(void **state)
+static void test_aliases_are_found(void **state)
 {
     (void)state;
     for (size_t i = 0; i < n_verb_aliases; i++) {
@@ -127,9 +127,9 @@ static void test_names_are_found(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_is_wanted),
-        cmocka_unit_test(test_only_harmless_candidates),
-        cmocka_unit_test(test_names_are_found),
+        cmocka_unit_test(test_analyse),
+        cmocka_unit_test(test_unsafe_candidates_are_dropped),
+        cmocka_unit_test(test_aliases_are_found),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define TIMEOUT_MS 2000
-#define MAX_ASKED  16 /* hosts, for what their agents must be asked for */
+#define MAX_ASKED  16 /* hosts whose agents are asked for images, networks or volumes */
 
 static struct client *open_quietly(void)
 {
@@ -24,7 +24,7 @@ static struct client *open_quietly(void)
     return c;
 }
 
-/* Empty when nothing came. */
+/* Empty on failure. */
 static json_t *fetch(struct client *c, const char *path)
 {
     struct error err = ERROR_INIT;
@@ -33,7 +33,7 @@ static json_t *fetch(struct client *c, const char *path)
     return client_get(c, xstrdup(path), &list, &err) == 0 ? list : json_array();
 }
 
-/* --- containers --------------------------------------------------------------------------------------- */
+/* --- containers --------------------------------------------------------------------------------- */
 
 static bool has_state(const json_t *container, enum word_kind kind)
 {
@@ -54,7 +54,7 @@ static int compare_names(const void *a, const void *b)
                   member_text(*(json_t *const *)b, "name"));
 }
 
-/* A name that several hosts use is only good behind its host. */
+/* A name that several hosts use is offered as HOST/NAME only. */
 static void add_container(struct complete_sink *sink, const json_t *container, bool is_unique)
 {
     const char *host = member_text(container, "host_name"), *name = member_text(container, "name");
@@ -83,7 +83,7 @@ static void add_containers(struct complete_sink *sink, struct client *c, enum wo
     }
 }
 
-/* --- hosts -------------------------------------------------------------------------------------------- */
+/* --- hosts -------------------------------------------------------------------------------------- */
 
 static void add_hosts(struct complete_sink *sink, struct client *c, const char *tail)
 {
@@ -98,7 +98,7 @@ static void add_hosts(struct complete_sink *sink, struct client *c, const char *
     }
 }
 
-/* Hosts lead to their containers; when there is one only, its name would be in the way. */
+/* Containers, and "HOST/" once a letter is typed, to reach the containers of a host. */
 static void add_references(struct complete_sink *sink, struct client *c, enum word_kind kind)
 {
     add_containers(sink, c, kind);
@@ -106,7 +106,7 @@ static void add_references(struct complete_sink *sink, struct client *c, enum wo
         add_hosts(sink, c, "/");
 }
 
-/* --- images, networks, volumes ------------------------------------------------------------------------ */
+/* --- images, networks, volumes ------------------------------------------------------------------ */
 
 static void add_image(struct complete_sink *sink, const json_t *image, const char *host)
 {
@@ -165,7 +165,7 @@ static void ask_hosts(struct complete_sink *sink,
     }
 }
 
-/* --- the rest ----------------------------------------------------------------------------------------- */
+/* --- other kinds -------------------------------------------------------------------------------- */
 
 static void add_accounts(struct complete_sink *sink,
                          struct client *c,
@@ -213,9 +213,9 @@ void complete_values(struct complete_sink *sink, enum word_kind kind)
     switch ((unsigned)kind) {
     case WORDS_FILES: (void)buf_append_str(&sink->out, ":files\n"); return;
     case WORDS_ROLES:
-        complete_add(sink, "viewer", "sees");
-        complete_add(sink, "operator", "operates containers, too");
-        complete_add(sink, "admin", "manages users and hosts, too");
+        complete_add(sink, "viewer", "views hosts and containers");
+        complete_add(sink, "operator", "also operates containers");
+        complete_add(sink, "admin", "also manages users and hosts");
         return;
     case WORDS_SHELLS:
         complete_add(sink, "bash", "");

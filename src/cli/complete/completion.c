@@ -1,5 +1,5 @@
 /*
- * completion: the scripts hold nothing of the program's verbs and flags. They ask `dockmon __complete`.
+ * completion: the scripts know no verbs and flags of the program; they run `dockmon __complete`.
  */
 
 #include "base/str.h"
@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-/* Bash breaks words at '=' and ':', too, and wants back what comes after the last break only. */
+/* Bash also splits words at '=' and ':', and expects only the part after the last of these. */
 static const char bash_script[] =
     "# bash completion for dockmon: source <(dockmon completion bash)\n"
     "_dockmon() {\n"
@@ -91,7 +91,7 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
             return 0;
         }
     }
-    output_error("%s: there is completion for bash, zsh and fish", words->items[0]);
+    output_error("%s: unknown shell; there is completion for bash, zsh and fish", words->items[0]);
     return EXIT_USAGE;
 }
 

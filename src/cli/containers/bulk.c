@@ -1,6 +1,7 @@
 #include "cli/containers/bulk.h"
 #include "base/alloc.h"
 #include "base/str.h"
+#include "cli/common/api_error.h"
 #include "cli/common/member.h"
 #include "cli/common/output.h"
 #include "cli/containers/containers.h"
@@ -8,9 +9,9 @@
 
 #include <errno.h>
 
-#define LOOK_MS 250
+#define POLL_MS 250
 
-/* The containers that the words name; `refs` gets the word of each. */
+/* The containers that the words name; prints errors. `refs` gets the word of each. */
 static json_t *resolve(const json_t *list, const struct args_list *words, const char **refs)
 {
     json_t *containers = json_array();
@@ -20,7 +21,7 @@ static json_t *resolve(const json_t *list, const struct args_list *words, const 
         struct error err = ERROR_INIT;
 
         if (containers_resolve(list, words->items[i], &container, &err) < 0) {
-            output_error("%s", err.msg);
+            (void)output_failure(NULL, err.msg);
             continue;
         }
         refs[json_array_size(containers)] = words->items[i];
@@ -31,13 +32,13 @@ static json_t *resolve(const json_t *list, const struct args_list *words, const 
     return containers;
 }
 
-static void on_look(struct loop_timer *t)
+static void on_poll(struct loop_timer *t)
 {
     loop_stop(t->loop);
 }
 
-/* Looks until the job is over. *ret is the caller's. */
-static int await(struct client *c, const char *id, json_t **ret, struct error *err)
+/* Polls until the job has ended. *ret is the caller's. */
+static int await_end(struct client *c, const char *id, json_t **ret, struct error *err)
 {
     struct loop_timer timer = {0};
     int r;
@@ -53,13 +54,13 @@ static int await(struct client *c, const char *id, json_t **ret, struct error *e
             *ret = json_incref(job);
             return 0;
         }
-        loop_timer_start(client_loop(c), &timer, LOOK_MS, on_look);
+        loop_timer_start(client_loop(c), &timer, POLL_MS, on_poll);
         loop_run(client_loop(c));
         loop_timer_stop(&timer);
     }
 }
 
-static int show(const json_t *job, const char *const *refs, size_t n)
+static int print_results(const json_t *job, const char *const *refs, size_t n)
 {
     const json_t *items = json_object_get(job, "items");
     int exit_code = 0;
@@ -70,11 +71,9 @@ static int show(const json_t *job, const char *const *refs, size_t n)
         if (str_eq(member_text(item, "status"), "success")) {
             output_line("%s", refs[i]);
         } else {
-            output_error("%s: %s", refs[i],
-                         *member_text(item, "error")    ? member_text(item, "error")
-                         : *member_text(item, "status") ? member_text(item, "status")
-                                                        : "the server's answer does not tell");
-            exit_code = 1;
+            _cleanup_free_ char *why = api_error_item_text(item);
+
+            exit_code = output_failure(refs[i], why);
         }
     }
     return exit_code;
@@ -91,9 +90,8 @@ int bulk_run(struct client *c, const char *action, json_t *options, const struct
 
     r = containers_fetch(c, &list, &err);
     if (r < 0) {
-        output_error("%s", err.msg);
         json_decref(options);
-        return 1;
+        return output_failure(NULL, err.msg);
     }
     containers = resolve(list, words, refs);
     n = json_array_size(containers);
@@ -107,10 +105,8 @@ int bulk_run(struct client *c, const char *action, json_t *options, const struct
                               containers),
                     &made, &err);
     if (r == 0)
-        r = await(c, member_text(made, "id"), &job, &err);
-    if (r < 0) {
-        output_error("%s", err.msg);
-        return 1;
-    }
-    return show(job, refs, n) || n < words->n ? 1 : 0;
+        r = await_end(c, member_text(made, "id"), &job, &err);
+    if (r < 0)
+        return output_failure(NULL, err.msg);
+    return print_results(job, refs, n) || n < words->n ? 1 : 0;
 }

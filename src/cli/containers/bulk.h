@@ -1,14 +1,17 @@
 #pragma once
 
 /*
- * An operation on many containers: one job of the server instead of a request for each.
+ * An operation on many containers as one job of the server, instead of a request for each container.
  */
 
 #include "cli/common/args.h"
 #include "cli/common/client.h"
 
-#define BULK_FROM 11 /* fewer are asked for one by one */
-#define BULK_MAX  1000
+#define BULK_MIN 11 /* fewer containers get a request each */
+#define BULK_MAX 1000
 
-/* Runs it to its end, prints what worked and what did not; returns the exit code. `options` is stolen. */
+/*
+ * Waits until the job has ended and prints the result of each container; returns the exit code. Takes
+ * ownership of `options`.
+ */
 int bulk_run(struct client *c, const char *action, json_t *options, const struct args_list *words);

@@ -2,7 +2,9 @@
 
 #include "base/alloc.h"
 #include "base/str.h"
+#include "cli/common/match.h"
 #include "cli/common/member.h"
+#include "cli/common/messages.h"
 #include "cli/common/output.h"
 #include "cli/common/text.h"
 
@@ -20,23 +22,9 @@ int containers_fetch(struct client *c, json_t **ret, struct error *err)
     if (r < 0)
         return r;
     if (!json_is_array(list))
-        return error_set(err, -EPROTO, "the server's container list cannot be read");
+        return error_set(err, -EPROTO, MSG_INVALID_LIST, "containers");
     *ret = TAKE_PTR(list);
     return 0;
-}
-
-/* How well a reference fits; better ones are tried first. */
-enum match { MATCH_ID, MATCH_NAME, MATCH_PREFIX, N_MATCHES };
-
-static bool fits(const json_t *c, const char *ref, enum match how)
-{
-    switch (how) {
-    case MATCH_ID: return str_eq(member_text(c, "id"), ref);
-    case MATCH_NAME: return str_eq(member_text(c, "name"), ref);
-    case MATCH_PREFIX: return str_starts_with(member_text(c, "id"), ref);
-    case N_MATCHES: break;
-    }
-    return false;
 }
 
 bool container_is_on_host(const json_t *c, const char *host)
@@ -45,68 +33,61 @@ bool container_is_on_host(const json_t *c, const char *host)
            (*host && str_starts_with(member_text(c, "host_id"), host));
 }
 
-struct search {
-    const json_t *list;
-    const char *host, *ref;
-    struct buf found; /* "web1/db, web2/db" */
-    size_t n_found;
-    const json_t *first;
+struct reference {
+    const char *host; /* NULL: any */
+    const char *word; /* name, id or the beginning of an id */
 };
 
-static void search_run(struct search *s, enum match how)
+static bool matches(const json_t *c, const void *ref, enum match how)
 {
-    for (size_t i = 0; i < json_array_size(s->list); i++) {
-        const json_t *c = json_array_get(s->list, i);
+    const struct reference *r = ref;
 
-        if (!container_is_on_host(c, s->host) || !fits(c, s->ref, how))
-            continue;
-        if (s->n_found++ == 0)
-            s->first = c;
-        if (s->n_found <= MAX_LISTED) {
-            (void)buf_printf(&s->found, "%s%s/%s (%.12s)", s->n_found > 1 ? ", " : "",
-                             member_text(c, "host_name"), member_text(c, "name"),
-                             member_text(c, "id"));
-        }
+    if (*r->word == '\0' || !container_is_on_host(c, r->host))
+        return false;
+    switch (how) {
+    case MATCH_ID: return str_eq(member_text(c, "id"), r->word);
+    case MATCH_NAME: return str_eq(member_text(c, "name"), r->word);
+    case MATCH_PREFIX: return str_starts_with(member_text(c, "id"), r->word);
+    case N_MATCHES: break;
     }
+    return false;
 }
 
-static int search_verdict(const struct search *s,
-                          const char *ref,
-                          const json_t **ret,
-                          struct error *err)
+/* "web is ambiguous: web1/web (4f1c0a9be7d2), web2/web (0a9be7d24f1c); say HOST/CONTAINER" */
+static int refuse_ambiguous(const json_t *found, const char *ref, struct error *err)
 {
-    if (s->n_found == 1) {
-        *ret = s->first;
-        return 0;
+    struct buf text = BUF_INIT(400);
+    size_t n = json_array_size(found);
+    int r;
+
+    for (size_t i = 0; i < n && i < MAX_LISTED; i++) {
+        const json_t *c = json_array_get(found, i);
+
+        (void)buf_printf(&text, "%s%s/%s (%.12s)", i > 0 ? ", " : "", member_text(c, "host_name"),
+                         member_text(c, "name"), member_text(c, "id"));
     }
-    if (s->n_found > MAX_LISTED) {
-        return error_set(err, -EEXIST, "%s is ambiguous: %s and %zu more; say HOST/CONTAINER", ref,
-                         buf_str(&s->found), s->n_found - MAX_LISTED);
-    }
-    if (s->n_found > 1) {
-        return error_set(err, -EEXIST, "%s is ambiguous: %s; say HOST/CONTAINER", ref,
-                         buf_str(&s->found));
-    }
-    return error_set(err, -ENOENT, "No such container: %s", ref);
+    r = n > MAX_LISTED
+            ? error_set(err, -EEXIST, "%s is ambiguous: %s and %zu more; say HOST/CONTAINER", ref,
+                        buf_str(&text), n - MAX_LISTED)
+            : error_set(err, -EEXIST, "%s is ambiguous: %s; say HOST/CONTAINER", ref,
+                        buf_str(&text));
+    buf_done(&text);
+    return r;
 }
 
 int containers_resolve(const json_t *list, const char *ref, const json_t **ret, struct error *err)
 {
     const char *slash = strrchr(ref, '/');
     _cleanup_free_ char *host = slash ? xstrndup(ref, (size_t)(slash - ref)) : NULL;
-    struct search s = {
-        .list = list,
-        .host = host,
-        .ref = slash ? slash + 1 : ref,
-        .found = BUF_INIT(400),
-    };
-    int r;
+    struct reference r = {host, slash ? slash + 1 : ref};
+    json_auto_t *found = match_best(list, matches, &r);
 
-    for (int how = 0; how < N_MATCHES && s.n_found == 0 && *s.ref; how++)
-        search_run(&s, (enum match)how);
-    r = search_verdict(&s, ref, ret, err);
-    buf_done(&s.found);
-    return r;
+    if (json_array_size(found) == 0)
+        return error_set(err, -ENOENT, MSG_NOT_FOUND, "container", ref);
+    if (json_array_size(found) > 1)
+        return refuse_ambiguous(found, ref, err);
+    *ret = json_array_get(found, 0);
+    return 0;
 }
 
 char *container_path(const json_t *container, const char *tail)
@@ -117,6 +98,7 @@ char *container_path(const json_t *container, const char *tail)
     return xasprintf("/api/hosts/%s/containers/%s%s", host, id, tail);
 }
 
+/* Returns the number of requests; `refs` gets the word of each. */
 static size_t fill_requests(const json_t *list,
                             const struct args_list *words,
                             const struct containers_batch *batch,
@@ -129,7 +111,7 @@ static size_t fill_requests(const json_t *list,
 
     for (size_t i = 0; i < words->n; i++) {
         if (containers_resolve(list, words->items[i], &container, &err) < 0) {
-            output_error("%s", err.msg);
+            (void)output_failure(NULL, err.msg);
             continue;
         }
         refs[n] = words->items[i];
@@ -149,19 +131,18 @@ int containers_each(struct client *c,
     int exit_code;
     size_t n;
 
-    if (containers_fetch(c, &list, &err) < 0) {
-        output_error("%s", err.msg);
-        return 1;
-    }
+    if (containers_fetch(c, &list, &err) < 0)
+        return output_failure(NULL, err.msg);
     n = fill_requests(list, words, batch, requests, refs);
     exit_code = n < words->n;
     client_run(c, requests, n);
     for (size_t i = 0; i < n; i++) {
         if (requests[i].code < 0) {
-            output_error("%s: %s", refs[i], requests[i].error);
-            exit_code = 1;
-        } else {
+            exit_code = output_failure(refs[i], requests[i].error);
+        } else if (batch->show) {
             batch->show(batch->owner, refs[i], &requests[i]);
+        } else {
+            output_line("%s", refs[i]);
         }
         client_request_done(&requests[i]);
     }

@@ -1,23 +1,23 @@
 #pragma once
 
 /*
- * The container list of the server and references into it: "NAME", "ID" or a unique prefix of it, alone
- * or behind "HOST/".
+ * The container list of the server, and references into it: "NAME", "ID" or the beginning of an id,
+ * alone or after "HOST/".
  */
 
 #include "cli/common/args.h"
 #include "cli/common/client.h"
 
-/* `host` is a name, an id, or the beginning of an id; NULL fits all. Of elements with host_name and host_id. */
+/*
+ * For any object with host_name and host_id. `host` is a name, an id or the beginning of an id; NULL
+ * matches every host.
+ */
 bool container_is_on_host(const json_t *c, const char *host);
 
 /* GET /api/containers. *ret is the caller's: an array of objects. */
 int containers_fetch(struct client *c, json_t **ret, struct error *err) _nodiscard_;
 
-/*
- * -ENOENT, or -EEXIST with the candidates in `err`. Borrowed from `list`. A full id or a name goes before
- * an id prefix, as with docker.
- */
+/* *ret is borrowed from `list`. -ENOENT, or -EEXIST with the candidates in `err`. */
 int containers_resolve(const json_t *list, const char *ref, const json_t **ret, struct error *err)
     _nodiscard_;
 
@@ -25,12 +25,13 @@ int containers_resolve(const json_t *list, const char *ref, const json_t **ret, 
 char *container_path(const json_t *container, const char *tail);
 
 /*
- * One request per word, side by side: resolves the words, lets `fill` set method, path and body, and hands
- * each answer to `show` in the order of the words. Failures are printed. Returns the exit code.
+ * One request for each word, side by side: resolves the words, lets `fill` set method, path and body, and
+ * passes each answer to `show` in the order of the words; without `show` it prints the word. Prints
+ * failures. Returns the exit code.
  */
 struct containers_batch {
     void (*fill)(void *owner, const json_t *container, struct client_request *r);
-    void (*show)(void *owner, const char *word, const struct client_request *r);
+    void (*show)(void *owner, const char *word, const struct client_request *r); /* may be NULL */
     void *owner;
 };
 int containers_each(struct client *c,

@@ -1,4 +1,4 @@
-/* References into the container list, and what ps makes of the list. */
+/* References into the container list, and the selection for ps. */
 
 #include "base/alloc.h"
 #include "base/str.h"
@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-/* The ids of the list start with aaaa..., abab..., abac..., bbbb...: short names for the cases below. */
+/* The cases below refer to containers by the first four digits of their ids. */
 static json_t *make_list(void)
 {
     static const struct {
@@ -47,7 +47,7 @@ static void test_resolve(void **state)
     static const struct {
         const char *ref;
         int code;
-        const char *found; /* first four digits of the id, or the error text */
+        const char *found; /* the first four digits of the id, or the error */
     } cases[] = {
         {"db",            0,       "abac"                        },
         {"one/db",        0,       "abac"                        },
@@ -62,7 +62,7 @@ static void test_resolve(void **state)
          "aba is ambiguous: two/web (abab00000000), one/db (abac00000000); "
          "say HOST/CONTAINER"                                    },
         {"one/aba",       0,       "abac"                        },
-        {"abab",          0,       "bbbb"                        }, /* a name goes before a prefix */
+        {"abab",          0,       "bbbb"                        }, /* the name hides the prefix */
         {"abab0",         0,       "abab"                        },
         {"web",           -EEXIST,
          "web is ambiguous: one/web (aaaa00000000), two/web (abab00000000); "
@@ -90,7 +90,7 @@ static void test_resolve(void **state)
     }
 }
 
-static void test_many_candidates_are_cut(void **state)
+static void test_long_list_of_candidates_is_cut(void **state)
 {
     json_auto_t *list = json_array();
     const json_t *c = NULL;
@@ -105,7 +105,7 @@ static void test_many_candidates_are_cut(void **state)
     assert_non_null(strstr(err.msg, " and 12 more;"));
 }
 
-static void test_a_host_may_have_slashes(void **state)
+static void test_host_name_with_slashes(void **state)
 {
     json_auto_t *list = json_pack("[{s:s, s:s, s:s}]", "id", "aa", "name", "web", "host_name",
                                   "rack/one");
@@ -129,7 +129,7 @@ static void test_select(void **state)
     static const struct {
         bool all;
         uint64_t last;
-        const char *filters;  /* parted by spaces */
+        const char *filters;  /* separated by spaces */
         const char *expected; /* names, newest first */
     } cases[] = {
         {false, 0, "",                            "db abab web"    },
@@ -177,7 +177,7 @@ static void test_select(void **state)
     }
 }
 
-static void test_bad_filters(void **state)
+static void test_invalid_filters(void **state)
 {
     static const char *const words[] = {"name", "nam=x", "=x", "", "names=x"};
 
@@ -212,12 +212,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_resolve),
-        cmocka_unit_test(test_many_candidates_are_cut),
+        cmocka_unit_test(test_long_list_of_candidates_is_cut),
         cmocka_unit_test(test_path),
         cmocka_unit_test(test_select),
-        cmocka_unit_test(test_bad_filters),
+        cmocka_unit_test(test_invalid_filters),
         cmocka_unit_test(test_too_many_filters),
-        cmocka_unit_test(test_a_host_may_have_slashes),
+        cmocka_unit_test(test_host_name_with_slashes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,9 +16,9 @@
 
 #define MAX_MESSAGE   ((size_t)1 << 20)
 #define MAX_QUEUE     ((size_t)1 << 20)
-#define HIGH_QUEUE    ((size_t)256 * 1024) /* of input that waits for the server: no more is read */
+#define HIGH_QUEUE    ((size_t)256 * 1024) /* of unsent input: reading pauses above this */
 #define READ_SIZE     ((size_t)16 * 1024)
-#define EXIT_TROUBLE  125 /* not the command's: as docker run has it */
+#define EXIT_TROUBLE  125 /* dockmon failed, not the command; as `docker run` has it */
 #define EXIT_SIGNAL   128
 #define EXIT_MAX      255
 #define STREAM_STDERR 2
@@ -32,7 +32,7 @@ struct exec_options {
 #define AT(m) offsetof(struct exec_options, m)
 
 static const struct flag flags[] = {
-    {"interactive", 'i', FLAG_BOOL,   AT(interactive), NULL,         "keep standard input open"           },
+    {"interactive", 'i', FLAG_BOOL,   AT(interactive), NULL,         "pass standard input to the command" },
     {"tty",         't', FLAG_BOOL,   AT(tty),         NULL,         "give the command a terminal"        },
     {"env",         'e', FLAG_LIST,   AT(env),         "NAME=VALUE", "set an environment variable"        },
     {"user",        'u', FLAG_STRING, AT(user),        "NAME",       "run as this user (NAME or ID:GROUP)"},
@@ -43,12 +43,13 @@ struct run {
     const struct client *client;
     struct loop *loop;
     struct ws *ws;
-    json_t *start; /* what to run; NULL: the agent's choice of a shell */
-    bool has_tty, is_interactive, is_plain;
+    json_t *start; /* the first message: the command; NULL: the agent chooses a shell */
+    bool has_tty, is_interactive;
+    bool is_plain; /* without a terminal: the first byte of each message is the stream */
     bool is_open, is_paused;
     struct terminal terminal;
     struct loop_io input;
-    struct loop_timer input_timer; /* for a file on standard input, which no loop can watch */
+    struct loop_timer input_timer; /* for a file on standard input, which epoll cannot watch */
     bool has_exit_code;
     int exit_code;
 };
@@ -59,10 +60,10 @@ static void send_json(const struct run *run, json_t *message)
 
     json_decref(message);
     if (text && ws_send_text(run->ws, text, strlen(text)) == -ENOBUFS)
-        output_note("(the connection is slow: a change of the terminal's size was lost)");
+        output_note("(the connection is too slow: a change of the terminal's size was not sent)");
 }
 
-static void tell_size(const struct run *run)
+static void send_size(const struct run *run)
 {
     int cols, rows;
 
@@ -80,7 +81,7 @@ static void stop_input(struct run *run)
 
 static void on_input_timer(struct loop_timer *t);
 
-/* Reads once; what is not there yet is waited for by the loop. */
+/* Reads what is available; the loop calls again for more. */
 static void read_input(struct run *run)
 {
     char room[READ_SIZE];
@@ -94,7 +95,7 @@ static void read_input(struct run *run)
         return;
     }
     if (ws_send_binary(run->ws, room, (size_t)n) < 0) {
-        stop_input(run); /* it is closing */
+        stop_input(run); /* the connection is closing */
         return;
     }
     run->is_paused = ws_queued(run->ws) > HIGH_QUEUE;
@@ -144,8 +145,8 @@ static void on_drain(void *owner)
 /* --- output ------------------------------------------------------------------------------------- */
 
 /*
- * Waits for a reader that is slow: the connection's windows make the process wait, too. Negative errno when nobody
- * reads any more.
+ * Blocks while the reader is slow: the windows of the connection then make the process in the container
+ * wait, too. Negative errno when the output cannot be written any more.
  */
 static int write_all(int fd, const char *data, size_t size)
 {
@@ -165,7 +166,7 @@ static int write_all(int fd, const char *data, size_t size)
     return 0;
 }
 
-/* As docker, which the signal ends when its reader has left; the command goes with its client. */
+/* Ends like docker, which SIGPIPE kills; the agent then ends the command. */
 static void on_write_failed(struct run *run, int code)
 {
     if (code != -EPIPE)
@@ -185,7 +186,7 @@ static void on_output(struct run *run, const char *data, size_t size)
         on_write_failed(run, r);
 }
 
-/* The server checks nothing of what an agent says here. */
+/* The server passes on what the agent sent, unchecked. */
 static int read_exit_code(const json_t *message)
 {
     const json_t *code = json_object_get(message, "code");
@@ -220,8 +221,8 @@ static void on_open(void *owner)
     if (run->start)
         send_json(run, json_incref(run->start));
     if (run->has_tty && run->is_interactive && terminal_make_raw(&run->terminal) < 0)
-        output_note("(standard input is no terminal)");
-    tell_size(run);
+        output_note("(standard input is not a terminal)");
+    send_size(run);
     start_input(run);
 }
 
@@ -246,7 +247,7 @@ static void on_signal(void *owner, int number)
     struct run *run = owner;
 
     if (number == SIGWINCH) {
-        tell_size(run);
+        send_size(run);
         return;
     }
     run->exit_code = EXIT_SIGNAL + number;
@@ -261,7 +262,7 @@ static const struct ws_handler handler = {
     .on_close = on_close,
 };
 
-static int talk(struct run *run, struct client *c, const char *path)
+static int run_session(struct run *run, struct client *c, const char *path)
 {
     static const int signals[] = {SIGWINCH, SIGTERM, SIGHUP, SIGINT};
     struct error err = ERROR_INIT;
@@ -292,7 +293,7 @@ static int talk(struct run *run, struct client *c, const char *path)
 
 /* --- the command line --------------------------------------------------------------------------- */
 
-static json_t *list_json(const struct args_list *words, size_t from)
+static json_t *make_list(const struct args_list *words, size_t from)
 {
     json_t *list = json_array();
 
@@ -301,7 +302,7 @@ static json_t *list_json(const struct args_list *words, size_t from)
     return list;
 }
 
-/* JSON has no other text: a word that cannot be sent would be missing from the command. */
+/* JSON carries UTF-8 only: a word in another encoding would be missing from the command. */
 static int check_words(const struct exec_options *o,
                        const struct args_list *words,
                        struct error *err)
@@ -323,7 +324,7 @@ static int check_words(const struct exec_options *o,
     return 0;
 }
 
-/* NULL when nothing is asked for but a shell: that works with every agent. */
+/* NULL for a plain shell, which needs no message and so works with every agent. */
 static json_t *make_start(const struct exec_options *o, const struct args_list *words, bool has_tty)
 {
     json_t *start;
@@ -332,7 +333,7 @@ static json_t *make_start(const struct exec_options *o, const struct args_list *
     if (has_tty && words->n == 1 && !o->user && !o->workdir && o->env.n == 0)
         return NULL;
     start = json_pack("{s:s, s:b, s:o, s:o}", "type", "start", "tty", (int)has_tty, "cmd",
-                      list_json(words, 1), "env", list_json(&o->env, 0));
+                      make_list(words, 1), "env", make_list(&o->env, 0));
     if (o->user)
         (void)json_object_set_new(start, "user", json_string(o->user));
     if (o->workdir)
@@ -363,7 +364,7 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
     if (!c)
         return EXIT_TROUBLE;
     if (o->tty && o->interactive && !isatty(STDIN_FILENO)) {
-        output_error("standard input is no terminal; leave out -t");
+        output_error("standard input is not a terminal; leave out -t");
         return EXIT_TROUBLE;
     }
     if (check_words(o, words, &err) < 0 || containers_fetch(c, &list, &err) < 0 ||
@@ -376,7 +377,7 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
     host = text_url_encode(member_text(container, "host_id"));
     path = xasprintf("/ws/shell/%s/%s%s", host, member_text(container, "id"),
                      run.start ? "?exec=1" : "");
-    exit_code = talk(&run, c, path);
+    exit_code = run_session(&run, c, path);
     json_decref(run.start);
     return exit_code;
 }
@@ -384,11 +385,10 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
 const struct verb verb_exec = {
     .name = "exec",
     .usage = "[OPTIONS] CONTAINER [COMMAND [ARG...]]",
-    .summary = "Run a command in a container, or a shell",
+    .summary = "Run a command or a shell in a container",
     .examples = "  dockmon exec web\n  dockmon exec -it prod-1/web bash\n"
                 "  dockmon exec -i db psql -U app < dump.sql\n",
-    .flags = flags,
-    .n_flags = ARRAY_LEN(flags),
+    VERB_FLAGS(flags),
     .words = WORDS_RUNNING,
     .min_words = 1,
     .is_command = true,

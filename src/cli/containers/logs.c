@@ -2,12 +2,15 @@
 #include "base/str.h"
 #include "base/time.h"
 #include "cli/common/member.h"
+#include "cli/common/messages.h"
 #include "cli/common/output.h"
+#include "cli/common/query.h"
 #include "cli/common/text.h"
 #include "cli/common/verbs.h"
 #include "cli/containers/containers.h"
 #include "cli/containers/logs_follow.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,35 +24,25 @@ struct logs_options {
 #define AT(m) offsetof(struct logs_options, m)
 
 static const struct flag flags[] = {
-    {"follow",     'f', FLAG_BOOL,   AT(follow),     NULL,   "go on with what comes"        },
+    {"follow",     'f', FLAG_BOOL,   AT(follow),     NULL,   "keep printing new lines"        },
     {"tail",       'n', FLAG_STRING, AT(tail),       "N",
-     "show the last N lines, or \"all\" (the default, at most 10000)"                       },
+     "show the last N lines, or \"all\" (the default, at most 10000)"                         },
     {"since",      0,   FLAG_STRING, AT(since),      "TIME",
-     "show lines after 2026-01-31T12:00:00Z, or 10m ago"                                    },
-    {"until",      0,   FLAG_STRING, AT(until),      "TIME", "show lines before that time"  },
-    {"timestamps", 't', FLAG_BOOL,   AT(timestamps), NULL,   "put the time before each line"},
+     "show lines since 2026-01-31T12:00:00Z, or since 10m ago"                                },
+    {"until",      0,   FLAG_STRING, AT(until),      "TIME", "show lines before this time"    },
+    {"timestamps", 't', FLAG_BOOL,   AT(timestamps), NULL,   "print the time before each line"},
 };
-
-static int add_time(struct buf *path, const char *name, const char *value, struct error *err)
-{
-    _cleanup_free_ char *text = NULL, *encoded = NULL;
-
-    if (!value)
-        return 0;
-    if (text_parse_time(value, time_utc_ms(), &text, err) < 0)
-        return error_wrap(err, -1, "--%s", name);
-    encoded = text_url_encode(text);
-    return buf_printf(path, "&%s=%s", name, encoded);
-}
 
 static int read_tail(const struct logs_options *o, uint64_t *ret, struct error *err)
 {
+    int r = 0;
+
     *ret = MAX_TAIL;
-    if (o->tail && !str_eq(o->tail, "all") && parse_u64(o->tail, UINT32_MAX, ret) < 0)
-        return error_set(err, -1, "--tail: \"%s\" is no number of lines", o->tail);
+    if (o->tail && !str_eq(o->tail, "all"))
+        r = args_read_number("tail", o->tail, 0, UINT32_MAX, ret, err);
     if (*ret > MAX_TAIL)
         *ret = MAX_TAIL;
-    return 0;
+    return r;
 }
 
 /* To be freed. */
@@ -60,27 +53,27 @@ static char *make_query(const struct logs_options *o, uint64_t tail, struct erro
 
     r = buf_printf(&query, "/logs?tail=%ju", (uintmax_t)tail);
     if (r == 0)
-        r = add_time(&query, "since", o->since, err);
+        r = query_add_time(&query, "since", "since", o->since, err);
     if (r == 0)
-        r = add_time(&query, "until", o->until, err);
+        r = query_add_time(&query, "until", "until", o->until, err);
     if (r < 0)
         buf_done(&query);
     return r < 0 ? NULL : buf_take(&query);
 }
 
-/* One container whose log is shown. */
+/* A container whose log is shown. */
 struct source {
     const json_t *container;
     const char *prefix;
     struct client_request request;
 };
 
-/* A line of an answer, on its way into the merged order. */
+/* A line of an answer, to be sorted. Borrowed from the answer. */
 struct line {
     const struct source *source;
     const json_t *line;
     const char *timestamp;
-    size_t place; /* lines of one moment keep their order */
+    size_t place; /* keeps the order of lines with the same time */
 };
 
 struct view {
@@ -92,7 +85,6 @@ struct view {
     size_t n_lines, capacity;
 };
 
-/* On a terminal nothing of a stranger's log may move the cursor; elsewhere the bytes count. */
 void logs_print(const char *prefix, const char *timestamp, const char *text, size_t size)
 {
     _cleanup_free_ char *escaped = NULL;
@@ -104,8 +96,9 @@ void logs_print(const char *prefix, const char *timestamp, const char *text, siz
         output_raw(" ", 1);
         free(TAKE_PTR(escaped));
     }
-    if (output_is_terminal()) {
-        size -= size > 0 && text[size - 1] == '\r'; /* containers with a TTY end lines so */
+    if (output_is_terminal()) { /* elsewhere the bytes are kept as they are */
+        size -= size > 0 &&
+                text[size - 1] == '\r'; /* a container with a TTY ends lines with \r\n */
         escaped = text_escape_log(text, size, output_has_colours());
         output_raw(escaped, strlen(escaped));
     } else {
@@ -132,16 +125,17 @@ static void add_line(struct view *v, const struct source *source, const json_t *
     v->n_lines++;
 }
 
-static void collect(struct view *v, const struct source *s)
+static void collect_lines(struct view *v, const struct source *s)
 {
     const json_t *lines = json_object_get(s->request.json, "logs");
 
     for (size_t i = 0; i < json_array_size(lines); i++)
         add_line(v, s, json_array_get(lines, i));
     if (member_is_true(s->request.json, "truncated")) {
-        output_note("(the log of %s is longer: only its last part is shown; narrow it with --since "
-                    "and --until)",
-                    member_text(s->container, "name"));
+        output_note(
+            "(only the end of the log of %s is shown, because it is too long; choose a part "
+            "with --since and --until)",
+            member_text(s->container, "name"));
     }
 }
 
@@ -153,8 +147,8 @@ static int compare_lines(const void *a, const void *b)
     return order ? order : (x->place > y->place) - (x->place < y->place);
 }
 
-/* Asks for all logs side by side and shows them in the order of time. Returns the exit code. */
-static int show(struct view *v, struct client *c)
+/* Fetches all logs side by side and prints them in the order of time. Returns the exit code. */
+static int print_merged(struct view *v, struct client *c)
 {
     _cleanup_free_ struct client_request *requests = xcalloc(v->n, sizeof(*requests));
     int exit_code = 0;
@@ -169,10 +163,9 @@ static int show(struct view *v, struct client *c)
 
         s->request = requests[i];
         if (s->request.code == 0) {
-            collect(v, s);
+            collect_lines(v, s);
         } else {
-            output_error("%s", s->request.error);
-            exit_code = 1;
+            exit_code = output_failure(NULL, s->request.error);
         }
     }
     if (v->n_lines)
@@ -185,7 +178,10 @@ static int show(struct view *v, struct client *c)
     return exit_code;
 }
 
-/* "web      | ", as wide as the widest, in a colour of its own on a terminal; "" when there is one only. */
+/*
+ * "prod-1/web | ", padded to the longest, each in its own colour on a terminal; "" for one container.
+ * The array and its strings are to be freed.
+ */
 static char **make_prefixes(const json_t *const *containers, size_t n)
 {
     static const int colours[] = {36, 33, 32, 35, 34, 31};
@@ -212,7 +208,7 @@ static char **make_prefixes(const json_t *const *containers, size_t n)
     return prefixes;
 }
 
-/* What was asked for on the command line, understood. */
+/* The command line after checks. */
 struct request {
     const struct logs_options *options;
     uint64_t tail;
@@ -242,7 +238,7 @@ static int show_containers(struct client *c,
         v.sources = xcalloc(n, sizeof(*v.sources));
         for (size_t i = 0; i < n; i++)
             v.sources[i] = (struct source){.container = containers[i], .prefix = prefixes[i]};
-        exit_code = show(&v, c);
+        exit_code = print_merged(&v, c);
         free(v.sources);
     }
     for (size_t i = 0; i < n; i++)
@@ -264,10 +260,8 @@ static int find_and_show(const struct request *q, const struct args_list *words)
     r = containers_fetch(c, &list, &err);
     for (size_t i = 0; i < words->n && r == 0; i++)
         r = containers_resolve(list, words->items[i], &containers[i], &err);
-    if (r < 0) {
-        output_error("%s", err.msg);
-        return 1;
-    }
+    if (r < 0)
+        return output_failure(NULL, err.msg);
     return show_containers(c, q, containers, words->n);
 }
 
@@ -281,12 +275,12 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
     (void)verb;
     r = read_tail(o, &q.tail, &err);
     if (r == 0 && o->follow && o->until)
-        r = error_set(&err, -1, "--until makes no sense with --follow");
+        r = error_set(&err, -EINVAL, MSG_EXCLUSIVE, "follow", "until");
     if (r == 0 && o->since && text_parse_time(o->since, time_utc_ms(), &q.since, &err) < 0)
-        r = error_wrap(&err, -1, "--since");
+        r = error_wrap(&err, -EINVAL, "--since");
     if (r == 0) {
         q.query = make_query(o, q.tail, &err);
-        r = q.query ? 0 : -1;
+        r = q.query ? 0 : -EINVAL;
     }
     if (r < 0) {
         output_error("%s", err.msg);
@@ -304,8 +298,7 @@ const struct verb verb_logs = {
     .summary = "Show the logs of containers, merged by time",
     .examples = "  dockmon logs -n 50 web\n  dockmon logs -t --since 10m prod-1/web\n"
                 "  dockmon logs -f -n 0 web db worker\n",
-    .flags = flags,
-    .n_flags = ARRAY_LEN(flags),
+    VERB_FLAGS(flags),
     .words = WORDS_CONTAINERS,
     .min_words = 1,
     .options_size = sizeof(struct logs_options),

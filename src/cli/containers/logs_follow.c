@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "cli/common/member.h"
+#include "cli/common/messages.h"
 #include "cli/common/output.h"
 #include "net/backoff.h"
 
@@ -15,12 +16,12 @@
 #define MAX_QUEUE    ((size_t)1 << 20)
 #define RETRY_MS     1000
 #define MAX_RETRY_MS 10000
-#define MAX_LOGS     64 /* as many as the server takes on one connection */
+#define MAX_LOGS     64 /* the server accepts no more on one connection */
 #define WS_FORBIDDEN 4003
-#define EXIT_OF_INT  130 /* 128 and the signal, as a shell has it */
+#define EXIT_SIGINT  130 /* 128 plus the signal, as in a shell */
 
 struct log {
-    char *cursor; /* where it is, NULL: nothing came yet */
+    char *cursor; /* the position after the last line; NULL: no line yet */
     bool is_ended;
 };
 
@@ -29,17 +30,18 @@ struct follow {
     struct loop *loop;
     struct ws *ws;
     struct log *logs;
-    size_t n_left; /* not ended */
+    size_t n_left; /* logs that have not ended */
     struct loop_timer timer;
     struct backoff backoff;
-    bool is_open, is_noted; /* noted: that the connection is lost */
-    size_t partial;         /* 1 + the log whose line goes on; 0: none */
+    bool is_open;   /* since the last dial */
+    bool is_noted;  /* the user knows that the connection is lost */
+    size_t partial; /* 1 + index of the log whose line is incomplete; 0: none */
     int exit_code;
 };
 
-/* --- what comes --------------------------------------------------------------------------------- */
+/* --- messages ----------------------------------------------------------------------------------- */
 
-static struct log *log_of(const struct follow *f, const json_t *message, size_t *ret_i)
+static struct log *find_log(const struct follow *f, const json_t *message, size_t *ret_i)
 {
     const json_t *id = json_object_get(message, "id");
     json_int_t i = json_integer_value(id);
@@ -50,14 +52,14 @@ static struct log *log_of(const struct follow *f, const json_t *message, size_t 
     return &f->logs[i];
 }
 
-/* A line that is too long for one message comes in parts; others may come between. */
-static void show_line(struct follow *f, const json_t *line)
+/* A line that is too long for one message arrives in parts; lines of other logs may be between. */
+static void print_line(struct follow *f, const json_t *line)
 {
     const json_t *log = json_object_get(line, "log");
     bool is_rest;
     size_t i;
 
-    if (!log_of(f, line, &i) || !json_is_string(log))
+    if (!find_log(f, line, &i) || !json_is_string(log))
         return;
     is_rest = f->partial == i + 1;
     if (f->partial && !is_rest)
@@ -78,7 +80,7 @@ static void on_lines(struct follow *f, const json_t *message)
 
     json_array_foreach(json_object_get(message, "lines"), k, line)
     {
-        show_line(f, line);
+        print_line(f, line);
     }
     for (size_t i = 0; i < f->o->n; i++) {
         char key[24];
@@ -98,8 +100,8 @@ static void on_mark(const struct follow *f, const json_t *message)
     const char *event = member_text(message, "event");
     size_t i;
 
-    if (!log_of(f, message, &i) || str_eq(event, "restarted"))
-        return; /* that shows in the log */
+    if (!find_log(f, message, &i) || str_eq(event, "restarted"))
+        return; /* the lines of the new start show that */
     output_note("(%s: %s)", member_text(f->o->containers[i], "name"),
                 member_text(message, "message"));
 }
@@ -112,8 +114,8 @@ static void on_ended(struct follow *f, const json_t *message)
     size_t i;
 
     if (str_eq(member_text(message, "reason"), "stopped"))
-        return; /* the server: its connection ends, too */
-    log = log_of(f, message, &i);
+        return; /* the server stops: it closes the connection, too */
+    log = find_log(f, message, &i);
     if (!log || log->is_ended)
         return;
     log->is_ended = true;
@@ -159,7 +161,7 @@ static void subscribe(const struct follow *f, size_t i)
     text = json_dumps(m, JSON_COMPACT);
     json_decref(m);
     if (text && ws_send_text(f->ws, text, strlen(text)) < 0)
-        output_note("(a subscription was lost)"); /* it is closing: it will be tried again */
+        output_note(MSG_SUBSCRIPTION_LOST); /* the connection is closing */
 }
 
 static void on_open(void *owner)
@@ -184,10 +186,10 @@ static void on_retry(struct loop_timer *t)
     dial(CONTAINER_OF(t, struct follow, timer));
 }
 
-static void retry(struct follow *f, const char *why)
+static void schedule_retry(struct follow *f, const char *why)
 {
     if (!f->is_noted)
-        output_note("(cannot talk to the DockMon server: %s; trying again)", why);
+        output_note(MSG_TRYING_AGAIN, why);
     f->is_noted = true;
     loop_timer_start(f->loop, &f->timer, backoff_next(&f->backoff), on_retry);
 }
@@ -197,7 +199,7 @@ static void on_close(void *owner, const struct ws_close *why)
     struct follow *f = owner;
     bool is_final = why->code == WS_CLOSE_POLICY || why->code == WS_FORBIDDEN ||
                     why->code == WS_CLOSE_UNSUPPORTED;
-    const char *text = why->reason[0] ? why->reason : "the connection is lost";
+    const char *text = why->reason[0] ? why->reason : MSG_CONNECTION_LOST;
 
     f->ws = NULL;
     if (is_final || (!f->is_open && !f->is_noted && why->error != 0)) {
@@ -208,7 +210,7 @@ static void on_close(void *owner, const struct ws_close *why)
         loop_stop(f->loop);
         return;
     }
-    retry(f, text);
+    schedule_retry(f, text);
 }
 
 static void dial(struct follow *f)
@@ -224,14 +226,14 @@ static void dial(struct follow *f)
                         .owner = f
     },
                     &f->ws, &err) < 0)
-        retry(f, err.msg);
+        schedule_retry(f, err.msg);
 }
 
 static void on_signal(void *owner, int number)
 {
     struct follow *f = owner;
 
-    f->exit_code = number == SIGINT ? EXIT_OF_INT : 0;
+    f->exit_code = number == SIGINT ? EXIT_SIGINT : 0;
     loop_stop(f->loop);
 }
 
@@ -239,13 +241,15 @@ int logs_follow(const struct logs_follow *o)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
     struct follow f = {.o = o, .loop = client_loop(o->client), .n_left = o->n};
+    int r;
 
     if (o->n > MAX_LOGS) {
-        output_error("at most %d containers can be followed at a time", MAX_LOGS);
+        output_error("too many containers: at most %d can be followed at a time", MAX_LOGS);
         return 1;
     }
-    if (loop_on_signals(f.loop, signals, ARRAY_LEN(signals), on_signal, &f) < 0) {
-        output_error("signals cannot be watched");
+    r = loop_on_signals(f.loop, signals, ARRAY_LEN(signals), on_signal, &f);
+    if (r < 0) {
+        output_error(MSG_CANNOT_WATCH, error_text(r));
         return 1;
     }
     f.logs = xcalloc(o->n, sizeof(*f.logs));

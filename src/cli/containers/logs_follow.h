@@ -1,7 +1,12 @@
 #pragma once
 
 /*
- * Logs of containers as they grow, over one WebSocket (/ws/logs of the server), which merges them.
+ * Following the logs of containers (`logs -f`) over one WebSocket, /ws/logs. The server merges the lines
+ * by time; this side prints them and remembers a cursor for each log.
+ *
+ * When the connection is lost, it dials again with backoff and subscribes from the cursors, so that no
+ * line is missing or printed again. A log has ended when the server says so; when all have, the program
+ * ends.
  */
 
 #include "cli/common/client.h"
@@ -10,7 +15,7 @@
 struct logs_follow {
     struct client *client;
     const json_t *const *containers; /* elements of the server's list */
-    char *const *prefixes;           /* of their lines */
+    char *const *prefixes;           /* printed before the lines of each */
     size_t n;
     int64_t tail;      /* -1: all */
     const char *since; /* RFC 3339 or NULL */
@@ -18,10 +23,12 @@ struct logs_follow {
 };
 
 /*
- * Shows them until all have ended, Ctrl-C, or nobody reads any more; connects again as often as it takes, and goes on
- * where it was. Returns the exit code.
+ * Prints the logs until all have ended, a signal arrives or stdout is closed. Returns the exit code.
  */
 int logs_follow(const struct logs_follow *o);
 
-/* logs.c: one line on stdout, escaped for a terminal. `timestamp` NULL: without. */
+/*
+ * In logs.c: prints a line without its end; on a terminal its control characters are escaped.
+ * `timestamp` may be NULL.
+ */
 void logs_print(const char *prefix, const char *timestamp, const char *text, size_t size);

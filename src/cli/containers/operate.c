@@ -1,5 +1,5 @@
 /*
- * start, stop, restart, kill, pause, unpause: one POST per container, told apart by a table.
+ * start, stop, restart, kill, pause, unpause: one POST for each container. The verb's name is the action.
  */
 
 #include "base/alloc.h"
@@ -18,7 +18,7 @@ struct stop_options {
 
 static const struct flag stop_flags[] = {
     {"time", 't', FLAG_STRING, offsetof(struct stop_options, time), "SECONDS",
-     "wait this long before killing it (default 10)"},
+     "wait this long before killing the process (default 10)"},
 };
 
 struct operate {
@@ -26,7 +26,7 @@ struct operate {
     const struct stop_options *options;
 };
 
-static void fill(void *owner, const json_t *container, struct client_request *r)
+static void fill_request(void *owner, const json_t *container, struct client_request *r)
 {
     const struct operate *o = owner;
     bool has_time = o->verb->n_flags > 0 && o->options->time;
@@ -37,14 +37,7 @@ static void fill(void *owner, const json_t *container, struct client_request *r)
     r->path = container_path(container, tail);
 }
 
-static void show(void *owner, const char *word, const struct client_request *r)
-{
-    (void)owner;
-    (void)r;
-    output_line("%s", word);
-}
-
-static json_t *bulk_options(const struct operate *o)
+static json_t *make_bulk_options(const struct operate *o)
 {
     json_t *options = json_object();
     uint64_t seconds = 0;
@@ -59,19 +52,20 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
 {
     _cleanup_(client_closep) struct client *c = NULL;
     struct operate o = {verb, options};
+    struct error err = ERROR_INIT;
     uint64_t seconds;
 
     if (verb->n_flags > 0 && o.options->time &&
-        parse_u64(o.options->time, MAX_STOP_S, &seconds) < 0) {
-        output_error("--time: \"%s\" is no number of seconds from 0 to 600", o.options->time);
+        args_read_number("time", o.options->time, 0, MAX_STOP_S, &seconds, &err) < 0) {
+        output_error("%s", err.msg);
         return EXIT_USAGE;
     }
     c = client_open_configured();
     if (!c)
         return 1;
-    if (words->n >= BULK_FROM && words->n <= BULK_MAX)
-        return bulk_run(c, verb->name, bulk_options(&o), words);
-    return containers_each(c, words, &(struct containers_batch){fill, show, &o});
+    if (words->n >= BULK_MIN && words->n <= BULK_MAX)
+        return bulk_run(c, verb->name, make_bulk_options(&o), words);
+    return containers_each(c, words, &(struct containers_batch){.fill = fill_request, .owner = &o});
 }
 
 /* clang-format off: one verb per block */
@@ -87,7 +81,7 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
 /* clang-format on */
 
 #define PLAIN .usage = USAGE
-#define TIMED .usage = "[OPTIONS] " USAGE, .flags = stop_flags, .n_flags = ARRAY_LEN(stop_flags)
+#define TIMED .usage = "[OPTIONS] " USAGE, VERB_FLAGS(stop_flags)
 
 OPERATE(start,
         WORDS_STOPPED,
@@ -99,4 +93,4 @@ OPERATE(restart, WORDS_CONTAINERS, "Restart containers", "  dockmon restart prod
 OPERATE(kill, WORDS_RUNNING, "Kill running containers (SIGKILL)", "  dockmon kill web\n", PLAIN);
 OPERATE(
     pause, WORDS_RUNNING, "Pause all processes in containers", "  dockmon pause batch\n", PLAIN);
-OPERATE(unpause, WORDS_PAUSED, "Let paused containers go on", "  dockmon unpause batch\n", PLAIN);
+OPERATE(unpause, WORDS_PAUSED, "Resume paused containers", "  dockmon unpause batch\n", PLAIN);

@@ -47,7 +47,7 @@ static size_t read_ports(const json_t *list, struct port *ports)
     return n;
 }
 
-/* Published under another number: such a port joins no range. */
+/* Published under another number: such a port is not joined to a range. */
 static bool is_moved(const struct port *p)
 {
     return p->ip[0] && p->public != p->private;
@@ -58,7 +58,7 @@ static bool is_same_group(const struct port *a, const struct port *b)
     return !is_moved(a) && !is_moved(b) && str_eq(a->ip, b->ip) && str_eq(a->type, b->type);
 }
 
-/* A failed append means that the text is long enough. */
+/* Appending fails only when the text is too long to be useful; then it is truncated. */
 static void put_address(struct buf *out, const struct port *p)
 {
     if (p->ip[0])

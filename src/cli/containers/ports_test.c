@@ -12,7 +12,7 @@
 
 struct port_case {
     const char *list; /* IP, private, public, type of each */
-    const char *text; /* what docker 28 prints */
+    const char *text; /* as docker 28 prints it */
 };
 
 /* clang-format off: version 14 crashes on this table */
@@ -53,7 +53,7 @@ static json_t *parse(const char *list)
     return ports;
 }
 
-static void test_as_docker_prints(void **state)
+static void test_same_text_as_docker(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -66,7 +66,7 @@ static void test_as_docker_prints(void **state)
     }
 }
 
-static void test_nonsense_and_too_many(void **state)
+static void test_invalid_and_too_many_ports(void **state)
 {
     json_t *list = json_pack("[s, i, {}, {s:s}]", "x", 1, "IP", "y");
     char *text = ports_text(list);
@@ -89,8 +89,8 @@ static void test_nonsense_and_too_many(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_as_docker_prints),
-        cmocka_unit_test(test_nonsense_and_too_many),
+        cmocka_unit_test(test_same_text_as_docker),
+        cmocka_unit_test(test_invalid_and_too_many_ports),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,7 +13,6 @@
 #include <string.h>
 
 #define COMMAND_WIDTH 20
-#define MAX_OUTPUT    (SIZE_MAX / 2)
 
 struct ps_options {
     bool all, latest, quiet, no_trunc, json;
@@ -24,32 +23,20 @@ struct ps_options {
 #define AT(m) offsetof(struct ps_options, m)
 
 static const struct flag flags[] = {
-    {"all",      'a', FLAG_BOOL,   AT(all),      NULL,        "show stopped containers, too"                    },
-    {"filter",   'f', FLAG_LIST,   AT(filters),  "KEY=VALUE",
-     "name= status= label= host= id= ancestor=; may be given several times"                                     },
-    {"last",     'n', FLAG_STRING, AT(last),     "N",         "show the N containers created last, in any state"},
-    {"latest",   'l', FLAG_BOOL,   AT(latest),   NULL,        "show the container created last, in any state"   },
-    {"no-trunc", 0,   FLAG_BOOL,   AT(no_trunc), NULL,        "show full ids and commands"                      },
-    {"quiet",    'q', FLAG_BOOL,   AT(quiet),    NULL,        "show ids only"                                   },
-    {"json",     0,   FLAG_BOOL,   AT(json),     NULL,        "print the server's list as a JSON array"         },
+    {"all",      'a', FLAG_BOOL,   AT(all),      NULL, "also show stopped containers"                    },
+    PS_FILTER_FLAG(ps_options, filters),
+    {"last",     'n', FLAG_STRING, AT(last),     "N",  "show the N last created containers, in any state"},
+    {"latest",   'l', FLAG_BOOL,   AT(latest),   NULL, "show the last created container, in any state"   },
+    {"no-trunc", 0,   FLAG_BOOL,   AT(no_trunc), NULL, "show full ids and commands"                      },
+    {"quiet",    'q', FLAG_BOOL,   AT(quiet),    NULL, "show ids only"                                   },
+    {"json",     0,   FLAG_BOOL,   AT(json),     NULL, "print the server's list as a JSON array"         },
 };
 
 static const char *const headers[] = {"CONTAINER ID", "HOST",   "IMAGE", "COMMAND",
                                       "CREATED",      "STATUS", "PORTS", "NAMES"};
 
-static char *created_text(const json_t *c, int64_t now_ms)
-{
-    _cleanup_free_ char *age = NULL;
-    int64_t ns;
-
-    if (time_parse_ns(member_text(c, "created"), &ns) < 0)
-        return xstrdup("");
-    age = text_duration(now_ms / 1000 - ns / 1000000000);
-    return xasprintf("%s ago", age);
-}
-
-/* As docker has it: cut first, then with quotes and backslashes escaped. */
-static char *command_text(const json_t *c, bool no_trunc)
+/* Cut first, then quotes and backslashes are escaped, as docker does it. */
+static char *format_command(const json_t *c, bool no_trunc)
 {
     const char *text = member_text(c, "command");
     _cleanup_free_ char *cut = no_trunc ? xstrdup(text) : text_cut(text, COMMAND_WIDTH);
@@ -67,8 +54,8 @@ static char *command_text(const json_t *c, bool no_trunc)
     return text_escape_str(quoted);
 }
 
-/* A bare image id is cut as ids are, a digest behind a name left out. */
-static char *image_text(const json_t *c, bool no_trunc)
+/* A bare image id is cut like other ids; the digest after a name is omitted. */
+static char *format_image(const json_t *c, bool no_trunc)
 {
     const char *image = member_text(c, "image");
     const char *digest = strstr(image, "@sha256:");
@@ -80,20 +67,20 @@ static char *image_text(const json_t *c, bool no_trunc)
     return digest ? xstrndup(image, (size_t)(digest - image)) : xstrdup(image);
 }
 
-static bool is_away(const json_t *c)
+static bool is_host_offline(const json_t *c)
 {
     return json_is_false(json_object_get(c, "host_online"));
 }
 
-static char *status_text(const json_t *c)
+static char *format_status(const json_t *c)
 {
     const char *text = member_text(c, "status_text");
 
     return xasprintf("%s%s", *text ? text : member_text(c, "state"),
-                     is_away(c) ? " (host offline)" : "");
+                     is_host_offline(c) ? " (host offline)" : "");
 }
 
-static enum table_colour state_colour(const json_t *c)
+static enum table_colour choose_state_colour(const json_t *c)
 {
     static const struct {
         const char *state;
@@ -105,7 +92,7 @@ static enum table_colour state_colour(const json_t *c)
         {"exited",     COLOUR_DIM   },
     };
 
-    for (size_t i = 0; i < ARRAY_LEN(map) && !is_away(c); i++) {
+    for (size_t i = 0; i < ARRAY_LEN(map) && !is_host_offline(c); i++) {
         if (str_eq(member_text(c, "state"), map[i].state))
             return map[i].colour;
     }
@@ -115,10 +102,10 @@ static enum table_colour state_colour(const json_t *c)
 static void add_row(struct table *t, const json_t *c, bool no_trunc, int64_t now_ms)
 {
     _cleanup_free_ char *id = xstrndup(member_text(c, "id"), no_trunc ? 64 : 12);
-    _cleanup_free_ char *image = image_text(c, no_trunc);
-    _cleanup_free_ char *command = command_text(c, no_trunc);
-    _cleanup_free_ char *created = created_text(c, now_ms);
-    _cleanup_free_ char *status = status_text(c);
+    _cleanup_free_ char *image = format_image(c, no_trunc);
+    _cleanup_free_ char *command = format_command(c, no_trunc);
+    _cleanup_free_ char *created = text_ago(member_text(c, "created"), now_ms, "");
+    _cleanup_free_ char *status = format_status(c);
     _cleanup_free_ char *ports = ports_text(json_object_get(c, "ports_raw"));
 
     table_add(t, id);
@@ -126,24 +113,20 @@ static void add_row(struct table *t, const json_t *c, bool no_trunc, int64_t now
     table_add(t, image);
     table_add(t, command);
     table_add(t, created);
-    table_add_coloured(t, status, state_colour(c));
+    table_add_coloured(t, status, choose_state_colour(c));
     table_add(t, ports);
     table_add(t, member_text(c, "name"));
 }
 
 static void print_table(const json_t *list, bool no_trunc)
 {
-    struct buf out = BUF_INIT(MAX_OUTPUT);
     int64_t now_ms = time_utc_ms();
     struct table t;
 
     table_init(&t, ARRAY_LEN(headers), headers);
     for (size_t i = 0; i < json_array_size(list); i++)
         add_row(&t, json_array_get(list, i), no_trunc, now_ms);
-    table_print(&t, output_has_colours(), &out);
-    output_raw(buf_str(&out), out.size);
-    buf_done(&out);
-    table_done(&t);
+    output_table(&t);
 }
 
 static void print_ids(const json_t *list, bool no_trunc)
@@ -152,20 +135,14 @@ static void print_ids(const json_t *list, bool no_trunc)
         output_line("%.*s", no_trunc ? 64 : 12, member_text(json_array_get(list, i), "id"));
 }
 
-static int read_selection(const struct ps_options *o, struct ps_selection *ret)
+static int read_selection(const struct ps_options *o, struct ps_selection *ret, struct error *err)
 {
-    struct error err = ERROR_INIT;
+    int r = 0;
 
     *ret = (struct ps_selection){.all = o->all || o->latest || o->last, .last = o->latest};
-    if (o->last && (parse_u64(o->last, UINT32_MAX, &ret->last) < 0 || ret->last == 0)) {
-        output_error("--last: \"%s\" is no number of containers", o->last);
-        return -1;
-    }
-    if (ps_filters_parse(&o->filters, &ret->filters, &err) < 0) {
-        output_error("%s", err.msg);
-        return -1;
-    }
-    return 0;
+    if (o->last)
+        r = args_read_number("last", o->last, 1, UINT32_MAX, &ret->last, err);
+    return r < 0 ? r : ps_filters_parse(&o->filters, &ret->filters, err);
 }
 
 static int run(const struct verb *verb, void *options, const struct args_list *words)
@@ -179,15 +156,15 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
 
     (void)verb;
     (void)words;
-    if (read_selection(o, &selection) < 0)
+    if (read_selection(o, &selection, &err) < 0) {
+        output_error("%s", err.msg);
         return EXIT_USAGE;
+    }
     c = client_open_configured();
     if (!c)
         return 1;
-    if (containers_fetch(c, &list, &err) < 0) {
-        output_error("%s", err.msg);
-        return 1;
-    }
+    if (containers_fetch(c, &list, &err) < 0)
+        return output_failure(NULL, err.msg);
     chosen = ps_select(list, &selection);
     if (o->json) {
         output_json(chosen);
@@ -206,8 +183,7 @@ const struct verb verb_ps = {
     .examples = "  dockmon ps -a\n"
                 "  dockmon ps --filter host=prod-1 --filter status=exited\n"
                 "  dockmon ps -q --filter label=com.docker.compose.project=shop\n",
-    .flags = flags,
-    .n_flags = ARRAY_LEN(flags),
+    VERB_FLAGS(flags),
     .options_size = sizeof(struct ps_options),
     .run = run,
 };

@@ -27,7 +27,7 @@ static int parse_filter(const char *word, struct ps_filter *ret, struct error *e
     }
     return error_set(
         err, -EINVAL,
-        "--filter: \"%s\" is not name=, status=, label=, host=, id= or ancestor=", word);
+        "--filter: \"%s\" is not one of name=, status=, label=, host=, id= and ancestor=", word);
 }
 
 int ps_filters_parse(const struct args_list *words, struct ps_filters *ret, struct error *err)
@@ -35,7 +35,7 @@ int ps_filters_parse(const struct args_list *words, struct ps_filters *ret, stru
     struct ps_filters f = {0};
 
     if (words->n > PS_MAX_FILTERS)
-        return error_set(err, -EINVAL, "--filter: at most %d are possible", PS_MAX_FILTERS);
+        return error_set(err, -EINVAL, "--filter: at most %d filters are possible", PS_MAX_FILTERS);
     for (; f.n < words->n; f.n++) {
         if (parse_filter(words->items[f.n], &f.items[f.n], err) < 0)
             return -EINVAL;
@@ -55,7 +55,7 @@ static bool has_label(const json_t *c, const char *wanted)
     return value && (!equals || str_eq(json_string_value(value), equals + 1));
 }
 
-/* "nginx" fits nginx:1.25 and registry/nginx, but not nginx-exporter. */
+/* "nginx" matches nginx:1.25 and registry/nginx, but not nginx-exporter. */
 static bool is_image(const char *image, const char *wanted)
 {
     const char *slash = strrchr(image, '/');
@@ -67,7 +67,7 @@ static bool is_image(const char *image, const char *wanted)
            (image[size] == '\0' || image[size] == ':' || image[size] == '@');
 }
 
-static bool fits(const json_t *c, const struct ps_filter *f)
+static bool matches_filter(const json_t *c, const struct ps_filter *f)
 {
     switch (f->key) {
     case PS_NAME: return strstr(member_text(c, "name"), f->value) != NULL;
@@ -81,24 +81,24 @@ static bool fits(const json_t *c, const struct ps_filter *f)
     return false;
 }
 
-static bool fits_key(const json_t *c, const struct ps_filters *f, enum ps_key key)
+static bool matches_key(const json_t *c, const struct ps_filters *f, enum ps_key key)
 {
-    bool is_asked = false, fits_one = false, fits_all = true;
+    bool is_given = false, matches_one = false, matches_all = true;
 
     for (size_t i = 0; i < f->n; i++) {
         if (f->items[i].key != key)
             continue;
-        is_asked = true;
-        if (fits(c, &f->items[i])) {
-            fits_one = true;
+        is_given = true;
+        if (matches_filter(c, &f->items[i])) {
+            matches_one = true;
         } else {
-            fits_all = false;
+            matches_all = false;
         }
     }
-    return !is_asked || (key == PS_LABEL ? fits_all : fits_one);
+    return !is_given || (key == PS_LABEL ? matches_all : matches_one);
 }
 
-static bool asks_for_status(const struct ps_filters *f)
+static bool has_status_filter(const struct ps_filters *f)
 {
     for (size_t i = 0; i < f->n; i++) {
         if (f->items[i].key == PS_STATUS)
@@ -107,25 +107,25 @@ static bool asks_for_status(const struct ps_filters *f)
     return false;
 }
 
-static bool is_alive(const json_t *c)
+static bool is_active(const json_t *c)
 {
     const char *state = member_text(c, "state");
 
     return str_eq(state, "running") || str_eq(state, "paused") || str_eq(state, "restarting");
 }
 
-static bool is_chosen(const json_t *c, const struct ps_selection *s)
+static bool is_selected(const json_t *c, const struct ps_selection *s)
 {
-    if (!s->all && !asks_for_status(&s->filters) && !is_alive(c))
+    if (!s->all && !has_status_filter(&s->filters) && !is_active(c))
         return false;
     for (int key = 0; key < N_PS_KEYS; key++) {
-        if (!fits_key(c, &s->filters, (enum ps_key)key))
+        if (!matches_key(c, &s->filters, (enum ps_key)key))
             return false;
     }
     return true;
 }
 
-/* The server's times all have the same form, so that text order is time order; ids make it stable. */
+/* The server writes all times in one form, so text order is time order. Ids break ties. */
 static int compare_newest_first(const void *a, const void *b)
 {
     const json_t *x = *(const json_t *const *)a, *y = *(const json_t *const *)b;
@@ -143,7 +143,7 @@ json_t *ps_select(const json_t *list, const struct ps_selection *s)
     for (size_t i = 0; i < json_array_size(list); i++) {
         json_t *c = json_array_get(list, i);
 
-        if (is_chosen(c, s))
+        if (is_selected(c, s))
             sorted[n++] = c;
     }
     qsort(sorted, n, sizeof(json_t *), compare_newest_first);

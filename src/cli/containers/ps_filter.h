@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * Which containers `ps` shows, and in what order: newest first.
+ * The selection of containers for `ps` and `stats`, newest first.
  */
 
 #include "base/error.h"
@@ -12,7 +12,10 @@
 
 enum ps_key { PS_NAME, PS_STATUS, PS_LABEL, PS_HOST, PS_ID, PS_ANCESTOR, N_PS_KEYS };
 
-/* As with docker: several values of one key are alternatives (labels: all must fit), keys must all fit. */
+/*
+ * As with docker, a container must match every key. Several values of one key are alternatives, but
+ * labels must all match.
+ */
 struct ps_filters {
     struct ps_filter {
         enum ps_key key;
@@ -22,11 +25,19 @@ struct ps_filters {
 };
 
 struct ps_selection {
-    bool all;      /* also stopped ones */
+    bool all;      /* also stopped containers */
     uint64_t last; /* at most this many; 0: no limit */
     struct ps_filters filters;
 };
 
+#define PS_FILTER_FLAG(struct_name, member)                                          \
+    {                                                                                \
+        "filter", 'f', FLAG_LIST, offsetof(struct struct_name, member), "KEY=VALUE", \
+            "name= status= label= host= id= ancestor=; may be given several times"   \
+    }
+
+/* -EINVAL for an unknown key. */
 int ps_filters_parse(const struct args_list *words, struct ps_filters *ret, struct error *err)
     _nodiscard_;
+/* The selected containers, newest first; the caller's. */
 json_t *ps_select(const json_t *list, const struct ps_selection *s) _nodiscard_;

@@ -14,7 +14,7 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
     (void)verb;
     (void)options;
     if (!str_is_container_ref(words->items[1])) {
-        output_error("\"%s\" is no container name: letters, digits, _ . and - only",
+        output_error("\"%s\" is not a container name; use letters, digits, _ . and -",
                      words->items[1]);
         return 1;
     }
@@ -25,8 +25,7 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
         containers_resolve(list, words->items[0], &container, &err) < 0 ||
         client_send(c, "POST", container_path(container, "/rename"),
                     json_pack("{s:s}", "name", words->items[1]), NULL, &err) < 0) {
-        output_error("%s", err.msg);
-        return 1;
+        return output_failure(NULL, err.msg);
     }
     return 0;
 }
@@ -34,7 +33,7 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
 const struct verb verb_rename = {
     .name = "rename",
     .usage = "CONTAINER NEW_NAME",
-    .summary = "Give a container another name",
+    .summary = "Rename a container",
     .examples = "  dockmon rename prod-1/web web-old\n",
     .words = WORDS_CONTAINERS,
     .min_words = 2,

@@ -9,12 +9,12 @@ struct rm_options {
 
 static const struct flag flags[] = {
     {"force",   'f', FLAG_BOOL, offsetof(struct rm_options, is_forced),    NULL,
-     "remove it although it is running" },
+     "remove the container even if it is running"},
     {"volumes", 'v', FLAG_BOOL, offsetof(struct rm_options, with_volumes), NULL,
-     "remove its anonymous volumes, too"},
+     "also remove its anonymous volumes"         },
 };
 
-static void fill(void *owner, const json_t *container, struct client_request *r)
+static void fill_request(void *owner, const json_t *container, struct client_request *r)
 {
     const struct rm_options *o = owner;
     _cleanup_free_ char *tail = xasprintf("?force=%s&removeVolumes=%s",
@@ -25,19 +25,14 @@ static void fill(void *owner, const json_t *container, struct client_request *r)
     r->path = container_path(container, tail);
 }
 
-static void show(void *owner, const char *word, const struct client_request *r)
-{
-    (void)owner;
-    (void)r;
-    output_line("%s", word);
-}
-
 static int run(const struct verb *verb, void *options, const struct args_list *words)
 {
     _cleanup_(client_closep) struct client *c = client_open_configured();
 
     (void)verb;
-    return c ? containers_each(c, words, &(struct containers_batch){fill, show, options}) : 1;
+    return c ? containers_each(c, words,
+                               &(struct containers_batch){.fill = fill_request, .owner = options})
+             : 1;
 }
 
 const struct verb verb_rm = {
@@ -45,8 +40,7 @@ const struct verb verb_rm = {
     .usage = "[OPTIONS] CONTAINER [CONTAINER...]",
     .summary = "Remove containers",
     .examples = "  dockmon rm old-web\n  dockmon rm -f -v prod-1/web\n",
-    .flags = flags,
-    .n_flags = ARRAY_LEN(flags),
+    VERB_FLAGS(flags),
     .words = WORDS_CONTAINERS,
     .min_words = 1,
     .options_size = sizeof(struct rm_options),

@@ -1,7 +1,9 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "cli/accounts/accounts.h"
+#include "cli/common/match.h"
 #include "cli/common/member.h"
+#include "cli/common/messages.h"
 #include "cli/common/output.h"
 #include "cli/common/verbs.h"
 
@@ -17,25 +19,20 @@ static bool is_revoked(const json_t *agent)
 
 /* --- ls -------------------------------------------------------------------------------------------- */
 
-static const struct flag ls_flags[] = {
-    LISTING_QUIET(0, "ids"),
-    LISTING_JSON(0),
-};
-
-static char *status_text(const json_t *agent, const void *owner)
+static char *format_status(const json_t *agent, const void *owner)
 {
     (void)owner;
     return xstrdup(is_revoked(agent) ? "revoked" : member_text(agent, "status"));
 }
 
-static enum table_colour status_colour(const json_t *agent)
+static enum table_colour choose_status_colour(const json_t *agent)
 {
     bool is_online = !is_revoked(agent) && str_eq(member_text(agent, "status"), "online");
 
     return is_online ? COLOUR_GREEN : COLOUR_RED;
 }
 
-static char *rotatable_text(const json_t *agent, const void *owner)
+static char *format_rotatable(const json_t *agent, const void *owner)
 {
     const json_t *can = json_object_get(json_object_get(agent, "capabilities"), "token_rotate");
 
@@ -44,13 +41,13 @@ static char *rotatable_text(const json_t *agent, const void *owner)
 }
 
 static const struct listing_column columns[] = {
-    {"AGENT ID",   "agent_id",      NULL,           NULL         },
-    {"HOST",       "host_name",     NULL,           NULL         },
-    {"STATUS",     NULL,            status_text,    status_colour},
-    {"VERSION",    "version",       NULL,           NULL         },
-    {"ROTATABLE",  NULL,            rotatable_text, NULL         },
-    {"REGISTERED", "registered_at", NULL,           NULL         },
-    {"LAST SEEN",  "last_seen_at",  NULL,           NULL         },
+    {"AGENT ID",   "agent_id",      NULL,             NULL                },
+    {"HOST",       "host_name",     NULL,             NULL                },
+    {"STATUS",     NULL,            format_status,    choose_status_colour},
+    {"VERSION",    "version",       NULL,             NULL                },
+    {"ROTATABLE",  NULL,            format_rotatable, NULL                },
+    {"REGISTERED", "registered_at", NULL,             NULL                },
+    {"LAST SEEN",  "last_seen_at",  NULL,             NULL                },
 };
 
 static const struct account_kind account_agents = {
@@ -62,57 +59,42 @@ static const struct account_kind account_agents = {
 
 const struct verb verb_agent_ls = {
     .name = "agent ls",
-    .usage = "[OPTIONS]",
     .summary = "List the agents of the hosts",
     .examples = "  dockmon agent ls\n",
-    .flags = ls_flags,
-    .n_flags = ARRAY_LEN(ls_flags),
-    .options_size = sizeof(struct listing_options),
-    .run = accounts_run_ls,
-    .data = &account_agents,
+    ACCOUNTS_LS(account_agents, ids),
 };
 
 /* --- rotate, revoke -------------------------------------------------------------------------------- */
 
-/* Better matches are tried first, as for hosts. */
-enum match { MATCH_ID, MATCH_NAME, MATCH_PREFIX, N_MATCHES };
-
-static bool fits(const json_t *a, const char *word, enum match how)
+static bool matches(const json_t *agent, const void *ref, enum match how)
 {
-    const char *agent = member_text(a, "agent_id"), *host = member_text(a, "host_id");
+    const char *id = member_text(agent, "agent_id"), *host_id = member_text(agent, "host_id");
+    const char *word = ref;
 
     switch (how) {
-    case MATCH_ID: return str_eq(agent, word) || str_eq(host, word);
-    case MATCH_NAME: return str_eq(member_text(a, "host_name"), word);
+    case MATCH_ID: return str_eq(id, word) || str_eq(host_id, word);
+    case MATCH_NAME: return str_eq(member_text(agent, "host_name"), word);
     case MATCH_PREFIX:
         return strlen(word) >= MIN_PREFIX &&
-               (str_starts_with(agent, word) || str_starts_with(host, word));
+               (str_starts_with(id, word) || str_starts_with(host_id, word));
     case N_MATCHES: break;
     }
     return false;
 }
 
-/* By host name, host id, agent id, or the beginning of one of the two. */
+/* By the name or id of its host, its own id, or the beginning of one of the ids. */
 static const json_t *find_agent(const json_t *list, const char *word, struct error *err)
 {
-    const json_t *found = NULL;
-    size_t n = 0;
+    json_auto_t *found = match_best(list, matches, word);
+    size_t n = json_array_size(found);
 
-    for (int how = 0; how < N_MATCHES && n == 0; how++) {
-        for (size_t i = 0; i < json_array_size(list); i++) {
-            const json_t *a = json_array_get(list, i);
-
-            if (fits(a, word, (enum match)how) && n++ == 0)
-                found = a;
-        }
-    }
     if (n == 0)
-        (void)error_set(err, -ENOENT, "there is no such host or agent; see `dockmon agent ls`");
+        (void)error_set(err, -ENOENT, MSG_NOT_FOUND "; see `dockmon agent ls`", "agent", word);
     if (n > 1) {
-        (void)error_set(err, -EEXIST, "%zu agents match: give the agent's id of `dockmon agent ls`",
-                        n);
+        (void)error_set(err, -EEXIST, MSG_AMBIGUOUS "give an agent id from `dockmon agent ls`",
+                        word, n, "agents");
     }
-    return n == 1 ? found : NULL;
+    return n == 1 ? json_array_get(found, 0) : NULL;
 }
 
 static int change(struct client *c, const char *verb, const json_t *agent, struct error *err)
@@ -128,15 +110,15 @@ static int change_one(struct client *c, const char *verb, const json_t *list, co
     struct error err = ERROR_INIT;
     const json_t *agent = find_agent(list, word, &err);
 
-    if (!agent || change(c, verb, agent, &err) < 0) {
-        output_error("%s: %s", word, err.msg);
-        return 1;
-    }
+    if (!agent)
+        return output_failure(NULL, err.msg);
+    if (change(c, verb, agent, &err) < 0)
+        return output_failure(word, err.msg);
     output_line("%s", word);
     return 0;
 }
 
-/* Those whose token is revoked have none to replace. */
+/* Skips agents whose token is revoked: they have none to replace. */
 static int rotate_all(struct client *c, const json_t *list)
 {
     int exit_code = 0;
@@ -148,8 +130,7 @@ static int rotate_all(struct client *c, const json_t *list)
         if (is_revoked(a))
             continue;
         if (change(c, "rotate-token", a, &err) < 0) {
-            output_error("%s: %s", member_text(a, "host_name"), err.msg);
-            exit_code = 1;
+            exit_code = output_failure(member_text(a, "host_name"), err.msg);
         } else {
             output_line("%s", member_text(a, "host_name"));
         }
@@ -163,7 +144,7 @@ struct rotate_options {
 
 static const struct flag rotate_flags[] = {
     {"all", 'a', FLAG_BOOL, offsetof(struct rotate_options, all), NULL,
-     "the agents of all hosts, one after the other"},
+     "rotate the tokens of all agents, one after the other"},
 };
 
 static int run_rotate(const struct verb *verb, void *options, const struct args_list *words)
@@ -174,11 +155,11 @@ static int run_rotate(const struct verb *verb, void *options, const struct args_
     int exit_code = 0;
 
     if (o->all == (words->n > 0)) {
-        output_error("dockmon %s: expected either hosts or --all", verb->name);
+        output_error("dockmon %s: give either hosts or --all", verb->name);
         return EXIT_USAGE;
     }
     c = client_open_configured();
-    list = accounts_fetch_or_say(c, &account_agents);
+    list = accounts_fetch_or_print(c, &account_agents);
     if (!list)
         return 1;
     if (o->all)
@@ -193,8 +174,7 @@ const struct verb verb_agent_rotate = {
     .usage = "[OPTIONS] HOST [HOST...]",
     .summary = "Give agents a new permanent token",
     .examples = "  dockmon agent rotate web1 web2\n  dockmon agent rotate --all\n",
-    .flags = rotate_flags,
-    .n_flags = ARRAY_LEN(rotate_flags),
+    VERB_FLAGS(rotate_flags),
     .words = WORDS_HOSTS,
     .max_words = SIZE_MAX,
     .options_size = sizeof(struct rotate_options),
@@ -209,7 +189,7 @@ static int run_revoke(const struct verb *verb, void *options, const struct args_
 
     (void)verb;
     (void)options;
-    list = accounts_fetch_or_say(c, &account_agents);
+    list = accounts_fetch_or_print(c, &account_agents);
     if (!list)
         return 1;
     for (size_t i = 0; i < words->n; i++)
@@ -220,7 +200,7 @@ static int run_revoke(const struct verb *verb, void *options, const struct args_
 const struct verb verb_agent_revoke = {
     .name = "agent revoke",
     .usage = "HOST [HOST...]",
-    .summary = "Refuse agents' tokens from now on; a registration token brings them back",
+    .summary = "Revoke the tokens of agents; a registration token lets them join again",
     .examples = "  dockmon agent revoke web1\n",
     .words = WORDS_HOSTS,
     .min_words = 1,

@@ -1,9 +1,8 @@
 #include "base/alloc.h"
 #include "base/str.h"
-#include "base/time.h"
 #include "cli/common/member.h"
 #include "cli/common/output.h"
-#include "cli/common/text.h"
+#include "cli/common/query.h"
 #include "cli/common/verbs.h"
 #include "cli/containers/containers.h"
 
@@ -24,27 +23,21 @@ struct events_options {
 
 static const struct flag flags[] = {
     {"filter", 'f', FLAG_LIST,   AT(filters), "KEY=VALUE",
-     "container= host= event= category= severity="                                                          },
-    {"last",   'n', FLAG_STRING, AT(last),    "N",         "show the last N (default 100; all with --since)"},
+     "container= host= event= category= severity=; may be given several times"           },
+    {"last",   'n', FLAG_STRING, AT(last),    "N",
+     "show the last N events (default 100; all with --since)"                            },
     {"since",  0,   FLAG_STRING, AT(since),   "TIME",
-     "show events after 2026-01-31T12:00:00Z, or 10m ago"                                                   },
-    {"until",  0,   FLAG_STRING, AT(until),   "TIME",      "show events before that time"                   },
-    {"json",   0,   FLAG_BOOL,   AT(json),    NULL,        "print a JSON array"                             },
+     "show events since 2026-01-31T12:00:00Z, or since 10m ago"                          },
+    {"until",  0,   FLAG_STRING, AT(until),   "TIME",      "show events before this time"},
+    {"json",   0,   FLAG_BOOL,   AT(json),    NULL,        "print a JSON array"          },
 };
 
-/* What the server filters, and what is left for us because it wants an id where people say a name. */
+/* The events to show: the query for the server, and filters by name, which it does not have. */
 struct selection {
-    struct buf query;
+    struct buf query; /* parameters after the first: "&event_type=died" */
     const char *host, *container;
     uint64_t max;
 };
-
-static int add_parameter(struct selection *s, const char *name, const char *value)
-{
-    _cleanup_free_ char *encoded = text_url_encode(value);
-
-    return buf_printf(&s->query, "&%s=%s", name, encoded);
-}
 
 static int add_filter(struct selection *s, const char *word, struct error *err)
 {
@@ -59,7 +52,7 @@ static int add_filter(struct selection *s, const char *word, struct error *err)
 
     for (size_t i = 0; i < ARRAY_LEN(map); i++) {
         if (str_starts_with(word, map[i].key))
-            return add_parameter(s, map[i].parameter, word + strlen(map[i].key));
+            return query_add(&s->query, map[i].parameter, word + strlen(map[i].key));
     }
     if (str_starts_with(word, "container=")) {
         s->container = word + strlen("container=");
@@ -71,18 +64,7 @@ static int add_filter(struct selection *s, const char *word, struct error *err)
     }
     return error_set(
         err, -EINVAL,
-        "--filter: \"%s\" is not container=, host=, event=, category= or severity=", word);
-}
-
-static int add_time(struct selection *s, const char *name, const char *value, struct error *err)
-{
-    _cleanup_free_ char *text = NULL;
-
-    if (!value)
-        return 0;
-    if (text_parse_time(value, time_utc_ms(), &text, err) < 0)
-        return error_wrap(err, -EINVAL, "--%s", name);
-    return add_parameter(s, name, text);
+        "--filter: \"%s\" is not one of container=, host=, event=, category= and severity=", word);
 }
 
 static int read_selection(const struct events_options *o, struct selection *s, struct error *err)
@@ -90,20 +72,18 @@ static int read_selection(const struct events_options *o, struct selection *s, s
     int r = 0;
 
     s->max = o->since ? MAX_EVENTS : DEFAULT_MAX;
-    if (o->last && (parse_u64(o->last, MAX_EVENTS, &s->max) < 0 || s->max == 0)) {
-        return error_set(err, -EINVAL, "--last: \"%s\" is no number from 1 to %d", o->last,
-                         MAX_EVENTS);
-    }
+    if (o->last)
+        r = args_read_number("last", o->last, 1, MAX_EVENTS, &s->max, err);
     for (size_t i = 0; i < o->filters.n && r == 0; i++)
         r = add_filter(s, o->filters.items[i], err);
     if (r == 0)
-        r = add_time(s, "since", o->since, err);
+        r = query_add_time(&s->query, "since", "since", o->since, err);
     if (r == 0)
-        r = add_time(s, "until", o->until, err);
+        r = query_add_time(&s->query, "until", "until", o->until, err);
     return r;
 }
 
-static bool is_chosen(const json_t *e, const struct selection *s)
+static bool is_selected(const json_t *e, const struct selection *s)
 {
     const char *id = member_text(e, "container_id");
 
@@ -114,7 +94,7 @@ static bool is_chosen(const json_t *e, const struct selection *s)
             (str_starts_with(id, s->container) || str_starts_with(s->container, id)));
 }
 
-/* Newest first, page after page, until there are enough. */
+/* Newest first, page by page, until `found` has enough. */
 static int fetch(struct client *c, const struct selection *s, json_t *found, struct error *err)
 {
     bool has_more = true;
@@ -132,7 +112,7 @@ static int fetch(struct client *c, const struct selection *s, json_t *found, str
             return r;
         events = json_object_get(answer, "events");
         for (size_t i = 0; i < json_array_size(events) && json_array_size(found) < s->max; i++) {
-            if (is_chosen(json_array_get(events, i), s))
+            if (is_selected(json_array_get(events, i), s))
                 (void)json_array_append(found, json_array_get(events, i));
         }
         has_more = member_is_true(answer, "has_more");
@@ -179,8 +159,7 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
         exit_code = !c;
     }
     if (c && fetch(c, &s, found, &err) < 0) {
-        output_error("%s", err.msg);
-        exit_code = 1;
+        exit_code = output_failure(NULL, err.msg);
     }
     buf_done(&s.query);
     if (exit_code == 0 && o->json) {
@@ -194,11 +173,10 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
 const struct verb verb_events = {
     .name = "events",
     .usage = "[OPTIONS]",
-    .summary = "Show what happened: containers, hosts, and who did what",
+    .summary = "Show the events of containers and hosts, and the actions of users",
     .examples = "  dockmon events --since 1h\n"
                 "  dockmon events --filter container=web --filter event=died --json\n",
-    .flags = flags,
-    .n_flags = ARRAY_LEN(flags),
+    VERB_FLAGS(flags),
     .options_size = sizeof(struct events_options),
     .run = run,
 };

@@ -2,7 +2,9 @@
 
 #include "base/alloc.h"
 #include "base/str.h"
+#include "cli/common/match.h"
 #include "cli/common/member.h"
+#include "cli/common/messages.h"
 #include "cli/common/output.h"
 #include "cli/common/text.h"
 
@@ -13,11 +15,10 @@ static bool is_online(const json_t *host)
     return str_eq(member_text(host, "status"), "online");
 }
 
-/* Better matches are tried first, as for containers. */
-enum match { MATCH_ID, MATCH_NAME, MATCH_PREFIX, N_MATCHES };
-
-static bool fits(const json_t *host, const char *word, enum match how)
+static bool matches(const json_t *host, const void *ref, enum match how)
 {
+    const char *word = ref;
+
     switch (how) {
     case MATCH_ID: return str_eq(member_text(host, "id"), word);
     case MATCH_NAME: return str_eq(member_text(host, "name"), word);
@@ -29,22 +30,19 @@ static bool fits(const json_t *host, const char *word, enum match how)
 
 int hosts_find(const json_t *all, const char *word, json_t **ret, struct error *err)
 {
-    size_t n = 0;
+    json_auto_t *found = match_best(all, matches, word);
+    size_t n = json_array_size(found);
 
-    for (int how = 0; how < N_MATCHES && n == 0; how++) {
-        for (size_t i = 0; i < json_array_size(all); i++) {
-            json_t *host = json_array_get(all, i);
-
-            if (fits(host, word, (enum match)how) && n++ == 0)
-                *ret = host;
-        }
-    }
+    if (n == 0)
+        return error_set(err, -ENOENT, MSG_NOT_FOUND, "host", word);
     if (n > 1)
-        return error_set(err, -EEXIST, "%zu hosts match %s; see `dockmon hosts`", n, word);
-    return n == 0 ? error_set(err, -ENOENT, "No such host: %s", word) : 0;
+        return error_set(err, -EEXIST, MSG_AMBIGUOUS "see `dockmon hosts`", word, n, "hosts");
+    *ret = json_array_get(found, 0);
+    return 0;
 }
 
-static void add(json_t *list, json_t *host)
+/* Adds the host unless the list has it. */
+static void add_host(json_t *list, json_t *host)
 {
     for (size_t i = 0; i < json_array_size(list); i++) {
         if (json_array_get(list, i) == host)
@@ -54,15 +52,15 @@ static void add(json_t *list, json_t *host)
         abort(); /* out of memory */
 }
 
-static void add_online(json_t *list, const json_t *all, bool mentions_others)
+static void add_online(json_t *list, const json_t *all, bool notes_others)
 {
     for (size_t i = 0; i < json_array_size(all); i++) {
         json_t *host = json_array_get(all, i);
 
         if (is_online(host)) {
-            add(list, host);
-        } else if (mentions_others) {
-            output_note("%s is offline and left out", member_text(host, "name"));
+            add_host(list, host);
+        } else if (notes_others) {
+            output_note(MSG_HOST_OFFLINE, member_text(host, "name"));
         }
     }
 }
@@ -85,13 +83,12 @@ int hosts_select(const json_t *all,
         r = hosts_find(all, wanted->items[i], &host, err);
         if (r < 0)
             return r;
-        add(list, host);
+        add_host(list, host);
     }
     if (wanted->n == 0)
         add_online(list, all, by_default == HOSTS_ALL_ONLINE);
     if (wanted->n == 0 && by_default == HOSTS_ONLY_ONE && json_array_size(all) > 1) {
-        return error_set(err, -EINVAL,
-                         "there are %zu hosts: say which one with --host NAME, or --host all",
+        return error_set(err, -EINVAL, "there are %zu hosts: " MSG_CHOOSE_HOST,
                          json_array_size(all));
     }
     if (json_array_size(list) == 0)
@@ -113,7 +110,7 @@ int hosts_choose(struct client *c,
     if (r < 0)
         return r;
     if (!json_is_array(all))
-        return error_set(err, -EPROTO, "the server's list of hosts cannot be read");
+        return error_set(err, -EPROTO, MSG_INVALID_LIST, "hosts");
     return hosts_select(all, wanted, by_default, ret, err);
 }
 

@@ -1,37 +1,38 @@
 #pragma once
 
 /*
- * Hosts as the verbs about images, networks and volumes take them: --host NAME, several times or "all".
+ * References to hosts, and the flag --host of the verbs for images, networks and volumes: it is given
+ * several times, or as "all".
  */
 
 #include "cli/common/args.h"
 #include "cli/common/client.h"
 
 enum hosts_default {
-    HOSTS_ALL_ONLINE, /* without --host: every host that is online, the others are mentioned */
-    HOSTS_ONLY_ONE,   /* without --host: the one that there is; with several it must be said */
+    HOSTS_ALL_ONLINE, /* without --host: every host that is online; a note names the others */
+    HOSTS_ONLY_ONE,   /* without --host: the only host; an error if there are several */
 };
 
 #define HOSTS_FLAG(struct_name, member)                                     \
     {                                                                       \
         "host", 0, FLAG_LIST, offsetof(struct struct_name, member), "HOST", \
-            "name or id of a host, several times, or \"all\""               \
+            "name or id of a host, or \"all\"; may be given several times"  \
     }
 
-/* *ret: objects of /api/hosts, the caller's. */
+/* Fetches the hosts and chooses. *ret: an array of objects of /api/hosts, the caller's. */
 int hosts_choose(struct client *c,
                  const struct args_list *wanted,
                  enum hosts_default by_default,
                  json_t **ret,
                  struct error *err) _nodiscard_;
-/* The same from a list at hand. */
+/* The same from a list that was fetched. */
 int hosts_select(const json_t *all,
                  const struct args_list *wanted,
                  enum hosts_default by_default,
                  json_t **ret,
                  struct error *err) _nodiscard_;
 
-/* One of a list of /api/hosts, by id, name or the beginning of an id: -ENOENT, -EEXIST. Borrowed from the list. */
+/* The host of this id, name or beginning of an id, borrowed from the list. -ENOENT, -EEXIST. */
 int hosts_find(const json_t *all, const char *word, json_t **ret, struct error *err) _nodiscard_;
 
 /* "/api/hosts/ID/" followed by `tail`; to be freed. */

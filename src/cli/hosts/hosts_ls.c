@@ -14,42 +14,42 @@ struct hosts_options {
 static const struct flag flags[] = {
     LISTING_QUIET(offsetof(struct hosts_options, listing), "ids"),
     {"wide", 'w', FLAG_BOOL, offsetof(struct hosts_options, wide), NULL,
-                                                      "show where figures come from, too, and why from there"},
+                                                      "also show the source of the statistics, and why it is used"},
     LISTING_JSON(offsetof(struct hosts_options, listing)),
 };
 
-static char *id_text(const json_t *host, const void *owner)
+static char *format_id(const json_t *host, const void *owner)
 {
     (void)owner;
     return xstrndup(member_text(host, "id"), 12);
 }
 
-static enum table_colour status_colour(const json_t *host)
+static enum table_colour choose_status_colour(const json_t *host)
 {
     return str_eq(member_text(host, "status"), "online") ? COLOUR_GREEN : COLOUR_RED;
 }
 
-static char *agent_text(const json_t *host, const void *owner)
+static char *format_agent(const json_t *host, const void *owner)
 {
     (void)owner;
     return xstrdup(member_text(json_object_get(host, "agent"), "version"));
 }
 
-static char *policy_text(const json_t *host, const void *owner)
+static char *format_policy(const json_t *host, const void *owner)
 {
     (void)owner;
     return xstrdup(member_text(json_object_get(host, "agent"), "policy"));
 }
 
-static const json_t *stats_of(const json_t *host)
+static const json_t *find_stats(const json_t *host)
 {
     return json_object_get(json_object_get(host, "agent"), "stats");
 }
 
-/* "cgroup2, netlink": of containers, and of their networks. */
-static char *source_text(const json_t *host, const void *owner)
+/* "cgroup2, netlink": the source of the metrics of containers, and of their networks. */
+static char *format_source(const json_t *host, const void *owner)
 {
-    const json_t *stats = stats_of(host);
+    const json_t *stats = find_stats(host);
 
     (void)owner;
     if (!stats || json_is_null(stats))
@@ -57,15 +57,15 @@ static char *source_text(const json_t *host, const void *owner)
     return xasprintf("%s, %s", member_text(stats, "containers"), member_text(stats, "network"));
 }
 
-/* Why not from a better source, and what is missing. */
-static char *why_text(const json_t *host, const void *owner)
+/* The reason why the source is not a better one, and notes on what is missing. */
+static char *format_reasons(const json_t *host, const void *owner)
 {
-    char *text = xstrdup(member_text(stats_of(host), "why"));
+    char *text = xstrdup(member_text(find_stats(host), "why"));
     const json_t *note;
     size_t i;
 
     (void)owner;
-    json_array_foreach(json_object_get(stats_of(host), "notes"), i, note)
+    json_array_foreach(json_object_get(find_stats(host), "notes"), i, note)
     {
         char *longer = xasprintf("%s%s%s", text, *text ? "; " : "",
                                  json_is_string(note) ? json_string_value(note) : "");
@@ -77,17 +77,17 @@ static char *why_text(const json_t *host, const void *owner)
 }
 
 static const struct listing_column columns[] = {
-    {"HOST ID",    NULL,              id_text,     NULL         },
-    {"NAME",       "name",            NULL,        NULL         },
-    {"STATUS",     "status",          NULL,        status_colour},
-    {"CONTAINERS", "container_count", NULL,        NULL         },
-    {"OS",         "os_version",      NULL,        NULL         },
-    {"DOCKER",     "docker_version",  NULL,        NULL         },
-    {"AGENT",      NULL,              agent_text,  NULL         },
-    {"POLICY",     NULL,              policy_text, NULL         },
-    {"ADDRESS",    "host_ip",         NULL,        NULL         },
-    {"FIGURES",    NULL,              source_text, NULL         }, /* from here on: --wide */
-    {"WHY",        NULL,              why_text,    NULL         },
+    {"HOST ID",    NULL,              format_id,      NULL                },
+    {"NAME",       "name",            NULL,           NULL                },
+    {"STATUS",     "status",          NULL,           choose_status_colour},
+    {"CONTAINERS", "container_count", NULL,           NULL                },
+    {"OS",         "os_version",      NULL,           NULL                },
+    {"DOCKER",     "docker_version",  NULL,           NULL                },
+    {"AGENT",      NULL,              format_agent,   NULL                },
+    {"POLICY",     NULL,              format_policy,  NULL                },
+    {"ADDRESS",    "host_ip",         NULL,           NULL                },
+    {"STATISTICS", NULL,              format_source,  NULL                }, /* this and below: --wide */
+    {"WHY",        NULL,              format_reasons, NULL                },
 };
 
 #define WIDE_COLUMNS 2
@@ -106,10 +106,8 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
     (void)words;
     if (!c)
         return 1;
-    if (client_get(c, xstrdup("/api/hosts"), &list, &err) < 0) {
-        output_error("%s", err.msg);
-        return 1;
-    }
+    if (client_get(c, xstrdup("/api/hosts"), &list, &err) < 0)
+        return output_failure(NULL, err.msg);
     listing_print(o->wide ? &wide : &narrow, list, &o->listing, NULL);
     return 0;
 }
@@ -119,8 +117,7 @@ const struct verb verb_hosts = {
     .usage = "[OPTIONS]",
     .summary = "List the Docker hosts",
     .examples = "  dockmon hosts\n  dockmon hosts --wide\n  dockmon hosts --json | jq '.[].name'\n",
-    .flags = flags,
-    .n_flags = ARRAY_LEN(flags),
+    VERB_FLAGS(flags),
     .options_size = sizeof(struct hosts_options),
     .run = run,
 };

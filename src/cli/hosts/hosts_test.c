@@ -21,21 +21,21 @@ static const struct {
     int code;
     const char *want; /* ids, or the beginning of the error */
 } cases[] = {
-    {several,     "",            HOSTS_ALL_ONLINE, 0,       "aa11 aa22 cc44 "       },
-    {several,     "",            HOSTS_ONLY_ONE,   -EINVAL, "there are 4 hosts: say"},
-    {several,     "all",         HOSTS_ONLY_ONE,   0,       "aa11 aa22 cc44 "       },
-    {several,     "web",         HOSTS_ONLY_ONE,   0,       "aa11 "                 },
-    {several,     "aa22 web",    HOSTS_ONLY_ONE,   0,       "aa22 aa11 "            },
-    {several,     "web aa1 all", HOSTS_ONLY_ONE,   0,       "aa11 aa22 cc44 "       },
-    {several,     "bb",          HOSTS_ALL_ONLINE, 0,       "bb33 "                 },
-    {several,     "aa",          HOSTS_ALL_ONLINE, -EEXIST, "2 hosts match aa"      },
-    {several,     "db",          HOSTS_ALL_ONLINE, -EEXIST, "2 hosts match db"      },
-    {several,     "web nix",     HOSTS_ALL_ONLINE, -ENOENT, "No such host: nix"     },
-    {one,         "",            HOSTS_ONLY_ONE,   0,       "aa11 "                 },
-    {none_online, "",            HOSTS_ONLY_ONE,   -ENOENT, "no host is online"     },
-    {none_online, "",            HOSTS_ALL_ONLINE, -ENOENT, "no host is online"     },
-    {none_online, "web",         HOSTS_ONLY_ONE,   0,       "aa11 "                 },
-    {"[]",        "",            HOSTS_ALL_ONLINE, -ENOENT, "no host is online"     },
+    {several,     "",            HOSTS_ALL_ONLINE, 0,       "aa11 aa22 cc44 "               },
+    {several,     "",            HOSTS_ONLY_ONE,   -EINVAL, "there are 4 hosts: say"        },
+    {several,     "all",         HOSTS_ONLY_ONE,   0,       "aa11 aa22 cc44 "               },
+    {several,     "web",         HOSTS_ONLY_ONE,   0,       "aa11 "                         },
+    {several,     "aa22 web",    HOSTS_ONLY_ONE,   0,       "aa22 aa11 "                    },
+    {several,     "web aa1 all", HOSTS_ONLY_ONE,   0,       "aa11 aa22 cc44 "               },
+    {several,     "bb",          HOSTS_ALL_ONLINE, 0,       "bb33 "                         },
+    {several,     "aa",          HOSTS_ALL_ONLINE, -EEXIST, "aa is ambiguous: 2 hosts match"},
+    {several,     "db",          HOSTS_ALL_ONLINE, -EEXIST, "db is ambiguous: 2 hosts match"},
+    {several,     "web nix",     HOSTS_ALL_ONLINE, -ENOENT, "No such host: nix"             },
+    {one,         "",            HOSTS_ONLY_ONE,   0,       "aa11 "                         },
+    {none_online, "",            HOSTS_ONLY_ONE,   -ENOENT, "no host is online"             },
+    {none_online, "",            HOSTS_ALL_ONLINE, -ENOENT, "no host is online"             },
+    {none_online, "web",         HOSTS_ONLY_ONE,   0,       "aa11 "                         },
+    {"[]",        "",            HOSTS_ALL_ONLINE, -ENOENT, "no host is online"             },
 };
 
 static void check(size_t i)
@@ -68,15 +68,15 @@ static void check(size_t i)
         assert_string_equal(got, cases[i].want);
 }
 
-static void test_select(void **state)
+static void test_choice(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
         check(i);
 }
 
-/* An empty word is the beginning of every id. */
-static void test_no_word(void **state)
+/* Every id begins with the empty word. */
+static void test_empty_word_matches_nothing(void **state)
 {
     json_auto_t *all = json_loads(one, 0, NULL);
     json_t *host = NULL;
@@ -98,8 +98,8 @@ static void test_path(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_select),
-        cmocka_unit_test(test_no_word),
+        cmocka_unit_test(test_choice),
+        cmocka_unit_test(test_empty_word_matches_nothing),
         cmocka_unit_test(test_path),
     };
 

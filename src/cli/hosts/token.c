@@ -13,14 +13,17 @@ struct token_options {
 
 static const struct flag flags[] = {
     {"multi-use", 0,   FLAG_BOOL, AT(is_multi_use), NULL,
-     "the token lets in any number of hosts until it expires"                                },
+     "the token admits any number of hosts until it expires"                                 },
     {"quiet",     'q', FLAG_BOOL, AT(quiet),        NULL, "print the token only"             },
     {"json",      0,   FLAG_BOOL, AT(json),         NULL, "print the server's answer as JSON"},
 };
 
-/* Where the system's roots were enough for us they are enough for the agent, and its pin would break when the key
- * of such a certificate is changed. */
-static char *pin_word(const json_t *answer, const struct config *config)
+/*
+ * "DOCKMON_PIN=... " for the agent's command line, to be freed. Empty if this program trusts the server by
+ * the system's root certificates: the agent can do that, too, and a pin would fail as soon as the key of
+ * such a certificate is replaced.
+ */
+static char *format_pin(const json_t *answer, const struct config *config)
 {
     const char *fingerprint = member_text(answer, "fingerprint");
 
@@ -31,19 +34,19 @@ static char *pin_word(const json_t *answer, const struct config *config)
 
 static void print_token(const json_t *answer, const struct config *config, bool is_multi_use)
 {
-    _cleanup_free_ char *pin = pin_word(answer, config);
+    _cleanup_free_ char *pin = format_pin(answer, config);
     const char *url = config->url;
 
     output_line("%s", member_text(answer, "token"));
     output_note("%s", "");
-    output_note("Valid until %s, for %s. On the new host, run:", member_text(answer, "expires_at"),
+    output_note("Valid until %s, for %s. Run on the new host:", member_text(answer, "expires_at"),
                 is_multi_use ? "any number of hosts" : "one host");
     output_note("  DOCKMON_URL=%s %sREGISTRATION_TOKEN=%s dockmon-agent", url, pin,
                 member_text(answer, "token"));
     if (str_starts_with(url, "http://127.") || str_starts_with(url, "http://localhost") ||
         str_starts_with(url, "https://127.") || str_starts_with(url, "https://localhost")) {
         output_note(
-            "  (another host needs an address of the server that it can reach instead of %s)", url);
+            "  (%s is an address of this machine: give other hosts one that they can reach)", url);
     }
 }
 
@@ -60,8 +63,7 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
     if (config_load(&config, secure_getenv, &err) < 0 || client_open(&c, &config, &err) < 0 ||
         client_send(c, "POST", xstrdup("/api/agent/generate-token"),
                     json_pack("{s:b}", "multi_use", o->is_multi_use), &answer, &err) < 0) {
-        output_error("%s", err.msg);
-        return 1;
+        return output_failure(NULL, err.msg);
     }
     if (o->json) {
         output_json(answer);
@@ -76,10 +78,9 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
 const struct verb verb_token = {
     .name = "token create",
     .usage = "[OPTIONS]",
-    .summary = "Make a token that lets a new host join, and show how",
+    .summary = "Create a token with which a new host joins, and show how",
     .examples = "  dockmon token create\n  TOKEN=$(dockmon token create --multi-use -q)\n",
-    .flags = flags,
-    .n_flags = ARRAY_LEN(flags),
+    VERB_FLAGS(flags),
     .options_size = sizeof(struct token_options),
     .run = run,
 };

@@ -14,15 +14,14 @@
 
 #include <string.h>
 
-#define MAX_OUTPUT (SIZE_MAX / 2)
-#define NONE       "<none>"
-#define SHORT_ID   12
+#define NONE     "<none>"
+#define SHORT_ID 12
 
-static const struct flag flags[] = {RESOURCE_LS_FLAGS("ids")};
+static const struct flag ls_flags[] = {RESOURCE_LS_FLAGS("ids")};
 
 static const char *const headers[] = {"REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE", "HOST"};
 
-/* "host:5000/web:1" is "host:5000/web" and "1". */
+/* The tag of "host:5000/web:1" is "1"; "" if there is none. */
 static const char *find_tag(const char *name)
 {
     const char *slash = strrchr(name, '/');
@@ -31,7 +30,7 @@ static const char *find_tag(const char *name)
     return colon ? colon + 1 : "";
 }
 
-/* The image as `word` means it: by a tag, ":latest" where none is given, or by its id. */
+/* By a tag, where ":latest" is the default, or by the id. */
 static char *find_ref(const json_t *image, const char *word, enum resource_match how)
 {
     bool has_tag = *find_tag(word) || strchr(word, '@');
@@ -49,24 +48,13 @@ static char *find_ref(const json_t *image, const char *word, enum resource_match
     return how == RESOURCE_PREFIX && *id && str_starts_with(own, id) ? xstrdup(own) : NULL;
 }
 
-static char *age_text(const json_t *image, int64_t now_ms)
-{
-    _cleanup_free_ char *age = NULL;
-    int64_t ns;
-
-    if (time_parse_ns(member_text(image, "created"), &ns) < 0)
-        return xstrdup("N/A");
-    age = text_duration(now_ms / 1000 - ns / 1000000000);
-    return xasprintf("%s ago", age);
-}
-
 static void add_row(struct table *t, const json_t *image, const char *name)
 {
     const char *tag = name ? find_tag(name) : NONE;
     size_t size = name ? (size_t)(tag - name) - (*tag ? 1 : 0) : 0;
     _cleanup_free_ char *repository = name ? xstrndup(name, *tag ? size : strlen(name))
                                            : xstrdup(NONE);
-    _cleanup_free_ char *age = age_text(image, time_utc_ms());
+    _cleanup_free_ char *age = text_ago(member_text(image, "created"), time_utc_ms(), "N/A");
     _cleanup_free_ char *bytes = text_size(member_integer(image, "size"));
 
     table_add(t, repository);
@@ -77,7 +65,7 @@ static void add_row(struct table *t, const json_t *image, const char *name)
     table_add(t, member_text(image, "host_name"));
 }
 
-/* One row per tag, as docker has it. */
+/* One row for each tag, as docker has it. */
 static void add_rows(struct table *t, const json_t *image)
 {
     const json_t *tags = json_object_get(image, "tags");
@@ -90,16 +78,12 @@ static void add_rows(struct table *t, const json_t *image)
 
 static void print_table(const json_t *list)
 {
-    struct buf out = BUF_INIT(MAX_OUTPUT);
     struct table t;
 
     table_init(&t, ARRAY_LEN(headers), headers);
     for (size_t i = 0; i < json_array_size(list); i++)
         add_rows(&t, json_array_get(list, i));
-    table_print(&t, output_has_colours(), &out);
-    output_raw(buf_str(&out), out.size);
-    buf_done(&out);
-    table_done(&t);
+    output_table(&t);
 }
 
 const struct resource_kind resource_images = {
@@ -114,18 +98,13 @@ const struct resource_kind resource_images = {
 
 const struct verb verb_images = {
     .name = "images",
-    .usage = "[OPTIONS]",
     .summary = "List the images of all hosts",
     .examples = "  dockmon images\n  dockmon images --host prod-1 -q\n",
-    .flags = flags,
-    .n_flags = ARRAY_LEN(flags),
-    .options_size = sizeof(struct resource_ls_options),
-    .run = resources_run_ls,
-    .data = &resource_images,
+    RESOURCE_LS(resource_images, ls_flags),
 };
 
-static const struct flag rmi_flags[] = {
-    RESOURCE_RM_FLAGS("remove it although it has several names or stopped containers use it"),
+static const struct flag rm_flags[] = {
+    RESOURCE_RM_FLAGS("remove the image even if it has several names or stopped containers use it"),
 };
 
 const struct verb verb_rmi = {
@@ -134,11 +113,6 @@ const struct verb verb_rmi = {
     .summary = "Remove images",
     .examples = "  dockmon rmi web:1.2\n  dockmon rmi --host prod-1 --host prod-2 web:1.2\n"
                 "  dockmon rmi --host all 4f1c2b3a4d5e\n",
-    .flags = rmi_flags,
-    .n_flags = ARRAY_LEN(rmi_flags),
     .words = WORDS_IMAGES,
-    .min_words = 1,
-    .options_size = sizeof(struct resource_rm_options),
-    .run = resources_run_rm,
-    .data = &resource_images,
+    RESOURCE_RM(resource_images, rm_flags),
 };

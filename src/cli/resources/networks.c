@@ -21,17 +21,17 @@ static const struct listing_column columns[] = {
 static char *find_ref(const json_t *network, const char *word, enum resource_match how)
 {
     const char *id = member_text(network, "id");
-    bool fits = false;
+    bool is_match = false;
 
     switch (how) {
     case RESOURCE_EXACT:
-        fits = str_eq(id, word) || str_eq(member_text(network, "name"), word) ||
-               (str_is_hex(word, 64) && str_starts_with(word, id));
+        is_match = str_eq(id, word) || str_eq(member_text(network, "name"), word) ||
+                   (str_is_hex(word, 64) && str_starts_with(word, id));
         break;
-    case RESOURCE_PREFIX: fits = *word && str_starts_with(id, word); break;
+    case RESOURCE_PREFIX: is_match = *word && str_starts_with(id, word); break;
     case N_RESOURCE_MATCHES: break;
     }
-    return fits ? xstrdup(id) : NULL;
+    return is_match ? xstrdup(id) : NULL;
 }
 
 const struct resource_kind resource_networks = {
@@ -44,14 +44,9 @@ const struct resource_kind resource_networks = {
 
 const struct verb verb_network_ls = {
     .name = "network ls",
-    .usage = "[OPTIONS]",
     .summary = "List the networks of all hosts",
     .examples = "  dockmon network ls --host prod-1\n",
-    .flags = ls_flags,
-    .n_flags = ARRAY_LEN(ls_flags),
-    .options_size = sizeof(struct resource_ls_options),
-    .run = resources_run_ls,
-    .data = &resource_networks,
+    RESOURCE_LS(resource_networks, ls_flags),
 };
 
 struct create_options {
@@ -64,10 +59,10 @@ struct create_options {
 
 static const struct flag create_flags[] = {
     HOSTS_FLAG(create_options, hosts),
-    {"driver",   'd', FLAG_STRING, AT(driver),      "DRIVER",  "driver of the network (default bridge)"},
-    {"subnet",   0,   FLAG_STRING, AT(subnet),      "CIDR",    "its addresses, such as 10.5.0.0/16"    },
-    {"gateway",  0,   FLAG_STRING, AT(gateway),     "ADDRESS", "gateway in that subnet"                },
-    {"internal", 0,   FLAG_BOOL,   AT(is_internal), NULL,      "no way out of this network"            },
+    {"driver",   'd', FLAG_STRING, AT(driver),      "DRIVER",  "driver of the network (default bridge)"    },
+    {"subnet",   0,   FLAG_STRING, AT(subnet),      "CIDR",    "subnet of the network, such as 10.5.0.0/16"},
+    {"gateway",  0,   FLAG_STRING, AT(gateway),     "ADDRESS", "gateway in the subnet"                     },
+    {"internal", 0,   FLAG_BOOL,   AT(is_internal), NULL,      "restrict external access to the network"   },
 };
 
 static int run_create(const struct verb *verb, void *options, const struct args_list *words)
@@ -85,29 +80,24 @@ static int run_create(const struct verb *verb, void *options, const struct args_
 const struct verb verb_network_create = {
     .name = "network create",
     .usage = "[OPTIONS] NETWORK",
-    .summary = "Make a network",
+    .summary = "Create a network",
     .examples = "  dockmon network create --host prod-1 --subnet 10.5.0.0/16 shop\n"
                 "  dockmon network create --host prod-1 --host prod-2 shop\n",
-    .flags = create_flags,
-    .n_flags = ARRAY_LEN(create_flags),
+    VERB_FLAGS(create_flags),
     .min_words = 1,
     .max_words = 1,
     .options_size = sizeof(struct create_options),
     .run = run_create,
 };
 
-static const struct flag rm_flags[] = {RESOURCE_RM_FLAGS("disconnect the containers that use it")};
+static const struct flag rm_flags[] = {
+    RESOURCE_RM_FLAGS("disconnect the containers that use the network")};
 
 const struct verb verb_network_rm = {
     .name = "network rm",
     .usage = "[OPTIONS] NETWORK [NETWORK...]",
     .summary = "Remove networks",
     .examples = "  dockmon network rm shop\n  dockmon network rm -f --host prod-1 shop\n",
-    .flags = rm_flags,
-    .n_flags = ARRAY_LEN(rm_flags),
     .words = WORDS_NETWORKS,
-    .min_words = 1,
-    .options_size = sizeof(struct resource_rm_options),
-    .run = resources_run_rm,
-    .data = &resource_networks,
+    RESOURCE_RM(resource_networks, rm_flags),
 };

@@ -1,5 +1,5 @@
 /*
- * image prune, network prune, volume prune: asks first, because it cannot be undone.
+ * image prune, network prune, volume prune. They ask first, because a removal cannot be undone.
  */
 
 #include "base/alloc.h"
@@ -21,26 +21,29 @@
 struct prune_options {
     struct args_list hosts;
     bool is_forced;
-    bool is_all; /* docker's -a */
+    bool is_all; /* accepted for docker's -a, see below */
 };
 
 #define AT(m) offsetof(struct prune_options, m)
 
+/* -a has no effect: the engines are always asked to remove everything that is unused. */
 static const struct flag flags[] = {
     HOSTS_FLAG(prune_options, hosts),
-    {"force", 'f', FLAG_BOOL, AT(is_forced), NULL, "do not ask"                                  },
-    {"all",   'a', FLAG_BOOL, AT(is_all),    NULL, "as docker's; it is always all that is unused"},
+    {"force", 'f', FLAG_BOOL, AT(is_forced), NULL, "do not ask"              },
+    {"all",   'a', FLAG_BOOL, AT(is_all),    NULL,
+                            "accepted as in docker; everything unused is removed with or without it"},
 };
 
-/* What tells the three apart. */
+/* The differences between the three verbs. */
 struct prune {
     const char *path;
-    const char *what;    /* for the question */
-    const char *heading; /* of the list of names; NULL: the answer has a count only */
+    const char *what;    /* object of the question */
+    const char *heading; /* of the list of names; NULL: the answer has only a count */
     const char *names;   /* member with the names */
 };
 
-static char *question_text(const struct prune *p, const json_t *hosts)
+/* To be freed. */
+static char *make_question(const struct prune *p, const json_t *hosts)
 {
     struct buf b = BUF_INIT(MAX_QUESTION);
     size_t n = json_array_size(hosts);
@@ -57,21 +60,22 @@ static char *question_text(const struct prune *p, const json_t *hosts)
     return buf_take(&b);
 }
 
-/* 0 to go on, 1 if not, negative if nobody can be asked. */
+/* Returns 0 for yes, 1 for no, or a negative errno if there is nobody to ask. */
 static int confirm(const struct prune *p, const json_t *hosts, struct error *err)
 {
-    _cleanup_free_ char *question = question_text(p, hosts);
+    _cleanup_free_ char *question = make_question(p, hosts);
     _cleanup_free_ char *answer = NULL;
     int r = prompt_line(question, false, &answer, err);
 
     if (r == -ENOTTY)
-        return error_set(err, r, "there is no terminal to ask on; --force does it without asking");
+        return error_set(err, r,
+                         "there is no terminal to ask on; use --force to remove without asking");
     if (r < 0)
         return r;
     return strcasecmp(answer, "y") == 0 || strcasecmp(answer, "yes") == 0 ? 0 : 1;
 }
 
-static void show(void *owner, const char *host, const json_t *answer)
+static void print_removed(void *owner, const char *host, const json_t *answer)
 {
     const struct prune *p = owner;
     const json_t *names = p->names ? json_object_get(answer, p->names) : NULL;
@@ -109,13 +113,12 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
     r = hosts_choose(c, &o->hosts, HOSTS_ONLY_ONE, &hosts, &err);
     if (r == 0 && !o->is_forced)
         r = confirm(p, hosts, &err);
-    if (r < 0)
-        output_error("%s", err.msg);
     if (r != 0)
-        return 1;
-    return resources_post(
-        c, hosts,
-        &(struct resources_batch){.path = p->path, .show = show, .owner = (void *)(uintptr_t)p});
+        return r < 0 ? output_failure(NULL, err.msg) : 1;
+    return resources_post(c, hosts,
+                          &(struct resources_batch){.path = p->path,
+                                                    .show = print_removed,
+                                                    .owner = (void *)(uintptr_t)p});
 }
 
 static const struct prune images = {"images/prune", "all images that no container uses", NULL,
@@ -123,7 +126,7 @@ static const struct prune images = {"images/prune", "all images that no containe
 static const struct prune networks = {"networks/prune", "all networks that no container uses",
                                       "Deleted Networks:", "networks_removed"};
 static const struct prune volumes = {"volumes/prune",
-                                     "all volumes that no container uses, named ones, too,",
+                                     "all volumes that no container uses, including named ones,",
                                      "Deleted Volumes:", "volumes_removed"};
 
 /* clang-format off: one verb per block */
@@ -133,8 +136,7 @@ static const struct prune volumes = {"volumes/prune",
         .usage = "[OPTIONS]",                         \
         .summary = (text),                            \
         .examples = (sample),                         \
-        .flags = flags,                               \
-        .n_flags = ARRAY_LEN(flags),                  \
+        VERB_FLAGS(flags),                            \
         .options_size = sizeof(struct prune_options), \
         .run = run,                                   \
         .data = &kind##s,                             \

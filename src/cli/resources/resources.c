@@ -3,13 +3,12 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "cli/common/member.h"
+#include "cli/common/messages.h"
 #include "cli/common/output.h"
 #include "cli/common/text.h"
 
 #include <errno.h>
 #include <string.h>
-
-#define TOO_OLD 501 /* HTTP status */
 
 static void append(json_t *list, json_t *element)
 {
@@ -17,10 +16,7 @@ static void append(json_t *list, json_t *element)
         abort(); /* out of memory */
 }
 
-/*
- * Sends what `requests` hold and prints those that failed; returns the exit code. `is_lenient`: a host whose
- * agent does not know how is left out, as one that is offline.
- */
+/* Sends the requests and prints the failures; returns the exit code. `is_lenient` as in the header. */
 static int run_all(struct client *c,
                    struct client_request *requests,
                    size_t n,
@@ -35,12 +31,11 @@ static int run_all(struct client *c,
 
         if (requests[i].code == 0)
             continue;
-        if (is_lenient && requests[i].status == TOO_OLD) {
-            output_note("%s has an agent that is too old for this and is left out", host);
+        if (is_lenient && requests[i].code == -EOPNOTSUPP) {
+            output_note(MSG_AGENT_TOO_OLD, host);
             continue;
         }
-        output_error("%s: %s", host, requests[i].error);
-        exit_code = 1;
+        exit_code = output_failure(host, requests[i].error);
     }
     return exit_code;
 }
@@ -63,7 +58,7 @@ static int compare(const void *a, const void *b, void *owner)
     return r ? r : strcmp(member_text(x, kind->order), member_text(y, kind->order));
 }
 
-static json_t *sorted(const json_t *list, const struct resource_kind *kind)
+static json_t *sort_elements(const json_t *list, const struct resource_kind *kind)
 {
     size_t n = json_array_size(list);
     _cleanup_free_ struct sorted_item *items = xcalloc(n ? n : 1, sizeof(*items));
@@ -110,11 +105,11 @@ int resources_fetch(struct client *c,
         add_elements(list, requests[i].json, json_array_get(hosts, i));
         client_request_done(&requests[i]);
     }
-    *ret = sorted(list, kind);
+    *ret = sort_elements(list, kind);
     return exit_code;
 }
 
-/* All matches of one quality. */
+/* Collects the elements that match in this way; returns their number. */
 static size_t collect(const struct resource_kind *kind,
                       const json_t *list,
                       const char *word,
@@ -133,7 +128,7 @@ static size_t collect(const struct resource_kind *kind,
     return n;
 }
 
-/* The list is sorted by host, so matches of one host stand side by side. */
+/* The list is sorted by host, so matches on one host are neighbours. */
 static int check_unique(const struct resource_kind *kind,
                         const struct resource_target *found,
                         size_t n,
@@ -145,14 +140,12 @@ static int check_unique(const struct resource_kind *kind,
         const char *b = member_text(found[i].element, "host_id");
 
         if (str_eq(a, b)) {
-            return error_set(err, -EEXIST, "more than one %s on %s matches %s", kind->noun,
-                             member_text(found[i].element, "host_name"), found[i].word);
+            return error_set(err, -EEXIST, "%s is ambiguous: more than one %s on %s matches",
+                             found[i].word, kind->noun, member_text(found[i].element, "host_name"));
         }
         if (!is_many) {
-            return error_set(err, -EEXIST,
-                             "%s %s is on %s and %s: say which one with --host NAME, or --host all",
-                             kind->noun, found[i].word,
-                             member_text(found[i - 1].element, "host_name"),
+            return error_set(err, -EEXIST, "%s %s is on %s and %s: " MSG_CHOOSE_HOST, kind->noun,
+                             found[i].word, member_text(found[i - 1].element, "host_name"),
                              member_text(found[i].element, "host_name"));
         }
     }
@@ -172,7 +165,7 @@ int resources_resolve(const struct resource_kind *kind,
 
     for (int how = 0; how < N_RESOURCE_MATCHES && n_found == 0; how++)
         n_found = collect(kind, list, word, (enum resource_match)how, found);
-    r = n_found == 0 ? error_set(err, -ENOENT, "No such %s: %s", kind->noun, word)
+    r = n_found == 0 ? error_set(err, -ENOENT, MSG_NOT_FOUND, kind->noun, word)
                      : check_unique(kind, found, n_found, is_many, err);
     if (r < 0) {
         for (size_t i = 0; i < n_found; i++)
@@ -214,9 +207,11 @@ static int send_removals(struct client *c,
     client_run(c, requests, n);
     for (size_t i = 0; i < n; i++) {
         if (requests[i].code < 0) {
-            output_error("%s: %s: %s", member_text(targets->items[i].element, "host_name"),
-                         targets->items[i].word, requests[i].error);
-            exit_code = 1;
+            _cleanup_free_ char *subject = xasprintf(
+                "%s: %s", member_text(targets->items[i].element, "host_name"),
+                targets->items[i].word);
+
+            exit_code = output_failure(subject, requests[i].error);
         } else {
             output_line("%s", targets->items[i].word);
         }
@@ -237,10 +232,8 @@ static int remove_words(struct client *c,
     int exit_code = 0;
 
     for (size_t i = 0; i < words->n; i++) {
-        if (resources_resolve(kind, list, words->items[i], is_many, &targets, &err) < 0) {
-            output_error("%s", err.msg);
-            exit_code = 1;
-        }
+        if (resources_resolve(kind, list, words->items[i], is_many, &targets, &err) < 0)
+            exit_code = output_failure(NULL, err.msg);
     }
     if (send_removals(c, kind, &targets, is_forced))
         exit_code = 1;
@@ -248,7 +241,7 @@ static int remove_words(struct client *c,
     return exit_code;
 }
 
-/* The client and the hosts that the user means; NULL after an error was printed. */
+/* Opens a client and chooses the hosts; prints errors and returns NULL. */
 static struct client *open_hosts(const struct args_list *hosts,
                                  enum hosts_default by_default,
                                  json_t **ret)
@@ -259,7 +252,7 @@ static struct client *open_hosts(const struct args_list *hosts,
     if (!c)
         return NULL;
     if (hosts_choose(c, hosts, by_default, ret, &err) < 0) {
-        output_error("%s", err.msg);
+        (void)output_failure(NULL, err.msg);
         return NULL;
     }
     return TAKE_PTR(c);
@@ -323,7 +316,7 @@ int resources_post(struct client *c, const json_t *hosts, const struct resources
     return exit_code;
 }
 
-static void show_made(void *owner, const char *host, const json_t *answer)
+static void print_created(void *owner, const char *host, const json_t *answer)
 {
     const char *member = owner;
 
@@ -347,6 +340,6 @@ int resources_create(const struct resource_kind *kind,
     return resources_post(c, chosen,
                           &(struct resources_batch){.path = kind->path,
                                                     .body = body,
-                                                    .show = show_made,
+                                                    .show = print_created,
                                                     .owner = (void *)(uintptr_t)member});
 }

@@ -1,30 +1,36 @@
 #pragma once
 
 /*
- * Images, networks and volumes of several hosts: their lists in one, references into it, removal.
+ * Images, networks and volumes ("resources") of several hosts: one list of all, references into it, and
+ * the verbs that list, create and remove.
+ *
+ * A kind describes one of the three. Its verbs are made by the macros below, with the kind as `data`;
+ * they choose hosts with --host (see hosts.h), ask these side by side, and print one result for each.
+ * A host whose agent is too old for the request is skipped with a note if --host is not given, and is
+ * an error if it is.
  */
 
 #include "cli/common/listing.h"
 #include "cli/hosts/hosts.h"
 
-/* How well a word names an element; better matches count alone. */
+/* How a word names an element; an exact match hides the others. */
 enum resource_match { RESOURCE_EXACT, RESOURCE_PREFIX, N_RESOURCE_MATCHES };
 
 struct resource_kind {
     const char *path;     /* "images" */
     const char *noun;     /* "image" */
-    const char *order;    /* the member that the things of a host are sorted by */
-    bool is_newest_first; /* by "created" before that */
+    const char *order;    /* the member by which the elements of a host are sorted */
+    bool is_newest_first; /* sorted by "created" before `order` */
     struct listing listing;
-    /* The table, where a row is no element; NULL: by `listing`. */
+    /* Prints the table if elements and rows differ; NULL: `listing` does. */
     void (*print)(const json_t *list);
-    /* What to call the element in a request if the word names it that well, to be freed; else NULL. */
+    /* If the word names the element in this way: its reference for a request, to be freed. Else NULL. */
     char *(*find_ref)(const json_t *element, const char *word, enum resource_match how);
 };
 
 /*
- * *ret: all elements, each with host_id and host_name, sorted; the caller's. Hosts that fail are printed
- * and counted in the exit code; `is_lenient`: unless their agent does not know how.
+ * *ret: all elements, each with host_id and host_name, sorted by host; the caller's. Prints the failures
+ * of hosts and returns the exit code. `is_lenient`: hosts with an agent that is too old are skipped.
  */
 int resources_fetch(struct client *c,
                     const struct resource_kind *kind,
@@ -32,7 +38,7 @@ int resources_fetch(struct client *c,
                     bool is_lenient,
                     json_t **ret);
 
-/* One thing to be removed. */
+/* A resource to be removed. */
 struct resource_target {
     const char *word;      /* as the user wrote it; borrowed */
     const json_t *element; /* borrowed from the list */
@@ -44,7 +50,7 @@ struct resource_targets {
 };
 void resource_targets_done(struct resource_targets *targets);
 
-/* Appends what `word` names; `is_many`: on every host that has it, else on one. -ENOENT, -EEXIST. */
+/* Appends what `word` names, on one host, or on all with `is_many`. -ENOENT, -EEXIST. */
 int resources_resolve(const struct resource_kind *kind,
                       const json_t *list,
                       const char *word,
@@ -52,9 +58,6 @@ int resources_resolve(const struct resource_kind *kind,
                       struct resource_targets *targets,
                       struct error *err) _nodiscard_;
 
-/*
- * Listing and removing verbs are these functions, with a kind as `data` of the verb, and these flags.
- */
 struct resource_ls_options {
     struct args_list hosts;
     struct listing_options listing;
@@ -64,6 +67,11 @@ struct resource_ls_options {
         LISTING_QUIET(offsetof(struct resource_ls_options, listing), quiet_what), \
         LISTING_JSON(offsetof(struct resource_ls_options, listing))
 int resources_run_ls(const struct verb *verb, void *options, const struct args_list *words);
+
+/* The members of a verb that lists; its flags are RESOURCE_LS_FLAGS(). */
+#define RESOURCE_LS(kind, flags)                                                                 \
+    .usage = "[OPTIONS]", VERB_FLAGS(flags), .options_size = sizeof(struct resource_ls_options), \
+    .run = resources_run_ls, .data = &(kind)
 
 struct resource_rm_options {
     struct args_list hosts;
@@ -76,7 +84,12 @@ struct resource_rm_options {
     }
 int resources_run_rm(const struct verb *verb, void *options, const struct args_list *words);
 
-/* The whole of a creating verb: prints `member` of what was made. */
+/* The members of a verb that removes; its flags are RESOURCE_RM_FLAGS(). */
+#define RESOURCE_RM(kind, flags)                                                           \
+    VERB_FLAGS(flags), .min_words = 1, .options_size = sizeof(struct resource_rm_options), \
+                       .run = resources_run_rm, .data = &(kind)
+
+/* Runs a verb that creates; prints `member` of each answer. Returns the exit code. */
 int resources_create(const struct resource_kind *kind,
                      const struct args_list *hosts,
                      const json_t *body,
@@ -84,10 +97,13 @@ int resources_create(const struct resource_kind *kind,
 
 extern const struct resource_kind resource_images, resource_networks, resource_volumes;
 
-/* The same request to each host; `show` is called in their order with the name of the host, or NULL if one host was asked. */
+/*
+ * The same request to each host. `show` is called in the order of the hosts with the name of the host,
+ * or NULL if there is only one. Returns the exit code.
+ */
 struct resources_batch {
-    const char *path;   /* behind "/api/hosts/ID/" */
-    const json_t *body; /* NULL none */
+    const char *path;   /* after "/api/hosts/ID/" */
+    const json_t *body; /* NULL: none */
     void (*show)(void *owner, const char *host, const json_t *answer);
     void *owner;
 };

@@ -35,14 +35,9 @@ const struct resource_kind resource_volumes = {
 
 const struct verb verb_volume_ls = {
     .name = "volume ls",
-    .usage = "[OPTIONS]",
     .summary = "List the volumes of all hosts",
     .examples = "  dockmon volume ls --host prod-1\n",
-    .flags = ls_flags,
-    .n_flags = ARRAY_LEN(ls_flags),
-    .options_size = sizeof(struct resource_ls_options),
-    .run = resources_run_ls,
-    .data = &resource_volumes,
+    RESOURCE_LS(resource_volumes, ls_flags),
 };
 
 struct create_options {
@@ -55,10 +50,11 @@ struct create_options {
 static const struct flag create_flags[] = {
     HOSTS_FLAG(create_options, hosts),
     {"driver", 'd', FLAG_STRING, AT(driver), "DRIVER",    "driver of the volume (default local)"},
-    {"label",  0,   FLAG_LIST,   AT(labels), "KEY=VALUE", "label of the volume, several times"  },
+    {"label",  0,   FLAG_LIST,   AT(labels), "KEY=VALUE",
+                             "label of the volume; may be given several times"                                          },
 };
 
-static json_t *labels_json(const struct args_list *labels)
+static json_t *make_labels(const struct args_list *labels)
 {
     json_t *o = json_object();
 
@@ -77,41 +73,34 @@ static int run_create(const struct verb *verb, void *options, const struct args_
     const struct create_options *o = options;
     json_auto_t *body = json_pack("{s:s}", "name", words->n > 0 ? words->items[0] : "");
 
+    (void)verb;
     if (o->driver)
         (void)json_object_set_new(body, "driver", json_string(o->driver));
     if (o->labels.n > 0)
-        (void)json_object_set_new(body, "labels", labels_json(&o->labels));
-
-    (void)verb;
+        (void)json_object_set_new(body, "labels", make_labels(&o->labels));
     return resources_create(&resource_volumes, &o->hosts, body, "name");
 }
 
 const struct verb verb_volume_create = {
     .name = "volume create",
     .usage = "[OPTIONS] [VOLUME]",
-    .summary = "Make a volume",
+    .summary = "Create a volume",
     .examples = "  dockmon volume create --host prod-1 shop-data\n"
                 "  dockmon volume create --host prod-1 --label team=shop shop-data\n",
-    .flags = create_flags,
-    .n_flags = ARRAY_LEN(create_flags),
+    VERB_FLAGS(create_flags),
     .max_words = 1,
     .options_size = sizeof(struct create_options),
     .run = run_create,
 };
 
 static const struct flag rm_flags[] = {
-    RESOURCE_RM_FLAGS("remove it although its driver refuses; not one in use")};
+    RESOURCE_RM_FLAGS("remove the volume even if its driver refuses; never one in use")};
 
 const struct verb verb_volume_rm = {
     .name = "volume rm",
     .usage = "[OPTIONS] VOLUME [VOLUME...]",
     .summary = "Remove volumes",
     .examples = "  dockmon volume rm shop-data\n",
-    .flags = rm_flags,
-    .n_flags = ARRAY_LEN(rm_flags),
     .words = WORDS_VOLUMES,
-    .min_words = 1,
-    .options_size = sizeof(struct resource_rm_options),
-    .run = resources_run_rm,
-    .data = &resource_volumes,
+    RESOURCE_RM(resource_volumes, rm_flags),
 };

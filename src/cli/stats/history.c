@@ -2,7 +2,9 @@
 #include "base/str.h"
 #include "base/time.h"
 #include "cli/common/member.h"
+#include "cli/common/messages.h"
 #include "cli/common/output.h"
+#include "cli/common/query.h"
 #include "cli/common/table.h"
 #include "cli/common/terminal.h"
 #include "cli/common/text.h"
@@ -19,10 +21,10 @@
 #include <string.h>
 
 #define MAX_OUTPUT  (SIZE_MAX / 2)
-#define MAX_CURVE   60
-#define MIN_CURVE   10
-#define FIRST_WIDTH 20 /* of the columns: the metric's name, ... */
-#define VALUE_WIDTH 13 /* ... and each of its values */
+#define MAX_GRAPH   60
+#define MIN_GRAPH   10
+#define FIRST_WIDTH 20 /* assumed for the column with the metric's name */
+#define VALUE_WIDTH 13 /* assumed for each column with a value */
 #define N_VALUES    4
 
 struct history_options {
@@ -34,20 +36,19 @@ struct history_options {
 
 static const struct flag flags[] = {
     {"metric", 'm', FLAG_STRING, AT(metric), "NAMES",
-     "which, with commas: cpu, mem_used, net_rx, net_tx (these by default), blk_read, blk_write, pids, ..."},
+     "metrics, separated by commas: cpu, mem_used, net_rx, net_tx (the default), blk_read, blk_write, pids, ..."},
     {"since",  0,   FLAG_STRING, AT(since),  "TIME",
-     "from 2026-01-31T12:00:00Z on, or the last 24h (default 1h)"                                          },
-    {"until",  0,   FLAG_STRING, AT(until),  "TIME",  "until that time (default: now)"                     },
-    {"step",   0,   FLAG_STRING, AT(step),   "TIME",
-     "put together so much time for each value: 10s, 5m, 1h"                                               },
-    {"ascii",  0,   FLAG_BOOL,   AT(ascii),  NULL,    "draw curves with ASCII characters"                  },
-    {"csv",    0,   FLAG_BOOL,   AT(csv),    NULL,    "print comma-separated values, a line per step"      },
-    {"json",   0,   FLAG_BOOL,   AT(json),   NULL,    "print the server's answer as JSON"                  },
+     "show values since 2026-01-31T12:00:00Z, or of the last 24h (default 1h)"                                  },
+    {"until",  0,   FLAG_STRING, AT(until),  "TIME",  "show values before this time (default: now)"             },
+    {"step",   0,   FLAG_STRING, AT(step),   "TIME",  "time per value: 10s, 5m, 1h"                             },
+    {"ascii",  0,   FLAG_BOOL,   AT(ascii),  NULL,    "draw the graphs with ASCII characters"                   },
+    {"csv",    0,   FLAG_BOOL,   AT(csv),    NULL,    "print comma-separated values, a line for each step"      },
+    {"json",   0,   FLAG_BOOL,   AT(json),   NULL,    "print the server's answer as JSON"                       },
 };
 
-/* --- asking ------------------------------------------------------------------------------------- */
+/* --- the request -------------------------------------------------------------------------------- */
 
-static bool is_host(const json_t *hosts, const char *word)
+static bool has_host(const json_t *hosts, const char *word)
 {
     const json_t *h;
     size_t i;
@@ -60,7 +61,7 @@ static bool is_host(const json_t *hosts, const char *word)
     return false;
 }
 
-/* The host of that name or id, else the container. *ret: the path before the query, to be freed. */
+/* The host with this name or id, else the container. *ret: the path before the query, to be freed. */
 static int find_subject(struct client *c, const char *word, char **ret, struct error *err)
 {
     json_auto_t *hosts = NULL, *list = NULL;
@@ -68,7 +69,7 @@ static int find_subject(struct client *c, const char *word, char **ret, struct e
     json_t *host = NULL;
     int r = client_get(c, xstrdup("/api/hosts"), &hosts, err);
 
-    if (r == 0 && !is_host(hosts, word)) {
+    if (r == 0 && !has_host(hosts, word)) {
         r = containers_fetch(c, &list, err);
         if (r == 0)
             r = containers_resolve(list, word, &container, err);
@@ -76,47 +77,36 @@ static int find_subject(struct client *c, const char *word, char **ret, struct e
             *ret = container_path(container, "/stats/history");
         if (r != -ENOENT)
             return r;
-        r = 0; /* perhaps the beginning of a host's id */
+        r = 0; /* it may be the beginning of a host's id */
     }
     if (r == 0)
         r = hosts_find(hosts, word, &host, err);
     if (r == 0)
         *ret = host_path(host, "stats/history");
-    return r == -ENOENT ? error_set(err, r, "No such container or host: %s", word) : r;
-}
-
-static int add_time(
-    struct buf *query, const char *name, const char *flag, const char *value, struct error *err)
-{
-    _cleanup_free_ char *text = NULL, *encoded = NULL;
-
-    if (!value)
-        return 0;
-    if (text_parse_time(value, time_utc_ms(), &text, err) < 0)
-        return error_wrap(err, -EINVAL, "--%s", flag);
-    encoded = text_url_encode(text);
-    return buf_printf(query, "&%s=%s", name, encoded);
+    return r == -ENOENT ? error_set(err, r, MSG_NOT_FOUND, "container or host", word) : r;
 }
 
 static int make_query(const struct history_options *o, struct buf *query, struct error *err)
 {
     _cleanup_free_ char *metrics = text_url_encode(o->metric ? o->metric
                                                              : "cpu,mem_used,net_rx,net_tx");
-    _cleanup_free_ char *step = text_url_encode(o->step ? o->step : "");
-    int r = buf_printf(query, "?metrics=%s%s%s", metrics, *step ? "&step=" : "", step);
+    int r;
 
     if (o->json && o->csv)
-        return error_set(err, -EINVAL, "choose one of --json and --csv");
+        return error_set(err, -EINVAL, MSG_EXCLUSIVE, "json", "csv");
+    r = buf_printf(query, "?metrics=%s", metrics);
+    if (r == 0 && o->step)
+        r = query_add(query, "step", o->step);
     if (r == 0)
-        r = add_time(query, "from", "since", o->since ? o->since : "1h", err);
+        r = query_add_time(query, "from", "since", o->since ? o->since : "1h", err);
     if (r == 0)
-        r = add_time(query, "to", "until", o->until, err);
+        r = query_add_time(query, "to", "until", o->until, err);
     return r;
 }
 
-/* --- showing ------------------------------------------------------------------------------------ */
+/* --- output ------------------------------------------------------------------------------------- */
 
-/* To be freed; NAN for null. */
+/* The series as numbers, NAN for null; to be freed. */
 static double *read_values(const json_t *list, size_t n)
 {
     double *values = xcalloc(n + 1, sizeof(*values));
@@ -130,7 +120,7 @@ static double *read_values(const json_t *list, size_t n)
 }
 
 /* To be freed. */
-static char *value_text(double v, const char *unit)
+static char *format_value(double v, const char *unit)
 {
     _cleanup_free_ char *size = NULL;
 
@@ -147,26 +137,26 @@ static char *value_text(double v, const char *unit)
     return xasprintf("%.4g%s", v, str_ends_with(unit, "_per_second") ? "/s" : "");
 }
 
-/* What fits on a line. */
+/* The layout of a line. */
 struct shape {
-    size_t first; /* of the values: the last one always, MIN and MEAN as there is room */
-    size_t curve; /* width */
+    size_t first; /* index of the first value shown: LAST always, the others as there is room */
+    size_t graph; /* width */
     bool is_ascii;
 };
 
 static struct shape find_shape(const struct history_options *o)
 {
-    int columns = FIRST_WIDTH + N_VALUES * VALUE_WIDTH + MAX_CURVE, rows, left;
+    int columns = FIRST_WIDTH + N_VALUES * VALUE_WIDTH + MAX_GRAPH, rows, left;
     struct shape s = {.is_ascii = o->ascii || !output_is_utf8() ||
                                   str_eq(secure_getenv("TERM"), "dumb")};
 
     if (output_is_terminal())
         (void)terminal_size(&columns, &rows);
     left = columns - FIRST_WIDTH - N_VALUES * VALUE_WIDTH;
-    for (; left < MIN_CURVE && s.first + 1 < N_VALUES; s.first++)
+    for (; left < MIN_GRAPH && s.first + 1 < N_VALUES; s.first++)
         left += VALUE_WIDTH;
-    left = left < MAX_CURVE ? left : MAX_CURVE;
-    s.curve = left > MIN_CURVE ? (size_t)left : MIN_CURVE;
+    left = left < MAX_GRAPH ? left : MAX_GRAPH;
+    s.graph = left > MIN_GRAPH ? (size_t)left : MIN_GRAPH;
     return s;
 }
 
@@ -178,44 +168,40 @@ static void add_row(
     const char *unit = member_text(metric, "unit");
     struct spark_summary s = spark_summarise(values, n), p = spark_summarise(peaks, n);
     const double cells[N_VALUES] = {s.min, s.mean, p.n > 0 ? p.max : s.max, s.last};
-    struct buf curve = BUF_INIT(MAX_OUTPUT);
+    struct buf graph = BUF_INIT(MAX_OUTPUT);
 
-    spark_append(&curve, values, n, shape->curve, shape->is_ascii);
+    spark_append(&graph, values, n, shape->graph, shape->is_ascii);
     table_add(t, name);
     for (size_t i = shape->first; i < N_VALUES; i++) {
-        _cleanup_free_ char *text = value_text(cells[i], unit);
+        _cleanup_free_ char *text = format_value(cells[i], unit);
 
         table_add(t, text);
     }
-    table_add(t, buf_str(&curve));
-    buf_done(&curve);
+    table_add(t, buf_str(&graph));
+    buf_done(&graph);
 }
 
-static void print_curves(const json_t *answer, const struct history_options *o)
+static void print_graphs(const json_t *answer, const struct history_options *o)
 {
     static const char *const values[N_VALUES] = {"MIN", "MEAN", "MAX", "LAST"};
     const char *headers[N_VALUES + 2] = {"METRIC"};
     struct shape shape = find_shape(o);
     size_t n_headers = 1, n = json_array_size(json_object_get(answer, "timestamps"));
-    struct buf out = BUF_INIT(MAX_OUTPUT);
     const json_t *metric;
     const char *name;
     struct table t;
 
-    output_line("%s to %s, %" JSON_INTEGER_FORMAT " s a step", member_text(answer, "from"),
+    output_line("%s to %s, %" JSON_INTEGER_FORMAT " s per step", member_text(answer, "from"),
                 member_text(answer, "to"), member_integer(answer, "step_seconds"));
     for (size_t i = shape.first; i < N_VALUES; i++)
         headers[n_headers++] = values[i];
-    headers[n_headers++] = "CURVE";
+    headers[n_headers++] = "GRAPH";
     table_init(&t, n_headers, headers);
     json_object_foreach(json_object_get(answer, "metrics"), name, metric)
     {
         add_row(&t, name, metric, n, &shape);
     }
-    table_print(&t, false, &out);
-    output_raw(buf_str(&out), out.size);
-    buf_done(&out);
-    table_done(&t);
+    output_table(&t);
 }
 
 static void print_marks(const json_t *marks)
@@ -232,8 +218,8 @@ static void print_marks(const json_t *marks)
     }
 }
 
-/* Our own names need no quotes; those of a strange server do no harm. */
-static int csv_name(struct buf *out, const char *name, const char *suffix)
+/* Quotes the name if it needs it, which our own names do not. */
+static int write_csv_name(struct buf *out, const char *name, const char *suffix)
 {
     _cleanup_free_ char *text = text_escape_str(name);
     bool is_quoted = strpbrk(text, ",\"") != NULL;
@@ -244,7 +230,8 @@ static int csv_name(struct buf *out, const char *name, const char *suffix)
     return r == 0 ? buf_printf(out, "%s%s", suffix, is_quoted ? "\"" : "") : r;
 }
 
-static const char *csv_time(const json_t *seconds, char ret[TIME_TEXT_SIZE])
+/* "" for a time that is out of range. */
+static const char *format_csv_time(const json_t *seconds, char ret[TIME_TEXT_SIZE])
 {
     int64_t ms;
 
@@ -254,11 +241,11 @@ static const char *csv_time(const json_t *seconds, char ret[TIME_TEXT_SIZE])
     return time_format_ms(ms, ret);
 }
 
-static void csv_cell(struct buf *out, const json_t *list, size_t i)
+static void write_csv_cell(struct buf *out, const json_t *list, size_t i)
 {
     const json_t *v = json_array_get(list, i);
 
-    (void)buf_append_char(out, ','); /* no limit here */
+    (void)buf_append_char(out, ','); /* the buffer has no limit */
     if (json_is_integer(v)) {
         (void)buf_printf(out, "%" JSON_INTEGER_FORMAT, json_integer_value(v));
     } else if (json_is_real(v)) {
@@ -266,7 +253,7 @@ static void csv_cell(struct buf *out, const json_t *list, size_t i)
     }
 }
 
-/* What the server's own CSV has, of the same answer. */
+/* The same text as the server's own CSV. */
 static void print_csv(const json_t *answer)
 {
     const json_t *times = json_object_get(answer, "timestamps");
@@ -282,17 +269,18 @@ static void print_csv(const json_t *answer)
         bool is_rate = str_ends_with(member_text(m, "unit"), "_per_second");
 
         if (r == 0)
-            r = csv_name(&out, name, is_rate ? "_per_second" : "");
+            r = write_csv_name(&out, name, is_rate ? "_per_second" : "");
         if (r == 0 && json_object_get(m, "max"))
-            r = csv_name(&out, name, "_max");
+            r = write_csv_name(&out, name, "_max");
     }
     for (size_t i = 0; r == 0 && i < json_array_size(times); i++) {
-        r = buf_printf(&out, "\r\n%s", csv_time(json_array_get(times, i), text)); /* RFC 4180 */
+        r = buf_printf(&out, "\r\n%s",
+                       format_csv_time(json_array_get(times, i), text)); /* RFC 4180 */
         json_object_foreach(metrics, name, m)
         {
-            csv_cell(&out, json_object_get(m, "values"), i);
+            write_csv_cell(&out, json_object_get(m, "values"), i);
             if (json_object_get(m, "max"))
-                csv_cell(&out, json_object_get(m, "max"), i);
+                write_csv_cell(&out, json_object_get(m, "max"), i);
         }
     }
     output_raw(buf_str(&out), out.size);
@@ -322,16 +310,14 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
     r = find_subject(c, words->items[0], &path, &err);
     if (r == 0)
         r = client_get(c, xasprintf("%s%s", path, query), &answer, &err);
-    if (r < 0) {
-        output_error("%s", err.msg);
-        return 1;
-    }
+    if (r < 0)
+        return output_failure(NULL, err.msg);
     if (o->json) {
         output_json(answer);
     } else if (o->csv) {
         print_csv(answer);
     } else {
-        print_curves(answer, o);
+        print_graphs(answer, o);
         print_marks(json_object_get(answer, "marks"));
     }
     return 0;
@@ -340,12 +326,11 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
 const struct verb verb_history = {
     .name = "history",
     .usage = "[OPTIONS] HOST|CONTAINER",
-    .summary = "Show what a container or host used in the past",
+    .summary = "Show the resource usage of a container or host in the past",
     .examples = "  dockmon history prod-1/web --since 24h\n"
                 "  dockmon history prod-1 --metric cpu,load_1,mem_used\n"
                 "  dockmon history web --since 168h --step 1h --csv > web.csv\n",
-    .flags = flags,
-    .n_flags = ARRAY_LEN(flags),
+    VERB_FLAGS(flags),
     .words = WORDS_CONTAINERS,
     .min_words = 1,
     .max_words = 1,

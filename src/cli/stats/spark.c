@@ -25,13 +25,21 @@ struct spark_summary spark_summarise(const double *values, size_t n)
     return s;
 }
 
-static size_t level_of(double v, double low, double high)
+static size_t find_level(double v, double low, double high)
 {
     double share = high > low ? (v - low) / (high - low) : 0;
 
     if (share >= 1)
         return LEVELS - 1;
-    return share > 0 ? (size_t)(share * LEVELS) : 0; /* NAN: numbers too large to be told apart */
+    return share > 0 ? (size_t)(share * LEVELS) : 0; /* NAN: the range is too large for a double */
+}
+
+/* The mean of the values behind cell `i` of `n_cells`. */
+static double average_cell(const double *values, size_t n, size_t i, size_t n_cells)
+{
+    size_t begin = i * n / n_cells, end = (i + 1) * n / n_cells;
+
+    return spark_summarise(values + begin, end - begin).mean;
 }
 
 void spark_append(struct buf *out, const double *values, size_t n, size_t width, bool is_ascii)
@@ -42,19 +50,17 @@ void spark_append(struct buf *out, const double *values, size_t n, size_t width,
     double low = 0, high = 0;
 
     for (size_t i = 0; i < n_cells; i++) {
-        double v =
-            spark_summarise(values + i * n / n_cells, (i + 1) * n / n_cells - i * n / n_cells).mean;
+        double v = average_cell(values, n, i, n_cells);
 
         low = v < low ? v : low; /* comparing with NAN is false */
         high = v > high ? v : high;
     }
     for (size_t i = 0; i < n_cells; i++) {
-        double v =
-            spark_summarise(values + i * n / n_cells, (i + 1) * n / n_cells - i * n / n_cells).mean;
+        double v = average_cell(values, n, i, n_cells);
         const char *cell = " ";
 
         if (!isnan(v))
-            cell = (is_ascii ? ascii : blocks)[level_of(v, low, high)];
-        (void)buf_append_str(out, cell); /* the owner leaves room */
+            cell = (is_ascii ? ascii : blocks)[find_level(v, low, high)];
+        (void)buf_append_str(out, cell); /* the caller's buffer is large enough */
     }
 }

@@ -11,7 +11,7 @@
 
 #define NONE ((double)NAN)
 
-static void test_curves(void **state)
+static void test_graphs(void **state)
 {
     static const struct {
         double values[8];
@@ -20,13 +20,13 @@ static void test_curves(void **state)
     } cases[] = {
         {{0, 1, 2, 3, 4, 5, 6, 7}, 8, 8,  "▁▂▃▄▅▆▇█", "_.:-=+*#"},
         {{0, 0, 7, 7, 0, 0, 7, 7}, 8, 4,  "▁█▁█",             "_#_#"    },
-        {{5, 5, 5},                3, 10, "███",                "###"     }, /* from 0, not from 5 */
+        {{5, 5, 5},                3, 10, "███",                "###"     }, /* the scale begins at 0, not at 5 */
         {{0, 0, 0},                3, 10, "▁▁▁",                "___"     },
         {{-4, 0, 4},               3, 10, "▁▅█",                "_=#"     },
         {{8, NONE, 8, NONE},       4, 4,  "█ █ ",                 "# # "    },
-        {{8, NONE, NONE, NONE},    4, 2,  "█ ",                     "# "      }, /* what is not known is no 0 */
+        {{8, NONE, NONE, NONE},    4, 2,  "█ ",                     "# "      }, /* unknown is not 0 */
         {{NONE, NONE},             2, 4,  "  ",                       "  "      },
-        {{-1e308, 1e308},          2, 2,  "▁▁",                   "__"      }, /* their distance is no number */
+        {{-1e308, 1e308},          2, 2,  "▁▁",                   "__"      }, /* the range overflows a double */
         {{0},                      0, 4,  "",                         ""        },
     };
 
@@ -58,7 +58,7 @@ static void test_summary(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_curves),
+        cmocka_unit_test(test_graphs),
         cmocka_unit_test(test_summary),
     };
 

@@ -2,6 +2,7 @@
 #include "base/str.h"
 #include "base/time.h"
 #include "cli/common/member.h"
+#include "cli/common/messages.h"
 #include "cli/common/output.h"
 #include "cli/common/terminal.h"
 #include "cli/common/text.h"
@@ -22,14 +23,14 @@
 #define MAX_QUEUE    ((size_t)1 << 20)
 #define MAX_SCREEN   (SIZE_MAX / 2)
 #define TICK_MS      1000
-#define WAIT_MS      3000 /* for a first sample that is not older than the question */
+#define WAIT_MS      3000 /* for a first sample that is newer than the subscription */
 #define RETRY_MS     1000
 #define MAX_RETRY_MS 10000
-#define TOPICS_EACH  500 /* of one request, which is below 64 KiB then */
-#define EXIT_OF_INT  130 /* 128 and the signal, as a shell has it */
+#define TOPICS_EACH  500 /* in one request, which keeps it below 64 KiB */
+#define EXIT_SIGINT  130 /* 128 plus the signal, as in a shell */
 #define KEY_INT      3
 #define MAX_NAMED    1000
-#define HEAD_LINES   2 /* of the screen: a line about it, and one empty */
+#define HEAD_LINES   2 /* of the screen: the status line and an empty one */
 
 struct stats_options {
     bool all, no_stream, json, hosts, reverse;
@@ -40,17 +41,16 @@ struct stats_options {
 #define AT(m) offsetof(struct stats_options, m)
 
 static const struct flag flags[] = {
-    {"all",       'a', FLAG_BOOL,   AT(all),       NULL,        "show containers that do not run, too"},
-    {"filter",    'f', FLAG_LIST,   AT(filters),   "KEY=VALUE",
-     "name= status= label= host= id= ancestor=; may be given several times"                           },
-    {"hosts",     0,   FLAG_BOOL,   AT(hosts),     NULL,        "show hosts instead of containers"    },
-    {"no-stream", 0,   FLAG_BOOL,   AT(no_stream), NULL,        "show what is so now and end"         },
-    {"reverse",   'r', FLAG_BOOL,   AT(reverse),   NULL,        "sort the other way round"            },
+    {"all",       'a', FLAG_BOOL,   AT(all),       NULL,     "also show stopped containers"    },
+    PS_FILTER_FLAG(stats_options, filters),
+    {"hosts",     0,   FLAG_BOOL,   AT(hosts),     NULL,     "show hosts instead of containers"},
+    {"no-stream", 0,   FLAG_BOOL,   AT(no_stream), NULL,     "print once and exit"             },
+    {"reverse",   'r', FLAG_BOOL,   AT(reverse),   NULL,     "reverse the order"               },
     {"sort",      's', FLAG_STRING, AT(sort),      "COLUMN",
      "cpu (default), mem, mem%, net, block, pids, name or host; of hosts cpu, mem, net, containers, host "
-     "or status"                                                                                      },
+     "or status"                                                                               },
     {"json",      0,   FLAG_BOOL,   AT(json),      NULL,
-     "print a JSON array, one per line and second without --no-stream"                                },
+     "print JSON arrays, one a line every second; with --no-stream one array"                  },
 };
 
 struct stats {
@@ -63,21 +63,23 @@ struct stats {
     const struct stats_view *view;
     const struct stats_column *by;
     bool is_reversed;
-    json_t *topics;   /* that are subscribed to */
-    int64_t asked_ms; /* when figures were subscribed to first, by the server's clock; 0: not yet */
+    json_t *topics; /* subscribed to */
+    int64_t
+        asked_ms; /* time of the first subscription to metrics, by the server's clock; 0: none */
     uint64_t wait_until_ms;
-    bool is_open, is_shown; /* shown: the first block has been */
+    bool is_open;  /* the connection */
+    bool is_shown; /* the first block was printed */
     bool has_screen;
     struct terminal terminal;
     struct loop_io keys;
     struct loop_timer tick, retry;
     struct backoff backoff;
-    const char *trouble; /* of the connection; NULL: none */
-    char *failure;       /* what ended it; said when the terminal is as it was */
+    const char *trouble; /* state of a lost connection, for the status line; NULL: connected */
+    char *failure;       /* the final error, printed after the terminal is restored; owned */
     int exit_code;
 };
 
-/* --- what is seen ------------------------------------------------------------------------------- */
+/* --- output ------------------------------------------------------------------------------------- */
 
 static void quit(struct stats *s, int exit_code)
 {
@@ -85,14 +87,14 @@ static void quit(struct stats *s, int exit_code)
     loop_stop(s->loop);
 }
 
-static void fail(struct stats *s, char *why /* taken */)
+static void fail(struct stats *s, char *why /* takes ownership */)
 {
     free(s->failure);
     s->failure = why;
     quit(s, 1);
 }
 
-/* All lines of `text` that fit, from the top left; one write, and nothing is cleared that is drawn again. */
+/* Draws the lines of `text` that fit, from the top left, without clearing first, which would flicker. */
 static void draw(const struct buf *text, int rows)
 {
     struct buf out = BUF_INIT(MAX_SCREEN);
@@ -122,9 +124,10 @@ static void show_screen(const struct stats *s, const struct stats_row *rows, siz
 
     (void)terminal_size(&columns, &lines);
     head = xasprintf(
-        "%zu %s by %s%s%s%s; keys: q quit, r reverse, or the letter of a column: c m i b p n h", n,
-        s->wanted.hosts ? "hosts" : "containers", s->by->name, s->is_reversed ? ", reversed" : "",
-        s->trouble ? "; NOT CONNECTED: " : "", s->trouble ? s->trouble : "");
+        "%zu %s%s by %s%s%s%s; keys: q quit, r reverse, c m i b p n h sort by a column", n,
+        s->wanted.hosts ? "host" : "container", n == 1 ? "" : "s", s->by->name,
+        s->is_reversed ? ", reversed" : "", s->trouble ? "; NOT CONNECTED: " : "",
+        s->trouble ? s->trouble : "");
     cut = text_cut(head, (size_t)columns);
     if (buf_printf(&text, "%s\n\n", cut) == 0)
         stats_print(s->view, rows, n < (size_t)lines ? n : (size_t)lines, (size_t)columns, &text);
@@ -181,17 +184,19 @@ static void show(struct stats *s)
 
 /* --- subscriptions ------------------------------------------------------------------------------ */
 
-static void ask(const struct stats *s, const char *type, json_t *topics /* stolen */)
+static void send_topics(const struct stats *s,
+                        const char *type,
+                        json_t *topics /* takes ownership */)
 {
     json_auto_t *m = json_pack("{s:s, s:o}", "type", type, "topics", topics);
     _cleanup_free_ char *text = json_dumps(m, JSON_COMPACT);
 
     if (text && ws_send_text(s->ws, text, strlen(text)) < 0)
-        output_note("(a subscription was lost)"); /* it is closing: all are asked for again then */
+        output_note(MSG_SUBSCRIPTION_LOST); /* the connection is closing */
 }
 
-/* Asks for what is in `to` and not in `from`. */
-static void ask_difference(const struct stats *s, const char *type, json_t *to, const json_t *from)
+/* Sends the topics that are in `to` but not in `from`. */
+static void send_difference(const struct stats *s, const char *type, json_t *to, const json_t *from)
 {
     json_t *list = json_array();
     const char *key;
@@ -203,17 +208,18 @@ static void ask_difference(const struct stats *s, const char *type, json_t *to, 
             continue;
         (void)json_array_append_new(list, json_string(key));
         if (json_array_size(list) == TOPICS_EACH) {
-            ask(s, type, list);
+            send_topics(s, type, list);
             list = json_array();
         }
     }
     if (json_array_size(list) > 0) {
-        ask(s, type, list);
+        send_topics(s, type, list);
     } else {
         json_decref(list);
     }
 }
 
+/* Subscribes to the metrics of the rows that are shown, and unsubscribes from the others. */
 static void subscribe(struct stats *s)
 {
     json_auto_t *list = NULL;
@@ -225,8 +231,8 @@ static void subscribe(struct stats *s)
         return;
     rows = stats_state_rows(&s->state, time_monotonic_ms(), &list, &n);
     topics = stats_state_topics(&s->state, rows, n);
-    ask_difference(s, "unsubscribe", s->topics, topics);
-    ask_difference(s, "subscribe", topics, s->topics);
+    send_difference(s, "unsubscribe", s->topics, topics);
+    send_difference(s, "subscribe", topics, s->topics);
     json_decref(s->topics);
     s->topics = topics;
     if (!s->asked_ms) {
@@ -235,7 +241,7 @@ static void subscribe(struct stats *s)
     }
 }
 
-/* The first block waits until all that can be measured has been, after it was asked for. */
+/* The first block waits for a sample of each row that is newer than the subscription. */
 static bool is_ready(const struct stats *s)
 {
     json_auto_t *list = NULL;
@@ -294,13 +300,13 @@ static void on_open(void *owner)
     s->is_open = true;
     s->trouble = NULL;
     backoff_reset(&s->backoff);
-    stats_state_done(&s->state); /* what was forgotten meanwhile is not told of */
+    stats_state_done(&s->state); /* the feed does not report what was removed meanwhile */
     stats_state_init(&s->state, &s->wanted);
     (void)json_object_clear(s->topics);
     (void)json_array_append_new(topics, json_string("hosts"));
     if (!s->wanted.hosts)
         (void)json_array_append_new(topics, json_string("containers"));
-    ask(s, "subscribe", topics);
+    send_topics(s, "subscribe", topics);
 }
 
 static void dial(struct stats *s);
@@ -313,7 +319,7 @@ static void on_retry(struct loop_timer *t)
 static void on_close(void *owner, const struct ws_close *why)
 {
     struct stats *s = owner;
-    const char *text = why->reason[0] ? why->reason : "the connection is lost";
+    const char *text = why->reason[0] ? why->reason : MSG_CONNECTION_LOST;
     bool was_open = s->is_open || s->trouble;
 
     s->ws = NULL;
@@ -323,7 +329,7 @@ static void on_close(void *owner, const struct ws_close *why)
         return;
     }
     if (!s->trouble && !s->has_screen)
-        output_note("(cannot talk to the DockMon server: %s; trying again)", text);
+        output_note(MSG_TRYING_AGAIN, text);
     s->trouble = "trying again";
     loop_timer_start(s->loop, &s->retry, backoff_next(&s->backoff), on_retry);
 }
@@ -350,7 +356,7 @@ static void on_key(struct stats *s, char key)
     const struct stats_column *by = stats_column_of_key(s->view, key);
 
     if (key == 'q' || key == KEY_INT) {
-        quit(s, key == KEY_INT ? EXIT_OF_INT : 0);
+        quit(s, key == KEY_INT ? EXIT_SIGINT : 0);
     } else if (key == 'r') {
         s->is_reversed = !s->is_reversed;
     } else if (by) {
@@ -376,7 +382,7 @@ static void on_keys(struct loop_io *io, uint32_t events)
     show(s);
 }
 
-/* The other screen of the terminal, so that what was there comes back. */
+/* Uses the terminal's alternate screen, so that the old contents come back at the end. */
 static void open_screen(struct stats *s)
 {
     if (s->o->json || s->o->no_stream || !output_is_terminal() || !isatty(STDIN_FILENO) ||
@@ -385,7 +391,7 @@ static void open_screen(struct stats *s)
     s->has_screen = true;
     output_raw("\x1b[?1049h\x1b[?25l", strlen("\x1b[?1049h\x1b[?25l"));
     if (loop_io_start(s->loop, &s->keys, STDIN_FILENO, EPOLLIN, on_keys) < 0)
-        output_note("(no keys: end it with a signal)");
+        output_note("(keys do not work: stop with a signal)");
 }
 
 static void close_screen(struct stats *s)
@@ -402,7 +408,7 @@ static void on_signal(void *owner, int number)
     struct stats *s = owner;
 
     if (number != SIGWINCH) {
-        quit(s, number == SIGINT ? EXIT_OF_INT : 0);
+        quit(s, number == SIGINT ? EXIT_SIGINT : 0);
     } else if (s->has_screen) {
         show(s);
     }
@@ -421,15 +427,15 @@ static int read_options(struct stats *s, struct error *err)
     s->is_reversed = o->reverse;
     s->by = stats_column_find(s->view, sort);
     if (!s->by) {
-        return error_set(err, -EINVAL, "--sort: \"%s\" is no column; see `dockmon stats --help`",
+        return error_set(err, -EINVAL, "--sort: \"%s\" is not a column; see `dockmon stats --help`",
                          sort);
     }
     if (o->hosts && (o->filters.n > 0 || o->all))
-        return error_set(err, -EINVAL, "--filter and --all choose containers: leave out --hosts");
+        return error_set(err, -EINVAL, "--filter and --all choose containers; leave out --hosts");
     return ps_filters_parse(&o->filters, &s->wanted.selection.filters, err);
 }
 
-/* What the words name, before anything is watched: a name that is wrong is told at once. */
+/* Resolves the words before connecting, so that a wrong name is an error at once. */
 static int find_named(struct stats *s,
                       const struct args_list *words,
                       json_t **ret,
@@ -445,15 +451,15 @@ static int find_named(struct stats *s,
     if (s->wanted.hosts) {
         r = hosts_choose(s->client, words, HOSTS_ALL_ONLINE, ret, err);
     } else {
-        s->wanted.selection.all = true; /* who is named is shown in any state */
+        s->wanted.selection.all = true; /* named containers are shown in any state */
         r = containers_fetch(s->client, &list, err);
         for (size_t i = 0; r == 0 && i < words->n; i++) {
             r = containers_resolve(list, words->items[i], &one, err);
             if (r == -ENOENT) {
                 return error_set(err, r,
-                                 "No such container: %s; --hosts shows hosts, and "
-                                 "--filter host=NAME the containers of one",
-                                 words->items[i]);
+                                 MSG_NOT_FOUND "; --hosts shows hosts, and --filter host=NAME "
+                                               "shows the containers of one",
+                                 "container", words->items[i]);
             }
             if (r == 0)
                 (void)json_array_append(named, (json_t *)(uintptr_t)one);
@@ -467,10 +473,12 @@ static int find_named(struct stats *s,
 static int watch(struct stats *s)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGWINCH};
+    int r;
 
     s->loop = client_loop(s->client);
-    if (loop_on_signals(s->loop, signals, ARRAY_LEN(signals), on_signal, s) < 0) {
-        output_error("signals cannot be watched");
+    r = loop_on_signals(s->loop, signals, ARRAY_LEN(signals), on_signal, s);
+    if (r < 0) {
+        output_error(MSG_CANNOT_WATCH, error_text(r));
         return 1;
     }
     s->topics = json_object();
@@ -508,27 +516,24 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
     if (!c)
         return 1;
     s.client = c;
-    if (find_named(&s, words, &named, &err) < 0) {
-        output_error("%s", err.msg);
-        return 1;
-    }
+    if (find_named(&s, words, &named, &err) < 0)
+        return output_failure(NULL, err.msg);
     return watch(&s);
 }
 
 const struct verb verb_stats = {
     .name = "stats",
     .usage = "[OPTIONS] [CONTAINER...]",
-    .summary = "Show live what containers use",
+    .summary = "Show the resource usage of containers, live",
     .examples =
         "  dockmon stats\n"
         "  dockmon stats prod-1/web prod-2/db\n"
         "  dockmon stats --filter host=prod-1 --sort mem\n"
         "  dockmon stats --no-stream --json | jq '.[].stats.cpu_percent'\n"
         "  dockmon stats --hosts\n"
-        "  # keys while it runs: q ends it, r reverses, c m i b p n h sort by cpu, memory,\n"
-        "  # network, block I/O, processes, name, host\n",
-    .flags = flags,
-    .n_flags = ARRAY_LEN(flags),
+        "  # keys: q quits, r reverses the order, c m i b p n h sort by CPU, memory, network,\n"
+        "  # block I/O, processes, name, host\n",
+    VERB_FLAGS(flags),
     .words = WORDS_RUNNING,
     .max_words = MAX_NAMED,
     .options_size = sizeof(struct stats_options),

@@ -10,8 +10,8 @@
 
 #define KEY_SIZE     96
 #define ID_SIZE      12
-#define MAX_TOPICS   1500   /* of single containers: the server takes 2,000 */
-#define MAX_SUBJECTS 500000 /* that are remembered of a server */
+#define MAX_TOPICS   1500   /* for single containers; the server allows 2,000 */
+#define MAX_SUBJECTS 500000 /* limit of what a server can make us remember */
 
 void stats_state_init(struct stats_state *s, const struct stats_wanted *wanted)
 {
@@ -19,7 +19,7 @@ void stats_state_init(struct stats_state *s, const struct stats_wanted *wanted)
         .wanted = wanted,
         .hosts = json_object(),
         .containers = json_object(),
-        .figures = json_object(),
+        .metrics = json_object(),
     };
 }
 
@@ -27,14 +27,14 @@ void stats_state_done(struct stats_state *s)
 {
     json_decref(s->hosts);
     json_decref(s->containers);
-    json_decref(s->figures);
+    json_decref(s->metrics);
     *s = (struct stats_state){0};
 }
 
 /* --- messages ----------------------------------------------------------------------------------- */
 
-/* Of a container, or of what names one: its host's id and the first digits of its own. */
-static const char *container_key(const json_t *v, char ret[KEY_SIZE])
+/* The key of a container, or of an object that refers to one. */
+static const char *format_key(const json_t *v, char ret[KEY_SIZE])
 {
     (void)snprintf(ret, KEY_SIZE, "%.64s/%.*s", member_text(v, "host_id"), ID_SIZE,
                    member_text(v, "id"));
@@ -55,7 +55,7 @@ static void take_containers(const json_t *list, json_t *into)
 
     json_array_foreach(list, i, v)
     {
-        remember(into, container_key(v, key), v);
+        remember(into, format_key(v, key), v);
     }
 }
 
@@ -78,8 +78,8 @@ static void forget_containers(struct stats_state *s, const json_t *removed)
 
     json_array_foreach(removed, i, v)
     {
-        (void)json_object_del(s->containers, container_key(v, key));
-        (void)json_object_del(s->figures, key);
+        (void)json_object_del(s->containers, format_key(v, key));
+        (void)json_object_del(s->metrics, key);
     }
 }
 
@@ -93,14 +93,15 @@ static void forget_host(struct stats_state *s, const char *id)
     {
         if (!str_eq(member_text(v, "host_id"), id))
             continue;
-        (void)json_object_del(s->figures, key);
+        (void)json_object_del(s->metrics, key);
         (void)json_object_del(s->containers, key);
     }
-    (void)json_object_del(s->figures, id);
+    (void)json_object_del(s->metrics, id);
     (void)json_object_del(s->hosts, id);
 }
 
-static bool is_new_start(const json_t *message)
+/* The first part of a complete state replaces everything. */
+static bool starts_over(const json_t *message)
 {
     return member_is_true(message, "complete") && member_integer(message, "part") == 0;
 }
@@ -114,10 +115,10 @@ void stats_state_take(struct stats_state *s, const json_t *message, uint64_t mon
 
     if (!str_eq(type, "state") && !str_eq(type, "update"))
         return;
-    if (is_new_start(message)) {
+    if (starts_over(message)) {
         (void)json_object_clear(s->hosts);
         (void)json_object_clear(s->containers);
-        (void)json_object_clear(s->figures);
+        (void)json_object_clear(s->metrics);
     }
     if (time_parse_ns(member_text(message, "timestamp"), &ns) == 0) {
         s->told_ms = ns / 1000000;
@@ -125,8 +126,8 @@ void stats_state_take(struct stats_state *s, const json_t *message, uint64_t mon
     }
     take_hosts(json_object_get(message, "hosts"), "id", s->hosts);
     take_containers(json_object_get(message, "containers"), s->containers);
-    take_hosts(json_object_get(message, "host_stats"), "host_id", s->figures);
-    take_containers(json_object_get(message, "stats"), s->figures);
+    take_hosts(json_object_get(message, "host_stats"), "host_id", s->metrics);
+    take_containers(json_object_get(message, "stats"), s->metrics);
     forget_containers(s, json_object_get(message, "removed"));
     json_array_foreach(json_object_get(message, "removed_hosts"), i, v)
     {
@@ -145,7 +146,7 @@ static bool is_online(const struct stats_state *s, const json_t *subject)
     return str_eq(member_text(host, "status"), "online");
 }
 
-/* Something that is measured at all. */
+/* Whether there can be metrics of the subject. */
 static bool is_measured(const struct stats_state *s, const json_t *subject)
 {
     const char *state = member_text(subject, "state");
@@ -154,23 +155,25 @@ static bool is_measured(const struct stats_state *s, const json_t *subject)
            (s->wanted->hosts || str_eq(state, "running") || str_eq(state, "paused"));
 }
 
-static int64_t measured_ms(const json_t *figures)
+static int64_t read_time_ms(const json_t *metrics)
 {
     int64_t ns;
 
-    return time_parse_ns(member_text(figures, "timestamp"), &ns) == 0 ? ns / 1000000 : 0;
+    return time_parse_ns(member_text(metrics, "timestamp"), &ns) == 0 ? ns / 1000000 : 0;
 }
 
-static const json_t *figures_of(const struct stats_state *s, const json_t *subject, int64_t now_ms)
+static const json_t *find_metrics(const struct stats_state *s,
+                                  const json_t *subject,
+                                  int64_t now_ms)
 {
     char key[KEY_SIZE];
-    const json_t *v = json_object_get(s->figures, s->wanted->hosts ? member_text(subject, "id")
-                                                                   : container_key(subject, key));
+    const json_t *v = json_object_get(s->metrics, s->wanted->hosts ? member_text(subject, "id")
+                                                                   : format_key(subject, key));
 
-    return v && is_measured(s, subject) && measured_ms(v) > now_ms - STATS_STALE_MS ? v : NULL;
+    return v && is_measured(s, subject) && read_time_ms(v) > now_ms - STATS_STALE_MS ? v : NULL;
 }
 
-/* A container that was made anew under its name is still the one that was named. */
+/* By name, so that a container that was re-created under its name is still shown. */
 static bool is_named(const struct stats_wanted *w, const json_t *subject)
 {
     const json_t *v;
@@ -188,7 +191,7 @@ static bool is_named(const struct stats_wanted *w, const json_t *subject)
     return false;
 }
 
-static json_t *choose(const struct stats_state *s)
+static json_t *choose_subjects(const struct stats_state *s)
 {
     json_auto_t *list = json_array();
     const char *key;
@@ -208,13 +211,13 @@ struct stats_row *stats_state_rows(const struct stats_state *s,
                                    size_t *ret_n)
 {
     int64_t now_ms = s->told_ms + (int64_t)(monotonic_ms - s->heard_ms);
-    json_t *list = choose(s);
+    json_t *list = choose_subjects(s);
     size_t n = json_array_size(list);
     struct stats_row *rows = xcalloc(n + 1, sizeof(*rows));
 
     for (size_t i = 0; i < n; i++) {
         rows[i].subject = json_array_get(list, i);
-        rows[i].figures = figures_of(s, rows[i].subject, now_ms);
+        rows[i].metrics = find_metrics(s, rows[i].subject, now_ms);
     }
     *ret_list = list;
     *ret_n = n;
@@ -227,8 +230,9 @@ bool stats_state_is_fresh(const struct stats_state *s,
 {
     if (!is_measured(s, row->subject))
         return true;
-    return row->figures && measured_ms(row->figures) > after_ms &&
-           json_is_number(json_object_get(row->figures, "cpu_percent")); /* takes two readings */
+    return row->metrics && read_time_ms(row->metrics) > after_ms &&
+           json_is_number(json_object_get(
+               row->metrics, "cpu_percent")); /* the last to be known: it takes two samples */
 }
 
 /* --- topics ------------------------------------------------------------------------------------- */

@@ -1,8 +1,20 @@
 #pragma once
 
 /*
- * What the feed has told `dockmon stats` so far: containers or hosts and their newest figures, and which of them are
- * shown. No input or output.
+ * The model behind `dockmon stats`: what the server's feed has sent so far, and which rows that makes.
+ * No input or output; stats.c reads the WebSocket and draws.
+ *
+ * The feed (/ws, see docs/protocol.md) sends a state when a client subscribes, in parts, and updates
+ * after that. stats_state_take() applies both to three objects: hosts by id, containers by key, and
+ * metrics by the same ids and keys. A container's key is "HOST_ID/ID" with 12 digits of its id, as the
+ * feed names containers in its topics. After a new connection the state begins again from nothing.
+ *
+ * Terms: a subject is the host or container of a row; its metrics are the newest values that are known,
+ * or NULL if they are older than STATS_STALE_MS or the subject cannot have any (stopped, offline). A
+ * topic is what the client subscribes to for the metrics of a row.
+ *
+ * Times of the feed are those of the server's clock. The newest one (told_ms) and the monotonic time of
+ * its arrival (heard_ms) together give the server's time now, whatever the clock of this machine says.
  */
 
 #include "base/error.h"
@@ -11,35 +23,39 @@
 #include <jansson.h>
 #include <stdint.h>
 
-#define STATS_STALE_MS 60000 /* figures older than this say nothing about now */
+#define STATS_STALE_MS 60000 /* older metrics say nothing about the present */
 
+/* The selection of the user. */
 struct stats_wanted {
     bool hosts;                    /* hosts instead of containers */
     struct ps_selection selection; /* of containers */
-    const json_t *named;           /* elements of the lists that were named; NULL: all */
+    const json_t *named;           /* the hosts or containers that were named; NULL: all */
 };
 
 struct stats_state {
     const struct stats_wanted *wanted; /* borrowed */
-    json_t *hosts, *containers;        /* by id, and "HOST/ID" of 12 digits */
-    json_t *figures;                   /* by the same keys */
-    int64_t told_ms;                   /* the server's time of the newest message; 0: none came */
-    uint64_t heard_ms;                 /* ... and ours, monotonic */
+    json_t *hosts, *containers;        /* by id, and by key */
+    json_t *metrics;                   /* by the same ids and keys */
+    int64_t told_ms;                   /* the server's time of the newest message; 0: none yet */
+    uint64_t heard_ms;                 /* the monotonic time when it arrived */
 };
 
 void stats_state_init(struct stats_state *s, const struct stats_wanted *wanted);
 void stats_state_done(struct stats_state *s);
 
-/* A message of the feed, state or update; others are passed over. */
+/* Applies a message of the feed, a state or an update; ignores others. */
 void stats_state_take(struct stats_state *s, const json_t *message, uint64_t monotonic_ms);
 
-/* What is shown now, to be freed; its rows borrow from `s` until the next message. `ret_list` keeps them, the caller's. */
+/*
+ * The rows to show now, to be freed. They borrow from *ret_list, the caller's, and from `s` until the
+ * next message.
+ */
 struct stats_row *stats_state_rows(const struct stats_state *s,
                                    uint64_t monotonic_ms,
                                    json_t **ret_list,
                                    size_t *ret_n);
 
-/* Whether a row's figures were measured after `after_ms` of the server's clock and are all there, or cannot be. */
+/* Whether the row's metrics are complete and newer than `after_ms`, or the row cannot have any. */
 bool stats_state_is_fresh(const struct stats_state *s,
                           const struct stats_row *row,
                           int64_t after_ms);

@@ -14,44 +14,47 @@
 #define ID_SIZE   12
 #define MAX_TABLE (SIZE_MAX / 2)
 
-/* --- what a row has ----------------------------------------------------------------------------- */
+/* --- values ------------------------------------------------------------------------------------- */
 
-static double figure(const struct stats_row *r, const char *name)
+static double read_number(const json_t *object, const char *name)
 {
-    const json_t *v = json_object_get(r->figures, name);
+    const json_t *v = json_object_get(object, name);
 
     return json_is_number(v) ? json_number_value(v) : (double)NAN;
 }
 
-/* The sum of two; what is known of them when one is not. */
-static double sum(double a, double b)
+static double read_metric(const struct stats_row *r, const char *name)
+{
+    return read_number(r->metrics, name);
+}
+
+/* The sum of two values, or the known one if the other is unknown. */
+static double add_known(double a, double b)
 {
     if (isnan(a))
         return b;
     return isnan(b) ? a : a + b;
 }
 
-static double network_number(const struct stats_row *r, const char *which)
+static double add_network(const struct stats_row *r, const char *which)
 {
     (void)which;
-    return sum(figure(r, "network_rx"), figure(r, "network_tx"));
+    return add_known(read_metric(r, "network_rx"), read_metric(r, "network_tx"));
 }
 
-static double disk_number(const struct stats_row *r, const char *which)
+static double add_disk(const struct stats_row *r, const char *which)
 {
     (void)which;
-    return sum(figure(r, "disk_read"), figure(r, "disk_write"));
+    return add_known(read_metric(r, "disk_read"), read_metric(r, "disk_write"));
 }
 
-/* Of the subject, which is there whether or not it is measured. */
-static double subject_number(const struct stats_row *r, const char *which)
+/* A member of the subject, which is known even without metrics. */
+static double read_subject(const struct stats_row *r, const char *which)
 {
-    const json_t *v = json_object_get(r->subject, which);
-
-    return json_is_number(v) ? json_number_value(v) : (double)NAN;
+    return read_number(r->subject, which);
 }
 
-/* --- how it reads ------------------------------------------------------------------------------- */
+/* --- cells -------------------------------------------------------------------------------------- */
 
 char *stats_binary_size(double bytes)
 {
@@ -74,75 +77,76 @@ char *stats_decimal_size(double bytes)
     return text_size(bytes > 0 ? (int64_t)bytes : 0);
 }
 
-static char *subject_text(const struct stats_row *r, const char *which)
+static char *format_subject(const struct stats_row *r, const char *which)
 {
     return xstrdup(member_text(r->subject, which));
 }
 
-static char *id_text(const struct stats_row *r, const char *which)
+static char *format_id(const struct stats_row *r, const char *which)
 {
     return xstrndup(member_text(r->subject, which), ID_SIZE);
 }
 
-static char *percent_text(const struct stats_row *r, const char *which)
+static char *format_percent(const struct stats_row *r, const char *which)
 {
-    double v = figure(r, which);
+    double v = read_metric(r, which);
 
     return isnan(v) ? xstrdup(UNKNOWN) : xasprintf("%.2f%%", v);
 }
 
-static char *count_text(const struct stats_row *r, const char *which)
+static char *format_number(double v)
 {
-    double v = figure(r, which);
-
     return isnan(v) ? xstrdup(UNKNOWN) : xasprintf("%.0f", v);
 }
 
-static char *subject_count_text(const struct stats_row *r, const char *which)
+static char *format_count(const struct stats_row *r, const char *which)
 {
-    double v = subject_number(r, which);
-
-    return isnan(v) ? xstrdup(UNKNOWN) : xasprintf("%.0f", v);
+    return format_number(read_metric(r, which));
 }
 
-static char *memory_text(const struct stats_row *r, const char *which)
+static char *format_subject_count(const struct stats_row *r, const char *which)
 {
-    _cleanup_free_ char *used = stats_binary_size(figure(r, which));
-    _cleanup_free_ char *limit = stats_binary_size(figure(r, "memory_limit"));
+    return format_number(read_subject(r, which));
+}
+
+static char *format_memory(const struct stats_row *r, const char *which)
+{
+    _cleanup_free_ char *used = stats_binary_size(read_metric(r, which));
+    _cleanup_free_ char *limit = stats_binary_size(read_metric(r, "memory_limit"));
 
     return xasprintf("%s / %s", used, limit);
 }
 
-static char *pair_text(const struct stats_row *r, const char *in, const char *out)
+static char *format_pair(const struct stats_row *r, const char *in, const char *out)
 {
-    _cleanup_free_ char *a = stats_decimal_size(figure(r, in));
-    _cleanup_free_ char *b = stats_decimal_size(figure(r, out));
+    _cleanup_free_ char *a = stats_decimal_size(read_metric(r, in));
+    _cleanup_free_ char *b = stats_decimal_size(read_metric(r, out));
 
     return xasprintf("%s / %s", a, b);
 }
 
-static char *network_text(const struct stats_row *r, const char *which)
+static char *format_network(const struct stats_row *r, const char *which)
 {
     (void)which;
-    return pair_text(r, "network_rx", "network_tx");
+    return format_pair(r, "network_rx", "network_tx");
 }
 
-static char *disk_text(const struct stats_row *r, const char *which)
+static char *format_disk(const struct stats_row *r, const char *which)
 {
     (void)which;
-    return pair_text(r, "disk_read", "disk_write");
+    return format_pair(r, "disk_read", "disk_write");
 }
 
-static char *rate_text(const struct stats_row *r, const char *which)
+static char *format_rate(const struct stats_row *r, const char *which)
 {
-    double v = figure(r, which);
+    double v = read_metric(r, which);
     _cleanup_free_ char *size = stats_decimal_size(v);
 
     return isnan(v) ? xstrdup(UNKNOWN) : xasprintf("%s/s", size);
 }
 
-/* Where an agent's figures come from; notes and reasons are in `dockmon hosts --wide`. */
-static char *source_text(const struct stats_row *r, const char *which)
+/* The source of an agent's statistics; `dockmon hosts --wide` explains it. */
+static char *format_source(const struct stats_row *r, const char *which)
 {
     const json_t *stats = json_object_get(json_object_get(r->subject, "agent"), "stats");
     const char *source = member_text(stats, which);
@@ -152,27 +156,27 @@ static char *source_text(const struct stats_row *r, const char *which)
 
 /* clang-format off: one column per line */
 static const struct stats_column container_columns[] = {
-    {"CONTAINER ID",      NULL,    0,   true,  1, "id",             id_text,      NULL          },
-    {"HOST",              "host",  'h', true,  0, "host_name",      subject_text, NULL          },
-    {"NAME",              "name",  'n', true,  0, "name",           subject_text, NULL          },
-    {"CPU %",             "cpu",   'c', false, 0, "cpu_percent",    percent_text, figure        },
-    {"MEM USAGE / LIMIT", "mem",   'm', false, 6, "memory_usage",   memory_text,  figure        },
-    {"MEM %",             "mem%",  '%', false, 2, "memory_percent", percent_text, figure        },
-    {"NET I/O",           "net",   'i', false, 5, NULL,             network_text, network_number},
-    {"BLOCK I/O",         "block", 'b', false, 4, NULL,             disk_text,    disk_number   },
-    {"PIDS",              "pids",  'p', false, 3, "pids",           count_text,   figure        },
+    {"CONTAINER ID",      NULL,    0,   true,  1, "id",             format_id,      NULL       },
+    {"HOST",              "host",  'h', true,  0, "host_name",      format_subject, NULL       },
+    {"NAME",              "name",  'n', true,  0, "name",           format_subject, NULL       },
+    {"CPU %",             "cpu",   'c', false, 0, "cpu_percent",    format_percent, read_metric},
+    {"MEM USAGE / LIMIT", "mem",   'm', false, 6, "memory_usage",   format_memory,  read_metric},
+    {"MEM %",             "mem%",  '%', false, 2, "memory_percent", format_percent, read_metric},
+    {"NET I/O",           "net",   'i', false, 5, NULL,             format_network, add_network},
+    {"BLOCK I/O",         "block", 'b', false, 4, NULL,             format_disk,    add_disk   },
+    {"PIDS",              "pids",  'p', false, 3, "pids",           format_count,   read_metric},
 };
 
 static const struct stats_column host_columns[] = {
-    {"HOST ID",    NULL,         0,   true,  1, "id",                id_text,            NULL  },
-    {"HOST",       "host",       'h', true,  0, "name",              subject_text,       NULL  },
-    {"STATUS",     "status",     's', true,  3, "status",            subject_text,       NULL  },
-    {"CPU %",      "cpu",        'c', false, 0, "cpu_percent",       percent_text,       figure},
-    {"MEM %",      "mem",        'm', false, 0, "memory_percent",    percent_text,       figure},
-    {"NET I/O",    "net",        'i', false, 5, "net_bytes_per_sec", rate_text,          figure},
-    {"CONTAINERS", "containers", 'p', false, 4, "container_count",   subject_count_text,
-     subject_number                                                                            },
-    {"SOURCE",     NULL,         0,   true,  2, "containers",        source_text,        NULL  },
+    {"HOST ID",    NULL,         0,   true,  1, "id",                format_id,            NULL       },
+    {"HOST",       "host",       'h', true,  0, "name",              format_subject,       NULL       },
+    {"STATUS",     "status",     's', true,  3, "status",            format_subject,       NULL       },
+    {"CPU %",      "cpu",        'c', false, 0, "cpu_percent",       format_percent,       read_metric},
+    {"MEM %",      "mem",        'm', false, 0, "memory_percent",    format_percent,       read_metric},
+    {"NET I/O",    "net",        'i', false, 5, "net_bytes_per_sec", format_rate,          read_metric},
+    {"CONTAINERS", "containers", 'p', false, 4, "container_count",   format_subject_count,
+     read_subject                                                                                     },
+    {"SOURCE",     NULL,         0,   true,  2, "containers",        format_source,        NULL       },
 };
 /* clang-format on */
 
@@ -216,7 +220,7 @@ static int compare_numbers(const struct stats_row *a,
     double x = o->by->number(a, o->by->which), y = o->by->number(b, o->by->which);
 
     if (isnan(x) || isnan(y))
-        return isnan(x) - isnan(y); /* last in both directions */
+        return isnan(x) - isnan(y); /* unknown values are last in both directions */
     if (x == y)
         return 0;
     return (x > y) != o->is_reversed ? -1 : 1;
@@ -250,7 +254,7 @@ void stats_sort(struct stats_row *rows, size_t n, const struct stats_column *by,
 
 /* --- the table ---------------------------------------------------------------------------------- */
 
-static size_t widest_line(const char *text)
+static size_t measure_widest_line(const char *text)
 {
     size_t widest = 0;
 
@@ -265,8 +269,8 @@ static size_t widest_line(const char *text)
     return widest;
 }
 
-/* The column that leaves next, of those in `shown`; false: none. */
-static bool drop_one(const struct stats_view *v, uint32_t *shown)
+/* Removes the next column to be dropped from the set `shown`; false if none is left. */
+static bool drop_column(const struct stats_view *v, uint32_t *shown)
 {
     size_t next = v->n;
 
@@ -317,7 +321,7 @@ static void append_cut(struct buf *out, const char *text, size_t width)
         _cleanup_free_ char *line = xstrndup(text, size);
         _cleanup_free_ char *cut = text_cut(line, width);
 
-        (void)buf_printf(out, "%s\n", cut); /* the owner gives it no limit */
+        (void)buf_printf(out, "%s\n", cut); /* the caller sets no limit */
         text += size + (text[size] == '\n');
     }
 }
@@ -332,7 +336,7 @@ void stats_print(const struct stats_view *v,
     struct buf text = BUF_INIT(MAX_TABLE);
 
     print_columns(v, shown, rows, n, &text);
-    while (width > 0 && widest_line(buf_str(&text)) > width && drop_one(v, &shown)) {
+    while (width > 0 && measure_widest_line(buf_str(&text)) > width && drop_column(v, &shown)) {
         buf_clear(&text);
         print_columns(v, shown, rows, n, &text);
     }
@@ -355,6 +359,6 @@ json_t *stats_json(const struct stats_row *r)
         if (v)
             (void)json_object_set(o, members[i], v);
     }
-    (void)json_object_set_new(o, "stats", r->figures ? json_deep_copy(r->figures) : json_null());
+    (void)json_object_set_new(o, "stats", r->metrics ? json_deep_copy(r->metrics) : json_null());
     return o;
 }

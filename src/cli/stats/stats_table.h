@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * The table of `dockmon stats`: its columns, their order and how it fits a terminal. What is not known is "--" and
- * sorts last. Pure.
+ * The table of `dockmon stats`: its columns, the order of its rows, and how it fits a terminal. Unknown
+ * values are shown as "--" and sort last. No input or output.
  */
 
 #include "base/buf.h"
@@ -10,20 +10,23 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Borrowed. `subject` is an element of /api/containers or /api/hosts, `figures` one of the feed's stats or host_stats. */
+/*
+ * Borrowed. The subject is an element of /api/containers or /api/hosts, the metrics are an element of the
+ * feed's stats or host_stats.
+ */
 struct stats_row {
-    const json_t *subject, *figures; /* figures NULL: none are known */
+    const json_t *subject, *metrics; /* metrics NULL: unknown */
 };
 
 struct stats_column {
     const char *header;
-    const char *name; /* for --sort; NULL: not to sort by */
-    char key;
-    bool is_text;      /* sorted by the alphabet, else the highest number first */
-    unsigned leaves;   /* on a narrow terminal: the lower the sooner; 0: never */
-    const char *which; /* for the functions, which may be shared */
+    const char *name;  /* for --sort; NULL: cannot be sorted by */
+    char key;          /* pressed to sort by this column; 0: none */
+    bool is_text;      /* sorted alphabetically, else the highest number first */
+    unsigned leaves;   /* dropped on a narrow terminal: the lowest first; 0: never */
+    const char *which; /* argument of the functions, usually a member of the row */
     char *(*text)(const struct stats_row *r, const char *which); /* to be freed */
-    /* NAN: not known. NULL for text columns. */
+    /* NAN: unknown. NULL for text columns. */
     double (*number)(const struct stats_row *r, const char *which);
 };
 
@@ -37,20 +40,20 @@ extern const struct stats_view stats_of_containers, stats_of_hosts;
 const struct stats_column *stats_column_find(const struct stats_view *v, const char *name);
 const struct stats_column *stats_column_of_key(const struct stats_view *v, char key);
 
-/* Equal ones by host, name and id, so that rows do not jump. */
+/* Equal rows are sorted by host, name and id, so that they do not change places. */
 void stats_sort(struct stats_row *rows, size_t n, const struct stats_column *by, bool is_reversed);
 
-/* width 0: as wide as it gets; else columns leave until it fits, and at last lines are cut. */
+/* width 0: no limit; else columns are dropped until the table fits, and lines cut at last. */
 void stats_print(const struct stats_view *v,
                  const struct stats_row *rows,
                  size_t n,
                  size_t width,
                  struct buf *out);
 
-/* A row as --json has it: who it is, and its figures or null. */
+/* A row for --json: the subject and its metrics, or null; the caller's. */
 json_t *stats_json(const struct stats_row *r);
 
 /* "1.5MiB": four digits, powers of 1,024, as docker writes memory; "--" for NAN. To be freed. */
 char *stats_binary_size(double bytes);
-/* "1.57MB": powers of 1,000, as docker writes what was sent and read. To be freed. */
+/* "1.57MB": powers of 1,000, as docker writes network and block I/O. To be freed. */
 char *stats_decimal_size(double bytes);

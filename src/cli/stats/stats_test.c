@@ -16,7 +16,7 @@
 #define T0     "2026-01-31T12:00:00.000Z"
 #define T0_MS  INT64_C(1769860800000)
 
-/* clang-format off: messages of the feed, a line each */
+/* clang-format off: messages of the feed */
 static const char state_text[] =
     "{'type':'state','timestamp':'" T0
     "','reason':'subscribed','complete':false,'part':0,'last':true,"
@@ -29,7 +29,7 @@ static const char state_text[] =
     "','name':'db','state':'exited','host_id':'h1','host_name':'prod-1','created':'2026-01-01T00:00:00Z'},"
     "{'id':'" DB_ID
     "','name':'far','state':'running','host_id':'h2','host_name':'prod-2','created':'2026-01-01T00:00:00Z'}]}";
-static const char figures_text[] =
+static const char metrics_text[] =
     "{'type':'update','timestamp':'" T0 "','stats':["
     "{'host_id':'h1','id':'" WEB_ID
     "','cpu_percent':12.345,'memory_usage':1572864,'memory_limit':null,'memory_percent':null,"
@@ -41,7 +41,7 @@ static const char figures_text[] =
     "'}]}";
 /* clang-format on */
 
-/* Quotes are single above, for the eye. */
+/* The messages above have single quotes, which are easier to read in C. */
 static json_t *parse(const char *text)
 {
     _cleanup_free_ char *copy = xstrdup(text);
@@ -67,7 +67,7 @@ static void start(struct stats_state *s, const struct stats_wanted *w)
 {
     stats_state_init(s, w);
     take(s, state_text, 1000);
-    take(s, figures_text, 1000);
+    take(s, metrics_text, 1000);
 }
 
 static void assert_table(const struct stats_state *s,
@@ -95,8 +95,8 @@ static void assert_table(const struct stats_state *s,
     "4f1c0a9be7d2   prod-1    web       12.35%    1.5MiB / --         --        1.5kB / 0B   " \
     "-- / --     7\n"
 
-/* Nothing that is not known is a 0, and a container's own old figures are not taken for new ones. */
-static void test_unknown(void **state)
+/* Unknown values are not 0, and metrics of an element of the container list are not used. */
+static void test_unknown_values(void **state)
 {
     struct stats_wanted w = {.selection.all = true};
     struct stats_state s;
@@ -112,7 +112,7 @@ static void test_unknown(void **state)
     stats_state_done(&s);
 }
 
-static void test_running_only_and_stale(void **state)
+static void test_running_containers_and_stale_metrics(void **state)
 {
     struct stats_wanted w = {0};
     struct stats_state s;
@@ -142,7 +142,7 @@ static void test_hosts(void **state)
     stats_state_done(&s);
 }
 
-/* Columns leave in their order, and what is left is cut. */
+/* Columns are dropped in order until the table fits; at last lines are cut. */
 static void test_width(void **state)
 {
     static const struct {
@@ -187,15 +187,15 @@ static void test_sort(void **state)
         const char *order;
     } cases[] = {
         {"cpu",  false, "bca"},
-        {"cpu",  true,  "cba"}, /* not known stays last */
+        {"cpu",  true,  "cba"}, /* the unknown value stays last */
         {"name", false, "abc"},
         {"name", true,  "cba"},
-        {"net",  false, "cab"}, /* a: what it sent alone; b and c are equal by name */
+        {"net",  false, "cab"}, /* a has only one of two values; b has none */
         {"pids", false, "abc"},
     };
     json_auto_t *subjects = parse(
         "[{'name':'a','id':'3'},{'name':'b','id':'2'},{'name':'c','id':'1'}]");
-    json_auto_t *figures = parse("[{'cpu_percent':null,'network_tx':5},{'cpu_percent':20},"
+    json_auto_t *metrics = parse("[{'cpu_percent':null,'network_tx':5},{'cpu_percent':20},"
                                  "{'cpu_percent':3,'network_rx':10,'network_tx':1}]");
 
     (void)state;
@@ -206,7 +206,7 @@ static void test_sort(void **state)
 
         for (size_t k = 0; k < 3; k++) {
             rows[k] = (struct stats_row){json_array_get(subjects, 2 - k),
-                                         json_array_get(figures, 2 - k)};
+                                         json_array_get(metrics, 2 - k)};
         }
         stats_sort(rows, 3, by, cases[i].is_reversed);
         for (size_t k = 0; k < 3; k++)
@@ -219,8 +219,8 @@ static void test_sort(void **state)
     assert_null(stats_column_of_key(&stats_of_hosts, '\0'));
 }
 
-/* What is removed is gone, a complete state replaces all, a container under the same name stays the one named. */
-static void test_changes(void **state)
+/* Removals, a complete state, which replaces everything, and a container re-created under its name. */
+static void test_removals_and_replacement(void **state)
 {
     json_auto_t *named = parse("[{'host_id':'h1','name':'web','id':'" WEB_ID "'}]");
     struct stats_wanted w = {.selection.all = true, .named = named};
@@ -236,7 +236,7 @@ static void test_changes(void **state)
     assert_table(&s, 1000, 40, "HOST      NAME      CPU %\nprod-1    web       --\n");
     take(&s, "{'type':'update','timestamp':'" T0 "','removed_hosts':['h1']}", 1000);
     assert_table(&s, 1000, 40, "HOST      NAME      CPU %\n");
-    assert_int_equal(json_object_size(s.figures), 1);
+    assert_int_equal(json_object_size(s.metrics), 1);
     take(&s, "{'type':'state','timestamp':'" T0 "','complete':true,'part':0,'last':true}", 1000);
     assert_int_equal(json_object_size(s.containers), 0);
     stats_state_done(&s);
@@ -254,17 +254,18 @@ static void test_topics_and_fresh(void **state)
     start(&s, &w);
     rows = stats_state_rows(&s, 1000, &list, &n);
     topics = stats_state_topics(&s, rows, n);
-    assert_int_equal(json_object_size(topics), 1); /* neither what is stopped nor what is offline */
+    assert_int_equal(json_object_size(topics),
+                     1); /* none for stopped containers and offline hosts */
     assert_non_null(json_object_get(topics, "stats/h1/4f1c0a9be7d2"));
     stats_sort(rows, n, stats_column_find(&stats_of_containers, "name"), false);
-    assert_true(stats_state_is_fresh(&s, &rows[0], T0_MS)); /* db: cannot be measured */
+    assert_true(stats_state_is_fresh(&s, &rows[0], T0_MS)); /* db is stopped: it has no metrics */
     assert_true(stats_state_is_fresh(&s, &rows[2], T0_MS - 1));
     assert_false(stats_state_is_fresh(&s, &rows[2], T0_MS));
     stats_state_done(&s);
 }
 
-/* What is worth a subscription: what runs or is paused, on a host that is there. */
-static void test_what_is_measured(void **state)
+/* Only running and paused containers on an online host have metrics to subscribe to. */
+static void test_measured_states(void **state)
 {
     static const struct {
         const char *state, *status;
@@ -300,8 +301,8 @@ static void test_what_is_measured(void **state)
     }
 }
 
-/* More than the server takes single topics for: whole hosts. */
-static void test_many_topics(void **state)
+/* Above the server's limit of topics, whole hosts are subscribed to. */
+static void test_topics_of_whole_hosts(void **state)
 {
     static const size_t counts[] = {1500, 1501};
 
@@ -332,8 +333,8 @@ static void test_many_topics(void **state)
     }
 }
 
-/* A second part adds to the first; a name counts on its own host; a first sample has no CPU yet. */
-static void test_parts_and_names(void **state)
+/* A second part adds to the first, a name is valid on its host only, a first sample has no CPU yet. */
+static void test_parts_names_and_first_samples(void **state)
 {
     json_auto_t *named = parse("[{'host_id':'h1','name':'web','id':'" WEB_ID "'}]");
     struct stats_wanted w = {.selection.all = true, .named = named};
@@ -396,7 +397,7 @@ static void test_decimal_size(void **state)
         {0,           "0B"    },
         {-5,          "0B"    },
         {1500,        "1.5kB" },
-        {9.3e18,      "9.22EB"}, /* more than any counter holds */
+        {9.3e18,      "9.22EB"}, /* above the range of a counter */
         {1e308,       "9.22EB"},
         {-1e308,      "0B"    },
         {(double)NAN, "--"    },
@@ -413,16 +414,16 @@ static void test_decimal_size(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_unknown),
-        cmocka_unit_test(test_running_only_and_stale),
+        cmocka_unit_test(test_unknown_values),
+        cmocka_unit_test(test_running_containers_and_stale_metrics),
         cmocka_unit_test(test_hosts),
         cmocka_unit_test(test_width),
         cmocka_unit_test(test_sort),
-        cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_removals_and_replacement),
         cmocka_unit_test(test_topics_and_fresh),
-        cmocka_unit_test(test_what_is_measured),
-        cmocka_unit_test(test_many_topics),
-        cmocka_unit_test(test_parts_and_names),
+        cmocka_unit_test(test_measured_states),
+        cmocka_unit_test(test_topics_of_whole_hosts),
+        cmocka_unit_test(test_parts_names_and_first_samples),
         cmocka_unit_test(test_binary_size),
         cmocka_unit_test(test_decimal_size),
     };

@@ -1,5 +1,5 @@
-// The CLI against a server that means harm or is another one than it thinks: what it says cannot move the cursor, make
-// the program crash or hang, or pass for a success.
+// The CLI against a malicious or foreign server: its answers cannot move the cursor, crash or hang the program, or pass for
+// a success.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -18,10 +18,10 @@ const ID = 'ab'.repeat(32);
 const HOST = { id: 'h1', name: 'prod-1', status: 'online', container_count: 1, agent: { version: EVIL, policy: EVIL, stats: { containers: EVIL, network: EVIL, why: EVIL, notes: [EVIL, null] } } };
 const CONTAINER = { id: ID, name: 'web', state: 'running', status_text: 'Up', host_id: 'h1', host_name: 'prod-1', image: 'i', command: 'c', created: '2026-01-01T00:00:00Z', labels: {}, ports_raw: [] };
 
-// Answers `rest` by path (a value, or a function of the request), and talks to WebSockets as `socket` likes.
-class StrangeServer {
+// Answers requests from `rest` by path (a value, or a function of the request); `socket` handles WebSockets.
+class MaliciousServer {
   static async start() {
-    const s = new StrangeServer();
+    const s = new MaliciousServer();
     s.good();
     s.http = createServer(async (req, res) => {
       const path = req.url.split('?')[0];
@@ -60,8 +60,8 @@ class StrangeServer {
 let s, home;
 
 before(async () => {
-  s = await StrangeServer.start();
-  home = await mkdtemp(join(tmpdir(), 'dockmon-strange-'));
+  s = await MaliciousServer.start();
+  home = await mkdtemp(join(tmpdir(), 'dockmon-malicious-'));
 });
 
 after(async () => {
@@ -75,7 +75,7 @@ const env = { DOCKMON_API_KEY: 'key', SHELL: '/bin/sh', TERM: 'xterm', DOCKMON: 
 // In a terminal of its own, made by script(1).
 const inTerminal = (script, input) => run('script', ['-qec', script, '/dev/null'], { env: { ...env, DOCKMON_URL: s.url }, input });
 
-test('no text of the server reaches the terminal as more than text', async () => {
+test('text of the server is escaped before it reaches the terminal', async () => {
   s.good();
   const evil = { ...CONTAINER, name: EVIL, host_name: EVIL, image: EVIL, command: EVIL, status_text: EVIL, state: 'running', created: EVIL, ports_raw: [{ IP: EVIL, PrivatePort: 1, PublicPort: 2, Type: EVIL }] };
   const host = { ...HOST, name: EVIL, os_version: EVIL, docker_version: EVIL, host_ip: EVIL };
@@ -113,7 +113,7 @@ test('no text of the server reaches the terminal as more than text', async () =>
   clean(csv.replaceAll('\r\n', '\n'));
 });
 
-test('numbers beyond all measure, and names that need quotes in CSV', async () => {
+test('extreme numbers, and names that need quotes in CSV', async () => {
   s.good();
   const values = [1e308, -1e308, null, 1e308, 9007199254740993];
   s.rest['.*/stats/history'] = {
@@ -129,7 +129,7 @@ test('numbers beyond all measure, and names that need quotes in CSV', async () =
   assert.match(csv.stdout, /\r\n1970-01-01T00:00:02\.000Z,9007199254740992,9007199254740992,9007199254740992,,\r\n$/);
 });
 
-test('answers of another shape: an end, and never a crash', { timeout: 240000 }, async () => {
+test('answers of an unexpected shape end the program without a crash', { timeout: 240000 }, async () => {
   const verbs = [
     ['ps'], ['hosts', '-w'], ['events'], ['events', '--since', '1h', '--filter', 'host=x'], ['images'], ['network', 'ls'], ['volume', 'ls'], ['user', 'ls'], ['apikey', 'ls'], ['agent', 'ls'],
     ['agent', 'rotate', '--all'], ['agent', 'revoke', 'prod-1'], ['version'], ['version', '--json'], ['token', 'create'], ['inspect', 'web'], ['logs', 'web'], ['logs', '-f', 'web'], ['history', 'web'],
@@ -159,7 +159,7 @@ test('answers of another shape: an end, and never a crash', { timeout: 240000 },
   }
 });
 
-test('a bulk job that tells of more or less than was asked for', async () => {
+test('a bulk job with more or fewer results than containers', async () => {
   for (const n of [0, 19, 21, 3000]) {
     s.good();
     s.rest['/api/bulk'] = { id: 'j' };
@@ -171,29 +171,29 @@ test('a bulk job that tells of more or less than was asked for', async () => {
   }
 });
 
-// A script with `stats` in a terminal, and what was there when the program's own screen was gone.
+// Runs `stats` in a terminal; `left` is the text after the program left its alternate screen.
 async function statsInTerminal() {
   const r = await inTerminal('stty cols 80 rows 24; before=$(stty -g); $DOCKMON stats; echo code $?; [ "$before" = "$(stty -g)" ] && echo the same');
   return { code: /code (\d+)/.exec(r.stdout)[1], left: r.stdout.split('\x1b[?1049l')[1] };
 }
 
-test('what ends `stats` in a terminal is said where it can be read', async () => {
+test('the error that ends `stats` is printed after its screen is closed', async () => {
   s.good();
   s.socket = (ws) => ws.on('message', () => ws.send(JSON.stringify({ type: 'error', error: 'too_many', message: 'not so many' })));
   let r = await statsInTerminal();
   assert.equal(r.code, '1');
   assert.match(r.left, /Error: not so many/);
-  assert.match(r.left, /the same/, 'as the terminal was before');
+  assert.match(r.left, /the same/, 'the terminal is restored');
   s.socket = (ws) => ws.close(1008, 'Invalid or expired session');
   r = await statsInTerminal();
   assert.match(r.left, /Error: Invalid or expired session; log in with `dockmon login`/);
 });
 
-test('a server that cannot be talked to is named, with what to do', async () => {
+test('an unreachable server is named in the error, with advice', async () => {
   s.good();
   const tls = s.url.replace('http:', 'https:');
   for (const [url, says] of [
-    ['http://127.0.0.1:9', /cannot talk to the DockMon server at http:\/\/127\.0\.0\.1:9: .*refused; is it running\? `dockmon login` or DOCKMON_URL/],
+    ['http://127.0.0.1:9', /cannot talk to the DockMon server at http:\/\/127\.0\.0\.1:9: .*refused; is it running\? `dockmon login` or DOCKMON_URL chooses another/],
     ['http://nosuch.invalid', /cannot talk to the DockMon server at http:\/\/nosuch\.invalid: resolve nosuch\.invalid:80/],
     [tls, /cannot talk to the DockMon server at https:.*TLS.*; does it speak http:\/\/ there, without TLS\?/],
   ]) {
@@ -205,19 +205,19 @@ test('a server that cannot be talked to is named, with what to do', async () => 
   }
 });
 
-test('a key with a line end in it is no second header', async () => {
+test('an API key with a line end cannot add a header', async () => {
   s.good();
   for (const key of ['a\r\nX-Evil: 1', 'a b', 'a\n', 'k\u00e4y']) {
     for (const args of [['ps'], ['stats']]) {
       const r = await cli(args, { env: { DOCKMON_API_KEY: key } });
       assert.equal(r.code, 1);
-      assert.match(r.stderr, /^Error: DOCKMON_API_KEY: it has a blank, a line end or a letter that no key has$/m);
+      assert.match(r.stderr, /^Error: DOCKMON_API_KEY: it contains a blank, a line end or another character that no key has$/m);
     }
   }
   assert.deepEqual(s.asked, []);
 });
 
-test('what somebody gets who gives no word, and the first word wrong', async () => {
+test('no command prints the help, an unknown command is an error', async () => {
   for (const args of [[], ['help'], ['--help'], ['-h']]) {
     const r = await cli(args);
     assert.deepEqual([r.code, r.stderr], [0, ''], `${args}`);
@@ -236,7 +236,7 @@ const execTo = (handler) => {
   };
 };
 
-test('exec: an exit code that is none is no success', async () => {
+test('exec: an invalid exit code is a failure', async () => {
   for (const [code, expected] of [[0, 0], [42, 42], [255, 255], [256, 125], [-1, 125], [2 ** 32, 125], [null, 125], ['0', 125], [undefined, 125]]) {
     execTo((ws) => {
       ws.send(JSON.stringify({ type: 'exit', code }));
@@ -246,7 +246,7 @@ test('exec: an exit code that is none is no success', async () => {
   }
 });
 
-test('exec: what cannot be sent is not left out', async () => {
+test('exec: words that cannot be sent are refused, not omitted', async () => {
   for (const words of ['web rm -r "$BAD"', '-e "A=$BAD" web true', '-u "$BAD" web id', '-w "$BAD" web pwd']) {
     execTo(() => {});
     const r = await run('sh', ['-c', `BAD=$(printf '\\377x'); exec $DOCKMON exec ${words}`], { env: { ...env, DOCKMON_URL: s.url } });
@@ -256,7 +256,7 @@ test('exec: what cannot be sent is not left out', async () => {
   }
 });
 
-test('exec: a reader that leaves ends it, as it ends docker', async () => {
+test('exec: a closed pipe ends it with 141, as it ends docker', async () => {
   execTo((ws) => {
     const pour = setInterval(() => ws.bufferedAmount < 1 << 20 && ws.send(Buffer.concat([Buffer.from([1]), Buffer.alloc(1000, 'y')])), 1);
     ws.on('close', () => clearInterval(pour));
@@ -264,10 +264,10 @@ test('exec: a reader that leaves ends it, as it ends docker', async () => {
   const r = await run('sh', ['-c', '{ timeout 30 $DOCKMON exec web yes; echo code $? >&2; } | head -c 10'], { env: { ...env, DOCKMON_URL: s.url } });
   assert.equal(r.stdout, 'yyyyyyyyyy');
   assert.equal(r.stderr, 'code 141\n');
-  await eventually(() => s.sockets[0].readyState === 3, { what: 'the server notices' });
+  await eventually(() => s.sockets[0].readyState === 3, { what: 'the server sees the connection close' });
 });
 
-test('an agent is not chosen by chance', async () => {
+test('an ambiguous agent is refused', async () => {
   s.good();
   const agent = (id, name) => ({ agent_id: id, host_id: `host-of-${id}`, host_name: name, status: 'online' });
   s.rest['/api/agent/list'] = { agents: [agent('aaaa1', 'twin'), agent('aaaa2', 'twin'), agent('twin-id', 'other')] };
@@ -276,11 +276,11 @@ test('an agent is not chosen by chance', async () => {
     const r = await cli(['agent', 'revoke', word]);
     assert.deepEqual(s.asked.filter((a) => a.startsWith('POST')), asked ? [`POST /api/agent/${asked}/revoke`] : [], word);
     assert.equal(r.code, asked ? 0 : 1);
-    if (word === 'twin') assert.match(r.stderr, /2 agents match/);
+    if (word === 'twin') assert.match(r.stderr, /^Error: twin is ambiguous: 2 agents match/m);
   }
 });
 
-test('history of a host by the beginning of its id, as `dockmon hosts` shows it', async () => {
+test('history of a host by the beginning of its id, which `dockmon hosts` shows', async () => {
   s.good();
   s.rest['/api/hosts'] = [{ ...HOST, id: '0123456789abcdef', name: 'long' }, { ...HOST, id: '0123ffff', name: 'offline', status: 'offline' }];
   s.rest['.*/stats/history'] = { timestamps: [], metrics: {} };
@@ -291,11 +291,11 @@ test('history of a host by the beginning of its id, as `dockmon hosts` shows it'
     assert.ok(path ? got?.startsWith(`GET ${path}/history?`) : !got, `${word}: ${got}`);
     assert.equal(r.code, path ? 0 : 1);
     if (word === 'nobody') assert.match(r.stderr, /No such container or host: nobody/);
-    if (word === '0123') assert.match(r.stderr, /2 hosts match 0123/);
+    if (word === '0123') assert.match(r.stderr, /0123 is ambiguous: 2 hosts match/);
   }
 });
 
-test('history: what is asked for, and what is made of the answer', async () => {
+test('history: the query, and the values computed from the answer', async () => {
   s.good();
   s.rest['.*/stats/history'] = { from: 'f', to: 't', step_seconds: 10, timestamps: [0, 10], metrics: { cpu: { unit: 'percent', values: [1, 2], max: [5, 9] }, net_rx: { unit: 'bytes_per_second', values: [1000, 3000] } } };
   const asked = async (...args) => {
@@ -305,7 +305,7 @@ test('history: what is asked for, and what is made of the answer', async () => {
     return { out: r.stdout, query: new URLSearchParams(s.asked.find((a) => a.includes('/stats/')).split('?')[1]) };
   };
   const { out, query } = await asked();
-  assert.match(out, /^cpu +1\.00% +1\.50% +9\.00% +2\.00% /m); // the highest of all samples, not of the means
+  assert.match(out, /^cpu +1\.00% +1\.50% +9\.00% +2\.00% /m); // the highest sample, not the highest mean
   assert.match(out, /^net_rx +1kB\/s +2kB\/s +3kB\/s +3kB\/s /m);
   assert.deepEqual([...query.keys()], ['metrics', 'from']);
   assert.equal(query.get('metrics'), 'cpu,mem_used,net_rx,net_tx');
@@ -314,23 +314,23 @@ test('history: what is asked for, and what is made of the answer', async () => {
   assert.deepEqual(Object.fromEntries(more), { metrics: 'a&b', step: '5m', from: '2026-01-01T00:00:00.000Z', to: '2026-01-02T03:00:00.000Z' });
 });
 
-test('history in a narrow terminal and for readers without UTF-8', async () => {
+test('history in a narrow terminal and without UTF-8', async () => {
   s.good();
   s.rest['.*/stats/history'] = { from: 'f', to: 't', step_seconds: 10, timestamps: [0, 10], metrics: { mem_used: { unit: 'bytes', values: [1048576, 2097152] } } };
   const wide = async (cols) => {
     const r = await inTerminal(`stty cols ${cols} rows 24; LC_ALL=C.UTF-8 $DOCKMON history web`);
     return r.stdout.replaceAll('\r', '').trimEnd().split('\n').slice(1);
   };
-  assert.deepEqual(await wide(40), ['METRIC     LAST      CURVE', 'mem_used   2MiB      ▅█']);
-  assert.match((await wide(72))[0], /^METRIC +MEAN +MAX +LAST +CURVE$/);
-  assert.match((await wide(120))[0], /^METRIC +MIN +MEAN +MAX +LAST +CURVE$/);
+  assert.deepEqual(await wide(40), ['METRIC     LAST      GRAPH', 'mem_used   2MiB      ▅█']);
+  assert.match((await wide(72))[0], /^METRIC +MEAN +MAX +LAST +GRAPH$/);
+  assert.match((await wide(120))[0], /^METRIC +MIN +MEAN +MAX +LAST +GRAPH$/);
   for (const [locale, isUtf8] of [[{ LC_ALL: 'C' }, false], [{ LC_ALL: '', LC_CTYPE: '', LANG: 'POSIX' }, false], [{ LC_ALL: '', LC_CTYPE: 'en_US.utf8', LANG: 'C' }, true], [{ LC_ALL: '', LC_CTYPE: '', LANG: '' }, true]]) {
     const r = await cli(['history', 'web'], { env: locale });
     assert.equal(/[▁-█]/.test(r.stdout), isUtf8, JSON.stringify(locale));
   }
 });
 
-test('stats asks for what it shows, and no longer for what has gone', async () => {
+test('stats subscribes to the rows it shows and unsubscribes from removed ones', async () => {
   s.good();
   const second = { ...CONTAINER, id: 'cd'.repeat(32), name: 'db' };
   const asked = [];
@@ -350,7 +350,7 @@ test('stats asks for what it shows, and no longer for what has gone', async () =
   assertClean(p);
 });
 
-test('a client that is killed in the middle of all that leaves no trace of a sanitizer', async () => {
+test('a client that is killed while it reconnects ends without a sanitizer report', async () => {
   s.good();
   s.socket = (ws) => ws.on('message', () => ws.send(JSON.stringify({ type: 'state', timestamp: new Date().toISOString(), complete: true, part: 0, last: true, hosts: [HOST], containers: [CONTAINER] })));
   const p = new Process(bin('dockmon'), ['stats'], { env: { ...env, DOCKMON_URL: s.url } });

@@ -1,0 +1,69 @@
+#include "base/alloc.h"
+#include "cli/common/api_error.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+static void test_text(void **state)
+{
+    static const struct {
+        int status;
+        const char *body, *path;
+        int code;
+        const char *text;
+    } cases[] = {
+        {404, "{\"detail\": \"Host not found\"}",    "/api/hosts/x",       -ENOENT,     "Host not found"                          },
+        {401, "{\"detail\": \"Not authenticated\"}", "/api/hosts",         -ENOKEY,
+         "Not authenticated; log in with `dockmon login`"                                                                         },
+        {401, "{\"detail\": \"Invalid password\"}",  "/api/v2/auth/login", -ENOKEY,
+         "Invalid password"                                                                                                       },
+        {429, "{\"detail\": \"Busy\"}",              "/api/hosts",         -EAGAIN,     "Busy; wait a moment and try again"       },
+        {422, "{\"detail\": [{\"loc\": [\"x\"]}]}",  "/api/hosts",         -EDOM,       "[{\"loc\":[\"x\"]}]"                     },
+        {501, "{\"detail\": \"Agent too old\"}",     "/api/hosts",         -EOPNOTSUPP, "Agent too old"                           },
+        {500, "{\"detail\": \"\"}",                  "/",                  -EIO,        "the server answered with HTTP status 500"},
+        {502, "[]",                                  "/",                  -EPROTO,     "the server answered with HTTP status 502"},
+        {599, "null",                                "/",                  -EIO,        "the server answered with HTTP status 599"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        json_auto_t *body = json_loads(cases[i].body, JSON_DECODE_ANY, NULL);
+        _cleanup_free_ char *text = api_error_text(cases[i].status, body, cases[i].path);
+
+        assert_string_equal(text, cases[i].text);
+        assert_int_equal(api_error_code(cases[i].status), cases[i].code);
+    }
+}
+
+static void test_item_text(void **state)
+{
+    static const struct {
+        const char *item, *text;
+    } cases[] = {
+        {"{\"status\": \"failed\", \"error\": \"in use\"}", "in use"                                        },
+        {"{\"status\": \"cancelled\"}",                     "cancelled"                                     },
+        {"{\"status\": \"cancelled\", \"error\": null}",    "cancelled"                                     },
+        {"{}",                                              "the server's answer does not say what happened"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        json_auto_t *item = json_loads(cases[i].item, 0, NULL);
+        _cleanup_free_ char *text = api_error_item_text(item);
+
+        assert_string_equal(text, cases[i].text);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_text),
+        cmocka_unit_test(test_item_text),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
