@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * Things of the server that all are listed and removed alike: users, API keys, agents. A kind describes
- * one of them; the verbs that list and remove are made from it by the macros below.
+ * Things of the server that all are listed and removed alike: users, API keys, agents. A kind
+ * describes one of them; the verbs that list and remove are made from it by the macros below.
  */
 
 #include "cli/common/client.h"

@@ -1,3 +1,7 @@
+/*
+ * apikey ls, create, rm. The server stores only a hash of a key, so that a new key is printed once.
+ */
+
 #include "base/alloc.h"
 #include "cli/accounts/accounts.h"
 #include "cli/accounts/scope.h"

@@ -1,6 +1,6 @@
 /*
- * login: asks for the server and the credentials, tries them, exchanges a password for an API key of
- * its own, and remembers that key.
+ * login: asks for the server and the credentials, tries them, exchanges a password for an API key
+ * of its own, and remembers that key.
  */
 
 #include "cli/accounts/login.h"
@@ -41,13 +41,15 @@ static const struct flag flags[] = {
 static int ask_url(struct config *c, const char *given, struct error *err)
 {
     _cleanup_free_ char *question = NULL, *answer = NULL;
+    int r;
 
     if (!given) {
         question = xasprintf("Server [%s]: ", c->url);
-        if (prompt_line(question, false, &answer, err) < 0) {
-            /* Without a terminal an address that is already configured is used. */
-            return err->code == -ENOTTY && c->is_url_given ? 0 : -1;
-        }
+        r = prompt_line(question, false, &answer, err);
+        if (r == -ENOTTY && c->is_url_given)
+            return 0; /* without a terminal an address that is already configured is used */
+        if (r < 0)
+            return r;
         given = str_is_empty(answer) ? c->url : answer;
     }
     return config_set_url(c, given, err);
@@ -88,23 +90,29 @@ static int fetch_me(const struct config *config, json_t **ret, struct error *err
 static int use_key(const struct login_options *o, struct config *config, struct error *err)
 {
     json_auto_t *me = NULL;
+    const json_t *user;
+    int r = 0;
 
     if (o->is_key_stdin) {
-        if (prompt_read_stdin("API key", &config->api_key, err) < 0)
-            return -1;
+        r = prompt_read_stdin("API key", &config->api_key, err);
     } else {
         config->api_key = xstrdup(o->api_key);
     }
-    if (fetch_me(config, &me, err) < 0)
-        return -1;
+    if (r == 0)
+        r = fetch_me(config, &me, err);
+    if (r < 0)
+        return r;
+    user = json_object_get(me, "user");
     output_line("Logged in to %s with the API key \"%s\" (%s).", config->url,
-                member_text(json_object_get(me, "user"), "username"),
-                member_text(json_object_get(me, "user"), "role"));
+                member_text(user, "username"), member_text(user, "role"));
     return 0;
 }
 
-/* A session ends after a day but a key lasts, so the session is kept only if no key is issued. */
-static int exchange_session(struct config *config, const char *role)
+/*
+ * Replaces the session by an API key: a session ends after a day. If no key is issued, prints the
+ * reason and keeps the session.
+ */
+static void exchange_session(struct config *config, const char *role)
 {
     _cleanup_(client_closep) struct client *c = NULL;
     struct utsname machine = {0};
@@ -120,12 +128,11 @@ static int exchange_session(struct config *config, const char *role)
         *member_text(answer, "key") == '\0') {
         output_note("(no API key could be created, so this login ends with the session: %s)",
                     err.msg);
-        return -1;
+        return;
     }
     config->api_key = xstrdup(member_text(answer, "key"));
     login_close_session(c);
     prompt_free_secret(TAKE_PTR(config->session));
-    return 0;
 }
 
 void login_close_session(struct client *c)
@@ -164,8 +171,8 @@ int login_open_session(
 }
 
 /*
- * The initial password allows nothing but its change. Returns 1 if it was changed, or 0 if there is nobody
- * to ask for a new one; then the session is kept for `dockmon user passwd`.
+ * The initial password allows nothing but its change. Returns 1 if it was changed, or 0 if there is
+ * nobody to ask for a new one; then the session is kept for `dockmon user passwd`.
  */
 static int replace_password(const struct login_options *o,
                             const struct config *config,
@@ -211,15 +218,15 @@ static int use_password(const struct login_options *o, struct config *config, st
         if (r <= 0)
             return r;
     }
-    (void)exchange_session(config, member_text(who, "role")); /* it has printed the reason */
+    exchange_session(config, member_text(who, "role"));
     output_line("Logged in to %s as %s (%s).", config->url, member_text(who, "username"),
                 member_text(who, "role"));
     return 0;
 }
 
 /*
- * Trust on first use: a server whose certificate cannot be verified is accepted by the fingerprint of
- * its key, if the user confirms it.
+ * Trust on first use: a server whose certificate cannot be verified is accepted by the fingerprint
+ * of its key, if the user confirms it.
  */
 static int confirm_key(struct config *config, struct error *err)
 {

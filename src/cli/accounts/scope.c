@@ -70,8 +70,9 @@ static void add_part(struct buf *out, const char *part, size_t size, const json_
     }
 }
 
-char *scope_describe(const json_t *scope, const json_t *hosts)
+char *scope_text(const json_t *element, const void *hosts)
 {
+    const json_t *scope = json_object_get(element, "scope");
     struct buf out = BUF_INIT(MAX_SCOPE);
     char *text;
 
@@ -90,9 +91,4 @@ char *scope_describe(const json_t *scope, const json_t *hosts)
     text = xstrdup(out.size ? buf_str(&out) : "everything");
     buf_done(&out);
     return text;
-}
-
-char *scope_text(const json_t *element, const void *hosts)
-{
-    return scope_describe(json_object_get(element, "scope"), hosts);
 }

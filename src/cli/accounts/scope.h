@@ -19,12 +19,12 @@
 json_t *scope_json(const struct args_list *rules);
 
 /*
- * The hosts, to show their names where the scopes of a list have ids; the caller's. NULL if no scope has
- * an id, or if the hosts cannot be fetched: then the ids are shown.
+ * The hosts, to show their names where the scopes of a list have ids; the caller's. NULL if no
+ * scope has an id, or if the hosts cannot be fetched: then the ids are shown.
  */
 json_t *scope_fetch_hosts(struct client *c, const json_t *list);
-/* "host=web-1; tag=prod", or "everything" without rules; to be freed. `hosts` may be NULL. */
-char *scope_describe(const json_t *scope, const json_t *hosts);
-
-/* The text of a column of a listing; its owner is the result of scope_fetch_hosts(). */
+/*
+ * The scope of a user or key for a column of a listing, whose owner is the result of
+ * scope_fetch_hosts(): "host=web-1; tag=prod", or "everything" without rules. To be freed.
+ */
 char *scope_text(const json_t *element, const void *hosts);

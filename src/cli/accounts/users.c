@@ -1,3 +1,8 @@
+/*
+ * user ls, create, set, rm, passwd. The initial password of a user comes from the server and is
+ * printed once; users change their own password with new_password.h.
+ */
+
 #include "base/alloc.h"
 #include "base/str.h"
 #include "cli/accounts/accounts.h"

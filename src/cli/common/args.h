@@ -3,20 +3,20 @@
 /*
  * Verbs and their command lines.
  *
- * A verb is one command of the program, such as `ps` or `network create`. Its struct verb is the only
- * description of it: parsing, --help, completion, the manual page and the dispatch in main.c all read
- * the same table, so that none of them can miss a flag. Each verb is a constant in the file that runs
- * it and is listed in verbs.c.
+ * A verb is one command of the program, such as `ps` or `network create`. Its struct verb is the
+ * only description of it: parsing, --help, completion, the manual page and the dispatch in main.c
+ * all read the same table, so that none of them can miss a flag. Each verb is a constant in the
+ * file that runs it and is listed in verbs.c.
  *
- * The flags of a verb fill a struct of its own: a row of the flag table gives the type and the offset
- * of the member. args_parse() allocates that struct zeroed, so a member that no flag sets is false, 0
- * or NULL; verbs put their defaults in place of these when they run. Strings and words are borrowed
- * from argv and live as long as the process.
+ * The flags of a verb fill a struct of its own: a row of the flag table gives the type and the
+ * offset of the member. args_parse() allocates that struct zeroed, so a member that no flag sets is
+ * false, 0 or NULL; verbs put their defaults in place of these when they run. Strings and words are
+ * borrowed from argv and live as long as the process.
  *
  * Flags and words may be mixed, short flags may be joined (-aq, -n5), and "--" ends the flags. Of a
  * verb with is_command (exec) the flags end at the first word, because the words after it are a
- * command line of their own. Numbers and booleans are checked here, everything else by the verb.
- * A command line that is wrong ends the program with EXIT_USAGE before anything is sent.
+ * command line of their own. Numbers and booleans are checked here, everything else by the verb. A
+ * command line that is wrong ends the program with EXIT_USAGE before anything is sent.
  */
 
 #include "base/buf.h"
@@ -48,7 +48,7 @@ struct flag {
 
 /* The kind of thing that the words of a verb name, for completion. */
 enum word_kind {
-    WORDS_OTHER, /* nothing that can be completed */
+    WORDS_OTHER, /* cannot be completed */
     WORDS_CONTAINERS,
     WORDS_RUNNING, /* containers in this state */
     WORDS_STOPPED,
@@ -71,7 +71,9 @@ struct verb {
     const char *examples; /* lines, each "  dockmon ..."; NULL: none */
     const struct flag *flags;
     size_t n_flags;
-    /* Words are arguments that are not flags. max 0 means no limit, but no words if min is 0, too. */
+    /*
+     * Words are arguments that are not flags. max 0 means no limit, but no words if min is 0, too.
+     */
     size_t min_words, max_words;
     enum word_kind words; /* of the first word, and of the others when there is no limit */
     bool is_command;      /* flags end at the first word */
@@ -93,7 +95,9 @@ struct args {
     bool wants_help;
 };
 
-/* argv[0] is the verb. Returns -EINVAL with the reason in `err`. Call args_done() in either case. */
+/*
+ * argv[0] is the verb. Returns -EINVAL with the reason in `err`. Call args_done() in either case.
+ */
 int args_parse(struct args *ret, const struct verb *verb, int argc, char **argv, struct error *err)
     _nodiscard_;
 void args_done(struct args *a, const struct verb *verb);

@@ -3,20 +3,21 @@
 /*
  * The REST API as the verbs see it: functions that return when the answer is there.
  *
- * A client owns an event loop and the credentials of one server. client_run() starts the requests of
- * an array, a few at a time, and runs the loop until each of them has an answer or an error; it is how
- * a verb asks many hosts side by side. client_get() and client_send() are the same for one request.
- * Nothing else happens in the loop meanwhile, so a verb reads from top to bottom.
+ * A client owns an event loop and the credentials of one server. client_run() starts the requests
+ * of an array, a few at a time, and runs the loop until each of them has an answer or an error; it
+ * is how a verb asks many hosts side by side. client_get() and client_send() are the same for one
+ * request. Nothing else happens in the loop meanwhile, so a verb reads from top to bottom.
  *
- * Verbs that stay connected (logs -f, exec, stats) use the loop themselves: they open a WebSocket with
- * client_dial() and call loop_run(client_loop()). Neither client_run() nor client_close() may be called
- * from a callback of that loop.
+ * Verbs that stay connected (logs -f, exec, stats) use the loop themselves: they open a WebSocket
+ * with client_dial() and call loop_run(client_loop()). Neither client_run() nor client_close() may
+ * be called from a callback of that loop.
  *
- * Ownership: the caller owns the array of requests, each request owns its path, body and answer until
- * client_request_done(). A config may be freed after client_open(). The client outlives its WebSockets.
+ * Ownership: the caller owns the array of requests, each request owns its path, body and answer
+ * until client_request_done(). A config may be freed after client_open(). The client outlives its
+ * WebSockets.
  *
- * Errors are sentences for the user that say what happened and what to do: of the connection they are
- * made in client.c, of a refusal in api_error.c.
+ * Errors are sentences for the user that say what happened and what to do: of the connection they
+ * are made in client.c, of a refusal in api_error.c.
  */
 
 #include "base/error.h"
@@ -41,6 +42,7 @@ struct client_request {
     char *session; /* owned; the session id that the server set, or NULL */
 };
 
+/* Copies what it needs from `config`. Connects only when a request is made. */
 int client_open(struct client **ret, const struct config *config, struct error *err) _nodiscard_;
 /* Opens with the user's configuration. Prints what is wrong and returns NULL on failure. */
 struct client *client_open_configured(void);
@@ -50,8 +52,9 @@ DEFINE_CLEANUP(struct client *, client_close);
 /* The limit for each later request. The default of 12 minutes is for stopping a container. */
 void client_set_timeout(struct client *c, uint64_t timeout_ms);
 
-/* Runs all of them, a few at a time. */
+/* Returns when each of the requests has `code` set. They are started in order, 16 at a time. */
 void client_run(struct client *c, struct client_request *requests, size_t n);
+/* Releases what the request owns. */
 void client_request_done(struct client_request *r);
 
 /* One GET; *ret is the caller's. Takes ownership of `path`. */
@@ -61,6 +64,7 @@ int client_send(
     struct client *c, const char *method, char *path, json_t *body, json_t **ret, struct error *err)
     _nodiscard_;
 
+/* The client's event loop, for verbs that stay connected. */
 struct loop *client_loop(const struct client *c);
 /* A WebSocket at `path`, as the same user. */
 int client_dial(struct client *c,

@@ -101,7 +101,9 @@ static char *find_path(config_env_fn env)
     return xasprintf("%s/.config/dockmon/config", home ? home : "");
 }
 
-/* Credentials belong to the server that issued them: a different URL in the environment drops them. */
+/*
+ * Credentials belong to the server that issued them: a different URL in the environment drops them.
+ */
 static int read_environment(struct config *c, config_env_fn env, struct error *err)
 {
     _cleanup_free_ char *file_url = xstrdup(c->url);

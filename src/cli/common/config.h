@@ -1,8 +1,9 @@
 #pragma once
 
 /*
- * The address of the server and the credentials for it: the file ~/.config/dockmon/config (KEY=value,
- * mode 0600), which `dockmon login` writes, and environment variables, which override it.
+ * The address of the server and the credentials for it: the file ~/.config/dockmon/config
+ * (KEY=value, mode 0600), which `dockmon login` writes, and environment variables, which override
+ * it.
  */
 
 #include "base/error.h"
@@ -24,7 +25,13 @@ struct config {
 /* Reads an environment variable: secure_getenv() outside of tests. */
 typedef char *(*config_env_fn)(const char *name);
 
+/*
+ * Reads the file, if it exists, then the environment. A URL in the environment that differs from
+ * the file's drops the file's key, session and pin: they belong to another server. -EINVAL names
+ * the variable or the file.
+ */
 int config_load(struct config *ret, config_env_fn env, struct error *err) _nodiscard_;
+/* Replaces the file atomically; creates its folders. */
 int config_save(const struct config *c, struct error *err) _nodiscard_;
 void config_done(struct config *c);
 

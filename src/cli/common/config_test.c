@@ -114,7 +114,7 @@ static void test_environment_overrides_file(void **state)
         {"",                                           "http://a:1", "file"},
         {"DOCKMON_API_KEY=env",                        "http://a:1", "env" },
         {"DOCKMON_URL=http://a:1/",                    "http://a:1", "file"},
-        {"DOCKMON_URL=http://b:2",                     "http://b:2", NULL  }, /* the key of a is not sent to b */
+        {"DOCKMON_URL=http://b:2",                     "http://b:2", NULL  }, /* not for b */
         {"DOCKMON_URL=http://b:2 DOCKMON_API_KEY=env", "http://b:2", "env" },
         {"DOCKMON_URL=",                               "http://a:1", "file"},
     };

@@ -1,7 +1,8 @@
 #pragma once
 
 /*
- * Verbs that list things: a table of columns, or the value that identifies each (-q), or JSON (--json).
+ * Verbs that list things: a table of columns, or the value that identifies each (-q), or JSON
+ * (--json).
  */
 
 #include "cli/common/args.h"

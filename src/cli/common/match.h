@@ -1,9 +1,9 @@
 #pragma once
 
 /*
- * References of users to things in a list of the server. A reference is a name, an id or the beginning
- * of an id, and a better kind of match hides the others: a container named "abc" is meant even if an
- * id begins with "abc", as with docker.
+ * References of users to things in a list of the server. A reference is a name, an id or the
+ * beginning of an id, and a better kind of match hides the others: a container named "abc" is meant
+ * even if an id begins with "abc", as with docker.
  */
 
 #include <jansson.h>
@@ -16,7 +16,7 @@ enum match { MATCH_ID, MATCH_NAME, MATCH_PREFIX, N_MATCHES };
 typedef bool (*match_fn)(const json_t *element, const void *ref, enum match how);
 
 /*
- * All elements with the best kind of match that any of them has, in the order of the list; the caller's.
- * The array is empty when nothing matches. Its elements live as long as `list`.
+ * All elements with the best kind of match that any of them has, in the order of the list; the
+ * caller's. The array is empty when nothing matches. Its elements live as long as `list`.
  */
 json_t *match_best(const json_t *list, match_fn matches, const void *ref);

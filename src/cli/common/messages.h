@@ -2,8 +2,8 @@
 
 /*
  * Sentences for the user that more than one verb prints, so that the same thing has the same words
- * everywhere. All are printf formats or parts of one. An error says what happened, to what, why, and
- * what to do; a note in parentheses is a remark on stderr that does not change the result.
+ * everywhere. All are printf formats or parts of one. An error says what happened, to what, why,
+ * and what to do; a note in parentheses is a remark on stderr that does not change the result.
  */
 
 /* References: the kind of thing and the user's word for it. docker words it like this. */

@@ -1,7 +1,8 @@
 #pragma once
 
 /*
- * Output of the program: results on stdout, errors and remarks on stderr, colours only on a terminal.
+ * Output of the program: results on stdout, errors and remarks on stderr, colours only on a
+ * terminal.
  */
 
 #include "base/macros.h"
@@ -29,7 +30,7 @@ bool output_is_terminal(void);
 /* False if the locale (LC_ALL, LC_CTYPE, LANG) has another encoding than UTF-8. */
 bool output_is_utf8(void);
 
-/* Flushes stdout; false if it cannot be written, because the reader is gone. */
+/* Flushes stdout; false if that fails, usually because the reader has exited. */
 bool output_flush(void);
 
 /* Returns `exit_code`, or 1 if stdout could not be written; a closed pipe is not an error. */

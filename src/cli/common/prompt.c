@@ -33,8 +33,8 @@ static int edit_line(struct buf *line, char c)
 }
 
 /*
- * Reads byte by byte, so that nothing after the line is consumed. `edits`: the bytes are keys, some of
- * which edit the line.
+ * Reads byte by byte, so that nothing after the line is consumed. `edits`: the bytes are keys, some
+ * of which edit the line.
  */
 static int read_bytes(int fd, bool edits, struct buf *line)
 {

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * Columns as docker prints them: three spaces apart, at least ten wide, the last one without padding.
- * Cells are escaped here, so callers pass the server's text unchanged.
+ * Columns as docker prints them: three spaces apart, at least ten wide, the last one without
+ * padding. Cells are escaped here, so callers pass the server's text unchanged.
  */
 
 #include "base/buf.h"
@@ -24,6 +24,7 @@ struct table {
     size_t n_cells;
 };
 
+/* The headers are copied; at most TABLE_MAX_COLUMNS. */
 void table_init(struct table *t, size_t n_columns, const char *const *headers);
 void table_done(struct table *t);
 
@@ -31,4 +32,5 @@ void table_done(struct table *t);
 void table_add(struct table *t, const char *text);
 void table_add_coloured(struct table *t, const char *text, enum table_colour colour);
 
+/* Appends the table. The number of cells must be a multiple of the number of columns. */
 void table_print(const struct table *t, bool with_colours, struct buf *out);

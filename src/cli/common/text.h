@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * Text for a terminal. Names and logs are untrusted: none of their bytes may move the cursor, change
- * colours or reorder the text around them.
+ * Text for a terminal. Names and logs are untrusted: none of their bytes may move the cursor,
+ * change colours or reorder the text around them.
  */
 
 #include "base/buf.h"
@@ -12,8 +12,8 @@
 #include <stdint.h>
 
 /*
- * A copy in which control characters (also \n and \t), direction marks and bytes that are not UTF-8 are
- * written as \x1b or \u202e. To be freed. NULL gives "".
+ * A copy in which control characters (also \n and \t), direction marks and bytes that are not UTF-8
+ * are written as \x1b or \u202e. To be freed. NULL gives "".
  */
 char *text_escape(const char *s, size_t size);
 char *text_escape_str(const char *s);
@@ -37,7 +37,7 @@ char *text_size(int64_t bytes);
 char *text_url_encode(const char *s);
 
 /*
- * The value of --since or --until: RFC 3339, a date, Unix seconds, or a duration (10m, 1h30m) before
- * now. *ret is RFC 3339 in UTC, to be freed. -EINVAL.
+ * The value of --since or --until: RFC 3339, a date, Unix seconds, or a duration (10m, 1h30m)
+ * before now. *ret is RFC 3339 in UTC, to be freed. -EINVAL.
  */
 int text_parse_time(const char *s, int64_t now_ms, char **ret, struct error *err) _nodiscard_;

@@ -4,9 +4,9 @@
  * The verbs of the program (struct verb, see args.h) and how words of the command line lead to one.
  * verbs.c lists each verb once; --help, completion and the manual page follow that list.
  *
- * A verb has a name of one word (`ps`) or two (`network create`). The first word of a name of two is
- * called a group: `dockmon network` alone prints what it contains. An alias is another name for a
- * verb, as docker has `image ls` for `images`.
+ * A verb has a name of one word (`ps`) or two (`network create`). The first word of a name of two
+ * is called a group: `dockmon network` alone prints what it contains. An alias is another name for
+ * a verb, as docker has `image ls` for `images`.
  */
 
 #include "cli/common/args.h"
@@ -26,7 +26,9 @@ struct verb_alias {
 extern const struct verb_alias verb_aliases[];
 extern const size_t n_verb_aliases;
 
-/* The verb whose name or alias the words begin with, or NULL. *ret_words: the words in that name. */
+/*
+ * The verb whose name or alias the words begin with, or NULL. *ret_words: the words in that name.
+ */
 const struct verb *verb_find(const char *const *words, size_t n, size_t *ret_words);
 
 /*

@@ -11,7 +11,7 @@
 #define MAX_OUTPUT ((size_t)4 << 20)
 #define MAX_TEXT   4096
 
-/* --- what the last word may be ------------------------------------------------------------------ */
+/* --- what the last word may be ---------------------------------------------------------------- */
 
 static enum word_kind find_value_kind(const struct flag *f)
 {
@@ -128,7 +128,7 @@ void complete_analyse(const char *const *words, size_t n, struct complete *ret)
     }
 }
 
-/* --- candidates --------------------------------------------------------------------------------- */
+/* --- candidates ------------------------------------------------------------------------------- */
 
 void complete_add(struct complete_sink *sink, const char *candidate, const char *description)
 {

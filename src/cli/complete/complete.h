@@ -1,20 +1,20 @@
 #pragma once
 
 /*
- * Completion of the command line: the answer to `dockmon __complete WORD... LAST`, which the shells'
- * completion scripts run. LAST is the word that is being typed, "" if it has not begun. The answer has
- * one line for each candidate, "CANDIDATE<TAB>description", or the line ":files" for names of files. A
- * candidate that ends with '/' is the beginning of a longer one.
+ * Completion of the command line: the answer to `dockmon __complete WORD... LAST`, which the
+ * shells' completion scripts run. LAST is the word that is being typed, "" if it has not begun. The
+ * answer has one line for each candidate, "CANDIDATE<TAB>description", or the line ":files" for
+ * names of files. A candidate that ends with '/' is the beginning of a longer one.
  *
- * Nothing is printed on errors, because it would appear in the line that the user types. The server is
- * given two seconds.
+ * Nothing is printed on errors, because it would appear in the line that the user types. The server
+ * is given two seconds.
  */
 
 #include "cli/common/args.h"
 
-#define COMPLETE_WORD "__complete"
+#define COMPLETE_WORD "__complete" /* a verb of the program that --help does not list */
 
-/* What the last word may be. */
+/* The kinds of the last word. */
 enum complete_what {
     COMPLETE_NOTHING,
     COMPLETE_VERBS,   /* the first word */
@@ -47,8 +47,8 @@ struct complete_sink {
 };
 
 /*
- * Adds the candidate if it begins with `typed`. Drops candidates with characters that are special to a
- * shell, because names are untrusted and the shell puts them on the command line.
+ * Adds the candidate if it begins with `typed`. Drops candidates with characters that are special
+ * to a shell, because names are untrusted and the shell puts them on the command line.
  */
 void complete_add(struct complete_sink *sink, const char *candidate, const char *description);
 

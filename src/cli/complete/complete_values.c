@@ -33,7 +33,7 @@ static json_t *fetch(struct client *c, const char *path)
     return client_get(c, xstrdup(path), &list, &err) == 0 ? list : json_array();
 }
 
-/* --- containers --------------------------------------------------------------------------------- */
+/* --- containers ------------------------------------------------------------------------------- */
 
 static bool has_state(const json_t *container, enum word_kind kind)
 {
@@ -83,7 +83,7 @@ static void add_containers(struct complete_sink *sink, struct client *c, enum wo
     }
 }
 
-/* --- hosts -------------------------------------------------------------------------------------- */
+/* --- hosts ------------------------------------------------------------------------------------ */
 
 static void add_hosts(struct complete_sink *sink, struct client *c, const char *tail)
 {
@@ -106,7 +106,7 @@ static void add_references(struct complete_sink *sink, struct client *c, enum wo
         add_hosts(sink, c, "/");
 }
 
-/* --- images, networks, volumes ------------------------------------------------------------------ */
+/* --- images, networks, volumes ---------------------------------------------------------------- */
 
 static void add_image(struct complete_sink *sink, const json_t *image, const char *host)
 {
@@ -165,7 +165,7 @@ static void ask_hosts(struct complete_sink *sink,
     }
 }
 
-/* --- other kinds -------------------------------------------------------------------------------- */
+/* --- other kinds ------------------------------------------------------------------------------ */
 
 static void add_accounts(struct complete_sink *sink,
                          struct client *c,

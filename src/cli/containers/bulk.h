@@ -1,7 +1,8 @@
 #pragma once
 
 /*
- * An operation on many containers as one job of the server, instead of a request for each container.
+ * An operation on many containers as one job of the server, instead of a request for each
+ * container.
  */
 
 #include "cli/common/args.h"
@@ -11,7 +12,7 @@
 #define BULK_MAX 1000
 
 /*
- * Waits until the job has ended and prints the result of each container; returns the exit code. Takes
- * ownership of `options`.
+ * Waits until the job has ended and prints the result of each container; returns the exit code.
+ * Takes ownership of `options`.
  */
 int bulk_run(struct client *c, const char *action, json_t *options, const struct args_list *words);

@@ -9,8 +9,8 @@
 #include "cli/common/client.h"
 
 /*
- * For any object with host_name and host_id. `host` is a name, an id or the beginning of an id; NULL
- * matches every host.
+ * For any object with host_name and host_id. `host` is a name, an id or the beginning of an id;
+ * NULL matches every host.
  */
 bool container_is_on_host(const json_t *c, const char *host);
 
@@ -25,9 +25,9 @@ int containers_resolve(const json_t *list, const char *ref, const json_t **ret, 
 char *container_path(const json_t *container, const char *tail);
 
 /*
- * One request for each word, side by side: resolves the words, lets `fill` set method, path and body, and
- * passes each answer to `show` in the order of the words; without `show` it prints the word. Prints
- * failures. Returns the exit code.
+ * One request for each word, side by side: resolves the words, lets `fill` set method, path and
+ * body, and passes each answer to `show` in the order of the words; without `show` it prints the
+ * word. Prints failures. Returns the exit code.
  */
 struct containers_batch {
     void (*fill)(void *owner, const json_t *container, struct client_request *r);

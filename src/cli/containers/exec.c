@@ -1,3 +1,22 @@
+/*
+ * exec: runs a command in a container over the WebSocket /ws/shell/HOST/CONTAINER.
+ *
+ * When the connection is open, the start message says what to run (without one the agent starts a
+ * shell), the terminal is set to raw mode, and standard input is read. Binary messages carry the
+ * bytes in both directions. Text messages are JSON: "resize" and "eof" to the server, "exit" with
+ * the exit code from it.
+ *
+ * Without a terminal the first byte of each binary message is the stream it belongs to. With one
+ * there is only one stream.
+ *
+ * Back-pressure: reading pauses while more than HIGH_QUEUE bytes are unsent and resumes in
+ * on_drain(). Output is written with blocking writes; while they wait, the windows of the
+ * connection make the process in the container wait, too.
+ *
+ * The exit code is that of the command, 128 plus the number of a signal, or 125 if the connection
+ * ends without an exit code. The agent ends the command when the connection is closed.
+ */
+
 #include "base/alloc.h"
 #include "base/str.h"
 #include "cli/common/member.h"
@@ -71,7 +90,7 @@ static void send_size(const struct run *run)
         send_json(run, json_pack("{s:s, s:i, s:i}", "type", "resize", "cols", cols, "rows", rows));
 }
 
-/* --- input -------------------------------------------------------------------------------------- */
+/* --- input ------------------------------------------------------------------------------------ */
 
 static void stop_input(struct run *run)
 {
@@ -142,11 +161,11 @@ static void on_drain(void *owner)
     }
 }
 
-/* --- output ------------------------------------------------------------------------------------- */
+/* --- output ----------------------------------------------------------------------------------- */
 
 /*
- * Blocks while the reader is slow: the windows of the connection then make the process in the container
- * wait, too. Negative errno when the output cannot be written any more.
+ * Blocks while the reader is slow: the windows of the connection then make the process in the
+ * container wait, too. Negative errno when the output cannot be written any more.
  */
 static int write_all(int fd, const char *data, size_t size)
 {
@@ -211,7 +230,7 @@ static void on_message(void *owner, const char *data, size_t size, bool is_binar
     }
 }
 
-/* --- the connection ----------------------------------------------------------------------------- */
+/* --- the connection --------------------------------------------------------------------------- */
 
 static void on_open(void *owner)
 {
@@ -291,7 +310,7 @@ static int run_session(struct run *run, struct client *c, const char *path)
     return run->exit_code;
 }
 
-/* --- the command line --------------------------------------------------------------------------- */
+/* --- the command line ------------------------------------------------------------------------- */
 
 static json_t *make_list(const struct args_list *words, size_t from)
 {

@@ -1,3 +1,8 @@
+/*
+ * logs: without -f one request for each container, all side by side, whose lines are merged by
+ * time. With -f the server merges them, see logs_follow.h.
+ */
+
 #include "base/alloc.h"
 #include "base/str.h"
 #include "base/time.h"
@@ -179,8 +184,8 @@ static int print_merged(struct view *v, struct client *c)
 }
 
 /*
- * "prod-1/web | ", padded to the longest, each in its own colour on a terminal; "" for one container.
- * The array and its strings are to be freed.
+ * "prod-1/web | ", padded to the longest, each in its own colour on a terminal; "" for one
+ * container. The array and its strings are to be freed.
  */
 static char **make_prefixes(const json_t *const *containers, size_t n)
 {

@@ -39,7 +39,7 @@ struct follow {
     int exit_code;
 };
 
-/* --- messages ----------------------------------------------------------------------------------- */
+/* --- messages --------------------------------------------------------------------------------- */
 
 static struct log *find_log(const struct follow *f, const json_t *message, size_t *ret_i)
 {
@@ -145,7 +145,7 @@ static void on_message(void *owner, const char *data, size_t size, bool is_binar
         loop_stop(f->loop);
 }
 
-/* --- the connection ----------------------------------------------------------------------------- */
+/* --- the connection --------------------------------------------------------------------------- */
 
 static void subscribe(const struct follow *f, size_t i)
 {

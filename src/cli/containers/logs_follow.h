@@ -1,12 +1,12 @@
 #pragma once
 
 /*
- * Following the logs of containers (`logs -f`) over one WebSocket, /ws/logs. The server merges the lines
- * by time; this side prints them and remembers a cursor for each log.
+ * Following the logs of containers (`logs -f`) over one WebSocket, /ws/logs. The server merges the
+ * lines by time; this side prints them and remembers a cursor for each log.
  *
- * When the connection is lost, it dials again with backoff and subscribes from the cursors, so that no
- * line is missing or printed again. A log has ended when the server says so; when all have, the program
- * ends.
+ * When the connection is lost, it dials again with backoff and subscribes from the cursors, so that
+ * no line is missing or printed again. A log has ended when the server says so; when all have, the
+ * program ends.
  */
 
 #include "cli/common/client.h"
@@ -23,7 +23,8 @@ struct logs_follow {
 };
 
 /*
- * Prints the logs until all have ended, a signal arrives or stdout is closed. Returns the exit code.
+ * Prints the logs until all have ended, a signal arrives or stdout is closed. Returns the exit
+ * code.
  */
 int logs_follow(const struct logs_follow *o);
 

@@ -1,5 +1,6 @@
 /*
- * start, stop, restart, kill, pause, unpause: one POST for each container. The verb's name is the action.
+ * start, stop, restart, kill, pause, unpause: one POST for each container. The verb's name is the
+ * action.
  */
 
 #include "base/alloc.h"

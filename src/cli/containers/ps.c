@@ -1,3 +1,8 @@
+/*
+ * ps: the containers of all hosts with the columns and flags of `docker ps`, and a column for the
+ * host.
+ */
+
 #include "base/alloc.h"
 #include "base/str.h"
 #include "base/time.h"

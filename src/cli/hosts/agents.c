@@ -1,3 +1,7 @@
+/*
+ * agent ls, agent rotate, agent revoke: the agents and their permanent tokens.
+ */
+
 #include "base/alloc.h"
 #include "base/str.h"
 #include "cli/accounts/accounts.h"
@@ -17,7 +21,7 @@ static bool is_revoked(const json_t *agent)
     return member_is_true(agent, "revoked");
 }
 
-/* --- ls -------------------------------------------------------------------------------------------- */
+/* --- ls --------------------------------------------------------------------------------------- */
 
 static char *format_status(const json_t *agent, const void *owner)
 {
@@ -64,7 +68,7 @@ const struct verb verb_agent_ls = {
     ACCOUNTS_LS(account_agents, ids),
 };
 
-/* --- rotate, revoke -------------------------------------------------------------------------------- */
+/* --- rotate, revoke --------------------------------------------------------------------------- */
 
 static bool matches(const json_t *agent, const void *ref, enum match how)
 {

@@ -1,3 +1,8 @@
+/*
+ * events: what the server has recorded, oldest first. The server filters by type, category and
+ * severity; names of hosts and containers are filtered here, page by page.
+ */
+
 #include "base/alloc.h"
 #include "base/str.h"
 #include "cli/common/member.h"

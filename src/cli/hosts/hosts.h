@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * References to hosts, and the flag --host of the verbs for images, networks and volumes: it is given
- * several times, or as "all".
+ * References to hosts, and the flag --host of the verbs for images, networks and volumes: it is
+ * given several times, or as "all".
  */
 
 #include "cli/common/args.h"

@@ -1,3 +1,7 @@
+/*
+ * hosts: the Docker hosts and their agents.
+ */
+
 #include "base/alloc.h"
 #include "base/str.h"
 #include "cli/common/client.h"
@@ -86,11 +90,11 @@ static const struct listing_column columns[] = {
     {"AGENT",      NULL,              format_agent,   NULL                },
     {"POLICY",     NULL,              format_policy,  NULL                },
     {"ADDRESS",    "host_ip",         NULL,           NULL                },
-    {"STATISTICS", NULL,              format_source,  NULL                }, /* this and below: --wide */
+    {"STATISTICS", NULL,              format_source,  NULL                },
     {"WHY",        NULL,              format_reasons, NULL                },
 };
 
-#define WIDE_COLUMNS 2
+#define WIDE_COLUMNS 2 /* the last ones, shown only with --wide */
 
 static const struct listing narrow = {columns, ARRAY_LEN(columns) - WIDE_COLUMNS, "id"};
 static const struct listing wide = {columns, ARRAY_LEN(columns), "id"};

@@ -1,3 +1,7 @@
+/*
+ * token create: a registration token, and the command line with which a new host joins.
+ */
+
 #include "base/alloc.h"
 #include "base/str.h"
 #include "cli/common/client.h"
@@ -19,9 +23,9 @@ static const struct flag flags[] = {
 };
 
 /*
- * "DOCKMON_PIN=... " for the agent's command line, to be freed. Empty if this program trusts the server by
- * the system's root certificates: the agent can do that, too, and a pin would fail as soon as the key of
- * such a certificate is replaced.
+ * "DOCKMON_PIN=... " for the agent's command line, to be freed. Empty if this program trusts the
+ * server by the system's root certificates: the agent can do that, too, and a pin would fail as
+ * soon as the key of such a certificate is replaced.
  */
 static char *format_pin(const json_t *answer, const struct config *config)
 {

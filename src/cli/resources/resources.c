@@ -16,7 +16,9 @@ static void append(json_t *list, json_t *element)
         abort(); /* out of memory */
 }
 
-/* Sends the requests and prints the failures; returns the exit code. `is_lenient` as in the header. */
+/*
+ * Sends the requests and prints the failures; returns the exit code. `is_lenient` as below.
+ */
 static int run_all(struct client *c,
                    struct client_request *requests,
                    size_t n,
@@ -85,11 +87,16 @@ static void add_elements(json_t *list, const json_t *elements, const json_t *hos
     }
 }
 
-int resources_fetch(struct client *c,
-                    const struct resource_kind *kind,
-                    const json_t *hosts,
-                    bool is_lenient,
-                    json_t **ret)
+/*
+ * *ret: all elements, each with host_id and host_name, sorted by host; the caller's. Prints the
+ * failures of hosts and returns the exit code. `is_lenient`: hosts with an agent that is too old
+ * are skipped.
+ */
+static int fetch_elements(struct client *c,
+                          const struct resource_kind *kind,
+                          const json_t *hosts,
+                          bool is_lenient,
+                          json_t **ret)
 {
     size_t n = json_array_size(hosts);
     _cleanup_free_ struct client_request *requests = xcalloc(n, sizeof(*requests));
@@ -268,7 +275,7 @@ int resources_run_rm(const struct verb *verb, void *options, const struct args_l
 
     if (!c)
         return 1;
-    exit_code = resources_fetch(c, kind, hosts, o->hosts.n == 0, &list);
+    exit_code = fetch_elements(c, kind, hosts, o->hosts.n == 0, &list);
     if (remove_words(c, kind, list, words, o->hosts.n > 0, o->is_forced))
         exit_code = 1;
     return exit_code;
@@ -285,7 +292,7 @@ int resources_run_ls(const struct verb *verb, void *options, const struct args_l
     (void)words;
     if (!c)
         return 1;
-    exit_code = resources_fetch(c, kind, hosts, o->hosts.n == 0, &list);
+    exit_code = fetch_elements(c, kind, hosts, o->hosts.n == 0, &list);
     if (kind->print && !o->listing.json && !o->listing.quiet) {
         kind->print(list);
     } else {

@@ -1,13 +1,13 @@
 #pragma once
 
 /*
- * Images, networks and volumes ("resources") of several hosts: one list of all, references into it, and
- * the verbs that list, create and remove.
+ * Images, networks and volumes ("resources") of several hosts: one list of all, references into it,
+ * and the verbs that list, create and remove.
  *
- * A kind describes one of the three. Its verbs are made by the macros below, with the kind as `data`;
- * they choose hosts with --host (see hosts.h), ask these side by side, and print one result for each.
- * A host whose agent is too old for the request is skipped with a note if --host is not given, and is
- * an error if it is.
+ * A kind describes one of the three. Its verbs are made by the macros below, with the kind as
+ * `data`; they choose hosts with --host (see hosts.h), ask these side by side, and print one result
+ * for each. A host whose agent is too old for the request is skipped with a note if --host is not
+ * given, and is an error if it is.
  */
 
 #include "cli/common/listing.h"
@@ -24,19 +24,12 @@ struct resource_kind {
     struct listing listing;
     /* Prints the table if elements and rows differ; NULL: `listing` does. */
     void (*print)(const json_t *list);
-    /* If the word names the element in this way: its reference for a request, to be freed. Else NULL. */
+    /*
+     * If the word names the element in this way: its reference for a request, to be freed. Else
+     * NULL.
+     */
     char *(*find_ref)(const json_t *element, const char *word, enum resource_match how);
 };
-
-/*
- * *ret: all elements, each with host_id and host_name, sorted by host; the caller's. Prints the failures
- * of hosts and returns the exit code. `is_lenient`: hosts with an agent that is too old are skipped.
- */
-int resources_fetch(struct client *c,
-                    const struct resource_kind *kind,
-                    const json_t *hosts,
-                    bool is_lenient,
-                    json_t **ret);
 
 /* A resource to be removed. */
 struct resource_target {
@@ -98,8 +91,8 @@ int resources_create(const struct resource_kind *kind,
 extern const struct resource_kind resource_images, resource_networks, resource_volumes;
 
 /*
- * The same request to each host. `show` is called in the order of the hosts with the name of the host,
- * or NULL if there is only one. Returns the exit code.
+ * The same request to each host. `show` is called in the order of the hosts with the name of the
+ * host, or NULL if there is only one. Returns the exit code.
  */
 struct resources_batch {
     const char *path;   /* after "/api/hosts/ID/" */

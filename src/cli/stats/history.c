@@ -1,3 +1,12 @@
+/*
+ * history: the stored series of a host or a container over a span of time, as a table with a
+ * sparkline for each metric, or as CSV or JSON.
+ *
+ * A value covers one step: a sample, or the mean of the samples in it. The answer may also have the
+ * highest sample of each step ("max"); MAX is computed from that, so that a short peak is not
+ * averaged away. Marks are events in the span, such as a restart.
+ */
+
 #include "base/alloc.h"
 #include "base/str.h"
 #include "base/time.h"
@@ -46,7 +55,7 @@ static const struct flag flags[] = {
     {"json",   0,   FLAG_BOOL,   AT(json),   NULL,    "print the server's answer as JSON"                       },
 };
 
-/* --- the request -------------------------------------------------------------------------------- */
+/* --- the request ------------------------------------------------------------------------------ */
 
 static bool has_host(const json_t *hosts, const char *word)
 {
@@ -61,7 +70,9 @@ static bool has_host(const json_t *hosts, const char *word)
     return false;
 }
 
-/* The host with this name or id, else the container. *ret: the path before the query, to be freed. */
+/*
+ * The host with this name or id, else the container. *ret: the path before the query, to be freed.
+ */
 static int find_subject(struct client *c, const char *word, char **ret, struct error *err)
 {
     json_auto_t *hosts = NULL, *list = NULL;
@@ -104,7 +115,7 @@ static int make_query(const struct history_options *o, struct buf *query, struct
     return r;
 }
 
-/* --- output ------------------------------------------------------------------------------------- */
+/* --- output ----------------------------------------------------------------------------------- */
 
 /* The series as numbers, NAN for null; to be freed. */
 static double *read_values(const json_t *list, size_t n)

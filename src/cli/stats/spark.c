@@ -31,7 +31,7 @@ static size_t find_level(double v, double low, double high)
 
     if (share >= 1)
         return LEVELS - 1;
-    return share > 0 ? (size_t)(share * LEVELS) : 0; /* NAN: the range is too large for a double */
+    return share > 0 ? (size_t)(share * LEVELS) : 0; /* NAN: the range overflows */
 }
 
 /* The mean of the values behind cell `i` of `n_cells`. */

@@ -17,8 +17,8 @@ struct spark_summary {
 struct spark_summary spark_summarise(const double *values, size_t n);
 
 /*
- * Appends at most `width` characters, each for the mean of an equal share of the values, and a blank if
- * all of these are unknown. The scale goes from 0, or from the lowest mean if that is negative, to the
- * highest. `is_ascii`: characters such as "_.-=*#" instead of Unicode's blocks.
+ * Appends at most `width` characters, each for the mean of an equal share of the values, and a
+ * blank if all of these are unknown. The scale goes from 0, or from the lowest mean if that is
+ * negative, to the highest. `is_ascii`: characters such as "_.-=*#" instead of Unicode's blocks.
  */
 void spark_append(struct buf *out, const double *values, size_t n, size_t width, bool is_ascii);

@@ -1,3 +1,23 @@
+/*
+ * stats: the live resource usage of containers or hosts. stats_state.h is the model, stats_table.h
+ * the table; this file connects, subscribes, draws and reads keys.
+ *
+ * The WebSocket is the server's feed (/ws). First the lists of hosts and containers are subscribed
+ * to; when they are complete, the metrics of the rows that are shown, which makes their agents
+ * sample every second. Every tick adjusts these subscriptions to the rows and draws:
+ *
+ *   - on a terminal a screen that is redrawn in place, sorted by keys, until q is pressed;
+ *   - else a block of text or a line of JSON every second, until a signal arrives or stdout is closed;
+ *   - with --no-stream one block, then the program ends.
+ *
+ * The first block waits, at most WAIT_MS, until every row has a sample that is newer than the
+ * subscription: older samples may be from before anybody watched.
+ *
+ * A connection that was open once is dialled again with backoff, except with --no-stream. The model
+ * then starts again, because the feed does not report what was removed meanwhile. An error that
+ * ends the program is kept in `failure` and printed after the terminal is restored.
+ */
+
 #include "base/alloc.h"
 #include "base/str.h"
 #include "base/time.h"
@@ -79,7 +99,7 @@ struct stats {
     int exit_code;
 };
 
-/* --- output ------------------------------------------------------------------------------------- */
+/* --- output ----------------------------------------------------------------------------------- */
 
 static void quit(struct stats *s, int exit_code)
 {
@@ -94,7 +114,10 @@ static void fail(struct stats *s, char *why /* takes ownership */)
     quit(s, 1);
 }
 
-/* Draws the lines of `text` that fit, from the top left, without clearing first, which would flicker. */
+/*
+ * Draws the lines of `text` that fit, from the top left, without clearing first, which would
+ * flicker.
+ */
 static void draw(const struct buf *text, int rows)
 {
     struct buf out = BUF_INIT(MAX_SCREEN);
@@ -182,7 +205,7 @@ static void show(struct stats *s)
         quit(s, 0);
 }
 
-/* --- subscriptions ------------------------------------------------------------------------------ */
+/* --- subscriptions ---------------------------------------------------------------------------- */
 
 static void send_topics(const struct stats *s,
                         const char *type,
@@ -270,7 +293,7 @@ static void on_tick(struct loop_timer *t)
         show(s);
 }
 
-/* --- the connection ----------------------------------------------------------------------------- */
+/* --- the connection --------------------------------------------------------------------------- */
 
 static void on_message(void *owner, const char *data, size_t size, bool is_binary)
 {
@@ -349,7 +372,7 @@ static void dial(struct stats *s)
         fail(s, xstrdup(err.msg));
 }
 
-/* --- the terminal ------------------------------------------------------------------------------- */
+/* --- the terminal ----------------------------------------------------------------------------- */
 
 static void on_key(struct stats *s, char key)
 {
@@ -414,7 +437,7 @@ static void on_signal(void *owner, int number)
     }
 }
 
-/* --- the command line --------------------------------------------------------------------------- */
+/* --- the command line ------------------------------------------------------------------------- */
 
 static int read_options(struct stats *s, struct error *err)
 {

@@ -31,7 +31,7 @@ void stats_state_done(struct stats_state *s)
     *s = (struct stats_state){0};
 }
 
-/* --- messages ----------------------------------------------------------------------------------- */
+/* --- messages --------------------------------------------------------------------------------- */
 
 /* The key of a container, or of an object that refers to one. */
 static const char *format_key(const json_t *v, char ret[KEY_SIZE])
@@ -135,7 +135,7 @@ void stats_state_take(struct stats_state *s, const json_t *message, uint64_t mon
     }
 }
 
-/* --- rows --------------------------------------------------------------------------------------- */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 static bool is_online(const struct stats_state *s, const json_t *subject)
 {
@@ -235,7 +235,7 @@ bool stats_state_is_fresh(const struct stats_state *s,
                row->metrics, "cpu_percent")); /* the last to be known: it takes two samples */
 }
 
-/* --- topics ------------------------------------------------------------------------------------- */
+/* --- topics ----------------------------------------------------------------------------------- */
 
 json_t *stats_state_topics(const struct stats_state *s, const struct stats_row *rows, size_t n)
 {

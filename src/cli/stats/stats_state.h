@@ -1,20 +1,22 @@
 #pragma once
 
 /*
- * The model behind `dockmon stats`: what the server's feed has sent so far, and which rows that makes.
- * No input or output; stats.c reads the WebSocket and draws.
+ * The model behind `dockmon stats`: what the server's feed has sent so far, and which rows that
+ * makes. No input or output; stats.c reads the WebSocket and draws.
  *
- * The feed (/ws, see docs/protocol.md) sends a state when a client subscribes, in parts, and updates
- * after that. stats_state_take() applies both to three objects: hosts by id, containers by key, and
- * metrics by the same ids and keys. A container's key is "HOST_ID/ID" with 12 digits of its id, as the
- * feed names containers in its topics. After a new connection the state begins again from nothing.
+ * The feed (/ws, see docs/protocol.md) sends a state when a client subscribes, in parts, and
+ * updates after that. stats_state_take() applies both to three objects: hosts by id, containers by
+ * key, and metrics by the same ids and keys. A container's key is "HOST_ID/ID" with 12 digits of
+ * its id, as the feed names containers in its topics. After a new connection the state begins again
+ * from nothing.
  *
- * Terms: a subject is the host or container of a row; its metrics are the newest values that are known,
- * or NULL if they are older than STATS_STALE_MS or the subject cannot have any (stopped, offline). A
- * topic is what the client subscribes to for the metrics of a row.
+ * Terms: a subject is the host or container of a row; its metrics are the newest values that are
+ * known, or NULL if they are older than STATS_STALE_MS or the subject cannot have any (stopped,
+ * offline). A topic is what the client subscribes to for the metrics of a row.
  *
- * Times of the feed are those of the server's clock. The newest one (told_ms) and the monotonic time of
- * its arrival (heard_ms) together give the server's time now, whatever the clock of this machine says.
+ * Times of the feed are those of the server's clock. The newest one (told_ms) and the monotonic
+ * time of its arrival (heard_ms) together give the server's time now, whatever the clock of this
+ * machine says.
  */
 
 #include "base/error.h"
@@ -47,8 +49,8 @@ void stats_state_done(struct stats_state *s);
 void stats_state_take(struct stats_state *s, const json_t *message, uint64_t monotonic_ms);
 
 /*
- * The rows to show now, to be freed. They borrow from *ret_list, the caller's, and from `s` until the
- * next message.
+ * The rows to show now, to be freed. They borrow from *ret_list, the caller's, and from `s` until
+ * the next message.
  */
 struct stats_row *stats_state_rows(const struct stats_state *s,
                                    uint64_t monotonic_ms,

@@ -14,7 +14,7 @@
 #define ID_SIZE   12
 #define MAX_TABLE (SIZE_MAX / 2)
 
-/* --- values ------------------------------------------------------------------------------------- */
+/* --- values ----------------------------------------------------------------------------------- */
 
 static double read_number(const json_t *object, const char *name)
 {
@@ -54,7 +54,7 @@ static double read_subject(const struct stats_row *r, const char *which)
     return read_number(r->subject, which);
 }
 
-/* --- cells -------------------------------------------------------------------------------------- */
+/* --- cells ------------------------------------------------------------------------------------ */
 
 char *stats_binary_size(double bytes)
 {
@@ -201,7 +201,7 @@ const struct stats_column *stats_column_of_key(const struct stats_view *v, char 
     return NULL;
 }
 
-/* --- order -------------------------------------------------------------------------------------- */
+/* --- order ------------------------------------------------------------------------------------ */
 
 struct sort_order {
     const struct stats_column *by;
@@ -252,7 +252,7 @@ void stats_sort(struct stats_row *rows, size_t n, const struct stats_column *by,
         qsort_r(rows, n, sizeof(rows[0]), compare, &order);
 }
 
-/* --- the table ---------------------------------------------------------------------------------- */
+/* --- the table -------------------------------------------------------------------------------- */
 
 static size_t measure_widest_line(const char *text)
 {

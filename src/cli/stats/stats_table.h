@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * The table of `dockmon stats`: its columns, the order of its rows, and how it fits a terminal. Unknown
- * values are shown as "--" and sort last. No input or output.
+ * The table of `dockmon stats`: its columns, the order of its rows, and how it fits a terminal.
+ * Unknown values are shown as "--" and sort last. No input or output.
  */
 
 #include "base/buf.h"
@@ -11,8 +11,8 @@
 #include <stddef.h>
 
 /*
- * Borrowed. The subject is an element of /api/containers or /api/hosts, the metrics are an element of the
- * feed's stats or host_stats.
+ * Borrowed. The subject is an element of /api/containers or /api/hosts, the metrics are an element
+ * of the feed's stats or host_stats.
  */
 struct stats_row {
     const json_t *subject, *metrics; /* metrics NULL: unknown */

@@ -219,7 +219,9 @@ static void test_sort(void **state)
     assert_null(stats_column_of_key(&stats_of_hosts, '\0'));
 }
 
-/* Removals, a complete state, which replaces everything, and a container re-created under its name. */
+/*
+ * Removals, a complete state, which replaces everything, and a container re-created under its name.
+ */
 static void test_removals_and_replacement(void **state)
 {
     json_auto_t *named = parse("[{'host_id':'h1','name':'web','id':'" WEB_ID "'}]");
@@ -333,7 +335,9 @@ static void test_topics_of_whole_hosts(void **state)
     }
 }
 
-/* A second part adds to the first, a name is valid on its host only, a first sample has no CPU yet. */
+/*
+ * A second part adds to the first, a name is valid on its host only, a first sample has no CPU yet.
+ */
 static void test_parts_names_and_first_samples(void **state)
 {
     json_auto_t *named = parse("[{'host_id':'h1','name':'web','id':'" WEB_ID "'}]");
