@@ -16,7 +16,8 @@ static const struct field success_fields[] = {
 };
 
 static const struct field error_fields[] = {
-    {"error", FIELD_STRING, offsetof(struct msg_auth_error, error), 0, 0, 16384, NULL},
+    {"error", FIELD_STRING, offsetof(struct msg_auth_error, error), 0,                0, 16384, NULL},
+    {"code",  FIELD_STRING, offsetof(struct msg_auth_error, code),  FIELD_OMIT_EMPTY, 0, 64,    NULL},
 };
 
 int msg_auth_success_decode(const json_t *v, struct msg_auth_success *ret, struct error *err)

@@ -17,6 +17,7 @@ struct msg_auth_success {
 
 struct msg_auth_error {
     char *error;
+    char *code; /* ours, for agents that know codes: a name of proto/error_code.h, or NULL */
 };
 
 int msg_auth_success_decode(const json_t *v, struct msg_auth_success *ret, struct error *err)

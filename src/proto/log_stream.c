@@ -38,6 +38,7 @@ static const struct field data_fields[] = {
     {"error",      FIELD_STRING, DATA(error),      0,                                0, 0,                     NULL},
     {"error_type", FIELD_STRING, DATA(error_type), 0,                                0, MAX_ID,                NULL},
     {"status",     FIELD_I64,    DATA(status),     0,                                0, 999,                   NULL},
+    {"code",       FIELD_STRING, DATA(code),       0,                                0, 64,                    NULL},
 };
 /* clang-format on */
 

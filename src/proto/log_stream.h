@@ -68,6 +68,7 @@ struct msg_log_data {
     char *error;      /* error */
     char *error_type; /* error: "permission_denied" or "docker_error" */
     int64_t status;   /* error: the engine's, 0: none */
+    char *code;       /* error: a name of proto/error_code.h, or NULL */
 };
 
 /* All lines are checked. */

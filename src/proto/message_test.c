@@ -100,15 +100,16 @@ static void test_reply_encode(void **state)
 
 static void test_reply_encode_error(void **state)
 {
-    const struct reply_error docker = {"gone", REPLY_ERROR_DOCKER, 404};
-    const struct reply_error silent = {NULL, NULL, 0};
+    const struct reply_error docker = {"gone", REPLY_ERROR_DOCKER, 404, CODE_NO_SUCH_CONTAINER};
+    const struct reply_error silent = {.text = NULL};
     json_auto_t *a = msg_reply_encode_error(COMMAND_KIND_OPERATION, "i", &docker, NOW_MS);
     json_auto_t *b = msg_reply_encode_error(COMMAND_KIND_OPERATION, "i", &silent, NOW_MS);
     json_auto_t *c = msg_reply_encode_error(COMMAND_KIND_COMMAND, "i", &silent, NOW_MS);
 
     (void)state;
     assert_json(a, "{\"correlation_id\":\"i\",\"success\":false,\"error\":\"gone\","
-                   "\"error_type\":\"docker_error\",\"status\":404}");
+                   "\"error_type\":\"docker_error\",\"status\":404,"
+                   "\"code\":\"no_such_container\"}");
     assert_json(b, "{\"correlation_id\":\"i\",\"success\":false,\"error\":\"unknown error\"}");
     assert_json(c, "{\"type\":\"response\",\"id\":\"i\",\"error\":\"unknown error\","
                    "\"timestamp\":\"2025-11-02T09:00:00.123Z\"}");

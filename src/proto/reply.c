@@ -3,11 +3,11 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "proto/engine_error.h"
 #include "proto/json_text.h"
 
 #include <errno.h>
 #include <string.h>
-#include <strings.h>
 
 #define ERROR_TEXT_MAX 4096
 
@@ -54,6 +54,8 @@ json_t *msg_reply_encode_error(enum command_kind kind,
         json_text_set(o, "error_type", json_text_str(e->type));
     if (e->status > 0)
         json_text_set(o, "status", json_integer(e->status));
+    if (e->code)
+        json_text_set(o, "code", json_text_str(error_code_name(e->code)));
     return o;
 }
 
@@ -80,59 +82,46 @@ static char *error_text_of(const json_t *v)
     return xstrndup(text, ERROR_TEXT_MAX);
 }
 
-/* Go agents pass on the engine's words only; these are the ones that mean more than "it failed". */
-static int guess_status(const char *text)
+/* Codes that an agent may report; others are about the server and its users. */
+static bool is_of_agents(enum error_code code)
 {
-    static const struct {
-        const char *words;
-        int status;
-    } map[] = {
-        {"No such container",       404},
-        {"is already in use",       409},
-        {"already exists",          409},
-        {"is not running",          409},
-        {"is not paused",           409},
-        {"is already paused",       409},
-        {"is paused",               409},
-        {"is already in progress",  409},
-        {"cannot remove a running", 409},
-        {"You cannot remove",       409},
-        {"No such image",           404},
-        {"No such network",         404},
-        {"no such volume",          404},
-        {"conflict: unable to",     409},
-        {"has active endpoints",    409},
-        {"volume is in use",        409},
-        {"pre-defined network",     400},
-    };
+    return code && code <= CODE_REPLY_TOO_LARGE && code != CODE_NOT_AUTHENTICATED;
+}
 
-    for (size_t i = 0; i < ARRAY_LEN(map); i++) {
-        if (strcasestr(text, map[i].words))
-            return map[i].status;
-    }
-    return 0;
+enum error_code reply_failure_code(const struct reply_failure *f)
+{
+    enum error_code code = error_code_find(f->code);
+
+    if (is_of_agents(code))
+        return code;
+    if (str_eq(f->type, REPLY_ERROR_PERMISSION))
+        return CODE_POLICY_DENIED;
+    if (str_starts_with(f->text, "unknown action") || str_starts_with(f->text, "unknown command"))
+        return CODE_UNKNOWN_OPERATION;
+    return engine_error_code(-EREMOTEIO, f->status, f->text);
+}
+
+static int read_status(const json_t *v)
+{
+    const json_t *status = json_object_get(v, "status");
+    bool is_failure = json_is_integer(status) && json_integer_value(status) >= 400 &&
+                      json_integer_value(status) <= 599;
+
+    return is_failure ? (int)json_integer_value(status) : 0;
 }
 
 static void read_failure(const json_t *v, struct msg_reply *m)
 {
-    const char *type = json_text_get(v, "error_type");
-    const json_t *status = json_object_get(v, "status");
-
-    if (str_eq(type, REPLY_ERROR_PERMISSION)) {
-        m->code = -EACCES;
-    } else if (str_starts_with(m->error, "unknown action") ||
-               str_starts_with(m->error, "unknown command")) {
-        m->code = -ENOSYS;
-    } else {
-        m->code = -EREMOTEIO;
-    }
-
-    if (json_is_integer(status) && json_integer_value(status) >= 400 &&
-        json_integer_value(status) <= 599) {
-        m->status = (int)json_integer_value(status);
-    } else if (m->code == -EREMOTEIO) {
-        m->status = guess_status(m->error);
-    }
+    m->status = read_status(v);
+    m->reason = reply_failure_code(&(struct reply_failure){.code = json_text_get(v, "code"),
+                                                           .type = json_text_get(v, "error_type"),
+                                                           .status = m->status,
+                                                           .text = m->error});
+    m->code = m->reason == CODE_POLICY_DENIED       ? -EACCES
+              : m->reason == CODE_UNKNOWN_OPERATION ? -ENOSYS
+                                                    : -EREMOTEIO;
+    if (!m->status && m->code == -EREMOTEIO && m->reason != CODE_ENGINE_ERROR)
+        m->status = error_code_status(m->reason);
 }
 
 static void read_outcome(const json_t *v, struct msg_reply *m)
@@ -145,10 +134,11 @@ static void read_outcome(const json_t *v, struct msg_reply *m)
         read_failure(v, m);
     } else if (success && !is_truthy(success)) {
         m->error = xstrdup("the agent reported a failure without saying why");
-        m->code = -EREMOTEIO;
+        read_failure(v, m);
     } else if (!success && !json_object_get(v, "payload")) {
         m->error = xstrdup("the agent's reply has neither success nor payload");
         m->code = -EPROTO;
+        m->reason = CODE_BAD_REPLY;
     } else {
         m->result = json_object_get(v, "payload");
         if (!m->result)

@@ -33,6 +33,7 @@ static const struct field data_fields[] = {
     {"action",     FIELD_STRING, DATA(action),     FIELD_REQUIRED | FIELD_NON_EMPTY, 0,  MAX_ID,   NULL},
     {"data",       FIELD_STRING, DATA(data),       0,                                0,  MAX_TEXT, NULL},
     {"error",      FIELD_STRING, DATA(error),      0,                                0,  0,        NULL},
+    {"code",       FIELD_STRING, DATA(code),       0,                                0,  64,       NULL},
     {"stream",     FIELD_STRING, DATA(stream),     0,                                0,  16,       NULL},
     {"exit_code",  FIELD_I64,    DATA(exit_code),  0,                                -1, 0,        NULL},
     {"bytes",      FIELD_I64,    DATA(bytes),      0,                                0,  MAX_ACK,  NULL},

@@ -41,6 +41,7 @@ struct msg_shell_data {
     char *data;   /* data: base64 */
     char *error;
     /* Ours: */
+    char *code;        /* error: a name of proto/error_code.h, or NULL */
     char *stream;      /* data without a terminal: "stderr"; else absent */
     int64_t exit_code; /* closed; -1: unknown */
     int64_t bytes;     /* ack: input that the process has taken */

@@ -202,8 +202,9 @@ static int describe_reply(const json_t *message, json_t **ret, struct error *err
     if (r < 0)
         return r;
     assert_true((m.code < 0) == (m.error != NULL));
-    *ret = json_pack("{s:s, s:s, s:s?, s:i, s:O?}", "id", m.id, "code", code_name(m.code), "error",
-                     m.error, "status", m.status, "result", m.result);
+    *ret = json_pack("{s:s, s:s, s:s?, s:s?, s:i, s:O?}", "id", m.id, "code", code_name(m.code),
+                     "reason", error_code_name(m.reason), "error", m.error, "status", m.status,
+                     "result", m.result);
     msg_reply_done(&m);
     return 0;
 }
@@ -254,10 +255,10 @@ static int describe_log_data(const json_t *message, json_t **ret, struct error *
 
     if (r < 0)
         return r;
-    *ret = json_pack("{s:s, s:s, s:O?, s:I, s:s?, s:s?, s:s?, s:I}", "stream_id", m.stream_id,
+    *ret = json_pack("{s:s, s:s, s:O?, s:I, s:s?, s:s?, s:s?, s:I, s:s?}", "stream_id", m.stream_id,
                      "action", m.action, "lines", m.lines, "bytes", (json_int_t)m.bytes, "reason",
                      m.reason, "error", m.error, "error_type", m.error_type, "status",
-                     (json_int_t)m.status);
+                     (json_int_t)m.status, "code", m.code);
     msg_log_data_done(&m);
     return 0;
 }

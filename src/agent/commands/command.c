@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "base/time.h"
 #include "docker/checked_text.h"
+#include "proto/engine_error.h"
 #include "proto/json_text.h"
 
 #include <errno.h>
@@ -39,18 +40,21 @@ static void fail_permission(struct command *c, const char *why)
 {
     log_warn(LOG_FIELDS("id", c->msg.id, "container", c->msg.args.container_id), "refused: %s",
              why);
-    command_fail(c, &(struct reply_error){.text = why, .type = REPLY_ERROR_PERMISSION});
+    command_fail(c, &(struct reply_error){
+                        .text = why, .type = REPLY_ERROR_PERMISSION, .code = CODE_POLICY_DENIED});
 }
 
-static void fail_text(struct command *c, const char *text)
+static void fail_code(struct command *c, enum error_code code, const char *text)
 {
-    command_fail(c, &(struct reply_error){.text = text});
+    command_fail(c, &(struct reply_error){.text = text, .code = code});
 }
 
-static void fail_engine(struct command *c, int status, const char *message)
+static void fail_engine(struct command *c, int code, int status, const char *message)
 {
-    command_fail(
-        c, &(struct reply_error){.text = message, .type = REPLY_ERROR_DOCKER, .status = status});
+    command_fail(c, &(struct reply_error){.text = message,
+                                          .type = REPLY_ERROR_DOCKER,
+                                          .status = status,
+                                          .code = engine_error_code(code, status, message)});
 }
 
 static void finish_fields(struct command *c, json_t *fields)
@@ -81,7 +85,7 @@ static void on_changed(void *owner, const struct engine_reply *reply)
 
     c->call = NULL;
     if (reply->code < 0) {
-        fail_engine(c, reply->status, reply->message);
+        fail_engine(c, reply->code, reply->status, reply->message);
         return;
     }
     fields = container_fields(c);
@@ -127,7 +131,7 @@ static void start_call(struct command *c, const char *method, const char *path, 
                                                    .owner = c},
                           &err);
     if (r < 0)
-        fail_engine(c, 0, err.msg); /* c is gone now */
+        fail_engine(c, err.code, 0, err.msg); /* c is gone now */
 }
 
 static void run_change(struct command *c)
@@ -147,9 +151,9 @@ static void on_inspect(void *owner, const struct engine_reply *reply)
 
     c->call = NULL;
     if (reply->code < 0) {
-        fail_engine(c, reply->status, reply->message);
+        fail_engine(c, reply->code, reply->status, reply->message);
     } else if (checked_text_init(&text, reply->body, reply->size, &err) < 0) {
-        fail_engine(c, 0, err.msg);
+        fail_engine(c, err.code, 0, err.msg);
     } else {
         finish_text(c, NULL, "container", checked_text_span(&text));
         checked_text_done(&text);
@@ -170,7 +174,7 @@ static void on_logs(void *owner, const struct log_fetch_result *result)
 
     c->logs = NULL;
     if (result->code < 0) {
-        fail_engine(c, result->status, result->message);
+        fail_engine(c, result->code, result->status, result->message);
         return;
     }
     fields = json_object();
@@ -196,9 +200,9 @@ static void run_logs(struct command *c)
                                                     .owner = c},
                         &err);
     if (r == -EINVAL) {
-        fail_text(c, err.msg);
+        fail_code(c, error_code_of(&err), err.msg);
     } else if (r < 0) {
-        fail_engine(c, 0, err.msg);
+        fail_engine(c, err.code, 0, err.msg);
     }
 }
 
@@ -217,7 +221,7 @@ static void on_info(void *owner, int code, const char *message, struct engine_in
 
     c->info = NULL;
     if (code < 0) {
-        fail_engine(c, 0, message);
+        fail_engine(c, code, 0, message);
         return;
     }
     fields = json_object();
@@ -236,7 +240,7 @@ static void run_system_info(struct command *c)
     struct error err = ERROR_INIT;
 
     if (engine_info_start(&c->info, c->engine, on_info, c, &err) < 0)
-        fail_engine(c, 0, err.msg);
+        fail_engine(c, err.code, 0, err.msg);
 }
 
 static void on_list(void *owner, const struct container_list_result *result)
@@ -247,7 +251,7 @@ static void on_list(void *owner, const struct container_list_result *result)
 
     c->list = NULL;
     if (result->code < 0) {
-        fail_engine(c, result->status, result->message);
+        fail_engine(c, result->code, result->status, result->message);
         return;
     }
     r = buf_append_char(&text, '[');
@@ -260,7 +264,7 @@ static void on_list(void *owner, const struct container_list_result *result)
     if (r == 0)
         r = buf_append_char(&text, ']');
     if (r < 0) {
-        fail_text(c, "the list of containers is too large for one message");
+        fail_code(c, CODE_REPLY_TOO_LARGE, "the list of containers is too large for one message");
     } else {
         finish_text(c, NULL, "", (struct json_span){buf_str(&text), text.size});
     }
@@ -278,7 +282,7 @@ static void run_list(struct command *c)
             .engine = c->engine, .facts = c->facts, .done = on_list, .owner = c},
         &err);
     if (r < 0)
-        fail_engine(c, 0, err.msg);
+        fail_engine(c, err.code, 0, err.msg);
 }
 
 static void on_resource(void *owner, const struct resource_result *result)
@@ -287,7 +291,7 @@ static void on_resource(void *owner, const struct resource_result *result)
 
     c->resource = NULL;
     if (result->code < 0) {
-        fail_engine(c, result->status, result->message);
+        fail_engine(c, result->code, result->status, result->message);
     } else {
         finish_fields(c, json_incref(result->payload));
     }
@@ -308,9 +312,10 @@ static void run_resource(struct command *c)
                                                   .owner = c},
                        &err);
     if (r == -EINVAL || r == -EMSGSIZE) {
-        command_fail(c, &(struct reply_error){.text = err.msg, .status = 400});
+        command_fail(c, &(struct reply_error){
+                            .text = err.msg, .status = 400, .code = CODE_INVALID_ARGUMENT});
     } else if (r < 0) {
-        fail_engine(c, 0, err.msg);
+        fail_engine(c, err.code, 0, err.msg);
     }
 }
 
@@ -335,9 +340,9 @@ static void on_described(void *owner, const struct engine_reply *reply)
 
     c->call = NULL;
     if (reply->code < 0) {
-        fail_engine(c, reply->status, reply->message);
+        fail_engine(c, reply->code, reply->status, reply->message);
     } else if (guard_learn(c->guard, reply, id, &err) < 0) {
-        fail_engine(c, 0, err.msg);
+        fail_engine(c, err.code, 0, err.msg);
     } else {
         free(c->target);
         c->target = xstrdup(id);
@@ -454,7 +459,8 @@ static void on_deadline(struct loop_timer *t)
                : xasprintf("%s did not start within %llu s: another command still runs there",
                            c->action->name, s);
     log_warn(LOG_FIELDS("id", c->msg.id, "container", c->msg.args.container_id), "%s", text);
-    fail_engine(c, 0, text);
+    command_fail(
+        c, &(struct reply_error){.text = text, .type = REPLY_ERROR_DOCKER, .code = CODE_TIMEOUT});
 }
 
 void command_arm(struct command *c)

@@ -132,10 +132,10 @@ void command_finished(struct command *c)
     check_drained(cs);
 }
 
-static void refuse(struct commands *cs, struct msg_command *m, const char *text)
+static void refuse(struct commands *cs, struct msg_command *m, const struct error *err)
 {
     sender_reply_error(&cs->options.sender, (struct reply_to){m->kind, m->id},
-                       &(struct reply_error){.text = text});
+                       &(struct reply_error){.text = err->msg, .code = error_code_of(err)});
     msg_command_done(m);
 }
 
@@ -148,30 +148,37 @@ static bool is_full(const struct commands *cs)
     return n >= COMMANDS_MAX_PENDING;
 }
 
-/* What is wrong with the request, to be freed; NULL when it can run. */
-static char *find_fault(const struct commands *cs,
-                        const struct msg_command *m,
-                        const struct action *action)
+/* 0 when the request can run. */
+static int check_request(const struct commands *cs,
+                         const struct msg_command *m,
+                         const struct action *action,
+                         struct error *err)
 {
+    const char *fault;
+
     if (!action) {
-        return xasprintf("unknown %s: %s", m->kind == COMMAND_KIND_OPERATION ? "action" : "command",
-                         m->name ? m->name : "");
+        return error_code_set(err, CODE_UNKNOWN_OPERATION, "unknown %s: %s",
+                              m->kind == COMMAND_KIND_OPERATION ? "action" : "command",
+                              m->name ? m->name : "");
     }
     if (cs->is_draining)
-        return xstrdup("the agent is stopping");
-    if (is_full(cs))
-        return xasprintf("too many commands are pending (%d)", COMMANDS_MAX_PENDING);
-    return xstrdup(action_find_fault(action, &m->args));
+        return error_code_set(err, CODE_AGENT_STOPPING, "the agent is stopping");
+    if (is_full(cs)) {
+        return error_code_set(err, CODE_TOO_MANY_COMMANDS, "too many commands are pending (%d)",
+                              COMMANDS_MAX_PENDING);
+    }
+    fault = action_find_fault(action, &m->args);
+    return fault ? error_code_set(err, CODE_INVALID_ARGUMENT, "%s", fault) : 0;
 }
 
 void commands_submit(struct commands *cs, struct msg_command *m)
 {
     const struct action *action = action_find(m->kind, m->name);
-    _cleanup_free_ char *fault = find_fault(cs, m, action);
+    struct error err = ERROR_INIT;
     struct command *c;
 
-    if (fault) {
-        refuse(cs, m, fault);
+    if (check_request(cs, m, action, &err) < 0) {
+        refuse(cs, m, &err);
         return;
     }
     c = xcalloc(1, sizeof(*c));

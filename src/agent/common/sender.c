@@ -62,7 +62,12 @@ int sender_send_event(const struct sender *s, const char *name, struct json_span
 
 static void try_reply_error(const struct sender *s, struct reply_to to, const struct reply_error *e)
 {
-    int r = sender_send(s, msg_reply_encode_error(to.kind, to.id, e, time_utc_ms()));
+    struct reply_error sent = *e;
+    int r;
+
+    if (!s->sends_codes)
+        sent.code = CODE_NONE;
+    r = sender_send(s, msg_reply_encode_error(to.kind, to.id, &sent, time_utc_ms()));
 
     if (r < 0)
         log_warn(LOG_FIELDS("id", to.id), "a reply could not be sent: %s", error_text(r));
@@ -71,15 +76,17 @@ static void try_reply_error(const struct sender *s, struct reply_to to, const st
 static void check_sent(const struct sender *s, struct reply_to to, int r)
 {
     _cleanup_free_ char *text = NULL;
+    enum error_code code = CODE_INTERNAL_ERROR;
 
     if (r == 0)
         return;
     if (r == -EMSGSIZE) {
+        code = CODE_REPLY_TOO_LARGE;
         text = xasprintf("the reply is larger than %zu bytes", s->max_message);
     } else {
         text = xasprintf("the reply could not be sent: %s", error_text(r));
     }
-    try_reply_error(s, to, &(struct reply_error){.text = text});
+    try_reply_error(s, to, &(struct reply_error){.text = text, .code = code});
 }
 
 void sender_reply(const struct sender *s, struct reply_to to, json_t *fields)
@@ -131,4 +138,10 @@ void sender_reply_text(const struct sender *s,
 void sender_reply_error(const struct sender *s, struct reply_to to, const struct reply_error *e)
 {
     try_reply_error(s, to, e);
+}
+
+void sender_add_code(const struct sender *s, json_t *fields, enum error_code code)
+{
+    if (s->sends_codes && code)
+        json_text_set(fields, "code", json_text_str(error_code_name(code)));
 }

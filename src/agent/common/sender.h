@@ -17,6 +17,7 @@ struct sender {
     size_t (*queued)(void *owner); /* bytes that wait to be sent; NULL: unknown */
     void *owner;
     size_t max_message;
+    bool sends_codes; /* the server understands error codes */
 };
 
 /* Streams wait beyond this, so that they never take the room of replies. */
@@ -51,4 +52,7 @@ void sender_reply_text(const struct sender *s,
                        json_t *fields,
                        const char *key,
                        struct json_span text);
+/* The code of the error goes out only to servers that understand it. */
 void sender_reply_error(const struct sender *s, struct reply_to to, const struct reply_error *e);
+/* The same for events about a failure: adds the member `code`, or nothing. */
+void sender_add_code(const struct sender *s, json_t *fields, enum error_code code);

@@ -1,6 +1,7 @@
 #include "agent/join/identity.h"
 #include "base/alloc.h"
 #include "base/str.h"
+#include "proto/error_code.h"
 #include "proto/json_text.h"
 
 #include <errno.h>
@@ -47,6 +48,7 @@ static const struct {
     {"resources",            true },
     {"samples",              true },
     {"log_stream",           true },
+    {ERROR_CODES_CAPABILITY, true },
 };
 
 static void name_host(struct identity *id,

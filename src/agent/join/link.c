@@ -11,6 +11,7 @@
 #include "docker/engine_info.h"
 #include "net/backoff.h"
 #include "net/ws.h"
+#include "proto/error_code.h"
 #include "proto/json_text.h"
 #include "proto/notice.h"
 
@@ -242,6 +243,7 @@ static void start_session(struct link *l, const struct msg_auth_success *success
         .samples_has = {success->samples_epoch, success->samples_seq},
         .wants_inventory = msg_auth_success_can(success, "inventory"),
         .wants_engine_state = msg_auth_success_can(success, "engine_state"),
+        .wants_codes = msg_auth_success_can(success, ERROR_CODES_CAPABILITY),
         .wants_event_replay = msg_auth_success_can(success, "event_replay"),
         .events_since_ns = success->events_since,
         .max_message = LINK_MAX_MESSAGE_OUT,

@@ -78,6 +78,7 @@ struct session *session_new(const struct session_options *o)
         .queued = o->queued,
         .owner = o->owner,
         .max_message = o->max_message ? o->max_message : DEFAULT_MAX_MESSAGE,
+        .sends_codes = o->wants_codes,
     };
     session->guard = guard_new(o->policy);
     session->commands = commands_new(&(struct commands_options){.loop = o->loop,
@@ -159,8 +160,9 @@ static void rotate_token(struct session *session, const struct msg_command *m)
 
     if (session->options.rotate_token(session->options.owner, token ? token : "", &err) < 0) {
         log_error(NULL, "the permanent token is not replaced: %s", err.msg);
-        sender_reply_error(&session->sender, to,
-                           &(struct reply_error){.text = err.msg, .status = 409});
+        sender_reply_error(
+            &session->sender, to,
+            &(struct reply_error){.text = err.msg, .status = 409, .code = CODE_CONFLICT});
         return;
     }
     log_info(NULL, "the permanent token is replaced, as the server asked");
@@ -208,7 +210,7 @@ void session_on_message(struct session *session, const char *text, size_t size)
     } else {
         log_warn(LOG_FIELDS("id", m.id), "malformed command: %s", err.msg);
         sender_reply_error(&session->sender, (struct reply_to){m.kind, m.id},
-                           &(struct reply_error){.text = err.msg});
+                           &(struct reply_error){.text = err.msg, .code = error_code_of(&err)});
     }
     msg_command_done(&m);
 }

@@ -42,6 +42,7 @@ struct session_options {
     struct msg_samples_ack samples_has; /* what it has for good; epoch 0: nothing */
     bool wants_inventory;    /* the server takes inventory_snapshot and inventory_delta */
     bool wants_engine_state; /* the server takes engine_state */
+    bool wants_codes;        /* the server understands error codes */
     bool wants_event_replay; /* the server drops doubles: resend from events_since_ns on */
     int64_t events_since_ns;
     size_t max_message; /* most bytes of one outgoing message; 0: 8 MiB */

@@ -131,6 +131,36 @@ static void test_operations(void **state)
     tear_down(&f);
 }
 
+/* Servers without error codes get the texts alone; the others get both. */
+static void test_error_codes(void **state)
+{
+    static const struct {
+        const char *text, *code;
+    } cases[] = {
+        {OP("1",       "start",        "none"), "not_found"},
+        {OP("2", "dance",               "x"), "unknown_operation"},
+        {OP("3",     "start", "../x"), "invalid_argument"},
+        {OP("4",            "start",                     ""), "invalid_argument"},
+        {OP("5",     "inspect", "bad"), "engine_error"},
+        {"{\"type\":\"command\",\"command\":\"remove_image\",\"id\":\"6\",\"payload\":{}}",
+         "invalid_argument"  },
+    };
+    struct fixture f;
+
+    (void)state;
+    for (int has_codes = 0; has_codes <= 1; has_codes++) {
+        set_up(&f, basic, ARRAY_LEN(basic));
+        open_session(&f, (struct session_options){.wants_codes = has_codes});
+        for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+            say(&f, cases[i].text);
+            wait_sent(&f, i + 1);
+            assert_string_not_equal(text_of(f.sent[i], "error"), "");
+            assert_string_equal(text_of(f.sent[i], "code"), has_codes ? cases[i].code : "");
+        }
+        tear_down(&f);
+    }
+}
+
 static const struct fake_line labelled[] = {
     INSPECT("free", A, "\"dockmon.protect\":\"false\""),
     INSPECT("shut", B, "\"dockmon.protect\":\"true\""),
@@ -333,11 +363,17 @@ static void test_reply_limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refuses),       cmocka_unit_test(test_operations),
-        cmocka_unit_test(test_labels),        cmocka_unit_test(test_policy),
-        cmocka_unit_test(test_order),         cmocka_unit_test(test_pending_limit),
-        cmocka_unit_test(test_graceful_stop), cmocka_unit_test(test_freed_while_stopping),
-        cmocka_unit_test(test_engine_away),   cmocka_unit_test(test_reply_limits),
+        cmocka_unit_test(test_refuses),
+        cmocka_unit_test(test_operations),
+        cmocka_unit_test(test_error_codes),
+        cmocka_unit_test(test_labels),
+        cmocka_unit_test(test_policy),
+        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_pending_limit),
+        cmocka_unit_test(test_graceful_stop),
+        cmocka_unit_test(test_freed_while_stopping),
+        cmocka_unit_test(test_engine_away),
+        cmocka_unit_test(test_reply_limits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

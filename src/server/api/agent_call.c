@@ -11,19 +11,19 @@
 
 void api_fail_command(struct api_call *call, const struct command_result *r)
 {
-    int status = error_code_status(error_code_from_errno(r->code));
+    int status = error_code_status(r->reason);
 
     call->is_logged = true; /* with the command */
-    if (r->code == -EREMOTEIO) {
-        /* What the engine said of the container is for the client to know; its own troubles are ours. */
-        status = r->engine_status >= 400 && r->engine_status < 500 ? r->engine_status : 500;
-    } else if (r->code == -ENOSYS) {
-        api_fail_status(call, 501,
-                        "The agent of this host is too old for this: %s. Update the agent",
-                        r->message);
-        return;
+    /* Refusals of the engine keep their status; its own troubles are a failure of ours. */
+    if (r->code == -EREMOTEIO && r->engine_status >= 400 && r->engine_status <= 499)
+        status = r->engine_status;
+    if (r->reason == CODE_UNKNOWN_OPERATION) {
+        api_fail_code(call, r->reason,
+                      "The agent of this host is too old for this: %s. Update the agent",
+                      r->message);
+    } else {
+        api_fail_as(call, status, r->reason, "%s", r->message);
     }
-    api_fail_status(call, status, "%s", r->message);
 }
 
 static bool is_id(const char *ref)
@@ -36,7 +36,7 @@ bool api_agent_check(struct api_call *call, const struct fleet_host *h)
     char when[TIME_TEXT_SIZE];
 
     if (!h->agent.id) {
-        api_fail(call, -ENOENT, "No agent serves host %s", h->row.name);
+        api_fail_code(call, CODE_NO_AGENT, "No agent serves host %s", h->row.name);
         return false;
     }
     if (!h->is_online) {
@@ -64,17 +64,13 @@ bool api_target_find(struct api_call *call, struct api_target *ret)
     if (!t.host)
         return false;
     if (!str_is_container_ref(ref)) {
-        api_fail_status(call, 400,
-                        "Invalid container id or name: letters, digits, `_`, `.` and `-` only");
+        api_fail_code(call, CODE_INVALID_ARGUMENT,
+                      "Invalid container id or name: letters, digits, `_`, `.` and `-` only");
         return false;
     }
     r = fleet_find_container(t.host, ref, &t.container);
-    if (r == -EEXIST) {
-        api_fail(call, r, "More than one container matches %s", ref);
-        return false;
-    }
-    if (r < 0 && !is_id(ref)) {
-        api_fail(call, -ENOENT, "No such container on host %s: %s", t.host->row.name, ref);
+    if (r == -EEXIST || (r < 0 && !is_id(ref))) {
+        api_fail_container(call, t.host, r);
         return false;
     }
     if (!api_agent_check(call, t.host))

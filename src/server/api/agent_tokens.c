@@ -33,8 +33,9 @@ static struct fleet_host *find_host(struct api_call *call)
     call->target = xstrdup(h->row.name);
     if (scope_allows_whole_host(&call->who.scope, h))
         return h;
-    api_fail(call, -EACCES, "Permission denied: the scope of %s does not cover all of host %s",
-             call->who.name, h->row.name);
+    api_fail_code(call, CODE_OUT_OF_SCOPE,
+                  "Permission denied: the scope of %s does not cover all of host %s",
+                  call->who.name, h->row.name);
     return NULL;
 }
 
@@ -130,8 +131,11 @@ static void rotate_done(struct api_job *job)
     struct rotation *rotation;
 
     if (job->code < 0 || !h) {
-        api_fail(call, job->code < 0 ? job->code : -ENOENT, "%s",
-                 job->code < 0 ? job->err.msg : "The agent is gone");
+        if (job->code < 0) {
+            api_fail(call, job->code, "%s", job->err.msg);
+        } else {
+            api_fail_deleted_host(call);
+        }
         wipe_token(job);
         return;
     }

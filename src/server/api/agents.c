@@ -56,7 +56,7 @@ void agents_token_post(struct api_call *call)
     if (r == 0)
         r = api_body_bool(body, "multi_use", false, &is_multi_use, &err);
     if (r < 0) {
-        api_fail(call, r, "%s", err.msg);
+        api_fail_error(call, &err);
         return;
     }
     job = api_job_new(call, token_work, token_done);
@@ -89,7 +89,7 @@ struct fleet_host *api_agent(struct api_call *call)
     struct fleet_host *h = fleet_find_agent(call->api->o.fleet, api_param(call, 0));
 
     if (!h)
-        api_fail(call, -ENOENT, "Agent not found: %s", api_param(call, 0));
+        api_fail_no_agent(call, api_param(call, 0));
     return h;
 }
 
@@ -108,7 +108,7 @@ void hosts_agent_get(struct api_call *call)
     if (!h)
         return;
     if (!h->agent.id) {
-        api_fail_status(call, 400, "Host %s is not served by an agent", h->row.name);
+        api_fail_as(call, 400, CODE_NO_AGENT, "Host %s is not served by an agent", h->row.name);
         return;
     }
     api_reply(call, 200, agent_json_details(h));

@@ -85,8 +85,9 @@ static void on_identity(void *owner, int code, const struct identity *who)
         return;
     }
     if (code == -EACCES) {
-        api_fail(call, code, "Permission denied: the API key %s may not be used from %s", who->name,
-                 call->peer);
+        api_fail_code(call, CODE_ADDRESS_NOT_ALLOWED,
+                      "Permission denied: the API key %s may not be used from %s", who->name,
+                      call->peer);
         return;
     }
     if (code < 0) {
@@ -94,15 +95,16 @@ static void on_identity(void *owner, int code, const struct identity *who)
             call, code, "%s",
             code == -ENOKEY
                 ? "Not authenticated: log in, or send an API key as `Authorization: Bearer KEY`"
-                : "the server is busy, try again in a moment");
+                : error_code_sentence(CODE_BUSY));
         return;
     }
     call->who = *who;
     if (call->api->http)
         http_trust(call->api->http, call->request_id);
     if (who->must_change_password && route->handle != me_get && route->handle != password_post) {
-        api_fail(call, -EACCES, "%s",
-                 AUTH_MUST_CHANGE ": POST /api/v2/auth/change-password, or `dockmon user passwd`");
+        api_fail_code(call, CODE_PASSWORD_CHANGE_REQUIRED, "%s",
+                      AUTH_MUST_CHANGE
+                      ": POST /api/v2/auth/change-password, or `dockmon user passwd`");
         return;
     }
     if (who->role < route->role) {
@@ -125,21 +127,21 @@ static void on_request(void *owner, const struct http_request *r)
     route_find(r->method, r->path, &m);
     call = call_new(a, r, &m);
     if (!m.route) {
-        api_fail_status(call, m.is_other_method ? 405 : 404,
-                        m.is_other_method ? "Method %s is not allowed for %s" : "%s %s: not found",
-                        r->method, r->path);
+        api_fail_code(call, m.is_other_method ? CODE_METHOD_NOT_ALLOWED : CODE_NOT_FOUND,
+                      m.is_other_method ? "Method %s is not allowed for %s" : "%s %s: not found",
+                      r->method, r->path);
         return;
     }
     if (m.route->role == ROLE_NONE) {
         if (!is_read(r->method) && credentials_is_foreign_origin(r)) {
-            api_fail(call, -EACCES, "Requests from another site are refused");
+            api_fail_default(call, CODE_FOREIGN_SITE);
         } else {
             m.route->handle(call);
         }
         return;
     }
     if (!call->credentials->bearer && !is_read(r->method) && credentials_is_foreign_origin(r)) {
-        api_fail(call, -EACCES, "Requests from another site are refused");
+        api_fail_default(call, CODE_FOREIGN_SITE);
     } else {
         proof = credentials_proof(call->credentials);
         auth_check(a->o.auth, &proof, on_identity, call);
@@ -186,10 +188,9 @@ static int on_upgrade(void *owner, const struct http_request *r, struct ws_accep
 
 static void format_error(int status, const char *detail, struct buf *body)
 {
-    json_t *o = json_pack("{s:s}", "detail", detail);
+    json_t *o = api_error_json(error_code_from_status(status), detail);
     char *text = json_dumps(o, JSON_COMPACT);
 
-    (void)status;
     (void)buf_append_str(body, text ? text : "{}"); /* texts of the HTTP server are short */
     free(text);
     json_decref(o);

@@ -514,7 +514,7 @@ void bulk_create(struct api_call *call)
         return;
     }
     if (read_job(call, &job, &err) < 0) {
-        api_fail(call, err.code, "%s", err.msg);
+        api_fail_error(call, &err);
         return;
     }
     assert(job);

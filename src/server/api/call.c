@@ -198,36 +198,87 @@ void api_reply(struct api_call *call, int status, json_t *body)
     api_reply_headers(call, status, body, NULL);
 }
 
-static json_t *_printf_(1, 0) detail_json(const char *fmt, va_list ap)
+json_t *api_error_json(enum error_code code, const char *detail)
+{
+    return json_pack("{s:s, s:s}", "detail", detail, "code", error_code_name(code));
+}
+
+static void _printf_(4, 0)
+    fail(struct api_call *call, int status, enum error_code code, const char *fmt, va_list ap)
 {
     char text[1024];
 
     (void)vsnprintf(text, sizeof(text), fmt, ap);
-    if (!str_is_utf8(text, strlen(text))) /* cut in the middle of a character, or a peer's bytes */
-        return json_pack("{s:s}", "detail", "the error text is not valid UTF-8");
-    return json_pack("{s:s}", "detail", text);
+    /* It may be cut in the middle of a character, or hold bytes of a peer. */
+    if (!str_is_utf8(text, strlen(text)))
+        str_copy(text, sizeof(text), "the error text is not valid UTF-8");
+    api_reply(call, status, api_error_json(code, text));
 }
 
-void api_fail(struct api_call *call, int code, const char *fmt, ...)
+void api_fail(struct api_call *call, int error, const char *fmt, ...)
 {
-    json_t *body;
+    enum error_code code = error_code_from_errno(error);
     va_list ap;
 
     va_start(ap, fmt);
-    body = detail_json(fmt, ap);
+    fail(call, error_code_status(code), code, fmt, ap);
     va_end(ap);
-    api_reply(call, error_code_status(error_code_from_errno(code)), body);
 }
 
-void api_fail_status(struct api_call *call, int status, const char *fmt, ...)
+void api_fail_code(struct api_call *call, enum error_code code, const char *fmt, ...)
 {
-    json_t *body;
     va_list ap;
 
     va_start(ap, fmt);
-    body = detail_json(fmt, ap);
+    fail(call, error_code_status(code), code, fmt, ap);
     va_end(ap);
-    api_reply(call, status, body);
+}
+
+void api_fail_as(struct api_call *call, int status, enum error_code code, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    fail(call, status, code, fmt, ap);
+    va_end(ap);
+}
+
+void api_fail_default(struct api_call *call, enum error_code code)
+{
+    api_fail_code(call, code, "%s", error_code_sentence(code));
+}
+
+void api_fail_error(struct api_call *call, const struct error *err)
+{
+    api_fail_code(call, error_code_of(err), "%s", err->msg[0] ? err->msg : error_text(err->code));
+}
+
+void api_fail_no_host(struct api_call *call, const char *ref)
+{
+    api_fail_code(call, CODE_NO_SUCH_HOST, "Host not found: %s", ref);
+}
+
+void api_fail_no_agent(struct api_call *call, const char *ref)
+{
+    api_fail_code(call, CODE_NO_SUCH_AGENT, "Agent not found: %s", ref);
+}
+
+void api_fail_deleted_host(struct api_call *call)
+{
+    api_fail_code(call, CODE_NO_SUCH_HOST, "The host was deleted meanwhile");
+}
+
+void api_fail_container(struct api_call *call, const struct fleet_host *h, int error)
+{
+    const char *ref = api_param(call, 1);
+
+    if (error == -EEXIST) {
+        api_fail_code(call, CODE_AMBIGUOUS_CONTAINER,
+                      "More than one container on host %s matches %s", h->row.name, ref);
+    } else {
+        api_fail_code(call, CODE_NO_SUCH_CONTAINER, "No such container on host %s: %s", h->row.name,
+                      ref);
+    }
 }
 
 struct fleet_host *api_host(struct api_call *call, size_t n)
@@ -235,6 +286,6 @@ struct fleet_host *api_host(struct api_call *call, size_t n)
     struct fleet_host *h = fleet_find_host(call->api->o.fleet, api_param(call, n));
 
     if (!h)
-        api_fail(call, -ENOENT, "Host not found: %s", api_param(call, n));
+        api_fail_no_host(call, api_param(call, n));
     return h;
 }

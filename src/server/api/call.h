@@ -9,6 +9,7 @@
 #include "base/bucket.h"
 #include "base/error.h"
 #include "base/list.h"
+#include "proto/error_code.h"
 #include "server/api/api.h"
 #include "server/api/route.h"
 #include "server/auth/credentials.h"
@@ -90,9 +91,28 @@ void api_reply_text(struct api_call *call, int status, const char *text, size_t 
 void api_reply_as(struct api_call *call, const char *content_type, const char *text, size_t size);
 /* An answer that comes bit by bit, under the call's request id; false when the client has left. */
 bool api_reply_stream(struct api_call *call, const struct http_stream *stream);
-/* {"detail": ...} with the status of the code; the second with a status of its own. */
-void api_fail(struct api_call *call, int code, const char *fmt, ...) _printf_(3, 4);
-void api_fail_status(struct api_call *call, int status, const char *fmt, ...) _printf_(3, 4);
+/*
+ * Answers with {"detail": ..., "code": ...} and the HTTP status of the code (proto/error_code.h): for an errno its
+ * general code, for an error the one that it remembers, with the text of the error.
+ */
+void api_fail(struct api_call *call, int error, const char *fmt, ...) _printf_(3, 4);
+void api_fail_code(struct api_call *call, enum error_code code, const char *fmt, ...)
+    _printf_(3, 4);
+void api_fail_error(struct api_call *call, const struct error *err);
+/* The default text of the code. */
+void api_fail_default(struct api_call *call, enum error_code code);
+/* The body of a failure, for answers that need more than that. */
+json_t *api_error_json(enum error_code code, const char *detail) _nodiscard_;
+/* With a status that somebody else chose: the engine. */
+void api_fail_as(struct api_call *call, int status, enum error_code code, const char *fmt, ...)
+    _printf_(4, 5);
+
+/* The failures that several handlers have, in one wording. */
+void api_fail_no_host(struct api_call *call, const char *ref);
+void api_fail_no_agent(struct api_call *call, const char *ref);
+void api_fail_deleted_host(struct api_call *call); /* while the call was waiting */
+/* Path parameter 1 names no container (-ENOENT), or more than one (-EEXIST). */
+void api_fail_container(struct api_call *call, const struct fleet_host *h, int error);
 
 /* The host of path parameter n, or NULL after the call was answered with 404. */
 struct fleet_host *api_host(struct api_call *call, size_t n);

@@ -112,7 +112,7 @@ void api_events_list(struct api_call *call)
     struct scope_events allowed;
 
     if (read_range(call, job, &err) < 0) {
-        api_fail(call, err.code, "%s", err.msg);
+        api_fail_error(call, &err);
         api_job_free(job);
         return;
     }
@@ -167,7 +167,7 @@ void api_audit_list(struct api_call *call)
     struct error err = ERROR_INIT;
 
     if (read_range(call, job, &err) < 0) {
-        api_fail(call, err.code, "%s", err.msg);
+        api_fail_error(call, &err);
         api_job_free(job);
         return;
     }

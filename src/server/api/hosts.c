@@ -65,9 +65,12 @@ static void update_done(struct api_job *job)
     char **column[] = {NULL, h ? &h->row.name : NULL, h ? &h->row.description : NULL,
                        h ? &h->row.tags : NULL};
 
-    if (job->code < 0 || !h) {
-        api_fail(call, job->code < 0 ? job->code : -ENOENT, "%s",
-                 job->code < 0 ? job->err.msg : "Host not found");
+    if (job->code < 0) {
+        api_fail(call, job->code, "%s", job->err.msg);
+        return;
+    }
+    if (!h) {
+        api_fail_deleted_host(call);
         return;
     }
     for (size_t i = 1; i <= 3; i++) {
@@ -150,7 +153,7 @@ void hosts_put(struct api_call *call)
                       call->who.name);
     }
     if (r < 0) {
-        api_fail(call, r, "%s", err.msg);
+        api_fail_error(call, &err);
         api_job_free(job);
         return;
     }
@@ -216,13 +219,13 @@ void hosts_tags_patch(struct api_call *call)
     if (!h)
         return;
     if (api_body(call, &body, &err) < 0) {
-        api_fail(call, err.code, "%s", err.msg);
+        api_fail_error(call, &err);
         return;
     }
     add = json_object_get(body, "tags_to_add");
     remove = json_object_get(body, "tags_to_remove");
     if ((add && read_tags(add, &err) < 0) || (remove && read_tags(remove, &err) < 0)) {
-        api_fail(call, err.code, "%s", err.msg);
+        api_fail_error(call, &err);
         return;
     }
     job = api_job_new(call, tags_work, update_done);

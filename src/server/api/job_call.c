@@ -44,15 +44,15 @@ void api_job_start(struct api_job *job)
 {
     if (job_submit(job->call->api->o.store_jobs, job, on_work, on_done) == 0)
         return;
-    api_fail(job->call, -ENOBUFS, "the server is busy, try again in a moment");
+    api_fail_default(job->call, CODE_BUSY);
     api_job_free(job);
 }
 
 void api_job_answer(struct api_job *job)
 {
     if (job->code < 0) {
-        api_fail(job->call, job->code, "%s",
-                 job->err.msg[0] ? job->err.msg : error_text(job->code));
+        job->err.code = job->code;
+        api_fail_error(job->call, &job->err);
     } else {
         api_reply(job->call, 200, TAKE_PTR(job->result));
     }

@@ -148,7 +148,7 @@ void keys_create(struct api_call *call)
     struct error err = ERROR_INIT;
 
     if (read_key(call, job, &err) < 0) {
-        api_fail(call, err.code, "%s", err.msg);
+        api_fail_error(call, &err);
         api_job_free(job);
         return;
     }
@@ -178,7 +178,7 @@ void keys_delete(struct api_call *call)
     uint64_t id;
 
     if (parse_u64(api_param(call, 0), INT64_MAX, &id) < 0) {
-        api_fail_status(call, 400, "Invalid API key id: a number is expected");
+        api_fail_code(call, CODE_INVALID_ARGUMENT, "Invalid API key id: a number is expected");
         return;
     }
     job = api_job_new(call, delete_work, delete_done);

@@ -187,8 +187,8 @@ static void on_end(void *owner, const struct log_source_end *end)
     struct api_call *call = TAKE_PTR(f->call);
 
     if (call) {
-        api_fail(call, end->code < 0 ? end->code : -ENOENT, "%s",
-                 end->message[0] ? end->message : "There is nothing to follow");
+        api_fail_code(call, end->code ? end->code : CODE_NOT_FOUND, "%s",
+                      end->message[0] ? end->message : "There is nothing to follow");
     } else {
         write_object(f, "end",
                      json_pack("{s:s, s:s, s:o}", "event", "ended", "reason", end->reason,
@@ -203,7 +203,7 @@ static void on_rights_ended(void *owner, const char *why)
     struct follower *f = owner;
 
     auth_watch_cancel(TAKE_PTR(f->watch));
-    on_end(f, &(struct log_source_end){-EACCES, "error", why});
+    on_end(f, &(struct log_source_end){CODE_PERMISSION_DENIED, "error", why});
 }
 
 /* --- the request -------------------------------------------------------------------------------- */
@@ -257,7 +257,7 @@ void container_logs_follow(struct api_call *call, uint64_t tail)
     if (api_query_bool(call, "stdout", true, &has_out, &err) < 0 ||
         api_query_bool(call, "stderr", true, &has_err, &err) < 0 ||
         read_times(call, since, until, &err) < 0) {
-        api_fail(call, err.code, "%s", err.msg);
+        api_fail_error(call, &err);
         return;
     }
     if (!api_target_find(call, &target))

@@ -27,7 +27,7 @@ void log_level_put(struct api_call *call)
     if (r == 0 && log_level_parse(text, &level) < 0)
         r = error_set(&err, -EDOM, "`level` must be debug, info, warning or error");
     if (r < 0) {
-        api_fail(call, r, "%s", err.msg);
+        api_fail_error(call, &err);
         return;
     }
     call->target = xstrdup(log_level_name(level));

@@ -34,19 +34,19 @@ static void on_login(void *owner, const struct auth_login_result *r)
     if (r->code == -ENOKEY) {
         log_warn(LOG_FIELDS("user", call->target, "peer", call->peer),
                  "login refused: wrong name or password");
-        api_fail(call, -ENOKEY, "Invalid username or password");
+        api_fail_default(call, CODE_WRONG_CREDENTIALS);
         return;
     }
     if (r->code == -EAGAIN) {
         (void)snprintf(retry, sizeof(retry), "%ju", (uintmax_t)r->retry_after_s);
         api_reply_headers(
             call, 429,
-            json_pack("{s:s}", "detail", "Too many login attempts, try again in a minute"),
+            api_error_json(CODE_RATE_LIMITED, "Too many login attempts, try again in a minute"),
             (const char *const[]){"Retry-After", retry, NULL});
         return;
     }
     if (r->code < 0) {
-        api_fail(call, r->code, "the server is busy, try again in a moment");
+        api_fail(call, r->code, "%s", error_code_sentence(CODE_BUSY));
         return;
     }
     call->who = r->who;
@@ -70,7 +70,7 @@ void login_post(struct api_call *call)
     if (r == 0)
         r = api_body_string(body, "password", MAX_PASSWORD, &password, &err);
     if (r < 0) {
-        api_fail(call, r, "%s", err.msg);
+        api_fail_error(call, &err);
         return;
     }
     call->target = xstrdup(name);
@@ -122,7 +122,7 @@ static void on_password(void *owner, int code, const struct error *err)
     struct api_call *call = owner;
 
     if (code == -ENOKEY) {
-        api_fail_status(call, 400, "The current password is wrong");
+        api_fail_default(call, CODE_WRONG_PASSWORD);
     } else if (code < 0) {
         api_fail(call, code, "%s", err && err->msg[0] ? err->msg : error_text(code));
     } else {
@@ -147,7 +147,7 @@ void password_post(struct api_call *call)
     if (r == 0)
         r = api_body_string(body, "new_password", MAX_PASSWORD, &new_password, &err);
     if (r < 0) {
-        api_fail(call, r, "%s", err.msg);
+        api_fail_error(call, &err);
         return;
     }
     auth_change_password(call->api->o.auth,

@@ -99,7 +99,7 @@ void container_logs(struct api_call *call)
     if (api_query_u64(call, &(struct api_number){"tail", DEFAULT_TAIL, 0, MAX_TAIL}, &tail, &err) <
             0 ||
         api_query_bool(call, "follow", false, &follows, &err) < 0) {
-        api_fail(call, err.code, "%s", err.msg);
+        api_fail_error(call, &err);
         return;
     }
     if (follows) {
@@ -112,7 +112,7 @@ void container_logs(struct api_call *call)
     payload = json_pack("{s:s, s:I}", "container_id", target.ref, "tail", (json_int_t)tail);
     if (add_time(call, "since", payload, &err) < 0 || add_time(call, "until", payload, &err) < 0) {
         json_decref(payload);
-        api_fail(call, err.code, "%s", err.msg);
+        api_fail_error(call, &err);
         return;
     }
     api_agent_operation(call, target.host,

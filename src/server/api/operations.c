@@ -51,7 +51,7 @@ static void send_action(struct operation *op,
 
     if (!h) {
         json_decref(payload);
-        api_fail(op->call, -ENOENT, "The host was deleted meanwhile");
+        api_fail_deleted_host(op->call);
         operation_free(op);
         return;
     }
@@ -68,8 +68,9 @@ static bool refuse_own(struct operation *op, const char *name, const json_t *lab
 {
     if (!op->is_protected || !fleet_is_own_container(name, labels))
         return false;
-    api_fail(op->call, -EACCES, "Permission denied: %s belongs to DockMon, it cannot %s itself",
-             name, op->action);
+    api_fail_code(op->call, CODE_OWN_CONTAINER,
+                  "Permission denied: %s belongs to DockMon, it cannot %s itself", name,
+                  op->action);
     operation_free(op);
     return true;
 }
@@ -179,7 +180,7 @@ static bool read_timeout(struct api_call *call, uint64_t *ret_s)
     if (api_query_u64(call, &(struct api_number){"timeout", DEFAULT_STOP_S, 0, MAX_STOP_S}, ret_s,
                       &err) == 0)
         return true;
-    api_fail(call, err.code, "%s", err.msg);
+    api_fail_error(call, &err);
     return false;
 }
 
@@ -239,7 +240,7 @@ void container_rename(struct api_call *call)
             "`name` must begin with a letter or digit and consist of letters, digits, `_`, `.` and `-`");
     }
     if (r < 0) {
-        api_fail(call, r, "%s", err.msg);
+        api_fail_error(call, &err);
         return;
     }
     operation_start(call, "rename", json_pack("{s:s}", "new_name", name), PLAIN_MS);
@@ -253,7 +254,7 @@ void container_remove(struct api_call *call)
 
     if (api_query_bool(call, "force", true, &is_forced, &err) < 0 ||
         api_query_bool(call, "removeVolumes", false, &with_volumes, &err) < 0) {
-        api_fail(call, err.code, "%s", err.msg);
+        api_fail_error(call, &err);
         return;
     }
     operation_start(call, "remove",

@@ -170,7 +170,7 @@ static void ask_delete(struct api_call *call, const char *command, const char *m
     bool is_forced;
 
     if (api_query_bool(call, "force", false, &is_forced, &err) < 0) {
-        api_fail(call, err.code, "%s", err.msg);
+        api_fail_error(call, &err);
         return;
     }
     ask(call, command, json_pack("{s:s, s:b}", member, api_param(call, 1), "force", is_forced),
@@ -245,7 +245,7 @@ void host_network_create(struct api_call *call)
 
     if (r < 0) {
         json_decref(payload);
-        api_fail(call, r, "%s", err.msg);
+        api_fail_error(call, &err);
         return;
     }
     ask(call, "create_network", payload, -EDOM);
@@ -275,9 +275,10 @@ static void removal_free(struct removal *m)
 
 static void refuse_removal(struct removal *m, const char *name)
 {
-    api_fail(m->call, -EACCES,
-             "Permission denied: %s belongs to DockMon, which cannot disconnect itself from %s",
-             name, api_param(m->call, 1));
+    api_fail_code(
+        m->call, CODE_OWN_CONTAINER,
+        "Permission denied: %s belongs to DockMon, which cannot disconnect itself from %s", name,
+        api_param(m->call, 1));
     removal_free(m);
 }
 
@@ -319,7 +320,7 @@ static void removal_next(struct removal *m)
     if (h) {
         send_question(m->call, h, "delete_network", TAKE_PTR(m->payload));
     } else {
-        api_fail(m->call, -ENOENT, "The host was deleted meanwhile");
+        api_fail_deleted_host(m->call);
     }
     removal_free(m);
 }
@@ -419,12 +420,12 @@ void host_network_delete(struct api_call *call)
     bool is_forced;
 
     if (is_builtin(api_param(call, 1))) {
-        api_fail(call, -EINVAL, "%s is a built-in network, which cannot be removed",
-                 api_param(call, 1));
+        api_fail_code(call, CODE_BUILT_IN_NETWORK,
+                      "%s is a built-in network, which cannot be removed", api_param(call, 1));
         return;
     }
     if (api_query_bool(call, "force", false, &is_forced, &err) < 0) {
-        api_fail(call, err.code, "%s", err.msg);
+        api_fail_error(call, &err);
     } else if (is_forced) {
         remove_by_force(call);
     } else {
@@ -457,7 +458,7 @@ void host_volume_create(struct api_call *call)
         (void)json_object_set(payload, more[i], json_object_get(body, more[i]));
     if (r < 0) {
         json_decref(payload);
-        api_fail(call, r, "%s", err.msg);
+        api_fail_error(call, &err);
         return;
     }
     ask(call, "create_volume", payload, -EDOM);

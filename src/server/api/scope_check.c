@@ -8,16 +8,10 @@
 
 #define SHORT_ID 12
 
-static bool not_found(struct api_call *call, const char *what, const char *ref)
-{
-    api_fail(call, -ENOENT, "%s not found: %s", what, ref);
-    return false;
-}
-
 static bool refuse_part(struct api_call *call, const struct fleet_host *h)
 {
-    api_fail(
-        call, -EACCES,
+    api_fail_code(
+        call, CODE_OUT_OF_SCOPE,
         "Permission denied: the scope of %s does not cover all of host %s, and this belongs to no container",
         call->who.name, h->row.name);
     return false;
@@ -32,7 +26,7 @@ static bool check_container(struct api_call *call, const struct fleet_host *h)
 
     if (r < 0 ? scope_allows_whole_host(s, h) : scope_allows_container(s, h, c))
         return true;
-    api_fail(call, -ENOENT, "No such container on host %s: %s", h->row.name, api_param(call, 1));
+    api_fail_container(call, h, -ENOENT);
     return false;
 }
 
@@ -47,15 +41,21 @@ bool scope_check(struct api_call *call)
     if (!scope_is_limited(s) || object == OBJECT_NONE || object == OBJECT_LIST)
         return true;
     if (object == OBJECT_GLOBAL || object == OBJECT_UNDECIDED) {
-        api_fail(call, -EACCES,
-                 "Permission denied: %s %s is about the whole installation, %s has a scope",
-                 call->match.route->method, call->match.route->pattern, call->who.name);
+        api_fail_code(call, CODE_OUT_OF_SCOPE,
+                      "Permission denied: %s %s is about the whole installation, %s has a scope",
+                      call->match.route->method, call->match.route->pattern, call->who.name);
         return false;
     }
     h = is_agent ? fleet_find_agent(call->api->o.fleet, api_param(call, 0))
                  : fleet_find_host(call->api->o.fleet, api_param(call, 0));
-    if (!h || !scope_allows_host(s, h))
-        return not_found(call, is_agent ? "Agent" : "Host", api_param(call, 0));
+    if (!h || !scope_allows_host(s, h)) {
+        if (is_agent) {
+            api_fail_no_agent(call, api_param(call, 0));
+        } else {
+            api_fail_no_host(call, api_param(call, 0));
+        }
+        return false;
+    }
     if (is_whole && !scope_allows_whole_host(s, h))
         return refuse_part(call, h);
     return object != OBJECT_CONTAINER || check_container(call, h);

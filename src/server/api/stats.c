@@ -55,6 +55,11 @@ static void on_answer(void *owner, const struct history_answer *h)
     past_free(p);
 }
 
+static void fail_no_history(struct api_call *call)
+{
+    api_fail_code(call, CODE_UNAVAILABLE, "No history is kept: dockmond runs with --no-history");
+}
+
 /* How many steps before the first one its rate may come from, see rate.h. */
 static int64_t lead_ms(const struct stats_query *q)
 {
@@ -70,9 +75,9 @@ static void ask(struct api_call *call, const char *host_id, const char *id, cons
 
     if (r < 0 || !call->api->o.history) {
         if (r < 0) {
-            api_fail(call, r, "%s", err.msg);
+            api_fail_error(call, &err);
         } else {
-            api_fail_status(call, 503, "No history is kept: dockmond runs with --no-history");
+            fail_no_history(call);
         }
         past_free(p);
         return;
@@ -100,9 +105,7 @@ static struct fleet_container *find_container(struct api_call *call, const struc
 
     if (r == 0)
         return c;
-    api_fail(call, r,
-             r == -EEXIST ? "More than one container matches %s" : "Container not found: %s",
-             api_param(call, 1));
+    api_fail_container(call, h, r);
     return NULL;
 }
 
@@ -135,7 +138,7 @@ static void reply_live(struct api_call *call, const struct fleet_host *h, const 
     int64_t since_ms;
 
     if (api_query_time(call, "since", &since_ms, &err) < 0) {
-        api_fail(call, err.code, "%s", err.msg);
+        api_fail_error(call, &err);
         return;
     }
     sampling_on_asked(call->api->o.sampling, h, id);
@@ -178,9 +181,9 @@ void hosts_metrics(struct api_call *call)
     if (!h)
         return;
     if (!line || time_utc_ms() - line->at_ms > NEW_MS) {
-        api_fail_status(call, 503,
-                        h->is_online ? "No metrics of this host yet"
-                                     : "No metrics: the host is offline");
+        api_fail_code(call, h->is_online ? CODE_UNAVAILABLE : CODE_HOST_OFFLINE, "%s",
+                      h->is_online ? "No metrics of this host yet"
+                                   : "No metrics: the host is offline");
         return;
     }
     memory = v[HOST_MEM_USED] != METRIC_NONE && v[HOST_MEM_TOTAL] > 0
@@ -220,7 +223,7 @@ void history_get(struct api_call *call)
     int64_t bytes;
 
     if (!h) {
-        api_fail_status(call, 503, "No history is kept: dockmond runs with --no-history");
+        fail_no_history(call);
         return;
     }
     state = history_state(h);

@@ -50,7 +50,7 @@ static void on_managed(void *owner, const struct auth_user_result *r)
     json_t *o;
 
     if (r->code < 0) {
-        api_fail(call, r->code, "%s", r->err->msg);
+        api_fail_error(call, r->err);
         return;
     }
     free(call->target);
@@ -99,13 +99,13 @@ static void manage(struct api_call *call, struct auth_user_request request, bool
     uint64_t id = 0;
 
     if (request.action != AUTH_USER_CREATE && parse_u64(api_param(call, 0), INT64_MAX, &id) < 0) {
-        api_fail_status(call, 400, "Invalid user id: a number is expected");
+        api_fail_code(call, CODE_INVALID_ARGUMENT, "Invalid user id: a number is expected");
         return;
     }
     request.user_id = (int64_t)id;
     request.by = call->who;
     if (with_body && read_body(call, &request, &scope, &err) < 0) {
-        api_fail(call, err.code, "%s", err.msg);
+        api_fail_error(call, &err);
         return;
     }
     if (request.name)

@@ -123,9 +123,10 @@ static void command_finish(struct command *c, struct command_result *r)
     free(c);
 }
 
-static void command_fail(struct command *c, int code, const char *message)
+static void command_fail(struct command *c, enum error_code reason, const char *message)
 {
-    command_finish(c, &(struct command_result){.code = code, .message = message});
+    command_finish(c, &(struct command_result){
+                          .code = error_code_errno(reason), .reason = reason, .message = message});
 }
 
 static void on_timeout(struct loop_timer *t)
@@ -136,14 +137,14 @@ static void on_timeout(struct loop_timer *t)
     message = xasprintf(
         "the agent did not answer: timeout after %llu ms; it is not known whether this was done",
         (unsigned long long)c->timeout_ms);
-    command_fail(c, -ETIMEDOUT, message);
+    command_fail(c, CODE_TIMEOUT, message);
 }
 
 static void on_refused(struct loop_timer *t)
 {
     struct command *c = CONTAINER_OF(t, struct command, timer);
 
-    command_fail(c, c->refusal,
+    command_fail(c, c->refusal == -ENOTCONN ? CODE_HOST_OFFLINE : CODE_TOO_MANY_COMMANDS,
                  c->refusal == -ENOTCONN ? "the agent is not connected"
                                          : "too many commands are waiting for this agent");
 }
@@ -178,7 +179,7 @@ void commands_free(struct commands *cs)
     while (cs->peers.size > 0) {
         const struct peer *p = map_next(&cs->peers, NULL)->value;
 
-        command_fail(CONTAINER_OF(p->commands.next, struct command, link), -ENOTCONN,
+        command_fail(CONTAINER_OF(p->commands.next, struct command, link), CODE_HOST_OFFLINE,
                      "the server is stopping");
     }
     map_done(&cs->peers);
@@ -262,6 +263,7 @@ bool commands_on_reply(struct commands *cs, const char *agent_id, const json_t *
 
     result = (struct command_result){
         .code = reply.code,
+        .reason = reply.reason,
         .message = reply.error,
         .engine_status = reply.status,
         .reply = reply.code == 0 ? message : NULL,
@@ -289,7 +291,7 @@ void commands_fail_agent(struct commands *cs, const char *agent_id, const char *
         struct command *c = map_find(&cs->pending, ids[i]);
 
         if (c && c->state == COMMAND_WAITING)
-            command_fail(c, -ENOTCONN, why);
+            command_fail(c, CODE_HOST_OFFLINE, why);
     }
     free(ids);
 }

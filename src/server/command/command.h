@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "net/loop.h"
+#include "proto/error_code.h"
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,8 +19,10 @@ struct commands;
 struct command_result {
     int code; /* 0; -ENOTCONN not connected or gone meanwhile; -ETIMEDOUT; -ENOBUFS; -EPROTO unusable reply;
                  -EACCES permission_denied; -ENOSYS unknown to that agent; -EREMOTEIO the agent reports an error */
-    const char *message; /* for humans when code < 0, else "" */
-    int engine_status; /* the engine's HTTP status behind an -EREMOTEIO, 0 when the agent named none */
+    enum error_code reason; /* why, when code < 0; never CODE_NONE then */
+    const char *message;    /* for humans when code < 0, else "" */
+    /* The HTTP status of an -EREMOTEIO: the engine's, else that of the reason, 0 unknown. */
+    int engine_status;
     const json_t *reply;  /* the whole reply object; NULL when code < 0 */
     const json_t *result; /* payload, else data, else the whole object; NULL when code < 0 */
     uint64_t took_ms;

@@ -25,6 +25,7 @@ struct outcome {
     unsigned n_calls;
     int code;
     char message[256];
+    enum error_code reason;
     int engine_status;
     json_t *reply, *result;
     struct commands *again; /* start another command from inside done */
@@ -51,6 +52,7 @@ static void on_done(void *owner, const struct command_result *r)
     o->code = r->code;
     assert_non_null(r->message);
     str_copy(o->message, sizeof(o->message), r->message);
+    o->reason = r->reason;
     o->engine_status = r->engine_status;
     json_decref(o->reply);
     json_decref(o->result);
@@ -198,37 +200,55 @@ static void test_wrong_agent(void **state)
 static void test_failures(void **state)
 {
     static const struct {
-        const char *reply; /* %id is not needed: the id is added */
+        const char *reply; /* without the id, which is added */
         int code, engine_status;
+        enum error_code reason;
         const char *message;
     } table[] = {
-        {"{\"success\":false,\"error\":\"it broke\"}",                                            -EREMOTEIO, 0,   "it broke"},
-        {"{\"success\":false,\"error\":\"gone\",\"error_type\":\"docker_error\",\"status\":404}",
-         -EREMOTEIO,                                                                                          404, "gone"    },
-        {"{\"success\":false,\"error\":\"policy\",\"error_type\":\"permission_denied\"}",         -EACCES,
-         0,                                                                                                        "policy"  },
-        {"{\"success\":false,\"error\":\"unknown action: stop\"}",                                -ENOSYS,    0,
-         "unknown action: stop"                                                                                              },
-        {"{\"type\":\"response\",\"error\":\"unknown command: ping\"}",                           -ENOSYS,    0,
-         "unknown command: ping"                                                                                             },
-        {"{\"hello\":1}",                                                                         -EPROTO,    0,   NULL      },
+        {"{'success':false,'error':'it broke'}",                                        -EREMOTEIO, 0,   CODE_ENGINE_ERROR,      "it broke"   },
+        {"{'success':false,'error':'gone','error_type':'docker_error','status':404}",   -EREMOTEIO,
+         404,                                                                                            CODE_NOT_FOUND,         "gone"       },
+        {"{'success':false,'error':'policy','error_type':'permission_denied'}",         -EACCES,    0,
+         CODE_POLICY_DENIED,                                                                                                     "policy"     },
+        {"{'success':false,'error':'unknown action: stop'}",                            -ENOSYS,    0,   CODE_UNKNOWN_OPERATION,
+         "unknown action: stop"                                                                                                               },
+        {"{'type':'response','error':'unknown command: ping'}",                         -ENOSYS,    0,   CODE_UNKNOWN_OPERATION,
+         "unknown command: ping"                                                                                                              },
+        {"{'success':false,'error':'No such image: x'}",                                -EREMOTEIO, 404, CODE_NO_SUCH_IMAGE,
+         "No such image: x"                                                                                                                   },
+        {"{'success':false,'error':'reworded','code':'container_paused','status':409}", -EREMOTEIO,
+         409,                                                                                            CODE_CONTAINER_PAUSED,  "reworded"   },
+        {"{'success':false,'error':'reworded','code':'policy_denied'}",                 -EACCES,    0,
+         CODE_POLICY_DENIED,                                                                                                     "reworded"   },
+        {"{'success':false,'error':'reworded','code':'unknown_operation'}",             -ENOSYS,    0,
+         CODE_UNKNOWN_OPERATION,                                                                                                 "reworded"   },
+        {"{'success':false,'error':'x is paused','code':'newer_than_us'}",              -EREMOTEIO, 409,
+         CODE_CONTAINER_PAUSED,                                                                                                  "x is paused"},
+        {"{'hello':1}",                                                                 -EPROTO,    0,   CODE_BAD_REPLY,         NULL         },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
         struct outcome o = {0};
-        json_t *reply = json_loads(table[i].reply, 0, NULL);
+        char *text = strdup(table[i].reply);
+        json_t *reply;
 
+        for (char *p = strchr(text, '\''); p; p = strchr(p, '\''))
+            *p = '"';
+        reply = json_loads(text, 0, NULL);
+        free(text);
         start_operation(*state, "a", &o);
         json_object_set_new(reply, "correlation_id", json_string(id_of(n_sent - 1)));
         assert_true(reply_json(*state, "a", reply));
         assert_int_equal(o.n_calls, 1);
         assert_int_equal(o.code, table[i].code);
         assert_int_equal(o.engine_status, table[i].engine_status);
+        assert_int_equal(o.reason, table[i].reason);
         assert_null(o.reply);
         assert_null(o.result);
         assert_string_not_equal(o.message, "");
         if (table[i].message)
             assert_non_null(strstr(o.message, table[i].message));
+        outcome_done(&o);
     }
 }
 
@@ -255,6 +275,7 @@ static void test_timeout(void **state)
     fake_advance(1);
     assert_int_equal(o.n_calls, 1);
     assert_int_equal(o.code, -ETIMEDOUT);
+    assert_int_equal(o.reason, CODE_TIMEOUT);
     assert_non_null(strstr(o.message, "timeout"));
     assert_false(reply_ok(*state, "a", id_of(0)));
     assert_int_equal(o.n_calls, 1);

@@ -56,7 +56,10 @@ struct log_sources {
 
 void source_set_state(struct log_source *s, enum source_state state);
 /* The source may be gone afterwards. */
-void source_end(struct log_source *s, int code, const char *reason, const char *message);
+void source_end(struct log_source *s,
+                enum error_code code,
+                const char *reason,
+                const char *message);
 void source_gone(struct log_source *s); /* its container */
 void source_retry(struct log_source *s, uint64_t ms);
 void source_started(struct log_source *s);

@@ -139,7 +139,7 @@ static const char *skip_known(const struct log_source *s, const char *text, cons
 static void plan_next(struct log_source *s)
 {
     if (s->until_ns && time_utc_ms() > s->until_ns / 1000000) {
-        source_end(s, 0, "until", "");
+        source_end(s, CODE_NONE, "until", "");
         return;
     }
     if (s->n_outstanding == 0)
@@ -185,7 +185,7 @@ static void on_failure(struct log_source *s, const struct command_result *r)
     } else if (s->is_started && (r->code == -ETIMEDOUT || r->code == -ENOBUFS)) {
         plan_next(s);
     } else {
-        source_end(s, is_missing ? -ENOENT : r->code, "error", r->message);
+        source_end(s, r->reason, "error", r->message);
     }
 }
 
@@ -200,7 +200,7 @@ static void on_answer(void *owner, const struct command_result *r)
     } else if (r->code < 0) {
         on_failure(p->source, r);
     } else if (!json_string_value(logs)) {
-        source_end(p->source, -EPROTO, "error", "The agent's reply holds no log text");
+        source_end(p->source, CODE_BAD_REPLY, "error", "The agent's reply holds no log text");
     } else {
         source_started(p->source);
         on_text(p, json_string_value(logs), json_string_length(logs));

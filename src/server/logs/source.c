@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "base/time.h"
 #include "proto/json_text.h"
+#include "proto/reply.h"
 #include "server/fleet/scope_view.h"
 #include "server/logs/internal.h"
 
@@ -19,7 +20,6 @@
 #define RETRY_MS     1000
 #define NOTES_BURST  100
 #define NOTES_PER_S  2
-#define NOT_THERE    "No such container"
 
 static const char *const state_names[] = {"looking", "starting", "live", "polling", "ended"};
 
@@ -73,7 +73,7 @@ static void on_start_timeout(struct loop_timer *t)
         close_stream(s, true);
         source_retry(s, RETRY_MS);
     } else {
-        source_end(s, -ETIMEDOUT, "error", "The agent did not answer in time");
+        source_end(s, CODE_TIMEOUT, "error", "The agent did not answer in time");
     }
 }
 
@@ -126,13 +126,18 @@ void source_started(struct log_source *s)
 
 /* --- where the container is --------------------------------------------------------------------- */
 
-void source_end(struct log_source *s, int code, const char *reason, const char *message)
+void source_end(struct log_source *s, enum error_code code, const char *reason, const char *message)
 {
     const struct log_source_end end = {code, reason, message};
 
     close_stream(s, true);
     source_set_state(s, SOURCE_ENDED);
     s->o.handler->on_end(s->o.owner, &end); /* s is gone now */
+}
+
+static void source_end_default(struct log_source *s, enum error_code code)
+{
+    source_end(s, code, "error", error_code_sentence(code));
 }
 
 void source_retry(struct log_source *s, uint64_t ms)
@@ -146,7 +151,7 @@ static void on_no_successor(struct loop_timer *t)
     struct log_source *s = CONTAINER_OF(t, struct log_source, timer);
     _cleanup_free_ char *message = xasprintf("container %s was removed", s->name);
 
-    source_end(s, 0, "removed", message);
+    source_end(s, CODE_NONE, "removed", message);
 }
 
 void source_gone(struct log_source *s)
@@ -164,7 +169,7 @@ static void wait_for_host(struct log_source *s, const struct fleet_host *h)
 
     close_stream(s, false);
     if (!s->o.waits && !s->is_started) {
-        source_end(s, -ENOTCONN, "error", message);
+        source_end(s, CODE_HOST_OFFLINE, "error", message);
         return;
     }
     source_set_state(s, SOURCE_LOOKING);
@@ -221,7 +226,7 @@ static void on_missing(struct log_source *s)
     uint64_t now_ms = time_monotonic_ms();
 
     if (!s->container_id[0]) {
-        source_end(s, -ENOENT, "error", NOT_THERE);
+        source_end_default(s, CODE_NO_SUCH_CONTAINER);
         return;
     }
     if (!s->is_seeking || !s->seek_until_ms)
@@ -238,11 +243,11 @@ static void look(struct log_source *s)
     const struct fleet_container *c;
 
     if (s->owner->is_stopping) {
-        source_end(s, -ECONNREFUSED, "stopped", "Server is stopping");
+        source_end(s, CODE_UNAVAILABLE, "stopped", "Server is stopping");
     } else if (!h || !scope_allows_host(s->o.scope, h)) {
-        source_end(s, -ENOENT, "error", "Host not found");
+        source_end_default(s, CODE_NO_SUCH_HOST);
     } else if (!h->agent.id) {
-        source_end(s, -ENOENT, "error", "No agent serves this host");
+        source_end_default(s, CODE_NO_AGENT);
     } else if (!has_list(h)) {
         wait_for_host(s, h);
     } else if (!(c = find_container(s, h))) {
@@ -311,7 +316,7 @@ static void on_lines(struct log_source *s, const struct msg_log_data *m)
         }
     }
     if (s->n_outstanding > LOG_SOURCE_WINDOW + EXCESS_MAX) {
-        source_end(s, -EPROTO, "error", "The agent sends more than it may");
+        source_end(s, CODE_BAD_REPLY, "error", "The agent sends more than it may");
     } else {
         s->o.handler->on_batch(s->o.owner);
     }
@@ -321,10 +326,12 @@ static void on_lines(struct log_source *s, const struct msg_log_data *m)
 static void on_error(struct log_source *s, const struct msg_log_data *m)
 {
     const char *why = str_is_empty(m->error) ? "The agent reports an error" : m->error;
+    enum error_code reason = reply_failure_code(&(struct reply_failure){
+        .code = m->code, .type = m->error_type, .status = (int)m->status, .text = why});
 
     close_stream(s, false);
-    if (str_eq(m->error_type, "permission_denied")) {
-        source_end(s, -EACCES, "error", why);
+    if (reason == CODE_POLICY_DENIED) {
+        source_end(s, reason, "error", why);
     } else if (m->status == 404 && s->is_started) {
         source_gone(s);
     } else if (s->is_started && (m->status == 0 || m->status >= 500)) {
@@ -333,7 +340,7 @@ static void on_error(struct log_source *s, const struct msg_log_data *m)
         s->is_away = true;
         source_retry(s, RETRY_MS * UINT64_C(5));
     } else {
-        source_end(s, m->status == 404 ? -ENOENT : -EREMOTEIO, "error", why);
+        source_end(s, reason, "error", why);
     }
 }
 
@@ -343,7 +350,7 @@ static void on_closed(struct log_source *s, const struct msg_log_data *m)
         source_gone(s);
     } else if (str_eq(m->reason, "until")) {
         close_stream(s, false);
-        source_end(s, 0, "until", "");
+        source_end(s, CODE_NONE, "until", "");
     } else {
         close_stream(s, false);
         source_retry(s, RETRY_MS);
@@ -500,7 +507,7 @@ void log_sources_stop(struct log_sources *ss)
     ss->is_stopping = true;
     for (struct list *l = ss->list.next; l != &ss->list; l = next) {
         next = l->next;
-        source_end(CONTAINER_OF(l, struct log_source, link), -ECONNREFUSED, "stopped",
+        source_end(CONTAINER_OF(l, struct log_source, link), CODE_UNAVAILABLE, "stopped",
                    "Server is stopping");
     }
 }

@@ -47,9 +47,9 @@ struct log_source_line {
 
 /* Why it ended. */
 struct log_source_end {
-    int code;            /* 0: there is nothing more to come; else negative errno */
-    const char *reason;  /* "removed", "until", "stopped", "error" */
-    const char *message; /* for humans */
+    enum error_code code; /* CODE_NONE: there is nothing more to come */
+    const char *reason;   /* "removed", "until", "stopped", "error" */
+    const char *message;  /* for humans */
 };
 
 /* None is called from inside the functions below. Only on_end may free the source, and has to. */

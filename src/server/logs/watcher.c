@@ -246,15 +246,20 @@ static void on_mark(void *owner, const char *event, const char *message)
     watcher_pump(l->owner);
 }
 
+static void add_code(json_t *message, enum error_code code)
+{
+    json_text_set(message, "status", json_integer(error_code_status(code)));
+    json_text_set(message, "code", json_string(error_code_name(code)));
+}
+
 static void on_end(void *owner, const struct log_source_end *end)
 {
     struct log *l = owner;
     json_t *message = json_pack("{s:s, s:s, s:o}", "type", "ended", "reason", end->reason,
                                 "message", json_text_str(end->message));
 
-    if (end->code < 0)
-        json_text_set(message, "status",
-                      json_integer(error_code_status(error_code_from_errno(end->code))));
+    if (end->code)
+        add_code(message, end->code);
     log_source_free(TAKE_PTR(l->source));
     put_message(l, ITEM_END, message);
     watcher_pump(l->owner);
@@ -262,12 +267,13 @@ static void on_end(void *owner, const struct log_source_end *end)
 
 /* --- from the client ---------------------------------------------------------------------------- */
 
-static void refuse(struct watcher *w, int64_t id, int code, const char *why)
+static void refuse(struct watcher *w, int64_t id, enum error_code code, const char *why)
 {
-    send_message(w, json_pack("{s:s, s:I, s:s, s:i, s:o}", "type", "ended", "id", (json_int_t)id,
-                              "reason", "error", "status",
-                              error_code_status(error_code_from_errno(code)), "message",
-                              json_text_str(why)));
+    json_t *message = json_pack("{s:s, s:I, s:s, s:o}", "type", "ended", "id", (json_int_t)id,
+                                "reason", "error", "message", json_text_str(why));
+
+    add_code(message, code);
+    send_message(w, message);
 }
 
 static int read_tail(const json_t *message, int64_t *ret)
@@ -308,16 +314,16 @@ static void subscribe(struct watcher *w, int64_t id, const json_t *m)
     struct log *l;
 
     if (!o.host_id || !o.container || !str_is_container_ref(o.container)) {
-        refuse(w, id, -EDOM,
+        refuse(w, id, CODE_INVALID_VALUE,
                "`host` and `container` are needed: id of a host, id or name of a container");
         return;
     }
     if (read_tail(m, &o.tail) < 0) {
-        refuse(w, id, -EDOM, "`tail` must be a number from 0 to 10000, or \"all\"");
+        refuse(w, id, CODE_INVALID_VALUE, "`tail` must be a number from 0 to 10000, or \"all\"");
         return;
     }
     if (find(w, id) || w->n >= WATCHER_MAX_LOGS) {
-        refuse(w, id, -EBUSY,
+        refuse(w, id, CODE_CONFLICT,
                find(w, id) ? "this id is in use"
                            : "too many subscriptions (64) on this connection");
         return;
@@ -334,7 +340,7 @@ static void subscribe(struct watcher *w, int64_t id, const json_t *m)
     if (o.cursor)
         (void)log_cursor_parse(o.cursor, l->container_id, &l->position); /* else refused below */
     if (log_source_new(&l->source, w->sources, &o, &err) < 0) {
-        refuse(w, id, -EDOM, err.msg);
+        refuse(w, id, CODE_INVALID_VALUE, err.msg);
         log_free(l);
     }
 }

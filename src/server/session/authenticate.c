@@ -9,6 +9,7 @@
 #include "base/time.h"
 #include "proto/auth.h"
 #include "proto/envelope.h"
+#include "proto/error_code.h"
 #include "proto/json_text.h"
 
 /* The store's part of a registration. It holds the session by key: the agent may be gone when it ends. */
@@ -69,8 +70,8 @@ static int send_success(struct session *se, const struct registration *r)
         .agent_id = r->agent.id,
         .host_id = r->host.id,
         .permanent_token = r->permanent_token,
-        .capabilities = json_pack("{s:b, s:b, s:b, s:b}", "inventory", 1, "event_replay", 1,
-                                  "samples", 1, "engine_state", 1),
+        .capabilities = json_pack("{s:b, s:b, s:b, s:b, s:b}", "inventory", 1, "event_replay", 1,
+                                  "samples", 1, "engine_state", 1, ERROR_CODES_CAPABILITY, 1),
         .events_since = r->events_since,
     };
     int code;
