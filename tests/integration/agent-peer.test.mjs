@@ -174,7 +174,7 @@ test('container events arrive once each, without exec noise', async () => {
   assert.ok(!Number.isNaN(Date.parse(start.timestamp)));
 });
 
-test('events during a disconnect are neither missed nor doubled', async () => {
+test('events during a disconnect arrive exactly once', async () => {
   const { server } = await pair();
   await server.session();
   const c = await engine.run('gap');
@@ -192,7 +192,7 @@ test('events during a disconnect are neither missed nor doubled', async () => {
   assert.equal(actions.filter((a) => a === 'start').length, 4, actions.join(' '));
 });
 
-test('a refused permanent token gives way to a fresh registration token', async () => {
+test('after a refused permanent token it registers with a new registration token', async () => {
   const tokens = [];
   const { agent } = await pair({
     authorize(m) {
@@ -209,7 +209,7 @@ test('a refused permanent token gives way to a fresh registration token', async 
   assert.deepEqual(tokens.slice(0, 2), ['stale', 'fresh']);
 });
 
-test('a refused token is said clearly and not tried in a tight loop', async () => {
+test('a refused token is logged clearly and not retried in a tight loop', async () => {
   const { server, agent } = await pair({
     authorize: () => ({ type: 'auth_error', error: 'Registration token has expired' }),
     env: { RECONNECT_INITIAL: '10ms', RECONNECT_MAX: '60s' },
@@ -219,7 +219,7 @@ test('a refused token is said clearly and not tried in a tight loop', async () =
   assert.ok(server.connections <= 3, `${server.connections} connections`);
 });
 
-test('a server that accepts and drops is not hammered', async () => {
+test('a server that accepts and drops is retried with backoff', async () => {
   const { server } = await pair({ env: { RECONNECT_INITIAL: '500ms', RECONNECT_MAX: '60s' } });
   const drop = setInterval(() => server.wss.clients.forEach((c) => c.terminate()), 20);
   await sleep(4000);
@@ -227,7 +227,7 @@ test('a server that accepts and drops is not hammered', async () => {
   assert.ok(server.connections <= 14, `${server.connections} connections in 4 s`);
 });
 
-test('SIGTERM lets a running command finish and answers it', async () => {
+test('on SIGTERM a running command finishes and is answered', async () => {
   const { server, agent } = await pair();
   const c = await engine.run('graceful', { command: ['sh', '-c', 'trap "" TERM; while true; do sleep 0.1; done'] });
   const ws = await server.session();
@@ -241,7 +241,7 @@ test('SIGTERM lets a running command finish and answers it', async () => {
   assert.equal(await closed, 1001);
 });
 
-test('a token file with a newline is fine, and an unwritable data directory is said', async () => {
+test('a token file may end with a newline, and an unwritable data directory is reported', async () => {
   const { agent } = await pair();
   await eventually(async () => (await readFile(join(agent.dir, 'permanent_token'), 'utf8').catch(() => '')) === 'permanent-1');
   await agent.down();

@@ -22,7 +22,7 @@ after(async () => {
 
 const offline = (data, ...words) => run(bin('dockmond'), ['--data-dir', data, ...words]);
 
-test('a backup under load is complete, and everything comes back from it', { timeout: 120000 }, async () => {
+test('a backup under load is complete and restores everything', { timeout: 120000 }, async () => {
   const client = await server.client('admin');
   const viewer = await server.client('viewer');
   const password = await server.adminPassword();
@@ -75,7 +75,7 @@ test('a backup under load is complete, and everything comes back from it', { tim
   assert.match(JSON.stringify(audit), /dockmon\.backup/);
 });
 
-test('the password of a first start goes with its database', async () => {
+test('the initial password file is removed with its database', async () => {
   const other = await Server.start();
   try {
     await other.adminPassword();
@@ -90,7 +90,7 @@ test('the password of a first start goes with its database', async () => {
   }
 });
 
-test('a file that is no backup is refused, and the database stays', async () => {
+test('a file that is not a backup is refused, and the database is kept', async () => {
   await server.down();
   const r = await offline(server.dir, 'restore', new URL(import.meta.url).pathname);
   assert.equal(r.code, 1);

@@ -28,7 +28,7 @@ const silent = () => {};
 const onContainerOne = (how) => (_, path) => (path.startsWith(`/containers/${one}`) ? how : null);
 const isSessionTheSame = () => assert.equal(peer.connections, 1, 'the session was not lost');
 
-test('an engine that hangs: every command is answered in time, others are not held up, the session stays', { timeout: 90000 }, async () => {
+test('an engine that hangs: every command is answered in time, others are not delayed, the session stays', { timeout: 90000 }, async () => {
   engine.misbehave = onContainerOne(silent);
   const begin = Date.now();
   const hanging = ['start', 'inspect', 'get_logs', 'kill'].map((action) =>
@@ -51,7 +51,7 @@ test('an engine that hangs: every command is answered in time, others are not he
   isSessionTheSame();
   engine.misbehave = () => null;
   assert.equal((await peer.operation({ action: 'inspect', container_id: one })).success, true);
-  assert.ok(!engine.requests.includes(`POST /containers/${one}/kill`), 'what was given up does not happen later');
+  assert.ok(!engine.requests.includes(`POST /containers/${one}/kill`), 'an abandoned command is not executed later');
 });
 
 const oddities = {
@@ -79,7 +79,7 @@ const oddities = {
 };
 
 for (const [what, how] of Object.entries(oddities)) {
-  test(`${what} is a failure with a reason, not the end of the session`, async () => {
+  test(`${what} fails with a reason and does not end the session`, async () => {
     engine.misbehave = onContainerOne(how);
     for (const action of what === 'JSON of another kind' ? ['get_logs'] : ['inspect', 'get_logs']) {
       const reply = await peer.operation({ action, container_id: one });
@@ -104,7 +104,7 @@ test('a list that fails is an error, and the next one is right', async () => {
   isSessionTheSame();
 });
 
-test('containers whose inspect or image fails are listed all the same', async () => {
+test('containers whose inspect or image fails are listed nevertheless', async () => {
   engine.containers.push(scriptedContainer(3, { name: 'gone', ImageID: `sha256:${'c'.repeat(64)}` }));
   engine.misbehave = (_, path) =>
     path === `/containers/${scriptedId(3)}/json` || path.includes('c'.repeat(64)) ? (res) => res.writeHead(404).end('{"message":"gone"}') : null;
@@ -116,7 +116,7 @@ test('containers whose inspect or image fails are listed all the same', async ()
   assert.equal(payload.length, 3);
 });
 
-test('lines of the event stream that are nonsense, half or huge do not end it for good', async () => {
+test('malformed, incomplete and huge lines do not end the event stream for good', async () => {
   await eventually(() => engine.events.size > 0);
   const before = engine.requests.filter((r) => r === 'GET /events').length;
   for (const res of engine.events) res.write('{"Type": "contain');
@@ -158,7 +158,7 @@ test('restart policies are in the lists', async () => {
   assert.equal(c.restart_policy, 'unless-stopped');
 });
 
-test('a 5,001st container is skipped, and the server says so', { timeout: 60000 }, async () => {
+test('the 5,001st container is skipped, and the server reports it', { timeout: 60000 }, async () => {
   const more = scriptedContainer(5001, { name: 'one-too-many' });
   engine.containers.push(more);
   engine.event(more, 'start');

@@ -17,7 +17,7 @@ const finished = (id, client = world.client) =>
     return ['completed', 'failed', 'cancelled'].includes(job.status) ? job : null;
   });
 
-test('each container has its own result, and the rest goes on', async () => {
+test('each container has its own result, and a failure does not stop the others', async () => {
   const all = await Promise.all([0, 1, 2, 3, 4, 5].map((i) => engine.run(`many${i}`)));
   const shut = await engine.run('shut', { args: ['--label', 'dockmon.protect=true'] });
   for (const c of [...all, shut]) await world.client.container(c.name);
@@ -55,7 +55,7 @@ test('each container has its own result, and the rest goes on', async () => {
   assert.ok(entries.some((e) => e.action === 'bulk_create' && e.target === 'stop of 9 containers'));
 });
 
-test('the CLI makes a job of many containers', async () => {
+test('the CLI runs an operation on many containers as one job', async () => {
   const all = await Promise.all(Array.from({ length: 12 }, (_, i) => engine.run(`cli${i}`)));
   for (const c of all) await world.client.container(c.name);
   const r = await dockmon(world.server, world.client.key, ['stop', '-t', '0', ...all.map((c) => c.name), 'nowhere']);
@@ -69,7 +69,7 @@ test('the CLI makes a job of many containers', async () => {
   assert.ok(entries.some((e) => e.action === 'bulk_create' && e.target === 'stop of 12 containers'));
 });
 
-test('what is no job is refused', async () => {
+test('invalid jobs are refused', async () => {
   const one = [{ host_id: 'h', container_id: 'c' }];
   const refused = (body) => world.client.post('/api/bulk', body, { status: 422 });
   await refused({ action: 'dance', containers: one });
@@ -80,14 +80,14 @@ test('what is no job is refused', async () => {
   await world.client.get('/api/bulk/nothing', { status: 404 });
 });
 
-test('a job is for who made it, and for admins', async () => {
+test('a job is visible to its creator and to admins', async () => {
   const { id } = await world.client.post('/api/bulk', { action: 'start', containers: [{ host_id: 'h', container_id: 'c' }] }, { status: 202 });
   await (await world.server.client('operator')).get(`/api/bulk/${id}`, { status: 404 });
   await (await world.server.client('admin')).get(`/api/bulk/${id}`);
   await (await world.server.client('viewer')).get(`/api/bulk/${id}`, { status: 403 });
 });
 
-test('four at a time per host; cancelling leaves the rest undone', async () => {
+test('four run at a time on a host; cancelling skips the rest', async () => {
   const a = new HandAgent(world.server);
   a.containers = Array.from({ length: 20 }, (_, i) => containerElement({ name: `h${i}` }));
   const { host_id: hostId } = await a.connect(await world.server.token());

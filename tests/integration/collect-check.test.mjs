@@ -1,5 +1,5 @@
-// Which source the agent believes, and how often it measures. The containers are real cgroups of this machine; what the
-// engine says of them is the test's.
+// The choice of the agent's source, and how often it samples. The containers are real cgroups of this machine; the test
+// supplies the answers of the engine.
 import assert from 'node:assert/strict';
 import { cpus } from 'node:os';
 import { describe, test } from 'node:test';
@@ -12,7 +12,7 @@ import { eventually } from './lib/wait.mjs';
 const MIB = 1 << 20;
 const later = cleanups();
 
-// `answer(stats, n)` makes of what is true what the engine says, when it is asked for the nth time; null: an error.
+// `answer(stats, n)` turns the true values into the engine's nth answer; null is an error.
 async function scene(answer = (s) => s, { commands = [undefined], env } = {}) {
   const engine = await ScriptedEngine.start();
   later(() => engine.stop());
@@ -22,7 +22,7 @@ async function scene(answer = (s) => s, { commands = [undefined], env } = {}) {
     const g = await Group.start(command);
     later(() => g.remove());
     g.container.stats = async () => {
-      asked.push(m?.all().at(-1)?.at); // the time of its clock
+      asked.push(m?.all().at(-1)?.at); // the time by its clock
       return answer(await g.stats(), asked.length);
     };
     groups.push(g);
@@ -40,13 +40,13 @@ const busy = ['sh', '-c', 'while :; do sleep 0.02; done']; // a little
 const moreCpu = (s, us) => ({ ...s, cpu_stats: { ...s.cpu_stats, cpu_usage: { total_usage: s.cpu_stats.cpu_usage.total_usage + us * 1000 } } });
 const moreMemory = (s, bytes) => ({ ...s, memory_stats: { ...s.memory_stats, usage: s.memory_stats.usage + bytes } });
 
-// Times that are so far from each other on the whole; a slow machine makes some of them later.
+// Times with this interval on average; on a slow machine some of them are late.
 function assertApart(times, ms) {
   const mean = (times.at(-1) - times[0]) / (times.length - 1);
   assert.ok(times.length >= 2 && mean > 0.7 * ms && mean < 2.5 * ms, `${mean} ms apart: ${times}`);
 }
 
-// The agent stays with the files and has asked `n` times for it.
+// The agent keeps using the files after `n` comparisons with the engine.
 async function staysWithFiles({ m, id, asked, said }, n) {
   await m.agent.process.line(AGREE, { timeout: 60000 });
   await m.next(3);
@@ -61,7 +61,7 @@ const look = (m, ids, ttl_s) => m.server.send({ type: 'stats_rate', payload: { i
 const times = (batches) => batches.map((b) => b.at);
 
 describe('source and pace', { concurrency: true, timeout: 240000 }, () => {
-  test('an engine that says another CPU time, twice, is believed from then on', async () => {
+  test('an engine that reports another CPU time twice becomes the source', async () => {
     const more = 3600 * 1e6;
     const s = await scene((stats) => moreCpu(stats, more), { commands: [busy] });
     const { m, id } = s;
@@ -76,16 +76,16 @@ describe('source and pace', { concurrency: true, timeout: 240000 }, () => {
     const changed = m.all().findIndex((b) => b.source?.containers === 'api');
     assert.ok(m.all().slice(0, changed).some((b) => b.containers[id]?.cpu_time < more), 'the files until then');
     const since = () => m.all().slice(changed).map((b) => b.containers[id]).filter(Boolean);
-    await eventually(() => since().length >= 3 && s.asked.length >= 5, { timeout: 60000, what: 'figures of the engine' });
-    assert.ok(since().every((c) => c.cpu_time >= more), 'its figures only');
-    assert.equal(since()[0].cpu, null, 'nothing is compared with what the files said');
+    await eventually(() => since().length >= 3 && s.asked.length >= 5, { timeout: 60000, what: 'statistics of the engine' });
+    assert.ok(since().every((c) => c.cpu_time >= more), 'only its statistics');
+    assert.equal(since()[0].cpu, null, 'nothing is compared with the values of the files');
     assert.ok(since().slice(1).every((c) => c.cpu > 0 && c.cpu <= cpus().length * 10000));
-    assert.equal(s.said(DISAGREE).length, 1, 'it is said once');
-    // It is asked every 10 s, though a batch goes every second.
+    assert.equal(s.said(DISAGREE).length, 1, 'it is logged once');
+    // It is asked every 10 s, although there is a batch every second.
     assertApart(s.asked.slice(2), 10000);
   });
 
-  test('so is one that says another use of memory', async () => {
+  test('and so does one that reports another use of memory', async () => {
     const { m, id } = await scene((stats) => moreMemory(stats, 100 * MIB));
     await m.agent.process.line(DISAGREE, { timeout: 60000 });
     await eventually(() => m.source().containers === 'api', { timeout: 60000, what: 'another source' });
@@ -93,15 +93,15 @@ describe('source and pace', { concurrency: true, timeout: 240000 }, () => {
     await eventually(() => m.of(id).at(-1).mem_used >= 100 * MIB, { timeout: 60000, what: 'what the engine says' });
   });
 
-  test('one that does so once is not', async () => {
+  test('but not one that differs only once', async () => {
     await staysWithFiles(await scene((stats, n) => (n === 1 ? moreCpu(stats, 1e9) : stats), { commands: [busy] }), 2);
   });
 
-  test('noise is no disagreement', async () => {
+  test('noise is not a disagreement', async () => {
     await staysWithFiles(await scene((stats) => moreMemory(moreCpu(stats, 300000), 10 * MIB)), 1);
   });
 
-  test('an engine that does not answer proves nothing, and is not asked for ever', async () => {
+  test('an engine that does not answer changes nothing and is not asked forever', async () => {
     const { m, asked, said } = await scene(() => null);
     await eventually(() => asked.length === 5, { timeout: 60000, what: 'the attempts' });
     await m.next(4);
@@ -110,7 +110,7 @@ describe('source and pace', { concurrency: true, timeout: 240000 }, () => {
     assert.equal(m.source().containers, SOURCE);
   });
 
-  test('10 s at rest, 1 s for what is looked at, and 10 s again when nobody looks', async () => {
+  test('10 s at rest, 1 s while a client watches, then 10 s again', async () => {
     const { m, groups, asked } = await scene(undefined, { commands: [undefined, undefined], env: { STATS_INTERVAL: undefined } });
     const [a, b] = groups.map((g) => g.container.Id);
     const has = (id) => (batch) => id in batch.containers;
@@ -130,11 +130,11 @@ describe('source and pace', { concurrency: true, timeout: 240000 }, () => {
     assert.equal(asked.length, 1, 'the engine, once, for the check');
   });
 
-  test('the engine is not asked more often because somebody looks', async () => {
+  test('the engine is not asked more often while a client watches', async () => {
     const { m, id, asked } = await scene(undefined, { env: { STATS_INTERVAL: undefined, STATS_SOURCE: 'api' } });
     look(m, [id], 60);
     await eventually(() => asked.length >= 4, { timeout: 120000, what: 'the engine is asked' });
-    assertApart(asked.slice(1), 10000); // at the first there may be no batch yet
+    assertApart(asked.slice(1), 10000); // there may be no batch yet at the first check
     assert.ok(m.all().length >= 15, 'batches went meanwhile');
     assert.equal(m.source().why, 'STATS_SOURCE=api');
   });

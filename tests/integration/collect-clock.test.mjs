@@ -1,4 +1,4 @@
-// The wall clock of one agent jumps by hours, both ways, while it measures a container that works.
+// The wall clock of one agent jumps by hours, both ways, while it samples a busy container.
 import assert from 'node:assert/strict';
 import { cpus } from 'node:os';
 import { describe, test } from 'node:test';
@@ -12,7 +12,7 @@ import { ScriptedEngine } from './lib/scripted-engine.mjs';
 import { eventually } from './lib/wait.mjs';
 
 const STEP = 10000;
-const JUMPS = [5, -3, 0]; // hours beside the machine's
+const JUMPS = [5, -3, 0]; // hours off the machine's clock
 const later = cleanups();
 
 async function scene() {
@@ -27,8 +27,8 @@ async function scene() {
   return { clock, engine, id: group.container.Id };
 }
 
-// All that is known; unknown are the first, and those that a slow machine made shortly after another. Ticks of two paces,
-// at rest and looked at, are no reason.
+// The known values. The first is unknown, and so are those that a slow machine took shortly after another. Ticks at two
+// intervals, at rest and watched, must not make others unknown.
 function assertPossible(list) {
   const known = list.filter((v) => v !== null);
   assert.ok(known.every(isPossible) && known.length >= (2 * list.length) / 3, `${list}`);
@@ -37,7 +37,7 @@ function assertPossible(list) {
 const isPossible = (cpu) => cpu > 0 && cpu <= cpus().length * 10000;
 
 describe('clocks that jump', { concurrency: true, timeout: 240000 }, () => {
-  test('what the agent sends', async () => {
+  test('the samples of the agent', async () => {
     const { clock, engine, id } = await scene();
     const m = await measure(engine, later, { env: clock.env });
     await m.next(3);
@@ -56,7 +56,7 @@ describe('clocks that jump', { concurrency: true, timeout: 240000 }, () => {
     assert.deepEqual(m.agent.process.lines.filter((l) => /connection ended|do not agree/.test(l)), []);
   });
 
-  // A server that an agent is connected to through a relay, and what is asked of it.
+  // A server with an agent behind a relay, and queries to it.
   async function connected({ clock, engine, id }) {
     const server = await Server.start();
     later(() => server.remove());
@@ -69,11 +69,11 @@ describe('clocks that jump', { concurrency: true, timeout: 240000 }, () => {
     const path = `/api/hosts/${host.id}/containers/${id}/stats`;
     const w = { agent, relay, live: () => client.get(`${path}/live`) };
     w.newest = async () => (await w.live()).timestamps.at(-1) ?? 0;
-    await eventually(w.newest, { timeout: 60000, what: 'live figures' });
+    await eventually(w.newest, { timeout: 60000, what: 'live statistics' });
     w.from = Math.floor(Date.now() / STEP) * STEP + STEP;
-    w.steps = () => Math.floor((Date.now() - w.from) / STEP); // that are over
+    w.steps = () => Math.floor((Date.now() - w.from) / STEP); // that are complete
     w.history = (from, to, query) => client.get(`${path}/history?from=${new Date(from).toISOString()}&to=${new Date(to).toISOString()}&${query}`);
-    // `n` steps from the first whole one, each with something possible in it, and nothing where the wrong clocks were.
+    // `n` steps from the first complete one, each with a plausible value, and nothing at the times of the wrong clocks.
     w.assertWhole = async (n) => {
       let seen;
       const { metrics } = await eventually(async () => {
@@ -90,7 +90,7 @@ describe('clocks that jump', { concurrency: true, timeout: 240000 }, () => {
     return w;
   }
 
-  test('while it is connected: the line goes on', async () => {
+  test('while it is connected: the series continues', async () => {
     const s = await scene();
     const w = await connected(s);
     const wait = async (n) => {
@@ -103,13 +103,13 @@ describe('clocks that jump', { concurrency: true, timeout: 240000 }, () => {
       await wait(7);
     }
     const r = await w.live();
-    assert.ok(r.timestamps.every((t, i) => i === 0 || t > r.timestamps[i - 1]), 'in order, none twice');
+    assert.ok(r.timestamps.every((t, i) => i === 0 || t > r.timestamps[i - 1]), 'in order, without duplicates');
     assertPossible(r.cpu.map((v) => v && v * 100));
     assert.deepEqual(w.agent.process.lines.filter((l) => /connection ended/.test(l)), []);
     await w.assertWhole(w.steps());
   });
 
-  test('while there is no connection: what was kept goes where it belongs', async () => {
+  test('without a connection: stored samples get their correct times', async () => {
     const s = await scene();
     const w = await connected(s);
     w.relay.set({ mode: 'drop' });

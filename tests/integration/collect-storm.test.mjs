@@ -1,5 +1,5 @@
-// As many starts and ends as a real engine manages, of containers that are started again and again and of ones that are
-// new each time. DOCKMON_STORM_S is for how many seconds; 60 is the minute that docs/benchmarks.md tells of.
+// As many starts and ends as a real engine manages, of containers that are restarted and of containers that are new
+// each time. DOCKMON_STORM_S is the duration in seconds; docs/benchmarks.md has the results for 60.
 import assert from 'node:assert/strict';
 import { readFile, readdir } from 'node:fs/promises';
 import { Agent as HttpAgent, request } from 'node:http';
@@ -22,7 +22,7 @@ after(async () => {
   await engine.cleanup();
 });
 
-// Of the engine itself: no process of a CLI per start.
+// Uses the engine's API: no CLI process for each start.
 const call = (method, path, body) => new Promise((done, failed) => {
   const text = body && JSON.stringify(body);
   request({
@@ -47,7 +47,7 @@ async function live(id) {
 const open = async (p) => (await readdir(`/proc/${p.process.child.pid}/fd`)).length;
 const memory = async (p) => Number(/^VmRSS:\s+(\d+)/m.exec(await readFile(`/proc/${p.process.child.pid}/status`, 'utf8'))[1]) / 1024;
 
-// For so long, by so many at once; how often each container was started: { id: n }, those that are gone among them.
+// Runs for this long, this many side by side. Returns the starts of each container, also of removed ones: { id: n }.
 async function storm(name, seconds, kept) {
   const starts = {};
   const until = Date.now() + seconds * 1000;
@@ -77,7 +77,7 @@ test('as many starts and ends as the engine manages', { timeout: (SECONDS * 4 + 
   const kept = await Promise.all(Array.from({ length: WORKERS }, (_, i) => create(`kept-${i}`)));
   await client.container(stays.name);
   const figures = () => client.get(`/api/hosts/${host.id}/containers/${stays.id}/stats/live`);
-  await eventually(async () => (await figures()).cpu.length >= 3, { timeout: 60000, what: 'figures' });
+  await eventually(async () => (await figures()).cpu.length >= 3, { timeout: 60000, what: 'statistics' });
 
   const before = await storm('warm', SECONDS / 4, kept); // buffers grow once
   const [fds, rss] = [await open(agent), await memory(agent)];
@@ -88,7 +88,7 @@ test('as many starts and ends as the engine manages', { timeout: (SECONDS * 4 + 
   t.diagnostic(`${n} starts and ends in ${seconds.toFixed(1)} s, ${(60 * n / seconds).toFixed(0)} a minute`);
   for (const [id, count] of Object.entries(before)) starts[id] = (starts[id] ?? 0) + count;
 
-  // Each was seen to start and to end as often as it did.
+  // Every start and end of each was noticed.
   const types = async (id) => (await client.get(`/api/events?container_id=${id}&limit=1000`)).events.map((e) => e.event_type);
   const count = (list, type) => list.filter((v) => v === type).length;
   for (const [id, wanted] of Object.entries(starts)) {
@@ -103,7 +103,7 @@ test('as many starts and ends as the engine manages', { timeout: (SECONDS * 4 + 
     assert.equal(count(seen, 'deleted'), isKept ? 0 : 1);
   }
 
-  // What is left is what the engine has. Other tests may use it, too.
+  // The agent and the engine have the same containers at the end. Other tests may use the engine, too.
   const ours = (list, name) => list.filter((c) => name(c).includes(engine.prefix)).map((c) => name(c).replace('/', '')).sort();
   const there = ours(await call('GET', '/containers/json?all=1'), (c) => c.Names[0]);
   assert.equal(there.length, WORKERS + 1);
@@ -118,7 +118,7 @@ test('as many starts and ends as the engine manages', { timeout: (SECONDS * 4 + 
   t.diagnostic(`the agent's memory: ${rss.toFixed(1)} MiB, then ${grown.toFixed(1)} more`);
   assert.ok(grown < 16, `${grown} MiB more`);
 
-  // The one that stayed was measured all the time, and nothing was counted for it that it had not used.
+  // The container that kept running has samples of the whole time, and no usage that it did not have.
   const { timestamps, cpu } = await figures();
   assert.ok(cpu.every((v, i) => (v === null && i === 0) || (v >= 0 && v <= 100 * cpus().length)), `${cpu}`);
   assert.ok(timestamps.every((v, i) => i === 0 || v > timestamps[i - 1]));

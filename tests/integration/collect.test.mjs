@@ -1,4 +1,4 @@
-// What the agent measures on a real engine, beside one-shot samples of the engine that are taken before and after.
+// The agent's samples on a real engine, compared with one-shot samples of the engine taken before and after.
 import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
 import { cpus } from 'node:os';
@@ -41,9 +41,9 @@ test('it agrees with docker stats', { timeout: 240000 * SLOWNESS }, async () => 
     await eventually(async () => /ready/.test(await engine.docker('logs', c.id)), { timeout: 60000, what: 'it is ready' });
   await engine.docker('pause', paused.id);
   const m = await measure(engine, later);
-  await eventually(() => m.all().at(-1)?.containers[burner.id]?.cpu != null, { timeout: 60000, what: 'figures' });
+  await eventually(() => m.all().at(-1)?.containers[burner.id]?.cpu != null, { timeout: 60000, what: 'statistics' });
 
-  // Who rests: equal to what the engine says before and after, when that is the same.
+  // An idle container: equal to the engine's samples before and after, when these are the same.
   await Promise.all(Object.entries({ hog, writer, paused, wired, hosted }).map(([what, c]) => agreement(engine, m, c.id, what)));
   const now = m.all().at(-1).containers;
   assert.equal(now[hog.id].mem_limit, 256 << 20);
@@ -54,13 +54,13 @@ test('it agrees with docker stats', { timeout: 240000 * SLOWNESS }, async () => 
   assert.equal(now[stopped.id], undefined);
 
   await agreementOnCpu(engine, m, burner.id);
-  await engine.docker('rm', '-f', burner.id); // whose time the tests below need
+  await engine.docker('rm', '-f', burner.id); // the tests below need its age
 });
 
-test('what is started anew begins at 0, no CPU is invented for it, what lives shortly leaves nothing open', { timeout: 180000 * SLOWNESS }, async () => {
+test('a restarted container begins at 0 without a CPU spike, and short-lived containers leave no open files', { timeout: 180000 * SLOWNESS }, async () => {
   const c = await engine.run('again', { command: ['sh', '-c', 'i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; exec sleep 3600'] });
   const m = await measure(engine, later);
-  await eventually(() => m.of(c.id).length >= 8 && m.of(c.id).at(-1).cpu === 0, { timeout: 60000, what: 'figures at rest' });
+  await eventually(() => m.of(c.id).length >= 8 && m.of(c.id).at(-1).cpu === 0, { timeout: 60000, what: 'statistics at rest' });
   const open = async () => (await readdir(`/proc/${m.agent.process.child.pid}/fd`)).length;
   const before = m.of(c.id).at(-1);
   const n = await open();
@@ -68,7 +68,7 @@ test('what is started anew begins at 0, no CPU is invented for it, what lives sh
   await engine.docker('restart', '-t', '0', c.id);
   await eventually(() => m.of(c.id).at(-1).started_at > before.started_at, { timeout: 60000, what: 'the new start' });
   const first = m.of(c.id).find((s) => s.started_at > before.started_at);
-  // Nothing yet, or what was measured since it was found; the time used before the restart would be far more.
+  // Unknown, or the usage since the restart; the CPU time from before would be far more.
   assert.ok(first.cpu === null || (first.cpu >= 0 && first.cpu <= cpus().length * 10000), `${first.cpu}`);
 
   await Promise.all([1, 2, 3, 4].map(async (k) => {
@@ -79,10 +79,10 @@ test('what is started anew begins at 0, no CPU is invented for it, what lives sh
   assert.ok(!Object.values(last.containers).some((s) => s.name.includes(`${engine.prefix}-short`)));
 });
 
-test('when the engine is to be asked: its figures, and why', { timeout: 120000 * SLOWNESS }, async () => {
+test('with the engine as the source: its statistics, and the reason', { timeout: 120000 * SLOWNESS }, async () => {
   const c = await engine.run('asked', { args: ['--memory', '64m'] });
   const m = await measure(engine, later, { env: { STATS_SOURCE: 'api' } });
-  const sample = await eventually(() => m.all().map((b) => b.containers[c.id]).find((s) => s?.mem_used > 0), { timeout: 60000, what: 'figures' });
+  const sample = await eventually(() => m.all().map((b) => b.containers[c.id]).find((s) => s?.mem_used > 0), { timeout: 60000, what: 'statistics' });
   assert.equal(sample.mem_limit, 64 << 20);
   assert.equal(sample.pids, 1);
   assert.equal(sample.cpu, null, 'the first one is not invented');
@@ -110,7 +110,7 @@ test('a thousand starts and ends in a moment', { timeout: 180000 * SLOWNESS }, a
   }, { timeout: 60000, what: 'the one that stays, alone' });
 });
 
-test('a server of protocol 3 gets container_stats and stats as it knows them', { timeout: 120000 * SLOWNESS }, async () => {
+test('a server of protocol 3 receives container_stats and stats in its own form', { timeout: 120000 * SLOWNESS }, async () => {
   const c = await engine.run('plain', { args: ['--memory', '64m'], command: ['sh', '-c', 'while :; do :; done'] });
   const m = await measure(engine, later, { capabilities: {} });
   const { payload } = await m.server.message((v) => v.command === 'container_stats' && v.payload.container_id === c.id, { timeout: 60000, what: 'container_stats' });

@@ -1,5 +1,5 @@
-// A disk that is full, a data directory that cannot be written, a database that is locked: said clearly,
-// nothing is damaged, and it works again when the cause is gone. Needs root, for a file system of its own.
+// A full disk, a data directory that cannot be written, a locked database: the error is clear, nothing is damaged,
+// and everything works again once the cause is removed. Needs root, to mount a file system.
 import assert from 'node:assert/strict';
 import { appendFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ before(async () => {
 });
 after(() => rm(dir, { recursive: true, force: true }));
 
-// A server whose data directory is a small file system that nobody else sees.
+// A server whose data directory is a small file system in a mount namespace of its own.
 class SmallServer {
   static async start(options) {
     const s = new SmallServer();
@@ -32,7 +32,7 @@ class SmallServer {
     return s;
   }
 
-  // Where the test sees the server's data directory.
+  // The path of the server's data directory for the test.
   get data() {
     return join('/proc', String(this.process.child.pid), 'root', dir);
   }
@@ -85,14 +85,14 @@ test('a full disk', { timeout: 60000 }, () => SmallServer.with('size=1m', async 
   }, /ENOSPC/);
 
   const failed = await eventually(async () => {
-    const r = await s.token(); // the log of the database has some room left
+    const r = await s.token(); // the write-ahead log has some room left
     return r.status !== 200 && r;
   });
   assert.equal(failed.status, 503);
   assert.match((await failed.json()).detail, /dockmon\.db: the disk is full/);
   assert.deepEqual(await s.health(), { http: 503, status: 'degraded', database: 'disk_full' });
   await s.process.line(/the database does not work: .*disk is full.* database=disk_full/);
-  assert.ok(Array.isArray(await s.client.get('/api/hosts')), 'what needs no disk works');
+  assert.ok(Array.isArray(await s.client.get('/api/hosts')), 'requests that need no disk work');
   const backup = await run('nsenter', ['-t', String(s.process.child.pid), '-m', bin('dockmond'), '--data-dir', dir, 'backup', join(dir, 'b')]);
   assert.equal(backup.code, 1);
   assert.match(backup.stderr, /b\.unfinished: the disk is full/);
@@ -102,7 +102,7 @@ test('a full disk', { timeout: 60000 }, () => SmallServer.with('size=1m', async 
 }));
 
 test('a locked database', { timeout: 60000 }, () => SmallServer.with('size=8m', async (s) => {
-  // What another process does that writes and does not end: byte 120 of the index is the writers' lock.
+  // Acts like another process in a long write transaction: byte 120 of the index is the writers' lock.
   const lock = new Process('perl', [
     '-e',
     'use Fcntl; $| = 1; open(my $f, "+<", $ARGV[0]) or die "$!"; my $l = pack("s s x4 q q l x4", F_WRLCK, 0, 120, 1, 0); fcntl($f, F_SETLKW, $l) or die "$!"; print "locked\\n"; sleep 600',
@@ -129,10 +129,10 @@ test('a damaged database', { timeout: 60000 }, async (t) => {
   assert.equal(saved.code, 0, saved.stderr);
   const good = await readFile(backup);
   let client = await server.client('admin');
-  await client.get('/api/audit'); // what the key is, is remembered from here on
+  await client.get('/api/audit'); // from here on the key is cached
   await server.down();
 
-  // One page is overwritten: the root of the table that holds registration tokens.
+  // Overwrites one page, the root of the table of registration tokens.
   const root = await run('sqlite3', [file, "select rootpage from sqlite_schema where name = 'registration_tokens'"]);
   const bytes = await readFile(file);
   const size = bytes.readUInt16BE(16);
@@ -154,15 +154,15 @@ test('a damaged database', { timeout: 60000 }, async (t) => {
   assert.equal(health.status, 503);
   assert.equal((await health.json()).components.database.status, 'damaged');
   await server.process.line(/the database does not work: .* database=damaged/);
-  assert.ok(Array.isArray(await client.get('/api/hosts')), 'what does not need that page works');
+  assert.ok(Array.isArray(await client.get('/api/hosts')), 'requests that do not need that page work');
   await server.down();
 
-  // Nothing of it can be read any more.
+  // Now the whole database is unreadable.
   await writeFile(file, Buffer.alloc(bytes.length, 'rubbish '));
   const start = await run(bin('dockmond'), ['--listen', '127.0.0.1:0', '--data-dir', server.dir]);
   assert.equal(start.code, 1);
   assert.match(start.stderr, /dockmond cannot start: .*dockmon\.db is damaged .*restore it from a backup/);
-  assert.ok((await readFile(file)).subarray(0, 8).equals(Buffer.from('rubbish ')), 'it is left as it was');
+  assert.ok((await readFile(file)).subarray(0, 8).equals(Buffer.from('rubbish ')), 'the file is not changed');
 
   const restored = await offline('restore', backup);
   assert.equal(restored.code, 0, restored.stderr);

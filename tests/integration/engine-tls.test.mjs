@@ -1,4 +1,4 @@
-// An engine over tcp and TLS that demands client certificates: a real dockerd of the test's own.
+// An engine over tcp and TLS that demands client certificates: a real dockerd that the test starts.
 import assert from 'node:assert/strict';
 import { mkdir, copyFile, rm, writeFile } from 'node:fs/promises';
 import net from 'node:net';
@@ -69,7 +69,7 @@ test('ordinary calls: containers are listed, stopped and started', async () => {
   await eventually(async () => (await engine.state(c.id)) === 'running');
 });
 
-test('streams: events arrive without polling, logs are whole', async () => {
+test('streams: events arrive without polling, logs are complete', async () => {
   const c = await engine.run('chatty', { command: ['sh', '-c', 'seq 1 5000; sleep 3600'] });
   await client.container(c.name);
   await eventually(async () => {
@@ -99,7 +99,7 @@ async function check(env) {
   return r;
 }
 
-test('without, with foreign and with unfit certificates the agent says what is wrong', async () => {
+test('missing, foreign and unsuitable certificates are reported by the agent', async () => {
   const good = await check({ DOCKER_CERT_PATH: join(dir, 'good') });
   assert.equal(good.code, 0, good.stdout);
   const cases = [
@@ -129,7 +129,7 @@ test('without, with foreign and with unfit certificates the agent says what is w
   assert.equal((await check({ DOCKER_CERT_PATH: empty })).code, 2);
 });
 
-test('the engine restarts, and the agent comes back', async () => {
+test('the agent reconnects after a restart of the engine', async () => {
   await engine.down();
   await engine.up();
   const c = await engine.run('later');

@@ -1,4 +1,4 @@
-// The event log: what happens to containers on the real engine is stored once, mapped, filtered and paged.
+// The event log: events of containers on the real engine are stored once, mapped, filtered and paged.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { HandAgent, containerId } from './lib/hand-agent.mjs';
@@ -12,7 +12,7 @@ const events = async (c) => (await world.client.get(`/api/events?container_id=${
 const types = async (c) => (await events(c)).map((e) => e.event_type);
 const has = (c, type) => eventually(async () => (await types(c)).includes(type), { what: `${type} of ${c.name}` });
 
-test('the life of a container', async () => {
+test('the lifecycle of a container', async () => {
   const c = await engine.run('life');
   await has(c, 'started');
   await engine.docker('restart', '-t', '0', c.id);
@@ -31,7 +31,7 @@ test('the life of a container', async () => {
   assert.equal((await types(c)).filter((t) => t === 'deleted').length, 1);
 });
 
-test('an exit with 0 is stopped, with another code died and an error', async () => {
+test('exit code 0 is "stopped", any other is "died" with severity error', async () => {
   const good = await engine.run('good', { command: ['true'] });
   const bad = await engine.run('bad', { command: ['sh', '-c', 'exit 7'] });
   await has(good, 'stopped');
@@ -43,7 +43,7 @@ test('an exit with 0 is stopped, with another code died and an error', async () 
   assert.equal(died.details.exit_code, 7);
 });
 
-test('a harmless signal is not the end of a container', async () => {
+test('a harmless signal does not end a container', async () => {
   const c = await engine.run('hup', { command: ['sh', '-c', 'trap : HUP; while true; do sleep 0.1; done'] });
   await has(c, 'started');
   await engine.docker('kill', '-s', 'HUP', c.id);
@@ -55,7 +55,7 @@ test('a harmless signal is not the end of a container', async () => {
   await engine.docker('unpause', c.id);
 });
 
-test('a hundred containers started and removed at once: nothing missed, nothing doubled', { timeout: 180000 }, async () => {
+test('a hundred containers started and removed at once: each event exactly once', { timeout: 180000 }, async () => {
   const names = Array.from({ length: 20 }, (_, i) => `many-${i}`);
   const made = await Promise.all(names.map((n) => engine.run(n, { command: ['true'] })));
   await Promise.all(made.map((c) => has(c, 'stopped')));
@@ -83,7 +83,7 @@ test('filters and pages', async () => {
   for (const q of ['limit=0', 'limit=1001', 'offset=-1', 'since=x']) await world.client.get(`/api/events?${q}`, { status: 422 });
 });
 
-test('events of a Go agent, which carry no nanoseconds, are mapped alike', async () => {
+test('events of a Go agent, which carry no nanoseconds, are mapped in the same way', async () => {
   const a = new HandAgent(world.server, { era: 'seed' });
   await a.connect(await world.server.token());
   const c = { id: containerId(), name: 'go' };

@@ -38,7 +38,7 @@ after(async () => {
   await server.remove();
 });
 
-test('start has what Go agents know, and nothing else; bytes go both ways in order', async () => {
+test('the start message has only the members that Go agents know; bytes arrive in order both ways', async () => {
   const { shell, start, id: session } = await started(agent);
 
   assert.deepEqual(Object.keys(start).sort(), ['action', 'container_id', 'session_id']);
@@ -62,7 +62,7 @@ test('start has what Go agents know, and nothing else; bytes go both ways in ord
   assert.ok(!mine().some((p) => p.action === 'ack'));
 });
 
-test('a client that leaves closes the shell of the agent', async () => {
+test('the agent\'s shell is closed when the client disconnects', async () => {
   const { shell, id: session } = await started(agent);
 
   shell.ws.terminate();
@@ -72,7 +72,7 @@ test('a client that leaves closes the shell of the agent', async () => {
   assert.equal((await client.get('/api/hosts')).find((h) => h.id === agent.hostId).status, 'online');
 });
 
-test("an agent's error closes with 1011 and its words", async () => {
+test("an agent's error closes with 1011 and its text", async () => {
   const { shell, id: session } = await started(agent);
 
   tell(agent, session, 'error', { error: `no shell: ${'ü'.repeat(200)}` });
@@ -81,7 +81,7 @@ test("an agent's error closes with 1011 and its words", async () => {
   assert.match(end.reason, /^no shell: ü+$/);
 });
 
-test('nonsense of the agent ends this shell at most', async () => {
+test('invalid messages of the agent end at most this shell', async () => {
   const { shell, id: session } = await started(agent);
 
   for (const payload of [null, [], 'x', {}, { session_id: session }, { session_id: 7, action: 'data' }, { session_id: session, action: 'dance' }])
@@ -91,7 +91,7 @@ test('nonsense of the agent ends this shell at most', async () => {
   assert.equal((await client.get('/api/hosts')).find((h) => h.id === agent.hostId).status, 'online');
 });
 
-test("another agent cannot speak for it, and its leaving concerns its own shells only", async () => {
+test("another agent cannot send for it, and its disconnect ends only its own shells", async () => {
   const other = await join();
   const mine = await started(agent);
   const theirs = await started(other);
@@ -108,7 +108,7 @@ test("another agent cannot speak for it, and its leaving concerns its own shells
   mine.shell.ws.close();
 });
 
-test('an agent without windows: a client that does not read loses its shell, memory stays', async () => {
+test('an agent without windows: a client that does not read loses its shell, memory does not grow', async () => {
   const { shell, id: session } = await started(agent);
   const piece = base64(Buffer.alloc(4096, 'x'));
 
@@ -119,7 +119,7 @@ test('an agent without windows: a client that does not read loses its shell, mem
   assert.equal((await shell.closed).code, 1013);
 });
 
-test('what the agent cannot do is refused', async () => {
+test('operations that the agent does not support are refused', async () => {
   const old = await join({ container_operations: true });
 
   let end = await (await Shell.open(server, client.key, old.hostId, id)).closed;
@@ -134,12 +134,12 @@ test('what the agent cannot do is refused', async () => {
   assert.match(end.reason, /not connected/);
 });
 
-test('paths that are none', async () => {
+test('invalid paths are refused', async () => {
   for (const path of ['x', 'x/', 'x/y/z', '/y', ''])
     await assert.rejects(Shell.open(server, client.key, ...path.split('/').slice(0, 1), path.split('/').slice(1).join('/')), /404|400/);
 });
 
-test('the server stops: 1001', async () => {
+test('a server that stops closes with 1001', async () => {
   const { shell } = await started(agent);
 
   await server.process.stop();

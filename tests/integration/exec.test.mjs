@@ -1,5 +1,5 @@
-// Shells in containers on the real engine: terminal and none, input in order, resize, exit codes, the end of the
-// process whatever ends the session, 100 MB of output, and clients that do not read.
+// Shells in containers on the real engine: with and without a terminal, input in order, resize, exit codes, the end of
+// the process with every end of the session, 100 MB of output, and clients that do not read.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
@@ -42,19 +42,19 @@ test('a shell with a terminal: input, output, size, resize, exit code', async ()
   assert.deepEqual(shell.messages, [{ type: 'exit', code: 7 }]);
 });
 
-test('input before the process runs is not lost, and stays in order', async () => {
+test('input before the process runs is kept in order', async () => {
   const c = await listed('early');
   const shell = await open(c);
 
   for (let i = 0; i < 200; i++) shell.write(`echo n$((${i} + 1000))\n`);
   shell.write('exit 0\n');
   await shell.closed;
-  // The terminal's echo of what was typed ahead may stand before the first answer on its line.
+  // The terminal's echo of earlier input may precede the first answer on its line.
   const numbers = [...shell.text.matchAll(/n(1\d{3})\r?$/gm)].map((m) => Number(m[1]) - 1000);
   assert.deepEqual(numbers, Array.from({ length: 200 }, (_, i) => i));
 });
 
-test('a command without terminal: stdout and stderr apart, end of input, exit code', async () => {
+test('a command without a terminal: separate stdout and stderr, end of input, exit code', async () => {
   const c = await listed('plain');
   const shell = await open(c, { start: { cmd: ['sh', '-c', 'cat; echo problem >&2; echo "$WHO in $PWD"; exit 3'], tty: false, env: ['WHO=me'], workdir: '/bin' } });
 
@@ -66,7 +66,7 @@ test('a command without terminal: stdout and stderr apart, end of input, exit co
   assert.deepEqual(shell.messages.at(-1), { type: 'exit', code: 3 });
 });
 
-test('what cannot be started says why', async () => {
+test('a command that cannot be started fails with the reason', async () => {
   const c = await listed('nothing');
   const shell = await open(c, { start: { cmd: ['/no/such/program'], tty: false } });
   const end = await shell.closed;
@@ -80,7 +80,7 @@ test('what cannot be started says why', async () => {
   assert.match(stopped.reason, /not running/);
 });
 
-test('who may not, and what is not there', async () => {
+test('missing permissions and missing containers', async () => {
   const c = await listed('refused');
   const viewer = await world.server.client('viewer');
 
@@ -104,7 +104,7 @@ test('who may not, and what is not there', async () => {
     assert.ok(refused.some((e) => e.who.startsWith(who) && e.peer === '127.0.0.1' && e.target.endsWith(`/${target}`) && result.test(e.result)), `${who} ${target}: ${JSON.stringify(refused)}`);
 });
 
-test('the process ends when the client closes or vanishes, also what it started', async () => {
+test('the process and its children end when the client closes or vanishes', async () => {
   const c = await listed('end');
 
   for (const leave of [(s) => s.ws.close(), (s) => s.ws.terminate()]) {
@@ -122,10 +122,10 @@ test('a process that ignores the hangup is killed', async () => {
 
   await shell.until(/up/);
   shell.ws.close();
-  await eventually(async () => !(await processes(c)).some((p) => p.includes('trap')), { what: 'it is gone' });
+  await eventually(async () => !(await processes(c)).some((p) => p.includes('trap')), { what: 'its end' });
 });
 
-test('100 MB of output arrive whole', async () => {
+test('100 MB of output arrive complete', async () => {
   const c = await listed('bulk');
   const shell = await open(c, { start: { cmd: ['sh', '-c', 'yes 0123456789abcdef | head -c 104857600'], tty: false }, keep: false });
 
@@ -134,7 +134,7 @@ test('100 MB of output arrive whole', async () => {
   assert.deepEqual(shell.messages.at(-1), { type: 'exit', code: 0 });
 });
 
-test('a client that does not read makes nobody grow, and delays no other', async () => {
+test('a client that does not read makes no process grow and delays no other client', async () => {
   const c = await listed('slow');
   const shell = await open(c, { start: { cmd: ['yes', 'abcdefghijklmnopqrstuvwxyz'], tty: false }, keep: false });
 
@@ -156,7 +156,7 @@ test('a client that does not read makes nobody grow, and delays no other', async
   await eventually(async () => (await processes(c)).length === 1);
 });
 
-test('input that the process does not read makes nobody grow, and arrives whole later', async () => {
+test('input that the process does not read makes no process grow and arrives complete later', async () => {
   const c = await listed('deaf');
   const shell = await open(c, { start: { cmd: ['sh', '-c', 'sleep 3; busybox wc -c'], tty: false } });
   const piece = Buffer.alloc(32768, 'x');
@@ -170,7 +170,7 @@ test('input that the process does not read makes nobody grow, and arrives whole 
   assert.equal(shell.stdout.trim(), String(640 * 32768));
 });
 
-test('16 shells at once, each with its own answers; the 17th is refused', async () => {
+test('16 shells at once have separate output; the 17th is refused', async () => {
   const c = await listed('many');
   const shells = await Promise.all(Array.from({ length: 16 }, () => open(c)));
 
@@ -185,7 +185,7 @@ test('16 shells at once, each with its own answers; the 17th is refused', async 
   for (const s of shells) assert.equal((await s.closed).code, 1000);
 });
 
-test('start and end are audited, and events', async () => {
+test('start and end are in the audit log and in the event log', async () => {
   const c = await listed('audit');
   const shell = await open(c);
   const admin = await world.server.client('admin');
@@ -204,7 +204,7 @@ test('start and end are audited, and events', async () => {
   assert.ok(events.some((e) => e.event_type === 'shell_end'));
 });
 
-test('when the agent is killed the client hears it, and the next run ends what was left', async () => {
+test('when the agent is killed the client is disconnected, and the next run ends leftover processes', async () => {
   const c = await listed('kill9');
   const shell = await open(c);
 
@@ -217,7 +217,7 @@ test('when the agent is killed the client hears it, and the next run ends what w
   await eventually(async () => (await processes(c)).length === 1, { what: 'only the main process is left' });
 });
 
-test('when agent or server stop, shells end', async () => {
+test('shells end when the agent or the server stops', async () => {
   const c = await listed('stop');
   let shell = await open(c);
 

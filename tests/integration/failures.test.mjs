@@ -1,4 +1,4 @@
-// What fails is in the log of the server once, with what it was about, so that it can be found by any of them.
+// Each failure is in the log of the server once, with the identity of every object involved.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import WebSocket from 'ws';
@@ -24,7 +24,7 @@ after(async () => {
   await server?.remove();
 });
 
-// What `doing` adds to the log, above debug.
+// The lines above debug level that `doing` adds to the log.
 async function lines(doing) {
   const from = server.process.lines.length;
   await doing();
@@ -46,14 +46,14 @@ test('a command that fails at the agent: host, agent, container and correlation 
   assert.match(msg, /start failed: disk on fire/);
 });
 
-test('what the engine says of a container is no trouble of ours', async () => {
+test('refusals of the engine are not logged as failures', async () => {
   agent.operations.start = () => ({ success: false, error: 'No such container: x', error_type: 'docker_error', status: 404 });
   const said = await lines(() => client.post(`${base}/start`, undefined, { status: 404 }));
 
   assert.deepEqual(said.map((l) => [l.level, l.id]), [['info', idOf('start')]]);
 });
 
-test('a reply that cannot be used: host and container, once', async () => {
+test('an invalid reply: host and container, once', async () => {
   agent.operations.inspect = () => ({ container: 'x' });
   const said = await lines(() => client.get(`${base}/inspect`, { status: 502 }));
 
@@ -62,7 +62,7 @@ test('a reply that cannot be used: host and container, once', async () => {
   assert.match(said[0].msg, /^GET .*\/inspect failed: /);
 });
 
-test('jobs: each item that fails, once', async () => {
+test('jobs: each failed item, once', async () => {
   agent.operations.stop = () => ({ success: false, error: 'stuck', error_type: 'docker_error', status: 500 });
   const said = await lines(async () => {
     const job = await client.post('/api/bulk', { action: 'stop', containers: [{ host_id: agent.hostId, container_id: element.Id }] }, { status: 202 });
@@ -73,7 +73,7 @@ test('jobs: each item that fails, once', async () => {
   assert.deepEqual([said[0].host, said[0].container, said[0].id], [agent.hostId, element.Id, idOf('stop')]);
 });
 
-test('an agent that goes in the middle: the session and what waited, once each', async () => {
+test('an agent that disconnects meanwhile: the session and each pending command, once', async () => {
   agent.operations.start = undefined;
   agent.isSilent = true;
   const before = agent.commands.filter((c) => c.payload?.action === 'start').length;
@@ -90,7 +90,7 @@ test('an agent that goes in the middle: the session and what waited, once each',
   assert.deepEqual([of(/start failed/).host, of(/start failed/).id], [agent.hostId, idOf('start')]);
 });
 
-test('strangers fill no log', async () => {
+test('unauthenticated clients cannot fill the log', async () => {
   const said = await lines(async () => {
     for (let i = 0; i < 60; i++) {
       const ws = new WebSocket(`${server.url.replace('http', 'ws')}/api/agent/ws`);
@@ -103,7 +103,7 @@ test('strangers fill no log', async () => {
   assert.ok(said.every((l) => l.peer === '127.0.0.1' && /^agent refused: /.test(l.msg)));
 });
 
-test('strangers fill no audit log, and hide no login that failed', async () => {
+test('unauthenticated clients cannot fill the audit log or hide a failed login', async () => {
   const nobody = new Client(server);
   const admin = await server.client('admin');
   const rows = async (action) => (await admin.get(`/api/audit?who=-&limit=1000&action=${action}`)).entries;

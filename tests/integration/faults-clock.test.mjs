@@ -1,5 +1,5 @@
-// Clocks that jump by hours, forwards and back, on the server's machine and on an agent's: what is alive stays
-// connected (timeouts are on the monotonic clock), what expires by the calendar does, and no event is lost or doubled.
+// Clocks that jump by hours, forwards and back, on the server's machine and on an agent's: connections stay up
+// (timeouts use the monotonic clock), calendar expiries take effect, and every event is stored exactly once.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cleanups } from './lib/cleanup.mjs';
@@ -8,7 +8,7 @@ import { Agent, Server } from './lib/dockmon.mjs';
 import { ScriptedEngine, scriptedContainer } from './lib/scripted-engine.mjs';
 import { eventually, sleep } from './lib/wait.mjs';
 
-const QUIET_MS = 47000; // longer than the silence after which a peer counts as gone
+const QUIET_MS = 47000; // longer than the silence after which a peer is considered lost
 const later = cleanups();
 
 async function makeClock() {
@@ -22,7 +22,7 @@ async function makeWorld(name, { serverClock, agentClock } = {}) {
   later(() => engine.stop());
   engine.info.ID = name;
   engine.containers = [scriptedContainer(1, { name: `${name}-1` })];
-  if (agentClock) engine.clock = agentClock; // they are on one machine
+  if (agentClock) engine.clock = agentClock; // both are on one machine
   const server = await Server.start({ env: serverClock?.env });
   later(() => server.remove());
   const client = await server.client('admin');
@@ -56,7 +56,7 @@ async function serverJumps() {
   const w = await makeWorld('server-jumps', { serverClock: clock });
   const session = await w.server.adminSession('another password 1');
   const me = (c) => c.fetch('GET', '/api/hosts').then((r) => r.status);
-  const token = await w.server.token(); // made by the machine's clock
+  const token = await w.server.token(); // created by the machine's clock
   w.happen('start');
   await w.haveHappened('started');
 
@@ -90,7 +90,7 @@ async function serverJumps() {
 
 let joined = 0;
 
-// What becomes of an agent with that token: its host comes online, or why not.
+// Starts an agent with the token; resolves when its host is online, or with the reason why not.
 async function joins(w, token) {
   const engine = await ScriptedEngine.start();
   engine.info.ID = `joins-${joined++}`;
@@ -113,7 +113,7 @@ async function agentJumps() {
   await sleep(QUIET_MS);
   await isConnectedStill(w);
 
-  // Back, while there is no server: its newest event is in the future of what happens now.
+  // Back, without a server: its newest event is later than the new ones.
   await w.server.down('SIGKILL');
   clock.jump(0);
   w.happen('unpause', 'die');
@@ -121,7 +121,7 @@ async function agentJumps() {
   await w.client.onlineHost();
   await w.haveHappened('started', 'paused', 'unpaused', 'stopped');
 
-  // Once more, and while there is no agent either, so that only the engine remembers.
+  // Again, and without the agent, so that only the engine has the events.
   clock.jump(-7);
   w.engine.remembers = true;
   await w.agent.down('SIGKILL');
@@ -131,7 +131,7 @@ async function agentJumps() {
   assert.equal((await w.inspect()).status, 200);
   await w.haveHappened('started', 'paused', 'unpaused', 'stopped', 'started');
 
-  // And while the engine's stream is broken.
+  // And with the engine's event stream broken.
   clock.jump(-14);
   for (const res of [...w.engine.events]) res.destroy();
   await eventually(() => w.engine.events.size === 0);

@@ -1,5 +1,5 @@
-// Programs that stop without ending (SIGSTOP): agent, server and engine, each for longer than anybody waits. It is
-// noticed within 45 s, said as it is, hinders nobody else, and is over as soon as they go on.
+// Programs that are frozen (SIGSTOP): agent, server and engine, each for longer than any deadline. This is detected
+// within 45 s, reported truthfully, affects nothing else, and is over as soon as they continue.
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { cleanups } from './lib/cleanup.mjs';
@@ -8,7 +8,7 @@ import { OwnEngine } from './lib/engine.mjs';
 import { ScriptedEngine, scriptedContainer } from './lib/scripted-engine.mjs';
 import { eventually, sleep } from './lib/wait.mjs';
 
-const NOTICED_MS = 60000; // 45 s, and what a busy machine adds
+const NOTICED_MS = 60000; // 45 s, plus delays of a busy machine
 const FROZEN_MS = 60000;
 const later = cleanups();
 let own;
@@ -44,7 +44,7 @@ async function join({ server, client }, name, engine) {
   return { client, engine, agent, id, host, becomes, inspect };
 }
 
-// Answered at once, however it goes with others.
+// Is answered at once, whatever the state of the others.
 async function isBrisk(j) {
   const begin = Date.now();
   assert.equal((await j.inspect(scriptedContainer(1).Id)).status, 200);
@@ -106,7 +106,7 @@ async function serverFrozen() {
 
 const types = async (j) => (await j.client.get(`/api/events?host_id=${j.id}&limit=1000`)).events.map((e) => e.event_type);
 
-// A dockerd that hangs accepts connections and answers nothing; its host is there, and says so.
+// A dockerd that hangs accepts connections but does not answer; its host stays online and reports that.
 async function engineFrozen() {
   const world = await makeServer();
   const hung = await join(world, 'hung', own);
@@ -143,8 +143,8 @@ async function engineFrozen() {
   });
 }
 
-// An engine that breaks off in the middle of what it streams: one that stalls for good in a body, and one that hangs in
-// answers about one container only.
+// An engine that stops in the middle of an answer: one that stalls forever in a body, and one that hangs only in
+// answers about one container.
 async function engineStalls() {
   const world = await makeServer();
   const j = await join(world, 'stalls', await scripted('stalls'));
@@ -156,7 +156,7 @@ async function engineStalls() {
     path.startsWith(`/containers/${one}`)
       ? (res) => {
           res.writeHead(200, { 'Content-Type': 'application/json' });
-          res.write('{"Id": "'); // and no more
+          res.write('{"Id": "'); // and no others
         }
       : null;
   const begin = Date.now();

@@ -1,5 +1,5 @@
-// kill -9 of the agent or of the server in the middle of a command: who asked is told the truth (that nobody knows what
-// became of it), and everything comes back by itself, with the engine's own word on the containers.
+// kill -9 of the agent or of the server in the middle of a command: the client receives the truth (the outcome is
+// unknown), and everything recovers by itself, with the engine's state of the containers.
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { cleanups } from './lib/cleanup.mjs';
@@ -26,14 +26,14 @@ async function makeWorld(on = engine) {
   return { server, client, agent, host, container: (c) => `/api/hosts/${host.id}/containers/${c.id}` };
 }
 
-// `sleep` as the first process of a container takes no SIGTERM: a stop waits for all of its grace.
+// `sleep` as the first process of a container ignores SIGTERM: a stop waits for its full timeout.
 async function stubborn(w, name) {
   const c = await engine.run(name);
   await w.client.container(c.name);
   return c;
 }
 
-// A command that runs, and has been heard of.
+// A command that is running and known to the agent.
 async function shell(w, c) {
   const p = new Process(bin('dockmon'), ['exec', c.name, 'sh', '-c', 'echo here; sleep 1000'], {
     name: 'dockmon',
@@ -44,13 +44,13 @@ async function shell(w, c) {
   return p;
 }
 
-// The engine has sent the first signal, and waits.
+// The engine has sent the first signal and waits.
 const isStopping = (c) =>
   eventually(() => engine.docker('events', '--since', '2m', '--until', '0s', '--filter', `container=${c.id}`, '--filter', 'event=kill'), {
     what: `${c.name} is being stopped`,
   });
 
-// The list says what the engine says, and the next command is done.
+// The list agrees with the engine, and the next command succeeds.
 async function isWellAgain(w, c) {
   await w.client.onlineHost();
   await eventually(async () => (await w.client.container(c.name)).state === (await engine.state(c.id)), { what: 'the list is right' });
@@ -95,7 +95,7 @@ async function agentKilled() {
   }, { what: 'the job ends' });
   assert.equal(ended.error, 5);
   assert.equal(ended.items.filter((i) => UNKNOWN.test(i.error)).length, 4, JSON.stringify(ended.items));
-  assert.match(ended.items[4].error, /offline/, 'what was not begun is not in doubt');
+  assert.match(ended.items[4].error, /offline/, 'a command that was not started is not in doubt');
   const { entries } = await w.client.get('/api/audit?limit=100');
   assert.ok(entries.some((e) => e.action === 'container_stop' && e.result !== 'ok'), 'the audit does not say it was done');
 
@@ -121,17 +121,17 @@ async function serverKilled() {
   assert.match(said.stderr, UNKNOWN);
   assert.notEqual((await exec.exited).code, 0);
   await exec.line(/server|connection/i);
-  // Nobody reads what it says any more: the agent ends it.
+  // Its output has no reader any more: the agent ends it.
   await eventually(async () => !/sleep 1000/.test(await engine.docker('top', many[1].id)), { what: 'the process of the exec is ended', timeout: 60000 });
 
   await w.server.up();
   const gone = await w.client.fetch('GET', `/api/bulk/${job.id}`);
-  assert.equal(gone.status, 404, 'jobs are not remembered, and nobody says they are done');
+  assert.equal(gone.status, 404, 'jobs do not survive, and are not reported as done');
   await isWellAgain(w, c);
   for (const m of many) await isWellAgain(w, m);
 }
 
-// A log call and an inspect that the engine takes its time for.
+// A log request and an inspect that the engine answers slowly.
 async function readersKilled() {
   const slow = await ScriptedEngine.start();
   later(() => slow.stop());

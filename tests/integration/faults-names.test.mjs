@@ -1,4 +1,4 @@
-// What a server's name leads to: nothing yet, no name server at all, a dead address before a living one, IPv6 or IPv4.
+// Resolving the server's name: unknown at first, no name server, an unreachable address before a good one, IPv6, IPv4.
 // In network namespaces, with /etc/hosts and /etc/resolv.conf of their own.
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
@@ -9,7 +9,7 @@ import { ScriptedEngine } from './lib/scripted-engine.mjs';
 import { eventually } from './lib/wait.mjs';
 
 const NAME = 'dockmon.test';
-const ATTEMPT_MS = 10000; // TCP, TLS and handshake together
+const ATTEMPT_MS = 10000; // TCP, TLS and handshake in total
 const later = cleanups();
 let network, server, client, pin;
 
@@ -22,7 +22,7 @@ before(async () => {
   pin = await server.admin('fingerprint');
 });
 
-// `hosts` are the addresses of the server's name; without them it is unknown.
+// `hosts` are the addresses of the server's name; without it the name is unknown.
 async function makeSite(hosts) {
   const site = await network.site();
   site.name_is = (...addresses) => site.configure('hosts', ['127.0.0.1 localhost', ...addresses.map((a) => `${a} ${NAME}`), ''].join('\n'));
@@ -51,7 +51,7 @@ async function known(agent, name) {
   return name;
 }
 
-// No name server listens: the answer is a refusal. Then the name is known.
+// No name server listens, so the query is refused. Later the name is known.
 async function refused() {
   const site = await makeSite(() => []);
   const agent = await start(site, 'names-refused');
@@ -60,7 +60,7 @@ async function refused() {
   await isOnline('names-refused');
 }
 
-// The name server says nothing. The agent waits for it, but also for a signal.
+// The name server does not answer. A signal ends the agent while it waits.
 async function silent() {
   const site = await makeSite(() => []);
   await network.iptables('-A', 'INPUT', '-i', site.peer, '-p', 'udp', '--dport', '53', '-j', 'DROP');
@@ -68,7 +68,7 @@ async function silent() {
   await known(agent);
   await eventually(() => /dialing$/.test(agent.process.lines.findLast((l) => /link: /.test(l))?.replace(/"$/, '')), { interval: 5 });
   const begin = Date.now();
-  await agent.down(); // while it waits for the name; fails when it does not end by itself
+  await agent.down(); // while it resolves the name; fails if it does not end by itself
   assert.ok(Date.now() - begin < 10000, `${Date.now() - begin} ms`);
   await agent.up();
   await agent.process.line(/cannot connect/, { timeout: 40000 });
@@ -99,7 +99,7 @@ async function deadSixThenFour() {
 }
 
 async function refusingThenLiving() {
-  const site = await makeSite((s) => [s.server6.replace(/1$/, '2'), s.server]); // nobody listens at the agent's own
+  const site = await makeSite((s) => [s.server6.replace(/1$/, '2'), s.server]); // nothing listens at the agent's own address
   const agent = await start(site, 'names-refusing');
   await isOnline('names-refusing');
   assert.deepEqual(agent.process.lines.filter((l) => /cannot connect/.test(l)), []);
@@ -111,7 +111,7 @@ async function sixOnly() {
   await isOnline('names-6');
 }
 
-// The server has moved: the name is looked up for every attempt.
+// The server has a new address: the name is resolved for every attempt.
 async function moved() {
   const site = await makeSite((s) => [s.server.replace(/\.1$/, `.${DEAD}`)]);
   await site.iptables('-A', 'OUTPUT', '-d', site.server.replace(/\.1$/, `.${DEAD}`), '-j', 'DROP');

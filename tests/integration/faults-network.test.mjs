@@ -1,6 +1,6 @@
 // Faults of the network between server and agents, in network namespaces: packets dropped, reset, late and lost, a
-// cable pulled while the server's machine dies. Nobody helps: what is noticed, said and mended happens by itself.
-// The deadlines are the true ones: pings every 20 s, 45 s of silence.
+// cable pulled while the server's machine loses power. Faults are detected, reported and repaired without help.
+// The deadlines are those of production: pings every 20 s, 45 s of silence.
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { cleanups } from './lib/cleanup.mjs';
@@ -10,8 +10,8 @@ import { Relay } from './lib/relay.mjs';
 import { ScriptedEngine, scriptedContainer } from './lib/scripted-engine.mjs';
 import { eventually, sleep } from './lib/wait.mjs';
 
-const NOTICED_MS = 60000; // 45 s, and what a busy machine adds
-const QUIET_MS = 47000; // longer than the silence after which a peer counts as gone
+const NOTICED_MS = 60000; // 45 s, plus delays of a busy machine
+const QUIET_MS = 47000; // longer than the silence after which a peer is considered lost
 const later = cleanups();
 let network, secure, plain;
 
@@ -54,7 +54,7 @@ async function works(j) {
   await eventually(async () => (await inspect(j)).status === 200, { what: 'a command is answered' });
 }
 
-// Events of the container while the link is broken; they must arrive once each, in order.
+// Events of the container while the link is broken; each must arrive once, in order.
 function happen(j, actions) {
   for (const action of actions) j.engine.event(j.container, action);
 }
@@ -88,7 +88,7 @@ async function dropped(world, name, direction) {
   assert.match(refused.detail, new RegExp(`${name} is offline.*last seen`));
   happen(j, ['die']);
 
-  // Who still hears the other one's pings is told by a reset, as soon as its own words get through again.
+  // The side that still receives pings is closed by a reset as soon as its own packets get through again.
   if (direction !== 'out') await j.agent.process.line(/the connection ended.*peer is silent/, { timeout: NOTICED_MS });
   await j.site.heal();
   await works(j);
@@ -102,7 +102,7 @@ async function reset(world, name) {
   await j.site.reset();
   happen(j, ['pause']);
   await j.becomes('offline');
-  assert.doesNotMatch(await j.agent.process.line(/the connection ended/), /silent/, 'it was told');
+  assert.doesNotMatch(await j.agent.process.line(/the connection ended/), /silent/, 'it received a reset');
   happen(j, ['unpause']);
   await j.agent.process.line(/cannot connect: .*(refused|reset)/i);
 
@@ -111,8 +111,8 @@ async function reset(world, name) {
   await nothingLostOrDoubled(j, ['started', 'paused', 'unpaused']);
 }
 
-// The server's machine loses power: the agent hears nothing, not even the end. When it tries again there is another
-// server, which answers what it sends on the old connection, if anything, with a reset.
+// The server's machine loses power: the agent receives nothing, not even a close. Later there is another server, which
+// answers packets of the old connection with a reset.
 async function powerLost() {
   const own = await serve([]);
   const quick = await join(own, 'power-heard');
@@ -137,7 +137,7 @@ async function powerLost() {
   }
 }
 
-// 300 ms each way, and every twelfth packet lost: slow, but neither dead nor wrong.
+// 300 ms each way, and every twelfth packet lost: slow, but complete and correct.
 async function slowAndLossy(world, name) {
   const relay = await Relay.start(
     { listen: { host: '::', port: 0 }, to: { host: '127.0.0.1', port: Number(world.server.port) }, delay: 150 },

@@ -1,5 +1,5 @@
-// What stands between agent and server and is neither: proxies that accept and drop, accept and say nothing, pass the
-// handshake and then nothing more; and the same between agent and a remote engine.
+// Proxies between agent and server that accept and drop, accept and send nothing, or pass the handshake and then
+// nothing more; and the same between the agent and a remote engine.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cleanups } from './lib/cleanup.mjs';
@@ -8,7 +8,7 @@ import { Relay } from './lib/relay.mjs';
 import { ScriptedEngine, scriptedContainer } from './lib/scripted-engine.mjs';
 import { eventually } from './lib/wait.mjs';
 
-const NOTICED_MS = 60000; // 45 s, and what a busy machine adds
+const NOTICED_MS = 60000; // 45 s, plus delays of a busy machine
 const later = cleanups();
 
 async function makeWorld(name, { args = [], mode = 'pass', remoteEngine = false } = {}) {
@@ -48,7 +48,7 @@ async function makeWorld(name, { args = [], mode = 'pass', remoteEngine = false 
 
 const failures = (w) => w.agent.process.lines.filter((l) => /cannot connect|registration failed|did not answer register|instead of answering/.test(l));
 
-// From the first start on; each attempt fails with a reason, and they keep their distance.
+// From the first start on each attempt fails with a reason, with backoff between them.
 function neverThere(mode, reason, { attempts, args }) {
   return async () => {
     const w = await makeWorld(`never-${mode}`, { mode, args });
@@ -61,7 +61,7 @@ function neverThere(mode, reason, { attempts, args }) {
   };
 }
 
-// It passes the request for the WebSocket and its answer, but not what the agent then says.
+// It passes the WebSocket handshake, but not the messages of the agent after it.
 async function passesOnlyHandshake() {
   const w = await makeWorld('handshake-only', { mode: 'handshake' });
   await eventually(() => failures(w).length >= 2, { timeout: NOTICED_MS, what: 'two attempts' });
@@ -88,7 +88,7 @@ function laterAHole(args) {
   };
 }
 
-// A remote engine behind a network that swallows: the stream of events is open and silent, as it is on an idle host.
+// A remote engine behind a network that drops everything: the event stream is open and silent, as on an idle host.
 async function engineInAHole() {
   const w = await makeWorld('engine-hole', { remoteEngine: true });
   await w.is('online');

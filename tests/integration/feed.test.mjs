@@ -38,7 +38,7 @@ test('without a valid session the socket is closed with 1008', async () => {
   assert.deepEqual(await new Watcher({ cookie: 'session_id=nonsense' }).closed, { code: 1008, reason: 'Invalid or expired session' });
 });
 
-test('the cookie of a login is enough, from our own site only', async () => {
+test('the cookie of a login suffices, but only from our own site', async () => {
   const { cookie } = await server.adminSession('correct horse');
   const watcher = new Watcher({ cookie, origin: server.url });
   await watcher.next('initial_state');
@@ -47,7 +47,7 @@ test('the cookie of a login is enough, from our own site only', async () => {
   assert.equal((await foreign.closed).code, 1006, 'refused before the handshake');
 });
 
-test('state first, then what changes: hosts, containers, events', async () => {
+test('the state comes first, then changes: hosts, containers, events', async () => {
   const watcher = Watcher.as('operator');
   const initial = await watcher.next('initial_state');
   assert.deepEqual(watcher.messages[0], initial);
@@ -69,7 +69,7 @@ test('state first, then what changes: hosts, containers, events', async () => {
   watcher.ws.close();
 });
 
-test('a viewer never sees an environment', async () => {
+test('a viewer never sees environment variables', async () => {
   const a = new HandAgent(server);
   a.containers = [containerElement({ name: 'secretive' })];
   await a.connect(await server.token());
@@ -90,7 +90,7 @@ test('a viewer never sees an environment', async () => {
   await a.close();
 });
 
-test('ping is answered, nonsense is an error message, a flood is limited', async () => {
+test('pings are answered, invalid messages get an error, a flood is limited', async () => {
   const watcher = Watcher.as('viewer');
   await watcher.next('initial_state');
   watcher.ws.send('{"type":"ping"}');
@@ -102,7 +102,7 @@ test('ping is answered, nonsense is an error message, a flood is limited', async
   watcher.ws.close();
 });
 
-test('a client that does not read does not hold up another', async () => {
+test('a client that does not read does not delay another', async () => {
   const sleepy = Watcher.as('operator');
   await sleepy.next('initial_state');
   sleepy.ws._socket.pause();

@@ -1,5 +1,5 @@
-// `dockmon logs` of several containers, and -f: what comes is shown once and in order, across restarts, rotation and
-// losses of agent and server.
+// `dockmon logs` of several containers, and -f: new lines are shown once and in order, across restarts, rotation and
+// outages of agent and server.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { bin, dockmon } from './lib/dockmon.mjs';
@@ -31,7 +31,7 @@ test('several containers are merged by time, each line with its container', asyn
   assert.deepEqual(r.stdout.trimEnd().split('\n'), expected);
 });
 
-test('following shows every line once, in order', async () => {
+test('-f shows every line once, in order', async () => {
   const c = await listed('once', 'i=0; while [ $i -lt 300 ]; do i=$((i + 1)); echo n$i; busybox usleep 20000; done; sleep 600');
   const p = follow(c.name);
 
@@ -40,7 +40,7 @@ test('following shows every line once, in order', async () => {
   await p.stop('SIGINT');
 });
 
-test('lines of one moment are neither lost nor doubled', async () => {
+test('lines with the same time are shown exactly once', async () => {
   const c = await listed('burst', 'for k in 1 2 3 4 5; do busybox seq $((k * 1000 - 999)) $((k * 1000)) | busybox sed s/^/n/; sleep 0.7; done; sleep 600');
   const p = follow(c.name);
 
@@ -49,7 +49,7 @@ test('lines of one moment are neither lost nor doubled', async () => {
   await p.stop('SIGINT');
 });
 
-test('-n 0 shows what comes only, also of a log that was empty', async () => {
+test('-n 0 shows only new lines, also of an empty log', async () => {
   const c = await listed('new', 'echo n1; echo n2; sleep 5; echo n3; sleep 600');
   const empty = await listed('empty', 'sleep 5; echo n4; echo n5; sleep 600');
   const p = follow('-n', '0', c.name, empty.name);
@@ -60,7 +60,7 @@ test('-n 0 shows what comes only, also of a log that was empty', async () => {
   await p.stop('SIGINT');
 });
 
-test('the log goes on when the container starts again', async () => {
+test('the log continues when the container starts again', async () => {
   const c = await listed('again', 'echo n7; sleep 600');
   const p = follow(c.name);
 
@@ -84,7 +84,7 @@ test('rotation loses nothing', async () => {
   await p.stop('SIGINT');
 });
 
-test('agent and server may be away for a while', async () => {
+test('it survives outages of agent and server', async () => {
   const c = await listed('away', 'i=0; while [ $i -lt 600 ]; do i=$((i + 1)); echo n$i; busybox usleep 20000; done; sleep 600');
   const p = follow(c.name);
 
@@ -101,7 +101,7 @@ test('agent and server may be away for a while', async () => {
   await p.stop('SIGINT');
 });
 
-test('a reader that has gone ends it', async () => {
+test('a closed pipe ends it', async () => {
   const c = await listed('pipe', 'while true; do echo x; busybox usleep 50000; done');
   const p = new Process('sh', ['-c', `${bin('dockmon')} logs -f ${c.name} | head -n 3`], {
     env: { DOCKMON_URL: world.server.url, DOCKMON_API_KEY: world.client.key },

@@ -1,4 +1,4 @@
-// A server that is killed at any moment: what it has acknowledged is there, and what is sealed is whole.
+// A server that is killed at any moment keeps all acknowledged samples, and sealed chunks are intact.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cleanups } from './lib/cleanup.mjs';
@@ -9,10 +9,10 @@ import { STEP, Sampler, history, span } from './lib/sampler.mjs';
 import { eventually, sleep } from './lib/wait.mjs';
 
 const later = cleanups();
-const AHEAD = 150; // batches under way
+const AHEAD = 150; // batches in flight
 const PER_QUESTION = 400; // steps
 
-// One batch for each step of the last hours, which are sealed as they come; `seq` is the number of the step.
+// One batch for each step of the last hours, which are sealed on arrival; `seq` is the number of the step.
 class Past {
   static async start(server, n) {
     const p = new Past();
@@ -25,7 +25,7 @@ class Past {
     return p;
   }
 
-  // Sends on, until `isEnough`.
+  // Keeps sending until `isEnough`.
   async send(isEnough) {
     const a = this.agent;
     await eventually(() => {
@@ -40,10 +40,10 @@ class Past {
     await this.server.process.stop('SIGKILL');
     assertClean(this.server.process);
     await this.server.up();
-    return Math.max(last, this.agent.acknowledged); // what was on its way, too
+    return Math.max(last, this.agent.acknowledged); // also the batches in flight
   }
 
-  // What the server says it has for good, -1: nothing; the agent goes on from there.
+  // The last durable batch according to the server, -1: none; the agent continues from there.
   async reconnect() {
     const a = this.agent;
     const reply = await a.reconnect(this.client);
@@ -64,14 +64,14 @@ class Past {
   }
 }
 
-test('what is acknowledged outlives a kill -9 at any moment, sealed or not', { timeout: 300000 }, async () => {
+test('acknowledged samples survive a kill -9 at any moment, sealed or not', { timeout: 300000 }, async () => {
   const server = await Server.start();
   later(() => server.remove());
   const p = await Past.start(server, 1500);
   for (let round = 0; round < 6; round++) {
     const target = p.agent.acknowledged + 1 + 30 * round;
     await p.send((seq) => seq >= target);
-    // At once, while the next ones are on their way; or somewhere between two rounds of writing.
+    // At once, with the next ones in flight, or at some time between two writes.
     await sleep(round % 2 ? Math.random() * 1500 : 0);
     const acknowledged = await p.kill();
     const kept = await p.reconnect();
@@ -91,7 +91,7 @@ test('what is acknowledged outlives a kill -9 at any moment, sealed or not', { t
   await p.agent.close();
 });
 
-test('a kill -9 costs the last 10 s at most of what nobody sends again', { timeout: 120000 }, async () => {
+test('a kill -9 loses at most the last 10 s of samples that are not sent again', { timeout: 120000 }, async () => {
   const server = await Server.start();
   later(() => server.remove());
   const client = await server.client('viewer');

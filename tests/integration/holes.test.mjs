@@ -1,5 +1,5 @@
-// The security holes that were published for products like this one, as tests that we do not have them.
-// docs/threat-model.md lists them all, with the tests of other files that stand for some.
+// Tests that the published security holes of similar products do not exist here.
+// docs/threat-model.md lists them all, with tests in other files for some of them.
 import assert from 'node:assert/strict';
 import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -29,15 +29,15 @@ before(async () => {
   await admin.container('plain');
 });
 
-// fetch() would tidy the path up.
+// fetch() would normalize the path.
 const statusOf = (method, path) =>
   new Promise((resolve, reject) => {
     const headers = { authorization: `Bearer ${admin.key}` };
     request({ port: server.port, host: '127.0.0.1', method, path, headers }, (r) => (r.resume(), resolve(r.statusCode))).on('error', reject).end();
   });
 
-// An agent of ours between a server and an engine that are both written by hand: what the server asks for, and what of
-// it the engine is asked.
+// Our agent between a scripted server and a scripted engine: the requests of the server, and those that reach the
+// engine.
 async function agentBetween({ env = {}, containers = [scriptedContainer(1)] } = {}) {
   const [peer, engine] = [await HandServer.start(), await ScriptedEngine.start()];
   engine.containers = containers;
@@ -49,7 +49,7 @@ async function agentBetween({ env = {}, containers = [scriptedContainer(1)] } = 
   return { peer, engine, agent, changes };
 }
 
-test('nothing is passed through to the engine: not by the API, whoever asks', async () => {
+test('the API passes no request through to the engine', async () => {
   const paths = ['/plugins', '/plugins/pull?remote=x', '/swarm', '/services/create', '/containers/create', '/build', '/exec/1/start', '/auth',
     '/containers/plain/archive?path=/', '/containers/plain/export', '/events', '/info', '/version', '/_ping', '/session', '/grpc'];
   for (const prefix of ['', '/v1.41', '/docker', '/api/docker', `/api/hosts/${hand.hostId}`, `/api/hosts/${hand.hostId}/docker`, '/api/endpoints/1/docker'])
@@ -61,7 +61,7 @@ test('nothing is passed through to the engine: not by the API, whoever asks', as
   assert.deepEqual(hand.commands.filter((c) => c.command !== 'list_containers'), []);
 });
 
-test('nothing is passed through to the engine: not by the agent, whatever its server asks', async () => {
+test('the agent passes no request through to the engine', async () => {
   const { peer, changes } = await agentBetween();
   const before = changes().length;
   for (const name of ['plugin_install', 'create_service', 'swarm_init', 'create_container', 'deploy', 'build', 'docker_request', 'exec', 'pull', 'run']) {
@@ -71,7 +71,7 @@ test('nothing is passed through to the engine: not by the agent, whatever its se
   assert.deepEqual(changes().slice(before), []);
 });
 
-test('names do not leave their place in a path of the engine', async () => {
+test('names cannot change a path of the engine', async () => {
   const { peer, engine } = await agentBetween();
   const from = engine.requests.length;
   const bad = ['../../info', '..', '.', 'a/b', 'a%2fb', '%2e%2e', 'a?force=1', 'a#b', 'a b', 'a\r\nX: y', 'a\u0000b', '', 'ü', `${'a'.repeat(300)}`, '-x', 'a;b', '$(x)', '`x`', 'a|b', 'a&b', 'a\\b'];
@@ -88,7 +88,7 @@ test('names do not leave their place in a path of the engine', async () => {
   assert.deepEqual(asked.filter((r) => !r.includes(scriptedId(1)) && !/^(DELETE|GET) \/images\/(a\/b|a{300})/.test(r)), []);
 });
 
-test('names do not leave their place in a path of ours', async () => {
+test('names cannot change a path of our API', async () => {
   const before = hand.commands.length;
   for (const name of ['..%2f..%2finfo', '%2e%2e', 'a%3fforce%3d1', 'a%0d%0aX%3a%20y', 'a%00b', 'a%20b', 'a%3bb', '%24(x)', 'a%5cb'])
     for (const rest of [`containers/${name}/start`, `networks/${name}`, `volumes/${name}`]) {
@@ -98,7 +98,7 @@ test('names do not leave their place in a path of ours', async () => {
   assert.deepEqual(hand.commands.slice(before).filter((c) => c.command !== 'list_containers'), []);
 });
 
-test('a page of another site opens no socket, with whatever Origin and whoever is logged in', async () => {
+test('a page of another site cannot open a socket', async () => {
   const { cookie } = await server.adminSession('correct horse battery');
   const host = `127.0.0.1:${server.port}`;
   const foreign = ['https://evil.example', 'null', `http://${host}.evil.example`, `http://evil.example#${host}`, `http://evil.example/${host}`, 'http://127.0.0.1:1', `http://x@${host}`, 'file://', ''];
@@ -115,7 +115,7 @@ test('a page of another site opens no socket, with whatever Origin and whoever i
   assert.deepEqual(hand.commands.filter((c) => c.type === 'shell_session'), []);
 });
 
-test('who may not open a shell gets none from the agent either: policy and label are enforced there', async () => {
+test('the agent refuses shells by policy and label, even if the server asks', async () => {
   const open = async ({ peer, changes }, id) => {
     const before = changes().length;
     peer.send({ type: 'shell_session', payload: { action: 'start', session_id: 'ab', container_id: id } });
@@ -137,7 +137,7 @@ test('passwords are kept as argon2id, keys and tokens as hashes of random ones',
   for (const secret of [admin.key, viewer.key, hand.permanentToken]) assert.ok(!all.includes(secret));
 });
 
-test('no file is served, and nothing at all without authentication', async () => {
+test('no file is served, and nothing without authentication', async () => {
   const nobody = new Client(server);
   const files = ['.env', 'initial-admin-password', 'dockmon.db', 'dockmon.db-wal', 'tls/key.pem', 'templates', 'api/templates', 'api/templates/fetch?url=http://127.0.0.1/', 'metrics', 'debug/pprof', 'docs',
     'swagger', 'openapi.json', 'api/openapi.json', 'static/../.env', '..%2f..%2fetc%2fpasswd', '%2e%2e/%2e%2e/etc/passwd', 'api/hosts/..%2f..%2f.env'];
@@ -151,7 +151,7 @@ test('no file is served, and nothing at all without authentication', async () =>
   }
 });
 
-test('script in a label or a name is data: no answer is HTML, and nothing is unquoted', async () => {
+test('script in a label or a name is data: no answer is HTML, and everything is quoted', async () => {
   const r = await viewer.fetch('GET', '/api/containers');
   const text = await r.text();
   assert.match(r.headers.get('content-type'), /^application\/json/);
@@ -170,13 +170,13 @@ async function sources(folder) {
   return Promise.all(wanted.map(async (n) => [join(folder, n), await readFile(join(ROOT, folder, n), 'utf8')]));
 }
 
-test('the server dials nobody but, as `dockmond health`, itself', async () => {
+test('the server opens no connections, except `dockmond health` to itself', async () => {
   const all = await sources('src/server');
   assert.ok(all.length > 50);
   const dials = all.filter(([, text]) => /net\/(http_client|dial|hijack|stream)\.h|\bws_connect\(|\bconnect\(/.test(text)).map(([name]) => name);
   assert.deepEqual(dials, ['src/server/offline/health_command.c']);
 });
 
-test('no program runs a shell or another program, nor a regular expression of a user', async () => {
+test('no program runs another program or a regular expression of a user', async () => {
   for (const [name, text] of await sources('src')) assert.ok(!/\b(system|popen|exec[lv]p?e?|posix_spawnp?|regcomp|regexec|wordexp|dlopen)\(/.test(text), name);
 });

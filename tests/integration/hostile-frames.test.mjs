@@ -1,5 +1,5 @@
-// Rubbish, halves and too much, as frames and as HTTP, to server, agent and engine client; replies that nobody has
-// asked for. Whoever sends it loses his connection at most, and nobody else notices.
+// Malformed, incomplete and oversized frames and HTTP, to server, agent and engine client; unsolicited replies.
+// The sender loses at most its connection, and no other peer is affected.
 import assert from 'node:assert/strict';
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -40,7 +40,7 @@ async function nobodyElseNoticed() {
   await start(good);
 }
 
-// A frame as a client sends it (masked with zeros) or a server does.
+// A frame as a client sends it, masked with zeros, or as a server does.
 function frame(opcode, payload, { fin = true, rsv = 0, masked = true, length } = {}) {
   const body = Buffer.from(payload);
   const size = length ?? body.length;
@@ -73,7 +73,7 @@ const rubbish = (masked) => ({
   'TLS': [Buffer.from('16030100c8010000c40303', 'hex'), 1002],
 });
 
-// The close code in what came behind the handshake, and whatever was said before it; null: the connection just ended.
+// The close code in the bytes after the handshake, after any other messages; null: the connection ended without one.
 function closeCode(bytes, hasMask) {
   for (let at = 0; at + 2 <= bytes.length; ) {
     const opcode = bytes[at] & 15;
@@ -88,7 +88,7 @@ function closeCode(bytes, hasMask) {
   return null;
 }
 
-// Shakes hands on the raw socket and returns it with what comes behind the answer.
+// Does the handshake on the raw socket and returns the socket with the bytes after the answer.
 async function upgraded(path, headers = '') {
   const socket = connect(server.port, '127.0.0.1');
   socket.on('error', () => {});
@@ -126,7 +126,7 @@ for (const [what, [bytes, codes]] of Object.entries(rubbish(true))) {
   });
 }
 
-test('to the server: half a frame and then the end, at every byte', async () => {
+test('to the server: a connection that ends at every byte of a frame', async () => {
   const whole = frame(1, JSON.stringify({ type: 'register', token: 'x', engine_id: 'y', version: '1', proto_version: '1', capabilities: {} }));
   for (let n = 1; n < whole.length; n += 7) {
     const socket = await upgraded('/api/agent/ws');
@@ -137,7 +137,7 @@ test('to the server: half a frame and then the end, at every byte', async () => 
   await nobodyElseNoticed();
 });
 
-test('to the server: messages without end that say nothing', { timeout: 60000 }, async () => {
+test('to the server: endless meaningless messages', { timeout: 60000 }, async () => {
   const a = await join();
   const texts = ['{}', '{"type":7}', '{"type":"event"}', '{"type":"event","command":"container_event","payload":{}}',
     '{"type":"response","id":"nobody"}', '{"type":"inventory_delta"}', '{"type":"stats","stats":[]}', '{"correlation_id":"nobody","success":true}'];
@@ -154,7 +154,7 @@ test('one bad agent does not delay the others', { timeout: 120000 }, async () =>
   flood.containers = [containerElement({ name: 'flood' })];
   deaf.containers = [containerElement({ name: 'deaf' })];
   await Promise.all(['flood', 'deaf'].map((name) => client.container(name)));
-  deaf.ws._socket.pause(); // takes nothing any more
+  deaf.ws._socket.pause(); // reads nothing any more
   let sent = 0;
   const big = JSON.stringify({ type: 'event', command: 'inventory_delta', payload: { containers: [], pad: 'x'.repeat(1 << 20) } });
   const pour = setInterval(() => {
@@ -174,7 +174,7 @@ test('one bad agent does not delay the others', { timeout: 120000 }, async () =>
   flood.ws.terminate();
 });
 
-test('replies: another agent\'s, doubled, late and forged ones count for nothing', { timeout: 60000 }, async () => {
+test('replies: those of another agent, duplicate, late and forged ones are ignored', { timeout: 60000 }, async () => {
   const [a, thief] = [await join(), await join()];
   a.containers = [containerElement({ name: 'robbed' })];
   thief.containers = [containerElement({ name: 'thief' })];
@@ -216,7 +216,7 @@ test('replies: another agent\'s, doubled, late and forged ones count for nothing
 
 // --- to the agent ---------------------------------------------------------------------------------------------
 
-// A server that shakes hands and then says `bytes`; `answer` instead of the handshake is said as it is.
+// A server that does the handshake and then sends `bytes`, or sends `answer` in place of the handshake.
 async function rawServer({ bytes = '', answer = null, end = false } = {}) {
   const s = createServer((socket) => {
     s.n++;
@@ -242,7 +242,7 @@ async function rawServer({ bytes = '', answer = null, end = false } = {}) {
   return s;
 }
 
-// What is no WebSocket handshake, or a strange one. The agent says why and dials again.
+// Answers that are not a valid WebSocket handshake. The agent logs the reason and dials again.
 const answers = {
   'no HTTP': 'SSH-2.0-OpenSSH_9.2\r\n',
   'a page': 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi',
@@ -251,7 +251,7 @@ const answers = {
   'endless nothing': Buffer.alloc(1 << 20),
 };
 
-test('to the agent: rubbish of every kind, after which a good server finds it well', { timeout: 120000 }, async () => {
+test('to the agent: malformed data of every kind; afterwards it joins a good server', { timeout: 120000 }, async () => {
   const engine = await ScriptedEngine.start();
   later(() => engine.stop());
   const agents = [];
@@ -276,7 +276,7 @@ test('to the agent: rubbish of every kind, after which a good server finds it we
   await Promise.all(agents.map(survives));
 });
 
-test('to the agent: the session survives what is only nonsense', { timeout: 60000 }, async () => {
+test('to the agent: the session survives meaningless messages', { timeout: 60000 }, async () => {
   const engine = await ScriptedEngine.start();
   const peer = await HandServer.start();
   const agent = await Agent.start(peer, engine, { token: 'registration-token' });
@@ -306,7 +306,7 @@ const engineRubbish = {
   },
 };
 
-test('to the engine client: rubbish is a failure with a reason, one hung engine delays no other', { timeout: 120000 }, async () => {
+test('to the engine client: malformed answers fail with a reason, a hung engine delays no other', { timeout: 120000 }, async () => {
   const peer = await HandServer.start();
   const engine = await ScriptedEngine.start();
   engine.containers = [scriptedContainer(1)];
@@ -336,7 +336,7 @@ test('one hung engine delays no other host', { timeout: 60000 }, async () => {
     later(() => agent.remove());
   }
   const [a, b] = [await client.container('on-hung'), await client.container('on-well')];
-  hung.misbehave = () => () => {}; // takes the request and says nothing
+  hung.misbehave = () => () => {}; // accepts the request and sends nothing
   const pending = client.fetch('POST', `/api/hosts/${a.host_id}/containers/${a.id}/start`);
   let isAnswered = false;
   void pending.then(() => (isAnswered = true));

@@ -1,5 +1,5 @@
-// Peers that mean harm: crowds that never authenticate, slow talkers and slow readers, rubbish in frames and heads.
-// Whatever they do, others are served, memory and descriptors stay bounded, and what they hold is taken back.
+// Malicious peers: crowds that never authenticate, slow senders and slow readers, malformed frames and heads.
+// Other clients are served, memory and descriptors stay bounded, and held resources are reclaimed.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -36,7 +36,7 @@ const descriptors = async (p) => (await readdir(`/proc/${p.child.pid}/fd`)).leng
 const memory = async (p) => Number(/VmRSS:\s+(\d+) kB/.exec(await readFile(`/proc/${p.child.pid}/status`, 'utf8'))[1]) * 1024;
 const isOnline = async (client, a) => (await client.get('/api/hosts')).find((h) => h.id === a.hostId)?.status === 'online';
 
-// A socket that nobody here cares for any more. Many source addresses are as many hosts.
+// A socket without a handler for errors. Many source addresses stand for as many hosts.
 function dial(server, first = '', { from = '127.0.0.1' } = {}) {
   const socket = connect({ port: server.port, host: '127.0.0.1', localAddress: from });
   socket.on('error', () => {});
@@ -60,7 +60,7 @@ async function inBatches(n, each, size = 250) {
   return made;
 }
 
-test('beyond --max-connections the oldest stranger makes way, and who has authenticated stays', async () => {
+test('beyond --max-connections the oldest unauthenticated connection is closed, authenticated ones stay', async () => {
   const server = await serverWith({ args: ['--max-connections', '100'] });
   const client = await server.client('viewer');
   const a = await join(server);
@@ -74,12 +74,12 @@ test('beyond --max-connections the oldest stranger makes way, and who has authen
   assert.equal((await join(server)).ws.readyState, WebSocket.OPEN);
   assert.equal(a.ws.readyState, WebSocket.OPEN);
   const said = server.process.lines.filter((l) => /nobody authenticates/.test(l));
-  assert.equal(said.length, 1, 'said once, with who it was');
+  assert.equal(said.length, 1, 'logged once, with the address');
   assert.match(said[0], /peer=127\.0\.0\.\d/);
   crowd.forEach((s) => s.destroy());
 });
 
-test('one source has half of the places at most', async () => {
+test('one source gets at most half of the connections', async () => {
   const server = await serverWith({ args: ['--max-connections', '40'] });
   const other = dial(server, '', { from: '127.0.0.9' });
   await once(other, 'connect');
@@ -102,7 +102,7 @@ test('few descriptors: fewer connections, and the server can still open its file
   crowd.forEach((s) => s.destroy());
 });
 
-test('no descriptors at all: it says so, does not spin, and goes on when there are some', async () => {
+test('no descriptors at all: it logs that, does not spin, and recovers when there are some', async () => {
   const server = await serverWith({});
   const client = await server.client('viewer');
   const limit = (n) => promisify(execFile)('prlimit', ['--pid', `${server.process.child.pid}`, `--nofile=${n}:`]);
@@ -140,7 +140,7 @@ async function tenThousandStrangers() {
 
   await Promise.all(crowd.map((s) => s.gone));
   await eventually(async () => (await descriptors(server.process)) <= before.descriptors + 8, { what: 'descriptors come back' });
-  assert.ok(await isOnline(client, a), 'who has authenticated stays');
+  assert.ok(await isOnline(client, a), 'authenticated connections stay');
   const lines = server.process.lines.filter((l) => /did not authenticate|nobody authenticates/.test(l));
   assert.ok(lines.length <= 100, `${lines.length} lines about it`);
 }
@@ -156,7 +156,7 @@ async function slowTalkersAndReaders() {
   const BODY = 'POST /api/v2/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 4000\r\n\r\n';
   const talkers = [...(await inBatches(200, () => dial(server, HEAD))), ...(await inBatches(200, () => dial(server, BODY)))];
   const frames = await inBatches(100, () => dial(server, UPGRADE()));
-  frames.forEach((s) => s.write(Buffer.from([0x81, 0xfe, 0xff, 0xff, 0, 0, 0, 0]))); // 65,535 bytes will follow
+  frames.forEach((s) => s.write(Buffer.from([0x81, 0xfe, 0xff, 0xff, 0, 0, 0, 0]))); // announces 65,535 bytes
   const all = [...talkers, ...frames];
   const drip = setInterval(() => all.forEach((s) => s.destroyed || s.write('a')), 500);
   const readers = await inBatches(20, () => dial(server, `GET /api/containers HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${client.key}\r\n\r\n`));
@@ -165,17 +165,17 @@ async function slowTalkersAndReaders() {
   const begin = Date.now();
   for (let i = 0; i < 10; i++) assert.ok(await isOnline(client, a));
   await Promise.all(talkers.map((s) => (s.resume(), s.gone)));
-  assert.ok(Date.now() - begin < 45000, 'a head and a body have 10 s as a whole');
+  assert.ok(Date.now() - begin < 45000, 'head and body have 10 s in total');
   await Promise.all(frames.map((s) => (s.resume(), s.gone)));
   clearInterval(drip);
-  // A reader that does not read does not learn that it was cut.
+  // A reader that does not read does not notice that it was disconnected.
   await eventually(async () => (await descriptors(server.process)) < 60, { timeout: 60000, interval: 500, what: 'readers are cut' });
   readers.forEach((s) => s.destroy());
 }
 
 test('at scale', { concurrency: true, timeout: 240000 }, async (t) => {
   await Promise.all([
-    t.test('ten thousand that never authenticate: others are served, and all of them are cut', tenThousandStrangers),
+    t.test('ten thousand that never authenticate: others are served, and all of them are disconnected', tenThousandStrangers),
     t.test('slowloris: heads, bodies and frames byte by byte, and readers that do not read', slowTalkersAndReaders),
   ]);
 });

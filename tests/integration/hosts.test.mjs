@@ -1,4 +1,4 @@
-// Hosts through REST: names and tags, what is told about an agent, migration of hosts that were reached over
+// Hosts through REST: names and tags, the description of the agent, migration of hosts that were reached over
 // mTLS, tokens that expire, when an agent was last seen, and the limits of one agent.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
@@ -34,7 +34,7 @@ const hostOf = async (id) => (await client.get('/api/hosts')).find((h) => h.id =
 const put = (id, body, status = 200) => client.call('PUT', `/api/hosts/${id}`, { body, status });
 const patch = (id, body, status = 200) => client.call('PATCH', `/api/hosts/${id}/tags`, { body, status });
 
-// What no API makes any more, such as hosts of the time before agents, is written into the database.
+// Rows that no API creates any more, such as hosts from before agents, are written into the database.
 async function sql(text) {
   const r = await run('sqlite3', ['-cmd', '.timeout 5000', '-cmd', 'PRAGMA foreign_keys=ON', join(server.dir, 'dockmon.db'), text]);
   assert.equal(r.code, 0, r.stderr);
@@ -53,7 +53,7 @@ const oldHost = (id, name, engineId, more = {}) =>
     is_podman: 0, created_at_ms: 1762300000000, updated_at_ms: 1762300000000, ...more,
   });
 
-test('name, description and tags are changed, kept over a restart, and survive the agent', async () => {
+test('changes of name, description and tags survive a restart and a re-registration', async () => {
   const a = await joined();
   const changed = await put(a.hostId, { name: 'renamed', description: 'in the cellar', tags: ['prod', 'db'] });
   assert.equal(changed.name, 'renamed');
@@ -62,7 +62,7 @@ test('name, description and tags are changed, kept over a restart, and survive t
   assert.deepEqual(await patch(a.hostId, { tags_to_add: ['eu', 'db'], tags_to_remove: ['prod'] }), { tags: ['db', 'eu'] });
   assert.deepEqual(await patch(a.hostId, {}), { tags: ['db', 'eu'] });
   const many = Array.from({ length: 20 }, (_, i) => `t${i}`);
-  await Promise.all(many.map((t) => patch(a.hostId, { tags_to_add: [t] }))); // at the same time: each counts
+  await Promise.all(many.map((t) => patch(a.hostId, { tags_to_add: [t] }))); // at the same time: both take effect
   assert.equal((await patch(a.hostId, {})).tags.length, 22);
   await patch(a.hostId, { tags_to_remove: many });
   await put(a.hostId, { description: null });
@@ -71,11 +71,11 @@ test('name, description and tags are changed, kept over a restart, and survive t
   await server.up();
   const host = await hostOf(a.hostId);
   assert.equal(host.name, 'renamed');
-  assert.equal(host.description, 'in the cellar', 'null leaves what is there');
+  assert.equal(host.description, 'in the cellar', 'null keeps the value');
   assert.deepEqual(host.tags, ['db', 'eu']);
 });
 
-test('a change that cannot be is refused by name and changes nothing', async () => {
+test('an invalid change is refused by name and changes nothing', async () => {
   const a = await joined({ hostname: 'first-of-two' });
   const b = await joined({ hostname: 'second-of-two' });
   assert.match((await put(b.hostId, { name: 'first-of-two' }, 409)).detail, /first-of-two/);
@@ -101,7 +101,7 @@ test('a change that cannot be is refused by name and changes nothing', async () 
   assert.equal((await hostOf(a.hostId)).name, 'first-of-two');
 });
 
-test('tags cannot be added without end', async () => {
+test('the number of tags is limited', async () => {
   const a = await joined();
   const some = (from) => Array.from({ length: 30 }, (_, i) => `t${from + i}`);
   await patch(a.hostId, { tags_to_add: some(0) });
@@ -109,7 +109,7 @@ test('tags cannot be added without end', async () => {
   assert.equal((await hostOf(a.hostId)).tags.length, 30);
 });
 
-test('what is told about an agent', async () => {
+test('the description of an agent', async () => {
   const a = await joined();
   const { agents: list, total, connected_count: connected } = await client.get('/api/agent/list');
   assert.equal(total, list.length);
@@ -121,7 +121,7 @@ test('what is told about an agent', async () => {
   ]);
   const { agent, success } = await client.get(`/api/agent/${a.agentId}/status`);
   assert.equal(success, true);
-  assert.ok(agent.last_seen_at >= listed.last_seen_at, 'it may have been heard of meanwhile');
+  assert.ok(agent.last_seen_at >= listed.last_seen_at, 'it may have been seen meanwhile');
   assert.deepEqual({ ...agent, last_seen_at: '' }, { ...listed, last_seen_at: '' });
   await client.get(`/api/agent/${UNKNOWN}/status`, { status: 404 });
 
@@ -132,10 +132,10 @@ test('what is told about an agent', async () => {
   assert.equal(byHost.status, 'online');
   assert.equal(byHost.version, '1.1.2');
   assert.equal(byHost.capabilities.container_operations, true);
-  assert.equal(byHost.stats, null); // this agent has not said where its figures come from
+  assert.equal(byHost.stats, null); // this agent has not reported the source of its statistics
   for (const key of ['update_available', 'latest_version', 'is_container_mode', 'last_seen_at']) assert.ok(key in byHost, key);
   await client.get(`/api/hosts/${UNKNOWN}/agent`, { status: 404 });
-  assert.ok(!JSON.stringify([list, byHost, await client.get('/api/hosts')]).includes(a.permanentToken), 'the token is told to nobody');
+  assert.ok(!JSON.stringify([list, byHost, await client.get('/api/hosts')]).includes(a.permanentToken), 'the token is in no answer');
 });
 
 test('last_seen_at follows heartbeats and pongs, not only connects', { timeout: 60000 }, async () => {
@@ -166,7 +166,7 @@ test('a token lives for fifteen minutes', async () => {
   assert.match(at, /Z$/);
 });
 
-test('tokens and keys are not in the database as they are', async () => {
+test('tokens and keys are not in the database in plain text', async () => {
   const token = await server.token();
   const a = await joined();
   const dump = await sql('.dump');
@@ -190,7 +190,7 @@ test('one mTLS host with the same engine is migrated when its agent registers', 
     assert.equal(await sql(`SELECT host_id || ' ' || container_id FROM ${table}`), `${a.hostId} abcdefabcdef`, table);
 });
 
-test('of several candidates the user chooses one', async () => {
+test('with several candidates the user chooses one', async () => {
   const engineId = 'MIGR:ATED:0002';
   await oldHost('old-2a', 'legacy-a', engineId);
   await oldHost('old-2b', 'legacy-b', engineId);
@@ -212,7 +212,7 @@ test('of several candidates the user chooses one', async () => {
   assert.match((await migrate('old-2b', 400)).detail, /already/);
 });
 
-test('a local host with the same engine keeps agents out', async () => {
+test('a local host with the same engine prevents a registration', async () => {
   const engineId = 'LOCA:LHOS:T001';
   await oldHost('local-1', 'local', engineId, { connection: 'local', url: 'unix:///var/run/docker.sock' });
   const fields = { force_unique_registration: true, hostname_source: 'agent_name' };
@@ -224,7 +224,7 @@ test('a local host with the same engine keeps agents out', async () => {
   }
 });
 
-test('an agent of a database from before has its id as token, once', async () => {
+test('an agent of an old database can use its id as token, once', async () => {
   const id = '11111111-2222-4333-8444-555555555555';
   await oldHost('legacy-host', 'legacy-agent', 'LEGA:CYAG:ENT1', { connection: 'agent', url: 'agent://' });
   await insert('agents', {
@@ -240,9 +240,9 @@ test('an agent of a database from before has its id as token, once', async () =>
   assert.equal(a.hostId, 'legacy-host');
   assert.notEqual(a.permanentToken, id);
   await a.close();
-  assert.equal((await a.connect(a.permanentToken)).type, 'auth_success', 'the new secret is good');
+  assert.equal((await a.connect(a.permanentToken)).type, 'auth_success', 'the new secret is valid');
   await a.close();
-  assert.equal((await a.connect(id)).type, 'auth_error', 'and the id is none any more');
+  assert.equal((await a.connect(id)).type, 'auth_error', 'and the id is not one any more');
 });
 
 test('64 commands may wait for one agent; the next is refused at once, other agents are not affected', async () => {
@@ -270,7 +270,7 @@ test('64 commands may wait for one agent; the next is refused at once, other age
   for (const answer of await Promise.all(waiting)) assert.ok([429, 503].includes(answer.status), `${answer.status}`);
 });
 
-test('a silent agent: 504 with a reason, and the session stays', { timeout: 60000 }, async () => {
+test('an agent that does not answer: 504 with a reason, and the session stays', { timeout: 60000 }, async () => {
   const a = await joined();
   const element = containerElement({ name: 'mute' });
   a.containers = [element];
@@ -281,7 +281,7 @@ test('a silent agent: 504 with a reason, and the session stays', { timeout: 6000
   assert.equal((await hostOf(a.hostId)).status, 'online');
 });
 
-test('replies that make no sense are 502 with a reason, and nothing else is disturbed', async () => {
+test('invalid replies are 502 with a reason, and nothing else is affected', async () => {
   const a = await joined();
   const element = containerElement({ name: 'odd' });
   a.containers = [element];
@@ -294,12 +294,12 @@ test('replies that make no sense are 502 with a reason, and nothing else is dist
   a.operations.start = () => ({ success: undefined });
   assert.ok((await client.post(`${base}/start`, undefined, { status: 502 })).detail);
   a.operations.start = () => ({ success: false, error: '' });
-  assert.ok((await client.fetch('POST', `${base}/start`)).status >= 500, 'a failure without a text is none the less one');
+  assert.ok((await client.fetch('POST', `${base}/start`)).status >= 500, 'a failure without a text is still a failure');
   a.operations.start = () => ({ status: 'started' });
   await client.post(`${base}/start`);
 });
 
-test('a container that is not known yet, and whose name cannot be learned, is not touched: it may be one of ours', async () => {
+test('an unknown container whose name cannot be determined is not touched: it may be DockMon\'s own', async () => {
   const a = await joined();
   const base = `/api/hosts/${a.hostId}/containers/0123456789ab`;
   const done = [];

@@ -1,4 +1,4 @@
-// The HTTP side against clients that are wrong, slow, large or hostile: clear refusals, and nobody else notices.
+// The HTTP server against invalid, slow, large and hostile clients: clear refusals, and no effect on others.
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { after, before, test } from 'node:test';
@@ -46,7 +46,7 @@ function raw(bytes, { until = null, timeout = 20000, pieces = false } = {}) {
 const status = (text) => Number(/^HTTP\/1\.1 (\d+)/.exec(text)?.[1]);
 const isAlive = async () => assert.equal((await client.get('/health')).status, 'healthy');
 
-test('a request that arrives byte by byte is a request', async () => {
+test('a request may arrive byte by byte', async () => {
   const text = await raw('GET /health HTTP/1.1\r\nHost: x\r\n\r\n', { pieces: true, until: /healthy/ });
   assert.equal(status(text), 200);
 });
@@ -86,7 +86,7 @@ test('too large: head 431, body 413, before the body is sent', async () => {
   await isAlive();
 });
 
-test('bodies that are not what they should be', async () => {
+test('invalid bodies', async () => {
   const login = (body, expected) => client.post('/api/v2/auth/login', body, { status: expected });
 
   await login('{', 400);
@@ -115,7 +115,7 @@ test('connections are kept and pipelined requests are answered in order', async 
   assert.deepEqual([...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map((m) => m[1]), ['200', '404', '200']);
 });
 
-test('a slow head and a slow body are cut, others do not wait', async () => {
+test('a slow head and a slow body are disconnected, others do not wait', async () => {
   const slow = [
     raw('GET /health HTTP/1.1\r\nHost: x\r\nX-A: ', { timeout: 30000 }),
     raw('POST /api/v2/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{', { timeout: 30000 }),
@@ -126,7 +126,7 @@ test('a slow head and a slow body are cut, others do not wait', async () => {
   for (const text of await Promise.all(slow)) assert.ok([408, undefined, NaN].includes(status(text) || NaN) || Number.isNaN(status(text)), text);
 });
 
-test('500 connections that never say anything do not keep others out', async () => {
+test('500 idle connections do not keep others out', async () => {
   const idle = Array.from({ length: 500 }, () => connect(server.port, '127.0.0.1'));
   idle.forEach((s) => s.on('error', () => {}));
   await sleep(200);
@@ -142,7 +142,7 @@ test('answers carry the headers that browsers need to be safe', async () => {
   assert.equal(r.headers.get('server'), null);
 });
 
-test('WebSocket upgrades: only where there is one, and never for a page of another site', async () => {
+test('WebSocket upgrades: only at their paths, and never for a page of another site', async () => {
   const refused = (path, options) =>
     new Promise((resolve) => {
       const ws = new WebSocket(server.url.replace('http', 'ws') + path, options);

@@ -29,7 +29,7 @@ after(async () => {
   await run('docker', ['rmi', `dockmond:${tag}`, `dockmon-agent:${tag}`], { env: engine.env });
 });
 
-test('the images hold one program and nothing else', async () => {
+test('the images contain one program and nothing else', async () => {
   for (const image of ['dockmond', 'dockmon-agent']) {
     const id = await engine.docker('create', '--name', name(`look-${image}`), `${image}:${tag}`);
     const files = await run('sh', ['-c', `docker export ${id} | tar -t`], { env: engine.env });
@@ -39,7 +39,7 @@ test('the images hold one program and nothing else', async () => {
   }
 });
 
-test('server and agent start with next to no rights, find each other by name and key, and are healthy', { timeout: 120000 }, async () => {
+test('server and agent start with minimal rights, connect by name and key, and are healthy', { timeout: 120000 }, async () => {
   await engine.docker('run', '-d', '--name', name('server'), '--network', name('net'), '-p', '127.0.0.1::8001', ...HARDENED, `dockmond:${tag}`);
   await eventually(async () => (await health('server')) === 'healthy');
   assert.equal((await engine.inspect(name('server'))).Config.User, '65532:65532');
@@ -73,7 +73,7 @@ test('server and agent start with next to no rights, find each other by name and
   }
 });
 
-test('what does not work is unhealthy, and a restart keeps everything', { timeout: 120000 }, async () => {
+test('a broken container is unhealthy, and a restart keeps everything', { timeout: 120000 }, async () => {
   await engine.docker('stop', name('server'));
   await eventually(async () => (await health('agent')) === 'unhealthy', { timeout: 60000, interval: 500 });
   await engine.docker('start', name('server'));
@@ -83,8 +83,8 @@ test('what does not work is unhealthy, and a restart keeps everything', { timeou
   assert.equal(backup, '');
 });
 
-// The first steps that stand in the compose file, as they stand there. Only names and the published port are ours.
-test('the compose file does what it says', { timeout: 180000 }, async (t) => {
+// The first steps, as the compose file describes them. Only names and the published port are changed.
+test('the steps in the compose file work', { timeout: 180000 }, async (t) => {
   const dir = await temporaryDirectory();
   const text = await readFile(join(ROOT, 'packaging/docker/compose.yaml'), 'utf8');
   const env = { ...engine.env, COMPOSE_PROJECT_NAME: tag, COMPOSE_FILE: 'compose.yaml' };
@@ -122,7 +122,7 @@ test('the compose file does what it says', { timeout: 180000 }, async (t) => {
   assert.ok(list.code === 0 && list.stdout.includes(`${tag}_agent_1`), list.stdout + list.stderr);
   assert.match(password, /^\S{20,}$/);
 
-  // With the lines about a secret in force. Nothing else is asked for: the agent has its own token now.
+  // With the lines about a secret enabled. Nothing more is needed: the agent has its own token now.
   const [, secrets] = ours.split('# umask 077; openssl rand -hex 32 >token-key\n');
   await sh('umask 077; openssl rand -hex 32 >token-key; sed -i /REGISTRATION_TOKEN/d .env');
   await writeFile(join(dir, 'compose.yaml'), ours.replace('# secrets: [', 'secrets: [') + secrets.replaceAll(/^# /gm, ''));

@@ -1,5 +1,5 @@
-// An agent that runs as a container itself knows which one it is, with and without a host name of its own, and measures
-// the others as one outside does.
+// An agent in a container identifies its own container, with and without a host name of its own, and samples the
+// others like an agent outside.
 import assert from 'node:assert/strict';
 import { realpath } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
@@ -28,7 +28,7 @@ after(async () => {
   for (const n of networks) await engine.docker('network', 'rm', n);
 });
 
-// Makes a container of the agent, which `command` are further words of, and gives its id.
+// Creates a container with the agent; `command` has further arguments. Returns its id.
 async function createAgent(name, { network = 'host', args = [], command = [], env }) {
   const socket = engine.host.replace('unix://', '');
   const libraries = ['/usr', '/lib', '/lib64'].flatMap((d) => ['-v', `${d}:${d}:ro`]); // a sanitizer build is not static
@@ -40,7 +40,7 @@ async function createAgent(name, { network = 'host', args = [], command = [], en
   );
 }
 
-// Checks from inside of a container and gives what it says and the container's id.
+// Runs --check inside a container; returns its output and the container's id.
 async function checkInside(name, args) {
   const id = await createAgent(name, { args, command: ['--check'], env: { DOCKMON_URL: server.url } });
   const r = await run('docker', ['start', '-a', id], { env: engine.env });
@@ -48,7 +48,7 @@ async function checkInside(name, args) {
 }
 
 for (const [name, args] of [['plain', []], ['named', ['--hostname', 'a-name-of-its-own']], ['private', ['--cgroupns', 'private']]]) {
-  test(`${name}: it says inside of which container it is`, async () => {
+  test(`${name}: it reports the container it runs in`, async () => {
     const { id, r } = await checkInside(name, args);
     assert.equal(r.code, 0, r.stdout + r.stderr);
     assert.match(r.stdout, new RegExp(`inside of container ${id.slice(0, 12)}`));
@@ -65,7 +65,7 @@ async function makeNetwork() {
   return { name, gateway: await engine.docker('network', 'inspect', '-f', '{{(index .IPAM.Config 0).Gateway}}', name) };
 }
 
-// A container at rest that has sent something, and an agent in another that measures it.
+// An idle container that has sent something, and an agent in another container that samples it.
 async function measureInside(name, { args = [], isOnHost = false } = {}) {
   const { name: network, gateway } = await makeNetwork();
   const id = await engine.docker(
@@ -84,13 +84,13 @@ async function measureInside(name, { args = [], isOnHost = false } = {}) {
   return { m, id };
 }
 
-describe('figures', { concurrency: true, timeout: 180000 }, () => {
+describe('statistics', { concurrency: true, timeout: 180000 }, () => {
   for (const [name, network, options] of [
     ["on the host's network", 'netlink', { args: MOUNTS, isOnHost: true }],
     ['on a network of its own', 'proc', { args: MOUNTS }],
     ['in a namespace of its own', 'proc', { args: [...MOUNTS, '--cgroupns', 'private'] }],
   ]) {
-    test(`with the mounts, ${name}: it measures as one outside`, async () => {
+    test(`with the mounts, ${name}: it samples like an agent outside`, async () => {
       const { m, id } = await measureInside(name.replace(/\W/g, '-'), options);
       await agreement(engine, m, id, name);
       const ours = m.of(id).at(-1);
@@ -103,9 +103,9 @@ describe('figures', { concurrency: true, timeout: 180000 }, () => {
     });
   }
 
-  test('without the mounts it asks the engine, and says why', async () => {
+  test('without the mounts it asks the engine, and reports the reason', async () => {
     const { m, id } = await measureInside('bare');
-    const ours = await eventually(() => m.of(id).find((c) => c.net_tx >= 3000), { timeout: 60000, what: 'figures' });
+    const ours = await eventually(() => m.of(id).find((c) => c.net_tx >= 3000), { timeout: 60000, what: 'statistics' });
     assert.equal(ours.mem_limit, 64 << 20);
     assert.ok(ours.cpu_time > 0);
     assert.deepEqual([m.source().containers, m.source().network], ['api', 'api']);

@@ -1,4 +1,4 @@
-// Restarts of server, agent and engine, each twice in a row, with -9 too: everything comes back by itself.
+// Restarts of server, agent and engine, each twice in a row, also with -9: everything recovers by itself.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Agent, Server } from './lib/dockmon.mjs';
@@ -25,7 +25,7 @@ after(async () => {
 const status = async () => (await client.get('/api/hosts')).find((h) => h.id === host.id).status;
 const becomes = (wanted) => eventually(async () => (await status()) === wanted, { what: `the host is ${wanted}`, timeout: 60000 });
 
-// The whole chain works: a container made now is listed, and an operation on it reaches the engine.
+// The whole chain works: a new container is listed, and an operation on it reaches the engine.
 let counter = 0;
 async function works() {
   await becomes('online');

@@ -1,4 +1,4 @@
-// Limits that have an option are where the option says. Their defaults and what happens beyond them: docs/threat-model.md.
+// Limits with an option take its value. docs/threat-model.md has the defaults and the behaviour beyond them.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Agent, Server, bin } from './lib/dockmon.mjs';
@@ -27,7 +27,7 @@ after(async () => {
   await server?.remove();
 });
 
-test('--max-agents: one more may not join, and is told what can be done', async () => {
+test('--max-agents: a further agent is refused with advice', async () => {
   const third = new HandAgent(server);
   const reply = await third.connect(await server.token());
   assert.equal(reply.type, 'auth_error');
@@ -37,7 +37,7 @@ test('--max-agents: one more may not join, and is told what can be done', async 
   agents[1] = third;
 });
 
-test('--max-containers: the rest of a host is left out, and the server says so', async () => {
+test('--max-containers: further containers of a host are omitted, and the server reports it', async () => {
   agents[0].containers = Array.from({ length: 5 }, (_, i) => containerElement({ name: `many-${i}` }));
   await server.process.line(/more containers than are kept/);
   const shown = await client.get('/api/containers');
@@ -59,7 +59,7 @@ test('--max-commands: the third is refused at once', async () => {
   assert.deepEqual(await Promise.all(answers), [503, 503, 503]);
 });
 
-test('--auth-timeout: who says nothing is sent away', { timeout: 15000 }, async () => {
+test('--auth-timeout: a client that sends nothing is disconnected', { timeout: 15000 }, async () => {
   const silent = new HandAgent(server);
   assert.equal((await silent.dial(undefined)).type, 'auth_error');
   assert.equal((await silent.closed).code, 1008);
@@ -90,7 +90,7 @@ test('PING_INTERVAL: the agent leaves a server that does not answer its pings', 
   }
 });
 
-test('ENGINE_TIMEOUT: an engine that does not answer in time is said to be', { timeout: 60000 }, async () => {
+test('ENGINE_TIMEOUT: an engine that does not answer in time is reported', { timeout: 60000 }, async () => {
   const engine = await ScriptedEngine.start();
   engine.misbehave = (method, path) => (path.endsWith('/info') ? () => {} : null);
   try {

@@ -1,4 +1,4 @@
-// Who asks for a log and leaves before it begins leaves nothing behind: neither in the server nor in the agent.
+// A client that leaves before its log begins leaves nothing behind in the server or the agent.
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import { test } from 'node:test';
@@ -10,7 +10,7 @@ import { eventually } from './lib/wait.mjs';
 import { theWorld } from './lib/world.mjs';
 
 const world = theWorld({ role: 'viewer' });
-const N_STREAMS = 128; // at a time, of an agent
+const N_STREAMS = 128; // at a time, for one agent
 
 test('clients that leave before the log has begun', async () => {
   const scripted = await ScriptedEngine.start();
@@ -46,7 +46,7 @@ test('clients that leave before the log has begun', async () => {
       for (let i = 0; i < N_STREAMS / 2; i++) requests.push(http.get(url, { headers }).on('error', () => {}));
       await eventually(() => held.length >= N_STREAMS / 2);
       for (const r of requests) r.destroy();
-      await world.client.get('/api/hosts'); // behind what it has heard of them
+      await world.client.get('/api/hosts'); // after the events of these containers
       holds = false;
       for (const res of held.splice(0)) describe(res);
     }
@@ -61,7 +61,7 @@ test('clients that leave before the log has begun', async () => {
   }
 });
 
-test('an agent that has endless notes beside the log is not believed all of them', async () => {
+test('the notes of an agent beside a log are limited', async () => {
   const agent = new HandAgent(world.server, { fields: { capabilities: { container_operations: true, log_stream: true } } });
   agent.containers.push(containerElement({ name: 'talker' }));
   await agent.connect(await world.server.token());

@@ -1,4 +1,4 @@
-// Live logs from end to end: /ws/logs, REST as NDJSON and as server-sent events, what an agent without streams is asked.
+// Live logs from end to end: /ws/logs, REST as NDJSON and as server-sent events, polling of agents without streams.
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import { readFile } from 'node:fs/promises';
@@ -66,7 +66,7 @@ test('several containers in one stream, by time, each line with host, container,
   await s.close();
 });
 
-test('who reads a log is in the audit log, once for as long as they go on', async () => {
+test('reading a log is in the audit log, once while it continues', async () => {
   const c = await listed('read', 'echo one; sleep 600');
   const admin = await world.server.client('admin');
   const rows = async () => (await admin.get('/api/audit?action=logs_read&limit=500')).entries.filter((e) => e.target.endsWith(`/${c.name}`));
@@ -92,16 +92,16 @@ test('who reads a log is in the audit log, once for as long as they go on', asyn
   assert.equal(new Set(await readers(3)).size, 3);
   f.request.destroy();
 
-  const own = await open(); // the first reader again, another way
+  const own = await open(); // the first reader again, in another way
   own.subscribe(1, world.host.id, c.name);
   await own.has('one');
   await own.close();
   await admin.get(path.replace(c.id, 'nobody'), { status: 404 });
-  await admin.get(path); // what is stored now is behind all of that
+  await admin.get(path); // events stored from now on are later than these
   assert.equal((await readers(4)).length, 4);
 });
 
-test('a container that is started again goes on, and the stream says so', async () => {
+test('the stream continues when the container is started again, and reports that', async () => {
   const c = await listed('again', 'echo "run $(busybox date +%s%N)"; printf unfinished; sleep 600');
   const s = await open();
   s.subscribe(1, world.host.id, c.name);
@@ -113,7 +113,7 @@ test('a container that is started again goes on, and the stream says so', async 
   await s.close();
 });
 
-test('another container of the same name is followed on; a removed one ends it', async () => {
+test('the stream continues with a re-created container; it ends with a removed one', async () => {
   const c = await listed('re', 'echo first; sleep 600');
   const s = await open();
   s.subscribe(7, world.host.id, c.name);
@@ -131,7 +131,7 @@ test('another container of the same name is followed on; a removed one ends it',
   await s.close();
 });
 
-test('a subscription goes on at its cursor', async () => {
+test('a subscription continues at its cursor', async () => {
   const c = await listed('cursor', 'i=0; while [ $i -lt 400 ]; do i=$((i + 1)); echo $i; busybox usleep 10000; done; sleep 600');
   const s = await open();
   s.subscribe(1, world.host.id, c.name);
@@ -146,7 +146,7 @@ test('a subscription goes on at its cursor', async () => {
 
 const rss = async (p) => Number(/VmRSS:\s+(\d+)/.exec(await readFile(`/proc/${p.child.pid}/status`, 'utf8'))[1]);
 
-test('100,000 lines for a reader that stops: nobody grows, nothing is lost', async () => {
+test('100,000 lines for a reader that stops: no process grows, nothing is lost', async () => {
   const N = 100000;
   const c = await listed('fast', `while [ ! -f /tmp/go ]; do busybox usleep 50000; done; busybox seq 1 ${N} | busybox sed 's/$/ ${'x'.repeat(100)}/'; sleep 600`);
   const f = follow(pathOf(world.host.id, c.id));
@@ -165,7 +165,7 @@ test('100,000 lines for a reader that stops: nobody grows, nothing is lost', asy
   f.request.destroy();
 });
 
-test('a viewer that goes ends the stream of the engine, at once; a policy may forbid to look', async () => {
+test('the engine\'s stream ends at once with its reader; a policy may forbid reading', async () => {
   const scripted = await ScriptedEngine.start();
   const c = scriptedContainer(1, { name: 'quiet' });
   let opened = 0;
@@ -209,7 +209,7 @@ test('a viewer that goes ends the stream of the engine, at once; a policy may fo
   }
 });
 
-test('server-sent events, and what a browser does when they break off', async () => {
+test('server-sent events, and a browser that reconnects after an interruption', async () => {
   const c = await listed('sse', 'i=0; while [ $i -lt 200 ]; do i=$((i + 1)); echo $i; busybox usleep 20000; done; sleep 600');
   const ids = (text) => [...text.matchAll(/^id: (.*)$/gm)].map((m) => m[1]);
   const logs = (text) => [...text.matchAll(/^event: log\nid: .*\ndata: (\{.*\})\n\n/gm)].map((m) => Number(JSON.parse(m[1]).log));
@@ -226,7 +226,7 @@ test('server-sent events, and what a browser does when they break off', async ()
   second.request.destroy();
 });
 
-test('an agent that knows no streams is asked by the server', async () => {
+test('an agent without streams is polled by the server', async () => {
   const agent = new HandAgent(world.server, { era: 'head' });
   const stamp = (n) => `2026-01-01T00:00:${String(Math.floor(n / 100)).padStart(2, '0')}.${String(n % 100).padStart(9, '0')}Z`;
   let n = 5;
@@ -239,7 +239,7 @@ test('an agent that knows no streams is asked by the server', async () => {
   const s = await open();
   s.subscribe(1, agent.hostId, 'polled', { tail: 2 });
   await s.has('line 5');
-  n = 3000; // more than one answer usually has
+  n = 3000; // more than usual for one answer
   await s.has('line 3000');
   assert.deepEqual(s.texts(), Array.from({ length: 2997 }, (_, i) => `line ${i + 4}`));
   assert.ok(agent.commands.every((m) => m.type !== 'log_stream'));
@@ -250,7 +250,7 @@ test('an agent that knows no streams is asked by the server', async () => {
   await agent.close();
 });
 
-test('who may look, and at what', async () => {
+test('permissions for reading logs', async () => {
   const c = await listed('rights', 'echo secret; sleep 600');
   const none = await LogSocket.open(world.server, null);
   assert.equal((await none.closed).code, 1008);
@@ -275,8 +275,8 @@ test('who may look, and at what', async () => {
   assert.equal((await world.client.fetch('GET', pathOf(world.host.id, 'nobody'))).status, 404);
 });
 
-test('a restart of the engine is gone through, without loss or doubles', async () => {
-  const own = await OwnEngine.start(); // with the id of the machine's other engine, hence a server of its own
+test('a stream survives a restart of the engine without loss or duplicates', async () => {
+  const own = await OwnEngine.start(); // with the same id as the machine's other engine, hence a separate server
   const server = await Server.start();
   const agent = await Agent.start(server, own);
   try {
@@ -287,7 +287,7 @@ test('a restart of the engine is gone through, without loss or doubles', async (
     const s = await LogSocket.open(server, client.key);
     s.subscribe(1, host, c.name);
     await s.has('40');
-    await own.down(); // the container lives on
+    await own.down(); // the container keeps running
     await own.up();
     await s.has('600', { timeout: 120000 });
     assert.deepEqual(s.texts().map(Number), Array.from({ length: 600 }, (_, i) => i + 1));

@@ -1,4 +1,4 @@
-// Logs through REST against `docker logs`: TTY and not, both streams, binary, 100 MB, a 1 MB line.
+// Logs through REST compared with `docker logs`: with and without a TTY, both streams, binary, 100 MB, a 1 MB line.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { run } from './lib/process.mjs';
@@ -76,7 +76,7 @@ test('a line without newline at the end and empty lines survive', async () => {
   assert.deepEqual((await logs(c)).logs.map((l) => l.log), ['', 'a', '', 'end']);
 });
 
-test('binary output does not break anything: what is not UTF-8, and NUL, becomes U+FFFD', async () => {
+test('binary output: NUL and bytes that are not UTF-8 become U+FFFD', async () => {
   const c = await finished('binary', "printf 'a\\377\\376b\\000c\\n'; dd if=/dev/urandom bs=1k count=64 2>/dev/null; echo; echo done");
   const answer = await logs(c, '?tail=10000');
 
@@ -84,7 +84,7 @@ test('binary output does not break anything: what is not UTF-8, and NUL, becomes
   assert.equal(answer.logs.at(-1).log, 'done');
 });
 
-test('a 1 MB line comes through whole', async () => {
+test('a line of 1 MB arrives complete', async () => {
   const c = await finished('long', 'head -c 1048576 /dev/zero | tr "\\000" x; echo; echo after');
   const answer = await logs(c);
 
@@ -94,7 +94,7 @@ test('a 1 MB line comes through whole', async () => {
   assert.equal(answer.logs[1].log, 'after');
 });
 
-test('100 MB of log are cut to the newest lines and bytes, and say so', async () => {
+test('a log of 100 MB is truncated to the newest lines and bytes, and marked', async () => {
   const c = await finished('huge', 'yes 0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789 | head -c 104857600; echo; echo last');
   const rss = async () => Number(/VmHWM:\s+(\d+)/.exec((await run('cat', [`/proc/${world.agent.process.child.pid}/status`])).stdout)[1]);
   const before = await rss();

@@ -1,4 +1,4 @@
-// GET /metrics as Prometheus reads it: promtool is the judge of the text.
+// GET /metrics as Prometheus reads it: promtool checks the text.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Client, Server } from './lib/dockmon.mjs';
@@ -47,7 +47,7 @@ async function sampler(elements, hostname) {
   return a;
 }
 
-test('what promtool makes of it', async () => {
+test('promtool accepts it', async () => {
   const labels = { 'com.docker.compose.project': 'shop', 'com.docker.compose.service': 'web "a\\b"\nc' };
   const web = containerElement({ name: 'prom-web', labels, Image: 'nginx:"1"' });
   const plain = containerElement({ name: 'prom-plain', state: 'exited' });
@@ -71,7 +71,7 @@ test('what promtool makes of it', async () => {
     ['dockmon_history_up', 1], ['dockmon_history_enabled', 1], ['dockmon_history_dropped_total', 0],
   ]) assert.equal(v.get(series), value, series);
   assert.ok(Math.abs(v.get(`dockmon_container_network_receive_bytes_total${of}`) - 2 ** 53) < 16, 'numbers are exact to 15 digits');
-  assert.equal([...v.keys()].filter((s) => s.includes('prom-plain')).length, 1, 'what is not known is left out: only whether it runs is');
+  assert.equal([...v.keys()].filter((s) => s.includes('prom-plain')).length, 1, 'unknown values are omitted: only the state is known');
   for (const name of ['uptime_seconds', 'process_resident_memory_bytes', 'process_cpu_seconds_total', 'process_open_fds', 'process_max_fds', 'history_size_bytes', 'store_queue_length'])
     assert.ok(v.get(`dockmon_${name}`) >= 0, name);
   assert.ok(v.get('dockmon_process_open_fds') > 5);
@@ -84,10 +84,10 @@ test('what promtool makes of it', async () => {
     const t = parse(await scrape());
     return t.get(`dockmon_host_up${at}}`) === 0 && t;
   });
-  assert.ok(!gone.has(`dockmon_container_running${of}`), 'what an absent host listed is not told as if it were so now');
+  assert.ok(!gone.has(`dockmon_container_running${of}`), 'the last list of an offline host is not reported as current');
 });
 
-test('who may read it, and what of it', async () => {
+test('permissions and scopes', async () => {
   const one = await sampler([containerElement({ name: 'scope-one', labels: { team: 'a' } }), containerElement({ name: 'scope-two' })], 'scope-host');
   const other = await sampler([containerElement({ name: 'scope-other' })], 'other-host');
   assert.equal((await new Client(server).fetch('GET', '/metrics')).status, 401);
@@ -103,7 +103,7 @@ test('who may read it, and what of it', async () => {
   await other.close();
 });
 
-test('tens of thousands of series, in pieces', { timeout: 180000 }, async () => {
+test('tens of thousands of series are sent in pieces', { timeout: 180000 }, async () => {
   const n = 1500;
   const many = await sampler(Array.from({ length: n }, (_, i) => containerElement({ name: `many-${i}` })), 'many-host');
   many.batch(Object.fromEntries(many.containers.map((c, i) => [c.Id, {
@@ -113,12 +113,12 @@ test('tens of thousands of series, in pieces', { timeout: 180000 }, async () => 
   const text = await eventually(async () => {
     const t = await scrape();
     return t.includes('dockmon_container_restarts{') && t;
-  }, { timeout: 60000, what: 'it is told' });
+  }, { timeout: 60000, what: 'the report' });
   const series = [...parse(text).keys()].filter((s) => s.includes('many-host') && s.startsWith('dockmon_container_'));
   assert.equal(series.length, 21 * n);
   const judged = await run('promtool', ['check', 'metrics'], { input: text });
   assert.deepEqual({ code: judged.code, out: judged.stdout + judged.stderr }, { code: 0, out: '' });
-  // A reader that leaves in the middle, and hosts that go meanwhile.
+  // A reader that leaves in the middle, and hosts that disappear meanwhile.
   const left = new AbortController();
   const r = await fetch(`${server.url}/metrics`, { headers: { authorization: `Bearer ${viewer.key}` }, signal: left.signal });
   await r.body.getReader().read();

@@ -1,5 +1,5 @@
-// What an engine says that is too much for one message or for memory, or that it will not do: one container does not
-// hide the others, and what could not be done is told.
+// An engine whose answers are too large for a message or for memory, or that refuses: one container does not hide
+// the others, and failures are reported.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
@@ -24,7 +24,7 @@ async function agentOf(server, engine, options) {
   return agent;
 }
 
-test('a container whose description is too large does not hide the others', { timeout: 60000 }, async () => {
+test('a container with an oversized description does not hide the others', { timeout: 60000 }, async () => {
   const server = await Server.start();
   later(() => server.remove());
   const client = await server.client('viewer');
@@ -38,7 +38,7 @@ test('a container whose description is too large does not hide the others', { ti
   assert.equal(server.process.exit, undefined);
 });
 
-test('more changes than can be remembered: the whole list is read instead', { timeout: 60000 }, async () => {
+test('more changes than can be stored: the complete list is read instead', { timeout: 60000 }, async () => {
   const server = await Server.start();
   later(() => server.remove());
   const client = await server.client('viewer');
@@ -55,7 +55,7 @@ test('more changes than can be remembered: the whole list is read instead', { ti
   assert.ok(lists() - before < 150, `${lists() - before} lists, of 50 containers each`);
 });
 
-test('shells that are opened and closed without end on an engine that says nothing are refused', { timeout: 60000 }, async () => {
+test('endlessly opened and closed shells on an engine that does not answer are refused', { timeout: 60000 }, async () => {
   const peer = await HandServer.start();
   later(() => peer.stop());
   const engine = await engineWith([scriptedContainer(1, { name: 'one' })]);
@@ -81,7 +81,7 @@ test('shells that are opened and closed without end on an engine that says nothi
   engine.misbehave = () => null;
 });
 
-test('a process that cannot be ended is told of, with the reason', { timeout: 60000 }, async () => {
+test('a process that cannot be ended is reported with the reason', { timeout: 60000 }, async () => {
   const peer = await HandServer.start();
   later(() => peer.stop());
   const engine = await engineWith([scriptedContainer(1, { name: 'one' })]);

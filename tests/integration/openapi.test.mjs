@@ -1,4 +1,4 @@
-// docs/api/openapi.json is valid, is what the server serves, and is what the server does: every operation is
+// docs/api/openapi.json is valid, is served by the server, and describes what the server does: every operation is
 // called on a real server with a real agent and engine, and its answers, errors among them, fit the schemas.
 // That the file and the route table name the same routes, roles and limits: src/server/api/openapi_test.c.
 import assert from 'node:assert/strict';
@@ -18,7 +18,7 @@ let api, engine, server, agent, clients, session, host, container;
 
 before(async () => {
   api = await OpenApi.load();
-  engine = await OwnEngine.start(); // of our own: prune takes all
+  engine = await OwnEngine.start(); // of our own, because prune removes everything
   later(() => engine.remove());
   await engine.ensureImage();
   server = await Server.start();
@@ -57,7 +57,7 @@ test('the examples of request bodies fit their schemas', () => {
   }
 });
 
-test('what reads answers as described', async () => {
+test('reading operations answer as described', async () => {
   await api.call(clients.none, 'getHealth');
   for (const id of ['getMe', 'listSessions', 'listHosts', 'listContainers', 'listEvents', 'listAgents']) await api.call(clients.viewer, id);
   for (const id of ['listUsers', 'listApiKeys', 'listAudit', 'getLogLevel', 'listContainers', 'listSessions']) await api.call(clients.admin, id);
@@ -86,7 +86,7 @@ test('users, sessions and keys answer as described', async () => {
   await api.call(guest, 'login', { body: { username: 'olga', password: 'wrong' }, status: 401 });
   const r = await guest.fetch('POST', '/api/v2/auth/login', { body: { username: 'olga', password: 'something long' } });
   guest.cookie = r.headers.get('set-cookie').split(';')[0];
-  await api.call(guest, 'listHosts', { status: 403 }); // the password was given, and must be changed
+  await api.call(guest, 'listHosts', { status: 403 }); // the initial password, which must be changed
   await api.call(guest, 'getMe');
   await api.call(guest, 'changePassword', { body: { current_password: 'wrong', new_password: PASSWORD }, status: 400 });
   await api.call(guest, 'changePassword', { body: { current_password: 'something long', new_password: PASSWORD } });
@@ -162,7 +162,7 @@ test('images, networks and volumes answer as described', async () => {
   await api.call(clients.operator, 'deleteImage', { values: at({ image: 'not-there' }), status: 404 });
 });
 
-test('who may not is told so as described', async () => {
+test('refusals answer as described', async () => {
   for (const o of api.operations.filter((x) => !x['x-websocket'] && x['x-role'] !== 'none')) {
     const values = Object.fromEntries(api.parameters(o).filter((p) => p.in === 'path').map((p) => [p.name, 'x']));
     await api.call(clients.none, o.operationId, { values, status: 401 });
@@ -171,7 +171,7 @@ test('who may not is told so as described', async () => {
   }
 });
 
-// Everything that the schema of a body forbids, one thing at a time: [why, body].
+// Each violation of a body's schema, one at a time: [why, body].
 function* spoilt(schema, example) {
   const resolved = schema.$ref ? api.doc.components.schemas[schema.$ref.split('/').pop()] : schema;
   for (const name of resolved.required ?? []) {
@@ -201,7 +201,7 @@ function* spoilt(schema, example) {
   }
 }
 
-test('the limits of bodies are those of the file', async () => {
+test('the limits of bodies agree with the file', async () => {
   for (const o of api.operations.filter((x) => x.requestBody)) {
     const { schema, example } = o.requestBody.content['application/json'];
     const values = at({ user: 1 });
@@ -217,7 +217,7 @@ test('the limits of bodies are those of the file', async () => {
   }
 });
 
-test('the limits of query parameters are those of the file', async () => {
+test('the limits of query parameters agree with the file', async () => {
   for (const o of api.operations.filter((x) => !x['x-websocket'])) {
     for (const { name, in: where, schema, description } of api.parameters(o)) {
       if (where !== 'query') continue;
@@ -232,7 +232,7 @@ test('the limits of query parameters are those of the file', async () => {
   }
 });
 
-test('the WebSockets are where the file says', async () => {
+test('the WebSockets are at the paths in the file', async () => {
   for (const o of api.operations.filter((x) => x['x-websocket'])) {
     const ws = new WebSocket(server.url.replace('http', 'ws') + api.url(o, at()), { headers: { authorization: `Bearer ${clients.admin.key}` } });
     await new Promise((resolve, reject) => {
@@ -250,8 +250,8 @@ test('the WebSockets are where the file says', async () => {
   }
 });
 
-test('figures answer as described', async () => {
-  await eventually(() => api.call(clients.viewer, 'getHostMetrics', { values: at() }), { what: 'figures of the host' });
+test('statistics answer as described', async () => {
+  await eventually(() => api.call(clients.viewer, 'getHostMetrics', { values: at() }), { what: 'statistics of the host' });
   for (const of of ['Host', 'Container']) {
     await eventually(async () => (await api.call(clients.viewer, `get${of}LiveStats`, { values: at() })).cpu.length > 1, { timeout: 60000, what: `live figures: ${of}` });
     const past = await eventually(async () => {
@@ -269,7 +269,7 @@ test('figures answer as described', async () => {
   assert.equal(tiers.length, 4);
 });
 
-test('a host that is away answers as described, and can be forgotten', async () => {
+test('an offline host answers as described and can be deleted', async () => {
   await agent.down();
   await eventually(async () => (await clients.viewer.get('/api/hosts'))[0].status === 'offline', { what: 'the host is offline' });
   await api.call(clients.viewer, 'listHosts');
@@ -282,7 +282,7 @@ test('a host that is away answers as described, and can be forgotten', async () 
   await api.call(clients.admin, 'deleteHost', { values: at(), status: 404 });
 });
 
-// What cannot be had here: a host that was reached over mTLS; what is no JSON (metrics.test.mjs).
+// Not covered here: a host that was reached over mTLS, and answers that are not JSON (metrics.test.mjs).
 const ELSEWHERE = new Set(['migrateHost', 'getMetrics']);
 
 test('every operation that has an action is in the audit log, done and refused: who, from where, what, on what, result', async () => {

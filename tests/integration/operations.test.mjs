@@ -23,7 +23,7 @@ test('stop, start, restart', async () => {
   assert.notEqual(second.State.StartedAt, first.State.StartedAt);
 });
 
-test('starting a running and stopping a stopped container are no errors, as with docker', async () => {
+test('starting a running and stopping a stopped container succeeds, as with docker', async () => {
   const c = await engine.run('idempotent');
 
   await world.client.post(path(c, 'start'));
@@ -68,7 +68,7 @@ test('rename', async () => {
   await world.client.container(name);
 });
 
-test('a refused rename leaves the name alone', async () => {
+test('a refused rename keeps the name', async () => {
   const c = await engine.run('rename-bad');
 
   for (const name of ['', '-x', 'a b', 'a/b', 'ü', 'x'.repeat(256)])
@@ -78,7 +78,7 @@ test('a refused rename leaves the name alone', async () => {
   assert.equal((await engine.inspect(c.id)).Name, `/${c.name}`);
 });
 
-test('renaming to a taken name is a conflict', async () => {
+test('renaming to a used name is a conflict', async () => {
   const a = await engine.run('taken');
   const b = await engine.run('wants');
 
@@ -101,7 +101,7 @@ test('remove without force refuses a running container', async () => {
   assert.equal(await engine.state(c.id), 'running');
 });
 
-test('removeVolumes takes the anonymous volume along, the default leaves it', async () => {
+test('removeVolumes removes the anonymous volume, the default keeps it', async () => {
   for (const [flag, gone] of [['true', true], ['false', false]]) {
     const c = await engine.run(`volumes-${flag}`, { args: ['-v', '/data'] });
     const volume = (await engine.inspect(c.id)).Mounts[0].Name;
@@ -126,7 +126,7 @@ test('operations work with the 12-digit id, too', async () => {
   assert.equal(await engine.state(c.id), 'exited');
 });
 
-test('unknown host, unknown container and malformed ids are told apart', async () => {
+test('unknown host, unknown container and malformed ids are different errors', async () => {
   const unknown = 'f'.repeat(64);
 
   await world.client.post(`/api/hosts/00000000-0000-4000-8000-000000000000/containers/${unknown}/start`, undefined, { status: 404 });
@@ -153,7 +153,7 @@ test("DockMon's own containers are refused, whatever the case of the name", asyn
   }
 });
 
-test('every operation is in the event log with who asked for it', async () => {
+test('every operation is in the event log with its user', async () => {
   const c = await engine.run('logged');
 
   await world.client.post(path(c, 'stop?timeout=0'));

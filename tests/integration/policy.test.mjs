@@ -1,4 +1,4 @@
-// What the host allows: AGENT_POLICY and protecting labels, whatever the server asks for.
+// The permissions of the host: AGENT_POLICY and protecting labels override the server's requests.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Agent, Server, dockmon } from './lib/dockmon.mjs';
@@ -33,7 +33,7 @@ after(async () => {
   await engine.cleanup();
 });
 
-test('observe: looking is allowed, everything else is 403 and named', async () => {
+test('observe: reading is allowed, everything else is 403 and named', async () => {
   const c = await engine.run('watched');
 
   await client.get(path(c, 'inspect'));
@@ -65,7 +65,7 @@ test('the policy is shown', async () => {
   assert.match(r.stdout, /\bobserve\b/);
 });
 
-test('a list allows what it names', async () => {
+test('a list allows the operations that it names', async () => {
   const c = await engine.run('listed');
 
   await restart('observe,stop');
@@ -102,7 +102,7 @@ test('a shell is refused like any other action', async () => {
   assert.equal(await engine.state(c.id), 'running');
 });
 
-test('a policy that is none is a startup error', async () => {
+test('an invalid policy is a startup error', async () => {
   await agent.down();
   agent.env = { AGENT_POLICY: 'observe,fly' };
   await agent.up();

@@ -69,7 +69,7 @@ for (const era of ['seed', 'head']) {
     assert.equal(a.commands.at(-1).payload?.force ?? a.commands.filter((c) => c.payload?.action === 'remove').at(-1).payload.force, true);
   });
 
-  test(`what an agent of the ${era} era cannot do is said so`, async () => {
+  test(`operations that an agent of the ${era} era does not support are refused with the reason`, async () => {
     const a = hand({ era });
     a.containers = [containerElement({ name: `old-${era}` })];
     await a.connect(await server.token());
@@ -84,7 +84,7 @@ for (const era of ['seed', 'head']) {
   });
 }
 
-test('a single-use token registers one host, a used and an unknown one none', async () => {
+test('a single-use token registers one host; a used or unknown token none', async () => {
   const token = await server.token();
 
   assert.equal((await hand().connect(token)).type, 'auth_success');
@@ -129,7 +129,7 @@ test('a second registration with the same engine id is refused with a remedy', a
   assert.match(clash.error, /engine-id/);
 });
 
-test('cloned machines register side by side when they are told to', async () => {
+test('cloned machines can register side by side', async () => {
   const first = hand();
   await first.connect(await server.token());
   const fields = { force_unique_registration: true, hostname_source: 'daemon' };
@@ -158,7 +158,7 @@ test('the permanent token reconnects to the same host, and only with its engine 
   assert.equal((await hostOf(a)).status, 'online', 'the thief does not disturb the owner');
 });
 
-test('the agent id that the API lists is no key', async () => {
+test('the agent id that the API lists is not a credential', async () => {
   const a = hand();
   await a.connect(await server.token());
   const imposter = await hand({ engineId: a.engineId }).connect(a.agentId);
@@ -166,7 +166,7 @@ test('the agent id that the API lists is no key', async () => {
   assert.equal(imposter.type, 'auth_error');
 });
 
-test('a newer connection supersedes the older, whose end changes nothing', async () => {
+test('a newer connection supersedes the older, whose close changes nothing', async () => {
   const old = hand();
   await old.connect(await server.token());
   const young = hand({ engineId: old.engineId, hostname: old.hostname });
@@ -179,7 +179,7 @@ test('a newer connection supersedes the older, whose end changes nothing', async
   await client.container('after-supersede');
 });
 
-test('a name that is taken is refused at registration and kept at reconnect', async () => {
+test('a used name is refused at registration and kept at reconnect', async () => {
   const a = hand({ hostname: 'taken-name' });
   await a.connect(await server.token());
   const b = hand({ hostname: 'taken-name' });
@@ -193,7 +193,7 @@ test('a name that is taken is refused at registration and kept at reconnect', as
   assert.equal((await hostOf(b)).name, 'other-name');
 });
 
-test('first frames that are not a registration end the connection with a reason', async () => {
+test('an invalid first frame ends the connection with a reason', async () => {
   const cases = [
     ['not json', 1008],
     ['[]', 1008],
@@ -234,10 +234,10 @@ test('a reply counts only from the agent that was asked, and only once', async (
   asked.send({ correlation_id: command.id, success: false, error: 'again' });
   assert.equal((await pending).status, 200);
   asked.isSilent = false;
-  assert.equal((await hostOf(asked)).status, 'online', 'late and double replies are harmless');
+  assert.equal((await hostOf(asked)).status, 'online', 'late and duplicate replies are harmless');
 });
 
-test('a disconnect fails what is pending at once', async () => {
+test('a disconnect fails pending commands at once', async () => {
   const a = hand();
   const element = containerElement({ name: 'leaving' });
   a.containers = [element];
@@ -257,7 +257,7 @@ test('a disconnect fails what is pending at once', async () => {
   assert.equal((await client.container('leaving')).host_online, false, 'the containers of an offline host stay listed');
 });
 
-test('deleting a host closes the socket, and the token is dead', async () => {
+test('deleting a host closes its socket and invalidates its token', async () => {
   const a = hand();
   await a.connect(await server.token());
   await client.delete(`/api/hosts/${a.hostId}`);
@@ -268,7 +268,7 @@ test('deleting a host closes the socket, and the token is dead', async () => {
   await client.delete(`/api/hosts/${a.hostId}`, { status: 404 });
 });
 
-test('nonsense after authentication ends that session alone', async () => {
+test('invalid messages after authentication end only that session', async () => {
   const good = hand();
   await good.connect(await server.token());
   for (const nonsense of ['{', '[1]', Buffer.from([0, 1, 2])]) {

@@ -1,5 +1,5 @@
-// Images, networks and volumes: the agent's replies, REST and CLI, with the docker CLI as witness. What is
-// global to an engine (prune) runs on an engine of the test's own.
+// Images, networks and volumes: the agent's replies, REST and CLI, compared with the docker CLI. Operations on a
+// whole engine (prune) run on an engine that the test starts.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Agent, Server, bin, dockmon } from './lib/dockmon.mjs';
@@ -51,7 +51,7 @@ const refused = async (name, fields, pattern, status) => {
   assert.match(reply.error, pattern);
   assert.equal(reply.status, status, reply.error);
 };
-// The list, once it says what the docker CLI says: others work on the same engine at the same time.
+// The list, once it agrees with the docker CLI: other tests use the same engine at the same time.
 const agrees = (name, check) =>
   eventually(async () => {
     const list = await payload(name);
@@ -60,7 +60,7 @@ const agrees = (name, check) =>
   });
 const lines = (text) => text.split('\n').filter(Boolean).sort();
 const isTime = (s) => /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/.test(s);
-// An image of its own, with an id that nothing else has.
+// A new image with a unique id.
 const image = async (name, on = engine) => {
   const id = await on.docker('create', '--network', 'none', '--name', `${on.prefix}-img-${Math.random().toString(36).slice(2)}`, IMAGE, 'true');
   const made = await on.docker('commit', '-m', Math.random().toString(), id, name);
@@ -99,7 +99,7 @@ test('agent: remove_image by name, by short id, with force', async () => {
   await refused('remove_image', {}, /image_id/, 400);
 });
 
-test('agent: networks are made, listed and deleted', async () => {
+test('agent: networks are created, listed and deleted', async () => {
   const name = `${engine.prefix}-net`;
   const made = await payload('create_network', { name, driver: '', subnet: '10.213.0.0/24', gateway: '10.213.0.1', internal: true });
   const truth = JSON.parse(await engine.docker('network', 'inspect', name))[0];
@@ -149,7 +149,7 @@ test('agent: a network without a subnet leaves addressing to the engine', async 
   assert.deepEqual(await payload('delete_network', { network_id: name, force: false }), { success: true });
 });
 
-test('agent: volumes are made, listed and deleted', async () => {
+test('agent: volumes are created, listed and deleted', async () => {
   const name = `${engine.prefix}-vol`;
   const made = await payload('create_volume', { name });
   const truth = JSON.parse(await engine.docker('volume', 'inspect', name))[0];
@@ -249,7 +249,7 @@ test('REST: DockMon is not disconnected from its network by force', async () => 
     await engine.docker('run', '-d', '--network', name, '--name', full, ...args, IMAGE, 'sleep', '3600');
     return full;
   };
-  // One that the server knows when it is asked, and one that it has not heard of yet.
+  // One that the server knows, and one that it does not know yet.
   const own = await attach('own', '--label', 'app=dockmon');
   await clients.viewer.container(own);
   for (const ref of [name, made.id, await engine.docker('network', 'inspect', '-f', '{{.Id}}', name)])
@@ -279,7 +279,7 @@ test('REST: volumes', async () => {
   await detail('POST', 'volumes', 422, /name/, { name: 'a/b' });
 });
 
-test('REST: what was done is in the audit log and among the events', async () => {
+test('REST: operations are in the audit log and in the event log', async () => {
   const events = await eventually(async () => {
     const list = (await clients.viewer.get(`/api/events?host_id=${host.id}&limit=500`)).events.filter((e) => e.event_type === 'resource_action');
     return list.some((e) => e.title.startsWith('volume_delete ') && e.severity === 'error') && list;
@@ -316,7 +316,7 @@ async function handHost(t, replies) {
   return a;
 }
 
-test('an agent that knows none of it: 501 and what to do', async (t) => {
+test('an agent without these operations: 501 with advice', async (t) => {
   const old = await handHost(t, {});
   for (const [method, path, body] of [
     ['GET', 'images'], ['GET', 'networks'], ['GET', 'volumes'], ['POST', 'networks', { name: 'x' }], ['POST', 'volumes', {}],
@@ -329,7 +329,7 @@ test('an agent that knows none of it: 501 and what to do', async (t) => {
   }
 });
 
-test('a Go agent: its nulls become lists, its words become statuses, it gets what it expects', async (t) => {
+test('a Go agent: nulls become lists, its error texts become statuses, requests have its form', async (t) => {
   const go = await handHost(t, {
     list_images: () => null,
     list_networks: () => [{ id: '0123456789ab', name: 'n', containers: null, internal: false }, null],
@@ -366,7 +366,7 @@ test('an offline host: 503, and an unknown one: 404', async (t) => {
 
 // --- prune, on an engine of our own ---------------------------------------------------------------------------
 
-test('prune takes what is unused and nothing else', async () => {
+test('prune removes unused objects and nothing else', async () => {
   const own = await OwnEngine.start();
   cleanup.push(() => own.remove());
   await own.ensureImage();
@@ -509,7 +509,7 @@ test('CLI: several hosts', async (t) => {
   await fails(1, /no terminal to ask on; use --force/, 'network', 'prune', '--host', other.hostname);
 });
 
-test('CLI: prune asks on a terminal and takes no for an answer', async (t) => {
+test('CLI: prune asks on a terminal and accepts a no', async (t) => {
   let pruned = 0;
   const other = await handHost(t, { prune_volumes: () => (pruned++, { removed_count: 1, space_reclaimed: 2500, volumes_removed: ['v'] }) });
   await eventually(async () => (await says('hosts')).includes(other.hostname));

@@ -1,4 +1,4 @@
-// Who may do what: every route of the table, with every role below the needed one, with no and with wrong
+// Permissions: every route of the table, with every role below the required one, without and with wrong
 // credentials; login, sessions, password change, rate limit, Origin.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
@@ -32,7 +32,7 @@ test('the table is read', () => {
   assert.deepEqual(routes.filter((r) => r.role === 'ROLE_NONE').map((r) => r.path).sort(), ['/api/v2/auth/login', '/api/v2/auth/logout', '/health']);
 });
 
-test('401 without and with wrong credentials on every route that needs any', async () => {
+test('401 without and with wrong credentials on every route that requires any', async () => {
   const nobody = new Client(server);
   const wrong = new Client(server, { key: `dm_${'0'.repeat(64)}` });
   const stale = new Client(server, { cookie: `session_id=${'0'.repeat(64)}` });
@@ -108,7 +108,7 @@ test('a cookie from another site is not accepted for writes, a key is', async ()
   await new Client(server).post('/api/v2/auth/login', { username: 'admin', password: 'x' }, { status: 403, ...foreign });
 });
 
-test('a key may not make a stronger key, and a deleted key is dead', async () => {
+test('a key cannot create a stronger key, and a deleted key is invalid', async () => {
   await clients.operator.post('/api/v2/api-keys', { name: 'up', role: 'admin' }, { status: 403 });
   await clients.admin.post('/api/v2/api-keys', { name: 'bad', role: 'king' }, { status: 422 });
   const made = await clients.admin.post('/api/v2/api-keys', { name: 'temporary', role: 'viewer' });
@@ -128,7 +128,7 @@ test('login attempts are limited', async () => {
   assert.ok(Number(r.headers.get('retry-after')) > 0);
 });
 
-test('the audit log names who did what, and refusals too', async () => {
+test('the audit log has the user of every action, also of refused ones', async () => {
   await clients.admin.post('/api/agent/generate-token', {});
   const { entries } = await clients.admin.get('/api/audit?limit=500');
   const actions = entries.map((e) => `${e.action} ${e.result}`);

@@ -1,5 +1,5 @@
-// Agents' permanent tokens over their life: replaced, with either side killed on the way; revoked; and issued
-// once more when the answer to a registration was lost.
+// Agents' permanent tokens over their life: replaced, with either side killed meanwhile; revoked; and issued
+// again when the answer to a registration was lost.
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
@@ -37,7 +37,7 @@ const online = (id = agentId) => eventually(async () => (await status(id)).conne
 const offline = (id = agentId) => eventually(async () => !(await status(id)).connected, { what: 'the agent is offline' });
 const audit = async (action) => (await admin.get('/api/audit?limit=500')).entries.filter((e) => e.action === action).map((e) => `${e.result} ${e.target}`);
 
-// A peer that can be given another token, and acknowledges only when told to.
+// An agent that accepts a new token and acknowledges it only on request.
 class Rotatable extends HandAgent {
   constructor(options = {}) {
     super(server, { ...options, fields: { capabilities: { token_rotate: true, inventory: true } } });
@@ -47,7 +47,7 @@ class Rotatable extends HandAgent {
     return this.commands.filter((c) => c.command === 'token_rotate');
   }
 
-  // The n-th new token that came.
+  // The nth new token that was received.
   async sent(n = 1) {
     await eventually(() => this.rotations.length >= n, { what: `token ${n} comes` });
     const m = this.rotations[n - 1];
@@ -79,7 +79,7 @@ async function rotatable() {
 
 const rotate = (id, options) => admin.post(`/api/agent/${id}/rotate-token`, {}, options);
 
-test('a new token takes the place of the old one while the agent works on', async () => {
+test('a new token replaces the old one without interrupting the agent', async () => {
   const old = await tokenFile();
   const answer = await rotate(agentId);
   assert.deepEqual(answer, { success: true, agent_id: agentId });
@@ -101,7 +101,7 @@ test('a new token takes the place of the old one while the agent works on', asyn
   assert.deepEqual(await audit('agent_rotate'), [`ok ${(await status(agentId)).host_name}`]);
 });
 
-test('who may, and what is refused with a reason', async () => {
+test('permissions, and refusals with a reason', async () => {
   for (const role of ['viewer', 'operator']) {
     const c = await server.client(role);
     await c.post(`/api/agent/${agentId}/rotate-token`, {}, { status: 403 });
@@ -129,7 +129,7 @@ test('who may, and what is refused with a reason', async () => {
   await online();
 });
 
-test('an agent that dies before it has written the token down comes back with the old one', async () => {
+test('an agent that is killed before it stored the token comes back with the old one', async () => {
   const peer = await rotatable();
   const call = rotate(peer.agentId, { status: 503 });
   const fresh = await peer.sent();
@@ -139,7 +139,7 @@ test('an agent that dies before it has written the token down comes back with th
   assert.equal(await peer.again(fresh), 'auth_success');
 });
 
-test('an agent that dies before it acknowledges comes back with the new one, and the old one is gone', async () => {
+test('an agent that is killed before it acknowledges comes back with the new token, and the old one is invalid', async () => {
   const peer = await rotatable();
   const old = peer.permanentToken;
   const call = rotate(peer.agentId, { status: 503 });
@@ -181,7 +181,7 @@ for (const [when, keeps] of [['before', 'old'], ['before', 'new'], ['after', 'ne
   });
 }
 
-test('a real agent and a real server, killed at any moment of a rotation, find each other again', async () => {
+test('a real agent and a real server, killed at any moment of a rotation, reconnect', async () => {
   for (let i = 0; i < 16; i++) {
     const victim = i % 2 ? server : agent;
     const call = rotate(agentId).catch(() => {});
@@ -246,7 +246,7 @@ test('dockmon agent ls, rotate and revoke', async () => {
   assert.notEqual(second, old);
 
   const all = await cli('rotate', '--all');
-  assert.equal(all.code, 1); // those of this test that went away
+  assert.equal(all.code, 1); // the agents of this test that disconnected
   assert.equal(all.stdout, `${host}\n`);
   assert.match(all.stderr, /is offline/);
   assert.notEqual(await tokenFile(), second);
@@ -258,7 +258,7 @@ test('dockmon agent ls, rotate and revoke', async () => {
   assert.match((await cli('ls')).stdout, new RegExp(`^${agentId} .*revoked `, 'm'));
 });
 
-// Passes everything on, but of what the server says after the handshake only the first `bytes(frame size)` once.
+// Passes everything on, but truncates the server's messages after the handshake once, to `bytes(frame size)`.
 async function cuttingProxy(bytes) {
   let isFirst = true;
   const proxy = createServer((client) => {
@@ -276,7 +276,7 @@ async function cuttingProxy(bytes) {
     }
     isFirst = false;
     let seen = Buffer.alloc(0);
-    let passed = 0; // the head of the handshake's answer goes on as it comes
+    let passed = 0; // the head of the handshake's answer is passed on
     upstream.on('data', (chunk) => {
       seen = Buffer.concat([seen, chunk]);
       const start = seen.indexOf('\r\n\r\n') + 4;
@@ -294,7 +294,7 @@ async function cuttingProxy(bytes) {
 }
 
 for (const [what, bytes] of [['all', () => 0], ['all but a byte', () => 1], ['half', (n) => n >> 1], ['the last byte', (n) => n - 1]]) {
-  test(`a registration whose answer loses ${what} on the way is made once more`, async () => {
+  test(`a registration whose answer loses ${what} is repeated`, async () => {
     const own = await Server.start();
     const outer = server;
     server = own;
@@ -306,7 +306,7 @@ for (const [what, bytes] of [['all', () => 0], ['all but a byte', () => 1], ['ha
       assert.equal((await c.get('/api/agent/list')).total, 1);
       await own.process.line(/registered once more, the first answer did not reach it/);
       await eventually(() => readFile(join(joining.dir, 'permanent_token')).catch(() => null), { what: 'it has a token' });
-      await joining.down('SIGKILL'); // what it keeps is good
+      await joining.down('SIGKILL'); // the stored token is valid
       joining.token = '';
       await joining.up();
       await joining.process.line(/connected and accepted/);
@@ -318,13 +318,13 @@ for (const [what, bytes] of [['all', () => 0], ['all but a byte', () => 1], ['ha
   });
 }
 
-test('a stolen registration token that has been used is worth nothing once its agent has spoken', async () => {
+test('a used registration token is worthless to a thief once its agent has connected', async () => {
   const token = await server.token();
   const peer = new HandAgent(server);
   await peer.connect(token);
   await eventually(() => peer.commands.some((c) => c.command === 'list_containers')); // which it answers
   const thief = new HandAgent(server, { engineId: peer.engineId, hostname: peer.hostname });
-  // The reply may be under way still: until it is there the server cannot know.
+  // The reply may still be in flight: until it arrives the server cannot know.
   peer.send({ type: 'heartbeat' });
   await eventually(async () => {
     const reply = await thief.dial(thief.registration(token));
@@ -336,7 +336,7 @@ test('a stolen registration token that has been used is worth nothing once its a
   assert.equal(peer.ws.readyState, 1);
   await peer.close();
 
-  // Whoever has another name or another engine gets nothing even before that.
+  // An agent with another name or engine is refused even before that.
   const second = await server.token();
   const silent = new HandAgent(server, { fields: { capabilities: { inventory: true } } });
   await silent.connect(second);

@@ -1,5 +1,5 @@
-// What a scope leaves of the API: every route of the table, for keys and users limited to a host, to a label of
-// containers, or to both, on what is theirs and what is not.
+// The API within a scope: every route of the table, for keys and users limited to a host, to a label of
+// containers, or to both, on objects inside and outside of the scope.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -22,7 +22,7 @@ const hosts = {};
 const PASSWORD = 'correct horse';
 let server, admin, routes, seen;
 
-// An agent that says yes to everything, with two containers.
+// An agent with two containers for which every command succeeds.
 async function hand(name) {
   const h = new HandAgent(server, {
     hostname: name,
@@ -51,7 +51,7 @@ async function hand(name) {
   return h;
 }
 
-// How a socket ended, by a deadline.
+// The close of a socket, within a deadline.
 const ending = (socket) => {
   let end = null;
   void socket.closed.then((how) => (end = how));
@@ -87,7 +87,7 @@ before(async () => {
   const base = '/api/hosts/{host}/containers/{container}';
   const row = /\{"([A-Z]+)",\s+(C\s*)?(?:"([^"]*)")?,?\s*(ROLE_[A-Z]+),[^{}]*(OBJECT_[A-Z_]+)\s*\}/g;
   routes = [...source.matchAll(row)].map(([, method, c, path, role, object]) => ({ method, path: (c ? base : '') + (path ?? ''), role, object }));
-  assert.equal(routes.length, [...source.matchAll(/^\s+\{"[A-Z]+",/gm)].length, 'a route says what it is about');
+  assert.equal(routes.length, [...source.matchAll(/^\s+\{"[A-Z]+",/gm)].length, 'a route names its kind of object');
   seen = {};
   for (const scope of Object.keys(SCOPES)) {
     seen[scope] = [];
@@ -145,7 +145,7 @@ async function assertPasses(c, route, path) {
   assert.ok(!isRefused, `${what(c, route, path)}: ${JSON.stringify(r)}`);
 }
 
-// What ends the host: deleting it comes last, in a test of its own.
+// Deleting the host comes last, in a separate test.
 const endsHost = (r) => (r.method === 'DELETE' && r.path === '/api/hosts/{host}') || r.path === '/api/agent/{agent}/revoke';
 const endsSession = (r) => r.path === '/api/v2/auth/logout';
 
@@ -168,7 +168,7 @@ const checks = {
     for (const ref of [hosts.alpha.web, hosts.alpha.web.slice(0, 12), 'alpha-web']) await assertPasses(c, route, fill(route.path, hosts.alpha, ref));
     if (scope !== 'web') await assertMissing(c, route, fill(route.path, hosts.beta, hosts.beta.web), `Host not found: ${hosts.beta.hostId}`);
     if (scope === 'alpha') return;
-    // Not theirs, by id, by short id, by name, and what nobody knows yet.
+    // Outside of the scope by id, short id and name, and an unknown container.
     for (const ref of [hosts.alpha.db, hosts.alpha.db.slice(0, 12), 'alpha-db', 'f'.repeat(64)])
       await assertMissing(c, route, fill(route.path, hosts.alpha, ref), `No such container on host alpha: ${ref}`);
   },
@@ -183,14 +183,14 @@ const checks = {
   },
 };
 
-// What lists show, for each: the hosts or the containers of the answer.
+// For each list: the hosts or the containers in the answer.
 const containersOf = { alpha: ['alpha-db', 'alpha-web'], web: ['alpha-web', 'beta-web'], both: ['alpha-web'] };
 const hostsOf = { alpha: ['alpha'], web: ['alpha', 'beta'], both: ['alpha'] };
 const lists = {
   'GET /api/hosts': async (c, scope) => {
     const list = await c.get('/api/hosts');
     assert.deepEqual(list.map((h) => h.name), hostsOf[scope]);
-    for (const h of list) assert.equal(h.container_count, containersOf[scope].filter((name) => name.startsWith(h.name)).length, 'and no count of what is hidden');
+    for (const h of list) assert.equal(h.container_count, containersOf[scope].filter((name) => name.startsWith(h.name)).length, 'and no count of hidden ones');
   },
   'GET /api/containers': async (c, scope) => {
     assert.deepEqual((await c.get('/api/containers')).map((x) => x.name).sort(), containersOf[scope]);
@@ -204,14 +204,14 @@ const lists = {
   },
   'GET /api/events': async (c, scope) => {
     const list = await c.get('/api/events?limit=1000');
-    // What somebody tried on a container that is hidden from them is known by its id alone.
+    // An attempt on a hidden container is recorded with its id only.
     const named = [...new Set(list.events.filter((e) => e.container_name && !/^[0-9a-f]{64}$/.test(e.container_name)).map((e) => e.container_name))].sort();
     assert.deepEqual(named, containersOf[scope]);
     const all = list.events.filter((e) => !e.container_name);
     assert.equal(all.length > 0, scope === 'alpha', 'events of the host itself need all of it');
     assert.ok(all.every((e) => e.host_id === hosts.alpha.hostId));
     const page = await c.get('/api/events?limit=1');
-    assert.equal(page.total_count, list.events.length, 'nor does the number tell');
+    assert.equal(page.total_count, list.events.length, 'and the number does not reveal it');
     const other = await c.get(`/api/events?limit=1000&host_id=${hosts.beta.hostId}`);
     assert.deepEqual([...new Set(other.events.map((e) => e.container_name))], containersOf[scope].filter((name) => name.startsWith('beta')));
   },
@@ -243,8 +243,8 @@ const lists = {
 };
 const operations = (id) => Object.values(hosts).flatMap((h) => h.commands).filter((m) => m.type === 'container_operation' && m.payload.container_id === id).length;
 
-test('every route keeps to the scope', async (t) => {
-  // Something for the event log, of every container and of both hosts.
+test('every route respects the scope', async (t) => {
+  // Events of every container and of both hosts.
   for (const h of Object.values(hosts)) {
     for (const id of [h.web, h.db]) await admin.post(`/api/hosts/${h.hostId}/containers/${id}/start`);
     await admin.post(`/api/hosts/${h.hostId}/images/prune`);
@@ -255,7 +255,7 @@ test('every route keeps to the scope', async (t) => {
     await t.test(`${route.method} ${route.path}`, async () => {
       const check = route.object === 'OBJECT_LIST' ? (r, c, scope) => lists[`${r.method} ${r.path}`](c, scope) : checks[route.object];
       assert.ok(check, `no check for ${route.object}`);
-      if (route.object === 'OBJECT_LIST') assert.ok(lists[`${route.method} ${route.path}`], 'a list needs a check of what it shows');
+      if (route.object === 'OBJECT_LIST') assert.ok(lists[`${route.method} ${route.path}`], 'a list needs a check of its elements');
       for (const [scope, clients] of Object.entries(seen)) for (const c of able(route, clients)) await check(route, c, scope);
     });
   }
@@ -265,7 +265,7 @@ test('the open routes need no scope', async () => {
   for (const c of seen.both) await c.get('/health');
 });
 
-test('tags decide on scopes: who has one does not change them', async () => {
+test('tags decide on scopes, so a scoped user cannot change them', async () => {
   const path = `/api/hosts/${hosts.alpha.hostId}`;
   const limited = seen.alpha.find((c) => c.role === 'admin');
   const { detail } = await limited.call('PUT', path, { body: { tags: ['prod'] }, status: 403 });
@@ -299,7 +299,7 @@ test('rules are checked', async () => {
   }
 });
 
-test('a key never reaches further than the user who made it, now', async () => {
+test('a key is limited by the current scope of the user who created it', async () => {
   const nora = await user('nora', 'operator', ['host=alpha']);
   const child = await key('operator', undefined, nora);
   const wide = await key('operator', ['host=beta', 'label=team=db'], nora);
@@ -324,7 +324,7 @@ test('a key never reaches further than the user who made it, now', async () => {
   assert.deepEqual((await admin.get('/api/v2/api-keys')).find((k) => k.name === wide.name).scope, [`host=${hosts.beta.hostId}`, 'label=team=db']);
 });
 
-test('somebody without a scope always remains admin', async () => {
+test('an admin without a scope always remains', async () => {
   const session = await server.adminSession(PASSWORD);
   const { user: me } = await session.get('/api/v2/auth/me');
   const { detail } = await session.call('PUT', `/api/v2/users/${me.id}`, { body: { role: 'admin', scope: ['host=alpha'] }, status: 403 });
@@ -355,7 +355,7 @@ test('a shell is refused outside, and ends when the scope does', async () => {
   assert.deepEqual(await ending(second), { code: 1008, reason: 'Invalid or expired session' });
 });
 
-test('the feed tells of nothing outside', async () => {
+test('the feed has nothing outside of the scope', async () => {
   const watchers = [];
   for (const [scope, rules] of Object.entries(SCOPES)) {
     const c = await key('operator', rules);
@@ -368,7 +368,7 @@ test('the feed tells of nothing outside', async () => {
     await eventually(() => w.texts.length > 0);
     watchers.push(w);
   }
-  // On every container an event, an operation and an item of a job; alpha-web, which all of them see, is the last.
+  // On every container an event, an operation and an item of a job; alpha-web, which is in every scope, is the last.
   const all = Object.values(hosts).reverse().flatMap((h) => [[h, h.db, 'db'], [h, h.web, 'web']]);
   for (const [h, id, team] of all) {
     h.event('container_event', { container_id: id, container_name: `${h.hostname}-${team}`, image: 'nginx', action: 'start', timestamp: new Date().toISOString(), attributes: {} });
@@ -396,11 +396,11 @@ test('the feed tells of nothing outside', async () => {
   }
 });
 
-test('what is queued of a bulk job is not begun when the scope ends', async () => {
+test('queued items of a bulk job are not started when the scope ends', async () => {
   const owner = await user('betty', 'operator', ['host=beta']);
   const child = await key('operator', undefined, owner);
   const before = operations(hosts.beta.web);
-  hosts.beta.isSilent = true; // four run side by side on one host
+  hosts.beta.isSilent = true; // four run at a time on one host
   const containers = Array.from({ length: 9 }, () => ({ host_id: hosts.beta.hostId, container_id: hosts.beta.web }));
   const { id } = await child.post('/api/bulk', { action: 'kill', containers }, { status: 202 });
   await eventually(() => operations(hosts.beta.web) === before + 4);
@@ -453,7 +453,7 @@ test('an admin of one host can delete it, not the other', async () => {
   await limited.delete(`/api/hosts/${hosts.beta.hostId}`, { status: 404 });
   await limited.delete(`/api/hosts/${hosts.alpha.hostId}`);
   assert.deepEqual((await admin.get('/api/hosts')).map((h) => h.name), ['beta']);
-  // Its rule stays, and matches nothing: a limited admin does not become one of everything.
+  // Its rule stays and matches nothing: a limited admin does not become unlimited.
   assert.deepEqual(await limited.get('/api/hosts'), []);
   await limited.get('/api/v2/users', { status: 403 });
 });

@@ -1,4 +1,4 @@
-// Nothing secret is logged, at the most talkative level, by any of the programs, whatever is done with it, nor
+// No secret is logged at any level by any program, whatever is done with it, nor
 // repeated in answers, nor shown in the process list: tokens, keys, passwords, cookies, environments of containers.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
@@ -15,9 +15,9 @@ import { Process, run } from './lib/process.mjs';
 import { eventually } from './lib/wait.mjs';
 
 const engine = new Engine();
-const secrets = {}; // what it is -> the text that must not appear
-const outputs = []; // processes, those that were restarted, too
-const answers = []; // of the server to calls that are not there to tell a secret
+const secrets = {}; // description -> the text that must not appear
+const outputs = []; // processes, also those that were restarted
+const answers = []; // of the server, except those of calls that return a secret
 let server, agent, admin, keys;
 
 before(async () => {
@@ -37,7 +37,7 @@ after(async () => {
 
 const permanentToken = () => eventually(async () => (await readFile(join(agent.dir, 'permanent_token'), 'utf8').catch(() => '')).trim());
 
-// What the process list shows of everything that we have started and of what that has started.
+// The command lines of all processes that we have started, and of their children.
 async function commandLines() {
   const all = await Promise.all((await readdir('/proc')).filter((p) => /^\d+$/.test(p)).map(async (pid) => {
     const text = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).replaceAll('\0', ' ');
@@ -50,7 +50,7 @@ async function login(password) {
   return new Client(server).fetch('POST', '/api/v2/auth/login', { body: { username: 'admin', password } });
 }
 
-test('much is done with secrets', async () => {
+test('operations with secrets', async () => {
   secrets['registration token'] = await server.token();
   agent = await Agent.start(server, engine, { token: secrets['registration token'] });
   const host = await admin.onlineHost();
@@ -100,13 +100,13 @@ test('much is done with secrets', async () => {
   agent.env.TOKEN_KEY_FILE = join(keys, 'key');
   await agent.up();
   await admin.onlineHost();
-  answers.push(await admin.post(`/api/agent/${id}/rotate-token`, {})); // sealed, so nobody here can say what it is
+  answers.push(await admin.post(`/api/agent/${id}/rotate-token`, {})); // sealed, so its value is unknown here
   await server.down();
   await server.up();
   await admin.onlineHost();
   outputs.push(agent.process, server.process);
 
-  // Revoked, and refused with what it has; then back with a token from a file.
+  // Revoked and refused with its token; then back with a token from a file.
   answers.push(await admin.post(`/api/agent/${id}/revoke`, {}));
   await agent.process.line(/the server refuses this agent/);
   await agent.down();
@@ -121,7 +121,7 @@ test('much is done with secrets', async () => {
     answers.push(await admin.get(path));
 });
 
-test('none of it is in the process list, also when it was given as a flag', async () => {
+test('no secret is in the process list, even if it was given as a flag', async () => {
   secrets['token as a flag'] = 'registrati0n-t0ken-as-a-flag';
   secrets['other token as a flag'] = 'permanent-t0ken-as-a-flag';
   const flags = new Process(bin('dockmon-agent'), ['--registration-token', secrets['token as a flag'], `--permanent-token=${secrets['other token as a flag']}`], {
@@ -139,8 +139,8 @@ test('none of it is in the process list, also when it was given as a flag', asyn
   outputs.push(flags);
 });
 
-test('a key that is given to the CLI as a flag is not in the process list either', async () => {
-  const mute = createServer(() => {}); // lets it wait
+test('an API key that is given to the CLI as a flag is not in the process list', async () => {
+  const mute = createServer(() => {}); // makes it wait
   await new Promise((done) => mute.listen(0, '127.0.0.1', done));
   const met = once(mute, 'connection');
   const login = new Process(bin('dockmon'), ['login', '--api-key', secrets['wrong key'], `http://127.0.0.1:${mute.address().port}`], {
@@ -158,7 +158,7 @@ test('a key that is given to the CLI as a flag is not in the process list either
   }
 });
 
-test('none of it is on disk where it need not be', async () => {
+test('no secret is on disk where it need not be', async () => {
   const seek = async (dir) => {
     for (const name of await readdir(dir, { recursive: true })) {
       const path = join(dir, name);
@@ -172,7 +172,7 @@ test('none of it is on disk where it need not be', async () => {
   await seek(server.dir);
 });
 
-test('none of it is in the output of server and agent', async () => {
+test('no secret is in the output of server and agent', async () => {
   assert.ok(Object.keys(secrets).length >= 17);
   for (const p of outputs) {
     const text = p.lines.join('\n');
@@ -184,12 +184,12 @@ test('none of it is in the output of server and agent', async () => {
   }
 });
 
-test('none of it is in answers, the event log or the audit log', async () => {
+test('no secret is in answers, the event log or the audit log', async () => {
   const text = JSON.stringify([answers, await admin.get('/api/events?limit=1000'), await admin.get('/api/audit?limit=500')]);
   for (const [what, secret] of Object.entries(secrets)) assert.ok(!text.includes(secret), what);
 });
 
-test('a token that the agent refuses to take is not repeated', async () => {
+test('a token that the agent refuses is not repeated', async () => {
   const r = await run(bin('dockmon-agent'), ['--permanent-token', 'se cret'], {
     env: { DOCKMON_URL: server.url, REGISTRATION_TOKEN: 'an0ther se cret', DATA_PATH: '/nowhere', PERMANENT_TOKEN: '' },
   });

@@ -1,4 +1,4 @@
-// What runs the daemons: notifications to the service manager, reload, log level, health.
+// Running as a service: notifications to the service manager, reload, log level, health.
 import assert from 'node:assert/strict';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -35,7 +35,7 @@ const startAgent = (data, url, env, args = []) =>
     env: { DOCKMON_URL: url, REGISTRATION_TOKEN: 'none', DATA_PATH: data, DOCKER_HOST: new Engine().host, LOG_JSON: 'false', ...env },
   });
 
-test('the server says ready, alive, reloading and stopping', async () => {
+test('the server reports ready, alive, reloading and stopping', async () => {
   await withManager('server', async (manager, own) => {
     const p = startServer(join(own, 'data'), [], manager.env({ WATCHDOG_USEC: '400000' }));
     await manager.heard(/^READY=1;STATUS=0 of 0 agents online, database ok$/);
@@ -51,7 +51,7 @@ test('the server says ready, alive, reloading and stopping', async () => {
   });
 });
 
-test('the agent is ready when the engine answers, and says what it does', async () => {
+test('the agent is ready when the engine answers, and reports its status', async () => {
   await withManager('agent', async (manager, own) => {
     const p = startAgent(join(own, 'data'), 'http://127.0.0.1:1', manager.env({ WATCHDOG_USEC: '400000' }));
     await manager.heard(/^READY=1;STATUS=engine ok, not connected to the server/);
@@ -62,7 +62,7 @@ test('the agent is ready when the engine answers, and says what it does', async 
   });
 });
 
-test('an agent with neither engine nor server becomes ready, too, but later: a restart would not help', { timeout: 40000 }, async () => {
+test('an agent without engine and server becomes ready later: a restart would not help', { timeout: 40000 }, async () => {
   await withManager('agent', async (manager, own) => {
     const begin = Date.now();
     const p = startAgent(join(own, 'data'), 'http://127.0.0.1:1', manager.env({ DOCKER_HOST: 'unix:///nowhere.sock' }));
@@ -74,13 +74,13 @@ test('an agent with neither engine nor server becomes ready, too, but later: a r
   });
 });
 
-test('an environment that makes no sense is an error that is named', async () => {
+test('an invalid environment is an error that names the variable', async () => {
   const p = startServer(join(dir, 'nonsense'), [], { NOTIFY_SOCKET: 'relative' });
   assert.deepEqual(await p.exited, { code: 1, signal: null });
   assert.match(p.lines.join('\n'), /NOTIFY_SOCKET=relative: expected a path/);
 });
 
-test('SIGHUP takes the log level from the configuration file again, in both daemons', async () => {
+test('SIGHUP reads the log level from the configuration file again, in both daemons', async () => {
   const file = join(dir, 'conf');
   const cases = [
     ['DOCKMOND_LOG_LEVEL', () => startServer(join(dir, 'reload'), ['--config', file], {}), /listening/],
@@ -94,7 +94,7 @@ test('SIGHUP takes the log level from the configuration file again, in both daem
       await writeFile(file, `${key}=debug\n`);
       p.child.kill('SIGHUP');
       await p.line(/reloaded.*log_level=debug/);
-      if (key === 'LOG_LEVEL') await p.line(/ debug msg/); // an idle server has nothing to say
+      if (key === 'LOG_LEVEL') await p.line(/ debug msg/); // an idle server logs nothing
       await writeFile(file, `${key}=loud\n`);
       p.child.kill('SIGHUP');
       await p.line(/nothing is reloaded.*loud/);
@@ -123,7 +123,7 @@ test('the log level of the server can be changed by an administrator', async () 
   await server.remove();
 });
 
-test('health: components, counts, and nothing that is secret', async () => {
+test('health: components, counts, and no secrets', async () => {
   const server = await Server.start();
   const open = new Client(server);
   const h = await open.get('/health');

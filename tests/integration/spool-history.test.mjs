@@ -1,4 +1,4 @@
-// What was measured while there was no server, in the history of a real one: no gap and no double.
+// Samples from outages of the server, in the history of a real one: no gap and no duplicate.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
@@ -21,7 +21,7 @@ before(async () => {
 
 const HISTORY = 'step=10&metrics=uptime,mem_used&marks=false';
 
-// A server with an agent that measures every second; `way` makes what is between them, and has a url.
+// A server with an agent that samples every second; `way` creates the network between them, and has a url.
 async function startBoth(way, env = {}) {
   const server = await Server.start();
   later(() => server.remove());
@@ -34,7 +34,7 @@ async function startBoth(way, env = {}) {
   });
   later(() => agent.remove());
   const host = await viewer.onlineHost();
-  const from = Math.floor(Date.now() / 10000) * 10000 + 10000; // the first whole step
+  const from = Math.floor(Date.now() / 10000) * 10000 + 10000; // the first complete step
   const steps = async (n) => {
     const query = `from=${new Date(from).toISOString()}&to=${new Date(from + n * 10000).toISOString()}&${HISTORY}`;
     return (await viewer.get(`/api/hosts/${host.id}/stats/history?${query}`)).metrics.uptime.values;
@@ -42,9 +42,9 @@ async function startBoth(way, env = {}) {
   await eventually(async () => (await steps(1))[0] !== null, { timeout: 60000, what: 'the first step' });
   return {
     server, between, agent, host, steps,
-    over: () => Math.floor((Date.now() - from) / 10000), // steps that are
+    over: () => Math.floor((Date.now() - from) / 10000), // steps that are complete
     emptied: () => eventually(async () => (await spooled(agent.dir)).length === 0, { timeout: 90000, what: 'all of it is acknowledged' }),
-    // One value a step, of that step: the uptime grows by its 10 s.
+    // One value for each step: the uptime grows by 10 s.
     async assertNoGap(n) {
       const seen = await eventually(async () => {
         const values = await steps(n);
@@ -57,7 +57,7 @@ async function startBoth(way, env = {}) {
 
 const relayTo = (server) => Relay.start({ to: { host: '127.0.0.1', port: Number(server.port) } });
 
-test('a server killed while it is sent the past: its history has all of it', { timeout: 300000 }, async () => {
+test('a server that is killed while it receives stored samples has all of them in its history', { timeout: 300000 }, async () => {
   const b = await startBoth(relayTo);
   b.between.set({ mode: 'drop' });
   b.between.cut();
@@ -73,7 +73,7 @@ test('a server killed while it is sent the past: its history has all of it', { t
   await b.assertNoGap(n);
 });
 
-test('a clock that is wrong while there is no server, and wrong otherwise, leaves no gap', { timeout: 300000 }, async () => {
+test('a wrong clock, with and without a server, leaves no gap', { timeout: 300000 }, async () => {
   const clock = await Clock.make();
   later(() => clock.remove());
   clock.jump(-2);
@@ -94,11 +94,11 @@ test('a clock that is wrong while there is no server, and wrong otherwise, leave
   await b.assertNoGap(n);
 });
 
-// SPOOL_CUT_S=600 is the cut of ten minutes of docs/faults.md. Below 20 s the server has not yet written all that it had
-// received, and batches come twice to be dropped there.
+// SPOOL_CUT_S=600 is the ten minutes of docs/faults.md. In less than 20 s the server has not written all batches that
+// it received, so some are sent again and dropped as duplicates.
 const CUT_S = Number(process.env.SPOOL_CUT_S ?? 25);
 
-test(`a cut of ${CUT_S} s leaves no gap and no double`, { timeout: 300000 + CUT_S * 2000 }, async (t) => {
+test(`a cut of ${CUT_S} s leaves no gap and no duplicate`, { timeout: 300000 + CUT_S * 2000 }, async (t) => {
   const b = await startBoth((server) => SampleTap.start(server.url));
   const before = b.between.batches.length;
   b.between.cut();

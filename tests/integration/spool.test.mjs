@@ -1,4 +1,4 @@
-// What is measured while there is no server: kept, sent once, and not for ever.
+// Samples during an outage of the server are stored, sent once, and limited.
 import assert from 'node:assert/strict';
 import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -21,7 +21,7 @@ before(async () => {
 
 const start = (options) => SamplePair.start({ on: engine, later, ...options });
 
-test('a cut, and an agent killed in the middle of it, leave no gap and no double', { timeout: 180000 }, async () => {
+test('a cut with an agent killed in the middle leaves no gap and no duplicate', { timeout: 180000 }, async () => {
   const p = await start();
   await eventually(() => p.all().length >= 3, { what: 'batches' });
   p.acknowledge();
@@ -40,12 +40,12 @@ test('a cut, and an agent killed in the middle of it, leave no gap and no double
   const last = kept.at(-1);
   assert.ok(p.all().some((b) => b.epoch === last.epoch && b.seq === last.seq && b.late), 'the last one before the kill');
 
-  // What is acknowledged is not kept.
+  // Acknowledged batches are deleted.
   p.acknowledge();
   await eventually(async () => (await spooled(p.dir)).length === 0, { what: 'an empty spool' });
 });
 
-test('nothing is kept for a server that takes no samples', { timeout: 120000 }, async () => {
+test('nothing is stored for a server that does not accept samples', { timeout: 120000 }, async () => {
   const p = await start({ samples: false });
   await eventually(() => p.server.messages.some((m) => m.type === 'stats'), { what: 'plain messages' });
   p.cut();
@@ -55,7 +55,7 @@ test('nothing is kept for a server that takes no samples', { timeout: 120000 }, 
   assert.deepEqual(await spooled(p.dir), []);
 });
 
-test('a disk that cannot be written is said, and a short cut is bridged in memory', { timeout: 120000 }, async () => {
+test('an unwritable disk is reported, and a short cut is bridged in memory', { timeout: 120000 }, async () => {
   const p = await start({ prepare: (dir) => writeFile(join(dir, 'spool'), 'in the way') });
   await eventually(() => p.all().length >= 2, { what: 'batches' });
   const { stdout } = await run(bin('dockmon-agent'), ['--check'], {
@@ -72,7 +72,7 @@ test('a disk that cannot be written is said, and a short cut is bridged in memor
   p.assertWhole();
 });
 
-test('a full disk is said, bridged in memory, and used again when there is room', { timeout: 120000 }, async () => {
+test('a full disk is reported, bridged in memory, and used again when there is room', { timeout: 120000 }, async () => {
   let folder;
   const p = await start({
     prepare: async (dir) => {
@@ -95,7 +95,7 @@ test('a full disk is said, bridged in memory, and used again when there is room'
   p.assertWhole();
 });
 
-test('a damaged file is said and costs what follows in it', { timeout: 120000 }, async () => {
+test('a damaged file is reported, and only its remainder is lost', { timeout: 120000 }, async () => {
   const p = await start();
   await eventually(() => p.all().length >= 2, { what: 'batches' });
   p.acknowledge();
@@ -118,7 +118,7 @@ test('a damaged file is said and costs what follows in it', { timeout: 120000 },
   assert.equal(p.all().filter((b) => b.epoch === kept[0].epoch).at(-1).seq, kept[3].seq);
 });
 
-test('events of a cut outlive the agent and an engine that forgets them', { timeout: 180000 }, async () => {
+test('events of a cut survive a restart of the agent and of an engine that forgets them', { timeout: 180000 }, async () => {
   const fake = await ScriptedEngine.start();
   later(() => fake.stop());
   const p = await start({ on: fake });
@@ -140,12 +140,12 @@ test('events of a cut outlive the agent and an engine that forgets them', { time
   names.slice(2900).forEach(tell);
   p.relay.set({ mode: 'pass' });
   await eventually(() => received().includes('e3000'), { timeout: 60000, what: 'the last event' });
-  // The newest that the server had comes once more, as it has been asked for.
+  // The server's newest event is sent again, because the server asks from there.
   assert.deepEqual([...new Set(received())], ['e0', ...names]);
   assert.ok(received().length <= names.length + 2);
 });
 
-// Nobody is told: the connection looks alive to the agent until 45 s have passed. `break` and `mend` act on a pair.
+// Silent cuts: the connection seems alive to the agent until 45 s have passed. `break` and `mend` act on a pair.
 const SILENT = [
   {
     name: 'a cable that is cut without a word',
@@ -157,14 +157,14 @@ const SILENT = [
     name: 'a proxy that takes everything and passes nothing on',
     break: (p) => p.relay.set({ mode: 'hole' }),
     mend: (p) => {
-      p.relay.cut(); // what it took is lost
+      p.relay.cut(); // data that it accepted is lost
       p.relay.set({ mode: 'pass' });
     },
   },
 ];
 
 for (const silence of SILENT) {
-  test(`${silence.name}: a kill -9 costs the agent a second`, { timeout: 180000 }, async () => {
+  test(`${silence.name}: a kill -9 loses at most a second`, { timeout: 180000 }, async () => {
     const network = silence.network && (await Network.make());
     if (network) later(() => network.remove());
     const fake = await ScriptedEngine.start();
@@ -176,7 +176,7 @@ for (const silence of SILENT) {
     await silence.break(p);
     const received = p.all().at(-1).seq;
     fake.event(scriptedContainer(1, { name: 'unheard' }), 'pause');
-    // Long before the 20 s in which an acknowledgement is waited for, and the 45 s of silence.
+    // Long before the 20 s timeout of an acknowledgement and the 45 s of silence.
     await eventually(async () => (await spooled(p.dir)).filter((r) => r.seq > received).length >= 3, { timeout: 15000, what: 'batches on disk' });
     await p.agent.down('SIGKILL');
     const last = (await spooled(p.dir)).at(-1);

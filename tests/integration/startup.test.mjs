@@ -1,4 +1,4 @@
-// Before anything runs: --help, --version, --check, and configurations that are wrong, for the two daemons.
+// Start-up of the two daemons: --help, --version, --check, and invalid configurations.
 import assert from 'node:assert/strict';
 import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -22,7 +22,7 @@ after(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
-// Only what is given is in the environment: the caller's own settings must not decide a test.
+// The environment has only the given variables: the caller's settings must not influence a test.
 async function start(name, args, env = {}) {
   const child = await run('env', ['-i', ...Object.entries(env).map(([k, v]) => `${k}=${v}`), bin(name), ...args]);
   assertClean({ name, lines: (child.stdout + child.stderr).split('\n') });
@@ -37,7 +37,7 @@ const agentEnv = (more = {}) => ({
   ...more,
 });
 
-// Every line of `expected` is a pattern; each must be met by a line of its own.
+// `expected` is a list of patterns, each of which must match a different line.
 function names(stderr, expected) {
   const lines = stderr.trimEnd().split('\n');
   for (const pattern of expected) assert.ok(lines.some((l) => pattern.test(l)), `${pattern} in:\n${stderr}`);
@@ -45,7 +45,7 @@ function names(stderr, expected) {
   assert.equal(blamed.length, expected.length, stderr);
 }
 
-test('--help and --version work whatever else is wrong', async () => {
+test('--help and --version work with any other mistake', async () => {
   for (const [name, env] of [['dockmon-agent', { DOCKMON_URL: 'x' }], ['dockmond', { DOCKMOND_LISTEN: 'x' }], ['dockmon', { DOCKMON_URL: 'x' }]]) {
     const version = await start(name, ['--version'], env);
     assert.equal(version.code, 0, `${name}: ${version.stderr}`);
@@ -57,7 +57,7 @@ test('--help and --version work whatever else is wrong', async () => {
   }
 });
 
-test('the agent names everything that is wrong at once and exits with 2', async () => {
+test('the agent reports all mistakes at once and exits with 2', async () => {
   const r = await start('dockmon-agent', ['--reconnect-max=never', '--no-such-flag'], {
     DOCKMON_URL: 'ftp://server',
     REGISTRATION_TOKEN: 'not a token',
@@ -86,14 +86,14 @@ test('the agent names everything that is wrong at once and exits with 2', async 
   assert.equal(r.stdout, '');
 });
 
-test('an agent without URL and token says what it needs', async () => {
+test('an agent without URL and token reports what is required', async () => {
   const r = await start('dockmon-agent', [], { DATA_PATH: join(dir, 'nothing'), DOCKER_HOST: engine.host });
 
   assert.equal(r.code, 2);
   names(r.stderr, [/DOCKMON_URL.* required/, /REGISTRATION_TOKEN or PERMANENT_TOKEN is required/]);
 });
 
-test('AGENT_NAME: 255 bytes are fine, 256 are not', async () => {
+test('AGENT_NAME: 255 bytes are accepted, 256 are not', async () => {
   const good = await start('dockmon-agent', ['--check'], agentEnv({ AGENT_NAME: ` ${'n'.repeat(255)} ` }));
   assert.equal(good.code, 0, good.stdout + good.stderr);
   const bad = await start('dockmon-agent', ['--check'], agentEnv({ AGENT_NAME: 'n'.repeat(256) }));
@@ -101,7 +101,7 @@ test('AGENT_NAME: 255 bytes are fine, 256 are not', async () => {
   assert.match(bad.stderr, /AGENT_NAME=n+\.\.\.: expected at most 255 bytes, not 256/);
 });
 
-test('the server names everything that is wrong at once and exits with 2', async () => {
+test('the server reports all mistakes at once and exits with 2', async () => {
   const r = await start('dockmond', ['--listen', 'nowhere', '--max-connections=3'], {
     DOCKMOND_POLL_INTERVAL: 'x',
     DOCKMOND_SESSION_LIFETIME: '1s',
@@ -120,7 +120,7 @@ test('the server names everything that is wrong at once and exits with 2', async
   ]);
 });
 
-test('a file of KEY=value lines configures both, flags and environment go first', async () => {
+test('a file of KEY=value lines configures both; flags and environment override it', async () => {
   const file = join(dir, 'agent.conf');
   await writeFile(file, `# the agent\nDOCKMON_URL=${server.url}\nREGISTRATION_TOKEN=from-file\nDATA_PATH="${join(dir, 'agent')}"\nDOCKER_HOST=${engine.host}\n`);
   const good = await start('dockmon-agent', ['--config', file, '--check']);
@@ -139,7 +139,7 @@ test('a file of KEY=value lines configures both, flags and environment go first'
   assert.match(server2.stderr, /`here` is not ADDR:PORT/);
 });
 
-test('plain HTTP beyond loopback must be asked for', async () => {
+test('plain HTTP beyond loopback must be enabled', async () => {
   const args = ['--listen', '0.0.0.0:0', '--data-dir', join(dir, 'open'), '--check'];
   const encrypted = await start('dockmond', args);
   assert.equal(encrypted.code, 0);
@@ -161,7 +161,7 @@ test('agent --check: all is well', async () => {
   assert.doesNotMatch(r.stdout + r.stderr, /registration-token/, 'the token is a secret');
 });
 
-test('agent --check: engine, server and endpoint are told apart, in plain words, with exit code 1', async () => {
+test('agent --check: errors of engine, server and endpoint are distinct, with exit code 1', async () => {
   const away = await start('dockmon-agent', ['--check'], agentEnv({ DOCKER_HOST: 'unix:///nowhere.sock', DOCKMON_URL: 'http://127.0.0.1:1' }));
   assert.equal(away.code, 1);
   assert.match(away.stdout, /^WRONG +engine unix:\/\/\/nowhere\.sock: .*is Docker or Podman running/m);
@@ -171,7 +171,7 @@ test('agent --check: engine, server and endpoint are told apart, in plain words,
   assert.equal(plain.code, 1);
   assert.match(plain.stdout, /^WRONG +server .*http:\/\/ instead of https:\/\//m);
 
-  const other = await HandServer.start(); // speaks HTTP, but has no agent endpoint where it is looked for
+  const other = await HandServer.start(); // speaks HTTP, but has no agent endpoint at this path
   try {
     const r = await start('dockmon-agent', ['--check'], agentEnv({ DOCKMON_URL: `${other.url}/elsewhere` }));
     assert.equal(r.code, 1);
@@ -181,7 +181,7 @@ test('agent --check: engine, server and endpoint are told apart, in plain words,
   }
 });
 
-test('agent --check does not wait for ever for an engine or a server that says nothing', { timeout: 60000 }, async () => {
+test('agent --check does not wait forever for an engine or a server that does not answer', { timeout: 60000 }, async () => {
   const path = join(dir, 'silent.sock');
   const silent = [createServer(() => {}).listen(path), createServer(() => {}).listen(0, '127.0.0.1')];
   await Promise.all(silent.map((s) => s.listening || new Promise((r) => s.once('listening', r))));
@@ -204,12 +204,12 @@ test('agent --check: a data directory that cannot be written', async () => {
   assert.match(r.stdout + r.stderr, /file\/sub.*(not a directory|cannot)/i);
 });
 
-test('server --check: a good directory, also while a server uses it, and one that is not', async () => {
+test('server --check: a valid directory, also while a server uses it, and an invalid one', async () => {
   const good = await start('dockmond', ['--check', '--data-dir', server.dir]);
   assert.equal(good.code, 0, good.stdout + good.stderr);
   assert.match(good.stdout, /^ok +data directory/m);
 
-  const fresh = join(dir, 'token'); // called as a command is: still a directory
+  const fresh = join(dir, 'token'); // named like a command, but a directory
   assert.match((await start('dockmond', ['--check', '--data-dir', fresh])).stdout, /^ok +data directory .*first start/m);
   await assert.rejects(stat(fresh), 'a check leaves nothing behind');
 
@@ -224,13 +224,13 @@ test('server --check: a good directory, also while a server uses it, and one tha
   assert.match(r.stdout, /^FAIL +data directory: .*dockmon\.db/m);
 });
 
-test('a port that is taken is named', async () => {
+test('a port in use is named', async () => {
   const r = await start('dockmond', ['--listen', `127.0.0.1:${server.port}`, '--data-dir', join(dir, 'second')]);
   assert.equal(r.code, 1);
   assert.match(r.stderr, new RegExp(`127\\.0\\.0\\.1:${server.port}.*in use`));
 });
 
-test('the first start writes the password of admin to a private file, later starts leave it', async () => {
+test('the first start writes the password of admin to a private file, later starts do not', async () => {
   const own = await Server.start();
   const file = join(own.dir, 'initial-admin-password');
   const password = await readFile(file, 'utf8');
@@ -243,7 +243,7 @@ test('the first start writes the password of admin to a private file, later star
   await own.remove();
 });
 
-test('offline administration: just the secret on stdout; mistakes are said on stderr', async () => {
+test('offline administration: only the secret on stdout; errors on stderr', async () => {
   const admin = (...args) => start('dockmond', ['--data-dir', server.dir, ...args]);
   assert.match((await admin('token', 'create')).stdout, /^[0-9a-f-]{36}\n$/);
   assert.match((await admin('token', 'create', '--multi-use')).stdout, /^[0-9a-f-]{36}\n$/);
@@ -283,7 +283,7 @@ test('SIGHUP ends neither daemon, SIGINT ends both cleanly', async (t) => {
   await rm(agent.dir, { recursive: true, force: true });
 });
 
-test('secrets are not in the process list, wherever they came from', async (t) => {
+test('secrets are not in the process list, whatever their source', async (t) => {
   const environment = agentEnv({ DOCKMON_URL: 'http://127.0.0.1:1', REGISTRATION_TOKEN: '' });
   const flags = ['--registration-token=registration-token', '--permanent-token', 'permanent-token', '--data-path', environment.DATA_PATH];
   const agent = new Process('env', ['-i', ...Object.entries(environment).map(([k, v]) => `${k}=${v}`), bin('dockmon-agent'), ...flags], {

@@ -1,5 +1,5 @@
-// What agents measure, in the history and in the last minutes: exact figures from agents made by hand, a server
-// that is killed, disks that are full, files that are damaged.
+// Agents' samples in the history and in the last minutes: exact values from scripted agents, a server
+// that is killed, full disks, damaged files.
 import assert from 'node:assert/strict';
 import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -23,13 +23,13 @@ before(async () => {
 
 after(() => server?.remove());
 
-// Waits until a step has come where it can be read.
+// Waits until a step can be read.
 const written = (client, a, id, from, n, i = n - 1) => eventually(async () => {
   const r = await history(client, a, id, `${span(from, n)}&metrics=cpu`);
   return r.metrics.cpu.values[i] !== null && r;
 }, { what: `step ${i} is in the history` });
 
-test('figures of the past: rates of counters, gaps, a counter that starts over', async () => {
+test('the history: rates of counters, gaps, a counter that starts over', async () => {
   const [web] = [containerElement({ name: 'past-web' })];
   const a = await Sampler.start(server, viewer, [web]);
   const from = start();
@@ -54,7 +54,7 @@ test('figures of the past: rates of counters, gaps, a counter that starts over',
   assert.equal(r.series, 'past-web');
   assert.equal(r.step_seconds, 10);
   assert.deepEqual(r.timestamps, rx.map((_, i) => (from + i * STEP) / 1000));
-  // Not at the first, not over the gap; a counter that starts over has grown by what it shows.
+  // Not at the first, not over the gap; a counter that starts over has grown by its value.
   assert.deepEqual(r.net, [null, 1100, 2200, null, null, null, null, 1100, 550, 1100]);
   assert.deepEqual(r.mem, rx.map((v) => (v === null ? null : 25)));
   assert.deepEqual(r.memory_used_bytes, rx.map((v) => (v === null ? null : 1 << 20)));
@@ -68,7 +68,7 @@ test('figures of the past: rates of counters, gaps, a counter that starts over',
   assert.deepEqual(host.metrics.cpu.values[9], 0.59);
   assert.equal(host.metrics.net_rx.unit, 'bytes_per_second');
   assert.deepEqual(host.metrics.net_rx.values, [null, 100, 200, null, null, null, null, 100, 50, 100]);
-  assert.deepEqual(host.metrics.swap_used.values, rx.map(() => null), 'what was never measured is not 0');
+  assert.deepEqual(host.metrics.swap_used.values, rx.map(() => null), 'unknown values are not 0');
 
   const minute = await history(viewer, a, web.Id, `${span(from, rx.length).replace('step=10', 'step=1m')}&metrics=cpu`);
   const expected = rx.map((v, i) => [Math.floor((from + i * STEP) / 60000), v === null ? null : 10 + i / 100]).filter(([, v]) => v !== null);
@@ -76,7 +76,7 @@ test('figures of the past: rates of counters, gaps, a counter that starts over',
   assert.ok(Math.abs(minute.metrics.cpu.values[0] - first.reduce((x, y) => x + y, 0) / first.length) < 0.011, 'a mean');
   assert.equal(minute.metrics.cpu.max[0], Math.max(...first));
 
-  // The rate of a first step is known when the one before it is there.
+  // The rate of a first step needs the step before it.
   const later = await history(viewer, a, web.Id, span(from + STEP, 2));
   assert.deepEqual(later.net, [1100, 2200]);
   await a.close();
@@ -107,7 +107,7 @@ test('as CSV, by name or by Accept', async () => {
   await a.close();
 });
 
-test('questions that cannot be answered say why', async () => {
+test('invalid queries are refused with the reason', async () => {
   const web = containerElement({ name: 'ask-web' });
   const a = await Sampler.start(server, viewer, [web]);
   for (const [query, status, detail] of [
@@ -141,7 +141,7 @@ test('questions that cannot be answered say why', async () => {
   await a.close();
 });
 
-test('a container that is made anew continues the line, marked with what happened', async () => {
+test('a re-created container continues the series, with marks for its events', async () => {
   const old = containerElement({ name: 'shop-web-1', labels: compose('web') });
   const second = containerElement({ name: 'shop-web-2', labels: compose('web', '2') });
   const a = await Sampler.start(server, viewer, [old, second]);
@@ -175,7 +175,7 @@ test('a container that is made anew continues the line, marked with what happene
   await a.close();
 });
 
-test('the last minutes; who asks for them makes the agent hurry', async () => {
+test('the last minutes; a query makes the agent sample more often', async () => {
   const web = containerElement({ name: 'live-web' });
   const a = await Sampler.start(server, viewer, [web]);
   const path = `/api/hosts/${a.hostId}/containers/${web.Id.slice(0, 12)}/stats/live`;
@@ -200,7 +200,7 @@ test('the last minutes; who asks for them makes the agent hurry', async () => {
     net_rx: [null, 1000], net_tx: [null, 250], disk_read: [null, 50], disk_write: [null, null],
   });
   const newer = await viewer.get(`${path}?since=${new Date(now - 3000).toISOString()}`);
-  assert.deepEqual(newer.net, [1250], 'the rate of the first one that is asked for is known, too');
+  assert.deepEqual(newer.net, [1250], 'the rate of the first requested value is known, too');
   const host = await viewer.get(`/api/hosts/${a.hostId}/stats/live`);
   assert.deepEqual(host.cpu, [12]);
   await eventually(() => a.commands.find((m) => m.type === 'stats_rate' && m.payload.host), { what: 'stats_rate of the host' });
@@ -212,7 +212,7 @@ test('the last minutes; who asks for them makes the agent hurry', async () => {
   await a.close();
 });
 
-test('figures of agents that send no samples', async () => {
+test('statistics of agents that send no samples', async () => {
   const web = containerElement({ name: 'go-web' });
   const a = new HandAgent(server);
   a.containers = [web];
@@ -250,7 +250,7 @@ test('the clock of an agent is hours off', async () => {
     const a = await Sampler.start(server, viewer, [web]);
     const off = hours * 3600000;
     const from = Math.floor(Date.now() / STEP) * STEP;
-    // What an agent of ours sends when it has connected: it tells the time of its clock.
+    // The first message of our agent after connecting: the time of its clock.
     a.send({ type: 'event', command: 'inventory_delta', payload: { containers: [], removed: [] }, timestamp: new Date(Date.now() + off).toISOString() });
     a.batch(Date.now() + off, { [web.Id]: { cpu: 100 } });
     const live = await eventually(async () => {
@@ -267,7 +267,7 @@ test('the clock of an agent is hours off', async () => {
   }
 });
 
-test('a server that is killed keeps what was measured', async () => {
+test('a server that is killed keeps the samples', async () => {
   const s = await Server.start();
   try {
     let client = await s.client('viewer');
@@ -277,7 +277,7 @@ test('a server that is killed keeps what was measured', async () => {
     const n = 50;
     for (let i = 0; i < n; i++) a.batch(from + i * STEP, { [web.Id]: { cpu: i + 1, net_rx: 100 * i } });
     await written(client, a, web.Id, from, n, n - 2);
-    // More is on its way while it dies.
+    // More samples are in flight while it is killed.
     for (let i = 0; i < 5; i++) a.batch(from + (n + i) * STEP, { [web.Id]: { cpu: n + i + 1 } });
     await s.process.stop('SIGKILL');
     assertClean(s.process);
@@ -296,7 +296,7 @@ test('a server that is killed keeps what was measured', async () => {
   }
 });
 
-test('a damaged file is set aside and reported, the rest goes on', async () => {
+test('a damaged file is set aside and reported, the rest keeps working', async () => {
   const s = await Server.start();
   try {
     let client = await s.client('viewer');
@@ -333,7 +333,7 @@ test('a damaged file is set aside and reported, the rest goes on', async () => {
   }
 });
 
-test('a full disk stops the history, says so, and nothing else', { timeout: 120000 }, async () => {
+test('a full disk stops only the history, and is reported', { timeout: 120000 }, async () => {
   const dir = await temporaryDirectory();
   await mkdir(join(dir, 'history'));
   const process = new Process('unshare', [
@@ -363,7 +363,7 @@ test('a full disk stops the history, says so, and nothing else', { timeout: 1200
     assert.equal((await client.fetch('GET', '/health')).status, 200, 'it serves');
     await process.line(/history is not written: .*disk is full/);
     assert.match((await client.get('/api/history')).problem, /disk is full/);
-    assert.equal((await client.post('/api/agent/generate-token')).success, true, 'what is no history is stored');
+    assert.equal((await client.post('/api/agent/generate-token')).success, true, 'everything else is still stored');
     a.batch(Date.now(), { [a.containers[0].Id]: { cpu: 4200 } });
     await eventually(async () => (await client.get(`/api/hosts/${a.hostId}/containers/full-0/stats/live`)).cpu.includes(42), { what: 'the last minutes go on' });
     assert.equal(process.lines.filter((l) => /history is not written/.test(l)).length, 1, 'logged once');
@@ -398,7 +398,7 @@ test('without a history', async () => {
   }
 });
 
-// What the files of the history take, and the day the oldest of each tier begins: by looking at them.
+// The size of the history's files, and the first day of the oldest of each tier, read from the disk.
 async function diskUse(dir) {
   const use = { bytes: 0, head_bytes: 0, tiers: {} };
   for (const name of (await readdir(dir)).sort()) {
@@ -416,7 +416,7 @@ async function diskUse(dir) {
   return use;
 }
 
-test('how much disk the history takes, and how long it is kept', async () => {
+test('the disk use and the retention of the history', async () => {
   const admin = await server.client('admin');
   const r = await admin.get('/api/history');
   assert.equal(r.status, 'ok');
@@ -428,7 +428,7 @@ test('how much disk the history takes, and how long it is kept', async () => {
   await assert.rejects(Server.start({ args: ['--history-tiers', '1m:14d'] }));
 });
 
-test('the disk use that is told is that of the files', async () => {
+test('the reported disk use is that of the files', async () => {
   const DAY = 86400000;
   const today = Math.floor(Date.now() / DAY) * DAY;
   const s = await Server.start({ args: ['--history-tiers', '10s:10d,1m:14d,10m:90d,1h:2y'] });
@@ -436,7 +436,7 @@ test('the disk use that is told is that of the files', async () => {
     const client = await s.client('viewer');
     const web = containerElement({ name: 'disk-web' });
     const a = await Sampler.start(s, client, [web]);
-    // Two past days: they are sealed at once, and rolled up, which makes files of all tiers.
+    // Two past days are sealed and rolled up at once, which creates files of all tiers.
     for (const days of [4, 3]) {
       const from = today - days * DAY;
       for (let i = 0; i < 200; i++) a.batch(from + i * STEP, { [web.Id]: { name: 'disk-web', cpu: (i * 7919) % 5000, mem_used: i * 4096 } }, { cpu: i });
@@ -449,7 +449,7 @@ test('the disk use that is told is that of the files', async () => {
     const [told, found] = await eventually(async () => {
       const [h, use] = [await again.get('/api/history'), await diskUse(join(s.dir, 'history'))];
       return Object.keys(use.tiers).length === 4 && h.bytes === use.bytes && [h, use];
-    }, { timeout: 150000, what: 'what is told is what there is' });
+    }, { timeout: 150000, what: 'the reported size to be that on disk' });
     assert.equal(told.head_bytes, found.head_bytes);
     for (const t of told.tiers) {
       const f = found.tiers[t.name];
@@ -463,7 +463,7 @@ test('the disk use that is told is that of the files', async () => {
   }
 });
 
-test('the last minutes of all take no more memory than they may', async () => {
+test('the last minutes of all stay within their memory limit', async () => {
   const s = await Server.start({ args: ['--stats-memory', '1'] });
   try {
     const client = await s.client('viewer');

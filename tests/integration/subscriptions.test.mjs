@@ -1,4 +1,4 @@
-// Clients of the feed that subscribe: state, updates, what agents report, and readers that are too slow.
+// Clients of the feed that subscribe: state, updates, reports of agents, and readers that are too slow.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import WebSocket from 'ws';
@@ -31,7 +31,7 @@ class Subscriber {
     this.closed = new Promise((r) => this.ws.on('close', (code, reason) => r({ code, reason: reason.toString() })));
   }
 
-  // As a client should: a complete state replaces, everything else is merged.
+  // Like a real client: a complete state replaces everything, other messages are merged.
   onMessage(m) {
     this.messages.push(m);
     if (m.type !== 'state' && m.type !== 'update') return;
@@ -46,7 +46,7 @@ class Subscriber {
     }
   }
 
-  // A request, and its answer: sent at once, as a client may that has not been let in yet.
+  // A request and its answer; sent at once, which is allowed before the client is authenticated.
   async ask(type, topics) {
     await this.opened;
     const id = ++this.n;
@@ -54,7 +54,7 @@ class Subscriber {
     return eventually(() => this.messages.find((m) => m.id === id), { what: `an answer to ${type} ${topics}` });
   }
 
-  // Returns when the state is there.
+  // Returns when the state has arrived.
   async subscribe(...topics) {
     const answer = await this.ask('subscribe', topics);
     assert.equal(answer.type, 'subscribed', JSON.stringify(answer));
@@ -93,7 +93,7 @@ const stats = (id, n, more = {}) => ({
   network_rx: 1000 * n, network_tx: 0, disk_read: 7, disk_write: 8, timestamp: new Date().toISOString(), ...more,
 });
 
-test('what is subscribed to: its state, then what changes, and nothing else', async () => {
+test('a subscription gets its state, then changes, and nothing else', async () => {
   const a = await agentWith(['sub-one', 'sub-two']);
   const b = await agentWith(['sub-other']);
   const [one, two] = a.containers;
@@ -103,7 +103,7 @@ test('what is subscribed to: its state, then what changes, and nothing else', as
   await all.subscribe('hosts', 'containers', 'events');
   await some.subscribe(`containers/${a.hostId}/${one.Id.slice(0, 12)}`, `hosts/${b.hostId}`);
   assert.equal(all.containers.get(`${a.hostId}/${one.Id}`).name, 'sub-one');
-  assert.equal(all.containers.get(`${a.hostId}/${one.Id}`).env, null, 'a viewer never sees an environment');
+  assert.equal(all.containers.get(`${a.hostId}/${one.Id}`).env, null, 'a viewer never sees environment variables');
   assert.equal(all.hosts.get(b.hostId).status, 'online');
   assert.deepEqual([...some.containers.keys()], [`${a.hostId}/${one.Id}`]);
   assert.equal(some.containers.get(`${a.hostId}/${one.Id}`).env.SECRET, 'hunter2');
@@ -124,16 +124,16 @@ test('what is subscribed to: its state, then what changes, and nothing else', as
   assert.equal((await some.ask('unsubscribe', [`hosts/${b.hostId}`])).topics, 1);
   await admin.delete(`/api/hosts/${b.hostId}`);
   await admin.delete(`/api/hosts/${a.hostId}`);
-  await eventually(() => !all.hosts.has(a.hostId) && !all.hosts.has(b.hostId), { what: 'both hosts are gone' });
+  await eventually(() => !all.hosts.has(a.hostId) && !all.hosts.has(b.hostId), { what: 'both hosts to be removed' });
   await eventually(() => some.containers.size === 0, { what: 'the container goes with its host' });
   for (const w of [all, some]) {
     assert.ok(w.messages.every((m) => ['subscribed', 'unsubscribed', 'state', 'update'].includes(m.type)), 'nothing for other clients');
     w.ws.close();
   }
-  assert.ok(!some.messages.some((m) => m.events || (m.removed ?? []).some((r) => r.id === two.Id)), 'nothing that was not asked for');
+  assert.ok(!some.messages.some((m) => m.events || (m.removed ?? []).some((r) => r.id === two.Id)), 'nothing without a subscription');
 });
 
-test('bad requests are errors that name what is wrong; nothing of them counts', async () => {
+test('invalid requests are refused as a whole with an error that names the mistake', async () => {
   const w = new Subscriber('viewer');
   await w.subscribe('hosts');
 
@@ -155,14 +155,14 @@ test('bad requests are errors that name what is wrong; nothing of them counts', 
     assert.match(e.message, text);
   }
   assert.equal((await w.ask('subscribe', ['events'])).topics, 2);
-  assert.equal((await w.ask('subscribe', ['events'])).topics, 2, 'twice is once');
+  assert.equal((await w.ask('subscribe', ['events'])).topics, 2, 'a repeated subscription counts once');
   assert.equal((await w.ask('unsubscribe', ['events', 'containers'])).topics, 1);
   for (let i = 0; i < 60; i++) w.ws.send('{"type":"unsubscribe","topics":["events"]}');
   await eventually(() => w.messages.find((m) => m.error === 'rate_limit'), { what: 'a flood of subscriptions is limited' });
   w.ws.close();
 });
 
-test('samples of both channels reach the live model and those who look at them', async () => {
+test('samples of both channels reach the live model and its subscribers', async () => {
   const a = await agentWith(['stat-one', 'stat-two']);
   const [one, two] = a.containers;
   const w = new Subscriber('viewer');
@@ -181,9 +181,9 @@ test('samples of both channels reach the live model and those who look at them',
   a.event('container_stats', stats(one.Id, 50));
   await w.next('stats', (e) => e.id === one.Id && e.net_bytes_per_sec > 0);
   assert.equal((await admin.container('stat-two')).cpu_percent, 2);
-  assert.ok(!w.messages.some((m) => (m.stats ?? []).some((e) => e.id === two.Id)), 'nobody asked for the other one');
+  assert.ok(!w.messages.some((m) => (m.stats ?? []).some((e) => e.id === two.Id)), 'the other one was not subscribed to');
 
-  // The second channel: no host id in the sample, it is bound to the token.
+  // The second channel: samples have no host id, they belong to the token's host.
   const open = (headers, query = '') => new WebSocket(`${server.url.replace('http', 'ws')}/api/stats/ws/ingest${query}`, { headers });
   for (const headers of [{}, { authorization: 'Bearer nonsense' }, { authorization: `Bearer ${keys.operator}` }]) {
     const refused = open(headers);
@@ -214,7 +214,7 @@ test('samples of both channels reach the live model and those who look at them',
   await a.close();
 });
 
-test('clients that do not subscribe get container_stats of what they show', async () => {
+test('clients that do not subscribe get container_stats of the listed containers', async () => {
   const a = await agentWith(['modal-one', 'modal-two']);
   const [one, two] = a.containers;
   const w = new Subscriber('viewer', '');
@@ -237,12 +237,12 @@ test('clients that do not subscribe get container_stats of what they show', asyn
   a.event('container_stats', stats(two.Id, 3));
   a.event('container_stats', stats(one.Id, 4));
   await eventually(() => of(one, 4));
-  assert.ok(!of(two, 3), 'nobody shows it any more');
+  assert.ok(!of(two, 3), 'it is not shown any more');
   w.ws.close();
   await a.close();
 });
 
-test('progress and errors of agents: to those who watch, and into the event log', async () => {
+test('progress and errors of agents reach subscribers and the event log', async () => {
   const a = await agentWith(['upd-one']);
   const [one] = a.containers;
   const w = new Subscriber('viewer');
@@ -282,7 +282,7 @@ test('progress and errors of agents: to those who watch, and into the event log'
   await a.close();
 });
 
-test('an agent that floods fills neither the store nor the screen, and others are heard', async () => {
+test('an agent that floods is limited in the store and in the feed, and others are not affected', async () => {
   const loud = await agentWith(['flood-loud']);
   const quiet = await agentWith(['flood-quiet']);
   const w = new Subscriber('viewer');
@@ -296,7 +296,7 @@ test('an agent that floods fills neither the store nor the screen, and others ar
   await w.next('events', (e) => e.event_type === 'agent_error' && e.host_id === quiet.hostId);
   const done = containerElement({ name: 'flood-done' });
   loud.containers = [done];
-  await admin.container('flood-done'); // by then the flood is through
+  await admin.container('flood-done'); // by then the flood is over
   const { events } = await admin.get(`/api/events?host_id=${loud.hostId}&limit=1000`);
   assert.ok(events.filter((e) => e.event_type === 'agent_error').length < 100, 'rows are limited');
   const steps = w.messages.flatMap((m) => m.progress ?? []).filter((p) => p.host_id === loud.hostId);
@@ -306,7 +306,7 @@ test('an agent that floods fills neither the store nor the screen, and others ar
   await quiet.close();
 });
 
-test('many changes are few messages', async () => {
+test('many changes are combined into few messages', async () => {
   const a = await agentWith(['coal-0']);
   const w = new Subscriber('viewer');
   await w.subscribe('events');
@@ -325,7 +325,7 @@ test('many changes are few messages', async () => {
   await a.close();
 });
 
-test('a reader that is too slow is told everything anew, and holds nobody up', async () => {
+test('a reader that is too slow gets a new complete state and delays no other', async () => {
   const a = await agentWith([]);
   a.containers = Array.from({ length: 3000 }, (_, i) => containerElement({ name: `slow-${i}` }));
   await admin.container('slow-2999');
@@ -342,17 +342,17 @@ test('a reader that is too slow is told everything anew, and holds nobody up', a
     await eventually(() => [...brisk.containers.values()].filter((c) => c.name.startsWith(`round${round}-`)).length === 3000, { what: `round ${round}` });
   }
   a.containers = a.containers.slice(0, 2999);
-  await eventually(() => brisk.containers.size === 2999, { what: 'one has gone' });
+  await eventually(() => brisk.containers.size === 2999, { what: 'one to be removed' });
   sleepy.ws._socket.resume();
   await eventually(() => sleepy.messages.some((m) => m.type === 'state' && m.complete && m.last), { what: 'a fresh state' });
   await eventually(() => sleepy.containers.size === 2999 && [...sleepy.containers.values()].every((c) => c.name.startsWith('round3-')), { what: 'all as it is' });
-  assert.ok(!brisk.messages.some((m) => m.reason === 'behind'), 'who reads loses nothing');
+  assert.ok(!brisk.messages.some((m) => m.reason === 'behind'), 'a client that reads loses nothing');
   sleepy.ws.close();
   brisk.ws.close();
   await a.close();
 });
 
-test('a limited scope: nothing else is told, and what enters or leaves it comes and goes', async () => {
+test('a limited scope: only its objects are sent; they appear and disappear with the scope', async () => {
   const a = await agentWith(['scope-mine', 'scope-theirs', 'scope-moves']);
   const other = await agentWith(['scope-elsewhere']);
   const [mine, theirs, moves] = a.containers;
@@ -387,14 +387,14 @@ test('a limited scope: nothing else is told, and what enters or leaves it comes 
     for (const c of [w, old]) assert.ok(!JSON.stringify(c.messages).includes(text), text);
   }
 
-  // The rights end, and with them the sockets.
+  // The sockets end with the rights.
   await admin.delete(`/api/v2/api-keys/${keyId}`);
   for (const c of [w, old]) assert.equal((await c.closed).code, 1008);
   await a.close();
   await other.close();
 });
 
-test('bulk jobs: each item once it has changed, to operators', async () => {
+test('bulk jobs: operators get each item when it changes', async () => {
   const a = await agentWith(['job-one', 'job-two']);
   a.operations.pause = () => ({ status: 'paused' });
   const w = new Subscriber('operator');
@@ -408,7 +408,7 @@ test('bulk jobs: each item once it has changed, to operators', async () => {
   await a.close();
 });
 
-test('an agent is told what is looked at, again after a reconnect, and when nobody does any more', async () => {
+test('an agent is notified of watched containers, again after a reconnect, and when watching ends', async () => {
   const capabilities = { container_operations: true, samples: true };
   const a = await agentWith(['rate-one', 'rate-two'], { fields: { capabilities } });
   const [one] = a.containers;

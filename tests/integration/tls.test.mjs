@@ -53,7 +53,7 @@ after(async () => {
   await rm(home, { recursive: true });
 });
 
-// An agent that gets `env`; resolves with a line of its log, and ends it.
+// Starts an agent with `env`, resolves with a line of its log, and ends it.
 async function agentSays(pattern, env, { url = server.url } = {}) {
   const a = await Agent.start({ url, token: () => server.token() }, engine, { env });
   const line = await a.process.line(pattern);
@@ -61,7 +61,7 @@ async function agentSays(pattern, env, { url = server.url } = {}) {
   return line;
 }
 
-test('the certificate made at the first start is what it should be', async () => {
+test('the certificate of the first start is correct', async () => {
   const x = certificate(join(server.dir, 'tls/cert.pem'));
   const days = (new Date(x.validTo) - new Date(x.validFrom)) / 86400000;
   assert.ok(days <= 825 && days > 800, `${days} days`);
@@ -98,7 +98,7 @@ test('sessions are resumed by ticket, with TLS 1.2 and 1.3', async () => {
   }
 });
 
-test('a peer that changes its keys in the middle is served on', async () => {
+test('a peer that updates its keys is still served', async () => {
   const r = await run('sh', ['-c', `(for i in 1 2 3; do echo K; sleep 0.2; done; printf 'GET /health HTTP/1.1\\r\\nHost: a\\r\\nConnection: close\\r\\n\\r\\n'; sleep 0.5) | openssl s_client -connect 127.0.0.1:${server.port} -tls1_3`]);
   assert.equal((r.stderr.match(/KEYUPDATE/g) ?? []).length, 3, r.stderr);
   assert.match(r.stdout, /HTTP\/1\.1 200/);
@@ -113,7 +113,7 @@ test('the session cookie is Secure under TLS', async () => {
   assert.match(String(r.headers['set-cookie']), /; Secure/);
 });
 
-test('an agent with the pin, one with the CA file, and one that verifies nothing get in', async () => {
+test('an agent with the pin, one with the CA file, and one that verifies nothing connect', async () => {
   const cases = [
     { DOCKMON_PIN: pin },
     { DOCKMON_PIN: `${OTHER_PIN}, ${pin}` },
@@ -125,7 +125,7 @@ test('an agent with the pin, one with the CA file, and one that verifies nothing
   assert.match(await agentSays(/INSECURE_SKIP_VERIFY is on/, { INSECURE_SKIP_VERIFY: 'true', FORCE_UNIQUE_REGISTRATION: 'true', AGENT_NAME: 'tls-warned' }), / warning .*anybody on the way can pose as the server/);
 });
 
-test('a wrong pin, no pin and a foreign authority keep it out, and it says what to do', async () => {
+test('with a wrong pin, no pin or a foreign authority it refuses to connect, and logs advice', async () => {
   const other = join(home, 'other.pem');
   await selfSigned(other, join(home, 'other-key.pem'));
   const wrong = await agentSays(/cannot connect/, { DOCKMON_PIN: OTHER_PIN });
@@ -137,7 +137,7 @@ test('a wrong pin, no pin and a foreign authority keep it out, and it says what 
   assert.match(plain, /say https:\/\//);
 });
 
-test('--check says it in plain words', async () => {
+test('--check explains it', async () => {
   const check = async (env, url = server.url) => {
     const r = await run(bin('dockmon-agent'), ['--check'], {
       env: { DOCKMON_URL: url, REGISTRATION_TOKEN: 'x', DATA_PATH: home, DOCKER_HOST: engine.host, CA_FILE: '', DOCKMON_PIN: '', INSECURE_SKIP_VERIFY: '', ...env },
@@ -181,7 +181,7 @@ test('token answers carry the fingerprint, the join command the pin', async () =
   assert.match(r.stderr, new RegExp(`DOCKMON_URL=${server.url} DOCKMON_PIN=${pin} REGISTRATION_TOKEN=\\S+ dockmon-agent`));
 });
 
-test('the CLI refuses a stranger, and login asks once', async () => {
+test('the CLI refuses an unknown certificate, and login asks once', async () => {
   const env = { HOME: join(home, 'cli'), XDG_CONFIG_HOME: '', SHELL: '/bin/sh' };
   await mkdir(env.HOME);
   const refused = await dockmon(server, key, ['hosts'], { env });
@@ -191,7 +191,7 @@ test('the CLI refuses a stranger, and login asks once', async () => {
   assert.match(wrong.stderr, /not the pinned one/);
 
   const blind = await dockmon(null, null, ['login', '--api-key', key, server.url], { env });
-  assert.notEqual(blind.code, 0, 'nobody is there to say yes');
+  assert.notEqual(blind.code, 0, 'there is nobody to confirm');
   const inTerminal = (answer) =>
     run('script', ['-qec', `${bin('dockmon')} login --api-key ${key} ${server.url}`, '/dev/null'], { env: { ...env, DOCKMON_URL: '' }, input: `${answer}\n` });
   const no = await inTerminal('n');
@@ -210,7 +210,7 @@ test('the CLI refuses a stranger, and login asks once', async () => {
   assert.match(bad.stderr, /not the pinned one/);
 });
 
-test('stalled handshakes hold nobody up and are cut', async () => {
+test('stalled handshakes delay no other client and are closed', async () => {
   const stalled = Array.from({ length: 200 }, (_, i) => {
     const s = net.connect(server.port, '127.0.0.1');
     const words = [Buffer.alloc(0), Buffer.from([0x16]), Buffer.from([0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc]), Buffer.from('SSH-2.0-x\r\n')][i % 4];
@@ -227,7 +227,7 @@ test('stalled handshakes hold nobody up and are cut', async () => {
   assert.ok(Date.now() - begin < 15000);
 });
 
-test('a reload shows another certificate and keeps who is connected', async () => {
+test('a reload uses another certificate and keeps existing connections', async () => {
   const dir = await temporaryDirectory();
   const paths = [join(dir, 'cert.pem'), join(dir, 'key.pem')];
   await selfSigned(...paths);
@@ -253,7 +253,7 @@ test('a reload shows another certificate and keeps who is connected', async () =
       s.on('error', reject);
     });
 
-  // Half a change first: it must not count.
+  // An incomplete change first: it must not take effect.
   await writeFile(paths[0], 'rubbish');
   const from = own.process.lines.length;
   own.process.child.kill('SIGHUP');
@@ -288,7 +288,7 @@ test('an expiring certificate of our own is renewed with its key', async () => {
   assert.ok((new Date(renewed.validTo) - Date.now()) / 86400000 > 800);
   assert.equal(renewed.checkHost('kept.example'), 'kept.example');
 
-  // While it runs, a reload looks again.
+  // While it runs, a reload checks again.
   await selfSigned(cert, null, { days: 5, oldKey: join(dir, 'tls/key.pem') });
   own.process.child.kill('SIGHUP');
   await own.process.line(/certificate is read again/);
@@ -314,7 +314,7 @@ test('beyond loopback TLS is the default', async () => {
   await rm(dir, { recursive: true });
 });
 
-test('a certificate of an authority: names count', async () => {
+test('a certificate of an authority is verified by name', async () => {
   const dir = await temporaryDirectory();
   const authority = await Authority.make(dir);
   await authority.sign(join(dir, 'cert.pem'), join(dir, 'key.pem'), { usage: 'serverAuth', names: ['DNS:localhost'] });
@@ -331,6 +331,6 @@ test('a certificate of an authority: names count', async () => {
   await rm(dir, { recursive: true });
 });
 
-test('nobody is left connected', async () => {
+test('no connection is left', async () => {
   await eventually(async () => (await onlineHosts()) === 0);
 });

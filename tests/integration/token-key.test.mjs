@@ -1,4 +1,4 @@
-// The agent's permanent token, sealed with a key that stands outside of the data directory.
+// The agent's permanent token, sealed with a key outside of the data directory.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
@@ -33,7 +33,7 @@ const tokenFile = () => join(agent.dir, 'permanent_token');
 const online = () => admin.onlineHost();
 const offline = () => eventually(async () => (await admin.get('/api/hosts')).every((h) => h.status !== 'online'));
 
-// Starts it as it is configured now, to see it fail; the exit status and what it says.
+// Starts the agent, which must fail; returns its standard error.
 async function startAndFail(env = {}) {
   const r = await run('env', ['-i', ...Object.entries({
     DOCKMON_URL: server.url, DATA_PATH: agent.dir, DOCKER_HOST: engine.host, LOG_JSON: 'false', REGISTRATION_TOKEN: await server.token(), ...env,
@@ -42,7 +42,7 @@ async function startAndFail(env = {}) {
   return r.stderr;
 }
 
-test('a token that was kept as text is sealed at the next start with a key', async () => {
+test('a token stored as text is sealed at the next start with a key', async () => {
   agent = await Agent.start(server, engine);
   const host = await online();
   const token = await readFile(tokenFile(), 'utf8');
@@ -67,7 +67,7 @@ test('a token that was kept as text is sealed at the next start with a key', asy
   await offline();
 });
 
-test('it stays sealed over restarts, also after a kill', async () => {
+test('it stays sealed across restarts, also after a kill', async () => {
   for (const signal of ['SIGKILL', 'SIGTERM']) {
     await agent.up();
     await online();
@@ -77,7 +77,7 @@ test('it stays sealed over restarts, also after a kill', async () => {
   }
 });
 
-test('without the key, or with another, it does not start and does not join anew', async () => {
+test('without the key, or with another, it neither starts nor registers again', async () => {
   const agents = (await admin.get('/api/agent/list')).total;
   const without = await startAndFail();
   assert.match(without, /permanent_token is sealed, and its key is not here/);
@@ -114,7 +114,7 @@ test('the key as a systemd credential, and two sources at once', async () => {
   await offline();
 });
 
-test('--check tells how the token is kept', async () => {
+test('--check reports how the token is stored', async () => {
   const check = async (env) =>
     (await run(bin('dockmon-agent'), ['--check'], {
       env: { DOCKMON_URL: server.url, DATA_PATH: agent.dir, DOCKER_HOST: engine.host, REGISTRATION_TOKEN: '', PERMANENT_TOKEN: '', ...env },

@@ -1,4 +1,4 @@
-// The systemd units: valid, and as hardened as they are said to be.
+// The systemd units: valid, and as hardened as documented.
 import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,11 +1,11 @@
-// Users, their sessions, and the keys they make: who may change what, and what ends at once.
+// Users, their sessions and the keys they create: permissions, and immediate effects of changes.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { after, before, test } from 'node:test';
 import { WebSocket } from 'ws';
 import { Client, Server } from './lib/dockmon.mjs';
 
-let server, admin, root; // admin: a session of the first user; root: a key made offline
+let server, admin, root; // admin: a session of the first user; root: a key created offline
 
 async function login(username, password, status = 200) {
   const r = await new Client(server).fetch('POST', '/api/v2/auth/login', { body: { username, password } });
@@ -15,7 +15,7 @@ async function login(username, password, status = 200) {
 const create = async (username, role) => root.post('/api/v2/users', { username, role });
 const change = (c, current, next) => c.post('/api/v2/auth/change-password', { current_password: current, new_password: next });
 
-// A user whose password is changed already, logged in.
+// A logged-in user who has already changed the password.
 async function person(username, role) {
   const made = await create(username, role);
   const c = await login(username, made.password);
@@ -44,7 +44,7 @@ test('the initial password must be changed before anything else', async () => {
   await admin.get('/api/hosts');
 });
 
-test('a user is made with a random password that must be changed, and is listed', async () => {
+test('a user is created with a random password that must be changed, and is listed', async () => {
   const made = await create('vera', 'viewer');
   assert.equal(made.user.role, 'viewer');
   assert.match(made.password, /^\S{16,}$/);
@@ -58,7 +58,7 @@ test('a user is made with a random password that must be changed, and is listed'
   await c.get('/api/v2/users', { status: 403 });
 });
 
-test('bad users are refused', async () => {
+test('invalid users are refused', async () => {
   await admin.post('/api/v2/users', { username: 'vera', role: 'viewer' }, { status: 409 });
   await admin.post('/api/v2/users', { username: 'a b', role: 'viewer' }, { status: 422 });
   await admin.post('/api/v2/users', { username: '', role: 'viewer' }, { status: 422 });
@@ -86,7 +86,7 @@ test('a reset password ends the sessions and must be changed', async () => {
   await (await login('rita', password)).get('/api/hosts', { status: 403 });
 });
 
-test('a deleted user is gone with sessions and keys', async () => {
+test('a deleted user loses sessions and keys', async () => {
   const p = await person('dora', 'viewer');
   const { key } = await p.session.post('/api/v2/api-keys', { name: 'doras', role: 'viewer' });
   await new Client(server, { key }).get('/api/hosts');
@@ -96,7 +96,7 @@ test('a deleted user is gone with sessions and keys', async () => {
   await login('dora', p.password, 401);
 });
 
-test('nobody deletes or demotes oneself or the last admin', async () => {
+test('users cannot delete or demote themselves or the last admin', async () => {
   const me = (await admin.get('/api/v2/users')).users.find((u) => u.username === 'admin');
   const { key } = await admin.post('/api/v2/api-keys', { name: 'mine', role: 'admin' });
 
@@ -109,7 +109,7 @@ test('nobody deletes or demotes oneself or the last admin', async () => {
   await admin.delete(`/api/v2/users/${second.id}`);
 });
 
-test('sessions: each sees and ends its own, admins all', async () => {
+test('sessions: users see and end their own, admins all', async () => {
   const p = await person('siri', 'viewer');
   const other = await login('siri', p.password);
   const mine = (await p.session.get('/api/v2/auth/sessions')).sessions;
@@ -130,7 +130,7 @@ test('sessions: each sees and ends its own, admins all', async () => {
   await p.session.get('/api/v2/auth/me', { status: 401 });
 });
 
-test('an API key works from where it may only, and what it makes reaches no further', async () => {
+test('an API key works from its networks only, and keys that it creates are limited likewise', async () => {
   const make = (allowed_ips, status = 200) => admin.post('/api/v2/api-keys', { name: `from ${allowed_ips}`, role: 'admin', allowed_ips }, { status });
   const near = new Client(server, { key: (await make('127.0.0.0/8, ::1')).key });
   await near.get('/api/hosts');
@@ -150,7 +150,7 @@ test('an API key works from where it may only, and what it makes reaches no furt
     assert.ok(entries.some((e) => e.action === 'apikey_refused' && e.who === 'from 10.0.0.0/8' && e.peer === '127.0.0.1' && e.target === target), target);
 });
 
-test('all of it is audited, and no password is', async () => {
+test('all changes are audited, without passwords', async () => {
   const { entries } = await admin.get('/api/audit?limit=500');
   for (const [action, target] of [['user_create', 'vera'], ['user_role', 'olga'], ['user_password', 'rita'], ['user_delete', 'dora'], ['session_revoke', null]])
     assert.ok(entries.some((e) => e.action === action && e.result === 'ok' && (!target || e.target === target)), `${action} ${target}`);

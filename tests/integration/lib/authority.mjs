@@ -1,4 +1,4 @@
-// Certificates of a test, made with the openssl command: an authority and what it signs.
+// Certificates for a test, created with the openssl command: an authority and the certificates it signs.
 import assert from 'node:assert/strict';
 import { createHash, X509Certificate } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
@@ -14,7 +14,7 @@ async function openssl(...args) {
 
 const EC = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
 
-// Self-signed: `cert` and `key` are paths.
+// A self-signed certificate; `cert` and `key` are paths.
 export function selfSigned(cert, key, { names = ['DNS:localhost', 'IP:127.0.0.1'], days = 30, oldKey = null } = {}) {
   return openssl(
     'req', '-x509', ...(oldKey ? ['-key', oldKey] : [...EC, '-keyout', key]), '-out', cert,
@@ -47,6 +47,6 @@ export class Authority {
 
 export const certificate = (path) => new X509Certificate(readFileSync(path));
 
-// As `dockmond fingerprint` should print it.
+// The fingerprint as `dockmond fingerprint` should print it.
 export const fingerprint = (path) =>
   `sha256:${createHash('sha256').update(certificate(path).publicKey.export({ type: 'spki', format: 'der' })).digest('hex')}`;

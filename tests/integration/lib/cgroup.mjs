@@ -1,5 +1,5 @@
-// A cgroup of this machine's kernel with a process in it: what a container is to the agent, without an engine that
-// could say what it likes of it. Needs root.
+// A cgroup of this machine's kernel with a process in it: a container for the agent, without an engine that has its
+// own values for it. Needs root.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rmdir, writeFile } from 'node:fs/promises';
@@ -18,7 +18,7 @@ const number = (text, key) => Number(new RegExp(`^${key} (\\d+)`, 'm').exec(text
 let made = 0;
 
 export class Group {
-  // `command` runs in it; the container that a scripted engine has of it is `container`.
+  // Runs `command` in it; `container` is its description for a scripted engine.
   static async start(command = ['sleep', '3600']) {
     const g = new Group();
     g.container = scriptedContainer(process.pid * 100 + made++);
@@ -35,7 +35,7 @@ export class Group {
     return readFile(join(this.dirs[IS_2 ? 0 : CONTROLLERS.indexOf(controller)], file), 'utf8');
   }
 
-  // As the engine answers /containers/ID/stats.
+  // The engine's answer to /containers/ID/stats.
   async stats() {
     const [cpu, used, memory, host] = await Promise.all([
       IS_2 ? this.read('cpu', 'cpu.stat').then((t) => number(t, 'usage_usec') * 1000) : this.read('cpuacct', 'cpuacct.usage').then(Number),

@@ -1,4 +1,4 @@
-// What a test file has to take down, in reverse order, all of it also when some of it fails: what is left running would
+// The clean-ups of a test file, run in reverse order, all of them even if some fail: processes left running would
 // keep the file from ending.
 import { after } from 'node:test';
 

@@ -1,4 +1,4 @@
-// A wall clock of a program's own, which a test sets while the program runs. The machine's is never touched.
+// A separate wall clock for a program, which a test sets while the program runs. The machine's clock is not touched.
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
@@ -23,11 +23,11 @@ export class Clock {
     return c;
   }
 
-  // From now on it runs `hours` beside the machine's.
+  // From now on it runs `hours` off the machine's clock.
   jump(hours) {
     const text = Buffer.alloc(8);
     text.writeBigInt64LE(BigInt(Math.round(hours * 3600)));
-    writeFileSync(this.file, text, { flag: this.hours === undefined ? 'w' : 'r+' }); // mapped: never cut short
+    writeFileSync(this.file, text, { flag: this.hours === undefined ? 'w' : 'r+' }); // mapped: must not be truncated
     this.hours = hours;
   }
 

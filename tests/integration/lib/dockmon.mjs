@@ -11,7 +11,7 @@ export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../../..')
 const BIN = process.env.DOCKMON_BIN_DIR ? resolve(process.env.DOCKMON_BIN_DIR) : join(ROOT, 'build');
 export const bin = (name) => join(BIN, name);
 
-// Nothing of the caller's surroundings may configure the programs under test.
+// The caller's environment must not configure the programs under test.
 const CLEAN_ENV = Object.fromEntries(
   [
     'DOCKMON_URL', 'REGISTRATION_TOKEN', 'PERMANENT_TOKEN', 'DOCKMON_API_KEY', 'DOCKMON_PIN', 'DOCKMON_CA_FILE', 'CA_FILE',
@@ -22,7 +22,7 @@ const CLEAN_ENV = Object.fromEntries(
 export const temporaryDirectory = () => mkdtemp(join(tmpdir(), 'dockmon-test-'));
 
 export class Server {
-  // `wrap` is a command that runs it, `network` (lib/netns.mjs) where: it then listens on all addresses there.
+  // `wrap` is a command that runs it; in a `network` (lib/netns.mjs) it listens on all addresses there.
   static async start({ dir, args = [], port = 0, env = {}, wrap, network } = {}) {
     const s = new Server();
     s.dir = dir ?? (await temporaryDirectory());
@@ -50,7 +50,7 @@ export class Server {
     else this.url ??= await this.network.publish(Number(portText), { tls: scheme === 'https' });
   }
 
-  // What an agent at that end of a cable dials.
+  // The URL for an agent at that end of a cable.
   urlAt(host) {
     return `${this.scheme}://${host.includes(':') ? `[${host}]` : host}:${this.port}`;
   }
@@ -117,7 +117,7 @@ export class Client {
     });
   }
 
-  // The parsed answer; anything but `status` fails the test with the answer's text.
+  // The parsed answer; another status than `status` fails the test with the answer's text.
   async call(method, path, { status = 200, ...options } = {}) {
     const r = await this.fetch(method, path, options);
     const text = await r.text();
@@ -153,7 +153,7 @@ export class Client {
 }
 
 export class Agent {
-  // `env` overrides; a registration token is made unless one of the tokens is given. `wrap` is a command that runs it.
+  // `env` overrides; a registration token is created unless a token is given. `wrap` is a command that runs it.
   static async start(server, engine, { dir, env = {}, token, wrap = [] } = {}) {
     const a = new Agent();
     a.server = server;
@@ -197,7 +197,7 @@ export class Agent {
   }
 }
 
-// The CLI, with a configuration of its own.
+// The CLI, with a separate configuration.
 export async function dockmon(server, key, args, { env = {}, input } = {}) {
   const r = await run(bin('dockmon'), args, {
     env: { ...CLEAN_ENV, DOCKMON_URL: server?.url ?? '', DOCKMON_API_KEY: key ?? '', NO_COLOR: '1', LC_ALL: 'C.UTF-8', ...env },

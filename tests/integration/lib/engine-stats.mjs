@@ -1,4 +1,4 @@
-// What a real engine says of a container's use of resources, in one-shot samples, and whether the agent says the same.
+// A real engine's one-shot samples of a container, and whether the agent's samples agree with them.
 import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { eventually } from './wait.mjs';
@@ -17,13 +17,13 @@ const net = (s, name) => s.networks ? Object.values(s.networks).reduce((sum, n) 
 const memory = (s) => s.memory_stats.usage - (s.memory_stats.stats.total_inactive_file ?? s.memory_stats.stats.inactive_file);
 const cache = (s) => s.memory_stats.stats.total_cache ?? s.memory_stats.stats.file;
 const near = (ours, theirs) => Math.abs(ours - theirs) <= 0.005 * theirs;
-// What was read between two answers of the engine: the kernel hands out memory in runs of pages, so that its figure can move
-// by more than 0.5 % of so little while nothing happens.
+// Samples between two answers of the engine: the kernel allocates memory in runs of pages, so that a small value can change
+// by more than 0.5 % while nothing happens.
 const within = (ours, before, after) => near(ours, before) || near(ours, after) || (ours >= Math.min(before, after) && ours <= Math.max(before, after));
 const percent = (a, b) => (100 * b.cpu_stats.online_cpus * (b.cpu_stats.cpu_usage.total_usage - a.cpu_stats.cpu_usage.total_usage)) / (b.cpu_stats.system_cpu_usage - a.cpu_stats.system_cpu_usage);
 const us = (ns) => Math.floor(ns / 1000);
 
-// What a witness says, in our terms: `counters` are equal for who rests, of `sizes` ours lie between two answers.
+// The reference in our terms: for an idle container `counters` are equal and our `sizes` lie between two answers.
 export async function engineSays(engine, id) {
   const s = await askEngine(engine, id);
   const throttling = s.cpu_stats.throttling_data;
@@ -36,12 +36,12 @@ export async function engineSays(engine, id) {
   };
 }
 
-// Of a container at rest: equal to what the engine, or another witness, says before and after, when that is the same.
+// For an idle container: equal to the reference before and after, when these are the same.
 export async function agreement(engine, m, id, what, says = engineSays) {
   let last;
   await eventually(async () => {
     const a = await says(engine, id);
-    const batch = (await m.next(6)).at(-1); // one reads all files
+    const batch = (await m.next(6)).at(-1); // a sample of all files
     const b = await says(engine, id);
     const ours = batch.containers[id];
     last = JSON.stringify({ ours, before: a, after: b });
@@ -50,7 +50,7 @@ export async function agreement(engine, m, id, what, says = engineSays) {
   }, { timeout: 60000, what: `agreement about ${what}` }).catch((e) => assert.fail(`${e.message}: ${last}`));
 }
 
-// Of one that works: the mean of the same seconds, to 1 % point or 2 %.
+// For a busy container: the mean over the same seconds, within 1 percentage point or 2 %.
 export async function agreementOnCpu(engine, m, id) {
   let last;
   await eventually(async () => {

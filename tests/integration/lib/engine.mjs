@@ -1,4 +1,4 @@
-// The real Docker Engine of a test, used through the docker CLI: the independent witness of what happened.
+// The real Docker Engine of a test, used through the docker CLI as the independent reference.
 import { chmod, copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -60,7 +60,7 @@ export class Engine {
   }
 }
 
-// A dockerd of the test's own, for what must not happen to a shared one: restarts and hangs.
+// A dockerd that the test starts, for faults that must not affect a shared one: restarts and hangs.
 export class OwnEngine extends Engine {
   static async start() {
     const dir = await mkdtemp(join(tmpdir(), 'dockmon-dockerd-'));
@@ -71,7 +71,7 @@ export class OwnEngine extends Engine {
   }
 
   async up() {
-    const config = join(this.dir, 'daemon.json'); // not the machine's own
+    const config = join(this.dir, 'daemon.json'); // separate from the machine's
     await writeFile(config, '{}');
     this.daemon = new Process(
       'dockerd',

@@ -1,5 +1,5 @@
-// An agent written by hand on npm `ws`: the independent peer of our server. It speaks as the seed-era
-// Go agent ('seed') or as today's ('head') does, down to where each looks for the correlation id.
+// A scripted agent on npm `ws`, independent of our code: a peer for our server. It speaks like the seed-era
+// Go agent ('seed') or like today's ('head'), down to the place of the correlation id.
 import { randomUUID } from 'node:crypto';
 import WebSocket from 'ws';
 
@@ -107,7 +107,7 @@ export class HandAgent {
   }
 
   onOperation(message) {
-    // The seed-era agent takes everything, the correlation id too, from the payload object; today's takes
+    // The seed-era agent reads everything, also the correlation id, from the payload object; today's reads
     // the fields from the payload and the id from the top level.
     const fields = message.payload;
     if (typeof fields !== 'object' || fields === null) return;
@@ -133,7 +133,7 @@ export class HandAgent {
   }
 }
 
-// A list_containers element as the Engine gives it, with what the agent adds.
+// An element of list_containers as the engine returns it, with the members that the agent adds.
 export function containerElement({ id = containerId(), name, state = 'running', labels = {}, ...more } = {}) {
   return {
     Id: id,

@@ -1,5 +1,5 @@
-// A server written by hand on npm `ws`: the independent peer of our agent. 'seed' refuses unknown fields
-// as the old backend did; 'head' takes what today's takes.
+// A scripted server on npm `ws`, independent of our code: a peer for our agent. 'seed' refuses unknown fields
+// like the old backend; 'head' accepts what today's accepts.
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
@@ -67,7 +67,7 @@ export class HandServer {
     return eventually(() => this.messages.find(match), { timeout, what });
   }
 
-  // Sends as the server of that era does and resolves with the reply.
+  // Sends like the server of that era and resolves with the reply.
   async operation(fields, options) {
     const id = randomUUID();
     this.send(

@@ -1,4 +1,4 @@
-// A service manager's end of the notification socket: the datagrams it got, one list element each.
+// A service manager's end of the notification socket: a list of the received datagrams.
 import { join } from 'node:path';
 import { Process } from './process.mjs';
 

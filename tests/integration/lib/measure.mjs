@@ -1,11 +1,11 @@
-// An agent that measures every second, and a server made by hand that reads what it sends.
+// An agent that samples every second, and a scripted server that reads its messages.
 import { Agent } from './dockmon.mjs';
 import { HandServer } from './hand-server.mjs';
 import { readSamples } from './msgpack.mjs';
 import { eventually } from './wait.mjs';
 
-// `later(end)` is told what is to be ended. What is undefined in `env` is the agent's default. `start(server)` starts the
-// agent another way; `address` is where the server listens.
+// `later(end)` receives the clean-ups. Undefined members of `env` are the agent's defaults. `start(server)` starts the
+// agent in another way; `address` is the address on which the server listens.
 export async function measure(on, later, { env = {}, capabilities = { samples: true }, start, address } = {}) {
   const server = await HandServer.start({
     address,
@@ -26,11 +26,11 @@ export async function measure(on, later, { env = {}, capabilities = { samples: t
         if (server.messages[read].binary) batches.push(readSamples(server.messages[read].binary));
       return batches;
     },
-    // What was said of one container.
+    // The samples of one container.
     of: (id) => m.all().map((b) => b.containers[id]).filter(Boolean),
-    // The source that was told last.
+    // The source that was reported last.
     source: () => m.all().findLast((b) => b.source)?.source,
-    // Waits for `n` batches that are still to come, and gives them.
+    // Waits for the next `n` batches and returns them.
     next: async (n = 1) => {
       const from = m.all().length;
       await eventually(() => m.all().length >= from + n, { timeout: 60000, what: `${n} batches` });

@@ -1,5 +1,5 @@
-// Reads MessagePack (https://github.com/msgpack/msgpack/blob/master/spec.md), written for the tests: not our C code on
-// both ends. Integers beyond 2^53 lose digits, which no test minds.
+// Reads MessagePack (https://github.com/msgpack/msgpack/blob/master/spec.md), written for the tests, so that our C code is not on
+// both ends. Integers beyond 2^53 lose digits, which no test needs.
 export function unpack(buffer) {
   let at = 0;
   const number = (name, size) => {
@@ -71,7 +71,7 @@ export function readSamples(buffer) {
   };
 }
 
-// Writes what we need of it: null, integers, text, bytes, arrays and maps.
+// Writes the types that we need: null, integers, text, bytes, arrays and maps.
 export function pack(value) {
   const parts = [];
   const head = (byte, name, size, v) => {

@@ -1,6 +1,6 @@
-// A network of a test's own: a namespace for the server, and one for each agent, each on a cable (veth) of its own to
-// the server's. Nothing in them is seen from outside, and nothing outside is touched. The test itself stays where it
-// is: `publish` brings a port of the server's namespace to a loopback port of the test. Needs root; without it a
+// A network for one test: a namespace for the server, and one for each agent, each connected by a cable (veth) to the
+// server's. They are isolated from the machine's network. The test itself stays outside:
+// `publish` maps a port of the server's namespace to a loopback port of the test. Needs root; without it a
 // test that asks for a network fails.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { Relay } from './relay.mjs';
 import { run } from './process.mjs';
 
-const NAME = /^dmns(\d+)-/; // the pid of the test that made it
+const NAME = /^dmns(\d+)-/; // the pid of the test that created it
 const made = new Set();
 let counter = 0;
 
@@ -37,7 +37,7 @@ function removeNow(name) {
   made.delete(name);
 }
 
-// What tests that crashed have left.
+// Removes the namespaces of crashed tests.
 function removeStale() {
   const dirs = ['/run/netns', '/etc/netns'].flatMap((dir) => {
     try {
@@ -75,10 +75,10 @@ class Namespace {
     await this.exec('iptables', '-w', ...rule);
   }
 
-  // `what` is what its processes find as /etc/resolv.conf or /etc/hosts; before they are started.
+  // Sets the contents of /etc/resolv.conf or /etc/hosts for its processes, before they are started.
   async configure(file, what) {
     await mkdir(configuration(this.name), { recursive: true });
-    await writeFile(join(configuration(this.name), file), what); // in place: running processes see it, too
+    await writeFile(join(configuration(this.name), file), what); // in place, so that running processes see it
   }
 }
 
@@ -111,7 +111,7 @@ class Site extends Namespace {
       await this.iptables('-A', chain, way, 'up0', '-m', 'statistic', '--mode', 'random', '--probability', `${probability}`, '-j', 'DROP');
   }
 
-  // Whatever comes for TCP is answered with a reset, to both ends.
+  // Answers all TCP packets with a reset to both ends.
   async reset() {
     for (const [end, dev] of [[this.network, this.peer], [this, 'up0']])
       await end.iptables(...`-A INPUT -i ${dev} -p tcp ! --tcp-flags RST RST -j REJECT --reject-with tcp-reset`.split(' '));
@@ -128,7 +128,7 @@ class Site extends Namespace {
 
   async plugIn() {
     await ip('-n', this.network.name, 'link', 'set', this.peer, 'up');
-    await ip('-n', this.network.name, 'addr', 'replace', `${this.server6}/64`, 'dev', this.peer, 'nodad'); // IPv6 goes with the link
+    await ip('-n', this.network.name, 'addr', 'replace', `${this.server6}/64`, 'dev', this.peer, 'nodad'); // IPv6 addresses are lost with the link
   }
 }
 
@@ -148,7 +148,7 @@ export class Network extends Namespace {
     return s;
   }
 
-  // A loopback port of the test that leads to `port` in here; its URL, always plain.
+  // Maps `port` to a loopback port of the test; returns its URL, always without TLS.
   async publish(port, { tls = false } = {}) {
     const path = join('/tmp', `${this.name}-${port}.sock`);
     const inner = await Relay.start({ listen: { path }, to: { host: '127.0.0.1', port, tls } }, { wrap: this.wrap });

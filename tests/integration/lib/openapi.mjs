@@ -1,4 +1,4 @@
-// docs/api/openapi.json as a judge of real answers: the status must be one that it lists, and the body must fit
+// Checks real answers against docs/api/openapi.json: it must list the status, and the body must match
 // its schema, without members that the schema does not name.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
@@ -9,7 +9,7 @@ import { ROOT } from './dockmon.mjs';
 
 const ID = 'openapi.json';
 
-// The file lets members be added; the test wants to hear of them.
+// The file allows additional members; the test does not.
 function close(node) {
   if (Array.isArray(node)) return node.map(close);
   if (!node || typeof node !== 'object') return node;
@@ -52,7 +52,7 @@ export class OpenApi {
     return path + (query ? `?${query}` : '');
   }
 
-  // Asks, and checks the answer against the file. Returns the parsed body.
+  // Sends a request and checks the answer against the file. Returns the parsed body.
   async call(client, id, { values, query, body, status = 200 } = {}) {
     const o = this.operation(id);
     const r = await client.fetch(o.method, this.url(o, values, query), { body });

@@ -31,7 +31,7 @@ export class Process {
     running.add(this);
   }
 
-  // The first line, past or future, that matches; fails with the output when it does not come.
+  // The first line, past or future, that matches; fails with the output if there is none.
   async line(pattern, { timeout: wanted = 20000, from = 0 } = {}) {
     const timeout = wanted * SLOWNESS;
     const past = this.lines.slice(from).find((l) => pattern.test(l));
@@ -64,7 +64,7 @@ export class Process {
   }
 }
 
-// What a sanitizer found is a failure of the test, whatever else it asserts.
+// A report of a sanitizer fails the test, whatever else it asserts.
 export function assertClean(p) {
   const report = p.lines.findIndex((l) => /(Address|Leak|Thread|UndefinedBehavior)Sanitizer|runtime error:/.test(l));
   if (report >= 0) throw new Error(`${p.name}: sanitizer report\n${p.lines.slice(report, report + 60).join('\n')}`);
@@ -74,7 +74,7 @@ process.on('exit', () => {
   for (const p of running) p.child.kill('SIGKILL');
 });
 
-// Runs a command to its end and returns { code, stdout, stderr }.
+// Runs a command until it ends and returns { code, stdout, stderr }.
 export function run(command, args, { env = {}, input = null, timeout = 60000 } = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ['pipe', 'pipe', 'pipe'] });

@@ -1,4 +1,4 @@
-// A TCP relay that misbehaves on demand: in the test's process, or as a process of its own in a network namespace.
+// A TCP relay that misbehaves on demand: in the test's process, or as a separate process in a network namespace.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
@@ -11,9 +11,9 @@ const SELF = fileURLToPath(import.meta.url);
 class Local {
   constructor({ to, delay = 0 }) {
     this.to = to; // {host, port, tls} or {path}
-    this.delay = delay; // ms, of each direction
-    // pass; drop: accept and close; silent: accept and say nothing; reset: accept and reset;
-    // handshake: the head of an HTTP request and all answers; hole: nothing any more, connections stay open
+    this.delay = delay; // ms, in each direction
+    // pass; drop: accept and close; silent: accept and send nothing; reset: accept and reset;
+    // handshake: the head of an HTTP request and all answers; hole: drop everything, connections stay open
     this.mode = 'pass';
     this.accepted = 0;
     this.pairs = new Set();
@@ -43,7 +43,7 @@ class Local {
     this.carry(other, socket);
   }
 
-  // In order, `delay` late. There is no back-pressure: tests send little.
+  // In order, after `delay`. There is no back-pressure, because tests send little.
   carry(from, to, isHeadOnly = false) {
     const later = (what) => (this.delay ? setTimeout(what, this.delay) : what());
     let isOver = false;
@@ -98,7 +98,7 @@ export class Relay {
     else this.local.set(how);
   }
 
-  // Ends what is connected, with a reset.
+  // Ends all connections with a reset.
   cut() {
     this.local.cut();
   }

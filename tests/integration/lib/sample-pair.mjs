@@ -1,4 +1,4 @@
-// An agent, and a hand-made server that takes its samples, with a network between them that can be cut.
+// An agent and a scripted server that receives its samples, with a network between them that can be cut.
 import assert from 'node:assert/strict';
 import { readFile, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { Relay } from './relay.mjs';
 
 const ACCEPT = { type: 'auth_success', agent_id: 'agent-1', host_id: 'host-1', permanent_token: 'permanent-1' };
 
-// The files, read as src/agent/spool/spool_record.h describes them.
+// The records of the files, in the format of src/agent/spool/spool_record.h.
 export async function spooled(dir, name = 'spool') {
   const folder = join(dir, name);
   const names = await readdir(folder).catch(() => []);
@@ -37,17 +37,17 @@ export function assertWhole(places) {
   }
 }
 
-// What the server has received, it has for good: it says so when the agent comes back, and acknowledges when the test
-// says so.
+// All batches that the server received are durable: it reports that when the agent reconnects, and acknowledges when
+// the test asks.
 export class SamplePair {
-  // `on`: an engine; `later` takes what is to be ended; `network`: the agent is at the end of a cable (lib/netns.mjs).
+  // `on`: an engine; `later` receives the clean-ups; `network`: the agent is at the end of a cable (lib/netns.mjs).
   static async start({ on, later, samples = true, env = {}, prepare = () => {}, network }) {
     const p = new SamplePair();
     p.batches = [];
     p.read = 0;
     p.server = await HandServer.start({
       authorize: () => {
-        p.server.sockets.forEach((ws) => ws.terminate()); // of the same agent; ours does that, too
+        p.server.sockets.forEach((ws) => ws.terminate()); // of the same agent, as our server does
         const last = p.all().at(-1);
         return {
           ...ACCEPT,
@@ -72,7 +72,7 @@ export class SamplePair {
     return p;
   }
 
-  // The way between the two; the URL of its agent's end.
+  // Creates the network between the two; returns the URL of the agent's end.
   async lay(network, later) {
     const to = { host: '127.0.0.1', port: Number(new URL(this.server.url).port) };
     if (!network) {
@@ -100,7 +100,7 @@ export class SamplePair {
     this.server.send({ type: 'samples_ack', epoch, seq });
   }
 
-  // A cut that both ends see.
+  // A cut that both ends notice.
   cut() {
     this.relay.set({ mode: 'drop' });
     this.relay.cut();

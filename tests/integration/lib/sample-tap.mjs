@@ -1,4 +1,4 @@
-// Stands between an agent and a server, passes their messages on, notes which batches of samples come by, and can be cut.
+// A proxy between an agent and a server that passes messages on, records the batches of samples, and can be cut.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import WebSocket, { WebSocketServer } from 'ws';
@@ -37,7 +37,7 @@ export class SampleTap {
     }
   }
 
-  // What has come by reaches the server; nothing does any more.
+  // Recorded batches still reach the server; later ones do not.
   cut() {
     this.isCut = true;
     for (const agent of this.wss.clients) agent.terminate();

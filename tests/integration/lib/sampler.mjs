@@ -1,4 +1,4 @@
-// An agent written by hand that says it sends samples, and questions about what became of them.
+// A scripted agent that sends samples, and queries for the results.
 import { HandAgent } from './hand-agent.mjs';
 import { writeSamples } from './msgpack.mjs';
 
@@ -6,7 +6,7 @@ export const STEP = 10000;
 export const KNOWS_SAMPLES = { capabilities: { container_operations: true, stats_collection: true, samples: true } };
 
 export class Sampler extends HandAgent {
-  // `elements` are what its lists show.
+  // `elements` are the elements of its container lists.
   static async start(on, client, elements) {
     const a = new Sampler(on, { fields: KNOWS_SAMPLES });
     a.epoch = Date.now();
@@ -17,7 +17,7 @@ export class Sampler extends HandAgent {
     return a;
   }
 
-  // After the server has gone.
+  // After the server was stopped.
   async reconnect(client) {
     this.fields = { ...this.fields, token: this.permanentToken };
     const reply = await this.connect(this.permanentToken);
@@ -36,6 +36,6 @@ export class Sampler extends HandAgent {
 }
 
 export const history = (client, a, id, query) => client.get(`/api/hosts/${a.hostId}/containers/${id}/stats/history?${query}`);
-// From a whole step 10 minutes ago: what comes that late is history and nothing else.
+// From a complete step 10 minutes ago: such late samples only enter the history.
 export const start = () => Math.floor(Date.now() / STEP) * STEP - 60 * STEP;
 export const span = (from, n) => `from=${new Date(from).toISOString()}&to=${new Date(from + n * STEP).toISOString()}&step=10`;

@@ -1,5 +1,5 @@
-// An engine that does what a test tells it, on a unix socket: for what a real one cannot be made to do
-// (hang, answer half, answer nonsense, have 5,000 containers).
+// A scripted engine on a Unix socket, for behaviour that a real one cannot be made to show
+// (hanging, incomplete answers, invalid answers, 5,000 containers).
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -21,7 +21,7 @@ const VERSION = { Version: '24.0.7', ApiVersion: '1.43', MinAPIVersion: '1.24', 
 
 export const scriptedId = (n) => n.toString(16).padStart(8, '0') + '0'.repeat(56);
 
-// What the engine's list says of a container, and what inspect does.
+// A container in the engine's list, and its inspect answer.
 export function scriptedContainer(n, { name = `c-${n}`, ...more } = {}) {
   return {
     Id: scriptedId(n),
@@ -47,7 +47,7 @@ export class ScriptedEngine {
     e.dir = await mkdtemp(join(tmpdir(), 'dockmon-scripted-'));
     e.host = `unix://${join(e.dir, 'docker.sock')}`;
     e.env = { DOCKER_HOST: e.host }; // for the docker CLI
-    e.info = {}; // what /info says besides
+    e.info = {}; // further members of /info
     e.containers = [];
     e.requests = [];
     e.events = new Set();
@@ -92,7 +92,7 @@ export class ScriptedEngine {
     else json(404, { message: 'page not found' });
   }
 
-  // A container's `stats()` gives what the engine says, or null for an error.
+  // A container's `stats()` returns the engine's answer, or null for an error.
   async answerStats(c, json) {
     const stats = await c.stats();
     if (stats) json(200, stats);

@@ -2,7 +2,7 @@
 import WebSocket from 'ws';
 
 export class Shell {
-  // Resolves when the socket is open. `start`: the first message of a client that says what to run.
+  // Resolves when the socket is open. `start`: the first message, with the command to run.
   static open(server, key, host, container, { start, keep = true } = {}) {
     const s = new Shell();
     const url = `${server.url.replace('http', 'ws')}/ws/shell/${host}/${container}${start ? '?exec=1' : ''}`;

@@ -1,4 +1,4 @@
-// Somebody at an interactive shell: types, presses TAB, and sees what stands on the command line then.
+// A user at an interactive shell: types, presses TAB, and reads the command line.
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -40,7 +40,7 @@ export class Typist {
     }
   }
 
-  // What `words` typed at the end of an echo give.
+  // The output of an echo with `words` at its end.
   async echo(words) {
     const tag = `T${this.n++}`;
     const from = this.text.length;
@@ -56,7 +56,7 @@ export class Typist {
     return (await this.wait(new RegExp(`${tag}< (.*?) *STOP`), from))[1];
   }
 
-  // What is shown after `typed` and some TABs, once it holds `pattern`. The shell is good for nothing afterwards.
+  // The screen after `typed` and some TABs, once it matches `pattern`. The shell cannot be used afterwards.
   async list(typed, pattern) {
     const from = this.text.length;
     this.child.stdin.write(`${typed}\t\t`);
@@ -64,7 +64,7 @@ export class Typist {
   }
 
   async stop() {
-    this.child.kill('SIGKILL'); // its terminal goes with it
+    this.child.kill('SIGKILL'); // which closes its terminal
     await this.exited;
     await rm(this.home, { recursive: true, force: true });
   }

@@ -1,10 +1,10 @@
-// What most tests stand on: the real engine, a server, and an agent that joins the two. Made before the
-// tests of a file, taken down after them.
+// The environment of most tests: the real engine, a server, and an agent that connects the two. Created before the
+// tests of a file, removed after them.
 import { after, before } from 'node:test';
 import { Agent, Server } from './dockmon.mjs';
 import { Engine } from './engine.mjs';
 
-// `role` is that of world.client; world.host is the agent's host, online.
+// `role` is the role of world.client; world.host is the agent's host, online.
 export function theWorld({ role = 'viewer' } = {}) {
   const world = { engine: new Engine() };
 
@@ -20,7 +20,7 @@ export function theWorld({ role = 'viewer' } = {}) {
     await world.server?.remove();
     await world.engine.cleanup();
   });
-  // A container that runs a shell script, when the server knows of it.
+  // A container that runs a shell script; resolves when the server knows it.
   world.listed = async (name, script, args = []) => {
     const c = await world.engine.run(name, { args, command: ['sh', '-c', script] });
     await world.client.container(c.name);
