@@ -63,9 +63,11 @@ struct engine_request {
     const char *method; /* NULL: GET */
     const char *path;   /* with query, without version prefix: "/containers/json?all=1" */
     const char *body;   /* JSON text or NULL; copied */
-    uint64_t
-        timeout_ms; /* whole call; streams: time to the answer's first byte and longest silence, 0 for
-                            none; ordinary calls: 0 means that of the engine */
+    /*
+     * whole call; streams: time to the first byte of the answer and longest silence, 0 for none;
+     * ordinary calls: 0 selects that of the engine
+     */
+    uint64_t timeout_ms;
     size_t max_body;      /* 0: ENGINE_DEFAULT_MAX_BODY */
     bool wants_json;      /* parse the body; an unparsable one is -EPROTO */
     http_data_fn on_data; /* set: streaming; `done` comes at its end */

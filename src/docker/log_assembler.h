@@ -14,8 +14,8 @@ struct log_line {
     int64_t time_ns;  /* without a timestamp: that of the line before */
     const char *text; /* the timestamp with its space, then the line; gone after the call */
     size_t size;
-    size_t
-        stamp_size; /* bytes of `text` that are the timestamp; 0: it has none, or is a further part */
+    /* bytes of `text` that are the timestamp; 0: it has none, or is a further part */
+    size_t stamp_size;
     bool is_ended;   /* a newline came */
     bool is_cut;     /* the maximum cut it short */
     bool is_partial; /* with `splits`: the next line of the stream goes on where this ends */
@@ -44,5 +44,5 @@ void log_assembler_add(
     void *owner, enum log_stream stream, const char *data, size_t size, bool is_start);
 void log_assembler_end(struct log_assembler *la);  /* what has no newline yet is a line, too */
 void log_assembler_drop(struct log_assembler *la); /* ... or is forgotten */
-size_t log_assembler_entries(
-    const struct log_assembler *la); /* timestamps: what the engine counts */
+/* The number of timestamps, which is what the engine counts. */
+size_t log_assembler_entries(const struct log_assembler *la);

@@ -23,8 +23,8 @@ struct hijack_options {
     void (*on_open)(void *owner);
     http_data_fn on_data;
     void (*on_drain)(void *owner); /* optional: all that was queued is written */
-    http_done_fn
-        done; /* stream ended (code 0, status 101), or refused (status and body), or failed (code) */
+    /* stream ended (code 0, status 101), or refused (status and body), or failed (code) */
+    http_done_fn done;
     void *owner;
 };
 

@@ -29,8 +29,8 @@ struct http_result {
         *set_cookie;  /* value of the first Set-Cookie header or NULL; gone after `done` returns */
     const char *body; /* buffered mode: NUL-terminated, never NULL; gone after `done` returns */
     size_t size;
-    const char *
-        message; /* for humans when code < 0: "connect /var/run/docker.sock: No such file or directory" */
+    /* for humans when code < 0: "connect /var/run/docker.sock: No such file or directory" */
+    const char *message;
 };
 
 typedef void (*http_done_fn)(void *owner, const struct http_result *result);

@@ -208,8 +208,8 @@ static void finish_output(struct stream *s)
     if (!s->is_shutdown || s->is_write_dead)
         return;
     if (s->ssl) {
-        (void)SSL_shutdown(
-            s->ssl); /* close_notify, the half-close of TLS; the answer is read as EOF */
+        /* close_notify, the half-close of TLS; the answer is read as EOF */
+        (void)SSL_shutdown(s->ssl);
     } else {
         (void)shutdown(s->fd, SHUT_WR); /* a peer that is gone already shows when reading */
     }

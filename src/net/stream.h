@@ -16,8 +16,8 @@ struct stream;
 struct tls_trust;
 
 struct stream_handler {
-    void (*on_open)(
-        void *owner); /* not called when stream_is_open() is true after stream_open() already */
+    /* not called when stream_is_open() is true right after stream_open() */
+    void (*on_open)(void *owner);
     void (*on_data)(void *owner, const char *data, size_t size);
     void (*on_drain)(void *owner); /* optional: all that stream_write() had to keep is written */
     /* `code` 0: the peer has sent its last byte. Otherwise why it broke or could not be opened. */

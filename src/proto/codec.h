@@ -49,8 +49,8 @@ struct field {
     size_t offset; /* of the member; the member is left alone while the field is absent */
     unsigned flags;
     int64_t min; /* numbers: smallest */
-    int64_t
-        max; /* strings: bytes; arrays and maps: items; numbers: largest; 0: the default limit */
+    /* strings: bytes; arrays and maps: items; numbers: largest; 0: the default limit */
+    int64_t max;
     int (*check)(const char *value,
                  const char **ret_why); /* strings: 0, or < 0 and what is wrong */
 };

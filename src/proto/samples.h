@@ -63,8 +63,8 @@ struct samples {
     bool has_host, has_source;
     bool is_late; /* kept while there was no connection: for the history, no news */
     bool has_age; /* of late ones */
-    int64_t
-        age_ms; /* since the readings when it was sent, by a clock that nobody sets; at least 0 */
+    /* since the readings when it was sent, by a monotonic clock; at least 0 */
+    int64_t age_ms;
     struct host_sample host;
     struct samples_source source;
     struct container_sample *containers;

@@ -22,8 +22,8 @@ struct msg_shell_session {
     struct strings env; /* NAME=value */
     char *user, *workdir;
     bool is_plain; /* "tty": false: stdout and stderr apart, no terminal */
-    int64_t
-        window; /* bytes of output that may be under way without an ack; 0: no acks, in neither direction */
+    /* bytes of output that may be under way without an ack; 0: no acks, in neither direction */
+    int64_t window;
     int64_t bytes; /* ack: output that the server is done with */
 };
 

@@ -59,8 +59,8 @@ struct fleet {
 void member_container_id(const struct member *m, uint64_t n, char ret[SAMPLES_ID_SIZE]);
 void member_init(struct member *m, struct fleet *f, uint32_t index);
 void member_dial_after(struct member *m, uint64_t delay_ms);
-void member_drop(
-    struct member *m); /* abruptly, as a broken network would; the next dial is the caller's */
+/* Drops the connection as a broken network would; the caller starts the next dial. */
+void member_drop(struct member *m);
 /* Event number `n` of a container that starts or stops, and how it looks then. False: not online, or none to report. */
 bool member_report_event(struct member *m, uint64_t n);
 /*

@@ -76,8 +76,8 @@ int config_load(struct config *c,
                 const char *root,
                 struct buf *errors) _nodiscard_;
 void config_done(struct config *c);
-void config_hide_secrets(
-    const struct option_source *source); /* from the process list, once loaded */
+/* Overwrites secrets in the process list; call once the options are loaded. */
+void config_hide_secrets(const struct option_source *source);
 
 struct token_file config_token_file(const struct config *c); /* borrows from it */
 

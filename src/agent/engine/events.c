@@ -40,8 +40,8 @@ struct events {
     struct buf line;
     bool is_line_too_long;
     bool is_failing; /* the last failure was logged */
-    struct loop_timer
-        check_timer; /* of EVENTS_LIVE: an idle stream does not show a hanging engine */
+    /* of EVENTS_LIVE: an idle stream does not show a hanging engine */
+    struct loop_timer check_timer;
     struct engine_call *check;
     char *trouble; /* NULL: the engine answers */
     uint64_t opened_at_ms;

@@ -98,8 +98,8 @@ void facts_on_event(struct facts *facts, const char *type, const char *action, c
     struct facts_container *c;
 
     if (str_eq(type, "image")) {
-        clear_images(
-            facts); /* pull, tag, untag, delete: digests belong to names that came or went */
+        /* pull, tag, untag, delete: digests belong to names that came or went */
+        clear_images(facts);
         facts->generation++;
         return;
     }

@@ -34,8 +34,8 @@ struct session_options {
     /* Queues one text message. 0, or -ENOBUFS (queue full, try again later), or another error. May be called
      * from inside session_new() and session_on_message(); must not call back into the session. */
     int (*send)(void *owner, const char *text, size_t size);
-    size_t (*queued)(
-        void *owner); /* bytes that `send` has taken and that have not left yet; or NULL */
+    /* bytes that `send` has taken and that have not left yet; or NULL */
+    size_t (*queued)(void *owner);
     void *owner;
     struct batch_sink
         *sink; /* outlives the session; NULL: the server takes no batches of samples */

@@ -195,8 +195,8 @@ static void test_events_across_sessions(void **state)
     assert_string_equal(text_of(json_object_get(f.sent[3], "payload"), "action"), "die");
     session_free(TAKE_PTR(f.session));
 
-    forget_sent(
-        &f); /* the clock was set back since: whatever is remembered may be new to the server */
+    /* The clock was set back since: any remembered event may be new to the server. */
+    forget_sent(&f);
     open_session(&f, (struct session_options){.wants_event_replay = true,
                                               .events_since_ns = INT64_C(4000000000000000000)});
     wait_sent(&f, 4);

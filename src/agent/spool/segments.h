@@ -44,8 +44,8 @@ bool segments_read(struct segments *s, struct segments_place *at, struct spool_r
 void segments_release(struct segments *s, struct segments_place at);
 
 uint64_t segments_bytes(const struct segments *s);
-uint64_t segments_dropped(
-    const struct segments *s); /* records that had to go, since it was opened */
+/* The number of records dropped since it was opened. */
+uint64_t segments_dropped(const struct segments *s);
 uint64_t segments_damaged(const struct segments *s); /* bytes that could not be read, since then */
 /* The largest epoch of the records that were there when it was opened; 0: none. */
 uint64_t segments_last_epoch(const struct segments *s);

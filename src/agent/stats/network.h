@@ -17,8 +17,8 @@ struct network *network_new(const char *root); /* `root` as for cgroup_fs_new() 
 void network_free(struct network *net);        /* after its entries */
 DEFINE_CLEANUP(struct network *, network_free);
 
-const char *network_name(
-    const struct network *net); /* "netlink", "proc" or "none": what is in use */
+/* The method in use: "netlink", "proc" or "none". */
+const char *network_name(const struct network *net);
 
 /* `may_keep`: a descriptor may stay open for it. -ENOENT: nothing can be read of the process. */
 int network_open(struct network_entry **ret, struct network *net, int64_t pid, bool may_keep)

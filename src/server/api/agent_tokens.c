@@ -192,8 +192,8 @@ static void revoke_done(struct api_job *job)
     if (job->code == 0 && h) {
         if (!agent_token_is_revoked(&h->agent)) {
             free(h->agent.token_hash);
-            h->agent.token_hash = xstrdup(
-                AGENT_TOKEN_REVOKED); /* the live model needs no more of it */
+            /* The live model only needs to know that it is revoked. */
+            h->agent.token_hash = xstrdup(AGENT_TOKEN_REVOKED);
             h->version++;
         }
         sessions_close_agent(job->call->api->o.sessions, h->agent.id, "Token revoked");

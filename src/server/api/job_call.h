@@ -19,8 +19,8 @@ struct api_job {
     struct error err;
     json_t *result; /* made by work, taken by done */
     int (*work)(struct api_job *job);
-    void (*done)(
-        struct api_job *job); /* answers job->call; NULL: 200 with result, or the failure */
+    /* answers job->call; NULL: 200 with result, or the failure */
+    void (*done)(struct api_job *job);
 };
 
 struct api_job *api_job_new(struct api_call *call,

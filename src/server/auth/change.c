@@ -77,8 +77,8 @@ static void store_work(void *job)
 
     c->code = db_tx(c->flow.store, store_change, c, &c->err);
     if (c->code == 0 && c->initial_password_file && str_eq(c->user.name, FIRST_USER_NAME)) {
-        (void)unlink(
-            c->initial_password_file); /* it is out of date, and gone after the first time */
+        /* The password in the file is out of date now. */
+        (void)unlink(c->initial_password_file);
     }
 }
 

@@ -61,11 +61,11 @@ struct client {
     bool is_subscriber;
     struct bucket messages, subscriptions;
     struct topics topics;
-    struct topic
-        modal; /* of one that does not subscribe: the container whose details it shows; host "": none */
+    /* of one that does not subscribe: the container whose details it shows; host "": none */
+    struct topic modal;
     struct resync resync;
-    struct map
-        shown; /* of one whose scope is limited: "HOST" and "HOST/CONTAINER" that it knows of */
+    /* of one whose scope is limited: the "HOST" and "HOST/CONTAINER" that it knows of */
+    struct map shown;
 };
 
 struct feed {

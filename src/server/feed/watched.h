@@ -9,8 +9,8 @@
 #include <stdbool.h>
 
 struct watched {
-    struct map
-        counts; /* "HOST/CONTAINER", "HOST/" for all containers, "HOST//" for the host itself -> size_t * */
+    /* "HOST/CONTAINER", "HOST/" for all containers, "HOST//" for the host itself -> size_t * */
+    struct map counts;
     struct map hosts;   /* host id -> size_t *: how many of the above */
     size_t n_all_hosts; /* those who look at the figures of all hosts */
 };

@@ -44,8 +44,8 @@ struct fleet_text {
 struct fleet_container {
     char id[CONTAINER_ID_SIZE];
     char *name; /* without the leading '/' */
-    char *
-        state; /* running paused restarting exited unknown (created, dead, exited all become exited) */
+    /* running paused restarting exited unknown (created, dead, exited all become exited) */
+    char *state;
     char *engine_state; /* as the engine says */
     int64_t created_s;
     char *element;                             /* see fleet_container_element() */

@@ -28,8 +28,8 @@ struct log_sources_options {
 
 struct log_sources *log_sources_new(const struct log_sources_options *o);
 void log_sources_stop(struct log_sources *ss); /* ends them all, and every new one */
-void log_sources_free(
-    struct log_sources *ss); /* all sources are freed; the sessions are still there */
+/* All sources are freed; the sessions still exist. */
+void log_sources_free(struct log_sources *ss);
 
 /* Who begins to watch a source, or reads a log at once, is added here. */
 struct log_readings *log_sources_readings(struct log_sources *ss);
@@ -82,8 +82,8 @@ int log_source_new(struct log_source **ret,
 void log_source_free(struct log_source *s);
 
 void log_source_ack(struct log_source *s, size_t cost);
-const char *log_source_container_id(
-    const struct log_source *s);                         /* now; "" before the first one is found */
+/* The id now; "" before the first one is found. */
+const char *log_source_container_id(const struct log_source *s);
 const char *log_source_name(const struct log_source *s); /* of the container */
 const char *log_source_host(const struct log_source *s); /* name of the host */
 const char *log_source_host_id(const struct log_source *s);

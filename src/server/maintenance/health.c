@@ -191,8 +191,8 @@ static json_t *history_json(const struct health *h)
 json_t *health_json(const struct health *h)
 {
     struct agents agents = count_agents(h);
-    int state = db_state(
-        h->o.store); /* newer than what was looked at, when a job has just failed */
+    /* Newer than the last result when a job has just failed. */
+    int state = db_state(h->o.store);
     bool is_long = is_queue_long(h);
     char since[TIME_TEXT_SIZE];
 

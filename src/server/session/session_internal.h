@@ -78,8 +78,11 @@ struct session {
     char *unproven_hash; /* of a token just issued, until a message shows its arrival; or NULL */
     bool can_inventory, can_replay; /* what the agent said it does */
     bool can_samples;
-    int64_t
-        late_offset_ms; /* the same for what was kept, as of the last one; its clock may have been another */
+    /*
+     * the same for replayed events, as of the last one: the agent's clock may have been different
+     * then
+     */
+    int64_t late_offset_ms;
     int64_t clock_offset_ms; /* to be added to the agent's times; 0 when its clock is about right */
     bool is_in_step;         /* with that the last batch was about now */
     uint64_t acked_ms;       /* when samples were last acknowledged */

@@ -23,8 +23,8 @@ struct stats_options {
     struct loop *loop;
     const struct fleet *fleet;
     struct history *history; /* NULL: none is kept */
-    size_t
-        max_live_bytes; /* of the last 15 minutes of all hosts (ring.h); 0: as much as they take */
+    /* of the last 15 minutes of all hosts (ring.h); 0: no limit */
+    size_t max_live_bytes;
     int64_t (*utc_ms)(void); /* NULL: time_utc_ms */
 };
 

@@ -19,8 +19,10 @@ struct agent {
     char *capabilities; /* JSON object */
     char *os, *arch;    /* GOOS, GOARCH names; may be NULL */
     bool force_unique;
-    char *
-        joined_with; /* hash of registration token and hostname, until the permanent one is known to have arrived */
+    /*
+     * hash of registration token and hostname, until the agent is known to have its permanent token
+     */
+    char *joined_with;
     int64_t last_seen_at_ms, registered_at_ms;
 };
 
