@@ -82,3 +82,23 @@ program_path() {
 engine_answers() {
     timeout 20 docker version --format '{{.Server.Version}}' >/dev/null 2>&1
 }
+
+# need_engine DIR: sets DOCKER_HOST to a new engine in DIR, unless one answers already.
+need_engine() {
+    if engine_answers; then
+        printf 'using the Docker engine that answers at %s\n' "${DOCKER_HOST:-the default socket}"
+        return
+    fi
+    printf 'no Docker engine answers: starting one of our own in %s\n' "$1"
+    DOCKER_HOST=$(script/engine start "$1")
+    export DOCKER_HOST
+}
+
+# stop_engine DIR: stops the engine of need_engine, if it has started one, and removes DIR.
+stop_engine() {
+    [ ! -e "$1/dockerd.log" ] || {
+        say "stopping the Docker engine that was started for the tests"
+        script/engine stop "$1" || true
+    }
+    rm -rf "$1"
+}
