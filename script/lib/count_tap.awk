@@ -1,5 +1,5 @@
 # Counts the TAP of `node --test`: one pass|fail<TAB>name per test. Usage: awk -v name=FILE -v status=EXIT -f ...
-# Results are told per test; what only groups others (it has a plan of its own) is not counted.
+# Each test counts once; a group of tests (it has a plan of its own) does not count.
 match($0, /^ *# Subtest: /) { depth = RLENGTH; next }
 match($0, /^ *1\.\.[0-9]+/) { has_plan[indent($0)] = 1; next }
 /^ *(not )?ok [0-9]+ - / {
