@@ -84,8 +84,8 @@ struct stats {
     const struct stats_column *by;
     bool is_reversed;
     json_t *topics; /* subscribed to */
-    int64_t
-        asked_ms; /* time of the first subscription to metrics, by the server's clock; 0: none */
+    /* time of the first subscription to metrics, by the server's clock; 0: none */
+    int64_t asked_ms;
     uint64_t wait_until_ms;
     bool is_open;  /* the connection */
     bool is_shown; /* the first block was printed */

@@ -230,9 +230,9 @@ bool stats_state_is_fresh(const struct stats_state *s,
 {
     if (!is_measured(s, row->subject))
         return true;
+    /* The CPU is the last to be known: it takes two samples. */
     return row->metrics && read_time_ms(row->metrics) > after_ms &&
-           json_is_number(json_object_get(
-               row->metrics, "cpu_percent")); /* the last to be known: it takes two samples */
+           json_is_number(json_object_get(row->metrics, "cpu_percent"));
 }
 
 /* --- topics ----------------------------------------------------------------------------------- */
