@@ -117,6 +117,7 @@ int msg_command_decode(const json_t *v, struct msg_command *ret, struct error *e
     merged = merge(v);
     ret->id = find_id(v);
     ret->name = find_name(ret->kind, merged);
+    ret->operation = operation_find(ret->kind, ret->name);
     ret->payload = json_incref(json_object_get(v, "payload"));
 
     if (*ret->name == '\0') {

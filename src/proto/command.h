@@ -1,22 +1,19 @@
 #pragma once
 
 /*
- * container_operation and command: what the server asks of an agent. Both eras are read: fields in the
- * payload or at top level, the correlation id in any of three places, numbers as integers or floats.
+ * container_operation and command: the messages by which a server asks an agent for an operation.
+ * Both eras are read: fields in the payload or at top level, the correlation id in any of three
+ * places, numbers as integers or floats.
  */
 
 #include "proto/codec.h"
+#include "proto/operation.h"
 
 #define COMMAND_DEFAULT_TIMEOUT_S 10
 #define COMMAND_DEFAULT_TAIL      100
 #define COMMAND_MAX_TAIL          10000
 
-enum command_kind {
-    COMMAND_KIND_OPERATION, /* "container_operation", named by its action */
-    COMMAND_KIND_COMMAND,   /* "command", named by its command */
-};
-
-/* What the container operations take; absent fields hold their defaults. */
+/* Arguments of the operations on containers; absent fields hold their defaults. */
 struct command_args {
     char *container_id; /* 12 or 64 hex digits, or a name; not checked here */
     int64_t timeout_s;  /* "timeout": stop, restart; -1 waits for ever */
@@ -29,23 +26,26 @@ struct command_args {
 
 struct msg_command {
     enum command_kind kind;
-    char *id;   /* correlation id, NULL when the server sent none */
-    char *name; /* the action or command, "" when there is none */
+    enum operation_id operation; /* OPERATION_NONE when the name is unknown */
+    char *id;                    /* correlation id, NULL when the server sent none */
+    char *name;                  /* the action or command, "" when there is none */
     struct command_args args;
-    json_t
-        *payload; /* all fields as they came: an object or, for odd requests, any value or NULL */
+    /* All fields as they came: an object or, in an unusual request, any value or NULL. */
+    json_t *payload;
 };
 
 /*
- * -ENOMSG when the message is neither of the two. -EINVAL when it is malformed: then `ret` still holds
- * kind, id and name as far as they could be read, so that the agent can answer, and must be done, too.
+ * -ENOMSG when the message is neither of the two. -EINVAL when it is malformed: then `ret` still
+ * holds kind, id and name as far as they could be read, so that the agent can answer, and must be
+ * done, too.
  */
 int msg_command_decode(const json_t *v, struct msg_command *ret, struct error *err) _nodiscard_;
 void msg_command_done(struct msg_command *m);
 
 /*
- * The frame that agents of both eras can answer: id and correlation_id at top level, and for operations
- * action and correlation_id inside the payload as well. `payload` is copied (shallow); NULL for none.
+ * The frame that agents of both eras can answer: id and correlation_id at top level, and for
+ * operations action and correlation_id inside the payload as well. `payload` is copied (shallow);
+ * NULL for none.
  */
 json_t *msg_command_encode(enum command_kind kind,
                            const char *id,

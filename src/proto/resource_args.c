@@ -50,7 +50,7 @@ static int check_gateway(const char *value, const char **ret_why)
                                                                                        : -EINVAL;
 }
 
-/* Checked here because engines call what they cannot read an error of their own. */
+/* Checked here because engines report a malformed subnet as an internal error. */
 static int check_subnet(const char *value, const char **ret_why)
 {
     const char *slash = strchr(value, '/');
@@ -87,13 +87,13 @@ static const struct field delete_volume[] = {
     {"volume_name", FIELD_STRING, AT(ref),   MUST, 0, 255, check_name},
     {"force",       FIELD_BOOL,   AT(force), 0,    0, 0,   NULL      },
 };
-/* Without a name the engine makes one up. */
+/* Without a name the engine chooses one. */
 static const struct field create_volume[] = {
     {"name",   FIELD_STRING,     AT(ref),    0,                0, 255,        check_optional_name  },
     {"driver", FIELD_STRING,     AT(driver), FIELD_OMIT_EMPTY, 0, 255,        check_optional_driver},
     {"labels", FIELD_STRING_MAP, AT(labels), FIELD_OMIT_EMPTY, 0, MAX_LABELS, NULL                 },
 };
-/* The members that hold memory, whatever the command. */
+/* The members that own memory, of any operation. */
 static const struct field owned[] = {
     {"", FIELD_STRING,     AT(ref),     0, 0, 0, NULL},
     {"", FIELD_STRING,     AT(driver),  0, 0, 0, NULL},
@@ -103,48 +103,30 @@ static const struct field owned[] = {
 };
 
 static const struct table {
-    const char *command;
-    const struct field *fields;
+    const struct field *fields; /* NULL: it takes none */
     size_t n;
-} tables[] = {
-    {"list_images",    NULL,           0                        },
-    {"remove_image",   remove_image,   ARRAY_LEN(remove_image)  },
-    {"prune_images",   NULL,           0                        },
-    {"list_networks",  NULL,           0                        },
-    {"create_network", create_network, ARRAY_LEN(create_network)},
-    {"delete_network", delete_network, ARRAY_LEN(delete_network)},
-    {"prune_networks", NULL,           0                        },
-    {"list_volumes",   NULL,           0                        },
-    {"delete_volume",  delete_volume,  ARRAY_LEN(delete_volume) },
-    {"prune_volumes",  NULL,           0                        },
-    {"create_volume",  create_volume,  ARRAY_LEN(create_volume) },
+} tables[OPERATIONS] = {
+    [OPERATION_REMOVE_IMAGE] = {remove_image,   ARRAY_LEN(remove_image)  },
+    [OPERATION_CREATE_NETWORK] = {create_network, ARRAY_LEN(create_network)},
+    [OPERATION_DELETE_NETWORK] = {delete_network, ARRAY_LEN(delete_network)},
+    [OPERATION_CREATE_VOLUME] = {create_volume,  ARRAY_LEN(create_volume) },
+    [OPERATION_DELETE_VOLUME] = {delete_volume,  ARRAY_LEN(delete_volume) },
 };
-
-static const struct table *table_find(const char *command)
-{
-    for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
-        if (str_eq(tables[i].command, command))
-            return &tables[i];
-    }
-    return NULL;
-}
 
 void resource_args_done(struct resource_args *a)
 {
     codec_done(owned, ARRAY_LEN(owned), a);
 }
 
-int resource_args_decode(const char *command,
+int resource_args_decode(enum operation_id operation,
                          const json_t *payload,
                          struct resource_args *ret,
                          struct error *err)
 {
-    const struct table *t = table_find(command);
+    const struct table *t = &tables[operation];
     int r;
 
     *ret = (struct resource_args){0};
-    if (!t)
-        return error_set(err, -ENOMSG, "unknown command: %s", command);
     if (t->n == 0)
         return 0;
     r = codec_decode(t->fields, t->n, payload, ret, err);
@@ -155,9 +137,7 @@ int resource_args_decode(const char *command,
     return r;
 }
 
-json_t *resource_args_encode(const char *command, const struct resource_args *a)
+json_t *resource_args_encode(enum operation_id operation, const struct resource_args *a)
 {
-    const struct table *t = table_find(command);
-
-    return t ? codec_encode(t->fields, t->n, a) : json_object();
+    return codec_encode(tables[operation].fields, tables[operation].n, a);
 }

@@ -1,30 +1,33 @@
 #pragma once
 
 /*
- * What the commands about images, networks and volumes take. One struct for all of them: each names one
- * thing, or makes one. References are checked here, so they may enter a request path.
+ * Arguments of the operations on images, networks and volumes (TAKES_RESOURCE). One struct serves
+ * all: each operation names one object, or creates one. References are checked here, so they may
+ * enter a request path.
  */
 
 #include "base/error.h"
 #include "base/macros.h"
+#include "proto/operation.h"
 #include <jansson.h>
 #include <stdbool.h>
 
 struct resource_args {
-    char *ref; /* "image_id", "network_id", "volume_name", or the "name" of what is to be made */
+    char *ref; /* "image_id", "network_id", "volume_name", or the "name" of the object to create */
     bool force;
-    char *driver;           /* of what is to be made: "" or NULL for the engine's choice */
+    char *driver;           /* of the object to create; "" or NULL: the engine's choice */
     char *subnet, *gateway; /* create_network; the same */
     bool internal;
     json_t *labels; /* create_volume: an object of strings, or NULL */
 };
 
-/* -ENOMSG: no such command. -EINVAL and others: what is wrong with which field; `ret` is done then. */
-int resource_args_decode(const char *command,
+/* -EINVAL and others: the field that is invalid, and why; then `ret` is already done. */
+int resource_args_decode(enum operation_id operation,
                          const json_t *payload,
                          struct resource_args *ret,
                          struct error *err) _nodiscard_;
 void resource_args_done(struct resource_args *a);
 
-/* The payload for a command, to be given away. */
-json_t *resource_args_encode(const char *command, const struct resource_args *a) _nodiscard_;
+/* The payload of a request; the caller's. */
+json_t *resource_args_encode(enum operation_id operation, const struct resource_args *a)
+    _nodiscard_;

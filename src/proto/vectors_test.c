@@ -171,12 +171,15 @@ static int describe_command(const json_t *message, json_t **ret, struct error *e
 static int describe_resource_args(const json_t *message, json_t **ret, struct error *err)
 {
     const char *command = json_string_value(json_object_get(message, "command"));
+    enum operation_id operation = operation_find(COMMAND_KIND_COMMAND, command);
     struct resource_args a;
-    int r = resource_args_decode(command ? command : "", json_object_get(message, "payload"), &a,
-                                 err);
+    int r;
 
+    if (operation == OPERATION_NONE)
+        return error_set(err, -ENOMSG, "unknown command: %s", command);
+    r = resource_args_decode(operation, json_object_get(message, "payload"), &a, err);
     if (r == 0) {
-        *ret = resource_args_encode(command, &a);
+        *ret = resource_args_encode(operation, &a);
         resource_args_done(&a);
     }
     return r;

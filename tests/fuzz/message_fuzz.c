@@ -87,15 +87,16 @@ static void check_rewrite(rewrite_fn rewrite, const json_t *message)
 
 static void check_resource_args(const json_t *message)
 {
-    const char *command = json_text_get(message, "command");
+    enum operation_id operation = operation_find(COMMAND_KIND_COMMAND,
+                                                 json_text_get(message, "command"));
     const json_t *payload = envelope_payload(message);
     struct resource_args a, b;
     json_t *again;
 
-    if (!command || !payload || resource_args_decode(command, payload, &a, NULL) < 0)
+    if (!operation || !payload || resource_args_decode(operation, payload, &a, NULL) < 0)
         return;
-    again = resource_args_encode(command, &a);
-    int r = resource_args_decode(command, again, &b, NULL);
+    again = resource_args_encode(operation, &a);
+    int r = resource_args_decode(operation, again, &b, NULL);
 
     assert(r == 0 && str_eq(a.ref, b.ref) && a.force == b.force);
     json_decref(again);

@@ -1,61 +1,58 @@
 #pragma once
 
 /*
- * One command: what it needs while it runs, and the table of everything the agent can do. commands.c owns
- * it and decides when it starts; command.c carries it out.
+ * One command of the server: from its arrival to its reply.
+ *
+ * commands.c owns the commands, keeps them in lists and decides when each starts; command.c
+ * carries one out and answers it. The work itself is one operation (operation.h).
+ *
+ *     command_new       arrived: waits in the queue, its deadline runs
+ *     command_run       the policy is checked, the operation starts
+ *     end               one reply, then one call of `finished`
+ *
+ * The deadline runs from the arrival, because the server, which does not know of the queue,
+ * counts from there, and a command that the server has given up must not take effect later. At
+ * the deadline the command is answered with an error whether it waits or runs, and what it waits
+ * for is cancelled.
+ *
+ * Ownership: `finished` frees the command with command_free(), as its last use. It is called once,
+ * after the reply, from command_run(), from the operation's `done` or from the deadline; these
+ * must not touch the command afterwards. commands.c may also free a command earlier, without a
+ * reply. command.c never frees one.
  */
 
-#include "agent/commands/resource.h"
-#include "agent/common/guard.h"
+#include "agent/commands/operations.h"
 #include "agent/common/sender.h"
-#include "agent/engine/container_list.h"
-#include "agent/logs/fetch.h"
 #include "base/list.h"
-#include "docker/engine_info.h"
 
-struct commands;
+struct command;
 
-struct command {
-    struct commands *owner;
-    struct list link;
-    struct msg_command msg;
-    const struct action *action;
-    char *target; /* the container to act on: as the server says, then the full id */
-    char *key;    /* commands of one key run in order; NULL: any time */
-    bool is_running;
-    uint64_t due_ms; /* when the deadline passes */
-    struct loop_timer deadline;
-    struct engine *engine;
+struct command_options {
+    struct engine *engine; /* outlives the commands, as does all that is borrowed here */
     struct facts *facts;
     struct guard *guard;
     const struct sender *sender;
-    /* What it waits for: at most one of these. */
-    struct engine_call *call;
-    struct engine_info_call *info;
-    struct container_list *list;
-    struct log_fetch *logs;
-    struct resource *resource;
+    void (*finished)(void *owner, struct command *c); /* it was answered */
+    void *owner;
 };
 
-/* NULL when the agent does not know it. */
-const struct action *action_find(enum command_kind kind, const char *name);
-bool action_needs_container(const struct action *action);
-/* What is wrong with the arguments, or NULL. */
-const char *action_find_fault(const struct action *action, const struct command_args *args);
-const char *action_name(size_t i); /* of the i-th action or command; NULL after the last */
+struct command {
+    const struct command_options *o;
+    struct list link; /* the owner's */
+    struct msg_command msg;
+    const struct agent_operation *row;
+    char *key; /* commands of one key run in order; NULL: at any time */
+    bool is_running;
+    uint64_t due_ms; /* when the deadline passes, on the monotonic clock */
+    struct loop_timer deadline;
+    struct operation *operation; /* while it is carried out, else NULL */
+};
 
-uint64_t command_deadline_ms(const struct command *c);
+/* Why the arguments are invalid, or NULL. */
+const char *command_find_fault(enum operation_id id, const struct command_args *args);
 
-/*
- * Its deadline begins when it arrives: the server, which does not know of the queue, waits from there on, and
- * what it has given up must not happen later.
- */
-void command_arm(struct command *c);
-/* Starts it. It ends with one reply and one call of command_finished(), perhaps before this returns. */
-void command_run(struct command *c);
-/* Stops what it waits for and answers with an error; then command_finished(). */
-void command_fail(struct command *c, const struct reply_error *e);
-void command_cancel_work(struct command *c);
+/* Takes the content of `m`, whose operation is one of agent_operation(); its deadline begins. */
+struct command *command_new(const struct command_options *o, struct msg_command *m);
+void command_free(struct command *c);
 
-/* In commands.c: the command was answered and may go. */
-void command_finished(struct command *c);
+void command_run(struct command *c); /* c may be gone afterwards */

@@ -5,39 +5,18 @@
 #include "base/time.h"
 
 #include <assert.h>
-#include <string.h>
 
-#define SHORT_ID    12
-#define MIN_LEFT_MS 1000 /* what has waited longer than that is left to its deadline */
+#define MIN_LEFT_MS 1000 /* a command with less time left is not started; its deadline ends it */
 
 struct commands {
     struct commands_options options;
+    struct command_options command_options;
     struct list waiting, running;
     size_t n_waiting, n_running; /* n_running counts those with a key only */
-    bool is_dispatching;
+    bool is_dispatching;         /* inside dispatch() */
     bool is_draining;
     struct completion drained;
 };
-
-struct commands *commands_new(const struct commands_options *o)
-{
-    struct commands *cs = xcalloc(1, sizeof(*cs));
-
-    cs->options = *o;
-    list_init(&cs->waiting);
-    list_init(&cs->running);
-    return cs;
-}
-
-static void command_free(struct command *c)
-{
-    command_cancel_work(c);
-    list_unlink(&c->link);
-    msg_command_done(&c->msg);
-    free(c->target);
-    free(c->key);
-    free(c);
-}
 
 static void free_all(struct list *l)
 {
@@ -55,16 +34,6 @@ void commands_free(struct commands *cs)
     free(cs);
 }
 
-/* The same for a full id and its short form; a name stands for itself. */
-static char *make_key(const char *container)
-{
-    size_t n = strspn(container, "0123456789abcdef");
-
-    if (n >= SHORT_ID && container[n] == '\0')
-        return xstrndup(container, SHORT_ID);
-    return xstrdup(container);
-}
-
 static bool is_key_running(const struct commands *cs, const char *key)
 {
     for (struct list *l = cs->running.next; l != &cs->running; l = l->next) {
@@ -77,8 +46,8 @@ static bool is_key_running(const struct commands *cs, const char *key)
 }
 
 /*
- * The first that may start. One that waits behind another of its key is never first: what keeps the other
- * from starting keeps it, too.
+ * Finds the first command that may start. A command that waits behind another of its key is never
+ * found before that one, because the reason that holds up the first holds up the second, too.
  */
 static struct command *find_startable(const struct commands *cs)
 {
@@ -100,7 +69,7 @@ static void dispatch(struct commands *cs)
     struct command *c;
 
     if (cs->is_dispatching)
-        return; /* a command that ended at once; the loop below goes on */
+        return; /* a command has ended at once; the loop below continues */
     cs->is_dispatching = true;
     while ((c = find_startable(cs))) {
         list_unlink(&c->link);
@@ -118,9 +87,9 @@ static void check_drained(struct commands *cs)
         completion_signal(&cs->drained, cs->options.loop);
 }
 
-void command_finished(struct command *c)
+static void on_finished(void *owner, struct command *c)
 {
-    struct commands *cs = c->owner;
+    struct commands *cs = owner;
 
     if (c->is_running) {
         cs->n_running -= c->key ? 1 : 0;
@@ -130,6 +99,24 @@ void command_finished(struct command *c)
     command_free(c);
     dispatch(cs);
     check_drained(cs);
+}
+
+struct commands *commands_new(const struct commands_options *o)
+{
+    struct commands *cs = xcalloc(1, sizeof(*cs));
+
+    cs->options = *o;
+    cs->command_options = (struct command_options){
+        .engine = o->engine,
+        .facts = o->facts,
+        .guard = o->guard,
+        .sender = &cs->options.sender,
+        .finished = on_finished,
+        .owner = cs,
+    };
+    list_init(&cs->waiting);
+    list_init(&cs->running);
+    return cs;
 }
 
 static void refuse(struct commands *cs, struct msg_command *m, const struct error *err)
@@ -145,18 +132,15 @@ static bool is_full(const struct commands *cs)
 
     for (const struct list *l = cs->running.next; l != &cs->running; l = l->next)
         n++;
-    return n >= COMMANDS_MAX_PENDING;
+    return n >= COMMANDS_MAX_ACCEPTED;
 }
 
-/* 0 when the request can run. */
-static int check_request(const struct commands *cs,
-                         const struct msg_command *m,
-                         const struct action *action,
-                         struct error *err)
+/* 0 when the command can be accepted. */
+static int check_request(const struct commands *cs, const struct msg_command *m, struct error *err)
 {
     const char *fault;
 
-    if (!action) {
+    if (!agent_operation(m->operation)) {
         return error_code_set(err, CODE_UNKNOWN_OPERATION, "unknown %s: %s",
                               m->kind == COMMAND_KIND_OPERATION ? "action" : "command",
                               m->name ? m->name : "");
@@ -165,37 +149,22 @@ static int check_request(const struct commands *cs,
         return error_code_set(err, CODE_AGENT_STOPPING, "the agent is stopping");
     if (is_full(cs)) {
         return error_code_set(err, CODE_TOO_MANY_COMMANDS, "too many commands are pending (%d)",
-                              COMMANDS_MAX_PENDING);
+                              COMMANDS_MAX_ACCEPTED);
     }
-    fault = action_find_fault(action, &m->args);
+    fault = command_find_fault(m->operation, &m->args);
     return fault ? error_code_set(err, CODE_INVALID_ARGUMENT, "%s", fault) : 0;
 }
 
 void commands_submit(struct commands *cs, struct msg_command *m)
 {
-    const struct action *action = action_find(m->kind, m->name);
     struct error err = ERROR_INIT;
-    struct command *c;
 
-    if (check_request(cs, m, action, &err) < 0) {
+    if (check_request(cs, m, &err) < 0) {
         refuse(cs, m, &err);
         return;
     }
-    c = xcalloc(1, sizeof(*c));
-    c->owner = cs;
-    c->msg = *m;
-    *m = (struct msg_command){0};
-    c->action = action;
-    c->target = xstrdup(c->msg.args.container_id);
-    c->key = action_needs_container(action) ? make_key(c->msg.args.container_id) : NULL;
-    c->engine = cs->options.engine;
-    c->facts = cs->options.facts;
-    c->guard = cs->options.guard;
-    c->sender = &cs->options.sender;
-    list_init(&c->link);
-    list_append(&cs->waiting, &c->link);
+    list_append(&cs->waiting, &command_new(&cs->command_options, m)->link);
     cs->n_waiting++;
-    command_arm(c);
     dispatch(cs);
 }
 

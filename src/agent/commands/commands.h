@@ -1,9 +1,9 @@
 #pragma once
 
 /*
- * Runs what the server asks for. Commands of one container run in the order they came, those of
- * different containers side by side; at most 64 are pending, and each has a deadline. Every command is
- * answered exactly once, unless commands_free() comes first.
+ * The queue of commands. It runs what the server asks for: commands on one container in the order
+ * in which they came, those on different containers side by side. Every command is answered
+ * exactly once, unless commands_free() comes first. command.h has the life of one command.
  */
 
 #include "agent/common/guard.h"
@@ -13,8 +13,8 @@
 #include "net/completion.h"
 #include "proto/command.h"
 
-#define COMMANDS_MAX_PENDING 64
-#define COMMANDS_MAX_RUNNING 32
+#define COMMANDS_MAX_ACCEPTED 64 /* not answered yet; a server waits for as many replies */
+#define COMMANDS_MAX_RUNNING  32 /* of those that run in order with others */
 
 struct commands;
 
@@ -22,7 +22,7 @@ struct commands_options {
     struct loop *loop;
     struct engine *engine;
     struct facts *facts;
-    struct guard *guard; /* borrowed, as the others */
+    struct guard *guard; /* borrowed, like the others */
     struct sender sender;
 };
 

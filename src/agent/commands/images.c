@@ -2,18 +2,19 @@
  * list_images, remove_image, prune_images.
  */
 
-#include "agent/commands/resource_flow.h"
+#include "agent/commands/resource.h"
 #include "base/alloc.h"
 #include "base/str.h"
 #include "proto/json_text.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #define NO_TAG    "<none>:<none>"
 #define NO_DIGEST "<none>@<none>"
 
-/* Engines before 25 say "<none>:<none>" where there is none. */
-static json_t *without(json_t *texts, const char *filler)
+/* Engines before 25 list "<none>:<none>" for an image without tags. */
+static json_t *remove_filler(json_t *texts, const char *filler)
 {
     for (size_t i = json_array_size(texts); i > 0; i--) {
         if (str_eq(json_string_value(json_array_get(texts, i - 1)), filler))
@@ -26,9 +27,9 @@ static json_t *describe(const json_t *image, const struct usage *usage)
 {
     const char *id = json_text_get(image, "Id");
     json_t *users = usage_take_list(usage, id ? id : "");
-    json_t *tags = without(resource_texts(json_object_get(image, "RepoTags")), NO_TAG);
-    json_auto_t *digests = without(resource_texts(json_object_get(image, "RepoDigests")),
-                                   NO_DIGEST);
+    json_t *tags = remove_filler(resource_texts(json_object_get(image, "RepoTags")), NO_TAG);
+    json_auto_t *digests = remove_filler(resource_texts(json_object_get(image, "RepoDigests")),
+                                         NO_DIGEST);
     bool is_dangling = json_array_size(tags) == 0 && json_array_size(digests) == 0;
     json_t *o = json_object();
 
@@ -42,30 +43,48 @@ static json_t *describe(const json_t *image, const struct usage *usage)
     return o;
 }
 
-int images_list(struct resource *f, const struct engine_reply *reply, struct error *err)
+static int advance_list(struct operation *op, struct error *err)
 {
     static const struct resource_list list = {"/images/json", NULL, USAGE_IMAGES, describe};
 
-    return resource_list_next(f, &list, reply, err);
+    return resource_list_advance(op, &list, err);
 }
 
-int images_remove(struct resource *f, const struct engine_reply *reply, struct error *err)
+const struct operation_type images_list = {
+    RESOURCE_TYPE,
+    .steps = resource_list_steps,
+    .advance = advance_list,
+};
+
+enum remove_step { REMOVE_IMAGE, REMOVE_ANSWER };
+
+static const char *const remove_steps[] = {
+    [REMOVE_IMAGE] = "remove",
+    [REMOVE_ANSWER] = "answer",
+};
+
+static int advance_remove(struct operation *op, struct error *err)
 {
-    (void)reply;
-    if (f->step++ == 0) {
-        return resource_ask(
-            f,
-            (struct resource_question){
-                .method = "DELETE",
-                .path = xasprintf("/images/%s?force=%d", f->args.ref, f->args.force ? 1 : 0)},
-            err);
+    const struct resource_args *args = &resource_of(op)->args;
+    struct operation_request request = {0};
+
+    switch ((enum remove_step)op->step) {
+    case REMOVE_IMAGE:
+        request.method = "DELETE";
+        request.path = xasprintf("/images/%s?force=%d", args->ref, args->force ? 1 : 0);
+        return operation_ask(op, REMOVE_ANSWER, request, err);
+    case REMOVE_ANSWER: return operation_answer(op, resource_make_success());
     }
-    f->payload = json_object();
-    json_text_set(f->payload, "success", json_true());
-    return 0;
+    return -EINVAL;
 }
 
-/* The engine lists every tag it took away, too; what counts is images that are gone. */
+const struct operation_type images_remove = {
+    RESOURCE_TYPE,
+    .steps = remove_steps,
+    .advance = advance_remove,
+};
+
+/* The engine's list also names every tag that it has removed; only the images are counted. */
 static json_int_t count_deleted(const json_t *entries)
 {
     json_int_t n = 0;
@@ -75,27 +94,47 @@ static json_int_t count_deleted(const json_t *entries)
     return n;
 }
 
-int images_prune(struct resource *f, const struct engine_reply *reply, struct error *err)
+enum prune_step { PRUNE_IMAGES, PRUNE_ANSWER };
+
+static const char *const prune_steps[] = {
+    [PRUNE_IMAGES] = "prune",
+    [PRUNE_ANSWER] = "answer",
+};
+
+static int answer_prune(struct operation *op, struct error *err)
 {
-    _cleanup_free_ char *filters = NULL;
-    json_auto_t *answer = NULL;
+    json_auto_t *reply = NULL;
+    json_t *answer;
     int r;
 
-    if (f->step++ == 0) {
-        filters = engine_query_escape("{\"dangling\":[\"false\"]}");
-        return resource_ask(
-            f,
-            (struct resource_question){.method = "POST",
-                                       .path = xasprintf("/images/prune?filters=%s", filters)},
-            err);
-    }
-    r = resource_read(reply, JSON_OBJECT, &answer, err);
+    r = resource_read(op, JSON_OBJECT, &reply, err);
     if (r < 0)
         return r;
-    f->payload = json_object();
-    json_text_set(f->payload, "removed_count",
-                  json_integer(count_deleted(json_object_get(answer, "ImagesDeleted"))));
-    json_text_set(f->payload, "space_reclaimed",
-                  json_integer(json_integer_value(json_object_get(answer, "SpaceReclaimed"))));
-    return 0;
+    answer = json_object();
+    json_text_set(answer, "removed_count",
+                  json_integer(count_deleted(json_object_get(reply, "ImagesDeleted"))));
+    json_text_set(answer, "space_reclaimed",
+                  json_integer(json_integer_value(json_object_get(reply, "SpaceReclaimed"))));
+    return operation_answer(op, answer);
 }
+
+static int advance_prune(struct operation *op, struct error *err)
+{
+    _cleanup_free_ char *filters = engine_query_escape("{\"dangling\":[\"false\"]}");
+    struct operation_request request = {0};
+
+    switch ((enum prune_step)op->step) {
+    case PRUNE_IMAGES:
+        request.method = "POST";
+        request.path = xasprintf("/images/prune?filters=%s", filters);
+        return operation_ask(op, PRUNE_ANSWER, request, err);
+    case PRUNE_ANSWER: return answer_prune(op, err);
+    }
+    return -EINVAL;
+}
+
+const struct operation_type images_prune = {
+    RESOURCE_TYPE,
+    .steps = prune_steps,
+    .advance = advance_prune,
+};

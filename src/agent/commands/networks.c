@@ -2,7 +2,7 @@
  * list_networks, create_network, delete_network, prune_networks.
  */
 
-#include "agent/commands/resource_flow.h"
+#include "agent/commands/resource.h"
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/str.h"
@@ -11,21 +11,22 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define MAX_NAMED 5 /* containers that a refusal names */
+#define MAX_NAMED 5 /* names of containers in one refusal */
 
 static bool is_builtin(const char *name)
 {
     return str_eq(name, "bridge") || str_eq(name, "host") || str_eq(name, "none");
 }
 
-static json_t *subnet_of(const json_t *network)
+static json_t *get_subnet(const json_t *network)
 {
     const json_t *config = json_object_get(json_object_get(network, "IPAM"), "Config");
 
     return resource_text(json_array_get(config, 0), "Subnet");
 }
 
-static json_t *describe_with(const json_t *network, json_t *users /* stolen */)
+/* Takes `users`. */
+static json_t *describe_with(const json_t *network, json_t *users)
 {
     const json_t *internal = json_object_get(network, "Internal");
     json_t *o = json_object();
@@ -36,7 +37,7 @@ static json_t *describe_with(const json_t *network, json_t *users /* stolen */)
     json_text_set(o, "scope", resource_text(network, "Scope"));
     json_text_set(o, "created", resource_time(network, "Created"));
     json_text_set(o, "internal", json_boolean(json_is_true(internal)));
-    json_text_set(o, "subnet", subnet_of(network));
+    json_text_set(o, "subnet", get_subnet(network));
     json_text_set(o, "is_builtin", json_boolean(is_builtin(json_text_get(network, "Name"))));
     resource_set_users(o, users);
     return o;
@@ -49,21 +50,35 @@ static json_t *describe(const json_t *network, const struct usage *usage)
     return describe_with(network, usage_take_list(usage, id ? id : ""));
 }
 
-int networks_list(struct resource *f, const struct engine_reply *reply, struct error *err)
+static int advance_list(struct operation *op, struct error *err)
 {
     static const struct resource_list list = {"/networks", NULL, USAGE_NETWORKS, describe};
 
-    return resource_list_next(f, &list, reply, err);
+    return resource_list_advance(op, &list, err);
 }
 
-static json_t *creation_body(const struct resource_args *a)
+const struct operation_type networks_list = {
+    RESOURCE_TYPE,
+    .steps = resource_list_steps,
+    .advance = advance_list,
+};
+
+enum create_step { CREATE_NETWORK, CREATE_INSPECT, CREATE_ANSWER };
+
+static const char *const create_steps[] = {
+    [CREATE_NETWORK] = "create",
+    [CREATE_INSPECT] = "inspect",
+    [CREATE_ANSWER] = "answer",
+};
+
+static json_t *make_creation(const struct resource_args *a)
 {
     json_t *o = json_object(), *ipam = json_object(), *config = json_object(), *list = json_array();
 
     json_text_set(o, "Name", json_text_str(a->ref));
     json_text_set(o, "Driver", json_text_str(str_is_empty(a->driver) ? "bridge" : a->driver));
     json_text_set(o, "Internal", json_boolean(a->internal));
-    json_text_set(o, "CheckDuplicate", json_true()); /* engines before 25 allow two of a name */
+    json_text_set(o, "CheckDuplicate", json_true()); /* engines before 25 allow duplicate names */
     if (!str_is_empty(a->gateway))
         json_text_set(config, "Gateway", json_text_str(a->gateway));
     json_text_set(config, "Subnet", json_text_str(a->subnet));
@@ -78,45 +93,48 @@ static json_t *creation_body(const struct resource_args *a)
     return o;
 }
 
-static int read_new_id(struct resource *f, const struct engine_reply *reply, struct error *err)
+static int read_new_id(struct resource *f, struct error *err)
 {
-    int r = resource_read(reply, JSON_OBJECT, &f->object, err);
+    int r = resource_read(&f->base, JSON_OBJECT, &f->object, err);
 
     if (r == 0 && !str_is_container_ref(json_text_get(f->object, "Id")))
         r = error_set(err, -EPROTO, "the docker engine gave the new network no id");
     return r;
 }
 
-int networks_create(struct resource *f, const struct engine_reply *reply, struct error *err)
+static int advance_create(struct operation *op, struct error *err)
 {
-    enum { CREATE, INSPECT, DESCRIBE };
+    struct resource *f = resource_of(op);
+    struct operation_request request = {0};
     json_auto_t *network = NULL;
     int r;
 
-    switch (f->step++) {
-    case CREATE:
-        return resource_ask(f,
-                            (struct resource_question){"POST", xstrdup("/networks/create"),
-                                                       creation_body(&f->args)},
-                            err);
-    case INSPECT:
-        r = read_new_id(f, reply, err);
+    switch ((enum create_step)op->step) {
+    case CREATE_NETWORK:
+        request.method = "POST";
+        request.path = xstrdup("/networks/create");
+        request.body = make_creation(&f->args);
+        return operation_ask(op, CREATE_INSPECT, request, err);
+    case CREATE_INSPECT:
+        r = read_new_id(f, err);
         if (r < 0)
             return r;
-        return resource_ask(f,
-                            (struct resource_question){
-                                .path = xasprintf("/networks/%s", json_text_get(f->object, "Id"))},
-                            err);
-    case DESCRIBE:
-        r = resource_read(reply, JSON_OBJECT, &network, err);
-        if (r == 0)
-            f->payload = describe_with(network, json_array());
-        return r;
-    default: abort();
+        request.path = xasprintf("/networks/%s", json_text_get(f->object, "Id"));
+        return operation_ask(op, CREATE_ANSWER, request, err);
+    case CREATE_ANSWER:
+        r = resource_read(op, JSON_OBJECT, &network, err);
+        return r < 0 ? r : operation_answer(op, describe_with(network, json_array()));
     }
+    return -EINVAL;
 }
 
-/* Says why the network that was inspected stays, if it does. */
+const struct operation_type networks_create = {
+    RESOURCE_TYPE,
+    .steps = create_steps,
+    .advance = advance_create,
+};
+
+/* Refuses built-in networks and, without `force`, those in use. */
 static int check_deletable(struct resource *f, const json_t *network, struct error *err)
 {
     const json_t *containers = json_object_get(network, "Containers");
@@ -127,7 +145,7 @@ static int check_deletable(struct resource *f, const json_t *network, struct err
     json_t *endpoint;
 
     if (is_builtin(name)) {
-        f->status = 400;
+        f->base.failure.status = 400;
         return error_set(err, -EINVAL, "%s is a built-in network, which cannot be removed", name);
     }
     if (f->args.force || json_object_size(containers) == 0)
@@ -139,22 +157,22 @@ static int check_deletable(struct resource *f, const json_t *network, struct err
         if (n++ < MAX_NAMED)
             (void)buf_printf(&names, "%s%s", n > 1 ? ", " : "", container ? container : id);
     }
-    f->status = 409;
+    f->base.failure.status = 409;
     (void)error_set(err, -EBUSY, "network %s is in use by %zu container%s: %s%s", name, n,
                     n == 1 ? "" : "s", buf_str(&names), n > MAX_NAMED ? ", ..." : "");
     buf_done(&names);
     return -EBUSY;
 }
 
-static char *network_path(const struct resource *f, const char *tail)
+static char *make_path(const struct resource *f, const char *tail)
 {
     const char *id = json_text_get(f->object, "Id");
 
     return xasprintf("/networks/%s%s", str_is_container_ref(id) ? id : f->args.ref, tail);
 }
 
-/* Takes one endpoint off the list and disconnects it; one that has gone by itself is fine. */
-static int disconnect_one(struct resource *f, json_t *containers, struct error *err)
+/* Takes one endpoint off the list; returns the body of the request that disconnects it. */
+static json_t *take_endpoint(json_t *containers)
 {
     void *i = json_object_iter(containers);
     const char *id = json_object_iter_key(i);
@@ -165,70 +183,101 @@ static int disconnect_one(struct resource *f, json_t *containers, struct error *
     json_text_set(body, "Container", json_text_str(str_starts_with(id, "ep-") && name ? name : id));
     json_text_set(body, "Force", json_true());
     (void)json_object_del(containers, id);
-    f->is_tolerant = true;
-    return resource_ask(f, (struct resource_question){"POST", network_path(f, "/disconnect"), body},
-                        err);
+    return body;
 }
 
-/* What the last reply was to. */
-enum delete_step { DELETE_NOTHING, DELETE_INSPECT, DELETE_DISCONNECT, DELETE_DELETE };
+enum delete_step { DELETE_INSPECT, DELETE_CHECK, DELETE_DISCONNECT, DELETE_NETWORK, DELETE_ANSWER };
 
-static int disconnect_or_delete(struct resource *f, struct error *err)
+static const char *const delete_steps[] = {
+    [DELETE_INSPECT] = "inspect", [DELETE_CHECK] = "check",   [DELETE_DISCONNECT] = "disconnect",
+    [DELETE_NETWORK] = "delete",  [DELETE_ANSWER] = "answer",
+};
+
+static int advance_delete(struct operation *op, struct error *err)
 {
-    json_t *containers = json_object_get(f->object, "Containers");
-
-    if (json_object_size(containers) > 0) {
-        f->step = DELETE_DISCONNECT;
-        return disconnect_one(f, containers, err);
-    }
-    f->step = DELETE_DELETE;
-    return resource_ask(
-        f, (struct resource_question){.method = "DELETE", .path = network_path(f, "")}, err);
-}
-
-int networks_delete(struct resource *f, const struct engine_reply *reply, struct error *err)
-{
+    struct resource *f = resource_of(op);
+    struct operation_request request = {.method = "POST"};
+    json_t *containers;
     int r;
 
-    switch ((enum delete_step)f->step) {
-    case DELETE_NOTHING:
-        f->step = DELETE_INSPECT;
-        return resource_ask(f, (struct resource_question){.path = network_path(f, "")}, err);
+    switch ((enum delete_step)op->step) {
     case DELETE_INSPECT:
-        r = resource_read(reply, JSON_OBJECT, &f->object, err);
+        request.method = "GET";
+        request.path = make_path(f, "");
+        return operation_ask(op, DELETE_CHECK, request, err);
+    case DELETE_CHECK:
+        r = resource_read(op, JSON_OBJECT, &f->object, err);
         if (r == 0)
             r = check_deletable(f, f->object, err);
-        return r < 0 ? r : disconnect_or_delete(f, err);
-    case DELETE_DISCONNECT:
-        f->status = reply->status;
-        if (reply->code < 0 && reply->code != -ENOENT)
-            return error_set(err, reply->code, "disconnect a container: %s", reply->message);
-        return disconnect_or_delete(f, err);
-    case DELETE_DELETE:
-        f->payload = json_object();
-        json_text_set(f->payload, "success", json_true());
-        return 0;
+        if (r < 0)
+            return r;
+        op->step = DELETE_DISCONNECT;
+        _fallthrough_;
+    case DELETE_DISCONNECT: /* once for each endpoint */
+        containers = json_object_get(f->object, "Containers");
+        if (json_object_size(containers) > 0) {
+            request.path = make_path(f, "/disconnect");
+            request.body = take_endpoint(containers);
+            request.what = "disconnect a container";
+            request.accepts = -ENOENT; /* the endpoint has disappeared meanwhile */
+            return operation_ask(op, DELETE_DISCONNECT, request, err);
+        }
+        op->step = DELETE_NETWORK;
+        _fallthrough_;
+    case DELETE_NETWORK:
+        request.method = "DELETE";
+        request.path = make_path(f, "");
+        return operation_ask(op, DELETE_ANSWER, request, err);
+    case DELETE_ANSWER: return operation_answer(op, resource_make_success());
     }
     return -EINVAL;
 }
 
-int networks_prune(struct resource *f, const struct engine_reply *reply, struct error *err)
+const struct operation_type networks_delete = {
+    RESOURCE_TYPE,
+    .steps = delete_steps,
+    .advance = advance_delete,
+};
+
+enum prune_step { PRUNE_NETWORKS, PRUNE_ANSWER };
+
+static const char *const prune_steps[] = {
+    [PRUNE_NETWORKS] = "prune",
+    [PRUNE_ANSWER] = "answer",
+};
+
+static int answer_prune(struct operation *op, struct error *err)
 {
-    json_auto_t *answer = NULL;
-    json_t *names;
+    json_auto_t *reply = NULL;
+    json_t *answer, *names;
     int r;
 
-    if (f->step++ == 0) {
-        return resource_ask(
-            f, (struct resource_question){.method = "POST", .path = xstrdup("/networks/prune")},
-            err);
-    }
-    r = resource_read(reply, JSON_OBJECT, &answer, err);
+    r = resource_read(op, JSON_OBJECT, &reply, err);
     if (r < 0)
         return r;
-    names = resource_texts(json_object_get(answer, "NetworksDeleted"));
-    f->payload = json_object();
-    json_text_set(f->payload, "removed_count", json_integer((json_int_t)json_array_size(names)));
-    json_text_set(f->payload, "networks_removed", names);
-    return 0;
+    names = resource_texts(json_object_get(reply, "NetworksDeleted"));
+    answer = json_object();
+    json_text_set(answer, "removed_count", json_integer((json_int_t)json_array_size(names)));
+    json_text_set(answer, "networks_removed", names);
+    return operation_answer(op, answer);
 }
+
+static int advance_prune(struct operation *op, struct error *err)
+{
+    struct operation_request request = {0};
+
+    switch ((enum prune_step)op->step) {
+    case PRUNE_NETWORKS:
+        request.method = "POST";
+        request.path = xstrdup("/networks/prune");
+        return operation_ask(op, PRUNE_ANSWER, request, err);
+    case PRUNE_ANSWER: return answer_prune(op, err);
+    }
+    return -EINVAL;
+}
+
+const struct operation_type networks_prune = {
+    RESOURCE_TYPE,
+    .steps = prune_steps,
+    .advance = advance_prune,
+};

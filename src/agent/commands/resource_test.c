@@ -1,4 +1,4 @@
-#include "agent/commands/resource.h"
+#include "agent/commands/operations.h"
 #include "base/str.h"
 #include "docker/fake_engine.h"
 #include "proto/json_text.h"
@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -161,9 +162,13 @@ struct fixture {
     struct fake_engine *fake;
     struct loop *loop;
     struct engine *engine;
-    struct resource *resource;
+    struct operation *operation;
+    struct msg_command request;
+    char steps[128]; /* as recorded, each with a blank behind it */
     unsigned n_done;
-    int code, status;
+    bool is_error;
+    const char *type;
+    int status;
     char message[256];
     json_t *payload;
 };
@@ -178,39 +183,52 @@ static void set_up(struct fixture *f, const struct fake_line *lines, size_t n)
 
 static void tear_down(struct fixture *f)
 {
-    resource_cancel(f->resource);
+    operation_free(f->operation);
+    msg_command_done(&f->request);
     json_decref(f->payload);
     engine_free(f->engine);
     loop_free(f->loop);
     fake_engine_close(f->fake);
 }
 
-static void on_done(void *owner, const struct resource_result *result)
+static void on_record(void *owner, const char *step)
+{
+    struct fixture *f = owner;
+    size_t n = strlen(f->steps);
+
+    (void)snprintf(f->steps + n, sizeof(f->steps) - n, "%s ", step);
+}
+
+static void on_done(void *owner, const struct operation_result *result)
 {
     struct fixture *f = owner;
 
     f->n_done++;
-    f->code = result->code;
-    f->status = result->status;
-    str_copy(f->message, sizeof(f->message), result->message);
-    f->payload = json_incref(result->payload);
-    resource_cancel(f->resource); /* harmless here */
-    f->resource = NULL;
+    f->is_error = result->error;
+    if (result->error) {
+        f->type = result->error->type;
+        f->status = result->error->status;
+        str_copy(f->message, sizeof(f->message), result->error->text);
+    }
+    f->payload = result->fields;
+    operation_free(f->operation); /* harmless here */
+    f->operation = NULL;
     loop_stop(f->loop);
 }
 
-static int start(struct fixture *f, const char *command, const char *payload, struct error *err)
+static void start(struct fixture *f, const char *command, const char *payload)
 {
-    json_auto_t *fields = parse(payload);
-
-    return resource_start(&f->resource,
-                          &(struct resource_options){.engine = f->engine,
-                                                     .command = command,
-                                                     .payload = fields,
-                                                     .timeout_ms = 60000,
-                                                     .done = on_done,
-                                                     .owner = f},
-                          err);
+    f->request.kind = COMMAND_KIND_COMMAND;
+    f->request.operation = operation_find(COMMAND_KIND_COMMAND, command);
+    f->request.payload = parse(payload);
+    f->operation = operation_new(agent_operation(f->request.operation)->type,
+                                 &(struct operation_options){.engine = f->engine,
+                                                             .request = &f->request,
+                                                             .deadline_ms = 60000,
+                                                             .record = on_record,
+                                                             .done = on_done,
+                                                             .owner = f});
+    operation_start(f->operation);
 }
 
 static void check(size_t i)
@@ -219,17 +237,18 @@ static void check(size_t i)
     struct fixture f;
 
     set_up(&f, cases[i].lines, cases[i].n_lines);
-    assert_int_equal(start(&f, cases[i].command, cases[i].payload, NULL), 0);
+    start(&f, cases[i].command, cases[i].payload);
     assert_int_equal(f.n_done, 0);
     loop_run(f.loop);
     assert_int_equal(f.n_done, 1);
     if (cases[i].want[0] != '{' && cases[i].want[0] != '[') {
-        if (f.code == 0 || !str_starts_with(f.message, cases[i].want))
+        if (!f.is_error || !str_starts_with(f.message, cases[i].want))
             fail_msg("case %zu, %s: %s", i, cases[i].command, f.message);
+        assert_string_equal(f.type, REPLY_ERROR_DOCKER);
         assert_int_equal(f.status, cases[i].status);
     } else {
         want = parse(cases[i].want);
-        if (f.code < 0 || !json_equal(want, f.payload))
+        if (f.is_error || !json_equal(want, f.payload))
             fail_msg("case %zu, %s: %s", i, cases[i].command, f.message);
         json_decref(want);
     }
@@ -250,9 +269,10 @@ static void test_disconnects_all(void **state)
 
     (void)state;
     set_up(&f, usual, ARRAY_LEN(usual));
-    assert_int_equal(start(&f, "delete_network", "{'network_id':'used','force':true}", NULL), 0);
+    start(&f, "delete_network", "{'network_id':'used','force':true}");
     loop_run(f.loop);
-    assert_int_equal(f.code, 0);
+    assert_false(f.is_error);
+    assert_string_equal(f.steps, "inspect disconnect disconnect delete ");
     assert_int_equal(fake_engine_count(f.fake, "POST /networks/" N "/disconnect"), 2);
     assert_int_equal(fake_engine_count(f.fake, "DELETE /networks/" N), 1);
     tear_down(&f);
@@ -260,16 +280,26 @@ static void test_disconnects_all(void **state)
 
 static void test_refuses_before_asking(void **state)
 {
-    struct error err = ERROR_INIT;
-    struct fixture f;
+    static const struct {
+        const char *command, *payload, *error;
+    } bad[] = {
+        {"remove_image",  "{'image_id':'../x'}", "(field: image_id)"   },
+        {"delete_volume", "{}",                  "(field: volume_name)"},
+    };
 
     (void)state;
-    set_up(&f, usual, ARRAY_LEN(usual));
-    assert_int_equal(start(&f, "remove_image", "{'image_id':'../x'}", &err), -EINVAL);
-    assert_non_null(strstr(err.msg, "(field: image_id)"));
-    assert_int_equal(start(&f, "delete_volume", "{}", &err), -EINVAL);
-    assert_null(f.resource);
-    tear_down(&f);
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        struct fixture f;
+
+        set_up(&f, usual, ARRAY_LEN(usual));
+        start(&f, bad[i].command, bad[i].payload);
+        assert_int_equal(f.n_done, 1);
+        assert_non_null(strstr(f.message, bad[i].error));
+        assert_null(f.type);
+        assert_int_equal(f.status, 400);
+        assert_string_equal(f.steps, "");
+        tear_down(&f);
+    }
 }
 
 static void test_cancel(void **state)
@@ -278,7 +308,7 @@ static void test_cancel(void **state)
 
     (void)state;
     set_up(&f, usual, ARRAY_LEN(usual));
-    assert_int_equal(start(&f, "list_images", "{}", NULL), 0);
+    start(&f, "list_images", "{}");
     tear_down(&f); /* which cancels it */
     assert_int_equal(f.n_done, 0);
 }

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * Which containers use what: read from the engine's container list in one pass, so that no image, network
- * or volume has to be inspected by itself. Storage is the caller's.
+ * Which containers use what: read from the engine's container list in one pass, so that no image,
+ * network or volume has to be inspected by itself. Storage is the caller's.
  */
 
 #include "base/map.h"
@@ -19,7 +19,10 @@ struct usage {
     struct map lists; /* key -> json_t array of {"id": 12 hex digits, "name"}, owned */
 };
 
-/* `containers` is checked text of /containers/json?all=1; elements that cannot be read are left out. */
+/*
+ * `containers` is checked text of /containers/json?all=1; elements that cannot be read are left
+ * out.
+ */
 void usage_init(struct usage *u, enum usage_kind kind, struct json_span containers);
 void usage_done(struct usage *u);
 

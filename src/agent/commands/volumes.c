@@ -2,16 +2,18 @@
  * list_volumes, create_volume, delete_volume, prune_volumes.
  */
 
-#include "agent/commands/resource_flow.h"
+#include "agent/commands/resource.h"
 #include "base/alloc.h"
 #include "base/str.h"
 #include "proto/json_text.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
-#define API_PRUNES_ALL 42 /* since then named volumes are pruned only if asked for */
+#define API_PRUNES_ALL 42 /* from this version on, named volumes are pruned on request only */
 
-static json_t *describe_with(const json_t *volume, json_t *users /* stolen */)
+/* Takes `users`. */
+static json_t *describe_with(const json_t *volume, json_t *users)
 {
     json_t *o = json_object();
 
@@ -31,86 +33,146 @@ static json_t *describe(const json_t *volume, const struct usage *usage)
     return describe_with(volume, usage_take_list(usage, name ? name : ""));
 }
 
-int volumes_list(struct resource *f, const struct engine_reply *reply, struct error *err)
+static int advance_list(struct operation *op, struct error *err)
 {
     static const struct resource_list list = {"/volumes", "Volumes", USAGE_VOLUMES, describe};
 
-    return resource_list_next(f, &list, reply, err);
+    return resource_list_advance(op, &list, err);
 }
 
-int volumes_create(struct resource *f, const struct engine_reply *reply, struct error *err)
+const struct operation_type volumes_list = {
+    RESOURCE_TYPE,
+    .steps = resource_list_steps,
+    .advance = advance_list,
+};
+
+enum create_step { CREATE_VOLUME, CREATE_ANSWER };
+
+static const char *const create_steps[] = {
+    [CREATE_VOLUME] = "create",
+    [CREATE_ANSWER] = "answer",
+};
+
+static json_t *make_creation(const struct resource_args *args)
 {
+    json_t *body = json_object();
+
+    if (!str_is_empty(args->ref))
+        json_text_set(body, "Name", json_text_str(args->ref));
+    if (!str_is_empty(args->driver))
+        json_text_set(body, "Driver", json_text_str(args->driver));
+    if (args->labels)
+        json_text_set(body, "Labels", json_incref(args->labels));
+    return body;
+}
+
+static int advance_create(struct operation *op, struct error *err)
+{
+    struct operation_request request = {0};
     json_auto_t *volume = NULL;
-    json_t *body;
     int r;
 
-    if (f->step++ == 0) {
-        body = json_object();
-        if (!str_is_empty(f->args.ref))
-            json_text_set(body, "Name", json_text_str(f->args.ref));
-        if (!str_is_empty(f->args.driver))
-            json_text_set(body, "Driver", json_text_str(f->args.driver));
-        if (f->args.labels)
-            json_text_set(body, "Labels", json_incref(f->args.labels));
-        return resource_ask(f, (struct resource_question){"POST", xstrdup("/volumes/create"), body},
-                            err);
+    switch ((enum create_step)op->step) {
+    case CREATE_VOLUME:
+        request.method = "POST";
+        request.path = xstrdup("/volumes/create");
+        request.body = make_creation(&resource_of(op)->args);
+        return operation_ask(op, CREATE_ANSWER, request, err);
+    case CREATE_ANSWER:
+        r = resource_read(op, JSON_OBJECT, &volume, err);
+        return r < 0 ? r : operation_answer(op, describe_with(volume, json_array()));
     }
-    r = resource_read(reply, JSON_OBJECT, &volume, err);
-    if (r == 0)
-        f->payload = describe_with(volume, json_array());
-    return r;
+    return -EINVAL;
 }
 
-int volumes_delete(struct resource *f, const struct engine_reply *reply, struct error *err)
+const struct operation_type volumes_create = {
+    RESOURCE_TYPE,
+    .steps = create_steps,
+    .advance = advance_create,
+};
+
+enum delete_step { DELETE_VOLUME, DELETE_ANSWER };
+
+static const char *const delete_steps[] = {
+    [DELETE_VOLUME] = "delete",
+    [DELETE_ANSWER] = "answer",
+};
+
+static int advance_delete(struct operation *op, struct error *err)
 {
-    (void)reply;
-    if (f->step++ == 0) {
-        return resource_ask(
-            f,
-            (struct resource_question){
-                .method = "DELETE",
-                .path = xasprintf("/volumes/%s?force=%d", f->args.ref, f->args.force ? 1 : 0)},
-            err);
+    const struct resource_args *args = &resource_of(op)->args;
+    struct operation_request request = {0};
+
+    switch ((enum delete_step)op->step) {
+    case DELETE_VOLUME:
+        request.method = "DELETE";
+        request.path = xasprintf("/volumes/%s?force=%d", args->ref, args->force ? 1 : 0);
+        return operation_ask(op, DELETE_ANSWER, request, err);
+    case DELETE_ANSWER: return operation_answer(op, resource_make_success());
     }
-    f->payload = json_object();
-    json_text_set(f->payload, "success", json_true());
-    return 0;
+    return -EINVAL;
 }
 
-static char *prune_path(const struct resource *f)
+const struct operation_type volumes_delete = {
+    RESOURCE_TYPE,
+    .steps = delete_steps,
+    .advance = advance_delete,
+};
+
+enum prune_step { PRUNE_NEGOTIATE, PRUNE_VOLUMES, PRUNE_ANSWER };
+
+static const char *const prune_steps[] = {
+    [PRUNE_NEGOTIATE] = "negotiate",
+    [PRUNE_VOLUMES] = "prune",
+    [PRUNE_ANSWER] = "answer",
+};
+
+static char *make_prune_path(const struct operation *op)
 {
     _cleanup_free_ char *filters = engine_query_escape("{\"all\":[\"true\"]}");
 
-    if (engine_api_minor(f->o.engine) < API_PRUNES_ALL)
+    if (engine_api_minor(op->o.engine) < API_PRUNES_ALL)
         return xstrdup("/volumes/prune");
     return xasprintf("/volumes/prune?filters=%s", filters);
 }
 
-int volumes_prune(struct resource *f, const struct engine_reply *reply, struct error *err)
+static int answer_prune(struct operation *op, struct error *err)
 {
-    enum { NEGOTIATE, PRUNE, DESCRIBE };
-    json_auto_t *answer = NULL;
-    json_t *names;
+    json_auto_t *reply = NULL;
+    json_t *answer, *names;
     int r;
 
-    switch (f->step++) {
-    case NEGOTIATE: /* the request depends on the version that the engine speaks now */
-        return resource_ask(f, (struct resource_question){.path = xstrdup("/_ping")}, err);
-    case PRUNE:
-        return resource_ask(f, (struct resource_question){.method = "POST", .path = prune_path(f)},
-                            err);
-    case DESCRIBE:
-        r = resource_read(reply, JSON_OBJECT, &answer, err);
-        if (r < 0)
-            return r;
-        names = resource_texts(json_object_get(answer, "VolumesDeleted"));
-        f->payload = json_object();
-        json_text_set(f->payload, "removed_count",
-                      json_integer((json_int_t)json_array_size(names)));
-        json_text_set(f->payload, "volumes_removed", names);
-        json_text_set(f->payload, "space_reclaimed",
-                      json_integer(json_integer_value(json_object_get(answer, "SpaceReclaimed"))));
-        return 0;
-    default: abort();
-    }
+    r = resource_read(op, JSON_OBJECT, &reply, err);
+    if (r < 0)
+        return r;
+    names = resource_texts(json_object_get(reply, "VolumesDeleted"));
+    answer = json_object();
+    json_text_set(answer, "removed_count", json_integer((json_int_t)json_array_size(names)));
+    json_text_set(answer, "volumes_removed", names);
+    json_text_set(answer, "space_reclaimed",
+                  json_integer(json_integer_value(json_object_get(reply, "SpaceReclaimed"))));
+    return operation_answer(op, answer);
 }
+
+static int advance_prune(struct operation *op, struct error *err)
+{
+    struct operation_request request = {0};
+
+    switch ((enum prune_step)op->step) {
+    case PRUNE_NEGOTIATE: /* the next request depends on the API version of the engine */
+        request.path = xstrdup("/_ping");
+        return operation_ask(op, PRUNE_VOLUMES, request, err);
+    case PRUNE_VOLUMES:
+        request.method = "POST";
+        request.path = make_prune_path(op);
+        return operation_ask(op, PRUNE_ANSWER, request, err);
+    case PRUNE_ANSWER: return answer_prune(op, err);
+    }
+    return -EINVAL;
+}
+
+const struct operation_type volumes_prune = {
+    RESOURCE_TYPE,
+    .steps = prune_steps,
+    .advance = advance_prune,
+};

@@ -12,7 +12,7 @@
 
 struct guard {
     const struct policy *policy;
-    struct map labels; /* full id -> char *, owned; `unlabelled` for those without */
+    struct map labels; /* full id -> char *, owned; `unlabelled` for those without a label */
 };
 
 static char unlabelled[1];
@@ -44,25 +44,27 @@ void guard_free(struct guard *g)
     free(g);
 }
 
-char *guard_refuse(const struct guard *g, const char *action)
+char *guard_refuse(const struct guard *g, enum operation_id operation)
 {
-    return policy_refusal(g->policy, action);
+    return policy_refuse(g->policy, operation);
 }
 
-bool guard_knows(const struct guard *g, const char *container, const char *action)
+bool guard_knows(const struct guard *g, const char *container, enum operation_id operation)
 {
-    return !policy_minds_label(action) || map_find(&g->labels, container);
+    return !policy_heeds_label(operation) || map_find(&g->labels, container);
 }
 
-char *guard_refuse_container(const struct guard *g, const char *container, const char *action)
+char *guard_refuse_container(const struct guard *g,
+                             const char *container,
+                             enum operation_id operation)
 {
     const char *label = map_find(&g->labels, container);
 
-    assert(label || !policy_minds_label(action));
-    return policy_label_refusal(label == unlabelled ? NULL : label, container, action);
+    assert(label || !policy_heeds_label(operation));
+    return policy_refuse_label(label == unlabelled ? NULL : label, container, operation);
 }
 
-/* A label that cannot be read as plain text protects from everything, as any strange one. */
+/* An unreadable label forbids every operation that labels can forbid (fail closed). */
 static char *read_label(struct json_span inspect)
 {
     struct json_span labels = json_span_find(json_span_find(inspect, "Config"), "Labels");

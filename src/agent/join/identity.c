@@ -29,26 +29,29 @@
 #error "no GOARCH name for this machine"
 #endif
 
-/* What a server may count on. Those from "inventory" on are understood by our own only. */
+/*
+ * The keys of `register`, in their order on the wire. Those of operations are true when proto/operation.c has a
+ * row that needs them; servers of other projects know the keys before "inventory" only.
+ */
 static const struct {
     const char *name;
-    bool can;
+    bool is_of_link; /* what sessions do without being asked for an operation */
 } capabilities[] = {
-    {"container_operations", true },
-    {"event_streaming",      true },
-    {"stats_collection",     true },
-    {"container_updates",    false},
-    {"self_update",          false},
-    {"shell_access",         true },
-    {"inventory",            true },
-    {"event_replay",         true },
-    {"token_rotate",         true },
-    {"pause",                true },
-    {"exec_command",         true },
-    {"resources",            true },
-    {"samples",              true },
-    {"log_stream",           true },
-    {ERROR_CODES_CAPABILITY, true },
+    {CONTAINER_OPERATIONS_CAPABILITY, false},
+    {"event_streaming",               true },
+    {"stats_collection",              true },
+    {"container_updates",             false},
+    {"self_update",                   false},
+    {SHELL_ACCESS_CAPABILITY,         false},
+    {"inventory",                     true },
+    {"event_replay",                  true },
+    {TOKEN_ROTATE_CAPABILITY,         false},
+    {PAUSE_CAPABILITY,                false},
+    {"exec_command",                  true },
+    {RESOURCES_CAPABILITY,            false},
+    {"samples",                       true },
+    {"log_stream",                    true },
+    {ERROR_CODES_CAPABILITY,          true },
 };
 
 static void name_host(struct identity *id,
@@ -143,7 +146,7 @@ void identity_done(struct identity *id)
     *id = (struct identity){0};
 }
 
-/* Peers that know nothing of policies take a map of booleans only, so each word of it is a key. */
+/* Peers that do not know policies accept a map of booleans only, so each word of the policy is a key. */
 static void add_policy_word(void *owner, const char *word)
 {
     _cleanup_free_ char *key = xasprintf("policy_%s", word);
@@ -155,8 +158,11 @@ static json_t *encode_capabilities(const struct policy *policy)
 {
     json_t *map = json_object();
 
-    for (size_t i = 0; i < ARRAY_LEN(capabilities); i++)
-        (void)json_object_set_new(map, capabilities[i].name, json_boolean(capabilities[i].can));
+    for (size_t i = 0; i < ARRAY_LEN(capabilities); i++) {
+        bool can = capabilities[i].is_of_link || operation_uses_capability(capabilities[i].name);
+
+        json_text_set(map, capabilities[i].name, json_boolean(can));
+    }
     policy_each_word(policy, add_policy_word, map);
     return map;
 }

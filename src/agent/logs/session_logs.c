@@ -69,7 +69,7 @@ static const char *find_fault(const struct session_logs *logs, const struct msg_
 
 static void start(struct session_logs *logs, const struct msg_log_stream *m)
 {
-    _cleanup_free_ char *policy = guard_refuse(logs->o.guard, "get_logs");
+    _cleanup_free_ char *policy = guard_refuse(logs->o.guard, OPERATION_GET_LOGS);
     const char *fault = policy ? policy : find_fault(logs, m);
     struct error err = ERROR_INIT;
 

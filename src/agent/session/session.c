@@ -147,8 +147,7 @@ void session_free(struct session *session)
 /* It is about the link, so neither the policy nor what else is running is asked. */
 static bool is_token_rotation(const struct session *session, const struct msg_command *m)
 {
-    return session->options.rotate_token && m->kind == COMMAND_KIND_COMMAND &&
-           str_eq(m->name, "token_rotate");
+    return session->options.rotate_token && m->operation == OPERATION_TOKEN_ROTATE;
 }
 
 static void rotate_token(struct session *session, const struct msg_command *m)

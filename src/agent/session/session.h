@@ -20,8 +20,6 @@
 
 struct session;
 
-#define SESSION_MAX_PENDING 64
-
 struct session_options {
     struct loop *loop;
     struct engine *engine;

@@ -1,3 +1,4 @@
+#include "agent/commands/commands.h"
 #include "agent/session/session.h"
 #include "agent/session/session_fixture.h"
 #include "base/alloc.h"
@@ -266,7 +267,7 @@ static void test_pending_limit(void **state)
     (void)state;
     set_up(&f, basic, ARRAY_LEN(basic));
     open_session(&f, (struct session_options){0});
-    for (int i = 0; i < SESSION_MAX_PENDING; i++)
+    for (int i = 0; i < COMMANDS_MAX_ACCEPTED; i++)
         say(&f, OP("1", "stop", "slow"));
     assert_int_equal(f.n_sent, 0);
     say(&f, OP("2", "stop", "slow"));

@@ -368,7 +368,7 @@ static void on_created(void *owner, const struct engine_reply *reply)
 static void create(struct shell *s)
 {
     _cleanup_free_ char *path = xasprintf("/containers/%s/exec", s->container);
-    _cleanup_free_ char *why = guard_refuse_container(s->o.guard, s->container, "shell");
+    _cleanup_free_ char *why = guard_refuse_container(s->o.guard, s->container, OPERATION_SHELL);
     struct error err = ERROR_INIT;
 
     set_state(s, SHELL_CREATING);
@@ -411,7 +411,7 @@ static void on_start(struct loop_timer *t)
     _cleanup_free_ char *path = xasprintf("/containers/%s/json", s->container);
     struct error err = ERROR_INIT;
 
-    if (guard_knows(s->o.guard, s->container, "shell")) {
+    if (guard_knows(s->o.guard, s->container, OPERATION_SHELL)) {
         create(s);
         return;
     }

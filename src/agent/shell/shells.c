@@ -67,7 +67,7 @@ static void start(struct shells *ss, const struct msg_shell_session *m)
     _cleanup_free_ char *policy = NULL;
 
     if (!fault) {
-        policy = guard_refuse(ss->o.guard, "shell");
+        policy = guard_refuse(ss->o.guard, OPERATION_SHELL);
         fault = policy;
     }
     if (fault) {

@@ -120,7 +120,8 @@ static const struct fleet_host *check(struct api_call *call,
 
     if (!h)
         return NULL;
-    if (resource_args_decode(command, payload, &args, &err) < 0) {
+    if (resource_args_decode(operation_find(COMMAND_KIND_COMMAND, command), payload, &args, &err) <
+        0) {
         api_fail(call, bad_code, "%s", err.msg);
         return NULL;
     }

@@ -6,9 +6,9 @@
  */
 
 #include "base/error.h"
+#include "proto/role.h"
 #include "server/auth/networks.h"
 #include "server/common/job.h"
-#include "server/rights/role.h"
 #include "server/rights/scope.h"
 #include "server/store/store.h"
 #include "server/store/users.h"

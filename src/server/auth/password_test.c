@@ -1,5 +1,5 @@
+#include "proto/role.h"
 #include "server/auth/password.h"
-#include "server/rights/role.h"
 #include "server/store/secret.h"
 
 /* cmocka includes need these first, in this order. */

@@ -16,7 +16,7 @@
  * A statement serves one query at a time: a row callback must not call the function that calls it.
  */
 
-#include "server/rights/role.h"
+#include "proto/role.h"
 #include "server/sqlite/db.h"
 #include <sqlite3.h>
 #include <stdbool.h>

@@ -5,7 +5,7 @@
  * `api_keys`. A key dies with the user who made it, and never may more than that user may now.
  */
 
-#include "server/rights/role.h"
+#include "proto/role.h"
 #include "server/store/store.h"
 #include <stdbool.h>
 #include <stdint.h>

@@ -4,7 +4,7 @@
  * Who a secret belongs to: reads across users, user_sessions and api_keys, for auth/.
  */
 
-#include "server/rights/role.h"
+#include "proto/role.h"
 #include "server/store/store.h"
 #include <stdbool.h>
 #include <stdint.h>

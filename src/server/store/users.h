@@ -4,7 +4,7 @@
  * users: people who log in with a password. Only this module names the table `users`.
  */
 
-#include "server/rights/role.h"
+#include "proto/role.h"
 #include "server/store/store.h"
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,4 +1,3 @@
-#include "agent/commands/command.h"
 #include "agent/common/policy.h"
 #include "base/alloc.h"
 #include "base/str.h"
@@ -21,19 +20,43 @@ static struct policy parse(const char *text)
     return p;
 }
 
-/* Every command the agent can carry out has a class, so that none is allowed or refused by accident. */
-static void test_nothing_is_forgotten(void **state)
+/* An operation by its name, whatever carries it. */
+static enum operation_id find(const char *name)
 {
-    enum policy_class class;
-    const char *name;
+    operation_foreach(id) {
+        if (str_eq(operation_spec(id)->name, name))
+            return id;
+    }
+    fail_msg("no operation %s", name);
+    return OPERATION_NONE;
+}
+
+/* Each operation is allowed by the level of its class, and by its own word. */
+static void test_every_operation(void **state)
+{
+    static const char *const levels[] = {
+        [POLICY_BASIC] = "inspect",
+        [POLICY_READ] = "observe",
+        [POLICY_OPERATE] = "operate",
+        [POLICY_FULL] = "full",
+    };
 
     (void)state;
-    for (size_t i = 0; (name = action_name(i)); i++) {
-        if (policy_class_of(name, &class) < 0)
-            fail_msg("%s has no row in the table of policy.c", name);
+    operation_foreach(id) {
+        const struct operation_spec *spec = operation_spec(id);
+        const struct policy level = parse(levels[spec->class]);
+        const struct policy word = parse(spec->word ? spec->word : "inspect");
+
+        assert_null(policy_refuse(&level, id));
+        assert_null(policy_refuse(&word, id));
+        assert_true(policy_heeds_label(id) == (spec->class >= POLICY_OPERATE));
+        if (spec->class > POLICY_READ) {
+            const struct policy below = parse(levels[spec->class - 1]);
+            _cleanup_free_ char *why = policy_refuse(&below, id);
+
+            assert_non_null(why);
+        }
     }
-    assert_int_equal(policy_class_of("shell", &class), 0);
-    assert_int_equal(policy_class_of("nothing", &class), -EINVAL);
 }
 
 static void test_policies(void **state)
@@ -45,7 +68,7 @@ static void test_policies(void **state)
          "start stop remove shell create_volume"                                                                    },
         {"operate",         "inspect start stop_container unpause kill",
          "rename remove delete_container shell prune_images"                                                        },
-        {"full",            "inspect start remove shell prune_volumes",    "nothing"                                },
+        {"full",            "inspect start remove shell prune_volumes",    ""                                       },
         {"start",           "start start_container",                       "stop inspect get_logs list_images shell"},
         {" observe , stop", "stop stop_container inspect",                 "start kill remove"                      },
         {"remove",          "remove delete_container",                     "remove_image rename"                    },
@@ -63,7 +86,7 @@ static void test_policies(void **state)
             n = (int)strcspn(s, " ");
             (void)snprintf(name, sizeof(name), "%.*s", n, s);
             n += s[n] == ' ';
-            why = policy_refusal(&p, name);
+            why = policy_refuse(&p, find(name));
             if (why)
                 fail_msg("%s, %s: %s", cases[i].policy, name, why);
         }
@@ -73,14 +96,14 @@ static void test_policies(void **state)
             n = (int)strcspn(s, " ");
             (void)snprintf(name, sizeof(name), "%.*s", n, s);
             n += s[n] == ' ';
-            why = policy_refusal(&p, name);
+            why = policy_refuse(&p, find(name));
             if (!why || !strstr(why, "AGENT_POLICY=") || !str_starts_with(why, name))
                 fail_msg("%s, %s: %s", cases[i].policy, name, why ? why : "allowed");
         }
         for (size_t k = 0; k < 3; k++) {
             static const char *const basic[] = {"ping", "get_system_info", "list_containers"};
 
-            assert_null(policy_refusal(&p, basic[k]));
+            assert_null(policy_refuse(&p, find(basic[k])));
         }
     }
 }
@@ -153,7 +176,8 @@ static void test_labels(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        _cleanup_free_ char *why = policy_label_refusal(cases[i].label, "web", cases[i].action);
+        _cleanup_free_ char *why = policy_refuse_label(cases[i].label, "web",
+                                                       find(cases[i].action));
 
         if ((why != NULL) != cases[i].is_refused)
             fail_msg("%s, %s: %s", cases[i].label, cases[i].action, why ? why : "allowed");
@@ -167,10 +191,8 @@ static void test_labels(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nothing_is_forgotten),
-        cmocka_unit_test(test_policies),
-        cmocka_unit_test(test_words),
-        cmocka_unit_test(test_bad_policies),
+        cmocka_unit_test(test_every_operation), cmocka_unit_test(test_policies),
+        cmocka_unit_test(test_words),           cmocka_unit_test(test_bad_policies),
         cmocka_unit_test(test_labels),
     };
 

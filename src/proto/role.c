@@ -1,4 +1,4 @@
-#include "server/rights/role.h"
+#include "proto/role.h"
 #include "base/str.h"
 
 #include <errno.h>

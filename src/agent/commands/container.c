@@ -1,0 +1,282 @@
+#include "agent/commands/container.h"
+#include "agent/logs/fetch.h"
+#include "base/alloc.h"
+#include "docker/checked_text.h"
+#include "proto/json_text.h"
+
+#include <errno.h>
+
+#define MAX_INSPECT_BODY ((size_t)4 << 20)
+
+/* --- start, stop, restart, kill, pause, unpause, rename, remove --- */
+
+/*
+ * The request: METHOD /containers/ID<suffix>, and the status in the answer; NULL: "removed":
+ * true.
+ */
+static const struct change {
+    const char *method, *suffix, *status;
+    bool is_forced; /* a removal, whatever `force` says */
+} changes[OPERATIONS] = {
+    [OPERATION_START] = {"POST",   "/start",               "started",   false},
+    [OPERATION_STOP] = {"POST",   "/stop",                "stopped",   false},
+    [OPERATION_RESTART] = {"POST",   "/restart",             "restarted", false},
+    [OPERATION_KILL] = {"POST",   "/kill?signal=SIGKILL", "killed",    false},
+    [OPERATION_PAUSE] = {"POST",   "/pause",               "paused",    false},
+    [OPERATION_UNPAUSE] = {"POST",   "/unpause",             "unpaused",  false},
+    [OPERATION_RENAME] = {"POST",   "/rename",              "renamed",   false},
+    [OPERATION_REMOVE] = {"DELETE", "",                     NULL,        false},
+    [OPERATION_START_CONTAINER] = {"POST",   "/start",               "started",   false},
+    [OPERATION_STOP_CONTAINER] = {"POST",   "/stop",                "stopped",   false},
+    [OPERATION_RESTART_CONTAINER] = {"POST",   "/restart",             "restarted", false},
+    [OPERATION_DELETE_CONTAINER] = {"DELETE", "",                     "deleted",   true },
+};
+
+enum change_step { CHANGE_IDENTIFY, CHANGE_PERMIT, CHANGE_ACT, CHANGE_ANSWER };
+
+static const char *const change_steps[] = {
+    [CHANGE_IDENTIFY] = "identify",
+    [CHANGE_PERMIT] = "permit",
+    [CHANGE_ACT] = "act",
+    [CHANGE_ANSWER] = "answer",
+};
+
+struct container_change {
+    struct operation base;
+    char *target; /* the full id, once it is known */
+};
+
+static const char *get_ref(const struct operation *op)
+{
+    return op->o.request->args.container_id;
+}
+
+static char *make_path(const char *ref, const char *suffix)
+{
+    return xasprintf("/containers/%s%s", ref, suffix);
+}
+
+static char *make_change_path(const struct operation *op, const char *target)
+{
+    enum operation_id id = op->o.request->operation;
+    const struct command_args *args = &op->o.request->args;
+    const struct change *change = &changes[id];
+    unsigned takes = operation_spec(id)->arguments;
+    _cleanup_free_ char *path = make_path(target, change->suffix), *name = NULL;
+
+    if (takes & TAKES_TIMEOUT)
+        return xasprintf("%s?t=%lld", path, (long long)args->timeout_s);
+    if (takes & TAKES_REMOVAL) {
+        return xasprintf("%s?force=%d&v=%d", path, args->force || change->is_forced ? 1 : 0,
+                         args->volumes ? 1 : 0);
+    }
+    if (takes & TAKES_NEW_NAME) {
+        name = engine_query_escape(args->new_name);
+        return xasprintf("%s?name=%s", path, name);
+    }
+    return TAKE_PTR(path);
+}
+
+static json_t *make_change_answer(const struct operation *op)
+{
+    const struct msg_command *request = op->o.request;
+    const char *status = changes[request->operation].status;
+    json_t *fields = json_object();
+
+    if (request->kind == COMMAND_KIND_OPERATION)
+        json_text_set(fields, "container_id", json_text_str(request->args.container_id));
+    if (status) {
+        json_text_set(fields, "status", json_text_str(status));
+    } else {
+        json_text_set(fields, "removed", json_true());
+    }
+    return fields;
+}
+
+/*
+ * Finds the full id by the reply to an inspect, or because the guard knows the container by it
+ * already.
+ */
+static int find_target(struct container_change *c, struct error *err)
+{
+    struct operation *op = &c->base;
+    char id[CONTAINER_ID_SIZE];
+    int r;
+
+    if (!op->reply) {
+        c->target = xstrdup(get_ref(op));
+        return 0;
+    }
+    r = guard_learn(op->o.guard, op->reply, id, err);
+    if (r == 0)
+        c->target = xstrdup(id);
+    return r;
+}
+
+static int advance_change(struct operation *op, struct error *err)
+{
+    struct container_change *c = CONTAINER_OF(op, struct container_change, base);
+    enum operation_id id = op->o.request->operation;
+    struct operation_request request = {0};
+    char *why;
+    int r;
+
+    switch ((enum change_step)op->step) {
+    case CHANGE_IDENTIFY:
+        if (!guard_knows(op->o.guard, get_ref(op), id)) {
+            request.path = make_path(get_ref(op), "/json");
+            return operation_ask(op, CHANGE_PERMIT, request, err);
+        }
+        _fallthrough_;
+    case CHANGE_PERMIT:
+        r = find_target(c, err);
+        if (r < 0)
+            return r;
+        why = guard_refuse_container(op->o.guard, c->target, id);
+        if (why)
+            return operation_refuse(op, why);
+        op->step = CHANGE_ACT;
+        _fallthrough_;
+    case CHANGE_ACT:
+        request.method = changes[id].method;
+        request.path = make_change_path(op, c->target);
+        return operation_ask(op, CHANGE_ANSWER, request, err);
+    case CHANGE_ANSWER: return operation_answer(op, make_change_answer(op));
+    }
+    return -EINVAL;
+}
+
+static void release_change(struct operation *op)
+{
+    free(CONTAINER_OF(op, struct container_change, base)->target);
+}
+
+const struct operation_type container_change = {
+    .size = sizeof(struct container_change),
+    .max_body = MAX_INSPECT_BODY,
+    .steps = change_steps,
+    .advance = advance_change,
+    .release = release_change,
+};
+
+/* --- inspect --- */
+
+enum inspect_step { INSPECT_READ, INSPECT_ANSWER };
+
+static const char *const inspect_steps[] = {
+    [INSPECT_READ] = "read",
+    [INSPECT_ANSWER] = "answer",
+};
+
+struct container_inspect {
+    struct operation base;
+    struct checked_text text;
+};
+
+static int advance_inspect(struct operation *op, struct error *err)
+{
+    struct container_inspect *c = CONTAINER_OF(op, struct container_inspect, base);
+    struct operation_request request = {0};
+    int r;
+
+    switch ((enum inspect_step)op->step) {
+    case INSPECT_READ:
+        request.path = make_path(get_ref(op), "/json");
+        return operation_ask(op, INSPECT_ANSWER, request, err);
+    case INSPECT_ANSWER:
+        r = checked_text_init(&c->text, op->reply->body, op->reply->size, err);
+        if (r < 0)
+            return r;
+        return operation_answer_text(op, NULL, "container", checked_text_span(&c->text));
+    }
+    return -EINVAL;
+}
+
+static void release_inspect(struct operation *op)
+{
+    checked_text_done(&CONTAINER_OF(op, struct container_inspect, base)->text);
+}
+
+const struct operation_type container_inspect = {
+    .size = sizeof(struct container_inspect),
+    .max_body = MAX_INSPECT_BODY,
+    .steps = inspect_steps,
+    .advance = advance_inspect,
+    .release = release_inspect,
+};
+
+/* --- get_logs, container_logs --- */
+
+enum logs_step { LOGS_READ, LOGS_ANSWER };
+
+static const char *const logs_steps[] = {
+    [LOGS_READ] = "read",
+    [LOGS_ANSWER] = "answer",
+};
+
+struct container_logs {
+    struct operation base;
+    struct log_fetch *fetch;
+    const struct log_fetch_result *result; /* inside advance() only */
+};
+
+static void on_logs(void *owner, const struct log_fetch_result *result)
+{
+    struct container_logs *c = owner;
+
+    c->fetch = NULL;
+    c->result = result;
+    operation_advance(&c->base); /* c may be gone now */
+}
+
+static int start_fetch(struct container_logs *c, struct error *err)
+{
+    const struct command_args *args = &c->base.o.request->args;
+    int r;
+
+    operation_begin(&c->base, LOGS_ANSWER);
+    r = log_fetch_start(&c->fetch,
+                        &(struct log_fetch_options){.engine = c->base.o.engine,
+                                                    .container = args->container_id,
+                                                    .tail = args->tail,
+                                                    .since = args->since,
+                                                    .until = args->until,
+                                                    .timeout_ms = c->base.o.deadline_ms,
+                                                    .done = on_logs,
+                                                    .owner = c},
+                        err);
+    if (r == -EINVAL) /* an argument is invalid; the engine has not failed */
+        c->base.failure = (struct reply_error){.code = CODE_INVALID_ARGUMENT};
+    return r < 0 ? r : OPERATION_WAITS;
+}
+
+static int advance_logs(struct operation *op, struct error *err)
+{
+    struct container_logs *c = CONTAINER_OF(op, struct container_logs, base);
+    const struct log_fetch_result *result = c->result;
+    json_t *fields;
+
+    switch ((enum logs_step)op->step) {
+    case LOGS_READ: return start_fetch(c, err);
+    case LOGS_ANSWER:
+        if (result->code < 0)
+            return operation_fail(op, result->code, result->status, result->message);
+        fields = json_object();
+        if (result->is_truncated)
+            json_text_set(fields, "truncated", json_true());
+        return operation_answer_text(op, fields, "logs", result->logs);
+    }
+    return -EINVAL;
+}
+
+static void release_logs(struct operation *op)
+{
+    log_fetch_cancel(CONTAINER_OF(op, struct container_logs, base)->fetch);
+}
+
+const struct operation_type container_logs = {
+    .size = sizeof(struct container_logs),
+    .steps = logs_steps,
+    .advance = advance_logs,
+    .release = release_logs,
+};

@@ -1,0 +1,49 @@
+#include "agent/commands/operations.h"
+#include "agent/commands/container.h"
+#include "agent/commands/resource.h"
+#include "agent/commands/system.h"
+
+/*
+ * The deadlines are shorter than those of the servers, so that a server gets the reason instead
+ * of a timeout of its own. With TAKES_TIMEOUT the timeout of the request is added.
+ */
+static const struct agent_operation operations[OPERATIONS] = {
+    [OPERATION_START] = {&container_change,  25,  NEEDS_ORDER  },
+    [OPERATION_STOP] = {&container_change,  15,  NEEDS_ORDER  },
+    [OPERATION_RESTART] = {&container_change,  15,  NEEDS_ORDER  },
+    [OPERATION_KILL] = {&container_change,  25,  NEEDS_ORDER  },
+    [OPERATION_PAUSE] = {&container_change,  25,  NEEDS_ORDER  },
+    [OPERATION_UNPAUSE] = {&container_change,  25,  NEEDS_ORDER  },
+    [OPERATION_RENAME] = {&container_change,  25,  NEEDS_ORDER  },
+    [OPERATION_REMOVE] = {&container_change,  25,  NEEDS_ORDER  },
+    [OPERATION_GET_LOGS] = {&container_logs,    25,  NEEDS_ORDER  },
+    [OPERATION_INSPECT] = {&container_inspect, 12,  NEEDS_ORDER  },
+    [OPERATION_PING] = {&system_ping,       5,   NEEDS_NOTHING},
+    [OPERATION_GET_SYSTEM_INFO] = {&system_info,       25,  NEEDS_NOTHING},
+    [OPERATION_LIST_CONTAINERS] = {&system_containers, 28,  NEEDS_NOTHING},
+    [OPERATION_START_CONTAINER] = {&container_change,  25,  NEEDS_ORDER  },
+    [OPERATION_STOP_CONTAINER] = {&container_change,  15,  NEEDS_ORDER  },
+    [OPERATION_RESTART_CONTAINER] = {&container_change,  15,  NEEDS_ORDER  },
+    [OPERATION_DELETE_CONTAINER] = {&container_change,  25,  NEEDS_ORDER  },
+    [OPERATION_CONTAINER_LOGS] = {&container_logs,    25,  NEEDS_ORDER  },
+    [OPERATION_LIST_IMAGES] = {&images_list,       25,  NEEDS_NOTHING},
+    [OPERATION_REMOVE_IMAGE] = {&images_remove,     55,  NEEDS_NOTHING},
+    [OPERATION_PRUNE_IMAGES] = {&images_prune,      115, NEEDS_NOTHING},
+    [OPERATION_LIST_NETWORKS] = {&networks_list,     25,  NEEDS_NOTHING},
+    [OPERATION_CREATE_NETWORK] = {&networks_create,   25,  NEEDS_NOTHING},
+    [OPERATION_DELETE_NETWORK] = {&networks_delete,   55,  NEEDS_NOTHING},
+    [OPERATION_PRUNE_NETWORKS] = {&networks_prune,    55,  NEEDS_NOTHING},
+    [OPERATION_LIST_VOLUMES] = {&volumes_list,      25,  NEEDS_NOTHING},
+    [OPERATION_CREATE_VOLUME] = {&volumes_create,    25,  NEEDS_NOTHING},
+    [OPERATION_DELETE_VOLUME] = {&volumes_delete,    55,  NEEDS_NOTHING},
+    [OPERATION_PRUNE_VOLUMES] = {&volumes_prune,     55,  NEEDS_NOTHING},
+
+ /* Carried out by session/session.c and shell/. */
+    [OPERATION_TOKEN_ROTATE] = {NULL,               0,   NEEDS_NOTHING},
+    [OPERATION_SHELL] = {NULL,               0,   NEEDS_NOTHING},
+};
+
+const struct agent_operation *agent_operation(enum operation_id id)
+{
+    return operations[id].type ? &operations[id] : NULL;
+}

@@ -1,0 +1,73 @@
+#include "agent/commands/command.h"
+#include "agent/commands/container.h"
+#include "agent/commands/resource.h"
+#include "base/str.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/*
+ * Every operation is carried out as a command, except for the two that sessions and shells
+ * handle.
+ */
+static void test_every_operation_has_a_row(void **state)
+{
+    (void)state;
+    operation_foreach(id) {
+        bool is_elsewhere = id == OPERATION_TOKEN_ROTATE || id == OPERATION_SHELL;
+
+        if (!agent_operation(id) != is_elsewhere)
+            fail_msg("%s: no row, or one too many", operation_spec(id)->name);
+    }
+    assert_null(agent_operation(OPERATION_NONE));
+}
+
+static void test_rows_fit_the_shared_table(void **state)
+{
+    (void)state;
+    operation_foreach(id) {
+        const struct operation_spec *spec = operation_spec(id);
+        const struct agent_operation *row = agent_operation(id);
+        bool takes_container = spec->arguments & TAKES_CONTAINER;
+        bool is_change = row && row->type == &container_change;
+        bool is_resource = row && row->type->prepare == resource_prepare;
+
+        if (!row)
+            continue;
+        if (row->deadline_s == 0 || (row->needs == NEEDS_ORDER) != takes_container ||
+            is_resource != ((spec->arguments & TAKES_RESOURCE) != 0))
+            fail_msg("%s: the row does not fit", spec->name);
+        /* A label can forbid it, so the flow must ask the guard. */
+        if (takes_container && policy_heeds_label(id) != is_change)
+            fail_msg("%s: labels are not heeded", spec->name);
+    }
+}
+
+static void test_faults_follow_the_arguments(void **state)
+{
+    (void)state;
+    operation_foreach(id) {
+        struct command_args args = COMMAND_ARGS_INIT;
+        unsigned takes = operation_spec(id)->arguments;
+
+        assert_true((command_find_fault(id, &args) != NULL) == ((takes & TAKES_CONTAINER) != 0));
+        args.container_id = (char *)(uintptr_t) "web";
+        assert_true((command_find_fault(id, &args) != NULL) == ((takes & TAKES_NEW_NAME) != 0));
+        args.new_name = (char *)(uintptr_t) "new";
+        assert_null(command_find_fault(id, &args));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_operation_has_a_row),
+        cmocka_unit_test(test_rows_fit_the_shared_table),
+        cmocka_unit_test(test_faults_follow_the_arguments),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,138 @@
+#include "proto/operation.h"
+
+#include "base/macros.h"
+#include "base/str.h"
+
+#include <assert.h>
+
+#define OPERATION COMMAND_KIND_OPERATION
+#define COMMAND   COMMAND_KIND_COMMAND
+
+/*
+ * The columns: name, kind, word, class, capability; and on the next line era, role, effect,
+ * arguments, flags.
+ */
+/* clang-format off */
+static const struct operation_spec specs[OPERATIONS] = {
+    [OPERATION_START] = {
+        "start", OPERATION, "start", POLICY_OPERATE, CONTAINER_OPERATIONS_CAPABILITY,
+        ERA_SEED, ROLE_OPERATOR, EFFECT_CHANGES, TAKES_CONTAINER, IS_BULK},
+    [OPERATION_STOP] = {
+        "stop", OPERATION, "stop", POLICY_OPERATE, CONTAINER_OPERATIONS_CAPABILITY,
+        ERA_SEED, ROLE_OPERATOR, EFFECT_ENDS, TAKES_CONTAINER | TAKES_TIMEOUT,
+        IS_BULK | SPARES_OWN},
+    [OPERATION_RESTART] = {
+        "restart", OPERATION, "restart", POLICY_OPERATE, CONTAINER_OPERATIONS_CAPABILITY,
+        ERA_SEED, ROLE_OPERATOR, EFFECT_ENDS, TAKES_CONTAINER | TAKES_TIMEOUT,
+        IS_BULK | SPARES_OWN},
+    [OPERATION_KILL] = {
+        "kill", OPERATION, "kill", POLICY_OPERATE, CONTAINER_OPERATIONS_CAPABILITY,
+        ERA_TODAY, ROLE_OPERATOR, EFFECT_ENDS, TAKES_CONTAINER, IS_BULK | SPARES_OWN},
+    [OPERATION_PAUSE] = {
+        "pause", OPERATION, "pause", POLICY_OPERATE, PAUSE_CAPABILITY,
+        ERA_OURS, ROLE_OPERATOR, EFFECT_CHANGES, TAKES_CONTAINER, IS_BULK | SPARES_OWN},
+    [OPERATION_UNPAUSE] = {
+        "unpause", OPERATION, "unpause", POLICY_OPERATE, PAUSE_CAPABILITY,
+        ERA_OURS, ROLE_OPERATOR, EFFECT_CHANGES, TAKES_CONTAINER, IS_BULK},
+    [OPERATION_RENAME] = {
+        "rename", OPERATION, "rename", POLICY_FULL, CONTAINER_OPERATIONS_CAPABILITY,
+        ERA_TODAY, ROLE_OPERATOR, EFFECT_CHANGES, TAKES_CONTAINER | TAKES_NEW_NAME, SPARES_OWN},
+    [OPERATION_REMOVE] = {
+        "remove", OPERATION, "remove", POLICY_FULL, CONTAINER_OPERATIONS_CAPABILITY,
+        ERA_SEED, ROLE_OPERATOR, EFFECT_ENDS, TAKES_CONTAINER | TAKES_REMOVAL,
+        IS_BULK | SPARES_OWN},
+    [OPERATION_GET_LOGS] = {
+        "get_logs", OPERATION, "get_logs", POLICY_READ, CONTAINER_OPERATIONS_CAPABILITY,
+        ERA_SEED, ROLE_VIEWER, EFFECT_READS, TAKES_CONTAINER | TAKES_LOG_RANGE, 0},
+    [OPERATION_INSPECT] = {
+        "inspect", OPERATION, "inspect", POLICY_READ, CONTAINER_OPERATIONS_CAPABILITY,
+        ERA_SEED, ROLE_VIEWER, EFFECT_READS, TAKES_CONTAINER, 0},
+    [OPERATION_PING] = {
+        "ping", COMMAND, "ping", POLICY_BASIC, NULL,
+        ERA_SEED, ROLE_NONE, EFFECT_READS, 0, 0},
+    [OPERATION_GET_SYSTEM_INFO] = {
+        "get_system_info", COMMAND, "get_system_info", POLICY_BASIC, NULL,
+        ERA_SEED, ROLE_NONE, EFFECT_READS, 0, 0},
+    [OPERATION_LIST_CONTAINERS] = {
+        "list_containers", COMMAND, "list_containers", POLICY_BASIC, NULL,
+        ERA_SEED, ROLE_NONE, EFFECT_READS, 0, 0},
+    [OPERATION_START_CONTAINER] = {
+        "start_container", COMMAND, "start", POLICY_OPERATE, CONTAINER_OPERATIONS_CAPABILITY,
+        ERA_SEED, ROLE_NONE, EFFECT_CHANGES, TAKES_CONTAINER, 0},
+    [OPERATION_STOP_CONTAINER] = {
+        "stop_container", COMMAND, "stop", POLICY_OPERATE, CONTAINER_OPERATIONS_CAPABILITY,
+        ERA_SEED, ROLE_NONE, EFFECT_ENDS, TAKES_CONTAINER | TAKES_TIMEOUT, 0},
+    [OPERATION_RESTART_CONTAINER] = {
+        "restart_container", COMMAND, "restart", POLICY_OPERATE, CONTAINER_OPERATIONS_CAPABILITY,
+        ERA_SEED, ROLE_NONE, EFFECT_ENDS, TAKES_CONTAINER | TAKES_TIMEOUT, 0},
+    [OPERATION_DELETE_CONTAINER] = {
+        "delete_container", COMMAND, "remove", POLICY_FULL, CONTAINER_OPERATIONS_CAPABILITY,
+        ERA_SEED, ROLE_NONE, EFFECT_ENDS, TAKES_CONTAINER | TAKES_REMOVAL, 0},
+    [OPERATION_CONTAINER_LOGS] = {
+        "container_logs", COMMAND, "get_logs", POLICY_READ, CONTAINER_OPERATIONS_CAPABILITY,
+        ERA_SEED, ROLE_NONE, EFFECT_READS, TAKES_CONTAINER | TAKES_LOG_RANGE, 0},
+    [OPERATION_LIST_IMAGES] = {
+        "list_images", COMMAND, "list_images", POLICY_READ, RESOURCES_CAPABILITY,
+        ERA_TODAY, ROLE_VIEWER, EFFECT_READS, TAKES_RESOURCE, 0},
+    [OPERATION_REMOVE_IMAGE] = {
+        "remove_image", COMMAND, "remove_image", POLICY_FULL, RESOURCES_CAPABILITY,
+        ERA_TODAY, ROLE_OPERATOR, EFFECT_ENDS, TAKES_RESOURCE, 0},
+    [OPERATION_PRUNE_IMAGES] = {
+        "prune_images", COMMAND, "prune_images", POLICY_FULL, RESOURCES_CAPABILITY,
+        ERA_TODAY, ROLE_OPERATOR, EFFECT_ENDS, TAKES_RESOURCE, 0},
+    [OPERATION_LIST_NETWORKS] = {
+        "list_networks", COMMAND, "list_networks", POLICY_READ, RESOURCES_CAPABILITY,
+        ERA_TODAY, ROLE_VIEWER, EFFECT_READS, TAKES_RESOURCE, 0},
+    [OPERATION_CREATE_NETWORK] = {
+        "create_network", COMMAND, "create_network", POLICY_FULL, RESOURCES_CAPABILITY,
+        ERA_TODAY, ROLE_OPERATOR, EFFECT_CHANGES, TAKES_RESOURCE, 0},
+    [OPERATION_DELETE_NETWORK] = {
+        "delete_network", COMMAND, "delete_network", POLICY_FULL, RESOURCES_CAPABILITY,
+        ERA_TODAY, ROLE_OPERATOR, EFFECT_ENDS, TAKES_RESOURCE, 0},
+    [OPERATION_PRUNE_NETWORKS] = {
+        "prune_networks", COMMAND, "prune_networks", POLICY_FULL, RESOURCES_CAPABILITY,
+        ERA_TODAY, ROLE_OPERATOR, EFFECT_ENDS, TAKES_RESOURCE, 0},
+    [OPERATION_LIST_VOLUMES] = {
+        "list_volumes", COMMAND, "list_volumes", POLICY_READ, RESOURCES_CAPABILITY,
+        ERA_TODAY, ROLE_VIEWER, EFFECT_READS, TAKES_RESOURCE, 0},
+    [OPERATION_CREATE_VOLUME] = {
+        "create_volume", COMMAND, "create_volume", POLICY_FULL, RESOURCES_CAPABILITY,
+        ERA_OURS, ROLE_OPERATOR, EFFECT_CHANGES, TAKES_RESOURCE, 0},
+    [OPERATION_DELETE_VOLUME] = {
+        "delete_volume", COMMAND, "delete_volume", POLICY_FULL, RESOURCES_CAPABILITY,
+        ERA_TODAY, ROLE_OPERATOR, EFFECT_ENDS, TAKES_RESOURCE, 0},
+    [OPERATION_PRUNE_VOLUMES] = {
+        "prune_volumes", COMMAND, "prune_volumes", POLICY_FULL, RESOURCES_CAPABILITY,
+        ERA_TODAY, ROLE_OPERATOR, EFFECT_ENDS, TAKES_RESOURCE, 0},
+    [OPERATION_TOKEN_ROTATE] = {
+        "token_rotate", COMMAND, NULL, POLICY_BASIC, TOKEN_ROTATE_CAPABILITY,
+        ERA_OURS, ROLE_ADMIN, EFFECT_CHANGES, TAKES_TOKEN, 0},
+    [OPERATION_SHELL] = {
+        "shell", COMMAND_KIND_NONE, "shell", POLICY_FULL, SHELL_ACCESS_CAPABILITY,
+        ERA_TODAY, ROLE_OPERATOR, EFFECT_CHANGES, TAKES_CONTAINER, IS_WEBSOCKET},
+};
+/* clang-format on */
+
+const struct operation_spec *operation_spec(enum operation_id id)
+{
+    assert(id > OPERATION_NONE && id < OPERATIONS);
+    return &specs[id];
+}
+
+enum operation_id operation_find(enum command_kind kind, const char *name)
+{
+    operation_foreach(id) {
+        if (specs[id].kind == kind && str_eq(specs[id].name, name))
+            return id;
+    }
+    return OPERATION_NONE;
+}
+
+bool operation_uses_capability(const char *capability)
+{
+    operation_foreach(id) {
+        if (str_eq(specs[id].capability, capability))
+            return true;
+    }
+    return false;
+}
