@@ -1,5 +1,9 @@
 /*
  * dockmon, the command line of DockMon: a client of the server's REST API.
+ *
+ * The first words of the command line choose a verb (common/verbs.h), which parses the others and
+ * runs. The exit code is 0, 1 if an operation failed (of several, if any did), or 125 if the
+ * command line is wrong, as with docker; `exec` has the exit code of its command.
  */
 
 #include "base/str.h"

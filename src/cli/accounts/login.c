@@ -1,6 +1,16 @@
 /*
- * login: asks for the server and the credentials, tries them, exchanges a password for an API key
- * of its own, and remembers that key.
+ * login: finds the server and the credentials, tries them, and saves what works.
+ *
+ *   - The address comes from the command line, the configuration, or the user.
+ *   - With https:// and neither --pin nor --insecure: if the certificate cannot be verified, the
+ *     fingerprint of its key is shown, and is pinned if the user confirms it. No credentials are
+ *     sent before that.
+ *   - An API key is tried and saved.
+ *   - A password opens a session. An initial password must be changed first. The session is then
+ *     exchanged for an API key with the role of the user, because a session ends after a day.
+ *   - The configuration is saved with mode 0600. The password is never stored.
+ *
+ * Without a terminal there are no questions: the flags must answer them, or the login fails.
  */
 
 #include "cli/accounts/login.h"

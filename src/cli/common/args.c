@@ -76,6 +76,7 @@ static int take_value(struct parser *p, const struct flag *f, const char *own, s
     return set_flag(p, f, own, err);
 }
 
+/* "--name", "--name=value" or "--name value". */
 static int read_long_flag(struct parser *p, const char *word, struct error *err)
 {
     size_t size = strcspn(word, "=");
@@ -90,6 +91,7 @@ static int read_long_flag(struct parser *p, const char *word, struct error *err)
     return take_value(p, f, word[size] == '=' ? word + size + 1 : NULL, err);
 }
 
+/* "-aq", "-n5", "-n=5": only the last flag of a word can take a value. */
 static int read_letters(struct parser *p, const char *word, struct error *err)
 {
     for (; *word; word++) {

@@ -92,6 +92,7 @@ static bool may_have_acted(const struct client_request *r, const struct http_res
            !str_starts_with(result->message ? result->message : "", "connect ");
 }
 
+/* "" if there is none. */
 static const char *choose_connection_advice(const struct client *c, int code, const char *message)
 {
     if (code == -ECONNREFUSED)
@@ -149,6 +150,7 @@ static char *read_session(const char *set_cookie)
 
 static void start_more(struct client *c);
 
+/* Stores the answer and starts the next request; the last answer ends client_run(). */
 static void on_done(void *owner, const struct http_result *result)
 {
     struct pending *p = owner;
@@ -172,6 +174,7 @@ static void on_done(void *owner, const struct http_result *result)
         loop_stop(c->loop);
 }
 
+/* On failure on_done() is not called. */
 static int start_one(struct client *c, struct client_request *r, struct error *err)
 {
     struct http_header headers[2];

@@ -1,8 +1,11 @@
 #pragma once
 
 /*
- * Verbs that list things: a table of columns, or the value that identifies each (-q), or JSON
- * (--json).
+ * Verbs that list things. The same array of JSON objects is printed in one of three forms:
+ *
+ *   - a table, whose columns are members of the objects or texts made from them;
+ *   - with -q one value for each object, which other verbs accept as a reference;
+ *   - with --json the array itself, unchanged, for programs.
  */
 
 #include "cli/common/args.h"

@@ -1,8 +1,16 @@
 #pragma once
 
 /*
- * Output of the program: results on stdout, errors and remarks on stderr, colours only on a
- * terminal.
+ * Output of the program. Results go to stdout, where a script reads them; errors and remarks go to
+ * stderr. Colours and escape sequences are used only on a terminal.
+ *
+ * Text of the server is untrusted (see text.h). output_error(), output_note(), output_line() and
+ * output_table() escape all of it, so callers pass it unchanged; what is given to output_raw() has
+ * been escaped already, or is meant byte by byte, such as a log in a pipe.
+ *
+ * stdout is buffered. An error flushes it first, so that the order on a terminal is that of the
+ * calls. A failed write is noticed once, by output_finish() at the end; programs that run until the
+ * user stops them ask output_flush() instead, and end when their reader has.
  */
 
 #include "base/macros.h"

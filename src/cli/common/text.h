@@ -1,8 +1,14 @@
 #pragma once
 
 /*
- * Text for a terminal. Names and logs are untrusted: none of their bytes may move the cursor,
- * change colours or reorder the text around them.
+ * Text for a terminal. Names, labels and logs are untrusted: none of their bytes may move the
+ * cursor, change colours, set the title or reorder the text around them. Therefore control
+ * characters (C0 and C1), invisible characters and direction marks are written as \x1b or \u202e,
+ * and so are bytes that are not UTF-8. A backslash is not escaped: the text is for readers, not for
+ * parsers.
+ *
+ * Sizes, durations and times have the words of docker, so that a column looks the same in both
+ * programs.
  */
 
 #include "base/buf.h"

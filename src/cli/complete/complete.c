@@ -80,6 +80,7 @@ static bool takes_many(const struct verb *v)
     return !v->is_command && (v->max_words == SIZE_MAX || (v->max_words == 0 && v->min_words > 0));
 }
 
+/* Walks over the words before the last one as args_parse() would. */
 static void analyse_verb(struct complete *c, const char *const *words, size_t n)
 {
     const struct verb *v = c->verb;

@@ -12,6 +12,7 @@
 #define TIMEOUT_MS 2000
 #define MAX_ASKED  16 /* hosts whose agents are asked for images, networks or volumes */
 
+/* NULL without a valid configuration. */
 static struct client *open_quietly(void)
 {
     struct error err = ERROR_INIT;
@@ -140,6 +141,7 @@ static void add_resources(struct complete_sink *sink,
     }
 }
 
+/* Asks up to MAX_ASKED online hosts side by side; failures are ignored. */
 static void ask_hosts(struct complete_sink *sink,
                       struct client *c,
                       const struct resource_kind *kind)

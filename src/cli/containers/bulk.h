@@ -2,7 +2,9 @@
 
 /*
  * An operation on many containers as one job of the server, instead of a request for each
- * container.
+ * container. The server runs a few of them at a time on each host and goes on after a failure; the
+ * job can be watched and cancelled by others meanwhile, and it continues when this program is
+ * stopped.
  */
 
 #include "cli/common/args.h"

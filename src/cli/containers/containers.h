@@ -1,8 +1,14 @@
 #pragma once
 
 /*
- * The container list of the server, and references into it: "NAME", "ID" or the beginning of an id,
- * alone or after "HOST/".
+ * The container list of the server, and references into it.
+ *
+ * A reference is "NAME", "ID" or the beginning of an id, as with docker, alone or after "HOST/",
+ * where HOST is a name, an id or the beginning of an id, and may contain slashes. It is resolved
+ * here, in a list that is fetched once for all words of a command line, so that an ambiguous
+ * reference is refused with its candidates.
+ *
+ * Elements of the list are objects of GET /api/containers, read with member.h.
  */
 
 #include "cli/common/args.h"

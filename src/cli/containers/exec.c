@@ -128,6 +128,7 @@ static void on_input(struct loop_io *io, uint32_t events)
     read_input(CONTAINER_OF(io, struct run, input));
 }
 
+/* For a file: reads in every turn of the loop, because epoll does not support files. */
 static void on_input_timer(struct loop_timer *t)
 {
     struct run *run = CONTAINER_OF(t, struct run, input_timer);
@@ -138,6 +139,7 @@ static void on_input_timer(struct loop_timer *t)
         loop_timer_stop(t);
 }
 
+/* A command without -i gets an empty standard input. */
 static void start_input(struct run *run)
 {
     if (!run->is_interactive) {
@@ -147,6 +149,7 @@ static void start_input(struct run *run)
     }
 }
 
+/* The queue of unsent input is empty: resumes reading. */
 static void on_drain(void *owner)
 {
     struct run *run = owner;
@@ -195,6 +198,7 @@ static void on_write_failed(struct run *run, int code)
     loop_stop(run->loop);
 }
 
+/* Without a terminal the first byte of the message selects stdout or stderr. */
 static void on_output(struct run *run, const char *data, size_t size)
 {
     bool has_head = run->is_plain && size > 0;
@@ -245,6 +249,7 @@ static void on_open(void *owner)
     start_input(run);
 }
 
+/* A close without an exit code is an error, except after an orderly end of the session. */
 static void on_close(void *owner, const struct ws_close *why)
 {
     struct run *run = owner;
@@ -261,6 +266,7 @@ static void on_close(void *owner, const struct ws_close *why)
     loop_stop(run->loop);
 }
 
+/* A signal ends the session with 128 plus its number; SIGWINCH only sends the new size. */
 static void on_signal(void *owner, int number)
 {
     struct run *run = owner;

@@ -72,6 +72,7 @@ static void print_line(struct follow *f, const json_t *line)
         output_raw("\n", 1);
 }
 
+/* Prints the lines, then moves the cursors: after a lost connection no line is printed again. */
 static void on_lines(struct follow *f, const json_t *message)
 {
     const json_t *cursors = json_object_get(message, "cursors");
@@ -95,6 +96,7 @@ static void on_lines(struct follow *f, const json_t *message)
     }
 }
 
+/* A mark reports an event between lines, such as an agent that is offline. */
 static void on_mark(const struct follow *f, const json_t *message)
 {
     const char *event = member_text(message, "event");
@@ -106,6 +108,7 @@ static void on_mark(const struct follow *f, const json_t *message)
                 member_text(message, "message"));
 }
 
+/* The log has ended for good: its container was removed, or the subscription was refused. */
 static void on_ended(struct follow *f, const json_t *message)
 {
     const char *why = member_text(message, "message");
@@ -147,6 +150,10 @@ static void on_message(void *owner, const char *data, size_t size, bool is_binar
 
 /* --- the connection --------------------------------------------------------------------------- */
 
+/*
+ * By id at first. After a reconnect by name, with the cursor, because the container may have been
+ * re-created meanwhile.
+ */
 static void subscribe(const struct follow *f, size_t i)
 {
     const json_t *c = f->o->containers[i];
@@ -194,6 +201,10 @@ static void schedule_retry(struct follow *f, const char *why)
     loop_timer_start(f->loop, &f->timer, backoff_next(&f->backoff), on_retry);
 }
 
+/*
+ * A refusal is final, and so is a failure of the first attempt, which is likely a wrong address.
+ * Any other close is followed by another attempt.
+ */
 static void on_close(void *owner, const struct ws_close *why)
 {
     struct follow *f = owner;

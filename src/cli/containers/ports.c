@@ -16,6 +16,7 @@ struct port {
     json_int_t private, public;
 };
 
+/* By private port first, so that the ports of a range are found in order. */
 static int compare(const void *a, const void *b)
 {
     const struct port *x = a, *y = b;
@@ -53,6 +54,7 @@ static bool is_moved(const struct port *p)
     return p->ip[0] && p->public != p->private;
 }
 
+/* Ports of one group can be joined to a range. */
 static bool is_same_group(const struct port *a, const struct port *b)
 {
     return !is_moved(a) && !is_moved(b) && str_eq(a->ip, b->ip) && str_eq(a->type, b->type);

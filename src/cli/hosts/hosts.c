@@ -52,6 +52,7 @@ static void add_host(json_t *list, json_t *host)
         abort(); /* out of memory */
 }
 
+/* Adds the hosts that are online; on request a note names each of the others. */
 static void add_online(json_t *list, const json_t *all, bool notes_others)
 {
     for (size_t i = 0; i < json_array_size(all); i++) {

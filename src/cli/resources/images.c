@@ -1,5 +1,7 @@
 /*
- * images, rmi.
+ * images, rmi. An image is named by a tag, where ":latest" is the default, or by the beginning of
+ * its id. It is removed by the name that the user gave: removing a tag keeps the image while it has
+ * others.
  */
 
 #include "base/alloc.h"

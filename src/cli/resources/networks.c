@@ -1,5 +1,6 @@
 /*
- * network ls, network create, network rm.
+ * network ls, network create, network rm. A network is named by its name or the beginning of its
+ * id, and is removed by its id, because names need not be unique.
  */
 
 #include "base/alloc.h"

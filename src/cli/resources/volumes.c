@@ -1,5 +1,5 @@
 /*
- * volume ls, volume create, volume rm.
+ * volume ls, volume create, volume rm. Volumes have no id: they are named by their full name.
  */
 
 #include "base/alloc.h"

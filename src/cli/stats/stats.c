@@ -139,6 +139,7 @@ static void draw(const struct buf *text, int rows)
     buf_done(&out);
 }
 
+/* The status line, an empty line, and as many rows as fit. */
 static void show_screen(const struct stats *s, const struct stats_row *rows, size_t n)
 {
     struct buf text = BUF_INIT(MAX_SCREEN);
@@ -295,6 +296,10 @@ static void on_tick(struct loop_timer *t)
 
 /* --- the connection --------------------------------------------------------------------------- */
 
+/*
+ * The last part of the first state starts the ticks and the subscriptions; after that, the first
+ * block is printed as soon as its samples have arrived.
+ */
 static void on_message(void *owner, const char *data, size_t size, bool is_binary)
 {
     struct stats *s = owner;
@@ -315,6 +320,7 @@ static void on_message(void *owner, const char *data, size_t size, bool is_binar
     }
 }
 
+/* Also after a reconnect: begins with an empty model and no subscriptions. */
 static void on_open(void *owner)
 {
     struct stats *s = owner;
@@ -339,6 +345,7 @@ static void on_retry(struct loop_timer *t)
     dial(CONTAINER_OF(t, struct stats, retry));
 }
 
+/* Dials again, except after a refusal, if the first attempt failed, or with --no-stream. */
 static void on_close(void *owner, const struct ws_close *why)
 {
     struct stats *s = owner;

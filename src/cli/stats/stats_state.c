@@ -41,6 +41,7 @@ static const char *format_key(const json_t *v, char ret[KEY_SIZE])
     return ret;
 }
 
+/* Updates an element, or adds one while there is room. */
 static void remember(json_t *into, const char *key, json_t *v)
 {
     if (json_object_size(into) < MAX_SUBJECTS || json_object_get(into, key))
@@ -83,6 +84,7 @@ static void forget_containers(struct stats_state *s, const json_t *removed)
     }
 }
 
+/* Removes a host with its containers. */
 static void forget_host(struct stats_state *s, const char *id)
 {
     const char *key;
@@ -162,6 +164,7 @@ static int64_t read_time_ms(const json_t *metrics)
     return time_parse_ns(member_text(metrics, "timestamp"), &ns) == 0 ? ns / 1000000 : 0;
 }
 
+/* NULL if the metrics are unknown or stale, or the subject cannot have any. */
 static const json_t *find_metrics(const struct stats_state *s,
                                   const json_t *subject,
                                   int64_t now_ms)

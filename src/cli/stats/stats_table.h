@@ -1,8 +1,15 @@
 #pragma once
 
 /*
- * The table of `dockmon stats`: its columns, the order of its rows, and how it fits a terminal.
- * Unknown values are shown as "--" and sort last. No input or output.
+ * The table of `dockmon stats`: its columns, the order of its rows, and how it fits a terminal. No
+ * input or output.
+ *
+ * A view is the set of columns for containers or for hosts. A column has a text for the cell and,
+ * unless it is sorted alphabetically, a number to sort by. Unknown values are shown as "--" and
+ * sort last in both directions, so that a stopped container never appears above a busy one.
+ *
+ * A terminal that is too narrow loses columns one by one, the least needed first (`leaves`), until
+ * the table fits; what still does not fit is cut. Without a terminal nothing is dropped.
  */
 
 #include "base/buf.h"
