@@ -45,7 +45,8 @@ static const struct flag flags[] = {
     {"ca-file",        0,   FLAG_STRING, AT(ca_file),           "FILE",        "PEM certificates to verify the server with"},
     {"pin",            0,   FLAG_STRING, AT(pin),               "FINGERPRINT",
      "fingerprint of the server's key, as `dockmond fingerprint` prints it"                                                },
-    {"insecure",       0,   FLAG_BOOL,   AT(is_insecure),       NULL,          "accept any certificate of the server"      },
+    {"insecure",       0,   FLAG_BOOL,   AT(is_insecure),       NULL,
+     "accept any certificate, which is not secure"                                                                         },
 };
 
 static int ask_url(struct config *c, const char *given, struct error *err)
@@ -255,7 +256,7 @@ static int confirm_key(struct config *config, struct error *err)
     output_note("  %s", client_refused_key(c));
     output_note(
         "Run `dockmond fingerprint` on the server. Continue only if it prints the same fingerprint.");
-    question = xstrdup("Is it the same, and shall it be remembered? [y/N]: ");
+    question = xstrdup("Trust this key and remember it? [y/N]: ");
     r = prompt_line(question, false, &answer, err);
     if (r == -ENOTTY) {
         return error_set(
@@ -266,7 +267,7 @@ static int confirm_key(struct config *config, struct error *err)
     if (r < 0)
         return r;
     if (!str_eq(answer, "y") && !str_eq(answer, "yes"))
-        return error_set(err, -ECANCELED, "not logged in");
+        return error_set(err, -ECANCELED, "the key was not confirmed; not logged in");
     config->pin = xstrdup(client_refused_key(c));
     return 0;
 }

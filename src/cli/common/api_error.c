@@ -39,7 +39,7 @@ static const char *choose_advice(int status, const char *path)
 {
     switch (status) {
     case 401: return strstr(path, "/auth/login") ? "" : "; " MSG_LOG_IN;
-    case 403: return "; your user or API key does not allow this, ask an administrator";
+    case 403: return "; your user or API key is not allowed to do this";
     case 413: return "; the request is too large";
     case 429: return "; wait a moment and try again";
     default: return "";

@@ -33,7 +33,7 @@ static const struct flag flags[] = {
     {"tail",       'n', FLAG_STRING, AT(tail),       "N",
      "show the last N lines, or \"all\" (the default, at most 10000)"                         },
     {"since",      0,   FLAG_STRING, AT(since),      "TIME",
-     "show lines since 2026-01-31T12:00:00Z, or since 10m ago"                                },
+     "show lines since 2026-01-31T12:00:00Z, or of the last 10m"                              },
     {"until",      0,   FLAG_STRING, AT(until),      "TIME", "show lines before this time"    },
     {"timestamps", 't', FLAG_BOOL,   AT(timestamps), NULL,   "print the time before each line"},
 };

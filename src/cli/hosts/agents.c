@@ -176,7 +176,7 @@ static int run_rotate(const struct verb *verb, void *options, const struct args_
 const struct verb verb_agent_rotate = {
     .name = "agent rotate",
     .usage = "[OPTIONS] HOST [HOST...]",
-    .summary = "Give agents a new permanent token",
+    .summary = "Replace the permanent tokens of agents",
     .examples = "  dockmon agent rotate web1 web2\n  dockmon agent rotate --all\n",
     VERB_FLAGS(rotate_flags),
     .words = WORDS_HOSTS,

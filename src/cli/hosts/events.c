@@ -32,7 +32,7 @@ static const struct flag flags[] = {
     {"last",   'n', FLAG_STRING, AT(last),    "N",
      "show the last N events (default 100; all with --since)"                            },
     {"since",  0,   FLAG_STRING, AT(since),   "TIME",
-     "show events since 2026-01-31T12:00:00Z, or since 10m ago"                          },
+     "show events since 2026-01-31T12:00:00Z, or of the last 10m"                        },
     {"until",  0,   FLAG_STRING, AT(until),   "TIME",      "show events before this time"},
     {"json",   0,   FLAG_BOOL,   AT(json),    NULL,        "print a JSON array"          },
 };

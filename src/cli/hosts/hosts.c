@@ -93,7 +93,7 @@ int hosts_select(const json_t *all,
                          json_array_size(all));
     }
     if (json_array_size(list) == 0)
-        return error_set(err, -ENOENT, "no host is online");
+        return error_set(err, -ENOENT, "no host is online; see `dockmon hosts`");
     *ret = TAKE_PTR(list);
     return 0;
 }

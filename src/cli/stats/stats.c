@@ -70,7 +70,7 @@ static const struct flag flags[] = {
      "cpu (default), mem, mem%, net, block, pids, name or host; of hosts cpu, mem, net, containers, host "
      "or status"                                                                               },
     {"json",      0,   FLAG_BOOL,   AT(json),      NULL,
-     "print JSON arrays, one a line every second; with --no-stream one array"                  },
+     "print a JSON array every second, one per line; with --no-stream only one"                },
 };
 
 struct stats {
