@@ -11,7 +11,7 @@
 #include "server/connections.h"
 #include "server/fleet/fleet.h"
 #include "server/history/history.h"
-#include "server/logs/watchers.h"
+#include "server/logs/ws_endpoint.h"
 #include "server/maintenance/health.h"
 #include "server/maintenance/housekeeping.h"
 #include "server/session/session.h"
@@ -50,7 +50,7 @@ struct server {
     struct stats *stats;
     struct shells *shells;
     struct log_sources *log_sources;
-    struct log_watchers *log_watchers;
+    struct log_endpoint *log_endpoint;
     struct api *api;
     struct http_server *http;
     struct housekeeping *housekeeping;
@@ -122,7 +122,7 @@ static void on_signal(void *owner, int number)
     feed_stop(s->feed);
     stats_channels_stop(s->stats_channels);
     shells_stop(s->shells);
-    log_watchers_stop(s->log_watchers);
+    log_endpoint_stop(s->log_endpoint);
     log_sources_stop(s->log_sources);
     /* Agents get close code 1001 and connect again later; pending commands fail, which answers their API calls. */
     sessions_stop(s->sessions, &s->sessions_stopped, on_sessions_stopped);
@@ -411,7 +411,7 @@ static void wire_agents(struct server *s, const struct config *config)
                                                                    .sessions = s->sessions,
                                                                    .store = s->store,
                                                                    .store_jobs = s->store_jobs});
-    s->log_watchers = log_watchers_new(&(struct log_watchers_options){
+    s->log_endpoint = log_endpoint_new(&(struct log_endpoint_options){
         .loop = s->loop, .auth = s->auth, .sources = s->log_sources});
 }
 
@@ -467,7 +467,7 @@ static void wire(struct server *s, const struct config *config)
         .stats_channels = s->stats_channels,
         .shells = s->shells,
         .log_sources = s->log_sources,
-        .log_watchers = s->log_watchers,
+        .log_endpoint = s->log_endpoint,
         .health = s->health,
         .history = s->history,
         .stats = s->stats,
@@ -575,7 +575,7 @@ void server_free(struct server *s)
     sampling_free(TAKE_PTR(s->sampling));
     feed_free(TAKE_PTR(s->feed)); /* what is still stored below is not shown any more */
     shells_free(TAKE_PTR(s->shells));
-    log_watchers_free(TAKE_PTR(s->log_watchers));
+    log_endpoint_free(TAKE_PTR(s->log_endpoint));
     stats_channels_free(TAKE_PTR(s->stats_channels));
     sessions_free(TAKE_PTR(s->sessions));
     log_sources_free(TAKE_PTR(s->log_sources));

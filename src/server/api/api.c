@@ -165,7 +165,7 @@ static int on_upgrade(void *owner, const struct http_request *r, struct ws_accep
     bool is_agent = str_eq(r->path, "/api/agent/ws");
     bool is_shell = str_starts_with(r->path, SHELLS_PATH);
     bool is_stats = str_eq(r->path, STATS_CHANNEL_PATH);
-    bool is_logs = str_eq(r->path, LOG_WATCHERS_PATH);
+    bool is_logs = str_eq(r->path, LOG_ENDPOINT_PATH);
 
     if (!is_agent && !is_shell && !is_stats && !is_logs && !str_eq(r->path, "/ws") &&
         !str_eq(r->path, "/ws/"))
@@ -177,7 +177,7 @@ static int on_upgrade(void *owner, const struct http_request *r, struct ws_accep
     if (is_stats)
         return stats_channels_accept(a->o.stats_channels, r, ret);
     if (is_logs) {
-        log_watchers_accept(a->o.log_watchers, r, ret);
+        log_endpoint_accept(a->o.log_endpoint, r, ret);
     } else if (is_agent) {
         sessions_accept(a->o.sessions, ret);
     } else {

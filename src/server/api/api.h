@@ -11,7 +11,7 @@
 #include "server/feed/feed.h"
 #include "server/fleet/fleet.h"
 #include "server/history/history.h"
-#include "server/logs/watchers.h"
+#include "server/logs/ws_endpoint.h"
 #include "server/maintenance/health.h"
 #include "server/session/session.h"
 #include "server/session/stats_channel.h"
@@ -34,7 +34,7 @@ struct api_options {
     struct stats_channels *stats_channels;
     struct shells *shells;
     struct log_sources *log_sources;
-    struct log_watchers *log_watchers;
+    struct log_endpoint *log_endpoint;
     struct health *health;
     struct history *history; /* NULL: none is kept */
     struct stats *stats;

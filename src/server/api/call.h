@@ -19,7 +19,7 @@ struct api {
     struct api_options o;
     struct bulk *bulk;
     struct http_server *http;
-    size_t n_followers;      /* log_follow.c */
+    size_t n_log_viewers;    /* http_log_viewer.c */
     struct bucket strangers; /* audit.c: what is recorded of them, and what not */
     unsigned n_strangers_left_out;
 };

@@ -88,7 +88,7 @@ void container_inspect(struct api_call *call);
 /* logs.c */
 void container_logs(struct api_call *call);
 
-/* log_follow.c: the same with follow=true */
+/* http_log_viewer.c: the same with follow=true */
 void container_logs_follow(struct api_call *call, uint64_t tail);
 
 /* resources.c */

@@ -60,11 +60,11 @@ static void on_logs(void *owner, const struct command_result *r)
         return;
     }
     if (!json_is_string(logs)) {
-        api_fail(call, -EPROTO, "The agent's reply holds no log text");
+        api_fail(call, -EPROTO, "The agent's reply contains no log text");
         return;
     }
-    log_readings_add(log_sources_readings(call->api->o.log_sources), call->who.name, call->peer,
-                     call->target);
+    log_read_audit_add(log_sources_audit(call->api->o.log_sources), call->who.name, call->peer,
+                       call->target);
     lines = lines_json(json_string_value(logs), json_string_length(logs));
     last = json_object_get(json_array_get(lines, json_array_size(lines) - 1), "timestamp");
     api_reply(call, 200,

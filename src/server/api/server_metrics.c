@@ -88,7 +88,7 @@ static void put_fleet(const struct api *a, struct buf *out)
     put(out, "dockmon_feed_clients", "gauge", "Clients of the feed.",
         (double)feed_count(a->o.feed));
     put(out, "dockmon_log_followers", "gauge", "Logs that are followed over REST.",
-        (double)a->n_followers);
+        (double)a->n_log_viewers);
 }
 
 static void put_stores(const struct api *a, struct buf *out)

@@ -32,7 +32,7 @@ struct log_merge_input *log_merge_next(struct list *inputs, uint64_t now_ms, uin
             if (is_better(input, best))
                 best = input;
         } else if (idle_ms > now_ms && idle_ms - now_ms > wait_ms) {
-            wait_ms = idle_ms - now_ms; /* it may have something older */
+            wait_ms = idle_ms - now_ms; /* its next item may be older */
         }
     }
     *ret_wait_ms = best ? wait_ms : 0;

@@ -34,7 +34,7 @@ static void put(struct fixture *f, size_t i, int64_t time_ns, uint64_t now_ms)
     log_merge_put(&f->input[i], item, now_ms);
 }
 
-/* Time of what goes out next; 0: nothing yet, and *ret_wait_ms says why. */
+/* Returns the time of the next item; 0: none yet, see *ret_wait_ms. */
 static int64_t next(struct fixture *f, uint64_t now_ms, uint64_t *ret_wait_ms)
 {
     struct log_merge_input *input = log_merge_next(&f->inputs, now_ms, ret_wait_ms);
@@ -59,13 +59,13 @@ static void test_order(void **state)
     assert_int_equal(next(&f, 1000, &wait_ms), 20);
     assert_int_equal(next(&f, 1000, &wait_ms), 30);
     assert_int_equal(next(&f, 1000, &wait_ms), 40);
-    assert_int_equal(next(&f, 1000, &wait_ms), 0); /* input 0 may still have something before 50 */
+    assert_int_equal(next(&f, 1000, &wait_ms), 0); /* input 0 may still get an item before 50 */
     assert_int_equal(wait_ms, LOG_MERGE_IDLE_MS);
     put(&f, 0, 45, 1100);
     assert_int_equal(next(&f, 1100, &wait_ms), 45);
     assert_int_equal(next(&f, 1349, &wait_ms), 0);
     assert_int_equal(wait_ms, 1);
-    assert_int_equal(next(&f, 1350, &wait_ms), 50); /* it has been silent for long enough */
+    assert_int_equal(next(&f, 1350, &wait_ms), 50); /* input 0 was silent for long enough */
 }
 
 static void test_silence(void **state)
@@ -77,9 +77,9 @@ static void test_silence(void **state)
     set_up(&f);
     assert_int_equal(next(&f, 5000, &wait_ms), 0);
     assert_int_equal(wait_ms, 0);
-    put(&f, 1, 7, 5000); /* the others have never said anything */
+    put(&f, 1, 7, 5000); /* the others never had an item */
     assert_int_equal(next(&f, 5000, &wait_ms), 7);
-    put(&f, 2, INT64_MIN, 5000); /* a mark waits for nobody */
+    put(&f, 2, INT64_MIN, 5000); /* a mark does not wait */
     assert_int_equal(next(&f, 5000, &wait_ms), INT64_MIN);
 }
 
@@ -101,7 +101,8 @@ static void test_parts_stay_together(void **state)
     assert_int_equal(next(&f, 1, &wait_ms), 6);
     assert_int_equal(next(&f, 1000, &wait_ms), 10);
     put(&f, 1, 8, 1000);
-    assert_int_equal(next(&f, 1000, &wait_ms), 10); /* the rest of the line, though 8 is older */
+    assert_int_equal(next(&f, 1000, &wait_ms),
+                     10); /* the rest of the line comes first, though 8 is older */
     assert_int_equal(next(&f, 2000, &wait_ms), 8);
 }
 

@@ -1,13 +1,15 @@
 #pragma once
 
 /*
- * What the files of shell/ share; nobody else includes it. A shell belongs to its socket and is freed when
- * that has closed.
+ * The parts of a shell, shared by the files of this folder only.
  *
  *     AUTHENTICATING -> AWAITING -> STARTING -> OPEN -> CLOSING
- *            \______________________/  \__________________/
+ *                    -------------> STARTING            (the client sends no start message)
+ *     any of these -> CLOSING
  *
- * AWAITING: a client that asked for it says what to run first. The agent knows of a shell from STARTING on.
+ * In AWAITING the client may send what to run. From STARTING on the agent has an object for the shell,
+ * and the start is audited; leaving STARTING or OPEN closes it at the agent and audits the end. A shell
+ * is created with its socket and freed when the socket has closed.
  */
 
 #include "base/list.h"
@@ -35,19 +37,17 @@ struct shell {
     struct admission *admission;
     char *peer;
     char *host_ref, *container_ref; /* as asked for */
-    bool waits_for_start;           /* the client says what to run */
-    bool is_plain;                  /* no terminal: binary frames begin with the stream's number */
-    struct loop_timer timer;        /* of AWAITING and STARTING */
+    bool waits_for_start;           /* the client sends a start message */
+    bool is_plain;           /* no terminal: binary frames begin with the number of the stream */
+    struct loop_timer timer; /* of the state: AWAITING, STARTING */
 
     /* From STARTING on. */
     char *agent_id, *host_id, *host_name, *container_name;
     char container_id[CONTAINER_ID_SIZE];
-    bool is_audited;
-    bool has_window;
-    size_t n_unacked;  /* output that the client may not have read yet */
-    size_t n_unread;   /* input that the agent has not acknowledged */
-    int64_t exit_code; /* -1: unknown */
-    char *outcome;     /* for the audit row; NULL: the client left */
+    bool has_window;  /* the agent bounds and acknowledges what is sent */
+    size_t n_unacked; /* output that the client may not have read yet */
+    size_t n_unread;  /* input that the agent has not acknowledged */
+    char *outcome;    /* for the audit row of the end; NULL: the client left */
 };
 
 struct shells {
@@ -63,12 +63,12 @@ struct shell *shell_new(struct shells *ss, struct ws *ws);
 void shell_free(struct shell *s);
 void shell_start(struct shell *s, const json_t *asked); /* the client's start message, or NULL */
 void shell_close(struct shell *s, unsigned code, const char *reason);
-void shell_refuse(struct shell *s,
-                  unsigned code,
-                  const char *why); /* closes it, and leaves a row in the audit log */
+/* Closes the shell, and writes an audit row for the attempt. */
+void shell_refuse(struct shell *s, unsigned code, const char *why);
+/* The timer of the state before is stopped. */
 void shell_set_state(struct shell *s, enum shell_state state);
 void shell_on_client(struct shell *s, const char *data, size_t size, bool is_binary);
 void shell_on_drain(struct shell *s);
 void shell_on_agent(struct shell *s, const struct msg_shell_data *m);
-/* The client is gone or refused: the agent ends the process, the end is audited. */
+/* Closes a shell that has started at the agent, and audits the end; else does nothing. */
 void shell_end(struct shell *s);

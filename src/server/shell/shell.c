@@ -6,31 +6,38 @@
 #include "base/alloc.h"
 #include "base/base64.h"
 #include "base/log.h"
+#include "base/state.h"
 #include "base/str.h"
 #include "base/time.h"
 #include "proto/json_text.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
 #define WINDOW        ((int64_t)256 * 1024) /* of output, and of input */
 #define ACK_STEP      ((size_t)32 * 1024)
-#define LOW_QUEUE     ((size_t)64 * 1024) /* a client that lags less than this is keeping up */
+#define LOW_QUEUE     ((size_t)64 * 1024) /* below it the client keeps up */
 #define START_MS      20000
 #define MAX_REASON    120 /* of a close frame */
 #define MAX_DEPTH     8
 #define STREAM_STDOUT 1
 #define STREAM_STDERR 2
 
-static const char *const state_names[] = {"authenticating", "awaiting", "starting", "open",
-                                          "closing"};
+static const struct state_row state_rows[] = {
+    STATE_ROW(SHELL_AUTHENTICATING,
+              "authenticating",
+              STATE_TO(SHELL_AWAITING) | STATE_TO(SHELL_STARTING) | STATE_TO(SHELL_CLOSING)),
+    STATE_ROW(SHELL_AWAITING, "awaiting", STATE_TO(SHELL_STARTING) | STATE_TO(SHELL_CLOSING)),
+    STATE_ROW(SHELL_STARTING, "starting", STATE_TO(SHELL_OPEN) | STATE_TO(SHELL_CLOSING)),
+    STATE_ROW(SHELL_OPEN, "open", STATE_TO(SHELL_CLOSING)),
+    STATE_ROW(SHELL_CLOSING, "closing", 0),
+};
+static const struct state_machine machine = STATE_MACHINE("shell", state_rows);
 
 void shell_set_state(struct shell *s, enum shell_state state)
 {
-    assert(state > s->state);
-    log_debug(LOG_FIELDS("shell", s->id), "shell: %s -> %s", state_names[s->state],
-              state_names[state]);
+    state_check(&machine, s->id, s->state, state);
+    loop_timer_stop(&s->timer);
     s->state = state;
 }
 
@@ -41,7 +48,6 @@ struct shell *shell_new(struct shells *ss, struct ws *ws)
     s->owner = ss;
     s->ws = ws;
     s->peer = xstrdup(ws_peer_address(ws));
-    s->exit_code = -1;
     random_uuid(s->id);
     list_init(&s->link);
     list_append(&ss->list, &s->link);
@@ -67,9 +73,9 @@ void shell_free(struct shell *s)
     free(s);
 }
 
-/* --- the record --------------------------------------------------------------------------------- */
+/* --- audit and events --------------------------------------------------------------------------- */
 
-/* Before the target is found it is called as the client did. */
+/* Until the target is found, the row names it as the client did. */
 static void audit(const struct shell *s, const char *what, const char *result)
 {
     const struct audit_entry entry = {
@@ -109,7 +115,7 @@ static void record(const struct shell *s, const char *what, const char *result)
     record_event(o->store, o->store_jobs, &event);
 }
 
-static int tell_agent(const struct shell *s, const char *action, json_t *fields)
+static int send_to_agent(const struct shell *s, const char *action, json_t *fields)
 {
     json_t *message = msg_shell_session_encode(s->id, action, fields);
     size_t size;
@@ -127,16 +133,18 @@ static void set_outcome(struct shell *s, const char *text)
 
 void shell_end(struct shell *s)
 {
-    if (!s->is_audited)
+    if (s->state != SHELL_STARTING && s->state != SHELL_OPEN)
         return;
-    s->is_audited = false;
+    shell_set_state(s, SHELL_CLOSING);
     (void)map_remove(&s->owner->by_id, s->id);
-    if (tell_agent(s, "close", NULL) < 0)
-        log_debug(LOG_FIELDS("shell", s->id), "the agent is gone: it ends the process by itself");
+    if (send_to_agent(s, "close", NULL) < 0)
+        log_debug(
+            LOG_FIELDS("shell", s->id),
+            "could not close the shell: the agent is not connected, and ends the process itself");
     record(s, "end", s->outcome ? s->outcome : "the client left");
 }
 
-/* The text is cut to what a close frame holds. */
+/* The reason is cut to the size of a close frame. */
 void shell_close(struct shell *s, unsigned code, const char *reason)
 {
     char cut[MAX_REASON];
@@ -151,12 +159,12 @@ void shell_close(struct shell *s, unsigned code, const char *reason)
                             s->container_ref, "shell", s->id, "who", s->who.name),
                  "shell failed: %s", reason);
     }
-    loop_timer_stop(&s->timer);
     if (!s->outcome)
         set_outcome(s, reason);
-    shell_set_state(s, SHELL_CLOSING);
     shell_end(s);
-    ws_pause(s->ws, false); /* its close frame has to be read */
+    if (s->state != SHELL_CLOSING)
+        shell_set_state(s, SHELL_CLOSING);
+    ws_pause(s->ws, false); /* its close frame must be read */
     ws_close(s->ws, code, cut);
 }
 
@@ -177,7 +185,10 @@ static void on_start_timeout(struct loop_timer *t)
                 "The agent did not answer in time");
 }
 
-/* What the client asked for is on a host that can be reached, and may be entered; else why not. */
+/*
+ * Finds the container that the client asked for, on a host that is connected and within its scope.
+ * Returns why that is not possible, or NULL.
+ */
 static const char *find_target(struct shell *s, const struct fleet_host **ret)
 {
     const struct fleet_host *h = fleet_find_host(s->owner->o.fleet, s->host_ref);
@@ -204,7 +215,7 @@ static const char *find_target(struct shell *s, const struct fleet_host **ret)
     return NULL;
 }
 
-/* Of the client's start only what is known goes on; the agent checks it. */
+/* Passes on the known members of the client's start message; the agent checks their values. */
 static json_t *start_fields(const struct shell *s, const json_t *asked)
 {
     static const char *const known[] = {"cmd", "tty", "env", "user", "workdir", "cols", "rows"};
@@ -249,12 +260,11 @@ void shell_start(struct shell *s, const json_t *asked)
     s->has_window = fleet_host_can(h, "exec_command");
     s->is_plain = json_is_false(json_object_get(asked, "tty"));
     shell_set_state(s, SHELL_STARTING);
-    (void)map_put(&s->owner->by_id, s->id, s); /* a fresh random id */
+    (void)map_put(&s->owner->by_id, s->id, s); /* a random id replaces nothing */
     what = describe(s, asked);
     record(s, "start", what);
-    s->is_audited = true;
     loop_timer_start(s->owner->o.loop, &s->timer, START_MS, on_start_timeout);
-    if (tell_agent(s, "start", start_fields(s, asked)) < 0)
+    if (send_to_agent(s, "start", start_fields(s, asked)) < 0)
         shell_close(s, WS_CLOSE_POLICY, "The agent is not connected");
 }
 
@@ -268,7 +278,7 @@ static void send_input(struct shell *s, const char *data, size_t size)
         size_t n = size < SHELL_MAX_INPUT ? size : SHELL_MAX_INPUT;
         _cleanup_free_ char *text = base64_encode(data, n);
 
-        r = tell_agent(s, "data", json_pack("{s:s}", "data", text));
+        r = send_to_agent(s, "data", json_pack("{s:s}", "data", text));
         data += n;
         size -= n;
         s->n_unread += s->has_window ? n : 0;
@@ -286,15 +296,14 @@ static void on_text(struct shell *s, const json_t *message)
     bool is_started = s->state == SHELL_STARTING || s->state == SHELL_OPEN;
 
     if (str_eq(type, "start") && s->state == SHELL_AWAITING) {
-        loop_timer_stop(&s->timer);
         shell_start(s, message);
     } else if (str_eq(type, "resize") && is_started) {
-        (void)tell_agent(s, "resize",
-                         json_pack("{s:I, s:I}", "cols",
-                                   json_integer_value(json_object_get(message, "cols")), "rows",
-                                   json_integer_value(json_object_get(message, "rows"))));
+        (void)send_to_agent(s, "resize",
+                            json_pack("{s:I, s:I}", "cols",
+                                      json_integer_value(json_object_get(message, "cols")), "rows",
+                                      json_integer_value(json_object_get(message, "rows"))));
     } else if (str_eq(type, "eof") && is_started && s->has_window) {
-        (void)tell_agent(s, "eof", NULL);
+        (void)send_to_agent(s, "eof", NULL);
     }
 }
 
@@ -320,7 +329,7 @@ static void ack(struct shell *s, size_t least)
 {
     if (!s->has_window || s->n_unacked < least || s->state == SHELL_CLOSING)
         return;
-    if (tell_agent(s, "ack", json_pack("{s:I}", "bytes", (json_int_t)s->n_unacked)) == 0)
+    if (send_to_agent(s, "ack", json_pack("{s:I}", "bytes", (json_int_t)s->n_unacked)) == 0)
         s->n_unacked = 0;
 }
 
@@ -362,7 +371,7 @@ static void on_closed(struct shell *s, const struct msg_shell_data *m)
         size_t size = json_dumpb(message, text, sizeof(text), JSON_COMPACT);
 
         if (ws_send_text(s->ws, text, size) < 0)
-            log_debug(LOG_FIELDS("shell", s->id), "the exit code could not be sent");
+            log_debug(LOG_FIELDS("shell", s->id), "could not send the exit code to the client");
         outcome = xasprintf("exit code %lld", (long long)m->exit_code);
     }
     set_outcome(s, outcome ? outcome : "closed");
@@ -390,10 +399,8 @@ void shell_on_agent(struct shell *s, const struct msg_shell_data *m)
 {
     if (s->state == SHELL_CLOSING)
         return;
-    if (s->state == SHELL_STARTING) { /* data before started is fine: Go agents race */
-        loop_timer_stop(&s->timer);
+    if (s->state == SHELL_STARTING) /* by any message: Go agents may send data before "started" */
         shell_set_state(s, SHELL_OPEN);
-    }
     if (str_eq(m->action, "data")) {
         on_output(s, m);
     } else if (str_eq(m->action, "closed")) {

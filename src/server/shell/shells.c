@@ -12,7 +12,7 @@
 #define MAX_QUEUE   ((size_t)2 << 20)   /* to a client */
 #define AWAIT_MS    10000
 
-/* What an upgrade has said, on its way to the accepted socket. */
+/* An upgrade request, kept until its socket is accepted. */
 struct request {
     struct shells *owner;
     struct credentials *credentials;
@@ -142,7 +142,7 @@ static void on_close(void *owner, const struct ws_close *why)
 {
     struct shell *s = owner;
 
-    log_debug(LOG_FIELDS("shell", s->id), "closed: %u %s", why->code, why->reason);
+    log_debug(LOG_FIELDS("shell", s->id), "shell disconnected: %u %s", why->code, why->reason);
     shell_end(s);
     shell_free(s);
 }
@@ -185,14 +185,15 @@ void shells_on_data(struct shells *ss, const char *agent_id, const json_t *paylo
     struct shell *s;
 
     if (msg_shell_data_decode(payload, &m, &err) < 0) {
-        log_warn(LOG_FIELDS("agent", agent_id), "%s", err.msg);
+        log_warn(LOG_FIELDS("agent", agent_id), "malformed message: %s", err.msg);
         return;
     }
     s = map_find(&ss->by_id, m.session_id);
     if (s && str_eq(s->agent_id, agent_id)) {
         shell_on_agent(s, &m);
     } else {
-        log_debug(LOG_FIELDS("agent", agent_id, "shell", m.session_id), "no such shell");
+        log_debug(LOG_FIELDS("agent", agent_id, "shell", m.session_id),
+                  "ignoring data of an unknown shell");
     }
     msg_shell_data_done(&m);
 }

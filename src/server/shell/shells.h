@@ -1,11 +1,13 @@
 #pragma once
 
 /*
- * Shells in containers: WebSocket /ws/shell/{host}/{container} for browsers and the CLI, coupled with the
- * shell_session of the host's agent. Operators and above; DockMon's own containers are refused; start and
- * end are audited. What an agent says counts only for shells that were opened on it. Neither side can make
- * us grow: with agents of ours output and input are under windows, others' output ends a shell whose
- * client does not read. Lives on the loop. docs/protocol.md has the messages.
+ * Shells in containers: WebSocket /ws/shell/{host}/{container} for browsers and the CLI, connected with
+ * a shell_session of the host's agent. docs/protocol.md has the messages.
+ *
+ * Operators and above, within their scope; DockMon's own containers are refused. Start and end are
+ * audited. A message of an agent counts only for shells that were opened on that agent. Memory is
+ * bounded on both sides: with agents that have windows, output and input wait at their source; output
+ * of other agents closes a shell whose client does not read. Lives on the loop.
  */
 
 #include "net/http_server.h"
@@ -26,7 +28,7 @@ struct shells_options {
 };
 
 struct shells *shells_new(const struct shells_options *o);
-void shells_stop(struct shells *ss); /* ends them all (1001) */
+void shells_stop(struct shells *ss); /* closes all shells (1001) */
 void shells_free(struct shells *ss); /* the sessions must still be there */
 
 #define SHELLS_PATH "/ws/shell/"

@@ -2,37 +2,39 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/time.h"
-#include "server/logs/internal.h"
+#include "server/logs/source_internal.h"
 
 #include <errno.h>
 #include <string.h>
 
 /*
- * Agents that cannot stream give the newest N lines when asked. What is new is what stands behind the last line that was
- * seen; when that is not among them, more are asked for, and then some may be lost.
+ * An agent that cannot stream replies with the newest N lines. The lines behind the last known one
+ * are new. When the last known line is not among them, the poll requests the maximum at once; when it
+ * is missing there, too, lines may be lost, and a mark says so.
  */
 
 #define POLL_MS    1000
-#define ANSWER_MS  30000
+#define REPLY_MS   30000
 #define USUAL_TAIL 1000
-#define LAST_MAX   ((size_t)64 * 1024)
+#define LAST_MAX   ((size_t)64 * 1024) /* bytes of the last line that are compared */
 
-struct log_poll {
-    struct log_source *source; /* NULL: nobody waits for the answer */
-    bool is_pending;
+struct source_poll {
+    struct log_source *source; /* NULL: stopped; the reply only frees the poll */
+    bool is_pending;           /* a reply is awaited */
+    bool is_first;             /* no reply was read yet */
+    bool is_quiet;             /* the lines of the first reply are not shown: `tail` is 0 */
     uint64_t tail;
-    char *last; /* the newest line, cut to LAST_MAX */
+    char *last; /* the newest line, cut to LAST_MAX; NULL: none yet */
     size_t last_size;
-    bool is_first, is_quiet; /* quiet: only what comes, so the first answer is not shown */
 };
 
-static void poll_free(struct log_poll *p)
+static void poll_free(struct source_poll *p)
 {
     free(p->last);
     free(p);
 }
 
-static void ask(struct log_poll *p);
+static void ask(struct source_poll *p);
 
 static void on_poll(struct loop_timer *t)
 {
@@ -64,7 +66,7 @@ static void give(struct log_source *s, const char *text, size_t size)
         line.size = LOG_STREAM_MAX_LINE;
         while (line.size > LOG_STREAM_MAX_LINE - 4 &&
                ((unsigned char)text[line.size] & 0xc0) == 0x80)
-            line.size--; /* not within a character */
+            line.size--; /* never cuts inside a character */
         line.is_partial = true;
         source_give(s, &line);
         text += line.size;
@@ -76,8 +78,8 @@ static void give(struct log_source *s, const char *text, size_t size)
     source_give(s, &line);
 }
 
-/* Where the new lines begin; NULL: the last known one is not there. */
-static const char *find_new(const struct log_poll *p, const char *text, size_t size)
+/* Returns where the new lines begin; NULL: the last known line is not in the text. */
+static const char *find_new(const struct source_poll *p, const char *text, size_t size)
 {
     const char *found = NULL, *end = text + size;
 
@@ -95,14 +97,14 @@ static const char *find_new(const struct log_poll *p, const char *text, size_t s
     return found;
 }
 
-static void keep_last(struct log_poll *p, const char *line, size_t size)
+static void keep_last(struct source_poll *p, const char *line, size_t size)
 {
     free(p->last);
     p->last_size = size < LAST_MAX ? size : LAST_MAX;
     p->last = xmemdup(line, p->last_size + 1);
 }
 
-static void show(struct log_poll *p, const char *text, const char *end)
+static void give_lines(struct source_poll *p, const char *text, const char *end)
 {
     bool is_shown = !(p->is_first && p->is_quiet);
 
@@ -117,7 +119,7 @@ static void show(struct log_poll *p, const char *text, const char *end)
     }
 }
 
-/* What a cursor knows: lines up to that time were shown. */
+/* Skips the lines up to the time of the position that the source resumes from. */
 static const char *skip_known(const struct log_source *s, const char *text, const char *end)
 {
     int64_t newest = log_position_newest(&s->position), at;
@@ -136,7 +138,7 @@ static const char *skip_known(const struct log_source *s, const char *text, cons
     return rest;
 }
 
-static void plan_next(struct log_source *s)
+static void schedule_next(struct log_source *s)
 {
     if (s->until_ns && time_utc_ms() > s->until_ns / 1000000) {
         source_end(s, CODE_NONE, "until", "");
@@ -146,7 +148,7 @@ static void plan_next(struct log_source *s)
         loop_timer_start(s->owner->o.loop, &s->timer, POLL_MS, on_poll);
 }
 
-static void on_text(struct log_poll *p, const char *text, size_t size)
+static void on_text(struct source_poll *p, const char *text, size_t size)
 {
     struct log_source *s = p->source;
     const char *fresh = find_new(p, text, size), *end = text + size;
@@ -161,15 +163,15 @@ static void on_text(struct log_poll *p, const char *text, size_t size)
             s->o.owner, "gap",
             "more was written than this host's agent can give: lines may be missing");
     }
-    if (p->is_first && s->is_ready)
+    if (p->is_first && s->is_resuming)
         fresh = skip_known(s, text, end);
-    show(p, fresh ? fresh : text, end);
+    give_lines(p, fresh ? fresh : text, end);
     p->is_first = false;
     p->tail = USUAL_TAIL;
-    s->is_ready = true;
+    s->is_resuming = true;
     s->o.handler->on_batch(s->o.owner);
     if (p->source)
-        plan_next(s);
+        schedule_next(s);
 }
 
 /* The source may be gone afterwards. */
@@ -178,20 +180,20 @@ static void on_failure(struct log_source *s, const struct command_result *r)
     bool is_missing = r->code == -EREMOTEIO && r->engine_status == 404;
 
     if (is_missing && s->is_started) {
-        source_gone(s);
+        source_lose_container(s);
     } else if (r->code == -ENOTCONN) {
         source_poll_stop(s);
-        source_retry(s, 0);
+        source_look_in(s, 0);
     } else if (s->is_started && (r->code == -ETIMEDOUT || r->code == -ENOBUFS)) {
-        plan_next(s);
+        schedule_next(s);
     } else {
         source_end(s, r->reason, "error", r->message);
     }
 }
 
-static void on_answer(void *owner, const struct command_result *r)
+static void on_reply(void *owner, const struct command_result *r)
 {
-    struct log_poll *p = owner;
+    struct source_poll *p = owner;
     const json_t *logs = json_object_get(r->result, "logs");
 
     p->is_pending = false;
@@ -200,14 +202,14 @@ static void on_answer(void *owner, const struct command_result *r)
     } else if (r->code < 0) {
         on_failure(p->source, r);
     } else if (!json_string_value(logs)) {
-        source_end(p->source, CODE_BAD_REPLY, "error", "The agent's reply holds no log text");
+        source_end(p->source, CODE_BAD_REPLY, "error", "The agent's reply contains no log text");
     } else {
         source_started(p->source);
         on_text(p, json_string_value(logs), json_string_length(logs));
     }
 }
 
-static void ask(struct log_poll *p)
+static void ask(struct source_poll *p)
 {
     struct log_source *s = p->source;
     struct command_request q = {
@@ -216,9 +218,9 @@ static void ask(struct log_poll *p)
         .name = "get_logs",
         .payload = json_pack("{s:s, s:I}", "container_id", s->container_id, "tail",
                              (json_int_t)p->tail),
-        .timeout_ms = ANSWER_MS,
+        .timeout_ms = REPLY_MS,
         .is_routine = true,
-        .done = on_answer,
+        .done = on_reply,
         .owner = p,
     };
 
@@ -228,14 +230,14 @@ static void ask(struct log_poll *p)
 
 void source_poll_start(struct log_source *s)
 {
-    struct log_poll *p = xcalloc(1, sizeof(*p));
+    struct source_poll *p = xcalloc(1, sizeof(*p));
 
     p->source = s;
     p->is_first = true;
-    p->is_quiet = s->o.tail == 0 && !s->is_ready;
-    p->tail = s->is_ready || s->o.tail < 0 ? LOG_STREAM_MAX_TAIL
-              : s->o.tail == 0             ? 1
-                                           : (uint64_t)s->o.tail;
+    p->is_quiet = s->o.tail == 0 && !s->is_resuming;
+    p->tail = s->is_resuming || s->o.tail < 0 ? LOG_STREAM_MAX_TAIL
+              : s->o.tail == 0                ? 1
+                                              : (uint64_t)s->o.tail;
     s->poll = p;
     source_set_state(s, SOURCE_POLLING);
     ask(p);
@@ -243,7 +245,7 @@ void source_poll_start(struct log_source *s)
 
 void source_poll_stop(struct log_source *s)
 {
-    struct log_poll *p = TAKE_PTR(s->poll);
+    struct source_poll *p = TAKE_PTR(s->poll);
 
     if (!p)
         return;

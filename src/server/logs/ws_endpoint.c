@@ -1,79 +1,96 @@
-#include "server/logs/watchers.h"
+#include "server/logs/ws_endpoint.h"
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/state.h"
 #include "base/str.h"
 #include "server/auth/admission.h"
-#include "server/logs/watcher.h"
+#include "server/logs/ws_viewer.h"
 
 #define MAX_CLIENTS 500
 #define MAX_MESSAGE ((size_t)64 * 1024)
 #define MAX_QUEUE   ((size_t)2 << 20)
 
+/* ADMITTING -> VIEWING -> CLOSING, or ADMITTING -> CLOSING. Freed with the socket. */
+enum client_state { CLIENT_ADMITTING, CLIENT_VIEWING, CLIENT_CLOSING };
+
 struct client {
     struct list link;
-    struct log_watchers *owner;
+    struct log_endpoint *owner;
+    enum client_state state;
     struct ws *ws;
     struct admission *admission;
-    bool is_closing;
-    struct watcher *watcher; /* NULL: not authenticated yet, or closing */
+    struct ws_viewer *viewer; /* of VIEWING */
 };
 
-struct log_watchers {
-    struct log_watchers_options o;
+static const struct state_row state_rows[] = {
+    STATE_ROW(CLIENT_ADMITTING, "admitting", STATE_TO(CLIENT_VIEWING) | STATE_TO(CLIENT_CLOSING)),
+    STATE_ROW(CLIENT_VIEWING, "viewing", STATE_TO(CLIENT_CLOSING)),
+    STATE_ROW(CLIENT_CLOSING, "closing", 0),
+};
+static const struct state_machine machine = STATE_MACHINE("log viewer", state_rows);
+
+struct log_endpoint {
+    struct log_endpoint_options o;
     struct list list;
     size_t n;
     bool is_stopping;
 };
 
-struct log_watchers *log_watchers_new(const struct log_watchers_options *o)
+struct log_endpoint *log_endpoint_new(const struct log_endpoint_options *o)
 {
-    struct log_watchers *ws = xcalloc(1, sizeof(*ws));
+    struct log_endpoint *e = xcalloc(1, sizeof(*e));
 
-    ws->o = *o;
-    list_init(&ws->list);
-    return ws;
+    e->o = *o;
+    list_init(&e->list);
+    return e;
+}
+
+static void set_state(struct client *c, enum client_state state)
+{
+    state_check(&machine, ws_peer_address(c->ws), c->state, state);
+    c->state = state;
 }
 
 static void client_free(struct client *c)
 {
     list_unlink(&c->link);
     c->owner->n--;
-    watcher_free(c->watcher);
+    ws_viewer_free(c->viewer);
     admission_cancel(c->admission);
     free(c);
 }
 
 static void client_close(struct client *c, unsigned code, const char *reason)
 {
-    if (c->is_closing)
+    if (c->state == CLIENT_CLOSING)
         return;
-    c->is_closing = true;
-    watcher_free(TAKE_PTR(c->watcher));
-    ws_pause(c->ws, false); /* its close frame has to be read */
+    set_state(c, CLIENT_CLOSING);
+    ws_viewer_free(TAKE_PTR(c->viewer));
+    ws_pause(c->ws, false); /* its close frame must be read */
     ws_close(c->ws, code, reason);
 }
 
-void log_watchers_stop(struct log_watchers *ws)
+void log_endpoint_stop(struct log_endpoint *e)
 {
-    ws->is_stopping = true;
-    for (struct list *l = ws->list.next; l != &ws->list; l = l->next) {
+    e->is_stopping = true;
+    for (struct list *l = e->list.next; l != &e->list; l = l->next) {
         client_close(CONTAINER_OF(l, struct client, link), WS_CLOSE_GOING_AWAY,
                      "Server is stopping");
     }
 }
 
-void log_watchers_free(struct log_watchers *ws)
+void log_endpoint_free(struct log_endpoint *e)
 {
-    if (!ws)
+    if (!e)
         return;
-    while (!list_empty(&ws->list)) {
-        struct client *c = CONTAINER_OF(list_take_first(&ws->list), struct client, link);
+    while (!list_empty(&e->list)) {
+        struct client *c = CONTAINER_OF(list_take_first(&e->list), struct client, link);
 
         ws_free(c->ws);
         client_free(c);
     }
-    free(ws);
+    free(e);
 }
 
 static void on_refused(void *owner, const struct identity *who, unsigned code, const char *why)
@@ -86,8 +103,10 @@ static void on_admitted(void *owner, const struct identity *who)
 {
     struct client *c = owner;
 
-    if (!c->is_closing)
-        c->watcher = watcher_new(c->owner->o.loop, c->owner->o.sources, c->ws, who);
+    if (c->state != CLIENT_ADMITTING)
+        return;
+    set_state(c, CLIENT_VIEWING);
+    c->viewer = ws_viewer_new(c->owner->o.loop, c->owner->o.sources, c->ws, who);
 }
 
 static const struct admission_handler admission_handler = {
@@ -97,22 +116,21 @@ static const struct admission_handler admission_handler = {
 
 static void *on_accept(void *owner, struct ws *ws, void *context)
 {
-    struct log_watchers *ww = owner;
+    struct log_endpoint *e = owner;
     struct client *c = xcalloc(1, sizeof(*c));
     struct credentials *credentials = context;
 
-    c->owner = ww;
+    c->owner = e;
     c->ws = ws;
     list_init(&c->link);
-    list_append(&ww->list, &c->link);
-    ww->n++;
-    if (ww->is_stopping) {
+    list_append(&e->list, &c->link);
+    e->n++;
+    if (e->is_stopping) {
         client_close(c, WS_CLOSE_GOING_AWAY, "Server is stopping");
-    } else if (ww->n > MAX_CLIENTS) {
+    } else if (e->n > MAX_CLIENTS) {
         client_close(c, WS_CLOSE_TRY_AGAIN, "Too many log watchers");
     } else {
-        admission_start(&c->admission, ww->o.auth, ws, TAKE_PTR(credentials), &admission_handler,
-                        c);
+        admission_start(&c->admission, e->o.auth, ws, TAKE_PTR(credentials), &admission_handler, c);
     }
     credentials_free(credentials);
     return c;
@@ -122,7 +140,7 @@ static void on_message(void *owner, const char *data, size_t size, bool is_binar
 {
     struct client *c = owner;
 
-    if (c->watcher && (is_binary || !watcher_on_message(c->watcher, data, size)))
+    if (c->viewer && (is_binary || !ws_viewer_on_message(c->viewer, data, size)))
         client_close(c, WS_CLOSE_UNSUPPORTED, "Expected a JSON object with type and id");
 }
 
@@ -130,15 +148,15 @@ static void on_drain(void *owner)
 {
     const struct client *c = owner;
 
-    if (c->watcher)
-        watcher_pump(c->watcher);
+    if (c->viewer)
+        ws_viewer_pump(c->viewer);
 }
 
 static void on_close(void *owner, const struct ws_close *why)
 {
     struct client *c = owner;
 
-    log_debug(NULL, "log watcher closed: %u %s", why->code, why->reason);
+    log_debug(NULL, "log viewer disconnected: %u %s", why->code, why->reason);
     client_free(c);
 }
 
@@ -147,7 +165,7 @@ static void free_context(void *context)
     credentials_free(context);
 }
 
-void log_watchers_accept(struct log_watchers *ws,
+void log_endpoint_accept(struct log_endpoint *e,
                          const struct http_request *r,
                          struct ws_accept *ret)
 {
@@ -158,7 +176,7 @@ void log_watchers_accept(struct log_watchers *ws,
         .limits = {.max_message = MAX_MESSAGE, .max_queue = MAX_QUEUE},
         .handler = &handler,
         .on_accept = on_accept,
-        .owner = ws,
+        .owner = e,
         .context = credentials_new(r),
         .free_context = free_context,
     };
