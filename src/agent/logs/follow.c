@@ -213,6 +213,7 @@ static void on_body_end(void *owner, const struct engine_reply *reply)
         log_reader_end_seek(&f->reader);
     if (reply->code < 0) {
         log_reader_drop(&f->reader);
+        f->has_unread = true;
         on_failure(f, reply);
     } else if (until_ns && time_utc_ms() * NS_PER_MS > until_ns) {
         log_reader_end_run(&f->reader);
@@ -444,7 +445,7 @@ int log_follow_start(struct engine *engine,
     if (start->position) /* was checked with the message */
         (void)log_position_parse(start->position, &f->reader.position);
     f->is_established = start->position != NULL;
-    f->has_unread = start->position == NULL;
+    f->has_unread = true;
     r = set_times(f, start, err);
     if (r < 0) {
         log_follow_free(f);

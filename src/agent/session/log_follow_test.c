@@ -30,7 +30,7 @@ static const char *line_text(const json_t *message, size_t i)
         json_array_get(json_array_get(json_object_get(payload(message), "lines"), i), 2));
 }
 
-/* The message with this text, which may have been sent from within say(). */
+/* Returns the message with this text, which may have been sent from within say(). */
 static const json_t *expect(struct fixture *f, const char *text)
 {
     for (size_t i = 0; i < f->n_sent; i++) {
@@ -73,7 +73,7 @@ static void test_stopped_container(void **state)
     tear_down(&f);
 }
 
-/* Of 1,000 lines only what the window holds is sent, and the rest with the ack. */
+/* Of 1,000 lines only those within the window are sent, and the rest after the ack. */
 static void test_window(void **state)
 {
     struct buf answer = BUF_INIT(1 << 20);
@@ -111,7 +111,7 @@ static void test_window(void **state)
     buf_done(&answer);
 }
 
-/* The engine's stream of a container that is removed may stay open: the event ends it. */
+/* The engine may keep the body of a removed container open: the event ends the follow. */
 static void test_removed_container(void **state)
 {
     /* clang-format off */
@@ -160,7 +160,7 @@ static void test_refusals(void **state)
     }
 }
 
-/* A new stream leaves out what an older one has sent. */
+/* A follow with a position leaves out the lines that an earlier one has sent. */
 static void test_position(void **state)
 {
     static const struct fake_line lines[] = {
@@ -186,12 +186,39 @@ static void test_position(void **state)
     tear_down(&f);
 }
 
+/* A container that has ended since the position has lines that were not sent yet. */
+static void test_position_of_stopped_container(void **state)
+{
+    /* clang-format off */
+    static const struct fake_line lines[] = {
+        {"GET /containers/web/json", FAKE_SEND, NULL, INSPECT("false")},
+        {"GET /containers/" A "/json", FAKE_SEND, NULL, INSPECT("false")},
+        {"GET /containers/" A "/logs?follow=0&stdout=1&stderr=1&timestamps=1&tail=all&since=", FAKE_SEND,
+         STREAM_HEAD T("1") "old\r\n" T("2") "known\r\n" T("3") "last words\r\n", NULL},
+    };
+    /* clang-format on */
+    struct fixture f;
+    const json_t *m;
+
+    (void)state;
+    open_on(&f, lines, ARRAY_LEN(lines));
+    say(&f,
+        START(
+            "\"container_id\":\"web\",\"window\":9999,\"position\":\"1795398780000000002.1,0.0\""));
+    m = expect(&f, "last words");
+    assert_int_equal(json_array_size(json_object_get(payload(m), "lines")), 1);
+    tear_down(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_stopped_container), cmocka_unit_test(test_window),
-        cmocka_unit_test(test_removed_container), cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_stopped_container),
+        cmocka_unit_test(test_window),
+        cmocka_unit_test(test_removed_container),
+        cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_position),
+        cmocka_unit_test(test_position_of_stopped_container),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
