@@ -200,7 +200,7 @@ static void set_state(struct task *t, enum task_state state)
     t->state = state;
 }
 
-/* t is gone afterwards. */
+/* Frees t. */
 static void finish(struct task *t)
 {
     struct exec_killer *k = t->owner;
@@ -227,7 +227,7 @@ static void wait_and_check(struct task *t)
     loop_timer_start(engine_loop(t->owner->engine), &t->timer, CHECK_MS, on_wait_over);
 }
 
-/* t may be gone afterwards. */
+/* May free t. */
 static void start_call(struct task *t, const struct engine_request *request)
 {
     struct engine_request q = *request;

@@ -41,7 +41,7 @@ static void finish(struct log_fetch *f, const struct log_fetch_result *result)
 {
     f->is_finished = true;
     f->options.done(f->options.owner, result);
-    fetch_free(f); /* f is gone now */
+    fetch_free(f);
 }
 
 static void finish_error(struct log_fetch *f, int code, int status, const char *message)

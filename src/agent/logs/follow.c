@@ -106,14 +106,14 @@ static void release(struct log_follow *f)
     loop_timer_stop(&f->until_timer);
 }
 
-/* The last event was sent; f is gone afterwards. */
+/* Frees f; the last event was sent. */
 static void finish(struct log_follow *f)
 {
     set_state(f, FOLLOW_DONE);
     log_follow_free(f);
 }
 
-/* f is gone afterwards. */
+/* Frees f. */
 static void fail(struct log_follow *f, int status, const char *why)
 {
     log_warn(LOG_FIELDS("stream", f->channel.id, "container", f->container),
@@ -131,7 +131,7 @@ static void on_resend(struct loop_timer *t)
     pump(CONTAINER_OF(t, struct log_follow, resend));
 }
 
-/* Sends the lines that may be sent; f may be gone afterwards. */
+/* Sends the lines that may be sent; may free f. */
 static void pump(struct log_follow *f)
 {
     int r = log_outbox_pump(&f->box);
@@ -146,7 +146,7 @@ static void pump(struct log_follow *f)
     }
 }
 
-/* Ends the follow after all lines; f may be gone afterwards. */
+/* Ends the follow after all lines; may free f. */
 static void flush(struct log_follow *f, const char *reason)
 {
     release(f);
@@ -181,7 +181,7 @@ static void retry_later(struct log_follow *f)
     loop_timer_start(engine_loop(f->engine), &f->timer, backoff_next(&f->backoff), on_retry);
 }
 
-/* Retries after a temporary failure, ends the follow after others; f may be gone afterwards. */
+/* Retries after a temporary failure, ends the follow after others; may free f. */
 static void on_failure(struct log_follow *f, const struct engine_reply *reply)
 {
     /* 409: the container is being removed; soon the reply is 404. */
@@ -251,7 +251,7 @@ static char *make_path(const struct log_follow *f)
         since[0] ? "&since=" : "", since, f->until[0] ? "&until=" : "", f->until);
 }
 
-/* Opens the body that `state` reads; f may be gone afterwards. */
+/* Opens the body that `state` reads; may free f. */
 static void read_body(struct log_follow *f, enum follow_state state)
 {
     _cleanup_free_ char *path = NULL;
@@ -302,7 +302,7 @@ static int read_inspection(struct log_follow *f,
     return r;
 }
 
-/* f may be gone afterwards. */
+/* May free f. */
 static void on_inspected(void *owner, const struct engine_reply *reply)
 {
     struct log_follow *f = owner;
@@ -336,7 +336,7 @@ static void on_inspected(void *owner, const struct engine_reply *reply)
     }
 }
 
-/* f may be gone afterwards. */
+/* May free f. */
 static void inspect(struct log_follow *f)
 {
     _cleanup_free_ char *path = xasprintf("/containers/%s/json", f->container);

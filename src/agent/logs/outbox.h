@@ -12,7 +12,7 @@
 
 struct log_outbox {
     const struct channel *channel;
-    int64_t credit; /* what is left of the window */
+    int64_t credit; /* the rest of the window */
     struct list batches;
 };
 

@@ -15,7 +15,7 @@ struct shell_output {
     struct log_demux demux;
     struct buf pieces; /* one after another: stream, size (2 bytes), data */
     bool has_window;   /* the server acknowledges output */
-    int64_t credit;    /* what is left of the window */
+    int64_t credit;    /* the rest of the window */
 };
 
 /* `window` 0: the server bounds nothing. */

@@ -99,7 +99,7 @@ static bool may_run(const struct shell *s)
     return s->state >= SHELL_ATTACHING && s->state <= SHELL_FINISHING;
 }
 
-/* The last event was sent; s is gone afterwards. */
+/* Frees s; the last event was sent. */
 static void finish(struct shell *s)
 {
     if (may_run(s))
@@ -109,7 +109,7 @@ static void finish(struct shell *s)
     shell_free(s);
 }
 
-/* s is gone afterwards. */
+/* Frees s. */
 static void fail(struct shell *s, const char *why)
 {
     log_warn(LOG_FIELDS("shell", s->channel.id, "container", s->container), "shell failed: %s",
@@ -127,7 +127,7 @@ static void on_retry(struct loop_timer *t)
     pump(CONTAINER_OF(t, struct shell, timer));
 }
 
-/* Sends what may be sent; s may be gone afterwards. */
+/* Sends what may be sent; may free s. */
 static void pump(struct shell *s)
 {
     int r = shell_output_pump(&s->output);
@@ -364,7 +364,7 @@ static void on_created(void *owner, const struct engine_reply *reply)
     attach(s);
 }
 
-/* s may be gone afterwards. */
+/* May free s. */
 static void create(struct shell *s)
 {
     _cleanup_free_ char *path = xasprintf("/containers/%s/exec", s->container);

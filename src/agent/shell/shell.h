@@ -40,5 +40,5 @@ void shell_free(struct shell *s);
 
 struct shell *shell_of_channel(struct channel *c);
 
-/* Messages take effect in order. The shell may be gone afterwards. */
+/* Messages take effect in order. May free the shell. */
 void shell_on_message(struct shell *s, const struct msg_shell_session *m);

@@ -53,7 +53,8 @@ static void viewer_free(struct log_viewer *v)
 static void write_text(const struct log_viewer *v, const char *text, size_t size)
 {
     if (http_stream_write(v->http, v->request_id, text, size) < 0)
-        log_debug(NULL, "could not send a log line"); /* the client is gone: on_gone() follows */
+        log_debug(NULL,
+                  "could not send a log line"); /* the client has disconnected: on_gone() follows */
 }
 
 /* Writes one object, and takes ownership of it; `event` is its name among server-sent events. */

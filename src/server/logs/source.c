@@ -68,7 +68,7 @@ void source_end(struct log_source *s, enum error_code code, const char *reason, 
 
     source_close(s, true);
     source_set_state(s, SOURCE_ENDED);
-    s->o.handler->on_end(s->o.owner, &end); /* s is gone now */
+    s->o.handler->on_end(s->o.owner, &end); /* frees s */
 }
 
 void source_fail(struct log_source *s, enum error_code code)

@@ -66,7 +66,7 @@ struct log_sources {
 void source_set_state(struct log_source *s, enum source_state state);
 /* Closes the stream or the poll; a stream is stopped at the agent only if `notifies`. */
 void source_close(struct log_source *s, bool notifies);
-/* Closes, and reports the end; the source is gone afterwards. */
+/* Closes, and reports the end, which frees the source. */
 void source_end(struct log_source *s,
                 enum error_code code,
                 const char *reason,
@@ -84,14 +84,14 @@ void source_mark_away(struct log_source *s, const char *message);
 /* Gives one line to the viewer, and counts it. */
 void source_give(struct log_source *s, const struct msg_log_line *line);
 
-/* source_find.c. Finds the container, and opens its log; the source may be gone afterwards. */
+/* source_find.c. Finds the container, and opens its log; may free the source. */
 void source_look(struct log_source *s);
 
 /* source_stream.c: agents that stream. */
 void source_stream_open(struct log_source *s);
 /* Sends an action of the open stream to the agent; takes `fields`. */
 int source_stream_send(const struct log_source *s, const char *action, json_t *fields) _nodiscard_;
-/* The source may be gone afterwards. */
+/* May free the source. */
 void source_stream_on_data(struct log_source *s, const struct msg_log_data *m);
 
 /* source_poll.c: agents that cannot stream. */

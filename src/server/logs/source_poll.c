@@ -174,7 +174,7 @@ static void on_text(struct source_poll *p, const char *text, size_t size)
         schedule_next(s);
 }
 
-/* The source may be gone afterwards. */
+/* May free the source. */
 static void on_failure(struct log_source *s, const struct command_result *r)
 {
     bool is_missing = r->code == -EREMOTEIO && r->engine_status == 404;

@@ -82,7 +82,7 @@ static void on_note(struct log_source *s, const struct msg_log_line *line)
     log_source_ack(s, cost);
 }
 
-/* s may be gone afterwards. */
+/* May free s. */
 static void on_lines(struct log_source *s, const struct msg_log_data *m)
 {
     size_t i;
@@ -110,7 +110,7 @@ static void on_lines(struct log_source *s, const struct msg_log_data *m)
     }
 }
 
-/* s may be gone afterwards. */
+/* May free s. */
 static void on_error(struct log_source *s, const struct msg_log_data *m)
 {
     const char *why = str_is_empty(m->error) ? "The agent reports an error" : m->error;
@@ -130,7 +130,7 @@ static void on_error(struct log_source *s, const struct msg_log_data *m)
     }
 }
 
-/* s may be gone afterwards. */
+/* May free s. */
 static void on_closed(struct log_source *s, const struct msg_log_data *m)
 {
     source_close(s, false);
