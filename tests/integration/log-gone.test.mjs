@@ -81,3 +81,37 @@ test('the notes of an agent beside a log are limited', async () => {
   await s.close();
   await agent.close();
 });
+
+test('a log that is interrupted still finds the next container of its name', async () => {
+  const agent = new HandAgent(world.server, { fields: { capabilities: { container_operations: true, log_stream: true } } });
+  const first = containerElement({ name: 'moved' });
+  const second = containerElement({ name: 'moved' });
+  const starts = () => agent.commands.filter((m) => m.type === 'log_stream' && m.payload.action === 'start').map((m) => m.payload);
+  const listed = async () => (await world.client.get('/api/containers')).filter((c) => c.host_id === agent.hostId).map((c) => c.id);
+  const replace = async (containers, action, c) => {
+    agent.containers = containers;
+    agent.event('container_event', { container_id: c.Id, container_name: 'moved', image: 'i', action, timestamp: new Date().toISOString(), attributes: {} });
+    await eventually(async () => (await listed()).length === containers.length);
+  };
+
+  agent.containers = [first];
+  await agent.connect(await world.server.token());
+  await world.client.container('moved');
+  const s = await LogSocket.open(world.server, world.client.key);
+  s.subscribe(1, agent.hostId, 'moved');
+  const { stream_id: id } = await eventually(() => starts()[0]);
+  agent.event('log_data', { stream_id: id, action: 'started' });
+  await s.message((m) => m.type === 'subscribed');
+  agent.event('log_data', { stream_id: id, action: 'error', error: 'the engine does not answer', error_type: 'docker_error', status: 0 });
+  await s.message((m) => m.type === 'mark' && m.event === 'away');
+  await replace([], 'destroy', first);
+  await new Promise((done) => setTimeout(done, 6000)); // the source retries after 5 s, and misses the container
+  await replace([second], 'start', second);
+  const start = await eventually(() => starts()[1]);
+  assert.equal(start.container_id, second.Id);
+  agent.event('log_data', { stream_id: start.stream_id, action: 'started' });
+  await s.message((m) => m.type === 'mark' && m.event === 'back');
+  assert.deepEqual(s.messages.filter((m) => m.type === 'mark').map((m) => m.event), ['away', 'recreated', 'back']);
+  await s.close();
+  await agent.close();
+});

@@ -129,7 +129,7 @@ void exec_killer_make_mark(struct exec_killer *k, char ret[EXEC_MARK_SIZE])
     (void)snprintf(ret, EXEC_MARK_SIZE, "%s%s", get_prefix(k), random);
 }
 
-/* --- the host's processes ----------------------------------------------------------------------- */
+/* --- the host's processes --------------------------------------------------------------------- */
 
 static bool has_mark(const char *pid, const char *mark, char *room)
 {
@@ -189,7 +189,7 @@ void exec_killer_sweep(struct exec_killer *k)
     loop_timer_start(engine_loop(k->engine), &k->sweep_timer, SWEEP_KILL_MS, on_sweep_timer);
 }
 
-/* --- one process -------------------------------------------------------------------------------- */
+/* --- one process ------------------------------------------------------------------------------ */
 
 static void check_drained(struct exec_killer *k);
 static void check(struct task *t);
@@ -359,7 +359,7 @@ size_t exec_killer_pending(const struct exec_killer *k)
     return k->n_tasks;
 }
 
-/* --- the end ------------------------------------------------------------------------------------ */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 static void check_drained(struct exec_killer *k)
 {

@@ -51,8 +51,8 @@ static void finish_error(struct log_fetch *f, int code, int status, const char *
 
 /*
  * Returns whether a limit of this module cut something off, or the oldest line may lack its start:
- * the tail of the engine began in the middle of the line, because its pieces used up all the entries
- * that were requested.
+ * the tail of the engine began in the middle of the line, because its pieces used up all the
+ * entries that were requested.
  */
 static bool is_truncated(const struct log_fetch *f, const struct log_lines_result *lines)
 {

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * One read of a container's log, for the command get_logs: asks the engine whether the container has
- * a terminal, then reads the log and keeps the newest 10,000 lines and 4 MiB of encoded text.
+ * One read of a container's log, for the command get_logs: asks the engine whether the container
+ * has a terminal, then reads the log and keeps the newest 10,000 lines and 4 MiB of encoded text.
  */
 
 #include "docker/engine.h"

@@ -61,14 +61,14 @@ struct log_follow {
 };
 
 #define TO_END     (STATE_TO(FOLLOW_FLUSHING) | STATE_TO(FOLLOW_DONE))
-#define TO_READ    (STATE_TO(FOLLOW_SEEKING) | STATE_TO(FOLLOW_FOLLOWING) | STATE_TO(FOLLOW_READING))
 #define AFTER_BODY (STATE_TO(FOLLOW_INSPECTING) | STATE_TO(FOLLOW_RETRYING) | TO_END)
 
 static const struct state_row state_rows[] = {
     STATE_ROW(FOLLOW_NEW, "new", STATE_TO(FOLLOW_INSPECTING) | TO_END),
     STATE_ROW(FOLLOW_INSPECTING,
               "inspecting",
-              TO_READ | STATE_TO(FOLLOW_WAITING) | STATE_TO(FOLLOW_RETRYING) | TO_END),
+              STATE_TO(FOLLOW_SEEKING) | STATE_TO(FOLLOW_FOLLOWING) | STATE_TO(FOLLOW_READING) |
+                  STATE_TO(FOLLOW_WAITING) | STATE_TO(FOLLOW_RETRYING) | TO_END),
     STATE_ROW(FOLLOW_SEEKING, "seeking", AFTER_BODY),
     STATE_ROW(FOLLOW_FOLLOWING, "following", AFTER_BODY),
     STATE_ROW(FOLLOW_READING, "reading", AFTER_BODY),
@@ -96,7 +96,7 @@ struct log_follow *log_follow_of_channel(struct channel *c)
     return CONTAINER_OF(c, struct log_follow, channel);
 }
 
-/* --- to the server ------------------------------------------------------------------------------ */
+/* --- to the server ---------------------------------------------------------------------------- */
 
 static void release(struct log_follow *f)
 {
@@ -155,7 +155,7 @@ static void flush(struct log_follow *f, const char *reason)
     pump(f);
 }
 
-/* --- reading ------------------------------------------------------------------------------------ */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static void inspect(struct log_follow *f);
 
@@ -274,7 +274,7 @@ static void read_body(struct log_follow *f, enum follow_state state)
     }
 }
 
-/* --- the container ------------------------------------------------------------------------------ */
+/* --- the container ---------------------------------------------------------------------------- */
 
 static int read_inspection(struct log_follow *f,
                            const struct engine_reply *reply,
@@ -384,7 +384,7 @@ void log_follow_on_event(struct log_follow *f, const char *container_id, const c
     }
 }
 
-/* --- life --------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static void on_until(struct loop_timer *t)
 {

@@ -30,8 +30,8 @@
 struct log_follow;
 
 /*
- * Adds a follow to the set. `start` is checked but for its times, and copied; -EINVAL for an invalid
- * time. The set and the engine outlive the follow.
+ * Adds a follow to the set. `start` is checked but for its times, and copied; -EINVAL for an
+ * invalid time. The set and the engine outlive the follow.
  */
 int log_follow_start(struct engine *engine,
                      struct channel_set *set,
@@ -44,5 +44,5 @@ struct log_follow *log_follow_of_channel(struct channel *c);
 /* The follow may be freed by all of these; log_follow_stop() always frees it. */
 void log_follow_ack(struct log_follow *f, int64_t bytes);
 void log_follow_stop(struct log_follow *f, const char *reason);
-/* An event of this container (64 hex digits); NULL: events of any container may have been missed. */
+/* An event of this container (64 hex digits); NULL: events of any may have been missed. */
 void log_follow_on_event(struct log_follow *f, const char *container_id, const char *action);

@@ -3,8 +3,8 @@
 /*
  * The lines of one follow on their way to the server, in messages of about 16 KiB, as far as the
  * window of the server and the link allow. It is bounded by its owner, which reads nothing from the
- * engine until the outbox is empty: it holds the lines of one read at most. Storage is the caller's;
- * the channel must outlive it.
+ * engine until the outbox is empty: it holds the lines of one read at most. Storage is the
+ * caller's; the channel must outlive it.
  */
 
 #include "agent/common/channel.h"

@@ -132,8 +132,8 @@ void log_reader_end_seek(struct log_reader *r)
 }
 
 /*
- * Without frames the engine would join such a line with the next one of its stream, so the next body
- * is read from behind it.
+ * Without frames the engine would join such a line with the next one of its stream, so the next
+ * body is read from behind it.
  */
 void log_reader_end_run(struct log_reader *r)
 {

@@ -2,10 +2,10 @@
 
 /*
  * Turns the log that the engine sends into lines for the server. The engine sends a log in one body
- * after another, because it ends a body with the container or its own process; a later body begins a
- * little before the end of the one before it. The reader leaves out the lines that it has passed on
- * already, so that a follow neither loses nor repeats lines, and puts a note where the container was
- * started again. Lines go into an outbox, except those of a seek, which only move the position.
+ * after another, because it ends a body with the container or its own process; a later body begins
+ * a little before the end of the one before it. The reader leaves out the lines that it has passed
+ * on already, so that a follow neither loses nor repeats lines, and puts a note where the container
+ * was started again. Lines go into an outbox, except those of a seek, which only move the position.
  *
  * A member of the follow; the outbox must outlive it.
  */

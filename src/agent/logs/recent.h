@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * The last lines of a log, as hashes. When the engine rotates the file of a log that is followed, it
- * may send lines again within the same body. Zero-initialised storage is the caller's; there is
+ * The last lines of a log, as hashes. When the engine rotates the file of a log that is followed,
+ * it may send lines again within the same body. Zero-initialised storage is the caller's; there is
  * nothing to release.
  */
 
@@ -17,7 +17,7 @@ struct log_recent {
 };
 
 /*
- * Remembers the line and returns whether it came before. A line that is newer than `newest_ns` cannot
- * have come before.
+ * Remembers the line and returns whether it came before. A line that is newer than `newest_ns`
+ * cannot have come before.
  */
 bool log_recent_has(struct log_recent *r, const struct log_line *line, int64_t newest_ns);

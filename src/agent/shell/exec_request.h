@@ -6,5 +6,5 @@
 
 #include "proto/shell.h"
 
-/* Returns JSON text. Without a command it is bash, or sh where bash is missing. `mark`: exec_killer.h. */
+/* Returns JSON text. The default command is bash, or sh without it. `mark`: see exec_killer.h. */
 char *exec_request_write(const struct msg_shell_session *start, const char *mark);

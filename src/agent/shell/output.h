@@ -2,8 +2,9 @@
 
 /*
  * The output of a shell on its way to the server, in pieces of 4 KiB, as far as the window of the
- * server and the link allow. It is bounded by its owner, which pauses the engine until the output is
- * empty: it holds what one pause lets through. Storage is the caller's; the channel must outlive it.
+ * server and the link allow. It is bounded by its owner, which pauses the engine until the output
+ * is empty: it holds what one pause lets through. Storage is the caller's; the channel must outlive
+ * it.
  */
 
 #include "agent/common/channel.h"

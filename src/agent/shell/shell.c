@@ -86,7 +86,7 @@ struct shell *shell_of_channel(struct channel *c)
     return CONTAINER_OF(c, struct shell, channel);
 }
 
-/* --- the end ------------------------------------------------------------------------------------ */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 static void kill_process(const struct shell *s)
 {
@@ -118,7 +118,7 @@ static void fail(struct shell *s, const char *why)
     finish(s);
 }
 
-/* --- output ------------------------------------------------------------------------------------- */
+/* --- output ----------------------------------------------------------------------------------- */
 
 static void pump(struct shell *s);
 
@@ -158,7 +158,7 @@ static void on_data(void *owner, const void *data, size_t size)
     pump(s);
 }
 
-/* --- the exit code ------------------------------------------------------------------------------ */
+/* --- the exit code ---------------------------------------------------------------------------- */
 
 static void ask_exit_code(struct shell *s);
 
@@ -220,7 +220,7 @@ static void on_end(void *owner, const struct http_result *result)
     fail(s, message);
 }
 
-/* --- the terminal's size ------------------------------------------------------------------------ */
+/* --- the terminal's size ---------------------------------------------------------------------- */
 
 static void send_size(struct shell *s);
 
@@ -256,7 +256,7 @@ static void send_size(struct shell *s)
         log_debug(LOG_FIELDS("shell", s->channel.id), "could not resize the terminal: %s", err.msg);
 }
 
-/* --- input -------------------------------------------------------------------------------------- */
+/* --- input ------------------------------------------------------------------------------------ */
 
 static void ack_input(struct shell *s)
 {
@@ -304,7 +304,7 @@ static void take_eof(struct shell *s)
                   "could not end the input: it has ended already");
 }
 
-/* --- the start ---------------------------------------------------------------------------------- */
+/* --- the start -------------------------------------------------------------------------------- */
 
 static void on_open(void *owner)
 {

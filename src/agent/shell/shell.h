@@ -13,9 +13,9 @@
  * the output that the window of the server holds back. A close message or a failure ends the shell
  * in any state; from ATTACHING to FINISHING the exec killer then ends the process.
  *
- * Output goes as far as the window and the link allow; until then the engine is not read. Input that
- * comes before the process runs is kept, up to a maximum. A shell frees itself when it has sent its
- * last event (closed or error); shell_free() ends it without an event.
+ * Output goes as far as the window and the link allow; until then the engine is not read. Input
+ * that comes before the process runs is kept, up to a maximum. A shell frees itself when it has
+ * sent its last event (closed or error); shell_free() ends it without an event.
  */
 
 #include "agent/common/channel.h"

@@ -14,9 +14,9 @@
 #include <string.h>
 
 /*
- * GET .../logs?follow=true: the viewer of one source over HTTP. The log is sent as it grows, one JSON
- * object per line, or as server-sent events. The answer begins when the source has started, so that a
- * refusal still has its own status.
+ * GET .../logs?follow=true: the viewer of one source over HTTP. The log is sent as it grows, one
+ * JSON object per line, or as server-sent events. The answer begins when the source has started, so
+ * that a refusal still has its own status.
  */
 
 #define MAX_QUEUE   ((size_t)4 << 20) /* one window, in JSON */
@@ -48,7 +48,7 @@ static void viewer_free(struct log_viewer *v)
     free(v);
 }
 
-/* --- writing ------------------------------------------------------------------------------------ */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static void write_text(const struct log_viewer *v, const char *text, size_t size)
 {
@@ -107,7 +107,7 @@ static void on_gone(void *owner)
     viewer_free(owner);
 }
 
-/* --- from the log ------------------------------------------------------------------------------- */
+/* --- from the log ----------------------------------------------------------------------------- */
 
 static void follow_container(struct log_viewer *v)
 {
@@ -209,7 +209,7 @@ static void on_rights_ended(void *owner, const char *why)
     on_end(v, &(struct log_source_end){CODE_PERMISSION_DENIED, "error", why});
 }
 
-/* --- the request -------------------------------------------------------------------------------- */
+/* --- the request ------------------------------------------------------------------------------ */
 
 static int read_times(const struct api_call *call,
                       char *ret_since,

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * Cursors: a container and a position in its log as text, "ID:TIME.N,TIME.N". A viewer gives them to
- * its client, which can resume from one.
+ * Cursors: a container and a position in its log as text, "ID:TIME.N,TIME.N". A viewer gives them
+ * to its client, which can resume from one.
  */
 
 #include "proto/log_stream.h"

@@ -3,8 +3,8 @@
 /*
  * Merges the lines of several logs by time. A line is next when each other log has a later line
  * waiting or has been silent for a moment. So the lines that the logs hold at the start come in
- * order, and later ones are delayed by a quarter of a second at most. Pure data; the lists belong to
- * the caller.
+ * order, and later ones are delayed by a quarter of a second at most. Pure data; the lists belong
+ * to the caller.
  */
 
 #include "base/list.h"
@@ -29,8 +29,8 @@ struct log_merge_item {
 
 void log_merge_put(struct log_merge_input *input, struct log_merge_item *item, uint64_t now_ms);
 /*
- * Returns the input whose first item is next, for log_merge_take(). NULL: none yet; then *ret_wait_ms
- * is the time after which to call again, or 0 when no item waits.
+ * Returns the input whose first item is next, for log_merge_take(). NULL: none yet; then
+ * *ret_wait_ms is the time after which to call again, or 0 when no item waits.
  */
 struct log_merge_input *log_merge_next(struct list *inputs, uint64_t now_ms, uint64_t *ret_wait_ms);
 struct log_merge_item *log_merge_take(struct log_merge_input *input);

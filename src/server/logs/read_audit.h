@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * Audit rows for logs: which user has read the log of which container. A user who continues to read,
- * or asks again, gets one row in ten minutes. Lives on the loop.
+ * Audit rows for logs: which user has read the log of which container. A user who continues to
+ * read, or asks again, gets one row in ten minutes. Lives on the loop.
  */
 
 #include "base/map.h"
@@ -18,7 +18,7 @@ struct log_read_audit {
 };
 
 #define LOG_READ_AUDIT_PERIOD_MS (UINT64_C(10) * 60 * 1000)
-#define LOG_READ_AUDIT_MAX       4096 /* readers that are remembered; beyond it all get a row again */
+#define LOG_READ_AUDIT_MAX       4096 /* remembered readers; then all are forgotten */
 
 void log_read_audit_init(struct log_read_audit *a, struct db *store, struct job_queue *store_jobs);
 void log_read_audit_done(struct log_read_audit *a);

@@ -9,8 +9,8 @@
 
 /*
  * An agent that cannot stream replies with the newest N lines. The lines behind the last known one
- * are new. When the last known line is not among them, the poll requests the maximum at once; when it
- * is missing there, too, lines may be lost, and a mark says so.
+ * are new. When the last known line is not among them, the poll requests the maximum at once; when
+ * it is missing there, too, lines may be lost, and a mark says so.
  */
 
 #define POLL_MS    1000

@@ -128,7 +128,7 @@ static void *on_accept(void *owner, struct ws *ws, void *context)
     if (e->is_stopping) {
         client_close(c, WS_CLOSE_GOING_AWAY, "Server is stopping");
     } else if (e->n > MAX_CLIENTS) {
-        client_close(c, WS_CLOSE_TRY_AGAIN, "Too many log watchers");
+        client_close(c, WS_CLOSE_TRY_AGAIN, "Too many log viewers");
     } else {
         admission_start(&c->admission, e->o.auth, ws, TAKE_PTR(credentials), &admission_handler, c);
     }

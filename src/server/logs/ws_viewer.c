@@ -83,7 +83,7 @@ static struct subscription *find(const struct ws_viewer *v, int64_t id)
     return NULL;
 }
 
-/* --- to the client ------------------------------------------------------------------------------ */
+/* --- to the client ---------------------------------------------------------------------------- */
 
 static void send_message(struct ws_viewer *v, json_t *message)
 {
@@ -175,7 +175,7 @@ void ws_viewer_pump(struct ws_viewer *v)
         loop_timer_start(v->loop, &v->timer, wait_ms, on_timer);
 }
 
-/* --- from the logs ------------------------------------------------------------------------------ */
+/* --- from the logs ---------------------------------------------------------------------------- */
 
 static void put(struct subscription *s, struct item *i)
 {
@@ -267,7 +267,7 @@ static void on_end(void *owner, const struct log_source_end *end)
     ws_viewer_pump(s->owner);
 }
 
-/* --- from the client ---------------------------------------------------------------------------- */
+/* --- from the client -------------------------------------------------------------------------- */
 
 static void refuse(struct ws_viewer *v, int64_t id, enum error_code code, const char *why)
 {
@@ -368,7 +368,7 @@ bool ws_viewer_on_message(struct ws_viewer *v, const char *data, size_t size)
     return true;
 }
 
-/* --- life --------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 struct ws_viewer *ws_viewer_new(struct loop *loop,
                                 struct log_sources *sources,

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * One client of /ws/logs: its subscriptions, and the lines that wait for it. Each subscription reads
- * one source. Belongs to ws_endpoint.c, which frees it before the socket.
+ * One client of /ws/logs: its subscriptions, and the lines that wait for it. Each subscription
+ * reads one source. Belongs to ws_endpoint.c, which frees it before the socket.
  */
 
 #include "net/ws.h"

@@ -7,9 +7,9 @@
  *                    -------------> STARTING            (the client sends no start message)
  *     any of these -> CLOSING
  *
- * In AWAITING the client may send what to run. From STARTING on the agent has an object for the shell,
- * and the start is audited; leaving STARTING or OPEN closes it at the agent and audits the end. A shell
- * is created with its socket and freed when the socket has closed.
+ * In AWAITING the client may send what to run. From STARTING on the agent has an object for the
+ * shell, and the start is audited; leaving STARTING or OPEN closes it at the agent and audits the
+ * end. A shell is created with its socket and freed when the socket has closed.
  */
 
 #include "base/list.h"

@@ -73,7 +73,7 @@ void shell_free(struct shell *s)
     free(s);
 }
 
-/* --- audit and events --------------------------------------------------------------------------- */
+/* --- audit and events ------------------------------------------------------------------------- */
 
 /* Until the target is found, the row names it as the client did. */
 static void audit(const struct shell *s, const char *what, const char *result)
@@ -177,7 +177,7 @@ void shell_refuse(struct shell *s, unsigned code, const char *why)
     shell_close(s, code, why);
 }
 
-/* --- the start ---------------------------------------------------------------------------------- */
+/* --- the start -------------------------------------------------------------------------------- */
 
 static void on_start_timeout(struct loop_timer *t)
 {
@@ -268,7 +268,7 @@ void shell_start(struct shell *s, const json_t *asked)
         shell_close(s, WS_CLOSE_POLICY, "The agent is not connected");
 }
 
-/* --- from the client ---------------------------------------------------------------------------- */
+/* --- from the client -------------------------------------------------------------------------- */
 
 static void send_input(struct shell *s, const char *data, size_t size)
 {
@@ -338,7 +338,7 @@ void shell_on_drain(struct shell *s)
     ack(s, ACK_STEP);
 }
 
-/* --- from the agent ----------------------------------------------------------------------------- */
+/* --- from the agent --------------------------------------------------------------------------- */
 
 static void on_output(struct shell *s, const struct msg_shell_data *m)
 {

@@ -64,7 +64,7 @@ void shells_free(struct shells *ss)
     free(ss);
 }
 
-/* --- the client's side -------------------------------------------------------------------------- */
+/* --- the client's side ------------------------------------------------------------------------ */
 
 static void on_await_timeout(struct loop_timer *t)
 {
@@ -176,7 +176,7 @@ int shells_accept(struct shells *ss, const struct http_request *r, struct ws_acc
     return 0;
 }
 
-/* --- the agents' side --------------------------------------------------------------------------- */
+/* --- the agents' side ------------------------------------------------------------------------- */
 
 void shells_on_data(struct shells *ss, const char *agent_id, const json_t *payload)
 {

@@ -1,13 +1,13 @@
 #pragma once
 
 /*
- * Shells in containers: WebSocket /ws/shell/{host}/{container} for browsers and the CLI, connected with
- * a shell_session of the host's agent. docs/protocol.md has the messages.
+ * Shells in containers: WebSocket /ws/shell/{host}/{container} for browsers and the CLI, connected
+ * with a shell_session of the host's agent. docs/protocol.md has the messages.
  *
  * Operators and above, within their scope; DockMon's own containers are refused. Start and end are
  * audited. A message of an agent counts only for shells that were opened on that agent. Memory is
- * bounded on both sides: with agents that have windows, output and input wait at their source; output
- * of other agents closes a shell whose client does not read. Lives on the loop.
+ * bounded on both sides: with agents that have windows, output and input wait at their source;
+ * output of other agents closes a shell whose client does not read. Lives on the loop.
  */
 
 #include "net/http_server.h"
