@@ -3,47 +3,30 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "cli/common/member.h"
-#include "cli/common/messages.h"
+#include "proto/error_code.h"
 
-#include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
-int api_error_code(int status)
+/* DockMon's own server sends no codes: its status stands for one. */
+static enum error_code find_code(int status, const json_t *body)
 {
-    static const struct {
-        int status;
-        int code;
-    } map[] = {
-        {400, -EBADMSG     },
-        {401, -ENOKEY      },
-        {403, -EACCES      },
-        {404, -ENOENT      },
-        {409, -EBUSY       },
-        {413, -EMSGSIZE    },
-        {422, -EDOM        },
-        {429, -EAGAIN      },
-        {501, -EOPNOTSUPP  },
-        {502, -EPROTO      },
-        {503, -ECONNREFUSED},
-        {504, -ETIMEDOUT   },
-    };
+    enum error_code code = error_code_find(member_text(body, "code"));
 
-    for (size_t i = 0; i < ARRAY_LEN(map); i++) {
-        if (map[i].status == status)
-            return map[i].code;
-    }
-    return -EIO;
+    return code ? code : error_code_from_status(status);
 }
 
-static const char *choose_advice(int status, const char *path)
+int api_error_code(int status, const json_t *body)
 {
-    switch (status) {
-    case 401: return strstr(path, "/auth/login") ? "" : "; " MSG_LOG_IN;
-    case 403: return "; your user or API key is not allowed to do this";
-    case 413: return "; the request is too large";
-    case 429: return "; wait a moment and try again";
-    default: return "";
-    }
+    return error_code_errno(find_code(status, body));
+}
+
+static const char *choose_advice(enum error_code code, const char *path)
+{
+    const char *advice = error_code_advice(code);
+    bool is_login = code == CODE_NOT_AUTHENTICATED && strstr(path, "/auth/login");
+
+    return advice && !is_login ? advice : "";
 }
 
 /* A server writes {"detail": "..."}; a list of details, as FastAPI has it, is shown as it is. */
@@ -55,6 +38,8 @@ static char *read_detail(const json_t *body, int status)
         return xstrdup(json_string_value(detail));
     if (detail && !json_is_string(detail))
         return json_dumps(detail, JSON_COMPACT | JSON_ENCODE_ANY);
+    if (error_code_find(member_text(body, "code")))
+        return xstrdup(error_code_sentence(find_code(status, body)));
     return xasprintf("the server answered with HTTP status %d", status);
 }
 
@@ -62,7 +47,9 @@ char *api_error_text(int status, const json_t *body, const char *path)
 {
     _cleanup_free_ char *detail = read_detail(body, status);
 
-    return xasprintf("%s%s", detail, choose_advice(status, path));
+    const char *advice = choose_advice(find_code(status, body), path);
+
+    return xasprintf("%s%s%s", detail, *advice ? "; " : "", advice);
 }
 
 char *api_error_item_text(const json_t *item)

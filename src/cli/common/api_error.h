@@ -8,10 +8,13 @@
 
 #include <jansson.h>
 
-/* Negative errno for an HTTP status other than 2xx; -EOPNOTSUPP: the agent is too old for this. */
-int api_error_code(int status);
+/*
+ * Negative errno of a refusal: that of its code, or of servers without codes that of its HTTP status.
+ * -ENOSYS: the agent is too old for this.
+ */
+int api_error_code(int status, const json_t *body);
 
-/* The refusal and advice on it. `path` is that of the request. To be freed. */
+/* The refusal and advice on it (proto/error_code.h). `path` is that of the request. To be freed. */
 char *api_error_text(int status, const json_t *body, const char *path);
 
 /*

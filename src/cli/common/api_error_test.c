@@ -15,17 +15,33 @@ static void test_text(void **state)
         int code;
         const char *text;
     } cases[] = {
-        {404, "{\"detail\": \"Host not found\"}",    "/api/hosts/x",       -ENOENT,     "Host not found"                          },
-        {401, "{\"detail\": \"Not authenticated\"}", "/api/hosts",         -ENOKEY,
-         "Not authenticated; log in with `dockmon login`"                                                                         },
-        {401, "{\"detail\": \"Invalid password\"}",  "/api/v2/auth/login", -ENOKEY,
-         "Invalid password"                                                                                                       },
-        {429, "{\"detail\": \"Busy\"}",              "/api/hosts",         -EAGAIN,     "Busy; wait a moment and try again"       },
-        {422, "{\"detail\": [{\"loc\": [\"x\"]}]}",  "/api/hosts",         -EDOM,       "[{\"loc\":[\"x\"]}]"                     },
-        {501, "{\"detail\": \"Agent too old\"}",     "/api/hosts",         -EOPNOTSUPP, "Agent too old"                           },
-        {500, "{\"detail\": \"\"}",                  "/",                  -EIO,        "the server answered with HTTP status 500"},
-        {502, "[]",                                  "/",                  -EPROTO,     "the server answered with HTTP status 502"},
-        {599, "null",                                "/",                  -EIO,        "the server answered with HTTP status 599"},
+        {404, "{\"detail\": \"Host not found\"}",                                                "/api/hosts/x",       -ENOENT,  "Host not found"                                                     },
+        {401, "{\"detail\": \"Not authenticated\"}",                                             "/api/hosts",         -ENOKEY,
+         "Not authenticated; log in with `dockmon login`"                                                                                                                                             },
+        {401, "{\"detail\": \"Invalid password\"}",                                              "/api/v2/auth/login", -ENOKEY,
+         "Invalid password"                                                                                                                                                                           },
+        {429, "{\"detail\": \"Busy\"}",                                                          "/api/hosts",         -EAGAIN,  "Busy; wait a moment and try again"                                  },
+        {422, "{\"detail\": [{\"loc\": [\"x\"]}]}",                                              "/api/hosts",         -EDOM,    "[{\"loc\":[\"x\"]}]"                                                },
+        {501, "{\"detail\": \"Agent too old\"}",                                                 "/api/hosts",         -ENOSYS,  "Agent too old"                                                      },
+        {401, "{\"detail\": \"Invalid username or password\", \"code\": \"wrong_credentials\"}",
+         "/api/hosts",                                                                                                 -ENOKEY,  "Invalid username or password"                                       },
+        {403, "{\"detail\": \"Forbidden\", \"code\": \"permission_denied\"}",                    "/api/hosts",         -EACCES,
+         "Forbidden; your user or API key does not allow this, ask an administrator"                                                                                                                  },
+        {403, "{\"detail\": \"Forbidden\"}",                                                     "/api/hosts",         -EACCES,
+         "Forbidden; your user or API key does not allow this, ask an administrator"                                                                                                                  },
+        {403, "{\"detail\": \"stop: not by policy\", \"code\": \"policy_denied\"}",              "/api/hosts",
+         -EACCES,                                                                                                                "stop: not by policy; the policy and the labels are set on that host"},
+        {403, "{\"detail\": \"It is ours\", \"code\": \"own_container\"}",                       "/api/hosts",         -EACCES,
+         "It is ours"                                                                                                                                                                                 },
+        {409, "{\"detail\": \"Two match\", \"code\": \"ambiguous_container\"}",                  "/api/hosts",
+         -EEXIST,                                                                                                                "Two match; give the full name or more digits of the id"             },
+        {403, "{\"detail\": \"New\", \"code\": \"of_the_future\"}",                              "/api/hosts",         -EACCES,
+         "New; your user or API key does not allow this, ask an administrator"                                                                                                                        },
+        {503, "{\"code\": \"busy\"}",                                                            "/",                  -ENOBUFS, "The server is busy, try again in a moment"                          },
+        {404, "{\"detail\": \"x\", \"code\": 7}",                                                "/",                  -ENOENT,  "x"                                                                  },
+        {500, "{\"detail\": \"\"}",                                                              "/",                  -EIO,     "the server answered with HTTP status 500"                           },
+        {502, "[]",                                                                              "/",                  -EPROTO,  "the server answered with HTTP status 502"                           },
+        {599, "null",                                                                            "/",                  -EIO,     "the server answered with HTTP status 599"                           },
     };
 
     (void)state;
@@ -34,7 +50,7 @@ static void test_text(void **state)
         _cleanup_free_ char *text = api_error_text(cases[i].status, body, cases[i].path);
 
         assert_string_equal(text, cases[i].text);
-        assert_int_equal(api_error_code(cases[i].status), cases[i].code);
+        assert_int_equal(api_error_code(cases[i].status, body), cases[i].code);
     }
 }
 

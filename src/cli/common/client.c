@@ -127,7 +127,7 @@ static void read_answer(struct client_request *r, const struct http_result *resu
                                    NULL);
 
     if (result->status < 200 || result->status > 299) {
-        r->code = api_error_code(result->status);
+        r->code = api_error_code(result->status, body);
         r->error = api_error_text(result->status, body, r->path);
     } else if (!body) {
         r->code = -EPROTO;

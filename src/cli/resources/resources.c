@@ -33,7 +33,7 @@ static int run_all(struct client *c,
 
         if (requests[i].code == 0)
             continue;
-        if (is_lenient && requests[i].code == -EOPNOTSUPP) {
+        if (is_lenient && requests[i].code == -ENOSYS) {
             output_note(MSG_AGENT_TOO_OLD, host);
             continue;
         }
