@@ -2,12 +2,14 @@
 
 #include "base/macros.h"
 #include "base/str.h"
+#include "proto/known_texts.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 
+#define ASK_ADMIN "your user or API key does not allow this, ask an administrator"
 #define NEW_TOKEN "make a new registration token on the server and set REGISTRATION_TOKEN"
 
 struct row {
@@ -31,7 +33,7 @@ static const struct row rows[ERROR_CODES] = {
     [CODE_NOT_AUTHENTICATED] = {"not_authenticated", ENOKEY, 401,
         "Not authenticated", "log in with `dockmon login`"},
     [CODE_PERMISSION_DENIED] = {"permission_denied", EACCES, 403,
-        "Permission denied", "your key or user is not allowed to do this"},
+        "Permission denied", ASK_ADMIN},
     [CODE_NOT_FOUND] = {"not_found", ENOENT, 404,
         "Not found", NULL},
     [CODE_METHOD_NOT_ALLOWED] = {"method_not_allowed", ENOTSUP, 405,
@@ -72,15 +74,15 @@ static const struct row rows[ERROR_CODES] = {
     [CODE_AMBIGUOUS_CONTAINER] = {"ambiguous_container", EEXIST, 409,
         "More than one container matches", "give the full name or more digits of the id"},
     [CODE_NAME_IN_USE] = {"name_in_use", EEXIST, 409,
-        "The name is in use already", "choose another name"},
+        "The name is in use already", NULL},
     [CODE_IN_USE] = {"in_use", EBUSY, 409,
         "Containers use this", NULL},
     [CODE_CONTAINER_RUNNING] = {"container_running", EBUSY, 409,
-        "The container is running", "stop it first"},
+        "The container is running", NULL},
     [CODE_CONTAINER_NOT_RUNNING] = {"container_not_running", EBUSY, 409,
-        "The container is not running", "start it first"},
+        "The container is not running", NULL},
     [CODE_CONTAINER_PAUSED] = {"container_paused", EBUSY, 409,
-        "The container is paused", "unpause it first"},
+        "The container is paused", NULL},
     [CODE_CONTAINER_NOT_PAUSED] = {"container_not_paused", EBUSY, 409,
         "The container is not paused", NULL},
     [CODE_BUILT_IN_NETWORK] = {"built_in_network", EINVAL, 400,
@@ -91,7 +93,7 @@ static const struct row rows[ERROR_CODES] = {
     [CODE_POLICY_DENIED] = {"policy_denied", EACCES, 403,
         "The policy of the host forbids this", "the policy and the labels are set on that host"},
     [CODE_UNKNOWN_OPERATION] = {"unknown_operation", ENOSYS, 501,
-        "The agent of this host is too old for this", "update the agent"},
+        "The agent of this host is too old for this", NULL},
     [CODE_ENGINE_ERROR] = {"engine_error", EREMOTEIO, 500,
         "The Docker engine reports an error", NULL},
     [CODE_ENGINE_UNREACHABLE] = {"engine_unreachable", EREMOTEIO, 500,
@@ -116,27 +118,27 @@ static const struct row rows[ERROR_CODES] = {
     [CODE_PASSWORD_CHANGE_REQUIRED] = {"password_change_required", EACCES, 403,
         "The password must be changed first", NULL},
     [CODE_ADDRESS_NOT_ALLOWED] = {"address_not_allowed", EACCES, 403,
-        "The API key may not be used from this address", NULL},
+        "The API key may not be used from this address", ASK_ADMIN},
     [CODE_FOREIGN_SITE] = {"foreign_site", EACCES, 403,
         "Requests from another site are refused", NULL},
     [CODE_OUT_OF_SCOPE] = {"out_of_scope", EACCES, 403,
-        "Permission denied: this is outside your scope", NULL},
+        "Permission denied: this is outside your scope", ASK_ADMIN},
 
     [CODE_INVALID_REGISTRATION] = {"invalid_registration", EACCES, 403,
-        "Invalid registration data", NULL},
+        TEXT_INVALID_REGISTRATION, NULL},
     [CODE_TOKEN_INVALID] = {"token_invalid", EACCES, 403,
-        "Invalid registration token", NEW_TOKEN},
+        TEXT_TOKEN_INVALID, NEW_TOKEN},
     [CODE_TOKEN_EXPIRED] = {"token_expired", EACCES, 403,
-        "Registration token has expired", NEW_TOKEN},
+        TEXT_TOKEN_EXPIRED, NEW_TOKEN},
     [CODE_TOKEN_USED_UP] = {"token_used_up", EACCES, 403,
-        "Registration token has reached maximum uses", NEW_TOKEN},
+        TEXT_TOKEN_USED_UP, NEW_TOKEN},
     [CODE_TOKEN_REVOKED] = {"token_revoked", EACCES, 403,
-        "Permanent token has been revoked", NEW_TOKEN},
+        TEXT_TOKEN_REVOKED, NEW_TOKEN},
     [CODE_TOKEN_OF_OTHER_ENGINE] = {"token_of_other_engine", EACCES, 403,
-        "Permanent token does not match engine_id",
+        TEXT_TOKEN_OF_OTHER_ENGINE,
         "the token belongs to another engine; " NEW_TOKEN},
     [CODE_ENGINE_REGISTERED] = {"engine_registered", EACCES, 403,
-        "Agent with this engine_id is already registered",
+        TEXT_ENGINE_REGISTERED,
         "another host has this engine id; if it is a clone, delete /var/lib/docker/engine-id and "
         "restart Docker, or set FORCE_UNIQUE_REGISTRATION and AGENT_NAME"},
     [CODE_ENGINE_IS_LOCAL] = {"engine_is_local", EACCES, 403,
@@ -152,7 +154,7 @@ static const struct row rows[ERROR_CODES] = {
 
 static const struct row *get_row(enum error_code code)
 {
-    static const struct row none = {NULL, 0, 500, "unknown error", NULL};
+    static const struct row none = {NULL, 0, 500, TEXT_UNKNOWN_ERROR, NULL};
 
     assert(code >= 0 && code < ERROR_CODES);
     return code == CODE_NONE ? &none : &rows[code];

@@ -107,7 +107,7 @@ int error_code_errno(enum error_code code);  /* negative; 0 for CODE_NONE */
 int error_code_status(enum error_code code); /* 400 to 599; 500 for CODE_NONE */
 /* The text when nothing more precise is known; no full stop. */
 const char *error_code_sentence(enum error_code code);
-/* The user's way out, in words that go on after "; ", or NULL. */
+/* What the user can do, in words that go on after "; "; NULL when the text says it or nothing helps. */
 const char *error_code_advice(enum error_code code);
 
 /* Fills `err` like error_set() and remembers the code in it. Returns the errno of the code. */

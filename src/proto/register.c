@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "proto/json_text.h"
+#include "proto/known_texts.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -188,7 +189,7 @@ int msg_register_decode(const json_t *v, struct msg_register *ret, struct error 
     if (r == 0)
         r = codec_decode(fields, ARRAY_LEN(fields), v, &m, err);
     if (r < 0)
-        return error_wrap(err, r, "Invalid registration data");
+        return error_wrap(err, r, TEXT_INVALID_REGISTRATION);
 
     clean(&m);
     *ret = m;
@@ -212,7 +213,7 @@ void msg_register_done(struct msg_register *m)
 
 char *msg_register_refused_field(const char *error)
 {
-    static const char before[] = "Extra inputs are not permitted (field: ";
+    static const char before[] = TEXT_EXTRA_INPUTS;
     const char *start = error ? strstr(error, before) : NULL;
     const char *end;
 

@@ -5,6 +5,7 @@
 #include "base/time.h"
 #include "proto/engine_error.h"
 #include "proto/json_text.h"
+#include "proto/known_texts.h"
 
 #include <errno.h>
 #include <string.h>
@@ -49,7 +50,7 @@ json_t *msg_reply_encode_error(enum command_kind kind,
 {
     json_t *o = begin(kind, id, false, now_ms);
 
-    json_text_set(o, "error", json_text_str(str_is_empty(e->text) ? "unknown error" : e->text));
+    json_text_set(o, "error", json_text_str(str_is_empty(e->text) ? TEXT_UNKNOWN_ERROR : e->text));
     if (e->type)
         json_text_set(o, "error_type", json_text_str(e->type));
     if (e->status > 0)
@@ -96,7 +97,8 @@ enum error_code reply_failure_code(const struct reply_failure *f)
         return code;
     if (str_eq(f->type, REPLY_ERROR_PERMISSION))
         return CODE_POLICY_DENIED;
-    if (str_starts_with(f->text, "unknown action") || str_starts_with(f->text, "unknown command"))
+    if (str_starts_with(f->text, TEXT_UNKNOWN_ACTION) ||
+        str_starts_with(f->text, TEXT_UNKNOWN_COMMAND))
         return CODE_UNKNOWN_OPERATION;
     return engine_error_code(-EREMOTEIO, f->status, f->text);
 }

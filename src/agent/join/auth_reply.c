@@ -2,7 +2,9 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "proto/envelope.h"
+#include "proto/error_code.h"
 #include "proto/json_text.h"
+#include "proto/known_texts.h"
 #include "proto/register.h"
 
 #include <stdlib.h>
@@ -10,29 +12,29 @@
 
 #define MAX_DEPTH 8
 
-/* What to do about the refusals that servers are known to give; the first match counts. */
+/* Refusals of servers that send no codes; the first match counts. */
 static const struct {
     const char *text; /* part of the server's words, any case */
-    const char *advice;
-} advices[] = {
-    {"already registered",
-     "another host has this engine id; if it is a clone, delete /var/lib/docker/engine-id and restart "
-     "Docker, or set FORCE_UNIQUE_REGISTRATION and AGENT_NAME"                                            },
-    {"FORCE_UNIQUE_REGISTRATION", "set AGENT_NAME to a name of its own"                                   },
-    {"already exists",            "set AGENT_NAME to a name that no other host has"                       },
-    {"does not match engine_id",
-     "the token belongs to another engine; make a new registration token on the server and set "
-     "REGISTRATION_TOKEN"                                                                                 },
-    {"token",                     "make a new registration token on the server and set REGISTRATION_TOKEN"},
+    enum error_code code;
+} known[] = {
+    {TEXT_PART_TIMEOUT,      CODE_TIMEOUT              },
+    {TEXT_PART_REGISTERED,   CODE_ENGINE_REGISTERED    },
+    {TEXT_PART_FORCE_UNIQUE, CODE_AGENT_NAME_REQUIRED  },
+    {TEXT_PART_NAME_TAKEN,   CODE_HOST_NAME_TAKEN      },
+    {TEXT_PART_OTHER_ENGINE, CODE_TOKEN_OF_OTHER_ENGINE},
+    {TEXT_PART_TOKEN,        CODE_TOKEN_INVALID        },
 };
 
-static const char *advice_for(const char *error)
+/* The server's code, or for servers without codes, and codes of newer ones, the one of its words. */
+static enum error_code find_code(const json_t *reply, const char *error)
 {
-    for (size_t i = 0; i < ARRAY_LEN(advices); i++) {
-        if (strcasestr(error, advices[i].text))
-            return advices[i].advice;
+    enum error_code code = error_code_find(json_text_get(reply, "code"));
+
+    for (size_t i = 0; !code && i < ARRAY_LEN(known); i++) {
+        if (strcasestr(error, known[i].text))
+            code = known[i].code;
     }
-    return NULL;
+    return code;
 }
 
 static bool was_dropped(const struct strings *dropped, const char *field)
@@ -44,17 +46,26 @@ static bool was_dropped(const struct strings *dropped, const char *field)
     return false;
 }
 
-static bool is_about_token(const char *error)
+static bool is_about_token(enum error_code code)
 {
-    return strcasestr(error, "token") && !strcasestr(error, "FORCE_UNIQUE_REGISTRATION");
+    return code == CODE_TOKEN_INVALID || code == CODE_TOKEN_EXPIRED || code == CODE_TOKEN_USED_UP ||
+           code == CODE_TOKEN_REVOKED || code == CODE_TOKEN_OF_OTHER_ENGINE;
+}
+
+static bool is_trouble_of_server(enum error_code code)
+{
+    return code == CODE_TIMEOUT || code == CODE_BUSY || code == CODE_INTERNAL_ERROR;
 }
 
 static void judge_refusal(const struct auth_attempt *attempt,
-                          const char *error,
+                          const json_t *reply,
                           struct auth_reply *ret)
 {
+    const char *text = json_text_get(reply, "error");
+    const char *error = str_is_empty(text) ? "no reason given" : text;
     _cleanup_free_ char *field = msg_register_refused_field(error);
-    const char *advice = advice_for(error);
+    enum error_code code = find_code(reply, error);
+    const char *advice = error_code_advice(code);
 
     ret->verdict = AUTH_REFUSED;
     if (field && str_eq(field, "force_unique_registration") && attempt->force_unique) {
@@ -67,12 +78,12 @@ static void judge_refusal(const struct auth_attempt *attempt,
         ret->field = TAKE_PTR(field);
         return;
     }
-    if (strcasestr(error, "timeout")) {
+    if (is_trouble_of_server(code)) {
         ret->verdict = AUTH_NONSENSE;
         ret->reason = xstrdup(error);
         return;
     }
-    if (is_about_token(error) && attempt->with_permanent && attempt->has_registration) {
+    if (is_about_token(code) && attempt->with_permanent && attempt->has_registration) {
         ret->verdict = AUTH_USE_REGISTRATION;
         ret->reason = xstrdup(error);
         return;
@@ -92,9 +103,7 @@ void auth_reply_judge(const struct auth_attempt *attempt,
     if (!reply) {
         ret->reason = xasprintf("the answer to register is not JSON: %s", err.msg);
     } else if (str_eq(envelope_type(reply), "auth_error")) {
-        const char *error = json_text_get(reply, "error");
-
-        judge_refusal(attempt, str_is_empty(error) ? "no reason given" : error, ret);
+        judge_refusal(attempt, reply, ret);
     } else if (msg_auth_success_decode(reply, &ret->success, &err) < 0) {
         ret->reason = xasprintf("the answer to register is no auth_success: %s", err.msg);
     } else {

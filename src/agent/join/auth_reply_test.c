@@ -17,7 +17,8 @@ static const struct auth_attempt forced = {.has_registration = true, .force_uniq
 #define EXTRA(field)                                                                        \
     "{\"type\":\"auth_error\",\"error\":\"Invalid registration data: Extra inputs are not " \
     "permitted (field: " field ")\"}"
-#define REFUSAL(text) "{\"type\":\"auth_error\",\"error\":\"" text "\"}"
+#define REFUSAL(text)     "{\"type\":\"auth_error\",\"error\":\"" text "\"}"
+#define CODED(code, text) "{\"type\":\"auth_error\",\"error\":\"" text "\",\"code\":\"" code "\"}"
 
 static void test_verdicts(void **state)
 {
@@ -92,6 +93,52 @@ static void test_verdicts(void **state)
     }
 }
 
+/* With a code the words count for nothing; a code that is not known leaves it to them. */
+static void test_codes(void **state)
+{
+    static const struct {
+        const struct auth_attempt *attempt;
+        const char *text;
+        enum auth_verdict verdict;
+        const char *detail; /* part of the reason */
+    } cases[] = {
+        {&both,                                     CODED("token_invalid",                    "reworded"),                                                                                 AUTH_USE_REGISTRATION,"reworded"},
+        {&both,                                         CODED("token_expired",                                                                             "reworded"),                                                                                                           AUTH_USE_REGISTRATION,"reworded"},
+        {&both,                               CODED("token_used_up",                                                                       "reworded"),                                                                                                                                                              AUTH_USE_REGISTRATION,                                                                                        "reworded"},
+        {&both,                    CODED("token_revoked",                                                  "reworded"),AUTH_USE_REGISTRATION,"reworded"},
+        {&both,                              CODED("token_of_other_engine","reworded"),                                                                                                  AUTH_USE_REGISTRATION,                                                                                                                                                                                                              "reworded"},
+        {&permanent,CODED("token_of_other_engine",             "reworded"),AUTH_REFUSED,
+         "reworded: the token belongs to another engine"},
+        {&registration,                                CODED("token_used_up",                                                             "reworded"),                                                                                                                                 AUTH_REFUSED,
+         "reworded: make a new registration token"},
+        {&both,                                         CODED("engine_registered",                                                                     "a token, timeout"),                                                                                                            AUTH_REFUSED,
+         "delete /var/lib/docker/engine-id"},
+        {&both, CODED("host_name_taken",                                         "a token, timeout"),                                                                                                                                AUTH_REFUSED,"no other host has"},
+        {&both,                             CODED("agent_name_required",                                                  "reworded"),                                                                                                                                             AUTH_REFUSED,"set AGENT_NAME"},
+        {&both,                      CODED("too_many_agents",          "a token, timeout"),AUTH_REFUSED,"a token, timeout"},
+        {&both,CODED("timeout","reworded"),AUTH_NONSENSE,"reworded"},
+        {&both,                                     CODED("busy",                                 "reworded"),                                                                                                AUTH_NONSENSE,"reworded"},
+        {&both,                                         CODED("internal_error",                                                                             "reworded"),                                                                                                                                                                        AUTH_NONSENSE, "reworded"},
+        {&both,                               CODED("of_the_future",                                                                       "Invalid registration token"),                                                                                                                                                              AUTH_USE_REGISTRATION,
+         "Invalid"},
+        {&both,                            "{\"type\":\"auth_error\",\"error\":\"Authentication timeout\",\"code\":7}",
+         AUTH_NONSENSE,                                                      "timeout"},
+        {&both,                              "{\"type\":\"auth_error\",\"code\":\"token_invalid\"}",AUTH_USE_REGISTRATION,
+         "no reason given"},
+        {&both,REFUSAL("server busy"),AUTH_REFUSED,"server busy"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct auth_reply reply;
+
+        auth_reply_judge(cases[i].attempt, cases[i].text, strlen(cases[i].text), &reply);
+        if (reply.verdict != cases[i].verdict || !strstr(reply.reason, cases[i].detail))
+            fail_msg("%s: verdict %d, %s", cases[i].text, (int)reply.verdict, reply.reason);
+        auth_reply_done(&reply);
+    }
+}
+
 /* A server that refuses what was not even sent must not make us try again at once for ever. */
 static void test_dropped_already(void **state)
 {
@@ -133,6 +180,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_verdicts),
+        cmocka_unit_test(test_codes),
         cmocka_unit_test(test_dropped_already),
         cmocka_unit_test(test_extras),
     };

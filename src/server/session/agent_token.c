@@ -5,6 +5,8 @@
 
 #include "base/alloc.h"
 #include "base/str.h"
+#include "proto/error_code.h"
+#include "proto/known_texts.h"
 #include "server/store/agent_tokens.h"
 #include "server/store/secret.h"
 
@@ -47,7 +49,7 @@ static int find_current(struct db *s, const char *token, struct agent *ret, stru
     }
     if (r == 0 && agent_token_is_revoked(ret)) {
         agent_done(ret);
-        return error_set(err, -EACCES, "Permanent token has been revoked");
+        return error_code_set(err, CODE_TOKEN_REVOKED, TEXT_TOKEN_REVOKED);
     }
     if (r == 0)
         set_hash(ret, agent_token_hash(token, AGENT_TOKEN_PROVEN));

@@ -11,6 +11,7 @@
 #include "proto/envelope.h"
 #include "proto/error_code.h"
 #include "proto/json_text.h"
+#include "proto/known_texts.h"
 
 /* The store's part of a registration. It holds the session by key: the agent may be gone when it ends. */
 struct auth_job {
@@ -33,13 +34,15 @@ static void auth_job_free(struct auth_job *job)
     free(job);
 }
 
-void session_refuse(struct session *se, const char *error, unsigned code, const char *reason)
+void session_refuse(struct session *se, const struct session_refusal *r)
 {
-    struct msg_auth_error m = {.error = xstrdup(error)};
+    struct msg_auth_error m = {.error = xstrdup(r->text)};
 
+    if (se->knows_codes)
+        m.code = xstrdup(error_code_name(r->code));
     (void)session_send(se, msg_auth_error_encode(&m)); /* the close that follows says it, too */
     msg_auth_error_done(&m);
-    session_close(se, code, reason);
+    session_close(se, r->close_code, r->close_reason);
 }
 
 void session_warn_stranger(struct session *se, const char *what, const char *why)
@@ -56,10 +59,17 @@ void session_warn_stranger(struct session *se, const char *what, const char *why
     }
 }
 
-static void refuse_logged(struct session *se, const char *error)
+static void refuse_logged(struct session *se, enum error_code code, const char *text)
 {
-    session_warn_stranger(se, "agent refused", error);
-    session_refuse(se, error, WS_CLOSE_POLICY, "Authentication failed");
+    session_warn_stranger(se, "agent refused", text);
+    session_refuse(se,
+                   &(struct session_refusal){code, text, WS_CLOSE_POLICY, "Authentication failed"});
+}
+
+static void refuse_busy(struct session *se)
+{
+    session_refuse(se, &(struct session_refusal){CODE_BUSY, TEXT_SERVER_BUSY, WS_CLOSE_TRY_AGAIN,
+                                                 "Server busy"});
 }
 
 static int send_success(struct session *se, const struct registration *r)
@@ -104,15 +114,15 @@ static void adopt_without_session(struct sessions *s, const struct registration 
 static void refuse_code(struct session *se, const struct auth_job *job)
 {
     switch (job->code) {
-    case -EACCES: refuse_logged(se, job->err.msg); return;
+    case -EACCES: refuse_logged(se, error_code_of(&job->err), job->err.msg); return;
     case -ENOBUFS:
         log_error(LOG_FIELDS("peer", se->peer), "registration failed: %s", job->err.msg);
-        session_refuse(se, "server busy", WS_CLOSE_TRY_AGAIN, "Server busy");
+        refuse_busy(se);
         return;
     default:
         log_error(LOG_FIELDS("peer", se->peer), "registration failed: %s", job->err.msg);
-        session_refuse(se, "Registration failed: internal error", WS_CLOSE_INTERNAL,
-                       "Internal error");
+        session_refuse(se, &(struct session_refusal){CODE_INTERNAL_ERROR, TEXT_INTERNAL_ERROR,
+                                                     WS_CLOSE_INTERNAL, "Internal error"});
         return;
     }
 }
@@ -186,7 +196,7 @@ static void start_job(struct session *se, struct msg_register *m)
         auth_job_free(job);
         log_error(LOG_FIELDS("peer", se->peer),
                   "registration refused: too many jobs wait for the store");
-        session_refuse(se, "server busy", WS_CLOSE_TRY_AGAIN, "Server busy");
+        refuse_busy(se);
         return;
     }
     session_set_state(se, SESSION_AUTHENTICATING);
@@ -203,24 +213,27 @@ void session_authenticate(struct session *se, const char *data, size_t size, boo
     v = is_binary ? NULL : json_text_parse(data, size, 0, &err);
     if (!json_is_object(v)) {
         json_decref(v);
-        refuse_logged(se, "Invalid registration data: the first message must be a JSON object");
+        refuse_logged(se, CODE_INVALID_REGISTRATION,
+                      TEXT_INVALID_REGISTRATION ": the first message must be a JSON object");
         return;
     }
 
+    se->knows_codes = json_is_true(
+        json_object_get(json_object_get(v, "capabilities"), ERROR_CODES_CAPABILITY));
     type = envelope_type(v);
     if (!str_eq(type, "register")) {
-        _cleanup_free_ char *text = xasprintf("Invalid authentication type: %s",
+        _cleanup_free_ char *text = xasprintf(TEXT_INVALID_AUTH_TYPE,
                                               strlen(type) <= 64 ? type : "(too long)");
 
         json_decref(v);
-        refuse_logged(se, text);
+        refuse_logged(se, CODE_INVALID_REGISTRATION, text);
         return;
     }
 
     r = msg_register_decode(v, &m, &err);
     json_decref(v);
     if (r < 0) {
-        refuse_logged(se, err.msg);
+        refuse_logged(se, CODE_INVALID_REGISTRATION, err.msg);
     } else {
         start_job(se, &m);
     }

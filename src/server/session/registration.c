@@ -7,7 +7,9 @@
 #include "base/alloc.h"
 #include "base/random.h"
 #include "base/str.h"
+#include "proto/error_code.h"
 #include "proto/json_text.h"
+#include "proto/known_texts.h"
 #include "server/session/agent_token.h"
 #include "server/session/migration.h"
 #include "server/store/agent_tokens.h"
@@ -18,8 +20,8 @@
 #define HOSTNAME_CHARS 255
 #define MAX_CANDIDATES 50
 
-static const char already_registered[] =
-    "Agent with this engine_id is already registered. If this machine was cloned, give its Docker engine an "
+static const char already_registered[] = TEXT_ENGINE_REGISTERED
+    ". If this machine was cloned, give its Docker engine an "
     "identity of its own: delete /var/lib/docker/engine-id (or /etc/docker/key.json) and restart Docker; or "
     "set FORCE_UNIQUE_REGISTRATION=true together with a unique AGENT_NAME.";
 
@@ -182,7 +184,7 @@ static int reconnect(struct db *s, struct attempt *a, bool is_legacy, struct err
     struct registration *out = a->out;
 
     if (!str_eq(out->agent.engine_id, a->m->engine_id))
-        return error_set(err, -EACCES, "Permanent token does not match engine_id");
+        return error_code_set(err, CODE_TOKEN_OF_OTHER_ENGINE, TEXT_TOKEN_OF_OTHER_ENGINE);
 
     if (is_legacy) {
         issue_secret(out, AGENT_TOKEN_UNCONFIRMED);
@@ -205,9 +207,9 @@ static int consume_token(struct db *s, const struct attempt *a, struct error *er
 
     switch (verdict) {
     case TOKEN_OK: return 0;
-    case TOKEN_UNKNOWN: return error_set(err, -EACCES, "Invalid registration token");
-    case TOKEN_EXPIRED: return error_set(err, -EACCES, "Registration token has expired");
-    case TOKEN_USED: return error_set(err, -EACCES, "Registration token has reached maximum uses");
+    case TOKEN_UNKNOWN: return error_code_set(err, CODE_TOKEN_INVALID, TEXT_TOKEN_INVALID);
+    case TOKEN_EXPIRED: return error_code_set(err, CODE_TOKEN_EXPIRED, TEXT_TOKEN_EXPIRED);
+    case TOKEN_USED: return error_code_set(err, CODE_TOKEN_USED_UP, TEXT_TOKEN_USED_UP);
     }
     return error_set(err, -EIO, "token verdict %d", (int)verdict);
 }
@@ -232,10 +234,8 @@ static int check_force_unique(const struct msg_register *m, const char *name, st
     if (name && str_eq(m->hostname_source, "agent_name"))
         return 0;
 
-    return error_set(
-        err, -EACCES,
-        "FORCE_UNIQUE_REGISTRATION requires AGENT_NAME to be set on the agent (reported hostname_source: %s)",
-        str_is_empty(m->hostname_source) ? "none" : m->hostname_source);
+    return error_code_set(err, CODE_AGENT_NAME_REQUIRED, TEXT_AGENT_NAME_REQUIRED,
+                          str_is_empty(m->hostname_source) ? "none" : m->hostname_source);
 }
 
 static int check_engine(struct db *s, struct attempt *a, const char *name, struct error *err)
@@ -245,18 +245,14 @@ static int check_engine(struct db *s, struct attempt *a, const char *name, struc
 
     if (r < 0)
         return r;
-    if (a->has_local) {
-        return error_set(
-            err, -EACCES,
-            "Migration not supported for local Docker connections: this engine is already monitored "
-            "through the local socket, agents are only for remote hosts");
-    }
+    if (a->has_local)
+        return error_code_set(err, CODE_ENGINE_IS_LOCAL, TEXT_ENGINE_IS_LOCAL);
     if (a->m->force_unique_registration)
         return check_force_unique(a->m, name, err);
 
     r = agents_get_by_engine(s, a->m->engine_id, &same, err);
     if (r == 0)
-        return error_set(err, -EACCES, "%s", already_registered);
+        return error_code_set(err, CODE_ENGINE_REGISTERED, "%s", already_registered);
     if (r != -ENOENT)
         return r;
     return hosts_each_engine(s, a->m->engine_id, HOST_REMOTE, on_remote, a, err);
@@ -297,22 +293,20 @@ static int insert_rows(struct db *s, const struct attempt *a, struct error *err)
     int r = hosts_insert(s, &out->host, err);
 
     if (r == -EEXIST) {
-        return error_set(
-            err, -EACCES,
-            "A host named '%.255s' already exists in DockMon. Set AGENT_NAME to a unique value and retry.",
-            out->host.name);
+        return error_code_set(err, CODE_HOST_NAME_TAKEN, TEXT_HOST_NAME_TAKEN, out->host.name);
     }
     if (r < 0)
         return error_wrap(err, r, "insert host");
 
     r = agents_insert(s, &out->agent, a->max_agents, err);
     if (r == -EEXIST)
-        return error_set(err, -EACCES, "%s", already_registered);
+        return error_code_set(err, CODE_ENGINE_REGISTERED, "%s", already_registered);
     if (r == -EDQUOT) {
-        return error_set(err, -EACCES,
-                         "This server has %" PRIu64 " agents, more it does not take. Delete hosts "
-                         "that are gone, or give it a higher --max-agents",
-                         a->max_agents);
+        return error_code_set(err, CODE_TOO_MANY_AGENTS,
+                              "This server has %" PRIu64
+                              " agents, more it does not take. Delete hosts "
+                              "that are gone, or give it a higher --max-agents",
+                              a->max_agents);
     }
     return r < 0 ? error_wrap(err, r, "insert agent") : 0;
 }
@@ -451,7 +445,7 @@ static int decide(struct db *s, void *arg, struct error *err)
     int r;
 
     if (str_is_empty(a->m->engine_id))
-        return error_set(err, -EACCES, "engine_id is required");
+        return error_code_set(err, CODE_INVALID_REGISTRATION, "engine_id is required");
 
     r = agent_token_find(s, a->m->token, &a->out->agent, &is_legacy, err);
     if (r == 0)

@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "base/time.h"
 #include "proto/json_text.h"
+#include "proto/known_texts.h"
 #include "server/session/host_events.h"
 
 #define SUPERSEDE_REPORT_MS 60000
@@ -312,7 +313,8 @@ static void on_auth_timeout(struct loop_timer *t)
     struct session *se = CONTAINER_OF(t, struct session, auth_timer);
 
     session_warn_stranger(se, "agent refused", "it did not authenticate within 30 s");
-    session_refuse(se, "Authentication timeout", WS_CLOSE_POLICY, "Authentication timeout");
+    session_refuse(se, &(struct session_refusal){CODE_TIMEOUT, TEXT_AUTH_TIMEOUT, WS_CLOSE_POLICY,
+                                                 TEXT_AUTH_TIMEOUT});
 }
 
 static void *on_accept(void *owner, struct ws *ws, void *context _unused_)

@@ -15,6 +15,7 @@
 #include "base/map.h"
 #include "base/random.h"
 #include "net/ws.h"
+#include "proto/error_code.h"
 #include "server/session/ingest.h"
 #include "server/session/registration.h"
 #include "server/session/session.h"
@@ -78,6 +79,7 @@ struct session {
     char *unproven_hash; /* of a token just issued, until a message shows its arrival; or NULL */
     bool can_inventory, can_replay; /* what the agent said it does */
     bool can_samples;
+    bool knows_codes; /* it understands error codes: `register` said so */
     /*
      * the same for replayed events, as of the last one: the agent's clock may have been different
      * then
@@ -139,7 +141,13 @@ void sessions_notify_samples(const struct sessions *s,
 
 /* authenticate.c: the first frame and its answer. */
 void session_authenticate(struct session *se, const char *data, size_t size, bool is_binary);
-void session_refuse(struct session *se, const char *error, unsigned code, const char *reason);
+struct session_refusal {
+    enum error_code code;
+    const char *text;
+    unsigned close_code; /* WS_CLOSE_... */
+    const char *close_reason;
+};
+void session_refuse(struct session *se, const struct session_refusal *r);
 /* A warning about somebody who is no agent yet, unless there were too many of them. */
 void session_warn_stranger(struct session *se, const char *what, const char *why);
 

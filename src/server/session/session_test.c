@@ -179,6 +179,42 @@ static void test_busy(void **state)
     fake_ws_end(b, 1013);
 }
 
+static void expect_code(struct ws *ws, const char *code)
+{
+    const json_t *m = fake_ws_next(ws);
+
+    assert_non_null(m);
+    assert_string_equal(agent_text(m, "type"), "auth_error");
+    assert_string_not_equal(agent_text(m, "error"), "(none)");
+    assert_string_equal(agent_text(m, "code"), code);
+}
+
+/* Codes are for agents that say they know them; the others get what they always got. */
+static void test_codes_of_refusals(void **state)
+{
+    struct fixture *f = *state;
+
+    for (int knows = 0; knows <= 1; knows++) {
+        json_t *unknown = agent_register("no-such-token", "E", "x", true);
+        json_t *malformed = agent_register("bad token", "E", "x", true);
+        json_t *no_register = json_pack("{s:s, s:{}}", "type", "hello", "capabilities");
+        json_t *messages[] = {unknown, malformed, no_register};
+        static const char *const codes[] = {"token_invalid", "invalid_registration",
+                                            "invalid_registration"};
+
+        for (size_t i = 0; i < ARRAY_LEN(messages); i++) {
+            struct ws *ws = fixture_dial(f, "192.0.2.1");
+
+            json_object_set_new(json_object_get(messages[i], "capabilities"), "error_codes",
+                                json_boolean(knows));
+            fake_ws_receive_json(ws, messages[i]);
+            fixture_run_jobs(f);
+            expect_code(ws, knows ? codes[i] : "(none)");
+            fake_ws_end(ws, 1008);
+        }
+    }
+}
+
 static void test_supersede(void **state)
 {
     struct fixture *f = *state;
@@ -401,6 +437,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_gone_while_registering, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(test_busy, fixture_setup_no_queue, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_codes_of_refusals, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_supersede, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_commands, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_drop, fixture_setup, fixture_teardown),
