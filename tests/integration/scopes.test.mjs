@@ -124,10 +124,13 @@ const what = (c, route, path) => `${c.name} ${route.method} ${path}`;
 // The server asks for lists by itself.
 const commands = () => Object.values(hosts).flatMap((h) => h.commands).filter((m) => m.command !== 'list_containers').length;
 
+// An object outside of the scope has the same answer as one that does not exist.
+const codeOf = (detail) => ({ Host: 'no_such_host', Agent: 'no_such_agent', No: 'no_such_container' })[detail.split(' ')[0]];
+
 async function assertMissing(c, route, path, detail) {
   const before = commands();
   const r = await ask(c, route, path);
-  assert.deepEqual(r, { status: 404, detail }, what(c, route, path));
+  assert.deepEqual(r, { status: 404, code: codeOf(detail), detail }, what(c, route, path));
   assert.equal(commands(), before, `${what(c, route, path)} reached an agent`);
 }
 

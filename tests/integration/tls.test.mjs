@@ -197,7 +197,7 @@ test('the CLI refuses an unknown certificate, and login asks once', async () => 
   const no = await inTerminal('n');
   assert.match(no.stdout, /not logged in/);
   const yes = await inTerminal('y');
-  assert.match(yes.stdout, new RegExp(`Its key is[^]*${pin}[^]*Logged in`));
+  assert.match(yes.stdout, new RegExp(`fingerprint of its key is[^]*${pin}[^]*Logged in`));
   const again = await dockmon(null, null, ['hosts'], { env });
   assert.equal(again.code, 0, again.stderr);
   assert.match(await readFile(join(env.HOME, '.config/dockmon/config'), 'utf8'), new RegExp(`DOCKMON_PIN=${pin}`));
