@@ -17,8 +17,9 @@ TEST_CODE = re.compile(r"(_test\.[ch]|_fixture\.[ch]|/fixture\.[ch]|/fake_[^/]*\
 
 
 def product_sources():
-    out = subprocess.run(["git", "ls-files", "-z", "--", "src/*.c"], check=True, capture_output=True).stdout
-    return {name for name in out.decode().split("\0") if name and not TEST_CODE.search(name)}
+    out = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", "--", "src/*.c"],
+                         check=True, capture_output=True).stdout
+    return {name for name in out.decode().split("\0") if os.path.isfile(name) and not TEST_CODE.search(name)}
 
 
 def documents_of(build):
