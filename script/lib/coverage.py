@@ -44,7 +44,8 @@ def counters_of(build):
         for one in document["files"]:
             path = os.path.normpath(os.path.join(document["current_working_directory"], one["file"]))
             path = os.path.relpath(path, root)
-            if not path.startswith("src/") or TEST_CODE.search(path):
+            # Objects of a source that was renamed stay in the build folder.
+            if not path.startswith("src/") or TEST_CODE.search(path) or not os.path.isfile(path):
                 continue
             lines, functions = sources[path]
             for line in one["lines"]:

@@ -208,6 +208,12 @@ static void test_level_names(void **state)
         assert_int_equal(log_level_parse(cases[i].text, &level), cases[i].r);
         assert_int_equal(level, cases[i].level);
     }
+    for (enum log_level level = LOG_LEVEL_DEBUG; level <= LOG_LEVEL_ERROR; level++) {
+        enum log_level same = LOG_LEVEL_DEBUG;
+
+        assert_int_equal(log_level_parse(log_level_name(level), &same), 0);
+        assert_int_equal(same, level);
+    }
 }
 
 static void test_limit(void **state)

@@ -8,19 +8,36 @@
 #include "agent/stats/netns_fixture.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <unistd.h>
 
 #include <cmocka.h>
+
+/* The number of the child's network namespace, asked for by an open file of it. */
+static int nsid_by_file(struct link_stats *ls, pid_t pid, int *ret)
+{
+    char path[64];
+    int fd, r;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    r = link_stats_nsid_of(ls, fd, ret);
+    (void)close(fd);
+    return r;
+}
 
 static void a_veth_is_found_from_outside(void **state)
 {
     _cleanup_(link_stats_freep) struct link_stats *ls = NULL;
     pid_t c, stranger;
     struct link_counters one;
-    int nsid = -1, index = 0;
+    int nsid = -1, same = -1, index = 0;
     const struct link_counters *all;
 
     (void)state;
@@ -30,6 +47,7 @@ static void a_veth_is_found_from_outside(void **state)
     stranger = netns_child_start();
     assert_int_equal(link_stats_new(&ls, NULL), 0);
     assert_int_equal(link_stats_nsid(ls, stranger, &nsid), -ENOENT);
+    assert_int_equal(nsid_by_file(ls, stranger, &same), -ENOENT);
 
     netns_run("ip link add out type veth peer name in netns %d", (int)c);
     netns_run("ip addr add 10.9.0.1/24 dev out");
@@ -42,6 +60,8 @@ static void a_veth_is_found_from_outside(void **state)
 
     assert_int_equal(link_stats_read_peers(ls), 0);
     assert_int_equal(link_stats_nsid(ls, c, &nsid), 0);
+    assert_int_equal(nsid_by_file(ls, c, &same), 0);
+    assert_int_equal(same, nsid);
     assert_int_equal(link_stats_peers(ls, nsid, &index, 1), 1);
     assert_int_equal(link_stats_peers(ls, nsid + 1, &index, 1), 0);
     assert_int_equal(link_stats_read(ls), 0);
