@@ -1,5 +1,6 @@
 #include "base/map.h"
 #include "base/alloc.h"
+#include "base/hash.h"
 #include "base/random.h"
 
 #include <stdatomic.h>
@@ -18,8 +19,7 @@ static uint64_t hash_key(const char *key)
         if (!atomic_compare_exchange_strong(&seed, &none, h))
             h = none;
     }
-    for (; *key; key++)
-        h = (h ^ (unsigned char)*key) * UINT64_C(0x100000001b3);
+    h = hash_bytes(h, key, strlen(key));
     return h ^ h >> 32;
 }
 

@@ -6,10 +6,6 @@
 #include <string.h>
 #include <time.h>
 
-#define NS_PER_S  INT64_C(1000000000)
-#define NS_PER_MS INT64_C(1000000)
-#define MS_PER_S  INT64_C(1000)
-
 #define YEAR_0000 INT64_C(-62167219200) /* seconds */
 #define YEAR_9999 INT64_C(253402300799)
 
@@ -55,32 +51,29 @@ static const char *format(int64_t seconds, char ret[TIME_TEXT_SIZE])
     return ret;
 }
 
-/* Division that rounds down, so that times before 1970 keep a positive fraction. */
-static int64_t floor_div(int64_t a, int64_t b, unsigned *ret_rest)
-{
-    int64_t rest = a % b;
-
-    *ret_rest = (unsigned)(rest < 0 ? rest + b : rest);
-    return a / b - (rest < 0);
-}
-
 const char *time_format_ms(int64_t utc_ms, char ret[TIME_TEXT_SIZE])
 {
-    unsigned ms;
-    size_t n;
+    int64_t s = time_div_floor(utc_ms, MS_PER_S);
+    size_t n = strlen(format(s, ret));
 
-    n = strlen(format(floor_div(utc_ms, MS_PER_S, &ms), ret));
-    (void)snprintf(ret + n, TIME_TEXT_SIZE - n, ".%03uZ", ms);
+    (void)snprintf(ret + n, TIME_TEXT_SIZE - n, ".%03uZ", (unsigned)(utc_ms - s * MS_PER_S));
+    return ret;
+}
+
+const char *time_format_s(int64_t utc_ms, char ret[TIME_TEXT_SIZE])
+{
+    size_t n = strlen(format(time_div_floor(utc_ms, MS_PER_S), ret));
+
+    (void)snprintf(ret + n, TIME_TEXT_SIZE - n, "Z");
     return ret;
 }
 
 const char *time_format_ns(int64_t utc_ns, char ret[TIME_TEXT_SIZE])
 {
-    unsigned ns;
-    size_t n;
+    int64_t s = time_div_floor(utc_ns, NS_PER_S);
+    size_t n = strlen(format(s, ret));
 
-    n = strlen(format(floor_div(utc_ns, NS_PER_S, &ns), ret));
-    (void)snprintf(ret + n, TIME_TEXT_SIZE - n, ".%09uZ", ns);
+    (void)snprintf(ret + n, TIME_TEXT_SIZE - n, ".%09uZ", (unsigned)(utc_ns - s * NS_PER_S));
     return ret;
 }
 

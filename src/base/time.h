@@ -8,14 +8,29 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define MS_PER_S  INT64_C(1000)
+#define NS_PER_MS INT64_C(1000000)
+#define NS_PER_S  INT64_C(1000000000)
+#define MINUTE_MS (60 * MS_PER_S)
+#define HOUR_MS   (60 * MINUTE_MS)
+#define DAY_MS    (24 * HOUR_MS)
+
 #define TIME_TEXT_SIZE 32 /* fits every text these functions write, NUL included */
 
 uint64_t time_monotonic_ms(void);
 uint64_t time_boot_ms(void); /* monotonic, and goes on while the machine sleeps */
 int64_t time_utc_ms(void);
 
+/* a / b for b > 0, rounded towards the past: steps of time are the same before and after 1970. */
+static inline int64_t time_div_floor(int64_t a, int64_t b)
+{
+    return a / b - (a % b < 0);
+}
+
 /* "2026-11-23T01:53:00.123Z" into `ret`; times outside the years 0 to 9999 are clipped. */
 const char *time_format_ms(int64_t utc_ms, char ret[TIME_TEXT_SIZE]);
+/* "2026-11-23T01:53:00Z", rounded down. */
+const char *time_format_s(int64_t utc_ms, char ret[TIME_TEXT_SIZE]);
 /* "2026-11-23T01:53:00.123456789Z" from nanoseconds since the epoch. */
 const char *time_format_ns(int64_t utc_ns, char ret[TIME_TEXT_SIZE]);
 

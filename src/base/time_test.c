@@ -25,6 +25,26 @@ static void test_clocks(void **state)
     assert_true(utc < INT64_C(4102444800000)); /* 2100 */
 }
 
+static void test_format_s(void **state)
+{
+    char text[TIME_TEXT_SIZE];
+
+    (void)state;
+    assert_string_equal(time_format_s(INT64_C(1732327980999), text), "2024-11-23T02:13:00Z");
+    assert_string_equal(time_format_s(-1, text), "1969-12-31T23:59:59Z");
+}
+
+static void test_div_floor(void **state)
+{
+    (void)state;
+    assert_int_equal(time_div_floor(7, 5), 1);
+    assert_int_equal(time_div_floor(5, 5), 1);
+    assert_int_equal(time_div_floor(0, 5), 0);
+    assert_int_equal(time_div_floor(-1, 5), -1);
+    assert_int_equal(time_div_floor(-5, 5), -1);
+    assert_int_equal(time_div_floor(-6, 5), -2);
+}
+
 static void test_format_ms(void **state)
 {
     static const struct {
@@ -178,6 +198,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_clocks),       cmocka_unit_test(test_format_ms),
+        cmocka_unit_test(test_format_s),     cmocka_unit_test(test_div_floor),
         cmocka_unit_test(test_format_clips), cmocka_unit_test(test_parse_good),
         cmocka_unit_test(test_parse_bad),    cmocka_unit_test(test_parse_out_of_range),
         cmocka_unit_test(test_round_trip),

@@ -1,6 +1,7 @@
 #include "net/loop.h"
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/time.h"
 #include "net/timer_heap.h"
 #include "net/tls_trust.h"
 
@@ -15,11 +16,9 @@
 #include <sys/timerfd.h>
 #include <time.h>
 
-#define BATCH     64 /* watched descriptors served per turn */
-#define PARKED    UINT64_MAX
-#define NS_PER_MS UINT64_C(1000000)
-#define NS_PER_S  UINT64_C(1000000000)
-#define SCRATCH   ((size_t)64 * 1024) /* more than one TLS record */
+#define BATCH   64 /* watched descriptors served per turn */
+#define PARKED  UINT64_MAX
+#define SCRATCH ((size_t)64 * 1024) /* more than one TLS record */
 
 struct loop {
     bool is_stopped;

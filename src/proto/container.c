@@ -1,4 +1,5 @@
 #include "proto/container.h"
+#include "base/container_id.h"
 
 #include "base/alloc.h"
 #include "base/str.h"
@@ -7,8 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define SHORT_ID 12
-#define AT(m)    offsetof(struct msg_container, m)
+#define AT(m) offsetof(struct msg_container, m)
 
 static int check_full_id(const char *s, const char **ret_why)
 {
@@ -65,7 +65,7 @@ int msg_container_decode(const json_t *v, struct msg_container *ret, struct erro
         return error_wrap(err, r, "container");
 
     name = find_name(json_object_get(v, "Names"));
-    m.name = name ? xstrdup(name) : xstrndup(m.id, SHORT_ID);
+    m.name = name ? xstrdup(name) : xstrndup(m.id, CONTAINER_SHORT_ID_LEN);
     *ret = m;
     return 0;
 }

@@ -1,13 +1,13 @@
 #include "agent/commands/command.h"
 #include "agent/common/channel.h"
 #include "base/alloc.h"
+#include "base/container_id.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "base/time.h"
 
 #include <string.h>
 
-#define SHORT_ID          12
 #define LONGEST_TIMEOUT_S 600 /* of a stop or restart; one without end is given up after this */
 
 const char *command_find_fault(enum operation_id id, const struct command_args *args)
@@ -90,8 +90,8 @@ static char *make_key(const char *container)
 {
     size_t n = strspn(container, "0123456789abcdef");
 
-    if (n >= SHORT_ID && container[n] == '\0')
-        return xstrndup(container, SHORT_ID);
+    if (n >= CONTAINER_SHORT_ID_LEN && container[n] == '\0')
+        return xstrndup(container, CONTAINER_SHORT_ID_LEN);
     return xstrdup(container);
 }
 

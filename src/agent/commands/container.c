@@ -6,8 +6,6 @@
 
 #include <errno.h>
 
-#define MAX_INSPECT_BODY ((size_t)4 << 20)
-
 /* --- start, stop, restart, kill, pause, unpause, rename, remove --- */
 
 /*
@@ -153,7 +151,6 @@ static void release_change(struct operation *op)
 
 const struct operation_type container_change = {
     .size = sizeof(struct container_change),
-    .max_body = MAX_INSPECT_BODY,
     .steps = change_steps,
     .advance = advance_change,
     .release = release_change,
@@ -199,7 +196,6 @@ static void release_inspect(struct operation *op)
 
 const struct operation_type container_inspect = {
     .size = sizeof(struct container_inspect),
-    .max_body = MAX_INSPECT_BODY,
     .steps = inspect_steps,
     .advance = advance_inspect,
     .release = release_inspect,

@@ -1,5 +1,6 @@
 #include "agent/commands/resource.h"
 #include "base/alloc.h"
+#include "base/container_id.h"
 #include "base/str.h"
 #include "base/time.h"
 #include "docker/checked_text.h"
@@ -7,8 +8,6 @@
 
 #include <errno.h>
 #include <string.h>
-
-#define SHORT_ID 12
 
 int resource_prepare(struct operation *op, struct error *err)
 {
@@ -126,7 +125,7 @@ json_t *resource_short_id(const char *id)
         id = "";
     if (str_starts_with(id, "sha256:"))
         id += strlen("sha256:");
-    return json_text_string(id, strnlen(id, SHORT_ID));
+    return json_text_string(id, strnlen(id, CONTAINER_SHORT_ID_LEN));
 }
 
 void resource_set_users(json_t *o, json_t *users)

@@ -1,4 +1,5 @@
 #include "agent/commands/usage.h"
+#include "base/container_id.h"
 #include "base/str.h"
 #include "docker/model/container.h"
 #include "proto/json_text.h"
@@ -7,7 +8,6 @@
 #include <string.h>
 
 #define NAME_SIZE 256
-#define SHORT_ID  12
 
 /* The container whose element is being read. */
 struct user {
@@ -22,9 +22,9 @@ static bool user_read(struct json_span element, struct user *ret)
     struct json_iter it;
 
     if (!json_span_copy_string(json_span_find(element, "Id"), ret->id, sizeof(ret->id)) ||
-        !str_is_hex(ret->id, CONTAINER_ID_SIZE - 1))
+        !str_is_hex(ret->id, CONTAINER_ID_LEN))
         return false;
-    ret->id[SHORT_ID] = '\0';
+    ret->id[CONTAINER_SHORT_ID_LEN] = '\0';
     json_iter_init(&it, json_span_find(element, "Names"));
     if (!json_iter_next(&it, &key, &name) || !json_span_copy_string(name, text, sizeof(text)))
         str_copy(text, sizeof(text), ret->id);

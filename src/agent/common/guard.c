@@ -92,7 +92,7 @@ int guard_learn(struct guard *g,
         return r;
     span = checked_text_span(&text);
     if (!json_span_copy_string(json_span_find(span, "Id"), id, sizeof(id)) ||
-        !str_is_hex(id, CONTAINER_ID_SIZE - 1) ||
+        !str_is_hex(id, CONTAINER_ID_LEN) ||
         json_span_find(json_span_find(span, "Config"), "Labels").n == 0) {
         checked_text_done(&text);
         return error_set(

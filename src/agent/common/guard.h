@@ -12,8 +12,6 @@
 #include "docker/engine.h"
 #include "docker/model/container.h"
 
-#define GUARD_MAX_INSPECT ((size_t)4 << 20)
-
 struct guard;
 
 struct guard *guard_new(const struct policy *policy); /* borrowed */

@@ -1,9 +1,8 @@
 #include "agent/config/config_options.h"
 #include "agent/config/config.h"
+#include "base/time.h"
 
 #include <stddef.h>
-
-#define HOUR_MS UINT64_C(3600000)
 
 #define MEMBER(m) offsetof(struct config, m)
 

@@ -8,9 +8,8 @@
 #include <errno.h>
 #include <string.h>
 
-#define MAX_PARALLEL     16
-#define MAX_LIST_BODY    ((size_t)64 << 20)
-#define MAX_INSPECT_BODY ((size_t)4 << 20)
+#define MAX_PARALLEL  16
+#define MAX_LIST_BODY ((size_t)64 << 20)
 #define MAX_LONG_MEMBER \
     (CONTAINER_LIST_MAX_ELEMENT / 16) /* of an element that is too long as a whole */
 #define DEADLINE_MS        25000
@@ -339,13 +338,11 @@ static int start_lookup(struct container_list *list, size_t element, bool is_ima
                          .element = element,
                          .is_image = is_image,
                          .generation = facts_generation(list->facts)};
-    r = engine_call_start(&l->call, list->engine,
-                          &(struct engine_request){.path = path,
-                                                   .timeout_ms = INSPECT_TIMEOUT_MS,
-                                                   .max_body = MAX_INSPECT_BODY,
-                                                   .done = on_lookup,
-                                                   .owner = l},
-                          NULL);
+    r = engine_call_start(
+        &l->call, list->engine,
+        &(struct engine_request){
+            .path = path, .timeout_ms = INSPECT_TIMEOUT_MS, .done = on_lookup, .owner = l},
+        NULL);
     if (r < 0) {
         l->call = NULL;
     } else {

@@ -11,8 +11,6 @@
 #define RETRY_MS           500
 #define HISTORY_TIMEOUT_MS 15000
 #define MAX_HISTORY_BODY   ((size_t)8 << 20)
-#define NS_PER_S           1000000000
-#define NS_PER_MS          1000000
 
 struct event_feed {
     struct event_feed_options options;
@@ -36,9 +34,8 @@ static int send_event(const struct event_feed *feed, const struct event *e)
         .time_nano = feed->options.is_replay ? e->time_ns : 0,
     };
 
-    (void)time_format_ns(e->time_ns, when);
-    memcpy(when + strlen("2026-11-23T01:53:00"), "Z",
-           2); /* whole seconds, as the Go agents say it */
+    (void)time_format_s(time_div_floor(e->time_ns, NS_PER_MS),
+                        when); /* as the Go agents write it */
     return sender_send(
         feed->options.sender,
         envelope_event("container_event", msg_container_event_encode(&m), time_utc_ms()));

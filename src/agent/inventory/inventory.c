@@ -1,6 +1,7 @@
 #include "agent/inventory/inventory.h"
 #include "agent/engine/container_list.h"
 #include "base/alloc.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "base/random.h"
@@ -56,15 +57,6 @@ struct inventory {
     struct loop_timer due, check, retry;
 };
 
-static uint64_t hash_bytes(uint64_t hash, const char *p, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        hash = (hash ^ (unsigned char)p[i]) * 0x100000001b3;
-    return hash;
-}
-
-#define HASH_START 0xcbf29ce484222325
-
 uint64_t inventory_hash_element(struct json_span element)
 {
     uint64_t hash = HASH_START;
@@ -81,7 +73,7 @@ uint64_t inventory_hash_element(struct json_span element)
             json_iter_init(&items, value);
             while (json_iter_next(&items, &no_key, &item))
                 sum += hash_bytes(HASH_START, item.p, item.n);
-            hash = hash_bytes(hash, (const char *)&sum, sizeof(sum));
+            hash = hash_bytes(hash, &sum, sizeof(sum));
         } else {
             hash = hash_bytes(hash, value.p, value.n);
         }

@@ -1,5 +1,6 @@
 #include "agent/join/identity.h"
 #include "base/alloc.h"
+#include "base/container_id.h"
 #include "base/str.h"
 #include "proto/error_code.h"
 #include "proto/json_text.h"
@@ -8,8 +9,6 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-#define SHORT_ID 12
 
 #if defined(__x86_64__)
 #define AGENT_ARCH "amd64"
@@ -73,7 +72,7 @@ static void name_host(struct identity *id,
         id->hostname_source = candidates[i].source;
         return;
     }
-    id->hostname = xstrndup(id->engine_id, SHORT_ID);
+    id->hostname = xstrndup(id->engine_id, CONTAINER_SHORT_ID_LEN);
     id->hostname_source = "engine_id";
 }
 

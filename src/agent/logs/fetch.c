@@ -15,9 +15,7 @@
  * The engine stores a line over 16 KiB as several entries, and counts each for the tail. The extra
  * entries keep a long oldest line whole.
  */
-#define EXTRA_TAIL  128
-#define MAX_INSPECT ((size_t)4 << 20)
-#define NS_PER_S    1000000000
+#define EXTRA_TAIL 128
 
 struct log_fetch {
     struct log_fetch_options options; /* container is borrowed, and not used after start */
@@ -196,13 +194,11 @@ int log_fetch_start(struct log_fetch **ret, const struct log_fetch_options *o, s
     if (r == 0) {
         f->lines = log_lines_new(&(struct log_lines_options){.max_lines = (size_t)o->tail,
                                                              .max_bytes = LOG_FETCH_MAX_BYTES});
-        r = engine_call_start(&f->call, o->engine,
-                              &(struct engine_request){.path = path,
-                                                       .timeout_ms = o->timeout_ms,
-                                                       .max_body = MAX_INSPECT,
-                                                       .done = on_inspect,
-                                                       .owner = f},
-                              err);
+        r = engine_call_start(
+            &f->call, o->engine,
+            &(struct engine_request){
+                .path = path, .timeout_ms = o->timeout_ms, .done = on_inspect, .owner = f},
+            err);
     }
     if (r < 0) {
         fetch_free(f);

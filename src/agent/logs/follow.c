@@ -19,8 +19,6 @@
 
 #define CALL_MS        15000
 #define RESEND_MS      20
-#define NS_PER_S       INT64_C(1000000000)
-#define NS_PER_MS      1000000
 #define REMOVED_MS     1000 /* the engine sends the last lines of a removed container at once */
 #define UNTIL_GRACE_MS 1000 /* the clock of the engine may differ, and it may still be writing */
 
@@ -292,7 +290,7 @@ static int read_inspection(struct log_follow *f,
     log_reader_set_container(&f->reader, span);
     *ret_is_running = container_inspect_is_running(span);
     if (json_span_copy_string(json_span_find(span, "Id"), id, sizeof(id)) &&
-        str_is_hex(id, CONTAINER_ID_SIZE - 1)) {
+        str_is_hex(id, CONTAINER_ID_LEN)) {
         free(f->container);
         f->container = xstrdup(id);
     } else {
@@ -343,13 +341,11 @@ static void inspect(struct log_follow *f)
     struct error err = ERROR_INIT;
 
     set_state(f, FOLLOW_INSPECTING);
-    if (engine_call_start(&f->call, f->engine,
-                          &(struct engine_request){.path = path,
-                                                   .timeout_ms = CALL_MS,
-                                                   .max_body = GUARD_MAX_INSPECT,
-                                                   .done = on_inspected,
-                                                   .owner = f},
-                          &err) < 0)
+    if (engine_call_start(
+            &f->call, f->engine,
+            &(struct engine_request){
+                .path = path, .timeout_ms = CALL_MS, .done = on_inspected, .owner = f},
+            &err) < 0)
         fail(f, 0, err.msg);
 }
 

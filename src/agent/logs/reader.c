@@ -1,10 +1,10 @@
 #include "agent/logs/reader.h"
+#include "base/time.h"
 #include "docker/model/container.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define NS_PER_S      INT64_C(1000000000)
 #define LATE_LINES_NS (20 * INT64_C(1000000))
 #define RESTARTED     "restarted"
 

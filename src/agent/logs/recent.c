@@ -1,16 +1,13 @@
 #include "agent/logs/recent.h"
 
-/* FNV-1a of the line and its time. */
-#define HASH_START UINT64_C(0xcbf29ce484222325)
-#define HASH_PRIME UINT64_C(0x100000001b3)
+#include "base/hash.h"
 
 bool log_recent_has(struct log_recent *r, const struct log_line *line, int64_t newest_ns)
 {
-    uint64_t hash = (uint64_t)line->time_ns ^ HASH_START;
+    uint64_t hash = hash_bytes((uint64_t)line->time_ns ^ HASH_START, line->text + line->stamp_size,
+                               line->size - line->stamp_size);
     bool is_rest = r->is_partial[line->stream]; /* parts of one line may be equal */
 
-    for (size_t i = line->stamp_size; i < line->size; i++)
-        hash = (hash ^ (unsigned char)line->text[i]) * HASH_PRIME;
     r->is_partial[line->stream] = line->is_partial;
     if (!is_rest && line->time_ns <= newest_ns) {
         for (size_t i = 0; i < LOG_RECENT_LINES; i++) {

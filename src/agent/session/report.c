@@ -54,9 +54,7 @@ static int send_container(const struct report *r, const struct container_sample 
         .timestamp = when,
     };
 
-    (void)time_format_ms(at_ms, when);
-    memcpy(when + strlen("2026-11-23T01:53:00"), "Z",
-           2); /* whole seconds, as the Go agents say them */
+    (void)time_format_s(at_ms, when); /* as the Go agents write it */
     return sender_send(r->o.sender, envelope_event("container_stats",
                                                    msg_container_stats_encode(&m), time_utc_ms()));
 }

@@ -416,13 +416,11 @@ static void on_start(struct loop_timer *t)
         return;
     }
     set_state(s, SHELL_INSPECTING);
-    if (engine_call_start(&s->call, s->o.engine,
-                          &(struct engine_request){.path = path,
-                                                   .timeout_ms = CALL_MS,
-                                                   .max_body = GUARD_MAX_INSPECT,
-                                                   .done = on_inspected,
-                                                   .owner = s},
-                          &err) < 0)
+    if (engine_call_start(
+            &s->call, s->o.engine,
+            &(struct engine_request){
+                .path = path, .timeout_ms = CALL_MS, .done = on_inspected, .owner = s},
+            &err) < 0)
         fail(s, err.msg);
 }
 

@@ -1,4 +1,5 @@
 #include "agent/stats/running.h"
+#include "base/set.h"
 
 #include "base/alloc.h"
 #include "base/list.h"
@@ -15,12 +16,10 @@
 
 #define MAX_PARALLEL       4
 #define MAX_LIST_BODY      ((size_t)64 << 20)
-#define MAX_INSPECT_BODY   ((size_t)4 << 20)
 #define INSPECT_TIMEOUT_MS 10000
 #define RETRY_MS           5000
 #define MAX_ALL            50000
 #define NUMBER_SIZE        24
-#define NS_PER_MS          1000000
 
 enum entry_state {
     ENTRY_WAITING, /* to be inspected */
@@ -56,7 +55,7 @@ struct running_list {
     struct loop_timer retry;
     unsigned n_lists; /* asked for */
     uint64_t next;    /* event */
-    struct map all;   /* ids of containers in any state; values mean nothing */
+    struct set all;   /* ids of containers in any state; values mean nothing */
     bool is_listed;
     uint64_t list_seq; /* event that came first after the list was asked for */
 };
@@ -219,7 +218,6 @@ static void work_next(struct running_list *l)
                               &(struct engine_request){
                                   .path = path,
                                   .timeout_ms = INSPECT_TIMEOUT_MS,
-                                  .max_body = MAX_INSPECT_BODY,
                                   .done = on_inspect,
                                   .owner = lookup,
                               },
@@ -263,12 +261,10 @@ static void drop_missing(struct running_list *l, unsigned number)
 
 static void set_exists(struct running_list *l, const char *id, bool exists)
 {
-    static char mark;
-
     if (!exists) {
-        (void)map_remove(&l->all, id);
-    } else if (l->all.size < MAX_ALL) {
-        (void)map_put(&l->all, id, &mark);
+        (void)set_remove(&l->all, id);
+    } else if (set_size(&l->all) < MAX_ALL) {
+        (void)set_add(&l->all, id);
     }
 }
 
@@ -295,8 +291,7 @@ static void read_list(struct running_list *l, struct json_span list)
     struct json_span key, element;
     struct json_iter it;
 
-    map_done(&l->all);
-    l->all = (struct map){0};
+    set_done(&l->all);
     l->is_listed = true;
     json_iter_init(&it, list);
     while (json_iter_next(&it, &key, &element)) {
@@ -424,13 +419,13 @@ void running_free(struct running_list *l)
     map_foreach(&l->entries, e)
         free(e->value);
     map_done(&l->entries);
-    map_done(&l->all);
+    set_done(&l->all);
     free(l);
 }
 
 int64_t running_n_all(const struct running_list *l)
 {
-    return l->is_listed ? (int64_t)l->all.size : METRIC_NONE;
+    return l->is_listed ? (int64_t)set_size(&l->all) : METRIC_NONE;
 }
 
 int64_t running_n(const struct running_list *l)

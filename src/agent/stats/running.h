@@ -7,13 +7,14 @@
  */
 
 #include "agent/engine/events.h"
+#include "base/container_id.h"
 #include "docker/json_scan.h"
 
 #define RUNNING_MAX       5000
 #define RUNNING_NAME_SIZE 256
 
 struct running { /* of one container */
-    char id[65];
+    char id[CONTAINER_ID_SIZE];
     char name[RUNNING_NAME_SIZE]; /* without slash */
     int64_t pid;                  /* as the host counts; 0: the engine does not say */
     int64_t started_at_ms;        /* UTC; METRIC_NONE: not known */

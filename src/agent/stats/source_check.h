@@ -6,10 +6,11 @@
  */
 
 #include "agent/stats/target.h"
+#include "base/container_id.h"
 
 struct source_check { /* zeroed: not started */
     struct api_stats_call *call;
-    char id[65];
+    char id[CONTAINER_ID_SIZE];
     int64_t before[CONTAINER_METRICS];
     unsigned n_tries, n_disagreements;
     bool is_done;

@@ -5,6 +5,7 @@
  */
 
 #include "base/alloc.h"
+#include "base/container_id.h"
 #include "base/str.h"
 #include "base/time.h"
 #include "cli/common/member.h"
@@ -16,8 +17,7 @@
 
 #include <string.h>
 
-#define NONE     "<none>"
-#define SHORT_ID 12
+#define NONE "<none>"
 
 static const struct flag ls_flags[] = {RESOURCE_LS_FLAGS("ids")};
 
@@ -45,7 +45,8 @@ static char *find_ref(const json_t *image, const char *word, enum resource_match
         if (str_eq(json_string_value(json_array_get(tags, i)), tag))
             return TAKE_PTR(tag);
     }
-    if (how == RESOURCE_EXACT && strlen(id) >= SHORT_ID && str_starts_with(id, own) && *own)
+    if (how == RESOURCE_EXACT && strlen(id) >= CONTAINER_SHORT_ID_LEN && str_starts_with(id, own) &&
+        *own)
         return xstrdup(id);
     return how == RESOURCE_PREFIX && *id && str_starts_with(own, id) ? xstrdup(own) : NULL;
 }

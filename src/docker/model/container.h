@@ -4,12 +4,12 @@
  * Containers and images as the engine describes them, read from checked text (json_scan.h).
  */
 
+#include "base/container_id.h"
 #include "base/macros.h"
 #include "docker/json_scan.h"
 #include <stdbool.h>
 
-#define CONTAINER_ID_SIZE 65
-#define IMAGE_ID_SIZE     72 /* "sha256:" and 64 hex digits */
+#define IMAGE_ID_SIZE 72 /* "sha256:" and 64 hex digits */
 
 /* An element of /containers/json, as far as we look into it. */
 struct container_element {

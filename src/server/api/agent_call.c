@@ -1,13 +1,12 @@
 #include "server/api/agent_call.h"
 #include "base/alloc.h"
+#include "base/container_id.h"
 #include "base/str.h"
 #include "base/time.h"
 #include "proto/error_code.h"
 
 #include <errno.h>
 #include <string.h>
-
-#define SHORT_ID 12
 
 void api_fail_command(struct api_call *call, const struct command_result *r)
 {
@@ -28,7 +27,7 @@ void api_fail_command(struct api_call *call, const struct command_result *r)
 
 static bool is_id(const char *ref)
 {
-    return str_is_hex(ref, SHORT_ID) || str_is_hex(ref, CONTAINER_ID_SIZE - 1);
+    return str_is_hex(ref, CONTAINER_SHORT_ID_LEN) || str_is_hex(ref, CONTAINER_ID_LEN);
 }
 
 bool api_agent_check(struct api_call *call, const struct fleet_host *h)

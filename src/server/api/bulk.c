@@ -1,5 +1,6 @@
 #include "server/api/bulk.h"
 #include "base/alloc.h"
+#include "base/container_id.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/map.h"
@@ -221,7 +222,7 @@ static void record(const struct bulk_item *item, const struct fleet_host *h, uin
         .severity = xstrdup(item->error ? "error" : "info"),
         .host_id = h ? xstrdup(h->row.id) : NULL,
         .host_name = h ? xstrdup(h->row.name) : NULL,
-        .container_id = xstrndup(item->container_id, 12),
+        .container_id = xstrndup(item->container_id, CONTAINER_SHORT_ID_LEN),
         .container_name = xstrdup(name),
         .title = xasprintf("%s %s", action, name),
         .message = item->error ? xasprintf("%s failed: %s", action, item->error)

@@ -1,5 +1,6 @@
 #include "server/api/prometheus.h"
 #include "base/alloc.h"
+#include "base/set.h"
 #include "base/str.h"
 #include "base/time.h"
 #include "proto/json_text.h"
@@ -190,7 +191,7 @@ static void shadow(struct exposition *e,
 {
     _cleanup_free_ char *key = xasprintf("%s/%s", h->row.id, c->id);
 
-    (void)map_put(&e->shadowed, key, e);
+    (void)set_add(&e->shadowed, key);
 }
 
 static void find_shadowed(struct exposition *e,
@@ -219,9 +220,9 @@ static bool is_shadowed(const struct exposition *e,
                         const struct fleet_host *h,
                         const struct fleet_container *c)
 {
-    _cleanup_free_ char *key = e->shadowed.size ? xasprintf("%s/%s", h->row.id, c->id) : NULL;
+    _cleanup_free_ char *key = set_size(&e->shadowed) ? xasprintf("%s/%s", h->row.id, c->id) : NULL;
 
-    return key && map_find(&e->shadowed, key);
+    return key && set_has(&e->shadowed, key);
 }
 
 static void write_host(struct exposition *e,
@@ -260,7 +261,7 @@ void exposition_init(struct exposition *e, const struct api *api, const struct s
 void exposition_done(struct exposition *e)
 {
     strings_done(&e->hosts);
-    map_done(&e->shadowed);
+    set_done(&e->shadowed);
 }
 
 bool exposition_write(struct exposition *e, size_t size, struct buf *out)

@@ -7,6 +7,7 @@
  */
 
 #include "base/buf.h"
+#include "base/set.h"
 #include "server/api/api.h"
 #include "server/rights/scope.h"
 
@@ -16,7 +17,7 @@ struct exposition {
     struct scope scope;
     struct strings hosts; /* ids */
     size_t family, host;  /* the next ones */
-    struct map shadowed;  /* "HOST/CONTAINER" ids: another one of the host has its name */
+    struct set shadowed;  /* "HOST/CONTAINER" ids: another one of the host has its name */
     int64_t now_ms;
 };
 

@@ -70,7 +70,7 @@ static json_t *element(char digit, const char *name, const char *state)
     _cleanup_free_ char *path = xasprintf("/%s", name);
     char id[CONTAINER_ID_SIZE] = "";
 
-    memset(id, digit, CONTAINER_ID_SIZE - 1);
+    memset(id, digit, CONTAINER_ID_LEN);
     return json_pack("{s:s, s:[s], s:s, s:s, s:i}", "Id", id, "Names", path, "Image", "i", "State",
                      state, "Created", digit);
 }
@@ -89,7 +89,7 @@ static void tell(struct bench *b, char digit, int64_t at_ms, size_t metric, int6
     struct container_sample c = {.name = "x"};
     struct samples s = {.at_ms = at_ms, .containers = &c, .n_containers = 1, .has_host = true};
 
-    memset(c.id, digit, CONTAINER_ID_SIZE - 1);
+    memset(c.id, digit, CONTAINER_ID_LEN);
     samples_clear_values(c.values, CONTAINER_METRICS);
     samples_clear_values(s.host.values, HOST_METRICS);
     c.values[metric] = value;

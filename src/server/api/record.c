@@ -1,5 +1,6 @@
 #include "server/api/record.h"
 #include "base/alloc.h"
+#include "base/container_id.h"
 #include "base/time.h"
 #include "server/common/event_record.h"
 
@@ -13,7 +14,7 @@ void record_operation(const struct api_call *call, const struct record_operation
         .severity = xstrdup(o->error ? "error" : "info"),
         .host_id = o->host ? xstrdup(o->host->row.id) : NULL,
         .host_name = o->host ? xstrdup(o->host->row.name) : NULL,
-        .container_id = xstrndup(o->container_id, 12),
+        .container_id = xstrndup(o->container_id, CONTAINER_SHORT_ID_LEN),
         .container_name = xstrdup(name),
         .title = xasprintf("%s %s", o->action, name),
         .message = o->error ? xasprintf("%s failed: %s", o->action, o->error)

@@ -1,12 +1,11 @@
 #include "server/api/scope_check.h"
 #include "base/alloc.h"
+#include "base/container_id.h"
 #include "base/str.h"
 #include "server/fleet/scope_view.h"
 
 #include <errno.h>
 #include <stdio.h>
-
-#define SHORT_ID 12
 
 static bool refuse_part(struct api_call *call, const struct fleet_host *h)
 {
@@ -70,7 +69,8 @@ static void add_containers(json_t *list, const struct fleet_host *h, const struc
         const struct fleet_container *c = e->value;
 
         if (scope_view_container(view, c)) {
-            (void)json_array_append_new(list, json_sprintf("%s/%.*s", h->row.id, SHORT_ID, c->id));
+            (void)json_array_append_new(
+                list, json_sprintf("%s/%.*s", h->row.id, CONTAINER_SHORT_ID_LEN, c->id));
         }
     }
 }

@@ -1,6 +1,7 @@
 #include "server/api/stats_query.h"
 #include "base/buf.h"
 #include "base/str.h"
+#include "base/time.h"
 #include "server/history/tier.h"
 
 #include <assert.h>
@@ -9,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HOUR_MS      (INT64_C(3600) * 1000)
 #define MAX_NAMES    ((size_t)1024)
 #define USUAL_POINTS 720 /* of an answer to a question without a step */
 #define MAX_STEP_MS  (UINT64_C(28) * DAY_MS)
@@ -193,6 +193,6 @@ int stats_query_read(const struct api_call *call,
     if (r == 0)
         r = read_step(call, ret, err);
     if (r == 0)
-        ret->from_ms = floor_div(ret->from_ms, ret->step_ms) * ret->step_ms;
+        ret->from_ms = time_div_floor(ret->from_ms, ret->step_ms) * ret->step_ms;
     return r == 0 ? check_size(ret, err) : r;
 }

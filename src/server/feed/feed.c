@@ -20,7 +20,7 @@ static void client_free(struct client *c)
     }
     admission_cancel(c->admission);
     topics_done(&c->resync.only);
-    map_done(&c->shown); /* the values are the client itself */
+    set_done(&c->shown);
     free(c);
 }
 

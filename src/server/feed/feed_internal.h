@@ -13,6 +13,7 @@
  */
 
 #include "base/bucket.h"
+#include "base/set.h"
 #include "net/ws.h"
 #include "server/auth/admission.h"
 #include "server/feed/feed.h"
@@ -64,8 +65,8 @@ struct client {
     /* of one that does not subscribe: the container whose details it shows; host "": none */
     struct topic modal;
     struct resync resync;
-    /* of one whose scope is limited: the "HOST" and "HOST/CONTAINER" that it knows of */
-    struct map shown;
+    /* With a limited scope: the "HOST" and "HOST/CONTAINER" that the client has been sent. */
+    struct set shown;
 };
 
 struct feed {

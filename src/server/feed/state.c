@@ -154,7 +154,7 @@ static void restart(struct client *c, const char *reason, bool is_partial)
 void client_resync(struct client *c, const char *reason)
 {
     topics_done(&c->resync.only);
-    map_done(&c->shown); /* the values are the client itself */
+    set_done(&c->shown);
     restart(c, reason, false);
     client_send_state(c);
 }

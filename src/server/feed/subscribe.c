@@ -201,7 +201,7 @@ static bool find_container(const struct client *c, const json_t *message, struct
         if ((host && !str_eq(host, h->row.id)) || fleet_find_container(h, id, &container) < 0)
             continue;
         str_copy(ret->host, sizeof(ret->host), h->row.id);
-        memcpy(ret->container, container->id, TOPIC_ID_SIZE - 1);
+        memcpy(ret->container, container->id, CONTAINER_SHORT_ID_SIZE - 1);
         return true;
     }
     return false;

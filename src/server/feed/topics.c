@@ -6,9 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SHORT_ID    (TOPIC_ID_SIZE - 1)
-#define FULL_ID     64
-#define KEY_SIZE    (2 + TOPIC_HOST_SIZE + TOPIC_ID_SIZE)
+#define KEY_SIZE    (2 + TOPIC_HOST_SIZE + CONTAINER_SHORT_ID_SIZE)
 #define MAX_QUOTED  100 /* characters of a client's word in an error */
 #define HOST_LETTER "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:"
 
@@ -38,7 +36,7 @@ static int find_kind(const char *name, size_t size, enum topic_kind *ret)
 
 static bool is_container_id(const char *id)
 {
-    return str_is_hex(id, FULL_ID) || str_is_hex(id, SHORT_ID);
+    return str_is_hex(id, CONTAINER_ID_LEN) || str_is_hex(id, CONTAINER_SHORT_ID_LEN);
 }
 
 /* The words after the name: `words` is NULL or begins after a slash. */
@@ -58,7 +56,7 @@ static int parse_words(const char *words, struct topic *ret, unsigned *ret_n)
         return 0;
     if (!is_container_id(words + size + 1))
         return -EINVAL;
-    memcpy(ret->container, words + size + 1, SHORT_ID);
+    memcpy(ret->container, words + size + 1, CONTAINER_SHORT_ID_LEN);
     *ret_n = 2;
     return 0;
 }

@@ -15,6 +15,7 @@
  * HOST is a host's id. CONTAINER is an id of 64 or 12 hex digits, of which the first 12 count. Pure data.
  */
 
+#include "base/container_id.h"
 #include "base/error.h"
 #include "base/map.h"
 #include <stdbool.h>
@@ -34,12 +35,11 @@ enum topic_kind {
 };
 
 #define TOPIC_HOST_SIZE 65 /* with its NUL, as the next */
-#define TOPIC_ID_SIZE   13
 
 struct topic {
     enum topic_kind kind;
-    char host[TOPIC_HOST_SIZE];    /* "": of all */
-    char container[TOPIC_ID_SIZE]; /* "": of all */
+    char host[TOPIC_HOST_SIZE];              /* "": of all */
+    char container[CONTAINER_SHORT_ID_SIZE]; /* "": of all */
 };
 
 /* -EINVAL with a text that names it: no such topic. */

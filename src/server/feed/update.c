@@ -25,9 +25,9 @@ void client_show(struct client *c, const char *host_id, const char *container_id
 
     if (!scope_is_limited(&c->who.scope))
         return;
-    (void)map_put(&c->shown, shown_key(key, host_id, container_id), c); /* a set: any value */
+    (void)set_add(&c->shown, shown_key(key, host_id, container_id)); /* a set: any value */
     if (container_id)
-        (void)map_put(&c->shown, host_id, c); /* of which it knows then, too */
+        (void)set_add(&c->shown, host_id); /* of which it knows then, too */
 }
 
 /* Forgets it; whether it was shown. Who may see everything is told of everything. */
@@ -36,7 +36,7 @@ static bool client_hide(struct client *c, const char *host_id, const char *conta
     char key[SHOWN_KEY_SIZE];
 
     return !scope_is_limited(&c->who.scope) ||
-           map_remove(&c->shown, shown_key(key, host_id, container_id)) != NULL;
+           set_remove(&c->shown, shown_key(key, host_id, container_id));
 }
 
 /* --- one client ---------------------------------------------------------------------------------------- */

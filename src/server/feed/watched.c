@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <stdio.h>
 
-#define KEY_SIZE (TOPIC_HOST_SIZE + TOPIC_ID_SIZE + 2)
+#define KEY_SIZE (TOPIC_HOST_SIZE + CONTAINER_SHORT_ID_SIZE + 2)
 
 static void done(struct map *m)
 {

@@ -211,7 +211,7 @@ static const char *element_id(const json_t *element)
 {
     const char *id = json_string_value(json_object_get(element, "Id"));
 
-    return id && str_is_hex(id, CONTAINER_ID_SIZE - 1) ? id : NULL;
+    return id && str_is_hex(id, CONTAINER_ID_LEN) ? id : NULL;
 }
 
 /* `text` is stolen. */

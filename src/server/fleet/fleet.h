@@ -6,6 +6,7 @@
  * containers stay listed with their age. Lives on the loop.
  */
 
+#include "base/container_id.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "proto/codec.h"
@@ -15,7 +16,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define CONTAINER_ID_SIZE    65
 #define FLEET_MAX_CONTAINERS 5000 /* of one host unless told otherwise; what is beyond is skipped */
 #define FLEET_DIGEST_SIZE    16
 

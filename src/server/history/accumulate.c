@@ -109,7 +109,7 @@ static void give(struct accumulator *a, const char *host, struct host_sums *h)
 
 struct host_sums *accumulator_host(struct accumulator *a, const char *host, int64_t at_ms)
 {
-    int64_t step = floor_div(at_ms, tiers[TIER_10S].step_ms);
+    int64_t step = time_div_floor(at_ms, tiers[TIER_10S].step_ms);
     struct host_sums *h = map_find(&a->hosts, host);
 
     if (!h) {

@@ -222,10 +222,10 @@ static void start_round(struct history *h, int64_t until_ms)
 static void on_timer(struct loop_timer *t)
 {
     struct history *h = CONTAINER_OF(t, struct history, timer);
-    int64_t now = h->utc_ms(), step = floor_div(now, tiers[TIER_10S].step_ms);
+    int64_t now = h->utc_ms(), step = time_div_floor(now, tiers[TIER_10S].step_ms);
 
     /* With the second, so that a step is written as soon as it is over. */
-    loop_timer_start(h->loop, t, (uint64_t)((floor_div(now, ROUND_MS) + 1) * ROUND_MS - now),
+    loop_timer_start(h->loop, t, (uint64_t)((time_div_floor(now, ROUND_MS) + 1) * ROUND_MS - now),
                      on_timer);
     accumulator_flush(h->accumulator, step);
     start_round(h, step * tiers[TIER_10S].step_ms);

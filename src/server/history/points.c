@@ -12,7 +12,8 @@ struct metric_set metric_set_of(const char *series_name)
 
 int points_init(struct points *p, const struct points_options *o, struct error *err)
 {
-    int64_t from = floor_div(o->from_ms, o->step_ms), to = -floor_div(-o->to_ms, o->step_ms);
+    int64_t from = time_div_floor(o->from_ms, o->step_ms),
+            to = -time_div_floor(-o->to_ms, o->step_ms);
 
     assert(o->step_ms > 0);
     if (from >= to)
@@ -51,7 +52,7 @@ void points_done(struct points *p)
 /* The step that holds this time, or -1. */
 static int64_t step_at(const struct points *p, int64_t at_ms)
 {
-    int64_t i = floor_div(at_ms - p->from_ms, p->step_ms);
+    int64_t i = time_div_floor(at_ms - p->from_ms, p->step_ms);
 
     return i >= 0 && i < (int64_t)p->n ? i : -1;
 }

@@ -119,7 +119,7 @@ static int choose_tier(
 
 static int read_day(struct reading *g, int64_t from_ms, int64_t to_ms, struct error *err)
 {
-    int64_t day_ms = floor_div(from_ms, DAY_MS) * DAY_MS;
+    int64_t day_ms = time_div_floor(from_ms, DAY_MS) * DAY_MS;
     struct tier_file *f = NULL;
     bool is_rolled = false;
     int tier = -1, r = day_is_rolled(g, day_ms, &is_rolled, err);
@@ -136,7 +136,7 @@ static int read_day(struct reading *g, int64_t from_ms, int64_t to_ms, struct er
     const struct tier_read read = {
         .key = {g->query->host, g->query->series},
         .from = from_ms / tiers[tier].step_ms,
-        .to = -floor_div(-to_ms, tiers[tier].step_ms),
+        .to = -time_div_floor(-to_ms, tiers[tier].step_ms),
         .columns = g->query->columns | g->query->columns << g->points->set.n,
         .rows = &g->rows,
         .fn = on_rows,
@@ -166,13 +166,17 @@ static int read_all(struct reading *g, int64_t from_ms, int64_t to_ms, struct er
 {
     const int64_t step = tiers[TIER_10S].step_ms;
     const struct head_read head = {
-        g->query->host, floor_div(from_ms, step), -floor_div(-to_ms, step), on_head_row, g,
+        g->query->host,
+        time_div_floor(from_ms, step),
+        -time_div_floor(-to_ms, step),
+        on_head_row,
+        g,
     };
     int r = disk_check(g->disk, NULL, head_read(disk_head(g->disk), &head, err), err);
 
     clamp_to_files(g, &from_ms, &to_ms);
     for (int64_t at = from_ms; r == 0 && at < to_ms;) {
-        int64_t end = (floor_div(at, DAY_MS) + 1) * DAY_MS;
+        int64_t end = (time_div_floor(at, DAY_MS) + 1) * DAY_MS;
 
         r = read_day(g, at, end < to_ms ? end : to_ms, err);
         at = end;

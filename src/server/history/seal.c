@@ -1,6 +1,7 @@
 #include "server/history/seal.h"
 #include "base/alloc.h"
 #include "base/map.h"
+#include "base/set.h"
 #include "server/history/points.h"
 #include "server/history/rollup.h"
 #include "server/history/tick.h"
@@ -13,7 +14,7 @@ struct seal {
     const char *host;
     int64_t from, to;  /* in steps */
     struct map series; /* struct rows by name: those of this pass */
-    struct map done;   /* the names of the passes before */
+    struct set done;   /* the names of the passes before */
     bool is_more;      /* there are other names */
     bool has_put_failed, has_head_failed;
     struct tier_file *file;
@@ -24,7 +25,7 @@ static struct rows *rows_of(struct seal *s, const char *name)
 {
     struct rows *rows = map_find(&s->series, name);
 
-    if (rows || map_find(&s->done, name))
+    if (rows || set_has(&s->done, name))
         return rows;
     if (s->series.size == SEAL_SERIES) {
         s->is_more = true;
@@ -104,7 +105,7 @@ static int seal_pass(struct tier_file *f, void *arg, struct error *err)
 static void end_pass(struct seal *s)
 {
     map_foreach(&s->series, e) {
-        (void)map_put(&s->done, e->key, s);
+        (void)set_add(&s->done, e->key);
         rows_done(e->value);
         free(e->value);
     }
@@ -123,7 +124,7 @@ static int seal_file(struct seal *s, struct error *err)
         s->is_more = false;
         r = tier_file_tx(s->file, seal_pass, s, err);
         end_pass(s);
-    } while (r == 0 && s->is_more && s->done.size < SEAL_MAX_SERIES);
+    } while (r == 0 && s->is_more && set_size(&s->done) < SEAL_MAX_SERIES);
     if (r < 0)
         return disk_check(d, s->has_head_failed ? NULL : s->file, r, err);
     r = head_remove(disk_head(d), s->host, s->from, s->to, err);
@@ -142,7 +143,7 @@ int seal_host(struct disk *d, const char *host, struct error *err)
         s.from = tier_file_start(TIER_10S, first * t->step_ms) / t->step_ms;
         s.to = s.from + t->file_ms / t->step_ms;
         r = seal_file(&s, err);
-        map_done(&s.done);
+        set_done(&s.done);
         if (r < 0)
             return r;
     }

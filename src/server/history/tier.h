@@ -10,6 +10,7 @@
  */
 
 #include "base/error.h"
+#include "base/time.h"
 #include <stdint.h>
 
 enum tier {
@@ -50,18 +51,10 @@ extern const struct tier_info tiers[TIER_COUNT];
  */
 #define TIER_SERIES_PER_DAY 20000
 
-#define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
-
-/* Rounded towards the past, also before 1970. */
-static inline int64_t floor_div(int64_t a, int64_t b)
-{
-    return a / b - (a % b < 0);
-}
-
 /* First millisecond of the file that holds that time. */
 static inline int64_t tier_file_start(enum tier tier, int64_t at_ms)
 {
-    return floor_div(at_ms, tiers[tier].file_ms) * tiers[tier].file_ms;
+    return time_div_floor(at_ms, tiers[tier].file_ms) * tiers[tier].file_ms;
 }
 
 #define TIER_FILE_NAME_SIZE 32

@@ -19,7 +19,7 @@ int log_cursor_parse(const char *cursor, char ret_id[CONTAINER_ID_SIZE], struct 
     char id[CONTAINER_ID_SIZE];
 
     str_copy(id, sizeof(id), cursor);
-    if (!str_is_hex(id, CONTAINER_ID_SIZE - 1) || cursor[CONTAINER_ID_SIZE - 1] != ':' ||
+    if (!str_is_hex(id, CONTAINER_ID_LEN) || cursor[CONTAINER_ID_LEN] != ':' ||
         log_position_parse(cursor + CONTAINER_ID_SIZE, ret) < 0)
         return -EINVAL;
     str_copy(ret_id, CONTAINER_ID_SIZE, id);

@@ -11,7 +11,7 @@ void log_read_audit_init(struct log_read_audit *a, struct db *store, struct job_
 
 void log_read_audit_done(struct log_read_audit *a)
 {
-    map_done(&a->known);
+    set_done(&a->known);
 }
 
 void log_read_audit_add(struct log_read_audit *a,
@@ -23,13 +23,14 @@ void log_read_audit_add(struct log_read_audit *a,
     uint64_t now_ms = a->clock_ms();
     struct audit_entry entry;
 
-    if (now_ms - a->since_ms >= LOG_READ_AUDIT_PERIOD_MS || a->known.size >= LOG_READ_AUDIT_MAX) {
-        map_done(&a->known);
+    if (now_ms - a->since_ms >= LOG_READ_AUDIT_PERIOD_MS ||
+        set_size(&a->known) >= LOG_READ_AUDIT_MAX) {
+        set_done(&a->known);
         a->since_ms = now_ms;
     }
-    if (map_find(&a->known, key))
+    if (set_has(&a->known, key))
         return;
-    (void)map_put(&a->known, key, a);
+    (void)set_add(&a->known, key);
     entry = (struct audit_entry){
         .at_ms = time_utc_ms(),
         .who = xstrdup(who),

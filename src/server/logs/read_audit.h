@@ -5,7 +5,7 @@
  * read, or asks again, gets one row in ten minutes. Lives on the loop.
  */
 
-#include "base/map.h"
+#include "base/set.h"
 #include "server/common/job.h"
 #include "server/store/store.h"
 
@@ -13,7 +13,7 @@ struct log_read_audit {
     struct db *store;
     struct job_queue *store_jobs;
     uint64_t (*clock_ms)(void);
-    struct map known; /* readers with a row since `since_ms` */
+    struct set known; /* readers with a row since `since_ms` */
     uint64_t since_ms;
 };
 

@@ -7,9 +7,6 @@
 #include "server/store/tokens.h"
 #include "server/store/user_sessions.h"
 
-#define MINUTE_MS    UINT64_C(60000)
-#define HOUR_MS      (60 * MINUTE_MS)
-#define DAY_MS       (24 * HOUR_MS)
 #define NEXT_BITE_MS 50
 
 struct purge_job {

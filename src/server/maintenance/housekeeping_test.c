@@ -1,5 +1,6 @@
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/time.h"
 #include "server/maintenance/housekeeping.h"
 #include "server/store/audit.h"
 #include "server/store/events.h"
@@ -7,8 +8,7 @@
 
 #include <stdio.h>
 
-#define DAY_MS INT64_C(86400000)
-#define NOW    (1000 * DAY_MS)
+#define NOW (1000 * DAY_MS)
 
 struct bench {
     struct fixture *f;

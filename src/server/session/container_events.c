@@ -1,4 +1,5 @@
 #include "server/session/container_events.h"
+#include "base/container_id.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -8,7 +9,6 @@
 #include "base/time.h"
 #include "proto/json_text.h"
 
-#define SHORT_ID      12
 #define NAME_BYTES    255
 #define MAX_WORD      32 /* of a signal or a health, to be quoted in a title */
 #define MAX_FUTURE_MS (INT64_C(24) * 3600 * 1000) /* clocks differ, but not that much */
@@ -187,7 +187,7 @@ bool container_event_make(const struct msg_container_event *m,
     e.severity = xstrdup(a->severity);
     e.host_id = xstrdup(h->row.id);
     e.host_name = xstrdup(h->row.name);
-    e.container_id = xstrndup(m->container_id, SHORT_ID);
+    e.container_id = xstrndup(m->container_id, CONTAINER_SHORT_ID_LEN);
     e.container_name = str_is_empty(name) ? xstrdup(e.container_id) : xstrdup(name);
     e.title = xasprintf("Container %s %s", e.container_name, a->words);
     e.old_state = known ? xstrdup(known->state) : NULL;

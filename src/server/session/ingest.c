@@ -46,16 +46,9 @@ static void item_free(struct item *it)
     free(it);
 }
 
-static struct item *take_first(struct list *items)
+static struct item *take_item(struct list *items)
 {
-    struct list *l = items->next;
-
-    if (l == items)
-        return NULL;
-    items->next = l->next; /* list_unlink() of the first, in words that clang-tidy follows */
-    l->next->prev = items;
-    list_init(l);
-    return CONTAINER_OF(l, struct item, link);
+    return CONTAINER_OF(list_take_first(items), struct item, link);
 }
 
 static int store_item(struct db *s, struct item *it, struct error *err)
@@ -101,7 +94,8 @@ static void batch_done(void *job)
         log_debug(NULL, "%zu rows were refused, the last: %s", b->n_refused, b->err.msg);
     }
 
-    while ((it = take_first(&b->items))) {
+    while (!list_empty(&b->items)) {
+        it = take_item(&b->items);
         if (b->code == 0 && it->is_new && in->on_event)
             in->on_event(in->owner, &it->event);
         item_free(it);
@@ -127,12 +121,8 @@ void ingest_flush(struct ingest *in)
     b->ingest = in;
     b->store = in->store;
     list_init(&b->items);
-    for (size_t i = 0; i < BATCH_MAX; i++) {
-        struct item *it = take_first(&in->waiting);
-
-        if (!it)
-            break;
-        list_append(&b->items, &it->link);
+    for (size_t i = 0; i < BATCH_MAX && !list_empty(&in->waiting); i++) {
+        list_append(&b->items, list_take_first(&in->waiting));
         in->n_waiting--;
     }
 
@@ -172,14 +162,12 @@ struct ingest *ingest_new(struct loop *loop,
 
 void ingest_free(struct ingest *in)
 {
-    struct item *it;
-
     if (!in)
         return;
 
     loop_timer_stop(&in->retry);
-    while ((it = take_first(&in->waiting)))
-        item_free(it);
+    while (!list_empty(&in->waiting))
+        item_free(take_item(&in->waiting));
     free(in);
 }
 

@@ -1,3 +1,4 @@
+#include "base/container_id.h"
 #include "server/session/session_internal.h"
 
 #include <stdio.h>
@@ -10,7 +11,6 @@
 #include "proto/json_text.h"
 #include "proto/notice.h"
 
-#define SHORT_ID     12
 #define MAX_TITLE    200 /* bytes of an agent's words in a title */
 #define ROWS_BURST   30  /* of what an agent says into the event log */
 #define ROWS_PER_S   0.5
@@ -60,11 +60,11 @@ static void set_container(struct event *e, const struct fleet_host *h, const cha
     if (str_is_empty(id) || !str_is_container_ref(id))
         return;
     if (fleet_find_container(h, id, &c) == 0) {
-        e->container_id = xstrndup(c->id, SHORT_ID);
+        e->container_id = xstrndup(c->id, CONTAINER_SHORT_ID_LEN);
         e->container_name = xstrdup(c->name);
     } else {
-        e->container_id = xstrndup(id, SHORT_ID);
-        e->container_name = xstrndup(id, SHORT_ID);
+        e->container_id = xstrndup(id, CONTAINER_SHORT_ID_LEN);
+        e->container_name = xstrndup(id, CONTAINER_SHORT_ID_LEN);
     }
 }
 

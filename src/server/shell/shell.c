@@ -1,3 +1,4 @@
+#include "base/container_id.h"
 #include "server/common/audit_log.h"
 #include "server/common/event_record.h"
 #include "server/fleet/scope_view.h"
@@ -101,7 +102,7 @@ static void record(const struct shell *s, const char *what, const char *result)
         .severity = xstrdup("info"),
         .host_id = xstrdup(s->host_id),
         .host_name = xstrdup(s->host_name),
-        .container_id = xstrndup(s->container_id, 12),
+        .container_id = xstrndup(s->container_id, CONTAINER_SHORT_ID_LEN),
         .container_name = xstrdup(s->container_name),
         .title = xasprintf("shell %s in %s", what, s->container_name),
         .message = xasprintf("shell %s: %s", what, result),

@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "base/set.h"
 #include "base/time.h"
 #include "proto/samples.h"
 
@@ -17,10 +18,10 @@
 struct sampling {
     struct sampling_options o;
     struct loop_timer soon, refresh;
-    struct map changed; /* host ids */
+    struct set changed; /* host ids */
     bool is_all_changed;
     struct map asked; /* until when (ms, monotonic), uint64_t by "HOST/CONTAINER" or "HOST/" */
-    struct map told;  /* ids of hosts whose agents were told to hurry */
+    struct set told;  /* ids of hosts whose agents were told to hurry */
 };
 
 static char *asked_key(const struct fleet_host *h, const char *container_id)
@@ -72,7 +73,7 @@ static void tell(struct sampling *s, const struct fleet_host *h)
         .host = feed_is_watched(s->o.feed, h->row.id, NULL) || is_asked(s, h, NULL),
         .all = feed_is_watched(s->o.feed, h->row.id, ""),
     };
-    bool was_told = map_remove(&s->told, h->row.id) != NULL;
+    bool was_told = set_remove(&s->told, h->row.id);
     bool is_wanted;
     int r;
 
@@ -84,7 +85,7 @@ static void tell(struct sampling *s, const struct fleet_host *h)
     if (r == -ENOBUFS)
         log_debug(LOG_FIELDS("host", h->row.id), "the agent reads too slowly to be told to hurry");
     if (is_wanted && r == 0)
-        (void)map_put(&s->told, h->row.id, s); /* a set: any value */
+        (void)set_add(&s->told, h->row.id); /* a set: any value */
 }
 
 static void on_soon(struct loop_timer *t)
@@ -94,10 +95,10 @@ static void on_soon(struct loop_timer *t)
     map_foreach(fleet_hosts(s->o.fleet), e) {
         const struct fleet_host *h = e->value;
 
-        if (h->is_online && h->agent.id && (s->is_all_changed || map_find(&s->changed, h->row.id)))
+        if (h->is_online && h->agent.id && (s->is_all_changed || set_has(&s->changed, h->row.id)))
             tell(s, h);
     }
-    map_done(&s->changed);
+    set_done(&s->changed);
     s->is_all_changed = false;
 }
 
@@ -126,8 +127,8 @@ void sampling_free(struct sampling *s)
         return;
     loop_timer_stop(&s->soon);
     loop_timer_stop(&s->refresh);
-    map_done(&s->changed);
-    map_done(&s->told);
+    set_done(&s->changed);
+    set_done(&s->told);
     map_foreach(&s->asked, e)
         free(e->value);
     map_done(&s->asked);
@@ -139,7 +140,7 @@ void sampling_on_watched(struct sampling *s, const char *host_id)
     if (!host_id) {
         s->is_all_changed = true;
     } else if (fleet_find_host(s->o.fleet, host_id)) { /* clients may name what does not exist */
-        (void)map_put(&s->changed, host_id, s);
+        (void)set_add(&s->changed, host_id);
     }
     if (!loop_timer_is_running(&s->soon))
         loop_timer_start(s->o.loop, &s->soon, DELAY_MS, on_soon);

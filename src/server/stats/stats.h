@@ -34,15 +34,13 @@ void stats_free(struct stats *s); /* NULL is fine */
 void stats_on_samples(struct stats *s, const struct fleet_host *h, const struct samples *batch);
 void stats_on_event(struct stats *s, const struct event *e); /* a mark on the container's curve */
 
-#define SHORT_ID_SIZE 13
-
 /* What is known of a container or a host. */
 struct stats_line {
-    char *series;               /* NULL: the host */
-    char id[CONTAINER_ID_SIZE]; /* of the container that told last */
-    char before[SHORT_ID_SIZE]; /* of the one before it, "": none: its end is told late */
-    uint64_t named_version;     /* containers_version of the host when the series was named */
-    int64_t at_ms;              /* of the newest values; 0: none yet */
+    char *series;                         /* NULL: the host */
+    char id[CONTAINER_ID_SIZE];           /* of the container that told last */
+    char before[CONTAINER_SHORT_ID_SIZE]; /* of the one before it, "": none: its end is told late */
+    uint64_t named_version; /* containers_version of the host when the series was named */
+    int64_t at_ms;          /* of the newest values; 0: none yet */
     int64_t values[CONTAINER_METRICS];
     struct ring ring;
 };

@@ -216,7 +216,7 @@ static const char *id_of(char digit)
     static int i;
     char *id = ids[i++ % 2];
 
-    memset(id, digit, CONTAINER_ID_SIZE - 1);
+    memset(id, digit, CONTAINER_ID_LEN);
     return id;
 }
 

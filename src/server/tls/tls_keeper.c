@@ -11,7 +11,6 @@
 #include <sys/stat.h>
 
 #define CHECK_INTERVAL_MS (UINT64_C(6) * 3600 * 1000)
-#define DAY_MS            (INT64_C(24) * 3600 * 1000)
 #define PEM_MAX           ((size_t)64 * 1024)
 
 struct tls_keeper {

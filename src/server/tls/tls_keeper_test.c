@@ -14,8 +14,6 @@
 
 #include <cmocka.h>
 
-#define DAY_MS (INT64_C(24) * 3600 * 1000)
-
 static int64_t days_ahead; /* of the test's clock */
 
 static int64_t test_clock(void)

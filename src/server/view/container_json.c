@@ -1,5 +1,6 @@
 #include "server/view/container_json.h"
 #include "base/alloc.h"
+#include "base/container_id.h"
 #include "base/str.h"
 #include "base/time.h"
 #include "proto/json_text.h"
@@ -7,8 +8,6 @@
 
 #include <stdio.h>
 #include <string.h>
-
-#define SHORT_ID 12
 
 static const char *text(const json_t *o, const char *name)
 {
@@ -190,7 +189,7 @@ static json_t *shown_json(const struct fleet_container *c, const json_t *raw)
     json_t *o = json_object();
 
     (void)json_object_set_new(o, "id", json_string(c->id));
-    (void)json_object_set_new(o, "short_id", json_stringn(c->id, SHORT_ID));
+    (void)json_object_set_new(o, "short_id", json_stringn(c->id, CONTAINER_SHORT_ID_LEN));
     (void)json_object_set_new(o, "name", json_value_string(c->name));
     (void)json_object_set_new(o, "state", json_string(c->state));
     (void)json_object_set_new(o, "status", json_string(c->state));
