@@ -79,6 +79,13 @@ program_path() {
     esac
 }
 
+# split_symbols MADE PROGRAM: the stripped PROGRAM, and its symbols in PROGRAM.debug, where debuggers look for them.
+split_symbols() {
+    objcopy --only-keep-debug "$1" "$2.debug"
+    objcopy --strip-all --remove-section=.comment --add-gnu-debuglink="$2.debug" "$1" "$2.tmp"
+    mv "$2.tmp" "$2"
+}
+
 engine_answers() {
     timeout 20 docker version --format '{{.Server.Version}}' >/dev/null 2>&1
 }
@@ -101,4 +108,23 @@ stop_engine() {
         script/engine stop "$1" || true
     }
     rm -rf "$1"
+}
+
+# All programs and unit tests under ASan and UBSan, in build-asan/.
+asan_build() {
+    CC=gcc meson_setup build-asan -Db_sanitize=address,undefined -Dstatic_agent=false -Db_lundef=false \
+        -Doptimization=1 -Ddebug=true
+    nice ninja -C build-asan --quiet
+    for name in dockmond dockmon-agent dockmon; do
+        made=$(program_path build-asan "$name")
+        [ ! -e "$made" ] || ln -sf "$root/$made" "build-asan/$name"
+    done
+}
+
+# Tests run those programs from now on; a report of a sanitizer ends a program with status 99.
+use_asan_build() {
+    DOCKMON_BIN_DIR=$root/build-asan
+    ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=99
+    UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1:exitcode=99
+    export DOCKMON_BIN_DIR ASAN_OPTIONS UBSAN_OPTIONS
 }
