@@ -1,36 +1,30 @@
 #pragma once
 
 /*
- * One connection of the HTTP server. Inside of http_server.c: a connection reads a request, waits for
- * its response and writes it, again and again.
+ * One connection of the HTTP server, as http_server.c sees it: it reads a request, waits for its response and
+ * writes that, again and again.
  *
  *     IDLE -> HEAD -> BODY -> PENDING -> [STREAMING ->] WRITING -> IDLE | LINGER
+ *     any state -> GONE
  *
- * In PENDING and STREAMING the next request may come, and the client may go; it counts as gone when it ends its
- * output. BODY is skipped when there is none. An upgrade ends the connection after its head: the socket moves to
- * the WebSocket peer. LINGER: output has ended; input is thrown away for a while, because closing with
- * unread input would reset the connection and might destroy the response before the client saw it.
+ * A connection begins in HEAD, so that the first head has a deadline. BODY is skipped when there is none. In
+ * PENDING and STREAMING the next request may come, and the client may leave; it counts as gone when it ends its
+ * output. LINGER: output has ended; input is thrown away for a while, because closing with unread input would
+ * reset the connection and might destroy the response before the client has it. GONE: closed, or upgraded, when
+ * the socket is a WebSocket peer's; a handler may bring that about at any time (base/reentry.h).
+ *
+ * The files http_conn*.c divide it: http_conn.c has life cycle, deadlines and request ids, _input.c reads
+ * requests, _output.c writes responses, _stream.c those that come in pieces, _upgrade.c makes WebSockets.
  */
 
 #include "base/list.h"
-#include "net/http_head.h"
 #include "net/http_server.h"
 #include "net/sock.h"
 #include "net/strangers.h"
 
-enum http_conn_state {
-    HTTP_CONN_IDLE,
-    HTTP_CONN_HEAD,
-    HTTP_CONN_BODY,
-    HTTP_CONN_PENDING,
-    HTTP_CONN_STREAMING,
-    HTTP_CONN_WRITING,
-    HTTP_CONN_LINGER,
-};
-
 struct http_conn;
 
-/* What connections know of their server. */
+/* The part of the server that its connections know. */
 struct http_site {
     struct loop *loop;
     const struct http_handler *handler;
@@ -44,12 +38,14 @@ struct http_site {
     /* Requests that wait for a response, by slot; an id is serial << HTTP_SLOT_BITS | slot. */
     struct http_conn **slots;
     size_t n_slots;
+    size_t free_slot; /* no slot below it is free */
     uint64_t serial;
 };
 
 #define HTTP_SLOT_BITS 20
 
-void http_conn_open(struct http_site *site, int fd); /* takes fd */
+/* Takes fd. Fails when the kernel refuses to watch it, or TLS has no memory. */
+int http_conn_open(struct http_site *site, int fd) _nodiscard_;
 void http_conn_free(struct http_conn *c);
 struct http_conn *http_conn_find(const struct http_site *site, uint64_t request_id);
 struct http_conn *http_conn_of_link(struct list *link);

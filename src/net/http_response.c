@@ -1,12 +1,8 @@
 #include "net/http_response.h"
-#include "base/alloc.h"
-#include "base/buf.h"
 
 #include <assert.h>
 #include <string.h>
 #include <strings.h>
-
-#define HEAD_MAX ((size_t)16 * 1024)
 
 static const struct {
     int status;
@@ -68,7 +64,7 @@ static bool has_header(const struct http_response *r, const char *name)
     return false;
 }
 
-/* A line break in a value would let its author write headers of his own. */
+/* A line break in a value would begin another header. */
 static bool is_safe(const char *value)
 {
     for (; *value; value++) {
@@ -113,53 +109,48 @@ static bool add_body_headers(struct buf *head, const struct http_response *r)
     return buf_printf(head, "Content-Length: %zu\r\n", r->body_size) == 0;
 }
 
-char *http_response_format_stream(const struct http_response *r,
-                                  bool is_chunked,
-                                  bool is_last,
-                                  size_t *ret_size)
+void http_response_format_stream(struct buf *out,
+                                 const struct http_response *r,
+                                 bool is_chunked,
+                                 bool is_last)
 {
-    struct buf head = BUF_INIT(HEAD_MAX);
     bool is_ok;
 
-    is_ok = buf_printf(&head, "HTTP/1.1 %d %s\r\n", r->status, http_status_text(r->status)) == 0;
-    is_ok = is_ok && add(&head, "Content-Type", r->content_type);
-    is_ok = is_ok && add_headers(&head, r);
-    is_ok = is_ok && buf_printf(&head, "%sConnection: %s\r\n\r\n",
+    is_ok = buf_printf(out, "HTTP/1.1 %d %s\r\n", r->status, http_status_text(r->status)) == 0;
+    is_ok = is_ok && add(out, "Content-Type", r->content_type);
+    is_ok = is_ok && add_headers(out, r);
+    is_ok = is_ok && buf_printf(out, "%sConnection: %s\r\n\r\n",
                                 is_chunked ? "Transfer-Encoding: chunked\r\n" : "",
                                 is_last ? "close" : "keep-alive") == 0;
-    assert(is_ok); /* headers of ours, all short */
-    *ret_size = head.size;
-    return buf_take(&head);
+    assert(is_ok); /* headers of our own, all short */
 }
 
-unsigned char *http_response_format(const struct http_response *r,
-                                    bool is_head,
-                                    bool is_last,
-                                    size_t *ret_size)
+static bool format_head(struct buf *head, const struct http_response *r, bool is_last)
 {
-    struct buf head = BUF_INIT(HEAD_MAX);
+    return buf_printf(head, "HTTP/1.1 %d %s\r\n", r->status, http_status_text(r->status)) == 0 &&
+           add_body_headers(head, r) && add_headers(head, r) &&
+           buf_printf(head, "Connection: %s\r\n\r\n", is_last ? "close" : "keep-alive") == 0;
+}
+
+void http_response_format(struct buf *ret,
+                          const struct http_response *r,
+                          bool is_head,
+                          bool is_last)
+{
+    /* Headers beyond the maximum are a mistake of ours; the client gets a short answer. */
+    static const struct http_response sorry = {.status = 500};
+    struct buf head = BUF_INIT(HTTP_RESPONSE_HEAD_MAX);
     size_t body_size = is_head || !may_have_body(r->status) ? 0 : r->body_size;
-    unsigned char *out;
-    bool is_ok;
+    int r1, r2;
 
-    is_ok = buf_printf(&head, "HTTP/1.1 %d %s\r\n", r->status, http_status_text(r->status)) == 0;
-    is_ok = is_ok && add_body_headers(&head, r);
-    is_ok = is_ok && add_headers(&head, r);
-    is_ok = is_ok &&
-            buf_printf(&head, "Connection: %s\r\n\r\n", is_last ? "close" : "keep-alive") == 0;
-    if (!is_ok) {
-        /* Headers beyond all measure are a mistake of ours; the client gets a short answer. */
-        static const struct http_response sorry = {.status = 500};
-
+    if (!format_head(&head, r, is_last)) {
         buf_done(&head);
-        return http_response_format(&sorry, is_head, is_last, ret_size);
+        http_response_format(ret, &sorry, is_head, is_last);
+        return;
     }
-
-    out = xmalloc(head.size + body_size);
-    memcpy(out, head.data, head.size);
-    if (body_size)
-        memcpy(out + head.size, r->body, body_size);
-    *ret_size = head.size + body_size;
+    buf_init(ret, head.size + body_size);
+    r1 = buf_append(ret, head.data, head.size);
+    r2 = buf_append(ret, r->body, body_size);
+    assert(r1 == 0 && r2 == 0); /* the maximum is the sum */
     buf_done(&head);
-    return out;
 }

@@ -38,7 +38,8 @@ static void on_backoff_over(struct loop_timer *t)
 {
     struct http_server *s = CONTAINER_OF(t, struct http_server, backoff);
 
-    loop_io_set(&s->io, EPOLLIN);
+    if (loop_io_set(&s->io, EPOLLIN) < 0)
+        loop_timer_start(s->site.loop, t, ACCEPT_BACKOFF_MS, on_backoff_over);
 }
 
 /* Whoever fills the server up must not fill the log, too. */
@@ -61,7 +62,8 @@ static void on_exhausted(struct http_server *s, int error)
     s->crowd.error = error;
     if (strangers_evict_oldest(&s->site.strangers))
         s->crowd.n_evicted++;
-    loop_io_set(&s->io, 0); /* it would stay readable and spin */
+    /* It stays readable and would spin; when this fails, it does for a while. */
+    (void)loop_io_set(&s->io, 0);
     loop_timer_start(s->site.loop, &s->backoff, ACCEPT_BACKOFF_MS, on_backoff_over);
     tell_crowd(s, "");
 }
@@ -89,7 +91,7 @@ static void on_acceptable(struct loop_io *io, uint32_t events)
     for (int i = 0; i < ACCEPT_BURST; i++) {
         int fd = accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         char peer[SOCK_ADDRESS_SIZE];
-        int on = 1;
+        int on = 1, r;
 
         if (fd < 0) {
             if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
@@ -102,7 +104,11 @@ static void on_acceptable(struct loop_io *io, uint32_t events)
             continue;
         }
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* only costs latency */
-        http_conn_open(&s->site, fd);
+        r = http_conn_open(&s->site, fd);
+        if (r < 0) {
+            on_exhausted(s, r);
+            return;
+        }
     }
 }
 

@@ -123,15 +123,16 @@ int loop_io_start(struct loop *loop, struct loop_io *io, int fd, uint32_t events
     return 0;
 }
 
-void loop_io_set(struct loop_io *io, uint32_t events)
+int loop_io_set(struct loop_io *io, uint32_t events)
 {
     struct epoll_event e = {.events = events, .data.ptr = io};
 
     if (!io->loop || io->events == events)
-        return;
+        return 0;
     if (epoll_ctl(io->loop->epoll_fd, EPOLL_CTL_MOD, io->fd, &e) < 0)
-        log_debug(NULL, "epoll: descriptor %d: %s", io->fd, error_text(-errno));
+        return -errno;
     io->events = events;
+    return 0;
 }
 
 void loop_io_stop(struct loop_io *io)

@@ -79,5 +79,5 @@ struct loop_io {
 
 int loop_io_start(struct loop *loop, struct loop_io *io, int fd, uint32_t events, loop_io_fn fn)
     _nodiscard_;
-void loop_io_set(struct loop_io *io, uint32_t events);
+int loop_io_set(struct loop_io *io, uint32_t events) _nodiscard_; /* 0 on a stopped watch */
 void loop_io_stop(struct loop_io *io); /* fine on a zeroed or stopped watch */

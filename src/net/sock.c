@@ -1,66 +1,110 @@
 #include "net/sock.h"
 #include "base/alloc.h"
+#include "base/reentry.h"
+#include "base/state.h"
 #include "base/str.h"
 #include "net/strangers.h"
 #include "net/tls.h"
+#include "net/wire.h"
 
 #include <arpa/inet.h>
-#include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#define READS_PER_TURN 4
+enum sock_state { SOCK_HANDSHAKING, SOCK_OPEN, SOCK_LOST, SOCK_FREED };
 
-/* Apart from the sock, because most that are open for long have been trusted long ago. */
+/* Apart from the sock, because most sockets that are open for long are trusted. */
 struct sock_stranger {
     struct stranger stranger;
     struct sock *sock;
 };
 
-static void on_io(struct loop_io *io, uint32_t events);
+struct sock {
+    struct loop *loop;
+    struct wire wire;
+    struct reentry entry;
+    enum sock_state state;
+    const struct sock_ops *ops;
+    void *owner;
+    struct sock_group *group;
+    struct sock_stranger *stranger;  /* NULL: trusted */
+    struct loop_timer refused_timer; /* runs: the kernel has refused a watch, for refused_code */
+    int refused_code;
+    bool is_paused;
+    bool wants_write;
+};
 
-/* The events to wait for follow from the state alone. */
-static void update_watch(struct sock *s)
+static const struct state_row states[] = {
+    STATE_ROW(SOCK_HANDSHAKING,
+              "handshaking",
+              STATE_TO(SOCK_OPEN) | STATE_TO(SOCK_LOST) | STATE_TO(SOCK_FREED)),
+    STATE_ROW(SOCK_OPEN, "open", STATE_TO(SOCK_LOST) | STATE_TO(SOCK_FREED)),
+    STATE_ROW(SOCK_LOST, "lost", STATE_TO(SOCK_FREED)),
+    STATE_ROW(SOCK_FREED, "freed", 0),
+};
+static const struct state_machine machine = STATE_MACHINE("sock", states);
+
+static void set_state(struct sock *s, enum sock_state state)
 {
-    bool wants_read = !s->is_paused || s->is_handshaking;
-    bool wants_write = (s->wants_write && !s->is_handshaking) || s->wants_tls_write;
-    uint32_t events = (wants_read ? (uint32_t)EPOLLIN : 0) | (wants_write ? (uint32_t)EPOLLOUT : 0);
-
-    if (!events) {
-        /* A hang-up is reported even when nothing is asked for, and would spin: no watch at all then. */
-        loop_io_stop(&s->io);
-    } else if (s->io.loop) {
-        loop_io_set(&s->io, events);
-    } else {
-        int r = loop_io_start(s->loop, &s->io, s->fd, events, on_io);
-
-        assert(r == 0); /* fails only for want of kernel memory or of watches: as for xmalloc() */
-    }
+    state_check(&machine, NULL, s->state, state);
+    s->state = state;
 }
 
-static void leave_place(struct sock *s)
+static bool is_alive(const struct sock *s)
 {
-    if (s->ret_is_gone)
-        *s->ret_is_gone = true;
-    s->ret_is_gone = NULL;
-    loop_io_stop(&s->io);
+    return s->state < SOCK_LOST;
 }
 
-static void lose(struct sock *s);
+static void enter(struct sock *s)
+{
+    reentry_enter(&s->entry);
+}
+
+static void leave(struct sock *s)
+{
+    if (reentry_leave(&s->entry) && s->state == SOCK_FREED)
+        free(s);
+}
+
+/* Closes; the owner learns of it from others, if at all. */
+static void release(struct sock *s, enum sock_state next)
+{
+    bool is_open = s->state == SOCK_OPEN;
+    bool was_alive = is_alive(s);
+    struct sock_group *g = s->group;
+
+    set_state(s, next);
+    if (!was_alive)
+        return;
+    loop_timer_stop(&s->refused_timer);
+    sock_trust(s); /* it cannot make way any more */
+    wire_close(&s->wire, is_open);
+    g->n_open--;
+    if (!g->n_open && g->on_empty)
+        g->on_empty(g); /* g may be gone now */
+}
+
+static void lose(struct sock *s, int code)
+{
+    enter(s);
+    release(s, SOCK_LOST);
+    s->ops->on_closed(s->owner, code);
+    leave(s); /* s may be gone now */
+}
 
 static void on_evict(struct stranger *stranger)
 {
-    lose(CONTAINER_OF(stranger, struct sock_stranger, stranger)->sock);
+    lose(CONTAINER_OF(stranger, struct sock_stranger, stranger)->sock, -ECONNRESET);
 }
 
 static void become_stranger(struct sock *s, struct strangers *strangers)
 {
     char address[SOCK_ADDRESS_SIZE];
 
-    sock_address(s->fd, address);
+    sock_address(s->wire.fd, address);
     s->stranger = xcalloc(1, sizeof(*s->stranger));
     s->stranger->sock = s;
     stranger_add(strangers, &s->stranger->stranger, address, on_evict);
@@ -68,7 +112,7 @@ static void become_stranger(struct sock *s, struct strangers *strangers)
 
 void sock_trust(struct sock *s)
 {
-    struct sock_stranger *stranger = TAKE_PTR(s->stranger);
+    struct sock_stranger *stranger = s ? TAKE_PTR(s->stranger) : NULL;
 
     if (!stranger)
         return;
@@ -76,184 +120,187 @@ void sock_trust(struct sock *s)
     free(stranger);
 }
 
-void sock_init(struct sock *s,
-               struct loop *loop,
-               int fd,
-               const struct sock_ops *ops,
-               struct sock_group *group,
-               SSL_CTX *tls)
+/* The watch */
+
+static void on_io(struct loop_io *io, uint32_t events);
+
+static void on_refused(struct loop_timer *t)
 {
-    *s = (struct sock){.loop = loop, .fd = fd, .ops = ops, .group = group};
-    group->n_open++;
-    if (group->strangers)
-        become_stranger(s, group->strangers);
-    if (tls) {
-        s->ssl = tls_server_new(tls, fd);
-        assert(s->ssl); /* fails only for want of memory: as for xmalloc() */
-        s->is_handshaking = true;
-    }
-    update_watch(s);
+    struct sock *s = CONTAINER_OF(t, struct sock, refused_timer);
+
+    lose(s, s->refused_code); /* s may be gone now */
 }
 
-void sock_move(struct sock *to, struct sock *from, const struct sock_ops *ops)
+/* The events to wait for follow from the state alone. */
+static int try_watch(struct sock *s)
 {
-    leave_place(from);
-    *to = *from;
-    to->ops = ops;
-    if (to->stranger)
-        to->stranger->sock = to;
-    from->fd = -1;
-    from->ssl = NULL;
-    from->stranger = NULL;
-    from->loop = NULL;
-    update_watch(to);
+    bool is_handshaking = s->state == SOCK_HANDSHAKING;
+
+    return wire_watch(&s->wire, s->loop, !s->is_paused || is_handshaking,
+                      s->wants_write && !is_handshaking, on_io);
 }
 
-void sock_close(struct sock *s)
+static void update_watch(struct sock *s)
 {
-    struct sock_group *g = s->group;
+    int r = is_alive(s) ? try_watch(s) : 0;
 
-    if (!s->loop)
+    if (r == 0)
         return;
-    leave_place(s);
-    sock_trust(s); /* there is nobody left to make way */
-    s->loop = NULL;
-    if (s->ssl && !s->is_handshaking)
-        (void)SSL_shutdown(s->ssl); /* the peer may not tell an end from a cut without it */
-    SSL_free(TAKE_PTR(s->ssl));
-    close(s->fd);
-    s->fd = -1;
-    g->n_open--;
-    if (!g->n_open && g->on_empty)
-        g->on_empty(g); /* g may be gone now */
+    s->refused_code = r;
+    loop_timer_start(s->loop, &s->refused_timer, 0, on_refused);
 }
 
-static void lose(struct sock *s)
-{
-    const struct sock_ops *ops = s->ops;
+/* Input */
 
-    sock_close(s);
-    ops->on_closed(s); /* s is gone now */
+static bool take(struct wire *w, char *data, size_t size)
+{
+    struct sock *s = CONTAINER_OF(w, struct sock, wire);
+
+    s->ops->on_data(s->owner, (unsigned char *)data, size);
+    return is_alive(s) && !s->is_paused;
 }
 
-/* False: s is gone. */
-static bool receive(struct sock *s, const bool *is_gone)
+static void receive(struct sock *s)
 {
-    size_t size;
-    char *data = loop_scratch(s->loop, &size);
-
-    for (int i = 0; i < READS_PER_TURN && !s->is_paused; i++) {
-        ssize_t n = tls_or_plain_receive(s->ssl, s->fd, data, size, &s->wants_tls_write);
-
-        if (n == -EAGAIN || n == -EINTR)
-            return true;
-        if (n <= 0) {
-            lose(s);
-            return false;
-        }
-        s->ops->on_data(s, (unsigned char *)data, (size_t)n);
-        if (*is_gone)
-            return false;
-        /* A short read has emptied the socket; asking again would only cost. TLS reads one record each. */
-        if ((size_t)n < size && !s->ssl)
-            return true;
-    }
-    return true;
+    if (!is_alive(s) || s->is_paused)
+        return;
+    if (wire_receive(&s->wire, s->loop, take) <= 0)
+        lose(s, -ECONNRESET);
 }
 
-/* False: s is gone. */
-static bool handshake(struct sock *s, const bool *is_gone)
+static void handshake(struct sock *s)
 {
-    int r = tls_handshake(s->ssl, &s->wants_tls_write);
+    int r = wire_handshake(&s->wire);
 
     if (r == -EAGAIN)
-        return true;
+        return;
     if (r == -EPROTO && s->ops->on_plain && tls_peer_speaks_http()) {
-        s->is_handshaking = false;
-        SSL_free(TAKE_PTR(s->ssl));
-        s->ops->on_plain(s);
-        return !*is_gone;
+        set_state(s, SOCK_OPEN);
+        SSL_free(TAKE_PTR(s->wire.ssl));
+        s->ops->on_plain(s->owner);
+    } else if (r < 0) {
+        lose(s, -ECONNRESET);
+    } else {
+        set_state(s, SOCK_OPEN);
+        receive(s); /* data may have come with the last part of the handshake */
     }
-    if (r < 0) {
-        lose(s);
-        return false;
+}
+
+static void serve(struct sock *s, uint32_t events)
+{
+    if (events & (uint32_t)EPOLLOUT && s->wants_write) {
+        s->wants_write = false;
+        s->ops->on_writable(s->owner);
     }
-    s->is_handshaking = false;
-    return s->is_paused || receive(s, is_gone); /* what came with the handshake's last words */
+    /* Hang-ups and errors are found out by reading, after what arrived before them. */
+    if (events & ~(uint32_t)EPOLLOUT || s->wire.wants_tls_write)
+        receive(s);
 }
 
 static void on_io(struct loop_io *io, uint32_t events)
 {
-    struct sock *s = CONTAINER_OF(io, struct sock, io);
-    bool is_gone = false;
+    struct sock *s = CONTAINER_OF(io, struct sock, wire.io);
 
-    s->ret_is_gone = &is_gone;
-    if (s->is_handshaking) {
-        if (!handshake(s, &is_gone))
-            return;
-        s->ret_is_gone = NULL;
-        update_watch(s);
-        return;
+    enter(s);
+    if (s->state == SOCK_HANDSHAKING) {
+        handshake(s);
+    } else {
+        serve(s, events);
     }
-    if (events & (uint32_t)EPOLLOUT && s->wants_write) {
-        s->wants_write = false;
-        s->ops->on_writable(s);
-        if (is_gone)
-            return;
-    }
-    /* Hang-ups and errors are found out by reading, after what arrived before them. */
-    if ((events & ~(uint32_t)EPOLLOUT || s->wants_tls_write) && !s->is_paused &&
-        !receive(s, &is_gone))
-        return;
-    s->ret_is_gone = NULL;
     update_watch(s);
+    leave(s); /* s may be gone now */
 }
+
+/* Life cycle */
+
+int sock_new(struct sock **ret, const struct sock_options *o)
+{
+    struct sock *s = xcalloc(1, sizeof(*s));
+    int r;
+
+    s->loop = o->loop;
+    s->wire.fd = o->fd;
+    s->ops = o->ops;
+    s->owner = o->owner;
+    s->group = o->group;
+    s->state = o->tls ? SOCK_HANDSHAKING : SOCK_OPEN;
+    s->group->n_open++;
+    if (o->tls)
+        s->wire.ssl = tls_server_new(o->tls, o->fd);
+    r = o->tls && !s->wire.ssl ? -ENOMEM : try_watch(s);
+    if (r < 0) {
+        sock_free(s);
+        return r;
+    }
+    if (s->group->strangers)
+        become_stranger(s, s->group->strangers);
+    *ret = s;
+    return 0;
+}
+
+void sock_free(struct sock *s)
+{
+    if (!s || s->state == SOCK_FREED)
+        return;
+    enter(s);
+    release(s, SOCK_FREED);
+    leave(s);
+}
+
+void sock_adopt(struct sock *s, const struct sock_ops *ops, void *owner)
+{
+    s->ops = ops;
+    s->owner = owner;
+}
+
+/* Output and settings */
 
 ssize_t sock_write(struct sock *s, const void *data, size_t size)
 {
     ssize_t n;
 
-    if (!s->loop)
+    if (!is_alive(s))
         return -ENOTCONN;
-    if (s->is_handshaking)
+    if (s->state == SOCK_HANDSHAKING)
         return 0;
-    n = tls_or_plain_send(s->ssl, s->fd, data, size);
+    n = wire_send(&s->wire, data, size);
     return n == -EAGAIN ? 0 : n;
-}
-
-bool sock_is_tls(const struct sock *s)
-{
-    return s->ssl != NULL;
-}
-
-bool sock_is_handshaking(const struct sock *s)
-{
-    return s->is_handshaking;
 }
 
 void sock_want_write(struct sock *s)
 {
-    if (!s->loop)
-        return;
     s->wants_write = true;
     update_watch(s);
 }
 
 void sock_end(struct sock *s)
 {
-    if (!s->loop)
+    if (!is_alive(s))
         return;
-    if (s->ssl && !s->is_handshaking)
-        (void)SSL_shutdown(s->ssl); /* close_notify, the half-close of TLS */
-    (void)shutdown(s->fd, SHUT_WR); /* a dead socket shows when reading */
+    if (s->wire.ssl && s->state == SOCK_OPEN)
+        (void)SSL_shutdown(s->wire.ssl); /* close_notify, the half-close of TLS */
+    (void)shutdown(s->wire.fd, SHUT_WR); /* a dead socket shows when reading */
 }
 
 void sock_pause(struct sock *s, bool is_paused)
 {
-    if (!s->loop)
-        return;
     s->is_paused = is_paused;
     update_watch(s);
+}
+
+bool sock_is_tls(const struct sock *s)
+{
+    return s->wire.ssl != NULL;
+}
+
+bool sock_is_handshaking(const struct sock *s)
+{
+    return s->state == SOCK_HANDSHAKING;
+}
+
+int sock_fd(const struct sock *s)
+{
+    return s->wire.fd;
 }
 
 void sock_address(int fd, char ret[SOCK_ADDRESS_SIZE])

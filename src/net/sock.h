@@ -1,72 +1,64 @@
 #pragma once
 
 /*
- * An accepted stream socket on the loop, plain or TLS, without queues: its owner is told when there is
- * something to read and when it may write. A member of the object that speaks on it (an HTTP connection, later a
- * WebSocket peer); it can be moved between objects. Closing or moving it inside its functions is
- * harmless; afterwards, and once `on_closed` ran, no function of it is called any more.
+ * An accepted stream socket on the loop, plain or TLS, without queues: its owner learns when there is
+ * something to read and when it may write. The owner is an HTTP connection, and after an upgrade a
+ * WebSocket peer: sock_adopt() changes hands.
+ *
+ *     HANDSHAKING -> OPEN -> LOST -> FREED        any state may be skipped
+ *
+ * HANDSHAKING is for TLS only. LOST: the other side has closed, the connection broke, the kernel refused a
+ * watch, or it had to make way for a newcomer; on_closed() is the last call, and all that the owner may do then is
+ * sock_free(). The owner may free or hand over the sock inside any of its functions (base/reentry.h). No
+ * function is called from inside a function of the sock, except by sock_free() for the group.
  */
 
 #include "net/loop.h"
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <sys/types.h>
 
 #define SOCK_ADDRESS_SIZE 64
 
 struct sock;
 struct ssl_ctx_st; /* OpenSSL's SSL_CTX */
-struct ssl_st;     /* OpenSSL's SSL */
 struct strangers;
 
 struct sock_ops {
-    /* Bytes came; all of them are the callee's to take. They may be changed in place. */
-    void (*on_data)(struct sock *s, unsigned char *data, size_t size);
-    void (*on_writable)(struct sock *s);
-    void (*on_closed)(struct sock *s); /* by the other side, or broken */
-    /* The other side speaks plain HTTP where TLS is expected, and so does the sock from now on; its words
-     * are lost. NULL: it counts as broken. */
-    void (*on_plain)(struct sock *s);
+    /* Bytes came, and all of them are the callee's. They may be changed in place. */
+    void (*on_data)(void *owner, unsigned char *data, size_t size);
+    void (*on_writable)(void *owner);
+    /* -ECONNRESET: by the other side, or broken; otherwise why it cannot be watched. */
+    void (*on_closed)(void *owner, int code);
+    /* The other side speaks plain HTTP where TLS is expected, and so does the sock from now on; what it
+     * sent is lost. NULL: the connection counts as broken. */
+    void (*on_plain)(void *owner);
 };
 
 /* Counts sockets that belong together. */
 struct sock_group {
     size_t n_open;
-    struct strangers
-        *strangers; /* new sockets are among them until sock_trust(); NULL: nobody asks */
-    void (*on_empty)(struct sock_group *g); /* the last one closed; NULL: nobody cares */
+    struct strangers *strangers; /* have new sockets until sock_trust(); NULL: no count of them */
+    void (*on_empty)(struct sock_group *g); /* optional: the last one closed */
 };
 
-struct sock {
+struct sock_options {
     struct loop *loop;
-    struct loop_io io;
+    int fd; /* connected and non-blocking; taken over, on failure too */
     const struct sock_ops *ops;
+    void *owner;
     struct sock_group *group;
-    struct ssl_st *ssl;             /* NULL: plain */
-    struct sock_stranger *stranger; /* NULL: trusted */
-    int fd;                         /* -1: closed */
-    bool is_handshaking;
-    bool is_paused;
-    bool wants_write;
-    bool wants_tls_write; /* TLS must write before it can read on */
-    bool *ret_is_gone;    /* while a function of it runs: set when the sock leaves this place */
+    struct ssl_ctx_st *tls; /* NULL: plain; must outlive the call only */
 };
 
-/*
- * Takes over a connected, non-blocking descriptor. `s` is zeroed or closed before. `tls` NULL: plain;
- * it must outlive the call only. A handshake has no deadline: that is the owner's.
- */
-void sock_init(struct sock *s,
-               struct loop *loop,
-               int fd,
-               const struct sock_ops *ops,
-               struct sock_group *group,
-               struct ssl_ctx_st *tls);
-void sock_move(struct sock *to, struct sock *from, const struct sock_ops *ops);
-void sock_close(struct sock *s); /* at once; fine on a zeroed or closed one */
+/* Fails when the kernel refuses a watch or memory for TLS. A handshake has no deadline: that is the owner's. */
+int sock_new(struct sock **ret, const struct sock_options *o) _nodiscard_;
+void sock_free(struct sock *s); /* closes at once */
+DEFINE_CLEANUP(struct sock *, sock_free);
 
-/* The other side has authenticated: it does not make way for newcomers any more. Fine on a closed one. */
+void sock_adopt(struct sock *s, const struct sock_ops *ops, void *owner);
+
+/* The other side has authenticated: it no longer makes way for newcomers. Fine on NULL. */
 void sock_trust(struct sock *s);
 
 bool sock_is_tls(const struct sock *s);
@@ -77,9 +69,10 @@ bool sock_is_handshaking(const struct sock *s);
  * begin with the bytes that were not taken.
  */
 ssize_t sock_write(struct sock *s, const void *data, size_t size) _nodiscard_;
-void sock_want_write(struct sock *s); /* on_writable once, soon, never from inside this call */
+void sock_want_write(struct sock *s); /* on_writable once, soon */
 void sock_end(struct sock *s);        /* end of output; input still comes */
 void sock_pause(struct sock *s, bool is_paused);
 
+int sock_fd(const struct sock *s);
 /* IP of the other side; "" when the descriptor is not connected. */
 void sock_address(int fd, char ret[SOCK_ADDRESS_SIZE]);

@@ -1,11 +1,14 @@
 #include "net/stream.h"
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/reentry.h"
+#include "base/state.h"
 #include "base/str.h"
 #include "net/dial.h"
 #include "net/resolve.h"
 #include "net/tls.h"
 #include "net/tls_trust.h"
+#include "net/wire.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -15,7 +18,6 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#define READS_PER_TURN      4
 #define BACKLOG_RETRY_MS    20 /* a unix listener whose backlog is full */
 #define ATTEMPT_MS          2000 /* for an address that is not the last; a lost SYN is repeated after 1 s */
 #define KEPT_QUEUE          ((size_t)16 * 1024)
@@ -27,7 +29,11 @@ enum stream_state {
     STREAM_HANDSHAKING,
     STREAM_OPEN,
     STREAM_ENDED,
+    STREAM_FREED,
 };
+
+/* ENDING: stream_shutdown() was called, the queue is being written. BROKEN: the peer takes nothing more. */
+enum output_state { OUTPUT_OPEN, OUTPUT_ENDING, OUTPUT_ENDED, OUTPUT_BROKEN };
 
 struct stream {
     struct loop *loop;
@@ -39,66 +45,80 @@ struct stream {
     struct addrinfo *list;
     struct addrinfo *next; /* to be tried after the current one fails */
 
-    struct loop_io io;
-    struct loop_timer timer; /* what must happen soon, but not now: see `later` */
+    struct wire wire;
+    struct reentry entry;
+    struct loop_timer timer; /* of the next step while connecting, or of a report: see `later` */
     void (*later)(struct stream *s);
-    SSL *ssl;
     struct tls_trust *trust;
 
     struct buf queue;
     size_t sent; /* of the queue's front */
 
     enum stream_state state;
-    int fd;
+    enum output_state output;
     int code; /* of an end that is still to be reported */
     bool is_insecure;
-    bool is_read_blocked_by_write; /* TLS wants to write before it can read on */
-    bool is_shutdown;
-    bool is_write_dead;
     bool is_paused;
-    bool is_busy; /* a handler may be running: leave() frees */
-    bool is_freed;
     char message[700];
 };
 
+#define ENDS (STATE_TO(STREAM_ENDED) | STATE_TO(STREAM_FREED))
+
+static const struct state_row states[] = {
+    STATE_ROW(STREAM_RESOLVING, "resolving", STATE_TO(STREAM_CONNECTING) | ENDS),
+    STATE_ROW(STREAM_CONNECTING,
+              "connecting",
+              STATE_TO(STREAM_HANDSHAKING) | STATE_TO(STREAM_OPEN) | ENDS),
+    STATE_ROW(STREAM_HANDSHAKING, "handshaking", STATE_TO(STREAM_OPEN) | ENDS),
+    STATE_ROW(STREAM_OPEN, "open", ENDS),
+    STATE_ROW(STREAM_ENDED, "ended", STATE_TO(STREAM_FREED)),
+    STATE_ROW(STREAM_FREED, "freed", 0),
+};
+static const struct state_machine machine = STATE_MACHINE("stream", states);
+
+static const struct state_row output_states[] = {
+    STATE_ROW(OUTPUT_OPEN, "open", STATE_TO(OUTPUT_ENDING) | STATE_TO(OUTPUT_BROKEN)),
+    STATE_ROW(OUTPUT_ENDING, "ending", STATE_TO(OUTPUT_ENDED)),
+    STATE_ROW(OUTPUT_ENDED, "ended", 0),
+    STATE_ROW(OUTPUT_BROKEN, "broken", STATE_TO(OUTPUT_ENDED)),
+};
+static const struct state_machine output_machine = STATE_MACHINE("stream output", output_states);
+
 static void set_state(struct stream *s, enum stream_state state)
 {
-    assert(state > s->state || (s->state == STREAM_CONNECTING && state == STREAM_CONNECTING));
+    state_check(&machine, s->address.display, s->state, state);
     s->state = state;
+}
+
+static void set_output(struct stream *s, enum output_state output)
+{
+    state_check(&output_machine, s->address.display, s->output, output);
+    s->output = output;
 }
 
 static void release(struct stream *s)
 {
     loop_timer_stop(&s->timer);
-    loop_io_stop(&s->io);
     resolve_cancel(TAKE_PTR(s->resolve));
-    if (s->ssl && s->state == STREAM_OPEN)
-        (void)SSL_shutdown(s->ssl); /* the peer may not tell an end from a cut without it */
-    SSL_free(TAKE_PTR(s->ssl));
-    closep(&s->fd);
-    s->fd = -1;
+    wire_close(&s->wire, s->state == STREAM_OPEN);
 }
 
 static void destroy(struct stream *s)
 {
-    release(s);
     if (s->list)
         freeaddrinfo(s->list);
     buf_done(&s->queue);
     free(s);
 }
 
-/* Every entry from the loop is wrapped in enter() and leave(): the stream may be freed in between. */
 static void enter(struct stream *s)
 {
-    assert(!s->is_busy);
-    s->is_busy = true;
+    reentry_enter(&s->entry);
 }
 
 static void leave(struct stream *s)
 {
-    s->is_busy = false;
-    if (s->is_freed)
+    if (reentry_leave(&s->entry) && s->state == STREAM_FREED)
         destroy(s);
 }
 
@@ -132,10 +152,10 @@ static void set_ended(struct stream *s, int code, const char *message)
 
 static void end(struct stream *s, int code, const char *message)
 {
-    if (s->is_freed || s->state == STREAM_ENDED)
+    if (s->state >= STREAM_ENDED)
         return;
     set_ended(s, code, message);
-    if (s->is_busy) {
+    if (reentry_is_inside(&s->entry)) {
         report_end(s);
     } else {
         do_later(s, 0, report_end);
@@ -159,8 +179,8 @@ static void end_tls(struct stream *s)
 {
     char text[256];
 
-    if (s->state == STREAM_HANDSHAKING && s->ssl) {
-        tls_trust_explain(s->trust, s->ssl, text, sizeof(text));
+    if (s->state == STREAM_HANDSHAKING && s->wire.ssl) {
+        tls_trust_explain(s->trust, s->wire.ssl, text, sizeof(text));
     } else {
         (void)tls_error_text(text, sizeof(text));
     }
@@ -169,29 +189,26 @@ static void end_tls(struct stream *s)
 
 static void on_io(struct loop_io *io, uint32_t events);
 
+static bool has_output(const struct stream *s)
+{
+    return s->queue.size > s->sent && s->output < OUTPUT_ENDED;
+}
+
 /* The events to wait for follow from the state alone. */
 static void update_watch(struct stream *s)
 {
-    bool wants_write = s->state == STREAM_CONNECTING || s->is_read_blocked_by_write ||
-                       (s->state == STREAM_OPEN && s->queue.size > s->sent && !s->is_write_dead);
-    bool wants_read = s->state == STREAM_HANDSHAKING || (s->state == STREAM_OPEN && !s->is_paused);
-    uint32_t events = (wants_read ? (uint32_t)EPOLLIN : 0) | (wants_write ? (uint32_t)EPOLLOUT : 0);
+    bool is_open = s->state == STREAM_OPEN;
+    bool wants_read = s->state == STREAM_HANDSHAKING || (is_open && !s->is_paused);
+    bool wants_write = s->state == STREAM_CONNECTING || (is_open && has_output(s));
+    int r;
 
-    if (s->is_freed || s->fd < 0)
+    if (s->state >= STREAM_ENDED || s->wire.fd < 0)
         return;
-    /* A hang-up is reported even when nothing is asked for, and would spin: so no watch at all then. */
-    if (events == 0) {
-        loop_io_stop(&s->io);
-    } else if (s->io.loop) {
-        loop_io_set(&s->io, events);
-    } else {
-        int r = loop_io_start(s->loop, &s->io, s->fd, events, on_io);
-
-        if (r < 0) {
-            /* Never reported from here: this may be inside a call of the owner's. */
-            set_ended(s, r, error_text(r));
-            do_later(s, 0, report_end);
-        }
+    r = wire_watch(&s->wire, s->loop, wants_read, wants_write, on_io);
+    if (r < 0) {
+        /* Never reported from here: this may be inside a call of the owner's. */
+        set_ended(s, r, error_text(r));
+        do_later(s, 0, report_end);
     }
 }
 
@@ -205,32 +222,31 @@ static void finish_output(struct stream *s)
         buf_clear(&s->queue);
     }
     s->sent = 0;
-    if (!s->is_shutdown || s->is_write_dead)
+    if (s->output != OUTPUT_ENDING)
         return;
-    if (s->ssl) {
-        /* close_notify, the half-close of TLS; the answer is read as EOF */
-        (void)SSL_shutdown(s->ssl);
+    if (s->wire.ssl) {
+        /* close_notify, the half-close of TLS; the peer's answer is read as its end */
+        (void)SSL_shutdown(s->wire.ssl);
     } else {
-        (void)shutdown(s->fd, SHUT_WR); /* a peer that is gone already shows when reading */
+        (void)shutdown(s->wire.fd, SHUT_WR); /* a peer that is gone already shows when reading */
     }
-    s->is_write_dead = true;
+    set_output(s, OUTPUT_ENDED);
 }
 
 static void flush(struct stream *s)
 {
-    while (s->sent < s->queue.size && !s->is_write_dead) {
-        ssize_t n = tls_or_plain_send(s->ssl, s->fd, s->queue.data + s->sent,
-                                      s->queue.size - s->sent);
+    while (has_output(s)) {
+        ssize_t n = wire_send(&s->wire, s->queue.data + s->sent, s->queue.size - s->sent);
 
-        if (n == -EAGAIN || n == -EINTR)
+        if (n == -EAGAIN)
             break;
         if (n < 0) {
-            s->is_write_dead = true;
+            set_output(s, s->output == OUTPUT_ENDING ? OUTPUT_ENDED : OUTPUT_BROKEN);
             break;
         }
         s->sent += (size_t)n;
     }
-    if (s->sent == s->queue.size || s->is_write_dead) {
+    if (!has_output(s)) {
         finish_output(s);
     } else if (s->sent >= CONSUME_LARGE_QUEUE) {
         buf_consume(&s->queue, s->sent);
@@ -238,7 +254,7 @@ static void flush(struct stream *s)
     }
 }
 
-static void flush_and_tell(struct stream *s)
+static void flush_and_report(struct stream *s)
 {
     bool had_any = s->queue.size > 0;
 
@@ -249,34 +265,27 @@ static void flush_and_tell(struct stream *s)
 
 /* Receiving */
 
+static bool take(struct wire *w, char *data, size_t size)
+{
+    struct stream *s = CONTAINER_OF(w, struct stream, wire);
+
+    s->handler->on_data(s->owner, data, size);
+    return s->state == STREAM_OPEN && !s->is_paused;
+}
+
 static void receive(struct stream *s)
 {
-    size_t size;
-    char *data = loop_scratch(s->loop, &size);
+    int r;
 
-    for (int i = 0; i < READS_PER_TURN; i++) {
-        ssize_t n = tls_or_plain_receive(s->ssl, s->fd, data, size, &s->is_read_blocked_by_write);
-
-        if (n == -EAGAIN || n == -EINTR)
-            return;
-        if (n == -EPROTO && s->ssl) {
-            end_tls(s);
-            return;
-        }
-        if (n < 0) {
-            end_errno(s, (int)n, "read from");
-            return;
-        }
-        if (n == 0) {
-            end(s, 0, "");
-            return;
-        }
-        s->handler->on_data(s->owner, data, (size_t)n);
-        if (s->is_freed || s->state == STREAM_ENDED || s->is_paused)
-            return;
-        /* A short read has emptied the socket; asking again would only cost. TLS reads one record each. */
-        if ((size_t)n < size && !s->ssl)
-            return;
+    if (s->state != STREAM_OPEN || s->is_paused)
+        return;
+    r = wire_receive(&s->wire, s->loop, take);
+    if (r == -EPROTO && s->wire.ssl) {
+        end_tls(s);
+    } else if (r < 0) {
+        end_errno(s, r, "read from");
+    } else if (r == 0) {
+        end(s, 0, "");
     }
 }
 
@@ -286,13 +295,13 @@ static void opened(struct stream *s)
 {
     set_state(s, STREAM_OPEN);
     flush(s);
-    if (s->is_busy)
+    if (reentry_is_inside(&s->entry))
         s->handler->on_open(s->owner);
 }
 
 static void handshake(struct stream *s)
 {
-    switch (tls_handshake(s->ssl, &s->is_read_blocked_by_write)) {
+    switch (wire_handshake(&s->wire)) {
     case 0: opened(s); return;
     case -EAGAIN: return;
     case -ECONNRESET: end_errno(s, -ECONNRESET, "TLS with"); return;
@@ -310,8 +319,8 @@ static void start_tls(struct stream *s)
         end(s, err.code, err.msg);
         return;
     }
-    s->ssl = tls_trust_dial(s->trust, s->fd, s->address.host, s->is_insecure);
-    if (!s->ssl) {
+    s->wire.ssl = tls_trust_dial(s->trust, s->wire.fd, s->address.host, s->is_insecure);
+    if (!s->wire.ssl) {
         end_tls(s);
         return;
     }
@@ -333,13 +342,11 @@ static int attempt(struct stream *s)
 {
     int r;
 
-    loop_io_stop(&s->io);
-    closep(&s->fd);
-    s->fd = -1;
+    wire_close(&s->wire, false);
     if (s->address.is_unix) {
-        r = dial_unix(&s->fd, s->address.host);
+        r = dial_unix(&s->wire.fd, s->address.host);
     } else {
-        r = dial_tcp(&s->fd, s->next->ai_addr, s->next->ai_addrlen, s->address.port);
+        r = dial_tcp(&s->wire.fd, s->next->ai_addr, s->next->ai_addrlen, s->address.port);
         s->next = s->next->ai_next;
     }
     if (r == 0)
@@ -355,8 +362,7 @@ static void dial_next(struct stream *s, int r)
 {
     do {
         if (r == -EAGAIN && s->address.is_unix) {
-            closep(&s->fd);
-            s->fd = -1;
+            wire_close(&s->wire, false);
             do_later(s, BACKLOG_RETRY_MS, dial_again);
             return;
         }
@@ -387,7 +393,7 @@ static void finish_connect(struct stream *s)
     int code = 0;
     socklen_t size = sizeof(code);
 
-    if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &code, &size) < 0)
+    if (getsockopt(s->wire.fd, SOL_SOCKET, SO_ERROR, &code, &size) < 0)
         code = errno;
     if (code != 0) {
         dial_next(s, -code);
@@ -396,9 +402,18 @@ static void finish_connect(struct stream *s)
     }
 }
 
+static void serve(struct stream *s, uint32_t events)
+{
+    if (events & (uint32_t)EPOLLOUT)
+        flush_and_report(s);
+    /* Hang-ups and errors are found out by reading, after what arrived before them. */
+    if (events & ~(uint32_t)EPOLLOUT || s->wire.wants_tls_write)
+        receive(s);
+}
+
 static void on_io(struct loop_io *io, uint32_t events)
 {
-    struct stream *s = CONTAINER_OF(io, struct stream, io);
+    struct stream *s = CONTAINER_OF(io, struct stream, wire.io);
 
     enter(s);
     if (s->state == STREAM_CONNECTING) {
@@ -406,15 +421,10 @@ static void on_io(struct loop_io *io, uint32_t events)
     } else if (s->state == STREAM_HANDSHAKING) {
         handshake(s);
     } else {
-        if (events & (uint32_t)EPOLLOUT)
-            flush_and_tell(s);
-        /* Hang-ups and errors are found out by reading, after what arrived before them. */
-        if (!s->is_freed && !s->is_paused &&
-            (events & ~(uint32_t)EPOLLOUT || s->is_read_blocked_by_write))
-            receive(s);
+        serve(s, events);
     }
     update_watch(s);
-    leave(s);
+    leave(s); /* s may be gone now */
 }
 
 static void on_resolved(void *owner, int code, const char *text, struct addrinfo *list)
@@ -460,7 +470,7 @@ struct stream *stream_open(const struct stream_options *o)
     s->owner = o->owner;
     s->is_insecure = o->is_insecure;
     s->trust = o->trust;
-    s->fd = -1;
+    s->wire.fd = -1;
     buf_init(&s->queue, o->max_queue);
     start(s);
     return s;
@@ -468,21 +478,27 @@ struct stream *stream_open(const struct stream_options *o)
 
 void stream_free(struct stream *s)
 {
-    if (!s)
+    if (!s || s->state == STREAM_FREED)
         return;
-    s->is_freed = true;
-    if (!s->is_busy) {
-        destroy(s);
-    } else {
-        release(s); /* leave() does the rest */
-    }
+    enter(s);
+    release(s);
+    set_state(s, STREAM_FREED);
+    leave(s);
+}
+
+static void flush_now(struct stream *s)
+{
+    if (s->state != STREAM_OPEN)
+        return;
+    flush(s);
+    update_watch(s);
 }
 
 int stream_write(struct stream *s, const void *data, size_t size)
 {
-    if (s->is_shutdown)
+    if (s->output == OUTPUT_ENDING || s->output == OUTPUT_ENDED)
         return -EPIPE;
-    if (s->is_write_dead || s->state == STREAM_ENDED)
+    if (s->output == OUTPUT_BROKEN || s->state >= STREAM_ENDED)
         return 0;
     if (s->sent > 0 && size > s->queue.max - s->queue.size) {
         buf_consume(&s->queue, s->sent);
@@ -490,22 +506,16 @@ int stream_write(struct stream *s, const void *data, size_t size)
     }
     if (buf_append(&s->queue, data, size) < 0)
         return -ENOBUFS;
-    if (s->state == STREAM_OPEN) {
-        flush(s);
-        update_watch(s);
-    }
+    flush_now(s);
     return 0;
 }
 
 int stream_shutdown(struct stream *s)
 {
-    if (s->is_shutdown)
+    if (s->output == OUTPUT_ENDING || s->output == OUTPUT_ENDED)
         return -EPIPE;
-    s->is_shutdown = true;
-    if (s->state == STREAM_OPEN) {
-        flush(s);
-        update_watch(s);
-    }
+    set_output(s, s->output == OUTPUT_BROKEN ? OUTPUT_ENDED : OUTPUT_ENDING);
+    flush_now(s);
     return 0;
 }
 
@@ -527,5 +537,5 @@ size_t stream_queued(const struct stream *s)
 
 int stream_fd(const struct stream *s)
 {
-    return s->fd;
+    return s->wire.fd;
 }

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <openssl/err.h>
-#include <sys/socket.h>
 
 void tls_context_prepare(SSL_CTX *ctx)
 {
@@ -121,26 +120,4 @@ ssize_t tls_receive(SSL *ssl, char *data, size_t size, bool *ret_wants_write)
     case SSL_ERROR_SYSCALL: return errno ? -errno : -ECONNRESET;
     default: return is_unexpected_end() ? -ECONNRESET : -EPROTO;
     }
-}
-
-ssize_t tls_or_plain_send(SSL *ssl, int fd, const void *data, size_t size)
-{
-    ssize_t n;
-
-    if (ssl)
-        return tls_send(ssl, data, size);
-    do {
-        n = send(fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
-    } while (n < 0 && errno == EINTR);
-    return n < 0 ? -errno : n;
-}
-
-ssize_t tls_or_plain_receive(SSL *ssl, int fd, char *data, size_t size, bool *ret_wants_write)
-{
-    ssize_t n;
-
-    if (ssl)
-        return tls_receive(ssl, data, size, ret_wants_write);
-    n = recv(fd, data, size, MSG_DONTWAIT);
-    return n < 0 ? -errno : n;
 }

@@ -25,9 +25,6 @@ int tls_handshake(SSL *ssl, bool *ret_wants_write);
  * and -EPROTO with the reason in tls_error_text(). *ret_wants_write: call again when writable. */
 ssize_t tls_send(SSL *ssl, const void *data, size_t size);
 ssize_t tls_receive(SSL *ssl, char *data, size_t size, bool *ret_wants_write);
-/* The same, over the socket itself where there is no session. */
-ssize_t tls_or_plain_send(SSL *ssl, int fd, const void *data, size_t size);
-ssize_t tls_or_plain_receive(SSL *ssl, int fd, char *data, size_t size, bool *ret_wants_write);
 
 /* Whether the handshake has just failed with -EPROTO because the peer spoke HTTP; leaves the error queue. */
 bool tls_peer_speaks_http(void);

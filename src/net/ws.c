@@ -1,24 +1,36 @@
 #include "net/ws.h"
 #include "base/alloc.h"
-#include "base/log.h"
+#include "base/state.h"
 #include "base/time.h"
 #include "net/ws_peer.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
 #define CLOSE_TIMEOUT_MS 5000
 
-static const char *const state_names[] = {
-    [WS_DIALLING] = "dialling", [WS_OPEN] = "open",         [WS_FLUSHING] = "flushing",
-    [WS_ENDING] = "ending",     [WS_REPLYING] = "replying", [WS_LOST] = "lost",
+#define ENDS (STATE_TO(WS_LOST) | STATE_TO(WS_FREED))
+
+static const struct state_row states[] = {
+    STATE_ROW(WS_DIALLING, "dialling", STATE_TO(WS_OPEN) | ENDS),
+    STATE_ROW(WS_OPEN,
+              "open",
+              STATE_TO(WS_FLUSHING) | STATE_TO(WS_ENDING) | STATE_TO(WS_ABORTING) |
+                  STATE_TO(WS_REPLYING) | ENDS),
+    STATE_ROW(WS_FLUSHING,
+              "flushing",
+              STATE_TO(WS_ENDING) | STATE_TO(WS_ABORTING) | STATE_TO(WS_REPLYING) | ENDS),
+    STATE_ROW(WS_ENDING, "ending", STATE_TO(WS_REPLYING) | ENDS),
+    STATE_ROW(WS_ABORTING, "aborting", ENDS),
+    STATE_ROW(WS_REPLYING, "replying", ENDS),
+    STATE_ROW(WS_LOST, "lost", STATE_TO(WS_FREED)),
+    STATE_ROW(WS_FREED, "freed", 0),
 };
+static const struct state_machine machine = STATE_MACHINE("ws", states);
 
 static void set_state(struct ws *ws, enum ws_state state)
 {
-    assert(state > ws->state);
-    log_debug(NULL, "ws %s: %s -> %s", ws->address, state_names[ws->state], state_names[state]);
+    state_check(&machine, ws->address, ws->state, state);
     ws->state = state;
 }
 
@@ -41,11 +53,15 @@ struct ws *ws_peer_new(struct loop *loop,
     return ws;
 }
 
-static void peer_free(struct ws *ws)
+static void release(struct ws *ws)
 {
     loop_timer_stop(&ws->alive_timer);
     loop_timer_stop(&ws->end_timer);
     ws->transport->detach(ws);
+}
+
+static void destroy(struct ws *ws)
+{
     ws_output_done(ws);
     ws_input_done(ws);
     free(ws->why.reason);
@@ -54,27 +70,23 @@ static void peer_free(struct ws *ws)
 
 void ws_peer_enter(struct ws *ws)
 {
-    ws->depth++;
+    reentry_enter(&ws->entry);
 }
 
-bool ws_peer_leave(struct ws *ws)
+void ws_peer_leave(struct ws *ws)
 {
-    ws->depth--;
-    if (!ws->is_freed)
-        return true;
-    if (!ws->depth)
-        peer_free(ws);
-    return false;
+    if (reentry_leave(&ws->entry) && ws->state == WS_FREED)
+        destroy(ws);
 }
 
 void ws_free(struct ws *ws)
 {
-    if (!ws)
+    if (!ws || ws->state == WS_FREED)
         return;
-    ws->is_freed = true;
-    ws->is_deaf = true;
-    if (!ws->depth)
-        peer_free(ws);
+    ws_peer_enter(ws);
+    set_state(ws, WS_FREED);
+    release(ws);
+    ws_peer_leave(ws);
 }
 
 /* The end */
@@ -94,19 +106,17 @@ static void on_over(struct loop_timer *t)
 
     ws_peer_enter(ws);
     ws->handler->on_close(ws->owner, &why);
-    ws->is_freed = true;
-    (void)ws_peer_leave(ws); /* ws is gone now */
+    ws_free(ws);
+    ws_peer_leave(ws); /* ws is gone now */
 }
 
-/* From here on only on_over() is to come; why must have been decided. */
+/* The next call of the owner is on_close; why must have been decided. */
 static void end(struct ws *ws)
 {
-    if (ws->state == WS_LOST)
+    if (ws->state >= WS_LOST)
         return;
     set_state(ws, WS_LOST);
-    ws->is_deaf = true;
-    loop_timer_stop(&ws->alive_timer);
-    ws->transport->detach(ws);
+    release(ws);
     loop_timer_start(ws->loop, &ws->end_timer, 0, on_over);
 }
 
@@ -131,10 +141,10 @@ static void start_end_timer(struct ws *ws)
     loop_timer_start(ws->loop, &ws->end_timer, CLOSE_TIMEOUT_MS, on_end_timeout);
 }
 
-/* Now the close frame, and then the peer's. */
-static void start_ending(struct ws *ws)
+/* Sends the close frame and waits for the peer's, or in ABORTING for the end of the connection. */
+static void start_ending(struct ws *ws, enum ws_state next)
 {
-    set_state(ws, WS_ENDING);
+    set_state(ws, next);
     ws_output_close_frame(ws, ws->why.code, ws->why.reason);
     start_end_timer(ws);
 }
@@ -142,26 +152,38 @@ static void start_ending(struct ws *ws)
 void ws_peer_flushed(struct ws *ws)
 {
     if (ws->state == WS_FLUSHING) {
-        start_ending(ws);
+        start_ending(ws, WS_ENDING);
     } else if (ws->state == WS_REPLYING) {
         end(ws);
     }
 }
 
-void ws_peer_fail(struct ws *ws, unsigned code, const char *reason, int error)
+static void fail(struct ws *ws, const struct ws_close *why, enum ws_state next)
 {
     switch (ws->state) {
-    case WS_OPEN: decide(ws, code, reason, error); break;
+    case WS_OPEN: decide(ws, why->code, why->reason, why->error); break;
     case WS_FLUSHING: break;
-    case WS_ENDING: end(ws); return; /* our close frame is out, and the answer is rubbish */
+    case WS_ENDING: end(ws); return; /* our close frame is out, and the answer is invalid */
     case WS_DIALLING:
+    case WS_ABORTING:
     case WS_REPLYING:
     case WS_LOST:
+    case WS_FREED:
     default: return;
     }
     buf_done(&ws->message);
     ws_output_drop(ws);
-    start_ending(ws);
+    start_ending(ws, next);
+}
+
+void ws_peer_fail(struct ws *ws, unsigned code, const char *reason, int error)
+{
+    fail(ws, &(struct ws_close){code, reason, error}, WS_ENDING);
+}
+
+void ws_peer_abort(struct ws *ws, const char *reason)
+{
+    fail(ws, &(struct ws_close){WS_CLOSE_PROTOCOL, reason, -EPROTO}, WS_ABORTING);
 }
 
 void ws_peer_closed_by_peer(struct ws *ws, unsigned code, const char *reason)
@@ -177,8 +199,10 @@ void ws_peer_closed_by_peer(struct ws *ws, unsigned code, const char *reason)
     case WS_OPEN:
     case WS_FLUSHING: break;
     case WS_DIALLING:
+    case WS_ABORTING:
     case WS_REPLYING:
     case WS_LOST:
+    case WS_FREED:
     default: return;
     }
     decide(ws, code, reason, 0);
@@ -258,22 +282,17 @@ static void open_peer(struct ws *ws)
     start_alive_timer(ws);
 }
 
-bool ws_peer_accepted(struct ws *ws, const struct ws_accept *accept)
+void ws_peer_accepted(struct ws *ws, const struct ws_accept *accept)
 {
     open_peer(ws);
-    ws_peer_enter(ws);
     ws->owner = accept->on_accept(accept->owner, ws, accept->context);
-    return ws_peer_leave(ws);
 }
 
-bool ws_peer_opened(struct ws *ws)
+void ws_peer_opened(struct ws *ws)
 {
     open_peer(ws);
-    if (!ws->handler->on_open)
-        return true;
-    ws_peer_enter(ws);
-    ws->handler->on_open(ws->owner);
-    return ws_peer_leave(ws);
+    if (ws->handler->on_open)
+        ws->handler->on_open(ws->owner);
 }
 
 /* Settings */
@@ -283,7 +302,7 @@ void ws_pause(struct ws *ws, bool is_paused)
     if (ws->is_paused == is_paused)
         return;
     ws->is_paused = is_paused;
-    if (ws->state == WS_DIALLING || ws->state == WS_LOST)
+    if (ws->state == WS_DIALLING || ws->state >= WS_LOST)
         return;
     ws->seen_ms = time_monotonic_ms(); /* silence counts only while we listen */
     start_alive_timer(ws);
@@ -298,13 +317,13 @@ void ws_set_limits(struct ws *ws, const struct ws_limits *limits)
 {
     ws->limits = *limits;
     ws->message.max = limits->max_message;
-    if (ws->state != WS_DIALLING && ws->state != WS_LOST)
+    if (ws->state != WS_DIALLING && ws->state < WS_LOST)
         start_alive_timer(ws);
 }
 
 void ws_trust(struct ws *ws)
 {
-    sock_trust(&ws->sock);
+    sock_trust(ws->sock);
 }
 
 const char *ws_peer_address(const struct ws *ws)

@@ -22,9 +22,10 @@ static void on_write_timer(struct loop_timer *t)
 {
     struct ws *ws = CONTAINER_OF(t, struct ws, write_timer);
 
-    /* Otherwise on_drain() is still to come. */
-    if (!stream_queued(ws->stream))
-        (void)ws_output_writable(ws); /* ws may be gone now */
+    ws_peer_enter(ws);
+    if (!stream_queued(ws->stream)) /* otherwise on_drain() is still to come */
+        ws_output_writable(ws);
+    ws_peer_leave(ws); /* ws may be gone now */
 }
 
 static void dial_want_write(struct ws *ws)
@@ -46,8 +47,11 @@ static void on_drain(void *owner)
 {
     struct ws *ws = owner;
 
-    if (ws->state != WS_DIALLING)
-        (void)ws_output_writable(ws); /* ws may be gone now */
+    if (ws->state == WS_DIALLING)
+        return; /* it was the request */
+    ws_peer_enter(ws);
+    ws_output_writable(ws);
+    ws_peer_leave(ws); /* ws may be gone now */
 }
 
 /* The rest of the transport */
@@ -128,8 +132,7 @@ static const char *check_fields(const struct ws *ws, char *text)
     return has_key ? NULL : "server answered with a wrong WebSocket key";
 }
 
-/* True: it is a WebSocket now, and the owner still wants it. */
-static bool accept_answer(struct ws *ws, char *head)
+static void accept_answer(struct ws *ws, char *head)
 {
     char *end = strstr(head, "\r\n");
     _cleanup_free_ char *refusal = NULL;
@@ -140,23 +143,23 @@ static bool accept_answer(struct ws *ws, char *head)
     status = parse_status_line(head);
     if (!status) {
         fail_handshake(ws, "server does not speak HTTP");
-        return false;
+        return;
     }
     if (status != 101) {
         refusal = xasprintf("server answered with HTTP status %u", (unsigned)status);
         fail_handshake(ws, refusal);
-        return false;
+        return;
     }
     why = check_fields(ws, end + 2);
     if (why) {
         fail_handshake(ws, why);
-        return false;
+        return;
     }
     free(TAKE_PTR(ws->expected_key));
     loop_timer_stop(&ws->alive_timer);
     if (ws->is_paused)
         stream_pause(ws->stream, true);
-    return ws_peer_opened(ws);
+    ws_peer_opened(ws);
 }
 
 static void continue_handshake(struct ws *ws, const char *data, size_t size)
@@ -177,8 +180,8 @@ static void continue_handshake(struct ws *ws, const char *data, size_t size)
     head = xstrndup(ws->held.data, (size_t)r);
     buf_consume(&ws->held, (size_t)r);
     rest = TAKE(ws->held, (struct buf){0});
-    if (accept_answer(ws, head))
-        ws_input_feed(ws, (unsigned char *)rest.data, rest.size);
+    accept_answer(ws, head);
+    ws_input_feed(ws, (unsigned char *)rest.data, rest.size);
     buf_done(&rest);
 }
 
@@ -186,12 +189,14 @@ static void on_data(void *owner, const char *data, size_t size)
 {
     struct ws *ws = owner;
 
+    ws_peer_enter(ws);
     if (ws->state == WS_DIALLING) {
         continue_handshake(ws, data, size);
     } else {
         /* The parser changes nothing: frames from a server are not masked. */
         ws_input_feed(ws, (unsigned char *)(uintptr_t)data, size);
     }
+    ws_peer_leave(ws); /* ws may be gone now */
 }
 
 static void on_end(void *owner, int code, const char *message)

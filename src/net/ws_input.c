@@ -7,18 +7,14 @@
 
 #define CODE_NONE     1005 /* never on the wire: the close frame had no code */
 #define CODE_BAD_TEXT 1007
-#define HELD_MAX      ((size_t)256 * 1024) /* a handshake or one read of the loop; far below it */
+#define HELD_MAX      ((size_t)256 * 1024) /* a handshake or one read of the loop is far smaller */
 
-static bool deliver(struct ws *ws, bool is_binary)
+static void deliver(struct ws *ws, bool is_binary)
 {
     struct buf message = TAKE(ws->message, BUF_INIT(ws->limits.max_message));
-    bool is_alive;
 
-    ws_peer_enter(ws);
     ws->handler->on_message(ws->owner, buf_str(&message), message.size, is_binary);
-    is_alive = ws_peer_leave(ws);
     buf_done(&message);
-    return is_alive;
 }
 
 static uint64_t receipt_number(const struct ws_piece *piece)
@@ -30,23 +26,18 @@ static uint64_t receipt_number(const struct ws_piece *piece)
     return number;
 }
 
-/* One of the pings that keep the connection alive has no data, one of ws_ask_receipt() has a number. */
-static bool receive_pong(struct ws *ws, const struct ws_piece *piece)
+/* A ping that keeps the connection alive has no data, one of ws_ask_receipt() has a number. */
+static void receive_pong(struct ws *ws, const struct ws_piece *piece)
 {
     uint64_t number = receipt_number(piece);
-    bool is_receipt = piece->size == WS_RECEIPT_SIZE && ws->handler->on_receipt;
 
-    if (ws->state != WS_OPEN || (!ws->handler->on_pong && !is_receipt))
-        return true;
-    ws_peer_enter(ws);
-    if (ws->handler->on_pong)
+    if (ws->state == WS_OPEN && ws->handler->on_pong)
         ws->handler->on_pong(ws->owner);
-    if (is_receipt && !ws->is_freed && ws->state == WS_OPEN)
+    if (ws->state == WS_OPEN && ws->handler->on_receipt && piece->size == WS_RECEIPT_SIZE)
         ws->handler->on_receipt(ws->owner, number);
-    return ws_peer_leave(ws);
 }
 
-static bool receive_close(struct ws *ws, const struct ws_piece *piece)
+static void receive_close(struct ws *ws, const struct ws_piece *piece)
 {
     unsigned code = CODE_NONE;
     char reason[WS_FRAME_CONTROL_MAX + 1] = "";
@@ -57,47 +48,45 @@ static bool receive_close(struct ws *ws, const struct ws_piece *piece)
         memcpy(reason, piece->data + 2, piece->size - 2);
         is_valid = ws_close_code_is_valid(code) && str_is_utf8(reason, piece->size - 2);
     }
-    ws->is_deaf = true;
     if (is_valid) {
         ws_peer_closed_by_peer(ws, code, reason);
     } else {
-        ws_peer_fail(ws, WS_CLOSE_PROTOCOL, "bad close frame", -EPROTO);
+        ws_peer_abort(ws, "bad close frame");
     }
-    return false;
 }
 
-static bool receive_data(struct ws *ws, const struct ws_piece *piece)
+static void receive_data(struct ws *ws, const struct ws_piece *piece)
 {
     bool is_text = piece->opcode == WS_OPCODE_TEXT;
 
     if (ws->state != WS_OPEN)
-        return true; /* we are closing; read on for the sake of the peer's close frame */
+        return; /* we are closing, and read on only to find the peer's close frame */
     if (buf_append(&ws->message, piece->data, piece->size) < 0) {
         ws_peer_fail(ws, WS_CLOSE_TOO_BIG, "message too big", -EMSGSIZE);
-        return true;
+        return;
     }
     if (!piece->is_last)
-        return true;
+        return;
     if (is_text && !str_is_utf8(buf_str(&ws->message), ws->message.size)) {
         ws_peer_fail(ws, CODE_BAD_TEXT, "text is not UTF-8", -EBADMSG);
-        return true;
+        return;
     }
-    return deliver(ws, !is_text);
+    deliver(ws, !is_text);
 }
 
-static bool receive(struct ws *ws, const struct ws_piece *piece)
+static void receive(struct ws *ws, const struct ws_piece *piece)
 {
     switch (piece->opcode) {
-    case WS_OPCODE_PONG: return receive_pong(ws, piece);
-    case WS_OPCODE_CLOSE: return receive_close(ws, piece);
+    case WS_OPCODE_PONG: receive_pong(ws, piece); break;
+    case WS_OPCODE_CLOSE: receive_close(ws, piece); break;
     case WS_OPCODE_PING:
         if (ws->state == WS_OPEN || ws->state == WS_FLUSHING)
             ws_output_control(ws, WS_OPCODE_PONG, piece->data, piece->size);
-        return true;
+        break;
     case WS_OPCODE_TEXT:
     case WS_OPCODE_BINARY:
     case WS_OPCODE_CONTINUATION:
-    default: return receive_data(ws, piece);
+    default: receive_data(ws, piece); break;
     }
 }
 
@@ -108,7 +97,7 @@ void ws_input_hold(struct ws *ws, const void *data, size_t size)
         ws_peer_fail(ws, WS_CLOSE_INTERNAL, "too much input", -EMSGSIZE);
 }
 
-/* The head of a frame tells that it will not fit: there is no need to wait for the rest. */
+/* A message whose announced size will not fit is refused before the rest of it comes. */
 static void refuse_announced(struct ws *ws)
 {
     if (ws->state == WS_OPEN && ws->parser.left > ws->message.max - ws->message.size)
@@ -123,10 +112,10 @@ void ws_input_feed(struct ws *ws, unsigned char *data, size_t size)
         return;
     ws->seen_ms = time_monotonic_ms();
     if (ws->held.size) {
-        ws_input_hold(ws, data, size); /* a resume is due, or a pause */
+        ws_input_hold(ws, data, size); /* a resume is due, or the peer is paused */
         return;
     }
-    while (!ws->is_deaf) {
+    while (ws->state < WS_ABORTING) {
         struct ws_piece piece;
         const char *why;
         int r;
@@ -137,16 +126,14 @@ void ws_input_feed(struct ws *ws, unsigned char *data, size_t size)
         }
         r = ws_parser_next(&ws->parser, data + used, size - used, &used, &piece, &why);
         if (r < 0) {
-            ws->is_deaf = true;
-            ws_peer_fail(ws, WS_CLOSE_PROTOCOL, why, -EPROTO);
+            ws_peer_abort(ws, why);
             return;
         }
         if (r == 0) {
             refuse_announced(ws);
             return;
         }
-        if (!receive(ws, &piece))
-            return; /* ws may be gone */
+        receive(ws, &piece);
     }
 }
 
@@ -155,11 +142,13 @@ static void on_resume(struct loop_timer *t)
     struct ws *ws = CONTAINER_OF(t, struct ws, resume_timer);
     struct buf held;
 
-    if (ws->is_paused || ws->state == WS_LOST)
+    if (ws->is_paused || ws->state >= WS_LOST)
         return;
     held = TAKE(ws->held, BUF_INIT(HELD_MAX));
+    ws_peer_enter(ws);
     ws->transport->pause(ws, false);
-    ws_input_feed(ws, (unsigned char *)held.data, held.size); /* ws may be gone now */
+    ws_input_feed(ws, (unsigned char *)held.data, held.size);
+    ws_peer_leave(ws); /* ws may be gone now */
     buf_done(&held);
 }
 

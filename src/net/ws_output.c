@@ -100,16 +100,13 @@ static bool next_frame(struct ws *ws, unsigned char **ret, size_t *ret_size)
     return true;
 }
 
-static bool notify_drain(struct ws *ws)
+static void notify_drain(struct ws *ws)
 {
-    if (ws->state != WS_OPEN || !ws->handler->on_drain)
-        return true;
-    ws_peer_enter(ws);
-    ws->handler->on_drain(ws->owner);
-    return ws_peer_leave(ws);
+    if (ws->state == WS_OPEN && ws->handler->on_drain)
+        ws->handler->on_drain(ws->owner);
 }
 
-bool ws_output_writable(struct ws *ws)
+void ws_output_writable(struct ws *ws)
 {
     for (int i = 0; i < BURST; i++) {
         bool had_messages = !list_empty(&ws->queue);
@@ -118,26 +115,21 @@ bool ws_output_writable(struct ws *ws)
         int r;
 
         retire(ws);
-        if (had_messages && list_empty(&ws->queue) && !notify_drain(ws))
-            return false;
+        if (had_messages && list_empty(&ws->queue))
+            notify_drain(ws);
         if (TAKE(ws->is_ping_due, false) && ws->state == WS_OPEN)
             ws_output_control(ws, WS_OPCODE_PING, NULL, 0);
         if (list_empty(&ws->queue) && list_empty(&ws->control))
             ws_peer_flushed(ws);
-        if (ws->state == WS_LOST)
-            return false;
-        if (!next_frame(ws, &data, &size))
-            return true;
+        if (ws->state >= WS_LOST || !next_frame(ws, &data, &size))
+            return;
         r = ws->transport->write(ws, data, size);
-        if (r < 0) {
+        if (r < 0)
             ws_peer_lost(ws, WS_CLOSE_ABNORMAL, "connection lost", r);
-            return false;
-        }
-        if (r == 0)
-            return true;
+        if (r <= 0)
+            return;
     }
     ws->transport->want_write(ws);
-    return true;
 }
 
 void ws_output_control(struct ws *ws, enum ws_opcode opcode, const void *data, size_t size)
