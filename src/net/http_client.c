@@ -1,258 +1,123 @@
 #include "net/http_client.h"
 #include "base/alloc.h"
-#include "base/buf.h"
 #include "base/str.h"
 #include "base/time.h"
 #include "net/http_call_format.h"
-#include "net/http_parser.h"
+#include "net/http_exchange.h"
 #include "net/stream.h"
-
-#include <assert.h>
-#include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
 
 #define MAX_HEAD           ((size_t)64 * 1024)
 #define CONNECT_TIMEOUT_MS 5000
 #define ANSWER_TIMEOUT_MS  30000
 
-/*
- *     CONNECTING -> WAITING -> RECEIVING -> DONE
- *
- * DONE is reached before `done` runs, and by http_call_cancel().
- */
-enum call_state { CALL_CONNECTING, CALL_WAITING, CALL_RECEIVING, CALL_DONE };
-
 struct http_call {
-    enum call_state state;
-    struct loop *loop;
-    struct stream *stream;
-    struct http_parser parser;
-    struct buf body;
-    char *where; /* for messages: "/var/run/docker.sock" */
-    size_t max_body;
-    struct loop_timer timer;
+    struct http_exchange exchange;
     uint64_t timeout_ms;
     uint64_t deadline_ms; /* of a buffered call, on the monotonic clock */
     http_data_fn on_data;
-    http_done_fn done;
-    void *owner;
-    bool is_busy; /* a callback may be running: leave() frees */
 };
 
-static void set_state(struct http_call *c, enum call_state state)
+static struct http_call *call_of(struct http_exchange *x)
 {
-    assert(state > c->state);
-    c->state = state;
+    return CONTAINER_OF(x, struct http_call, exchange);
 }
 
-static void destroy(struct http_call *c)
-{
-    http_parser_done(&c->parser);
-    buf_done(&c->body);
-    free(c->where);
-    free(c);
-}
-
-static void close_call(struct http_call *c)
-{
-    set_state(c, CALL_DONE);
-    loop_timer_stop(&c->timer);
-    stream_free(TAKE_PTR(c->stream));
-}
-
-/* Everything that comes from the loop is wrapped in enter() and leave(): the call may end in between. */
-static void enter(struct http_call *c)
-{
-    assert(!c->is_busy);
-    c->is_busy = true;
-}
-
-static void leave(struct http_call *c)
-{
-    c->is_busy = false;
-    if (c->state == CALL_DONE)
-        destroy(c); /* c is gone now */
-}
-
-static void finish(struct http_call *c, int code, const char *message)
-{
-    struct http_result result = {
-        .code = code,
-        .status = c->state == CALL_RECEIVING ? c->parser.status : 0,
-        .content_type = c->state == CALL_RECEIVING ? c->parser.content_type : "",
-        .body = buf_str(&c->body),
-        .size = c->body.size,
-        .message = message,
-    };
-
-    if (c->state == CALL_RECEIVING && c->parser.set_cookie[0])
-        result.set_cookie = c->parser.set_cookie;
-    close_call(c);
-    c->done(c->owner, &result);
-}
-
-static void fail(struct http_call *c, int code, const char *fmt, ...) _printf_(3, 4);
-static void fail(struct http_call *c, int code, const char *fmt, ...)
-{
-    char message[512];
-    va_list args;
-
-    va_start(args, fmt);
-    (void)vsnprintf(message, sizeof(message), fmt, args);
-    va_end(args);
-    finish(c, code, message);
-}
-
-/* Deadlines */
-
-static void on_timeout(struct loop_timer *t)
-{
-    struct http_call *c = CONTAINER_OF(t, struct http_call, timer);
-
-    enter(c);
-    if (c->state == CALL_CONNECTING) {
-        fail(c, -ETIMEDOUT, "connect %s: %s", c->where, error_text(-ETIMEDOUT));
-    } else if (c->state == CALL_WAITING) {
-        fail(c, -ETIMEDOUT, "no answer from %s in time", c->where);
-    } else {
-        fail(c, -ETIMEDOUT, "%s stopped answering", c->where);
-    }
-    leave(c);
-}
-
-/* A buffered call has one deadline; a stream may be silent for so long and starts anew with every byte. */
+/*
+ * A buffered call has one deadline; a stream may be silent for so long, counted again from every
+ * byte.
+ */
 static void watch_answer(struct http_call *c)
 {
     uint64_t now = time_monotonic_ms();
 
     if (!c->on_data) {
-        loop_timer_start(c->loop, &c->timer, c->deadline_ms > now ? c->deadline_ms - now : 0,
-                         on_timeout);
+        http_exchange_set_deadline(&c->exchange, c->deadline_ms > now ? c->deadline_ms - now : 0);
     } else if (c->timeout_ms > 0) {
-        loop_timer_start(c->loop, &c->timer, c->timeout_ms, on_timeout);
+        http_exchange_set_deadline(&c->exchange, c->timeout_ms);
     } else {
-        loop_timer_stop(&c->timer);
+        loop_timer_stop(&c->exchange.timer);
     }
 }
-
-/* The answer */
 
 static bool is_streamed(const struct http_call *c)
 {
-    return c->on_data && c->parser.status / 100 == 2;
+    return c->on_data && c->exchange.parser.status / 100 == 2;
 }
 
-static void take_body(struct http_call *c, const char *data, size_t size)
+static void on_open(struct http_exchange *x)
 {
-    if (is_streamed(c)) {
-        c->on_data(c->owner, data, size);
-    } else if (buf_append(&c->body, data, size) < 0) {
-        fail(c, -EMSGSIZE, "answer of %s is larger than %zu bytes", c->where, c->max_body);
-    }
+    watch_answer(call_of(x));
 }
 
-static void take_head(struct http_call *c)
+static void on_input(struct http_exchange *x)
 {
-    set_state(c, CALL_RECEIVING);
-    if (!is_streamed(c) && c->parser.has_length && !c->parser.is_head_request &&
-        c->parser.length > c->max_body)
-        fail(c, -EMSGSIZE, "answer of %s is larger than %zu bytes", c->where, c->max_body);
-}
-
-static void feed(struct http_call *c, const char *data, size_t size)
-{
-    enum http_piece piece;
-
-    do {
-        const char *body = NULL;
-        size_t n = 0;
-
-        piece = http_parser_next(&c->parser, &data, &size, &body, &n);
-        switch (piece) {
-        case HTTP_MORE: return;
-        case HTTP_HEAD: take_head(c); break;
-        case HTTP_BODY: take_body(c, body, n); break;
-        case HTTP_END: finish(c, 0, ""); break;
-        case HTTP_ERROR: fail(c, -EPROTO, "answer of %s: %s", c->where, c->parser.problem); break;
-        }
-    } while (c->state != CALL_DONE);
-}
-
-static void on_open(void *owner)
-{
-    struct http_call *c = owner;
-
-    set_state(c, CALL_WAITING);
-    watch_answer(c);
-}
-
-static void on_data(void *owner, const char *data, size_t size)
-{
-    struct http_call *c = owner;
+    struct http_call *c = call_of(x);
 
     if (c->on_data)
         watch_answer(c);
-    enter(c);
-    feed(c, data, size);
-    leave(c);
 }
 
-static void on_end(void *owner, int code, const char *message)
+/* An announced body that is too large is refused before it comes. */
+static void on_head(struct http_exchange *x)
 {
-    struct http_call *c = owner;
+    const struct http_parser *p = &x->parser;
 
-    enter(c);
-    if (code == 0 && c->state == CALL_RECEIVING && http_parser_eof(&c->parser)) {
-        finish(c, 0, "");
-    } else if (code != 0) {
-        finish(c, code, message);
-    } else {
-        fail(c, -ECONNRESET, "%s closed the connection before its answer was complete", c->where);
-    }
-    leave(c);
+    if (!is_streamed(call_of(x)) && p->has_length && !p->is_head_request && p->length > x->body.max)
+        http_exchange_fail_too_large(x);
 }
 
-static const struct stream_handler stream_handler = {
-    .on_open = on_open,
-    .on_data = on_data,
-    .on_end = on_end,
-};
+static void on_body(struct http_exchange *x, const char *data, size_t size)
+{
+    struct http_call *c = call_of(x);
 
-/* Life cycle */
+    if (is_streamed(c)) {
+        c->on_data(x->owner, data, size);
+    } else {
+        http_exchange_keep(x, data, size);
+    }
+}
+
+static void destroy(struct http_exchange *x)
+{
+    http_exchange_done(x);
+    free(call_of(x));
+}
+
+static const struct http_exchange_handler handler = {
+    .on_open = on_open,
+    .on_input = on_input,
+    .on_head = on_head,
+    .on_body = on_body,
+    .destroy = destroy,
+};
 
 static int start(struct http_call *c,
                  const struct http_call_options *o,
                  const struct address *address,
                  struct error *err)
 {
+    struct http_exchange *x = &c->exchange;
     struct buf request;
     uint64_t connect_ms = o->connect_timeout_ms ? o->connect_timeout_ms : CONNECT_TIMEOUT_MS;
     int r;
 
-    r = http_call_format(&request, address, o, "close", loop_user_agent(c->loop), err);
+    r = http_call_format(&request, address, o, "close", loop_user_agent(x->loop), err);
     if (r < 0)
         return r;
-    c->stream = stream_open(&(struct stream_options){
-        .loop = c->loop,
-        .address = address,
-        .is_insecure = o->is_insecure,
-        .trust = o->trust,
-        .max_queue = request.size,
-        .handler = &stream_handler,
-        .owner = c,
-    });
-    r = stream_write(c->stream, request.data, request.size);
+    http_exchange_send(x,
+                       &(struct stream_options){.address = address,
+                                                .is_insecure = o->is_insecure,
+                                                .trust = o->trust,
+                                                .max_queue = request.size},
+                       &request);
     buf_done(&request);
-    assert(r == 0); /* the queue was made for it */
-    if (stream_is_open(c->stream)) {
-        on_open(c);
+    if (x->state == EXCHANGE_WAITING) {
+        watch_answer(c);
         return 0;
     }
     if (!c->on_data && c->timeout_ms < connect_ms)
         connect_ms = c->timeout_ms;
-    loop_timer_start(c->loop, &c->timer, connect_ms, on_timeout);
+    http_exchange_set_deadline(x, connect_ms);
     return 0;
 }
 
@@ -269,19 +134,17 @@ int http_call_start(struct http_call **ret,
     if (r < 0)
         return r;
     c = xcalloc(1, sizeof(*c));
-    c->loop = loop;
-    c->where = xstrdup(address.display);
-    c->max_body = o->max_body;
+    c->exchange.loop = loop;
+    c->exchange.handler = &handler;
+    c->exchange.done = o->done;
+    c->exchange.owner = o->owner;
+    http_exchange_init(&c->exchange, &address, MAX_HEAD, o->max_body);
+    c->exchange.parser.is_head_request = str_eq(o->method, "HEAD");
     c->on_data = o->on_data;
-    c->done = o->done;
-    c->owner = o->owner;
     c->timeout_ms = o->timeout_ms;
     if (!c->on_data && c->timeout_ms == 0)
         c->timeout_ms = ANSWER_TIMEOUT_MS;
     c->deadline_ms = time_monotonic_ms() + c->timeout_ms;
-    buf_init(&c->body, o->max_body);
-    http_parser_init(&c->parser, MAX_HEAD);
-    c->parser.is_head_request = strcmp(o->method, "HEAD") == 0;
     r = start(c, o, &address, err);
     if (r < 0)
         return r;
@@ -291,21 +154,22 @@ int http_call_start(struct http_call **ret,
 
 void http_call_cancel(struct http_call *call)
 {
-    if (!call || call->state == CALL_DONE)
-        return; /* inside `done`: it is going anyway */
-    close_call(call);
-    if (!call->is_busy)
-        destroy(call);
+    if (call)
+        http_exchange_cancel(&call->exchange);
 }
 
 void http_call_pause(struct http_call *call, bool is_paused)
 {
-    if (call->state == CALL_DONE)
+    struct http_exchange *x = &call->exchange;
+
+    if (x->state == EXCHANGE_DONE)
         return;
-    stream_pause(call->stream, is_paused);
-    if (is_paused && call->on_data && call->state != CALL_CONNECTING) {
-        loop_timer_stop(&call->timer); /* the silence is ours */
-    } else if (call->state != CALL_CONNECTING) {
+    stream_pause(x->stream, is_paused);
+    if (x->state == EXCHANGE_CONNECTING)
+        return;
+    if (is_paused && call->on_data) {
+        loop_timer_stop(&x->timer); /* the silence is of our making */
+    } else {
         watch_answer(call);
     }
 }
