@@ -1,20 +1,21 @@
 #pragma once
 
 /*
- * Objects that call their owner, and may be freed by him from inside that call.
+ * Objects that call their owner and may be freed by it from inside that call.
  *
- * An object on the event loop (a stream, a WebSocket, an HTTP connection) runs in callbacks of the loop and
- * calls functions of its owner from them. The owner may free the object there, while functions of it are
- * still on the stack. The answer is the same everywhere in this tree:
+ * An object on the event loop (a stream, a WebSocket, an HTTP connection) runs in callbacks of the
+ * loop and calls functions of its owner from them. The owner may free the object there, while
+ * functions of it are still on the stack. The answer is the same everywhere in this tree:
  *
- * - The object's last state (X_FREED, X_DONE) means that it was freed or has ended. It holds nothing then but
- *   its memory: x_free() has released descriptors, timers and registrations at once, and the object never
- *   calls its owner again.
- * - Every entry from the loop is wrapped in enter() and leave(), which count the depth. The memory goes when
- *   the outermost leave() finds the last state, or in x_free() when the object is not inside at all.
- * - Between enter() and leave() the object is valid memory. After each call of the owner the code looks at the
- *   state before it goes on; no `is_gone` flag and no boolean result is passed up the stack. Behind leave() the
- *   object may be gone, so leave() is the last statement.
+ * - The object's last state (X_FREED, X_DONE) means that it was freed or has ended. It holds
+ *   nothing then but its memory: x_free() has released descriptors, timers and registrations at
+ *   once, and the object never calls its owner again.
+ * - Every entry from the loop is wrapped in enter() and leave(), which count the depth. The memory
+ *   goes when the outermost leave() finds the last state, or in x_free() when the object is not
+ *   inside at all.
+ * - Between enter() and leave() the object is valid memory. After each call of the owner the code
+ *   looks at the state before it goes on; no `is_gone` flag and no boolean result is passed up the
+ *   stack. Behind leave() the object may be gone, so leave() is the last statement.
  *
  *     static void leave(struct x *x)                    void x_free(struct x *x)
  *     {                                                 {
@@ -34,8 +35,8 @@
  *         leave(x);                             x may be gone now
  *     }
  *
- * A depth rather than a flag, because entries nest: a handler of a stream sends on it, a WebSocket that is
- * entered by its socket enters itself to report.
+ * A depth rather than a flag, because entries nest: a handler of a stream sends on it, a WebSocket
+ * that is entered by its socket enters itself to report.
  */
 
 #include <assert.h>

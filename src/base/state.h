@@ -41,7 +41,9 @@ struct state_machine {
         (kind), (state_rows), ARRAY_LEN(state_rows) \
     }
 
-/* Aborts when `to` may not follow `from`, else logs the transition at debug. `id` names the object in
- * the log and may be NULL. */
+/*
+ * Aborts when `to` may not follow `from`, else logs the transition at debug. `id` names the object
+ * in the log and may be NULL.
+ */
 void state_check(const struct state_machine *m, const char *id, unsigned from, unsigned to);
 const char *state_name(const struct state_machine *m, unsigned state);

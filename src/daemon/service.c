@@ -34,7 +34,9 @@ static bool may_be_ready(const struct service *s, bool is_ready)
     return is_ready || (s->o.patience_ms && time_monotonic_ms() - s->born_ms >= s->o.patience_ms);
 }
 
-/* A status is one line: a line break in text from a peer must not become a command to the manager. */
+/*
+ * A status is one line: a line break in text from a peer must not become a command to the manager.
+ */
 static void report(struct service *s)
 {
     char text[SERVICE_TEXT_SIZE] = "";

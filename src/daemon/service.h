@@ -1,9 +1,10 @@
 #pragma once
 
 /*
- * Reports the state of a daemon to its service manager: ready, a line of status, reloading, stopping,
- * and that the loop still turns (the watchdog, at half of its interval). Without a manager all of it
- * does nothing. A notification that cannot be delivered is not repeated, except for readiness.
+ * Reports the state of a daemon to its service manager: ready, a line of status, reloading,
+ * stopping, and that the loop still turns (the watchdog, at half of its interval). Without a
+ * manager all of it does nothing. A notification that cannot be delivered is not repeated, except
+ * for readiness.
  */
 
 #include "net/loop.h"
@@ -16,7 +17,10 @@ struct service;
 struct service_options {
     struct loop *loop;
     const char *const *env; /* environ; read by service_new() only */
-    /* Called once a second until ready, then every 5 s: returns readiness, writes one line of status. */
+    /*
+     * Called once a second until ready, then every 5 s: returns readiness, writes one line of
+     * status.
+     */
     bool (*describe)(void *owner, char ret_text[SERVICE_TEXT_SIZE]);
     void *owner;
     /* Then it counts as ready anyway, because a restart would not help; 0: never. */

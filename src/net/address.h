@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * Where to dial: "unix:///path", "tcp://host:port", "http://host[:port]", "https://host[:port]", IPv6
- * hosts in brackets. Plain data of fixed size.
+ * An address to dial: "unix:///path", "tcp://host:port", "http://host[:port]",
+ * "https://host[:port]", IPv6 hosts in brackets. Plain data of fixed size.
  */
 
 #include "base/error.h"

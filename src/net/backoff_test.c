@@ -40,8 +40,8 @@ static void test_for_ever(void **state)
 }
 
 /*
- * Full jitter is uniform over the whole range: each tenth of it gets a tenth of the waits. The bounds are
- * eight standard deviations wide, so chance does not break the test.
+ * Full jitter is uniform over the whole range: each tenth of it gets a tenth of the waits. The
+ * bounds are eight standard deviations wide, so chance does not break the test.
  */
 static void test_distribution(void **state)
 {

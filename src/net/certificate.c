@@ -15,7 +15,7 @@
 #define SUBJECT_MAX     64 /* of a common name (X.520) */
 #define SERIAL_SIZE     16
 #define DAY_S           86400
-#define CLOCK_MARGIN_S  3600 /* of other hosts, whose clocks may be behind */
+#define CLOCK_MARGIN_S  3600 /* for other hosts, whose clocks may be behind */
 #define SAN_TEXT_MAX    ((size_t)64 * 1024)
 #define FINGERPRINT_FMT "sha256:"
 
@@ -114,7 +114,7 @@ void certificate_info_done(struct certificate_info *info)
     *info = (struct certificate_info){0};
 }
 
-/* Making */
+/* Creation */
 
 static bool is_ip(const char *name)
 {

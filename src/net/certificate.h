@@ -1,7 +1,8 @@
 #pragma once
 
 /*
- * X.509 certificates as files: reading what a program must know of them, and making self-signed ones.
+ * X.509 certificates in PEM files: reads the facts that a program needs, and makes self-signed
+ * ones.
  */
 
 #include "base/buf.h"
@@ -25,7 +26,7 @@ void certificate_info_done(struct certificate_info *info);
 struct certificate_spec {
     const char *const *names; /* DNS names and IPs; the first is the subject, too */
     size_t n_names;
-    const char *key; /* PEM of the key to use again; NULL: a new one, ECDSA P-256 */
+    const char *key; /* PEM of a key to keep; NULL: a new one, ECDSA P-256 */
     unsigned n_days; /* from now */
 };
 

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * Starts a non-blocking connect. Returns 0 when connected, -EINPROGRESS, or why not; *ret_fd is the
- * socket, the caller's in every case, -1 when there is none. For net/ only.
+ * Starts a non-blocking connect. Returns 0 when connected, -EINPROGRESS, or the error; *ret_fd is
+ * the socket, which is the caller's in every case, or -1. For net/ only.
  */
 
 #include <stdint.h>

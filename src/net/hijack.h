@@ -1,9 +1,9 @@
 #pragma once
 
 /*
- * A hijacked Engine connection (exec, attach): an HTTP request with "Upgrade: tcp" whose answer 101 (or
- * 200) turns the connection into a raw byte stream both ways. Same life cycle as http_call: one `done`,
- * never before start returned, and cancel means `done` never runs.
+ * A hijacked Engine connection (exec, attach): an HTTP request with "Upgrade: tcp" whose answer 101
+ * (or 200) turns the connection into a raw byte stream both ways. It has the life cycle of
+ * http_call: one `done`, never before hijack_start() has returned, and none after hijack_cancel().
  */
 
 #include "base/error.h"
@@ -23,7 +23,7 @@ struct hijack_options {
     void (*on_open)(void *owner);
     http_data_fn on_data;
     void (*on_drain)(void *owner); /* optional: all that was queued is written */
-    /* stream ended (code 0, status 101), or refused (status and body), or failed (code) */
+    /* The stream ended (code 0, status 101), was refused (status and body), or failed (code). */
     http_done_fn done;
     void *owner;
 };
@@ -35,10 +35,12 @@ int hijack_start(struct hijack **ret,
 void hijack_cancel(struct hijack *h);
 DEFINE_CLEANUP(struct hijack *, hijack_cancel);
 
-/* Queues bytes for the peer, before on_open, too; -ENOBUFS with nothing queued when the queue would pass its
- * maximum, -EPIPE after hijack_shutdown_write(), -ENOTCONN when refused. */
+/*
+ * Queues bytes for the peer, before on_open, too. -ENOBUFS with nothing queued when the queue would
+ * pass its maximum, -EPIPE after hijack_shutdown_write(), -ENOTCONN when the upgrade was refused.
+ */
 int hijack_write(struct hijack *h, const void *data, size_t size) _nodiscard_;
-int hijack_shutdown_write(struct hijack *h)
-    _nodiscard_; /* after the queue is written: end of input for the peer */
+/* Ends the peer's input behind the queue. */
+int hijack_shutdown_write(struct hijack *h) _nodiscard_;
 size_t hijack_queued(const struct hijack *h);
 void hijack_pause(struct hijack *h, bool is_paused);

@@ -1,10 +1,11 @@
 #pragma once
 
 /*
- * HTTP/1.1 client requests, one connection each ("Connection: close"). A request is an http_call: it
- * owns its connection and buffers, has a deadline, and ends with exactly one call of `done`, never
- * before http_call_start() returned. After `done` the call is gone. http_call_cancel() before that
- * means `done` never runs; cancelling from inside `done` or `on_data` is harmless.
+ * HTTP/1.1 client requests, one connection each ("Connection: close"). A request is an http_call:
+ * it owns its connection and buffers, has a deadline, and ends with exactly one call of `done`,
+ * never before http_call_start() has returned. `done` ends the life of the call: the owner drops
+ * its pointer there. After http_call_cancel() `done` never runs; to cancel inside `done` or
+ * `on_data` is harmless.
  */
 
 #include "base/error.h"
@@ -20,27 +21,31 @@ struct http_header {
 };
 
 struct http_result {
-    int code; /* 0, or why there is no complete response: -ECONNREFUSED -ENOENT -EACCES (unix socket),
-                    -EHOSTUNREACH (name unknown), -ETIMEDOUT, -EMSGSIZE (body over the maximum),
-                    -EPROTO (no HTTP, or TLS refused), -ECONNRESET (also: ended too early) */
-    int status;               /* HTTP status; 0 if no response head came */
-    const char *content_type; /* never NULL; gone after `done` returns */
-    const char
-        *set_cookie;  /* value of the first Set-Cookie header or NULL; gone after `done` returns */
-    const char *body; /* buffered mode: NUL-terminated, never NULL; gone after `done` returns */
+    /*
+     * 0, or why there is no complete response: -ECONNREFUSED -ENOENT -EACCES (unix socket),
+     * -EHOSTUNREACH (name unknown), -ETIMEDOUT, -EMSGSIZE (body over the maximum), -EPROTO (no
+     * HTTP, or TLS refused), -ECONNRESET (also: ended too early).
+     */
+    int code;
+    int status; /* HTTP status; 0 if no response head came */
+    /* The texts are borrowed until `done` returns. */
+    const char *content_type; /* never NULL */
+    const char *set_cookie;   /* value of the first Set-Cookie header, or NULL */
+    const char *body;         /* buffered mode: NUL-terminated, never NULL */
     size_t size;
-    /* for humans when code < 0: "connect /var/run/docker.sock: No such file or directory" */
-    const char *message;
+    const char *message; /* when code < 0: "connect /run/docker.sock: No such file or directory" */
 };
 
 typedef void (*http_done_fn)(void *owner, const struct http_result *result);
-/* Streaming mode: pieces of the body as they come, HTTP framing removed. Not called for non-2xx answers: their
- * body is buffered (up to max_body) and handed to `done`. */
+/*
+ * Streaming mode: pieces of the body as they come, HTTP framing removed. Not called for answers
+ * other than 2xx: their body is buffered (up to max_body) and handed to `done`.
+ */
 typedef void (*http_data_fn)(void *owner, const void *data, size_t size);
 
 struct http_call_options {
-    const char
-        *address; /* "unix:///path", "tcp://host:port", "http://host:port", "https://host:port" */
+    /* "unix:///path", "tcp://host:port", "http://host:port", "https://host:port" */
+    const char *address;
     const char *method;
     const char *path; /* with query; must be printable ASCII without spaces, else -EINVAL */
     const struct http_header *headers;
@@ -65,6 +70,8 @@ int http_call_start(struct http_call **ret,
 void http_call_cancel(struct http_call *call);
 DEFINE_CLEANUP(struct http_call *, http_call_cancel);
 
-/* Back-pressure of a stream: nothing is read from the socket while paused, and the silence is not counted. What
- * has been read already, at most 64 KiB, may still come. */
+/*
+ * Back-pressure of a stream: nothing is read from the socket while paused, and the silence is not
+ * counted. Bytes that have been read already, at most 64 KiB, may still come.
+ */
 void http_call_pause(struct http_call *call, bool is_paused);

@@ -1,20 +1,22 @@
 #pragma once
 
 /*
- * One connection of the HTTP server, as http_server.c sees it: it reads a request, waits for its response and
- * writes that, again and again.
+ * One connection of the HTTP server, as http_server.c sees it: it reads a request, waits for its
+ * response and writes that, again and again.
  *
  *     IDLE -> HEAD -> BODY -> PENDING -> [STREAMING ->] WRITING -> IDLE | LINGER
  *     any state -> GONE
  *
- * A connection begins in HEAD, so that the first head has a deadline. BODY is skipped when there is none. In
- * PENDING and STREAMING the next request may come, and the client may leave; it counts as gone when it ends its
- * output. LINGER: output has ended; input is thrown away for a while, because closing with unread input would
- * reset the connection and might destroy the response before the client has it. GONE: closed, or upgraded, when
- * the socket is a WebSocket peer's; a handler may bring that about at any time (base/reentry.h).
+ * A connection begins in HEAD, so that the first head has a deadline. BODY is skipped when there is
+ * none. In PENDING and STREAMING the next request may come, and the client may leave; it counts as
+ * gone when it ends its output. LINGER: output has ended; input is thrown away for a while, because
+ * closing with unread input would reset the connection and might destroy the response before the
+ * client has it. GONE: closed, or upgraded, when the socket is a WebSocket peer's; a handler may
+ * bring that about at any time (base/reentry.h).
  *
- * The files http_conn*.c divide it: http_conn.c has life cycle, deadlines and request ids, _input.c reads
- * requests, _output.c writes responses, _stream.c those that come in pieces, _upgrade.c makes WebSockets.
+ * The files http_conn*.c divide it: http_conn.c has life cycle, deadlines and request ids, _input.c
+ * reads requests, _output.c writes responses, _stream.c those that come in pieces, _upgrade.c makes
+ * WebSockets.
  */
 
 #include "base/list.h"

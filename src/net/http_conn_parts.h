@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * Inside of a connection, for the files http_conn*.c only; http_conn.h has its states. Every function here may
- * end in GONE: the caller checks the state before it goes on.
+ * Inside of a connection, for the files http_conn*.c only; http_conn.h has its states. Every
+ * function here may end in GONE: the caller checks the state before it goes on.
  */
 
 #include "base/buf.h"
@@ -65,7 +65,10 @@ void http_conn_process(struct http_conn *c);
 /* http_conn_output.c */
 void http_conn_write(struct http_conn *c); /* all of c->out, then the next request */
 void http_conn_respond_error(struct http_conn *c, int status, const char *detail);
-/* For a request that was not read to its end: what follows it cannot be parsed, so the connection ends. */
+/*
+ * For a request that was not read to its end: what follows it cannot be parsed, so the connection
+ * ends.
+ */
 void http_conn_refuse(struct http_conn *c, int status, const char *detail);
 void http_conn_continue_writing(struct http_conn *c);
 

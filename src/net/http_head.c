@@ -25,7 +25,7 @@ static const struct {
     {"CONNECT", false},
 };
 
-/* Fields that change what the request means; two of one kind would be two requests. */
+/* Fields that decide the meaning of a request; a duplicate would make it ambiguous. */
 static const char *const singles[] = {
     "host",    "content-length", "transfer-encoding", "authorization",
     "upgrade", "origin",         "sec-websocket-key",
@@ -81,7 +81,7 @@ static int parse_method(struct http_head *h, const char *method, const char **re
     return refuse(501, "unknown method", ret_why);
 }
 
-/* No segment that would mean another place than it names. */
+/* No segment is empty, "." or "..". */
 static bool is_plain_path(const char *path)
 {
     if (*path != '/')
@@ -165,7 +165,10 @@ static int parse_field(struct http_head *h, char *line, const char **ret_why)
     if (!colon)
         return refuse(400, "malformed header", ret_why);
     *colon = '\0';
-    /* A name with a blank in front would be a continued line, one with a blank behind an ambiguity. */
+    /*
+     * A name with a blank in front would continue the line before, one with a blank behind is
+     * ambiguous.
+     */
     if (!is_token(line))
         return refuse(400, "malformed header", ret_why);
     value = str_trim(colon + 1);
@@ -181,7 +184,7 @@ static int parse_field(struct http_head *h, char *line, const char **ret_why)
     return 0;
 }
 
-/* Is `word` an element of a comma-separated list? */
+/* True when `word` is an element of a comma-separated list. */
 static bool list_has(const char *list, const char *word)
 {
     size_t length = strlen(word);
@@ -195,7 +198,7 @@ static bool list_has(const char *list, const char *word)
     return false;
 }
 
-/* What the fields say about connection and body. */
+/* Reads the fields that are about connection and body. */
 static int interpret(struct http_head *h, const char **ret_why)
 {
     const char *connection = http_head_find_field(h, "connection");

@@ -1,8 +1,9 @@
 #pragma once
 
 /*
- * The head of an HTTP/1.1 request: from its bytes to a request that is safe to look at, without
- * sockets. Strict: what is ambiguous is refused, because the two sides could disagree about it.
+ * The head of an HTTP/1.1 request, from its bytes to checked fields; without sockets. Strict: a
+ * head that is ambiguous is refused, because two programs on the way could disagree about its
+ * meaning.
  */
 
 #include "base/macros.h"
@@ -19,7 +20,7 @@ struct http_field {
 };
 
 struct http_head {
-    char *text; /* what everything below points into */
+    char *text; /* the members below point into it */
     const char *method;
     char *path; /* decoded */
     const char *query;
@@ -33,15 +34,15 @@ struct http_head {
 };
 
 /*
- * Looks for the end of a head in what has come so far; *scanned remembers how far earlier calls looked.
+ * Searches the input so far for the end of a head; *scanned remembers how far earlier calls came.
  * Returns the size of the head including its empty line, 0 while it is incomplete, or negative:
  * -EBADMSG (a line that does not end in CRLF, a NUL), -EMSGSIZE.
  */
 int http_head_find(const char *data, size_t size, size_t *scanned) _nodiscard_;
 
 /*
- * Parses one head of `size` bytes. Returns 0, or the HTTP status to refuse it with and *ret_why. `h` must be
- * passed to http_head_done() either way.
+ * Parses one head of `size` bytes. Returns 0, or the HTTP status to refuse it with, and *ret_why.
+ * The caller passes `h` to http_head_done() either way.
  */
 int http_head_parse(struct http_head *h, const char *data, size_t size, const char **ret_why)
     _nodiscard_;

@@ -89,8 +89,8 @@ static enum http_piece take_field(struct http_parser *p)
     if (!colon || colon == name || memchr(name, '\0', p->line.size))
         return fail(p, "bad header line");
     *colon = '\0';
-    if (name[strcspn(name, " \t")] !=
-        '\0') /* also a continuation line: nobody sends those any more */
+    /* Refuses continuation lines, too, which are obsolete. */
+    if (name[strcspn(name, " \t")] != '\0')
         return fail(p, "bad header name");
     value = str_trim(colon + 1);
     if (strcasecmp(name, "content-length") == 0)
@@ -141,7 +141,7 @@ static int hex_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* "1f40", maybe followed by an extension, which nobody uses */
+/* "1f40", perhaps followed by an extension, which is ignored */
 static enum http_piece take_chunk_size(struct http_parser *p)
 {
     const char *s = buf_str(&p->line);

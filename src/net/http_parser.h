@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * Incremental parser of one HTTP/1 response: pure, fed with whatever pieces arrive. It copies the line
- * it is in and nothing else; body bytes are handed out where they lie in the caller's buffer.
+ * Incremental parser of one HTTP/1 response: pure, fed with pieces of any size. It copies only the
+ * line that it is in; body bytes are handed out where they lie in the caller's buffer.
  *
  *     HEAD_STATUS -> HEAD_FIELDS -> BODY_* -> DONE      1xx answers before the real one are skipped
  *
@@ -24,7 +24,7 @@ enum http_parse_state {
     PARSE_CHUNK_END,
     PARSE_TRAILER,
     PARSE_DONE,
-    PARSE_UPGRADED, /* everything that follows belongs to the other protocol */
+    PARSE_UPGRADED, /* the rest belongs to the other protocol */
     PARSE_FAILED,
 };
 
@@ -56,12 +56,15 @@ struct http_parser {
 void http_parser_init(struct http_parser *p, size_t max_head);
 void http_parser_done(struct http_parser *p);
 
-/* Takes the next piece from the front of *data, which it moves; call it until HTTP_MORE, END or ERROR. */
+/*
+ * Takes the next piece from the front of *data, which it advances; call it until HTTP_MORE, END or
+ * ERROR.
+ */
 enum http_piece http_parser_next(struct http_parser *p,
                                  const char **data,
                                  size_t *size,
                                  const char **ret_data,
                                  size_t *ret_size);
 
-/* The connection ended: true when the response is complete with that. */
+/* The connection ended: true when that completes the response. */
 bool http_parser_eof(struct http_parser *p);

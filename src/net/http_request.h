@@ -1,8 +1,9 @@
 #pragma once
 
 /*
- * A request as the HTTP server hands it to its handler. It borrows everything from its connection and is
- * valid until the handler's function returns; across an await the handler keeps the id alone.
+ * A request as the HTTP server hands it to its handler. It borrows everything from its connection
+ * and is valid until the handler's function returns; across an await the handler keeps the id
+ * alone.
  */
 
 #include <stdbool.h>

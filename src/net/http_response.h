@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * Responses of the HTTP server, and their bytes on the wire. Headers with a line break or another control
- * character are left out, so that a value cannot add headers of its own.
+ * Responses of the HTTP server, and their bytes on the wire. Headers with a line break or another
+ * control character are left out, so that a value cannot add headers of its own.
  */
 
 #include "base/buf.h"
@@ -20,14 +20,16 @@ struct http_response {
 #define HTTP_RESPONSE_HEAD_MAX ((size_t)16 * 1024)
 
 /*
- * The bytes of a response; initialises `ret`, which the caller frees. `is_last`: the connection ends after
- * it; `is_head`: the answer to a HEAD, whose body is only counted.
+ * The bytes of a response; initialises `ret`, which the caller frees. `is_last`: the connection
+ * ends after it; `is_head`: the answer to a HEAD, whose body is only counted.
  */
 void http_response_format(struct buf *ret,
                           const struct http_response *r,
                           bool is_head,
                           bool is_last);
-/* Appends the head of a response whose body follows in pieces; content_type is set, `out` has room. */
+/*
+ * Appends the head of a response whose body follows in pieces; content_type is set, `out` has room.
+ */
 void http_response_format_stream(struct buf *out,
                                  const struct http_response *r,
                                  bool is_chunked,

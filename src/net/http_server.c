@@ -31,7 +31,7 @@ struct http_server {
     struct loop_timer backoff;
     void (*on_crowd)(void *owner, const struct http_crowd *crowd);
     struct http_crowd crowd;
-    uint64_t crowd_told_ms; /* 0: never */
+    uint64_t crowd_reported_ms; /* 0: never */
 };
 
 static void on_backoff_over(struct loop_timer *t)
@@ -42,33 +42,33 @@ static void on_backoff_over(struct loop_timer *t)
         loop_timer_start(s->site.loop, t, ACCEPT_BACKOFF_MS, on_backoff_over);
 }
 
-/* Whoever fills the server up must not fill the log, too. */
-static void tell_crowd(struct http_server *s, const char *peer)
+/* A client that fills the server must not fill the log, too. */
+static void report_crowd(struct http_server *s, const char *peer)
 {
     uint64_t now_ms = time_monotonic_ms();
 
-    if (!s->on_crowd || (s->crowd_told_ms && now_ms - s->crowd_told_ms < CROWD_REPORT_MS))
+    if (!s->on_crowd || (s->crowd_reported_ms && now_ms - s->crowd_reported_ms < CROWD_REPORT_MS))
         return;
-    s->crowd_told_ms = now_ms;
+    s->crowd_reported_ms = now_ms;
     s->crowd.peer = peer;
     s->on_crowd(s->site.owner, &s->crowd);
     s->crowd = (struct http_crowd){0};
 }
 
-/* Out of descriptors or memory: the longest waiting stranger gives his back. */
+/* Out of descriptors, memory or watches: the longest waiting stranger makes way. */
 static void on_exhausted(struct http_server *s, int error)
 {
-    log_debug(NULL, "accept: %s", error_text(error));
+    log_debug(NULL, "cannot accept: %s", error_text(error));
     s->crowd.error = error;
     if (strangers_evict_oldest(&s->site.strangers))
         s->crowd.n_evicted++;
     /* It stays readable and would spin; when this fails, it does for a while. */
     (void)loop_io_set(&s->io, 0);
     loop_timer_start(s->site.loop, &s->backoff, ACCEPT_BACKOFF_MS, on_backoff_over);
-    tell_crowd(s, "");
+    report_crowd(s, "");
 }
 
-/* False: there is no room for another one. */
+/* False: there is no room for another connection. */
 static bool make_room(struct http_server *s, const char *peer)
 {
     bool is_evicted = strangers_make_room(&s->site.strangers, peer);
@@ -79,7 +79,7 @@ static bool make_room(struct http_server *s, const char *peer)
     s->crowd.n_evicted += is_evicted;
     s->crowd.n_refused += !has_room;
     if (is_evicted || !has_room)
-        tell_crowd(s, peer);
+        report_crowd(s, peer);
     return has_room;
 }
 
@@ -214,7 +214,7 @@ int http_server_open(struct http_server **ret,
     return 0;
 }
 
-/* The last socket is closed, WebSocket peers included, and with it the last that counts on s. */
+/* The last socket is closed, WebSocket peers included; none refers to the server any more. */
 static void on_empty(struct sock_group *g)
 {
     struct http_server *s = CONTAINER_OF(g, struct http_server, site.socks);

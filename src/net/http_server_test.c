@@ -402,7 +402,9 @@ static void test_body_too_large(void **state)
     buf_done(&s.reply);
 }
 
-/* The client goes while its request is being worked on: the answer goes nowhere, and that is fine. */
+/*
+ * The client goes while its request is being worked on: the answer goes nowhere, and that is fine.
+ */
 static void test_client_gone(void **state)
 {
     struct fixture *f = *state;

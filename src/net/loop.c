@@ -31,7 +31,7 @@ struct loop {
     size_t n_batch;
 
     struct timer_heap timers;
-    uint64_t armed_ns; /* what the timerfd is set to, or PARKED */
+    uint64_t armed_ns; /* setting of the timerfd, or PARKED */
     int timer_fd;
     struct loop_io timer_io;
 
@@ -57,7 +57,10 @@ static void arm(struct loop *loop)
     uint64_t due_ns = first ? first->due_ns : PARKED;
     struct itimerspec when = {0};
 
-    /* An early wake-up is harmless, so the timerfd is only ever moved forward in time by on_timer(). */
+    /*
+     * An early wake-up is harmless, so the timerfd is only ever moved forward in time by
+     * on_timer().
+     */
     if (due_ns >= loop->armed_ns)
         return;
     when.it_value.tv_sec = (time_t)(due_ns / NS_PER_S);
@@ -77,7 +80,9 @@ static void on_timer(struct loop_io *io, uint32_t events)
     if (read(loop->timer_fd, &expirations, sizeof(expirations)) < 0 && errno != EAGAIN)
         log_debug(NULL, "timerfd: %s", error_text(-errno));
     loop->armed_ns = PARKED;
-    /* Strictly before `now`: what a callback starts with no delay waits for the next turn. */
+    /*
+     * Strictly before `now`: a timer that a callback starts with no delay waits for the next turn.
+     */
     while ((t = timer_heap_first(&loop->timers)) && t->due_ns < now) {
         timer_heap_remove(&loop->timers, t);
         t->fn(t);
@@ -193,7 +198,7 @@ static int open_descriptors(struct loop *loop)
     return loop_io_start(loop, &loop->timer_io, loop->timer_fd, EPOLLIN, on_timer);
 }
 
-/* What OpenSSL writes to a peer that has gone must not end the process. */
+/* OpenSSL writes to peers that have closed, which must not end the process. */
 static void ignore_broken_pipes(void)
 {
     const struct sigaction ignore = {.sa_handler = SIG_IGN};

@@ -8,7 +8,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
-/* Shared by the asker and the thread; the last of the two frees it. */
+/* Shared by the request and the thread; the last of the two frees it. */
 struct lookup {
     _Atomic int refs;
     int done_fd;
@@ -63,7 +63,7 @@ static void on_done(struct loop_io *io, uint32_t events)
     struct addrinfo *list;
 
     (void)events;
-    /* Orders what the thread wrote before what is read here. */
+    /* The read orders the thread's writes before the reads below. */
     if (read(r->lookup->done_fd, &count, sizeof(count)) < 0)
         return;
     code = r->lookup->code;

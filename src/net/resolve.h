@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * Name resolution that does not stop the loop: getaddrinfo() in a thread of its own for names, at once
- * for numeric addresses. Life cycle of a request: `fn` runs exactly once, never from inside
+ * Name resolution that does not block the loop: getaddrinfo() in a thread of its own for names, at
+ * once for numeric addresses. Life cycle of a request: `fn` runs exactly once, never from inside
  * resolve_start(), unless resolve_cancel() came first.
  */
 

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * A peer that does exactly what a test says, on a plain blocking socket in a thread of its own, while
- * the loop under test runs. Header only; for tests.
+ * A peer that does exactly what a test says, on a plain blocking socket in a thread of its own,
+ * while the loop under test runs. Header only; for tests.
  */
 
 #include "base/buf.h"

@@ -1,13 +1,13 @@
 #pragma once
 
 /*
- * Accepted connections of which nobody has authenticated yet. They are counted as a whole and per source,
- * oldest first, because who means it authenticates soon: when there is no room, the longest waiting one
- * makes way for the newcomer. Storage of the struct is the caller's; so is that of its members, which
- * leave with stranger_free() or by being evicted.
+ * Accepted connections that have not authenticated yet. They are counted as a whole and per source,
+ * oldest first. An honest client authenticates soon, so that the longest waiting connection makes
+ * way for a newcomer when there is no room. Storage of the struct is the caller's; so is that of
+ * its members, which leave by stranger_remove() or by being evicted.
  *
- * A source is an IPv4 address or the first 64 bits of an IPv6 address, of which anybody has as many
- * addresses as he likes.
+ * A source is an IPv4 address or the first 64 bits of an IPv6 address, because one client may use
+ * any address with the same first 64 bits.
  */
 
 #include "base/list.h"
@@ -21,7 +21,7 @@ struct stranger {
     struct list link, source_link;
     struct strangers *home;
     struct stranger_source *source;
-    void (*evict)(struct stranger *s); /* ends the connection; s must be gone when it returns */
+    void (*evict)(struct stranger *s); /* ends the connection and removes `s` */
 };
 
 struct strangers {
@@ -32,16 +32,19 @@ struct strangers {
 };
 
 void strangers_init(struct strangers *ss, size_t max_per_source);
-void strangers_done(struct strangers *ss); /* nobody may be left */
+void strangers_done(struct strangers *ss); /* it must be empty */
 
 /* `s` is zeroed. `address` is the text of an IP. */
 void stranger_add(struct strangers *ss,
                   struct stranger *s,
                   const char *address,
                   void (*evict)(struct stranger *s));
-void stranger_remove(struct stranger *s); /* harmless when it is nowhere */
+void stranger_remove(struct stranger *s); /* harmless when it is not a member */
 
-/* Before another one of this source is added: evicts its oldest when its share is used up. True: it did. */
+/*
+ * Before another one of this source is added: evicts its oldest when its share is used up. True: it
+ * did.
+ */
 bool strangers_make_room(struct strangers *ss, const char *address);
 /* Evicts the oldest of all; false when there is none. */
 bool strangers_evict_oldest(struct strangers *ss);

@@ -32,7 +32,10 @@ enum stream_state {
     STREAM_FREED,
 };
 
-/* ENDING: stream_shutdown() was called, the queue is being written. BROKEN: the peer takes nothing more. */
+/*
+ * ENDING: stream_shutdown() was called, the queue is being written. BROKEN: the peer takes nothing
+ * more.
+ */
 enum output_state { OUTPUT_OPEN, OUTPUT_ENDING, OUTPUT_ENDED, OUTPUT_BROKEN };
 
 struct stream {
@@ -228,7 +231,7 @@ static void finish_output(struct stream *s)
         /* close_notify, the half-close of TLS; the peer's answer is read as its end */
         (void)SSL_shutdown(s->wire.ssl);
     } else {
-        (void)shutdown(s->wire.fd, SHUT_WR); /* a peer that is gone already shows when reading */
+        (void)shutdown(s->wire.fd, SHUT_WR); /* a dead peer shows when reading */
     }
     set_output(s, OUTPUT_ENDED);
 }
@@ -357,7 +360,9 @@ static int attempt(struct stream *s)
 static void dial_again(struct stream *s);
 static void dial_other(struct stream *s);
 
-/* Dials until something works or is under way; `r` is why the last attempt failed, 0 for none yet. */
+/*
+ * Dials until something works or is under way; `r` is why the last attempt failed, 0 for none yet.
+ */
 static void dial_next(struct stream *s, int r)
 {
     do {
@@ -377,7 +382,7 @@ static void dial_next(struct stream *s, int r)
     update_watch(s);
 }
 
-/* A dead address says nothing: the next one must get its turn before the owner's deadline. */
+/* A dead address does not answer: the next one must be tried before the owner's deadline. */
 static void dial_other(struct stream *s)
 {
     dial_next(s, -ETIMEDOUT);

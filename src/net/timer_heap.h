@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * The running timers of a loop as a binary heap, earliest first. The timers are their owners' members;
- * the heap holds pointers and writes their place into them. Storage is the loop's.
+ * The running timers of a loop as a binary heap, earliest first. The timers are their owners'
+ * members; the heap holds pointers and writes their place into them. Storage is the loop's.
  */
 
 #include "net/loop.h"

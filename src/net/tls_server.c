@@ -15,7 +15,7 @@ int tls_server_context_new(SSL_CTX **ret,
     if (!ctx)
         return error_set(err, -ENOMEM, "TLS: %s", tls_error_text(text, sizeof(text)));
     tls_context_prepare(ctx);
-    /* Resumption by tickets alone: nothing is kept here for those who do not come back. */
+    /* Resumption by tickets alone: the server keeps no sessions. */
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_num_tickets(ctx, 1);
     SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * What an accepting side shows: certificate chain and key. A context can be replaced at any time:
- * the connections made with it keep it alive.
+ * The identity of an accepting side: certificate chain and key. A context can be replaced at any
+ * time: the connections made with it keep it alive.
  */
 
 #include "base/error.h"

@@ -1,6 +1,6 @@
 /*
- * Our own two sides against each other over TLS: the HTTP server and WebSocket peers that accept, the
- * client that verifies.
+ * Our own two sides against each other over TLS: the HTTP server and WebSocket peers that accept,
+ * the client that verifies.
  */
 
 #include "base/alloc.h"

@@ -13,7 +13,7 @@
 #define PIN_PREFIX "sha256:"
 #define HEX_SIZE   64
 
-/* Where a static OpenSSL of another distribution would not look by itself. */
+/* Places that a static OpenSSL of another distribution does not know. */
 static const char *const root_files[] = {
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -25,7 +25,7 @@ struct tls_trust {
     bool is_insecure;
     char pins[TLS_PINS_MAX][TLS_FINGERPRINT_SIZE]; /* lower case */
     size_t n_pins;
-    char seen[TLS_FINGERPRINT_SIZE]; /* of the certificate that was looked at last */
+    char seen[TLS_FINGERPRINT_SIZE]; /* of the last certificate that was checked */
     bool is_refused;
 };
 
@@ -38,7 +38,7 @@ static void load_system_roots(SSL_CTX *ctx)
         if (SSL_CTX_load_verify_file(ctx, root_files[i]) == 1)
             break;
     }
-    /* Without any root every verification fails, which is said when it happens. */
+    /* Without any root every verification fails, which is reported when it happens. */
     ERR_clear_error();
 }
 
@@ -86,7 +86,7 @@ static bool is_pinned(const struct tls_trust *t)
 {
     bool is_known = false;
 
-    /* All of them every time: how long it takes tells nothing. */
+    /* All of them every time: the duration gives nothing away. */
     for (size_t i = 0; i < t->n_pins; i++)
         is_known |= CRYPTO_memcmp(t->pins[i], t->seen, sizeof(t->seen)) == 0;
     return is_known;

@@ -22,10 +22,13 @@ int url_parse(const char *text, struct url *ret, struct error *err) _nodiscard_;
 void url_done(struct url *u);
 
 /*
- * Decodes %XX, and + as space in a query. The result is to be freed. -EINVAL for a bad escape, and for
- * what would decode to a control character or to no valid UTF-8.
+ * Decodes %XX, and + as space in a query. The caller frees the result. -EINVAL for a bad escape, a
+ * control character or invalid UTF-8.
  */
 int url_decode(const char *text, size_t size, bool is_query, char **ret) _nodiscard_;
 
-/* The value of the first parameter `name` of a raw query, decoded, to be freed; NULL when absent or malformed. */
+/*
+ * The decoded value of the first parameter `name` of a raw query, which the caller frees; NULL when
+ * absent or malformed.
+ */
 char *url_query_get(const char *query, const char *name);

@@ -67,7 +67,10 @@ int wire_receive(struct wire *w,
             return (int)n;
         if (!take(w, data, (size_t)n))
             return 1;
-        /* A short read has emptied the socket; to ask again would only cost. TLS reads one record each. */
+        /*
+         * A short read has emptied the socket; to ask again would only cost. TLS reads one record
+         * each.
+         */
         if ((size_t)n < size && !w->ssl)
             return 1;
     }

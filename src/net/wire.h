@@ -1,11 +1,12 @@
 #pragma once
 
 /*
- * A connected descriptor, with TLS on it or not, and its watch on the loop: what accepted sockets (sock.h) and
- * dialled streams (stream.h) have in common. A member of the object that it serves; for net/ only.
+ * A connected descriptor, with TLS on it or not, and its watch on the loop: what accepted sockets
+ * (sock.h) and dialled streams (stream.h) have in common. A member of the object that it serves;
+ * for net/ only.
  *
- * The object says what it wants, and wire_watch() makes a watch of that, or none. No function calls the
- * object, except that wire_receive() hands it what came.
+ * wire_watch() turns the wishes of the object into a watch, or none. No function calls the object,
+ * except that wire_receive() hands it the input.
  */
 
 #include "net/loop.h"
@@ -23,8 +24,8 @@ struct wire {
 };
 
 /*
- * Watches for what is wanted, and for what TLS needs; call it after every change. Negative errno when the
- * kernel refuses: the object ends then, but reports that later, from the loop.
+ * Watches for what is wanted, and for what TLS needs; call it after every change. Negative errno
+ * when the kernel refuses: the object ends then, but reports that later, from the loop.
  */
 int wire_watch(struct wire *w, struct loop *loop, bool wants_read, bool wants_write, loop_io_fn fn)
     _nodiscard_;
@@ -32,20 +33,23 @@ int wire_watch(struct wire *w, struct loop *loop, bool wants_read, bool wants_wr
 /* 0 when done, -EAGAIN, -ECONNRESET, or -EPROTO, see tls_handshake(). */
 int wire_handshake(struct wire *w) _nodiscard_;
 
-/* Bytes sent, or negative errno; -EAGAIN when full. With TLS the next call begins with the bytes that were left. */
+/*
+ * Bytes sent, or negative errno; -EAGAIN when full. With TLS the next call begins with the bytes
+ * that were left.
+ */
 ssize_t wire_send(struct wire *w, const void *data, size_t size) _nodiscard_;
 
 /*
- * Reads what one turn of the loop may read and hands it to `take`, piece by piece, until that returns false.
- * 1: the connection goes on; 0: the peer has sent its last byte; negative errno: it broke.
- * The object must be entered (base/reentry.h): `take` may free it.
+ * Reads what one turn of the loop may read and hands it to `take`, piece by piece, until that
+ * returns false. 1: the connection goes on; 0: the peer has sent its last byte; negative errno: it
+ * broke. The object must be entered (base/reentry.h): `take` may free it.
  */
 int wire_receive(struct wire *w,
                  struct loop *loop,
                  bool (*take)(struct wire *w, char *data, size_t size)) _nodiscard_;
 
 /*
- * Stops the watch and closes; fine on a closed wire. `is_open`: the handshake is over, if there is one, and
- * the peer gets TLS's close_notify, without which it cannot tell an end from a cut.
+ * Stops the watch and closes; fine on a closed wire. `is_open`: the handshake is over, if there is
+ * one, and the peer gets TLS's close_notify, without which it cannot tell an end from a cut.
  */
 void wire_close(struct wire *w, bool is_open);

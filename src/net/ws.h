@@ -1,13 +1,33 @@
 #pragma once
 
 /*
- * A WebSocket peer, the same object for the side that dialled and the side that accepted. It
- * reassembles fragmented messages up to a maximum (close 1009 beyond it), checks UTF-8 of text (1007),
- * queues what is to be sent up to a maximum, pings every 20 s and gives up after 45 s of silence.
+ * A WebSocket peer, the same object for the side that dialled (ws_connect) and the side that
+ * accepted (on_upgrade of http_server.h). It reassembles fragmented messages up to a maximum (close
+ * 1009 beyond it), checks UTF-8 of text (1007), queues what is to be sent up to a maximum, pings
+ * and gives up after a silence.
  *
- * `on_close` runs exactly once unless the owner called ws_free() before; afterwards the peer is gone.
- * ws_free() inside any callback is harmless. Callbacks never run from inside ws_connect(), ws_send_*()
- * or ws_close().
+ *     DIALLING -> OPEN -> FLUSHING -> ENDING ----> REPLYING -> LOST -> FREED
+ *                           \-------> ABORTING ------------/           any state may be skipped
+ *
+ * DIALLING   TCP, TLS and the HTTP handshake; an accepted peer passes through it at once
+ * OPEN       messages go both ways
+ * FLUSHING   ws_close() was called: no more messages are taken, the queue is being written. Those that still
+ *            come are dropped
+ * ENDING     our close frame is queued or out, the peer's is awaited
+ * ABORTING   the same after input that cannot be parsed: all that is awaited is the end of the connection
+ * REPLYING   the peer's close frame has come, ours is being written
+ * LOST       the connection is closed; a timer with no delay calls on_close
+ * FREED      by ws_free(), or behind on_close; the memory goes with the last entry (base/reentry.h)
+ *
+ * From FLUSHING to REPLYING there are 5 s, so that on_close always comes. The reason that it
+ * reports is decided by the first step out of OPEN (or DIALLING) and not changed by what happens
+ * later.
+ *
+ * `on_close` runs exactly once unless the owner called ws_free() before, and it ends the life of
+ * the peer: the owner drops its pointer there. ws_free() inside any callback is harmless. Callbacks
+ * never run from inside ws_connect(), ws_send_*() or ws_close(). A paused peer reads nothing,
+ * notices no silence, and may hold one read's worth of input; ws_close() resumes it, because the
+ * peer's close frame must be read.
  */
 
 #include "base/error.h"
@@ -31,16 +51,16 @@
 struct ws;
 
 struct ws_close {
-    unsigned code;      /* what the peer sent, or what we closed with, or WS_CLOSE_ABNORMAL */
-    const char *reason; /* never NULL; for a dial that failed: why */
-    int error; /* 0 or negative errno: -ECONNREFUSED, -ETIMEDOUT, -EPROTO (HTTP answer was not 101) ... */
+    unsigned code;      /* of the peer's close frame, of ours, or WS_CLOSE_ABNORMAL */
+    const char *reason; /* never NULL; for a dial that failed: the error */
+    int error; /* 0 or negative errno: -ECONNREFUSED, -ETIMEDOUT, -EPROTO (answer was not 101) ... */
 };
 
 struct ws_handler {
     void (*on_open)(void *owner); /* the dialling side only */
     void (*on_message)(void *owner, const char *data, size_t size, bool is_binary);
-    void (*on_pong)(void *owner); /* optional: a pong came, the peer lives */
-    /* optional: the peer has received what was sent before ws_ask_receipt() of this number */
+    void (*on_pong)(void *owner); /* optional: a pong came, the peer is alive */
+    /* Optional: the peer has received all that was sent before ws_ask_receipt() of this number. */
     void (*on_receipt)(void *owner, uint64_t number);
     void (*on_drain)(void *owner); /* optional: the send queue has become empty */
     void (*on_close)(void *owner, const struct ws_close *why);
@@ -84,13 +104,13 @@ int ws_send_text(struct ws *ws, const char *data, size_t size) _nodiscard_;
 int ws_send_binary(struct ws *ws, const void *data, size_t size) _nodiscard_;
 size_t ws_queued(const struct ws *ws);
 /*
- * A ping behind all that was sent so far: when the peer answers it, on_receipt() has this number. The answer comes from
- * the WebSocket's other end, not from a kernel or a proxy on the way. Numbers grow; of several that are under way a
- * peer may answer the last only. -ENOTCONN once closing.
+ * A ping behind all that was sent so far: when the peer answers it, on_receipt() gets this number.
+ * The answer comes from the WebSocket's other end, not from a kernel or a proxy on the way. Numbers
+ * grow; of several that are under way a peer may answer only the last. -ENOTCONN once closing.
  */
 int ws_ask_receipt(struct ws *ws, uint64_t number) _nodiscard_;
 
-/* Sends what is queued, then a close frame, and waits at most 5 s for the peer's; then on_close runs. */
+/* Sends the queue, then a close frame, and waits at most 5 s for the peer's; then on_close runs. */
 void ws_close(struct ws *ws, unsigned code, const char *reason);
 void ws_pause(struct ws *ws, bool is_paused); /* nothing is read while paused */
 void ws_set_limits(struct ws *ws, const struct ws_limits *limits);

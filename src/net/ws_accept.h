@@ -1,16 +1,16 @@
 #pragma once
 
 /*
- * The accepting side of a WebSocket peer: our own framing (ws_frame.h) on a socket whose HTTP upgrade
- * was answered already. For http_conn_upgrade.c.
+ * The accepting side of a WebSocket peer: our own framing (ws_frame.h) on a socket whose HTTP
+ * upgrade was answered already. For http_conn_upgrade.c.
  */
 
 #include "net/sock.h"
 #include "net/ws.h"
 
 /*
- * Makes a peer of the socket and takes it over; accept->on_accept gets the peer. `data` are bytes that
- * came behind the upgrade request.
+ * Makes a peer of the socket and takes it over; accept->on_accept gets the peer. `data` are bytes
+ * that came behind the upgrade request.
  */
 void ws_accept_open(struct loop *loop,
                     struct sock *sock,

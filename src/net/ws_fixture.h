@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * What the tests of WebSocket peers stand on: a server and a client on one loop, each an `end` that keeps
- * what happened to it as text.
+ * What the tests of WebSocket peers stand on: a server and a client on one loop, each an `end` that
+ * keeps what happened to it as text.
  */
 
 #include "net/http_server.h"

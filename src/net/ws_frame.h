@@ -1,8 +1,9 @@
 #pragma once
 
 /*
- * RFC 6455 framing, without sockets: an incremental parser and the encoder of frame heads. What a
- * client sends is masked, what a server sends is not. No extensions, so no reserved bit is legal.
+ * RFC 6455 framing, without sockets: an incremental parser and the encoder of frame heads. Frames
+ * of a client are masked, those of a server are not. No extensions, so that no reserved bit is
+ * legal.
  */
 
 #include "base/macros.h"
@@ -31,7 +32,7 @@ struct ws_piece {
 };
 
 struct ws_parser {
-    bool is_client; /* set it when frames come from a server: they must not be masked */
+    bool is_client; /* the frames come from a server and must not be masked */
     uint8_t step;
     uint8_t opcode;  /* of the frame */
     uint8_t message; /* opcode of the message under way; 0: none */
@@ -59,8 +60,8 @@ int ws_parser_next(struct ws_parser *p,
                    const char **ret_why) _nodiscard_;
 
 /*
- * Writes the head of a frame so that it ends at `payload`, where there must be room in front of it, and
- * masks the payload when `mask` is given. Returns the size of the head.
+ * Writes the head of a frame so that it ends at `payload`, where there must be room in front of it,
+ * and masks the payload when `mask` is given. Returns the size of the head.
  */
 size_t ws_frame_prepend(unsigned char *payload,
                         enum ws_opcode opcode,

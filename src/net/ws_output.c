@@ -70,7 +70,10 @@ static void retire(struct ws *ws)
         item_free(item);
 }
 
-/* Takes the next frame from the queues; its bytes, with head, are in the item. False: there is none. */
+/*
+ * Takes the next frame from the queues; its bytes, with head, are in the item. False: there is
+ * none.
+ */
 static bool next_frame(struct ws *ws, unsigned char **ret, size_t *ret_size)
 {
     struct ws_item *item = first_of(&ws->control);

@@ -1,12 +1,13 @@
 #pragma once
 
 /*
- * Inside of a WebSocket peer, for the files ws*.c only: ws.c has states, liveness and close; ws_input.c
- * and ws_output.c do with frames what both sides do; ws_dial.c and ws_accept.c are the two ways to get a
- * connection and to move bytes over it. ws.h has the states.
+ * Inside of a WebSocket peer, for the files ws*.c only: ws.c has states, liveness and close;
+ * ws_input.c and ws_output.c handle frames, in the same way for both sides; ws_dial.c and
+ * ws_accept.c are the two ways to get a connection and to move bytes over it. ws.h has the states.
  *
- * Every entry from the loop is wrapped in ws_peer_enter() and ws_peer_leave(), see base/reentry.h. All other
- * functions run inside of that, may end the peer, and look at its state after each call of the owner.
+ * Every entry from the loop is wrapped in ws_peer_enter() and ws_peer_leave(), see base/reentry.h.
+ * All other functions run inside of that, may end the peer, and look at its state after each call
+ * of the owner.
  */
 
 #include "base/buf.h"
@@ -37,8 +38,8 @@ struct ws_item;
 /* The functions in which the two sides differ. */
 struct ws_transport {
     /*
-     * Takes the bytes of one frame, which stay until the next call of ws_output_writable(). 1: it may
-     * take more at once; 0: it calls ws_output_writable() when it can; negative errno: broken.
+     * Takes the bytes of one frame, which stay until the next call of ws_output_writable(). 1: it
+     * may take more at once; 0: it calls ws_output_writable() when it can; negative errno: broken.
      */
     int (*write)(struct ws *ws, unsigned char *data, size_t size);
     void (*want_write)(struct ws *ws); /* have ws_output_writable() called soon, not now */

@@ -139,7 +139,9 @@ static int ask(struct link_stats *ls, const struct request *q)
     return r;
 }
 
-/* The attribute of a message behind `head` bytes, NULL when it is not there or smaller than `size`. */
+/*
+ * The attribute of a message behind `head` bytes, NULL when it is not there or smaller than `size`.
+ */
 static const void *attribute(const struct nlmsghdr *h, size_t head, unsigned type, size_t size)
 {
     const char *p = (const char *)h;

@@ -1,6 +1,6 @@
 /*
- * In a network namespace of its own, with a veth pair into that of a child: what is counted on one side is what
- * the other side's /proc/net/dev says, with the directions exchanged.
+ * In a network namespace of its own, with a veth pair into that of a child: what is counted on one
+ * side is what the other side's /proc/net/dev says, with the directions exchanged.
  */
 
 #include "agent/stats/link_stats.h"

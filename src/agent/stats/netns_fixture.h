@@ -1,14 +1,18 @@
 #pragma once
 
 /*
- * For tests with network namespaces of their own: the test's, and those of children, which it joins by `ip`. Needs root.
+ * For tests with network namespaces of their own: the test's, and those of children, which it joins
+ * by `ip`. Needs root.
  */
 
 #include "base/macros.h"
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* The test moves into a new one, so that nothing outside is touched. False: it may not, or there is no `ip`. */
+/*
+ * The test moves into a new one, so that nothing outside is touched. False: it may not, or there is
+ * no `ip`.
+ */
 bool netns_enter(void);
 
 /* Words are separated by single spaces; fails the test unless it ends with 0. */
