@@ -25,7 +25,7 @@ static void test_ceiling(void **state)
     assert_int_equal(backoff_ceiling(&b), 1000);
 }
 
-/* However long it goes on, nothing overflows. */
+/* Many attempts do not overflow. */
 static void test_for_ever(void **state)
 {
     struct backoff b;

@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * For tests of HTTP calls: what became of one, and a call to a scripted server of its own.
+ * For tests of HTTP calls: the outcome of a call, and a call to a scripted server of its own.
  */
 
 #include "base/buf.h"
@@ -12,7 +12,7 @@
     "HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\nSet-Cookie: a=b; " \
     "Path=/\r\nSet-Cookie: c=d\r\nContent-Length: 5\r\n\r\nhello"
 
-/* What a call brought in the end. */
+/* The result of a call. */
 struct outcome {
     struct http_call *call;
     int n_done;

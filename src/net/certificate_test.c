@@ -67,7 +67,7 @@ static void test_round_trip(void **state)
     files_done(&f);
 }
 
-/* Renewed with its key a certificate has the same fingerprint, with another key it has another. */
+/* A certificate renewed with its key keeps its fingerprint; with another key it gets another. */
 static void test_fingerprint_is_of_the_key(void **state)
 {
     struct certificate_spec spec = {names, ARRAY_LEN(names), NULL, 30};

@@ -41,7 +41,7 @@ static bool peer_write(const struct peer *p, const char *data, size_t size)
     return true;
 }
 
-/* Waits until the client has read everything, or is gone. */
+/* Waits until the client has read everything or has closed. */
 static void wait_taken(const struct peer *p)
 {
     struct pollfd gone = {.fd = p->fd};

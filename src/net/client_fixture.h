@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * What the tests of the client side share: a loop with a guard against hanging, and a
+ * Shared by the tests of the client side: a loop with a guard against hanging, and a
  * scripted server in a thread of its own that plays one answer to every connection.
  */
 
@@ -21,7 +21,7 @@ enum test_server_flags {
     SERVE_TLS = 1 << 3,      /* self-signed for 127.0.0.1; implies SERVE_TCP */
     SERVE_RESET = 1 << 4,    /* ends with unread input, so that the client sees a reset */
     SERVE_DEAF = 1 << 5,     /* never reads the request */
-    SERVE_ECHO = 1 << 6,     /* after the answer: send back what comes until it ends */
+    SERVE_ECHO = 1 << 6,     /* after the answer: echo the input until it ends */
     SERVE_SLOW_TLS = 1 << 7, /* accepts and never shakes hands */
 };
 

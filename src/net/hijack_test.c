@@ -157,7 +157,7 @@ static void test_conversation(void **state)
     }
 }
 
-/* What is written before the upgrade follows it, and not earlier. */
+/* Bytes that are written before the upgrade follow it, not earlier. */
 static void test_early_input(void **state)
 {
     struct test_server *server = serve(ANSWER_101, strlen(ANSWER_101), SERVE_ECHO);
@@ -276,7 +276,7 @@ static void test_bad_path(void **state)
     assert_null(h);
 }
 
-/* A reader that pauses gets everything, although the peer has gone meanwhile. */
+/* A reader that pauses gets everything, although the peer has closed meanwhile. */
 static void test_back_pressure(void **state)
 {
     static const char head[] = ANSWER_101;
@@ -297,7 +297,7 @@ static void test_back_pressure(void **state)
     free(answer);
 }
 
-/* A peer that does not read makes the queue fill up, once, and no further. */
+/* A peer that does not read fills the queue to its maximum and no further. */
 static void on_full_open(void *owner)
 {
     struct talk *t = owner;

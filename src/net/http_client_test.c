@@ -102,7 +102,7 @@ static void test_answers(void **state)
     }
 }
 
-/* An answer whose end shows by itself does not wait for the peer to close. */
+/* An answer with a length or chunks is complete before the peer closes. */
 static void test_keeps_nobody_waiting(void **state)
 {
     static const size_t complete[] = {0, 2, 5, 7, 8, 9, 10, 11, 12, 13, 14};
@@ -301,7 +301,7 @@ static void test_max_body(void **state)
     served_run(&s, texts[0], strlen(texts[0]), 0, &(struct http_call_options){.max_body = 11});
     assert_int_equal(s.o.code, 0);
     served_done(&s);
-    /* A stream has no maximum, the text of a refusal has. */
+    /* A stream has no maximum, but the body of a refusal has. */
     served_run(&s, texts[0], strlen(texts[0]), 0,
                &(struct http_call_options){.max_body = 1, .on_data = outcome_on_data});
     assert_int_equal(s.o.code, 0);
@@ -337,7 +337,7 @@ static void test_huge_head(void **state)
     }
 }
 
-/* Cancelling */
+/* Cancellation */
 
 static void on_nothing(void *owner, const struct http_result *r)
 {

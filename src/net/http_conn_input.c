@@ -1,3 +1,9 @@
+/*
+ * Requests from bytes. c->in holds input that is not parsed yet: at most a head and one read behind
+ * it, because reading pauses while a response is written. A pipelined request waits there until the
+ * one before is answered.
+ */
+
 #include "base/alloc.h"
 #include "net/http_conn_parts.h"
 

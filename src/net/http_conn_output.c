@@ -1,3 +1,8 @@
+/*
+ * Complete responses, and the end of each: the next request, or the end of the connection. A client
+ * must take some bytes within the stall timeout and all of them at a minimum rate, else it is cut.
+ */
+
 #include "base/str.h"
 #include "base/time.h"
 #include "net/http_conn_parts.h"

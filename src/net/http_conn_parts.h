@@ -11,7 +11,7 @@
 #include "net/http_head.h"
 
 #define HTTP_CONN_ERROR_BODY_MAX ((size_t)4096)
-#define HTTP_CONN_AHEAD_MAX      ((size_t)16 * 1024) /* of the next request, while one is answered */
+#define HTTP_CONN_AHEAD_MAX      ((size_t)16 * 1024)  /* read while one is answered */
 #define HTTP_CONN_TURN_WRITE_MAX ((size_t)256 * 1024) /* written per turn of the loop */
 
 enum http_conn_state {

@@ -1,3 +1,8 @@
+/*
+ * Responses in pieces. The queue is c->out; its written front is dropped when it is more than half.
+ * HTTP/1.0 clients get no chunks: for them the end of the connection ends the body.
+ */
+
 #include "base/str.h"
 #include "net/http_conn_parts.h"
 

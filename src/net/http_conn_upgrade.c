@@ -1,3 +1,8 @@
+/*
+ * A request becomes a WebSocket peer. The answer is written at once, before the peer has the
+ * socket; the connection is gone then and the peer belongs to the owner that on_accept() names.
+ */
+
 #include "base/str.h"
 #include "net/http_conn_parts.h"
 #include "net/ws_accept.h"

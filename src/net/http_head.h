@@ -3,7 +3,16 @@
 /*
  * The head of an HTTP/1.1 request, from its bytes to checked fields; without sockets. Strict: a
  * head that is ambiguous is refused, because two programs on the way could disagree about its
- * meaning.
+ * meaning. Refused are:
+ *
+ * - lines that do not end in CRLF, NUL and control characters, continuation lines, blanks before a
+ *   colon
+ * - a second field of a kind that decides the meaning of the request (host, content-length, ...)
+ * - Transfer-Encoding (411): without it there is only one way to tell where a body ends
+ * - paths that decode to control characters, invalid UTF-8, empty or dot segments
+ * - TRACE and CONNECT (405), unknown methods (501), HTTP/1.1 without Host
+ *
+ * The handler gets the path decoded and the query raw; http_request.h has the access to fields.
  */
 
 #include "base/macros.h"

@@ -14,7 +14,7 @@
 
 #define HOST "Host: a\r\n"
 
-/* As the server does it: bytes come in pieces, the head is looked for again each time. */
+/* Bytes come in pieces, and each piece is searched for the end of the head, as the server does. */
 static int parse(struct http_head *h, const char *text, size_t piece)
 {
     size_t length = strlen(text);

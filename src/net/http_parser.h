@@ -4,7 +4,15 @@
  * Incremental parser of one HTTP/1 response: pure, fed with pieces of any size. It copies only the
  * line that it is in; body bytes are handed out where they lie in the caller's buffer.
  *
- *     HEAD_STATUS -> HEAD_FIELDS -> BODY_* -> DONE      1xx answers before the real one are skipped
+ *     STATUS -> FIELDS -> LENGTH -----------------------------------> DONE
+ *       ^         |  |--> UNTIL_EOF --(the connection ends)-----------> DONE
+ *       |         |  |--> CHUNK_SIZE -> CHUNK -> CHUNK_END -> ... -> TRAILER -> DONE
+ *       +-- 1xx --+  |--> UPGRADED (101 or 200 to a request for an upgrade)
+ *                    \--> DONE (no body: HEAD, 204, 304, length 0)
+ *
+ * FAILED follows every state. Interim answers (1xx) are skipped. Head, chunk lines and trailers are
+ * bounded by max_head each; a body has no bound here, because the caller may stream it. Of the
+ * fields only those are kept that http_client.h hands out.
  *
  * Storage is the caller's.
  */

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-/* Everything the parser said about one input, as text: "H200 B5 B7 E" */
+/* All results of the parser for one input, as text: "H200 B5 B7 E" */
 struct trace {
     char text[512];
     char body[512];
@@ -176,7 +176,7 @@ static void test_chunk_line_limit(void **state)
     assert_int_equal(t.n_body, 60);
 }
 
-/* Whatever comes, the parser comes to an end and stays within its input. */
+/* The parser ends and stays within its input for every input. */
 static void test_noise(void **state)
 {
     (void)state;

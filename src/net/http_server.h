@@ -24,6 +24,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/*
+ * The life of a request: on_head (may change its limits), then the body, then on_request, or for a
+ * WebSocket on_upgrade. The request struct is borrowed during each call. http_respond() or
+ * http_stream_start() ends the wait, from inside on_request or later. No function of the handler is
+ * called from inside a function of the server, except on_gone by http_server_close().
+ */
 struct http_server;
 
 struct http_limits {

@@ -26,7 +26,7 @@ struct fixture {
     uint64_t waiting; /* request to be answered by the timer */
     bool was_gone;
     unsigned n_requests, n_accepted, n_late;
-    struct http_crowd crowd; /* as it was told */
+    struct http_crowd crowd; /* as reported last */
     char crowd_peer[64];
     struct peer {
         struct ws *ws;
@@ -335,7 +335,7 @@ static void test_big(void **state)
     buf_done(&s.reply);
 }
 
-/* Somebody who asks for much and reads nothing does not hold up the others. */
+/* A client that asks for much and reads nothing does not delay the others. */
 static void test_slow_reader(void **state)
 {
     struct fixture *f = *state;
@@ -351,7 +351,7 @@ static void test_slow_reader(void **state)
     assert_int_equal(f->n_requests, 4);
 }
 
-/* It takes a piece now and then, so that it never stalls, and is cut all the same. */
+/* The client takes a piece now and then, so that it never stalls, and is cut all the same. */
 static void test_trickling_reader(void **state)
 {
     struct fixture *f = *state;
@@ -385,7 +385,7 @@ static void test_head_too_large(void **state)
     buf_done(&s.reply);
 }
 
-/* Refused before the body is read, and the client can still read why while it sends. */
+/* The request is refused before its body is read, and the client can read why while it sends. */
 static void test_body_too_large(void **state)
 {
     struct fixture *f = *state;
@@ -402,9 +402,7 @@ static void test_body_too_large(void **state)
     buf_done(&s.reply);
 }
 
-/*
- * The client goes while its request is being worked on: the answer goes nowhere, and that is fine.
- */
+/* The client leaves while its request is being worked on: the answer is dropped. */
 static void test_client_gone(void **state)
 {
     struct fixture *f = *state;
@@ -458,7 +456,7 @@ static bool is_served(struct fixture *f)
     return is_served;
 }
 
-/* Who only sits there makes way for who comes later, the oldest first. */
+/* Connections that have not authenticated make way for newcomers, the oldest first. */
 static void test_strangers_make_way(void **state)
 {
     struct fixture *f = *state;
@@ -479,7 +477,7 @@ static void test_strangers_make_way(void **state)
         close(fds[i]);
 }
 
-/* Who has authenticated stays; beyond the maximum nobody else gets in until one leaves. */
+/* Authenticated connections stay; at the maximum newcomers are closed until one leaves. */
 static void test_max_connections(void **state)
 {
     struct fixture *f = *state;
@@ -490,14 +488,14 @@ static void test_max_connections(void **state)
     for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
         fds[i] = script_connect(http_server_port(f->server));
         script_send(fds[i], GET("/trusted"), strlen(GET("/trusted")), 0);
-        loop_run(f->loop); /* until it has come */
+        loop_run(f->loop); /* until it was accepted */
     }
     assert_false(is_served(f));
     assert_int_equal(f->crowd.n_evicted, 0);
     assert_int_equal(f->crowd.n_refused, 1);
 
     close(fds[0]);
-    /* The loop learns that it is gone while it refuses this one, or serves it. */
+    /* The server notices the end of the first while it refuses this one, or serves it. */
     (void)is_served(f);
     assert_true(is_served(f));
     close(fds[1]);

@@ -160,7 +160,7 @@ static void test_chunks(void **state)
     assert_non_null(strstr(reply, "\r\nContent-Type: text/plain\r\nX-Extra: 1\r\n"));
     assert_non_null(strstr(reply, "\r\n\r\n4\r\none\n\r\n9\r\nand more\n\r\n0\r\n\r\nHTTP/1.1"));
     assert_null(strstr(reply, "Content-Length"));
-    assert_int_equal(f->n_gone, 0); /* ended is not gone */
+    assert_int_equal(f->n_gone, 0); /* on_gone is not for an orderly end */
 }
 
 static void test_without_chunks(void **state)
@@ -193,7 +193,7 @@ static void test_back_pressure(void **state)
     buf_done(&s.reply);
 }
 
-/* Nothing is written meanwhile: the going itself is noticed. */
+/* The server notices that the client leaves without writing to it. */
 static void test_gone(void **state)
 {
     struct fixture *f = *state;

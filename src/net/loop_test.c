@@ -269,7 +269,9 @@ static void on_first_of_two(struct loop_io *io, uint32_t events)
 
     assert_true(events & EPOLLIN);
     w->n++;
-    /* Both are ready in the same turn: whoever runs first silences the other, which then may go. */
+    /*
+     * Both are ready in the same turn: the first to run stops the other, which may then be freed.
+     */
     loop_io_stop(&w->other->io);
     loop_io_stop(&w->io);
     loop_stop(test_loop->loop);

@@ -2,8 +2,11 @@
 
 /*
  * Name resolution that does not block the loop: getaddrinfo() in a thread of its own for names, at
- * once for numeric addresses. Life cycle of a request: `fn` runs exactly once, never from inside
- * resolve_start(), unless resolve_cancel() came first.
+ * once for numeric addresses. `fn` runs exactly once, never from inside resolve_start(), unless
+ * resolve_cancel() came first.
+ *
+ * The thread shares nothing with the loop but the lookup itself, which the last of the two frees: a
+ * cancelled request is gone at once, and its thread ends when the resolver returns.
  */
 
 #include "net/loop.h"

@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * A peer that does exactly what a test says, on a plain blocking socket in a thread of its own,
+ * A peer that follows the script of a test, on a plain blocking socket in a thread of its own,
  * while the loop under test runs. Header only; for tests.
  */
 
@@ -70,7 +70,7 @@ static inline void script_send(int fd, const void *data, size_t size, size_t chu
         ssize_t sent = send(fd, at, n, MSG_NOSIGNAL);
 
         if (sent < 0)
-            return; /* the server has closed: what it said is still to be read */
+            return; /* the server has closed: its reply is still to be read */
         at += sent;
         size -= (size_t)sent;
     }

@@ -1,3 +1,8 @@
+/*
+ * TLS servers handshake here, and a client that speaks plain HTTP to them is found out: OpenSSL
+ * names the error, and the sock goes on without TLS so that the owner can say what is wrong.
+ */
+
 #include "net/sock.h"
 #include "base/alloc.h"
 #include "base/reentry.h"

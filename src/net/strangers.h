@@ -6,6 +6,9 @@
  * way for a newcomer when there is no room. Storage of the struct is the caller's; so is that of
  * its members, which leave by stranger_remove() or by being evicted.
  *
+ * Eviction calls the member's function, which closes the connection and removes the member before
+ * it returns.
+ *
  * A source is an IPv4 address or the first 64 bits of an IPv6 address, because one client may use
  * any address with the same first 64 bits.
  */

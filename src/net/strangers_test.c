@@ -44,7 +44,7 @@ static void test_a_source_has_its_share(void **state)
     enter(&ss, &v[2], "192.0.2.1");
     assert_int_equal(ss.n, 3);
     enter(&ss, &v[3], "192.0.2.1");
-    assert_true(v[0].is_evicted); /* the oldest of the same source, nobody else's */
+    assert_true(v[0].is_evicted); /* the oldest of the same source, of no other */
     assert_false(v[1].is_evicted);
     assert_int_equal(ss.n, 3);
 
@@ -100,7 +100,7 @@ static void test_leaving_twice_is_harmless(void **state)
 
     (void)state;
     strangers_init(&ss, 1);
-    enter(&ss, &v, ""); /* an address that could not be told */
+    enter(&ss, &v, ""); /* an unknown address */
     stranger_remove(&v.stranger);
     stranger_remove(&v.stranger);
     assert_int_equal(ss.n, 0);

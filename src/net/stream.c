@@ -19,7 +19,7 @@
 #include <sys/socket.h>
 
 #define BACKLOG_RETRY_MS    20 /* a unix listener whose backlog is full */
-#define ATTEMPT_MS          2000 /* for an address that is not the last; a lost SYN is repeated after 1 s */
+#define ATTEMPT_MS          2000 /* for all addresses but the last; a lost SYN is repeated after 1 s */
 #define KEPT_QUEUE          ((size_t)16 * 1024)
 #define CONSUME_LARGE_QUEUE ((size_t)256 * 1024)
 

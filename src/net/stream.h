@@ -5,15 +5,16 @@
  * back-pressure by stream_pause(). It is below HTTP calls, hijacked connections and WebSockets that
  * dial; accepted connections are socks (sock.h). Both stand on net/wire.h.
  *
- *     RESOLVING -> CONNECTING -> HANDSHAKING -> OPEN -> ENDED -> FREED        any state may be skipped
+ *     RESOLVING -> CONNECTING -> HANDSHAKING -> OPEN -> ENDED -> FREED      states may be skipped
  *
- * RESOLVING     a name is looked up in a thread (resolve.h); skipped for numeric addresses and unix sockets
- * CONNECTING    connect() to one address of the list after the other; each but the last has 2 s. A unix
+ * RESOLVING     a name is looked up in a thread (resolve.h); not for numeric addresses and unix
+ *               sockets
+ * CONNECTING    connect() to one address after the other; each but the last has 2 s. A unix
  *               listener whose backlog is full is tried again after 20 ms
  * HANDSHAKING   TLS; skipped for plain addresses
- * OPEN          bytes go both ways. stream_write() is allowed before: the queue waits for this state
- * ENDED         the peer has ended, the connection broke or never came; the descriptor is closed. on_end
- *               follows or has run, and nothing is called after it
+ * OPEN          bytes go both ways. stream_write() is allowed before: the queue waits for it
+ * ENDED         the peer has ended, the connection broke or never came; the descriptor is closed.
+ *               on_end follows or has run, and nothing is called after it
  * FREED         by stream_free(); the memory goes with the last entry (base/reentry.h)
  *
  * The output ends apart from the input: stream_shutdown() closes it behind what is queued (ENDING,

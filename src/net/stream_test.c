@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-/* The stream is exercised through the HTTP client, which is its plainest user. */
+/* The stream is tested through the HTTP client, its plainest user. */
 
 /* Failures to connect */
 
@@ -217,7 +217,7 @@ static uint64_t cpu_ms(void)
     return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
-/* The hang-up of a peer that has gone does not keep the loop busy while its stream is paused. */
+/* The hang-up of a closed peer does not keep the loop busy while its stream is paused. */
 static void test_pause_is_idle(void **state)
 {
     static const char answer[] = "HTTP/1.1 200 OK\r\n\r\n";
@@ -243,7 +243,7 @@ static void test_pause_is_idle(void **state)
     }
 }
 
-/* A unix listener whose backlog is full refuses for the moment only. */
+/* A unix listener whose backlog is full refuses for a moment only. */
 static void test_full_backlog(void **state)
 {
     struct test_server *server = xcalloc(1, sizeof(*server));

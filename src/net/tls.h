@@ -16,6 +16,12 @@
 void tls_context_prepare(SSL_CTX *ctx);
 
 /*
+ * OpenSSL may have to write in order to read (key updates, handshake): *ret_wants_write says so,
+ * and the caller waits for EPOLLOUT and calls the same function again. Reading in order to write has
+ * no flag, because a connection that is not paused is always watched for input.
+ */
+
+/*
  * A session on `fd`, which stays the caller's, ready for tls_handshake(); NULL when OpenSSL cannot.
  */
 SSL *tls_client_new(SSL_CTX *ctx, int fd, const char *host, bool is_insecure);

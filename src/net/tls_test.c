@@ -252,7 +252,7 @@ static void test_large_bodies(void **state)
     close_site(&s);
 }
 
-/* Who comes after a change sees the new certificate. */
+/* A connection that is made after a change sees the new certificate. */
 static void test_replaced_context(void **state)
 {
     struct ssl_ctx_st *tls;
@@ -299,7 +299,7 @@ static void test_plain_http(void **state)
     close_site(&s);
 }
 
-/* Peers that say little or nonsense: `n_ended` counts those that were cut. */
+/* Peers that send little or garbage: `n_ended` counts those that were cut. */
 struct staller {
     struct loop_io io;
     int fd;
@@ -340,8 +340,8 @@ static void test_stalled_handshakes(void **state)
         const char *words;
         size_t size;
     } cases[] = {
-        {"",                                     0 }, /* says nothing */
-        {"\x16",                                 1 }, /* begins to speak TLS */
+        {"",                                     0 }, /* sends nothing */
+        {"\x16",                                 1 }, /* begins a TLS record */
         {"\x16\x03\x01\x02\x00\x01\x00\x01\xfc", 9 }, /* half a ClientHello */
         {"\x16\x03\x01\xff\xff\x01\x00\x01\xfc", 9 }, /* a record larger than allowed */
         {"SSH-2.0-OpenSSH_9.2\r\n",              21}, /* something else */
@@ -357,7 +357,7 @@ static void test_stalled_handshakes(void **state)
         p[i] = (struct staller){.n_ended = &n};
         stall(&p[i], &s, cases[i].words, cases[i].size);
     }
-    /* Meanwhile others are served. */
+    /* Other clients are served meanwhile. */
     call_with(&o, s.url, &(struct tls_trust_options){.ca_file = s.cert});
     assert_int_equal(o.code, 0);
     outcome_done(&o);

@@ -92,6 +92,10 @@ static bool is_pinned(const struct tls_trust *t)
     return is_known;
 }
 
+/*
+ * Called by OpenSSL in place of its own verification. With pins the key decides alone; without them
+ * the chain does, and OpenSSL checks name and age with it. The fingerprint is kept for the message.
+ */
 static int judge(struct tls_trust *t, X509_STORE_CTX *store)
 {
     const X509 *x = X509_STORE_CTX_get0_cert(store);

@@ -11,10 +11,10 @@
  *
  * DIALLING   TCP, TLS and the HTTP handshake; an accepted peer passes through it at once
  * OPEN       messages go both ways
- * FLUSHING   ws_close() was called: no more messages are taken, the queue is being written. Those that still
- *            come are dropped
+ * FLUSHING   ws_close() was called: no more messages are taken, the queue is being written.
+ *            Messages that still come are dropped
  * ENDING     our close frame is queued or out, the peer's is awaited
- * ABORTING   the same after input that cannot be parsed: all that is awaited is the end of the connection
+ * ABORTING   the same after input that cannot be parsed: only the end of the connection is awaited
  * REPLYING   the peer's close frame has come, ours is being written
  * LOST       the connection is closed; a timer with no delay calls on_close
  * FREED      by ws_free(), or behind on_close; the memory goes with the last entry (base/reentry.h)
@@ -42,7 +42,7 @@
 #define WS_CLOSE_GOING_AWAY            1001
 #define WS_CLOSE_PROTOCOL              1002
 #define WS_CLOSE_UNSUPPORTED           1003
-#define WS_CLOSE_ABNORMAL              1006 /* reported only: the connection broke without a close frame */
+#define WS_CLOSE_ABNORMAL              1006 /* reported only: it broke without a close frame */
 #define WS_CLOSE_POLICY                1008
 #define WS_CLOSE_TOO_BIG               1009
 #define WS_CLOSE_INTERNAL              1011
@@ -53,7 +53,7 @@ struct ws;
 struct ws_close {
     unsigned code;      /* of the peer's close frame, of ours, or WS_CLOSE_ABNORMAL */
     const char *reason; /* never NULL; for a dial that failed: the error */
-    int error; /* 0 or negative errno: -ECONNREFUSED, -ETIMEDOUT, -EPROTO (answer was not 101) ... */
+    int error;          /* 0 or negative errno: -ECONNREFUSED, -ETIMEDOUT, -EPROTO (no 101) ... */
 };
 
 struct ws_handler {

@@ -1,3 +1,10 @@
+/*
+ * The dialling side: the HTTP handshake and frames over a stream. One frame at a time is written to
+ * the stream; the next one follows when the stream's own queue is empty, so that a message counts
+ * against the peer's queue until it is on its way. The handshake has one deadline, TCP and TLS
+ * included, on the timer that later watches for silence.
+ */
+
 #include "base/alloc.h"
 #include "base/random.h"
 #include "base/str.h"
@@ -13,7 +20,7 @@
 #include <sys/socket.h>
 
 #define CONNECT_TIMEOUT_MS 10000
-#define STREAM_QUEUE_MAX   ((size_t)256 * 1024) /* a few frames; the rest waits in the peer's queue */
+#define STREAM_QUEUE_MAX   ((size_t)256 * 1024) /* a few frames; the rest waits with the peer */
 #define REQUEST_MAX        ((size_t)8 * 1024)
 
 /* Writing */

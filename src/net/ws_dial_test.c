@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-/* A server that accepts one connection, reads what comes and says what the test wants. */
+/* A server that accepts one connection, reads its input and sends what the test sets. */
 struct stub {
     int fd;
     uint16_t port;
@@ -161,7 +161,7 @@ static void test_dial_failures(void **state)
     assert_non_null(strstr(f->client.log.data, "ECONNREFUSED"));
 }
 
-/* The owner lets go inside each of its callbacks; nothing is called afterwards, nothing leaks. */
+/* The owner frees the peer inside each callback: no further callback, no leak. */
 static void test_free_inside(void **state)
 {
     static const char *const client_at[] = {"open;", "t:hi;", "drain;", "pong;", "close:"};

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * What the tests of WebSocket peers stand on: a server and a client on one loop, each an `end` that
- * keeps what happened to it as text.
+ * For tests of WebSocket peers: a server and a client on one loop, each an `end` that logs its
+ * callbacks as text.
  */
 
 #include "net/http_server.h"

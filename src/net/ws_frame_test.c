@@ -38,7 +38,7 @@ static char letter_of(enum ws_opcode opcode)
 }
 
 /*
- * What a sequence of frames comes to, as text: a letter for the kind, the payload, "." for the end.
+ * The result of a sequence of frames as text: a letter for the kind, the payload, "." for the end.
  * Pieces of one message are joined, so that the result does not depend on `step`.
  */
 static int run(const char *hex, size_t step, struct buf *ret, const char **ret_why)

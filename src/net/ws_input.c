@@ -1,3 +1,12 @@
+/*
+ * Messages from frames. Bytes of the connection go through the parser at once, except while the
+ * peer is paused or still shaking hands: then they wait in ws->held, and a timer with no delay
+ * feeds them in again before the connection is read on, so that nothing is delivered from inside
+ * ws_pause().
+ *
+ * After ws_close() messages are parsed and dropped until the peer's close frame comes.
+ */
+
 #include "base/str.h"
 #include "base/time.h"
 #include "net/ws_peer.h"

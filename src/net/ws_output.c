@@ -1,3 +1,15 @@
+/*
+ * Frames from messages. Two lists wait for the transport: control frames, which go first, and
+ * messages with the pings of ws_ask_receipt(), which keep their order. One frame at a time is with
+ * the transport (ws->busy); its bytes stay in the item until the transport asks for the next one.
+ *
+ * A message is copied once, behind room for the head of a frame, and its frames are sent from
+ * there: the head of a later fragment overwrites the end of the one before. Messages are cut into
+ * fragments of 64 KiB, so that control frames get between them. The queue is bounded by
+ * limits.max_queue; of control frames there is one per kind, so that a flood of pings cannot make
+ * the list grow.
+ */
+
 #include "base/alloc.h"
 #include "base/random.h"
 #include "base/str.h"
@@ -6,10 +18,9 @@
 #include <errno.h>
 #include <string.h>
 
-#define FRAGMENT_SIZE \
-    ((size_t)64 * 1024) /* so that pings get between the pieces of large messages */
-#define BURST      16   /* frames per turn */
-#define REASON_MAX (WS_FRAME_CONTROL_MAX - 2)
+#define FRAGMENT_SIZE ((size_t)64 * 1024)
+#define BURST         16 /* frames per turn */
+#define REASON_MAX    (WS_FRAME_CONTROL_MAX - 2)
 
 /* A message or control frame waiting to be sent. */
 struct ws_item {

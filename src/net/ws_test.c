@@ -137,7 +137,7 @@ static void test_too_big(void **state)
     assert_non_null(strstr(f->accepted.log.data, "close:1009:message too big:0;"));
 }
 
-/* Limits are widened once the peer has shown who it is. */
+/* Limits are raised once the peer has authenticated. */
 static void test_widened_limits(void **state)
 {
     struct fixture *f = *state;
@@ -195,7 +195,7 @@ static void test_ping(void **state)
     run_until(&f->accepted, "pong;pong;pong;");
 }
 
-/* The answer comes from who has read what was sent before, not from a kernel on the way. */
+/* The receipt comes from the peer that has read the messages, not from a kernel on the way. */
 static void test_receipts(void **state)
 {
     struct fixture *f = *state;
@@ -231,7 +231,7 @@ static void test_receipts(void **state)
     run_until(&f->accepted, "close:");
 }
 
-/* What a hand-written client gets for hand-written frames. */
+/* Replies to hand-written frames of a hand-written client. */
 static const struct frames_case {
     const char *name;
     const char *frames;
@@ -306,7 +306,7 @@ static void test_scripts(void **state)
     }
 }
 
-/* A client that never says anything again, and one that vanishes. */
+/* A client that falls silent, and one that vanishes. */
 static void test_dead_clients(void **state)
 {
     struct fixture *f = *state;
