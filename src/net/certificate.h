@@ -6,9 +6,11 @@
  */
 
 #include "base/buf.h"
+#include "base/error.h"
 #include "base/str.h"
-#include "net/tls_trust.h"
 #include <stdint.h>
+
+#define TLS_FINGERPRINT_SIZE 72 /* "sha256:" and 64 hex digits, with NUL */
 
 struct x509_st; /* OpenSSL's X509 */
 

@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "net/certificate.h"
 #include "net/tls_server.h"
+#include "net/tls_trust.h"
 
 #include <errno.h>
 #include <setjmp.h>

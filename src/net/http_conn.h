@@ -20,7 +20,8 @@
  */
 
 #include "base/list.h"
-#include "net/http_server.h"
+#include "net/http_handler.h"
+#include "net/loop.h"
 #include "net/sock.h"
 #include "net/strangers.h"
 

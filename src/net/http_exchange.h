@@ -19,8 +19,8 @@
 #include "base/buf.h"
 #include "base/reentry.h"
 #include "net/address.h"
-#include "net/http_client.h"
 #include "net/http_parser.h"
+#include "net/http_result.h"
 #include "net/stream.h"
 
 struct http_exchange;

@@ -10,6 +10,7 @@
 #include "net/certificate.h"
 #include "net/http_server.h"
 #include "net/tls_server.h"
+#include "net/tls_trust.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

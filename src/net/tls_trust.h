@@ -12,8 +12,7 @@
 #include "base/error.h"
 #include <stdbool.h>
 
-#define TLS_FINGERPRINT_SIZE 72 /* with NUL */
-#define TLS_PINS_MAX         8
+#define TLS_PINS_MAX 8
 
 struct ssl_st; /* OpenSSL's SSL */
 struct tls_trust;
