@@ -93,7 +93,7 @@ static void tell(struct bench *b, char digit, int64_t at_ms, size_t metric, int6
     samples_clear_values(c.values, CONTAINER_METRICS);
     samples_clear_values(s.host.values, HOST_METRICS);
     c.values[metric] = value;
-    stats_on_samples(b->api.o.stats, b->host, &s);
+    fleet_notify_samples(b->api.o.fleet, b->host, &s);
 }
 
 /* Everything, in slices of `slice` bytes. */

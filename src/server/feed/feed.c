@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "base/time.h"
 #include "proto/json_text.h"
+#include "proto/samples.h"
 #include "server/feed/feed_internal.h"
 #include "server/view/event_json.h"
 
@@ -191,48 +192,6 @@ static void poke_lists(struct feed *f, uint64_t delay_ms)
 
 /* --- the feed ------------------------------------------------------------------------------------------ */
 
-struct feed *feed_new(const struct feed_options *o)
-{
-    struct feed *f = xcalloc(1, sizeof(*f));
-
-    f->o = *o;
-    if (f->o.max_queue == 0)
-        f->o.max_queue = FEED_FRAME_QUEUE;
-    list_init(&f->clients);
-    news_init(&f->news);
-    frame_init(&f->frame);
-    return f;
-}
-
-void feed_stop(struct feed *f)
-{
-    for (struct list *l = f->clients.next; l != &f->clients; l = l->next) {
-        struct client *c = CONTAINER_OF(l, struct client, link);
-
-        if (c->state != CLIENT_CLOSING)
-            client_refuse(c, WS_CLOSE_GOING_AWAY, "Server is stopping");
-    }
-}
-
-void feed_free(struct feed *f)
-{
-    if (!f)
-        return;
-    loop_timer_stop(&f->tick);
-    loop_timer_stop(&f->list_timer);
-    f->o.on_watched = NULL; /* nobody is told that all are leaving */
-    while (!list_empty(&f->clients)) {
-        struct client *c = CONTAINER_OF(list_take_first(&f->clients), struct client, link);
-
-        ws_free(c->ws);
-        client_free(c);
-    }
-    news_clear(&f->news);
-    watched_done(&f->watched);
-    frame_done(&f->frame);
-    free(f);
-}
-
 /* What a single message is about, and who is told of such things. */
 struct subject {
     bool (*may)(const struct client *c, const char *host_id, const char *container_id);
@@ -260,10 +219,21 @@ static json_t *envelope(const char *type, json_t *data)
     return json_pack("{s:s, s:o}", "type", type, "data", data);
 }
 
-void feed_on_containers(struct feed *f)
+static struct feed *feed_of(struct fleet_listener *l)
+{
+    return CONTAINER_OF(l, struct feed, fleet);
+}
+
+static void poke_all(struct feed *f)
 {
     poke_lists(f, FEED_LIST_MS);
     feed_poke(f);
+}
+
+static void on_containers(struct fleet_listener *l, const struct fleet_host *h)
+{
+    (void)h;
+    poke_all(feed_of(l));
 }
 
 static json_t *host_name_json(const struct fleet_host *h)
@@ -285,8 +255,10 @@ static void announce(struct feed *f, const struct fleet_host *h)
                            "host_name", h->row.name, "candidates", h->migration_candidates)));
 }
 
-void feed_on_host(struct feed *f, const struct fleet_host *h)
+static void on_host(struct fleet_listener *l, const struct fleet_host *h)
 {
+    struct feed *f = feed_of(l);
+
     if (f->n_clients > f->n_subscribers) {
         if (h->fed.version == 0)
             announce(f, h);
@@ -295,18 +267,24 @@ void feed_on_host(struct feed *f, const struct fleet_host *h)
             envelope("host_status_changed", json_pack("{s:s, s:s}", "host_id", h->row.id, "status",
                                                       h->is_online ? "online" : "offline")));
     }
-    feed_on_containers(f);
+    poke_all(f);
 }
 
 void feed_on_host_removed(struct feed *f, const struct fleet_host *h)
 {
     broadcast(f, &(struct subject){client_sees_host, h->row.id, NULL},
               envelope("host_removed", host_name_json(h)));
-    feed_on_containers(f);
+    poke_all(f);
 }
 
-void feed_on_sample(struct feed *f, const struct fleet_host *h)
+static void on_samples(struct fleet_listener *l,
+                       const struct fleet_host *h,
+                       const struct samples *batch)
 {
+    struct feed *f = feed_of(l);
+
+    if (batch->is_late)
+        return;
     poke_lists(f, FEED_LIST_STATS_MS);
     if (watched_has_host(&f->watched, h->row.id) ||
         watched_has_any_container(&f->watched, h->row.id))
@@ -339,8 +317,9 @@ static void broadcast_migrated(struct feed *f, const struct event *e, const json
                                                   e->host_id, "new_host_name", e->host_name)));
 }
 
-void feed_on_event(struct feed *f, const struct event *e)
+static void on_event(struct fleet_listener *l, const struct event *e)
 {
+    struct feed *f = feed_of(l);
     json_t *data;
 
     if (f->n_clients == 0)
@@ -354,8 +333,10 @@ void feed_on_event(struct feed *f, const struct event *e)
              &(struct news_about){.host_id = e->host_id, .container_id = e->container_id}, data);
 }
 
-void feed_on_progress(struct feed *f, const char *type, json_t *data)
+static void on_progress(struct fleet_listener *l, const char *type, json_t *step)
 {
+    struct feed *f = feed_of(l);
+    json_t *data = json_copy(step);
     const char *host_id = json_text_get(data, "host_id");
     const char *container_id = json_text_get(data, "container_id");
     char key[KEY_SIZE];
@@ -412,4 +393,65 @@ bool feed_is_watched(const struct feed *f, const char *host_id, const char *cont
 bool feed_is_any_watched(const struct feed *f, const char *host_id)
 {
     return watched_has_any_container(&f->watched, host_id);
+}
+
+struct feed *feed_new(const struct feed_options *o)
+{
+    struct feed *f = xcalloc(1, sizeof(*f));
+
+    f->o = *o;
+    if (f->o.max_queue == 0)
+        f->o.max_queue = FEED_FRAME_QUEUE;
+    list_init(&f->clients);
+    news_init(&f->news);
+    frame_init(&f->frame);
+    f->fleet = (struct fleet_listener){
+        .on_host = on_host,
+        .on_containers = on_containers,
+        .on_samples = on_samples,
+        .on_event = on_event,
+        .on_progress = on_progress,
+    };
+    fleet_add_listener(o->fleet, &f->fleet);
+    return f;
+}
+
+void feed_stop(struct feed *f)
+{
+    for (struct list *l = f->clients.next; l != &f->clients; l = l->next) {
+        struct client *c = CONTAINER_OF(l, struct client, link);
+
+        if (c->state != CLIENT_CLOSING)
+            client_refuse(c, WS_CLOSE_GOING_AWAY, "Server is stopping");
+    }
+}
+
+void feed_free(struct feed *f)
+{
+    if (!f)
+        return;
+    loop_timer_stop(&f->tick);
+    loop_timer_stop(&f->list_timer);
+    fleet_remove_listener(&f->fleet);
+    listeners_done(&f->listeners); /* the end of all clients is no news */
+    while (!list_empty(&f->clients)) {
+        struct client *c = CONTAINER_OF(list_take_first(&f->clients), struct client, link);
+
+        ws_free(c->ws);
+        client_free(c);
+    }
+    news_clear(&f->news);
+    watched_done(&f->watched);
+    frame_done(&f->frame);
+    free(f);
+}
+
+void feed_add_listener(struct feed *f, struct feed_listener *l)
+{
+    listeners_add(&f->listeners, &l->base);
+}
+
+void feed_remove_listener(struct feed_listener *l)
+{
+    listeners_remove(&l->base);
 }

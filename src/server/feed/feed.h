@@ -14,6 +14,7 @@
  * megabytes a second.
  */
 
+#include "base/listeners.h"
 #include "net/http_server.h"
 #include "net/loop.h"
 #include "server/auth/auth.h"
@@ -28,32 +29,28 @@ struct feed_options {
     struct auth *auth;
     struct fleet *fleet;
     size_t max_queue; /* bytes that wait for a client that has subscribed; 0: 4 MiB */
-    /*
-     * What feed_is_watched() says of this host (NULL: of all) is another now. May be NULL. Called from within
-     * what clients do: it must not call the feed but for feed_is_watched().
-     */
-    void (*on_watched)(void *owner, const char *host_id);
-    void *owner;
+};
+
+struct feed_listener {
+    struct listener base;
+    /* The answers of feed_is_watched() for this host (NULL: for all hosts) may have changed. Of the
+     * feed, only feed_is_watched() and feed_is_any_watched() may be called from here. */
+    void (*on_watched)(struct feed_listener *l, const char *host_id);
 };
 
 struct feed *feed_new(const struct feed_options *o);
 void feed_stop(struct feed *f); /* says goodbye to all clients (1001) */
 void feed_free(struct feed *f); /* drops those that are still there */
+void feed_add_listener(struct feed *f, struct feed_listener *l);
+void feed_remove_listener(struct feed_listener *l); /* harmless if it was not added */
 
 /* Fills the accept options for an upgrade of /ws; the credentials are copied from the request. */
 void feed_accept(struct feed *f, const struct http_request *r, struct ws_accept *ret);
 
 size_t feed_count(const struct feed *f); /* clients, without those that are being closed */
 
-/* The host was added, went on- or offline, or has new facts; it is about to be removed; containers have changed. */
-void feed_on_host(struct feed *f, const struct fleet_host *h);
+/* The host is about to be removed from the fleet. */
 void feed_on_host_removed(struct feed *f, const struct fleet_host *h);
-void feed_on_containers(struct feed *f);
-void feed_on_sample(struct feed *f, const struct fleet_host *h); /* of it or of a container of it */
-void feed_on_event(struct feed *f, const struct event *e);
-
-/* A step of what takes long. `data` is stolen; it has host_id, and container_id unless it is about the host itself. */
-void feed_on_progress(struct feed *f, const char *type, json_t *data);
 /*
  * Progress of a bulk job, for who may run one: of an item, whose data has host_id and container_id, or of the job,
  * whose data has an id. `data` is stolen; `whose` is who runs the job.

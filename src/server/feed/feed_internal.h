@@ -21,6 +21,7 @@
 #include "server/feed/news.h"
 #include "server/feed/topics.h"
 #include "server/feed/watched.h"
+#include "server/fleet/fleet_listener.h"
 
 #define FEED_MAX_CLIENTS 1000
 #define FEED_MAX_MESSAGE ((size_t)64 * 1024) /* of a client: some hundred topics */
@@ -71,6 +72,8 @@ struct client {
 
 struct feed {
     struct feed_options o;
+    struct fleet_listener fleet;
+    struct listeners listeners;
     struct list clients;
     size_t n_clients, n_subscribers; /* without those that are closing */
     struct news news;

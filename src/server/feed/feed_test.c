@@ -13,9 +13,11 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "proto/json_text.h"
+#include "proto/samples.h"
 #include "server/auth/credentials.h"
 #include "server/auth/watch.h"
 #include "server/common/fake_net.h"
+#include "server/fleet/fleet_listener.h"
 #include "server/view/agent_json.h"
 
 #define TICK_MS   100
@@ -87,12 +89,13 @@ struct fixture {
     struct fleet *fleet;
     struct feed *feed;
     struct fleet_host *h;
+    struct feed_listener listener;
     unsigned n_watched;
 };
 
-static void on_watched(void *owner, const char *host_id)
+static void on_watched(struct feed_listener *l, const char *host_id)
 {
-    struct fixture *f = owner;
+    struct fixture *f = CONTAINER_OF(l, struct fixture, listener);
 
     (void)host_id;
     f->n_watched++;
@@ -115,7 +118,7 @@ static void put_containers(struct fixture *f, json_t *list /* stolen */)
 {
     (void)fleet_apply_snapshot(f->h, list, 1);
     json_decref(list);
-    feed_on_containers(f->feed);
+    fleet_notify_containers(f->fleet, f->h);
 }
 
 static int setup(void **state)
@@ -124,8 +127,9 @@ static int setup(void **state)
 
     caller = (struct identity){.user_id = 1, .name = "u", .role = ROLE_OPERATOR};
     f->fleet = fleet_new();
-    f->feed = feed_new(&(struct feed_options){
-        .fleet = f->fleet, .max_queue = MAX_QUEUE, .on_watched = on_watched, .owner = f});
+    f->feed = feed_new(&(struct feed_options){.fleet = f->fleet, .max_queue = MAX_QUEUE});
+    f->listener.on_watched = on_watched;
+    feed_add_listener(f->feed, &f->listener);
     f->h = put_host(f, "h");
     put_containers(f, json_pack("[o, o]", element(ID_A, "/a", "x"), element(ID_B, "/b", "y")));
     fake_advance(TICK_MS);
@@ -305,13 +309,14 @@ static void test_figures(void **state)
         assert_true(fleet_put_sample(f->h, 0, ID_A, &s));
         assert_true(fleet_put_sample(f->h, 0, ID_B, &s));
         fleet_put_host_sample(f->h, &s);
-        feed_on_sample(f->feed, f->h);
+        fleet_notify_samples(f->fleet, f->h, &(struct samples){0});
     }
     fake_advance(TICK_MS);
     m = expect(ws, "update");
     assert_int_equal(n_of(m, "stats"), 1);
     assert_int_equal(n_of(m, "host_stats"), 0);
-    feed_on_sample(f->feed, f->h); /* of something else: none of these is new */
+    fleet_notify_samples(f->fleet, f->h,
+                         &(struct samples){0}); /* of something else: none of these is new */
     fake_advance(TICK_MS);
     assert_null(fake_ws_next(ws));
 
@@ -334,7 +339,7 @@ static void test_too_much_has_gone(void **state)
         (void)put_host(f, id);
         fleet_remove_host(f->fleet, id);
     }
-    feed_on_containers(f->feed);
+    fleet_notify_containers(f->fleet, f->h);
     fake_advance(TICK_MS);
     assert_string_equal(json_text_get(expect(ws, "state"), "reason"), "too_much");
     fake_ws_end(ws, 1000);
@@ -347,6 +352,7 @@ static void test_much_changes(void **state)
     _cleanup_free_ char *large = xcalloc(1, 700001);
     struct ws *ws = dial(f);
     const json_t *m;
+    json_t *step;
 
     subscribe(ws, "containers");
     (void)expect(ws, "state");
@@ -355,8 +361,9 @@ static void test_much_changes(void **state)
     (void)expect(ws, "state");
     memset(large, 'x', 700000);
     put_containers(f, json_pack("[o, o]", element(ID_A, "/a", large), element(ID_B, "/b", large)));
-    feed_on_progress(f->feed, "container_update_progress",
-                     json_pack("{s:s, s:s}", "host_id", "h", "stage", "pulling"));
+    step = json_pack("{s:s, s:s}", "host_id", "h", "stage", "pulling");
+    fleet_notify_progress(f->fleet, "container_update_progress", step);
+    json_decref(step);
     fake_advance(TICK_MS);
     m = expect(ws, "update");
     assert_int_equal(n_of(m, "containers"), 0);

@@ -47,12 +47,11 @@ static void send_done(struct client *c, const json_t *message, const char *type)
 
 /* --- the topics of a client ---------------------------------------------------------------------------- */
 
-static void tell_watched(struct client *c, const struct topic *t)
+static void notify_watched(struct client *c, const struct topic *t)
 {
-    const struct feed_options *o = &c->feed->o;
+    const char *host_id = t->host[0] ? t->host : NULL;
 
-    if (o->on_watched)
-        o->on_watched(o->owner, t->host[0] ? t->host : NULL);
+    listeners_emit(&c->feed->listeners, struct feed_listener, on_watched, host_id);
 }
 
 static bool add_topic(struct client *c, const struct topic *t)
@@ -60,7 +59,7 @@ static bool add_topic(struct client *c, const struct topic *t)
     if (!topics_add(&c->topics, t))
         return false;
     if (watched_add(&c->feed->watched, t))
-        tell_watched(c, t);
+        notify_watched(c, t);
     return true;
 }
 
@@ -69,7 +68,7 @@ static bool remove_topic(struct client *c, const struct topic *t)
     if (!topics_remove(&c->topics, t))
         return false;
     if (watched_remove(&c->feed->watched, t))
-        tell_watched(c, t);
+        notify_watched(c, t);
     return true;
 }
 
@@ -78,7 +77,7 @@ void client_forget_topics(struct client *c)
     if (c->feed) {
         map_foreach(&c->topics.items, e) {
             if (watched_remove(&c->feed->watched, e->value))
-                tell_watched(c, e->value);
+                notify_watched(c, e->value);
         }
     }
     topics_done(&c->topics);

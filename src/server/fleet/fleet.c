@@ -20,6 +20,7 @@ struct fleet {
     struct strings removed_hosts;
     bool is_removed_cut;
     size_t max_containers;
+    struct listeners listeners;
 };
 
 static void container_free(struct fleet_container *c)
@@ -67,6 +68,11 @@ struct fleet *fleet_new(void)
     return f;
 }
 
+struct listeners *fleet_listeners(struct fleet *f)
+{
+    return &f->listeners;
+}
+
 void fleet_set_max_containers(struct fleet *f, size_t max)
 {
     f->max_containers = max;
@@ -77,6 +83,7 @@ void fleet_free(struct fleet *f)
     if (!f)
         return;
 
+    listeners_done(&f->listeners);
     map_foreach(&f->hosts, e)
         fleet_host_free(e->value);
     map_done(&f->hosts);

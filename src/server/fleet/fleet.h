@@ -8,6 +8,7 @@
 
 #include "base/container_id.h"
 #include "base/list.h"
+#include "base/listeners.h"
 #include "base/map.h"
 #include "proto/codec.h"
 #include "server/store/agents.h"
@@ -92,6 +93,7 @@ struct fleet;
 struct fleet *fleet_new(void);
 void fleet_set_max_containers(struct fleet *f, size_t max); /* of each host that is added later */
 void fleet_free(struct fleet *f);
+struct listeners *fleet_listeners(struct fleet *f); /* for fleet_listener.c */
 
 /*
  * Copies rows in (insert or replace); agent may be NULL. The pointer stays good until fleet_remove_host();

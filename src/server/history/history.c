@@ -36,11 +36,9 @@ struct history {
     struct worker *worker;
     struct accumulator *accumulator;
     struct positions *positions;
-    void (*on_written)(void *owner, const char *host, const struct history_position *at);
-    void (*on_lost)(void *owner, const char *host);
     size_t max_pending;
-    void (*on_started)(void *owner); /* NULL: nobody waits any more */
-    void *owner;
+    struct listeners listeners;
+    bool is_start_notified;
     struct loop_timer start_timer;
     int64_t keep_ms, keep_marks_ms; /* of the finest tier, and of that which has the marks */
     int64_t (*utc_ms)(void);
@@ -101,25 +99,23 @@ static void set_state(struct history *h, const struct worker_round *round)
     h->state.n_damaged = round->n_damaged;
 }
 
-static void tell_written(struct history *h, const struct worker_round *round)
+static void notify_written(struct history *h, const struct worker_round *round)
 {
     for (size_t i = 0; round->has_written && i < round->n_positions; i++) {
         const struct host_position *p = &round->positions[i];
 
         positions_set(h->positions, p->host, &p->at);
-        if (h->on_written)
-            h->on_written(h->owner, p->host, &p->at);
+        listeners_emit(&h->listeners, struct history_listener, on_written, p->host, &p->at);
     }
 }
 
-static void tell_lost(struct history *h, const struct worker_round *round)
+static void notify_lost(struct history *h, const struct worker_round *round)
 {
     size_t n = 0;
     char **hosts = round->has_written ? positions_resume(h->positions, &n) : NULL;
 
     for (size_t i = 0; i < n; i++) {
-        if (h->on_lost)
-            h->on_lost(h->owner, hosts[i]);
+        listeners_emit(&h->listeners, struct history_listener, on_lost, hosts[i]);
         free(hosts[i]);
     }
     free(hosts);
@@ -176,8 +172,8 @@ static void round_done(void *arg)
     h->state.n_dropped += job->round.n_dropped;
     h->is_more_to_roll = job->round.is_more_to_roll;
     h->is_round_under_way = false;
-    tell_written(h, &job->round);
-    tell_lost(h, &job->round);
+    notify_written(h, &job->round);
+    notify_lost(h, &job->round);
     keep_unwritten(h, &job->round);
     worker_round_done(&job->round);
     free(job);
@@ -251,13 +247,13 @@ static void start_work(void *arg)
     worker_read_positions(job->history->worker, on_position, job);
 }
 
-static void tell_started(struct history *h)
+static void notify_started(struct history *h)
 {
-    void (*fn)(void *owner) = TAKE_PTR(h->on_started);
-
     loop_timer_stop(&h->start_timer);
-    if (fn)
-        fn(h->owner);
+    if (h->is_start_notified)
+        return;
+    h->is_start_notified = true;
+    listeners_emit(&h->listeners, struct history_listener, on_started, h);
 }
 
 static void start_done(void *arg)
@@ -272,15 +268,14 @@ static void start_done(void *arg)
     free(job->positions);
     free(job);
     h->state.is_starting = false;
-    tell_started(h);
+    notify_started(h);
 }
 
 static void on_start_timer(struct loop_timer *t)
 {
-    log_warn(
-        NULL,
-        "the history takes long to open: agents are let in before it is known what it has of them");
-    tell_started(CONTAINER_OF(t, struct history, start_timer));
+    log_warn(NULL,
+             "history is still opening; accepting agents without their last stored positions");
+    notify_started(CONTAINER_OF(t, struct history, start_timer));
 }
 
 /* Rounds and questions come after it: the queue has one thread. */
@@ -323,11 +318,7 @@ struct history *history_new(const struct history_options *o)
     h->worker = worker_new(&disk);
     h->accumulator = accumulator_new(on_row, h);
     h->positions = positions_new();
-    h->on_written = o->on_written;
-    h->on_lost = o->on_lost;
-    h->on_started = o->on_started;
     h->max_pending = o->max_pending ? o->max_pending : MAX_PENDING;
-    h->owner = o->owner;
     h->keep_ms = disk.keep_ms[TIER_10S];
     h->keep_marks_ms = tier_keep(disk.keep_ms, TIER_1H);
     h->utc_ms = o->utc_ms ? o->utc_ms : time_utc_ms;
@@ -337,13 +328,23 @@ struct history *history_new(const struct history_options *o)
     return h;
 }
 
+void history_add_listener(struct history *h, struct history_listener *l)
+{
+    listeners_add(&h->listeners, &l->base);
+}
+
+void history_remove_listener(struct history_listener *l)
+{
+    listeners_remove(&l->base);
+}
+
 void history_stop(struct history *h)
 {
     if (!h)
         return;
     loop_timer_stop(&h->timer);
     loop_timer_stop(&h->start_timer);
-    h->on_started = NULL;
+    h->is_start_notified = true; /* too late for anybody */
     accumulator_flush(h->accumulator, INT64_MAX);
     job_queue_drain(h->queue);
     start_round(h, INT64_MAX);
@@ -354,6 +355,7 @@ void history_free(struct history *h)
 {
     if (!h)
         return;
+    listeners_done(&h->listeners);
     worker_round_done(&h->next);
     job_queue_free(h->queue);
     accumulator_free(h->accumulator);

@@ -9,6 +9,7 @@
  * container that is made anew continues its line.
  */
 
+#include "base/listeners.h"
 #include "net/loop.h"
 #include "server/history/accumulate.h"
 #include "server/history/positions.h"
@@ -16,25 +17,27 @@
 
 struct history;
 
+/* Callbacks come from the loop, never from inside a call of this module. */
+struct history_listener {
+    struct listener base;
+    /* Every batch of the host up to and including `at` is durable, and so is this position. */
+    void (*on_written)(struct history_listener *l,
+                       const char *host,
+                       const struct history_position *at);
+    /* Samples of the host were dropped while the disk could not be written; now it can again. All
+     * batches after history_position() must be sent again. */
+    void (*on_lost)(struct history_listener *l, const char *host);
+    /* Once: the files of earlier runs were read, so that history_position() knows; or that failed, or
+     * has taken longer than a caller should wait (20 s). */
+    void (*on_started)(struct history_listener *l, const struct history *h);
+};
+
 struct history_options {
     struct loop *loop;
     const char *dir;
     int64_t keep_ms[TIER_COUNT]; /* of tiers_parse(); nothing: TIERS_DEFAULT */
     int64_t (*utc_ms)(void);     /* NULL: time_utc_ms */
-    /* All batches of a host up to this one are on disk, and so is that. Never from inside a call. NULL: nobody asks. */
-    void (*on_written)(void *owner, const char *host, const struct history_position *at);
-    /*
-     * Something of the host could not be kept while nothing was written; now it is again. What is not written of its batches
-     * is to be sent once more: history_position() is where. Never from inside a call. NULL: nobody can.
-     */
-    void (*on_lost)(void *owner, const char *host);
-    size_t max_pending; /* bytes that are kept while nothing is written; 0: 64 MiB */
-    /*
-     * Called once: the files of earlier runs were opened, so that history_position() knows; or that failed, or takes longer
-     * than anybody should wait (20 s). Never from inside a call. NULL: nobody waits.
-     */
-    void (*on_started)(void *owner);
-    void *owner;
+    size_t max_pending;          /* bytes that are kept while nothing is written; 0: 64 MiB */
 };
 
 /* Returns before anything was read. Starts also when the directory cannot be used: history_state() says so then, and it is tried again. */
@@ -42,6 +45,8 @@ struct history *history_new(const struct history_options *o);
 /* Writes what is known of steps that are not over, and waits for jobs. The loop must not run afterwards with history's watches. */
 void history_stop(struct history *h);
 void history_free(struct history *h); /* after history_stop() */
+void history_add_listener(struct history *h, struct history_listener *l);
+void history_remove_listener(struct history_listener *l); /* harmless if it was not added */
 
 /*
  * Where samples of a host are added, of one time (accumulate.h); good until the next call. Times that lie in the future by more

@@ -261,13 +261,16 @@ static void test_directory_comes_late(void **state)
 
 /* A place is known when its step is on disk, and not before; also to the next run. */
 struct written {
+    struct history_listener listener;
     unsigned n, n_started, n_lost;
     struct history_position at;
 };
 
-static void on_written(void *owner, const char *host, const struct history_position *at)
+static void on_written(struct history_listener *l,
+                       const char *host,
+                       const struct history_position *at)
 {
-    struct written *w = owner;
+    struct written *w = CONTAINER_OF(l, struct written, listener);
 
     assert_string_equal(host, "host");
     w->n++;
@@ -294,9 +297,11 @@ static void wait_written(struct loop *loop, const struct written *w, uint64_t se
 }
 
 /* Nothing is read before the loop turns, and the answer of what is kept waits for it. */
-static void on_started(void *owner)
+static void on_started(struct history_listener *l, const struct history *h)
 {
-    struct written *w = owner;
+    struct written *w = CONTAINER_OF(l, struct written, listener);
+
+    assert_non_null(h);
 
     w->n_started++;
 }
@@ -314,20 +319,19 @@ static void wait_started(struct loop *loop, const struct history *h)
 static void test_places(void **state)
 {
     const struct fixture *f = *state;
-    struct written written = {0};
+    struct written written = {
+        .listener = {.on_written = on_written, .on_started = on_started}
+    };
     struct history_position at;
     struct loop *loop;
-    struct history_options o = {.dir = f->dir,
-                                .utc_ms = fake_now,
-                                .on_written = on_written,
-                                .on_started = on_started,
-                                .owner = &written};
+    struct history_options o = {.dir = f->dir, .utc_ms = fake_now};
     struct history *h;
 
     now_ms = NOON + 15000;
     assert_int_equal(loop_new(&loop, &(struct loop_options){0}, NULL), 0);
     o.loop = loop;
     h = history_new(&o);
+    history_add_listener(h, &written.listener);
     assert_false(history_position(h, "host", &at));
     took(h, 7, 1, NOON + 1000); /* the step before this one */
     took(h, 7, 2, NOON + 2000);
@@ -346,6 +350,7 @@ static void test_places(void **state)
 
     assert_int_equal(written.n_started, 1);
     h = history_new(&o);
+    history_add_listener(h, &written.listener);
     assert_true(history_state(h).is_starting);
     assert_false(history_position(h, "host", &at));
     wait_started(loop, h);
@@ -359,9 +364,9 @@ static void test_places(void **state)
 }
 
 /* What there is no room for before a round has come is not said to be written, and is asked for afterwards. */
-static void on_lost(void *owner, const char *host)
+static void on_lost(struct history_listener *l, const char *host)
 {
-    struct written *w = owner;
+    struct written *w = CONTAINER_OF(l, struct written, listener);
 
     assert_string_equal(host, "host");
     w->n_lost++;
@@ -380,15 +385,12 @@ static void turn_until_lost(struct loop *loop, const struct written *w, unsigned
 static void test_no_room(void **state)
 {
     const struct fixture *f = *state;
-    struct written written = {0};
+    struct written written = {
+        .listener = {.on_written = on_written, .on_lost = on_lost}
+    };
     struct history_position at = {0};
     struct loop *loop;
-    struct history_options o = {.dir = f->dir,
-                                .utc_ms = fake_now,
-                                .on_written = on_written,
-                                .on_lost = on_lost,
-                                .owner = &written,
-                                .max_pending = 100};
+    struct history_options o = {.dir = f->dir, .utc_ms = fake_now, .max_pending = 100};
     const uint64_t n = 15; /* rounds go with the second */
     struct history *h;
     uint64_t seq;
@@ -397,6 +399,7 @@ static void test_no_room(void **state)
     assert_int_equal(loop_new(&loop, &(struct loop_options){0}, NULL), 0);
     o.loop = loop;
     h = history_new(&o);
+    history_add_listener(h, &written.listener);
     for (seq = 0; seq < n; seq++)
         took(h, 7, seq, NOON + (int64_t)seq * 10000);
     assert_true(history_state(h).n_dropped > 0);

@@ -7,6 +7,7 @@
 #include "base/map.h"
 #include "base/random.h"
 #include "server/command/command.h"
+#include "server/fleet/fleet_listener.h"
 #include "server/logs/cursor.h"
 #include "server/logs/sources.h"
 
@@ -53,6 +54,8 @@ struct log_source {
 
 struct log_sources {
     struct log_sources_options o;
+    struct fleet_listener fleet;
+    struct sessions_listener sessions;
     struct log_read_audit audit;
     struct list list;
     struct map by_stream; /* stream id: source */

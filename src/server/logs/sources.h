@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * All sources of the server: routes messages of agents and changes of hosts to them. Belongs to the
- * server and lives on the loop.
+ * All sources of the server: listens to the sessions for messages of agents, and to the fleet for
+ * changes of hosts, and routes them to the sources. Belongs to the server and lives on the loop.
  */
 
 #include "server/logs/read_audit.h"
@@ -19,14 +19,8 @@ struct log_sources_options {
 
 struct log_sources *log_sources_new(const struct log_sources_options *o);
 void log_sources_stop(struct log_sources *ss); /* ends all sources, and each new one */
-/* After the last source was freed, and before the sessions are. */
+/* After the last source was freed, and before the fleet is. */
 void log_sources_free(struct log_sources *ss);
 
 /* Viewers report here that a user begins to read a log. */
 struct log_read_audit *log_sources_audit(struct log_sources *ss);
-
-/* From the sessions. */
-void log_sources_on_data(struct log_sources *ss, const char *agent_id, const json_t *payload);
-void log_sources_on_agent_gone(struct log_sources *ss, const char *agent_id);
-/* The host or its containers have changed. */
-void log_sources_on_host(struct log_sources *ss, const char *host_id);

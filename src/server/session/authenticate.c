@@ -74,8 +74,8 @@ static void refuse_busy(struct session *se)
 
 static int send_success(struct session *se, const struct registration *r)
 {
-    const struct session_observer *o = &se->owner->o.observer;
-    struct msg_samples_ack kept = {0};
+    const struct history *history = se->owner->o.history;
+    struct history_position kept;
     struct msg_auth_success m = {
         .agent_id = r->agent.id,
         .host_id = r->host.id,
@@ -86,7 +86,7 @@ static int send_success(struct session *se, const struct registration *r)
     };
     int code;
 
-    if (o->samples_kept && o->samples_kept(o->owner, r->host.id, &kept)) {
+    if (history && history_position(history, r->host.id, &kept)) {
         m.samples_epoch = kept.epoch;
         m.samples_seq = kept.seq;
     }
@@ -108,7 +108,7 @@ static void adopt_without_session(struct sessions *s, const struct registration 
     h = fleet_put_host(s->o.fleet, &r->host, &r->agent);
     if (r->candidates)
         fleet_set_candidates(h, r->candidates);
-    sessions_notify_host(s, h);
+    fleet_notify_host(s->o.fleet, h);
 }
 
 static void refuse_code(struct session *se, const struct auth_job *job)

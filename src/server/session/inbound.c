@@ -85,9 +85,8 @@ static void on_container_stats(struct session *se, const json_t *payload, size_t
     }
     if (!sample_apply_container(h, &m)) /* unknown: its list is on the way */
         return;
-    sessions_notify_sample(se->owner, h);
     if (sample_to_batch(h, &m, &sample, &batch))
-        sessions_notify_samples(se->owner, h, &batch);
+        fleet_notify_samples(se->owner->o.fleet, h, &batch);
 }
 
 static void on_other_event(struct session *se, const json_t *payload _unused_, size_t size _unused_)
@@ -97,10 +96,8 @@ static void on_other_event(struct session *se, const json_t *payload _unused_, s
 
 static void notify_stream(struct session *se, const char *name, const json_t *payload)
 {
-    const struct session_observer *o = &se->owner->o.observer;
-
-    if (o->on_stream)
-        o->on_stream(o->owner, se->agent_id, name, payload);
+    listeners_emit(&se->owner->listeners, struct sessions_listener, on_stream, se->agent_id, name,
+                   payload);
 }
 
 static void on_shell_data(struct session *se, const json_t *payload, size_t size _unused_)
@@ -171,9 +168,8 @@ static void on_host_stats(struct session *se, const json_t *message, size_t size
         return;
     }
     sample_apply_host(h, &m);
-    sessions_notify_sample(se->owner, h);
     sample_host_to_batch(h, &m, &batch);
-    sessions_notify_samples(se->owner, h, &batch);
+    fleet_notify_samples(se->owner->o.fleet, h, &batch);
 }
 
 static const struct event_type message_types[] = {

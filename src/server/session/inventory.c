@@ -89,7 +89,7 @@ static void finish_snapshot(struct session *se)
         /* They are younger than the snapshot, though they came before its end. */
         json_array_foreach(se->inventory.deltas, i, delta) apply_delta(se, h, delta);
         if (h->containers_version != version)
-            sessions_notify_containers(se->owner, h);
+            fleet_notify_containers(se->owner->o.fleet, h);
     }
     inventory_done(&se->inventory);
 }
@@ -137,5 +137,5 @@ void session_on_delta(struct session *se, const json_t *payload, size_t size)
     version = h->containers_version;
     apply_delta(se, h, payload);
     if (h->containers_version != version)
-        sessions_notify_containers(se->owner, h);
+        fleet_notify_containers(se->owner->o.fleet, h);
 }

@@ -143,11 +143,8 @@ static json_t *progress_json(const struct fleet_host *h, const struct msg_progre
 
 static void tell_progress(struct session *se, const char *type, json_t *data)
 {
-    const struct session_observer *o = &se->owner->o.observer;
-
-    if (o->on_progress &&
-        bucket_take(&se->notices.steps, STEPS_BURST, STEPS_PER_S, time_monotonic_ms()))
-        o->on_progress(o->owner, type, data);
+    if (bucket_take(&se->notices.steps, STEPS_BURST, STEPS_PER_S, time_monotonic_ms()))
+        fleet_notify_progress(se->owner->o.fleet, type, data);
 }
 
 static void store_end(struct session *se,
@@ -254,7 +251,7 @@ void session_on_engine_state(struct session *se, const json_t *payload, size_t s
     }
     is_news = !h->trouble != !m.error; /* another reason is no other state */
     fleet_set_trouble(h, m.error);
-    sessions_notify_host(se->owner, h);
+    fleet_notify_host(se->owner->o.fleet, h);
     if (!is_news)
         return;
     add_row(se, h,

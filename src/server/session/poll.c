@@ -65,7 +65,7 @@ static int take_list(struct session *se, const struct command_result *r)
     n_skipped = fleet_apply_snapshot(h, r->result, time_utc_ms());
     session_complain_skipped(se, h, n_skipped);
     if (h->containers_version != version)
-        sessions_notify_containers(se->owner, h);
+        fleet_notify_containers(se->owner->o.fleet, h);
     return 0;
 }
 

@@ -72,36 +72,26 @@ void session_touch(struct session *se)
     ingest_seen(se->owner->ingest, se->agent_id, h->seen_at_ms);
 }
 
-void sessions_notify_host(const struct sessions *s, const struct fleet_host *h)
-{
-    if (s->o.observer.on_host_changed)
-        s->o.observer.on_host_changed(s->o.observer.owner, h);
-}
-
-void sessions_notify_containers(const struct sessions *s, const struct fleet_host *h)
-{
-    if (s->o.observer.on_containers_changed)
-        s->o.observer.on_containers_changed(s->o.observer.owner, h);
-}
-
-void sessions_notify_sample(const struct sessions *s, const struct fleet_host *h)
-{
-    if (s->o.observer.on_sample)
-        s->o.observer.on_sample(s->o.observer.owner, h);
-}
-
 static void on_event_stored(void *owner, const struct event *e)
 {
     const struct sessions *s = owner;
 
-    if (s->o.observer.on_event)
-        s->o.observer.on_event(s->o.observer.owner, e);
+    fleet_notify_event(s->o.fleet, e);
 }
 
-static void notify_gone(const struct sessions *s, const char *agent_id)
+static void notify_gone(struct sessions *s, const char *agent_id)
 {
-    if (s->o.observer.on_agent_gone)
-        s->o.observer.on_agent_gone(s->o.observer.owner, agent_id);
+    listeners_emit(&s->listeners, struct sessions_listener, on_agent_gone, agent_id);
+}
+
+void sessions_add_listener(struct sessions *s, struct sessions_listener *l)
+{
+    listeners_add(&s->listeners, &l->base);
+}
+
+void sessions_remove_listener(struct sessions_listener *l)
+{
+    listeners_remove(&l->base);
 }
 
 /* The registered session of an agent has ended. */
@@ -125,7 +115,7 @@ static void session_unregister(struct session *se, unsigned code, const char *re
         ingest_seen(s->ingest, se->agent_id, h->seen_at_ms);
         if (!s->is_stopping)
             host_event_add(s->ingest, HOST_EVENT_DISCONNECTED, h, se->peer, NULL);
-        sessions_notify_host(s, h);
+        fleet_notify_host(s->o.fleet, h);
     }
     commands_fail_agent(
         s->commands, se->agent_id,
@@ -251,7 +241,7 @@ void session_register(struct session *se, const struct registration *r)
     } else {
         announce(se, r);
     }
-    sessions_notify_host(s, h);
+    fleet_notify_host(s->o.fleet, h);
     if (!se->can_inventory)
         session_poll_start(se);
 }
@@ -400,6 +390,8 @@ struct sessions *sessions_new(const struct sessions_options *o)
     if (o->max_commands > 0)
         commands_set_max_pending(s->commands, o->max_commands);
     s->ingest = ingest_new(o->loop, o->store_jobs, o->store, on_event_stored, s);
+    if (o->history)
+        sessions_attach_history(s);
     return s;
 }
 
@@ -447,6 +439,8 @@ void sessions_free(struct sessions *s)
     job_queue_drain(s->o.store_jobs);
     drop_sockets(s); /* who dialled meanwhile */
     commands_free(s->commands);
+    history_remove_listener(&s->history);
+    listeners_done(&s->listeners);
     map_foreach(&s->links, e)
         free(e->value);
     map_done(&s->links);
@@ -505,7 +499,7 @@ void sessions_on_migrated(struct sessions *s, const struct migration_result *m)
     }
     fleet_set_candidates(h, json_array_size(left) > 0 ? left : NULL);
     json_decref(left);
-    sessions_notify_host(s, h);
+    fleet_notify_host(s->o.fleet, h);
 }
 
 size_t sessions_count(const struct sessions *s)

@@ -7,6 +7,7 @@
  * the loop.
  */
 
+#include "base/listeners.h"
 #include "net/completion.h"
 #include "net/http_server.h"
 #include "net/loop.h"
@@ -14,31 +15,26 @@
 #include "server/command/command.h"
 #include "server/common/job.h"
 #include "server/fleet/fleet.h"
+#include "server/history/history.h"
 #include "server/session/migration.h"
 #include "server/store/events.h"
 #include "server/store/store.h"
 
 struct sessions;
 
-/* What others want to know; every function may be NULL. Called on the loop. */
-struct session_observer {
-    void (*on_host_changed)(void *owner,
-                            const struct fleet_host *h); /* added, on- or offline, new facts */
-    void (*on_containers_changed)(void *owner, const struct fleet_host *h);
-    void (*on_event)(void *owner, const struct event *e);       /* stored and not a double */
-    void (*on_sample)(void *owner, const struct fleet_host *h); /* of it or of a container of it */
-    /* A batch, or what another kind of agent says, after it has gone into the model, with times of our clock. What it
-       points to is gone after the call. */
-    void (*on_samples)(void *owner, const struct fleet_host *h, const struct samples *s);
-    /* What is kept for good of the host's samples: false: nothing, or nobody knows. */
-    bool (*samples_kept)(void *owner, const char *host_id, struct msg_samples_ack *ret);
-    /* A step of what takes long: container_update_progress or agent_update_progress, with host_id. `data` is borrowed. */
-    void (*on_progress)(void *owner, const char *type, json_t *data);
-    /* What belongs to a shell or a stream: shell_data, log_data. */
-    void (*on_stream)(void *owner, const char *agent_id, const char *name, const json_t *payload);
-    void (*on_agent_gone)(void *owner,
-                          const char *agent_id); /* its session has ended or is replaced */
-    void *owner;
+/*
+ * Messages that belong to one connection of an agent, and its end. What agents say about their hosts
+ * (samples, events, containers) goes to the listeners of the fleet: fleet/fleet_listener.h.
+ */
+struct sessions_listener {
+    struct listener base;
+    /* A message of a shell or log stream: "shell_data" or "log_data". */
+    void (*on_stream)(struct sessions_listener *l,
+                      const char *agent_id,
+                      const char *name,
+                      const json_t *payload);
+    /* The session has ended or was replaced by another one of the same agent. */
+    void (*on_agent_gone)(struct sessions_listener *l, const char *agent_id);
 };
 
 struct sessions_options {
@@ -49,15 +45,18 @@ struct sessions_options {
     struct fleet *fleet;
     uint64_t max_agents;       /* that may register; 0: AGENTS_DEFAULT_MAX */
     size_t max_message;        /* of an authenticated agent; 0: 16 MiB */
-    bool is_acked_later;       /* samples are acknowledged by sessions_acknowledge(), not at once */
     size_t max_commands;       /* that wait for one agent; 0: COMMAND_MAX_PENDING */
     uint64_t auth_timeout_ms;  /* 0: 30 s */
     uint64_t ping_interval_ms; /* 0: WS_PING_INTERVAL_MS */
     uint64_t poll_interval_ms; /* list_containers of agents that do not push; 0: 2000 */
-    struct session_observer observer;
+    /* Samples are acknowledged when it has written them, and registrations wait until it has started;
+     * NULL: samples are acknowledged at once. Outlives the sessions. */
+    struct history *history;
 };
 
 struct sessions *sessions_new(const struct sessions_options *o);
+void sessions_add_listener(struct sessions *s, struct sessions_listener *l);
+void sessions_remove_listener(struct sessions_listener *l); /* harmless if it was not added */
 /*
  * Says goodbye to all agents (1001), fails pending commands and takes no new agents. Completes when all have gone, or
  * after a second.

@@ -14,45 +14,47 @@
 #include "base/str.h"
 #include "base/time.h"
 
-static void on_host_changed(void *owner, _unused_ const struct fleet_host *h)
+static struct fixture *fixture_of(struct fleet_listener *l)
 {
-    ((struct fixture *)owner)->n_host_changes++;
+    return CONTAINER_OF(l, struct fixture, listener);
 }
 
-static void on_containers_changed(void *owner, _unused_ const struct fleet_host *h)
+static void on_host(struct fleet_listener *l, const struct fleet_host *h)
 {
-    ((struct fixture *)owner)->n_container_changes++;
+    (void)h;
+    fixture_of(l)->n_host_changes++;
 }
 
-static void on_event(void *owner, const struct event *e)
+static void on_containers(struct fleet_listener *l, const struct fleet_host *h)
 {
-    struct fixture *f = owner;
+    (void)h;
+    fixture_of(l)->n_container_changes++;
+}
+
+static void on_event(struct fleet_listener *l, const struct event *e)
+{
+    struct fixture *f = fixture_of(l);
 
     f->n_events++;
     str_copy(f->last_event, sizeof(f->last_event), e->type);
 }
 
-static void on_samples(void *owner, const struct fleet_host *h, const struct samples *batch)
+static void on_samples(struct fleet_listener *l,
+                       const struct fleet_host *h,
+                       const struct samples *batch)
 {
-    struct fixture *f = owner;
+    struct fixture *f = fixture_of(l);
 
     assert_non_null(h);
     assert_non_null(batch);
     f->n_batches++;
+    f->n_samples += !batch->is_late;
     f->last_batch_ms = batch->at_ms;
 }
 
-static void on_sample(void *owner, const struct fleet_host *h)
+static void on_progress(struct fleet_listener *l, const char *type, json_t *data)
 {
-    struct fixture *f = owner;
-
-    (void)h;
-    f->n_samples++;
-}
-
-static void on_progress(void *owner, const char *type, json_t *data)
-{
-    struct fixture *f = owner;
+    struct fixture *f = fixture_of(l);
     char *text = json_dumps(data, JSON_COMPACT);
 
     f->n_steps++;
@@ -69,19 +71,20 @@ static int setup_limited(void **state, unsigned max_waiting)
     f->jobs = job_queue_new(NULL, 1, max_waiting);
     f->parse_jobs = job_queue_new(NULL, 1, 2);
     f->fleet = fleet_new();
+    f->listener = (struct fleet_listener){
+        .on_host = on_host,
+        .on_containers = on_containers,
+        .on_samples = on_samples,
+        .on_event = on_event,
+        .on_progress = on_progress,
+    };
+    fleet_add_listener(f->fleet, &f->listener);
     f->sessions = sessions_new(&(struct sessions_options){
         .store_jobs = f->jobs,
         .parse_jobs = f->parse_jobs,
         .store = f->store.store,
         .fleet = f->fleet,
         .poll_interval_ms = 2000,
-        .observer = {.on_host_changed = on_host_changed,
-                     .on_containers_changed = on_containers_changed,
-                     .on_event = on_event,
-                     .on_sample = on_sample,
-                     .on_samples = on_samples,
-                     .on_progress = on_progress,
-                     .owner = f},
     });
     *state = f;
     return 0;

@@ -6,6 +6,7 @@
  */
 
 #include "server/common/fake_net.h"
+#include "server/fleet/fleet_listener.h"
 #include "server/session/session.h"
 #include "server/session/store_fixture.h"
 #include <stdbool.h>
@@ -18,6 +19,7 @@ struct fixture {
     struct store_fixture store;
     struct job_queue *jobs, *parse_jobs;
     struct fleet *fleet;
+    struct fleet_listener listener;
     struct sessions *sessions;
     unsigned n_host_changes, n_container_changes, n_events, n_samples, n_batches, n_steps;
     int64_t last_batch_ms; /* the time of the last, by our clock */

@@ -16,6 +16,7 @@
 #include "base/random.h"
 #include "net/ws.h"
 #include "proto/error_code.h"
+#include "server/fleet/fleet_listener.h"
 #include "server/session/ingest.h"
 #include "server/session/registration.h"
 #include "server/session/session.h"
@@ -109,6 +110,8 @@ struct agent_record {
 
 struct sessions {
     struct sessions_options o;
+    struct listeners listeners;
+    struct history_listener history;
     struct commands *commands;
     struct ingest *ingest;
     struct map live;  /* key -> struct session */
@@ -132,13 +135,6 @@ void session_touch(struct session *se);
 struct fleet_host *session_host(const struct session *se); /* NULL: deleted meanwhile */
 /* Makes an authenticated session the registered one of its agent. */
 void session_register(struct session *se, const struct registration *r);
-void sessions_notify_host(const struct sessions *s, const struct fleet_host *h);
-void sessions_notify_containers(const struct sessions *s, const struct fleet_host *h);
-void sessions_notify_sample(const struct sessions *s, const struct fleet_host *h);
-void sessions_notify_samples(const struct sessions *s,
-                             const struct fleet_host *h,
-                             const struct samples *batch);
-
 /* authenticate.c: the first frame and its answer. */
 void session_authenticate(struct session *se, const char *data, size_t size, bool is_binary);
 struct session_refusal {
@@ -167,6 +163,8 @@ void session_on_error(struct session *se, const json_t *message, size_t size);
 void session_on_engine_state(struct session *se, const json_t *payload, size_t size);
 
 /* samples.c */
+/* Acknowledgements follow the history, and registrations wait until it has started. */
+void sessions_attach_history(struct sessions *s);
 void session_expect_samples(const struct session *se, struct agent_record *l);
 void session_on_samples(struct session *se, const void *data, size_t size);
 /* How far the agent's clock is off, by the time in a message that it sends as soon as it is made. */

@@ -20,12 +20,12 @@ static void send_ack(struct session *se, const struct msg_samples_ack *ack)
         log_debug(LOG_FIELDS("agent", se->agent_id), "samples are not acknowledged");
 }
 
-/* Where nobody keeps them, what has come is all there will be. */
+/* Without a history a batch is acknowledged when it has come; otherwise see on_written(). */
 static void acknowledge(struct session *se, const struct samples *s)
 {
     uint64_t now_ms = time_monotonic_ms();
 
-    if (se->owner->o.is_acked_later || (se->acked_ms > 0 && now_ms - se->acked_ms < ACK_MS))
+    if (se->owner->o.history || (se->acked_ms > 0 && now_ms - se->acked_ms < ACK_MS))
         return;
     se->acked_ms = now_ms;
     send_ack(se, &(struct msg_samples_ack){.epoch = s->epoch, .seq = s->seq});
@@ -54,6 +54,33 @@ void sessions_resend_samples(struct sessions *s, const char *host_id)
         session_close(l->session, WS_CLOSE_TRY_AGAIN, "Samples are to be sent once more");
 }
 
+static void on_written(struct history_listener *l,
+                       const char *host_id,
+                       const struct history_position *at)
+{
+    sessions_acknowledge(CONTAINER_OF(l, struct sessions, history), host_id,
+                         &(struct msg_samples_ack){at->epoch, at->seq});
+}
+
+static void on_lost(struct history_listener *l, const char *host_id)
+{
+    sessions_resend_samples(CONTAINER_OF(l, struct sessions, history), host_id);
+}
+
+static void on_started(struct history_listener *l, const struct history *h)
+{
+    (void)h;
+    sessions_release(CONTAINER_OF(l, struct sessions, history));
+}
+
+void sessions_attach_history(struct sessions *s)
+{
+    s->history = (struct history_listener){
+        .on_written = on_written, .on_lost = on_lost, .on_started = on_started};
+    history_add_listener(s->o.history, &s->history);
+    sessions_hold(s); /* positions are known once the files are read */
+}
+
 static struct msg_samples_ack *find_epoch(struct agent_record *l, uint64_t epoch)
 {
     for (size_t i = 0; i < RECEIVED_EPOCHS; i++) {
@@ -72,12 +99,11 @@ static void add_epoch(struct agent_record *l, const struct msg_samples_ack *at)
 /* What an agent sends again after we were restarted is a double, too. */
 void session_expect_samples(const struct session *se, struct agent_record *l)
 {
-    const struct session_observer *o = &se->owner->o.observer;
-    struct msg_samples_ack kept = {0};
+    const struct history *history = se->owner->o.history;
+    struct history_position kept;
 
-    if (o->samples_kept && o->samples_kept(o->owner, se->host_id, &kept) &&
-        !find_epoch(l, kept.epoch))
-        add_epoch(l, &kept);
+    if (history && history_position(history, se->host_id, &kept) && !find_epoch(l, kept.epoch))
+        add_epoch(l, &(struct msg_samples_ack){kept.epoch, kept.seq});
 }
 
 /* False: it came before. */
@@ -155,21 +181,11 @@ static int64_t session_time(struct session *se, const struct samples *s)
     return s->at_ms + se->clock_offset_ms;
 }
 
-void sessions_notify_samples(const struct sessions *s,
-                             const struct fleet_host *h,
-                             const struct samples *batch)
-{
-    if (s->o.observer.on_samples)
-        s->o.observer.on_samples(s->o.observer.owner, h, batch);
-}
-
 static void take_samples(struct session *se, struct fleet_host *h, struct samples *s)
 {
     sample_apply_batch(h, s);
-    if (!s->is_late)
-        sessions_notify_sample(se->owner, h);
     s->at_ms = session_time(se, s);
-    sessions_notify_samples(se->owner, h, s);
+    fleet_notify_samples(se->owner->o.fleet, h, s);
 }
 
 void session_on_samples(struct session *se, const void *data, size_t size)

@@ -8,6 +8,7 @@
 #include "base/time.h"
 #include "proto/json_text.h"
 #include "proto/stats.h"
+#include "server/fleet/fleet_listener.h"
 #include "server/session/sample_apply.h"
 #include "server/store/secret.h"
 
@@ -32,7 +33,7 @@ struct channel {
 };
 
 struct stats_channels {
-    struct stats_channels_options o;
+    struct fleet *fleet;
     struct map by_host; /* host id -> the newest channel of it */
     struct list open;
     bool is_stopping;
@@ -62,7 +63,7 @@ static void on_message(void *owner, const char *data, size_t size, bool is_binar
     struct channel *c = owner;
     struct stats_channels *s = c->owner;
     _cleanup_(msg_container_stats_done) struct msg_container_stats m = {0};
-    struct fleet_host *h = fleet_find_host(s->o.fleet, c->host_id);
+    struct fleet_host *h = fleet_find_host(s->fleet, c->host_id);
     struct error err = ERROR_INIT;
     struct container_sample sample;
     struct samples batch;
@@ -89,10 +90,8 @@ static void on_message(void *owner, const char *data, size_t size, bool is_binar
     }
     if (!sample_apply_container(h, &m))
         return; /* its list is on the way */
-    if (s->o.on_sample)
-        s->o.on_sample(s->o.owner, h);
-    if (s->o.on_samples && sample_to_batch(h, &m, &sample, &batch))
-        s->o.on_samples(s->o.owner, h, &batch);
+    if (sample_to_batch(h, &m, &sample, &batch))
+        fleet_notify_samples(s->fleet, h, &batch);
 }
 
 static void channel_free(struct channel *c)
@@ -167,7 +166,7 @@ int stats_channels_accept(struct stats_channels *s,
 {
     static const struct ws_handler handler = {.on_message = on_message, .on_close = on_close};
     char *token = request_token(r);
-    const struct fleet_host *h = str_is_empty(token) ? NULL : find_host(s->o.fleet, token);
+    const struct fleet_host *h = str_is_empty(token) ? NULL : find_host(s->fleet, token);
 
     secret_free(token);
     if (!h)
@@ -183,11 +182,11 @@ int stats_channels_accept(struct stats_channels *s,
     return 0;
 }
 
-struct stats_channels *stats_channels_new(const struct stats_channels_options *o)
+struct stats_channels *stats_channels_new(struct fleet *fleet)
 {
     struct stats_channels *s = xcalloc(1, sizeof(*s));
 
-    s->o = *o;
+    s->fleet = fleet;
     list_init(&s->open);
     return s;
 }

@@ -14,16 +14,8 @@
 
 struct stats_channels;
 
-struct stats_channels_options {
-    struct fleet *fleet;
-    void (*on_sample)(void *owner, const struct fleet_host *h); /* in the live model now */
-    /* The same as a batch of one, see session.h. */
-    void (*on_samples)(void *owner, const struct fleet_host *h, const struct samples *batch);
-    void *owner;
-};
-
-struct stats_channels *stats_channels_new(const struct stats_channels_options *o);
-void stats_channels_stop(struct stats_channels *s); /* says goodbye (1001) */
+struct stats_channels *stats_channels_new(struct fleet *fleet); /* which outlives them */
+void stats_channels_stop(struct stats_channels *s);             /* says goodbye (1001) */
 void stats_channels_free(struct stats_channels *s);
 
 /* 0 with *ret filled, or the HTTP status of a refusal: 401 for a token that is nobody's. */

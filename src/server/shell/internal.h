@@ -52,6 +52,7 @@ struct shell {
 
 struct shells {
     struct shells_options o;
+    struct sessions_listener sessions;
     struct list list;
     size_t n;
     struct map by_id; /* from STARTING on */

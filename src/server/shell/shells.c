@@ -30,40 +30,6 @@ static void request_free(void *context)
     free(q);
 }
 
-struct shells *shells_new(const struct shells_options *o)
-{
-    struct shells *ss = xcalloc(1, sizeof(*ss));
-
-    ss->o = *o;
-    list_init(&ss->list);
-    return ss;
-}
-
-void shells_stop(struct shells *ss)
-{
-    ss->is_stopping = true;
-    for (struct list *l = ss->list.next; l != &ss->list; l = l->next) {
-        struct shell *s = CONTAINER_OF(l, struct shell, link);
-
-        shell_close(s, WS_CLOSE_GOING_AWAY, "Server is stopping");
-    }
-}
-
-void shells_free(struct shells *ss)
-{
-    if (!ss)
-        return;
-    while (!list_empty(&ss->list)) {
-        struct shell *s = CONTAINER_OF(list_take_first(&ss->list), struct shell, link);
-
-        shell_end(s);
-        ws_free(s->ws);
-        shell_free(s);
-    }
-    map_done(&ss->by_id);
-    free(ss);
-}
-
 /* --- the client's side ------------------------------------------------------------------------ */
 
 static void on_await_timeout(struct loop_timer *t)
@@ -178,12 +144,18 @@ int shells_accept(struct shells *ss, const struct http_request *r, struct ws_acc
 
 /* --- the agents' side ------------------------------------------------------------------------- */
 
-void shells_on_data(struct shells *ss, const char *agent_id, const json_t *payload)
+static void on_stream(struct sessions_listener *l,
+                      const char *agent_id,
+                      const char *name,
+                      const json_t *payload)
 {
+    const struct shells *ss = CONTAINER_OF(l, struct shells, sessions);
     struct msg_shell_data m;
     struct error err = ERROR_INIT;
     struct shell *s;
 
+    if (!str_eq(name, "shell_data"))
+        return;
     if (msg_shell_data_decode(payload, &m, &err) < 0) {
         log_warn(LOG_FIELDS("agent", agent_id), "malformed message: %s", err.msg);
         return;
@@ -198,8 +170,10 @@ void shells_on_data(struct shells *ss, const char *agent_id, const json_t *paylo
     msg_shell_data_done(&m);
 }
 
-void shells_on_agent_gone(struct shells *ss, const char *agent_id)
+static void on_agent_gone(struct sessions_listener *listener, const char *agent_id)
 {
+    struct shells *ss = CONTAINER_OF(listener, struct shells, sessions);
+
     for (struct list *l = ss->list.next; l != &ss->list; l = l->next) {
         struct shell *s = CONTAINER_OF(l, struct shell, link);
 
@@ -209,4 +183,44 @@ void shells_on_agent_gone(struct shells *ss, const char *agent_id)
             shell_close(s, WS_CLOSE_GOING_AWAY, "The agent disconnected");
         }
     }
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+struct shells *shells_new(const struct shells_options *o)
+{
+    struct shells *ss = xcalloc(1, sizeof(*ss));
+
+    ss->o = *o;
+    list_init(&ss->list);
+    ss->sessions = (struct sessions_listener){.on_stream = on_stream,
+                                              .on_agent_gone = on_agent_gone};
+    sessions_add_listener(o->sessions, &ss->sessions);
+    return ss;
+}
+
+void shells_stop(struct shells *ss)
+{
+    ss->is_stopping = true;
+    for (struct list *l = ss->list.next; l != &ss->list; l = l->next) {
+        struct shell *s = CONTAINER_OF(l, struct shell, link);
+
+        shell_close(s, WS_CLOSE_GOING_AWAY, "Server is stopping");
+    }
+}
+
+void shells_free(struct shells *ss)
+{
+    if (!ss)
+        return;
+    sessions_remove_listener(&ss->sessions);
+    while (!list_empty(&ss->list)) {
+        struct shell *s = CONTAINER_OF(list_take_first(&ss->list), struct shell, link);
+
+        shell_end(s);
+        ws_free(s->ws);
+        shell_free(s);
+    }
+    map_done(&ss->by_id);
+    free(ss);
 }

@@ -35,7 +35,3 @@ void shells_free(struct shells *ss); /* the sessions must still be there */
 
 /* Fills the accept options for an upgrade of a path that starts with SHELLS_PATH; 0 or 404. */
 int shells_accept(struct shells *ss, const struct http_request *r, struct ws_accept *ret);
-
-/* From the sessions. */
-void shells_on_data(struct shells *ss, const char *agent_id, const json_t *payload);
-void shells_on_agent_gone(struct shells *ss, const char *agent_id);

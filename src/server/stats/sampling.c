@@ -5,6 +5,7 @@
 #include "base/set.h"
 #include "base/time.h"
 #include "proto/samples.h"
+#include "server/fleet/fleet_listener.h"
 
 #include <errno.h>
 
@@ -17,6 +18,8 @@
 
 struct sampling {
     struct sampling_options o;
+    struct fleet_listener fleet;
+    struct feed_listener feed;
     struct loop_timer soon, refresh;
     struct set changed; /* host ids */
     bool is_all_changed;
@@ -112,30 +115,8 @@ static void on_refresh(struct loop_timer *t)
     on_soon(&s->soon);
 }
 
-struct sampling *sampling_new(const struct sampling_options *o)
-{
-    struct sampling *s = xcalloc(1, sizeof(*s));
-
-    s->o = *o;
-    loop_timer_start(o->loop, &s->refresh, REFRESH_MS, on_refresh);
-    return s;
-}
-
-void sampling_free(struct sampling *s)
-{
-    if (!s)
-        return;
-    loop_timer_stop(&s->soon);
-    loop_timer_stop(&s->refresh);
-    set_done(&s->changed);
-    set_done(&s->told);
-    map_foreach(&s->asked, e)
-        free(e->value);
-    map_done(&s->asked);
-    free(s);
-}
-
-void sampling_on_watched(struct sampling *s, const char *host_id)
+/* Of one host; NULL: of all. */
+static void renew_soon(struct sampling *s, const char *host_id)
 {
     if (!host_id) {
         s->is_all_changed = true;
@@ -146,11 +127,47 @@ void sampling_on_watched(struct sampling *s, const char *host_id)
         loop_timer_start(s->o.loop, &s->soon, DELAY_MS, on_soon);
 }
 
-void sampling_on_host(struct sampling *s, const struct fleet_host *h)
+static void on_watched(struct feed_listener *l, const char *host_id)
 {
+    renew_soon(CONTAINER_OF(l, struct sampling, feed), host_id);
+}
+
+static void on_host(struct fleet_listener *l, const struct fleet_host *h)
+{
+    struct sampling *s = CONTAINER_OF(l, struct sampling, fleet);
+
     if (h->is_online &&
         (feed_is_watched(s->o.feed, h->row.id, NULL) || feed_is_any_watched(s->o.feed, h->row.id)))
-        sampling_on_watched(s, h->row.id);
+        renew_soon(s, h->row.id);
+}
+
+struct sampling *sampling_new(const struct sampling_options *o)
+{
+    struct sampling *s = xcalloc(1, sizeof(*s));
+
+    s->o = *o;
+    loop_timer_start(o->loop, &s->refresh, REFRESH_MS, on_refresh);
+    s->fleet.on_host = on_host;
+    fleet_add_listener(o->fleet, &s->fleet);
+    s->feed.on_watched = on_watched;
+    feed_add_listener(o->feed, &s->feed);
+    return s;
+}
+
+void sampling_free(struct sampling *s)
+{
+    if (!s)
+        return;
+    feed_remove_listener(&s->feed);
+    fleet_remove_listener(&s->fleet);
+    loop_timer_stop(&s->soon);
+    loop_timer_stop(&s->refresh);
+    set_done(&s->changed);
+    set_done(&s->told);
+    map_foreach(&s->asked, e)
+        free(e->value);
+    map_done(&s->asked);
+    free(s);
 }
 
 void sampling_on_asked(struct sampling *s, const struct fleet_host *h, const char *container_id)
@@ -167,5 +184,5 @@ void sampling_on_asked(struct sampling *s, const struct fleet_host *h, const cha
     }
     *until = time_monotonic_ms() + ASKED_MS;
     if (is_new)
-        sampling_on_watched(s, h->row.id);
+        renew_soon(s, h->row.id);
 }

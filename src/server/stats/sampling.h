@@ -16,15 +16,12 @@ struct sampling;
 struct sampling_options {
     struct loop *loop;
     struct fleet *fleet;
-    const struct feed *feed;
+    struct feed *feed;
     struct sessions *sessions;
 };
 
 struct sampling *sampling_new(const struct sampling_options *o);
 void sampling_free(struct sampling *s); /* NULL is fine */
 
-void sampling_on_watched(struct sampling *s,
-                         const char *host_id); /* see feed_options; NULL: of all */
 /* Somebody asked for the last minutes of a container (NULL: of the host), and will ask again within half a minute. */
 void sampling_on_asked(struct sampling *s, const struct fleet_host *h, const char *container_id);
-void sampling_on_host(struct sampling *s, const struct fleet_host *h);

@@ -29,6 +29,7 @@ struct early_mark {
 
 struct stats {
     struct stats_options o;
+    struct fleet_listener fleet;
     struct map hosts; /* struct host_lines by host id */
     struct loop_timer sweep, marks_timer;
     struct ring_pool pool;
@@ -230,18 +231,33 @@ static void put_lines(struct stats *s,
         accumulator_add(sums, 0, "", batch->host.values);
 }
 
-void stats_on_samples(struct stats *s, const struct fleet_host *h, const struct samples *batch)
+/* The history writes this position with the samples, so it is noted after all of them were added. */
+static void note_position(const struct stats *s,
+                          const struct fleet_host *h,
+                          const struct samples *batch)
 {
+    if (s->o.history && batch->epoch > 0) { /* agents of the old protocol send no position */
+        history_took(s->o.history, h->row.id, &(struct history_position){batch->epoch, batch->seq},
+                     batch->at_ms);
+    }
+}
+
+static void on_samples(struct fleet_listener *listener,
+                       const struct fleet_host *h,
+                       const struct samples *batch)
+{
+    struct stats *s = CONTAINER_OF(listener, struct stats, fleet);
     int64_t now_ms = now(s);
     int64_t at_ms = batch->at_ms > now_ms ? now_ms : batch->at_ms;
 
     put_lines(s, h, batch, at_ms, at_ms >= now_ms - LATE_MS);
+    note_position(s, h, batch);
     if (s->pool.cut_ms > 0 && !s->has_dropped) {
         s->has_dropped = true;
         log_warn(
             NULL,
-            "the live figures of all hosts take %zu MiB, which is all they may: less than 15 minutes"
-            " of them are kept; --stats-memory gives them more",
+            "live statistics have reached their limit of %zu MiB, less than 15 minutes are kept;"
+            " raise --stats-memory",
             s->pool.max_bytes >> 20);
     }
 }
@@ -358,8 +374,9 @@ static void on_marks(struct loop_timer *t)
         loop_timer_start(s->o.loop, t, MARK_MS, on_marks);
 }
 
-void stats_on_event(struct stats *s, const struct event *e)
+static void on_event(struct fleet_listener *listener, const struct event *e)
 {
+    struct stats *s = CONTAINER_OF(listener, struct stats, fleet);
     struct early_mark *m;
 
     if (!s->o.history || !e->host_id || str_is_empty(e->container_id) || !is_mark(e) ||
@@ -430,6 +447,8 @@ struct stats *stats_new(const struct stats_options *o)
     s->pool.max_bytes = o->max_live_bytes;
     list_init(&s->marks);
     loop_timer_start(o->loop, &s->sweep, SWEEP_MS, on_sweep);
+    s->fleet = (struct fleet_listener){.on_samples = on_samples, .on_event = on_event};
+    fleet_add_listener(o->fleet, &s->fleet);
     return s;
 }
 
@@ -437,6 +456,7 @@ void stats_free(struct stats *s)
 {
     if (!s)
         return;
+    fleet_remove_listener(&s->fleet);
     loop_timer_stop(&s->sweep);
     loop_timer_stop(&s->marks_timer);
     while (!list_empty(&s->marks))

@@ -11,7 +11,7 @@
 
 #include "net/loop.h"
 #include "proto/samples.h"
-#include "server/fleet/fleet.h"
+#include "server/fleet/fleet_listener.h"
 #include "server/history/history.h"
 #include "server/history/ring.h"
 #include "server/stats/series.h"
@@ -21,7 +21,7 @@ struct stats;
 
 struct stats_options {
     struct loop *loop;
-    const struct fleet *fleet;
+    struct fleet *fleet;     /* which it listens to */
     struct history *history; /* NULL: none is kept */
     /* of the last 15 minutes of all hosts (ring.h); 0: no limit */
     size_t max_live_bytes;
@@ -31,8 +31,6 @@ struct stats_options {
 struct stats *stats_new(const struct stats_options *o);
 void stats_free(struct stats *s); /* NULL is fine */
 
-void stats_on_samples(struct stats *s, const struct fleet_host *h, const struct samples *batch);
-void stats_on_event(struct stats *s, const struct event *e); /* a mark on the container's curve */
 
 /* What is known of a container or a host. */
 struct stats_line {

@@ -242,7 +242,7 @@ static void tell(struct bench *b, char digit, int64_t at_ms, int64_t cpu)
     samples_clear_values(s.host.values, HOST_METRICS);
     c.values[CONTAINER_CPU] = cpu;
     s.host.values[HOST_CPU] = cpu + 1;
-    stats_on_samples(b->stats, b->host, &s);
+    fleet_notify_samples(b->fleet, b->host, &s);
 }
 
 static size_t n_rows(const struct stats_line *line)

@@ -1,0 +1,65 @@
+#pragma once
+
+/*
+ * What server.c (life cycle), wiring.c (parts) and reload.c share; nobody else includes it.
+ */
+
+#include "base/error.h"
+#include "net/completion.h"
+#include "server/config.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+struct server {
+    struct loop *loop;
+    struct service *service;
+    bool is_stopping; /* SIGTERM or SIGINT has come */
+    bool is_closing;  /* in server_free(), which turns the loop while jobs end */
+    struct completion_wait sessions_stopped;
+
+    /* What SIGHUP does in addition to reading the certificate again; NULL: nothing. */
+    void (*on_reload)(void *owner);
+    void *reload_owner;
+
+    /* Owned by the parts in wiring.c; NULL until they are opened. */
+    struct db *store;
+    struct fleet *fleet;
+    struct job_queue *store_jobs, *hash_jobs, *parse_jobs;
+    struct history *history; /* NULL: none is kept */
+    struct stats *stats;
+    struct tls_keeper *tls; /* NULL: plain HTTP */
+    char *password_file;
+    struct auth *auth;
+    struct housekeeping *housekeeping;
+    struct health *health;
+    struct sessions *sessions;
+    struct feed *feed;
+    struct sampling *sampling;
+    struct stats_channels *stats_channels;
+    struct log_sources *log_sources;
+    struct log_endpoint *log_endpoint;
+    struct shells *shells;
+    struct api *api;
+    struct http_server *http;
+};
+
+/*
+ * One part of the server: a manager, or what managers stand on. Any function but `open` may be NULL.
+ * `close` and `free` also run after an `open` that failed or never ran.
+ */
+struct server_part {
+    const char *name;
+    int (*open)(struct server *s, const struct config *config, struct error *err);
+    /* SIGTERM: says goodbye to its clients and accepts no more. The loop still runs. */
+    void (*stop)(struct server *s);
+    /* The server ends: drops its connections. The results of jobs still arrive afterwards. */
+    void (*close)(struct server *s);
+    /* All jobs have ended. */
+    void (*free)(struct server *s);
+};
+
+/* In the order of opening; stopped in this order, closed and freed in reverse. */
+extern const struct server_part server_parts[];
+extern const size_t n_server_parts;
+
+void server_reload(struct server *s);
