@@ -21,8 +21,8 @@
  *   thorough    a reading that includes expensive or slowly changing values; at most every 5 s
  *   target      one running container with its open files
  *   source      where values come from: cgroup v1 or v2 files, or the Engine API. Files are used if
- *               they can be read and agree with one sample of the API; values of the API come at most
- *               every 10 s (COLLECTOR_API_MS)
+ *               they can be read and agree with one sample of the API (source.h); the API is asked
+ *               at most every 10 s (schedule.h)
  *   epoch, seq  the place of a batch: the epoch of this process, and a number that grows by one
  *
  * Ownership: everything in the options is borrowed and outlives the collector. A batch, and all it
@@ -36,8 +36,6 @@
 #include "proto/samples.h"
 
 struct collector;
-
-#define COLLECTOR_API_MS 10000
 
 struct collector_options {
     struct loop *loop;
