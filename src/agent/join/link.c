@@ -1,29 +1,24 @@
 #include "agent/join/link.h"
-#include "agent/common/sender.h"
 #include "agent/join/advice.h"
 #include "agent/join/credentials.h"
-#include "agent/join/identity.h"
+#include "agent/join/inquiry.h"
+#include "agent/join/uplink.h"
 #include "agent/session/session.h"
 #include "base/alloc.h"
 #include "base/state.h"
 #include "base/str.h"
 #include "base/time.h"
-#include "docker/engine_info.h"
 #include "net/backoff.h"
 #include "net/ws.h"
 #include "proto/error_code.h"
 #include "proto/json_text.h"
-#include "proto/notice.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#define ENGINE_RETRY_INITIAL_MS 1000
-#define ENGINE_RETRY_MAX_MS     10000
-#define ENGINE_PATIENCE_MS      5000 /* when all it could say is whether something has changed */
-#define NUMBER_TEXT             24
+#define NUMBER_TEXT 24
 
 #define SUPERSEDED_REASON "New connection established"
 
@@ -47,21 +42,16 @@ struct link {
     struct link_options o;
     enum link_state state;
     struct loop_timer timer; /* of the state: deadline or wait */
-    struct loop_timer heartbeat;
 
     struct backoff backoff;
-    struct backoff engine_backoff;
     enum link_next next;
     uint64_t session_since_ms; /* 0: the last attempt got no session */
 
     struct credentials credentials;
 
-    struct engine_info_call *info_call;
-    bool has_identity;
-    struct identity identity;
-    struct ws *ws;
+    struct inquiry inquiry;
+    struct uplink uplink;
     struct session *session;
-    struct batch_sink sink; /* for the session */
 
     struct completion_wait session_stopped;
     struct completion stopped;
@@ -118,7 +108,11 @@ static const char *seconds_text(uint64_t ms, char ret[NUMBER_TEXT])
     return ret;
 }
 
-static void ask_engine(struct link *l); /* the circle's start, and what its end goes back to */
+static void ask_engine(struct link *l)
+{
+    set_state(l, LINK_ENGINE);
+    inquiry_start(&l->inquiry);
+}
 
 static void on_wait_over(struct loop_timer *t)
 {
@@ -152,64 +146,17 @@ static void wait_for_next(struct link *l)
 static void close_connection(struct link *l, unsigned code, const char *reason)
 {
     set_state(l, LINK_CLOSING);
-    loop_timer_stop(&l->heartbeat);
+    uplink_stop_heartbeat(&l->uplink);
     session_free(TAKE_PTR(l->session));
-    ws_close(l->ws, code, reason);
+    ws_close(l->uplink.ws, code, reason);
 }
 
 /* --- session ----------------------------------------------------------------------------------- */
 
-static int send_text(void *owner, const char *text, size_t size)
-{
-    struct link *l = owner;
-
-    return l->ws ? ws_send_text(l->ws, text, size) : -ENOTCONN;
-}
-
-static int send_batch(struct batch_sink *sink, const void *data, size_t size)
-{
-    struct link *l = CONTAINER_OF(sink, struct link, sink);
-
-    return l->ws ? ws_send_binary(l->ws, data, size) : -ENOTCONN;
-}
-
-static bool is_busy(struct batch_sink *sink)
-{
-    const struct link *l = CONTAINER_OF(sink, struct link, sink);
-
-    return l->ws && ws_queued(l->ws) > SENDER_STREAM_QUEUE;
-}
-
-static int ask_receipt(struct batch_sink *sink, uint64_t number)
-{
-    struct link *l = CONTAINER_OF(sink, struct link, sink);
-
-    return l->ws ? ws_ask_receipt(l->ws, number) : -ENOTCONN;
-}
-
-static size_t queued(void *owner)
-{
-    const struct link *l = owner;
-
-    return l->ws ? ws_queued(l->ws) : 0;
-}
-
-static void on_heartbeat(struct loop_timer *t)
-{
-    struct link *l = CONTAINER_OF(t, struct link, heartbeat);
-    json_t *message = msg_heartbeat_encode();
-    size_t size;
-    _cleanup_free_ char *text = json_text_write(message, &size);
-
-    json_decref(message);
-    /* With a full queue there is traffic enough to be seen alive by. */
-    (void)send_text(l, text, size);
-    loop_timer_start(l->o.loop, &l->heartbeat, LINK_HEARTBEAT_MS, on_heartbeat);
-}
-
 static int rotate_token(void *owner, const char *token, struct error *err)
 {
-    struct link *l = owner;
+    struct uplink *u = owner;
+    struct link *l = CONTAINER_OF(u, struct link, uplink);
 
     return credentials_rotate(&l->credentials, token, err);
 }
@@ -225,7 +172,7 @@ static void start_session(struct link *l, const struct msg_auth_success *success
              "connected and accepted");
     l->session_since_ms = time_monotonic_ms();
     set_state(l, LINK_SESSION);
-    loop_timer_start(l->o.loop, &l->heartbeat, LINK_HEARTBEAT_MS, on_heartbeat);
+    uplink_start_heartbeat(&l->uplink);
     l->session = session_new(&(struct session_options){
         .loop = l->o.loop,
         .engine = l->o.engine,
@@ -234,12 +181,12 @@ static void start_session(struct link *l, const struct msg_auth_success *success
         .killer = l->o.killer,
         .policy = &l->o.config->policy,
         .rotate_token = rotate_token,
-        .send = send_text,
-        .queued = queued,
-        .owner = l,
+        .send = uplink_send,
+        .queued = uplink_queued,
+        .owner = &l->uplink,
         .collector = l->o.collector,
         .spool = l->o.spool,
-        .sink = msg_auth_success_can(success, "samples") ? &l->sink : NULL,
+        .sink = msg_auth_success_can(success, "samples") ? &l->uplink.sink : NULL,
         .samples_has = {success->samples_epoch, success->samples_seq},
         .wants_inventory = msg_auth_success_can(success, "inventory"),
         .wants_engine_state = msg_auth_success_can(success, "engine_state"),
@@ -275,13 +222,13 @@ static void on_open(void *owner)
     leave_out = xcalloc(l->credentials.dropped.n + 1, sizeof(*leave_out));
     for (size_t i = 0; i < l->credentials.dropped.n; i++)
         leave_out[i] = l->credentials.dropped.items[i];
-    identity_fill_register(&l->identity, l->o.config, token, &message);
+    identity_fill_register(&l->inquiry.identity, l->o.config, token, &message);
     v = msg_register_encode(&message, leave_out);
     text = json_text_write(v, &size);
 
     set_state(l, LINK_REGISTERING);
     set_timer(l, LINK_AUTH_TIMEOUT_MS, on_auth_timeout);
-    r = ws_send_text(l->ws, text, size);
+    r = ws_send_text(l->uplink.ws, text, size);
     if (r < 0)
         close_connection(l, WS_CLOSE_INTERNAL, "cannot send register");
 
@@ -381,8 +328,8 @@ static void on_close(void *owner, const struct ws_close *why)
 {
     struct link *l = owner;
 
-    l->ws = NULL;
-    loop_timer_stop(&l->heartbeat);
+    l->uplink.ws = NULL;
+    uplink_stop_heartbeat(&l->uplink);
     session_free(TAKE_PTR(l->session));
     report_close(l, why);
     if (l->state == LINK_DRAINING)
@@ -407,7 +354,7 @@ static void dial(struct link *l)
     int r;
 
     set_state(l, LINK_DIALING);
-    r = ws_connect(&l->ws, l->o.loop,
+    r = ws_connect(&l->uplink.ws, l->o.loop,
                    &(struct ws_dial){
                        .url = l->o.config->ws_url,
                        .is_insecure = l->o.config->is_insecure,
@@ -424,72 +371,9 @@ static void dial(struct link *l)
     }
 }
 
-/* --- engine ------------------------------------------------------------------------------------ */
-
-/* Once known the engine may be away: the server then at least sees this host and why it is silent. */
-static void on_engine_failed(struct link *l, const char *message)
+static void on_engine_known(void *owner)
 {
-    bool is_first = l->engine_backoff.attempts == 0;
-    uint64_t wait_ms;
-
-    log_write(is_first ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG,
-              LOG_FIELDS("engine", l->o.config->docker_host), "the engine does not answer: %s",
-              message);
-    wait_ms = backoff_next(&l->engine_backoff);
-    if (l->has_identity) {
-        dial(l);
-    } else {
-        set_timer(l, wait_ms, on_wait_over);
-    }
-}
-
-static void on_engine_slow(struct loop_timer *t)
-{
-    struct link *l = link_of(t);
-
-    engine_info_cancel(TAKE_PTR(l->info_call));
-    on_engine_failed(l, "no answer in time");
-}
-
-static void on_engine_info(void *owner, int code, const char *message, struct engine_info *info)
-{
-    struct link *l = owner;
-    struct identity identity;
-    struct error err = ERROR_INIT;
-
-    l->info_call = NULL;
-    if (code < 0) {
-        on_engine_failed(l, message);
-        return;
-    }
-    if (identity_read(&identity, info, l->o.config, &err) < 0) {
-        on_engine_failed(l, err.msg);
-        return;
-    }
-    if (!l->has_identity || !str_eq(l->identity.engine_id, identity.engine_id)) {
-        log_info(LOG_FIELDS("engine_id", identity.engine_id, "hostname", identity.hostname,
-                            "hostname_source", identity.hostname_source, "docker",
-                            identity.docker_version, "container", identity.own_container),
-                 "engine found");
-    }
-    identity_done(&l->identity);
-    l->identity = identity;
-    l->has_identity = true;
-    backoff_reset(&l->engine_backoff);
-    dial(l);
-}
-
-static void ask_engine(struct link *l)
-{
-    struct error err = ERROR_INIT;
-
-    if (l->state != LINK_ENGINE)
-        set_state(l, LINK_ENGINE);
-    if (engine_info_start(&l->info_call, l->o.engine, on_engine_info, l, &err) < 0) {
-        on_engine_failed(l, err.msg);
-    } else if (l->has_identity) {
-        set_timer(l, ENGINE_PATIENCE_MS, on_engine_slow);
-    }
+    dial(owner);
 }
 
 /* --- life -------------------------------------------------------------------------------------- */
@@ -500,10 +384,9 @@ int link_new(struct link **ret, const struct link_options *o, struct error *err)
     int r;
 
     l->o = *o;
-    l->sink = (struct batch_sink){
-        .send = send_batch, .is_busy = is_busy, .ask_receipt = ask_receipt};
+    uplink_init(&l->uplink, o->loop);
+    inquiry_init(&l->inquiry, o->loop, o->engine, o->config, on_engine_known, l);
     backoff_init(&l->backoff, o->config->reconnect_initial_ms, o->config->reconnect_max_ms);
-    backoff_init(&l->engine_backoff, ENGINE_RETRY_INITIAL_MS, ENGINE_RETRY_MAX_MS);
     r = credentials_init(&l->credentials, o->config, err);
     if (r < 0)
         return r;
@@ -516,15 +399,13 @@ void link_free(struct link *l)
     if (!l)
         return;
     loop_timer_stop(&l->timer);
-    loop_timer_stop(&l->heartbeat);
+    uplink_stop_heartbeat(&l->uplink);
     completion_cancel(&l->session_stopped);
     completion_done(&l->stopped);
-    if (l->info_call)
-        engine_info_cancel(l->info_call);
     session_free(l->session);
-    if (l->ws)
-        ws_free(l->ws);
-    identity_done(&l->identity);
+    if (l->uplink.ws)
+        ws_free(l->uplink.ws);
+    inquiry_done(&l->inquiry);
     credentials_done(&l->credentials);
     free(l);
 }
@@ -542,10 +423,10 @@ static void leave(struct link *l)
 
     set_state(l, LINK_LEAVING);
     if (can_close) {
-        ws_close(l->ws, WS_CLOSE_GOING_AWAY, "the agent stops");
+        ws_close(l->uplink.ws, WS_CLOSE_GOING_AWAY, "the agent stops");
     } else if (!is_closing) {
-        if (l->ws)
-            ws_free(TAKE_PTR(l->ws));
+        if (l->uplink.ws)
+            ws_free(TAKE_PTR(l->uplink.ws));
         finish(l);
     }
 }
@@ -567,9 +448,8 @@ static void on_drain_timeout(struct loop_timer *t)
 void link_stop(struct link *l, struct completion_wait *w, completion_fn fn)
 {
     completion_await(&l->stopped, w, fn);
-    if (l->info_call)
-        engine_info_cancel(TAKE_PTR(l->info_call));
-    loop_timer_stop(&l->heartbeat);
+    inquiry_cancel(&l->inquiry);
+    uplink_stop_heartbeat(&l->uplink);
     if (l->state != LINK_SESSION) {
         leave(l);
         return;

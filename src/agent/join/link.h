@@ -1,18 +1,30 @@
 #pragma once
 
 /*
- * The link to the server: wait for the engine, dial, register, run a session, and after any end wait
- * and start over, for as long as the process lives.
+ * The link to the server: asks the engine who it is, dials, registers, runs a session, and after any
+ * end waits and starts again, for as long as the process lives.
  *
  *   IDLE -> ENGINE -> DIALING -> REGISTERING -> SESSION -> WAITING -> ENGINE ...
- *             |          |            |            |
- *             |          +--> WAITING |            +--> CLOSING -> WAITING
- *             +--> ENGINE (retry)     +--> CLOSING
+ *                        |            |            |
+ *                        +--> WAITING |            +--> CLOSING -> WAITING
+ *                                     +--> CLOSING
  *   any -> LEAVING -> STOPPED; SESSION -> DRAINING -> LEAVING
  *
- * The wait is full-jitter exponential. It starts over only after a session that lasted longer than the
- * longest wait, so a server that accepts and drops is not hammered. Refusals that only a human can mend,
- * and being superseded by another agent with the same token, get the slowest retry.
+ *   ENGINE       inquiry.h: the engine is asked, until its identity is known
+ *   DIALING      TCP, TLS and the WebSocket handshake
+ *   REGISTERING  the register message was sent; auth_reply.h judges the answer, credentials.h keeps
+ *                the tokens and the fields that the server does not know
+ *   SESSION      session/session.h has the connection, and sends through uplink.h
+ *   CLOSING      a close frame was sent
+ *   DRAINING     stopping: the session finishes what runs, at most LINK_DRAIN_MS
+ *   LEAVING      stopping: the connection closes
+ *
+ * The wait is exponential with full jitter. It is reset only after a session that lasted longer than
+ * the longest wait, so that a server that accepts and drops is not hammered. Refusals that only the
+ * administrator can resolve, and being superseded by another agent with the same token, get the
+ * longest wait.
+ *
+ * The link owns the WebSocket and the session; the session is freed before the WebSocket is.
  */
 
 #include "agent/config/config.h"
@@ -27,7 +39,6 @@
 #define LINK_MAX_MESSAGE_OUT ((size_t)8 << 20)
 #define LINK_MAX_QUEUE       ((size_t)32 << 20)
 #define LINK_AUTH_TIMEOUT_MS 10000
-#define LINK_HEARTBEAT_MS    60000
 #define LINK_DRAIN_MS        10000
 
 struct link;
