@@ -66,7 +66,7 @@ test('a server that is killed while it receives stored samples has all of them i
   assert.ok(n >= 3);
   const lines = b.agent.process.lines.length;
   b.between.set({ mode: 'pass' });
-  await b.agent.process.line(/figures from before the connection are sent/, { from: lines });
+  await b.agent.process.line(/sending spooled samples/, { from: lines });
   await b.server.down('SIGKILL');
   await b.server.up();
   await b.emptied();

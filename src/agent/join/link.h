@@ -24,7 +24,7 @@
  * administrator can resolve, and being superseded by another agent with the same token, get the
  * longest wait.
  *
- * The link owns the WebSocket and the session; the session is freed before the WebSocket is.
+ * The link owns the WebSocket and the session; a session does not outlive its connection.
  */
 
 #include "agent/config/config.h"

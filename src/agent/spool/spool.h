@@ -1,17 +1,38 @@
 #pragma once
 
 /*
- * What was measured and is not acknowledged yet. It outlives sessions, and what is on disk the process.
+ * The spool keeps batches of samples until the server has acknowledged them. It outlives sessions, and
+ * its part on disk (DATA_PATH/spool) outlives the process.
  *
- * While all is well, batches wait in memory and nothing is written: the server's end of the connection says that it has
- * received them, and later acknowledges that it has them for good. They go to disk (segments.h, DATA_PATH/spool) when
- * there is no connection, when one is not known to have been received a second after it was made, whatever the
- * reason, and when one is not acknowledged for 20 s. What is written there is made safe against a power cut at once when
- * it begins, and then once a second. After a reconnect the server has said what it
- * has for good; the rest is sent in order, oldest first, and marked as late, at most SPOOL_WINDOW bytes ahead of the
- * acknowledgements; what is measured meanwhile waits behind it.
+ * A batch:
  *
- * A disk that cannot be written, or SPOOL_SIZE=0, leaves a short queue in memory.
+ *   MADE --sent--> SENT --receipt--> RECEIVED --ack--> gone
+ *     |              |                  |
+ *     '--------------+------------------'--> also on disk, see below; --ack--> gone
+ *
+ *   receipt     the server's end of the connection has read the batch; answered by a WebSocket pong
+ *   ack         the server has the batch for good, in its history; can take 13 s
+ *   place       (epoch, seq): the epoch of a process, and a number that grows by one per batch. An ack
+ *               names one place and covers all batches of the same epoch up to it
+ *   late        sent more than 15 s after it was made; carries its age, because the wall clock may have
+ *               been wrong when it was made
+ *   item        a batch in memory
+ *   flight      a batch that was sent from disk and is not acknowledged
+ *   window      bytes that may be sent from disk ahead of the acknowledgements (SPOOL_WINDOW)
+ *   draining    batches are sent from disk; newer ones wait behind them
+ *   segments    the files on disk; dropped oldest first when they exceed max_bytes
+ *
+ * While all is well, nothing is written to disk. A batch is written when there is no connection, when
+ * it has no receipt after 1 s, when it has no ack after 20 s, or when memory is full (SPOOL_MEMORY).
+ * What begins to be written is synced at once, then once per second. If the disk cannot be written, or
+ * SPOOL_SIZE is 0, only the items in memory remain, and the oldest are dropped.
+ *
+ * After a reconnect the server says what it has for good; everything after that is sent in order,
+ * first from disk, then from memory.
+ *
+ * Ownership: data of items belongs to the list of items and is freed by an ack, by moving to disk, or
+ * by being dropped. The sink is borrowed between spool_connect() and spool_disconnect(), and is never
+ * called outside of that time. Nothing here calls back into its caller.
  */
 
 #include "agent/spool/batch_sink.h"
@@ -21,7 +42,7 @@
 struct spool;
 
 #define SPOOL_WINDOW ((size_t)1 << 20)
-#define SPOOL_MEMORY ((size_t)1 << 20) /* of batches in memory; the newest one may be larger */
+#define SPOOL_MEMORY ((size_t)1 << 20) /* of items; the newest one may be larger */
 
 struct spool_options {
     struct loop *loop;
@@ -30,14 +51,15 @@ struct spool_options {
 };
 
 struct spool *spool_new(const struct spool_options *o);
-/* What is not acknowledged is written. NULL is fine. */
+/* Writes what is not acknowledged to disk. NULL is fine. */
 void spool_free(struct spool *s);
 DEFINE_CLEANUP(struct spool *, spool_free);
 
-/* For this run: later than all that is kept from earlier ones. */
+/* The epoch of this run: later than every epoch on disk. */
 uint64_t spool_epoch(const struct spool *s);
 
-void spool_put(struct spool *s, const struct samples *batch); /* with growing places */
+/* Takes a copy. Places must grow. */
+void spool_put(struct spool *s, const struct samples *batch);
 
 /* A connection begins: `sink` is borrowed until spool_disconnect(). `has`: the samples that the server
  * has for good; epoch 0: none. */
@@ -45,10 +67,10 @@ void spool_connect(struct spool *s, struct batch_sink *sink, const struct msg_sa
 void spool_disconnect(struct spool *s);
 void spool_on_ack(struct spool *s, const struct msg_samples_ack *ack);
 void spool_on_receipt(struct spool *s, uint64_t number);
-/* The server takes no batches: what is kept is dropped, and nothing is kept until one does. */
+/* The server takes no batches: drops everything, and keeps nothing until spool_connect(). */
 void spool_refuse(struct spool *s);
 
-/* For whoever looks: "" or what is wrong, and what it means. */
+/* A note for users: what is wrong and what it means; "" if nothing is. */
 const char *spool_note(const struct spool *s);
 
 /* For --check: whether the directory can be used. */
