@@ -487,7 +487,7 @@ test('the last minutes of all stay within their memory limit', async () => {
     const told = await client.get('/api/history');
     assert.equal(told.live_max_bytes, 1 << 20);
     assert.ok(told.live_bytes > 1 << 18 && told.live_bytes < (1 << 20) + 1001 * 1100, `${told.live_bytes}`);
-    await s.process.line(/--stats-memory gives them more/);
+    await s.process.line(/raise --stats-memory/);
     await a.close();
   } finally {
     await s.remove();
