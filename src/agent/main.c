@@ -9,6 +9,7 @@
 #include "agent/spool/spool.h"
 #include "agent/stats/collector.h"
 #include "base/alloc.h"
+#include "daemon/reload.h"
 #include "daemon/service.h"
 #include "docker/engine.h"
 #include "net/loop.h"
@@ -48,26 +49,26 @@ static void on_link_stopped(struct completion_wait *w)
     loop_stop(CONTAINER_OF(w, struct agent, link_stopped)->loop);
 }
 
-/* Only the log level can change while the agent runs; a configuration with a mistake changes nothing. */
-static void reload(const struct agent *agent)
+static int read_level(void *owner, enum log_level *ret_level, struct buf *errors)
 {
-    struct buf errors = BUF_INIT(MAX_TEXT);
+    const struct agent *agent = owner;
     struct config config = {0};
+    int r;
 
-    service_reloading(agent->service);
-    if (config_load(&config, agent->source, "", &errors) < 0) {
-        log_error(NULL, "nothing is reloaded, the configuration is not valid: %s",
-                  buf_str(&errors));
-    } else {
-        log_set_level(config.log_level);
-        log_info(LOG_FIELDS("log_level", log_level_name(config.log_level)), "reloaded");
-    }
+    r = config_load(&config, agent->source, "", errors);
+    *ret_level = config.log_level;
     config_done(&config);
-    buf_done(&errors);
+    return r;
+}
+
+static void reload(struct agent *agent)
+{
+    service_reloading(agent->service);
+    reload_log_level(read_level, agent);
     service_reloaded(agent->service);
 }
 
-/* Ready is who has an engine to look after or a server to tell about it. */
+/* Ready once the engine or the server has answered. */
 static bool describe(void *owner, char ret_text[SERVICE_TEXT_SIZE])
 {
     const struct agent *agent = owner;

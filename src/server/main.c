@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "daemon/reload.h"
 #include "server/config.h"
 #include "server/offline/admin.h"
 #include "server/offline/health_command.h"
@@ -136,22 +137,21 @@ struct start { /* as given: read again for a reload */
     char **argv;
 };
 
-/* Only the log level can change while the server runs; a configuration with a mistake changes nothing. */
-static void reload(void *owner)
+static int read_level(void *owner, enum log_level *ret_level, struct buf *errors)
 {
     const struct start *start = owner;
-    struct buf errors = BUF_INIT((size_t)64 * 1024);
     struct config config;
+    int r;
 
-    if (config_read(start->argc, start->argv, (const char *const *)environ, &config, &errors) < 0) {
-        log_error(NULL, "nothing is reloaded, the configuration is not valid: %s",
-                  buf_str(&errors));
-    } else {
-        log_set_level(config.log_level);
-        log_info(LOG_FIELDS("log_level", log_level_name(config.log_level)), "reloaded");
-    }
+    r = config_read(start->argc, start->argv, (const char *const *)environ, &config, errors);
+    *ret_level = config.log_level;
     config_done(&config);
-    buf_done(&errors);
+    return r;
+}
+
+static void reload(void *owner)
+{
+    reload_log_level(read_level, owner);
 }
 
 static int serve(const struct config *config, struct start *start)

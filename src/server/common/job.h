@@ -8,7 +8,7 @@
  *
  * A job cannot be cancelled: `done` runs even if the object that submitted it is gone. Therefore a job either
  * names that object by an id, which `done` looks up (sessions); or the object holds its job and sets the
- * job's `owner` to NULL when it is freed (health, housekeeping, the flows of auth); or the object drains the
+ * job's `owner` to NULL when it is freed (repeated_job.h, the flows of auth); or the object drains the
  * queue before it is freed (history, api, ingest).
  */
 

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "server/common/repeated_job.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -10,18 +11,16 @@
 #define PERIOD_MS        15000
 #define BROKEN_PERIOD_MS 2000
 
-struct probe_job {
-    struct health *owner; /* NULL: it went away meanwhile */
+struct probe {
     struct db *store;
     struct error err;
 };
 
 struct health {
     struct health_options o;
-    struct loop_timer timer;
-    struct probe_job *job; /* under way */
+    struct repeated_job job;
     uint64_t born_ms;
-    int state; /* of the store, when it was last looked at */
+    int state; /* of the store, when it was last checked */
     int64_t since_ms;
 };
 
@@ -46,7 +45,7 @@ const char *health_state_name(int state)
 }
 
 /* The message comes from the probe; when another job met the failure, its own log line has more. */
-static void look(struct health *h, const char *message)
+static void refresh_state(struct health *h, const char *message)
 {
     int state = db_state(h->o.store);
 
@@ -68,50 +67,54 @@ const char *health_history_name(const struct history_state *s)
     return s->is_starting ? "starting" : health_state_name(s->code);
 }
 
-static void probe_work(void *arg)
+static void *make_probe(struct repeated_job *j)
 {
-    struct probe_job *job = arg;
+    const struct health *h = CONTAINER_OF(j, struct health, job);
+    struct probe *p = xcalloc(1, sizeof(*p));
 
-    (void)db_probe(job->store, &job->err); /* the store remembers how it went */
+    p->store = h->o.store;
+    return p;
 }
 
-static void on_timer(struct loop_timer *t);
-
-static void wait_for_next(struct health *h)
+static void do_probe(void *run)
 {
-    uint64_t delay_ms = h->state == 0 ? h->o.period_ms : h->o.broken_period_ms;
+    struct probe *p = run;
 
-    loop_timer_start(h->o.loop, &h->timer, delay_ms, on_timer);
+    (void)db_probe(p->store, &p->err); /* the store remembers the outcome */
 }
 
-static void probe_done(void *arg)
+static uint64_t period(const struct health *h)
 {
-    struct probe_job *job = arg;
-    struct health *h = job->owner;
-
-    if (h) {
-        h->job = NULL;
-        look(h, job->err.msg);
-        wait_for_next(h);
-    }
-    free(job);
+    return h->state == 0 ? h->o.period_ms : h->o.broken_period_ms;
 }
 
-static void on_timer(struct loop_timer *t)
+static uint64_t on_probed(struct repeated_job *j, void *run)
 {
-    struct health *h = CONTAINER_OF(t, struct health, timer);
-    struct probe_job *job = xcalloc(1, sizeof(*job));
+    const struct probe *p = run;
+    struct health *h;
 
-    job->owner = h;
-    job->store = h->o.store;
-    if (job_submit(h->o.store_jobs, job, probe_work, probe_done) < 0) {
-        free(job); /* a full queue: those jobs tell as much */
-        look(h, NULL);
-        wait_for_next(h);
-        return;
-    }
-    h->job = job;
+    if (!j)
+        return 0;
+    h = CONTAINER_OF(j, struct health, job);
+    refresh_state(h, p->err.msg);
+    return period(h);
 }
+
+/* The outcome of the jobs in the queue shows as much as a probe. */
+static uint64_t on_busy(struct repeated_job *j)
+{
+    struct health *h = CONTAINER_OF(j, struct health, job);
+
+    refresh_state(h, NULL);
+    return period(h);
+}
+
+static const struct repeated_job_ops ops = {
+    .make = make_probe,
+    .work = do_probe,
+    .done = on_probed,
+    .busy = on_busy,
+};
 
 struct health *health_new(const struct health_options *o)
 {
@@ -124,7 +127,7 @@ struct health *health_new(const struct health_options *o)
         h->o.broken_period_ms = BROKEN_PERIOD_MS;
     h->born_ms = time_monotonic_ms();
     h->since_ms = time_utc_ms();
-    wait_for_next(h);
+    repeated_job_start(&h->job, o->loop, o->store_jobs, &ops, h->o.period_ms);
     return h;
 }
 
@@ -132,9 +135,7 @@ void health_free(struct health *h)
 {
     if (!h)
         return;
-    loop_timer_stop(&h->timer);
-    if (h->job)
-        h->job->owner = NULL;
+    repeated_job_stop(&h->job);
     free(h);
 }
 
@@ -191,8 +192,7 @@ static json_t *history_json(const struct health *h)
 json_t *health_json(const struct health *h)
 {
     struct agents agents = count_agents(h);
-    /* Newer than the last result when a job has just failed. */
-    int state = db_state(h->o.store);
+    int state = db_state(h->o.store); /* newer than h->state if a job has just failed */
     bool is_long = is_queue_long(h);
     char since[TIME_TEXT_SIZE];
 

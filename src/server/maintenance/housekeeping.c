@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "server/common/repeated_job.h"
 #include "server/store/audit.h"
 #include "server/store/events.h"
 #include "server/store/tokens.h"
@@ -9,8 +10,7 @@
 
 #define NEXT_BITE_MS 50
 
-struct purge_job {
-    struct housekeeping *owner; /* NULL: it went away meanwhile */
+struct purge {
     struct db *store;
     int64_t now_ms, events_before_ms, audit_before_ms, max_events;
     bool is_more;
@@ -20,8 +20,7 @@ struct purge_job {
 
 struct housekeeping {
     struct housekeeping_options o;
-    struct loop_timer timer; /* runs unless a job is under way */
-    struct purge_job *job;   /* under way */
+    struct repeated_job job;
 };
 
 static uint64_t or_default(uint64_t value, uint64_t fallback)
@@ -29,60 +28,57 @@ static uint64_t or_default(uint64_t value, uint64_t fallback)
     return value ? value : fallback;
 }
 
-static void purge_work(void *arg)
+static void *make_purge(struct repeated_job *j)
 {
-    struct purge_job *job = arg;
+    const struct housekeeping *h = CONTAINER_OF(j, struct housekeeping, job);
+    struct purge *p = xcalloc(1, sizeof(*p));
 
-    job->code = tokens_purge(job->store, job->now_ms, &job->err);
-    if (job->code == 0)
-        job->code = user_sessions_purge(job->store, job->now_ms, &job->err);
-    if (job->code == 0)
-        job->code = audit_purge(job->store, job->audit_before_ms, &job->err);
-    if (job->code == 0) {
-        job->code = events_purge(job->store, job->events_before_ms, job->max_events, &job->is_more,
-                                 &job->err);
+    p->store = h->o.store;
+    p->now_ms = h->o.utc_ms();
+    p->events_before_ms = p->now_ms - (int64_t)(h->o.event_days * DAY_MS);
+    p->audit_before_ms = p->now_ms - (int64_t)(h->o.audit_days * DAY_MS);
+    p->max_events = (int64_t)h->o.max_events;
+    return p;
+}
+
+static void do_purge(void *run)
+{
+    struct purge *p = run;
+
+    p->code = tokens_purge(p->store, p->now_ms, &p->err);
+    if (p->code == 0)
+        p->code = user_sessions_purge(p->store, p->now_ms, &p->err);
+    if (p->code == 0)
+        p->code = audit_purge(p->store, p->audit_before_ms, &p->err);
+    if (p->code == 0) {
+        p->code = events_purge(p->store, p->events_before_ms, p->max_events, &p->is_more, &p->err);
     }
 }
 
-static void on_timer(struct loop_timer *t);
-
-static void wait_for(struct housekeeping *h, uint64_t delay_ms)
+static uint64_t on_purged(struct repeated_job *j, void *run)
 {
-    loop_timer_start(h->o.loop, &h->timer, delay_ms, on_timer);
+    const struct purge *p = run;
+
+    if (p->code < 0)
+        log_error(NULL, "old rows cannot be deleted: %s", p->err.msg);
+    if (!j)
+        return 0;
+    return p->code == 0 && p->is_more ? NEXT_BITE_MS
+                                      : CONTAINER_OF(j, struct housekeeping, job)->o.period_ms;
 }
 
-static void purge_done(void *arg)
+static uint64_t on_busy(struct repeated_job *j)
 {
-    struct purge_job *job = arg;
-    struct housekeeping *h = job->owner;
-
-    if (job->code < 0)
-        log_error(NULL, "old rows cannot be deleted: %s", job->err.msg);
-    if (h) {
-        h->job = NULL;
-        wait_for(h, job->code == 0 && job->is_more ? NEXT_BITE_MS : h->o.period_ms);
-    }
-    free(job);
+    (void)j;
+    return MINUTE_MS; /* there is no hurry */
 }
 
-static void on_timer(struct loop_timer *t)
-{
-    struct housekeeping *h = CONTAINER_OF(t, struct housekeeping, timer);
-    struct purge_job *job = xcalloc(1, sizeof(*job));
-
-    job->owner = h;
-    job->store = h->o.store;
-    job->now_ms = h->o.utc_ms();
-    job->events_before_ms = job->now_ms - (int64_t)(h->o.event_days * DAY_MS);
-    job->audit_before_ms = job->now_ms - (int64_t)(h->o.audit_days * DAY_MS);
-    job->max_events = (int64_t)h->o.max_events;
-    if (job_submit(h->o.store_jobs, job, purge_work, purge_done) < 0) {
-        free(job); /* the store is busy: there is no hurry */
-        wait_for(h, MINUTE_MS);
-        return;
-    }
-    h->job = job;
-}
+static const struct repeated_job_ops ops = {
+    .make = make_purge,
+    .work = do_purge,
+    .done = on_purged,
+    .busy = on_busy,
+};
 
 struct housekeeping *housekeeping_new(const struct housekeeping_options *o)
 {
@@ -95,7 +91,8 @@ struct housekeeping *housekeeping_new(const struct housekeeping_options *o)
     h->o.audit_days = or_default(o->audit_days, 365);
     if (!h->o.utc_ms)
         h->o.utc_ms = time_utc_ms;
-    wait_for(h, or_default(o->first_after_ms, MINUTE_MS));
+    repeated_job_start(&h->job, o->loop, o->store_jobs, &ops,
+                       or_default(o->first_after_ms, MINUTE_MS));
     return h;
 }
 
@@ -103,8 +100,6 @@ void housekeeping_free(struct housekeeping *h)
 {
     if (!h)
         return;
-    loop_timer_stop(&h->timer);
-    if (h->job)
-        h->job->owner = NULL;
+    repeated_job_stop(&h->job);
     free(h);
 }
