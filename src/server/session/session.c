@@ -149,7 +149,8 @@ static struct agent_record *link_get(struct sessions *s, const char *agent_id)
 
 /*
  * A network that broke makes an agent come back before we have noticed; a cloned data directory makes
- * two agents throw each other out for ever. Both are told, the second at most once a minute with a count.
+ * two agents supersede each other for ever. Both are logged; the event is stored at most once a minute,
+ * with a count.
  */
 static void report_superseded(const struct session *old,
                               const struct session *se,
@@ -316,7 +317,7 @@ static void *on_accept(void *owner, struct ws *ws, void *context _unused_)
     se->ws = ws;
     se->peer = xstrdup(ws_peer_address(ws));
     (void)snprintf(se->key, sizeof(se->key), "%" PRIu64, ++s->n_keys);
-    (void)map_put(&s->live, se->key, se); /* keys are never used twice */
+    (void)map_put(&s->live, se->key, se); /* keys are never reused */
     if (s->is_stopping) {
         session_close(se, WS_CLOSE_GOING_AWAY, "Server is stopping");
     } else {
@@ -351,7 +352,7 @@ static int send_command(void *owner, const char *agent_id, const char *text, siz
     return ws_send_text(l->session->ws, text, size);
 }
 
-/* What the engine said of one container is for whoever asked; the rest is for whoever keeps things running. */
+/* A refusal by the engine concerns the caller (info), other failures the administrator (warning). */
 static void on_command_failure(void *owner, const struct command_failure *f)
 {
     const struct sessions *s = owner;
@@ -437,7 +438,7 @@ void sessions_free(struct sessions *s)
     job_queue_drain(s->o.store_jobs);
     ingest_flush(s->ingest);
     job_queue_drain(s->o.store_jobs);
-    drop_sockets(s); /* who dialled meanwhile */
+    drop_sockets(s); /* of agents that connected meanwhile */
     commands_free(s->commands);
     history_remove_listener(&s->history);
     listeners_done(&s->listeners);

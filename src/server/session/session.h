@@ -1,10 +1,38 @@
 #pragma once
 
 /*
- * Agent sessions: accept, first frame within 30 s, register or reconnect (a store job), auth_success,
- * then messages until the socket closes. One registered session per agent; a newer one supersedes it
- * (close 1000) and a teardown counts only if the closing socket is still the registered one. Lives on
- * the loop.
+ * Sessions of agents: from the accepted WebSocket to its end. Lives on the loop.
+ *
+ *   AWAIT_AUTH --first frame--> AUTHENTICATING --job ends--> ACTIVE
+ *        \_________________________ | _____________________/ |
+ *                                CLOSING <------------------'  --socket closed--> freed
+ *
+ * The first frame (register, or reconnect with the permanent token) must come within 30 s and is
+ * judged by a store job. Then the agent's messages count until the socket closes. There is one
+ * registered session per agent: a newer one supersedes it (close code 1000), and the end of a session
+ * only takes the host offline if it still is the registered one.
+ *
+ * Messages of an agent go
+ *
+ *   - as replies, to the command that waits for them: command/command.h;
+ *   - as containers and samples, into the model, then to the listeners of the fleet:
+ *     fleet/fleet_listener.h;
+ *   - as events, into the store, then to the listeners of the fleet;
+ *   - as data of shells and followed logs, to the listeners of the sessions (below).
+ *
+ * Samples are acknowledged to the agent, which keeps them until then. With a history that happens when
+ * they are written there; after a restart the history also knows which batches are duplicates.
+ *
+ * Ownership: a session belongs to its socket and is freed with it. Nobody outside of this folder has a
+ * pointer to one; callers name an agent by its id, and a call finds its registered session or returns
+ * -ENOTCONN. Everything in the options is borrowed and outlives the sessions. Listeners remove
+ * themselves, or are removed by sessions_free().
+ *
+ *   agent        a row in the store with a token, on one host
+ *   registered   the newest accepted session of an agent
+ *   superseded   replaced by a newer session of the same agent
+ *   polled       an old agent that does not send its containers: it is asked for them (poll.c)
+ *   held         a registration that waits for the history to start
  */
 
 #include "base/listeners.h"
@@ -22,10 +50,7 @@
 
 struct sessions;
 
-/*
- * Messages that belong to one connection of an agent, and its end. What agents say about their hosts
- * (samples, events, containers) goes to the listeners of the fleet: fleet/fleet_listener.h.
- */
+/* Messages that belong to one connection of an agent, and its end. */
 struct sessions_listener {
     struct listener base;
     /* A message of a shell or log stream: "shell_data" or "log_data". */
@@ -43,7 +68,7 @@ struct sessions_options {
     struct job_queue *parse_jobs; /* large messages are parsed there; NULL or full: on the loop */
     struct db *store;
     struct fleet *fleet;
-    uint64_t max_agents;       /* that may register; 0: AGENTS_DEFAULT_MAX */
+    uint64_t max_agents;       /* registered; 0: AGENTS_DEFAULT_MAX */
     size_t max_message;        /* of an authenticated agent; 0: 16 MiB */
     size_t max_commands;       /* that wait for one agent; 0: COMMAND_MAX_PENDING */
     uint64_t auth_timeout_ms;  /* 0: 30 s */
@@ -58,19 +83,19 @@ struct sessions *sessions_new(const struct sessions_options *o);
 void sessions_add_listener(struct sessions *s, struct sessions_listener *l);
 void sessions_remove_listener(struct sessions_listener *l); /* harmless if it was not added */
 /*
- * Says goodbye to all agents (1001), fails pending commands and takes no new agents. Completes when all have gone, or
- * after a second.
+ * Closes the sessions of all agents (1001), fails pending commands and accepts no new agents.
+ * Completes when all have closed, or after a second.
  */
 void sessions_stop(struct sessions *s, struct completion_wait *w, completion_fn fn);
 /*
- * Closes what is still open and drains the store queue, so that what agents did is stored. What commands
- * report to must still be there.
+ * Drops open sockets, and drains the store queue so that received events are stored. Pending commands
+ * fail, so the objects that they report to must still exist.
  */
 void sessions_free(struct sessions *s);
 
 /*
- * Agents that register after sessions_hold() get their answer with sessions_release(), or are refused when they have
- * waited for as long as a registration may take (30 s).
+ * Agents that register after sessions_hold() get their answer with sessions_release(), or are refused
+ * when that takes as long as a registration may take (30 s). With a history it is done from here.
  */
 void sessions_hold(struct sessions *s);
 void sessions_release(struct sessions *s);
@@ -82,30 +107,31 @@ int sessions_send(struct sessions *s, const char *agent_id, const char *text, si
 /* Fills the accept options for an upgrade of /api/agent/ws. */
 void sessions_accept(struct sessions *s, struct ws_accept *ret);
 /*
- * Tells an agent what is being looked at, see proto/samples.h. -ENOTCONN; -EOPNOTSUPP: it sends no samples, and what it
- * sends at its own pace.
+ * Sends an agent the rate at which samples are wanted, see proto/samples.h. -ENOTCONN; -EOPNOTSUPP: the
+ * agent sends no batches, and single samples at its own interval.
  */
 int sessions_stats_rate(struct sessions *s, const char *agent_id, const struct msg_stats_rate *rate)
     _nodiscard_;
-size_t sessions_count(const struct sessions *s); /* also of those that are not authenticated yet */
-/* The host's samples up to this place are kept for good: its agent need not keep them. */
+size_t sessions_count(
+    const struct sessions *s); /* including those that are not authenticated yet */
+/* The host's samples up to this position are written: its agent need not keep them. */
 void sessions_acknowledge(struct sessions *s,
                           const char *host_id,
                           const struct msg_samples_ack *ack);
 /*
- * Not all that came of the host after what is kept for good could be kept: its agent is made to connect again and to send
- * that once more.
+ * Samples of the host were lost after its written position: its agent is made to reconnect and to send
+ * them again.
  */
 void sessions_resend_samples(struct sessions *s, const char *host_id);
 struct commands *sessions_commands(struct sessions *s);
 /*
- * Ends the agent's session (1008) and forgets the agent. For the end of the job that deleted its host, so
- * that the agent's next attempt is refused; removing the host from the fleet is the caller's.
+ * Ends the agent's session (1008) and forgets the agent, so that its next attempt is refused. Called
+ * when the job that deleted its host has ended; the caller removes the host from the fleet.
  */
 void sessions_drop_agent(struct sessions *s, const char *agent_id, const char *why);
-/* Ends the agent's session (1008), if there is one: its host is offline then, and stays. */
+/* Ends the agent's session (1008), if there is one; its host goes offline and is kept. */
 void sessions_close_agent(struct sessions *s, const char *agent_id, const char *why);
 /* Asks for a fresh list soon (after an operation) from agents that are polled. */
 void sessions_refresh(struct sessions *s, const char *agent_id);
-/* For the end of the job that did migration_run(): the fleet forgets the old host. */
+/* Called when the job of migration_run() has ended: removes the old host from the fleet. */
 void sessions_on_migrated(struct sessions *s, const struct migration_result *m);

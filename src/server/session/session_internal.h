@@ -1,13 +1,8 @@
 #pragma once
 
 /*
- * What the files of session/ share; nobody else includes it. A session belongs to its socket: it is
- * made when the handshake is done and freed in on_close. Jobs and commands hold its key, never a
- * pointer, and look it up again.
- *
- *     AWAIT_AUTH --first frame--> AUTHENTICATING --job done--> ACTIVE
- *          \________________________ | ______________________/ |
- *                                 CLOSING <--------------------'  --on_close--> gone
+ * Shared by the files of session/; nobody else includes it. session.h draws the states. Jobs and
+ * commands hold a session's key, never a pointer, and look it up again.
  */
 
 #include "base/bucket.h"
@@ -37,16 +32,16 @@ enum session_state {
     SESSION_CLOSING,
 };
 
-/* At most one line a minute, with the number of those left out. */
+/* At most one log line a minute, with the number of those that were left out. */
 struct complaint {
     uint64_t said_ms;
     unsigned n_suppressed;
 };
 
-/* How much an agent may say by itself, so that it floods neither the store nor who watches. */
+/* Limits of the rate of an agent's reports, so that it floods neither the store nor clients. */
 struct notices {
     struct bucket events, rows, steps;
-    unsigned n_suppressed; /* rows left out since the last one */
+    unsigned n_suppressed; /* rows that were left out since the last one */
 };
 
 /* The parts of a snapshot that is on its way, and the deltas that came between them. */
@@ -63,7 +58,7 @@ enum poll_state { POLL_OFF, POLL_WAITING, POLL_ASKING };
 
 struct poll {
     enum poll_state state;
-    bool is_wanted; /* somebody wants it soon; while POLL_ASKING: once more, right after */
+    bool is_wanted; /* soon; while POLL_ASKING: once more, right after */
     unsigned n_failures;
     struct loop_timer timer;
 };
@@ -78,18 +73,15 @@ struct session {
     char *agent_id; /* this and the next: NULL before ACTIVE */
     char *host_id;
     char *unproven_hash; /* of a token just issued, until a message shows its arrival; or NULL */
-    bool can_inventory, can_replay; /* what the agent said it does */
+    bool can_inventory, can_replay; /* capabilities of the agent */
     bool can_samples;
     bool knows_codes; /* it understands error codes: `register` said so */
-    /*
-     * the same for replayed events, as of the last one: the agent's clock may have been different
-     * then
-     */
-    int64_t late_offset_ms;
     int64_t clock_offset_ms; /* to be added to the agent's times; 0 when its clock is about right */
-    bool is_in_step;         /* with that the last batch was about now */
-    uint64_t acked_ms;       /* when samples were last acknowledged */
-    uint64_t touched_ms;     /* when last_seen_at was last written */
+    /* The same for late batches: the agent's clock may have been different then. */
+    int64_t late_offset_ms;
+    bool is_in_step;     /* the last batch was about now, by that offset */
+    uint64_t acked_ms;   /* when samples were last acknowledged */
+    uint64_t touched_ms; /* when last_seen_at was last written */
     struct complaint complaint;
     struct notices notices;
     struct inventory inventory;
@@ -130,7 +122,7 @@ struct session *sessions_find(struct sessions *s, const char *key);
 void session_set_state(struct session *se, enum session_state to);
 void session_close(struct session *se, unsigned code, const char *reason);
 int session_send(struct session *se, json_t *message) _nodiscard_; /* takes it */
-/* The agent lives: now in memory, once a minute in the store. */
+/* Notes that the agent lives: in memory at once, in the store once a minute. */
 void session_touch(struct session *se);
 struct fleet_host *session_host(const struct session *se); /* NULL: deleted meanwhile */
 /* Makes an authenticated session the registered one of its agent. */
@@ -144,18 +136,18 @@ struct session_refusal {
     const char *close_reason;
 };
 void session_refuse(struct session *se, const struct session_refusal *r);
-/* A warning about somebody who is no agent yet, unless there were too many of them. */
+/* Logs a warning about a peer that is not authenticated, unless there were too many of them. */
 void session_warn_stranger(struct session *se, const char *what, const char *why);
 
-/* arrival.c: the agent speaks, so it has its permanent token. */
+/* arrival.c: any message of the agent shows that it has received its permanent token. */
 void session_note_arrival(struct session *se);
 
 /* inbound.c: everything after it. */
-/* A warning about what the agent sent, at most once a minute; `word` is the agent's, or NULL. */
+/* Logs a warning about a message, at most once a minute; `word` is of the agent, or NULL. */
 void session_complain(struct session *se, const char *what, const char *word);
 void session_receive(struct session *se, const char *data, size_t size, bool is_binary);
 
-/* notices.c: what an agent reports without being asked; bad messages are complained about. */
+/* notices.c: unrequested reports of an agent; invalid messages are logged. */
 bool session_may_report_event(struct session *se); /* false: too many, and complained about */
 void session_on_update_progress(struct session *se, const json_t *payload, size_t size);
 void session_on_selfupdate_progress(struct session *se, const json_t *payload, size_t size);
@@ -167,14 +159,14 @@ void session_on_engine_state(struct session *se, const json_t *payload, size_t s
 void sessions_attach_history(struct sessions *s);
 void session_expect_samples(const struct session *se, struct agent_record *l);
 void session_on_samples(struct session *se, const void *data, size_t size);
-/* How far the agent's clock is off, by the time in a message that it sends as soon as it is made. */
+/* Notes the offset of the agent's clock, by the time in a message that was sent at once. */
 void session_note_clock(struct session *se, const json_t *message);
 
 /* inventory.c */
 void session_on_snapshot(struct session *se, const json_t *payload, size_t size);
 void session_on_delta(struct session *se, const json_t *payload, size_t size);
 void inventory_done(struct inventory *i);
-/* `n` containers of a list were left out of the model; 0: nothing to say. */
+/* Logs that `n` containers of a list were left out of the model, unless n is 0. */
 void session_complain_skipped(struct session *se, const struct fleet_host *h, size_t n);
 
 /* poll.c */

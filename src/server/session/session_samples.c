@@ -10,9 +10,9 @@
 #include "proto/samples.h"
 #include "server/session/sample_apply.h"
 
-#define ACK_MS         5000 /* batches of a second apart do not each need an answer */
+#define ACK_MS         5000 /* batches come every second; not each needs an answer */
 #define MAX_TIME_MS    INT64_C(1000000000000000)
-#define CLOCK_SLACK_MS INT64_C(60000) /* what a slow link alone can make of the time of a message */
+#define CLOCK_SLACK_MS INT64_C(60000) /* the delay that a slow link may cause */
 
 static void send_ack(struct session *se, const struct msg_samples_ack *ack)
 {
@@ -49,7 +49,7 @@ void sessions_resend_samples(struct sessions *s, const char *host_id)
 
     if (!l)
         return;
-    memset(l->received, 0, sizeof(l->received)); /* it is no double any more */
+    memset(l->received, 0, sizeof(l->received)); /* it must not count as a duplicate */
     if (l->session && l->session->state == SESSION_ACTIVE && l->session->can_samples)
         session_close(l->session, WS_CLOSE_TRY_AGAIN, "Samples are to be sent once more");
 }
@@ -96,7 +96,7 @@ static void add_epoch(struct agent_record *l, const struct msg_samples_ack *at)
     l->received[0] = *at;
 }
 
-/* What an agent sends again after we were restarted is a double, too. */
+/* After a restart, batches that the history has are duplicates. */
 void session_expect_samples(const struct session *se, struct agent_record *l)
 {
     const struct history *history = se->owner->o.history;
@@ -106,7 +106,7 @@ void session_expect_samples(const struct session *se, struct agent_record *l)
         add_epoch(l, &(struct msg_samples_ack){kept.epoch, kept.seq});
 }
 
-/* False: it came before. */
+/* False: it is a duplicate. */
 static bool is_new(struct session *se, const struct samples *s)
 {
     struct agent_record *l = map_find(&se->owner->links, se->agent_id);
@@ -135,8 +135,8 @@ void session_note_clock(struct session *se, const json_t *message)
 }
 
 /*
- * Batches come as they are made, so that after one that was in step with our clock the next is, too, unless a clock has
- * jumped: the agent's or ours.
+ * Batches are sent as they are made. After one that was in step with our clock the next one is, too,
+ * unless the agent's clock, or ours, has jumped.
  */
 static void follow_clock(struct session *se, int64_t off_ms)
 {
@@ -157,8 +157,8 @@ static void follow_clock(struct session *se, int64_t off_ms)
 }
 
 /*
- * By how much the clock was wrong when a late batch was measured. One offset for all as long as it fits: how long a
- * message takes must not move them against each other.
+ * By how much the clock was wrong when a late batch was measured. One offset is used as long as it
+ * fits, so that the delays of messages do not move batches against each other.
  */
 static int64_t late_offset(struct session *se, const struct samples *s)
 {
@@ -169,7 +169,7 @@ static int64_t late_offset(struct session *se, const struct samples *s)
     return se->late_offset_ms;
 }
 
-/* Our time of what the agent's clock says. */
+/* The time of a batch by our clock. */
 static int64_t session_time(struct session *se, const struct samples *s)
 {
     if (s->at_ms < 0 || s->at_ms > MAX_TIME_MS)

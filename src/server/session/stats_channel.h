@@ -1,9 +1,10 @@
 #pragma once
 
 /*
- * The second channel of Go agents: WebSocket /api/stats/ws/ingest, one sample of a container per message, nothing
- * back. The agent proves itself with its permanent token when it dials, and its samples count for its own host. One
- * channel per host: a newer one takes over. Lives on the loop.
+ * The second channel of Go agents: WebSocket /api/stats/ws/ingest, one sample of a container per
+ * message, and no replies. The agent authenticates with its permanent token when it dials; its samples
+ * count for its own host. There is one channel per host: a newer one takes over. Samples go into the
+ * model and to the listeners of the fleet. Lives on the loop.
  */
 
 #include "net/http_server.h"
@@ -18,7 +19,7 @@ struct stats_channels *stats_channels_new(struct fleet *fleet); /* which outlive
 void stats_channels_stop(struct stats_channels *s);             /* says goodbye (1001) */
 void stats_channels_free(struct stats_channels *s);
 
-/* 0 with *ret filled, or the HTTP status of a refusal: 401 for a token that is nobody's. */
+/* 0 with *ret filled, or the HTTP status of a refusal: 401 for an unknown token. */
 int stats_channels_accept(struct stats_channels *s,
                           const struct http_request *r,
                           struct ws_accept *ret);
