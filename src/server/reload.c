@@ -1,6 +1,6 @@
 #include "base/log.h"
 #include "daemon/service.h"
-#include "server/internal.h"
+#include "server/server_internal.h"
 #include "server/tls/tls_keeper.h"
 
 /* Established connections keep their certificate, new ones use the one in the files. */

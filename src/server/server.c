@@ -5,7 +5,7 @@
 #include "net/loop.h"
 #include "server/common/job.h"
 #include "server/history/history.h"
-#include "server/internal.h"
+#include "server/server_internal.h"
 #include "server/session/session.h"
 
 #include <errno.h>

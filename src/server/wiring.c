@@ -6,7 +6,7 @@
  *
  * To add a manager:
  *
- *   1. its pointer in struct server (internal.h);
+ *   1. its pointer in struct server (server_internal.h);
  *   2. a block with its open function, and stop, close and free where it needs them;
  *   3. a row in server_parts[], below everything it uses.
  *
@@ -23,10 +23,10 @@
 #include "server/connections.h"
 #include "server/fleet/fleet.h"
 #include "server/history/history.h"
-#include "server/internal.h"
 #include "server/logs/ws_endpoint.h"
 #include "server/maintenance/health.h"
 #include "server/maintenance/housekeeping.h"
+#include "server/server_internal.h"
 #include "server/session/session.h"
 #include "server/session/stats_channel.h"
 #include "server/shell/shells.h"
