@@ -27,7 +27,7 @@ struct bell_listener {
 struct ear {
     char name;
     struct bell_listener bell;
-    struct ear *other; /* what on_ring works on */
+    struct ear *other; /* that on_ring removes or adds */
 };
 
 static void ring(struct bell *b, int depth)
@@ -239,7 +239,7 @@ static void test_nested_emission(void **state)
                "abc"
                "c");
 
-    /* What the inner one removes, the outer one does not reach either. */
+    /* The outer emission does not reach listeners that the inner one has removed. */
     set_up(&b, ears);
     ears[0].bell.on_ring = ring_then_remove_other;
     ears[0].other = &ears[1];
@@ -248,7 +248,7 @@ static void test_nested_emission(void **state)
                "ac"
                "c");
 
-    /* What the inner one adds, neither reaches. */
+    /* Neither reaches a listener that the inner one has added. */
     set_up(&b, ears);
     ears[0].bell.on_ring = ring_again;
     ears[2].bell.on_ring = add_other;

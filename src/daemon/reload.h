@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * What SIGHUP changes in both daemons: the log level. All other settings need a restart.
+ * SIGHUP in both daemons: applies the log level. All other settings need a restart.
  */
 
 #include "base/buf.h"

@@ -15,7 +15,7 @@ static uint64_t raise_limit(uint64_t wanted)
     struct rlimit limit;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-        return wanted; /* accept() will say when they run out */
+        return wanted; /* accept() fails when they run out */
     if (limit.rlim_cur < wanted && limit.rlim_cur < limit.rlim_max) {
         struct rlimit raised = limit;
 

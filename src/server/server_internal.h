@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * What server.c (life cycle), wiring.c (parts) and reload.c share; nobody else includes it.
+ * Shared by server.c (life cycle), wiring.c (parts) and reload.c; nobody else includes it.
  */
 
 #include "base/error.h"
@@ -17,7 +17,7 @@ struct server {
     bool is_closing;  /* in server_free(), which turns the loop while jobs end */
     struct completion_wait sessions_stopped;
 
-    /* What SIGHUP does in addition to reading the certificate again; NULL: nothing. */
+    /* Called at SIGHUP, after the certificate was read again; may be NULL. */
     void (*on_reload)(void *owner);
     void *reload_owner;
 

@@ -10,7 +10,7 @@
  *   2. a block with its open function, and stop, close and free where it needs them;
  *   3. a row in server_parts[], below everything it uses.
  *
- * What other managers hold a pointer to must be freed, not closed: their jobs may still end.
+ * A manager that others hold a pointer to must be freed, not closed: their jobs may still end.
  */
 
 #include "base/alloc.h"

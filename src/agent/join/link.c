@@ -35,7 +35,7 @@ enum link_state {
     LINK_STOPPED,
 };
 
-/* What comes after the connection that is being closed. */
+/* The wait after the connection that is being closed. */
 enum link_next { NEXT_BACKOFF, NEXT_AT_ONCE, NEXT_SLOWEST };
 
 struct link {
@@ -119,7 +119,7 @@ static void on_wait_over(struct loop_timer *t)
     ask_engine(link_of(t));
 }
 
-/* After an attempt or a session, whatever its end. */
+/* After the end of an attempt or a session. */
 static void wait_for_next(struct link *l)
 {
     char text[NUMBER_TEXT];
@@ -415,7 +415,7 @@ void link_start(struct link *l)
     ask_engine(l);
 }
 
-/* Says good-bye if there is anybody to say it to. */
+/* Sends a close frame if there is an open connection. */
 static void leave(struct link *l)
 {
     bool can_close = l->state == LINK_REGISTERING || l->state == LINK_DRAINING;

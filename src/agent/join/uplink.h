@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * What is sent over the link's open connection, apart from registering: text messages of the session,
+ * Sends over the link's open connection, once the agent is registered: text messages of the session,
  * batches of the spool (spool/batch_sink.h), and heartbeats. The link owns the WebSocket and sets and
  * clears `ws`; while it is NULL, nothing can be sent.
  */

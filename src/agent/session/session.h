@@ -1,9 +1,13 @@
 #pragma once
 
 /*
- * What runs while the agent is connected and accepted: commands, events, inventory. One session is one
- * cancel scope: session_free() ends everything it started, at once. The caller owns the connection,
- * hands every text message to session_on_message() and carries what `send` is given.
+ * A session runs while the agent is connected and accepted: commands, shells, followed logs, events,
+ * inventory, samples. It is one cancel scope: session_free() ends everything that it has started, at
+ * once. The link owns the connection, passes every text message to session_on_message(), and sends what
+ * the session gives to `send` and `sink`.
+ *
+ * The session listens to the engine's events and passes them on in this order: new events to the
+ * server, followed logs, inventory.
  */
 
 #include "agent/common/policy.h"
@@ -32,16 +36,16 @@ struct session_options {
     /* Queues one text message. 0, or -ENOBUFS (queue full, try again later), or another error. May be called
      * from inside session_new() and session_on_message(); must not call back into the session. */
     int (*send)(void *owner, const char *text, size_t size);
-    /* bytes that `send` has taken and that have not left yet; or NULL */
-    size_t (*queued)(void *owner);
+    size_t (*queued)(
+        void *owner); /* bytes that `send` has taken and that were not sent yet; or NULL */
     void *owner;
     struct batch_sink
         *sink; /* outlives the session; NULL: the server takes no batches of samples */
-    struct msg_samples_ack samples_has; /* what it has for good; epoch 0: nothing */
+    struct msg_samples_ack samples_has; /* samples it has for good; epoch 0: none */
     bool wants_inventory;    /* the server takes inventory_snapshot and inventory_delta */
     bool wants_engine_state; /* the server takes engine_state */
     bool wants_codes;        /* the server understands error codes */
-    bool wants_event_replay; /* the server drops doubles: resend from events_since_ns on */
+    bool wants_event_replay; /* the server drops duplicates: resend from events_since_ns on */
     int64_t events_since_ns;
     size_t max_message; /* most bytes of one outgoing message; 0: 8 MiB */
     /* Takes a new permanent token; 0, or why it stays with the one it has. NULL: it cannot. */

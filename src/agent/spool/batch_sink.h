@@ -5,7 +5,7 @@
  * it, the link implements it. It is handed from join/link.c through session/session.c to
  * session/report.c, which connects it with the spool; nothing between them wraps it.
  *
- * The functions must not call back into the spool. What the server answers takes the opposite way:
+ * The functions must not call back into the spool. Answers of the server take the opposite way:
  * link -> session_on_receipt(), session_on_message() -> report -> spool_on_receipt(), spool_on_ack().
  */
 

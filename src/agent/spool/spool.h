@@ -24,7 +24,7 @@
  *
  * While all is well, nothing is written to disk. A batch is written when there is no connection, when
  * it has no receipt after 1 s, when it has no ack after 20 s, or when memory is full (SPOOL_MEMORY).
- * What begins to be written is synced at once, then once per second. If the disk cannot be written, or
+ * The first batch written is synced at once, further ones once per second. If the disk cannot be written, or
  * SPOOL_SIZE is 0, only the items in memory remain, and the oldest are dropped.
  *
  * After a reconnect the server says what it has for good; everything after that is sent in order,

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * What spool.c (life, acknowledgements, timer), spool_store.c (what is kept, in memory and on disk) and
- * spool_send.c share; nobody else includes it. spool.h explains the model.
+ * Shared by spool.c (life, acknowledgements, timer), spool_store.c (what is kept, in memory and on disk)
+ * and spool_send.c; nobody else includes it. spool.h explains the model.
  *
  * Batches are kept in two lists, both oldest first:
  *

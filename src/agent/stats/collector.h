@@ -61,7 +61,7 @@ void collector_remove_listener(struct collector_listener *l); /* harmless if it 
 
 /* A session begins or has ended: drops its demand; the next batch has the source again. */
 void collector_reset_demand(struct collector *c);
-/* What the server wants to be read at the live interval; copied. */
+/* Sets what is read at the live interval, as the server asks; copied. */
 void collector_set_rate(struct collector *c, const struct msg_stats_rate *rate);
 /* For servers that send no rate: everything at the live interval. */
 void collector_set_eager(struct collector *c, bool is_eager);

@@ -30,7 +30,7 @@ struct schedule {
     bool is_eager;
 };
 
-/* What to read now. */
+/* The readings of one tick. */
 struct schedule_tick {
     bool is_rest;     /* all containers and the host, not only those in demand */
     bool is_thorough; /* also values that are expensive or hardly change */

@@ -34,7 +34,7 @@ struct source {
     struct source_check check;
     char why[SOURCE_CHECK_TEXT + 128]; /* why files are not used; "" */
 
-    /* What was reported last. */
+    /* As it was reported last. */
     bool is_reported;
     char reported_source[32], reported_network[32];
     char *reported_why;

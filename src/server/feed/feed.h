@@ -6,8 +6,8 @@
  *
  * One that subscribes ({"type":"subscribe","topics":[...]}, or /ws?subscribe=true to get nothing else before that)
  * gets the state of each topic and from then on what changes, at most one message every 100 ms. docs/protocol.md
- * has the messages, server/feed/topics.h the topics. More than 4 MiB waiting: it is too slow, what is told meanwhile is
- * dropped, and when its queue has drained it is told the state of everything it has subscribed to.
+ * has the messages, server/feed/topics.h the topics. When more than 4 MiB wait, the client is too slow:
+ * further changes are dropped, and when its queue has drained it gets the state of all its topics again.
  *
  * Others get what clients of the API we are compatible with expect: initial_state and containers_update, then
  * containers_update at most once a second, and single messages at once. With thousands of containers that is
@@ -53,13 +53,13 @@ size_t feed_count(const struct feed *f); /* clients, without those that are bein
 void feed_on_host_removed(struct feed *f, const struct fleet_host *h);
 /*
  * Progress of a bulk job, for who may run one: of an item, whose data has host_id and container_id, or of the job,
- * whose data has an id. `data` is stolen; `whose` is who runs the job.
+ * whose data has an id. Takes `data`; `whose` is the user who runs the job.
  */
 void feed_on_batch(struct feed *f, const char *type, const struct identity *whose, json_t *data);
 
 /*
- * Whether somebody looks at the figures of this container (id of 64 or 12 digits; "": of all of the host), or with NULL
- * at those of the host itself; feed_is_any_watched(): at those of any container of the host.
+ * True if a client watches the samples of this container (id of 64 or 12 digits; "": of all of the host), or with NULL
+ * of the host itself; feed_is_any_watched(): of any container of the host.
  */
 bool feed_is_watched(const struct feed *f, const char *host_id, const char *container_id);
 bool feed_is_any_watched(const struct feed *f, const char *host_id);

@@ -1,9 +1,9 @@
 #pragma once
 
 /*
- * What happens to the hosts of the fleet, for everybody who wants to know: feed, statistics, sampling,
- * followed logs, later alerts. It is emitted by whoever has changed the model (sessions, the statistics
- * channel), after the change, so that a listener may read the model in its callback.
+ * Changes of the fleet, for all managers that need them: feed, statistics, sampling, followed logs. They
+ * are emitted by the module that has changed the model (sessions, the statistics channel), after the
+ * change, so that a listener may read the model in its callback.
  *
  * Messages that belong to one connection of an agent are not here, but in session/session.h.
  *

@@ -13,7 +13,7 @@
 #define REFRESH_MS  UINT64_C(30000)
 #define ASKED_MS    UINT64_C(30000)
 #define MAX_ASKED   10000
-#define TTL_S       75 /* one that is lost does no harm */
+#define TTL_S       75 /* so that one lost message does no harm */
 #define INTERVAL_MS 1000
 
 struct sampling {
@@ -24,7 +24,7 @@ struct sampling {
     struct set changed; /* host ids */
     bool is_all_changed;
     struct map asked; /* until when (ms, monotonic), uint64_t by "HOST/CONTAINER" or "HOST/" */
-    struct set told;  /* ids of hosts whose agents were told to hurry */
+    struct set hurried; /* ids of hosts whose agents have a rate */
 };
 
 static char *asked_key(const struct fleet_host *h, const char *container_id)
@@ -40,7 +40,6 @@ static bool is_asked(const struct sampling *s, const struct fleet_host *h, const
     return until && *until > time_monotonic_ms();
 }
 
-/* What nobody asks for any more. */
 static void forget_asked(struct sampling *s)
 {
     struct strings old = {0};
@@ -68,7 +67,7 @@ static void add_containers(const struct sampling *s,
     }
 }
 
-static void tell(struct sampling *s, const struct fleet_host *h)
+static void send_rate(struct sampling *s, const struct fleet_host *h)
 {
     _cleanup_(msg_stats_rate_done) struct msg_stats_rate rate = {
         .interval_ms = INTERVAL_MS,
@@ -76,19 +75,20 @@ static void tell(struct sampling *s, const struct fleet_host *h)
         .host = feed_is_watched(s->o.feed, h->row.id, NULL) || is_asked(s, h, NULL),
         .all = feed_is_watched(s->o.feed, h->row.id, ""),
     };
-    bool was_told = set_remove(&s->told, h->row.id);
+    bool was_hurried = set_remove(&s->hurried, h->row.id);
     bool is_wanted;
     int r;
 
     add_containers(s, h, &rate);
     is_wanted = rate.host || rate.all || rate.containers.n > 0;
-    if (!is_wanted && !was_told)
+    if (!is_wanted && !was_hurried)
         return;
     r = sessions_stats_rate(s->o.sessions, h->agent.id, &rate);
     if (r == -ENOBUFS)
-        log_debug(LOG_FIELDS("host", h->row.id), "the agent reads too slowly to be told to hurry");
+        log_debug(LOG_FIELDS("host", h->row.id),
+                  "the rate of samples is not sent: the agent reads too slowly");
     if (is_wanted && r == 0)
-        (void)set_add(&s->told, h->row.id); /* a set: any value */
+        (void)set_add(&s->hurried, h->row.id);
 }
 
 static void on_soon(struct loop_timer *t)
@@ -99,7 +99,7 @@ static void on_soon(struct loop_timer *t)
         const struct fleet_host *h = e->value;
 
         if (h->is_online && h->agent.id && (s->is_all_changed || set_has(&s->changed, h->row.id)))
-            tell(s, h);
+            send_rate(s, h);
     }
     set_done(&s->changed);
     s->is_all_changed = false;
@@ -115,12 +115,12 @@ static void on_refresh(struct loop_timer *t)
     on_soon(&s->soon);
 }
 
-/* Of one host; NULL: of all. */
+/* Sends the rate of one host, or with NULL of all, after a short delay. */
 static void renew_soon(struct sampling *s, const char *host_id)
 {
     if (!host_id) {
         s->is_all_changed = true;
-    } else if (fleet_find_host(s->o.fleet, host_id)) { /* clients may name what does not exist */
+    } else if (fleet_find_host(s->o.fleet, host_id)) { /* clients may name unknown hosts */
         (void)set_add(&s->changed, host_id);
     }
     if (!loop_timer_is_running(&s->soon))
@@ -163,7 +163,7 @@ void sampling_free(struct sampling *s)
     loop_timer_stop(&s->soon);
     loop_timer_stop(&s->refresh);
     set_done(&s->changed);
-    set_done(&s->told);
+    set_done(&s->hurried);
     map_foreach(&s->asked, e)
         free(e->value);
     map_done(&s->asked);

@@ -1,9 +1,13 @@
 #pragma once
 
 /*
- * Tells agents which figures somebody looks at, so that they take those every second and the rest at their own pace
- * (message stats_rate of proto/samples.h). What clients of the feed subscribe to is told shortly after, again after a
- * reconnect, and repeated before the agent would forget it. Lives on the loop.
+ * Notifies agents which samples clients are watching, so that they take those every second and the rest
+ * at their own interval (message stats_rate of proto/samples.h).
+ *
+ * Two kinds of demand are added: topics that clients of the feed have subscribed to, and containers
+ * whose last minutes were asked for in the last 30 s. A change is sent after a short delay, because
+ * clients that scroll subscribe often; again when an agent connects; and every 30 s, before the agent
+ * forgets the rate. Listens to the fleet and to the feed. Lives on the loop.
  */
 
 #include "net/loop.h"
@@ -23,5 +27,5 @@ struct sampling_options {
 struct sampling *sampling_new(const struct sampling_options *o);
 void sampling_free(struct sampling *s); /* NULL is fine */
 
-/* Somebody asked for the last minutes of a container (NULL: of the host), and will ask again within half a minute. */
+/* The last minutes of a container (NULL: of the host) were asked for: it is in demand for 30 s. */
 void sampling_on_asked(struct sampling *s, const struct fleet_host *h, const char *container_id);

@@ -6,10 +6,10 @@
 
 #include <string.h>
 
-#define LATE_MS    60000 /* what is older is not live any more */
+#define LATE_MS    60000 /* older samples go into the history only */
 #define SWEEP_MS   60000
 #define MARK_MS    1000
-#define MARK_TRIES 5 /* then the name that the event has must do */
+#define MARK_TRIES 5 /* then the name in the event is used */
 #define MAX_MARKS  10000
 
 struct host_lines {
@@ -19,7 +19,7 @@ struct host_lines {
     struct stats_line host;
 };
 
-/* Events come before the list that has the container they are about. */
+/* An event may come before the list that contains its container. */
 struct early_mark {
     struct list link;
     char *host_id, *container_id, *name, *kind, *text;
@@ -33,12 +33,12 @@ struct stats {
     struct map hosts; /* struct host_lines by host id */
     struct loop_timer sweep, marks_timer;
     struct ring_pool pool;
-    bool has_dropped;  /* and it was said */
+    bool has_dropped;  /* the limit was reached, and that was logged */
     struct list marks; /* struct early_mark */
     size_t n_marks;
 };
 
-/* --- lines -------------------------------------------------------------------------------------- */
+/* --- series ------------------------------------------------------------------------------------ */
 
 static void line_free(struct stats *s, struct stats_line *line)
 {
@@ -77,7 +77,7 @@ static void forget(struct stats *s, struct host_lines *l, struct stats_line *lin
     line_free(s, line);
 }
 
-/* The same line under the name that its container has now. */
+/* The same series under the name that its container has now. */
 static void rename_line(struct host_lines *l, struct stats_line *line, const char *series)
 {
     if (str_eq(line->series, series))
@@ -86,14 +86,15 @@ static void rename_line(struct host_lines *l, struct stats_line *line, const cha
         (void)map_remove(&l->by_series, line->series);
     free(line->series);
     line->series = xstrdup(series);
-    (void)map_put(&l->by_series, line->series, line); /* a line it replaces there stays by its id */
+    (void)map_put(&l->by_series, line->series,
+                  line); /* a series that it replaces there is still found by id */
 }
 
 static struct stats_line *line_add(struct host_lines *l, const char *id, const char *series)
 {
     struct stats_line *line = map_find(&l->by_series, series);
 
-    if (line) { /* made anew: the container before it does not tell any more */
+    if (line) { /* re-created: the container before it sends no more samples */
         (void)map_remove(&l->by_id, line->id);
         str_copy(line->before, sizeof(line->before), line->id);
     } else {
@@ -106,7 +107,7 @@ static struct stats_line *line_add(struct host_lines *l, const char *id, const c
     return line;
 }
 
-/* What a container's line is called; false when nothing is known about it. */
+/* The name of a container's series; false if nothing is known about it. */
 static bool name_series(const struct fleet_host *h,
                         const char *id,
                         const char *name,
@@ -117,7 +118,7 @@ static bool name_series(const struct fleet_host *h,
     if (c) {
         stats_series_name(c, ret);
     } else {
-        str_copy(ret, STATS_SERIES_SIZE, name); /* its list is on the way, or it has gone */
+        str_copy(ret, STATS_SERIES_SIZE, name); /* its list is on the way, or it was removed */
     }
     return ret[0] != '\0';
 }
@@ -149,7 +150,7 @@ static struct stats_line *line_of(struct host_lines *l,
 
 /* --- samples ------------------------------------------------------------------------------------ */
 
-/* A kind of line: its metrics, and which of them are the columns of its ring. */
+/* A kind of series: its metrics, and which of them are the columns of its ring. */
 struct line_kind {
     size_t n_values;
     size_t columns[RING_COLUMNS];
@@ -297,7 +298,7 @@ static bool is_mark(const struct event *e)
     return false;
 }
 
-/* The line of a container that the fleet does not have any more. */
+/* The series of a container that is no longer in the fleet. */
 static const struct stats_line *find_gone(const struct host_lines *l, const char *id)
 {
     map_foreach(&l->by_id, e) {
@@ -309,7 +310,7 @@ static const struct stats_line *find_gone(const struct host_lines *l, const char
     return NULL;
 }
 
-/* False: neither the fleet nor a line has the container. */
+/* False: neither the fleet nor a series has the container. */
 static bool find_series(const struct stats *s,
                         const char *host_id,
                         const char *container_id,
@@ -411,7 +412,7 @@ static void sweep_lines(struct stats *s, struct host_lines *l, int64_t now_ms)
     if (l->by_id.size == 0)
         return;
     old = xcalloc(l->by_id.size,
-                  sizeof(struct stats_line *)); /* the map must not change meanwhile */
+                  sizeof(struct stats_line *)); /* the map must not change during the walk */
     map_foreach(&l->by_id, e) {
         if (is_old(e->value, now_ms))
             old[n++] = e->value;

@@ -1,12 +1,25 @@
 #pragma once
 
 /*
- * What becomes of samples: the newest values and the last 15 minutes of each container and host in memory, and all
- * of it into the history. Fed by sessions, read by the API. Lives on the loop.
+ * Live statistics: the newest sample and the last 15 minutes of every host and container, in memory.
+ * It listens to the fleet, adds all samples to the history as well, and is read by the API. Lives on
+ * the loop.
  *
- * A container that is made anew continues the line of the one before (series.h). What was measured more than a minute
- * ago, because an agent could not send it, goes into the history only. A line without a sample for 15 minutes is
- * forgotten here.
+ *   series       the samples of one container, or of a host. It is named by something that outlives a
+ *                container (series.h), so that a re-created container continues the same series
+ *   late         a batch that was measured more than a minute ago, because the agent could not send
+ *                it: it goes into the history only
+ *   mark         an event of a container (started, died, updated, ...) that the history shows on its
+ *                series
+ *   early mark   a mark of a container that no list has contained yet: it waits a few seconds, because
+ *                events arrive before lists
+ *   ring         the last 15 minutes of a series (history/ring.h); all rings share one pool of memory
+ *
+ * Per batch, in this order and in one function: the series of each container is found or made, its
+ * ring and the history's sums get the values, and then the history notes the position of the batch,
+ * which it later reports as written. A series without a sample for 15 minutes is forgotten here.
+ *
+ * A struct stats_line is borrowed: it is valid until control returns to the loop.
  */
 
 #include "net/loop.h"
@@ -23,8 +36,7 @@ struct stats_options {
     struct loop *loop;
     struct fleet *fleet;     /* which it listens to */
     struct history *history; /* NULL: none is kept */
-    /* of the last 15 minutes of all hosts (ring.h); 0: no limit */
-    size_t max_live_bytes;
+    size_t max_live_bytes;   /* of all rings together; 0: no limit */
     int64_t (*utc_ms)(void); /* NULL: time_utc_ms */
 };
 
@@ -32,26 +44,27 @@ struct stats *stats_new(const struct stats_options *o);
 void stats_free(struct stats *s); /* NULL is fine */
 
 
-/* What is known of a container or a host. */
+/* The series of a container or a host. */
 struct stats_line {
-    char *series;                         /* NULL: the host */
-    char id[CONTAINER_ID_SIZE];           /* of the container that told last */
-    char before[CONTAINER_SHORT_ID_SIZE]; /* of the one before it, "": none: its end is told late */
+    char *series;               /* NULL: the host */
+    char id[CONTAINER_ID_SIZE]; /* of the container with the newest sample */
+    /* Of the container before it, "": none. Its last events come late. */
+    char before[CONTAINER_SHORT_ID_SIZE];
     uint64_t named_version; /* containers_version of the host when the series was named */
     int64_t at_ms;          /* of the newest values; 0: none yet */
     int64_t values[CONTAINER_METRICS];
     struct ring ring;
 };
 
-/* container_id: of 64 digits, or NULL for the host. NULL: nothing was measured in the last minutes. */
+/* container_id: 64 digits, or NULL for the host. NULL: there is no sample of the last minutes. */
 const struct stats_line *stats_find(const struct stats *s,
                                     const char *host_id,
                                     const char *container_id);
 
-/* What the last 15 minutes of all hosts take. */
+/* The memory of all rings. */
 struct ring_pool stats_live_memory(const struct stats *s);
 
-/* What a ring's columns are. */
+/* The columns of a ring. */
 enum stats_column {
     STATS_CPU,
     STATS_MEM_USED,
@@ -59,6 +72,6 @@ enum stats_column {
     STATS_NET_RX,
     STATS_NET_TX,
     STATS_BLK_READ,  /* of containers only */
-    STATS_BLK_WRITE, /* the same */
+    STATS_BLK_WRITE, /* of containers only */
     STATS_STARTED,   /* changes when counters start over */
 };
