@@ -2,6 +2,7 @@
 #include "base/str.h"
 #include "server/stats/rate.h"
 #include "server/stats/stats.h"
+#include "server/store/fixture.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -309,6 +310,50 @@ static void what_comes_late_is_not_live(void **state)
     assert_int_equal(stats_find(b->stats, "h", id_of('a'))->at_ms, NOW);
 }
 
+/* --- history ------------------------------------------------------------------------------------ */
+
+static void send_batch(struct fleet *f, const struct fleet_host *h, uint64_t epoch, uint64_t seq)
+{
+    struct samples s = {.epoch = epoch, .seq = seq, .at_ms = NOW - 30000, .has_host = true};
+
+    samples_clear_values(s.host.values, HOST_METRICS);
+    s.host.values[HOST_CPU] = 1;
+    fleet_notify_samples(f, h, &s);
+}
+
+/* One call adds the samples of a batch and notes its position, so both are written together. */
+static void the_position_of_a_batch_is_written_with_its_samples(void **state)
+{
+    const struct fixture *f = *state;
+    struct host row = {.id = (char *)(uintptr_t) "h"};
+    struct fleet *fleet = fleet_new();
+    const struct fleet_host *h = fleet_put_host(fleet, &row, NULL);
+    struct history_position at;
+    struct history *history;
+    struct stats *stats;
+    struct loop *loop;
+
+    clock_ms = NOW;
+    assert_int_equal(loop_new(&loop, &(struct loop_options){0}, NULL), 0);
+    history = history_new(
+        &(struct history_options){.loop = loop, .dir = f->dir, .utc_ms = fake_clock});
+    assert_non_null(history);
+    stats = stats_new(&(struct stats_options){
+        .loop = loop, .fleet = fleet, .history = history, .utc_ms = fake_clock});
+    send_batch(fleet, h, 7, 3);
+    send_batch(fleet, h, 0, 0); /* of the old protocol: has no position */
+    assert_false(history_position(history, "h", &at));
+    history_stop(history);
+    assert_true(history_position(history, "h", &at));
+    assert_int_equal(at.epoch, 7);
+    assert_int_equal(at.seq, 3);
+    assert_int_equal(history_state(history).code, 0);
+    stats_free(stats);
+    history_free(history);
+    fleet_free(fleet);
+    loop_free(loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -319,6 +364,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_container_made_anew_continues_the_line, setup, teardown),
         cmocka_unit_test_setup_teardown(a_container_that_is_not_listed_yet, setup, teardown),
         cmocka_unit_test_setup_teardown(what_comes_late_is_not_live, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_position_of_a_batch_is_written_with_its_samples,
+                                        fixture_setup_empty, fixture_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
