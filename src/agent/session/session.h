@@ -36,11 +36,11 @@ struct session_options {
     /* Queues one text message. 0, or -ENOBUFS (queue full, try again later), or another error. May be called
      * from inside session_new() and session_on_message(); must not call back into the session. */
     int (*send)(void *owner, const char *text, size_t size);
-    size_t (*queued)(
-        void *owner); /* bytes that `send` has taken and that were not sent yet; or NULL */
+    /* Bytes that `send` has taken and that were not sent yet; or NULL. */
+    size_t (*queued)(void *owner);
     void *owner;
-    struct batch_sink
-        *sink; /* outlives the session; NULL: the server takes no batches of samples */
+    /* Outlives the session. NULL: the server takes no batches of samples. */
+    struct batch_sink *sink;
     struct msg_samples_ack samples_has; /* samples it has for good; epoch 0: none */
     bool wants_inventory;    /* the server takes inventory_snapshot and inventory_delta */
     bool wants_engine_state; /* the server takes engine_state */

@@ -112,8 +112,8 @@ void sessions_accept(struct sessions *s, struct ws_accept *ret);
  */
 int sessions_stats_rate(struct sessions *s, const char *agent_id, const struct msg_stats_rate *rate)
     _nodiscard_;
-size_t sessions_count(
-    const struct sessions *s); /* including those that are not authenticated yet */
+/* Including those that are not authenticated yet. */
+size_t sessions_count(const struct sessions *s);
 /* The host's samples up to this position are written: its agent need not keep them. */
 void sessions_acknowledge(struct sessions *s,
                           const char *host_id,
