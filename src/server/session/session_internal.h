@@ -75,7 +75,7 @@ struct session {
     char *unproven_hash; /* of a token just issued, until a message shows its arrival; or NULL */
     bool can_inventory, can_replay; /* capabilities of the agent */
     bool can_samples;
-    bool knows_codes; /* it understands error codes: `register` said so */
+    bool knows_codes;        /* it understands error codes: `register` said so */
     int64_t clock_offset_ms; /* to be added to the agent's times; 0 when its clock is about right */
     /* The same for late batches: the agent's clock may have been different then. */
     int64_t late_offset_ms;

@@ -23,7 +23,7 @@ struct sampling {
     struct loop_timer soon, refresh;
     struct set changed; /* host ids */
     bool is_all_changed;
-    struct map asked; /* until when (ms, monotonic), uint64_t by "HOST/CONTAINER" or "HOST/" */
+    struct map asked;   /* until when (ms, monotonic), uint64_t by "HOST/CONTAINER" or "HOST/" */
     struct set hurried; /* ids of hosts whose agents have a rate */
 };
 

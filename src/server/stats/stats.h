@@ -43,7 +43,6 @@ struct stats_options {
 struct stats *stats_new(const struct stats_options *o);
 void stats_free(struct stats *s); /* NULL is fine */
 
-
 /* The series of a container or a host. */
 struct stats_line {
     char *series;               /* NULL: the host */
