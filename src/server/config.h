@@ -18,6 +18,7 @@ struct config {
     char *log_level_text, *log_format;
     bool is_http_allowed; /* plain HTTP on addresses that others reach */
     bool wants_tls;
+    char *web_dir;            /* NULL: no web UI is served */
     char *tls_cert, *tls_key; /* paths, both or none; NULL: self-signed */
     char *tls_san;            /* further names for the self-signed one, comma-separated */
     bool wants_check, wants_help, wants_version;

@@ -54,7 +54,7 @@ static int open_loop(struct server *s, struct error *err)
     static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
     int r;
 
-    r = loop_new(&s->loop, &(struct loop_options){0}, err);
+    r = loop_new(&s->loop, &(struct loop_options){.user_agent = "dockmon/" DOCKMON_VERSION}, err);
     if (r == 0 && loop_on_signals(s->loop, signals, ARRAY_LEN(signals), on_signal, s) < 0)
         r = error_set(err, -EIO, "signals cannot be watched");
     return r;

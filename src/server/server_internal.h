@@ -39,6 +39,7 @@ struct server {
     struct log_sources *log_sources;
     struct log_endpoint *log_endpoint;
     struct shells *shells;
+    struct web_files *web; /* NULL: no web UI is served */
     struct api *api;
     struct http_server *http;
 };

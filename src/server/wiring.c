@@ -36,6 +36,7 @@
 #include "server/store/hosts.h"
 #include "server/store/store.h"
 #include "server/tls/tls_keeper.h"
+#include "server/web/files.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -393,6 +394,16 @@ static void close_shells(struct server *s)
 
 /* REST, and the port that everything is served on */
 
+static int open_web(struct server *s, const struct config *config, struct error *err)
+{
+    return config->web_dir ? web_files_load(&s->web, config->web_dir, err) : 0;
+}
+
+static void free_web(struct server *s)
+{
+    web_files_free(s->web);
+}
+
 static int open_api(struct server *s, const struct config *config, struct error *err)
 {
     (void)err;
@@ -414,6 +425,7 @@ static int open_api(struct server *s, const struct config *config, struct error 
         .sampling = s->sampling,
         .session_lifetime_ms = config->session_lifetime_ms,
         .tls = s->tls,
+        .web = s->web,
     });
     return 0;
 }
@@ -516,6 +528,7 @@ const struct server_part server_parts[] = {
     {"stats-channels", open_stats_channels, stop_stats_channels, close_stats_channels, NULL        },
     {"logs",           open_logs,           stop_logs,           close_logs,           free_logs   },
     {"shells",         open_shells,         stop_shells,         close_shells,         NULL        },
+    {"web",            open_web,            NULL,                NULL,                 free_web    },
     {"api",            open_api,            NULL,                NULL,                 free_api    },
     {"http",           open_http,           NULL,                close_http,           NULL        },
     {"service",        open_service,        NULL,                close_service,        NULL        },

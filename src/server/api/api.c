@@ -117,6 +117,18 @@ static void on_identity(void *owner, int code, const struct identity *who)
         route->handle(call);
 }
 
+/* Answers with a file of the web UI; false: the path names none. */
+static bool serve_file(const struct api *a, const struct http_request *r)
+{
+    const struct web_file *f = NULL;
+
+    if (a->o.web && a->http && is_read(r->method))
+        f = web_files_find(a->o.web, r->path, http_request_header(r, "accept"));
+    if (f)
+        web_file_respond(f, a->http, r);
+    return f != NULL;
+}
+
 static void on_request(void *owner, const struct http_request *r)
 {
     struct api *a = owner;
@@ -125,6 +137,10 @@ static void on_request(void *owner, const struct http_request *r)
     struct auth_proof proof;
 
     route_find(r->method, r->path, &m);
+    if (!m.route && !m.is_other_method && serve_file(a, r)) {
+        route_match_done(&m);
+        return;
+    }
     call = call_new(a, r, &m);
     if (!m.route) {
         api_fail_code(call, m.is_other_method ? CODE_METHOD_NOT_ALLOWED : CODE_NOT_FOUND,

@@ -20,6 +20,7 @@
 #include "server/stats/stats.h"
 #include "server/store/store.h"
 #include "server/tls/tls_keeper.h"
+#include "server/web/files.h"
 
 struct api;
 
@@ -41,6 +42,7 @@ struct api_options {
     struct sampling *sampling;
     uint64_t session_lifetime_ms; /* of the login cookie */
     const struct tls_keeper *tls; /* NULL: plain HTTP */
+    const struct web_files *web;  /* NULL: no web UI is served */
 };
 
 struct api *api_new(const struct api_options *o);

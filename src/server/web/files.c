@@ -1,0 +1,266 @@
+#include "server/web/files.h"
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/map.h"
+#include "base/str.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fts.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define INDEX_PATH   "/index.html"
+#define MIN_HASH_LEN 8
+#define ETAG_BYTES   16
+
+struct web_files {
+    struct map by_path; /* of struct web_file */
+    size_t n_files, n_bytes;
+};
+
+static const struct {
+    const char *suffix, *content_type;
+} types[] = {
+    {".html",        "text/html; charset=utf-8"      },
+    {".js",          "text/javascript; charset=utf-8"},
+    {".mjs",         "text/javascript; charset=utf-8"},
+    {".css",         "text/css; charset=utf-8"       },
+    {".json",        "application/json"              },
+    {".map",         "application/json"              },
+    {".webmanifest", "application/manifest+json"     },
+    {".svg",         "image/svg+xml"                 },
+    {".png",         "image/png"                     },
+    {".ico",         "image/x-icon"                  },
+    {".woff2",       "font/woff2"                    },
+    {".txt",         "text/plain; charset=utf-8"     },
+};
+
+static const char *content_type_of(const char *path)
+{
+    for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+        if (str_ends_with(path, types[i].suffix))
+            return types[i].content_type;
+    }
+    return "application/octet-stream";
+}
+
+/* Vite names a file NAME-HASH.EXT: a '-' and at least eight letters, digits, '-' or '_' with a digit in them. */
+static bool has_hash(const char *path)
+{
+    const char *name = strrchr(path, '/') + 1, *end = strchr(name, '.'), *dash = strchr(name, '-');
+    bool has_digit = false;
+
+    if (!end || !dash || dash > end || end - dash - 1 < MIN_HASH_LEN)
+        return false;
+    for (const char *p = end - MIN_HASH_LEN; p < end; p++) {
+        if (!isalnum((unsigned char)*p) && *p != '-' && *p != '_')
+            return false;
+        has_digit = has_digit || isdigit((unsigned char)*p);
+    }
+    return has_digit;
+}
+
+/* The content decides, so that two servers of one release give the same tag. */
+static void set_etag(struct web_body *b)
+{
+    unsigned char hash[ETAG_BYTES];
+    char hex[2 * ETAG_BYTES + 1];
+
+    (void)crypto_generichash(hash, sizeof(hash), (const unsigned char *)b->data, b->size, NULL, 0);
+    (void)sodium_bin2hex(hex, sizeof(hex), hash, sizeof(hash));
+    (void)snprintf(b->etag, sizeof(b->etag), "\"%s\"", hex);
+}
+
+static void file_free(struct web_file *f)
+{
+    free(f->path);
+    free(f->plain.data);
+    free(f->gzip.data);
+    free(f);
+}
+
+void web_files_free(struct web_files *w)
+{
+    if (!w)
+        return;
+    map_foreach(&w->by_path, e)
+        file_free(e->value);
+    map_done(&w->by_path);
+    free(w);
+}
+
+static struct web_file *get_file(struct web_files *w, const char *path)
+{
+    struct web_file *f = map_find(&w->by_path, path);
+
+    if (!f) {
+        f = xcalloc(1, sizeof(*f));
+        f->path = xstrdup(path);
+        f->content_type = content_type_of(path);
+        f->is_immutable = has_hash(path);
+        (void)map_put(&w->by_path, path, f);
+    }
+    return f;
+}
+
+static int add_file(struct web_files *w, const char *file, const char *path, struct error *err)
+{
+    bool is_gzip = str_ends_with(path, ".gz");
+    _cleanup_free_ char *name = xstrndup(path, strlen(path) - (is_gzip ? strlen(".gz") : 0));
+    struct web_body body = {0};
+    struct web_file *f;
+    int r;
+
+    if (++w->n_files > WEB_FILES_MAX)
+        return error_set(err, -EMSGSIZE, "more than %d files", WEB_FILES_MAX);
+    r = file_read(file, WEB_FILES_MAX_BYTES - w->n_bytes, &body.data, &body.size, err);
+    if (r == -EMSGSIZE) {
+        return error_set(err, r, "all files together have more than %zu MiB",
+                         WEB_FILES_MAX_BYTES >> 20);
+    }
+    if (r < 0)
+        return r;
+    w->n_bytes += body.size;
+    set_etag(&body);
+    f = get_file(w, name);
+    *(is_gzip ? &f->gzip : &f->plain) = body;
+    return 0;
+}
+
+static int add_tree(struct web_files *w, const char *dir, struct error *err)
+{
+    char *roots[] = {xstrdup(dir), NULL};
+    FTS *tree = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+    size_t root_len = strlen(dir);
+    FTSENT *e;
+    int r = 0;
+
+    free(roots[0]);
+    if (!tree)
+        return error_set(err, -errno, "%s", error_text(-errno));
+    while (r == 0 && (errno = 0, e = fts_read(tree))) {
+        switch (e->fts_info) {
+        case FTS_F: r = add_file(w, e->fts_path, e->fts_path + root_len, err); break;
+        case FTS_DNR:
+        case FTS_ERR:
+        case FTS_NS:
+            r = error_set(err, -e->fts_errno, "%s: %s", e->fts_path, error_text(-e->fts_errno));
+            break;
+        default: break; /* directories; links and devices are not served */
+        }
+    }
+    (void)fts_close(tree);
+    return r;
+}
+
+/* A precompressed file without its original would be unreadable for some clients. */
+static void drop_orphans(struct web_files *w)
+{
+    struct map kept = {0};
+
+    map_foreach(&w->by_path, e) {
+        struct web_file *f = e->value;
+
+        if (f->plain.data) {
+            (void)map_put(&kept, f->path, f);
+        } else {
+            file_free(f);
+        }
+    }
+    map_done(&w->by_path);
+    w->by_path = kept;
+}
+
+int web_files_load(struct web_files **ret, const char *dir, struct error *err)
+{
+    _cleanup_(web_files_freep) struct web_files *w = xcalloc(1, sizeof(*w));
+    _cleanup_free_ char *root = xstrdup(dir);
+    size_t n = strlen(root);
+    int r;
+
+    while (n > 1 && root[n - 1] == '/')
+        root[--n] = '\0';
+    r = add_tree(w, root, err);
+    if (r < 0)
+        return error_wrap(err, r, "read the web UI from %s", dir);
+    drop_orphans(w);
+    if (!map_find(&w->by_path, INDEX_PATH))
+        return error_set(err, -ENOENT, "read the web UI from %s: there is no index.html", dir);
+    *ret = TAKE_PTR(w);
+    return 0;
+}
+
+/* A browser that navigates, to a path that names no file. */
+static bool is_page(const char *path, const char *accept)
+{
+    return accept && strstr(accept, "text/html") && !strchr(strrchr(path, '/'), '.') &&
+           !str_starts_with(path, "/api/") && !str_starts_with(path, "/ws/");
+}
+
+const struct web_file *web_files_find(const struct web_files *w,
+                                      const char *path,
+                                      const char *accept)
+{
+    const struct web_file *f;
+
+    if (path[0] != '/')
+        return NULL;
+    f = map_find(&w->by_path, str_eq(path, "/") ? INDEX_PATH : path);
+    return f || !is_page(path, accept) ? f : map_find(&w->by_path, INDEX_PATH);
+}
+
+/* RFC 9110, 12.5.3: gzip is accepted when it is listed without a weight of 0; "*" is not relied on. */
+static bool accepts_gzip(const struct http_request *r)
+{
+    const char *header = http_request_header(r, "accept-encoding");
+    _cleanup_free_ char *copy = xstrdup(header ? header : "");
+    char *rest = copy, *coding;
+
+    while ((coding = strsep(&rest, ","))) {
+        char *weight = strchr(coding, ';');
+
+        if (weight)
+            *weight++ = '\0';
+        if (str_eq(str_trim(coding), "gzip"))
+            return !weight || strpbrk(weight, "123456789");
+    }
+    return false;
+}
+
+/* RFC 9110, 13.1.2, with the weak comparison: a list of tags, or "*". */
+static bool is_known_to_client(const struct http_request *r, const char *etag)
+{
+    const char *tags = http_request_header(r, "if-none-match");
+
+    return tags && (str_eq(tags, "*") || strstr(tags, etag));
+}
+
+void web_file_respond(const struct web_file *f, struct http_server *s, const struct http_request *r)
+{
+    bool is_gzip = f->gzip.data && accepts_gzip(r);
+    const struct web_body *body = is_gzip ? &f->gzip : &f->plain;
+    bool is_known = is_known_to_client(r, body->etag);
+    const char *headers[] = {
+        "ETag",
+        body->etag,
+        "Cache-Control",
+        f->is_immutable ? "public, max-age=31536000, immutable" : "no-cache",
+        "Vary",
+        "Accept-Encoding",
+        is_gzip ? "Content-Encoding" : NULL,
+        "gzip",
+        NULL,
+    };
+
+    (void)http_respond(s, r->id,
+                       &(struct http_response){
+                           .status = is_known ? 304 : 200,
+                           .content_type = f->content_type,
+                           .body = is_known ? NULL : body->data,
+                           .body_size = is_known ? 0 : body->size,
+                           .headers = headers,
+                       });
+}
