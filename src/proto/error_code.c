@@ -88,7 +88,7 @@ static const struct row rows[ERROR_CODES] = {
     [CODE_BUILT_IN_NETWORK] = {"built_in_network", EINVAL, 400,
         "Built-in networks cannot be changed", NULL},
     [CODE_OWN_CONTAINER] = {"own_container", EACCES, 403,
-        "The container belongs to DockMon", NULL},
+        "Permission denied: the container belongs to DockMon", NULL},
 
     [CODE_POLICY_DENIED] = {"policy_denied", EACCES, 403,
         "The policy of the host forbids this", "the policy and the labels are set on that host"},

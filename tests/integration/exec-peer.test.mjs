@@ -131,7 +131,7 @@ test('operations that the agent does not support are refused', async () => {
   await old.close();
   end = await (await Shell.open(server, client.key, old.hostId, id)).closed;
   assert.equal(end.code, 1008);
-  assert.match(end.reason, /not connected/);
+  assert.match(end.reason, /offline/);
 });
 
 test('invalid paths are refused', async () => {

@@ -339,8 +339,8 @@ test('a shell is refused outside, and ends when the scope does', async () => {
   const c = await key('operator', ['host=alpha,label=team=web']);
   const why = async (host, id) => (await ending(await Shell.open(server, c.key, host.hostId, id))).reason;
   assert.equal(await why(hosts.beta, hosts.beta.web), 'Host not found');
-  assert.equal(await why(hosts.alpha, hosts.alpha.db), 'Container not found');
-  assert.equal(await why(hosts.alpha, 'f'.repeat(64)), 'Container not found');
+  assert.equal(await why(hosts.alpha, hosts.alpha.db), 'No such container');
+  assert.equal(await why(hosts.alpha, 'f'.repeat(64)), 'No such container');
   assert.ok(!hosts.beta.commands.some((m) => m.type === 'shell_session'));
 
   const owner = await user('shelly', 'operator', ['host=alpha']);

@@ -146,7 +146,8 @@ static int check_deletable(struct resource *f, const json_t *network, struct err
 
     if (is_builtin(name)) {
         f->base.failure.status = 400;
-        return error_set(err, -EINVAL, "%s is a built-in network, which cannot be removed", name);
+        return error_code_set(err, CODE_BUILT_IN_NETWORK,
+                              "%s is a built-in network, which cannot be removed", name);
     }
     if (f->args.force || json_object_size(containers) == 0)
         return 0;
@@ -158,8 +159,8 @@ static int check_deletable(struct resource *f, const json_t *network, struct err
             (void)buf_printf(&names, "%s%s", n > 1 ? ", " : "", container ? container : id);
     }
     f->base.failure.status = 409;
-    (void)error_set(err, -EBUSY, "network %s is in use by %zu container%s: %s%s", name, n,
-                    n == 1 ? "" : "s", buf_str(&names), n > MAX_NAMED ? ", ..." : "");
+    (void)error_code_set(err, CODE_IN_USE, "network %s is in use by %zu container%s: %s%s", name, n,
+                         n == 1 ? "" : "s", buf_str(&names), n > MAX_NAMED ? ", ..." : "");
     buf_done(&names);
     return -EBUSY;
 }

@@ -65,6 +65,8 @@ void operation_advance(struct operation *op)
 
     op->reply = NULL;
     if (r < 0) {
+        if (op->failure.code == CODE_NONE)
+            op->failure.code = (enum error_code)err.reason;
         end_with_error(op, r, op->failure_text ? op->failure_text : err.msg);
     } else if (r == OPERATION_ENDS) {
         end(op);

@@ -169,6 +169,7 @@ struct fixture {
     bool is_error;
     const char *type;
     int status;
+    enum error_code code;
     char message[256];
     json_t *payload;
 };
@@ -208,6 +209,7 @@ static void on_done(void *owner, const struct operation_result *result)
     if (result->error) {
         f->type = result->error->type;
         f->status = result->error->status;
+        f->code = result->error->code;
         str_copy(f->message, sizeof(f->message), result->error->text);
     }
     f->payload = result->fields;
@@ -278,6 +280,34 @@ static void test_disconnects_all(void **state)
     tear_down(&f);
 }
 
+/* Refusals of ours have a code as those of the engine do. */
+static void test_codes(void **state)
+{
+    static const struct {
+        const char *command, *payload;
+        enum error_code code;
+    } refused[] = {
+        {"delete_network", "{'network_id':'bridge'}", CODE_BUILT_IN_NETWORK},
+        {"delete_network", "{'network_id':'used'}",   CODE_IN_USE          },
+        {"delete_network", "{'network_id':'absent'}", CODE_NOT_FOUND       },
+        {"remove_image",   "{'image_id':'used'}",     CODE_CONFLICT        },
+        {"remove_image",   "{'image_id':'../x'}",     CODE_INVALID_ARGUMENT},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
+        struct fixture f;
+
+        set_up(&f, usual, ARRAY_LEN(usual));
+        start(&f, refused[i].command, refused[i].payload);
+        if (f.n_done == 0)
+            loop_run(f.loop);
+        assert_true(f.is_error);
+        assert_int_equal(f.code, refused[i].code);
+        tear_down(&f);
+    }
+}
+
 static void test_refuses_before_asking(void **state)
 {
     static const struct {
@@ -316,9 +346,8 @@ static void test_cancel(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_flows),
-        cmocka_unit_test(test_disconnects_all),
-        cmocka_unit_test(test_refuses_before_asking),
+        cmocka_unit_test(test_flows),  cmocka_unit_test(test_disconnects_all),
+        cmocka_unit_test(test_codes),  cmocka_unit_test(test_refuses_before_asking),
         cmocka_unit_test(test_cancel),
     };
 

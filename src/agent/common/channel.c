@@ -55,18 +55,29 @@ static int send_event(const struct channel_set *set,
     return sender_send(&set->sender, envelope_event(set->kind->event, payload, time_utc_ms()));
 }
 
+/* Takes `fields`. Servers that understand no codes get the text alone. */
+static json_t *error_fields(const struct channel_set *set,
+                            json_t *fields,
+                            enum error_code code,
+                            const char *why)
+{
+    if (!fields)
+        fields = json_object();
+    json_text_set(fields, "error", json_text_str(why));
+    sender_add_code(&set->sender, fields, code);
+    return fields;
+}
+
 void channel_set_refuse(const struct channel_set *set,
                         const char *id,
                         json_t *fields,
+                        enum error_code code,
                         const char *why)
 {
     int r;
 
     log_warn(LOG_FIELDS(set->kind->field, id), "%s refused: %s", set->kind->name, why);
-    if (!fields)
-        fields = json_object();
-    json_text_set(fields, "error", json_text_str(why));
-    r = send_event(set, id, "error", fields);
+    r = send_event(set, id, "error", error_fields(set, fields, code, why));
     if (r < 0)
         log_debug(LOG_FIELDS(set->kind->field, id), "could not notify the server: %s",
                   error_text(r));
@@ -100,6 +111,14 @@ void channel_notify(const struct channel *c, const char *action, json_t *fields)
         log_warn(LOG_FIELDS(c->set->kind->field, c->id), "%s: could not send \"%s\": %s",
                  c->set->kind->name, action, error_text(r));
     }
+}
+
+void channel_notify_error(const struct channel *c,
+                          json_t *fields,
+                          enum error_code code,
+                          const char *why)
+{
+    channel_notify(c, "error", error_fields(c->set, fields, code, why));
 }
 
 const char *channel_container_fault(const char *container)

@@ -49,6 +49,7 @@ struct channel *channel_next(const struct channel *c);
 void channel_set_refuse(const struct channel_set *set,
                         const char *id,
                         json_t *fields,
+                        enum error_code code,
                         const char *why);
 
 /* Adds the channel to the set; the id is copied. */
@@ -59,6 +60,12 @@ void channel_done(struct channel *c);
 int channel_send(const struct channel *c, const char *action, json_t *fields) _nodiscard_;
 /* The same for events that cannot be repeated: a failure is logged. */
 void channel_notify(const struct channel *c, const char *action, json_t *fields);
+
+/* The last event of a channel that failed; `fields` is taken and may be NULL. */
+void channel_notify_error(const struct channel *c,
+                          json_t *fields,
+                          enum error_code code,
+                          const char *why);
 
 /* Why this reference to a container is not accepted; NULL: it is. */
 const char *channel_container_fault(const char *container);

@@ -92,18 +92,28 @@ static void test_messages_carry_id_and_action(void **state)
     assert_int_equal(json_integer_value(json_object_get(payload, "n")), 7);
     json_decref(message);
 
-    channel_set_refuse(&set, "x2", json_pack("{s:s}", "error_type", "policy"), "not here");
+    channel_set_refuse(&set, "x2", json_pack("{s:s}", "error_type", "policy"), CODE_POLICY_DENIED,
+                       "not here");
     payload = last_payload(&l, &message);
     assert_string_equal(json_string_value(json_object_get(payload, "test_id")), "x2");
     assert_string_equal(json_string_value(json_object_get(payload, "action")), "error");
     assert_string_equal(json_string_value(json_object_get(payload, "error")), "not here");
     assert_string_equal(json_string_value(json_object_get(payload, "error_type")), "policy");
+    assert_null(json_object_get(payload, "code"));
+    json_decref(message);
+
+    set.sender.sends_codes = true;
+    channel_notify_error(&c, NULL, CODE_NO_SUCH_CONTAINER, "gone");
+    payload = last_payload(&l, &message);
+    assert_string_equal(json_string_value(json_object_get(payload, "test_id")), "x1");
+    assert_string_equal(json_string_value(json_object_get(payload, "error")), "gone");
+    assert_string_equal(json_string_value(json_object_get(payload, "code")), "no_such_container");
     json_decref(message);
 
     l.result = -ENOTCONN;
     assert_int_equal(channel_send(&c, "data", NULL), -ENOTCONN);
     channel_notify(&c, "closed", NULL); /* logs the failure */
-    channel_set_refuse(&set, "x3", NULL, "not now");
+    channel_set_refuse(&set, "x3", NULL, CODE_BUSY, "not now");
     channel_done(&c);
     channel_set_done(&set);
     free(l.last);

@@ -11,6 +11,7 @@
 #include "docker/checked_text.h"
 #include "docker/model/container.h"
 #include "net/backoff.h"
+#include "proto/engine_error.h"
 #include "proto/json_text.h"
 
 #include <errno.h>
@@ -112,13 +113,13 @@ static void finish(struct log_follow *f)
 }
 
 /* Frees f. */
-static void fail(struct log_follow *f, int status, const char *why)
+static void fail(struct log_follow *f, int code, int status, const char *why)
 {
     log_warn(LOG_FIELDS("stream", f->channel.id, "container", f->container),
              "could not follow the log: %s", why);
-    channel_notify(&f->channel, "error",
-                   json_pack("{s:o, s:s, s:i}", "error", json_text_str(why), "error_type",
-                             "docker_error", "status", status));
+    channel_notify_error(
+        &f->channel, json_pack("{s:s, s:i}", "error_type", REPLY_ERROR_DOCKER, "status", status),
+        engine_error_code(code, status, why), why);
     finish(f);
 }
 
@@ -162,7 +163,7 @@ static void on_data(void *owner, const void *data, size_t size)
     struct log_follow *f = owner;
 
     if (log_reader_feed(&f->reader, data, size) < 0) {
-        fail(f, 0, "docker engine sent a log that is no sequence of frames");
+        fail(f, -EPROTO, 0, "docker engine sent a log that is no sequence of frames");
         return;
     }
     pump(f);
@@ -192,7 +193,7 @@ static void on_failure(struct log_follow *f, const struct engine_reply *reply)
     } else if (is_temporary && f->is_established) {
         retry_later(f);
     } else {
-        fail(f, reply->status, reply->message);
+        fail(f, reply->code, reply->status, reply->message);
     }
 }
 
@@ -266,7 +267,7 @@ static void read_body(struct log_follow *f, enum follow_state state)
                                      .done = on_body_end,
                                      .owner = f},
             &err) < 0) {
-        fail(f, 0, err.msg);
+        fail(f, err.code, 0, err.msg);
     } else {
         engine_call_pause(f->call, !log_outbox_is_empty(&f->box));
     }
@@ -313,7 +314,7 @@ static void on_inspected(void *owner, const struct engine_reply *reply)
         return;
     }
     if (read_inspection(f, reply, &is_running, &err) < 0) {
-        fail(f, 0, err.msg);
+        fail(f, err.code, 0, err.msg);
         return;
     }
     if (!f->is_announced)
@@ -346,7 +347,7 @@ static void inspect(struct log_follow *f)
             &(struct engine_request){
                 .path = path, .timeout_ms = CALL_MS, .done = on_inspected, .owner = f},
             &err) < 0)
-        fail(f, 0, err.msg);
+        fail(f, err.code, 0, err.msg);
 }
 
 static void on_removed(struct loop_timer *t)

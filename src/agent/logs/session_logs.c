@@ -49,15 +49,20 @@ void session_logs_close(struct session_logs *logs)
         log_follow_stop(log_follow_of_channel(c), "stopped");
 }
 
-/* Returns what is wrong with the request, or NULL. */
-static const char *find_fault(const struct session_logs *logs, const struct msg_log_stream *m)
+/* Returns what is wrong with the request and sets its code, or NULL. */
+static const char *find_fault(const struct session_logs *logs,
+                              const struct msg_log_stream *m,
+                              enum error_code *ret)
 {
     const char *fault = channel_container_fault(m->container_id);
 
+    *ret = CODE_AGENT_STOPPING;
     if (logs->follows.is_closing)
         return "the agent is stopping";
+    *ret = CODE_BUSY;
     if (logs->follows.n >= SESSION_LOGS_MAX)
         return "too many logs of this host are followed (128)";
+    *ret = CODE_INVALID_ARGUMENT;
     if (fault)
         return fault;
     if (m->window <= 0)
@@ -70,15 +75,19 @@ static const char *find_fault(const struct session_logs *logs, const struct msg_
 static void start(struct session_logs *logs, const struct msg_log_stream *m)
 {
     _cleanup_free_ char *policy = guard_refuse(logs->o.guard, OPERATION_GET_LOGS);
-    const char *fault = policy ? policy : find_fault(logs, m);
+    enum error_code code = CODE_POLICY_DENIED;
+    const char *fault = policy ? policy : find_fault(logs, m, &code);
     struct error err = ERROR_INIT;
 
-    if (!fault && log_follow_start(logs->o.engine, &logs->follows, m, &err) < 0)
+    if (!fault && log_follow_start(logs->o.engine, &logs->follows, m, &err) < 0) {
         fault = err.msg;
+        code = error_code_of(&err);
+    }
     if (fault) {
         channel_set_refuse(
             &logs->follows, m->stream_id,
-            json_pack("{s:s}", "error_type", policy ? "permission_denied" : "docker_error"), fault);
+            json_pack("{s:s}", "error_type", policy ? REPLY_ERROR_PERMISSION : REPLY_ERROR_DOCKER),
+            code, fault);
     }
 }
 

@@ -162,6 +162,44 @@ static void test_error_codes(void **state)
     }
 }
 
+/* The same for shells and log streams, whose failures are events. */
+static void test_error_codes_of_channels(void **state)
+{
+#define SHELL(container)                                                                  \
+    "{\"type\":\"shell_session\",\"payload\":{\"action\":\"start\",\"session_id\":\"s\"," \
+    "\"container_id\":\"" container "\"}}"
+#define STREAM(container)                                                                          \
+    "{\"type\":\"log_stream\",\"payload\":{\"action\":\"start\",\"stream_id\":\"l\",\"window\":1," \
+    "\"container_id\":\"" container "\"}}"
+    static const struct {
+        const char *text, *code;
+    } cases[] = {
+        {SHELL("../x"),  "invalid_argument"},
+        {STREAM("../x"), "invalid_argument"},
+        {SHELL("none"),  "not_found"       },
+        {STREAM("none"), "not_found"       },
+        {SHELL("bad"),   "engine_error"    },
+    };
+    struct fixture f;
+
+    (void)state;
+    for (int has_codes = 0; has_codes <= 1; has_codes++) {
+        set_up(&f, basic, ARRAY_LEN(basic));
+        open_session(&f, (struct session_options){.wants_codes = has_codes});
+        for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+            const json_t *payload;
+
+            say(&f, cases[i].text);
+            wait_sent(&f, i + 1);
+            payload = json_object_get(f.sent[i], "payload");
+            assert_string_equal(text_of(payload, "action"), "error");
+            assert_string_not_equal(text_of(payload, "error"), "");
+            assert_string_equal(text_of(payload, "code"), has_codes ? cases[i].code : "");
+        }
+        tear_down(&f);
+    }
+}
+
 static const struct fake_line labelled[] = {
     INSPECT("free", A, "\"dockmon.protect\":\"false\""),
     INSPECT("shut", B, "\"dockmon.protect\":\"true\""),
@@ -364,17 +402,12 @@ static void test_reply_limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refuses),
-        cmocka_unit_test(test_operations),
-        cmocka_unit_test(test_error_codes),
-        cmocka_unit_test(test_labels),
-        cmocka_unit_test(test_policy),
-        cmocka_unit_test(test_order),
-        cmocka_unit_test(test_pending_limit),
-        cmocka_unit_test(test_graceful_stop),
-        cmocka_unit_test(test_freed_while_stopping),
-        cmocka_unit_test(test_engine_away),
-        cmocka_unit_test(test_reply_limits),
+        cmocka_unit_test(test_refuses),       cmocka_unit_test(test_operations),
+        cmocka_unit_test(test_error_codes),   cmocka_unit_test(test_error_codes_of_channels),
+        cmocka_unit_test(test_labels),        cmocka_unit_test(test_policy),
+        cmocka_unit_test(test_order),         cmocka_unit_test(test_pending_limit),
+        cmocka_unit_test(test_graceful_stop), cmocka_unit_test(test_freed_while_stopping),
+        cmocka_unit_test(test_engine_away),   cmocka_unit_test(test_reply_limits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/state.h"
 #include "base/str.h"
+#include "proto/engine_error.h"
 #include "proto/json_text.h"
 
 #include <errno.h>
@@ -110,12 +111,26 @@ static void finish(struct shell *s)
 }
 
 /* Frees s. */
-static void fail(struct shell *s, const char *why)
+static void fail(struct shell *s, enum error_code code, const char *why)
 {
     log_warn(LOG_FIELDS("shell", s->channel.id, "container", s->container), "shell failed: %s",
              why);
-    channel_notify(&s->channel, "error", json_pack("{s:o}", "error", json_text_str(why)));
+    channel_notify_error(&s->channel, NULL, code, why);
     finish(s);
+}
+
+/* Frees s. */
+static void fail_call(struct shell *s, const struct error *err)
+{
+    const char *why = err->msg[0] ? err->msg : error_text(err->code);
+
+    fail(s, engine_error_code(err->code, 0, why), why);
+}
+
+/* Frees s. */
+static void fail_reply(struct shell *s, const struct engine_reply *reply)
+{
+    fail(s, engine_error_code(reply->code, reply->status, reply->message), reply->message);
 }
 
 /* --- output ----------------------------------------------------------------------------------- */
@@ -152,7 +167,7 @@ static void on_data(void *owner, const void *data, size_t size)
     struct shell *s = owner;
 
     if (shell_output_feed(&s->output, data, size) < 0) {
-        fail(s, "docker engine sent output that is no sequence of frames");
+        fail(s, CODE_ENGINE_ERROR, "docker engine sent output that is no sequence of frames");
         return;
     }
     pump(s);
@@ -197,7 +212,7 @@ static void ask_exit_code(struct shell *s)
                                                    .done = on_exit_code,
                                                    .owner = s},
                           &err) < 0)
-        fail(s, err.msg);
+        fail_call(s, &err);
 }
 
 static void on_end(void *owner, const struct http_result *result)
@@ -217,7 +232,7 @@ static void on_end(void *owner, const struct http_result *result)
     message = json_text_get(body, "message");
     if (!message)
         message = result->message && result->message[0] ? result->message : "it refused to start";
-    fail(s, message);
+    fail(s, engine_error_code(result->code, result->status, message), message);
 }
 
 /* --- the terminal's size ---------------------------------------------------------------------- */
@@ -280,7 +295,7 @@ static void take_input(struct shell *s, const char *text)
     int r;
 
     if (base64_decode(text ? text : "", size, data, &n) < 0) {
-        fail(s, "the input is not base64");
+        fail(s, CODE_INVALID_ARGUMENT, "the input is not base64");
         return;
     }
     if (s->is_eof || s->state > SHELL_RUNNING || n == 0)
@@ -288,7 +303,7 @@ static void take_input(struct shell *s, const char *text)
     s->n_input += n;
     r = s->hijack ? hijack_write(s->hijack, data, n) : buf_append(&s->early, data, n);
     if (r == -ENOBUFS || r == -EMSGSIZE) {
-        fail(s, "the process does not read its input");
+        fail(s, CODE_TOO_LARGE, "the process does not read its input");
     } else {
         ack_input(s);
     }
@@ -343,7 +358,7 @@ static void attach(struct shell *s)
         r = hijack_shutdown_write(s->hijack);
     buf_done(&s->early);
     if (r < 0)
-        fail(s, err.msg[0] ? err.msg : error_text(r));
+        fail_call(s, &err);
 }
 
 static void on_created(void *owner, const struct engine_reply *reply)
@@ -353,11 +368,11 @@ static void on_created(void *owner, const struct engine_reply *reply)
 
     s->call = NULL;
     if (reply->code < 0) {
-        fail(s, reply->message);
+        fail_reply(s, reply);
         return;
     }
     if (!str_is_hex(id ? id : "", EXEC_ID_SIZE - 1)) {
-        fail(s, "docker engine created a process without an id");
+        fail(s, CODE_ENGINE_ERROR, "docker engine created a process without an id");
         return;
     }
     str_copy(s->exec_id, sizeof(s->exec_id), id);
@@ -373,7 +388,7 @@ static void create(struct shell *s)
 
     set_state(s, SHELL_CREATING);
     if (why) {
-        fail(s, why);
+        fail(s, CODE_POLICY_DENIED, why);
     } else if (engine_call_start(&s->call, s->o.engine,
                                  &(struct engine_request){.method = "POST",
                                                           .path = path,
@@ -383,7 +398,7 @@ static void create(struct shell *s)
                                                           .done = on_created,
                                                           .owner = s},
                                  &err) < 0) {
-        fail(s, err.msg);
+        fail_call(s, &err);
     }
 }
 
@@ -395,9 +410,9 @@ static void on_inspected(void *owner, const struct engine_reply *reply)
 
     s->call = NULL;
     if (reply->code < 0) {
-        fail(s, reply->message);
+        fail_reply(s, reply);
     } else if (guard_learn(s->o.guard, reply, id, &err) < 0) {
-        fail(s, err.msg);
+        fail_call(s, &err);
     } else {
         free(s->container);
         s->container = xstrdup(id);
@@ -421,7 +436,7 @@ static void on_start(struct loop_timer *t)
             &(struct engine_request){
                 .path = path, .timeout_ms = CALL_MS, .done = on_inspected, .owner = s},
             &err) < 0)
-        fail(s, err.msg);
+        fail_call(s, &err);
 }
 
 void shell_start(const struct shell_options *o,

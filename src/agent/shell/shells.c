@@ -49,29 +49,36 @@ void shells_close(struct shells *ss)
         shell_on_message(shell_of_channel(c), &close);
 }
 
-/* Returns what is wrong with the request, or NULL. */
-static const char *find_fault(const struct shells *ss, const struct msg_shell_session *m)
+/* Returns what is wrong with the request and sets its code, or NULL. */
+static const char *find_fault(const struct shells *ss,
+                              const struct msg_shell_session *m,
+                              enum error_code *ret)
 {
+    *ret = CODE_AGENT_STOPPING;
     if (ss->set.is_closing)
         return "the agent is stopping";
+    *ret = CODE_BUSY;
     if (ss->set.n >= SHELLS_MAX)
         return "too many shells are open on this host (16)";
     if (exec_killer_pending(ss->o.killer) >= MAX_ENDING)
         return "too many processes of closed shells are still being ended on this host (64)";
+    *ret = CODE_INVALID_ARGUMENT;
     return channel_container_fault(m->container_id);
 }
 
 static void start(struct shells *ss, const struct msg_shell_session *m)
 {
-    const char *fault = find_fault(ss, m);
+    enum error_code code;
+    const char *fault = find_fault(ss, m, &code);
     _cleanup_free_ char *policy = NULL;
 
     if (!fault) {
         policy = guard_refuse(ss->o.guard, OPERATION_SHELL);
         fault = policy;
+        code = CODE_POLICY_DENIED;
     }
     if (fault) {
-        channel_set_refuse(&ss->set, m->session_id, NULL, fault);
+        channel_set_refuse(&ss->set, m->session_id, NULL, code, fault);
         return;
     }
     log_info(LOG_FIELDS("shell", m->session_id, "container", m->container_id), "shell opened");
@@ -94,7 +101,7 @@ void shells_on_message(struct shells *ss, const json_t *payload)
     } else if (str_eq(m.action, "start")) {
         start(ss, &m);
     } else if (str_eq(m.action, "data")) {
-        channel_set_refuse(&ss->set, m.session_id, NULL, "there is no such shell");
+        channel_set_refuse(&ss->set, m.session_id, NULL, CODE_NOT_FOUND, "there is no such shell");
     }
     msg_shell_session_done(&m);
 }

@@ -56,7 +56,11 @@ char *api_error_item_text(const json_t *item)
 {
     const char *error = member_text(item, "error");
 
+    const char *advice = choose_advice(error_code_find(member_text(item, "code")), "");
+
     if (*error == '\0')
         error = member_text(item, "status");
-    return xstrdup(*error ? error : "the server's answer does not say what happened");
+    if (*error == '\0')
+        return xstrdup("the server's answer does not say what happened");
+    return xasprintf("%s%s%s", error, *advice ? "; " : "", advice);
 }

@@ -59,10 +59,13 @@ static void test_item_text(void **state)
     static const struct {
         const char *item, *text;
     } cases[] = {
-        {"{\"status\": \"failed\", \"error\": \"in use\"}", "in use"                                        },
-        {"{\"status\": \"cancelled\"}",                     "cancelled"                                     },
-        {"{\"status\": \"cancelled\", \"error\": null}",    "cancelled"                                     },
-        {"{}",                                              "the server's answer does not say what happened"},
+        {"{\"status\": \"failed\", \"error\": \"in use\"}",                                      "in use"                                        },
+        {"{\"status\": \"error\", \"error\": \"Two match\", \"code\": \"ambiguous_container\"}",
+         "Two match; give the full name or more digits of the id"                                                                                },
+        {"{\"status\": \"error\", \"error\": \"new\", \"code\": \"of_the_future\"}",             "new"                                           },
+        {"{\"status\": \"cancelled\"}",                                                          "cancelled"                                     },
+        {"{\"status\": \"cancelled\", \"error\": null}",                                         "cancelled"                                     },
+        {"{}",                                                                                   "the server's answer does not say what happened"},
     };
 
     (void)state;

@@ -50,8 +50,9 @@ struct bulk_item {
     struct bulk_job *job;
     enum item_state state;
     char *host_id, *container_id;
-    char *name;  /* of the container, once it is known */
-    char *error; /* or NULL */
+    char *name;           /* of the container, once it is known */
+    char *error;          /* or NULL */
+    enum error_code code; /* of the error */
 };
 
 struct bulk_job {
@@ -173,9 +174,10 @@ static json_t *job_json(const struct bulk_job *job)
 
 static json_t *item_json(const struct bulk_item *item)
 {
-    return json_pack("{s:s, s:s, s:o, s:s, s:o}", "host_id", item->host_id, "container_id",
+    return json_pack("{s:s, s:s, s:o, s:s, s:o, s:s?}", "host_id", item->host_id, "container_id",
                      item->container_id, "container_name", json_value_string(item->name), "status",
-                     item_states[item->state], "error", json_value_string(item->error));
+                     item_states[item->state], "error", json_value_string(item->error), "code",
+                     error_code_name(item->code));
 }
 
 /* Nobody is told once the server has closed: the feed is gone by then. */
@@ -263,8 +265,12 @@ static size_t *running_on(struct bulk *b, const char *host_id)
     return n;
 }
 
-static void fail_item(struct bulk_item *item, const struct fleet_host *h, const char *why)
+static void fail_item(struct bulk_item *item,
+                      const struct fleet_host *h,
+                      enum error_code code,
+                      const char *why)
 {
+    item->code = code;
     item->error = xstrdup(why);
     record(item, h, 0);
     set_state(item, ITEM_ERROR);
@@ -281,7 +287,7 @@ static void on_reply(void *owner, const struct command_result *r)
     b->n_running--;
     (*running_on(b, item->host_id))--;
     if (r->code < 0) {
-        fail_item(item, h, r->message);
+        fail_item(item, h, r->reason, r->message);
     } else {
         record(item, h, r->took_ms);
         set_state(item, ITEM_SUCCESS);
@@ -299,24 +305,30 @@ static struct fleet_host *host_of(const struct bulk_item *item)
     return h && scope_allows_host(&item->job->who.scope, h) ? h : NULL;
 }
 
-/* Why nothing can be done with it, or NULL. Only what the live model knows is touched: else it might be our own. */
-static const char *find_fault(struct bulk_item *item,
-                              const struct fleet_host *h,
-                              struct fleet_container **ret)
+/*
+ * Why the action is not begun, or CODE_NONE. Containers that the live model does not know are refused: they might
+ * be DockMon's own. A caller whose scope covers only a part of the host does not learn that several match.
+ */
+static enum error_code find_fault(struct bulk_item *item,
+                                  const struct fleet_host *h,
+                                  struct fleet_container **ret)
 {
     const struct scope *scope = &item->job->who.scope;
+    int r;
 
     if (!h)
-        return "Host not found";
+        return CODE_NO_SUCH_HOST;
     if (!h->agent.id || !h->is_online)
-        return "The host is offline";
-    if (fleet_find_container(h, item->container_id, ret) < 0 ||
-        !scope_allows_container(scope, h, *ret))
-        return "No such container, or more than one";
+        return CODE_HOST_OFFLINE;
+    r = fleet_find_container(h, item->container_id, ret);
+    if (r == -EEXIST && scope_allows_whole_host(scope, h))
+        return CODE_AMBIGUOUS_CONTAINER;
+    if (r < 0 || !scope_allows_container(scope, h, *ret))
+        return CODE_NO_SUCH_CONTAINER;
     item->name = xstrdup((*ret)->name);
     if (item->job->action->is_protected && fleet_is_own_container((*ret)->name, (*ret)->labels))
-        return "Permission denied: the container belongs to DockMon";
-    return NULL;
+        return CODE_OWN_CONTAINER;
+    return CODE_NONE;
 }
 
 static void start_item(struct bulk_item *item)
@@ -325,11 +337,11 @@ static void start_item(struct bulk_item *item)
     struct bulk *b = job->bulk;
     struct fleet_host *h = host_of(item);
     struct fleet_container *container = NULL;
-    const char *fault = find_fault(item, h, &container);
+    enum error_code fault = find_fault(item, h, &container);
     json_t *payload;
 
     if (fault) {
-        fail_item(item, h, fault);
+        fail_item(item, h, fault, error_code_sentence(fault));
         return;
     }
     payload = json_copy(job->payload);
@@ -482,6 +494,7 @@ static void cancel(struct bulk_job *job, const char *why)
         if (job->items[i].state != ITEM_QUEUED)
             continue;
         job->items[i].error = xstrdup(why);
+        job->items[i].code = why ? CODE_PERMISSION_DENIED : CODE_NONE;
         set_state(&job->items[i], ITEM_CANCELLED);
     }
 }

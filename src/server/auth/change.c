@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "proto/error_code.h"
 #include "server/auth/auth.h"
 #include "server/auth/auth_internal.h"
 #include "server/auth/first_user.h"
@@ -118,7 +119,7 @@ static void change_next(void *job)
     c->step = steps[step].next;
     if (job_submit(steps[step].is_hash ? a->o.hash_jobs : a->o.store_jobs, c, steps[step].work,
                    change_next) < 0) {
-        c->code = error_set(&c->err, -ENOBUFS, "The server is busy, try again in a moment");
+        c->code = error_code_set(&c->err, CODE_BUSY, "%s", error_code_sentence(CODE_BUSY));
         job_defer(a->o.store_jobs, c, change_next);
     }
 }

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/str.h"
+#include "proto/error_code.h"
 #include "server/auth/auth.h"
 #include "server/auth/auth_internal.h"
 #include "server/auth/first_user.h"
@@ -210,7 +211,7 @@ static void manage_next(void *job)
     m->step++;
     if (job_submit(is_hash ? a->o.hash_jobs : a->o.store_jobs, m, is_hash ? hash_work : store_work,
                    manage_next) < 0) {
-        m->code = error_set(&m->err, -ENOBUFS, "The server is busy, try again in a moment");
+        m->code = error_code_set(&m->err, CODE_BUSY, "%s", error_code_sentence(CODE_BUSY));
         job_defer(a->o.store_jobs, m, manage_next);
     }
 }

@@ -10,6 +10,7 @@
 #include "base/state.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "proto/error_code.h"
 #include "proto/json_text.h"
 
 #include <errno.h>
@@ -196,15 +197,15 @@ static const char *find_target(struct shell *s, const struct fleet_host **ret)
     struct fleet_container *c;
 
     if (!h || !scope_allows_host(&s->who.scope, h))
-        return "Host not found";
+        return error_code_sentence(CODE_NO_SUCH_HOST);
     if (!h->agent.id)
-        return "No agent serves this host";
+        return error_code_sentence(CODE_NO_AGENT);
     if (!h->is_online)
-        return "The agent is not connected";
+        return error_code_sentence(CODE_HOST_OFFLINE);
     if (!str_is_container_ref(s->container_ref) ||
         fleet_find_container(h, s->container_ref, &c) < 0 ||
         !scope_allows_container(&s->who.scope, h, c))
-        return "Container not found";
+        return error_code_sentence(CODE_NO_SUCH_CONTAINER);
     if (fleet_is_own_container(c->name, c->labels))
         return "DockMon's own containers cannot be entered";
     s->agent_id = xstrdup(h->agent.id);
@@ -266,7 +267,7 @@ void shell_start(struct shell *s, const json_t *asked)
     record(s, "start", what);
     loop_timer_start(s->owner->o.loop, &s->timer, START_MS, on_start_timeout);
     if (send_to_agent(s, "start", start_fields(s, asked)) < 0)
-        shell_close(s, WS_CLOSE_POLICY, "The agent is not connected");
+        shell_close(s, WS_CLOSE_POLICY, error_code_sentence(CODE_HOST_OFFLINE));
 }
 
 /* --- from the client -------------------------------------------------------------------------- */
