@@ -53,6 +53,29 @@ test('refusals of the engine are not logged as failures', async () => {
   assert.deepEqual(said.map((l) => [l.level, l.id]), [['info', idOf('start')]]);
 });
 
+test('the code decides, of agents without codes the words, and of unknown codes status and words', async () => {
+  const cases = [
+    [{ error: 'reworded', code: 'container_paused' }, 409, 'container_paused'],
+    [{ error: 'reworded', code: 'policy_denied' }, 403, 'policy_denied'],
+    [{ error: 'reworded', code: 'unknown_operation' }, 501, 'unknown_operation'],
+    [{ error: 'reworded', code: 'agent_stopping' }, 503, 'agent_stopping'],
+    [{ error: 'No such container: x' }, 404, 'no_such_container'],
+    [{ error: 'refused', error_type: 'permission_denied' }, 403, 'policy_denied'],
+    [{ error: 'unknown action: start' }, 501, 'unknown_operation'],
+    [{ error: 'it broke' }, 500, 'engine_error'],
+    [{ error: 'container x is not running', code: 'of_the_future', status: 409 }, 409, 'container_not_running'],
+    [{ error: 'log in first', code: 'not_authenticated' }, 500, 'engine_error'],
+  ];
+
+  for (const [failure, status, code] of cases) {
+    agent.operations.start = () => ({ success: false, ...failure });
+    const body = await client.post(`${base}/start`, undefined, { status });
+
+    assert.equal(body.code, code, JSON.stringify(failure));
+    assert.ok(body.detail.includes(failure.error), body.detail);
+  }
+});
+
 test('an invalid reply: host and container, once', async () => {
   agent.operations.inspect = () => ({ container: 'x' });
   const said = await lines(() => client.get(`${base}/inspect`, { status: 502 }));
