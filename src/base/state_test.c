@@ -23,7 +23,7 @@ static const struct state_row rows[] = {
 };
 static const struct state_machine machine = STATE_MACHINE("lamp", rows);
 
-/* Runs the check in a child and returns its wait status; `log` gets what the child wrote to stderr. */
+/* Runs the check in a child and returns its wait status; `log` gets the child's stderr. */
 static int check_in_child(const char *id, unsigned from, unsigned to, char *log, size_t size)
 {
     int fds[2], status;

@@ -13,7 +13,7 @@
  *   completion_cancel() for each of them.
  *
  *     idle --await--> awaited --signal--> due --(from the loop)--> idle, then the callback runs
- *                        \__________________\--- cancel, done ---> idle, and the callback never runs
+ *                        \__________________\-- cancel, done --> idle, and the callback never runs
  *
  * Both are members and zero-initialised. Either side may be freed first, in every state. The
  * callback runs at most once, never from inside completion_await() or completion_signal(), and may

@@ -18,8 +18,8 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#define BACKLOG_RETRY_MS    20 /* a unix listener whose backlog is full */
-#define ATTEMPT_MS          2000 /* for all addresses but the last; a lost SYN is repeated after 1 s */
+#define BACKLOG_RETRY_MS    20   /* a unix listener whose backlog is full */
+#define ATTEMPT_MS          2000 /* for each address but the last; a lost SYN is repeated in 1 s */
 #define KEPT_QUEUE          ((size_t)16 * 1024)
 #define CONSUME_LARGE_QUEUE ((size_t)256 * 1024)
 

@@ -17,8 +17,8 @@ void tls_context_prepare(SSL_CTX *ctx);
 
 /*
  * OpenSSL may have to write in order to read (key updates, handshake): *ret_wants_write says so,
- * and the caller waits for EPOLLOUT and calls the same function again. Reading in order to write has
- * no flag, because a connection that is not paused is always watched for input.
+ * and the caller waits for EPOLLOUT and calls the same function again. Reading in order to write
+ * has no flag, because a connection that is not paused is always watched for input.
  */
 
 /*
