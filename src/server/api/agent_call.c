@@ -8,6 +8,9 @@
 #include <errno.h>
 #include <string.h>
 
+#define PLAIN_MS       30000
+#define STOP_MARGIN_MS 20000 /* for the engine, on top of a stop timeout */
+
 void api_fail_command(struct api_call *call, const struct command_result *r)
 {
     int status = error_code_status(r->reason);
@@ -84,15 +87,11 @@ char *api_target_text(const struct api_target *t)
     return xasprintf("%s/%s", t->host->row.name, t->container ? t->container->name : t->ref);
 }
 
-static void send(struct api_call *call,
-                 const struct fleet_host *h,
-                 const char *type,
-                 const struct api_operation *o)
+void api_agent_ask(struct api_call *call, const struct fleet_host *h, const struct api_operation *o)
 {
     struct command_request request = {
         .agent_id = h->agent.id,
-        .type = type,
-        .name = o->action,
+        .operation = o->operation,
         .payload = o->payload,
         .timeout_ms = o->timeout_ms,
         .done = o->done,
@@ -102,16 +101,9 @@ static void send(struct api_call *call,
     command_start(sessions_commands(call->api->o.sessions), &request);
 }
 
-void api_agent_operation(struct api_call *call,
-                         const struct fleet_host *h,
-                         const struct api_operation *o)
+uint64_t api_operation_timeout_ms(enum operation_id operation, uint64_t stop_s)
 {
-    send(call, h, "container_operation", o);
-}
+    bool takes_timeout = operation_spec(operation)->arguments & TAKES_TIMEOUT;
 
-void api_agent_command(struct api_call *call,
-                       const struct fleet_host *h,
-                       const struct api_operation *o)
-{
-    send(call, h, "command", o);
+    return takes_timeout ? stop_s * 1000 + STOP_MARGIN_MS : PLAIN_MS;
 }

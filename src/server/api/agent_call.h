@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * What the handlers that ask an agent have in common: which container is meant, may it be touched, and
- * what the agent's failure means for the client.
+ * The parts that the handlers which ask an agent share: finding the container that a path names, asking,
+ * and answering the client with the agent's failure.
  */
 
 #include "server/api/call.h"
@@ -16,9 +16,9 @@ void api_fail_command(struct api_call *call, const struct command_result *r);
  */
 struct api_target {
     struct fleet_host *host;
-    struct fleet_container
-        *container; /* NULL: unknown to the live model, but `ref` is a full or short id */
-    char ref[CONTAINER_ID_SIZE]; /* what to tell the agent: the full id where it is known */
+    /* NULL: unknown to the live model; then `ref` is a full or short id. */
+    struct fleet_container *container;
+    char ref[CONTAINER_ID_SIZE]; /* for the agent: the full id when it is known */
 };
 
 /* False after the call was answered: unknown host, no agent, offline, malformed or unknown container. */
@@ -35,18 +35,19 @@ struct fleet_host *api_agent_host(struct api_call *call);
 bool api_agent_check(struct api_call *call, const struct fleet_host *h);
 
 struct api_operation {
-    const char *action; /* or the command */
-    json_t *payload;    /* stolen */
+    enum operation_id operation;
+    json_t *payload; /* taken */
     uint64_t timeout_ms;
     command_done_fn done;
     void *owner;
 };
 
-/* Sends to the host's agent; a failure to send arrives in `done`, too. */
-void api_agent_operation(struct api_call *call,
-                         const struct fleet_host *h,
-                         const struct api_operation *o);
-/* The same for a command that is about no container. */
-void api_agent_command(struct api_call *call,
-                       const struct fleet_host *h,
-                       const struct api_operation *o);
+/* Asks the agent of the host for an operation; a failure to send arrives in `done`, too. */
+void api_agent_ask(struct api_call *call,
+                   const struct fleet_host *h,
+                   const struct api_operation *o);
+
+/*
+ * How long an agent may take for an operation on a container; `stop_s` counts with TAKES_TIMEOUT.
+ */
+uint64_t api_operation_timeout_ms(enum operation_id operation, uint64_t stop_s);

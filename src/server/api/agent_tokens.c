@@ -17,8 +17,7 @@
 
 #include <errno.h>
 
-#define CAPABILITY "token_rotate"
-#define ANSWER_MS  20000
+#define ANSWER_MS 20000
 
 /* The arguments of the jobs. */
 enum { ARG_AGENT, ARG_TOKEN };
@@ -42,7 +41,7 @@ static struct fleet_host *find_host(struct api_call *call)
 static bool can_rotate(const struct agent *a)
 {
     json_t *capabilities = json_value_column(a->capabilities, json_object());
-    bool can = json_is_true(json_object_get(capabilities, CAPABILITY));
+    bool can = json_is_true(json_object_get(capabilities, TOKEN_ROTATE_CAPABILITY));
 
     json_decref(capabilities);
     return can;
@@ -143,14 +142,14 @@ static void rotate_done(struct api_job *job)
     rotation->call = call;
     rotation->agent_id = TAKE_PTR(job->args[ARG_AGENT]);
     rotation->token = TAKE_PTR(job->args[ARG_TOKEN]);
-    api_agent_command(call, h,
-                      &(struct api_operation){
-                          .action = CAPABILITY,
-                          .payload = json_pack("{s:s}", "permanent_token", rotation->token),
-                          .timeout_ms = ANSWER_MS,
-                          .done = on_answer,
-                          .owner = rotation,
-                      });
+    api_agent_ask(call, h,
+                  &(struct api_operation){
+                      .operation = OPERATION_TOKEN_ROTATE,
+                      .payload = json_pack("{s:s}", "permanent_token", rotation->token),
+                      .timeout_ms = ANSWER_MS,
+                      .done = on_answer,
+                      .owner = rotation,
+                  });
 }
 
 /* --- first: the store knows it -------------------------------------------------------------------- */

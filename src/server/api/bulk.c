@@ -9,26 +9,16 @@
 #include "base/time.h"
 #include "server/api/agent_call.h"
 #include "server/api/audit.h"
-#include "server/api/handlers.h"
 #include "server/api/record.h"
 #include "server/auth/watch.h"
 #include "server/common/event_record.h"
 #include "server/fleet/scope_view.h"
 #include "server/view/json_values.h"
 
-#include <assert.h>
-#include <errno.h>
-
-#define MAX_ITEMS    1000
-#define MAX_JOBS     64 /* kept, running ones among them */
+#define MAX_JOBS     64 /* kept, those that run included */
 #define MAX_RUNNING  32
 #define MAX_PER_HOST 4
 #define KEPT_MS      (UINT64_C(60) * 60 * 1000)
-#define MAX_STOP_S   600
-#define DEFAULT_STOP 10
-#define ENGINE_MS    20000 /* what the engine may need on top of a stop timeout */
-#define PLAIN_MS     30000
-#define MAX_REF      255
 
 enum item_state {
     ITEM_QUEUED,
@@ -59,42 +49,28 @@ struct bulk_job {
     struct list link;
     struct bulk *bulk;
     char id[UUID_TEXT_SIZE];
-    const struct bulk_action *action;
+    enum operation_id operation;
     json_t *payload;
     uint64_t timeout_ms;
-    struct identity who;
-    struct auth_watch *watch; /* of what let them in, until it is over */
+    struct identity who;      /* its creator */
+    struct auth_watch *watch; /* of the creator's rights, until the job is over */
     char *peer;
     int64_t created_at_ms, ended_at_ms;
     uint64_t ended_ms; /* monotonic; 0: it is not over */
     bool is_cancelled;
-    size_t n, next; /* those before `next` are not queued any more */
+    size_t n, next; /* items before `next` are not queued any more */
     size_t count[ITEM_STATES];
     struct bulk_item items[];
 };
 
 struct bulk {
     struct api *api;
-    struct list jobs; /* the oldest first */
+    struct list jobs; /* oldest first */
     size_t n_jobs, n_running;
-    struct map by_host; /* host id -> size_t *, owned: running there */
+    struct map by_host; /* host id -> size_t *, owned: number of items that run there */
 };
 
-static const struct bulk_action {
-    const char *name;
-    bool takes_timeout, takes_force;
-    bool is_protected; /* not for DockMon's own containers */
-} actions[] = {
-    {"start",   false, false, false},
-    {"stop",    true,  false, true },
-    {"restart", true,  false, true },
-    {"kill",    false, false, true },
-    {"pause",   false, false, true },
-    {"unpause", false, false, false},
-    {"remove",  false, true,  true },
-};
-
-static void job_free(struct bulk_job *job)
+void bulk_job_free(struct bulk_job *job)
 {
     for (size_t i = 0; i < job->n; i++) {
         free(job->items[i].host_id);
@@ -123,14 +99,14 @@ void bulk_free(struct bulk *b)
     if (!b)
         return;
     while (!list_empty(&b->jobs))
-        job_free(CONTAINER_OF(b->jobs.next, struct bulk_job, link));
+        bulk_job_free(CONTAINER_OF(b->jobs.next, struct bulk_job, link));
     map_foreach(&b->by_host, e)
         free(e->value);
     map_done(&b->by_host);
     free(b);
 }
 
-/* Forgets what ended long ago, and what ended first when there are too many. */
+/* Forgets jobs that ended long ago and, when there are too many, those that ended first. */
 static void forget_old(struct bulk *b)
 {
     uint64_t now_ms = time_monotonic_ms();
@@ -141,15 +117,20 @@ static void forget_old(struct bulk *b)
 
         next = l->next;
         if (job->ended_ms && (now_ms - job->ended_ms > KEPT_MS || b->n_jobs >= MAX_JOBS)) {
-            job_free(job);
+            bulk_job_free(job);
             b->n_jobs--;
         }
     }
 }
 
-/* --- what is told ------------------------------------------------------------------------------------- */
+/* --- the state of a job ----------------------------------------------------------------------- */
 
-static const char *job_status(const struct bulk_job *job)
+static const char *get_action(const struct bulk_job *job)
+{
+    return operation_spec(job->operation)->name;
+}
+
+static const char *get_status(const struct bulk_job *job)
 {
     if (!job->ended_ms)
         return job->is_cancelled ? "cancelling" : "running";
@@ -158,11 +139,11 @@ static const char *job_status(const struct bulk_job *job)
     return job->count[ITEM_ERROR] ? "failed" : "completed";
 }
 
-static json_t *job_json(const struct bulk_job *job)
+json_t *bulk_job_json(const struct bulk_job *job)
 {
     size_t n_open = job->count[ITEM_QUEUED] + job->count[ITEM_RUNNING];
     json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:I, s:I}", "id", job->id, "action",
-                          job->action->name, "status", job_status(job), "created_by", job->who.name,
+                          get_action(job), "status", get_status(job), "created_by", job->who.name,
                           "created_at", json_value_time(job->created_at_ms), "completed_at",
                           json_value_time(job->ended_at_ms), "total", (json_int_t)job->n,
                           "completed", (json_int_t)(job->n - n_open));
@@ -172,7 +153,7 @@ static json_t *job_json(const struct bulk_job *job)
     return o;
 }
 
-static json_t *item_json(const struct bulk_item *item)
+static json_t *describe_item(const struct bulk_item *item)
 {
     return json_pack("{s:s, s:s, s:o, s:s, s:o, s:s?}", "host_id", item->host_id, "container_id",
                      item->container_id, "container_name", json_value_string(item->name), "status",
@@ -180,8 +161,8 @@ static json_t *item_json(const struct bulk_item *item)
                      error_code_name(item->code));
 }
 
-/* Nobody is told once the server has closed: the feed is gone by then. */
-static void tell(const struct bulk_job *job, const char *type, json_t *data)
+/* Publishes a change, unless the server has closed: then the feed is gone. */
+static void publish(const struct bulk_job *job, const char *type, json_t *data)
 {
     if (job->bulk->api->http) {
         feed_on_batch(job->bulk->api->o.feed, type, &job->who, data);
@@ -198,9 +179,9 @@ static void set_state(struct bulk_item *item, enum item_state state)
     job->count[item->state]--;
     job->count[state]++;
     item->state = state;
-    data = item_json(item);
+    data = describe_item(item);
     (void)json_object_set_new(data, "job_id", json_string(job->id));
-    tell(job, "batch_item_update", data);
+    publish(job, "batch_item_update", data);
     if (state == ITEM_RUNNING)
         return;
     if (!job->ended_ms && job->count[ITEM_QUEUED] + job->count[ITEM_RUNNING] == 0) {
@@ -208,7 +189,7 @@ static void set_state(struct bulk_item *item, enum item_state state)
         job->ended_at_ms = time_utc_ms();
         auth_watch_cancel(TAKE_PTR(job->watch));
     }
-    tell(job, "batch_job_update", job_json(job));
+    publish(job, "batch_job_update", bulk_job_json(job));
 }
 
 static void record(const struct bulk_item *item, const struct fleet_host *h, uint64_t took_ms)
@@ -216,7 +197,7 @@ static void record(const struct bulk_item *item, const struct fleet_host *h, uin
     const struct bulk_job *job = item->job;
     const struct api *api = job->bulk->api;
     const char *name = item->name ? item->name : item->container_id;
-    const char *action = job->action->name;
+    const char *action = get_action(job);
     const struct event event = {
         .at_ms = time_utc_ms(),
         .category = xstrdup("container"),
@@ -244,7 +225,7 @@ static void record(const struct bulk_item *item, const struct fleet_host *h, uin
     audit_add(api->o.store, api->o.store_jobs, &entry);
 }
 
-/* --- the work ----------------------------------------------------------------------------------------- */
+/* --- the queue --------------------------------------------------------------------------------- */
 
 static bool is_busy(const struct bulk *b, const char *host_id)
 {
@@ -253,8 +234,8 @@ static bool is_busy(const struct bulk *b, const char *host_id)
     return n && *n >= MAX_PER_HOST;
 }
 
-/* Only for hosts that there are: a client can name any. */
-static size_t *running_on(struct bulk *b, const char *host_id)
+/* Only for hosts that exist: a client can name any. */
+static size_t *get_running(struct bulk *b, const char *host_id)
 {
     size_t *n = map_find(&b->by_host, host_id);
 
@@ -285,7 +266,7 @@ static void on_reply(void *owner, const struct command_result *r)
     struct fleet_host *h = fleet_find_host(b->api->o.fleet, item->host_id);
 
     b->n_running--;
-    (*running_on(b, item->host_id))--;
+    (*get_running(b, item->host_id))--;
     if (r->code < 0) {
         fail_item(item, h, r->reason, r->message);
     } else {
@@ -297,8 +278,8 @@ static void on_reply(void *owner, const struct command_result *r)
     dispatch(b);
 }
 
-/* What is out of the scope of who made the job does not exist. */
-static struct fleet_host *host_of(const struct bulk_item *item)
+/* Hosts outside the scope of the creator do not exist for the job. */
+static struct fleet_host *find_host(const struct bulk_item *item)
 {
     struct fleet_host *h = fleet_find_host(item->job->bulk->api->o.fleet, item->host_id);
 
@@ -306,8 +287,9 @@ static struct fleet_host *host_of(const struct bulk_item *item)
 }
 
 /*
- * Why the action is not begun, or CODE_NONE. Containers that the live model does not know are refused: they might
- * be DockMon's own. A caller whose scope covers only a part of the host does not learn that several match.
+ * Why the item cannot be started, or CODE_NONE. Containers that the live model does not know are
+ * refused, because they might be DockMon's own. A caller whose scope covers only a part of the host
+ * does not learn that several match.
  */
 static enum error_code find_fault(struct bulk_item *item,
                                   const struct fleet_host *h,
@@ -326,7 +308,8 @@ static enum error_code find_fault(struct bulk_item *item,
     if (r < 0 || !scope_allows_container(scope, h, *ret))
         return CODE_NO_SUCH_CONTAINER;
     item->name = xstrdup((*ret)->name);
-    if (item->job->action->is_protected && fleet_is_own_container((*ret)->name, (*ret)->labels))
+    if (operation_spec(item->job->operation)->flags & SPARES_OWN &&
+        fleet_is_own_container((*ret)->name, (*ret)->labels))
         return CODE_OWN_CONTAINER;
     return CODE_NONE;
 }
@@ -335,7 +318,7 @@ static void start_item(struct bulk_item *item)
 {
     struct bulk_job *job = item->job;
     struct bulk *b = job->bulk;
-    struct fleet_host *h = host_of(item);
+    struct fleet_host *h = find_host(item);
     struct fleet_container *container = NULL;
     enum error_code fault = find_fault(item, h, &container);
     json_t *payload;
@@ -347,12 +330,11 @@ static void start_item(struct bulk_item *item)
     payload = json_copy(job->payload);
     (void)json_object_set_new(payload, "container_id", json_string(container->id));
     b->n_running++;
-    (*running_on(b, item->host_id))++;
+    (*get_running(b, item->host_id))++;
     set_state(item, ITEM_RUNNING);
     command_start(sessions_commands(b->api->o.sessions),
                   &(struct command_request){.agent_id = h->agent.id,
-                                            .type = "container_operation",
-                                            .name = job->action->name,
+                                            .operation = job->operation,
                                             .payload = payload,
                                             .timeout_ms = job->timeout_ms,
                                             .done = on_reply,
@@ -371,7 +353,7 @@ static void dispatch_job(struct bulk *b, struct bulk_job *job)
     }
 }
 
-/* Older jobs go first. Nothing is begun once the server has closed. */
+/* Older jobs go first. No item is started once the server has closed. */
 static void dispatch(struct bulk *b)
 {
     if (!b->api->http)
@@ -380,113 +362,37 @@ static void dispatch(struct bulk *b)
         dispatch_job(b, CONTAINER_OF(l, struct bulk_job, link));
 }
 
-/* --- the routes --------------------------------------------------------------------------------------- */
+/* --- life of a job ----------------------------------------------------------------------------- */
 
-/* All are checked; those that the action does not take are not passed on. */
-static int read_options(const json_t *body, struct bulk_job *job, struct error *err)
+bool bulk_has_room(struct bulk *b)
 {
-    const json_t *options = json_object_get(body, "options");
-    const json_t *timeout = json_object_get(options, "timeout");
-    json_int_t seconds = DEFAULT_STOP;
-    bool is_forced = true, with_volumes = false;
-    int r;
-
-    if (options && !json_is_null(options) && !json_is_object(options))
-        return error_set(err, -EDOM, "`options` must be an object");
-    if (timeout && !json_is_null(timeout))
-        seconds = json_is_integer(timeout) ? json_integer_value(timeout) : -1;
-    if (seconds < 0 || seconds > MAX_STOP_S)
-        return error_set(err, -EDOM, "`timeout` must be a number from 0 to %d", MAX_STOP_S);
-    r = api_body_bool(options, "force", true, &is_forced, err);
-    if (r == 0)
-        r = api_body_bool(options, "volumes", false, &with_volumes, err);
-    if (r < 0)
-        return r;
-    job->timeout_ms = PLAIN_MS;
-    job->payload = json_object();
-    if (job->action->takes_timeout) {
-        job->timeout_ms = (uint64_t)seconds * 1000 + ENGINE_MS;
-        (void)json_object_set_new(job->payload, "timeout", json_integer(seconds));
-    }
-    if (job->action->takes_force) {
-        (void)json_object_set_new(job->payload, "force", json_boolean(is_forced));
-        (void)json_object_set_new(job->payload, "volumes", json_boolean(with_volumes));
-    }
-    return 0;
+    forget_old(b);
+    return b->n_jobs < MAX_JOBS;
 }
 
-static int read_items(const json_t *list, struct bulk_job *job, struct error *err)
+struct bulk_job *bulk_job_new(enum operation_id operation, size_t max_items)
 {
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const json_t *element = json_array_get(list, i);
-        const char *host = NULL, *container = NULL;
-        int r;
+    struct bulk_job *job = xcalloc(1, sizeof(*job) + max_items * sizeof(job->items[0]));
 
-        r = api_body_string(element, "host_id", MAX_REF, &host, err);
-        if (r == 0)
-            r = api_body_string(element, "container_id", MAX_REF, &container, err);
-        if (r == 0 && !str_is_container_ref(container))
-            r = error_set(err, -EDOM, "`container_id` is neither an id nor a name");
-        if (r < 0)
-            return error_wrap(err, r, "container %zu", i + 1);
-        job->items[job->n++] = (struct bulk_item){
-            .job = job, .host_id = xstrdup(host), .container_id = xstrdup(container)};
-    }
-    job->count[ITEM_QUEUED] = job->n;
-    return 0;
-}
-
-static int find_action(const json_t *body, const struct bulk_action **ret, struct error *err)
-{
-    const char *name = NULL;
-    int r = api_body_string(body, "action", 32, &name, err);
-
-    if (r < 0)
-        return r;
-    for (size_t i = 0; i < ARRAY_LEN(actions); i++) {
-        if (str_eq(actions[i].name, name)) {
-            *ret = &actions[i];
-            return 0;
-        }
-    }
-    return error_set(err, -EDOM,
-                     "`action` must be start, stop, restart, kill, pause, unpause or remove");
-}
-
-static int read_job(struct api_call *call, struct bulk_job **ret, struct error *err)
-{
-    const struct bulk_action *action = NULL;
-    const json_t *body, *list;
-    struct bulk_job *job;
-    size_t n;
-    int r;
-
-    r = api_body(call, &body, err);
-    if (r == 0)
-        r = find_action(body, &action, err);
-    if (r < 0)
-        return r;
-    list = json_object_get(body, "containers");
-    n = json_array_size(list);
-    if (n == 0 || n > MAX_ITEMS)
-        return error_set(err, -EDOM, "`containers` must be a list of 1 to %d", MAX_ITEMS);
-    job = xcalloc(1, sizeof(*job) + n * sizeof(job->items[0]));
     list_init(&job->link);
-    assert(action);
-    job->action = action;
-    r = read_options(body, job, err);
-    if (r == 0)
-        r = read_items(list, job, err);
-    if (r < 0) {
-        job_free(job);
-        return r;
-    }
-    *ret = job;
-    return 0;
+    job->operation = operation;
+    return job;
 }
 
-/* What runs already runs to its end. `why` is for the items, or NULL. */
-static void cancel(struct bulk_job *job, const char *why)
+void bulk_job_set_payload(struct bulk_job *job, json_t *payload, uint64_t timeout_ms)
+{
+    job->payload = payload;
+    job->timeout_ms = timeout_ms;
+}
+
+void bulk_job_add(struct bulk_job *job, const char *host_id, const char *container_id)
+{
+    job->items[job->n++] = (struct bulk_item){
+        .job = job, .host_id = xstrdup(host_id), .container_id = xstrdup(container_id)};
+    job->count[ITEM_QUEUED]++;
+}
+
+void bulk_job_cancel(struct bulk_job *job, const char *why)
 {
     if (!job->ended_ms)
         job->is_cancelled = true;
@@ -499,14 +405,14 @@ static void cancel(struct bulk_job *job, const char *why)
     }
 }
 
-/* Whoever made it may no longer do what they could then: nothing more is begun. */
+/* The creator's permissions have changed: start no further items. */
 static void on_rights_ended(void *owner, const char *why)
 {
     struct bulk_job *job = owner;
 
     auth_watch_cancel(TAKE_PTR(job->watch));
     log_warn(LOG_FIELDS("job", job->id, "who", job->who.name), "bulk job cancelled: %s", why);
-    cancel(job, why);
+    bulk_job_cancel(job, why);
 }
 
 static void watch_rights(struct bulk_job *job, const struct api_call *call)
@@ -516,22 +422,8 @@ static void watch_rights(struct bulk_job *job, const struct api_call *call)
     job->watch = auth_watch_start(call->api->o.auth, &proof, &call->who, on_rights_ended, job);
 }
 
-void bulk_create(struct api_call *call)
+void bulk_start(struct bulk *b, struct bulk_job *job, const struct api_call *call)
 {
-    struct bulk *b = call->api->bulk;
-    struct error err = ERROR_INIT;
-    struct bulk_job *job = NULL;
-
-    forget_old(b);
-    if (b->n_jobs >= MAX_JOBS) {
-        api_fail(call, -ENOBUFS, "Too many bulk jobs are running, try again later");
-        return;
-    }
-    if (read_job(call, &job, &err) < 0) {
-        api_fail_error(call, &err);
-        return;
-    }
-    assert(job);
     job->bulk = b;
     random_uuid(job->id);
     job->who = call->who;
@@ -540,49 +432,29 @@ void bulk_create(struct api_call *call)
     watch_rights(job, call);
     list_append(&b->jobs, &job->link);
     b->n_jobs++;
-    call->target = xasprintf("%s of %zu containers", job->action->name, job->n);
     dispatch(b);
-    api_reply(call, 202, job_json(job));
 }
 
-/* The job of path parameter 0, for who made it and for admins; NULL after the call was answered. */
-static struct bulk_job *job_of(struct api_call *call)
+/* A job exists for its creator and for admins without a scope. */
+struct bulk_job *bulk_find(const struct bulk *b, const char *id, const struct identity *who)
 {
-    bool is_admin = call->who.role == ROLE_ADMIN && !scope_is_limited(&call->who.scope);
-    struct bulk *b = call->api->bulk;
+    bool is_admin = who->role == ROLE_ADMIN && !scope_is_limited(&who->scope);
 
     for (struct list *l = b->jobs.next; l != &b->jobs; l = l->next) {
         struct bulk_job *job = CONTAINER_OF(l, struct bulk_job, link);
-        bool is_own = job->who.user_id == call->who.user_id && job->who.key_id == call->who.key_id;
+        bool is_own = job->who.user_id == who->user_id && job->who.key_id == who->key_id;
 
-        if (str_eq(job->id, api_param(call, 0)) && (is_own || is_admin))
+        if (str_eq(job->id, id) && (is_own || is_admin))
             return job;
     }
-    api_fail(call, -ENOENT, "No such bulk job: %s", api_param(call, 0));
     return NULL;
 }
 
-void bulk_get(struct api_call *call)
+json_t *bulk_job_items_json(const struct bulk_job *job)
 {
-    const struct bulk_job *job = job_of(call);
-    json_t *items, *o;
+    json_t *items = json_array();
 
-    if (!job)
-        return;
-    items = json_array();
     for (size_t i = 0; i < job->n; i++)
-        (void)json_array_append_new(items, item_json(&job->items[i]));
-    o = job_json(job);
-    (void)json_object_set_new(o, "items", items);
-    api_reply(call, 200, o);
-}
-
-void bulk_cancel(struct api_call *call)
-{
-    struct bulk_job *job = job_of(call);
-
-    if (!job)
-        return;
-    cancel(job, NULL);
-    api_reply(call, 200, job_json(job));
+        (void)json_array_append_new(items, describe_item(&job->items[i]));
+    return items;
 }

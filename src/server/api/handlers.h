@@ -67,17 +67,10 @@ void history_get(struct api_call *call);
 /* metrics.c */
 void metrics_get(struct api_call *call);
 
-/* operations.c */
-void container_start(struct api_call *call);
-void container_stop(struct api_call *call);
-void container_restart(struct api_call *call);
-void container_kill(struct api_call *call);
-void container_pause(struct api_call *call);
-void container_unpause(struct api_call *call);
-void container_rename(struct api_call *call);
-void container_remove(struct api_call *call);
+/* operations.c: the operation of the route, on a container */
+void container_operate(struct api_call *call);
 
-/* bulk.c */
+/* bulk_routes.c */
 void bulk_create(struct api_call *call);
 void bulk_get(struct api_call *call);
 void bulk_cancel(struct api_call *call);
@@ -91,18 +84,13 @@ void container_logs(struct api_call *call);
 /* http_log_viewer.c: the same with follow=true */
 void container_logs_follow(struct api_call *call, uint64_t tail);
 
-/* resources.c */
-void host_images_list(struct api_call *call);
+/* resources.c; host_resource_ask is for operations without arguments */
+void host_resource_ask(struct api_call *call);
 void host_image_delete(struct api_call *call);
-void host_images_prune(struct api_call *call);
-void host_networks_list(struct api_call *call);
 void host_network_create(struct api_call *call);
 void host_network_delete(struct api_call *call);
-void host_networks_prune(struct api_call *call);
-void host_volumes_list(struct api_call *call);
 void host_volume_create(struct api_call *call);
 void host_volume_delete(struct api_call *call);
-void host_volumes_prune(struct api_call *call);
 
 /* events.c */
 void api_events_list(struct api_call *call);

@@ -29,11 +29,10 @@ void container_inspect(struct api_call *call)
 
     if (!api_target_find(call, &target))
         return;
-    api_agent_operation(
-        call, target.host,
-        &(struct api_operation){.action = "inspect",
-                                .payload = json_pack("{s:s}", "container_id", target.ref),
-                                .timeout_ms = INSPECT_MS,
-                                .done = on_inspect,
-                                .owner = call});
+    api_agent_ask(call, target.host,
+                  &(struct api_operation){.operation = OPERATION_INSPECT,
+                                          .payload = json_pack("{s:s}", "container_id", target.ref),
+                                          .timeout_ms = INSPECT_MS,
+                                          .done = on_inspect,
+                                          .owner = call});
 }

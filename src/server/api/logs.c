@@ -115,10 +115,10 @@ void container_logs(struct api_call *call)
         api_fail_error(call, &err);
         return;
     }
-    api_agent_operation(call, target.host,
-                        &(struct api_operation){.action = "get_logs",
-                                                .payload = payload,
-                                                .timeout_ms = LOGS_MS,
-                                                .done = on_logs,
-                                                .owner = call});
+    api_agent_ask(call, target.host,
+                  &(struct api_operation){.operation = OPERATION_GET_LOGS,
+                                          .payload = payload,
+                                          .timeout_ms = LOGS_MS,
+                                          .done = on_logs,
+                                          .owner = call});
 }

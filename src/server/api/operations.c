@@ -7,256 +7,250 @@
 #include <errno.h>
 #include <string.h>
 
-#define DEFAULT_STOP_S 10
-#define MAX_STOP_S     600
-#define MAX_NAME       255
-#define ENGINE_MS      20000 /* what the engine may need on top of a stop timeout */
-#define INSPECT_MS     15000
-#define PLAIN_MS       30000
+#define MAX_NAME   255
+#define INSPECT_MS 15000
 
-enum operation_step { STEP_IDENTIFY, STEP_ACT };
+enum request_step { REQUEST_IDENTIFY, REQUEST_PERMIT, REQUEST_SEND, REQUEST_ANSWER };
 
 /*
- * One operation on a container, as a flow: find out what container it is when the live model does not
- * know it yet, refuse DockMon's own, send the operation, record it, answer.
+ * One operation on a container, as a flow: identify the container when the live model does not know
+ * it, refuse DockMon's own, send the operation, record it, answer. The operation is that of the
+ * route; its arguments and flags are those of proto/operation.h.
  */
-struct operation {
-    enum operation_step step;
+struct request {
+    enum request_step step;
     struct api_call *call;
+    enum operation_id operation;
+    const char *action; /* its name */
     char *host_id;
     char ref[CONTAINER_ID_SIZE];
-    char *name; /* of the container, or NULL */
-    const char *action;
+    char *name;     /* of the container, or NULL */
+    json_t *labels; /* of the container, or NULL */
     json_t *payload;
     uint64_t timeout_ms;
-    bool is_protected; /* refused for DockMon's own containers */
 };
 
-static void operation_free(struct operation *op)
+static void advance(struct request *q, const struct command_result *reply);
+
+static void request_free(struct request *q)
 {
-    json_decref(op->payload);
-    free(op->host_id);
-    free(op->name);
-    free(op);
+    json_decref(q->payload);
+    json_decref(q->labels);
+    free(q->host_id);
+    free(q->name);
+    free(q);
 }
 
-static void on_reply(void *owner, const struct command_result *r);
-
-static void send_action(struct operation *op,
-                        const char *action,
-                        json_t *payload,
-                        uint64_t timeout_ms)
+static void on_reply(void *owner, const struct command_result *reply)
 {
-    const struct fleet_host *h = fleet_find_host(op->call->api->o.fleet, op->host_id);
+    advance(owner, reply);
+}
+
+/* The act of a step: asks the agent; advance() continues with `next`. Takes `payload`. */
+static void ask(struct request *q,
+                enum request_step next,
+                const struct api_operation *o,
+                json_t *payload)
+{
+    const struct fleet_host *h = fleet_find_host(q->call->api->o.fleet, q->host_id);
+    struct api_operation operation = *o;
 
     if (!h) {
         json_decref(payload);
-        api_fail_deleted_host(op->call);
-        operation_free(op);
+        api_fail_deleted_host(q->call);
+        request_free(q);
         return;
     }
-    (void)json_object_set_new(payload, "container_id", json_string(op->ref));
-    api_agent_operation(op->call, h,
-                        &(struct api_operation){.action = action,
-                                                .payload = payload,
-                                                .timeout_ms = timeout_ms,
-                                                .done = on_reply,
-                                                .owner = op});
+    q->step = next;
+    (void)json_object_set_new(payload, "container_id", json_string(q->ref));
+    operation.payload = payload;
+    operation.done = on_reply;
+    operation.owner = q;
+    api_agent_ask(q->call, h, &operation);
 }
 
-static bool refuse_own(struct operation *op, const char *name, const json_t *labels)
+/* Takes name and labels from the reply to an inspect; false after the call was answered. */
+static bool learn(struct request *q, const struct command_result *reply)
 {
-    if (!op->is_protected || !fleet_is_own_container(name, labels))
+    const json_t *container = json_object_get(reply->result, "container");
+    const char *name = json_string_value(json_object_get(container, "Name"));
+
+    if (reply->code < 0) {
+        api_fail_command(q->call, reply);
         return false;
-    api_fail_code(op->call, CODE_OWN_CONTAINER,
-                  "Permission denied: %s belongs to DockMon, it cannot %s itself", name,
-                  op->action);
-    operation_free(op);
+    }
+    if (!name) {
+        api_fail(q->call, -EPROTO,
+                 "The agent's description of the container could not be read, so nothing was done");
+        return false;
+    }
+    q->name = xstrdup(name[0] == '/' ? name + 1 : name);
+    q->labels = json_incref(json_object_get(json_object_get(container, "Config"), "Labels"));
     return true;
 }
 
-static void act(struct operation *op)
+/* False after the call was answered. */
+static bool permit(const struct request *q)
 {
-    op->step = STEP_ACT;
-    send_action(op, op->action, json_incref(op->payload), op->timeout_ms);
+    if (!(operation_spec(q->operation)->flags & SPARES_OWN) ||
+        !fleet_is_own_container(q->name, q->labels))
+        return true;
+    api_fail_code(q->call, CODE_OWN_CONTAINER,
+                  "Permission denied: %s belongs to DockMon, it cannot %s itself", q->name,
+                  q->action);
+    return false;
 }
 
-/* The reply to the inspect that tells what container this is. If it cannot be told, nothing is done. */
-static void identified(struct operation *op, const struct command_result *r)
+static void answer(const struct request *q, const struct command_result *reply)
 {
-    const json_t *container, *config;
-    const char *name;
+    struct api_call *call = q->call;
+    const struct fleet_host *h = fleet_find_host(call->api->o.fleet, q->host_id);
 
-    if (r->code < 0) {
-        api_fail_command(op->call, r);
-        operation_free(op);
-        return;
-    }
-    container = json_object_get(r->result, "container");
-    config = json_object_get(container, "Config");
-    name = json_string_value(json_object_get(container, "Name"));
-    if (!name) {
-        api_fail(op->call, -EPROTO,
-                 "The agent's description of the container could not be read, so nothing was done");
-        operation_free(op);
-        return;
-    }
-    op->name = xstrdup(name[0] == '/' ? name + 1 : name);
-    if (!refuse_own(op, name, json_object_get(config, "Labels")))
-        act(op);
-}
-
-static void finished(struct operation *op, const struct command_result *r)
-{
-    struct api_call *call = op->call;
-    const struct fleet_host *h = fleet_find_host(call->api->o.fleet, op->host_id);
-
-    record_operation(call, &(struct record_operation){.host = h,
-                                                      .container_id = op->ref,
-                                                      .container_name = op->name,
-                                                      .action = op->action,
-                                                      .error = r->code < 0 ? r->message : NULL,
-                                                      .took_ms = r->took_ms});
+    record_operation(call,
+                     &(struct record_operation){.host = h,
+                                                .container_id = q->ref,
+                                                .container_name = q->name,
+                                                .action = q->action,
+                                                .error = reply->code < 0 ? reply->message : NULL,
+                                                .took_ms = reply->took_ms});
     if (h)
         sessions_refresh(call->api->o.sessions, h->agent.id);
-    if (r->code < 0) {
-        api_fail_command(call, r);
-    } else if (str_eq(op->action, "remove")) {
+    if (reply->code < 0) {
+        api_fail_command(call, reply);
+    } else if (q->operation == OPERATION_REMOVE) {
         api_reply(call, 200, json_pack("{s:b, s:s}", "success", 1, "message", "Container deleted"));
     } else {
         api_reply(call, 200, json_pack("{s:s}", "status", "success"));
     }
-    operation_free(op);
 }
 
-static void on_reply(void *owner, const struct command_result *r)
+/* Runs the flow up to the next question to the agent. `reply` answers the last one; NULL at first. */
+static void advance(struct request *q, const struct command_result *reply)
 {
-    struct operation *op = owner;
-
-    switch (op->step) {
-    case STEP_IDENTIFY: identified(op, r); break;
-    case STEP_ACT: finished(op, r); break;
-    }
-}
-
-/* payload is stolen. */
-static void operation_start(struct api_call *call,
-                            const char *action,
-                            json_t *payload,
-                            uint64_t timeout_ms)
-{
-    struct api_target target;
-    struct operation *op;
-
-    if (!api_target_find(call, &target)) {
-        json_decref(payload);
+    switch (q->step) {
+    case REQUEST_IDENTIFY:
+        ask(q, REQUEST_PERMIT,
+            &(struct api_operation){.operation = OPERATION_INSPECT, .timeout_ms = INSPECT_MS},
+            json_object());
         return;
+    case REQUEST_PERMIT:
+        if (reply && !learn(q, reply))
+            break;
+        if (!permit(q))
+            break;
+        _fallthrough_;
+    case REQUEST_SEND:
+        ask(q, REQUEST_ANSWER,
+            &(struct api_operation){.operation = q->operation, .timeout_ms = q->timeout_ms},
+            json_incref(q->payload));
+        return;
+    case REQUEST_ANSWER: answer(q, reply); break;
     }
-    op = xcalloc(1, sizeof(*op));
-    op->call = call;
-    op->host_id = xstrdup(target.host->row.id);
-    str_copy(op->ref, sizeof(op->ref), target.ref);
-    op->action = action;
-    op->payload = payload;
-    op->timeout_ms = timeout_ms;
-    op->is_protected = !str_eq(action, "start") && !str_eq(action, "unpause");
-    call->target = api_target_text(&target);
-
-    if (target.container) {
-        op->name = xstrdup(target.container->name);
-        if (!refuse_own(op, op->name, target.container->labels))
-            act(op);
-    } else {
-        op->step = STEP_IDENTIFY;
-        send_action(op, "inspect", json_object(), INSPECT_MS);
-    }
+    request_free(q);
 }
 
-/* ?timeout=SECONDS for stop and restart; false after the call was answered. */
-static bool read_timeout(struct api_call *call, uint64_t *ret_s)
-{
-    struct error err = ERROR_INIT;
+/* --- the arguments ------------------------------------------------------------------------------ */
 
-    if (api_query_u64(call, &(struct api_number){"timeout", DEFAULT_STOP_S, 0, MAX_STOP_S}, ret_s,
-                      &err) == 0)
-        return true;
-    api_fail_error(call, &err);
-    return false;
+static int read_timeout(const struct api_call *call, struct request *q, struct error *err)
+{
+    const struct api_number number = {"timeout", OPERATION_DEFAULT_STOP_S, 0, OPERATION_MAX_STOP_S};
+    uint64_t stop_s;
+    int r;
+
+    r = api_query_u64(call, &number, &stop_s, err);
+    if (r < 0)
+        return r;
+    q->timeout_ms = api_operation_timeout_ms(q->operation, stop_s);
+    (void)json_object_set_new(q->payload, "timeout", json_integer((json_int_t)stop_s));
+    return 0;
 }
 
-static void stop_like(struct api_call *call, const char *action)
+static int read_new_name(struct api_call *call, struct request *q, struct error *err)
 {
-    uint64_t timeout_s;
-
-    if (read_timeout(call, &timeout_s)) {
-        operation_start(call, action, json_pack("{s:I}", "timeout", (json_int_t)timeout_s),
-                        timeout_s * 1000 + ENGINE_MS);
-    }
-}
-
-void container_start(struct api_call *call)
-{
-    operation_start(call, "start", json_object(), PLAIN_MS);
-}
-
-void container_stop(struct api_call *call)
-{
-    stop_like(call, "stop");
-}
-
-void container_restart(struct api_call *call)
-{
-    stop_like(call, "restart");
-}
-
-void container_kill(struct api_call *call)
-{
-    operation_start(call, "kill", json_object(), PLAIN_MS);
-}
-
-void container_pause(struct api_call *call)
-{
-    operation_start(call, "pause", json_object(), PLAIN_MS);
-}
-
-void container_unpause(struct api_call *call)
-{
-    operation_start(call, "unpause", json_object(), PLAIN_MS);
-}
-
-void container_rename(struct api_call *call)
-{
-    struct error err = ERROR_INIT;
     const json_t *body;
     const char *name = NULL;
     int r;
 
-    r = api_body(call, &body, &err);
+    r = api_body(call, &body, err);
     if (r == 0)
-        r = api_body_string(body, "name", MAX_NAME, &name, &err);
+        r = api_body_string(body, "name", MAX_NAME, &name, err);
     if (r == 0 && !str_is_container_ref(name)) {
-        r = error_set(
-            &err, -EDOM,
-            "`name` must begin with a letter or digit and consist of letters, digits, `_`, `.` and `-`");
+        r = error_set(err, -EDOM,
+                      "`name` must begin with a letter or digit and consist of letters, digits, "
+                      "`_`, `.` and `-`");
     }
-    if (r < 0) {
-        api_fail_error(call, &err);
-        return;
-    }
-    operation_start(call, "rename", json_pack("{s:s}", "new_name", name), PLAIN_MS);
+    if (r == 0)
+        (void)json_object_set_new(q->payload, "new_name", json_string(name));
+    return r;
 }
 
-/* Clients of the API we are compatible with expect a delete to succeed for running containers: force is the default. */
-void container_remove(struct api_call *call)
+/*
+ * Clients of the API that ours is compatible with expect that running containers can be deleted, so
+ * force is the default.
+ */
+static int read_removal(const struct api_call *call, struct request *q, struct error *err)
 {
-    struct error err = ERROR_INIT;
     bool is_forced, with_volumes;
+    int r;
 
-    if (api_query_bool(call, "force", true, &is_forced, &err) < 0 ||
-        api_query_bool(call, "removeVolumes", false, &with_volumes, &err) < 0) {
-        api_fail_error(call, &err);
-        return;
+    r = api_query_bool(call, "force", true, &is_forced, err);
+    if (r == 0)
+        r = api_query_bool(call, "removeVolumes", false, &with_volumes, err);
+    if (r < 0)
+        return r;
+    (void)json_object_set_new(q->payload, "force", json_boolean(is_forced));
+    (void)json_object_set_new(q->payload, "volumes", json_boolean(with_volumes));
+    return 0;
+}
+
+static int read_arguments(struct api_call *call, struct request *q, struct error *err)
+{
+    unsigned takes = operation_spec(q->operation)->arguments;
+    int r = 0;
+
+    if (takes & TAKES_TIMEOUT)
+        r = read_timeout(call, q, err);
+    if (r == 0 && takes & TAKES_NEW_NAME)
+        r = read_new_name(call, q, err);
+    if (r == 0 && takes & TAKES_REMOVAL)
+        r = read_removal(call, q, err);
+    return r;
+}
+
+/* False after the call was answered. */
+static bool find_target(struct api_call *call, struct request *q)
+{
+    struct api_target target;
+
+    if (!api_target_find(call, &target))
+        return false;
+    q->host_id = xstrdup(target.host->row.id);
+    str_copy(q->ref, sizeof(q->ref), target.ref);
+    call->target = api_target_text(&target);
+    if (target.container) {
+        q->name = xstrdup(target.container->name);
+        q->labels = json_incref(target.container->labels);
+        q->step = REQUEST_PERMIT;
     }
-    operation_start(call, "remove",
-                    json_pack("{s:b, s:b}", "force", is_forced, "volumes", with_volumes), PLAIN_MS);
+    return true;
+}
+
+void container_operate(struct api_call *call)
+{
+    struct request *q = xcalloc(1, sizeof(*q));
+    struct error err = ERROR_INIT;
+
+    q->call = call;
+    q->operation = call->match.route->operation;
+    q->action = operation_spec(q->operation)->name;
+    q->payload = json_object();
+    q->timeout_ms = api_operation_timeout_ms(q->operation, 0);
+    if (read_arguments(call, q, &err) < 0) {
+        api_fail_error(call, &err);
+        request_free(q);
+    } else if (find_target(call, q)) {
+        advance(q, NULL);
+    } else {
+        request_free(q);
+    }
 }

@@ -21,40 +21,30 @@
 
 enum answer { ANSWER_LIST, ANSWER_OBJECT, ANSWER_DELETED };
 
-/* What the API asks an agent, and what it makes of the reply. The times are those that Go agents take. */
+/* How the API reads the reply, and how long it waits. The times are those of Go agents. */
 static const struct question {
-    const char *command;
     uint64_t timeout_ms;
     enum answer answer;
     enum resource_shape shape;
-} questions[] = {
-    {"list_images",    30000,  ANSWER_LIST,    SHAPE_IMAGE          },
-    {"remove_image",   60000,  ANSWER_DELETED, SHAPE_IMAGE          },
-    {"prune_images",   120000, ANSWER_OBJECT,  SHAPE_PRUNED_IMAGES  },
-    {"list_networks",  30000,  ANSWER_LIST,    SHAPE_NETWORK        },
-    {"create_network", 30000,  ANSWER_OBJECT,  SHAPE_NETWORK        },
-    {"delete_network", 60000,  ANSWER_DELETED, SHAPE_NETWORK        },
-    {"prune_networks", 60000,  ANSWER_OBJECT,  SHAPE_PRUNED_NETWORKS},
-    {"list_volumes",   30000,  ANSWER_LIST,    SHAPE_VOLUME         },
-    {"create_volume",  30000,  ANSWER_OBJECT,  SHAPE_VOLUME         },
-    {"delete_volume",  60000,  ANSWER_DELETED, SHAPE_VOLUME         },
-    {"prune_volumes",  60000,  ANSWER_OBJECT,  SHAPE_PRUNED_VOLUMES },
+} questions[OPERATIONS] = {
+    [OPERATION_LIST_IMAGES] = {30000,  ANSWER_LIST,    SHAPE_IMAGE          },
+    [OPERATION_REMOVE_IMAGE] = {60000,  ANSWER_DELETED, SHAPE_IMAGE          },
+    [OPERATION_PRUNE_IMAGES] = {120000, ANSWER_OBJECT,  SHAPE_PRUNED_IMAGES  },
+    [OPERATION_LIST_NETWORKS] = {30000,  ANSWER_LIST,    SHAPE_NETWORK        },
+    [OPERATION_CREATE_NETWORK] = {30000,  ANSWER_OBJECT,  SHAPE_NETWORK        },
+    [OPERATION_DELETE_NETWORK] = {60000,  ANSWER_DELETED, SHAPE_NETWORK        },
+    [OPERATION_PRUNE_NETWORKS] = {60000,  ANSWER_OBJECT,  SHAPE_PRUNED_NETWORKS},
+    [OPERATION_LIST_VOLUMES] = {30000,  ANSWER_LIST,    SHAPE_VOLUME         },
+    [OPERATION_CREATE_VOLUME] = {30000,  ANSWER_OBJECT,  SHAPE_VOLUME         },
+    [OPERATION_DELETE_VOLUME] = {60000,  ANSWER_DELETED, SHAPE_VOLUME         },
+    [OPERATION_PRUNE_VOLUMES] = {60000,  ANSWER_OBJECT,  SHAPE_PRUNED_VOLUMES },
 };
 
 struct asking {
     struct api_call *call;
-    const struct question *question;
+    enum operation_id operation;
     char *host_id;
 };
-
-static const struct question *question_find(const char *command)
-{
-    const struct question *q = questions;
-
-    while (!str_eq(q->command, command))
-        q++; /* all callers are in this file */
-    return q;
-}
 
 /* Into the event log: what was asked for, by whom, and how it ended. */
 static void record(const struct api_call *call,
@@ -82,13 +72,14 @@ static void on_reply(void *owner, const struct command_result *r)
 {
     struct asking *a = owner;
     struct api_call *call = a->call;
-    const struct question *q = a->question;
+    enum operation_id operation = a->operation;
+    const struct question *q = &questions[operation];
     const struct fleet_host *h = fleet_find_host(call->api->o.fleet, a->host_id);
     json_t *body = NULL;
 
     free(a->host_id);
     free(a);
-    if (call->match.route->action)
+    if (operation_spec(operation)->effect != EFFECT_READS)
         record(call, h, r);
     if (h && q->answer == ANSWER_DELETED) /* containers may have lost a network */
         sessions_refresh(call->api->o.sessions, h->agent.id);
@@ -102,7 +93,8 @@ static void on_reply(void *owner, const struct command_result *r)
     case ANSWER_DELETED: body = json_pack("{s:b}", "success", 1); break;
     }
     if (!body) {
-        api_fail(call, -EPROTO, "The agent's reply to %s cannot be read", q->command);
+        api_fail(call, -EPROTO, "The agent's reply to %s cannot be read",
+                 operation_spec(operation)->name);
         return;
     }
     api_reply(call, 200, body);
@@ -110,7 +102,7 @@ static void on_reply(void *owner, const struct command_result *r)
 
 /* Checks the payload; NULL after the call was answered. `bad_code` is for a payload that is refused. */
 static const struct fleet_host *check(struct api_call *call,
-                                      const char *command,
+                                      enum operation_id operation,
                                       const json_t *payload,
                                       int bad_code)
 {
@@ -120,8 +112,7 @@ static const struct fleet_host *check(struct api_call *call,
 
     if (!h)
         return NULL;
-    if (resource_args_decode(operation_find(COMMAND_KIND_COMMAND, command), payload, &args, &err) <
-        0) {
+    if (resource_args_decode(operation, payload, &args, &err) < 0) {
         api_fail(call, bad_code, "%s", err.msg);
         return NULL;
     }
@@ -130,42 +121,43 @@ static const struct fleet_host *check(struct api_call *call,
     return h;
 }
 
+/* Takes `payload`. */
 static void send_question(struct api_call *call,
                           const struct fleet_host *h,
-                          const char *command,
-                          json_t *payload /* stolen */)
+                          enum operation_id operation,
+                          json_t *payload)
 {
-    const struct question *q = question_find(command);
     struct asking *a = xcalloc(1, sizeof(*a));
 
     a->call = call;
-    a->question = q;
+    a->operation = operation;
     a->host_id = xstrdup(h->row.id);
-    api_agent_command(call, h,
-                      &(struct api_operation){.action = command,
-                                              .payload = payload,
-                                              .timeout_ms = q->timeout_ms,
-                                              .done = on_reply,
-                                              .owner = a});
+    api_agent_ask(call, h,
+                  &(struct api_operation){.operation = operation,
+                                          .payload = payload,
+                                          .timeout_ms = questions[operation].timeout_ms,
+                                          .done = on_reply,
+                                          .owner = a});
 }
 
-/* Checks the payload and asks; answers the call in any case. */
-static void ask(struct api_call *call,
-                const char *command,
-                json_t *payload /* stolen */,
-                int bad_code)
+/*
+ * Asks for the operation of the route when the payload, which it takes, is valid; else answers the
+ * call, with `bad_code`.
+ */
+static void ask(struct api_call *call, json_t *payload, int bad_code)
 {
-    const struct fleet_host *h = check(call, command, payload, bad_code);
+    enum operation_id operation = call->match.route->operation;
+    const struct fleet_host *h = check(call, operation, payload, bad_code);
 
     if (h) {
-        send_question(call, h, command, payload);
+        send_question(call, h, operation, payload);
     } else {
         json_decref(payload);
     }
 }
 
-/* Path parameter 1 names what is to be deleted, `member` is its name in the payload. */
-static void ask_delete(struct api_call *call, const char *command, const char *member)
+/* Path parameter 1 names the object to delete; `member` is its key in the payload. */
+static void ask_delete(struct api_call *call, const char *member)
 {
     struct error err = ERROR_INIT;
     bool is_forced;
@@ -174,28 +166,17 @@ static void ask_delete(struct api_call *call, const char *command, const char *m
         api_fail_error(call, &err);
         return;
     }
-    ask(call, command, json_pack("{s:s, s:b}", member, api_param(call, 1), "force", is_forced),
-        -EINVAL);
+    ask(call, json_pack("{s:s, s:b}", member, api_param(call, 1), "force", is_forced), -EINVAL);
 }
 
-void host_images_list(struct api_call *call)
+void host_resource_ask(struct api_call *call)
 {
-    ask(call, "list_images", json_object(), -EINVAL);
+    ask(call, json_object(), -EINVAL);
 }
 
 void host_image_delete(struct api_call *call)
 {
-    ask_delete(call, "remove_image", "image_id");
-}
-
-void host_images_prune(struct api_call *call)
-{
-    ask(call, "prune_images", json_object(), -EINVAL);
-}
-
-void host_networks_list(struct api_call *call)
-{
-    ask(call, "list_networks", json_object(), -EINVAL);
+    ask_delete(call, "image_id");
 }
 
 /* An optional text of the body, as agents want it: always there. */
@@ -249,7 +230,7 @@ void host_network_create(struct api_call *call)
         api_fail_error(call, &err);
         return;
     }
-    ask(call, "create_network", payload, -EDOM);
+    ask(call, payload, -EDOM);
 }
 
 /* --- deleting a network by force -------------------------------------------------------------------- */
@@ -301,12 +282,12 @@ static bool look_at_user(struct removal *m, const struct fleet_host *h)
     }
     if (is_known || !is_ref)
         return false;
-    api_agent_operation(m->call, h,
-                        &(struct api_operation){.action = "inspect",
-                                                .payload = json_pack("{s:s}", "container_id", id),
-                                                .timeout_ms = INSPECT_MS,
-                                                .done = on_user,
-                                                .owner = m});
+    api_agent_ask(m->call, h,
+                  &(struct api_operation){.operation = OPERATION_INSPECT,
+                                          .payload = json_pack("{s:s}", "container_id", id),
+                                          .timeout_ms = INSPECT_MS,
+                                          .done = on_user,
+                                          .owner = m});
     return true;
 }
 
@@ -319,7 +300,7 @@ static void removal_next(struct removal *m)
             return;
     }
     if (h) {
-        send_question(m->call, h, "delete_network", TAKE_PTR(m->payload));
+        send_question(m->call, h, OPERATION_DELETE_NETWORK, TAKE_PTR(m->payload));
     } else {
         api_fail_deleted_host(m->call);
     }
@@ -388,7 +369,7 @@ static void on_networks(void *owner, const struct command_result *r)
 static void remove_by_force(struct api_call *call)
 {
     json_t *payload = json_pack("{s:s, s:b}", "network_id", api_param(call, 1), "force", 1);
-    const struct fleet_host *h = check(call, "delete_network", payload, -EINVAL);
+    const struct fleet_host *h = check(call, OPERATION_DELETE_NETWORK, payload, -EINVAL);
     struct removal *m;
 
     if (!h) {
@@ -400,11 +381,11 @@ static void remove_by_force(struct api_call *call)
     m->host_id = xstrdup(h->row.id);
     m->payload = payload;
     m->users = json_array();
-    api_agent_command(
+    api_agent_ask(
         call, h,
-        &(struct api_operation){.action = "list_networks",
+        &(struct api_operation){.operation = OPERATION_LIST_NETWORKS,
                                 .payload = json_object(),
-                                .timeout_ms = question_find("list_networks")->timeout_ms,
+                                .timeout_ms = questions[OPERATION_LIST_NETWORKS].timeout_ms,
                                 .done = on_networks,
                                 .owner = m});
 }
@@ -430,18 +411,8 @@ void host_network_delete(struct api_call *call)
     } else if (is_forced) {
         remove_by_force(call);
     } else {
-        ask_delete(call, "delete_network", "network_id");
+        ask_delete(call, "network_id");
     }
-}
-
-void host_networks_prune(struct api_call *call)
-{
-    ask(call, "prune_networks", json_object(), -EINVAL);
-}
-
-void host_volumes_list(struct api_call *call)
-{
-    ask(call, "list_volumes", json_object(), -EINVAL);
 }
 
 void host_volume_create(struct api_call *call)
@@ -462,15 +433,10 @@ void host_volume_create(struct api_call *call)
         api_fail_error(call, &err);
         return;
     }
-    ask(call, "create_volume", payload, -EDOM);
+    ask(call, payload, -EDOM);
 }
 
 void host_volume_delete(struct api_call *call)
 {
-    ask_delete(call, "delete_volume", "volume_name");
-}
-
-void host_volumes_prune(struct api_call *call)
-{
-    ask(call, "prune_volumes", json_object(), -EINVAL);
+    ask_delete(call, "volume_name");
 }

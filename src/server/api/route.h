@@ -6,6 +6,7 @@
  * that, too. The table is the only list of routes there is; the tests for roles and scopes walk it.
  */
 
+#include "proto/operation.h"
 #include "server/auth/auth.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -32,12 +33,13 @@ enum route_object {
 struct route {
     const char *method;
     const char *pattern;
-    enum role role; /* the least role; ROLE_NONE: anybody, without authentication */
+    enum role role; /* the least role; ROLE_NONE: no authentication. With an operation: its role */
     route_fn handle;
     const char *action; /* name in the audit log of a call that changes something; NULL for reads */
     size_t max_body;    /* bytes; 0: no body expected, a small one is ignored */
     uint64_t timeout_ms; /* from request to answer; 0: 60 s */
     enum route_object object;
+    enum operation_id operation; /* the agent is asked for; OPERATION_NONE: another kind of route */
 };
 
 struct route_match {

@@ -113,6 +113,42 @@ static void test_the_table_is_sound(void **state)
     }
 }
 
+static const struct route *find_by_operation(enum operation_id id)
+{
+    const struct route *found = NULL;
+
+    for (size_t i = 0; i < n_routes; i++) {
+        if (routes[i].operation != id)
+            continue;
+        if (found)
+            fail_msg("%s has two routes", operation_spec(id)->name);
+        found = &routes[i];
+    }
+    return found;
+}
+
+/* Users reach each operation that is theirs by one route, with the role and the effect of its row. */
+static void test_every_operation_has_its_route(void **state)
+{
+    (void)state;
+    operation_foreach(id) {
+        const struct operation_spec *spec = operation_spec(id);
+        const struct route *r = find_by_operation(id);
+        bool is_reachable = spec->role != ROLE_NONE && !(spec->flags & IS_WEBSOCKET);
+
+        if ((r != NULL) != is_reachable)
+            fail_msg("%s: %s", spec->name, r ? "no user may ask for it" : "no route");
+        if (!r)
+            continue;
+        if (r->role != spec->role)
+            fail_msg("%s: role %s", spec->name, role_name(r->role));
+        if ((r->action != NULL) != (spec->effect != EFFECT_READS))
+            fail_msg("%s: audited although it only reads, or not audited", spec->name);
+        if ((r->object == OBJECT_CONTAINER) != ((spec->arguments & TAKES_CONTAINER) != 0))
+            fail_msg("%s: the path names a container, or should", spec->name);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -120,6 +156,7 @@ int main(void)
         cmocka_unit_test(test_other_paths_match_none),
         cmocka_unit_test(test_other_methods_are_told_apart),
         cmocka_unit_test(test_the_table_is_sound),
+        cmocka_unit_test(test_every_operation_has_its_route),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

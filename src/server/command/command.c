@@ -1,8 +1,4 @@
 #include "server/command/command.h"
-
-#include <assert.h>
-#include <errno.h>
-
 #include "base/alloc.h"
 #include "base/map.h"
 #include "base/random.h"
@@ -12,17 +8,20 @@
 #include "proto/json_text.h"
 #include "proto/reply.h"
 
+#include <assert.h>
+#include <errno.h>
+
 struct commands {
     struct loop *loop;
     command_send_fn send;
     void *send_owner;
     void (*on_failure)(void *owner, const struct command_failure *f);
-    size_t max_pending; /* of one peer */
+    size_t max_awaited; /* replies of one peer */
     struct map pending; /* correlation id -> struct command */
     struct map peers;   /* agent id -> struct peer, while it has pending commands */
 };
 
-/* What one agent owes us. It lives exactly as long as its list is not empty. */
+/* An agent whose replies are awaited. It exists exactly as long as its list is not empty. */
 struct peer {
     char *agent_id;
     size_t n_pending;
@@ -32,7 +31,7 @@ struct peer {
 enum command_state {
     COMMAND_NEW,
     COMMAND_WAITING, /* sent, for a reply or the timeout */
-    COMMAND_REFUSED, /* could not be sent; says so from the loop, because start must not call back */
+    COMMAND_REFUSED, /* could not be sent; ends from the loop, because start must not call back */
     COMMAND_DONE,
 };
 
@@ -44,13 +43,14 @@ struct command {
     struct list link; /* in peer->commands */
     struct loop_timer timer;
     uint64_t started_ms, timeout_ms;
-    int refusal;            /* why it is COMMAND_REFUSED */
-    char *name, *container; /* for the log; NULL: routine */
+    int refusal; /* why it is COMMAND_REFUSED */
+    enum operation_id operation;
+    char *container; /* for the log; NULL: routine */
     command_done_fn done;
     void *done_owner;
 };
 
-static void command_set_state(struct command *c, enum command_state to)
+static void set_state(struct command *c, enum command_state to)
 {
     static const bool is_legal[][4] = {
         [COMMAND_NEW] = {[COMMAND_WAITING] = true, [COMMAND_REFUSED] = true},
@@ -63,7 +63,7 @@ static void command_set_state(struct command *c, enum command_state to)
     c->state = to;
 }
 
-static struct peer *peer_get(struct commands *cs, const char *agent_id)
+static struct peer *get_peer(struct commands *cs, const char *agent_id)
 {
     struct peer *p = map_find(&cs->peers, agent_id);
 
@@ -77,7 +77,7 @@ static struct peer *peer_get(struct commands *cs, const char *agent_id)
     return p;
 }
 
-static void command_unlink(struct command *c)
+static void unlink_command(struct command *c)
 {
     struct peer *p = c->peer;
 
@@ -93,40 +93,39 @@ static void command_unlink(struct command *c)
     free(p);
 }
 
-static void tell_failure(const struct command *c, const struct command_result *r)
+static void report_failure(const struct command *c, const struct command_result *r)
 {
     const struct commands *cs = c->owner;
 
-    if (r->code == 0 || !c->name || !cs->on_failure)
+    if (r->code == 0 || !c->container || !cs->on_failure)
         return;
     cs->on_failure(cs->send_owner, &(struct command_failure){
                                        .agent_id = c->peer->agent_id,
                                        .id = c->id,
-                                       .name = c->name,
+                                       .name = operation_spec(c->operation)->name,
                                        .container = c->container,
                                        .result = r,
                                    });
 }
 
 /* Ends the command; c is gone afterwards. */
-static void command_finish(struct command *c, struct command_result *r)
+static void finish(struct command *c, struct command_result *r)
 {
     r->took_ms = time_monotonic_ms() - c->started_ms;
     if (!r->message)
         r->message = "";
-    tell_failure(c, r);
-    command_unlink(c);
-    command_set_state(c, COMMAND_DONE);
+    report_failure(c, r);
+    unlink_command(c);
+    set_state(c, COMMAND_DONE);
     c->done(c->done_owner, r);
-    free(c->name);
     free(c->container);
     free(c);
 }
 
-static void command_fail(struct command *c, enum error_code reason, const char *message)
+static void fail(struct command *c, enum error_code reason, const char *message)
 {
-    command_finish(c, &(struct command_result){
-                          .code = error_code_errno(reason), .reason = reason, .message = message});
+    finish(c, &(struct command_result){
+                  .code = error_code_errno(reason), .reason = reason, .message = message});
 }
 
 static void on_timeout(struct loop_timer *t)
@@ -137,16 +136,16 @@ static void on_timeout(struct loop_timer *t)
     message = xasprintf(
         "the agent did not answer: timeout after %llu ms; it is not known whether this was done",
         (unsigned long long)c->timeout_ms);
-    command_fail(c, CODE_TIMEOUT, message);
+    fail(c, CODE_TIMEOUT, message);
 }
 
 static void on_refused(struct loop_timer *t)
 {
     struct command *c = CONTAINER_OF(t, struct command, timer);
 
-    command_fail(c, c->refusal == -ENOTCONN ? CODE_HOST_OFFLINE : CODE_TOO_MANY_COMMANDS,
-                 c->refusal == -ENOTCONN ? "the agent is not connected"
-                                         : "too many commands are waiting for this agent");
+    fail(c, c->refusal == -ENOTCONN ? CODE_HOST_OFFLINE : CODE_TOO_MANY_COMMANDS,
+         c->refusal == -ENOTCONN ? "the agent is not connected"
+                                 : "too many commands are waiting for this agent");
 }
 
 struct commands *commands_new(struct loop *loop, command_send_fn send, void *owner)
@@ -156,13 +155,13 @@ struct commands *commands_new(struct loop *loop, command_send_fn send, void *own
     cs->loop = loop;
     cs->send = send;
     cs->send_owner = owner;
-    cs->max_pending = COMMAND_MAX_PENDING;
+    cs->max_awaited = COMMANDS_MAX_AWAITED;
     return cs;
 }
 
-void commands_set_max_pending(struct commands *cs, size_t max)
+void commands_set_max_awaited(struct commands *cs, size_t max)
 {
-    cs->max_pending = max;
+    cs->max_awaited = max;
 }
 
 void commands_on_failure(struct commands *cs,
@@ -179,35 +178,32 @@ void commands_free(struct commands *cs)
     while (cs->peers.size > 0) {
         const struct peer *p = map_next(&cs->peers, NULL)->value;
 
-        command_fail(CONTAINER_OF(p->commands.next, struct command, link), CODE_HOST_OFFLINE,
-                     "the server is stopping");
+        fail(CONTAINER_OF(p->commands.next, struct command, link), CODE_HOST_OFFLINE,
+             "the server is stopping");
     }
     map_done(&cs->peers);
     map_done(&cs->pending);
     free(cs);
 }
 
-static char *command_encode(const struct command *c,
+static char *encode_command(const struct command *c,
                             const struct command_request *q,
                             size_t *ret_size)
 {
-    enum command_kind kind = str_eq(q->type, "container_operation") ? COMMAND_KIND_OPERATION
-                                                                    : COMMAND_KIND_COMMAND;
-    json_t *payload = q->payload ? json_incref(q->payload) : json_object();
-    json_t *message = msg_command_encode(kind, c->id, q->name, payload);
+    const struct operation_spec *spec = operation_spec(q->operation);
+    json_t *message = msg_command_encode(spec->kind, c->id, spec->name, q->payload);
     char *text = json_text_write(message, ret_size);
 
-    json_decref(payload);
     json_decref(message);
     return text;
 }
 
-static int command_send(struct command *c,
+static int send_command(struct command *c,
                         const struct command_request *q,
                         const char *text,
                         size_t size)
 {
-    if (c->peer->n_pending > c->owner->max_pending)
+    if (c->peer->n_pending > c->owner->max_awaited)
         return -ENOBUFS;
 
     return c->owner->send(c->owner->send_owner, q->agent_id, text, size);
@@ -224,27 +220,27 @@ void command_start(struct commands *cs, struct command_request *q)
     c->timeout_ms = q->timeout_ms;
     c->done = q->done;
     c->done_owner = q->owner;
+    c->operation = q->operation;
     if (!q->is_routine) {
         const char *container = json_text_get(q->payload, "container_id");
 
-        c->name = xstrdup(q->name);
         c->container = xstrdup(container ? container : "");
     }
     random_uuid(c->id);
-    c->peer = peer_get(cs, q->agent_id);
+    c->peer = get_peer(cs, q->agent_id);
     c->peer->n_pending++;
     list_append(&c->peer->commands, &c->link);
     (void)map_put(&cs->pending, c->id, c); /* a fresh random id */
 
-    text = command_encode(c, q, &size);
+    text = encode_command(c, q, &size);
     json_decref(TAKE_PTR(q->payload));
-    c->refusal = command_send(c, q, text, size);
+    c->refusal = send_command(c, q, text, size);
     if (c->refusal < 0) {
-        command_set_state(c, COMMAND_REFUSED);
+        set_state(c, COMMAND_REFUSED);
         loop_timer_start(cs->loop, &c->timer, 0, on_refused);
         return;
     }
-    command_set_state(c, COMMAND_WAITING);
+    set_state(c, COMMAND_WAITING);
     loop_timer_start(cs->loop, &c->timer, c->timeout_ms, on_timeout);
 }
 
@@ -269,7 +265,7 @@ bool commands_on_reply(struct commands *cs, const char *agent_id, const json_t *
         .reply = reply.code == 0 ? message : NULL,
         .result = reply.result,
     };
-    command_finish(c, &result);
+    finish(c, &result);
     return true;
 }
 
@@ -282,7 +278,7 @@ void commands_fail_agent(struct commands *cs, const char *agent_id, const char *
     if (!p)
         return;
 
-    /* By id: `done` may start new commands, which are not ours to fail, and the peer may go. */
+    /* By id: `done` may start new commands, which must not fail, and the peer may be freed. */
     ids = xcalloc(p->n_pending, sizeof(*ids));
     for (struct list *l = p->commands.next; l != &p->commands; l = l->next)
         str_copy(ids[n++], sizeof(*ids), CONTAINER_OF(l, struct command, link)->id);
@@ -291,7 +287,7 @@ void commands_fail_agent(struct commands *cs, const char *agent_id, const char *
         struct command *c = map_find(&cs->pending, ids[i]);
 
         if (c && c->state == COMMAND_WAITING)
-            command_fail(c, CODE_HOST_OFFLINE, why);
+            fail(c, CODE_HOST_OFFLINE, why);
     }
     free(ids);
 }

@@ -61,8 +61,7 @@ static void on_done(void *owner, const struct command_result *r)
     if (again) {
         o->again = NULL;
         command_start(again, &(struct command_request){.agent_id = "a",
-                                                       .type = "command",
-                                                       .name = "ping",
+                                                       .operation = OPERATION_PING,
                                                        .timeout_ms = 10,
                                                        .done = on_done,
                                                        .owner = o});
@@ -79,8 +78,7 @@ static void start_operation(struct commands *cs, const char *agent_id, struct ou
 {
     command_start(cs, &(struct command_request){
                           .agent_id = agent_id,
-                          .type = "container_operation",
-                          .name = "stop",
+                          .operation = OPERATION_STOP,
                           .payload = json_pack("{s:s, s:i}", "container_id", "abc", "timeout", 7),
                           .timeout_ms = 1000,
                           .done = on_done,
@@ -143,8 +141,7 @@ static void test_message_shape(void **state)
     assert_true(reply_ok(*state, "a", id_of(0)));
 
     command_start(*state, &(struct command_request){.agent_id = "a",
-                                                    .type = "command",
-                                                    .name = "list_containers",
+                                                    .operation = OPERATION_LIST_CONTAINERS,
                                                     .timeout_ms = 10,
                                                     .done = on_done,
                                                     .owner = &o});
@@ -322,15 +319,15 @@ static void test_disconnect(void **state)
 
 static void test_limit(void **state)
 {
-    struct outcome o[COMMAND_MAX_PENDING + 1] = {0}, other = {0};
+    struct outcome o[COMMANDS_MAX_AWAITED + 1] = {0}, other = {0};
 
     for (size_t i = 0; i < ARRAY_LEN(o); i++)
         start_operation(*state, "a", &o[i]);
     start_operation(*state, "b", &other);
-    assert_int_equal(n_sent, COMMAND_MAX_PENDING + 1);
+    assert_int_equal(n_sent, COMMANDS_MAX_AWAITED + 1);
     fake_advance(0);
-    assert_int_equal(o[COMMAND_MAX_PENDING].n_calls, 1);
-    assert_int_equal(o[COMMAND_MAX_PENDING].code, -ENOBUFS);
+    assert_int_equal(o[COMMANDS_MAX_AWAITED].n_calls, 1);
+    assert_int_equal(o[COMMANDS_MAX_AWAITED].code, -ENOBUFS);
     assert_int_equal(o[0].n_calls, 0);
 
     /* One ends: there is room for one. */
@@ -338,7 +335,7 @@ static void test_limit(void **state)
     outcome_done(&o[0]);
     o[0] = (struct outcome){0};
     start_operation(*state, "a", &o[0]);
-    assert_int_equal(n_sent, COMMAND_MAX_PENDING + 2);
+    assert_int_equal(n_sent, COMMANDS_MAX_AWAITED + 2);
     commands_fail_agent(*state, "a", "x");
     assert_int_equal(o[0].n_calls, 1);
     commands_fail_agent(*state, "b", "x");

@@ -214,8 +214,7 @@ static void ask(struct source_poll *p)
     struct log_source *s = p->source;
     struct command_request q = {
         .agent_id = s->agent_id,
-        .type = "container_operation",
-        .name = "get_logs",
+        .operation = OPERATION_GET_LOGS,
         .payload = json_pack("{s:s, s:I}", "container_id", s->container_id, "tail",
                              (json_int_t)p->tail),
         .timeout_ms = REPLY_MS,

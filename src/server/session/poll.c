@@ -101,8 +101,7 @@ static void ask(struct loop_timer *t)
     se->poll.is_wanted = false;
     command_start(se->owner->commands, &(struct command_request){
                                            .agent_id = se->agent_id,
-                                           .type = "command",
-                                           .name = "list_containers",
+                                           .operation = OPERATION_LIST_CONTAINERS,
                                            .payload = json_object(),
                                            .timeout_ms = POLL_TIMEOUT_MS,
                                            .is_routine = true,

@@ -389,7 +389,7 @@ struct sessions *sessions_new(const struct sessions_options *o)
     s->commands = commands_new(o->loop, send_command, s);
     commands_on_failure(s->commands, on_command_failure);
     if (o->max_commands > 0)
-        commands_set_max_pending(s->commands, o->max_commands);
+        commands_set_max_awaited(s->commands, o->max_commands);
     s->ingest = ingest_new(o->loop, o->store_jobs, o->store, on_event_stored, s);
     if (o->history)
         sessions_attach_history(s);

@@ -70,7 +70,7 @@ struct sessions_options {
     struct fleet *fleet;
     uint64_t max_agents;       /* registered; 0: AGENTS_DEFAULT_MAX */
     size_t max_message;        /* of an authenticated agent; 0: 16 MiB */
-    size_t max_commands;       /* that wait for one agent; 0: COMMAND_MAX_PENDING */
+    size_t max_commands;       /* that wait for one agent; 0: COMMANDS_MAX_AWAITED */
     uint64_t auth_timeout_ms;  /* 0: 30 s */
     uint64_t ping_interval_ms; /* 0: WS_PING_INTERVAL_MS */
     uint64_t poll_interval_ms; /* list_containers of agents that do not push; 0: 2000 */

@@ -224,8 +224,7 @@ void fixture_command(struct fixture *f, const char *agent_id, struct outcome *o)
 {
     command_start(sessions_commands(f->sessions),
                   &(struct command_request){.agent_id = agent_id,
-                                            .type = "container_operation",
-                                            .name = "start",
+                                            .operation = OPERATION_START,
                                             .timeout_ms = 30000,
                                             .done = on_command,
                                             .owner = o});

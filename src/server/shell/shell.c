@@ -251,7 +251,7 @@ void shell_start(struct shell *s, const json_t *asked)
     const char *fault = find_target(s, &h);
     _cleanup_free_ char *what = NULL;
 
-    if (!fault && !fleet_host_can(h, "shell_access"))
+    if (!fault && !fleet_host_can(h, operation_spec(OPERATION_SHELL)->capability))
         fault = "The agent of this host offers no shells";
     if (!fault && asked && !fleet_host_can(h, "exec_command"))
         fault = "The agent of this host can only open shells, not run commands";
