@@ -9,7 +9,8 @@
  *            operation needs, how it is carried out, its deadline. common/policy.c takes class and
  *            word from here, join/identity.c the capabilities.
  *   server   command/ takes message and name; api/operations.c, api/bulk.c and api/resources.c
- *            take arguments and flags; a test compares role and effect with the routes.
+ *            take arguments and flags; tests compare role and effect with the routes, and the
+ *            errors with the description of the API.
  *   cli      operate.c takes name, arguments and flags.
  *
  * A new operation is a row here, one in the agent's half and, if users may ask for it, a route and
@@ -22,6 +23,7 @@
  * (docs/protocol.md, docs/policy.md) and never change.
  */
 
+#include "proto/error_code.h"
 #include "proto/role.h"
 #include <stdbool.h>
 
@@ -132,6 +134,11 @@ struct operation_spec {
     enum operation_effect effect;
     unsigned arguments; /* TAKES_... */
     unsigned flags;
+    /*
+     * The failures that the engine reports of this operation, beside those of any operation
+     * (policy_denied, timeout, engine_error ...). Ends with CODE_NONE.
+     */
+    const enum error_code *errors;
 };
 
 /* The row of an operation; never of OPERATION_NONE. */

@@ -19,6 +19,7 @@ static void test_every_row_is_filled(void **state)
             fail_msg("operation %d has no row", (int)id);
         if (spec->kind != COMMAND_KIND_NONE)
             assert_int_equal(operation_find(spec->kind, spec->name), id);
+        assert_non_null(spec->errors);
         assert_true(!spec->capability || operation_uses_capability(spec->capability));
     }
     assert_int_equal(operation_find(COMMAND_KIND_COMMAND, "start"), OPERATION_NONE);
@@ -46,6 +47,8 @@ static void test_rows_agree(void **state)
             fail_msg("%s: has flags of operations on containers", spec->name);
         if (spec->flags & IS_BULK && spec->arguments & TAKES_NEW_NAME)
             fail_msg("%s: would give many containers one name", spec->name);
+        if (spec->arguments & TAKES_CONTAINER && spec->errors[0] != CODE_NO_SUCH_CONTAINER)
+            fail_msg("%s: the container may not exist", spec->name);
         if (spec->effect == EFFECT_ENDS && spec->arguments & TAKES_CONTAINER &&
             spec->role != ROLE_NONE && !(spec->flags & SPARES_OWN))
             fail_msg("%s: DockMon could end itself", spec->name);

@@ -21,6 +21,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "proto/operation.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -81,6 +82,8 @@ struct verb {
     /* Returns the exit code. The verb prints its own errors. */
     int (*run)(const struct verb *verb, void *options, const struct args_list *words);
     const void *data; /* for verbs that share `run`: distinguishes them */
+    /* The operation that the verb asks an agent for, or OPERATION_NONE. */
+    enum operation_id operation;
 };
 
 /* The two members of a verb that a named table of flags fills. */

@@ -409,6 +409,7 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
 
 const struct verb verb_exec = {
     .name = "exec",
+    .operation = OPERATION_SHELL,
     .usage = "[OPTIONS] CONTAINER [COMMAND [ARG...]]",
     .summary = "Run a command or a shell in a container",
     .examples = "  dockmon exec web\n  dockmon exec -it prod-1/web bash\n"

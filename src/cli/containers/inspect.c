@@ -34,6 +34,7 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
 
 const struct verb verb_inspect = {
     .name = "inspect",
+    .operation = OPERATION_INSPECT,
     .usage = "CONTAINER [CONTAINER...]",
     .summary = "Show the engine's complete description of containers, as JSON",
     .examples = "  dockmon inspect web | jq '.[0].State'\n",

@@ -299,6 +299,7 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
 
 const struct verb verb_logs = {
     .name = "logs",
+    .operation = OPERATION_GET_LOGS,
     .usage = "[OPTIONS] CONTAINER [CONTAINER...]",
     .summary = "Show the logs of containers, merged by time",
     .examples = "  dockmon logs -n 50 web\n  dockmon logs -t --since 10m prod-1/web\n"

@@ -1,6 +1,6 @@
 /*
- * start, stop, restart, kill, pause, unpause: one POST for each container. The verb's name is the
- * action.
+ * start, stop, restart, kill, pause, unpause: one POST for each container, or a bulk job. Name and
+ * arguments of the operation are those of proto/operation.h.
  */
 
 #include "base/alloc.h"
@@ -10,8 +10,7 @@
 #include "cli/containers/bulk.h"
 #include "cli/containers/containers.h"
 
-#define MAX_STOP_S 600
-#define USAGE      "CONTAINER [CONTAINER...]"
+#define USAGE "CONTAINER [CONTAINER...]"
 
 struct stop_options {
     const char *time;
@@ -23,16 +22,15 @@ static const struct flag stop_flags[] = {
 };
 
 struct operate {
-    const struct verb *verb;
-    const struct stop_options *options;
+    const struct operation_spec *spec;
+    const char *time; /* --time, or NULL */
 };
 
 static void fill_request(void *owner, const json_t *container, struct client_request *r)
 {
     const struct operate *o = owner;
-    bool has_time = o->verb->n_flags > 0 && o->options->time;
-    _cleanup_free_ char *tail = xasprintf("/%s%s%s", o->verb->name, has_time ? "?timeout=" : "",
-                                          has_time ? o->options->time : "");
+    _cleanup_free_ char *tail = xasprintf("/%s%s%s", o->spec->name, o->time ? "?timeout=" : "",
+                                          o->time ? o->time : "");
 
     r->method = "POST";
     r->path = container_path(container, tail);
@@ -43,8 +41,7 @@ static json_t *make_bulk_options(const struct operate *o)
     json_t *options = json_object();
     uint64_t seconds = 0;
 
-    if (o->verb->n_flags > 0 && o->options->time &&
-        parse_u64(o->options->time, MAX_STOP_S, &seconds) == 0)
+    if (o->time && parse_u64(o->time, OPERATION_MAX_STOP_S, &seconds) == 0)
         (void)json_object_set_new(options, "timeout", json_integer((json_int_t)seconds));
     return options;
 }
@@ -52,12 +49,13 @@ static json_t *make_bulk_options(const struct operate *o)
 static int run(const struct verb *verb, void *options, const struct args_list *words)
 {
     _cleanup_(client_closep) struct client *c = NULL;
-    struct operate o = {verb, options};
+    struct operate o = {.spec = operation_spec(verb->operation)};
     struct error err = ERROR_INIT;
     uint64_t seconds;
 
-    if (verb->n_flags > 0 && o.options->time &&
-        args_read_number("time", o.options->time, 0, MAX_STOP_S, &seconds, &err) < 0) {
+    if (o.spec->arguments & TAKES_TIMEOUT)
+        o.time = ((const struct stop_options *)options)->time;
+    if (o.time && args_read_number("time", o.time, 0, OPERATION_MAX_STOP_S, &seconds, &err) < 0) {
         output_error("%s", err.msg);
         return EXIT_USAGE;
     }
@@ -65,13 +63,14 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
     if (!c)
         return 1;
     if (words->n >= BULK_MIN && words->n <= BULK_MAX)
-        return bulk_run(c, verb->name, make_bulk_options(&o), words);
+        return bulk_run(c, o.spec->name, make_bulk_options(&o), words);
     return containers_each(c, words, &(struct containers_batch){.fill = fill_request, .owner = &o});
 }
 
 /* clang-format off: one verb per block */
-#define OPERATE(verb_name, state, text, sample, ...)                                   \
+#define OPERATE(verb_name, id, state, text, sample, ...)                               \
     const struct verb verb_##verb_name = {.name = #verb_name,                          \
+                                          .operation = (id),                           \
                                           .summary = (text),                           \
                                           .examples = (sample),                        \
                                           .words = (state),                            \
@@ -85,13 +84,38 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
 #define TIMED .usage = "[OPTIONS] " USAGE, VERB_FLAGS(stop_flags)
 
 OPERATE(start,
+        OPERATION_START,
         WORDS_STOPPED,
         "Start stopped containers",
         "  dockmon start web\n  dockmon start prod-1/web prod-2/web\n",
         PLAIN);
-OPERATE(stop, WORDS_RUNNING, "Stop running containers", "  dockmon stop -t 30 db\n", TIMED);
-OPERATE(restart, WORDS_CONTAINERS, "Restart containers", "  dockmon restart prod-1/web\n", TIMED);
-OPERATE(kill, WORDS_RUNNING, "Kill running containers (SIGKILL)", "  dockmon kill web\n", PLAIN);
-OPERATE(
-    pause, WORDS_RUNNING, "Pause all processes in containers", "  dockmon pause batch\n", PLAIN);
-OPERATE(unpause, WORDS_PAUSED, "Resume paused containers", "  dockmon unpause batch\n", PLAIN);
+OPERATE(stop,
+        OPERATION_STOP,
+        WORDS_RUNNING,
+        "Stop running containers",
+        "  dockmon stop -t 30 db\n",
+        TIMED);
+OPERATE(restart,
+        OPERATION_RESTART,
+        WORDS_CONTAINERS,
+        "Restart containers",
+        "  dockmon restart prod-1/web\n",
+        TIMED);
+OPERATE(kill,
+        OPERATION_KILL,
+        WORDS_RUNNING,
+        "Kill running containers (SIGKILL)",
+        "  dockmon kill web\n",
+        PLAIN);
+OPERATE(pause,
+        OPERATION_PAUSE,
+        WORDS_RUNNING,
+        "Pause all processes in containers",
+        "  dockmon pause batch\n",
+        PLAIN);
+OPERATE(unpause,
+        OPERATION_UNPAUSE,
+        WORDS_PAUSED,
+        "Resume paused containers",
+        "  dockmon unpause batch\n",
+        PLAIN);

@@ -32,6 +32,7 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
 
 const struct verb verb_rename = {
     .name = "rename",
+    .operation = OPERATION_RENAME,
     .usage = "CONTAINER NEW_NAME",
     .summary = "Rename a container",
     .examples = "  dockmon rename prod-1/web web-old\n",

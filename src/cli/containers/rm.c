@@ -37,6 +37,7 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
 
 const struct verb verb_rm = {
     .name = "rm",
+    .operation = OPERATION_REMOVE,
     .usage = "[OPTIONS] CONTAINER [CONTAINER...]",
     .summary = "Remove containers",
     .examples = "  dockmon rm old-web\n  dockmon rm -f -v prod-1/web\n",

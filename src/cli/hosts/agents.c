@@ -175,6 +175,7 @@ static int run_rotate(const struct verb *verb, void *options, const struct args_
 
 const struct verb verb_agent_rotate = {
     .name = "agent rotate",
+    .operation = OPERATION_TOKEN_ROTATE,
     .usage = "[OPTIONS] HOST [HOST...]",
     .summary = "Replace the permanent tokens of agents",
     .examples = "  dockmon agent rotate web1 web2\n  dockmon agent rotate --all\n",

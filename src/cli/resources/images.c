@@ -101,6 +101,7 @@ const struct resource_kind resource_images = {
 
 const struct verb verb_images = {
     .name = "images",
+    .operation = OPERATION_LIST_IMAGES,
     .summary = "List the images of all hosts",
     .examples = "  dockmon images\n  dockmon images --host prod-1 -q\n",
     RESOURCE_LS(resource_images, ls_flags),
@@ -112,6 +113,7 @@ static const struct flag rm_flags[] = {
 
 const struct verb verb_rmi = {
     .name = "rmi",
+    .operation = OPERATION_REMOVE_IMAGE,
     .usage = "[OPTIONS] IMAGE [IMAGE...]",
     .summary = "Remove images",
     .examples = "  dockmon rmi web:1.2\n  dockmon rmi --host prod-1 --host prod-2 web:1.2\n"

@@ -45,6 +45,7 @@ const struct resource_kind resource_networks = {
 
 const struct verb verb_network_ls = {
     .name = "network ls",
+    .operation = OPERATION_LIST_NETWORKS,
     .summary = "List the networks of all hosts",
     .examples = "  dockmon network ls --host prod-1\n",
     RESOURCE_LS(resource_networks, ls_flags),
@@ -80,6 +81,7 @@ static int run_create(const struct verb *verb, void *options, const struct args_
 
 const struct verb verb_network_create = {
     .name = "network create",
+    .operation = OPERATION_CREATE_NETWORK,
     .usage = "[OPTIONS] NETWORK",
     .summary = "Create a network",
     .examples = "  dockmon network create --host prod-1 --subnet 10.5.0.0/16 shop\n"
@@ -96,6 +98,7 @@ static const struct flag rm_flags[] = {
 
 const struct verb verb_network_rm = {
     .name = "network rm",
+    .operation = OPERATION_DELETE_NETWORK,
     .usage = "[OPTIONS] NETWORK [NETWORK...]",
     .summary = "Remove networks",
     .examples = "  dockmon network rm shop\n  dockmon network rm -f --host prod-1 shop\n",

@@ -130,9 +130,10 @@ static const struct prune volumes = {"volumes/prune",
                                      "Deleted Volumes:", "volumes_removed"};
 
 /* clang-format off: one verb per block */
-#define PRUNE(kind, verb_name, text, sample)          \
+#define PRUNE(kind, verb_name, id, text, sample)      \
     const struct verb verb_##kind##_prune = {         \
         .name = (verb_name),                          \
+        .operation = (id),                            \
         .usage = "[OPTIONS]",                         \
         .summary = (text),                            \
         .examples = (sample),                         \
@@ -145,13 +146,16 @@ static const struct prune volumes = {"volumes/prune",
 
 PRUNE(image,
       "image prune",
+      OPERATION_PRUNE_IMAGES,
       "Remove unused images",
       "  dockmon image prune --host prod-1\n  dockmon image prune --host all -f\n");
 PRUNE(network,
       "network prune",
+      OPERATION_PRUNE_NETWORKS,
       "Remove unused networks",
       "  dockmon network prune --host prod-1\n  dockmon network prune --host all -f\n");
 PRUNE(volume,
       "volume prune",
+      OPERATION_PRUNE_VOLUMES,
       "Remove unused volumes",
       "  dockmon volume prune --host prod-1\n  dockmon volume prune --host all -f\n");

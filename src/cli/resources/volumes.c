@@ -35,6 +35,7 @@ const struct resource_kind resource_volumes = {
 
 const struct verb verb_volume_ls = {
     .name = "volume ls",
+    .operation = OPERATION_LIST_VOLUMES,
     .summary = "List the volumes of all hosts",
     .examples = "  dockmon volume ls --host prod-1\n",
     RESOURCE_LS(resource_volumes, ls_flags),
@@ -83,6 +84,7 @@ static int run_create(const struct verb *verb, void *options, const struct args_
 
 const struct verb verb_volume_create = {
     .name = "volume create",
+    .operation = OPERATION_CREATE_VOLUME,
     .usage = "[OPTIONS] [VOLUME]",
     .summary = "Create a volume",
     .examples = "  dockmon volume create --host prod-1 shop-data\n"
@@ -98,6 +100,7 @@ static const struct flag rm_flags[] = {
 
 const struct verb verb_volume_rm = {
     .name = "volume rm",
+    .operation = OPERATION_DELETE_VOLUME,
     .usage = "[OPTIONS] VOLUME [VOLUME...]",
     .summary = "Remove volumes",
     .examples = "  dockmon volume rm shop-data\n",

@@ -15,6 +15,8 @@
 #include "server/fleet/scope_view.h"
 #include "server/view/json_values.h"
 
+#include <errno.h>
+
 #define MAX_JOBS     64 /* kept, those that run included */
 #define MAX_RUNNING  32
 #define MAX_PER_HOST 4

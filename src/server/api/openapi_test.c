@@ -159,6 +159,28 @@ static void test_what_the_table_says_is_described(void **state)
     assert_int_equal(wrong, 0);
 }
 
+/* The answer of a route has the status of each failure of its operation. */
+static void test_failures_of_operations_are_described(void **state)
+{
+    const json_t *paths = json_object_get(*state, "paths");
+
+    for (size_t i = 0; i < n_routes; i++) {
+        const json_t *responses = json_object_get(operation_of(paths, &routes[i]), "responses");
+        const enum error_code *errors;
+        char status[16];
+
+        if (routes[i].operation == OPERATION_NONE)
+            continue;
+        for (errors = operation_spec(routes[i].operation)->errors; *errors; errors++) {
+            (void)snprintf(status, sizeof(status), "%d", error_code_status(*errors));
+            if (!json_object_get(responses, status)) {
+                fail_msg("%s %s: no %s for %s", routes[i].method, routes[i].pattern, status,
+                         error_code_name(*errors));
+            }
+        }
+    }
+}
+
 static const json_t *resolve(const json_t *doc, const json_t *parameter)
 {
     static const char prefix[] = "#/components/parameters/";
@@ -217,6 +239,7 @@ int main(void)
         cmocka_unit_test(test_every_route_is_described),
         cmocka_unit_test(test_nothing_else_is_described),
         cmocka_unit_test(test_what_the_table_says_is_described),
+        cmocka_unit_test(test_failures_of_operations_are_described),
         cmocka_unit_test(test_path_parameters_are_described),
     };
 
