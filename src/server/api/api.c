@@ -175,13 +175,18 @@ static void on_late(void *owner, const struct http_request *r, uint64_t timeout_
              "no answer in time: 504");
 }
 
+static const struct ws_rules log_rules = {
+    .role = ROLE_VIEWER,
+    .limits = {.max_message = (size_t)64 * 1024, .max_queue = (size_t)2 << 20},
+};
+
 static int on_upgrade(void *owner, const struct http_request *r, struct ws_accept *ret)
 {
     struct api *a = owner;
     bool is_agent = str_eq(r->path, "/api/agent/ws");
     bool is_shell = str_starts_with(r->path, SHELLS_PATH);
     bool is_stats = str_eq(r->path, STATS_CHANNEL_PATH);
-    bool is_logs = str_eq(r->path, LOG_ENDPOINT_PATH);
+    bool is_logs = str_eq(r->path, "/ws/logs");
 
     if (!is_agent && !is_shell && !is_stats && !is_logs && !str_eq(r->path, "/ws") &&
         !str_eq(r->path, "/ws/"))
@@ -193,7 +198,7 @@ static int on_upgrade(void *owner, const struct http_request *r, struct ws_accep
     if (is_stats)
         return stats_channels_accept(a->o.stats_channels, r, ret);
     if (is_logs) {
-        log_endpoint_accept(a->o.log_endpoint, r, ret);
+        log_endpoint_accept(a->o.log_endpoint, r, &log_rules, ret);
     } else if (is_agent) {
         sessions_accept(a->o.sessions, ret);
     } else {

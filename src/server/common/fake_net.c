@@ -128,6 +128,7 @@ void ws_close(struct ws *ws, unsigned code, const char *reason)
 {
     assert(ws->close_code == 0);
     ws->close_code = code;
+    ws->is_paused = false; /* as the real one */
     str_copy(ws->close_reason, sizeof(ws->close_reason), reason);
 }
 
