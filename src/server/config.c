@@ -11,87 +11,87 @@
 #define MIB         (UINT64_C(1) << 20)
 #define DAYS(n)     ((uint64_t)(n)*DAY_MS)
 
-/* clang-format off */ /* it would make columns of them */
+/* clang-format off */ /* it would align them in columns */
 static const struct option_spec specs[] = {
     {.flag = "listen", .env = "DOCKMOND_LISTEN", .type = OPTION_STRING, .offset = OPT(listen),
      .flags = OPTION_REQUIRED, .fallback = "127.0.0.1:8001", .max = 255,
-     .help = "ADDR:PORT to listen on; port 0 takes any free one"},
+     .help = "ADDR:PORT to listen on; port 0 takes a free port"},
     {.flag = "data-dir", .env = "DOCKMOND_DATA_DIR", .type = OPTION_STRING,
      .offset = OPT(data_dir), .flags = OPTION_REQUIRED, .fallback = "/var/lib/dockmon",
      .max = 3000,
-     .help = "DIR for the database; made when missing"},
+     .help = "DIR for the database; created if it is missing"},
     {.flag = "insecure-http", .env = "DOCKMOND_INSECURE_HTTP", .type = OPTION_BOOL,
      .offset = OPT(is_http_allowed), .fallback = "false",
      .help = "allow plain HTTP on addresses other than loopback"},
     {.flag = "tls", .env = "DOCKMOND_TLS", .type = OPTION_BOOL, .offset = OPT(wants_tls),
      .fallback = "false",
-     .help = "speak HTTPS on loopback, too; on other addresses it is the default"},
+     .help = "serve HTTPS on loopback, too; the default on other addresses"},
     {.flag = "tls-cert", .env = "DOCKMOND_TLS_CERT", .type = OPTION_STRING,
      .offset = OPT(tls_cert), .max = 4096,
-     .help = "FILE with the server's certificate chain (PEM); self-signed in DATA-DIR/tls/ "
-             "when not given"},
+     .help = "FILE with the server's certificate chain (PEM); default: a self-signed certificate "
+             "in DATA-DIR/tls/"},
     {.flag = "tls-key", .env = "DOCKMOND_TLS_KEY", .type = OPTION_STRING, .offset = OPT(tls_key),
      .max = 4096,
-     .help = "FILE with the key of --tls-cert (PEM)"},
+     .help = "FILE with the private key of --tls-cert (PEM)"},
     {.flag = "tls-san", .env = "DOCKMOND_TLS_SAN", .type = OPTION_STRING, .offset = OPT(tls_san),
      .max = 4096,
-     .help = "NAME,NAME... further host names and IPs for the self-signed certificate"},
+     .help = "NAME,NAME... additional host names and IPs in the self-signed certificate"},
     {.flag = "web-dir", .env = "DOCKMOND_WEB_DIR", .type = OPTION_STRING, .offset = OPT(web_dir),
      .max = 4096,
-     .help = "DIR with a built web UI (index.html and its files), read at start and served at /"},
+     .help = "DIR of a built web UI (index.html and its files), read at start and served at /"},
     {.flag = "log-level", .env = "DOCKMOND_LOG_LEVEL", .type = OPTION_STRING,
      .offset = OPT(log_level_text), .flags = OPTION_REQUIRED, .fallback = "info", .max = 16,
      .help = "debug, info, warning or error"},
     {.flag = "log-format", .env = "DOCKMOND_LOG_FORMAT", .type = OPTION_STRING,
      .offset = OPT(log_format), .flags = OPTION_REQUIRED, .fallback = "text", .max = 16,
-     .help = "text (key=value) or json, one line each"},
+     .help = "text (key=value) or json, one entry per line"},
     {.flag = "session-lifetime", .env = "DOCKMOND_SESSION_LIFETIME", .type = OPTION_DURATION,
      .offset = OPT(session_lifetime_ms), .fallback = "24h", .min = 60000, .max = DAYS(90),
-     .help = "how long a login lasts"},
+     .help = "time after which a login expires"},
     {.flag = "poll-interval", .env = "DOCKMOND_POLL_INTERVAL", .type = OPTION_DURATION,
      .offset = OPT(poll_interval_ms), .fallback = "2s", .min = 500, .max = 3600000,
-     .help = "how often agents that do not push are asked for their containers"},
+     .help = "interval at which agents that do not push are polled for their containers"},
     {.flag = "max-agent-message", .env = "DOCKMOND_MAX_AGENT_MESSAGE", .type = OPTION_U64,
      .offset = OPT(max_agent_message), .fallback = "16777216", .min = 65536, .max = 256 * MIB,
-     .help = "longest message of an agent in bytes"},
+     .help = "maximum size of an agent's message in bytes"},
     {.flag = "max-connections", .env = "DOCKMOND_MAX_CONNECTIONS", .type = OPTION_U64,
      .offset = OPT(max_connections), .fallback = "25000", .min = 16, .max = 1000000,
-     .help = "most connections at a time, agents included"},
+     .help = "maximum number of open connections, including agents"},
     {.flag = "max-agents", .env = "DOCKMOND_MAX_AGENTS", .type = OPTION_U64,
      .offset = OPT(max_agents), .fallback = "20000", .min = 1, .max = 1000000,
-     .help = "most agents that may join"},
+     .help = "maximum number of registered agents"},
     {.flag = "max-containers", .env = "DOCKMOND_MAX_CONTAINERS", .type = OPTION_U64,
      .offset = OPT(max_containers), .fallback = "5000", .min = 1, .max = 100000,
-     .help = "most containers of one host; the rest is left out, and said to be; the history has "
-             "5,000 at most"},
+     .help = "maximum number of containers of one host; further ones are omitted, with a warning; "
+             "the history keeps 5,000 at most"},
     {.flag = "max-commands", .env = "DOCKMOND_MAX_COMMANDS", .type = OPTION_U64,
      .offset = OPT(max_commands), .fallback = "64", .min = 1, .max = 10000,
-     .help = "most commands that wait for one agent at a time"},
+     .help = "maximum number of pending commands of one agent"},
     {.flag = "max-client-queue", .env = "DOCKMOND_MAX_CLIENT_QUEUE", .type = OPTION_U64,
      .offset = OPT(max_client_queue), .fallback = "4194304", .min = 2 * MIB, .max = 256 * MIB,
-     .help = "most bytes that wait for one client of the live feed; a slower one misses "
-             "updates and is told everything anew"},
+     .help = "maximum number of bytes queued for one client of the live feed; a slower client "
+             "misses updates and then receives the complete state again"},
     {.flag = "auth-timeout", .env = "DOCKMOND_AUTH_TIMEOUT", .type = OPTION_DURATION,
      .offset = OPT(auth_timeout_ms), .fallback = "30s", .min = 1000, .max = 600000,
-     .help = "how long an agent that has connected may take to say who it is"},
+     .help = "time within which a connected agent must authenticate"},
     {.flag = "ping-interval", .env = "DOCKMOND_PING_INTERVAL", .type = OPTION_DURATION,
      .offset = OPT(ping_interval_ms), .fallback = "20s", .min = 1000, .max = 600000,
-     .help = "how often agents are pinged; one that is silent for twice that and 5 s is "
-             "offline"},
+     .help = "interval of pings to agents; an agent that is silent for twice the interval plus 5 s "
+             "is offline"},
     {.flag = "history-tiers", .env = "DOCKMOND_HISTORY_TIERS", .type = OPTION_STRING,
      .offset = OPT(history_tiers), .fallback = TIERS_DEFAULT, .max = 255,
-     .help = "STEP:KEEP,... how fine figures are kept and how long, in whole files of a day to "
-             "4 weeks: 10s first, then any of 30s, 1m, 5m, 10m, 30m, 1h, 6h and 1d; 2 days at least "
-             "(h, d, y)"},
+     .help = "STEP:KEEP,... resolutions of the history and how long each is kept, in files of 1 "
+             "day to 4 weeks: 10s first, then any of 30s, 1m, 5m, 10m, 30m, 1h, 6h and 1d; at least "
+             "2 days each (units h, d, y)"},
     {.flag = "stats-memory", .env = "DOCKMOND_STATS_MEMORY", .type = OPTION_U64,
      .offset = OPT(stats_memory_mib), .fallback = "0", .max = 1048576,
-     .help = "MiB at most for the last 15 minutes of all figures; 0: a quarter of the machine's "
-             "memory, at most 2048"},
+     .help = "maximum MiB of memory for the samples of the last 15 minutes; 0: a quarter of the "
+             "machine's memory, at most 2048"},
     {.flag = "no-history", .env = "DOCKMOND_NO_HISTORY", .type = OPTION_BOOL,
      .offset = OPT(wants_no_history), .fallback = "false",
-     .help = "keep no figures beyond the last 15 minutes, which are in memory"},
+     .help = "keep only the samples of the last 15 minutes, in memory"},
     {.flag = "check", .type = OPTION_BOOL, .offset = OPT(wants_check), .fallback = "false",
-     .help = "check configuration and data directory, then exit"},
+     .help = "check the configuration and the data directory, then exit"},
     {.flag = "version", .type = OPTION_BOOL, .offset = OPT(wants_version), .fallback = "false",
      .help = "print the version and exit"},
     {.flag = "help", .type = OPTION_BOOL, .offset = OPT(wants_help), .fallback = "false",
@@ -114,28 +114,31 @@ static void check_names(const char *text, struct buf *errors)
 
         if (!certificate_name_is_valid(name)) {
             (void)buf_printf(
-                errors, "--tls-san (DOCKMOND_TLS_SAN): `%s` is neither host name nor IP\n", name);
+                errors, "--tls-san (DOCKMOND_TLS_SAN): `%s` is neither a host name nor an IP\n",
+                name);
         }
     }
 }
 
-/* On addresses that others reach, passwords and tokens do not travel unencrypted unless somebody says so. */
+/* Addresses other than loopback use TLS unless --insecure-http allows plain HTTP: passwords and
+ * tokens do not travel unencrypted by default. */
 static void derive_tls(struct config *c, struct buf *errors)
 {
     if (!c->tls_cert != !c->tls_key) {
         (void)buf_printf(errors, "--tls-cert and --tls-key (DOCKMOND_TLS_CERT, DOCKMOND_TLS_KEY): "
-                                 "one is given without the other\n");
+                                 "set both or neither\n");
     }
     check_names(c->tls_san, errors);
     if (c->is_http_allowed && (c->wants_tls || c->tls_cert)) {
         (void)buf_printf(errors, "--insecure-http (DOCKMOND_INSECURE_HTTP): plain HTTP and TLS "
-                                 "are both asked for\n");
+                                 "exclude each other\n");
     }
     c->is_tls = c->wants_tls || c->tls_cert ||
                 (c->host && !is_loopback(c->host) && !c->is_http_allowed);
 }
 
-/* What the table cannot say: texts with a grammar of their own, and rules between options. */
+/* Checks values that the table cannot check: texts with a grammar of their own, and rules between
+ * options. */
 static int derive(struct config *c, struct buf *errors)
 {
     size_t before = errors->size;
@@ -175,7 +178,7 @@ int config_read(
     *ret = (struct config){0};
     r = options_parse(specs, ARRAY_LEN(specs), &source, ret, &first, errors);
     if (first < argc) {
-        (void)buf_printf(errors, "%s: unknown command or superfluous word\n", argv[first]);
+        (void)buf_printf(errors, "%s: unknown command or unexpected argument\n", argv[first]);
         r = -EINVAL;
     }
     d = derive(ret, errors);

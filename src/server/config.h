@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * Configuration of dockmond: flags, environment, KEY=value file. Plain data; config_done() frees it.
+ * Configuration of dockmond from flags, environment and a KEY=value file. Plain data.
  */
 
 #include "base/buf.h"
@@ -16,23 +16,23 @@ struct config {
     char *listen;
     char *data_dir;
     char *log_level_text, *log_format;
-    bool is_http_allowed; /* plain HTTP on addresses that others reach */
+    bool is_http_allowed; /* plain HTTP on addresses other than loopback */
     bool wants_tls;
     char *web_dir;            /* NULL: no web UI is served */
     char *tls_cert, *tls_key; /* paths, both or none; NULL: self-signed */
-    char *tls_san;            /* further names for the self-signed one, comma-separated */
+    char *tls_san;            /* additional names in it, comma-separated */
     bool wants_check, wants_help, wants_version;
     uint64_t max_agent_message; /* bytes */
     uint64_t poll_interval_ms, session_lifetime_ms;
     uint64_t max_connections, max_agents;
     uint64_t max_containers;                    /* of a host */
-    uint64_t max_commands;                      /* that wait for one agent */
+    uint64_t max_commands;                      /* pending, of one agent */
     uint64_t max_client_queue;                  /* bytes */
     uint64_t auth_timeout_ms, ping_interval_ms; /* of agents */
-    uint64_t stats_memory_mib;                  /* 0: by the machine's */
+    uint64_t stats_memory_mib;                  /* 0: a quarter of the machine's memory */
     bool wants_no_history;
     char *history_tiers;
-    int64_t history_keep_ms[TIER_COUNT]; /* made of it */
+    int64_t history_keep_ms[TIER_COUNT]; /* parsed from history_tiers */
 
     /* Derived from the texts above. */
     char *host;
@@ -42,15 +42,17 @@ struct config {
     bool is_log_json;
 };
 
-/* 0, or -EINVAL with one line per problem in `errors`. config_done() is due either way. */
+/* Returns 0, or -EINVAL with one line per error in `errors`. In either case the caller must call
+ * config_done(). */
 int config_read(int argc,
                 char **argv,
                 const char *const *env,
                 struct config *ret,
                 struct buf *errors) _nodiscard_;
-/* Borrows from *c. */
+/* The result borrows from *c. */
 struct tls_keeper_files config_tls_files(const struct config *c);
 void config_done(struct config *c);
 void config_help(struct buf *out);
-/* For a word of argv: "--listen" does, "--listen=..." and "--check" do not. */
+/* Returns whether argv's next word is the value of this one: true for "--listen", false for
+ * "--listen=..." and "--check". */
 bool config_flag_takes_value(const char *word);

@@ -1,5 +1,5 @@
 /*
- * dockmond: the server. With a command word it is the offline administration of a data directory.
+ * dockmond: the server. With a command word it administers a data directory.
  */
 
 #include "base/alloc.h"
@@ -33,9 +33,9 @@ static void print_help(void)
         "\n"
         "Commands:\n%s"
         "  fingerprint\n"
-        "      print what agents and the CLI recognise the server's certificate by (DOCKMON_PIN)\n"
+        "      print the fingerprint of the server's key, for agents and the CLI (DOCKMON_PIN)\n"
         "  health\n"
-        "      ask the server that runs with this configuration how it is; exit status 0: well\n"
+        "      query the health of the server that runs with this configuration; exit status 0: healthy\n"
         "\n"
         "Options:\n%s"
         "\n"
@@ -77,7 +77,7 @@ static int check_certificate(const struct config *config)
     if (r == 0) {
         (void)printf("ok    certificate, its key is %s\n", text);
     } else if (r == -ENOENT && !config->tls_cert) {
-        (void)printf("ok    certificate: will be made at the first start\n");
+        (void)printf("ok    certificate: created at the first start\n");
     } else {
         (void)printf("FAIL  certificate: %s\n", err.msg);
         return EXIT_FAILURE;
@@ -85,7 +85,7 @@ static int check_certificate(const struct config *config)
     return EXIT_SUCCESS;
 }
 
-/* Whether the first start will be able to make its database; leaves nothing behind. */
+/* Checks that the first start can create its database. Leaves no files behind. */
 static int check_new_store(const struct config *config)
 {
     bool is_missing = access(config->data_dir, F_OK) < 0 && errno == ENOENT;
@@ -94,17 +94,17 @@ static int check_new_store(const struct config *config)
     r = is_missing ? mkdir(config->data_dir, 0700) : access(config->data_dir, W_OK);
     if (r < 0) {
         (void)printf("FAIL  data directory: %s cannot be %s: %s\n", config->data_dir,
-                     is_missing ? "made" : "written", error_text(-errno));
+                     is_missing ? "created" : "written", error_text(-errno));
         return EXIT_FAILURE;
     }
     if (is_missing)
-        (void)rmdir(config->data_dir); /* it is empty and ours */
-    (void)printf("ok    data directory %s: the first start will make the database\n",
+        (void)rmdir(config->data_dir); /* created above, hence empty */
+    (void)printf("ok    data directory %s: the first start creates the database\n",
                  config->data_dir);
     return EXIT_SUCCESS;
 }
 
-/* Makes nothing: a check must not leave files of the wrong owner behind. */
+/* Creates no files: a check run as root must not leave files with the wrong owner. */
 static int check_store(const struct config *config)
 {
     _cleanup_free_ char *database = xasprintf("%s/dockmon.db", config->data_dir);
@@ -132,7 +132,7 @@ static int check(const struct config *config)
     return status;
 }
 
-struct start { /* as given: read again for a reload */
+struct start { /* the command line, parsed again by a reload */
     int argc;
     char **argv;
 };
@@ -168,11 +168,12 @@ static int serve(const struct config *config, struct start *start)
     return EXIT_SUCCESS;
 }
 
-/* The first word that is a command of the offline administration; argc when there is none. */
+/* Returns the index of the first word that is an offline command, or argc. */
 static int find_command(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
-        if (config_flag_takes_value(argv[i])) { /* a directory may be called as a command is */
+        /* A directory may have the name of a command. */
+        if (config_flag_takes_value(argv[i])) {
             i++;
             continue;
         }

@@ -290,12 +290,12 @@ test('rules are checked', async () => {
   };
   await refused('host=alpha', /list of rules/);
   await refused([7], /must be a text/);
-  await refused([''], /no scope/);
+  await refused([''], /is not a rule/);
   await refused(['host=nowhere'], /no host `nowhere`/);
   await refused(['host=alpha,host=beta'], /one host/);
   await refused(['label=a\0b'], /must be a text/);
   await refused(Array.from({ length: 33 }, (_, i) => `tag=${i}`), /32 rules/);
-  await refused(['x'.repeat(300)], /no scope/);
+  await refused(['x'.repeat(300)], /is not a rule/);
   for (const everything of [undefined, null, []]) {
     const made = await key('viewer', everything);
     assert.equal((await made.get('/api/hosts')).length, 2);
@@ -448,7 +448,7 @@ test('the command lines set and show scopes', async () => {
   const offline = ['apikey', 'create', '--name', 'from-dockmond', '--role', 'viewer'];
   assert.deepEqual(await names(await server.admin(...offline, '--scope', 'host=alpha,label=team=db', '--scope=label=team=web')), ['alpha-db', 'alpha-web', 'beta-web']);
   await assert.rejects(server.admin('apikey', 'create', '--name', 'bad', '--role', 'viewer', '--scope', 'host=nowhere'), /there is no host `nowhere`/);
-  await assert.rejects(server.admin('apikey', 'create', '--name', 'bad', '--role', 'viewer', '--scope', 'web'), /no scope/);
+  await assert.rejects(server.admin('apikey', 'create', '--name', 'bad', '--role', 'viewer', '--scope', 'web'), /is not a rule/);
 });
 
 test('an admin of one host can delete it, not the other', async () => {

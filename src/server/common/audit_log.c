@@ -32,7 +32,7 @@ static void on_done(void *arg)
 
     if (job->code < 0) {
         log_error(LOG_FIELDS("who", job->entry.who, "action", job->entry.action),
-                  "audit row not stored: %s", job->err.msg);
+                  "could not store an audit row: %s", job->err.msg);
     }
     job_free(job);
 }
@@ -45,7 +45,7 @@ void audit_add(struct db *store, struct job_queue *store_jobs, const struct audi
     job->entry = *entry;
     if (job_submit(store_jobs, job, on_work, on_done) < 0) {
         log_error(LOG_FIELDS("who", job->entry.who, "action", job->entry.action),
-                  "audit row not stored: the store queue is full");
+                  "could not store an audit row: the store queue is full");
         job_free(job);
     }
 }

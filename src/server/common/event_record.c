@@ -28,7 +28,7 @@ static void on_done(void *arg)
     struct record_job *job = arg;
 
     if (job->code < 0)
-        log_error(NULL, "an event could not be stored: %s", job->err.msg);
+        log_error(NULL, "could not store an event: %s", job->err.msg);
     job_free(job);
 }
 
@@ -40,7 +40,7 @@ void record_event(struct db *store, struct job_queue *store_jobs, const struct e
     job->event = *event;
     if (job_submit(store_jobs, job, on_work, on_done) < 0) {
         log_warn(LOG_FIELDS("title", job->event.title),
-                 "event not stored: the store queue is full");
+                 "could not store an event: the store queue is full");
         job_free(job);
     }
 }

@@ -95,7 +95,7 @@ void loop_io_stop(struct loop_io *io)
     }
 }
 
-/* Serves one watch. */
+/* Calls back for one descriptor that is ready. */
 void loop_turn(_unused_ struct loop *loop)
 {
     struct pollfd fds[MAX_WATCHES];

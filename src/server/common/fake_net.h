@@ -1,9 +1,9 @@
 #pragma once
 
 /*
- * The network edge for unit tests: timers that fire when the test moves the clock, WebSocket peers that
- * record the messages sent to them, and one loop (NULL) that only watches descriptors for input. Linked
- * instead of net/loop.c and net/ws.c.
+ * The network layer of unit tests: timers that fire when the test advances the clock, WebSocket
+ * peers that record the messages sent to them, and one loop (NULL) that only watches descriptors
+ * for input. Linked in place of net/loop.c and net/ws.c.
  */
 
 #include "net/http_server.h"
@@ -19,7 +19,7 @@ struct ws {
     void *owner;
     struct ws_limits limits;
     json_t *sent[FAKE_MAX_SENT];
-    size_t n_sent, n_read; /* read: by fake_ws_next() */
+    size_t n_sent, n_read; /* n_read: returned by fake_ws_next() */
     unsigned close_code;   /* 0: open */
     bool is_paused;
     char close_reason[128];
@@ -28,13 +28,15 @@ struct ws {
     const char *peer;
 };
 
-void fake_advance(uint64_t ms); /* fires what is due, in order */
+void fake_advance(uint64_t ms); /* fires timers that become due, in order */
 size_t fake_timers_running(void);
 
 struct ws *fake_ws_new(const struct ws_accept *accept, const char *peer);
 void fake_ws_receive(struct ws *ws, const char *text);
-void fake_ws_receive_json(struct ws *ws, json_t *message); /* takes it */
-void fake_ws_drain(struct ws *ws);              /* it has taken what was queued, and takes more */
-void fake_ws_end(struct ws *ws, unsigned code); /* the socket is gone; so is ws */
-/* The next message that was sent, NULL when there is none. Borrowed. */
+void fake_ws_receive_json(struct ws *ws, json_t *message); /* takes ownership */
+/* The peer has read all that was queued, and accepts more. */
+void fake_ws_drain(struct ws *ws);
+/* Closes the socket from the peer's side; frees ws. */
+void fake_ws_end(struct ws *ws, unsigned code);
+/* Returns the next recorded message, or NULL. Borrowed. */
 const json_t *fake_ws_next(struct ws *ws);

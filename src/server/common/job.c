@@ -16,22 +16,21 @@
 struct job_item {
     struct list link; /* on job_queue.waiting, then on no list while it runs, then on .finished */
     void *job;
-    job_fn work; /* NULL: deferred, counted apart */
+    job_fn work; /* NULL for deferred calls, which are counted separately */
     job_fn done;
 };
 
 struct job_queue {
     struct loop *loop;
     unsigned max_jobs;
-    unsigned n_jobs,
-        n_deferred; /* whose done has not been called; the loop's, like all up to here */
+    unsigned n_jobs, n_deferred; /* pending: done() is still to come */
 
     struct loop_io finished_io;
     int finished_fd; /* eventfd: readable while something is on .finished */
     pthread_t *threads;
     unsigned n_threads;
 
-    pthread_mutex_t lock; /* of what follows */
+    pthread_mutex_t lock; /* protects the members below */
     pthread_cond_t is_wanted;
     struct list waiting, finished;
     bool is_closing;
@@ -42,12 +41,12 @@ static void add_finished(struct job_queue *q, struct job_item *item)
     const uint64_t one = 1;
 
     list_append(&q->finished, &item->link);
-    /* It fails only when the counter is full, and then the loop comes anyway. */
+    /* A write fails only when the counter is full; then the descriptor is readable already. */
     if (write(q->finished_fd, &one, sizeof(one)) < 0)
         log_debug(NULL, "eventfd: %s", error_text(-errno));
 }
 
-/* The next item to run; NULL when the thread is to end. */
+/* Returns the next item to run, or NULL when the thread must exit. */
 static struct job_item *await_item(struct job_queue *q)
 {
     while (list_empty(&q->waiting) && !q->is_closing)
@@ -81,7 +80,8 @@ static void take_finished(struct job_queue *q, struct list *batch)
     for (unsigned n = 0; n < BATCH && !list_empty(&q->finished); n++)
         list_append(batch, list_take_first(&q->finished));
     if (list_empty(&q->finished) && read(q->finished_fd, &count, sizeof(count)) < 0)
-        log_debug(NULL, "eventfd: %s", error_text(-errno)); /* or else the loop comes again */
+        /* Otherwise the descriptor stays readable, and the loop calls again. */
+        log_debug(NULL, "eventfd: %s", error_text(-errno));
     (void)pthread_mutex_unlock(&q->lock);
 }
 
@@ -101,7 +101,7 @@ static void on_finished(struct loop_io *io, _unused_ uint32_t events)
     }
 }
 
-/* Signals belong to the loop, so threads are started with all of them blocked. */
+/* Signals are handled by the loop: block all of them in the workers. */
 static int start_threads(struct job_queue *q, unsigned n)
 {
     sigset_t all, old;

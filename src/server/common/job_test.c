@@ -25,7 +25,7 @@ struct shared {
     struct loop *loop;
     struct job_queue *queue, *second_queue;
     pthread_t loop_thread;
-    struct buf log; /* written by done functions only */
+    struct buf log; /* written only by done() */
     atomic_int n_inside, max_inside, n_worked;
     pthread_mutex_t gate; /* held by a test to keep workers busy */
 };
@@ -85,7 +85,7 @@ static void done(void *arg)
     assert_int_equal(buf_append_char(&job->shared->log, job->letter), 0);
 }
 
-static void one_at_a_time_keeps_the_order(void **state)
+static void a_single_worker_keeps_the_order(void **state)
 {
     struct shared *s = *state;
     struct test_job jobs[N_JOBS];
@@ -106,7 +106,7 @@ static void one_at_a_time_keeps_the_order(void **state)
     assert_int_equal(job_queue_pending(s->queue), 0);
 }
 
-static void no_more_than_allowed_run_side_by_side(void **state)
+static void parallel_jobs_are_bounded(void **state)
 {
     struct shared *s = *state;
     struct test_job jobs[N_JOBS];
@@ -117,7 +117,7 @@ static void no_more_than_allowed_run_side_by_side(void **state)
         jobs[i] = (struct test_job){.shared = s, .letter = 'x'};
         assert_int_equal(job_submit(s->queue, &jobs[i], work, done), 0);
     }
-    while (atomic_load(&s->n_inside) < 3) /* they all get in, behind the gate */
+    while (atomic_load(&s->n_inside) < 3) /* all start, and wait at the gate */
         (void)sched_yield();
     (void)pthread_mutex_unlock(&s->gate);
     job_queue_drain(s->queue);
@@ -125,7 +125,7 @@ static void no_more_than_allowed_run_side_by_side(void **state)
     assert_int_equal(atomic_load(&s->max_inside), 3);
 }
 
-static void a_full_queue_refuses(void **state)
+static void a_full_queue_refuses_jobs(void **state)
 {
     struct shared *s = *state;
     struct test_job jobs[4];
@@ -141,12 +141,12 @@ static void a_full_queue_refuses(void **state)
     assert_string_equal(buf_str(&s->log), "abc");
     assert_false(jobs[3].is_done);
 
-    assert_int_equal(job_submit(s->queue, &jobs[3], work, done), 0); /* and there is room again */
+    assert_int_equal(job_submit(s->queue, &jobs[3], work, done), 0); /* there is room again */
     job_queue_drain(s->queue);
     assert_string_equal(buf_str(&s->log), "abcd");
 }
 
-static void deferred_calls_come_later_and_are_never_refused(void **state)
+static void deferred_calls_run_later_and_are_never_refused(void **state)
 {
     struct shared *s = *state;
     struct test_job job = {.shared = s, .letter = 'd'};
@@ -160,7 +160,7 @@ static void deferred_calls_come_later_and_are_never_refused(void **state)
     assert_int_equal(atomic_load(&s->n_worked), 0);
 }
 
-static void an_idle_queue_needs_no_room_to_wait(void **state)
+static void an_idle_queue_accepts_jobs_without_room_to_wait(void **state)
 {
     struct shared *s = *state;
     struct test_job job = {.shared = s, .letter = 'i'};
@@ -183,7 +183,7 @@ static void submit_again(void *arg)
     }
 }
 
-static void done_may_submit_and_goes_to_the_end(void **state)
+static void a_job_submitted_by_done_runs_last(void **state)
 {
     struct shared *s = *state;
     struct test_job first = {.shared = s, .letter = 'a'}, second = {.shared = s, .letter = 'b'};
@@ -195,7 +195,7 @@ static void done_may_submit_and_goes_to_the_end(void **state)
     assert_string_equal(buf_str(&s->log), "abz");
 }
 
-/* Deferred by a done function: a later turn, not this one. */
+/* Deferred by a done(): runs in a later turn. */
 static void defer_again(void *arg)
 {
     struct test_job *job = arg;
@@ -221,7 +221,7 @@ static void a_deferred_call_may_defer(void **state)
     assert_string_equal(buf_str(&s->log), "ab");
 }
 
-/* However many are finished, others on the loop get their turn. */
+/* A turn handles a bounded number of finished jobs, so that other watches are served. */
 static void a_turn_is_bounded(void **state)
 {
     struct shared *s = *state;
@@ -254,8 +254,8 @@ static void wait_for_next(void *arg)
     done(job);
 }
 
-/* The first done function hangs when the second job waits for its end. */
-static void the_next_one_does_not_wait_for_done(void **state)
+/* The first done() blocks until the second job has started. */
+static void the_next_job_does_not_wait_for_done(void **state)
 {
     struct shared *s = *state;
     struct test_job jobs[2] = {
@@ -280,7 +280,7 @@ static void see_signals(void *arg)
         atomic_fetch_add(&job->shared->n_worked, 1);
 }
 
-static void workers_take_no_signals(void **state)
+static void workers_block_all_signals(void **state)
 {
     struct shared *s = *state;
     struct test_job job = {.shared = s, .letter = 's'};
@@ -288,7 +288,7 @@ static void workers_take_no_signals(void **state)
 
     s->queue = job_queue_new(s->loop, 1, 0);
     (void)pthread_sigmask(SIG_SETMASK, NULL, &blocked);
-    assert_int_equal(sigismember(&blocked, SIGTERM), 0); /* here it is as before */
+    assert_int_equal(sigismember(&blocked, SIGTERM), 0); /* the mask of this thread is unchanged */
     assert_int_equal(job_submit(s->queue, &job, see_signals, done), 0);
     job_queue_drain(s->queue);
     assert_int_equal(atomic_load(&s->n_worked), 1);
@@ -314,7 +314,7 @@ static void the_last_done_may_free_the_queue(void **state)
     assert_string_equal(buf_str(&s->log), "f");
 }
 
-/* Two queues on one loop hand work to each other. */
+/* Two queues on one loop submit jobs to each other. */
 static void hand_over(void *arg)
 {
     struct test_job *job = arg;
@@ -342,7 +342,7 @@ static void two_queues_share_a_loop(void **state)
     job_queue_free(TAKE_PTR(s->second_queue));
 }
 
-static void no_descriptor_no_queue(void **state)
+static void a_queue_needs_a_descriptor(void **state)
 {
     struct shared *s = *state;
     struct rlimit old, none;
@@ -361,19 +361,19 @@ static void no_descriptor_no_queue(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(one_at_a_time_keeps_the_order),
-        TEST(no_more_than_allowed_run_side_by_side),
-        TEST(a_full_queue_refuses),
-        TEST(an_idle_queue_needs_no_room_to_wait),
-        TEST(deferred_calls_come_later_and_are_never_refused),
-        TEST(done_may_submit_and_goes_to_the_end),
+        TEST(a_single_worker_keeps_the_order),
+        TEST(parallel_jobs_are_bounded),
+        TEST(a_full_queue_refuses_jobs),
+        TEST(an_idle_queue_accepts_jobs_without_room_to_wait),
+        TEST(deferred_calls_run_later_and_are_never_refused),
+        TEST(a_job_submitted_by_done_runs_last),
         TEST(a_deferred_call_may_defer),
         TEST(a_turn_is_bounded),
-        TEST(the_next_one_does_not_wait_for_done),
-        TEST(workers_take_no_signals),
+        TEST(the_next_job_does_not_wait_for_done),
+        TEST(workers_block_all_signals),
         TEST(the_last_done_may_free_the_queue),
         TEST(two_queues_share_a_loop),
-        TEST(no_descriptor_no_queue),
+        TEST(a_queue_needs_a_descriptor),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,14 +1,14 @@
 #pragma once
 
 /*
- * A job that is repeated for as long as its owner lives, with a delay between one run and the next. Its
- * owner embeds it and recovers itself with CONTAINER_OF().
+ * A job that repeats for as long as its owner lives, with a delay between the end of a run and the
+ * next one. The owner embeds it, and recovers itself with CONTAINER_OF().
  *
  *   WAITING --timer--> queued, running --done--> WAITING
  *      '----- queue full: busy() ----'
  *
- * repeated_job_stop() may come at any time. A run under way then finishes by itself: queue, and what
- * `work` uses, must outlive it. The owner need not.
+ * repeated_job_stop() may be called at any time. A run in progress then finishes by itself: the
+ * queue, and everything that `work` uses, must outlive it; the owner need not.
  */
 
 #include "net/loop.h"
@@ -17,12 +17,12 @@
 struct repeated_job;
 
 struct repeated_job_ops {
-    /* Makes the input of a run: plain memory, released with free(). */
+    /* Allocates the input of a run, which is released with free(). */
     void *(*make)(struct repeated_job *j);
-    void (*work)(void *run); /* on a worker: touches nothing but its run */
-    /* On the loop; returns the delay in ms before the next run. `j` is NULL after a stop. */
+    void (*work)(void *run); /* on a worker: may access only its run */
+    /* On the loop. Returns the delay in ms before the next run. `j` is NULL after a stop. */
     uint64_t (*done)(struct repeated_job *j, void *run);
-    /* The queue is full: the run is left out. Returns the delay before the next attempt. */
+    /* The queue is full: the run is skipped. Returns the delay in ms before the next attempt. */
     uint64_t (*busy)(struct repeated_job *j);
 };
 
@@ -30,8 +30,8 @@ struct repeated_job {
     struct loop *loop;
     struct job_queue *queue;
     const struct repeated_job_ops *ops;
-    struct loop_timer timer;  /* runs unless a job is under way */
-    struct repeated_run *run; /* under way, or NULL */
+    struct loop_timer timer;  /* runs unless a job is in progress */
+    struct repeated_run *run; /* in progress, or NULL */
 };
 
 void repeated_job_start(struct repeated_job *j,

@@ -20,7 +20,7 @@ struct health {
     struct health_options o;
     struct repeated_job job;
     uint64_t born_ms;
-    int state; /* of the store, when it was last checked */
+    int state; /* of the store, at the last check */
     int64_t since_ms;
 };
 
@@ -44,7 +44,8 @@ const char *health_state_name(int state)
     return "failing";
 }
 
-/* The message comes from the probe; when another job met the failure, its own log line has more. */
+/* `message` is the error of the probe. A failed job of another module has logged its own error in
+ * more detail. */
 static void refresh_state(struct health *h, const char *message)
 {
     int state = db_state(h->o.store);
@@ -80,7 +81,7 @@ static void do_probe(void *run)
 {
     struct probe *p = run;
 
-    (void)db_probe(p->store, &p->err); /* the store remembers the outcome */
+    (void)db_probe(p->store, &p->err); /* the store keeps the outcome, see db_state() */
 }
 
 static uint64_t period(const struct health *h)
@@ -100,7 +101,7 @@ static uint64_t on_probed(struct repeated_job *j, void *run)
     return period(h);
 }
 
-/* The outcome of the jobs in the queue shows as much as a probe. */
+/* The queue is full of jobs, whose outcomes show the state as well as a probe. */
 static uint64_t on_busy(struct repeated_job *j)
 {
     struct health *h = CONTAINER_OF(j, struct health, job);
@@ -192,7 +193,7 @@ static json_t *history_json(const struct health *h)
 json_t *health_json(const struct health *h)
 {
     struct agents agents = count_agents(h);
-    int state = db_state(h->o.store); /* newer than h->state if a job has just failed */
+    int state = db_state(h->o.store); /* more recent than h->state */
     bool is_long = is_queue_long(h);
     char since[TIME_TEXT_SIZE];
 

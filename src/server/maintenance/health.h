@@ -1,9 +1,11 @@
 #pragma once
 
 /*
- * Health: whether the server can do its work, and if not, why. The database's state is what its jobs
- * met (db_state()); a small write every 15 s, every 2 s while it is broken, keeps that true when
- * nobody else writes, and notices recovery. Every change is logged once. Lives on the loop.
+ * Health: whether the server can do its work, and if not, why. Lives on the loop.
+ *
+ * The state of the database is the outcome of the latest job (db_state()). A probe, a small write
+ * every 15 s, or every 2 s while the database fails, keeps it current when no job writes, and
+ * detects recovery. Each change of state is logged once.
  */
 
 #include "server/common/job.h"
@@ -20,29 +22,30 @@ struct health_options {
     struct db *store;
     struct job_queue *store_jobs;
     const struct fleet *fleet;
-    const struct history *history;        /* NULL: none is kept */
+    const struct history *history;        /* NULL: disabled */
     unsigned max_waiting;                 /* of store_jobs */
     uint64_t period_ms, broken_period_ms; /* 0: 15 s and 2 s */
 };
 
 struct health *health_new(const struct health_options *o);
-void health_free(struct health *h); /* before store_jobs is drained */
+void health_free(struct health *h); /* call before draining store_jobs */
 
-/* The word for 0 or the code of a failure. */
+/* Returns the name of a state: 0 or the code of a failure. */
 const char *health_state_name(int state);
-/* The same of the history, or "starting". */
+/* The same for the history, or "starting". */
 const char *health_history_name(const struct history_state *s);
 
 uint64_t health_uptime_ms(const struct health *h);
 
-bool health_is_serving(const struct health *h); /* the database works: /health says 200 */
+bool health_is_serving(const struct health *h); /* the database works: /health responds with 200 */
 
 /*
- * For GET /health, which anybody may read: {"status": "healthy"|"degraded", "service", "version",
- * "uptime_seconds", "components": {"database": {"status", "since"}, "store_queue": {"status", "waiting"},
- * "agents": {"online", "total"}, "history": {"status", "dropped", "damaged"}}}. The database and the history are ok,
- * disk_full, read_only, locked, damaged or failing, the history can be off, too.
+ * The body of GET /health, which needs no authentication: {"status": "healthy"|"degraded",
+ * "service", "version", "uptime_seconds", "components": {"database": {"status", "since"},
+ * "store_queue": {"status", "waiting"}, "agents": {"online", "total"}, "history": {"status",
+ * "dropped", "damaged"}}}. The status of database and history is ok, disk_full, read_only, locked,
+ * damaged or failing; that of the history can also be off.
  */
 json_t *health_json(const struct health *h);
-/* One line for the service manager. */
+/* Writes one line for the service manager. */
 void health_describe(const struct health *h, char *ret, size_t capacity);

@@ -56,7 +56,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* Between two probes, so that the store is nobody else's. */
+/* Runs the statement between two probes, when no job uses the store. */
 static void set(struct bench *b, const char *sql)
 {
     while (job_queue_pending(b->jobs) > 0)
@@ -64,7 +64,7 @@ static void set(struct bench *b, const char *sql)
     assert_int_equal(db_exec(b->f->store, sql, NULL), 0);
 }
 
-static void assert_says(const struct bench *b, const char *status, const char *database)
+static void assert_health(const struct bench *b, const char *status, const char *database)
 {
     json_t *o = health_json(b->health);
     const json_t *d = json_object_get(json_object_get(o, "components"), "database");
@@ -75,25 +75,25 @@ static void assert_says(const struct bench *b, const char *status, const char *d
     json_decref(o);
 }
 
-static void a_broken_database_is_noticed_and_heals(void **state)
+static void a_failing_database_is_detected_and_recovers(void **state)
 {
     struct bench *b = *state;
     char text[200];
 
-    assert_says(b, "healthy", "ok");
+    assert_health(b, "healthy", "ok");
     set(b, "PRAGMA query_only = 1");
-    while (health_is_serving(b->health)) /* nobody writes but the probe */
+    while (health_is_serving(b->health)) /* only the probe writes */
         loop_turn(b->loop);
-    assert_says(b, "degraded", "read_only");
+    assert_health(b, "degraded", "read_only");
     health_describe(b->health, text, sizeof(text));
     assert_string_equal(text, "0 of 0 agents online, database read_only");
     set(b, "PRAGMA query_only = 0");
     while (!health_is_serving(b->health))
         loop_turn(b->loop);
-    assert_says(b, "healthy", "ok");
+    assert_health(b, "healthy", "ok");
 }
 
-static void what_a_job_met_counts_at_once(void **state)
+static void a_failed_job_changes_the_state_at_once(void **state)
 {
     struct bench *b = *state;
     char *token = NULL;
@@ -101,14 +101,14 @@ static void what_a_job_met_counts_at_once(void **state)
     set(b, "PRAGMA query_only = 1");
     assert_int_equal(tokens_create(b->f->store, NULL, true, 1, &token, NULL), -EROFS);
     assert_false(health_is_serving(b->health));
-    assert_says(b, "degraded", "read_only");
+    assert_health(b, "degraded", "read_only");
     set(b, "PRAGMA query_only = 0");
     assert_int_equal(tokens_create(b->f->store, NULL, true, 1, &token, NULL), 0);
     free(token);
     assert_true(health_is_serving(b->health));
 }
 
-static void errors_of_one_statement_do_not_count(void **state)
+static void errors_of_one_statement_keep_the_state(void **state)
 {
     struct bench *b = *state;
 
@@ -117,7 +117,7 @@ static void errors_of_one_statement_do_not_count(void **state)
     assert_true(health_is_serving(b->health));
 }
 
-static void damage_stays(void **state)
+static void damage_is_permanent(void **state)
 {
     struct bench *b = *state;
 
@@ -125,7 +125,7 @@ static void damage_stays(void **state)
     assert_int_equal(db_error(b->f->store, SQLITE_CORRUPT, NULL), -EUCLEAN);
     assert_int_equal(db_probe(b->f->store, NULL), 0);
     assert_false(health_is_serving(b->health));
-    assert_says(b, "degraded", "damaged");
+    assert_health(b, "degraded", "damaged");
 }
 
 static void agents_are_counted(void **state)
@@ -150,17 +150,17 @@ static void do_nothing(void *job)
     (void)job;
 }
 
-static void a_long_queue_degrades(void **state)
+static void a_long_queue_degrades_the_health(void **state)
 {
     struct bench *b = *state;
 
     for (size_t i = 0; i < MAX_WAITING; i++)
         assert_int_equal(job_submit(b->jobs, b, do_nothing, do_nothing), 0);
-    assert_says(b, "degraded", "ok");
+    assert_health(b, "degraded", "ok");
     assert_true(health_is_serving(b->health));
     while (job_queue_pending(b->jobs) > 0)
         loop_turn(b->loop);
-    assert_says(b, "healthy", "ok");
+    assert_health(b, "healthy", "ok");
 }
 
 #define BENCH(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -168,12 +168,12 @@ static void a_long_queue_degrades(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BENCH(a_broken_database_is_noticed_and_heals),
-        BENCH(what_a_job_met_counts_at_once),
-        BENCH(errors_of_one_statement_do_not_count),
-        BENCH(damage_stays),
+        BENCH(a_failing_database_is_detected_and_recovers),
+        BENCH(a_failed_job_changes_the_state_at_once),
+        BENCH(errors_of_one_statement_keep_the_state),
+        BENCH(damage_is_permanent),
         BENCH(agents_are_counted),
-        BENCH(a_long_queue_degrades),
+        BENCH(a_long_queue_degrades_the_health),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -60,7 +60,7 @@ static uint64_t on_purged(struct repeated_job *j, void *run)
     const struct purge *p = run;
 
     if (p->code < 0)
-        log_error(NULL, "old rows cannot be deleted: %s", p->err.msg);
+        log_error(NULL, "could not delete old rows: %s", p->err.msg);
     if (!j)
         return 0;
     return p->code == 0 && p->is_more ? NEXT_BITE_MS
@@ -70,7 +70,7 @@ static uint64_t on_purged(struct repeated_job *j, void *run)
 static uint64_t on_busy(struct repeated_job *j)
 {
     (void)j;
-    return MINUTE_MS; /* there is no hurry */
+    return MINUTE_MS; /* the purge is not urgent */
 }
 
 static const struct repeated_job_ops ops = {

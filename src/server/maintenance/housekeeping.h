@@ -1,9 +1,9 @@
 #pragma once
 
 /*
- * Housekeeping: once an hour a store job forgets what has had its time: registration tokens, sessions,
- * old events and audit rows. It deletes in small bites, so that other jobs get their turn. Lives on the
- * loop.
+ * Housekeeping: once an hour, a store job deletes expired registration tokens and sessions, and old
+ * events and audit rows. It deletes in small batches, so that other jobs are not delayed. Lives on
+ * the loop.
  */
 
 #include "net/loop.h"
@@ -19,12 +19,12 @@ struct housekeeping_options {
     struct db *store;
     uint64_t first_after_ms; /* 0: a minute */
     uint64_t period_ms;      /* 0: an hour */
-    uint64_t event_days;     /* events are kept that long; 0: 30 */
-    uint64_t max_events;     /* the newest ones; 0: a million */
+    uint64_t event_days;     /* age of the oldest events kept; 0: 30 */
+    uint64_t max_events;     /* the newest ones are kept; 0: a million */
     uint64_t audit_days;     /* 0: 365 */
     int64_t (*utc_ms)(void); /* NULL: time_utc_ms */
 };
 
 struct housekeeping *housekeeping_new(const struct housekeeping_options *o);
-/* A job under way finishes by itself: queue and store must outlive it. */
+/* A running job finishes by itself: the queue and the store must outlive it. */
 void housekeeping_free(struct housekeeping *h);

@@ -74,7 +74,7 @@ static int64_t count_events(struct bench *b)
     return n;
 }
 
-/* Until the events are as many; the test's own time limit ends it otherwise. */
+/* Turns the loop until there are so many events; otherwise the test's time limit ends it. */
 static void run_until(struct bench *b, int64_t n_events)
 {
     do {
@@ -97,7 +97,7 @@ static void append_audit(void *arg, const struct audit_entry *e)
     assert_int_equal(buf_printf(arg, "%lld ", (long long)(e->at_ms - NOW)), 0);
 }
 
-static void what_has_had_its_time_goes(void **state)
+static void expired_rows_are_deleted(void **state)
 {
     struct bench *b = *state;
     struct housekeeping_options o = options_of(b);
@@ -121,7 +121,7 @@ static void what_has_had_its_time_goes(void **state)
     assert_string_equal(buf_str(&rows), "-1 ");
     buf_done(&rows);
 
-    add_event(b, NOW - 40 * DAY_MS); /* and again in the next period */
+    add_event(b, NOW - 40 * DAY_MS); /* deleted in the next period */
     run_until(b, 2);
 }
 
@@ -134,7 +134,7 @@ static int add_many(struct db *s, void *arg, struct error *err)
     return 0;
 }
 
-static void events_have_a_maximum_and_go_in_bites(void **state)
+static void surplus_events_are_deleted_in_batches(void **state)
 {
     struct bench *b = *state;
     struct housekeeping_options o = options_of(b);
@@ -145,7 +145,7 @@ static void events_have_a_maximum_and_go_in_bites(void **state)
     assert_true(is_more);
     assert_int_equal(count_events(b), 7000);
 
-    o.period_ms = 0; /* an hour: the rest comes in the same period */
+    o.period_ms = 0; /* an hour: all batches run in the same period */
     o.max_events = 100;
     b->housekeeping = housekeeping_new(&o);
     run_until(b, 100);
@@ -153,7 +153,7 @@ static void events_have_a_maximum_and_go_in_bites(void **state)
     assert_false(is_more);
 }
 
-static void a_job_under_way_survives_its_owner(void **state)
+static void a_running_job_outlives_its_owner(void **state)
 {
     struct bench *b = *state;
     struct housekeeping_options o = options_of(b);
@@ -172,9 +172,9 @@ static void a_job_under_way_survives_its_owner(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BENCH(what_has_had_its_time_goes),
-        BENCH(events_have_a_maximum_and_go_in_bites),
-        BENCH(a_job_under_way_survives_its_owner),
+        BENCH(expired_rows_are_deleted),
+        BENCH(surplus_events_are_deleted_in_batches),
+        BENCH(a_running_job_outlives_its_owner),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

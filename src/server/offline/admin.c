@@ -24,13 +24,13 @@
 struct admin {
     struct db *store;
     const char *data_dir;
-    const char *target; /* for the audit row */
+    const char *target; /* recorded in the audit log */
     const char *name, *role;
     const char *scope[SCOPE_MAX_RULES]; /* rules */
     size_t n_scope;
     bool is_multi_use, wants_help;
     int64_t now_ms;
-    char *secret; /* what the command prints */
+    char *secret; /* printed by the command */
     char hash[PASSWORD_HASH_SIZE];
 };
 
@@ -48,7 +48,7 @@ static int apikey_check(struct admin *a, struct error *err)
     if (!a->name || !a->role)
         return error_set(err, -EINVAL, "--name and --role are required");
     if (role_parse(a->role, &role) < 0)
-        return error_set(err, -EINVAL, "--role %s: viewer, operator or admin is expected", a->role);
+        return error_set(err, -EINVAL, "--role %s: must be viewer, operator or admin", a->role);
     a->target = a->name;
     return 0;
 }
@@ -81,7 +81,7 @@ static const char *find_host(void *arg, const char *ref)
     return reading->search.id[0] ? reading->search.id : NULL;
 }
 
-/* *ret NULL: everything. */
+/* Sets *ret to the text of the scope, or NULL when there are no rules (no restriction). */
 static int read_scope(struct db *s, const struct admin *a, char **ret, struct error *err)
 {
     struct scope_reading reading = {.store = s};
@@ -116,7 +116,7 @@ static int apikey_create(struct db *s, void *arg, struct error *err)
 static int user_check(struct admin *a, struct error *err)
 {
     if (!a->target)
-        return error_set(err, -EINVAL, "the name of the user is missing");
+        return error_set(err, -EINVAL, "the user's name is missing");
     return 0;
 }
 
@@ -147,16 +147,16 @@ static void user_finish(const struct admin *a)
     _cleanup_free_ char *path = xasprintf("%s/" FIRST_USER_FILE, a->data_dir);
 
     if (str_eq(a->target, FIRST_USER_NAME))
-        (void)unlink(path); /* out of date now; usually long gone */
+        (void)unlink(path); /* it is out of date, and was usually removed before */
 }
 
 static const struct command {
     const char *word, *verb, *usage, *help;
-    bool has_target;                                  /* one argument that is no flag */
-    int (*check)(struct admin *a, struct error *err); /* of the arguments; may be NULL */
+    bool has_target;                                  /* one argument that is not a flag */
+    int (*check)(struct admin *a, struct error *err); /* validates the arguments; may be NULL */
     int (*prepare)(struct admin *a,
-                   struct error *err);     /* slow work outside the transaction; may be NULL */
-    db_tx_fn run;                          /* sets a->secret unless prepare did */
+                   struct error *err);     /* slow work outside of the transaction; may be NULL */
+    db_tx_fn run;                          /* sets a->secret unless prepare() did */
     void (*finish)(const struct admin *a); /* may be NULL */
 } commands[] = {
     {"token",  "create",         "token create [--multi-use]",                                            "print a new registration token (15 min)",
@@ -179,14 +179,15 @@ bool admin_is_command(const char *word)
 const char *admin_help(void)
 {
     return "  token create [--multi-use]\n"
-           "      print a new registration token, good for 15 minutes\n"
+           "      print a new registration token, valid for 15 minutes\n"
            "  apikey create --name N --role viewer|operator|admin [--scope RULE]...\n"
            "      print a new API key, limited to rules such as host=NAME,label=KEY=VALUE\n"
            "  user reset-password NAME\n"
            "      print a new random password for a user\n" BACKUP_COMMAND_HELP;
 }
 
-/* 1: the word is the flag and its value is in *ret; 0: another word; -EINVAL: the value is missing. */
+/* Returns 1 with the value in *ret if the word is the flag, 0 for another word, and -EINVAL if the
+ * value is missing. */
 static int take_value(int argc, char **argv, int *i, const char *flag, const char **ret)
 {
     size_t length = strlen(flag);
@@ -253,7 +254,8 @@ static int parse(struct admin *a, const struct command *c, int argc, char **argv
         }
         r = parse_word(a, c, argc, argv, &i);
         if (r < 0)
-            return error_set(err, r, "`%s` is not understood here, or its value is missing", word);
+            return error_set(
+                err, r, "`%s` is not an argument of this command, or its value is missing", word);
     }
     return c->check ? c->check(a, err) : 0;
 }
@@ -305,7 +307,7 @@ static int execute(struct admin *a, const struct command *c, struct error *err)
     if (r < 0)
         return r;
     if (is_new)
-        (void)fprintf(stderr, "dockmond: %s is new\n", path);
+        (void)fprintf(stderr, "dockmond: created the new database %s\n", path);
     if (c->prepare) {
         r = c->prepare(a, err);
         if (r < 0)
@@ -329,7 +331,7 @@ int admin_run(int argc, char **argv, const char *data_dir)
     if (backup_command_is(argv[0]))
         return backup_command_run(argc, argv, data_dir);
     if (!c) {
-        (void)fprintf(stderr, "dockmond: unknown command; there are:\n%s", admin_help());
+        (void)fprintf(stderr, "dockmond: unknown command; the commands are:\n%s", admin_help());
         return EXIT_USAGE;
     }
     if (parse(&a, c, argc, argv, &err) < 0) {
@@ -346,7 +348,7 @@ int admin_run(int argc, char **argv, const char *data_dir)
         (void)fprintf(stderr, "dockmond: %s %s: %s\n", c->word, c->verb, err.msg);
         status = EXIT_FAILURE;
     } else if (printf("%s\n", a.secret) < 0 || fflush(stdout) != 0) {
-        (void)fprintf(stderr, "dockmond: the secret could not be written to stdout\n");
+        (void)fprintf(stderr, "dockmond: cannot write the secret to stdout\n");
         status = EXIT_FAILURE;
     }
     secret_free(a.secret);

@@ -1,4 +1,5 @@
-/* The offline commands, each in a child process as main() would run it, while a store is open here. */
+/* Runs each offline command in a child process, as main() does, while this process has the store
+ * open. */
 
 #include "base/alloc.h"
 #include "base/buf.h"
@@ -72,7 +73,7 @@ static void run(struct outcome *ret, const char *data_dir, const char *const *wo
 
 #define RUN(o, dir, ...) run((o), (dir), (const char *const[]){__VA_ARGS__, NULL})
 
-/* stdout is the secret on one line and nothing else. */
+/* Checks that stdout holds the secret on one line and nothing else. */
 static char *secret_of(struct outcome *o)
 {
     assert_int_equal(o->status, 0);
@@ -152,7 +153,7 @@ static void a_password_is_reset(void **state)
     assert_true(user.must_change_password);
     user_done(&user);
     assert_int_equal(identities_get_by_session(f->store, session, 1, &who, NULL), -ENOENT);
-    assert_int_equal(access(file, F_OK), -1); /* what it says is no longer true */
+    assert_int_equal(access(file, F_OK), -1); /* its password is out of date */
 
     RUN(&o, f->dir, "user", "reset-password", "nobody");
     assert_int_equal(o.status, 1);
@@ -166,7 +167,7 @@ static void append_entry(void *arg, const struct audit_entry *e)
     assert_int_equal(buf_printf(arg, "%s %s;", e->action, e->target ? e->target : "-"), 0);
 }
 
-static void what_was_done_is_in_the_audit(void **state)
+static void commands_are_recorded_in_the_audit_log(void **state)
 {
     struct fixture *f = *state;
     struct buf rows = BUF_INIT(1000);
@@ -182,7 +183,7 @@ static void what_was_done_is_in_the_audit(void **state)
     buf_done(&rows);
 }
 
-static void wrong_usage_is_2_and_changes_nothing(void **state)
+static void wrong_usage_exits_with_2_and_changes_nothing(void **state)
 {
     static const char *const cases[][MAX_ARGS] = {
         {"token"       },
@@ -214,7 +215,7 @@ static void wrong_usage_is_2_and_changes_nothing(void **state)
     }
 }
 
-static void help_is_no_error(void **state)
+static void help_exits_with_0(void **state)
 {
     struct outcome o;
 
@@ -236,7 +237,7 @@ static void a_new_database_is_mentioned(void **state)
     RUN(&o, f->dir, "token", "create");
     assert_int_equal(o.status, 0);
     assert_int_equal(strlen(o.out), 37);
-    assert_non_null(strstr(o.err, "dockmon.db is new"));
+    assert_non_null(strstr(o.err, "created the new database"));
     RUN(&o, "/nonexistent/deep", "token", "create");
     assert_int_equal(o.status, 1);
     assert_non_null(strstr(o.err, "/nonexistent/deep"));
@@ -250,9 +251,9 @@ int main(void)
         TEST(tokens_are_printed),
         TEST(keys_are_printed),
         TEST(a_password_is_reset),
-        TEST(what_was_done_is_in_the_audit),
-        EMPTY(wrong_usage_is_2_and_changes_nothing),
-        cmocka_unit_test(help_is_no_error),
+        TEST(commands_are_recorded_in_the_audit_log),
+        EMPTY(wrong_usage_exits_with_2_and_changes_nothing),
+        cmocka_unit_test(help_exits_with_0),
         EMPTY(a_new_database_is_mentioned),
     };
 

@@ -12,18 +12,18 @@
 
 #define EXIT_USAGE    2
 #define MIB           (UINT64_C(1) << 20)
-#define QUIET_BYTES   (64 * MIB) /* less than that is copied before anybody wonders */
+#define QUIET_BYTES   (64 * MIB) /* smaller copies take too short a time to report progress */
 #define PERCENT_STEPS 10
 
 static const struct command {
     const char *word;
     int (*run)(const struct backup_options *o, struct error *err);
     int (*finish)(struct db *s, const char *data_dir, struct error *err); /* may be NULL */
-    const char *action, *done; /* for the audit, for the user */
+    const char *action, *done; /* in the audit log; shown to the user */
 } commands[] = {
     {"backup",  backup_save,    NULL,                    "backup.create",  "written and verified"},
     {"restore", backup_restore, first_user_forget_stale, "backup.restore",
-     "is the database now; what was there is kept as dockmon.db.before-restore"                  },
+     "restored; the previous database is kept as dockmon.db.before-restore"                      },
 };
 
 static const struct command *command_find(const char *word)
@@ -51,7 +51,8 @@ static void on_progress(void *owner, uint64_t done, uint64_t total)
                   total / MIB);
 }
 
-/* A full disk or a directory without write access is when a backup is wanted most: only worth a line. */
+/* Only warns on failure: a backup is needed most when the disk is full or the directory
+ * read-only. */
 static void record(const struct command *c, const char *data_dir, const char *file)
 {
     _cleanup_(db_closep) struct db *store = NULL;
@@ -67,7 +68,7 @@ static void record(const struct command *c, const char *data_dir, const char *fi
     if (r == 0)
         r = audit_insert(store, &entry, &err);
     if (r < 0)
-        (void)fprintf(stderr, "dockmond: this is missing in the audit log: %s\n", err.msg);
+        (void)fprintf(stderr, "dockmond: cannot add this command to the audit log: %s\n", err.msg);
     if (store && c->finish && c->finish(store, data_dir, &err) < 0)
         (void)fprintf(stderr, "dockmond: " FIRST_USER_FILE " may be out of date: %s\n", err.msg);
 }
@@ -79,7 +80,7 @@ static int usage(const struct command *c, int status)
     return status;
 }
 
-/* 0, or the exit status + 1. */
+/* Returns 0, or the exit status + 1. */
 static int parse(const struct command *c, int argc, char **argv, struct backup_options *o)
 {
     for (int i = 1; i < argc; i++) {
@@ -92,12 +93,12 @@ static int parse(const struct command *c, int argc, char **argv, struct backup_o
         } else if (argv[i][0] != '-' && argv[i][0] != '\0' && !o->file) {
             o->file = argv[i];
         } else {
-            (void)fprintf(stderr, "dockmond: `%s` is not understood here\n", argv[i]);
+            (void)fprintf(stderr, "dockmond: `%s` is not an argument of this command\n", argv[i]);
             return usage(c, EXIT_USAGE) + 1;
         }
     }
     if (!o->file) {
-        (void)fprintf(stderr, "dockmond: the FILE is missing\n");
+        (void)fprintf(stderr, "dockmond: the argument FILE is missing\n");
         return usage(c, EXIT_USAGE) + 1;
     }
     return 0;

@@ -1,8 +1,9 @@
 #pragma once
 
 /*
- * `dockmond backup FILE` and `dockmond restore FILE`: see store/backup.h. What was done goes to stderr,
- * with progress when the database is large. Both leave an audit row in the database that is in use then.
+ * `dockmond backup FILE` and `dockmond restore FILE`: see store/backup.h. The outcome is printed on
+ * stderr, with the progress of large databases. Both commands add an audit row to the database that
+ * is in use afterwards.
  */
 
 #include <stdbool.h>
@@ -11,9 +12,9 @@
     "  backup FILE\n"                                                                   \
     "      write a verified copy of the database to FILE, also while the server runs\n" \
     "  restore FILE\n"                                                                  \
-    "      put the copy in the place of the database, while no server runs\n"
+    "      replace the database with the copy in FILE; the server must be stopped\n"
 
-bool backup_command_is(const char *word); /* "backup", "restore" */
+bool backup_command_is(const char *word); /* true for "backup" and "restore" */
 
-/* As admin_run(). */
+/* Returns the exit status, as admin_run() does. */
 int backup_command_run(int argc, char **argv, const char *data_dir);

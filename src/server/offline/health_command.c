@@ -10,14 +10,14 @@
 #define MAX_ANSWER ((size_t)64 * 1024)
 #define TIMEOUT_MS 10000
 
-struct question {
+struct health_query {
     struct loop *loop;
     bool is_good;
 };
 
 static void on_answer(void *owner, const struct http_result *result)
 {
-    struct question *q = owner;
+    struct health_query *q = owner;
 
     if (result->code < 0) {
         (void)fprintf(stderr, "dockmond: the server does not answer: %s\n", result->message);
@@ -28,7 +28,7 @@ static void on_answer(void *owner, const struct http_result *result)
     loop_stop(q->loop);
 }
 
-/* A server that listens on every address does so on loopback, too. */
+/* A server that listens on every address is reachable on loopback. */
 static char *address_of(const char *host, unsigned port, bool is_tls)
 {
     bool is_v6;
@@ -48,8 +48,8 @@ int health_command_run(const char *host, unsigned port, bool is_tls)
 {
     _cleanup_(loop_freep) struct loop *loop = NULL;
     _cleanup_free_ char *address = address_of(host, port, is_tls);
-    struct http_call *call = NULL; /* gone after on_answer() */
-    struct question q = {0};
+    struct http_call *call = NULL; /* freed after on_answer() */
+    struct health_query q = {0};
     struct error err = ERROR_INIT;
     int r;
 
@@ -64,7 +64,7 @@ int health_command_run(const char *host, unsigned port, bool is_tls)
                 .path = "/health",
                 .max_body = MAX_ANSWER,
                 .timeout_ms = TIMEOUT_MS,
-                .is_insecure = true, /* nothing secret is sent, and it is ourselves */
+                .is_insecure = true, /* no secret is sent, and the peer is this machine */
                 .done = on_answer,
                 .owner = &q,
             },

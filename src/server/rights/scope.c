@@ -7,33 +7,35 @@
 
 static const struct {
     const char *prefix;
-    bool has_value; /* KEY=VALUE is a key and a value */
+    bool has_value; /* the text is KEY=VALUE */
 } kinds[] = {
     [SCOPE_HOST] = {"host=",  false},
     [SCOPE_TAG] = {"tag=",   false},
     [SCOPE_LABEL] = {"label=", true },
 };
 
-_Static_assert(ARRAY_LEN(kinds) == SCOPE_KINDS, "every kind has its words");
+_Static_assert(ARRAY_LEN(kinds) == SCOPE_KINDS, "every kind has a prefix");
 _Static_assert(SCOPE_MAX_TEXT <= UINT16_MAX, "offsets are 16 bits");
 
-/* Copies text into the rules; offset 0 is never used, so that it can mean none. */
+/* Copies text into the rules. Offset 0 is never used: it means "none". */
 static int add_text(struct scope_rules *r, const char *text, uint16_t *ret, struct error *err)
 {
     size_t size = strlen(text) + 1;
 
     if (size == 1 || size > SCOPE_MAX_VALUE + 1)
-        return error_set(err, -EDOM, "a value of a scope has 1 to %d bytes", SCOPE_MAX_VALUE);
+        return error_set(err, -EDOM, "each value of a scope must have 1 to %d bytes",
+                         SCOPE_MAX_VALUE);
     if (!str_is_utf8(text, size - 1))
-        return error_set(err, -EDOM, "a scope is UTF-8");
+        return error_set(err, -EDOM, "a scope must be valid UTF-8");
     for (const char *p = text; *p; p++) {
         if ((unsigned char)*p < ' ' || *p == 0x7f)
-            return error_set(err, -EDOM, "a scope has no control characters");
+            return error_set(err, -EDOM, "a scope must not contain control characters");
     }
     if (r->size == 0)
         r->size = 1;
     if (r->size + size > sizeof(r->text))
-        return error_set(err, -EDOM, "the scope is too long: %d bytes at most", SCOPE_MAX_TEXT);
+        return error_set(err, -EDOM, "the scope is too long: at most %d bytes are allowed",
+                         SCOPE_MAX_TEXT);
     memcpy(r->text + r->size, text, size);
     *ret = r->size;
     r->size = (uint16_t)(r->size + size);
@@ -50,12 +52,12 @@ static int add_part(struct scope_rules *r, char *text, struct error *err)
     while (kind < SCOPE_KINDS && !str_starts_with(text, kinds[kind].prefix))
         kind++;
     if (kind == SCOPE_KINDS) {
-        return error_set(err, -EDOM,
-                         "`%.80s` is no scope: host=NAME, tag=TAG, label=KEY or label=KEY=VALUE",
-                         text);
+        return error_set(
+            err, -EDOM,
+            "`%.80s` is not a rule: use host=NAME, tag=TAG, label=KEY or label=KEY=VALUE", text);
     }
     if (r->n_parts == SCOPE_MAX_PARTS)
-        return error_set(err, -EDOM, "a scope has at most %d conditions", SCOPE_MAX_PARTS);
+        return error_set(err, -EDOM, "a scope can have at most %d conditions", SCOPE_MAX_PARTS);
     key = text + strlen(kinds[kind].prefix);
     value = kinds[kind].has_value ? strchr(key, '=') : NULL;
     if (value)
@@ -72,7 +74,7 @@ static int add_part(struct scope_rules *r, char *text, struct error *err)
     return rc;
 }
 
-/* A host by its id. Two hosts in one rule could never both match. */
+/* Replaces the reference to a host by its id. Two hosts in one rule could never both match. */
 static int resolve_host(
     struct scope_rules *r, uint8_t first, scope_host_fn find, void *arg, struct error *err)
 {
@@ -83,7 +85,8 @@ static int resolve_host(
         if (r->parts[i].kind != SCOPE_HOST)
             continue;
         if (host)
-            return error_set(err, -EDOM, "a rule of a scope has one host; give each its own rule");
+            return error_set(err, -EDOM,
+                             "a rule can name one host only; use one rule for each host");
         host = &r->parts[i];
     }
     if (!host || !find)
@@ -103,7 +106,7 @@ int scope_rules_add(
     int rc = 0;
 
     if (r->n_rules == SCOPE_MAX_RULES)
-        return error_set(err, -EDOM, "a scope has at most %d rules", SCOPE_MAX_RULES);
+        return error_set(err, -EDOM, "a scope can have at most %d rules", SCOPE_MAX_RULES);
     while (rc == 0 && part) {
         char *comma = strchr(part, ',');
 

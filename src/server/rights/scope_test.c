@@ -21,7 +21,7 @@ static const char *find_host(void *arg, const char *ref)
 static void test_rules_are_read_and_written(void **state)
 {
     static const struct {
-        const char *rule, *text; /* text NULL: refused */
+        const char *rule, *text; /* text NULL: the rule is refused */
     } cases[] = {
         {"host=web-1",                       "host=id-1"                       },
         {"host=id-1",                        "host=id-1"                       },
@@ -66,7 +66,7 @@ static void test_rules_are_read_and_written(void **state)
     }
 }
 
-static void test_several_rules(void **state)
+static void test_rules_accumulate(void **state)
 {
     static const char text[] = "host=a\ntag=b,label=c\nlabel=d=e";
     struct scope_rules rules = {0};
@@ -78,14 +78,14 @@ static void test_several_rules(void **state)
     assert_int_equal(rules.n_rules, 3);
     back = scope_rules_text(&rules);
     assert_string_equal(back, text);
-    /* What the store holds is never read as more than it says. */
+    /* An invalid text in the store never widens the scope. */
     assert_int_equal(scope_rules_parse("host=a\n", &rules, &err), -EDOM);
     assert_int_equal(scope_rules_parse("\nhost=a", &rules, &err), -EDOM);
     assert_int_equal(scope_rules_parse(NULL, &rules, &err), 0);
     assert_int_equal(rules.n_rules, 0);
 }
 
-static void test_limits(void **state)
+static void test_limits_are_enforced(void **state)
 {
     char longest[SCOPE_MAX_VALUE + 8] = "tag=", rule[64];
     struct scope_rules rules = {0};
@@ -114,7 +114,7 @@ static void test_limits(void **state)
     assert_int_equal(rules.n_rules, n);
 }
 
-static void test_equal(void **state)
+static void test_scopes_are_compared_by_their_rules(void **state)
 {
     struct scope a = {0}, b = {0};
     struct error err = ERROR_INIT;
@@ -135,9 +135,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rules_are_read_and_written),
-        cmocka_unit_test(test_several_rules),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_equal),
+        cmocka_unit_test(test_rules_accumulate),
+        cmocka_unit_test(test_limits_are_enforced),
+        cmocka_unit_test(test_scopes_are_compared_by_their_rules),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

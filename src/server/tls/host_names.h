@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * The names and addresses under which this machine can be reached, for its certificate.
+ * The names and addresses of this machine, for its certificate.
  */
 
 #include "base/macros.h"
@@ -15,11 +15,12 @@ struct host_names {
     size_t n;
 };
 
-/* Takes a copy unless it is there already, no name, or one too many. */
+/* Adds a copy of the name. Ignores duplicates, invalid names, and names beyond HOST_NAMES_MAX. */
 void host_names_add(struct host_names *names, const char *name);
 bool host_names_has(const struct host_names *names, const char *name);
-/* Host name, localhost, loopback and the addresses of all interfaces but link-local ones. */
+/* Adds the host name, localhost, loopback, and the addresses of all interfaces except link-local
+ * ones. */
 void host_names_collect(struct host_names *names);
-/* The full name that DNS has for the host name. Blocks. */
+/* Adds the canonical DNS name of the host name. Blocks. */
 void host_names_collect_dns(struct host_names *names);
 void host_names_done(struct host_names *names);

@@ -16,7 +16,7 @@
 struct tls_keeper {
     struct tls_keeper_options o;
     char *cert, *key; /* paths */
-    char *folder;     /* of the self-signed certificate; NULL: files that were given */
+    char *folder;     /* of the self-signed certificate; NULL: files of the configuration */
     struct host_names wanted;
     struct ssl_ctx_st *ctx;
     struct certificate_info info;
@@ -30,19 +30,20 @@ static int64_t days_left(const struct tls_keeper *k, const struct certificate_in
     return (info->not_after_s * 1000 - k->o.utc_ms()) / DAY_MS;
 }
 
-static const char *why_new(const struct tls_keeper *k, const struct certificate_info *info)
+static const char *find_renewal_reason(const struct tls_keeper *k,
+                                       const struct certificate_info *info)
 {
     if (!info->fingerprint[0])
-        return "there is none";
+        return "there was none";
     if (days_left(k, info) < TLS_KEEPER_LEAST_DAYS)
-        return "the old one expires";
+        return "the previous one expires soon";
     for (size_t i = 0; i < k->wanted.n; i++) {
         bool has = false;
 
         for (size_t j = 0; j < info->n_names; j++)
             has |= str_eq(info->names[j], k->wanted.items[i]);
         if (!has)
-            return "a name is missing in the old one";
+            return "the previous one lacks a name";
     }
     return NULL;
 }
@@ -55,7 +56,8 @@ static int read_key(const struct tls_keeper *k, char **ret, struct error *err)
     return r == -ENOENT ? 0 : r;
 }
 
-/* What is known of the old certificate is kept: nobody waits for DNS while the server runs. */
+/* Names of the old certificate are kept, so that a renewal does not block the loop with a DNS
+ * query. */
 static void collect_names(const struct tls_keeper *k,
                           const struct certificate_info *old,
                           struct host_names *ret)
@@ -112,17 +114,17 @@ static int ensure_own(const struct tls_keeper *k, struct error *err)
     r = access(k->cert, F_OK) < 0 ? 0 : certificate_read(k->cert, &old, err);
     if (r < 0)
         return r;
-    why = why_new(k, &old);
+    why = find_renewal_reason(k, &old);
     if (!why)
         return 0;
     r = write_new(k, &old, err);
     if (r < 0)
-        return error_wrap(err, r, "make a certificate");
-    log_info(LOG_FIELDS("path", k->cert, "why", why), "a self-signed certificate was made");
+        return error_wrap(err, r, "create a certificate");
+    log_info(LOG_FIELDS("path", k->cert, "why", why), "created a self-signed certificate");
     return 0;
 }
 
-/* Either kind */
+/* Certificates of both kinds */
 
 static int load(struct tls_keeper *k, struct error *err)
 {
@@ -158,9 +160,10 @@ static void on_timer(struct loop_timer *t)
     loop_timer_start(k->o.loop, t, CHECK_INTERVAL_MS, on_timer);
     if (days_left(k, &k->info) >= TLS_KEEPER_LEAST_DAYS)
         return;
-    /* Given files may have been replaced meanwhile; if not, this says again that they expire. */
+    /* Files of the configuration may have been replaced; otherwise load() logs again that they
+     * expire. */
     if (tls_keeper_reload(k, &err) < 0)
-        log_error(LOG_FIELDS("path", k->cert), "the certificate cannot be renewed: %s", err.msg);
+        log_error(LOG_FIELDS("path", k->cert), "could not renew the certificate: %s", err.msg);
 }
 
 static void set_paths(struct tls_keeper *k, const struct tls_keeper_files *files)
@@ -243,9 +246,10 @@ int tls_keeper_find_fingerprint(const struct tls_keeper_files *files, char **ret
     set_paths(k, files);
     if (access(k->cert, R_OK) < 0) {
         r = -errno;
-        return error_set(
-            err, r, "%s: %s%s", k->cert, error_text(r),
-            r == -ENOENT && k->folder ? "; it is made when the server first starts with TLS" : "");
+        return error_set(err, r, "%s: %s%s", k->cert, error_text(r),
+                         r == -ENOENT && k->folder
+                             ? "; it is created when the server first starts with TLS"
+                             : "");
     }
     r = certificate_read(k->cert, &k->info, err);
     if (r == 0)

@@ -1,9 +1,10 @@
 #pragma once
 
 /*
- * Keeps the server's certificate: the files it was given, or a self-signed one of its own in
- * DATA-DIR/tls/, made when missing and renewed with the same key, so that pinned fingerprints stay good.
- * Lives on the loop, which it blocks for the moment that making or reading a certificate takes.
+ * Keeps the server's certificate: the configured files, or a self-signed certificate in
+ * DATA-DIR/tls/. That one is created if it is missing, and renewed with the same key, so that
+ * pinned fingerprints stay valid. Lives on the loop, and blocks it while a certificate is created
+ * or read.
  */
 
 #include "base/error.h"
@@ -11,21 +12,22 @@
 #include "net/tls_server.h"
 
 #define TLS_KEEPER_DAYS       825 /* of a new certificate; some clients refuse more */
-#define TLS_KEEPER_LEAST_DAYS 30  /* then it is renewed */
+#define TLS_KEEPER_LEAST_DAYS 30  /* of validity left; with fewer it is renewed */
 
 struct tls_keeper;
 
 struct tls_keeper_files {
     const char *data_dir;
     const char *cert_file, *key_file; /* PEM, both or none; NULL: self-signed */
-    const char *names; /* further ones for the self-signed certificate, comma-separated, or NULL */
+    /* Additional names in the self-signed certificate, comma-separated, or NULL. */
+    const char *names;
 };
 
 struct tls_keeper_options {
     struct loop *loop;
     struct tls_keeper_files files;
-    int64_t (*utc_ms)(void); /* NULL: the clock */
-    /* Another certificate is in use from now on. Never from inside tls_keeper_open(). */
+    int64_t (*utc_ms)(void); /* NULL: time_utc_ms */
+    /* Another certificate is in use from now on. Never called from within tls_keeper_open(). */
     void (*on_change)(void *owner);
     void *owner;
 };
@@ -35,13 +37,14 @@ int tls_keeper_open(struct tls_keeper **ret, const struct tls_keeper_options *o,
 void tls_keeper_close(struct tls_keeper *k);
 DEFINE_CLEANUP(struct tls_keeper *, tls_keeper_close);
 
-struct ssl_ctx_st *tls_keeper_context(const struct tls_keeper *k); /* until on_change or close */
+/* The result is valid until on_change() or tls_keeper_close(). */
+struct ssl_ctx_st *tls_keeper_context(const struct tls_keeper *k);
 const char *tls_keeper_fingerprint(const struct tls_keeper *k);
 
-/* Reads the files again, with on_change if that works. Otherwise everything stays as it was. */
+/* Reads the files again and calls on_change(). On failure, everything stays as it was. */
 int tls_keeper_reload(struct tls_keeper *k, struct error *err) _nodiscard_;
 
-/* Offline: the fingerprint of the certificate that a server with these files shows, to be freed. -ENOENT when it
- * is still to be made. */
+/* Offline: returns the fingerprint of the certificate that a server with these files presents; the
+ * caller frees it. -ENOENT when the certificate was not created yet. */
 int tls_keeper_find_fingerprint(const struct tls_keeper_files *files, char **ret, struct error *err)
     _nodiscard_;

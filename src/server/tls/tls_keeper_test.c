@@ -99,7 +99,7 @@ static void check_made(struct fixture *f, const struct tls_keeper *k, const char
     }
 }
 
-static void test_first_start(void **state)
+static void test_the_first_start_creates_a_certificate(void **state)
 {
     static const char *const names[] = {"localhost", "127.0.0.1",  "::1",
                                         "a.example", "192.0.2.77", NULL};
@@ -128,8 +128,8 @@ static char *read_cert(const struct fixture *f)
     return text;
 }
 
-/* Restarts and reloads keep the certificate; age and new names renew it, the key stays. */
-static void test_renewal(void **state)
+/* Restarts and reloads keep the certificate. Age and new names renew it, with the same key. */
+static void test_age_and_new_names_renew_the_certificate(void **state)
 {
     static const struct {
         int days;
@@ -167,7 +167,7 @@ static void test_renewal(void **state)
     check_made(f, k, kept);
 }
 
-static void test_reload(void **state)
+static void test_a_reload_reads_the_files_again(void **state)
 {
     struct fixture *f = *state;
     struct error err = ERROR_INIT;
@@ -183,7 +183,7 @@ static void test_reload(void **state)
     assert_string_not_equal(before, after);
     assert_int_equal(f->n_changes, 1);
 
-    /* What cannot be read changes nothing. */
+    /* Unreadable files change nothing. */
     days_ahead = 0;
     ctx = tls_keeper_context(k);
     assert_int_equal(file_write_atomic(f->cert, "rubbish", 7, 0644, NULL), 0);
@@ -193,8 +193,8 @@ static void test_reload(void **state)
     assert_int_equal(f->n_changes, 1);
 }
 
-/* Files that were given are never written. */
-static void test_given_files(void **state)
+/* Configured files are never written. */
+static void test_configured_files_are_never_written(void **state)
 {
     struct fixture *f = *state;
     struct error err = ERROR_INIT;
@@ -223,10 +223,10 @@ static void test_given_files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_first_start),
-        TEST(test_renewal),
-        TEST(test_reload),
-        TEST(test_given_files),
+        TEST(test_the_first_start_creates_a_certificate),
+        TEST(test_age_and_new_names_renew_the_certificate),
+        TEST(test_a_reload_reads_the_files_again),
+        TEST(test_configured_files_are_never_written),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,7 +8,7 @@
 
 #define MAX_POLICY 1024
 
-/* The words of its policy, which it tells as capabilities; null when it is too old to have one. */
+/* The policy words that the agent reported as capabilities; null for agents without a policy. */
 static json_t *policy_json(const struct agent *a)
 {
     static const char prefix[] = "policy_";
@@ -27,13 +27,13 @@ static json_t *policy_json(const struct agent *a)
     return text;
 }
 
-/* Where its samples come from; null while it has not said. */
+/* The source of the agent's samples; null until it has reported one. */
 static json_t *stats_json(const struct fleet_host *h)
 {
     return h->stats_source ? json_incref(h->stats_source) : json_null();
 }
 
-/* What all shapes of an agent have in common. */
+/* The members that all shapes of an agent have. */
 static json_t *common_json(const struct fleet_host *h)
 {
     const struct agent *a = &h->agent;

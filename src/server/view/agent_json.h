@@ -1,15 +1,15 @@
 #pragma once
 
 /*
- * An agent as the API shows it. The agent id and the engine id are no secrets here: the token is
- * another one, random and stored hashed.
+ * An agent as the API shows it. Agent id and engine id are not secret: the token is a separate
+ * random value, of which only the hash is stored.
  */
 
 #include "server/fleet/fleet.h"
 
-/* Element of /api/agent/list; the host must have an agent. */
+/* Returns an element of /api/agent/list. The host must have an agent. */
 json_t *agent_json(const struct fleet_host *h);
-/* The "agent" member of a host; null if it has none. */
+/* Returns the "agent" member of a host, or null if it has no agent. */
 json_t *agent_json_of_host(const struct fleet_host *h);
-/* The answer of /api/hosts/{id}/agent; the host must have an agent. */
+/* Returns the response of /api/hosts/{id}/agent. The host must have an agent. */
 json_t *agent_json_details(const struct fleet_host *h);

@@ -14,7 +14,7 @@ static const char *text(const json_t *o, const char *name)
     return json_string_value(json_object_get(o, name));
 }
 
-static json_t *copy_or(const json_t *o, const char *name, json_t *fallback /* stolen */)
+static json_t *copy_or(const json_t *o, const char *name, json_t *fallback /* takes ownership */)
 {
     json_t *v = json_object_get(o, name);
 
@@ -24,7 +24,8 @@ static json_t *copy_or(const json_t *o, const char *name, json_t *fallback /* st
     return json_incref(v);
 }
 
-/* "8080:80/tcp" for a published port, "80/tcp" for one that is only exposed; each once (IPv4 and IPv6). */
+/* "8080:80/tcp" for a published port, "80/tcp" for one that is only exposed. A port published for
+ * IPv4 and IPv6 is listed once. */
 static json_t *ports_json(const json_t *raw)
 {
     const json_t *ports = json_object_get(raw, "Ports");
@@ -78,7 +79,7 @@ static void append_tag(json_t *tags, const char *prefix, const char *value)
         (void)json_array_append_new(tags, tag);
 }
 
-/* Tags that follow from labels: the compose project, the swarm service, and a list of the user's own. */
+/* Returns the tags derived from labels: the compose project, the swarm service, and dockmon.tag. */
 static json_t *tags_json(const json_t *labels)
 {
     _cleanup_free_ char *own = xstrdup(text(labels, "dockmon.tag"));
@@ -119,10 +120,11 @@ static void set_addresses(json_t *o, const json_t *raw)
 
 static void append(struct buf *out, const char *text, size_t size)
 {
-    (void)buf_append(out, text, size); /* the owner of the list gives it no limit */
+    (void)buf_append(out, text, size); /* the buffer of the list has no limit */
 }
 
-/* `key` is the text in front of the value. A list of thousands of containers has ten of these each. */
+/* `key` is the text before the value. Written for speed: a list of thousands of containers has ten
+ * of these values each. */
 static void append_percent(struct buf *out, const char *key, double v)
 {
     append(out, key, strlen(key));
@@ -143,7 +145,7 @@ static void append_count(struct buf *out, const char *key, int64_t v)
     }
 }
 
-/* A sample of which nothing is known says so of every member. */
+/* A sample without values writes null for every member. */
 void container_sample_write(struct buf *out, const struct fleet_sample *s)
 {
     static const struct fleet_sample none = {
@@ -213,7 +215,7 @@ static json_t *shown_json(const struct fleet_container *c, const json_t *raw)
     return o;
 }
 
-static void make_text(struct fleet_text *t, json_t *v /* stolen */)
+static void make_text(struct fleet_text *t, json_t *v /* takes ownership */)
 {
     t->text = json_text_write(v, &t->size);
     json_decref(v);
@@ -234,7 +236,7 @@ void container_host_write(struct buf *out, struct fleet_host *h)
         json_open_text(&h->named,
                        json_pack("{s:s, s:o, s:b}", "host_id", h->row.id, "host_name",
                                  json_value_string(h->row.name), "host_online", h->is_online));
-        h->named.text[0] = ','; /* it continues an object */
+        h->named.text[0] = ','; /* it continues an open object */
         h->named_version = h->version;
     }
     append(out, h->named.text, h->named.size);
@@ -246,7 +248,8 @@ void container_host_write(struct buf *out, struct fleet_host *h)
     }
 }
 
-/* All that the element is needed for; what is shown to some only, too. */
+/* Creates the texts kept with the container, including the one shown to some roles only, and drops
+ * the element. */
 static void make_texts(struct fleet_container *c)
 {
     json_auto_t *element = fleet_container_element(c);

@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * An event of the log as the API and the feed show it.
+ * An event as the API and the feed show it.
  */
 
 #include "server/store/events.h"

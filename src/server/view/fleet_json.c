@@ -20,13 +20,13 @@ static const char *connection_name(enum host_connection c)
     return "agent";
 }
 
-/* 0 means unknown, and unknown is null. */
+/* 0 means unknown, which is shown as null. */
 static json_t *number_or_null(int64_t n)
 {
     return n > 0 ? json_integer(n) : json_null();
 }
 
-/* All but what changes while the host is just there. */
+/* The members that do not change while the host only sends samples. */
 static json_t *shown_json(const struct fleet_host *h)
 {
     const struct host *row = &h->row;
@@ -62,7 +62,7 @@ static json_t *shown_json(const struct fleet_host *h)
 
 static void append(struct buf *out, const char *text, size_t size)
 {
-    (void)buf_append(out, text, size); /* lists have no limit */
+    (void)buf_append(out, text, size); /* buffers of lists have no limit */
 }
 
 static void append_text(struct buf *out, const char *text)
@@ -81,7 +81,7 @@ static void append_time(struct buf *out, const char *name, int64_t utc_ms)
     }
 }
 
-/* The host and its agent, each without their end. */
+/* Refreshes the cached texts of the host and its agent, each without its closing brace. */
 static void show_host(struct fleet_host *h)
 {
     struct buf text = BUF_INIT(SIZE_MAX / 2);

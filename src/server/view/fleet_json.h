@@ -9,19 +9,19 @@
 #include "server/rights/scope.h"
 
 /*
- * Appends the host as JSON text, its containers counted within the scope; what does not change while it is just there
- * is kept in the host.
+ * Appends the host as JSON text. Containers are counted within the scope. The parts that samples do
+ * not change are cached in the host.
  */
 void fleet_host_write_in(struct buf *out, struct fleet_host *h, const struct scope *scope);
-/* The array of those in scope, by name. */
+/* Appends the array of the hosts in scope, sorted by name. */
 void fleet_hosts_write_in(struct buf *out, const struct fleet *f, const struct scope *scope);
 
 struct fleet_selection {
-    const char *host_id;       /* NULL or "": of all hosts */
-    const struct scope *scope; /* NULL: everything */
+    const char *host_id;       /* NULL or "": all hosts */
+    const struct scope *scope; /* NULL: no restriction */
     bool with_env;
 };
-/* The array of containers, by name within a host. */
+/* Appends the array of containers, sorted by host name, then by container name. */
 void fleet_containers_write_in(struct buf *out,
                                const struct fleet *f,
                                const struct fleet_selection *selection);

@@ -1,18 +1,18 @@
 #pragma once
 
 /*
- * JSON values of what a row of the database holds.
+ * JSON values of database columns.
  */
 
 #include <jansson.h>
 #include <stdint.h>
 
-/* "2026-...Z", or null for 0. */
+/* Returns "2026-...Z", or null for 0. */
 json_t *json_value_time(int64_t utc_ms);
-/* A string, or null. */
+/* Returns a string, or null for NULL. */
 json_t *json_value_string(const char *s);
 /*
- * The JSON text of a column, or the fallback when it does not parse to a value of the same type.
- * Takes ownership of the fallback.
+ * Returns the parsed JSON text of a column, or the fallback when it does not parse to a value of
+ * the same type. Takes ownership of the fallback.
  */
 json_t *json_value_column(const char *text, json_t *fallback);

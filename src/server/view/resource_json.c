@@ -61,7 +61,7 @@ static json_t *text(const json_t *v)
 
 static json_t *number(const json_t *v)
 {
-    double real = json_real_value(v); /* 0 when it is none */
+    double real = json_real_value(v); /* 0 if it is not a real number */
 
     return json_integer(fabs(real) > 0 && fabs(real) < 9e15 ? (json_int_t)real
                                                             : json_integer_value(v));

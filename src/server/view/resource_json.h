@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * Images, networks and volumes as the API shows them: the members that agents of both kinds send, with
- * lists that are never null and types that can be relied on.
+ * Images, networks and volumes as the API shows them: the members that all agents send, in fixed
+ * types. Lists are never null.
  */
 
 #include <jansson.h>
@@ -16,7 +16,8 @@ enum resource_shape {
     SHAPE_PRUNED_VOLUMES,
 };
 
-/* NULL when `v` is no object. */
+/* Returns NULL if `v` is not an object. */
 json_t *resource_json(enum resource_shape shape, const json_t *v);
-/* Elements that are no objects are left out. null is the empty list of a Go agent. NULL when it is no list. */
+/* Elements that are not objects are omitted. null counts as an empty list, as Go agents send it.
+ * Returns NULL if `v` is not a list. */
 json_t *resource_json_list(enum resource_shape shape, const json_t *v);

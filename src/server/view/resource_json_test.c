@@ -32,7 +32,7 @@ static const struct {
      "{'removed_count':1,'space_reclaimed':9,'volumes_removed':['v']}"                                                                                                          },
 };
 
-/* JSON with ' for ". */
+/* Parses JSON that is written with ' for ". */
 static json_t *parse(const char *text)
 {
     char copy[1024];

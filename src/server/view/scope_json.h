@@ -1,10 +1,10 @@
 #pragma once
 
 /*
- * Scopes as the API shows them: the list of their rules, see rights/scope.h. An empty list allows everything.
+ * Scopes as the API shows them: a list of rules (rights/scope.h). An empty list is no restriction.
  */
 
 #include <jansson.h>
 
-/* `text` as the store keeps it; may be NULL. */
+/* `text` is the text of the store; it may be NULL. */
 json_t *scope_json(const char *text);

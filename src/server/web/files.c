@@ -47,7 +47,8 @@ static const char *content_type_of(const char *path)
     return "application/octet-stream";
 }
 
-/* Vite names a file NAME-HASH.EXT: a '-' and at least eight letters, digits, '-' or '_' with a digit in them. */
+/* Vite names a file NAME-HASH.EXT, where the hash has at least eight letters, digits, '-' or '_',
+ * with at least one digit. */
 static bool has_hash(const char *path)
 {
     const char *name = strrchr(path, '/') + 1, *end = strchr(name, '.'), *dash = strchr(name, '-');
@@ -63,7 +64,7 @@ static bool has_hash(const char *path)
     return has_digit;
 }
 
-/* The content decides, so that two servers of one release give the same tag. */
+/* The tag is a hash of the content, so that two servers of one release send the same tag. */
 static void set_etag(struct web_body *b)
 {
     unsigned char hash[ETAG_BYTES];
@@ -115,11 +116,10 @@ static int add_file(struct web_files *w, const char *file, const char *path, str
     int r;
 
     if (++w->n_files > WEB_FILES_MAX)
-        return error_set(err, -EMSGSIZE, "more than %d files", WEB_FILES_MAX);
+        return error_set(err, -EMSGSIZE, "the directory has more than %d files", WEB_FILES_MAX);
     r = file_read(file, WEB_FILES_MAX_BYTES - w->n_bytes, &body.data, &body.size, err);
     if (r == -EMSGSIZE) {
-        return error_set(err, r, "all files together have more than %zu MiB",
-                         WEB_FILES_MAX_BYTES >> 20);
+        return error_set(err, r, "the files exceed %zu MiB in total", WEB_FILES_MAX_BYTES >> 20);
     }
     if (r < 0)
         return r;
@@ -149,14 +149,14 @@ static int add_tree(struct web_files *w, const char *dir, struct error *err)
         case FTS_NS:
             r = error_set(err, -e->fts_errno, "%s: %s", e->fts_path, error_text(-e->fts_errno));
             break;
-        default: break; /* directories; links and devices are not served */
+        default: break; /* directories, and links and devices, which are not served */
         }
     }
     (void)fts_close(tree);
     return r;
 }
 
-/* A precompressed file without its original would be unreadable for some clients. */
+/* Drops precompressed files without their original, which clients without gzip could not read. */
 static void drop_orphans(struct web_files *w)
 {
     struct map kept = {0};
@@ -188,12 +188,12 @@ int web_files_load(struct web_files **ret, const char *dir, struct error *err)
         return error_wrap(err, r, "read the web UI from %s", dir);
     drop_orphans(w);
     if (!map_find(&w->by_path, INDEX_PATH))
-        return error_set(err, -ENOENT, "read the web UI from %s: there is no index.html", dir);
+        return error_set(err, -ENOENT, "read the web UI from %s: index.html is missing", dir);
     *ret = TAKE_PTR(w);
     return 0;
 }
 
-/* A browser that navigates, to a path that names no file. */
+/* Returns whether a browser requests a page at a path that names no file. */
 static bool is_page(const char *path, const char *accept)
 {
     return accept && strstr(accept, "text/html") && !strchr(strrchr(path, '/'), '.') &&
@@ -212,7 +212,7 @@ const struct web_file *web_files_find(const struct web_files *w,
     return f || !is_page(path, accept) ? f : map_find(&w->by_path, INDEX_PATH);
 }
 
-/* RFC 9110, 12.5.3: gzip is accepted when it is listed without a weight of 0; "*" is not relied on. */
+/* RFC 9110, 12.5.3: gzip is accepted if it is listed without a weight of 0. "*" is ignored. */
 static bool accepts_gzip(const struct http_request *r)
 {
     const char *header = http_request_header(r, "accept-encoding");
@@ -230,7 +230,7 @@ static bool accepts_gzip(const struct http_request *r)
     return false;
 }
 
-/* RFC 9110, 13.1.2, with the weak comparison: a list of tags, or "*". */
+/* RFC 9110, 13.1.2: a list of tags, or "*"; tags are compared weakly. */
 static bool is_known_to_client(const struct http_request *r, const char *etag)
 {
     const char *tags = http_request_header(r, "if-none-match");

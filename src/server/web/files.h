@@ -1,13 +1,14 @@
 #pragma once
 
 /*
- * The files of the web UI, served from memory. Today they are read from a directory at start (--web-dir);
- * a build that embeds the bundle will fill the same table. The set never changes while the server runs.
+ * The files of the web UI, served from memory. They are read from a directory at start (--web-dir).
+ * The set never changes while the server runs.
  *
- * A file `x.gz` beside `x` is the precompressed form of `x`, for clients that accept gzip, and no path of
- * its own. A file whose name carries a hash (`app-3f9c02d1.js`) never changes and may be cached for ever;
- * a client asks again about every other one, and gets 304 while its ETag holds. A path without a file that
- * a browser asks for as a page (`/containers/web`) is answered with index.html, whose script routes it.
+ * A file `x.gz` next to `x` is the precompressed form of `x` for clients that accept gzip; it has
+ * no path of its own. A file with a hash in its name (`app-3f9c02d1.js`) never changes and may be
+ * cached forever. Every other file is revalidated on each use, with a 304 response while its ETag
+ * matches. A page request (`/containers/web`) for a path without a file is answered with
+ * index.html, whose script routes it.
  */
 
 #include "base/error.h"
@@ -16,16 +17,16 @@
 #include <stddef.h>
 
 #define WEB_FILES_MAX       2000                       /* files in the directory */
-#define WEB_FILES_MAX_BYTES ((size_t)64 * 1024 * 1024) /* of all of them together */
+#define WEB_FILES_MAX_BYTES ((size_t)64 * 1024 * 1024) /* in total */
 
 struct web_body {
-    char *data; /* NULL: there is no such form */
+    char *data; /* NULL: the file does not exist in this form */
     size_t size;
-    char etag[40]; /* quoted */
+    char etag[40]; /* including the quotes */
 };
 
 struct web_file {
-    char *path; /* of the URL, beginning with '/' */
+    char *path; /* path of the URL, begins with '/' */
     const char *content_type;
     bool is_immutable;
     struct web_body plain, gzip;
@@ -33,17 +34,18 @@ struct web_file {
 
 struct web_files;
 
-/* Reads all regular files below `dir`. -EMSGSIZE beyond the limits; -ENOENT without index.html. */
+/* Reads all regular files below `dir`. Returns -EMSGSIZE beyond the limits, -ENOENT without
+ * index.html. */
 int web_files_load(struct web_files **ret, const char *dir, struct error *err) _nodiscard_;
 void web_files_free(struct web_files *w);
 DEFINE_CLEANUP(struct web_files *, web_files_free);
 
-/* The file that answers this path, or NULL. `accept` is the header of the request, or NULL. */
+/* Returns the file for this path, or NULL. `accept` is the header of the request, or NULL. */
 const struct web_file *web_files_find(const struct web_files *w,
                                       const char *path,
                                       const char *accept);
 
-/* Answers the request, GET or HEAD, with the file: 200 or 304. */
+/* Responds to a GET or HEAD request with the file: 200 or 304. */
 void web_file_respond(const struct web_file *f,
                       struct http_server *s,
                       const struct http_request *r);

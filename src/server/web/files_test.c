@@ -55,7 +55,7 @@ static void put(const char *dir, const char *name, const char *text)
     assert_int_equal(file_write_atomic(path, text, strlen(text), 0600, &err), 0);
 }
 
-static void test_types_and_caching(void **state)
+static void test_files_have_types_and_cache_rules(void **state)
 {
     static const struct {
         const char *name, *type;
@@ -90,7 +90,7 @@ static void test_types_and_caching(void **state)
                             web_files_find(w, "/assets/odd.xyz", NULL)->plain.etag);
 }
 
-static void test_find(void **state)
+static void test_paths_find_their_files(void **state)
 {
     _cleanup_(web_files_freep) struct web_files *w = NULL;
     _cleanup_free_ char *dir = xasprintf("%s//", (const char *)*state);
@@ -107,7 +107,7 @@ static void test_find(void **state)
     assert_null(web_files_find(w, "/orphan.js", NULL));
     assert_null(web_files_find(w, "app.js", NULL));
     assert_null(web_files_find(w, "/../app.js", PAGE));
-    /* A page that the UI routes itself, but no file and no call of the API. */
+    /* The path of a page in the UI; neither a file nor an API path. */
     assert_string_equal(web_files_find(w, "/containers/web", PAGE)->path, "/index.html");
     assert_null(web_files_find(w, "/containers/web", NULL));
     assert_null(web_files_find(w, "/containers/web", "application/json"));
@@ -128,7 +128,7 @@ static void test_links_are_not_followed(void **state)
     assert_null(web_files_find(w, "/passwd", NULL));
 }
 
-static void test_faults_are_named(void **state)
+static void test_errors_name_their_cause(void **state)
 {
     _cleanup_free_ char *missing = xasprintf("%s/missing", (const char *)*state);
     _cleanup_free_ char *large = xasprintf("%s/large.bin", (const char *)*state);
@@ -152,10 +152,10 @@ static void test_faults_are_named(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_types_and_caching),
-        TEST(test_find),
+        TEST(test_files_have_types_and_cache_rules),
+        TEST(test_paths_find_their_files),
         TEST(test_links_are_not_followed),
-        TEST(test_faults_are_named),
+        TEST(test_errors_name_their_cause),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
