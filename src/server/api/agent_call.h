@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * The parts that the handlers which ask an agent share: finding the container that a path names, asking,
- * and answering the client with the agent's failure.
+ * The parts that the handlers which ask an agent share: finding the container that a path names,
+ * asking, and answering the client with the agent's failure.
  */
 
 #include "server/api/call.h"
@@ -21,7 +21,7 @@ struct api_target {
     char ref[CONTAINER_ID_SIZE]; /* for the agent: the full id when it is known */
 };
 
-/* False after the call was answered: unknown host, no agent, offline, malformed or unknown container. */
+/* False after the call was answered: no such host, agent or container, or the host is offline. */
 bool api_target_find(struct api_call *call, struct api_target *ret);
 char *api_target_text(const struct api_target *t); /* HOST/CONTAINER by name, to be freed */
 

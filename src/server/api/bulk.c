@@ -125,7 +125,7 @@ static void forget_old(struct bulk *b)
     }
 }
 
-/* --- the state of a job ----------------------------------------------------------------------- */
+/* --- the state of a job --- */
 
 static const char *get_action(const struct bulk_job *job)
 {
@@ -227,7 +227,7 @@ static void record(const struct bulk_item *item, const struct fleet_host *h, uin
     audit_add(api->o.store, api->o.store_jobs, &entry);
 }
 
-/* --- the queue --------------------------------------------------------------------------------- */
+/* --- the queue --- */
 
 static bool is_busy(const struct bulk *b, const char *host_id)
 {
@@ -364,7 +364,7 @@ static void dispatch(struct bulk *b)
         dispatch_job(b, CONTAINER_OF(l, struct bulk_job, link));
 }
 
-/* --- life of a job ----------------------------------------------------------------------------- */
+/* --- life of a job --- */
 
 bool bulk_has_room(struct bulk *b)
 {

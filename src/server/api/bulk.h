@@ -11,9 +11,9 @@
  * queued or runs; it is kept in memory for an hour, and then until the next one is created. At most
  * 64 are kept.
  *
- * Ownership: before bulk_start() the job is the creator's, to be freed with bulk_job_free(); then it
- * belongs to struct bulk, which may free a job that is over in bulk_has_room(). struct bulk belongs
- * to the api, and bulk_free() comes after the commands have ended.
+ * Ownership: before bulk_start() the job is the creator's, to be freed with bulk_job_free(); then
+ * it belongs to struct bulk, which may free a job that is over in bulk_has_room(). struct bulk
+ * belongs to the api, and bulk_free() comes after the commands have ended.
  */
 
 #include "proto/operation.h"

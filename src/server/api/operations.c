@@ -124,7 +124,7 @@ static void answer(const struct request *q, const struct command_result *reply)
     }
 }
 
-/* Runs the flow up to the next question to the agent. `reply` answers the last one; NULL at first. */
+/* Runs the flow up to its next request. `reply` is that to the last one; NULL at first. */
 static void advance(struct request *q, const struct command_result *reply)
 {
     switch (q->step) {
@@ -149,7 +149,7 @@ static void advance(struct request *q, const struct command_result *reply)
     request_free(q);
 }
 
-/* --- the arguments ------------------------------------------------------------------------------ */
+/* --- the arguments --- */
 
 static int read_timeout(const struct api_call *call, struct request *q, struct error *err)
 {

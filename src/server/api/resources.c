@@ -1,7 +1,7 @@
 /*
- * Images, networks and volumes of a host: asked of its agent, nothing of it is kept here. In paths an
- * image is an id (12 or 64 digits, with or without "sha256:") or a name, whose slashes may be written
- * "%2F" or as they are; a network is an id or a name.
+ * Images, networks and volumes of a host. The agent is asked each time; nothing is kept here. In
+ * paths an image is an id (12 or 64 digits, with or without "sha256:") or a name, whose slashes
+ * may be written "%2F" or as they are; a network is an id or a name.
  */
 
 #include "base/alloc.h"
@@ -100,7 +100,7 @@ static void on_reply(void *owner, const struct command_result *r)
     api_reply(call, 200, body);
 }
 
-/* Checks the payload; NULL after the call was answered. `bad_code` is for a payload that is refused. */
+/* Checks the payload; NULL after the call was answered, an invalid one with `bad_code`. */
 static const struct fleet_host *check(struct api_call *call,
                                       enum operation_id operation,
                                       const json_t *payload,
@@ -233,11 +233,12 @@ void host_network_create(struct api_call *call)
     ask(call, payload, -EDOM);
 }
 
-/* --- deleting a network by force -------------------------------------------------------------------- */
+/* --- deleting a network by force --- */
 
 /*
- * The agent disconnects what is attached. So first which containers those are, and then, for each that the live model
- * does not know yet, what it is: DockMon's own stay connected, and what cannot be told is not touched.
+ * The agent would disconnect every container, DockMon's own included. So the flow first lists the
+ * containers of the network and then inspects each that the live model does not know. The network
+ * stays when one of them is DockMon's, or cannot be identified.
  */
 struct removal {
     struct api_call *call;

@@ -61,7 +61,10 @@ typedef int (*command_send_fn)(void *owner, const char *agent_id, const char *te
 struct commands *commands_new(struct loop *loop, command_send_fn send, void *owner);
 void commands_set_max_awaited(struct commands *cs, size_t max);
 
-/* For the log: reports each failure, except of routine commands, before `done`; owner as for `send`. */
+/*
+ * For the log: reports each failure, except of routine commands, before `done`; owner as for
+ * `send`.
+ */
 struct command_failure {
     const char *agent_id, *id, *name;
     const char *container; /* "" when the operation is not on a container */
