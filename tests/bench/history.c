@@ -22,7 +22,7 @@
 #define QUESTIONS 200
 
 struct plan {
-    struct disk *disk;
+    struct history_disk *disk;
     int64_t hosts, per_host, days;
     int64_t (*state)[6]; /* of each container */
     uint64_t random;
@@ -89,7 +89,7 @@ static void measure(struct plan *p, int64_t container, int64_t values[CONTAINER_
 
 static void append_tick(struct plan *p, int64_t at)
 {
-    struct head_row *rows = xcalloc((size_t)p->hosts, sizeof(*rows));
+    struct history_head_row *rows = xcalloc((size_t)p->hosts, sizeof(*rows));
     struct buf *data = xcalloc((size_t)p->hosts, sizeof(*data));
     struct error err;
 
@@ -103,10 +103,10 @@ static void append_tick(struct plan *p, int64_t at)
             measure(p, h * p->per_host + c, values);
             must(tick_append(&data[h], name, values, CONTAINER_METRICS), &err);
         }
-        rows[h] = (struct head_row){xasprintf("host-%lld", (long long)h), at, data[h].data,
-                                    data[h].size};
+        rows[h] = (struct history_head_row){xasprintf("host-%lld", (long long)h), at, data[h].data,
+                                            data[h].size};
     }
-    must(head_append(disk_head(p->disk), rows, (size_t)p->hosts, &err), &err);
+    must(history_head_append(history_disk_head(p->disk), rows, (size_t)p->hosts, &err), &err);
     for (int64_t h = 0; h < p->hosts; h++) {
         free((void *)(uintptr_t)rows[h].host);
         buf_done(&data[h]);
@@ -169,11 +169,11 @@ static void ask(struct plan *p, const char *what, int64_t duration_ms, int64_t s
             .columns = 1U << CONTAINER_CPU | 1U << CONTAINER_MEM_USED | 1U << CONTAINER_NET_RX |
                        1U << CONTAINER_NET_TX,
         };
-        struct points points;
+        struct history_points points;
         double began = wall_ms();
 
         must(history_read(p->disk, &q, &points, &err), &err);
-        points_done(&points);
+        history_points_done(&points);
         took[i] = wall_ms() - began;
     }
     qsort(took, QUESTIONS, sizeof(took[0]), by_size);
@@ -184,14 +184,14 @@ static void ask(struct plan *p, const char *what, int64_t duration_ms, int64_t s
 static void report(struct plan *p, double write_s, double roll_s)
 {
     double samples = (double)(p->hosts * p->per_host * p->days * STEPS);
-    struct disk_listing l;
+    struct history_disk_listing l;
     struct error err;
     int64_t bytes[TIER_COUNT] = {0};
 
-    must(disk_list(p->disk, &l, &err), &err);
+    must(history_disk_list(p->disk, &l, &err), &err);
     for (size_t i = 0; i < l.n; i++)
         bytes[l.entries[i].tier] += l.entries[i].size;
-    disk_listing_done(&l);
+    history_disk_listing_done(&l);
     printf("| %lld containers, %lld day(s) at 10 s, 6 metrics | figure |\n|---|---|\n",
            (long long)(p->hosts * p->per_host), (long long)p->days);
     printf("| bytes per sample, finest tier | %.2f |\n", (double)bytes[TIER_10S] / samples);
@@ -244,7 +244,7 @@ static void report_rings(struct plan *p, bool is_busy)
 int main(int argc, char **argv)
 {
     struct plan p = {.hosts = 50, .per_host = 20, .days = 1, .random = 88172645463325252U};
-    struct disk_options o = {.dir = argc > 1 ? argv[1] : NULL};
+    struct history_disk_options o = {.dir = argc > 1 ? argv[1] : NULL};
     struct error err;
     double write_s = 0, roll_s = 0;
 
@@ -254,7 +254,7 @@ int main(int argc, char **argv)
         (argc > 4 && parse_i64(argv[4], &p.days) < 0))
         return 2;
     p.state = xcalloc((size_t)(p.hosts * p.per_host), sizeof(*p.state));
-    must(disk_open(&p.disk, &o, &err), &err);
+    must(history_disk_open(&p.disk, &o, &err), &err);
     for (int64_t day = 0; day < p.days; day++) {
         double began = cpu_seconds();
 
@@ -264,15 +264,15 @@ int main(int argc, char **argv)
         roll(&p, day);
         roll_s += cpu_seconds() - began;
     }
-    disk_close(p.disk);
-    must(disk_open(&p.disk, &o, &err), &err);
+    history_disk_close(p.disk);
+    must(history_disk_open(&p.disk, &o, &err), &err);
     report(&p, write_s, roll_s);
-    must(disk_expire(p.disk, FIRST_DAY + p.days * DAY_MS, true, NULL, &err), &err);
+    must(history_disk_expire(p.disk, FIRST_DAY + p.days * DAY_MS, true, NULL, &err), &err);
     ask(&p, "24 h at 10 s of one container, 4 metrics", DAY_MS, 10000);
     ask(&p, "24 h at 1 min", DAY_MS, 60000);
     if (p.days >= 30)
         ask(&p, "30 d at 10 min", 30 * DAY_MS, 600000);
-    disk_close(p.disk);
+    history_disk_close(p.disk);
     report_rings(&p, true);
     report_rings(&p, false);
     free(p.state);

@@ -18,13 +18,13 @@ static void check_chunk(const uint8_t *data, size_t size)
 {
     static const uint8_t key[crypto_shorthash_KEYBYTES] = "dockmon history";
     uint8_t *whole = xmalloc(size + crypto_shorthash_BYTES);
-    struct rows once, twice;
+    struct history_rows once, twice;
     struct buf again = BUF_INIT(CHUNK_MAX_SIZE);
 
     memcpy(whole, data, size);
     (void)crypto_shorthash(whole + size, data, size, key);
-    rows_init(&once, COLUMNS, CHUNK_MAX_ROWS);
-    rows_init(&twice, COLUMNS, CHUNK_MAX_ROWS);
+    history_rows_init(&once, COLUMNS, CHUNK_MAX_ROWS);
+    history_rows_init(&twice, COLUMNS, CHUNK_MAX_ROWS);
     if (chunk_decode(whole, size + crypto_shorthash_BYTES, UINT64_MAX, &once, NULL) == 0) {
         int r = chunk_encode(&once, &again);
 
@@ -33,13 +33,13 @@ static void check_chunk(const uint8_t *data, size_t size)
         assert(r == 0 && once.n == twice.n);
         assert(once.n == 0 || memcmp(once.at, twice.at, once.n * sizeof(*once.at)) == 0);
         for (size_t c = 0; c < COLUMNS && once.n > 0; c++) {
-            assert(memcmp(rows_column(&once, c), rows_column(&twice, c),
+            assert(memcmp(history_rows_column(&once, c), history_rows_column(&twice, c),
                           once.n * sizeof(int64_t)) == 0);
         }
     }
     buf_done(&again);
-    rows_done(&once);
-    rows_done(&twice);
+    history_rows_done(&once);
+    history_rows_done(&twice);
     free(whole);
 }
 

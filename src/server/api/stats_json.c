@@ -78,16 +78,17 @@ static const struct {
     [METRIC_UTC_MS] = {0.001,    "unix_seconds"},
 };
 
-static bool get_point(const struct points *p, size_t step, size_t metric, bool max, double *ret)
+static bool get_point(
+    const struct history_points *p, size_t step, size_t metric, bool max, double *ret)
 {
-    struct point v = points_get(p, step, metric);
+    struct history_point v = history_points_get(p, step, metric);
     int64_t value = max ? v.max : v.mean;
 
     *ret = (double)value * units[p->set.table[metric].unit].factor;
     return value != METRIC_NONE;
 }
 
-static bool get_rate(const struct points *p, size_t step, size_t metric, double *ret)
+static bool get_rate(const struct history_points *p, size_t step, size_t metric, double *ret)
 {
     if (!rate_of_points(p, step, metric, ret))
         return false;
@@ -100,7 +101,7 @@ struct usual {
     size_t cpu, mem_used, mem_limit, rx, tx;
 };
 
-static const struct usual *usual_of(const struct points *p)
+static const struct usual *usual_of(const struct history_points *p)
 {
     static const struct usual container = {CONTAINER_CPU, CONTAINER_MEM_USED, CONTAINER_MEM_LIMIT,
                                            CONTAINER_NET_RX, CONTAINER_NET_TX};
@@ -110,7 +111,7 @@ static const struct usual *usual_of(const struct points *p)
     return p->set.table == container_metrics ? &container : &host;
 }
 
-static bool get_share(const struct points *p, size_t step, double *ret)
+static bool get_share(const struct history_points *p, size_t step, double *ret)
 {
     const struct usual *u = usual_of(p);
     double used, total;
@@ -122,7 +123,7 @@ static bool get_share(const struct points *p, size_t step, double *ret)
     return true;
 }
 
-static bool get_network(const struct points *p, size_t step, double *ret)
+static bool get_network(const struct history_points *p, size_t step, double *ret)
 {
     const struct usual *u = usual_of(p);
     double rx, tx;
@@ -133,7 +134,10 @@ static bool get_network(const struct points *p, size_t step, double *ret)
     return true;
 }
 
-static bool column_get(const struct column *c, const struct points *p, size_t step, double *ret)
+static bool column_get(const struct column *c,
+                       const struct history_points *p,
+                       size_t step,
+                       double *ret)
 {
     switch (c->view) {
     case VIEW_MEAN: return get_point(p, step, c->metric, false, ret);
@@ -176,7 +180,7 @@ static void put_array(struct buf *out, const struct stats_answer *a, const struc
     put_values(out, a, c);
 }
 
-static int64_t step_ms(const struct points *p, size_t i)
+static int64_t step_ms(const struct history_points *p, size_t i)
 {
     return p->from_ms + (int64_t)i * p->step_ms;
 }
@@ -234,7 +238,7 @@ static void put_metrics(struct buf *out, const struct stats_answer *a)
     put(out, "}");
 }
 
-static void put_mark(struct buf *out, const struct mark *m)
+static void put_mark(struct buf *out, const struct history_mark *m)
 {
     put(out, "{\"at\":");
     put_time(out, m->at_ms);

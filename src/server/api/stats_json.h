@@ -14,8 +14,8 @@ struct stats_answer {
     const char *host_id, *container_id; /* NULL: the host itself */
     const char *series;                 /* "" the same */
     const struct stats_query *query;
-    const struct points *points; /* may begin before the query does */
-    const struct mark *marks;
+    const struct history_points *points; /* may begin before the query does */
+    const struct history_mark *marks;
     size_t n_marks;
 };
 

@@ -14,14 +14,14 @@
 #define NONE   METRIC_NONE
 #define BIT(i) (UINT64_C(1) << (i))
 
-static void add(struct points *p, int64_t at_ms, const int64_t set[][2], size_t n)
+static void add(struct history_points *p, int64_t at_ms, const int64_t set[][2], size_t n)
 {
     int64_t values[CONTAINER_METRICS];
 
     samples_clear_values(values, CONTAINER_METRICS);
     for (size_t i = 0; i < n; i++)
         values[set[i][0]] = set[i][1];
-    points_add_sample(p, at_ms, values, p->set.n);
+    history_points_add_sample(p, at_ms, values, p->set.n);
 }
 
 #define ADD(p, at_ms, ...)                        \
@@ -30,11 +30,12 @@ static void add(struct points *p, int64_t at_ms, const int64_t set[][2], size_t 
         add((p), (at_ms), set_, ARRAY_LEN(set_)); \
     } while (0)
 
-static void start(struct points *p, const char *series, int64_t to_ms, uint64_t columns)
+static void start(struct history_points *p, const char *series, int64_t to_ms, uint64_t columns)
 {
-    const struct points_options o = {series, 0, to_ms, 10000, rate_columns(series, columns)};
+    const struct history_points_options o = {series, 0, to_ms, 10000,
+                                             rate_columns(series, columns)};
 
-    assert_int_equal(points_init(p, &o, NULL), 0);
+    assert_int_equal(history_points_init(p, &o, NULL), 0);
 }
 
 static void assert_json(const struct stats_answer *a, const char *expected)
@@ -63,7 +64,7 @@ static void assert_csv(const struct stats_answer *a, const char *expected)
 static void the_usual(void **state)
 {
     const uint64_t columns = stats_usual_columns(metric_set_of("web"));
-    struct mark marks[] = {
+    struct history_mark marks[] = {
         {9999,  (char[]){"died"},    (char[]){"before"}        },
         {10000, (char[]){"started"}, (char[]){""}              },
         {20001, (char[]){"oom"},     (char[]){"\"a\"\n\x1b[1m"}},
@@ -76,7 +77,7 @@ static void the_usual(void **state)
                              .query = &q,
                              .marks = marks,
                              .n_marks = 3};
-    struct points p;
+    struct history_points p;
 
     (void)state;
     start(&p, "web", 40000, columns);
@@ -100,7 +101,7 @@ static void the_usual(void **state)
         "1970-01-01T00:00:10.000Z,12.34,12.34,1,1,3,3,100,0.5\r\n"
         "1970-01-01T00:00:20.000Z,0,0,5,5,0,0,0,\r\n"
         "1970-01-01T00:00:30.000Z,,,,,,,,\r\n");
-    points_done(&p);
+    history_points_done(&p);
 }
 
 static void named_metrics_in_their_units(void **state)
@@ -134,7 +135,7 @@ static void named_metrics_in_their_units(void **state)
             .to_ms = 20000, .step_ms = 10000, .columns = BIT(cases[i].metric), .is_named = true};
         struct stats_answer a = {.host_id = "h", .series = "", .query = &q};
         char expected[512];
-        struct points p;
+        struct history_points p;
 
         start(&p, "web", 20000, q.columns);
         ADD(&p, 0, {cases[i].metric, cases[i].first});
@@ -146,14 +147,14 @@ static void named_metrics_in_their_units(void **state)
             "\"to\":\"1970-01-01T00:00:20.000Z\",\"step_seconds\":10,\"timestamps\":[0,10],\"metrics\":{%s}}",
             cases[i].json);
         assert_json(&a, expected);
-        points_done(&p);
+        history_points_done(&p);
     }
 }
 
 /* Of more marks than fit the newest are told. */
 static void many_marks(void **state)
 {
-    static struct mark marks[1002];
+    static struct history_mark marks[1002];
     char kind[] = "died", text[] = "";
     struct stats_query q = {.to_ms = 10000,
                             .step_ms = 10000,
@@ -163,12 +164,12 @@ static void many_marks(void **state)
     struct stats_answer a = {
         .host_id = "h", .series = "", .query = &q, .marks = marks, .n_marks = ARRAY_LEN(marks)};
     struct buf out = BUF_INIT(1 << 20);
-    struct points p;
+    struct history_points p;
     json_t *v, *list;
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(marks); i++)
-        marks[i] = (struct mark){(int64_t)i, kind, text};
+        marks[i] = (struct history_mark){(int64_t)i, kind, text};
     start(&p, "web", 10000, q.columns);
     a.points = &p;
     stats_json_write(&out, &a);
@@ -179,7 +180,7 @@ static void many_marks(void **state)
                         "1970-01-01T00:00:00.002Z");
     json_decref(v);
     buf_done(&out);
-    points_done(&p);
+    history_points_done(&p);
 }
 
 static struct ring_pool pool;

@@ -19,10 +19,10 @@ enum column_kind {
     COLUMN_MIXED, /* a bit for each row follows: set where there is a value */
 };
 
-void rows_init(struct rows *rows, size_t n_columns, size_t capacity)
+void history_rows_init(struct history_rows *rows, size_t n_columns, size_t capacity)
 {
     assert(n_columns > 0 && n_columns <= CHUNK_MAX_COLUMNS);
-    *rows = (struct rows){
+    *rows = (struct history_rows){
         .capacity = capacity,
         .n_columns = n_columns,
         .at = xcalloc(capacity, sizeof(*rows->at)),
@@ -30,19 +30,19 @@ void rows_init(struct rows *rows, size_t n_columns, size_t capacity)
     };
 }
 
-void rows_done(struct rows *rows)
+void history_rows_done(struct history_rows *rows)
 {
     free(rows->at);
     free(rows->values);
-    *rows = (struct rows){0};
+    *rows = (struct history_rows){0};
 }
 
-void rows_add(struct rows *rows, int64_t at, const int64_t *values, size_t n)
+void history_rows_add(struct history_rows *rows, int64_t at, const int64_t *values, size_t n)
 {
     assert(rows->n < rows->capacity);
     rows->at[rows->n] = at;
     for (size_t c = 0; c < rows->n_columns; c++)
-        rows_column(rows, c)[rows->n] = c < n ? values[c] : METRIC_NONE;
+        history_rows_column(rows, c)[rows->n] = c < n ? values[c] : METRIC_NONE;
     rows->n++;
 }
 
@@ -86,7 +86,7 @@ static void put_delta(struct delta_writer *w, uint64_t delta)
     put(w, zigzag((int64_t)delta));
 }
 
-static int encode_times(const struct rows *rows, struct buf *out)
+static int encode_times(const struct history_rows *rows, struct buf *out)
 {
     struct delta_writer w = {.out = out};
     uint64_t before = 0, step = 0;
@@ -143,7 +143,7 @@ static int append_sized(struct buf *out, const struct buf *part)
     return r < 0 ? r : buf_append(out, part->data, part->size);
 }
 
-static int encode_parts(const struct rows *rows, struct buf *part, struct buf *out)
+static int encode_parts(const struct history_rows *rows, struct buf *part, struct buf *out)
 {
     int r = encode_times(rows, part);
 
@@ -151,14 +151,14 @@ static int encode_parts(const struct rows *rows, struct buf *part, struct buf *o
         r = append_sized(out, part);
     for (size_t c = 0; r == 0 && c < rows->n_columns; c++) {
         buf_clear(part);
-        r = encode_column(rows_column(rows, c), rows->n, part);
+        r = encode_column(history_rows_column(rows, c), rows->n, part);
         if (r == 0)
             r = append_sized(out, part);
     }
     return r;
 }
 
-int chunk_encode(const struct rows *rows, struct buf *out)
+int chunk_encode(const struct history_rows *rows, struct buf *out)
 {
     size_t start = out->size;
     struct buf part = BUF_INIT(CHUNK_MAX_SIZE);
@@ -204,7 +204,7 @@ static int get_delta(struct delta_reader *r, uint64_t *ret)
     return varint_read(&r->in, &r->n_zeros) < 0 ? -EBADMSG : 0;
 }
 
-static int decode_times(struct bytes in, struct rows *rows)
+static int decode_times(struct bytes in, struct history_rows *rows)
 {
     struct delta_reader r = {.in = in};
     uint64_t before = 0, step = 0, delta;
@@ -264,7 +264,7 @@ static int next_part(struct bytes *in, struct bytes *ret)
     return 0;
 }
 
-static int decode(struct bytes in, uint64_t columns, struct rows *ret)
+static int decode(struct bytes in, uint64_t columns, struct history_rows *ret)
 {
     uint64_t version, n, n_columns;
     struct bytes part;
@@ -279,14 +279,14 @@ static int decode(struct bytes in, uint64_t columns, struct rows *ret)
         bool is_wanted = c < ret->n_columns && columns >> c & 1;
 
         if (next_part(&in, &part) < 0 ||
-            (is_wanted && decode_column(part, ret->n, rows_column(ret, c)) < 0))
+            (is_wanted && decode_column(part, ret->n, history_rows_column(ret, c)) < 0))
             return -EBADMSG;
     }
     return 0;
 }
 
 int chunk_decode(
-    const void *data, size_t size, uint64_t columns, struct rows *ret, struct error *err)
+    const void *data, size_t size, uint64_t columns, struct history_rows *ret, struct error *err)
 {
     const uint8_t *bytes = data;
     uint8_t sum[CHECKSUM_SIZE];

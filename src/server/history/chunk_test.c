@@ -49,14 +49,15 @@ static int64_t nothing(size_t row)
 
 static const column_fn columns[] = {constant, counter, extremes, with_gaps, nothing};
 
-static void fill(struct rows *rows, size_t n)
+static void fill(struct history_rows *rows, size_t n)
 {
     int64_t values[ARRAY_LEN(columns)];
 
     for (size_t i = 0; i < n; i++) {
         for (size_t c = 0; c < ARRAY_LEN(columns); c++)
             values[c] = columns[c](i);
-        rows_add(rows, 179000000 + (int64_t)(i < 50 ? i : i * 3), values, ARRAY_LEN(columns));
+        history_rows_add(rows, 179000000 + (int64_t)(i < 50 ? i : i * 3), values,
+                         ARRAY_LEN(columns));
     }
 }
 
@@ -64,59 +65,60 @@ static void test_round_trip(void **state)
 {
     (void)state;
     for (size_t n = 0; n <= CHUNK_MAX_ROWS; n += n < 3 ? 1 : 39) {
-        struct rows in, out;
+        struct history_rows in, out;
         struct buf b = BUF_INIT(CHUNK_MAX_SIZE);
 
-        rows_init(&in, ARRAY_LEN(columns), CHUNK_MAX_ROWS);
-        rows_init(&out, ARRAY_LEN(columns), CHUNK_MAX_ROWS);
+        history_rows_init(&in, ARRAY_LEN(columns), CHUNK_MAX_ROWS);
+        history_rows_init(&out, ARRAY_LEN(columns), CHUNK_MAX_ROWS);
         fill(&in, n);
         assert_int_equal(chunk_encode(&in, &b), 0);
         assert_int_equal(chunk_decode(b.data, b.size, UINT64_MAX, &out, NULL), 0);
         assert_int_equal(out.n, n);
         assert_memory_equal(out.at, in.at, n * sizeof(*in.at));
         for (size_t c = 0; c < ARRAY_LEN(columns); c++)
-            assert_memory_equal(rows_column(&out, c), rows_column(&in, c), n * sizeof(*in.values));
+            assert_memory_equal(history_rows_column(&out, c), history_rows_column(&in, c),
+                                n * sizeof(*in.values));
         buf_done(&b);
-        rows_done(&in);
-        rows_done(&out);
+        history_rows_done(&in);
+        history_rows_done(&out);
     }
 }
 
 static void test_wanted_columns(void **state)
 {
-    struct rows in, wider, narrower;
+    struct history_rows in, wider, narrower;
     struct buf b = BUF_INIT(CHUNK_MAX_SIZE);
 
     (void)state;
-    rows_init(&in, ARRAY_LEN(columns), CHUNK_MAX_ROWS);
-    rows_init(&wider, ARRAY_LEN(columns) + 2, CHUNK_MAX_ROWS);
-    rows_init(&narrower, 2, CHUNK_MAX_ROWS);
+    history_rows_init(&in, ARRAY_LEN(columns), CHUNK_MAX_ROWS);
+    history_rows_init(&wider, ARRAY_LEN(columns) + 2, CHUNK_MAX_ROWS);
+    history_rows_init(&narrower, 2, CHUNK_MAX_ROWS);
     fill(&in, ROWS);
     assert_int_equal(chunk_encode(&in, &b), 0);
 
     assert_int_equal(chunk_decode(b.data, b.size, 1U << 1, &wider, NULL), 0);
-    assert_int_equal(rows_column(&wider, 0)[5], N);
-    assert_int_equal(rows_column(&wider, 1)[5], counter(5));
-    assert_int_equal(rows_column(&wider, ARRAY_LEN(columns))[5], N);
+    assert_int_equal(history_rows_column(&wider, 0)[5], N);
+    assert_int_equal(history_rows_column(&wider, 1)[5], counter(5));
+    assert_int_equal(history_rows_column(&wider, ARRAY_LEN(columns))[5], N);
 
     assert_int_equal(chunk_decode(b.data, b.size, UINT64_MAX, &narrower, NULL), 0);
-    assert_int_equal(rows_column(&narrower, 1)[ROWS - 1], counter(ROWS - 1));
+    assert_int_equal(history_rows_column(&narrower, 1)[ROWS - 1], counter(ROWS - 1));
     buf_done(&b);
-    rows_done(&in);
-    rows_done(&wider);
-    rows_done(&narrower);
+    history_rows_done(&in);
+    history_rows_done(&wider);
+    history_rows_done(&narrower);
 }
 
 /* Every damage is noticed: cut anywhere, and one bit anywhere. */
 static void test_damage(void **state)
 {
-    struct rows in, out;
+    struct history_rows in, out;
     struct buf b = BUF_INIT(CHUNK_MAX_SIZE);
     struct error err;
 
     (void)state;
-    rows_init(&in, ARRAY_LEN(columns), CHUNK_MAX_ROWS);
-    rows_init(&out, ARRAY_LEN(columns), CHUNK_MAX_ROWS);
+    history_rows_init(&in, ARRAY_LEN(columns), CHUNK_MAX_ROWS);
+    history_rows_init(&out, ARRAY_LEN(columns), CHUNK_MAX_ROWS);
     fill(&in, 30);
     assert_int_equal(chunk_encode(&in, &b), 0);
     for (size_t size = 0; size < b.size; size++) {
@@ -133,28 +135,28 @@ static void test_damage(void **state)
     }
     assert_non_null(strstr(err.msg, "is damaged"));
     buf_done(&b);
-    rows_done(&in);
-    rows_done(&out);
+    history_rows_done(&in);
+    history_rows_done(&out);
 }
 
 /* What does not change costs nearly nothing: the reason for the layout. */
 static void test_small(void **state)
 {
-    struct rows rows;
+    struct history_rows rows;
     struct buf b = BUF_INIT(CHUNK_MAX_SIZE);
     const int64_t values[] = {250, 12345678, 2 << 20, 0, 0, 5};
 
     (void)state;
-    rows_init(&rows, ARRAY_LEN(values), CHUNK_MAX_ROWS);
+    history_rows_init(&rows, ARRAY_LEN(values), CHUNK_MAX_ROWS);
     for (int64_t i = 0; i < ROWS; i++)
-        rows_add(&rows, 179000000 + i, values, ARRAY_LEN(values));
+        history_rows_add(&rows, 179000000 + i, values, ARRAY_LEN(values));
     assert_int_equal(chunk_encode(&rows, &b), 0);
     assert_true(b.size < 64);
     buf_clear(&b);
     b.max = 40;
     assert_int_equal(chunk_encode(&rows, &b), -EMSGSIZE);
     buf_done(&b);
-    rows_done(&rows);
+    history_rows_done(&rows);
 }
 
 int main(void)

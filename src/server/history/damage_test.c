@@ -29,7 +29,7 @@ static void damage(struct history_dir *d, const char *name)
 static void test_damaged_file(void **state)
 {
     struct history_dir d;
-    struct points p;
+    struct history_points p;
     char name[TIER_FILE_NAME_SIZE];
     const char *last;
     _cleanup_free_ char *aside = NULL;
@@ -50,11 +50,11 @@ static void test_damaged_file(void **state)
     struct history_query q = whole_day;
     q.from_ms -= DAY_MS;
     assert_int_equal(history_read(d.disk, &q, &p, NULL), -EUCLEAN);
-    assert_int_equal(disk_n_damaged(d.disk, &last), 1);
+    assert_int_equal(history_disk_n_damaged(d.disk, &last), 1);
     assert_string_equal(last, name);
     assert_int_equal(access(aside, F_OK), 0);
     assert_int_equal(history_read(d.disk, &q, &p, NULL), 0);
-    points_done(&p);
+    history_points_done(&p);
     append(&d, DAY - DAY_MS, 200, 10);
     seal(&d);
     expect_steps(&d, 0, 120);
@@ -97,7 +97,7 @@ static void test_sealed_into_damage(void **state)
         dir_open(&d, state);
         append(&d, DAY, 290, 300);
         assert_int_equal(seal_host(d.disk, HOST, NULL), -EUCLEAN);
-        assert_int_equal(disk_n_damaged(d.disk, &last), 1);
+        assert_int_equal(history_disk_n_damaged(d.disk, &last), 1);
         assert_string_not_equal(last, "head.db");
         seal(&d);
         expect_steps(&d, 290, 300);
@@ -117,7 +117,7 @@ static void test_rollup_of_damage(void **state)
     seal(&d);
     change(&d, "UPDATE chunks SET data = x'00'");
     assert_int_equal(rollup_step(d.disk, now, NULL), -EUCLEAN);
-    assert_int_equal(disk_n_damaged(d.disk, &last), 1);
+    assert_int_equal(history_disk_n_damaged(d.disk, &last), 1);
     roll_all(&d, now);
     dir_close(&d);
 }
@@ -135,7 +135,7 @@ static void test_damaged_head(void **state)
     damage(&d, "head.db");
     free(d.path);
     dir_open(&d, state);
-    assert_int_equal(disk_n_damaged(d.disk, &last), 1);
+    assert_int_equal(history_disk_n_damaged(d.disk, &last), 1);
     append(&d, DAY, 120, 5);
     expect_steps(&d, 0, 125);
     dir_close(&d);

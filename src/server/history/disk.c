@@ -20,17 +20,17 @@ struct open_file {
     uint64_t last_use;
 };
 
-struct disk {
-    struct disk_options options;
+struct history_disk {
+    struct history_disk_options options;
     char *dir;
-    struct head *head;
+    struct history_head *head;
     struct open_file files[MAX_OPEN];
     uint64_t n_uses;
     size_t n_damaged, n_left_out; /* n_left_out: by files that are closed */
     char last_damaged[TIER_FILE_NAME_SIZE];
 };
 
-static char *path_of(const struct disk *d, const char *name, const char *suffix)
+static char *path_of(const struct history_disk *d, const char *name, const char *suffix)
 {
     return xasprintf("%s/%s%s", d->dir, name, suffix);
 }
@@ -38,7 +38,7 @@ static char *path_of(const struct disk *d, const char *name, const char *suffix)
 /* SQLite keeps two more files beside one that is open. */
 static const char *const companions[] = {"", "-wal", "-shm"};
 
-static void remove_file(const struct disk *d, const char *name)
+static void remove_file(const struct history_disk *d, const char *name)
 {
     for (size_t i = 0; i < ARRAY_LEN(companions); i++) {
         _cleanup_free_ char *path = path_of(d, name, companions[i]);
@@ -47,7 +47,7 @@ static void remove_file(const struct disk *d, const char *name)
     }
 }
 
-static void set_aside(struct disk *d, const char *name)
+static void set_aside(struct history_disk *d, const char *name)
 {
     _cleanup_free_ char *from = path_of(d, name, "");
     _cleanup_free_ char *to = path_of(d, name, ".damaged");
@@ -60,39 +60,41 @@ static void set_aside(struct disk *d, const char *name)
 }
 
 /* The log of SQLite is lost with its file; so a head that cannot be opened is set aside at once. */
-static int open_head(struct disk *d, struct error *err)
+static int open_head(struct history_disk *d, struct error *err)
 {
     _cleanup_free_ char *path = path_of(d, HEAD_FILE, "");
-    int r = head_open(&d->head, d->dir, path, err);
+    int r = history_head_open(&d->head, d->dir, path, err);
 
     if (r != -EUCLEAN)
         return r;
     set_aside(d, HEAD_FILE);
-    return head_open(&d->head, d->dir, path, err);
+    return history_head_open(&d->head, d->dir, path, err);
 }
 
-int disk_open(struct disk **ret, const struct disk_options *o, struct error *err)
+int history_disk_open(struct history_disk **ret,
+                      const struct history_disk_options *o,
+                      struct error *err)
 {
-    struct disk *d = xcalloc(1, sizeof(*d));
+    struct history_disk *d = xcalloc(1, sizeof(*d));
     int r;
 
     d->options = *o;
     d->options.dir = d->dir = xstrdup(o->dir);
     r = open_head(d, err);
     if (r < 0) {
-        disk_close(d);
+        history_disk_close(d);
         return r;
     }
     *ret = d;
     return 0;
 }
 
-int disk_mend(struct disk *d, struct error *err)
+int history_disk_mend(struct history_disk *d, struct error *err)
 {
     return d->head ? 0 : open_head(d, err);
 }
 
-static void close_file(struct disk *d, struct open_file *f)
+static void close_file(struct history_disk *d, struct open_file *f)
 {
     if (f->file)
         d->n_left_out += tier_file_n_left_out(f->file);
@@ -100,29 +102,29 @@ static void close_file(struct disk *d, struct open_file *f)
     *f = (struct open_file){0};
 }
 
-void disk_close(struct disk *d)
+void history_disk_close(struct history_disk *d)
 {
     if (!d)
         return;
     for (size_t i = 0; i < MAX_OPEN; i++)
         close_file(d, &d->files[i]);
-    head_close(d->head);
+    history_head_close(d->head);
     free(d->dir);
     free(d);
 }
 
-bool disk_makes(const struct disk *d, enum tier tier)
+bool history_disk_makes(const struct history_disk *d, enum tier tier)
 {
     return d->options.keep_ms[tier] > 0;
 }
 
-struct head *disk_head(struct disk *d)
+struct history_head *history_disk_head(struct history_disk *d)
 {
     return d->head;
 }
 
 /* The open file of that name, or else the place to open it in. */
-static struct open_file *place_for(struct disk *d, const char *name)
+static struct open_file *place_for(struct history_disk *d, const char *name)
 {
     struct open_file *oldest = &d->files[0];
 
@@ -138,19 +140,19 @@ static struct open_file *place_for(struct disk *d, const char *name)
     return oldest;
 }
 
-static size_t max_series(const struct disk *d, enum tier tier)
+static size_t max_series(const struct history_disk *d, enum tier tier)
 {
     size_t per_day = d->options.series_per_day ? d->options.series_per_day : TIER_SERIES_PER_DAY;
 
     return per_day * (size_t)(tiers[tier].file_ms / DAY_MS);
 }
 
-int disk_file(struct disk *d,
-              enum tier tier,
-              int64_t at_ms,
-              bool may_create,
-              struct tier_file **ret,
-              struct error *err)
+int history_disk_file(struct history_disk *d,
+                      enum tier tier,
+                      int64_t at_ms,
+                      bool may_create,
+                      struct tier_file **ret,
+                      struct error *err)
 {
     char name[TIER_FILE_NAME_SIZE];
     struct open_file *f;
@@ -173,12 +175,12 @@ int disk_file(struct disk *d,
     return 0;
 }
 
-int disk_check(struct disk *d, struct tier_file *file, int code, struct error *err)
+int history_disk_check(struct history_disk *d, struct tier_file *file, int code, struct error *err)
 {
     if (code != -EUCLEAN)
         return code;
     if (!file) {
-        head_close(TAKE_PTR(d->head));
+        history_head_close(TAKE_PTR(d->head));
         set_aside(d, HEAD_FILE);
         return open_head(d, err) < 0 ? -EIO : code;
     }
@@ -194,7 +196,7 @@ int disk_check(struct disk *d, struct tier_file *file, int code, struct error *e
     return code;
 }
 
-static int64_t size_of(const struct disk *d, const char *name)
+static int64_t size_of(const struct history_disk *d, const char *name)
 {
     int64_t size = 0;
 
@@ -210,14 +212,16 @@ static int64_t size_of(const struct disk *d, const char *name)
 
 static int by_start(const void *a, const void *b)
 {
-    const struct disk_entry *x = a, *y = b;
+    const struct history_disk_entry *x = a, *y = b;
 
     return x->start_ms < y->start_ms ? -1 : x->start_ms > y->start_ms;
 }
 
-static void list_file(const struct disk *d, const char *name, struct disk_listing *ret)
+static void list_file(const struct history_disk *d,
+                      const char *name,
+                      struct history_disk_listing *ret)
 {
-    struct disk_entry e;
+    struct history_disk_entry e;
 
     if (tier_file_parse(name, &e.tier, &e.start_ms) < 0)
         return;
@@ -226,12 +230,12 @@ static void list_file(const struct disk *d, const char *name, struct disk_listin
     ret->entries[ret->n++] = e;
 }
 
-int disk_list(struct disk *d, struct disk_listing *ret, struct error *err)
+int history_disk_list(struct history_disk *d, struct history_disk_listing *ret, struct error *err)
 {
     DIR *dir = opendir(d->dir);
     const struct dirent *e;
 
-    *ret = (struct disk_listing){.head_size = size_of(d, HEAD_FILE)};
+    *ret = (struct history_disk_listing){.head_size = size_of(d, HEAD_FILE)};
     if (!dir)
         return error_set(err, -errno, "read %s: %s", d->dir, error_text(-errno));
     while ((e = readdir(dir))) // NOLINT(concurrency-mt-unsafe): a directory stream of our own
@@ -242,13 +246,13 @@ int disk_list(struct disk *d, struct disk_listing *ret, struct error *err)
     return 0;
 }
 
-void disk_listing_done(struct disk_listing *l)
+void history_disk_listing_done(struct history_disk_listing *l)
 {
     free(l->entries);
-    *l = (struct disk_listing){0};
+    *l = (struct history_disk_listing){0};
 }
 
-static void expire_file(struct disk *d, const struct disk_entry *e)
+static void expire_file(struct history_disk *d, const struct history_disk_entry *e)
 {
     char name[TIER_FILE_NAME_SIZE];
 
@@ -260,14 +264,15 @@ static void expire_file(struct disk *d, const struct disk_entry *e)
     remove_file(d, name);
 }
 
-int disk_expire(struct disk *d, int64_t now_ms, bool is_rolled, size_t *ret_n, struct error *err)
+int history_disk_expire(
+    struct history_disk *d, int64_t now_ms, bool is_rolled, size_t *ret_n, struct error *err)
 {
-    struct disk_listing l;
+    struct history_disk_listing l;
     size_t n = 0;
-    int r = disk_list(d, &l, err);
+    int r = history_disk_list(d, &l, err);
 
     for (size_t i = 0; r == 0 && i < l.n; i++) {
-        const struct disk_entry *e = &l.entries[i];
+        const struct history_disk_entry *e = &l.entries[i];
         int64_t keep_ms = tier_keep(d->options.keep_ms, e->tier);
 
         if (e->tier == TIER_10S && !is_rolled)
@@ -277,13 +282,13 @@ int disk_expire(struct disk *d, int64_t now_ms, bool is_rolled, size_t *ret_n, s
         expire_file(d, e);
         n++;
     }
-    disk_listing_done(&l);
+    history_disk_listing_done(&l);
     if (ret_n)
         *ret_n = n;
     return r;
 }
 
-size_t disk_n_left_out(const struct disk *d)
+size_t history_disk_n_left_out(const struct history_disk *d)
 {
     size_t n = d->n_left_out;
 
@@ -294,7 +299,7 @@ size_t disk_n_left_out(const struct disk *d)
     return n;
 }
 
-size_t disk_n_damaged(const struct disk *d, const char **ret_last)
+size_t history_disk_n_damaged(const struct history_disk *d, const char **ret_last)
 {
     *ret_last = d->last_damaged;
     return d->n_damaged;

@@ -15,7 +15,7 @@ const struct history_query whole_day = {
 
 void dir_open(struct history_dir *d, void **state)
 {
-    const struct disk_options o = {
+    const struct history_disk_options o = {
         .dir = d->path = xstrdup(((struct fixture *)*state)->dir),
         .keep_ms = {[TIER_10S] = 2 * DAY_MS,
                     [TIER_1M] = 14 * DAY_MS,
@@ -24,12 +24,12 @@ void dir_open(struct history_dir *d, void **state)
     };
 
     d->fixture = *state;
-    assert_int_equal(disk_open(&d->disk, &o, NULL), 0);
+    assert_int_equal(history_disk_open(&d->disk, &o, NULL), 0);
 }
 
 void dir_close(struct history_dir *d)
 {
-    disk_close(TAKE_PTR(d->disk));
+    history_disk_close(TAKE_PTR(d->disk));
     free(d->path);
 }
 
@@ -52,13 +52,13 @@ void append_host(struct history_dir *d,
     for (int64_t i = first; i < first + n; i++) {
         struct buf b = BUF_INIT(TICK_MAX_SIZE);
         int64_t values[CONTAINER_METRICS];
-        struct head_row row = {.host = host, .at = from_ms / STEP + i};
+        struct history_head_row row = {.host = host, .at = from_ms / STEP + i};
 
         values_of(i, values);
         assert_int_equal(tick_append(&b, name, values, CONTAINER_METRICS), 0);
         row.data = b.data;
         row.size = b.size;
-        assert_int_equal(head_append(disk_head(d->disk), &row, 1, NULL), 0);
+        assert_int_equal(history_head_append(history_disk_head(d->disk), &row, 1, NULL), 0);
         buf_done(&b);
     }
 }
@@ -76,21 +76,21 @@ void append(struct history_dir *d, int64_t from_ms, int64_t first, int64_t n)
 
 void expect_steps(struct history_dir *d, int64_t first, int64_t n)
 {
-    struct points p;
+    struct history_points p;
 
     assert_int_equal(history_read(d->disk, &whole_day, &p, NULL), 0);
     assert_int_equal(p.n, N_DAY);
     for (int64_t i = 0; i < N_DAY; i++) {
         bool is_there = i >= first && i < first + n;
 
-        assert_int_equal(points_have(&p, (size_t)i), is_there);
-        assert_int_equal(points_get(&p, (size_t)i, CONTAINER_CPU).mean,
+        assert_int_equal(history_points_have(&p, (size_t)i), is_there);
+        assert_int_equal(history_points_get(&p, (size_t)i, CONTAINER_CPU).mean,
                          is_there ? i % 100 : METRIC_NONE);
-        assert_int_equal(points_get(&p, (size_t)i, CONTAINER_NET_RX).mean,
+        assert_int_equal(history_points_get(&p, (size_t)i, CONTAINER_NET_RX).mean,
                          is_there ? i * 1000 : METRIC_NONE);
-        assert_int_equal(points_get(&p, (size_t)i, CONTAINER_MEM_USED).mean, METRIC_NONE);
+        assert_int_equal(history_points_get(&p, (size_t)i, CONTAINER_MEM_USED).mean, METRIC_NONE);
     }
-    points_done(&p);
+    history_points_done(&p);
 }
 
 void seal(struct history_dir *d)
@@ -98,7 +98,7 @@ void seal(struct history_dir *d)
     int64_t first;
 
     assert_int_equal(seal_host(d->disk, HOST, NULL), 0);
-    assert_int_equal(head_first(disk_head(d->disk), HOST, &first, NULL), 0);
+    assert_int_equal(history_head_first(history_disk_head(d->disk), HOST, &first, NULL), 0);
 }
 
 void roll_all(struct history_dir *d, int64_t now_ms)

@@ -13,7 +13,7 @@
 struct history_dir {
     struct fixture *fixture;
     char *path;
-    struct disk *disk;
+    struct history_disk *disk;
 };
 
 extern const struct history_query whole_day; /* of "web", by 10 s */

@@ -31,7 +31,7 @@ static void test_seal(void **state)
 static void test_sealed_twice(void **state)
 {
     struct history_dir d;
-    struct points p;
+    struct history_points p;
 
     dir_open(&d, state);
     append(&d, DAY, 0, 120);
@@ -41,7 +41,7 @@ static void test_sealed_twice(void **state)
     expect_steps(&d, 0, 120);
     assert_int_equal(history_read(d.disk, &whole_day, &p, NULL), 0);
     assert_int_equal(p.sums[CONTAINER_CPU][3].n, 1);
-    points_done(&p);
+    history_points_done(&p);
     dir_close(&d);
 }
 
@@ -49,17 +49,17 @@ static void test_sealed_twice(void **state)
 static void test_midnight(void **state)
 {
     struct history_dir d;
-    struct disk_listing l;
+    struct history_disk_listing l;
 
     dir_open(&d, state);
     append(&d, DAY, N_DAY - 60, 120);
     seal(&d);
     expect_steps(&d, N_DAY - 60, 60);
-    assert_int_equal(disk_list(d.disk, &l, NULL), 0);
+    assert_int_equal(history_disk_list(d.disk, &l, NULL), 0);
     assert_int_equal(l.n, 2);
     assert_int_equal(l.entries[0].start_ms, DAY);
     assert_int_equal(l.entries[1].start_ms, DAY + DAY_MS);
-    disk_listing_done(&l);
+    history_disk_listing_done(&l);
     dir_close(&d);
 }
 
@@ -67,7 +67,7 @@ static void test_midnight(void **state)
 static void expect_minutes(struct history_dir *d)
 {
     struct history_query q = whole_day;
-    struct points p;
+    struct history_points p;
 
     q.step_ms = 60000;
     assert_int_equal(history_read(d->disk, &q, &p, NULL), 0);
@@ -79,18 +79,19 @@ static void expect_minutes(struct history_dir *d)
             sum += k % 100;
             max = k % 100 > max ? k % 100 : max;
         }
-        assert_int_equal(points_get(&p, (size_t)i, CONTAINER_CPU).mean, sum / 6);
-        assert_int_equal(points_get(&p, (size_t)i, CONTAINER_CPU).max, max);
-        assert_int_equal(points_get(&p, (size_t)i, CONTAINER_NET_RX).mean, (i * 6 + 5) * 1000);
-        assert_int_equal(points_get(&p, (size_t)i, CONTAINER_STARTED_AT).mean, DAY);
+        assert_int_equal(history_points_get(&p, (size_t)i, CONTAINER_CPU).mean, sum / 6);
+        assert_int_equal(history_points_get(&p, (size_t)i, CONTAINER_CPU).max, max);
+        assert_int_equal(history_points_get(&p, (size_t)i, CONTAINER_NET_RX).mean,
+                         (i * 6 + 5) * 1000);
+        assert_int_equal(history_points_get(&p, (size_t)i, CONTAINER_STARTED_AT).mean, DAY);
     }
-    points_done(&p);
+    history_points_done(&p);
 }
 
 static void test_rollup_and_expiry(void **state)
 {
     struct history_dir d;
-    struct disk_listing l;
+    struct history_disk_listing l;
     size_t n;
 
     dir_open(&d, state);
@@ -98,20 +99,20 @@ static void test_rollup_and_expiry(void **state)
     seal(&d);
     expect_minutes(&d); /* from the finest tier */
     roll_all(&d, DAY + DAY_MS + ROLLUP_DELAY_MS - 1);
-    assert_int_equal(disk_list(d.disk, &l, NULL), 0);
+    assert_int_equal(history_disk_list(d.disk, &l, NULL), 0);
     assert_int_equal(l.n, 1); /* too early */
-    disk_listing_done(&l);
+    history_disk_listing_done(&l);
 
     roll_all(&d, DAY + DAY_MS + ROLLUP_DELAY_MS);
-    assert_int_equal(disk_list(d.disk, &l, NULL), 0);
+    assert_int_equal(history_disk_list(d.disk, &l, NULL), 0);
     assert_int_equal(l.n, 4);
-    disk_listing_done(&l);
+    history_disk_listing_done(&l);
     expect_minutes(&d);
     expect_steps(&d, 0, N_DAY);
 
-    assert_int_equal(disk_expire(d.disk, DAY + 3 * DAY_MS - 1, true, &n, NULL), 0);
+    assert_int_equal(history_disk_expire(d.disk, DAY + 3 * DAY_MS - 1, true, &n, NULL), 0);
     assert_int_equal(n, 0);
-    assert_int_equal(disk_expire(d.disk, DAY + 3 * DAY_MS, true, &n, NULL), 0);
+    assert_int_equal(history_disk_expire(d.disk, DAY + 3 * DAY_MS, true, &n, NULL), 0);
     assert_int_equal(n, 1);
     expect_minutes(&d); /* from the coarser tier alone */
     dir_close(&d);
@@ -131,7 +132,7 @@ static void test_late(void **state)
     seal(&d);
     roll_all(&d, now);
     expect_minutes(&d);
-    assert_int_equal(disk_expire(d.disk, DAY + 3 * DAY_MS, true, NULL, NULL), 0);
+    assert_int_equal(history_disk_expire(d.disk, DAY + 3 * DAY_MS, true, NULL, NULL), 0);
     expect_minutes(&d);
     dir_close(&d);
 }
@@ -140,7 +141,7 @@ static void test_late(void **state)
 static void test_one_row_again(void **state)
 {
     struct history_dir d;
-    struct points p;
+    struct history_points p;
 
     dir_open(&d, state);
     append(&d, DAY, 0, 120);
@@ -154,7 +155,7 @@ static void test_one_row_again(void **state)
     assert_int_equal(p.sums[CONTAINER_CPU][0].n, 1);
     assert_int_equal(p.sums[CONTAINER_CPU][60].n, 1);
     assert_int_equal(p.sums[CONTAINER_CPU][119].n, 1);
-    points_done(&p);
+    history_points_done(&p);
     dir_close(&d);
 }
 
@@ -163,7 +164,7 @@ static void test_newest_counts(void **state)
 {
     struct history_query q = whole_day;
     struct history_dir d;
-    struct points p;
+    struct history_points p;
 
     dir_open(&d, state);
     append(&d, DAY, 0, 5);
@@ -171,9 +172,9 @@ static void test_newest_counts(void **state)
     append(&d, DAY, 5, 1);
     q.step_ms = 60000;
     assert_int_equal(history_read(d.disk, &q, &p, NULL), 0);
-    assert_int_equal(points_get(&p, 0, CONTAINER_NET_RX).mean, 5000);
+    assert_int_equal(history_points_get(&p, 0, CONTAINER_NET_RX).mean, 5000);
     assert_int_equal(p.last_ms[0], DAY + 50000);
-    points_done(&p);
+    history_points_done(&p);
     dir_close(&d);
 }
 
@@ -183,23 +184,24 @@ static void test_later_row_counts(void **state)
     struct buf b = BUF_INIT(TICK_MAX_SIZE);
     int64_t values[CONTAINER_METRICS];
     struct history_dir d;
-    struct points p;
+    struct history_points p;
 
     dir_open(&d, state);
     append(&d, DAY, 0, 10);
     seal(&d);
     values_of(77, values);
     assert_int_equal(tick_append(&b, "web", values, CONTAINER_METRICS), 0);
-    assert_int_equal(head_append(disk_head(d.disk),
-                                 &(struct head_row){HOST, DAY / STEP + 3, b.data, b.size}, 1, NULL),
+    assert_int_equal(history_head_append(
+                         history_disk_head(d.disk),
+                         &(struct history_head_row){HOST, DAY / STEP + 3, b.data, b.size}, 1, NULL),
                      0);
     buf_done(&b);
     seal(&d);
     assert_int_equal(history_read(d.disk, &whole_day, &p, NULL), 0);
-    assert_int_equal(points_get(&p, 2, CONTAINER_CPU).mean, 2);
-    assert_int_equal(points_get(&p, 3, CONTAINER_CPU).mean, 77);
-    assert_int_equal(points_get(&p, 4, CONTAINER_CPU).mean, 4);
-    points_done(&p);
+    assert_int_equal(history_points_get(&p, 2, CONTAINER_CPU).mean, 2);
+    assert_int_equal(history_points_get(&p, 3, CONTAINER_CPU).mean, 77);
+    assert_int_equal(history_points_get(&p, 4, CONTAINER_CPU).mean, 4);
+    history_points_done(&p);
     dir_close(&d);
 }
 
@@ -228,11 +230,11 @@ static void test_late_after_expiry(void **state)
     append(&d, DAY, 0, N_DAY);
     seal(&d);
     roll_all(&d, now);
-    assert_int_equal(disk_expire(d.disk, now, true, NULL, NULL), 0);
+    assert_int_equal(history_disk_expire(d.disk, now, true, NULL, NULL), 0);
     append(&d, DAY, 8400, 60);
     seal(&d);
     roll_all(&d, now);
-    assert_int_equal(disk_expire(d.disk, now, true, NULL, NULL), 0);
+    assert_int_equal(history_disk_expire(d.disk, now, true, NULL, NULL), 0);
     expect_minutes(&d);
     dir_close(&d);
 }
@@ -256,15 +258,15 @@ static void test_late_during_rollup(void **state)
     assert_int_equal(rollup_step(d.disk, now, NULL), 1); /* some are through, others are not */
     for (int i = 0; i < ROLLUP_SERIES + 10; i++) {
         struct history_query q = whole_day;
-        struct points p;
+        struct history_points p;
         char name[32];
 
         (void)snprintf(name, sizeof(name), "other-%d", i);
         q.series = name;
         q.step_ms = 60000;
         assert_int_equal(history_read(d.disk, &q, &p, NULL), 0);
-        assert_true(points_have(&p, 0));
-        points_done(&p);
+        assert_true(history_points_have(&p, 0));
+        history_points_done(&p);
     }
     append(&d, DAY, 4000, N_DAY - 4000);
     seal(&d);
@@ -277,7 +279,7 @@ static void test_late_during_rollup(void **state)
 static void test_many_names(void **state)
 {
     struct history_dir d;
-    const struct disk_options o = {
+    const struct history_disk_options o = {
         .dir = ((struct fixture *)*state)->dir,
         .keep_ms = {[TIER_10S] = 2 * DAY_MS, [TIER_1M] = DAY_MS},
         .series_per_day = SEAL_SERIES + 50
@@ -287,7 +289,7 @@ static void test_many_names(void **state)
     struct buf b = BUF_INIT(TICK_MAX_SIZE);
     int64_t values[CONTAINER_METRICS], n = 0;
 
-    assert_int_equal(disk_open(&d.disk, &o, NULL), 0);
+    assert_int_equal(history_disk_open(&d.disk, &o, NULL), 0);
     values_of(7, values);
     for (int i = 0; i < SEAL_SERIES + 200; i++) {
         char name[32];
@@ -295,22 +297,23 @@ static void test_many_names(void **state)
         (void)snprintf(name, sizeof(name), "invented-%d", i);
         assert_int_equal(tick_append(&b, name, values, CONTAINER_METRICS), 0);
     }
-    assert_int_equal(head_append(disk_head(d.disk),
-                                 &(struct head_row){HOST, DAY / STEP, b.data, b.size}, 1, NULL),
-                     0);
+    assert_int_equal(
+        history_head_append(history_disk_head(d.disk),
+                            &(struct history_head_row){HOST, DAY / STEP, b.data, b.size}, 1, NULL),
+        0);
     buf_done(&b);
     seal(&d);
-    assert_int_equal(disk_n_left_out(d.disk), 150);
+    assert_int_equal(history_disk_n_left_out(d.disk), 150);
     append_host(&d, "host-b", "web", DAY, 0, 1);
     assert_int_equal(seal_host(d.disk, "host-b", NULL), 0);
-    assert_int_equal(disk_n_left_out(d.disk), 150);
-    assert_int_equal(disk_file(d.disk, TIER_10S, DAY, false, &f, NULL), 0);
+    assert_int_equal(history_disk_n_left_out(d.disk), 150);
+    assert_int_equal(history_disk_file(d.disk, TIER_10S, DAY, false, &f, NULL), 0);
     for (int64_t after = 0; tier_file_next_series(f, after, &row, NULL) > 0; n++) {
         after = row.id;
         series_row_done(&row);
     }
     assert_int_equal(n, SEAL_SERIES + 51);
-    disk_close(d.disk);
+    history_disk_close(d.disk);
 }
 
 /* The finest tier goes later when it could not be rolled up, but it does go. */
@@ -322,9 +325,9 @@ static void test_expiry_without_rollup(void **state)
     dir_open(&d, state);
     append(&d, DAY, 0, 10);
     seal(&d);
-    assert_int_equal(disk_expire(d.disk, DAY + 5 * DAY_MS - 1, false, &n, NULL), 0);
+    assert_int_equal(history_disk_expire(d.disk, DAY + 5 * DAY_MS - 1, false, &n, NULL), 0);
     assert_int_equal(n, 0);
-    assert_int_equal(disk_expire(d.disk, DAY + 5 * DAY_MS, false, &n, NULL), 0);
+    assert_int_equal(history_disk_expire(d.disk, DAY + 5 * DAY_MS, false, &n, NULL), 0);
     assert_int_equal(n, 1);
     dir_close(&d);
 }
@@ -333,7 +336,7 @@ static void test_bad_questions(void **state)
 {
     struct history_dir d;
     struct history_query q = whole_day;
-    struct points p;
+    struct history_points p;
     struct error err;
 
     dir_open(&d, state);
@@ -356,13 +359,13 @@ static void test_bad_questions(void **state)
     q.to_ms = q.step_ms = INT64_C(1000000000000000);
     assert_int_equal(history_read(d.disk, &q, &p, &err), 0);
     assert_int_equal(p.n, 1);
-    assert_true(points_have(&p, 0));
-    points_done(&p);
+    assert_true(history_points_have(&p, 0));
+    history_points_done(&p);
     q = whole_day;
     q.series = "unknown";
     assert_int_equal(history_read(d.disk, &q, &p, NULL), 0);
-    assert_false(points_have(&p, 0));
-    points_done(&p);
+    assert_false(history_points_have(&p, 0));
+    history_points_done(&p);
     dir_close(&d);
 }
 
@@ -438,32 +441,32 @@ static void test_tiers(void **state)
     }
 }
 
-static int64_t n_files(struct disk *d, enum tier tier)
+static int64_t n_files(struct history_disk *d, enum tier tier)
 {
-    struct disk_listing l;
+    struct history_disk_listing l;
     int64_t n = 0;
 
-    assert_int_equal(disk_list(d, &l, NULL), 0);
+    assert_int_equal(history_disk_list(d, &l, NULL), 0);
     for (size_t i = 0; i < l.n; i++)
         n += l.entries[i].tier == tier;
-    disk_listing_done(&l);
+    history_disk_listing_done(&l);
     return n;
 }
 
 static void with_tiers(struct history_dir *d, void **state, const char *text)
 {
-    struct disk_options o = {.dir = ((struct fixture *)*state)->dir};
+    struct history_disk_options o = {.dir = ((struct fixture *)*state)->dir};
 
-    disk_close(d->disk);
+    history_disk_close(d->disk);
     assert_int_equal(tiers_parse(text, o.keep_ms, NULL), 0);
-    assert_int_equal(disk_open(&d->disk, &o, NULL), 0);
+    assert_int_equal(history_disk_open(&d->disk, &o, NULL), 0);
 }
 
 /* A day of steps of 10 minutes, whatever they are read from: means of means are rounded twice. */
 static void expect_tens(struct history_dir *d, int64_t day_ms)
 {
     struct history_query q = whole_day;
-    struct points p;
+    struct history_points p;
 
     q.from_ms = day_ms;
     q.to_ms = day_ms + DAY_MS;
@@ -475,10 +478,12 @@ static void expect_tens(struct history_dir *d, int64_t day_ms)
 
         for (int64_t k = i * 60; k < i * 60 + 60; k++)
             sum += k % 100;
-        assert_in_range(points_get(&p, (size_t)i, CONTAINER_CPU).mean, sum / 60 - 1, sum / 60);
-        assert_int_equal(points_get(&p, (size_t)i, CONTAINER_NET_RX).mean, (i * 60 + 59) * 1000);
+        assert_in_range(history_points_get(&p, (size_t)i, CONTAINER_CPU).mean, sum / 60 - 1,
+                        sum / 60);
+        assert_int_equal(history_points_get(&p, (size_t)i, CONTAINER_NET_RX).mean,
+                         (i * 60 + 59) * 1000);
     }
-    points_done(&p);
+    history_points_done(&p);
 }
 
 /* One tier goes and another comes: what was made stays readable, whatever its file is shared with. */
@@ -499,12 +504,12 @@ static void test_other_tiers(void **state)
     roll_all(&d, next + DAY_MS + ROLLUP_DELAY_MS);
     assert_int_equal(n_files(d.disk, TIER_1M), 1);
     assert_int_equal(n_files(d.disk, TIER_10M), 1);
-    assert_int_equal(disk_expire(d.disk, DAY + 20 * DAY_MS, true, NULL, NULL), 0);
+    assert_int_equal(history_disk_expire(d.disk, DAY + 20 * DAY_MS, true, NULL, NULL), 0);
     assert_int_equal(n_files(d.disk, TIER_10S), 0);
     expect_minutes(&d); /* of the first day, from a tier that is not made any more */
     expect_tens(&d, DAY);
     expect_tens(&d, next);
-    assert_int_equal(disk_expire(d.disk, DAY + 61 * DAY_MS, true, NULL, NULL), 0);
+    assert_int_equal(history_disk_expire(d.disk, DAY + 61 * DAY_MS, true, NULL, NULL), 0);
     assert_int_equal(n_files(d.disk, TIER_1M), 0);
     dir_close(&d);
 }

@@ -3,7 +3,7 @@
 #include "server/sqlite/db_internal.h"
 #include "server/sqlite/query.h"
 
-struct head {
+struct history_head {
     struct db *store;
 };
 
@@ -51,7 +51,10 @@ static const char *const sql[STMT_COUNT] = {
     [STMT_POSITIONS] = "SELECT host, epoch, seq FROM positions",
 };
 
-int head_open(struct head **ret, const char *dir, const char *path, struct error *err)
+int history_head_open(struct history_head **ret,
+                      const char *dir,
+                      const char *path,
+                      struct error *err)
 {
     struct db *store = NULL;
     int r = db_open(&store, dir, path, schema, err);
@@ -63,7 +66,7 @@ int head_open(struct head **ret, const char *dir, const char *path, struct error
     return 0;
 }
 
-void head_close(struct head *h)
+void history_head_close(struct history_head *h)
 {
     if (!h)
         return;
@@ -71,7 +74,7 @@ void head_close(struct head *h)
     free(h);
 }
 
-static int append_row(struct db *s, const struct head_row *row, struct error *err)
+static int append_row(struct db *s, const struct history_head_row *row, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int64_t n = 0;
@@ -112,7 +115,7 @@ static int set_position(struct db *s, const struct host_position *p, struct erro
 
 static int append_rows(struct db *s, void *arg, struct error *err)
 {
-    const struct head_batch *a = arg;
+    const struct history_head_batch *a = arg;
 
     for (size_t i = 0; i < a->n_rows; i++) {
         int r = append_row(s, &a->rows[i], err);
@@ -134,19 +137,27 @@ static int append_rows(struct db *s, void *arg, struct error *err)
     return 0;
 }
 
-int head_write(struct head *h, const struct head_batch *b, struct error *err)
+int history_head_write(struct history_head *h,
+                       const struct history_head_batch *b,
+                       struct error *err)
 {
-    struct head_batch batch = *b;
+    struct history_head_batch batch = *b;
 
     return db_tx(h->store, append_rows, &batch, err);
 }
 
-int head_append(struct head *h, const struct head_row *rows, size_t n, struct error *err)
+int history_head_append(struct history_head *h,
+                        const struct history_head_row *rows,
+                        size_t n,
+                        struct error *err)
 {
-    return head_write(h, &(struct head_batch){.rows = rows, .n_rows = n}, err);
+    return history_head_write(h, &(struct history_head_batch){.rows = rows, .n_rows = n}, err);
 }
 
-int head_each_position(struct head *h, head_position_fn fn, void *owner, struct error *err)
+int history_head_each_position(struct history_head *h,
+                               history_head_position_fn fn,
+                               void *owner,
+                               struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r = query_init(&q, h->store, sql[STMT_POSITIONS], err);
@@ -165,7 +176,9 @@ int head_each_position(struct head *h, head_position_fn fn, void *owner, struct 
     return r;
 }
 
-int head_read(struct head *h, const struct head_read *read, struct error *err)
+int history_head_read(struct history_head *h,
+                      const struct history_head_read *read,
+                      struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r = query_init(&q, h->store, sql[STMT_READ], err);
@@ -176,7 +189,7 @@ int head_read(struct head *h, const struct head_read *read, struct error *err)
     query_i64(&q, ":from", read->from);
     query_i64(&q, ":to", read->to);
     while ((r = query_step(&q, err)) > 0) {
-        struct head_row row = {.host = read->host, .at = query_column_i64(&q, 0)};
+        struct history_head_row row = {.host = read->host, .at = query_column_i64(&q, 0)};
 
         row.data = query_column_blob(&q, 1, &row.size);
         r = read->fn(read->owner, &row, err);
@@ -186,7 +199,8 @@ int head_read(struct head *h, const struct head_read *read, struct error *err)
     return r;
 }
 
-int head_remove(struct head *h, const char *host, int64_t from, int64_t to, struct error *err)
+int history_head_remove(
+    struct history_head *h, const char *host, int64_t from, int64_t to, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r = query_init(&q, h->store, sql[STMT_REMOVE], err);
@@ -199,7 +213,8 @@ int head_remove(struct head *h, const char *host, int64_t from, int64_t to, stru
     return query_run(&q, NULL, err);
 }
 
-int head_trim(struct head *h, const char *host, int64_t n, int64_t *ret, struct error *err)
+int history_head_trim(
+    struct history_head *h, const char *host, int64_t n, int64_t *ret, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r = query_init(&q, h->store, sql[STMT_TRIM], err);
@@ -211,7 +226,7 @@ int head_trim(struct head *h, const char *host, int64_t n, int64_t *ret, struct 
     return query_run(&q, ret, err);
 }
 
-int head_first(struct head *h, const char *host, int64_t *ret, struct error *err)
+int history_head_first(struct history_head *h, const char *host, int64_t *ret, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r = query_init(&q, h->store, sql[STMT_FIRST], err);
@@ -225,7 +240,10 @@ int head_first(struct head *h, const char *host, int64_t *ret, struct error *err
     return r;
 }
 
-int head_each_host(struct head *h, head_host_fn fn, void *owner, struct error *err)
+int history_head_each_host(struct history_head *h,
+                           history_head_host_fn fn,
+                           void *owner,
+                           struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r = query_init(&q, h->store, sql[STMT_HOSTS], err);
@@ -235,8 +253,8 @@ int head_each_host(struct head *h, head_host_fn fn, void *owner, struct error *e
     while ((r = query_step(&q, err)) > 0) {
         _cleanup_free_ char *host = query_column_text(&q, 0);
 
-        fn(owner, &(struct head_host){host, query_column_i64(&q, 1), query_column_i64(&q, 2),
-                                      query_column_i64(&q, 3)});
+        fn(owner, &(struct history_head_host){host, query_column_i64(&q, 1),
+                                              query_column_i64(&q, 2), query_column_i64(&q, 3)});
     }
     return r;
 }

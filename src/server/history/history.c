@@ -295,7 +295,7 @@ static void start(struct history *h)
 struct history *history_new(const struct history_options *o)
 {
     struct history *h = xcalloc(1, sizeof(*h));
-    struct disk_options disk = {.dir = o->dir};
+    struct history_disk_options disk = {.dir = o->dir};
     int r = o->keep_ms[TIER_10S] > 0 ? 0 : tiers_parse(TIERS_DEFAULT, disk.keep_ms, NULL);
 
     assert(r == 0);
@@ -394,11 +394,11 @@ bool history_position(const struct history *h, const char *host, struct history_
     return positions_get(h->positions, host, ret);
 }
 
-void history_mark(struct history *h,
-                  const struct series_key *key,
-                  int64_t at_ms,
-                  const char *kind,
-                  const char *text)
+void history_add_mark(struct history *h,
+                      const struct series_key *key,
+                      int64_t at_ms,
+                      const char *kind,
+                      const char *text)
 {
     struct worker_round *next = &h->next;
 
@@ -415,9 +415,9 @@ void history_mark(struct history *h,
 static void call_free(struct history_call *call)
 {
     for (size_t i = 0; i < call->question.n_marks; i++)
-        mark_done(&call->question.marks[i]);
+        history_mark_done(&call->question.marks[i]);
     free(call->question.marks);
-    points_done(&call->question.points);
+    history_points_done(&call->question.points);
     free(call->host);
     free(call->series);
     free(call);

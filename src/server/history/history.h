@@ -64,19 +64,19 @@ void history_took(struct history *h,
 /* The last one of the host that is on disk; false: none, or nobody knows yet. */
 bool history_position(const struct history *h, const char *host, struct history_position *ret);
 /* Something that happened to a series, for its curve. Times as above; marks are kept as long as the coarsest tier. */
-void history_mark(struct history *h,
-                  const struct series_key *key,
-                  int64_t at_ms,
-                  const char *kind,
-                  const char *text);
+void history_add_mark(struct history *h,
+                      const struct series_key *key,
+                      int64_t at_ms,
+                      const char *kind,
+                      const char *text);
 
 /* `done` is called exactly once, after the start has returned. `points` is NULL when code < 0, and may be taken apart but
    is released afterwards. */
 struct history_answer {
     int code; /* 0, -EDOM, -EUCLEAN, -ENOBUFS busy, ... */
     const char *message;
-    const struct points *points;
-    const struct mark *marks;
+    const struct history_points *points;
+    const struct history_mark *marks;
     size_t n_marks;
 };
 typedef void (*history_fn)(void *owner, const struct history_answer *answer);

@@ -134,11 +134,11 @@ static void expect_means(_unused_ struct world *w, const struct history_answer *
 {
     assert_int_equal(a->code, 0);
     /* step 0: 10 and 30; step 1: 50; step 2: nothing; step 3: counter after a restart */
-    assert_int_equal(points_get(a->points, 0, CONTAINER_CPU).mean, 20);
-    assert_int_equal(points_get(a->points, 0, CONTAINER_NET_RX).mean, 300);
-    assert_int_equal(points_get(a->points, 1, CONTAINER_CPU).mean, 50);
-    assert_false(points_have(a->points, 2));
-    assert_int_equal(points_get(a->points, 3, CONTAINER_NET_RX).mean, 5);
+    assert_int_equal(history_points_get(a->points, 0, CONTAINER_CPU).mean, 20);
+    assert_int_equal(history_points_get(a->points, 0, CONTAINER_NET_RX).mean, 300);
+    assert_int_equal(history_points_get(a->points, 1, CONTAINER_CPU).mean, 50);
+    assert_false(history_points_have(a->points, 2));
+    assert_int_equal(history_points_get(a->points, 3, CONTAINER_NET_RX).mean, 5);
     assert_int_equal(a->n_marks, 1);
     assert_string_equal(a->marks[0].kind, "started");
     assert_string_equal(a->marks[0].text, "after an update");
@@ -150,8 +150,8 @@ static void add_some(struct world *w)
     add(w, NOON, 10, 100);
     add(w, NOON + 5000, 30, 300);
     add(w, NOON + 12000, 50, 500);
-    history_mark(w->history, &(struct series_key){"host", "web"}, NOON + 29000, "started",
-                 "after an update");
+    history_add_mark(w->history, &(struct series_key){"host", "web"}, NOON + 29000, "started",
+                     "after an update");
     add(w, NOON + 30000, 1, 5);
 }
 
@@ -173,14 +173,14 @@ static void test_stop_and_start(void **state)
 /* A time in the future is not believed; what is too old is dropped. */
 static void expect_now(_unused_ struct world *w, const struct history_answer *a)
 {
-    assert_int_equal(points_get(a->points, 3, CONTAINER_CPU).mean, 7);
+    assert_int_equal(history_points_get(a->points, 3, CONTAINER_CPU).mean, 7);
 }
 
 static void expect_nothing(_unused_ struct world *w, const struct history_answer *a)
 {
     assert_int_equal(a->code, 0);
     for (size_t i = 0; i < a->points->n; i++)
-        assert_false(points_have(a->points, i));
+        assert_false(history_points_have(a->points, i));
 }
 
 static void test_wrong_clocks(void **state)
@@ -194,7 +194,7 @@ static void test_wrong_clocks(void **state)
     world_open(&w, state);
     add(&w, NOON + 365 * DAY_MS, 7, 7);
     add(&w, NOON - 3 * DAY_MS, 8, 8);
-    history_mark(w.history, &(struct series_key){"host", "web"}, 5000, "started", "");
+    history_add_mark(w.history, &(struct series_key){"host", "web"}, 5000, "started", "");
     world_close(&w);
     world_open(&w, state);
     ask(&w, expect_now);
@@ -221,7 +221,7 @@ static void test_bad_question(void **state)
 static void expect_kept(_unused_ struct world *w, const struct history_answer *a)
 {
     assert_int_equal(a->code, 0);
-    assert_int_equal(points_get(a->points, 0, CONTAINER_CPU).mean, 1);
+    assert_int_equal(history_points_get(a->points, 0, CONTAINER_CPU).mean, 1);
 }
 
 /* The directory cannot be made; when it can, history goes on by itself. */
@@ -449,12 +449,12 @@ static void expect_no_hole(_unused_ struct world *w, const struct history_answer
     size_t n = 0;
 
     assert_int_equal(a->code, 0);
-    while (n < a->points->n && points_have(a->points, n)) {
-        assert_int_equal(points_get(a->points, n, CONTAINER_NET_RX).mean, n);
+    while (n < a->points->n && history_points_have(a->points, n)) {
+        assert_int_equal(history_points_get(a->points, n, CONTAINER_NET_RX).mean, n);
         n++;
     }
     for (size_t i = n; i < a->points->n; i++)
-        assert_false(points_have(a->points, i));
+        assert_false(history_points_have(a->points, i));
 }
 
 static void test_kill(void **state)

@@ -10,7 +10,9 @@ struct metric_set metric_set_of(const char *series_name)
                           : (struct metric_set){host_metrics, HOST_METRICS};
 }
 
-int points_init(struct points *p, const struct points_options *o, struct error *err)
+int history_points_init(struct history_points *p,
+                        const struct history_points_options *o,
+                        struct error *err)
 {
     int64_t from = time_div_floor(o->from_ms, o->step_ms),
             to = -time_div_floor(-o->to_ms, o->step_ms);
@@ -24,7 +26,7 @@ int points_init(struct points *p, const struct points_options *o, struct error *
             "that would be %lld points, at most %d are possible: ask for a longer step or a shorter time",
             (long long)(to - from), POINTS_MAX);
     }
-    *p = (struct points){
+    *p = (struct history_points){
         .from_ms = from * o->step_ms,
         .step_ms = o->step_ms,
         .n = (size_t)(to - from),
@@ -41,16 +43,16 @@ int points_init(struct points *p, const struct points_options *o, struct error *
     return 0;
 }
 
-void points_done(struct points *p)
+void history_points_done(struct history_points *p)
 {
     for (size_t m = 0; m < ARRAY_LEN(p->sums); m++)
         free(p->sums[m]);
     free(p->last_ms);
-    *p = (struct points){0};
+    *p = (struct history_points){0};
 }
 
 /* The step that holds this time, or -1. */
-static int64_t step_at(const struct points *p, int64_t at_ms)
+static int64_t step_at(const struct history_points *p, int64_t at_ms)
 {
     int64_t i = time_div_floor(at_ms - p->from_ms, p->step_ms);
 
@@ -70,7 +72,7 @@ static void add_value(struct point_sums *s, bool is_newest, int64_t value, int64
 }
 
 /* True when nothing newer was added to that step. */
-static bool note_time(struct points *p, int64_t step, int64_t at_ms)
+static bool note_time(struct history_points *p, int64_t step, int64_t at_ms)
 {
     if (p->last_ms[step] != METRIC_NONE && at_ms < p->last_ms[step])
         return false;
@@ -78,7 +80,7 @@ static bool note_time(struct points *p, int64_t step, int64_t at_ms)
     return true;
 }
 
-void points_add(struct points *p, enum tier tier, const struct rows *rows)
+void history_points_add(struct history_points *p, enum tier tier, const struct history_rows *rows)
 {
     for (size_t i = 0; i < rows->n; i++) {
         int64_t at_ms = rows->at[i] * tiers[tier].step_ms;
@@ -89,19 +91,23 @@ void points_add(struct points *p, enum tier tier, const struct rows *rows)
             continue;
         is_newest = note_time(p, step, at_ms);
         for (size_t m = 0; m < p->set.n; m++) {
-            int64_t value = m < rows->n_columns ? rows_column(rows, m)[i] : METRIC_NONE;
+            int64_t value = m < rows->n_columns ? history_rows_column(rows, m)[i] : METRIC_NONE;
             int64_t max = value;
 
             if (!p->sums[m])
                 continue;
-            if (m + p->set.n < rows->n_columns && rows_column(rows, m + p->set.n)[i] != METRIC_NONE)
-                max = rows_column(rows, m + p->set.n)[i];
+            if (m + p->set.n < rows->n_columns &&
+                history_rows_column(rows, m + p->set.n)[i] != METRIC_NONE)
+                max = history_rows_column(rows, m + p->set.n)[i];
             add_value(&p->sums[m][step], is_newest, value, max);
         }
     }
 }
 
-void points_add_sample(struct points *p, int64_t at_ms, const int64_t *values, size_t n)
+void history_points_add_sample(struct history_points *p,
+                               int64_t at_ms,
+                               const int64_t *values,
+                               size_t n)
 {
     int64_t step = step_at(p, at_ms);
     bool is_newest;
@@ -115,18 +121,18 @@ void points_add_sample(struct points *p, int64_t at_ms, const int64_t *values, s
     }
 }
 
-bool points_have(const struct points *p, size_t step)
+bool history_points_have(const struct history_points *p, size_t step)
 {
     return p->last_ms[step] != METRIC_NONE;
 }
 
-struct point points_get(const struct points *p, size_t step, size_t metric)
+struct history_point history_points_get(const struct history_points *p, size_t step, size_t metric)
 {
     const struct point_sums *s = p->sums[metric] ? &p->sums[metric][step] : NULL;
 
     if (!s || s->n == 0)
-        return (struct point){METRIC_NONE, METRIC_NONE};
+        return (struct history_point){METRIC_NONE, METRIC_NONE};
     if (!metric_has_mean(&p->set.table[metric]))
-        return (struct point){s->last, METRIC_NONE};
-    return (struct point){(int64_t)(s->sum / s->n), s->max};
+        return (struct history_point){s->last, METRIC_NONE};
+    return (struct history_point){(int64_t)(s->sum / s->n), s->max};
 }

@@ -25,7 +25,7 @@ static inline bool metric_has_mean(const struct metric *m)
     return m->kind == METRIC_GAUGE && m->unit != METRIC_UTC_MS;
 }
 
-struct point {
+struct history_point {
     int64_t mean; /* counters, and gauges without a mean: the last one */
     int64_t max;  /* METRIC_NONE for those */
 };
@@ -36,7 +36,7 @@ struct point_sums {
     int64_t n, max, last;
 };
 
-struct points {
+struct history_points {
     int64_t from_ms, step_ms; /* from_ms: a whole number of steps */
     size_t n;                 /* steps */
     uint64_t columns;         /* of the metric set */
@@ -46,20 +46,25 @@ struct points {
         *sums[CHUNK_MAX_COLUMNS]; /* of each step; NULL for a metric that is not wanted */
 };
 
-struct points_options {
+struct history_points_options {
     const char *series_name;
     int64_t from_ms, to_ms, step_ms; /* from is rounded down and to up to whole steps */
     uint64_t columns;
 };
 
 /* -EDOM when from is not before to, or there would be more than POINTS_MAX steps. */
-int points_init(struct points *p, const struct points_options *o, struct error *err) _nodiscard_;
-void points_done(struct points *p);
+int history_points_init(struct history_points *p,
+                        const struct history_points_options *o,
+                        struct error *err) _nodiscard_;
+void history_points_done(struct history_points *p);
 
 /* Adds the rows of a tier that are within the time. */
-void points_add(struct points *p, enum tier tier, const struct rows *rows);
+void history_points_add(struct history_points *p, enum tier tier, const struct history_rows *rows);
 /* One sample of the finest kind. */
-void points_add_sample(struct points *p, int64_t at_ms, const int64_t *values, size_t n);
+void history_points_add_sample(struct history_points *p,
+                               int64_t at_ms,
+                               const int64_t *values,
+                               size_t n);
 
-bool points_have(const struct points *p, size_t step);
-struct point points_get(const struct points *p, size_t step, size_t metric);
+bool history_points_have(const struct history_points *p, size_t step);
+struct history_point history_points_get(const struct history_points *p, size_t step, size_t metric);

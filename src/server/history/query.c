@@ -10,23 +10,23 @@
     INT64_C(1000000000000000) /* some 30,000 years: sums of such times fit an int64_t */
 
 struct reading {
-    struct disk *disk;
+    struct history_disk *disk;
     const struct history_query *query;
-    struct points *points;
+    struct history_points *points;
     enum tier tier;
-    struct rows rows;
-    struct disk_listing files;
+    struct history_rows rows;
+    struct history_disk_listing files;
 };
 
-static int on_rows(void *owner, const struct rows *rows)
+static int on_rows(void *owner, const struct history_rows *rows)
 {
     struct reading *r = owner;
 
-    points_add(r->points, r->tier, rows);
+    history_points_add(r->points, r->tier, rows);
     return 0;
 }
 
-static int on_head_row(void *owner, const struct head_row *row, struct error *err)
+static int on_head_row(void *owner, const struct history_head_row *row, struct error *err)
 {
     struct reading *g = owner;
     struct tick_series t;
@@ -35,7 +35,7 @@ static int on_head_row(void *owner, const struct head_row *row, struct error *er
 
     while ((r = tick_next(row->data, row->size, &offset, &t)) > 0) {
         if (str_eq(t.name, g->query->series)) {
-            points_add_sample(g->points, row->at * tiers[TIER_10S].step_ms, t.values, t.n);
+            history_points_add_sample(g->points, row->at * tiers[TIER_10S].step_ms, t.values, t.n);
             return 0;
         }
     }
@@ -63,9 +63,9 @@ static int day_is_rolled(struct reading *g, int64_t day_ms, bool *ret, struct er
     *ret = true;
     if (!has_file(g, TIER_10S, day_ms))
         return 0;
-    r = disk_file(g->disk, TIER_10S, day_ms, false, &f, err);
+    r = history_disk_file(g->disk, TIER_10S, day_ms, false, &f, err);
     if (r == 0)
-        r = disk_check(g->disk, f, tier_file_get(f, "rolled", &value, err), err);
+        r = history_disk_check(g->disk, f, tier_file_get(f, "rolled", &value, err), err);
     *ret = value != 0;
     return r;
 }
@@ -84,8 +84,8 @@ static int tier_has_day(struct reading *g, int t, int64_t day_ms, bool *ret, str
     *ret = true;
     if (t == TIER_10S)
         return 0;
-    r = disk_file(g->disk, (enum tier)t, day_ms, false, &f, err);
-    return r < 0 ? r : disk_check(g->disk, f, rollup_has_day(f, day_ms, ret, err), err);
+    r = history_disk_file(g->disk, (enum tier)t, day_ms, false, &f, err);
+    return r < 0 ? r : history_disk_check(g->disk, f, rollup_has_day(f, day_ms, ret, err), err);
 }
 
 /*
@@ -129,7 +129,7 @@ static int read_day(struct reading *g, int64_t from_ms, int64_t to_ms, struct er
     if (r < 0 || tier < 0)
         return r;
     g->tier = (enum tier)tier;
-    r = disk_file(g->disk, g->tier, day_ms, false, &f, err);
+    r = history_disk_file(g->disk, g->tier, day_ms, false, &f, err);
     if (r < 0)
         return r == -ENOENT ? 0 : r;
 
@@ -143,7 +143,7 @@ static int read_day(struct reading *g, int64_t from_ms, int64_t to_ms, struct er
         .owner = g,
     };
 
-    return disk_check(g->disk, f, tier_file_read(f, &read, err), err);
+    return history_disk_check(g->disk, f, tier_file_read(f, &read, err), err);
 }
 
 /* The time of which there are files; from is not before to when there are none. */
@@ -152,7 +152,7 @@ static void clamp_to_files(const struct reading *g, int64_t *from_ms, int64_t *t
     int64_t first = INT64_MAX, end = INT64_MIN;
 
     for (size_t i = 0; i < g->files.n; i++) {
-        const struct disk_entry *e = &g->files.entries[i];
+        const struct history_disk_entry *e = &g->files.entries[i];
         int64_t file_end = e->start_ms + tiers[e->tier].file_ms;
 
         first = e->start_ms < first ? e->start_ms : first;
@@ -165,14 +165,15 @@ static void clamp_to_files(const struct reading *g, int64_t *from_ms, int64_t *t
 static int read_all(struct reading *g, int64_t from_ms, int64_t to_ms, struct error *err)
 {
     const int64_t step = tiers[TIER_10S].step_ms;
-    const struct head_read head = {
+    const struct history_head_read head = {
         g->query->host,
         time_div_floor(from_ms, step),
         -time_div_floor(-to_ms, step),
         on_head_row,
         g,
     };
-    int r = disk_check(g->disk, NULL, head_read(disk_head(g->disk), &head, err), err);
+    int r = history_disk_check(g->disk, NULL,
+                               history_head_read(history_disk_head(g->disk), &head, err), err);
 
     clamp_to_files(g, &from_ms, &to_ms);
     for (int64_t at = from_ms; r == 0 && at < to_ms;) {
@@ -190,25 +191,26 @@ static bool is_possible(const struct history_query *q)
            q->step_ms <= MAX_TIME_MS;
 }
 
-int history_read(struct disk *d,
+int history_read(struct history_disk *d,
                  const struct history_query *q,
-                 struct points *ret,
+                 struct history_points *ret,
                  struct error *err)
 {
-    const struct points_options o = {q->series, q->from_ms, q->to_ms, q->step_ms, q->columns};
+    const struct history_points_options o = {q->series, q->from_ms, q->to_ms, q->step_ms,
+                                             q->columns};
     struct reading g = {.disk = d, .query = q, .points = ret};
-    int r = is_possible(q) ? points_init(ret, &o, err)
+    int r = is_possible(q) ? history_points_init(ret, &o, err)
                            : error_set(err, -EDOM, "the time or the step asked for is impossible");
 
     if (r < 0)
         return r;
-    rows_init(&g.rows, 2 * ret->set.n, CHUNK_MAX_ROWS);
-    r = disk_list(d, &g.files, err);
+    history_rows_init(&g.rows, 2 * ret->set.n, CHUNK_MAX_ROWS);
+    r = history_disk_list(d, &g.files, err);
     if (r == 0)
         r = read_all(&g, ret->from_ms, ret->from_ms + (int64_t)ret->n * ret->step_ms, err);
-    disk_listing_done(&g.files);
-    rows_done(&g.rows);
+    history_disk_listing_done(&g.files);
+    history_rows_done(&g.rows);
     if (r < 0)
-        points_done(ret);
+        history_points_done(ret);
     return r;
 }

@@ -14,8 +14,8 @@ struct history_query {
     uint64_t columns; /* of the metric set of the series */
 };
 
-/* Fills *ret, to be given to points_done(). -EDOM for a question that makes no sense, -EUCLEAN as in disk.h. */
-int history_read(struct disk *d,
+/* Fills *ret, to be given to history_points_done(). -EDOM for a question that makes no sense, -EUCLEAN as in disk.h. */
+int history_read(struct history_disk *d,
                  const struct history_query *q,
-                 struct points *ret,
+                 struct history_points *ret,
                  struct error *err) _nodiscard_;

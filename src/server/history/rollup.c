@@ -14,20 +14,20 @@
 
 /* One series of one day. */
 struct rollup {
-    struct disk *disk;
+    struct history_disk *disk;
     struct tier_file *from;
     struct series_row series;
     int64_t day_ms;
-    struct points points[TIER_COUNT]; /* of the tiers that are made, without [TIER_10S] */
+    struct history_points points[TIER_COUNT]; /* of the tiers that are made, without [TIER_10S] */
 };
 
-static int on_rows(void *owner, const struct rows *rows)
+static int on_rows(void *owner, const struct history_rows *rows)
 {
     struct rollup *u = owner;
 
     for (int t = TIER_10S + 1; t < TIER_COUNT; t++) {
-        if (disk_makes(u->disk, (enum tier)t))
-            points_add(&u->points[t], TIER_10S, rows);
+        if (history_disk_makes(u->disk, (enum tier)t))
+            history_points_add(&u->points[t], TIER_10S, rows);
     }
     return 0;
 }
@@ -37,43 +37,43 @@ static struct series_key key_of(const struct rollup *u)
     return (struct series_key){u->series.host, u->series.name};
 }
 
-static void add_row(struct rows *rows, const struct points *p, size_t step)
+static void add_row(struct history_rows *rows, const struct history_points *p, size_t step)
 {
     int64_t values[CHUNK_MAX_COLUMNS];
     size_t n = p->set.n;
 
     for (size_t m = 0; m < n; m++) {
-        struct point point = points_get(p, step, m);
+        struct history_point point = history_points_get(p, step, m);
 
         values[m] = point.mean;
         values[m + n] = point.max;
     }
-    rows_add(rows, p->from_ms / p->step_ms + (int64_t)step, values, 2 * n);
+    history_rows_add(rows, p->from_ms / p->step_ms + (int64_t)step, values, 2 * n);
 }
 
 struct put {
     const struct rollup *rollup;
-    const struct points *points;
+    const struct history_points *points;
 };
 
 static int put_points(struct tier_file *f, void *arg, struct error *err)
 {
     const struct put *put = arg;
-    const struct points *p = put->points;
+    const struct history_points *p = put->points;
     struct series_key key = key_of(put->rollup);
-    struct rows rows;
+    struct history_rows rows;
     int r = 0;
 
-    rows_init(&rows, 2 * p->set.n, CHUNK_MAX_ROWS);
+    history_rows_init(&rows, 2 * p->set.n, CHUNK_MAX_ROWS);
     for (size_t i = 0; r == 0 && i < p->n; i++) {
-        if (points_have(p, i))
+        if (history_points_have(p, i))
             add_row(&rows, p, i);
         if (rows.n == rows.capacity || i + 1 == p->n) {
             r = tier_file_put(f, &key, &rows, err);
             rows.n = 0;
         }
     }
-    rows_done(&rows);
+    history_rows_done(&rows);
     return r;
 }
 
@@ -81,12 +81,12 @@ static int put_tier(struct rollup *u, enum tier tier, struct error *err)
 {
     struct put put = {u, &u->points[tier]};
     struct tier_file *f = NULL;
-    int r = disk_file(u->disk, tier, u->day_ms, true, &f, err);
+    int r = history_disk_file(u->disk, tier, u->day_ms, true, &f, err);
 
-    return r < 0 ? r : disk_check(u->disk, f, tier_file_tx(f, put_points, &put, err), err);
+    return r < 0 ? r : history_disk_check(u->disk, f, tier_file_tx(f, put_points, &put, err), err);
 }
 
-static int roll_series(struct rollup *u, struct rows *rows, struct error *err)
+static int roll_series(struct rollup *u, struct history_rows *rows, struct error *err)
 {
     const int64_t step = tiers[TIER_10S].step_ms;
     const struct tier_read read = {
@@ -101,29 +101,32 @@ static int roll_series(struct rollup *u, struct rows *rows, struct error *err)
     int r = 0;
 
     for (int t = TIER_10S + 1; r == 0 && t < TIER_COUNT; t++) {
-        const struct points_options o = {u->series.name, u->day_ms, u->day_ms + DAY_MS,
-                                         tiers[t].step_ms, UINT64_MAX};
+        const struct history_points_options o = {u->series.name, u->day_ms, u->day_ms + DAY_MS,
+                                                 tiers[t].step_ms, UINT64_MAX};
 
-        if (disk_makes(u->disk, (enum tier)t))
-            r = points_init(&u->points[t], &o, err);
+        if (history_disk_makes(u->disk, (enum tier)t))
+            r = history_points_init(&u->points[t], &o, err);
     }
     if (r == 0)
-        r = disk_check(u->disk, u->from, tier_file_read(u->from, &read, err), err);
+        r = history_disk_check(u->disk, u->from, tier_file_read(u->from, &read, err), err);
     for (int t = TIER_10S + 1; r == 0 && t < TIER_COUNT; t++) {
-        if (disk_makes(u->disk, (enum tier)t))
+        if (history_disk_makes(u->disk, (enum tier)t))
             r = put_tier(u, (enum tier)t, err);
     }
     for (int t = TIER_10S + 1; t < TIER_COUNT; t++)
-        points_done(&u->points[t]);
+        history_points_done(&u->points[t]);
     return r;
 }
 
 /* The next series of the day; 1 when it was one, 0 at the end. */
-static int roll_next(struct disk *d, int64_t day_ms, struct rows *rows, struct error *err)
+static int roll_next(struct history_disk *d,
+                     int64_t day_ms,
+                     struct history_rows *rows,
+                     struct error *err)
 {
     struct rollup u = {.disk = d, .day_ms = day_ms};
     int64_t after = 0;
-    int r = disk_file(d, TIER_10S, day_ms, false, &u.from, err);
+    int r = history_disk_file(d, TIER_10S, day_ms, false, &u.from, err);
 
     if (r < 0)
         return r;
@@ -131,15 +134,15 @@ static int roll_next(struct disk *d, int64_t day_ms, struct rows *rows, struct e
     if (r == 0)
         r = tier_file_next_series(u.from, after, &u.series, err);
     if (r <= 0)
-        return disk_check(d, u.from, r, err);
-    rows_init(rows, u.series.name[0] ? CONTAINER_METRICS : HOST_METRICS, CHUNK_MAX_ROWS);
+        return history_disk_check(d, u.from, r, err);
+    history_rows_init(rows, u.series.name[0] ? CONTAINER_METRICS : HOST_METRICS, CHUNK_MAX_ROWS);
     r = roll_series(&u, rows, err);
-    rows_done(rows);
+    history_rows_done(rows);
     /* Other files were opened meanwhile: this one may have been closed. */
     if (r == 0)
-        r = disk_file(d, TIER_10S, day_ms, false, &u.from, err);
+        r = history_disk_file(d, TIER_10S, day_ms, false, &u.from, err);
     if (r == 0)
-        r = disk_check(d, u.from, tier_file_set(u.from, KEY_AT, u.series.id, err), err);
+        r = history_disk_check(d, u.from, tier_file_set(u.from, KEY_AT, u.series.id, err), err);
     series_row_done(&u.series);
     return r < 0 ? r : 1;
 }
@@ -162,7 +165,7 @@ int rollup_has_day(struct tier_file *f, int64_t day_ms, bool *ret, struct error 
 }
 
 /* Says in the files of the tiers that they have the day: they may hold days from when a tier was not made. */
-static int note_day(struct disk *d, int64_t day_ms, struct error *err)
+static int note_day(struct history_disk *d, int64_t day_ms, struct error *err)
 {
     char key[DAY_KEY_SIZE];
     int r = 0;
@@ -171,11 +174,11 @@ static int note_day(struct disk *d, int64_t day_ms, struct error *err)
     for (int t = TIER_10S + 1; r == 0 && t < TIER_COUNT; t++) {
         struct tier_file *f = NULL;
 
-        if (!disk_makes(d, (enum tier)t))
+        if (!history_disk_makes(d, (enum tier)t))
             continue;
-        r = disk_file(d, (enum tier)t, day_ms, false, &f, err);
+        r = history_disk_file(d, (enum tier)t, day_ms, false, &f, err);
         if (r == 0)
-            r = disk_check(d, f, tier_file_set(f, key, 1, err), err);
+            r = history_disk_check(d, f, tier_file_set(f, key, 1, err), err);
         if (r == -ENOENT) /* nothing of that day was known */
             r = 0;
     }
@@ -183,19 +186,19 @@ static int note_day(struct disk *d, int64_t day_ms, struct error *err)
 }
 
 /* All series of the day have been seen. */
-static int finish_day(struct disk *d, int64_t day_ms, struct error *err)
+static int finish_day(struct history_disk *d, int64_t day_ms, struct error *err)
 {
     struct tier_file *f = NULL;
     int r = note_day(d, day_ms, err);
 
     if (r == 0)
-        r = disk_file(d, TIER_10S, day_ms, false, &f, err);
+        r = history_disk_file(d, TIER_10S, day_ms, false, &f, err);
     if (r < 0)
         return r;
     r = tier_file_set(f, KEY_DONE, 1, err);
     if (r == 0)
         r = tier_file_set(f, KEY_AT, 0, err);
-    return disk_check(d, f, r, err);
+    return history_disk_check(d, f, r, err);
 }
 
 int rollup_restart(struct tier_file *f, struct error *err)
@@ -205,9 +208,9 @@ int rollup_restart(struct tier_file *f, struct error *err)
     return r < 0 ? r : tier_file_set(f, KEY_AT, 0, err);
 }
 
-static int roll_day(struct disk *d, int64_t day_ms, struct error *err)
+static int roll_day(struct history_disk *d, int64_t day_ms, struct error *err)
 {
-    struct rows rows = {0};
+    struct history_rows rows = {0};
     int r = 1;
 
     for (int i = 0; r > 0 && i < ROLLUP_SERIES; i++)
@@ -217,26 +220,26 @@ static int roll_day(struct disk *d, int64_t day_ms, struct error *err)
     return r < 0 ? r : 1;
 }
 
-static int is_rolled(struct disk *d, int64_t day_ms, bool *ret, struct error *err)
+static int is_rolled(struct history_disk *d, int64_t day_ms, bool *ret, struct error *err)
 {
     struct tier_file *f = NULL;
     int64_t value = 0;
-    int r = disk_file(d, TIER_10S, day_ms, false, &f, err);
+    int r = history_disk_file(d, TIER_10S, day_ms, false, &f, err);
 
     if (r == 0)
-        r = disk_check(d, f, tier_file_get(f, KEY_DONE, &value, err), err);
+        r = history_disk_check(d, f, tier_file_get(f, KEY_DONE, &value, err), err);
     *ret = value != 0;
     return r;
 }
 
-int rollup_step(struct disk *d, int64_t now_ms, struct error *err)
+int rollup_step(struct history_disk *d, int64_t now_ms, struct error *err)
 {
-    struct disk_listing l;
-    int r = disk_list(d, &l, err);
+    struct history_disk_listing l;
+    int r = history_disk_list(d, &l, err);
     int result = 0;
 
     for (size_t i = 0; r == 0 && result == 0 && i < l.n; i++) {
-        const struct disk_entry *e = &l.entries[i];
+        const struct history_disk_entry *e = &l.entries[i];
         bool done = true;
 
         if (e->tier != TIER_10S || e->start_ms + DAY_MS + ROLLUP_DELAY_MS > now_ms)
@@ -245,6 +248,6 @@ int rollup_step(struct disk *d, int64_t now_ms, struct error *err)
         if (r == 0 && !done)
             result = roll_day(d, e->start_ms, err);
     }
-    disk_listing_done(&l);
+    history_disk_listing_done(&l);
     return r < 0 ? r : result;
 }

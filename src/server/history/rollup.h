@@ -19,4 +19,4 @@ int rollup_restart(struct tier_file *f, struct error *err) _nodiscard_;
 int rollup_has_day(struct tier_file *f, int64_t day_ms, bool *ret, struct error *err) _nodiscard_;
 
 /* Does a step: 1 when there may be more to do, 0 when there is nothing. -EUCLEAN as in disk.h. */
-int rollup_step(struct disk *d, int64_t now_ms, struct error *err) _nodiscard_;
+int rollup_step(struct history_disk *d, int64_t now_ms, struct error *err) _nodiscard_;

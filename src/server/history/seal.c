@@ -10,10 +10,10 @@
 
 /* The head's rows of one host that go into one file, some series at a time. */
 struct seal {
-    struct disk *disk;
+    struct history_disk *disk;
     const char *host;
     int64_t from, to;  /* in steps */
-    struct map series; /* struct rows by name: those of this pass */
+    struct map series; /* struct history_rows by name: those of this pass */
     struct set done;   /* the names of the passes before */
     bool is_more;      /* there are other names */
     bool has_put_failed, has_head_failed;
@@ -21,9 +21,9 @@ struct seal {
 };
 
 /* NULL: not in this pass. */
-static struct rows *rows_of(struct seal *s, const char *name)
+static struct history_rows *rows_of(struct seal *s, const char *name)
 {
-    struct rows *rows = map_find(&s->series, name);
+    struct history_rows *rows = map_find(&s->series, name);
 
     if (rows || set_has(&s->done, name))
         return rows;
@@ -32,12 +32,12 @@ static struct rows *rows_of(struct seal *s, const char *name)
         return NULL;
     }
     rows = xcalloc(1, sizeof(*rows));
-    rows_init(rows, metric_set_of(name).n, SEAL_ROWS);
+    history_rows_init(rows, metric_set_of(name).n, SEAL_ROWS);
     (void)map_put(&s->series, name, rows);
     return rows;
 }
 
-static int put(struct seal *s, const char *name, struct rows *rows, struct error *err)
+static int put(struct seal *s, const char *name, struct history_rows *rows, struct error *err)
 {
     int r = tier_file_put(s->file, &(struct series_key){s->host, name}, rows, err);
 
@@ -48,7 +48,7 @@ static int put(struct seal *s, const char *name, struct rows *rows, struct error
 
 static int add(struct seal *s, int64_t at, const struct tick_series *t, struct error *err)
 {
-    struct rows *rows = rows_of(s, t->name);
+    struct history_rows *rows = rows_of(s, t->name);
     int r = 0;
 
     if (!rows)
@@ -58,11 +58,11 @@ static int add(struct seal *s, int64_t at, const struct tick_series *t, struct e
     if (rows->n == rows->capacity)
         r = put(s, t->name, rows, err);
     if (r == 0)
-        rows_add(rows, at, t->values, t->n);
+        history_rows_add(rows, at, t->values, t->n);
     return r;
 }
 
-static int on_row(void *owner, const struct head_row *row, struct error *err)
+static int on_row(void *owner, const struct history_head_row *row, struct error *err)
 {
     struct seal *s = owner;
     struct tick_series t;
@@ -92,8 +92,8 @@ static int put_all(struct seal *s, struct error *err)
 static int seal_pass(struct tier_file *f, void *arg, struct error *err)
 {
     struct seal *s = arg;
-    const struct head_read read = {s->host, s->from, s->to, on_row, s};
-    int r = head_read(disk_head(s->disk), &read, err);
+    const struct history_head_read read = {s->host, s->from, s->to, on_row, s};
+    int r = history_head_read(history_disk_head(s->disk), &read, err);
 
     s->has_head_failed = r < 0 && !s->has_put_failed;
     if (r == 0)
@@ -106,7 +106,7 @@ static void end_pass(struct seal *s)
 {
     map_foreach(&s->series, e) {
         (void)set_add(&s->done, e->key);
-        rows_done(e->value);
+        history_rows_done(e->value);
         free(e->value);
     }
     map_done(&s->series);
@@ -115,8 +115,8 @@ static void end_pass(struct seal *s)
 /* What the head has of the host for the file that begins at s->from. */
 static int seal_file(struct seal *s, struct error *err)
 {
-    struct disk *d = s->disk;
-    int r = disk_file(d, TIER_10S, s->from * tiers[TIER_10S].step_ms, true, &s->file, err);
+    struct history_disk *d = s->disk;
+    int r = history_disk_file(d, TIER_10S, s->from * tiers[TIER_10S].step_ms, true, &s->file, err);
 
     if (r < 0)
         return r;
@@ -126,18 +126,18 @@ static int seal_file(struct seal *s, struct error *err)
         end_pass(s);
     } while (r == 0 && s->is_more && set_size(&s->done) < SEAL_MAX_SERIES);
     if (r < 0)
-        return disk_check(d, s->has_head_failed ? NULL : s->file, r, err);
-    r = head_remove(disk_head(d), s->host, s->from, s->to, err);
-    return disk_check(d, NULL, r, err);
+        return history_disk_check(d, s->has_head_failed ? NULL : s->file, r, err);
+    r = history_head_remove(history_disk_head(d), s->host, s->from, s->to, err);
+    return history_disk_check(d, NULL, r, err);
 }
 
-int seal_host(struct disk *d, const char *host, struct error *err)
+int seal_host(struct history_disk *d, const char *host, struct error *err)
 {
     const struct tier_info *t = &tiers[TIER_10S];
     int64_t first;
     int r;
 
-    while ((r = head_first(disk_head(d), host, &first, err)) > 0) {
+    while ((r = history_head_first(history_disk_head(d), host, &first, err)) > 0) {
         struct seal s = {.disk = d, .host = host};
 
         s.from = tier_file_start(TIER_10S, first * t->step_ms) / t->step_ms;
@@ -147,5 +147,5 @@ int seal_host(struct disk *d, const char *host, struct error *err)
         if (r < 0)
             return r;
     }
-    return disk_check(d, NULL, r, err);
+    return history_disk_check(d, NULL, r, err);
 }

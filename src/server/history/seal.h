@@ -15,4 +15,4 @@
 #define SEAL_MAX_SERIES TIER_SERIES_PER_DAY
 
 /* Seals what the host has in the head. -EUCLEAN: a file was damaged and has been set aside. */
-int seal_host(struct disk *d, const char *host, struct error *err) _nodiscard_;
+int seal_host(struct history_disk *d, const char *host, struct error *err) _nodiscard_;

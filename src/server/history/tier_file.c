@@ -187,7 +187,7 @@ static int series_make(struct tier_file *f,
 
 /* What a series has of a time, and what is put there. */
 struct merge {
-    struct rows *parts; /* of several rows of one time, that of the last part counts */
+    struct history_rows *parts; /* of several rows of one time, that of the last part counts */
     size_t n, n_rows;
 };
 
@@ -199,30 +199,32 @@ struct merge_row {
 static void merge_done(struct merge *m)
 {
     for (size_t i = 0; i < m->n; i++)
-        rows_done(&m->parts[i]);
+        history_rows_done(&m->parts[i]);
     free(m->parts);
     *m = (struct merge){0};
 }
 
-static void row_values(const struct rows *rows, size_t row, int64_t values[CHUNK_MAX_COLUMNS])
+static void row_values(const struct history_rows *rows,
+                       size_t row,
+                       int64_t values[CHUNK_MAX_COLUMNS])
 {
     for (size_t c = 0; c < rows->n_columns; c++)
-        values[c] = rows_column(rows, c)[row];
+        values[c] = history_rows_column(rows, c)[row];
 }
 
-static void merge_add(struct merge *m, const struct rows *rows)
+static void merge_add(struct merge *m, const struct history_rows *rows)
 {
     int64_t values[CHUNK_MAX_COLUMNS];
-    struct rows *part;
+    struct history_rows *part;
 
     if (rows->n == 0)
         return;
     m->parts = xrealloc(m->parts, m->n + 1, sizeof(*m->parts));
     part = &m->parts[m->n++];
-    rows_init(part, rows->n_columns, rows->n);
+    history_rows_init(part, rows->n_columns, rows->n);
     for (size_t i = 0; i < rows->n; i++) {
         row_values(rows, i, values);
-        rows_add(part, rows->at[i], values, rows->n_columns);
+        history_rows_add(part, rows->at[i], values, rows->n_columns);
     }
     m->n_rows += rows->n;
 }
@@ -249,7 +251,7 @@ static struct merge_row *merge_sort(const struct merge *m)
     return rows;
 }
 
-static void bind_span(struct query *q, int64_t series, const struct rows *rows)
+static void bind_span(struct query *q, int64_t series, const struct history_rows *rows)
 {
     query_i64(q, ":series", series);
     query_i64(q, ":first", rows->at[0]);
@@ -259,18 +261,18 @@ static void bind_span(struct query *q, int64_t series, const struct rows *rows)
 /* Takes what the series has between the first and the last of the rows. */
 static int merge_find(struct tier_file *f,
                       int64_t series,
-                      const struct rows *rows,
+                      const struct history_rows *rows,
                       struct merge *m,
                       struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
-    struct rows old;
+    struct history_rows old;
     int r = query_init(&q, f->store, sql[STMT_FIND_CHUNKS], err);
 
     if (r < 0)
         return r;
     bind_span(&q, series, rows);
-    rows_init(&old, rows->n_columns, CHUNK_MAX_ROWS);
+    history_rows_init(&old, rows->n_columns, CHUNK_MAX_ROWS);
     while ((r = query_step(&q, err)) > 0) {
         size_t size;
         const void *data = query_column_blob(&q, 0, &size);
@@ -281,13 +283,13 @@ static int merge_find(struct tier_file *f,
         }
         merge_add(m, &old);
     }
-    rows_done(&old);
+    history_rows_done(&old);
     return r;
 }
 
 static int remove_span(struct tier_file *f,
                        int64_t series,
-                       const struct rows *rows,
+                       const struct history_rows *rows,
                        struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
@@ -301,7 +303,7 @@ static int remove_span(struct tier_file *f,
 
 static int put_chunk(struct tier_file *f,
                      int64_t series,
-                     const struct rows *rows,
+                     const struct history_rows *rows,
                      struct error *err)
 {
     _cleanup_(buf_done) struct buf data = BUF_INIT(CHUNK_MAX_SIZE);
@@ -323,29 +325,29 @@ static int merge_put(struct tier_file *f, int64_t series, const struct merge *m,
 {
     _cleanup_free_ struct merge_row *sorted = merge_sort(m);
     int64_t values[CHUNK_MAX_COLUMNS];
-    struct rows rows;
+    struct history_rows rows;
     int r = 0;
 
-    rows_init(&rows, m->parts[0].n_columns, CHUNK_MAX_ROWS);
+    history_rows_init(&rows, m->parts[0].n_columns, CHUNK_MAX_ROWS);
     for (size_t i = 0; r == 0 && i < m->n_rows; i++) {
         bool is_last = i + 1 == m->n_rows;
 
         if (is_last || sorted[i + 1].at != sorted[i].at) {
             row_values(&m->parts[sorted[i].part], sorted[i].row, values);
-            rows_add(&rows, sorted[i].at, values, rows.n_columns);
+            history_rows_add(&rows, sorted[i].at, values, rows.n_columns);
         }
         if (rows.n == rows.capacity || is_last) {
             r = put_chunk(f, series, &rows, err);
             rows.n = 0;
         }
     }
-    rows_done(&rows);
+    history_rows_done(&rows);
     return r;
 }
 
 int tier_file_put(struct tier_file *f,
                   const struct series_key *key,
-                  const struct rows *rows,
+                  const struct history_rows *rows,
                   struct error *err)
 {
     _cleanup_(merge_done) struct merge m = {0};
@@ -454,16 +456,16 @@ int tier_file_set(struct tier_file *f, const char *key, int64_t value, struct er
     return query_run(&q, NULL, err);
 }
 
-void mark_done(struct mark *m)
+void history_mark_done(struct history_mark *m)
 {
     free(m->kind);
     free(m->text);
-    *m = (struct mark){0};
+    *m = (struct history_mark){0};
 }
 
 int tier_file_add_mark(struct tier_file *f,
                        const struct series_key *key,
-                       const struct mark *m,
+                       const struct history_mark *m,
                        struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
@@ -483,7 +485,9 @@ int tier_file_add_mark(struct tier_file *f,
     return query_run(&q, NULL, err);
 }
 
-int tier_file_read_marks(struct tier_file *f, const struct mark_read *read, struct error *err)
+int tier_file_read_marks(struct tier_file *f,
+                         const struct history_mark_read *read,
+                         struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int64_t series;
@@ -499,14 +503,14 @@ int tier_file_read_marks(struct tier_file *f, const struct mark_read *read, stru
     query_i64(&q, ":to", read->to_ms);
     query_i64(&q, ":limit", TIER_FILE_MAX_MARKS);
     while ((r = query_step(&q, err)) > 0) {
-        struct mark m = {
+        struct history_mark m = {
             .at_ms = query_column_i64(&q, 0),
             .kind = query_column_text(&q, 1),
             .text = query_column_text(&q, 2),
         };
 
         read->fn(read->owner, &m);
-        mark_done(&m);
+        history_mark_done(&m);
     }
     return r;
 }

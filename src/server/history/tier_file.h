@@ -39,18 +39,18 @@ int tier_file_tx(struct tier_file *f, tier_file_fn fn, void *arg, struct error *
  */
 int tier_file_put(struct tier_file *f,
                   const struct series_key *key,
-                  const struct rows *rows,
+                  const struct history_rows *rows,
                   struct error *err) _nodiscard_;
 /* How often something was left out because of a series too many, since it was opened. */
 size_t tier_file_n_left_out(const struct tier_file *f);
 
 /* Gives the chunks that touch [from, to), oldest first, with the columns of the mask; `rows` is used for all of them. */
-typedef int (*tier_rows_fn)(void *owner, const struct rows *rows);
+typedef int (*tier_rows_fn)(void *owner, const struct history_rows *rows);
 struct tier_read {
     struct series_key key;
     int64_t from, to; /* in steps */
     uint64_t columns;
-    struct rows *rows; /* of CHUNK_MAX_ROWS */
+    struct history_rows *rows; /* of CHUNK_MAX_ROWS */
     tier_rows_fn fn;
     void *owner;
 };
@@ -75,24 +75,25 @@ int tier_file_set(struct tier_file *f, const char *key, int64_t value, struct er
     _nodiscard_;
 
 /* Marks: what happened to a series and when, to be shown on its curve. */
-struct mark {
+struct history_mark {
     int64_t at_ms;
     char *kind; /* "started", "died", "oom", ... */
     char *text; /* "" or more about it */
 };
-void mark_done(struct mark *m);
+void history_mark_done(struct history_mark *m);
 /* A mark that is there already is left as it is. */
 int tier_file_add_mark(struct tier_file *f,
                        const struct series_key *key,
-                       const struct mark *m,
+                       const struct history_mark *m,
                        struct error *err) _nodiscard_;
-typedef void (*mark_fn)(void *owner, const struct mark *m);
-struct mark_read {
+typedef void (*history_mark_fn)(void *owner, const struct history_mark *m);
+struct history_mark_read {
     struct series_key key;
     int64_t from_ms, to_ms; /* to_ms not included */
-    mark_fn fn;
+    history_mark_fn fn;
     void *owner;
 };
 /* Oldest first, at most TIER_FILE_MAX_MARKS. */
-int tier_file_read_marks(struct tier_file *f, const struct mark_read *read, struct error *err)
-    _nodiscard_;
+int tier_file_read_marks(struct tier_file *f,
+                         const struct history_mark_read *read,
+                         struct error *err) _nodiscard_;

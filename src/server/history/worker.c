@@ -18,14 +18,14 @@ struct head_count {
 };
 
 struct worker {
-    struct disk_options options;
+    struct history_disk_options options;
     char *dir;
-    struct disk *disk;         /* NULL until it could be opened */
+    struct history_disk *disk; /* NULL until it could be opened */
     struct map heads;          /* struct head_count by host */
     struct error seal_failure; /* the last one */
 };
 
-struct worker *worker_new(const struct disk_options *o)
+struct worker *worker_new(const struct history_disk_options *o)
 {
     struct worker *w = xcalloc(1, sizeof(*w));
 
@@ -46,7 +46,7 @@ void worker_free(struct worker *w)
     if (!w)
         return;
     forget_heads(w);
-    disk_close(w->disk);
+    history_disk_close(w->disk);
     free(w->dir);
     free(w);
 }
@@ -64,7 +64,7 @@ static void count_rows(struct worker *w, const char *host, int64_t n, int64_t fi
     c->first = first < c->first ? first : c->first;
 }
 
-static void on_head_host(void *owner, const struct head_host *host)
+static void on_head_host(void *owner, const struct history_head_host *host)
 {
     count_rows(owner, host->host, host->n, host->first);
 }
@@ -73,41 +73,46 @@ static int open_disk(struct worker *w, struct error *err)
 {
     int r;
 
-    if (w->disk && disk_head(w->disk))
+    if (w->disk && history_disk_head(w->disk))
         return 0;
-    r = w->disk ? disk_mend(w->disk, err) : disk_open(&w->disk, &w->options, err);
+    r = w->disk ? history_disk_mend(w->disk, err) : history_disk_open(&w->disk, &w->options, err);
     if (r < 0)
         return r;
     forget_heads(w);
-    return disk_check(w->disk, NULL, head_each_host(disk_head(w->disk), on_head_host, w, err), err);
+    return history_disk_check(
+        w->disk, NULL, history_head_each_host(history_disk_head(w->disk), on_head_host, w, err),
+        err);
 }
 
-void worker_read_positions(struct worker *w, head_position_fn fn, void *owner)
+void worker_read_positions(struct worker *w, history_head_position_fn fn, void *owner)
 {
     struct error err = ERROR_INIT;
     int r = open_disk(w, &err);
 
     if (r == 0) {
-        (void)disk_check(w->disk, NULL, head_each_position(disk_head(w->disk), fn, owner, &err),
-                         &err);
+        (void)history_disk_check(
+            w->disk, NULL, history_head_each_position(history_disk_head(w->disk), fn, owner, &err),
+            &err);
     }
 }
 
 static int append(struct worker *w, const struct worker_round *round, struct error *err)
 {
-    _cleanup_free_ struct head_row *rows = xcalloc(round->n_rows + 1, sizeof(*rows));
-    const struct head_batch batch = {rows, round->n_rows, round->positions, round->n_positions};
+    _cleanup_free_ struct history_head_row *rows = xcalloc(round->n_rows + 1, sizeof(*rows));
+    const struct history_head_batch batch = {rows, round->n_rows, round->positions,
+                                             round->n_positions};
     int r;
 
     for (size_t i = 0; i < round->n_rows; i++) {
         const struct pending_row *p = &round->rows[i];
 
-        rows[i] = (struct head_row){p->host, p->step, p->data, p->size};
+        rows[i] = (struct history_head_row){p->host, p->step, p->data, p->size};
     }
-    r = disk_check(w->disk, NULL, head_write(disk_head(w->disk), &batch, err), err);
+    r = history_disk_check(w->disk, NULL,
+                           history_head_write(history_disk_head(w->disk), &batch, err), err);
     if (r == -EUCLEAN) { /* an empty head is in its place now */
         forget_heads(w);
-        r = head_write(disk_head(w->disk), &batch, err);
+        r = history_head_write(history_disk_head(w->disk), &batch, err);
     }
     for (size_t i = 0; r == 0 && i < round->n_rows; i++)
         count_rows(w, rows[i].host, 1, rows[i].at);
@@ -117,12 +122,12 @@ static int append(struct worker *w, const struct worker_round *round, struct err
 static int add_mark(struct worker *w, const struct pending_mark *p, struct error *err)
 {
     struct tier_file *f = NULL;
-    int r = disk_file(w->disk, TIER_1H, p->mark.at_ms, true, &f, err);
+    int r = history_disk_file(w->disk, TIER_1H, p->mark.at_ms, true, &f, err);
 
     if (r < 0)
         return r;
     r = tier_file_add_mark(f, &(struct series_key){p->host, p->series}, &p->mark, err);
-    return disk_check(w->disk, f, r, err);
+    return history_disk_check(w->disk, f, r, err);
 }
 
 static bool is_ripe(const struct head_count *c, int64_t now_ms)
@@ -154,8 +159,9 @@ static int seal_one(struct worker *w,
     if (r == -EUCLEAN) /* the damaged file is out of the way */
         return r;
     c->failed_ms = round->now_ms;
-    if (c->n > WORKER_MAX_ROWS && disk_head(w->disk) &&
-        head_trim(disk_head(w->disk), host, WORKER_MAX_ROWS / 3 * 2, &n, &err) == 0) {
+    if (c->n > WORKER_MAX_ROWS && history_disk_head(w->disk) &&
+        history_head_trim(history_disk_head(w->disk), host, WORKER_MAX_ROWS / 3 * 2, &n, &err) ==
+            0) {
         c->n -= n;
         round->n_dropped += (size_t)n;
     }
@@ -187,23 +193,23 @@ static int seal_some(struct worker *w, struct worker_round *round, struct error 
 
 static int take_usage(struct worker *w, struct history_usage *ret, struct error *err)
 {
-    struct disk_listing l;
-    int r = disk_list(w->disk, &l, err);
+    struct history_disk_listing l;
+    int r = history_disk_list(w->disk, &l, err);
 
     *ret = (struct history_usage){.head_bytes = l.head_size};
     for (size_t t = 0; t < TIER_COUNT; t++) {
         ret->tiers[t].oldest_ms = METRIC_NONE;
         ret->tiers[t].keep_ms = tier_keep(w->options.keep_ms, (enum tier)t);
-        ret->tiers[t].is_made = disk_makes(w->disk, (enum tier)t);
+        ret->tiers[t].is_made = history_disk_makes(w->disk, (enum tier)t);
     }
     for (size_t i = 0; i < l.n; i++) {
-        const struct disk_entry *e = &l.entries[i];
+        const struct history_disk_entry *e = &l.entries[i];
 
         if (ret->tiers[e->tier].n_files++ == 0)
             ret->tiers[e->tier].oldest_ms = e->start_ms;
         ret->tiers[e->tier].bytes += e->size;
     }
-    disk_listing_done(&l);
+    history_disk_listing_done(&l);
     return r;
 }
 
@@ -219,7 +225,7 @@ static int maintain(struct worker *w, struct worker_round *round, int r)
     if (r == 0)
         r = rollup_step(w->disk, round->now_ms, err);
     round->is_more_to_roll = r > 0;
-    more = disk_expire(w->disk, round->now_ms, r == 0, NULL, r < 0 ? NULL : err);
+    more = history_disk_expire(w->disk, round->now_ms, r == 0, NULL, r < 0 ? NULL : err);
     if (more == 0)
         more = take_usage(w, &round->usage, r < 0 ? NULL : err);
     round->has_usage = more == 0;
@@ -242,8 +248,8 @@ void worker_run(struct worker *w, struct worker_round *round)
         r = maintain(w, round, r);
     round->code = r < 0 ? r : 0;
     if (w->disk) {
-        round->n_damaged = disk_n_damaged(w->disk, &last_damaged);
-        round->n_left_out = disk_n_left_out(w->disk);
+        round->n_damaged = history_disk_n_damaged(w->disk, &last_damaged);
+        round->n_left_out = history_disk_n_left_out(w->disk);
     }
 }
 
@@ -256,7 +262,7 @@ void worker_round_done(struct worker_round *r)
     for (size_t i = 0; i < r->n_marks; i++) {
         free(r->marks[i].host);
         free(r->marks[i].series);
-        mark_done(&r->marks[i].mark);
+        history_mark_done(&r->marks[i].mark);
     }
     for (size_t i = 0; i < r->n_positions; i++)
         free(r->positions[i].host);
@@ -269,38 +275,38 @@ void worker_round_done(struct worker_round *r)
     r->n_rows = r->n_marks = r->n_positions = 0;
 }
 
-static void on_mark(void *owner, const struct mark *m)
+static void on_mark(void *owner, const struct history_mark *m)
 {
     struct worker_question *q = owner;
 
     q->marks = xrealloc(q->marks, q->n_marks + 1, sizeof(*q->marks));
-    q->marks[q->n_marks++] = (struct mark){m->at_ms, xstrdup(m->kind), xstrdup(m->text)};
+    q->marks[q->n_marks++] = (struct history_mark){m->at_ms, xstrdup(m->kind), xstrdup(m->text)};
 }
 
 static int read_marks(struct worker *w, struct worker_question *q)
 {
     const struct history_query *h = &q->query;
-    const struct mark_read read = {
+    const struct history_mark_read read = {
         {h->host, h->series},
         h->from_ms, h->to_ms, on_mark, q
     };
-    struct disk_listing l;
-    int r = disk_list(w->disk, &l, &q->err);
+    struct history_disk_listing l;
+    int r = history_disk_list(w->disk, &l, &q->err);
 
     for (size_t i = 0; r == 0 && i < l.n; i++) {
-        const struct disk_entry *e = &l.entries[i];
+        const struct history_disk_entry *e = &l.entries[i];
         struct tier_file *f = NULL;
 
         if (e->tier != TIER_1H || e->start_ms >= h->to_ms ||
             e->start_ms + tiers[TIER_1H].file_ms <= h->from_ms)
             continue;
-        r = disk_file(w->disk, TIER_1H, e->start_ms, false, &f, &q->err);
+        r = history_disk_file(w->disk, TIER_1H, e->start_ms, false, &f, &q->err);
         if (r == 0)
-            r = disk_check(w->disk, f, tier_file_read_marks(f, &read, &q->err), &q->err);
+            r = history_disk_check(w->disk, f, tier_file_read_marks(f, &read, &q->err), &q->err);
         if (r == -ENOENT)
             r = 0;
     }
-    disk_listing_done(&l);
+    history_disk_listing_done(&l);
     return r;
 }
 

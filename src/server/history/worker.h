@@ -15,7 +15,7 @@ struct worker;
  */
 #define WORKER_MAX_ROWS INT64_C(1080)
 
-struct worker *worker_new(const struct disk_options *o);
+struct worker *worker_new(const struct history_disk_options *o);
 void worker_free(struct worker *w);
 
 /* One row for the head log, and one mark. Texts and data are the job's. */
@@ -26,7 +26,7 @@ struct pending_row {
 };
 struct pending_mark {
     char *host, *series;
-    struct mark mark;
+    struct history_mark mark;
 };
 
 /* A round of work and what came of it. */
@@ -51,16 +51,16 @@ struct worker_round {
 };
 void worker_round_done(struct worker_round *r); /* frees rows, marks and positions */
 /* What earlier runs have written; before the first job. Nothing is told when the directory cannot be used. */
-void worker_read_positions(struct worker *w, head_position_fn fn, void *owner);
+void worker_read_positions(struct worker *w, history_head_position_fn fn, void *owner);
 void worker_run(struct worker *w, struct worker_round *round);
 
-/* The answer to a question; `marks` to be freed one by one with mark_done(). */
+/* The answer to a question; `marks` to be freed one by one with history_mark_done(). */
 struct worker_question {
     struct history_query query;
     int code;
     struct error err;
-    struct points points;
-    struct mark *marks;
+    struct history_points points;
+    struct history_mark *marks;
     size_t n_marks;
 };
 void worker_ask(struct worker *w, struct worker_question *q);

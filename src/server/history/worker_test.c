@@ -26,7 +26,7 @@ static void bench_open(struct bench *b, void **state)
 {
     *b = (struct bench){.dir = xasprintf("%s/history", ((struct fixture *)*state)->dir)};
     b->moved = xasprintf("%s.moved", b->dir);
-    b->worker = worker_new(&(struct disk_options){
+    b->worker = worker_new(&(struct history_disk_options){
         .dir = b->dir, .keep_ms = {[TIER_10S] = DAY_MS, [TIER_1M] = DAY_MS, [TIER_1H] = DAY_MS}
     });
 }
@@ -158,8 +158,8 @@ static size_t n_known(struct bench *b, const char *host, int64_t from_ms, int64_
     worker_ask(b->worker, &q);
     assert_int_equal(q.code, 0);
     for (size_t i = 0; i < q.points.n; i++)
-        n += points_have(&q.points, i);
-    points_done(&q.points);
+        n += history_points_have(&q.points, i);
+    history_points_done(&q.points);
     return n;
 }
 

@@ -27,38 +27,38 @@ int64_t rate_max_gap(int64_t step_ms)
 }
 
 /* The uptime of a host only grows, so that a smaller one tells of a start. */
-static int64_t started_of(const struct points *p, size_t step, size_t before)
+static int64_t started_of(const struct history_points *p, size_t step, size_t before)
 {
     if (p->set.table == container_metrics)
-        return points_get(p, step, CONTAINER_STARTED_AT).mean;
+        return history_points_get(p, step, CONTAINER_STARTED_AT).mean;
 
-    int64_t now = points_get(p, step, HOST_UPTIME).mean;
+    int64_t now = history_points_get(p, step, HOST_UPTIME).mean;
 
-    return now != METRIC_NONE && now < points_get(p, before, HOST_UPTIME).mean;
+    return now != METRIC_NONE && now < history_points_get(p, before, HOST_UPTIME).mean;
 }
 
-static struct rate_reading reading_at(const struct points *p,
+static struct rate_reading reading_at(const struct history_points *p,
                                       size_t step,
                                       size_t before,
                                       size_t metric)
 {
     return (struct rate_reading){
         .at_ms = p->last_ms[step],
-        .value = points_get(p, step, metric).mean,
+        .value = history_points_get(p, step, metric).mean,
         .started = started_of(p, step, before),
     };
 }
 
-bool rate_of_points(const struct points *p, size_t step, size_t metric, double *ret)
+bool rate_of_points(const struct history_points *p, size_t step, size_t metric, double *ret)
 {
     struct rate_reading before, now;
     size_t i = step;
 
-    if (step == 0 || !points_have(p, step))
+    if (step == 0 || !history_points_have(p, step))
         return false;
-    for (i--; i > 0 && !points_have(p, i) && step - i < 3;)
+    for (i--; i > 0 && !history_points_have(p, i) && step - i < 3;)
         i--;
-    if (!points_have(p, i))
+    if (!history_points_have(p, i))
         return false;
     before = reading_at(p, i, i, metric);
     now = reading_at(p, step, i, metric);

@@ -28,5 +28,6 @@ int64_t rate_max_gap(int64_t step_ms);
  * The rate of a counter at a step of an answer, since the step before. The answer must have the columns of
  * rate_columns().
  */
-bool rate_of_points(const struct points *p, size_t step, size_t metric, double *ret) _nodiscard_;
+bool rate_of_points(const struct history_points *p, size_t step, size_t metric, double *ret)
+    _nodiscard_;
 uint64_t rate_columns(const char *series_name, uint64_t wanted);

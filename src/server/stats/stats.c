@@ -345,8 +345,8 @@ static void mark_free(struct early_mark *m)
 static void add_mark(struct stats *s, const struct early_mark *m, const char *series)
 {
     if (series[0]) {
-        history_mark(s->o.history, &(struct series_key){m->host_id, series}, m->at_ms, m->kind,
-                     m->text);
+        history_add_mark(s->o.history, &(struct series_key){m->host_id, series}, m->at_ms, m->kind,
+                         m->text);
     }
 }
 

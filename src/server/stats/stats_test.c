@@ -112,25 +112,25 @@ static void a_rate_is_what_was_seen_to_grow(void **state)
     assert_int_equal(rate_max_gap(3600000), 5400000);
 }
 
-static void sample_into(struct points *p, int64_t at_ms, int64_t rx, int64_t started)
+static void sample_into(struct history_points *p, int64_t at_ms, int64_t rx, int64_t started)
 {
     int64_t values[CONTAINER_METRICS];
 
     samples_clear_values(values, CONTAINER_METRICS);
     values[CONTAINER_NET_RX] = rx;
     values[CONTAINER_STARTED_AT] = started;
-    points_add_sample(p, at_ms, values, CONTAINER_METRICS);
+    history_points_add_sample(p, at_ms, values, CONTAINER_METRICS);
 }
 
 static void rates_of_an_answer(void **state)
 {
-    const struct points_options o = {"web", 0, 100000, 10000,
-                                     rate_columns("web", UINT64_C(1) << CONTAINER_NET_RX)};
+    const struct history_points_options o = {"web", 0, 100000, 10000,
+                                             rate_columns("web", UINT64_C(1) << CONTAINER_NET_RX)};
     static const double expected[] = {-1, 100, -1, 50, -1, -1, -1, 7, 2, -1};
-    struct points p;
+    struct history_points p;
 
     (void)state;
-    assert_int_equal(points_init(&p, &o, NULL), 0);
+    assert_int_equal(history_points_init(&p, &o, NULL), 0);
     sample_into(&p, 0, 1000, 1);
     sample_into(&p, 10000, 2000, 1);
     sample_into(&p, 30000, 3000, 1); /* one step was left out: no gap yet */
@@ -144,26 +144,26 @@ static void rates_of_an_answer(void **state)
             rate = -1;
         assert_true(rate > expected[i] - 0.001 && rate < expected[i] + 0.001);
     }
-    points_done(&p);
+    history_points_done(&p);
 }
 
 static void a_host_that_booted_starts_over(void **state)
 {
-    const struct points_options o = {"", 0, 40000, 10000,
-                                     rate_columns("", UINT64_C(1) << HOST_NET_RX)};
+    const struct history_points_options o = {"", 0, 40000, 10000,
+                                             rate_columns("", UINT64_C(1) << HOST_NET_RX)};
     static const int64_t rx[] = {100, 200, 500, 700}, uptime[] = {50, 60, 5, NONE};
     static const double expected[] = {-1, 10, 50, 20};
-    struct points p;
+    struct history_points p;
 
     (void)state;
-    assert_int_equal(points_init(&p, &o, NULL), 0);
+    assert_int_equal(history_points_init(&p, &o, NULL), 0);
     for (size_t i = 0; i < ARRAY_LEN(rx); i++) {
         int64_t values[HOST_METRICS];
 
         samples_clear_values(values, HOST_METRICS);
         values[HOST_NET_RX] = rx[i];
         values[HOST_UPTIME] = uptime[i];
-        points_add_sample(&p, (int64_t)i * 10000, values, HOST_METRICS);
+        history_points_add_sample(&p, (int64_t)i * 10000, values, HOST_METRICS);
     }
     for (size_t i = 0; i < p.n; i++) {
         double rate = -1;
@@ -172,7 +172,7 @@ static void a_host_that_booted_starts_over(void **state)
             rate = -1;
         assert_true(rate > expected[i] - 0.001 && rate < expected[i] + 0.001);
     }
-    points_done(&p);
+    history_points_done(&p);
 }
 
 /* --- lines -------------------------------------------------------------------------------------- */
