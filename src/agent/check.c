@@ -26,8 +26,8 @@ struct check {
     const struct config *config;
     struct buf *out;
     bool has_failed;
-    bool has_http;     /* something answered HTTP on the URL */
-    bool has_endpoint; /* ... and took a WebSocket connection */
+    bool has_http;     /* an HTTP server answered on the URL */
+    bool has_endpoint; /* it accepted a WebSocket connection */
     enum step step;
     struct loop_timer timer;
     struct tls_trust *engine_trust;
@@ -45,7 +45,7 @@ static void _printf_(3, 4) say(struct check *c, const char *verdict, const char 
     va_start(ap, fmt);
     (void)vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    (void)buf_printf(c->out, "%-5s  %s\n", verdict, text); /* its maximum is far away */
+    (void)buf_printf(c->out, "%-5s  %s\n", verdict, text); /* CHECK_MAX_TEXT is never reached */
 }
 
 #define say_ok(c, ...)   say(c, "ok", __VA_ARGS__)
@@ -66,7 +66,7 @@ static void on_step_over(struct loop_timer *t)
     start_step(c);
 }
 
-/* Goes on from the loop, so that no request is started inside another one's callback. */
+/* Continues from the loop: no request is started inside the callback of another one. */
 static void next_step(struct check *c)
 {
     loop_timer_start(c->loop, &c->timer, 0, on_step_over);
@@ -81,13 +81,13 @@ static void check_config(struct check *c)
     say_ok(c, "configuration: server %s, engine %s, data directory %s", config->ws_url,
            config->docker_host, config->data_path);
     if (config->is_tls && config->pins) {
-        say_ok(c, "the server is recognised by its key alone: %s", config->pins);
+        say_ok(c, "the server is identified by its key alone: %s", config->pins);
     } else if (config->is_tls && config->is_insecure) {
-        say_note(c, "INSECURE_SKIP_VERIFY is on: anybody on the way can pose as the server; "
-                    "DOCKMON_PIN with what `dockmond fingerprint` prints there is the safe way");
+        say_note(c, "INSECURE_SKIP_VERIFY is on: anybody on the network can impersonate the "
+                    "server; set DOCKMON_PIN to the output of `dockmond fingerprint` instead");
     }
     if (config->is_engine_tls && config->is_engine_insecure)
-        say_note(c, "DOCKER_TLS_VERIFY is off: anybody on the way can pose as the engine");
+        say_note(c, "DOCKER_TLS_VERIFY is off: anybody on the network can impersonate the engine");
     if (!config->is_tls)
         say_note(c, "the connection to the server is not encrypted (%s)", config->url);
 }
@@ -104,14 +104,15 @@ static void check_token(struct check *c)
 
     r = config->permanent_token ? 0 : token_load(&file, &token, &is_sealed, &err);
     if (config->permanent_token) {
-        say_ok(c, "data directory %s: writable; the permanent token is PERMANENT_TOKEN", dir);
+        say_ok(c, "data directory %s: writable, the permanent token is set by PERMANENT_TOKEN",
+               dir);
     } else if (r == -ENOENT) {
         say_ok(c,
-               "data directory %s: writable, no permanent token yet: the agent will join with "
+               "data directory %s: writable, no permanent token yet: the agent will register with "
                "REGISTRATION_TOKEN",
                dir);
     } else if (r < 0) {
-        say_wrong(c, "%s; delete it to join anew with a REGISTRATION_TOKEN", err.msg);
+        say_wrong(c, "%s; delete it to register again with a REGISTRATION_TOKEN", err.msg);
     } else if (is_sealed) {
         say_ok(c,
                "data directory %s: writable, holds the permanent token of an earlier registration, "
@@ -135,7 +136,7 @@ static void check_spool(struct check *c)
     struct error err = ERROR_INIT;
 
     if (c->config->spool_mb > 0 && spool_check(c->config->spool_path, &err) < 0) {
-        say_note(c, "spool %s: %s; what is measured without a server is kept in memory only",
+        say_note(c, "spool %s: %s; samples taken without a server are kept in memory only",
                  c->config->spool_path, err.msg);
     }
 }
@@ -160,13 +161,13 @@ static const char *engine_advice(const char *address, int code, const char *mess
     if (code == -EACCES || code == -EPERM)
         return "run the agent as root or as a member of the group that owns the socket";
     if (str_starts_with(address, "unix://")) {
-        return "is Docker or Podman running, and the socket mounted if this is a container? "
-               "DOCKER_HOST names another one";
+        return "check that Docker or Podman is running, and that the socket is mounted if this is "
+               "a container, or set DOCKER_HOST to another address";
     }
     return advice_engine_tls(message);
 }
 
-/* The engine client has one code for "not reachable"; the socket itself says more. */
+/* The engine client has one code for "not reachable"; access() to the socket gives the reason. */
 static int socket_code(const char *address, int code)
 {
     if (str_starts_with(address, "unix://") && access(address + strlen("unix://"), W_OK) < 0)
@@ -192,7 +193,7 @@ static void on_engine_info(void *owner, int code, const char *message, struct en
                id.engine_id);
         say_ok(c, "this host: %s (from %s)%s%s%s%.12s", id.hostname, id.hostname_source,
                id.host_ips.n ? ", address " : "", id.host_ips.n ? id.host_ips.ips[0] : "",
-               *id.own_container ? ", inside of container " : "", id.own_container);
+               *id.own_container ? ", inside container " : "", id.own_container);
     }
     identity_done(&id);
     next_step(c);
@@ -269,9 +270,9 @@ static void on_open(void *owner)
 {
     struct check *c = owner;
 
-    say_ok(c, "agent endpoint %s: takes connections", c->config->ws_url);
+    say_ok(c, "agent endpoint %s: accepts connections", c->config->ws_url);
     c->has_endpoint = true;
-    ws_close(c->ws, WS_CLOSE_NORMAL, "only a check");
+    ws_close(c->ws, WS_CLOSE_NORMAL, "check only");
 }
 
 static void on_message(void *owner, const char *data, size_t size, bool is_binary)
@@ -279,7 +280,7 @@ static void on_message(void *owner, const char *data, size_t size, bool is_binar
     (void)owner;
     (void)data;
     (void)size;
-    (void)is_binary; /* nothing is asked, so nothing is expected */
+    (void)is_binary; /* no request was sent, so no message is expected */
 }
 
 static void on_close(void *owner, const struct ws_close *why)
@@ -289,7 +290,8 @@ static void on_close(void *owner, const struct ws_close *why)
     c->ws = NULL;
     if (!c->has_endpoint) {
         say_wrong(
-            c, "agent endpoint %s: %s; a proxy before the server must pass WebSocket upgrades on",
+            c,
+            "agent endpoint %s: %s; a proxy in front of the server must forward WebSocket upgrades",
             c->config->ws_url, why->reason);
     }
     next_step(c);
@@ -313,7 +315,7 @@ static void check_websocket(struct check *c)
     };
 
     if (!c->has_http) {
-        next_step(c); /* all that can be said is said */
+        next_step(c); /* check_http() has reported the failure */
     } else if (ws_connect(&c->ws, c->loop, &dial, &err) < 0) {
         say_wrong(c, "agent endpoint %s: %s", c->config->ws_url, err.msg);
         next_step(c);

@@ -1,9 +1,9 @@
 #pragma once
 
 /*
- * `dockmon-agent --check`: looks at the data directory, the engine and the server one after the other
- * and prints one line for each: what is all right or wrong, and what to do. It changes nothing on the
- * server, runs the loop itself and returns when all is said.
+ * `dockmon-agent --check`: checks the data directory, the engine and the server in this order, and
+ * prints one line for each result: "ok", "note" or "WRONG", with advice. It changes nothing on the
+ * server. It runs the loop itself and returns after the last check.
  */
 
 #include "agent/config/config.h"
@@ -13,5 +13,5 @@
 
 #define CHECK_MAX_TEXT ((size_t)64 * 1024)
 
-/* Appends the lines to `out`; false when anything is wrong. */
+/* Appends the lines to `out`; returns false if any check failed. */
 bool check_run(struct loop *loop, const struct config *config, struct buf *out);

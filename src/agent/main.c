@@ -36,11 +36,11 @@ struct agent {
     struct exec_killer *killer;
     struct spool *spool;
     struct collector *collector;
-    struct collector_listener batches; /* of the collector, for the spool */
+    struct collector_listener batches; /* passes batches of the collector to the spool */
     struct link *link;
     struct completion_wait link_stopped;
     struct service *service;
-    const struct option_source *source; /* of the configuration, for a reload */
+    const struct option_source *source; /* of the configuration; read again by a reload */
     bool is_stopping;
 };
 
@@ -90,7 +90,7 @@ static void on_signal(void *owner, int number)
         return;
     }
     if (agent->is_stopping)
-        _exit(EXIT_FAILED); /* asked twice: at once, and without ceremony */
+        _exit(EXIT_FAILED); /* a second signal ends the process at once */
     agent->is_stopping = true;
     service_stopping(agent->service);
     log_info(NULL, "%s: stopping", number == SIGINT ? "SIGINT" : "SIGTERM");
@@ -196,12 +196,15 @@ static void say_hello(const struct config *config)
                         config->docker_host, "data", config->data_path),
              "dockmon-agent starts");
     if (config->is_insecure && config->is_tls && !config->pins)
-        log_warn(NULL, "INSECURE_SKIP_VERIFY is on: anybody on the way can pose as the server");
+        log_warn(NULL,
+                 "INSECURE_SKIP_VERIFY is on: anybody on the network can impersonate the server");
     if (config->is_engine_tls && config->is_engine_insecure)
-        log_warn(NULL, "DOCKER_TLS_VERIFY is off: anybody on the way can pose as the engine");
+        log_warn(NULL,
+                 "DOCKER_TLS_VERIFY is off: anybody on the network can impersonate the engine");
     if (data_dir_prepare(config->data_path, &err) < 0) {
         log_error(LOG_FIELDS("path", config->data_path),
-                  "no permanent token can be kept in the data directory: %s", err.msg);
+                  "cannot use the data directory, so no permanent token can be stored: %s",
+                  err.msg);
     }
 }
 
@@ -248,7 +251,7 @@ static int check(const struct config *config)
     }
     is_good = check_run(loop, config, &out);
     (void)fputs(buf_str(&out), stdout);
-    (void)puts(is_good ? "All is well." : "Something is wrong, see above.");
+    (void)puts(is_good ? "All checks passed." : "A check failed, see above.");
     buf_done(&out);
     return is_good ? EXIT_OK : EXIT_FAILED;
 }
@@ -263,7 +266,7 @@ static int help(void)
     return EXIT_OK;
 }
 
-/* --help and --version work whatever else is wrong. */
+/* --help and --version work beside any error. */
 static int start(const struct config *config,
                  const struct option_source *source,
                  int r,
@@ -276,7 +279,7 @@ static int start(const struct config *config,
         return EXIT_OK;
     }
     if (r < 0) {
-        (void)fprintf(stderr, "dockmon-agent: wrong configuration:\n%s", buf_str(errors));
+        (void)fprintf(stderr, "dockmon-agent: invalid configuration:\n%s", buf_str(errors));
         return EXIT_CONFIG;
     }
     log_set_level(config->log_level);
@@ -292,7 +295,7 @@ int main(int argc, char **argv)
     struct config config = {0};
     int r;
 
-    /* One thread, one heap: arenas of glibc's own would only cost memory. */
+    /* The process has one thread, so further arenas of glibc would only cost memory. */
     (void)mallopt(M_ARENA_MAX, 1); // NOLINT(concurrency-mt-unsafe): there are no threads yet
     (void)sigaction(SIGPIPE, &ignore, NULL);
 

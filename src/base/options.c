@@ -15,7 +15,7 @@
 #define DURATION_TEXT 32
 #define HELP_COLUMNS  100
 
-/* What the flags and the file say about one option; the text belongs to argv or to the file. */
+/* The values of one option in the flags and in the file; argv or the file's text owns them. */
 struct found {
     const char *flag;
     const char *file;
@@ -28,18 +28,18 @@ struct parse {
     const struct option_source *source;
     struct found *found;
     const char *file;   /* path, or NULL */
-    bool is_file_given; /* by --config: it must exist and hold only keys that we know */
+    bool is_file_given; /* by --config: it must exist, and unknown keys are errors */
     char *file_text;
     void *config;
     struct buf *errors;
     bool has_failed;
 };
 
-/* Where the value in use came from, for messages. */
+/* The source of the value in use, for messages. */
 struct origin {
     const char *value;
     char name[MAX_LINE / 2];
-    const char *variable; /* that could have set it as well, for flags; or NULL */
+    const char *variable; /* the variable of the same option, for flags; or NULL */
 };
 
 static void _printf_(2, 3) report(struct parse *p, const char *fmt, ...)
@@ -164,7 +164,9 @@ static int read_flags(struct parse *p)
     return argc > 0 ? 1 + n_flags : 0;
 }
 
-/* Takes the quotes off, in place. NULL when an opening quote is not the last character's partner. */
+/*
+ * Takes the quotes off, in place. NULL when an opening quote is not the last character's partner.
+ */
 static char *unquote(char *value)
 {
     size_t n = strlen(value);
@@ -242,7 +244,10 @@ static void read_config_file(struct parse *p)
     }
 }
 
-/* Finds the value in force: flag, environment, file, default. An empty one in the last two is unset. */
+/*
+ * Finds the value in force: flag, environment, file, default. An empty one in the last two is
+ * unset.
+ */
 static bool resolve(const struct parse *p, size_t i, struct origin *ret)
 {
     const struct option_spec *spec = &p->specs[i];
@@ -449,8 +454,8 @@ void options_done(const struct option_spec *specs, size_t n, void *config)
     }
 }
 
-/* `text` in lines that end before column HELP_COLUMNS, from column `indent` on; the first one has begun. */
-static void help_text(const char *text, size_t indent, struct buf *out)
+/* Wraps `text` between column `indent`, where the first line already is, and HELP_COLUMNS. */
+static void append_wrapped(const char *text, size_t indent, struct buf *out)
 {
     size_t column = indent;
 
@@ -469,7 +474,7 @@ static void help_text(const char *text, size_t indent, struct buf *out)
     (void)buf_append_char(out, '\n');
 }
 
-static void help_lines(const struct option_spec *spec, size_t width, struct buf *out)
+static void append_option(const struct option_spec *spec, size_t width, struct buf *out)
 {
     const char *fallback = spec->flags & OPTION_SECRET ? NULL : spec->fallback;
     const char *env = spec->flag && spec->env ? spec->env : "";
@@ -477,7 +482,7 @@ static void help_lines(const struct option_spec *spec, size_t width, struct buf 
 
     (void)buf_printf(out, "  %s%-*s  ", spec->flag ? "--" : "", (int)width - (spec->flag ? 2 : 0),
                      spec->flag ? spec->flag : spec->env);
-    help_text(spec->help, (size_t)indent, out);
+    append_wrapped(spec->help, (size_t)indent, out);
     if (spec->flag && spec->flags & OPTION_SECRET)
         (void)buf_printf(out, "%*s(as a flag it stays in the history of the shell)\n", indent, "");
     if (!str_is_empty(fallback)) {
@@ -494,10 +499,12 @@ void options_help(const struct option_spec *specs, size_t n, struct buf *out)
     for (size_t i = 0; i < n; i++) {
         size_t length = specs[i].flag ? strlen(specs[i].flag) + 2 : strlen(specs[i].env);
 
-        if (length > width)
+        if (length > width && !(specs[i].flags & OPTION_UNLISTED))
             width = length;
     }
-    for (size_t i = 0; i < n; i++)
-        help_lines(&specs[i], width, out);
+    for (size_t i = 0; i < n; i++) {
+        if (!(specs[i].flags & OPTION_UNLISTED))
+            append_option(&specs[i], width, out);
+    }
     (void)buf_printf(out, "  %-*s  FILE of KEY=value lines to read\n", (int)width, "--config");
 }

@@ -1,9 +1,10 @@
 #pragma once
 
 /*
- * Configuration options: one table serves flags, environment variables, a KEY=value file and --help.
- * Precedence: flag, environment, file, default. All errors are collected, each naming where the value
- * came from, the value (not for secrets) and what was expected, so that one start shows them all:
+ * Configuration options: one table serves flags, environment variables, a KEY=value file and
+ * --help. Precedence: flag, environment, file, default. All errors are collected, so that one start
+ * shows them all. Each names the source of the value, the value (not of secrets) and the expected
+ * form:
  *
  *     --workers=0 (DOCKMON_WORKERS): expected a whole number from 1 to 16
  */
@@ -23,6 +24,7 @@ enum option_type {
 enum option_flags {
     OPTION_SECRET = 1 << 0,   /* the value never appears in an error or a dump */
     OPTION_REQUIRED = 1 << 1, /* empty or unset is an error */
+    OPTION_UNLISTED = 1 << 2, /* accepted and checked, but not in --help */
 };
 
 struct option_spec {
@@ -33,7 +35,7 @@ struct option_spec {
     unsigned flags;
     const char *fallback; /* default as text; NULL: unset */
     uint64_t min, max;    /* numbers and durations (ms); strings: longest length; max 0: no limit */
-    const char *help;     /* one line, and what the value means: "ADDR:PORT to listen on" */
+    const char *help;     /* one line that names the value: "ADDR:PORT to listen on" */
 };
 
 struct option_source {
@@ -44,11 +46,12 @@ struct option_source {
 };
 
 /*
- * Fills `config` (zeroed before). Returns 0, or -EINVAL with every problem as one line each in `errors`;
- * what was valid is filled then, too (so that --help works beside errors), and options_done() is due
- * either way. An empty environment variable or file value counts as unset. Keys that no option has are
- * errors in a file named by --config, and ignored in the default one, which may also be missing.
- * Words in argv that are no flags are moved to the end in order; *ret_first is the index of the first.
+ * Fills `config`, which must be zeroed. Returns 0, or -EINVAL with one line per problem in
+ * `errors`. Valid values are filled in then, too (so that --help works beside errors); call
+ * options_done() in either case. An empty environment variable or file value counts as unset.
+ * Unknown keys are errors in a file named by --config, and ignored in the default file, which may
+ * also be missing. Words in argv that are no flags are moved to the end in order; *ret_first is the
+ * index of the first.
  */
 int options_parse(const struct option_spec *specs,
                   size_t n,
@@ -56,13 +59,12 @@ int options_parse(const struct option_spec *specs,
                   void *config,
                   int *ret_first,
                   struct buf *errors) _nodiscard_;
-void options_done(const struct option_spec *specs,
-                  size_t n,
-                  void *config); /* frees strings, secrets wiped */
+/* Frees the strings of `config`; secrets are wiped first. */
+void options_done(const struct option_spec *specs, size_t n, void *config);
 
 /*
- * Overwrites the values of secret flags in argv, which is what the process list shows. After options_parse();
- * what is there then parses again (a reload does), but is no secret.
+ * Overwrites the values of secret flags in argv, which the process list shows. Call it after
+ * options_parse(). The overwritten values still parse, as a reload needs.
  */
 void options_hide_secrets(const struct option_spec *specs,
                           size_t n,

@@ -428,15 +428,40 @@ static void test_help_is_wrapped(void **state)
         .flag = "long",
         .type = OPTION_BOOL,
         .help =
-            "what fits before column 100 stays in one line, which for this option are eighty-seven b "
-            "ytes",
+            "text which fits before column 100 stays in one line; this option has eighty-seven bytes "
+            "here",
     };
     struct buf out = BUF_INIT(4096);
 
     (void)state;
     options_help(&spec, 1, &out);
-    assert_contains(buf_str(&out), "  --long    what fits");
-    assert_contains(buf_str(&out), "eighty-seven b\n            ytes\n");
+    assert_contains(buf_str(&out), "  --long    text which fits");
+    assert_contains(buf_str(&out), "eighty-seven bytes\n            here\n");
+    buf_done(&out);
+}
+
+static void test_unlisted_option_is_parsed_and_not_in_help(void **state)
+{
+    static const struct option_spec one[] = {
+        {.flag = "an-unlisted-option",
+         .env = "T_UNLISTED",
+         .type = OPTION_U64,
+         .flags = OPTION_UNLISTED,
+         .max = 9,
+         .help = "no effect"},
+    };
+    const char *const env[] = {"T_UNLISTED=7", NULL};
+    const struct option_source source = {0, NULL, NULL, env};
+    struct buf errors = BUF_INIT(1024);
+    struct buf out = BUF_INIT(4096);
+    uint64_t value = 0;
+
+    (void)state;
+    assert_int_equal(options_parse(one, 1, &source, &value, NULL, &errors), 0);
+    assert_int_equal(value, 7);
+    options_help(one, 1, &out);
+    assert_string_equal(buf_str(&out), "  --config  FILE of KEY=value lines to read\n");
+    buf_done(&errors);
     buf_done(&out);
 }
 
@@ -492,6 +517,7 @@ int main(void)
         cmocka_unit_test(test_no_arguments_at_all),
         cmocka_unit_test(test_help),
         cmocka_unit_test(test_help_is_wrapped),
+        cmocka_unit_test(test_unlisted_option_is_parsed_and_not_in_help),
         cmocka_unit_test(test_hide_secrets),
     };
 

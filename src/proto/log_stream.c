@@ -42,7 +42,7 @@ static const struct field data_fields[] = {
 };
 /* clang-format on */
 
-/* --- positions ---------------------------------------------------------------------------------- */
+/* --- positions --------------------------------------------------------------------------------- */
 
 void log_position_add(struct log_position *p, enum log_kind kind, int64_t time_ns)
 {
@@ -114,7 +114,7 @@ int log_position_parse(const char *text, struct log_position *ret)
     return 0;
 }
 
-/* --- messages ----------------------------------------------------------------------------------- */
+/* --- messages ---------------------------------------------------------------------------------- */
 
 static int check_times(const struct msg_log_stream *m, struct error *err)
 {

@@ -95,7 +95,7 @@ async function joins(w, token) {
   const engine = await ScriptedEngine.start();
   engine.info.ID = `joins-${joined++}`;
   const agent = await Agent.start(w.server, engine, { token, env: { AGENT_NAME: engine.info.ID } });
-  const line = await agent.process.line(/connected and accepted|refuses this agent/);
+  const line = await agent.process.line(/connected and accepted|refused this agent/);
   await agent.remove();
   await engine.stop();
   return line;

@@ -122,7 +122,7 @@ test('permissions, and refusals with a reason', async () => {
   agent.env.PERMANENT_TOKEN = await tokenFile();
   await agent.up();
   await online();
-  assert.match((await rotate(agentId, { status: 409 })).detail, /fixed by PERMANENT_TOKEN.*present token stays good/);
+  assert.match((await rotate(agentId, { status: 409 })).detail, /set by PERMANENT_TOKEN.*present token stays good/);
   await agent.down();
   delete agent.env.PERMANENT_TOKEN;
   await agent.up();
@@ -198,7 +198,7 @@ test('a revoked token ends the session and is refused; a registration token brin
   agent.token = '';
   assert.deepEqual(await admin.post(`/api/agent/${agentId}/revoke`, {}), { success: true, agent_id: agentId });
   await offline();
-  await agent.process.line(/the server refuses this agent: Permanent token has been revoked.*make a new registration token/);
+  await agent.process.line(/the server refused this agent: Permanent token has been revoked.*make a new registration token/);
   const s = await status(agentId);
   assert.equal(s.revoked, true);
   assert.equal(s.status, 'offline');

@@ -108,7 +108,7 @@ test('operations with secrets', async () => {
 
   // Revoked and refused with its token; then back with a token from a file.
   answers.push(await admin.post(`/api/agent/${id}/revoke`, {}));
-  await agent.process.line(/the server refuses this agent/);
+  await agent.process.line(/the server refused this agent/);
   await agent.down();
   secrets['registration token in a file'] = await server.token();
   await writeFile(join(keys, 'token'), secrets['registration token in a file']);
@@ -129,7 +129,7 @@ test('no secret is in the process list, even if it was given as a flag', async (
     env: { DOCKMON_URL: server.url, DATA_PATH: keys, DOCKER_HOST: engine.host, LOG_LEVEL: 'debug', LOG_JSON: 'false' },
   });
   try {
-    await flags.line(/the server refuses this agent/);
+    await flags.line(/the server refused this agent/);
     const lines = await commandLines();
     assert.ok(lines.some((l) => l.includes('--registration-token')) && lines.some((l) => l.includes('--data-dir')), lines.join('\n'));
     for (const line of lines) for (const [what, secret] of Object.entries(secrets)) assert.ok(!line.includes(secret), `${what} in: ${line}`);

@@ -155,8 +155,8 @@ test('agent --check: all is well', async () => {
   assert.equal(r.code, 0, r.stdout + r.stderr);
   assert.match(r.stdout, /^ok +engine .*version \d+/m);
   assert.match(r.stdout, /^ok +server .*healthy/m);
-  assert.match(r.stdout, /^ok +agent endpoint .*takes connections/m);
-  assert.match(r.stdout, /All is well/);
+  assert.match(r.stdout, /^ok +agent endpoint .*accepts connections/m);
+  assert.match(r.stdout, /All checks passed/);
   assert.doesNotMatch(r.stdout, /WRONG/);
   assert.doesNotMatch(r.stdout + r.stderr, /registration-token/, 'the token is a secret');
 });

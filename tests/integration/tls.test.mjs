@@ -146,7 +146,7 @@ test('--check explains it', async () => {
   };
   const good = await check({ DOCKMON_PIN: pin });
   assert.equal(good.code, 0, good.text);
-  assert.match(good.text, /recognised by its key alone/);
+  assert.match(good.text, /identified by its key alone/);
   for (const [env, url, pattern] of [
     [{ DOCKMON_PIN: OTHER_PIN }, server.url, /WRONG .*not the pinned one; somebody may be posing/],
     [{}, server.url, /WRONG .*self-signed certificate.*set DOCKMON_PIN/],

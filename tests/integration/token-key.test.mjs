@@ -80,7 +80,7 @@ test('it stays sealed across restarts, also after a kill', async () => {
 test('without the key, or with another, it neither starts nor registers again', async () => {
   const agents = (await admin.get('/api/agent/list')).total;
   const without = await startAndFail();
-  assert.match(without, /permanent_token is sealed, and its key is not here/);
+  assert.match(without, /permanent_token is sealed, and there is no key/);
   assert.match(without, /TOKEN_KEY_FILE/);
   const other = join(dir, 'other');
   await writeFile(other, randomBytes(32));
@@ -106,7 +106,7 @@ test('the key as a systemd credential, and two sources at once', async () => {
   const credentials = join(dir, 'credentials');
   await mkdir(credentials);
   await writeFile(join(credentials, 'dockmon_token_key'), await readFile(key));
-  assert.match(await startAndFail({ TOKEN_KEY_FILE: key, CREDENTIALS_DIRECTORY: credentials }), /given twice, by TOKEN_KEY_FILE .* and the systemd credential/);
+  assert.match(await startAndFail({ TOKEN_KEY_FILE: key, CREDENTIALS_DIRECTORY: credentials }), /has two sources, TOKEN_KEY_FILE .* and the systemd credential/);
   agent.env = { CREDENTIALS_DIRECTORY: credentials };
   await agent.up();
   await online();

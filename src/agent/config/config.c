@@ -53,7 +53,7 @@ static void cut_slashes(char *s)
         s[--n] = '\0';
 }
 
-/* "host", "host:port", "[v6]:port" -> the same with a port. */
+/* Adds the port `fallback` to an authority without one: "host", "host:port" or "[v6]:port". */
 static int add_port(const char *authority, uint16_t fallback, char **ret)
 {
     _cleanup_free_ char *host = NULL;
@@ -128,7 +128,7 @@ int config_check_docker_host(const char *address, struct error *err)
     return error_set(err, -EINVAL, "expected unix:///PATH or tcp://HOST:PORT");
 }
 
-/* Empty means not given, as the original has it. */
+/* An empty value counts as unset. */
 static void drop_empty(char **value)
 {
     if (*value && !**value) {
@@ -158,7 +158,7 @@ static void check_url(struct config *c, struct buf *errors)
         add_error(errors, "DOCKMON_URL=%s: %s", c->url, err.msg);
 }
 
-/* A token that is given as a file: what the file holds becomes what would have been given as text. */
+/* Reads a token that is given as a file; from here on it is the same as one given as text. */
 static void read_token_file(char **token, char **file, const char *name, struct buf *errors)
 {
     struct error err = ERROR_INIT;
@@ -169,7 +169,8 @@ static void read_token_file(char **token, char **file, const char *name, struct 
     if (!*file)
         return;
     if (*token) {
-        add_error(errors, "%s_FILE=%s: expected either this or %s, not both", name, *file, name);
+        add_error(errors, "%s_FILE=%s: expected either this option or %s, not both", name, *file,
+                  name);
         return;
     }
     if (file_read(*file, MAX_TOKEN_FILE, &text, &size, &err) < 0) {
@@ -217,8 +218,8 @@ struct token_file config_token_file(const struct config *c)
 }
 
 /*
- * Without any token there is nothing to do. One that is sealed and cannot be opened ends the start even when
- * there is a registration token: what is wrong is the key, and joining anew would hide that.
+ * Requires a token. A sealed token that cannot be opened is an error even when there is a
+ * registration token: the key is wrong, and registering again would hide that.
  */
 static void check_has_token(struct config *c, struct buf *errors)
 {
@@ -233,11 +234,10 @@ static void check_has_token(struct config *c, struct buf *errors)
     if (token_is_fatal(&file, r) || (r < 0 && r != -ENOENT && !c->registration_token)) {
         add_error(errors, "%s", err.msg);
     } else if (r == -ENOENT && !c->registration_token) {
-        add_error(
-            errors,
-            "REGISTRATION_TOKEN or PERMANENT_TOKEN is required: neither is given, and there is "
-            "no %s of an earlier registration",
-            c->token_path);
+        add_error(errors,
+                  "REGISTRATION_TOKEN or PERMANENT_TOKEN is required: neither is set, and there is "
+                  "no %s of an earlier registration",
+                  c->token_path);
     }
 }
 
@@ -263,12 +263,12 @@ static void find_engine(struct config *c, const char *root)
         if (stat(path, &st) == 0 && S_ISSOCK(st.st_mode))
             c->docker_host = xasprintf("unix://%s", path);
     }
-    /* The engine may be started after us, so its usual place will do. */
+    /* The engine may start after the agent: fall back to its usual socket. */
     if (!c->docker_host)
         c->docker_host = xasprintf("unix://%s%s", root, engine_sockets[0]);
 }
 
-/* The path of a file in the directory, NULL when it is not there. */
+/* Returns the path of a file in DOCKER_CERT_PATH, or NULL when it does not exist. */
 static char *find_pem(const struct config *c, const char *name, struct buf *errors)
 {
     _cleanup_free_ char *path = xasprintf("%s/%s", c->docker_cert_path, name);
@@ -276,13 +276,16 @@ static char *find_pem(const struct config *c, const char *name, struct buf *erro
     if (access(path, R_OK) == 0)
         return TAKE_PTR(path);
     if (errno != ENOENT) {
-        add_error(errors, "DOCKER_CERT_PATH=%s: expected to be able to read %s: %s",
+        add_error(errors, "DOCKER_CERT_PATH=%s: expected a directory in which %s can be read: %s",
                   c->docker_cert_path, name, error_text(-errno));
     }
     return NULL;
 }
 
-/* As docker has it, but who gives certificates has to say DOCKER_TLS_VERIFY=false to have nothing verified. */
+/*
+ * Follows the docker CLI, except that with certificates the engine is always verified, unless
+ * DOCKER_TLS_VERIFY is false.
+ */
 static void check_engine_tls(struct config *c, struct buf *errors)
 {
     bool is_verified = true;
@@ -334,7 +337,8 @@ static void check_pins(struct config *c, struct buf *errors)
     if (c->pins && tls_pins_check(c->pins, &err) < 0)
         add_error(errors, "DOCKMON_PIN=%s: %s", c->pins, err.msg);
     if (c->pins && c->ws_url && !c->is_tls) {
-        add_error(errors, "DOCKMON_PIN: expected https:// in DOCKMON_URL, %s is not encrypted",
+        add_error(errors,
+                  "DOCKMON_PIN: expected https:// in DOCKMON_URL, because %s is not encrypted",
                   c->url);
     }
 }
@@ -483,7 +487,7 @@ void config_help(struct buf *out)
         out, "Usage: dockmon-agent [FLAGS]\n\n"
              "Connects this host's Docker engine to a DockMon server. It runs in the foreground\n"
              "until SIGTERM or SIGINT and logs to stderr.\n\n"
-             "Flags, [environment variables and keys of the file, defaults]:\n");
+             "Flags, with [environment variable or key of the file, default]:\n");
     options_help(config_options, config_n_options, out);
-    (void)buf_append_str(out, "\nExit status: 0 all right, 1 failed, 2 wrong configuration.\n");
+    (void)buf_append_str(out, "\nExit status: 0 success, 1 failure, 2 invalid configuration.\n");
 }

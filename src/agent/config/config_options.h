@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * The options of the agent as a table, for base/options.h: flag, environment variable, member of struct config, default, range,
- * help. What a table cannot say is checked in config.c.
+ * The options of the agent as a table for base/options.h: flag, environment variable, member of
+ * struct config, default, range, help. config.c checks the rules that involve several options.
  */
 
 #include "base/options.h"

@@ -19,7 +19,7 @@
 #define MAX_WORDS 12
 
 static char dir[] = "/tmp/config_test.XXXXXX";
-static char *data_var; /* DATA_PATH=<dir>, where there is no token */
+static char *data_var; /* DATA_PATH=<dir>, a directory without a token */
 
 static int set_up(void **state)
 {
@@ -163,7 +163,7 @@ static void test_url(void **state)
 static const struct {
     const char *env[6];
     const char *word; /* NULL: none */
-    const char *said; /* a part of the message; NULL: it is fine */
+    const char *said; /* part of the message; NULL: accepted */
 } refusals[] = {
     {{TOK},                                                             NULL,     "DOCKMON_URL or --url is required"                            },
     {{TOK, "DOCKMON_URL=h:1"},                                          NULL,     "DOCKMON_URL=h:1: expected http://"                           },
@@ -214,7 +214,7 @@ static const struct {
     {{URL, TOK, "INSECURE_SKIP_VERIFY=", "RECONNECT_MAX="},             NULL,     NULL                                                          },
 };
 
-static void test_refused(void **state)
+static void test_invalid_values_are_refused(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(refusals); i++) {
@@ -294,8 +294,7 @@ static void test_engine_tls(void **state)
     }
 }
 
-/* One start shows all that is wrong, and no secret. */
-static void test_all_at_once(void **state)
+static void test_all_errors_are_reported_at_once_without_secrets(void **state)
 {
     const char *const env[] = {
         data_var,         "DOCKMON_URL=nonsense", "REGISTRATION_TOKEN=my secret", "LOG_LEVEL=x",
@@ -358,7 +357,7 @@ static void test_stored_token(void **state)
     assert_int_equal(unlink(path), 0);
 }
 
-/* A token as a file: read like the text, refused beside it, and never repeated. */
+/* A token may be in a file, but not in a file and in a variable, and no message contains it. */
 static void test_token_file(void **state)
 {
     _cleanup_free_ char *path = xasprintf("%s/registration", dir);
@@ -400,7 +399,7 @@ static void make_socket(const char *path)
     assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 }
 
-/* Sockets only: a file or directory of that name is what a wrong bind mount leaves behind. */
+/* Only sockets count: a wrong bind mount leaves a file or directory of that name behind. */
 static void test_find_engine(void **state)
 {
     _cleanup_free_ char *run_dir = xasprintf("%s/run", dir);
@@ -431,7 +430,7 @@ static void test_find_engine(void **state)
     assert_int_equal(rmdir(run_dir), 0);
 }
 
-static void test_wishes(void **state)
+static void test_help_version_and_check_work_beside_errors(void **state)
 {
     const char *const words[] = {"--help", "--version", "--check", "--bad", NULL};
     const char *const env[] = {NULL};
@@ -450,14 +449,51 @@ static void test_wishes(void **state)
     buf_done(&help);
 }
 
+/* Existing installations set these options. */
+static void test_options_without_effect_are_accepted_and_not_in_help(void **state)
+{
+    static const char *const names[] = {"UPDATE_TIMEOUT",   "update-timeout",  "AGENT_STACKS_DIR",
+                                        "agent-stacks-dir", "HOST_STACKS_DIR", "host-stacks-dir"};
+    static const char *const env[] = {
+        "DOCKMON_URL=https://dm.example", "REGISTRATION_TOKEN=tok-1",    "UPDATE_TIMEOUT=5m",
+        "AGENT_STACKS_DIR=/stacks",       "HOST_STACKS_DIR=/srv/stacks", NULL};
+    static const char *const words[] = {"--update-timeout=6m", "--agent-stacks-dir=/stacks",
+                                        "--host-stacks-dir=/srv/stacks", NULL};
+    struct buf help = BUF_INIT(65536);
+    struct run run;
+
+    (void)state;
+    load(&run, env, NULL, dir);
+    assert_string_equal(buf_str(&run.errors), "");
+    assert_int_equal(run.config.update_timeout_ms, 300000);
+    run_done(&run);
+    load(&run, env, words, dir);
+    assert_string_equal(buf_str(&run.errors), "");
+    assert_int_equal(run.config.update_timeout_ms, 360000);
+    run_done(&run);
+
+    config_help(&help);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if (strstr(buf_str(&help), names[i]))
+            fail_msg("--help lists %s", names[i]);
+    }
+    buf_done(&help);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),     cmocka_unit_test(test_url),
-        cmocka_unit_test(test_engine_tls),   cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_all_at_once),  cmocka_unit_test(test_precedence),
-        cmocka_unit_test(test_stored_token), cmocka_unit_test(test_find_engine),
-        cmocka_unit_test(test_wishes),       cmocka_unit_test(test_token_file),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_url),
+        cmocka_unit_test(test_engine_tls),
+        cmocka_unit_test(test_invalid_values_are_refused),
+        cmocka_unit_test(test_all_errors_are_reported_at_once_without_secrets),
+        cmocka_unit_test(test_precedence),
+        cmocka_unit_test(test_stored_token),
+        cmocka_unit_test(test_find_engine),
+        cmocka_unit_test(test_help_version_and_check_work_beside_errors),
+        cmocka_unit_test(test_options_without_effect_are_accepted_and_not_in_help),
+        cmocka_unit_test(test_token_file),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

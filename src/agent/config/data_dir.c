@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 
 static const char advice[] =
-    "make it writable for the agent, or set DATA_PATH to a directory that is";
+    "make it writable for the agent, or set DATA_PATH to a writable directory";
 
 int data_dir_prepare(const char *path, struct error *err)
 {
@@ -14,7 +14,7 @@ int data_dir_prepare(const char *path, struct error *err)
     _cleanup_close_ int fd = -1;
 
     if (mkdir(path, 0700) < 0 && errno != EEXIST)
-        return error_set(err, -errno, "cannot make it: %s; %s", error_text(-errno), advice);
+        return error_set(err, -errno, "cannot create it: %s; %s", error_text(-errno), advice);
 
     fd = open(probe, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)

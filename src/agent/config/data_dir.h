@@ -1,10 +1,13 @@
 #pragma once
 
 /*
- * The agent's data directory: made if it is not there, and tried out by writing.
+ * The agent's data directory.
  */
 
 #include "base/error.h"
 
-/* err says what to do about it. */
+/*
+ * Creates the directory if it is missing, and checks that it is writable. Returns 0 or a negative
+ * errno; the text of `err` includes advice for the administrator.
+ */
 int data_dir_prepare(const char *path, struct error *err) _nodiscard_;

@@ -13,7 +13,7 @@
 
 #define MAGIC        "{dockmon-sealed-token-1}\n"
 #define MAGIC_SIZE   (sizeof(MAGIC) - 1)
-#define MAGIC_FAMILY "{dockmon-sealed-token-" /* of whatever version */
+#define MAGIC_FAMILY "{dockmon-sealed-token-" /* common to all versions */
 #define NONCE_SIZE   crypto_secretbox_NONCEBYTES
 #define OVERHEAD     (MAGIC_SIZE + NONCE_SIZE + crypto_secretbox_MACBYTES)
 
@@ -45,12 +45,12 @@ static int refuse_sealed(const struct token_file *f, const char *why, struct err
 {
     return error_set(
         err, -EKEYREJECTED,
-        "%s cannot be opened with the key of %s: %s. Give the key it was sealed with; or delete "
-        "the file, and this agent joins anew with a REGISTRATION_TOKEN",
+        "%s cannot be opened with the key of %s: %s; restore the key it was sealed with, or delete "
+        "the file to register again with a REGISTRATION_TOKEN",
         f->path, f->key->source, why);
 }
 
-/* `text` begins with a brace. */
+/* Decrypts a token; `text` begins with a brace. */
 static int open_sealed(
     const struct token_file *f, const char *text, size_t size, char **ret, struct error *err)
 {
@@ -61,8 +61,8 @@ static int open_sealed(
     if (!has_key(f)) {
         return error_set(
             err, -ENOKEY,
-            "%s is sealed, and its key is not here: expected TOKEN_KEY_FILE, the Docker secret %s "
-            "or the systemd credential %s; or delete the file, and this agent joins anew with a "
+            "%s is sealed, and there is no key: set TOKEN_KEY_FILE, or provide the Docker secret "
+            "%s or the systemd credential %s; or delete the file to register again with a "
             "REGISTRATION_TOKEN",
             f->path, TOKEN_KEY_SECRET, TOKEN_KEY_NAME);
     }
@@ -76,14 +76,14 @@ static int open_sealed(
     token = xcalloc(n + 1, 1);
     if (crypto_secretbox_open_easy((unsigned char *)token, nonce + NONCE_SIZE,
                                    size - MAGIC_SIZE - NONCE_SIZE, nonce, f->key->bytes) != 0)
-        return refuse_sealed(f, "it was sealed with another key, or was changed since", err);
+        return refuse_sealed(f, "it was sealed with another key, or has been changed", err);
     if (strlen(token) != n || !token_is_valid(token))
-        return refuse_sealed(f, "it holds no token", err);
+        return refuse_sealed(f, "it does not contain a valid token", err);
     *ret = TAKE_PTR(token);
     return 0;
 }
 
-/* At most OVERHEAD + TOKEN_MAX bytes into `ret`; how many. */
+/* Writes at most OVERHEAD + TOKEN_MAX bytes to `ret`; returns the number of bytes. */
 static size_t seal(const struct token_key *key, const char *token, unsigned char *ret)
 {
     unsigned char *nonce = ret + MAGIC_SIZE;
@@ -107,7 +107,8 @@ static int open_plain(
     if (is_text && !*token)
         return error_set(err, -ENOENT, "%s is empty", f->path);
     if (!is_text || !token_is_valid(token))
-        return error_set(err, -EBADMSG, "%s holds no token: expected " TOKEN_EXPECTED, f->path);
+        return error_set(err, -EBADMSG,
+                         "%s does not contain a valid token: expected " TOKEN_EXPECTED, f->path);
     *ret = xstrdup(token);
     return 0;
 }
@@ -143,7 +144,8 @@ int token_save(const struct token_file *f, const char *token, struct error *err)
     int r;
 
     if (!token_is_valid(token))
-        return error_set(err, -EBADMSG, "the server's token is refused: expected " TOKEN_EXPECTED);
+        return error_set(err, -EBADMSG,
+                         "the token from the server is invalid: expected " TOKEN_EXPECTED);
 
     if (has_key(f)) {
         r = file_write_atomic(f->path, sealed, seal(f->key, token, sealed), 0600, err);
@@ -152,8 +154,8 @@ int token_save(const struct token_file *f, const char *token, struct error *err)
     }
     if (r < 0) {
         return error_wrap(err, r,
-                          "cannot keep the permanent token, so after a restart this agent would "
-                          "have to join again; make the directory writable or set DATA_PATH");
+                          "cannot store the permanent token, so this agent would have to register "
+                          "again after a restart; make the directory writable or set DATA_PATH");
     }
     return 0;
 }

@@ -10,11 +10,12 @@
 #include <unistd.h>
 
 #define MAX_SECRET ((size_t)64 * 1024)
-#define HASH_CONTEXT \
-    "dockmon token file 1" /* keys the hash, so that the secret may serve others, too */
-#define MAX_PLACES 3
+/* Keys the hash, so that the same secret may be used elsewhere. */
+#define HASH_CONTEXT "dockmon token file 1"
+#define MAX_PLACES   3
 
-_Static_assert(TOKEN_KEY_SIZE == crypto_secretbox_KEYBYTES, "what secretbox wants");
+_Static_assert(TOKEN_KEY_SIZE == crypto_secretbox_KEYBYTES,
+               "must have the size of a secretbox key");
 
 struct place {
     char *path;
@@ -32,7 +33,9 @@ static void places_done(struct places *p)
         free(p->items[i].path);
 }
 
-/* The same file by two names is one place. */
+/*
+ * Adds a file with a secret; a path that is there already, or a missing optional file, is skipped.
+ */
 static void add_place(struct places *p, char *path, const char *what, bool is_certain)
 {
     bool is_known = false;
@@ -54,11 +57,11 @@ int token_key_make(
     if (size < TOKEN_KEY_SIZE) {
         return error_set(err, -EBADMSG,
                          "%s: expected at least %d bytes of a random secret, not %zu; "
-                         "`openssl rand -hex 32` makes one",
+                         "create one with `openssl rand -hex 32`",
                          source, TOKEN_KEY_SIZE, size);
     }
     if (sodium_init() < 0)
-        return error_set(err, -EIO, "libsodium does not start");
+        return error_set(err, -EIO, "cannot initialise libsodium");
 
     *ret = (struct token_key){.is_set = true, .source = xstrdup(source)};
     if (size == TOKEN_KEY_SIZE) {
@@ -66,7 +69,7 @@ int token_key_make(
     } else {
         (void)crypto_generichash(ret->bytes, sizeof(ret->bytes), (const unsigned char *)secret,
                                  size, (const unsigned char *)HASH_CONTEXT,
-                                 strlen(HASH_CONTEXT)); /* the sizes are right: always 0 */
+                                 strlen(HASH_CONTEXT)); /* valid sizes: always returns 0 */
     }
     return 0;
 }
@@ -102,8 +105,8 @@ int token_key_find(struct token_key *ret, const struct token_key_places *places,
         return 0;
     if (p.n > 1) {
         return error_set(err, -EEXIST,
-                         "the key of the token file is given twice, by %s (%s) and %s (%s): "
-                         "expected one of them",
+                         "the key of the token file has two sources, %s (%s) and %s (%s): "
+                         "expected only one",
                          p.items[0].what, p.items[0].path, p.items[1].what, p.items[1].path);
     }
     return load(ret, p.items[0].path, err);

@@ -1,9 +1,10 @@
 #pragma once
 
 /*
- * The key that seals the token file: 32 bytes made of a secret that stands outside of the data directory,
- * so that a copy of the directory (a backup, a stolen volume) lets nobody in. The secret comes from one
- * place only: the file TOKEN_KEY_FILE, the Docker secret or the systemd credential dockmon_token_key.
+ * The key that seals the token file: 32 bytes derived from a secret outside of the data directory,
+ * so that a copy of the directory (such as a leaked backup) does not reveal the token. The secret
+ * has exactly one source: the file TOKEN_KEY_FILE, the Docker secret, or the systemd credential
+ * dockmon_token_key.
  */
 
 #include "base/error.h"
@@ -16,26 +17,29 @@
 
 struct token_key {
     bool is_set;
-    char *source; /* path of the file it was made of */
+    char *source; /* path of the file with the secret */
     unsigned char bytes[TOKEN_KEY_SIZE];
 };
 
 struct token_key_places {
-    const char *file; /* TOKEN_KEY_FILE; NULL: not given */
-    const char
-        *credentials; /* CREDENTIALS_DIRECTORY; NULL: not started by systemd with credentials */
-    const char *root; /* "", or in tests the folder that stands for / */
+    const char *file;        /* TOKEN_KEY_FILE; NULL: not given */
+    const char *credentials; /* CREDENTIALS_DIRECTORY of systemd; NULL: unset */
+    const char *root;        /* "", or in tests the directory used as / */
 };
 
 /*
- * Looks into all places and makes the key; nothing in any of them leaves it unset, which is no error.
- * -EEXIST: two places have one. -ENOENT: the file that is named is not there. -EBADMSG: the secret is
- * shorter than 32 bytes. A line break at the end of the secret does not count.
+ * Searches all places and derives the key. Without a secret in any of them it stays unset, and 0 is
+ * returned. -EEXIST: two places have a secret. -ENOENT: TOKEN_KEY_FILE does not exist. -EBADMSG:
+ * the secret is shorter than 32 bytes. A line break at the end of the secret is not part of it.
+ * Call token_key_done() after success.
  */
 int token_key_find(struct token_key *ret, const struct token_key_places *places, struct error *err)
     _nodiscard_;
 
-/* As it is when `secret` has 32 bytes, else its BLAKE2b hash. -EBADMSG when it is shorter. */
+/*
+ * Derives the key: a `secret` of 32 bytes is the key itself, a longer one is hashed with BLAKE2b.
+ * -EBADMSG: it is shorter.
+ */
 int token_key_make(struct token_key *ret,
                    const char *secret,
                    size_t size,

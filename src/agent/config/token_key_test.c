@@ -75,7 +75,7 @@ static void put(const char *path, const char *secret)
 static void test_find(void **state)
 {
     static const struct {
-        const char *named, *secret, *credential; /* what stands there; NULL: nothing */
+        const char *named, *secret, *credential; /* contents of the files; NULL: missing */
         int r;
         const char *source; /* end of it */
         const char *words;  /* in the error */
@@ -86,8 +86,8 @@ static void test_find(void **state)
         {NULL,    NULL, S32,  0,        "/credentials/dockmon_token_key", NULL                    },
         {S32,     S32,  NULL, -EEXIST,  NULL,                             "the Docker secret"     },
         {S32,     NULL, S32,  -EEXIST,  NULL,                             "the systemd credential"},
-        {NULL,    S32,  S32,  -EEXIST,  NULL,                             "given twice"           },
-        {S32,     S33,  S33,  -EEXIST,  NULL,                             "given twice"           },
+        {NULL,    S32,  S32,  -EEXIST,  NULL,                             "has two sources"       },
+        {S32,     S33,  S33,  -EEXIST,  NULL,                             "has two sources"       },
         {"short", NULL, NULL, -EBADMSG, NULL,                             "at least 32 bytes"     },
         {NULL,    "",   NULL, -EBADMSG, NULL,                             "not 0"                 },
     };
@@ -108,7 +108,7 @@ static void test_find(void **state)
             assert_true(str_ends_with(key.source, cases[i].source));
         if (cases[i].words)
             assert_non_null(strstr(err.msg, cases[i].words));
-        assert_null(strstr(err.msg, "short")); /* nothing of a secret */
+        assert_null(strstr(err.msg, "short")); /* no part of a secret */
         token_key_done(&key);
     }
 }

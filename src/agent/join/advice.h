@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * What a human can do about a connection that failed, by the text of the failure: parts of what OpenSSL
- * and the network code say. Never NULL.
+ * Advice for the administrator about a failed connection, chosen by the text of the failure: the
+ * tables in advice.c match parts of messages of OpenSSL and of net/. Never NULL; static.
  */
 
 const char *advice_server(const char *reason);

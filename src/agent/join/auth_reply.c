@@ -12,9 +12,9 @@
 
 #define MAX_DEPTH 8
 
-/* Refusals of servers that send no codes; the first match counts. */
+/* Codes for the texts of servers that send no codes; the first match counts. */
 static const struct {
-    const char *text; /* part of the server's words, any case */
+    const char *text; /* part of the server's text, any case */
     enum error_code code;
 } known[] = {
     {TEXT_PART_TIMEOUT,      CODE_TIMEOUT              },
@@ -25,7 +25,7 @@ static const struct {
     {TEXT_PART_TOKEN,        CODE_TOKEN_INVALID        },
 };
 
-/* The server's code, or for servers without codes, and codes of newer ones, the one of its words. */
+/* Returns the server's code; if it is missing or unknown, a code found by the text of the error. */
 static enum error_code find_code(const json_t *reply, const char *error)
 {
     enum error_code code = error_code_find(json_text_get(reply, "code"));
@@ -52,7 +52,7 @@ static bool is_about_token(enum error_code code)
            code == CODE_TOKEN_REVOKED || code == CODE_TOKEN_OF_OTHER_ENGINE;
 }
 
-static bool is_trouble_of_server(enum error_code code)
+static bool is_temporary(enum error_code code)
 {
     return code == CODE_TIMEOUT || code == CODE_BUSY || code == CODE_INTERNAL_ERROR;
 }
@@ -78,8 +78,8 @@ static void judge_refusal(const struct auth_attempt *attempt,
         ret->field = TAKE_PTR(field);
         return;
     }
-    if (is_trouble_of_server(code)) {
-        ret->verdict = AUTH_NONSENSE;
+    if (is_temporary(code)) {
+        ret->verdict = AUTH_FAILED;
         ret->reason = xstrdup(error);
         return;
     }
@@ -99,7 +99,7 @@ void auth_reply_judge(const struct auth_attempt *attempt,
     struct error err = ERROR_INIT;
     json_t *reply = json_text_parse(text, size, MAX_DEPTH, &err);
 
-    *ret = (struct auth_reply){.verdict = AUTH_NONSENSE};
+    *ret = (struct auth_reply){.verdict = AUTH_FAILED};
     if (!reply) {
         ret->reason = xasprintf("the answer to register is not JSON: %s", err.msg);
     } else if (str_eq(envelope_type(reply), "auth_error")) {
@@ -117,5 +117,5 @@ void auth_reply_done(struct auth_reply *r)
     msg_auth_success_done(&r->success);
     free(r->field);
     free(r->reason);
-    *r = (struct auth_reply){.verdict = AUTH_NONSENSE};
+    *r = (struct auth_reply){.verdict = AUTH_FAILED};
 }

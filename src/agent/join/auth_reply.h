@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * What the server's answer to `register` means for this agent. Pure decisions, no state: link.c
- * remembers and acts.
+ * Interprets the server's answer to `register`. The functions are pure decisions without state:
+ * credentials.c keeps the consequences, and link.c acts on the verdict.
  */
 
 #include "proto/auth.h"
@@ -11,15 +11,15 @@
 enum auth_verdict {
     AUTH_ACCEPTED,
     AUTH_DROP_FIELD,       /* try again at once without `field`, which this server does not know */
-    AUTH_USE_REGISTRATION, /* the permanent token is refused: try again at once with the other one */
-    AUTH_REFUSED,          /* only a human can mend it: the slowest retry */
-    AUTH_NONSENSE, /* not an answer, or the server's own trouble: retry as after any failure */
+    AUTH_USE_REGISTRATION, /* permanent token refused: try the registration token at once */
+    AUTH_REFUSED,          /* only the administrator can resolve it: the slowest retry */
+    AUTH_FAILED,           /* invalid answer or temporary error of the server: retry with backoff */
 };
 
-/* How the refused or accepted attempt was made. */
+/* The parameters of the attempt that the server answered. */
 struct auth_attempt {
     bool with_permanent;           /* the permanent token was sent */
-    bool has_registration;         /* there is a registration token to try instead */
+    bool has_registration;         /* there is a registration token */
     bool force_unique;             /* FORCE_UNIQUE_REGISTRATION */
     const struct strings *dropped; /* fields that were left out */
 };
@@ -28,10 +28,12 @@ struct auth_reply {
     enum auth_verdict verdict;
     struct msg_auth_success success; /* AUTH_ACCEPTED */
     char *field;                     /* AUTH_DROP_FIELD */
-    char *reason; /* all but AUTH_ACCEPTED: for the log, with what to do about it */
+    char *reason;                    /* for the log, with advice; NULL for AUTH_ACCEPTED */
 };
 
-/* `text` is the first message the server sent. Fills *ret, to be released with auth_reply_done(). */
+/*
+ * `text` is the first message the server sent. Fills *ret, to be released with auth_reply_done().
+ */
 void auth_reply_judge(const struct auth_attempt *attempt,
                       const char *text,
                       size_t size,

@@ -35,14 +35,14 @@ static void test_verdicts(void **state)
         {&permanent,
          "{\"type\":\"auth_success\",\"agent_id\":\"a\",\"host_id\":\"h\",\"permanent_token\":null,\"x\":[1]}",
          AUTH_ACCEPTED,                                                                                                                NULL                      },
-        {&permanent,    "{\"type\":\"auth_success\",\"agent_id\":\"a\",\"host_id\":null}",
-         AUTH_NONSENSE,                                                                                                                "host_id"                 },
-        {&permanent,    "{\"type\":\"auth_success\",\"agent_id\":7,\"host_id\":\"h\"}",                         AUTH_NONSENSE,
+        {&permanent,    "{\"type\":\"auth_success\",\"agent_id\":\"a\",\"host_id\":null}",                      AUTH_FAILED,
+         "host_id"                                                                                                                                               },
+        {&permanent,    "{\"type\":\"auth_success\",\"agent_id\":7,\"host_id\":\"h\"}",                         AUTH_FAILED,
          "agent_id"                                                                                                                                              },
-        {&permanent,    "{}",                                                                                   AUTH_NONSENSE,         "agent_id"                },
-        {&permanent,    "[]",                                                                                   AUTH_NONSENSE,         NULL                      },
-        {&permanent,    "not json",                                                                             AUTH_NONSENSE,         "not JSON"                },
-        {&permanent,    "",                                                                                     AUTH_NONSENSE,         "not JSON"                },
+        {&permanent,    "{}",                                                                                   AUTH_FAILED,           "agent_id"                },
+        {&permanent,    "[]",                                                                                   AUTH_FAILED,           NULL                      },
+        {&permanent,    "not json",                                                                             AUTH_FAILED,           "not JSON"                },
+        {&permanent,    "",                                                                                     AUTH_FAILED,           "not JSON"                },
         {&registration, EXTRA("agent_os"),                                                                      AUTH_DROP_FIELD,       "agent_os"                },
         {&both,         EXTRA("hostname_source"),                                                               AUTH_DROP_FIELD,       "hostname_source"         },
         {&both,         EXTRA("engine_id"),                                                                     AUTH_REFUSED,          "Extra inputs"            },
@@ -63,7 +63,7 @@ static void test_verdicts(void **state)
         {&both,         REFUSAL("Agent with this engine_id is already registered"),                             AUTH_REFUSED,
          "FORCE_UNIQUE_REGISTRATION"                                                                                                                             },
         {&both,         REFUSAL("A host named 'x' already exists in DockMon"),                                  AUTH_REFUSED,          "AGENT_NAME"              },
-        {&both,         REFUSAL("Authentication timeout"),                                                      AUTH_NONSENSE,         "timeout"                 },
+        {&both,         REFUSAL("Authentication timeout"),                                                      AUTH_FAILED,           "timeout"                 },
         {&both,         REFUSAL(""),                                                                            AUTH_REFUSED,          "no reason given"         },
         {&both,         "{\"type\":\"auth_error\"}",                                                            AUTH_REFUSED,          "no reason given"         },
         {&both,         "{\"type\":\"auth_error\",\"error\":5,\"agent_id\":\"a\",\"host_id\":\"h\"}",
@@ -93,7 +93,7 @@ static void test_verdicts(void **state)
     }
 }
 
-/* With a code the words count for nothing; a code that is not known leaves it to them. */
+/* A known code takes precedence over the text; with an unknown one the text decides. */
 static void test_codes(void **state)
 {
     static const struct {
@@ -116,13 +116,13 @@ static void test_codes(void **state)
         {&both, CODED("host_name_taken",                                         "a token, timeout"),                                                                                                                                AUTH_REFUSED,"no other host has"},
         {&both,                             CODED("agent_name_required",                                                  "reworded"),                                                                                                                                             AUTH_REFUSED,"set AGENT_NAME"},
         {&both,                      CODED("too_many_agents",          "a token, timeout"),AUTH_REFUSED,"a token, timeout"},
-        {&both,CODED("timeout","reworded"),AUTH_NONSENSE,"reworded"},
-        {&both,                                     CODED("busy",                                 "reworded"),                                                                                                AUTH_NONSENSE,"reworded"},
-        {&both,                                         CODED("internal_error",                                                                             "reworded"),                                                                                                                                                                        AUTH_NONSENSE, "reworded"},
+        {&both,CODED("timeout","reworded"),AUTH_FAILED,"reworded"},
+        {&both,                                     CODED("busy",                                 "reworded"),                                                                                                AUTH_FAILED,"reworded"},
+        {&both,                                         CODED("internal_error",                                                                             "reworded"),                                                                                                                                                                        AUTH_FAILED, "reworded"},
         {&both,                               CODED("of_the_future",                                                                       "Invalid registration token"),                                                                                                                                                              AUTH_USE_REGISTRATION,
          "Invalid"},
-        {&both,                            "{\"type\":\"auth_error\",\"error\":\"Authentication timeout\",\"code\":7}",
-         AUTH_NONSENSE,                                                      "timeout"},
+        {&both,                              "{\"type\":\"auth_error\",\"error\":\"Authentication timeout\",\"code\":7}",
+         AUTH_FAILED,                                                        "timeout"},
         {&both,                              "{\"type\":\"auth_error\",\"code\":\"token_invalid\"}",AUTH_USE_REGISTRATION,
          "no reason given"},
         {&both,REFUSAL("server busy"),AUTH_REFUSED,"server busy"},
@@ -139,8 +139,8 @@ static void test_codes(void **state)
     }
 }
 
-/* A server that refuses what was not even sent must not make us try again at once for ever. */
-static void test_dropped_already(void **state)
+/* A server that refuses a field that was not sent must not cause an endless series of attempts. */
+static void test_field_is_dropped_only_once(void **state)
 {
     static const char text[] = EXTRA("agent_os");
     struct strings dropped = {0};
@@ -181,7 +181,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_verdicts),
         cmocka_unit_test(test_codes),
-        cmocka_unit_test(test_dropped_already),
+        cmocka_unit_test(test_field_is_dropped_only_once),
         cmocka_unit_test(test_extras),
     };
 

@@ -14,14 +14,13 @@ static void wipe(char **secret)
     *secret = NULL;
 }
 
-/* A token kept as text from before there was a key. It works as it is, so a failure ends nothing. */
-static void seal_kept(const struct credentials *c, const struct token_file *file)
+/* Seals a token that was stored before there was a key. A failure is only logged. */
+static void seal_plain_token(const struct credentials *c, const struct token_file *file)
 {
     struct error err = ERROR_INIT;
 
     if (token_save(file, c->permanent, &err) < 0) {
-        log_error(LOG_FIELDS("path", file->path), "the permanent token stays unsealed: %s",
-                  err.msg);
+        log_error(LOG_FIELDS("path", file->path), "cannot seal the permanent token: %s", err.msg);
     } else {
         log_info(LOG_FIELDS("path", file->path, "key", file->key->source),
                  "the permanent token is sealed now");
@@ -39,7 +38,7 @@ int credentials_init(struct credentials *c, const struct config *config, struct 
         return 0;
     r = token_load(&file, &c->permanent, &is_sealed, err);
     if (r == 0 && !is_sealed && file.key->is_set)
-        seal_kept(c, &file);
+        seal_plain_token(c, &file);
     return r < 0 && (token_is_fatal(&file, r) || !config->registration_token) ? r : 0;
 }
 
@@ -76,7 +75,7 @@ void credentials_apply(struct credentials *c, const struct auth_reply *reply)
     case AUTH_USE_REGISTRATION: c->tries_registration = true; break;
     case AUTH_ACCEPTED:
     case AUTH_REFUSED: c->tries_registration = false; break;
-    case AUTH_NONSENSE: break;
+    case AUTH_FAILED: break;
     }
 }
 
@@ -87,7 +86,8 @@ int credentials_keep(struct credentials *c, const char *token, struct error *err
     if (str_is_empty(token) || str_eq(token, c->permanent))
         return 0;
     if (!token_is_valid(token))
-        return error_set(err, -EBADMSG, "the server's token is no good: expected " TOKEN_EXPECTED);
+        return error_set(err, -EBADMSG,
+                         "the token from the server is invalid: expected " TOKEN_EXPECTED);
 
     wipe(&c->permanent);
     c->permanent = xstrdup(token);
@@ -102,7 +102,7 @@ int credentials_rotate(struct credentials *c, const char *token, struct error *e
     if (c->config->permanent_token) {
         return error_set(
             err, -EBUSY,
-            "the agent's token is fixed by PERMANENT_TOKEN; take that out of its configuration");
+            "the agent's token is set by PERMANENT_TOKEN; remove it from the agent's configuration");
     }
     r = token_save(&file, token, err);
     if (r < 0)

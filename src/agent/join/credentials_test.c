@@ -85,7 +85,7 @@ static void test_refusal(void **state)
     assert_string_equal(credentials_token(&c), "registration");
     credentials_attempt(&c, &attempt);
     assert_false(attempt.with_permanent);
-    apply(&c, AUTH_NONSENSE);
+    apply(&c, AUTH_FAILED);
     assert_string_equal(credentials_token(&c), "registration");
     apply(&c, AUTH_REFUSED);
     assert_string_equal(credentials_token(&c), "from-env");
@@ -117,12 +117,12 @@ static void test_keep(void **state)
     assert_int_equal(token_load(&(struct token_file){.path = path}, &stored, NULL, NULL), 0);
     assert_string_equal(stored, "issued");
 
-    /* The same again is not written again. */
+    /* The same token is not written again. */
     assert_int_equal(unlink(path), 0);
     assert_int_equal(credentials_keep(&c, "issued", NULL), 0);
     assert_int_equal(access(path, F_OK), -1);
 
-    /* What cannot be written is used all the same. */
+    /* A token that cannot be written is used nevertheless. */
     config.token_path = (char *)(uintptr_t) "/nonexistent/permanent_token";
     assert_int_equal(credentials_keep(&c, "unwritten", &err), -ENOENT);
     assert_string_equal(credentials_token(&c), "unwritten");
@@ -148,7 +148,10 @@ static void test_dropped(void **state)
     credentials_done(&c);
 }
 
-/* A token kept as text is sealed as soon as there is a key; a sealed one that cannot be opened ends the start. */
+/*
+ * A plain token is sealed as soon as there is a key; a sealed one that cannot be opened is an
+ * error.
+ */
 static void test_sealed(void **state)
 {
     struct config config = {.token_path = path, .registration_token = reg_token};
@@ -188,7 +191,7 @@ static void test_sealed(void **state)
     token_key_done(&config.token_key);
 }
 
-/* The file goes first: what cannot be written is not used. */
+/* The file is written first: a token that cannot be written is not used. */
 static void test_rotate(void **state)
 {
     struct config config = {.token_path = path, .registration_token = reg_token};

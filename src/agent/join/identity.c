@@ -29,12 +29,13 @@
 #endif
 
 /*
- * The keys of `register`, in their order on the wire. Those of operations are true when proto/operation.c has a
- * row that needs them; servers of other projects know the keys before "inventory" only.
+ * The capabilities in `register`, in their order on the wire. Those of operations are true if
+ * proto/operation.c has a row that needs them. Foreign servers know only the keys before
+ * "inventory".
  */
 static const struct {
     const char *name;
-    bool is_of_link; /* what sessions do without being asked for an operation */
+    bool is_of_link; /* a feature of sessions rather than of an operation */
 } capabilities[] = {
     {CONTAINER_OPERATIONS_CAPABILITY, false},
     {"event_streaming",               true },
@@ -97,7 +98,7 @@ int identity_build(struct identity *ret,
     struct identity id = {0};
 
     if (str_is_empty(info->engine_id))
-        return error_set(err, -ENODATA, "the engine reports no id");
+        return error_set(err, -ENODATA, "the engine reports no ID");
 
     id.engine_id = xstrdup(info->engine_id);
     name_host(&id, info, source);
@@ -125,7 +126,7 @@ int identity_read(struct identity *ret,
         .root = "",
         .agent_name = config->agent_name,
         .os_hostname = hostname,
-        .env_hostname = getenv("HOSTNAME"), // NOLINT(concurrency-mt-unsafe): nobody changes it
+        .env_hostname = getenv("HOSTNAME"), // NOLINT(concurrency-mt-unsafe): never changed
     };
 
     if (gethostname(hostname, sizeof(hostname) - 1) < 0)
@@ -145,7 +146,7 @@ void identity_done(struct identity *id)
     *id = (struct identity){0};
 }
 
-/* Peers that do not know policies accept a map of booleans only, so each word of the policy is a key. */
+/* Peers without policies accept only a map of booleans, so each word of the policy is a key. */
 static void add_policy_word(void *owner, const char *word)
 {
     _cleanup_free_ char *key = xasprintf("policy_%s", word);

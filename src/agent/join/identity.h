@@ -1,8 +1,9 @@
 #pragma once
 
 /*
- * Who this agent says it is: the engine's facts, a name for the host, its addresses, the container it
- * runs in, and what it can do. Built anew before every attempt to connect, from what the engine says.
+ * The identity that an agent registers with: facts of the engine, a name for the host, its
+ * addresses, and the container the agent runs in. It is built from the engine's answer before every
+ * attempt to connect.
  */
 
 #include "agent/common/host_ips.h"
@@ -21,20 +22,20 @@ struct identity {
     char own_container[OWN_CONTAINER_SIZE]; /* "" outside of a container */
 };
 
-/* Where to look; tests feed recorded trees. */
+/* Sources of an identity besides the engine; tests use recorded trees. */
 struct identity_source {
-    const char *root;         /* "": the system's own */
+    const char *root;         /* "": the root of the system */
     const char *agent_name;   /* AGENT_NAME or NULL */
     const char *os_hostname;  /* "" when unknown */
     const char *env_hostname; /* HOSTNAME or NULL */
 };
 
-/* -ENODATA when the engine has no id. On failure *ret is untouched. */
+/* -ENODATA: the engine has no ID. On failure *ret is unchanged. */
 int identity_build(struct identity *ret,
                    const struct engine_info *info,
                    const struct identity_source *source,
                    struct error *err) _nodiscard_;
-/* The same with the system's own root, host name and environment. */
+/* The same with the root, host name and environment of the system. */
 int identity_read(struct identity *ret,
                   const struct engine_info *info,
                   const struct config *config,

@@ -86,7 +86,7 @@ static void test_no_id(void **state)
     (void)state;
     info.engine_id = TEXT("");
     assert_int_equal(identity_build(&id, &info, &source, &err), -ENODATA);
-    assert_string_equal(err.msg, "the engine reports no id");
+    assert_string_equal(err.msg, "the engine reports no ID");
 }
 
 static bool capability(const json_t *message, const char *name)
@@ -94,7 +94,7 @@ static bool capability(const json_t *message, const char *name)
     return json_is_true(json_object_get(json_object_get(message, "capabilities"), name));
 }
 
-/* What we send must pass our own server's checks; and it says what this agent really can. */
+/* The message passes the server's checks, and lists the real capabilities of this agent. */
 static void test_register(void **state)
 {
     struct config config = {.proto_version = TEXT("1.1"), .force_unique = true};

@@ -4,7 +4,7 @@
 
 #define RETRY_INITIAL_MS 1000
 #define RETRY_MAX_MS     10000
-#define PATIENCE_MS      5000 /* when an answer could only show whether something has changed */
+#define PATIENCE_MS      5000 /* for an answer while an identity is known */
 
 void inquiry_init(struct inquiry *q,
                   struct loop *loop,

@@ -1,12 +1,11 @@
 #pragma once
 
 /*
- * Asks the engine who it is, before every attempt to connect to the server.
+ * Asks the engine for its identity before every attempt to connect to the server.
  *
- * Until it has answered once it is asked again and again, with backoff, because without its identity
- * the agent cannot register. Later an engine that does not answer within 5 s holds
- * nothing up: the identity that is known is used, so that the server sees the host and why it is
- * silent.
+ * Without an identity the agent cannot register, so the engine is asked with backoff until it has
+ * answered once. Later an engine that does not answer within 5 s delays nothing: the known identity
+ * is used, so that the server sees the host and the state of its engine.
  */
 
 #include "agent/join/identity.h"
@@ -21,14 +20,17 @@ struct inquiry {
     const struct config *config;
     inquiry_fn done;
     void *owner;
-    struct loop_timer timer; /* of the patience, or of the wait before the next question */
+    struct loop_timer timer; /* deadline of the call, or delay before the next one */
     struct backoff backoff;
     struct engine_info_call *call;
     bool has_identity;
     struct identity identity; /* when has_identity */
 };
 
-/* `done` is called once after each inquiry_start(), possibly from inside it: there is an identity. */
+/*
+ * `done` is called once after each inquiry_start(), possibly from inside it; `identity` is valid
+ * then.
+ */
 void inquiry_init(struct inquiry *q,
                   struct loop *loop,
                   struct engine *engine,
@@ -38,4 +40,4 @@ void inquiry_init(struct inquiry *q,
 void inquiry_done(struct inquiry *q);
 
 void inquiry_start(struct inquiry *q);
-void inquiry_cancel(struct inquiry *q); /* `done` is not called any more; the identity stays */
+void inquiry_cancel(struct inquiry *q); /* `done` is not called; the identity stays */

@@ -24,28 +24,28 @@
 
 enum link_state {
     LINK_IDLE,
-    LINK_ENGINE,      /* asking the engine who it is, or waiting to ask again */
+    LINK_ENGINE,      /* asking the engine for its identity, or waiting to ask again */
     LINK_DIALING,     /* TCP, TLS, WebSocket handshake */
-    LINK_REGISTERING, /* register is sent, the answer is awaited */
+    LINK_REGISTERING, /* register was sent, waiting for the answer */
     LINK_SESSION,
-    LINK_CLOSING,  /* a close frame is sent, on_close is awaited */
-    LINK_WAITING,  /* for the next attempt */
+    LINK_CLOSING,  /* a close frame was sent, waiting for on_close */
+    LINK_WAITING,  /* until the next attempt */
     LINK_DRAINING, /* stopping: the session finishes */
     LINK_LEAVING,  /* stopping: the connection closes */
     LINK_STOPPED,
 };
 
-/* The wait after the connection that is being closed. */
+/* The delay after the connection that is being closed. */
 enum link_next { NEXT_BACKOFF, NEXT_AT_ONCE, NEXT_SLOWEST };
 
 struct link {
     struct link_options o;
     enum link_state state;
-    struct loop_timer timer; /* of the state: deadline or wait */
+    struct loop_timer timer; /* deadline or delay of the state; stopped when it changes */
 
     struct backoff backoff;
     enum link_next next;
-    uint64_t session_since_ms; /* 0: the last attempt got no session */
+    uint64_t session_since_ms; /* 0: the last attempt did not reach a session */
 
     struct credentials credentials;
 
@@ -86,7 +86,7 @@ static void set_state(struct link *l, enum link_state state)
     l->state = state;
 }
 
-/* The timer of a state: it ends with the state. */
+/* Starts the timer of a state, which set_state() stops. */
 static void set_timer(struct link *l, uint64_t delay_ms, loop_timer_fn fn)
 {
     loop_timer_start(l->o.loop, &l->timer, delay_ms, fn);
@@ -119,7 +119,7 @@ static void on_wait_over(struct loop_timer *t)
     ask_engine(link_of(t));
 }
 
-/* After the end of an attempt or a session. */
+/* Schedules the next attempt after the end of an attempt or a session. */
 static void wait_for_next(struct link *l)
 {
     char text[NUMBER_TEXT];
@@ -203,7 +203,7 @@ static void on_auth_timeout(struct loop_timer *t)
 {
     struct link *l = link_of(t);
 
-    log_warn(LOG_FIELDS("url", l->o.config->ws_url), "the server did not answer register in %d s",
+    log_warn(LOG_FIELDS("url", l->o.config->ws_url), "registration failed: no answer within %d s",
              LINK_AUTH_TIMEOUT_MS / 1000);
     close_connection(l, WS_CLOSE_POLICY, "no answer to register");
 }
@@ -250,20 +250,20 @@ static void on_auth_reply(struct link *l, const char *data, size_t size)
     case AUTH_ACCEPTED: start_session(l, &reply.success); break;
     case AUTH_DROP_FIELD:
         log_info(LOG_FIELDS("field", reply.field),
-                 "the server does not know a field of register, trying without it");
+                 "the server does not know a field of register: trying without it");
         l->next = NEXT_AT_ONCE;
         break;
     case AUTH_USE_REGISTRATION:
-        log_warn(NULL, "the permanent token is refused (%s), trying REGISTRATION_TOKEN",
+        log_warn(NULL, "the server refused the permanent token, trying REGISTRATION_TOKEN: %s",
                  reply.reason);
         l->next = NEXT_AT_ONCE;
         break;
     case AUTH_REFUSED:
-        log_error(LOG_FIELDS("url", l->o.config->ws_url), "the server refuses this agent: %s",
+        log_error(LOG_FIELDS("url", l->o.config->ws_url), "the server refused this agent: %s",
                   reply.reason);
         l->next = NEXT_SLOWEST;
         break;
-    case AUTH_NONSENSE:
+    case AUTH_FAILED:
         log_warn(LOG_FIELDS("url", l->o.config->ws_url), "registration failed: %s", reply.reason);
         break;
     }
@@ -280,7 +280,7 @@ static void on_message(void *owner, const char *data, size_t size, bool is_binar
     bool is_expected = l->state == LINK_REGISTERING || l->state == LINK_SESSION;
 
     if (is_binary && is_expected) {
-        log_warn(NULL, "the server sent a binary message, which no server of ours does");
+        log_warn(NULL, "closing the connection: unexpected binary message from the server");
         close_connection(l, WS_CLOSE_UNSUPPORTED, "text only");
     } else if (l->state == LINK_REGISTERING) {
         on_auth_reply(l, data, size);
@@ -311,13 +311,13 @@ static void report_close(struct link *l, const struct ws_close *why)
         log_warn(LOG_FIELDS("url", l->o.config->ws_url), "cannot connect: %s; %s", why->reason,
                  advice_server(why->reason));
     } else if (l->state == LINK_REGISTERING) {
-        log_warn(fields, "the server closed the connection (%u) instead of answering register",
-                 why->code);
+        log_warn(fields, "registration failed: the server closed the connection (%u)", why->code);
     } else if (l->state == LINK_SESSION && why->code == WS_CLOSE_NORMAL &&
                str_eq(why->reason, SUPERSEDED_REASON)) {
         log_error(fields,
                   "another agent has connected with the same token; if its data directory is "
-                  "a copy of this one's, give it a registration token of its own");
+                  "a copy of this one, delete its permanent_token and give it a registration "
+                  "token");
         l->next = NEXT_SLOWEST;
     } else if (l->state == LINK_SESSION) {
         log_warn(fields, "the connection ended (%u)", why->code);
@@ -415,7 +415,7 @@ void link_start(struct link *l)
     ask_engine(l);
 }
 
-/* Sends a close frame if there is an open connection. */
+/* Closes the connection, with a close frame if it is open, and stops. */
 static void leave(struct link *l)
 {
     bool can_close = l->state == LINK_REGISTERING || l->state == LINK_DRAINING;
@@ -423,7 +423,7 @@ static void leave(struct link *l)
 
     set_state(l, LINK_LEAVING);
     if (can_close) {
-        ws_close(l->uplink.ws, WS_CLOSE_GOING_AWAY, "the agent stops");
+        ws_close(l->uplink.ws, WS_CLOSE_GOING_AWAY, "agent is stopping");
     } else if (!is_closing) {
         if (l->uplink.ws)
             ws_free(TAKE_PTR(l->uplink.ws));
@@ -440,7 +440,7 @@ static void on_drain_timeout(struct loop_timer *t)
 {
     struct link *l = link_of(t);
 
-    log_warn(NULL, "not everything was finished in %d s", LINK_DRAIN_MS / 1000);
+    log_warn(NULL, "some requests did not finish within %d s", LINK_DRAIN_MS / 1000);
     session_free(TAKE_PTR(l->session));
     leave(l);
 }

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * The link to the server: asks the engine who it is, dials, registers, runs a session, and after any
- * end waits and starts again, for as long as the process lives.
+ * The link to the server: asks the engine for its identity, dials, registers and runs a session.
+ * After any end it waits and starts again, for as long as the process lives.
  *
  *   IDLE -> ENGINE -> DIALING -> REGISTERING -> SESSION -> WAITING -> ENGINE ...
  *                        |            |            |
@@ -10,7 +10,7 @@
  *                                     +--> CLOSING
  *   any -> LEAVING -> STOPPED; SESSION -> DRAINING -> LEAVING
  *
- *   ENGINE       inquiry.h: the engine is asked, until its identity is known
+ *   ENGINE       inquiry.h asks the engine until its identity is known
  *   DIALING      TCP, TLS and the WebSocket handshake
  *   REGISTERING  the register message was sent; auth_reply.h judges the answer, credentials.h keeps
  *                the tokens and the fields that the server does not know
@@ -19,10 +19,10 @@
  *   DRAINING     stopping: the session finishes what runs, at most LINK_DRAIN_MS
  *   LEAVING      stopping: the connection closes
  *
- * The wait is exponential with full jitter. It is reset only after a session that lasted longer than
- * the longest wait, so that a server that accepts and drops is not hammered. Refusals that only the
- * administrator can resolve, and being superseded by another agent with the same token, get the
- * longest wait.
+ * The wait is exponential with full jitter. It is reset only after a session that lasted longer
+ * than the longest wait, so that a server that accepts and drops is not hammered. Refusals that
+ * only the administrator can resolve, and being superseded by another agent with the same token,
+ * get the longest wait.
  *
  * The link owns the WebSocket and the session; a session does not outlive its connection.
  */
@@ -43,7 +43,7 @@
 
 struct link;
 
-struct link_options { /* everything is borrowed and outlives the link */
+struct link_options { /* all members are borrowed and outlive the link */
     struct loop *loop;
     const struct config *config;
     struct engine *engine;
@@ -51,17 +51,20 @@ struct link_options { /* everything is borrowed and outlives the link */
     struct events *events;
     struct exec_killer *killer;
     struct collector *collector;
-    struct spool *spool; /* outlives the link; the collector's */
+    struct spool *spool;
 };
 
-/* Reads the token file; without any token it fails. */
+/* Reads the token file. -ENOENT: there is no token; other errors are those of token_load(). */
 int link_new(struct link **ret, const struct link_options *o, struct error *err) _nodiscard_;
-void link_free(struct link *l); /* ends what runs at once */
+void link_free(struct link *l); /* cancels running requests and closes at once */
 DEFINE_CLEANUP(struct link *, link_free);
 
 void link_start(struct link *l); /* once */
 
 bool link_is_connected(const struct link *l); /* the server has accepted the agent */
 
-/* Finishes or answers running commands, at most LINK_DRAIN_MS, and closes; then it completes. Once. */
+/*
+ * Finishes or answers running requests within LINK_DRAIN_MS, closes the connection, and completes
+ * `w`. Call it once.
+ */
 void link_stop(struct link *l, struct completion_wait *w, completion_fn fn);

@@ -42,7 +42,7 @@ static void on_heartbeat(struct loop_timer *t)
     _cleanup_free_ char *text = json_text_write(message, &size);
 
     json_decref(message);
-    (void)uplink_send(u, text, size); /* if the queue is full, other messages show that we live */
+    (void)uplink_send(u, text, size); /* a full queue means that other messages are sent */
     uplink_start_heartbeat(u);
 }
 
