@@ -162,7 +162,7 @@ test('the 5,001st container is skipped, and the server reports it', { timeout: 6
   const more = scriptedContainer(5001, { name: 'one-too-many' });
   engine.containers.push(more);
   engine.event(more, 'start');
-  await server.process.line(/more containers than are kept/);
+  await server.process.line(/containers left out: the host has more than the limit/);
   assert.equal((await client.get('/api/containers')).length, 5000);
   assert.equal((await client.onlineHost()).id, host.id);
 });

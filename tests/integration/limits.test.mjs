@@ -39,7 +39,7 @@ test('--max-agents: a further agent is refused with advice', async () => {
 
 test('--max-containers: further containers of a host are omitted, and the server reports it', async () => {
   agents[0].containers = Array.from({ length: 5 }, (_, i) => containerElement({ name: `many-${i}` }));
-  await server.process.line(/more containers than are kept/);
+  await server.process.line(/containers left out: the host has more than the limit/);
   const shown = await client.get('/api/containers');
   assert.equal(shown.filter((c) => c.host_id === agents[0].hostId).length, 3);
 });

@@ -304,7 +304,7 @@ for (const [what, bytes] of [['all', () => 0], ['all but a byte', () => 1], ['ha
       const c = await own.client('admin');
       await c.onlineHost({ timeout: 30000 });
       assert.equal((await c.get('/api/agent/list')).total, 1);
-      await own.process.line(/registered once more, the first answer did not reach it/);
+      await own.process.line(/registered again: it did not receive the first answer/);
       await eventually(() => readFile(join(joining.dir, 'permanent_token')).catch(() => null), { what: 'it has a token' });
       await joining.down('SIGKILL'); // the stored token is valid
       joining.token = '';

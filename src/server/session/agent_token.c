@@ -34,7 +34,10 @@ static void set_hash(struct agent *a, char *hash)
     a->token_hash = hash;
 }
 
-/* --- who comes with it -------------------------------------------------------------------------- */
+/*
+ * --- finding an agent
+ * ---------------------------------------------------------------------------
+ */
 
 static int find_current(struct db *s, const char *token, struct agent *ret, struct error *err)
 {
@@ -88,14 +91,17 @@ int agent_token_find(
     if (r < 0)
         return r;
     if (!agent_token_is_unproven(ret)) {
-        agent_done(ret); /* an id alone has not been a secret since this agent got one */
+        agent_done(ret); /* an id is accepted only until the agent has proven a token */
         return error_set(err, -ENOENT, "no such agent");
     }
     *ret_is_legacy = true;
     return 0;
 }
 
-/* --- changes ------------------------------------------------------------------------------------ */
+/*
+ * --- changes
+ * ------------------------------------------------------------------------------------
+ */
 
 struct change {
     const char *agent_id, *token;
@@ -115,7 +121,7 @@ static int rotate(struct db *s, void *arg, struct error *err)
     if (r < 0)
         return r;
     if (agent_token_is_revoked(&a))
-        return error_set(err, -EBUSY, "The agent's token is revoked: it has to join anew");
+        return error_set(err, -EBUSY, "The agent's token is revoked: it has to join again");
     token = secret_new();
     hash = agent_token_hash(token, AGENT_TOKEN_PROVEN);
     r = agent_tokens_add(s, a.id, hash, c->now_ms, err);
@@ -147,7 +153,7 @@ static int confirm(struct db *s, void *arg, struct error *err)
 
     r = find_rotated(s, c->token, &a, err);
     if (r == -ENOENT)
-        return 0; /* it has come back with it meanwhile, or with a later one */
+        return 0; /* the agent has used it meanwhile, or a later one */
     if (r < 0)
         return r;
     free(a.joined_with);
@@ -173,7 +179,7 @@ static int revoke_all(struct db *s, void *arg, struct error *err)
         r = agent_tokens_clear(s, a.id, err);
     if (r < 0 || agent_token_is_revoked(&a))
         return r;
-    /* The hash stays, so that the agent is told why it is refused. A legacy one comes with its id. */
+    /* The hash is kept, so that the refusal has a reason. A legacy agent's token is its id. */
     if (!a.token_hash) {
         set_hash(&a, agent_token_hash(a.id, AGENT_TOKEN_REVOKED));
     } else {

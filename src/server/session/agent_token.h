@@ -1,14 +1,25 @@
 #pragma once
 
 /*
- * An agent's permanent token as the store sees it, and its ways: it is issued, proven by coming back, replaced
- * and revoked. `agents.token_hash` is the SHA-256 of the token, bare or with a word before it:
+ * The permanent token of an agent, as the store holds it.
  *
- *     unconfirmed:  sent to an agent of a migrated database that has not come back with it; its id is good, too
- *     revoked:      refused; the agent's host stays, and a registration token brings it back
+ *   unconfirmed --use--> proven --rotate--> proven, and further tokens --use of one--> proven
+ *        \_________________|__________________________|
+ *                          '--revoke--> revoked --registration token--> proven
  *
- * Tokens of a rotation that may or may not have arrived stand in `agent_tokens` beside it. Everything here runs
- * in store jobs.
+ * The store has only hashes. `agents.token_hash` is the SHA-256 of the token in hex, after a
+ * prefix that is the state:
+ *
+ *   (none)        proven: the agent has used the token, or got it with a registration
+ *   unconfirmed:  issued to an agent of a migrated database, which has not used it yet; until then
+ *                 the agent's id is accepted as its token: a lost answer must not lock it out
+ *   revoked:      refused; the agent's host remains, and a registration token lets it join again
+ *
+ * Tokens issued by a rotation are rows of `agent_tokens` until one of them is used or confirmed:
+ * the agent may have received any of them, so all are accepted. The one used becomes
+ * `token_hash`, and it and the older ones are deleted.
+ *
+ * All functions run in store jobs. Tokens in clear are freed with secret_free(), which erases them.
  */
 
 #include "server/store/agents.h"
@@ -19,13 +30,14 @@
 #define AGENT_TOKEN_UNCONFIRMED "unconfirmed:"
 #define AGENT_TOKEN_REVOKED     "revoked:"
 
-char *agent_token_hash(const char *token, const char *prefix); /* to be freed */
-bool agent_token_is_unproven(const struct agent *a);           /* its id alone lets it in */
+char *agent_token_hash(const char *token, const char *prefix); /* the caller frees it */
+bool agent_token_is_unproven(const struct agent *a); /* true: its id is accepted as a token */
 bool agent_token_is_revoked(const struct agent *a);
 
 /*
- * The agent that a token belongs to, now proven: into *ret, not written to the store yet. *ret_is_legacy: the
- * token is the id of one that has not proven a token of its own. -ENOENT: nobody's; -EACCES: it is revoked.
+ * Finds the agent that a token belongs to. In *ret the token is proven; the caller writes that to
+ * the store. *ret_is_legacy: the token is the id of an agent that has no proven token. -ENOENT:
+ * unknown; -EACCES: revoked.
  */
 int agent_token_find(struct db *s,
                      const char *token,
@@ -33,13 +45,19 @@ int agent_token_find(struct db *s,
                      bool *ret_is_legacy,
                      struct error *err) _nodiscard_;
 
-/* A further token for the agent, beside those it has. -EBUSY: it is revoked. To be freed with secret_free(). */
+/*
+ * Issues a further token; those that the agent has remain valid until it uses or confirms the new
+ * one. The caller frees it with secret_free(). -EBUSY: the agent's token is revoked.
+ */
 int agent_token_rotate(struct db *s,
                        const char *agent_id,
                        int64_t now_ms,
                        char **ret_token,
                        struct error *err) _nodiscard_;
-/* It has arrived there: the ones before it are worth nothing from now on. Nothing when it is settled already. */
+/*
+ * The agent has received this token, so its older ones become invalid. Does nothing when the
+ * token has been used meanwhile, or a later one.
+ */
 int agent_token_confirm(struct db *s, const char *token, struct error *err) _nodiscard_;
-/* None of its tokens is good any more. */
+/* Makes all tokens of the agent invalid. */
 int agent_token_revoke(struct db *s, const char *agent_id, struct error *err) _nodiscard_;

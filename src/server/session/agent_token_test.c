@@ -1,6 +1,6 @@
 /*
- * The ways of a permanent token through the store: lost answers, rotation and revocation, at every point where
- * one side may have died.
+ * Tests the life of a permanent token in the store: lost answers, rotation and revocation, with a
+ * failure of either side at every step.
  */
 
 #include "server/session/agent_token.h"
@@ -48,7 +48,7 @@ static int join(struct db *s, const struct join *j, struct registration *ret, st
     return registration_run(s, &m, AGENTS_DEFAULT_MAX, j->now_ms ? j->now_ms : NOW, ret, err);
 }
 
-static void ok(struct db *s, const struct join *j, struct registration *ret)
+static void join_ok(struct db *s, const struct join *j, struct registration *ret)
 {
     struct error err;
 
@@ -56,7 +56,7 @@ static void ok(struct db *s, const struct join *j, struct registration *ret)
         fail_msg("%s", err.msg);
 }
 
-static void refused(struct db *s, const struct join *j, const char *why)
+static void join_refused(struct db *s, const struct join *j, const char *why)
 {
     _cleanup_(registration_done) struct registration r = {0};
     struct error err;
@@ -66,70 +66,79 @@ static void refused(struct db *s, const struct join *j, const char *why)
         fail_msg("'%s' is not in: %s", why, err.msg);
 }
 
-static void refused_token(struct db *s, const char *token)
+static void expect_token_refused(struct db *s, const char *token)
 {
-    refused(s, &(struct join){.token = token}, "Invalid registration token");
+    join_refused(s, &(struct join){.token = token}, "Invalid registration token");
 }
 
-static void accepted_token(struct db *s, const char *token)
+static void expect_token_accepted(struct db *s, const char *token)
 {
     _cleanup_(registration_done) struct registration r = {0};
 
-    ok(s, &(struct join){.token = token}, &r);
+    join_ok(s, &(struct join){.token = token}, &r);
     assert_string_equal(r.permanent_token, token);
 }
 
-/* --- a registration whose answer was lost -------------------------------------------------------- */
+/*
+ * --- a registration whose answer was lost
+ * --------------------------------------------------------
+ */
 
-static void test_answer_lost(void **state)
+static void test_lost_answer_allows_registering_again(void **state)
 {
     struct db *s = store_fixture_store(state);
     _cleanup_free_ char *token = store_fixture_token(s, false, NOW);
     _cleanup_(registration_done) struct registration first = {0}, second = {0}, third = {0};
 
-    ok(s, &(struct join){.token = token}, &first);
-    ok(s, &(struct join){.token = token}, &second);
+    join_ok(s, &(struct join){.token = token}, &first);
+    join_ok(s, &(struct join){.token = token}, &second);
     assert_false(second.is_new);
     assert_true(second.is_repeated);
     assert_string_equal(second.agent.id, first.agent.id);
     assert_string_equal(second.host.id, first.host.id);
     assert_string_not_equal(second.permanent_token, first.permanent_token);
-    refused_token(s, first.permanent_token);
+    expect_token_refused(s, first.permanent_token);
 
-    /* Lost again; but only for this engine, this name, and as long as the token lives. */
-    refused(s, &(struct join){.token = token, .engine_id = "E2"}, "maximum uses");
-    refused(s, &(struct join){.token = token, .extra = "{\"hostname\":\"other\"}"}, "maximum uses");
-    refused(s, &(struct join){.token = token, .now_ms = NOW + TOKEN_LIFETIME_MS}, "expired");
-    ok(s, &(struct join){.token = token, .now_ms = NOW + TOKEN_LIFETIME_MS - 1}, &third);
-    accepted_token(s, third.permanent_token);
+    /* Lost again: it may register again with the same engine and name while the token is valid. */
+    join_refused(s, &(struct join){.token = token, .engine_id = "E2"}, "maximum uses");
+    join_refused(s, &(struct join){.token = token, .extra = "{\"hostname\":\"other\"}"},
+                 "maximum uses");
+    join_refused(s, &(struct join){.token = token, .now_ms = NOW + TOKEN_LIFETIME_MS}, "expired");
+    join_ok(s, &(struct join){.token = token, .now_ms = NOW + TOKEN_LIFETIME_MS - 1}, &third);
+    expect_token_accepted(s, third.permanent_token);
 }
 
-/* Once the permanent token has been used, or something shows that it has arrived, the other is worth nothing. */
-static void test_answer_arrived(void **state)
+/* The permanent token has been used, or has arrived: the registration token is refused. */
+static void test_registration_token_is_refused_after_arrival(void **state)
 {
     struct db *s = store_fixture_store(state);
     _cleanup_free_ char *one = store_fixture_token(s, false, NOW);
     _cleanup_free_ char *many = store_fixture_token(s, true, NOW);
     _cleanup_(registration_done) struct registration a = {0}, b = {0}, again = {0};
 
-    ok(s, &(struct join){.token = one}, &a);
-    accepted_token(s, a.permanent_token);
-    refused(s, &(struct join){.token = one}, "maximum uses");
-    accepted_token(s, a.permanent_token);
+    join_ok(s, &(struct join){.token = one}, &a);
+    expect_token_accepted(s, a.permanent_token);
+    join_refused(s, &(struct join){.token = one}, "maximum uses");
+    expect_token_accepted(s, a.permanent_token);
 
-    ok(s, &(struct join){.token = many, .engine_id = "E2", .extra = "{\"hostname\":\"b\"}"}, &b);
+    join_ok(s, &(struct join){.token = many, .engine_id = "E2", .extra = "{\"hostname\":\"b\"}"},
+            &b);
     assert_int_equal(agents_set_arrived(s, b.agent.id, "of another token", NULL), 0);
-    ok(s, &(struct join){.token = many, .engine_id = "E2", .extra = "{\"hostname\":\"b\"}"},
-       &again);
+    join_ok(s, &(struct join){.token = many, .engine_id = "E2", .extra = "{\"hostname\":\"b\"}"},
+            &again);
     assert_int_equal(agents_set_arrived(s, b.agent.id, b.agent.token_hash, NULL), 0); /* late */
-    ok(s, &(struct join){.token = many, .engine_id = "E2", .extra = "{\"hostname\":\"b\"}"},
-       &again);
+    join_ok(s, &(struct join){.token = many, .engine_id = "E2", .extra = "{\"hostname\":\"b\"}"},
+            &again);
     assert_int_equal(agents_set_arrived(s, b.agent.id, again.agent.token_hash, NULL), 0);
-    refused(s, &(struct join){.token = many, .engine_id = "E2", .extra = "{\"hostname\":\"b\"}"},
-            "already registered");
+    join_refused(s,
+                 &(struct join){.token = many, .engine_id = "E2", .extra = "{\"hostname\":\"b\"}"},
+                 "already registered");
 }
 
-/* --- rotation ------------------------------------------------------------------------------------- */
+/*
+ * --- rotation
+ * -------------------------------------------------------------------------------------
+ */
 
 static char *rotate(struct db *s, const struct registration *r)
 {
@@ -141,72 +150,75 @@ static char *rotate(struct db *s, const struct registration *r)
     return token;
 }
 
-static void joined(struct db *s, struct registration *ret)
+static void join_once(struct db *s, struct registration *ret)
 {
     _cleanup_free_ char *token = store_fixture_token(s, false, NOW);
 
-    ok(s, &(struct join){.token = token}, ret);
+    join_ok(s, &(struct join){.token = token}, ret);
 }
 
-static void test_rotation(void **state)
+static void test_old_token_is_valid_until_the_new_one_is_used(void **state)
 {
     struct db *s = store_fixture_store(state);
     _cleanup_(registration_done) struct registration r = {0};
     _cleanup_(secret_freep) char *next = NULL;
 
-    joined(s, &r);
+    join_once(s, &r);
     next = rotate(s, &r);
     assert_string_not_equal(next, r.permanent_token);
-    accepted_token(s, r.permanent_token); /* it never arrived, or was not written down */
-    accepted_token(s, r.permanent_token);
-    refused(s, &(struct join){.token = next, .engine_id = "E2"}, "does not match engine_id");
-    accepted_token(s, next); /* it did, and the server died before it knew */
-    refused_token(s, r.permanent_token);
-    accepted_token(s, next);
+    expect_token_accepted(s, r.permanent_token); /* the new one was not received, or not saved */
+    expect_token_accepted(s, r.permanent_token);
+    join_refused(s, &(struct join){.token = next, .engine_id = "E2"}, "does not match engine_id");
+    expect_token_accepted(s, next); /* received, but the server ended before the confirmation */
+    expect_token_refused(s, r.permanent_token);
+    expect_token_accepted(s, next);
 }
 
-static void test_rotation_confirmed(void **state)
+static void test_confirmation_invalidates_older_tokens(void **state)
 {
     struct db *s = store_fixture_store(state);
     _cleanup_(registration_done) struct registration r = {0};
     _cleanup_(secret_freep) char *one = NULL, *two = NULL;
 
-    joined(s, &r);
+    join_once(s, &r);
     one = rotate(s, &r);
     two = rotate(s, &r);
     assert_int_equal(agent_token_confirm(s, one, NULL), 0);
-    refused_token(s, r.permanent_token);
-    assert_int_equal(agent_token_confirm(s, two, NULL), 0); /* it was on its way meanwhile */
-    refused_token(s, one);
-    accepted_token(s, two);
-    assert_int_equal(agent_token_confirm(s, one, NULL), 0); /* late, and nothing to it */
+    expect_token_refused(s, r.permanent_token);
+    assert_int_equal(agent_token_confirm(s, two, NULL), 0); /* sent before the first confirmation */
+    expect_token_refused(s, one);
+    expect_token_accepted(s, two);
+    assert_int_equal(agent_token_confirm(s, one, NULL), 0); /* late: no effect */
     assert_int_equal(agent_token_confirm(s, two, NULL), 0);
-    accepted_token(s, two);
+    expect_token_accepted(s, two);
 }
 
-static void test_rotations_unanswered(void **state)
+static void test_unconfirmed_tokens_are_limited(void **state)
 {
     struct db *s = store_fixture_store(state);
     _cleanup_(registration_done) struct registration r = {0};
     char *tokens[AGENT_TOKENS_MAX + 1];
 
-    joined(s, &r);
+    join_once(s, &r);
     for (size_t i = 0; i < ARRAY_LEN(tokens); i++)
         tokens[i] = rotate(s, &r);
-    refused_token(s, tokens[0]);
-    accepted_token(s, r.permanent_token);
-    accepted_token(s, tokens[2]); /* settles those before it */
-    refused_token(s, tokens[1]);
-    refused_token(s, r.permanent_token);
-    accepted_token(s, tokens[4]);
-    refused_token(s, tokens[3]);
+    expect_token_refused(s, tokens[0]);
+    expect_token_accepted(s, r.permanent_token);
+    expect_token_accepted(s, tokens[2]); /* invalidates the older ones */
+    expect_token_refused(s, tokens[1]);
+    expect_token_refused(s, r.permanent_token);
+    expect_token_accepted(s, tokens[4]);
+    expect_token_refused(s, tokens[3]);
     for (size_t i = 0; i < ARRAY_LEN(tokens); i++)
         secret_free(tokens[i]);
 }
 
-/* --- revocation ----------------------------------------------------------------------------------- */
+/*
+ * --- revocation
+ * -----------------------------------------------------------------------------------
+ */
 
-static void test_revoked(void **state)
+static void test_revoked_agent_joins_again_with_a_new_registration_token(void **state)
 {
     struct db *s = store_fixture_store(state);
     _cleanup_free_ char *used = store_fixture_token(s, false, NOW);
@@ -216,28 +228,28 @@ static void test_revoked(void **state)
     struct error err = ERROR_INIT;
     char *none = NULL;
 
-    ok(s, &(struct join){.token = used}, &r);
+    join_ok(s, &(struct join){.token = used}, &r);
     next = rotate(s, &r);
     assert_int_equal(agent_token_revoke(s, r.agent.id, NULL), 0);
     assert_int_equal(agent_token_revoke(s, r.agent.id, NULL), 0);
-    refused(s, &(struct join){.token = r.permanent_token}, "has been revoked");
-    refused_token(s, next);
-    refused_token(s, r.agent.id);
-    refused(s, &(struct join){.token = used}, "maximum uses");
+    join_refused(s, &(struct join){.token = r.permanent_token}, "has been revoked");
+    expect_token_refused(s, next);
+    expect_token_refused(s, r.agent.id);
+    join_refused(s, &(struct join){.token = used}, "maximum uses");
     assert_int_equal(agent_token_rotate(s, r.agent.id, NOW, &none, &err), -EBUSY);
     assert_int_equal(agent_token_revoke(s, "nobody", &err), -ENOENT);
 
-    ok(s, &(struct join){.token = fresh}, &back);
+    join_ok(s, &(struct join){.token = fresh}, &back);
     assert_false(back.is_new || back.is_repeated);
     assert_string_equal(back.agent.id, r.agent.id);
     assert_string_equal(back.host.id, r.host.id);
-    ok(s, &(struct join){.token = fresh}, &lost); /* that answer may be lost, too */
-    refused_token(s, back.permanent_token);
-    accepted_token(s, lost.permanent_token);
-    refused_token(s, r.permanent_token);
+    join_ok(s, &(struct join){.token = fresh}, &lost); /* that answer was lost, too */
+    expect_token_refused(s, back.permanent_token);
+    expect_token_accepted(s, lost.permanent_token);
+    expect_token_refused(s, r.permanent_token);
 }
 
-static void test_legacy_revoked(void **state)
+static void test_revoked_legacy_agent_is_refused(void **state)
 {
     struct db *s = store_fixture_store(state);
     _cleanup_free_ char *id = store_fixture_legacy_agent(s, "old", "E1");
@@ -245,33 +257,35 @@ static void test_legacy_revoked(void **state)
     _cleanup_(registration_done) struct registration r = {0};
 
     assert_int_equal(agent_token_revoke(s, id, NULL), 0);
-    refused(s, &(struct join){.token = id}, "has been revoked");
+    join_refused(s, &(struct join){.token = id}, "has been revoked");
 
-    ok(s, &(struct join){.token = other, .engine_id = "E2"}, &r); /* sent a token, not proven yet */
+    join_ok(s, &(struct join){.token = other, .engine_id = "E2"}, &r); /* issued, not proven yet */
     assert_int_equal(agent_token_revoke(s, other, NULL), 0);
-    refused(s, &(struct join){.token = r.permanent_token, .engine_id = "E2"}, "has been revoked");
-    refused(s, &(struct join){.token = other, .engine_id = "E2"}, "Invalid registration token");
+    join_refused(s, &(struct join){.token = r.permanent_token, .engine_id = "E2"},
+                 "has been revoked");
+    join_refused(s, &(struct join){.token = other, .engine_id = "E2"},
+                 "Invalid registration token");
 }
 
-/* Clones share their engine's id: the name tells which of them comes back. */
-static void test_clone_revoked(void **state)
+/* Clones have one engine id: the name tells them apart. */
+static void test_revoked_clone_gets_its_own_place_again(void **state)
 {
     struct db *s = store_fixture_store(state);
     _cleanup_free_ char *token = store_fixture_token(s, true, NOW);
     _cleanup_(registration_done) struct registration a = {0}, b = {0}, back = {0};
 
-    ok(s, &(struct join){.token = token, .extra = "{\"hostname\":\"a\"," FORCED "}"}, &a);
-    ok(s, &(struct join){.token = token, .extra = "{\"hostname\":\"b\"," FORCED "}"}, &b);
+    join_ok(s, &(struct join){.token = token, .extra = "{\"hostname\":\"a\"," FORCED "}"}, &a);
+    join_ok(s, &(struct join){.token = token, .extra = "{\"hostname\":\"b\"," FORCED "}"}, &b);
     assert_string_not_equal(a.agent.id, b.agent.id);
-    accepted_token(s, a.permanent_token);
-    accepted_token(s, b.permanent_token);
-    ok(s, &(struct join){.token = a.permanent_token, .extra = "{\"hostname\":\"a\"}"}, &back);
-    ok(s, &(struct join){.token = b.permanent_token, .extra = "{\"hostname\":\"b\"}"}, &back);
+    expect_token_accepted(s, a.permanent_token);
+    expect_token_accepted(s, b.permanent_token);
+    join_ok(s, &(struct join){.token = a.permanent_token, .extra = "{\"hostname\":\"a\"}"}, &back);
+    join_ok(s, &(struct join){.token = b.permanent_token, .extra = "{\"hostname\":\"b\"}"}, &back);
 
     assert_int_equal(agent_token_revoke(s, b.agent.id, NULL), 0);
-    refused(s, &(struct join){.token = token, .extra = "{\"hostname\":\"a\"," FORCED "}"},
-            "A host named 'a' already exists");
-    ok(s, &(struct join){.token = token, .extra = "{\"hostname\":\"b\"," FORCED "}"}, &back);
+    join_refused(s, &(struct join){.token = token, .extra = "{\"hostname\":\"a\"," FORCED "}"},
+                 "A host named 'a' already exists");
+    join_ok(s, &(struct join){.token = token, .extra = "{\"hostname\":\"b\"," FORCED "}"}, &back);
     assert_string_equal(back.agent.id, b.agent.id);
 }
 
@@ -280,9 +294,14 @@ static void test_clone_revoked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_answer_lost),        TEST(test_answer_arrived),       TEST(test_rotation),
-        TEST(test_rotation_confirmed), TEST(test_rotations_unanswered), TEST(test_revoked),
-        TEST(test_legacy_revoked),     TEST(test_clone_revoked),
+        TEST(test_lost_answer_allows_registering_again),
+        TEST(test_registration_token_is_refused_after_arrival),
+        TEST(test_old_token_is_valid_until_the_new_one_is_used),
+        TEST(test_confirmation_invalidates_older_tokens),
+        TEST(test_unconfirmed_tokens_are_limited),
+        TEST(test_revoked_agent_joins_again_with_a_new_registration_token),
+        TEST(test_revoked_legacy_agent_is_refused),
+        TEST(test_revoked_clone_gets_its_own_place_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

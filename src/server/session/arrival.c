@@ -3,7 +3,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 
-/* Ends the time in which the registration token would let the same engine in once more. */
+/* Records the arrival in the store, so that the registration token is refused from now on. */
 struct arrival_job {
     struct db *store;
     char *agent_id, *token_hash;
@@ -30,8 +30,11 @@ static void arrival_done(void *owner)
     struct arrival_job *job = owner;
 
     if (job->code < 0) {
-        log_warn(LOG_FIELDS("agent", job->agent_id),
-                 "its registration token stays good for it until it expires: %s", job->err.msg);
+        log_warn(
+            LOG_FIELDS("agent", job->agent_id),
+            "could not invalidate the agent's registration token, which remains valid until it "
+            "expires: %s",
+            job->err.msg);
     }
     arrival_free(job);
 }
@@ -49,7 +52,7 @@ void session_note_arrival(struct session *se)
     job->token_hash = xstrdup(se->unproven_hash);
     job->err = ERROR_INIT;
     if (job_submit(se->owner->o.store_jobs, job, arrival_work, arrival_done) < 0) {
-        arrival_free(job); /* its next message tries again */
+        arrival_free(job); /* the agent's next message tries again */
         return;
     }
     free(se->unproven_hash);

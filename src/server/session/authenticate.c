@@ -13,7 +13,10 @@
 #include "proto/json_text.h"
 #include "proto/known_texts.h"
 
-/* The store's part of a registration. It holds the session by key: the agent may be gone when it ends. */
+/*
+ * The store job of a registration. It holds the session's key: the session may end before the
+ * job.
+ */
 struct auth_job {
     struct list link; /* in sessions.held */
     struct sessions *owner;
@@ -40,7 +43,7 @@ void session_refuse(struct session *se, const struct session_refusal *r)
 
     if (se->knows_codes)
         m.code = xstrdup(error_code_name(r->code));
-    (void)session_send(se, msg_auth_error_encode(&m)); /* the close that follows says it, too */
+    (void)session_send(se, msg_auth_error_encode(&m)); /* the close reason reports it, too */
     msg_auth_error_done(&m);
     session_close(se, r->close_code, r->close_reason);
 }
@@ -96,7 +99,7 @@ static int send_success(struct session *se, const struct registration *r)
     return code;
 }
 
-/* What happened in the store stays true when the agent is gone: the fleet learns of a new host. */
+/* Adds a new host to the fleet although its agent has disconnected: the store has it. */
 static void adopt_without_session(struct sessions *s, const struct registration *r)
 {
     struct fleet_host *h;
@@ -135,7 +138,7 @@ static void auth_work(void *owner)
                                  &job->err);
 }
 
-static void answer(struct auth_job *job)
+static void answer_registration(struct auth_job *job)
 {
     struct session *se = sessions_find(job->owner, job->key);
 
@@ -163,7 +166,7 @@ static void auth_done(void *owner)
     if (job->owner->is_holding) {
         list_append(&job->owner->held, &job->link);
     } else {
-        answer(job);
+        answer_registration(job);
     }
 }
 
@@ -176,7 +179,7 @@ void sessions_release(struct sessions *s)
 {
     s->is_holding = false;
     while (!list_empty(&s->held))
-        answer(CONTAINER_OF(list_take_first(&s->held), struct auth_job, link));
+        answer_registration(CONTAINER_OF(list_take_first(&s->held), struct auth_job, link));
 }
 
 static void start_job(struct session *se, struct msg_register *m)
@@ -194,8 +197,7 @@ static void start_job(struct session *se, struct msg_register *m)
 
     if (job_submit(se->owner->o.store_jobs, job, auth_work, auth_done) < 0) {
         auth_job_free(job);
-        log_error(LOG_FIELDS("peer", se->peer),
-                  "registration refused: too many jobs wait for the store");
+        log_error(LOG_FIELDS("peer", se->peer), "registration refused: the store queue is full");
         refuse_busy(se);
         return;
     }

@@ -10,10 +10,10 @@
 #include "proto/json_text.h"
 
 #define NAME_BYTES    255
-#define MAX_WORD      32 /* of a signal or a health, to be quoted in a title */
+#define MAX_WORD      32 /* bytes of a signal or a health that are quoted in a title */
 #define MAX_FUTURE_MS (INT64_C(24) * 3600 * 1000) /* clocks differ, but not that much */
 
-/* One line per action; die, kill and health_status are refined below. */
+/* One row per action; die, kill, rename and health_status are refined below. */
 static const struct action {
     const char *engine, *type, *severity, *new_state, *words;
 } actions[] = {
@@ -30,7 +30,7 @@ static const struct action {
     {"health_status", "health_status", "info",  NULL,      "reported its health"},
 };
 
-/* Attributes that say more than the action; the rest are the container's labels. */
+/* Attributes that add to the action; the others are the container's labels. */
 static const char *const kept_attributes[] = {"exitCode", "signal", "oldName", "health_status"};
 
 static const struct action *find_action(const char *name)
@@ -45,15 +45,15 @@ static const struct action *find_action(const char *name)
     return NULL;
 }
 
-static const char *attribute(const struct msg_container_event *m, const char *name)
+static const char *get_attribute(const struct msg_container_event *m, const char *name)
 {
     return m->attributes ? json_text_get(m->attributes, name) : NULL;
 }
 
-/* Missing or nonsense counts as 0, as DockMon has always read it. */
-static int64_t exit_code(const struct msg_container_event *m)
+/* A missing or invalid code counts as 0, as in earlier versions of DockMon. */
+static int64_t parse_exit_code(const struct msg_container_event *m)
 {
-    const char *text = attribute(m, "exitCode");
+    const char *text = get_attribute(m, "exitCode");
     int64_t code = 0;
 
     return text && parse_i64(text, &code) == 0 ? code : 0;
@@ -68,7 +68,7 @@ static json_t *make_details(const struct msg_container_event *m)
     if (!str_is_empty(m->image))
         json_text_set(d, "image", json_text_str(m->image));
     for (size_t i = 0; i < ARRAY_LEN(kept_attributes); i++) {
-        const char *value = attribute(m, kept_attributes[i]);
+        const char *value = get_attribute(m, kept_attributes[i]);
 
         if (value) {
             json_text_set(d, kept_attributes[i],
@@ -86,7 +86,7 @@ static void set_text(char **to, char *text)
 
 static void refine_die(const struct msg_container_event *m, struct event *e, json_t *details)
 {
-    int64_t code = exit_code(m);
+    int64_t code = parse_exit_code(m);
 
     json_text_set(details, "exit_code", json_integer(code));
     if (code == 0) {
@@ -102,7 +102,7 @@ static void refine_die(const struct msg_container_event *m, struct event *e, jso
 
 static void refine_kill(const struct msg_container_event *m, struct event *e)
 {
-    const char *signal = attribute(m, "signal");
+    const char *signal = get_attribute(m, "signal");
 
     if (!signal || strlen(signal) > MAX_WORD)
         return;
@@ -114,7 +114,7 @@ static void refine_kill(const struct msg_container_event *m, struct event *e)
 static void refine_health(const struct msg_container_event *m, struct event *e, json_t *details)
 {
     const char *colon = strchr(m->action, ':');
-    const char *health = colon ? colon + 1 : attribute(m, "health_status");
+    const char *health = colon ? colon + 1 : get_attribute(m, "health_status");
 
     if (!health || strlen(health) > MAX_WORD)
         return;
@@ -127,7 +127,7 @@ static void refine_health(const struct msg_container_event *m, struct event *e, 
 
 static void refine_rename(const struct msg_container_event *m, struct event *e)
 {
-    const char *old = attribute(m, "oldName");
+    const char *old = get_attribute(m, "oldName");
 
     if (old && *old == '/')
         old++;
@@ -179,7 +179,7 @@ bool container_event_make(const struct msg_container_event *m,
 
     if (name && *name == '/')
         name++;
-    (void)fleet_find_container(h, m->container_id, &known); /* a new one is not known yet */
+    (void)fleet_find_container(h, m->container_id, &known); /* NULL: a new container */
 
     e.at_ms = event_time_ms(m, now_ms);
     e.category = xstrdup("container");
@@ -194,7 +194,7 @@ bool container_event_make(const struct msg_container_event *m,
     e.new_state = xstrdup(a->new_state);
     e.triggered_by = xstrdup("docker");
     if (m->time_nano > 0) {
-        /* A time that cannot be, because a clock has jumped, still tells one event from another. */
+        /* An impossible time, after a clock has jumped, is still good for the key. */
         if (m->time_nano / 1000000 == e.at_ms)
             e.engine_ns = m->time_nano;
         e.dedup_key = xasprintf("%s/%s/%s/%" PRId64, h->row.id, m->container_id, m->action,

@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * What happened to a container, from the engine's words to a row of the event log.
+ * Translates the engine's events of containers into rows of the event log.
  */
 
 #include "proto/container_event.h"
@@ -9,8 +9,8 @@
 #include "server/store/events.h"
 
 /*
- * False: not worth a row (exec noise, "stop", which says the same as "die", and what the table does not
- * know). *ret is to be done.
+ * Fills *ret, which the caller frees with event_done(). False: the event gets no row, as those of
+ * an exec, "stop" (a duplicate of "die") and unknown actions.
  */
 bool container_event_make(const struct msg_container_event *m,
                           const struct fleet_host *h,

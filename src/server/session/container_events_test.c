@@ -64,7 +64,7 @@ static int teardown(void **state)
     return 0;
 }
 
-static bool make(struct fleet *f, const char *fields, struct event *ret)
+static bool make_event(struct fleet *f, const char *fields, struct event *ret)
 {
     _cleanup_(msg_container_event_done) struct msg_container_event m = {0};
     json_t *v = json_loads(fields, 0, NULL);
@@ -78,7 +78,7 @@ static bool make(struct fleet *f, const char *fields, struct event *ret)
     return is_made;
 }
 
-static void test_actions(void **state)
+static void test_each_action_becomes_a_row(void **state)
 {
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
         _cleanup_(event_done) struct event e = {0};
@@ -87,7 +87,7 @@ static void test_actions(void **state)
             table[i].action, table[i].attributes);
         json_t *details;
 
-        assert_int_equal(make(*state, fields, &e), table[i].type != NULL);
+        assert_int_equal(make_event(*state, fields, &e), table[i].type != NULL);
         if (!table[i].type)
             continue;
         assert_string_equal(e.type, table[i].type);
@@ -107,18 +107,18 @@ static void test_actions(void **state)
     }
 }
 
-static void test_exit_code(void **state)
+static void test_exit_code_is_stored_without_labels(void **state)
 {
     _cleanup_(event_done) struct event e = {0};
 
-    assert_true(make(
+    assert_true(make_event(
         *state, "{\"action\":\"die\",\"attributes\":{\"exitCode\":\"137\",\"label\":\"secret\"}}",
         &e));
     assert_non_null(strstr(e.details, "\"exit_code\":137"));
-    assert_null(strstr(e.details, "secret")); /* labels stay out */
+    assert_null(strstr(e.details, "secret")); /* labels are not copied */
 }
 
-static void test_times(void **state)
+static void test_invalid_times_are_replaced_by_the_present(void **state)
 {
     static const struct {
         const char *fields;
@@ -136,7 +136,7 @@ static void test_times(void **state)
     for (size_t i = 0; i < ARRAY_LEN(times); i++) {
         _cleanup_(event_done) struct event e = {0};
 
-        assert_true(make(*state, times[i].fields, &e));
+        assert_true(make_event(*state, times[i].fields, &e));
         assert_int_equal(e.at_ms, times[i].at_ms);
         assert_int_equal(e.engine_ns, times[i].engine_ns);
         if (times[i].engine_ns) {
@@ -147,19 +147,19 @@ static void test_times(void **state)
     }
 }
 
-static void test_old_state(void **state)
+static void test_old_state_is_that_of_the_model(void **state)
 {
     _cleanup_(event_done) struct event e = {0};
     json_t *list = json_pack("[{s:s, s:s}]", "Id", ID, "State", "paused");
 
     assert_int_equal(fleet_apply_snapshot(fleet_find_host(*state, "h1"), list, 1), 0);
     json_decref(list);
-    assert_true(make(*state, "{\"action\":\"unpause\"}", &e));
+    assert_true(make_event(*state, "{\"action\":\"unpause\"}", &e));
     assert_string_equal(e.old_state, "paused");
-    assert_string_equal(e.container_name, "0123456789ab"); /* the event gave no name */
+    assert_string_equal(e.container_name, "0123456789ab"); /* the event has no name */
 }
 
-static void test_bad_id(void **state)
+static void test_invalid_container_id_is_refused(void **state)
 {
     static const char *const ids[] = {"../../etc", "\xc3\xa9\xc3\xa9", "a b", "-x"};
 
@@ -176,11 +176,12 @@ static void test_bad_id(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_actions, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_exit_code, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_times, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_old_state, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_bad_id, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_each_action_becomes_a_row, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_exit_code_is_stored_without_labels, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_invalid_times_are_replaced_by_the_present, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_old_state_is_that_of_the_model, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_invalid_container_id_is_refused, setup, teardown),
     };
 
     return cmocka_run_group_tests_name("container-events", tests, NULL, NULL);

@@ -51,7 +51,7 @@ void host_event_add(struct ingest *in,
     json_decref(details);
 
     if (ingest_event(in, &e) < 0) {
-        log_warn(LOG_FIELDS("host", h->row.id), "event %s is lost: the store is too slow",
+        log_warn(LOG_FIELDS("host", h->row.id), "event %s lost: the store is too slow",
                  kinds[kind].type);
     }
 }

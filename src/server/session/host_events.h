@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * What happens to a host and its agent's link, as rows of the event log.
+ * Rows of the event log about a host and the connection of its agent.
  */
 
 #include "server/fleet/fleet.h"
@@ -15,7 +15,10 @@ enum host_event {
     HOST_EVENT_SUPERSEDED,
 };
 
-/* Stores the event; agent and address become part of `details`, which is taken (NULL: none). */
+/*
+ * Stores an event. Takes ownership of `details` (NULL: none) and adds the agent and the address
+ * to it. When the store queue is full, the event is lost and a warning logged.
+ */
 void host_event_add(struct ingest *in,
                     enum host_event kind,
                     const struct fleet_host *h,

@@ -14,7 +14,7 @@
 #include "server/session/sample_apply.h"
 
 #define COMPLAINT_MS        60000
-#define POLL_AFTER_EVENT_MS 100 /* events come in groups: one look for all of them */
+#define POLL_AFTER_EVENT_MS 100 /* events come in groups: one poll for all of them */
 #define PARSE_ON_LOOP_MAX   ((size_t)256 * 1024) /* a few ms */
 #define MAX_QUOTED          200                  /* bytes of a peer's word in a log line */
 
@@ -39,8 +39,10 @@ void session_complain(struct session *se, const char *what, const char *word)
     c->said_ms = now_ms;
 }
 
-/* Events. */
-
+/*
+ * --- events
+ * -------------------------------------------------------------------------------------
+ */
 static void on_container_event(struct session *se, const json_t *payload, size_t size _unused_)
 {
     _cleanup_(msg_container_event_done) struct msg_container_event m = {0};
@@ -59,13 +61,12 @@ static void on_container_event(struct session *se, const json_t *payload, size_t
         return;
     }
 
-    session_poll_soon(se,
-                      POLL_AFTER_EVENT_MS); /* the event is news, the list is how it looks now */
+    session_poll_soon(se, POLL_AFTER_EVENT_MS); /* only the list has the new state */
     if (ingest_event(se->owner->ingest, &e) == 0)
         return;
 
-    session_complain(se, "events are lost: the store is too slow", NULL);
-    if (se->can_replay) /* it will send them again */
+    session_complain(se, "events lost: the store is too slow", NULL);
+    if (se->can_replay) /* the agent sends them again */
         session_close(se, WS_CLOSE_TRY_AGAIN, "Event queue is full");
 }
 
@@ -83,7 +84,7 @@ static void on_container_stats(struct session *se, const json_t *payload, size_t
         session_complain(se, err.msg, NULL);
         return;
     }
-    if (!sample_apply_container(h, &m)) /* unknown: its list is on the way */
+    if (!sample_apply_container(h, &m)) /* unknown until the next list arrives */
         return;
     if (sample_to_batch(h, &m, &sample, &batch))
         fleet_notify_samples(se->owner->o.fleet, h, &batch);
@@ -91,7 +92,7 @@ static void on_container_stats(struct session *se, const json_t *payload, size_t
 
 static void on_other_event(struct session *se, const json_t *payload _unused_, size_t size _unused_)
 {
-    log_debug(LOG_FIELDS("agent", se->agent_id), "an event of a feature that is not here yet");
+    log_debug(LOG_FIELDS("agent", se->agent_id), "event ignored: its feature is not supported");
 }
 
 static void notify_stream(struct session *se, const char *name, const json_t *payload)
@@ -145,13 +146,15 @@ static void on_event(struct session *se, const json_t *message, size_t size)
     session_complain(se, "unknown event", name);
 }
 
-/* Flat messages. */
-
+/*
+ * --- messages without an envelope
+ * ---------------------------------------------------------------
+ */
 static void on_heartbeat(struct session *se _unused_,
                          const json_t *message _unused_,
                          size_t size _unused_)
 {
-    /* Every message counts as a sign of life already. */
+    /* session_receive() has already recorded that the agent is alive. */
 }
 
 static void on_host_stats(struct session *se, const json_t *message, size_t size _unused_)
@@ -186,7 +189,7 @@ static void dispatch(struct session *se, const json_t *message, size_t size)
 
     if (envelope_is_reply(message)) {
         if (!commands_on_reply(se->owner->commands, se->agent_id, message))
-            session_complain(se, "a reply that nobody waits for, or for another agent", NULL);
+            session_complain(se, "unexpected reply: no command of this agent waits for it", NULL);
         return;
     }
     for (size_t i = 0; i < ARRAY_LEN(message_types); i++) {
@@ -205,7 +208,10 @@ static void refuse_frame(struct session *se, const char *reason)
     session_close(se, WS_CLOSE_POLICY, reason);
 }
 
-static void handle(struct session *se, const json_t *message, size_t size, const struct error *err)
+static void handle_parsed(struct session *se,
+                          const json_t *message,
+                          size_t size,
+                          const struct error *err)
 {
     if (!message) {
         log_debug(LOG_FIELDS("agent", se->agent_id), "%s", err->msg);
@@ -217,7 +223,7 @@ static void handle(struct session *se, const json_t *message, size_t size, const
     }
 }
 
-/* A large message on its way through a worker; its session reads nothing meanwhile, so order is kept. */
+/* A large message that a worker parses. Its session is paused meanwhile, which keeps the order. */
 struct parse_job {
     struct sessions *owner;
     char key[SESSION_KEY_SIZE];
@@ -249,12 +255,12 @@ static void parse_done(void *owner)
     if (se) {
         ws_pause(se->ws, false);
         if (se->state == SESSION_ACTIVE)
-            handle(se, job->message, job->size, &job->err);
+            handle_parsed(se, job->message, job->size, &job->err);
     }
     parse_job_free(job);
 }
 
-static bool parse_elsewhere(struct session *se, const char *data, size_t size)
+static bool parse_in_job(struct session *se, const char *data, size_t size)
 {
     struct parse_job *job;
 
@@ -289,9 +295,9 @@ void session_receive(struct session *se, const char *data, size_t size, bool is_
         refuse_frame(se, "Binary messages are not understood");
         return;
     }
-    if (parse_elsewhere(se, data, size))
+    if (parse_in_job(se, data, size))
         return;
     message = json_text_parse(data, size, 0, &err);
-    handle(se, message, size, &err);
+    handle_parsed(se, message, size, &err);
     json_decref(message);
 }

@@ -15,7 +15,7 @@
 #include "proto/inventory.h"
 #include "server/session/session_fixture.h"
 
-static void test_polling(void **state)
+static void test_polled_agent_is_asked_for_its_list(void **state)
 {
     struct fixture *f = *state;
     struct joined j;
@@ -33,9 +33,9 @@ static void test_polling(void **state)
     fake_advance(1);
     agent_answer_list(ws, json_pack("[o, o]", agent_container(ID_A, "/one", "running"),
                                     agent_container(ID_B, "/two", "dead")));
-    assert_int_equal(f->n_container_changes, 1); /* the same list is no news */
+    assert_int_equal(f->n_container_changes, 1); /* the same list is no change */
 
-    /* Asked to hurry: now, and while one is on its way, right after it. */
+    /* A refresh polls at once, or right after a poll that is under way. */
     sessions_refresh(f->sessions, j.agent_id);
     fake_advance(0);
     sessions_refresh(f->sessions, j.agent_id);
@@ -45,7 +45,7 @@ static void test_polling(void **state)
     agent_answer_list(ws, json_pack("[o]", agent_container(ID_A, "/one", "exited")));
     assert_int_equal(f->n_container_changes, 3);
 
-    /* An event of a polled agent is a reason to look, once for a group of them, and none to wait longer. */
+    /* Events cause one poll for a group of them, which later ones do not postpone. */
     for (int i = 0; i < 2; i++) {
         agent_send_event(ws, "container_event",
                          json_pack("{s:s, s:s}", "container_id", ID_A, "action", "start"));
@@ -53,9 +53,9 @@ static void test_polling(void **state)
     }
     fake_ws_receive_json(ws, json_pack("{s:s, s:O, s:s}", "type", "response", "id",
                                        json_object_get(fake_ws_next(ws), "id"), "error", "no"));
-    assert_int_equal(h->containers.size, 1); /* no answer is not an empty list */
+    assert_int_equal(h->containers.size, 1); /* a failure is not an empty list */
     fake_advance(3999);
-    assert_null(fake_ws_next(ws)); /* failing: every 4 s, 8 s, ... */
+    assert_null(fake_ws_next(ws)); /* after failures: every 4 s, 8 s, ... */
     fake_advance(1);
     agent_answer_list(ws, json_pack("{s:i}", "not", 1));
     fake_advance(7999);
@@ -68,7 +68,7 @@ static void test_polling(void **state)
     fake_advance(60000);
 }
 
-static void test_inventory(void **state)
+static void test_snapshot_and_deltas_are_applied(void **state)
 {
     struct fixture *f = *state;
     struct joined j;
@@ -80,7 +80,7 @@ static void test_inventory(void **state)
         ws, "inventory_snapshot",
         agent_part("s1", 0, false, json_pack("[o]", agent_container(ID_A, "/a", "running"))));
     assert_int_equal(h->containers.size, 0);
-    /* Younger than the snapshot, though it comes before its end. */
+    /* The delta is newer than the snapshot, although it is received before its end. */
     agent_send_event(ws, "inventory_delta",
                      json_pack("{s:[o], s:[s]}", "containers",
                                agent_container(ID_A, "/a2", "paused"), "removed", ID_C));
@@ -97,7 +97,10 @@ static void test_inventory(void **state)
                      json_pack("{s:[], s:[s]}", "containers", "removed", ID_A));
     assert_int_equal(h->containers.size, 1);
 
-    /* Out of order, of another snapshot, or nonsense: not applied, and the link stays. */
+    /*
+     * Parts out of order or of another snapshot, and invalid ones, are ignored; the session
+     * continues.
+     */
     agent_send_event(ws, "inventory_snapshot", agent_part("s2", 1, true, json_array()));
     agent_send_event(ws, "inventory_snapshot", agent_part("s3", 0, false, json_array()));
     agent_send_event(ws, "inventory_snapshot", agent_part("s4", 1, true, json_array()));
@@ -114,7 +117,7 @@ static void test_inventory(void **state)
     fake_ws_end(ws, 1000);
 }
 
-static void test_snapshot_limit(void **state)
+static void test_containers_beyond_the_limit_are_left_out(void **state)
 {
     struct fixture *f = *state;
     struct joined j;
@@ -132,7 +135,7 @@ static void test_snapshot_limit(void **state)
         }
         agent_send_event(ws, "inventory_snapshot", agent_part("big", p, p == 2, list));
     }
-    /* What is beyond the limit is left out, not the host. */
+    /* Only the containers beyond the limit are left out. */
     assert_int_equal(h->containers.size, INVENTORY_MAX_CONTAINERS);
     assert_int_equal(ws->close_code, 0);
     fake_ws_end(ws, 1000);
@@ -149,7 +152,7 @@ static void receive_padded(struct ws *ws, const char *start, size_t size)
     free(text);
 }
 
-static void test_large_messages(void **state)
+static void test_large_message_is_parsed_by_a_worker(void **state)
 {
     struct fixture *f = *state;
     struct joined j;
@@ -157,7 +160,7 @@ static void test_large_messages(void **state)
     struct outcome o = {0};
     _cleanup_free_ char *reply = NULL;
 
-    /* One over the limit goes through a worker, and nothing is read before it is done. */
+    /* A worker parses a large message, and nothing is read before that is done. */
     fixture_command(f, j.agent_id, &o);
     reply = xasprintf("{\"correlation_id\":\"%s\",\"success\":true}",
                       agent_text(fake_ws_next(ws), "id"));
@@ -169,7 +172,7 @@ static void test_large_messages(void **state)
     assert_int_equal(o.n_calls, 1);
     assert_int_equal(o.code, 0);
 
-    /* The session ends meanwhile, or is superseded. */
+    /* The session ends or is dropped while the worker parses. */
     receive_padded(ws, "{}", 300000);
     fake_ws_end(ws, 1006);
     job_queue_drain(f->parse_jobs);
@@ -186,7 +189,7 @@ static void test_large_messages(void **state)
     assert_int_equal(ws->close_code, 1008);
     fake_ws_end(ws, 1008);
 
-    /* No worker is free: on the loop. */
+    /* The queue of the worker is full: the loop parses. */
     ws = fixture_join_with(f, j.token, "own", true, &j);
     for (int i = 0; i < 3; i++)
         assert_int_equal(job_submit(f->parse_jobs, f, fixture_no_work, fixture_no_work), 0);
@@ -196,7 +199,7 @@ static void test_large_messages(void **state)
     fake_ws_end(ws, 1008);
 }
 
-static void test_container_events(void **state)
+static void test_container_events_are_stored_once(void **state)
 {
     struct fixture *f = *state;
     struct joined j;
@@ -204,7 +207,7 @@ static void test_container_events(void **state)
     int64_t since = 0;
 
     for (int i = 0; i < 2; i++) {
-        /* Sent again after a reconnect: stored once. */
+        /* A replayed event is stored once. */
         agent_send_event(ws, "container_event",
                          json_pack("{s:s, s:s, s:s, s:I}", "container_id", ID_A, "container_name",
                                    "web", "action", "start", "time_nano",
@@ -216,7 +219,7 @@ static void test_container_events(void **state)
     assert_int_equal(events_newest_engine_ns(f->store.store, j.host_id, &since, NULL), 0);
     assert_int_equal(since, INT64_C(1700000000123456789));
 
-    /* Without a time in ns (Go agents) two are two. */
+    /* Without a time in ns (Go agents) events are not deduplicated. */
     for (int i = 0; i < 2; i++) {
         agent_send_event(ws, "container_event",
                          json_pack("{s:s, s:s, s:s}", "container_id", ID_A, "action", "restart",
@@ -230,7 +233,7 @@ static void test_container_events(void **state)
     assert_int_equal(f->n_events, 4);
     assert_int_equal(ws->close_code, 0);
 
-    /* On reconnect the agent learns where to go on. */
+    /* On reconnect the agent is sent the time from which to replay events. */
     fake_ws_end(ws, 1006);
     ws = fixture_join_with(f, j.token, "own", true, &j);
     assert_int_equal(json_integer_value(json_object_get(ws->sent[0], "events_since")),
@@ -238,7 +241,7 @@ static void test_container_events(void **state)
     fake_ws_end(ws, 1000);
 }
 
-static void test_stats(void **state)
+static void test_single_samples_reach_the_model(void **state)
 {
     struct fixture *f = *state;
     struct joined j;
@@ -264,7 +267,7 @@ static void test_stats(void **state)
     assert_true(c->sample.sampled_at_ms > 0);
     assert_true(h->sample.memory_percent > 50.4 && h->sample.memory_percent < 50.6);
 
-    /* A change of the container keeps its figures. */
+    /* A change of the container keeps its sample. */
     agent_send_event(ws, "inventory_delta",
                      json_pack("{s:[o]}", "containers", agent_container(ID_A, "/a", "paused")));
     assert_int_equal(fleet_find_container(h, ID_A, &c), 0);
@@ -272,8 +275,8 @@ static void test_stats(void **state)
     fake_ws_end(ws, 1000);
 }
 
-/* The host says why it cannot be worked with, from both sources, until that is over. */
-static void test_engine_state(void **state)
+/* The host has the reason why it cannot be worked with, from the engine and from the connection. */
+static void test_engine_state_is_shown_by_the_host(void **state)
 {
     struct fixture *f = *state;
     struct joined j;
@@ -285,7 +288,7 @@ static void test_engine_state(void **state)
     agent_send_event(ws, "engine_state", json_pack("{s:s}", "error", "it hangs"));
     assert_string_equal(h->trouble, "it hangs");
     assert_true(h->is_online);
-    assert_true(h->version > version); /* what the API shows is made anew */
+    assert_true(h->version > version); /* the API encodes the host again */
     agent_send_event(ws, "engine_state", json_pack("{s:i}", "error", 7));
     assert_string_equal(h->trouble, "it hangs");
     agent_send_event(ws, "engine_state", json_object());
@@ -300,7 +303,7 @@ static void test_engine_state(void **state)
     fake_ws_end(ws, 1000);
 }
 
-static void test_odd_messages(void **state)
+static void test_invalid_messages_are_ignored_or_end_the_session(void **state)
 {
     static const char *const harmless[] = {
         "{}",
@@ -349,7 +352,7 @@ static void test_odd_messages(void **state)
     fake_ws_end(bystander, 1000);
 }
 
-static void test_store_queue_full(void **state)
+static void test_full_store_queue_delays_or_refuses_events(void **state)
 {
     struct fixture *f = *state;
     struct joined j, other;
@@ -367,10 +370,10 @@ static void test_store_queue_full(void **state)
     assert_int_equal(fixture_stored(f, "started"), 2);
     assert_string_equal(f->last_event, "started");
 
-    /* For ever full: what an agent can send again it is made to send again. */
+    /* The queue remains full: an agent that can replay events is disconnected. */
     assert_int_equal(job_submit(f->jobs, f, fixture_no_work, fixture_no_work), 0);
     for (int i = 0; i < 15000; i++)
-        agent_send_start(loud); /* no more than one agent may */
+        agent_send_start(loud); /* more than the rate limit of one agent */
     assert_int_equal(loud->close_code, 0);
     for (int i = 0; i < 30000 && ws->close_code == 0; i++)
         agent_send_start(ws);
@@ -380,7 +383,7 @@ static void test_store_queue_full(void **state)
     fixture_run_jobs(f);
 }
 
-static void test_free_stores_what_waits(void **state)
+static void test_free_stores_waiting_events(void **state)
 {
     struct fixture *f = *state;
     struct joined j;
@@ -397,17 +400,25 @@ static void test_free_stores_what_waits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_polling, fixture_setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_inventory, fixture_setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_snapshot_limit, fixture_setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_large_messages, fixture_setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_container_events, fixture_setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_stats, fixture_setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_engine_state, fixture_setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_odd_messages, fixture_setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_store_queue_full, fixture_setup_no_queue,
+        cmocka_unit_test_setup_teardown(test_polled_agent_is_asked_for_its_list, fixture_setup,
                                         fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_free_stores_what_waits, fixture_setup_no_queue,
+        cmocka_unit_test_setup_teardown(test_snapshot_and_deltas_are_applied, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_containers_beyond_the_limit_are_left_out,
+                                        fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_large_message_is_parsed_by_a_worker, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_container_events_are_stored_once, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_single_samples_reach_the_model, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_engine_state_is_shown_by_the_host, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_invalid_messages_are_ignored_or_end_the_session,
+                                        fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_full_store_queue_delays_or_refuses_events,
+                                        fixture_setup_no_queue, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_free_stores_waiting_events, fixture_setup_no_queue,
                                         fixture_teardown),
     };
 

@@ -34,7 +34,7 @@ struct batch {
     struct ingest *ingest;
     struct db *store;
     struct list items;
-    size_t n_refused; /* by a constraint: the host was deleted meanwhile, or text that is no JSON */
+    size_t n_refused; /* rows that violate a constraint: a deleted host, invalid JSON */
     int code;
     struct error err;
 };
@@ -67,7 +67,7 @@ static int store_batch(struct db *s, void *arg, struct error *err)
         int r = store_item(s, CONTAINER_OF(l, struct item, link), err);
 
         if (r == -EINVAL || r == -ENOENT || r == -EEXIST) {
-            b->n_refused++; /* this row alone */
+            b->n_refused++; /* only this row is lost */
         } else if (r < 0) {
             return r;
         }
@@ -89,9 +89,9 @@ static void batch_done(void *job)
     struct item *it;
 
     if (b->code < 0) {
-        log_error(NULL, "events are lost: %s", b->err.msg);
+        log_error(NULL, "events lost: %s", b->err.msg);
     } else if (b->n_refused > 0) {
-        log_debug(NULL, "%zu rows were refused, the last: %s", b->n_refused, b->err.msg);
+        log_debug(NULL, "%zu rows refused, the last one: %s", b->n_refused, b->err.msg);
     }
 
     while (!list_empty(&b->items)) {
@@ -131,7 +131,7 @@ void ingest_flush(struct ingest *in)
         return;
     }
 
-    /* Back to the front, in order. */
+    /* The items go back to the front, in order. */
     while (!list_empty(&b->items)) {
         struct list *l = b->items.prev;
 

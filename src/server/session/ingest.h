@@ -1,9 +1,27 @@
 #pragma once
 
 /*
- * What sessions want stored without waiting for it: events, and when an agent was last seen. It is
- * collected and written in batches, one job at a time, so that a slow disk costs memory up to a limit
- * and never a reply. Lives on the loop.
+ * Writes events and sightings of agents to the store without making sessions wait. Lives on the
+ * loop.
+ *
+ *   ingest_event() --\
+ *                     +--> queue, at most 20,000 items --> batch, at most 256 --> on_event
+ *   ingest_seen() ---/                                     (one job at a time, one transaction)
+ *
+ * The queue bounds the memory that a slow disk costs. When it is full, events are refused with
+ * -ENOBUFS (an agent that can replay events is disconnected and sends them again) and sightings
+ * are dropped. When the store queue is full, the batch goes back to the front of the queue and is
+ * tried again after 100 ms; the order is kept.
+ *
+ * A row that the store refuses (its host was deleted meanwhile, or a constraint) does not affect
+ * the others of its batch. A batch that fails as a whole is lost, and an error is logged.
+ *
+ * on_event is called on the loop, in order, once for each event that is stored now and was not
+ * before: an event whose deduplication key the store has already is a duplicate. The event is
+ * borrowed.
+ *
+ *   sighting   the time at which an agent was last seen, for agents.last_seen_at
+ *   item       an event or a sighting
  */
 
 #include "net/loop.h"
@@ -15,7 +33,6 @@
 
 struct ingest;
 
-/* An event that is stored now and was not before. */
 typedef void (*ingest_event_fn)(void *owner, const struct event *e);
 
 struct ingest *ingest_new(struct loop *loop,
@@ -23,9 +40,12 @@ struct ingest *ingest_new(struct loop *loop,
                           struct db *store,
                           ingest_event_fn on_event,
                           void *owner);
-void ingest_free(struct ingest *in); /* its queue must be idle; what waits is lost */
+void ingest_free(struct ingest *in); /* the store queue must be drained; waiting items are lost */
 
-/* Takes the event's members in any case. -ENOBUFS: too many wait, the event is lost. */
+/*
+ * Takes ownership of the event's members in any case. -ENOBUFS: the queue is full, the event
+ * lost.
+ */
 int ingest_event(struct ingest *in, struct event *e) _nodiscard_;
 void ingest_seen(struct ingest *in, const char *agent_id, int64_t seen_at_ms); /* may be dropped */
-void ingest_flush(struct ingest *in); /* now, not when the store queue has room by itself */
+void ingest_flush(struct ingest *in); /* submits a batch now, without waiting for the retry timer */

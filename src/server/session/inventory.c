@@ -8,7 +8,9 @@
 #include "base/time.h"
 #include "proto/inventory.h"
 
-/* Text of all parts and the deltas between them: 5,000 containers of 6 KiB, and room. */
+/*
+ * The text of all parts and of the deltas between them: 5,000 containers of 6 KiB, and a reserve.
+ */
 #define INVENTORY_MAX_BYTES ((size_t)64 * 1024 * 1024)
 
 void inventory_done(struct inventory *i)
@@ -23,18 +25,17 @@ void session_complain_skipped(struct session *se, const struct fleet_host *h, si
 {
     if (n == 0)
         return;
-    session_complain(
-        se,
-        h->containers.size >= h->max_containers
-            ? "the host has more containers than are kept of one host, the rest is left out"
-            : "some containers do not decode and are left out",
-        NULL);
+    session_complain(se,
+                     h->containers.size >= h->max_containers
+                         ? "containers left out: the host has more than the limit"
+                         : "containers left out: they could not be decoded",
+                     NULL);
 }
 
 static void apply_delta(struct session *se, struct fleet_host *h, const json_t *payload)
 {
     _cleanup_(msg_inventory_delta_done) struct msg_inventory_delta d = {0};
-    size_t n_skipped; /* they stay as they were */
+    size_t n_skipped; /* containers that remain unchanged */
 
     if (msg_inventory_delta_decode(payload, &d, NULL) < 0)
         return;
@@ -49,19 +50,19 @@ static int add_part(struct session *se, const struct msg_inventory_snapshot *p, 
     size_t n;
 
     if (p->part == 0) {
-        inventory_done(i); /* one that was begun before is not finished any more */
+        inventory_done(i); /* an earlier snapshot remains unfinished */
         i->snapshot_id = xstrdup(p->snapshot_id);
         i->containers = json_array();
         i->deltas = json_array();
     }
     if (!str_eq(i->snapshot_id, p->snapshot_id) || i->next_part != p->part) {
-        session_complain(se, "a part of a snapshot came out of order", NULL);
+        session_complain(se, "snapshot dropped: a part of it is out of order", NULL);
         return -EPROTO;
     }
     i->next_part++;
     i->size += size;
     if (i->size > INVENTORY_MAX_BYTES) {
-        session_complain(se, "a snapshot is too large", NULL);
+        session_complain(se, "snapshot dropped: it is too large", NULL);
         return -EMSGSIZE;
     }
     json_array_foreach(p->containers, n, container)
@@ -86,7 +87,7 @@ static void finish_snapshot(struct session *se)
         version = h->containers_version;
         n_skipped = fleet_apply_snapshot(h, se->inventory.containers, time_utc_ms());
         session_complain_skipped(se, h, n_skipped + se->inventory.n_left_out);
-        /* They are younger than the snapshot, though they came before its end. */
+        /* The deltas are newer than the snapshot, although they were received before its end. */
         json_array_foreach(se->inventory.deltas, i, delta) apply_delta(se, h, delta);
         if (h->containers_version != version)
             fleet_notify_containers(se->owner->o.fleet, h);
@@ -116,7 +117,7 @@ static void hold_delta(struct session *se, const json_t *payload, size_t size)
 {
     se->inventory.size += size;
     if (se->inventory.size > INVENTORY_MAX_BYTES) {
-        session_complain(se, "a snapshot is too large", NULL);
+        session_complain(se, "snapshot dropped: it is too large", NULL);
         inventory_done(&se->inventory);
         return;
     }

@@ -19,11 +19,11 @@ void migration_result_done(struct migration_result *r)
     *r = (struct migration_result){0};
 }
 
-static char *retired_name(struct db *s, const struct host *source)
+static char *make_retired_name(struct db *s, const struct host *source)
 {
     char *name = xasprintf("%s (migrated)", source->name);
 
-    /* A host of that name may exist: one that was migrated, deleted and added again. */
+    /* A host that was migrated, deleted and added again may have that name. */
     for (int i = 2; i < MAX_RENAME_TRIES && hosts_name_taken(s, name, source->id); i++) {
         free(name);
         name = xasprintf("%s (migrated %d)", source->name, i);
@@ -33,7 +33,7 @@ static char *retired_name(struct db *s, const struct host *source)
 
 int migration_retire(struct db *s, struct host *source, int64_t now_ms, struct error *err)
 {
-    char *name = retired_name(s, source);
+    char *name = make_retired_name(s, source);
     int r;
 
     free(source->name);

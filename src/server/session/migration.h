@@ -1,9 +1,10 @@
 #pragma once
 
 /*
- * Migration of a host that DockMon reached over mTLS ("remote") to the agent that now runs on the same
- * engine: its container-scoped settings move to the agent's host, the old host becomes inactive, points
- * to its successor and is renamed to "<name> (migrated)". Runs in store jobs only.
+ * Migrates a host that DockMon reached over mTLS ("remote") to the agent that now runs on the
+ * same engine: its container-scoped settings move to the agent's host, the old host becomes
+ * inactive, refers to its successor and is renamed to "<name> (migrated)". Runs in store jobs
+ * only.
  */
 
 #include "server/store/hosts.h"
@@ -19,8 +20,8 @@ struct migration_result {
 void migration_result_done(struct migration_result *r);
 
 /*
- * Migrates the host that the user has chosen, in one transaction. -ENOENT: no such agent or host; -EINVAL:
- * the host is not an active remote host of the agent's engine.
+ * Migrates the host that the user has chosen, in one transaction. -ENOENT: no such agent or host;
+ * -EINVAL: the host is not an active remote host of the agent's engine.
  */
 int migration_run(struct db *s,
                   const char *agent_id,
@@ -29,8 +30,9 @@ int migration_run(struct db *s,
                   struct error *err) _nodiscard_;
 
 /*
- * The two halves, for callers that have a transaction already. Retire frees the old host's name (*source
- * is updated), so that the new host may take it; transfer needs the new host's row.
+ * The two halves of a migration, for callers inside a transaction. Retire renames the old host
+ * and updates *source, so that the new host can have its name; transfer needs the row of the new
+ * host and returns the number of settings that moved.
  */
 int migration_retire(struct db *s, struct host *source, int64_t now_ms, struct error *err)
     _nodiscard_;

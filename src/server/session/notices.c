@@ -11,10 +11,10 @@
 #include "proto/json_text.h"
 #include "proto/notice.h"
 
-#define MAX_TITLE    200 /* bytes of an agent's words in a title */
-#define ROWS_BURST   30  /* of what an agent says into the event log */
+#define MAX_TITLE    200 /* bytes of an agent's text in a title */
+#define ROWS_BURST   30  /* rows of an agent's reports in the event log */
 #define ROWS_PER_S   0.5
-#define STEPS_BURST  100 /* of what it says to who watches */
+#define STEPS_BURST  100 /* steps of progress that are sent to clients */
 #define STEPS_PER_S  20
 #define EVENTS_BURST 10000 /* container events: a busy host that was away for hours */
 #define EVENTS_PER_S 100
@@ -25,13 +25,13 @@ bool session_may_report_event(struct session *se)
 {
     if (bucket_take(&se->notices.events, EVENTS_BURST, EVENTS_PER_S, time_monotonic_ms()))
         return true;
-    session_complain(se, "container events are dropped: there are more than 100 per second", NULL);
+    session_complain(se, "container events dropped: there are more than 100 per second", NULL);
     return false;
 }
 
-/* A row of the event log about what an agent says. `details` is stolen. */
+/* A report of an agent, as a row of the event log. add_row() takes ownership of `details`. */
 struct row {
-    const char *type, *severity, *container_id; /* the last may be NULL */
+    const char *type, *severity, *container_id; /* container_id may be NULL */
     const char *what, *words;                   /* the title is "what: words" */
     json_t *details;
 };
@@ -43,16 +43,16 @@ static char *make_title(const struct fleet_host *h, const struct row *row)
     char *title;
 
     while (size > 0 && !str_is_utf8(row->words, size))
-        size--; /* not in the middle of a character */
+        size--; /* cut between characters */
     title = xasprintf("%s on %s: %.*s", row->what, h->row.name, (int)size, row->words);
     for (char *p = title; *p; p++) {
         if ((unsigned char)*p < ' ')
-            *p = ' '; /* it is shown on terminals */
+            *p = ' '; /* titles are shown on terminals */
     }
     return title;
 }
 
-/* The name of a container that is known; else its id. */
+/* Sets the name of a known container, or the id of an unknown one in its place. */
 static void set_container(struct event *e, const struct fleet_host *h, const char *id)
 {
     struct fleet_container *c;
@@ -76,7 +76,7 @@ static void add_row(struct session *se, const struct fleet_host *h, const struct
     if (!bucket_take(&n->rows, ROWS_BURST, ROWS_PER_S, time_monotonic_ms())) {
         n->n_suppressed++;
         json_decref(row->details);
-        session_complain(se, "what the agent says is not stored: it says too much", NULL);
+        session_complain(se, "reports of the agent are not stored: rate limit exceeded", NULL);
         return;
     }
     if (n->n_suppressed > 0)
@@ -97,10 +97,13 @@ static void add_row(struct session *se, const struct fleet_host *h, const struct
     json_decref(row->details);
     set_container(&e, h, row->container_id);
     if (ingest_event(se->owner->ingest, &e) < 0)
-        session_complain(se, "events are lost: the store is too slow", NULL);
+        session_complain(se, "events lost: the store is too slow", NULL);
 }
 
-/* --- progress ------------------------------------------------------------------------------------------ */
+/*
+ * --- progress
+ * ------------------------------------------------------------------------------------------
+ */
 
 static const struct end {
     const char *stage;
@@ -113,7 +116,7 @@ static const struct end {
     {"error",     false},
 };
 
-/* true: nothing follows, and it is worth a row. */
+/* True: this is the last step, which gets a row. */
 static bool is_end(const struct msg_progress *m, bool *ret_is_success)
 {
     *ret_is_success = false;
@@ -128,7 +131,7 @@ static bool is_end(const struct msg_progress *m, bool *ret_is_success)
     return false;
 }
 
-static json_t *progress_json(const struct fleet_host *h, const struct msg_progress *m)
+static json_t *make_progress_json(const struct fleet_host *h, const struct msg_progress *m)
 {
     json_t *o = json_pack("{s:s, s:s?, s:s, s:s, s:s?}", "host_id", h->row.id, "agent_id",
                           h->agent.id, "stage", m->stage, "message", m->message ? m->message : "",
@@ -141,7 +144,7 @@ static json_t *progress_json(const struct fleet_host *h, const struct msg_progre
     return o;
 }
 
-static void tell_progress(struct session *se, const char *type, json_t *data)
+static void notify_progress(struct session *se, const char *type, json_t *data)
 {
     if (bucket_take(&se->notices.steps, STEPS_BURST, STEPS_PER_S, time_monotonic_ms()))
         fleet_notify_progress(se->owner->o.fleet, type, data);
@@ -185,13 +188,14 @@ static void on_progress(struct session *se, const json_t *payload, const char *t
         return;
     }
     if (!str_is_empty(m.container_id) && !str_is_container_ref(m.container_id)) {
-        session_complain(se, "progress: not the id of a container (field: container_id)", NULL);
+        session_complain(se, "invalid progress: not the id of a container (field: container_id)",
+                         NULL);
         return;
     }
     log_debug(LOG_FIELDS("agent", se->agent_id, "container", m.container_id, "stage", m.stage),
               "progress %.0f %%: %s", m.percent, m.message ? m.message : "");
-    data = progress_json(h, &m);
-    tell_progress(se, type, data);
+    data = make_progress_json(h, &m);
+    notify_progress(se, type, data);
     json_decref(data);
     if (is_end(&m, &is_success))
         store_end(se, h, &m, str_eq(type, SELF_UPDATE), is_success);
@@ -207,7 +211,10 @@ void session_on_selfupdate_progress(struct session *se, const json_t *payload, s
     on_progress(se, payload, SELF_UPDATE);
 }
 
-/* --- errors -------------------------------------------------------------------------------------------- */
+/*
+ * --- errors
+ * --------------------------------------------------------------------------------------------
+ */
 
 void session_on_error(struct session *se, const json_t *message, size_t size _unused_)
 {
@@ -221,7 +228,7 @@ void session_on_error(struct session *se, const json_t *message, size_t size _un
         session_complain(se, err.msg, NULL);
         return;
     }
-    session_complain(se, "the agent reports an error:", m.error);
+    session_complain(se, "error reported by the agent:", m.error);
     add_row(se, h,
             &(struct row){
                 .type = "agent_error",
@@ -233,15 +240,18 @@ void session_on_error(struct session *se, const json_t *message, size_t size _un
             });
 }
 
-/* --- engine -------------------------------------------------------------------------------------------- */
+/*
+ * --- engine
+ * --------------------------------------------------------------------------------------------
+ */
 
-/* The agent is there, what it works on is not: the host says so. */
+/* The agent is connected, but its engine does not answer, or answers again: the host shows that. */
 void session_on_engine_state(struct session *se, const json_t *payload, size_t size _unused_)
 {
     _cleanup_(msg_engine_state_done) struct msg_engine_state m = {0};
     struct fleet_host *h = session_host(se);
     struct error err = ERROR_INIT;
-    bool is_news;
+    bool is_change;
 
     if (!h)
         return;
@@ -249,10 +259,10 @@ void session_on_engine_state(struct session *se, const json_t *payload, size_t s
         session_complain(se, err.msg, NULL);
         return;
     }
-    is_news = !h->trouble != !m.error; /* another reason is no other state */
+    is_change = !h->trouble != !m.error; /* another reason is not another state */
     fleet_set_trouble(h, m.error);
     fleet_notify_host(se->owner->o.fleet, h);
-    if (!is_news)
+    if (!is_change)
         return;
     add_row(se, h,
             &(struct row){

@@ -15,11 +15,11 @@
 #define ROWS_BURST  30
 #define STEPS_BURST 100
 
-static void test_progress(void **state)
+static void test_progress_is_sent_and_its_end_is_stored(void **state)
 {
     static const struct {
-        const char *message, *step; /* how what watchers are told begins */
-        const char *row;            /* type of the row, or NULL */
+        const char *message, *step; /* the start of the progress that clients get, or NULL */
+        const char *row;            /* the type of the row, or NULL */
     } cases[] = {
         {"{\"type\":\"event\",\"command\":\"update_progress\",\"payload\":{\"container_id\":"
          "\"4f1c0a9be7d2\",\"stage\":\"pulling\",\"message\":\"m\"}}",              "container_update_progress", NULL                 },
@@ -61,7 +61,7 @@ static void test_progress(void **state)
     fake_ws_end(ws, 1000);
 }
 
-static void test_limits(void **state)
+static void test_rate_of_reports_is_limited(void **state)
 {
     struct fixture *f = *state;
     struct joined j;
@@ -75,13 +75,13 @@ static void test_limits(void **state)
     fixture_run_jobs(f);
     assert_true(fixture_stored(f, "agent_error") >= ROWS_BURST);
     assert_true(fixture_stored(f, "agent_error") <
-                2 * ROWS_BURST); /* some more for the time it took */
+                2 * ROWS_BURST); /* the bucket refills while this runs */
     assert_true(f->n_steps >= STEPS_BURST && f->n_steps < 3 * STEPS_BURST);
     assert_int_equal(ws->close_code, 0);
     fake_ws_end(ws, 1000);
 }
 
-static void test_samples(void **state)
+static void test_valid_samples_of_known_containers_are_emitted(void **state)
 {
     struct fixture *f = *state;
     struct joined j;
@@ -96,7 +96,7 @@ static void test_samples(void **state)
                      json_pack("{s:s, s:f}", "container_id", ID_B, "cpu_percent", 1.0));
     agent_send_event(ws, "container_stats",
                      json_pack("{s:s, s:s}", "container_id", ID_A, "cpu_percent", "1"));
-    assert_int_equal(f->n_samples, 1); /* known, and readable */
+    assert_int_equal(f->n_samples, 1); /* of the known container, from the valid message */
     fake_ws_receive(ws, "{\"type\":\"stats\",\"stats\":{\"cpu_percent\":1,\"mem_percent\":2}}");
     assert_int_equal(f->n_samples, 2);
     fake_ws_end(ws, 1000);
@@ -105,9 +105,12 @@ static void test_samples(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_progress, fixture_setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_limits, fixture_setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_samples, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_progress_is_sent_and_its_end_is_stored, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_rate_of_reports_is_limited, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_valid_samples_of_known_containers_are_emitted,
+                                        fixture_setup, fixture_teardown),
     };
 
     return cmocka_run_group_tests_name("notices", tests, NULL, NULL);

@@ -10,10 +10,10 @@
 
 #define POLL_TIMEOUT_MS 30000
 #define POLL_MAX_MS     60000
-#define POLL_AGAIN_MS \
-    100 /* wanted while the last was under way: a bound for hosts where always something happens */
+/* The delay of a poll requested during another one; limits polls of hosts with frequent events. */
+#define POLL_AGAIN_MS 100
 
-/* Held by the command that asks; the session may be gone when it ends. */
+/* The owner of a command. It holds the session's key: the session may end before the command. */
 struct poll_request {
     struct sessions *owner;
     char key[SESSION_KEY_SIZE];
@@ -59,7 +59,7 @@ static int take_list(struct session *se, const struct command_result *r)
     if (!json_is_array(r->result))
         return -EPROTO;
     if (!h)
-        return 0; /* deleted meanwhile; the socket is about to be closed */
+        return 0; /* the host was deleted, and the socket is about to be closed */
 
     version = h->containers_version;
     n_skipped = fleet_apply_snapshot(h, r->result, time_utc_ms());
@@ -84,8 +84,8 @@ static void on_list(void *owner, const struct command_result *r)
         se->poll.n_failures = 0;
     } else {
         se->poll.n_failures++;
-        session_complain(se, "the container list did not come:",
-                         r->code < 0 ? r->message : "it is not an array");
+        session_complain(se, "could not get the container list:",
+                         r->code < 0 ? r->message : "the result is not an array");
     }
     wait_ms(se, se->poll.is_wanted ? POLL_AGAIN_MS : next_delay_ms(se));
 }
@@ -123,7 +123,7 @@ void session_poll_soon(struct session *se, uint64_t delay_ms)
         return;
 
     se->poll.is_wanted = true;
-    /* Who wants it soon does not put it off for those who wanted it before. */
+    /* A later request must not postpone an earlier one. */
     if (se->poll.state == POLL_WAITING && (is_new || delay_ms == 0))
         loop_timer_start(se->owner->o.loop, &se->poll.timer, delay_ms, ask);
 }

@@ -30,7 +30,7 @@ struct attempt {
     uint64_t max_agents;
     int64_t now_ms;
     struct registration *out;
-    struct host *remotes; /* active mTLS hosts of the same engine */
+    struct host *remotes; /* active mTLS hosts of the same engine; only id and name are set */
     size_t n_remotes;
     bool has_local;
 };
@@ -70,7 +70,7 @@ static void replace(char **to, const char *from)
     *to = xstrdup(from);
 }
 
-static char *host_ips_text(const struct msg_register *m)
+static char *write_host_ips(const struct msg_register *m)
 {
     json_t *ips = json_array();
     char *text;
@@ -84,10 +84,10 @@ static char *host_ips_text(const struct msg_register *m)
     return text;
 }
 
-/* What the agent tells about its machine; what it leaves out stays as it was. */
-static void host_describe(struct host *h, const struct msg_register *m, int64_t now_ms)
+/* Sets the properties that the agent reports of its machine; the others remain unchanged. */
+static void describe_host(struct host *h, const struct msg_register *m, int64_t now_ms)
 {
-    _cleanup_free_ char *ips = host_ips_text(m);
+    _cleanup_free_ char *ips = write_host_ips(m);
 
     replace(&h->os_type, m->os_type);
     replace(&h->os_version, m->os_version);
@@ -103,7 +103,7 @@ static void host_describe(struct host *h, const struct msg_register *m, int64_t 
     h->updated_at_ms = now_ms;
 }
 
-static void agent_describe(struct agent *a, const struct msg_register *m, int64_t now_ms)
+static void describe_agent(struct agent *a, const struct msg_register *m, int64_t now_ms)
 {
     free(a->capabilities);
     a->capabilities = m->capabilities ? json_text_write(m->capabilities, NULL) : xstrdup("{}");
@@ -116,7 +116,7 @@ static void agent_describe(struct agent *a, const struct msg_register *m, int64_
     a->last_seen_at_ms = now_ms;
 }
 
-/* Trimmed and cut to whole characters; NULL when nothing is left. */
+/* Trims the name and cuts it between characters. NULL: nothing is left. The caller frees it. */
 static char *clean_hostname(const char *hostname)
 {
     char *copy, *name;
@@ -137,9 +137,12 @@ static char *clean_hostname(const char *hostname)
     return name;
 }
 
-/* Reconnecting. */
+/*
+ * --- reconnecting
+ * -------------------------------------------------------------------------------
+ */
 
-/* The rows of an agent that is known, as it describes itself now; its token is settled already. */
+/* Updates the rows of a known agent and its host. The caller has set the agent's token hash. */
 static int refresh(struct db *s, struct attempt *a, struct error *err)
 {
     struct registration *out = a->out;
@@ -151,8 +154,8 @@ static int refresh(struct db *s, struct attempt *a, struct error *err)
         return error_wrap(err, r == -ENOENT ? -EIO : r, "host of agent %s", out->agent.id);
     if (name && !str_eq(name, out->host.name) && !hosts_name_taken(s, name, out->host.id))
         replace(&out->host.name, name);
-    host_describe(&out->host, a->m, a->now_ms);
-    agent_describe(&out->agent, a->m, a->now_ms);
+    describe_host(&out->host, a->m, a->now_ms);
+    describe_agent(&out->agent, a->m, a->now_ms);
 
     r = hosts_update(s, &out->host, err);
     if (r < 0)
@@ -163,8 +166,8 @@ static int refresh(struct db *s, struct attempt *a, struct error *err)
     return events_newest_engine_ns(s, out->host.id, &out->events_since, err);
 }
 
-/* Of the registration token and the name of the host: clones of a machine come with the same token, too. */
-static char *join_hash(const struct msg_register *m)
+/* Hashes the registration token with the host name: clones of a machine may use the same token. */
+static char *make_join_hash(const struct msg_register *m)
 {
     char *text = xasprintf("%s %s", m->token, m->hostname ? m->hostname : "");
     char *hash = agent_token_hash(text, "");
@@ -195,7 +198,10 @@ static int reconnect(struct db *s, struct attempt *a, bool is_legacy, struct err
     return refresh(s, a, err);
 }
 
-/* Registering. */
+/*
+ * --- registering
+ * --------------------------------------------------------------------------------
+ */
 
 static int consume_token(struct db *s, const struct attempt *a, struct error *err)
 {
@@ -273,7 +279,7 @@ static void make_rows(struct attempt *a, const char *name)
     h->engine_id = xstrdup(a->m->engine_id);
     h->tags = xstrdup("[]");
     h->created_at_ms = a->now_ms;
-    host_describe(h, a->m, a->now_ms);
+    describe_host(h, a->m, a->now_ms);
 
     random_uuid(id);
     agent->id = xstrdup(id);
@@ -281,9 +287,9 @@ static void make_rows(struct attempt *a, const char *name)
     agent->engine_id = xstrdup(a->m->engine_id);
     agent->force_unique = a->m->force_unique_registration;
     agent->registered_at_ms = a->now_ms;
-    agent_describe(agent, a->m, a->now_ms);
+    describe_agent(agent, a->m, a->now_ms);
     issue_secret(a->out, AGENT_TOKEN_PROVEN);
-    set_joined_with(agent, join_hash(a->m));
+    set_joined_with(agent, make_join_hash(a->m));
     a->out->is_new = true;
 }
 
@@ -303,15 +309,15 @@ static int insert_rows(struct db *s, const struct attempt *a, struct error *err)
         return error_code_set(err, CODE_ENGINE_REGISTERED, "%s", already_registered);
     if (r == -EDQUOT) {
         return error_code_set(err, CODE_TOO_MANY_AGENTS,
-                              "This server has %" PRIu64
-                              " agents, more it does not take. Delete hosts "
-                              "that are gone, or give it a higher --max-agents",
+                              "This server has reached its limit of %" PRIu64
+                              " agents. Delete hosts that are no longer used, or raise "
+                              "--max-agents",
                               a->max_agents);
     }
     return r < 0 ? error_wrap(err, r, "insert agent") : 0;
 }
 
-/* Exactly one mTLS host of this engine: the agent takes its place and its name. */
+/* Registers an agent in place of the only mTLS host of its engine, with the name of that host. */
 static int register_migrated(struct db *s, struct attempt *a, struct error *err)
 {
     _cleanup_(host_done) struct host source = {0};
@@ -350,7 +356,10 @@ static void remember_candidates(const struct attempt *a)
     }
 }
 
-/* Joining again. */
+/*
+ * --- joining again
+ * ------------------------------------------------------------------------------
+ */
 
 struct by_name {
     const char *name;
@@ -365,7 +374,10 @@ static void on_named(void *arg, const struct host *h)
         n->host_id = xstrdup(h->id);
 }
 
-/* The agent that this machine had before: of the same engine and, where clones share it, of the same name. */
+/*
+ * Finds the former agent of this machine, by its engine and, where clones share that, by its
+ * name.
+ */
 static int find_former(struct db *s, struct attempt *a, const char *name, struct error *err)
 {
     struct by_name n = {.name = name};
@@ -383,13 +395,14 @@ static int find_former(struct db *s, struct attempt *a, const char *name, struct
 }
 
 /*
- * Twice an agent may take its place again: when its token was revoked, with a new registration token; and with
- * the one it joined with, while nothing shows that the answer has reached it. -ENOENT: it is neither.
+ * Gives an agent its place again in two cases: its token was revoked, and it has a new
+ * registration token; or it has the one it joined with, and may not have received the answer.
+ * -ENOENT: neither is true.
  */
 static int rejoin(struct db *s, struct attempt *a, const char *name, struct error *err)
 {
     struct agent *agent = &a->out->agent;
-    _cleanup_free_ char *hash = join_hash(a->m);
+    _cleanup_free_ char *hash = make_join_hash(a->m);
     bool is_repeated;
     int r;
 
@@ -399,7 +412,7 @@ static int rejoin(struct db *s, struct attempt *a, const char *name, struct erro
     r = str_eq(agent->joined_with, hash) ? tokens_is_alive(s, a->m->token, a->now_ms, err) : 0;
     is_repeated = r > 0;
     if (r == 0 && !agent_token_is_revoked(agent))
-        r = error_set(err, -ENOENT, "has its place");
+        r = error_set(err, -ENOENT, "the agent is registered");
     if (r == 0)
         r = consume_token(s, a, err);
     if (r >= 0 && a->m->force_unique_registration)

@@ -1,15 +1,33 @@
 #pragma once
 
 /*
- * The decision whether an agent may join, and as whom: everything that a valid register message can
- * lead to, in one store transaction. Knows no sockets; runs in store jobs only.
+ * Decides whether an agent may join, and as which agent: one call runs everything that a valid
+ * register message can lead to, in one store transaction. Knows no sockets; runs in store jobs
+ * only.
  *
- * Permanent tokens are random secrets of which only the hash is stored. Agents of a migrated DockMon
- * database have none yet and come with their id: they are sent a secret, and their id stays good until
- * they come back with it, so that a lost answer locks nobody out (session/agent_token.h).
+ *   token of the message
+ *     a permanent token         -> reconnect: the agent and its host are updated; the engine must
+ *                                  be the one that the token was issued for
+ *     an id of a legacy agent   -> reconnect, and issue a permanent token (agent_token.h)
+ *     a registration token
+ *       the engine's agent was revoked, or its first answer may be lost
+ *                               -> rejoin: the former agent and host get a new permanent token
+ *       one remote host has the engine
+ *                               -> register, and migrate that host (migration.h)
+ *       otherwise               -> register a new agent and a new host; if several remote hosts
+ *                                  have the engine, they are candidates for a migration
+ *     anything else             -> refused
  *
- * An answer to a registration can be lost, too. Until the permanent token is known to have arrived, the same
- * registration token lets the same engine in once more, for as long as that token lives.
+ * The answer to a registration can be lost. Until a message of the agent shows that it has
+ * received the permanent token (arrival.c), the same registration token lets the same engine
+ * register again, while that token is valid; this does not use it up a second time.
+ *
+ * A refusal rolls the transaction back, so that it does not even count as a use of the token.
+ *
+ *   permanent token     a random secret per agent; the store has only its hash
+ *   registration token  created by a user, for one or several agents, with an expiry
+ *   legacy agent        one of a migrated DockMon database; its id is its token until it proves one
+ *   candidates          active remote hosts of the same engine, to be migrated on request
  */
 
 #include "proto/register.h"
@@ -23,21 +41,22 @@
 struct registration {
     struct host host;
     struct agent agent;
-    char *permanent_token;          /* what auth_success carries */
-    bool is_new;                    /* registered just now, not reconnected */
-    bool is_repeated;               /* registered once more: the first answer was lost */
-    bool can_inventory, can_replay; /* of the agent, this time */
+    char *permanent_token;          /* to be sent in auth_success */
+    bool is_new;                    /* registered now, not reconnected */
+    bool is_repeated;               /* registered again: the first answer was lost */
+    bool can_inventory, can_replay; /* capabilities in this message */
     bool can_samples;
     int64_t events_since;              /* engine time (ns) of the newest stored event, 0: none */
     char *migrated_id, *migrated_name; /* the host that this one replaces, or NULL */
-    json_t *candidates;                /* several such hosts: [{"host_id", "host_name"}], or NULL */
+    json_t *candidates;                /* [{"host_id", "host_name"}], or NULL */
 };
 
 void registration_done(struct registration *r);
 
 /*
- * -EACCES: refused, `err` holds the text for auth_error and nothing has changed, not even the token's use
- * count. Other failures are ours, and their text is not for the peer.
+ * Fills *ret, which the caller frees with registration_done(). -EACCES: refused; `err` has the
+ * text and code for auth_error. Other failures are the server's, and their text is not sent to
+ * the peer. After a failure the store is unchanged.
  */
 int registration_run(struct db *s,
                      const struct msg_register *m,

@@ -19,7 +19,7 @@
 
 #define NOW INT64_C(1790000000000)
 
-/* A register message in JSON, through the real decoder, from a token and extra fields. */
+/* Registers with a token and extra fields, through the real decoder. */
 static int join(struct db *s,
                 const char *token,
                 const char *engine_id,
@@ -70,7 +70,7 @@ static void count_host(void *arg, _unused_ const struct host *h)
     ++*(unsigned *)arg;
 }
 
-static unsigned n_hosts(struct db *s)
+static unsigned count_hosts(struct db *s)
 {
     unsigned n = 0;
 
@@ -78,7 +78,7 @@ static unsigned n_hosts(struct db *s)
     return n;
 }
 
-static void test_register(void **state)
+static void test_rows_of_a_new_agent_are_inserted(void **state)
 {
     struct db *s = store_fixture_store(state);
     _cleanup_free_ char *token = store_fixture_token(s, false, NOW);
@@ -121,7 +121,7 @@ static void test_register(void **state)
     assert_string_not_equal(a.token_hash, r.permanent_token);
 }
 
-static void test_names(void **state)
+static void test_host_names_are_cleaned(void **state)
 {
     static const struct {
         const char *extra, *name;
@@ -142,7 +142,7 @@ static void test_names(void **state)
     }
 }
 
-static void test_tokens(void **state)
+static void test_registration_tokens_expire_and_are_used_up(void **state)
 {
     struct db *s = store_fixture_store(state);
     _cleanup_free_ char *single = store_fixture_token(s, false, NOW);
@@ -156,11 +156,11 @@ static void test_tokens(void **state)
     join_refused(s, single, "E2", "{}", "maximum uses");
     join_ok(s, multi, "E2", "{}", &b);
     join_ok(s, multi, "E3", "{}", &c);
-    assert_int_equal(n_hosts(s), 3);
+    assert_int_equal(count_hosts(s), 3);
     assert_string_not_equal(b.permanent_token, c.permanent_token);
 }
 
-static void test_refusal_keeps_token(void **state)
+static void test_refusal_does_not_use_the_token_up(void **state)
 {
     struct db *s = store_fixture_store(state);
     _cleanup_free_ char *first = store_fixture_token(s, false, NOW);
@@ -174,7 +174,7 @@ static void test_refusal_keeps_token(void **state)
     join_ok(s, second, "E2", "{\"hostname\":\"web2\"}", &b);
 }
 
-static void test_engine_clash(void **state)
+static void test_clone_needs_a_unique_name(void **state)
 {
     struct db *s = store_fixture_store(state);
     _cleanup_free_ char *token = store_fixture_token(s, true, NOW);
@@ -202,7 +202,7 @@ static void test_engine_clash(void **state)
     assert_string_not_equal(a.host.id, b.host.id);
 }
 
-static void test_local_host(void **state)
+static void test_engine_of_a_local_host_is_refused(void **state)
 {
     struct db *s = store_fixture_store(state);
     _cleanup_free_ char *token = store_fixture_token(s, true, NOW);
@@ -213,12 +213,12 @@ static void test_local_host(void **state)
         s, token, "E1",
         "{\"hostname\":\"web\",\"force_unique_registration\":true,\"hostname_source\":\"agent_name\"}",
         "not supported for local");
-    assert_int_equal(n_hosts(s), 1);
+    assert_int_equal(count_hosts(s), 1);
     assert_false(hosts_name_taken(s, "here", local));
     assert_false(hosts_name_taken(s, "web", NULL));
 }
 
-static void test_reconnect(void **state)
+static void test_reconnect_updates_the_rows(void **state)
 {
     struct db *s = store_fixture_store(state);
     _cleanup_free_ char *token = store_fixture_token(s, true, NOW);
@@ -228,7 +228,7 @@ static void test_reconnect(void **state)
     join_ok(s, token, "E2", "{\"hostname\":\"db\"}", &other);
 
     join_refused(s, a.permanent_token, "E2", "{}", "Permanent token does not match engine_id");
-    /* The id is no secret, and a hash from a stolen database is no token. */
+    /* Neither the id, which is public, nor a hash of the database is accepted as a token. */
     join_refused(s, a.agent.id, "E1", "{}", "Invalid registration token");
     join_refused(s, a.agent.token_hash, "E1", "{}", "Invalid registration token");
 
@@ -240,16 +240,16 @@ static void test_reconnect(void **state)
     assert_string_equal(again.permanent_token, a.permanent_token);
     assert_string_equal(again.host.name, "web9");
     assert_string_equal(again.host.os_version, "new");
-    assert_int_equal(again.host.num_cpus, 2); /* not sent: kept */
+    assert_int_equal(again.host.num_cpus, 2); /* was not sent, and is kept */
     assert_string_equal(again.agent.version, "2.0");
 
-    /* The name of another host: the old one stays. */
+    /* Another host has this name: the old name is kept. */
     join_ok(s, a.permanent_token, "E1", "{\"hostname\":\"db\"}", &third);
     assert_string_equal(third.host.name, "web9");
-    assert_int_equal(n_hosts(s), 2);
+    assert_int_equal(count_hosts(s), 2);
 }
 
-static void test_events_since(void **state)
+static void test_reconnect_returns_the_newest_event_time(void **state)
 {
     struct db *s = store_fixture_store(state);
     _cleanup_free_ char *token = store_fixture_token(s, false, NOW);
@@ -269,7 +269,7 @@ static void test_events_since(void **state)
     assert_int_equal(again.events_since, INT64_C(1790000000123456789));
 }
 
-static void test_legacy_agent(void **state)
+static void test_legacy_agent_gets_a_token(void **state)
 {
     struct db *s = store_fixture_store(state);
     _cleanup_free_ char *id = store_fixture_legacy_agent(s, "old", "E1");
@@ -280,12 +280,12 @@ static void test_legacy_agent(void **state)
     assert_string_equal(lost.agent.id, id);
     assert_true(str_is_hex(lost.permanent_token, 64));
 
-    /* The answer was lost: the agent comes with its id once more and gets another secret. */
+    /* The answer was lost: the agent uses its id again and gets another token. */
     join_ok(s, id, "E1", "{}", &a);
     assert_string_not_equal(a.permanent_token, lost.permanent_token);
     join_refused(s, lost.permanent_token, "E1", "{}", "Invalid registration token");
 
-    /* It has arrived: from now on the id is worth nothing. */
+    /* The token has been used: from now on the id is refused. */
     join_ok(s, a.permanent_token, "E1", "{}", &c);
     assert_string_equal(c.agent.id, id);
     assert_string_equal(c.permanent_token, a.permanent_token);
@@ -312,7 +312,7 @@ static bool has_setting(struct db *s, enum container_setting_kind kind, const ch
     return container_settings_get(s, kind, host_id, "0123456789ab", &row, NULL) == 0;
 }
 
-static void test_automatic_migration(void **state)
+static void test_only_remote_host_of_the_engine_is_migrated(void **state)
 {
     struct db *s = store_fixture_store(state);
     _cleanup_free_ char *token = store_fixture_token(s, true, NOW);
@@ -337,11 +337,11 @@ static void test_automatic_migration(void **state)
         assert_true(has_setting(s, k, r.host.id));
         assert_false(has_setting(s, k, old_id));
     }
-    /* An engine that was migrated has an agent now. */
+    /* The migrated engine has an agent now. */
     join_refused(s, token, "E1", "{\"hostname\":\"x\"}", "already registered");
 }
 
-static void test_migration_rolls_back(void **state)
+static void test_failed_migration_is_rolled_back(void **state)
 {
     struct db *s = store_fixture_store(state);
     _cleanup_free_ char *token = store_fixture_token(s, false, NOW);
@@ -364,14 +364,14 @@ static void test_migration_rolls_back(void **state)
     assert_null(old.replaced_by);
     assert_string_equal(old.name, "prod");
     assert_true(has_setting(s, CONTAINER_TAGS, old_id));
-    assert_int_equal(n_hosts(s), 1);
+    assert_int_equal(count_hosts(s), 1);
 
     store_fixture_sql(s, "DROP TRIGGER boom");
     store_fixture_sql(s, "DROP TRIGGER boom2");
-    join_ok(s, token, "E1", "{\"hostname\":\"x\"}", &r); /* not even the token was used up */
+    join_ok(s, token, "E1", "{\"hostname\":\"x\"}", &r); /* the token was not used up */
 }
 
-static void test_several_candidates(void **state)
+static void test_user_chooses_among_several_candidates(void **state)
 {
     struct db *s = store_fixture_store(state);
     _cleanup_free_ char *token = store_fixture_token(s, true, NOW);
@@ -413,8 +413,8 @@ static void test_several_candidates(void **state)
     assert_non_null(strstr(err.msg, "already"));
 }
 
-/* The register messages of all eras, as the vectors have them. */
-static void test_vectors(void **state)
+/* The vectors have register messages of agents of all eras. */
+static void test_register_vectors_are_accepted(void **state)
 {
     static const char *const files[] = {"good-seed-agent", "good-head-agent", "good-own-agent",
                                         "good-minimal"};
@@ -447,19 +447,19 @@ static void test_vectors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_register),
-        TEST(test_names),
-        TEST(test_tokens),
-        TEST(test_refusal_keeps_token),
-        TEST(test_engine_clash),
-        TEST(test_local_host),
-        TEST(test_reconnect),
-        TEST(test_events_since),
-        TEST(test_legacy_agent),
-        TEST(test_automatic_migration),
-        TEST(test_migration_rolls_back),
-        TEST(test_several_candidates),
-        TEST(test_vectors),
+        TEST(test_rows_of_a_new_agent_are_inserted),
+        TEST(test_host_names_are_cleaned),
+        TEST(test_registration_tokens_expire_and_are_used_up),
+        TEST(test_refusal_does_not_use_the_token_up),
+        TEST(test_clone_needs_a_unique_name),
+        TEST(test_engine_of_a_local_host_is_refused),
+        TEST(test_reconnect_updates_the_rows),
+        TEST(test_reconnect_returns_the_newest_event_time),
+        TEST(test_legacy_agent_gets_a_token),
+        TEST(test_only_remote_host_of_the_engine_is_migrated),
+        TEST(test_failed_migration_is_rolled_back),
+        TEST(test_user_chooses_among_several_candidates),
+        TEST(test_register_vectors_are_accepted),
     };
 
     return cmocka_run_group_tests_name("registration", tests, NULL, NULL);

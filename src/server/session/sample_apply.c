@@ -15,7 +15,7 @@ bool sample_apply_container(struct fleet_host *h, const struct msg_container_sta
         .network_tx = m->network_tx,
         .disk_read = m->disk_read,
         .disk_write = m->disk_write,
-        .pids = -1, /* the message has none */
+        .pids = -1, /* not in this message */
     };
 
     return fleet_put_sample(h, 0, m->container_id, &s);
@@ -33,12 +33,12 @@ void sample_apply_host(struct fleet_host *h, const struct msg_host_stats *m)
     fleet_put_host_sample(h, &s);
 }
 
-static int64_t hundredths_of(double percent)
+static int64_t to_hundredths(double percent)
 {
     return percent >= 0 && percent < 1e12 ? (int64_t)(percent * 100 + 0.5) : METRIC_NONE;
 }
 
-static int64_t not_negative(int64_t v)
+static int64_t to_metric(int64_t v)
 {
     return v >= 0 ? v : METRIC_NONE;
 }
@@ -56,13 +56,13 @@ bool sample_to_batch(const struct fleet_host *h,
     *c = (struct container_sample){.name = container->name};
     str_copy(c->id, sizeof(c->id), container->id);
     samples_clear_values(c->values, CONTAINER_METRICS);
-    c->values[CONTAINER_CPU] = hundredths_of(m->cpu_percent);
-    c->values[CONTAINER_MEM_USED] = has_memory ? not_negative(m->memory_usage) : METRIC_NONE;
+    c->values[CONTAINER_CPU] = to_hundredths(m->cpu_percent);
+    c->values[CONTAINER_MEM_USED] = has_memory ? to_metric(m->memory_usage) : METRIC_NONE;
     c->values[CONTAINER_MEM_LIMIT] = m->memory_limit > 0 ? m->memory_limit : METRIC_NONE;
-    c->values[CONTAINER_NET_RX] = not_negative(m->network_rx);
-    c->values[CONTAINER_NET_TX] = not_negative(m->network_tx);
-    c->values[CONTAINER_BLK_READ] = not_negative(m->disk_read);
-    c->values[CONTAINER_BLK_WRITE] = not_negative(m->disk_write);
+    c->values[CONTAINER_NET_RX] = to_metric(m->network_rx);
+    c->values[CONTAINER_NET_TX] = to_metric(m->network_tx);
+    c->values[CONTAINER_BLK_READ] = to_metric(m->disk_read);
+    c->values[CONTAINER_BLK_WRITE] = to_metric(m->disk_write);
     *ret = (struct samples){.at_ms = time_utc_ms(), .containers = c, .n_containers = 1};
     return true;
 }
@@ -75,25 +75,25 @@ void sample_host_to_batch(const struct fleet_host *h,
 
     *ret = (struct samples){.at_ms = time_utc_ms(), .has_host = true};
     samples_clear_values(v, HOST_METRICS);
-    v[HOST_CPU] = hundredths_of(m->cpu_percent);
+    v[HOST_CPU] = to_hundredths(m->cpu_percent);
     if (h->row.total_memory > 0 && m->mem_percent >= 0 && m->mem_percent <= 100) {
         v[HOST_MEM_TOTAL] = h->row.total_memory;
         v[HOST_MEM_USED] = (int64_t)((double)h->row.total_memory * m->mem_percent / 100);
     }
 }
 
-/* -1 is what the model has for not known. */
-static double share(int64_t used, int64_t total)
+/* In the model -1 means unknown. */
+static double to_share(int64_t used, int64_t total)
 {
     return used >= 0 && total > 0 ? (double)used * 100.0 / (double)total : -1;
 }
 
-static double percent(int64_t hundredths)
+static double to_percent(int64_t hundredths)
 {
     return hundredths >= 0 ? (double)hundredths / 100.0 : -1;
 }
 
-static int64_t known(int64_t v)
+static int64_t to_model(int64_t v)
 {
     return v >= 0 ? v : -1;
 }
@@ -106,31 +106,31 @@ static void put_container(struct fleet_host *h,
     const int64_t *v = c->values;
     const struct fleet_sample s = {
         .sampled_at_ms = now_ms,
-        .cpu_percent = percent(v[CONTAINER_CPU]),
-        .memory_percent = share(v[CONTAINER_MEM_USED], v[CONTAINER_MEM_LIMIT]),
-        .memory_usage = known(v[CONTAINER_MEM_USED]),
-        .memory_limit = known(v[CONTAINER_MEM_LIMIT]),
-        .network_rx = known(v[CONTAINER_NET_RX]),
-        .network_tx = known(v[CONTAINER_NET_TX]),
-        .disk_read = known(v[CONTAINER_BLK_READ]),
-        .disk_write = known(v[CONTAINER_BLK_WRITE]),
-        .pids = known(v[CONTAINER_PIDS]),
+        .cpu_percent = to_percent(v[CONTAINER_CPU]),
+        .memory_percent = to_share(v[CONTAINER_MEM_USED], v[CONTAINER_MEM_LIMIT]),
+        .memory_usage = to_model(v[CONTAINER_MEM_USED]),
+        .memory_limit = to_model(v[CONTAINER_MEM_LIMIT]),
+        .network_rx = to_model(v[CONTAINER_NET_RX]),
+        .network_tx = to_model(v[CONTAINER_NET_TX]),
+        .disk_read = to_model(v[CONTAINER_BLK_READ]),
+        .disk_write = to_model(v[CONTAINER_BLK_WRITE]),
+        .pids = to_model(v[CONTAINER_PIDS]),
     };
 
-    (void)fleet_put_sample(h, place, c->id, &s); /* unknown: its list is on the way */
+    (void)fleet_put_sample(h, place, c->id, &s); /* unknown until the next list arrives */
 }
 
 static void put_host(struct fleet_host *h, const int64_t *v, int64_t now_ms)
 {
     const struct fleet_sample s = {
         .sampled_at_ms = now_ms,
-        .cpu_percent = percent(v[HOST_CPU]),
-        .memory_percent = share(v[HOST_MEM_USED], v[HOST_MEM_TOTAL]),
-        .net_bytes_per_sec = -1, /* made of the counters */
-        .memory_usage = known(v[HOST_MEM_USED]),
-        .memory_limit = known(v[HOST_MEM_TOTAL]),
-        .network_rx = known(v[HOST_NET_RX]),
-        .network_tx = known(v[HOST_NET_TX]),
+        .cpu_percent = to_percent(v[HOST_CPU]),
+        .memory_percent = to_share(v[HOST_MEM_USED], v[HOST_MEM_TOTAL]),
+        .net_bytes_per_sec = -1, /* the model computes it from the counters */
+        .memory_usage = to_model(v[HOST_MEM_USED]),
+        .memory_limit = to_model(v[HOST_MEM_TOTAL]),
+        .network_rx = to_model(v[HOST_NET_RX]),
+        .network_tx = to_model(v[HOST_NET_TX]),
         .disk_read = -1,
         .disk_write = -1,
     };

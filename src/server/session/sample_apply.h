@@ -1,19 +1,20 @@
 #pragma once
 
 /*
- * Samples of agents on their way into the live model.
+ * Puts the samples of agents into the live model, and converts single samples into batches.
  */
 
 #include "proto/samples.h"
 #include "proto/stats.h"
 #include "server/fleet/fleet.h"
 
-/* false: the host has no such container (yet). */
+/* False: the host has no such container (yet). */
 bool sample_apply_container(struct fleet_host *h, const struct msg_container_stats *m);
 void sample_apply_host(struct fleet_host *h, const struct msg_host_stats *m);
 /*
- * The same as a batch of one, of what such an agent measures. False: the host has no such container. The batch points
- * to *c.
+ * Converts a single sample into a batch of one, with the metrics that such an agent measures.
+ * *ret refers to *c, which refers to the host's container: neither outlives the call of the
+ * listeners. False: the host has no such container.
  */
 bool sample_to_batch(const struct fleet_host *h,
                      const struct msg_container_stats *m,
@@ -22,5 +23,8 @@ bool sample_to_batch(const struct fleet_host *h,
 void sample_host_to_batch(const struct fleet_host *h,
                           const struct msg_host_stats *m,
                           struct samples *ret);
-void sample_apply_batch(struct fleet_host *h,
-                        const struct samples *s); /* and where they come from */
+/*
+ * Applies a batch: its newest samples unless it is late, and the source of the samples in any
+ * case.
+ */
+void sample_apply_batch(struct fleet_host *h, const struct samples *s);

@@ -94,7 +94,7 @@ void sessions_remove_listener(struct sessions_listener *l)
     listeners_remove(&l->base);
 }
 
-/* The registered session of an agent has ended. */
+/* Takes the agent's host offline, unless another session has become the registered one. */
 static void session_unregister(struct session *se, unsigned code, const char *reason)
 {
     struct sessions *s = se->owner;
@@ -102,7 +102,7 @@ static void session_unregister(struct session *se, unsigned code, const char *re
     struct fleet_host *h = session_host(se);
 
     if (!l || l->session != se)
-        return; /* superseded or dropped: it is another's turn */
+        return; /* superseded or dropped: the record is of another session */
 
     l->session = NULL;
     log_info(LOG_FIELDS("agent", se->agent_id, "host", se->host_id, "peer", se->peer),
@@ -136,21 +136,21 @@ void session_close(struct session *se, unsigned code, const char *reason)
         session_unregister(se, code, reason);
 }
 
-static struct agent_record *link_get(struct sessions *s, const char *agent_id)
+static struct agent_record *get_record(struct sessions *s, const char *agent_id)
 {
     struct agent_record *l = map_find(&s->links, agent_id);
 
     if (l)
         return l;
     l = xcalloc(1, sizeof(*l));
-    (void)map_put(&s->links, agent_id, l); /* nothing was there */
+    (void)map_put(&s->links, agent_id, l); /* replaces nothing */
     return l;
 }
 
 /*
- * A network that broke makes an agent come back before we have noticed; a cloned data directory makes
- * two agents supersede each other for ever. Both are logged; the event is stored at most once a minute,
- * with a count.
+ * After a network failure an agent may reconnect before the server has noticed; two agents with
+ * copies of one data directory supersede each other forever. Both are logged; the event is stored
+ * at most once a minute, with a count.
  */
 static void report_superseded(const struct session *old,
                               const struct session *se,
@@ -161,7 +161,8 @@ static void report_superseded(const struct session *old,
 
     log_warn(
         LOG_FIELDS("agent", se->agent_id, "host", se->host_id, "old", old->peer, "new", se->peer),
-        "a new connection takes over; if this repeats, two machines use one data directory");
+        "agent superseded: it has connected again; if this repeats, two machines use copies of one "
+        "data directory");
     l->n_superseded++;
     if (l->reported_ms > 0 && now_ms - l->reported_ms < SUPERSEDE_REPORT_MS)
         return;
@@ -180,11 +181,11 @@ static void supersede(struct session *old, struct session *se, struct agent_reco
     session_close(old, WS_CLOSE_NORMAL, "New connection established");
     commands_fail_agent(
         se->owner->commands, se->agent_id,
-        "the agent has connected anew before it answered: it is not known whether this was done");
+        "the agent reconnected before it answered: it is not known whether this was done");
     notify_gone(se->owner, se->agent_id);
 }
 
-static void announce(struct session *se, const struct registration *r)
+static void report_connected(struct session *se, const struct registration *r)
 {
     struct ingest *in = se->owner->ingest;
     const struct fleet_host *h = session_host(se);
@@ -194,7 +195,7 @@ static void announce(struct session *se, const struct registration *r)
                         se->peer),
              "agent %s %s", h->agent.version,
              r->is_new        ? "registered"
-             : r->is_repeated ? "registered once more, the first answer did not reach it"
+             : r->is_repeated ? "registered again: it did not receive the first answer"
                               : "connected");
     host_event_add(in, r->is_new ? HOST_EVENT_ADDED : HOST_EVENT_CONNECTED, h, se->peer, NULL);
     if (!r->migrated_id)
@@ -210,13 +211,13 @@ static void announce(struct session *se, const struct registration *r)
 void session_register(struct session *se, const struct registration *r)
 {
     struct sessions *s = se->owner;
-    struct agent_record *l = link_get(s, r->agent.id);
+    struct agent_record *l = get_record(s, r->agent.id);
     struct session *old = l->session;
     struct fleet_host *h = fleet_put_host(s->o.fleet, &r->host, &r->agent);
 
     se->agent_id = xstrdup(r->agent.id);
     se->host_id = xstrdup(r->host.id);
-    se->touched_ms = time_monotonic_ms(); /* the registration has just written it */
+    se->touched_ms = time_monotonic_ms(); /* the registration has just written last_seen_at */
     se->can_inventory = r->can_inventory;
     se->can_replay = r->can_replay;
     se->can_samples = r->can_samples;
@@ -240,7 +241,7 @@ void session_register(struct session *se, const struct registration *r)
     if (old) {
         supersede(old, se, l);
     } else {
-        announce(se, r);
+        report_connected(se, r);
     }
     fleet_notify_host(s->o.fleet, h);
     if (!se->can_inventory)
@@ -266,7 +267,7 @@ static void on_message(void *owner, const char *data, size_t size, bool is_binar
 
     switch (se->state) {
     case SESSION_AWAIT_AUTH: session_authenticate(se, data, size, is_binary); return;
-    case SESSION_AUTHENTICATING: return; /* nothing counts before the answer */
+    case SESSION_AUTHENTICATING: return; /* messages before the answer are ignored */
     case SESSION_ACTIVE: session_receive(se, data, size, is_binary); return;
     case SESSION_CLOSING: return;
     }
@@ -352,7 +353,9 @@ static int send_command(void *owner, const char *agent_id, const char *text, siz
     return ws_send_text(l->session->ws, text, size);
 }
 
-/* A refusal by the engine concerns the caller (info), other failures the administrator (warning). */
+/*
+ * A refusal by the engine is the caller's fault (info), other failures concern the administrator.
+ */
 static void on_command_failure(void *owner, const struct command_failure *f)
 {
     const struct sessions *s = owner;
@@ -432,13 +435,13 @@ void sessions_free(struct sessions *s)
     completion_done(&s->stopped);
     drop_sockets(s);
     sessions_release(s);
-    /* Registrations, messages and events on their way end in this object. */
+    /* The jobs of registrations, messages and events refer to this object. */
     if (s->o.parse_jobs)
         job_queue_drain(s->o.parse_jobs);
     job_queue_drain(s->o.store_jobs);
     ingest_flush(s->ingest);
     job_queue_drain(s->o.store_jobs);
-    drop_sockets(s); /* of agents that connected meanwhile */
+    drop_sockets(s); /* agents may have connected meanwhile */
     commands_free(s->commands);
     history_remove_listener(&s->history);
     listeners_done(&s->listeners);

@@ -9,8 +9,8 @@
  *
  * The first frame (register, or reconnect with the permanent token) must come within 30 s and is
  * judged by a store job. Then the agent's messages count until the socket closes. There is one
- * registered session per agent: a newer one supersedes it (close code 1000), and the end of a session
- * only takes the host offline if it still is the registered one.
+ * registered session per agent: a newer one supersedes it (close code 1000), and the end of a
+ * session only takes the host offline if it still is the registered one.
  *
  * Messages of an agent go
  *
@@ -20,13 +20,14 @@
  *   - as events, into the store, then to the listeners of the fleet;
  *   - as data of shells and followed logs, to the listeners of the sessions (below).
  *
- * Samples are acknowledged to the agent, which keeps them until then. With a history that happens when
- * they are written there; after a restart the history also knows which batches are duplicates.
+ * Samples are acknowledged to the agent, which keeps them until then. With a history that happens
+ * when they are written there; after a restart the history also knows which batches are
+ * duplicates.
  *
- * Ownership: a session belongs to its socket and is freed with it. Nobody outside of this folder has a
- * pointer to one; callers name an agent by its id, and a call finds its registered session or returns
- * -ENOTCONN. Everything in the options is borrowed and outlives the sessions. Listeners remove
- * themselves, or are removed by sessions_free().
+ * Ownership: a session belongs to its socket and is freed with it. Nobody outside of this folder
+ * has a pointer to one; callers name an agent by its id, and a call finds its registered session
+ * or returns -ENOTCONN. Everything in the options is borrowed and outlives the sessions.
+ * Listeners remove themselves, or are removed by sessions_free().
  *
  *   agent        a row in the store with a token, on one host
  *   registered   the newest accepted session of an agent
@@ -65,17 +66,16 @@ struct sessions_listener {
 struct sessions_options {
     struct loop *loop;
     struct job_queue *store_jobs;
-    struct job_queue *parse_jobs; /* large messages are parsed there; NULL or full: on the loop */
+    struct job_queue *parse_jobs; /* parses large messages; NULL or full: the loop parses them */
     struct db *store;
     struct fleet *fleet;
-    uint64_t max_agents;       /* registered; 0: AGENTS_DEFAULT_MAX */
-    size_t max_message;        /* of an authenticated agent; 0: 16 MiB */
-    size_t max_commands;       /* that wait for one agent; 0: COMMANDS_MAX_AWAITED */
+    uint64_t max_agents;       /* registered agents; 0: AGENTS_DEFAULT_MAX */
+    size_t max_message;        /* bytes of a message of an authenticated agent; 0: 16 MiB */
+    size_t max_commands;       /* pending commands per agent; 0: COMMANDS_MAX_AWAITED */
     uint64_t auth_timeout_ms;  /* 0: 30 s */
     uint64_t ping_interval_ms; /* 0: WS_PING_INTERVAL_MS */
-    uint64_t poll_interval_ms; /* list_containers of agents that do not push; 0: 2000 */
-    /* Samples are acknowledged when it has written them, and registrations wait until it has started;
-     * NULL: samples are acknowledged at once. Outlives the sessions. */
+    uint64_t poll_interval_ms; /* between list_containers of polled agents; 0: 2000 */
+    /* Acknowledgements and registrations wait for it; NULL: samples are acknowledged at once. */
     struct history *history;
 };
 
@@ -88,50 +88,52 @@ void sessions_remove_listener(struct sessions_listener *l); /* harmless if it wa
  */
 void sessions_stop(struct sessions *s, struct completion_wait *w, completion_fn fn);
 /*
- * Drops open sockets, and drains the store queue so that received events are stored. Pending commands
- * fail, so the objects that they report to must still exist.
+ * Drops open sockets, and drains the store queue so that received events are stored. Pending
+ * commands fail, so the objects that they report to must still exist.
  */
 void sessions_free(struct sessions *s);
 
 /*
- * Agents that register after sessions_hold() get their answer with sessions_release(), or are refused
- * when that takes as long as a registration may take (30 s). With a history it is done from here.
+ * Agents that register after sessions_hold() are answered by sessions_release(), or refused when
+ * the time for a registration (30 s) has passed. sessions_new() does both when there is a
+ * history.
  */
 void sessions_hold(struct sessions *s);
 void sessions_release(struct sessions *s);
 
-/* One text message to an agent: 0, -ENOTCONN or -ENOBUFS. */
+/* Sends one text message to an agent. -ENOTCONN; -ENOBUFS: too much is queued for it. */
 int sessions_send(struct sessions *s, const char *agent_id, const char *text, size_t size)
     _nodiscard_;
 
 /* Fills the accept options for an upgrade of /api/agent/ws. */
 void sessions_accept(struct sessions *s, struct ws_accept *ret);
 /*
- * Sends an agent the rate at which samples are wanted, see proto/samples.h. -ENOTCONN; -EOPNOTSUPP: the
- * agent sends no batches, and single samples at its own interval.
+ * Sends an agent the rate at which samples are wanted, see proto/samples.h. -ENOTCONN;
+ * -EOPNOTSUPP: the agent sends no batches, but single samples at its own interval.
  */
 int sessions_stats_rate(struct sessions *s, const char *agent_id, const struct msg_stats_rate *rate)
     _nodiscard_;
-/* Including those that are not authenticated yet. */
+/* The number of sessions, including those that are not authenticated yet. */
 size_t sessions_count(const struct sessions *s);
-/* The host's samples up to this position are written: its agent need not keep them. */
+/* Acknowledges the host's samples up to this position, so that its agent may drop them. */
 void sessions_acknowledge(struct sessions *s,
                           const char *host_id,
                           const struct msg_samples_ack *ack);
 /*
- * Samples of the host were lost after its written position: its agent is made to reconnect and to send
- * them again.
+ * Call when samples of the host were lost after its written position: closes the agent's session,
+ * so that it reconnects and sends them again.
  */
 void sessions_resend_samples(struct sessions *s, const char *host_id);
 struct commands *sessions_commands(struct sessions *s);
 /*
- * Ends the agent's session (1008) and forgets the agent, so that its next attempt is refused. Called
- * when the job that deleted its host has ended; the caller removes the host from the fleet.
+ * Ends the agent's session (1008) and forgets the agent, so that its next attempt is refused.
+ * Called when the job that deleted its host has ended; the caller removes the host from the
+ * fleet.
  */
 void sessions_drop_agent(struct sessions *s, const char *agent_id, const char *why);
 /* Ends the agent's session (1008), if there is one; its host goes offline and is kept. */
 void sessions_close_agent(struct sessions *s, const char *agent_id, const char *why);
-/* Asks for a fresh list soon (after an operation) from agents that are polled. */
+/* Polls a polled agent at once, as its containers have changed; other agents push. */
 void sessions_refresh(struct sessions *s, const char *agent_id);
 /* Called when the job of migration_run() has ended: removes the old host from the fleet. */
 void sessions_on_migrated(struct sessions *s, const struct migration_result *m);

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * Sessions on a real store and a real job queue, with agents at the fake network edge: what the unit
- * tests of this folder share.
+ * Sessions on a real store and a real job queue, with agents on fake sockets; for the unit tests
+ * of this folder.
  */
 
 #include "server/common/fake_net.h"
@@ -22,8 +22,8 @@ struct fixture {
     struct fleet_listener listener;
     struct sessions *sessions;
     unsigned n_host_changes, n_container_changes, n_events, n_samples, n_batches, n_steps;
-    int64_t last_batch_ms; /* the time of the last, by our clock */
-    char last_step[256];   /* the type, and what was said, as JSON */
+    int64_t last_batch_ms; /* the time of the last batch, by our clock */
+    char last_step[256];   /* the type and the JSON of the last progress */
     char last_event[64];
 };
 

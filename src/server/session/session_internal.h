@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * Shared by the files of session/; nobody else includes it. session.h draws the states. Jobs and
- * commands hold a session's key, never a pointer, and look it up again.
+ * Shared by the files of session/ and included by no other file. session.h draws the states. Jobs
+ * and commands hold a session's key, never a pointer, and look the session up again.
  */
 
 #include "base/bucket.h"
@@ -32,25 +32,25 @@ enum session_state {
     SESSION_CLOSING,
 };
 
-/* At most one log line a minute, with the number of those that were left out. */
+/* At most one log line a minute, with the number of suppressed ones. */
 struct complaint {
     uint64_t said_ms;
     unsigned n_suppressed;
 };
 
-/* Limits of the rate of an agent's reports, so that it floods neither the store nor clients. */
+/* Rate limits of an agent's reports, so that it floods neither the store nor clients. */
 struct notices {
     struct bucket events, rows, steps;
-    unsigned n_suppressed; /* rows that were left out since the last one */
+    unsigned n_suppressed; /* rows left out since the last stored one */
 };
 
-/* The parts of a snapshot that is on its way, and the deltas that came between them. */
+/* The parts received of an unfinished snapshot, and the deltas received between them. */
 struct inventory {
-    char *snapshot_id; /* NULL: none is on its way */
+    char *snapshot_id; /* NULL: no snapshot is unfinished */
     int64_t next_part;
     size_t size;        /* bytes of the messages held */
     json_t *containers; /* at most INVENTORY_MAX_CONTAINERS */
-    size_t n_left_out;  /* beyond that */
+    size_t n_left_out;  /* containers beyond that limit */
     json_t *deltas;
 };
 
@@ -58,7 +58,7 @@ enum poll_state { POLL_OFF, POLL_WAITING, POLL_ASKING };
 
 struct poll {
     enum poll_state state;
-    bool is_wanted; /* soon; while POLL_ASKING: once more, right after */
+    bool is_wanted; /* a poll soon; while POLL_ASKING: another one right after it */
     unsigned n_failures;
     struct loop_timer timer;
 };
@@ -70,16 +70,16 @@ struct session {
     enum session_state state;
     struct loop_timer auth_timer;
     char *peer;     /* address */
-    char *agent_id; /* this and the next: NULL before ACTIVE */
+    char *agent_id; /* NULL before ACTIVE, as is host_id */
     char *host_id;
-    char *unproven_hash; /* of a token just issued, until a message shows its arrival; or NULL */
+    char *unproven_hash; /* of a token just issued, until a message proves its arrival; or NULL */
     bool can_inventory, can_replay; /* capabilities of the agent */
     bool can_samples;
-    bool knows_codes;        /* it understands error codes: `register` said so */
+    bool knows_codes;        /* the agent understands error codes, according to `register` */
     int64_t clock_offset_ms; /* to be added to the agent's times; 0 when its clock is about right */
     /* The same for late batches: the agent's clock may have been different then. */
     int64_t late_offset_ms;
-    bool is_in_step;     /* the last batch was about now, by that offset */
+    bool is_in_step;     /* the last batch was about now, with clock_offset_ms */
     uint64_t acked_ms;   /* when samples were last acknowledged */
     uint64_t touched_ms; /* when last_seen_at was last written */
     struct complaint complaint;
@@ -88,14 +88,14 @@ struct session {
     struct poll poll;
 };
 
-/* The newest batch of samples that came, of each of an agent's last epochs. */
+/* The number of epochs of an agent of which the newest received batch is remembered. */
 #define RECEIVED_EPOCHS 8
 
 /* One per agent that ever had a session since the start; bounded by the registered agents. */
 struct agent_record {
     struct session *session;                          /* the registered one, or NULL */
-    char host_id[UUID_TEXT_SIZE];                     /* of the last one */
-    unsigned n_superseded;                            /* since the last report */
+    char host_id[UUID_TEXT_SIZE];                     /* of the last session */
+    unsigned n_superseded;                            /* sessions, since the last report */
     struct msg_samples_ack received[RECEIVED_EPOCHS]; /* newest first; epoch 0: none */
     uint64_t reported_ms;
 };
@@ -121,13 +121,13 @@ struct sessions {
 struct session *sessions_find(struct sessions *s, const char *key);
 void session_set_state(struct session *se, enum session_state to);
 void session_close(struct session *se, unsigned code, const char *reason);
-int session_send(struct session *se, json_t *message) _nodiscard_; /* takes it */
-/* Notes that the agent lives: in memory at once, in the store once a minute. */
+int session_send(struct session *se, json_t *message) _nodiscard_; /* takes ownership */
+/* Records that the agent is alive: in memory at once, in the store once a minute. */
 void session_touch(struct session *se);
-struct fleet_host *session_host(const struct session *se); /* NULL: deleted meanwhile */
+struct fleet_host *session_host(const struct session *se); /* NULL: its host was deleted */
 /* Makes an authenticated session the registered one of its agent. */
 void session_register(struct session *se, const struct registration *r);
-/* authenticate.c: the first frame and its answer. */
+/* authenticate.c: handles the first frame and answers it. */
 void session_authenticate(struct session *se, const char *data, size_t size, bool is_binary);
 struct session_refusal {
     enum error_code code;
@@ -136,30 +136,33 @@ struct session_refusal {
     const char *close_reason;
 };
 void session_refuse(struct session *se, const struct session_refusal *r);
-/* Logs a warning about a peer that is not authenticated, unless there were too many of them. */
+/* Logs a warning about a peer that is not authenticated; the number of such warnings is limited. */
 void session_warn_stranger(struct session *se, const char *what, const char *why);
 
-/* arrival.c: any message of the agent shows that it has received its permanent token. */
+/* arrival.c: any message of the agent proves that it has received its permanent token. */
 void session_note_arrival(struct session *se);
 
-/* inbound.c: everything after it. */
-/* Logs a warning about a message, at most once a minute; `word` is of the agent, or NULL. */
+/* inbound.c: handles all frames after the first one. */
+/* Logs a warning about a message, at most once a minute; `word` is the agent's, or NULL. */
 void session_complain(struct session *se, const char *what, const char *word);
 void session_receive(struct session *se, const char *data, size_t size, bool is_binary);
 
-/* notices.c: unrequested reports of an agent; invalid messages are logged. */
-bool session_may_report_event(struct session *se); /* false: too many, and complained about */
+/* notices.c: handles unrequested reports of an agent; invalid messages are logged. */
+bool session_may_report_event(struct session *se); /* false: too many events; that is logged */
 void session_on_update_progress(struct session *se, const json_t *payload, size_t size);
 void session_on_selfupdate_progress(struct session *se, const json_t *payload, size_t size);
 void session_on_error(struct session *se, const json_t *message, size_t size);
 void session_on_engine_state(struct session *se, const json_t *payload, size_t size);
 
-/* samples.c */
-/* Acknowledgements follow the history, and registrations wait until it has started. */
+/* session_samples.c */
+/*
+ * From now on the history triggers acknowledgements, and registrations wait until it has started.
+ */
 void sessions_attach_history(struct sessions *s);
+/* Makes batches that the history already has count as duplicates. */
 void session_expect_samples(const struct session *se, struct agent_record *l);
 void session_on_samples(struct session *se, const void *data, size_t size);
-/* Notes the offset of the agent's clock, by the time in a message that was sent at once. */
+/* Sets the offset of the agent's clock from the time in a message that was sent without delay. */
 void session_note_clock(struct session *se, const json_t *message);
 
 /* inventory.c */

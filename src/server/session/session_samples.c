@@ -10,17 +10,17 @@
 #include "proto/samples.h"
 #include "server/session/sample_apply.h"
 
-#define ACK_MS         5000 /* batches come every second; not each needs an answer */
+#define ACK_MS         5000 /* batches arrive every second; not each needs an answer */
 #define MAX_TIME_MS    INT64_C(1000000000000000)
 #define CLOCK_SLACK_MS INT64_C(60000) /* the delay that a slow link may cause */
 
 static void send_ack(struct session *se, const struct msg_samples_ack *ack)
 {
     if (session_send(se, msg_samples_ack_encode(ack)) < 0)
-        log_debug(LOG_FIELDS("agent", se->agent_id), "samples are not acknowledged");
+        log_debug(LOG_FIELDS("agent", se->agent_id), "could not acknowledge samples");
 }
 
-/* Without a history a batch is acknowledged when it has come; otherwise see on_written(). */
+/* Without a history a batch is acknowledged on arrival; with one, on_written() does it. */
 static void acknowledge(struct session *se, const struct samples *s)
 {
     uint64_t now_ms = time_monotonic_ms();
@@ -49,9 +49,9 @@ void sessions_resend_samples(struct sessions *s, const char *host_id)
 
     if (!l)
         return;
-    memset(l->received, 0, sizeof(l->received)); /* it must not count as a duplicate */
+    memset(l->received, 0, sizeof(l->received)); /* the resent batches are no duplicates */
     if (l->session && l->session->state == SESSION_ACTIVE && l->session->can_samples)
-        session_close(l->session, WS_CLOSE_TRY_AGAIN, "Samples are to be sent once more");
+        session_close(l->session, WS_CLOSE_TRY_AGAIN, "Samples must be sent again");
 }
 
 static void on_written(struct history_listener *l,
@@ -96,7 +96,6 @@ static void add_epoch(struct agent_record *l, const struct msg_samples_ack *at)
     l->received[0] = *at;
 }
 
-/* After a restart, batches that the history has are duplicates. */
 void session_expect_samples(const struct session *se, struct agent_record *l)
 {
     const struct history *history = se->owner->o.history;
@@ -106,8 +105,8 @@ void session_expect_samples(const struct session *se, struct agent_record *l)
         add_epoch(l, &(struct msg_samples_ack){kept.epoch, kept.seq});
 }
 
-/* False: it is a duplicate. */
-static bool is_new(struct session *se, const struct samples *s)
+/* Records the batch as received. False: it is a duplicate. */
+static bool note_batch(struct session *se, const struct samples *s)
 {
     struct agent_record *l = map_find(&se->owner->links, se->agent_id);
     struct msg_samples_ack *last = l ? find_epoch(l, s->epoch) : NULL;
@@ -135,8 +134,8 @@ void session_note_clock(struct session *se, const json_t *message)
 }
 
 /*
- * Batches are sent as they are made. After one that was in step with our clock the next one is, too,
- * unless the agent's clock, or ours, has jumped.
+ * Batches that are not late are sent without delay: after one that was in step with our clock the
+ * next one is, too, unless the agent's clock or ours has jumped.
  */
 static void follow_clock(struct session *se, int64_t off_ms)
 {
@@ -144,10 +143,10 @@ static void follow_clock(struct session *se, int64_t off_ms)
 
     se->is_in_step = llabs(off_ms - se->clock_offset_ms) <= CLOCK_SLACK_MS;
     if (llabs(off_ms) <= CLOCK_SLACK_MS) {
-        se->clock_offset_ms = 0; /* it is right, or was set right meanwhile */
+        se->clock_offset_ms = 0; /* the agent's clock is right, or has been corrected */
     } else if (was_in_step && !se->is_in_step) {
         log_info(LOG_FIELDS("host", se->host_id),
-                 "the clock of the agent has jumped, or ours: it is %lld s behind now",
+                 "clock jumped: the agent's clock is %lld s behind the server's now",
                  (long long)(off_ms / 1000));
         se->clock_offset_ms = off_ms;
     } else {
@@ -157,10 +156,11 @@ static void follow_clock(struct session *se, int64_t off_ms)
 }
 
 /*
- * By how much the clock was wrong when a late batch was measured. One offset is used as long as it
- * fits, so that the delays of messages do not move batches against each other.
+ * Returns the offset of the agent's clock at the time a late batch was measured. One offset is
+ * used as long as it is within the slack, so that message delays do not shift batches against
+ * each other.
  */
-static int64_t late_offset(struct session *se, const struct samples *s)
+static int64_t update_late_offset(struct session *se, const struct samples *s)
 {
     int64_t offset = time_utc_ms() - s->age_ms - s->at_ms;
 
@@ -169,13 +169,13 @@ static int64_t late_offset(struct session *se, const struct samples *s)
     return se->late_offset_ms;
 }
 
-/* The time of a batch by our clock. */
-static int64_t session_time(struct session *se, const struct samples *s)
+/* Returns the time of a batch by our clock. */
+static int64_t convert_time(struct session *se, const struct samples *s)
 {
     if (s->at_ms < 0 || s->at_ms > MAX_TIME_MS)
-        return s->at_ms; /* no clock */
+        return s->at_ms; /* not a time of a clock */
     if (s->is_late && s->has_age && s->age_ms <= MAX_TIME_MS)
-        return s->at_ms + late_offset(se, s);
+        return s->at_ms + update_late_offset(se, s);
     if (!s->is_late)
         follow_clock(se, time_utc_ms() - s->at_ms);
     return s->at_ms + se->clock_offset_ms;
@@ -184,7 +184,7 @@ static int64_t session_time(struct session *se, const struct samples *s)
 static void take_samples(struct session *se, struct fleet_host *h, struct samples *s)
 {
     sample_apply_batch(h, s);
-    s->at_ms = session_time(se, s);
+    s->at_ms = convert_time(se, s);
     fleet_notify_samples(se->owner->o.fleet, h, s);
 }
 
@@ -200,7 +200,7 @@ void session_on_samples(struct session *se, const void *data, size_t size)
         session_complain(se, err.msg, NULL);
         return;
     }
-    if (is_new(se, &s))
+    if (note_batch(se, &s))
         take_samples(se, h, &s);
     acknowledge(se, &s);
     samples_done(&s);

@@ -31,7 +31,7 @@ static void send_batch(struct ws *ws, const struct samples *s)
     buf_done(&b);
 }
 
-static void init(struct samples *s, struct container_sample *c, uint64_t seq)
+static void init_batch(struct samples *s, struct container_sample *c, uint64_t seq)
 {
     *c = (struct container_sample){.id = ID_A, .name = "a"};
     samples_clear_values(c->values, CONTAINER_METRICS);
@@ -48,7 +48,7 @@ static struct ws *join(struct fixture *f, bool is_ours, struct fleet_host **ret)
     return ws;
 }
 
-static const struct fleet_sample *sample_of(const struct fleet_host *h)
+static const struct fleet_sample *get_sample(const struct fleet_host *h)
 {
     struct fleet_container *c = NULL;
 
@@ -56,7 +56,7 @@ static const struct fleet_sample *sample_of(const struct fleet_host *h)
     return &c->sample;
 }
 
-static void a_batch_reaches_the_model(void **state)
+static void test_batch_reaches_the_model(void **state)
 {
     struct fixture *f = *state;
     struct fleet_host *h;
@@ -70,7 +70,7 @@ static void a_batch_reaches_the_model(void **state)
     agent_send_event(
         ws, "inventory_snapshot",
         agent_part("s", 0, true, json_pack("[o]", agent_container(ID_A, "/a", "running"))));
-    init(&s, &c, 41);
+    init_batch(&s, &c, 41);
     c.values[CONTAINER_CPU] = 1250;
     c.values[CONTAINER_MEM_USED] = 1000;
     c.values[CONTAINER_MEM_LIMIT] = 4000;
@@ -83,11 +83,11 @@ static void a_batch_reaches_the_model(void **state)
         .containers = "cgroup2", .network = "proc", .why = "", .notes = {"x"}, .n_notes = 1};
     send_batch(ws, &s);
 
-    assert_true(sample_of(h)->cpu_percent > 12.49 && sample_of(h)->cpu_percent < 12.51);
-    assert_true(sample_of(h)->memory_percent > 24.9 && sample_of(h)->memory_percent < 25.1);
-    assert_int_equal(sample_of(h)->disk_write, 9);
-    assert_int_equal(sample_of(h)->network_rx, -1); /* not known is not 0 */
-    assert_true(sample_of(h)->net_bytes_per_sec < 0);
+    assert_true(get_sample(h)->cpu_percent > 12.49 && get_sample(h)->cpu_percent < 12.51);
+    assert_true(get_sample(h)->memory_percent > 24.9 && get_sample(h)->memory_percent < 25.1);
+    assert_int_equal(get_sample(h)->disk_write, 9);
+    assert_int_equal(get_sample(h)->network_rx, -1); /* unknown is not 0 */
+    assert_true(get_sample(h)->net_bytes_per_sec < 0);
     assert_true(h->sample.cpu_percent > 39.9 && h->sample.cpu_percent < 40.1);
     assert_true(h->sample.net_bytes_per_sec < 0);
     assert_string_equal(json_string_value(json_object_get(h->stats_source, "containers")),
@@ -98,16 +98,16 @@ static void a_batch_reaches_the_model(void **state)
     assert_int_equal(json_integer_value(json_object_get(ack, "epoch")), 5);
     assert_int_equal(json_integer_value(json_object_get(ack, "seq")), 41);
 
-    /* The source stays until another is told of; acknowledgements are collected. */
-    init(&s, &c, 42);
+    /* The source is kept until another one is sent; not every batch is acknowledged. */
+    init_batch(&s, &c, 42);
     send_batch(ws, &s);
-    assert_true(sample_of(h)->cpu_percent < 0);
+    assert_true(get_sample(h)->cpu_percent < 0);
     assert_non_null(h->stats_source);
     assert_null(fake_ws_next(ws));
     fake_ws_end(ws, 1000);
 }
 
-static void what_came_before_is_dropped(void **state)
+static void test_duplicate_batches_are_dropped(void **state)
 {
     struct fixture *f = *state;
     struct fleet_host *h;
@@ -134,7 +134,7 @@ static void what_came_before_is_dropped(void **state)
     unsigned n = 0;
 
     for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
-        init(&s, &c, steps[i].seq);
+        init_batch(&s, &c, steps[i].seq);
         s.epoch = steps[i].epoch;
         send_batch(ws, &s);
         n += steps[i].is_new;
@@ -143,7 +143,7 @@ static void what_came_before_is_dropped(void **state)
     fake_ws_end(ws, 1000);
 }
 
-static void what_is_late_is_no_news(void **state)
+static void test_late_batch_does_not_change_the_model(void **state)
 {
     struct fixture *f = *state;
     struct fleet_host *h;
@@ -151,7 +151,7 @@ static void what_is_late_is_no_news(void **state)
     struct container_sample c;
     struct samples s;
 
-    init(&s, &c, 1);
+    init_batch(&s, &c, 1);
     s.has_host = s.is_late = true;
     s.host.values[HOST_CPU] = 4000;
     send_batch(ws, &s);
@@ -161,11 +161,14 @@ static void what_is_late_is_no_news(void **state)
     fake_ws_end(ws, 1000);
 }
 
-/* A clock that jumps between two batches: ours goes on. What never was of our time stays where it says it is. */
-static void a_clock_that_jumps(void **state)
+/*
+ * The agent's clock jumps between two batches: their times follow ours. Times that were never in
+ * step with our clock are not corrected.
+ */
+static void test_jump_of_the_agent_clock_is_corrected(void **state)
 {
     static const struct {
-        int64_t says_s, means_s; /* from now */
+        int64_t sent_s, expected_s; /* relative to now */
         bool is_late;
     } steps[] = {
         {-600,   -600, false},
@@ -189,18 +192,18 @@ static void a_clock_that_jumps(void **state)
     for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
         int64_t now_ms = time_utc_ms(), wrong_ms;
 
-        init(&s, &c, i);
-        s.at_ms = now_ms + steps[i].says_s * 1000;
+        init_batch(&s, &c, i);
+        s.at_ms = now_ms + steps[i].sent_s * 1000;
         s.is_late = steps[i].is_late;
         send_batch(ws, &s);
-        wrong_ms = f->last_batch_ms - (now_ms + steps[i].means_s * 1000);
+        wrong_ms = f->last_batch_ms - (now_ms + steps[i].expected_s * 1000);
         if (llabs(wrong_ms) > 10000)
             fail_msg("step %zu is %lld ms off", i, (long long)wrong_ms);
     }
     fake_ws_end(ws, 1000);
 }
 
-static int64_t at_of(struct fixture *f, struct ws *ws, const struct samples *batch)
+static int64_t send_and_get_time(struct fixture *f, struct ws *ws, const struct samples *batch)
 {
     send_batch(ws, batch);
     return f->last_batch_ms;
@@ -208,18 +211,18 @@ static int64_t at_of(struct fixture *f, struct ws *ws, const struct samples *bat
 
 #define MINUTE INT64_C(60000)
 
-/* What was kept is told by its age: the clock of then counts, not that of now, and none at all when it was wrong. */
-static void late_ones_have_our_time(void **state)
+/* A late batch has an age, which shows how wrong the agent's clock was when it was measured. */
+static void test_time_of_late_batch_is_corrected_by_its_age(void **state)
 {
     static const struct {
-        int64_t offset_ms, age_ms; /* of the clock when it was measured; -1: no age is told */
+        int64_t offset_ms, age_ms; /* of the clock when it was measured; -1: no age is sent */
         bool is_corrected;
     } steps[] = {
         {0,            10 * MINUTE, false},
         {30000,        9 * MINUTE,  false}, /* within the slack */
-        {120 * MINUTE, 8 * MINUTE,  true }, /* it was set wrong */
+        {120 * MINUTE, 8 * MINUTE,  true }, /* the clock was set wrong */
         {120 * MINUTE, 7 * MINUTE,  true },
-        {0,            6 * MINUTE,  false}, /* and right */
+        {0,            6 * MINUTE,  false}, /* the clock was set right */
         {-90 * MINUTE, 5 * MINUTE,  true },
         {120 * MINUTE, -1,          false},
         {-90 * MINUTE, 0,           true },
@@ -236,38 +239,38 @@ static void late_ones_have_our_time(void **state)
         int64_t then = time_utc_ms() - (steps[i].age_ms > 0 ? steps[i].age_ms : 0);
         int64_t at;
 
-        init(&s, &c, seq++);
+        init_batch(&s, &c, seq++);
         s.at_ms = then + steps[i].offset_ms;
         s.is_late = true;
         s.has_age = steps[i].age_ms >= 0;
         s.age_ms = s.has_age ? steps[i].age_ms : 0;
-        at = at_of(f, ws, &s);
+        at = send_and_get_time(f, ws, &s);
         if (steps[i].is_corrected) {
-            assert_in_range(at, then, then + MINUTE / 2); /* however long this took */
+            assert_in_range(at, then, then + MINUTE / 2); /* allows for a slow machine */
         } else {
             assert_int_equal(at, s.at_ms);
         }
     }
 
-    /* Messages that take longer do not move what is measured with one clock against each other. */
-    init(&s, &c, seq++);
+    /* Message delays do not shift batches of one clock against each other. */
+    init_batch(&s, &c, seq++);
     s.is_late = s.has_age = true;
     s.age_ms = 10 * MINUTE;
     s.at_ms = time_utc_ms() - s.age_ms + 300 * MINUTE;
-    offset = at_of(f, ws, &s) - s.at_ms;
+    offset = send_and_get_time(f, ws, &s) - s.at_ms;
     for (int64_t delay = -30; delay <= 30; delay += 10) {
         s.seq = seq++;
         s.age_ms = 10 * MINUTE - delay * 1000;
-        assert_int_equal(at_of(f, ws, &s) - s.at_ms, offset);
+        assert_int_equal(send_and_get_time(f, ws, &s) - s.at_ms, offset);
     }
     s.seq = seq++;
     s.age_ms = INT64_MAX;
-    assert_int_equal(at_of(f, ws, &s), s.at_ms);
+    assert_int_equal(send_and_get_time(f, ws, &s), s.at_ms);
     fake_ws_end(ws, 1000);
 }
 
-/* What the history had no room for comes once more, and is no double then. */
-static void what_was_lost_is_sent_again(void **state)
+/* Batches that the history had no room for are sent again, and are no duplicates then. */
+static void test_lost_samples_are_sent_again(void **state)
 {
     struct fixture *f = *state;
     struct joined j, again;
@@ -276,7 +279,7 @@ static void what_was_lost_is_sent_again(void **state)
     struct samples s;
 
     for (uint64_t seq = 0; seq < 3; seq++) {
-        init(&s, &c, seq);
+        init_batch(&s, &c, seq);
         send_batch(ws, &s);
     }
     sessions_resend_samples(f->sessions, "nobody");
@@ -284,12 +287,12 @@ static void what_was_lost_is_sent_again(void **state)
     sessions_resend_samples(f->sessions, j.host_id);
     assert_int_equal(ws->close_code, 1013);
     fake_ws_end(ws, 1013);
-    sessions_resend_samples(f->sessions, j.host_id); /* it is away */
+    sessions_resend_samples(f->sessions, j.host_id); /* no session: no effect */
 
     ws = fixture_join_with(f, j.token, "own", true, &again);
     assert_string_equal(again.host_id, j.host_id);
     for (uint64_t seq = 0; seq < 4; seq++) {
-        init(&s, &c, seq);
+        init_batch(&s, &c, seq);
         send_batch(ws, &s);
         send_batch(ws, &s);
     }
@@ -297,7 +300,7 @@ static void what_was_lost_is_sent_again(void **state)
     fake_ws_end(ws, 1000);
 }
 
-static void nonsense_is_dropped_and_the_session_goes_on(void **state)
+static void test_invalid_batch_is_dropped_and_the_session_continues(void **state)
 {
     struct fixture *f = *state;
     struct fleet_host *h;
@@ -311,7 +314,7 @@ static void nonsense_is_dropped_and_the_session_goes_on(void **state)
     fake_ws_end(ws, 1000);
 }
 
-static void who_did_not_agree_to_samples_sends_none(void **state)
+static void test_binary_message_without_the_capability_ends_the_session(void **state)
 {
     struct fixture *f = *state;
     struct fleet_host *h;
@@ -322,7 +325,7 @@ static void who_did_not_agree_to_samples_sends_none(void **state)
     fake_ws_end(ws, 1008);
 }
 
-static void an_agent_hears_what_is_looked_at(void **state)
+static void test_rate_of_watched_samples_is_sent_to_the_agent(void **state)
 {
     struct fixture *f = *state;
     struct msg_stats_rate rate = {.interval_ms = 1000, .ttl_s = 30, .all = true};
@@ -342,20 +345,24 @@ static void an_agent_hears_what_is_looked_at(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_batch_reaches_the_model, fixture_setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(what_came_before_is_dropped, fixture_setup,
+        cmocka_unit_test_setup_teardown(test_batch_reaches_the_model, fixture_setup,
                                         fixture_teardown),
-        cmocka_unit_test_setup_teardown(what_is_late_is_no_news, fixture_setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(a_clock_that_jumps, fixture_setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(late_ones_have_our_time, fixture_setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(what_was_lost_is_sent_again, fixture_setup,
+        cmocka_unit_test_setup_teardown(test_duplicate_batches_are_dropped, fixture_setup,
                                         fixture_teardown),
-        cmocka_unit_test_setup_teardown(nonsense_is_dropped_and_the_session_goes_on, fixture_setup,
+        cmocka_unit_test_setup_teardown(test_late_batch_does_not_change_the_model, fixture_setup,
                                         fixture_teardown),
-        cmocka_unit_test_setup_teardown(who_did_not_agree_to_samples_sends_none, fixture_setup,
+        cmocka_unit_test_setup_teardown(test_jump_of_the_agent_clock_is_corrected, fixture_setup,
                                         fixture_teardown),
-        cmocka_unit_test_setup_teardown(an_agent_hears_what_is_looked_at, fixture_setup,
+        cmocka_unit_test_setup_teardown(test_time_of_late_batch_is_corrected_by_its_age,
+                                        fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_lost_samples_are_sent_again, fixture_setup,
                                         fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_invalid_batch_is_dropped_and_the_session_continues,
+                                        fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_binary_message_without_the_capability_ends_the_session,
+                                        fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_rate_of_watched_samples_is_sent_to_the_agent,
+                                        fixture_setup, fixture_teardown),
     };
 
     return cmocka_run_group_tests_name("samples", tests, NULL, NULL);

@@ -12,7 +12,7 @@
 #include "base/time.h"
 #include "server/session/session_fixture.h"
 
-static void test_register(void **state)
+static void test_registered_agent_is_online_until_it_disconnects(void **state)
 {
     struct fixture *f = *state;
     struct joined j;
@@ -32,7 +32,7 @@ static void test_register(void **state)
     assert_int_equal(ws->limits.max_message, 16 * 1024 * 1024);
     assert_int_equal(f->n_host_changes, 1);
     fake_advance(60000);
-    assert_null(fake_ws_next(ws)); /* one that pushes is not polled */
+    assert_null(fake_ws_next(ws)); /* an agent that pushes is not polled */
 
     fixture_run_jobs(f);
     assert_string_equal(f->last_event, "host_added");
@@ -49,8 +49,8 @@ static void test_register(void **state)
     fake_ws_end(ws, 1000);
 }
 
-/* While it is not known what is kept of an agent's samples, nobody gets an answer. */
-static void test_held(void **state)
+/* Before the history has started, its positions are unknown and registrations wait. */
+static void test_registrations_wait_for_release(void **state)
 {
     struct fixture *f = *state;
     _cleanup_free_ char *token = store_fixture_token(f->store.store, true, time_utc_ms());
@@ -69,8 +69,8 @@ static void test_held(void **state)
     fixture_run_jobs(f);
     for (size_t i = 0; i < ARRAY_LEN(ws); i++)
         assert_null(fake_ws_next(ws[i]));
-    fake_ws_end(ws[3], 1006); /* it does not wait for it */
-    fake_advance(10000);      /* those who have waited for as long as they may */
+    fake_ws_end(ws[3], 1006); /* disconnects while it waits */
+    fake_advance(10000);      /* the first two have reached the timeout */
     for (size_t i = 0; i < 2; i++) {
         assert_int_not_equal(ws[i]->close_code, 0);
         fake_ws_end(ws[i], 1008);
@@ -80,15 +80,15 @@ static void test_held(void **state)
     assert_true(fleet_find_agent(f->fleet, j.agent_id)->is_online);
     assert_int_equal(fleet_hosts(f->fleet)->size, 4); /* the store knows the others, too */
     fake_ws_end(ws[2], 1000);
-    ws[0] = fixture_join_with(f, token, "e", true, &j); /* and from now on nobody waits */
+    ws[0] = fixture_join_with(f, token, "e", true, &j); /* from now on registrations do not wait */
     fake_ws_end(ws[0], 1000);
     sessions_hold(f->sessions);
-    ws[0] = fixture_dial(f, "192.0.2.1"); /* it waits when the server ends */
+    ws[0] = fixture_dial(f, "192.0.2.1"); /* still waits when the server ends */
     fake_ws_receive_json(ws[0], agent_register(token, "f", "f", true));
     fixture_run_jobs(f);
 }
 
-static void test_bad_first_frame(void **state)
+static void test_invalid_first_frame_is_refused(void **state)
 {
     static const struct {
         const char *frame, *error;
@@ -111,7 +111,7 @@ static void test_bad_first_frame(void **state)
         assert_int_equal(ws->limits.max_message, 64 * 1024);
         fake_ws_receive(ws, table[i].frame);
         agent_expect_refused(ws, table[i].error, 1008);
-        fake_ws_receive(ws, "{}"); /* nothing counts any more */
+        fake_ws_receive(ws, "{}"); /* ignored */
         assert_null(fake_ws_next(ws));
         fake_ws_end(ws, 1008);
     }
@@ -124,7 +124,7 @@ static void test_bad_first_frame(void **state)
     }
 }
 
-static void test_refused_token(void **state)
+static void test_unknown_token_is_refused(void **state)
 {
     struct fixture *f = *state;
     struct ws *ws = fixture_dial(f, "192.0.2.1");
@@ -137,7 +137,7 @@ static void test_refused_token(void **state)
     fake_ws_end(ws, 1008);
 }
 
-static void test_auth_timeout(void **state)
+static void test_silent_peer_is_refused_after_30_s(void **state)
 {
     struct fixture *f = *state;
     struct ws *ws = fixture_dial(f, "192.0.2.1");
@@ -149,7 +149,7 @@ static void test_auth_timeout(void **state)
     fake_ws_end(ws, 1008);
 }
 
-static void test_gone_while_registering(void **state)
+static void test_disconnect_during_registration_keeps_the_host(void **state)
 {
     struct fixture *f = *state;
     _cleanup_free_ char *token = store_fixture_token(f->store.store, false, time_utc_ms());
@@ -158,12 +158,11 @@ static void test_gone_while_registering(void **state)
     fake_ws_receive_json(ws, agent_register(token, "E", "x", false));
     fake_ws_end(ws, 1006);
     fixture_run_jobs(f);
-    assert_int_equal(fleet_hosts(f->fleet)->size,
-                     1); /* it is in the store, so it is in the fleet */
+    assert_int_equal(fleet_hosts(f->fleet)->size, 1); /* the store has it, so the fleet has it */
     assert_false(((struct fleet_host *)map_next(fleet_hosts(f->fleet), NULL)->value)->is_online);
 }
 
-static void test_busy(void **state)
+static void test_full_store_queue_refuses_registrations(void **state)
 {
     struct fixture *f = *state;
     _cleanup_free_ char *token = store_fixture_token(f->store.store, true, time_utc_ms());
@@ -189,8 +188,8 @@ static void expect_code(struct ws *ws, const char *code)
     assert_string_equal(agent_text(m, "code"), code);
 }
 
-/* Codes are for agents that say they know them; the others get what they always got. */
-static void test_codes_of_refusals(void **state)
+/* Error codes are sent only to agents that have the capability. */
+static void test_refusals_have_codes_if_the_agent_knows_them(void **state)
 {
     struct fixture *f = *state;
 
@@ -215,7 +214,7 @@ static void test_codes_of_refusals(void **state)
     }
 }
 
-static void test_supersede(void **state)
+static void test_newer_session_supersedes_the_older(void **state)
 {
     struct fixture *f = *state;
     struct joined j, k;
@@ -228,7 +227,7 @@ static void test_supersede(void **state)
     assert_int_equal(old->close_code, 1000);
     assert_string_equal(old->close_reason, "New connection established");
 
-    /* The old one's end does not touch the new one. */
+    /* The end of the old session does not affect the new one. */
     n_changes = f->n_host_changes;
     agent_send_event(old, "container_event",
                      json_pack("{s:s, s:s}", "container_id", ID_A, "action", "start"));
@@ -240,7 +239,7 @@ static void test_supersede(void **state)
     assert_int_equal(fixture_stored(f, "started"), 0);
     assert_int_equal(fixture_stored(f, "agent_superseded"), 1);
 
-    /* Two machines with one data directory: told once, not at every turn. */
+    /* Two machines with copies of one data directory: one event, not one per connection. */
     for (int i = 0; i < 3; i++) {
         old = now;
         now = fixture_join_with(f, j.token, "web", true, &k);
@@ -252,7 +251,7 @@ static void test_supersede(void **state)
     assert_false(h->is_online);
 }
 
-static void test_commands(void **state)
+static void test_only_the_asked_agent_can_answer(void **state)
 {
     struct fixture *f = *state;
     struct joined ja, jb;
@@ -282,7 +281,7 @@ static void test_commands(void **state)
     fake_ws_end(b, 1000);
 }
 
-static void test_drop(void **state)
+static void test_dropped_agent_is_refused(void **state)
 {
     struct fixture *f = *state;
     struct joined j;
@@ -311,8 +310,8 @@ static void test_drop(void **state)
     fake_ws_end(ws, 1008);
 }
 
-/* The host goes while its agent is at work: no event of it comes back. */
-static void test_deleted_under_its_feet(void **state)
+/* The host is deleted while its agent sends: nothing brings it back. */
+static void test_messages_of_a_deleted_host_are_ignored(void **state)
 {
     struct fixture *f = *state;
     struct joined j;
@@ -328,7 +327,7 @@ static void test_deleted_under_its_feet(void **state)
     fake_ws_end(ws, 1000);
 }
 
-static void test_seen(void **state)
+static void test_last_seen_is_stored_rarely(void **state)
 {
     struct fixture *f = *state;
     struct joined j;
@@ -340,7 +339,7 @@ static void test_seen(void **state)
     ws->handler->on_pong(ws->owner);
     assert_true(h->seen_at_ms > 0);
     assert_int_equal(job_queue_pending(f->jobs) > 0,
-                     f->n_events == 0); /* not one job for each pong */
+                     f->n_events == 0); /* there is not one job for each pong */
     fixture_run_jobs(f);
     for (int i = 0; i < 100; i++)
         ws->handler->on_pong(ws->owner);
@@ -363,7 +362,7 @@ static void on_stopped(struct completion_wait *w)
     CONTAINER_OF(w, struct stop, wait)->n_stopped++;
 }
 
-static void test_stop_when_all_have_gone(void **state)
+static void test_stop_completes_when_all_have_closed(void **state)
 {
     struct fixture *f = *state;
     struct stop stop = {0};
@@ -379,7 +378,7 @@ static void test_stop_when_all_have_gone(void **state)
     assert_int_equal(stop.n_stopped, 1);
 }
 
-static void test_stop(void **state)
+static void test_stop_completes_after_a_second(void **state)
 {
     struct fixture *f = *state;
     struct stop stop = {0};
@@ -397,15 +396,15 @@ static void test_stop(void **state)
     assert_int_equal(fixture_stored(f, "host_disconnected"), 0);
     fake_ws_end(ws, 1001);
     fake_advance(999);
-    assert_int_equal(stop.n_stopped, 0); /* `late` says nothing */
+    assert_int_equal(stop.n_stopped, 0); /* `late` does not close */
     fake_advance(1);
     assert_int_equal(stop.n_stopped, 1);
     fake_advance(5000);
     assert_int_equal(stop.n_stopped, 1);
-    /* `late` is still open: sessions_free() takes it down. */
+    /* `late` is still open: sessions_free() drops it. */
 }
 
-static void test_migration_in_fleet(void **state)
+static void test_migrated_host_leaves_the_fleet(void **state)
 {
     struct fixture *f = *state;
     _cleanup_free_ char *id = store_fixture_host(f->store.store, "remote", "prod", "engine-1");
@@ -429,25 +428,38 @@ static void test_migration_in_fleet(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_register, fixture_setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_held, fixture_setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_bad_first_frame, fixture_setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_refused_token, fixture_setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_auth_timeout, fixture_setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_gone_while_registering, fixture_setup,
+        cmocka_unit_test_setup_teardown(test_registered_agent_is_online_until_it_disconnects,
+                                        fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_registrations_wait_for_release, fixture_setup,
                                         fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_busy, fixture_setup_no_queue, fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_codes_of_refusals, fixture_setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_supersede, fixture_setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_commands, fixture_setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_drop, fixture_setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_deleted_under_its_feet, fixture_setup,
+        cmocka_unit_test_setup_teardown(test_invalid_first_frame_is_refused, fixture_setup,
                                         fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_seen, fixture_setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_stop, fixture_setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_stop_when_all_have_gone, fixture_setup,
+        cmocka_unit_test_setup_teardown(test_unknown_token_is_refused, fixture_setup,
                                         fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_migration_in_fleet, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_silent_peer_is_refused_after_30_s, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_disconnect_during_registration_keeps_the_host,
+                                        fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_full_store_queue_refuses_registrations,
+                                        fixture_setup_no_queue, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_refusals_have_codes_if_the_agent_knows_them,
+                                        fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_newer_session_supersedes_the_older, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_only_the_asked_agent_can_answer, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_dropped_agent_is_refused, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_messages_of_a_deleted_host_are_ignored, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_last_seen_is_stored_rarely, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_stop_completes_after_a_second, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_stop_completes_when_all_have_closed, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_migrated_host_leaves_the_fleet, fixture_setup,
+                                        fixture_teardown),
     };
 
     return cmocka_run_group_tests_name("session", tests, NULL, NULL);
