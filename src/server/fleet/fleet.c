@@ -12,7 +12,7 @@
 #include "proto/json_text.h"
 
 #define MAX_REMOVED_HOSTS 1000 /* remembered for the feed */
-#define MAX_NET_RATE      1e11 /* bytes per second: beyond it a counter has not counted */
+#define MAX_NET_RATE      1e11 /* bytes per second; a higher rate is a jump of a counter */
 
 struct fleet {
     struct map hosts;  /* host id -> struct fleet_host */
@@ -92,7 +92,7 @@ void fleet_free(struct fleet *f)
     free(f);
 }
 
-static void host_set(struct host *to, const struct host *from)
+static void copy_host(struct host *to, const struct host *from)
 {
     struct host copy = *from;
 
@@ -113,7 +113,7 @@ static void host_set(struct host *to, const struct host *from)
     *to = copy;
 }
 
-static void agent_set(struct agent *to, const struct agent *from)
+static void copy_agent(struct agent *to, const struct agent *from)
 {
     struct agent copy = {0};
 
@@ -143,13 +143,13 @@ struct fleet_host *fleet_put_host(struct fleet *f,
     if (!h) {
         h = xcalloc(1, sizeof(*h));
         h->max_containers = f->max_containers;
-        (void)map_put(&f->hosts, row->id, h); /* nothing was there */
+        (void)map_put(&f->hosts, row->id, h); /* replaces nothing */
     }
     if (h->agent.id)
-        (void)map_remove(&f->agents, h->agent.id); /* the same object: owned by hosts */
+        (void)map_remove(&f->agents, h->agent.id); /* f->hosts owns the object */
 
-    host_set(&h->row, row);
-    agent_set(&h->agent, agent);
+    copy_host(&h->row, row);
+    copy_agent(&h->agent, agent);
     h->version++;
     if (h->agent.id)
         (void)map_put(&f->agents, h->agent.id, h);
@@ -204,7 +204,7 @@ void fleet_set_online(struct fleet *f _unused_,
     h->version++;
     h->is_online = is_online;
     if (is_online)
-        h->seen_at_ms = now_ms; /* who goes was last seen before that: up to 45 s */
+        h->seen_at_ms = now_ms; /* a lost connection is noticed up to 45 s later: keep the time */
 }
 
 void fleet_set_trouble(struct fleet_host *h, const char *trouble)
@@ -214,15 +214,15 @@ void fleet_set_trouble(struct fleet_host *h, const char *trouble)
     h->trouble = xstrdup(trouble);
 }
 
-static const char *element_id(const json_t *element)
+static const char *get_element_id(const json_t *element)
 {
     const char *id = json_string_value(json_object_get(element, "Id"));
 
     return id && str_is_hex(id, CONTAINER_ID_LEN) ? id : NULL;
 }
 
-/* `text` is stolen. */
-static struct fleet_container *container_decode(const json_t *element, char *text)
+/* Takes ownership of `text`. */
+static struct fleet_container *decode_container(const json_t *element, char *text)
 {
     _cleanup_free_ char *owned = text;
     _cleanup_(msg_container_done) struct msg_container m = {0};
@@ -243,10 +243,10 @@ static struct fleet_container *container_decode(const json_t *element, char *tex
     return c;
 }
 
-static void digest_of(const char *text, uint8_t ret[FLEET_DIGEST_SIZE])
+static void hash_text(const char *text, uint8_t ret[FLEET_DIGEST_SIZE])
 {
     (void)crypto_generichash(ret, FLEET_DIGEST_SIZE, (const unsigned char *)text, strlen(text),
-                             NULL, 0); /* it fails for wrong sizes only */
+                             NULL, 0); /* fails only for wrong sizes */
 }
 
 static bool is_same(const struct fleet_container *c, const char *text)
@@ -255,17 +255,17 @@ static bool is_same(const struct fleet_container *c, const char *text)
 
     if (c->element)
         return str_eq(c->element, text);
-    digest_of(text, digest);
+    hash_text(text, digest);
     return memcmp(digest, c->element_digest, sizeof(digest)) == 0;
 }
 
-/* Inserts or replaces one element; false when it does not decode or the host is full. */
-static bool host_put_element(struct fleet_host *h, const json_t *element)
+/* Inserts or replaces one element. False: it could not be decoded, or the host is full. */
+static bool put_element(struct fleet_host *h, const json_t *element)
 {
     _cleanup_(container_freep) struct fleet_container *c = NULL;
     _cleanup_free_ char *text = json_text_write(element, NULL);
     struct fleet_container *old;
-    const char *id = element_id(element);
+    const char *id = get_element_id(element);
 
     old = id ? map_find(&h->containers, id) : NULL;
     if (old && is_same(old, text)) {
@@ -275,7 +275,7 @@ static bool host_put_element(struct fleet_host *h, const json_t *element)
     if (!old && h->containers.size >= h->max_containers)
         return false;
 
-    c = container_decode(element, TAKE_PTR(text));
+    c = decode_container(element, TAKE_PTR(text));
     if (!c)
         return false;
 
@@ -285,26 +285,26 @@ static bool host_put_element(struct fleet_host *h, const json_t *element)
         c->sample_version = old->sample_version;
     }
     c->version = ++h->containers_version;
-    (void)map_put(&h->containers, c->id, c); /* what it replaces is `old` */
+    (void)map_put(&h->containers, c->id, c); /* replaces `old` */
     container_free(old);
     (void)TAKE_PTR(c);
     return true;
 }
 
-static size_t host_put_elements(struct fleet_host *h, const json_t *containers)
+static size_t put_elements(struct fleet_host *h, const json_t *containers)
 {
     size_t i, n_skipped = 0;
     json_t *element;
 
     json_array_foreach(containers, i, element)
     {
-        if (!host_put_element(h, element))
+        if (!put_element(h, element))
             n_skipped++;
     }
     return n_skipped;
 }
 
-static void host_remove_container(struct fleet_host *h, const char *id)
+static void remove_container(struct fleet_host *h, const char *id)
 {
     struct fleet_container *c = map_remove(&h->containers, id);
 
@@ -331,17 +331,17 @@ json_t *fleet_container_element(const struct fleet_container *c)
 
     assert(c->element);
     element = json_text_parse(c->element, strlen(c->element), 0, NULL);
-    assert(element); /* we wrote it */
+    assert(element); /* json_text_write() has written the text */
     return element;
 }
 
 void fleet_container_forget_element(struct fleet_container *c)
 {
-    digest_of(c->element, c->element_digest);
+    hash_text(c->element, c->element_digest);
     free(TAKE_PTR(c->element));
 }
 
-static void host_remove_unseen(struct fleet_host *h)
+static void remove_unseen(struct fleet_host *h)
 {
     _cleanup_free_ char(*gone)[CONTAINER_ID_SIZE] = NULL;
     size_t n = 0;
@@ -349,7 +349,7 @@ static void host_remove_unseen(struct fleet_host *h)
     if (h->containers.size == 0)
         return;
 
-    /* The map must not change while it is walked. */
+    /* The map must not change during map_foreach(). */
     gone = xcalloc(h->containers.size, sizeof(*gone));
     map_foreach(&h->containers, e) {
         const struct fleet_container *c = e->value;
@@ -358,7 +358,7 @@ static void host_remove_unseen(struct fleet_host *h)
             str_copy(gone[n++], sizeof(*gone), c->id);
     }
     for (size_t i = 0; i < n; i++)
-        host_remove_container(h, gone[i]);
+        remove_container(h, gone[i]);
 }
 
 size_t fleet_apply_snapshot(struct fleet_host *h, const json_t *containers, int64_t now_ms)
@@ -368,24 +368,24 @@ size_t fleet_apply_snapshot(struct fleet_host *h, const json_t *containers, int6
     map_foreach(&h->containers, e)
         ((struct fleet_container *)e->value)->is_seen = false;
 
-    /* Known ones first: a full host that swapped containers must not refuse the new ones. */
+    /* Remove first: old containers must not keep new ones out of a full host. */
     if (h->containers.size + json_array_size(containers) > h->max_containers) {
         size_t i;
         json_t *element;
 
         json_array_foreach(containers, i, element)
         {
-            const char *id = element_id(element);
+            const char *id = get_element_id(element);
             struct fleet_container *c = id ? map_find(&h->containers, id) : NULL;
 
             if (c)
                 c->is_seen = true;
         }
-        host_remove_unseen(h);
+        remove_unseen(h);
     }
 
-    n_skipped = host_put_elements(h, containers);
-    host_remove_unseen(h);
+    n_skipped = put_elements(h, containers);
+    remove_unseen(h);
     h->containers_at_ms = now_ms;
     return n_skipped;
 }
@@ -396,13 +396,16 @@ size_t fleet_apply_delta(struct fleet_host *h,
                          int64_t now_ms)
 {
     for (size_t i = 0; removed && i < removed->n; i++)
-        host_remove_container(h, removed->items[i]);
+        remove_container(h, removed->items[i]);
     h->containers_at_ms = now_ms;
-    return host_put_elements(h, containers);
+    return put_elements(h, containers);
 }
 
-/* Bytes per second since the sample before; a counter that starts anew, or jumps, gives 0. */
-static double net_rate(const struct fleet_sample *old, const struct fleet_sample *s)
+/*
+ * Computes bytes per second since the previous sample: -1 without one, 0 when a counter was reset
+ * or has jumped, the previous rate when no time has passed.
+ */
+static double compute_net_rate(const struct fleet_sample *old, const struct fleet_sample *s)
 {
     double bytes = (double)(s->network_rx - old->network_rx) +
                    (double)(s->network_tx - old->network_tx);
@@ -428,7 +431,7 @@ bool fleet_put_sample(struct fleet_host *h,
     if (!c && (strlen(container_id) != 12 || fleet_find_container(h, container_id, &c) < 0))
         return false;
 
-    rate = net_rate(&c->sample, s);
+    rate = compute_net_rate(&c->sample, s);
     c->sample = *s;
     c->sample.net_bytes_per_sec = rate;
     c->sample_version = ++h->samples_version;
@@ -437,7 +440,7 @@ bool fleet_put_sample(struct fleet_host *h,
 
 void fleet_put_host_sample(struct fleet_host *h, const struct fleet_sample *s)
 {
-    double rate = s->net_bytes_per_sec < 0 ? net_rate(&h->sample, s) : s->net_bytes_per_sec;
+    double rate = s->net_bytes_per_sec < 0 ? compute_net_rate(&h->sample, s) : s->net_bytes_per_sec;
 
     h->sample = *s;
     h->sample.net_bytes_per_sec = rate;

@@ -1,9 +1,39 @@
 #pragma once
 
 /*
- * The fleet: the live model in memory, host -> containers. Sessions write it, the API reads it. It is
- * loaded from the store at start (hosts and agents, all offline). Offline is a state of a host; its
- * containers stay listed with their age. Lives on the loop.
+ * The fleet is the live model in memory: hosts, their containers, and the newest sample of each.
+ * Lives on the loop.
+ *
+ *   written by   server/wiring.c at start: the hosts and agents of the store, all offline
+ *                server/session/: registered hosts, online and offline, containers, samples
+ *                server/api/: removal of a host
+ *   read by      API, feed, statistics, shells and followed logs
+ *   notified     listeners of fleet_listener.h, by the module that has made the change
+ *
+ * A host is offline unless its agent has a registered session. Absence of data is not deletion:
+ * an offline host keeps its containers, with the time of the last list (containers_at_ms).
+ *
+ * Changes are found by versions, which only grow. A reader stores the versions that it has seen
+ * and compares them later:
+ *
+ *   host.version              the row, the agent, is_online, trouble or the source of samples
+ *   host.containers_version   the list, or an element of it; container.version is its value at
+ *                             that container's last change
+ *   host.samples_version      any sample of the host; sample_version (of the host and of each
+ *                             container) is its value at that sample
+ *
+ * Removed containers and hosts are remembered by id for the feed, up to a limit, until it calls
+ * fleet_forget_removed() and fleet_forget_removed_hosts(). Beyond the limit the feed sends
+ * everything again.
+ *
+ * Ownership: the fleet owns all hosts, a host all of its containers. Pointers to a host are valid
+ * until fleet_remove_host() or fleet_free(), pointers to a container until the next list or delta
+ * of its host. Across callbacks, callers hold ids.
+ *
+ *   element     one object of a list_containers reply: all that the engine says of a container
+ *   snapshot    the complete list of a host; delta: changed and removed containers only
+ *   candidates  hosts without an agent that a user may migrate to this one (session/registration.h)
+ *   own         containers of DockMon itself, which protected operations and shells refuse
  */
 
 #include "base/container_id.h"
@@ -17,16 +47,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define FLEET_MAX_CONTAINERS 5000 /* of one host unless told otherwise; what is beyond is skipped */
+#define FLEET_MAX_CONTAINERS 5000 /* default of one host; containers beyond the limit are skipped */
 #define FLEET_DIGEST_SIZE    16
 
 /*
- * The newest figures of a container, or of a host (then only the percentages and net_bytes_per_sec). A container's
- * net_bytes_per_sec is made here: received and sent since its sample before; -1 while there was none. -1 is what is
- * not known, everywhere.
+ * The newest sample of a container or a host. -1 means unknown. The fleet computes
+ * net_bytes_per_sec of a container from the bytes received and sent since its previous sample.
  */
 struct fleet_sample {
-    int64_t sampled_at_ms; /* when it reached us; 0: none yet */
+    int64_t sampled_at_ms; /* when it was received, by our clock; 0: there is none yet */
     double cpu_percent;    /* 100 is one core for a container, all cores for a host */
     double memory_percent;
     double net_bytes_per_sec;
@@ -36,7 +65,10 @@ struct fleet_sample {
     int64_t pids; /* of containers */
 };
 
-/* JSON that the API has made of an object which does not change; NULL until somebody wanted it. */
+/*
+ * JSON that the API has encoded from an object and keeps until that changes; NULL: not encoded
+ * yet.
+ */
 struct fleet_text {
     char *text;
     size_t size;
@@ -47,57 +79,56 @@ struct fleet_container {
     char *name; /* without the leading '/' */
     /* running paused restarting exited unknown (created, dead, exited all become exited) */
     char *state;
-    char *engine_state; /* as the engine says */
+    char *engine_state; /* the state in the engine's words */
     int64_t created_s;
-    char *element;                             /* see fleet_container_element() */
-    uint8_t element_digest[FLEET_DIGEST_SIZE]; /* of it, once it is forgotten */
+    char *element;                             /* see fleet_container_element(); NULL: forgotten */
+    uint8_t element_digest[FLEET_DIGEST_SIZE]; /* of a forgotten element */
     json_t *labels;                            /* of the element: object, or NULL */
-    char *image;                               /* the same; "" when it says none */
+    char *image;                               /* of the element; "": it has none */
     struct fleet_sample sample;
-    uint64_t sample_version;      /* the host's samples_version when it came */
-    uint64_t version;             /* the host's containers_version when it came or changed */
+    uint64_t sample_version;      /* the host's samples_version with this sample */
+    uint64_t version;             /* the host's containers_version with its last change */
     struct fleet_text shown, env; /* see server/view/container_json.h; freed here */
-    bool is_seen;                 /* used while a snapshot is applied */
+    bool is_seen;                 /* used by fleet_apply_snapshot() */
 };
 
 struct fleet_host {
     struct host row;
-    struct agent agent;             /* zeroed for hosts that are not agents */
-    bool is_online;                 /* its agent has a session */
-    char *trouble;                  /* of the agent or its engine, for humans; NULL: none known */
-    int64_t seen_at_ms;             /* when its agent was last heard of */
+    struct agent agent;             /* zeroed for hosts without an agent */
+    bool is_online;                 /* its agent has a registered session */
+    char *trouble;                  /* a failure of the agent or its engine, as text; NULL: none */
+    int64_t seen_at_ms;             /* when its agent last sent something */
     int64_t containers_at_ms;       /* when the container list was last confirmed; 0: never */
     struct map containers;          /* 64-hex id -> struct fleet_container */
-    struct map_order order;         /* of them in the samples of the agent */
-    uint64_t containers_version;    /* grows whenever the list or an element of it changes */
-    uint64_t version;               /* grows whenever row, agent or is_online change */
-    struct fleet_text shown, named; /* made by the API of these versions; freed here */
-    uint64_t shown_version, named_version;
-    uint64_t samples_version; /* grows with every sample of the host or a container of it */
-    uint64_t sample_version;  /* what that was when the host's own came */
+    struct map_order order;         /* of the containers in the agent's samples */
+    uint64_t containers_version;    /* see above */
+    uint64_t version;               /* see above */
+    struct fleet_text shown, named; /* the API's; freed here */
+    uint64_t shown_version, named_version; /* that the two texts were encoded from */
+    uint64_t samples_version;              /* see above */
+    uint64_t sample_version;               /* samples_version with the host's own sample */
     struct {
         uint64_t version, containers_version, samples_version;
         size_t n_containers;
-    } fed; /* the feed's: what it has told of */
+    } fed; /* the feed's: the versions that it has sent */
     size_t max_containers;
-    struct strings removed; /* ids that have gone since fleet_forget_removed() */
-    bool is_removed_cut;    /* ... and more than it keeps */
+    struct strings removed; /* ids of containers removed since fleet_forget_removed() */
+    bool is_removed_cut;    /* more were removed than are remembered */
     struct fleet_sample sample;
-    json_t *stats_source; /* see fleet_take_stats_source(); NULL: its agent has not said */
-    json_t
-        *migration_candidates; /* [{"host_id", "host_name"}] the user may migrate from, or NULL */
+    json_t *stats_source;         /* see fleet_take_stats_source(); NULL: unknown */
+    json_t *migration_candidates; /* [{"host_id", "host_name"}], or NULL */
 };
 
 struct fleet;
 
 struct fleet *fleet_new(void);
-void fleet_set_max_containers(struct fleet *f, size_t max); /* of each host that is added later */
+void fleet_set_max_containers(struct fleet *f, size_t max); /* per host, for hosts added later */
 void fleet_free(struct fleet *f);
 struct listeners *fleet_listeners(struct fleet *f); /* for fleet_listener.c */
 
 /*
- * Copies rows in (insert or replace); agent may be NULL. The pointer stays good until fleet_remove_host();
- * replacing keeps containers, samples and is_online.
+ * Inserts or replaces a host; copies the rows. `agent` may be NULL. Replacing keeps the pointer,
+ * containers, samples and is_online.
  */
 struct fleet_host *fleet_put_host(struct fleet *f,
                                   const struct host *row,
@@ -106,17 +137,19 @@ void fleet_remove_host(struct fleet *f, const char *host_id);
 struct fleet_host *fleet_find_host(const struct fleet *f, const char *host_id);
 struct fleet_host *fleet_find_agent(const struct fleet *f, const char *agent_id);
 const struct map *fleet_hosts(const struct fleet *f); /* host id -> struct fleet_host */
-/* The ids of hosts that have gone since fleet_forget_removed_hosts(); NULL: more than are remembered. */
+/* The ids of hosts removed since fleet_forget_removed_hosts(); NULL: more than are remembered. */
 const struct strings *fleet_removed_hosts(const struct fleet *f);
 void fleet_forget_removed_hosts(struct fleet *f);
 void fleet_set_online(struct fleet *f, struct fleet_host *h, bool is_online, int64_t now_ms);
 void fleet_set_trouble(struct fleet_host *h, const char *trouble); /* copied; NULL: none */
 
 /*
- * A complete list (array of list_containers elements). Elements that do not decode are skipped; the
- * result is how many. Containers that stay keep their newest sample.
+ * Applies a complete list (an array of list_containers elements). Returns the number of elements
+ * that were skipped, because they could not be decoded or the host is full. Containers that
+ * remain keep their newest sample.
  */
 size_t fleet_apply_snapshot(struct fleet_host *h, const json_t *containers, int64_t now_ms);
+/* Applies new and changed elements, and removed ids; both may be NULL. Returns as above. */
 size_t fleet_apply_delta(struct fleet_host *h,
                          const json_t *containers,
                          const struct strings *removed,
@@ -125,30 +158,36 @@ size_t fleet_apply_delta(struct fleet_host *h,
 void fleet_forget_removed(struct fleet_host *h);
 
 /*
- * The list_containers element of a container: Ports, Mounts, Env, RepoDigests, ... The caller's. It is kept as compact text, as a tree
- * takes six times as much, and only until everything was made of it that is shown: then it is to be forgotten.
+ * Returns the list_containers element of a container, with Ports, Mounts, Env, RepoDigests, ...;
+ * the caller owns it. The element is stored as compact text, because a tree takes six times as
+ * much, and only until the API has encoded what it shows: fleet_container_forget_element() then
+ * keeps a digest to detect changes.
  */
 json_t *fleet_container_element(const struct fleet_container *c) _nodiscard_;
 void fleet_container_forget_element(struct fleet_container *c);
 
 /*
- * The newest sample of a container (64-hex or 12-hex id); false when the host has no such container. `place`: of the container
- * in the batch (of 5,000 at most), where it is looked for first.
+ * Sets the newest sample of a container (64-hex or 12-hex id). False: the host has no such
+ * container. `place` is the container's position in the batch (below 5,000), which makes the
+ * search fast.
  */
 bool fleet_put_sample(struct fleet_host *h,
                       size_t place,
                       const char *container_id,
                       const struct fleet_sample *s);
-/* A net_bytes_per_sec of -1 is made of the counters, as a container's. */
+/* Sets the newest sample of the host. A net_bytes_per_sec of -1 is computed from the counters. */
 void fleet_put_host_sample(struct fleet_host *h, const struct fleet_sample *s);
-/* Takes an object that says where samples come from: containers, network, why, notes. */
+/* Takes ownership of an object with the source of samples: containers, network, why, notes. */
 void fleet_take_stats_source(struct fleet_host *h, json_t *source);
 void fleet_set_candidates(struct fleet_host *h, const json_t *candidates); /* copied; NULL: none */
 
-/* What its agent has said that it can: a key of the capabilities. */
+/* True: the agent of the host has sent this capability. */
 bool fleet_host_can(const struct fleet_host *h, const char *capability);
 
-/* By 64-hex id, name (with or without '/'), 12-hex short id, or unique id prefix. -ENOENT; -EEXIST when ambiguous. */
+/*
+ * Finds a container by its 64-hex id, its name (with or without '/'), or a unique prefix of the
+ * id, in this order. -ENOENT; -EEXIST: the prefix is ambiguous.
+ */
 int fleet_find_container(const struct fleet_host *h, const char *ref, struct fleet_container **ret);
 
 /*

@@ -1,14 +1,14 @@
 #pragma once
 
 /*
- * Changes of the fleet, for all managers that need them: feed, statistics, sampling, followed logs. They
- * are emitted by the module that has changed the model (sessions, the statistics channel), after the
+ * Notifies managers (feed, statistics, sampling, followed logs) of changes of the fleet. The
+ * module that has changed the model (sessions, the statistics channel) emits them after the
  * change, so that a listener may read the model in its callback.
  *
  * Messages that belong to one connection of an agent are not here, but in session/session.h.
  *
- * All arguments are borrowed for the duration of the call. Callbacks run on the loop, in the order in
- * which listeners were added, and none may depend on another (base/listeners.h).
+ * All arguments are borrowed for the duration of the call. Callbacks run on the loop, in the
+ * order in which listeners were added, and none may depend on another (base/listeners.h).
  */
 
 #include "base/listeners.h"
@@ -23,15 +23,15 @@ struct fleet_listener {
     void (*on_host)(struct fleet_listener *l, const struct fleet_host *h);
     /* Its containers have changed. */
     void (*on_containers)(struct fleet_listener *l, const struct fleet_host *h);
-    /* A batch of samples, with times of our clock. Batches of an agent come in order, each once. Those
-     * with is_late were measured earlier: they are not in the model. */
+    /* A batch of samples, with times of our clock; each one is emitted once, in order. Batches with
+     * is_late were measured earlier: they are not in the model. */
     void (*on_samples)(struct fleet_listener *l,
                        const struct fleet_host *h,
                        const struct samples *batch);
     /* An event of a host or container was stored; never a duplicate. */
     void (*on_event)(struct fleet_listener *l, const struct event *e);
-    /* A step of a long operation: container_update_progress or agent_update_progress. `data` has the
-     * host_id, and the container_id unless it is about the host; it must not be modified. */
+    /* A step of a long operation: container_update_progress or agent_update_progress. `data` has
+     * the host_id, and the container_id of a container's operation; it must not be modified. */
     void (*on_progress)(struct fleet_listener *l, const char *type, json_t *data);
 };
 

@@ -17,10 +17,10 @@
 #define ID_B "aaaaaaaaaaaa1111111111111111111111111111111111111111111111111111"
 #define ID_C "cafe000000000000000000000000000000000000000000000000000000000000"
 
-static struct fleet_host *put(struct fleet *f,
-                              const char *id,
-                              const char *name,
-                              const char *agent_id)
+static struct fleet_host *put_host(struct fleet *f,
+                                   const char *id,
+                                   const char *name,
+                                   const char *agent_id)
 {
     struct host row = {.id = xstrdup(id), .name = xstrdup(name), .engine_id = xstrdup("E")};
     struct agent agent = {.id = xstrdup(agent_id), .host_id = xstrdup(id)};
@@ -43,9 +43,9 @@ static int teardown(void **state)
     return 0;
 }
 
-static struct fleet_host *one_host(void **state)
+static struct fleet_host *add_host(void **state)
 {
-    return put(*state, "h1", "web", "a1");
+    return put_host(*state, "h1", "web", "a1");
 }
 
 static json_t *element(const char *id, const char *name, const char *state)
@@ -54,8 +54,8 @@ static json_t *element(const char *id, const char *name, const char *state)
                      17);
 }
 
-/* Takes the list. */
-static size_t snapshot(struct fleet_host *h, json_t *list, int64_t now_ms)
+/* Takes ownership of the list. */
+static size_t apply_snapshot(struct fleet_host *h, json_t *list, int64_t now_ms)
 {
     size_t n = fleet_apply_snapshot(h, list, now_ms);
 
@@ -63,40 +63,39 @@ static size_t snapshot(struct fleet_host *h, json_t *list, int64_t now_ms)
     return n;
 }
 
-static const char *name_of(const struct fleet_host *h, const char *ref)
+static const char *find_name(const struct fleet_host *h, const char *ref)
 {
     struct fleet_container *c = NULL;
 
     return fleet_find_container(h, ref, &c) == 0 ? c->name : NULL;
 }
 
-static void test_hosts(void **state)
+static void test_host_is_put_and_removed(void **state)
 {
     struct fleet *f = *state;
-    struct fleet_host *h = put(f, "h1", "web", NULL);
+    struct fleet_host *h = put_host(f, "h1", "web", NULL);
 
     assert_ptr_equal(fleet_find_host(f, "h1"), h);
     assert_null(fleet_find_agent(f, "a1"));
     assert_false(h->is_online);
 
-    snapshot(h, json_pack("[o]", element(ID_A, "/x", "running")), 5);
+    apply_snapshot(h, json_pack("[o]", element(ID_A, "/x", "running")), 5);
     fleet_set_online(f, h, true, 9);
     assert_int_equal(h->seen_at_ms, 9);
-    fleet_set_online(f, h, false,
-                     70000); /* that it is gone is noticed later than it was last seen */
+    fleet_set_online(f, h, false, 70000); /* the loss is noticed later than the last message */
     assert_int_equal(h->seen_at_ms, 9);
     fleet_set_online(f, h, true, 9);
     fleet_set_trouble(h, "no answer");
     assert_string_equal(h->trouble, "no answer");
     fleet_set_trouble(h, NULL);
     assert_null(h->trouble);
-    assert_ptr_equal(put(f, "h1", "web2", "a1"), h);
+    assert_ptr_equal(put_host(f, "h1", "web2", "a1"), h);
     assert_true(h->is_online);
     assert_int_equal(h->containers.size, 1);
     assert_string_equal(h->row.name, "web2");
     assert_ptr_equal(fleet_find_agent(f, "a1"), h);
 
-    assert_ptr_equal(put(f, "h1", "web2", "a2"), h);
+    assert_ptr_equal(put_host(f, "h1", "web2", "a2"), h);
     assert_null(fleet_find_agent(f, "a1"));
     assert_ptr_equal(fleet_find_agent(f, "a2"), h);
 
@@ -114,44 +113,45 @@ static void test_hosts(void **state)
     fleet_remove_host(f, "h1");
 }
 
-static void test_snapshot(void **state)
+static void test_snapshot_replaces_the_list(void **state)
 {
-    struct fleet_host *h = one_host(state);
+    struct fleet_host *h = add_host(state);
     uint64_t version;
 
-    assert_int_equal(snapshot(h,
-                              json_pack("[o, o, s, {}, n, {s:s}]", element(ID_A, "/one", "running"),
-                                        element(ID_B, "/two", "created"), "text", "Id", "short"),
-                              100),
-                     4);
+    assert_int_equal(
+        apply_snapshot(h,
+                       json_pack("[o, o, s, {}, n, {s:s}]", element(ID_A, "/one", "running"),
+                                 element(ID_B, "/two", "created"), "text", "Id", "short"),
+                       100),
+        4);
     assert_int_equal(h->containers.size, 2);
     assert_int_equal(h->containers_at_ms, 100);
     version = h->containers_version;
 
-    snapshot(
+    apply_snapshot(
         h, json_pack("[o, o]", element(ID_B, "/two", "created"), element(ID_A, "/one", "running")),
         200);
     assert_int_equal(h->containers_version, version);
     assert_int_equal(h->containers_at_ms, 200);
 
-    fleet_container_forget_element(map_find(&h->containers, ID_B)); /* a change is still seen */
-    snapshot(
+    fleet_container_forget_element(map_find(&h->containers, ID_B)); /* changes are still noticed */
+    apply_snapshot(
         h, json_pack("[o, o]", element(ID_B, "/two", "created"), element(ID_A, "/one", "running")),
         200);
     assert_int_equal(h->containers_version, version);
-    snapshot(
+    apply_snapshot(
         h, json_pack("[o, o]", element(ID_B, "/two", "running"), element(ID_A, "/one", "running")),
         200);
     assert_int_equal(h->containers_version, version + 1);
 
-    snapshot(h, json_pack("[o]", element(ID_B, "/two", "running")), 300);
+    apply_snapshot(h, json_pack("[o]", element(ID_B, "/two", "running")), 300);
     assert_int_equal(h->containers.size, 1);
     assert_true(h->containers_version > version);
-    snapshot(h, json_array(), 400);
+    apply_snapshot(h, json_array(), 400);
     assert_int_equal(h->containers.size, 0);
 }
 
-static void test_states(void **state)
+static void test_engine_states_are_mapped(void **state)
 {
     static const char *const table[][2] = {
         {"running",    "running"   },
@@ -163,12 +163,12 @@ static void test_states(void **state)
         {"removing",   "unknown"   },
         {"",           "unknown"   },
     };
-    struct fleet_host *h = one_host(state);
+    struct fleet_host *h = add_host(state);
 
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
         struct fleet_container *c = NULL;
 
-        snapshot(h, json_pack("[o]", element(ID_A, "/one", table[i][0])), 1);
+        apply_snapshot(h, json_pack("[o]", element(ID_A, "/one", table[i][0])), 1);
         assert_int_equal(fleet_find_container(h, ID_A, &c), 0);
         assert_string_equal(c->state, table[i][1]);
         assert_string_equal(c->engine_state, table[i][0]);
@@ -176,13 +176,13 @@ static void test_states(void **state)
     }
 }
 
-static void test_delta(void **state)
+static void test_delta_changes_and_removes(void **state)
 {
-    struct fleet_host *h = one_host(state);
+    struct fleet_host *h = add_host(state);
     struct strings removed = {0};
     json_t *list;
 
-    snapshot(
+    apply_snapshot(
         h, json_pack("[o, o]", element(ID_A, "/one", "running"), element(ID_B, "/two", "running")),
         1);
     strings_add(&removed, ID_A);
@@ -192,38 +192,38 @@ static void test_delta(void **state)
     assert_int_equal(fleet_apply_delta(h, list, &removed, 5), 1);
     assert_int_equal(h->containers.size, 2);
     assert_int_equal(h->containers_at_ms, 5);
-    assert_null(name_of(h, ID_A));
-    assert_string_equal(name_of(h, ID_B), "new");
-    assert_string_equal(name_of(h, ID_C), "three");
+    assert_null(find_name(h, ID_A));
+    assert_string_equal(find_name(h, ID_B), "new");
+    assert_string_equal(find_name(h, ID_C), "three");
     assert_int_equal(fleet_apply_delta(h, NULL, NULL, 6), 0);
     assert_int_equal(h->containers.size, 2);
     json_decref(list);
     strings_done(&removed);
 }
 
-static void test_lookup(void **state)
+static void test_container_is_found_by_id_name_or_prefix(void **state)
 {
-    struct fleet_host *h = one_host(state);
+    struct fleet_host *h = add_host(state);
     struct fleet_container *c = NULL;
 
-    snapshot(h,
-             json_pack("[o, o, o]", element(ID_A, "/one", "running"),
-                       element(ID_B, "/two", "running"), element(ID_C, "/aaaa", "running")),
-             1);
-    assert_string_equal(name_of(h, ID_A), "one");
-    assert_string_equal(name_of(h, "two"), "two");
-    assert_string_equal(name_of(h, "/two"), "two");
-    assert_string_equal(name_of(h, "cafe00000000"), "aaaa");
-    assert_string_equal(name_of(h, "c"), "aaaa");
-    assert_string_equal(name_of(h, "aaaa"), "aaaa"); /* a name goes before a prefix */
-    assert_string_equal(name_of(h, "aaaaaaaaaaaa1"), "two");
+    apply_snapshot(h,
+                   json_pack("[o, o, o]", element(ID_A, "/one", "running"),
+                             element(ID_B, "/two", "running"), element(ID_C, "/aaaa", "running")),
+                   1);
+    assert_string_equal(find_name(h, ID_A), "one");
+    assert_string_equal(find_name(h, "two"), "two");
+    assert_string_equal(find_name(h, "/two"), "two");
+    assert_string_equal(find_name(h, "cafe00000000"), "aaaa");
+    assert_string_equal(find_name(h, "c"), "aaaa");
+    assert_string_equal(find_name(h, "aaaa"), "aaaa"); /* names precede prefixes */
+    assert_string_equal(find_name(h, "aaaaaaaaaaaa1"), "two");
     assert_int_equal(fleet_find_container(h, "aaaaaaaaaaaa", &c), -EEXIST);
     assert_int_equal(fleet_find_container(h, "zzz", &c), -ENOENT);
     assert_int_equal(fleet_find_container(h, "", &c), -ENOENT);
     assert_int_equal(fleet_find_container(h, "/", &c), -ENOENT);
 }
 
-static json_t *many(size_t from, size_t n)
+static json_t *make_elements(size_t from, size_t n)
 {
     json_t *list = json_array();
 
@@ -236,62 +236,62 @@ static json_t *many(size_t from, size_t n)
     return list;
 }
 
-static void test_limit(void **state)
+static void test_containers_beyond_the_limit_are_skipped(void **state)
 {
-    struct fleet_host *h = one_host(state);
-    json_t *more = many(FLEET_MAX_CONTAINERS, 3);
+    struct fleet_host *h = add_host(state);
+    json_t *more = make_elements(FLEET_MAX_CONTAINERS, 3);
 
-    assert_int_equal(snapshot(h, many(0, FLEET_MAX_CONTAINERS + 10), 1), 10);
+    assert_int_equal(apply_snapshot(h, make_elements(0, FLEET_MAX_CONTAINERS + 10), 1), 10);
     assert_int_equal(h->containers.size, FLEET_MAX_CONTAINERS);
     assert_int_equal(fleet_apply_delta(h, more, NULL, 2), 3);
     assert_int_equal(h->containers.size, FLEET_MAX_CONTAINERS);
 
-    /* All are new: the old ones must not take their place. */
-    assert_int_equal(snapshot(h, many(100000, FLEET_MAX_CONTAINERS), 3), 0);
+    /* All are new: the old containers must not keep them out. */
+    assert_int_equal(apply_snapshot(h, make_elements(100000, FLEET_MAX_CONTAINERS), 3), 0);
     assert_int_equal(h->containers.size, FLEET_MAX_CONTAINERS);
     json_decref(more);
 }
 
-static void test_samples(void **state)
+static void test_newest_sample_is_kept(void **state)
 {
-    struct fleet_host *h = one_host(state);
+    struct fleet_host *h = add_host(state);
     struct fleet_container *c = NULL;
     const struct fleet_sample s = {.sampled_at_ms = 7, .memory_usage = 99};
 
     assert_false(fleet_put_sample(h, 0, ID_C, &s));
-    snapshot(h, json_pack("[o]", element(ID_C, "/one", "running")), 1);
+    apply_snapshot(h, json_pack("[o]", element(ID_C, "/one", "running")), 1);
     assert_true(fleet_put_sample(h, 0, ID_C, &s));
     assert_int_equal(fleet_find_container(h, ID_C, &c), 0);
     assert_int_equal(c->sample.memory_usage, 99);
     c->sample = (struct fleet_sample){0};
     assert_true(fleet_put_sample(h, 0, "cafe00000000", &s));
     assert_int_equal(c->sample.memory_usage, 99);
-    assert_false(fleet_put_sample(h, 0, "one", &s)); /* stats name ids, not names */
+    assert_false(fleet_put_sample(h, 0, "one", &s)); /* samples have ids, not names */
 
-    snapshot(h, json_pack("[o]", element(ID_C, "/one", "exited")), 2);
+    apply_snapshot(h, json_pack("[o]", element(ID_C, "/one", "exited")), 2);
     assert_int_equal(fleet_find_container(h, ID_C, &c), 0);
     assert_int_equal(c->sample.memory_usage, 99);
 }
 
-static void test_net_rate(void **state)
+static void test_net_rate_is_computed_from_counters(void **state)
 {
     static const struct {
         int64_t at_ms, rx, tx;
         double rate;
     } steps[] = {
-        {1000, 5000,                   0,    -1  }, /* nothing to compare with */
+        {1000, 5000,                   0,    -1  }, /* the first sample */
         {2000, 5600,                   400,  1000},
-        {2000, 9000,                   9000, 1000}, /* no time has passed: as before */
+        {2000, 9000,                   9000, 1000}, /* no time has passed: the rate is kept */
         {2500, 9000,                   9000, 0   },
         {4500, 9000,                   9500, 250 },
-        {5500, 100,                    0,    0   }, /* the counters start anew */
-        {6500, INT64_C(1) << 40,       0,    0   }, /* nobody is that fast */
-        {6000, (INT64_C(1) << 40) + 1, 0,    0   }, /* the clock went back */
+        {5500, 100,                    0,    0   }, /* the counters were reset */
+        {6500, INT64_C(1) << 40,       0,    0   }, /* an impossible rate */
+        {6000, (INT64_C(1) << 40) + 1, 0,    0   }, /* the clock was set back */
     };
-    struct fleet_host *h = one_host(state);
+    struct fleet_host *h = add_host(state);
     struct fleet_container *c = NULL;
 
-    snapshot(h, json_pack("[o]", element(ID_C, "/one", "running")), 1);
+    apply_snapshot(h, json_pack("[o]", element(ID_C, "/one", "running")), 1);
     for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
         uint64_t version = h->samples_version;
         const struct fleet_sample s = {
@@ -305,9 +305,9 @@ static void test_net_rate(void **state)
     }
 }
 
-static void test_candidates(void **state)
+static void test_candidates_are_copied(void **state)
 {
-    struct fleet_host *h = one_host(state);
+    struct fleet_host *h = add_host(state);
     json_t *list = json_pack("[{s:s}]", "host_id", "old");
 
     fleet_set_candidates(h, list);
@@ -317,14 +317,14 @@ static void test_candidates(void **state)
     assert_null(h->migration_candidates);
 }
 
-static void test_what_the_feed_needs(void **state)
+static void test_changes_raise_versions(void **state)
 {
-    struct fleet_host *h = one_host(state);
+    struct fleet_host *h = add_host(state);
     uint64_t version = h->version, containers = h->containers_version;
     struct fleet_container *c = NULL;
     json_t *list;
 
-    (void)snapshot(
+    (void)apply_snapshot(
         h, json_pack("[o, o]", element(ID_A, "/a", "running"), element(ID_B, "/b", "running")), 1);
     assert_int_equal(h->version, version);
     assert_true(h->containers_version > containers);
@@ -335,11 +335,11 @@ static void test_what_the_feed_needs(void **state)
     list = json_pack("[o]", element(ID_B, "/b", "exited"));
     (void)fleet_apply_delta(h, list, &(struct strings){0}, 2);
     json_decref(list);
-    assert_int_equal(c->version <= containers, true); /* the other one has not changed */
+    assert_int_equal(c->version <= containers, true); /* the other container has not changed */
     assert_int_equal(fleet_find_container(h, ID_B, &c), 0);
     assert_true(c->version > containers);
 
-    (void)snapshot(h, json_pack("[o]", element(ID_B, "/b", "exited")), 3);
+    (void)apply_snapshot(h, json_pack("[o]", element(ID_B, "/b", "exited")), 3);
     assert_int_equal(h->removed.n, 1);
     assert_string_equal(h->removed.items[0], ID_A);
     fleet_forget_removed(h);
@@ -352,15 +352,15 @@ static void test_what_the_feed_needs(void **state)
     assert_int_equal(fleet_removed_hosts(*state)->n, 1);
 }
 
-static void test_removals_beyond_measure(void **state)
+static void test_too_many_removals_are_noted(void **state)
 {
-    struct fleet_host *h = one_host(state);
+    struct fleet_host *h = add_host(state);
 
     for (size_t i = 0; i < 2; i++) {
-        (void)snapshot(h, many(i * FLEET_MAX_CONTAINERS, FLEET_MAX_CONTAINERS), 1);
+        (void)apply_snapshot(h, make_elements(i * FLEET_MAX_CONTAINERS, FLEET_MAX_CONTAINERS), 1);
         assert_false(h->is_removed_cut);
     }
-    (void)snapshot(h, json_array(), 1);
+    (void)apply_snapshot(h, json_array(), 1);
     assert_true(h->is_removed_cut);
     assert_int_equal(h->removed.n, FLEET_MAX_CONTAINERS);
     fleet_forget_removed(h);
@@ -370,17 +370,19 @@ static void test_removals_beyond_measure(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_hosts, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_snapshot, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_states, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_delta, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_lookup, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_limit, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_samples, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_net_rate, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_candidates, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_what_the_feed_needs, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_removals_beyond_measure, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_host_is_put_and_removed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_snapshot_replaces_the_list, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_engine_states_are_mapped, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_delta_changes_and_removes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_container_is_found_by_id_name_or_prefix, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_containers_beyond_the_limit_are_skipped, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_newest_sample_is_kept, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_net_rate_is_computed_from_counters, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_candidates_are_copied, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_changes_raise_versions, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_too_many_removals_are_noted, setup, teardown),
     };
 
     return cmocka_run_group_tests_name("fleet", tests, NULL, NULL);

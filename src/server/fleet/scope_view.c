@@ -36,14 +36,14 @@ static bool part_matches_labels(const struct scope_rules *r,
            (!p->value || str_eq(json_string_value(label), r->text + p->value));
 }
 
-static uint32_t all_rules(const struct scope_rules *r)
+static uint32_t get_all_rules(const struct scope_rules *r)
 {
     return (uint32_t)((UINT64_C(1) << r->n_rules) - 1);
 }
 
-static uint32_t rules_on_host(const struct scope_rules *r, const struct fleet_host *h)
+static uint32_t match_host(const struct scope_rules *r, const struct fleet_host *h)
 {
-    uint32_t mask = all_rules(r);
+    uint32_t mask = get_all_rules(r);
 
     for (uint8_t i = 0; i < r->n_parts; i++) {
         if (!part_matches_host(r, &r->parts[i], h))
@@ -52,7 +52,8 @@ static uint32_t rules_on_host(const struct scope_rules *r, const struct fleet_ho
     return mask;
 }
 
-static bool some_whole(const struct scope_rules *r, uint32_t mask)
+/* True: a rule of the mask has no condition on labels, or there are no rules. */
+static bool has_rule_without_labels(const struct scope_rules *r, uint32_t mask)
 {
     for (uint8_t i = 0; i < r->n_parts; i++) {
         if (r->parts[i].kind == SCOPE_LABEL)
@@ -61,7 +62,8 @@ static bool some_whole(const struct scope_rules *r, uint32_t mask)
     return r->n_rules == 0 || mask;
 }
 
-static bool some_labels(const struct scope_rules *r, uint32_t mask, const json_t *labels)
+/* True: the labels match a rule of the mask, or there are no rules. */
+static bool match_labels(const struct scope_rules *r, uint32_t mask, const json_t *labels)
 {
     for (uint8_t i = 0; i < r->n_parts && mask; i++) {
         if (!part_matches_labels(r, &r->parts[i], labels))
@@ -74,8 +76,8 @@ void scope_view_host(const struct scope *s, const struct fleet_host *h, struct s
 {
     *ret = (struct scope_view){
         .scope = s,
-        .own = rules_on_host(&s->own, h),
-        .ceiling = rules_on_host(&s->ceiling, h),
+        .own = match_host(&s->own, h),
+        .ceiling = match_host(&s->ceiling, h),
     };
 }
 
@@ -86,13 +88,14 @@ bool scope_view_any(const struct scope_view *v)
 
 bool scope_view_whole(const struct scope_view *v)
 {
-    return some_whole(&v->scope->own, v->own) && some_whole(&v->scope->ceiling, v->ceiling);
+    return has_rule_without_labels(&v->scope->own, v->own) &&
+           has_rule_without_labels(&v->scope->ceiling, v->ceiling);
 }
 
 bool scope_view_labels(const struct scope_view *v, const json_t *labels)
 {
-    return some_labels(&v->scope->own, v->own, labels) &&
-           some_labels(&v->scope->ceiling, v->ceiling, labels);
+    return match_labels(&v->scope->own, v->own, labels) &&
+           match_labels(&v->scope->ceiling, v->ceiling, labels);
 }
 
 bool scope_view_container(const struct scope_view *v, const struct fleet_container *c)

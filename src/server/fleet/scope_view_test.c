@@ -8,7 +8,7 @@
 /* cmocka.h needs those above */
 #include <cmocka.h>
 
-static void test_a_scope_allows_by_host_tag_and_label(void **state)
+static void test_scope_allows_by_host_tag_and_label(void **state)
 {
     static const char web[] = "{\"team\":\"web\",\"tier\":\"1\"}", none[] = "{}";
     static const struct {
@@ -71,7 +71,7 @@ static void test_a_scope_allows_by_host_tag_and_label(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_scope_allows_by_host_tag_and_label),
+        cmocka_unit_test(test_scope_allows_by_host_tag_and_label),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
