@@ -34,7 +34,7 @@ test('a container with an oversized description does not hide the others', { tim
   const agent = await agentOf(server, engine);
   await client.container('small');
   await client.container('after');
-  await agent.process.line(/description is longer.*left out.*container=00000002/);
+  await agent.process.line(/description of the container is longer.*omitted.*container=00000002/);
   assert.equal(server.process.exit, undefined);
 });
 

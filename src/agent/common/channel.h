@@ -4,10 +4,10 @@
  * Channels: exchanges that the server opens on the link under an id of its own, and that last until
  * one side ends them. Shells and followed logs are channels. All channels end with their session.
  *
- * Each kind has one set per session. The set finds a channel by its id and counts them; the owner
- * of the set decides how many it allows. A channel is a member of the object that it belongs to:
- * that object is freed by its own module, and channel_done() takes it out of the set. The set is
- * done after its last channel.
+ * Each kind has one set per session. The set finds a channel by its ID and counts channels; the
+ * owner of the set decides how many it allows. A channel is a member of the object that it belongs
+ * to: that object is freed by its own module, and channel_done() takes it out of the set. The set
+ * is done after its last channel.
  */
 
 #include "agent/common/sender.h"
@@ -39,7 +39,7 @@ void channel_set_init(struct channel_set *set,
                       const struct sender *sender);
 void channel_set_done(struct channel_set *set);
 
-/* Both return NULL when there is none. */
+/* Return NULL when there is none. */
 struct channel *channel_set_first(const struct channel_set *set);
 struct channel *channel_set_find(const struct channel_set *set, const char *id);
 /* The channel after `c`, NULL after the last one. Ask before `c` may be freed. */
@@ -67,5 +67,5 @@ void channel_notify_error(const struct channel *c,
                           enum error_code code,
                           const char *why);
 
-/* Why this reference to a container is not accepted; NULL: it is. */
+/* Returns the reason why a reference to a container is invalid; NULL: it is valid. */
 const char *channel_container_fault(const char *container);

@@ -1,11 +1,25 @@
 #pragma once
 
 /*
- * The guard decides whether an operation that the server asks for may reach the engine. It
- * applies the policy of the host (policy.h) and the labels of containers, which it remembers by
- * full id, because an engine never changes them. Before an operation acts on a container it calls
- * guard_knows(); when the answer is no, it inspects the container and hands the reply to
- * guard_learn(). A container that cannot be inspected is not touched.
+ * The guard decides whether an operation that the server requests may reach the engine. Two rules
+ * apply, and both must allow the operation:
+ *
+ *   policy   AGENT_POLICY of the host (policy.h); known at once: guard_refuse()
+ *   label    POLICY_LABEL of the container; the engine has to be asked for it first
+ *
+ * An operation on a container takes these steps:
+ *
+ *   guard_refuse()            refused by the policy: reply with the reason
+ *   guard_knows()             no: inspect the container and pass the reply to guard_learn(), which
+ *                             returns the full ID to act on
+ *   guard_refuse_container()  refused by the label: reply with the reason
+ *
+ * Labels are cached by full ID, because an engine never changes them. A name can move to another
+ * container between the check and the operation, so the operation uses the full ID. The guard fails
+ * closed: a label that cannot be read forbids everything, and an operation on a container that
+ * cannot be inspected is not executed.
+ *
+ * Each session has one guard, which its commands, shells and logs share; the session frees it last.
  */
 
 #include "agent/common/policy.h"
@@ -17,23 +31,22 @@ struct guard;
 struct guard *guard_new(const struct policy *policy); /* borrowed */
 void guard_free(struct guard *g);
 
-/* The reason why the policy forbids the operation, to be freed; NULL when it allows it. */
+/* Returns why the policy forbids the operation, as text to be freed; NULL: it is allowed. */
 char *guard_refuse(const struct guard *g, enum operation_id operation) _nodiscard_;
 
 /*
- * True when no inspect is needed: labels do not matter, or those of the container (full id) are
- * known.
+ * True if no inspect is needed: labels do not matter for the operation, or those of the container
+ * (a full ID) are cached.
  */
 bool guard_knows(const struct guard *g, const char *container, enum operation_id operation);
-/* The same as guard_refuse() for the label of the container. Only when guard_knows(). */
+/* The same as guard_refuse() for the label of the container. Requires guard_knows(). */
 char *guard_refuse_container(const struct guard *g,
                              const char *container,
                              enum operation_id operation) _nodiscard_;
 
 /*
- * Takes the reply to an inspect. From then on the container is known by the full id that is
- * returned. The operation must act on this id, not on the name that it was asked for: names can
- * move.
+ * Caches the label in the reply to an inspect, and returns the full ID of the container, which the
+ * operation must use. -EPROTO: the reply cannot be read.
  */
 int guard_learn(struct guard *g,
                 const struct engine_reply *reply,

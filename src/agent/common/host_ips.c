@@ -75,7 +75,7 @@ bool host_ips_is_engine_interface(const char *name)
     return false;
 }
 
-/* "   |-- 10.0.0.5" names an address; any other line says what it is. */
+/* Parses a line such as "   |-- 10.0.0.5"; the lines below it describe the address. */
 static bool parse_leaf(const char *line, uint32_t *ret)
 {
     const char *mark = strstr(line, "|-- ");
@@ -111,7 +111,7 @@ void host_ips_from_fib_trie(struct host_ips *h,
     }
 }
 
-/* Whether an engine's bridge is among them, too: then these are the host's interfaces, not a container's. */
+/* Returns whether there is a bridge of an engine: then the interfaces are those of the host. */
 static bool add_interfaces(struct host_ips *h)
 {
     struct ifaddrs *all = NULL;

@@ -12,7 +12,7 @@
 /* cmocka.h needs those above */
 #include <cmocka.h>
 
-/* As a host with one card, an alias on it, Docker and one user-defined network shows it. */
+/* From a host with one network card, an alias on it, Docker and one user-defined network. */
 static const char fib_trie[] = "Main:\n"
                                "  +-- 0.0.0.0/0 3 0 5\n"
                                "     |-- 0.0.0.0\n"
@@ -123,7 +123,7 @@ static void test_fib_trie(void **state)
     assert_string_equal(h.ips[0], "172.17.0.1");
 }
 
-/* Whatever the file is cut down to, nothing but whole addresses comes out. */
+/* A truncated file results in whole addresses only. */
 static void test_fib_trie_cut(void **state)
 {
     (void)state;
@@ -184,7 +184,7 @@ static void test_find(void **state)
         host_ips_find(&h, root, true, NULL, 0);
         assert_int_equal(h.n, 5);
         host_ips_find(&h, root, false, NULL, 0);
-        assert_int_equal(h.n, 0); /* the file speaks for containers only */
+        assert_int_equal(h.n, 0); /* the file is for containers only */
         (void)unlink(path);
     }
     for (size_t i = ARRAY_LEN(folders); i-- > 0;) {

@@ -44,7 +44,7 @@ static void copy_word(struct word w, char ret[OWN_CONTAINER_SIZE])
     ret[w.size] = '\0';
 }
 
-/* Cuts the word before the next `sep` off the front of *rest; false when *rest is empty. */
+/* Removes the word before the next `sep` from the front of *rest; false: *rest is empty. */
 static bool next_word(struct word *rest, char sep, struct word *ret)
 {
     const char *end;
@@ -65,7 +65,7 @@ static bool is_engine_mount(struct word mount_point)
 }
 
 /* ".../containers/<id>/hostname", ".../overlay-containers/<id>/userdata/resolv.conf" */
-static bool id_in_root(struct word root, char ret[OWN_CONTAINER_SIZE])
+static bool find_id_in_root(struct word root, char ret[OWN_CONTAINER_SIZE])
 {
     struct word part, before = {"", 0};
 
@@ -89,14 +89,14 @@ bool own_container_from_mountinfo(const char *text, char ret[OWN_CONTAINER_SIZE]
 
         while (n < MAX_FIELDS && next_word(&line, ' ', &fields[n]))
             n++;
-        if (n == MAX_FIELDS && is_engine_mount(fields[4]) && id_in_root(fields[3], ret))
+        if (n == MAX_FIELDS && is_engine_mount(fields[4]) && find_id_in_root(fields[3], ret))
             return true;
     }
     return false;
 }
 
 /* "<id>", "docker-<id>.scope", "libpod-<id>.scope" */
-static bool id_in_cgroup_part(struct word part, struct word *ret)
+static bool find_id_in_cgroup_part(struct word part, struct word *ret)
 {
     static const char scope[] = ".scope";
 
@@ -118,7 +118,7 @@ static bool skip_fields(struct word *line, size_t n)
     return n == 0;
 }
 
-/* The innermost id of a path counts: an engine may run inside a container of another one. */
+/* The innermost ID of a path counts: an engine may run inside a container of another one. */
 bool own_container_from_cgroup(const char *text, char ret[OWN_CONTAINER_SIZE])
 {
     struct word rest = {text, strlen(text)}, line;
@@ -129,7 +129,7 @@ bool own_container_from_cgroup(const char *text, char ret[OWN_CONTAINER_SIZE])
         if (!skip_fields(&line, 2))
             continue;
         while (next_word(&line, '/', &part)) {
-            if (id_in_cgroup_part(part, &id))
+            if (find_id_in_cgroup_part(part, &id))
                 found = id;
         }
         if (found.text) {

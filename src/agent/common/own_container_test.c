@@ -101,7 +101,7 @@ static void test_cgroup(void **state)
         check(&cgroups[i], own_container_from_cgroup);
 }
 
-/* A file cut anywhere gives the whole id or none. */
+/* A truncated file results in a whole ID or none. */
 static void test_cut(void **state)
 {
     char id[OWN_CONTAINER_SIZE];
@@ -151,7 +151,7 @@ static void remove_below(const char *root, const char *name)
     assert_int_equal(remove(path), 0);
 }
 
-/* Mounts go before cgroups, those before HOSTNAME. */
+/* Mounts take precedence over cgroups, and cgroups over HOSTNAME. */
 static void test_order(void **state)
 {
     char root[] = "/tmp/own_container_test.XXXXXX";

@@ -20,7 +20,7 @@ static const struct {
     {"full",    POLICY_FULL   },
 };
 
-/* Cuts the next word off a list, which becomes NULL after the last; -EINVAL when it is too long. */
+/* Removes the next word from a list, which becomes NULL after the last; -EINVAL: too long. */
 static int cut_word(const char **list, char ret[MAX_WORD])
 {
     static const char blanks[] = " \t\r\n";
@@ -54,7 +54,7 @@ static uint64_t find_by_class(enum policy_class most)
     return found;
 }
 
-/* All operations that a word stands for; 0 when it is unknown. */
+/* Returns all operations with this word; 0: it is unknown. */
 static uint64_t find_by_word(const char *word)
 {
     uint64_t found = 0;
@@ -120,7 +120,7 @@ bool policy_heeds_label(enum operation_id operation)
     return operation_spec(operation)->class >= POLICY_OPERATE;
 }
 
-/* A list with an unknown word was meant to protect, so it protects from everything. */
+/* A list with an unknown word was meant to protect, so it forbids everything. */
 static uint64_t find_by_label(const char *label)
 {
     static const char *const none[] = {"false", "no", "off", "0"};

@@ -20,7 +20,7 @@ static struct policy parse(const char *text)
     return p;
 }
 
-/* An operation by its name, whatever carries it. */
+/* Finds an operation by its name, in messages of any kind. */
 static enum operation_id find(const char *name)
 {
     operation_foreach(id) {
@@ -126,7 +126,7 @@ static void test_words(void **state)
     assert_string_equal(words, "[observe][start][stop]");
 }
 
-static void test_bad_policies(void **state)
+static void test_invalid_policies_are_refused(void **state)
 {
     static const char *const texts[] = {
         "",
@@ -147,7 +147,7 @@ static void test_bad_policies(void **state)
         struct error err = ERROR_INIT;
 
         if (policy_parse(texts[i], &p, &err) != -EINVAL || p.allowed != 7)
-            fail_msg("\"%s\" is taken", texts[i]);
+            fail_msg("\"%s\" was accepted", texts[i]);
         assert_string_not_equal(err.msg, "");
     }
 }
@@ -192,7 +192,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_operation), cmocka_unit_test(test_policies),
-        cmocka_unit_test(test_words),           cmocka_unit_test(test_bad_policies),
+        cmocka_unit_test(test_words),           cmocka_unit_test(test_invalid_policies_are_refused),
         cmocka_unit_test(test_labels),
     };
 

@@ -44,8 +44,7 @@ int sender_send_with(const struct sender *s, json_t *object, const char *key, st
     struct buf b = BUF_INIT(s->max_message);
     int r;
 
-    (void)json_object_del(object,
-                          key); /* the encoders put a null where the text comes; or nothing */
+    (void)json_object_del(object, key); /* a null placeholder of the encoder, if there is one */
     r = sender_append_with(&b, object, key, text);
     json_decref(object);
     if (r == 0)
@@ -70,7 +69,7 @@ static void try_reply_error(const struct sender *s, struct reply_to to, const st
     r = sender_send(s, msg_reply_encode_error(to.kind, to.id, &sent, time_utc_ms()));
 
     if (r < 0)
-        log_warn(LOG_FIELDS("id", to.id), "a reply could not be sent: %s", error_text(r));
+        log_warn(LOG_FIELDS("id", to.id), "could not send a reply: %s", error_text(r));
 }
 
 static void check_sent(const struct sender *s, struct reply_to to, int r)
@@ -94,7 +93,7 @@ void sender_reply(const struct sender *s, struct reply_to to, json_t *fields)
     check_sent(s, to, sender_send(s, msg_reply_encode(to.kind, to.id, fields, time_utc_ms())));
 }
 
-/* A command's payload with one member of text in it. */
+/* Sends the reply to a command with a payload that contains one member of JSON text. */
 static int send_nested(const struct sender *s,
                        struct reply_to to,
                        json_t *fields,

@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * For tests: a directory of their own, and its end with all that is in it.
+ * Temporary directories for tests.
  */
 
 #include <ftw.h>

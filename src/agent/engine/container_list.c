@@ -10,21 +10,21 @@
 
 #define MAX_PARALLEL  16
 #define MAX_LIST_BODY ((size_t)64 << 20)
-#define MAX_LONG_MEMBER \
-    (CONTAINER_LIST_MAX_ELEMENT / 16) /* of an element that is too long as a whole */
+/* The longest member that is kept in an element that is too long. */
+#define MAX_LONG_MEMBER    (CONTAINER_LIST_MAX_ELEMENT / 16)
 #define DEADLINE_MS        25000
 #define INSPECT_TIMEOUT_MS 10000
 
 enum list_state {
-    LIST_READING,    /* /containers/json is on its way */
-    LIST_COMPLETING, /* facts are being asked for */
-    LIST_DONE,       /* inside `done` */
+    LIST_READING,    /* waiting for /containers/json */
+    LIST_COMPLETING, /* inspecting containers and images */
+    LIST_DONE,       /* calling `done` */
 };
 
 struct element {
     struct container_element head;
     struct json_span text;
-    struct facts_container own; /* what was read but may not be cached */
+    struct facts_container own; /* facts that must not be cached */
     bool is_inspected;
 };
 
@@ -34,7 +34,7 @@ struct lookup {
     struct engine_call *call;
     size_t element;
     bool is_image;
-    unsigned generation; /* of the facts when it was asked */
+    unsigned generation; /* of the facts when the request was sent */
 };
 
 struct container_list {
@@ -48,13 +48,13 @@ struct container_list {
     struct checked_text text;
     struct element *elements;
     size_t n;
-    struct map images; /* image id -> digests text (owned) of this run, or `pending` */
+    struct map images; /* image id -> digests as text (owned), or `pending` */
     size_t next_container, next_image;
     struct lookup lookups[MAX_PARALLEL];
     size_t n_running;
 };
 
-static char pending[] = ""; /* stands for an image that was asked for */
+static char pending[] = ""; /* marks an image that is being inspected */
 
 static void list_set_state(struct container_list *list, enum list_state state)
 {
@@ -94,7 +94,7 @@ static void finish(struct container_list *list, const struct container_list_resu
     list_set_state(list, LIST_DONE);
     cancel_lookups(list);
     list->done(list->owner, result);
-    list_free(list); /* list is gone now */
+    list_free(list);
 }
 
 static void finish_error(struct container_list *list, int code, int status, const char *message)
@@ -103,7 +103,7 @@ static void finish_error(struct container_list *list, int code, int status, cons
            &(struct container_list_result){.code = code, .status = status, .message = message});
 }
 
-/* The element's facts: from this run if they could not be cached, else from the cache. NULL unknown. */
+/* Returns the digests of an image that were just read, or those of the cache. NULL: unknown. */
 static const char *find_digests(const struct container_list *list, const char *image_id)
 {
     const char *own = map_find(&list->images, image_id);
@@ -125,7 +125,9 @@ static void append_member(struct buf *b, const char *key, const char *value)
     assert(r == 0);
 }
 
-/* The element without its last brace, the restart policy put into its HostConfig. */
+/*
+ * Appends the element without its last brace, and inserts the restart policy into its HostConfig.
+ */
 static void append_body(const struct element *e, const char *restart_policy, struct buf *b)
 {
     struct json_span text = {e->text.p, e->text.n - 1}, config = e->head.host_config;
@@ -159,7 +161,7 @@ static void append_element(const struct container_list *list,
     append(b, "}", 1);
 }
 
-/* Members that would be too long stay away: labels without end on one container must not hide all others. */
+/* Omits long members: huge labels of one container must not prevent the list of all others. */
 static void append_short_members(struct json_span element, struct buf *b)
 {
     size_t left = CONTAINER_LIST_MAX_ELEMENT - strlen("{}");
@@ -185,10 +187,10 @@ static void append_short_members(struct json_span element, struct buf *b)
     append(b, "}", 1);
 }
 
-/* Whether it was cut. */
-static bool append_whole_or_cut(const struct container_list *list,
-                                const struct element *e,
-                                struct buf *b)
+/* Appends an element; returns whether members were omitted. */
+static bool append_limited(const struct container_list *list,
+                           const struct element *e,
+                           struct buf *b)
 {
     struct buf whole = BUF_INIT(SIZE_MAX);
     bool is_cut;
@@ -211,7 +213,7 @@ static void finish_complete(struct container_list *list)
     size_t *ends = xcalloc(list->n, sizeof(*ends));
 
     for (size_t i = 0; i < list->n; i++) {
-        items[i].is_cut = append_whole_or_cut(list, &list->elements[i], &text);
+        items[i].is_cut = append_limited(list, &list->elements[i], &text);
         ends[i] = text.size;
     }
     for (size_t i = 0; i < list->n; i++) {
@@ -221,7 +223,6 @@ static void finish_complete(struct container_list *list)
         items[i].text = (struct json_span){text.data + start, ends[i] - start};
     }
     finish(list, &(struct container_list_result){.message = "", .items = items, .n = list->n});
-    /* list is gone now */
     free(items);
     free(ends);
     buf_done(&text);
@@ -262,7 +263,7 @@ static void store_reply(struct lookup *l, const struct engine_reply *reply)
     struct checked_text text;
 
     if (reply->code < 0 || checked_text_init(&text, reply->body, reply->size, NULL) < 0)
-        return; /* this one goes without */
+        return; /* the element stays without these facts */
     if (l->is_image) {
         store_image(l, image_inspect_digests(checked_text_span(&text)));
     } else {
@@ -288,7 +289,7 @@ static void on_lookup(void *owner, const struct engine_reply *reply)
     start_lookups(list);
 }
 
-/* The next thing to ask for; false when there is none. */
+/* Finds the next image or container to inspect; false: there is none. */
 static bool next_lookup(struct container_list *list, size_t *ret_element, bool *ret_is_image)
 {
     for (; list->next_image < list->n; list->next_image++) {
@@ -357,9 +358,9 @@ static void start_lookups(struct container_list *list)
     bool is_image;
 
     while (list->n_running < MAX_PARALLEL && next_lookup(list, &element, &is_image))
-        (void)start_lookup(list, element, is_image); /* one that cannot be asked goes without */
+        (void)start_lookup(list, element, is_image); /* after a failure: without its facts */
     if (list->n_running == 0)
-        finish_complete(list); /* list is gone now */
+        finish_complete(list); /* frees the list */
 }
 
 static void on_deadline(struct loop_timer *t)
@@ -373,7 +374,7 @@ static void on_deadline(struct loop_timer *t)
     }
 }
 
-/* An image id enters a path: "sha256:" and hex digits, nothing else. */
+/* Clears an image ID that is not "sha256:" and hex digits, because it is put into a path. */
 static void check_image_id(struct container_element *e)
 {
     if (!str_starts_with(e->image_id, "sha256:") || !str_is_hex(e->image_id + 7, 64))
@@ -387,13 +388,13 @@ static int read_elements(struct container_list *list, struct error *err)
     size_t capacity = 0;
 
     if (text.n == 0 || text.p[0] != '[')
-        return error_set(err, -EPROTO, "docker engine sent no list of containers");
+        return error_set(err, -EPROTO, "the engine sent an invalid container list");
     json_iter_init(&it, text);
     while (json_iter_next(&it, &key, &value)) {
         struct element e = {.text = value};
 
         if (container_element_read(value, &e.head) < 0)
-            return error_set(err, -EPROTO, "docker engine listed a container without id");
+            return error_set(err, -EPROTO, "the engine listed a container without ID");
         check_image_id(&e.head);
         if (list->n == capacity) {
             capacity = capacity ? capacity * 2 : 32;

@@ -1,10 +1,10 @@
 #pragma once
 
 /*
- * Reads the engine's container list and completes its elements with RepoDigests, StartedAt and Env. The
- * elements stay the engine's text, verbatim. What the cache does not know is asked for, 16 requests at a
- * time; a container or image that cannot be inspected goes without, and so do all that are not answered
- * within the deadline.
+ * Reads the engine's container list and adds RepoDigests, StartedAt, Env and the restart policy to
+ * its elements, which otherwise stay the verbatim text of the engine. Facts that are not in the
+ * cache (facts.h) are read by inspecting containers and images, at most 16 at a time. An element
+ * stays without the facts of a container or image that cannot be inspected within the deadline.
  */
 
 #include "agent/engine/facts.h"
@@ -19,18 +19,18 @@ struct container_list;
 struct container_list_item {
     char id[CONTAINER_ID_SIZE];
     struct json_span text; /* the complete element, at most CONTAINER_LIST_MAX_ELEMENT bytes */
-    bool is_cut;           /* ... without the members that are too long */
+    bool is_cut;           /* long members were omitted */
 };
 
 struct container_list_result {
     int code;            /* 0 or negative errno */
-    int status;          /* the engine's, 0: none */
+    int status;          /* HTTP status of the engine, 0: none */
     const char *message; /* when code < 0 */
     const struct container_list_item *items;
     size_t n;
 };
 
-/* `result` and what it points to is gone after the call. */
+/* `result` and the memory it points to are valid during the call. */
 typedef void (*container_list_fn)(void *owner, const struct container_list_result *result);
 
 struct container_list_options {
@@ -42,9 +42,13 @@ struct container_list_options {
     void *owner;
 };
 
-/* Life cycle as engine_call: `done` once, never before start returned. */
+/*
+ * `done` is called once, never before container_list_start() returns, and not after
+ * container_list_cancel(), which must not be called after `done` has returned. `ids` is only used
+ * during the call.
+ */
 int container_list_start(struct container_list **ret,
                          const struct container_list_options *o,
                          struct error *err) _nodiscard_;
-void container_list_cancel(struct container_list *list);
+void container_list_cancel(struct container_list *list); /* NULL is fine */
 DEFINE_CLEANUP(struct container_list *, container_list_cancel);

@@ -20,7 +20,7 @@ struct event_log *event_log_new(const struct event_log_options *o)
 
     log->o = *o;
     log->disk = (struct spool_disk){
-        .dir = log->o.dir, .max_bytes = EVENT_LOG_BYTES, .what = "events of containers"};
+        .dir = log->o.dir, .max_bytes = EVENT_LOG_BYTES, .what = "container events"};
     return log;
 }
 

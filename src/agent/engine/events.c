@@ -19,14 +19,14 @@
 
 enum events_state {
     EVENTS_IDLE,    /* not started */
-    EVENTS_WAITING, /* for the next attempt */
-    EVENTS_PROBING, /* asking whether the engine is there */
+    EVENTS_WAITING, /* until the next attempt */
+    EVENTS_PROBING, /* asking whether the engine answers */
     EVENTS_LIVE,    /* the stream is open */
 };
 
 struct entry {
     struct event event;
-    size_t size; /* of its text, for the limit */
+    size_t size; /* of its text, for MAX_HISTORY_BYTES */
 };
 
 struct events {
@@ -40,12 +40,12 @@ struct events {
     struct buf line;
     bool is_line_too_long;
     bool is_failing; /* the last failure was logged */
-    /* of EVENTS_LIVE: an idle stream does not show a hanging engine */
+    /* In EVENTS_LIVE: an idle stream does not show a hanging engine. */
     struct loop_timer check_timer;
     struct engine_call *check;
     char *trouble; /* NULL: the engine answers */
     uint64_t opened_at_ms;
-    uint64_t heard_at_ms; /* of the engine, on the monotonic clock */
+    uint64_t heard_at_ms; /* time of the last answer, on the monotonic clock */
     int64_t covered_since;
     int64_t last_ns; /* time of the newest event, or when the stream was first opened */
     struct entry history[MAX_HISTORY]; /* entry of sequence number s is at s % MAX_HISTORY */
@@ -66,8 +66,8 @@ static void events_set_state(struct events *ev, enum events_state state)
 {
     assert(state != EVENTS_IDLE);
     if (state == ev->state)
-        return; /* an attempt that failed at once */
-    log_debug(NULL, "engine events: %s -> %s", state_names[ev->state], state_names[state]);
+        return; /* an attempt failed at once */
+    log_debug(NULL, "event stream: %s -> %s", state_names[ev->state], state_names[state]);
     ev->state = state;
 }
 
@@ -101,7 +101,7 @@ static void drop_first(struct events *ev)
         ev->sent = ev->first;
 }
 
-/* A re-opened stream repeats the events of the time that was asked for, inclusively. */
+/* A re-opened stream repeats the events of the requested time itself. */
 static bool is_known(const struct events *ev, const struct event *e)
 {
     for (uint64_t seq = ev->end; seq > ev->first; seq--) {
@@ -160,7 +160,7 @@ static void on_stream_data(void *owner, const void *data, size_t size)
         size_t n = newline ? (size_t)(newline - p) : size;
 
         if (buf_append(&ev->line, p, n) < 0)
-            ev->is_line_too_long = true; /* such an event is dropped, not the stream */
+            ev->is_line_too_long = true; /* drops the event, but not the stream */
         if (newline) {
             if (!ev->is_line_too_long && ev->line.size > 0)
                 on_line(ev, buf_str(&ev->line), ev->line.size);
@@ -211,7 +211,7 @@ static void set_trouble(struct events *ev, const char *why)
 static void retry_later(struct events *ev, const char *why)
 {
     if (!ev->is_failing)
-        log_warn(NULL, "engine events: %s", why);
+        log_warn(NULL, "no event stream from the engine: %s", why);
     ev->is_failing = true;
     stop_checks(ev);
     events_set_state(ev, EVENTS_WAITING);
@@ -257,8 +257,8 @@ static void on_check(void *owner, const struct engine_reply *reply)
 }
 
 /*
- * The time since which events may be missing: normally that of the newest event. After the clock was
- * set back that time lies in the future; then the time since the engine was last heard of counts.
+ * Returns the time since which events may be missing: normally that of the newest event. After the
+ * clock was set back that time is in the future; then it is the time of the engine's last answer.
  */
 static int64_t missing_since(const struct events *ev)
 {
@@ -310,13 +310,13 @@ static void on_probe(void *owner, const struct engine_reply *reply)
     if (ev->state != EVENTS_LIVE)
         return;
     if (ev->is_failing)
-        log_info(NULL, "engine events: the stream is open again");
+        log_info(NULL, "event stream of the engine is open again");
     ev->is_failing = false;
     ev->opened_at_ms = time_monotonic_ms();
     loop_timer_start(engine_loop(ev->engine), &ev->check_timer, CHECK_MS, on_check_due);
     /*
-     * The stream repeats events from last_ns on, so state that is read from now on is not older than
-     * what follows in the stream. But the engine remembers only its newest 256 events, and none from
+     * The stream repeats events from last_ns on, so state that is read from now on is not older
+     * than the events that follow. But the engine keeps only its newest 256 events, and none from
      * before its restart.
      */
     facts_clear(ev->facts);

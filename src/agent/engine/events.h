@@ -3,10 +3,10 @@
 /*
  * The engine's event stream, and the history of container events that sessions read.
  *
- * It lives as long as the process. The stream is opened once; after it breaks it is re-opened with
+ * It lives as long as the process. After the stream breaks it is re-opened with
  * backoff and `since`, so that the engine repeats what was missed:
  *
- *   IDLE -start-> PROBING -engine answers-> LIVE -stream ends, or a check fails-> WAITING -> PROBING
+ *   IDLE -start-> PROBING -engine answers-> LIVE -stream ends or check fails-> WAITING -> PROBING
  *                    '-no answer-> WAITING
  *
  * While the stream is open the engine is asked every 15 s whether it still answers, because an idle
@@ -14,11 +14,11 @@
  *
  * History: each container event that is not noise gets a sequence number. [first, end) are kept in
  * memory, at most 1024 events or 4 MiB; the oldest are dropped first. An event also goes into the
- * event log on disk, if there is one. Sessions remember a sequence number, never a pointer; an event
- * that events_get() returned is valid until control returns to the loop.
+ * event log on disk, if there is one. Sessions remember a sequence number, never a pointer; an
+ * event that events_get() returned is valid until control returns to the loop.
  *
- *   gap         a time in which events may have been missed: the stream was re-opened, and the engine
- *               remembers only its newest 256 events, and none from before its own restart
+ *   gap         a time in which events may have been missed: the stream was re-opened, and the
+ *               engine keeps only its newest 256 events, and none from before its own restart
  *   noise       an event that does not change a container's state (exec_*, top, resize, ...)
  *   sent        up to where events were sent to servers that keep no position of their own
  *   covered     the time since which the history has no holes
@@ -49,7 +49,7 @@ struct events *events_new(struct engine *engine, struct facts *facts);
 void events_free(struct events *ev);
 DEFINE_CLEANUP(struct events *, events_free);
 
-void events_start(struct events *ev); /* opens the stream; once */
+void events_start(struct events *ev); /* opens the stream; call it once */
 
 /* Every event of the history is also written to `log`, which outlives it. */
 void events_set_log(struct events *ev, struct event_log *log);
@@ -58,22 +58,28 @@ struct event_log *events_log(const struct events *ev); /* NULL: none */
 void events_add_listener(struct events *ev, struct events_listener *l);
 void events_remove_listener(struct events_listener *l); /* harmless if it was not added */
 
-/* True for an event that does not change a container's state; it is in no history. */
+/* True for an event that does not change a container's state; the history omits it. */
 bool events_is_noise(const struct event *e);
 
 /* Sequence numbers: [first, end) is in the history. */
 uint64_t events_first(const struct events *ev);
 uint64_t events_end(const struct events *ev);
-const struct event *events_get(const struct events *ev, uint64_t seq); /* NULL outside of it */
+const struct event *events_get(const struct events *ev, uint64_t seq); /* NULL: not in it */
 uint64_t events_seek(const struct events *ev, int64_t time_ns); /* first with time >= time_ns */
 
-/* Up to where events were sent to servers that keep no position of their own; survives sessions. */
+/*
+ * The sequence number up to which events were sent to servers that keep no position of their own.
+ * It survives sessions, and only grows.
+ */
 uint64_t events_sent(const struct events *ev);
 void events_set_sent(struct events *ev, uint64_t seq);
 
-/* Start of the time that the history covers without holes, 0 while the stream never ran. */
+/*
+ * The time (nanoseconds) since which the history has no holes; 0 before the stream was first
+ * opened.
+ */
 int64_t events_covered_since(const struct events *ev);
-bool events_is_live(const struct events *ev);
+bool events_is_live(const struct events *ev); /* the stream is open */
 
-/* Why the engine does not answer; NULL while it does. */
+/* The reason why the engine does not answer; NULL while it does. */
 const char *events_trouble(const struct events *ev);

@@ -98,7 +98,7 @@ void facts_on_event(struct facts *facts, const char *type, const char *action, c
     struct facts_container *c;
 
     if (str_eq(type, "image")) {
-        /* pull, tag, untag, delete: digests belong to names that came or went */
+        /* pull, tag, untag and delete add or remove names, which digests depend on */
         clear_images(facts);
         facts->generation++;
         return;
@@ -110,7 +110,7 @@ void facts_on_event(struct facts *facts, const char *type, const char *action, c
     } else if (str_eq(action, "start") || str_eq(action, "restart") || str_eq(action, "update")) {
         c = map_find(&facts->containers, id);
         if (!c || c->is_stale) {
-            facts->generation++; /* it may be being inspected right now */
+            facts->generation++; /* an inspect may be running */
         } else {
             c->is_stale = true;
         }

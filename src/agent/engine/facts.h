@@ -1,9 +1,10 @@
 #pragma once
 
 /*
- * Cache of what /containers/json does not say and what hardly ever changes: Env, StartedAt and restart
- * policy of a container, RepoDigests of an image. It outlives sessions. Entries are JSON text, ready to be put into
- * a list element. Events keep it right: see facts_on_event(); after a gap in them it is dropped whole.
+ * A cache of facts that /containers/json does not contain and that rarely change: Env, StartedAt
+ * and restart policy of a container, RepoDigests of an image. It outlives sessions. Entries are
+ * JSON text that is inserted into list elements. Events invalidate entries (facts_on_event());
+ * after a gap in the events the whole cache is cleared.
  */
 
 #include <stdbool.h>
@@ -17,23 +18,24 @@ void facts_free(struct facts *facts);
 struct facts_container {
     char *env;            /* JSON object as text */
     char *started_at;     /* JSON string as text, NULL: never started */
-    char *restart_policy; /* JSON object as text, NULL: the engine says none */
-    bool is_stale;        /* started or updated since: must be read anew */
+    char *restart_policy; /* JSON object as text, NULL: none */
+    bool is_stale;        /* started or updated since: must be read again */
 };
 
-/* Borrowed, until the next change; NULL when unknown or stale. */
+/* Borrowed until the cache changes; NULL: unknown or stale. */
 const struct facts_container *facts_find_container(const struct facts *facts, const char *id);
 const char *facts_find_image(const struct facts *facts, const char *image_id);
 
-/* Texts are taken over. The caches hold at most 5,000 containers and 5,000 images. */
+/* Take ownership of the texts. The cache holds at most 5,000 containers and 5,000 images. */
 void facts_put_container(struct facts *facts, const char *id, const struct facts_container *texts);
 void facts_put_image(struct facts *facts, const char *image_id, char *digests);
 
+/* Invalidates the entries that an event of the engine concerns. */
 void facts_on_event(struct facts *facts, const char *type, const char *action, const char *id);
 void facts_clear(struct facts *facts);
 
 /*
- * Bumped whenever something may have changed: an answer that was asked for under another generation must
- * not be cached.
+ * A number that grows whenever something may have changed: the answer to a request that was sent
+ * under another generation must not be cached.
  */
 unsigned facts_generation(const struct facts *facts);

@@ -14,11 +14,11 @@
 
 struct event_feed {
     struct event_feed_options options;
-    struct engine_call *history;  /* what the engine remembers from before our own history */
+    struct engine_call *history;  /* reads the engine's older events */
     struct event_log_place place; /* in the log, while is_reading_log */
     bool is_reading_log;
     struct loop_timer retry;
-    uint64_t next; /* sequence number */
+    uint64_t next; /* sequence number in the history */
 };
 
 static int send_event(const struct event_feed *feed, const struct event *e)
@@ -51,7 +51,7 @@ static void retry_later(struct event_feed *feed)
     loop_timer_start(engine_loop(feed->options.engine), &feed->retry, RETRY_MS, on_retry);
 }
 
-/* What is on disk and not in memory any more. False: not all of it could be sent now. */
+/* Sends the events on disk that are not in memory. False: the queue is full, try again later. */
 static bool send_log(struct event_feed *feed)
 {
     struct event_log *log = events_log(feed->options.events);
@@ -63,12 +63,12 @@ static bool send_log(struct event_feed *feed)
         int r = e.time_ns < until_ns ? send_event(feed, &e) : 0;
 
         if (r == 0 && e.time_ns < until_ns)
-            feed->options.since_ns = e.time_ns; /* the engine is asked from here on */
+            feed->options.since_ns = e.time_ns; /* read_history() starts here */
         event_done(&e);
         if (r == -ENOBUFS)
             return false;
         if (r < 0)
-            log_warn(NULL, "an old event could not be sent: %s", error_text(r));
+            log_warn(NULL, "could not send an event of the log: %s", error_text(r));
         feed->place = next;
     }
     return true;
@@ -81,14 +81,14 @@ void event_feed_pump(struct event_feed *feed)
     struct events *events = feed->options.events;
 
     if (feed->history || loop_timer_is_running(&feed->retry))
-        return; /* it goes on from there */
+        return; /* their callbacks continue */
     if (feed->is_reading_log) {
         if (!send_log(feed)) {
             retry_later(feed);
             return;
         }
         feed->is_reading_log = false;
-        /* Unless the log has led up to what is in memory, as it does but for the time without this process. */
+        /* The log ends before the history begins if the agent was not running in between. */
         if (feed->options.since_ns > 0 && feed->options.since_ns + 1 < events_covered_since(events))
             read_history(feed);
         if (feed->history)
@@ -104,12 +104,14 @@ void event_feed_pump(struct event_feed *feed)
             return;
         }
         if (r < 0)
-            log_warn(NULL, "an event could not be sent: %s", error_text(r));
+            log_warn(NULL, "could not send an event: %s", error_text(r));
         events_set_sent(events, feed->next + 1);
     }
 }
 
-/* The engine's answer: one event a line. Those that our own history has, too, are doubles for the server. */
+/*
+ * Sends the engine's answer, one event per line. The server drops those that the history has, too.
+ */
 static void send_lines(struct event_feed *feed, const char *p)
 {
     while (*p) {
@@ -118,7 +120,7 @@ static void send_lines(struct event_feed *feed, const char *p)
 
         if (n > 0 && event_decode(p, n, &e, NULL) == 0) {
             if (!events_is_noise(&e) && send_event(feed, &e) < 0)
-                log_warn(NULL, "an old event could not be sent");
+                log_warn(NULL, "could not send an event of the engine");
             event_done(&e);
         }
         p += n;
@@ -132,14 +134,14 @@ static void on_history(void *owner, const struct engine_reply *reply)
 
     feed->history = NULL;
     if (reply->code < 0) {
-        log_warn(NULL, "events since the last session cannot be read: %s", reply->message);
+        log_warn(NULL, "could not read the events since the last session: %s", reply->message);
     } else {
         send_lines(feed, reply->body);
     }
     event_feed_pump(feed);
 }
 
-/* Events from before this process, or from before what it remembers. */
+/* Asks the engine for the events between `since` and the begin of the history. */
 static void read_history(struct event_feed *feed)
 {
     static const char filters[] = "%7B%22type%22%3A%5B%22container%22%5D%7D";
@@ -159,11 +161,14 @@ static void read_history(struct event_feed *feed)
                                                    .owner = feed},
                           &err);
     if (r < 0)
-        log_warn(NULL, "events since the last session cannot be read: %s", err.msg);
+        log_warn(NULL, "could not read the events since the last session: %s", err.msg);
 }
 
-/* The server's newest event is of the future when the clock was set back since: then everything may be new to it. */
-static int64_t since_in_the_past(int64_t since_ns)
+/*
+ * A position in the future means that the clock was set back: then any event may be new to the
+ * server. Returns 1, the oldest position, in this case.
+ */
+static int64_t limit_to_past(int64_t since_ns)
 {
     return since_ns > time_utc_ms() * NS_PER_MS ? 1 : since_ns;
 }
@@ -175,12 +180,12 @@ struct event_feed *event_feed_new(const struct event_feed_options *o)
 
     feed->options = *o;
     o = &feed->options;
-    feed->options.since_ns = since_in_the_past(o->since_ns);
+    feed->options.since_ns = limit_to_past(o->since_ns);
     feed->next = o->is_replay ? events_seek(o->events, o->since_ns) : events_sent(o->events);
     if (o->is_replay && o->since_ns > 0 && log)
         event_log_forget(log, o->since_ns);
     if (o->is_replay && o->since_ns < events_covered_since(o->events)) {
-        /* A server that has none yet gets what is here; the engine is not asked for what it had before. */
+        /* A server without events gets the log and the history; the engine is not asked. */
         feed->is_reading_log = log != NULL;
         if (!log && o->since_ns > 0)
             read_history(feed);

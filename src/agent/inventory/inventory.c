@@ -16,25 +16,24 @@
 #define COALESCE_MS 100
 #define CHECK_MS    60000
 #define RETRY_MS    3000
-#define MAX_ASKED   50   /* containers read with one request, unless it is the whole list */
-#define MAX_DIRTY   2000 /* containers to be read one by one */
+#define MAX_ASKED   50   /* dirty containers read with one request */
+#define MAX_DIRTY   2000 /* beyond it the whole list is read */
 
 enum inventory_work {
     WORK_NONE,
-    WORK_SNAPSHOT, /* everything is sent */
-    WORK_DELTA,    /* the dirty ones are read */
-    WORK_CHECK,    /* everything is read, what differs is sent */
+    WORK_SNAPSHOT, /* read and send all containers */
+    WORK_DELTA,    /* read dirty containers, send those that differ */
+    WORK_CHECK,    /* read all containers, send those that differ */
 };
 
-/* What the server knows of a container. */
+/* The last state of a container that was sent. */
 struct known {
     uint64_t hash;
-    unsigned round; /* of the last whole list it was in */
+    unsigned round; /* of the last list that contained it */
 };
 
 /*
- * When to read a container (again). The engine says "die" before its own list knows, and cleans up in
- * between for as long as it takes; so what an event named is read three times.
+ * The time of the next read of a dirty container; see "dirty" in inventory.h for the three reads.
  */
 struct due {
     uint64_t at_ms;
@@ -45,12 +44,12 @@ static const uint64_t read_delays_ms[] = {COALESCE_MS, 1000, 5000};
 
 struct inventory {
     struct inventory_options options;
-    enum inventory_work work; /* what `list` is for */
+    enum inventory_work work; /* purpose of `list` */
     struct container_list *list;
     struct map known; /* id -> struct known, owned */
     struct map dirty; /* id -> struct due, owned */
-    struct map asked; /* those of `dirty` that `list` reads */
-    uint64_t next;    /* event */
+    struct map asked; /* id -> struct due, owned: taken from `dirty` */
+    uint64_t next;    /* sequence number of the next event */
     unsigned round;
     bool wants_snapshot, wants_check;
     bool is_failing; /* the last failure was logged */
@@ -69,7 +68,7 @@ uint64_t inventory_hash_element(struct json_span element)
         if (value.n > 0 && value.p[0] == '[') {
             uint64_t sum = 0;
 
-            /* The engine lists ports in the order of a hash table, another one each time. */
+            /* The engine lists ports in the random order of a hash table. */
             json_iter_init(&items, value);
             while (json_iter_next(&items, &no_key, &item))
                 sum += hash_bytes(HASH_START, item.p, item.n);
@@ -154,7 +153,7 @@ static void part_append(struct part *p, struct json_span element)
     assert(r == 0);
 }
 
-/* Sends the part first when the element would make it too large. */
+/* Adds an element; a part that would become too large is sent first. */
 static int part_add(struct part *p, struct json_span element, bool is_snapshot)
 {
     int r = 0;
@@ -181,7 +180,7 @@ static void warn_of_cut(const struct container_list_item *item)
 {
     if (item->is_cut) {
         log_warn(LOG_FIELDS("container", item->id),
-                 "its description is longer than %zu bytes: what is too long of it is left out",
+                 "description of the container is longer than %zu bytes: long members are omitted",
                  CONTAINER_LIST_MAX_ELEMENT);
     }
 }
@@ -219,7 +218,7 @@ static int add_changed(struct inventory *inv,
     return part_add(part, item->text, false);
 }
 
-/* Those of `candidates` that the list just read did not have. */
+/* Adds those of `candidates` that the current list does not contain. */
 static void add_removed(struct inventory *inv, struct part *part, const struct map *candidates)
 {
     char **gone = xcalloc(candidates->size, sizeof(*gone));
@@ -267,11 +266,11 @@ static void on_retry(struct loop_timer *t)
     work_next(CONTAINER_OF(t, struct inventory, retry));
 }
 
-/* The server's picture may be wrong now: only a snapshot mends that. */
+/* Schedules a snapshot after a failure: the server's list may be wrong now. */
 static void start_over(struct inventory *inv, const char *why)
 {
     if (!inv->is_failing)
-        log_warn(NULL, "inventory: %s", why);
+        log_warn(NULL, "could not send the container list: %s", why);
     inv->is_failing = true;
     inv->wants_snapshot = true;
     loop_timer_start(engine_loop(inv->options.engine), &inv->retry, RETRY_MS, on_retry);
@@ -282,20 +281,20 @@ static void put_due(struct inventory *inv, const char *id, size_t reads)
     struct due *due = map_find(&inv->dirty, id);
 
     if (!due && inv->dirty.size >= MAX_DIRTY) {
-        forget_all(&inv->dirty); /* the whole list is less work than so many */
+        forget_all(&inv->dirty); /* reading the whole list is less work */
         inv->wants_check = true;
     }
     if (!due) {
         due = xcalloc(1, sizeof(*due));
         (void)map_put(&inv->dirty, id, due);
     } else if (due->reads == 0) {
-        return; /* it is due soon anyway */
+        return; /* its first read is due soon */
     }
     due->at_ms = time_monotonic_ms() + read_delays_ms[reads];
     due->reads = reads;
 }
 
-/* Those that were read may have to be read once more. */
+/* Schedules the next read of containers that were read. */
 static void reschedule_asked(struct inventory *inv)
 {
     map_foreach(&inv->asked, e) {
@@ -332,7 +331,7 @@ static void on_list(void *owner, const struct container_list_result *result)
     }
 }
 
-/* Moves what is due (for a whole list: everything) from `dirty` to `asked`. */
+/* Moves the containers that are due, or all of them, from `dirty` to `asked`. */
 static void take_due(struct inventory *inv, bool is_all)
 {
     uint64_t now = time_monotonic_ms();
@@ -376,8 +375,8 @@ static void on_due(struct loop_timer *t)
     work_next(CONTAINER_OF(t, struct inventory, due));
 }
 
-/* Whether something is due; otherwise the timer is set for when it will be. */
-static bool is_anything_due(struct inventory *inv)
+/* Whether a container is due; if not, sets the timer for the next one. */
+static bool check_due(struct inventory *inv)
 {
     uint64_t now = time_monotonic_ms(), first = UINT64_MAX;
 
@@ -401,7 +400,7 @@ static void work_next(struct inventory *inv)
     if (inv->wants_snapshot) {
         inv->wants_snapshot = inv->wants_check = false;
         start_work(inv, WORK_SNAPSHOT);
-    } else if (is_anything_due(inv)) {
+    } else if (check_due(inv)) {
         start_work(inv, WORK_DELTA);
     } else if (inv->wants_check) {
         inv->wants_check = false;
@@ -423,7 +422,7 @@ void inventory_pump(struct inventory *inv)
     struct events *events = inv->options.events;
 
     if (inv->next < events_first(events)) {
-        inv->wants_check = true; /* some went by unseen */
+        inv->wants_check = true; /* events were dropped before they were read */
         inv->next = events_first(events);
     }
     for (; inv->next < events_end(events); inv->next++)
@@ -434,7 +433,7 @@ void inventory_pump(struct inventory *inv)
 void inventory_resync(struct inventory *inv)
 {
     inv->wants_snapshot = true;
-    loop_timer_stop(&inv->retry); /* there is reason to believe that it works now */
+    loop_timer_stop(&inv->retry); /* the engine answers again */
     work_next(inv);
 }
 

@@ -1,9 +1,35 @@
 #pragma once
 
 /*
- * Pushes the container list to a server that asked for it: a snapshot in parts when the session starts and
- * when events may have been missed, deltas after events (collected for 100 ms; only the containers they
- * name are read again), and once a minute whatever has changed without an event (uptimes, for one).
+ * The inventory pushes the container list to a server that supports it, so that the server never
+ * has to poll. It sends two messages:
+ *
+ *   snapshot   the whole list, in parts of at most INVENTORY_PART_SIZE; replaces the server's list.
+ *              Sent at the start of a session, and after events may have been missed
+ *   delta      changed and removed containers. Sent after events, and after a check
+ *
+ * One list of containers is read at a time (engine/container_list.h), for one of these kinds of
+ * work, in this order of precedence:
+ *
+ *   SNAPSHOT   all containers are read and sent
+ *   DELTA      only dirty containers are read; those that differ are sent
+ *   CHECK      all containers are read once a minute, and those that differ are sent, because some
+ *              changes, such as uptimes, have no event
+ *
+ * Terms:
+ *
+ *   element    the description of a container in the list, the text of the engine; see facts.h for
+ *              the members that are added
+ *   known      the hash of the last element that was sent for each container; an element with the
+ *              same hash is not sent again
+ *   dirty      containers that an event named. Each is read 100 ms, 1 s and 5 s after it, because
+ *              the engine sends "die" before its own list shows the change
+ *   asked      the dirty containers that the current list reads
+ *   round      number of the last list; a known container with an older round is not in it
+ *
+ * After a failure to read or to send, the server's list may be wrong, so a snapshot follows 3 s
+ * later. The session owns the inventory; inventory_free() cancels everything. The inventory never
+ * calls back.
  */
 
 #include "agent/common/sender.h"
@@ -25,8 +51,8 @@ struct inventory *inventory_new(const struct inventory_options *o);
 void inventory_free(struct inventory *inv);
 DEFINE_CLEANUP(struct inventory *, inventory_free);
 
-void inventory_pump(struct inventory *inv);   /* there are new events */
-void inventory_resync(struct inventory *inv); /* send everything anew */
+void inventory_pump(struct inventory *inv);   /* reads new events; call it after each */
+void inventory_resync(struct inventory *inv); /* sends a snapshot as soon as possible */
 
-/* Equal for two elements that say the same, whatever the order inside their arrays. */
+/* A hash of an element that does not depend on the order inside its arrays. */
 uint64_t inventory_hash_element(struct json_span element);

@@ -160,7 +160,7 @@ static void test_refusals(void **state)
     }
 }
 
-/* A follow with a position leaves out the lines that an earlier one has sent. */
+/* A follow with a position omits the lines that an earlier one has sent. */
 static void test_position(void **state)
 {
     static const struct fake_line lines[] = {
@@ -186,7 +186,7 @@ static void test_position(void **state)
     tear_down(&f);
 }
 
-/* A container that has ended since the position has lines that were not sent yet. */
+/* A container that has stopped since the position has lines that were not sent yet. */
 static void test_position_of_stopped_container(void **state)
 {
     /* clang-format off */

@@ -11,57 +11,59 @@
 
 struct report {
     struct report_options o;
-    struct collector_listener listener; /* added for servers that take no batches */
+    struct collector_listener listener; /* for servers without batches */
     bool is_complaining;                /* the last batch could not be sent */
-    /* For the bytes per second of the host. */
+    /* The last counters, for the bytes per second of the host. */
     int64_t net_bytes, net_at_ms;
 };
 
-/* One decimal, as the Go agents say it. */
+/* Rounds to one decimal, as the Go agents do. */
 static double round_percent(double v)
 {
     return (double)(int64_t)(v * 10.0 + 0.5) / 10.0;
 }
 
-static int64_t known(int64_t v)
+/* These messages cannot express an unknown value. */
+static int64_t zero_if_none(int64_t v)
 {
-    return v == METRIC_NONE ? 0 : v; /* these messages have no way to say it */
+    return v == METRIC_NONE ? 0 : v;
 }
 
 static void on_failure(struct report *r, int code)
 {
     if (!r->is_complaining)
-        log_warn(NULL, "samples could not be sent: %s", error_text(code));
+        log_warn(NULL, "could not send samples: %s", error_text(code));
     r->is_complaining = true;
 }
 
 static int send_container(const struct report *r, const struct container_sample *c, int64_t at_ms)
 {
     const int64_t *v = c->values;
-    int64_t used = known(v[CONTAINER_MEM_USED]), limit = known(v[CONTAINER_MEM_LIMIT]);
+    int64_t used = zero_if_none(v[CONTAINER_MEM_USED]),
+            limit = zero_if_none(v[CONTAINER_MEM_LIMIT]);
     char when[TIME_TEXT_SIZE];
     struct msg_container_stats m = {
         .container_id = (char *)(uintptr_t)c->id,
         .container_name = (char *)(uintptr_t)c->name,
-        .cpu_percent = round_percent((double)known(v[CONTAINER_CPU]) / 100.0),
+        .cpu_percent = round_percent((double)zero_if_none(v[CONTAINER_CPU]) / 100.0),
         .memory_usage = used,
         .memory_limit = limit,
         .memory_percent = limit > 0 ? round_percent((double)used * 100.0 / (double)limit) : 0,
-        .network_rx = known(v[CONTAINER_NET_RX]),
-        .network_tx = known(v[CONTAINER_NET_TX]),
-        .disk_read = known(v[CONTAINER_BLK_READ]),
-        .disk_write = known(v[CONTAINER_BLK_WRITE]),
+        .network_rx = zero_if_none(v[CONTAINER_NET_RX]),
+        .network_tx = zero_if_none(v[CONTAINER_NET_TX]),
+        .disk_read = zero_if_none(v[CONTAINER_BLK_READ]),
+        .disk_write = zero_if_none(v[CONTAINER_BLK_WRITE]),
         .timestamp = when,
     };
 
-    (void)time_format_s(at_ms, when); /* as the Go agents write it */
+    (void)time_format_s(at_ms, when); /* the format of the Go agents */
     return sender_send(r->o.sender, envelope_event("container_stats",
                                                    msg_container_stats_encode(&m), time_utc_ms()));
 }
 
 static double bytes_per_second(struct report *r, const int64_t *v, int64_t at_ms)
 {
-    int64_t bytes = known(v[HOST_NET_RX]) + known(v[HOST_NET_TX]);
+    int64_t bytes = zero_if_none(v[HOST_NET_RX]) + zero_if_none(v[HOST_NET_TX]);
     int64_t grown = bytes - r->net_bytes, passed_ms = at_ms - r->net_at_ms;
     bool is_known = r->net_at_ms > 0 && grown > 0 && passed_ms > 0;
 
@@ -75,7 +77,7 @@ static int send_host(struct report *r, const struct samples *batch)
     const int64_t *v = batch->host.values;
     double rate = bytes_per_second(r, v, batch->at_ms);
 
-    /* Without all of it the server makes its own picture from the containers. */
+    /* Without host statistics the server computes them from the containers. */
     if (v[HOST_CPU] == METRIC_NONE || v[HOST_MEM_USED] == METRIC_NONE || v[HOST_MEM_TOTAL] <= 0)
         return 0;
     return sender_send(r->o.sender, msg_host_stats_encode(&(struct msg_host_stats){
@@ -91,7 +93,7 @@ static void send_messages(struct report *r, const struct samples *batch)
     int code = batch->has_host ? send_host(r, batch) : 0;
 
     for (size_t i = 0; code == 0 && i < batch->n_containers; i++) {
-        /* The first reading of a container has no CPU yet, and 0 would be a lie. */
+        /* The first sample of a container has no CPU usage, and 0 would be wrong. */
         if (batch->containers[i].values[CONTAINER_CPU] != METRIC_NONE)
             code = send_container(r, &batch->containers[i], batch->at_ms);
     }

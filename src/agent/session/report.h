@@ -1,14 +1,14 @@
 #pragma once
 
 /*
- * Reports samples to the server while a session lives. This is the place where the spool and the link
- * are joined; which of two ways is taken depends on what the server understands:
+ * Reports samples to the server during a session. It connects the spool with the link, in one of
+ * two ways, depending on the capabilities of the server:
  *
- *   - batches: the spool, which gets every batch of the collector anyway, is connected with the link's
- *     batch_sink. The server's acknowledgements, receipts and rates are passed on from here;
- *   - single messages (container_stats, stats), for servers that take no batches: this module listens
- *     to the collector itself, asks it for everything at the faster interval, and tells the spool to
- *     keep nothing. While much waits to be sent, samples are skipped: the next ones are newer anyway.
+ *   - batches: the spool, which receives every batch of the collector, sends to the batch_sink of the
+ *     link. This module forwards the server's acknowledgements, receipts and rates;
+ *   - single messages (container_stats, stats), for servers without batches: this module listens to
+ *     the collector, requests all samples at the shorter interval, and disables the spool. Samples
+ *     are skipped while the send queue is long.
  */
 
 #include "agent/common/sender.h"
@@ -21,15 +21,15 @@ struct report_options {
     struct collector *collector; /* outlives the report */
     struct spool *spool;         /* outlives the report; the collector's batches go there */
     const struct sender *sender; /* outlives the report */
-    struct msg_samples_ack has;  /* samples that the server has for good; epoch 0: none */
-    struct batch_sink *sink;     /* outlives the report; NULL: the server takes no batches */
+    struct msg_samples_ack has;  /* position of the samples that the server has; epoch 0: none */
+    struct batch_sink *sink;     /* outlives the report; NULL: a server without batches */
 };
 
 struct report *report_new(const struct report_options *o);
 void report_free(struct report *r); /* NULL is fine */
 DEFINE_CLEANUP(struct report *, report_free);
 
+/* Messages of the server. An invalid one is logged and ignored. */
 void report_on_ack(struct report *r, const json_t *message); /* samples_ack */
 void report_on_receipt(struct report *r, uint64_t number);
-/* The payload of stats_rate. */
-void report_on_rate(struct report *r, const json_t *payload);
+void report_on_rate(struct report *r, const json_t *payload); /* of stats_rate */

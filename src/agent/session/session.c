@@ -65,7 +65,7 @@ static void on_trouble(struct events_listener *l, const struct events *ev)
     r = sender_send(&session->sender,
                     envelope_event("engine_state", msg_engine_state_encode(&m), time_utc_ms()));
     if (r < 0)
-        log_warn(NULL, "the state of the engine could not be sent: %s", error_text(r));
+        log_warn(NULL, "could not send the state of the engine: %s", error_text(r));
 }
 
 struct session *session_new(const struct session_options *o)
@@ -120,7 +120,7 @@ struct session *session_new(const struct session_options *o)
     return session;
 }
 
-/* Everything that sends without being asked. */
+/* Ends the parts that send without a request. */
 static void stop_pushing(struct session *session)
 {
     events_remove_listener(&session->events);
@@ -144,7 +144,7 @@ void session_free(struct session *session)
     free(session);
 }
 
-/* It is about the link, so neither the policy nor what else is running is asked. */
+/* A rotation concerns the link, so neither the policy nor other commands delay or refuse it. */
 static bool is_token_rotation(const struct session *session, const struct msg_command *m)
 {
     return session->options.rotate_token && m->operation == OPERATION_TOKEN_ROTATE;
@@ -158,13 +158,13 @@ static void rotate_token(struct session *session, const struct msg_command *m)
     json_t *fields;
 
     if (session->options.rotate_token(session->options.owner, token ? token : "", &err) < 0) {
-        log_error(NULL, "the permanent token is not replaced: %s", err.msg);
+        log_error(NULL, "could not replace the permanent token: %s", err.msg);
         sender_reply_error(
             &session->sender, to,
             &(struct reply_error){.text = err.msg, .status = 409, .code = CODE_CONFLICT});
         return;
     }
-    log_info(NULL, "the permanent token is replaced, as the server asked");
+    log_info(NULL, "the permanent token was replaced by the server");
     fields = json_object();
     json_text_set(fields, "status", json_text_str("rotated"));
     sender_reply(&session->sender, to, fields);
@@ -205,7 +205,7 @@ void session_on_message(struct session *session, const char *text, size_t size)
     } else if (r == 0) {
         commands_submit(session->commands, &m);
     } else if (r == -ENOMSG) {
-        log_debug(LOG_FIELDS("type", envelope_type(v)), "message ignored");
+        log_debug(LOG_FIELDS("type", envelope_type(v)), "ignoring message of unknown type");
     } else {
         log_warn(LOG_FIELDS("id", m.id), "malformed command: %s", err.msg);
         sender_reply_error(&session->sender, (struct reply_to){m.kind, m.id},

@@ -1,13 +1,20 @@
 #pragma once
 
 /*
- * A session runs while the agent is connected and accepted: commands, shells, followed logs, events,
- * inventory, samples. It is one cancel scope: session_free() ends everything that it has started, at
- * once. The link owns the connection, passes every text message to session_on_message(), and sends what
- * the session gives to `send` and `sink`.
+ * A session is the work of the agent while it is connected and accepted: commands, shells, followed
+ * logs, events, inventory, samples. It is one cancel scope: session_free() ends everything that it
+ * has started, at once.
  *
- * The session listens to the engine's events and passes them on in this order: new events to the
- * server, followed logs, inventory.
+ * The link owns the connection. It passes every text message to session_on_message(), which routes
+ * it by its type to the module that owns it, and sends the messages that the session passes to
+ * `send` and `sink`. A session does not outlive its connection:
+ *
+ *   running -session_stop()-> draining -commands and killer done-> stopped
+ *   any     -session_free()-> freed
+ *
+ * The session listens to the engine's events and passes each to its parts in this order: the event
+ * feed, followed logs, the inventory. All parts use one guard (common/guard.h), which applies the
+ * policy of the host, and one sender (common/sender.h).
  */
 
 #include "agent/common/policy.h"
@@ -31,24 +38,27 @@ struct session_options {
     struct events *events;       /* outlives the session, started by the caller */
     struct exec_killer *killer;  /* outlives the session */
     struct collector *collector; /* outlives the session; NULL: no statistics */
-    struct spool *spool;         /* outlives the session; the collector's */
+    struct spool *spool;         /* outlives the session */
     const struct policy *policy; /* outlives the session */
-    /* Queues one text message. 0, or -ENOBUFS (queue full, try again later), or another error. May be called
-     * from inside session_new() and session_on_message(); must not call back into the session. */
+    /*
+     * Queues one text message. Returns 0, -ENOBUFS (the queue is full, try again later), or another
+     * negative errno. It is also called from inside session_new() and session_on_message(), and
+     * must not call back into the session.
+     */
     int (*send)(void *owner, const char *text, size_t size);
-    /* Bytes that `send` has taken and that were not sent yet; or NULL. */
+    /* Returns the number of bytes in the queue of `send`; may be NULL. */
     size_t (*queued)(void *owner);
     void *owner;
-    /* Outlives the session. NULL: the server takes no batches of samples. */
+    /* Outlives the session. NULL: the server does not accept batches of samples. */
     struct batch_sink *sink;
-    struct msg_samples_ack samples_has; /* samples it has for good; epoch 0: none */
-    bool wants_inventory;    /* the server takes inventory_snapshot and inventory_delta */
-    bool wants_engine_state; /* the server takes engine_state */
+    struct msg_samples_ack samples_has; /* position of the samples it has; epoch 0: none */
+    bool wants_inventory;    /* the server accepts inventory_snapshot and inventory_delta */
+    bool wants_engine_state; /* the server accepts engine_state */
     bool wants_codes;        /* the server understands error codes */
     bool wants_event_replay; /* the server drops duplicates: resend from events_since_ns on */
     int64_t events_since_ns;
-    size_t max_message; /* most bytes of one outgoing message; 0: 8 MiB */
-    /* Takes a new permanent token; 0, or why it stays with the one it has. NULL: it cannot. */
+    size_t max_message; /* maximum size in bytes of an outgoing message; 0: 8 MiB */
+    /* Replaces the permanent token; on failure the old one stays. NULL: not supported. */
     int (*rotate_token)(void *owner, const char *token, struct error *err);
 };
 
@@ -59,6 +69,9 @@ DEFINE_CLEANUP(struct session *, session_free);
 void session_on_message(struct session *session, const char *text, size_t size);
 void session_on_receipt(struct session *session, uint64_t number);
 
-/* Graceful end: new commands are refused with a reply, running ones are finished and answered, shells are closed;
- * then it completes. The caller sets the limit (10 s) and calls session_free() in any case. */
+/*
+ * Ends the session gracefully: new commands are refused with a reply, running ones are finished and
+ * answered, shells and logs are closed. Then it completes `w`. The caller sets a limit (10 s) and
+ * calls session_free() in any case.
+ */
 void session_stop(struct session *session, struct completion_wait *w, completion_fn fn);

@@ -97,7 +97,7 @@ static void test_inventory(void **state)
     assert_true(json_is_true(json_object_get(payload, "last")));
     assert_int_equal(json_integer_value(json_object_get(payload, "part")), 0);
     check_list(json_object_get(payload, "containers"));
-    /* The stream opens and tells of B's death; reading it again says it is gone. */
+    /* The stream reports the end of B, and the list that is read again does not contain it. */
     events_start(f.events);
     m = wait_for(&f, "container_event");
     payload = json_object_get(m, "payload");
@@ -110,16 +110,16 @@ static void test_inventory(void **state)
     assert_int_equal(json_array_size(json_object_get(payload, "containers")), 0);
     assert_string_equal(json_string_value(json_array_get(json_object_get(payload, "removed"), 0)),
                         B);
-    assert_int_equal(events_end(f.events), 1); /* neither the noise nor the double */
+    assert_int_equal(events_end(f.events), 1); /* neither the noise nor the duplicate */
     tear_down(&f);
 }
 
-/* An engine that was there and is not: the server is told, also the one that comes later, until it is back. */
+/* The state of an engine that stops answering is sent, also to a server that connects later. */
 static void test_engine_away(void **state)
 {
     static const struct fake_line lines[] = {
         {"GET /_ping",  FAKE_SEND, NULL,        "OK"},
-        {"GET /events", FAKE_SEND, STREAM_HEAD, NULL}, /* ends at once: it is opened anew */
+        {"GET /events", FAKE_SEND, STREAM_HEAD, NULL}, /* ends at once and is opened again */
     };
     struct fixture f;
     const json_t *m;
@@ -150,12 +150,12 @@ static void test_engine_away(void **state)
     tear_down(&f);
 }
 
-/* What came while no server was there is sent to the next, in both ways of going on. */
+/* Events without a session are sent to the next server, with and without replay. */
 static void test_events_across_sessions(void **state)
 {
     static const char old[] = STREAM_HEAD EVENT("create", A, "50") EVENT("exec_start", A, "55")
         EVENT("start", A, "60");
-    char live[1024]; /* written before it is asked for */
+    char live[1024]; /* filled before the request */
     const struct fake_line lines[] = {
         {"GET /_ping",                  FAKE_SEND, NULL, "OK"},
         {"GET /events?since=0.0000000", FAKE_SEND, old,  NULL},
@@ -178,7 +178,7 @@ static void test_events_across_sessions(void **state)
     assert_null(json_object_get(json_object_get(f.sent[0], "payload"), "time_nano"));
     session_free(TAKE_PTR(f.session));
     open_session(&f, (struct session_options){0});
-    assert_int_equal(f.n_sent, 2); /* nothing twice */
+    assert_int_equal(f.n_sent, 2); /* no duplicates */
     session_free(TAKE_PTR(f.session));
 
     forget_sent(&f);
@@ -189,13 +189,13 @@ static void test_events_across_sessions(void **state)
 
     forget_sent(&f);
     open_session(&f, (struct session_options){.wants_event_replay = true, .events_since_ns = 49});
-    wait_sent(&f, 4); /* the engine's memory first, then ours */
+    wait_sent(&f, 4); /* the engine's events first, then the history */
     assert_string_equal(text_of(json_object_get(f.sent[0], "payload"), "action"), "create");
     assert_string_equal(text_of(json_object_get(f.sent[1], "payload"), "action"), "start");
     assert_string_equal(text_of(json_object_get(f.sent[3], "payload"), "action"), "die");
     session_free(TAKE_PTR(f.session));
 
-    /* The clock was set back since: any remembered event may be new to the server. */
+    /* The clock was set back: any event may be new to the server. */
     forget_sent(&f);
     open_session(&f, (struct session_options){.wants_event_replay = true,
                                               .events_since_ns = INT64_C(4000000000000000000)});
@@ -203,7 +203,7 @@ static void test_events_across_sessions(void **state)
     tear_down(&f);
 }
 
-#define MANY_EVENTS 3000 /* the memory holds 1,024, the engine 256 */
+#define MANY_EVENTS 3000 /* the history holds 1,024, the engine 256 */
 
 static char *many_events(int64_t from_ns)
 {
@@ -227,7 +227,7 @@ static void expect_many(const struct fixture *f, int64_t from_ns)
     }
 }
 
-/* More than memory holds, to a server that was away; then by the next run, and what the server has is forgotten. */
+/* A server that was away gets more events than the history holds, also from the next run. */
 static void test_many_events_while_away(void **state)
 {
     int64_t from_ns = time_utc_ms() * 1000000 - 1;

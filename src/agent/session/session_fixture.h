@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * What the tests of a session stand on: a scripted engine, and what the session sends, parsed and kept.
+ * Fixture for tests of sessions: a scripted engine, and the parsed messages that the session sends.
  */
 
 #include "agent/session/session.h"
@@ -33,7 +33,7 @@ struct fixture {
     struct session *session;
     json_t *sent[MAX_SENT];
     size_t n_sent, n_wanted;
-    const char *wanted; /* text that the awaited message holds */
+    const char *wanted; /* part of the awaited message */
     int send_result;
     bool is_timed_out, is_stopped;
     struct completion_wait stopped;
@@ -45,11 +45,11 @@ void tear_down(struct fixture *f);
 void open_session(struct fixture *f, struct session_options o);
 
 void run(struct fixture *f, uint64_t ms);
-/* Runs until `n` messages were sent in all. */
+/* Runs until `n` messages were sent since the last forget_sent(). */
 void wait_sent(struct fixture *f, size_t n);
-/* Runs until a message with this text is sent, and returns it. */
+/* Runs until a message that contains `text` is sent, and returns it. */
 const json_t *wait_for(struct fixture *f, const char *text);
 void forget_sent(struct fixture *f);
 
-void say(struct fixture *f, const char *text);               /* a message of the server */
-const char *text_of(const json_t *message, const char *key); /* "" when it is not there */
+void say(struct fixture *f, const char *text);               /* delivers a message of the server */
+const char *text_of(const json_t *message, const char *key); /* "": missing */

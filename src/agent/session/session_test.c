@@ -20,7 +20,7 @@
 #define NO_REF    "container_id is neither an id nor a name of a container"
 #define BAD_SINCE "since: \"soon\" is neither RFC 3339 nor unix seconds"
 
-/* Requests that are refused at once, and how the refusal begins. */
+/* Requests that are refused at once, and the begin of the refusal. */
 static const struct {
     const char *id, *request, *error;
 } refusals[] = {
@@ -51,7 +51,7 @@ static const struct {
      .error = "Field required"                                                                     },
 };
 
-static void test_refuses(void **state)
+static void test_invalid_requests_are_refused(void **state)
 {
     struct fixture f;
 
@@ -132,7 +132,7 @@ static void test_operations(void **state)
     tear_down(&f);
 }
 
-/* Servers without error codes get the texts alone; the others get both. */
+/* Servers without error codes get only texts; the others get both. */
 static void test_error_codes(void **state)
 {
     static const struct {
@@ -209,7 +209,7 @@ static const struct fake_line labelled[] = {
     {"POST /containers/",         FAKE_SEND, "HTTP/1.1 204 No Content\r\n\r\n", NULL                              },
 };
 
-/* Whether it is allowed is decided before the engine is asked to do it, by what the engine says of it. */
+/* The labels of a container decide before the engine receives the operation. */
 static void test_labels(void **state)
 {
     static const struct {
@@ -279,7 +279,7 @@ static void test_policy(void **state)
     tear_down(&f);
 }
 
-/* Two of one container go one after the other, whatever the first does; another container overtakes. */
+/* Operations on one container run one after the other; those on another container do not wait. */
 static void test_order(void **state)
 {
     struct fixture f;
@@ -295,7 +295,7 @@ static void test_order(void **state)
     assert_string_equal(text_of(f.sent[0], "correlation_id"), "3");
     assert_string_equal(text_of(f.sent[1], "correlation_id"), "4");
     assert_int_equal(fake_engine_count(f.fake, "POST /containers/" C "/start"), 0);
-    tear_down(&f); /* with one running and one waiting */
+    tear_down(&f); /* one operation runs and one waits */
 }
 
 static void test_pending_limit(void **state)
@@ -345,7 +345,7 @@ static void test_graceful_stop(void **state)
     tear_down(&f);
 }
 
-/* The server closes the connection while the session stops and the killer is still at work. */
+/* The server closes the connection while the session stops and the killer is busy. */
 static void test_freed_while_stopping(void **state)
 {
     static const struct fake_line lines[] = {
@@ -402,12 +402,18 @@ static void test_reply_limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refuses),       cmocka_unit_test(test_operations),
-        cmocka_unit_test(test_error_codes),   cmocka_unit_test(test_error_codes_of_channels),
-        cmocka_unit_test(test_labels),        cmocka_unit_test(test_policy),
-        cmocka_unit_test(test_order),         cmocka_unit_test(test_pending_limit),
-        cmocka_unit_test(test_graceful_stop), cmocka_unit_test(test_freed_while_stopping),
-        cmocka_unit_test(test_engine_away),   cmocka_unit_test(test_reply_limits),
+        cmocka_unit_test(test_invalid_requests_are_refused),
+        cmocka_unit_test(test_operations),
+        cmocka_unit_test(test_error_codes),
+        cmocka_unit_test(test_error_codes_of_channels),
+        cmocka_unit_test(test_labels),
+        cmocka_unit_test(test_policy),
+        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_pending_limit),
+        cmocka_unit_test(test_graceful_stop),
+        cmocka_unit_test(test_freed_while_stopping),
+        cmocka_unit_test(test_engine_away),
+        cmocka_unit_test(test_reply_limits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
