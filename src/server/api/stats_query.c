@@ -72,7 +72,7 @@ static int read_time(const struct api_call *call,
         q->to_ms = now_ms;
     return q->from_ms < q->to_ms
                ? 0
-               : error_set(err, -EDOM, "the time asked for ends before it begins");
+               : error_set(err, -EDOM, "the requested time range ends before it begins");
 }
 
 /* A step that people can read, with which the answer is not too long. */

@@ -10,16 +10,17 @@
 #define MAX_METRICS CONTAINER_METRICS
 static_assert((int)HOST_METRICS <= (int)MAX_METRICS, "series_sums has room for both");
 
-/* Samples of one series within one step. It stays for the next one, unless the step had none. */
+/* The sums of one series within one step. The entry is reused for the next step, unless it had no
+ * samples. */
 struct series_sums {
     bool has_samples;
     uint16_t n[MAX_METRICS];
-    int64_t sums[MAX_METRICS]; /* of those without a mean: the last one */
+    int64_t sums[MAX_METRICS]; /* gauges with a mean: the sum; all others: the last value */
 };
 
 struct host_sums {
     int64_t step;
-    size_t n_with_samples; /* 0: nothing came since the last row */
+    size_t n_with_samples; /* 0: no samples since the last row */
     struct map series;     /* struct series_sums by name */
     struct map_order order;
 };
@@ -39,7 +40,7 @@ struct accumulator *accumulator_new(accumulated_fn fn, void *owner)
     return a;
 }
 
-static void host_clear(struct host_sums *h)
+static void clear_host(struct host_sums *h)
 {
     map_foreach(&h->series, e)
         free(e->value);
@@ -52,7 +53,7 @@ void accumulator_free(struct accumulator *a)
     if (!a)
         return;
     map_foreach(&a->hosts, e) {
-        host_clear(e->value);
+        clear_host(e->value);
         free(e->value);
     }
     map_done(&a->hosts);
@@ -75,7 +76,7 @@ static int append_series(struct buf *out, const char *name, const struct series_
     return tick_append(out, name, values, set.n);
 }
 
-/* Those that had no samples in the step go. */
+/* Removes the series without samples in this step. */
 static void remove_idle(struct host_sums *h)
 {
     struct strings idle = {0};
@@ -84,21 +85,22 @@ static void remove_idle(struct host_sums *h)
         return;
     map_foreach(&h->series, e) {
         if (!((struct series_sums *)e->value)->has_samples)
-            strings_add(&idle, e->key); /* the map must not change meanwhile */
+            /* removed below: the map must not change during iteration */
+            strings_add(&idle, e->key);
     }
     for (size_t i = 0; i < idle.n; i++)
         free(map_remove(&h->series, idle.items[i]));
     strings_done(&idle);
 }
 
-static void give(struct accumulator *a, const char *host, struct host_sums *h)
+static void emit_row(struct accumulator *a, const char *host, struct host_sums *h)
 {
     struct buf data = BUF_INIT(TICK_MAX_SIZE);
 
     remove_idle(h);
     map_foreach(&h->series, e) {
         if (append_series(&data, e->key, e->value) < 0)
-            break; /* full: 5,000 containers need a quarter of it */
+            break; /* full; 5,000 containers need a quarter of TICK_MAX_SIZE */
     }
     map_foreach(&h->series, e)
         *(struct series_sums *)e->value = (struct series_sums){0};
@@ -117,13 +119,13 @@ struct host_sums *accumulator_host(struct accumulator *a, const char *host, int6
         (void)map_put(&a->hosts, host, h);
     }
     if (h->n_with_samples > 0 && h->step != step)
-        give(a, host, h);
+        emit_row(a, host, h);
     h->step = step;
     return h;
 }
 
-/* NULL: one too many. */
-static struct series_sums *series_of(struct host_sums *h, size_t place, const char *name)
+/* NULL: the host has too many series, or the name is too long. */
+static struct series_sums *get_series(struct host_sums *h, size_t place, const char *name)
 {
     struct series_sums *s = map_find_at(&h->series, &h->order, place, name);
 
@@ -149,7 +151,7 @@ static void add_value(struct series_sums *s, size_t metric, bool has_mean, int64
 
 void accumulator_add(struct host_sums *h, size_t place, const char *series, const int64_t *values)
 {
-    struct series_sums *s = series_of(h, place, series);
+    struct series_sums *s = get_series(h, place, series);
     struct metric_set set = metric_set_of(series);
 
     if (!s)
@@ -162,7 +164,7 @@ void accumulator_add(struct host_sums *h, size_t place, const char *series, cons
     }
 }
 
-/* A host that has told nothing for a whole step takes no memory for the next one. */
+/* A host without samples for a whole step releases its memory. */
 void accumulator_flush(struct accumulator *a, int64_t before_step)
 {
     map_foreach(&a->hosts, e) {
@@ -171,9 +173,9 @@ void accumulator_flush(struct accumulator *a, int64_t before_step)
         if (h->step >= before_step)
             continue;
         if (h->n_with_samples > 0) {
-            give(a, e->key, h);
+            emit_row(a, e->key, h);
         } else if (h->step < before_step - 2) {
-            host_clear(h);
+            clear_host(h);
         }
     }
 }

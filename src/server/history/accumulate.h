@@ -1,35 +1,38 @@
 #pragma once
 
 /*
- * From samples at any rate to one row for each host and step of the finest tier: means of gauges, the last of
- * counters. A row is given out when a sample of another step comes, or accumulator_flush() says that the
- * step is over. Lives on the loop.
+ * The accumulator combines the samples of a host, which arrive at any rate, into one row per step
+ * of the finest tier: the mean of gauges, the last value of counters. A row is emitted when a
+ * sample of another step arrives, or when accumulator_flush() ends the step. Used on the loop only.
  */
 
 #include "proto/samples.h"
 #include "server/history/tick.h"
 #include <stdbool.h>
 
-#define ACCUMULATOR_MAX_SERIES (SAMPLES_MAX_CONTAINERS + 1) /* of a host in one step */
+#define ACCUMULATOR_MAX_SERIES (SAMPLES_MAX_CONTAINERS + 1) /* per host and step */
 
 struct accumulator;
 
-/* `data` is given away; `step` is in steps of the finest tier. */
+/* Takes ownership of the content of `data`. `step` counts steps of the finest tier since 1970. */
 typedef void (*accumulated_fn)(void *owner, const char *host, int64_t step, struct buf *data);
 
 struct accumulator *accumulator_new(accumulated_fn fn, void *owner);
-void accumulator_free(struct accumulator *a); /* what was not flushed is lost */
+/* NULL is fine; rows that were not flushed are lost */
+void accumulator_free(struct accumulator *a);
 
-/* Where samples of a host are added, of one time. Good until the next call of it or of accumulator_flush(). */
+/* The sums of one host at one time. Valid until the next call of accumulator_host() or
+ * accumulator_flush(). */
 struct host_sums;
 struct host_sums *accumulator_host(struct accumulator *a, const char *host, int64_t at_ms);
 
 /*
- * Values of the series' metric set (points.h). `place`, less than ACCUMULATOR_MAX_SERIES: where it was in the batch; a
- * series that comes at the same place as the last time is found faster. Series with names over TICK_MAX_NAME are left out, and so
- * are those beyond ACCUMULATOR_MAX_SERIES.
+ * Adds one sample. `values`: one per metric of the series' metric set (points.h), METRIC_NONE if
+ * unknown. `place`: the index of the series in its batch, less than ACCUMULATOR_MAX_SERIES; a
+ * series that keeps its place is found without a lookup by name. Ignores series beyond
+ * ACCUMULATOR_MAX_SERIES and names longer than TICK_MAX_NAME.
  */
 void accumulator_add(struct host_sums *h, size_t place, const char *series, const int64_t *values);
 
-/* Gives out what lies before that step. */
+/* Emits the rows of all steps before `before_step`. */
 void accumulator_flush(struct accumulator *a, int64_t before_step);

@@ -14,10 +14,7 @@ struct given {
     struct tick_series series[3]; /* the first ones */
 };
 
-static void on_given(void *owner,
-                     _unused_ const char *host,
-                     _unused_ int64_t step,
-                     struct buf *data)
+static void on_row(void *owner, _unused_ const char *host, _unused_ int64_t step, struct buf *data)
 {
     struct given *g = owner;
     struct tick_series t;
@@ -30,7 +27,7 @@ static void on_given(void *owner,
     }
 }
 
-static void accumulate(
+static void add_sample(
     struct accumulator *a, int64_t at_ms, size_t place, const char *name, int64_t cpu, int64_t rx)
 {
     int64_t values[CONTAINER_METRICS];
@@ -42,11 +39,11 @@ static void accumulate(
     accumulator_add(accumulator_host(a, "host", at_ms), place, name, values);
 }
 
-/* A step that is not over is not given out, and has no more series than a host may have. */
-static void test_accumulate(void **state)
+/* A row is emitted only after its step is over, and has at most ACCUMULATOR_MAX_SERIES series. */
+static void test_row_is_emitted_once_its_step_is_over(void **state)
 {
     struct given g = {0};
-    struct accumulator *a = accumulator_new(on_given, &g);
+    struct accumulator *a = accumulator_new(on_row, &g);
     int64_t step = NOON / tiers[TIER_10S].step_ms;
 
     (void)state;
@@ -54,7 +51,7 @@ static void test_accumulate(void **state)
         char name[32];
 
         (void)snprintf(name, sizeof(name), "c-%d", i);
-        accumulate(a, NOON + i % 9999, (size_t)i % ACCUMULATOR_MAX_SERIES, name, 1, 2);
+        add_sample(a, NOON + i % 9999, (size_t)i % ACCUMULATOR_MAX_SERIES, name, 1, 2);
     }
     accumulator_flush(a, step);
     assert_int_equal(g.n_rows, 0);
@@ -66,8 +63,9 @@ static void test_accumulate(void **state)
     accumulator_free(a);
 }
 
-/* Ten samples of each of three series, whose places change from step to step; the third pauses once. */
-static void accumulate_step(struct accumulator *a, int64_t step)
+/* Adds ten samples to each of three series, whose places change with every step; the third series
+ * pauses once. */
+static void add_step(struct accumulator *a, int64_t step)
 {
     static const char *const names[] = {"a", "b", "c"};
 
@@ -76,23 +74,23 @@ static void accumulate_step(struct accumulator *a, int64_t step)
             size_t which = (k + (size_t)step) % 3;
 
             if (which != 2 || step != 2) {
-                accumulate(a, NOON + step * 10000 + i * 1000, k, names[which],
+                add_sample(a, NOON + step * 10000 + i * 1000, k, names[which],
                            (int64_t)which * 100 + i, step * 1000 + i);
             }
         }
     }
 }
 
-/* What a step was told of, in whatever order it came, and nothing of the step before. */
-static void test_accumulated_values(void **state)
+/* A row has the values of its own step only, in whatever order the series arrived. */
+static void test_row_has_the_values_of_its_step_only(void **state)
 {
     struct given g = {0};
-    struct accumulator *a = accumulator_new(on_given, &g);
+    struct accumulator *a = accumulator_new(on_row, &g);
 
     (void)state;
     for (int64_t step = 0; step < 4; step++) {
         g.n_series = 0;
-        accumulate_step(a, step);
+        add_step(a, step);
         accumulator_flush(a, NOON / 10000 + step + 1);
         assert_int_equal(g.n_rows, step + 1);
         assert_int_equal(g.n_series, step == 2 ? 2 : 3);
@@ -110,8 +108,8 @@ static void test_accumulated_values(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_accumulate),
-        cmocka_unit_test(test_accumulated_values),
+        cmocka_unit_test(test_row_is_emitted_once_its_step_is_over),
+        cmocka_unit_test(test_row_has_the_values_of_its_step_only),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

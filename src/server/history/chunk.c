@@ -12,11 +12,11 @@
 #define VERSION       1
 #define CHECKSUM_SIZE crypto_shorthash_BYTES
 
-/* What a column's first byte says. */
-enum column_kind {
+/* The first byte of a column. */
+enum find_column_kind {
     COLUMN_ALL_NONE,
     COLUMN_NO_NONE,
-    COLUMN_MIXED, /* a bit for each row follows: set where there is a value */
+    COLUMN_MIXED, /* followed by one bit per row: set if the row has a value */
 };
 
 void history_rows_init(struct history_rows *rows, size_t n_columns, size_t capacity)
@@ -53,7 +53,7 @@ static void checksum(const void *data, size_t size, uint8_t ret[CHECKSUM_SIZE])
     (void)crypto_shorthash(ret, data, size, key);
 }
 
-/* Writes differences; a run of n zeros is a 0 and n - 1. */
+/* Writes differences. A run of n zeros is written as 0 and n - 1. */
 struct delta_writer {
     struct buf *out;
     uint64_t n_zeros;
@@ -102,7 +102,7 @@ static int encode_times(const struct history_rows *rows, struct buf *out)
     return w.code;
 }
 
-static enum column_kind column_kind(const int64_t *values, size_t n)
+static enum find_column_kind find_column_kind(const int64_t *values, size_t n)
 {
     size_t n_none = 0;
 
@@ -113,7 +113,7 @@ static enum column_kind column_kind(const int64_t *values, size_t n)
 
 static int encode_column(const int64_t *values, size_t n, struct buf *out)
 {
-    enum column_kind kind = column_kind(values, n);
+    enum find_column_kind kind = find_column_kind(values, n);
     struct delta_writer w = {.out = out, .code = buf_append_char(out, (char)kind)};
     uint8_t bits[(CHUNK_MAX_ROWS + 7) / 8] = {0};
     uint64_t before = 0;
@@ -200,7 +200,7 @@ static int get_delta(struct delta_reader *r, uint64_t *ret)
         *ret = (uint64_t)unzigzag(v);
         return 0;
     }
-    /* As many as are wanted are taken, so a wrong number does no harm. */
+    /* A wrong count is harmless: the reader takes no more zeros than it needs. */
     return varint_read(&r->in, &r->n_zeros) < 0 ? -EBADMSG : 0;
 }
 
@@ -226,7 +226,7 @@ static int decode_column(struct bytes in, size_t n, int64_t *values)
     struct delta_reader r = {.in = in};
     uint8_t bits[(CHUNK_MAX_ROWS + 7) / 8];
     uint64_t before = 0, delta;
-    enum column_kind kind;
+    enum find_column_kind kind;
 
     if (bytes_left(&r.in) == 0)
         return -EBADMSG;

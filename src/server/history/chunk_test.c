@@ -15,7 +15,7 @@
 #define N    METRIC_NONE
 #define ROWS 120
 
-/* One value per row: how a column goes on. */
+/* The value of a column in a row. */
 typedef int64_t (*column_fn)(size_t row);
 
 static int64_t constant(size_t row)
@@ -61,7 +61,7 @@ static void fill(struct history_rows *rows, size_t n)
     }
 }
 
-static void test_round_trip(void **state)
+static void test_decoded_rows_are_those_that_were_encoded(void **state)
 {
     (void)state;
     for (size_t n = 0; n <= CHUNK_MAX_ROWS; n += n < 3 ? 1 : 39) {
@@ -84,7 +84,7 @@ static void test_round_trip(void **state)
     }
 }
 
-static void test_wanted_columns(void **state)
+static void test_only_wanted_columns_are_decoded(void **state)
 {
     struct history_rows in, wider, narrower;
     struct buf b = BUF_INIT(CHUNK_MAX_SIZE);
@@ -109,8 +109,8 @@ static void test_wanted_columns(void **state)
     history_rows_done(&narrower);
 }
 
-/* Every damage is noticed: cut anywhere, and one bit anywhere. */
-static void test_damage(void **state)
+/* A chunk that was cut anywhere, or has any one bit flipped, is refused. */
+static void test_damaged_chunk_is_refused(void **state)
 {
     struct history_rows in, out;
     struct buf b = BUF_INIT(CHUNK_MAX_SIZE);
@@ -139,8 +139,8 @@ static void test_damage(void **state)
     history_rows_done(&out);
 }
 
-/* What does not change costs nearly nothing: the reason for the layout. */
-static void test_small(void **state)
+/* Constant columns take nearly no space, which is the reason for the layout. */
+static void test_constant_columns_are_small(void **state)
 {
     struct history_rows rows;
     struct buf b = BUF_INIT(CHUNK_MAX_SIZE);
@@ -162,10 +162,10 @@ static void test_small(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_wanted_columns),
-        cmocka_unit_test(test_damage),
-        cmocka_unit_test(test_small),
+        cmocka_unit_test(test_decoded_rows_are_those_that_were_encoded),
+        cmocka_unit_test(test_only_wanted_columns_are_decoded),
+        cmocka_unit_test(test_damaged_chunk_is_refused),
+        cmocka_unit_test(test_constant_columns_are_small),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /*
- * Damaged files of the history: set aside, without harm to the others.
+ * Damaged files of history are set aside without effect on the others.
  */
 
 #include "base/alloc.h"
@@ -25,8 +25,8 @@ static void damage(struct history_dir *d, const char *name)
     close(fd);
 }
 
-/* A damaged file is set aside; the other days, and new data, are not touched by it. */
-static void test_damaged_file(void **state)
+/* A damaged file is set aside; other days and new data are not affected. */
+static void test_damaged_file_is_set_aside(void **state)
 {
     struct history_dir d;
     struct history_points p;
@@ -71,12 +71,12 @@ static void change(struct history_dir *d, const char *sql)
     tier_file_name(TIER_10S, DAY, name);
     path = xasprintf("%s/%s", d->path, name);
     r = db_open(&s, d->path, path, sql, NULL);
-    assert_true(r == 0 || r == -EUCLEAN); /* it may find what it has just done */
+    assert_true(r == 0 || r == -EUCLEAN); /* it may notice the damage it has just done */
     db_close(s);
 }
 
-/* A damaged file that rows are to be sealed into costs none of these rows. */
-static void test_sealed_into_damage(void **state)
+/* Sealing into a damaged file loses none of the new rows. */
+static void test_sealing_into_a_damaged_file_loses_no_rows(void **state)
 {
     static const char *const damages[] = {
         "UPDATE chunks SET data = x'0102030405060708090a'",
@@ -105,8 +105,8 @@ static void test_sealed_into_damage(void **state)
     }
 }
 
-/* A damaged list of series does not stop rollup for good. */
-static void test_rollup_of_damage(void **state)
+/* A damaged file does not stop roll-up for good. */
+static void test_damaged_file_does_not_stop_rollup(void **state)
 {
     struct history_dir d;
     int64_t now = DAY + DAY_MS + ROLLUP_DELAY_MS;
@@ -122,7 +122,7 @@ static void test_rollup_of_damage(void **state)
     dir_close(&d);
 }
 
-static void test_damaged_head(void **state)
+static void test_damaged_head_is_replaced(void **state)
 {
     struct history_dir d;
     const char *last;
@@ -147,10 +147,10 @@ static void test_damaged_head(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_damaged_file),
-        TEST(test_sealed_into_damage),
-        TEST(test_rollup_of_damage),
-        TEST(test_damaged_head),
+        TEST(test_damaged_file_is_set_aside),
+        TEST(test_sealing_into_a_damaged_file_loses_no_rows),
+        TEST(test_damaged_file_does_not_stop_rollup),
+        TEST(test_damaged_head_is_replaced),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

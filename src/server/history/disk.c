@@ -15,7 +15,7 @@
 #define HEAD_FILE "head.db"
 
 struct open_file {
-    struct tier_file *file; /* NULL: the place is free */
+    struct tier_file *file; /* NULL: the slot is free */
     char name[TIER_FILE_NAME_SIZE];
     uint64_t last_use;
 };
@@ -26,43 +26,43 @@ struct history_disk {
     struct history_head *head;
     struct open_file files[MAX_OPEN];
     uint64_t n_uses;
-    size_t n_damaged, n_left_out; /* n_left_out: by files that are closed */
+    size_t n_damaged, n_left_out; /* n_left_out: by files that were closed since */
     char last_damaged[TIER_FILE_NAME_SIZE];
 };
 
-static char *path_of(const struct history_disk *d, const char *name, const char *suffix)
+static char *make_path(const struct history_disk *d, const char *name, const char *suffix)
 {
     return xasprintf("%s/%s%s", d->dir, name, suffix);
 }
 
-/* SQLite keeps two more files beside one that is open. */
+/* SQLite keeps two more files beside an open database. */
 static const char *const companions[] = {"", "-wal", "-shm"};
 
 static void remove_file(const struct history_disk *d, const char *name)
 {
     for (size_t i = 0; i < ARRAY_LEN(companions); i++) {
-        _cleanup_free_ char *path = path_of(d, name, companions[i]);
+        _cleanup_free_ char *path = make_path(d, name, companions[i]);
 
-        (void)unlink(path); /* what cannot be removed now is found again the next time */
+        (void)unlink(path); /* the next expiry finds the file again if this fails */
     }
 }
 
 static void set_aside(struct history_disk *d, const char *name)
 {
-    _cleanup_free_ char *from = path_of(d, name, "");
-    _cleanup_free_ char *to = path_of(d, name, ".damaged");
+    _cleanup_free_ char *from = make_path(d, name, "");
+    _cleanup_free_ char *to = make_path(d, name, ".damaged");
 
     if (rename(from, to) < 0)
-        (void)unlink(from); /* a second one of the same day is of no more use than the first */
+        (void)unlink(from); /* keep the first damaged file of this name, remove this one */
     remove_file(d, name);
     d->n_damaged++;
     str_copy(d->last_damaged, sizeof(d->last_damaged), name);
 }
 
-/* The log of SQLite is lost with its file; so a head that cannot be opened is set aside at once. */
+/* A damaged head is set aside at once: SQLite's write-ahead log cannot be used without it. */
 static int open_head(struct history_disk *d, struct error *err)
 {
-    _cleanup_free_ char *path = path_of(d, HEAD_FILE, "");
+    _cleanup_free_ char *path = make_path(d, HEAD_FILE, "");
     int r = history_head_open(&d->head, d->dir, path, err);
 
     if (r != -EUCLEAN)
@@ -123,8 +123,9 @@ struct history_head *history_disk_head(struct history_disk *d)
     return d->head;
 }
 
-/* The open file of that name, or else the place to open it in. */
-static struct open_file *place_for(struct history_disk *d, const char *name)
+/* The open file of that name, or else a free slot for it; closes the least recently used file if
+ * necessary. */
+static struct open_file *find_slot(struct history_disk *d, const char *name)
 {
     struct open_file *oldest = &d->files[0];
 
@@ -140,7 +141,7 @@ static struct open_file *place_for(struct history_disk *d, const char *name)
     return oldest;
 }
 
-static size_t max_series(const struct history_disk *d, enum tier tier)
+static size_t get_max_series(const struct history_disk *d, enum tier tier)
 {
     size_t per_day = d->options.series_per_day ? d->options.series_per_day : TIER_SERIES_PER_DAY;
 
@@ -159,11 +160,11 @@ int history_disk_file(struct history_disk *d,
     int r = 0;
 
     tier_file_name(tier, tier_file_start(tier, at_ms), name);
-    f = place_for(d, name);
+    f = find_slot(d, name);
     if (!f->file) {
-        _cleanup_free_ char *path = path_of(d, name, "");
+        _cleanup_free_ char *path = make_path(d, name, "");
 
-        r = tier_file_open(&f->file, d->dir, path, max_series(d, tier), may_create, err);
+        r = tier_file_open(&f->file, d->dir, path, get_max_series(d, tier), may_create, err);
         str_copy(f->name, sizeof(f->name), name);
     }
     if (r == -EUCLEAN)
@@ -196,12 +197,12 @@ int history_disk_check(struct history_disk *d, struct tier_file *file, int code,
     return code;
 }
 
-static int64_t size_of(const struct history_disk *d, const char *name)
+static int64_t get_size(const struct history_disk *d, const char *name)
 {
     int64_t size = 0;
 
     for (size_t i = 0; i < ARRAY_LEN(companions); i++) {
-        _cleanup_free_ char *path = path_of(d, name, companions[i]);
+        _cleanup_free_ char *path = make_path(d, name, companions[i]);
         struct stat st;
 
         if (stat(path, &st) == 0)
@@ -210,7 +211,7 @@ static int64_t size_of(const struct history_disk *d, const char *name)
     return size;
 }
 
-static int by_start(const void *a, const void *b)
+static int compare_starts(const void *a, const void *b)
 {
     const struct history_disk_entry *x = a, *y = b;
 
@@ -225,7 +226,7 @@ static void list_file(const struct history_disk *d,
 
     if (tier_file_parse(name, &e.tier, &e.start_ms) < 0)
         return;
-    e.size = size_of(d, name);
+    e.size = get_size(d, name);
     ret->entries = xrealloc(ret->entries, ret->n + 1, sizeof(*ret->entries));
     ret->entries[ret->n++] = e;
 }
@@ -235,14 +236,14 @@ int history_disk_list(struct history_disk *d, struct history_disk_listing *ret, 
     DIR *dir = opendir(d->dir);
     const struct dirent *e;
 
-    *ret = (struct history_disk_listing){.head_size = size_of(d, HEAD_FILE)};
+    *ret = (struct history_disk_listing){.head_size = get_size(d, HEAD_FILE)};
     if (!dir)
         return error_set(err, -errno, "read %s: %s", d->dir, error_text(-errno));
     while ((e = readdir(dir))) // NOLINT(concurrency-mt-unsafe): a directory stream of our own
         list_file(d, e->d_name, ret);
     (void)closedir(dir);
     if (ret->n > 0)
-        qsort(ret->entries, ret->n, sizeof(*ret->entries), by_start);
+        qsort(ret->entries, ret->n, sizeof(*ret->entries), compare_starts);
     return 0;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-/* For tests of the files of history: a directory, and a container "web" that measures the same numbers in every test. */
+/* A directory of history for tests, and a container "web" with the same samples in every test. */
 
 #include "server/history/query.h"
 #include "server/store/fixture.h"
@@ -16,11 +16,11 @@ struct history_dir {
     struct history_disk *disk;
 };
 
-extern const struct history_query whole_day; /* of "web", by 10 s */
+extern const struct history_query whole_day; /* of "web", in steps of 10 s */
 
 void dir_open(struct history_dir *d, void **state);
 void dir_close(struct history_dir *d);
-/* What the container "web" measures in step i: a gauge that rises, a counter, and the time it was started. */
+/* The sample of "web" in step i: a rising gauge, a counter, and the time of its start. */
 void values_of(int64_t i, int64_t values[CONTAINER_METRICS]);
 void append_host(struct history_dir *d,
                  const char *host,

@@ -1,5 +1,6 @@
 /*
- * The files of history below the jobs: head log, sealing, rollup, retention, questions. damage_test.c has damage.
+ * The files of history, without the job thread: head log, sealing, roll-up, expiry, queries.
+ * damage_test.c covers damaged files.
  */
 
 #include "base/alloc.h"
@@ -12,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void test_seal(void **state)
+static void test_rows_can_be_read_before_and_after_sealing(void **state)
 {
     struct history_dir d;
 
@@ -27,8 +28,8 @@ static void test_seal(void **state)
     dir_close(&d);
 }
 
-/* A kill between the chunks and the removal of the rows: the rows are sealed again. */
-static void test_sealed_twice(void **state)
+/* After a kill between the writing of chunks and the removal of rows, the rows are sealed again. */
+static void test_sealing_again_changes_nothing(void **state)
 {
     struct history_dir d;
     struct history_points p;
@@ -45,8 +46,8 @@ static void test_sealed_twice(void **state)
     dir_close(&d);
 }
 
-/* Rows of two days go into two files. */
-static void test_midnight(void **state)
+/* Rows of two days are sealed into two files. */
+static void test_rows_of_two_days_are_sealed_into_two_files(void **state)
 {
     struct history_dir d;
     struct history_disk_listing l;
@@ -63,7 +64,7 @@ static void test_midnight(void **state)
     dir_close(&d);
 }
 
-/* Means and highest values of the minutes are what the seconds say. */
+/* The means and maxima per minute match the samples of every 10 s. */
 static void expect_minutes(struct history_dir *d)
 {
     struct history_query q = whole_day;
@@ -88,7 +89,7 @@ static void expect_minutes(struct history_dir *d)
     history_points_done(&p);
 }
 
-static void test_rollup_and_expiry(void **state)
+static void test_day_is_rolled_up_and_expires(void **state)
 {
     struct history_dir d;
     struct history_disk_listing l;
@@ -97,10 +98,10 @@ static void test_rollup_and_expiry(void **state)
     dir_open(&d, state);
     append(&d, DAY, 0, N_DAY);
     seal(&d);
-    expect_minutes(&d); /* from the finest tier */
+    expect_minutes(&d); /* read from the finest tier */
     roll_all(&d, DAY + DAY_MS + ROLLUP_DELAY_MS - 1);
     assert_int_equal(history_disk_list(d.disk, &l, NULL), 0);
-    assert_int_equal(l.n, 1); /* too early */
+    assert_int_equal(l.n, 1); /* too early for expiry */
     history_disk_listing_done(&l);
 
     roll_all(&d, DAY + DAY_MS + ROLLUP_DELAY_MS);
@@ -114,12 +115,12 @@ static void test_rollup_and_expiry(void **state)
     assert_int_equal(n, 0);
     assert_int_equal(history_disk_expire(d.disk, DAY + 3 * DAY_MS, true, &n, NULL), 0);
     assert_int_equal(n, 1);
-    expect_minutes(&d); /* from the coarser tier alone */
+    expect_minutes(&d); /* read from the coarser tier alone */
     dir_close(&d);
 }
 
-/* What comes late into a day that was rolled up is rolled up, too, and nothing counts twice. */
-static void test_late(void **state)
+/* Rows that arrive after their day was rolled up are rolled up, too, and no row counts twice. */
+static void test_late_rows_are_rolled_up(void **state)
 {
     struct history_dir d;
     int64_t now = DAY + DAY_MS + ROLLUP_DELAY_MS;
@@ -137,8 +138,9 @@ static void test_late(void **state)
     dir_close(&d);
 }
 
-/* A row that comes once more, as after a lost acknowledgement, replaces that row and not the chunk it begins. */
-static void test_one_row_again(void **state)
+/* A row that is sent again, as after a lost acknowledgement, replaces that row only, not the chunk
+ * it begins. */
+static void test_repeated_row_replaces_one_row(void **state)
 {
     struct history_dir d;
     struct history_points p;
@@ -159,8 +161,9 @@ static void test_one_row_again(void **state)
     dir_close(&d);
 }
 
-/* What was read last is not what was measured last: the head comes before the chunks. */
-static void test_newest_counts(void **state)
+/* The newest sample of a step is the newest by its time, not the one that was read last: the head
+ * is read before the chunks. */
+static void test_newest_sample_of_a_step_counts(void **state)
 {
     struct history_query q = whole_day;
     struct history_dir d;
@@ -178,8 +181,8 @@ static void test_newest_counts(void **state)
     dir_close(&d);
 }
 
-/* Of two rows of one time the one that came later counts. */
-static void test_later_row_counts(void **state)
+/* Of two rows with the same time the later written one counts. */
+static void test_later_of_two_rows_of_a_time_counts(void **state)
 {
     struct buf b = BUF_INIT(TICK_MAX_SIZE);
     int64_t values[CONTAINER_METRICS];
@@ -205,8 +208,8 @@ static void test_later_row_counts(void **state)
     dir_close(&d);
 }
 
-/* Rows that come late between others. */
-static void test_rows_between(void **state)
+/* Rows are inserted between existing ones. */
+static void test_rows_are_inserted_between_others(void **state)
 {
     struct history_dir d;
 
@@ -220,8 +223,8 @@ static void test_rows_between(void **state)
     dir_close(&d);
 }
 
-/* A day whose file has gone gets a few rows more: what the coarser tiers have of it stays. */
-static void test_late_after_expiry(void **state)
+/* Rows arrive for a day whose file has expired: the data of coarser tiers is kept. */
+static void test_late_rows_keep_the_coarser_tiers(void **state)
 {
     struct history_dir d;
     int64_t now = DAY + 3 * DAY_MS;
@@ -239,8 +242,8 @@ static void test_late_after_expiry(void **state)
     dir_close(&d);
 }
 
-/* What comes late while its day is being rolled up is not passed over. */
-static void test_late_during_rollup(void **state)
+/* Rows that arrive while their day is being rolled up are rolled up, too. */
+static void test_late_rows_during_rollup_are_rolled_up(void **state)
 {
     struct history_dir d;
     int64_t now = DAY + DAY_MS + ROLLUP_DELAY_MS;
@@ -255,7 +258,8 @@ static void test_late_during_rollup(void **state)
         append_series(&d, name, DAY, 0, 1);
     }
     seal(&d);
-    assert_int_equal(rollup_step(d.disk, now, NULL), 1); /* some are through, others are not */
+    /* some series are rolled up, others are not */
+    assert_int_equal(rollup_step(d.disk, now, NULL), 1);
     for (int i = 0; i < ROLLUP_SERIES + 10; i++) {
         struct history_query q = whole_day;
         struct history_points p;
@@ -275,8 +279,8 @@ static void test_late_during_rollup(void **state)
     dir_close(&d);
 }
 
-/* What a host invents in names is bounded, and costs the others nothing. */
-static void test_many_names(void **state)
+/* The number of series of a host is limited, without effect on other hosts. */
+static void test_series_per_host_are_limited(void **state)
 {
     struct history_dir d;
     const struct history_disk_options o = {
@@ -316,8 +320,8 @@ static void test_many_names(void **state)
     history_disk_close(d.disk);
 }
 
-/* The finest tier goes later when it could not be rolled up, but it does go. */
-static void test_expiry_without_rollup(void **state)
+/* Files of the finest tier that could not be rolled up are kept longer, but expire in the end. */
+static void test_finest_tier_expires_later_without_rollup(void **state)
 {
     struct history_dir d;
     size_t n;
@@ -332,7 +336,7 @@ static void test_expiry_without_rollup(void **state)
     dir_close(&d);
 }
 
-static void test_bad_questions(void **state)
+static void test_invalid_query_is_refused(void **state)
 {
     struct history_dir d;
     struct history_query q = whole_day;
@@ -353,7 +357,7 @@ static void test_bad_questions(void **state)
     q = whole_day;
     q.step_ms = 0;
     assert_int_equal(history_read(d.disk, &q, &p, &err), -EDOM);
-    append(&d, DAY, 0, 1); /* 30,000 years are no reason to look for millions of files */
+    append(&d, DAY, 0, 1); /* a query over 30,000 years does not search for millions of files */
     seal(&d);
     q.from_ms = 0;
     q.to_ms = q.step_ms = INT64_C(1000000000000000);
@@ -369,7 +373,7 @@ static void test_bad_questions(void **state)
     dir_close(&d);
 }
 
-static void test_file_names(void **state)
+static void test_file_name_has_tier_and_day(void **state)
 {
     static const char *const bad[] = {"head.db",
                                       "10s-2026-11-23.db.damaged",
@@ -394,29 +398,29 @@ static void test_file_names(void **state)
         assert_int_equal(tier_file_parse(bad[i], &tier, &start), -EINVAL);
 }
 
-static void test_tiers(void **state)
+static void test_configured_tiers_are_parsed(void **state)
 {
     static const struct {
-        const char *text, *error; /* error: NULL, or what it says */
+        const char *text, *error; /* NULL, or a part of the error message */
     } cases[] = {
-        {TIERS_DEFAULT,                                                  NULL                   },
-        {"10s:48h",                                                      NULL                   },
-        {"10s:2d,30s:2d,1m:72h,5m:3d,10m:4d,30m:5d,1h:6d,6h:1y,1d:100y", NULL                   },
-        {"",                                                             "`` is no step"        },
-        {"10s",                                                          "how long 10s is kept" },
-        {"10s:",                                                         "how long 10s is kept" },
-        {"10s:47h",                                                      "how long 10s is kept" },
-        {"10s:d",                                                        "how long 10s is kept" },
-        {"10s:2w",                                                       "how long 10s is kept" },
-        {"10s:-2d",                                                      "how long 10s is kept" },
-        {"10s:101y",                                                     "how long 10s is kept" },
-        {"10s:99999999999999999999d",                                    "how long 10s is kept" },
-        {"1m:14d",                                                       "the first step is 10s"},
-        {"10s:2d,",                                                      "`` is no step"        },
-        {"10s:2d,7s:2d",                                                 "`7s` is no step"      },
-        {"10s:2d,1h:30d,1m:40d",                                         "1m comes after 1h"    },
-        {"10s:2d,10s:2d",                                                "10s comes after 10s"  },
-        {"10s:14d,1m:2d",                                                "less time than 10s"   },
+        {TIERS_DEFAULT,                                                  NULL                        },
+        {"10s:48h",                                                      NULL                        },
+        {"10s:2d,30s:2d,1m:72h,5m:3d,10m:4d,30m:5d,1h:6d,6h:1y,1d:100y", NULL                        },
+        {"",                                                             "`` is not a step"          },
+        {"10s",                                                          "10s must be kept for"      },
+        {"10s:",                                                         "10s must be kept for"      },
+        {"10s:47h",                                                      "10s must be kept for"      },
+        {"10s:d",                                                        "10s must be kept for"      },
+        {"10s:2w",                                                       "10s must be kept for"      },
+        {"10s:-2d",                                                      "10s must be kept for"      },
+        {"10s:101y",                                                     "10s must be kept for"      },
+        {"10s:99999999999999999999d",                                    "10s must be kept for"      },
+        {"1m:14d",                                                       "the first step must be 10s"},
+        {"10s:2d,",                                                      "`` is not a step"          },
+        {"10s:2d,7s:2d",                                                 "`7s` is not a step"        },
+        {"10s:2d,1h:30d,1m:40d",                                         "1m follows 1h"             },
+        {"10s:2d,10s:2d",                                                "10s follows 10s"           },
+        {"10s:14d,1m:2d",                                                "less time than 10s"        },
     };
     int64_t keep_ms[TIER_COUNT];
     struct error err;
@@ -441,7 +445,7 @@ static void test_tiers(void **state)
     }
 }
 
-static int64_t n_files(struct history_disk *d, enum tier tier)
+static int64_t count_files(struct history_disk *d, enum tier tier)
 {
     struct history_disk_listing l;
     int64_t n = 0;
@@ -453,7 +457,7 @@ static int64_t n_files(struct history_disk *d, enum tier tier)
     return n;
 }
 
-static void with_tiers(struct history_dir *d, void **state, const char *text)
+static void set_tiers(struct history_dir *d, void **state, const char *text)
 {
     struct history_disk_options o = {.dir = ((struct fixture *)*state)->dir};
 
@@ -462,7 +466,8 @@ static void with_tiers(struct history_dir *d, void **state, const char *text)
     assert_int_equal(history_disk_open(&d->disk, &o, NULL), 0);
 }
 
-/* A day of steps of 10 minutes, whatever they are read from: means of means are rounded twice. */
+/* Checks a day in steps of 10 minutes, whatever tier they are read from; means of means are rounded
+ * twice. */
 static void expect_tens(struct history_dir *d, int64_t day_ms)
 {
     struct history_query q = whole_day;
@@ -486,35 +491,36 @@ static void expect_tens(struct history_dir *d, int64_t day_ms)
     history_points_done(&p);
 }
 
-/* One tier goes and another comes: what was made stays readable, whatever its file is shared with. */
-static void test_other_tiers(void **state)
+/* After a change of the configured tiers the existing data can still be read, even from a file that
+ * two configurations have written. */
+static void test_data_outlives_a_change_of_tiers(void **state)
 {
     struct history_dir d;
-    int64_t next = DAY + DAY_MS; /* in the same files of more than a day */
+    int64_t next = DAY + DAY_MS; /* next: in the same files, where they span more than a day */
 
     dir_open(&d, state);
-    with_tiers(&d, state, "10s:2d,1m:30d");
+    set_tiers(&d, state, "10s:2d,1m:30d");
     append(&d, DAY, 0, N_DAY);
     seal(&d);
     roll_all(&d, next + ROLLUP_DELAY_MS);
     expect_minutes(&d);
-    with_tiers(&d, state, "10s:2d,10m:60d");
+    set_tiers(&d, state, "10s:2d,10m:60d");
     append(&d, next, 0, N_DAY);
     seal(&d);
     roll_all(&d, next + DAY_MS + ROLLUP_DELAY_MS);
-    assert_int_equal(n_files(d.disk, TIER_1M), 1);
-    assert_int_equal(n_files(d.disk, TIER_10M), 1);
+    assert_int_equal(count_files(d.disk, TIER_1M), 1);
+    assert_int_equal(count_files(d.disk, TIER_10M), 1);
     assert_int_equal(history_disk_expire(d.disk, DAY + 20 * DAY_MS, true, NULL, NULL), 0);
-    assert_int_equal(n_files(d.disk, TIER_10S), 0);
-    expect_minutes(&d); /* of the first day, from a tier that is not made any more */
+    assert_int_equal(count_files(d.disk, TIER_10S), 0);
+    expect_minutes(&d); /* the first day, from a tier that is not configured any more */
     expect_tens(&d, DAY);
     expect_tens(&d, next);
     assert_int_equal(history_disk_expire(d.disk, DAY + 61 * DAY_MS, true, NULL, NULL), 0);
-    assert_int_equal(n_files(d.disk, TIER_1M), 0);
+    assert_int_equal(count_files(d.disk, TIER_1M), 0);
     dir_close(&d);
 }
 
-static void test_tick_damage(void **state)
+static void test_damaged_tick_is_refused(void **state)
 {
     struct buf b = BUF_INIT(1000);
     int64_t values[] = {1, -1, METRIC_NONE, INT64_MAX};
@@ -550,24 +556,24 @@ static void test_tick_damage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_seal),
-        TEST(test_sealed_twice),
-        TEST(test_midnight),
-        TEST(test_rollup_and_expiry),
-        TEST(test_late),
-        TEST(test_one_row_again),
-        TEST(test_newest_counts),
-        TEST(test_later_row_counts),
-        TEST(test_rows_between),
-        TEST(test_late_after_expiry),
-        TEST(test_late_during_rollup),
-        TEST(test_other_tiers),
-        cmocka_unit_test(test_tiers),
-        TEST(test_many_names),
-        TEST(test_expiry_without_rollup),
-        TEST(test_bad_questions),
-        cmocka_unit_test(test_file_names),
-        cmocka_unit_test(test_tick_damage),
+        TEST(test_rows_can_be_read_before_and_after_sealing),
+        TEST(test_sealing_again_changes_nothing),
+        TEST(test_rows_of_two_days_are_sealed_into_two_files),
+        TEST(test_day_is_rolled_up_and_expires),
+        TEST(test_late_rows_are_rolled_up),
+        TEST(test_repeated_row_replaces_one_row),
+        TEST(test_newest_sample_of_a_step_counts),
+        TEST(test_later_of_two_rows_of_a_time_counts),
+        TEST(test_rows_are_inserted_between_others),
+        TEST(test_late_rows_keep_the_coarser_tiers),
+        TEST(test_late_rows_during_rollup_are_rolled_up),
+        TEST(test_data_outlives_a_change_of_tiers),
+        cmocka_unit_test(test_configured_tiers_are_parsed),
+        TEST(test_series_per_host_are_limited),
+        TEST(test_finest_tier_expires_later_without_rollup),
+        TEST(test_invalid_query_is_refused),
+        cmocka_unit_test(test_file_name_has_tier_and_day),
+        cmocka_unit_test(test_damaged_tick_is_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

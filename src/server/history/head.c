@@ -7,7 +7,7 @@ struct history_head {
     struct db *store;
 };
 
-/* Hosts by number: the index gets a row every 10 s for each of them. */
+/* Hosts are stored by number, because the index gets a row per host every 10 s. */
 static const char schema[] =
     "CREATE TABLE IF NOT EXISTS hosts (id INTEGER PRIMARY KEY, host TEXT NOT NULL UNIQUE) STRICT;"
     "CREATE TABLE IF NOT EXISTS ticks (id INTEGER PRIMARY KEY, host INTEGER NOT NULL, at INTEGER NOT NULL,"
@@ -120,7 +120,7 @@ static int append_rows(struct db *s, void *arg, struct error *err)
     for (size_t i = 0; i < a->n_rows; i++) {
         int r = append_row(s, &a->rows[i], err);
 
-        if (r == 0) { /* the host is new here */
+        if (r == 0) { /* this host has no number yet */
             r = add_host(s, a->rows[i].host, err);
             if (r == 0)
                 r = append_row(s, &a->rows[i], err);

@@ -1,8 +1,9 @@
 #pragma once
 
 /*
- * The head log: one row for each host and step that is not sealed into chunks yet, in a file of its own. A
- * row is there as soon as history_head_append() returns, also after a kill -9. Synchronous, for jobs of one queue.
+ * The head log: a file of its own with the rows, one per host and step, that are not sealed into
+ * chunks yet. A row survives a kill -9 as soon as history_head_append() has returned. Synchronous;
+ * used by jobs of one queue only.
  */
 
 #include "base/error.h"
@@ -21,17 +22,17 @@ void history_head_close(struct history_head *h);
 struct history_head_row {
     const char *host;
     int64_t at;       /* in steps of the finest tier */
-    const void *data; /* of tick_append() */
+    const void *data; /* from tick_append() */
     size_t size;
 };
 
-/* All rows or none. */
+/* Appends all rows or none. */
 int history_head_append(struct history_head *h,
                         const struct history_head_row *rows,
                         size_t n,
                         struct error *err) _nodiscard_;
 
-/* The same, and with them how far the batches of hosts have come. */
+/* Appends all rows and sets all positions, or changes nothing. */
 struct history_head_batch {
     const struct history_head_row *rows;
     size_t n_rows;
@@ -47,7 +48,9 @@ int history_head_each_position(struct history_head *h,
                                void *owner,
                                struct error *err) _nodiscard_;
 
-/* Gives the rows of a host in [from, to), oldest first. */
+/*
+ * Calls `fn` for each row of a host in [from, to), oldest first, until it returns a negative errno.
+ */
 typedef int (*history_head_row_fn)(void *owner,
                                    const struct history_head_row *row,
                                    struct error *err);
@@ -67,18 +70,19 @@ int history_head_remove(struct history_head *h,
                         int64_t to,
                         struct error *err) _nodiscard_;
 
-/* Removes the oldest rows of a host, so that about the newest `n` stay; *ret: how many went. */
+/* Removes the oldest rows of a host and keeps about the newest `n`; *ret: the number of removed
+ * rows. */
 int history_head_trim(struct history_head *h,
                       const char *host,
                       int64_t n,
                       int64_t *ret,
                       struct error *err) _nodiscard_;
 
-/* The time of the oldest row of the host: 1, or 0 when it has none. */
+/* Gets the time of the oldest row of the host: returns 1, or 0 if it has no rows. */
 int history_head_first(struct history_head *h, const char *host, int64_t *ret, struct error *err)
     _nodiscard_;
 
-/* Each host that has rows, with how many and the first and last of them. */
+/* A host that has rows: their number, and the times of the first and the last one. */
 struct history_head_host {
     const char *host;
     int64_t n, first, last;

@@ -14,11 +14,11 @@
 #define ROLLUP_MS         60000
 #define FUTURE_MS         60000
 #define START_MS          20000
-#define MAX_WAITING       64                 /* questions */
-#define MAX_PENDING       ((size_t)64 << 20) /* bytes of rows while a round is slow */
+#define MAX_WAITING       64                 /* queries */
+#define MAX_PENDING       ((size_t)64 << 20) /* bytes of rows that wait for a slow round */
 #define MAX_PENDING_MARKS 10000
 
-/* What earlier runs have written, up to where. */
+/* Reads the positions that earlier runs have stored. */
 struct start_job {
     struct history *history;
     struct host_position *positions;
@@ -32,7 +32,7 @@ struct round_job {
 
 struct history {
     struct loop *loop;
-    struct job_queue *queue; /* one thread: the worker's */
+    struct job_queue *queue; /* with one thread */
     struct worker *worker;
     struct accumulator *accumulator;
     struct positions *positions;
@@ -40,13 +40,13 @@ struct history {
     struct listeners listeners;
     bool is_start_notified;
     struct loop_timer start_timer;
-    int64_t keep_ms, keep_marks_ms; /* of the finest tier, and of that which has the marks */
+    int64_t keep_ms, keep_marks_ms; /* of the finest tier, and of the tier that holds the marks */
     int64_t (*utc_ms)(void);
     struct loop_timer timer;
-    struct worker_round next; /* collected for the next round */
+    struct worker_round next; /* collects rows and marks for the next round */
     size_t next_bytes;
     bool is_round_under_way, is_more_to_roll;
-    bool has_left_out;       /* and it was said */
+    bool has_left_out;       /* and it was logged */
     uint64_t last_rollup_ms; /* monotonic; 0: never */
     struct history_state state;
     char problem[512];
@@ -86,12 +86,13 @@ static void set_state(struct history *h, const struct worker_round *round)
         log_info(NULL, "history is written again");
     }
     if (round->n_damaged > h->state.n_damaged)
-        log_error(NULL, "a damaged file of the history was set aside as *.damaged");
+        log_error(NULL,
+                  "a damaged history file was set aside: see *.damaged in the history directory");
     if (round->n_left_out > 0 && !h->has_left_out) {
         h->has_left_out = true;
         log_warn(
             NULL,
-            "history leaves out containers of a host that has had more than %d of different names in a day",
+            "more than %d distinct container names on one host today; further ones are not recorded",
             TIER_SERIES_PER_DAY);
     }
     str_copy(h->problem, sizeof(h->problem), round->code < 0 ? round->err.msg : "");
@@ -122,8 +123,9 @@ static void notify_lost(struct history *h, const struct worker_round *round)
 }
 
 /*
- * What could not be written is written with the next round while there is room: positions of later batches would say of
- * these, too, that they are there. Not what will never be taken.
+ * Puts rows that could not be written into the next round, as long as there is room: positions of
+ * later batches would otherwise cover rows that are lost. Rows that can never be written (-EINVAL)
+ * are dropped.
  */
 static void keep_unwritten(struct history *h, struct worker_round *round)
 {
@@ -154,14 +156,14 @@ static void keep_unwritten(struct history *h, struct worker_round *round)
     h->next_bytes += size;
 }
 
-static void round_work(void *arg)
+static void run_round(void *arg)
 {
     struct round_job *job = arg;
 
     worker_run(job->history->worker, &job->round);
 }
 
-static void round_done(void *arg)
+static void on_round_done(void *arg)
 {
     struct round_job *job = arg;
     struct history *h = job->history;
@@ -179,14 +181,15 @@ static void round_done(void *arg)
     free(job);
 }
 
-static bool rollup_is_due(const struct history *h)
+static bool is_rollup_due(const struct history *h)
 {
     uint64_t now = time_monotonic_ms();
 
     return h->is_more_to_roll || h->last_rollup_ms == 0 || now - h->last_rollup_ms >= ROLLUP_MS;
 }
 
-/* With all that was added before `until_ms`, which the accumulator has been asked for. */
+/* Starts a round with all rows and marks added so far. The accumulator has been flushed up to
+ * `until_ms`. */
 static void start_round(struct history *h, int64_t until_ms)
 {
     struct round_job *job;
@@ -197,15 +200,15 @@ static void start_round(struct history *h, int64_t until_ms)
     job->history = h;
     job->round = h->next;
     job->round.now_ms = h->utc_ms();
-    job->round.is_rollup_due = rollup_is_due(h);
+    job->round.is_rollup_due = is_rollup_due(h);
     job->round.positions = positions_take(h->positions, until_ms, &job->round.n_positions);
-    if (job_submit(h->queue, job, round_work, round_done) < 0) {
+    if (job_submit(h->queue, job, run_round, on_round_done) < 0) {
         for (size_t i = 0; i < job->round.n_positions; i++) {
             positions_give_back(h->positions, &job->round.positions[i]);
             free(job->round.positions[i].host);
         }
         free(job->round.positions);
-        free(job); /* as many questions wait as can; the rows stay for the next time */
+        free(job); /* the queue is full of queries: the rows wait for the next round */
         return;
     }
     if (job->round.is_rollup_due)
@@ -220,14 +223,14 @@ static void on_timer(struct loop_timer *t)
     struct history *h = CONTAINER_OF(t, struct history, timer);
     int64_t now = h->utc_ms(), step = time_div_floor(now, tiers[TIER_10S].step_ms);
 
-    /* With the second, so that a step is written as soon as it is over. */
+    /* Fire at full seconds, so that a step is written as soon as it is over. */
     loop_timer_start(h->loop, t, (uint64_t)((time_div_floor(now, ROUND_MS) + 1) * ROUND_MS - now),
                      on_timer);
     accumulator_flush(h->accumulator, step);
     start_round(h, step * tiers[TIER_10S].step_ms);
 }
 
-/* --- the start ---------------------------------------------------------------------------------- */
+/* --- the start -------------------------------------------------------------------------------- */
 
 static void on_position(void *owner, const struct host_position *p)
 {
@@ -240,7 +243,7 @@ static void on_position(void *owner, const struct host_position *p)
     job->positions[job->n++] = (struct host_position){xstrdup(p->host), p->at};
 }
 
-static void start_work(void *arg)
+static void run_start(void *arg)
 {
     struct start_job *job = arg;
 
@@ -256,7 +259,7 @@ static void notify_started(struct history *h)
     listeners_emit(&h->listeners, struct history_listener, on_started, h);
 }
 
-static void start_done(void *arg)
+static void on_start_done(void *arg)
 {
     struct start_job *job = arg;
     struct history *h = job->history;
@@ -278,15 +281,15 @@ static void on_start_timer(struct loop_timer *t)
     notify_started(CONTAINER_OF(t, struct history, start_timer));
 }
 
-/* Rounds and questions come after it: the queue has one thread. */
+/* Rounds and queries run after it: the queue has one thread. */
 static void start(struct history *h)
 {
     struct start_job *job = xcalloc(1, sizeof(*job));
     int r;
 
     job->history = h;
-    r = job_submit(h->queue, job, start_work, start_done);
-    assert(r == 0); /* it is the first one */
+    r = job_submit(h->queue, job, run_start, on_start_done);
+    assert(r == 0); /* it is the first job */
     (void)r;
     h->state.is_starting = true;
     loop_timer_start(h->loop, &h->start_timer, START_MS, on_start_timer);
@@ -344,7 +347,7 @@ void history_stop(struct history *h)
         return;
     loop_timer_stop(&h->timer);
     loop_timer_stop(&h->start_timer);
-    h->is_start_notified = true; /* too late for anybody */
+    h->is_start_notified = true; /* no notification during the stop */
     accumulator_flush(h->accumulator, INT64_MAX);
     job_queue_drain(h->queue);
     start_round(h, INT64_MAX);
@@ -364,7 +367,7 @@ void history_free(struct history *h)
     free(h);
 }
 
-/* False for what is too old to be kept. */
+/* Returns false if the time is older than what is kept. Times in the future become now. */
 static bool fit_time(const struct history *h, int64_t *at_ms, int64_t keep_ms)
 {
     int64_t now = h->utc_ms();
@@ -412,7 +415,7 @@ void history_add_mark(struct history *h,
     };
 }
 
-static void call_free(struct history_call *call)
+static void free_call(struct history_call *call)
 {
     for (size_t i = 0; i < call->question.n_marks; i++)
         history_mark_done(&call->question.marks[i]);
@@ -423,14 +426,14 @@ static void call_free(struct history_call *call)
     free(call);
 }
 
-static void call_work(void *arg)
+static void run_call(void *arg)
 {
     struct history_call *call = arg;
 
     worker_ask(call->history->worker, &call->question);
 }
 
-static void call_done(void *arg)
+static void on_call_done(void *arg)
 {
     struct history_call *call = arg;
     struct worker_question *q = &call->question;
@@ -442,7 +445,7 @@ static void call_done(void *arg)
                                 .marks = q->marks,
                                 .n_marks = q->n_marks,
                             });
-    call_free(call);
+    free_call(call);
 }
 
 void history_ask(struct history *h, const struct history_query *q, history_fn done, void *owner)
@@ -457,10 +460,10 @@ void history_ask(struct history *h, const struct history_query *q, history_fn do
     call->question.query.series = call->series;
     call->done = done;
     call->owner = owner;
-    if (job_submit(h->queue, call, call_work, call_done) < 0) {
+    if (job_submit(h->queue, call, run_call, on_call_done) < 0) {
         call->question.code = error_set(&call->question.err, -ENOBUFS,
-                                        "too many questions about the past are waiting: try again");
-        job_defer(h->queue, call, call_done);
+                                        "too many history queries are waiting; try again later");
+        job_defer(h->queue, call, on_call_done);
     }
 }
 

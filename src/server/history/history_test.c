@@ -1,5 +1,5 @@
 /*
- * History as the server uses it: samples in, answers out, and what a kill leaves.
+ * History as the server uses it: adding samples, asking, and the state after a kill.
  */
 
 #include "base/alloc.h"
@@ -53,7 +53,7 @@ static void world_close(struct world *w)
     loop_free(w->loop);
 }
 
-static void container_values(int64_t cpu, int64_t rx, int64_t values[CONTAINER_METRICS])
+static void set_container_values(int64_t cpu, int64_t rx, int64_t values[CONTAINER_METRICS])
 {
     for (size_t m = 0; m < CONTAINER_METRICS; m++)
         values[m] = METRIC_NONE;
@@ -73,7 +73,7 @@ static void add(struct world *w, int64_t at_ms, int64_t cpu, int64_t rx)
 {
     int64_t values[CONTAINER_METRICS];
 
-    container_values(cpu, rx, values);
+    set_container_values(cpu, rx, values);
     add_to(w->history, at_ms, values);
 }
 
@@ -87,7 +87,7 @@ static void on_answer(void *owner, const struct history_answer *a)
         w->check(w, a);
 }
 
-static struct history_query question(void)
+static struct history_query make_query(void)
 {
     return (struct history_query){
         .host = "host",
@@ -99,9 +99,9 @@ static struct history_query question(void)
     };
 }
 
-static void ask_question(struct world *w,
-                         const struct history_query *q,
-                         void (*check)(struct world *, const struct history_answer *))
+static void ask_query(struct world *w,
+                      const struct history_query *q,
+                      void (*check)(struct world *, const struct history_answer *))
 {
     uint64_t deadline = time_monotonic_ms() + WAIT_MS;
 
@@ -119,10 +119,10 @@ static void ask_for(struct world *w,
                     int64_t duration_ms,
                     void (*check)(struct world *, const struct history_answer *))
 {
-    struct history_query q = question();
+    struct history_query q = make_query();
 
     q.to_ms = q.from_ms + duration_ms;
-    ask_question(w, &q, check);
+    ask_query(w, &q, check);
 }
 
 static void ask(struct world *w, void (*check)(struct world *, const struct history_answer *))
@@ -133,7 +133,9 @@ static void ask(struct world *w, void (*check)(struct world *, const struct hist
 static void expect_means(_unused_ struct world *w, const struct history_answer *a)
 {
     assert_int_equal(a->code, 0);
-    /* step 0: 10 and 30; step 1: 50; step 2: nothing; step 3: counter after a restart */
+    /*
+     * step 0: mean of 10 and 30; step 1: 50; step 2: no sample; step 3: the counter after a restart
+     */
     assert_int_equal(history_points_get(a->points, 0, CONTAINER_CPU).mean, 20);
     assert_int_equal(history_points_get(a->points, 0, CONTAINER_NET_RX).mean, 300);
     assert_int_equal(history_points_get(a->points, 1, CONTAINER_CPU).mean, 50);
@@ -155,8 +157,8 @@ static void add_some(struct world *w)
     add(w, NOON + 30000, 1, 5);
 }
 
-/* What was not written when the server stops is written then, and is there after the next start. */
-static void test_stop_and_start(void **state)
+/* The unwritten steps are written when the server stops, and can be read after the next start. */
+static void test_samples_survive_a_restart(void **state)
 {
     struct world w;
 
@@ -170,7 +172,7 @@ static void test_stop_and_start(void **state)
     world_close(&w);
 }
 
-/* A time in the future is not believed; what is too old is dropped. */
+/* A sample with a time in the future counts as now; one that is too old is dropped. */
 static void expect_now(_unused_ struct world *w, const struct history_answer *a)
 {
     assert_int_equal(history_points_get(a->points, 3, CONTAINER_CPU).mean, 7);
@@ -183,9 +185,9 @@ static void expect_nothing(_unused_ struct world *w, const struct history_answer
         assert_false(history_points_have(a->points, i));
 }
 
-static void test_wrong_clocks(void **state)
+static void test_future_times_count_as_now(void **state)
 {
-    struct history_query old = question();
+    struct history_query old = make_query();
     struct world w;
     char name[TIER_FILE_NAME_SIZE];
     _cleanup_free_ char *path = NULL;
@@ -200,15 +202,15 @@ static void test_wrong_clocks(void **state)
     ask(&w, expect_now);
     old.from_ms = NOON - 3 * DAY_MS - 60000;
     old.to_ms = NOON - DAY_MS;
-    ask_question(&w, &old, expect_nothing);
+    ask_query(&w, &old, expect_nothing);
     tier_file_name(TIER_1H, tier_file_start(TIER_1H, 5000), name);
     path = xasprintf("%s/%s", w.dir, name);
     assert_int_equal(access(path, F_OK), -1);
     world_close(&w);
 }
 
-/* A time of no length. */
-static void test_bad_question(void **state)
+/* A query for an empty span of time fails. */
+static void test_invalid_query_is_refused(void **state)
 {
     struct world w;
 
@@ -224,8 +226,8 @@ static void expect_kept(_unused_ struct world *w, const struct history_answer *a
     assert_int_equal(history_points_get(a->points, 0, CONTAINER_CPU).mean, 1);
 }
 
-/* The directory cannot be made; when it can, history goes on by itself. */
-static void test_directory_comes_late(void **state)
+/* Once a missing directory can be created, history uses it without a restart. */
+static void test_missing_directory_is_tried_again(void **state)
 {
     struct world w = {0};
     const struct fixture *f = *state;
@@ -251,7 +253,7 @@ static void test_directory_comes_late(void **state)
         assert_true(time_monotonic_ms() < deadline);
         (void)loop_turn(w.loop);
     }
-    ask(&w, expect_kept); /* what came meanwhile was not lost */
+    ask(&w, expect_kept); /* samples added meanwhile were kept */
     assert_int_equal(history_state(w.history).n_dropped, 0);
     world_close(&w);
     _cleanup_free_ char *head = xasprintf("%s/head.db", blocked);
@@ -259,7 +261,7 @@ static void test_directory_comes_late(void **state)
     assert_int_equal(rmdir(blocked), 0);
 }
 
-/* A place is known when its step is on disk, and not before; also to the next run. */
+/* A position is known as soon as its step is on disk, not before, and also to the next run. */
 struct written {
     struct history_listener listener;
     unsigned n, n_started, n_lost;
@@ -277,11 +279,11 @@ static void on_written(struct history_listener *l,
     w->at = *at;
 }
 
-static void took(struct history *h, uint64_t epoch, uint64_t seq, int64_t at_ms)
+static void note_batch(struct history *h, uint64_t epoch, uint64_t seq, int64_t at_ms)
 {
     int64_t values[CONTAINER_METRICS];
 
-    container_values(1, 1, values);
+    set_container_values(1, 1, values);
     add_to(h, at_ms, values);
     history_took(h, "host", &(struct history_position){epoch, seq}, at_ms);
 }
@@ -296,7 +298,7 @@ static void wait_written(struct loop *loop, const struct written *w, uint64_t se
     }
 }
 
-/* Nothing is read before the loop turns, and the answer of what is kept waits for it. */
+/* Nothing is read before the loop runs, and a query waits until the positions were read. */
 static void on_started(struct history_listener *l, const struct history *h)
 {
     struct written *w = CONTAINER_OF(l, struct written, listener);
@@ -316,7 +318,7 @@ static void wait_started(struct loop *loop, const struct history *h)
     }
 }
 
-static void test_places(void **state)
+static void test_position_is_known_once_its_step_is_on_disk(void **state)
 {
     const struct fixture *f = *state;
     struct written written = {
@@ -333,19 +335,19 @@ static void test_places(void **state)
     h = history_new(&o);
     history_add_listener(h, &written.listener);
     assert_false(history_position(h, "host", &at));
-    took(h, 7, 1, NOON + 1000); /* the step before this one */
-    took(h, 7, 2, NOON + 2000);
-    took(h, 7, 3, NOON + 12000); /* not over */
+    note_batch(h, 7, 1, NOON + 1000); /* the step before */
+    note_batch(h, 7, 2, NOON + 2000);
+    note_batch(h, 7, 3, NOON + 12000); /* a step that is not over */
     for (uint64_t i = 0; i < UINT64_C(2) * POSITIONS_WAITING; i++)
-        took(h, 7, 4 + i, NOON + 13000);
+        note_batch(h, 7, 4 + i, NOON + 13000);
     wait_written(loop, &written, 2);
     assert_true(history_position(h, "host", &at));
     assert_int_equal(at.seq, 2);
     now_ms = NOON + 21000;
     wait_written(loop, &written, 3 + 2 * POSITIONS_WAITING);
     assert_true(written.n <= 3);
-    took(h, 8, 0, NOON + 20000);
-    history_stop(h); /* writes what is not over, too */
+    note_batch(h, 8, 0, NOON + 20000);
+    history_stop(h); /* writes unfinished steps, too */
     history_free(h);
 
     assert_int_equal(written.n_started, 1);
@@ -363,7 +365,8 @@ static void test_places(void **state)
     loop_free(loop);
 }
 
-/* What there is no room for before a round has come is not said to be written, and is asked for afterwards. */
+/* Batches that find no room while the disk cannot be written are not acknowledged, and are asked
+ * for again afterwards. */
 static void on_lost(struct history_listener *l, const char *host)
 {
     struct written *w = CONTAINER_OF(l, struct written, listener);
@@ -382,7 +385,7 @@ static void turn_until_lost(struct loop *loop, const struct written *w, unsigned
     }
 }
 
-static void test_no_room(void **state)
+static void test_dropped_batches_are_not_acknowledged(void **state)
 {
     const struct fixture *f = *state;
     struct written written = {
@@ -391,7 +394,7 @@ static void test_no_room(void **state)
     struct history_position at = {0};
     struct loop *loop;
     struct history_options o = {.dir = f->dir, .utc_ms = fake_now, .max_pending = 100};
-    const uint64_t n = 15; /* rounds go with the second */
+    const uint64_t n = 15; /* rounds start at full seconds */
     struct history *h;
     uint64_t seq;
 
@@ -401,15 +404,16 @@ static void test_no_room(void **state)
     h = history_new(&o);
     history_add_listener(h, &written.listener);
     for (seq = 0; seq < n; seq++)
-        took(h, 7, seq, NOON + (int64_t)seq * 10000);
+        note_batch(h, 7, seq, NOON + (int64_t)seq * 10000);
     assert_true(history_state(h).n_dropped > 0);
     turn_until_lost(loop, &written, 1);
-    assert_false(history_position(h, "host", &at)); /* whatever is there, this is safe */
+    /* batch 1 may or may not be on disk, but nothing after it is acknowledged */
+    assert_false(history_position(h, "host", &at));
     assert_int_equal(written.n, 0);
 
-    /* Sent once more, in pieces there is room for. */
+    /* Send all batches again, in portions that fit. */
     for (seq = 0; seq < n; seq++) {
-        took(h, 7, seq, NOON + (int64_t)seq * 10000);
+        note_batch(h, 7, seq, NOON + (int64_t)seq * 10000);
         if (seq % 3 == 2 || seq == n - 1)
             wait_written(loop, &written, seq);
     }
@@ -419,7 +423,8 @@ static void test_no_room(void **state)
     loop_free(loop);
 }
 
-/* In a child: writes a sample each step as fast as rounds go, tells how far it is, and is killed somewhere. */
+/* Runs in a child: writes one sample per step, reports its progress to `out`, and is killed at some
+ * point. */
 static void child(const char *dir, int out)
 {
     struct loop *loop;
@@ -432,10 +437,10 @@ static void child(const char *dir, int out)
     for (int64_t step = 0; step < 100000; step++) {
         int64_t values[CONTAINER_METRICS];
 
-        container_values(step % 50, step, values);
+        set_container_values(step % 50, step, values);
         now_ms = NOON + step * 10000;
         add_to(h, now_ms, values);
-        if (step % 50 == 49) /* a round a second */
+        if (step % 50 == 49) /* one round per second */
             (void)loop_turn(loop);
         if (write(out, &step, sizeof(step)) < 0)
             _exit(1);
@@ -443,7 +448,7 @@ static void child(const char *dir, int out)
     _exit(0);
 }
 
-/* Everything up to the last round is there, without holes. */
+/* Every sample up to the last round is there, without holes. */
 static void expect_no_hole(_unused_ struct world *w, const struct history_answer *a)
 {
     size_t n = 0;
@@ -457,7 +462,7 @@ static void expect_no_hole(_unused_ struct world *w, const struct history_answer
         assert_false(history_points_have(a->points, i));
 }
 
-static void test_kill(void **state)
+static void test_kill_leaves_no_hole(void **state)
 {
     const struct fixture *f = *state;
 
@@ -491,9 +496,13 @@ static void test_kill(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_stop_and_start), TEST(test_wrong_clocks), TEST(test_bad_question),
-        TEST(test_places),         TEST(test_no_room),      TEST(test_directory_comes_late),
-        TEST(test_kill),
+        TEST(test_samples_survive_a_restart),
+        TEST(test_future_times_count_as_now),
+        TEST(test_invalid_query_is_refused),
+        TEST(test_position_is_known_once_its_step_is_on_disk),
+        TEST(test_dropped_batches_are_not_acknowledged),
+        TEST(test_missing_directory_is_tried_again),
+        TEST(test_kill_leaves_no_hole),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

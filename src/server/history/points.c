@@ -19,11 +19,11 @@ int history_points_init(struct history_points *p,
 
     assert(o->step_ms > 0);
     if (from >= to)
-        return error_set(err, -EDOM, "the time asked for ends before it begins");
+        return error_set(err, -EDOM, "the requested time range ends before it begins");
     if (to - from > POINTS_MAX) {
         return error_set(
             err, -EDOM,
-            "that would be %lld points, at most %d are possible: ask for a longer step or a shorter time",
+            "%lld points were requested, at most %d are possible: request a longer step or a shorter time range",
             (long long)(to - from), POINTS_MAX);
     }
     *p = (struct history_points){
@@ -51,7 +51,7 @@ void history_points_done(struct history_points *p)
     *p = (struct history_points){0};
 }
 
-/* The step that holds this time, or -1. */
+/* The index of the step that holds this time, or -1. */
 static int64_t step_at(const struct history_points *p, int64_t at_ms)
 {
     int64_t i = time_div_floor(at_ms - p->from_ms, p->step_ms);
@@ -71,7 +71,9 @@ static void add_value(struct point_sums *s, bool is_newest, int64_t value, int64
     s->n++;
 }
 
-/* True when nothing newer was added to that step. */
+/*
+ * Updates the time of the newest sample of a step; returns false if a newer one was added before.
+ */
 static bool note_time(struct history_points *p, int64_t step, int64_t at_ms)
 {
     if (p->last_ms[step] != METRIC_NONE && at_ms < p->last_ms[step])

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * Samples put together into steps of time: the mean and the highest of gauges, the last of counters. Used to
- * answer questions and to make the coarser tiers.
+ * Points combine rows into steps of any length: the mean and the maximum of gauges, the last value
+ * of counters. Used to answer queries and to compute the coarser tiers.
  */
 
 #include "proto/metric.h"
@@ -12,55 +12,55 @@
 
 #define POINTS_MAX 100000 /* steps */
 
-/* What is known about one series' metrics: that of containers, or of hosts for the name "". */
+/* The metrics of a series: those of a host for the name "", else those of a container. */
 struct metric_set {
     const struct metric *table;
     size_t n;
 };
 struct metric_set metric_set_of(const char *series_name);
 
-/* Gauges of which a mean says something; of others, such as the time of a start, the last one counts. */
+/* Whether a mean of the gauge makes sense; for others, such as the time of a start, the last value
+ * counts. */
 static inline bool metric_has_mean(const struct metric *m)
 {
     return m->kind == METRIC_GAUGE && m->unit != METRIC_UTC_MS;
 }
 
 struct history_point {
-    int64_t mean; /* counters, and gauges without a mean: the last one */
-    int64_t max;  /* METRIC_NONE for those */
+    int64_t mean; /* counters, and gauges without a mean: the last value */
+    int64_t max;  /* METRIC_NONE for these */
 };
 
-/* One metric over time. */
+/* One metric in one step. */
 struct point_sums {
     __int128 sum;
     int64_t n, max, last;
 };
 
 struct history_points {
-    int64_t from_ms, step_ms; /* from_ms: a whole number of steps */
+    int64_t from_ms, step_ms; /* from_ms: a multiple of step_ms */
     size_t n;                 /* steps */
-    uint64_t columns;         /* of the metric set */
+    uint64_t columns;         /* a mask of the metric set */
     struct metric_set set;
-    int64_t *last_ms; /* of each step: the time of its newest sample; METRIC_NONE: no sample */
-    struct point_sums
-        *sums[CHUNK_MAX_COLUMNS]; /* of each step; NULL for a metric that is not wanted */
+    int64_t *last_ms; /* per step: the time of its newest sample; METRIC_NONE: no sample */
+    struct point_sums *sums[CHUNK_MAX_COLUMNS]; /* per step; NULL: the metric is not in `columns` */
 };
 
 struct history_points_options {
     const char *series_name;
-    int64_t from_ms, to_ms, step_ms; /* from is rounded down and to up to whole steps */
+    int64_t from_ms, to_ms, step_ms; /* from_ms is rounded down, to_ms up, to whole steps */
     uint64_t columns;
 };
 
-/* -EDOM when from is not before to, or there would be more than POINTS_MAX steps. */
+/* -EDOM if from_ms is not before to_ms, or if there would be more than POINTS_MAX steps. */
 int history_points_init(struct history_points *p,
                         const struct history_points_options *o,
                         struct error *err) _nodiscard_;
 void history_points_done(struct history_points *p);
 
-/* Adds the rows of a tier that are within the time. */
+/* Adds the rows of a tier; rows outside of the span are ignored. */
 void history_points_add(struct history_points *p, enum tier tier, const struct history_rows *rows);
-/* One sample of the finest kind. */
+/* Adds one sample of the finest tier. */
 void history_points_add_sample(struct history_points *p,
                                int64_t at_ms,
                                const int64_t *values,

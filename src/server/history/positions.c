@@ -6,7 +6,7 @@
 
 struct waiting {
     struct history_position at;
-    int64_t at_ms; /* of the newest of those taken together */
+    int64_t at_ms; /* the latest time of the merged batches */
 };
 
 struct host_queue {
@@ -58,7 +58,8 @@ void positions_took(struct positions *p,
 
     if (q->is_lost)
         return;
-    if (q->n == POSITIONS_WAITING) { /* both are known to be written when the later of the two is */
+    /* merge: both batches are reported once the later one is written */
+    if (q->n == POSITIONS_WAITING) {
         struct waiting *last = &q->waiting[q->n - 1];
 
         last->at = *at;
@@ -72,7 +73,7 @@ void positions_took(struct positions *p,
     q->waiting[q->n++] = (struct waiting){*at, at_ms};
 }
 
-/* How many at the front are from before then. */
+/* The number of batches at the front with times before `until_ms`. */
 static size_t n_before(const struct host_queue *q, int64_t until_ms)
 {
     size_t n = 0;

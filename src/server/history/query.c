@@ -7,7 +7,7 @@
 #include <errno.h>
 
 #define MAX_TIME_MS \
-    INT64_C(1000000000000000) /* some 30,000 years: sums of such times fit an int64_t */
+    INT64_C(1000000000000000) /* about 30,000 years; sums of such times fit an int64_t */
 
 struct reading {
     struct history_disk *disk;
@@ -53,7 +53,8 @@ static bool has_file(const struct reading *g, enum tier tier, int64_t at_ms)
     return false;
 }
 
-/* Coarser tiers have a day once it was rolled up; before, and where they have nothing, the finest one does. */
+/* Whether the day was rolled up, or has no file of the finest tier. Otherwise only the finest tier
+ * is complete. */
 static int day_is_rolled(struct reading *g, int64_t day_ms, bool *ret, struct error *err)
 {
     struct tier_file *f = NULL;
@@ -75,7 +76,8 @@ static bool is_candidate(const struct reading *g, int t, int64_t day_ms, bool is
     return (t == TIER_10S || is_rolled) && has_file(g, (enum tier)t, day_ms);
 }
 
-/* Whether the tier was made when the day was rolled up; its file may be there because of other days. */
+/* Whether the tier was configured when the day was rolled up; its file may exist because of other
+ * days. */
 static int tier_has_day(struct reading *g, int t, int64_t day_ms, bool *ret, struct error *err)
 {
     struct tier_file *f = NULL;
@@ -89,8 +91,8 @@ static int tier_has_day(struct reading *g, int t, int64_t day_ms, bool *ret, str
 }
 
 /*
- * The coarsest tier that is fine enough and has the day; else the coarsest that is fine enough, which may have it; else the
- * finest. -1: none has it.
+ * Chooses the coarsest tier that is fine enough and has the day; else the coarsest one that is fine
+ * enough and has a file, else the finest one with a file. *ret is -1 if there is none.
  */
 static int choose_tier(
     struct reading *g, int64_t day_ms, bool is_rolled, int *ret, struct error *err)
@@ -146,7 +148,7 @@ static int read_day(struct reading *g, int64_t from_ms, int64_t to_ms, struct er
     return history_disk_check(g->disk, f, tier_file_read(f, &read, err), err);
 }
 
-/* The time of which there are files; from is not before to when there are none. */
+/* Limits the span to the time that files exist for; *from_ms >= *to_ms if there are none. */
 static void clamp_to_files(const struct reading *g, int64_t *from_ms, int64_t *to_ms)
 {
     int64_t first = INT64_MAX, end = INT64_MIN;
@@ -200,7 +202,7 @@ int history_read(struct history_disk *d,
                                              q->columns};
     struct reading g = {.disk = d, .query = q, .points = ret};
     int r = is_possible(q) ? history_points_init(ret, &o, err)
-                           : error_set(err, -EDOM, "the time or the step asked for is impossible");
+                           : error_set(err, -EDOM, "the requested time range or step is invalid");
 
     if (r < 0)
         return r;

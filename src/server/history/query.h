@@ -1,8 +1,9 @@
 #pragma once
 
 /*
- * Questions about the past. Each part of the time is answered from the coarsest tier that is fine enough
- * and has it, or else from the finest there is. Synchronous, for jobs of one queue.
+ * Answers queries about the past. Each day of the span is read from the coarsest tier that is fine
+ * enough and has that day, else from the finest one that exists; rows of the head log are added.
+ * Synchronous; used by jobs of one queue only.
  */
 
 #include "server/history/disk.h"
@@ -11,10 +12,11 @@
 struct history_query {
     const char *host, *series; /* series "": the host itself */
     int64_t from_ms, to_ms, step_ms;
-    uint64_t columns; /* of the metric set of the series */
+    uint64_t columns; /* a mask of the metric set of the series */
 };
 
-/* Fills *ret, to be given to history_points_done(). -EDOM for a question that makes no sense, -EUCLEAN as in disk.h. */
+/* Fills *ret, which the caller releases with history_points_done(). -EDOM if the query is invalid,
+ * -EUCLEAN as in disk.h. */
 int history_read(struct history_disk *d,
                  const struct history_query *q,
                  struct history_points *ret,

@@ -11,11 +11,17 @@
 #define PAGE      4096
 
 /*
- * A row begins with a byte: the difference of its gap to the gap before, zig-zag, in 7 bits, and SAME_COLUMNS when the
- * columns that differ from the row before are those that did so there. LONG_GAP: the difference follows as a number of its
- * own. Without SAME_COLUMNS there is a byte with a bit for each such column. For each of them comes a number: 0
- * it is not known any more; else 1 + the difference to what was known last, where memory comes in pages: a difference
- * in whole pages is even, and counts pages.
+ * The format of a row:
+ *
+ *   head     one byte. The low 7 bits are the zig-zag difference between the gap to the row before
+ *            and the gap before that one; LONG_GAP: the difference follows as a varint
+ *   columns  one byte with a bit per column whose value differs from the row before. Absent if
+ *            SAME_COLUMNS is set in the head: the same bits as in the row before
+ *   values   one varint per such column: 0 if the value became unknown, else 1 + the packed
+ *            difference to the last known value
+ *
+ * Memory comes in pages. A packed difference is therefore even and counts pages if it is a whole
+ * number of pages, else it is odd and counts units.
  */
 #define SAME_COLUMNS 0x80
 #define LONG_GAP     0x7f
@@ -35,7 +41,7 @@ static int64_t value_of(const struct ring_state *s, size_t column)
     return s->known >> column & 1 ? s->values[column] : METRIC_NONE;
 }
 
-/* --- blocks ------------------------------------------------------------------------------------- */
+/* --- blocks ----------------------------------------------------------------------------------- */
 
 static void drop_oldest(struct ring *r, struct ring_pool *pool)
 {
@@ -61,7 +67,7 @@ bool ring_is_empty(const struct ring *r)
     return !r->oldest;
 }
 
-/* Before a ring takes more. */
+/* Applies the maximum of the pool before a ring grows. */
 static void keep_to_maximum(struct ring *r, struct ring_pool *pool, int64_t now_ms)
 {
     if (pool->cut_ms > now_ms) /* the clock was set back */
@@ -94,7 +100,7 @@ static void open_block(struct ring *r, struct ring_pool *pool, int64_t at_ms)
     r->newest = (struct ring_state){.at_ms = at_ms};
 }
 
-/* --- rows --------------------------------------------------------------------------------------- */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 static size_t pack_head(struct ring_state *s, int64_t gap_ms, uint8_t changed, uint8_t out[MAX_ROW])
 {
@@ -138,7 +144,7 @@ static size_t pack_row(struct ring_state *s, const struct ring_row *row, uint8_t
     return n;
 }
 
-/* False: the open block has no room for it. */
+/* Returns false if the open block has no room for the row. */
 static bool append(struct ring *r, const struct ring_row *row)
 {
     struct ring_block *b = r->open;
@@ -170,14 +176,14 @@ bool ring_add(struct ring *r, struct ring_pool *pool, const struct ring_row *giv
     }
     if (!r->open || !append(r, &row)) {
         open_block(r, pool, row.at_ms);
-        (void)append(r, &row); /* a row is less than a block */
+        (void)append(r, &row); /* an empty block has room for any row */
     }
     while (r->oldest->last_ms < row.at_ms - RING_SPAN_MS)
-        drop_oldest(r, pool); /* never the open one: its last row is this one */
+        drop_oldest(r, pool); /* never the open block, whose last row is the new one */
     return true;
 }
 
-/* --- reading ------------------------------------------------------------------------------------ */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static void enter_block(struct ring_reader *reader, const struct ring_block *b)
 {
@@ -207,7 +213,7 @@ static uint64_t read_number(struct ring_reader *reader)
     uint64_t v = 0;
     int r = varint_read(&bytes, &v);
 
-    assert(r == 0); /* it is what ring_add() wrote */
+    assert(r == 0); /* the bytes were written by ring_add() */
     (void)r;
     reader->at = bytes.at;
     return v;

@@ -1,17 +1,19 @@
 #pragma once
 
 /*
- * The last 15 minutes of one series in memory, as often as samples come: blocks of rows, packed as differences
- * from row to row. What is older goes block by block, and so does what would be more than RING_MAX_BLOCKS blocks.
- * Blocks are of one size, so that 200,000 rings leave no holes in the heap.
- * Pure data; a zeroed struct is an empty ring.
+ * A ring holds the last 15 minutes of one series in memory, at the rate at which samples arrive. It
+ * consists of blocks of rows, packed as differences from row to row. Whole blocks are dropped when
+ * they are older than that, or when there are more than RING_MAX_BLOCKS. All blocks have the same
+ * size, so that 200,000 rings do not fragment the heap. Pure data; a zeroed struct is an empty
+ * ring.
  *
- * All rings of a pool have a maximum together. A ring that needs room when it is taken gives up its oldest block, and
- * the others, when they need room, what is as old as that: all reach back less far. The block that is being written
- * stays, so that what is newest is always there.
+ * The rings of a pool share a maximum of memory. When a ring needs a block and the pool is full, it
+ * drops its oldest block; other rings then drop blocks of that age when they need one, so that all
+ * of them reach back less far. The open block is never dropped, so that the newest rows are always
+ * available.
  *
- * A row is its time and RING_COLUMNS values, METRIC_NONE for what is not known. Values beyond +-2^59 count as
- * not known.
+ * A row consists of its time and RING_COLUMNS values; METRIC_NONE: unknown. Values beyond +-2^59
+ * become unknown.
  */
 
 #include <stdbool.h>
@@ -20,8 +22,8 @@
 
 #define RING_COLUMNS    8
 #define RING_SPAN_MS    (INT64_C(15) * 60 * 1000)
-#define RING_MIN_GAP_MS 250 /* rows that are closer are left out: two channels that tell the same */
-#define RING_BLOCK_DATA 476 /* bytes of rows: with what malloc() adds, a block has 512 */
+#define RING_MIN_GAP_MS 250 /* closer rows are ignored: two channels carry the same samples */
+#define RING_BLOCK_DATA 476 /* bytes of rows; a block takes 512 with the overhead of malloc() */
 #define RING_MAX_BLOCKS 32
 
 struct ring_row {
@@ -30,46 +32,47 @@ struct ring_row {
 };
 
 struct ring_block {
-    struct ring_block *next; /* newer; NULL: this one is open */
+    struct ring_block *next; /* the next newer one; NULL: this one is open */
     int64_t first_ms, last_ms;
     uint16_t n, size;
     uint8_t data[RING_BLOCK_DATA];
 };
 
-/* What the next row of a block is told as a difference to. */
+/* The row before the next one of a block, which is stored as a difference to it. */
 struct ring_state {
     int64_t at_ms, gap_ms;
-    int64_t values[RING_COLUMNS]; /* that were known last */
-    uint8_t known, changed;       /* a bit for each column, as of the row before */
+    int64_t values[RING_COLUMNS]; /* the last known ones */
+    uint8_t known, changed;       /* one bit per column, of the row before */
 };
 
 struct ring {
-    struct ring_block *oldest, *open; /* NULL: it is empty */
+    struct ring_block *oldest, *open; /* NULL: the ring is empty */
     size_t n_blocks;
     struct ring_state newest;
 };
 
 struct ring_pool {
-    size_t max_bytes; /* 0: as much as it takes */
-    size_t bytes; /* of all blocks of its rings; beyond the maximum by one block of each at most */
-    int64_t cut_ms; /* what is not newer went because of the maximum; 0: nothing yet */
+    size_t max_bytes; /* 0: no maximum */
+    size_t bytes;     /* of all blocks of its rings; may exceed the maximum by one block per ring */
+    int64_t cut_ms;   /* rows up to this time were dropped because of the maximum; 0: none */
 };
 
-void ring_done(struct ring *r, struct ring_pool *pool); /* ready for use again */
+void ring_done(struct ring *r, struct ring_pool *pool); /* leaves it ready for use */
 
 /*
- * False when the row was left out: it is not newer than the newest one. One that is older by more than a ring holds
- * is taken as a clock that was set back, and the ring begins anew.
+ * Returns false if the row was ignored, as it is not newer than the newest one. A row that is older
+ * than the span of the ring means that the clock was set back: the ring is emptied first.
  */
 bool ring_add(struct ring *r, struct ring_pool *pool, const struct ring_row *row);
 
 bool ring_is_empty(const struct ring *r);
 
-/* Reads the rows after a time, and of the last 15 minutes at most, oldest first. The ring must not change meanwhile. */
+/* Reads the rows after a time, at most the last 15 minutes, oldest first. The ring must not change
+ * meanwhile. */
 struct ring_reader {
     int64_t after_ms;
-    const struct ring_block *block; /* NULL: at the end */
-    size_t n;                       /* rows read of it */
+    const struct ring_block *block; /* NULL: no more rows */
+    size_t n;                       /* rows read from the block */
     const uint8_t *at;
     struct ring_state state;
 };

@@ -35,7 +35,7 @@ static void assert_rows(const struct ring *ring, const struct ring_row *rows, si
     assert_false(ring_read_next(&reader, &row));
 }
 
-static void what_goes_in_comes_out(void **state)
+static void test_added_rows_are_read_back(void **state)
 {
     static const int64_t values[] = {
         0,
@@ -71,7 +71,7 @@ static void what_goes_in_comes_out(void **state)
     assert_int_equal(pool.bytes, 0);
 }
 
-static void what_is_beyond_its_range_is_not_known(void **state)
+static void test_values_out_of_range_are_unknown(void **state)
 {
     struct ring_row row = row_at(START, 5);
     struct ring ring = {0};
@@ -100,7 +100,7 @@ static size_t count(const struct ring *ring, int64_t after_ms, int64_t *ret_firs
     return n;
 }
 
-static void the_last_15_minutes_stay(void **state)
+static void test_last_15_minutes_are_kept(void **state)
 {
     struct ring ring = {0};
     struct ring_pool pool = {0};
@@ -119,14 +119,15 @@ static void the_last_15_minutes_stay(void **state)
     assert_int_equal(first, at - 9000);
     assert_int_equal(count(&ring, at, &first), 0);
 
-    struct ring_row late = row_at(at + 3600000, 1); /* after a break, nothing of before is left */
+    /* after a break, all earlier rows are dropped */
+    struct ring_row late = row_at(at + 3600000, 1);
 
     assert_true(ring_add(&ring, &pool, &late));
     assert_in_range(count(&ring, INT64_MIN, &first), 1, 1);
     ring_done(&ring, &pool);
 }
 
-static void what_is_not_newer_is_left_out(void **state)
+static void test_row_that_is_not_newer_is_ignored(void **state)
 {
     struct ring_row row = row_at(START, 1);
     struct ring ring = {0};
@@ -148,8 +149,8 @@ static void what_is_not_newer_is_left_out(void **state)
     ring_done(&ring, &pool);
 }
 
-/* Worst rows: every column jumps from end to end. */
-static void it_never_grows_beyond_its_bounds(void **state)
+/* The worst rows: every column jumps from one extreme to the other. */
+static void test_ring_is_bounded(void **state)
 {
     struct ring ring = {0};
     struct ring_pool pool = {0};
@@ -165,8 +166,8 @@ static void it_never_grows_beyond_its_bounds(void **state)
     ring_done(&ring, &pool);
 }
 
-/* A container that does something: the aim is 6 KB for 15 minutes of a second each. */
-static void a_typical_container_is_small(void **state)
+/* A container under load: the aim is 6 KB for 15 minutes at 1 s. */
+static void test_typical_container_takes_6_kb(void **state)
 {
     struct ring ring = {0};
     struct ring_pool pool = {0};
@@ -195,8 +196,9 @@ static void a_typical_container_is_small(void **state)
     ring_done(&ring, &pool);
 }
 
-/* Many rings that hold more than they may together: all reach back less far, and none loses what is newest. */
-static void a_pool_has_a_maximum(void **state)
+/* Rings that need more than the maximum of their pool all reach back less far; none loses its
+ * newest row. */
+static void test_rings_of_a_pool_share_a_maximum(void **state)
 {
     enum { N = 50 };
     struct ring_pool pool = {.max_bytes = (size_t)N * 3000};
@@ -225,13 +227,13 @@ static void a_pool_has_a_maximum(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_goes_in_comes_out),
-        cmocka_unit_test(what_is_beyond_its_range_is_not_known),
-        cmocka_unit_test(the_last_15_minutes_stay),
-        cmocka_unit_test(what_is_not_newer_is_left_out),
-        cmocka_unit_test(it_never_grows_beyond_its_bounds),
-        cmocka_unit_test(a_typical_container_is_small),
-        cmocka_unit_test(a_pool_has_a_maximum),
+        cmocka_unit_test(test_added_rows_are_read_back),
+        cmocka_unit_test(test_values_out_of_range_are_unknown),
+        cmocka_unit_test(test_last_15_minutes_are_kept),
+        cmocka_unit_test(test_row_that_is_not_newer_is_ignored),
+        cmocka_unit_test(test_ring_is_bounded),
+        cmocka_unit_test(test_typical_container_takes_6_kb),
+        cmocka_unit_test(test_rings_of_a_pool_share_a_maximum),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,19 +6,19 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* Marks in the state of a file: the last series that was rolled up, and that all are. */
+/* State of a file: the id of the last series that was rolled up, and whether all are. */
 #define KEY_AT   "rolled_series"
 #define KEY_DONE "rolled"
 
 #define DAY_KEY_SIZE 32
 
-/* One series of one day. */
+/* The roll-up of one series of one day. */
 struct rollup {
     struct history_disk *disk;
     struct tier_file *from;
     struct series_row series;
     int64_t day_ms;
-    struct history_points points[TIER_COUNT]; /* of the tiers that are made, without [TIER_10S] */
+    struct history_points points[TIER_COUNT]; /* of the configured tiers, without [TIER_10S] */
 };
 
 static int on_rows(void *owner, const struct history_rows *rows)
@@ -32,7 +32,7 @@ static int on_rows(void *owner, const struct history_rows *rows)
     return 0;
 }
 
-static struct series_key key_of(const struct rollup *u)
+static struct series_key make_key(const struct rollup *u)
 {
     return (struct series_key){u->series.host, u->series.name};
 }
@@ -60,7 +60,7 @@ static int put_points(struct tier_file *f, void *arg, struct error *err)
 {
     const struct put *put = arg;
     const struct history_points *p = put->points;
-    struct series_key key = key_of(put->rollup);
+    struct series_key key = make_key(put->rollup);
     struct history_rows rows;
     int r = 0;
 
@@ -90,7 +90,7 @@ static int roll_series(struct rollup *u, struct history_rows *rows, struct error
 {
     const int64_t step = tiers[TIER_10S].step_ms;
     const struct tier_read read = {
-        .key = key_of(u),
+        .key = make_key(u),
         .from = u->day_ms / step,
         .to = (u->day_ms + DAY_MS) / step,
         .columns = UINT64_MAX,
@@ -118,7 +118,7 @@ static int roll_series(struct rollup *u, struct history_rows *rows, struct error
     return r;
 }
 
-/* The next series of the day; 1 when it was one, 0 at the end. */
+/* Rolls up the next series of the day: returns 1, or 0 if there is none. */
 static int roll_next(struct history_disk *d,
                      int64_t day_ms,
                      struct history_rows *rows,
@@ -138,7 +138,7 @@ static int roll_next(struct history_disk *d,
     history_rows_init(rows, u.series.name[0] ? CONTAINER_METRICS : HOST_METRICS, CHUNK_MAX_ROWS);
     r = roll_series(&u, rows, err);
     history_rows_done(rows);
-    /* Other files were opened meanwhile: this one may have been closed. */
+    /* The file may have been closed meanwhile, as other files were opened. */
     if (r == 0)
         r = history_disk_file(d, TIER_10S, day_ms, false, &u.from, err);
     if (r == 0)
@@ -147,7 +147,7 @@ static int roll_next(struct history_disk *d,
     return r < 0 ? r : 1;
 }
 
-static void day_key(int64_t day_ms, char ret[DAY_KEY_SIZE])
+static void format_day_key(int64_t day_ms, char ret[DAY_KEY_SIZE])
 {
     (void)snprintf(ret, DAY_KEY_SIZE, "day-%" PRId64, day_ms / DAY_MS);
 }
@@ -158,19 +158,20 @@ int rollup_has_day(struct tier_file *f, int64_t day_ms, bool *ret, struct error 
     int64_t value = 0;
     int r;
 
-    day_key(day_ms, key);
+    format_day_key(day_ms, key);
     r = tier_file_get(f, key, &value, err);
     *ret = value != 0;
     return r;
 }
 
-/* Says in the files of the tiers that they have the day: they may hold days from when a tier was not made. */
+/* Stores in the file of each tier that it has the day; it may also span days from before the tier
+ * was configured. */
 static int note_day(struct history_disk *d, int64_t day_ms, struct error *err)
 {
     char key[DAY_KEY_SIZE];
     int r = 0;
 
-    day_key(day_ms, key);
+    format_day_key(day_ms, key);
     for (int t = TIER_10S + 1; r == 0 && t < TIER_COUNT; t++) {
         struct tier_file *f = NULL;
 
@@ -179,13 +180,13 @@ static int note_day(struct history_disk *d, int64_t day_ms, struct error *err)
         r = history_disk_file(d, (enum tier)t, day_ms, false, &f, err);
         if (r == 0)
             r = history_disk_check(d, f, tier_file_set(f, key, 1, err), err);
-        if (r == -ENOENT) /* nothing of that day was known */
+        if (r == -ENOENT) /* the day has no data */
             r = 0;
     }
     return r;
 }
 
-/* All series of the day have been seen. */
+/* Marks a day as rolled up, after its last series. */
 static int finish_day(struct history_disk *d, int64_t day_ms, struct error *err)
 {
     struct tier_file *f = NULL;

@@ -8,20 +8,20 @@
 
 #include <errno.h>
 
-/* The head's rows of one host that go into one file, some series at a time. */
+/* The ticks of one host that are sealed into one file, some series per pass. */
 struct seal {
     struct history_disk *disk;
     const char *host;
     int64_t from, to;  /* in steps */
-    struct map series; /* struct history_rows by name: those of this pass */
-    struct set done;   /* the names of the passes before */
-    bool is_more;      /* there are other names */
+    struct map series; /* struct history_rows by name: the series of this pass */
+    struct set done;   /* names of the passes before */
+    bool is_more;      /* there are further names */
     bool has_put_failed, has_head_failed;
     struct tier_file *file;
 };
 
-/* NULL: not in this pass. */
-static struct history_rows *rows_of(struct seal *s, const char *name)
+/* NULL: the series is not in this pass. */
+static struct history_rows *get_rows(struct seal *s, const char *name)
 {
     struct history_rows *rows = map_find(&s->series, name);
 
@@ -48,13 +48,13 @@ static int put(struct seal *s, const char *name, struct history_rows *rows, stru
 
 static int add(struct seal *s, int64_t at, const struct tick_series *t, struct error *err)
 {
-    struct history_rows *rows = rows_of(s, t->name);
+    struct history_rows *rows = get_rows(s, t->name);
     int r = 0;
 
     if (!rows)
         return 0;
     if (rows->n > 0 && rows->at[rows->n - 1] == at)
-        rows->n--; /* the later one of two in one step knows more */
+        rows->n--; /* of two rows with the same time the later one counts */
     if (rows->n == rows->capacity)
         r = put(s, t->name, rows, err);
     if (r == 0)
@@ -98,7 +98,7 @@ static int seal_pass(struct tier_file *f, void *arg, struct error *err)
     s->has_head_failed = r < 0 && !s->has_put_failed;
     if (r == 0)
         r = put_all(s, err);
-    /* What comes late into a day that was rolled up, or is being so, is rolled up once more. */
+    /* Rows were added to a day that was rolled up, or is being rolled up: do it again. */
     return r < 0 ? r : rollup_restart(f, err);
 }
 
@@ -112,7 +112,7 @@ static void end_pass(struct seal *s)
     map_done(&s->series);
 }
 
-/* What the head has of the host for the file that begins at s->from. */
+/* Seals the ticks of the host that belong to the file that begins at s->from. */
 static int seal_file(struct seal *s, struct error *err)
 {
     struct history_disk *d = s->disk;

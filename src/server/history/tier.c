@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* docs/adr/0010 has the reasons for the lengths of files. */
+/* docs/adr/0010 explains the spans of the files. */
 const struct tier_info tiers[TIER_COUNT] = {
     [TIER_10S] = {"10s", 10 * INT64_C(1000),    DAY_MS     },
     [TIER_30S] = {"30s", 30 * INT64_C(1000),    DAY_MS     },
@@ -20,7 +20,7 @@ const struct tier_info tiers[TIER_COUNT] = {
     [TIER_1D] = {"1d",  86400 * INT64_C(1000), 28 * DAY_MS},
 };
 
-#define MIN_KEEP_MS (2 * DAY_MS) /* days are rolled up when they are over */
+#define MIN_KEEP_MS (2 * DAY_MS) /* a day is rolled up when it is over */
 #define MAX_KEEP_MS (36500 * DAY_MS)
 
 static int tier_find(const char *name)
@@ -32,7 +32,7 @@ static int tier_find(const char *name)
     return -ENOENT;
 }
 
-/* 0: it is no time, or not within the limits. */
+/* 0: the text is not a time, or is outside of the limits. */
 static int64_t parse_keep(char *text)
 {
     static const struct {
@@ -65,28 +65,30 @@ static int parse_tier(char *part, int *last, int64_t keep_ms[TIER_COUNT], struct
     int64_t ms;
 
     if (tier < 0) {
-        return error_set(err, -EINVAL,
-                         "`%s` is no step: there are 10s, 30s, 1m, 5m, 10m, 30m, 1h, 6h and 1d",
-                         name);
+        return error_set(
+            err, -EINVAL,
+            "`%s` is not a step: valid steps are 10s, 30s, 1m, 5m, 10m, 30m, 1h, 6h and 1d", name);
     }
     if (*last < 0 && tier != TIER_10S) {
-        return error_set(err, -EINVAL, "the first step is 10s, which all others are made of");
+        return error_set(err, -EINVAL,
+                         "the first step must be 10s, as all others are computed from it");
     }
     if (tier <= *last) {
         return error_set(err, -EINVAL,
-                         "%s comes after %s: steps go from the finest to the coarsest", name,
-                         tiers[*last].name);
+                         "%s follows %s: steps must be listed from the finest to the coarsest",
+                         name, tiers[*last].name);
     }
     ms = keep ? parse_keep(keep) : 0;
     if (ms == 0) {
-        return error_set(
-            err, -EINVAL,
-            "how long %s is kept is 2 days to 100 years, such as %s:48h, %s:14d or %s:2y", name,
-            name, name, name);
+        return error_set(err, -EINVAL,
+                         "%s must be kept for 2 days to 100 years, as in %s:48h, %s:14d or %s:2y",
+                         name, name, name, name);
     }
     if (*last >= 0 && ms < keep_ms[*last]) {
-        return error_set(err, -EINVAL, "%s is kept for less time than %s, which is finer", name,
-                         tiers[*last].name);
+        return error_set(
+            err, -EINVAL,
+            "%s is kept for less time than %s: coarser steps must be kept at least as long", name,
+            tiers[*last].name);
     }
     keep_ms[tier] = ms;
     *last = tier;

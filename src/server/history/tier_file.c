@@ -13,7 +13,7 @@ struct tier_file {
     size_t max_series, n_left_out;
 };
 
-/* Large pages, as chunks have some KB: a third less space than with 4 KB. */
+/* Large pages, because chunks have some KB: the file is a third smaller than with 4 KB. */
 static const char schema[] =
     "PRAGMA page_size = 16384;"
     "CREATE TABLE IF NOT EXISTS series (id INTEGER PRIMARY KEY, host TEXT NOT NULL, name TEXT NOT NULL,"
@@ -128,7 +128,7 @@ static void bind_key(struct query *q, const struct series_key *key)
     query_text(q, ":name", key->name);
 }
 
-/* *ret is 0 when the file has no such series. */
+/* *ret is 0 if the file does not have the series. */
 static int series_find(struct tier_file *f,
                        const struct series_key *key,
                        int64_t *ret,
@@ -145,7 +145,7 @@ static int series_find(struct tier_file *f,
     return r < 0 ? r : 0;
 }
 
-/* 1 when the host may have one more series, which is counted; else 0. */
+/* Returns 1 if the host may have one more series, which is counted; else 0. */
 static int series_count(struct tier_file *f, const char *host, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
@@ -160,7 +160,7 @@ static int series_count(struct tier_file *f, const char *host, struct error *err
     return r < 0 ? r : n > 0;
 }
 
-/* *ret is 0 when the host has as many as it may have. */
+/* *ret is 0 if the host has its maximum of series. */
 static int series_make(struct tier_file *f,
                        const struct series_key *key,
                        int64_t *ret,
@@ -185,9 +185,9 @@ static int series_make(struct tier_file *f,
     return r;
 }
 
-/* What a series has of a time, and what is put there. */
+/* The existing rows of a span, and the rows to add. */
 struct merge {
-    struct history_rows *parts; /* of several rows of one time, that of the last part counts */
+    struct history_rows *parts; /* of rows with the same time, the one of the last part counts */
     size_t n, n_rows;
 };
 
@@ -204,9 +204,9 @@ static void merge_done(struct merge *m)
     *m = (struct merge){0};
 }
 
-static void row_values(const struct history_rows *rows,
-                       size_t row,
-                       int64_t values[CHUNK_MAX_COLUMNS])
+static void get_row_values(const struct history_rows *rows,
+                           size_t row,
+                           int64_t values[CHUNK_MAX_COLUMNS])
 {
     for (size_t c = 0; c < rows->n_columns; c++)
         values[c] = history_rows_column(rows, c)[row];
@@ -223,13 +223,13 @@ static void merge_add(struct merge *m, const struct history_rows *rows)
     part = &m->parts[m->n++];
     history_rows_init(part, rows->n_columns, rows->n);
     for (size_t i = 0; i < rows->n; i++) {
-        row_values(rows, i, values);
+        get_row_values(rows, i, values);
         history_rows_add(part, rows->at[i], values, rows->n_columns);
     }
     m->n_rows += rows->n;
 }
 
-static int by_time(const void *a, const void *b)
+static int compare_times(const void *a, const void *b)
 {
     const struct merge_row *x = a, *y = b;
 
@@ -247,7 +247,7 @@ static struct merge_row *merge_sort(const struct merge *m)
         for (size_t i = 0; i < m->parts[p].n; i++)
             rows[n++] = (struct merge_row){m->parts[p].at[i], p, i};
     }
-    qsort(rows, n, sizeof(*rows), by_time);
+    qsort(rows, n, sizeof(*rows), compare_times);
     return rows;
 }
 
@@ -258,7 +258,7 @@ static void bind_span(struct query *q, int64_t series, const struct history_rows
     query_i64(q, ":last", rows->at[rows->n - 1]);
 }
 
-/* Takes what the series has between the first and the last of the rows. */
+/* Reads the rows of the series between the first and the last of the new rows. */
 static int merge_find(struct tier_file *f,
                       int64_t series,
                       const struct history_rows *rows,
@@ -320,7 +320,7 @@ static int put_chunk(struct tier_file *f,
     return query_run(&q, NULL, err);
 }
 
-/* Puts the rows of all parts. */
+/* Writes the rows of all parts. */
 static int merge_put(struct tier_file *f, int64_t series, const struct merge *m, struct error *err)
 {
     _cleanup_free_ struct merge_row *sorted = merge_sort(m);
@@ -333,7 +333,7 @@ static int merge_put(struct tier_file *f, int64_t series, const struct merge *m,
         bool is_last = i + 1 == m->n_rows;
 
         if (is_last || sorted[i + 1].at != sorted[i].at) {
-            row_values(&m->parts[sorted[i].part], sorted[i].row, values);
+            get_row_values(&m->parts[sorted[i].part], sorted[i].row, values);
             history_rows_add(&rows, sorted[i].at, values, rows.n_columns);
         }
         if (rows.n == rows.capacity || is_last) {

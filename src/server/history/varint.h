@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * Numbers of 1 to 10 bytes, 7 bits each, lowest first; signed ones zig-zag, so that small ones of either
- * sign are short.
+ * Varints: numbers of 1 to 10 bytes with 7 bits each, lowest first. Signed numbers are stored
+ * zig-zag, so that small ones of either sign are short.
  */
 
 #include "base/buf.h"
@@ -30,7 +30,7 @@ static inline int64_t unzigzag(uint64_t v)
     return (int64_t)((v >> 1) ^ (v & 1 ? UINT64_MAX : 0));
 }
 
-/* What is read: from `at` up to `end`. */
+/* The bytes that are left to read: [at, end). */
 struct bytes {
     const uint8_t *at, *end;
 };
@@ -40,7 +40,7 @@ static inline size_t bytes_left(const struct bytes *b)
     return (size_t)(b->end - b->at);
 }
 
-/* -1 when the bytes end too early or say more than 64 bits. */
+/* -1 if the bytes end too early or encode more than 64 bits. */
 static inline int varint_read(struct bytes *b, uint64_t *ret)
 {
     uint64_t v = 0;

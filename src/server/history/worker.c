@@ -7,20 +7,20 @@
 #include <errno.h>
 #include <string.h>
 
-#define SEAL_HOSTS    32 /* in one round */
+#define SEAL_HOSTS    32 /* per round */
 #define SEAL_AGE_MS   (INT64_C(30) * 60 * 1000)
 #define SEAL_RETRY_MS 10000
 
-/* What one host has in the head. */
+/* The rows of one host in the head. */
 struct head_count {
     int64_t n, first;
-    int64_t failed_ms; /* when it could not be sealed; 0: it could */
+    int64_t failed_ms; /* time of the last failed sealing; 0: none */
 };
 
 struct worker {
     struct history_disk_options options;
     char *dir;
-    struct history_disk *disk; /* NULL until it could be opened */
+    struct history_disk *disk; /* NULL until it is opened */
     struct map heads;          /* struct head_count by host */
     struct error seal_failure; /* the last one */
 };
@@ -110,7 +110,7 @@ static int append(struct worker *w, const struct worker_round *round, struct err
     }
     r = history_disk_check(w->disk, NULL,
                            history_head_write(history_disk_head(w->disk), &batch, err), err);
-    if (r == -EUCLEAN) { /* an empty head is in its place now */
+    if (r == -EUCLEAN) { /* the damaged head was replaced by an empty one */
         forget_heads(w);
         r = history_head_write(history_disk_head(w->disk), &batch, err);
     }
@@ -136,7 +136,7 @@ static bool is_ripe(const struct head_count *c, int64_t now_ms)
            (c->n > 0 && c->first * tiers[TIER_10S].step_ms < now_ms - SEAL_AGE_MS);
 }
 
-/* Those that could not be sealed a moment ago do not keep others from it. */
+/* A host that failed a moment ago does not keep others from being sealed. */
 static bool is_resting(const struct head_count *c, int64_t now_ms)
 {
     return c->failed_ms != 0 && now_ms - c->failed_ms >= 0 && now_ms - c->failed_ms < SEAL_RETRY_MS;
@@ -156,7 +156,7 @@ static int seal_one(struct worker *w,
         return 0;
     }
     w->seal_failure = err;
-    if (r == -EUCLEAN) /* the damaged file is out of the way */
+    if (r == -EUCLEAN) /* the damaged file was set aside */
         return r;
     c->failed_ms = round->now_ms;
     if (c->n > WORKER_MAX_ROWS && history_disk_head(w->disk) &&
@@ -168,7 +168,7 @@ static int seal_one(struct worker *w,
     return r;
 }
 
-/* 0 when all that is ripe is sealed, or will be in the next rounds; else the last failure. */
+/* Returns 0 if every due host is sealed, or will be in the next rounds; else the last failure. */
 static int seal_some(struct worker *w, struct worker_round *round, struct error *err)
 {
     int n = 0, code = 0;
@@ -214,12 +214,13 @@ static int take_usage(struct worker *w, struct history_usage *ret, struct error 
 }
 
 /*
- * `r` is what sealing came to. What is not sealed is not rolled up, and what is not rolled up is not removed so soon. But
- * something is removed also when writing fails: else a disk that history has filled would stay full.
+ * `r` is the result of sealing. Rows that are not sealed are not rolled up, and days that are not
+ * rolled up are kept longer. Expiry runs even if writing fails: a disk that history has filled
+ * would otherwise stay full.
  */
 static int maintain(struct worker *w, struct worker_round *round, int r)
 {
-    struct error *err = r < 0 ? NULL : &round->err; /* the first failure is told */
+    struct error *err = r < 0 ? NULL : &round->err; /* the first failure is reported */
     int more;
 
     if (r == 0)

@@ -1,5 +1,5 @@
 /*
- * The worker under a disk that fails.
+ * The worker with a failing disk.
  */
 
 #include "base/alloc.h"
@@ -38,20 +38,20 @@ static void bench_close(struct bench *b)
     free(b->moved);
 }
 
-static void good_tick(struct buf *b)
+static void make_tick(struct buf *b)
 {
     int64_t values[CONTAINER_METRICS] = {0};
 
     assert_int_equal(tick_append(b, "web", values, CONTAINER_METRICS), 0);
 }
 
-/* A round of a host at a time, with rows from that step on. */
+/* A round of one host, with rows from that step on. */
 struct round_of {
     const char *host;
     int64_t now_ms, first;
     size_t n;
     bool is_bad, is_rollup_due;
-    size_t n_dropped; /* what came of it */
+    size_t n_dropped; /* result of the round */
 };
 
 static int run_round(struct bench *b, struct round_of *o)
@@ -68,7 +68,7 @@ static int run_round(struct bench *b, struct round_of *o)
         if (o->is_bad) {
             assert_int_equal(buf_append(&data, "\xff", 1), 0);
         } else {
-            good_tick(&data);
+            make_tick(&data);
         }
         round.rows[round.n_rows] = (struct pending_row){
             .host = xstrdup(o->host), .size = data.size, .step = first + (int64_t)round.n_rows};
@@ -102,14 +102,15 @@ static void put_file(const char *path)
     close(fd);
 }
 
-/* The head is damaged, and the directory has gone so that there is no new one: it is tried again. */
-static void test_no_new_head(void **state)
+/* The head is damaged and the directory is missing, so that no new head can be created: the worker
+ * tries again. */
+static void test_missing_head_is_tried_again(void **state)
 {
     struct worker_question q = {
         .query = {"host", "web", NOW - 3600000, NOW, 10000, 1}
     };
     struct bench b;
-    int64_t first = NOW / STEP - SEAL_ROWS - 10; /* rows that are not sealed by their age */
+    int64_t first = NOW / STEP - SEAL_ROWS - 10; /* rows that are sealed because of their age */
 
     bench_open(&b, state);
     assert_int_equal(run(&b, first, SEAL_ROWS, true, false), 0);
@@ -123,13 +124,13 @@ static void test_no_new_head(void **state)
     assert_int_equal(unlink(b.dir), 0);
     assert_int_equal(rename(b.moved, b.dir), 0);
     assert_int_equal(run(&b, first + INT64_C(2) * SEAL_ROWS, 1, true, true),
-                     -EUCLEAN); /* now it is moved */
+                     -EUCLEAN); /* the damaged head is set aside now */
     assert_int_equal(run(&b, first + INT64_C(2) * SEAL_ROWS, 1, true, true), 0);
     bench_close(&b);
 }
 
-/* Nothing can be written: what is too old is removed nevertheless. */
-static void test_expiry_on_failure(void **state)
+/* Old files are removed even if nothing can be written. */
+static void test_expiry_runs_when_writing_fails(void **state)
 {
     struct bench b;
     char name[TIER_FILE_NAME_SIZE];
@@ -142,13 +143,13 @@ static void test_expiry_on_failure(void **state)
     put_file(path);
     tier_file_name(TIER_10S, tier_file_start(TIER_10S, NOW), name);
     today = xasprintf("%s/%s", b.dir, name);
-    assert_int_equal(symlink("/nowhere", today), 0); /* which is not opened */
+    assert_int_equal(symlink("/nowhere", today), 0); /* a link that cannot be opened */
     assert_true(run(&b, NOW / STEP - SEAL_ROWS, SEAL_ROWS - 1, true, true) < 0);
     assert_int_equal(access(path, F_OK), -1);
     bench_close(&b);
 }
 
-static size_t n_known(struct bench *b, const char *host, int64_t from_ms, int64_t to_ms)
+static size_t count_known(struct bench *b, const char *host, int64_t from_ms, int64_t to_ms)
 {
     struct worker_question q = {
         .query = {host, "web", from_ms, to_ms, 10000, 1}
@@ -163,8 +164,9 @@ static size_t n_known(struct bench *b, const char *host, int64_t from_ms, int64_
     return n;
 }
 
-/* A day's file cannot be made for a day: the head keeps the newest hours, other hosts and days go on. */
-static void test_a_head_that_cannot_be_sealed(void **state)
+/* While the file of a day cannot be created, the head keeps the newest hours; other hosts and days
+ * are not affected. */
+static void test_head_that_cannot_be_sealed_is_limited(void **state)
 {
     struct bench b;
     struct round_of o = {.host = "stuck", .n = 90}, other = {.host = "other", .n = SEAL_ROWS};
@@ -179,7 +181,7 @@ static void test_a_head_that_cannot_be_sealed(void **state)
     assert_int_equal(run_round(&b, &(struct round_of){.host = "stuck", .now_ms = yesterday}), 0);
     tier_file_name(TIER_10S, tier_file_start(TIER_10S, yesterday), name);
     path = xasprintf("%s/%s", b.dir, name);
-    assert_int_equal(symlink("/nowhere", path), 0); /* which is not opened */
+    assert_int_equal(symlink("/nowhere", path), 0); /* a link that cannot be opened */
     for (int i = 0; i < 40; i++, o.first += 90, o.now_ms += 90 * STEP) {
         int r = run_round(&b, &o);
 
@@ -188,21 +190,22 @@ static void test_a_head_that_cannot_be_sealed(void **state)
     }
     other.first = NOW / STEP;
     other.now_ms = o.now_ms;
-    assert_true(run_round(&b, &other) < 0); /* of today: it is sealed, and what is stuck stays so */
+    /* rows of today are sealed, the others stay in the head */
+    assert_true(run_round(&b, &other) < 0);
     for (int i = 0; i < 10; i++) {
         other.now_ms += 1000;
         other.n = 0;
         assert_true(run_round(&b, &other) < 0);
     }
-    assert_int_equal(n_known(&b, "other", NOW, NOW + SEAL_ROWS * STEP), SEAL_ROWS);
+    assert_int_equal(count_known(&b, "other", NOW, NOW + SEAL_ROWS * STEP), SEAL_ROWS);
     assert_int_equal(unlink(path), 0);
-    n_kept = n_known(&b, "stuck", yesterday, yesterday + INT64_C(3600) * STEP);
+    n_kept = count_known(&b, "stuck", yesterday, yesterday + INT64_C(3600) * STEP);
     assert_in_range(n_kept, WORKER_MAX_ROWS / 2, WORKER_MAX_ROWS + 90);
     assert_int_equal(n_kept + n_dropped, 40 * 90);
-    assert_int_equal(n_known(&b, "stuck", o.now_ms - 90 * STEP, o.now_ms), 90);
+    assert_int_equal(count_known(&b, "stuck", o.now_ms - 90 * STEP, o.now_ms), 90);
     other.now_ms += 20000;
     assert_int_equal(run_round(&b, &other), 0);
-    assert_int_equal(n_known(&b, "stuck", yesterday, yesterday + INT64_C(3600) * STEP), n_kept);
+    assert_int_equal(count_known(&b, "stuck", yesterday, yesterday + INT64_C(3600) * STEP), n_kept);
     bench_close(&b);
 }
 
@@ -212,9 +215,9 @@ static void test_a_head_that_cannot_be_sealed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_no_new_head),
-        TEST(test_expiry_on_failure),
-        TEST(test_a_head_that_cannot_be_sealed),
+        TEST(test_missing_head_is_tried_again),
+        TEST(test_expiry_runs_when_writing_fails),
+        TEST(test_head_that_cannot_be_sealed_is_limited),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
