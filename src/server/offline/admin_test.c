@@ -127,7 +127,7 @@ static void keys_are_printed(void **state)
     RUN(&o, f->dir, "apikey", "create", "--name", "ci", "--role", "viewer");
     assert_int_equal(o.status, 1);
     assert_string_equal(o.out, "");
-    assert_non_null(strstr(o.err, "named `ci` exists"));
+    assert_non_null(strstr(o.err, "named `ci` already exists"));
 }
 
 static void a_password_is_reset(void **state)

@@ -19,9 +19,7 @@ static int prepare_directory(const char *path, struct stat *ret, struct error *e
     return 0;
 }
 
-/*
- * SQLite would create the file readable for everybody; its -wal and -shm files inherit this file's mode.
- */
+/* SQLite would create a file that all users can read. Its -wal and -shm files inherit the mode. */
 static int prepare_file(const char *path, const struct stat *dir, struct error *err)
 {
     _cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -35,13 +33,13 @@ static int prepare_file(const char *path, const struct stat *dir, struct error *
         return error_set(err, -errno, "stat %s: %s", path, error_text(-errno));
     if (!S_ISREG(st.st_mode))
         return error_set(err, -EDOM, "%s is not a regular file", path);
-    /* Root may be the first to open a data directory that the daemon's own user will work in. */
+    /* Root may open a data directory before the daemon, which runs as another user. */
     if (st.st_size == 0 && geteuid() == 0 && fchown(fd, dir->st_uid, dir->st_gid) < 0) {
         return error_set(err, -errno, "give %s to the owner of its directory: %s", path,
                          error_text(-errno));
     }
     if ((st.st_mode & 0077) != 0 && fchmod(fd, 0600) < 0) {
-        return error_set(err, -errno, "%s is readable for others and cannot be changed: %s", path,
+        return error_set(err, -errno, "%s is readable for others, and chmod failed: %s", path,
                          error_text(-errno));
     }
     return 0;

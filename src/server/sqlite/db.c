@@ -19,7 +19,7 @@ static const char connection_setup[] = "PRAGMA journal_mode = WAL;"
                                        "PRAGMA foreign_keys = ON;"
                                        "PRAGMA journal_size_limit = 16777216;";
 
-/* Remembers failures that are about the file and its disk, not about one statement. */
+/* Remembers failures of the file and its disk, not those of a statement. */
 static void remember_state(struct db *d, int code)
 {
     static const int lasting[] = {-ENOSPC, -EROFS, -ENOBUFS, -EUCLEAN, -EIO};
@@ -45,7 +45,8 @@ static int describe_error(struct db *d, int sqlite_code, struct error *err)
     case SQLITE_TOOBIG: return error_set(err, -EINVAL, "%s: %s", d->path, text);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-        return error_set(err, -ENOBUFS, "%s is locked by another process for too long", d->path);
+        return error_set(err, -ENOBUFS, "%s is locked by another process; try again later",
+                         d->path);
     case SQLITE_FULL: return error_set(err, -ENOSPC, "%s: the disk is full", d->path);
     case SQLITE_READONLY:
     case SQLITE_CANTOPEN:
@@ -153,7 +154,7 @@ int db_check(struct db *d, struct error *err)
     return 0;
 }
 
-/* A damaged file does not heal because another page of it can be written. */
+/* A damaged file remains damaged when another page of it can be written. */
 void db_wrote(struct db *d)
 {
     if (d->state != -EUCLEAN)
@@ -188,7 +189,7 @@ int db_probe(struct db *d, struct error *err)
 {
     int r;
 
-    if (d->state != 0) /* do not make other writers wait behind a mere probe */
+    if (d->state != 0) /* other writers must not wait long for a probe */
         (void)sqlite3_busy_timeout(d->handle, PROBE_TIMEOUT_MS); /* fails for closed handles only */
     r = db_tx(d, rewrite_version, NULL, err);
     (void)sqlite3_busy_timeout(d->handle, BUSY_TIMEOUT_MS);
@@ -199,7 +200,7 @@ int db_tx(struct db *d, db_tx_fn fn, void *arg, struct error *err)
 {
     int r;
 
-    assert(!db_in_tx(d)); /* table modules never begin a transaction themselves */
+    assert(!db_in_tx(d)); /* table modules never begin a transaction */
     r = db_exec(d, "BEGIN IMMEDIATE", err);
     if (r < 0)
         return r;
@@ -208,7 +209,7 @@ int db_tx(struct db *d, db_tx_fn fn, void *arg, struct error *err)
     if (r >= 0)
         r = db_exec(d, "COMMIT", err);
     if (r < 0 && db_in_tx(d))
-        (void)db_exec(d, "ROLLBACK", NULL); /* the error that led here is the one to report */
+        (void)db_exec(d, "ROLLBACK", NULL); /* the earlier error is reported */
     if (r >= 0)
         db_wrote(d);
     return r;

@@ -1,15 +1,16 @@
 #pragma once
 
 /*
- * The inside of struct db, for the files of sqlite/, for store/backup.c and for tests that damage files.
+ * The members of struct db, for the files of sqlite/, for store/backup.c and for tests that
+ * damage files.
  */
 
 #include "server/sqlite/db.h"
 #include <sqlite3.h>
 #include <stdbool.h>
 
-#define DB_MAX_STATEMENTS \
-    256 /* a power of two, well above the number of statements in the program */
+/* A power of two, well above the number of statements in the program. */
+#define DB_MAX_STATEMENTS 256
 
 struct db_statement {
     const char *sql;
@@ -28,5 +29,7 @@ struct db {
 
 /* Records a successful write: db_state() becomes 0 unless the file is damaged. */
 void db_wrote(struct db *d);
-/* Describes SQLite's error in `err`, remembers it for db_state(), and returns its negative errno. */
+/*
+ * Describes SQLite's error in `err`, remembers it for db_state(), and returns its negative errno.
+ */
 int db_error(struct db *d, int sqlite_code, struct error *err);

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#define APPLICATION_ID 0x446b4d6e /* "DkMn", in the file's header: tells our files from others' */
+#define APPLICATION_ID 0x446b4d6e /* "DkMn", in the header of our files */
 
 enum stmt { STMT_VERSION, STMT_APPLICATION_ID, STMT_COUNT_TABLES, STMT_COUNT };
 
@@ -34,7 +34,7 @@ static int check_owner(struct db *s, struct error *err)
 }
 
 struct step {
-    int64_t version; /* read inside the transaction: another process may have been faster */
+    int64_t version; /* read inside the transaction: another process may migrate, too */
     bool is_done;
 };
 
@@ -64,7 +64,7 @@ static int refuse_newer(const struct db *s, int64_t version, struct error *err)
 {
     return error_set(
         err, -EDOM,
-        "%s was written by a newer version of the program (schema %d, this one knows up to %u)",
+        "%s was written by a newer version of the program (schema %d, this one supports %u)",
         s->path, (int)version, n_migrations);
 }
 

@@ -1,8 +1,9 @@
 #pragma once
 
 /*
- * Migrations: the numbered files of migrations/, embedded, applied in order, each in a transaction of
- * its own. PRAGMA user_version is the number of the last one applied; forward only.
+ * Migrations are the numbered files of store/migrations/, embedded into the program. They are
+ * applied in order, each in a transaction of its own, and never reverted. PRAGMA user_version is
+ * the number of the last one applied.
  */
 
 #include "server/sqlite/db.h"
@@ -12,10 +13,13 @@ struct migration {
     const char *sql;
 };
 
-extern const struct migration migrations[]; /* made at build time by migrations/embed.sh */
+extern const struct migration migrations[]; /* generated at build time by migrations/embed.sh */
 extern const unsigned n_migrations;
 
-/* Brings the database to n_migrations. A newer one, or one that is not ours, is refused untouched. */
+/*
+ * Applies all missing migrations. -EDOM: the database is newer, or of another program; it is
+ * unchanged.
+ */
 int migrate_run(struct db *s, struct error *err) _nodiscard_;
-/* Whether the file is one of ours that migrate_run() would take; reads only. */
+/* Checks without writing that migrate_run() would accept the file. -EDOM: not, or it is empty. */
 int migrate_check(struct db *s, struct error *err) _nodiscard_;

@@ -6,7 +6,7 @@
 
 #define MAX_SQL ((size_t)8 * 1024)
 
-static const char *filter_value(const struct page *page, const struct page_filter *f)
+static const char *get_value(const struct page *page, const struct page_filter *f)
 {
     return *(const char *const *)((const char *)page + f->offset);
 }
@@ -26,7 +26,7 @@ static void add_condition(struct buf *sql, const char *condition, bool *is_first
     *is_first = false;
 }
 
-/* `head` with the conditions that are asked for, `tail` behind them, and their values bound. */
+/* Prepares the statement with the conditions that apply, and binds their values. */
 static int open_statement(struct query *q,
                           struct db *s,
                           const struct page_table *table,
@@ -42,7 +42,7 @@ static int open_statement(struct query *q,
     for (size_t i = 0; i < table->n_filters; i++) {
         const struct page_filter *f = &table->filters[i];
 
-        if (f->condition && filter_value(page, f))
+        if (f->condition && get_value(page, f))
             add_condition(&sql, f->condition, &is_first);
     }
     if (page->since_ms)
@@ -58,8 +58,8 @@ static int open_statement(struct query *q,
     for (size_t i = 0; i < table->n_filters; i++) {
         const struct page_filter *f = &table->filters[i];
 
-        if (filter_value(page, f))
-            query_text(q, f->name, filter_value(page, f));
+        if (get_value(page, f))
+            query_text(q, f->name, get_value(page, f));
     }
     if (page->since_ms)
         query_i64(q, ":since", page->since_ms);
@@ -121,7 +121,7 @@ int page_list(struct db *s,
     r = read_rows(s, table, page, arg, &n, err);
     if (r < 0 || !ret_total)
         return r;
-    if (n < page->limit && (n > 0 || page->offset == 0)) { /* the last page: no need to count */
+    if (n < page->limit && (n > 0 || page->offset == 0)) { /* the last page: a count is needless */
         *ret_total = (int64_t)page->offset + n;
         return 0;
     }

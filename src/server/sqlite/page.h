@@ -1,11 +1,12 @@
 #pragma once
 
 /*
- * Pages of a table with `at_ms` and `id`, newest first, filtered by what the caller asks for. For the table modules
- * of store/ only.
+ * Lists pages of a table with the columns `at_ms` and `id`, newest first, with filters. For the
+ * table modules of store/ only.
  *
- * A statement is put together of the conditions that are asked for and is made anew for each page (some 50 µs): with
- * one statement for all (":x IS NULL OR x = :x") SQLite uses no index, and counting looks at every row.
+ * A statement is built from the filters that have a value, and prepared again for each page
+ * (about 50 µs): with one statement for all (":x IS NULL OR x = :x") SQLite would use no index,
+ * and a count would read every row.
  */
 
 #include "server/sqlite/db.h"
@@ -16,16 +17,16 @@ struct query;
 
 #define PAGE_MAX 1000
 
-/* The first member of what a caller of a table asks for. */
+/* The first member of the query struct of a table module. */
 struct page {
-    int64_t since_ms, until_ms; /* 0: open */
+    int64_t since_ms, until_ms; /* [since, until); 0: no limit */
     uint32_t limit, offset;     /* limit 1 to PAGE_MAX */
 };
 
-/* What makes a condition when it is given: a text (const char *) of the struct that begins with the page. */
+/* A condition that applies if its value, a const char * in the query struct, is not NULL. */
 struct page_filter {
-    const char *name; /* of the parameter, with the colon */
-    size_t offset;
+    const char *name;      /* of the parameter, with the colon */
+    size_t offset;         /* of the value in the query struct */
     const char *condition; /* NULL: the parameter belongs to the condition of another filter */
 };
 
@@ -37,7 +38,7 @@ struct page_table {
     void (*read)(const struct query *q, void *arg); /* one row */
 };
 
-/* `read` is called for each row; *ret_total (may be NULL) is how many there are on all pages. */
+/* Calls `read` for each row. *ret_total (may be NULL) is the number of rows on all pages. */
 int page_list(struct db *s,
               const struct page_table *table,
               const struct page *page,

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The slot that holds this text, or the free one where it goes. */
-static struct db_statement *slot_find(struct db *d, const char *sql)
+/* Returns the slot with this text, or the free slot for it. */
+static struct db_statement *find_slot(struct db *d, const char *sql)
 {
     size_t i = ((uintptr_t)sql >> 4) * UINT64_C(0x9E3779B97F4A7C15) >> 56;
 
@@ -22,7 +22,7 @@ static struct db_statement *slot_find(struct db *d, const char *sql)
 
 int query_init(struct query *q, struct db *d, const char *sql, struct error *err)
 {
-    struct db_statement *slot = slot_find(d, sql);
+    struct db_statement *slot = find_slot(d, sql);
     int r;
 
     if (!slot->sql) {
@@ -64,15 +64,15 @@ void query_done(struct query *q)
     *q = (struct query){0};
 }
 
-static int parameter(const struct query *q, const char *name)
+static int find_parameter(const struct query *q, const char *name)
 {
     int i = sqlite3_bind_parameter_index(q->stmt, name);
 
-    assert(i > 0); /* the name is misspelt */
+    assert(i > 0); /* else the name is misspelt */
     return i;
 }
 
-static void bind_result(struct query *q, int code)
+static void note_bind(struct query *q, int code)
 {
     if (code != SQLITE_OK && q->bind_code == SQLITE_OK)
         q->bind_code = code;
@@ -80,17 +80,17 @@ static void bind_result(struct query *q, int code)
 
 void query_text(struct query *q, const char *name, const char *value)
 {
-    bind_result(q, sqlite3_bind_text(q->stmt, parameter(q, name), value, -1, SQLITE_STATIC));
+    note_bind(q, sqlite3_bind_text(q->stmt, find_parameter(q, name), value, -1, SQLITE_STATIC));
 }
 
 void query_blob(struct query *q, const char *name, const void *data, size_t size)
 {
-    bind_result(q, sqlite3_bind_blob64(q->stmt, parameter(q, name), data, size, SQLITE_STATIC));
+    note_bind(q, sqlite3_bind_blob64(q->stmt, find_parameter(q, name), data, size, SQLITE_STATIC));
 }
 
 void query_i64(struct query *q, const char *name, int64_t value)
 {
-    bind_result(q, sqlite3_bind_int64(q->stmt, parameter(q, name), value));
+    note_bind(q, sqlite3_bind_int64(q->stmt, find_parameter(q, name), value));
 }
 
 void query_i64_or_null(struct query *q, const char *name, int64_t value)
@@ -98,7 +98,7 @@ void query_i64_or_null(struct query *q, const char *name, int64_t value)
     if (value != 0) {
         query_i64(q, name, value);
     } else {
-        bind_result(q, sqlite3_bind_null(q->stmt, parameter(q, name)));
+        note_bind(q, sqlite3_bind_null(q->stmt, find_parameter(q, name)));
     }
 }
 
@@ -129,7 +129,7 @@ int query_run(struct query *q, int64_t *ret_changes, struct error *err)
     return 0;
 }
 
-/* -ENOENT saying what is missing. */
+/* Sets -ENOENT with the formatted text. */
 static int _printf_(2, 0) fail_missing(struct error *err, const char *fmt, va_list ap)
 {
     char text[sizeof(err->msg)];
@@ -209,12 +209,12 @@ enum role query_column_role(const struct query *q, int column)
                                                                                      : role;
 }
 
-static const void *member_const(const void *row, const struct column *c)
+static const void *get_const_member(const void *row, const struct column *c)
 {
     return (const char *)row + c->offset;
 }
 
-static void *member(void *row, const struct column *c)
+static void *get_member(void *row, const struct column *c)
 {
     return (char *)row + c->offset;
 }
@@ -222,7 +222,7 @@ static void *member(void *row, const struct column *c)
 void query_bind_row(struct query *q, const struct column *columns, size_t n, const void *row)
 {
     for (size_t i = 0; i < n; i++) {
-        const void *m = member_const(row, &columns[i]);
+        const void *m = get_const_member(row, &columns[i]);
 
         switch (columns[i].type) {
         case COLUMN_TEXT: query_text(q, columns[i].name, *(char *const *)m); break;
@@ -237,7 +237,7 @@ void query_bind_row(struct query *q, const struct column *columns, size_t n, con
 void query_read_row(const struct query *q, const struct column *columns, size_t n, void *row)
 {
     for (size_t i = 0; i < n; i++) {
-        void *m = member(row, &columns[i]);
+        void *m = get_member(row, &columns[i]);
         int column = (int)i;
 
         switch (columns[i].type) {
@@ -253,7 +253,7 @@ void query_read_row(const struct query *q, const struct column *columns, size_t 
 void row_done(const struct column *columns, size_t n, void *row)
 {
     for (size_t i = 0; i < n; i++) {
-        void *m = member(row, &columns[i]);
+        void *m = get_member(row, &columns[i]);
 
         if (columns[i].type == COLUMN_TEXT)
             free(TAKE_PTR(*(char **)m));

@@ -1,9 +1,10 @@
 #pragma once
 
 /*
- * Statements, for the modules that own tables. A query is one use of a prepared statement: it borrows the
- * statement from the cache of the database (prepared once per SQL text, found by the address of that
- * text, which therefore has static storage) and returns it reset and unbound when it is done:
+ * Queries, for the modules that own tables. A query is one use of a prepared statement: it
+ * borrows the statement from the cache of the database (prepared once per SQL text, found by the
+ * address of that text, which therefore has static storage), and query_done() returns it reset
+ * and unbound:
  *
  *     _cleanup_(query_done) struct query q = {0};
  *
@@ -33,49 +34,58 @@ struct query {
 };
 
 int query_init(struct query *q, struct db *d, const char *sql, struct error *err) _nodiscard_;
-/* For a text that is put together for this use: the statement goes with the query, the text may go before. */
+/*
+ * For SQL that is built for one use: query_done() frees the statement. The text is needed only
+ * for the call.
+ */
 int query_init_once(struct query *q, struct db *d, const char *sql, struct error *err) _nodiscard_;
-void query_done(struct query *q); /* fine on a zeroed query */
+void query_done(struct query *q); /* accepts a zeroed query */
 
-/* The name must be in the SQL text; text is copied by nobody, so it must live until the query is done. */
+/*
+ * Bind a parameter, whose name must be in the SQL. Values are not copied: they must outlive the
+ * query.
+ */
 void query_text(struct query *q, const char *name, const char *value); /* NULL binds an SQL NULL */
 void query_i64(struct query *q, const char *name, int64_t value);
 void query_i64_or_null(struct query *q, const char *name, int64_t value); /* 0 binds an SQL NULL */
 
-/* The bytes are not copied either. */
 void query_blob(struct query *q, const char *name, const void *data, size_t size);
 
-/* 1: a row is there; 0: no (more) row. -EEXIST: a unique constraint; -EINVAL: another constraint. */
+/*
+ * Returns 1 with a row, 0 without a further row. -EEXIST: a unique constraint; -EINVAL: another
+ * one.
+ */
 int query_step(struct query *q, struct error *err) _nodiscard_;
-/* Where a row has to be: 0, or -ENOENT with the text. */
+/* For statements that must have a row. -ENOENT with the text `missing`: there is none. */
 int query_step_to_one(struct query *q, struct error *err, const char *missing, ...)
     _nodiscard_ _printf_(3, 4);
-/* For statements without rows: the number of rows they changed. */
+/* For statements without rows. *ret_changes (may be NULL) is the number of changed rows. */
 int query_run(struct query *q, int64_t *ret_changes, struct error *err) _nodiscard_;
-/* For those that have to change a row: 0, or -ENOENT with the text. */
+/* For statements that must change a row. -ENOENT with the text `missing`: none was changed. */
 int query_run_for_one(struct query *q, struct error *err, const char *missing, ...)
     _nodiscard_ _printf_(3, 4);
-/* The whole of a statement that yields one number and takes no parameters. */
+/* Runs a statement without parameters that returns one number. */
 int query_number(struct db *d, const char *sql, int64_t *ret, struct error *err) _nodiscard_;
 
 int64_t query_last_id(const struct query *q); /* rowid of the row just inserted */
 
-char *query_column_text(const struct query *q, int column); /* copied; NULL for an SQL NULL */
+/* Returns a copy, which the caller frees; NULL for an SQL NULL. */
+char *query_column_text(const struct query *q, int column);
 /* Borrowed until the next step. */
 const void *query_column_blob(const struct query *q, int column, size_t *ret_size);
 int64_t query_column_i64(const struct query *q, int column);
 enum role query_column_role(const struct query *q, int column);
 
 /*
- * Columns of a row struct: one table binds all of them and reads them all back. A SELECT lists its
- * columns in the order of the table.
+ * The columns of a row struct: one table serves to bind, to read and to free all of them. A
+ * SELECT must list its columns in the order of the table.
  */
 enum column_type {
     COLUMN_TEXT,   /* char *, owned by the row; NULL is SQL NULL */
     COLUMN_I64,    /* int64_t */
     COLUMN_BOOL,   /* bool as 0 and 1 */
-    COLUMN_ROLE,   /* enum role as its name; ROLE_NONE for what is none */
-    COLUMN_CUSTOM, /* the module binds and reads it itself */
+    COLUMN_ROLE,   /* enum role as its name; ROLE_NONE for another text */
+    COLUMN_CUSTOM, /* bound and read by the module */
 };
 
 struct column {
@@ -86,6 +96,5 @@ struct column {
 
 void query_bind_row(struct query *q, const struct column *columns, size_t n, const void *row);
 void query_read_row(const struct query *q, const struct column *columns, size_t n, void *row);
-void row_done(const struct column *columns,
-              size_t n,
-              void *row); /* frees texts, zeroes all columns */
+/* Frees the texts of a row and sets them to NULL. */
+void row_done(const struct column *columns, size_t n, void *row);

@@ -1,15 +1,17 @@
 #pragma once
 
 /*
- * agent_tokens: permanent tokens, as hashes, that were sent to agents which have one already and of which we do
- * not know yet whether they have arrived. Beside the one in `agents`, each of them lets its agent in. Only this
- * module names the table.
+ * Table agent_tokens: hashes of the permanent tokens that were issued by a rotation and are not
+ * confirmed. The agent may have received any of them, so each is accepted beside the token in
+ * `agents`. Only this module names the table. See session/agent_token.h.
  */
 
 #include "server/store/store.h"
 #include <stdint.h>
 
-/* Of one agent. One more, and the oldest goes: an agent holds the newest that it could write down, or none. */
+/*
+ * Per agent. A further token deletes the oldest one: an agent keeps the newest that it has saved.
+ */
 #define AGENT_TOKENS_MAX 4
 
 int agent_tokens_add(struct db *s,
@@ -17,10 +19,10 @@ int agent_tokens_add(struct db *s,
                      const char *token_hash,
                      int64_t now_ms,
                      struct error *err) _nodiscard_;
-/* Whose it is, to be freed; -ENOENT. */
+/* Finds the agent of a token; the caller frees *ret_agent_id. -ENOENT. */
 int agent_tokens_find(struct db *s, const char *token_hash, char **ret_agent_id, struct error *err)
     _nodiscard_;
-/* It has arrived: it and those that were sent before it go. Those sent after it stay. */
+/* Deletes a token that has arrived and the older ones of the agent; newer ones remain. */
 int agent_tokens_settle(struct db *s,
                         const char *agent_id,
                         const char *token_hash,

@@ -76,7 +76,7 @@ int agents_insert(struct db *s, const struct agent *a, uint64_t max, struct erro
     query_i64(&q, ":max", (int64_t)max);
     r = query_run(&q, &n, err);
     if (r == 0 && n == 0)
-        return error_set(err, -EDQUOT, "there are %" PRIu64 " agents, more there cannot be", max);
+        return error_set(err, -EDQUOT, "the limit of %" PRIu64 " agents is reached", max);
     return r;
 }
 

@@ -41,7 +41,7 @@ static void assert_full(const struct agent *a)
     assert_int_equal(a->registered_at_ms, 6);
 }
 
-static void found_by_id_token_and_engine(void **state)
+static void test_agent_is_found_by_id_token_and_engine(void **state)
 {
     struct db *s = ((struct fixture *)*state)->store;
     struct agent a = {0};
@@ -63,7 +63,7 @@ static void found_by_id_token_and_engine(void **state)
     assert_int_equal(agents_get_by_engine(s, "EOGD", &a, NULL), -ENOENT);
 }
 
-static void engine_is_unique_unless_forced(void **state)
+static void test_engine_is_unique_unless_forced(void **state)
 {
     struct db *s = ((struct fixture *)*state)->store;
     char id2[] = "a2", host2[] = "h2", hash2[] = "01";
@@ -79,7 +79,7 @@ static void engine_is_unique_unless_forced(void **state)
     second.force_unique = true;
     assert_int_equal(agents_insert(s, &second, AGENTS_DEFAULT_MAX, NULL), 0);
 
-    /* Forced ones are not found by engine: they are not its agent. */
+    /* Agents with force_unique are not found by engine. */
     second.engine_id = id2;
     assert_int_equal(agents_update(s, &second, NULL), 0);
     assert_int_equal(agents_get_by_engine(s, "a2", &got, NULL), -ENOENT);
@@ -88,7 +88,7 @@ static void engine_is_unique_unless_forced(void **state)
     agent_done(&got);
 }
 
-static void one_agent_per_host_and_token(void **state)
+static void test_host_and_token_have_one_agent(void **state)
 {
     struct db *s = ((struct fixture *)*state)->store;
     char id2[] = "a2", engine2[] = "e2", host2[] = "h2", nowhere[] = "h3";
@@ -111,7 +111,7 @@ static void one_agent_per_host_and_token(void **state)
     assert_int_equal(agents_insert(s, &second, AGENTS_DEFAULT_MAX, NULL), 0);
 }
 
-static void update_and_touch(void **state)
+static void test_agent_is_updated_and_touched(void **state)
 {
     struct db *s = ((struct fixture *)*state)->store;
     char version[] = "3";
@@ -143,7 +143,7 @@ static void append_id(void *arg, const struct agent *a)
     assert_int_equal(buf_append_str(arg, a->id), 0);
 }
 
-static void each_lists_all(void **state)
+static void test_all_agents_are_listed(void **state)
 {
     struct db *s = ((struct fixture *)*state)->store;
     struct buf ids = BUF_INIT(100);
@@ -157,7 +157,7 @@ static void each_lists_all(void **state)
     buf_done(&ids);
 }
 
-static void secrets_hash_as_sha256(void **state)
+static void test_secrets_are_hashed_with_sha256(void **state)
 {
     char hash[SECRET_HASH_SIZE];
     _cleanup_(secret_freep) char *a = secret_new(), *b = secret_new();
@@ -169,7 +169,7 @@ static void secrets_hash_as_sha256(void **state)
     assert_string_not_equal(a, b);
 }
 
-static int add_as_many_as_there_may_be(struct db *s, void *arg, struct error *err)
+static int insert_up_to_the_limit(struct db *s, void *arg, struct error *err)
 {
     (void)arg;
     (void)err;
@@ -183,27 +183,27 @@ static int add_as_many_as_there_may_be(struct db *s, void *arg, struct error *er
     return 0;
 }
 
-static void there_are_not_more_than_so_many(void **state)
+static void test_number_of_agents_is_limited(void **state)
 {
     struct db *s = ((struct fixture *)*state)->store;
     struct error err = ERROR_INIT;
 
-    assert_int_equal(db_tx(s, add_as_many_as_there_may_be, NULL, &err), 0);
+    assert_int_equal(db_tx(s, insert_up_to_the_limit, NULL, &err), 0);
     fixture_add_host(s, "h1", "one");
     assert_int_equal(agents_insert(s, &full, 3, &err), -EDQUOT);
-    assert_non_null(strstr(err.msg, "there are 3 agents"));
+    assert_non_null(strstr(err.msg, "limit of 3 agents"));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(found_by_id_token_and_engine),
-        TEST(engine_is_unique_unless_forced),
-        TEST(one_agent_per_host_and_token),
-        TEST(update_and_touch),
-        TEST(each_lists_all),
-        TEST(there_are_not_more_than_so_many),
-        cmocka_unit_test(secrets_hash_as_sha256),
+        TEST(test_agent_is_found_by_id_token_and_engine),
+        TEST(test_engine_is_unique_unless_forced),
+        TEST(test_host_and_token_have_one_agent),
+        TEST(test_agent_is_updated_and_touched),
+        TEST(test_all_agents_are_listed),
+        TEST(test_number_of_agents_is_limited),
+        cmocka_unit_test(test_secrets_are_hashed_with_sha256),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

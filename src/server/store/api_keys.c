@@ -47,15 +47,16 @@ static int check_spec(const struct api_key *spec, struct error *err)
     size_t length = spec->name ? strlen(spec->name) : 0;
 
     if (length == 0 || length > API_KEY_MAX_NAME)
-        return error_set(err, -EDOM, "the name of an API key has 1 to %d bytes", API_KEY_MAX_NAME);
+        return error_set(err, -EDOM, "the name of an API key must have 1 to %d bytes",
+                         API_KEY_MAX_NAME);
     for (size_t i = 0; i < length; i++) {
         if ((unsigned char)spec->name[i] < ' ' || spec->name[i] == 0x7f)
-            return error_set(err, -EDOM, "the name of an API key has no control characters");
+            return error_set(err, -EDOM, "the name of an API key must have no control characters");
     }
     if (!str_is_utf8(spec->name, length))
-        return error_set(err, -EDOM, "the name of an API key is UTF-8");
+        return error_set(err, -EDOM, "the name of an API key must be UTF-8");
     if (spec->role < ROLE_VIEWER || spec->role > ROLE_ADMIN)
-        return error_set(err, -EDOM, "the role of an API key is viewer, operator or admin");
+        return error_set(err, -EDOM, "the role of an API key must be viewer, operator or admin");
     return 0;
 }
 
@@ -91,7 +92,7 @@ int api_keys_create(struct db *s,
     query_text(&q, ":scope", spec->scope);
     r = query_run(&q, NULL, err);
     if (r == -EEXIST)
-        return error_set(err, r, "an API key named `%s` exists", spec->name);
+        return error_set(err, r, "an API key named `%s` already exists", spec->name);
     if (r < 0)
         return r;
 

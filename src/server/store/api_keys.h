@@ -1,8 +1,9 @@
 #pragma once
 
 /*
- * api_keys: Bearer keys of programs, stored as hashes. Only this module and identities.c name the table
- * `api_keys`. A key dies with the user who made it, and never may more than that user may now.
+ * Table api_keys: Bearer keys of programs, stored as hashes. Only this module and identities.c
+ * name the table. A key is deleted with the user who created it, and its rights never exceed that
+ * user's.
  */
 
 #include "proto/role.h"
@@ -17,20 +18,23 @@
 struct api_key {
     int64_t id;
     char *name;   /* unique */
-    char *prefix; /* the first 8 characters of the key, to recognise it by */
+    char *prefix; /* the first 8 characters of the key, to recognise it */
     enum role role;
-    int64_t created_by; /* user id, 0: made offline */
+    int64_t created_by; /* user id; 0: created by an offline command */
     int64_t created_at_ms;
-    int64_t last_used_at_ms; /* 0: never; kept to the minute */
+    int64_t last_used_at_ms; /* exact to a minute; 0: never */
     int64_t expires_at_ms;   /* 0: never */
-    char *networks;          /* that it may be used from, see auth/networks.h; NULL: all */
-    char *scope;             /* what it is limited to, see auth/scope.h; NULL: everything */
+    char *networks;          /* from which it may be used, see auth/networks.h; NULL: all */
+    char *scope;             /* the objects it may access, see rights/scope.h; NULL: all */
 };
 
 void api_key_done(struct api_key *k);
 
-/* Stores `spec` (id, prefix and last_used_at_ms are ignored); the key itself is in *ret_key, this once,
-   to be freed with secret_free(). -EEXIST: the name; -EDOM: name or role is refused. */
+/*
+ * Stores `spec`, without its id, prefix and last_used_at_ms. The key itself is not stored:
+ * *ret_key is its only copy, which the caller frees with secret_free(). -EEXIST: the name is in
+ * use; -EDOM: the name or role is invalid.
+ */
 int api_keys_create(struct db *s,
                     const struct api_key *spec,
                     char **ret_key,
@@ -40,6 +44,6 @@ int api_keys_delete(struct db *s, int64_t id, struct error *err) _nodiscard_; /*
 int api_keys_get(struct db *s, int64_t id, struct api_key *ret, struct error *err) _nodiscard_;
 
 typedef void (*api_keys_row_fn)(void *arg, const struct api_key *k);
-int api_keys_each(struct db *s, api_keys_row_fn fn, void *arg, struct error *err)
-    _nodiscard_; /* by name */
+/* In the order of their names. */
+int api_keys_each(struct db *s, api_keys_row_fn fn, void *arg, struct error *err) _nodiscard_;
 int api_keys_touch(struct db *s, int64_t id, int64_t now_ms, struct error *err) _nodiscard_;

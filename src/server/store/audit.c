@@ -18,7 +18,7 @@ static const struct column columns[] = {
     {":result", COLUMN_TEXT, offsetof(struct audit_entry, result)},
 };
 
-#define COLUMN_ID ((int)ARRAY_LEN(columns)) /* after those of the table */
+#define COLUMN_ID ((int)ARRAY_LEN(columns)) /* selected after those of `columns` */
 
 static void audit_entry_done(struct audit_entry *e)
 {

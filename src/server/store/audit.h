@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * audit: who did what, from where, and how it ended. Rows are never changed. Only this module names the
- * table `audit`.
+ * Table audit: the actions of users, keys and offline commands, with address, target and result.
+ * Rows are never changed. Only this module names the table.
  */
 
 #include "server/sqlite/page.h"
@@ -12,10 +12,10 @@ struct audit_entry {
     int64_t id;
     int64_t at_ms;
     char *who;    /* user or key name, "-" before a login */
-    char *peer;   /* address; NULL for the offline commands */
+    char *peer;   /* address; NULL for offline commands */
     char *action; /* "container.stop", "login", ... */
     char *target; /* may be NULL */
-    char *result; /* "ok", or why not */
+    char *result; /* "ok", or the reason of the failure */
 };
 
 int audit_insert(struct db *s, const struct audit_entry *e, struct error *err) _nodiscard_;
@@ -26,10 +26,12 @@ struct audit_query {
 };
 
 typedef void (*audit_row_fn)(void *arg, const struct audit_entry *e);
+/* Newest first. *ret_total (may be NULL) is the number of matching rows on all pages. */
 int audit_list(struct db *s,
                const struct audit_query *query,
                audit_row_fn fn,
                void *arg,
-               int64_t *ret_total,             /* of rows that match; may be NULL */
-               struct error *err) _nodiscard_; /* newest first */
+               int64_t *ret_total,
+               struct error *err) _nodiscard_;
+/* Deletes rows that are older. */
 int audit_purge(struct db *s, int64_t before_ms, struct error *err) _nodiscard_;

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define STEP_PAGES 1024 /* 4 MiB: a step is short, and progress is smooth */
+#define STEP_PAGES 1024 /* 4 MiB: short steps, for the progress */
 #define KEPT       ".before-restore"
 
 struct copy {
@@ -44,7 +44,7 @@ static void copy_report(struct copy *c, int64_t page_size)
     c->o->on_progress(c->o->owner, (uint64_t)(done * page_size), (uint64_t)(total * page_size));
 }
 
-/* An error of the copy belongs to the file that is written, unless reading met a damaged one. */
+/* An error of the copy is one of the written file, unless the file that is read is damaged. */
 static int copy_error(struct copy *c, int code, struct error *err)
 {
     int what = code & 0xff;
@@ -58,7 +58,7 @@ static int copy_pages(struct copy *c, struct error *err)
     int64_t page_size = 0;
     int r;
 
-    /* One read transaction around all steps: they see one moment, whatever others write. */
+    /* One read transaction around all steps: they read the same state, although others write. */
     r = db_exec(c->from, "BEGIN", err);
     if (r == 0)
         r = query_number(c->from, page_size_sql, &page_size, err);
@@ -79,7 +79,7 @@ static int copy_pages(struct copy *c, struct error *err)
     return r == SQLITE_DONE ? 0 : copy_error(c, r, err);
 }
 
-/* Everything that must hold before this copy may be anybody's database. What is damaged is its original, `from`. */
+/* Verifies a copy. Errors name its original, `from`, which is the damaged file. */
 static int verify(struct db *s, const char *from, struct error *err)
 {
     static const char integrity_sql[] = "SELECT integrity_check FROM pragma_integrity_check(1)";
@@ -109,7 +109,7 @@ static int verify(struct db *s, const char *from, struct error *err)
     return 0;
 }
 
-/* Copies into the empty file `to`, verifies it, and leaves it synced and without companions. */
+/* Copies into the empty file `to`, verifies it, syncs it, and removes its companion files. */
 static int copy_verified(const struct backup_options *o,
                          const char *from,
                          const char *to,
@@ -118,7 +118,7 @@ static int copy_verified(const struct backup_options *o,
     _cleanup_(copy_done) struct copy c = {.o = o};
     int r;
 
-    /* Read-only would not do for `from`: a reader of a database in WAL mode writes its index. */
+    /* `from` cannot be opened read-only: a reader of a database in WAL mode writes its index. */
     r = db_open_file(&c.from, from, SQLITE_OPEN_READWRITE, err);
     if (r == 0)
         r = db_open_file(&c.to, to, SQLITE_OPEN_READWRITE, err);
@@ -138,11 +138,11 @@ static void remove_with_companions(const char *path)
     for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
         _cleanup_free_ char *name = xasprintf("%s%s", path, suffixes[i]);
 
-        (void)unlink(name); /* most are not there; what stays is in nobody's way */
+        (void)unlink(name); /* most do not exist; a failure does no harm */
     }
 }
 
-/* A backup over the database it is made from, or over a directory, would be a disaster. */
+/* Refuses the database itself and everything but a regular file as the target of a backup. */
 static int check_target(const char *file, const char *database, struct error *err)
 {
     struct stat a, b;
@@ -162,7 +162,7 @@ static int create_private(const char *path, struct error *err)
 {
     _cleanup_close_ int fd = -1;
 
-    remove_with_companions(path); /* of an earlier attempt that was killed */
+    remove_with_companions(path); /* left by an attempt that was killed */
     fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return error_set(err, -errno, "create %s: %s", path, error_text(-errno));
@@ -192,7 +192,7 @@ int backup_save(const struct backup_options *o, struct error *err)
     return r < 0 ? error_set(err, r, "sync the directory of %s: %s", o->file, error_text(r)) : 0;
 }
 
-/* Brings the log of the old database into its file. -EBUSY: another process has it open. */
+/* Writes the WAL of the old database back into its file. -EBUSY: another process has it open. */
 static int settle_old(const char *path, struct error *err)
 {
     _cleanup_(db_closep) struct db *s = NULL;
@@ -205,22 +205,28 @@ static int settle_old(const char *path, struct error *err)
         r = db_exec(s, "PRAGMA journal_mode = DELETE", NULL);
     if (r == -ENOBUFS)
         return error_set(err, -EBUSY, "another process has %s open", path);
-    return 0; /* damaged, or its disk is full: reasons to restore */
+    return 0; /* other failures (damaged, disk full) are reasons to restore */
 }
 
-/* `name` becomes `name`.before-restore; what had that name goes. A missing file is fine. */
+/*
+ * Renames `name` to `name`.before-restore, replacing a file of that name. A missing file is no
+ * error.
+ */
 static int keep(const char *path, const char *suffix, bool is_moved, struct error *err)
 {
     _cleanup_free_ char *from = xasprintf("%s%s", path, suffix);
     _cleanup_free_ char *to = xasprintf("%s" KEPT "%s", path, suffix);
 
-    (void)unlink(to); /* usually not there; if it stays, the next call says why */
+    (void)unlink(to); /* usually missing; the next call reports a failure */
     if ((is_moved ? rename(from, to) : link(from, to)) < 0 && errno != ENOENT)
         return error_set(err, -errno, "keep %s as %s: %s", from, to, error_text(-errno));
     return 0;
 }
 
-/* The log goes before the new file comes, which it must never meet; the old file has its name until then. */
+/*
+ * Removes the WAL first: it must never be applied to the new file. The old file keeps its name
+ * until then.
+ */
 static int replace(const char *path, const char *fresh, struct error *err)
 {
     int r;
@@ -245,7 +251,7 @@ int backup_restore(const struct backup_options *o, struct error *err)
     _cleanup_close_ int claim = -1;
     int r;
 
-    if (access(o->file, R_OK) < 0) /* before anything is made */
+    if (access(o->file, R_OK) < 0) /* checked before files are created */
         return error_set(err, -errno, "%s: %s", o->file, error_text(-errno));
     r = data_dir_prepare(o->data_dir, NULL, err);
     if (r == 0)
@@ -253,7 +259,7 @@ int backup_restore(const struct backup_options *o, struct error *err)
     if (r < 0)
         return r;
 
-    remove_with_companions(fresh); /* of an earlier attempt that was killed */
+    remove_with_companions(fresh); /* left by an attempt that was killed */
     r = data_dir_prepare(o->data_dir, fresh, err);
     if (r == 0)
         r = copy_verified(o, o->file, fresh, err);

@@ -1,9 +1,10 @@
 #pragma once
 
 /*
- * Backup and restore of the database, for the offline commands. A backup is one SQLite file that needs
- * no companion, complete or not there at all, readable by its owner only, and verified before it gets
- * its name. It shows one moment; the daemon keeps writing meanwhile.
+ * Backs up and restores the database, for the offline commands. A backup is one SQLite file
+ * without companion files, readable by its owner only, and verified before it gets its name: it
+ * is complete, or does not exist. It has the content of one moment, and the daemon may write
+ * during the copy.
  */
 
 #include "base/error.h"
@@ -19,12 +20,12 @@ struct backup_options {
     void *owner;
 };
 
-/* Writes o->file, replacing an earlier backup of that name. -EUCLEAN: the database itself is damaged. */
+/* Writes o->file, replacing an earlier backup of that name. -EUCLEAN: the database is damaged. */
 int backup_save(const struct backup_options *o, struct error *err) _nodiscard_;
 
 /*
- * Puts o->file in the place of the database, which may be missing or damaged and is kept as
- * dockmon.db.before-restore. -EBUSY while a daemon runs or another process has the database open;
- * -EUCLEAN or -EDOM when the file is no good. On failure the database is as before.
+ * Replaces the database with o->file. The old database may be missing or damaged, and is kept as
+ * dockmon.db.before-restore. -EBUSY: a daemon is running, or another process has the database open;
+ * -EUCLEAN or -EDOM: the file is damaged, or is no backup. On failure the database is unchanged.
  */
 int backup_restore(const struct backup_options *o, struct error *err) _nodiscard_;

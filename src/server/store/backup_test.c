@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define MAX_FILE ((size_t)16 << 20)
-#define N_HOSTS  3000 /* some MiB: the copy takes several steps */
+#define N_HOSTS  3000 /* some MiB, which are copied in several steps */
 
 static void add_hosts(struct db *s, unsigned first, unsigned n)
 {
@@ -87,10 +87,10 @@ static void assert_missing(const struct fixture *f, const char *name)
     _cleanup_free_ char *path = fixture_path(f, name);
 
     if (access(path, F_OK) == 0)
-        fail_msg("%s is there", name);
+        fail_msg("%s exists", name);
 }
 
-static void a_backup_is_one_private_file(void **state)
+static void test_backup_is_one_private_file(void **state)
 {
     struct fixture *f = *state;
     _cleanup_free_ char *file = fixture_path(f, "backup");
@@ -106,7 +106,7 @@ static void a_backup_is_one_private_file(void **state)
     assert_missing(f, "backup.unfinished");
 }
 
-static void everything_comes_back(void **state)
+static void test_backup_restores_everything(void **state)
 {
     struct fixture *f = *state;
     _cleanup_free_ char *file = fixture_path(f, "backup");
@@ -121,7 +121,7 @@ static void everything_comes_back(void **state)
     assert_int_equal(count_hosts(f->store), 7);
     assert_missing(f, "dockmon.db.restoring");
 
-    db_close(TAKE_PTR(f->store)); /* and what was replaced can be had back */
+    db_close(TAKE_PTR(f->store)); /* the replaced database can be restored, too */
     assert_int_equal(restore(f, kept), 0);
     reopen(f);
     assert_int_equal(count_hosts(f->store), 9);
@@ -133,7 +133,7 @@ struct writer {
     uint64_t last, total;
 };
 
-static void write_meanwhile(void *owner, uint64_t done, uint64_t total)
+static void write_during_copy(void *owner, uint64_t done, uint64_t total)
 {
     struct writer *w = owner;
 
@@ -145,7 +145,7 @@ static void write_meanwhile(void *owner, uint64_t done, uint64_t total)
     w->n += 10;
 }
 
-static void a_backup_shows_one_moment(void **state)
+static void test_backup_has_the_content_of_one_moment(void **state)
 {
     struct fixture *f = *state;
     _cleanup_free_ char *file = fixture_path(f, "backup");
@@ -154,20 +154,20 @@ static void a_backup_shows_one_moment(void **state)
     add_hosts(f->store, 0, N_HOSTS);
     assert_int_equal(backup_save(&(struct backup_options){.data_dir = f->dir,
                                                           .file = file,
-                                                          .on_progress = write_meanwhile,
+                                                          .on_progress = write_during_copy,
                                                           .owner = &w},
                                  NULL),
                      0);
     assert_true(w.n_calls > 1);
     assert_true(w.total > 0 && w.last == w.total);
-    assert_int_equal(count_hosts(f->store), w.n); /* nobody waited for the backup */
+    assert_int_equal(count_hosts(f->store), w.n); /* writers did not wait for the backup */
     db_close(TAKE_PTR(f->store));
     assert_int_equal(restore(f, file), 0);
     reopen(f);
     assert_int_equal(count_hosts(f->store), N_HOSTS);
 }
 
-static void an_earlier_backup_is_replaced_only_by_a_good_one(void **state)
+static void test_earlier_backup_is_replaced_only_by_a_verified_one(void **state)
 {
     struct fixture *f = *state;
     _cleanup_free_ char *file = fixture_path(f, "backup");
@@ -188,7 +188,7 @@ static void an_earlier_backup_is_replaced_only_by_a_good_one(void **state)
     assert_missing(f, "backup.unfinished");
 }
 
-static void targets_that_would_do_harm_are_refused(void **state)
+static void test_harmful_targets_are_refused(void **state)
 {
     struct fixture *f = *state;
     _cleanup_free_ char *database = fixture_path(f, "dockmon.db");
@@ -204,7 +204,7 @@ static void targets_that_would_do_harm_are_refused(void **state)
     assert_int_equal(db_check(f->store, NULL), 0);
 }
 
-static void a_missing_database_is_no_backup(void **state)
+static void test_missing_database_is_an_error(void **state)
 {
     struct fixture *f = *state;
     _cleanup_free_ char *file = fixture_path(f, "backup");
@@ -214,7 +214,7 @@ static void a_missing_database_is_no_backup(void **state)
     assert_missing(f, "dockmon.db");
 }
 
-static void nothing_is_restored_under_a_daemon(void **state)
+static void test_restore_is_refused_while_a_daemon_runs(void **state)
 {
     struct fixture *f = *state;
     _cleanup_free_ char *file = fixture_path(f, "backup");
@@ -222,7 +222,7 @@ static void nothing_is_restored_under_a_daemon(void **state)
 
     assert_int_equal(save(f, file), 0);
     add_hosts(f->store, 0, 1);
-    db_close(TAKE_PTR(f->store)); /* the claim alone must do */
+    db_close(TAKE_PTR(f->store)); /* the lock alone must suffice */
     assert_int_equal(data_dir_lock(f->dir, &claim, NULL), 0);
     assert_int_equal(restore(f, file), -EBUSY);
     close(claim);
@@ -230,20 +230,20 @@ static void nothing_is_restored_under_a_daemon(void **state)
     assert_int_equal(count_hosts(f->store), 1);
 }
 
-static void nothing_is_restored_under_another_process(void **state)
+static void test_restore_is_refused_while_a_process_has_the_file_open(void **state)
 {
     struct fixture *f = *state;
     _cleanup_free_ char *file = fixture_path(f, "backup");
 
     assert_int_equal(save(f, file), 0);
-    add_hosts(f->store, 0, 1); /* an offline command: no claim, but the file is open */
+    add_hosts(f->store, 0, 1); /* as an offline command: no lock, but the file is open */
     assert_int_equal(restore(f, file), -EBUSY);
     reopen(f);
     assert_int_equal(count_hosts(f->store), 1);
     assert_missing(f, "dockmon.db.restoring");
 }
 
-static void flip(const char *path, off_t at)
+static void flip_byte(const char *path, off_t at)
 {
     _cleanup_close_ int fd = open(path, O_RDWR | O_CLOEXEC);
     char page[512];
@@ -253,7 +253,7 @@ static void flip(const char *path, off_t at)
     assert_int_equal(pwrite(fd, page, sizeof(page), at), sizeof(page));
 }
 
-static void only_good_files_are_restored(void **state)
+static void test_damaged_and_foreign_files_are_not_restored(void **state)
 {
     struct fixture *f = *state;
     _cleanup_free_ char *good = fixture_path(f, "good"), *text = fixture_path(f, "text");
@@ -276,7 +276,7 @@ static void only_good_files_are_restored(void **state)
     assert_int_equal(db_open_file(&s, newer, SQLITE_OPEN_READWRITE, NULL), 0);
     assert_int_equal(db_exec(s, "PRAGMA user_version = 9999", NULL), 0);
     db_close(s);
-    flip(damaged, 4096L * 8);
+    flip_byte(damaged, 4096L * 8);
 
     assert_int_equal(restore(f, missing), -ENOENT);
     assert_int_equal(restore(f, text), -EUCLEAN);
@@ -290,8 +290,8 @@ static void only_good_files_are_restored(void **state)
     assert_int_equal(count_hosts(f->store), 50);
 }
 
-/* A log of the damaged database must not be taken for one of the new database. */
-static void a_damaged_database_is_replaced_with_its_log(void **state)
+/* The WAL of the damaged database must not be applied to the new one. */
+static void test_damaged_database_is_replaced_with_its_wal(void **state)
 {
     struct fixture *f = *state;
     _cleanup_free_ char *file = fixture_path(f, "backup"), *wal = fixture_path(f, "dockmon.db-wal");
@@ -308,7 +308,7 @@ static void a_damaged_database_is_replaced_with_its_log(void **state)
     assert_int_equal(count_hosts(f->store), 5);
 }
 
-static void a_new_data_directory_can_start_from_a_backup(void **state)
+static void test_backup_is_restored_into_an_empty_directory(void **state)
 {
     struct fixture *f = *state;
     _cleanup_free_ char *file = fixture_path(f, "backup"),
@@ -332,17 +332,17 @@ static void a_new_data_directory_can_start_from_a_backup(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_backup_is_one_private_file),
-        TEST(everything_comes_back),
-        TEST(a_backup_shows_one_moment),
-        TEST(an_earlier_backup_is_replaced_only_by_a_good_one),
-        TEST(targets_that_would_do_harm_are_refused),
-        EMPTY(a_missing_database_is_no_backup),
-        TEST(nothing_is_restored_under_a_daemon),
-        TEST(nothing_is_restored_under_another_process),
-        TEST(only_good_files_are_restored),
-        TEST(a_damaged_database_is_replaced_with_its_log),
-        TEST(a_new_data_directory_can_start_from_a_backup),
+        TEST(test_backup_is_one_private_file),
+        TEST(test_backup_restores_everything),
+        TEST(test_backup_has_the_content_of_one_moment),
+        TEST(test_earlier_backup_is_replaced_only_by_a_verified_one),
+        TEST(test_harmful_targets_are_refused),
+        EMPTY(test_missing_database_is_an_error),
+        TEST(test_restore_is_refused_while_a_daemon_runs),
+        TEST(test_restore_is_refused_while_a_process_has_the_file_open),
+        TEST(test_damaged_and_foreign_files_are_not_restored),
+        TEST(test_damaged_database_is_replaced_with_its_wal),
+        TEST(test_backup_is_restored_into_an_empty_directory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

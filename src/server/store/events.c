@@ -19,7 +19,7 @@ static const char *const sql[STMT_COUNT] = {
     [STMT_PURGE_OLD] =
         ("DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at_ms < :limit "
          "ORDER BY at_ms LIMIT :bite)"),
-    /* Ids only grow, so this keeps max_rows of them, or fewer when some went for their age. */
+    /* Ids only grow, so this keeps max_rows, or fewer if some were deleted for their age. */
     [STMT_PURGE_EXCESS] = ("DELETE FROM events WHERE id IN (SELECT id FROM events WHERE id <= "
                            "(SELECT max(id) FROM events) - :limit ORDER BY id LIMIT :bite)"),
 };
@@ -43,7 +43,7 @@ static const struct column columns[] = {
     {":dedup_key",      COLUMN_TEXT, offsetof(struct event, dedup_key)     },
 };
 
-#define COLUMN_ENGINE_NS ((int)ARRAY_LEN(columns)) /* after those of the table */
+#define COLUMN_ENGINE_NS ((int)ARRAY_LEN(columns)) /* selected after those of `columns` */
 #define COLUMN_ID        (COLUMN_ENGINE_NS + 1)
 
 void event_done(struct event *e)

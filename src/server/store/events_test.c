@@ -66,7 +66,7 @@ static void check_full(void *arg, const struct event *e)
     assert_string_equal(e->dedup_key, full.dedup_key);
 }
 
-static void all_columns_survive(void **state)
+static void test_all_columns_are_stored(void **state)
 {
     struct db *s = ((struct fixture *)*state)->store;
     int64_t total = 0;
@@ -79,7 +79,7 @@ static void all_columns_survive(void **state)
     assert_int_equal(total, 1);
 }
 
-static void a_known_dedup_key_is_ignored(void **state)
+static void test_duplicate_is_ignored(void **state)
 {
     struct db *s = ((struct fixture *)*state)->store;
     struct event other = full;
@@ -90,14 +90,14 @@ static void a_known_dedup_key_is_ignored(void **state)
     insert(s, &other, false);
     assert_int_equal(
         events_list(s, &(struct events_query){.page.limit = 10}, check_full, &n, NULL, NULL), 0);
-    assert_int_equal(n, 1); /* and check_full saw the first one's time */
+    assert_int_equal(n, 1); /* check_full has compared the time of the first one */
 
-    other.dedup_key = NULL; /* without a key nothing is a double */
+    other.dedup_key = NULL; /* events without a key are never duplicates */
     insert(s, &other, true);
     insert(s, &other, true);
 }
 
-static void other_constraints_are_errors_not_doubles(void **state)
+static void test_other_constraints_are_errors(void **state)
 {
     struct db *s = ((struct fixture *)*state)->store;
     struct event e = full;
@@ -114,7 +114,7 @@ static void other_constraints_are_errors_not_doubles(void **state)
     assert_int_equal(events_insert(s, &e, &is_new, NULL), -EINVAL);
 }
 
-static void newest_engine_time_is_per_host(void **state)
+static void test_newest_engine_time_is_that_of_the_host(void **state)
 {
     struct db *s = ((struct fixture *)*state)->store;
     struct event e = full;
@@ -127,7 +127,7 @@ static void newest_engine_time_is_per_host(void **state)
     insert(s, &e, true);
     e.engine_ns = 20;
     insert(s, &e, true);
-    e.engine_ns = 0; /* an event of ours: no engine time */
+    e.engine_ns = 0; /* an event of the server has no engine time */
     insert(s, &e, true);
     e.host_id = t_host2;
     e.engine_ns = 99;
@@ -143,7 +143,10 @@ static void append_time(void *arg, const struct event *e)
     assert_int_equal(buf_printf(arg, "%lld ", (long long)e->at_ms), 0);
 }
 
-/* 1 h1 container died error "web Died"; 2 h2 same; 3 h1 agent started info "Agent UP"; 4 h1, no message */
+/*
+ * 1 h1 container died error "web Died"; 2 h2 same; 3 h1 agent started info "Agent UP"; 4 h1, no
+ * message
+ */
 static void insert_four(struct db *s)
 {
     char started[] = "started", info[] = "info", up[] = "Agent UP";
@@ -168,7 +171,7 @@ static void insert_four(struct db *s)
     insert(s, &e, true);
 }
 
-static void queries_filter_and_page(void **state)
+static void test_queries_filter_and_page(void **state)
 {
     static const struct {
         struct events_query query;
@@ -222,8 +225,8 @@ static void count_row(void *n, const struct event *e)
     (*(int *)n)++;
 }
 
-/* How many instructions SQLite ran for a page and its total. */
-static int64_t cost(struct db *s, const struct events_query *query, int64_t total_expected)
+/* Counts the instructions that SQLite runs for a page and its total. */
+static int64_t measure_cost(struct db *s, const struct events_query *query, int64_t total_expected)
 {
     int64_t total = -1, steps = 0;
     int n = 0;
@@ -235,8 +238,11 @@ static int64_t cost(struct db *s, const struct events_query *query, int64_t tota
     return steps;
 }
 
-/* A row of the page costs some 100 instructions, one that is only counted 8: what looks at all rows costs 9,000 and more. */
-static void a_page_does_not_look_at_the_whole_table(void **state)
+/*
+ * A row of the page costs about 100 instructions, a row that is only counted costs 8. A query
+ * that reads all rows costs 9,000 and more.
+ */
+static void test_page_does_not_read_the_whole_table(void **state)
 {
     enum { N = 3000, OF_OTHER = 50 };
     static const struct {
@@ -261,7 +267,7 @@ static void a_page_does_not_look_at_the_whole_table(void **state)
         insert(s, &e, true);
     }
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        int64_t steps = cost(s, &cases[i].query, cases[i].total);
+        int64_t steps = measure_cost(s, &cases[i].query, cases[i].total);
 
         if (steps > cases[i].max_steps) {
             fail_msg("case %zu: %lld instructions, allowed are %lld", i, (long long)steps,
@@ -270,7 +276,7 @@ static void a_page_does_not_look_at_the_whole_table(void **state)
     }
 }
 
-static void purge_drops_what_is_older(void **state)
+static void test_purge_deletes_old_and_excess_rows(void **state)
 {
     struct db *s = ((struct fixture *)*state)->store;
     struct buf times = BUF_INIT(100);
@@ -295,13 +301,13 @@ static void purge_drops_what_is_older(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(all_columns_survive),
-        TEST(a_known_dedup_key_is_ignored),
-        TEST(other_constraints_are_errors_not_doubles),
-        TEST(newest_engine_time_is_per_host),
-        TEST(queries_filter_and_page),
-        TEST(a_page_does_not_look_at_the_whole_table),
-        TEST(purge_drops_what_is_older),
+        TEST(test_all_columns_are_stored),
+        TEST(test_duplicate_is_ignored),
+        TEST(test_other_constraints_are_errors),
+        TEST(test_newest_engine_time_is_that_of_the_host),
+        TEST(test_queries_filter_and_page),
+        TEST(test_page_does_not_read_the_whole_table),
+        TEST(test_purge_deletes_old_and_excess_rows),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

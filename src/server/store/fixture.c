@@ -37,7 +37,7 @@ static void remove_files(const struct fixture *f)
         _cleanup_free_ char *path = fixture_path(f, e->d_name);
 
         if (e->d_name[0] != '.')
-            (void)unlink(path); /* what is left shows as a directory that stays */
+            (void)unlink(path); /* a file that remains keeps the directory */
     }
     if (d)
         (void)closedir(d);
@@ -64,14 +64,14 @@ int fixture_setup(void **state)
     f = *state;
     if (store_open(&f->store, f->dir, &err) < 0) {
         (void)fprintf(stderr, "store_open: %s\n", err.msg);
-        (void)fixture_teardown(state); /* cmocka does not, after a setup that failed */
+        (void)fixture_teardown(state); /* cmocka does not call it after a failed setup */
         return -1;
     }
     return 0;
 }
 
-/* Rows of literals: the table modules take them as const and never change them. */
-static char *literal(const char *s)
+/* Casts a literal for a member of a row, which table modules take as const and never change. */
+static char *cast_literal(const char *s)
 {
     return (char *)(uintptr_t)s;
 }
@@ -80,9 +80,9 @@ void fixture_add_host(struct db *s, const char *id, const char *name)
 {
     struct error err = ERROR_INIT;
     struct host h = {
-        .id = literal(id),
-        .name = literal(name),
-        .url = literal("agent://"),
+        .id = cast_literal(id),
+        .name = cast_literal(name),
+        .url = cast_literal("agent://"),
         .connection = HOST_AGENT,
         .is_active = true,
     };
@@ -95,12 +95,12 @@ void fixture_add_agent(struct db *s, const char *id, const char *host_id, const 
 {
     struct error err = ERROR_INIT;
     struct agent a = {
-        .id = literal(id),
-        .host_id = literal(host_id),
-        .engine_id = literal(engine_id),
-        .version = literal("1.0"),
-        .proto_version = literal("1.0"),
-        .capabilities = literal("{}"),
+        .id = cast_literal(id),
+        .host_id = cast_literal(host_id),
+        .engine_id = cast_literal(engine_id),
+        .version = cast_literal("1.0"),
+        .proto_version = cast_literal("1.0"),
+        .capabilities = cast_literal("{}"),
     };
 
     if (agents_insert(s, &a, AGENTS_DEFAULT_MAX, &err) < 0)

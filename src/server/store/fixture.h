@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * For unit tests: a store in a temporary data directory of its own.
+ * A store in a temporary data directory of its own, for unit tests.
  */
 
 #include "server/store/store.h"
@@ -19,12 +19,12 @@ struct fixture {
     struct db *store;
 };
 
-int fixture_setup(void **state); /* *state is a struct fixture with an open store */
+int fixture_setup(void **state); /* *state: a struct fixture with an open store */
 int fixture_teardown(void **state);
-int fixture_setup_empty(void **state);                         /* the directory only */
-char *fixture_path(const struct fixture *f, const char *name); /* to be freed */
+int fixture_setup_empty(void **state);                         /* only the directory */
+char *fixture_path(const struct fixture *f, const char *name); /* the caller frees it */
 
-/* A host, and an agent on it, that satisfy the schema. */
+/* Insert a host, and an agent on it, with valid columns. */
 void fixture_add_host(struct db *s, const char *id, const char *name);
 void fixture_add_agent(struct db *s, const char *id, const char *host_id, const char *engine_id);
 

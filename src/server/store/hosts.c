@@ -66,7 +66,7 @@ static const struct column columns[] = {
     {":updated_at_ms",     COLUMN_I64,  offsetof(struct host, updated_at_ms)    },
 };
 
-#define COLUMN_CONNECTION ((int)ARRAY_LEN(columns)) /* after those of the table */
+#define COLUMN_CONNECTION ((int)ARRAY_LEN(columns)) /* selected after those of `columns` */
 
 static const char *const connection_names[] = {
     [HOST_LOCAL] = "local", [HOST_REMOTE] = "remote", [HOST_AGENT] = "agent"};
@@ -113,7 +113,7 @@ static int write_row(
     query_text(&q, ":connection", connection_names[h->connection]);
     r = query_run(&q, ret_changes, err);
     if (r == -EEXIST)
-        return error_set(err, r, "a host named `%s` exists", h->name);
+        return error_set(err, r, "a host named `%s` already exists", h->name);
     return r;
 }
 
@@ -167,7 +167,7 @@ bool hosts_name_taken(struct db *s, const char *name, const char *except_id)
     _cleanup_(query_done) struct query q = {0};
 
     if (query_init(&q, s, sql[STMT_NAME_TAKEN], NULL) < 0)
-        return false; /* the write that follows meets the same failure, or the unique index */
+        return false; /* the write that follows reports the failure, or violates the unique index */
     query_text(&q, ":name", name);
     query_text(&q, ":except", except_id);
     return query_step(&q, NULL) > 0;

@@ -68,7 +68,7 @@ static void assert_same(const struct host *a, const struct host *b)
     assert_int_equal(a->updated_at_ms, b->updated_at_ms);
 }
 
-static void all_columns_survive(void **state)
+static void test_all_columns_are_stored(void **state)
 {
     struct db *s = ((struct fixture *)*state)->store;
     struct host got = {0};
@@ -78,10 +78,10 @@ static void all_columns_survive(void **state)
     assert_same(&got, &full);
     host_done(&got);
     assert_null(got.name);
-    host_done(&got); /* twice is fine */
+    host_done(&got); /* a second call is harmless */
 }
 
-static void update_changes_all_columns(void **state)
+static void test_update_changes_all_columns(void **state)
 {
     struct db *s = ((struct fixture *)*state)->store;
     char name[] = "beta", replaced_by[] = "h2";
@@ -107,7 +107,7 @@ static void update_changes_all_columns(void **state)
     assert_int_equal(hosts_update(s, &changed, NULL), -ENOENT);
 }
 
-static void names_are_unique_among_active_hosts(void **state)
+static void test_names_are_unique_among_active_hosts(void **state)
 {
     struct db *s = ((struct fixture *)*state)->store;
     struct error err = ERROR_INIT;
@@ -129,7 +129,7 @@ static void names_are_unique_among_active_hosts(void **state)
     assert_int_equal(hosts_update(s, &second, NULL), -EEXIST);
 }
 
-static void unknown_hosts_are_not_there(void **state)
+static void test_unknown_hosts_are_not_found(void **state)
 {
     struct db *s = ((struct fixture *)*state)->store;
     struct host got = {0};
@@ -139,7 +139,7 @@ static void unknown_hosts_are_not_there(void **state)
     assert_null(got.id);
 }
 
-static void bad_rows_are_refused(void **state)
+static void test_invalid_rows_are_refused(void **state)
 {
     struct db *s = ((struct fixture *)*state)->store;
     char bad_json[] = "[";
@@ -161,7 +161,7 @@ static void append_name(void *arg, const struct host *h)
     assert_int_equal(buf_append_char(arg, ' '), 0);
 }
 
-static void lists_are_by_name_and_active_only(void **state)
+static void test_active_hosts_are_listed_by_name(void **state)
 {
     struct db *s = ((struct fixture *)*state)->store;
     struct buf names = BUF_INIT(100);
@@ -187,7 +187,7 @@ static void lists_are_by_name_and_active_only(void **state)
     buf_done(&names);
 }
 
-static void deletion_takes_agent_and_events_along(void **state)
+static void test_deletion_includes_agent_and_events(void **state)
 {
     struct db *s = ((struct fixture *)*state)->store;
     char category[] = "container", type[] = "started", severity[] = "info", title[] = "x";
@@ -219,13 +219,13 @@ static void deletion_takes_agent_and_events_along(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(all_columns_survive),
-        TEST(update_changes_all_columns),
-        TEST(names_are_unique_among_active_hosts),
-        TEST(unknown_hosts_are_not_there),
-        TEST(bad_rows_are_refused),
-        TEST(lists_are_by_name_and_active_only),
-        TEST(deletion_takes_agent_and_events_along),
+        TEST(test_all_columns_are_stored),
+        TEST(test_update_changes_all_columns),
+        TEST(test_names_are_unique_among_active_hosts),
+        TEST(test_unknown_hosts_are_not_found),
+        TEST(test_invalid_rows_are_refused),
+        TEST(test_active_hosts_are_listed_by_name),
+        TEST(test_deletion_includes_agent_and_events),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,7 +31,7 @@ static const struct column columns[] = {
 };
 
 #define COLUMN_CEILING \
-    ((int)ARRAY_LEN(columns)) /* after those of the table: the role of the creator */
+    ((int)ARRAY_LEN(columns)) /* selected after those of `columns`: the role of the creator */
 
 void identity_row_done(struct identity_row *row)
 {

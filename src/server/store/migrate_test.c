@@ -1,5 +1,5 @@
 /*
- * The mechanism, with migrations of its own: these two symbols stand in for the generated ones.
+ * Tests the mechanism with other migrations: the two symbols replace the generated ones.
  */
 
 #include "server/sqlite/db_internal.h"
@@ -19,7 +19,7 @@ const struct migration migrations[] = {
 };
 const unsigned n_migrations = ARRAY_LEN(migrations);
 
-static int64_t number(struct db *s, const char *sql)
+static int64_t read_number(struct db *s, const char *sql)
 {
     sqlite3_stmt *stmt = NULL;
     int64_t n;
@@ -31,21 +31,21 @@ static int64_t number(struct db *s, const char *sql)
     return n;
 }
 
-static void all_are_applied_once_and_in_order(void **state)
+static void test_migrations_are_applied_once_and_in_order(void **state)
 {
     struct fixture *f = *state;
 
     for (int i = 0; i < 2; i++) {
         assert_int_equal(store_open(&f->store, f->dir, NULL), 0);
-        assert_int_equal(number(f->store, "PRAGMA user_version"), 3);
-        assert_int_equal(number(f->store, "SELECT count(*) FROM two"), 2);
+        assert_int_equal(read_number(f->store, "PRAGMA user_version"), 3);
+        assert_int_equal(read_number(f->store, "SELECT count(*) FROM two"), 2);
         if (i == 0)
             db_close(TAKE_PTR(f->store));
     }
 }
 
-/* A file at version 1 in which the second migration fails, halfway. */
-static void make_stuck(struct fixture *f)
+/* Creates a file at version 1 in which the second migration fails. */
+static void create_failing(struct fixture *f)
 {
     _cleanup_free_ char *path = fixture_path(f, "dockmon.db");
     sqlite3 *db = NULL;
@@ -60,25 +60,25 @@ static void make_stuck(struct fixture *f)
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
-static void a_failing_one_leaves_nothing_behind(void **state)
+static void test_failed_migration_changes_nothing(void **state)
 {
     struct fixture *f = *state;
     _cleanup_free_ char *path = fixture_path(f, "dockmon.db");
     struct error err = ERROR_INIT;
     struct db raw = {0};
 
-    make_stuck(f);
+    create_failing(f);
     assert_int_equal(store_open(&f->store, f->dir, &err), -EEXIST);
     assert_non_null(strstr(err.msg, "0002_two"));
 
     assert_int_equal(sqlite3_open(path, &raw.handle), SQLITE_OK);
-    assert_int_equal(number(&raw, "PRAGMA user_version"), 1);
-    assert_int_equal(number(&raw, "SELECT count(*) FROM sqlite_schema WHERE name = 'two'"), 0);
+    assert_int_equal(read_number(&raw, "PRAGMA user_version"), 1);
+    assert_int_equal(read_number(&raw, "SELECT count(*) FROM sqlite_schema WHERE name = 'two'"), 0);
     assert_int_equal(sqlite3_exec(raw.handle, "DELETE FROM one", NULL, NULL, NULL), SQLITE_OK);
     assert_int_equal(sqlite3_close(raw.handle), SQLITE_OK);
 
     assert_int_equal(store_open(&f->store, f->dir, NULL), 0);
-    assert_int_equal(number(f->store, "PRAGMA user_version"), 3);
+    assert_int_equal(read_number(f->store, "PRAGMA user_version"), 3);
 }
 
 static void *open_thread(void *arg)
@@ -90,7 +90,7 @@ static void *open_thread(void *arg)
     return r == 0 ? arg : NULL;
 }
 
-static void two_may_open_a_new_one_at_once(void **state)
+static void test_two_threads_may_create_a_database(void **state)
 {
     struct fixture *f = *state;
     pthread_t threads[4];
@@ -103,7 +103,7 @@ static void two_may_open_a_new_one_at_once(void **state)
         assert_non_null(result);
     }
     assert_int_equal(store_open(&f->store, f->dir, NULL), 0);
-    assert_int_equal(number(f->store, "SELECT count(*) FROM two"), 2);
+    assert_int_equal(read_number(f->store, "SELECT count(*) FROM two"), 2);
 }
 
 #define EMPTY(name) cmocka_unit_test_setup_teardown(name, fixture_setup_empty, fixture_teardown)
@@ -111,9 +111,9 @@ static void two_may_open_a_new_one_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        EMPTY(all_are_applied_once_and_in_order),
-        EMPTY(a_failing_one_leaves_nothing_behind),
-        EMPTY(two_may_open_a_new_one_at_once),
+        EMPTY(test_migrations_are_applied_once_and_in_order),
+        EMPTY(test_failed_migration_changes_nothing),
+        EMPTY(test_two_threads_may_create_a_database),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,12 +1,12 @@
 #pragma once
 
 /*
- * settings: values of the whole installation by key. Only this module names the table `settings`.
+ * Table settings: values of the whole installation, by key. Only this module names the table.
  */
 
 #include "server/store/store.h"
 
-int settings_get(struct db *s, const char *key, char **ret, struct error *err)
-    _nodiscard_; /* to be freed; -ENOENT */
-int settings_set(struct db *s, const char *key, const char *value, struct error *err)
-    _nodiscard_; /* NULL deletes it */
+/* The caller frees *ret. -ENOENT. */
+int settings_get(struct db *s, const char *key, char **ret, struct error *err) _nodiscard_;
+/* Sets a value; NULL deletes it. */
+int settings_set(struct db *s, const char *key, const char *value, struct error *err) _nodiscard_;

@@ -1,4 +1,4 @@
-/* settings, container_settings and audit */
+/* Tests settings, container_settings and audit. */
 
 #include "base/alloc.h"
 #include "base/buf.h"
@@ -14,7 +14,7 @@
 static char t_h1[] = "h1", t_h2[] = "h2", t_c1[] = "0123456789ab", t_c2[] = "ba9876543210";
 static char t_web[] = "web", t_json[] = "{\"enabled\":true}", t_other[] = "{}";
 
-static void settings_are_set_replaced_and_deleted(void **state)
+static void test_settings_are_set_replaced_and_deleted(void **state)
 {
     struct db *s = ((struct fixture *)*state)->store;
     char *value = NULL;
@@ -52,7 +52,7 @@ static void put(struct db *s,
         fail_msg("container_settings_put: %s", err.msg);
 }
 
-static void container_settings_are_kept_by_kind(void **state)
+static void test_container_settings_are_stored_by_kind(void **state)
 {
     struct db *s = ((struct fixture *)*state)->store;
     struct container_setting got = {0};
@@ -70,7 +70,7 @@ static void container_settings_are_kept_by_kind(void **state)
     assert_int_equal(container_settings_get(s, CONTAINER_TAGS, t_h1, t_c1, &got, NULL), -ENOENT);
 }
 
-static void bad_container_settings_are_refused(void **state)
+static void test_invalid_container_settings_are_refused(void **state)
 {
     struct db *s = ((struct fixture *)*state)->store;
     char bad_json[] = "{", long_id[] = "0123456789abc";
@@ -95,7 +95,7 @@ static void expect_moved(struct db *s, enum container_setting_kind kind, const c
     container_setting_done(&got);
 }
 
-static void moving_a_host_takes_all_kinds_along(void **state)
+static void test_move_includes_all_kinds(void **state)
 {
     struct db *s = ((struct fixture *)*state)->store;
     int64_t moved = 0;
@@ -105,7 +105,7 @@ static void moving_a_host_takes_all_kinds_along(void **state)
     for (int kind = 0; kind < CONTAINER_SETTING_KINDS; kind++) {
         put(s, (enum container_setting_kind)kind, t_h1, t_c1, t_json);
         put(s, (enum container_setting_kind)kind, t_h1, t_c2, t_json);
-        put(s, (enum container_setting_kind)kind, t_h2, t_c1, t_other); /* is replaced */
+        put(s, (enum container_setting_kind)kind, t_h2, t_c1, t_other); /* will be replaced */
     }
     assert_int_equal(container_settings_move_host(s, "h1", "h2", &moved, NULL), 0);
     assert_int_equal(moved, 2 * CONTAINER_SETTING_KINDS);
@@ -119,7 +119,7 @@ static void moving_a_host_takes_all_kinds_along(void **state)
     assert_int_equal(container_settings_move_host(s, "h2", "nowhere", NULL, NULL), -EINVAL);
 }
 
-static void container_settings_go_with_their_host(void **state)
+static void test_container_settings_are_deleted_with_their_host(void **state)
 {
     struct db *s = ((struct fixture *)*state)->store;
     struct container_setting got = {0};
@@ -151,7 +151,7 @@ static void append_entry(void *arg, const struct audit_entry *e)
     assert_int_equal(buf_printf(arg, "%lld %s %s;", (long long)e->at_ms, e->who, e->action), 0);
 }
 
-static void audit_rows_are_listed(void **state)
+static void test_audit_rows_are_listed(void **state)
 {
     static const struct {
         struct audit_query query;
@@ -190,9 +190,12 @@ static void audit_rows_are_listed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(settings_are_set_replaced_and_deleted), TEST(container_settings_are_kept_by_kind),
-        TEST(bad_container_settings_are_refused),    TEST(moving_a_host_takes_all_kinds_along),
-        TEST(container_settings_go_with_their_host), TEST(audit_rows_are_listed),
+        TEST(test_settings_are_set_replaced_and_deleted),
+        TEST(test_container_settings_are_stored_by_kind),
+        TEST(test_invalid_container_settings_are_refused),
+        TEST(test_move_includes_all_kinds),
+        TEST(test_container_settings_are_deleted_with_their_host),
+        TEST(test_audit_rows_are_listed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,7 +29,7 @@
 
 #define EMPTY(name) cmocka_unit_test_setup_teardown(name, fixture_setup_empty, fixture_teardown)
 
-static int mode_of(const char *path)
+static int get_mode(const char *path)
 {
     struct stat st;
 
@@ -37,7 +37,7 @@ static int mode_of(const char *path)
     return (int)(st.st_mode & 0777);
 }
 
-static int64_t version_of(struct db *s)
+static int64_t read_version(struct db *s)
 {
     static const char sql[] = "SELECT user_version FROM pragma_user_version";
     _cleanup_(query_done) struct query q = {0};
@@ -47,7 +47,7 @@ static int64_t version_of(struct db *s)
     return query_column_i64(&q, 0);
 }
 
-static void directory_and_files_are_private(void **state)
+static void test_directory_and_files_are_private(void **state)
 {
     struct fixture *f = *state;
     _cleanup_free_ char *dir = fixture_path(f, "data");
@@ -56,21 +56,21 @@ static void directory_and_files_are_private(void **state)
     struct db *s = NULL;
 
     assert_int_equal(store_open(&s, dir, NULL), 0);
-    assert_int_equal(mode_of(dir), 0700);
-    assert_int_equal(mode_of(path), 0600);
+    assert_int_equal(get_mode(dir), 0700);
+    assert_int_equal(get_mode(path), 0600);
     assert_int_equal(settings_set(s, "k", "v", NULL), 0);
-    assert_int_equal(mode_of(wal), 0600);
+    assert_int_equal(get_mode(wal), 0600);
     db_close(s);
 
     assert_int_equal(chmod(path, 0644), 0);
     assert_int_equal(store_open(&s, dir, NULL), 0);
-    assert_int_equal(mode_of(path), 0600);
+    assert_int_equal(get_mode(path), 0600);
     db_close(s);
     assert_int_equal(unlink(path), 0);
     assert_int_equal(rmdir(dir), 0);
 }
 
-static void content_survives_reopening(void **state)
+static void test_content_remains_after_reopening(void **state)
 {
     struct fixture *f = *state;
     char *value = NULL;
@@ -81,7 +81,7 @@ static void content_survives_reopening(void **state)
     assert_int_equal(settings_get(f->store, "k", &value, NULL), 0);
     assert_string_equal(value, "v");
     free(value);
-    assert_int_equal(version_of(f->store), n_migrations);
+    assert_int_equal(read_version(f->store), n_migrations);
     assert_int_equal(db_check(f->store, NULL), 0);
 }
 
@@ -91,7 +91,7 @@ static int set_and_fail(struct db *s, void *arg, struct error *err)
     return error_set(err, *(const int *)arg, "made to fail");
 }
 
-static void transactions_are_all_or_nothing(void **state)
+static void test_transactions_are_all_or_nothing(void **state)
 {
     struct db *s = ((struct fixture *)*state)->store;
     struct error err = ERROR_INIT;
@@ -132,7 +132,7 @@ static void *increment_thread(void *arg)
     return r == 0 ? arg : NULL;
 }
 
-static void what_a_transaction_read_stays_true(void **state)
+static void test_transactions_do_not_interleave(void **state)
 {
     struct fixture *f = *state;
     _cleanup_free_ char *value = NULL, *expected = NULL;
@@ -150,7 +150,7 @@ static void what_a_transaction_read_stays_true(void **state)
     assert_string_equal(value, expected);
 }
 
-static void a_locked_database_is_busy(void **state)
+static void test_locked_database_is_busy(void **state)
 {
     struct fixture *f = *state;
     struct db *other = NULL;
@@ -167,7 +167,7 @@ static void a_locked_database_is_busy(void **state)
     db_close(other);
 }
 
-static void a_full_disk_is_said_and_survived(void **state)
+static void test_full_disk_is_reported_and_survived(void **state)
 {
     struct db *s = ((struct fixture *)*state)->store;
     struct error err = ERROR_INIT;
@@ -175,7 +175,7 @@ static void a_full_disk_is_said_and_survived(void **state)
 
     memset(big, 'x', (1 << 20) - 1);
     assert_int_equal(settings_set(s, "small", "v", NULL), 0);
-    /* The smallest limit SQLite accepts: the pages there are. */
+    /* The smallest limit that SQLite accepts: the present number of pages. */
     assert_int_equal(db_exec(s, "PRAGMA max_page_count = 1", NULL), 0);
     assert_int_equal(settings_set(s, "big", big, &err), -ENOSPC);
     assert_non_null(strstr(err.msg, "disk is full"));
@@ -185,7 +185,7 @@ static void a_full_disk_is_said_and_survived(void **state)
     assert_int_equal(settings_set(s, "big", big, NULL), 0);
 }
 
-static void one_daemon_claims_a_directory(void **state)
+static void test_one_daemon_locks_a_directory(void **state)
 {
     struct fixture *f = *state;
     struct db *other = NULL;
@@ -200,7 +200,7 @@ static void one_daemon_claims_a_directory(void **state)
     db_close(other);
 }
 
-static void unusable_directories_are_named(void **state)
+static void test_unusable_directories_are_named(void **state)
 {
     struct fixture *f = *state;
     _cleanup_free_ char *file = fixture_path(f, "file");
@@ -216,7 +216,9 @@ static void unusable_directories_are_named(void **state)
     assert_null(s);
 }
 
-/* In the child, without root's rights: 0 when the message names the file and what is wrong. */
+/*
+ * Runs in the child, without root's rights. Returns 0 if the message has the file and the reason.
+ */
 static int open_as_nobody(const char *dir)
 {
     struct error err = ERROR_INIT;
@@ -229,7 +231,7 @@ static int open_as_nobody(const char *dir)
     return strstr(err.msg, "dockmon.db") && strstr(err.msg, "Permission denied") ? 0 : 3;
 }
 
-static void a_read_only_directory_is_named(void **state)
+static void test_read_only_directory_is_named(void **state)
 {
     struct fixture *f = *state;
     pid_t child;
@@ -247,7 +249,7 @@ static void a_read_only_directory_is_named(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-static void other_kinds_of_files_are_refused(void **state)
+static void test_other_kinds_of_files_are_refused(void **state)
 {
     struct fixture *f = *state;
     _cleanup_free_ char *path = fixture_path(f, "dockmon.db");
@@ -274,7 +276,7 @@ static void run_raw(const struct fixture *f, const char *sql)
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
-static void newer_and_foreign_databases_are_refused(void **state)
+static void test_newer_and_foreign_databases_are_refused(void **state)
 {
     static const struct {
         const char *sql, *message;
@@ -300,7 +302,7 @@ static void newer_and_foreign_databases_are_refused(void **state)
     }
 }
 
-/* What a server of the year before wrote, as `sqlite3 .dump` shows it. */
+/* Loads a database of an earlier version, saved with `sqlite3 .dump`. */
 static void load_saved(const struct fixture *f, const char *name)
 {
     _cleanup_free_ char *path = xasprintf(TESTDATA_DIR "/%s", name);
@@ -316,7 +318,7 @@ static void count_event(void *arg, const struct event *e)
     ++*(int *)arg;
 }
 
-static void a_version_1_database_is_read(void **state)
+static void test_version_1_database_is_migrated(void **state)
 {
     struct fixture *f = *state;
     struct db *s;
@@ -330,7 +332,7 @@ static void a_version_1_database_is_read(void **state)
     load_saved(f, "v1.sql");
     assert_int_equal(store_open(&f->store, f->dir, NULL), 0);
     s = f->store;
-    assert_int_equal(version_of(s), n_migrations);
+    assert_int_equal(read_version(s), n_migrations);
     assert_int_equal(db_check(s, NULL), 0);
 
     assert_int_equal(hosts_get(s, "h1", &host, NULL), 0);
@@ -374,7 +376,7 @@ static void fill(struct db *s)
     }
 }
 
-/* What opening, checking and using a file may end with, whatever is in it. */
+/* Opens, checks and uses a file that may be damaged: only the listed results are allowed. */
 static void use_damaged(const struct fixture *f)
 {
     struct db *s = NULL;
@@ -385,7 +387,7 @@ static void use_damaged(const struct fixture *f)
     r = store_open(&s, f->dir, &err);
     if (r == 0)
         r = db_check(s, &err);
-    if (r == 0) /* damage in free space or in values: all there is must be readable */
+    if (r == 0) /* damage in free space or in values: all rows must be readable */
         r = settings_get(s, "key-7", &value, &err);
     free(value);
     if (r < 0) {
@@ -395,7 +397,7 @@ static void use_damaged(const struct fixture *f)
     db_close(s);
 }
 
-static void damaged_files_are_reported_not_trusted(void **state)
+static void test_damaged_files_are_reported(void **state)
 {
     struct fixture *f = *state;
     _cleanup_free_ char *path = fixture_path(f, "dockmon.db");
@@ -429,7 +431,7 @@ static void damaged_files_are_reported_not_trusted(void **state)
         use_damaged(f);
     }
 
-    memset(content + 4096, 0xff, 2000); /* the second page: some table's root */
+    memset(content + 4096, 0xff, 2000); /* the second page: the root of a table */
     assert_int_equal(file_write_atomic(path, content, size, 0600, NULL), 0);
     assert_int_equal(store_open(&s, f->dir, NULL), 0);
     assert_int_equal(db_check(s, &err), -EUCLEAN);
@@ -439,19 +441,19 @@ static void damaged_files_are_reported_not_trusted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        EMPTY(directory_and_files_are_private),
-        TEST(content_survives_reopening),
-        TEST(transactions_are_all_or_nothing),
-        TEST(what_a_transaction_read_stays_true),
-        TEST(a_locked_database_is_busy),
-        TEST(a_full_disk_is_said_and_survived),
-        TEST(one_daemon_claims_a_directory),
-        EMPTY(unusable_directories_are_named),
-        EMPTY(a_read_only_directory_is_named),
-        EMPTY(other_kinds_of_files_are_refused),
-        TEST(newer_and_foreign_databases_are_refused),
-        EMPTY(a_version_1_database_is_read),
-        TEST(damaged_files_are_reported_not_trusted),
+        EMPTY(test_directory_and_files_are_private),
+        TEST(test_content_remains_after_reopening),
+        TEST(test_transactions_are_all_or_nothing),
+        TEST(test_transactions_do_not_interleave),
+        TEST(test_locked_database_is_busy),
+        TEST(test_full_disk_is_reported_and_survived),
+        TEST(test_one_daemon_locks_a_directory),
+        EMPTY(test_unusable_directories_are_named),
+        EMPTY(test_read_only_directory_is_named),
+        EMPTY(test_other_kinds_of_files_are_refused),
+        TEST(test_newer_and_foreign_databases_are_refused),
+        EMPTY(test_version_1_database_is_migrated),
+        TEST(test_damaged_files_are_reported),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -46,7 +46,7 @@ int tokens_create(struct db *s,
     return 0;
 }
 
-/* Why the token could not be used. */
+/* Finds the reason why the token could not be used. */
 static int find_reason(
     struct db *s, const char *hash, int64_t now_ms, enum token_verdict *ret, struct error *err)
 {

@@ -1,7 +1,8 @@
 #pragma once
 
 /*
- * tokens: registration tokens, stored as hashes. Only this module names the table `registration_tokens`.
+ * Table registration_tokens: tokens with which agents register, stored as hashes. Only this
+ * module names the table.
  */
 
 #include "server/store/store.h"
@@ -10,7 +11,10 @@
 
 #define TOKEN_LIFETIME_MS (INT64_C(15) * 60 * 1000)
 
-/* A new UUID4 token, to be freed; it expires at now_ms + TOKEN_LIFETIME_MS. created_by: user id or NULL. */
+/*
+ * Creates a UUID4 token that expires at now_ms + TOKEN_LIFETIME_MS; the caller frees it.
+ * created_by: a user id, or NULL.
+ */
 int tokens_create(struct db *s,
                   const char *created_by,
                   bool is_multi_use,
@@ -19,13 +23,16 @@ int tokens_create(struct db *s,
                   struct error *err) _nodiscard_;
 
 enum token_verdict { TOKEN_OK, TOKEN_UNKNOWN, TOKEN_EXPIRED, TOKEN_USED };
-/* Takes one use of the token; call it inside the transaction that registers the agent. */
+/* Counts one use of the token. Call it inside the transaction that registers the agent. */
 int tokens_consume(struct db *s,
                    const char *token,
                    int64_t now_ms,
                    enum token_verdict *ret,
                    struct error *err) _nodiscard_;
-/* Whether the token is known and has not expired, used up or not. 1, 0 or a failure. */
+/*
+ * Returns 1 if the token is known and has not expired, even if it is used up; else 0, or a
+ * failure.
+ */
 int tokens_is_alive(struct db *s, const char *token, int64_t now_ms, struct error *err) _nodiscard_;
-int tokens_purge(struct db *s, int64_t now_ms, struct error *err)
-    _nodiscard_; /* those expired for a day */
+/* Deletes tokens that expired more than a day ago. */
+int tokens_purge(struct db *s, int64_t now_ms, struct error *err) _nodiscard_;

@@ -28,7 +28,7 @@ static enum token_verdict consume(struct db *s, const char *token, int64_t now_m
     return v;
 }
 
-static void single_use_is_used_once(void **state)
+static void test_single_use_is_used_once(void **state)
 {
     struct db *s = ((struct fixture *)*state)->store;
     _cleanup_free_ char *a = create(s, false), *b = create(s, false);
@@ -41,7 +41,7 @@ static void single_use_is_used_once(void **state)
     assert_int_equal(consume(s, "no such token", NOW), TOKEN_UNKNOWN);
 }
 
-static void multi_use_ends_with_its_time(void **state)
+static void test_multi_use_ends_with_the_lifetime(void **state)
 {
     struct db *s = ((struct fixture *)*state)->store;
     _cleanup_free_ char *token = create(s, true);
@@ -53,7 +53,7 @@ static void multi_use_ends_with_its_time(void **state)
     assert_int_equal(consume(s, token, NOW + TOKEN_LIFETIME_MS), TOKEN_EXPIRED);
 }
 
-static void expired_wins_over_used(void **state)
+static void test_expired_token_is_not_reported_as_used(void **state)
 {
     struct db *s = ((struct fixture *)*state)->store;
     _cleanup_free_ char *token = create(s, false);
@@ -62,7 +62,7 @@ static void expired_wins_over_used(void **state)
     assert_int_equal(consume(s, token, NOW + TOKEN_LIFETIME_MS), TOKEN_EXPIRED);
 }
 
-static void the_token_itself_is_not_stored(void **state)
+static void test_token_itself_is_not_stored(void **state)
 {
     static const char sql[] = "SELECT token_hash FROM registration_tokens";
     struct db *s = ((struct fixture *)*state)->store;
@@ -78,7 +78,7 @@ static void the_token_itself_is_not_stored(void **state)
     assert_int_equal(consume(s, stored, NOW), TOKEN_UNKNOWN);
 }
 
-static void purge_keeps_a_day(void **state)
+static void test_purge_keeps_tokens_for_a_day(void **state)
 {
     struct db *s = ((struct fixture *)*state)->store;
     _cleanup_free_ char *token = create(s, false);
@@ -117,7 +117,7 @@ static void *race_thread(void *arg)
     return NULL;
 }
 
-static void of_two_threads_one_wins(void **state)
+static void test_one_of_two_threads_consumes_a_token(void **state)
 {
     struct fixture *f = *state;
 
@@ -142,7 +142,7 @@ static void of_two_threads_one_wins(void **state)
     }
 }
 
-/* In the child: the exit status is the verdict. */
+/* Runs in the child. Returns the verdict, as the exit status. */
 static int race_process(const char *dir, const char *token)
 {
     struct race race = {.token = token};
@@ -154,7 +154,7 @@ static int race_process(const char *dir, const char *token)
     return (int)race.verdict;
 }
 
-static void of_two_processes_one_wins(void **state)
+static void test_one_of_two_processes_consumes_a_token(void **state)
 {
     struct fixture *f = *state;
     int n_ok = 0, n_used = 0;
@@ -163,7 +163,7 @@ static void of_two_processes_one_wins(void **state)
         _cleanup_free_ char *token = create(f->store, false);
         pid_t children[2];
 
-        db_close(TAKE_PTR(f->store)); /* a handle must not cross a fork */
+        db_close(TAKE_PTR(f->store)); /* a handle must not be used across fork() */
         for (int i = 0; i < 2; i++) {
             children[i] = fork();
             assert_true(children[i] >= 0);
@@ -187,10 +187,13 @@ static void of_two_processes_one_wins(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(single_use_is_used_once),   TEST(multi_use_ends_with_its_time),
-        TEST(expired_wins_over_used),    TEST(the_token_itself_is_not_stored),
-        TEST(purge_keeps_a_day),         TEST(of_two_threads_one_wins),
-        TEST(of_two_processes_one_wins),
+        TEST(test_single_use_is_used_once),
+        TEST(test_multi_use_ends_with_the_lifetime),
+        TEST(test_expired_token_is_not_reported_as_used),
+        TEST(test_token_itself_is_not_stored),
+        TEST(test_purge_keeps_tokens_for_a_day),
+        TEST(test_one_of_two_threads_consumes_a_token),
+        TEST(test_one_of_two_processes_consumes_a_token),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

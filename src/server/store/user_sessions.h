@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * user_sessions: logged-in browsers, by the hash of the session id in their cookie. Only this module
- * and identities.c name the table `user_sessions`.
+ * Table user_sessions: logged-in browsers, by the hash of the session id in their cookie. Only
+ * this module and identities.c name the table.
  */
 
 #include "server/store/store.h"
@@ -11,35 +11,37 @@
 struct user_session {
     char *id_hash;
     int64_t user_id;
-    char *peer; /* address it logged in from; may be NULL */
+    char *peer; /* address of the login; may be NULL */
     int64_t created_at_ms, expires_at_ms;
 };
 
+/* -EINVAL: no such user. */
 int user_sessions_insert(struct db *s, const struct user_session *row, struct error *err)
-    _nodiscard_; /* -EINVAL: no such user */
-int user_sessions_delete(struct db *s, const char *id_hash, struct error *err)
-    _nodiscard_; /* 0 also when there was none */
+    _nodiscard_;
+/* Returns 0 even if there is no such session. */
+int user_sessions_delete(struct db *s, const char *id_hash, struct error *err) _nodiscard_;
+/* Deletes all sessions of a user, except keep_id_hash (may be NULL). */
 int user_sessions_delete_user(struct db *s,
                               int64_t user_id,
-                              const char *keep_id_hash /* or NULL */,
+                              const char *keep_id_hash,
                               struct error *err) _nodiscard_;
 
-#define USER_SESSION_SHORT \
-    16 /* digits of the hash by which a session can be named: the id is a secret */
+/* The first digits of the hash identify a session in the API, because its id is a secret. */
+#define USER_SESSION_SHORT 16
 
-/* Those that have not expired, newest first; user_id 0: of all users. */
 typedef void (*user_sessions_row_fn)(void *arg, const struct user_session *row);
 struct user_sessions_filter {
-    int64_t user_id, now_ms;
+    int64_t user_id, now_ms; /* user_id 0: all users */
 };
+/* Sessions that have not expired, newest first. */
 int user_sessions_each(struct db *s,
                        const struct user_sessions_filter *filter,
                        user_sessions_row_fn fn,
                        void *arg,
                        struct error *err) _nodiscard_;
-/* By the first digits of the hash; user_id 0: whoever's. -ENOENT. */
+/* Deletes a session by the first digits of its hash; user_id 0: of any user. -ENOENT. */
 int user_sessions_revoke(struct db *s, const char *short_hash, int64_t user_id, struct error *err)
     _nodiscard_;
 
-int user_sessions_purge(struct db *s, int64_t now_ms, struct error *err)
-    _nodiscard_; /* expired ones */
+/* Deletes expired sessions. */
+int user_sessions_purge(struct db *s, int64_t now_ms, struct error *err) _nodiscard_;

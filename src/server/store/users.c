@@ -73,7 +73,7 @@ int users_insert(struct db *s, const struct user *u, int64_t *ret_id, struct err
     query_text(&q, ":scope", u->scope);
     r = query_run(&q, NULL, err);
     if (r == -EEXIST)
-        return error_set(err, r, "a user named `%s` exists", u->name);
+        return error_set(err, r, "a user named `%s` already exists", u->name);
     if (r < 0)
         return r;
     *ret_id = query_last_id(&q);

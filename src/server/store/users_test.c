@@ -1,4 +1,4 @@
-/* users, user_sessions, api_keys and the identities that come of them */
+/* Tests users, user_sessions, api_keys and identities. */
 
 #include "base/buf.h"
 #include "base/str.h"
@@ -30,7 +30,7 @@ static int64_t add_user(struct db *s, const char *name, enum role role)
     return id;
 }
 
-static void users_keep_what_they_are_given(void **state)
+static void test_all_columns_of_users_are_stored(void **state)
 {
     struct db *s = ((struct fixture *)*state)->store;
     int64_t id = add_user(s, "ann", ROLE_OPERATOR), n = 0;
@@ -63,7 +63,7 @@ static void users_keep_what_they_are_given(void **state)
     assert_int_equal(n, 1);
 }
 
-static void user_names_are_unique(void **state)
+static void test_user_names_are_unique(void **state)
 {
     struct db *s = ((struct fixture *)*state)->store;
     char name[] = "ann", hash[] = "h";
@@ -103,7 +103,7 @@ static bool is_session(struct db *s, const char *hash, int64_t now_ms)
     return r == 0;
 }
 
-static void sessions_identify_their_user(void **state)
+static void test_sessions_identify_their_user(void **state)
 {
     struct db *s = ((struct fixture *)*state)->store;
     int64_t ann = add_user(s, "ann", ROLE_OPERATOR);
@@ -122,7 +122,7 @@ static void sessions_identify_their_user(void **state)
     assert_false(is_session(s, "s2", 100));
 }
 
-static void sessions_end_by_logout_user_and_time(void **state)
+static void test_sessions_end_by_logout_user_and_time(void **state)
 {
     struct db *s = ((struct fixture *)*state)->store;
     int64_t ann = add_user(s, "ann", ROLE_ADMIN), bob = add_user(s, "bob", ROLE_ADMIN);
@@ -178,7 +178,7 @@ static int key_role(struct db *s, const char *key, int64_t now_ms)
     return (int)role;
 }
 
-static void keys_are_shown_once(void **state)
+static void test_key_is_valid_until_it_is_deleted(void **state)
 {
     struct db *s = ((struct fixture *)*state)->store;
     char name[] = "ci";
@@ -215,7 +215,7 @@ static void keys_are_shown_once(void **state)
     assert_int_equal(key_role(s, key, 10), -1);
 }
 
-static void keys_expire(void **state)
+static void test_keys_expire(void **state)
 {
     struct db *s = ((struct fixture *)*state)->store;
     char name[] = "ci";
@@ -228,7 +228,7 @@ static void keys_expire(void **state)
     assert_int_equal(key_role(s, key, 100), -1);
 }
 
-static void keys_never_exceed_their_creator(void **state)
+static void test_keys_never_exceed_the_rights_of_their_creator(void **state)
 {
     static const char demote[] = "UPDATE users SET role = 'viewer'";
     static const char drop[] = "DELETE FROM users";
@@ -259,7 +259,7 @@ static void assert_scope(struct db *s, const char *key, const char *own, const c
     identity_row_done(&row);
 }
 
-static void scopes_are_kept_and_bind_the_keys_of_a_user(void **state)
+static void test_scopes_are_stored_and_limit_the_keys_of_a_user(void **state)
 {
     struct db *s = ((struct fixture *)*state)->store;
     char name[] = "ci", scope[] = "label=team=web\nhost=h2";
@@ -279,7 +279,7 @@ static void scopes_are_kept_and_bind_the_keys_of_a_user(void **state)
     assert_int_equal(users_set_rights(s, ann + 1, ROLE_ADMIN, "host=h1", 9, NULL), -ENOENT);
     assert_scope(s, key, scope, "host=h1");
     assert_int_equal(users_count_admins(s, &n, NULL), 0);
-    assert_int_equal(n, 0); /* nobody is left who can do everything */
+    assert_int_equal(n, 0); /* no admin without a scope remains */
     assert_int_equal(users_get(s, ann, &u, NULL), 0);
     assert_string_equal(u.scope, "host=h1");
     user_done(&u);
@@ -293,7 +293,7 @@ static void scopes_are_kept_and_bind_the_keys_of_a_user(void **state)
     assert_scope(s, key, scope, NULL);
 }
 
-static void key_names_and_roles_are_checked(void **state)
+static void test_key_names_and_roles_are_checked(void **state)
 {
     static const struct {
         const char *name;
@@ -325,7 +325,7 @@ static void append_name(void *arg, const struct api_key *k)
     assert_int_equal(buf_printf(arg, "%s:%s ", k->name, role_name(k->role)), 0);
 }
 
-static void keys_are_listed_by_name(void **state)
+static void test_keys_are_listed_by_name(void **state)
 {
     struct db *s = ((struct fixture *)*state)->store;
     struct buf names = BUF_INIT(100);
@@ -346,16 +346,16 @@ static void keys_are_listed_by_name(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(users_keep_what_they_are_given),
-        TEST(user_names_are_unique),
-        TEST(sessions_identify_their_user),
-        TEST(sessions_end_by_logout_user_and_time),
-        TEST(keys_are_shown_once),
-        TEST(keys_expire),
-        TEST(keys_never_exceed_their_creator),
-        TEST(scopes_are_kept_and_bind_the_keys_of_a_user),
-        TEST(key_names_and_roles_are_checked),
-        TEST(keys_are_listed_by_name),
+        TEST(test_all_columns_of_users_are_stored),
+        TEST(test_user_names_are_unique),
+        TEST(test_sessions_identify_their_user),
+        TEST(test_sessions_end_by_logout_user_and_time),
+        TEST(test_key_is_valid_until_it_is_deleted),
+        TEST(test_keys_expire),
+        TEST(test_keys_never_exceed_the_rights_of_their_creator),
+        TEST(test_scopes_are_stored_and_limit_the_keys_of_a_user),
+        TEST(test_key_names_and_roles_are_checked),
+        TEST(test_keys_are_listed_by_name),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
