@@ -26,7 +26,10 @@
 #define ID_B      "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 #define A12       "aaaaaaaaaaaa"
 
-/* --- the edge: requests, authentication ------------------------------------------------------------------------ */
+/*
+ * --- fakes of requests and authentication
+ * -------------------------------------------------------
+ */
 
 static struct identity caller;
 static auth_watch_fn on_ended;
@@ -83,7 +86,10 @@ void auth_watch_cancel(_unused_ struct auth_watch *w)
 {
 }
 
-/* --- the fixture --------------------------------------------------------------------------------------- */
+/*
+ * --- the fixture
+ * --------------------------------------------------------------------------------
+ */
 
 struct fixture {
     struct fleet *fleet;
@@ -114,7 +120,8 @@ static json_t *element(const char *id, const char *name, const char *team)
                      "Labels", "team", team);
 }
 
-static void put_containers(struct fixture *f, json_t *list /* stolen */)
+/* Takes ownership of `list`. */
+static void put_containers(struct fixture *f, json_t *list)
 {
     (void)fleet_apply_snapshot(f->h, list, 1);
     json_decref(list);
@@ -157,7 +164,7 @@ static struct ws *dial(struct fixture *f)
     return fake_ws_new(&accept, "192.0.2.1");
 }
 
-/* The next message, of this type. */
+/* Returns the next message, which must have this type. */
 static const json_t *expect(struct ws *ws, const char *type)
 {
     const json_t *m = fake_ws_next(ws);
@@ -173,27 +180,30 @@ static void subscribe(struct ws *ws, const char *topic)
     (void)expect(ws, "subscribed");
 }
 
-static size_t n_of(const json_t *m, const char *section)
+static size_t count_elements(const json_t *m, const char *section)
 {
     return json_array_size(json_object_get(m, section));
 }
 
-/* --- tests --------------------------------------------------------------------------------------------- */
+/*
+ * --- tests
+ * --------------------------------------------------------------------------------------
+ */
 
-static void test_state_then_one_update_a_tick(void **state)
+static void test_state_is_followed_by_one_update_per_tick(void **state)
 {
     struct fixture *f = *state;
     struct ws *ws = dial(f);
     const json_t *m;
 
-    assert_null(fake_ws_next(ws)); /* nothing before it is asked for */
+    assert_null(fake_ws_next(ws)); /* nothing before a subscription */
     subscribe(ws, "containers");
     m = expect(ws, "state");
-    assert_int_equal(n_of(m, "containers"), 2);
+    assert_int_equal(count_elements(m, "containers"), 2);
     assert_true(json_is_false(json_object_get(m, "complete")));
     assert_true(json_is_true(json_object_get(m, "last")));
     fake_advance(TICK_MS);
-    assert_null(fake_ws_next(ws)); /* it has all of it already */
+    assert_null(fake_ws_next(ws)); /* the client has everything */
 
     for (int i = 0; i < 50; i++) {
         char name[16];
@@ -205,17 +215,17 @@ static void test_state_then_one_update_a_tick(void **state)
     assert_int_equal(ws->n_sent, 2);
     fake_advance(TICK_MS);
     m = expect(ws, "update");
-    assert_int_equal(n_of(m, "containers"), 1);
+    assert_int_equal(count_elements(m, "containers"), 1);
     assert_string_equal(json_text_get(json_array_get(json_object_get(m, "containers"), 0), "name"),
                         "last");
     assert_string_equal(json_text_get(json_array_get(json_object_get(m, "removed"), 0), "id"),
                         ID_B);
-    assert_int_equal(n_of(m, "hosts"), 0); /* not asked for */
+    assert_int_equal(count_elements(m, "hosts"), 0); /* not subscribed to */
     assert_null(fake_ws_next(ws));
     fake_ws_end(ws, 1000);
 }
 
-static void test_behind(void **state)
+static void test_slow_client_gets_the_state_again(void **state)
 {
     struct fixture *f = *state;
     struct ws *ws = dial(f);
@@ -228,7 +238,7 @@ static void test_behind(void **state)
     ws->queued = 1;
     put_containers(f, json_pack("[o, o]", element(ID_A, "/a1", "x"), element(ID_B, "/b", "y")));
     fake_advance(TICK_MS);
-    ws->send_code = 0; /* it has room again, but has not caught up */
+    ws->send_code = 0; /* the queue has room again, but has not drained */
     put_containers(f, json_pack("[o]", element(ID_A, "/a2", "x")));
     fake_advance(TICK_MS);
     assert_null(fake_ws_next(ws));
@@ -237,14 +247,14 @@ static void test_behind(void **state)
     m = expect(ws, "state");
     assert_string_equal(json_text_get(m, "reason"), "behind");
     assert_true(json_is_true(json_object_get(m, "complete")));
-    assert_int_equal(n_of(m, "containers"), 1);
+    assert_int_equal(count_elements(m, "containers"), 1);
     put_containers(f, json_pack("[o]", element(ID_A, "/a3", "x")));
     fake_advance(TICK_MS);
     (void)expect(ws, "update");
     fake_ws_end(ws, 1000);
 }
 
-static void test_state_in_parts(void **state)
+static void test_large_state_is_sent_in_parts(void **state)
 {
     struct fixture *f = *state;
     _cleanup_free_ char *large = xcalloc(1, 100001);
@@ -266,10 +276,10 @@ static void test_state_in_parts(void **state)
     for (int part = 0;; part++) {
         m = expect(ws, "state");
         assert_int_equal(json_integer_value(json_object_get(m, "part")), part);
-        n += n_of(m, "containers");
+        n += count_elements(m, "containers");
         if (json_is_true(json_object_get(m, "last")))
             break;
-        assert_null(fake_ws_next(ws)); /* no more than the client takes */
+        assert_null(fake_ws_next(ws)); /* the next part waits for the queue to drain */
         fake_ws_drain(ws);
     }
     assert_int_equal(n, 10);
@@ -277,7 +287,7 @@ static void test_state_in_parts(void **state)
     fake_ws_drain(ws);
     assert_null(fake_ws_next(ws));
 
-    /* Another subscription while one is on its way: everything, once. */
+    /* A subscription before the previous state is complete: the whole state is sent once. */
     fake_ws_receive_json(
         ws, json_pack("{s:s, s:[s]}", "type", "unsubscribe", "topics", "containers/h"));
     (void)expect(ws, "unsubscribed");
@@ -287,11 +297,11 @@ static void test_state_in_parts(void **state)
     m = expect(ws, "state");
     assert_true(json_is_true(json_object_get(m, "complete")));
     assert_int_equal(json_integer_value(json_object_get(m, "part")), 0);
-    assert_int_equal(n_of(m, "hosts"), 1);
+    assert_int_equal(count_elements(m, "hosts"), 1);
     fake_ws_end(ws, 1000);
 }
 
-static void test_figures(void **state)
+static void test_new_samples_of_watched_containers_are_sent(void **state)
 {
     struct fixture *f = *state;
     struct ws *ws = dial(f);
@@ -299,7 +309,7 @@ static void test_figures(void **state)
     const json_t *m;
 
     subscribe(ws, "stats/h/" A12);
-    assert_int_equal(n_of(expect(ws, "state"), "stats"), 0);
+    assert_int_equal(count_elements(expect(ws, "state"), "stats"), 0);
     assert_int_equal(f->n_watched, 1);
     assert_true(feed_is_watched(f->feed, "h", ID_A));
     assert_false(feed_is_watched(f->feed, "h", ID_B));
@@ -313,10 +323,10 @@ static void test_figures(void **state)
     }
     fake_advance(TICK_MS);
     m = expect(ws, "update");
-    assert_int_equal(n_of(m, "stats"), 1);
-    assert_int_equal(n_of(m, "host_stats"), 0);
+    assert_int_equal(count_elements(m, "stats"), 1);
+    assert_int_equal(count_elements(m, "host_stats"), 0);
     fleet_notify_samples(f->fleet, f->h,
-                         &(struct samples){0}); /* of something else: none of these is new */
+                         &(struct samples){0}); /* of other objects: no sample here is new */
     fake_advance(TICK_MS);
     assert_null(fake_ws_next(ws));
 
@@ -325,7 +335,7 @@ static void test_figures(void **state)
     assert_false(feed_is_any_watched(f->feed, "h"));
 }
 
-static void test_too_much_has_gone(void **state)
+static void test_too_many_removals_resend_the_state(void **state)
 {
     struct fixture *f = *state;
     struct ws *ws = dial(f);
@@ -345,8 +355,8 @@ static void test_too_much_has_gone(void **state)
     fake_ws_end(ws, 1000);
 }
 
-/* More than a frame holds: what is news, then the state in parts. */
-static void test_much_changes(void **state)
+/* The changes exceed a frame: news are sent at once, and the state in parts. */
+static void test_large_changes_are_sent_in_parts(void **state)
 {
     struct fixture *f = *state;
     _cleanup_free_ char *large = xcalloc(1, 700001);
@@ -366,17 +376,17 @@ static void test_much_changes(void **state)
     json_decref(step);
     fake_advance(TICK_MS);
     m = expect(ws, "update");
-    assert_int_equal(n_of(m, "containers"), 0);
-    assert_int_equal(n_of(m, "progress"), 1);
+    assert_int_equal(count_elements(m, "containers"), 0);
+    assert_int_equal(count_elements(m, "progress"), 1);
     m = expect(ws, "state");
     assert_string_equal(json_text_get(m, "reason"), "too_much");
     assert_true(json_is_true(json_object_get(m, "complete")));
-    assert_int_equal(n_of(m, "containers"), 1);
+    assert_int_equal(count_elements(m, "containers"), 1);
     fake_ws_drain(ws);
-    assert_int_equal(n_of(expect(ws, "state"), "containers"), 1);
+    assert_int_equal(count_elements(expect(ws, "state"), "containers"), 1);
     assert_null(fake_ws_next(ws));
 
-    /* What fits into no queue would never be sent. */
+    /* A message that exceeds an empty queue can never be sent: the client is closed. */
     ws->send_code = -ENOBUFS;
     put_containers(f, json_pack("[o]", element(ID_A, "/a", "x")));
     fake_advance(TICK_MS);
@@ -389,7 +399,7 @@ static void limit_to(const char *rule)
     assert_int_equal(scope_rules_add(&caller.scope.own, rule, NULL, NULL, NULL), 0);
 }
 
-static void test_a_scope(void **state)
+static void test_scope_limits_containers(void **state)
 {
     struct fixture *f = *state;
     struct ws *ws;
@@ -399,27 +409,27 @@ static void test_a_scope(void **state)
     ws = dial(f);
     subscribe(ws, "containers");
     m = expect(ws, "state");
-    assert_int_equal(n_of(m, "containers"), 1);
+    assert_int_equal(count_elements(m, "containers"), 1);
 
-    /* b changes and goes, a leaves the scope: only of the last is told. */
+    /* b changes and is removed, a leaves the scope: only the latter is sent. */
     put_containers(f, json_pack("[o, o]", element(ID_A, "/a", "x"), element(ID_B, "/b2", "y")));
     fake_advance(TICK_MS);
     assert_null(fake_ws_next(ws));
     put_containers(f, json_pack("[o]", element(ID_A, "/a", "z")));
     fake_advance(TICK_MS);
     m = expect(ws, "update");
-    assert_int_equal(n_of(m, "containers"), 0);
-    assert_int_equal(n_of(m, "removed"), 1);
+    assert_int_equal(count_elements(m, "containers"), 0);
+    assert_int_equal(count_elements(m, "removed"), 1);
     put_containers(f, json_pack("[o]", element(ID_A, "/a2", "z")));
     fake_advance(TICK_MS);
     assert_null(fake_ws_next(ws));
     put_containers(f, json_pack("[o]", element(ID_A, "/a2", "x")));
     fake_advance(TICK_MS);
-    assert_int_equal(n_of(expect(ws, "update"), "containers"), 1);
+    assert_int_equal(count_elements(expect(ws, "update"), "containers"), 1);
     fake_ws_end(ws, 1000);
 }
 
-static void test_rights_end(void **state)
+static void test_client_is_closed_when_its_rights_end(void **state)
 {
     struct fixture *f = *state;
     struct ws *ws = dial(f);
@@ -440,14 +450,14 @@ static void test_rights_end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_FIXTURE(test_state_then_one_update_a_tick),
-        WITH_FIXTURE(test_behind),
-        WITH_FIXTURE(test_state_in_parts),
-        WITH_FIXTURE(test_figures),
-        WITH_FIXTURE(test_too_much_has_gone),
-        WITH_FIXTURE(test_much_changes),
-        WITH_FIXTURE(test_a_scope),
-        WITH_FIXTURE(test_rights_end),
+        WITH_FIXTURE(test_state_is_followed_by_one_update_per_tick),
+        WITH_FIXTURE(test_slow_client_gets_the_state_again),
+        WITH_FIXTURE(test_large_state_is_sent_in_parts),
+        WITH_FIXTURE(test_new_samples_of_watched_containers_are_sent),
+        WITH_FIXTURE(test_too_many_removals_resend_the_state),
+        WITH_FIXTURE(test_large_changes_are_sent_in_parts),
+        WITH_FIXTURE(test_scope_limits_containers),
+        WITH_FIXTURE(test_client_is_closed_when_its_rights_end),
     };
 
     return cmocka_run_group_tests_name("feed", tests, NULL, NULL);

@@ -20,7 +20,7 @@ static const char *const names[FRAME_SECTIONS] = {
 void frame_init(struct frame *f)
 {
     for (unsigned i = 0; i < FRAME_SECTIONS; i++)
-        buf_init(&f->sections[i], SIZE_MAX / 2); /* who fills it looks at frame_size() */
+        buf_init(&f->sections[i], SIZE_MAX / 2); /* the caller checks frame_size() */
     buf_init(&f->host, SIZE_MAX / 2);
     f->host_of = NULL;
 }
@@ -48,19 +48,19 @@ size_t frame_size(const struct frame *f)
     return size;
 }
 
-/* The section, ready for one more element. */
-static struct buf *next(struct frame *f, enum frame_section section)
+/* Returns the section, with a comma if an element precedes the next one. */
+static struct buf *begin_element(struct frame *f, enum frame_section section)
 {
     struct buf *b = &f->sections[section];
 
     if (b->size > 0)
-        (void)buf_append_char(b, ','); /* these buffers have no limit of their own */
+        (void)buf_append_char(b, ','); /* cannot fail: the buffers have no limit */
     return b;
 }
 
 void frame_add_host(struct frame *f, struct fleet_host *h, const struct scope *scope)
 {
-    fleet_host_write_in(next(f, FRAME_HOSTS), h, scope);
+    fleet_host_write_in(begin_element(f, FRAME_HOSTS), h, scope);
 }
 
 void frame_add_container(struct frame *f,
@@ -73,18 +73,18 @@ void frame_add_container(struct frame *f,
         container_host_write(&f->host, h);
         f->host_of = h;
     }
-    container_write(next(f, FRAME_CONTAINERS), &f->host, c, with_env);
+    container_write(begin_element(f, FRAME_CONTAINERS), &f->host, c, with_env);
 }
 
-/* Ids are of an alphabet that needs no escapes. */
+/* Ids have no characters that JSON escapes. */
 void frame_add_removed_host(struct frame *f, const char *host_id)
 {
-    (void)buf_printf(next(f, FRAME_REMOVED_HOSTS), "\"%s\"", host_id);
+    (void)buf_printf(begin_element(f, FRAME_REMOVED_HOSTS), "\"%s\"", host_id);
 }
 
 void frame_add_removed(struct frame *f, const char *host_id, const char *container_id)
 {
-    (void)buf_printf(next(f, FRAME_REMOVED), "{\"host_id\":\"%s\",\"id\":\"%s\"}", host_id,
+    (void)buf_printf(begin_element(f, FRAME_REMOVED), "{\"host_id\":\"%s\",\"id\":\"%s\"}", host_id,
                      container_id);
 }
 
@@ -102,7 +102,7 @@ void frame_add_host_stats(struct frame *f, const struct fleet_host *h)
 
     if (!s->sampled_at_ms)
         return;
-    b = next(f, FRAME_HOST_STATS);
+    b = begin_element(f, FRAME_HOST_STATS);
     (void)buf_printf(b, "{\"host_id\":\"%s\",", h->row.id);
     host_sample_write(b, ",\"memory_percent\":", s);
     add_sampled_at(b, s);
@@ -114,7 +114,7 @@ void frame_add_stats(struct frame *f, const struct fleet_host *h, const struct f
 
     if (!c->sample.sampled_at_ms)
         return;
-    b = next(f, FRAME_STATS);
+    b = begin_element(f, FRAME_STATS);
     (void)buf_printf(b, "{\"host_id\":\"%s\",\"id\":\"%s\"", h->row.id, c->id);
     container_sample_write(b, &c->sample);
     add_sampled_at(b, &c->sample);
@@ -122,7 +122,7 @@ void frame_add_stats(struct frame *f, const struct fleet_host *h, const struct f
 
 void frame_add_text(struct frame *f, enum frame_section section, const char *text, size_t size)
 {
-    (void)buf_append(next(f, section), text, size);
+    (void)buf_append(begin_element(f, section), text, size);
 }
 
 void frame_write(const struct frame *f, struct buf *out, const char *type, const char *head)

@@ -1,9 +1,9 @@
 #pragma once
 
 /*
- * A message to a client that has subscribed: lists of what is new, collected one by one and then written as one JSON
- * text. Sections without an element are left out. Storage is the caller's; a zeroed struct is not ready, frame_init()
- * makes it so.
+ * A frame is a message to a subscriber: sections of changes, collected one by one and then
+ * written as one JSON text. Empty sections are left out. A frame has no limit: the caller checks
+ * frame_size(). Storage is the caller's, and must be initialised with frame_init().
  */
 
 #include "base/buf.h"
@@ -26,16 +26,16 @@ enum frame_section {
 
 struct frame {
     struct buf sections[FRAME_SECTIONS];
-    struct buf host;                  /* what the containers of host_of have in common */
-    const struct fleet_host *host_of; /* of the container before; NULL after frame_clear() */
+    struct buf host;                  /* JSON members that all containers of host_of share */
+    const struct fleet_host *host_of; /* of the previous container; NULL after frame_clear() */
 };
 
 void frame_init(struct frame *f);
 void frame_done(struct frame *f);
 void frame_clear(struct frame *f);
-size_t frame_size(const struct frame *f); /* 0: there is nothing in it */
+size_t frame_size(const struct frame *f); /* bytes of all sections; 0: empty */
 
-/* As it is within this scope. */
+/* Adds a host as a caller with this scope sees it. */
 void frame_add_host(struct frame *f, struct fleet_host *h, const struct scope *scope);
 void frame_add_container(struct frame *f,
                          struct fleet_host *h,
@@ -43,10 +43,13 @@ void frame_add_container(struct frame *f,
                          bool with_env);
 void frame_add_removed_host(struct frame *f, const char *host_id);
 void frame_add_removed(struct frame *f, const char *host_id, const char *container_id);
-/* The newest sample; nothing when there is none. */
+/* Add the newest sample, if there is one. */
 void frame_add_host_stats(struct frame *f, const struct fleet_host *h);
 void frame_add_stats(struct frame *f, const struct fleet_host *h, const struct fleet_container *c);
 void frame_add_text(struct frame *f, enum frame_section section, const char *text, size_t size);
 
-/* {"type": type, "timestamp": now, ... sections}; `head` stands after the timestamp: "" or members after a comma. */
+/*
+ * Writes {"type": type, "timestamp": now, head, sections}; `head` is "" or a comma and JSON
+ * members.
+ */
 void frame_write(const struct frame *f, struct buf *out, const char *type, const char *head);

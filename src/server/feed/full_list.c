@@ -11,7 +11,7 @@
 
 static void add_text(struct buf *out, const char *text)
 {
-    (void)buf_append_str(out, text); /* full lists have no limit of their own */
+    (void)buf_append_str(out, text); /* cannot fail: the buffer has no limit */
 }
 
 static void add_lists(struct buf *out, const struct client *c)
@@ -80,7 +80,7 @@ void client_send_lists(struct client *c, bool is_first)
 
 static void send_lists(struct feed *f, bool with_env)
 {
-    struct buf text = BUF_INIT(SIZE_MAX / 2); /* one for all who may see everything */
+    struct buf text = BUF_INIT(SIZE_MAX / 2); /* shared by all clients without a scope */
 
     for (struct list *l = f->clients.next; l != &f->clients; l = l->next) {
         struct client *c = CONTAINER_OF(l, struct client, link);
@@ -104,7 +104,10 @@ void feed_send_lists(struct feed *f)
     send_lists(f, true);
 }
 
-/* --- container_stats ----------------------------------------------------------------------------------- */
+/*
+ * --- container_stats
+ * ----------------------------------------------------------------------------
+ */
 
 static void send_sample(struct client *c, const struct fleet_host *h, const struct topic *t)
 {

@@ -11,7 +11,7 @@ static void item_free(struct news *n, struct news_item *it)
     n->n_items--;
     n->n_bytes -= it->size;
     if (it->key)
-        (void)map_remove(&n->by_key, it->key); /* the same object */
+        (void)map_remove(&n->by_key, it->key); /* returns the item itself */
     free(it->key);
     free(it->host_id);
     free(it->container_id);
@@ -38,7 +38,7 @@ void news_add(struct news *n, enum topic_kind kind, const struct news_about *abo
     struct news_item *it = about->key ? map_find(&n->by_key, about->key) : NULL;
 
     if (it)
-        item_free(n, it); /* the newer one comes at its own time */
+        item_free(n, it); /* the newer item is appended, at its own time */
     it = xcalloc(1, sizeof(*it));
     list_init(&it->link);
     it->kind = kind;
@@ -52,7 +52,7 @@ void news_add(struct news *n, enum topic_kind kind, const struct news_about *abo
     it->text = json_text_write(data, &it->size);
     json_decref(data);
     if (it->key)
-        (void)map_put(&n->by_key, it->key, it); /* nothing was there */
+        (void)map_put(&n->by_key, it->key, it); /* replaces nothing */
     list_append(&n->items, &it->link);
     n->n_items++;
     n->n_bytes += it->size;

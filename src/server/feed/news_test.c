@@ -14,13 +14,13 @@
 #define ID_A "aaaaaaaaaaaa"
 #define ID_B "bbbbbbbbbbbb"
 
-static void add(struct news *n, const char *key, int value)
+static void add_item(struct news *n, const char *key, int value)
 {
     news_add(n, TOPIC_PROGRESS, &(struct news_about){.key = key, .host_id = "h"},
              json_pack("{s:i}", "n", value));
 }
 
-static const char *texts(struct news *n)
+static const char *join_texts(struct news *n)
 {
     static char all[256];
     size_t size = 0;
@@ -34,28 +34,28 @@ static const char *texts(struct news *n)
     return all;
 }
 
-static void test_only_the_newest_of_a_key(void **state)
+static void test_newer_item_replaces_older_one_of_its_key(void **state)
 {
     struct news n;
 
     (void)state;
     news_init(&n);
-    add(&n, "a", 1);
-    add(&n, "b", 2);
-    add(&n, NULL, 3);
-    add(&n, NULL, 4);
-    add(&n, "a", 5);
-    assert_string_equal(texts(&n), "{\"n\":2}{\"n\":3}{\"n\":4}{\"n\":5}");
+    add_item(&n, "a", 1);
+    add_item(&n, "b", 2);
+    add_item(&n, NULL, 3);
+    add_item(&n, NULL, 4);
+    add_item(&n, "a", 5);
+    assert_string_equal(join_texts(&n), "{\"n\":2}{\"n\":3}{\"n\":4}{\"n\":5}");
     assert_int_equal(n.n_items, 4);
     news_clear(&n);
-    assert_string_equal(texts(&n), "");
+    assert_string_equal(join_texts(&n), "");
     assert_int_equal(n.n_bytes, 0);
-    add(&n, "a", 6);
-    assert_string_equal(texts(&n), "{\"n\":6}");
+    add_item(&n, "a", 6);
+    assert_string_equal(join_texts(&n), "{\"n\":6}");
     news_clear(&n);
 }
 
-static void test_too_much(void **state)
+static void test_oldest_items_are_dropped_and_counted(void **state)
 {
     struct news n;
     char *large = xcalloc(1, NEWS_MAX_BYTES / 2);
@@ -63,7 +63,7 @@ static void test_too_much(void **state)
     (void)state;
     news_init(&n);
     for (int i = 0; i < NEWS_MAX_ITEMS + 7; i++)
-        add(&n, NULL, i);
+        add_item(&n, NULL, i);
     assert_int_equal(n.n_items, NEWS_MAX_ITEMS);
     assert_int_equal(n.n_lost[TOPIC_PROGRESS], 7);
     assert_int_equal(n.n_lost[TOPIC_EVENTS], 0);
@@ -86,13 +86,13 @@ static const struct topic one = {.kind = TOPIC_STATS, .host = "h", .container = 
 static const struct topic all_hosts = {.kind = TOPIC_HOST_STATS};
 static const struct topic other_kind = {.kind = TOPIC_CONTAINERS, .host = "h", .container = ID_A};
 
-static void test_watched(void **state)
+static void test_watched_samples_are_counted(void **state)
 {
     struct watched w = {0};
 
     (void)state;
     assert_true(watched_add(&w, &one));
-    assert_false(watched_add(&w, &one)); /* a second one changes nothing */
+    assert_false(watched_add(&w, &one)); /* a second client changes no answer */
     assert_false(watched_add(&w, &other_kind));
     assert_true(watched_has_container(&w, "h", ID_A));
     assert_true(watched_has_container(&w, "h",
@@ -108,7 +108,7 @@ static void test_watched(void **state)
     assert_false(watched_has_container(&w, "h", ID_B));
 
     assert_false(watched_remove(&w, &one));
-    assert_true(watched_remove(&w, &one)); /* the last one */
+    assert_true(watched_remove(&w, &one)); /* the last client */
     assert_false(watched_has_any_container(&w, "h"));
 
     assert_true(watched_add(&w, &host));
@@ -125,9 +125,9 @@ static void test_watched(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_only_the_newest_of_a_key),
-        cmocka_unit_test(test_too_much),
-        cmocka_unit_test(test_watched),
+        cmocka_unit_test(test_newer_item_replaces_older_one_of_its_key),
+        cmocka_unit_test(test_oldest_items_are_dropped_and_counted),
+        cmocka_unit_test(test_watched_samples_are_counted),
     };
 
     return cmocka_run_group_tests_name("feed-news", tests, NULL, NULL);

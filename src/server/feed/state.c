@@ -21,7 +21,10 @@ static int compare_containers(const void *a, const void *b)
     return strcmp((*x)->id, (*y)->id);
 }
 
-/* The hosts that the topics speak of, by id, each once. */
+/*
+ * Collects the hosts of the topics, sorted by id and without duplicates. The caller frees the
+ * list.
+ */
 static struct fleet_host **collect_hosts(const struct feed *f,
                                          const struct topics *t,
                                          size_t *ret_n)
@@ -57,7 +60,7 @@ struct part {
     struct client *client;
     const struct topics *topics;
     struct frame *frame;
-    struct scope_view view; /* of the host at hand */
+    struct scope_view view; /* of the host that is being added */
 };
 
 static void add_host(const struct part *p, struct fleet_host *h)
@@ -80,7 +83,7 @@ static void add_container(const struct part *p, struct fleet_host *h, struct fle
         frame_add_stats(p->frame, h, c);
 }
 
-/* false: the part is full, and the host not at its end. */
+/* False: the part is full, and containers of the host remain. */
 static bool add_containers(const struct part *p, struct fleet_host *h)
 {
     struct resync *r = &p->client->resync;
@@ -107,8 +110,8 @@ static bool add_containers(const struct part *p, struct fleet_host *h)
     return true;
 }
 
-/* Fills the feed's frame from where the part before has ended; false: there is more. */
-static bool fill(struct client *c)
+/* Fills the feed's frame from the position after the previous part. False: there is more. */
+static bool fill_part(struct client *c)
 {
     struct resync *r = &c->resync;
     struct feed *f = c->feed;
@@ -163,7 +166,7 @@ void client_add_state(struct client *c, struct topics *only)
 {
     if (c->resync.is_pending || c->state == CLIENT_BEHIND) {
         topics_done(only);
-        if (c->state != CLIENT_BEHIND) /* else it begins when the queue has drained */
+        if (c->state != CLIENT_BEHIND) /* else it starts when the queue has drained */
             client_resync(c, "subscribed");
         return;
     }
@@ -182,7 +185,7 @@ void client_send_state(struct client *c)
 
     if (!r->is_pending || c->state != CLIENT_WATCHING)
         return;
-    is_last = fill(c);
+    is_last = fill_part(c);
     (void)snprintf(head, sizeof(head), ",\"reason\":\"%s\",\"complete\":%s,\"part\":%u,\"last\":%s",
                    r->reason, r->is_partial ? "false" : "true", r->part++,
                    is_last ? "true" : "false");

@@ -12,14 +12,17 @@
 #define SUBSCRIPTIONS_BURST 50
 #define MAX_MODAL           500 /* topics of a client that does not subscribe */
 
-static bool take(struct bucket *b, double burst, double per_second)
+static bool take_token(struct bucket *b, double burst, double per_second)
 {
     return bucket_take(b, burst, per_second, time_monotonic_ms());
 }
 
-/* --- answers ------------------------------------------------------------------------------------------- */
+/*
+ * --- answers
+ * ------------------------------------------------------------------------------------
+ */
 
-/* What the client gave to recognize the answer by. */
+/* Copies the id of the request, by which the client recognises the answer. */
 static void add_id(json_t *answer, const json_t *message)
 {
     json_t *id = json_object_get(message, "id");
@@ -36,7 +39,7 @@ static void send_error(struct client *c, const json_t *message, const char *code
     client_send(c, answer);
 }
 
-static void send_done(struct client *c, const json_t *message, const char *type)
+static void send_success(struct client *c, const json_t *message, const char *type)
 {
     json_t *answer = json_pack("{s:s, s:I}", "type", type, "topics",
                                (json_int_t)c->topics.items.size);
@@ -45,7 +48,10 @@ static void send_done(struct client *c, const json_t *message, const char *type)
     client_send(c, answer);
 }
 
-/* --- the topics of a client ---------------------------------------------------------------------------- */
+/*
+ * --- the topics of a client
+ * ---------------------------------------------------------------------
+ */
 
 static void notify_watched(struct client *c, const struct topic *t)
 {
@@ -92,7 +98,7 @@ static int parse_topic(const json_t *v, struct topic *ret, struct error *err)
     return topic_parse(text, ret, err);
 }
 
-/* All or nothing; at most `room` of them. */
+/* Parses all topics of a request, at most `room`. On failure *ret may have some of them. */
 static int parse_topics(const struct client *c,
                         const json_t *message,
                         size_t room,
@@ -113,9 +119,9 @@ static int parse_topics(const struct client *c,
         if (r < 0)
             return r;
         if (t.kind == TOPIC_JOBS && c->who.role < ROLE_OPERATOR) {
-            return error_set(err, -EACCES, "the topic jobs needs the role operator");
+            return error_set(err, -EACCES, "the topic jobs requires the role operator");
         }
-        (void)topics_add(ret, &t); /* named twice, or counted below */
+        (void)topics_add(ret, &t); /* a duplicate is ignored, the number is checked below */
         if (ret->items.size > room) {
             return error_set(err, -E2BIG,
                              "at most %d topics at a time; unsubscribe from some first",
@@ -125,12 +131,12 @@ static int parse_topics(const struct client *c,
     return 0;
 }
 
-static const char *error_code(int code)
+static const char *get_error_code(int code)
 {
     return code == -EACCES ? "permission_denied" : code == -E2BIG ? "too_many" : "bad_topic";
 }
 
-/* From now on it gets frames, and is too slow earlier. */
+/* From now on the client gets frames, and its queue has the smaller limit of subscribers. */
 void client_become_subscriber(struct client *c)
 {
     if (c->is_subscriber)
@@ -147,11 +153,11 @@ static void on_subscribe(struct client *c, const json_t *message)
     _cleanup_(topics_done) struct topics wanted = {0};
     _cleanup_(topics_done) struct topics added = {0};
     struct error err = ERROR_INIT;
-    size_t n_old = c->is_subscriber ? c->topics.items.size : 0; /* else they are forgotten */
+    size_t n_old = c->is_subscriber ? c->topics.items.size : 0; /* else they are removed below */
     int r = parse_topics(c, message, TOPICS_MAX - n_old, &wanted, &err);
 
     if (r < 0) {
-        send_error(c, message, error_code(r), err.msg);
+        send_error(c, message, get_error_code(r), err.msg);
         return;
     }
     client_become_subscriber(c);
@@ -159,7 +165,7 @@ static void on_subscribe(struct client *c, const json_t *message)
         if (add_topic(c, e->value))
             (void)topics_add(&added, e->value);
     }
-    send_done(c, message, "subscribed");
+    send_success(c, message, "subscribed");
     client_add_state(c, &added);
 }
 
@@ -170,19 +176,25 @@ static void on_unsubscribe(struct client *c, const json_t *message)
     int r = parse_topics(c, message, TOPICS_MAX, &unwanted, &err);
 
     if (r < 0) {
-        send_error(c, message, error_code(r), err.msg);
+        send_error(c, message, get_error_code(r), err.msg);
         return;
     }
     map_foreach(&unwanted.items, e) {
         (void)remove_topic(c, e->value);
         (void)topics_remove(&c->resync.only, e->value);
     }
-    send_done(c, message, "unsubscribed");
+    send_success(c, message, "unsubscribed");
 }
 
-/* --- clients that do not subscribe --------------------------------------------------------------------- */
+/*
+ * --- clients that do not subscribe
+ * --------------------------------------------------------------
+ */
 
-/* The container of {"container_id", "host_id"?}; the id may also be HOST:ID. false: there is none. */
+/*
+ * Finds the container of {"container_id", "host_id"?}; the id may be HOST:ID. False: there is
+ * none.
+ */
 static bool find_container(const struct client *c, const json_t *message, struct topic *ret)
 {
     const char *host = json_text_get(message, "host_id");
@@ -243,12 +255,15 @@ static void on_ping(struct client *c, const json_t *message _unused_)
     client_send(c, json_pack("{s:s}", "type", "pong"));
 }
 
-/* --- requests ------------------------------------------------------------------------------------------ */
+/*
+ * --- requests
+ * -----------------------------------------------------------------------------------
+ */
 
 static const struct request {
     const char *type;
     void (*handle)(struct client *c, const json_t *message);
-    bool is_search; /* costs more than looking it up */
+    bool is_search; /* may search the fleet; limited more strictly */
 } requests[] = {
     {"ping",              on_ping,              false},
     {"subscribe",         on_subscribe,         true },
@@ -272,7 +287,7 @@ void client_on_request(struct client *c, const json_t *message)
 {
     const struct request *r;
 
-    if (!take(&c->messages, MESSAGES_PER_S, MESSAGES_PER_S)) {
+    if (!take_token(&c->messages, MESSAGES_PER_S, MESSAGES_PER_S)) {
         send_error(c, message, "rate_limit", "At most 100 messages per second");
         return;
     }
@@ -282,10 +297,10 @@ void client_on_request(struct client *c, const json_t *message)
     }
     r = find_request(json_text_get(message, "type"));
     if (!r)
-        return; /* it concerns what this server does not send */
-    if (r->is_search && !take(&c->subscriptions, SUBSCRIPTIONS_BURST, SUBSCRIPTIONS_PER_S)) {
+        return; /* a request of a feature that this server does not have */
+    if (r->is_search && !take_token(&c->subscriptions, SUBSCRIPTIONS_BURST, SUBSCRIPTIONS_PER_S)) {
         send_error(c, message, "rate_limit",
-                   "At most 10 subscriptions per second in the long run: put topics together");
+                   "At most 10 subscriptions per second on average: send several topics in one");
         return;
     }
     r->handle(c, message);

@@ -7,12 +7,12 @@
 #include <string.h>
 
 #define KEY_SIZE    (2 + TOPIC_HOST_SIZE + CONTAINER_SHORT_ID_SIZE)
-#define MAX_QUOTED  100 /* characters of a client's word in an error */
+#define MAX_QUOTED  100 /* bytes of a client's text in an error */
 #define HOST_LETTER "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:"
 
 static const struct {
     const char *name;
-    unsigned min_words, max_words; /* after the name */
+    unsigned min_words, max_words; /* words after the name */
 } kinds[TOPIC_KINDS] = {
     [TOPIC_HOSTS] = {"hosts",      0, 1},
     [TOPIC_CONTAINERS] = {"containers", 0, 2},
@@ -39,7 +39,7 @@ static bool is_container_id(const char *id)
     return str_is_hex(id, CONTAINER_ID_LEN) || str_is_hex(id, CONTAINER_SHORT_ID_LEN);
 }
 
-/* The words after the name: `words` is NULL or begins after a slash. */
+/* Parses the words after the name; `words` begins after the slash, or is NULL. */
 static int parse_words(const char *words, struct topic *ret, unsigned *ret_n)
 {
     size_t size;
@@ -104,7 +104,7 @@ bool topics_add(struct topics *t, const struct topic *topic)
     (void)make_key(key, topic->kind, topic->host, topic->container);
     if (map_find(&t->items, key) || t->items.size >= TOPICS_MAX)
         return false;
-    (void)map_put(&t->items, key, xmemdup(topic, sizeof(*topic))); /* nothing was there */
+    (void)map_put(&t->items, key, xmemdup(topic, sizeof(*topic))); /* replaces nothing */
     t->n[topic->kind]++;
     if (!topic->host[0])
         t->all[topic->kind] = true;
@@ -126,10 +126,10 @@ bool topics_remove(struct topics *t, const struct topic *topic)
     return true;
 }
 
-static bool has(const struct topics *t,
-                enum topic_kind kind,
-                const char *host,
-                const char *container)
+static bool has_topic(const struct topics *t,
+                      enum topic_kind kind,
+                      const char *host,
+                      const char *container)
 {
     char key[KEY_SIZE];
 
@@ -145,5 +145,5 @@ bool topics_want(const struct topics *t,
         return true;
     if (t->n[kind] == 0 || !host)
         return false;
-    return has(t, kind, host, "") || (container && has(t, kind, host, container));
+    return has_topic(t, kind, host, "") || (container && has_topic(t, kind, host, container));
 }

@@ -15,7 +15,7 @@
 #define OTHER_ID "bbbbbbbbbbbb"
 #define HOST_63  "hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh"
 
-static void test_parse(void **state)
+static void test_topics_are_parsed(void **state)
 {
     static const struct {
         const char *text;
@@ -67,7 +67,7 @@ static void test_parse(void **state)
     }
 }
 
-static struct topic topic(const char *text)
+static struct topic make_topic(const char *text)
 {
     struct topic t;
 
@@ -75,7 +75,7 @@ static struct topic topic(const char *text)
     return t;
 }
 
-static void test_want(void **state)
+static void test_shorter_topic_includes_longer_ones(void **state)
 {
     static const struct {
         const char *topic, *host, *container;
@@ -99,7 +99,7 @@ static void test_want(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct topics set = {0};
-        struct topic t = topic(cases[i].topic);
+        struct topic t = make_topic(cases[i].topic);
 
         assert_true(topics_add(&set, &t));
         assert_int_equal(topics_want(&set, cases[i].kind, cases[i].host, cases[i].container),
@@ -111,14 +111,14 @@ static void test_want(void **state)
     }
 }
 
-static void test_limit(void **state)
+static void test_number_of_topics_is_limited(void **state)
 {
     struct topics set = {0};
-    struct topic t = topic("hosts");
+    struct topic t = make_topic("hosts");
 
     (void)state;
     assert_true(topics_add(&set, &t));
-    assert_false(topics_add(&set, &t)); /* twice is once */
+    assert_false(topics_add(&set, &t)); /* a duplicate */
     for (unsigned i = 1; i < TOPICS_MAX; i++) {
         (void)snprintf(t.host, sizeof(t.host), "h%u", i);
         assert_true(topics_add(&set, &t));
@@ -133,9 +133,9 @@ static void test_limit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parse),
-        cmocka_unit_test(test_want),
-        cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_topics_are_parsed),
+        cmocka_unit_test(test_shorter_topic_includes_longer_ones),
+        cmocka_unit_test(test_number_of_topics_is_limited),
     };
 
     return cmocka_run_group_tests_name("feed-topics", tests, NULL, NULL);

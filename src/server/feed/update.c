@@ -8,11 +8,14 @@
 
 #define SHOWN_KEY_SIZE (TOPIC_HOST_SIZE + CONTAINER_ID_SIZE)
 
-/* --- what a client of a limited scope has been shown --------------------------------------------------- */
+/*
+ * --- objects that a client with a limited scope has been sent
+ * -----------------------------------
+ */
 
-static const char *shown_key(char ret[SHOWN_KEY_SIZE],
-                             const char *host_id,
-                             const char *container_id)
+static const char *make_shown_key(char ret[SHOWN_KEY_SIZE],
+                                  const char *host_id,
+                                  const char *container_id)
 {
     (void)snprintf(ret, SHOWN_KEY_SIZE, "%s%s%s", host_id, container_id ? "/" : "",
                    container_id ? container_id : "");
@@ -25,28 +28,31 @@ void client_show(struct client *c, const char *host_id, const char *container_id
 
     if (!scope_is_limited(&c->who.scope))
         return;
-    (void)set_add(&c->shown, shown_key(key, host_id, container_id)); /* a set: any value */
+    (void)set_add(&c->shown, make_shown_key(key, host_id, container_id));
     if (container_id)
-        (void)set_add(&c->shown, host_id); /* of which it knows then, too */
+        (void)set_add(&c->shown, host_id); /* the container has revealed its host */
 }
 
-/* Forgets it; whether it was shown. Who may see everything is told of everything. */
+/* Removes it from the shown set; returns whether it was there. Unscoped clients see all. */
 static bool client_hide(struct client *c, const char *host_id, const char *container_id)
 {
     char key[SHOWN_KEY_SIZE];
 
     return !scope_is_limited(&c->who.scope) ||
-           set_remove(&c->shown, shown_key(key, host_id, container_id));
+           set_remove(&c->shown, make_shown_key(key, host_id, container_id));
 }
 
-/* --- one client ---------------------------------------------------------------------------------------- */
+/*
+ * --- one client
+ * ---------------------------------------------------------------------------------
+ */
 
 static bool is_host_changed(const struct fleet_host *h)
 {
     return h->version != h->fed.version || h->containers.size != h->fed.n_containers;
 }
 
-/* The tags of a host can open and close a limited scope for all of its containers. */
+/* With a limited scope, new tags of a host can reveal or hide all of its containers. */
 static bool is_container_changed(const struct client *c,
                                  const struct fleet_host *h,
                                  const struct fleet_container *container)
@@ -81,7 +87,7 @@ static void add_removed_containers(struct client *c, const struct fleet_host *h)
     for (size_t i = 0; i < h->removed.n; i++) {
         const char *id = h->removed.items[i];
 
-        if (!map_find(&h->containers, id) && /* else it came back */
+        if (!map_find(&h->containers, id) && /* else it was added again */
             topics_want(&c->topics, TOPIC_CONTAINERS, h->row.id, id) &&
             client_hide(c, h->row.id, id))
             frame_add_removed(&c->feed->frame, h->row.id, id);
@@ -145,8 +151,8 @@ static void add_state_of_host(struct client *c, struct fleet_host *h)
         add_new_samples(c, h, &view);
 }
 
-/* Hosts or containers of it. */
-static bool wants_of_host(const struct topics *topics, const char *host_id)
+/* True: the topics include the host, or at least one of its containers. */
+static bool wants_host_or_container(const struct topics *topics, const char *host_id)
 {
     if (topics_want(topics, TOPIC_HOSTS, host_id, NULL) ||
         topics_want(topics, TOPIC_CONTAINERS, host_id, NULL))
@@ -167,12 +173,12 @@ static void add_removed_hosts(struct client *c)
     for (size_t i = 0; i < removed->n; i++) {
         const char *id = removed->items[i];
 
-        if (wants_of_host(&c->topics, id) && client_hide(c, id, NULL))
+        if (wants_host_or_container(&c->topics, id) && client_hide(c, id, NULL))
             frame_add_removed_host(&c->feed->frame, id);
     }
 }
 
-static bool may_know_news(const struct client *c, const struct news_item *it)
+static bool may_see_news(const struct client *c, const struct news_item *it)
 {
     if (it->kind != TOPIC_JOBS)
         return client_may_know(c, it->host_id, it->container_id);
@@ -180,7 +186,7 @@ static bool may_know_news(const struct client *c, const struct news_item *it)
         return false;
     if (!scope_is_limited(&c->who.scope))
         return true;
-    /* Of another's job, the items that are within one's own scope. */
+    /* Of another user's job, only the items within the client's scope are visible. */
     return it->host_id ? client_may_know(c, it->host_id, it->container_id)
                        : it->user_id == c->who.user_id && it->key_id == c->who.key_id;
 }
@@ -197,13 +203,12 @@ static void add_news(struct client *c)
     for (struct list *l = n->items.next; l != &n->items; l = l->next) {
         const struct news_item *it = CONTAINER_OF(l, struct news_item, link);
 
-        if (topics_want(&c->topics, it->kind, it->host_id, it->container_id) &&
-            may_know_news(c, it))
+        if (topics_want(&c->topics, it->kind, it->host_id, it->container_id) && may_see_news(c, it))
             frame_add_text(&c->feed->frame, sections[it->kind], it->text, it->size);
     }
 }
 
-/* Of what was too much: how many, so that the client asks the API. */
+/* Writes the number of dropped items, so that the client asks the API for them. */
 static void write_lost(const struct client *c, char *ret, size_t size)
 {
     const struct news *n = &c->feed->news;
@@ -218,7 +223,7 @@ static void write_lost(const struct client *c, char *ret, size_t size)
     }
 }
 
-/* The hosts of which there is something new. */
+/* The hosts with changes since the last tick. */
 struct changed {
     struct fleet_host **hosts;
     size_t n;
@@ -237,7 +242,7 @@ static void update_client(struct client *c, const struct changed *changed)
     add_removed_hosts(c);
     is_too_large = frame_size(&f->frame) > FEED_UPDATE_MAX;
     if (is_too_large)
-        frame_clear(&f->frame); /* it is told in parts, below */
+        frame_clear(&f->frame); /* client_resync() sends it in parts instead */
     add_news(c);
     write_lost(c, lost, sizeof(lost));
     if (frame_size(&f->frame) > 0 || lost[0]) {
@@ -249,10 +254,13 @@ static void update_client(struct client *c, const struct changed *changed)
         client_resync(c, "too_much");
 }
 
-/* --- all of them --------------------------------------------------------------------------------------- */
+/*
+ * --- all clients
+ * --------------------------------------------------------------------------------
+ */
 
-/* More has gone than is remembered: who had it must be told everything anew. */
-static bool is_too_much(const struct feed *f)
+/* True: more was removed than is remembered, so that all clients need the whole state again. */
+static bool is_removed_cut(const struct feed *f)
 {
     if (!fleet_removed_hosts(f->o.fleet))
         return true;
@@ -263,7 +271,8 @@ static bool is_too_much(const struct feed *f)
     return false;
 }
 
-static void forget(struct feed *f)
+/* Marks all changes as sent. */
+static void forget_changes(struct feed *f)
 {
     news_clear(&f->news);
     fleet_forget_removed_hosts(f->o.fleet);
@@ -296,7 +305,7 @@ static struct changed find_changed(const struct feed *f)
 void feed_send_updates(struct feed *f)
 {
     struct changed changed = find_changed(f);
-    bool is_all = is_too_much(f);
+    bool is_all = is_removed_cut(f);
 
     for (struct list *l = f->clients.next; l != &f->clients; l = l->next) {
         struct client *c = CONTAINER_OF(l, struct client, link);
@@ -310,5 +319,5 @@ void feed_send_updates(struct feed *f)
         }
     }
     free(changed.hosts);
-    forget(f);
+    forget_changes(f);
 }

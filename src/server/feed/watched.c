@@ -6,7 +6,7 @@
 
 #define KEY_SIZE (TOPIC_HOST_SIZE + CONTAINER_SHORT_ID_SIZE + 2)
 
-static void done(struct map *m)
+static void free_counts(struct map *m)
 {
     map_foreach(m, e)
         free(e->value);
@@ -15,24 +15,24 @@ static void done(struct map *m)
 
 void watched_done(struct watched *w)
 {
-    done(&w->counts);
-    done(&w->hosts);
+    free_counts(&w->counts);
+    free_counts(&w->hosts);
     w->n_all_hosts = 0;
 }
 
-/* true: it was 0. */
+/* True: the count was 0. */
 static bool count_up(struct map *m, const char *key)
 {
     size_t *n = map_find(m, key);
 
     if (!n) {
         n = xcalloc(1, sizeof(*n));
-        (void)map_put(m, key, n); /* nothing was there */
+        (void)map_put(m, key, n); /* replaces nothing */
     }
     return (*n)++ == 0;
 }
 
-/* true: it is 0 now. */
+/* True: the count is 0 now. */
 static bool count_down(struct map *m, const char *key)
 {
     size_t *n = map_find(m, key);
@@ -86,7 +86,7 @@ bool watched_remove(struct watched *w, const struct topic *topic)
     return true;
 }
 
-static bool has(const struct watched *w, const char *host_id, const char *rest)
+static bool has_key(const struct watched *w, const char *host_id, const char *rest)
 {
     char key[KEY_SIZE];
 
@@ -96,17 +96,17 @@ static bool has(const struct watched *w, const char *host_id, const char *rest)
 
 bool watched_has_host(const struct watched *w, const char *host_id)
 {
-    return w->n_all_hosts > 0 || has(w, host_id, "/");
+    return w->n_all_hosts > 0 || has_key(w, host_id, "/");
 }
 
 bool watched_has_any_container(const struct watched *w, const char *host_id)
 {
     const size_t *n = map_find(&w->hosts, host_id);
 
-    return n && *n > (has(w, host_id, "/") ? 1 : 0);
+    return n && *n > (has_key(w, host_id, "/") ? 1 : 0);
 }
 
 bool watched_has_container(const struct watched *w, const char *host_id, const char *container_id)
 {
-    return has(w, host_id, "") || has(w, host_id, container_id);
+    return has_key(w, host_id, "") || has_key(w, host_id, container_id);
 }

@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * Which figures somebody is looking at: the stats topics of all clients, counted. Pure data.
+ * Counts the stats topics of all clients, to answer which samples are being watched. Pure data.
  */
 
 #include "base/map.h"
@@ -11,16 +11,19 @@
 struct watched {
     /* "HOST/CONTAINER", "HOST/" for all containers, "HOST//" for the host itself -> size_t * */
     struct map counts;
-    struct map hosts;   /* host id -> size_t *: how many of the above */
-    size_t n_all_hosts; /* those who look at the figures of all hosts */
+    struct map hosts;   /* host id -> size_t *: the number of keys of the host above */
+    size_t n_all_hosts; /* topics of the samples of all hosts */
 };
 
 void watched_done(struct watched *w);
 
-/* Other kinds of topics do not count. true: what is_watched says of that host (or of all) is another now. */
+/*
+ * Other kinds of topics are not counted. True: the answers below may have changed, for the host
+ * of the topic or for all hosts.
+ */
 bool watched_add(struct watched *w, const struct topic *topic);
 bool watched_remove(struct watched *w, const struct topic *topic);
 
-bool watched_has_host(const struct watched *w, const char *host_id); /* its own figures */
+bool watched_has_host(const struct watched *w, const char *host_id); /* the host's own samples */
 bool watched_has_any_container(const struct watched *w, const char *host_id);
 bool watched_has_container(const struct watched *w, const char *host_id, const char *container_id);
