@@ -119,10 +119,10 @@ test('invalid queries are refused with the reason', async () => {
     ['range=1h&step=15', 422, /`step` must be a multiple of 10 s/],
     ['range=1h&step=fast', 422, /`step`/],
     ['range=1h&step=0', 422, /`step`/],
-    ['range=1h&metrics=cpu,speed', 422, /there is no `speed`/],
+    ['range=1h&metrics=cpu,speed', 422, /there is no metric `speed`/],
     ['range=1h&format=xml', 422, /`format` must be json or csv/],
     ['range=1h&marks=maybe', 422, /`marks` must be true or false/],
-    ['range=30d&step=10', 422, /that would be 259200 points of 5 metrics.*longer `step`/],
+    ['range=30d&step=10', 422, /the response would have 259200 points of 5 metrics.*longer `step`/],
     ['range=24h&step=10&metrics=cpu,pids,net_rx,net_tx,mem_used,mem_limit', 422, /8640 points of 6 metrics/],
   ]) {
     const r = await history(viewer, a, web.Id, query).catch((e) => e);

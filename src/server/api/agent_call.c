@@ -9,14 +9,15 @@
 #include <string.h>
 
 #define PLAIN_MS       30000
-#define STOP_MARGIN_MS 20000 /* for the engine, on top of a stop timeout */
+#define STOP_MARGIN_MS 20000 /* added to a stop timeout, for the engine */
 
 void api_fail_command(struct api_call *call, const struct command_result *r)
 {
     int status = error_code_status(r->reason);
 
-    call->is_logged = true; /* with the command */
-    /* Refusals of the engine keep their status; its own troubles are a failure of ours. */
+    call->is_logged = true; /* by the module of commands */
+    /* Client errors of the engine keep their status. Other failures of the engine are errors of the
+     * server. */
     if (r->code == -EREMOTEIO && r->engine_status >= 400 && r->engine_status <= 499)
         status = r->engine_status;
     if (r->reason == CODE_UNKNOWN_OPERATION) {
@@ -38,13 +39,13 @@ bool api_agent_check(struct api_call *call, const struct fleet_host *h)
     char when[TIME_TEXT_SIZE];
 
     if (!h->agent.id) {
-        api_fail_code(call, CODE_NO_AGENT, "No agent serves host %s", h->row.name);
+        api_fail_code(call, CODE_NO_AGENT, "Host %s has no agent", h->row.name);
         return false;
     }
     if (!h->is_online) {
         api_fail(call, -ENOTCONN,
                  "Host %s is offline: its agent was last seen at %s. Check the agent there",
-                 h->row.name, h->seen_at_ms ? time_format_ms(h->seen_at_ms, when) : "no time yet");
+                 h->row.name, h->seen_at_ms ? time_format_ms(h->seen_at_ms, when) : "no time");
         return false;
     }
     return true;
@@ -67,7 +68,7 @@ bool api_target_find(struct api_call *call, struct api_target *ret)
         return false;
     if (!str_is_container_ref(ref)) {
         api_fail_code(call, CODE_INVALID_ARGUMENT,
-                      "Invalid container id or name: letters, digits, `_`, `.` and `-` only");
+                      "Invalid container id or name: use letters, digits, `_`, `.` and `-`");
         return false;
     }
     r = fleet_find_container(t.host, ref, &t.container);

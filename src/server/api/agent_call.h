@@ -8,46 +8,45 @@
 #include "server/api/call.h"
 #include "server/command/command.h"
 
-/* Answers the call with the failure of a command: 403 404 409 501 502 503 504, 500 for the rest. */
+/* Answers the call with the failure of a command: 403, 404, 409, 501, 502, 503 or 504; 500 for
+ * others. */
 void api_fail_command(struct api_call *call, const struct command_result *r);
 
-/*
- * The container that path parameters 0 (host) and 1 (container) name.
- */
+/* The container that path parameters 0 (host) and 1 (container) name. */
 struct api_target {
     struct fleet_host *host;
     /* NULL: unknown to the live model; then `ref` is a full or short id. */
     struct fleet_container *container;
-    char ref[CONTAINER_ID_SIZE]; /* for the agent: the full id when it is known */
+    char ref[CONTAINER_ID_SIZE]; /* as sent to the agent: the full id if it is known */
 };
 
 /* False after the call was answered: no such host, agent or container, or the host is offline. */
 bool api_target_find(struct api_call *call, struct api_target *ret);
-char *api_target_text(const struct api_target *t); /* HOST/CONTAINER by name, to be freed */
+/* Returns HOST/CONTAINER, by name; the caller frees it. */
+char *api_target_text(const struct api_target *t);
 
-/* The host of the agent in path parameter 0; NULL after the call was answered with 404. */
+/* Returns the host of the agent in path parameter 0, or NULL after answering the call with 404. */
 struct fleet_host *api_agent(struct api_call *call);
 
-/* The host of path parameter 0 with an agent that is online; NULL after the call was answered. */
+/* Returns the host in path parameter 0 if its agent is online, or NULL after answering the call. */
 struct fleet_host *api_agent_host(struct api_call *call);
 
-/* Whether that host has an agent and it is online; false after the call was answered. */
+/* Returns whether the host has an agent that is online; otherwise answers the call. */
 bool api_agent_check(struct api_call *call, const struct fleet_host *h);
 
 struct api_operation {
     enum operation_id operation;
-    json_t *payload; /* taken */
+    json_t *payload; /* api_agent_ask() takes ownership */
     uint64_t timeout_ms;
     command_done_fn done;
     void *owner;
 };
 
-/* Asks the agent of the host for an operation; a failure to send arrives in `done`, too. */
+/* Sends the operation to the host's agent. A failure to send is also reported to `done`. */
 void api_agent_ask(struct api_call *call,
                    const struct fleet_host *h,
                    const struct api_operation *o);
 
-/*
- * How long an agent may take for an operation on a container; `stop_s` counts with TAKES_TIMEOUT.
- */
+/* Returns the timeout for an operation on a container; `stop_s` is added for those with
+ * TAKES_TIMEOUT. */
 uint64_t api_operation_timeout_ms(enum operation_id operation, uint64_t stop_s);

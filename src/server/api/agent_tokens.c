@@ -1,7 +1,9 @@
 /*
- * Rotation of an agent's permanent token, as a flow: store a further one, send it over the session, and when the
- * agent has written it down make it the only one. Whoever dies in between, both are good until then. And its
- * revocation.
+ * Rotation of an agent's permanent token, and its revocation.
+ *
+ * A rotation is a flow of three steps: store the new token beside the old one, send it to the
+ * agent, and make it the only valid token once the agent has saved it. If server or agent crash in
+ * between, both tokens stay valid until the agent uses one of them.
  */
 
 #include "base/alloc.h"
@@ -19,10 +21,11 @@
 
 #define ANSWER_MS 20000
 
-/* The arguments of the jobs. */
+/* Arguments of the jobs. */
 enum { ARG_AGENT, ARG_TOKEN };
 
-/* The host whose agent is meant, which must be the caller's as a whole; NULL after the call was answered. */
+/* Returns the host whose agent is addressed. The caller's scope must cover the whole host;
+ * otherwise answers the call and returns NULL. */
 static struct fleet_host *find_host(struct api_call *call)
 {
     struct fleet_host *h = api_agent(call);
@@ -47,30 +50,29 @@ static bool can_rotate(const struct agent *a)
     return can;
 }
 
-/* False after the call was answered. */
+/* Returns false after answering the call. */
 static bool check_rotation(struct api_call *call, const struct fleet_host *h)
 {
     if (agent_token_is_revoked(&h->agent)) {
         api_fail(
             call, -EBUSY,
-            "The token of the agent of host %s is revoked: it has to join anew with a registration token",
+            "The token of the agent of host %s is revoked; register the agent again with a registration token",
             h->row.name);
         return false;
     }
     if (!api_agent_check(call, h))
         return false;
     if (!can_rotate(&h->agent)) {
-        api_fail(
-            call, -EBUSY,
-            "The agent of host %s (version %s) cannot be given another token while it runs. Update it; or "
-            "revoke its token, and let it join anew",
-            h->row.name, h->agent.version);
+        api_fail(call, -EBUSY,
+                 "The agent of host %s (version %s) does not support token rotation. Update it, or "
+                 "revoke its token and register the agent again",
+                 h->row.name, h->agent.version);
         return false;
     }
     return true;
 }
 
-/* --- third: the agent has it ---------------------------------------------------------------------- */
+/* --- step 3: the agent has saved the token ---------------------------------------------------- */
 
 static int confirm_work(struct api_job *job)
 {
@@ -105,7 +107,7 @@ static void on_answer(void *owner, const struct command_result *result)
     if (result->code < 0) {
         struct command_result failure = *result;
         _cleanup_free_ char *message = xasprintf(
-            "%s. Its present token stays good, and so does the new one until it has used either",
+            "%s. The current token and the new one both stay valid until the agent uses one of them",
             result->message);
 
         failure.message = message;
@@ -121,7 +123,7 @@ static void on_answer(void *owner, const struct command_result *result)
     free(rotation);
 }
 
-/* --- second: it is sent --------------------------------------------------------------------------- */
+/* --- step 2: send the token ------------------------------------------------------------------- */
 
 static void rotate_done(struct api_job *job)
 {
@@ -152,7 +154,7 @@ static void rotate_done(struct api_job *job)
                   });
 }
 
-/* --- first: the store knows it -------------------------------------------------------------------- */
+/* --- step 1: store the token ------------------------------------------------------------------ */
 
 static int rotate_work(struct api_job *job)
 {
@@ -173,7 +175,7 @@ void agents_rotate(struct api_call *call)
     api_job_start(job);
 }
 
-/* --- revocation ----------------------------------------------------------------------------------- */
+/* --- revocation ------------------------------------------------------------------------------- */
 
 static int revoke_work(struct api_job *job)
 {
@@ -191,7 +193,7 @@ static void revoke_done(struct api_job *job)
     if (job->code == 0 && h) {
         if (!agent_token_is_revoked(&h->agent)) {
             free(h->agent.token_hash);
-            /* The live model only needs to know that it is revoked. */
+            /* The live model only needs to know that the token is revoked. */
             h->agent.token_hash = xstrdup(AGENT_TOKEN_REVOKED);
             h->version++;
         }

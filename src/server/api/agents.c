@@ -32,7 +32,7 @@ static int token_work(struct api_job *job)
     return 0;
 }
 
-/* What the new agent needs to recognise this server. */
+/* Adds the server's fingerprint, by which the new agent identifies it. */
 static void token_done(struct api_job *job)
 {
     const struct tls_keeper *tls = job->call->api->o.tls;
@@ -108,13 +108,13 @@ void hosts_agent_get(struct api_call *call)
     if (!h)
         return;
     if (!h->agent.id) {
-        api_fail_as(call, 400, CODE_NO_AGENT, "Host %s is not served by an agent", h->row.name);
+        api_fail_as(call, 400, CODE_NO_AGENT, "Host %s has no agent", h->row.name);
         return;
     }
     api_reply(call, 200, agent_json_details(h));
 }
 
-/* --- migration of a host that was reached over mTLS ------------------------------------------------- */
+/* --- migration of a host that was reached over mTLS ------------------------------------------- */
 
 static int migrate_work(struct api_job *job)
 {

@@ -14,7 +14,7 @@
 
 #define DEFAULT_TIMEOUT_MS 60000
 #define UNROUTED_BODY \
-    ((size_t)64 * 1024) /* read and dropped, so that 404 and 405 reach the client */
+    ((size_t)64 * 1024) /* read and discarded, so that 404 and 405 reach the client */
 
 struct api *api_new(const struct api_options *o)
 {
@@ -62,7 +62,7 @@ static struct api_call *call_new(struct api *a, const struct http_request *r, st
 
     call->api = a;
     call->request_id = r->id;
-    call->match = *m; /* takes the parameters over */
+    call->match = *m; /* takes ownership of the parameters */
     call->query = xstrdup(r->query);
     call->body = xmemdup(r->body, r->body_size + 1);
     call->body_size = r->body_size;
@@ -108,7 +108,7 @@ static void on_identity(void *owner, int code, const struct identity *who)
         return;
     }
     if (who->role < route->role) {
-        api_fail(call, -EACCES, "Permission denied: %s %s needs the role %s, %s has %s",
+        api_fail(call, -EACCES, "Permission denied: %s %s requires the role %s; %s has %s",
                  route->method, route->pattern, role_name(route->role), who->name,
                  role_name(who->role));
         return;
@@ -117,7 +117,7 @@ static void on_identity(void *owner, int code, const struct identity *who)
         route->handle(call);
 }
 
-/* Answers with a file of the web UI; false: the path names none. */
+/* Answers with a file of the web UI. Returns false when the path names no file. */
 static bool serve_file(const struct api *a, const struct http_request *r)
 {
     const struct web_file *f = NULL;
@@ -164,7 +164,8 @@ static void on_request(void *owner, const struct http_request *r)
     }
 }
 
-/* What the handler waits for has a deadline of its own, and failed or should have: this one is the last resort. */
+/* The last resort: every wait of a handler has its own deadline, which should have ended the
+ * call. */
 static void on_late(void *owner, const struct http_request *r, uint64_t timeout_ms)
 {
     char seconds[32];
@@ -172,7 +173,7 @@ static void on_late(void *owner, const struct http_request *r, uint64_t timeout_
     (void)owner;
     (void)snprintf(seconds, sizeof(seconds), "%ju", (uintmax_t)timeout_ms / 1000);
     log_warn(LOG_FIELDS("method", r->method, "path", r->path, "seconds", seconds, "peer", r->peer),
-             "no answer in time: 504");
+             "no response in time: answered with 504");
 }
 
 static const struct ws_rules log_rules = {
@@ -212,7 +213,7 @@ static void format_error(int status, const char *detail, struct buf *body)
     json_t *o = api_error_json(error_code_from_status(status), detail);
     char *text = json_dumps(o, JSON_COMPACT);
 
-    (void)buf_append_str(body, text ? text : "{}"); /* texts of the HTTP server are short */
+    (void)buf_append_str(body, text ? text : "{}"); /* the texts of the HTTP server are short */
     free(text);
     json_decref(o);
 }

@@ -1,8 +1,20 @@
 #pragma once
 
 /*
- * The REST API: one table of routes (routes.c), authentication and role check in front of every one of
- * them (api.c), one file per resource with the handlers. Lives on the loop.
+ * The REST API: one table of routes (routes.c), authentication and role check for all of them
+ * (api.c), and one file of handlers per resource. Lives on the loop.
+ *
+ * A request is matched to a route, authenticated (auth/auth.h), checked for role and scope
+ * (scope_check.h), and then handled. The handler gets a struct api_call (call.h) and answers it
+ * exactly once, at once or after a job (job_call.h) or an operation of an agent (agent_call.h).
+ * Calls that change something are recorded in the audit log (audit.h).
+ *
+ * Requests for the WebSocket endpoints pass through on_upgrade() to the module of the endpoint, and
+ * paths outside of /api/ are files of the web UI.
+ *
+ *   call      one request that has not been answered yet
+ *   route     method and path pattern, with role, limits, scope and handler
+ *   target    the host and container that a path names
  */
 
 #include "net/http_server.h"
@@ -37,10 +49,10 @@ struct api_options {
     struct log_sources *log_sources;
     struct log_endpoint *log_endpoint;
     struct health *health;
-    struct history *history; /* NULL: none is kept */
+    struct history *history; /* NULL: disabled */
     struct stats *stats;
     struct sampling *sampling;
-    uint64_t session_lifetime_ms; /* of the login cookie */
+    uint64_t session_lifetime_ms; /* lifetime of the login cookie */
     const struct tls_keeper *tls; /* NULL: plain HTTP */
     const struct web_files *web;  /* NULL: no web UI is served */
 };
@@ -49,7 +61,8 @@ struct api *api_new(const struct api_options *o);
 void api_free(struct api *a);
 DEFINE_CLEANUP(struct api *, api_free);
 
-/* The functions for http_server_options; their owner is the api. */
+/* Callbacks for http_server_options; their owner is the api. */
 const struct http_handler *api_http_handler(void);
-/* The server that answers go to: set before the first request, NULL when it has closed. */
+/* Sets the server that responses go to: before the first request, and to NULL when it has
+ * closed. */
 void api_set_server(struct api *a, struct http_server *http);

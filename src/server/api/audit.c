@@ -6,8 +6,9 @@
 #define STRANGERS_BURST      200.0
 #define STRANGERS_PER_SECOND 0.1
 
-/* Logins that failed are always told: they have a limit of their own, and nobody may hide them in a crowd. */
-static bool is_told(const struct api_call *call, int status, unsigned *ret_left_out)
+/* Returns whether to record the call. Failed logins are always recorded: they have a rate limit of
+ * their own, and other calls must not crowd them out. */
+static bool should_record(const struct api_call *call, int status, unsigned *ret_left_out)
 {
     struct api *a = call->api;
 
@@ -28,7 +29,7 @@ static char *result_text(int status, const json_t *body, unsigned n_left_out)
     const char *detail = json_string_value(json_object_get(body, "detail"));
 
     if (n_left_out > 0) {
-        return xasprintf("%d %s; %u calls of strangers before it are left out", status,
+        return xasprintf("%d %s; %u earlier unauthenticated calls were not recorded", status,
                          detail ? detail : "", n_left_out);
     }
     return status < 400 ? xstrdup("ok") : xasprintf("%d %s", status, detail ? detail : "");
@@ -40,7 +41,7 @@ void audit_call(const struct api_call *call, int status, const json_t *body)
     struct audit_entry entry;
     unsigned n_left_out;
 
-    if (!route || !route->action || !is_told(call, status, &n_left_out))
+    if (!route || !route->action || !should_record(call, status, &n_left_out))
         return;
     entry = (struct audit_entry){
         .at_ms = time_utc_ms(),

@@ -1,12 +1,14 @@
 #pragma once
 
 /*
- * The audit trail of the API: one row for every answered call of a route that has an action. Of those that nobody has
- * authenticated for, 200 and then one every 10 s: strangers do not fill the database.
+ * The audit trail of the API: one row for each answered call of a route with an action.
+ * Unauthenticated calls are limited to a burst of 200 and then one row every 10 s, so that they
+ * cannot fill the database.
  */
 
 #include "server/api/call.h"
 #include "server/common/audit_log.h"
 
-/* Called once per answer, before the call is freed. `body` is the answer (its `detail` is kept on failure). */
+/* Records an answered call; call it once, before the call is freed. `body` is the response; its
+ * `detail` is stored on failure. */
 void audit_call(const struct api_call *call, int status, const json_t *body);

@@ -98,7 +98,7 @@ int api_body_string(
     const json_t *v = json_object_get(body, name);
 
     if (!v)
-        return error_set(err, -EDOM, "`%s` is missing", name);
+        return error_set(err, -EDOM, "`%s` is required", name);
     if (!json_is_string(v))
         return error_set(err, -EDOM, "`%s` must be a string", name);
     if (json_string_length(v) > max)
@@ -136,15 +136,13 @@ static void reply(struct api_call *call, const struct http_response *response)
 {
     if (call->api->http) {
         (void)http_respond(call->api->http, call->request_id,
-                           response); /* false: the client left */
+                           response); /* false: the client has disconnected */
     }
     call_free(call);
 }
 
-/*
- * What went wrong on our side. A 503 to a reader is no news: the host is offline, or it was too early, and
- * readers ask again and again.
- */
+/* Logs a failure on the server's side. A 503 to a read is not logged: the host is offline or still
+ * starting, and clients keep polling. */
 static void log_failure(const struct api_call *call, int status, const json_t *body)
 {
     const struct route *route = call->match.route;
@@ -209,9 +207,9 @@ static void _printf_(4, 0)
     char text[1024];
 
     (void)vsnprintf(text, sizeof(text), fmt, ap);
-    /* It may be cut in the middle of a character, or hold bytes of a peer. */
+    /* The text may be truncated inside a character, or contain bytes from a peer. */
     if (!str_is_utf8(text, strlen(text)))
-        str_copy(text, sizeof(text), "the error text is not valid UTF-8");
+        str_copy(text, sizeof(text), "the error message is not valid UTF-8");
     api_reply(call, status, api_error_json(code, text));
 }
 
@@ -265,7 +263,7 @@ void api_fail_no_agent(struct api_call *call, const char *ref)
 
 void api_fail_deleted_host(struct api_call *call)
 {
-    api_fail_code(call, CODE_NO_SUCH_HOST, "The host was deleted meanwhile");
+    api_fail_code(call, CODE_NO_SUCH_HOST, "The host was deleted in the meantime");
 }
 
 void api_fail_container(struct api_call *call, const struct fleet_host *h, int error)

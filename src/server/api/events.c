@@ -14,17 +14,17 @@
 #define DEFAULT_LIMIT 100
 #define MAX_OFFSET    1000000
 
-/* Text filters in the order of the job's arguments. */
+/* Text filters, in the order of the job's arguments. */
 static const char *const filters[] = {"host_id",    "container_id", "category",
                                       "event_type", "severity",     "search"};
 
-/* After them, what the scope of the caller allows. */
+/* The arguments after the filters: the scope of the caller. */
 #define ARG_HOSTS      ARRAY_LEN(filters)
 #define ARG_CONTAINERS (ARG_HOSTS + 1)
 
 _Static_assert(ARG_CONTAINERS < API_JOB_ARGS, "every filter is a job argument");
 
-/* What read_range() has put into the numbers. */
+/* Returns the page that read_range() has stored in the job's numbers. */
 static struct page page_of(const struct api_job *job)
 {
     return (struct page){
@@ -69,7 +69,7 @@ static int list_work(struct api_job *job)
     return 0;
 }
 
-/* limit, offset, since and until into the job's numbers. */
+/* Reads limit, offset, since and until into the job's numbers. */
 static int read_range(struct api_call *call, struct api_job *job, struct error *err)
 {
     static const struct api_number limits[] = {
@@ -98,7 +98,7 @@ static int read_range(struct api_call *call, struct api_job *job, struct error *
     return 0;
 }
 
-/* Events keep the short id; clients may ask with the long one. */
+/* Events store the short id; clients may send the long one. */
 static void shorten_id(char *id)
 {
     if (str_is_hex(id, 64))
@@ -128,7 +128,7 @@ void api_events_list(struct api_call *call)
     api_job_start(job);
 }
 
-/* --- the audit log ---------------------------------------------------------------------------------- */
+/* --- the audit log ---------------------------------------------------------------------------- */
 
 static void append_audit(void *arg, const struct audit_entry *e)
 {

@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * The handlers that the route table names; each resource has its own file.
+ * The handlers of the route table (routes.c); each resource has its own file.
  */
 
 #include "server/api/call.h"

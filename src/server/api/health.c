@@ -1,7 +1,8 @@
 #include "server/maintenance/health.h"
 #include "server/api/handlers.h"
 
-/* For load balancers, `dockmon version` and agents' --check: no authentication, and no secrets in it. */
+/* For load balancers, `dockmon version` and agents' --check: needs no authentication, and returns
+ * no secrets. */
 void health_get(struct api_call *call)
 {
     const struct health *h = call->api->o.health;

@@ -34,7 +34,7 @@ static void reply_host(struct api_call *call, struct fleet_host *h)
     buf_done(&text);
 }
 
-/* --- changes: the store first, then the live model ------------------------------------------------ */
+/* --- changes: in the store first, then in the live model -------------------------------------- */
 
 static int update_work(struct api_job *job)
 {
@@ -94,16 +94,16 @@ static int read_tags(const json_t *tags, struct error *err)
     const json_t *v;
 
     if (!json_is_array(tags) || json_array_size(tags) > MAX_TAGS)
-        return error_set(err, -EDOM, "tags must be a list of at most %d", MAX_TAGS);
+        return error_set(err, -EDOM, "`tags` must be a list of at most %d tags", MAX_TAGS);
     json_array_foreach((json_t *)(uintptr_t)tags, i, v)
     {
         if (!json_is_string(v) || json_string_length(v) == 0 || json_string_length(v) > MAX_TAG)
-            return error_set(err, -EDOM, "a tag must be a text of 1 to %d bytes", MAX_TAG);
+            return error_set(err, -EDOM, "a tag must be a string of 1 to %d bytes", MAX_TAG);
     }
     return 0;
 }
 
-/* Reads the optional members name, description and tags of a PUT into the job's arguments. */
+/* Copies the optional members name, description and tags of a PUT into the job's arguments. */
 static int read_put(const json_t *body, struct api_job *job, struct error *err)
 {
     const json_t *tags = json_object_get(body, "tags");
@@ -148,8 +148,7 @@ void hosts_put(struct api_call *call)
     if (r == 0)
         r = read_put(body, job, &err);
     if (r == 0 && job->args[3] && scope_is_limited(&call->who.scope)) {
-        r = error_set(&err, -EACCES,
-                      "Permission denied: tags decide on scopes, and %s has one itself",
+        r = error_set(&err, -EACCES, "Permission denied: tags decide on scopes, and %s has a scope",
                       call->who.name);
     }
     if (r < 0) {
@@ -169,7 +168,7 @@ static bool has_tag(const json_t *tags, const char *tag)
     return false;
 }
 
-/* What `now` becomes when `remove` leaves and `add` joins. */
+/* Returns the tags `now` without `remove` and with `add`. */
 static json_t *merge_tags(const json_t *now, const json_t *add, const json_t *remove)
 {
     json_t *next = json_array();
@@ -185,7 +184,7 @@ static json_t *merge_tags(const json_t *now, const json_t *add, const json_t *re
     return next;
 }
 
-/* Merges into the row, not into the live model: two changes at the same time must both count. */
+/* Merges into the row and not into the live model, so that concurrent changes are not lost. */
 static int tags_work(struct api_job *job)
 {
     json_t *add = json_value_column(job->args[4], json_array());
@@ -198,7 +197,7 @@ static int tags_work(struct api_job *job)
     if (r == 0) {
         now = json_value_column(row.tags, json_array());
         next = merge_tags(now, add, remove);
-        r = read_tags(next, &job->err); /* there may be too many */
+        r = read_tags(next, &job->err); /* the result may have too many tags */
         job->args[3] = json_dumps(next, JSON_COMPACT);
         json_decref(now);
         json_decref(next);
@@ -233,7 +232,7 @@ void hosts_tags_patch(struct api_call *call)
     job->args[4] = add ? json_dumps(add, JSON_COMPACT) : NULL;
     job->args[5] = remove ? json_dumps(remove, JSON_COMPACT) : NULL;
     job->numbers[0] = time_utc_ms();
-    job->numbers[1] = 1; /* the answer is the tags alone */
+    job->numbers[1] = 1; /* the response consists of the tags only */
     api_job_start(job);
 }
 

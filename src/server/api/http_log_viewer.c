@@ -19,22 +19,22 @@
  * that a refusal still has its own status.
  */
 
-#define MAX_QUEUE   ((size_t)4 << 20) /* one window, in JSON */
+#define MAX_QUEUE   ((size_t)4 << 20) /* one window of log lines, as JSON */
 #define LOW_QUEUE   ((size_t)64 * 1024)
-#define BEAT_MS     15000 /* keeps the connection open in proxies, and reveals a broken one */
+#define BEAT_MS     15000 /* keeps the connection open in proxies, and detects a broken one */
 #define MAX_VIEWERS 500
 
 struct log_viewer {
     struct http_server *http;
     uint64_t request_id;
-    struct api_call *call; /* NULL: the answer has begun */
+    struct api_call *call; /* NULL once the response has begun */
     struct api *api;
     struct identity who;
     struct auth_watch *watch;
     struct log_source *source;
     struct loop_timer timer;
     bool is_sse;
-    size_t n_given; /* to be acknowledged when the client has read it */
+    size_t n_given; /* lines to acknowledge once the client has read them */
     char container_id[CONTAINER_ID_SIZE];
     struct log_position position;
 };
@@ -54,10 +54,10 @@ static void write_text(const struct log_viewer *v, const char *text, size_t size
 {
     if (http_stream_write(v->http, v->request_id, text, size) < 0)
         log_debug(NULL,
-                  "could not send a log line"); /* the client has disconnected: on_gone() follows */
+                  "could not send a log line"); /* the client has disconnected; on_gone() follows */
 }
 
-/* Writes one object, and takes ownership of it; `event` is its name among server-sent events. */
+/* Writes one object and takes ownership of it. `event` is its name as a server-sent event. */
 static void write_object(const struct log_viewer *v, const char *event, json_t *o)
 {
     struct buf b = BUF_INIT(MAX_QUEUE);
@@ -119,7 +119,7 @@ static void follow_container(struct log_viewer *v)
     v->position = (struct log_position){0};
 }
 
-/* The client left before the answer began, so on_gone() is never called. */
+/* The client disconnected before the response began: on_gone() is never called. */
 static void on_never_begun(struct loop_timer *t)
 {
     viewer_free(CONTAINER_OF(t, struct log_viewer, timer));
@@ -177,7 +177,7 @@ static void on_mark(void *owner, const char *event, const char *message)
     struct log_viewer *v = owner;
 
     if (v->call)
-        return; /* the answer has not begun */
+        return; /* the response has not begun */
     follow_container(v);
     write_object(v, "mark",
                  json_pack("{s:s, s:o, s:s}", "event", event, "message", json_text_str(message),
@@ -266,7 +266,7 @@ void container_logs_follow(struct api_call *call, uint64_t tail)
     if (!api_target_find(call, &target))
         return;
     if (call->api->n_log_viewers >= MAX_VIEWERS) {
-        api_fail(call, -ENOBUFS, "Too many logs are followed, try again later");
+        api_fail(call, -ENOBUFS, "Too many logs are being followed, try again later");
         return;
     }
     v = xcalloc(1, sizeof(*v));
@@ -279,7 +279,7 @@ void container_logs_follow(struct api_call *call, uint64_t tail)
     v->api->n_log_viewers++;
     if (!str_is_empty(from))
         (void)log_cursor_parse(from, v->container_id,
-                               &v->position); /* start() refuses an invalid one */
+                               &v->position); /* start() rejects an invalid one */
     start(v, &(struct log_source_options){
                  .host_id = target.host->row.id,
                  .container = target.container ? target.container->name : target.ref,

@@ -15,7 +15,7 @@ static void on_inspect(void *owner, const struct command_result *r)
         return;
     }
     if (!json_is_object(container)) {
-        api_fail(call, -EPROTO, "The agent's reply holds no container");
+        api_fail(call, -EPROTO, "The agent's reply contains no container");
         return;
     }
     if (call->who.role < ROLE_OPERATOR) /* the environment usually holds passwords */

@@ -1,8 +1,9 @@
 #pragma once
 
 /*
- * A store job of an API call: `work` runs on the worker with the store, fills `result` or `err`; `done`
- * answers on the loop. Arguments are copied into the job before, so the worker touches nothing shared.
+ * A store job of an API call: `work` runs on the worker with the store and sets `result` or `err`;
+ * `done` answers the call on the loop. Arguments are copied into the job, so that the worker shares
+ * no data.
  */
 
 #include "server/api/call.h"
@@ -12,23 +13,23 @@
 struct api_job {
     struct db *store;
     struct api_call *call;
-    char *args[API_JOB_ARGS]; /* owned text arguments; meaning is the handler's */
+    char *args[API_JOB_ARGS]; /* owned text arguments; the handler gives them their meaning */
     int64_t numbers[API_JOB_ARGS];
     struct identity who;
-    int code; /* of work */
+    int code; /* returned by work */
     struct error err;
-    json_t *result; /* made by work, taken by done */
+    json_t *result; /* set by work, taken by done */
     int (*work)(struct api_job *job);
-    /* answers job->call; NULL: 200 with result, or the failure */
+    /* Answers job->call. NULL: api_job_answer(). */
     void (*done)(struct api_job *job);
 };
 
 struct api_job *api_job_new(struct api_call *call,
                             int (*work)(struct api_job *),
                             void (*done)(struct api_job *));
-/* Submits; answers 503 by itself when the queue is full. The call must not be touched afterwards. */
+/* Submits the job, which takes over the call. Answers 503 when the queue is full. */
 void api_job_start(struct api_job *job);
-/* The default end: the failure of work, or 200 with its result. */
-/* For a job that was never started. */
+/* Frees a job that was not started. */
 void api_job_free(struct api_job *job);
+/* The default `done`: answers with the failure of `work`, or with 200 and its result. */
 void api_job_answer(struct api_job *job);

@@ -52,13 +52,13 @@ static int create_work(struct api_job *job)
     char *key = NULL;
     int r;
 
-    /* A key made with a key belongs to the same user, and dies with that user. */
+    /* A key created with a key belongs to the same user, and is deleted with that user. */
     if (job->who.key_id) {
         r = api_keys_get(job->store, job->who.key_id, &row, &job->err);
         if (r < 0)
             return r;
         spec.created_by = row.created_by;
-        if (row.networks) { /* nor does it reach further */
+        if (row.networks) { /* it also keeps the key's networks */
             free(job->args[1]);
             job->args[1] = xstrdup(row.networks);
             spec.networks = job->args[1];
@@ -80,7 +80,7 @@ static int create_work(struct api_job *job)
     return 0;
 }
 
-/* "allowed_ips": a text of networks separated by commas; absent, null or empty is everywhere. */
+/* Reads "allowed_ips": networks separated by commas; absent, null or empty means no restriction. */
 static int read_networks(const json_t *body, char **ret, struct error *err)
 {
     const json_t *text = json_object_get(body, "allowed_ips");
@@ -90,7 +90,7 @@ static int read_networks(const json_t *body, char **ret, struct error *err)
     if (!text || json_is_null(text))
         return 0;
     if (!json_is_string(text) || json_string_length(text) > NETWORKS_TEXT_MAX) {
-        return error_set(err, -EDOM, "`allowed_ips` must be a text such as `10.0.0.0/8, ::1`");
+        return error_set(err, -EDOM, "`allowed_ips` must be a string such as `10.0.0.0/8, ::1`");
     }
     r = networks_parse(json_string_value(text), &networks, err);
     if (r < 0)
@@ -118,8 +118,8 @@ static int read_key(struct api_call *call, struct api_job *job, struct error *er
         return error_set(err, -EDOM, "`role` must be viewer, operator or admin");
     if (role > call->who.role) {
         return error_set(err, -EACCES,
-                         "Permission denied: a key of role %s would exceed your own, %s", role_text,
-                         role_name(call->who.role));
+                         "Permission denied: a key of role %s would exceed your own role, %s",
+                         role_text, role_name(call->who.role));
     }
     days = json_object_get(body, "expires_days");
     if (days && !json_is_null(days) &&
@@ -131,8 +131,9 @@ static int read_key(struct api_call *call, struct api_job *job, struct error *er
     if (r < 0)
         return r;
     if (job->args[2] && call->who.key_id && call->who.scope.own.n_rules > 0) {
-        return error_set(err, -EACCES,
-                         "Permission denied: this key has a scope, and passes it on as it is");
+        return error_set(
+            err, -EACCES,
+            "Permission denied: a key with a scope can only create keys with the same scope");
     }
     job->args[0] = xstrdup(name);
     job->numbers[0] = (int64_t)role;
@@ -178,7 +179,7 @@ void keys_delete(struct api_call *call)
     uint64_t id;
 
     if (parse_u64(api_param(call, 0), INT64_MAX, &id) < 0) {
-        api_fail_code(call, CODE_INVALID_ARGUMENT, "Invalid API key id: a number is expected");
+        api_fail_code(call, CODE_INVALID_ARGUMENT, "Invalid API key id: it must be a number");
         return;
     }
     job = api_job_new(call, delete_work, delete_done);

@@ -6,7 +6,8 @@
 
 #define MAX_LEVEL 16
 
-/* Until the next reload or restart: what lasts is in the configuration. */
+/* The level set here lasts until the next reload or restart; the configuration has the permanent
+ * one. */
 
 void log_level_get(struct api_call *call)
 {
@@ -32,7 +33,7 @@ void log_level_put(struct api_call *call)
     }
     call->target = xstrdup(log_level_name(level));
     log_info(LOG_FIELDS("log_level", log_level_name(level), "who", call->who.name),
-             "the log level changes");
+             "the log level was changed");
     log_set_level(level);
     log_level_get(call);
 }

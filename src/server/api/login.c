@@ -90,8 +90,8 @@ static void on_logout(void *owner, int code, const struct error *err)
                       (const char *const[]){"Set-Cookie", clear, NULL});
 }
 
-/* Who it was is for the audit log. The session may have ended before: that is no reason to refuse. */
-static void on_who_leaves(void *owner, int code, const struct identity *who)
+/* The identity is only needed for the audit log; an expired session can log out, too. */
+static void on_logout_identity(void *owner, int code, const struct identity *who)
 {
     struct api_call *call = owner;
 
@@ -109,7 +109,7 @@ void logout_post(struct api_call *call)
         return;
     }
     proof.bearer = NULL;
-    auth_check(call->api->o.auth, &proof, on_who_leaves, call);
+    auth_check(call->api->o.auth, &proof, on_logout_identity, call);
 }
 
 void me_get(struct api_call *call)

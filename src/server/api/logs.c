@@ -12,8 +12,8 @@
 #define MAX_TAIL     10000
 
 /*
- * One line: "2026-01-31T12:00:00.123456789Z text". Clients want the timestamp cut to microseconds; a
- * line without one gets the time of the answer.
+ * One line: "2026-01-31T12:00:00.123456789Z text". The timestamp is truncated to microseconds for
+ * clients; a line without one gets the time of the response.
  */
 static json_t *line_json(const char *line, size_t size, const char *now)
 {
@@ -39,7 +39,7 @@ static json_t *lines_json(const char *text, size_t size)
     while (size > 0) {
         const char *end = memchr(text, '\n', size);
         size_t n = end ? (size_t)(end - text) : size;
-        bool is_crlf = n > 0 && text[n - 1] == '\r'; /* a terminal's line end */
+        bool is_crlf = n > 0 && text[n - 1] == '\r'; /* line end of a terminal */
 
         (void)json_array_append_new(lines, line_json(text, n - is_crlf, now));
         n += end != NULL;

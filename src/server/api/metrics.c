@@ -2,9 +2,9 @@
 #include "server/api/handlers.h"
 #include "server/api/prometheus.h"
 
-#define SLICE ((size_t)64 * 1024) /* some hundred lines: about a millisecond */
+#define SLICE ((size_t)64 * 1024) /* some hundred lines, written in about a millisecond */
 #define MAX_QUEUE \
-    ((size_t)32 << 20) /* a host is written at once: 5,000 lines of the longest labels */
+    ((size_t)32 << 20) /* a host is written in one go: 5,000 lines with the longest labels */
 
 struct scrape {
     struct http_server *http;
@@ -30,7 +30,7 @@ static void on_drain(void *owner)
     s->with_server = false;
     is_more = exposition_write(&s->exposition, SLICE, &text);
     if (http_stream_write(s->http, s->request_id, text.data, text.size) < 0)
-        is_more = false; /* it has gone */
+        is_more = false; /* the client has disconnected */
     buf_done(&text);
     if (is_more)
         return;

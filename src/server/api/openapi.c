@@ -1,7 +1,8 @@
 #include "server/api/openapi.h"
 #include "server/api/handlers.h"
 
-/* Not secret, it is in the source, too; but strangers are told no more than they need. */
+/* Authenticated, although the text is public: unauthenticated clients get no more than they
+ * need. */
 void openapi_get(struct api_call *call)
 {
     api_reply_text(call, 200, openapi_json, openapi_json_size);

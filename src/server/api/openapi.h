@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * docs/api/openapi.json as the build put it into the program; not terminated. What it says of routes is
- * compared with the route table by openapi_test.c.
+ * docs/api/openapi.json, embedded by the build; not NUL-terminated. openapi_test.c compares its
+ * routes with the route table.
  */
 
 #include <stddef.h>

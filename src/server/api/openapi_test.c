@@ -1,5 +1,5 @@
 /*
- * docs/api/openapi.json and the route table say the same.
+ * Compares docs/api/openapi.json with the route table.
  */
 
 #include "base/str.h"
@@ -34,7 +34,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* "{image...}" of the table is "{image}" in the file. */
+/* "{image...}" in the table is "{image}" in the file. */
 static void path_of(const struct route *r, char ret[MAX_PATH])
 {
     const char *dots = strstr(r->pattern, "...}");
@@ -89,7 +89,7 @@ static bool is_route(const char *path, const char *method)
     return false;
 }
 
-/* WebSockets are no routes; the integration test opens each of them. */
+/* WebSockets are not routes; the integration test opens each of them. */
 static void test_nothing_else_is_described(void **state)
 {
     int superfluous = 0;
@@ -159,7 +159,7 @@ static void test_what_the_table_says_is_described(void **state)
     assert_int_equal(wrong, 0);
 }
 
-/* The answer of a route has the status of each failure of its operation. */
+/* The responses of a route include the status of each failure of its operation. */
 static void test_failures_of_operations_are_described(void **state)
 {
     const json_t *paths = json_object_get(*state, "paths");
@@ -195,7 +195,7 @@ static const json_t *resolve(const json_t *doc, const json_t *parameter)
     return parameter;
 }
 
-/* Every {name} of a path is a parameter, and every parameter that says so is in the path. */
+/* Every {name} of a path has a parameter, and every path parameter is in the path. */
 static void check_parameters(const json_t *doc, const char *path, const json_t *operation)
 {
     const json_t *parameters = json_object_get(operation, "parameters");

@@ -9,12 +9,12 @@
 
 #include <string.h>
 
-#define NEW_MS    60000 /* what is older is not there any more */
+#define NEW_MS    60000 /* older samples are not current */
 #define MAX_LABEL 255   /* bytes */
 
 enum subject { SUBJECT_HOST, SUBJECT_CONTAINER };
 
-#define STATE SIZE_MAX /* whether it is online, or runs */
+#define STATE SIZE_MAX /* whether the host is online, or the container runs */
 
 struct family {
     const char *name, *type, *help;
@@ -35,50 +35,50 @@ struct family {
 /* clang-format off */
 static const struct family families[] = {
     HOST("up",                           "gauge",   STATE,                   1,    "Whether the agent is connected."),
-    HOST("cpu_ratio",                    "gauge",   HOST_CPU,                1e-4, "CPU in use, 1 is all cores."),
+    HOST("cpu_ratio",                    "gauge",   HOST_CPU,                1e-4, "CPU in use; 1 is all cores."),
     HOST("cpus",                         "gauge",   HOST_CPUS,               1,    "CPUs online."),
     HOST("load1",                        "gauge",   HOST_LOAD_1,             1e-2, "Load of the last minute."),
     HOST("load5",                        "gauge",   HOST_LOAD_5,             1e-2, "Load of the last 5 minutes."),
     HOST("load15",                       "gauge",   HOST_LOAD_15,            1e-2, "Load of the last 15 minutes."),
-    HOST("memory_total_bytes",           "gauge",   HOST_MEM_TOTAL,          1,    "Memory."),
-    HOST("memory_used_bytes",            "gauge",   HOST_MEM_USED,           1,    "Memory that is not available."),
+    HOST("memory_total_bytes",           "gauge",   HOST_MEM_TOTAL,          1,    "Total memory."),
+    HOST("memory_used_bytes",            "gauge",   HOST_MEM_USED,           1,    "Memory in use."),
     HOST("swap_total_bytes",             "gauge",   HOST_SWAP_TOTAL,         1,    "Swap space."),
     HOST("swap_used_bytes",              "gauge",   HOST_SWAP_USED,          1,    "Swap space in use."),
-    HOST("network_receive_bytes_total",  "counter", HOST_NET_RX,             1,    "Received by interfaces that lead outside."),
-    HOST("network_transmit_bytes_total", "counter", HOST_NET_TX,             1,    "Sent by interfaces that lead outside."),
-    HOST("uptime_seconds",               "gauge",   HOST_UPTIME,             1,    "Since the host was booted."),
+    HOST("network_receive_bytes_total",  "counter", HOST_NET_RX,             1,    "Received by external interfaces."),
+    HOST("network_transmit_bytes_total", "counter", HOST_NET_TX,             1,    "Sent by external interfaces."),
+    HOST("uptime_seconds",               "gauge",   HOST_UPTIME,             1,    "Time since the host was booted."),
     HOST("containers",                   "gauge",   HOST_CONTAINERS,         1,    "Containers in any state."),
     HOST("containers_running",           "gauge",   HOST_CONTAINERS_RUNNING, 1,    "Containers that run."),
 
-    CONTAINER("running",                       "gauge",   STATE,                        1,    "Whether it runs."),
-    CONTAINER("cpu_cores",                     "gauge",   CONTAINER_CPU,                1e-4, "CPU in use, 1 is one core."),
-    CONTAINER("cpu_seconds_total",             "counter", CONTAINER_CPU_TIME,           1e-6, "CPU time used."),
-    CONTAINER("cpu_periods_total",             "counter", CONTAINER_CPU_PERIODS,        1,    "Periods of its CPU quota."),
-    CONTAINER("cpu_throttled_periods_total",   "counter", CONTAINER_CPU_THROTTLED,      1,    "Periods in which the quota held it back."),
-    CONTAINER("cpu_throttled_seconds_total",   "counter", CONTAINER_CPU_THROTTLED_TIME, 1e-6, "Time in which the quota held it back."),
-    CONTAINER("memory_used_bytes",             "gauge",   CONTAINER_MEM_USED,           1,    "Memory as docker stats shows it."),
-    CONTAINER("memory_limit_bytes",            "gauge",   CONTAINER_MEM_LIMIT,          1,    "Its limit, or the memory of the host."),
+    CONTAINER("running",                       "gauge",   STATE,                        1,    "Whether the container runs."),
+    CONTAINER("cpu_cores",                     "gauge",   CONTAINER_CPU,                1e-4, "CPU in use; 1 is one core."),
+    CONTAINER("cpu_seconds_total",             "counter", CONTAINER_CPU_TIME,           1e-6, "Total CPU time."),
+    CONTAINER("cpu_periods_total",             "counter", CONTAINER_CPU_PERIODS,        1,    "Periods of the CPU quota."),
+    CONTAINER("cpu_throttled_periods_total",   "counter", CONTAINER_CPU_THROTTLED,      1,    "Periods in which the quota throttled the container."),
+    CONTAINER("cpu_throttled_seconds_total",   "counter", CONTAINER_CPU_THROTTLED_TIME, 1e-6, "Time for which the quota throttled the container."),
+    CONTAINER("memory_used_bytes",             "gauge",   CONTAINER_MEM_USED,           1,    "Memory in use, as docker stats shows it."),
+    CONTAINER("memory_limit_bytes",            "gauge",   CONTAINER_MEM_LIMIT,          1,    "Memory limit, or the memory of the host."),
     CONTAINER("memory_anon_bytes",             "gauge",   CONTAINER_MEM_ANON,           1,    "Anonymous memory."),
     CONTAINER("memory_file_bytes",             "gauge",   CONTAINER_MEM_FILE,           1,    "Page cache."),
-    CONTAINER("memory_kernel_bytes",           "gauge",   CONTAINER_MEM_KERNEL,         1,    "Memory of the kernel."),
+    CONTAINER("memory_kernel_bytes",           "gauge",   CONTAINER_MEM_KERNEL,         1,    "Kernel memory."),
     CONTAINER("processes",                     "gauge",   CONTAINER_PIDS,               1,    "Processes and threads."),
     CONTAINER("network_receive_bytes_total",   "counter", CONTAINER_NET_RX,             1,    "Received."),
     CONTAINER("network_transmit_bytes_total",  "counter", CONTAINER_NET_TX,             1,    "Sent."),
     CONTAINER("disk_read_bytes_total",         "counter", CONTAINER_BLK_READ,           1,    "Read from block devices."),
     CONTAINER("disk_written_bytes_total",      "counter", CONTAINER_BLK_WRITE,          1,    "Written to block devices."),
-    CONTAINER("oom_kills_total",               "counter", CONTAINER_OOM_KILLS,          1,    "Processes killed because its memory ran out."),
-    CONTAINER("pressure_cpu_some_ratio",       "gauge",   CONTAINER_PSI_CPU_SOME,       1e-4, "Share of 10 s in which a process waited for CPU."),
-    CONTAINER("pressure_cpu_full_ratio",       "gauge",   CONTAINER_PSI_CPU_FULL,       1e-4, "Share of 10 s in which all processes did."),
-    CONTAINER("pressure_memory_some_ratio",    "gauge",   CONTAINER_PSI_MEM_SOME,       1e-4, "Share of 10 s in which a process waited for memory."),
-    CONTAINER("pressure_memory_full_ratio",    "gauge",   CONTAINER_PSI_MEM_FULL,       1e-4, "Share of 10 s in which all processes did."),
-    CONTAINER("pressure_io_some_ratio",        "gauge",   CONTAINER_PSI_IO_SOME,        1e-4, "Share of 10 s in which a process waited for a disk."),
-    CONTAINER("pressure_io_full_ratio",        "gauge",   CONTAINER_PSI_IO_FULL,        1e-4, "Share of 10 s in which all processes did."),
-    CONTAINER("restarts",                      "gauge",   CONTAINER_RESTARTS,           1,    "Restarts by its restart policy."),
-    CONTAINER("start_time_seconds",            "gauge",   CONTAINER_STARTED_AT,         1e-3, "When it was started, unix time."),
+    CONTAINER("oom_kills_total",               "counter", CONTAINER_OOM_KILLS,          1,    "Processes killed because memory ran out."),
+    CONTAINER("pressure_cpu_some_ratio",       "gauge",   CONTAINER_PSI_CPU_SOME,       1e-4, "Share of 10 s in which some process waited for CPU."),
+    CONTAINER("pressure_cpu_full_ratio",       "gauge",   CONTAINER_PSI_CPU_FULL,       1e-4, "Share of 10 s in which all processes waited for CPU."),
+    CONTAINER("pressure_memory_some_ratio",    "gauge",   CONTAINER_PSI_MEM_SOME,       1e-4, "Share of 10 s in which some process waited for memory."),
+    CONTAINER("pressure_memory_full_ratio",    "gauge",   CONTAINER_PSI_MEM_FULL,       1e-4, "Share of 10 s in which all processes waited for memory."),
+    CONTAINER("pressure_io_some_ratio",        "gauge",   CONTAINER_PSI_IO_SOME,        1e-4, "Share of 10 s in which some process waited for a disk."),
+    CONTAINER("pressure_io_full_ratio",        "gauge",   CONTAINER_PSI_IO_FULL,        1e-4, "Share of 10 s in which all processes waited for a disk."),
+    CONTAINER("restarts",                      "gauge",   CONTAINER_RESTARTS,           1,    "Restarts by the restart policy."),
+    CONTAINER("start_time_seconds",            "gauge",   CONTAINER_STARTED_AT,         1e-3, "Start time, in unix time."),
 };
 /* clang-format on */
 
-/* Buffers have no maximum here: a host has at most max_containers, a label MAX_LABEL. */
+/* Buffers have no limit: a host has at most max_containers, a label MAX_LABEL bytes. */
 static void put(struct buf *out, const char *text)
 {
     (void)buf_append_str(out, text);
@@ -89,7 +89,7 @@ void prometheus_head(struct buf *out, const char *name, const char *type, const 
     (void)buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
-/* A value that is cut ends with a whole character. */
+/* Returns the size of a value that is cut to MAX_LABEL, without half a character at the end. */
 static size_t label_size(const char *value)
 {
     size_t n = strnlen(value, MAX_LABEL + 1);
@@ -163,7 +163,7 @@ static bool value_of(const struct exposition *e,
 
     if (f->metric == STATE) {
         *ret = c ? str_eq(c->state, "running") : h->is_online;
-        return !c || h->is_online; /* what is listed of a host that is away is old */
+        return !c || h->is_online; /* the state of an offline host's containers is outdated */
     }
     line = stats_find(e->api->o.stats, h->row.id, c ? c->id : NULL);
     if (!line || line->at_ms < e->now_ms - NEW_MS || line->values[f->metric] == METRIC_NONE)
@@ -173,10 +173,11 @@ static bool value_of(const struct exposition *e,
 }
 
 /*
- * Series have no id of a container, so that one made anew goes on with them. For a moment two may have one name, when
- * what had it was renamed; no series may come twice, and the one that runs, or else the newest, is told of.
+ * Series are named without container ids, so that a re-created container continues them. After a
+ * rename, two containers can have the same name for a moment. A series must not occur twice: the
+ * container that runs is exported, or else the newest one.
  */
-static bool goes_before(const struct fleet_container *a, const struct fleet_container *b)
+static bool takes_precedence(const struct fleet_container *a, const struct fleet_container *b)
 {
     bool runs = str_eq(a->state, "running");
 
@@ -185,9 +186,9 @@ static bool goes_before(const struct fleet_container *a, const struct fleet_cont
     return a->created_s != b->created_s ? a->created_s > b->created_s : strcmp(a->id, b->id) > 0;
 }
 
-static void shadow(struct exposition *e,
-                   const struct fleet_host *h,
-                   const struct fleet_container *c)
+static void hide_container(struct exposition *e,
+                           const struct fleet_host *h,
+                           const struct fleet_container *c)
 {
     _cleanup_free_ char *key = xasprintf("%s/%s", h->row.id, c->id);
 
@@ -205,12 +206,12 @@ static void find_shadowed(struct exposition *e,
 
         if (!scope_view_container(view, c))
             continue;
-        if (other && goes_before(other, c)) {
-            shadow(e, h, c);
+        if (other && takes_precedence(other, c)) {
+            hide_container(e, h, c);
             continue;
         }
         if (other)
-            shadow(e, h, other);
+            hide_container(e, h, other);
         (void)map_put(&names, c->name, c);
     }
     map_done(&names);
@@ -241,7 +242,7 @@ static void write_host(struct exposition *e,
             put_line(out, f, h, NULL, value);
         return;
     }
-    if (f->metric == STATE) /* the first family of containers */
+    if (f->metric == STATE) /* the first family of container metrics */
         find_shadowed(e, h, &view);
     map_foreach(&h->containers, i) {
         const struct fleet_container *c = i->value;

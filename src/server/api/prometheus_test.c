@@ -30,7 +30,7 @@ static struct fleet_host *put_host(struct fleet *fleet, const char *id, const ch
     return h;
 }
 
-static int64_t behind_ms; /* how long ago what is told now was told */
+static int64_t behind_ms; /* age of the samples that are added */
 
 static int64_t clock_of_stats(void)
 {
@@ -64,7 +64,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* An element of a list, its id made of one digit. */
+/* Returns a list element with an id of one repeated digit. */
 static json_t *element(char digit, const char *name, const char *state)
 {
     _cleanup_free_ char *path = xasprintf("/%s", name);
@@ -75,7 +75,7 @@ static json_t *element(char digit, const char *name, const char *state)
                      state, "Created", digit);
 }
 
-static void list(struct bench *b, json_t *containers /* stolen */)
+static void list(struct bench *b, json_t *containers /* takes ownership */)
 {
     size_t n = json_array_size(containers);
 
@@ -84,7 +84,7 @@ static void list(struct bench *b, json_t *containers /* stolen */)
     json_decref(containers);
 }
 
-static void tell(struct bench *b, char digit, int64_t at_ms, size_t metric, int64_t value)
+static void add_sample(struct bench *b, char digit, int64_t at_ms, size_t metric, int64_t value)
 {
     struct container_sample c = {.name = "x"};
     struct samples s = {.at_ms = at_ms, .containers = &c, .n_containers = 1, .has_host = true};
@@ -96,8 +96,8 @@ static void tell(struct bench *b, char digit, int64_t at_ms, size_t metric, int6
     fleet_notify_samples(b->api.o.fleet, b->host, &s);
 }
 
-/* Everything, in slices of `slice` bytes. */
-static char *written(struct bench *b, size_t slice)
+/* Returns the whole output, written in slices of `slice` bytes. */
+static char *write_all(struct bench *b, size_t slice)
 {
     const struct scope all = {0};
     struct buf out = BUF_INIT(1 << 20);
@@ -129,8 +129,8 @@ static void assert_has(const char *text, const char *line)
         fail_msg("no %s in\n%s", line, text);
 }
 
-/* A value of a label as it comes out. */
-static void labels(void **state)
+/* Label values, as they are exported. */
+static void label_values_are_escaped_and_cut(void **state)
 {
     char long_text[300], long_umlauts[300];
     const struct {
@@ -141,7 +141,7 @@ static void labels(void **state)
         {"a\"b\\c\nd",       "a\\\"b\\\\c\\nd" },
         {"\"",               "\\\""            },
         {"\\n",              "\\\\n"           },
-        {"tab\tand\rreturn", "tab\tand\rreturn"}, /* the format has no other escapes */
+        {"tab\tand\rreturn", "tab\tand\rreturn"}, /* the format has no other escape sequences */
         {"\xc3\xbc{},= #",   "\xc3\xbc{},= #"  },
         {long_text,          NULL              },
         {long_umlauts,       NULL              },
@@ -159,12 +159,13 @@ static void labels(void **state)
 
         (void)json_object_set_new(c, "Image", json_string(cases[i].value));
         list(b, json_pack("[o]", c));
-        text = written(b, 1);
+        text = write_all(b, 1);
         if (cases[i].value == long_text) {
             line = xasprintf("image=\"%.250s123\\\"5\"} 1\n",
-                             long_text); /* 255 bytes before escapes */
+                             long_text); /* 255 bytes before escaping */
         } else if (cases[i].value == long_umlauts) {
-            line = xasprintf("image=\"%.254s\"} 1\n", long_umlauts); /* no half of a character */
+            line = xasprintf("image=\"%.254s\"} 1\n",
+                             long_umlauts); /* not cut inside a character */
         } else {
             line = xasprintf("image=\"%s\"} 1\n", cases[i].written);
         }
@@ -172,7 +173,7 @@ static void labels(void **state)
     }
 }
 
-static void labels_of_compose_and_of_nothing(void **state)
+static void compose_labels_are_exported_or_empty(void **state)
 {
     struct bench *b = *state;
     _cleanup_free_ char *text = NULL;
@@ -183,18 +184,18 @@ static void labels_of_compose_and_of_nothing(void **state)
                               json_pack("{s:s, s:i}", "com.docker.compose.project", "p\"",
                                         "com.docker.compose.service", 5));
     list(b, json_pack("[o]", c));
-    text = written(b, 1);
+    text = write_all(b, 1);
     assert_has(text, "dockmon_container_running{host_id=\"h\",host=\"alpha\",container=\"web\","
                      "image=\"\",compose_project=\"p\\\"\"} 0\n");
 }
 
-/* Extremes, and what is not known: never a 0 that nobody measured, never NaN or Inf. */
-static void values(void **state)
+/* Extreme and unknown values: an unknown value is never exported as 0, NaN or Inf. */
+static void values_are_exported_or_absent(void **state)
 {
     static const struct {
         size_t metric;
         int64_t value;
-        const char *line; /* behind the labels; NULL: there is none */
+        const char *line; /* after the labels; NULL: the line is absent */
         const char *name;
     } cases[] = {
         {CONTAINER_CPU,                12345,                    "1.2345",               "cpu_cores"                  },
@@ -216,8 +217,9 @@ static void values(void **state)
         _cleanup_free_ char *text = NULL, *line = NULL, *name = NULL;
 
         list(b, json_pack("[o]", element('1', "web", "running")));
-        tell(b, '1', time_utc_ms() - 30000 + 1000 * (int64_t)i, cases[i].metric, cases[i].value);
-        text = written(b, 100);
+        add_sample(b, '1', time_utc_ms() - 30000 + 1000 * (int64_t)i, cases[i].metric,
+                   cases[i].value);
+        text = write_all(b, 100);
         name = xasprintf("dockmon_container_%s{", cases[i].name);
         line = xasprintf(
             "dockmon_container_%s{host_id=\"h\",host=\"alpha\",container=\"web\",image=\"i\"} %s\n",
@@ -230,18 +232,17 @@ static void values(void **state)
     }
 }
 
-/* Two of one name in a list, as between a rename and what took the name: a series must not come twice. */
-static void one_name_twice(void **state)
+/* Two containers of one name in a list, as after a rename: a series must not occur twice. */
+static void a_duplicate_name_is_exported_once(void **state)
 {
     static const struct {
-        const char
-            *states[3]; /* of the containers 1, 2 and 3 that are called web; NULL: there is none */
+        const char *states[3]; /* of the containers 1, 2 and 3, which are named web; NULL: absent */
         char shown;
     } cases[] = {
         {{"running", NULL, NULL},           '1'},
         {{"running", "exited", NULL},       '1'},
         {{"exited", "running", NULL},       '2'},
-        {{"exited", "exited", NULL},        '2'}, /* the newest */
+        {{"exited", "exited", NULL},        '2'}, /* the newest wins */
         {{"running", "running", "running"}, '3'},
         {{"exited", "running", "exited"},   '2'},
     };
@@ -256,9 +257,9 @@ static void one_name_twice(void **state)
                                         element((char)('1' + k), "web", cases[i].states[k]));
         }
         list(b, containers);
-        tell(b, cases[i].shown, time_utc_ms() - 30000 + 1000 * (int64_t)i, CONTAINER_PIDS,
-             1 + (int64_t)i);
-        text = written(b, 1 << 16);
+        add_sample(b, cases[i].shown, time_utc_ms() - 30000 + 1000 * (int64_t)i, CONTAINER_PIDS,
+                   1 + (int64_t)i);
+        text = write_all(b, 1 << 16);
         assert_int_equal(
             n_lines(text,
                     "dockmon_container_running{host_id=\"h\",host=\"alpha\",container=\"web\""),
@@ -271,29 +272,29 @@ static void one_name_twice(void **state)
     }
 }
 
-static void what_is_old_or_away(void **state)
+static void old_samples_and_offline_hosts_are_omitted(void **state)
 {
     struct bench *b = *state;
     _cleanup_free_ char *late = NULL, *newer = NULL, *away = NULL;
 
     list(b, json_pack("[o]", element('1', "web", "running")));
     behind_ms = 61000;
-    tell(b, '1', clock_of_stats(), CONTAINER_PIDS, 5);
-    late = written(b, 1);
+    add_sample(b, '1', clock_of_stats(), CONTAINER_PIDS, 5);
+    late = write_all(b, 1);
     behind_ms = 30000;
-    tell(b, '1', clock_of_stats(), CONTAINER_PIDS, 5);
-    newer = written(b, 1);
+    add_sample(b, '1', clock_of_stats(), CONTAINER_PIDS, 5);
+    newer = write_all(b, 1);
     assert_int_equal(n_lines(newer, "dockmon_container_processes{"), 1);
     assert_int_equal(n_lines(late, "dockmon_container_processes{"), 0);
     assert_int_equal(n_lines(late, "dockmon_container_running{"), 1);
     fleet_set_online(b->api.o.fleet, b->host, false, time_utc_ms());
-    away = written(b, 1);
+    away = write_all(b, 1);
     assert_has(away, "dockmon_host_up{host_id=\"h\",host=\"alpha\"} 0\n");
     assert_int_equal(n_lines(away, "dockmon_container_running{"), 0);
 }
 
-/* A host that goes while it is written; one head for each family, however the slices fall. */
-static void slices(void **state)
+/* A host is removed while the output is written. Each family has one head, wherever slices end. */
+static void slices_do_not_change_the_output(void **state)
 {
     struct bench *b = *state;
     const struct scope all = {0};
@@ -303,8 +304,8 @@ static void slices(void **state)
 
     (void)put_host(b->api.o.fleet, "h2", "beta");
     list(b, json_pack("[o]", element('1', "web", "running")));
-    whole = written(b, 1 << 16);
-    small = written(b, 1);
+    whole = write_all(b, 1 << 16);
+    small = write_all(b, 1);
     assert_string_equal(whole, small);
     assert_int_equal(n_lines(whole, "dockmon_host_up{"), 2);
     assert_int_equal(n_lines(whole, "# TYPE dockmon_host_up gauge"), 1);
@@ -323,12 +324,12 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(labels),
-        TEST(labels_of_compose_and_of_nothing),
-        TEST(values),
-        TEST(one_name_twice),
-        TEST(what_is_old_or_away),
-        TEST(slices),
+        TEST(label_values_are_escaped_and_cut),
+        TEST(compose_labels_are_exported_or_empty),
+        TEST(values_are_exported_or_absent),
+        TEST(a_duplicate_name_is_exported_once),
+        TEST(old_samples_and_offline_hosts_are_omitted),
+        TEST(slices_do_not_change_the_output),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

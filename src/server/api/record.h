@@ -1,20 +1,21 @@
 #pragma once
 
 /*
- * What the API itself adds to the event log.
+ * Events that the API itself adds to the event log.
  */
 
 #include "server/api/call.h"
 #include "server/store/events.h"
 
 struct record_operation {
-    const struct fleet_host *host; /* NULL: deleted meanwhile */
-    const char *container_id;      /* 12 or 64 hex, or a name */
+    const struct fleet_host *host; /* NULL: deleted in the meantime */
+    const char *container_id;      /* 12 or 64 hex digits, or a name */
     const char *container_name;    /* or NULL */
     const char *action;
-    const char *error; /* NULL: it worked */
+    const char *error; /* NULL: success */
     uint64_t took_ms;
 };
 
-/* Stores an operation on a container, with who asked for it and how it ended. A full queue drops it with a log line. */
+/* Stores an event about an operation on a container, with its caller and outcome. When the queue is
+ * full, logs a warning and drops it. */
 void record_operation(const struct api_call *call, const struct record_operation *o);

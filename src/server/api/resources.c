@@ -21,7 +21,7 @@
 
 enum answer { ANSWER_LIST, ANSWER_OBJECT, ANSWER_DELETED };
 
-/* How the API reads the reply, and how long it waits. The times are those of Go agents. */
+/* How the API reads a reply, and how long it waits. The times are those of Go agents. */
 static const struct question {
     uint64_t timeout_ms;
     enum answer answer;
@@ -46,7 +46,7 @@ struct asking {
     char *host_id;
 };
 
-/* Into the event log: what was asked for, by whom, and how it ended. */
+/* Adds an event with the operation, its caller and its outcome. */
 static void record(const struct api_call *call,
                    const struct fleet_host *h,
                    const struct command_result *r)
@@ -81,7 +81,7 @@ static void on_reply(void *owner, const struct command_result *r)
     free(a);
     if (operation_spec(operation)->effect != EFFECT_READS)
         record(call, h, r);
-    if (h && q->answer == ANSWER_DELETED) /* containers may have lost a network */
+    if (h && q->answer == ANSWER_DELETED) /* containers may have been disconnected from a network */
         sessions_refresh(call->api->o.sessions, h->agent.id);
     if (r->code < 0) {
         api_fail_command(call, r);
@@ -121,7 +121,7 @@ static const struct fleet_host *check(struct api_call *call,
     return h;
 }
 
-/* Takes `payload`. */
+/* Takes ownership of `payload`. */
 static void send_question(struct api_call *call,
                           const struct fleet_host *h,
                           enum operation_id operation,
@@ -140,10 +140,8 @@ static void send_question(struct api_call *call,
                                           .owner = a});
 }
 
-/*
- * Asks for the operation of the route when the payload, which it takes, is valid; else answers the
- * call, with `bad_code`.
- */
+/* Sends the operation of the route to the agent if the payload is valid; otherwise answers the call
+ * with `bad_code`. Takes ownership of the payload. */
 static void ask(struct api_call *call, json_t *payload, int bad_code)
 {
     enum operation_id operation = call->match.route->operation;
@@ -179,7 +177,8 @@ void host_image_delete(struct api_call *call)
     ask_delete(call, "image_id");
 }
 
-/* An optional text of the body, as agents want it: always there. */
+/* Copies an optional text of the body; absent texts are empty, because agents require the
+ * member. */
 static int copy_text(
     const json_t *body, const char *name, const char *fallback, json_t *payload, struct error *err)
 {
@@ -243,9 +242,9 @@ void host_network_create(struct api_call *call)
 struct removal {
     struct api_call *call;
     char *host_id;
-    json_t *payload; /* of the command that deletes */
-    json_t *users;   /* {"id", "name"} of the containers attached */
-    size_t next;     /* of users, to be looked at */
+    json_t *payload; /* of the operation that deletes the network */
+    json_t *users;   /* {"id", "name"} of the connected containers */
+    size_t next;     /* index of the next user to check */
 };
 
 static void removal_free(struct removal *m)
@@ -267,14 +266,14 @@ static void refuse_removal(struct removal *m, const char *name)
 
 static void on_user(void *owner, const struct command_result *r);
 
-/* True when m waits for an answer or has ended. */
-static bool look_at_user(struct removal *m, const struct fleet_host *h)
+/* Checks the next user. Returns true when m waits for a reply or was freed. */
+static bool check_user(struct removal *m, const struct fleet_host *h)
 {
     const json_t *user = json_array_get(m->users, m->next++);
     const char *id = json_string_value(json_object_get(user, "id"));
     const char *name = json_string_value(json_object_get(user, "name"));
     struct fleet_container *c = NULL;
-    bool is_ref = str_is_container_ref(id); /* else an endpoint that belongs to no container */
+    bool is_ref = str_is_container_ref(id); /* otherwise an endpoint without a container */
     bool is_known = is_ref && fleet_find_container(h, id, &c) == 0;
 
     if (fleet_is_own_container(name, is_known ? c->labels : NULL)) {
@@ -297,7 +296,7 @@ static void removal_next(struct removal *m)
     const struct fleet_host *h = fleet_find_host(m->call->api->o.fleet, m->host_id);
 
     while (h && m->next < json_array_size(m->users)) {
-        if (look_at_user(m, h))
+        if (check_user(m, h))
             return;
     }
     if (h) {
@@ -320,7 +319,7 @@ static void on_user(void *owner, const struct command_result *r)
         removal_free(m);
     } else if (r->code == 0 && !name) {
         api_fail(m->call, -EPROTO,
-                 "The agent's description of a container could not be read, so nothing was done");
+                 "The agent's reply describes no container, so nothing was changed");
         removal_free(m);
     } else if (r->code == 0 &&
                fleet_is_own_container(
@@ -331,7 +330,7 @@ static void on_user(void *owner, const struct command_result *r)
     }
 }
 
-/* Agents tell short ids; the client may have used a long or a shorter one. */
+/* Agents report short ids; the client may have sent a long or a shorter one. */
 static bool is_named(const json_t *network, const char *ref)
 {
     const char *id = json_string_value(json_object_get(network, "id"));
@@ -358,7 +357,7 @@ static void on_networks(void *owner, const struct command_result *r)
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *network = json_array_get(list, i);
 
-        /* Built-in ones are refused by the agent. */
+        /* The agent refuses built-in networks. */
         if (is_named(network, api_param(m->call, 1)) &&
             !json_is_true(json_object_get(network, "is_builtin")))
             (void)json_array_extend(m->users, json_object_get(network, "containers"));
@@ -391,7 +390,7 @@ static void remove_by_force(struct api_call *call)
                                 .owner = m});
 }
 
-/* The agent refuses them, too, by id as well; the names are known here. */
+/* The agent refuses built-in networks as well, also by id; here they are known by name. */
 static bool is_builtin(const char *name)
 {
     return str_eq(name, "bridge") || str_eq(name, "host") || str_eq(name, "none");
@@ -418,7 +417,7 @@ void host_network_delete(struct api_call *call)
 
 void host_volume_create(struct api_call *call)
 {
-    static const char *const more[] = {"driver", "labels"}; /* checked with the payload */
+    static const char *const more[] = {"driver", "labels"}; /* validated with the payload */
     json_t *payload = json_object();
     struct error err = ERROR_INIT;
     const json_t *body = NULL;
@@ -427,7 +426,7 @@ void host_volume_create(struct api_call *call)
     r = api_body(call, &body, &err);
     if (r == 0)
         r = copy_text(body, "name", "", payload, &err);
-    for (size_t i = 0; r == 0 && i < ARRAY_LEN(more); i++) /* what is there */
+    for (size_t i = 0; r == 0 && i < ARRAY_LEN(more); i++) /* those that are present */
         (void)json_object_set(payload, more[i], json_object_get(body, more[i]));
     if (r < 0) {
         json_decref(payload);

@@ -37,7 +37,7 @@ static bool path_matches(const char *pattern, const char *path)
     return *pattern == *path;
 }
 
-/* Only called for a path that matches. */
+/* The path must match the pattern. */
 static void take_params(const char *pattern, const char *path, struct route_match *ret)
 {
     size_t count = 0;
@@ -59,7 +59,7 @@ void route_find(const char *method, const char *path, struct route_match *ret)
 {
     *ret = (struct route_match){0};
 
-    /* A trailing slash is the same resource, as in the API we are compatible with. */
+    /* A trailing slash names the same resource, as in the API we are compatible with. */
     _cleanup_free_ char *trimmed = xstrdup(path);
     size_t n = strlen(trimmed);
 

@@ -1,9 +1,10 @@
 #pragma once
 
 /*
- * Routes: method and path pattern -> who may call it, with what limits, and the handler. A pattern is
- * literal segments and `{name}` segments that match anything but '/'; `{name...}` at its end matches
- * that, too. The table is the only list of routes there is; the tests for roles and scopes walk it.
+ * Routes: method and path pattern, with the role they require, limits and the handler. A pattern
+ * consists of literal segments and of `{name}` segments, which match anything but '/'; a final
+ * `{name...}` matches slashes, too. The table is the only list of routes; the tests of roles and
+ * scopes iterate over it.
  */
 
 #include "proto/operation.h"
@@ -17,13 +18,14 @@ typedef void (*route_fn)(struct api_call *call);
 
 #define ROUTE_MAX_PARAMS 4
 
-/* What a route is about: what of it a caller with a scope (auth/scope.h) may reach. */
+/* The object of a route, which decides what a caller with a scope (rights/scope.h) may access. */
 enum route_object {
-    OBJECT_UNDECIDED, /* nothing: refused, and the tests of the table fail */
-    OBJECT_NONE,      /* nobody's, or the caller's own */
-    OBJECT_LIST,      /* many: the handler leaves out what the scope does */
-    OBJECT_HOST,      /* a host, path parameter 0; what is shown of it belongs to no container */
-    OBJECT_WHOLE_HOST, /* the same, but what is on it belongs to no container: 403 for a scope of labels */
+    OBJECT_UNDECIDED, /* unset: refused, and the tests of the table fail */
+    OBJECT_NONE,      /* no object, or the caller's own */
+    OBJECT_LIST,      /* a list: the handler omits objects out of scope */
+    OBJECT_HOST,      /* the host in path parameter 0, without data of containers */
+    /* The same with data that belongs to no container: 403 for a scope of labels. */
+    OBJECT_WHOLE_HOST,
     OBJECT_CONTAINER,   /* path parameters 0 and 1 */
     OBJECT_AGENT,       /* OBJECT_HOST by the agent in path parameter 0 */
     OBJECT_WHOLE_AGENT, /* OBJECT_WHOLE_HOST by the agent in path parameter 0 */
@@ -33,24 +35,27 @@ enum route_object {
 struct route {
     const char *method;
     const char *pattern;
-    enum role role; /* the least role; ROLE_NONE: no authentication. With an operation: its role */
+    /* The minimum role; ROLE_NONE: no authentication. For an operation, the role of that
+     * operation. */
+    enum role role;
     route_fn handle;
-    const char *action; /* name in the audit log of a call that changes something; NULL for reads */
-    size_t max_body;    /* bytes; 0: no body expected, a small one is ignored */
-    uint64_t timeout_ms; /* from request to answer; 0: 60 s */
+    const char *action;  /* name in the audit log; NULL for reads */
+    size_t max_body;     /* bytes; 0: no body is expected; a small one is ignored */
+    uint64_t timeout_ms; /* from request to response; 0: 60 s */
     enum route_object object;
-    enum operation_id operation; /* the agent is asked for; OPERATION_NONE: another kind of route */
+    /* The operation that the agent is asked for, or OPERATION_NONE. */
+    enum operation_id operation;
 };
 
 struct route_match {
     const struct route *route;
-    char *params[ROUTE_MAX_PARAMS]; /* in pattern order, owned */
-    bool is_other_method;           /* the path exists, with other methods only */
+    char *params[ROUTE_MAX_PARAMS]; /* in the order of the pattern; owned */
+    bool is_other_method;           /* the path exists, but only with other methods */
 };
 
 extern const struct route routes[];
 extern const size_t n_routes;
 
-/* Fills *ret; route is NULL when nothing matches. */
+/* Fills *ret; its route is NULL when no route matches. Call route_match_done() in either case. */
 void route_find(const char *method, const char *path, struct route_match *ret);
 void route_match_done(struct route_match *m);

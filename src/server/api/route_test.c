@@ -56,7 +56,7 @@ static void test_other_paths_match_none(void **state)
     }
 }
 
-static void test_other_methods_are_told_apart(void **state)
+static void test_a_path_with_another_method_is_distinguished(void **state)
 {
     struct route_match m;
 
@@ -67,7 +67,8 @@ static void test_other_methods_are_told_apart(void **state)
     route_match_done(&m);
 }
 
-/* A path that names a host or a container says so, or is for those without a scope. */
+/* A route whose path names a host or container has the matching object, or is closed to callers
+ * with a scope. */
 static void assert_object_fits(const struct route *r)
 {
     enum route_object object = r->object;
@@ -88,8 +89,9 @@ static void assert_object_fits(const struct route *r)
                      str_starts_with(r->pattern, "/api/agent/{agent}"));
 }
 
-/* What the security of the API rests on: only these are open, and whatever changes something is audited. */
-static void test_the_table_is_sound(void **state)
+/* The security of the API depends on this: only these routes are open, and every change is
+ * audited. */
+static void test_only_known_routes_are_open_and_changes_are_audited(void **state)
 {
     static const char *const open_to_all[] = {"/health", "/api/v2/auth/login",
                                               "/api/v2/auth/logout"};
@@ -127,7 +129,7 @@ static const struct route *find_by_operation(enum operation_id id)
     return found;
 }
 
-/* Users reach each operation that is theirs by one route, with the role and the effect of its row. */
+/* Each operation of users has one route, with the role and the effect of its row. */
 static void test_every_operation_has_its_route(void **state)
 {
     (void)state;
@@ -137,15 +139,16 @@ static void test_every_operation_has_its_route(void **state)
         bool is_reachable = spec->role != ROLE_NONE && !(spec->flags & IS_WEBSOCKET);
 
         if ((r != NULL) != is_reachable)
-            fail_msg("%s: %s", spec->name, r ? "no user may ask for it" : "no route");
+            fail_msg("%s: %s", spec->name,
+                     r ? "a route for an operation that is not for users" : "no route");
         if (!r)
             continue;
         if (r->role != spec->role)
             fail_msg("%s: role %s", spec->name, role_name(r->role));
         if ((r->action != NULL) != (spec->effect != EFFECT_READS))
-            fail_msg("%s: audited although it only reads, or not audited", spec->name);
+            fail_msg("%s: a read is audited, or a change is not", spec->name);
         if ((r->object == OBJECT_CONTAINER) != ((spec->arguments & TAKES_CONTAINER) != 0))
-            fail_msg("%s: the path names a container, or should", spec->name);
+            fail_msg("%s: the object of the route does not fit the operation", spec->name);
     }
 }
 
@@ -154,8 +157,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_paths_match_their_routes),
         cmocka_unit_test(test_other_paths_match_none),
-        cmocka_unit_test(test_other_methods_are_told_apart),
-        cmocka_unit_test(test_the_table_is_sound),
+        cmocka_unit_test(test_a_path_with_another_method_is_distinguished),
+        cmocka_unit_test(test_only_known_routes_are_open_and_changes_are_audited),
         cmocka_unit_test(test_every_operation_has_its_route),
     };
 

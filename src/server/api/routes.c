@@ -3,12 +3,12 @@
 
 #define SMALL    4096
 #define BULK     ((size_t)1 << 20)
-#define LONG_OP  (UINT64_C(11) * 60 * 1000) /* a stop may be given 10 minutes */
-#define RESOURCE (UINT64_C(125) * 1000)     /* pruning images is given 2 minutes */
+#define LONG_OP  (UINT64_C(11) * 60 * 1000) /* the timeout of a stop is up to 10 minutes */
+#define RESOURCE (UINT64_C(125) * 1000)     /* pruning images may take 2 minutes */
 #define C        "/api/hosts/{host}/containers/{container}"
 
 /* clang-format off */
-/* One route per line, in columns. */
+/* One route per line, aligned in columns. */
 const struct route routes[] = {
     {"GET",    "/health",                                  ROLE_NONE,     health_get,           NULL,                0,     0,        OBJECT_NONE,        OPERATION_NONE          },
     {"GET",    "/metrics",                                 ROLE_VIEWER,   metrics_get,          NULL,                0,     0,        OBJECT_LIST,        OPERATION_NONE          },

@@ -31,7 +31,7 @@ int api_body_scope(const struct api_call *call, const json_t *body, char **ret, 
         int r;
 
         if (!json_is_string(rule) || strlen(json_string_value(rule)) != json_string_length(rule))
-            return error_set(err, -EDOM, "a rule of `scope` must be a text");
+            return error_set(err, -EDOM, "a rule of `scope` must be a string");
         r = scope_rules_add(&rules, json_string_value(rule), find_host, call->api->o.fleet, err);
         if (r < 0)
             return r;

@@ -11,12 +11,13 @@ static bool refuse_part(struct api_call *call, const struct fleet_host *h)
 {
     api_fail_code(
         call, CODE_OUT_OF_SCOPE,
-        "Permission denied: the scope of %s does not cover all of host %s, and this belongs to no container",
+        "Permission denied: the scope of %s does not cover all of host %s, as this request needs",
         call->who.name, h->row.name);
     return false;
 }
 
-/* What the live model does not know may be anything: only for those who may see everything there. */
+/* A container that the live model does not know is accessible only to callers with access to the
+ * whole host. */
 static bool check_container(struct api_call *call, const struct fleet_host *h)
 {
     const struct scope *s = &call->who.scope;
@@ -40,9 +41,10 @@ bool scope_check(struct api_call *call)
     if (!scope_is_limited(s) || object == OBJECT_NONE || object == OBJECT_LIST)
         return true;
     if (object == OBJECT_GLOBAL || object == OBJECT_UNDECIDED) {
-        api_fail_code(call, CODE_OUT_OF_SCOPE,
-                      "Permission denied: %s %s is about the whole installation, %s has a scope",
-                      call->match.route->method, call->match.route->pattern, call->who.name);
+        api_fail_code(
+            call, CODE_OUT_OF_SCOPE,
+            "Permission denied: %s %s concerns the whole installation, and %s has a scope",
+            call->match.route->method, call->match.route->pattern, call->who.name);
         return false;
     }
     h = is_agent ? fleet_find_agent(call->api->o.fleet, api_param(call, 0))
@@ -60,7 +62,7 @@ bool scope_check(struct api_call *call)
     return object != OBJECT_CONTAINER || check_container(call, h);
 }
 
-/* --- events ----------------------------------------------------------------------------------------- */
+/* --- events ----------------------------------------------------------------------------------- */
 
 /* Events name containers by their short id. */
 static void add_containers(json_t *list, const struct fleet_host *h, const struct scope_view *view)

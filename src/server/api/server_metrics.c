@@ -10,7 +10,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* Negative: not known, and left out. */
+/* A negative value is unknown, and omitted. */
 static void put(struct buf *out, const char *name, const char *type, const char *help, double v)
 {
     if (v < 0)
@@ -19,7 +19,7 @@ static void put(struct buf *out, const char *name, const char *type, const char 
     (void)buf_printf(out, "%s %.15g\n", name, v);
 }
 
-/* The second number of "size resident shared ...", in pages. */
+/* Reads the second number of "size resident shared ...", in pages. */
 static double resident_bytes(void)
 {
     _cleanup_free_ char *text = NULL;
@@ -51,11 +51,11 @@ static double cpu_seconds(void)
 static double open_descriptors(void)
 {
     DIR *d = opendir("/proc/self/fd");
-    double n = -3; /* ".", ".." and the directory itself */
+    double n = -3; /* ".", ".." and the open directory are not counted */
 
     if (!d)
         return -1;
-    while (readdir(d)) /* NOLINT(concurrency-mt-unsafe): no other thread has this stream */
+    while (readdir(d)) /* NOLINT(concurrency-mt-unsafe): no other thread uses this stream */
         n++;
     (void)closedir(d);
     return n;
@@ -81,9 +81,9 @@ static void put_fleet(const struct api *a, struct buf *out)
     }
     put(out, "dockmon_hosts", "gauge", "Hosts.", n_hosts);
     put(out, "dockmon_agents_online", "gauge", "Agents that are connected.", n_online);
-    put(out, "dockmon_containers", "gauge", "Containers that are listed.", n_containers);
+    put(out, "dockmon_containers", "gauge", "Containers that are known.", n_containers);
     put(out, "dockmon_sessions", "gauge",
-        "Connections of agents, with those that are not authenticated yet.",
+        "Connections of agents, including those that are not authenticated yet.",
         (double)sessions_count(a->o.sessions));
     put(out, "dockmon_feed_clients", "gauge", "Clients of the feed.",
         (double)feed_count(a->o.feed));
@@ -101,10 +101,10 @@ static void put_stores(const struct api *a, struct buf *out)
     put(out, "dockmon_store_up", "gauge", "Whether the database works.", db_state(a->o.store) == 0);
     put(out, "dockmon_store_queue_length", "gauge", "Jobs that wait for the database.",
         (double)job_queue_pending(a->o.store_jobs));
-    put(out, "dockmon_stats_memory_bytes", "gauge", "What the last 15 minutes of figures take.",
-        (double)live.bytes);
-    put(out, "dockmon_stats_memory_limit_bytes", "gauge", "What they may take.",
-        (double)live.max_bytes);
+    put(out, "dockmon_stats_memory_bytes", "gauge",
+        "Memory used by the samples of the last 15 minutes.", (double)live.bytes);
+    put(out, "dockmon_stats_memory_limit_bytes", "gauge",
+        "Memory limit of the samples of the last 15 minutes.", (double)live.max_bytes);
     put(out, "dockmon_history_enabled", "gauge", "Whether a history is kept.", !!a->o.history);
     if (!a->o.history)
         return;
@@ -115,17 +115,17 @@ static void put_stores(const struct api *a, struct buf *out)
         bytes += (double)usage.tiers[t].bytes;
     put(out, "dockmon_history_up", "gauge", "Whether the history is written.", state.code == 0);
     put(out, "dockmon_history_dropped_total", "counter",
-        "Steps of a host that could not be written.", (double)state.n_dropped);
-    put(out, "dockmon_history_damaged_files_total", "counter", "Files set aside.",
+        "Steps of hosts that could not be written.", (double)state.n_dropped);
+    put(out, "dockmon_history_damaged_files_total", "counter", "Damaged files that were set aside.",
         (double)state.n_damaged);
-    put(out, "dockmon_history_size_bytes", "gauge", "What the history takes of the disk.", bytes);
+    put(out, "dockmon_history_size_bytes", "gauge", "Disk space used by the history.", bytes);
 }
 
 void server_metrics_write(const struct api *api, struct buf *out)
 {
     prometheus_head(out, "dockmon_build_info", "gauge", "The version of the server.");
     (void)buf_printf(out, "dockmon_build_info{version=\"%s\"} 1\n", DOCKMON_VERSION);
-    put(out, "dockmon_uptime_seconds", "gauge", "Since the server was started.",
+    put(out, "dockmon_uptime_seconds", "gauge", "Time since the server was started.",
         (double)health_uptime_ms(api->o.health) / 1000);
     put_fleet(api, out);
     put_stores(api, out);
@@ -133,7 +133,7 @@ void server_metrics_write(const struct api *api, struct buf *out)
         resident_bytes());
     put(out, "dockmon_process_cpu_seconds_total", "counter", "CPU time of the server.",
         cpu_seconds());
-    put(out, "dockmon_process_open_fds", "gauge", "Descriptors that are open.", open_descriptors());
-    put(out, "dockmon_process_max_fds", "gauge", "Descriptors that may be open.",
+    put(out, "dockmon_process_open_fds", "gauge", "Open file descriptors.", open_descriptors());
+    put(out, "dockmon_process_max_fds", "gauge", "Maximum number of open file descriptors.",
         max_descriptors());
 }

@@ -10,9 +10,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define NEW_MS 60000 /* what is older is not shown as what is so now */
+#define NEW_MS 60000 /* older samples are not current */
 
-/* --- the past ----------------------------------------------------------------------------------- */
+/* --- the history of a host or container ------------------------------------------------------- */
 
 struct past_call {
     struct api_call *call;
@@ -43,7 +43,7 @@ static void on_answer(void *owner, const struct history_answer *h)
     struct buf text = BUF_INIT(SIZE_MAX / 2);
 
     if (h->code < 0) {
-        api_fail(p->call, h->code, "the history cannot be read: %s", h->message);
+        api_fail(p->call, h->code, "could not read the history: %s", h->message);
     } else if (p->query.is_csv) {
         stats_csv_write(&text, &a);
         api_reply_as(p->call, "text/csv; charset=utf-8", text.data, text.size);
@@ -57,10 +57,11 @@ static void on_answer(void *owner, const struct history_answer *h)
 
 static void fail_no_history(struct api_call *call)
 {
-    api_fail_code(call, CODE_UNAVAILABLE, "No history is kept: dockmond runs with --no-history");
+    api_fail_code(call, CODE_UNAVAILABLE,
+                  "The history is disabled: dockmond runs with --no-history");
 }
 
-/* How many steps before the first one its rate may come from, see rate.h. */
+/* The number of ms before the first step from which its rate may be computed, see rate.h. */
 static int64_t lead_ms(const struct stats_query *q)
 {
     return q->step_ms * (q->step_ms < 60000 ? 3 : 1);
@@ -97,7 +98,7 @@ static void ask(struct api_call *call, const char *host_id, const char *id, cons
     history_ask(call->api->o.history, &q, on_answer, p);
 }
 
-/* The container of path parameter 1, NULL after the call was answered. */
+/* Returns the container of path parameter 1, or NULL after answering the call. */
 static struct fleet_container *find_container(struct api_call *call, const struct fleet_host *h)
 {
     struct fleet_container *c;
@@ -129,7 +130,7 @@ void container_stats_history(struct api_call *call)
     ask(call, h->row.id, c->id, series);
 }
 
-/* --- the last minutes --------------------------------------------------------------------------- */
+/* --- the last minutes ------------------------------------------------------------------------- */
 
 static void reply_live(struct api_call *call, const struct fleet_host *h, const char *id)
 {
@@ -199,7 +200,7 @@ void hosts_metrics(struct api_call *call)
                         (json_int_t)h->containers.size, "timestamp", json_value_time(line->at_ms)));
 }
 
-/* --- the history itself ------------------------------------------------------------------------- */
+/* --- the state of the history ----------------------------------------------------------------- */
 
 static json_t *tier_json(const struct history_usage *u, enum tier t)
 {

@@ -8,11 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define MAX_MARKS   1000 /* the newest of an answer */
+#define MAX_MARKS   1000 /* the newest ones of a response */
 #define MAX_INTEGER 9.2e18
-#define LIVE_GAP_MS 25000 /* between two samples that tell of a rate: one of 10 s may be missing */
+#define LIVE_GAP_MS 25000 /* between two samples with a rate: one sample of 10 s may be missing */
 
-/* Buffers have no maximum here: what is asked for was bounded before. */
+/* Buffers have no limit: the size of the response was checked before. */
 static void put(struct buf *out, const char *text)
 {
     (void)buf_append_str(out, text);
@@ -28,7 +28,7 @@ static void put_string(struct buf *out, const char *s)
     json_decref(v);
 }
 
-/* At most 4 digits after the point, without zeros at the end. No integer that a reader's 64 bits do not hold. */
+/* Writes at most 4 decimals, without trailing zeros. No integer exceeds the range of 64 bits. */
 static void put_number(struct buf *out, double v)
 {
     char text[64];
@@ -54,9 +54,9 @@ static void put_time(struct buf *out, int64_t at_ms)
     put_string(out, time_format_ms(at_ms, text));
 }
 
-/* --- values ------------------------------------------------------------------------------------- */
+/* --- values ----------------------------------------------------------------------------------- */
 
-/* What a column of an answer shows of a step. */
+/* The value of a step that a column shows. */
 enum view { VIEW_MEAN, VIEW_MAX, VIEW_RATE, VIEW_MEMORY_SHARE, VIEW_NETWORK };
 
 struct column {
@@ -96,12 +96,12 @@ static bool get_rate(const struct history_points *p, size_t step, size_t metric,
     return true;
 }
 
-/* What the usual arrays are made of. */
+/* The metrics behind the default arrays. */
 struct usual {
     size_t cpu, mem_used, mem_limit, rx, tx;
 };
 
-static const struct usual *usual_of(const struct history_points *p)
+static const struct usual *find_usual(const struct history_points *p)
 {
     static const struct usual container = {CONTAINER_CPU, CONTAINER_MEM_USED, CONTAINER_MEM_LIMIT,
                                            CONTAINER_NET_RX, CONTAINER_NET_TX};
@@ -113,7 +113,7 @@ static const struct usual *usual_of(const struct history_points *p)
 
 static bool get_share(const struct history_points *p, size_t step, double *ret)
 {
-    const struct usual *u = usual_of(p);
+    const struct usual *u = find_usual(p);
     double used, total;
 
     if (!get_point(p, step, u->mem_used, false, &used) ||
@@ -125,7 +125,7 @@ static bool get_share(const struct history_points *p, size_t step, double *ret)
 
 static bool get_network(const struct history_points *p, size_t step, double *ret)
 {
-    const struct usual *u = usual_of(p);
+    const struct usual *u = find_usual(p);
     double rx, tx;
 
     if (!get_rate(p, step, u->rx, &rx) || !get_rate(p, step, u->tx, &tx))
@@ -149,9 +149,9 @@ static bool column_get(const struct column *c,
     return false;
 }
 
-/* --- JSON --------------------------------------------------------------------------------------- */
+/* --- JSON ------------------------------------------------------------------------------------- */
 
-/* Steps that the answer shows: the points may begin before. */
+/* Returns the first step of the response; the points may begin before it. */
 static size_t first_step(const struct stats_answer *a)
 {
     return (size_t)((a->query->from_ms - a->points->from_ms) / a->points->step_ms);
@@ -197,7 +197,7 @@ static void put_timestamps(struct buf *out, const struct stats_answer *a)
 
 static void put_usual(struct buf *out, const struct stats_answer *a)
 {
-    const struct usual *u = usual_of(a->points);
+    const struct usual *u = find_usual(a->points);
     const struct column columns[] = {
         {"cpu",                VIEW_MEAN,         u->cpu      },
         {"mem",                VIEW_MEMORY_SHARE, 0           },
@@ -257,7 +257,7 @@ static void put_marks(struct buf *out, const struct stats_answer *a)
     put(out, ",\"marks\":[");
     for (; i < a->n_marks; i++) {
         if (a->marks[i].at_ms < a->query->from_ms)
-            continue; /* of the steps before */
+            continue; /* of earlier steps */
         put(out, comma);
         put_mark(out, &a->marks[i]);
         comma = ",";
@@ -289,9 +289,9 @@ void stats_json_write(struct buf *out, const struct stats_answer *a)
     put(out, "}");
 }
 
-/* --- CSV ---------------------------------------------------------------------------------------- */
+/* --- CSV -------------------------------------------------------------------------------------- */
 
-/* Names are ours, values are numbers: nothing needs quotes. */
+/* No cell needs quotes: names are constants, and values are numbers. */
 static size_t csv_columns(const struct stats_answer *a, struct column *ret)
 {
     size_t n = 0;
@@ -336,7 +336,7 @@ void stats_csv_write(struct buf *out, const struct stats_answer *a)
     }
 }
 
-/* --- the last minutes --------------------------------------------------------------------------- */
+/* --- the last minutes ------------------------------------------------------------------------- */
 
 enum live_array {
     LIVE_TIMESTAMPS,
@@ -426,7 +426,8 @@ void stats_live_write(struct buf *out, const struct stats_line *line, int64_t af
     for (size_t i = 0; i < LIVE_ARRAYS; i++)
         buf_init(&arrays[i], SIZE_MAX / 2);
     if (line) {
-        ring_read_start(&reader, &line->ring, INT64_MIN); /* the row before tells the first rate */
+        ring_read_start(&reader, &line->ring,
+                        INT64_MIN); /* the previous row gives the first rate */
         for (; ring_read_next(&reader, &row); before = row) {
             if (row.at_ms > after_ms)
                 put_row(arrays, &before, &row);

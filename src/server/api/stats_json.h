@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * Figures of the past and of the last minutes as text: JSON for programs, CSV for spreadsheets. What is not known is
- * null, or an empty cell; never 0.
+ * Samples of the history and of the last minutes as text: JSON for programs, CSV for spreadsheets.
+ * An unknown value is null or an empty cell, never 0.
  */
 
 #include "base/buf.h"
@@ -11,10 +11,10 @@
 #include "server/stats/stats.h"
 
 struct stats_answer {
-    const char *host_id, *container_id; /* NULL: the host itself */
-    const char *series;                 /* "" the same */
+    const char *host_id, *container_id; /* container_id NULL: the host itself */
+    const char *series;                 /* "": the host itself */
     const struct stats_query *query;
-    const struct history_points *points; /* may begin before the query does */
+    const struct history_points *points; /* may begin before the query */
     const struct history_mark *marks;
     size_t n_marks;
 };
@@ -22,5 +22,5 @@ struct stats_answer {
 void stats_json_write(struct buf *out, const struct stats_answer *a);
 void stats_csv_write(struct buf *out, const struct stats_answer *a);
 
-/* The last minutes of a line (NULL: nothing is known), after a time. */
+/* Writes the last minutes of a series after a time. `line` NULL: no samples are known. */
 void stats_live_write(struct buf *out, const struct stats_line *line, int64_t after_ms);

@@ -60,8 +60,8 @@ static void assert_csv(const struct stats_answer *a, const char *expected)
     buf_done(&out);
 }
 
-/* The points begin a step before the answer: for its first rate, and for nothing else. */
-static void the_usual(void **state)
+/* The points begin one step before the response: for the first rate only. */
+static void default_arrays_are_written(void **state)
 {
     const uint64_t columns = stats_usual_columns(metric_set_of("web"));
     struct history_mark marks[] = {
@@ -104,11 +104,11 @@ static void the_usual(void **state)
     history_points_done(&p);
 }
 
-static void named_metrics_in_their_units(void **state)
+static void named_metrics_are_written_in_their_units(void **state)
 {
     static const struct {
         int metric;
-        int64_t first, second; /* in one step */
+        int64_t first, second; /* within one step */
         const char *json;
     } cases[] = {
         {CONTAINER_CPU,         100,       201,
@@ -151,8 +151,8 @@ static void named_metrics_in_their_units(void **state)
     }
 }
 
-/* Of more marks than fit the newest are told. */
-static void many_marks(void **state)
+/* Of too many marks, the newest are returned. */
+static void the_newest_marks_are_written(void **state)
 {
     static struct history_mark marks[1002];
     char kind[] = "died", text[] = "";
@@ -211,7 +211,7 @@ static void assert_live(const struct stats_line *line, int64_t after_ms, const c
     buf_done(&out);
 }
 
-static void the_last_minutes(void **state)
+static void the_last_minutes_are_written(void **state)
 {
     struct stats_line line = {0};
 
@@ -225,8 +225,7 @@ static void the_last_minutes(void **state)
     ADD_LIVE(&line, 3500, {STATS_CPU, 0}, {STATS_MEM_USED, 1}, {STATS_NET_RX, 200},
              {STATS_NET_TX, 10}, {STATS_BLK_WRITE, 12});
     ADD_LIVE(&line, 28500, {STATS_MEM_LIMIT, 0}, {STATS_MEM_USED, 2}, {STATS_NET_RX, 150});
-    ADD_LIVE(&line, 53501, {STATS_CPU, 1},
-             {STATS_NET_RX, 250}); /* too long after to tell of a rate */
+    ADD_LIVE(&line, 53501, {STATS_CPU, 1}, {STATS_NET_RX, 250}); /* too late for a rate */
     assert_live(
         &line, INT64_MIN,
         "{\"timestamps\":[1,3.5,28.5,53.501],\"cpu\":[1.5,0,null,0.01],\"mem\":[25,null,null,null],\"net\":[null,44,null,null],"
@@ -243,10 +242,10 @@ static void the_last_minutes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_usual),
-        cmocka_unit_test(named_metrics_in_their_units),
-        cmocka_unit_test(many_marks),
-        cmocka_unit_test(the_last_minutes),
+        cmocka_unit_test(default_arrays_are_written),
+        cmocka_unit_test(named_metrics_are_written_in_their_units),
+        cmocka_unit_test(the_newest_marks_are_written),
+        cmocka_unit_test(the_last_minutes_are_written),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define MAX_NAMES    ((size_t)1024)
-#define USUAL_POINTS 720 /* of an answer to a question without a step */
+#define USUAL_POINTS 720 /* of a response without a requested step */
 #define MAX_STEP_MS  (UINT64_C(28) * DAY_MS)
 
 uint64_t stats_usual_columns(struct metric_set set)
@@ -66,7 +66,8 @@ static int read_time(const struct api_call *call,
     if (r < 0)
         return r;
     if (!q->from_ms) {
-        return error_set(err, -EINVAL, "either `range` (1h, 8h, 24h, 7d, 30d) or `from` is needed");
+        return error_set(err, -EINVAL,
+                         "either `range` (1h, 8h, 24h, 7d, 30d) or `from` is required");
     }
     if (!q->to_ms)
         q->to_ms = now_ms;
@@ -75,7 +76,7 @@ static int read_time(const struct api_call *call,
                : error_set(err, -EDOM, "the requested time range ends before it begins");
 }
 
-/* A step that people can read, with which the answer is not too long. */
+/* Returns a readable step with which the response is not too long. */
 static int64_t usual_step(int64_t span_ms)
 {
     static const int64_t seconds[] = {10,   30,   60,   120,   300,   600,   900,
@@ -88,7 +89,7 @@ static int64_t usual_step(int64_t span_ms)
     return (int64_t)MAX_STEP_MS;
 }
 
-/* Seconds, or a duration such as 1m. */
+/* Reads seconds, or a duration such as 1m. */
 static int read_step(const struct api_call *call, struct stats_query *q, struct error *err)
 {
     const int64_t finest = tiers[TIER_10S].step_ms;
@@ -120,8 +121,9 @@ static int refuse_metric(struct metric_set set, const char *name, struct error *
 
     for (size_t i = 0; i < set.n; i++)
         (void)buf_printf(&names, " %s", set.table[i].name);
-    (void)error_set(err, -EDOM, "query parameter `metrics`: there is no `%.64s`, but:%s", name,
-                    buf_str(&names));
+    (void)error_set(err, -EDOM,
+                    "query parameter `metrics`: there is no metric `%.64s`; the metrics are:%s",
+                    name, buf_str(&names));
     buf_done(&names);
     return -EDOM;
 }
@@ -169,8 +171,8 @@ static int check_size(const struct stats_query *q, struct error *err)
         return 0;
     return error_set(
         err, -EDOM,
-        "that would be %" PRId64 " points of %d metrics, at most %d points and %d "
-        "values are possible: ask for a longer `step`, a shorter time or less `metrics`",
+        "the response would have %" PRId64 " points of %d metrics; at most %d points and %d "
+        "values are possible: use a longer `step`, a shorter time range or fewer `metrics`",
         n, __builtin_popcountll(q->columns), STATS_MAX_POINTS, STATS_MAX_VALUES);
 }
 

@@ -1,28 +1,30 @@
 #pragma once
 
 /*
- * What a request for the past asks for: range=1h|8h|24h|7d|30d, or from (since) and to; step, metrics, marks, format.
+ * The parameters of a request for the history: range=1h|8h|24h|7d|30d, or from (or since) and to;
+ * step, metrics, marks and format.
  */
 
 #include "server/api/call.h"
 #include "server/history/points.h"
 
-#define STATS_MAX_POINTS 10000 /* steps of one answer */
-#define STATS_MAX_VALUES 50000 /* steps times metrics: what is written in some milliseconds */
+#define STATS_MAX_POINTS 10000 /* steps of one response */
+#define STATS_MAX_VALUES 50000 /* steps times metrics; written in a few milliseconds */
 
 struct stats_query {
-    int64_t from_ms, to_ms, step_ms; /* from and step: whole numbers of steps, and of 10 s */
-    uint64_t columns;                /* of the metric set */
+    int64_t from_ms, to_ms, step_ms; /* from is a multiple of the step, and the step one of 10 s */
+    uint64_t columns;                /* bits of the metric set */
     bool is_named;                   /* `metrics` was given */
     bool with_marks, is_csv;
 };
 
-/* -EINVAL (400) without a time, -EDOM (422) for what makes no sense or would be too much. */
+/* Returns -EINVAL (400) when no time is given, and -EDOM (422) for invalid or too large
+ * requests. */
 int stats_query_read(const struct api_call *call,
                      struct metric_set set,
                      int64_t now_ms,
                      struct stats_query *ret,
                      struct error *err) _nodiscard_;
 
-/* The metrics that an answer has when none are named. */
+/* Returns the metrics of a response when the request names none. */
 uint64_t stats_usual_columns(struct metric_set set);

@@ -28,7 +28,7 @@ static int64_t whole(int64_t ms, int64_t step)
     return ms / step * step;
 }
 
-static void times_and_steps(void **state)
+static void times_and_steps_are_parsed(void **state)
 {
     static const struct {
         const char *query;
@@ -39,7 +39,7 @@ static void times_and_steps(void **state)
         {"range=24h",                      NOW - DAY,               NOW,       120 * S },
         {"range=7d",                       NOW - 7 * DAY,           NOW,       900 * S },
         {"range=30d",                      NOW - 30 * DAY,          NOW,       3600 * S},
-        {"range=1h&from=5&to=1",           NOW - HOUR,              NOW,       10 * S  }, /* it goes before them */
+        {"range=1h&from=5&to=1",           NOW - HOUR,              NOW,       10 * S  }, /* range takes precedence */
         {"range=&from=1763890000",         INT64_C(1763890000) * S, NOW,       30 * S  },
         {"from=1763890000",                INT64_C(1763890000) * S, NOW,       30 * S  },
         {"since=1763890000",               INT64_C(1763890000) * S, NOW,       30 * S  },
@@ -61,7 +61,7 @@ static void times_and_steps(void **state)
         struct stats_query q;
         struct error err = ERROR_INIT;
 
-        if (cases[i].from == INT64_MIN) { /* more than any step makes bearable */
+        if (cases[i].from == INT64_MIN) { /* too long for any step */
             assert_int_equal(ask(cases[i].query, "web", &q, &err), -EDOM);
             continue;
         }
@@ -75,7 +75,7 @@ static void times_and_steps(void **state)
     }
 }
 
-static void metrics_and_formats(void **state)
+static void metrics_and_formats_are_parsed(void **state)
 {
     const uint64_t usual = BIT(CONTAINER_CPU) | BIT(CONTAINER_MEM_USED) | BIT(CONTAINER_MEM_LIMIT) |
                            BIT(CONTAINER_NET_RX) | BIT(CONTAINER_NET_TX);
@@ -110,8 +110,8 @@ static void metrics_and_formats(void **state)
     }
 }
 
-/* The header counts when the query says nothing. */
-static void accept_header(void **state)
+/* The header applies when the query has no format. */
+static void the_accept_header_selects_the_format(void **state)
 {
     static const struct {
         const char *query;
@@ -134,39 +134,40 @@ static void accept_header(void **state)
     }
 }
 
-static void what_is_refused(void **state)
+static void invalid_queries_are_refused(void **state)
 {
     static const struct {
         const char *query;
         int code;
         const char *says;
     } cases[] = {
-        {"",                                   -EINVAL, "either `range`"                        },
-        {"to=5",                               -EINVAL, "either `range`"                        },
-        {"step=10",                            -EINVAL, "either `range`"                        },
-        {"range=2h",                           -EDOM,   "`range` must be one of 1h, 8h"         },
-        {"range=1H",                           -EDOM,   "`range`"                               },
-        {"from=x",                             -EDOM,   "`from`"                                },
-        {"since=x",                            -EDOM,   "`since`"                               },
-        {"from=5&to=x",                        -EDOM,   "`to`"                                  },
-        {"from=5&to=5",                        -EDOM,   "ends before it begins"                 },
-        {"from=5&to=4",                        -EDOM,   "ends before it begins"                 },
-        {"from=2262-01-01T00:00:00Z",          -EDOM,   "ends before it begins"                 },
-        {"range=1h&step=0",                    -EDOM,   "`step` must be a multiple of 10 s"     },
-        {"range=1h&step=9",                    -EDOM,   "`step`"                                },
-        {"range=1h&step=15",                   -EDOM,   "`step`"                                },
-        {"range=1h&step=-10",                  -EDOM,   "`step`"                                },
-        {"range=1h&step=10.5",                 -EDOM,   "`step`"                                },
-        {"range=1h&step=2419210",              -EDOM,   "`step`"                                },
-        {"range=1h&step=29d",                  -EDOM,   "`step`"                                },
-        {"range=1h&step=99999999999999999999", -EDOM,   "`step`"                                },
-        {"range=1h&metrics=nope",              -EDOM,   "there is no `nope`, but: cpu cpu_time "},
-        {"range=1h&metrics=load_1",            -EDOM,   "there is no `load_1`"                  }, /* a host's */
-        {"range=1h&metrics=cpu,",              -EDOM,   "there is no ``, but: cpu"              },
-        {"range=1h&metrics=CPU",               -EDOM,   "there is no `CPU`"                     },
-        {"range=1h&format=CSV",                -EDOM,   "`format` must be json or csv"          },
-        {"range=1h&marks=2",                   -EDOM,   "`marks` must be true or false"         },
-        {"range=30d&step=10",                  -EDOM,   "259200 points of 5 metrics"            },
+        {"",                                   -EINVAL, "either `range`"                             },
+        {"to=5",                               -EINVAL, "either `range`"                             },
+        {"step=10",                            -EINVAL, "either `range`"                             },
+        {"range=2h",                           -EDOM,   "`range` must be one of 1h, 8h"              },
+        {"range=1H",                           -EDOM,   "`range`"                                    },
+        {"from=x",                             -EDOM,   "`from`"                                     },
+        {"since=x",                            -EDOM,   "`since`"                                    },
+        {"from=5&to=x",                        -EDOM,   "`to`"                                       },
+        {"from=5&to=5",                        -EDOM,   "ends before it begins"                      },
+        {"from=5&to=4",                        -EDOM,   "ends before it begins"                      },
+        {"from=2262-01-01T00:00:00Z",          -EDOM,   "ends before it begins"                      },
+        {"range=1h&step=0",                    -EDOM,   "`step` must be a multiple of 10 s"          },
+        {"range=1h&step=9",                    -EDOM,   "`step`"                                     },
+        {"range=1h&step=15",                   -EDOM,   "`step`"                                     },
+        {"range=1h&step=-10",                  -EDOM,   "`step`"                                     },
+        {"range=1h&step=10.5",                 -EDOM,   "`step`"                                     },
+        {"range=1h&step=2419210",              -EDOM,   "`step`"                                     },
+        {"range=1h&step=29d",                  -EDOM,   "`step`"                                     },
+        {"range=1h&step=99999999999999999999", -EDOM,   "`step`"                                     },
+        {"range=1h&metrics=nope",              -EDOM,
+         "there is no metric `nope`; the metrics are: cpu cpu_time "                                 },
+        {"range=1h&metrics=load_1",            -EDOM,   "there is no metric `load_1`"                }, /* a host's */
+        {"range=1h&metrics=cpu,",              -EDOM,   "there is no metric ``; the metrics are: cpu"},
+        {"range=1h&metrics=CPU",               -EDOM,   "there is no metric `CPU`"                   },
+        {"range=1h&format=CSV",                -EDOM,   "`format` must be json or csv"               },
+        {"range=1h&marks=2",                   -EDOM,   "`marks` must be true or false"              },
+        {"range=30d&step=10",                  -EDOM,   "259200 points of 5 metrics"                 },
     };
 
     (void)state;
@@ -180,8 +181,8 @@ static void what_is_refused(void **state)
     }
 }
 
-/* 10,000 points and 50,000 values are possible, one more is not. */
-static void the_size_of_an_answer(void **state)
+/* 10,000 points and 50,000 values are possible, one more is refused. */
+static void the_size_of_a_response_is_limited(void **state)
 {
     static const struct {
         const char *query;
@@ -189,7 +190,7 @@ static void the_size_of_an_answer(void **state)
     } cases[] = {
         {"from=10&to=100010&step=10&metrics=cpu",                                      true },
         {"from=10&to=100020&step=10&metrics=cpu",                                      false},
-        {"from=19&to=100010&step=10&metrics=cpu",                                      true }, /* from is made a whole step */
+        {"from=19&to=100010&step=10&metrics=cpu",                                      true }, /* from is rounded down to a whole step */
         {"from=10&to=100010&step=10",                                                  true },
         {"from=10&to=83340&step=10&metrics=cpu,pids,net_rx,net_tx,mem_used,mem_limit", true },
         {"from=10&to=83350&step=10&metrics=cpu,pids,net_rx,net_tx,mem_used,mem_limit", false},
@@ -208,9 +209,11 @@ static void the_size_of_an_answer(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(times_and_steps),       cmocka_unit_test(metrics_and_formats),
-        cmocka_unit_test(accept_header),         cmocka_unit_test(what_is_refused),
-        cmocka_unit_test(the_size_of_an_answer),
+        cmocka_unit_test(times_and_steps_are_parsed),
+        cmocka_unit_test(metrics_and_formats_are_parsed),
+        cmocka_unit_test(the_accept_header_selects_the_format),
+        cmocka_unit_test(invalid_queries_are_refused),
+        cmocka_unit_test(the_size_of_a_response_is_limited),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

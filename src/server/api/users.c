@@ -13,7 +13,7 @@
 
 #define MAX_NAME     64
 #define MAX_PASSWORD 256
-#define NOBODY       (-1) /* a user id that is nobody's; 0 is everybody's */
+#define NOBODY       (-1) /* matches no user; 0 matches all */
 
 static json_t *user_json(const struct user *u)
 {
@@ -61,7 +61,8 @@ static void on_managed(void *owner, const struct auth_user_result *r)
     api_reply(call, 200, o);
 }
 
-/* Members of the body; a password and a scope may be absent. *ret_scope is to be freed: the request borrows it. */
+/* Reads the body; password and scope may be absent. The request borrows *ret_scope, which the
+ * caller frees. */
 static int read_body(struct api_call *call,
                      struct auth_user_request *request,
                      char **ret_scope,
@@ -99,7 +100,7 @@ static void manage(struct api_call *call, struct auth_user_request request, bool
     uint64_t id = 0;
 
     if (request.action != AUTH_USER_CREATE && parse_u64(api_param(call, 0), INT64_MAX, &id) < 0) {
-        api_fail_code(call, CODE_INVALID_ARGUMENT, "Invalid user id: a number is expected");
+        api_fail_code(call, CODE_INVALID_ARGUMENT, "Invalid user id: it must be a number");
         return;
     }
     request.user_id = (int64_t)id;
@@ -133,9 +134,9 @@ void users_delete_one(struct api_call *call)
     manage(call, (struct auth_user_request){.action = AUTH_USER_DELETE}, false);
 }
 
-/* --- sessions --------------------------------------------------------------------------------------- */
+/* --- sessions --------------------------------------------------------------------------------- */
 
-/* Whose sessions the caller may see and end. */
+/* Returns the user whose sessions the caller may list and end; 0 for all users. */
 static int64_t sessions_owner(const struct api_call *call)
 {
     if (call->who.role == ROLE_ADMIN && !scope_is_limited(&call->who.scope))
@@ -154,7 +155,7 @@ static void append_session(void *arg, const struct user_session *row)
     struct user user = {0};
 
     if (users_get(list->job->store, row->user_id, &user, NULL) < 0)
-        return; /* deleted just now */
+        return; /* the user was just deleted */
     (void)json_array_append_new(list->sessions,
                                 json_pack("{s:o, s:I, s:s, s:o, s:o, s:o, s:b}", "id",
                                           json_stringn(row->id_hash, USER_SESSION_SHORT), "user_id",

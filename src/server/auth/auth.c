@@ -29,7 +29,7 @@ struct auth *auth_new(const struct auth_options *o)
     if (!a->o.utc_ms)
         a->o.utc_ms = time_utc_ms;
     a->initial_password_file = xstrdup(o->initial_password_file);
-    a->o.initial_password_file = NULL; /* the caller's, used no more */
+    a->o.initial_password_file = NULL; /* borrowed from the caller; not used any more */
     a->cache = identity_cache_new(CACHE_LIFETIME_MS, CACHE_MAX);
     a->by_peer = limit_new(attempts, LOGIN_WINDOW_MS, LIMIT_MAX_KEYS);
     a->by_user = limit_new(attempts, LOGIN_WINDOW_MS, LIMIT_MAX_KEYS);
@@ -129,18 +129,18 @@ static void check_work(void *job)
         return;
     }
     c->code = identities_get_by_key(c->flow.store, hash, c->now_ms, &c->row, &c->err);
-    /* A database that cannot be written, which is reported elsewhere, keeps nobody out. */
+    /* A database that cannot be written, which is reported elsewhere, must not lock clients out. */
     if (c->code == 0 && c->now_ms - c->row.last_used_at_ms >= KEY_TOUCH_PERIOD_MS &&
         db_state(c->flow.store) == 0)
         (void)api_keys_touch(c->flow.store, c->row.key_id, c->now_ms, NULL);
 }
 
-/* Reads leave no trace in the audit log otherwise; a key in the wrong hands is worth one. */
-static void tell(struct auth *a,
-                 const struct auth_proof *proof,
-                 const struct identity *who,
-                 auth_identity_fn done,
-                 void *owner)
+/* Reads are not recorded in the audit log, but a refused key is: it may be in the wrong hands. */
+static void check_address(struct auth *a,
+                          const struct auth_proof *proof,
+                          const struct identity *who,
+                          auth_identity_fn done,
+                          void *owner)
 {
     bool is_allowed = networks_have(&who->networks, proof->peer);
     struct audit_entry entry;
@@ -155,7 +155,7 @@ static void tell(struct auth *a,
             .result = xstrdup("403 not from this address"),
         };
         log_warn(LOG_FIELDS("key", who->name, "peer", proof->peer),
-                 "API key refused from this address");
+                 "API key refused: its address is not allowed");
         audit_add(a->o.store, a->o.store_jobs, &entry);
     }
     done(owner, is_allowed ? 0 : -EACCES, who);
@@ -184,12 +184,12 @@ static void check_on_work(void *job)
         who.role = c->row.role;
         who.must_change_password = c->row.must_change_password;
         identity_cache_put(a->cache, c->key, &who, a->o.clock_ms());
-        tell(a, &(struct auth_proof){.peer = c->peer, .request = c->request}, &who, c->done,
-             c->owner);
+        check_address(a, &(struct auth_proof){.peer = c->peer, .request = c->request}, &who,
+                      c->done, c->owner);
     } else if (c->code == -ENOENT) {
         c->done(c->owner, -ENOKEY, NULL);
     } else {
-        log_error(NULL, "credentials cannot be checked: %s", c->err.msg);
+        log_error(NULL, "could not check credentials: %s", c->err.msg);
         c->done(c->owner, -ENOBUFS, NULL);
     }
     check_free(c);
@@ -235,8 +235,8 @@ void auth_check_key(struct auth *a,
         check_start(a, key, proof, done, owner);
         return;
     }
-    who = *known; /* done may change the cache */
-    tell(a, proof, &who, done, owner);
+    who = *known; /* done() may change the cache */
+    check_address(a, proof, &who, done, owner);
 }
 
 void auth_check(struct auth *a, const struct auth_proof *proof, auth_identity_fn done, void *owner)

@@ -1,8 +1,22 @@
 #pragma once
 
 /*
- * Who is asking: users, sessions and API keys resolved to an identity, with a short-lived cache in front
- * of the store so that an API call normally needs no job. Lives on the loop.
+ * Authentication: resolves sessions and API keys to an identity. Lives on the loop.
+ *
+ * The proof of a request (a session cookie or a bearer) is hashed to a key of the cache (cache.h),
+ * which keeps identities for a few seconds, so that most API calls need no store job. A change made
+ * here drops the affected entries at once; a change by another process is noticed when the entry
+ * expires.
+ *
+ * Logins, password changes and changes of users are flows (auth_internal.h): jobs of the store and
+ * of argon2, one after the other, and then one call of `done` on the loop. auth_free() abandons the
+ * flows in progress; the queues and the store must outlive auth. A connection that stays open is
+ * watched (watch.h), because its identity can end or change.
+ *
+ *   proof      session id or bearer, with the address of the client
+ *   identity   the user or API key that a proof belongs to, with role and scope
+ *   bearer     the secret of an API key, in the header Authorization
+ *   peer       the address that a request comes from
  */
 
 #include "base/error.h"
@@ -21,48 +35,49 @@ struct identity {
     char name[64];   /* user name or key name */
     enum role role;
     bool must_change_password;
-    struct networks networks; /* of an API key: where it may be used */
-    struct scope scope;       /* what may be seen and touched */
+    struct networks networks; /* where an API key may be used */
+    struct scope scope;       /* the hosts and containers that may be accessed */
 };
 
-/* Until that has happened, a session is good for nothing else. */
+/* A session with an initial password may only change it. */
 #define AUTH_MUST_CHANGE "The initial password must be changed first"
 
 struct auth;
 
 struct auth_options {
-    struct loop *loop;            /* for auth/watch.h; NULL: what time ends is not noticed there */
+    struct loop *loop;            /* for auth/watch.h; NULL: watches do not notice expiry */
     struct job_queue *store_jobs; /* in order */
-    struct job_queue *hash_jobs;  /* argon2, two side by side at most */
+    struct job_queue *hash_jobs;  /* argon2, at most two in parallel */
     struct db *store;
     uint64_t session_lifetime_ms;      /* 24 h */
-    const char *initial_password_file; /* removed with the first change of that password; or NULL */
-    unsigned login_attempts;           /* that fail, per minute, by peer and by user; 0: 10 */
+    const char *initial_password_file; /* deleted at the first change of that password; or NULL */
+    unsigned login_attempts;           /* failed ones per minute, by peer and by user; 0: 10 */
     uint64_t (*clock_ms)(void);        /* NULL: time_monotonic_ms */
     int64_t (*utc_ms)(void);           /* NULL: time_utc_ms */
 };
 
 struct auth *auth_new(const struct auth_options *o);
-/* What is still under way is abandoned: its done is never called. Queues and store must outlive it. */
+/* Abandons the flows in progress: their `done` is never called. The queues and the store must
+ * outlive them. */
 void auth_free(struct auth *a);
 
-/* Exactly one call of done, on the loop, possibly before the function returns (cache hit). code 0,
-   -ENOKEY, -ENOBUFS; -EACCES: an API key that may not be used from there, `who` is it. A bearer counts before a session;
-   both may be NULL. */
+/* Calls `done` exactly once, on the loop, possibly before the function returns (when the identity
+ * is cached). `code` is 0, -ENOKEY, -ENOBUFS, or -EACCES for an API key that may not be used from
+ * the address of the peer; `who` is that key then. A bearer takes precedence over a session; both
+ * may be NULL. */
 typedef void (*auth_identity_fn)(void *owner, int code, const struct identity *who);
 struct auth_proof {
     const char *session_id, *bearer;
-    const char *peer; /* address that it comes from */
-    const char
-        *request; /* for the audit log, when a key is refused for its address; NULL: no row */
+    const char *peer;    /* address of the client */
+    const char *request; /* for the audit row of a key refused for its address; NULL: no row */
 };
 void auth_check(struct auth *a, const struct auth_proof *proof, auth_identity_fn done, void *owner);
 
-/* The functions below call done exactly once, on the loop, after they have returned. */
+/* The functions below call `done` exactly once, on the loop, after they have returned. */
 
 struct auth_login_result {
     int code; /* 0, -ENOKEY wrong name or password, -EAGAIN too many attempts, -ENOBUFS busy */
-    const char *session_id; /* secret for the cookie */
+    const char *session_id; /* secret, for the cookie */
     struct identity who;
     uint64_t retry_after_s;
 };
@@ -76,8 +91,9 @@ void auth_login(struct auth *a,
 
 typedef void (*auth_code_fn)(void *owner, int code, const struct error *err);
 void auth_logout(struct auth *a, const char *session_id, auth_code_fn done, void *owner);
-/* -ENOKEY: current password wrong; -EDOM: the new one is refused (8 to 128 characters, not the old one);
-   -EAGAIN: too many attempts. Ends the user's other sessions. */
+/* `code` is -ENOKEY when the current password is wrong, -EDOM when the new one is invalid (8 to 128
+ * characters, not the current one), -EAGAIN after too many attempts. Ends the user's other
+ * sessions. */
 struct auth_password_change {
     int64_t user_id;
     const char *current, *new_password;
@@ -89,9 +105,9 @@ void auth_change_password(struct auth *a,
                           void *owner);
 
 /*
- * What an admin does to users. Nobody deletes, demotes or limits the last admin that has no scope (-EBUSY) or oneself
- * (-EACCES). A password that an admin has set must be changed by its user. All but a new user end the sessions of the user, and nothing
- * remembered of anybody's role is believed any longer.
+ * Changes of users by an admin. -EBUSY for deleting, demoting or limiting the last admin without a
+ * scope, and -EACCES for doing so to oneself. A password set by an admin must be changed by its
+ * user. All actions except creation end the sessions of the user and drop all cached identities.
  */
 enum auth_user_action {
     AUTH_USER_CREATE,
@@ -112,8 +128,8 @@ struct auth_user_request {
 struct auth_user_result {
     int code; /* 0, -EACCES, -EBUSY, -EDOM, -EEXIST, -ENOENT, -ENOBUFS */
     const struct error *err;
-    const struct user *user;     /* as it is now, or was before it was deleted */
-    const char *random_password; /* NULL: none was made */
+    const struct user *user;     /* after the change, or before its deletion */
+    const char *random_password; /* NULL: none was generated */
 };
 typedef void (*auth_user_fn)(void *owner, const struct auth_user_result *r);
 void auth_manage_user(struct auth *a,
@@ -121,8 +137,8 @@ void auth_manage_user(struct auth *a,
                       auth_user_fn done,
                       void *owner);
 
-/* After a session was revoked by its short name. */
+/* Call after a session was revoked by its short name. */
 void auth_forget_all(struct auth *a);
 
-/* After api_keys_delete(): the key counts no longer, without waiting for the cache to age. */
+/* Call after api_keys_delete(), so that the key is refused at once. */
 void auth_forget_key(struct auth *a, int64_t key_id);

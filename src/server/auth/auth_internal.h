@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * The inside of auth/: what its flows share. A flow is one request under way, a list of jobs in a row; its
- * struct begins with struct auth_flow. It outlives the auth it began with (flow.auth NULL): then its
+ * Parts of auth.h that its flows share. A flow is a request in progress, a sequence of jobs; its
+ * struct begins with struct auth_flow. A flow can outlive its auth (flow.auth is NULL then): its
  * next step only frees it.
  */
 
@@ -18,30 +18,31 @@ struct auth {
     struct auth_options o;
     char *initial_password_file; /* or NULL */
     struct identity_cache *cache;
-    struct limit *by_peer, *by_user; /* attempts with a password */
+    struct limit *by_peer, *by_user; /* password attempts */
     struct list flows;
 
     /* watch.c */
     struct list watches;
     struct loop_timer watch_timer;
-    struct auth_watch *watch_checked; /* whose check is under way; NULL: cancelled since, or none */
+    struct auth_watch
+        *watch_checked; /* the watch that is being checked; NULL: none, or it was cancelled */
     bool is_watch_checking, is_sweeping;
-    uint64_t watch_sweep; /* the number of the sweep at hand */
+    uint64_t watch_sweep; /* number of the current sweep */
 };
 
 struct auth_flow {
     struct list link; /* on auth.flows */
     struct auth *auth;
-    struct db *store; /* for work functions: auth belongs to the loop */
+    struct db *store; /* for work(), which must not access auth */
 };
 
 void auth_flow_init(struct auth_flow *f, struct auth *a);
 void auth_flow_done(struct auth_flow *f);
 
-/* "s:" and the hash; false when the text cannot be a session id. */
+/* Writes "s:" and the hash. Returns false when the text cannot be a session id. */
 bool auth_session_key(const char *session_id, char ret[IDENTITY_KEY_SIZE]);
 bool auth_proof_key(const struct auth_proof *proof, char ret[IDENTITY_KEY_SIZE]);
-/* auth_check() for such a key; of the proof only peer and request count. */
+/* auth_check() for a cache key; of the proof, only peer and request are used. */
 void auth_check_key(struct auth *a,
                     const char *key,
                     const struct auth_proof *proof,
@@ -49,6 +50,6 @@ void auth_check_key(struct auth *a,
                     void *owner);
 void auth_watches_init(struct auth *a);
 void auth_watches_done(struct auth *a);
-/* Something has changed of users, sessions or keys: those who are watched are looked at anew. */
+/* Checks all watches again, after a change of users, sessions or keys. */
 void auth_watches_sweep(struct auth *a);
-const char *auth_key_hash(const char *key); /* the hash in such a key */
+const char *auth_key_hash(const char *key); /* the hash within a cache key */

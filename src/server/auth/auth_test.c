@@ -1,4 +1,4 @@
-/* Logins, sessions, API keys and passwords on a real loop and store, with clocks of our own. */
+/* Logins, sessions, API keys and passwords on a real loop and store, with the test's own clocks. */
 
 #include "base/alloc.h"
 #include "base/file.h"
@@ -16,7 +16,7 @@
 
 #define PASSWORD "correct horse"
 
-/* argon2 is slow: one hash serves all tests. */
+/* argon2 is slow: all tests share one hash. */
 static const char *password_hash_of_tests(void)
 {
     static char hash[PASSWORD_HASH_SIZE];
@@ -26,7 +26,7 @@ static const char *password_hash_of_tests(void)
     return hash;
 }
 
-/* The admin has a password here, to be changed. */
+/* Gives the admin a password, which tests change. */
 static int setup(void **state)
 {
     struct bench *b;
@@ -131,7 +131,7 @@ static void a_login_makes_a_session(void **state)
     user_done(&user);
 }
 
-static void wrong_logins_are_refused_alike(void **state)
+static void wrong_names_and_wrong_passwords_are_refused_alike(void **state)
 {
     struct bench *b = *state;
     char long_name[200], *long_password = xcalloc(1, 3000);
@@ -148,11 +148,11 @@ static void wrong_logins_are_refused_alike(void **state)
     free(long_password);
 }
 
-static void ten_attempts_a_minute(void **state)
+static void ten_attempts_per_minute_are_allowed(void **state)
 {
     struct bench *b = *state;
 
-    for (int i = 0; i < 10; i++) { /* from ten peers, so that the user's limit is the one */
+    for (int i = 0; i < 10; i++) { /* from ten peers, so that the user's limit is reached first */
         char peer[16];
 
         (void)snprintf(peer, sizeof(peer), "10.0.0.%d", i);
@@ -173,7 +173,7 @@ static void a_peer_cannot_try_one_user_after_another(void **state)
     struct bench *b = *state;
     char long_name[200];
 
-    /* Names that are too long cost no argon2, but count. */
+    /* Names that are too long need no argon2, but count as attempts. */
     memset(long_name, 'a', sizeof(long_name));
     long_name[sizeof(long_name) - 1] = '\0';
     for (int i = 0; i < 10; i++) {
@@ -185,7 +185,7 @@ static void a_peer_cannot_try_one_user_after_another(void **state)
     assert_int_equal(log_in_from(b, "10.0.0.2", "admin", PASSWORD), 0);
 }
 
-static void right_logins_do_not_count(void **state)
+static void successful_logins_do_not_count_as_attempts(void **state)
 {
     struct bench *b = *state;
 
@@ -193,7 +193,7 @@ static void right_logins_do_not_count(void **state)
     for (int i = 0; i < 3; i++)
         assert_int_equal(log_in(b, "admin", PASSWORD), 0);
     assert_int_equal(log_in_from(b, "10.0.0.1", "admin", "wrong"), -ENOKEY);
-    assert_int_equal(log_in(b, "admin", PASSWORD), 0); /* and clear the user's count */
+    assert_int_equal(log_in(b, "admin", PASSWORD), 0); /* resets the user's count */
     assert_int_equal(log_in_from(b, "10.0.0.1", "admin", "wrong"), -ENOKEY);
     assert_int_equal(log_in_from(b, "10.0.0.2", "admin", "wrong"), -ENOKEY);
     assert_int_equal(log_in_from(b, "10.0.0.3", "admin", "wrong"), -EAGAIN);
@@ -209,7 +209,7 @@ static void sessions_end_after_their_lifetime(void **state)
     bench_utc_ms += (int64_t)BENCH_LIFETIME_MS - 1;
     assert_int_equal(check(b, session, NULL), 0);
     bench_utc_ms += 1;
-    bench_clock_ms += 5000; /* the cache has aged */
+    bench_clock_ms += 5000; /* the cached entry has expired */
     assert_int_equal(check(b, session, NULL), -ENOKEY);
 }
 
@@ -227,14 +227,14 @@ static void logout_ends_one_session_at_once(void **state)
     assert_int_equal(check(b, second, NULL), 0);
 
     assert_int_equal(log_out(b, first), 0);
-    assert_int_equal(check(b, first, NULL), -ENOKEY); /* although it was in the cache */
+    assert_int_equal(check(b, first, NULL), -ENOKEY); /* although it was cached */
     assert_int_equal(check(b, second, NULL), 0);
     assert_int_equal(log_out(b, first), 0);
     assert_int_equal(log_out(b, "garbage"), 0);
     assert_int_equal(log_out(b, NULL), 0);
 }
 
-static void a_check_under_way_does_not_undo_a_logout(void **state)
+static void a_check_in_progress_does_not_undo_a_logout(void **state)
 {
     struct bench *b = *state;
     char session[80];
@@ -248,7 +248,7 @@ static void a_check_under_way_does_not_undo_a_logout(void **state)
     assert_int_equal(check(b, session, NULL), -ENOKEY);
 }
 
-static void credentials_of_the_wrong_form_cost_nothing(void **state)
+static void malformed_credentials_need_no_job(void **state)
 {
     static const struct {
         const char *session_id, *bearer;
@@ -275,7 +275,7 @@ static void credentials_of_the_wrong_form_cost_nothing(void **state)
         assert_int_equal(b->n_done, 1); /* no job */
         assert_int_equal(b->code, -ENOKEY);
     }
-    /* Well-formed but unknown ones are looked up. */
+    /* Well-formed but unknown credentials are looked up in the store. */
     assert_int_equal(
         check(b, "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", NULL),
         -ENOKEY);
@@ -306,9 +306,9 @@ static void keys_identify_and_are_cached(void **state)
     assert_int_equal(b->n_done, 1); /* at once */
     assert_int_equal(
         check(b, "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", key),
-        0); /* the bearer counts */
+        0); /* the bearer takes precedence */
 
-    /* Another process revokes it: seen when the entry is read anew. */
+    /* Another process revokes the key, which is noticed when the cached entry has expired. */
     assert_int_equal(store_open(&other, b->f->dir, NULL), 0);
     assert_int_equal(api_keys_delete(other, id, NULL), 0);
     db_close(other);
@@ -318,7 +318,7 @@ static void keys_identify_and_are_cached(void **state)
     assert_int_equal(check(b, NULL, key), -ENOKEY);
 }
 
-static void a_forgotten_key_is_read_anew(void **state)
+static void a_forgotten_key_is_read_again(void **state)
 {
     struct bench *b = *state;
     int64_t id;
@@ -370,7 +370,7 @@ static void bad_new_passwords_are_refused(void **state)
     assert_int_equal(change(b, PASSWORD, "battery staple", NULL), 0);
 }
 
-static void a_full_queue_is_busy(void **state)
+static void a_full_queue_reports_busy(void **state)
 {
     struct bench *b = *state;
     static const char unknown[] =
@@ -391,14 +391,14 @@ static void a_full_queue_is_busy(void **state)
                                                         .current = "x",
                                                         .new_password = "battery staple"},
                          on_code, b);
-    assert_int_equal(b->n_done, 1); /* not before they return */
+    assert_int_equal(b->n_done, 1); /* not before the functions return */
     bench_drain(b);
     assert_int_equal(many.n_done, 21);
     assert_int_equal(b->n_done, 4);
     assert_int_equal(b->code, -ENOBUFS);
 }
 
-static void what_is_under_way_dies_silently_with_auth(void **state)
+static void flows_in_progress_are_abandoned_with_auth(void **state)
 {
     struct bench *b = *state;
     static const char unknown[] =
@@ -425,20 +425,20 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_PASSWORD(a_login_makes_a_session),
-        WITH_PASSWORD(wrong_logins_are_refused_alike),
-        WITH_PASSWORD(ten_attempts_a_minute),
+        WITH_PASSWORD(wrong_names_and_wrong_passwords_are_refused_alike),
+        WITH_PASSWORD(ten_attempts_per_minute_are_allowed),
         WITH_PASSWORD(a_peer_cannot_try_one_user_after_another),
-        WITH_PASSWORD(right_logins_do_not_count),
+        WITH_PASSWORD(successful_logins_do_not_count_as_attempts),
         WITH_PASSWORD(sessions_end_after_their_lifetime),
         WITH_PASSWORD(logout_ends_one_session_at_once),
-        WITH_PASSWORD(a_check_under_way_does_not_undo_a_logout),
-        WITH_PASSWORD(credentials_of_the_wrong_form_cost_nothing),
+        WITH_PASSWORD(a_check_in_progress_does_not_undo_a_logout),
+        WITH_PASSWORD(malformed_credentials_need_no_job),
         WITH_PASSWORD(keys_identify_and_are_cached),
-        WITH_PASSWORD(a_forgotten_key_is_read_anew),
+        WITH_PASSWORD(a_forgotten_key_is_read_again),
         WITH_PASSWORD(a_changed_password_ends_other_sessions),
         WITH_PASSWORD(bad_new_passwords_are_refused),
-        WITH_PASSWORD(a_full_queue_is_busy),
-        WITH_PASSWORD(what_is_under_way_dies_silently_with_auth),
+        WITH_PASSWORD(a_full_queue_reports_busy),
+        WITH_PASSWORD(flows_in_progress_are_abandoned_with_auth),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,7 +5,7 @@
 #include "base/str.h"
 
 struct cache_entry {
-    struct list link; /* on identity_cache.entries, the oldest first */
+    struct list link; /* on identity_cache.entries, oldest first */
     char key[IDENTITY_KEY_SIZE];
     struct identity who;
     uint64_t stored_at_ms;

@@ -1,8 +1,9 @@
 #pragma once
 
 /*
- * Identities by the hash of the secret that proved them, for a few seconds each: what another process
- * revokes is noticed when the entry is read anew. Bounded; forgets what was stored longest ago.
+ * Cache of identities by the hash of the secret that proves them. Entries expire after a few
+ * seconds, so that changes by another process are noticed. The cache is bounded, and drops the
+ * oldest entries first.
  */
 
 #include "server/auth/auth.h"
@@ -14,7 +15,7 @@ struct identity_cache;
 struct identity_cache *identity_cache_new(uint64_t lifetime_ms, size_t max_entries);
 void identity_cache_free(struct identity_cache *c);
 
-/* NULL when unknown or too old; the pointer is good until the next call. */
+/* Returns NULL when the key is unknown or expired. The result is valid until the next call. */
 const struct identity *identity_cache_find(struct identity_cache *c,
                                            const char *key,
                                            uint64_t now_ms);
@@ -23,6 +24,6 @@ void identity_cache_put(struct identity_cache *c,
                         const struct identity *who,
                         uint64_t now_ms);
 void identity_cache_remove(struct identity_cache *c, const char *key);
-/* All of one user, or all of one API key; the other id is 0. */
+/* Removes all entries of one user or of one API key; the other id is 0. */
 void identity_cache_remove_owner(struct identity_cache *c, int64_t user_id, int64_t key_id);
 size_t identity_cache_size(const struct identity_cache *c);

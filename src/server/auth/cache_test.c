@@ -12,7 +12,7 @@
 static const struct identity ann = {.user_id = 1, .name = "ann", .role = ROLE_ADMIN};
 static const struct identity key = {.key_id = 1, .name = "key", .role = ROLE_VIEWER};
 
-static void entries_age(void **state)
+static void entries_expire(void **state)
 {
     struct identity_cache *c = identity_cache_new(5000, 10);
 
@@ -25,7 +25,7 @@ static void entries_age(void **state)
     identity_cache_free(c);
 }
 
-static void put_replaces(void **state)
+static void put_replaces_an_entry(void **state)
 {
     struct identity_cache *c = identity_cache_new(5000, 10);
 
@@ -37,7 +37,7 @@ static void put_replaces(void **state)
     identity_cache_free(c);
 }
 
-static void removal_by_key_and_owner(void **state)
+static void entries_are_removed_by_key_and_owner(void **state)
 {
     struct identity_cache *c = identity_cache_new(5000, 10);
 
@@ -51,7 +51,7 @@ static void removal_by_key_and_owner(void **state)
     assert_null(identity_cache_find(c, "s:1", 0));
     assert_non_null(identity_cache_find(c, "s:2", 0));
 
-    /* User 1 and API key 1 are not the same. */
+    /* User 1 and API key 1 are different owners. */
     identity_cache_remove_owner(c, 1, 0);
     assert_null(identity_cache_find(c, "s:2", 0));
     assert_null(identity_cache_find(c, "s:3", 0));
@@ -81,9 +81,9 @@ static void the_cache_is_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(entries_age),
-        cmocka_unit_test(put_replaces),
-        cmocka_unit_test(removal_by_key_and_owner),
+        cmocka_unit_test(entries_expire),
+        cmocka_unit_test(put_replaces_an_entry),
+        cmocka_unit_test(entries_are_removed_by_key_and_owner),
         cmocka_unit_test(the_cache_is_bounded),
     };
 

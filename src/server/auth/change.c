@@ -1,5 +1,6 @@
 /*
- * Changing a password: the user's row, argon2 twice, the new row and the end of other sessions.
+ * Change of a password as a flow: read the user's row, verify the current password and hash the new
+ * one (argon2), store it, end the other sessions.
  */
 
 #include "base/alloc.h"
@@ -21,7 +22,7 @@ enum change_step { CHANGE_LOOKUP, CHANGE_HASH, CHANGE_STORE, CHANGE_FINISH };
 
 struct change {
     struct auth_flow flow;
-    enum change_step step; /* the one to do next */
+    enum change_step step; /* the next one */
     int64_t user_id, now_ms;
     char *current, *new_password;
     char *initial_password_file;  /* or NULL */
@@ -113,7 +114,7 @@ static void change_next(void *job)
         return;
     }
     if (c->code < 0 || step == CHANGE_FINISH) {
-        change_finish(c); /* c is gone now */
+        change_finish(c); /* frees c */
         return;
     }
     c->step = steps[step].next;
@@ -139,7 +140,7 @@ static int check_request(struct auth *a, const struct change *c, struct error *e
     if (r < 0)
         return r;
     if (str_eq_secret(c->current, c->new_password))
-        return error_set(err, -EDOM, "The new password is the old one");
+        return error_set(err, -EDOM, "The new password must differ from the current one");
     return 0;
 }
 
@@ -158,7 +159,8 @@ void auth_change_password(struct auth *a,
     c->initial_password_file = xstrdup(a->initial_password_file);
     c->done = done;
     c->owner = owner;
-    (void)auth_session_key(request->keep_session_id, c->keep); /* none: keep stays empty */
+    (void)auth_session_key(request->keep_session_id,
+                           c->keep); /* without a session, keep stays empty */
 
     c->code = check_request(a, c, &c->err);
     if (c->code < 0) {

@@ -31,7 +31,7 @@ void credentials_free(struct credentials *c)
     free(c);
 }
 
-/* The part of "http://host:port" that must equal the Host header. */
+/* Returns the part of "http://host:port" that must equal the Host header. */
 static const char *origin_host(const char *origin)
 {
     const char *p = strstr(origin, "://");

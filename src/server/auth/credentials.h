@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * What a request carries to prove who sends it: session cookie or API key. Copied, and wiped when freed.
+ * The credentials of a request: session cookie or API key. They are copied, and erased when freed.
  */
 
 #include "net/http_server.h"
@@ -9,13 +9,13 @@
 
 struct credentials {
     char *session_id; /* or NULL */
-    char *bearer;     /* or NULL; wins over the cookie */
-    char *peer;       /* address that the request comes from */
+    char *bearer;     /* or NULL; takes precedence over the cookie */
+    char *peer;       /* address of the client */
     char *request;    /* "METHOD PATH" */
 };
 
 struct credentials *credentials_new(const struct http_request *r);
-/* Borrowed from `c`. */
+/* The result borrows from `c`. */
 static inline struct auth_proof credentials_proof(const struct credentials *c)
 {
     return (struct auth_proof){
@@ -24,7 +24,8 @@ static inline struct auth_proof credentials_proof(const struct credentials *c)
 void credentials_free(struct credentials *c); /* NULL is fine */
 
 /*
- * A browser says which site a request comes from. One from another site must not use the cookie that the
- * browser adds by itself (cross-site request forgery, cross-site WebSocket hijacking).
+ * Returns whether a browser sends the request from a page of another site. Such a request must not
+ * use the cookie that the browser adds by itself (cross-site request forgery, cross-site WebSocket
+ * hijacking).
  */
 bool credentials_is_foreign_origin(const struct http_request *r);

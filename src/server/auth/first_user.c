@@ -48,7 +48,8 @@ int first_user_ensure(struct db *s, const char *data_dir, struct error *err)
     line = xasprintf("%s\n", password);
     user.updated_at_ms = user.created_at_ms;
     r = password_hash(password, hash, err);
-    /* The file comes first: a crash in between must not leave a user whose password nobody knows. */
+    /* The file is written first: a crash in between must not leave a user with an unknown
+     * password. */
     if (r == 0)
         r = file_write_atomic(path, line, strlen(line), 0600, err);
     if (r == 0)

@@ -1,4 +1,5 @@
-/* The first user: made once, with a password that is told in a file, which does not outlive it. */
+/* The first user is created once. Its password is in a file, which is deleted when it is out of
+ * date. */
 
 #include "base/file.h"
 #include "base/str.h"
@@ -12,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static void the_first_start_makes_an_admin(void **state)
+static void the_first_start_creates_an_admin(void **state)
 {
     struct fixture *f = *state;
     _cleanup_free_ char *path = fixture_path(f, FIRST_USER_FILE);
@@ -31,18 +32,18 @@ static void the_first_start_makes_an_admin(void **state)
     user_done(&user);
 
     assert_int_equal(unlink(path), 0);
-    assert_int_equal(first_user_ensure(f->store, f->dir, NULL), 0); /* nothing the second time */
+    assert_int_equal(first_user_ensure(f->store, f->dir, NULL), 0); /* no change the second time */
     assert_int_equal(file_read(path, 100, &again, NULL, NULL), -ENOENT);
 }
 
-static void the_password_of_another_database_is_forgotten(void **state)
+static void the_password_file_of_another_database_is_deleted(void **state)
 {
     struct fixture *f = *state;
     _cleanup_free_ char *path = fixture_path(f, FIRST_USER_FILE);
     char hash[PASSWORD_HASH_SIZE];
     struct user user = {0};
 
-    assert_int_equal(first_user_forget_stale(f->store, f->dir, NULL), 0); /* there is none */
+    assert_int_equal(first_user_forget_stale(f->store, f->dir, NULL), 0); /* there is no file */
     assert_int_equal(first_user_ensure(f->store, f->dir, NULL), 0);
     assert_int_equal(first_user_forget_stale(f->store, f->dir, NULL), 0);
     assert_int_equal(access(path, F_OK), 0);
@@ -58,8 +59,8 @@ static void the_password_of_another_database_is_forgotten(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(the_first_start_makes_an_admin),
-        TEST(the_password_of_another_database_is_forgotten),
+        TEST(the_first_start_creates_an_admin),
+        TEST(the_password_file_of_another_database_is_deleted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,8 @@
 #pragma once
 
 /*
- * For unit tests: an auth on a real loop and store, with clocks of the test's own, and what the last call came to.
+ * For unit tests: an auth on a real loop and store, with the test's own clocks, and the outcome of
+ * the last call.
  */
 
 #include "server/auth/auth.h"
@@ -15,7 +16,7 @@ extern int64_t bench_utc_ms;
 struct bench {
     struct fixture *f;
     struct loop *loop;
-    struct job_queue *store_jobs, *hash_jobs; /* 20 jobs may wait in each */
+    struct job_queue *store_jobs, *hash_jobs; /* each with room for 20 waiting jobs */
     struct auth *auth;
     char *password_file;
     int64_t admin_id; /* of a user that nobody can log in as */
@@ -29,19 +30,19 @@ int bench_setup(void **state);
 int bench_teardown(void **state);
 #define BENCH(name) cmocka_unit_test_setup_teardown(name, bench_setup, bench_teardown)
 
-/* A new auth instead of the one that is there; attempts 0: as usual. */
+/* Replaces the auth with a new one; login_attempts 0: the default. */
 void bench_restart(struct bench *b, unsigned login_attempts);
-void bench_drain(struct bench *b); /* until no job is left */
+void bench_drain(struct bench *b); /* until both queues are idle */
 
 int64_t bench_add_user(struct bench *b, const char *name, enum role role);
-/* Of an operator; `scope` NULL: everything. The key is to be freed. */
+/* Adds a key of an operator; `scope` NULL: no restriction. The caller frees the key. */
 char *bench_add_key(
     struct bench *b, const char *name, const char *scope, int64_t created_by, int64_t *ret_id);
 
-/* Sessions have a name of one hexadecimal digit, and last for a second. */
+/* Sessions are named by one hexadecimal digit, and last for a second. */
 const char *bench_session_id(char name, char ret[80]);
 void bench_add_session(struct bench *b, char name, int64_t user_id);
 
-/* auth_check(), and what it comes to when all jobs are done. */
+/* Calls auth_check() and returns its code when all jobs are done. */
 int bench_check(struct bench *b, const struct auth_proof *proof);
 void bench_on_identity(void *owner, int code, const struct identity *who);

@@ -7,11 +7,11 @@
 #include <errno.h>
 
 struct limit_entry {
-    struct list link; /* on limit.entries, the one used longest ago first */
+    struct list link; /* on limit.entries, least recently used first */
     char *key;
     unsigned n_hits;
-    unsigned next;      /* slot of the next hit; with all slots taken, of the oldest one */
-    uint64_t hits_ms[]; /* a ring of max_hits */
+    unsigned next;      /* slot of the next hit; the oldest hit when all slots are used */
+    uint64_t hits_ms[]; /* ring buffer of max_hits */
 };
 
 struct limit {

@@ -44,7 +44,7 @@ static void hits_are_counted_in_a_sliding_window(void **state)
     limit_free(l);
 }
 
-static void what_is_undone_does_not_count(void **state)
+static void undone_hits_do_not_count(void **state)
 {
     struct limit *l = limit_new(2, 1000, 10);
     uint64_t wait_ms;
@@ -58,15 +58,15 @@ static void what_is_undone_does_not_count(void **state)
     }
     assert_int_equal(limit_take(l, "k", 10, &wait_ms), 0);
     assert_int_equal(limit_take(l, "k", 20, &wait_ms), 0);
-    assert_int_equal(limit_take(l, "k", 1010, &wait_ms), 0); /* over the one at 10 */
+    assert_int_equal(limit_take(l, "k", 1010, &wait_ms), 0); /* takes the place of the hit at 10 */
     limit_undo(l, "k");
     assert_int_equal(limit_take(l, "k", 1011, &wait_ms), 0);
     assert_int_equal(limit_take(l, "k", 1012, &wait_ms), -EAGAIN);
-    assert_int_equal(wait_ms, 8); /* the one at 20 is next */
+    assert_int_equal(wait_ms, 8); /* the hit at 20 is the oldest */
     limit_free(l);
 }
 
-static void keys_are_apart(void **state)
+static void keys_are_limited_separately(void **state)
 {
     struct limit *l = limit_new(1, 1000, 10);
     uint64_t wait_ms;
@@ -82,7 +82,7 @@ static void keys_are_apart(void **state)
     limit_free(l);
 }
 
-static void the_table_is_bounded_and_forgets_the_idlest(void **state)
+static void the_table_is_bounded_and_drops_the_least_recently_used(void **state)
 {
     struct limit *l = limit_new(1, 1000, 3);
     uint64_t wait_ms;
@@ -93,7 +93,7 @@ static void the_table_is_bounded_and_forgets_the_idlest(void **state)
 
         (void)snprintf(key, sizeof(key), "peer %d", i);
         assert_int_equal(limit_take(l, key, 0, &wait_ms), 0);
-        /* This one is used all the time, so it is never the idlest. */
+        /* This key is used all the time, so it is never the least recently used one. */
         assert_int_equal(limit_take(l, "busy", 0, &wait_ms), i == 0 ? 0 : -EAGAIN);
         assert_true(limit_size(l) <= 3);
     }
@@ -105,9 +105,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hits_are_counted_in_a_sliding_window),
-        cmocka_unit_test(what_is_undone_does_not_count),
-        cmocka_unit_test(keys_are_apart),
-        cmocka_unit_test(the_table_is_bounded_and_forgets_the_idlest),
+        cmocka_unit_test(undone_hits_do_not_count),
+        cmocka_unit_test(keys_are_limited_separately),
+        cmocka_unit_test(the_table_is_bounded_and_drops_the_least_recently_used),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

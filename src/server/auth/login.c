@@ -1,5 +1,6 @@
 /*
- * Logging in and out. A login is three jobs in a row: the user's row, argon2, the new session.
+ * Login and logout. A login is a flow of three jobs: read the user's row, verify the password
+ * (argon2), store the new session.
  */
 
 #include "base/alloc.h"
@@ -21,10 +22,10 @@ enum login_step { LOGIN_LOOKUP, LOGIN_VERIFY, LOGIN_STORE, LOGIN_FINISH };
 
 struct login {
     struct auth_flow flow;
-    enum login_step step; /* the one to do next */
+    enum login_step step; /* the next one */
     char *peer, *name, *password;
     int64_t now_ms, expires_at_ms;
-    struct user user; /* name NULL: there is none of that name */
+    struct user user; /* name NULL: there is no such user */
     bool is_right;
     char *session_id;
     int code;
@@ -53,7 +54,7 @@ static void login_finish(struct login *l)
         l->code = scope_rules_parse(l->user.scope, &result.who.scope.own, &l->err);
     result.code = l->code;
     if (l->code == 0) {
-        /* Failures count; who may log in may do so often. */
+        /* Only failed attempts count. */
         limit_forget(l->flow.auth->by_user, l->name);
         limit_undo(l->flow.auth->by_peer, l->peer);
         result.session_id = l->session_id;
@@ -75,7 +76,7 @@ static void lookup_work(void *job)
 
     l->code = users_get_by_name(l->flow.store, l->name, &l->user, &l->err);
     if (l->code == -ENOENT)
-        l->code = 0; /* told only after the time a wrong password takes */
+        l->code = 0; /* reported after the time that a wrong password takes */
 }
 
 static void verify_work(void *job)
@@ -137,7 +138,7 @@ static void login_next(void *job)
     if (l->code == 0 && step == LOGIN_STORE && !l->is_right)
         l->code = -ENOKEY;
     if (l->code < 0 || step == LOGIN_FINISH) {
-        login_finish(l); /* l is gone now */
+        login_finish(l); /* frees l */
         return;
     }
     l->step = steps[step].next;
@@ -148,7 +149,7 @@ static void login_next(void *job)
     }
 }
 
-/* Longer names and passwords than anybody has are cut or refused before they cost anything. */
+/* Names and passwords beyond the valid length are truncated or refused before argon2. */
 void auth_login(struct auth *a,
                 const char *peer,
                 const char *name,
@@ -184,7 +185,7 @@ void auth_login(struct auth *a,
 
 struct logout {
     struct auth_flow flow;
-    char key[IDENTITY_KEY_SIZE]; /* empty: the id cannot be one, so there is nothing to end */
+    char key[IDENTITY_KEY_SIZE]; /* empty: the id is malformed, so there is no session to end */
     int code;
     struct error err;
     auth_code_fn done;
@@ -203,7 +204,7 @@ static void logout_finish(void *job)
     struct logout *l = job;
 
     if (l->flow.auth) {
-        /* Only now: a check that was under way may have stored it meanwhile. */
+        /* Not earlier: a check in progress may have cached the session in the meantime. */
         identity_cache_remove(l->flow.auth->cache, l->key);
         auth_watches_sweep(l->flow.auth);
         l->done(l->owner, l->code, &l->err);

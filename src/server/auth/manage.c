@@ -1,5 +1,6 @@
 /*
- * What admins do to users: argon2 for a new password, then one transaction that decides and acts.
+ * Changes of users by admins, as a flow: argon2 for a new password, then one transaction that
+ * checks and applies the change.
  */
 
 #include "base/alloc.h"
@@ -22,7 +23,7 @@ enum manage_step { MANAGE_HASH, MANAGE_STORE, MANAGE_FINISH };
 
 struct manage {
     struct auth_flow flow;
-    enum manage_step step; /* the one to do next */
+    enum manage_step step; /* the next one */
     enum auth_user_action action;
     struct identity by;
     int64_t user_id, now_ms;
@@ -82,7 +83,7 @@ static int create(struct db *s, struct manage *m, struct error *err)
     return users_insert(s, &u, &m->user_id, err);
 }
 
-/* The user behind the request: a key acts for who made it. 0: made offline. */
+/* The user behind the request: for an API key, its creator. 0 for a key created offline. */
 static int find_self(struct db *s, const struct manage *m, int64_t *ret, struct error *err)
 {
     struct api_key key = {0};
@@ -99,13 +100,13 @@ static int find_self(struct db *s, const struct manage *m, int64_t *ret, struct 
     return r;
 }
 
-/* A user who can do everything: the role admin, without a scope. */
+/* A user without restrictions: an admin without a scope. */
 static bool is_full_admin(enum role role, const char *scope)
 {
     return role == ROLE_ADMIN && !scope;
 }
 
-/* Who loses the rights of an admin must not be the last one, nor who asks. */
+/* Refuses to remove rights from the last full admin, or from the caller. */
 static int check_loss(struct db *s, const struct manage *m, struct error *err)
 {
     bool is_delete = m->action == AUTH_USER_DELETE;
@@ -119,7 +120,7 @@ static int check_loss(struct db *s, const struct manage *m, struct error *err)
         return r;
     if (self == m->user.id &&
         (is_delete || m->role < m->user.role || !str_eq(m->scope, m->user.scope))) {
-        return error_set(err, -EACCES, "Permission denied: nobody can %s oneself",
+        return error_set(err, -EACCES, "Permission denied: you cannot %s yourself",
                          is_delete                ? "delete"
                          : m->role < m->user.role ? "demote"
                                                   : "limit");
@@ -176,7 +177,7 @@ static void store_work(void *job)
     m->code = db_tx(m->flow.store, store_change, m, &m->err);
     if (m->code == 0 && m->action == AUTH_USER_SET_PASSWORD && m->initial_password_file &&
         str_eq(m->user.name, FIRST_USER_NAME))
-        (void)unlink(m->initial_password_file); /* out of date; usually long gone */
+        (void)unlink(m->initial_password_file); /* usually deleted before */
 }
 
 static void manage_finish(struct manage *m)
@@ -189,7 +190,7 @@ static void manage_finish(struct manage *m)
     };
 
     if (m->code == 0 && m->action != AUTH_USER_CREATE)
-        auth_forget_all(m->flow.auth); /* the user's keys, too */
+        auth_forget_all(m->flow.auth); /* including the user's keys */
     m->done(m->owner, &result);
     manage_free(m);
 }
@@ -205,7 +206,7 @@ static void manage_next(void *job)
         return;
     }
     if (m->code < 0 || m->step == MANAGE_FINISH) {
-        manage_finish(m); /* m is gone now */
+        manage_finish(m); /* frees m */
         return;
     }
     m->step++;

@@ -24,7 +24,7 @@ static bool is_bit_set(const uint8_t *address, unsigned bit)
     return address[bit / 8] >> (7 - bit % 8) & 1;
 }
 
-/* A network with bits below its mask is a slip of the pen, and who knows of which. */
+/* A network with bits below its mask is a typing error: the intended network is unknown. */
 static bool is_clean(const struct network *n)
 {
     for (unsigned bit = n->bits; bit < 128; bit++) {
@@ -60,12 +60,13 @@ int networks_parse(const char *text, struct networks *ret, struct error *err)
         size_t n = strcspn(text, ",");
 
         if (list.n == NETWORKS_MAX)
-            return error_set(err, -EDOM, "at most %d networks", NETWORKS_MAX);
+            return error_set(err, -EDOM, "at most %d networks are allowed", NETWORKS_MAX);
         str_copy(word, n + 1 < sizeof(word) ? n + 1 : sizeof(word), text);
         if (n >= sizeof(word) || parse_one(str_trim(word), &list.items[list.n]) < 0) {
-            return error_set(err, -EDOM,
-                             "`%.*s` is no address and no network such as 10.0.0.0/8 or fd00::/8",
-                             n < MAX_WORD ? (int)n : MAX_WORD, text);
+            return error_set(
+                err, -EDOM,
+                "`%.*s` is neither an address nor a network such as 10.0.0.0/8 or fd00::/8",
+                n < MAX_WORD ? (int)n : MAX_WORD, text);
         }
         list.n++;
         text += text[n] ? n + 1 : n;

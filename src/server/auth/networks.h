@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * Networks that an API key may be used from: addresses and CIDR, IPv4 and IPv6. Plain data.
+ * Networks from which an API key may be used: IPv4 and IPv6 addresses and CIDR. Plain data.
  */
 
 #include "base/error.h"
@@ -19,10 +19,11 @@ struct network {
 
 struct networks {
     struct network items[NETWORKS_MAX];
-    size_t n; /* 0: from everywhere */
+    size_t n; /* 0: no restriction */
 };
 
-/* "10.0.0.0/8,::1"; "" or NULL is everywhere. -EDOM naming what is no network. */
+/* Parses "10.0.0.0/8,::1"; "" or NULL is no restriction. -EDOM with a message that names the
+ * invalid network. */
 int networks_parse(const char *text, struct networks *ret, struct error *err) _nodiscard_;
-/* What is no address is in no network. */
+/* Text that is not an address is in no network. */
 bool networks_have(const struct networks *networks, const char *address);

@@ -7,7 +7,7 @@
 /* cmocka.h needs those above */
 #include <cmocka.h>
 
-static void test_have(void **state)
+static void test_addresses_are_in_their_networks(void **state)
 {
     static const struct {
         const char *networks, *address;
@@ -46,7 +46,7 @@ static void test_have(void **state)
     }
 }
 
-static void test_bad(void **state)
+static void test_invalid_networks_are_refused(void **state)
 {
     static const char *const texts[] = {
         ",",
@@ -70,7 +70,7 @@ static void test_bad(void **state)
         struct error err = ERROR_INIT;
 
         if (networks_parse(texts[i], &n, &err) != -EDOM || n.n != 99)
-            fail_msg("%s is taken", texts[i]);
+            fail_msg("%s is accepted", texts[i]);
         assert_string_not_equal(err.msg, "");
     }
 }
@@ -78,8 +78,8 @@ static void test_bad(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_have),
-        cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_addresses_are_in_their_networks),
+        cmocka_unit_test(test_invalid_networks_are_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,12 +7,12 @@
 #include <sodium.h>
 #include <string.h>
 
-#define RANDOM_LENGTH 20 /* of 31 letters each: 99 bits */
+#define RANDOM_LENGTH 20 /* characters out of 31: 99 bits */
 
-_Static_assert(PASSWORD_HASH_SIZE == crypto_pwhash_STRBYTES, "as libsodium writes it");
+_Static_assert(PASSWORD_HASH_SIZE == crypto_pwhash_STRBYTES, "the size of libsodium's hashes");
 
-/* Of a random password nobody has kept, with the limits of password_hash(). */
-static const char nobody[] =
+/* The hash of a discarded random password, with the limits of password_hash(). */
+static const char unknown_user_hash[] =
     "$argon2id$v=19$m=65536,t=2,p=1$+FYYLBn8cu1VU07a7RLBfA$iz2oM81tZ6LKf8n9HJ7T2eVpRnyfVX3AfZiucdb28jc";
 
 int password_hash(const char *password, char ret[PASSWORD_HASH_SIZE], struct error *err)
@@ -31,7 +31,7 @@ bool password_verify(const char *password, const char *hash)
 
     if (sodium_init() < 0)
         return false;
-    r = crypto_pwhash_str_verify(hash ? hash : nobody, password, strlen(password));
+    r = crypto_pwhash_str_verify(hash ? hash : unknown_user_hash, password, strlen(password));
     return r == 0 && hash;
 }
 
@@ -48,7 +48,7 @@ int password_check(const char *password, struct error *err)
     }
     for (size_t i = 0; i < size; i++) {
         if ((unsigned char)password[i] < ' ' || password[i] == 0x7f)
-            return error_set(err, -EDOM, "The password must not have control characters");
+            return error_set(err, -EDOM, "The password must not contain control characters");
     }
     return 0;
 }

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * Passwords: argon2id at libsodium's interactive limits (64 MiB, some 60 ms). Only for worker threads and
- * the offline commands.
+ * Passwords: argon2id with libsodium's interactive limits (64 MiB, about 60 ms). Only for worker
+ * threads and the offline commands.
  */
 
 #include "base/error.h"
@@ -14,8 +14,10 @@
 
 int password_hash(const char *password, char ret[PASSWORD_HASH_SIZE], struct error *err)
     _nodiscard_;
-/* `hash` NULL: nobody has that name. It takes as long as a wrong password and is never right. */
+/* `hash` NULL: an unknown user. Takes as long as for a wrong password, and returns false. */
 bool password_verify(const char *password, const char *hash);
-/* -EDOM: too short, too long, not UTF-8, or with control characters. */
+/* Returns -EDOM for a password that is too short, too long, not UTF-8, or has control
+ * characters. */
 int password_check(const char *password, struct error *err) _nodiscard_;
-char *password_random(void); /* for humans to copy: 20 unambiguous characters; secret_free() it */
+/* Generates a password of 20 unambiguous characters. Free it with secret_free(). */
+char *password_random(void);

@@ -39,7 +39,7 @@ static int64_t cpu_us(const char *hash)
     return (to.tv_sec - from.tv_sec) * 1000000 + (to.tv_nsec - from.tv_nsec) / 1000;
 }
 
-static void nobody_takes_as_long_as_somebody(void **state)
+static void an_unknown_user_takes_as_long_as_a_known_one(void **state)
 {
     char hash[PASSWORD_HASH_SIZE];
     int64_t somebody_us, nobody_us;
@@ -48,7 +48,7 @@ static void nobody_takes_as_long_as_somebody(void **state)
     assert_int_equal(password_hash("somebody's", hash, NULL), 0);
     somebody_us = cpu_us(hash);
     nobody_us = cpu_us(NULL);
-    assert_true(nobody_us > somebody_us / 4); /* without the work it were a thousandth */
+    assert_true(nobody_us > somebody_us / 4); /* without argon2 it would be a thousandth */
     assert_true(somebody_us > nobody_us / 4);
 }
 
@@ -76,7 +76,7 @@ static void lengths_count_characters(void **state)
     assert_int_equal(password_check(longest, NULL), 0);
 }
 
-static void random_ones_are_good(void **state)
+static void random_passwords_are_valid(void **state)
 {
     _cleanup_(secret_freep) char *a = password_random(), *b = password_random();
 
@@ -106,9 +106,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hashes_verify_their_password_only),
-        cmocka_unit_test(nobody_takes_as_long_as_somebody),
+        cmocka_unit_test(an_unknown_user_takes_as_long_as_a_known_one),
         cmocka_unit_test(lengths_count_characters),
-        cmocka_unit_test(random_ones_are_good),
+        cmocka_unit_test(random_passwords_are_valid),
         cmocka_unit_test(roles_have_names),
     };
 

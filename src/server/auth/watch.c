@@ -8,27 +8,27 @@
 #define SWEEP_PERIOD_MS 30000
 
 /*
- * One check is under way at a time, so that a thousand open feeds do not fill the queue of the store. Those that the
- * sweep at hand has looked at stand behind those it has not.
+ * Only one check is in progress at a time, so that a thousand open feeds do not fill the store's
+ * queue. Watches checked in the current sweep are moved behind the others.
  */
 struct auth_watch {
     struct list link;
-    struct auth *auth; /* NULL: it has ended */
+    struct auth *auth; /* NULL: auth was freed */
     char key[IDENTITY_KEY_SIZE];
     char *peer;
     struct identity who;
-    uint64_t sweep; /* that has looked at it */
+    uint64_t sweep; /* the last sweep that checked it */
     auth_watch_fn ended;
     void *owner;
 };
 
-static const char *fault_of(const struct auth_watch *w, int code, const struct identity *now)
+static const char *find_fault(const struct auth_watch *w, int code, const struct identity *now)
 {
     if (code == -EACCES)
         return "This API key may not be used from this address";
     if (code == -ENOKEY)
         return "Invalid or expired session";
-    if (code < 0) /* busy: the next sweep tells */
+    if (code < 0) /* busy: the next sweep decides */
         return NULL;
     if (now->must_change_password && !w->who.must_change_password)
         return AUTH_MUST_CHANGE;
@@ -43,7 +43,7 @@ static void on_checked(void *owner, int code, const struct identity *who)
 {
     struct auth *a = owner;
     struct auth_watch *w = TAKE_PTR(a->watch_checked);
-    const char *why = w ? fault_of(w, code, who) : NULL; /* NULL: cancelled meanwhile */
+    const char *why = w ? find_fault(w, code, who) : NULL; /* NULL: cancelled in the meantime */
 
     a->is_watch_checking = false;
     if (why) {
@@ -53,7 +53,7 @@ static void on_checked(void *owner, int code, const struct identity *who)
     sweep(a);
 }
 
-/* A check that the cache answers comes back at once, and then the loop below goes on. */
+/* A cached identity is reported before auth_check_key() returns; then the loop below continues. */
 static void sweep(struct auth *a)
 {
     if (a->is_sweeping)

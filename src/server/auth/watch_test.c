@@ -1,4 +1,4 @@
-/* What users and keys may reach, and what becomes of that while they are connected. */
+/* Scopes of users and keys, and watches of open streams when identities end or change. */
 
 #include "base/alloc.h"
 #include "base/str.h"
@@ -55,7 +55,7 @@ static void assert_rules(const struct scope_rules *rules, const char *text)
     assert_true(str_eq(got, text));
 }
 
-static void a_scope_counts_at_once_for_sessions_and_keys(void **state)
+static void a_scope_applies_at_once_to_sessions_and_keys(void **state)
 {
     struct bench *b = *state;
     char id[80];
@@ -71,7 +71,7 @@ static void a_scope_counts_at_once_for_sessions_and_keys(void **state)
     assert_rules(&b->who.scope.ceiling, NULL);
 
     assert_int_equal(set_rights(b, ann_id, ROLE_OPERATOR, "host=h1\ntag=x"), 0);
-    assert_int_equal(bench_check(b, &session), -ENOKEY); /* to log in again */
+    assert_int_equal(bench_check(b, &session), -ENOKEY); /* the session has ended */
     bench_add_session(b, '1', ann_id);
     assert_int_equal(bench_check(b, &session), 0);
     assert_rules(&b->who.scope.own, "host=h1\ntag=x");
@@ -84,7 +84,7 @@ static void a_scope_counts_at_once_for_sessions_and_keys(void **state)
     assert_rules(&b->who.scope.ceiling, NULL);
 }
 
-static void what_the_store_holds_wrongly_allows_nothing(void **state)
+static void an_invalid_scope_in_the_store_allows_nothing(void **state)
 {
     struct bench *b = *state;
     char id[80];
@@ -94,17 +94,17 @@ static void what_the_store_holds_wrongly_allows_nothing(void **state)
                      -ENOBUFS);
 }
 
-static void somebody_can_always_do_everything(void **state)
+static void one_admin_without_a_scope_always_remains(void **state)
 {
     struct bench *b = *state;
     int64_t eve = bench_add_user(b, "eve", ROLE_ADMIN);
 
     assert_int_equal(set_rights(b, b->admin_id, ROLE_ADMIN, "host=h1"), -EACCES);
-    assert_non_null(strstr(b->message, "limit oneself"));
+    assert_non_null(strstr(b->message, "limit yourself"));
     assert_int_equal(set_rights(b, eve, ROLE_ADMIN, "host=h1"), 0);
-    assert_int_equal(set_rights(b, eve, ROLE_VIEWER, "host=h1"), 0); /* was no full admin */
+    assert_int_equal(set_rights(b, eve, ROLE_VIEWER, "host=h1"), 0); /* she was not a full admin */
     assert_int_equal(set_rights(b, eve, ROLE_ADMIN, NULL), 0);
-    /* An offline key has nobody behind it, and must not limit the last one either. */
+    /* An offline key has no user, and must not limit the last admin either. */
     assert_int_equal(set_rights(b, eve, ROLE_ADMIN, "host=h1"), 0);
     auth_manage_user(b->auth,
                      &(struct auth_user_request){.action = AUTH_USER_SET_RIGHTS,
@@ -118,7 +118,7 @@ static void somebody_can_always_do_everything(void **state)
     assert_non_null(strstr(b->message, "last admin"));
 }
 
-/* --- watches ---------------------------------------------------------------------------------------- */
+/* --- watches ---------------------------------------------------------------------------------- */
 
 struct stream {
     struct auth_watch *watch;
@@ -143,7 +143,7 @@ static void stream_open(struct bench *b, struct stream *s, const struct auth_pro
     assert_non_null(s->watch);
 }
 
-static void what_changes_ends_the_streams_it_concerns(void **state)
+static void a_change_ends_the_streams_it_affects(void **state)
 {
     struct bench *b = *state;
     char id0[80], id1[80];
@@ -170,14 +170,14 @@ static void what_changes_ends_the_streams_it_concerns(void **state)
     assert_int_equal(of_ann.n_ended + of_key.n_ended, 0);
 
     assert_int_equal(set_rights(b, ann_id, ROLE_OPERATOR, "host=h1"), 0);
-    assert_int_equal(of_ann.n_ended, 1); /* the session ended */
+    assert_int_equal(of_ann.n_ended, 1); /* the session has ended */
     assert_string_equal(of_ann.why, "Invalid or expired session");
     assert_int_equal(of_key.n_ended, 1);
     assert_string_equal(of_key.why, "Your rights have changed: connect again");
     assert_int_equal(of_other.n_ended, 1);
     assert_int_equal(of_admin.n_ended, 0);
 
-    bench_utc_ms += 1000; /* the lifetime of the session */
+    bench_utc_ms += 1000; /* beyond the lifetime of the session */
     auth_forget_all(b->auth);
     bench_drain(b);
     assert_int_equal(of_admin.n_ended, 1);
@@ -194,7 +194,7 @@ static void a_watch_may_be_cancelled_at_any_time(void **state)
     stream_open(b, &second, &ann);
     stream_open(b, &third, &ann);
     assert_int_equal(user_sessions_delete_user(b->f->store, ann_id, NULL, NULL), 0);
-    auth_forget_all(b->auth); /* asks about the first */
+    auth_forget_all(b->auth); /* starts to check the first one */
     auth_watch_cancel(TAKE_PTR(first.watch));
     bench_drain(b);
     assert_int_equal(first.n_ended, 0);
@@ -211,12 +211,12 @@ static void a_watch_may_be_cancelled_at_any_time(void **state)
     auth_watch_cancel(NULL);
 }
 
-static void many_streams_need_one_place_in_the_queue(void **state)
+static void many_streams_occupy_one_place_in_the_queue(void **state)
 {
     struct bench *b = *state;
     char id[80];
     const struct auth_proof ann = {.session_id = bench_session_id('1', id)};
-    static struct stream streams[300]; /* many more than wait in the queue */
+    static struct stream streams[300]; /* many more than the queue has room for */
     size_t n_ended = 0;
 
     for (size_t i = 0; i < ARRAY_LEN(streams); i++)
@@ -235,12 +235,12 @@ static void many_streams_need_one_place_in_the_queue(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_ANN(a_scope_counts_at_once_for_sessions_and_keys),
-        WITH_ANN(what_the_store_holds_wrongly_allows_nothing),
-        WITH_ANN(somebody_can_always_do_everything),
-        WITH_ANN(what_changes_ends_the_streams_it_concerns),
+        WITH_ANN(a_scope_applies_at_once_to_sessions_and_keys),
+        WITH_ANN(an_invalid_scope_in_the_store_allows_nothing),
+        WITH_ANN(one_admin_without_a_scope_always_remains),
+        WITH_ANN(a_change_ends_the_streams_it_affects),
         WITH_ANN(a_watch_may_be_cancelled_at_any_time),
-        WITH_ANN(many_streams_need_one_place_in_the_queue),
+        WITH_ANN(many_streams_occupy_one_place_in_the_queue),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
