@@ -75,7 +75,7 @@ test('malformed requests are refused', async () => {
   await isAlive();
 });
 
-test('too large: head 431, body 413, before the body is sent', async () => {
+test('a large head is refused with 431, a large body with 413 before it is sent', async () => {
   assert.equal(status(await raw(`GET /health HTTP/1.1\r\nHost: x\r\nX: ${'a'.repeat(70000)}\r\n\r\n`, { until: /\r\n\r\n/ })), 431);
   assert.equal(
     status(await raw('POST /api/v2/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n', { until: /\r\n\r\n/ })),
@@ -86,7 +86,7 @@ test('too large: head 431, body 413, before the body is sent', async () => {
   await isAlive();
 });
 
-test('invalid bodies', async () => {
+test('invalid bodies are refused', async () => {
   const login = (body, expected) => client.post('/api/v2/auth/login', body, { status: expected });
 
   await login('{', 400);
@@ -100,7 +100,7 @@ test('invalid bodies', async () => {
   await login({ username: 'x'.repeat(100), password: 'x' }, 422);
 });
 
-test('unknown paths and methods', async () => {
+test('unknown paths and methods are refused', async () => {
   await client.get('/nowhere', { status: 404 });
   await client.call('PUT', '/health', { body: {}, status: 405 });
   await client.call('DELETE', '/api/hosts', { status: 405 });

@@ -44,7 +44,7 @@ test('--max-containers: further containers of a host are omitted, and the server
   assert.equal(shown.filter((c) => c.host_id === agents[0].hostId).length, 3);
 });
 
-test('--max-commands: the third is refused at once', async () => {
+test('--max-commands: a further command is refused at once', async () => {
   const a = agents[1];
   const element = containerElement({ name: 'busy' });
   a.containers = [element];

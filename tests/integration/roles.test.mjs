@@ -27,7 +27,7 @@ after(() => server?.remove());
 
 const body = (route) => (route.method === 'GET' ? {} : { body: '{}' });
 
-test('the table is read', () => {
+test('the test reads the route table', () => {
   assert.ok(routes.length >= 30, `${routes.length} routes`);
   assert.deepEqual(routes.filter((r) => r.role === 'ROLE_NONE').map((r) => r.path).sort(), ['/api/v2/auth/login', '/api/v2/auth/logout', '/health']);
 });

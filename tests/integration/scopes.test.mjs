@@ -283,7 +283,7 @@ test('tags decide on scopes, so a scoped user cannot change them', async () => {
   assert.deepEqual(await prod.get('/api/containers'), []);
 });
 
-test('rules are checked', async () => {
+test('invalid rules are refused', async () => {
   const refused = async (scope, pattern) => {
     const { detail } = await admin.post('/api/v2/api-keys', { name: 'bad', role: 'viewer', scope }, { status: 422 });
     assert.match(detail, pattern);
@@ -335,7 +335,7 @@ test('an admin without a scope always remains', async () => {
   await admin.call('PUT', `/api/v2/users/${me.id}`, { body: { role: 'admin', scope: ['host=alpha'] }, status: 409 });
 });
 
-test('a shell is refused outside, and ends when the scope does', async () => {
+test('a shell out of scope is refused, and an open shell ends when the scope does', async () => {
   const c = await key('operator', ['host=alpha,label=team=web']);
   const why = async (host, id) => (await ending(await Shell.open(server, c.key, host.hostId, id))).reason;
   assert.equal(await why(hosts.beta, hosts.beta.web), 'Host not found');
@@ -358,7 +358,7 @@ test('a shell is refused outside, and ends when the scope does', async () => {
   assert.deepEqual(await ending(second), { code: 1008, reason: 'Invalid or expired session' });
 });
 
-test('the feed has nothing outside of the scope', async () => {
+test('the feed contains nothing outside of the scope', async () => {
   const watchers = [];
   for (const [scope, rules] of Object.entries(SCOPES)) {
     const c = await key('operator', rules);
@@ -420,7 +420,7 @@ test('queued items of a bulk job are not started when the scope ends', async () 
   assert.equal(operations(hosts.beta.web), before + 4);
 });
 
-test('the command lines set and show scopes', async () => {
+test('the CLI and the offline commands set and show scopes', async () => {
   const cli = (...args) => dockmon(server, admin.key, args);
   const works = async (...args) => {
     const r = await cli(...args);
@@ -451,7 +451,7 @@ test('the command lines set and show scopes', async () => {
   await assert.rejects(server.admin('apikey', 'create', '--name', 'bad', '--role', 'viewer', '--scope', 'web'), /is not a rule/);
 });
 
-test('an admin of one host can delete it, not the other', async () => {
+test('an admin of one host can delete it, but no other host', async () => {
   const limited = seen.alpha.find((c) => c.role === 'admin');
   await limited.delete(`/api/hosts/${hosts.beta.hostId}`, { status: 404 });
   await limited.delete(`/api/hosts/${hosts.alpha.hostId}`);

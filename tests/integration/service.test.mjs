@@ -123,7 +123,7 @@ test('the log level of the server can be changed by an administrator', async () 
   await server.remove();
 });
 
-test('health: components, counts, and no secrets', async () => {
+test('GET /health reports components and counts, and no secrets', async () => {
   const server = await Server.start();
   const open = new Client(server);
   const h = await open.get('/health');
@@ -141,7 +141,7 @@ test('health: components, counts, and no secrets', async () => {
   await server.remove();
 });
 
-test('dockmond health asks the running server, also behind TLS', async () => {
+test('dockmond health queries the running server, also over TLS', async () => {
   for (const flags of [[], ['--tls']]) {
     const own = await temporaryDirectory();
     const p = startServer(own, flags, {});

@@ -139,7 +139,7 @@ test('a file of KEY=value lines configures both; flags and environment override 
   assert.match(server2.stderr, /`here` is not ADDR:PORT/);
 });
 
-test('plain HTTP beyond loopback must be enabled', async () => {
+test('plain HTTP on addresses other than loopback must be enabled', async () => {
   const args = ['--listen', '0.0.0.0:0', '--data-dir', join(dir, 'open'), '--check'];
   const encrypted = await start('dockmond', args);
   assert.equal(encrypted.code, 0);
@@ -149,7 +149,7 @@ test('plain HTTP beyond loopback must be enabled', async () => {
   assert.doesNotMatch(plain.stdout, /certificate/);
 });
 
-test('agent --check: all is well', async () => {
+test('agent --check succeeds for a valid configuration', async () => {
   const r = await start('dockmon-agent', ['--check'], agentEnv());
 
   assert.equal(r.code, 0, r.stdout + r.stderr);
@@ -211,7 +211,7 @@ test('server --check: a valid directory, also while a server uses it, and an inv
 
   const fresh = join(dir, 'token'); // named like a command, but a directory
   assert.match((await start('dockmond', ['--check', '--data-dir', fresh])).stdout, /^ok +data directory .*first start/m);
-  await assert.rejects(stat(fresh), 'a check leaves nothing behind');
+  await assert.rejects(stat(fresh), 'a check leaves no files behind');
 
   const bad = await start('dockmond', ['--check', '--data-dir', '/proc/nowhere']);
   assert.equal(bad.code, 1);
@@ -224,7 +224,7 @@ test('server --check: a valid directory, also while a server uses it, and an inv
   assert.match(r.stdout, /^FAIL +data directory: .*dockmon\.db/m);
 });
 
-test('a port in use is named', async () => {
+test('a port in use is reported with its address', async () => {
   const r = await start('dockmond', ['--listen', `127.0.0.1:${server.port}`, '--data-dir', join(dir, 'second')]);
   assert.equal(r.code, 1);
   assert.match(r.stderr, new RegExp(`127\\.0\\.0\\.1:${server.port}.*in use`));

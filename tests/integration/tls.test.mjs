@@ -73,7 +73,7 @@ test('the certificate of the first start is correct', async () => {
   assert.equal(pin, fingerprint(join(server.dir, 'tls/cert.pem')));
 });
 
-test('curl, Node and openssl verify it; old versions and plain HTTP are refused', async () => {
+test('curl, Node and openssl verify the certificate; old versions and plain HTTP are refused', async () => {
   const cert = join(server.dir, 'tls/cert.pem');
   const health = JSON.parse((await run('curl', ['-sS', '--cacert', cert, `https://localhost:${server.port}/health`])).stdout);
   assert.equal(health.status, 'healthy');
@@ -98,7 +98,7 @@ test('sessions are resumed by ticket, with TLS 1.2 and 1.3', async () => {
   }
 });
 
-test('a peer that updates its keys is still served', async () => {
+test('a peer that updates its TLS keys is still served', async () => {
   const r = await run('sh', ['-c', `(for i in 1 2 3; do echo K; sleep 0.2; done; printf 'GET /health HTTP/1.1\\r\\nHost: a\\r\\nConnection: close\\r\\n\\r\\n'; sleep 0.5) | openssl s_client -connect 127.0.0.1:${server.port} -tls1_3`]);
   assert.equal((r.stderr.match(/KEYUPDATE/g) ?? []).length, 3, r.stderr);
   assert.match(r.stdout, /HTTP\/1\.1 200/);
@@ -125,7 +125,7 @@ test('an agent with the pin, one with the CA file, and one that verifies nothing
   assert.match(await agentSays(/INSECURE_SKIP_VERIFY is on/, { INSECURE_SKIP_VERIFY: 'true', FORCE_UNIQUE_REGISTRATION: 'true', AGENT_NAME: 'tls-warned' }), / warning .*anybody on the way can pose as the server/);
 });
 
-test('with a wrong pin, no pin or a foreign authority it refuses to connect, and logs advice', async () => {
+test('with a wrong pin, no pin or a foreign authority the agent refuses to connect, and logs advice', async () => {
   const other = join(home, 'other.pem');
   await selfSigned(other, join(home, 'other-key.pem'));
   const wrong = await agentSays(/cannot connect/, { DOCKMON_PIN: OTHER_PIN });
@@ -137,7 +137,7 @@ test('with a wrong pin, no pin or a foreign authority it refuses to connect, and
   assert.match(plain, /say https:\/\//);
 });
 
-test('--check explains it', async () => {
+test('agent --check explains a certificate that is not trusted', async () => {
   const check = async (env, url = server.url) => {
     const r = await run(bin('dockmon-agent'), ['--check'], {
       env: { DOCKMON_URL: url, REGISTRATION_TOKEN: 'x', DATA_PATH: home, DOCKER_HOST: engine.host, CA_FILE: '', DOCKMON_PIN: '', INSECURE_SKIP_VERIFY: '', ...env },
@@ -299,7 +299,7 @@ test('an expiring certificate of our own is renewed with its key', async () => {
   await own.remove();
 });
 
-test('beyond loopback TLS is the default', async () => {
+test('TLS is the default on addresses other than loopback', async () => {
   const dir = await temporaryDirectory();
   const start = async (pattern, ...args) => {
     const p = new Process(bin('dockmond'), ['--listen', '0.0.0.0:0', '--data-dir', dir, ...args], { name: 'dockmond' });

@@ -1,4 +1,4 @@
-// The files of a web UI that the server reads from --web-dir: caching, compression, and what they must not hide.
+// The files of a web UI that the server reads from --web-dir: caching, compression, and the paths that they must not hide.
 import assert from 'node:assert/strict';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
@@ -38,7 +38,7 @@ function get(path, headers = {}, method = 'GET') {
   });
 }
 
-test('the start page is asked for again each time', async () => {
+test('the start page is revalidated on each request', async () => {
   const r = await get('/');
   assert.equal(r.status, 200);
   assert.equal(r.headers['content-type'], 'text/html; charset=utf-8');
@@ -47,7 +47,7 @@ test('the start page is asked for again each time', async () => {
   assert.match(String(r.body), /DockMon/);
 });
 
-test('a file with a hash in its name is cached for ever', async () => {
+test('a file with a hash in its name is cached forever', async () => {
   const r = await get('/assets/app-3f9c02d1.js');
   assert.equal(r.headers['cache-control'], 'public, max-age=31536000, immutable');
   assert.equal(r.headers['content-type'], 'text/javascript; charset=utf-8');
@@ -55,7 +55,7 @@ test('a file with a hash in its name is cached for ever', async () => {
   assert.equal(String(r.body), SCRIPT);
 });
 
-test('the precompressed form goes to clients that accept gzip', async () => {
+test('clients that accept gzip receive the precompressed form', async () => {
   for (const accept of ['gzip', 'br, gzip', 'gzip;q=0.5', 'deflate , gzip ;q=1']) {
     const r = await get('/assets/app-3f9c02d1.js', { 'accept-encoding': accept });
     assert.equal(r.headers['content-encoding'], 'gzip', accept);
@@ -69,7 +69,7 @@ test('the precompressed form goes to clients that accept gzip', async () => {
   }
 });
 
-test('an ETag saves the body, for each encoding its own', async () => {
+test('a matching ETag is answered with 304, and each encoding has its own ETag', async () => {
   const plain = (await get('/assets/app-3f9c02d1.js')).headers.etag;
   const gzip = (await get('/assets/app-3f9c02d1.js', { 'accept-encoding': 'gzip' })).headers.etag;
   assert.notEqual(plain, gzip);
@@ -83,14 +83,14 @@ test('an ETag saves the body, for each encoding its own', async () => {
   assert.equal((await get('/assets/app-3f9c02d1.js', { 'if-none-match': '"other"' })).status, 200);
 });
 
-test('HEAD answers with the length only', async () => {
+test('HEAD is answered with headers only', async () => {
   const r = await get('/assets/app-3f9c02d1.js', {}, 'HEAD');
   assert.equal(r.status, 200);
   assert.equal(Number(r.headers['content-length']), SCRIPT.length);
   assert.equal(r.body.length, 0);
 });
 
-test('the pages of the UI begin with the start page', async () => {
+test('paths of pages are answered with the start page', async () => {
   assert.equal((await get('/containers/web', { accept: 'text/html' })).status, 200);
   assert.equal((await get('/containers/web')).status, 404);
   assert.equal((await get('/assets/missing.js', { accept: 'text/html' })).status, 404);
@@ -104,17 +104,17 @@ test('the API is not hidden by files', async () => {
   assert.equal((await get('/index.html', {}, 'POST')).status, 404);
 });
 
-test('no path leaves the folder', async () => {
+test('no path leads outside of the directory', async () => {
   for (const path of ['/../etc/passwd', '/assets/../../etc/passwd', '/%2e%2e/etc/passwd', '/assets/%2e%2e%2f..%2fetc/passwd']) {
     const r = await get(path);
     assert.ok([400, 404].includes(r.status), `${path}: ${r.status}`);
   }
 });
 
-test('a folder without a web UI ends the start with a reason', async () => {
+test('a directory without a web UI is a start-up error with a reason', async () => {
   const empty = await temporaryDirectory();
   const r = await run(bin('dockmond'), ['--listen', '127.0.0.1:0', '--data-dir', join(empty, 'data'), '--web-dir', empty]);
   assert.notEqual(r.code, 0);
-  assert.match(r.stderr, /there is no index\.html/);
+  assert.match(r.stderr, /index\.html is missing/);
   await rm(empty, { recursive: true, force: true });
 });
