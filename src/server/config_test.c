@@ -24,7 +24,7 @@ static int read_words(const char *const *words,
     return config_read(argc, argv, env, c, errors);
 }
 
-static void test_defaults(void **state)
+static void test_options_have_defaults(void **state)
 {
     struct buf errors = BUF_INIT(4096);
     struct config c;
@@ -89,7 +89,7 @@ static void test_bad_values_are_named(void **state)
     }
 }
 
-static void test_when_tls_is_on(void **state)
+static void test_tls_is_on_beyond_loopback(void **state)
 {
     static const struct {
         const char *words[MAX_WORDS];
@@ -124,10 +124,10 @@ static void test_when_tls_is_on(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_options_have_defaults),
         cmocka_unit_test(test_flags_win_over_the_environment),
         cmocka_unit_test(test_bad_values_are_named),
-        cmocka_unit_test(test_when_tls_is_on),
+        cmocka_unit_test(test_tls_is_on_beyond_loopback),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -44,7 +44,7 @@ static void print_help(void)
     buf_done(&text);
 }
 
-static int fingerprint(const struct config *config)
+static int print_fingerprint(const struct config *config)
 {
     const struct tls_keeper_files files = config_tls_files(config);
     _cleanup_free_ char *text = NULL;
@@ -206,7 +206,7 @@ int main(int argc, char **argv)
                       buf_str(&errors));
         status = EXIT_USAGE;
     } else if (command < argc && str_eq(argv[command], FINGERPRINT)) {
-        status = command + 1 == argc ? fingerprint(&config) : fail_usage();
+        status = command + 1 == argc ? print_fingerprint(&config) : fail_usage();
     } else if (command < argc && str_eq(argv[command], HEALTH)) {
         status = command + 1 == argc ? health_command_run(config.host, config.port, config.is_tls)
                                      : fail_usage();

@@ -132,7 +132,7 @@ static int migrate_work(struct api_job *job)
     return 0;
 }
 
-static char *result_text(const json_t *o, const char *name)
+static char *copy_result_text(const json_t *o, const char *name)
 {
     return (char *)(uintptr_t)json_string_value(json_object_get(o, name));
 }
@@ -141,10 +141,10 @@ static void migrate_done(struct api_job *job)
 {
     const json_t *from = json_object_get(job->result, "migrated_from");
     const struct migration_result m = {
-        .agent_id = result_text(job->result, "agent_id"),
-        .host_id = result_text(job->result, "host_id"),
-        .source_host_id = result_text(from, "host_id"),
-        .source_name = result_text(from, "host_name"),
+        .agent_id = copy_result_text(job->result, "agent_id"),
+        .host_id = copy_result_text(job->result, "host_id"),
+        .source_host_id = copy_result_text(from, "host_id"),
+        .source_name = copy_result_text(from, "host_name"),
     };
 
     if (job->code == 0)

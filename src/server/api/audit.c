@@ -24,7 +24,7 @@ static bool should_record(const struct api_call *call, int status, unsigned *ret
     return true;
 }
 
-static char *result_text(int status, const json_t *body, unsigned n_left_out)
+static char *make_result_text(int status, const json_t *body, unsigned n_left_out)
 {
     const char *detail = json_string_value(json_object_get(body, "detail"));
 
@@ -49,7 +49,7 @@ void audit_call(const struct api_call *call, int status, const json_t *body)
         .peer = xstrdup(call->peer),
         .action = xstrdup(route->action),
         .target = xstrdup(call->target ? call->target : api_param(call, 0)),
-        .result = result_text(status, body, n_left_out),
+        .result = make_result_text(status, body, n_left_out),
     };
     audit_add(call->api->o.store, call->api->o.store_jobs, &entry);
 }

@@ -25,7 +25,7 @@ static const char *const filters[] = {"host_id",    "container_id", "category",
 _Static_assert(ARG_CONTAINERS < API_JOB_ARGS, "every filter is a job argument");
 
 /* Returns the page that read_range() has stored in the job's numbers. */
-static struct page page_of(const struct api_job *job)
+static struct page get_page(const struct api_job *job)
 {
     return (struct page){
         .since_ms = job->numbers[0],
@@ -43,7 +43,7 @@ static void append_event(void *arg, const struct event *e)
 static int list_work(struct api_job *job)
 {
     struct events_query q = {
-        .page = page_of(job),
+        .page = get_page(job),
         .host_id = job->args[0],
         .container_id = job->args[1],
         .category = job->args[2],
@@ -142,7 +142,7 @@ static void append_audit(void *arg, const struct audit_entry *e)
 static int audit_work(struct api_job *job)
 {
     struct audit_query q = {
-        .page = page_of(job),
+        .page = get_page(job),
         .who = job->args[0],
         .action = job->args[1],
     };

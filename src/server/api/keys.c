@@ -11,7 +11,7 @@
 
 #include <errno.h>
 
-static json_t *key_json(const struct api_key *k)
+static json_t *make_key_json(const struct api_key *k)
 {
     return json_pack("{s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "id", (json_int_t)k->id,
                      "name", k->name, "prefix", k->prefix, "role", role_name(k->role), "created_at",
@@ -23,7 +23,7 @@ static json_t *key_json(const struct api_key *k)
 
 static void append_key(void *arg, const struct api_key *k)
 {
-    (void)json_array_append_new(arg, key_json(k));
+    (void)json_array_append_new(arg, make_key_json(k));
 }
 
 static int list_work(struct api_job *job)
@@ -73,7 +73,7 @@ static int create_work(struct api_job *job)
     r = api_keys_create(job->store, &spec, &key, &row, &job->err);
     if (r < 0)
         return r;
-    job->result = key_json(&row);
+    job->result = make_key_json(&row);
     (void)json_object_set_new(job->result, "key", json_string(key));
     api_key_done(&row);
     secret_free(key);

@@ -9,7 +9,7 @@
 #define MAX_NAME     64
 #define MAX_PASSWORD 256
 
-static json_t *user_json(const struct identity *who)
+static json_t *make_user_json(const struct identity *who)
 {
     _cleanup_free_ char *scope = scope_rules_text(&who->scope.own);
 
@@ -19,7 +19,7 @@ static json_t *user_json(const struct identity *who)
                      who->must_change_password);
 }
 
-static char *cookie(const struct api_call *call, const char *session_id, uint64_t max_age_s)
+static char *make_cookie(const struct api_call *call, const char *session_id, uint64_t max_age_s)
 {
     return xasprintf("session_id=%s; Path=/; HttpOnly; SameSite=Strict; Max-Age=%ju%s", session_id,
                      (uintmax_t)max_age_s, call->is_tls ? "; Secure" : "");
@@ -50,10 +50,10 @@ static void on_login(void *owner, const struct auth_login_result *r)
         return;
     }
     call->who = r->who;
-    set_cookie = cookie(call, r->session_id, call->api->o.session_lifetime_ms / 1000);
+    set_cookie = make_cookie(call, r->session_id, call->api->o.session_lifetime_ms / 1000);
     api_reply_headers(
         call, 200,
-        json_pack("{s:o, s:s}", "user", user_json(&r->who), "message", "Login successful"),
+        json_pack("{s:o, s:s}", "user", make_user_json(&r->who), "message", "Login successful"),
         (const char *const[]){"Set-Cookie", set_cookie, NULL});
 }
 
@@ -80,7 +80,7 @@ void login_post(struct api_call *call)
 static void on_logout(void *owner, int code, const struct error *err)
 {
     struct api_call *call = owner;
-    _cleanup_free_ char *clear = cookie(call, "", 0);
+    _cleanup_free_ char *clear = make_cookie(call, "", 0);
 
     if (code < 0) {
         api_fail(call, code, "logout failed: %s", err->msg);
@@ -114,7 +114,7 @@ void logout_post(struct api_call *call)
 
 void me_get(struct api_call *call)
 {
-    api_reply(call, 200, json_pack("{s:o}", "user", user_json(&call->who)));
+    api_reply(call, 200, json_pack("{s:o}", "user", make_user_json(&call->who)));
 }
 
 static void on_password(void *owner, int code, const struct error *err)

@@ -15,7 +15,7 @@
  * One line: "2026-01-31T12:00:00.123456789Z text". The timestamp is truncated to microseconds for
  * clients; a line without one gets the time of the response.
  */
-static json_t *line_json(const char *line, size_t size, const char *now)
+static json_t *make_line_json(const char *line, size_t size, const char *now)
 {
     const char *space = memchr(line, ' ', size);
     size_t stamp = space ? (size_t)(space - line) : 0;
@@ -30,7 +30,7 @@ static json_t *line_json(const char *line, size_t size, const char *now)
     return json_pack("{s:s, s:s%}", "timestamp", at, "log", space + 1, size - stamp - 1);
 }
 
-static json_t *lines_json(const char *text, size_t size)
+static json_t *make_lines_json(const char *text, size_t size)
 {
     json_t *lines = json_array();
     char now[TIME_TEXT_SIZE];
@@ -41,7 +41,7 @@ static json_t *lines_json(const char *text, size_t size)
         size_t n = end ? (size_t)(end - text) : size;
         bool is_crlf = n > 0 && text[n - 1] == '\r'; /* line end of a terminal */
 
-        (void)json_array_append_new(lines, line_json(text, n - is_crlf, now));
+        (void)json_array_append_new(lines, make_line_json(text, n - is_crlf, now));
         n += end != NULL;
         text += n;
         size -= n;
@@ -65,7 +65,7 @@ static void on_logs(void *owner, const struct command_result *r)
     }
     log_read_audit_add(log_sources_audit(call->api->o.log_sources), call->who.name, call->peer,
                        call->target);
-    lines = lines_json(json_string_value(logs), json_string_length(logs));
+    lines = make_lines_json(json_string_value(logs), json_string_length(logs));
     last = json_object_get(json_array_get(lines, json_array_size(lines) - 1), "timestamp");
     api_reply(call, 200,
               json_pack("{s:s, s:o, s:O?, s:b}", "container_id", api_param(call, 1), "logs", lines,

@@ -35,7 +35,7 @@ static int teardown(void **state)
 }
 
 /* "{image...}" in the table is "{image}" in the file. */
-static void path_of(const struct route *r, char ret[MAX_PATH])
+static void make_path(const struct route *r, char ret[MAX_PATH])
 {
     const char *dots = strstr(r->pattern, "...}");
 
@@ -43,7 +43,7 @@ static void path_of(const struct route *r, char ret[MAX_PATH])
                    dots ? "}" : "");
 }
 
-static void method_of(const struct route *r, char ret[16])
+static void make_method(const struct route *r, char ret[16])
 {
     size_t i;
 
@@ -52,12 +52,12 @@ static void method_of(const struct route *r, char ret[16])
     ret[i] = '\0';
 }
 
-static const json_t *operation_of(const json_t *paths, const struct route *r)
+static const json_t *find_operation(const json_t *paths, const struct route *r)
 {
     char path[MAX_PATH], method[16];
 
-    path_of(r, path);
-    method_of(r, method);
+    make_path(r, path);
+    make_method(r, method);
     return json_object_get(json_object_get(paths, path), method);
 }
 
@@ -67,7 +67,7 @@ static void test_every_route_is_described(void **state)
     int missing = 0;
 
     for (size_t i = 0; i < n_routes; i++) {
-        if (!operation_of(paths, &routes[i])) {
+        if (!find_operation(paths, &routes[i])) {
             print_error("not in docs/api/openapi.json: %s %s\n", routes[i].method,
                         routes[i].pattern);
             missing++;
@@ -81,8 +81,8 @@ static bool is_route(const char *path, const char *method)
     for (size_t i = 0; i < n_routes; i++) {
         char own_path[MAX_PATH], own_method[16];
 
-        path_of(&routes[i], own_path);
-        method_of(&routes[i], own_method);
+        make_path(&routes[i], own_path);
+        make_method(&routes[i], own_method);
         if (strcmp(path, own_path) == 0 && strcmp(method, own_method) == 0)
             return true;
     }
@@ -110,14 +110,14 @@ static void test_nothing_else_is_described(void **state)
     assert_int_equal(superfluous, 0);
 }
 
-static bool same_text(const json_t *operation, const char *member, const char *text)
+static bool has_text(const json_t *operation, const char *member, const char *text)
 {
     const char *own = json_string_value(json_object_get(operation, member));
 
     return own && text ? strcmp(own, text) == 0 : !own && !text;
 }
 
-static bool same_number(const json_t *operation, const char *member, uint64_t n)
+static bool has_number(const json_t *operation, const char *member, uint64_t n)
 {
     const json_t *v = json_object_get(operation, member);
 
@@ -131,17 +131,17 @@ static void test_what_the_table_says_is_described(void **state)
 
     for (size_t i = 0; i < n_routes; i++) {
         const struct route *r = &routes[i];
-        const json_t *o = operation_of(paths, r);
+        const json_t *o = find_operation(paths, r);
         const json_t *security = json_object_get(o, "security");
         bool is_open = r->role == ROLE_NONE;
         const struct {
             const char *what;
             bool is_right;
         } checks[] = {
-            {"x-role",                           same_text(o,                                                      "x-role",         is_open ? "none" : role_name(r->role))                                               },
-            {"x-audit-action",                   same_text(o,                                                      "x-audit-action", r->action)                                                                           },
-            {"x-max-body",                       same_number(o,                                                    "x-max-body",     r->max_body)                                                                         },
-            {"x-timeout-ms",                     same_number(o,                                                    "x-timeout-ms",   r->timeout_ms)                                                                       },
+            {"x-role",                           has_text(o,                                                       "x-role",         is_open ? "none" : role_name(r->role))                                               },
+            {"x-audit-action",                   has_text(o,                                                       "x-audit-action", r->action)                                                                           },
+            {"x-max-body",                       has_number(o,                                                     "x-max-body",     r->max_body)                                                                         },
+            {"x-timeout-ms",                     has_number(o,                                                     "x-timeout-ms",   r->timeout_ms)                                                                       },
             {"security",                         is_open ? security && json_array_size(security) == 0 : !security},
             {"requestBody", !json_object_get(o,                                                                 "requestBody") || r->max_body > 0                },
             {"responses.403",                            is_open || json_object_get(json_object_get(o,                                                                                            "responses"),"403")                                                                                         },
@@ -165,7 +165,7 @@ static void test_failures_of_operations_are_described(void **state)
     const json_t *paths = json_object_get(*state, "paths");
 
     for (size_t i = 0; i < n_routes; i++) {
-        const json_t *responses = json_object_get(operation_of(paths, &routes[i]), "responses");
+        const json_t *responses = json_object_get(find_operation(paths, &routes[i]), "responses");
         const enum error_code *errors;
         char status[16];
 

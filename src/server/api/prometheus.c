@@ -90,7 +90,7 @@ void prometheus_head(struct buf *out, const char *name, const char *type, const 
 }
 
 /* Returns the size of a value that is cut to MAX_LABEL, without half a character at the end. */
-static size_t label_size(const char *value)
+static size_t get_label_size(const char *value)
 {
     size_t n = strnlen(value, MAX_LABEL + 1);
 
@@ -103,7 +103,7 @@ static size_t label_size(const char *value)
 
 static void put_label(struct buf *out, const char *name, const char *value)
 {
-    const char *end = value + label_size(value);
+    const char *end = value + get_label_size(value);
 
     (void)buf_append_char(out, ',');
     put(out, name);
@@ -153,11 +153,11 @@ static void put_line(struct buf *out,
     (void)buf_printf(out, "%.15g\n", value);
 }
 
-static bool value_of(const struct exposition *e,
-                     const struct family *f,
-                     const struct fleet_host *h,
-                     const struct fleet_container *c,
-                     double *ret)
+static bool get_value(const struct exposition *e,
+                      const struct family *f,
+                      const struct fleet_host *h,
+                      const struct fleet_container *c,
+                      double *ret)
 {
     const struct stats_line *line;
 
@@ -238,7 +238,7 @@ static void write_host(struct exposition *e,
     if (!scope_view_any(&view))
         return;
     if (f->subject == SUBJECT_HOST) {
-        if (value_of(e, f, h, NULL, &value))
+        if (get_value(e, f, h, NULL, &value))
             put_line(out, f, h, NULL, value);
         return;
     }
@@ -247,7 +247,8 @@ static void write_host(struct exposition *e,
     map_foreach(&h->containers, i) {
         const struct fleet_container *c = i->value;
 
-        if (scope_view_container(&view, c) && value_of(e, f, h, c, &value) && !is_shadowed(e, h, c))
+        if (scope_view_container(&view, c) && get_value(e, f, h, c, &value) &&
+            !is_shadowed(e, h, c))
             put_line(out, f, h, c, value);
     }
 }

@@ -130,7 +130,7 @@ static void assert_has(const char *text, const char *line)
 }
 
 /* Label values, as they are exported. */
-static void label_values_are_escaped_and_cut(void **state)
+static void test_label_values_are_escaped_and_cut(void **state)
 {
     char long_text[300], long_umlauts[300];
     const struct {
@@ -173,7 +173,7 @@ static void label_values_are_escaped_and_cut(void **state)
     }
 }
 
-static void compose_labels_are_exported_or_empty(void **state)
+static void test_compose_labels_are_exported_or_empty(void **state)
 {
     struct bench *b = *state;
     _cleanup_free_ char *text = NULL;
@@ -190,7 +190,7 @@ static void compose_labels_are_exported_or_empty(void **state)
 }
 
 /* Extreme and unknown values: an unknown value is never exported as 0, NaN or Inf. */
-static void values_are_exported_or_absent(void **state)
+static void test_values_are_exported_or_absent(void **state)
 {
     static const struct {
         size_t metric;
@@ -233,7 +233,7 @@ static void values_are_exported_or_absent(void **state)
 }
 
 /* Two containers of one name in a list, as after a rename: a series must not occur twice. */
-static void a_duplicate_name_is_exported_once(void **state)
+static void test_a_duplicate_name_is_exported_once(void **state)
 {
     static const struct {
         const char *states[3]; /* of the containers 1, 2 and 3, which are named web; NULL: absent */
@@ -272,7 +272,7 @@ static void a_duplicate_name_is_exported_once(void **state)
     }
 }
 
-static void old_samples_and_offline_hosts_are_omitted(void **state)
+static void test_old_samples_and_offline_hosts_are_omitted(void **state)
 {
     struct bench *b = *state;
     _cleanup_free_ char *late = NULL, *newer = NULL, *away = NULL;
@@ -294,7 +294,7 @@ static void old_samples_and_offline_hosts_are_omitted(void **state)
 }
 
 /* A host is removed while the output is written. Each family has one head, wherever slices end. */
-static void slices_do_not_change_the_output(void **state)
+static void test_slices_do_not_change_the_output(void **state)
 {
     struct bench *b = *state;
     const struct scope all = {0};
@@ -324,12 +324,12 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(label_values_are_escaped_and_cut),
-        TEST(compose_labels_are_exported_or_empty),
-        TEST(values_are_exported_or_absent),
-        TEST(a_duplicate_name_is_exported_once),
-        TEST(old_samples_and_offline_hosts_are_omitted),
-        TEST(slices_do_not_change_the_output),
+        TEST(test_label_values_are_escaped_and_cut),
+        TEST(test_compose_labels_are_exported_or_empty),
+        TEST(test_values_are_exported_or_absent),
+        TEST(test_a_duplicate_name_is_exported_once),
+        TEST(test_old_samples_and_offline_hosts_are_omitted),
+        TEST(test_slices_do_not_change_the_output),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

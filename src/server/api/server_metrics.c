@@ -20,7 +20,7 @@ static void put(struct buf *out, const char *name, const char *type, const char 
 }
 
 /* Reads the second number of "size resident shared ...", in pages. */
-static double resident_bytes(void)
+static double read_resident_bytes(void)
 {
     _cleanup_free_ char *text = NULL;
     char *rest;
@@ -38,7 +38,7 @@ static double resident_bytes(void)
     return (double)n * (double)sysconf(_SC_PAGESIZE);
 }
 
-static double cpu_seconds(void)
+static double get_cpu_seconds(void)
 {
     struct rusage u;
 
@@ -48,7 +48,7 @@ static double cpu_seconds(void)
            (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1e-6;
 }
 
-static double open_descriptors(void)
+static double count_open_descriptors(void)
 {
     DIR *d = opendir("/proc/self/fd");
     double n = -3; /* ".", ".." and the open directory are not counted */
@@ -61,7 +61,7 @@ static double open_descriptors(void)
     return n;
 }
 
-static double max_descriptors(void)
+static double get_max_descriptors(void)
 {
     struct rlimit l;
 
@@ -130,10 +130,11 @@ void server_metrics_write(const struct api *api, struct buf *out)
     put_fleet(api, out);
     put_stores(api, out);
     put(out, "dockmon_process_resident_memory_bytes", "gauge", "Memory of the server.",
-        resident_bytes());
+        read_resident_bytes());
     put(out, "dockmon_process_cpu_seconds_total", "counter", "CPU time of the server.",
-        cpu_seconds());
-    put(out, "dockmon_process_open_fds", "gauge", "Open file descriptors.", open_descriptors());
+        get_cpu_seconds());
+    put(out, "dockmon_process_open_fds", "gauge", "Open file descriptors.",
+        count_open_descriptors());
     put(out, "dockmon_process_max_fds", "gauge", "Maximum number of open file descriptors.",
-        max_descriptors());
+        get_max_descriptors());
 }

@@ -62,7 +62,7 @@ static void fail_no_history(struct api_call *call)
 }
 
 /* The number of ms before the first step from which its rate may be computed, see rate.h. */
-static int64_t lead_ms(const struct stats_query *q)
+static int64_t get_lead_ms(const struct stats_query *q)
 {
     return q->step_ms * (q->step_ms < 60000 ? 3 : 1);
 }
@@ -90,7 +90,7 @@ static void ask(struct api_call *call, const char *host_id, const char *id, cons
     q = (struct history_query){
         .host = p->host_id,
         .series = p->series,
-        .from_ms = p->query.from_ms - lead_ms(&p->query),
+        .from_ms = p->query.from_ms - get_lead_ms(&p->query),
         .to_ms = p->query.to_ms,
         .step_ms = p->query.step_ms,
         .columns = rate_columns(series, p->query.columns),
@@ -165,7 +165,7 @@ void container_stats_live(struct api_call *call)
         reply_live(call, h, c->id);
 }
 
-static json_t *json_number(int64_t v, double factor)
+static json_t *make_number(int64_t v, double factor)
 {
     if (v == METRIC_NONE)
         return json_null();
@@ -192,17 +192,17 @@ void hosts_metrics(struct api_call *call)
                  : json_null();
     api_reply(call, 200,
               json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o}", "cpu_percent",
-                        json_number(v[HOST_CPU], 0.01), "memory_percent", memory,
-                        "memory_used_bytes", json_number(v[HOST_MEM_USED], 1), "memory_limit_bytes",
-                        json_number(v[HOST_MEM_TOTAL], 1), "network_rx_bytes",
-                        json_number(v[HOST_NET_RX], 1), "network_tx_bytes",
-                        json_number(v[HOST_NET_TX], 1), "container_count",
+                        make_number(v[HOST_CPU], 0.01), "memory_percent", memory,
+                        "memory_used_bytes", make_number(v[HOST_MEM_USED], 1), "memory_limit_bytes",
+                        make_number(v[HOST_MEM_TOTAL], 1), "network_rx_bytes",
+                        make_number(v[HOST_NET_RX], 1), "network_tx_bytes",
+                        make_number(v[HOST_NET_TX], 1), "container_count",
                         (json_int_t)h->containers.size, "timestamp", json_value_time(line->at_ms)));
 }
 
 /* --- the state of the history ----------------------------------------------------------------- */
 
-static json_t *tier_json(const struct history_usage *u, enum tier t)
+static json_t *make_tier_json(const struct history_usage *u, enum tier t)
 {
     int64_t oldest = u->tiers[t].oldest_ms;
 
@@ -234,7 +234,7 @@ void history_get(struct api_call *call)
     for (int t = 0; t < TIER_COUNT; t++) {
         bytes += usage.tiers[t].bytes;
         if (usage.tiers[t].is_made || usage.tiers[t].n_files > 0)
-            (void)json_array_append_new(list, tier_json(&usage, (enum tier)t));
+            (void)json_array_append_new(list, make_tier_json(&usage, (enum tier)t));
     }
     api_reply(call, 200,
               json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "status",

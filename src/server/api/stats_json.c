@@ -134,10 +134,7 @@ static bool get_network(const struct history_points *p, size_t step, double *ret
     return true;
 }
 
-static bool column_get(const struct column *c,
-                       const struct history_points *p,
-                       size_t step,
-                       double *ret)
+static bool get_column(const struct column *c, const struct history_points *p, size_t step, double *ret)
 {
     switch (c->view) {
     case VIEW_MEAN: return get_point(p, step, c->metric, false, ret);
@@ -152,7 +149,7 @@ static bool column_get(const struct column *c,
 /* --- JSON ------------------------------------------------------------------------------------- */
 
 /* Returns the first step of the response; the points may begin before it. */
-static size_t first_step(const struct stats_answer *a)
+static size_t get_first_step(const struct stats_answer *a)
 {
     return (size_t)((a->query->from_ms - a->points->from_ms) / a->points->step_ms);
 }
@@ -160,12 +157,12 @@ static size_t first_step(const struct stats_answer *a)
 static void put_values(struct buf *out, const struct stats_answer *a, const struct column *c)
 {
     put(out, "[");
-    for (size_t i = first_step(a); i < a->points->n; i++) {
+    for (size_t i = get_first_step(a); i < a->points->n; i++) {
         double v;
 
-        if (i > first_step(a))
+        if (i > get_first_step(a))
             put(out, ",");
-        if (column_get(c, a->points, i, &v)) {
+        if (get_column(c, a->points, i, &v)) {
             put_number(out, v);
         } else {
             put(out, "null");
@@ -180,7 +177,7 @@ static void put_array(struct buf *out, const struct stats_answer *a, const struc
     put_values(out, a, c);
 }
 
-static int64_t step_ms(const struct history_points *p, size_t i)
+static int64_t get_step_ms(const struct history_points *p, size_t i)
 {
     return p->from_ms + (int64_t)i * p->step_ms;
 }
@@ -188,9 +185,9 @@ static int64_t step_ms(const struct history_points *p, size_t i)
 static void put_timestamps(struct buf *out, const struct stats_answer *a)
 {
     put(out, ",\"timestamps\":[");
-    for (size_t i = first_step(a); i < a->points->n; i++) {
-        (void)buf_printf(out, i > first_step(a) ? ",%" PRId64 : "%" PRId64,
-                         step_ms(a->points, i) / 1000);
+    for (size_t i = get_first_step(a); i < a->points->n; i++) {
+        (void)buf_printf(out, i > get_first_step(a) ? ",%" PRId64 : "%" PRId64,
+                         get_step_ms(a->points, i) / 1000);
     }
     put(out, "]");
 }
@@ -292,7 +289,7 @@ void stats_json_write(struct buf *out, const struct stats_answer *a)
 /* --- CSV -------------------------------------------------------------------------------------- */
 
 /* No cell needs quotes: names are constants, and values are numbers. */
-static size_t csv_columns(const struct stats_answer *a, struct column *ret)
+static size_t collect_csv_columns(const struct stats_answer *a, struct column *ret)
 {
     size_t n = 0;
 
@@ -308,7 +305,7 @@ static size_t csv_columns(const struct stats_answer *a, struct column *ret)
     return n;
 }
 
-static const char *suffix_of(enum view view)
+static const char *get_suffix(enum view view)
 {
     return view == VIEW_RATE ? "_per_second" : view == VIEW_MAX ? "_max" : "";
 }
@@ -316,20 +313,20 @@ static const char *suffix_of(enum view view)
 void stats_csv_write(struct buf *out, const struct stats_answer *a)
 {
     struct column columns[2 * CHUNK_MAX_COLUMNS];
-    size_t n = csv_columns(a, columns);
+    size_t n = collect_csv_columns(a, columns);
     char time[TIME_TEXT_SIZE];
 
     put(out, "time");
     for (size_t c = 0; c < n; c++)
-        (void)buf_printf(out, ",%s%s", columns[c].name, suffix_of(columns[c].view));
+        (void)buf_printf(out, ",%s%s", columns[c].name, get_suffix(columns[c].view));
     put(out, "\r\n"); /* RFC 4180 */
-    for (size_t i = first_step(a); i < a->points->n; i++) {
-        put(out, time_format_ms(step_ms(a->points, i), time));
+    for (size_t i = get_first_step(a); i < a->points->n; i++) {
+        put(out, time_format_ms(get_step_ms(a->points, i), time));
         for (size_t c = 0; c < n; c++) {
             double v;
 
             put(out, ",");
-            if (column_get(&columns[c], a->points, i, &v))
+            if (get_column(&columns[c], a->points, i, &v))
                 put_number(out, v);
         }
         put(out, "\r\n");
@@ -375,10 +372,10 @@ static void put_live(struct buf *to, bool is_known, double v)
     }
 }
 
-static bool live_rate(const struct ring_row *before,
-                      const struct ring_row *row,
-                      enum stats_column column,
-                      double *ret)
+static bool get_live_rate(const struct ring_row *before,
+                          const struct ring_row *row,
+                          enum stats_column column,
+                          double *ret)
 {
     const struct rate_reading a = {before->at_ms, before->values[column],
                                    before->values[STATS_STARTED]};
@@ -391,10 +388,10 @@ static bool live_rate(const struct ring_row *before,
 static void put_rates(struct buf *to, const struct ring_row *before, const struct ring_row *row)
 {
     double rx, tx, read, write;
-    bool has_rx = live_rate(before, row, STATS_NET_RX, &rx);
-    bool has_tx = live_rate(before, row, STATS_NET_TX, &tx);
-    bool has_read = live_rate(before, row, STATS_BLK_READ, &read);
-    bool has_write = live_rate(before, row, STATS_BLK_WRITE, &write);
+    bool has_rx = get_live_rate(before, row, STATS_NET_RX, &rx);
+    bool has_tx = get_live_rate(before, row, STATS_NET_TX, &tx);
+    bool has_read = get_live_rate(before, row, STATS_BLK_READ, &read);
+    bool has_write = get_live_rate(before, row, STATS_BLK_WRITE, &write);
 
     put_live(&to[LIVE_NET], has_rx && has_tx, rx + tx);
     put_live(&to[LIVE_NET_RX], has_rx, rx);

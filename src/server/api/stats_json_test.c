@@ -61,7 +61,7 @@ static void assert_csv(const struct stats_answer *a, const char *expected)
 }
 
 /* The points begin one step before the response: for the first rate only. */
-static void default_arrays_are_written(void **state)
+static void test_default_arrays_are_written(void **state)
 {
     const uint64_t columns = stats_usual_columns(metric_set_of("web"));
     struct history_mark marks[] = {
@@ -104,7 +104,7 @@ static void default_arrays_are_written(void **state)
     history_points_done(&p);
 }
 
-static void named_metrics_are_written_in_their_units(void **state)
+static void test_named_metrics_are_written_in_their_units(void **state)
 {
     static const struct {
         int metric;
@@ -152,7 +152,7 @@ static void named_metrics_are_written_in_their_units(void **state)
 }
 
 /* Of too many marks, the newest are returned. */
-static void the_newest_marks_are_written(void **state)
+static void test_the_newest_marks_are_written(void **state)
 {
     static struct history_mark marks[1002];
     char kind[] = "died", text[] = "";
@@ -211,7 +211,7 @@ static void assert_live(const struct stats_line *line, int64_t after_ms, const c
     buf_done(&out);
 }
 
-static void the_last_minutes_are_written(void **state)
+static void test_the_last_minutes_are_written(void **state)
 {
     struct stats_line line = {0};
 
@@ -242,10 +242,10 @@ static void the_last_minutes_are_written(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(default_arrays_are_written),
-        cmocka_unit_test(named_metrics_are_written_in_their_units),
-        cmocka_unit_test(the_newest_marks_are_written),
-        cmocka_unit_test(the_last_minutes_are_written),
+        cmocka_unit_test(test_default_arrays_are_written),
+        cmocka_unit_test(test_named_metrics_are_written_in_their_units),
+        cmocka_unit_test(test_the_newest_marks_are_written),
+        cmocka_unit_test(test_the_last_minutes_are_written),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

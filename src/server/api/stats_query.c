@@ -77,7 +77,7 @@ static int read_time(const struct api_call *call,
 }
 
 /* Returns a readable step with which the response is not too long. */
-static int64_t usual_step(int64_t span_ms)
+static int64_t find_usual_step(int64_t span_ms)
 {
     static const int64_t seconds[] = {10,   30,   60,   120,   300,   600,   900,
                                       1800, 3600, 7200, 21600, 43200, 86400, 604800};
@@ -98,7 +98,7 @@ static int read_step(const struct api_call *call, struct stats_query *q, struct 
 
     assert(finest > 0);
     if (str_is_empty(text)) {
-        q->step_ms = usual_step(q->to_ms - q->from_ms);
+        q->step_ms = find_usual_step(q->to_ms - q->from_ms);
         return 0;
     }
     if (parse_u64(text, MAX_STEP_MS / 1000, &v) == 0) {

@@ -28,7 +28,7 @@ static int64_t whole(int64_t ms, int64_t step)
     return ms / step * step;
 }
 
-static void times_and_steps_are_parsed(void **state)
+static void test_times_and_steps_are_parsed(void **state)
 {
     static const struct {
         const char *query;
@@ -75,7 +75,7 @@ static void times_and_steps_are_parsed(void **state)
     }
 }
 
-static void metrics_and_formats_are_parsed(void **state)
+static void test_metrics_and_formats_are_parsed(void **state)
 {
     const uint64_t usual = BIT(CONTAINER_CPU) | BIT(CONTAINER_MEM_USED) | BIT(CONTAINER_MEM_LIMIT) |
                            BIT(CONTAINER_NET_RX) | BIT(CONTAINER_NET_TX);
@@ -111,7 +111,7 @@ static void metrics_and_formats_are_parsed(void **state)
 }
 
 /* The header applies when the query has no format. */
-static void the_accept_header_selects_the_format(void **state)
+static void test_the_accept_header_selects_the_format(void **state)
 {
     static const struct {
         const char *query;
@@ -134,7 +134,7 @@ static void the_accept_header_selects_the_format(void **state)
     }
 }
 
-static void invalid_queries_are_refused(void **state)
+static void test_invalid_queries_are_refused(void **state)
 {
     static const struct {
         const char *query;
@@ -182,7 +182,7 @@ static void invalid_queries_are_refused(void **state)
 }
 
 /* 10,000 points and 50,000 values are possible, one more is refused. */
-static void the_size_of_a_response_is_limited(void **state)
+static void test_the_size_of_a_response_is_limited(void **state)
 {
     static const struct {
         const char *query;
@@ -209,11 +209,11 @@ static void the_size_of_a_response_is_limited(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(times_and_steps_are_parsed),
-        cmocka_unit_test(metrics_and_formats_are_parsed),
-        cmocka_unit_test(the_accept_header_selects_the_format),
-        cmocka_unit_test(invalid_queries_are_refused),
-        cmocka_unit_test(the_size_of_a_response_is_limited),
+        cmocka_unit_test(test_times_and_steps_are_parsed),
+        cmocka_unit_test(test_metrics_and_formats_are_parsed),
+        cmocka_unit_test(test_the_accept_header_selects_the_format),
+        cmocka_unit_test(test_invalid_queries_are_refused),
+        cmocka_unit_test(test_the_size_of_a_response_is_limited),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,7 +15,7 @@
 #define MAX_PASSWORD 256
 #define NOBODY       (-1) /* matches no user; 0 matches all */
 
-static json_t *user_json(const struct user *u)
+static json_t *make_user_json(const struct user *u)
 {
     return json_pack(
         "{s:I, s:s, s:s, s:o, s:b, s:o, s:o, s:o}", "id", (json_int_t)u->id, "username", u->name,
@@ -26,7 +26,7 @@ static json_t *user_json(const struct user *u)
 
 static void append_user(void *arg, const struct user *u)
 {
-    (void)json_array_append_new(arg, user_json(u));
+    (void)json_array_append_new(arg, make_user_json(u));
 }
 
 static int list_work(struct api_job *job)
@@ -55,7 +55,7 @@ static void on_managed(void *owner, const struct auth_user_result *r)
     }
     free(call->target);
     call->target = xstrdup(r->user->name);
-    o = json_pack("{s:o}", "user", user_json(r->user));
+    o = json_pack("{s:o}", "user", make_user_json(r->user));
     if (r->random_password)
         (void)json_object_set_new(o, "password", json_string(r->random_password));
     api_reply(call, 200, o);
@@ -137,7 +137,7 @@ void users_delete_one(struct api_call *call)
 /* --- sessions --------------------------------------------------------------------------------- */
 
 /* Returns the user whose sessions the caller may list and end; 0 for all users. */
-static int64_t sessions_owner(const struct api_call *call)
+static int64_t get_sessions_owner(const struct api_call *call)
 {
     if (call->who.role == ROLE_ADMIN && !scope_is_limited(&call->who.scope))
         return 0;
@@ -189,7 +189,7 @@ void sessions_list(struct api_call *call)
         secret_hash(call->credentials->session_id, hash);
         job->args[0] = xstrdup(hash);
     }
-    job->numbers[0] = sessions_owner(call);
+    job->numbers[0] = get_sessions_owner(call);
     job->numbers[1] = time_utc_ms();
     api_job_start(job);
 }
@@ -215,6 +215,6 @@ void sessions_revoke(struct api_call *call)
     struct api_job *job = api_job_new(call, revoke_work, revoke_done);
 
     job->args[0] = xstrdup(api_param(call, 0));
-    job->numbers[0] = sessions_owner(call);
+    job->numbers[0] = get_sessions_owner(call);
     api_job_start(job);
 }

@@ -84,7 +84,7 @@ bool auth_session_key(const char *session_id, char ret[IDENTITY_KEY_SIZE])
     return true;
 }
 
-static bool bearer_key(const char *bearer, char ret[IDENTITY_KEY_SIZE])
+static bool make_bearer_key(const char *bearer, char ret[IDENTITY_KEY_SIZE])
 {
     if (!str_starts_with(bearer, API_KEY_PREFIX) ||
         !str_is_hex(bearer + strlen(API_KEY_PREFIX), API_KEY_SECRET_LENGTH))
@@ -218,7 +218,7 @@ static void check_start(struct auth *a,
 
 bool auth_proof_key(const struct auth_proof *proof, char ret[IDENTITY_KEY_SIZE])
 {
-    return proof->bearer ? bearer_key(proof->bearer, ret)
+    return proof->bearer ? make_bearer_key(proof->bearer, ret)
                          : auth_session_key(proof->session_id, ret);
 }
 

@@ -107,7 +107,7 @@ static int change(struct bench *b, const char *current, const char *new_password
     return b->code;
 }
 
-static void a_login_makes_a_session(void **state)
+static void test_a_login_makes_a_session(void **state)
 {
     struct bench *b = *state;
     struct user user = {0};
@@ -131,7 +131,7 @@ static void a_login_makes_a_session(void **state)
     user_done(&user);
 }
 
-static void wrong_names_and_wrong_passwords_are_refused_alike(void **state)
+static void test_wrong_names_and_wrong_passwords_are_refused_alike(void **state)
 {
     struct bench *b = *state;
     char long_name[200], *long_password = xcalloc(1, 3000);
@@ -148,7 +148,7 @@ static void wrong_names_and_wrong_passwords_are_refused_alike(void **state)
     free(long_password);
 }
 
-static void ten_attempts_per_minute_are_allowed(void **state)
+static void test_ten_attempts_per_minute_are_allowed(void **state)
 {
     struct bench *b = *state;
 
@@ -168,7 +168,7 @@ static void ten_attempts_per_minute_are_allowed(void **state)
     assert_int_equal(log_in_from(b, "10.0.0.99", "admin", PASSWORD), 0);
 }
 
-static void a_peer_cannot_try_one_user_after_another(void **state)
+static void test_a_peer_cannot_try_one_user_after_another(void **state)
 {
     struct bench *b = *state;
     char long_name[200];
@@ -185,7 +185,7 @@ static void a_peer_cannot_try_one_user_after_another(void **state)
     assert_int_equal(log_in_from(b, "10.0.0.2", "admin", PASSWORD), 0);
 }
 
-static void successful_logins_do_not_count_as_attempts(void **state)
+static void test_successful_logins_do_not_count_as_attempts(void **state)
 {
     struct bench *b = *state;
 
@@ -199,7 +199,7 @@ static void successful_logins_do_not_count_as_attempts(void **state)
     assert_int_equal(log_in_from(b, "10.0.0.3", "admin", "wrong"), -EAGAIN);
 }
 
-static void sessions_end_after_their_lifetime(void **state)
+static void test_sessions_end_after_their_lifetime(void **state)
 {
     struct bench *b = *state;
     char session[80];
@@ -213,7 +213,7 @@ static void sessions_end_after_their_lifetime(void **state)
     assert_int_equal(check(b, session, NULL), -ENOKEY);
 }
 
-static void logout_ends_one_session_at_once(void **state)
+static void test_logout_ends_one_session_at_once(void **state)
 {
     struct bench *b = *state;
     char first[80], second[80];
@@ -234,7 +234,7 @@ static void logout_ends_one_session_at_once(void **state)
     assert_int_equal(log_out(b, NULL), 0);
 }
 
-static void a_check_in_progress_does_not_undo_a_logout(void **state)
+static void test_a_check_in_progress_does_not_undo_a_logout(void **state)
 {
     struct bench *b = *state;
     char session[80];
@@ -248,7 +248,7 @@ static void a_check_in_progress_does_not_undo_a_logout(void **state)
     assert_int_equal(check(b, session, NULL), -ENOKEY);
 }
 
-static void malformed_credentials_need_no_job(void **state)
+static void test_malformed_credentials_need_no_job(void **state)
 {
     static const struct {
         const char *session_id, *bearer;
@@ -284,7 +284,7 @@ static void malformed_credentials_need_no_job(void **state)
         -ENOKEY);
 }
 
-static void keys_identify_and_are_cached(void **state)
+static void test_keys_identify_and_are_cached(void **state)
 {
     struct bench *b = *state;
     struct db *other = NULL;
@@ -318,7 +318,7 @@ static void keys_identify_and_are_cached(void **state)
     assert_int_equal(check(b, NULL, key), -ENOKEY);
 }
 
-static void a_forgotten_key_is_read_again(void **state)
+static void test_a_forgotten_key_is_read_again(void **state)
 {
     struct bench *b = *state;
     int64_t id;
@@ -330,7 +330,7 @@ static void a_forgotten_key_is_read_again(void **state)
     assert_int_equal(check(b, NULL, key), -ENOKEY);
 }
 
-static void a_changed_password_ends_other_sessions(void **state)
+static void test_a_changed_password_ends_other_sessions(void **state)
 {
     struct bench *b = *state;
     char kept[80], other[80];
@@ -356,7 +356,7 @@ static void a_changed_password_ends_other_sessions(void **state)
     assert_int_equal(log_in(b, "admin", "battery staple"), 0);
 }
 
-static void bad_new_passwords_are_refused(void **state)
+static void test_bad_new_passwords_are_refused(void **state)
 {
     struct bench *b = *state;
 
@@ -370,7 +370,7 @@ static void bad_new_passwords_are_refused(void **state)
     assert_int_equal(change(b, PASSWORD, "battery staple", NULL), 0);
 }
 
-static void a_full_queue_reports_busy(void **state)
+static void test_a_full_queue_reports_busy(void **state)
 {
     struct bench *b = *state;
     static const char unknown[] =
@@ -398,7 +398,7 @@ static void a_full_queue_reports_busy(void **state)
     assert_int_equal(b->code, -ENOBUFS);
 }
 
-static void flows_in_progress_are_abandoned_with_auth(void **state)
+static void test_flows_in_progress_are_abandoned_with_auth(void **state)
 {
     struct bench *b = *state;
     static const char unknown[] =
@@ -424,21 +424,21 @@ static void flows_in_progress_are_abandoned_with_auth(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_PASSWORD(a_login_makes_a_session),
-        WITH_PASSWORD(wrong_names_and_wrong_passwords_are_refused_alike),
-        WITH_PASSWORD(ten_attempts_per_minute_are_allowed),
-        WITH_PASSWORD(a_peer_cannot_try_one_user_after_another),
-        WITH_PASSWORD(successful_logins_do_not_count_as_attempts),
-        WITH_PASSWORD(sessions_end_after_their_lifetime),
-        WITH_PASSWORD(logout_ends_one_session_at_once),
-        WITH_PASSWORD(a_check_in_progress_does_not_undo_a_logout),
-        WITH_PASSWORD(malformed_credentials_need_no_job),
-        WITH_PASSWORD(keys_identify_and_are_cached),
-        WITH_PASSWORD(a_forgotten_key_is_read_again),
-        WITH_PASSWORD(a_changed_password_ends_other_sessions),
-        WITH_PASSWORD(bad_new_passwords_are_refused),
-        WITH_PASSWORD(a_full_queue_reports_busy),
-        WITH_PASSWORD(flows_in_progress_are_abandoned_with_auth),
+        WITH_PASSWORD(test_a_login_makes_a_session),
+        WITH_PASSWORD(test_wrong_names_and_wrong_passwords_are_refused_alike),
+        WITH_PASSWORD(test_ten_attempts_per_minute_are_allowed),
+        WITH_PASSWORD(test_a_peer_cannot_try_one_user_after_another),
+        WITH_PASSWORD(test_successful_logins_do_not_count_as_attempts),
+        WITH_PASSWORD(test_sessions_end_after_their_lifetime),
+        WITH_PASSWORD(test_logout_ends_one_session_at_once),
+        WITH_PASSWORD(test_a_check_in_progress_does_not_undo_a_logout),
+        WITH_PASSWORD(test_malformed_credentials_need_no_job),
+        WITH_PASSWORD(test_keys_identify_and_are_cached),
+        WITH_PASSWORD(test_a_forgotten_key_is_read_again),
+        WITH_PASSWORD(test_a_changed_password_ends_other_sessions),
+        WITH_PASSWORD(test_bad_new_passwords_are_refused),
+        WITH_PASSWORD(test_a_full_queue_reports_busy),
+        WITH_PASSWORD(test_flows_in_progress_are_abandoned_with_auth),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,7 +35,7 @@ static void entry_free(struct identity_cache *c, struct cache_entry *e)
     free(e);
 }
 
-static struct cache_entry *oldest(struct identity_cache *c)
+static struct cache_entry *find_oldest(struct identity_cache *c)
 {
     return CONTAINER_OF(c->entries.next, struct cache_entry, link);
 }
@@ -45,7 +45,7 @@ void identity_cache_free(struct identity_cache *c)
     if (!c)
         return;
     while (!list_empty(&c->entries))
-        entry_free(c, oldest(c));
+        entry_free(c, find_oldest(c));
     map_done(&c->by_key);
     free(c);
 }
@@ -74,7 +74,7 @@ void identity_cache_put(struct identity_cache *c,
 
     identity_cache_remove(c, key);
     if (c->by_key.size >= c->max_entries)
-        entry_free(c, oldest(c));
+        entry_free(c, find_oldest(c));
     e = xcalloc(1, sizeof(*e));
     list_init(&e->link);
     str_copy(e->key, sizeof(e->key), key);

@@ -12,7 +12,7 @@
 static const struct identity ann = {.user_id = 1, .name = "ann", .role = ROLE_ADMIN};
 static const struct identity key = {.key_id = 1, .name = "key", .role = ROLE_VIEWER};
 
-static void entries_expire(void **state)
+static void test_entries_expire(void **state)
 {
     struct identity_cache *c = identity_cache_new(5000, 10);
 
@@ -25,7 +25,7 @@ static void entries_expire(void **state)
     identity_cache_free(c);
 }
 
-static void put_replaces_an_entry(void **state)
+static void test_put_replaces_an_entry(void **state)
 {
     struct identity_cache *c = identity_cache_new(5000, 10);
 
@@ -37,7 +37,7 @@ static void put_replaces_an_entry(void **state)
     identity_cache_free(c);
 }
 
-static void entries_are_removed_by_key_and_owner(void **state)
+static void test_entries_are_removed_by_key_and_owner(void **state)
 {
     struct identity_cache *c = identity_cache_new(5000, 10);
 
@@ -61,7 +61,7 @@ static void entries_are_removed_by_key_and_owner(void **state)
     identity_cache_free(c);
 }
 
-static void the_cache_is_bounded(void **state)
+static void test_the_cache_is_bounded(void **state)
 {
     struct identity_cache *c = identity_cache_new(5000, 8);
     char name[16];
@@ -81,10 +81,10 @@ static void the_cache_is_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(entries_expire),
-        cmocka_unit_test(put_replaces_an_entry),
-        cmocka_unit_test(entries_are_removed_by_key_and_owner),
-        cmocka_unit_test(the_cache_is_bounded),
+        cmocka_unit_test(test_entries_expire),
+        cmocka_unit_test(test_put_replaces_an_entry),
+        cmocka_unit_test(test_entries_are_removed_by_key_and_owner),
+        cmocka_unit_test(test_the_cache_is_bounded),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

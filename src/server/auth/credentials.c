@@ -32,7 +32,7 @@ void credentials_free(struct credentials *c)
 }
 
 /* Returns the part of "http://host:port" that must equal the Host header. */
-static const char *origin_host(const char *origin)
+static const char *get_origin_host(const char *origin)
 {
     const char *p = strstr(origin, "://");
 
@@ -45,5 +45,5 @@ bool credentials_is_foreign_origin(const struct http_request *r)
 
     if (!origin)
         return false;
-    return !host || strcasecmp(origin_host(origin), host) != 0;
+    return !host || strcasecmp(get_origin_host(origin), host) != 0;
 }

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static void the_first_start_creates_an_admin(void **state)
+static void test_the_first_start_creates_an_admin(void **state)
 {
     struct fixture *f = *state;
     _cleanup_free_ char *path = fixture_path(f, FIRST_USER_FILE);
@@ -36,7 +36,7 @@ static void the_first_start_creates_an_admin(void **state)
     assert_int_equal(file_read(path, 100, &again, NULL, NULL), -ENOENT);
 }
 
-static void the_password_file_of_another_database_is_deleted(void **state)
+static void test_the_password_file_of_another_database_is_deleted(void **state)
 {
     struct fixture *f = *state;
     _cleanup_free_ char *path = fixture_path(f, FIRST_USER_FILE);
@@ -59,8 +59,8 @@ static void the_password_file_of_another_database_is_deleted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(the_first_start_creates_an_admin),
-        TEST(the_password_file_of_another_database_is_deleted),
+        TEST(test_the_first_start_creates_an_admin),
+        TEST(test_the_password_file_of_another_database_is_deleted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

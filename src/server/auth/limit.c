@@ -42,7 +42,7 @@ static void entry_free(struct limit *l, struct limit_entry *e)
     free(e);
 }
 
-static struct limit_entry *oldest(struct limit *l)
+static struct limit_entry *find_oldest(struct limit *l)
 {
     return CONTAINER_OF(l->entries.next, struct limit_entry, link);
 }
@@ -52,12 +52,12 @@ void limit_free(struct limit *l)
     if (!l)
         return;
     while (!list_empty(&l->entries))
-        entry_free(l, oldest(l));
+        entry_free(l, find_oldest(l));
     map_done(&l->by_key);
     free(l);
 }
 
-static struct limit_entry *entry_get(struct limit *l, const char *key)
+static struct limit_entry *get_entry(struct limit *l, const char *key)
 {
     struct limit_entry *e = map_find(&l->by_key, key);
 
@@ -65,7 +65,7 @@ static struct limit_entry *entry_get(struct limit *l, const char *key)
         list_unlink(&e->link);
     } else {
         if (l->by_key.size >= l->max_keys)
-            entry_free(l, oldest(l));
+            entry_free(l, find_oldest(l));
         e = xcalloc(1, sizeof(*e) + l->max_hits * sizeof(e->hits_ms[0]));
         list_init(&e->link);
         e->key = xstrdup(key);
@@ -77,7 +77,7 @@ static struct limit_entry *entry_get(struct limit *l, const char *key)
 
 int limit_take(struct limit *l, const char *key, uint64_t now_ms, uint64_t *ret_wait_ms)
 {
-    struct limit_entry *e = entry_get(l, key);
+    struct limit_entry *e = get_entry(l, key);
 
     if (e->n_hits == l->max_hits) {
         uint64_t free_at_ms = e->hits_ms[e->next] + l->window_ms;

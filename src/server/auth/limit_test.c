@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-static void hits_are_counted_in_a_sliding_window(void **state)
+static void test_hits_are_counted_in_a_sliding_window(void **state)
 {
     static const struct {
         uint64_t now_ms;
@@ -44,7 +44,7 @@ static void hits_are_counted_in_a_sliding_window(void **state)
     limit_free(l);
 }
 
-static void undone_hits_do_not_count(void **state)
+static void test_undone_hits_do_not_count(void **state)
 {
     struct limit *l = limit_new(2, 1000, 10);
     uint64_t wait_ms;
@@ -66,7 +66,7 @@ static void undone_hits_do_not_count(void **state)
     limit_free(l);
 }
 
-static void keys_are_limited_separately(void **state)
+static void test_keys_are_limited_separately(void **state)
 {
     struct limit *l = limit_new(1, 1000, 10);
     uint64_t wait_ms;
@@ -82,7 +82,7 @@ static void keys_are_limited_separately(void **state)
     limit_free(l);
 }
 
-static void the_table_is_bounded_and_drops_the_least_recently_used(void **state)
+static void test_the_table_is_bounded_and_drops_the_least_recently_used(void **state)
 {
     struct limit *l = limit_new(1, 1000, 3);
     uint64_t wait_ms;
@@ -104,10 +104,10 @@ static void the_table_is_bounded_and_drops_the_least_recently_used(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(hits_are_counted_in_a_sliding_window),
-        cmocka_unit_test(undone_hits_do_not_count),
-        cmocka_unit_test(keys_are_limited_separately),
-        cmocka_unit_test(the_table_is_bounded_and_drops_the_least_recently_used),
+        cmocka_unit_test(test_hits_are_counted_in_a_sliding_window),
+        cmocka_unit_test(test_undone_hits_do_not_count),
+        cmocka_unit_test(test_keys_are_limited_separately),
+        cmocka_unit_test(test_the_table_is_bounded_and_drops_the_least_recently_used),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

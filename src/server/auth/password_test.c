@@ -13,7 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-static void hashes_verify_their_password_only(void **state)
+static void test_hashes_verify_their_password_only(void **state)
 {
     char a[PASSWORD_HASH_SIZE], b[PASSWORD_HASH_SIZE];
 
@@ -39,7 +39,7 @@ static int64_t cpu_us(const char *hash)
     return (to.tv_sec - from.tv_sec) * 1000000 + (to.tv_nsec - from.tv_nsec) / 1000;
 }
 
-static void an_unknown_user_takes_as_long_as_a_known_one(void **state)
+static void test_an_unknown_user_takes_as_long_as_a_known_one(void **state)
 {
     char hash[PASSWORD_HASH_SIZE];
     int64_t somebody_us, nobody_us;
@@ -52,7 +52,7 @@ static void an_unknown_user_takes_as_long_as_a_known_one(void **state)
     assert_true(somebody_us > nobody_us / 4);
 }
 
-static void lengths_count_characters(void **state)
+static void test_lengths_count_characters(void **state)
 {
     char longest[PASSWORD_MAX * 2 + 3];
     struct error err = ERROR_INIT;
@@ -76,7 +76,7 @@ static void lengths_count_characters(void **state)
     assert_int_equal(password_check(longest, NULL), 0);
 }
 
-static void random_passwords_are_valid(void **state)
+static void test_random_passwords_are_valid(void **state)
 {
     _cleanup_(secret_freep) char *a = password_random(), *b = password_random();
 
@@ -87,7 +87,7 @@ static void random_passwords_are_valid(void **state)
     assert_string_not_equal(a, b);
 }
 
-static void roles_have_names(void **state)
+static void test_roles_have_names(void **state)
 {
     enum role role = ROLE_NONE;
 
@@ -105,11 +105,11 @@ static void roles_have_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(hashes_verify_their_password_only),
-        cmocka_unit_test(an_unknown_user_takes_as_long_as_a_known_one),
-        cmocka_unit_test(lengths_count_characters),
-        cmocka_unit_test(random_passwords_are_valid),
-        cmocka_unit_test(roles_have_names),
+        cmocka_unit_test(test_hashes_verify_their_password_only),
+        cmocka_unit_test(test_an_unknown_user_takes_as_long_as_a_known_one),
+        cmocka_unit_test(test_lengths_count_characters),
+        cmocka_unit_test(test_random_passwords_are_valid),
+        cmocka_unit_test(test_roles_have_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,7 +55,7 @@ static void assert_rules(const struct scope_rules *rules, const char *text)
     assert_true(str_eq(got, text));
 }
 
-static void a_scope_applies_at_once_to_sessions_and_keys(void **state)
+static void test_a_scope_applies_at_once_to_sessions_and_keys(void **state)
 {
     struct bench *b = *state;
     char id[80];
@@ -84,7 +84,7 @@ static void a_scope_applies_at_once_to_sessions_and_keys(void **state)
     assert_rules(&b->who.scope.ceiling, NULL);
 }
 
-static void an_invalid_scope_in_the_store_allows_nothing(void **state)
+static void test_an_invalid_scope_in_the_store_allows_nothing(void **state)
 {
     struct bench *b = *state;
     char id[80];
@@ -94,7 +94,7 @@ static void an_invalid_scope_in_the_store_allows_nothing(void **state)
                      -ENOBUFS);
 }
 
-static void one_admin_without_a_scope_always_remains(void **state)
+static void test_one_admin_without_a_scope_always_remains(void **state)
 {
     struct bench *b = *state;
     int64_t eve = bench_add_user(b, "eve", ROLE_ADMIN);
@@ -143,7 +143,7 @@ static void stream_open(struct bench *b, struct stream *s, const struct auth_pro
     assert_non_null(s->watch);
 }
 
-static void a_change_ends_the_streams_it_affects(void **state)
+static void test_a_change_ends_the_streams_it_affects(void **state)
 {
     struct bench *b = *state;
     char id0[80], id1[80];
@@ -183,7 +183,7 @@ static void a_change_ends_the_streams_it_affects(void **state)
     assert_int_equal(of_admin.n_ended, 1);
 }
 
-static void a_watch_may_be_cancelled_at_any_time(void **state)
+static void test_a_watch_may_be_cancelled_at_any_time(void **state)
 {
     struct bench *b = *state;
     char id[80];
@@ -211,7 +211,7 @@ static void a_watch_may_be_cancelled_at_any_time(void **state)
     auth_watch_cancel(NULL);
 }
 
-static void many_streams_occupy_one_place_in_the_queue(void **state)
+static void test_many_streams_occupy_one_place_in_the_queue(void **state)
 {
     struct bench *b = *state;
     char id[80];
@@ -235,12 +235,12 @@ static void many_streams_occupy_one_place_in_the_queue(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_ANN(a_scope_applies_at_once_to_sessions_and_keys),
-        WITH_ANN(an_invalid_scope_in_the_store_allows_nothing),
-        WITH_ANN(one_admin_without_a_scope_always_remains),
-        WITH_ANN(a_change_ends_the_streams_it_affects),
-        WITH_ANN(a_watch_may_be_cancelled_at_any_time),
-        WITH_ANN(many_streams_occupy_one_place_in_the_queue),
+        WITH_ANN(test_a_scope_applies_at_once_to_sessions_and_keys),
+        WITH_ANN(test_an_invalid_scope_in_the_store_allows_nothing),
+        WITH_ANN(test_one_admin_without_a_scope_always_remains),
+        WITH_ANN(test_a_change_ends_the_streams_it_affects),
+        WITH_ANN(test_a_watch_may_be_cancelled_at_any_time),
+        WITH_ANN(test_many_streams_occupy_one_place_in_the_queue),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -85,7 +85,7 @@ static void done(void *arg)
     assert_int_equal(buf_append_char(&job->shared->log, job->letter), 0);
 }
 
-static void a_single_worker_keeps_the_order(void **state)
+static void test_a_single_worker_keeps_the_order(void **state)
 {
     struct shared *s = *state;
     struct test_job jobs[N_JOBS];
@@ -106,7 +106,7 @@ static void a_single_worker_keeps_the_order(void **state)
     assert_int_equal(job_queue_pending(s->queue), 0);
 }
 
-static void parallel_jobs_are_bounded(void **state)
+static void test_parallel_jobs_are_bounded(void **state)
 {
     struct shared *s = *state;
     struct test_job jobs[N_JOBS];
@@ -125,7 +125,7 @@ static void parallel_jobs_are_bounded(void **state)
     assert_int_equal(atomic_load(&s->max_inside), 3);
 }
 
-static void a_full_queue_refuses_jobs(void **state)
+static void test_a_full_queue_refuses_jobs(void **state)
 {
     struct shared *s = *state;
     struct test_job jobs[4];
@@ -146,7 +146,7 @@ static void a_full_queue_refuses_jobs(void **state)
     assert_string_equal(buf_str(&s->log), "abcd");
 }
 
-static void deferred_calls_run_later_and_are_never_refused(void **state)
+static void test_deferred_calls_run_later_and_are_never_refused(void **state)
 {
     struct shared *s = *state;
     struct test_job job = {.shared = s, .letter = 'd'};
@@ -160,7 +160,7 @@ static void deferred_calls_run_later_and_are_never_refused(void **state)
     assert_int_equal(atomic_load(&s->n_worked), 0);
 }
 
-static void an_idle_queue_accepts_jobs_without_room_to_wait(void **state)
+static void test_an_idle_queue_accepts_jobs_without_room_to_wait(void **state)
 {
     struct shared *s = *state;
     struct test_job job = {.shared = s, .letter = 'i'};
@@ -183,7 +183,7 @@ static void submit_again(void *arg)
     }
 }
 
-static void a_job_submitted_by_done_runs_last(void **state)
+static void test_a_job_submitted_by_done_runs_last(void **state)
 {
     struct shared *s = *state;
     struct test_job first = {.shared = s, .letter = 'a'}, second = {.shared = s, .letter = 'b'};
@@ -208,7 +208,7 @@ static void defer_again(void *arg)
     }
 }
 
-static void a_deferred_call_may_defer(void **state)
+static void test_a_deferred_call_may_defer(void **state)
 {
     struct shared *s = *state;
     struct test_job job = {.shared = s, .letter = 'a'};
@@ -222,7 +222,7 @@ static void a_deferred_call_may_defer(void **state)
 }
 
 /* A turn handles a bounded number of finished jobs, so that other watches are served. */
-static void a_turn_is_bounded(void **state)
+static void test_a_turn_is_bounded(void **state)
 {
     struct shared *s = *state;
     struct test_job jobs[500];
@@ -255,7 +255,7 @@ static void wait_for_next(void *arg)
 }
 
 /* The first done() blocks until the second job has started. */
-static void the_next_job_does_not_wait_for_done(void **state)
+static void test_the_next_job_does_not_wait_for_done(void **state)
 {
     struct shared *s = *state;
     struct test_job jobs[2] = {
@@ -280,7 +280,7 @@ static void see_signals(void *arg)
         atomic_fetch_add(&job->shared->n_worked, 1);
 }
 
-static void workers_block_all_signals(void **state)
+static void test_workers_block_all_signals(void **state)
 {
     struct shared *s = *state;
     struct test_job job = {.shared = s, .letter = 's'};
@@ -303,7 +303,7 @@ static void free_queue(void *arg)
     loop_stop(job->shared->loop);
 }
 
-static void the_last_done_may_free_the_queue(void **state)
+static void test_the_last_done_may_free_the_queue(void **state)
 {
     struct shared *s = *state;
     struct test_job job = {.shared = s, .letter = 'f'};
@@ -326,7 +326,7 @@ static void hand_over(void *arg)
         assert_int_equal(job_submit(to, job, work, hand_over), 0);
 }
 
-static void two_queues_share_a_loop(void **state)
+static void test_two_queues_share_a_loop(void **state)
 {
     struct shared *s = *state;
     struct test_job job = {.shared = s, .letter = 'a'};
@@ -342,7 +342,7 @@ static void two_queues_share_a_loop(void **state)
     job_queue_free(TAKE_PTR(s->second_queue));
 }
 
-static void a_queue_needs_a_descriptor(void **state)
+static void test_a_queue_needs_a_descriptor(void **state)
 {
     struct shared *s = *state;
     struct rlimit old, none;
@@ -361,19 +361,19 @@ static void a_queue_needs_a_descriptor(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_single_worker_keeps_the_order),
-        TEST(parallel_jobs_are_bounded),
-        TEST(a_full_queue_refuses_jobs),
-        TEST(an_idle_queue_accepts_jobs_without_room_to_wait),
-        TEST(deferred_calls_run_later_and_are_never_refused),
-        TEST(a_job_submitted_by_done_runs_last),
-        TEST(a_deferred_call_may_defer),
-        TEST(a_turn_is_bounded),
-        TEST(the_next_job_does_not_wait_for_done),
-        TEST(workers_block_all_signals),
-        TEST(the_last_done_may_free_the_queue),
-        TEST(two_queues_share_a_loop),
-        TEST(a_queue_needs_a_descriptor),
+        TEST(test_a_single_worker_keeps_the_order),
+        TEST(test_parallel_jobs_are_bounded),
+        TEST(test_a_full_queue_refuses_jobs),
+        TEST(test_an_idle_queue_accepts_jobs_without_room_to_wait),
+        TEST(test_deferred_calls_run_later_and_are_never_refused),
+        TEST(test_a_job_submitted_by_done_runs_last),
+        TEST(test_a_deferred_call_may_defer),
+        TEST(test_a_turn_is_bounded),
+        TEST(test_the_next_job_does_not_wait_for_done),
+        TEST(test_workers_block_all_signals),
+        TEST(test_the_last_done_may_free_the_queue),
+        TEST(test_two_queues_share_a_loop),
+        TEST(test_a_queue_needs_a_descriptor),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -84,7 +84,7 @@ static void do_probe(void *run)
     (void)db_probe(p->store, &p->err); /* the store keeps the outcome, see db_state() */
 }
 
-static uint64_t period(const struct health *h)
+static uint64_t get_period(const struct health *h)
 {
     return h->state == 0 ? h->o.period_ms : h->o.broken_period_ms;
 }
@@ -98,7 +98,7 @@ static uint64_t on_probed(struct repeated_job *j, void *run)
         return 0;
     h = CONTAINER_OF(j, struct health, job);
     refresh_state(h, p->err.msg);
-    return period(h);
+    return get_period(h);
 }
 
 /* The queue is full of jobs, whose outcomes show the state as well as a probe. */
@@ -107,7 +107,7 @@ static uint64_t on_busy(struct repeated_job *j)
     struct health *h = CONTAINER_OF(j, struct health, job);
 
     refresh_state(h, NULL);
-    return period(h);
+    return get_period(h);
 }
 
 static const struct repeated_job_ops ops = {
@@ -174,12 +174,12 @@ static struct agents count_agents(const struct health *h)
     return n;
 }
 
-static int history_code(const struct health *h)
+static int get_history_code(const struct health *h)
 {
     return h->o.history ? history_state(h->o.history).code : 0;
 }
 
-static json_t *history_json(const struct health *h)
+static json_t *make_history_json(const struct health *h)
 {
     struct history_state state = {0};
 
@@ -200,13 +200,13 @@ json_t *health_json(const struct health *h)
     time_format_ms(state == h->state ? h->since_ms : time_utc_ms(), since);
     return json_pack(
         "{s:s, s:s, s:s, s:I, s:{s:{s:s, s:s}, s:{s:s, s:I}, s:{s:I, s:I}, s:o}}", "status",
-        state == 0 && !is_long && history_code(h) == 0 ? "healthy" : "degraded", "service",
+        state == 0 && !is_long && get_history_code(h) == 0 ? "healthy" : "degraded", "service",
         "dockmon", "version", DOCKMON_VERSION, "uptime_seconds",
         (json_int_t)(health_uptime_ms(h) / 1000), "components", "database", "status",
         health_state_name(state), "since", since, "store_queue", "status", is_long ? "long" : "ok",
         "waiting", (json_int_t)job_queue_pending(h->o.store_jobs), "agents", "online",
         (json_int_t)agents.n_online, "total", (json_int_t)agents.n_total, "history",
-        history_json(h));
+        make_history_json(h));
 }
 
 void health_describe(const struct health *h, char *ret, size_t capacity)

@@ -75,7 +75,7 @@ static void assert_health(const struct bench *b, const char *status, const char 
     json_decref(o);
 }
 
-static void a_failing_database_is_detected_and_recovers(void **state)
+static void test_a_failing_database_is_detected_and_recovers(void **state)
 {
     struct bench *b = *state;
     char text[200];
@@ -93,7 +93,7 @@ static void a_failing_database_is_detected_and_recovers(void **state)
     assert_health(b, "healthy", "ok");
 }
 
-static void a_failed_job_changes_the_state_at_once(void **state)
+static void test_a_failed_job_changes_the_state_at_once(void **state)
 {
     struct bench *b = *state;
     char *token = NULL;
@@ -108,7 +108,7 @@ static void a_failed_job_changes_the_state_at_once(void **state)
     assert_true(health_is_serving(b->health));
 }
 
-static void errors_of_one_statement_keep_the_state(void **state)
+static void test_errors_of_one_statement_keep_the_state(void **state)
 {
     struct bench *b = *state;
 
@@ -117,7 +117,7 @@ static void errors_of_one_statement_keep_the_state(void **state)
     assert_true(health_is_serving(b->health));
 }
 
-static void damage_is_permanent(void **state)
+static void test_damage_is_permanent(void **state)
 {
     struct bench *b = *state;
 
@@ -128,7 +128,7 @@ static void damage_is_permanent(void **state)
     assert_health(b, "degraded", "damaged");
 }
 
-static void agents_are_counted(void **state)
+static void test_agents_are_counted(void **state)
 {
     struct bench *b = *state;
     char id[] = "h1", name[] = "one", agent_id[] = "a1", local_id[] = "h2", local_name[] = "two";
@@ -150,7 +150,7 @@ static void do_nothing(void *job)
     (void)job;
 }
 
-static void a_long_queue_degrades_the_health(void **state)
+static void test_a_long_queue_degrades_the_health(void **state)
 {
     struct bench *b = *state;
 
@@ -168,12 +168,12 @@ static void a_long_queue_degrades_the_health(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BENCH(a_failing_database_is_detected_and_recovers),
-        BENCH(a_failed_job_changes_the_state_at_once),
-        BENCH(errors_of_one_statement_keep_the_state),
-        BENCH(damage_is_permanent),
-        BENCH(agents_are_counted),
-        BENCH(a_long_queue_degrades_the_health),
+        BENCH(test_a_failing_database_is_detected_and_recovers),
+        BENCH(test_a_failed_job_changes_the_state_at_once),
+        BENCH(test_errors_of_one_statement_keep_the_state),
+        BENCH(test_damage_is_permanent),
+        BENCH(test_agents_are_counted),
+        BENCH(test_a_long_queue_degrades_the_health),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,7 +23,7 @@ struct housekeeping {
     struct repeated_job job;
 };
 
-static uint64_t or_default(uint64_t value, uint64_t fallback)
+static uint64_t get_or_default(uint64_t value, uint64_t fallback)
 {
     return value ? value : fallback;
 }
@@ -85,14 +85,14 @@ struct housekeeping *housekeeping_new(const struct housekeeping_options *o)
     struct housekeeping *h = xcalloc(1, sizeof(*h));
 
     h->o = *o;
-    h->o.period_ms = or_default(o->period_ms, HOUR_MS);
-    h->o.event_days = or_default(o->event_days, 30);
-    h->o.max_events = or_default(o->max_events, 1000000);
-    h->o.audit_days = or_default(o->audit_days, 365);
+    h->o.period_ms = get_or_default(o->period_ms, HOUR_MS);
+    h->o.event_days = get_or_default(o->event_days, 30);
+    h->o.max_events = get_or_default(o->max_events, 1000000);
+    h->o.audit_days = get_or_default(o->audit_days, 365);
     if (!h->o.utc_ms)
         h->o.utc_ms = time_utc_ms;
     repeated_job_start(&h->job, o->loop, o->store_jobs, &ops,
-                       or_default(o->first_after_ms, MINUTE_MS));
+                       get_or_default(o->first_after_ms, MINUTE_MS));
     return h;
 }
 

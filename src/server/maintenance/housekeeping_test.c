@@ -97,7 +97,7 @@ static void append_audit(void *arg, const struct audit_entry *e)
     assert_int_equal(buf_printf(arg, "%lld ", (long long)(e->at_ms - NOW)), 0);
 }
 
-static void expired_rows_are_deleted(void **state)
+static void test_expired_rows_are_deleted(void **state)
 {
     struct bench *b = *state;
     struct housekeeping_options o = options_of(b);
@@ -134,7 +134,7 @@ static int add_many(struct db *s, void *arg, struct error *err)
     return 0;
 }
 
-static void surplus_events_are_deleted_in_batches(void **state)
+static void test_surplus_events_are_deleted_in_batches(void **state)
 {
     struct bench *b = *state;
     struct housekeeping_options o = options_of(b);
@@ -153,7 +153,7 @@ static void surplus_events_are_deleted_in_batches(void **state)
     assert_false(is_more);
 }
 
-static void a_running_job_outlives_its_owner(void **state)
+static void test_a_running_job_outlives_its_owner(void **state)
 {
     struct bench *b = *state;
     struct housekeeping_options o = options_of(b);
@@ -172,9 +172,9 @@ static void a_running_job_outlives_its_owner(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BENCH(expired_rows_are_deleted),
-        BENCH(surplus_events_are_deleted_in_batches),
-        BENCH(a_running_job_outlives_its_owner),
+        BENCH(test_expired_rows_are_deleted),
+        BENCH(test_surplus_events_are_deleted_in_batches),
+        BENCH(test_a_running_job_outlives_its_owner),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,14 +34,14 @@ struct admin {
     char hash[PASSWORD_HASH_SIZE];
 };
 
-static int token_create(struct db *s, void *arg, struct error *err)
+static int create_token(struct db *s, void *arg, struct error *err)
 {
     struct admin *a = arg;
 
     return tokens_create(s, NULL, a->is_multi_use, a->now_ms, &a->secret, err);
 }
 
-static int apikey_check(struct admin *a, struct error *err)
+static int check_apikey(struct admin *a, struct error *err)
 {
     enum role role;
 
@@ -97,7 +97,7 @@ static int read_scope(struct db *s, const struct admin *a, char **ret, struct er
     return 0;
 }
 
-static int apikey_create(struct db *s, void *arg, struct error *err)
+static int create_apikey(struct db *s, void *arg, struct error *err)
 {
     struct admin *a = arg;
     _cleanup_free_ char *name = xstrdup(a->name), *scope = NULL;
@@ -113,20 +113,20 @@ static int apikey_create(struct db *s, void *arg, struct error *err)
     return api_keys_create(s, &spec, &a->secret, NULL, err);
 }
 
-static int user_check(struct admin *a, struct error *err)
+static int check_user(struct admin *a, struct error *err)
 {
     if (!a->target)
         return error_set(err, -EINVAL, "the user's name is missing");
     return 0;
 }
 
-static int user_prepare(struct admin *a, struct error *err)
+static int prepare_password(struct admin *a, struct error *err)
 {
     a->secret = password_random();
     return password_hash(a->secret, a->hash, err);
 }
 
-static int user_reset_password(struct db *s, void *arg, struct error *err)
+static int reset_password(struct db *s, void *arg, struct error *err)
 {
     struct admin *a = arg;
     _cleanup_(user_done) struct user user = {0};
@@ -142,7 +142,7 @@ static int user_reset_password(struct db *s, void *arg, struct error *err)
     return r;
 }
 
-static void user_finish(const struct admin *a)
+static void finish_reset(const struct admin *a)
 {
     _cleanup_free_ char *path = xasprintf("%s/" FIRST_USER_FILE, a->data_dir);
 
@@ -160,11 +160,11 @@ static const struct command {
     void (*finish)(const struct admin *a); /* may be NULL */
 } commands[] = {
     {"token",  "create",         "token create [--multi-use]",                                            "print a new registration token (15 min)",
-     false,                                                                                                                                                 NULL,         NULL,         token_create,        NULL       },
+     false,                                                                                                                                                 NULL,         NULL,             create_token,   NULL        },
     {"apikey", "create",         "apikey create --name N --role viewer|operator|admin [--scope RULE]...",
-     "print a new API key",                                                                                                                          false, apikey_check, NULL,         apikey_create,       NULL       },
+     "print a new API key",                                                                                                                          false, check_apikey, NULL,             create_apikey,  NULL        },
     {"user",   "reset-password", "user reset-password NAME",                                              "print a new random password for a user",
-     true,                                                                                                                                                  user_check,   user_prepare, user_reset_password, user_finish},
+     true,                                                                                                                                                  check_user,   prepare_password, reset_password, finish_reset},
 };
 
 bool admin_is_command(const char *word)
@@ -217,9 +217,9 @@ static int parse_word(struct admin *a, const struct command *c, int argc, char *
         bool is_allowed;
     } flags[] = {
         {"--data-dir", &a->data_dir, true                                },
-        {"--name",     &a->name,     c->check == apikey_check            },
-        {"--role",     &a->role,     c->check == apikey_check            },
-        {"--scope",    &rule,        c->check == apikey_check && has_room},
+        {"--name",     &a->name,     c->check == check_apikey            },
+        {"--role",     &a->role,     c->check == check_apikey            },
+        {"--scope",    &rule,        c->check == check_apikey && has_room},
     };
 
     for (size_t f = 0; f < ARRAY_LEN(flags); f++) {
@@ -232,7 +232,7 @@ static int parse_word(struct admin *a, const struct command *c, int argc, char *
         if (r > 0)
             return 0;
     }
-    if (str_eq(argv[*i], "--multi-use") && c->run == token_create) {
+    if (str_eq(argv[*i], "--multi-use") && c->run == create_token) {
         a->is_multi_use = true;
         return 0;
     }
@@ -260,7 +260,7 @@ static int parse(struct admin *a, const struct command *c, int argc, char **argv
     return c->check ? c->check(a, err) : 0;
 }
 
-static const struct command *command_find(int argc, char **argv)
+static const struct command *find_command(int argc, char **argv)
 {
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
         if (argc >= 2 && str_eq(argv[0], commands[i].word) && str_eq(argv[1], commands[i].verb))
@@ -323,7 +323,7 @@ static int execute(struct admin *a, const struct command *c, struct error *err)
 
 int admin_run(int argc, char **argv, const char *data_dir)
 {
-    const struct command *c = command_find(argc, argv);
+    const struct command *c = find_command(argc, argv);
     struct admin a = {.data_dir = data_dir, .now_ms = time_utc_ms()};
     struct error err = ERROR_INIT;
     int status = EXIT_SUCCESS;

@@ -92,7 +92,7 @@ static enum token_verdict consume(struct db *s, const char *token)
     return verdict;
 }
 
-static void tokens_are_printed(void **state)
+static void test_tokens_are_printed(void **state)
 {
     struct fixture *f = *state;
     struct outcome o;
@@ -110,7 +110,7 @@ static void tokens_are_printed(void **state)
     assert_int_equal(consume(f->store, token), TOKEN_OK);
 }
 
-static void keys_are_printed(void **state)
+static void test_keys_are_printed(void **state)
 {
     struct fixture *f = *state;
     struct identity_row who = {0};
@@ -130,7 +130,7 @@ static void keys_are_printed(void **state)
     assert_non_null(strstr(o.err, "named `ci` already exists"));
 }
 
-static void a_password_is_reset(void **state)
+static void test_a_password_is_reset(void **state)
 {
     struct fixture *f = *state;
     _cleanup_free_ char *file = fixture_path(f, FIRST_USER_FILE);
@@ -167,7 +167,7 @@ static void append_entry(void *arg, const struct audit_entry *e)
     assert_int_equal(buf_printf(arg, "%s %s;", e->action, e->target ? e->target : "-"), 0);
 }
 
-static void commands_are_recorded_in_the_audit_log(void **state)
+static void test_commands_are_recorded_in_the_audit_log(void **state)
 {
     struct fixture *f = *state;
     struct buf rows = BUF_INIT(1000);
@@ -183,7 +183,7 @@ static void commands_are_recorded_in_the_audit_log(void **state)
     buf_done(&rows);
 }
 
-static void wrong_usage_exits_with_2_and_changes_nothing(void **state)
+static void test_wrong_usage_exits_with_2_and_changes_nothing(void **state)
 {
     static const char *const cases[][MAX_ARGS] = {
         {"token"       },
@@ -215,7 +215,7 @@ static void wrong_usage_exits_with_2_and_changes_nothing(void **state)
     }
 }
 
-static void help_exits_with_0(void **state)
+static void test_help_exits_with_0(void **state)
 {
     struct outcome o;
 
@@ -229,7 +229,7 @@ static void help_exits_with_0(void **state)
     assert_non_null(strstr(admin_help(), "reset-password"));
 }
 
-static void a_new_database_is_mentioned(void **state)
+static void test_a_new_database_is_mentioned(void **state)
 {
     struct fixture *f = *state;
     struct outcome o;
@@ -248,13 +248,13 @@ static void a_new_database_is_mentioned(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(tokens_are_printed),
-        TEST(keys_are_printed),
-        TEST(a_password_is_reset),
-        TEST(commands_are_recorded_in_the_audit_log),
-        EMPTY(wrong_usage_exits_with_2_and_changes_nothing),
-        cmocka_unit_test(help_exits_with_0),
-        EMPTY(a_new_database_is_mentioned),
+        TEST(test_tokens_are_printed),
+        TEST(test_keys_are_printed),
+        TEST(test_a_password_is_reset),
+        TEST(test_commands_are_recorded_in_the_audit_log),
+        EMPTY(test_wrong_usage_exits_with_2_and_changes_nothing),
+        cmocka_unit_test(test_help_exits_with_0),
+        EMPTY(test_a_new_database_is_mentioned),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,7 +26,7 @@ static const struct command {
      "restored; the previous database is kept as dockmon.db.before-restore"                      },
 };
 
-static const struct command *command_find(const char *word)
+static const struct command *find_command(const char *word)
 {
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
         if (str_eq(word, commands[i].word))
@@ -37,7 +37,7 @@ static const struct command *command_find(const char *word)
 
 bool backup_command_is(const char *word)
 {
-    return command_find(word) != NULL;
+    return find_command(word) != NULL;
 }
 
 static void on_progress(void *owner, uint64_t done, uint64_t total)
@@ -73,7 +73,7 @@ static void record(const struct command *c, const char *data_dir, const char *fi
         (void)fprintf(stderr, "dockmond: " FIRST_USER_FILE " may be out of date: %s\n", err.msg);
 }
 
-static int usage(const struct command *c, int status)
+static int print_usage(const struct command *c, int status)
 {
     (void)fprintf(status == EXIT_SUCCESS ? stdout : stderr,
                   "Usage: dockmond [--data-dir DIR] %s FILE\n", c->word);
@@ -85,7 +85,7 @@ static int parse(const struct command *c, int argc, char **argv, struct backup_o
 {
     for (int i = 1; i < argc; i++) {
         if (str_eq(argv[i], "--help"))
-            return usage(c, EXIT_SUCCESS) + 1;
+            return print_usage(c, EXIT_SUCCESS) + 1;
         if (str_eq(argv[i], "--data-dir") && i + 1 < argc) {
             o->data_dir = argv[++i];
         } else if (str_starts_with(argv[i], "--data-dir=")) {
@@ -94,19 +94,19 @@ static int parse(const struct command *c, int argc, char **argv, struct backup_o
             o->file = argv[i];
         } else {
             (void)fprintf(stderr, "dockmond: `%s` is not an argument of this command\n", argv[i]);
-            return usage(c, EXIT_USAGE) + 1;
+            return print_usage(c, EXIT_USAGE) + 1;
         }
     }
     if (!o->file) {
         (void)fprintf(stderr, "dockmond: the argument FILE is missing\n");
-        return usage(c, EXIT_USAGE) + 1;
+        return print_usage(c, EXIT_USAGE) + 1;
     }
     return 0;
 }
 
 int backup_command_run(int argc, char **argv, const char *data_dir)
 {
-    const struct command *c = command_find(argv[0]);
+    const struct command *c = find_command(argv[0]);
     uint64_t next_percent = 0;
     struct backup_options o = {
         .data_dir = data_dir, .on_progress = on_progress, .owner = &next_percent};

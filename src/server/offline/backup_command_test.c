@@ -35,7 +35,7 @@ static void assert_audited(struct db *s, const char *action)
     assert_null(expected);
 }
 
-static void backup_and_restore_are_recorded_in_the_audit_log(void **state)
+static void test_backup_and_restore_are_recorded_in_the_audit_log(void **state)
 {
     struct fixture *f = *state;
     _cleanup_free_ char *file = fixture_path(f, "backup");
@@ -49,7 +49,7 @@ static void backup_and_restore_are_recorded_in_the_audit_log(void **state)
     assert_audited(f->store, "backup.restore");
 }
 
-static void failures_exit_with_1_and_wrong_usage_with_2(void **state)
+static void test_failures_exit_with_1_and_wrong_usage_with_2(void **state)
 {
     struct fixture *f = *state;
     char word[] = "backup", file[] = "x", flag[] = "--nonsense", help[] = "--help";
@@ -68,8 +68,8 @@ static void failures_exit_with_1_and_wrong_usage_with_2(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(backup_and_restore_are_recorded_in_the_audit_log),
-        TEST(failures_exit_with_1_and_wrong_usage_with_2),
+        TEST(test_backup_and_restore_are_recorded_in_the_audit_log),
+        TEST(test_failures_exit_with_1_and_wrong_usage_with_2),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,7 +29,7 @@ static void on_answer(void *owner, const struct http_result *result)
 }
 
 /* A server that listens on every address is reachable on loopback. */
-static char *address_of(const char *host, unsigned port, bool is_tls)
+static char *make_address(const char *host, unsigned port, bool is_tls)
 {
     bool is_v6;
 
@@ -47,7 +47,7 @@ static char *address_of(const char *host, unsigned port, bool is_tls)
 int health_command_run(const char *host, unsigned port, bool is_tls)
 {
     _cleanup_(loop_freep) struct loop *loop = NULL;
-    _cleanup_free_ char *address = address_of(host, port, is_tls);
+    _cleanup_free_ char *address = make_address(host, port, is_tls);
     struct http_call *call = NULL; /* freed after on_answer() */
     struct health_query q = {0};
     struct error err = ERROR_INIT;

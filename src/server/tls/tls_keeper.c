@@ -25,7 +25,7 @@ struct tls_keeper {
 
 /* The self-signed certificate */
 
-static int64_t days_left(const struct tls_keeper *k, const struct certificate_info *info)
+static int64_t count_days_left(const struct tls_keeper *k, const struct certificate_info *info)
 {
     return (info->not_after_s * 1000 - k->o.utc_ms()) / DAY_MS;
 }
@@ -35,7 +35,7 @@ static const char *find_renewal_reason(const struct tls_keeper *k,
 {
     if (!info->fingerprint[0])
         return "there was none";
-    if (days_left(k, info) < TLS_KEEPER_LEAST_DAYS)
+    if (count_days_left(k, info) < TLS_KEEPER_LEAST_DAYS)
         return "the previous one expires soon";
     for (size_t i = 0; i < k->wanted.n; i++) {
         bool has = false;
@@ -143,11 +143,11 @@ static int load(struct tls_keeper *k, struct error *err)
     k->ctx = TAKE_PTR(ctx);
     certificate_info_done(&k->info);
     k->info = info;
-    if (days_left(k, &info) < 0) {
+    if (count_days_left(k, &info) < 0) {
         log_warn(LOG_FIELDS("path", k->cert), "the certificate has expired");
-    } else if (days_left(k, &info) < TLS_KEEPER_LEAST_DAYS) {
+    } else if (count_days_left(k, &info) < TLS_KEEPER_LEAST_DAYS) {
         log_warn(LOG_FIELDS("path", k->cert), "the certificate expires in %d days",
-                 (int)days_left(k, &info));
+                 (int)count_days_left(k, &info));
     }
     return 0;
 }
@@ -158,7 +158,7 @@ static void on_timer(struct loop_timer *t)
     struct error err = ERROR_INIT;
 
     loop_timer_start(k->o.loop, t, CHECK_INTERVAL_MS, on_timer);
-    if (days_left(k, &k->info) >= TLS_KEEPER_LEAST_DAYS)
+    if (count_days_left(k, &k->info) >= TLS_KEEPER_LEAST_DAYS)
         return;
     /* Files of the configuration may have been replaced; otherwise load() logs again that they
      * expire. */

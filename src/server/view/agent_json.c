@@ -9,7 +9,7 @@
 #define MAX_POLICY 1024
 
 /* The policy words that the agent reported as capabilities; null for agents without a policy. */
-static json_t *policy_json(const struct agent *a)
+static json_t *make_policy_json(const struct agent *a)
 {
     static const char prefix[] = "policy_";
     struct buf words = BUF_INIT(MAX_POLICY);
@@ -28,33 +28,34 @@ static json_t *policy_json(const struct agent *a)
 }
 
 /* The source of the agent's samples; null until it has reported one. */
-static json_t *stats_json(const struct fleet_host *h)
+static json_t *make_stats_json(const struct fleet_host *h)
 {
     return h->stats_source ? json_incref(h->stats_source) : json_null();
 }
 
 /* The members that all shapes of an agent have. */
-static json_t *common_json(const struct fleet_host *h)
+static json_t *make_common_json(const struct fleet_host *h)
 {
     const struct agent *a = &h->agent;
 
-    return json_pack(
-        "{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:s, s:b, s:b, s:o, s:o}", "agent_id", a->id,
-        "engine_id", a->engine_id, "version", a->version, "proto_version", a->proto_version,
-        "capabilities", json_value_column(a->capabilities, json_object()), "policy", policy_json(a),
-        "stats", stats_json(h), "status", h->is_online ? "online" : "offline", "connected",
-        h->is_online, "revoked", agent_token_is_revoked(a), "last_seen_at",
-        json_value_time(h->seen_at_ms), "registered_at", json_value_time(a->registered_at_ms));
+    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:s, s:b, s:b, s:o, s:o}", "agent_id",
+                     a->id, "engine_id", a->engine_id, "version", a->version, "proto_version",
+                     a->proto_version, "capabilities",
+                     json_value_column(a->capabilities, json_object()), "policy",
+                     make_policy_json(a), "stats", make_stats_json(h), "status",
+                     h->is_online ? "online" : "offline", "connected", h->is_online, "revoked",
+                     agent_token_is_revoked(a), "last_seen_at", json_value_time(h->seen_at_ms),
+                     "registered_at", json_value_time(a->registered_at_ms));
 }
 
 json_t *agent_json_of_host(const struct fleet_host *h)
 {
-    return h->agent.id ? common_json(h) : json_null();
+    return h->agent.id ? make_common_json(h) : json_null();
 }
 
 json_t *agent_json(const struct fleet_host *h)
 {
-    json_t *o = common_json(h);
+    json_t *o = make_common_json(h);
 
     (void)json_object_set_new(o, "host_id", json_string(h->row.id));
     (void)json_object_set_new(o, "host_name", json_value_string(h->row.name));
@@ -69,7 +70,7 @@ json_t *agent_json_details(const struct fleet_host *h)
                      "version", a->version, "arch", json_value_string(a->arch), "os",
                      json_value_string(a->os), "status", h->is_online ? "online" : "offline",
                      "capabilities", json_value_column(a->capabilities, json_object()), "policy",
-                     policy_json(a), "stats", stats_json(h), "update_available", 0,
+                     make_policy_json(a), "stats", make_stats_json(h), "update_available", 0,
                      "latest_version", "is_container_mode", "last_seen_at",
                      json_value_time(h->seen_at_ms));
 }

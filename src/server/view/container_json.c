@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *text(const json_t *o, const char *name)
+static const char *get_text(const json_t *o, const char *name)
 {
     return json_string_value(json_object_get(o, name));
 }
@@ -26,7 +26,7 @@ static json_t *copy_or(const json_t *o, const char *name, json_t *fallback /* ta
 
 /* "8080:80/tcp" for a published port, "80/tcp" for one that is only exposed. A port published for
  * IPv4 and IPv6 is listed once. */
-static json_t *ports_json(const json_t *raw)
+static json_t *make_ports_json(const json_t *raw)
 {
     const json_t *ports = json_object_get(raw, "Ports");
     json_t *list = json_array();
@@ -35,7 +35,7 @@ static json_t *ports_json(const json_t *raw)
         const json_t *p = json_array_get(ports, i);
         json_int_t inside = json_integer_value(json_object_get(p, "PrivatePort"));
         json_int_t outside = json_integer_value(json_object_get(p, "PublicPort"));
-        const char *type = text(p, "Type");
+        const char *type = get_text(p, "Type");
         char port[64];
         bool is_known = false;
 
@@ -53,15 +53,15 @@ static json_t *ports_json(const json_t *raw)
     return list;
 }
 
-static json_t *volumes_json(const json_t *raw)
+static json_t *make_volumes_json(const json_t *raw)
 {
     const json_t *mounts = json_object_get(raw, "Mounts");
     json_t *list = json_array();
 
     for (size_t i = 0; i < json_array_size(mounts); i++) {
         const json_t *m = json_array_get(mounts, i);
-        const char *source = text(m, "Name") ? text(m, "Name") : text(m, "Source");
-        const char *target = text(m, "Destination");
+        const char *source = get_text(m, "Name") ? get_text(m, "Name") : get_text(m, "Source");
+        const char *target = get_text(m, "Destination");
         json_t *volume = json_sprintf("%s:%s%s", source ? source : "", target ? target : "",
                                       json_is_false(json_object_get(m, "RW")) ? ":ro" : "");
 
@@ -80,14 +80,14 @@ static void append_tag(json_t *tags, const char *prefix, const char *value)
 }
 
 /* Returns the tags derived from labels: the compose project, the swarm service, and dockmon.tag. */
-static json_t *tags_json(const json_t *labels)
+static json_t *make_tags_json(const json_t *labels)
 {
-    _cleanup_free_ char *own = xstrdup(text(labels, "dockmon.tag"));
+    _cleanup_free_ char *own = xstrdup(get_text(labels, "dockmon.tag"));
     json_t *tags = json_array();
     char *rest = own;
 
-    append_tag(tags, "compose:", text(labels, "com.docker.compose.project"));
-    append_tag(tags, "swarm:", text(labels, "com.docker.swarm.service.name"));
+    append_tag(tags, "compose:", get_text(labels, "com.docker.compose.project"));
+    append_tag(tags, "swarm:", get_text(labels, "com.docker.swarm.service.name"));
     while (rest) {
         char *tag = strsep(&rest, ",");
 
@@ -106,7 +106,7 @@ static void set_addresses(json_t *o, const json_t *raw)
 
     json_object_foreach((json_t *)(uintptr_t)networks, name, network)
     {
-        const char *ip = text(network, "IPAddress");
+        const char *ip = get_text(network, "IPAddress");
 
         if (str_is_empty(ip))
             continue;
@@ -184,10 +184,10 @@ void host_sample_write(struct buf *out, const char *memory_key, const struct fle
                  s->net_bytes_per_sec < 0 ? -1 : (int64_t)s->net_bytes_per_sec);
 }
 
-static json_t *shown_json(const struct fleet_container *c, const json_t *raw)
+static json_t *make_shown_json(const struct fleet_container *c, const json_t *raw)
 {
-    const char *policy = text(json_object_get(json_object_get(raw, "HostConfig"), "RestartPolicy"),
-                              "Name");
+    const char *policy = get_text(
+        json_object_get(json_object_get(raw, "HostConfig"), "RestartPolicy"), "Name");
     json_t *o = json_object();
 
     (void)json_object_set_new(o, "id", json_string(c->id));
@@ -195,21 +195,21 @@ static json_t *shown_json(const struct fleet_container *c, const json_t *raw)
     (void)json_object_set_new(o, "name", json_value_string(c->name));
     (void)json_object_set_new(o, "state", json_string(c->state));
     (void)json_object_set_new(o, "status", json_string(c->state));
-    (void)json_object_set_new(o, "status_text", json_value_string(text(raw, "Status")));
-    (void)json_object_set_new(o, "image", json_value_string(text(raw, "Image")));
-    (void)json_object_set_new(o, "command", json_value_string(text(raw, "Command")));
+    (void)json_object_set_new(o, "status_text", json_value_string(get_text(raw, "Status")));
+    (void)json_object_set_new(o, "image", json_value_string(get_text(raw, "Image")));
+    (void)json_object_set_new(o, "command", json_value_string(get_text(raw, "Command")));
     (void)json_object_set_new(o, "created", json_value_time(c->created_s * 1000));
-    (void)json_object_set_new(o, "started_at", json_value_string(text(raw, "StartedAt")));
+    (void)json_object_set_new(o, "started_at", json_value_string(get_text(raw, "StartedAt")));
     (void)json_object_set_new(o, "auto_restart", json_false());
     (void)json_object_set_new(o, "restart_attempts", json_integer(0));
     (void)json_object_set_new(o, "desired_state", json_string("unspecified"));
     (void)json_object_set_new(o, "web_ui_url", json_null());
-    (void)json_object_set_new(o, "ports", ports_json(raw));
+    (void)json_object_set_new(o, "ports", make_ports_json(raw));
     (void)json_object_set_new(o, "ports_raw", copy_or(raw, "Ports", json_array()));
     (void)json_object_set_new(o, "restart_policy", json_string(policy ? policy : "no"));
-    (void)json_object_set_new(o, "volumes", volumes_json(raw));
+    (void)json_object_set_new(o, "volumes", make_volumes_json(raw));
     (void)json_object_set_new(o, "labels", c->labels ? json_incref(c->labels) : json_object());
-    (void)json_object_set_new(o, "tags", tags_json(c->labels));
+    (void)json_object_set_new(o, "tags", make_tags_json(c->labels));
     (void)json_object_set_new(o, "repo_digests", copy_or(raw, "RepoDigests", json_array()));
     set_addresses(o, raw);
     return o;
@@ -254,7 +254,7 @@ static void make_texts(struct fleet_container *c)
 {
     json_auto_t *element = fleet_container_element(c);
 
-    json_open_text(&c->shown, shown_json(c, element));
+    json_open_text(&c->shown, make_shown_json(c, element));
     make_text(&c->env, copy_or(element, "Env", json_object()));
     fleet_container_forget_element(c);
 }

@@ -79,7 +79,7 @@ static void assert_member(const json_t *o, const char *name, const char *expecte
     free(text);
 }
 
-static void test_members(void **state)
+static void test_members_have_the_documented_form(void **state)
 {
     static const struct {
         const char *name, *json;
@@ -122,7 +122,7 @@ static void test_environment_is_for_operators(void **state)
     json_decref(o);
 }
 
-static void test_a_sample_fills_the_figures(void **state)
+static void test_a_sample_fills_the_metrics(void **state)
 {
     struct fixture *f = *state;
     json_t *o;
@@ -179,9 +179,9 @@ static void test_texts_follow_the_host(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_members, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_members_have_the_documented_form, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_environment_is_for_operators, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a_sample_fills_the_figures, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_sample_fills_the_metrics, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_texts_follow_the_host, set_up, tear_down),
         cmocka_unit_test(test_own_containers_are_recognised),
     };

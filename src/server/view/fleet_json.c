@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *connection_name(enum host_connection c)
+static const char *get_connection_name(enum host_connection c)
 {
     switch (c) {
     case HOST_LOCAL: return "local";
@@ -21,19 +21,19 @@ static const char *connection_name(enum host_connection c)
 }
 
 /* 0 means unknown, which is shown as null. */
-static json_t *number_or_null(int64_t n)
+static json_t *make_number_or_null(int64_t n)
 {
     return n > 0 ? json_integer(n) : json_null();
 }
 
 /* The members that do not change while the host only sends samples. */
-static json_t *shown_json(const struct fleet_host *h)
+static json_t *make_shown_json(const struct fleet_host *h)
 {
     const struct host *row = &h->row;
     json_t *ips = json_value_column(row->host_ips, json_array());
     json_t *o = json_pack("{s:s, s:o, s:o, s:s, s:s, s:n}", "id", row->id, "name",
                           json_value_string(row->name), "url", json_value_string(row->url),
-                          "connection_type", connection_name(row->connection), "status",
+                          "connection_type", get_connection_name(row->connection), "status",
                           h->is_online ? "online" : "offline", "security_status");
     const struct {
         const char *name;
@@ -51,8 +51,8 @@ static json_t *shown_json(const struct fleet_host *h)
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         (void)json_object_set_new(o, texts[i].name, json_value_string(texts[i].value));
     (void)json_object_set_new(o, "tags", json_value_column(row->tags, json_array()));
-    (void)json_object_set_new(o, "total_memory", number_or_null(row->total_memory));
-    (void)json_object_set_new(o, "num_cpus", number_or_null(row->num_cpus));
+    (void)json_object_set_new(o, "total_memory", make_number_or_null(row->total_memory));
+    (void)json_object_set_new(o, "num_cpus", make_number_or_null(row->num_cpus));
     (void)json_object_set_new(o, "is_podman", json_boolean(row->is_podman));
     (void)json_object_set(o, "host_ip",
                           json_array_size(ips) ? json_array_get(ips, 0) : json_null());
@@ -89,7 +89,7 @@ static void show_host(struct fleet_host *h)
     json_t *agent = agent_json_of_host(h);
 
     free(h->shown.text);
-    json_open_text(&part, shown_json(h));
+    json_open_text(&part, make_shown_json(h));
     append(&text, part.text, part.size);
     append_text(&text, ",\"agent\":");
     free(part.text);

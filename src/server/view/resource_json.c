@@ -54,12 +54,12 @@ static const struct member shapes[][MAX_MEMBERS + 1] = {
                      {"volumes_removed", MEMBER_TEXTS}   },
 };
 
-static json_t *text(const json_t *v)
+static json_t *make_text(const json_t *v)
 {
     return json_is_string(v) ? json_incref((json_t *)(uintptr_t)v) : json_string("");
 }
 
-static json_t *number(const json_t *v)
+static json_t *make_number(const json_t *v)
 {
     double real = json_real_value(v); /* 0 if it is not a real number */
 
@@ -67,7 +67,7 @@ static json_t *number(const json_t *v)
                                                             : json_integer_value(v));
 }
 
-static json_t *texts(const json_t *v)
+static json_t *make_texts(const json_t *v)
 {
     json_t *list = json_array();
 
@@ -78,7 +78,7 @@ static json_t *texts(const json_t *v)
     return list;
 }
 
-static json_t *users(const json_t *v)
+static json_t *make_users(const json_t *v)
 {
     json_t *list = json_array();
 
@@ -86,21 +86,21 @@ static json_t *users(const json_t *v)
         const json_t *element = json_array_get(v, i);
         json_t *o = json_object();
 
-        (void)json_object_set_new(o, "id", text(json_object_get(element, "id")));
-        (void)json_object_set_new(o, "name", text(json_object_get(element, "name")));
+        (void)json_object_set_new(o, "id", make_text(json_object_get(element, "id")));
+        (void)json_object_set_new(o, "name", make_text(json_object_get(element, "name")));
         (void)json_array_append_new(list, o);
     }
     return list;
 }
 
-static json_t *member(enum member_type type, const json_t *v)
+static json_t *make_member(enum member_type type, const json_t *v)
 {
     switch (type) {
-    case MEMBER_TEXT: return text(v);
-    case MEMBER_NUMBER: return number(v);
+    case MEMBER_TEXT: return make_text(v);
+    case MEMBER_NUMBER: return make_number(v);
     case MEMBER_FLAG: return json_boolean(json_is_true(v));
-    case MEMBER_TEXTS: return texts(v);
-    case MEMBER_USERS: return users(v);
+    case MEMBER_TEXTS: return make_texts(v);
+    case MEMBER_USERS: return make_users(v);
     case MEMBER_END: break;
     }
     return json_null();
@@ -114,7 +114,7 @@ json_t *resource_json(enum resource_shape shape, const json_t *v)
         return NULL;
     o = json_object();
     for (const struct member *m = shapes[shape]; m->name; m++)
-        (void)json_object_set_new(o, m->name, member(m->type, json_object_get(v, m->name)));
+        (void)json_object_set_new(o, m->name, make_member(m->type, json_object_get(v, m->name)));
     return o;
 }
 

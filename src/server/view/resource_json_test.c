@@ -52,7 +52,7 @@ static json_t *parse(const char *text)
     return v;
 }
 
-static void test_shapes(void **state)
+static void test_members_have_fixed_types(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -65,7 +65,7 @@ static void test_shapes(void **state)
     }
 }
 
-static void test_lists(void **state)
+static void test_lists_are_never_null(void **state)
 {
     json_auto_t *mixed = parse("[{'name':'a'},null,7,[],{'name':'b'}]");
     json_auto_t *null = json_null();
@@ -87,8 +87,8 @@ static void test_lists(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shapes),
-        cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_members_have_fixed_types),
+        cmocka_unit_test(test_lists_are_never_null),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,7 +38,7 @@ static const struct {
     {".txt",         "text/plain; charset=utf-8"     },
 };
 
-static const char *content_type_of(const char *path)
+static const char *find_content_type(const char *path)
 {
     for (size_t i = 0; i < ARRAY_LEN(types); i++) {
         if (str_ends_with(path, types[i].suffix))
@@ -100,7 +100,7 @@ static struct web_file *get_file(struct web_files *w, const char *path)
     if (!f) {
         f = xcalloc(1, sizeof(*f));
         f->path = xstrdup(path);
-        f->content_type = content_type_of(path);
+        f->content_type = find_content_type(path);
         f->is_immutable = has_hash(path);
         (void)map_put(&w->by_path, path, f);
     }
