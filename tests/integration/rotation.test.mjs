@@ -122,7 +122,7 @@ test('permissions, and refusals with a reason', async () => {
   agent.env.PERMANENT_TOKEN = await tokenFile();
   await agent.up();
   await online();
-  assert.match((await rotate(agentId, { status: 409 })).detail, /set by PERMANENT_TOKEN.*present token stays good/);
+  assert.match((await rotate(agentId, { status: 409 })).detail, /set by PERMANENT_TOKEN.*current token and the new one both stay valid/);
   await agent.down();
   delete agent.env.PERMANENT_TOKEN;
   await agent.up();
@@ -134,7 +134,7 @@ test('an agent that is killed before it stored the token comes back with the old
   const call = rotate(peer.agentId, { status: 503 });
   const fresh = await peer.sent();
   await peer.close();
-  assert.match((await call).detail, /present token stays good, and so does the new one/);
+  assert.match((await call).detail, /current token and the new one both stay valid/);
   assert.equal(await peer.again(peer.permanentToken), 'auth_success');
   assert.equal(await peer.again(fresh), 'auth_success');
 });

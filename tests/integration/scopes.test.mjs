@@ -85,7 +85,7 @@ before(async () => {
 
   const source = await readFile(join(ROOT, 'src/server/api/routes.c'), 'utf8');
   const base = '/api/hosts/{host}/containers/{container}';
-  const row = /\{"([A-Z]+)",\s+(C\s*)?(?:"([^"]*)")?,?\s*(ROLE_[A-Z]+),[^{}]*(OBJECT_[A-Z_]+)\s*\}/g;
+  const row = /\{"([A-Z]+)",\s+(C\s*)?(?:"([^"]*)")?,?\s*(ROLE_[A-Z]+),[^{}]*(OBJECT_[A-Z_]+),\s*OPERATION_[A-Z_]+\s*\}/g;
   routes = [...source.matchAll(row)].map(([, method, c, path, role, object]) => ({ method, path: (c ? base : '') + (path ?? ''), role, object }));
   assert.equal(routes.length, [...source.matchAll(/^\s+\{"[A-Z]+",/gm)].length, 'a route names its kind of object');
   seen = {};

@@ -134,7 +134,10 @@ static bool get_network(const struct history_points *p, size_t step, double *ret
     return true;
 }
 
-static bool get_column(const struct column *c, const struct history_points *p, size_t step, double *ret)
+static bool get_column(const struct column *c,
+                       const struct history_points *p,
+                       size_t step,
+                       double *ret)
 {
     switch (c->view) {
     case VIEW_MEAN: return get_point(p, step, c->metric, false, ret);
