@@ -1,3 +1,8 @@
+/*
+ * /api/agent and GET /api/hosts/{host}/agent: registration tokens, the list and state of agents,
+ * and the migration of a host. Their permanent tokens are in agent_tokens.c.
+ */
+
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/str.h"

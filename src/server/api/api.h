@@ -9,8 +9,8 @@
  * exactly once, at once or after a job (job_call.h) or an operation of an agent (agent_call.h).
  * Calls that change something are recorded in the audit log (audit.h).
  *
- * Requests for the WebSocket endpoints pass through on_upgrade() to the module of the endpoint, and
- * paths outside of /api/ are files of the web UI.
+ * Upgrades to a WebSocket are passed to the module of their endpoint. A path without a route is
+ * looked up among the files of the web UI.
  *
  *   call      one request that has not been answered yet
  *   route     method and path pattern, with role, limits, scope and handler
@@ -57,7 +57,9 @@ struct api_options {
     const struct web_files *web;  /* NULL: no web UI is served */
 };
 
+/* Copies the options; everything they point to is borrowed and outlives the api. */
 struct api *api_new(const struct api_options *o);
+/* No call may be in progress: drain the store's queue and end the commands first. */
 void api_free(struct api *a);
 DEFINE_CLEANUP(struct api *, api_free);
 

@@ -59,6 +59,7 @@ int api_query_u64(const struct api_call *call,
                   const struct api_number *number,
                   uint64_t *ret,
                   struct error *err) _nodiscard_;
+/* Accepts "true" and "false"; the fallback applies when the parameter is absent. */
 int api_query_bool(const struct api_call *call,
                    const char *name,
                    bool fallback,
@@ -85,6 +86,7 @@ int api_body_bool(const json_t *body, const char *name, bool fallback, bool *ret
     _nodiscard_;
 
 void api_reply(struct api_call *call, int status, json_t *body /* takes ownership */);
+/* Answers with JSON and additional headers: names and values in turn, NULL at the end. */
 void api_reply_headers(struct api_call *call,
                        int status,
                        json_t *body /* takes ownership */,

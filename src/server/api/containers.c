@@ -1,3 +1,7 @@
+/*
+ * GET /api/containers: the containers of the live model that the caller may see.
+ */
+
 #include "server/api/handlers.h"
 #include "server/view/fleet_json.h"
 

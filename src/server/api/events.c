@@ -1,3 +1,7 @@
+/*
+ * GET /api/events and GET /api/audit: pages of the event log and of the audit log, newest first.
+ */
+
 #include "server/store/events.h"
 #include "base/alloc.h"
 #include "base/str.h"

@@ -1,3 +1,8 @@
+/*
+ * GET and changes of /api/hosts: the list, name and description, tags, deletion. A change is stored
+ * first and then applied to the live model, so that the two never differ after an error.
+ */
+
 #include "base/alloc.h"
 #include "base/str.h"
 #include "base/time.h"

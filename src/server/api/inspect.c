@@ -1,3 +1,8 @@
+/*
+ * GET .../inspect: the engine's description of a container, unchanged except for the environment,
+ * which viewers do not see.
+ */
+
 #include "server/api/agent_call.h"
 #include "server/api/handlers.h"
 

@@ -24,6 +24,7 @@ struct api_job {
     void (*done)(struct api_job *job);
 };
 
+/* Creates a job for the call, whose identity it copies. The caller fills args and numbers. */
 struct api_job *api_job_new(struct api_call *call,
                             int (*work)(struct api_job *),
                             void (*done)(struct api_job *));

@@ -1,3 +1,8 @@
+/*
+ * /api/v2/api-keys: list, create and delete. A key never has more rights than its creator: role,
+ * scope and networks are inherited or narrowed. Its secret is returned once and stored hashed.
+ */
+
 #include "base/alloc.h"
 #include "base/str.h"
 #include "base/time.h"

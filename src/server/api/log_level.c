@@ -1,3 +1,8 @@
+/*
+ * /api/admin/log-level. The level set here lasts until the next reload or restart; the
+ * configuration has the permanent one.
+ */
+
 #include "base/alloc.h"
 #include "base/log.h"
 #include "server/api/handlers.h"
@@ -5,9 +10,6 @@
 #include <errno.h>
 
 #define MAX_LEVEL 16
-
-/* The level set here lasts until the next reload or restart; the configuration has the permanent
- * one. */
 
 void log_level_get(struct api_call *call)
 {

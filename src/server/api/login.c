@@ -1,3 +1,7 @@
+/*
+ * /api/v2/auth: login, logout, the identity of the caller, and the change of one's own password.
+ */
+
 #include "base/alloc.h"
 #include "base/log.h"
 #include "server/api/handlers.h"

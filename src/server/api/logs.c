@@ -1,3 +1,8 @@
+/*
+ * GET .../logs: the last lines of a container's log as JSON. With follow=true the request continues
+ * in http_log_viewer.c.
+ */
+
 #include "base/alloc.h"
 #include "base/str.h"
 #include "base/time.h"

@@ -1,3 +1,7 @@
+/*
+ * GET /metrics as a stream: each drain of the client writes the next slice (prometheus.h).
+ */
+
 #include "base/alloc.h"
 #include "server/api/handlers.h"
 #include "server/api/prometheus.h"

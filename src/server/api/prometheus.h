@@ -24,6 +24,7 @@ struct exposition {
     int64_t now_ms;
 };
 
+/* Collects the ids of the hosts in scope. `scope` is copied. */
 void exposition_init(struct exposition *e, const struct api *api, const struct scope *scope);
 void exposition_done(struct exposition *e);
 /* Appends at least `size` bytes, or the rest. Returns false when all is written. */
@@ -31,4 +32,5 @@ bool exposition_write(struct exposition *e, size_t size, struct buf *out);
 
 /* Appends the families about the server itself (server_metrics.c). */
 void server_metrics_write(const struct api *api, struct buf *out);
+/* Appends the lines HELP and TYPE of a family. */
 void prometheus_head(struct buf *out, const char *name, const char *type, const char *help);

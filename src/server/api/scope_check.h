@@ -15,4 +15,5 @@ bool scope_check(struct api_call *call);
 struct scope_events {
     char *hosts, *containers;
 };
+/* Lists what the scope allows at this moment; both members are NULL for an unlimited scope. */
 void scope_events_init(struct scope_events *ret, const struct scope *s, const struct fleet *f);

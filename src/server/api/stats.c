@@ -1,3 +1,8 @@
+/*
+ * GET .../stats/history, .../stats/live and .../metrics, and GET /api/history. The history is read
+ * by a job of its own; the last minutes and the current metrics are in memory.
+ */
+
 #include "base/alloc.h"
 #include "base/str.h"
 #include "base/time.h"

@@ -19,7 +19,9 @@ struct stats_answer {
     size_t n_marks;
 };
 
+/* Appends the response as a JSON object. */
 void stats_json_write(struct buf *out, const struct stats_answer *a);
+/* Appends the response as CSV with a header line (RFC 4180). */
 void stats_csv_write(struct buf *out, const struct stats_answer *a);
 
 /* Writes the last minutes of a series after a time. `line` NULL: no samples are known. */

@@ -1,3 +1,8 @@
+/*
+ * /api/v2/users, and the sessions of /api/v2/auth/sessions. Changes of users are flows of auth
+ * (auth.h); this file reads the bodies and shows the results.
+ */
+
 #include "base/alloc.h"
 #include "base/str.h"
 #include "base/time.h"

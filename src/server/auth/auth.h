@@ -56,6 +56,7 @@ struct auth_options {
     int64_t (*utc_ms)(void);           /* NULL: time_utc_ms */
 };
 
+/* Copies the options; queues, store and loop are borrowed. */
 struct auth *auth_new(const struct auth_options *o);
 /* Abandons the flows in progress: their `done` is never called. The queues and the store must
  * outlive them. */
@@ -71,6 +72,7 @@ struct auth_proof {
     const char *peer;    /* address of the client */
     const char *request; /* for the audit row of a key refused for its address; NULL: no row */
 };
+/* Resolves the proof to an identity. The proof is copied. */
 void auth_check(struct auth *a, const struct auth_proof *proof, auth_identity_fn done, void *owner);
 
 /* The functions below call `done` exactly once, on the loop, after they have returned. */
@@ -82,6 +84,8 @@ struct auth_login_result {
     uint64_t retry_after_s;
 };
 typedef void (*auth_login_fn)(void *owner, const struct auth_login_result *r);
+/* Verifies name and password and opens a session. The texts are copied. Failed attempts count
+ * against the limits of the peer and of the user; a success resets the user's. */
 void auth_login(struct auth *a,
                 const char *peer,
                 const char *name,
@@ -90,6 +94,7 @@ void auth_login(struct auth *a,
                 void *owner);
 
 typedef void (*auth_code_fn)(void *owner, int code, const struct error *err);
+/* Ends the session. An unknown or malformed session id is not an error. */
 void auth_logout(struct auth *a, const char *session_id, auth_code_fn done, void *owner);
 /* `code` is -ENOKEY when the current password is wrong, -EDOM when the new one is invalid (8 to 128
  * characters, not the current one), -EAGAIN after too many attempts. Ends the user's other

@@ -36,11 +36,15 @@ struct auth_flow {
     struct db *store; /* for work(), which must not access auth */
 };
 
+/* Adds the flow to auth.flows, so that auth_free() can detach it. */
 void auth_flow_init(struct auth_flow *f, struct auth *a);
+/* Removes the flow from auth.flows; harmless after auth_free(). */
 void auth_flow_done(struct auth_flow *f);
 
 /* Writes "s:" and the hash. Returns false when the text cannot be a session id. */
 bool auth_session_key(const char *session_id, char ret[IDENTITY_KEY_SIZE]);
+/* Writes the cache key of the bearer, or else of the session. Returns false when it is
+ * malformed. */
 bool auth_proof_key(const struct auth_proof *proof, char ret[IDENTITY_KEY_SIZE]);
 /* auth_check() for a cache key; of the proof, only peer and request are used. */
 void auth_check_key(struct auth *a,
@@ -48,7 +52,9 @@ void auth_check_key(struct auth *a,
                     const struct auth_proof *proof,
                     auth_identity_fn done,
                     void *owner);
+/* Starts the periodic sweep, if auth has a loop. */
 void auth_watches_init(struct auth *a);
+/* Stops the sweep and detaches the watches, which remain their owners' to cancel. */
 void auth_watches_done(struct auth *a);
 /* Checks all watches again, after a change of users, sessions or keys. */
 void auth_watches_sweep(struct auth *a);

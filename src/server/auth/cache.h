@@ -12,6 +12,7 @@
 
 struct identity_cache;
 
+/* Entries are returned for lifetime_ms; at most max_entries are kept. */
 struct identity_cache *identity_cache_new(uint64_t lifetime_ms, size_t max_entries);
 void identity_cache_free(struct identity_cache *c);
 
@@ -19,11 +20,14 @@ void identity_cache_free(struct identity_cache *c);
 const struct identity *identity_cache_find(struct identity_cache *c,
                                            const char *key,
                                            uint64_t now_ms);
+/* Stores a copy of `who`, replacing the entry of the key. */
 void identity_cache_put(struct identity_cache *c,
                         const char *key,
                         const struct identity *who,
                         uint64_t now_ms);
+/* Removes the entry of the key, if there is one. */
 void identity_cache_remove(struct identity_cache *c, const char *key);
 /* Removes all entries of one user or of one API key; the other id is 0. */
 void identity_cache_remove_owner(struct identity_cache *c, int64_t user_id, int64_t key_id);
+/* Returns the number of entries, expired ones included. */
 size_t identity_cache_size(const struct identity_cache *c);

@@ -14,6 +14,7 @@ struct credentials {
     char *request;    /* "METHOD PATH" */
 };
 
+/* Copies the credentials from the headers Cookie and Authorization. */
 struct credentials *credentials_new(const struct http_request *r);
 /* The result borrows from `c`. */
 static inline struct auth_proof credentials_proof(const struct credentials *c)

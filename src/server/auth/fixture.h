@@ -34,6 +34,7 @@ int bench_teardown(void **state);
 void bench_restart(struct bench *b, unsigned login_attempts);
 void bench_drain(struct bench *b); /* until both queues are idle */
 
+/* Adds a user with whom no test can log in; returns the id. */
 int64_t bench_add_user(struct bench *b, const char *name, enum role role);
 /* Adds a key of an operator; `scope` NULL: no restriction. The caller frees the key. */
 char *bench_add_key(

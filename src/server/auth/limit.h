@@ -11,6 +11,7 @@
 
 struct limit;
 
+/* At most max_hits per key within window_ms; at most max_keys are kept. */
 struct limit *limit_new(unsigned max_hits, uint64_t window_ms, size_t max_keys);
 void limit_free(struct limit *l);
 
@@ -20,4 +21,5 @@ int limit_take(struct limit *l, const char *key, uint64_t now_ms, uint64_t *ret_
     _nodiscard_;
 void limit_undo(struct limit *l, const char *key); /* removes the last hit */
 void limit_forget(struct limit *l, const char *key);
+/* Returns the number of keys. */
 size_t limit_size(const struct limit *l);

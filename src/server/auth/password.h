@@ -12,6 +12,7 @@
 #define PASSWORD_MIN       8 /* characters */
 #define PASSWORD_MAX       128
 
+/* Writes the salted hash in libsodium's text form. Returns -ENOMEM without memory for argon2. */
 int password_hash(const char *password, char ret[PASSWORD_HASH_SIZE], struct error *err)
     _nodiscard_;
 /* `hash` NULL: an unknown user. Takes as long as for a wrong password, and returns false. */

@@ -34,9 +34,11 @@ struct repeated_job {
     struct repeated_run *run; /* in progress, or NULL */
 };
 
+/* Starts the timer of the first run. `ops` is static; loop and queue are borrowed. */
 void repeated_job_start(struct repeated_job *j,
                         struct loop *loop,
                         struct job_queue *queue,
                         const struct repeated_job_ops *ops,
                         uint64_t first_after_ms);
+/* Stops the timer and detaches a run in progress. Call before the owner is freed. */
 void repeated_job_stop(struct repeated_job *j);

@@ -27,6 +27,7 @@ struct health_options {
     uint64_t period_ms, broken_period_ms; /* 0: 15 s and 2 s */
 };
 
+/* Starts the probes. Everything in the options is borrowed. */
 struct health *health_new(const struct health_options *o);
 void health_free(struct health *h); /* call before draining store_jobs */
 
@@ -35,6 +36,7 @@ const char *health_state_name(int state);
 /* The same for the history, or "starting". */
 const char *health_history_name(const struct history_state *s);
 
+/* Returns the time since health_new(). */
 uint64_t health_uptime_ms(const struct health *h);
 
 bool health_is_serving(const struct health *h); /* the database works: /health responds with 200 */

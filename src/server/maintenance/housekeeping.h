@@ -25,6 +25,7 @@ struct housekeeping_options {
     int64_t (*utc_ms)(void); /* NULL: time_utc_ms */
 };
 
+/* Starts the timer of the first purge. Everything in the options is borrowed. */
 struct housekeeping *housekeeping_new(const struct housekeeping_options *o);
 /* A running job finishes by itself: the queue and the store must outlive it. */
 void housekeeping_free(struct housekeeping *h);

@@ -62,5 +62,7 @@ int scope_rules_parse(const char *text, struct scope_rules *ret, struct error *e
 /* Returns the text for the store, to be freed; NULL for no restriction. */
 char *scope_rules_text(const struct scope_rules *r);
 
+/* Returns whether any rule restricts the scope. */
 bool scope_is_limited(const struct scope *s);
+/* Compares the rules and their order, not the hosts and containers that match. */
 bool scope_equal(const struct scope *a, const struct scope *b);

@@ -17,6 +17,7 @@ struct host_names {
 
 /* Adds a copy of the name. Ignores duplicates, invalid names, and names beyond HOST_NAMES_MAX. */
 void host_names_add(struct host_names *names, const char *name);
+/* Compares names without regard to case. */
 bool host_names_has(const struct host_names *names, const char *name);
 /* Adds the host name, localhost, loopback, and the addresses of all interfaces except link-local
  * ones. */

@@ -32,6 +32,8 @@ struct tls_keeper_options {
     void *owner;
 };
 
+/* Loads the certificate, and creates or renews the self-signed one first. The options are
+ * copied; the strings in `files` are only used during the call. */
 int tls_keeper_open(struct tls_keeper **ret, const struct tls_keeper_options *o, struct error *err)
     _nodiscard_;
 void tls_keeper_close(struct tls_keeper *k);
@@ -39,6 +41,7 @@ DEFINE_CLEANUP(struct tls_keeper *, tls_keeper_close);
 
 /* The result is valid until on_change() or tls_keeper_close(). */
 struct ssl_ctx_st *tls_keeper_context(const struct tls_keeper *k);
+/* Returns the fingerprint of the current key, as for DOCKMON_PIN. Valid as long as the context. */
 const char *tls_keeper_fingerprint(const struct tls_keeper *k);
 
 /* Reads the files again and calls on_change(). On failure, everything stays as it was. */
