@@ -20,9 +20,9 @@ struct api {
     struct api_options o;
     struct bulk *bulk;
     struct http_server *http;
-    size_t n_log_viewers;    /* http_log_viewer.c */
-    struct bucket strangers; /* audit.c: limits the rows of unauthenticated calls */
-    unsigned n_strangers_left_out;
+    size_t n_log_viewers;          /* http_log_viewer.c */
+    struct bucket unauthenticated; /* audit.c: limits the rows of unauthenticated calls */
+    unsigned n_unrecorded;
 };
 
 struct api_call {

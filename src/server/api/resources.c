@@ -319,7 +319,7 @@ static void on_user(void *owner, const struct command_result *r)
         removal_free(m);
     } else if (r->code == 0 && !name) {
         api_fail(m->call, -EPROTO,
-                 "The agent's reply describes no container, so nothing was changed");
+                 "The agent's description of a container could not be read, so nothing was done");
         removal_free(m);
     } else if (r->code == 0 &&
                fleet_is_own_container(
