@@ -24,7 +24,7 @@ async function pair({ era = 'head', authorize, ...agentOptions } = {}) {
 }
 
 for (const era of ['seed', 'head']) {
-  test(`it registers with a ${era}-era server and every operation works`, async () => {
+  test(`the agent registers with a ${era}-era server, and every operation works`, async () => {
     const { server, agent } = await pair({ era });
     const c = await engine.run(`peer-${era}`, { args: ['-e', 'COLOUR=blue'] });
     await server.session();
@@ -90,7 +90,7 @@ test('list_containers gives the elements of the engine with digests, start time 
   assert.equal(after.StartedAt, (await engine.inspect(c.id)).State.StartedAt, 'the cached start time follows restarts');
 });
 
-test('the other commands and the old aliases', async () => {
+test('the other commands and the old aliases work', async () => {
   const { server } = await pair();
   const c = await engine.run('aliases');
   await server.session();
@@ -108,7 +108,7 @@ test('the other commands and the old aliases', async () => {
   assert.equal(await engine.exists(c.id), false);
 });
 
-test('every request gets an answer, malformed ones too', async () => {
+test('every request gets an answer, even a malformed one', async () => {
   const { server } = await pair();
   await server.session();
   const failed = async (fields, pattern) => {
@@ -133,10 +133,10 @@ test('every request gets an answer, malformed ones too', async () => {
   server.send('{"type": "command", "command": ');
   server.send({ type: 'nonsense' });
   server.send({ type: 'health_check_configs_sync', payload: { configs: [] } });
-  assert.deepEqual((await server.command('ping')).payload, { status: 'pong' }, 'the session survives all of it');
+  assert.deepEqual((await server.command('ping')).payload, { status: 'pong' }, 'the session continues');
 });
 
-test('commands of one container run in order, of several side by side', async () => {
+test('commands of one container run in order, those of several containers in parallel', async () => {
   const { server } = await pair();
   const [a, b] = [await engine.run('order-a', { command: ['sh', '-c', 'trap "" TERM; while true; do sleep 0.1; done'] }), await engine.run('order-b')];
   await server.session();
@@ -150,7 +150,7 @@ test('commands of one container run in order, of several side by side', async ()
   assert.equal(await engine.state(a.id), 'running', 'the start came after the stop');
 });
 
-test('container events arrive once each, without exec noise', async () => {
+test('each container event arrives once, without those of execs', async () => {
   const { server } = await pair();
   await server.session();
   const c = await engine.run('events');
@@ -192,7 +192,7 @@ test('events during a disconnect arrive exactly once', async () => {
   assert.equal(actions.filter((a) => a === 'start').length, 4, actions.join(' '));
 });
 
-test('after a refused permanent token it registers with a new registration token', async () => {
+test('after a refused permanent token the agent registers with a new registration token', async () => {
   const tokens = [];
   const { agent } = await pair({
     authorize(m) {

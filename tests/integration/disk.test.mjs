@@ -1,5 +1,5 @@
-// A full disk, a data directory that cannot be written, a locked database: the error is clear, nothing is damaged,
-// and everything works again once the cause is removed. Needs root, to mount a file system.
+// With a full disk, a data directory that cannot be written, or a locked database the error is clear, nothing is
+// damaged, and everything works again once the cause is removed. Needs root, to mount a file system.
 import assert from 'node:assert/strict';
 import { appendFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -32,7 +32,7 @@ class SmallServer {
     return s;
   }
 
-  // The path of the server's data directory for the test.
+  // The server's data directory, as a path in the namespace of the test.
   get data() {
     return join('/proc', String(this.process.child.pid), 'root', dir);
   }
@@ -77,7 +77,7 @@ class SmallServer {
   }
 }
 
-test('a full disk', { timeout: 60000 }, () => SmallServer.with('size=1m', async (s) => {
+test('a full disk is reported, and the server recovers', { timeout: 60000 }, () => SmallServer.with('size=1m', async (s) => {
   assert.deepEqual(await s.health(), { http: 200, status: 'healthy', database: 'ok' });
   const filler = join(s.data, 'filler');
   await assert.rejects(async () => {
@@ -101,7 +101,7 @@ test('a full disk', { timeout: 60000 }, () => SmallServer.with('size=1m', async 
   await s.recovered();
 }));
 
-test('a locked database', { timeout: 60000 }, () => SmallServer.with('size=8m', async (s) => {
+test('a locked database is reported, and the server recovers', { timeout: 60000 }, () => SmallServer.with('size=8m', async (s) => {
   // Acts like another process in a long write transaction: byte 120 of the index is the writers' lock.
   const lock = new Process('perl', [
     '-e',
@@ -119,7 +119,7 @@ test('a locked database', { timeout: 60000 }, () => SmallServer.with('size=8m', 
   await s.recovered();
 }));
 
-test('a damaged database', { timeout: 60000 }, async (t) => {
+test('a damaged database is reported and restored from a backup', { timeout: 60000 }, async (t) => {
   const server = await Server.start();
   t.after(() => server.remove());
   const file = join(server.dir, 'dockmon.db');
@@ -172,7 +172,7 @@ test('a damaged database', { timeout: 60000 }, async (t) => {
   assert.equal((await (await fetch(`${server.url}/health`)).json()).status, 'healthy');
 });
 
-test('a data directory that cannot be written', async () => {
+test('a server refuses to start on a data directory that cannot be written', async () => {
   const r = await run('unshare', ['-m', 'sh', '-c', `mount -t tmpfs -o ro tmpfs ${dir} && exec "$0" "$@"`, bin('dockmond'), '--listen', '127.0.0.1:0', '--data-dir', dir]);
   assert.equal(r.code, 1);
   assert.match(r.stderr, /dockmond cannot start: open .*dockmon\.db: Read-only file system; it must be readable and writable/);

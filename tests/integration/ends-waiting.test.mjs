@@ -1,5 +1,5 @@
-// The server ends while requests of its API wait for the database: a job that has begun is finished with all that it uses
-// still there, and nothing begins any more.
+// The server ends while API requests wait for the database: a job that has begun is finished before the objects that it
+// uses are freed, and no further job begins.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
@@ -19,7 +19,7 @@ before(async () => {
 });
 later(() => engine.cleanup());
 
-// A server that knows a host with the container. The agent has ended, so that the server has nobody to wait for.
+// Starts a server with a host that has the container. The agent has ended, so that the server does not wait for it.
 async function makeWorld() {
   const server = await Server.start();
   later(() => server.remove());
@@ -32,7 +32,7 @@ async function makeWorld() {
   return { server, client, host };
 }
 
-// Another process writes to the database for a while: a job that writes waits for it, and all others wait behind that one.
+// Another process locks the database for 2 s: the next job that writes waits for it, and all others wait behind that job.
 async function lockDatabase(server) {
   const lock = new Process('sqlite3', [join(server.dir, 'dockmon.db'), 'BEGIN IMMEDIATE', '.shell echo locked; sleep 2', 'COMMIT']);
   later(() => lock.stop('SIGKILL'));
@@ -42,21 +42,21 @@ async function lockDatabase(server) {
 async function sendAndWait({ server, client, host }) {
   const of = `/api/hosts/${host.id}/containers/${container.id}`;
   const reads = ['/metrics', `/api/hosts/${host.id}/stats/live`, `${of}/logs?follow=true`, `${of}/inspect`];
-  // The server has to look these keys up first; it remembers that of `client`.
-  const strangers = await Promise.all(reads.map(() => server.client('admin')));
+  // The server must look these keys up; that of `client` is cached.
+  const uncached = await Promise.all(reads.map(() => server.client('admin')));
   const waiting = async () => (await (await fetch(`${server.url}/health`)).json()).components.store_queue.waiting;
 
   await client.get('/api/hosts');
   await lockDatabase(server);
   const answers = [client.fetch('POST', '/api/agent/generate-token', { body: {} })];
   await eventually(async () => (await waiting()) >= 1);
-  for (const [i, path] of reads.entries()) answers.push(strangers[i].fetch('GET', path));
+  for (const [i, path] of reads.entries()) answers.push(uncached[i].fetch('GET', path));
   answers.push(client.fetch('DELETE', `/api/hosts/${host.id}`));
   await eventually(async () => (await waiting()) >= answers.length, { what: 'all requests wait' });
   return { ended: Promise.allSettled(answers) };
 }
 
-async function ends(signals) {
+async function endServer(signals) {
   const w = await makeWorld();
   const { ended } = await sendAndWait(w);
   for (const signal of signals) {
@@ -67,10 +67,10 @@ async function ends(signals) {
   await w.server.down();
   await ended;
   await w.server.up();
-  assert.deepEqual(await w.client.get('/api/hosts'), [], 'the host was being deleted');
+  assert.deepEqual(await w.client.get('/api/hosts'), [], 'the deletion was finished');
 }
 
 test('the server ends while requests wait for the database', { concurrency: true, timeout: 120000 }, async (t) => {
   const cases = [['SIGTERM'], ['SIGTERM', 'SIGTERM'], ['SIGTERM', 'SIGHUP', 'SIGTERM', 'SIGHUP']];
-  await Promise.all(cases.map((signals) => t.test(signals.join(', '), () => ends(signals))));
+  await Promise.all(cases.map((signals) => t.test(signals.join(', '), () => endServer(signals))));
 });

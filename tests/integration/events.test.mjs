@@ -1,4 +1,4 @@
-// The event log: events of containers on the real engine are stored once, mapped, filtered and paged.
+// The event log stores events of containers on the real engine once, mapped; the API filters and pages them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { HandAgent, containerId } from './lib/hand-agent.mjs';
@@ -12,7 +12,7 @@ const events = async (c) => (await world.client.get(`/api/events?container_id=${
 const types = async (c) => (await events(c)).map((e) => e.event_type);
 const has = (c, type) => eventually(async () => (await types(c)).includes(type), { what: `${type} of ${c.name}` });
 
-test('the lifecycle of a container', async () => {
+test('events of the lifecycle of a container are stored', async () => {
   const c = await engine.run('life');
   await has(c, 'started');
   await engine.docker('restart', '-t', '0', c.id);
@@ -67,7 +67,7 @@ test('a hundred containers started and removed at once: each event exactly once'
   }
 });
 
-test('filters and pages', async () => {
+test('events are filtered and paged', async () => {
   const all = await world.client.get('/api/events?limit=5');
   assert.equal(all.events.length, 5);
   assert.equal(all.limit, 5);
@@ -102,7 +102,7 @@ test('events of a Go agent, which carry no nanoseconds, are mapped in the same w
   assert.ok(list.every((e) => Date.parse(e.timestamp) === Date.parse('2025-11-05T08:00:00Z')));
 });
 
-test('host online and offline are events, too', async () => {
+test('a host that goes online or offline causes an event', async () => {
   const a = new HandAgent(world.server);
   await a.connect(await world.server.token());
   await a.close();

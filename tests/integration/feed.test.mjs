@@ -47,7 +47,7 @@ test('the cookie of a login suffices, but only from our own site', async () => {
   assert.equal((await foreign.closed).code, 1006, 'refused before the handshake');
 });
 
-test('the state comes first, then changes: hosts, containers, events', async () => {
+test('a client gets the state first, then changes of hosts, containers and events', async () => {
   const watcher = Watcher.as('operator');
   const initial = await watcher.next('initial_state');
   assert.deepEqual(watcher.messages[0], initial);
@@ -103,20 +103,20 @@ test('pings are answered, invalid messages get an error, a flood is limited', as
 });
 
 test('a client that does not read does not delay another', async () => {
-  const sleepy = Watcher.as('operator');
-  await sleepy.next('initial_state');
-  sleepy.ws._socket.pause();
+  const slow = Watcher.as('operator');
+  await slow.next('initial_state');
+  slow.ws._socket.pause();
   const a = new HandAgent(server);
   a.containers = Array.from({ length: 2000 }, (_, i) => containerElement({ name: `mass-${i}` }));
   await a.connect(await server.token());
-  const brisk = Watcher.as('viewer');
+  const fast = Watcher.as('viewer');
   for (let round = 0; round < 6; round++) {
     a.containers[0].Names = [`/round-${round}`];
-    await brisk.next('containers_update', (m) => m.data.containers.some((c) => c.name === `round-${round}`));
+    await fast.next('containers_update', (m) => m.data.containers.some((c) => c.name === `round-${round}`));
   }
-  sleepy.ws._socket.resume();
-  await sleepy.next('containers_update', (m) => m.data.containers.some((c) => c.name === 'round-5'));
-  sleepy.ws.close();
-  brisk.ws.close();
+  slow.ws._socket.resume();
+  await slow.next('containers_update', (m) => m.data.containers.some((c) => c.name === 'round-5'));
+  slow.ws.close();
+  fast.ws.close();
   await a.close();
 });

@@ -35,12 +35,12 @@ before(async () => {
 const statusOf = async (a) => (await client.get('/api/hosts')).find((h) => h.id === a.hostId)?.status;
 const start = (a, status = 200) => client.post(`/api/hosts/${a.hostId}/containers/${a.containers[0].Id}/start`, undefined, { status });
 
-async function nobodyElseNoticed() {
+async function assertOthersUnaffected() {
   assert.equal(await statusOf(good), 'online');
   await start(good);
 }
 
-// A frame as a client sends it, masked with zeros, or as a server does.
+// Makes a frame as a client sends it, masked with zeros, or as a server sends it.
 function frame(opcode, payload, { fin = true, rsv = 0, masked = true, length } = {}) {
   const body = Buffer.from(payload);
   const size = length ?? body.length;
@@ -54,7 +54,7 @@ function frame(opcode, payload, { fin = true, rsv = 0, masked = true, length } =
   return Buffer.concat([Buffer.from([(fin ? 0x80 : 0) | (rsv << 4) | opcode]), head, masked ? Buffer.alloc(4) : Buffer.alloc(0), body]);
 }
 
-const rubbish = (masked) => ({
+const invalidFrames = (masked) => ({
   'a reserved opcode': [frame(3, 'x', { masked }), 1002],
   'a reserved control opcode': [frame(11, '', { masked }), 1002],
   'a reserved bit': [frame(1, '{}', { rsv: 4, masked }), 1002],
@@ -65,7 +65,7 @@ const rubbish = (masked) => ({
   'a text inside of a text': [Buffer.concat([frame(1, '{', { fin: false, masked }), frame(1, '}', { masked })]), 1002],
   'text that is no UTF-8': [frame(1, Buffer.from([0xc3, 0x28]), { masked }), 1007],
   'half a character at the end': [frame(1, Buffer.from([0x22, 0xe2, 0x82]), { masked }), 1007],
-  'a close code that none may send': [frame(8, Buffer.from([0x03, 0xee]), { masked }), 1002],
+  'a close code that must not be sent': [frame(8, Buffer.from([0x03, 0xee]), { masked }), 1002],
   'a close of one byte': [frame(8, 'x', { masked }), 1002],
   'a length with the top bit set': [Buffer.concat([Buffer.from([0x82, masked ? 0xff : 0x7f]), Buffer.alloc(8, 0xff), Buffer.alloc(4)]), [1002, 1009]],
   'a length of 2^40': [frame(1, '', { length: 2 ** 40, masked }), 1009],
@@ -73,7 +73,7 @@ const rubbish = (masked) => ({
   'TLS': [Buffer.from('16030100c8010000c40303', 'hex'), 1002],
 });
 
-// The close code in the bytes after the handshake, after any other messages; null: the connection ended without one.
+// Finds the close code in the bytes after the handshake, behind any other messages. null: there is none.
 function closeCode(bytes, hasMask) {
   for (let at = 0; at + 2 <= bytes.length; ) {
     const opcode = bytes[at] & 15;
@@ -112,7 +112,7 @@ async function isRefused(what, socket, bytes, codes) {
   socket.destroy();
 }
 
-for (const [what, [bytes, codes]] of Object.entries(rubbish(true))) {
+for (const [what, [bytes, codes]] of Object.entries(invalidFrames(true))) {
   test(`to the server: ${what}`, { timeout: 60000 }, async () => {
     await isRefused('from a stranger', await upgraded('/api/agent/ws'), bytes, codes);
     await isRefused('from a watcher', await upgraded('/ws', `Authorization: Bearer ${client.key}\r\n`), bytes, codes);
@@ -122,7 +122,7 @@ for (const [what, [bytes, codes]] of Object.entries(rubbish(true))) {
     const { code } = await a.closed;
     assert.ok([codes, 1006].flat().includes(code), `from an agent: closed with ${code}`);
     await eventually(async () => (await statusOf(a)) === 'offline');
-    await nobodyElseNoticed();
+    await assertOthersUnaffected();
   });
 }
 
@@ -134,7 +134,7 @@ test('to the server: a connection that ends at every byte of a frame', async () 
     socket.end();
     await socket.gone;
   }
-  await nobodyElseNoticed();
+  await assertOthersUnaffected();
 });
 
 test('to the server: endless meaningless messages', { timeout: 60000 }, async () => {
@@ -142,8 +142,8 @@ test('to the server: endless meaningless messages', { timeout: 60000 }, async ()
   const texts = ['{}', '{"type":7}', '{"type":"event"}', '{"type":"event","command":"container_event","payload":{}}',
     '{"type":"response","id":"nobody"}', '{"type":"inventory_delta"}', '{"type":"stats","stats":[]}', '{"correlation_id":"nobody","success":true}'];
   for (let i = 0; i < 5000; i++) a.send(texts[i % texts.length]);
-  await nobodyElseNoticed();
-  assert.equal(await statusOf(a), 'online', 'it may go on');
+  await assertOthersUnaffected();
+  assert.equal(await statusOf(a), 'online', 'the session continues');
   a.send('{"type": ');
   assert.equal((await a.closed).code, 1008);
 });
@@ -154,7 +154,7 @@ test('one bad agent does not delay the others', { timeout: 120000 }, async () =>
   flood.containers = [containerElement({ name: 'flood' })];
   deaf.containers = [containerElement({ name: 'deaf' })];
   await Promise.all(['flood', 'deaf'].map((name) => client.container(name)));
-  deaf.ws._socket.pause(); // reads nothing any more
+  deaf.ws._socket.pause(); // does not read any more
   let sent = 0;
   const big = JSON.stringify({ type: 'event', command: 'inventory_delta', payload: { containers: [], pad: 'x'.repeat(1 << 20) } });
   const pour = setInterval(() => {
@@ -194,7 +194,7 @@ test('replies: those of another agent, duplicate, late and forged ones are ignor
   thief.send({ type: 'response', id: command.id, error: 'forged' });
   a.send({ correlation_id: randomUUID(), success: false, error: 'nobody asked' });
   a.send({ correlation_id: command.id, success: true, status: 'started' });
-  a.send({ correlation_id: command.id, success: false, error: 'doubled' });
+  a.send({ correlation_id: command.id, success: false, error: 'duplicate' });
   await answer;
 
   answer = start(a, 503);
@@ -207,16 +207,16 @@ test('replies: those of another agent, duplicate, late and forged ones are ignor
   answer = start(a);
   const next = await take();
   assert.notEqual(next.id, command.id);
-  a.send({ correlation_id: command.id, success: false, error: 'of the session before' });
+  a.send({ correlation_id: command.id, success: false, error: 'of the previous session' });
   a.send({ correlation_id: next.id, success: true, status: 'started' });
   await answer;
   assert.equal(await statusOf(thief), 'online');
-  await nobodyElseNoticed();
+  await assertOthersUnaffected();
 });
 
-// --- to the agent ---------------------------------------------------------------------------------------------
+// --- to the agent -----------------------------------------------------------------------------
 
-// A server that does the handshake and then sends `bytes`, or sends `answer` in place of the handshake.
+// Starts a server that does the handshake and then sends `bytes`, or that sends `answer` in place of the handshake.
 async function rawServer({ bytes = '', answer = null, end = false } = {}) {
   const s = createServer((socket) => {
     s.n++;
@@ -248,7 +248,7 @@ const answers = {
   'a page': 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi',
   'a foreign accept key': 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n',
   'an endless head': `HTTP/1.1 101 Switching Protocols\r\n${'X-Y: zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz\r\n'.repeat(20000)}`,
-  'endless nothing': Buffer.alloc(1 << 20),
+  'a megabyte of zeros': Buffer.alloc(1 << 20),
 };
 
 test('to the agent: malformed data of every kind; afterwards it joins a good server', { timeout: 120000 }, async () => {
@@ -261,7 +261,7 @@ test('to the agent: malformed data of every kind; afterwards it joins a good ser
     agents.push({ what, bad, agent, codes: options.codes });
   };
   for (const [what, answer] of Object.entries(answers)) await attack(what, { answer });
-  for (const [what, [bytes, codes]] of Object.entries(rubbish(false))) await attack(what, { bytes, codes });
+  for (const [what, [bytes, codes]] of Object.entries(invalidFrames(false))) await attack(what, { bytes, codes });
   await attack('more than 4 MiB', { bytes: frame(1, 'x'.repeat((4 << 20) + 1), { masked: false }), codes: 1009 });
   await attack('half a frame and the end', { bytes: frame(1, '{"type":"auth_succ', { masked: false, length: 100 }), end: true });
 
@@ -288,10 +288,10 @@ test('to the agent: the session survives meaningless messages', { timeout: 60000
   assert.equal(peer.connections, 1);
 });
 
-// --- to the engine client ---------------------------------------------------------------------------------------
+// --- to the engine client ---------------------------------------------------------------------
 
-const engineRubbish = {
-  'chunks that are none': (_, s) => s.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n'),
+const invalidAnswers = {
+  'an invalid chunk size': (_, s) => s.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n'),
   'a chunk of 2^64': (_, s) => s.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\nx'),
   'a chunk line without end': (_, s) => s.write(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${'0'.repeat(1 << 20)}`),
   'two lengths': (_, s) => s.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 5\r\n\r\n{}'),
@@ -313,7 +313,7 @@ test('to the engine client: malformed answers fail with a reason, a hung engine 
   const agent = await Agent.start(peer, engine, { token: 'registration-token' });
   later(() => peer.stop(), () => engine.stop(), () => agent.remove());
   await peer.session();
-  for (const [what, how] of Object.entries(engineRubbish)) {
+  for (const [what, how] of Object.entries(invalidAnswers)) {
     engine.misbehave = (_, path) => (path.includes(scriptedId(1)) || path === '/images/json' ? how : null);
     for (const ask of [() => peer.operation({ action: 'inspect', container_id: scriptedId(1) }), () => peer.command('list_images')]) {
       const reply = await ask();
@@ -341,7 +341,7 @@ test('one hung engine delays no other host', { timeout: 60000 }, async () => {
   let isAnswered = false;
   void pending.then(() => (isAnswered = true));
   for (let i = 0; i < 20; i++) await client.post(`/api/hosts/${b.host_id}/containers/${b.id}/start`);
-  assert.equal(isAnswered, false, 'the hung one was waited for all the time');
+  assert.equal(isAnswered, false, 'the request to the hung engine was still pending');
   hung.http.closeAllConnections();
   hung.misbehave = () => null;
   await pending;

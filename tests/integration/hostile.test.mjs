@@ -36,7 +36,7 @@ const descriptors = async (p) => (await readdir(`/proc/${p.child.pid}/fd`)).leng
 const memory = async (p) => Number(/VmRSS:\s+(\d+) kB/.exec(await readFile(`/proc/${p.child.pid}/status`, 'utf8'))[1]) * 1024;
 const isOnline = async (client, a) => (await client.get('/api/hosts')).find((h) => h.id === a.hostId)?.status === 'online';
 
-// A socket without a handler for errors. Many source addresses stand for as many hosts.
+// Opens a socket that ignores errors. Different source addresses represent different hosts.
 function dial(server, first = '', { from = '127.0.0.1' } = {}) {
   const socket = connect({ port: server.port, host: '127.0.0.1', localAddress: from });
   socket.on('error', () => {});
@@ -70,12 +70,12 @@ test('beyond --max-connections the oldest unauthenticated connection is closed, 
 
   await first.gone;
   assert.ok((await descriptors(server.process)) < 200);
-  assert.ok(await isOnline(client, a), 'a newcomer with a key gets in');
+  assert.ok(await isOnline(client, a), 'a new client with a key is accepted');
   assert.equal((await join(server)).ws.readyState, WebSocket.OPEN);
   assert.equal(a.ws.readyState, WebSocket.OPEN);
-  const said = server.process.lines.filter((l) => /nobody authenticates/.test(l));
-  assert.equal(said.length, 1, 'logged once, with the address');
-  assert.match(said[0], /peer=127\.0\.0\.\d/);
+  const logged = server.process.lines.filter((l) => /nobody authenticates/.test(l));
+  assert.equal(logged.length, 1, 'logged once, with the address');
+  assert.match(logged[0], /peer=127\.0\.0\.\d/);
   crowd.forEach((s) => s.destroy());
 });
 
@@ -85,8 +85,8 @@ test('one source gets at most half of the connections', async () => {
   await once(other, 'connect');
   const crowd = await inBatches(100, () => dial(server, '', { from: '127.0.0.2' }), 10);
 
-  await eventually(() => crowd.filter((s) => !s.destroyed).length <= 20, { what: 'its share' });
-  assert.ok(!other.destroyed, 'another source does not make way for it');
+  await eventually(() => crowd.filter((s) => !s.destroyed).length <= 20, { what: 'the crowd has its share' });
+  assert.ok(!other.destroyed, 'no connection of another source is closed for it');
   crowd.forEach((s) => s.destroy());
   other.destroy();
 });
@@ -122,7 +122,7 @@ test('no descriptors at all: it logs that, does not spin, and recovers when ther
   crowd.forEach((s) => s.destroy());
 });
 
-async function tenThousandStrangers() {
+async function tenThousandUnauthenticated() {
   const server = await serverWith({ args: ['--log-level', 'info'] });
   const client = await server.client('viewer');
   const a = await join(server);
@@ -139,10 +139,10 @@ async function tenThousandStrangers() {
   assert.ok(await isOnline(client, a));
 
   await Promise.all(crowd.map((s) => s.gone));
-  await eventually(async () => (await descriptors(server.process)) <= before.descriptors + 8, { what: 'descriptors come back' });
+  await eventually(async () => (await descriptors(server.process)) <= before.descriptors + 8, { what: 'descriptors are released' });
   assert.ok(await isOnline(client, a), 'authenticated connections stay');
   const lines = server.process.lines.filter((l) => /did not authenticate|nobody authenticates/.test(l));
-  assert.ok(lines.length <= 100, `${lines.length} lines about it`);
+  assert.ok(lines.length <= 100, `${lines.length} lines of the log`);
 }
 
 async function slowTalkersAndReaders() {
@@ -168,14 +168,14 @@ async function slowTalkersAndReaders() {
   assert.ok(Date.now() - begin < 45000, 'head and body have 10 s in total');
   await Promise.all(frames.map((s) => (s.resume(), s.gone)));
   clearInterval(drip);
-  // A reader that does not read does not notice that it was disconnected.
-  await eventually(async () => (await descriptors(server.process)) < 60, { timeout: 60000, interval: 500, what: 'readers are cut' });
+  // A client that does not read does not notice that it was disconnected.
+  await eventually(async () => (await descriptors(server.process)) < 60, { timeout: 60000, interval: 500, what: 'readers are disconnected' });
   readers.forEach((s) => s.destroy());
 }
 
 test('at scale', { concurrency: true, timeout: 240000 }, async (t) => {
   await Promise.all([
-    t.test('ten thousand that never authenticate: others are served, and all of them are disconnected', tenThousandStrangers),
+    t.test('ten thousand that never authenticate: others are served, and all of them are disconnected', tenThousandUnauthenticated),
     t.test('slowloris: heads, bodies and frames byte by byte, and readers that do not read', slowTalkersAndReaders),
   ]);
 });

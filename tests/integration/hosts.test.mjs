@@ -1,5 +1,5 @@
 // Hosts through REST: names and tags, the description of the agent, migration of hosts that were reached over
-// mTLS, tokens that expire, when an agent was last seen, and the limits of one agent.
+// mTLS, expiry of tokens, the time an agent was last seen, and the limits of one agent.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -34,7 +34,7 @@ const hostOf = async (id) => (await client.get('/api/hosts')).find((h) => h.id =
 const put = (id, body, status = 200) => client.call('PUT', `/api/hosts/${id}`, { body, status });
 const patch = (id, body, status = 200) => client.call('PATCH', `/api/hosts/${id}/tags`, { body, status });
 
-// Rows that no API creates any more, such as hosts from before agents, are written into the database.
+// Rows that the API no longer creates, such as hosts without an agent, are written into the database.
 async function sql(text) {
   const r = await run('sqlite3', ['-cmd', '.timeout 5000', '-cmd', 'PRAGMA foreign_keys=ON', join(server.dir, 'dockmon.db'), text]);
   assert.equal(r.code, 0, r.stderr);
@@ -62,7 +62,7 @@ test('changes of name, description and tags survive a restart and a re-registrat
   assert.deepEqual(await patch(a.hostId, { tags_to_add: ['eu', 'db'], tags_to_remove: ['prod'] }), { tags: ['db', 'eu'] });
   assert.deepEqual(await patch(a.hostId, {}), { tags: ['db', 'eu'] });
   const many = Array.from({ length: 20 }, (_, i) => `t${i}`);
-  await Promise.all(many.map((t) => patch(a.hostId, { tags_to_add: [t] }))); // at the same time: both take effect
+  await Promise.all(many.map((t) => patch(a.hostId, { tags_to_add: [t] }))); // at the same time: all take effect
   assert.equal((await patch(a.hostId, {})).tags.length, 22);
   await patch(a.hostId, { tags_to_remove: many });
   await put(a.hostId, { description: null });
@@ -109,7 +109,7 @@ test('the number of tags is limited', async () => {
   assert.equal((await hostOf(a.hostId)).tags.length, 30);
 });
 
-test('the description of an agent', async () => {
+test('the API describes an agent', async () => {
   const a = await joined();
   const { agents: list, total, connected_count: connected } = await client.get('/api/agent/list');
   assert.equal(total, list.length);
@@ -158,7 +158,7 @@ test('an expired registration token is refused', async () => {
   assert.match(reply.error, /expired/);
 });
 
-test('a token lives for fifteen minutes', async () => {
+test('a registration token is valid for fifteen minutes', async () => {
   const before = Date.now();
   const { token, expires_at: at } = await client.post('/api/agent/generate-token', {});
   assert.match(token, /^[0-9a-f-]{36}$/);
@@ -184,7 +184,7 @@ test('one mTLS host with the same engine is migrated when its agent registers', 
 
   assert.equal(reply.type, 'auth_success');
   assert.notEqual(a.hostId, 'old-1');
-  assert.equal((await hostOf(a.hostId)).name, 'legacy', 'the name stays with the machine');
+  assert.equal((await hostOf(a.hostId)).name, 'legacy', 'the name of the old host is kept');
   assert.equal(await sql(`SELECT is_active || ' ' || replaced_by || ' ' || name FROM hosts WHERE id = 'old-1'`), `0 ${a.hostId} legacy (migrated)`);
   for (const table of ['container_desired_states', 'tag_assignments'])
     assert.equal(await sql(`SELECT host_id || ' ' || container_id FROM ${table}`), `${a.hostId} abcdefabcdef`, table);
@@ -242,7 +242,7 @@ test('an agent of an old database can use its id as token, once', async () => {
   await a.close();
   assert.equal((await a.connect(a.permanentToken)).type, 'auth_success', 'the new secret is valid');
   await a.close();
-  assert.equal((await a.connect(id)).type, 'auth_error', 'and the id is not one any more');
+  assert.equal((await a.connect(id)).type, 'auth_error', 'the id is refused from now on');
 });
 
 test('64 commands may wait for one agent; the next is refused at once, other agents are not affected', async () => {
@@ -259,7 +259,7 @@ test('64 commands may wait for one agent; the next is refused at once, other age
 
   const start = (a, c) => client.fetch('POST', `/api/hosts/${a.hostId}/containers/${c.Id}/start`);
   const waiting = Array.from({ length: 64 }, () => start(busy, element));
-  await eventually(() => busy.commands.filter((c) => c.payload?.action === 'start').length >= 63, { what: 'the agent has them' });
+  await eventually(() => busy.commands.filter((c) => c.payload?.action === 'start').length >= 63, { what: 'the agent has received them' });
   const begin = Date.now();
   const refused = await start(busy, element);
   assert.ok([429, 503].includes(refused.status), `${refused.status}`);
@@ -270,7 +270,7 @@ test('64 commands may wait for one agent; the next is refused at once, other age
   for (const answer of await Promise.all(waiting)) assert.ok([429, 503].includes(answer.status), `${answer.status}`);
 });
 
-test('an agent that does not answer: 504 with a reason, and the session stays', { timeout: 60000 }, async () => {
+test('an agent that does not answer: 504 with a reason, and the session continues', { timeout: 60000 }, async () => {
   const a = await joined();
   const element = containerElement({ name: 'mute' });
   a.containers = [element];

@@ -1,4 +1,4 @@
-// Restarts of server, agent and engine, each twice in a row, also with -9: everything recovers by itself.
+// Server, agent and engine are restarted, each twice in a row, also with SIGKILL: everything recovers by itself.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Agent, Server } from './lib/dockmon.mjs';
@@ -27,17 +27,17 @@ const becomes = (wanted) => eventually(async () => (await status()) === wanted, 
 
 // The whole chain works: a new container is listed, and an operation on it reaches the engine.
 let counter = 0;
-async function works() {
+async function assertWorks() {
   await becomes('online');
   const c = await engine.run(`works-${counter++}`);
   await client.container(c.name);
   await client.post(`/api/hosts/${host.id}/containers/${c.id}/stop?timeout=0`);
   assert.equal(await engine.state(c.id), 'exited');
   await client.delete(`/api/hosts/${host.id}/containers/${c.id}`);
-  assert.equal((await client.get('/api/hosts')).length, 1, 'no second host was made');
+  assert.equal((await client.get('/api/hosts')).length, 1, 'no second host was created');
 }
 
-async function noDoubleEvents() {
+async function assertNoDuplicateEvents() {
   const { events } = await client.get('/api/events?category=container&limit=1000');
   const seen = new Map();
   for (const e of events.filter((x) => x.event_type !== 'container_action')) {
@@ -54,13 +54,13 @@ for (const signal of ['SIGTERM', 'SIGKILL']) {
       const c = await engine.run(`during-server-${signal}-${round}`);
       await engine.docker('kill', c.id);
       await server.up();
-      await works();
+      await assertWorks();
       const events = await eventually(async () => {
         const list = (await client.get(`/api/events?container_id=${c.id}`)).events.map((e) => e.event_type);
         return list.includes('died') && list;
       });
-      assert.ok(events.includes('started'), `what happened while the server was away is known: ${events}`);
-      await noDoubleEvents();
+      assert.ok(events.includes('started'), `events of the server's downtime are stored: ${events}`);
+      await assertNoDuplicateEvents();
     });
 
     test(`agent ${signal}, round ${round}`, async () => {
@@ -70,11 +70,11 @@ for (const signal of ['SIGTERM', 'SIGKILL']) {
       const c = await engine.run(`during-agent-${signal}-${round}`);
       await engine.docker('kill', c.id);
       await agent.up();
-      await works();
+      await assertWorks();
       await eventually(async () => (await client.get(`/api/events?container_id=${c.id}`)).events.some((e) => e.event_type === 'died'), {
-        what: 'what happened while the agent was away is known',
+        what: 'events of the downtime of the agent are stored',
       });
-      await noDoubleEvents();
+      await assertNoDuplicateEvents();
     });
   }
 }
@@ -91,12 +91,12 @@ for (const round of [1, 2]) {
       const answer = await client.fetch('GET', `/api/hosts/${host.id}/containers/${'d'.repeat(64)}/inspect`);
       return answer.status === 404;
     }, { what: 'the engine answers again', timeout: 60000 });
-    await works();
+    await assertWorks();
     const c = await engine.run(`after-engine-${round}`, { command: ['true'] });
     const types = async () => (await client.get(`/api/events?container_id=${c.id}`)).events.map((e) => e.event_type);
-    await eventually(async () => (await types()).includes('stopped'), { what: 'events come again' });
+    await eventually(async () => (await types()).includes('stopped'), { what: 'events arrive again' });
     assert.equal((await types()).filter((t) => t === 'started').length, 1);
-    await noDoubleEvents();
+    await assertNoDuplicateEvents();
   });
 }
 
@@ -106,21 +106,21 @@ test('an agent that starts before its engine waits for it', async () => {
   await agent.up();
   await agent.process.line(/engine/i);
   await engine.up();
-  await works();
+  await assertWorks();
 });
 
-test('a cloned data directory: the two agents do not fight in a tight loop', async () => {
+test('two agents with copies of one data directory do not supersede each other in a tight loop', async () => {
   const clone = await Agent.start(server, engine, { dir: agent.dir, token: '' });
   try {
     const superseded = /New connection established/;
     const begin = clone.process.lines.length + agent.process.lines.length;
     await eventually(() => [...agent.process.lines, ...clone.process.lines].some((l) => superseded.test(l)), { timeout: 30000 });
     await new Promise((r) => setTimeout(r, 3000));
-    const fights = [...agent.process.lines, ...clone.process.lines].slice(begin).filter((l) => superseded.test(l)).length;
-    assert.ok(fights <= 16, `${fights} takeovers in 3 s with RECONNECT_MAX=1s`);
+    const takeovers = [...agent.process.lines, ...clone.process.lines].slice(begin).filter((l) => superseded.test(l)).length;
+    assert.ok(takeovers <= 16, `${takeovers} takeovers in 3 s with RECONNECT_MAX=1s`);
     assert.equal((await client.get('/api/hosts')).length, 1);
   } finally {
     await clone.down();
   }
-  await works();
+  await assertWorks();
 });

@@ -1,4 +1,4 @@
-// Peers that vanish silently: each side notices after 45 s of silence, and live connections stay up.
+// Peers disappear without a close: each side notices that after 45 s of silence, and live connections remain open.
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import WebSocket from 'ws';
@@ -33,7 +33,7 @@ test('liveness', { concurrency: true, timeout: 120000 }, async (t) => {
       ws._receiver.removeAllListeners('ping'); // no pong either
       ws._receiver.on('ping', () => pings++);
       await peer.session({ count: 2, timeout: NOTICED_MS });
-      assert.ok(pings >= 1, 'it has pinged');
+      assert.ok(pings >= 1, 'the agent has pinged');
     }),
     t.test('the agent stays with a server that only answers its pings', async () => {
       const peer = await HandServer.start();
@@ -43,7 +43,7 @@ test('liveness', { concurrency: true, timeout: 120000 }, async (t) => {
       let pings = 0;
       ws.on('ping', () => pings++);
       await sleep(QUIET_MS);
-      assert.ok(pings >= 1, 'it pings at least every 30 s');
+      assert.ok(pings >= 1, 'the agent pings at least every 30 s');
       assert.equal(peer.connections, 1);
     }),
     t.test('the server pings, and an agent that does not answer is offline', async () => {

@@ -96,7 +96,7 @@ test('a single-use token registers one host; a used or unknown token none', asyn
   assert.equal((await hand().connect('00000000-0000-4000-8000-000000000000')).error, 'Invalid registration token');
 });
 
-test('twenty agents at once with one single-use token: exactly one gets in', async () => {
+test('twenty agents at once with one single-use token: exactly one is registered', async () => {
   const token = await server.token();
   const replies = await Promise.all(Array.from({ length: 20 }, () => hand().connect(token)));
 
@@ -155,7 +155,7 @@ test('the permanent token reconnects to the same host, and only with its engine 
   assert.equal(a.permanentToken, permanentToken);
   const thief = await hand({}).connect(permanentToken);
   assert.equal(thief.error, 'Permanent token does not match engine_id');
-  assert.equal((await hostOf(a)).status, 'online', 'the thief does not disturb the owner');
+  assert.equal((await hostOf(a)).status, 'online', 'the owner is not affected');
 });
 
 test('the agent id that the API lists is not a credential', async () => {
@@ -179,7 +179,7 @@ test('a newer connection supersedes the older, whose close changes nothing', asy
   await client.container('after-supersede');
 });
 
-test('a used name is refused at registration and kept at reconnect', async () => {
+test('a name in use is refused at registration, and a reconnect with it keeps the old name', async () => {
   const a = hand({ hostname: 'taken-name' });
   await a.connect(await server.token());
   const b = hand({ hostname: 'taken-name' });

@@ -1,5 +1,5 @@
-// Agents' permanent tokens over their life: replaced, with either side killed meanwhile; revoked; and issued
-// again when the answer to a registration was lost.
+// Permanent tokens of agents are replaced, with either side killed meanwhile, revoked, and issued again when the
+// answer to a registration was lost.
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
@@ -21,7 +21,7 @@ before(async () => {
   admin = await server.client('admin');
   agent = await Agent.start(server, engine);
   await admin.onlineHost();
-  await eventually(() => tokenFile().catch(() => null), { what: 'the agent has written its token down' });
+  await eventually(() => tokenFile().catch(() => null), { what: 'the agent has stored its token' });
   agentId = (await admin.get('/api/agent/list')).agents[0].agent_id;
 });
 
@@ -47,9 +47,9 @@ class Rotatable extends HandAgent {
     return this.commands.filter((c) => c.command === 'token_rotate');
   }
 
-  // The nth new token that was received.
+  // Returns the nth new token that was received.
   async sent(n = 1) {
-    await eventually(() => this.rotations.length >= n, { what: `token ${n} comes` });
+    await eventually(() => this.rotations.length >= n, { what: `token ${n} arrives` });
     const m = this.rotations[n - 1];
     assert.equal(m.type, 'command');
     assert.match(m.payload.permanent_token, /^[0-9a-f]{64}$/);
@@ -64,7 +64,7 @@ class Rotatable extends HandAgent {
     if (message.command !== 'token_rotate') super.onNamedCommand(message);
   }
 
-  async again(token) {
+  async reconnect(token) {
     const reply = await this.connect(token);
     await this.close();
     return reply.type;
@@ -101,7 +101,7 @@ test('a new token replaces the old one without interrupting the agent', async ()
   assert.deepEqual(await audit('agent_rotate'), [`ok ${(await status(agentId)).host_name}`]);
 });
 
-test('permissions, and refusals with a reason', async () => {
+test('rotation and revocation need the role admin, and a refusal has a reason', async () => {
   for (const role of ['viewer', 'operator']) {
     const c = await server.client(role);
     await c.post(`/api/agent/${agentId}/rotate-token`, {}, { status: 403 });
@@ -135,8 +135,8 @@ test('an agent that is killed before it stored the token comes back with the old
   const fresh = await peer.sent();
   await peer.close();
   assert.match((await call).detail, /current token and the new one both stay valid/);
-  assert.equal(await peer.again(peer.permanentToken), 'auth_success');
-  assert.equal(await peer.again(fresh), 'auth_success');
+  assert.equal(await peer.reconnect(peer.permanentToken), 'auth_success');
+  assert.equal(await peer.reconnect(fresh), 'auth_success');
 });
 
 test('an agent that is killed before it acknowledges comes back with the new token, and the old one is invalid', async () => {
@@ -146,12 +146,12 @@ test('an agent that is killed before it acknowledges comes back with the new tok
   const fresh = await peer.sent();
   await peer.close();
   await call;
-  assert.equal(await peer.again(fresh), 'auth_success');
-  assert.equal(await peer.again(old), 'auth_error');
-  assert.equal(await peer.again(fresh), 'auth_success');
+  assert.equal(await peer.reconnect(fresh), 'auth_success');
+  assert.equal(await peer.reconnect(old), 'auth_error');
+  assert.equal(await peer.reconnect(fresh), 'auth_success');
 });
 
-test('two rotations at once, acknowledged in order', async () => {
+test('two rotations at once, acknowledged in order: the second token is valid', async () => {
   const peer = await rotatable();
   const calls = [rotate(peer.agentId), rotate(peer.agentId)];
   const [one, two] = [await peer.sent(1), await peer.sent(2)];
@@ -160,12 +160,12 @@ test('two rotations at once, acknowledged in order', async () => {
   peer.acknowledge(2);
   await Promise.all(calls);
   await peer.close();
-  assert.equal(await peer.again(one), 'auth_error');
-  assert.equal(await peer.again(two), 'auth_success');
+  assert.equal(await peer.reconnect(one), 'auth_error');
+  assert.equal(await peer.reconnect(two), 'auth_success');
 });
 
 for (const [when, keeps] of [['before', 'old'], ['before', 'new'], ['after', 'new']]) {
-  test(`a server killed ${when} the acknowledgement, an agent with the ${keeps} token`, async () => {
+  test(`after a kill of the server ${when} the acknowledgement, an agent with the ${keeps} token reconnects`, async () => {
     const peer = await rotatable();
     const old = peer.permanentToken;
     const call = rotate(peer.agentId).catch(() => {});
@@ -174,9 +174,9 @@ for (const [when, keeps] of [['before', 'old'], ['before', 'new'], ['after', 'ne
     await server.down('SIGKILL');
     await call;
     await server.up();
-    assert.equal(await peer.again(keeps === 'old' ? old : fresh), 'auth_success');
-    assert.equal(await peer.again(keeps === 'old' ? old : fresh), 'auth_success');
-    if (keeps === 'new') assert.equal(await peer.again(old), 'auth_error');
+    assert.equal(await peer.reconnect(keeps === 'old' ? old : fresh), 'auth_success');
+    assert.equal(await peer.reconnect(keeps === 'old' ? old : fresh), 'auth_success');
+    if (keeps === 'new') assert.equal(await peer.reconnect(old), 'auth_error');
     await online();
   });
 }
@@ -227,7 +227,7 @@ test('a hand-made agent that cannot rotate can be revoked', async () => {
   assert.equal(reply.error, 'Permanent token has been revoked');
 });
 
-test('dockmon agent ls, rotate and revoke', async () => {
+test('dockmon agent ls, rotate and revoke work', async () => {
   const host = (await admin.get('/api/hosts')).find((h) => h.status === 'online').name;
   const cli = (...args) => dockmon(server, admin.key, ['agent', ...args]);
   const ls = await cli('ls');
@@ -258,7 +258,7 @@ test('dockmon agent ls, rotate and revoke', async () => {
   assert.match((await cli('ls')).stdout, new RegExp(`^${agentId} .*revoked `, 'm'));
 });
 
-// Passes everything on, but truncates the server's messages after the handshake once, to `bytes(frame size)`.
+// A proxy that truncates the first message of the server after the handshake to `bytes(frame size)`, once.
 async function cuttingProxy(bytes) {
   let isFirst = true;
   const proxy = createServer((client) => {
@@ -276,7 +276,7 @@ async function cuttingProxy(bytes) {
     }
     isFirst = false;
     let seen = Buffer.alloc(0);
-    let passed = 0; // the head of the handshake's answer is passed on
+    let passed = 0; // bytes of the handshake's answer, which is passed on
     upstream.on('data', (chunk) => {
       seen = Buffer.concat([seen, chunk]);
       const start = seen.indexOf('\r\n\r\n') + 4;
@@ -285,7 +285,7 @@ async function cuttingProxy(bytes) {
       passed = start;
       if (seen.length < start + 4) return;
       const size = (seen[start + 1] & 127) === 126 ? 4 + seen.readUInt16BE(start + 2) : 2 + (seen[start + 1] & 127);
-      if (seen.length < start + size) return; // until the server believes that it has answered
+      if (seen.length < start + size) return; // the server must have sent the whole answer
       client.write(seen.subarray(start, start + bytes(size)), () => end());
     });
   });
@@ -305,7 +305,7 @@ for (const [what, bytes] of [['all', () => 0], ['all but a byte', () => 1], ['ha
       await c.onlineHost({ timeout: 30000 });
       assert.equal((await c.get('/api/agent/list')).total, 1);
       await own.process.line(/registered again: it did not receive the first answer/);
-      await eventually(() => readFile(join(joining.dir, 'permanent_token')).catch(() => null), { what: 'it has a token' });
+      await eventually(() => readFile(join(joining.dir, 'permanent_token')).catch(() => null), { what: 'the agent has stored a token' });
       await joining.down('SIGKILL'); // the stored token is valid
       joining.token = '';
       await joining.up();
@@ -318,21 +318,22 @@ for (const [what, bytes] of [['all', () => 0], ['all but a byte', () => 1], ['ha
   });
 }
 
-test('a used registration token is worthless to a thief once its agent has connected', async () => {
+test('a used registration token is refused once its agent has connected', async () => {
   const token = await server.token();
   const peer = new HandAgent(server);
   await peer.connect(token);
-  await eventually(() => peer.commands.some((c) => c.command === 'list_containers')); // which it answers
+  await eventually(() => peer.commands.some((c) => c.command === 'list_containers')); // the agent answers this
   const thief = new HandAgent(server, { engineId: peer.engineId, hostname: peer.hostname });
-  // The reply may still be in flight: until it arrives the server cannot know.
+  // The server learns of the arrival from the next message, which may still be in flight.
+  let wasAccepted = false;
   peer.send({ type: 'heartbeat' });
   await eventually(async () => {
     const reply = await thief.dial(thief.registration(token));
     thief.ws.terminate();
-    if (reply.type !== 'auth_error') peer.wasRobbed = true;
+    if (reply.type !== 'auth_error') wasAccepted = true;
     return reply.type === 'auth_error' && /maximum uses/.test(reply.error);
   });
-  assert.ok(!peer.wasRobbed);
+  assert.ok(!wasAccepted);
   assert.equal(peer.ws.readyState, 1);
   await peer.close();
 

@@ -31,7 +31,7 @@ class Subscriber {
     this.closed = new Promise((r) => this.ws.on('close', (code, reason) => r({ code, reason: reason.toString() })));
   }
 
-  // Like a real client: a complete state replaces everything, other messages are merged.
+  // Like a real client: a complete state replaces everything, and other messages are merged.
   onMessage(m) {
     this.messages.push(m);
     if (m.type !== 'state' && m.type !== 'update') return;
@@ -46,7 +46,7 @@ class Subscriber {
     }
   }
 
-  // A request and its answer; sent at once, which is allowed before the client is authenticated.
+  // Sends a request, which is allowed before the client is authenticated, and returns its answer.
   async ask(type, topics) {
     await this.opened;
     const id = ++this.n;
@@ -125,9 +125,9 @@ test('a subscription gets its state, then changes, and nothing else', async () =
   await admin.delete(`/api/hosts/${b.hostId}`);
   await admin.delete(`/api/hosts/${a.hostId}`);
   await eventually(() => !all.hosts.has(a.hostId) && !all.hosts.has(b.hostId), { what: 'both hosts to be removed' });
-  await eventually(() => some.containers.size === 0, { what: 'the container goes with its host' });
+  await eventually(() => some.containers.size === 0, { what: 'the container is removed with its host' });
   for (const w of [all, some]) {
-    assert.ok(w.messages.every((m) => ['subscribed', 'unsubscribed', 'state', 'update'].includes(m.type)), 'nothing for other clients');
+    assert.ok(w.messages.every((m) => ['subscribed', 'unsubscribed', 'state', 'update'].includes(m.type)), 'no messages of clients that do not subscribe');
     w.ws.close();
   }
   assert.ok(!some.messages.some((m) => m.events || (m.removed ?? []).some((r) => r.id === two.Id)), 'nothing without a subscription');
@@ -229,7 +229,7 @@ test('clients that do not subscribe get container_stats of the listed containers
   await eventually(() => of(one, 1) && of(two, 2), { what: 'both samples' });
   assert.equal(of(one, 1).host_id, a.hostId);
   assert.deepEqual(of(one, 1).stats, { cpu_percent: 1, memory_usage: 1001, memory_limit: 4000, memory_percent: 25.5, network_rx: 1000, network_tx: 0, disk_read: 7, disk_write: 8 });
-  await eventually(() => w.messages.some((m) => m.type === 'containers_update' && m.data.containers.some((c) => c.id === one.Id && c.cpu_percent === 1)), { what: 'the full list has the figures, too' });
+  await eventually(() => w.messages.some((m) => m.type === 'containers_update' && m.data.containers.some((c) => c.id === one.Id && c.cpu_percent === 1)), { what: 'the full list has the samples, too' });
 
   w.ws.send('{"type":"modal_closed"}');
   w.ws.send('{"type":"ping"}');
@@ -237,7 +237,7 @@ test('clients that do not subscribe get container_stats of the listed containers
   a.event('container_stats', stats(two.Id, 3));
   a.event('container_stats', stats(one.Id, 4));
   await eventually(() => of(one, 4));
-  assert.ok(!of(two, 3), 'it is not shown any more');
+  assert.ok(!of(two, 3), 'the container is not watched any more');
   w.ws.close();
   await a.close();
 });
@@ -256,8 +256,8 @@ test('progress and errors of agents reach subscribers and the event log', async 
     { type: step.type, host_id: step.host_id, container_id: step.container_id, message: step.message, error: step.error },
     { type: 'container_update_progress', host_id: a.hostId, container_id: one.Id.slice(0, 12), message: 'Pulling image', error: null },
   );
-  const told = await eventually(() => old.messages.find((m) => m.type === 'container_update_progress'));
-  assert.equal(told.data.stage, 'pulling');
+  const received = await eventually(() => old.messages.find((m) => m.type === 'container_update_progress'));
+  assert.equal(received.data.stage, 'pulling');
   a.send({ type: 'progress', container_id: one.Id.slice(0, 12), stage: 'creating', percent: 40, message: 'm', download_speed: '1 MB/s' });
   assert.equal((await w.next('progress', (p) => p.stage === 'creating')).progress, 40);
   a.event('update_progress', { container_id: one.Id.slice(0, 12), stage: 'failed', message: 'no space left' });
@@ -296,7 +296,7 @@ test('an agent that floods is limited in the store and in the feed, and others a
   await w.next('events', (e) => e.event_type === 'agent_error' && e.host_id === quiet.hostId);
   const done = containerElement({ name: 'flood-done' });
   loud.containers = [done];
-  await admin.container('flood-done'); // by then the flood is over
+  await admin.container('flood-done'); // messages are in order: the flood is over
   const { events } = await admin.get(`/api/events?host_id=${loud.hostId}&limit=1000`);
   assert.ok(events.filter((e) => e.event_type === 'agent_error').length < 100, 'rows are limited');
   const steps = w.messages.flatMap((m) => m.progress ?? []).filter((p) => p.host_id === loud.hostId);
@@ -329,26 +329,26 @@ test('a reader that is too slow gets a new complete state and delays no other', 
   const a = await agentWith([]);
   a.containers = Array.from({ length: 3000 }, (_, i) => containerElement({ name: `slow-${i}` }));
   await admin.container('slow-2999');
-  const sleepy = new Subscriber('operator');
-  const brisk = new Subscriber('viewer');
-  await sleepy.subscribe(`containers/${a.hostId}`);
-  await brisk.subscribe(`containers/${a.hostId}`);
-  assert.equal(sleepy.containers.size, 3000);
-  assert.ok(sleepy.messages.filter((m) => m.type === 'state').length > 3, 'a large state comes in parts');
+  const slow = new Subscriber('operator');
+  const fast = new Subscriber('viewer');
+  await slow.subscribe(`containers/${a.hostId}`);
+  await fast.subscribe(`containers/${a.hostId}`);
+  assert.equal(slow.containers.size, 3000);
+  assert.ok(slow.messages.filter((m) => m.type === 'state').length > 3, 'a large state comes in parts');
 
-  sleepy.ws._socket.pause();
+  slow.ws._socket.pause();
   for (let round = 0; round < 4; round++) {
     a.containers = a.containers.map((c, i) => ({ ...c, Names: [`/round${round}-${i}`] }));
-    await eventually(() => [...brisk.containers.values()].filter((c) => c.name.startsWith(`round${round}-`)).length === 3000, { what: `round ${round}` });
+    await eventually(() => [...fast.containers.values()].filter((c) => c.name.startsWith(`round${round}-`)).length === 3000, { what: `round ${round}` });
   }
   a.containers = a.containers.slice(0, 2999);
-  await eventually(() => brisk.containers.size === 2999, { what: 'one to be removed' });
-  sleepy.ws._socket.resume();
-  await eventually(() => sleepy.messages.some((m) => m.type === 'state' && m.complete && m.last), { what: 'a fresh state' });
-  await eventually(() => sleepy.containers.size === 2999 && [...sleepy.containers.values()].every((c) => c.name.startsWith('round3-')), { what: 'all as it is' });
-  assert.ok(!brisk.messages.some((m) => m.reason === 'behind'), 'a client that reads loses nothing');
-  sleepy.ws.close();
-  brisk.ws.close();
+  await eventually(() => fast.containers.size === 2999, { what: 'the removal of one' });
+  slow.ws._socket.resume();
+  await eventually(() => slow.messages.some((m) => m.type === 'state' && m.complete && m.last), { what: 'a new state' });
+  await eventually(() => slow.containers.size === 2999 && [...slow.containers.values()].every((c) => c.name.startsWith('round3-')), { what: 'the current containers' });
+  assert.ok(!fast.messages.some((m) => m.reason === 'behind'), 'a client that reads loses nothing');
+  slow.ws.close();
+  fast.ws.close();
   await a.close();
 });
 
@@ -387,7 +387,7 @@ test('a limited scope: only its objects are sent; they appear and disappear with
     for (const c of [w, old]) assert.ok(!JSON.stringify(c.messages).includes(text), text);
   }
 
-  // The sockets end with the rights.
+  // The sockets are closed when the rights end.
   await admin.delete(`/api/v2/api-keys/${keyId}`);
   for (const c of [w, old]) assert.equal((await c.closed).code, 1008);
   await a.close();
@@ -412,26 +412,26 @@ test('an agent is notified of watched containers, again after a reconnect, and w
   const capabilities = { container_operations: true, samples: true };
   const a = await agentWith(['rate-one', 'rate-two'], { fields: { capabilities } });
   const [one] = a.containers;
-  const told = (agent, match) => eventually(() => agent.commands.find((m) => m.type === 'stats_rate' && match(m.payload)), { what: 'stats_rate' });
+  const notified = (agent, match) => eventually(() => agent.commands.find((m) => m.type === 'stats_rate' && match(m.payload)), { what: 'stats_rate' });
   const w = new Subscriber('viewer');
   await w.subscribe(`stats/${a.hostId}/${one.Id.slice(0, 12)}`);
-  const rate = await told(a, () => true);
+  const rate = await notified(a, () => true);
   assert.equal(rate.payload.interval_ms, 1000);
   assert.deepEqual(rate.payload.containers, [one.Id]);
   assert.ok(!rate.payload.all && !rate.payload.host);
   await w.subscribe(`stats/${a.hostId}`, 'host_stats');
-  await told(a, (p) => p.all && p.host);
+  await notified(a, (p) => p.all && p.host);
   const before = a.commands.length;
   await w.ask('unsubscribe', [`stats/${a.hostId}`, 'host_stats']);
-  await eventually(() => a.commands.slice(before).find((m) => m.type === 'stats_rate' && !m.payload.all && !m.payload.host && m.payload.containers.includes(one.Id)), { what: 'less is looked at' });
+  await eventually(() => a.commands.slice(before).find((m) => m.type === 'stats_rate' && !m.payload.all && !m.payload.host && m.payload.containers.includes(one.Id)), { what: 'fewer samples are watched' });
   await w.subscribe(`stats/${a.hostId}`, 'host_stats');
 
   await a.close();
   const again = new HandAgent(server, { engineId: a.engineId, fields: { capabilities } });
   again.containers = a.containers;
   await again.connect(a.permanentToken);
-  await told(again, (p) => p.all && p.host);
+  await notified(again, (p) => p.all && p.host);
   w.ws.close();
-  await told(again, (p) => !p.all && !p.host && !p.containers?.length);
+  await notified(again, (p) => !p.all && !p.host && !p.containers?.length);
   await again.close();
 });

@@ -1,4 +1,4 @@
-// The shortest path through everything: an agent registers, its containers arrive, `dockmon ps` shows them.
+// The shortest path through the whole system: an agent registers, its containers arrive, `dockmon ps` shows them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { dockmon } from './lib/dockmon.mjs';
