@@ -43,7 +43,7 @@ struct command {
     struct list link; /* in peer->commands */
     struct loop_timer timer;
     uint64_t started_ms, timeout_ms;
-    int refusal; /* why it is COMMAND_REFUSED */
+    int refusal; /* the errno of a COMMAND_REFUSED */
     enum operation_id operation;
     char *container; /* for the log; NULL: routine */
     command_done_fn done;
@@ -73,7 +73,7 @@ static struct peer *get_peer(struct commands *cs, const char *agent_id)
     p = xcalloc(1, sizeof(*p));
     p->agent_id = xstrdup(agent_id);
     list_init(&p->commands);
-    (void)map_put(&cs->peers, agent_id, p); /* nothing was there */
+    (void)map_put(&cs->peers, agent_id, p); /* replaces nothing */
     return p;
 }
 
@@ -108,7 +108,7 @@ static void report_failure(const struct command *c, const struct command_result 
                                    });
 }
 
-/* Ends the command; c is gone afterwards. */
+/* Ends the command and frees it. */
 static void finish(struct command *c, struct command_result *r)
 {
     r->took_ms = time_monotonic_ms() - c->started_ms;

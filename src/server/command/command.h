@@ -1,19 +1,21 @@
 #pragma once
 
 /*
- * Commands that wait for the reply of an agent.
+ * A command is one operation that an agent is asked for, until its reply. Lives on the loop.
  *
- * command_start() gives an operation a random correlation id, sends it and remembers it by that id.
- * It ends in exactly one call of `done`: with the reply, at its timeout, when the agent disconnects
- * (commands_fail_agent) or when commands_free() ends all. `done` never runs before command_start()
- * has returned, also not when nothing could be sent. A reply counts only from the agent that the
- * command went to. After `done` the command is gone; a command cannot be cancelled, so its owner
- * must outlive it.
+ *   NEW ----> WAITING ----> DONE     a reply, the timeout, or the agent has disconnected
+ *    `------> REFUSED ------^        it could not be sent; reported from the loop
  *
- *     NEW ----> WAITING ----> DONE     a reply, the timeout, or the agent is gone
- *      `------> REFUSED ------^        it could not be sent; reported from the loop
+ * command_start() gives the command a random correlation id, sends it, and stores it by that id.
+ * The command ends in exactly one call of `done`: with the reply, at its timeout, when the agent
+ * disconnects (commands_fail_agent) or when commands_free() ends all. `done` never runs before
+ * command_start() has returned, not even when nothing could be sent. A reply counts only from the
+ * agent that was asked. After a timeout or a disconnect it is unknown whether the operation was
+ * done.
  *
- * `done` may start new commands, of the same agent, too. Everything runs on the loop.
+ * Ownership: the command is freed after `done` has returned. It cannot be cancelled, so its owner
+ * must outlive it, or hold an id and look the object up. `done` may start new commands, of the same
+ * agent, too. The result is borrowed for the call of `done`.
  */
 
 #include "base/error.h"
@@ -30,14 +32,14 @@ struct commands;
 
 struct command_result {
     /*
-     * 0; -ENOTCONN not connected or disconnected meanwhile; -ETIMEDOUT; -ENOBUFS; -EPROTO unusable
-     * reply; -EACCES permission_denied; -ENOSYS unknown to that agent; -EREMOTEIO the agent reports
-     * an error.
+     * 0; -ENOTCONN: not connected, or disconnected meanwhile; -ETIMEDOUT; -ENOBUFS: too many
+     * commands wait; -EPROTO: invalid reply; -EACCES: refused by the agent's policy; -ENOSYS:
+     * unknown to that agent; -EREMOTEIO: the agent has reported an error.
      */
     int code;
-    enum error_code reason; /* why, when code < 0; never CODE_NONE then */
-    const char *message;    /* for humans when code < 0, else "" */
-    /* The HTTP status of an -EREMOTEIO: the engine's, else that of the reason, 0 unknown. */
+    enum error_code reason; /* of a failure, then never CODE_NONE */
+    const char *message;    /* of a failure, for users; else "" */
+    /* The HTTP status of an -EREMOTEIO: the engine's, else that of the reason; 0: unknown. */
     int engine_status;
     const json_t *reply;  /* the whole reply object; NULL when code < 0 */
     const json_t *result; /* payload, else data, else the whole object; NULL when code < 0 */
@@ -48,10 +50,10 @@ typedef void (*command_done_fn)(void *owner, const struct command_result *r);
 struct command_request {
     const char *agent_id;
     enum operation_id operation;
-    json_t *payload; /* taken; NULL: empty */
+    json_t *payload; /* command_start() takes ownership; NULL: empty */
     uint64_t timeout_ms;
-    bool is_routine;      /* it is repeated anyway: on_failure() does not run */
-    command_done_fn done; /* exactly once, never before command_start() returns */
+    bool is_routine;      /* repeated regularly: on_failure() is not called */
+    command_done_fn done; /* called exactly once, never before command_start() has returned */
     void *owner;
 };
 
@@ -59,23 +61,20 @@ struct command_request {
 typedef int (*command_send_fn)(void *owner, const char *agent_id, const char *text, size_t size);
 
 struct commands *commands_new(struct loop *loop, command_send_fn send, void *owner);
-void commands_set_max_awaited(struct commands *cs, size_t max);
+void commands_set_max_awaited(struct commands *cs, size_t max); /* replies per agent */
 
-/*
- * For the log: reports each failure, except of routine commands, before `done`; owner as for
- * `send`.
- */
+/* Each failure, except those of routine commands, is reported for the log before `done`. */
 struct command_failure {
     const char *agent_id, *id, *name;
-    const char *container; /* "" when the operation is not on a container */
+    const char *container; /* "": the operation is not on a container */
     const struct command_result *result;
 };
 void commands_on_failure(struct commands *cs,
                          void (*fn)(void *owner, const struct command_failure *f));
-void commands_free(struct commands *cs); /* fails those that still wait */
+void commands_free(struct commands *cs); /* fails pending commands; their owners must still exist */
 void command_start(struct commands *cs, struct command_request *q);
 
-/* Takes a reply. False: no command waits for it (unknown id, late, or from the wrong agent). */
+/* Handles a reply. False: no command waits for it (unknown id, late, or from the wrong agent). */
 bool commands_on_reply(struct commands *cs, const char *agent_id, const json_t *message);
-/* Fails all commands to that agent. */
+/* Fails all commands that wait for this agent, with -ENOTCONN. */
 void commands_fail_agent(struct commands *cs, const char *agent_id, const char *why);

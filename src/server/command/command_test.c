@@ -28,7 +28,7 @@ struct outcome {
     enum error_code reason;
     int engine_status;
     json_t *reply, *result;
-    struct commands *again; /* start another command from inside done */
+    struct commands *again; /* not NULL: `done` starts another command */
 };
 
 static int fake_send(_unused_ void *owner, const char *agent_id, const char *text, size_t size)
@@ -86,7 +86,7 @@ static void start_operation(struct commands *cs, const char *agent_id, struct ou
                       });
 }
 
-static const char *id_of(size_t i)
+static const char *get_id(size_t i)
 {
     return json_string_value(json_object_get(sent[i].message, "id"));
 }
@@ -122,7 +122,7 @@ static int teardown(void **state)
     return fake_timers_running() == 0 ? 0 : -1;
 }
 
-static void test_message_shape(void **state)
+static void test_command_is_encoded(void **state)
 {
     struct outcome o = {0};
     const json_t *m, *payload;
@@ -132,13 +132,13 @@ static void test_message_shape(void **state)
     payload = json_object_get(m, "payload");
     assert_string_equal(sent[0].agent_id, "a");
     assert_string_equal(json_string_value(json_object_get(m, "type")), "container_operation");
-    assert_int_equal(strlen(id_of(0)), 36);
-    assert_string_equal(json_string_value(json_object_get(m, "correlation_id")), id_of(0));
-    assert_string_equal(json_string_value(json_object_get(payload, "correlation_id")), id_of(0));
+    assert_int_equal(strlen(get_id(0)), 36);
+    assert_string_equal(json_string_value(json_object_get(m, "correlation_id")), get_id(0));
+    assert_string_equal(json_string_value(json_object_get(payload, "correlation_id")), get_id(0));
     assert_string_equal(json_string_value(json_object_get(payload, "action")), "stop");
     assert_string_equal(json_string_value(json_object_get(payload, "container_id")), "abc");
     assert_true(json_is_integer(json_object_get(payload, "timeout")));
-    assert_true(reply_ok(*state, "a", id_of(0)));
+    assert_true(reply_ok(*state, "a", get_id(0)));
 
     command_start(*state, &(struct command_request){.agent_id = "a",
                                                     .operation = OPERATION_LIST_CONTAINERS,
@@ -149,13 +149,14 @@ static void test_message_shape(void **state)
     assert_string_equal(json_string_value(json_object_get(m, "type")), "command");
     assert_string_equal(json_string_value(json_object_get(m, "command")), "list_containers");
     assert_true(json_is_object(json_object_get(m, "payload")));
-    assert_string_not_equal(id_of(0), id_of(1));
-    assert_true(reply_json(
-        *state, "a", json_pack("{s:s, s:s, s:[]}", "type", "response", "id", id_of(1), "payload")));
+    assert_string_not_equal(get_id(0), get_id(1));
+    assert_true(
+        reply_json(*state, "a",
+                   json_pack("{s:s, s:s, s:[]}", "type", "response", "id", get_id(1), "payload")));
     outcome_done(&o);
 }
 
-static void test_reply(void **state)
+static void test_reply_completes_its_command(void **state)
 {
     struct outcome a = {0}, b = {0};
 
@@ -163,18 +164,18 @@ static void test_reply(void **state)
     start_operation(*state, "a", &b);
     assert_int_equal(a.n_calls, 0);
 
-    /* Each reply resolves its own command, whatever the order. */
-    assert_true(reply_ok(*state, "a", id_of(1)));
+    /* Each reply completes its own command, in any order. */
+    assert_true(reply_ok(*state, "a", get_id(1)));
     assert_int_equal(a.n_calls, 0);
     assert_int_equal(b.n_calls, 1);
     assert_int_equal(b.code, 0);
     assert_string_equal(json_string_value(json_object_get(b.result, "status")), "stopped");
     assert_string_equal(b.message, "");
-    assert_true(reply_ok(*state, "a", id_of(0)));
+    assert_true(reply_ok(*state, "a", get_id(0)));
     assert_int_equal(a.n_calls, 1);
 
-    /* Once more, and one nobody asked for. */
-    assert_false(reply_ok(*state, "a", id_of(0)));
+    /* A duplicate, and a reply that no command waits for. */
+    assert_false(reply_ok(*state, "a", get_id(0)));
     assert_false(reply_ok(*state, "a", "7c9e6679-7425-40de-944b-e07fc1f90ae7"));
     assert_false(reply_json(*state, "a", json_pack("{s:b}", "success", 1)));
     assert_int_equal(a.n_calls + b.n_calls, 2);
@@ -182,19 +183,19 @@ static void test_reply(void **state)
     outcome_done(&b);
 }
 
-static void test_wrong_agent(void **state)
+static void test_reply_of_another_agent_is_ignored(void **state)
 {
     struct outcome o = {0};
 
     start_operation(*state, "a", &o);
-    assert_false(reply_ok(*state, "b", id_of(0)));
+    assert_false(reply_ok(*state, "b", get_id(0)));
     assert_int_equal(o.n_calls, 0);
-    assert_true(reply_ok(*state, "a", id_of(0)));
+    assert_true(reply_ok(*state, "a", get_id(0)));
     assert_int_equal(o.code, 0);
     outcome_done(&o);
 }
 
-static void test_failures(void **state)
+static void test_failures_have_a_code_and_a_reason(void **state)
 {
     static const struct {
         const char *reply; /* without the id, which is added */
@@ -234,7 +235,7 @@ static void test_failures(void **state)
         reply = json_loads(text, 0, NULL);
         free(text);
         start_operation(*state, "a", &o);
-        json_object_set_new(reply, "correlation_id", json_string(id_of(n_sent - 1)));
+        json_object_set_new(reply, "correlation_id", json_string(get_id(n_sent - 1)));
         assert_true(reply_json(*state, "a", reply));
         assert_int_equal(o.n_calls, 1);
         assert_int_equal(o.code, table[i].code);
@@ -249,20 +250,20 @@ static void test_failures(void **state)
     }
 }
 
-static void test_command_response(void **state)
+static void test_response_has_its_payload_as_result(void **state)
 {
     struct outcome o = {0};
 
     start_operation(*state, "a", &o);
     assert_true(reply_json(
         *state, "a",
-        json_pack("{s:s, s:s, s:[i,i]}", "type", "response", "id", id_of(0), "payload", 1, 2)));
+        json_pack("{s:s, s:s, s:[i,i]}", "type", "response", "id", get_id(0), "payload", 1, 2)));
     assert_int_equal(o.code, 0);
     assert_int_equal(json_array_size(o.result), 2);
     outcome_done(&o);
 }
 
-static void test_timeout(void **state)
+static void test_command_fails_at_its_timeout(void **state)
 {
     struct outcome o = {0};
 
@@ -274,11 +275,11 @@ static void test_timeout(void **state)
     assert_int_equal(o.code, -ETIMEDOUT);
     assert_int_equal(o.reason, CODE_TIMEOUT);
     assert_non_null(strstr(o.message, "timeout"));
-    assert_false(reply_ok(*state, "a", id_of(0)));
+    assert_false(reply_ok(*state, "a", get_id(0)));
     assert_int_equal(o.n_calls, 1);
 }
 
-static void test_refused(void **state)
+static void test_refused_command_fails_after_start(void **state)
 {
     static const int codes[] = {-ENOTCONN, -ENOBUFS};
 
@@ -287,14 +288,14 @@ static void test_refused(void **state)
 
         send_code = codes[i];
         start_operation(*state, "a", &o);
-        assert_int_equal(o.n_calls, 0); /* never before start has returned */
+        assert_int_equal(o.n_calls, 0); /* never before command_start() has returned */
         fake_advance(0);
         assert_int_equal(o.n_calls, 1);
         assert_int_equal(o.code, codes[i]);
     }
 }
 
-static void test_disconnect(void **state)
+static void test_disconnect_fails_commands_of_the_agent(void **state)
 {
     struct outcome a1 = {.again = *state}, a2 = {0}, b = {0};
 
@@ -303,7 +304,7 @@ static void test_disconnect(void **state)
     start_operation(*state, "b", &b);
     commands_fail_agent(*state, "a", "the agent disconnected");
 
-    /* What `done` of the first started is not part of what fails. */
+    /* The command that the first `done` has started does not fail. */
     assert_int_equal(a1.n_calls, 1);
     assert_int_equal(a1.code, -ENOTCONN);
     assert_string_equal(a2.message, "the agent disconnected");
@@ -312,12 +313,12 @@ static void test_disconnect(void **state)
     fake_advance(10);
     assert_int_equal(a1.n_calls, 2);
     assert_int_equal(a1.code, -ETIMEDOUT);
-    assert_true(reply_ok(*state, "b", id_of(2)));
+    assert_true(reply_ok(*state, "b", get_id(2)));
     outcome_done(&b);
     commands_fail_agent(*state, "nobody", "x");
 }
 
-static void test_limit(void **state)
+static void test_number_of_awaited_replies_is_limited(void **state)
 {
     struct outcome o[COMMANDS_MAX_AWAITED + 1] = {0}, other = {0};
 
@@ -330,8 +331,8 @@ static void test_limit(void **state)
     assert_int_equal(o[COMMANDS_MAX_AWAITED].code, -ENOBUFS);
     assert_int_equal(o[0].n_calls, 0);
 
-    /* One ends: there is room for one. */
-    assert_true(reply_ok(*state, "a", id_of(0)));
+    /* One command has ended, so that another one may be sent. */
+    assert_true(reply_ok(*state, "a", get_id(0)));
     outcome_done(&o[0]);
     o[0] = (struct outcome){0};
     start_operation(*state, "a", &o[0]);
@@ -342,7 +343,7 @@ static void test_limit(void **state)
     assert_int_equal(other.n_calls, 1);
 }
 
-static void test_free_fails_pending(_unused_ void **state)
+static void test_free_fails_pending_commands(_unused_ void **state)
 {
     struct commands *cs = commands_new(NULL, fake_send, NULL);
     struct outcome o = {0};
@@ -356,16 +357,17 @@ static void test_free_fails_pending(_unused_ void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_message_shape, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_reply, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_wrong_agent, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_failures, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_command_response, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_timeout, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_disconnect, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_limit, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_free_fails_pending, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_command_is_encoded, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_reply_completes_its_command, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_reply_of_another_agent_is_ignored, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_failures_have_a_code_and_a_reason, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_response_has_its_payload_as_result, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_command_fails_at_its_timeout, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_refused_command_fails_after_start, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_disconnect_fails_commands_of_the_agent, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_number_of_awaited_replies_is_limited, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_free_fails_pending_commands, setup, teardown),
     };
 
     return cmocka_run_group_tests_name("command", tests, NULL, NULL);

@@ -32,7 +32,7 @@ static void copy_done(struct copy *c)
     db_close(TAKE_PTR(c->from));
 }
 
-static void copy_report(struct copy *c, int64_t page_size)
+static void report_progress(struct copy *c, int64_t page_size)
 {
     int total = sqlite3_backup_pagecount(c->handle);
     int done = total - sqlite3_backup_remaining(c->handle);
@@ -45,7 +45,7 @@ static void copy_report(struct copy *c, int64_t page_size)
 }
 
 /* An error of the copy is one of the written file, unless the file that is read is damaged. */
-static int copy_error(struct copy *c, int code, struct error *err)
+static int set_copy_error(struct copy *c, int code, struct error *err)
 {
     int what = code & 0xff;
 
@@ -73,10 +73,10 @@ static int copy_pages(struct copy *c, struct error *err)
     do {
         r = sqlite3_backup_step(c->handle, STEP_PAGES);
         if (r == SQLITE_OK || r == SQLITE_DONE)
-            copy_report(c, page_size);
+            report_progress(c, page_size);
     } while (r == SQLITE_OK);
     (void)sqlite3_backup_finish(TAKE_PTR(c->handle)); /* repeats the error of the last step */
-    return r == SQLITE_DONE ? 0 : copy_error(c, r, err);
+    return r == SQLITE_DONE ? 0 : set_copy_error(c, r, err);
 }
 
 /* Verifies a copy. Errors name its original, `from`, which is the damaged file. */
@@ -193,7 +193,7 @@ int backup_save(const struct backup_options *o, struct error *err)
 }
 
 /* Writes the WAL of the old database back into its file. -EBUSY: another process has it open. */
-static int settle_old(const char *path, struct error *err)
+static int checkpoint_old(const char *path, struct error *err)
 {
     _cleanup_(db_closep) struct db *s = NULL;
     int r;
@@ -209,10 +209,10 @@ static int settle_old(const char *path, struct error *err)
 }
 
 /*
- * Renames `name` to `name`.before-restore, replacing a file of that name. A missing file is no
- * error.
+ * Moves or links a file of the old database to its name with .before-restore, replacing an earlier
+ * one. A missing file is no error.
  */
-static int keep(const char *path, const char *suffix, bool is_moved, struct error *err)
+static int keep_file(const char *path, const char *suffix, bool is_moved, struct error *err)
 {
     _cleanup_free_ char *from = xasprintf("%s%s", path, suffix);
     _cleanup_free_ char *to = xasprintf("%s" KEPT "%s", path, suffix);
@@ -224,18 +224,18 @@ static int keep(const char *path, const char *suffix, bool is_moved, struct erro
 }
 
 /*
- * Removes the WAL first: it must never be applied to the new file. The old file keeps its name
- * until then.
+ * Moves the WAL away first: it must never be applied to the new file. The old file has its name
+ * until the new one replaces it.
  */
-static int replace(const char *path, const char *fresh, struct error *err)
+static int replace_database(const char *path, const char *fresh, struct error *err)
 {
     int r;
 
-    r = keep(path, "", false, err);
+    r = keep_file(path, "", false, err);
     if (r == 0)
-        r = keep(path, "-wal", true, err);
+        r = keep_file(path, "-wal", true, err);
     if (r == 0)
-        r = keep(path, "-shm", true, err);
+        r = keep_file(path, "-shm", true, err);
     if (r < 0)
         return r;
     if (rename(fresh, path) < 0)
@@ -264,9 +264,9 @@ int backup_restore(const struct backup_options *o, struct error *err)
     if (r == 0)
         r = copy_verified(o, o->file, fresh, err);
     if (r == 0)
-        r = settle_old(path, err);
+        r = checkpoint_old(path, err);
     if (r == 0)
-        r = replace(path, fresh, err);
+        r = replace_database(path, fresh, err);
     if (r < 0)
         remove_with_companions(fresh);
     return r;
