@@ -26,10 +26,7 @@
 #define ID_B      "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 #define A12       "aaaaaaaaaaaa"
 
-/*
- * --- fakes of requests and authentication
- * -------------------------------------------------------
- */
+/* --- fakes of requests and authentication ----------------------------------------------------- */
 
 static struct identity caller;
 static auth_watch_fn on_ended;
@@ -86,10 +83,7 @@ void auth_watch_cancel(_unused_ struct auth_watch *w)
 {
 }
 
-/*
- * --- the fixture
- * --------------------------------------------------------------------------------
- */
+/* --- the fixture ------------------------------------------------------------------------------ */
 
 struct fixture {
     struct fleet *fleet;
@@ -185,10 +179,7 @@ static size_t count_elements(const json_t *m, const char *section)
     return json_array_size(json_object_get(m, section));
 }
 
-/*
- * --- tests
- * --------------------------------------------------------------------------------------
- */
+/* --- tests ------------------------------------------------------------------------------------ */
 
 static void test_state_is_followed_by_one_update_per_tick(void **state)
 {

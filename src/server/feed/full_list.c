@@ -104,10 +104,7 @@ void feed_send_lists(struct feed *f)
     send_lists(f, true);
 }
 
-/*
- * --- container_stats
- * ----------------------------------------------------------------------------
- */
+/* --- container_stats -------------------------------------------------------------------------- */
 
 static void send_sample(struct client *c, const struct fleet_host *h, const struct topic *t)
 {

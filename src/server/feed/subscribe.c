@@ -17,10 +17,7 @@ static bool take_token(struct bucket *b, double burst, double per_second)
     return bucket_take(b, burst, per_second, time_monotonic_ms());
 }
 
-/*
- * --- answers
- * ------------------------------------------------------------------------------------
- */
+/* --- answers ---------------------------------------------------------------------------------- */
 
 /* Copies the id of the request, by which the client recognises the answer. */
 static void add_id(json_t *answer, const json_t *message)
@@ -48,10 +45,7 @@ static void send_success(struct client *c, const json_t *message, const char *ty
     client_send(c, answer);
 }
 
-/*
- * --- the topics of a client
- * ---------------------------------------------------------------------
- */
+/* --- the topics of a client ------------------------------------------------------------------- */
 
 static void notify_watched(struct client *c, const struct topic *t)
 {
@@ -186,10 +180,7 @@ static void on_unsubscribe(struct client *c, const json_t *message)
     send_success(c, message, "unsubscribed");
 }
 
-/*
- * --- clients that do not subscribe
- * --------------------------------------------------------------
- */
+/* --- clients that do not subscribe ------------------------------------------------------------ */
 
 /*
  * Finds the container of {"container_id", "host_id"?}; the id may be HOST:ID. False: there is
@@ -255,10 +246,7 @@ static void on_ping(struct client *c, const json_t *message _unused_)
     client_send(c, json_pack("{s:s}", "type", "pong"));
 }
 
-/*
- * --- requests
- * -----------------------------------------------------------------------------------
- */
+/* --- requests --------------------------------------------------------------------------------- */
 
 static const struct request {
     const char *type;

@@ -8,10 +8,7 @@
 
 #define SHOWN_KEY_SIZE (TOPIC_HOST_SIZE + CONTAINER_ID_SIZE)
 
-/*
- * --- objects that a client with a limited scope has been sent
- * -----------------------------------
- */
+/* --- objects that a client with a limited scope has been sent --------------------------------- */
 
 static const char *make_shown_key(char ret[SHOWN_KEY_SIZE],
                                   const char *host_id,
@@ -42,10 +39,7 @@ static bool client_hide(struct client *c, const char *host_id, const char *conta
            set_remove(&c->shown, make_shown_key(key, host_id, container_id));
 }
 
-/*
- * --- one client
- * ---------------------------------------------------------------------------------
- */
+/* --- one client ------------------------------------------------------------------------------- */
 
 static bool is_host_changed(const struct fleet_host *h)
 {
@@ -254,10 +248,7 @@ static void update_client(struct client *c, const struct changed *changed)
         client_resync(c, "too_much");
 }
 
-/*
- * --- all clients
- * --------------------------------------------------------------------------------
- */
+/* --- all clients ------------------------------------------------------------------------------ */
 
 /* True: more was removed than is remembered, so that all clients need the whole state again. */
 static bool is_removed_cut(const struct feed *f)

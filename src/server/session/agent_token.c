@@ -34,10 +34,7 @@ static void set_hash(struct agent *a, char *hash)
     a->token_hash = hash;
 }
 
-/*
- * --- finding an agent
- * ---------------------------------------------------------------------------
- */
+/* --- finding an agent ------------------------------------------------------------------------- */
 
 static int find_current(struct db *s, const char *token, struct agent *ret, struct error *err)
 {
@@ -98,10 +95,7 @@ int agent_token_find(
     return 0;
 }
 
-/*
- * --- changes
- * ------------------------------------------------------------------------------------
- */
+/* --- changes ---------------------------------------------------------------------------------- */
 
 struct change {
     const char *agent_id, *token;

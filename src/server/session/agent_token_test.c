@@ -79,10 +79,7 @@ static void expect_token_accepted(struct db *s, const char *token)
     assert_string_equal(r.permanent_token, token);
 }
 
-/*
- * --- a registration whose answer was lost
- * --------------------------------------------------------
- */
+/* --- a registration whose answer was lost ----------------------------------------------------- */
 
 static void test_lost_answer_allows_registering_again(void **state)
 {
@@ -135,10 +132,7 @@ static void test_registration_token_is_refused_after_arrival(void **state)
                  "already registered");
 }
 
-/*
- * --- rotation
- * -------------------------------------------------------------------------------------
- */
+/* --- rotation --------------------------------------------------------------------------------- */
 
 static char *rotate(struct db *s, const struct registration *r)
 {
@@ -213,10 +207,7 @@ static void test_unconfirmed_tokens_are_limited(void **state)
         secret_free(tokens[i]);
 }
 
-/*
- * --- revocation
- * -----------------------------------------------------------------------------------
- */
+/* --- revocation ------------------------------------------------------------------------------- */
 
 static void test_revoked_agent_joins_again_with_a_new_registration_token(void **state)
 {

@@ -39,10 +39,7 @@ void session_complain(struct session *se, const char *what, const char *word)
     c->said_ms = now_ms;
 }
 
-/*
- * --- events
- * -------------------------------------------------------------------------------------
- */
+/* --- events ----------------------------------------------------------------------------------- */
 static void on_container_event(struct session *se, const json_t *payload, size_t size _unused_)
 {
     _cleanup_(msg_container_event_done) struct msg_container_event m = {0};
@@ -146,10 +143,7 @@ static void on_event(struct session *se, const json_t *message, size_t size)
     session_complain(se, "unknown event", name);
 }
 
-/*
- * --- messages without an envelope
- * ---------------------------------------------------------------
- */
+/* --- messages without an envelope ------------------------------------------------------------- */
 static void on_heartbeat(struct session *se _unused_,
                          const json_t *message _unused_,
                          size_t size _unused_)

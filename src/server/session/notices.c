@@ -100,10 +100,7 @@ static void add_row(struct session *se, const struct fleet_host *h, const struct
         session_complain(se, "events lost: the store is too slow", NULL);
 }
 
-/*
- * --- progress
- * ------------------------------------------------------------------------------------------
- */
+/* --- progress --------------------------------------------------------------------------------- */
 
 static const struct end {
     const char *stage;
@@ -211,10 +208,7 @@ void session_on_selfupdate_progress(struct session *se, const json_t *payload, s
     on_progress(se, payload, SELF_UPDATE);
 }
 
-/*
- * --- errors
- * --------------------------------------------------------------------------------------------
- */
+/* --- errors ----------------------------------------------------------------------------------- */
 
 void session_on_error(struct session *se, const json_t *message, size_t size _unused_)
 {
@@ -240,10 +234,7 @@ void session_on_error(struct session *se, const json_t *message, size_t size _un
             });
 }
 
-/*
- * --- engine
- * --------------------------------------------------------------------------------------------
- */
+/* --- engine ----------------------------------------------------------------------------------- */
 
 /* The agent is connected, but its engine does not answer, or answers again: the host shows that. */
 void session_on_engine_state(struct session *se, const json_t *payload, size_t size _unused_)

@@ -137,10 +137,7 @@ static char *clean_hostname(const char *hostname)
     return name;
 }
 
-/*
- * --- reconnecting
- * -------------------------------------------------------------------------------
- */
+/* --- reconnecting ----------------------------------------------------------------------------- */
 
 /* Updates the rows of a known agent and its host. The caller has set the agent's token hash. */
 static int refresh(struct db *s, struct attempt *a, struct error *err)
@@ -198,10 +195,7 @@ static int reconnect(struct db *s, struct attempt *a, bool is_legacy, struct err
     return refresh(s, a, err);
 }
 
-/*
- * --- registering
- * --------------------------------------------------------------------------------
- */
+/* --- registering ------------------------------------------------------------------------------ */
 
 static int consume_token(struct db *s, const struct attempt *a, struct error *err)
 {
@@ -356,10 +350,7 @@ static void remember_candidates(const struct attempt *a)
     }
 }
 
-/*
- * --- joining again
- * ------------------------------------------------------------------------------
- */
+/* --- joining again ---------------------------------------------------------------------------- */
 
 struct by_name {
     const char *name;
