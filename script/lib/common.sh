@@ -1,7 +1,7 @@
 # shellcheck shell=sh
-# What every script here starts with; sourced after `set -eu` with $0 being the script.
+# Common functions; every script sources this file after `set -eu`, with $0 being the script.
 
-# The folder of the script decides, not its whole path: a clone may lie below a folder named check.
+# Only the last folders of the path are compared, because a clone may be below a folder named check.
 root=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
 self=$root/${0##*/}
 case $root in
@@ -16,7 +16,7 @@ usage() {
     awk 'NR > 1 && !/^#/ { exit } NR > 1 { sub(/^# ?/, ""); print }' "$self"
 }
 
-# help_wanted "$@": prints the help and ends the script when a word asks for it.
+# help_wanted "$@": prints the help and ends the script if an argument is -h or --help.
 help_wanted() {
     for word in "$@"; do
         case $word in
@@ -41,18 +41,18 @@ now() {
     date +%s
 }
 
-# record pass|fail NAME: one line in the results file of script/test, when it runs us.
+# record pass|fail NAME: adds a line to the results file of script/test, if that has called this script.
 record() {
     [ -z "${DOCKMON_RESULTS:-}" ] || printf '%s\t%s\n' "$1" "$2" >>"$DOCKMON_RESULTS"
 }
 
-# The C sources of the project, as far as git knows them or would.
+# Prints the C sources of the project, except those that git ignores.
 c_files() {
     git ls-files --cached --others --exclude-standard -- 'src/*.[ch]' 'tests/*.[ch]' |
         while read -r f; do [ ! -f "$f" ] || printf '%s\n' "$f"; done
 }
 
-# meson_setup DIR OPTION...: sets the build folder up, or again when the options have changed.
+# meson_setup DIR OPTION...: sets up the build folder, and again when the options have changed.
 meson_setup() {
     dir=$1
     shift
@@ -70,7 +70,7 @@ meson_setup() {
     printf '%s\n' "$wanted" >"$dir/.options"
 }
 
-# program_path DIR NAME: where meson put one of the three programs.
+# program_path DIR NAME: prints the path of one of the three programs in a build folder.
 program_path() {
     case $2 in
     dockmon-agent) printf '%s/src/agent/%s' "$1" "$2" ;;
@@ -79,7 +79,7 @@ program_path() {
     esac
 }
 
-# split_symbols MADE PROGRAM: the stripped PROGRAM, and its symbols in PROGRAM.debug, where debuggers look for them.
+# split_symbols MADE PROGRAM: writes the stripped MADE to PROGRAM, and its symbols to PROGRAM.debug for debuggers.
 split_symbols() {
     objcopy --only-keep-debug "$1" "$2.debug"
     objcopy --strip-all --remove-section=.comment --add-gnu-debuglink="$2.debug" "$1" "$2.tmp"
@@ -90,18 +90,18 @@ engine_answers() {
     timeout 20 docker version --format '{{.Server.Version}}' >/dev/null 2>&1
 }
 
-# need_engine DIR: sets DOCKER_HOST to a new engine in DIR, unless one answers already.
+# need_engine DIR: starts an engine in DIR and sets DOCKER_HOST to it, unless one answers already.
 need_engine() {
     if engine_answers; then
         printf 'using the Docker engine that answers at %s\n' "${DOCKER_HOST:-the default socket}"
         return
     fi
-    printf 'no Docker engine answers: starting one of our own in %s\n' "$1"
+    printf 'no Docker engine answers; starting one in %s\n' "$1"
     DOCKER_HOST=$(script/engine start "$1")
     export DOCKER_HOST
 }
 
-# stop_engine DIR: stops the engine of need_engine, if it has started one, and removes DIR.
+# stop_engine DIR: stops the engine if need_engine has started one, and removes DIR.
 stop_engine() {
     [ ! -e "$1/dockerd.log" ] || {
         say "stopping the Docker engine that was started for the tests"
@@ -110,7 +110,7 @@ stop_engine() {
     rm -rf "$1"
 }
 
-# All programs and unit tests under ASan and UBSan, in build-asan/.
+# Builds all programs and unit tests with ASan and UBSan in build-asan/.
 asan_build() {
     CC=gcc meson_setup build-asan -Db_sanitize=address,undefined -Dstatic_agent=false -Db_lundef=false \
         -Doptimization=1 -Ddebug=true
@@ -121,7 +121,7 @@ asan_build() {
     done
 }
 
-# Tests run those programs from now on; a report of a sanitizer ends a program with status 99.
+# Makes tests use these programs from now on; a report of a sanitizer ends a program with status 99.
 use_asan_build() {
     DOCKMON_BIN_DIR=$root/build-asan
     ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=99

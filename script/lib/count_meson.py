@@ -9,14 +9,14 @@ import sys
 
 
 def cases_of(test):
-    """(name, has_passed) for each case; a program that died or leaked is a failed case of its own."""
+    """(name, has_passed) for each case; a program that crashed or leaked counts as an additional failed case."""
     out = test.get("stdout", "") + "\n" + test.get("stderr", "")
     found = {}
     for name in re.findall(r"^\[       OK \] (\S+)", out, re.M):
         found[name] = True
     for name in re.findall(r"^\[  FAILED  \] ([A-Za-z_]\S*)", out, re.M):
         found[name.rstrip(",")] = False
-    # Tests that print TAP
+    # Tests that print TAP.
     for status, name in re.findall(r"^(ok|not ok) \d+ -? ?(.*)$", out, re.M):
         found[name.strip()] = status == "ok"
     has_passed = test["result"] in ("OK", "EXPECTEDFAIL", "SKIP")

@@ -1,8 +1,8 @@
-"""Sums up gcov's counters: prints a table per folder and the source files that nothing has reached.
+"""Sums up gcov's counters: prints a table per folder and the source files that no test has reached.
 
 Usage: coverage.py BUILD_DIR TABLE UNREACHED [--strict]
-TABLE receives the table as Markdown, UNREACHED every function that was not called, with --strict the exit status is 1
-when a product source file was not reached.
+Writes the table as Markdown to TABLE, and every function that was not called to UNREACHED. With --strict the exit
+status is 1 when a product source file was not reached.
 """
 
 import collections
@@ -28,7 +28,7 @@ def documents_of(build):
     for folder, _, files in os.walk(build):
         notes += [os.path.relpath(os.path.join(folder, f), build) for f in files if f.endswith(".gcno")]
     for first in range(0, len(notes), 40):
-        # gcov complains about objects without counters, which were never linked into a program that ran.
+        # gcov prints errors about objects without counters, whose programs have not run.
         out = subprocess.run(["gcov", "--json-format", "--stdout", *notes[first : first + 40]], cwd=build,
                              check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
         for line in out.splitlines():
@@ -88,7 +88,7 @@ def main(build, table_path, unreached_path, *options):
     missed = []
     for path in sorted(product_sources()):
         if path not in sources:
-            # A file of tables has no code, but it has an object.
+            # A file that has only tables has an object but no code.
             stem = os.path.basename(path)
             if not any(stem + ".gcno" in name or name.endswith("_" + stem + ".gcno")
                        for _, _, files in os.walk(build) for name in files):
