@@ -1,4 +1,4 @@
-// The agent's own cost: CPU of list_containers with 300 containers, cold and warm, and memory at rest.
+// Measures the agent: CPU of list_containers with 300 containers, cold and warm, and memory at rest.
 import { Agent } from '../integration/lib/dockmon.mjs';
 import { Engine, IMAGE } from '../integration/lib/engine.mjs';
 import { HandServer } from '../integration/lib/hand-server.mjs';
@@ -22,7 +22,7 @@ await sleep(REST_MS);
 const restCpu = (await cpuMs(pid)) - restBegin;
 await agent.remove();
 
-console.error(`making ${CONTAINERS} containers ...`);
+console.error(`creating ${CONTAINERS} containers ...`);
 for (let made = 0; made < CONTAINERS; made += 10)
   await Promise.all(
     Array.from({ length: Math.min(10, CONTAINERS - made) }, (_, i) =>
@@ -30,7 +30,7 @@ for (let made = 0; made < CONTAINERS; made += 10)
         '--name', `${engine.prefix}-${made + i}`, IMAGE, 'sleep', '3600')),
   );
 
-// A fresh agent knows nothing: its first list is the cold one.
+// The first list of a new agent is cold, because its caches are empty.
 const fresh = await Agent.start(server, engine, { token: 'bench', env: { LOG_LEVEL: 'info' } });
 await server.session({ count: 2 });
 await sleep(500);

@@ -1,5 +1,5 @@
-// The feed: how long a container's start takes to reach a client of /ws on the real engine, and what 200 clients cost
-// that watch 1,000 simulated agents, some of them too slow. About three minutes.
+// Measures the feed: the time from a container's start on the real engine to a client of /ws, and the cost of 200 clients
+// that watch 1,000 simulated agents, some of them too slow. It takes about three minutes.
 import http from 'node:http';
 import { rm } from 'node:fs/promises';
 import { loadavg } from 'node:os';
@@ -21,7 +21,7 @@ const SLEEP_S = 20;
 const load = () => `load average ${loadavg()[0].toFixed(1)}`;
 const three = (values) => [values.length, ms(percentile(values, 50)), ms(percentile(values, 99)), ms(percentile(values, 100))];
 
-// The engine's own stream, as the agent reads it: what nobody can beat.
+// Reads the engine's stream of events as the agent does; this is the lower bound of the latency.
 function engineEvents(socketPath, onEvent) {
   const filters = encodeURIComponent('{"type":["container"],"event":["start"]}');
   let rest = '';
@@ -83,7 +83,7 @@ async function starts() {
   await engine.cleanup();
 }
 
-// Frames are searched for the newest event's time, not parsed: 200 readers in one process would measure themselves.
+// Frames are searched for the newest event's time, not parsed, because parsing for 200 readers would dominate the result.
 async function watchers() {
   const server = await startServer();
   const pid = server.process.child.pid;
@@ -121,8 +121,8 @@ async function watchers() {
     [[(messages / wall).toFixed(0), (bytes / wall / 1e6).toFixed(1), (cpu / wall).toFixed(0), ((memory.rss - before.rss) / WATCHERS).toFixed(0),
       n, p50, p99, max, all.filter((w) => w.readyState !== 1).length]]);
 
-  // Some stop reading for longer than 4 MiB, and what the kernel takes before that, last. The server gives up those
-  // who are silent for 45 s, so more has to change, and fewer have to be told.
+  // Some clients do not read until the 4 MiB of the queue and the kernel's buffers are full. The server drops clients that
+  // are silent for 45 s, so this part uses more changes and fewer clients.
   for (const w of all.splice(3 * SLEEPERS)) w.terminate();
   const more = await Fleet.start(server, ['--agents', 100, '--containers', CONTAINERS, '--events', 5 * EVENTS, '--prefix', 'more', '--seconds', '300']);
   await more.settle(1, 60000);
@@ -142,9 +142,9 @@ async function watchers() {
   const others = three(latencies);
   latencies.length = 0;
   for (const w of sleepers) w._socket.resume();
-  await eventually(() => behind >= SLEEPERS, { timeout: 60000, what: `all are told everything anew; now ${behind}` });
+  await eventually(() => behind >= SLEEPERS, { timeout: 60000, what: `complete states for all; now ${behind}` });
   printTable(`${SLEEPERS} of ${all.length} clients do not read for ${SLEEP_S} s while ${6 * EVENTS} containers change per second (4 MiB wait for each at most)`,
-    ['', 'server RSS MiB', 'event -> who reads p50 ms', 'p99 ms', 'told everything anew'],
+    ['', 'server RSS MiB', 'event -> a client that reads, p50 ms', 'p99 ms', 'complete states sent'],
     [['all read', (awake.rss / 1024).toFixed(0), everybody[1], everybody[2], 0],
       [`${SLEEPERS} do not`, (asleep.rss / 1024).toFixed(0), others[1], others[2], behind]]);
   for (const w of all) w.terminate();

@@ -1,5 +1,5 @@
-// Many agents, simulated (tests/fleet/), against one server on loopback: what they cost at rest, how a storm of
-// reconnects settles, and how quickly commands, lists and events get through. About five minutes.
+// Measures one server on loopback with many simulated agents (tests/fleet/): the cost of idle agents, the time to settle
+// after a storm of reconnects, and the latency of commands, lists and events. It takes about five minutes.
 import { rm } from 'node:fs/promises';
 import http from 'node:http';
 import net from 'node:net';
@@ -49,7 +49,7 @@ async function idleAndStorm(scheme, rate, ...args) {
   await rm(server.dir, { recursive: true, force: true });
 }
 
-// Sends `rate` requests per second whether or not the ones before are answered; latencies count from when each was due.
+// Sends `rate` requests per second whether or not earlier ones are answered; latencies count from the time at which each was due.
 async function openLoop(server, key, paths, rate, seconds) {
   const agent = new http.Agent({ keepAlive: true, maxSockets: 64 });
   const latencies = [];
@@ -83,8 +83,8 @@ async function openLoop(server, key, paths, rate, seconds) {
   return { latencies, statuses: [...statuses].map(([s, n]) => `${s}: ${n}`).join(', ') };
 }
 
-// A kept connection that reads answers of known length into one buffer: node's own HTTP client would take longer over
-// megabytes than the server does.
+// A kept connection that reads answers of known length into one buffer, because node's HTTP client takes longer to read
+// megabytes than the server to send them.
 class Reader {
   constructor(server, key) {
     this.request = (path) => `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\nAuthorization: Bearer ${key}\r\n\r\n`;
@@ -129,7 +129,7 @@ async function busy() {
   const containers = await client.get('/api/containers');
   const paths = containers.map((c) => `/api/hosts/${c.host_id}/containers/${c.id}/start`);
 
-  // Events while nobody else works, then with the commands.
+  // Measures events alone, then together with the commands.
   const latencies = [];
   const watcher = await watch(server, key, ['events'], (data) => {
     for (const e of JSON.parse(data).events ?? []) if (e.category === 'container') latencies.push(Date.now() - Date.parse(e.timestamp));
@@ -148,13 +148,13 @@ async function busy() {
   reader.socket.destroy();
   rows.push(row(`GET /api/containers, ${containers.length} containers, ${(size / 1e6).toFixed(1)} MB (aim p99 <= 20)`, lists));
 
-  await openLoop(server, key, paths, 200, 1); // connections and code are warm then
+  await openLoop(server, key, paths, 200, 1); // warms up connections and code
   const begin = await cpuMs(pid);
   const commands = await openLoop(server, key, paths, COMMANDS, COMMANDS_S);
   const cpu = ((await cpuMs(pid)) - begin) / COMMANDS_S / 10;
   rows.push(row(`${COMMANDS} commands/s over ${BUSY_AGENTS} agents that take 1 ms (aim p99 <= 50)`, commands.latencies));
   printTable(`${BUSY_AGENTS} agents with ${CONTAINERS} containers each and 100 container events per second, milliseconds`,
-    ['what', 'n', 'p50', 'p99'], rows);
+    ['operation', 'n', 'p50', 'p99'], rows);
   console.log(`\nStatus of the commands' answers: ${commands.statuses}; server CPU meanwhile ${cpu.toFixed(0)} % of a core.`);
   await fleet.stop();
   await server.down('SIGKILL');

@@ -1,6 +1,7 @@
 /*
- * What history costs: a day of 10-second samples of HOSTS x PER_HOST containers through head log, chunks and rollup,
- * and how long questions take then. Prints a Markdown table. Usage: history DIR [HOSTS [PER_HOST [DAYS]]]
+ * Measures the history: a day of 10-second samples of HOSTS x PER_HOST containers through head log,
+ * chunks and rollup, and the time of queries afterwards. Prints a Markdown table.
+ * Usage: history DIR [HOSTS [PER_HOST [DAYS]]]
  */
 
 #include "base/alloc.h"
@@ -61,7 +62,7 @@ static void must(int r, const struct error *err)
     exit(1); // NOLINT(concurrency-mt-unsafe): there is one thread
 }
 
-/* Three containers of ten do something, the others idle: six metrics, as in the figures of the design. */
+/* Generates six metrics. Three of ten containers are busy, the others idle. */
 static void measure(struct plan *p, int64_t container, int64_t values[CONTAINER_METRICS])
 {
     int64_t *s = p->state[container];
@@ -192,7 +193,7 @@ static void report(struct plan *p, double write_s, double roll_s)
     for (size_t i = 0; i < l.n; i++)
         bytes[l.entries[i].tier] += l.entries[i].size;
     history_disk_listing_done(&l);
-    printf("| %lld containers, %lld day(s) at 10 s, 6 metrics | figure |\n|---|---|\n",
+    printf("| %lld containers, %lld day(s) at 10 s, 6 metrics | result |\n|---|---|\n",
            (long long)(p->hosts * p->per_host), (long long)p->days);
     printf("| bytes per sample, finest tier | %.2f |\n", (double)bytes[TIER_10S] / samples);
     printf("| bytes of a day in the tiers 10s, 1m, 10m, 1h (MB) | %.1f, %.1f, %.1f, %.1f |\n",
@@ -206,7 +207,10 @@ static void report(struct plan *p, double write_s, double roll_s)
 
 #define RING_ROWS 1800
 
-/* The last 15 minutes in memory: bytes of the rings of containers that are as busy or idle as above, but every second. */
+/*
+ * Prints the size of the rings that keep the last 15 minutes in memory, with a row per second, for
+ * containers as busy or idle as above.
+ */
 static void report_rings(struct plan *p, bool is_busy)
 {
     struct ring_pool pool = {0};

@@ -1,4 +1,4 @@
-// History below the API: bytes and CPU of a day of 1,000 containers, and of 30 days of 40; how long questions take.
+// Measures the history below the API: bytes and CPU of a day of 1,000 containers, and of 30 days of 40; the time of queries.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

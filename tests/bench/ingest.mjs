@@ -1,8 +1,8 @@
-// Samples of many agents (tests/fleet/) into one server: what it costs, whether any are lost and how old the newest value
-// of a container is that the API shows. Sizes are doubled until it breaks: AGENTS=1000,5000,10000 says which.
-// The simulation shares the machine with the server, so its own CPU is told, too: when both together want more than there
-// is, the figures are those of the machine and not of the server.
-// INGEST_SECONDS=1000 fills the 15 minutes that are kept in memory; then there is a row for every minute.
+// Measures a server that receives samples of many agents (tests/fleet/): its cost, lost samples, and the age of the newest
+// value of a container in the API. It tries increasing sizes until one fails; AGENTS=1000,5000,10000 sets them.
+// The simulation shares the machine with the server, so its CPU is printed, too: when both together need more than is
+// available, the results describe the machine and not the server.
+// INGEST_SECONDS=1000 fills the 15 minutes that are kept in memory, and prints a row for every minute.
 import { rm } from 'node:fs/promises';
 import { cpus, loadavg } from 'node:os';
 import { sleep } from '../integration/lib/wait.mjs';
@@ -13,13 +13,13 @@ const SIZES = (process.env.AGENTS ?? '1000,5000,10000,20000').split(',').map(Num
 const CONTAINERS = Number(process.env.CONTAINERS ?? 20);
 const RATE = Number(process.env.RATE ?? 1); // batches per second of each agent
 const SECONDS = Number(process.env.INGEST_SECONDS ?? process.env.SECONDS ?? 30);
-const ROW_SECONDS = 60; // longer runs print a row so often
-const LOOKS = 20; // hosts looked at per second
+const ROW_SECONDS = 60; // longer runs print a row at this interval
+const LOOKS = 20; // hosts read per second
 const MAX_AGE_MS = 2000;
 
-const figures = (line) => Object.fromEntries([...line.matchAll(/(\w+)=([\d.]+)/g)].map(([, k, v]) => [k, Number(v)]));
+const numbersIn = (line) => Object.fromEntries([...line.matchAll(/(\w+)=([\d.]+)/g)].map(([, k, v]) => [k, Number(v)]));
 
-// The age of what the API shows of hosts picked at random: the simulation writes the time of the batch into disk_write.
+// Reads the age of values of random hosts in the API: the simulation writes the time of the batch into disk_write.
 async function ages(client, hosts, seconds) {
   const found = [];
   const end = Date.now() + seconds * 1000;
@@ -34,7 +34,7 @@ async function ages(client, hosts, seconds) {
 
 async function look(server, fleet) {
   const pid = server.process.child.pid;
-  return { at: performance.now(), server: await cpuMs(pid), fleet: await cpuMs(fleet.child.pid), rss: (await memoryKb(pid)).rss, ...figures(fleet.last) };
+  return { at: performance.now(), server: await cpuMs(pid), fleet: await cpuMs(fleet.child.pid), rss: (await memoryKb(pid)).rss, ...numbersIn(fleet.last) };
 }
 
 function rowOf(n, begin, before, after, old, api) {
@@ -90,12 +90,12 @@ const rows = [];
 for (const n of SIZES) {
   const found = await measure(n);
   rows.push(...found);
-  if (found.some(isBroken)) break; // no need for more
+  if (found.some(isBroken)) break; // larger sizes fail, too
 }
 printTable(
   `Samples of agents with ${CONTAINERS} containers, ${RATE} batch/s each, for ${SECONDS} s on ${cpus().length} cores (aims at 10,000: one core, none lost, p99 age < ${MAX_AGE_MS} ms)`,
   ['agents', 'after s', 'samples/s wanted', 'sent', 'acknowledged', 'lost', 'batches not yet acknowledged, per agent', 'server CPU %', 'simulation CPU %',
-    'µs per sample', 'age p50 ms', 'p99', 'server RSS MiB', 'of it live figures', 'history on disk MiB', 'history', 'load'],
+    'µs per sample', 'age p50 ms', 'p99', 'server RSS MiB', '15 minutes, MiB', 'history on disk MiB', 'history', 'load'],
   rows.map((r) => Object.values(r)),
 );
 process.exit(0);

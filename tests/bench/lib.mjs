@@ -1,4 +1,4 @@
-// What the benchmarks share: timing, percentiles, CPU and memory of a process, and the table they print.
+// Common functions of the benchmarks: timing, percentiles, CPU and memory of a process, and the printed table.
 import { readFile } from 'node:fs/promises';
 import http from 'node:http';
 
@@ -22,7 +22,7 @@ export async function memoryKb(pid) {
   return { rss: field('VmRSS'), anonymous: field('RssAnon'), peak: field('VmHWM') };
 }
 
-// One request over a kept connection; resolves with the status when the whole answer is there.
+// Sends a request over a kept connection; resolves with the status when the whole answer has arrived.
 export function request(agent, { socketPath, port, method = 'GET', path, headers = {} }) {
   return new Promise((resolve, reject) => {
     const r = http.request({ agent, socketPath, host: '127.0.0.1', port, method, path, headers }, (response) => {

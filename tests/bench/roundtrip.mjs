@@ -1,5 +1,5 @@
-// Added round-trip time of an operation through REST -> server -> agent -> engine, against the same call
-// straight to the engine, alternating in one run so that both see the same machine.
+// Measures the time that the path REST -> server -> agent -> engine adds to an operation, compared with the same call
+// straight to the engine. Both alternate in one run, so that they see the same load.
 import { Agent, Server } from '../integration/lib/dockmon.mjs';
 import { Engine } from '../integration/lib/engine.mjs';
 import { keepAlive, ms, percentile, printTable, request, timed } from './lib.mjs';
@@ -13,7 +13,7 @@ const server = await Server.start({ args: ['--log-level', 'info'] });
 const client = await server.client('operator');
 const agent = await Agent.start(server, engine, { env: { LOG_LEVEL: 'info' } });
 const host = await client.onlineHost();
-// The init makes `sleep` end at once on SIGTERM, so that a stop does not wait for its timeout.
+// With an init, `sleep` ends at once on SIGTERM, so that a stop does not wait for its timeout.
 const c = await engine.run('bench', { command: ['sh', '-c', 'trap "exit 0" TERM; while true; do sleep 1 & wait; done'] });
 await client.container(c.name);
 
@@ -46,8 +46,8 @@ const stopRow = await arm('stop', ROUNDS, async (s) => {
   s.engine.push(stops.engine[next]);
   s.dockmon.push(stops.dockmon[next++]);
 });
-// Starting what runs and stopping what has stopped takes the same way, but the engine answers at once: what
-// DockMon adds is not hidden in the tens of milliseconds by which starts and stops differ among themselves.
+// Starting a running container and stopping a stopped one take the same path, but the engine answers at once. So the time
+// that DockMon adds is not hidden in the tens of milliseconds by which real starts and stops vary.
 const started = await arm('start of a running one', INSPECTS, async (s) => {
   s.engine.push(await viaEngine('POST', '/start'));
   s.dockmon.push(await viaDockmon('POST', '/start'));

@@ -24,7 +24,7 @@ export class Fleet {
     return f;
   }
 
-  // Seconds until all were online, for the n-th time.
+  // Resolves with the seconds until all were online for the n-th time.
   async settle(n, timeout) {
     await eventually(() => this.settled.length >= n, { timeout, what: `the agents settle; now: ${this.last}` });
     return this.settled[n - 1];
@@ -46,10 +46,10 @@ export async function cpuPercent(pid, seconds) {
   return ((await cpuMs(pid)) - begin) / wall * 100;
 }
 
-// RSS grows with what a server has lived through, so every part has its own.
+// The RSS of a server depends on its earlier load, so every part starts a new server.
 export const startServer = (...args) => Server.start({ args: ['--log-level', 'info', ...args] });
 
-// A client of the feed that has the state of its topics; from then on onMessage gets what comes, unread.
+// Opens a client of the feed and resolves when it has the state of its topics; onMessage then gets the unparsed messages.
 export function watch(server, key, topics, onMessage) {
   const ws = new WebSocket(`${server.url.replace('http', 'ws')}/ws?subscribe=true`, { headers: { authorization: `Bearer ${key}` }, perMessageDeflate: false });
   ws.on('open', () => ws.send(JSON.stringify({ type: 'subscribe', topics })));

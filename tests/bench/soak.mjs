@@ -1,6 +1,6 @@
-// Soak: server and agent for SOAK_SECONDS (3600) under churn: CONTAINERS (100) stay, all measured once a second; others come, run
-// something and go; links are cut; simulated agents leave all at once and return; clients of the feed come and go; logins
-// fail and succeed. Memory and descriptors must be flat from a quarter of the time on.
+// Soak test: runs server and agent for SOAK_SECONDS (3600) under churn. CONTAINERS (100) stay, measured once a second; others
+// are created, work and are removed; connections are cut; simulated agents all leave at once and return; clients of the feed
+// connect and leave; logins fail and succeed. Memory and descriptors must not grow after a quarter of the time.
 import { readdir, rm } from 'node:fs/promises';
 import { Agent } from '../integration/lib/dockmon.mjs';
 import { OwnEngine } from '../integration/lib/engine.mjs';
@@ -13,14 +13,14 @@ const SECONDS = Number(process.env.SOAK_SECONDS ?? 3600);
 const AGENTS = Number(process.env.AGENTS ?? 300);
 const CONTAINERS = Number(process.env.CONTAINERS ?? 100);
 const SAMPLES = 40;
-const GROWTH = 1.05; // of memory, and
+const GROWTH = 1.05; // accepted growth of memory, and
 const GROWTH_KB = 1024;
-const MORE_DESCRIPTORS = 8; // connections that happen to be open
+const MORE_DESCRIPTORS = 8; // accepted, for connections that are open at the moment
 
 const counts = { containers: 0, cuts: 0, storms: 0, feeds: 0, calls: 0, logins: 0, failed: 0 };
 let isOver = false;
 
-// Runs `step` again and again until the time is over; what fails is counted, since cut links make calls fail.
+// Repeats `step` until the time is over; counts failures, because cut connections make calls fail.
 async function repeat(pauseMs, step) {
   while (!isOver) {
     try {
@@ -63,8 +63,8 @@ async function poll(client) {
   counts.calls += 4;
 }
 
-// Waits for `seconds`, and tells the lowest numbers of that time: a password that is checked takes 25 MiB for a moment, a container of
-// the moment some descriptors. What is never given back raises the lowest numbers, too.
+// Waits for `seconds`, and returns the lowest values of that time: the check of a password takes 25 MiB for a moment, a
+// short-lived container some descriptors. A leak raises the lowest values, too.
 async function sample(children, seconds) {
   const all = children.map(() => []);
   for (const until = Date.now() + seconds * 1000; Date.now() < until; await sleep(Math.min(1000, seconds * 100)))
@@ -86,7 +86,7 @@ function isFlat(samples) {
 
 const row = (name, at, s) => [name, `${at} s`, (s.rss / 1024).toFixed(1), (s.anonymous / 1024).toFixed(1), s.fds, (s.cpu / 1000).toFixed(1)];
 
-const engine = await OwnEngine.start(); // its containers are the only ones
+const engine = await OwnEngine.start(); // has no other containers
 await engine.ensureImage();
 for (let made = 0; made < CONTAINERS; made++) await engine.run(`stays${made}`, { command: ['sleep', '86400'] });
 const server = await startServer();
@@ -107,7 +107,7 @@ const churn = [
 const samples = { dockmond: [], 'dockmon-agent': [] };
 const children = { dockmond: server.process.child, 'dockmon-agent': agent.process.child };
 const rows = [];
-console.error(`soak: ${SECONDS} s begin`);
+console.error(`soak: measuring for ${SECONDS} s`);
 for (let i = 1; i <= SAMPLES; i++) {
   const now = await sample(Object.values(children), SECONDS / SAMPLES);
   for (const [c, name] of Object.keys(children).entries()) {
@@ -120,8 +120,8 @@ for (let i = 1; i <= SAMPLES; i++) {
 }
 isOver = true;
 await Promise.all(churn);
-printTable(`Soak of ${SECONDS} s, ${CONTAINERS} containers measured every second, lowest numbers of each ${SECONDS / SAMPLES} s: ${JSON.stringify(counts)}`,
-  ['process', 'after', 'RSS MiB', 'of it anonymous', 'descriptors', 'CPU s'], rows);
+printTable(`Soak of ${SECONDS} s, ${CONTAINERS} containers measured every second, lowest values of each ${SECONDS / SAMPLES} s: ${JSON.stringify(counts)}`,
+  ['process', 'after', 'RSS MiB', 'anonymous, MiB', 'descriptors', 'CPU s'], rows);
 await fleet.stop();
 await agent.remove();
 await relay.stop();

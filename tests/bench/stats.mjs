@@ -1,5 +1,6 @@
-// What statistics cost: nobody measures, our agent measures everything once a second, a client opens one of the
-// engine's streams per container. On an engine of the bench's own; CPU of it is that of dockerd, containerd and the shims.
+// Measures the cost of statistics in three cases: no measurement, our agent measures everything once a second, a client
+// opens one of the engine's streams per container. The benchmark starts its own engine; the engine's CPU time includes dockerd,
+// containerd and the shims.
 import { readdir, readFile } from 'node:fs/promises';
 import http from 'node:http';
 import { Agent } from '../integration/lib/dockmon.mjs';
@@ -16,7 +17,7 @@ const SETTLE_MS = 5000;
 const engine = await OwnEngine.start();
 await engine.ensureImage();
 
-// Each has the engine's folder on its command line.
+// Each process has the engine's folder on its command line.
 async function enginePids() {
   const pids = [];
   for (const pid of (await readdir('/proc')).filter((p) => /^\d+$/.test(p))) {
@@ -95,11 +96,11 @@ for (const n of SIZES) {
     [n, 'agent, 1 s', percent(agent.engine), percent(agent.own), agent.memory.rss, agent.memory.peak, agent.rate.toFixed(1), percent(added)],
     [n, 'streams', percent(streams.engine), '', '', '', streams.rate.toFixed(1), percent(streams.engine - nobody.engine)],
   );
-  console.error(`${n}: ${(((agent.own * 1e6) / agent.rate)).toFixed(1)} us of agent CPU and ${agent.size.toFixed(0)} bytes a container-sample`);
+  console.error(`${n}: ${(((agent.own * 1e6) / agent.rate)).toFixed(1)} us of agent CPU and ${agent.size.toFixed(0)} bytes per sample of a container`);
 }
 printTable(
-  'Statistics once a second (aims at 100: engine as with nobody, agent <= 0.5 % of a core, RSS <= 7168 KiB)',
-  ['containers', 'who measures', 'engine, % of a core', 'agent, %', 'agent RSS KiB', 'peak', 'samples/s', 'added, %'],
+  'Statistics once a second (aims at 100: engine as without measurement, agent <= 0.5 % of a core, RSS <= 7168 KiB)',
+  ['containers', 'measured by', 'engine, % of a core', 'agent, %', 'agent RSS KiB', 'peak', 'samples/s', 'added, %'],
   rows,
 );
 for (let i = 0; i < ids.length; i += 20) await engine.docker('rm', '-f', ...ids.slice(i, i + 20));

@@ -1,6 +1,7 @@
 /*
- * Simulated agents against a running server: `fleet --help`. One process, one line of figures a second on
- * stdout. SIGUSR1 drops all connections at once; the members come back within --storm-over.
+ * Simulates agents that connect to a running server, in one process; `fleet --help` lists the
+ * options. Prints a line of counters to stdout every second. SIGUSR1 drops all connections at once;
+ * the members connect again within --storm-over.
  */
 
 #include "member.h"
@@ -20,7 +21,7 @@
 #include <sys/resource.h>
 
 #define PROGRESS_MS  1000
-#define EVENTS_MS    10 /* events and samples are sent in groups, so often */
+#define EVENTS_MS    10 /* interval at which due events and samples are sent */
 #define MAX_STATE    ((size_t)16 << 20)
 #define OPERATION_MS 100
 
@@ -68,9 +69,8 @@ struct simulation {
     struct fleet fleet;
     struct member *members;
     struct loop_timer progress, events, samples, end;
-    uint64_t started_ms, stormed_ms,
-        online_ms;  /* online_ms: when all had come online; 0: they have not */
-    uint64_t n_due; /* events that should have been sent so far */
+    uint64_t started_ms, stormed_ms, online_ms; /* online_ms: when all were online; 0: not yet */
+    uint64_t n_due;                             /* events that should have been sent so far */
     uint64_t next_event, next_batch;
 };
 
@@ -113,12 +113,12 @@ static void on_events(struct loop_timer *t)
     while (s->next_event < s->n_due) {
         uint64_t i = s->next_event++;
 
-        /* One container of every member after the other, then the next container of each. */
+        /* First a container of every member, then the next container of each. */
         (void)member_report_event(&s->members[i % n], i / n);
     }
 }
 
-/* Agents do not measure at the same moment: they are spread over the second, each at its own time of it. */
+/* Spreads the agents evenly over the second: real agents do not measure at the same moment. */
 static void on_samples(struct loop_timer *t)
 {
     struct simulation *s = CONTAINER_OF(t, struct simulation, samples);
@@ -200,7 +200,7 @@ static void raise_descriptor_limit(void)
 
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         limit.rlim_cur = limit.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &limit); /* what then is missing shows as lost connections */
+        (void)setrlimit(RLIMIT_NOFILE, &limit); /* too few show as lost connections */
     }
 }
 
@@ -229,7 +229,7 @@ static int run(struct simulation *s)
         loop_timer_start(s->fleet.loop, &s->samples, EVENTS_MS, on_samples);
     loop_run(s->fleet.loop);
     write_state(s);
-    return 0; /* the process ends, and with it thousands of sockets: nothing is freed one by one */
+    return 0; /* the end of the process closes thousands of sockets and frees the memory */
 }
 
 int main(int argc, char **argv)
@@ -242,12 +242,12 @@ int main(int argc, char **argv)
     int first;
 
     if (options_parse(specs, ARRAY_LEN(specs), &source, c, &first, &text) < 0 || first < argc) {
-        (void)fprintf(stderr, "%s%s", buf_str(&text), first < argc ? "unexpected word\n" : "");
+        (void)fprintf(stderr, "%s%s", buf_str(&text), first < argc ? "unexpected argument\n" : "");
         return 2;
     }
     if (c->wants_help) {
         options_help(specs, ARRAY_LEN(specs), &text);
-        printf("Simulated agents against a running server.\n\n%s", buf_str(&text));
+        printf("Simulates agents that connect to a running server.\n\n%s", buf_str(&text));
         return 0;
     }
     s.fleet.url = xasprintf("%s/api/agent/ws", c->url);

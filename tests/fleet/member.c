@@ -37,7 +37,7 @@ static int64_t utc_ns(void)
     return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
 }
 
-/* Texts ------------------------------------------------------------------------------------------------- */
+/* Texts ---------------------------------------------------------------------------------------- */
 
 static void add(struct buf *b, const char *fmt, ...) _printf_(2, 3);
 
@@ -50,7 +50,7 @@ static void add(struct buf *b, const char *fmt, ...)
     va_start(ap, fmt);
     n = vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    assert(n >= 0 && (size_t)n < sizeof(text)); /* our own texts are short */
+    assert(n >= 0 && (size_t)n < sizeof(text)); /* all texts of this file are short */
     n = buf_append(b, text, (size_t)n);
     assert(n == 0);
 }
@@ -60,7 +60,7 @@ void member_container_id(const struct member *m, uint64_t n, char ret[SAMPLES_ID
     static const char digits[] = "0123456789abcdef";
     uint64_t head = (uint64_t)m->index << 24 | n;
 
-    /* By hand: samples need hundreds of thousands of them in a second. */
+    /* Written without printf: samples need hundreds of thousands of ids per second. */
     memset(ret, '0', SAMPLES_ID_SIZE - 1);
     for (int i = 11; i >= 0; i--, head >>= 4)
         ret[i] = digits[head & 15];
@@ -75,7 +75,7 @@ static void add_container_id(struct buf *b, const struct member *m, uint64_t n)
     add(b, "%s", id);
 }
 
-/* About as much as a container of a compose project has. */
+/* Adds about as many members as a container of a Compose project has. */
 static void add_container(struct buf *b, const struct member *m, uint64_t n, bool is_running)
 {
     add(b, "{\"Id\":\"");
@@ -190,9 +190,9 @@ bool member_report_event(struct member *m, uint64_t n)
     return true;
 }
 
-/* Commands ---------------------------------------------------------------------------------------------- */
+/* Commands ------------------------------------------------------------------------------------- */
 
-/* An operation under way. Its member is never gone, but may have another connection when it is done. */
+/* A pending operation. Its member stays, but may have another connection when it is done. */
 struct operation {
     struct loop_timer timer;
     struct member *member;
@@ -240,7 +240,7 @@ static void on_command(struct member *m, const json_t *message)
     loop_timer_start(m->fleet->loop, &op->timer, m->fleet->reply_ms, on_operation_done);
 }
 
-/* The connection ---------------------------------------------------------------------------------------- */
+/* The connection ------------------------------------------------------------------------------- */
 
 static void on_heartbeat(struct loop_timer *t)
 {

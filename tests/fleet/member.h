@@ -1,9 +1,12 @@
 #pragma once
 
 /*
- * A simulated agent: a WebSocket peer and a timer. It registers, keeps its permanent token, sends the list of its
- * made-up containers, answers whatever it is asked with success, and dials again when it loses its connection.
- * It has no Docker and no files.
+ * A simulated agent: a WebSocket peer and a timer. It registers, keeps its permanent token, sends the
+ * list of its invented containers, answers every command with success, and dials again when it loses
+ * its connection. It uses neither Docker nor files.
+ *
+ * States: IDLE -> DIALLING -> JOINING -> ONLINE; a lost or dropped connection returns to IDLE. The
+ * caller owns the members and the fleet, and keeps both until the loop has ended.
  */
 
 #include "net/loop.h"
@@ -17,7 +20,7 @@
 enum member_state {
     MEMBER_IDLE, /* waits for its turn to dial */
     MEMBER_DIALLING,
-    MEMBER_JOINING, /* register is sent */
+    MEMBER_JOINING, /* has sent register */
     MEMBER_ONLINE,
     MEMBER_N_STATES,
 };
@@ -29,25 +32,25 @@ struct member {
     struct ws *ws;           /* NULL while idle */
     struct loop_timer timer; /* the next dial, or the next heartbeat */
     uint32_t index;
-    uint8_t state;       /* enum member_state */
-    uint8_t attempts;    /* dials that failed in a row */
-    uint64_t seq, acked; /* the last batch of samples, and the last that the server says it has */
+    uint8_t state;                 /* enum member_state */
+    uint8_t attempts;              /* dials that failed in a row */
+    uint64_t seq, acked;           /* last batch of samples, last acknowledged one */
     char token[MEMBER_TOKEN_SIZE]; /* permanent; "" before the registration */
 };
 
-/* What all members share. */
+/* Data that all members share. */
 struct fleet {
     struct loop *loop;
     char *url;                /* of the agents' WebSocket */
-    char *registration_token; /* for those that have no permanent one */
+    char *registration_token; /* for members without a permanent token */
     char *prefix;             /* of engine ids and host names */
     bool is_insecure;
     uint64_t n_containers; /* of each member */
-    uint64_t heartbeat_ms; /* 0: none but the WebSocket's pings */
+    uint64_t heartbeat_ms; /* 0: WebSocket pings only */
     uint64_t reply_ms;     /* how long an operation takes */
-    bool has_samples;      /* they say that they measure */
+    bool has_samples;      /* members have the capability `samples` */
     uint64_t epoch;        /* of all members' batches */
-    struct samples batch;  /* what member_report_samples() fills again and again */
+    struct samples batch;  /* member_report_samples() fills it for each batch */
     struct buf frame;
 
     uint64_t n_in_state[MEMBER_N_STATES];
@@ -55,18 +58,22 @@ struct fleet {
     uint64_t n_batches, n_unsent, n_acked;            /* unsent: the connection took no more */
 };
 
-/* Of its container number n, below 2^24. */
+/* Writes the id of container number n, which is below 2^24. */
 void member_container_id(const struct member *m, uint64_t n, char ret[SAMPLES_ID_SIZE]);
 void member_init(struct member *m, struct fleet *f, uint32_t index);
 void member_dial_after(struct member *m, uint64_t delay_ms);
 /* Drops the connection as a broken network would; the caller starts the next dial. */
 void member_drop(struct member *m);
-/* Event number `n` of a container that starts or stops, and how it looks then. False: not online, or none to report. */
+/*
+ * Sends event number `n`, of a container that starts or stops, and the changed container. False: not
+ * online, or it has no containers.
+ */
 bool member_report_event(struct member *m, uint64_t n);
 /*
- * One batch of samples, of all its containers and itself; values change from batch to batch. Of every container
- * blk_write is the time of the batch in ms since 1970 and net_rx 1,000 times its number, so that whoever looks at the
- * server can tell how old a value is. False: not online, or the connection took no more.
+ * Sends a batch of samples of the host and all its containers; values change from batch to batch. In
+ * every container blk_write is the time of the batch in ms since 1970 and net_rx 1,000 times its number,
+ * so that a client of the server can compute the age of a value. False: not online, or the queue of the
+ * connection is full.
  */
 bool member_report_samples(struct member *m);
 void member_done(struct member *m);

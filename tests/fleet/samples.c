@@ -25,7 +25,7 @@ static void fill_host(struct samples *s, const struct member *m)
     v[HOST_CONTAINERS] = v[HOST_CONTAINERS_RUNNING] = (int64_t)s->n_containers;
 }
 
-/* About what cgroups of version 1 tell of a container without limits. */
+/* Sets about the values that cgroup v1 has for a container without limits. */
 static void fill_container(struct container_sample *c, const struct samples *s, int64_t i)
 {
     int64_t n = (int64_t)s->seq, *v = c->values;

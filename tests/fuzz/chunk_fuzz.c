@@ -1,6 +1,6 @@
 /*
- * What is read back from files of the history: chunks and rows of the head log. The checksum of a chunk is made
- * right first, or nothing behind it would be reached.
+ * Reads chunks and rows of the head log, as they are in files of the history. The checksum of a chunk
+ * is corrected first, because the code behind it would not be reached otherwise.
  */
 
 #include "base/alloc.h"

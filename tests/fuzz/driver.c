@@ -11,7 +11,7 @@
 #define INPUT_MAX     4096
 #define FILE_SIZE_MAX ((size_t)1 << 20)
 
-/* The same numbers every time: a test that fails must fail again. */
+/* Returns the same numbers in every run, so that a failure can be repeated. */
 static uint64_t next_random(void)
 {
     static uint64_t state = UINT64_C(0x9e3779b97f4a7c15);
@@ -42,7 +42,7 @@ static size_t mutate(uint8_t *data, size_t size)
             data[at] ^= (uint8_t)(1U << pick(8));
         return size;
     case 2: /* cut */ return at;
-    case 3: /* a piece twice */
+    case 3: /* duplicate a piece */
     {
         size_t n = size - at < INPUT_MAX - size ? size - at : INPUT_MAX - size;
 
@@ -60,7 +60,7 @@ static size_t mutate(uint8_t *data, size_t size)
 
 static void run_one(const uint8_t *data, size_t size)
 {
-    /* A block of its own size, so that the sanitizer sees the first byte too far. */
+    /* The block has the exact size, so that the sanitizer reports a read behind it. */
     uint8_t *copy = xmalloc(size ? size : 1);
 
     memcpy(copy, data, size);

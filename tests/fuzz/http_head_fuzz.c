@@ -6,7 +6,7 @@
 #include <assert.h>
 #include <string.h>
 
-/* What the header promises about an accepted request. */
+/* Checks the guarantees of http_head.h about an accepted request. */
 static void check(const struct http_head *h)
 {
     const struct http_request r = {.head = h, .query = h->query};

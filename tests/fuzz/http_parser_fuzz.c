@@ -42,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     step = 1 + data[1] % 32U;
     for (size_t i = 2; i < size && what == HTTP_MORE; i += step) {
         size_t n = size - i < step ? size - i : step;
-        /* a copy of its own, so that the sanitizer sees a read beyond it */
+        /* A separate copy, so that the sanitizer reports a read behind it. */
         _cleanup_free_ char *piece = xmemdup(data + i, n);
 
         what = feed(&p, piece, n, &total);

@@ -13,7 +13,7 @@ static void expect_json(const char *text)
     assert(json_scan_check(text, strlen(text), NULL) == 0);
 }
 
-/* What the scanner takes, jansson takes, too; numbers that are too large for it are the one exception. */
+/* Jansson must accept every text that the scanner accepts, except numbers that are too large for it. */
 static void compare_with_jansson(const char *text, size_t size)
 {
     json_error_t why;

@@ -1,6 +1,6 @@
 /*
- * Messages of the agent link, both directions: what a decoder takes, its encoder writes so that the
- * decoder takes it again and says the same.
+ * Messages between agent and server in both directions: the encoder must write a decoded message so
+ * that decoding it again gives the same result.
  */
 
 #include "base/str.h"
@@ -22,7 +22,7 @@
 
 #include <assert.h>
 
-/* NULL when the message is refused. */
+/* Returns the message decoded and encoded again, or NULL when it is refused. */
 typedef json_t *(*rewrite_fn)(const json_t *message);
 
 #define DEFINE_REWRITE(name)                             \
@@ -104,7 +104,7 @@ static void check_resource_args(const json_t *message)
     resource_args_done(&b);
 }
 
-/* Those that only one side encodes. */
+/* Messages that only one side encodes. */
 static void decode_others(const json_t *message)
 {
     const json_t *payload = envelope_payload(message);
@@ -115,7 +115,7 @@ static void decode_others(const json_t *message)
     struct msg_shell_data data = {0};
     int r = msg_command_decode(message, &command, NULL);
 
-    (void)r; /* the id counts also when the rest is refused */
+    (void)r; /* the id is valid even when the rest is refused */
     msg_command_done(&command);
     if (msg_reply_decode(message, &reply, NULL) == 0)
         msg_reply_done(&reply);

@@ -5,7 +5,7 @@
 #include <assert.h>
 #include <string.h>
 
-/* The text that names networks, and an address that is looked for in them, after a line feed. */
+/* The input is a text that names networks, a line feed, and an address to search in them. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     _cleanup_free_ char *text = xstrndup((const char *)data, size);

@@ -5,7 +5,7 @@
 #include <assert.h>
 #include <string.h>
 
-/* What is accepted says the same after it was written and read again. */
+/* An accepted message must be the same after it was encoded and decoded again. */
 static void check_round_trip(const struct samples *s)
 {
     struct buf once = BUF_INIT(SAMPLES_MAX_SIZE), twice = BUF_INIT(SAMPLES_MAX_SIZE);

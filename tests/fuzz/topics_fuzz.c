@@ -5,7 +5,7 @@
 #include <assert.h>
 #include <string.h>
 
-/* A line is a topic that is added, or with a minus before it one that is removed. */
+/* Each line of the input adds a topic, or removes it if it begins with a minus. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     _cleanup_free_ char *text = xstrndup((const char *)data, size);

@@ -1,5 +1,5 @@
-// Chaos: server, agent and CLI do random work and end at random moments, in every way that a process can end. A sanitizer
-// report, an unexpected exit status and an end that does not come are failures. See script/soak.
+// Chaos test: server, agent and CLI do random work and are ended at random moments, in every way that a process can end. A
+// sanitizer report, an unexpected exit status and a process that does not end are failures. See script/soak.
 import { rm } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { Agent, Client, Server, bin } from '../integration/lib/dockmon.mjs';
@@ -47,7 +47,7 @@ const WORK = [
   ['engine', 'start', 'NAME'], ['engine', 'kill', 'NAME'], ['engine', 'restart', '-t', '0', 'NAME'], ['engine', 'come and go'],
 ];
 
-// `patience`: after that time the client leaves, by this signal, or by closing its connection.
+// `patience`: after this time the client is ended by the signal, or closes its connection.
 function chooseWork(c) {
   const container = c.below(CONTAINERS);
   return {
@@ -66,10 +66,10 @@ if (options.plan) {
 
 const counts = { work: 0, ends: 0, starts: 0 };
 const began = Date.now();
-const failures = new Map(); // by what they are about -> how often
+const failures = new Map(); // subject -> count
 const history = [];
 let until = Infinity; // the time counts from when all is set up
-// At least two pieces of work for each worker: on a busy machine a few seconds are too short for that.
+// Every worker does at least two pieces of work, for which a few seconds are too short on a busy machine.
 const isOver = () => Date.now() > until && counts.work >= 2 * WORKERS;
 
 function note(text) {
@@ -83,7 +83,7 @@ function fail(about, detail) {
   console.log(`\nFAILURE ${about}\n${detail}\nbefore it:\n  ${history.join('\n  ')}`);
 }
 
-// The process has ended: with a report, or in a way that nothing has asked for?
+// Fails if the ended process has printed a report, or has ended in an unexpected way.
 function judge(p, { code, signal }, { codes, signals }) {
   const at = p.lines.findIndex((l) => REPORT.test(l));
   const lines = p.lines.slice(at < 0 ? -30 : at, at < 0 ? undefined : at + 90).join('\n');
@@ -120,7 +120,7 @@ const programs = { server, agent };
 until = Date.now() + SECONDS * 1000;
 console.log(`chaos: ${SECONDS} s, seed ${options.seed}`);
 
-// The accepted ends of a process; every signal that it is sent adds to them.
+// The accepted ends of a process; every signal that is sent to it adds to them.
 const expected = new WeakMap();
 function expect(p, { code = [], signal = [] }) {
   const e = expected.get(p.process) ?? { codes: [], signals: [] };
@@ -132,12 +132,12 @@ const hasStarted = (p) => p.process.lines.some((l) => /listening on|dockmon-agen
 function send(p, signal) {
   if (p.process.exit) return;
   note(`${signal} to ${p.process.name}`);
-  if (signal === 'SIGKILL' || !hasStarted(p)) expect(p, { signal: [signal] }); // a handler is not there from the beginning
-  if (signal !== 'SIGKILL') expect(p, { code: p === agent && expected.has(p.process) ? [0, 1] : [0] }); // asked twice, it ends at once
+  if (signal === 'SIGKILL' || !hasStarted(p)) expect(p, { signal: [signal] }); // handlers are installed after the start
+  if (signal !== 'SIGKILL') expect(p, { code: p === agent && expected.has(p.process) ? [0, 1] : [0] }); // a second signal ends it at once
   p.process.child.kill(signal);
 }
 
-// Restarts it whenever it has ended, after the time that the end has chosen.
+// Restarts the program whenever it has ended, after the time that was chosen with the end.
 async function keep(p) {
   while (!isOver()) {
     const { process: now } = p;
@@ -220,7 +220,7 @@ async function runCli(words, w) {
   } else if (!isEnded) {
     p.child.kill(w.signal);
   }
-  // 137: a process in a container that was killed. 125 and more: as `docker exec` does.
+  // 137: a killed process in a container. 125 and more: as from `docker exec`.
   judge(p, await endOf(p, w.signal), { codes: [0, 1, 2, 125, 126, 127, 129, 130, 137, 143], signals: ['SIGINT', 'SIGTERM', 'SIGKILL'] });
 }
 
@@ -271,7 +271,7 @@ async function doWork(w) {
   }
 }
 
-// Calls fail while a program is away: that is what this is about.
+// Calls may fail, because a program may be down.
 async function worker(n) {
   const choices = new Choices(options.seed, `work ${n}`);
   while (!isOver()) {
@@ -284,7 +284,7 @@ async function worker(n) {
 
 /* --- the end ------------------------------------------------------------------------------------ */
 
-// After all of it both programs still work, and end as they should.
+// At the end both programs must still work, and end with the expected status.
 async function checkWhole() {
   for (const c of containers) await engine.docker('start', c.id);
   relay.set({ mode: 'pass' });

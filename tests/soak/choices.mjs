@@ -1,4 +1,4 @@
-// Random choices that depend on a seed and a name only, not on how long anything takes: the same seed makes the same plan.
+// Random choices that depend only on a seed and a name, not on timing: the same seed gives the same plan.
 export class Choices {
   constructor(seed, name) {
     this.state = [...`${seed}/${name}`].reduce((h, c) => Math.imul(h ^ c.charCodeAt(0), 0x01000193), 0x811c9dc5) >>> 0;

@@ -1,5 +1,5 @@
-// The agent as a container of packaging/docker with the private cgroup namespace that engines give on version 2, and all
-// that packaging/docker/compose.yaml takes from it.
+// Runs the agent in a container of packaging/docker, with the private cgroup namespace that engines use with cgroup v2 and
+// with the restrictions of packaging/docker/compose.yaml.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { cleanups } from '../integration/lib/cleanup.mjs';
@@ -18,7 +18,7 @@ before(async () => {
 });
 after(() => usersGo(engine));
 
-test('in a container it agrees with docker stats and the kernel', SLOW, async () => {
+test('an agent in a container agrees with docker stats and the kernel', SLOW, async () => {
   const m = await measure(engine, later, {
     start: async ({ url }) => {
       const id = await engine.docker(
@@ -31,7 +31,7 @@ test('in a container it agrees with docker stats and the kernel', SLOW, async ()
     },
   });
   await agreesOnAll(engine, m, all);
-  sourceIs(m, 'proc'); // without capabilities the namespaces of others cannot be looked at
+  sourceIs(m, 'proc'); // without capabilities the agent cannot read other network namespaces
   const { host } = m.all().findLast((b) => b.host);
   assert.ok(host.cpu > 0 && host.mem_total > 1e9, JSON.stringify(host));
 });

@@ -1,4 +1,4 @@
-// Pure version 2 and the systemd driver: the agent on the host, as root.
+// Runs the agent on the host as root, with pure cgroup v2 and the systemd driver.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { before, test } from 'node:test';
@@ -12,13 +12,13 @@ const later = cleanups();
 
 before(() => engine.ensureImage());
 
-test('it is the machine that is wanted', SLOW, async () => {
+test('the machine has cgroup v2, systemd and its cgroup driver', SLOW, async () => {
   assert.equal(await sh('stat -fc %T /sys/fs/cgroup'), 'cgroup2fs');
   assert.equal((await readFile('/proc/1/comm', 'utf8')).trim(), 'systemd');
   assert.equal(await engine.docker('info', '-f', '{{.CgroupVersion}} {{.CgroupDriver}}'), '2 systemd');
 });
 
-test('it agrees with docker stats and the kernel', SLOW, async () => {
+test('an agent on the host agrees with docker stats and the kernel', SLOW, async () => {
   later(() => usersGo(engine));
   const all = await users(engine);
   const m = await measure(engine, later);

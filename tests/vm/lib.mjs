@@ -1,5 +1,5 @@
-// What the tests in the machine of script/vm share: what the kernel says, read with nothing of ours, and containers
-// that use what they are measured by.
+// Common functions of the tests in the machine of script/vm: the kernel's values, read without our code, and containers that
+// use every measured resource.
 import assert from 'node:assert/strict';
 import { chown, mkdtemp, readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -21,7 +21,7 @@ export async function sh(script, options = {}) {
 const keys = (text) => Object.fromEntries(text.split('\n').filter(Boolean).map((l) => l.split(' ')).map(([k, v]) => [k, Number(v)]));
 const words = (line) => Object.fromEntries((line ?? '').split(' ').slice(1).map((w) => w.split('=')).map(([k, v]) => [k, Number(v)]));
 
-// The folder of a container, found by a walk of its own: the topmost with the id in its name, but for Podman's monitor.
+// Searches the cgroup of a container: the topmost folder with the id in its name, except that of Podman's monitor.
 export async function folderOf(id, base = '/sys/fs/cgroup') {
   for (const e of await readdir(base, { withFileTypes: true })) {
     if (!e.isDirectory()) continue;
@@ -33,7 +33,7 @@ export async function folderOf(id, base = '/sys/fs/cgroup') {
   return null;
 }
 
-// A witness for agreement(): the files of version 2.
+// A reference for agreement(): the files of cgroup v2.
 export const kernelSays = async (_, id) => {
   const dir = await folderOf(id);
   const text = async (name) => readFile(join(dir, name), 'utf8').catch(() => null);
@@ -51,7 +51,7 @@ export const kernelSays = async (_, id) => {
       blk_read: sum('rbytes'), blk_write: sum('wbytes'), pids: Number(await text('pids.current')), oom_kills: keys(await text('memory.events')).oom_kill,    },
     sizes: {
       mem_used: Number(await text('memory.current')) - memory.inactive_file, mem_anon: memory.anon, mem_file: memory.file, mem_kernel: memory.kernel,
-      ...(await psi('cpu', 'cpu')), ...(await psi('memory', 'mem')), ...(await psi('io', 'io')), // they only fade
+      ...(await psi('cpu', 'cpu')), ...(await psi('memory', 'mem')), ...(await psi('io', 'io')), // they only decrease
     },
   };
 };
@@ -60,14 +60,14 @@ const PING = String.raw`busybox ping -c 3 -s 1000 $(busybox ip route | busybox s
 const DISK = 'busybox dd if=/dev/zero of=/d/data bs=1M count=24 oflag=direct && busybox dd if=/d/data of=/dev/null bs=1M count=16 iflag=direct';
 const HOG = 'busybox dd if=/dev/zero of=/cache bs=1M count=24; busybox dd if=/dev/zero of=/shared/data bs=1M count=16; x=$(yes | head -c 8000000)';
 
-// Containers that have used everything there are figures of, and rest; made before the tests and gone after them.
+// Creates containers that have used every measured resource and are idle; usersGo() removes them.
 export async function users(engine) {
   const start = (name, script, ...args) => engine.run(name, { args, command: ['sh', '-c', `${script}; echo ready; sleep 3600; true`] });
   const network = `${engine.prefix}-net`;
   await engine.docker('network', 'create', network);
   const all = {
     hog: await start('hog', HOG, '--memory', '256m', '--tmpfs', '/shared'),
-    // Past the page cache, to and from a disk that is a virtual one, but counts.
+    // Bypasses the page cache; a virtual disk counts, too.
     disk: await start('disk', DISK, '-v', '/d', '--memory', '64m'),
     throttled: await start('throttled', 'i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done', '--cpus', '0.2'),
     killed: await start('killed', '(x=$(yes | head -c 90000000))', '--memory', '24m'),
@@ -83,10 +83,10 @@ export async function usersGo(engine) {
   await run('docker', ['network', 'rm', `${engine.prefix}-net`], { env: engine.env });
 }
 
-// All of them, by both witnesses, and that there was something to measure.
+// Compares all containers with both references, and checks that the values are large enough to compare.
 export async function agreesOnAll(engine, m, all, says = engineSays) {
   const now = () => m.all().at(-1)?.containers ?? {};
-  await eventually(() => Object.values(all).every((c) => now()[c.id]?.mem_used > 0), { timeout: 120000, what: 'figures of all' }).catch((e) =>
+  await eventually(() => Object.values(all).every((c) => now()[c.id]?.mem_used > 0), { timeout: 120000, what: 'samples of all' }).catch((e) =>
     assert.fail(`${e.message}: ${JSON.stringify({ source: m.source(), now: now() })}`));
   const verdicts = await Promise.allSettled(
     Object.entries(all).flatMap(([what, c]) => [agreement(engine, m, c.id, `${what}, by the engine`, says), agreement(engine, m, c.id, `${what}, by the kernel`, kernelSays)]),
@@ -101,11 +101,11 @@ export async function agreesOnAll(engine, m, all, says = engineSays) {
   assert.ok(wired.net_tx >= 3000, JSON.stringify(wired));
 }
 
-// One that burns, beside the engine; one that may use a tenth of a processor, wants a whole one, and waits most of the time.
+// Compares a container that uses a whole processor, and one that is limited to a tenth and waits most of the time.
 export async function agreesOnWork(engine, m) {
   const work = { command: ['sh', '-c', 'while :; do :; done'] };
   const burner = await engine.run('burner', work);
-  await eventually(() => m.of(burner.id).at(-1)?.cpu != null, { timeout: 60000, what: 'figures of the one that burns' });
+  await eventually(() => m.of(burner.id).at(-1)?.cpu != null, { timeout: 60000, what: 'samples of the busy container' });
   await agreementOnCpu(engine, m, burner.id);
   await engine.docker('rm', '-f', burner.id);
 
@@ -122,7 +122,7 @@ export async function agreesOnWork(engine, m) {
   await engine.docker('rm', '-f', waits.id);
 }
 
-// For measure(): an agent that is started as `options` of Agent.start() say.
+// For measure(): starts an agent with the `options` of Agent.start().
 export const startAgent = (engine, options) => (server) =>
   Agent.start(server, engine, { token: 'registration-token', env: { STATS_INTERVAL: '1s' }, ...options });
 
@@ -131,7 +131,7 @@ export const sourceIs = (m, network, containers = 'cgroup2') => {
   assert.deepEqual([s.containers, s.network, s.why, s.notes ?? []], [containers, network, '', []]);
 };
 
-// The user of the rootless engines, its service manager, and a folder for an agent of its own.
+// The user of the rootless engines, its service manager, and a data folder for its agent.
 export const ROOTLESS = {
   uid: 1000,
   runtime: '/run/user/1000',

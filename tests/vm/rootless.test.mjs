@@ -1,4 +1,4 @@
-// A rootless engine: its containers are far below the user's slice, its networks in a namespace that the host has no links into.
+// Tests with a rootless engine: its cgroups are below the user's slice, its networks in a namespace without links to the host.
 import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
@@ -14,7 +14,7 @@ let all;
 
 before(async () => {
   await mkdir('/etc/systemd/user', { recursive: true });
-  // What dockerd-rootless-setuptool.sh writes.
+  // dockerd-rootless-setuptool.sh writes the same unit.
   await writeFile('/etc/systemd/user/docker-rootless.service', `[Service]
 Environment=PATH=/usr/share/docker.io/contrib:/usr/sbin:/sbin:/usr/bin:/bin
 ExecStart=/usr/share/docker.io/contrib/dockerd-rootless.sh

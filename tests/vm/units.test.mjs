@@ -1,5 +1,5 @@
-// The units of packaging/systemd under a real systemd: they start, say when they are ready, come back when killed, and what
-// they are forbidden does not keep the agent from measuring.
+// Tests the units of packaging/systemd under a real systemd: they start, report readiness, are restarted when killed, and
+// their restrictions do not prevent the agent from measuring.
 import assert from 'node:assert/strict';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { before, after, test } from 'node:test';
@@ -33,8 +33,8 @@ after(async () => {
   await rm('/etc/dockmon', { recursive: true });
 });
 
-// `systemctl start` of Type=notify comes back when the service has said that it is ready.
-test('dockmond starts, with a user of its own', SLOW, async () => {
+// `systemctl start` of a unit with Type=notify returns when the service has reported that it is ready.
+test('dockmond starts as a separate user', SLOW, async () => {
   await sh('systemctl start dockmond');
   const { ActiveState, StatusText, MainPID } = await show('dockmond', 'ActiveState', 'StatusText', 'MainPID');
   assert.equal(ActiveState, 'active', StatusText);
@@ -43,7 +43,7 @@ test('dockmond starts, with a user of its own', SLOW, async () => {
   assert.deepEqual(await client.get('/api/hosts'), []);
 });
 
-test('the agent starts, and its host is online', SLOW, async () => {
+test('the agent starts and its host comes online', SLOW, async () => {
   const token = await sh(`${dockmond} token create`);
   await configure(['DOCKMON_URL=http://127.0.0.1:8001', `REGISTRATION_TOKEN=${token}`]);
   await sh('chown root:docker /etc/dockmon/dockmon-agent.conf && chmod 640 /etc/dockmon/dockmon-agent.conf && systemctl start dockmon-agent');
@@ -59,21 +59,21 @@ test('the agent starts, and its host is online', SLOW, async () => {
 });
 
 for (const unit of ['dockmon-agent', 'dockmond']) {
-  test(`${unit}, killed, comes back, and the host with it`, SLOW, async () => {
+  test(`${unit} is restarted after a kill, and the host is online again`, SLOW, async () => {
     const { MainPID: old, NRestarts: n } = await show(unit, 'MainPID', 'NRestarts');
     await sh(`kill -9 ${old}`);
     await eventually(async () => {
       const now = await show(unit, 'MainPID', 'ActiveState', 'NRestarts');
       return now.ActiveState === 'active' && now.MainPID !== old && Number(now.NRestarts) > Number(n);
     }, { timeout: 60000, what: 'another process' });
-    // A container that is listed running proves a new session, not only what was known before.
+    // A new container in the list proves a new session.
     const { id } = await engine.run(`after-${unit}`);
     await eventually(async () => (await client.get('/api/containers')).some((c) => c.id === id || c.id === id.slice(0, 12)), { timeout: 90000, what: 'a new container is listed' });
     await engine.docker('rm', '-f', id);
   });
 }
 
-test('they take a reload and live on under the watchdog', SLOW, async () => {
+test('both units survive a reload and feed the watchdog', SLOW, async () => {
   const units = ['dockmon-agent', 'dockmond'];
   const before = await Promise.all(units.map((u) => show(u, 'MainPID', 'NRestarts', 'WatchdogTimestampMonotonic')));
   for (const unit of units) await sh(`systemctl reload ${unit}`);
@@ -85,7 +85,7 @@ test('they take a reload and live on under the watchdog', SLOW, async () => {
   now.forEach((v, i) => assert.equal(v.MainPID, before[i].MainPID));
 });
 
-test('what it measures, with all that it is forbidden, agrees with docker stats and the kernel', SLOW, async () => {
+test('an agent with the restrictions of the unit agrees with docker stats and the kernel', SLOW, async () => {
   later(() => usersGo(engine));
   const all = await users(engine);
   await sh('systemctl stop dockmon-agent; rm -rf /var/lib/private/dockmon-agent');

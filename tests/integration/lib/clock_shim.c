@@ -1,6 +1,6 @@
 /*
- * Preloaded into a program under test: its wall clock runs as many seconds beside the machine's as the file
- * DOCKMON_TEST_CLOCK says (a 64-bit integer, which may change at any time). The monotonic clock stays.
+ * Preloaded into a program under test: shifts its wall clock by the number of seconds in the file
+ * DOCKMON_TEST_CLOCK (a 64-bit integer, which may change at any time). The monotonic clock is not changed.
  */
 
 #include <fcntl.h>
@@ -22,13 +22,13 @@ __attribute__((constructor)) static void map_offset(void)
     void *p = fd < 0 ? MAP_FAILED : mmap(NULL, sizeof(*offset), PROT_READ, MAP_SHARED, fd, 0);
 
     if (p == MAP_FAILED)
-        _exit(125); /* a test of the clock without one would prove nothing */
+        _exit(125); /* without the file a test of the clock would be void */
     close(fd);
     offset = p;
 }
 
 /* NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): the C library's names are its own */
-/* The system call itself: this runs before anything that could look up the real function. */
+/* Uses the system call, because this runs before the real function can be resolved. */
 int clock_gettime(clockid_t id, struct timespec *ts)
 {
     long r = syscall(SYS_clock_gettime, id, ts);
