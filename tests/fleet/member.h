@@ -1,9 +1,9 @@
 #pragma once
 
 /*
- * A simulated agent: a WebSocket peer and a timer. It registers, keeps its permanent token, sends the
- * list of its invented containers, answers every command with success, and dials again when it loses
- * its connection. It uses neither Docker nor files.
+ * A simulated agent: a WebSocket peer and a timer. It registers, keeps its permanent token, sends
+ * the list of its invented containers, answers every command with success, and dials again when it
+ * loses its connection. It uses neither Docker nor files.
  *
  * States: IDLE -> DIALLING -> JOINING -> ONLINE; a lost or dropped connection returns to IDLE. The
  * caller owns the members and the fleet, and keeps both until the loop has ended.
@@ -65,15 +65,15 @@ void member_dial_after(struct member *m, uint64_t delay_ms);
 /* Drops the connection as a broken network would; the caller starts the next dial. */
 void member_drop(struct member *m);
 /*
- * Sends event number `n`, of a container that starts or stops, and the changed container. False: not
- * online, or it has no containers.
+ * Sends event number `n`, of a container that starts or stops, and the changed container. False:
+ * not online, or it has no containers.
  */
 bool member_report_event(struct member *m, uint64_t n);
 /*
- * Sends a batch of samples of the host and all its containers; values change from batch to batch. In
- * every container blk_write is the time of the batch in ms since 1970 and net_rx 1,000 times its number,
- * so that a client of the server can compute the age of a value. False: not online, or the queue of the
- * connection is full.
+ * Sends a batch of samples of the host and all its containers; values change from batch to batch.
+ * In every container blk_write is the time of the batch in ms since 1970 and net_rx 1,000 times its
+ * number, so that a client of the server can compute the age of a value. False: not online, or the
+ * queue of the connection is full.
  */
 bool member_report_samples(struct member *m);
 void member_done(struct member *m);

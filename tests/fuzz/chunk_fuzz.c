@@ -1,6 +1,6 @@
 /*
- * Reads chunks and rows of the head log, as they are in files of the history. The checksum of a chunk
- * is corrected first, because the code behind it would not be reached otherwise.
+ * Reads chunks and rows of the head log, as they are in files of the history. The checksum of a
+ * chunk is corrected first, because the code behind it would not be reached otherwise.
  */
 
 #include "base/alloc.h"

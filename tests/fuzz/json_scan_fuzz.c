@@ -13,7 +13,7 @@ static void expect_json(const char *text)
     assert(json_scan_check(text, strlen(text), NULL) == 0);
 }
 
-/* Jansson must accept every text that the scanner accepts, except numbers that are too large for it. */
+/* Jansson must accept every text that the scanner accepts, except for too large numbers. */
 static void compare_with_jansson(const char *text, size_t size)
 {
     json_error_t why;

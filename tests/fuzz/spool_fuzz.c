@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
-/* Writing an accepted record again must give the same bytes; the rest of the input is empty or no record. */
+/* Writing an accepted record again must give the same bytes; the rest is empty or no record. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct buf again = BUF_INIT(2 * SPOOL_RECORD_MAX);

@@ -6,7 +6,7 @@
 #include <assert.h>
 #include <string.h>
 
-/* Returns all output of a parser that gets `step` bytes at a time; pieces of one message are joined. */
+/* Returns the output of a parser that gets `step` bytes at a time; joins pieces of a message. */
 static int run(const uint8_t *data, size_t size, size_t step, bool is_client, struct buf *ret)
 {
     unsigned char *copy = size ? xmemdup(data, size) : NULL;

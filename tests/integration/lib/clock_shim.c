@@ -1,6 +1,6 @@
 /*
  * Preloaded into a program under test: shifts its wall clock by the number of seconds in the file
- * DOCKMON_TEST_CLOCK (a 64-bit integer, which may change at any time). The monotonic clock is not changed.
+ * DOCKMON_TEST_CLOCK (a 64-bit integer, which may change at any time), and no other clock.
  */
 
 #include <fcntl.h>
@@ -27,7 +27,7 @@ __attribute__((constructor)) static void map_offset(void)
     offset = p;
 }
 
-/* NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): the C library's names are its own */
+/* NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): the C library has others */
 /* Uses the system call, because this runs before the real function can be resolved. */
 int clock_gettime(clockid_t id, struct timespec *ts)
 {
