@@ -10,14 +10,14 @@ struct msg_auth_success {
     char *agent_id, *host_id;
     char *permanent_token; /* NULL or "": none was issued */
     json_t *capabilities;  /* object of bools, NULL from other servers */
-    /* The newest batch of samples that the server has for good; epoch 0: none. */
+    /* The newest batch of samples that the server has stored; epoch 0: none. */
     uint64_t samples_epoch, samples_seq;
-    int64_t events_since; /* engine time (ns) of the newest event the server has, 0: none */
+    int64_t events_since; /* engine time (ns) of the newest event of the server, 0: none */
 };
 
 struct msg_auth_error {
     char *error;
-    char *code; /* ours, for agents that know codes: a name of proto/error_code.h, or NULL */
+    char *code; /* for agents that support codes: a name of proto/error_code.h, or NULL */
 };
 
 int msg_auth_success_decode(const json_t *v, struct msg_auth_success *ret, struct error *err)

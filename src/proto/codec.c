@@ -59,7 +59,7 @@ static int check_length(const struct field *f, const json_t *v, struct error *er
     return codec_error(err, -EMSGSIZE, f->name, why);
 }
 
-/* The rules for every string, wherever it stands in the message. */
+/* Checks the rules for every string, including those in arrays and maps. */
 static int check_string(const struct field *f, const json_t *v, struct error *err)
 {
     const char *why = NULL;
@@ -106,7 +106,7 @@ static int read_integer(const struct field *f, const json_t *v, int64_t *ret)
         return 0;
     }
     if (json_is_real(v) && f->flags & (FIELD_LAX | FIELD_TRUNCATE)) {
-        /* 2^63 is exact as a double. */
+        /* 2^63 is exact in floating point. */
         if (!(real >= -0x1p63 && real < 0x1p63))
             return -EINVAL;
         *ret = (int64_t)real;

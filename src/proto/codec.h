@@ -1,8 +1,33 @@
 #pragma once
 
 /*
- * One table per message drives both directions, so that decode and encode cannot drift apart. Unknown
- * fields are ignored, null counts as absent. A refusal reads "what is wrong (field: name)".
+ * The codec converts between JSON objects and the structs of messages. A message has one table with
+ * a row for each field, which serves both directions, so that decoding and encoding cannot differ:
+ *
+ *     struct msg_auth_error {
+ *         char *error;
+ *     };
+ *     static const struct field fields[] = {
+ *         {"error", FIELD_STRING, offsetof(struct msg_auth_error, error), FIELD_REQUIRED,
+ *          0, 1000, NULL},
+ *     };
+ *
+ * Rules of decoding:
+ *
+ *   - unknown fields are ignored, and null counts as absent;
+ *   - the member of an absent field keeps its value, so the caller sets defaults before;
+ *   - strings contain no NUL, and every string, array and map has a maximum;
+ *   - the first invalid field ends decoding; the error reads "why (field: name)", in the words of
+ *     the Python backend, which peers show to users.
+ *
+ * Rules that involve several fields are checked by the message's own functions afterwards.
+ *
+ * Ownership: a decoded struct owns its strings, and holds references to parts of the JSON tree.
+ * codec_done() releases both and is safe to call again. After a failure the struct is already done.
+ * Encoding borrows the struct and returns a new tree; it cannot fail.
+ *
+ *   lax        the types are as tolerant as those of the Python backend
+ *   default    the value of a member before decoding; FIELD_OMIT_EMPTY omits the empty ones
  */
 
 #include "base/error.h"
@@ -32,34 +57,37 @@ enum field_type {
 
 enum field_flags {
     FIELD_REQUIRED = 1 << 0,
-    FIELD_NON_EMPTY = 1 << 1,  /* "", [] and {} are refused */
-    FIELD_OMIT_EMPTY = 1 << 2, /* encode leaves out NULL, "", 0, false, [] and {} */
+    FIELD_NON_EMPTY = 1 << 1,  /* "", [] and {} are invalid */
+    FIELD_OMIT_EMPTY = 1 << 2, /* encode omits NULL, "", 0, false, [] and {} */
     /*
-     * Types are read as the Python backend reads them: bools also from 0, 1, "true", "yes", "on" and
-     * their opposites; integers also from 12.0, true and "12".
+     * The tolerance of the Python backend: bools also from 0, 1, "true", "yes", "on" and their
+     * opposites; integers also from 12.0, true and "12".
      */
     FIELD_LAX = 1 << 3,
     FIELD_POINTS = 1 << 5,   /* a string's maximum counts code points, as in Python */
-    FIELD_TRUNCATE = 1 << 4, /* integers also from 12.5, which gives 12, as Go agents read them */
+    FIELD_TRUNCATE = 1 << 4, /* integers also from 12.5, which gives 12, as in Go agents */
 };
 
 struct field {
     const char *name;
     enum field_type type;
-    size_t offset; /* of the member; the member is left alone while the field is absent */
+    size_t offset; /* of the member */
     unsigned flags;
     int64_t min; /* numbers: smallest */
     /* strings: bytes; arrays and maps: items; numbers: largest; 0: the default limit */
     int64_t max;
-    int (*check)(const char *value,
-                 const char **ret_why); /* strings: 0, or < 0 and what is wrong */
+    /* Strings only, may be NULL. Returns 0, or a negative errno with the reason in *ret_why. */
+    int (*check)(const char *value, const char **ret_why);
 };
 
 #define CODEC_MAX_STRING 4096 /* bytes */
 #define CODEC_MAX_ITEMS  4096
 #define CODEC_MAX_ITEM   65536 /* bytes of a string inside an array or map */
 
-/* `ret` holds the defaults on entry. On failure it is left done (all owned members released, NULL). */
+/*
+ * Decodes an object; `ret` contains the defaults on entry. -EINVAL, -EMSGSIZE or the code of
+ * `check`: a field is invalid; then `ret` is done.
+ */
 int codec_decode(const struct field *f, size_t n, const json_t *v, void *ret, struct error *err)
     _nodiscard_;
 json_t *codec_encode(const struct field *f, size_t n, const void *msg) _nodiscard_; /* never NULL */

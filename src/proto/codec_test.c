@@ -72,7 +72,7 @@ static void test_round_trip(void **state)
         again = codec_encode(fields, ARRAY_LEN(fields), &s);
         assert_true(json_equal(v, again));
         codec_done(fields, ARRAY_LEN(fields), &s);
-        codec_done(fields, ARRAY_LEN(fields), &s); /* twice is fine */
+        codec_done(fields, ARRAY_LEN(fields), &s); /* safe to call again */
     }
 }
 

@@ -75,7 +75,7 @@ static char *find_id(const json_t *v)
     return id;
 }
 
-/* Backends of the seed era put a command's name into the payload, as its action. */
+/* Old backends put the name of a command into the payload, as its action. */
 static char *find_name(enum command_kind kind, const json_t *merged)
 {
     char *name = copy_text(merged, kind == COMMAND_KIND_COMMAND ? "command" : "action",
@@ -86,7 +86,7 @@ static char *find_name(enum command_kind kind, const json_t *merged)
     return name ? name : xstrdup("");
 }
 
-/* The payload's fields, and those at top level that the payload does not have. */
+/* Returns the fields of the payload, and those at top level that the payload does not have. */
 static json_t *merge(const json_t *v)
 {
     const json_t *payload = json_object_get(v, "payload");

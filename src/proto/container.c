@@ -34,7 +34,9 @@ static const struct field fields[] = {
     {"HostConfig",      FIELD_OBJECT,  AT(host_config),      0,              0, 0,      NULL         },
 };
 
-/* A container that links others has more names: "/web/db". The first one without a second slash is its own. */
+/*
+ * Links add names such as "/web/db". The container's own name is the first without a second slash.
+ */
 static const char *find_name(const json_t *names)
 {
     const char *first = NULL;

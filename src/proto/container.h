@@ -1,17 +1,17 @@
 #pragma once
 
 /*
- * An element of list_containers as the server reads it. Everything but the id may be missing or null in
- * what an agent sends; names and labels are hostile input.
+ * An element of list_containers, as the server decodes it. All members but the ID may be missing or
+ * null. Names and labels are untrusted input.
  */
 
 #include "proto/codec.h"
 
 struct msg_container {
     char *id;   /* 64 lowercase hex digits */
-    char *name; /* first of Names without its slash; the short id when there is none */
+    char *name; /* first of Names without its slash, or the short ID */
     char *image, *image_id, *command;
-    char *state;       /* the engine's word */
+    char *state;       /* in the terms of the engine */
     char *status;      /* "Up 5 minutes" */
     int64_t created_s; /* unix time, 0 unknown */
     char *started_at;  /* RFC 3339, NULL: never or unknown */
@@ -27,5 +27,8 @@ struct msg_container {
 int msg_container_decode(const json_t *v, struct msg_container *ret, struct error *err) _nodiscard_;
 void msg_container_done(struct msg_container *m);
 
-/* The word DockMon uses: running, paused, restarting, exited (also created, dead), unknown. */
+/*
+ * Maps a state to the terms of DockMon: running, paused, restarting, exited (also created, dead),
+ * unknown.
+ */
 const char *msg_container_state(const char *engine_state);

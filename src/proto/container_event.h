@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * container_event: something happened to a container. These functions handle the payload; the envelope
- * is envelope.h's.
+ * container_event: an event of a container. These functions handle the payload; see envelope.h for
+ * the envelope.
  */
 
 #include "proto/codec.h"

@@ -6,9 +6,9 @@
 #include <string.h>
 #include <strings.h>
 
-/* The first match counts. */
+/* Codes for texts of the engine; the first match counts. */
 static const struct {
-    const char *words; /* part of the engine's text, any case */
+    const char *words; /* part of the text, any case */
     enum error_code code;
 } map[] = {
     {"No such container",       CODE_NO_SUCH_CONTAINER    },

@@ -1,15 +1,16 @@
 #pragma once
 
 /*
- * The engine has no error codes: it answers with an HTTP status and English. This is the one place that knows its
- * words. The agent finds the code of a failed call here; the server does so for agents that send no codes and
- * pass on the engine's words.
+ * Error codes for failures of the engine, which answers with an HTTP status and an English text.
+ * Only this module matches its texts. The agent uses it for failed calls, and the server for
+ * replies of agents without codes, which forward the engine's texts.
  */
 
 #include "proto/error_code.h"
 
 /*
- * `code` is the negative errno of the call, -EREMOTEIO if unknown; `status` what the engine answered, 0 for none.
- * With a status, words count only where they agree with it. CODE_ENGINE_ERROR when nothing says more.
+ * Returns the code of a failure. `code` is the negative errno of the call, -EREMOTEIO if unknown;
+ * `status` is the HTTP status of the engine, 0: none. A text that contradicts the status is
+ * ignored. CODE_ENGINE_ERROR: nothing more precise is known.
  */
 enum error_code engine_error_code(int code, int status, const char *text);

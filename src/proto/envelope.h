@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * What is common to all messages of an authenticated link: the agent's event envelope and the questions
- * a receiver asks before it looks up the decoder.
+ * The envelope of messages on an authenticated link: the events of agents, and the members that a
+ * receiver needs to choose a decoder.
  */
 
 #include "base/macros.h"
@@ -10,20 +10,25 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The "type", "" when there is none. Borrowed. */
+/* The member "type", or "". Borrowed. */
 const char *envelope_type(const json_t *message);
-/* A message that answers a command: it has a correlation_id, or is a "response" with an id. */
+/* Whether the message answers a command: it has a correlation_id, or is a "response" with an id. */
 bool envelope_is_reply(const json_t *message);
-/* The "command" of an event, "" when there is none. Borrowed. */
+/* The member "command" of an event, or "". Borrowed. */
 const char *envelope_event_name(const json_t *message);
-/* The "payload", NULL when absent. Borrowed. */
+/* The member "payload", or NULL. Borrowed. */
 const json_t *envelope_payload(const json_t *message);
 
-/* {"type":"event","command":name,"payload":...,"timestamp":...}; takes `payload`. */
+/*
+ * {"type":"event","command":name,"payload":...,"timestamp":...}; takes ownership of `payload`.
+ */
 json_t *envelope_event(const char *name, json_t *payload, int64_t now_ms) _nodiscard_;
 
-/* What the payloads of a stream have in common: `fields`, which is taken and may be NULL, with id and action. */
+/*
+ * Returns a payload of a stream: `fields`, which it takes ownership of and which may be NULL, with
+ * ID and action.
+ */
 json_t *envelope_part(const char *id_key, const char *id, const char *action, json_t *fields)
     _nodiscard_;
-/* {"type":type,"payload":...} with such a payload, for messages to the agent; takes `payload`. */
+/* {"type":type,"payload":...}, for messages to the agent; takes ownership of `payload`. */
 json_t *envelope_message(const char *type, json_t *payload) _nodiscard_;

@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 #define ASK_ADMIN "your user or API key does not allow this, ask an administrator"
-#define NEW_TOKEN "make a new registration token on the server and set REGISTRATION_TOKEN"
+#define NEW_TOKEN "create a new registration token on the server and set REGISTRATION_TOKEN"
 
 struct row {
     const char *name;
@@ -72,7 +72,7 @@ static const struct row rows[ERROR_CODES] = {
     [CODE_NO_SUCH_VOLUME] = {"no_such_volume", ENOENT, 404,
         "No such volume", NULL},
     [CODE_AMBIGUOUS_CONTAINER] = {"ambiguous_container", EEXIST, 409,
-        "More than one container matches", "give the full name or more digits of the id"},
+        "More than one container matches", "give the full name or more digits of the ID"},
     [CODE_NAME_IN_USE] = {"name_in_use", EEXIST, 409,
         "The name is in use already", NULL},
     [CODE_IN_USE] = {"in_use", EBUSY, 409,
@@ -139,14 +139,14 @@ static const struct row rows[ERROR_CODES] = {
         "the token belongs to another engine; " NEW_TOKEN},
     [CODE_ENGINE_REGISTERED] = {"engine_registered", EACCES, 403,
         TEXT_ENGINE_REGISTERED,
-        "another host has this engine id; if it is a clone, delete /var/lib/docker/engine-id and "
+        "another host has this engine ID; if this is a clone of it, delete /var/lib/docker/engine-id and "
         "restart Docker, or set FORCE_UNIQUE_REGISTRATION and AGENT_NAME"},
     [CODE_ENGINE_IS_LOCAL] = {"engine_is_local", EACCES, 403,
         "This engine is monitored through the local socket", NULL},
     [CODE_HOST_NAME_TAKEN] = {"host_name_taken", EACCES, 403,
         "A host of this name exists already", "set AGENT_NAME to a name that no other host has"},
     [CODE_AGENT_NAME_REQUIRED] = {"agent_name_required", EACCES, 403,
-        "FORCE_UNIQUE_REGISTRATION requires AGENT_NAME", "set AGENT_NAME to a name of its own"},
+        "FORCE_UNIQUE_REGISTRATION requires AGENT_NAME", "set AGENT_NAME to a unique name"},
     [CODE_TOO_MANY_AGENTS] = {"too_many_agents", EACCES, 403,
         "The server takes no more agents", NULL},
 };

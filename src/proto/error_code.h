@@ -3,26 +3,27 @@
 /*
  * Error codes: the one vocabulary of failures between agent, server and clients.
  *
- * A failure has a text for humans and a code for programs. The code goes over the wire by name
- * ("no_such_container"): in replies, `auth_error`, `shell_data` and `log_data` between our own peers, which
- * negotiate it (ERROR_CODES_CAPABILITY), and in the bodies of REST errors. Nothing is decided by the words of a
- * text except for peers without codes; known_texts.h and reply.c hold those words.
+ * A failure has a text for humans and a code for programs. The code is sent by name
+ * ("no_such_container"): in replies, `auth_error`, `shell_data` and `log_data` between DockMon
+ * peers that negotiated it (ERROR_CODES_CAPABILITY), and in the bodies of REST errors. Programs
+ * match texts only for peers without codes; known_texts.h and reply.c contain these texts.
  *
- * error_code.c has one row per code: its name, the errno that C functions return for it, the HTTP status, the
- * text when nothing more precise is known, and what the user can do. The general codes come first: one per errno
- * and HTTP status, for failures that nothing needs to tell apart further. A new code is appended to its group, to
- * the table, and to docs/protocol.md. Names never change; a peer that does not know a name uses text and status.
+ * error_code.c has one row per code: its name, the errno that C functions return for it, the HTTP
+ * status, a default text, and advice for the user. The general codes come first, one per errno and
+ * HTTP status, for failures that need no further distinction. A new code is appended to its group,
+ * to the table, and to docs/protocol.md. Names never change; a peer that does not know a name uses
+ * the text and the status.
  */
 
 #include "base/error.h"
 
-#define ERROR_CODES_CAPABILITY \
-    "error_codes" /* of register and auth_success: codes are understood */
+/* The capability in register and auth_success of a peer that supports codes. */
+#define ERROR_CODES_CAPABILITY "error_codes"
 
 enum error_code {
-    CODE_NONE, /* no failure, or one of a peer that has no codes */
+    CODE_NONE, /* no failure, or a failure of a peer without codes */
 
-    /* General. The first of an errno or HTTP status stands for it. */
+    /* General. The first code of an errno or HTTP status represents it. */
     CODE_INTERNAL_ERROR,
     CODE_BAD_REQUEST,
     CODE_INVALID_ARGUMENT,
@@ -95,9 +96,12 @@ enum error_code {
     ERROR_CODES
 };
 
-/* CODE_NONE when the name is NULL or unknown. */
+/* CODE_NONE: the name is NULL or unknown. */
 enum error_code error_code_find(const char *name);
-/* The general code of a negative errno, or of an HTTP status of 400 and above; CODE_INTERNAL_ERROR for others. */
+/*
+ * The general code of a negative errno, or of an HTTP status of 400 and above; CODE_INTERNAL_ERROR
+ * for others.
+ */
 enum error_code error_code_from_errno(int code);
 enum error_code error_code_from_status(int status);
 
@@ -105,12 +109,12 @@ enum error_code error_code_from_status(int status);
 const char *error_code_name(enum error_code code);
 int error_code_errno(enum error_code code);  /* negative; 0 for CODE_NONE */
 int error_code_status(enum error_code code); /* 400 to 599; 500 for CODE_NONE */
-/* The text when nothing more precise is known; no full stop. */
+/* The default text, without a full stop. */
 const char *error_code_sentence(enum error_code code);
-/* What the user can do, in words that go on after "; "; NULL when the text says it or nothing helps. */
+/* Advice for the user, to be appended to a text after "; "; NULL: none. */
 const char *error_code_advice(enum error_code code);
 
-/* Fills `err` like error_set() and remembers the code in it. Returns the errno of the code. */
+/* Fills `err` like error_set(), and stores the code in it. Returns the errno of the code. */
 int error_code_set(struct error *err, enum error_code code, const char *fmt, ...) _printf_(3, 4);
-/* The code that was remembered, else the general one of the errno; CODE_NONE without a failure. */
+/* The stored code, or the general code of the errno; CODE_NONE: no failure. */
 enum error_code error_code_of(const struct error *err);

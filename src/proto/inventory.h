@@ -1,8 +1,9 @@
 #pragma once
 
 /*
- * inventory_snapshot and inventory_delta: payloads of the events by which our agents push the container
- * list to servers that asked for it. Elements are those of list_containers, see container.h.
+ * inventory_snapshot and inventory_delta: payloads of the events with which agents push the
+ * container list to servers that support it. Elements are those of list_containers; see
+ * container.h.
  */
 
 #include "proto/codec.h"
@@ -12,7 +13,7 @@
 struct msg_inventory_snapshot {
     char *snapshot_id; /* the same in all parts of one snapshot */
     int64_t part;      /* from 0, in order */
-    bool last;         /* the parts so far are the whole list */
+    bool last;         /* the list is complete with this part */
     json_t *containers;
 };
 

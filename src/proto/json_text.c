@@ -65,7 +65,7 @@ char *json_text_write(const json_t *v, size_t *ret_size)
     return text;
 }
 
-/* Bytes of the well-formed UTF-8 sequence at `s`, 0 if there is none. */
+/* Returns the length of the well-formed UTF-8 sequence at `s` in bytes, 0: there is none. */
 static size_t sequence_length(const char *s, size_t size)
 {
     unsigned char c = (unsigned char)*s;
@@ -95,7 +95,7 @@ static char *replace_invalid(const char *s, size_t size, size_t *ret_size)
 static json_t *need(json_t *v)
 {
     if (!v)
-        abort(); /* out of memory: the only way left to fail */
+        abort(); /* out of memory, the only possible failure */
     return v;
 }
 

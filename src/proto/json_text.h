@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * JSON text in and out: the rules that hold for every frame and body, whoever sent it. Nothing here
- * fails for want of memory (docs/adr/0002).
+ * Parsing and writing of JSON text: the rules for every frame and body, from any peer. Out of
+ * memory ends the process (docs/adr/0002).
  */
 
 #include "base/error.h"
@@ -13,9 +13,9 @@
 #define JSON_TEXT_MAX_DEPTH 64
 
 /*
- * NULL with `err` filled when the text is not one JSON value, holds an object with a key twice, or
- * nests deeper than `max_depth` (0: JSON_TEXT_MAX_DEPTH). NUL characters inside strings are let
- * through, because logs contain them; the field tables of codec.h refuse them.
+ * NULL with `err` filled: the text is not one JSON value, contains an object with a duplicate key,
+ * or is nested deeper than `max_depth` (0: JSON_TEXT_MAX_DEPTH). NUL characters inside strings are
+ * accepted, because logs contain them; the field tables of codec.h refuse them.
  */
 json_t *json_text_parse(const char *text, size_t size, size_t max_depth, struct error *err)
     _nodiscard_;
@@ -23,11 +23,13 @@ json_t *json_text_parse(const char *text, size_t size, size_t max_depth, struct 
 /* Compact text, NUL-terminated, to be freed by the caller. `ret_size` may be NULL. */
 char *json_text_write(const json_t *v, size_t *ret_size) _nodiscard_;
 
-/* A JSON string of any bytes: what is not UTF-8 becomes U+FFFD, as Go's encoder does. Never NULL. */
+/*
+ * A JSON string of any bytes; invalid UTF-8 is replaced by U+FFFD, as by Go's encoder. Never NULL.
+ */
 json_t *json_text_string(const char *s, size_t size) _nodiscard_;
 json_t *json_text_str(const char *s) _nodiscard_; /* NULL gives null */
 
-/* A member that is a string without NUL, else NULL. Borrowed from `object`. */
+/* Returns a member that is a string without NUL, or NULL. Borrowed from `object`. */
 const char *json_text_get(const json_t *object, const char *key);
-/* Sets a member; takes `value`, which must not be NULL. */
+/* Sets a member; takes ownership of `value`, which must not be NULL. */
 void json_text_set(json_t *object, const char *key, json_t *value);

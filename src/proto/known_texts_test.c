@@ -11,7 +11,7 @@
 /* cmocka.h needs them first */
 #include <cmocka.h>
 
-/* Peers match these: when this test fails, the text has to be put back, not the test changed. */
+/* Peers match these texts: if this test fails, restore the text and do not change the test. */
 static void test_texts_are_frozen(void **state)
 {
     static const struct {
@@ -51,7 +51,7 @@ static void test_texts_are_frozen(void **state)
         assert_string_equal(cases[i].text, cases[i].frozen);
 }
 
-/* The engine's words, in the way in which engines say them. */
+/* Texts of real engines. */
 static void test_words_of_the_engine(void **state)
 {
     static const struct {
@@ -83,7 +83,7 @@ static void test_words_of_the_engine(void **state)
         {-EBUSY,     409, "remove web: volume is in use - [4f1c]",                                     CODE_IN_USE               },
         {-EREMOTEIO, 0,   "bridge is a pre-defined network and cannot be removed",
          CODE_BUILT_IN_NETWORK                                                                                                   },
- /* A status that does not agree with the words counts more. */
+ /* A status that contradicts the text has precedence. */
         {-EREMOTEIO, 500, "port 80 is already in use",                                                 CODE_ENGINE_ERROR         },
         {-ENOENT,    404, "page not found",                                                            CODE_NOT_FOUND            },
         {-EBUSY,     409, "something else",                                                            CODE_CONFLICT             },

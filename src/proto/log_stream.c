@@ -42,7 +42,7 @@ static const struct field data_fields[] = {
 };
 /* clang-format on */
 
-/* --- positions --------------------------------------------------------------------------------- */
+/* --- positions -------------------------------------------------------------------------------- */
 
 void log_position_add(struct log_position *p, enum log_kind kind, int64_t time_ns)
 {
@@ -87,7 +87,7 @@ const char *log_position_format(const struct log_position *p, char ret[LOG_POSIT
     return ret;
 }
 
-/* A number that ends with `end`; *text is behind it then. */
+/* Reads a number that is followed by `end`, and moves *text behind it. */
 static int take_number(const char **text, char end, int64_t *ret)
 {
     char number[24];
@@ -114,7 +114,7 @@ int log_position_parse(const char *text, struct log_position *ret)
     return 0;
 }
 
-/* --- messages ---------------------------------------------------------------------------------- */
+/* --- messages --------------------------------------------------------------------------------- */
 
 static int check_times(const struct msg_log_stream *m, struct error *err)
 {

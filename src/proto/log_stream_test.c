@@ -135,7 +135,7 @@ static void test_positions(void **state)
     log_position_add(&p, LOG_KIND_STDOUT, 10);
     log_position_add(&p, LOG_KIND_STDOUT, 10);
     log_position_add(&p, LOG_KIND_STDERR, INT64_MAX);
-    log_position_add(&p, LOG_KIND_STDOUT, 9); /* a clock that was set back changes nothing */
+    log_position_add(&p, LOG_KIND_STDOUT, 9); /* ignored after the clock was set back */
     assert_string_equal(log_position_format(&p, text), "10.2,9223372036854775807.1");
     assert_int_equal(log_position_newest(&p), INT64_MAX);
     assert_int_equal(log_position_parse(text, &q), 0);

@@ -1,4 +1,6 @@
-/* What the vectors cannot say: the encoding side of commands and replies, envelopes, register's fallback. */
+/*
+ * Tests beside the vectors: encoding of commands and replies, envelopes, the fallback of register.
+ */
 
 #include "base/str.h"
 #include "proto/auth.h"

@@ -1,16 +1,16 @@
 #pragma once
 
 /*
- * What is measured: one table of names, units and kinds for containers and one for hosts. It is the order on the wire
- * (proto/samples.h), the vocabulary of REST and of history. Values are int64_t; METRIC_NONE means not known and
- * is never replaced by 0.
+ * The metrics: one table of names, units and kinds for containers and one for hosts. They define
+ * the order on the wire (proto/samples.h), and the names in REST and in the history. Values are
+ * int64_t; METRIC_NONE means unknown and is never replaced by 0.
  *
- * A counter only grows and starts over when its subject does (a container restarts, the host boots); what
- * is sent and kept is the counter, so that a lost sample costs resolution and not bytes. A reader that sees it
- * shrink takes the new value as the growth. A gauge is what was so at the time of the sample; CPU is the
- * mean since the reading before.
+ * A counter only grows, and restarts from 0 with its object (a container restarts, the host boots).
+ * The counter itself is sent and stored, so that a lost sample costs resolution and not bytes. A
+ * reader that sees it shrink takes the new value as the growth. A gauge is a value at the time of
+ * the sample; CPU is the mean since the previous sample.
  *
- * New metrics are appended. The numbers of those there are never change.
+ * New metrics are appended, because the numbers of existing ones never change.
  */
 
 #include "base/macros.h"
@@ -41,10 +41,10 @@ enum container_metric {
     CONTAINER_CPU, /* 100 % is one core: Docker's formula, d(usage) / d(system) * online CPUs */
     CONTAINER_CPU_TIME,      /* used since the start */
     CONTAINER_CPU_PERIODS,   /* quota periods that have passed; none without a quota */
-    CONTAINER_CPU_THROTTLED, /* ... and in how many of them it was held back */
+    CONTAINER_CPU_THROTTLED, /* quota periods in which it was throttled */
     CONTAINER_CPU_THROTTLED_TIME,
     CONTAINER_MEM_USED,  /* as `docker stats` shows it: without inactive file cache */
-    CONTAINER_MEM_LIMIT, /* its own, at most the host's memory */
+    CONTAINER_MEM_LIMIT, /* of the container, at most the memory of the host */
     CONTAINER_MEM_ANON,
     CONTAINER_MEM_FILE, /* page cache, shared memory included */
     CONTAINER_MEM_KERNEL,
@@ -54,14 +54,15 @@ enum container_metric {
     CONTAINER_BLK_READ, /* bytes that reached a block device */
     CONTAINER_BLK_WRITE,
     CONTAINER_OOM_KILLS, /* processes killed because its memory ran out */
-    CONTAINER_PSI_CPU_SOME, /* pressure: share of the last 10 s in which some or all processes waited */
+    /* pressure: share of the last 10 s in which some or all processes waited */
+    CONTAINER_PSI_CPU_SOME,
     CONTAINER_PSI_CPU_FULL,
     CONTAINER_PSI_MEM_SOME,
     CONTAINER_PSI_MEM_FULL,
     CONTAINER_PSI_IO_SOME,
     CONTAINER_PSI_IO_FULL,
-    CONTAINER_RESTARTS,   /* by the engine, as its restart policy has it */
-    CONTAINER_STARTED_AT, /* counters before and after a change of it have nothing in common */
+    CONTAINER_RESTARTS,   /* by the engine, following the restart policy */
+    CONTAINER_STARTED_AT, /* counters are not comparable across a change of it */
     CONTAINER_METRICS,
 };
 
@@ -75,7 +76,7 @@ enum host_metric {
     HOST_MEM_USED, /* total - available */
     HOST_SWAP_TOTAL,
     HOST_SWAP_USED,
-    HOST_NET_RX, /* bytes over interfaces that lead outside: not lo, veth, bridges, tunnels */
+    HOST_NET_RX, /* bytes over external interfaces: not lo, veth, bridges, tunnels */
     HOST_NET_TX,
     HOST_UPTIME,
     HOST_CONTAINERS, /* all */

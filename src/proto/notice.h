@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * Small messages by which an agent reports without being asked: heartbeat, progress and error (flat), and
+ * Small messages that an agent sends without a request: heartbeat, progress and error (flat), and
  * the payloads of the events update_progress, selfupdate_progress and engine_state.
  */
 
@@ -10,7 +10,7 @@
 struct msg_progress {
     char *container_id; /* NULL for a self-update */
     char *stage;
-    double percent; /* 0 when the stage says it all */
+    double percent; /* 0 for stages without progress */
     char *message;
     char *error; /* NULL: none */
 };
@@ -22,7 +22,7 @@ struct msg_error {
 };
 
 struct msg_engine_state {
-    char *error; /* why the engine cannot be used; NULL: it can */
+    char *error; /* the reason why the engine does not answer; NULL: it answers */
 };
 
 json_t *msg_heartbeat_encode(void) _nodiscard_;

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* How the bytes from 0xc0 to 0xdf begin; `size` is that of the number or length after the first byte. */
+/* The first bytes from 0xc0 to 0xdf; `size` is that of the number or length that follows. */
 static const struct head {
     enum packed_type type;
     uint8_t size;
@@ -54,9 +54,9 @@ static size_t left(const struct packed *r)
     return (size_t)(r->end - r->p);
 }
 
-static int cut_off(struct error *err)
+static int refuse_truncated(struct error *err)
 {
-    return error_set(err, -EBADMSG, "the message is cut off");
+    return error_set(err, -EBADMSG, "the message is truncated");
 }
 
 static uint64_t take_number(struct packed *r, size_t size)
@@ -90,20 +90,20 @@ static double float_of(uint64_t bits, size_t size)
     return (double)f;
 }
 
-/* What the head says follows must be able to follow. */
+/* Takes the content of a string or extension; checks that there is space for counted elements. */
 static int take_content(struct packed *r, struct packed_value *v, struct error *err)
 {
     size_t unit = v->type == PACKED_MAP ? 2 : 1;
 
     if (v->type == PACKED_ARRAY || v->type == PACKED_MAP)
-        return v->n > left(r) / unit ? cut_off(err) : 0;
-    if (v->type == PACKED_EXT) { /* its type stands between */
+        return v->n > left(r) / unit ? refuse_truncated(err) : 0;
+    if (v->type == PACKED_EXT) { /* its type precedes the content */
         if (left(r) == 0)
-            return cut_off(err);
+            return refuse_truncated(err);
         r->p++;
     }
     if (v->n > left(r))
-        return cut_off(err);
+        return refuse_truncated(err);
     v->p = (const char *)r->p;
     r->p += v->n;
     return 0;
@@ -115,9 +115,9 @@ static int next_long(struct packed *r, unsigned first, struct packed_value *v, s
     uint64_t number;
 
     if (h->is_bad)
-        return error_set(err, -EBADMSG, "byte 0x%02x is no MessagePack", first);
+        return error_set(err, -EBADMSG, "byte 0x%02x is not valid MessagePack", first);
     if (h->size > left(r))
-        return cut_off(err);
+        return refuse_truncated(err);
     number = take_number(r, h->size);
     v->type = h->type;
     if (h->type == PACKED_NIL)
@@ -148,7 +148,7 @@ int packed_next(struct packed *r, struct packed_value *ret, struct error *err)
     int code = 0;
 
     if (r->p == r->end)
-        return cut_off(err);
+        return refuse_truncated(err);
     first = *r->p++;
     if (first < 0x80 || first >= 0xe0) {
         v.type = PACKED_INT;
@@ -167,7 +167,7 @@ int packed_next(struct packed *r, struct packed_value *ret, struct error *err)
 
 int packed_skip(struct packed *r, struct error *err)
 {
-    /* Every value that is owed takes at least a byte of what is left, so this cannot run away. */
+    /* Each missing value has at least one byte in the rest, so the loop is bounded. */
     for (size_t owed = 1; owed > 0; owed--) {
         struct packed_value v = {0};
         int code = packed_next(r, &v, err);
@@ -177,7 +177,7 @@ int packed_skip(struct packed *r, struct error *err)
         if (v.type == PACKED_ARRAY || v.type == PACKED_MAP)
             owed += v.type == PACKED_MAP ? 2 * v.n : v.n;
         if (owed - 1 > left(r))
-            return cut_off(err);
+            return refuse_truncated(err);
     }
     return 0;
 }

@@ -1,12 +1,13 @@
 #pragma once
 
 /*
- * Reads MessagePack from memory: one value after the other, nothing is built. The format is
- * https://github.com/msgpack/msgpack/blob/master/spec.md. Writing is msgpack-c's; its reader is not used,
- * because it allocates what the head of an array claims before it has seen the elements.
+ * Reads MessagePack from memory, one value after the other, without a tree. The format is
+ * https://github.com/msgpack/msgpack/blob/master/spec.md. msgpack-c is only used for writing: its
+ * reader allocates the size that the head of an array claims before it has seen the elements.
  *
- * Text and bytes are borrowed from the message. A count that the rest of the message cannot hold is refused, so
- * whoever allocates for `n` elements allocates at most a fixed multiple of what was received.
+ * Text and bytes are borrowed from the message. A count that the rest of the message cannot contain
+ * is refused, so a caller that allocates for `n` elements allocates at most a fixed multiple of the
+ * received size.
  */
 
 #include "base/error.h"
@@ -15,7 +16,7 @@
 #include <stdint.h>
 
 struct packed {
-    const uint8_t *p, *end; /* what is left */
+    const uint8_t *p, *end; /* the unread rest */
 };
 
 enum packed_type {
@@ -38,8 +39,11 @@ struct packed_value {
     size_t n;      /* STR, BIN, EXT: bytes; ARRAY: elements that follow; MAP: pairs that follow */
 };
 
-/* The next value, or only the head of an array or map. -EBADMSG: cut off, no MessagePack, over INT64_MAX. */
+/*
+ * Reads the next value, or only the head of an array or map. -EBADMSG: truncated, not MessagePack,
+ * or a number above INT64_MAX.
+ */
 int packed_next(struct packed *r, struct packed_value *ret, struct error *err) _nodiscard_;
 
-/* Passes over one whole value, whatever is in it. */
+/* Skips one whole value of any type. */
 int packed_skip(struct packed *r, struct error *err) _nodiscard_;

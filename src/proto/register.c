@@ -37,7 +37,7 @@ static int check_hostname_source(const char *s, const char **ret_why)
 #define POINTS     FIELD_POINTS
 #define MEMORY_MAX 1000000000000000
 
-/* The first 13 are what servers of the seed era know. */
+/* Old servers know the first 13 fields only. */
 static const struct field fields[] = {
     {"token",                     FIELD_STRING,   AT(token),                     MUST | POINTS, 0, 255,        check_id             },
     {"engine_id",                 FIELD_STRING,   AT(engine_id),                 MUST | POINTS, 0, 255,        check_id             },
@@ -62,7 +62,10 @@ static const struct field fields[] = {
 
 #define N_SEED_FIELDS 13
 
-/* What Python's str.isprintable() refuses, as far as it can hide or reorder text on a screen. */
+/*
+ * False for the characters that Python's str.isprintable() refuses, if they can hide or reorder
+ * text.
+ */
 static bool is_printable(uint32_t c)
 {
     static const uint32_t ranges[][2] = {
@@ -202,7 +205,7 @@ json_t *msg_register_encode(const struct msg_register *m, const char *const *lea
 
     json_text_set(o, "type", json_text_str("register"));
     for (; leave_out && *leave_out; leave_out++)
-        (void)json_object_del(o, *leave_out); /* absent already: just as well */
+        (void)json_object_del(o, *leave_out); /* it may be absent */
     return o;
 }
 

@@ -1,14 +1,14 @@
 #pragma once
 
 /*
- * register: the first frame of an agent, flat, without an envelope. Decoding checks and cleans every
- * field; the refusal text starts with "Invalid registration data: " and is fit for auth_error.
+ * register: the first message of an agent, flat, without an envelope. Decoding checks and cleans
+ * every field; the text of a refusal begins with "Invalid registration data: ", for auth_error.
  */
 
 #include "proto/codec.h"
 
 struct msg_register {
-    char *token; /* registration token, or the permanent one */
+    char *token; /* a registration token or the permanent token */
     char *engine_id;
     char *version, *proto_version;
     json_t *capabilities; /* object of bools */
@@ -26,14 +26,14 @@ struct msg_register {
 
 int msg_register_decode(const json_t *v, struct msg_register *ret, struct error *err) _nodiscard_;
 /*
- * `leave_out` is NULL or a NULL-terminated list of field names: servers of the seed era refuse fields
- * that they do not know, and say which.
+ * `leave_out` is NULL or a NULL-terminated list of field names to omit: old servers refuse unknown
+ * fields, and name the field.
  */
 json_t *msg_register_encode(const struct msg_register *m, const char *const *leave_out) _nodiscard_;
 void msg_register_done(struct msg_register *m);
 
 /*
- * The field that a server refused as unknown ("Extra inputs are not permitted (field: X)"), to be freed;
- * NULL when `error` says something else or X is one that every server knows.
+ * Returns the field that a server refused as unknown ("Extra inputs are not permitted (field: X)"),
+ * to be freed. NULL: another error, or a field that every server knows.
  */
 char *msg_register_refused_field(const char *error) _nodiscard_;

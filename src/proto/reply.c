@@ -36,7 +36,7 @@ json_t *msg_reply_encode(enum command_kind kind, const char *id, json_t *fields,
         json_text_set(o, "payload", fields ? fields : json_null());
         return o;
     }
-    /* Existing members win: a field of the result can never pose as the correlation id. */
+    /* Existing members have precedence: a field of the result never replaces the correlation ID. */
     if (fields && json_object_update_missing(o, fields) < 0)
         abort(); /* out of memory, or the caller passed no object */
     json_decref(fields);
@@ -83,7 +83,7 @@ static char *error_text_of(const json_t *v)
     return xstrndup(text, ERROR_TEXT_MAX);
 }
 
-/* Codes that an agent may report; others are about the server and its users. */
+/* Whether an agent may report the code; other codes are about the server and its users. */
 static bool is_of_agents(enum error_code code)
 {
     return code && code <= CODE_REPLY_TOO_LARGE && code != CODE_NOT_AUTHENTICATED;

@@ -29,7 +29,7 @@ static int check_optional_name(const char *value, const char **ret_why)
     return *value == '\0' ? 0 : check_name(value, ret_why);
 }
 
-/* A plugin is named like an image. */
+/* The name of a plugin has the form of an image's. */
 static int check_optional_driver(const char *value, const char **ret_why)
 {
     *ret_why = "Input should be a driver such as local or vieux/sshfs:latest";
@@ -103,7 +103,7 @@ static const struct field owned[] = {
 };
 
 static const struct table {
-    const struct field *fields; /* NULL: it takes none */
+    const struct field *fields; /* NULL: no arguments */
     size_t n;
 } tables[OPERATIONS] = {
     [OPERATION_REMOVE_IMAGE] = {remove_image,   ARRAY_LEN(remove_image)  },

@@ -16,18 +16,18 @@ struct resource_args {
     char *ref; /* "image_id", "network_id", "volume_name", or the "name" of the object to create */
     bool force;
     char *driver;           /* of the object to create; "" or NULL: the engine's choice */
-    char *subnet, *gateway; /* create_network; the same */
+    char *subnet, *gateway; /* create_network; "" or NULL: the engine's choice */
     bool internal;
     json_t *labels; /* create_volume: an object of strings, or NULL */
 };
 
-/* -EINVAL and others: the field that is invalid, and why; then `ret` is already done. */
+/* On failure `err` names the invalid field and the reason, and `ret` is already done. */
 int resource_args_decode(enum operation_id operation,
                          const json_t *payload,
                          struct resource_args *ret,
                          struct error *err) _nodiscard_;
 void resource_args_done(struct resource_args *a);
 
-/* The payload of a request; the caller's. */
+/* Returns the payload of a request; the caller owns it. */
 json_t *resource_args_encode(enum operation_id operation, const struct resource_args *a)
     _nodiscard_;

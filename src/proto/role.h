@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * Roles of users and API keys, in order of what they may do.
+ * Roles of users and API keys, in the order of their rights.
  */
 
 #include "base/macros.h"

@@ -1,12 +1,13 @@
 #pragma once
 
 /*
- * samples: what an agent of ours measured at one tick, one binary frame of MessagePack. Only between
- * peers that have both said the capability `samples`. docs/protocol.md, "Samples", has the wire.
+ * samples: a batch of samples that an agent took at one time, as one binary frame of MessagePack.
+ * It is used between peers that both have the capability `samples`. docs/protocol.md, "Samples",
+ * describes the format.
  *
- * Every batch has a place in a sequence: `epoch` names a sequence (a new one whenever an agent starts),
- * `seq` grows by 1 within it. The server acknowledges with samples_ack, and drops what it
- * has had before: an agent may send a batch again after a reconnect.
+ * Every batch has a position in a sequence: `epoch` names the sequence (a new one whenever an agent
+ * starts), and `seq` grows by 1 within it. The server acknowledges batches with samples_ack and
+ * drops duplicates, because an agent may send a batch again after a reconnect.
  */
 
 #include "base/buf.h"
@@ -19,19 +20,19 @@
 #define SAMPLES_MAX_MOUNTS       256
 #define SAMPLES_MAX_TEMPERATURES 128
 #define SAMPLES_MAX_NOTES        16
-#define SAMPLES_MAX_NAME         255 /* bytes of a container's name, a file system type, a sensor's label */
+#define SAMPLES_MAX_NAME         255  /* bytes of names, file system types, sensor labels */
 #define SAMPLES_MAX_TEXT         4096 /* bytes of any other text */
 #define SAMPLES_ID_SIZE          65
 
 struct container_sample {
     char id[SAMPLES_ID_SIZE]; /* 64 hex digits */
-    const char *name;         /* never NULL; without a leading slash; "" when not known */
+    const char *name;         /* never NULL; without a leading slash; "": unknown */
     int64_t values[CONTAINER_METRICS];
 };
 
-struct mount_sample { /* numbers: METRIC_NONE when not known */
+struct mount_sample { /* numbers: METRIC_NONE if unknown */
     const char *path, *device, *type;
-    int64_t size, used, available; /* bytes; available: to ordinary users */
+    int64_t size, used, available; /* bytes; available to ordinary users */
     int64_t read, written;         /* bytes since boot, of the device: mounts can share it */
 };
 
@@ -48,12 +49,12 @@ struct host_sample {
     size_t n_temperatures;
 };
 
-/* Where the figures of this host come from; in the first batch of a session and after every change. */
+/* The sources of the samples of a host, in the first batch of a session and after every change. */
 struct samples_source {
     const char *containers; /* "cgroup1", "cgroup2", "api" or "none" */
     const char *network;    /* "netlink", "proc", "api" or "none" */
-    const char *why;        /* for humans: why this source and no better one; "" for the best */
-    const char *notes[SAMPLES_MAX_NOTES]; /* what is missing, such as "memory: ... is off" */
+    const char *why;        /* for humans: why no better source is used; "": it is the best */
+    const char *notes[SAMPLES_MAX_NOTES]; /* missing metrics, such as "memory: ... is off" */
     size_t n_notes;
 };
 
@@ -61,32 +62,33 @@ struct samples {
     uint64_t epoch, seq; /* at most INT64_MAX */
     int64_t at_ms;       /* UTC, of the readings */
     bool has_host, has_source;
-    bool is_late; /* kept while there was no connection: for the history, no news */
-    bool has_age; /* of late ones */
-    /* since the readings when it was sent, by a monotonic clock; at least 0 */
+    bool is_late; /* spooled while not connected: for the history, not for live statistics */
+    bool has_age; /* age_ms is set; late batches only */
+    /* Time between the readings and sending, by a monotonic clock; at least 0. */
     int64_t age_ms;
     struct host_sample host;
     struct samples_source source;
     struct container_sample *containers;
     size_t n_containers;
-    char *text; /* decoded ones: what the strings point into */
+    char *text; /* of decoded batches: memory of the strings */
 };
 
-/* Appends the frame's bytes; -EMSGSIZE with `out` unchanged when they do not fit. Texts that are too long are cut. */
+/*
+ * Appends the frame; long texts are truncated. -EMSGSIZE: it does not fit, and `out` is unchanged.
+ */
 int samples_encode(const struct samples *s, struct buf *out) _nodiscard_;
 
 /*
- * Fills *ret, to be given to samples_done(). -EBADMSG for anything that is not a samples message within the limits;
- * keys and trailing values that are not known are passed over, trailing values that are not there are
- * METRIC_NONE.
+ * Fills *ret; call samples_done() after success. -EBADMSG: not a samples message within the limits.
+ * Unknown keys and trailing values are skipped, missing trailing values are METRIC_NONE.
  */
 int samples_decode(const void *data, size_t size, struct samples *ret, struct error *err)
     _nodiscard_;
-void samples_done(struct samples *s); /* decoded ones only */
+void samples_done(struct samples *s); /* decoded batches only */
 
 void samples_clear_values(int64_t *values, size_t n); /* all METRIC_NONE */
 
-/* Server to agent, flat JSON: everything up to and with `seq` of `epoch` is taken. */
+/* Server to agent, flat JSON: the server has all batches of `epoch` up to and including `seq`. */
 struct msg_samples_ack {
     uint64_t epoch, seq;
 };
@@ -95,8 +97,8 @@ int msg_samples_ack_decode(const json_t *v, struct msg_samples_ack *ret, struct 
 json_t *msg_samples_ack_encode(const struct msg_samples_ack *m) _nodiscard_;
 
 /*
- * Server to agent, {"type":"stats_rate","payload":{...}}: what somebody is looking at. It replaces what the last
- * one said, and what it names falls back to the ordinary rate when `ttl_s` have passed.
+ * Server to agent, {"type":"stats_rate","payload":{...}}: the containers that clients watch. It
+ * replaces the previous one. After `ttl_s` the containers return to the ordinary interval.
  */
 #define STATS_RATE_MAX_CONTAINERS 5000
 #define STATS_RATE_MIN_MS         1000
@@ -106,7 +108,7 @@ json_t *msg_samples_ack_encode(const struct msg_samples_ack *m) _nodiscard_;
 struct msg_stats_rate {
     int64_t interval_ms;       /* STATS_RATE_MIN_MS to _MAX_MS */
     int64_t ttl_s;             /* 1 to STATS_RATE_MAX_TTL_S */
-    bool host;                 /* the host itself, too */
+    bool host;                 /* includes the host itself */
     bool all;                  /* all containers */
     struct strings containers; /* ids of 64 hex digits */
 };

@@ -10,7 +10,7 @@
 
 #define ID_BYTES ((size_t)(SAMPLES_ID_SIZE - 1) / 2)
 
-/* Smallest encodings, so that what is allocated is bounded by what was received. */
+/* Smallest encodings, so that the allocated size is bounded by the received size. */
 #define MIN_CONTAINER   (ID_BYTES + 3) /* array, bin with its length */
 #define MIN_MOUNT       ((size_t)4)
 #define MIN_TEMPERATURE ((size_t)2)
@@ -18,7 +18,7 @@
 struct reader {
     struct packed in;
     struct samples *s;
-    char *text_end; /* behind the last text taken */
+    char *text_end; /* behind the last text */
     const char *where;
     struct error *err;
 };
@@ -28,7 +28,9 @@ static int refuse(const struct reader *r, const char *why)
     return error_set(r->err, -EBADMSG, "samples: %s: %s", r->where, why);
 }
 
-/* No struct error of its own: clearing one for each of hundreds of values took a fifth of all ingest. */
+/*
+ * It has no struct error: clearing one for each of hundreds of values took a fifth of the ingest.
+ */
 static int take(struct reader *r, struct packed_value *v)
 {
     return packed_next(&r->in, v, r->err) < 0
@@ -58,7 +60,7 @@ static int take_array(struct reader *r, size_t *ret)
     return 0;
 }
 
-/* An array of things to allocate for. */
+/* Takes the head of an array whose elements are allocated. */
 static int take_list(struct reader *r, size_t max, size_t min_size, size_t *ret)
 {
     int code = take_array(r, ret);
@@ -67,7 +69,7 @@ static int take_list(struct reader *r, size_t max, size_t min_size, size_t *ret)
         return code;
     if (*ret > max)
         return refuse(r, "too many");
-    return *ret > (size_t)(r->in.end - r->in.p) / min_size ? refuse(r, "cut off") : 0;
+    return *ret > (size_t)(r->in.end - r->in.p) / min_size ? refuse(r, "truncated") : 0;
 }
 
 static int take_text(struct reader *r, size_t max, const char **ret)
@@ -86,7 +88,7 @@ static int take_text(struct reader *r, size_t max, const char **ret)
     memcpy(r->text_end, v.p, v.n);
     r->text_end[v.n] = '\0';
     *ret = r->text_end;
-    r->text_end += v.n + 1; /* its head took at least a byte, too */
+    r->text_end += v.n + 1; /* the head had at least one byte for the NUL */
     return 0;
 }
 
@@ -109,7 +111,7 @@ static int take_number(struct reader *r, int64_t min, int64_t *ret)
     return 0;
 }
 
-/* `n` numbers are there, `known` of which have a place. */
+/* Takes `n` numbers; the first `known` are stored and the others skipped. */
 static int take_values(struct reader *r, size_t n, int64_t *values, size_t known)
 {
     samples_clear_values(values, known);
@@ -259,7 +261,7 @@ struct key {
 
 #define MAX_KEYS 9
 
-/* One key with its value. */
+/* Takes one key with its value. */
 static int take_pair(struct reader *r, const struct key *keys, size_t n_keys, bool *seen)
 {
     const char *where = r->where;

@@ -8,8 +8,8 @@
 #include <string.h>
 
 /*
- * msgpack-c's functions hand out what its write function returns; ours cannot fail but by the limit of the
- * buffer, which the caller looks at once.
+ * The functions of msgpack-c return the result of the write function, which is ignored: it fails
+ * only at the limit of the buffer, and the caller checks that once.
  */
 struct output {
     struct buf *buf;
@@ -31,7 +31,7 @@ static void put_bytes(msgpack_packer *pk, const char *p, size_t n)
     (void)msgpack_pack_str_body(pk, p, n);
 }
 
-/* At most `max` bytes, cut between characters. */
+/* Puts at most `max` bytes of a text, truncated between characters. */
 static void put_text(msgpack_packer *pk, const char *s, size_t max)
 {
     size_t n = s ? strlen(s) : 0;
@@ -57,7 +57,7 @@ static void put_value(msgpack_packer *pk, int64_t v)
     }
 }
 
-/* Without those at the end that are not known. */
+/* Counts the values without unknown ones at the end. */
 static size_t count_values(const int64_t *values, size_t n)
 {
     while (n > 0 && values[n - 1] == METRIC_NONE)

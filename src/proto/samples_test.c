@@ -14,7 +14,7 @@
 
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
-/* Every value has another number, so that none can change places unseen. */
+/* Every value is different, so that a swap is detected. */
 static void fill_values(int64_t *values, size_t n, int64_t first)
 {
     for (size_t i = 0; i < n; i++)
@@ -69,10 +69,10 @@ static void assert_same(const struct samples *a, const struct samples *b)
     _cleanup_free_ char *text = json_text_write(right, NULL);
 
     if (!json_equal(left, right))
-        fail_msg("came back as %s", text);
+        fail_msg("decoded to %s", text);
 }
 
-static void what_is_encoded_comes_back(void **state)
+static void test_encoded_samples_are_decoded_unchanged(void **state)
 {
     struct container_sample containers[70];
     struct buf b = BUF_INIT(SAMPLES_MAX_SIZE);
@@ -91,8 +91,8 @@ static void what_is_encoded_comes_back(void **state)
     buf_done(&b);
 }
 
-/* Nothing known costs nothing: the values at the end are left out. */
-static void unknown_is_nil_or_nothing(void **state)
+/* Unknown values at the end are omitted. */
+static void test_unknown_values_are_nil_or_omitted(void **state)
 {
     struct container_sample c = {.id = ID, .name = "a"};
     struct samples s = {.containers = &c, .n_containers = 1, .has_host = true}, back;
@@ -114,7 +114,7 @@ static void unknown_is_nil_or_nothing(void **state)
     buf_done(&b);
 }
 
-static void no_part_is_a_message(void **state)
+static void test_truncated_message_is_refused(void **state)
 {
     struct container_sample containers[3];
     struct buf b = BUF_INIT(SAMPLES_MAX_SIZE);
@@ -134,7 +134,7 @@ static void no_part_is_a_message(void **state)
     buf_done(&b);
 }
 
-static void what_does_not_fit_leaves_the_buffer_alone(void **state)
+static void test_buffer_is_unchanged_if_the_message_does_not_fit(void **state)
 {
     struct container_sample containers[3];
     struct samples s;
@@ -152,8 +152,8 @@ static void what_does_not_fit_leaves_the_buffer_alone(void **state)
     }
 }
 
-/* A name as long as it may be, and a longer one that would be cut inside of a character. */
-static void long_texts_are_cut_between_characters(void **state)
+/* A name of the maximum length, and a longer one that would be cut inside a character. */
+static void test_long_texts_are_cut_between_characters(void **state)
 {
     char name[SAMPLES_MAX_NAME + 3];
     struct container_sample c = {.id = ID, .name = name};
@@ -188,7 +188,7 @@ static void assert_refused(const void *data, size_t size, const char *why)
     assert_string_equal(err.msg, why);
 }
 
-static void too_much_is_refused(void **state)
+static void test_messages_above_the_limits_are_refused(void **state)
 {
     struct buf b = BUF_INIT(2 * SAMPLES_MAX_SIZE);
     struct buf list = BUF_INIT(2 * SAMPLES_MAX_SIZE);
@@ -210,8 +210,8 @@ static void too_much_is_refused(void **state)
     buf_done(&list);
 }
 
-/* Heads that promise what is not there must not be believed. */
-static void promises_are_not_believed(void **state)
+/* Counts that the message cannot contain are refused before memory is allocated. */
+static void test_counts_above_the_message_size_are_refused(void **state)
 {
     static const char lies[][16] = {
         "\xdd\xff\xff\xff\xff", "\xdf\xff\xff\xff\xff", "\xdb\xff\xff\xff\xff",
@@ -226,7 +226,7 @@ static void promises_are_not_believed(void **state)
         struct samples back;
 
         samples_fixture_pack(message, &b);
-        b.size--; /* the null: the containers stand last */
+        b.size--; /* removes the null: the containers are last */
         assert_int_equal(buf_append(&b, lies[i], 5), 0);
         assert_int_equal(samples_decode(b.data, b.size, &back, NULL), -EBADMSG);
         json_decref(message);
@@ -234,7 +234,7 @@ static void promises_are_not_believed(void **state)
     }
 }
 
-static void deep_nesting_is_passed_over_without_a_stack(void **state)
+static void test_deep_nesting_is_skipped_without_recursion(void **state)
 {
     struct buf b = BUF_INIT(1 << 21);
     struct packed in;
@@ -250,7 +250,7 @@ static void deep_nesting_is_passed_over_without_a_stack(void **state)
 }
 
 /* Every head byte of the format, with its value. */
-static void the_reader_knows_every_head(void **state)
+static void test_reader_supports_every_head(void **state)
 {
     static const struct {
         const char *bytes;
@@ -320,12 +320,12 @@ static void the_reader_knows_every_head(void **state)
     }
 }
 
-static void the_reader_refuses_what_it_cannot_hold(void **state)
+static void test_reader_refuses_values_out_of_range(void **state)
 {
     static const char bad[][10] = {
         "\xc1",
         "\xcf\x80\x00\x00\x00\x00\x00\x00\x00",
-        "\xdd\x00\x00\x00\x05", /* elements and pairs that four bytes cannot be */
+        "\xdd\x00\x00\x00\x05", /* more elements and pairs than bytes */
         "\xdf\x00\x00\x00\x03",
     };
 
@@ -338,7 +338,7 @@ static void the_reader_refuses_what_it_cannot_hold(void **state)
     }
 }
 
-static void metrics_have_names(void **state)
+static void test_metrics_have_names(void **state)
 {
     (void)state;
     for (size_t i = 0; i < CONTAINER_METRICS; i++) {
@@ -353,17 +353,17 @@ static void metrics_have_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_encoded_comes_back),
-        cmocka_unit_test(unknown_is_nil_or_nothing),
-        cmocka_unit_test(no_part_is_a_message),
-        cmocka_unit_test(what_does_not_fit_leaves_the_buffer_alone),
-        cmocka_unit_test(long_texts_are_cut_between_characters),
-        cmocka_unit_test(too_much_is_refused),
-        cmocka_unit_test(promises_are_not_believed),
-        cmocka_unit_test(deep_nesting_is_passed_over_without_a_stack),
-        cmocka_unit_test(the_reader_knows_every_head),
-        cmocka_unit_test(the_reader_refuses_what_it_cannot_hold),
-        cmocka_unit_test(metrics_have_names),
+        cmocka_unit_test(test_encoded_samples_are_decoded_unchanged),
+        cmocka_unit_test(test_unknown_values_are_nil_or_omitted),
+        cmocka_unit_test(test_truncated_message_is_refused),
+        cmocka_unit_test(test_buffer_is_unchanged_if_the_message_does_not_fit),
+        cmocka_unit_test(test_long_texts_are_cut_between_characters),
+        cmocka_unit_test(test_messages_above_the_limits_are_refused),
+        cmocka_unit_test(test_counts_above_the_message_size_are_refused),
+        cmocka_unit_test(test_deep_nesting_is_skipped_without_recursion),
+        cmocka_unit_test(test_reader_supports_every_head),
+        cmocka_unit_test(test_reader_refuses_values_out_of_range),
+        cmocka_unit_test(test_metrics_have_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

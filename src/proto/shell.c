@@ -6,10 +6,10 @@
 #define DATA(m)    offsetof(struct msg_shell_data, m)
 
 #define MAX_ID    128
-#define MAX_TEXT  ((int64_t)128 * 1024) /* base64 of a piece */
+#define MAX_TEXT  ((int64_t)128 * 1024) /* bytes of base64 in one message */
 #define MAX_WORDS 1024
 #define MAX_SIDE  10000
-#define MAX_ACK   ((int64_t)1 << 30) /* so that sums of them stay far from any limit */
+#define MAX_ACK   ((int64_t)1 << 30) /* so that sums cannot overflow */
 
 static const struct field session_fields[] = {
     {"session_id",   FIELD_STRING,  SESSION(session_id),   FIELD_REQUIRED | FIELD_NON_EMPTY, 0, MAX_ID,

@@ -1,8 +1,9 @@
 #pragma once
 
 /*
- * Shells: shell_session, what the server asks for, and shell_data, what the agent tells. Today's Go agents
- * know start, data, resize and close, and started, data, closed and error; the other actions and fields are ours.
+ * Shells: shell_session is sent by the server, shell_data by the agent. Go agents know the actions
+ * start, data, resize and close, and started, data, closed and error; the other actions and fields
+ * are extensions.
  */
 
 #include "proto/codec.h"
@@ -13,38 +14,38 @@
 
 struct msg_shell_session {
     char *session_id;
-    char *action;       /* "start", "data", "resize", "close"; ours: "eof", "ack" */
+    char *action;       /* "start", "data", "resize", "close"; extensions: "eof", "ack" */
     char *container_id; /* start */
     char *data;         /* data: base64 */
-    int64_t cols, rows; /* resize; ours: also start; 0 unknown */
-    /* Ours, of start: */
+    int64_t cols, rows; /* resize; as an extension also start; 0: unknown */
+    /* Extensions of start: */
     struct strings cmd; /* empty: a shell */
     struct strings env; /* NAME=value */
     char *user, *workdir;
-    bool is_plain; /* "tty": false: stdout and stderr apart, no terminal */
-    /* bytes of output that may be under way without an ack; 0: no acks, in neither direction */
+    bool is_plain; /* "tty": false: no terminal, stdout and stderr are separate */
+    /* Maximum bytes of unacknowledged output; 0: no acks, in neither direction. */
     int64_t window;
-    int64_t bytes; /* ack: output that the server is done with */
+    int64_t bytes; /* ack: bytes of output that the server has processed */
 };
 
 int msg_shell_session_decode(const json_t *payload,
                              struct msg_shell_session *ret,
                              struct error *err) _nodiscard_;
 void msg_shell_session_done(struct msg_shell_session *m);
-/* The whole frame; takes `fields`, which may be NULL. */
+/* Returns the whole message; takes ownership of `fields`, which may be NULL. */
 json_t *msg_shell_session_encode(const char *session_id, const char *action, json_t *fields)
     _nodiscard_;
 
 struct msg_shell_data {
     char *session_id;
-    char *action; /* "started", "data", "closed", "error"; ours: "ack" */
+    char *action; /* "started", "data", "closed", "error"; extension: "ack" */
     char *data;   /* data: base64 */
     char *error;
-    /* Ours: */
+    /* Extensions: */
     char *code;        /* error: a name of proto/error_code.h, or NULL */
     char *stream;      /* data without a terminal: "stderr"; else absent */
     int64_t exit_code; /* closed; -1: unknown */
-    int64_t bytes;     /* ack: input that the process has taken */
+    int64_t bytes;     /* ack: bytes of input that the process has read */
 };
 
 int msg_shell_data_decode(const json_t *payload, struct msg_shell_data *ret, struct error *err)

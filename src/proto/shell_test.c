@@ -73,7 +73,7 @@ static const char *const bad_sessions[] = {
     "{\"action\":\"ack\",\"session_id\":\"s\",\"bytes\":9223372036854775807}",
 };
 
-static void test_bad_sessions(void **state)
+static void test_invalid_sessions_are_refused(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(bad_sessions); i++) {
@@ -127,7 +127,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_start_of_go_servers),
         cmocka_unit_test(test_start_of_our_server),
-        cmocka_unit_test(test_bad_sessions),
+        cmocka_unit_test(test_invalid_sessions_are_refused),
         cmocka_unit_test(test_exit_code),
         cmocka_unit_test(test_encode),
     };

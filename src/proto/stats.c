@@ -36,7 +36,7 @@ static int decode_flat(const json_t *v, struct msg_container_stats *ret, struct 
 
     if (r < 0)
         return error_wrap(err, r, "container_stats");
-    /* Go agents keep the engine's slash in names that come from their first scan. */
+    /* Go agents keep the engine's slash in names of their first scan. */
     if (m.container_name) {
         size_t n = strspn(m.container_name, "/");
 

@@ -20,7 +20,9 @@ struct msg_host_stats {
     double cpu_percent, mem_percent, net_bytes_per_sec;
 };
 
-/* Reads the flat form and the nested one ({"container_id", "stats": {...}}). Encodes the flat one. */
+/*
+ * Reads the flat form and the nested one ({"container_id", "stats": {...}}). Encodes the flat one.
+ */
 int msg_container_stats_decode(const json_t *v, struct msg_container_stats *ret, struct error *err)
     _nodiscard_;
 json_t *msg_container_stats_encode(const struct msg_container_stats *m) _nodiscard_;

@@ -1,7 +1,8 @@
 /*
- * Walks tests/vectors: docs/protocol.md says what the files hold. Every good message must decode to what
- * the file says, every bad one must be refused in the words of the file. Each message is also cut at every
- * byte, and each of its members is replaced by values of other types.
+ * Runs the test vectors in tests/vectors; docs/protocol.md describes the files. Every good message
+ * must decode to the value in the file, and every bad one must be refused with the text in the
+ * file. Each message is also truncated at every byte, and each of its members is replaced by values
+ * of other types.
  */
 
 #include "base/alloc.h"
@@ -32,7 +33,7 @@
 
 typedef int (*describe_fn)(const json_t *message, json_t **ret, struct error *err);
 
-/* For messages whose encoding says all that was decoded. */
+/* For messages that are encoded without loss. */
 #define DEFINE_DESCRIBE(name)                                                          \
     static int describe_##name(const json_t *message, json_t **ret, struct error *err) \
     {                                                                                  \
@@ -80,7 +81,7 @@ static int describe_stats_rate(const json_t *message, json_t **ret, struct error
     return 0;
 }
 
-/* On the wire it is MessagePack; a vector says it in JSON, with "hex:..." for bytes. */
+/* The message is MessagePack; its vector is JSON, with "hex:..." for bytes. */
 static int describe_samples(const json_t *message, json_t **ret, struct error *err)
 {
     struct buf packed = BUF_INIT(SAMPLES_MAX_SIZE);
@@ -127,7 +128,7 @@ static int describe_heartbeat(const json_t *message, json_t **ret, struct error 
     return 0;
 }
 
-/* What any message is told apart by, also those that have no decoder yet. */
+/* The members that distinguish messages, also of those without a decoder. */
 static int describe_envelope(const json_t *message, json_t **ret, struct error *err)
 {
     (void)err;
@@ -144,7 +145,7 @@ static int describe_json(const json_t *message, json_t **ret, struct error *err)
     return 0;
 }
 
-/* The id counts also when the rest is refused: it is what makes an error reply possible. */
+/* The ID must also be decoded if the rest is invalid, because an error reply needs it. */
 static char *last_command_id;
 
 static int describe_command(const json_t *message, json_t **ret, struct error *err)
@@ -329,7 +330,7 @@ static void check_bad(const json_t *vector, int r, const struct error *err)
     assert_non_null(want);
     if (r >= 0)
         fail_msg("%s: was not refused", current);
-    /* jansson's own words vary with its version: such vectors name only the beginning. */
+    /* The texts of jansson depend on its version: such vectors contain only the beginning. */
     if (json_object_get(vector, "text") ? !str_starts_with(err->msg, want)
                                         : !str_eq(err->msg, want))
         fail_msg("%s: refused with \"%s\"", current, err->msg);
@@ -359,7 +360,7 @@ static void check_vector(const struct folder *f, const json_t *vector, bool is_g
     }
 }
 
-/* No part of an object or array is valid JSON. */
+/* A truncated object or array is not valid JSON. */
 static void check_prefixes(const json_t *vector)
 {
     _cleanup_free_ char *text = NULL;
@@ -449,7 +450,7 @@ static void check_folder(void **state)
     free(TAKE_PTR(last_command_id));
 }
 
-/* A folder that this program does not know would never be tested. */
+/* The vectors of a folder without an entry here would not be tested. */
 static void check_no_folder_is_forgotten(void **state)
 {
     DIR *dir = opendir(VECTORS_DIR);

@@ -198,7 +198,7 @@ test('a revoked token ends the session and is refused; a registration token brin
   agent.token = '';
   assert.deepEqual(await admin.post(`/api/agent/${agentId}/revoke`, {}), { success: true, agent_id: agentId });
   await offline();
-  await agent.process.line(/the server refused this agent: Permanent token has been revoked.*make a new registration token/);
+  await agent.process.line(/the server refused this agent: Permanent token has been revoked.*create a new registration token/);
   const s = await status(agentId);
   assert.equal(s.revoked, true);
   assert.equal(s.status, 'offline');
