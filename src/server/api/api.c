@@ -6,6 +6,7 @@
 #include "server/api/call.h"
 #include "server/api/handlers.h"
 #include "server/api/scope_check.h"
+#include "server/api/ws_endpoints.h"
 #include "server/auth/credentials.h"
 
 #include <errno.h>
@@ -176,36 +177,16 @@ static void on_late(void *owner, const struct http_request *r, uint64_t timeout_
              "no response in time: answered with 504");
 }
 
-static const struct ws_rules log_rules = {
-    .role = ROLE_VIEWER,
-    .limits = {.max_message = (size_t)64 * 1024, .max_queue = (size_t)2 << 20},
-};
-
 static int on_upgrade(void *owner, const struct http_request *r, struct ws_accept *ret)
 {
     struct api *a = owner;
-    bool is_agent = str_eq(r->path, "/api/agent/ws");
-    bool is_shell = str_starts_with(r->path, SHELLS_PATH);
-    bool is_stats = str_eq(r->path, STATS_CHANNEL_PATH);
-    bool is_logs = str_eq(r->path, "/ws/logs");
+    const struct ws_endpoint *e = ws_endpoint_find(r->path);
 
-    if (!is_agent && !is_shell && !is_stats && !is_logs && !str_eq(r->path, "/ws") &&
-        !str_eq(r->path, "/ws/"))
+    if (!e)
         return 404;
     if (credentials_is_foreign_origin(r)) /* agents send no Origin at all */
         return 403;
-    if (is_shell)
-        return shells_accept(a->o.shells, r, ret);
-    if (is_stats)
-        return stats_channels_accept(a->o.stats_channels, r, ret);
-    if (is_logs) {
-        log_endpoint_accept(a->o.log_endpoint, r, &log_rules, ret);
-    } else if (is_agent) {
-        sessions_accept(a->o.sessions, ret);
-    } else {
-        feed_accept(a->o.feed, r, ret);
-    }
-    return 0;
+    return e->open(a, e, r, ret);
 }
 
 static void format_error(int status, const char *detail, struct buf *body)

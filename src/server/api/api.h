@@ -9,8 +9,8 @@
  * exactly once, at once or after a job (job_call.h) or an operation of an agent (agent_call.h).
  * Calls that change something are recorded in the audit log (audit.h).
  *
- * Upgrades to a WebSocket are passed to the module of their endpoint. A path without a route is
- * looked up among the files of the web UI.
+ * Upgrades to a WebSocket are passed to the module of their endpoint (ws_endpoints.h). A path
+ * without a route is looked up among the files of the web UI.
  *
  *   call      one request that has not been answered yet
  *   route     method and path pattern, with role, limits, scope and handler

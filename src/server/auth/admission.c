@@ -7,8 +7,8 @@
 struct admission {
     struct auth *auth;
     struct ws *ws;
-    struct credentials *credentials;         /* until they are checked */
-    struct auth_watch *watch;                /* then */
+    struct credentials *credentials;         /* until the check is done */
+    struct auth_watch *watch;                /* from then on */
     const struct admission_handler *handler; /* NULL: cancelled, the check goes on */
     void *owner;
     bool is_checking;

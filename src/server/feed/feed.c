@@ -7,106 +7,70 @@
 #include "server/feed/feed_internal.h"
 #include "server/view/event_json.h"
 
-#define KEY_SIZE 320
+#define KEY_SIZE    320
+#define MAX_CLIENTS 1000
+#define MAX_DEPTH   8
 
-/* --- a client's life ----------------------------------------------------------------------------------- */
+/* --- clients ---------------------------------------------------------------------------------- */
 
-static void client_free(struct client *c)
+static struct client *client_of(struct ws_client *socket)
 {
-    client_forget_topics(c);
-    list_unlink(&c->link);
-    if (c->state != CLIENT_CLOSING) {
-        c->feed->n_clients--;
-        c->feed->n_subscribers -= c->is_subscriber;
+    return CONTAINER_OF(socket, struct client, socket);
+}
+
+/* The protocol that we are compatible with has one code for all refusals. */
+static void on_refused(struct ws_client *socket,
+                       const struct identity *who _unused_,
+                       unsigned code _unused_,
+                       const char *why)
+{
+    ws_client_close(socket, WS_CLOSE_POLICY, why);
+}
+
+static void on_admitted(struct ws_client *socket)
+{
+    struct client *c = client_of(socket);
+
+    if (c->subscribes_first) {
+        client_become_subscriber(c);
+    } else {
+        client_send_lists(c, true);
     }
-    admission_cancel(c->admission);
+}
+
+static void on_closing(struct ws_client *socket,
+                       unsigned code _unused_,
+                       const char *reason _unused_)
+{
+    struct client *c = client_of(socket);
+
+    c->feed->n_subscribers -= c->is_subscriber;
+    client_forget_topics(c);
+}
+
+static void on_gone(struct ws_client *socket)
+{
+    struct client *c = client_of(socket);
+
     topics_done(&c->resync.only);
     set_done(&c->shown);
     free(c);
 }
 
-/* The protocol that we are compatible with knows one code for all of them. */
-static void on_refused(void *owner, const struct identity *who, unsigned code, const char *why)
+static void on_message(struct ws_client *socket, const char *data, size_t size, bool is_binary)
 {
-    struct client *c = owner;
+    json_t *message = is_binary ? NULL : json_text_parse(data, size, MAX_DEPTH, NULL);
 
-    (void)who;
-    (void)code;
-    if (c->state != CLIENT_CLOSING)
-        client_refuse(c, WS_CLOSE_POLICY, why);
-}
-
-static void on_admitted(void *owner, const struct identity *who)
-{
-    struct client *c = owner;
-
-    if (c->state == CLIENT_CLOSING)
-        return;
-    c->who = *who;
-    client_set_state(c, CLIENT_WATCHING);
-    if (!c->is_subscriber)
-        client_send_lists(c, true);
-}
-
-static const struct admission_handler admission_handler = {
-    .admitted = on_admitted,
-    .refused = on_refused,
-};
-
-/* What the request of a client said. */
-struct upgrade {
-    struct credentials *credentials;
-    bool is_subscriber;
-};
-
-static void free_upgrade(void *context)
-{
-    struct upgrade *u = context;
-
-    credentials_free(u->credentials);
-    free(u);
-}
-
-static void *on_accept(void *owner, struct ws *ws, void *context)
-{
-    struct feed *f = owner;
-    struct upgrade *upgrade = context;
-    struct client *c = xcalloc(1, sizeof(*c));
-
-    c->feed = f;
-    c->ws = ws;
-    list_append(&f->clients, &c->link);
-    f->n_clients++;
-    if (upgrade->is_subscriber)
-        client_become_subscriber(c);
-    if (f->n_clients > FEED_MAX_CLIENTS) {
-        client_refuse(c, WS_CLOSE_TRY_AGAIN, "Too many clients");
-    } else {
-        admission_start(&c->admission, f->o.auth, ws, TAKE_PTR(upgrade->credentials),
-                        &admission_handler, c);
-    }
-    free_upgrade(upgrade);
-    return c;
-}
-
-static void on_message(void *owner, const char *data, size_t size, bool is_binary)
-{
-    struct client *c = owner;
-    json_t *message;
-
-    if (c->state != CLIENT_WATCHING && c->state != CLIENT_BEHIND)
-        return; /* nothing counts before the authentication */
-    message = is_binary ? NULL : json_text_parse(data, size, 8, NULL);
-    client_on_request(c, message);
+    client_on_request(client_of(socket), message);
     json_decref(message);
 }
 
-static void on_drain(void *owner)
+static void on_drain(struct ws_client *socket)
 {
-    struct client *c = owner;
+    struct client *c = client_of(socket);
 
     if (c->state == CLIENT_BEHIND) {
-        client_set_state(c, CLIENT_WATCHING);
+        c->state = CLIENT_WATCHING;
         if (c->is_subscriber) {
             client_resync(c, "behind");
         } else {
@@ -117,41 +81,34 @@ static void on_drain(void *owner)
     }
 }
 
-static void on_close(void *owner, const struct ws_close *why)
-{
-    (void)why;
-    client_free(owner);
-}
+static const struct ws_client_handler client_handler = {
+    .admitted = on_admitted,
+    .refused = on_refused,
+    .closing = on_closing,
+    .on_message = on_message,
+    .on_drain = on_drain,
+    .gone = on_gone,
+};
 
 size_t feed_count(const struct feed *f)
 {
-    return f->n_clients;
+    return f->clients.n_open;
 }
 
-void feed_accept(struct feed *f, const struct http_request *r, struct ws_accept *ret)
+void feed_accept(struct feed *f,
+                 const struct http_request *r,
+                 const struct ws_rules *rules,
+                 struct ws_accept *ret)
 {
-    static const struct ws_handler handler = {
-        .on_message = on_message,
-        .on_drain = on_drain,
-        .on_close = on_close,
-    };
-
     _cleanup_free_ char *subscribe = http_request_query(r, "subscribe");
-    struct upgrade *upgrade = xcalloc(1, sizeof(*upgrade));
+    struct client *c = xcalloc(1, sizeof(*c));
 
-    upgrade->credentials = credentials_new(r);
-    upgrade->is_subscriber = str_eq(subscribe, "true");
-    *ret = (struct ws_accept){
-        .limits = {.max_message = FEED_MAX_MESSAGE, .max_queue = FEED_LIST_QUEUE},
-        .handler = &handler,
-        .on_accept = on_accept,
-        .owner = f,
-        .context = upgrade,
-        .free_context = free_upgrade,
-    };
+    c->feed = f;
+    c->subscribes_first = str_eq(subscribe, "true");
+    ws_clients_accept(&f->clients, &c->socket, r, rules, ret);
 }
 
-/* --- ticks --------------------------------------------------------------------------------------------- */
+/* --- ticks ------------------------------------------------------------------------------------ */
 
 static void on_tick(struct loop_timer *t)
 {
@@ -162,7 +119,7 @@ static void on_tick(struct loop_timer *t)
     feed_send_updates(f);
 }
 
-/* At once when all is quiet, else when the last one was long enough ago. */
+/* A tick at once when the last one was long enough ago, else when the interval is over. */
 void feed_poke(struct feed *f)
 {
     uint64_t since_ms = time_monotonic_ms() - f->ticked_ms;
@@ -178,36 +135,36 @@ static void on_list_timer(struct loop_timer *t)
     feed_send_lists(CONTAINER_OF(t, struct feed, list_timer));
 }
 
-/* Full lists within so much time. */
+/* Sends full lists after the delay, or earlier if they are due earlier. */
 static void poke_lists(struct feed *f, uint64_t delay_ms)
 {
     uint64_t due_ms = time_monotonic_ms() + delay_ms;
 
-    if (f->n_clients == f->n_subscribers ||
+    if (f->clients.n_open == f->n_subscribers ||
         (loop_timer_is_running(&f->list_timer) && f->list_due_ms <= due_ms))
         return;
     f->list_due_ms = due_ms;
     loop_timer_start(f->o.loop, &f->list_timer, delay_ms, on_list_timer);
 }
 
-/* --- the feed ------------------------------------------------------------------------------------------ */
+/* --- the feed --------------------------------------------------------------------------------- */
 
-/* What a single message is about, and who is told of such things. */
+/* The subject of a single message, and the rule by which clients may know of it. */
 struct subject {
     bool (*may)(const struct client *c, const char *host_id, const char *container_id);
     const char *host_id, *container_id; /* or NULL */
 };
 
-/* To those who have not subscribed; message is stolen. */
+/* Sends to the clients that have not subscribed; takes ownership of the message. */
 static void broadcast(struct feed *f, const struct subject *about, json_t *message)
 {
     size_t size;
     _cleanup_free_ char *text = json_text_write(message, &size);
 
-    for (struct list *l = f->clients.next; l != &f->clients; l = l->next) {
-        struct client *c = CONTAINER_OF(l, struct client, link);
+    for (struct list *l = f->clients.list.next; l != &f->clients.list; l = l->next) {
+        struct client *c = CONTAINER_OF(l, struct client, socket.link);
 
-        if (c->state == CLIENT_WATCHING && !c->is_subscriber &&
+        if (client_is_watching(c) && !c->is_subscriber &&
             about->may(c, about->host_id, about->container_id))
             client_send_text(c, text, size);
     }
@@ -247,7 +204,7 @@ static void announce(struct feed *f, const struct fleet_host *h)
               envelope("host_added", host_name_json(h)));
     if (!h->migration_candidates)
         return;
-    /* It names other hosts: of no host that a limited scope could allow. */
+    /* It names other hosts, so that no limited scope allows it. */
     broadcast(
         f, &(struct subject){client_may_know, NULL, NULL},
         envelope("migration_choice_needed",
@@ -259,7 +216,7 @@ static void on_host(struct fleet_listener *l, const struct fleet_host *h)
 {
     struct feed *f = feed_of(l);
 
-    if (f->n_clients > f->n_subscribers) {
+    if (f->clients.n_open > f->n_subscribers) {
         if (h->fed.version == 0)
             announce(f, h);
         broadcast(
@@ -304,7 +261,7 @@ static void add_news(struct feed *f,
     feed_poke(f);
 }
 
-/* The event that says it has the old host in its details. */
+/* The event has the old host in its details. */
 static void broadcast_migrated(struct feed *f, const struct event *e, const json_t *event)
 {
     const json_t *details = json_object_get(event, "details");
@@ -322,7 +279,7 @@ static void on_event(struct fleet_listener *l, const struct event *e)
     struct feed *f = feed_of(l);
     json_t *data;
 
-    if (f->n_clients == 0)
+    if (f->clients.n_open == 0)
         return;
     data = event_json(e);
     broadcast(f, &(struct subject){client_may_know, e->host_id, e->container_id},
@@ -350,18 +307,19 @@ static void on_progress(struct fleet_listener *l, const char *type, json_t *step
              data);
 }
 
-/* To those who have not subscribed: they ask for what they are interested in by the job's id. */
+/* Sends to the clients that have not subscribed; these select messages by the id of the job. */
 static void broadcast_batch(struct feed *f, const struct identity *whose, json_t *message)
 {
     size_t size;
     _cleanup_free_ char *text = json_text_write(message, &size);
 
-    for (struct list *l = f->clients.next; l != &f->clients; l = l->next) {
-        struct client *c = CONTAINER_OF(l, struct client, link);
-        bool is_own = c->who.user_id == whose->user_id && c->who.key_id == whose->key_id;
+    for (struct list *l = f->clients.list.next; l != &f->clients.list; l = l->next) {
+        struct client *c = CONTAINER_OF(l, struct client, socket.link);
+        bool is_own = c->socket.who.user_id == whose->user_id &&
+                      c->socket.who.key_id == whose->key_id;
 
-        if (!c->is_subscriber && c->who.role >= ROLE_OPERATOR &&
-            (is_own || !scope_is_limited(&c->who.scope)))
+        if (!c->is_subscriber && c->socket.who.role >= ROLE_OPERATOR &&
+            (is_own || !scope_is_limited(&c->socket.who.scope)))
             client_send_text(c, text, size);
     }
     json_decref(message);
@@ -402,7 +360,10 @@ struct feed *feed_new(const struct feed_options *o)
     f->o = *o;
     if (f->o.max_queue == 0)
         f->o.max_queue = FEED_FRAME_QUEUE;
-    list_init(&f->clients);
+    ws_clients_init(&f->clients, &(struct ws_clients){.name = "client",
+                                                      .auth = o->auth,
+                                                      .max = MAX_CLIENTS,
+                                                      .handler = &client_handler});
     news_init(&f->news);
     frame_init(&f->frame);
     f->fleet = (struct fleet_listener){
@@ -418,12 +379,7 @@ struct feed *feed_new(const struct feed_options *o)
 
 void feed_stop(struct feed *f)
 {
-    for (struct list *l = f->clients.next; l != &f->clients; l = l->next) {
-        struct client *c = CONTAINER_OF(l, struct client, link);
-
-        if (c->state != CLIENT_CLOSING)
-            client_refuse(c, WS_CLOSE_GOING_AWAY, "Server is stopping");
-    }
+    ws_clients_stop(&f->clients);
 }
 
 void feed_free(struct feed *f)
@@ -434,12 +390,7 @@ void feed_free(struct feed *f)
     loop_timer_stop(&f->list_timer);
     fleet_remove_listener(&f->fleet);
     listeners_done(&f->listeners); /* the end of all clients is no news */
-    while (!list_empty(&f->clients)) {
-        struct client *c = CONTAINER_OF(list_take_first(&f->clients), struct client, link);
-
-        ws_free(c->ws);
-        client_free(c);
-    }
+    ws_clients_free_all(&f->clients);
     news_clear(&f->news);
     watched_done(&f->watched);
     frame_done(&f->frame);

@@ -128,7 +128,10 @@ static int setup(void **state)
 
     caller = (struct identity){.user_id = 1, .name = "u", .role = ROLE_OPERATOR};
     f->fleet = fleet_new();
-    f->feed = feed_new(&(struct feed_options){.fleet = f->fleet, .max_queue = MAX_QUEUE});
+    f->feed = feed_new(
+        &(struct feed_options){.auth = (struct auth *)(void *)f, /* see auth_check() */
+                               .fleet = f->fleet,
+                               .max_queue = MAX_QUEUE});
     f->listener.on_watched = on_watched;
     feed_add_listener(f->feed, &f->listener);
     f->h = put_host(f, "h");
@@ -152,9 +155,13 @@ static int teardown(void **state)
 static struct ws *dial(struct fixture *f)
 {
     struct http_request r = {.peer = "192.0.2.1"};
+    static const struct ws_rules rules = {
+        .role = ROLE_VIEWER,
+        .limits = {.max_message = (size_t)64 * 1024, .max_queue = (size_t)16 << 20},
+    };
     struct ws_accept accept;
 
-    feed_accept(f->feed, &r, &accept);
+    feed_accept(f->feed, &r, &rules, &accept);
     return fake_ws_new(&accept, "192.0.2.1");
 }
 

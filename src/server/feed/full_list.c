@@ -17,11 +17,11 @@ static void add_text(struct buf *out, const char *text)
 static void add_lists(struct buf *out, const struct client *c)
 {
     const struct fleet *fleet = c->feed->o.fleet;
-    const struct fleet_selection selection = {.scope = &c->who.scope,
+    const struct fleet_selection selection = {.scope = &c->socket.who.scope,
                                               .with_env = client_sees_env(c)};
 
     add_text(out, "\"hosts\":");
-    fleet_hosts_write_in(out, fleet, &c->who.scope);
+    fleet_hosts_write_in(out, fleet, &c->socket.who.scope);
     add_text(out, ",\"containers\":");
     fleet_containers_write_in(out, fleet, &selection);
 }
@@ -35,7 +35,7 @@ static void add_host_metrics(struct buf *out, const struct client *c)
         const struct fleet_host *h = e->value;
         const struct fleet_sample *s = &h->sample;
 
-        if (!s->sampled_at_ms || !scope_allows_whole_host(&c->who.scope, h))
+        if (!s->sampled_at_ms || !scope_allows_whole_host(&c->socket.who.scope, h))
             continue;
         (void)buf_printf(out, "%s\"%s\":{", is_first ? "" : ",", h->row.id);
         host_sample_write(out, ",\"mem_percent\":", s);
@@ -82,12 +82,12 @@ static void send_lists(struct feed *f, bool with_env)
 {
     struct buf text = BUF_INIT(SIZE_MAX / 2); /* shared by all clients without a scope */
 
-    for (struct list *l = f->clients.next; l != &f->clients; l = l->next) {
-        struct client *c = CONTAINER_OF(l, struct client, link);
+    for (struct list *l = f->clients.list.next; l != &f->clients.list; l = l->next) {
+        struct client *c = CONTAINER_OF(l, struct client, socket.link);
 
-        if (c->state != CLIENT_WATCHING || c->is_subscriber || client_sees_env(c) != with_env)
+        if (!client_is_watching(c) || c->is_subscriber || client_sees_env(c) != with_env)
             continue;
-        if (scope_is_limited(&c->who.scope)) {
+        if (scope_is_limited(&c->socket.who.scope)) {
             client_send_lists(c, false);
             continue;
         }
@@ -113,7 +113,7 @@ static void send_sample(struct client *c, const struct fleet_host *h, const stru
 
     if (fleet_find_container(h, t->container, &container) < 0 ||
         container->sample_version <= h->fed.samples_version ||
-        !scope_allows_container(&c->who.scope, h, container))
+        !scope_allows_container(&c->socket.who.scope, h, container))
         return;
     s = &container->sample;
     client_send(c, json_pack("{s:s, s:s, s:s, s:{s:f, s:I, s:I, s:f, s:I, s:I, s:I, s:I}}", "type",
@@ -128,10 +128,10 @@ static void send_sample(struct client *c, const struct fleet_host *h, const stru
 
 void feed_send_stats(struct feed *f)
 {
-    for (struct list *l = f->clients.next; l != &f->clients; l = l->next) {
-        struct client *c = CONTAINER_OF(l, struct client, link);
+    for (struct list *l = f->clients.list.next; l != &f->clients.list; l = l->next) {
+        struct client *c = CONTAINER_OF(l, struct client, socket.link);
 
-        if (c->is_subscriber || c->state != CLIENT_WATCHING)
+        if (c->is_subscriber || !client_is_watching(c))
             continue;
         map_foreach(&c->topics.items, e) {
             const struct topic *t = e->value;

@@ -66,7 +66,7 @@ struct part {
 static void add_host(const struct part *p, struct fleet_host *h)
 {
     if (topics_want(p->topics, TOPIC_HOSTS, h->row.id, NULL)) {
-        frame_add_host(p->frame, h, &p->client->who.scope);
+        frame_add_host(p->frame, h, &p->client->socket.who.scope);
         client_show(p->client, h->row.id, NULL);
     }
     if (topics_want(p->topics, TOPIC_HOST_STATS, h->row.id, NULL) && scope_view_whole(&p->view))
@@ -127,7 +127,7 @@ static bool fill_part(struct client *c)
 
         if (order < 0)
             continue;
-        scope_view_host(&c->who.scope, h, &p.view);
+        scope_view_host(&c->socket.who.scope, h, &p.view);
         if (!scope_view_any(&p.view))
             continue;
         if (order > 0) {
@@ -183,7 +183,7 @@ void client_send_state(struct client *c)
     char head[128];
     bool is_last;
 
-    if (!r->is_pending || c->state != CLIENT_WATCHING)
+    if (!r->is_pending || !client_is_watching(c))
         return;
     is_last = fill_part(c);
     (void)snprintf(head, sizeof(head), ",\"reason\":\"%s\",\"complete\":%s,\"part\":%u,\"last\":%s",

@@ -112,7 +112,7 @@ static int parse_topics(const struct client *c,
 
         if (r < 0)
             return r;
-        if (t.kind == TOPIC_JOBS && c->who.role < ROLE_OPERATOR) {
+        if (t.kind == TOPIC_JOBS && c->socket.who.role < ROLE_OPERATOR) {
             return error_set(err, -EACCES, "the topic jobs requires the role operator");
         }
         (void)topics_add(ret, &t); /* a duplicate is ignored, the number is checked below */
@@ -130,16 +130,17 @@ static const char *get_error_code(int code)
     return code == -EACCES ? "permission_denied" : code == -E2BIG ? "too_many" : "bad_topic";
 }
 
-/* From now on the client gets frames, and its queue has the smaller limit of subscribers. */
 void client_become_subscriber(struct client *c)
 {
+    struct ws_limits limits = c->socket.rules->limits;
+
     if (c->is_subscriber)
         return;
     client_forget_topics(c);
     c->is_subscriber = true;
     c->feed->n_subscribers++;
-    ws_set_limits(c->ws, &(struct ws_limits){.max_message = FEED_MAX_MESSAGE,
-                                             .max_queue = c->feed->o.max_queue});
+    limits.max_queue = c->feed->o.max_queue;
+    ws_set_limits(c->socket.ws, &limits);
 }
 
 static void on_subscribe(struct client *c, const json_t *message)

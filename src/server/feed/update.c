@@ -23,7 +23,7 @@ void client_show(struct client *c, const char *host_id, const char *container_id
 {
     char key[SHOWN_KEY_SIZE];
 
-    if (!scope_is_limited(&c->who.scope))
+    if (!scope_is_limited(&c->socket.who.scope))
         return;
     (void)set_add(&c->shown, make_shown_key(key, host_id, container_id));
     if (container_id)
@@ -35,7 +35,7 @@ static bool client_hide(struct client *c, const char *host_id, const char *conta
 {
     char key[SHOWN_KEY_SIZE];
 
-    return !scope_is_limited(&c->who.scope) ||
+    return !scope_is_limited(&c->socket.who.scope) ||
            set_remove(&c->shown, make_shown_key(key, host_id, container_id));
 }
 
@@ -52,7 +52,7 @@ static bool is_container_changed(const struct client *c,
                                  const struct fleet_container *container)
 {
     return container->version > h->fed.containers_version ||
-           (scope_is_limited(&c->who.scope) && h->version != h->fed.version);
+           (scope_is_limited(&c->socket.who.scope) && h->version != h->fed.version);
 }
 
 static void add_changed_containers(struct client *c,
@@ -93,7 +93,7 @@ static void add_changed_host(struct client *c, struct fleet_host *h, const struc
     if (!topics_want(&c->topics, TOPIC_HOSTS, h->row.id, NULL))
         return;
     if (scope_view_any(view)) {
-        frame_add_host(&c->feed->frame, h, &c->who.scope);
+        frame_add_host(&c->feed->frame, h, &c->socket.who.scope);
         client_show(c, h->row.id, NULL);
     } else if (client_hide(c, h->row.id, NULL)) {
         frame_add_removed_host(&c->feed->frame, h->row.id);
@@ -124,7 +124,7 @@ static void add_new_samples(struct client *c, struct fleet_host *h, const struct
 static void add_state_of_host(struct client *c, struct fleet_host *h)
 {
     const size_t *n = c->topics.n;
-    bool is_limited = scope_is_limited(&c->who.scope);
+    bool is_limited = scope_is_limited(&c->socket.who.scope);
     bool host = n[TOPIC_HOSTS] && is_host_changed(h);
     bool containers = n[TOPIC_CONTAINERS] && (h->containers_version != h->fed.containers_version ||
                                               (is_limited && h->version != h->fed.version));
@@ -134,7 +134,7 @@ static void add_state_of_host(struct client *c, struct fleet_host *h)
 
     if (!host && !containers && !samples)
         return;
-    scope_view_host(&c->who.scope, h, &view);
+    scope_view_host(&c->socket.who.scope, h, &view);
     if (host)
         add_changed_host(c, h, &view);
     if (containers) {
@@ -176,13 +176,13 @@ static bool may_see_news(const struct client *c, const struct news_item *it)
 {
     if (it->kind != TOPIC_JOBS)
         return client_may_know(c, it->host_id, it->container_id);
-    if (c->who.role < ROLE_OPERATOR)
+    if (c->socket.who.role < ROLE_OPERATOR)
         return false;
-    if (!scope_is_limited(&c->who.scope))
+    if (!scope_is_limited(&c->socket.who.scope))
         return true;
     /* Of another user's job, only the items within the client's scope are visible. */
     return it->host_id ? client_may_know(c, it->host_id, it->container_id)
-                       : it->user_id == c->who.user_id && it->key_id == c->who.key_id;
+                       : it->user_id == c->socket.who.user_id && it->key_id == c->socket.who.key_id;
 }
 
 static void add_news(struct client *c)
@@ -298,10 +298,10 @@ void feed_send_updates(struct feed *f)
     struct changed changed = find_changed(f);
     bool is_all = is_removed_cut(f);
 
-    for (struct list *l = f->clients.next; l != &f->clients; l = l->next) {
-        struct client *c = CONTAINER_OF(l, struct client, link);
+    for (struct list *l = f->clients.list.next; l != &f->clients.list; l = l->next) {
+        struct client *c = CONTAINER_OF(l, struct client, socket.link);
 
-        if (!c->is_subscriber || c->state != CLIENT_WATCHING)
+        if (!c->is_subscriber || !client_is_watching(c))
             continue;
         if (is_all) {
             client_resync(c, "too_much");

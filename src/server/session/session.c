@@ -333,10 +333,10 @@ static const struct ws_handler session_handler = {
     .on_close = on_close,
 };
 
-void sessions_accept(struct sessions *s, struct ws_accept *ret)
+void sessions_accept(struct sessions *s, const struct ws_limits *limits, struct ws_accept *ret)
 {
     *ret = (struct ws_accept){
-        .limits = {.max_message = SESSION_AUTH_MESSAGE, .max_queue = SESSION_AUTH_MESSAGE},
+        .limits = *limits,
         .handler = &session_handler,
         .on_accept = on_accept,
         .owner = s,

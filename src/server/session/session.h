@@ -105,8 +105,8 @@ void sessions_release(struct sessions *s);
 int sessions_send(struct sessions *s, const char *agent_id, const char *text, size_t size)
     _nodiscard_;
 
-/* Fills the accept options for an upgrade of /api/agent/ws. */
-void sessions_accept(struct sessions *s, struct ws_accept *ret);
+/* Fills the accept options for an upgrade; the limits hold until the agent has authenticated. */
+void sessions_accept(struct sessions *s, const struct ws_limits *limits, struct ws_accept *ret);
 /*
  * Sends an agent the rate at which samples are wanted, see proto/samples.h. -ENOTCONN;
  * -EOPNOTSUPP: the agent sends no batches, but single samples at its own interval.

@@ -115,9 +115,10 @@ int fixture_teardown(void **state)
 
 struct ws *fixture_dial(struct fixture *f, const char *peer)
 {
+    static const struct ws_limits limits = {.max_message = (size_t)64 * 1024};
     struct ws_accept accept;
 
-    sessions_accept(f->sessions, &accept);
+    sessions_accept(f->sessions, &limits, &accept);
     return fake_ws_new(&accept, peer);
 }
 

@@ -18,7 +18,6 @@
 
 #define SESSION_KEY_SIZE        24
 #define SESSION_AUTH_TIMEOUT_MS 30000
-#define SESSION_AUTH_MESSAGE    ((size_t)64 * 1024)
 #define SESSION_MAX_MESSAGE     ((size_t)16 * 1024 * 1024)
 #define SESSION_MAX_QUEUE       ((size_t)8 * 1024 * 1024)
 #define SESSION_TOUCH_MS        60000

@@ -8,18 +8,17 @@
  */
 
 #include "net/http_server.h"
-#include "proto/samples.h"
+#include "server/auth/ws_client.h"
 #include "server/fleet/fleet.h"
-
-#define STATS_CHANNEL_PATH "/api/stats/ws/ingest"
 
 struct stats_channels;
 
 struct stats_channels *stats_channels_new(struct fleet *fleet); /* which outlives them */
-void stats_channels_stop(struct stats_channels *s);             /* says goodbye (1001) */
+void stats_channels_stop(struct stats_channels *s);             /* closes all channels (1001) */
 void stats_channels_free(struct stats_channels *s);
 
-/* 0 with *ret filled, or the HTTP status of a refusal: 401 for an unknown token. */
+/* Fills *ret and returns 0, or returns the HTTP status 401 when the token is unknown. */
 int stats_channels_accept(struct stats_channels *s,
                           const struct http_request *r,
+                          const struct ws_rules *rules,
                           struct ws_accept *ret);

@@ -3,39 +3,35 @@
 /*
  * The parts of a shell, shared by the files of this folder only.
  *
- *     AUTHENTICATING -> AWAITING -> STARTING -> OPEN -> CLOSING
- *                    -------------> STARTING            (the client sends no start message)
- *     any of these -> CLOSING
+ *     ADMITTING -> AWAITING -> STARTING -> OPEN -> ENDED
+ *               -------------> STARTING            (the client sends no start message)
+ *     any of these -> ENDED
  *
  * In AWAITING the client may send what to run. From STARTING on the agent has an object for the
  * shell, and the start is audited; leaving STARTING or OPEN closes it at the agent and audits the
- * end. A shell is created with its socket and freed when the socket has closed.
+ * end. A shell is created with the upgrade of its socket and freed when the socket has closed
+ * (auth/ws_client.h); it is ENDED as soon as the socket is closing.
  */
 
 #include "base/list.h"
 #include "base/map.h"
 #include "base/random.h"
 #include "proto/shell.h"
-#include "server/auth/admission.h"
 #include "server/shell/shells.h"
 
 enum shell_state {
-    SHELL_AUTHENTICATING,
+    SHELL_ADMITTING,
     SHELL_AWAITING,
     SHELL_STARTING,
     SHELL_OPEN,
-    SHELL_CLOSING,
+    SHELL_ENDED,
 };
 
 struct shell {
-    struct list link;
+    struct ws_client socket;
     struct shells *owner;
-    struct ws *ws;
     enum shell_state state;
     char id[UUID_TEXT_SIZE];
-    struct identity who;
-    struct admission *admission;
-    char *peer;
     char *host_ref, *container_ref; /* as asked for */
     bool waits_for_start;           /* the client sends a start message */
     bool is_plain;           /* no terminal: binary frames begin with the number of the stream */
@@ -53,23 +49,21 @@ struct shell {
 struct shells {
     struct shells_options o;
     struct sessions_listener sessions;
-    struct list list;
-    size_t n;
+    struct ws_clients clients;
     struct map by_id; /* from STARTING on */
-    bool is_stopping;
 };
 
 /* shell.c */
-struct shell *shell_new(struct shells *ss, struct ws *ws);
+struct shell *shell_new(struct shells *ss);
 void shell_free(struct shell *s);
 void shell_start(struct shell *s, const json_t *asked); /* the client's start message, or NULL */
 void shell_close(struct shell *s, unsigned code, const char *reason);
 /* Closes the shell, and writes an audit row for the attempt. */
 void shell_refuse(struct shell *s, unsigned code, const char *why);
-/* The timer of the state before is stopped. */
+/* Stops the timer of the state before. */
 void shell_set_state(struct shell *s, enum shell_state state);
 void shell_on_client(struct shell *s, const char *data, size_t size, bool is_binary);
 void shell_on_drain(struct shell *s);
 void shell_on_agent(struct shell *s, const struct msg_shell_data *m);
-/* Closes a shell that has started at the agent, and audits the end; else does nothing. */
-void shell_end(struct shell *s);
+/* The socket is closing: ends the shell at the agent, and audits it. `reason` NULL: the client left. */
+void shell_end(struct shell *s, unsigned code, const char *reason);

@@ -20,19 +20,18 @@
 #define ACK_STEP      ((size_t)32 * 1024)
 #define LOW_QUEUE     ((size_t)64 * 1024) /* below it the client keeps up */
 #define START_MS      20000
-#define MAX_REASON    120 /* of a close frame */
 #define MAX_DEPTH     8
 #define STREAM_STDOUT 1
 #define STREAM_STDERR 2
 
 static const struct state_row state_rows[] = {
-    STATE_ROW(SHELL_AUTHENTICATING,
-              "authenticating",
-              STATE_TO(SHELL_AWAITING) | STATE_TO(SHELL_STARTING) | STATE_TO(SHELL_CLOSING)),
-    STATE_ROW(SHELL_AWAITING, "awaiting", STATE_TO(SHELL_STARTING) | STATE_TO(SHELL_CLOSING)),
-    STATE_ROW(SHELL_STARTING, "starting", STATE_TO(SHELL_OPEN) | STATE_TO(SHELL_CLOSING)),
-    STATE_ROW(SHELL_OPEN, "open", STATE_TO(SHELL_CLOSING)),
-    STATE_ROW(SHELL_CLOSING, "closing", 0),
+    STATE_ROW(SHELL_ADMITTING,
+              "admitting",
+              STATE_TO(SHELL_AWAITING) | STATE_TO(SHELL_STARTING) | STATE_TO(SHELL_ENDED)),
+    STATE_ROW(SHELL_AWAITING, "awaiting", STATE_TO(SHELL_STARTING) | STATE_TO(SHELL_ENDED)),
+    STATE_ROW(SHELL_STARTING, "starting", STATE_TO(SHELL_OPEN) | STATE_TO(SHELL_ENDED)),
+    STATE_ROW(SHELL_OPEN, "open", STATE_TO(SHELL_ENDED)),
+    STATE_ROW(SHELL_ENDED, "ended", 0),
 };
 static const struct state_machine machine = STATE_MACHINE("shell", state_rows);
 
@@ -43,28 +42,18 @@ void shell_set_state(struct shell *s, enum shell_state state)
     s->state = state;
 }
 
-struct shell *shell_new(struct shells *ss, struct ws *ws)
+struct shell *shell_new(struct shells *ss)
 {
     struct shell *s = xcalloc(1, sizeof(*s));
 
     s->owner = ss;
-    s->ws = ws;
-    s->peer = xstrdup(ws_peer_address(ws));
     random_uuid(s->id);
-    list_init(&s->link);
-    list_append(&ss->list, &s->link);
-    ss->n++;
     return s;
 }
 
 void shell_free(struct shell *s)
 {
-    list_unlink(&s->link);
     loop_timer_stop(&s->timer);
-    (void)map_remove(&s->owner->by_id, s->id);
-    s->owner->n--;
-    admission_cancel(s->admission);
-    free(s->peer);
     free(s->host_ref);
     free(s->container_ref);
     free(s->agent_id);
@@ -82,8 +71,8 @@ static void audit(const struct shell *s, const char *what, const char *result)
 {
     const struct audit_entry entry = {
         .at_ms = time_utc_ms(),
-        .who = xstrdup(s->who.name),
-        .peer = xstrdup(s->peer),
+        .who = xstrdup(s->socket.who.name),
+        .peer = xstrdup(ws_peer_address(s->socket.ws)),
         .action = xasprintf("shell_%s", what),
         .target = xasprintf("%.255s/%.255s", s->host_name ? s->host_name : s->host_ref,
                             s->container_name ? s->container_name : s->container_ref),
@@ -107,11 +96,11 @@ static void record(const struct shell *s, const char *what, const char *result)
         .container_name = xstrdup(s->container_name),
         .title = xasprintf("shell %s in %s", what, s->container_name),
         .message = xasprintf("shell %s: %s", what, result),
-        .triggered_by = xstrdup(s->who.name),
+        .triggered_by = xstrdup(s->socket.who.name),
     };
 
-    log_info(LOG_FIELDS("shell", s->id, "who", s->who.name, "host", s->host_name, "container",
-                        s->container_name),
+    log_info(LOG_FIELDS("shell", s->id, "who", s->socket.who.name, "host", s->host_name,
+                        "container", s->container_name),
              "shell %s: %s", what, result);
     audit(s, what, result);
     record_event(o->store, o->store_jobs, &event);
@@ -133,11 +122,20 @@ static void set_outcome(struct shell *s, const char *text)
     s->outcome = xstrdup(text);
 }
 
-void shell_end(struct shell *s)
+void shell_end(struct shell *s, unsigned code, const char *reason)
 {
-    if (s->state != SHELL_STARTING && s->state != SHELL_OPEN)
+    bool is_started = s->state == SHELL_STARTING || s->state == SHELL_OPEN;
+
+    if (reason && code == WS_CLOSE_INTERNAL) {
+        log_warn(LOG_FIELDS("host", s->host_ref, "agent", s->agent_id, "container",
+                            s->container_ref, "shell", s->id, "who", s->socket.who.name),
+                 "shell failed: %s", reason);
+    }
+    if (reason && !s->outcome)
+        set_outcome(s, reason);
+    shell_set_state(s, SHELL_ENDED);
+    if (!is_started)
         return;
-    shell_set_state(s, SHELL_CLOSING);
     (void)map_remove(&s->owner->by_id, s->id);
     if (send_to_agent(s, "close", NULL) < 0)
         log_debug(
@@ -146,34 +144,15 @@ void shell_end(struct shell *s)
     record(s, "end", s->outcome ? s->outcome : "the client left");
 }
 
-/* The reason is cut to the size of a close frame. */
 void shell_close(struct shell *s, unsigned code, const char *reason)
 {
-    char cut[MAX_REASON];
-
-    if (s->state == SHELL_CLOSING)
-        return;
-    str_copy(cut, sizeof(cut), reason);
-    for (size_t n = strlen(cut); !str_is_utf8(cut, n); n--)
-        cut[n - 1] = '\0';
-    if (code == WS_CLOSE_INTERNAL) {
-        log_warn(LOG_FIELDS("host", s->host_ref, "agent", s->agent_id, "container",
-                            s->container_ref, "shell", s->id, "who", s->who.name),
-                 "shell failed: %s", reason);
-    }
-    if (!s->outcome)
-        set_outcome(s, reason);
-    shell_end(s);
-    if (s->state != SHELL_CLOSING)
-        shell_set_state(s, SHELL_CLOSING);
-    ws_pause(s->ws, false); /* its close frame must be read */
-    ws_close(s->ws, code, cut);
+    ws_client_close(&s->socket, code, reason);
 }
 
 void shell_refuse(struct shell *s, unsigned code, const char *why)
 {
-    log_warn(LOG_FIELDS("who", s->who.name, "peer", s->peer, "host", s->host_ref, "container",
-                        s->container_ref),
+    log_warn(LOG_FIELDS("who", s->socket.who.name, "peer", ws_peer_address(s->socket.ws), "host",
+                        s->host_ref, "container", s->container_ref),
              "shell refused: %s", why);
     audit(s, "start", why);
     shell_close(s, code, why);
@@ -196,7 +175,7 @@ static const char *find_target(struct shell *s, const struct fleet_host **ret)
     const struct fleet_host *h = fleet_find_host(s->owner->o.fleet, s->host_ref);
     struct fleet_container *c;
 
-    if (!h || !scope_allows_host(&s->who.scope, h))
+    if (!h || !scope_allows_host(&s->socket.who.scope, h))
         return error_code_sentence(CODE_NO_SUCH_HOST);
     if (!h->agent.id)
         return error_code_sentence(CODE_NO_AGENT);
@@ -204,7 +183,7 @@ static const char *find_target(struct shell *s, const struct fleet_host **ret)
         return error_code_sentence(CODE_HOST_OFFLINE);
     if (!str_is_container_ref(s->container_ref) ||
         fleet_find_container(h, s->container_ref, &c) < 0 ||
-        !scope_allows_container(&s->who.scope, h, c))
+        !scope_allows_container(&s->socket.who.scope, h, c))
         return error_code_sentence(CODE_NO_SUCH_CONTAINER);
     if (fleet_is_own_container(c->name, c->labels))
         return "DockMon's own containers cannot be entered";
@@ -288,7 +267,7 @@ static void send_input(struct shell *s, const char *data, size_t size)
     if (r < 0) {
         shell_close(s, WS_CLOSE_TRY_AGAIN, "The agent does not take the input");
     } else if (s->n_unread >= (size_t)WINDOW) {
-        ws_pause(s->ws, true);
+        ws_pause(s->socket.ws, true);
     }
 }
 
@@ -313,7 +292,7 @@ void shell_on_client(struct shell *s, const char *data, size_t size, bool is_bin
 {
     json_auto_t *message = NULL;
 
-    if (s->state == SHELL_CLOSING)
+    if (s->state == SHELL_ENDED)
         return;
     if (is_binary && (s->state == SHELL_STARTING || s->state == SHELL_OPEN)) {
         send_input(s, data, size);
@@ -329,7 +308,7 @@ void shell_on_client(struct shell *s, const char *data, size_t size, bool is_bin
 
 static void ack(struct shell *s, size_t least)
 {
-    if (!s->has_window || s->n_unacked < least || s->state == SHELL_CLOSING)
+    if (!s->has_window || s->n_unacked < least || s->state == SHELL_ENDED)
         return;
     if (send_to_agent(s, "ack", json_pack("{s:I}", "bytes", (json_int_t)s->n_unacked)) == 0)
         s->n_unacked = 0;
@@ -353,12 +332,12 @@ static void on_output(struct shell *s, const struct msg_shell_data *m)
         shell_close(s, WS_CLOSE_INTERNAL, "The agent sent output that cannot be read");
         return;
     }
-    if (ws_send_binary(s->ws, frame, n + head) < 0) {
+    if (ws_send_binary(s->socket.ws, frame, n + head) < 0) {
         shell_close(s, WS_CLOSE_TRY_AGAIN, "The client reads too slowly");
         return;
     }
     s->n_unacked += n;
-    if (ws_queued(s->ws) < LOW_QUEUE)
+    if (ws_queued(s->socket.ws) < LOW_QUEUE)
         ack(s, ACK_STEP);
 }
 
@@ -372,7 +351,7 @@ static void on_closed(struct shell *s, const struct msg_shell_data *m)
                                          (json_int_t)m->exit_code);
         size_t size = json_dumpb(message, text, sizeof(text), JSON_COMPACT);
 
-        if (ws_send_text(s->ws, text, size) < 0)
+        if (ws_send_text(s->socket.ws, text, size) < 0)
             log_debug(LOG_FIELDS("shell", s->id), "could not send the exit code to the client");
         outcome = xasprintf("exit code %lld", (long long)m->exit_code);
     }
@@ -394,12 +373,12 @@ static void on_ack(struct shell *s, const struct msg_shell_data *m)
 
     s->n_unread -= n < s->n_unread ? n : s->n_unread;
     if (s->n_unread < (size_t)WINDOW / 2)
-        ws_pause(s->ws, false);
+        ws_pause(s->socket.ws, false);
 }
 
 void shell_on_agent(struct shell *s, const struct msg_shell_data *m)
 {
-    if (s->state == SHELL_CLOSING)
+    if (s->state == SHELL_ENDED)
         return;
     if (s->state == SHELL_STARTING) /* by any message: Go agents may send data before "started" */
         shell_set_state(s, SHELL_OPEN);

@@ -7,60 +7,38 @@
 
 #include <string.h>
 
-#define MAX_SHELLS  500
-#define MAX_MESSAGE ((size_t)64 * 1024) /* of a client */
-#define MAX_QUEUE   ((size_t)2 << 20)   /* to a client */
-#define AWAIT_MS    10000
-
-/* An upgrade request, kept until its socket is accepted. */
-struct request {
-    struct shells *owner;
-    struct credentials *credentials;
-    char *host, *container;
-    bool waits_for_start;
-};
-
-static void request_free(void *context)
-{
-    struct request *q = context;
-
-    credentials_free(q->credentials);
-    free(q->host);
-    free(q->container);
-    free(q);
-}
+#define MAX_SHELLS 500
+#define AWAIT_MS   10000
 
 /* --- the client's side ------------------------------------------------------------------------ */
+
+static struct shell *shell_of(struct ws_client *socket)
+{
+    return CONTAINER_OF(socket, struct shell, socket);
+}
 
 static void on_await_timeout(struct loop_timer *t)
 {
     shell_close(CONTAINER_OF(t, struct shell, timer), WS_CLOSE_POLICY, "No start message came");
 }
 
-static void on_refused(void *owner, const struct identity *who, unsigned code, const char *why)
+static void on_refused(struct ws_client *socket,
+                       const struct identity *who,
+                       unsigned code,
+                       const char *why)
 {
-    struct shell *s = owner;
-
-    if (s->state == SHELL_CLOSING)
-        return;
     if (who) {
-        s->who = *who;
-        shell_refuse(s, code, why);
+        shell_refuse(shell_of(socket), code, why);
     } else {
-        shell_close(s, code, why);
+        ws_client_close(socket, code, why);
     }
 }
 
-static void on_admitted(void *owner, const struct identity *who)
+static void on_admitted(struct ws_client *socket)
 {
-    struct shell *s = owner;
+    struct shell *s = shell_of(socket);
 
-    if (s->state == SHELL_CLOSING)
-        return;
-    s->who = *who;
-    if (who->role < ROLE_OPERATOR) {
-        shell_refuse(s, WS_CLOSE_FORBIDDEN, "Permission denied: shells need the role operator");
-    } else if (s->waits_for_start) {
+    if (s->waits_for_start) {
         shell_set_state(s, SHELL_AWAITING);
         loop_timer_start(s->owner->o.loop, &s->timer, AWAIT_MS, on_await_timeout);
     } else {
@@ -68,77 +46,52 @@ static void on_admitted(void *owner, const struct identity *who)
     }
 }
 
-static const struct admission_handler admission_handler = {
+static void on_closing(struct ws_client *socket, unsigned code, const char *reason)
+{
+    shell_end(shell_of(socket), code, reason);
+}
+
+static void on_message(struct ws_client *socket, const char *data, size_t size, bool is_binary)
+{
+    shell_on_client(shell_of(socket), data, size, is_binary);
+}
+
+static void on_drain(struct ws_client *socket)
+{
+    shell_on_drain(shell_of(socket));
+}
+
+static void on_gone(struct ws_client *socket)
+{
+    shell_free(shell_of(socket));
+}
+
+static const struct ws_client_handler client_handler = {
     .admitted = on_admitted,
     .refused = on_refused,
+    .closing = on_closing,
+    .on_message = on_message,
+    .on_drain = on_drain,
+    .gone = on_gone,
 };
 
-static void *on_accept(void *owner, struct ws *ws, void *context)
+int shells_accept(struct shells *ss,
+                  const struct http_request *r,
+                  const char *target,
+                  const struct ws_rules *rules,
+                  struct ws_accept *ret)
 {
-    struct shells *ss = owner;
-    struct request *q = context;
-    struct shell *s = shell_new(ss, ws);
-
-    s->host_ref = TAKE_PTR(q->host);
-    s->container_ref = TAKE_PTR(q->container);
-    s->waits_for_start = q->waits_for_start;
-    if (ss->is_stopping) {
-        shell_close(s, WS_CLOSE_GOING_AWAY, "Server is stopping");
-    } else if (ss->n > MAX_SHELLS) {
-        shell_close(s, WS_CLOSE_TRY_AGAIN, "Too many shells");
-    } else {
-        admission_start(&s->admission, ss->o.auth, ws, TAKE_PTR(q->credentials), &admission_handler,
-                        s);
-    }
-    request_free(q);
-    return s;
-}
-
-static void on_message(void *owner, const char *data, size_t size, bool is_binary)
-{
-    shell_on_client(owner, data, size, is_binary);
-}
-
-static void on_drain(void *owner)
-{
-    shell_on_drain(owner);
-}
-
-static void on_close(void *owner, const struct ws_close *why)
-{
-    struct shell *s = owner;
-
-    log_debug(LOG_FIELDS("shell", s->id), "shell disconnected: %u %s", why->code, why->reason);
-    shell_end(s);
-    shell_free(s);
-}
-
-int shells_accept(struct shells *ss, const struct http_request *r, struct ws_accept *ret)
-{
-    static const struct ws_handler handler = {
-        .on_message = on_message,
-        .on_drain = on_drain,
-        .on_close = on_close,
-    };
-    const char *host = r->path + strlen(SHELLS_PATH), *slash = strchr(host, '/');
+    const char *slash = strchr(target, '/');
     _cleanup_free_ char *exec = http_request_query(r, "exec");
-    struct request *q;
+    struct shell *s;
 
-    if (!slash || slash == host || !slash[1] || strchr(slash + 1, '/'))
+    if (!slash || slash == target || !slash[1] || strchr(slash + 1, '/'))
         return 404;
-    q = xcalloc(1, sizeof(*q));
-    q->credentials = credentials_new(r);
-    q->host = xstrndup(host, (size_t)(slash - host));
-    q->container = xstrdup(slash + 1);
-    q->waits_for_start = str_eq(exec, "1");
-    *ret = (struct ws_accept){
-        .limits = {.max_message = MAX_MESSAGE, .max_queue = MAX_QUEUE},
-        .handler = &handler,
-        .on_accept = on_accept,
-        .owner = ss,
-        .context = q,
-        .free_context = request_free,
-    };
+    s = shell_new(ss);
+    s->host_ref = xstrndup(target, (size_t)(slash - target));
+    s->container_ref = xstrdup(slash + 1);
+    s->waits_for_start = str_eq(exec, "1");
+    ws_clients_accept(&ss->clients, &s->socket, r, rules, ret);
     return 0;
 }
 
@@ -174,10 +127,10 @@ static void on_agent_gone(struct sessions_listener *listener, const char *agent_
 {
     struct shells *ss = CONTAINER_OF(listener, struct shells, sessions);
 
-    for (struct list *l = ss->list.next; l != &ss->list; l = l->next) {
-        struct shell *s = CONTAINER_OF(l, struct shell, link);
+    for (struct list *l = ss->clients.list.next; l != &ss->clients.list; l = l->next) {
+        struct shell *s = CONTAINER_OF(l, struct shell, socket.link);
 
-        if (s->state != SHELL_CLOSING && str_eq(s->agent_id, agent_id)) {
+        if (s->state != SHELL_ENDED && str_eq(s->agent_id, agent_id)) {
             free(s->outcome);
             s->outcome = xstrdup("the agent disconnected");
             shell_close(s, WS_CLOSE_GOING_AWAY, "The agent disconnected");
@@ -192,7 +145,10 @@ struct shells *shells_new(const struct shells_options *o)
     struct shells *ss = xcalloc(1, sizeof(*ss));
 
     ss->o = *o;
-    list_init(&ss->list);
+    ws_clients_init(&ss->clients, &(struct ws_clients){.name = "shell",
+                                                       .auth = o->auth,
+                                                       .max = MAX_SHELLS,
+                                                       .handler = &client_handler});
     ss->sessions = (struct sessions_listener){.on_stream = on_stream,
                                               .on_agent_gone = on_agent_gone};
     sessions_add_listener(o->sessions, &ss->sessions);
@@ -201,12 +157,7 @@ struct shells *shells_new(const struct shells_options *o)
 
 void shells_stop(struct shells *ss)
 {
-    ss->is_stopping = true;
-    for (struct list *l = ss->list.next; l != &ss->list; l = l->next) {
-        struct shell *s = CONTAINER_OF(l, struct shell, link);
-
-        shell_close(s, WS_CLOSE_GOING_AWAY, "Server is stopping");
-    }
+    ws_clients_stop(&ss->clients);
 }
 
 void shells_free(struct shells *ss)
@@ -214,13 +165,7 @@ void shells_free(struct shells *ss)
     if (!ss)
         return;
     sessions_remove_listener(&ss->sessions);
-    while (!list_empty(&ss->list)) {
-        struct shell *s = CONTAINER_OF(list_take_first(&ss->list), struct shell, link);
-
-        shell_end(s);
-        ws_free(s->ws);
-        shell_free(s);
-    }
+    ws_clients_free_all(&ss->clients);
     map_done(&ss->by_id);
     free(ss);
 }

@@ -4,7 +4,7 @@
  * Shells in containers: WebSocket /ws/shell/{host}/{container} for browsers and the CLI, connected
  * with a shell_session of the host's agent. docs/protocol.md has the messages.
  *
- * Operators and above, within their scope; DockMon's own containers are refused. Start and end are
+ * The scope of the client applies; DockMon's own containers are refused. Start and end are
  * audited. A message of an agent counts only for shells that were opened on that agent. Memory is
  * bounded on both sides: with agents that have windows, output and input wait at their source;
  * output of other agents closes a shell whose client does not read. Lives on the loop.
@@ -12,7 +12,7 @@
 
 #include "net/http_server.h"
 #include "net/loop.h"
-#include "server/auth/auth.h"
+#include "server/auth/ws_client.h"
 #include "server/fleet/fleet.h"
 #include "server/session/session.h"
 
@@ -31,7 +31,12 @@ struct shells *shells_new(const struct shells_options *o);
 void shells_stop(struct shells *ss); /* closes all shells (1001) */
 void shells_free(struct shells *ss); /* the sessions must still be there */
 
-#define SHELLS_PATH "/ws/shell/"
-
-/* Fills the accept options for an upgrade of a path that starts with SHELLS_PATH; 0 or 404. */
-int shells_accept(struct shells *ss, const struct http_request *r, struct ws_accept *ret);
+/*
+ * Fills the accept options for an upgrade request whose target, a part of its path, is
+ * "HOST/CONTAINER". Returns 0, or the HTTP status 404 when the target has another form.
+ */
+int shells_accept(struct shells *ss,
+                  const struct http_request *r,
+                  const char *target,
+                  const struct ws_rules *rules,
+                  struct ws_accept *ret);
