@@ -1,4 +1,4 @@
-/* Sockets that want in: what they are told, when they are read, and what becomes of them when something changes. */
+/* Admission of sockets: texts of refusals, when a socket is read, and the end of its rights. */
 
 #include "base/alloc.h"
 #include "base/str.h"

@@ -2,9 +2,9 @@
 
 /*
  * The second channel of Go agents: WebSocket /api/stats/ws/ingest, one sample of a container per
- * message, and no replies. The agent authenticates with its permanent token when it dials; its samples
- * count for its own host. There is one channel per host: a newer one takes over. Samples go into the
- * model and to the listeners of the fleet. Lives on the loop.
+ * message, and no replies. The agent authenticates with its permanent token in the upgrade request;
+ * its samples count for its own host. There is one channel per host: a newer one replaces it.
+ * Samples are passed to the live model and to the listeners of the fleet. Lives on the loop.
  */
 
 #include "net/http_server.h"

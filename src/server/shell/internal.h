@@ -65,5 +65,8 @@ void shell_set_state(struct shell *s, enum shell_state state);
 void shell_on_client(struct shell *s, const char *data, size_t size, bool is_binary);
 void shell_on_drain(struct shell *s);
 void shell_on_agent(struct shell *s, const struct msg_shell_data *m);
-/* The socket is closing: ends the shell at the agent, and audits it. `reason` NULL: the client left. */
+/*
+ * The socket is closing: ends a shell that has started at the agent, and audits that. `reason` is
+ * NULL when the client left.
+ */
 void shell_end(struct shell *s, unsigned code, const char *reason);
