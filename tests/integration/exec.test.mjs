@@ -100,7 +100,7 @@ test('missing permissions and missing containers', async () => {
     const rows = entries.filter((e) => !e.result.startsWith('ok'));
     return rows.some((e) => e.target.endsWith(`/${own.name}`) || e.target.endsWith(`/${own.id}`)) && rows;
   });
-  for (const [who, target, result] of [['test-viewer', c.id, /role operator/], ['test-operator', 'no-such-container', /not found/], ['test-operator', own.id, /DockMon's own/]])
+  for (const [who, target, result] of [['test-viewer', c.id, /role operator/], ['test-operator', 'no-such-container', /No such container/], ['test-operator', own.id, /DockMon's own/]])
     assert.ok(refused.some((e) => e.who.startsWith(who) && e.peer === '127.0.0.1' && e.target.endsWith(`/${target}`) && result.test(e.result)), `${who} ${target}: ${JSON.stringify(refused)}`);
 });
 
