@@ -114,10 +114,10 @@ static const struct sock_ops ops = {
 
 static int open_sock(void)
 {
-    return sock_new(
-        &f.sock,
-        &(struct sock_options){
-            .loop = f.loop, .fd = TAKE_FD(f.pair[0]), .ops = &ops, .owner = &f, .group = &f.group});
+    struct sock_options o = {.loop = f.loop, .ops = &ops, .owner = &f, .group = &f.group};
+
+    o.fd = TAKE_FD(f.pair[0]);
+    return sock_new(&f.sock, &o);
 }
 
 static void a_socket_that_cannot_be_watched_is_refused(void **state)

@@ -308,7 +308,7 @@ static void on_writable(struct loop_io *io, uint32_t events)
 
     if (events & EPOLLOUT) {
         w->n++;
-        loop_io_set(io, EPOLLIN);
+        assert_int_equal(loop_io_set(io, EPOLLIN), 0);
         assert_int_equal(write(io->fd, "x", 1), 1);
         return;
     }

@@ -118,8 +118,8 @@ static void read_input(struct run *run)
         return;
     }
     run->is_paused = ws_queued(run->ws) > HIGH_QUEUE;
-    if (run->is_paused && run->input.loop)
-        loop_io_set(&run->input, 0);
+    if (run->is_paused && loop_io_set(&run->input, 0) < 0)
+        loop_io_stop(&run->input); /* from now on by the timer */
 }
 
 static void on_input(struct loop_io *io, uint32_t events)
@@ -157,11 +157,10 @@ static void on_drain(void *owner)
     if (!run->is_paused)
         return;
     run->is_paused = false;
-    if (run->input.loop) {
-        loop_io_set(&run->input, EPOLLIN);
-    } else {
-        loop_timer_start(run->loop, &run->input_timer, 0, on_input_timer);
-    }
+    if (run->input.loop && loop_io_set(&run->input, EPOLLIN) == 0)
+        return;
+    loop_io_stop(&run->input);
+    loop_timer_start(run->loop, &run->input_timer, 0, on_input_timer);
 }
 
 /* --- output ----------------------------------------------------------------------------------- */

@@ -141,7 +141,7 @@ static int add_tree(struct web_files *w, const char *dir, struct error *err)
     free(roots[0]);
     if (!tree)
         return error_set(err, -errno, "%s", error_text(-errno));
-    while (r == 0 && (errno = 0, e = fts_read(tree))) {
+    while (r == 0 && (e = fts_read(tree))) {
         switch (e->fts_info) {
         case FTS_F: r = add_file(w, e->fts_path, e->fts_path + root_len, err); break;
         case FTS_DNR:
