@@ -14,7 +14,7 @@ const CONTAINERS = Number(process.env.CONTAINERS ?? 20);
 const RATE = Number(process.env.RATE ?? 1); // batches per second of each agent
 const SECONDS = Number(process.env.INGEST_SECONDS ?? process.env.SECONDS ?? 30);
 const ROW_SECONDS = 60; // longer runs print a row at this interval
-const LOOKS = 20; // hosts read per second
+const READS = 20; // hosts read per second
 const MAX_AGE_MS = 2000;
 
 const numbersIn = (line) => Object.fromEntries([...line.matchAll(/(\w+)=([\d.]+)/g)].map(([, k, v]) => [k, Number(v)]));
@@ -27,12 +27,12 @@ async function ages(client, hosts, seconds) {
     const host = hosts[Math.floor(Math.random() * hosts.length)];
     const asked = Date.now();
     for (const c of await client.get(`/api/containers?host_id=${host}`)) found.push(c.disk_write ? asked - c.disk_write : Infinity);
-    await sleep(Math.max(0, 1000 / LOOKS - (Date.now() - asked)));
+    await sleep(Math.max(0, 1000 / READS - (Date.now() - asked)));
   }
   return found;
 }
 
-async function look(server, fleet) {
+async function readCounters(server, fleet) {
   const pid = server.process.child.pid;
   return { at: performance.now(), server: await cpuMs(pid), fleet: await cpuMs(fleet.child.pid), rss: (await memoryKb(pid)).rss, ...numbersIn(fleet.last) };
 }
@@ -69,11 +69,11 @@ async function measure(n) {
   await fleet.settle(1, 180000);
   await sleep(10000);
   const hosts = (await client.get('/api/hosts')).map((h) => h.id);
-  const begin = await look(server, fleet);
+  const begin = await readCounters(server, fleet);
   const found = [];
   for (let before = begin, rest = SECONDS; rest > 0; rest -= ROW_SECONDS) {
     const old = await ages(client, hosts, Math.min(rest, ROW_SECONDS));
-    const after = await look(server, fleet);
+    const after = await readCounters(server, fleet);
     const row = rowOf(n, begin, before, after, old, await client.get('/api/history'));
     console.error(JSON.stringify(row));
     found.push(row);

@@ -85,16 +85,16 @@ for (const n of SIZES) {
     const batch = Array.from({ length: Math.min(5, n - ids.length) }, (_, i) => ids.length + i);
     ids.push(...(await Promise.all(batch.map((i) => engine.docker('run', '-d', '--network', 'none', '--name', `${engine.prefix}-${i}`, IMAGE, 'sleep', '86400')))));
   }
-  const nobody = await measure();
+  const idle = await measure();
   const agent = await withAgent();
   await sleep(SETTLE_MS);
   const streams = await withStreams(ids);
   await sleep(SETTLE_MS);
-  const added = agent.engine - nobody.engine + agent.own;
+  const added = agent.engine - idle.engine + agent.own;
   rows.push(
-    [n, 'nobody', percent(nobody.engine), '', '', '', '', ''],
+    [n, 'none', percent(idle.engine), '', '', '', '', ''],
     [n, 'agent, 1 s', percent(agent.engine), percent(agent.own), agent.memory.rss, agent.memory.peak, agent.rate.toFixed(1), percent(added)],
-    [n, 'streams', percent(streams.engine), '', '', '', streams.rate.toFixed(1), percent(streams.engine - nobody.engine)],
+    [n, 'streams', percent(streams.engine), '', '', '', streams.rate.toFixed(1), percent(streams.engine - idle.engine)],
   );
   console.error(`${n}: ${(((agent.own * 1e6) / agent.rate)).toFixed(1)} us of agent CPU and ${agent.size.toFixed(0)} bytes per sample of a container`);
 }

@@ -44,7 +44,7 @@ const WORK = [
   ['rest', 'GET', 'CONTAINER/stats/live'], ['rest', 'GET', 'CONTAINER/stats/history'], ['rest', 'GET', 'HOST/images'],
   ['rest', 'POST', 'CONTAINER/stop?timeout=2'], ['rest', 'POST', 'CONTAINER/start'], ['rest', 'POST', 'CONTAINER/kill'],
   ['login'], ['stranger'], ['bulk'], ['follow'], ['shell'], ['shell'],
-  ['engine', 'start', 'NAME'], ['engine', 'kill', 'NAME'], ['engine', 'restart', '-t', '0', 'NAME'], ['engine', 'come and go'],
+  ['engine', 'start', 'NAME'], ['engine', 'kill', 'NAME'], ['engine', 'restart', '-t', '0', 'NAME'], ['engine', 'start and remove'],
 ];
 
 // `patience`: after this time the client is ended by the signal, or closes its connection.
@@ -247,7 +247,7 @@ async function shell(w) {
   else s.ws.close();
 }
 
-async function comeAndGo(w) {
+async function startAndRemove(w) {
   const c = await engine.run(`guest${counts.work}`, { args: ['--rm'], command: ['sh', '-c', 'busybox seq 1 100; sleep 2'] });
   await sleep(w.patience / 2);
   await engine.docker('rm', '-f', c.id);
@@ -267,7 +267,7 @@ async function doWork(w) {
     }
     case 'follow': return follow(w);
     case 'shell': return shell(w);
-    default: return named[0] === 'come and go' ? comeAndGo(w) : engine.docker(...named);
+    default: return named[0] === 'start and remove' ? startAndRemove(w) : engine.docker(...named);
   }
 }
 

@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import { cleanups } from '../integration/lib/cleanup.mjs';
 import { Engine } from '../integration/lib/engine.mjs';
 import { measure } from '../integration/lib/measure.mjs';
-import { ROOT, SLOW, agreesOnAll, sh, sourceIs, users, usersGo } from './lib.mjs';
+import { ROOT, SLOW, assertAllAgree, sh, assertSource, createLoads, removeLoads } from './lib.mjs';
 
 const engine = new Engine();
 const later = cleanups();
@@ -14,9 +14,9 @@ let all;
 before(async () => {
   await engine.ensureImage();
   await sh(`cd ${ROOT} && DOCKMON_STATIC_DIR=$PWD/build script/images vm`);
-  all = await users(engine);
+  all = await createLoads(engine);
 });
-after(() => usersGo(engine));
+after(() => removeLoads(engine));
 
 test('an agent in a container agrees with docker stats and the kernel', SLOW, async () => {
   const m = await measure(engine, later, {
@@ -30,8 +30,8 @@ test('an agent in a container agrees with docker stats and the kernel', SLOW, as
       return { id, remove: () => engine.docker('rm', '-f', '-v', id) };
     },
   });
-  await agreesOnAll(engine, m, all);
-  sourceIs(m, 'proc'); // without capabilities the agent cannot read other network namespaces
+  await assertAllAgree(engine, m, all);
+  assertSource(m, 'proc'); // without capabilities the agent cannot read other network namespaces
   const { host } = m.all().findLast((b) => b.host);
   assert.ok(host.cpu > 0 && host.mem_total > 1e9, JSON.stringify(host));
 });

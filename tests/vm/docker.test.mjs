@@ -5,7 +5,7 @@ import { before, test } from 'node:test';
 import { cleanups } from '../integration/lib/cleanup.mjs';
 import { Engine } from '../integration/lib/engine.mjs';
 import { measure } from '../integration/lib/measure.mjs';
-import { SLOW, agreesOnAll, agreesOnWork, sh, sourceIs, users, usersGo } from './lib.mjs';
+import { SLOW, assertAllAgree, assertBusyAgree, sh, assertSource, createLoads, removeLoads } from './lib.mjs';
 
 const engine = new Engine();
 const later = cleanups();
@@ -19,12 +19,12 @@ test('the machine has cgroup v2, systemd and its cgroup driver', SLOW, async () 
 });
 
 test('an agent on the host agrees with docker stats and the kernel', SLOW, async () => {
-  later(() => usersGo(engine));
-  const all = await users(engine);
+  later(() => removeLoads(engine));
+  const all = await createLoads(engine);
   const m = await measure(engine, later);
-  await agreesOnAll(engine, m, all);
-  await agreesOnWork(engine, m);
-  sourceIs(m, 'netlink');
+  await assertAllAgree(engine, m, all);
+  await assertBusyAgree(engine, m);
+  assertSource(m, 'netlink');
   const { host } = m.all().findLast((b) => b.host);
   assert.ok(host.cpus === 2 && host.mem_total > 1e9 && host.swap_total === 0 && host.mounts.some((f) => f.path === '/' && f.written > 0), JSON.stringify(host));
 });

@@ -22,12 +22,12 @@ const keys = (text) => Object.fromEntries(text.split('\n').filter(Boolean).map((
 const words = (line) => Object.fromEntries((line ?? '').split(' ').slice(1).map((w) => w.split('=')).map(([k, v]) => [k, Number(v)]));
 
 // Searches the cgroup of a container: the topmost folder with the id in its name, except that of Podman's monitor.
-export async function folderOf(id, base = '/sys/fs/cgroup') {
+export async function findCgroup(id, base = '/sys/fs/cgroup') {
   for (const e of await readdir(base, { withFileTypes: true })) {
     if (!e.isDirectory()) continue;
     const path = join(base, e.name);
     if (e.name.includes(id) && !e.name.includes('conmon')) return e.name.startsWith('libpod-') ? join(path, 'container') : path; // of crun
-    const below = await folderOf(id, path);
+    const below = await findCgroup(id, path);
     if (below) return below;
   }
   return null;
@@ -35,7 +35,7 @@ export async function folderOf(id, base = '/sys/fs/cgroup') {
 
 // A reference for agreement(): the files of cgroup v2.
 export const kernelSays = async (_, id) => {
-  const dir = await folderOf(id);
+  const dir = await findCgroup(id);
   const text = async (name) => readFile(join(dir, name), 'utf8').catch(() => null);
   const cpu = keys(await text('cpu.stat'));
   const memory = keys(await text('memory.stat'));
@@ -60,8 +60,8 @@ const PING = String.raw`busybox ping -c 3 -s 1000 $(busybox ip route | busybox s
 const DISK = 'busybox dd if=/dev/zero of=/d/data bs=1M count=24 oflag=direct && busybox dd if=/d/data of=/dev/null bs=1M count=16 iflag=direct';
 const HOG = 'busybox dd if=/dev/zero of=/cache bs=1M count=24; busybox dd if=/dev/zero of=/shared/data bs=1M count=16; x=$(yes | head -c 8000000)';
 
-// Creates containers that have used every measured resource and are idle; usersGo() removes them.
-export async function users(engine) {
+// Creates containers that have used every measured resource and are idle; removeLoads() removes them.
+export async function createLoads(engine) {
   const start = (name, script, ...args) => engine.run(name, { args, command: ['sh', '-c', `${script}; echo ready; sleep 3600; true`] });
   const network = `${engine.prefix}-net`;
   await engine.docker('network', 'create', network);
@@ -78,13 +78,13 @@ export async function users(engine) {
   return all;
 }
 
-export async function usersGo(engine) {
+export async function removeLoads(engine) {
   await engine.cleanup();
   await run('docker', ['network', 'rm', `${engine.prefix}-net`], { env: engine.env });
 }
 
 // Compares all containers with both references, and checks that the values are large enough to compare.
-export async function agreesOnAll(engine, m, all, says = engineSays) {
+export async function assertAllAgree(engine, m, all, says = engineSays) {
   const now = () => m.all().at(-1)?.containers ?? {};
   await eventually(() => Object.values(all).every((c) => now()[c.id]?.mem_used > 0), { timeout: 120000, what: 'samples of all' }).catch((e) =>
     assert.fail(`${e.message}: ${JSON.stringify({ source: m.source(), now: now() })}`));
@@ -102,7 +102,7 @@ export async function agreesOnAll(engine, m, all, says = engineSays) {
 }
 
 // Compares a container that uses a whole processor, and one that is limited to a tenth and waits most of the time.
-export async function agreesOnWork(engine, m) {
+export async function assertBusyAgree(engine, m) {
   const work = { command: ['sh', '-c', 'while :; do :; done'] };
   const burner = await engine.run('burner', work);
   await eventually(() => m.of(burner.id).at(-1)?.cpu != null, { timeout: 60000, what: 'samples of the busy container' });
@@ -126,7 +126,7 @@ export async function agreesOnWork(engine, m) {
 export const startAgent = (engine, options) => (server) =>
   Agent.start(server, engine, { token: 'registration-token', env: { STATS_INTERVAL: '1s' }, ...options });
 
-export const sourceIs = (m, network, containers = 'cgroup2') => {
+export const assertSource = (m, network, containers = 'cgroup2') => {
   const s = m.source();
   assert.deepEqual([s.containers, s.network, s.why, s.notes ?? []], [containers, network, '', []]);
 };

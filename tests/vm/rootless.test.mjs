@@ -6,7 +6,7 @@ import { cleanups } from '../integration/lib/cleanup.mjs';
 import { Engine } from '../integration/lib/engine.mjs';
 import { measure } from '../integration/lib/measure.mjs';
 import { eventually } from '../integration/lib/wait.mjs';
-import { ROOTLESS, SLOW, agreesOnAll, sh, sourceIs, startAgent, users, usersGo } from './lib.mjs';
+import { ROOTLESS, SLOW, assertAllAgree, sh, assertSource, startAgent, createLoads, removeLoads } from './lib.mjs';
 
 const engine = new Engine(`unix://${ROOTLESS.runtime}/docker.sock`);
 const later = cleanups();
@@ -32,10 +32,10 @@ TimeoutStartSec=180
   await ROOTLESS.systemctl('start docker-rootless').catch(async (e) => assert.fail(`${e.message}\n${await sh('journalctl --no-pager -n 60 _UID=1000')}`));
   await eventually(() => engine.docker('version'), { timeout: 60000, what: 'the rootless engine answers' });
   await engine.ensureImage();
-  all = await users(engine);
+  all = await createLoads(engine);
 });
 after(async () => {
-  await usersGo(engine);
+  await removeLoads(engine);
   await ROOTLESS.systemctl('stop docker-rootless');
 });
 
@@ -45,7 +45,7 @@ for (const [who, wrap] of [['its user', ROOTLESS.as], ['root', []]]) {
     assert.equal(`${info.CgroupVersion} ${info.CgroupDriver}`, '2 systemd');
     assert.ok(info.SecurityOptions.includes('name=rootless'), JSON.stringify(info.SecurityOptions));
     const m = await measure(engine, later, { start: startAgent(engine, { wrap, dir: await ROOTLESS.folder() }) });
-    await agreesOnAll(engine, m, all);
-    sourceIs(m, 'proc');
+    await assertAllAgree(engine, m, all);
+    assertSource(m, 'proc');
   });
 }

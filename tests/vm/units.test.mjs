@@ -8,7 +8,7 @@ import { Client } from '../integration/lib/dockmon.mjs';
 import { Engine } from '../integration/lib/engine.mjs';
 import { measure } from '../integration/lib/measure.mjs';
 import { eventually } from '../integration/lib/wait.mjs';
-import { ROOT, SLOW, agreesOnAll, sh, sourceIs, users, usersGo } from './lib.mjs';
+import { ROOT, SLOW, assertAllAgree, sh, assertSource, createLoads, removeLoads } from './lib.mjs';
 
 const engine = new Engine();
 const later = cleanups();
@@ -86,8 +86,8 @@ test('both units survive a reload and feed the watchdog', SLOW, async () => {
 });
 
 test('an agent with the restrictions of the unit agrees with docker stats and the kernel', SLOW, async () => {
-  later(() => usersGo(engine));
-  const all = await users(engine);
+  later(() => removeLoads(engine));
+  const all = await createLoads(engine);
   await sh('systemctl stop dockmon-agent; rm -rf /var/lib/private/dockmon-agent');
   const m = await measure(engine, later, {
     start: async ({ url }) => {
@@ -96,8 +96,8 @@ test('an agent with the restrictions of the unit agrees with docker stats and th
       return { remove: () => sh('systemctl stop dockmon-agent') };
     },
   });
-  await agreesOnAll(engine, m, all);
-  sourceIs(m, 'netlink');
+  await assertAllAgree(engine, m, all);
+  assertSource(m, 'netlink');
   const { host } = m.all().findLast((b) => b.host);
   assert.ok(host.mounts.some((f) => f.path === '/' && f.written > 0), JSON.stringify(host));
 });
