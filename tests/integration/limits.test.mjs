@@ -31,7 +31,7 @@ test('--max-agents: a further agent is refused with advice', async () => {
   const third = new HandAgent(server);
   const reply = await third.connect(await server.token());
   assert.equal(reply.type, 'auth_error');
-  assert.match(reply.error, /has 2 agents.*--max-agents/);
+  assert.match(reply.error, /its limit of 2 agents.*--max-agents/);
   await client.call('DELETE', `/api/hosts/${agents[1].hostId}`, { status: 200 });
   assert.equal((await third.connect(await server.token())).type, 'auth_success', 'there is room again');
   agents[1] = third;

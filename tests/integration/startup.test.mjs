@@ -143,7 +143,7 @@ test('plain HTTP on addresses other than loopback must be enabled', async () => 
   const args = ['--listen', '0.0.0.0:0', '--data-dir', join(dir, 'open'), '--check'];
   const encrypted = await start('dockmond', args);
   assert.equal(encrypted.code, 0);
-  assert.match(encrypted.stdout, /^ok +certificate: will be made/m);
+  assert.match(encrypted.stdout, /^ok +certificate: created at the first start/m);
   const plain = await start('dockmond', [...args, '--insecure-http']);
   assert.equal(plain.code, 0);
   assert.doesNotMatch(plain.stdout, /certificate/);
@@ -164,8 +164,8 @@ test('agent --check succeeds for a valid configuration', async () => {
 test('agent --check: errors of engine, server and endpoint are distinct, with exit code 1', async () => {
   const away = await start('dockmon-agent', ['--check'], agentEnv({ DOCKER_HOST: 'unix:///nowhere.sock', DOCKMON_URL: 'http://127.0.0.1:1' }));
   assert.equal(away.code, 1);
-  assert.match(away.stdout, /^WRONG +engine unix:\/\/\/nowhere\.sock: .*is Docker or Podman running/m);
-  assert.match(away.stdout, /^WRONG +server http:\/\/127\.0\.0\.1:1: .*refused; is the server running/m);
+  assert.match(away.stdout, /^WRONG +engine unix:\/\/\/nowhere\.sock: .*check that Docker or Podman is running/m);
+  assert.match(away.stdout, /^WRONG +server http:\/\/127\.0\.0\.1:1: .*refused; check that the server is running/m);
 
   const plain = await start('dockmon-agent', ['--check'], agentEnv({ DOCKMON_URL: server.url.replace('http:', 'https:') }));
   assert.equal(plain.code, 1);
