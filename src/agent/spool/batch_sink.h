@@ -1,12 +1,13 @@
 #pragma once
 
 /*
- * The way of sample batches to the server, for as long as a connection lives: the spool sends through
- * it, the link implements it. It is handed from join/link.c through session/session.c to
- * session/report.c, which connects it with the spool; nothing between them wraps it.
+ * A batch sink is the connection that batches are sent on; the link implements it. It is passed
+ * from join/link.c through session/session.c to session/report.c, which connects it with the spool;
+ * nothing between them wraps it.
  *
- * The functions must not call back into the spool. Answers of the server take the opposite way:
- * link -> session_on_receipt(), session_on_message() -> report -> spool_on_receipt(), spool_on_ack().
+ * The functions must not call back into the spool. Answers of the server take the opposite
+ * direction: link -> session_on_receipt(), session_on_message() -> report -> spool_on_receipt(),
+ * spool_on_ack().
  */
 
 #include <stdbool.h>
@@ -14,11 +15,12 @@
 #include <stdint.h>
 
 struct batch_sink {
-    /* Queues one binary message. 0, or -ENOBUFS (queue full, try again later), or another error. */
+    /* Queues one binary message. Returns 0, -ENOBUFS if the queue is full (try again later), or
+     * another negative errno. */
     int (*send)(struct batch_sink *sink, const void *data, size_t size);
-    /* True while so much waits to be sent that batches from disk must wait, too. */
+    /* Whether the queue is so long that batches from disk must wait. */
     bool (*is_busy)(struct batch_sink *sink);
-    /* Asks for a receipt: spool_on_receipt() follows with this number, or a later one, once the
-     * server's end of the connection has received everything sent so far. */
+    /* Asks for a receipt: spool_on_receipt() is called with this number, or a later one, once the
+     * server's end of the connection has read everything sent so far. */
     int (*ask_receipt)(struct batch_sink *sink, uint64_t number);
 };

@@ -28,16 +28,16 @@ struct segments {
     struct segment *list; /* oldest first */
     size_t n, capacity;
     uint64_t bytes, n_dropped, n_damaged, next_number;
-    uint64_t last_epoch; /* of what was there at the start */
-    uint64_t released;   /* bytes at the begin of the first file */
-    int fd;              /* of the last file, -1: the next record begins one */
-    int read_fd;         /* -1: none */
+    uint64_t last_epoch; /* of the records that existed when it was opened */
+    uint64_t released;   /* bytes at the beginning of the first file */
+    int fd;              /* the last file; -1: the next record begins a new one */
+    int read_fd;         /* -1: no file is open */
     uint64_t read_number;
     bool is_unsynced, is_directory_unsynced;
-    struct buf record; /* the last one read or written */
+    struct buf record; /* the last record that was read or written */
 };
 
-static char *path_of(const struct segments *s, uint64_t number)
+static char *make_path(const struct segments *s, uint64_t number)
 {
     return xasprintf("%s/%016" PRIx64 SUFFIX, s->dir, number);
 }
@@ -45,7 +45,7 @@ static char *path_of(const struct segments *s, uint64_t number)
 static void close_fd(int *fd)
 {
     if (*fd >= 0)
-        (void)close(*fd); /* nothing that counts has not been checked before */
+        (void)close(*fd); /* errors that matter were reported by fdatasync() */
     *fd = -1;
 }
 
@@ -63,30 +63,30 @@ static struct segment *add_segment(struct segments *s, uint64_t number)
 
 static void remove_first(struct segments *s)
 {
-    _cleanup_free_ char *path = path_of(s, s->list[0].number);
+    _cleanup_free_ char *path = make_path(s, s->list[0].number);
 
     if (s->n == 1)
         close_fd(&s->fd);
     if (s->read_fd >= 0 && s->read_number == s->list[0].number)
         close_fd(&s->read_fd);
-    (void)unlink(path); /* what comes again is told apart by its number */
+    (void)unlink(path); /* if this fails, records are sent again and recognised by their number */
     s->bytes -= s->list[0].size;
     s->released = 0;
     s->n--;
     memmove(s->list, s->list + 1, s->n * sizeof(s->list[0]));
 }
 
-/* How much of a file can be trusted; the rest is cut off. */
+/* Finds the end of the last intact record of a file, and cuts off the rest. */
 static int check_file(struct segments *s, struct segment *g, struct error *err)
 {
-    _cleanup_free_ char *path = path_of(s, g->number);
+    _cleanup_free_ char *path = make_path(s, g->number);
     _cleanup_free_ char *data = NULL;
     struct spool_record r;
     size_t size = 0, offset = 0;
     int code = file_read(path, MAX_FILE, &data, &size, err);
 
     if (code == -EMSGSIZE) {
-        size = 0; /* not one of ours */
+        size = 0; /* the file is not from segments.c */
     } else if (code < 0) {
         return code;
     }
@@ -96,7 +96,7 @@ static int check_file(struct segments *s, struct segment *g, struct error *err)
     }
     s->n_damaged += size - offset;
     if ((offset < size || code < 0) && truncate(path, (off_t)offset) < 0)
-        return error_set(err, -errno, "%s: cannot cut it: %s", path, error_text(-errno));
+        return error_set(err, -errno, "cannot truncate %s: %s", path, error_text(-errno));
     g->size = offset;
     s->bytes += offset;
     return 0;
@@ -119,7 +119,7 @@ static bool parse_name(const char *name, uint64_t *ret)
     return true;
 }
 
-static int compare(const void *a, const void *b)
+static int compare_numbers(const void *a, const void *b)
 {
     const struct segment *x = a, *y = b;
 
@@ -141,7 +141,7 @@ static int list_files(struct segments *s, struct error *err)
     }
     (void)closedir(d);
     if (s->n > 0)
-        qsort(s->list, s->n, sizeof(*s->list), compare);
+        qsort(s->list, s->n, sizeof(*s->list), compare_numbers);
     for (size_t i = 0; r == 0 && i < s->n; i++)
         r = check_file(s, &s->list[i], err);
     while (r == 0 && s->n > 0 && (s->list[0].size == 0 || s->bytes > s->max_bytes)) {
@@ -151,7 +151,7 @@ static int list_files(struct segments *s, struct error *err)
     return r;
 }
 
-/* What is in it survives a power cut only when it does itself. */
+/* Also syncs the parent: otherwise a power cut could lose the directory itself. */
 static int make_directory(const char *dir, struct error *err)
 {
     int r;
@@ -159,7 +159,7 @@ static int make_directory(const char *dir, struct error *err)
     if (mkdir(dir, 0700) < 0) {
         return errno == EEXIST
                    ? 0
-                   : error_set(err, -errno, "%s: cannot make it: %s", dir, error_text(-errno));
+                   : error_set(err, -errno, "cannot create %s: %s", dir, error_text(-errno));
     }
     r = file_sync_directory_of(dir);
     return r < 0 ? error_set(err, r, "%s: %s", dir, error_text(r)) : 0;
@@ -174,7 +174,7 @@ int segments_open(struct segments **ret, const struct segments_options *o, struc
     s->max_bytes = o->max_bytes;
     s->file_bytes = o->file_bytes ? o->file_bytes : SEGMENTS_FILE_SIZE;
     if (!o->file_bytes && s->file_bytes > o->max_bytes / 8)
-        s->file_bytes = o->max_bytes / 8; /* what has to go goes by whole files */
+        s->file_bytes = o->max_bytes / 8; /* small files, because only whole files are dropped */
     s->fd = s->read_fd = -1;
     buf_init(&s->record, SPOOL_RECORD_HEAD + SPOOL_RECORD_MAX);
     r = make_directory(s->dir, err);
@@ -202,18 +202,18 @@ void segments_close(struct segments *s)
 
 static int begin_file(struct segments *s, struct error *err)
 {
-    _cleanup_free_ char *path = path_of(s, s->next_number);
+    _cleanup_free_ char *path = make_path(s, s->next_number);
 
     close_fd(&s->fd);
     s->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
     if (s->fd < 0)
-        return error_set(err, -errno, "%s: cannot make it: %s", path, error_text(-errno));
+        return error_set(err, -errno, "cannot create %s: %s", path, error_text(-errno));
     (void)add_segment(s, s->next_number);
     s->is_directory_unsynced = true;
     return 0;
 }
 
-/* All or nothing: what of it is there after a failure is cut off again. */
+/* Writes all of a record or nothing: a partial record is cut off again. */
 static int write_record(struct segments *s, struct segment *g, struct error *err)
 {
     size_t done = 0;
@@ -226,10 +226,10 @@ static int write_record(struct segments *s, struct segment *g, struct error *err
         if (n <= 0) {
             int code = n < 0 ? -errno : -EIO;
 
-            /* Should that fail, too, the next record begins a new file. */
+            /* if that fails, too, the next record begins a new file */
             (void)!ftruncate(s->fd, (off_t)g->size);
             close_fd(&s->fd);
-            return error_set(err, code, "%s: cannot write: %s", s->dir, error_text(code));
+            return error_set(err, code, "cannot write to %s: %s", s->dir, error_text(code));
         }
         done += (size_t)n;
     }
@@ -254,7 +254,7 @@ int segments_append(struct segments *s, const struct spool_record *r, struct err
 
     buf_clear(&s->record);
     if (spool_record_append(&s->record, r) < 0 || s->record.size > s->max_bytes) {
-        return error_set(err, -EMSGSIZE, "%s: a record is larger than all that may be there",
+        return error_set(err, -EMSGSIZE, "%s: a record exceeds the maximum size of all files",
                          s->dir);
     }
     if (s->fd >= 0 && s->list[s->n - 1].size + s->record.size > s->file_bytes) {
@@ -283,9 +283,9 @@ int segments_sync(struct segments *s, struct error *err)
         return 0;
     s->is_unsynced = false;
     if (s->fd >= 0 && fdatasync(s->fd) < 0)
-        return error_set(err, -errno, "%s: cannot write: %s", s->dir, error_text(-errno));
+        return error_set(err, -errno, "cannot write to %s: %s", s->dir, error_text(-errno));
     if (s->is_directory_unsynced && s->n > 0) {
-        _cleanup_free_ char *path = path_of(s, s->list[s->n - 1].number);
+        _cleanup_free_ char *path = make_path(s, s->list[s->n - 1].number);
         int r = file_sync_directory_of(path);
 
         if (r < 0)
@@ -309,8 +309,9 @@ struct segments_place segments_end(const struct segments *s)
     return (struct segments_place){s->list[s->n - 1].number, s->list[s->n - 1].size};
 }
 
-/* The segment of a place; a place at the end of one is at the begin of the next. NULL: the end. */
-static const struct segment *find(const struct segments *s, struct segments_place *at)
+/* The file that contains a place; the end of a file is the beginning of the next one. NULL: at the
+ * end. */
+static const struct segment *find_segment(const struct segments *s, struct segments_place *at)
 {
     for (size_t i = 0; i < s->n; i++) {
         const struct segment *g = &s->list[i];
@@ -328,7 +329,7 @@ static const struct segment *find(const struct segments *s, struct segments_plac
 
 bool segments_is_end(const struct segments *s, struct segments_place at)
 {
-    return !find(s, &at);
+    return !find_segment(s, &at);
 }
 
 static bool read_bytes(struct segments *s, uint64_t offset, size_t size)
@@ -351,7 +352,7 @@ static bool open_to_read(struct segments *s, uint64_t number)
     if (s->read_fd >= 0 && s->read_number == number)
         return true;
     close_fd(&s->read_fd);
-    path = path_of(s, number);
+    path = make_path(s, number);
     s->read_fd = open(path, O_RDONLY | O_CLOEXEC);
     s->read_number = number;
     return s->read_fd >= 0;
@@ -367,8 +368,8 @@ static bool read_at(struct segments *s, const struct segment *g, uint64_t offset
     return size > 0 && offset + size <= g->size && read_bytes(s, offset, size);
 }
 
-/* The rest of that file cannot be trusted. What is appended to it could not be found again. */
-static void give_up(struct segments *s, const struct segment *damaged, uint64_t offset)
+/* The rest of the file is damaged. Records appended to it could not be found: begin a new one. */
+static void skip_damaged(struct segments *s, const struct segment *damaged, uint64_t offset)
 {
     struct segment *g = &s->list[damaged - s->list];
     uint64_t rest = g->size - offset;
@@ -385,13 +386,13 @@ bool segments_read(struct segments *s, struct segments_place *at, struct spool_r
     const struct segment *g;
     size_t offset = 0;
 
-    while ((g = find(s, at))) {
+    while ((g = find_segment(s, at))) {
         if (read_at(s, g, at->offset) &&
             spool_record_next(s->record.data, s->record.size, &offset, ret) > 0) {
             at->offset += offset;
             return true;
         }
-        give_up(s, g, at->offset);
+        skip_damaged(s, g, at->offset);
     }
     return false;
 }

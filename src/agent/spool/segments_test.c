@@ -46,7 +46,7 @@ static void append(struct segments *s, uint64_t seq)
     assert_int_equal(segments_append(s, &r, NULL), 0);
 }
 
-/* All from `at` on are the numbers [from, to). */
+/* Expects the numbers [from, to) from the place `at` to the end. */
 static void expect(struct segments *s, struct segments_place at, uint64_t from, uint64_t to)
 {
     struct spool_record r;
@@ -89,7 +89,7 @@ static int tear_down(void **state _unused_)
     return temporary_dir_remove(dir);
 }
 
-static void records_outlive_the_process(void **state _unused_)
+static void test_records_outlive_the_process(void **state _unused_)
 {
     struct segments *s = open_small(1 << 20);
 
@@ -108,7 +108,7 @@ static void records_outlive_the_process(void **state _unused_)
     segments_close(s);
 }
 
-static void what_is_released_goes(void **state _unused_)
+static void test_released_records_are_removed(void **state _unused_)
 {
     struct segments *s = open_small(1 << 20);
     struct segments_place at;
@@ -128,7 +128,7 @@ static void what_is_released_goes(void **state _unused_)
     assert_int_equal(segments_bytes(s), 0);
     expect(s, segments_begin(s), 0, 0);
 
-    /* A place that was the end goes on with what comes. */
+    /* A place at the end continues with the next record. */
     at = segments_end(s);
     append(s, 20);
     append(s, 21);
@@ -136,7 +136,7 @@ static void what_is_released_goes(void **state _unused_)
     segments_close(s);
 }
 
-static void the_oldest_go_when_it_is_full(void **state _unused_)
+static void test_oldest_records_are_dropped_when_full(void **state _unused_)
 {
     struct segments *s = open_small(UINT64_C(12) * RECORD);
     struct segments_place at;
@@ -149,15 +149,15 @@ static void the_oldest_go_when_it_is_full(void **state _unused_)
         append(s, i);
     assert_true(segments_bytes(s) <= UINT64_C(12) * RECORD);
     assert_int_equal(segments_dropped(s), 20);
-    expect(s, at, 20, 30); /* a reader goes on with what there is */
+    expect(s, at, 20, 30); /* a reader continues with the remaining records */
     segments_close(s);
 
-    s = open_small(UINT64_C(4) * RECORD); /* the limit is smaller now */
+    s = open_small(UINT64_C(4) * RECORD); /* the limit is smaller than before */
     expect(s, segments_begin(s), 28, 30);
     segments_close(s);
 }
 
-static void a_torn_end_is_cut_off(void **state _unused_)
+static void test_torn_record_is_cut_off(void **state _unused_)
 {
     char last[256], file[320];
 
@@ -178,7 +178,7 @@ static void a_torn_end_is_cut_off(void **state _unused_)
     }
 }
 
-static void damage_costs_the_rest_of_its_file(void **state _unused_)
+static void test_damage_loses_the_rest_of_its_file(void **state _unused_)
 {
     struct segments *s = open_small(1 << 20);
     struct spool_record r;
@@ -201,12 +201,13 @@ static void damage_costs_the_rest_of_its_file(void **state _unused_)
     at = segments_begin(s);
     assert_true(segments_read(s, &at, &r));
     expect(s, at, 4, 8);
-    assert_int_equal(segments_damaged(s), 3 * RECORD); /* said once */
+    assert_int_equal(segments_damaged(s), 3 * RECORD); /* counted once */
     assert_int_equal(segments_bytes(s), 5 * RECORD);
     segments_close(s);
 
     s = open_small(1 << 20);
-    assert_int_equal(segments_damaged(s), 3 * RECORD); /* found by who opens it */
+    /* found again when the directory is opened */
+    assert_int_equal(segments_damaged(s), 3 * RECORD);
     assert_int_equal(segments_last_epoch(s), 5);
     segments_close(s);
     s = open_small(1 << 20);
@@ -214,8 +215,8 @@ static void damage_costs_the_rest_of_its_file(void **state _unused_)
     segments_close(s);
 }
 
-/* Damage where it is being written: what comes is in another file. */
-static void what_follows_damage_is_found(void **state _unused_)
+/* Damage in the file that is written: the next records are in a new file. */
+static void test_records_after_damage_are_read(void **state _unused_)
 {
     struct segments *s = open_small(1 << 20);
     char last[256], file[320];
@@ -236,8 +237,8 @@ static void what_follows_damage_is_found(void **state _unused_)
     segments_close(s);
 }
 
-/* A file may grow to here and no further, which leaves half a record as a full disk does. */
-static void a_full_disk_tears_no_record(void **state _unused_)
+/* The file size limit leaves half a record, as a full disk does. */
+static void test_full_disk_leaves_no_partial_record(void **state _unused_)
 {
     struct rlimit old, small = {.rlim_cur = 2 * RECORD + 7};
     struct segments *s = open_small(1 << 20);
@@ -265,8 +266,8 @@ static void a_full_disk_tears_no_record(void **state _unused_)
     segments_close(s);
 }
 
-/* Whole files go, so they are small where there is little room. */
-static void a_small_limit_keeps_most_of_it(void **state _unused_)
+/* Whole files are dropped, so files are small if the limit is. */
+static void test_small_limit_keeps_most_records(void **state _unused_)
 {
     const struct segments_options o = {.dir = path, .max_bytes = 1 << 20};
     static const char data[1000];
@@ -284,7 +285,7 @@ static void a_small_limit_keeps_most_of_it(void **state _unused_)
     segments_close(s);
 }
 
-static void what_cannot_be_written_is_said(void **state _unused_)
+static void test_write_failure_is_reported(void **state _unused_)
 {
     struct segments_options o = {.dir = path, .max_bytes = 1 << 20};
     static const char data[2048];
@@ -292,7 +293,8 @@ static void what_cannot_be_written_is_said(void **state _unused_)
     struct segments *s = NULL;
     struct error err = ERROR_INIT;
 
-    assert_int_equal(file_write_atomic(path, "", 0, 0600, &err), 0); /* a file in its place */
+    /* a file in place of the directory */
+    assert_int_equal(file_write_atomic(path, "", 0, 0600, &err), 0);
     assert_true(segments_open(&s, &o, &err) < 0);
     assert_non_null(strstr(err.msg, path));
     assert_int_equal(unlink(path), 0);
@@ -307,15 +309,16 @@ static void what_cannot_be_written_is_said(void **state _unused_)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(records_outlive_the_process, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_is_released_goes, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(the_oldest_go_when_it_is_full, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_torn_end_is_cut_off, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(damage_costs_the_rest_of_its_file, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_follows_damage_is_found, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_full_disk_tears_no_record, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_small_limit_keeps_most_of_it, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_cannot_be_written_is_said, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_records_outlive_the_process, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_released_records_are_removed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_oldest_records_are_dropped_when_full, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_torn_record_is_cut_off, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_damage_loses_the_rest_of_its_file, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_records_after_damage_are_read, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_full_disk_leaves_no_partial_record, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_small_limit_keeps_most_records, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_write_failure_is_reported, set_up, tear_down),
     };
 
     return cmocka_run_group_tests_name("segments", tests, NULL, NULL);

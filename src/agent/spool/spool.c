@@ -10,7 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PATIENCE_MS 20000 /* not acknowledged for longer: to disk. The server needs up to 13 s */
+/* an item that is not acknowledged for longer is stored; the server needs up to 13 s */
+#define PATIENCE_MS 20000
 #define SYNC_MS     1000
 #define PUMP_MS     250
 
@@ -18,7 +19,7 @@
 
 static void on_timer(struct loop_timer *t);
 
-/* When something in memory has to go to disk. */
+/* The time when an item must be stored on disk. */
 static uint64_t store_at(const struct spool *s)
 {
     const struct spool_item *item = spool_first_doubtful(s);
@@ -79,7 +80,7 @@ static void on_timer(struct loop_timer *t)
 
         spool_store_items(s, UINT64_MAX);
         if (is_new)
-            spool_sync(s); /* its second is over */
+            spool_sync(s); /* a second after the oldest unsynced write */
     } else if (s->items.n > 0 && now - s->items.list[0].made_ms >= PATIENCE_MS) {
         spool_store_items(s, now - PATIENCE_MS);
     }
@@ -117,7 +118,7 @@ static bool drop_covered(struct spool *s, const struct msg_samples_ack *ack)
     size_t n = spool_items_covered(&s->items, ack);
 
     if (n > 0) {
-        drop_flights(s, s->flights.n); /* they were before these */
+        drop_flights(s, s->flights.n); /* they were sent before these items */
         spool_items_drop(&s->items, n);
         return true;
     }
@@ -143,7 +144,7 @@ void spool_on_receipt(struct spool *s, uint64_t number)
     set_timer(s);
 }
 
-/* Releases the acknowledged records on disk. Those of one epoch are contiguous, in order of `seq`. */
+/* Releases acknowledged records on disk. Those of one epoch are contiguous, in order of `seq`. */
 static void release_covered(struct spool *s, const struct msg_samples_ack *has)
 {
     struct segments_place at = segments_begin(s->disk.segments);
@@ -175,7 +176,7 @@ void spool_connect(struct spool *s, struct batch_sink *sink, const struct msg_sa
         (void)drop_covered(s, has);
     }
     if (s->disk.segments && has->epoch > 0) {
-        if (s->items.n < n) { /* batches on disk are older than those in memory */
+        if (s->items.n < n) { /* the batches on disk are older than those in memory */
             segments_release(s->disk.segments, segments_end(s->disk.segments));
         } else {
             release_covered(s, has);
@@ -233,7 +234,7 @@ void spool_put(struct spool *s, const struct samples *batch)
     spool_clock_read(&now);
     buf_clear(&s->frame);
     if (spool_batch_pack(batch, &now, &s->frame) < 0) {
-        log_warn(NULL, "samples could not be kept: %s", error_text(-EMSGSIZE));
+        log_warn(NULL, "could not spool samples: %s", error_text(-EMSGSIZE));
         return;
     }
     add_item(s, batch);
@@ -296,9 +297,9 @@ int spool_check(const char *dir, struct error *err)
     bool is_new = mkdir(dir, 0700) == 0;
 
     if (!is_new && errno != EEXIST)
-        return error_set(err, -errno, "cannot make it: %s", error_text(-errno));
+        return error_set(err, -errno, "cannot create the directory: %s", error_text(-errno));
     if (access(dir, R_OK | W_OK | X_OK) < 0)
-        return error_set(err, -errno, "cannot write to it: %s", error_text(-errno));
+        return error_set(err, -errno, "cannot write to the directory: %s", error_text(-errno));
     if (is_new)
         (void)rmdir(dir);
     return 0;

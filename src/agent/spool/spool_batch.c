@@ -9,7 +9,7 @@
 #define BOOT_ID       "/proc/sys/kernel/random/boot_id"
 #define BOOT_ID_BYTES 64
 
-/* The first 16 hex digits of the kernel's random text, which is the same in all containers. */
+/* The first 16 hex digits of the kernel's boot id, which is the same in all containers. */
 static uint64_t read_boot(void)
 {
     _cleanup_free_ char *text = NULL;
@@ -62,10 +62,10 @@ const void *spool_batch_message(const struct spool_record *r, size_t *ret_size)
     return (const char *)r->data + skip;
 }
 
-/* -1: cannot be told. */
-static int64_t age_of(const struct spool_record *r,
-                      const struct spool_clock *now,
-                      const struct samples *batch)
+/* The age in ms; -1: unknown. */
+static int64_t find_age(const struct spool_record *r,
+                        const struct spool_clock *now,
+                        const struct samples *batch)
 {
     uint64_t boot = 0, boot_ms = 0;
 
@@ -75,7 +75,7 @@ static int64_t age_of(const struct spool_record *r,
     }
     if (boot != 0 && boot == now->boot && boot_ms <= now->boot_ms)
         return (int64_t)(now->boot_ms - boot_ms);
-    /* With a clock as wrong as it was this is right, too. When it has gone back it says nothing. */
+    /* Also correct if the clock is as wrong as it was then. Unknown if the clock was set back. */
     return batch->at_ms <= now->utc_ms ? now->utc_ms - batch->at_ms : -1;
 }
 
@@ -89,7 +89,7 @@ int spool_batch_late(const struct spool_record *r, const struct spool_clock *now
     if (code < 0)
         return code;
     batch.is_late = true;
-    batch.age_ms = age_of(r, now, &batch);
+    batch.age_ms = find_age(r, now, &batch);
     batch.has_age = batch.age_ms >= 0;
     code = samples_encode(&batch, out);
     samples_done(&batch);

@@ -19,26 +19,26 @@ static void pack(struct buf *out, const struct spool_clock *made)
     assert_int_equal(spool_batch_pack(&s, made, out), 0);
 }
 
-static void the_age_is_of_the_clock_that_nobody_sets(void **state)
+static void test_age_is_measured_since_boot(void **state)
 {
     static const struct {
         const char *name;
         uint8_t kind;
         struct spool_clock made, now;
-        int64_t age_ms; /* -1: none is told */
+        int64_t age_ms; /* -1: no age is sent */
     } cases[] = {
-        {"all is well",                             SPOOL_BATCH,      {9, 1000, NOW},   {9, 61000, NOW + 60000}, 60000},
-        {"set right meanwhile",                     SPOOL_BATCH,      {9, 1000, 500},   {9, 61000, NOW},         60000},
-        {"set back meanwhile",                      SPOOL_BATCH,      {9, 1000, NOW},   {9, 61000, NOW - HOUR},  60000},
-        {"at once",                                 SPOOL_BATCH,      {9, 1000, NOW},   {9, 1000, NOW},          0    },
-        {"another boot",                            SPOOL_BATCH,      {8, 900000, NOW}, {9, 1000, NOW + HOUR},   HOUR },
-        {"another boot, set back",                  SPOOL_BATCH,      {8, 1000, NOW},   {9, 61000, NOW - HOUR},  -1   },
-        {"boots that nobody can tell",              SPOOL_BATCH,      {0, 1000, NOW},   {0, 61000, NOW + HOUR},  HOUR },
-        {"a clock that has gone back all the same",
-         SPOOL_BATCH,                                                 {9, 61000, NOW},
+        {"all is well",                                SPOOL_BATCH,      {9, 1000, NOW},   {9, 61000, NOW + 60000}, 60000},
+        {"set right meanwhile",                        SPOOL_BATCH,      {9, 1000, 500},   {9, 61000, NOW},         60000},
+        {"set back meanwhile",                         SPOOL_BATCH,      {9, 1000, NOW},   {9, 61000, NOW - HOUR},  60000},
+        {"at once",                                    SPOOL_BATCH,      {9, 1000, NOW},   {9, 1000, NOW},          0    },
+        {"another boot",                               SPOOL_BATCH,      {8, 900000, NOW}, {9, 1000, NOW + HOUR},   HOUR },
+        {"another boot, set back",                     SPOOL_BATCH,      {8, 1000, NOW},   {9, 61000, NOW - HOUR},  -1   },
+        {"unknown boots",                              SPOOL_BATCH,      {0, 1000, NOW},   {0, 61000, NOW + HOUR},  HOUR },
+        {"a clock that was set back in the same boot",
+         SPOOL_BATCH,                                                    {9, 61000, NOW},
          {9, 1000, NOW},
-         0                                                                                                            },
-        {"of an earlier version",                   SPOOL_BATCH_BARE, {9, 1000, NOW},   {9, 61000, NOW + HOUR},  HOUR },
+         0                                                                                                               },
+        {"of an earlier version",                      SPOOL_BATCH_BARE, {9, 1000, NOW},   {9, 61000, NOW + HOUR},  HOUR },
     };
 
     (void)state;
@@ -67,7 +67,7 @@ static void the_age_is_of_the_clock_that_nobody_sets(void **state)
     }
 }
 
-static void what_is_cut_is_refused(void **state)
+static void test_cut_record_is_refused(void **state)
 {
     const struct spool_clock now = {9, 1000, NOW};
     struct buf kept = BUF_INIT(1000), sent = BUF_INIT(1000);
@@ -84,7 +84,7 @@ static void what_is_cut_is_refused(void **state)
     buf_done(&sent);
 }
 
-static void the_clock_is_of_this_boot(void **state)
+static void test_clock_is_of_this_boot(void **state)
 {
     struct spool_clock a, b;
 
@@ -99,9 +99,9 @@ static void the_clock_is_of_this_boot(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_age_is_of_the_clock_that_nobody_sets),
-        cmocka_unit_test(what_is_cut_is_refused),
-        cmocka_unit_test(the_clock_is_of_this_boot),
+        cmocka_unit_test(test_age_is_measured_since_boot),
+        cmocka_unit_test(test_cut_record_is_refused),
+        cmocka_unit_test(test_clock_is_of_this_boot),
     };
 
     return cmocka_run_group_tests_name("spool_batch", tests, NULL, NULL);

@@ -6,17 +6,17 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static void failed(struct spool_disk *d, const struct error *err)
+static void handle_failure(struct spool_disk *d, const struct error *err)
 {
     if (d->failed_ms == 0)
         log_error(LOG_FIELDS("path", d->dir), "%s are kept in memory only: %s", d->what, err->msg);
     d->failed_ms = time_monotonic_ms();
     str_copy(d->why, sizeof(d->why), err->msg);
     if (d->segments && segments_bytes(d->segments) == 0)
-        spool_disk_close(d); /* the next attempt makes the directory, too */
+        spool_disk_close(d); /* the next attempt creates the directory again */
 }
 
-void spool_disk_tell_damage(struct spool_disk *d)
+void spool_disk_log_damage(struct spool_disk *d)
 {
     uint64_t n = d->segments ? segments_damaged(d->segments) : 0;
 
@@ -38,10 +38,10 @@ bool spool_disk_open(struct spool_disk *d)
     if (d->segments)
         return true;
     if (segments_open(&d->segments, &o, &err) < 0) {
-        failed(d, &err);
+        handle_failure(d, &err);
         return false;
     }
-    spool_disk_tell_damage(d);
+    spool_disk_log_damage(d);
     return true;
 }
 
@@ -50,7 +50,7 @@ bool spool_disk_append(struct spool_disk *d, const struct spool_record *r)
     struct error err = ERROR_INIT;
 
     if (segments_append(d->segments, r, &err) < 0) {
-        failed(d, &err);
+        handle_failure(d, &err);
         return false;
     }
     if (d->failed_ms > 0)
@@ -64,7 +64,7 @@ void spool_disk_sync(struct spool_disk *d)
     struct error err = ERROR_INIT;
 
     if (d->segments && segments_sync(d->segments, &err) < 0)
-        failed(d, &err);
+        handle_failure(d, &err);
 }
 
 void spool_disk_close(struct spool_disk *d)

@@ -81,7 +81,7 @@ void spool_flights_drop(struct spool_flights *q, size_t n)
     for (size_t i = 0; i < n; i++) {
         size_t size = q->list[i].size;
 
-        q->bytes -= size < q->bytes ? size : q->bytes; /* the window was opened anew meanwhile */
+        q->bytes -= size < q->bytes ? size : q->bytes; /* a new window was opened meanwhile */
     }
     q->n -= n;
     if (n > 0)

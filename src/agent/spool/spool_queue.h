@@ -1,23 +1,23 @@
 #pragma once
 
 /*
- * The two lists of a spool: batches in memory, and batches that were sent from disk. Both are in the order they were
- * made in, and none of either is acknowledged.
+ * The two lists of a spool: batches in memory (items), and batches that were sent from disk
+ * (flights). Both are in order of creation, and contain unacknowledged batches only.
  */
 
 #include "agent/spool/segments.h"
 #include "proto/samples.h"
 
-/* In memory. */
+/* A batch in memory. */
 struct spool_item {
     uint64_t epoch, seq;
     uint64_t made_ms; /* monotonic */
-    char *data;       /* of the record; the list's */
+    char *data;       /* of the record; owned by the list */
     size_t size;
-    uint64_t receipt; /* the number that says the server has received it; 0: not asked for */
+    uint64_t receipt; /* number of the receipt that was asked for; 0: none */
     bool is_sent, is_received;
     bool is_stored;
-    struct segments_place begin, end; /* of its record, when it is stored */
+    struct segments_place begin, end; /* of its record, if it is stored on disk */
 };
 
 struct spool_items { /* zeroed: empty */
@@ -27,16 +27,17 @@ struct spool_items { /* zeroed: empty */
 };
 
 void spool_items_add(struct spool_items *q, const struct spool_item *item); /* data is copied */
-void spool_items_drop(struct spool_items *q, size_t n);                     /* the oldest */
-/* How many of the oldest an acknowledgement stands for: what was sent before a batch has arrived before it. */
+void spool_items_drop(struct spool_items *q, size_t n);                     /* drops the oldest */
+/* The number of oldest items that an acknowledgement covers: batches arrive in the order they were
+ * sent in. */
 size_t spool_items_covered(const struct spool_items *q, const struct msg_samples_ack *ack);
-/* All that was asked for by then has been received. */
+/* Marks all items as received that a receipt with this number, or an earlier one, was asked for. */
 void spool_items_receive(struct spool_items *q, uint64_t receipt);
-/* A new connection: nothing was sent on it yet. */
+/* A new connection: marks all items as not sent. */
 void spool_items_rewind(struct spool_items *q);
 void spool_items_done(struct spool_items *q);
 
-/* Sent from disk. */
+/* A batch that was sent from disk. */
 struct spool_flight {
     uint64_t epoch, seq;
     size_t size;

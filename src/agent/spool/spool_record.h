@@ -1,9 +1,9 @@
 #pragma once
 
 /*
- * One record of the spool's files: a head of 25 bytes (size of the data, CRC-32 of all that follows it, kind,
- * epoch, seq; little-endian), then the data. Records stand one behind the other; where one is not whole or its sum
- * is wrong, what can be trusted ends.
+ * A record of the files of the spool: a head of 25 bytes (size of the data, CRC-32 of everything
+ * after it, kind, epoch, seq; little-endian), then the data. Records follow each other without
+ * gaps; a file is valid up to the first record that is incomplete or has a wrong checksum.
  */
 
 #include "base/buf.h"
@@ -19,18 +19,18 @@ struct spool_record {
     size_t size;
 };
 
-/* -EMSGSIZE: too much data, or `out` has no room. */
+/* -EMSGSIZE: too much data, or no room in `out`. */
 int spool_record_append(struct buf *out, const struct spool_record *r) _nodiscard_;
 
 /*
- * The record at *offset, which moves behind it: 1; 0 at the end; -EBADMSG when it is cut or damaged.
+ * Reads the record at *offset and advances it: 1; 0 at the end; -EBADMSG if it is cut or damaged.
  */
 int spool_record_next(const void *data, size_t size, size_t *offset, struct spool_record *ret)
     _nodiscard_;
 
-/* Numbers in the files: `n` bytes, little-endian. */
+/* Writes a number of `n` bytes, little-endian. */
 void spool_number_put(void *to, uint64_t v, size_t n);
 uint64_t spool_number_get(const void *from, size_t n);
 
-/* Bytes of the record that begins with this head, head and all; 0 when it cannot be one. */
+/* The size of the record that begins with this head, head included; 0 if the head is invalid. */
 size_t spool_record_size(const void *head);

@@ -28,7 +28,7 @@ static size_t count(const void *data, size_t size, size_t *ret_end)
     return n;
 }
 
-static void what_is_written_is_read(void **state _unused_)
+static void test_written_records_are_read_back(void **state _unused_)
 {
     struct buf b = BUF_INIT(1024);
     struct spool_record r;
@@ -49,8 +49,8 @@ static void what_is_written_is_read(void **state _unused_)
     buf_done(&b);
 }
 
-/* The bytes are the format: files outlive versions. */
-static void the_format_stays(void **state _unused_)
+/* The format must not change: files outlive versions. */
+static void test_format_is_stable(void **state _unused_)
 {
     static const unsigned char bytes[] = {0x9,  0x0,  0x0,  0x0,  0x51, 0x77, 0x20, 0x78, 0x1,
                                           0x4d, 0x0,  0x0,  0x0,  0x0,  0x0,  0x0,  0x0,  0x2,
@@ -64,7 +64,7 @@ static void the_format_stays(void **state _unused_)
     buf_done(&b);
 }
 
-static void a_cut_at_every_byte_is_seen(void **state _unused_)
+static void test_cut_anywhere_is_detected(void **state _unused_)
 {
     struct buf b = BUF_INIT(1024);
     size_t first, end;
@@ -73,7 +73,8 @@ static void a_cut_at_every_byte_is_seen(void **state _unused_)
     first = b.size;
     add(&b, 2, "second");
     for (size_t size = 0; size <= b.size; size++) {
-        void *copy = xmemdup(b.data, size ? size : 1); /* of its size, for the sanitizer */
+        /* allocated with its exact size, for the sanitizer */
+        void *copy = xmemdup(b.data, size ? size : 1);
         size_t n = count(copy, size, &end);
 
         assert_int_equal(n, (size_t)(size >= first) + (size_t)(size == b.size));
@@ -83,7 +84,7 @@ static void a_cut_at_every_byte_is_seen(void **state _unused_)
     buf_done(&b);
 }
 
-static void a_flipped_bit_is_seen(void **state _unused_)
+static void test_flipped_bit_is_detected(void **state _unused_)
 {
     struct buf b = BUF_INIT(1024);
     size_t first, end;
@@ -100,7 +101,7 @@ static void a_flipped_bit_is_seen(void **state _unused_)
     buf_done(&b);
 }
 
-static void there_is_a_limit(void **state _unused_)
+static void test_size_is_limited(void **state _unused_)
 {
     struct buf small = BUF_INIT(SPOOL_RECORD_HEAD + 2);
     struct spool_record r = {1, 1, 1, "abc", 3};
@@ -119,11 +120,11 @@ static void there_is_a_limit(void **state _unused_)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_written_is_read),
-        cmocka_unit_test(the_format_stays),
-        cmocka_unit_test(a_cut_at_every_byte_is_seen),
-        cmocka_unit_test(a_flipped_bit_is_seen),
-        cmocka_unit_test(there_is_a_limit),
+        cmocka_unit_test(test_written_records_are_read_back),
+        cmocka_unit_test(test_format_is_stable),
+        cmocka_unit_test(test_cut_anywhere_is_detected),
+        cmocka_unit_test(test_flipped_bit_is_detected),
+        cmocka_unit_test(test_size_is_limited),
     };
 
     return cmocka_run_group_tests_name("spool_record", tests, NULL, NULL);

@@ -5,8 +5,9 @@
 
 #include <errno.h>
 
-#define LATE_MS     15000 /* a batch that is older when it is sent is marked as late */
-#define STALL_MS    30000 /* a server that does not acknowledge is sent another window */
+#define LATE_MS 15000 /* a batch that is older when it is sent is marked as late */
+/* if the server does not acknowledge for so long, another window is sent */
+#define STALL_MS    30000
 #define MAX_FLIGHTS 4096
 
 static bool send_frame(struct spool *s, const void *data, size_t size)
@@ -14,11 +15,11 @@ static bool send_frame(struct spool *s, const void *data, size_t size)
     int r = s->sink->send(s->sink, data, size);
 
     if (r < 0 && r != -ENOBUFS)
-        log_debug(NULL, "samples could not be sent: %s", error_text(r));
+        log_debug(NULL, "could not send samples: %s", error_text(r));
     return r == 0;
 }
 
-/* A record that cannot be decoded any more is of no use and counts as sent. */
+/* A record that cannot be decoded is useless and counts as sent. */
 static bool send_late(struct spool *s, const struct spool_record *r)
 {
     struct spool_clock now;
@@ -53,7 +54,7 @@ static bool has_window(struct spool *s, size_t size)
     return true;
 }
 
-/* False: the rest cannot be sent now. */
+/* Returns false if the rest cannot be sent now. */
 static bool send_from_disk(struct spool *s)
 {
     while (spool_is_draining(s)) {

@@ -27,7 +27,7 @@ void spool_refresh_note(struct spool *s)
     uint64_t dropped = s->disk.segments ? segments_dropped(s->disk.segments) : 0;
     bool is_lossy = s->n_lost > s->n_noted;
 
-    spool_disk_tell_damage(&s->disk);
+    spool_disk_log_damage(&s->disk);
     if (dropped > s->n_dropped) {
         s->n_lost += dropped - s->n_dropped;
         is_lossy = true;
@@ -44,7 +44,7 @@ void spool_refresh_note(struct spool *s)
         (void)snprintf(s->note, sizeof(s->note), "spool: in memory only: %.200s", s->disk.why);
     } else if (s->n_lost > 0) {
         (void)snprintf(s->note, sizeof(s->note),
-                       "spool: %" PRIu64 " batches were dropped, it was full", s->n_lost);
+                       "spool: %" PRIu64 " batches were dropped because it was full", s->n_lost);
     }
 }
 
@@ -58,7 +58,7 @@ static bool store_item(struct spool *s, struct spool_item *item)
         return false;
     item->end = segments_end(s->disk.segments);
     item->is_stored = true;
-    /* With a connection it is sent from memory, unless older ones must be sent from disk first. */
+    /* While connected it is sent from memory, unless older batches must be sent from disk first. */
     if (s->is_connected && !was_draining)
         s->next = item->end;
     if (s->unsynced_ms == 0)
@@ -89,7 +89,7 @@ void spool_store_items(struct spool *s, uint64_t until_ms)
     spool_refresh_note(s);
 }
 
-/* Drops the oldest items that are on disk from memory. Those not yet sent are then sent from disk. */
+/* Removes the oldest items from memory that are on disk. Those not sent yet are sent from disk. */
 static void spill_items(struct spool *s)
 {
     struct spool_items *q = &s->items;

@@ -31,8 +31,8 @@ struct fixture {
     } sent[MAX_SENT];
     size_t n_sent, n_checked;
     bool is_busy, is_full;
-    uint64_t asked; /* for which receipt last */
-    size_t padding; /* bytes of each batch, about */
+    uint64_t asked; /* number of the last receipt that was asked for */
+    size_t padding; /* approximate size of each batch */
 };
 
 static int send(struct batch_sink *sink, const void *data, size_t size)
@@ -133,7 +133,7 @@ static void ack(struct fixture *f, uint64_t epoch, uint64_t seq)
     spool_on_ack(f->spool, &(struct msg_samples_ack){epoch, seq});
 }
 
-/* What was sent since the last call is [from, to) of the epoch. */
+/* Expects the batches [from, to) of the epoch as those sent since the last call. */
 static void expect(struct fixture *f, uint64_t epoch, uint64_t from, uint64_t to, bool is_late)
 {
     for (; from < to; from++, f->n_checked++) {
@@ -149,7 +149,7 @@ static void expect_no_more(const struct fixture *f)
     assert_int_equal(f->n_checked, f->n_sent);
 }
 
-/* How many records are in the files. */
+/* Counts the records in the files. */
 static size_t count_records(const char *path)
 {
     const struct segments_options o = {.dir = path, .max_bytes = 64 << 20};
@@ -168,7 +168,7 @@ static size_t count_records(const char *path)
     return n;
 }
 
-/* Runs the loop until as many are there. */
+/* Runs the loop until the files have `n` records. */
 static void wait_for_records(struct fixture *f, const char *path, size_t n)
 {
     struct loop_timer tick = {0};
@@ -182,7 +182,7 @@ static void wait_for_records(struct fixture *f, const char *path, size_t n)
     loop_timer_stop(&tick);
 }
 
-static void nothing_is_written_while_all_is_well(void **state)
+static void test_nothing_is_written_in_normal_operation(void **state)
 {
     struct fixture *f = *state;
 
@@ -197,13 +197,13 @@ static void nothing_is_written_while_all_is_well(void **state)
     assert_int_equal(access(f->path, F_OK), -1);
 }
 
-static void what_does_not_arrive_is_written_after_a_second(void **state)
+static void test_batch_without_receipt_is_written_after_a_second(void **state)
 {
     struct fixture *f = *state;
     struct spool *other = f->spool, *well;
     char path[sizeof(f->path)];
 
-    /* One whose server receives what is sent and says so... */
+    /* A spool whose server receives and confirms all batches... */
     (void)snprintf(path, sizeof(path), "%s/well", f->dir);
     f->spool = spool_new(
         &(struct spool_options){.loop = f->loop, .dir = path, .max_bytes = f->max_bytes});
@@ -211,21 +211,22 @@ static void what_does_not_arrive_is_written_after_a_second(void **state)
     put(f, 5);
     spool_on_receipt(f->spool, f->asked);
 
-    /* ... and, a little later, one whose server receives the first of three. */
+    /* ... and, a little later, one whose server confirms the first of three. */
     well = f->spool;
     f->spool = other;
     f->seq = f->asked = 0;
     connect_from(f, 0, 0);
     put(f, 3);
     spool_on_receipt(f->spool, 1);
-    spool_on_receipt(f->spool, f->asked + 1); /* never asked for */
+    spool_on_receipt(f->spool, f->asked + 1); /* a receipt that was never asked for */
     wait_for_records(f, f->path, 1);
-    assert_int_equal(count_records(f->path), 3); /* in their order, so those before, too */
+    assert_int_equal(count_records(f->path), 3); /* in order, so the ones before, too */
     assert_int_equal(access(path, F_OK), -1);
     spool_free(well);
     assert_int_equal(count_records(path), 5);
 
-    /* As long as that lasts what comes is written at once, and no more when it arrives again. */
+    /* While receipts are missing, new batches are written at once, but not again when they are
+     * confirmed. */
     put(f, 2);
     assert_int_equal(count_records(f->path), 5);
     spool_on_receipt(f->spool, f->asked);
@@ -235,7 +236,7 @@ static void what_does_not_arrive_is_written_after_a_second(void **state)
     assert_int_equal(rmdir(f->path), 0);
 }
 
-static void what_waits_behind_replies_goes_to_disk(void **state)
+static void test_batch_that_waits_behind_replies_is_written(void **state)
 {
     struct fixture *f = *state;
 
@@ -243,7 +244,7 @@ static void what_waits_behind_replies_goes_to_disk(void **state)
     connect_from(f, 0, 0);
     put(f, 2);
     f->is_busy = true;
-    put(f, 1000); /* more than there is room for in memory */
+    put(f, 1000); /* more than fits into memory */
     assert_string_equal(spool_note(f->spool), "");
     f->is_busy = false;
     put(f, 1);
@@ -255,7 +256,7 @@ static void what_waits_behind_replies_goes_to_disk(void **state)
     assert_int_equal(rmdir(f->path), 0);
 }
 
-static void a_cut_leaves_no_gap_and_no_double(void **state)
+static void test_cut_connection_leaves_no_gap_and_no_duplicate(void **state)
 {
     struct fixture *f = *state;
 
@@ -266,33 +267,33 @@ static void a_cut_leaves_no_gap_and_no_double(void **state)
     spool_disconnect(f->spool);
     put(f, 20);
     expect_no_more(f);
-    connect_from(f, f->epoch, 7); /* it has more than it could say */
+    connect_from(f, f->epoch, 7); /* the server has more than was ever sent */
     expect(f, f->epoch, 8, 30, true);
-    put(f, 2); /* what follows is news */
+    put(f, 2); /* later batches are sent */
     expect(f, f->epoch, 30, 32, false);
     expect_no_more(f);
     ack(f, f->epoch, 31);
     spool_disconnect(f->spool);
     connect_from(f, f->epoch, 31);
     expect_no_more(f);
-    assert_int_equal(rmdir(f->path), 0); /* nothing is left there */
+    assert_int_equal(rmdir(f->path), 0); /* no files are left */
 }
 
-static void a_killed_agent_sends_what_it_had(void **state)
+static void test_killed_agent_sends_its_spool_after_restart(void **state)
 {
     struct fixture *f = *state;
     uint64_t first = f->epoch;
     struct spool *dead = f->spool;
 
     put(f, 5);
-    open_spool(f); /* the dead one writes nothing any more */
+    open_spool(f); /* the abandoned spool writes nothing any more */
     assert_true(f->epoch > first);
     put(f, 3);
     connect_from(f, first, 1);
     expect(f, first, 2, 5, true);
     expect(f, f->epoch, 0, 3, true);
     expect_no_more(f);
-    ack(f, first, 3); /* the last word of the server's before it was killed, too */
+    ack(f, first, 3); /* the last acknowledgement before the kill may be repeated */
     spool_disconnect(f->spool);
     connect_from(f, first, 3);
     expect(f, first, 4, 5, true);
@@ -302,7 +303,7 @@ static void a_killed_agent_sends_what_it_had(void **state)
     spool_free(dead);
 }
 
-static void a_clean_end_keeps_what_is_not_acknowledged(void **state)
+static void test_clean_exit_keeps_unacknowledged_batches(void **state)
 {
     struct fixture *f = *state;
     uint64_t first = f->epoch;
@@ -318,7 +319,7 @@ static void a_clean_end_keeps_what_is_not_acknowledged(void **state)
     expect_no_more(f);
 }
 
-static void acknowledgements_set_the_pace(void **state)
+static void test_window_limits_unacknowledged_batches(void **state)
 {
     struct fixture *f = *state;
     size_t n;
@@ -328,7 +329,7 @@ static void acknowledgements_set_the_pace(void **state)
     connect_from(f, 0, 0);
     n = f->n_sent;
     assert_in_range(n, 1, SPOOL_WINDOW / 4000 + 1);
-    put(f, 1); /* waits behind */
+    put(f, 1); /* waits behind the batches on disk */
     assert_int_equal(f->n_sent, n);
     while (f->n_sent < 1001) {
         ack(f, f->epoch, f->n_sent - 1);
@@ -342,7 +343,7 @@ static void acknowledgements_set_the_pace(void **state)
     expect_no_more(f);
 }
 
-static void replies_go_first(void **state)
+static void test_replies_are_sent_first(void **state)
 {
     struct fixture *f = *state;
 
@@ -361,7 +362,7 @@ static void replies_go_first(void **state)
     expect_no_more(f);
 }
 
-static void the_oldest_go_when_it_is_full(void **state)
+static void test_oldest_batches_are_dropped_when_full(void **state)
 {
     struct fixture *f = *state;
 
@@ -379,7 +380,7 @@ static void the_oldest_go_when_it_is_full(void **state)
     expect_no_more(f);
 }
 
-static void without_a_disk_the_newest_stay_in_memory(void **state)
+static void test_newest_batches_stay_in_memory_without_a_disk(void **state)
 {
     struct fixture *f = *state;
     uint64_t sizes[] = {0, 64 << 20};
@@ -390,7 +391,8 @@ static void without_a_disk_the_newest_stay_in_memory(void **state)
 
         spool_free(g->spool);
         g->max_bytes = sizes[i];
-        (void)snprintf(g->path, sizeof(g->path), "/proc/none"); /* nobody can make that */
+        /* a directory that cannot be created */
+        (void)snprintf(g->path, sizeof(g->path), "/proc/none");
         open_spool(g);
         g->padding = 4000;
         log_set_level(LOG_LEVEL_ERROR);
@@ -403,7 +405,7 @@ static void without_a_disk_the_newest_stay_in_memory(void **state)
     }
 }
 
-static void a_server_without_samples_costs_nothing(void **state)
+static void test_server_that_refuses_samples_costs_nothing(void **state)
 {
     struct fixture *f = *state;
 
@@ -411,13 +413,13 @@ static void a_server_without_samples_costs_nothing(void **state)
     spool_refuse(f->spool);
     put(f, 5);
     assert_int_equal(rmdir(f->path), 0);
-    connect_from(f, 0, 0); /* another one */
+    connect_from(f, 0, 0); /* another epoch */
     put(f, 1);
     expect(f, f->epoch, 10, 11, false);
     expect_no_more(f);
 }
 
-static void nonsense_acknowledges_nothing(void **state)
+static void test_invalid_acknowledgement_is_ignored(void **state)
 {
     struct fixture *f = *state;
 
@@ -429,7 +431,7 @@ static void nonsense_acknowledges_nothing(void **state)
     spool_disconnect(f->spool);
     connect_from(f, f->epoch + 9, 0);
     expect(f, f->epoch, 0, 3, true);
-    ack(f, f->epoch, 1000); /* more than there is: all */
+    ack(f, f->epoch, 1000); /* covers more than exists: everything */
     spool_disconnect(f->spool);
     connect_from(f, 0, 0);
     expect_no_more(f);
@@ -439,18 +441,18 @@ int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(nothing_is_written_while_all_is_well),
-        TEST(what_does_not_arrive_is_written_after_a_second),
-        TEST(what_waits_behind_replies_goes_to_disk),
-        TEST(a_cut_leaves_no_gap_and_no_double),
-        TEST(a_killed_agent_sends_what_it_had),
-        TEST(a_clean_end_keeps_what_is_not_acknowledged),
-        TEST(acknowledgements_set_the_pace),
-        TEST(replies_go_first),
-        TEST(the_oldest_go_when_it_is_full),
-        TEST(without_a_disk_the_newest_stay_in_memory),
-        TEST(a_server_without_samples_costs_nothing),
-        TEST(nonsense_acknowledges_nothing),
+        TEST(test_nothing_is_written_in_normal_operation),
+        TEST(test_batch_without_receipt_is_written_after_a_second),
+        TEST(test_batch_that_waits_behind_replies_is_written),
+        TEST(test_cut_connection_leaves_no_gap_and_no_duplicate),
+        TEST(test_killed_agent_sends_its_spool_after_restart),
+        TEST(test_clean_exit_keeps_unacknowledged_batches),
+        TEST(test_window_limits_unacknowledged_batches),
+        TEST(test_replies_are_sent_first),
+        TEST(test_oldest_batches_are_dropped_when_full),
+        TEST(test_newest_batches_stay_in_memory_without_a_disk),
+        TEST(test_server_that_refuses_samples_costs_nothing),
+        TEST(test_invalid_acknowledgement_is_ignored),
     };
 
     return cmocka_run_group_tests_name("spool", tests, NULL, NULL);

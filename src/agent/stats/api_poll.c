@@ -16,7 +16,7 @@ struct waiting {
 
 struct slot {
     struct api_poll *poll;
-    struct api_stats_call *call; /* NULL: free */
+    struct api_stats_call *call; /* NULL: the slot is free */
     struct waiting *item;
 };
 
@@ -25,7 +25,7 @@ struct api_poll {
     api_poll_fn fn;
     void *owner;
     struct list waiting;
-    struct map items; /* id -> struct waiting, also of those being asked for */
+    struct map items; /* struct waiting by id, including those being asked for */
     struct slot slots[MAX_PARALLEL];
 };
 

@@ -11,7 +11,7 @@
 #define MAX_BODY    ((size_t)1 << 20)
 #define TIMEOUT_MS  15000
 
-static int64_t number_of(struct json_span s)
+static int64_t get_number(struct json_span s)
 {
     char text[NUMBER_SIZE];
     uint64_t v = 0;
@@ -27,7 +27,7 @@ static int64_t number_of(struct json_span s)
 
 static int64_t find_number(struct json_span object, const char *key)
 {
-    return number_of(json_span_find(object, key));
+    return get_number(json_span_find(object, key));
 }
 
 static int64_t in_us(int64_t ns)
@@ -46,7 +46,7 @@ static void read_cpu(struct json_span stats, struct api_sample *s)
     s->cpu_ns = find_number(usage, "total_usage");
     s->system_ns = find_number(cpu, "system_cpu_usage");
     s->n_cpus = find_number(cpu, "online_cpus");
-    if (s->n_cpus <= 0) { /* engines before 17.06 */
+    if (s->n_cpus <= 0) { /* an engine before 17.06 */
         s->n_cpus = 0;
         json_iter_init(&it, json_span_find(usage, "percpu_usage"));
         while (json_iter_next(&it, &key, &item))
@@ -58,7 +58,7 @@ static void read_cpu(struct json_span stats, struct api_sample *s)
     s->values[CONTAINER_CPU_THROTTLED_TIME] = in_us(find_number(throttling, "throttled_time"));
 }
 
-static int64_t first_of(int64_t a, int64_t b)
+static int64_t find_first(int64_t a, int64_t b)
 {
     return a == METRIC_NONE ? b : a;
 }
@@ -67,8 +67,8 @@ static void read_memory(struct json_span stats, struct api_sample *s)
 {
     struct json_span memory = json_span_find(stats, "memory_stats");
     struct json_span details = json_span_find(memory, "stats");
-    int64_t inactive = first_of(find_number(details, "total_inactive_file"),
-                                find_number(details, "inactive_file"));
+    int64_t inactive = find_first(find_number(details, "total_inactive_file"),
+                                  find_number(details, "inactive_file"));
     int64_t used;
 
     s->mem_usage = used = find_number(memory, "usage");
@@ -76,10 +76,10 @@ static void read_memory(struct json_span stats, struct api_sample *s)
         used -= inactive;
     s->values[CONTAINER_MEM_USED] = used;
     s->values[CONTAINER_MEM_LIMIT] = find_number(memory, "limit");
-    s->values[CONTAINER_MEM_ANON] = first_of(find_number(details, "anon"),
-                                             find_number(details, "total_rss"));
-    s->values[CONTAINER_MEM_FILE] = first_of(find_number(details, "file"),
-                                             find_number(details, "total_cache"));
+    s->values[CONTAINER_MEM_ANON] = find_first(find_number(details, "anon"),
+                                               find_number(details, "total_rss"));
+    s->values[CONTAINER_MEM_FILE] = find_first(find_number(details, "file"),
+                                               find_number(details, "total_cache"));
     s->values[CONTAINER_MEM_KERNEL] = find_number(details, "kernel");
 }
 
@@ -97,7 +97,7 @@ static void read_networks(struct json_span stats, struct api_sample *s)
     int64_t rx = 0, tx = 0;
 
     if (networks.n == 0 || networks.p[0] != '{')
-        networks = json_span_find(stats, "network"); /* podman */
+        networks = json_span_find(stats, "network"); /* Podman */
     if (networks.n == 0 || networks.p[0] != '{')
         return;
     json_iter_init(&it, networks);
@@ -109,7 +109,7 @@ static void read_networks(struct json_span stats, struct api_sample *s)
     s->values[CONTAINER_NET_TX] = tx;
 }
 
-/* "Read" on v1, "read" on v2. */
+/* The name of the operation is "Read" with cgroup v1 and "read" with v2. */
 static void read_blocks(struct json_span stats, struct api_sample *s)
 {
     struct json_span list = json_span_find(json_span_find(stats, "blkio_stats"),
@@ -120,7 +120,7 @@ static void read_blocks(struct json_span stats, struct api_sample *s)
 
     if (list.n == 0)
         return;
-    json_iter_init(&it, list); /* null when nothing was done yet */
+    json_iter_init(&it, list); /* null if there was no I/O yet */
     while (json_iter_next(&it, &key, &item)) {
         char op[NUMBER_SIZE];
 

@@ -1,8 +1,9 @@
 #pragma once
 
 /*
- * One sample of a container from the Engine API, one-shot. It costs the engine some milliseconds of CPU and up to
- * two seconds of time, so it is the fallback, and the yardstick for the other sources.
+ * One sample of a container from the Engine API (one-shot). It takes the engine some milliseconds
+ * of CPU time and up to two seconds, so it is the fallback, and the reference for the other
+ * sources.
  */
 
 #include "docker/engine.h"
@@ -12,17 +13,20 @@
 struct api_sample {
     int64_t values[CONTAINER_METRICS]; /* without CONTAINER_CPU, name and times */
     int64_t mem_usage;                 /* bytes, before anything is subtracted */
-    int64_t cpu_ns, system_ns;         /* since the start; since boot, over all CPUs */
+    /* cpu_ns: since the start of the container; system_ns: since boot, over all CPUs */
+    int64_t cpu_ns, system_ns;
     int64_t n_cpus;
 };
 
-/* The answer of /containers/{id}/stats; what it does not say is METRIC_NONE. */
+/*
+ * Reads the answer of /containers/{id}/stats; values that it does not contain become METRIC_NONE.
+ */
 void api_sample_read(struct json_span stats, struct api_sample *ret);
 
-/* CPU between two samples in hundredths of a percent; METRIC_NONE when they do not say. */
+/* The CPU usage between two samples in hundredths of a percent; METRIC_NONE if it is unknown. */
 int64_t api_sample_cpu(const struct api_sample *before, const struct api_sample *now);
 
-/* `sample` is NULL when there is none, and gone after the call. */
+/* `sample` is NULL on failure; it is valid during the call only. */
 typedef void (*api_stats_fn)(void *owner, int code, const struct api_sample *sample);
 
 struct api_stats_call;

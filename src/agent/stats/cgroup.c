@@ -15,7 +15,7 @@
 #define USUAL_FDS       1024
 #define NOT_OPEN        (-1)
 #define NOT_THERE       (-2)
-#define NOTICEABLE_PART 256                /* of the memory in use */
+#define NOTICEABLE_PART 256                /* a fraction of the memory in use */
 #define NOTICEABLE_MIN  ((int64_t)1 << 20) /* bytes */
 
 struct cgroup_fs {
@@ -23,24 +23,24 @@ struct cgroup_fs {
     struct cgroup_places *places;
     const char *notes[CGROUP_MAX_NOTES];
     size_t n_open, max_open;
-    char *text; /* what was read last */
+    char *text; /* buffer for the file that was read last */
 };
 
 struct cgroup {
     struct cgroup_fs *fs;
-    char *dirs[CGROUP_CONTROLLERS]; /* NULL: no such controller */
-    int fds[CGROUP_MAX_FILES];      /* or NOT_OPEN, NOT_THERE */
-    bool is_read;                   /* once, thoroughly */
+    char *dirs[CGROUP_CONTROLLERS]; /* NULL: there is no such controller */
+    int fds[CGROUP_MAX_FILES];      /* an open file, NOT_OPEN or NOT_THERE */
+    bool is_read;                   /* a thorough reading was done */
     int64_t usage_then;             /* memory in use at the last thorough reading */
     struct cgroup_values values;
 };
 
-static size_t default_max_open(void)
+static size_t get_default_max_open(void)
 {
     struct rlimit limit;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-        limit.rlim_cur = USUAL_FDS; /* a system call filter may forbid to ask */
+        limit.rlim_cur = USUAL_FDS; /* a system call filter may forbid getrlimit() */
     if (limit.rlim_cur <= RESERVED_FDS)
         return 0;
     return limit.rlim_cur == RLIM_INFINITY ? SIZE_MAX : (size_t)limit.rlim_cur - RESERVED_FDS;
@@ -52,7 +52,7 @@ int cgroup_fs_new(struct cgroup_fs **ret, const char *root, struct error *err)
     int r;
 
     fs->text = xmalloc(READ_SIZE);
-    fs->max_open = default_max_open();
+    fs->max_open = get_default_max_open();
     r = cgroup_version_find(root, &fs->version, fs->notes, err);
     if (r < 0)
         return r;
@@ -122,8 +122,9 @@ void cgroup_close(struct cgroup *cg)
     free(cg);
 }
 
-/* A file that is not there now was never there: unless its folder has gone, too. */
-static int on_no_file(struct cgroup *cg, size_t i, const char *dir)
+/* A file that is missing was never there, unless its directory is missing, too: then the container
+ * has ended. */
+static int handle_missing_file(struct cgroup *cg, size_t i, const char *dir)
 {
     if (access(dir, F_OK) < 0)
         return -ENODEV;
@@ -148,10 +149,11 @@ static int open_file(struct cgroup *cg, size_t i)
         if (fd < 0 && errno != ENOENT)
             return errno == ENODEV ? -ENODEV : -errno;
     }
-    return fd < 0 ? on_no_file(cg, i, dir) : fd;
+    return fd < 0 ? handle_missing_file(cg, i, dir) : fd;
 }
 
-/* The file's text into fs->text. -ENODEV: the container has ended; other errors: this file cannot be had. */
+/* Reads a file into fs->text. -ENODEV: the container has ended; other errors: the file cannot be
+ * read. */
 static int read_file(struct cgroup *cg, size_t i)
 {
     struct cgroup_fs *fs = cg->fs;

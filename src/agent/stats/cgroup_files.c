@@ -99,7 +99,7 @@ static const struct cgroup_controller controllers_1[] = {
 static const struct cgroup_file files_1[] = {
     {CPUACCT, {"cpuacct.usage"},                                              true,  read_cpu_usage_1 },
     {MEMORY,  {"memory.usage_in_bytes"},                                      true,  read_mem_usage   },
- /* The engine, too, takes the second only where there is no first. */
+ /* Like the engine: the second name is used only if the first file does not exist. */
     {BLKIO,
      {"blkio.io_service_bytes_recursive", "blkio.throttle.io_service_bytes"},
      true,                                                                           read_io_1        },
@@ -125,7 +125,7 @@ static void read_cpu_2(const char *text, struct cgroup_values *v)
     stats_find(text, keys, ARRAY_LEN(keys));
 }
 
-/* Kernels before 5.18 do not say the sum. */
+/* Kernels before 5.18 do not have the sum. */
 static void read_mem_stat_2(const char *text, struct cgroup_values *v)
 {
     int64_t kernel = METRIC_NONE, slab = METRIC_NONE, stack = 0, tables = 0, percpu = 0;
@@ -192,9 +192,9 @@ static const struct cgroup_version versions[] = {
     {"cgroup2", files_2, ARRAY_LEN(files_2), controllers_2, ARRAY_LEN(controllers_2)},
 };
 
-/* What is said of a controller that the kernel does not have. */
+/* Texts for controllers that the kernel does not have. */
 static const struct {
-    const char *dir_1, *word_2; /* a folder of v1; a word of v2's cgroup.controllers */
+    const char *dir_1, *word_2; /* a directory of v1; a word of v2's cgroup.controllers */
     const char *note;
 } lacks[] = {
     {"memory", "memory", MEMORY_OFF                                               },
@@ -235,7 +235,9 @@ int cgroup_version_find(const char *root,
     size_t n = 0;
     bool is_v2 = file_read(list, CONTROLLERS_SIZE, &words, NULL, NULL) == 0;
 
-    /* Without a CPU controller of v1 there is only what systemd tracks processes with. */
+    /*
+     * Without a CPU controller of v1, only the hierarchy that systemd tracks processes with exists.
+     */
     if (!is_v2 && !has_dir(base, "cpuacct") && !has_dir(base, "cpu,cpuacct"))
         return error_set(err, -ENOENT, "there are no cgroup files in %s", base);
     for (size_t i = 0; i < ARRAY_LEN(lacks); i++) {
@@ -253,7 +255,9 @@ void cgroup_values_clear(struct cgroup_values *v)
     v->mem_usage = v->mem_inactive = METRIC_NONE;
 }
 
-/* As the engine's CLI: without inactive file cache, if that is less than all. */
+/*
+ * Like the engine's CLI: memory in use without inactive file cache, if that is less than the usage.
+ */
 void cgroup_values_use(struct cgroup_values *v)
 {
     int64_t used = v->mem_usage;

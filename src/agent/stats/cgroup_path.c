@@ -15,15 +15,15 @@
 
 #define PROC_SIZE       ((size_t)64 * 1024)
 #define SEARCH_DEPTH    7
-#define SEARCH_FOLDERS  8000  /* most that one search looks into */
-#define SEARCH_PAUSE_MS 30000 /* after one that found nothing */
+#define SEARCH_FOLDERS  8000  /* maximum of directories per search */
+#define SEARCH_PAUSE_MS 30000 /* after a search that found nothing */
 
-/* Where a container's folder is, relative to a controller's: `before` id `after`. */
+/* The directory of a container, relative to that of a controller: `before` id `after`. */
 struct place {
     char *before, *after;
 };
 
-/* The usual ones, the last path that was found goes before them. */
+/* The usual places. The place that was found last is tried before them. */
 static const struct place usual[] = {
     {(char *)(uintptr_t) "/docker/",               (char *)(uintptr_t) ""      },
     {(char *)(uintptr_t) "/system.slice/docker-",  (char *)(uintptr_t) ".scope"},
@@ -34,8 +34,8 @@ static const struct place usual[] = {
 struct cgroup_places {
     const struct cgroup_version *version;
     char *proc;                      /* "/proc" */
-    char *bases[CGROUP_CONTROLLERS]; /* mount points, NULL: not there */
-    struct place last;               /* NULLs: nothing was found yet */
+    char *bases[CGROUP_CONTROLLERS]; /* mount points; NULL: there is no such controller */
+    struct place last;               /* all NULL: nothing was found yet */
     uint64_t search_after_ms;
 };
 
@@ -59,7 +59,7 @@ struct cgroup_places *cgroup_places_new(const struct cgroup_version *version, co
     return places;
 }
 
-static void place_done(struct place *place)
+static void free_place(struct place *place)
 {
     free(place->before);
     free(place->after);
@@ -70,7 +70,7 @@ void cgroup_places_free(struct cgroup_places *places)
 {
     if (!places)
         return;
-    place_done(&places->last);
+    free_place(&places->last);
     for (size_t i = 0; i < CGROUP_CONTROLLERS; i++)
         free(places->bases[i]);
     free(places->proc);
@@ -83,12 +83,12 @@ static void remember(struct cgroup_places *places, const char *relative, const c
 
     if (!at)
         return;
-    place_done(&places->last);
+    free_place(&places->last);
     places->last.before = xstrndup(relative, (size_t)(at - relative));
     places->last.after = xstrdup(at + strlen(id));
 }
 
-/* The path with `relative` below the controller's folder, or NULL when there is none. */
+/* The path of `relative` below the controller's directory, or NULL if it does not exist. */
 static char *try_path(const struct cgroup_places *places, size_t controller, const char *relative)
 {
     _cleanup_free_ char *path = NULL;
@@ -122,10 +122,11 @@ static char *try_usual(const struct cgroup_places *places, size_t controller, co
 }
 
 /*
- * What /proc/PID/cgroup says, up to the folder that bears the id: a program in the container may have moved itself
- * further down. NULL when the id is not in it: then it is about another process.
+ * The path in /proc/PID/cgroup, up to the directory that is named after the id: a program in the
+ * container may have moved itself further down. NULL if the path does not contain the id, as it
+ * belongs to another process then.
  */
-static char *relative_of(const char *text, const char *controller, const char *id)
+static char *find_relative(const char *text, const char *controller, const char *id)
 {
     size_t size = 0;
     const char *path = stats_cgroup_path(text, controller, &size);
@@ -142,16 +143,18 @@ static char *relative_of(const char *text, const char *controller, const char *i
     return TAKE_PTR(copy);
 }
 
-static char *from_proc(struct cgroup_places *places,
-                       size_t controller,
-                       const char *text,
-                       const char *id)
+static char *find_by_proc(struct cgroup_places *places,
+                          size_t controller,
+                          const char *text,
+                          const char *id)
 {
-    _cleanup_free_ char *relative = relative_of(text, places->version->controllers[controller].name,
-                                                id);
+    _cleanup_free_ char *relative = find_relative(
+        text, places->version->controllers[controller].name, id);
     char *path;
 
-    /* "/../x" is relative to the root of our own namespace, which our mount may not begin at. */
+    /*
+     * "/../x" is relative to the root of our own namespace, which may not be the root of our mount.
+     */
     if (!relative || str_starts_with(relative, "/.."))
         return NULL;
     path = try_path(places, controller, relative);
@@ -160,7 +163,7 @@ static char *from_proc(struct cgroup_places *places,
     return path;
 }
 
-/* A search, breadth being the file system's: depth first, without following links. */
+/* A depth-first search, which does not follow links. */
 struct search {
     const char *id;
     size_t n_folders;
@@ -176,7 +179,9 @@ static bool is_folder(const char *path, const struct dirent *e)
     return lstat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* Podman and CRI-O keep a monitor beside each container, in a folder that bears its id, too. */
+/*
+ * Podman and CRI-O run a monitor beside each container, in a directory that contains its id, too.
+ */
 static bool is_container_folder(const char *name, const char *id)
 {
     const char *at = strstr(name, id), *monitor = strstr(name, "conmon-");
@@ -228,7 +233,7 @@ static char *search(struct cgroup_places *places, size_t controller, const char 
     return xstrdup(s.found);
 }
 
-/* crun puts Podman's containers, and their limits with them, into a folder below the one that bears the id. */
+/* crun puts Podman's containers, and their limits, into a directory below the one with the id. */
 static char *take_inner(char *dir)
 {
     _cleanup_free_ char *outer = dir, *inner = NULL;
@@ -253,7 +258,7 @@ int cgroup_places_find(struct cgroup_places *places,
     if (pid <= 0 || file_read(file, PROC_SIZE, &text, NULL, NULL) < 0)
         text = xstrdup("");
     for (size_t i = 0; i < places->version->n_controllers; i++) {
-        dirs[i] = from_proc(places, i, text, id);
+        dirs[i] = find_by_proc(places, i, text, id);
         if (!dirs[i])
             dirs[i] = try_usual(places, i, id);
         if (!dirs[i] && n_found == 0)

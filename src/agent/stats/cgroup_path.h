@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * Finds the folders of a container's cgroups. For cgroup.c.
+ * Finds the cgroup directories of a container. Used by cgroup.c.
  */
 
 #include "agent/stats/cgroup_files.h"
@@ -11,7 +11,8 @@ struct cgroup_places;
 struct cgroup_places *cgroup_places_new(const struct cgroup_version *version, const char *root);
 void cgroup_places_free(struct cgroup_places *places);
 
-/* Fills dirs[] (zeroed before) with paths, the caller's; NULL where there is no such controller. */
+/* Fills dirs[] (zeroed before) with paths, owned by the caller; NULL where there is no such
+ * controller. */
 int cgroup_places_find(struct cgroup_places *places,
                        int64_t pid,
                        const char *id,

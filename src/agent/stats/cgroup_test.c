@@ -1,6 +1,6 @@
 /*
- * Trees of files as kernels show them, recorded below tests/cgroup: what the machine that runs the tests has does not
- * matter.
+ * Trees of files recorded from real kernels below tests/cgroup, so that the results do not depend
+ * on the machine that runs the tests.
  */
 
 #include "agent/stats/cgroup.h"
@@ -85,8 +85,8 @@ static void check(const struct fixture *f, const struct want *want, size_t n)
     }
 }
 
-/* systemd's driver; a process that has moved itself into a group of its own below the container's. */
-static void version_2(void **state)
+/* systemd's driver, and a process that has moved itself into a group below the container's. */
+static void test_version_2(void **state)
 {
     static const struct want want[] = {
         {CONTAINER_CPU_TIME,           93482211            },
@@ -119,8 +119,9 @@ static void version_2(void **state)
     done(&f);
 }
 
-/* Rootless, and a kernel that says less: what it does not say stays unknown, and the cache is larger than all. */
-static void version_2_with_less(void **state)
+/* Rootless, with a kernel that has fewer files: their values are unknown, and the cache exceeds the
+ * usage. */
+static void test_version_2_with_fewer_files(void **state)
 {
     static const struct want want[] = {
         {CONTAINER_CPU_TIME,   5000000                     },
@@ -139,8 +140,8 @@ static void version_2_with_less(void **state)
     done(&f);
 }
 
-/* A Raspberry Pi as it comes. */
-static void no_memory_controller(void **state)
+/* A Raspberry Pi with its default settings. */
+static void test_missing_memory_controller_is_noted(void **state)
 {
     static const struct want want[] = {
         {CONTAINER_CPU_TIME,  1000},
@@ -159,8 +160,8 @@ static void no_memory_controller(void **state)
     done(&f);
 }
 
-/* Co-mounted controllers, podman's names. */
-static void version_1(void **state)
+/* Controllers that are mounted together, with Podman's names. */
+static void test_version_1(void **state)
 {
     static const struct want want[] = {
         {CONTAINER_CPU_TIME,           99838123           },
@@ -186,7 +187,7 @@ static void version_1(void **state)
     done(&f);
 }
 
-/* Trees that a test makes and changes. */
+/* Trees that a test creates and changes. */
 
 static char *make_tree(void)
 {
@@ -222,8 +223,8 @@ static void remove_tree(char *root)
     free(root);
 }
 
-/* What is dear is read again after a change, when asked to, and not otherwise. */
-static void dear_files_are_read_seldom(void **state)
+/* Expensive files are read after a change or when requested, and not otherwise. */
+static void test_expensive_files_are_read_seldom(void **state)
 {
     char *root = make_tree();
     struct fixture f = {0};
@@ -234,7 +235,7 @@ static void dear_files_are_read_seldom(void **state)
     write_text(root, "sys/fs/cgroup/docker/" ID "/memory.current", "104857600\n");
     write_text(root, "sys/fs/cgroup/docker/" ID "/memory.stat", "anon 1\ninactive_file 4857600\n");
     open_tree(&f, root);
-    cgroup_fs_set_max_open(f.fs, 0); /* written anew, a file is another one */
+    cgroup_fs_set_max_open(f.fs, 0); /* the rewritten file is a new file */
     assert_int_equal(cgroup_open(&f.cg, f.fs, 0, ID, NULL), 0);
     assert_int_equal(cgroup_read(f.cg, false, f.values), 0);
     assert_int_equal(f.values[CONTAINER_MEM_USED], 100000000);
@@ -259,7 +260,7 @@ static void dear_files_are_read_seldom(void **state)
     remove_tree(root);
 }
 
-static void an_end_is_noticed(void **state)
+static void test_end_of_a_container_is_noticed(void **state)
 {
     char *root = make_tree();
     _cleanup_free_ char *before = NULL, *after = NULL;
@@ -280,12 +281,12 @@ static void an_end_is_noticed(void **state)
     remove_tree(root);
 }
 
-/* Groups of this machine's kernel, made and removed. */
+/* Groups of the running kernel, created and removed by the test. */
 
 enum { MAX_GROUPS = 5 };
 
 struct real_group {
-    const char *mount, *name; /* what is at `mount`, as cgroup_fs_name() says it */
+    const char *mount, *name; /* the version at `mount`, as in cgroup_fs_name() */
     const char *controllers[MAX_GROUPS];
 };
 
@@ -322,7 +323,7 @@ static void remove_groups(const struct real_group *g)
     }
 }
 
-/* A process in the groups that has used some CPU and waits to be killed. */
+/* Starts a process in the groups that has used some CPU time and waits to be killed. */
 static pid_t start_member(const struct real_group *g)
 {
     int gate[2];
@@ -360,8 +361,8 @@ static void stop_member(pid_t pid)
 }
 
 /*
- * A restart as the kernel shows it: the group has gone, another has its name. What is open says that it has ended,
- * though the path leads somewhere.
+ * Restarts as the kernel does: the group is removed, and another one has its name. Open files
+ * report the end, although the path leads to the new group.
  */
 static void restart_group(struct fixture *f, const struct real_group *g)
 {
@@ -385,7 +386,7 @@ static void restart_group(struct fixture *f, const struct real_group *g)
     assert_true(n_open > 0);
 
     stop_member(pid);
-    assert_int_equal(cgroup_read(f->cg, true, f->values), 0); /* it is there, and empty */
+    assert_int_equal(cgroup_read(f->cg, true, f->values), 0); /* the group exists and is empty */
     remove_groups(g);
     assert_true(make_groups(g));
     pid = start_member(g);
@@ -404,7 +405,7 @@ static void restart_group(struct fixture *f, const struct real_group *g)
     remove_tree(root);
 }
 
-static void what_is_open_tells_of_the_end(void **state)
+static void test_open_files_report_the_end_of_a_container(void **state)
 {
     static const struct real_group groups[] = {
         {"/sys/fs/cgroup",         "cgroup1", {"cpuacct", "cpu", "memory", "blkio", "pids"}},
@@ -430,8 +431,9 @@ static void what_is_open_tells_of_the_end(void **state)
         skip();
 }
 
-/* Places where containers are found: by /proc, by habit, by what was found before, by a search. */
-static void places(void **state)
+/* The ways in which containers are found: by /proc, in usual test_container_is_found_in_each_place,
+ * in the place found before, by a search. */
+static void test_container_is_found_in_each_place(void **state)
 {
     static const struct {
         const char *folder, *proc; /* proc NULL: it cannot be read */
@@ -467,8 +469,9 @@ static void places(void **state)
     }
 }
 
-/* Rootless Podman, seen from another cgroup namespace: which folder is listed first is up to the file system. */
-static void a_monitor_is_not_its_container(void **state)
+/* Rootless Podman in another cgroup namespace: the file system determines which directory is listed
+ * first. */
+static void test_monitor_is_not_taken_for_its_container(void **state)
 {
 #define USER_SLICE "sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/user.slice/"
     char *root = make_tree();
@@ -480,7 +483,7 @@ static void a_monitor_is_not_its_container(void **state)
     write_text(root, USER_SLICE "libpod-conmon-" ID ".scope/cpu.stat", "usage_usec 1\n");
     open_tree(&f, root);
     assert_int_equal(cgroup_open(&f.cg, f.fs, 99, ID, &err), -ENOENT);
-    cgroup_fs_free(f.fs); /* and the pause after a search in vain */
+    cgroup_fs_free(f.fs); /* and the pause after a search without a result */
 
     write_text(root, USER_SLICE "libpod-" ID ".scope/cpu.stat", "usage_usec 2\n");
     open_tree(&f, root);
@@ -491,8 +494,8 @@ static void a_monitor_is_not_its_container(void **state)
     remove_tree(root);
 }
 
-/* As Podman 4.3 has it with crun: the limits and what was held back by them are one folder further down. */
-static void podman_has_a_folder_in_between(void **state)
+/* Podman 4.3 with crun: limits and throttling are one directory further down. */
+static void test_podman_has_an_inner_directory(void **state)
 {
 #define SCOPE "sys/fs/cgroup/machine.slice/libpod-" ID ".scope/"
     char *root = make_tree();
@@ -515,7 +518,7 @@ static void podman_has_a_folder_in_between(void **state)
     remove_tree(root);
 }
 
-static void what_is_not_there_is_said(void **state)
+static void test_missing_files_are_reported(void **state)
 {
     char *root = make_tree();
     struct error err = ERROR_INIT;
@@ -539,8 +542,8 @@ static void what_is_not_there_is_said(void **state)
     remove_tree(root);
 }
 
-/* More containers than descriptors: the same figures, and none is left open. */
-static void descriptors_have_a_limit(void **state)
+/* More containers than descriptors: the values are the same, and no file stays open. */
+static void test_open_descriptors_are_limited(void **state)
 {
     _cleanup_free_ char *root = xasprintf("%s/v2", CGROUP_TREES);
     struct fixture kept = {0}, passing = {0};
@@ -565,18 +568,18 @@ static void descriptors_have_a_limit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(version_2),
-        cmocka_unit_test(version_2_with_less),
-        cmocka_unit_test(no_memory_controller),
-        cmocka_unit_test(version_1),
-        cmocka_unit_test(dear_files_are_read_seldom),
-        cmocka_unit_test(an_end_is_noticed),
-        cmocka_unit_test(what_is_open_tells_of_the_end),
-        cmocka_unit_test(places),
-        cmocka_unit_test(a_monitor_is_not_its_container),
-        cmocka_unit_test(podman_has_a_folder_in_between),
-        cmocka_unit_test(what_is_not_there_is_said),
-        cmocka_unit_test(descriptors_have_a_limit),
+        cmocka_unit_test(test_version_2),
+        cmocka_unit_test(test_version_2_with_fewer_files),
+        cmocka_unit_test(test_missing_memory_controller_is_noted),
+        cmocka_unit_test(test_version_1),
+        cmocka_unit_test(test_expensive_files_are_read_seldom),
+        cmocka_unit_test(test_end_of_a_container_is_noticed),
+        cmocka_unit_test(test_open_files_report_the_end_of_a_container),
+        cmocka_unit_test(test_container_is_found_in_each_place),
+        cmocka_unit_test(test_monitor_is_not_taken_for_its_container),
+        cmocka_unit_test(test_podman_has_an_inner_directory),
+        cmocka_unit_test(test_missing_files_are_reported),
+        cmocka_unit_test(test_open_descriptors_are_limited),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,14 +19,14 @@ struct collector {
     struct targets targets;
     struct running_list *running;
     struct api_poll *api;
-    bool is_remote;   /* the engine may be on another machine */
+    bool is_remote;   /* the engine may run on another machine */
     const char *note; /* NULL: none */
 
     struct schedule schedule;
     struct loop_timer timer;
 
     uint64_t epoch, seq;
-    struct container_sample *samples; /* of the batch that is being made */
+    struct container_sample *samples; /* of the batch that is being built */
     size_t capacity;
 };
 
@@ -80,7 +80,7 @@ static void read_targets(struct collector *c,
             strings_add(&ended, e->key);
     }
     for (size_t i = 0; i < ended.n; i++)
-        targets_remove(&c->targets, ended.items[i]); /* the event is on its way */
+        targets_remove(&c->targets, ended.items[i]); /* its event has not arrived yet */
     strings_done(&ended);
 }
 
@@ -206,7 +206,8 @@ static void on_tick(struct loop_timer *t)
 
 /* Life */
 
-/* Thousands of containers with their files open: most systems allow it, but not by default. */
+/* Thousands of containers need more open files than the default limit, which most systems allow to
+ * be raised. */
 static void raise_open_files(void)
 {
     struct rlimit limit;

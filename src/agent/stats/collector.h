@@ -16,8 +16,8 @@
  *   rest        the slow interval (stats_interval_ms): everything is read
  *   live        the fast one (stats_live_interval_ms, or what the server asks for): only what the
  *               server currently shows to somebody
- *   demand      what is read at the live interval: the server's rate, which expires by itself (`ttl`),
- *               or eager mode, which is everything
+ *   demand      what is read at the live interval: the server's rate, which expires by itself
+ *               (`ttl`), or eager mode, which is everything
  *   thorough    a reading that includes expensive or slowly changing values; at most every 5 s
  *   target      one running container with its open files
  *   source      where values come from: cgroup v1 or v2 files, or the Engine API. Files are used if
@@ -26,8 +26,8 @@
  *   epoch, seq  the place of a batch: the epoch of this process, and a number that grows by one
  *
  * Ownership: everything in the options is borrowed and outlives the collector. A batch, and all it
- * points to, is valid only during the callback. Listeners may be added and removed at any time, also
- * from within on_batch; they must not free the collector.
+ * points to, is valid only during the callback. Listeners may be added and removed at any time,
+ * also from within on_batch; they must not free the collector.
  */
 
 #include "agent/config/config.h"
@@ -42,8 +42,8 @@ struct collector_options {
     struct engine *engine;
     struct events *events;
     const struct config *config;
-    uint64_t epoch;   /* of this run; 0: the time */
-    const char *root; /* of sys/ and proc/; NULL: is found; tests set it */
+    uint64_t epoch;   /* of this run; 0: from the clock */
+    const char *root; /* of sys/ and proc/; NULL: detected; tests set it */
 };
 
 struct collector_listener {

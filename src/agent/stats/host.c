@@ -12,14 +12,14 @@
 
 #define TEXT_SIZE  \
     ((size_t)256 * \
-     1024) /* /proc/stat of a machine with a thousand CPUs; untouched pages cost nothing */
+     1024) /* fits /proc/stat of a machine with a thousand CPUs; untouched pages cost nothing */
 #define KIB 1024
 
 struct host_stats {
     struct host_stats_options o;
     char *root;
     char *text;
-    struct stats_cpu cpu, before; /* `before`: of the last host_stats_read() */
+    struct stats_cpu cpu, before; /* before: at the last host_stats_read() */
     int64_t memory;
     struct mount_table table;
     struct mount_sample mounts[SAMPLES_MAX_MOUNTS];
@@ -123,7 +123,9 @@ int64_t host_stats_memory(struct host_stats *h)
     return h->memory;
 }
 
-/* What leads outside: the others carry the same bytes a second time, or never leave the host. */
+/*
+ * Whether an interface leads outside: others carry the same bytes again, or stay within the host.
+ */
 static bool leads_outside(const char *name)
 {
     static const char *const inner[] = {
@@ -132,7 +134,7 @@ static bool leads_outside(const char *name)
         "bond",  "team", "podman", "lxc",    "lxd",    "wg",      "tailscale", "ifb",  "macvtap",
     };
 
-    if (strchr(name, '.')) /* a VLAN of an interface that is counted itself */
+    if (strchr(name, '.')) /* a VLAN; the interface below it is counted */
         return false;
     for (size_t i = 0; i < ARRAY_LEN(inner); i++) {
         if (str_starts_with(name, inner[i]))
@@ -145,7 +147,8 @@ static void read_network(struct host_stats *h, int64_t *values)
 {
     struct stats_net net;
 
-    /* /proc/net is that of the reader; the first process is the host's where `root` shows the host's. */
+    /* /proc/net belongs to the reading process; process 1 is the host's if `root` shows the host's
+     * /proc. */
     if (h->o.is_contained || !read_text(h, "/proc/1/net/dev"))
         return;
     net = stats_net_dev_if(h->text, leads_outside);
@@ -175,7 +178,7 @@ static int64_t product(uint64_t blocks, uint64_t size)
                                                             : (int64_t)(blocks * size);
 }
 
-/* Through the first process's eyes where ours are in a container, if the kernel lets us. */
+/* If we are in a container, look through the root of process 1, if the kernel permits it. */
 static bool ask_space(const struct host_stats *h,
                       const struct mount_line *line,
                       struct statvfs *ret)

@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * Figures of the host itself, from /proc and /sys.
+ * Metrics of the host itself, from /proc and /sys.
  */
 
 #include "proto/samples.h"
@@ -10,7 +10,8 @@ struct host_stats;
 
 struct host_stats_options {
     const char *root; /* as for cgroup_fs_new(); copied */
-    /* This process is in a container, and `root` is "": what is namespaced is its own and not the host's. */
+    /* This process is in a container, and `root` is "": files that depend on a namespace show the
+     * container, not the host. */
     bool is_contained;
 };
 
@@ -19,14 +20,15 @@ void host_stats_free(struct host_stats *h);
 DEFINE_CLEANUP(struct host_stats *, host_stats_free);
 
 /*
- * Clock ticks of all CPUs, at the beginning of every tick; `n` is 0 when they cannot be read. Valid until the next
- * call.
+ * Reads the clock ticks of all CPUs; call at the beginning of every tick. `n` is 0 if they cannot
+ * be read. Valid until the next call.
  */
 const struct stats_cpu *host_stats_read_cpu(struct host_stats *h);
-int64_t host_stats_memory(struct host_stats *h); /* bytes; METRIC_NONE when not known */
+int64_t host_stats_memory(struct host_stats *h); /* bytes; METRIC_NONE if unknown */
 
 /*
- * Everything but the numbers of containers; the CPU is the mean since the call before. Mounts and temperatures are
- * read when `is_thorough`, and else repeated. What *ret points to lasts until the next call.
+ * Reads everything except the numbers of containers. The CPU usage is the mean since the last call.
+ * Mounts and temperatures are read if `is_thorough`, else repeated. Pointers in *ret are valid
+ * until the next call.
  */
 void host_stats_read(struct host_stats *h, bool is_thorough, struct host_sample *ret);

@@ -1,5 +1,5 @@
 /*
- * The recorded trees of tests/cgroup as the host's /proc and /sys.
+ * Reads the recorded trees of tests/cgroup as the host's /proc and /sys.
  */
 
 #include "agent/stats/host.h"
@@ -27,7 +27,7 @@ static struct json_span span(const char *text)
     return (struct json_span){text, strlen(text)};
 }
 
-static void a_host(void **state)
+static void test_host_metrics(void **state)
 {
     struct host_stats *h = host_stats_new(&(struct host_stats_options){.root = CGROUP_TREES "/v2"});
     struct host_sample s = {0};
@@ -36,7 +36,7 @@ static void a_host(void **state)
     assert_int_equal(host_stats_memory(h), INT64_C(8000000) * 1024);
     assert_int_equal(host_stats_read_cpu(h)->n, 2);
     host_stats_read(h, true, &s);
-    assert_int_equal(s.values[HOST_CPU], NONE); /* nothing to compare with yet */
+    assert_int_equal(s.values[HOST_CPU], NONE); /* there is no earlier reading */
     assert_int_equal(s.values[HOST_CPUS], 2);
     assert_int_equal(s.values[HOST_LOAD_1], 52);
     assert_int_equal(s.values[HOST_LOAD_15], 1000);
@@ -46,14 +46,15 @@ static void a_host(void **state)
     assert_int_equal(s.values[HOST_NET_TX], 550);
     assert_int_equal(s.values[HOST_UPTIME], 86400);
 
-    /* Network file systems and second mounts of a device are left out. */
+    /* Network file systems and further mounts of a device are left out. */
     assert_int_equal(s.n_mounts, 3);
     assert_string_equal(s.mounts[0].path, "/");
     assert_int_equal(s.mounts[0].read, 2048 * 512);
     assert_int_equal(s.mounts[0].written, 4096 * 512);
     assert_string_equal(s.mounts[1].type, "vfat");
     assert_string_equal(s.mounts[2].path, "/srv/my data");
-    assert_int_equal(s.mounts[2].read, 100 * 512); /* by name: btrfs has no number of a device */
+    /* by name: btrfs mounts do not have the number of the device */
+    assert_int_equal(s.mounts[2].read, 100 * 512);
 
     assert_int_equal(s.n_temperatures, 3);
     for (size_t i = 0; i < 3; i++) {
@@ -69,7 +70,7 @@ static void a_host(void **state)
     host_stats_free(h);
 }
 
-static void zones_where_there_are_no_chips(void **state)
+static void test_zones_are_read_without_chips(void **state)
 {
     struct temperature_sample t[SAMPLES_MAX_TEMPERATURES];
 
@@ -80,8 +81,8 @@ static void zones_where_there_are_no_chips(void **state)
     free((char *)(uintptr_t)t[0].label);
 }
 
-/* Without the files there is nothing, and that is said as nothing. */
-static void an_empty_host(void **state)
+/* Without files all values are unknown. */
+static void test_missing_files_mean_unknown(void **state)
 {
     struct host_stats *h = host_stats_new(&(struct host_stats_options){.root = "/nonexistent"});
     struct host_sample s = {0};
@@ -95,8 +96,8 @@ static void an_empty_host(void **state)
     host_stats_free(h);
 }
 
-/* Inside of a container, without the host's /proc, the network is the container's and not the host's. */
-static void a_contained_agent_does_not_show_its_own_network(void **state)
+/* In a container without the host's /proc, the network counters would be those of the container. */
+static void test_contained_agent_does_not_report_its_own_network(void **state)
 {
     struct host_stats *h = host_stats_new(
         &(struct host_stats_options){.root = CGROUP_TREES "/v2", .is_contained = true});
@@ -109,14 +110,14 @@ static void a_contained_agent_does_not_show_its_own_network(void **state)
     host_stats_free(h);
 }
 
-static void the_formula(void **state)
+static void test_cpu_formula(void **state)
 {
     (void)state;
     /* 100 ticks of 10 ms over two CPUs are half a second: 0.25 s used of it are half a core. */
     assert_int_equal(target_cpu(250000, 100, 2), 5000);
     assert_int_equal(target_cpu(1000000, 200, 2), 10000);
     assert_int_equal(target_cpu(0, 100, 2), 0);
-    assert_int_equal(target_cpu(-1, 100, 2), NONE); /* the counter began anew */
+    assert_int_equal(target_cpu(-1, 100, 2), NONE); /* the counter restarted */
     assert_int_equal(target_cpu(10, 0, 2), NONE);
     assert_int_equal(target_cpu(10, 10, 0), NONE);
     assert_int_equal(target_cpu(INT64_MAX / 2, 100, 256), NONE);
@@ -131,7 +132,7 @@ static const char v1_stats[] =
     "\"system_cpu_usage\":8000000,\"online_cpus\":2,\"throttling_data\":{\"periods\":4,\"throttled_periods\":5,"
     "\"throttled_time\":6000}}}";
 
-static void an_answer_of_the_engine(void **state)
+static void test_sample_of_the_engine_is_read(void **state)
 {
     struct api_sample s, later, empty;
 
@@ -164,7 +165,7 @@ static void an_answer_of_the_engine(void **state)
     assert_int_equal(api_sample_cpu(&empty, &later), NONE);
 }
 
-static void the_engine_has_the_last_word(void **state)
+static void test_files_are_compared_with_the_engine(void **state)
 {
     static const struct {
         int64_t cpu_before, cpu_after, mem, anon, api_cpu, api_mem, api_usage;
@@ -175,10 +176,11 @@ static void the_engine_has_the_last_word(void **state)
         {1000000, 2000000, 100 << 20, NONE,     3000000, 100 << 20, 100 << 20, false},
         {1000000, 2000000, 100 << 20, NONE,     100,     100 << 20, 100 << 20, false},
         {1000000, 2000000, 100 << 20, NONE,     1500000, 150 << 20, 150 << 20, false},
-        {1000000, 2000000, 100 << 20, NONE,     1500000, 10,        100 << 20, true }, /* podman */
+        {1000000, 2000000, 100 << 20, NONE,     1500000, 10,        100 << 20, true }, /* Podman */
         {1000000, 2000000, 300 << 20, 21 << 20, 1500000, 20 << 20,  20 << 20,  true }, /* 4.3 */
         {1000000, 2000000, 300 << 20, 90 << 20, 1500000, 20 << 20,  20 << 20,  false},
-        {NONE,    NONE,    NONE,      NONE,     1500000, 150 << 20, 150 << 20, true }, /* nothing to compare */
+ /* no earlier reading */
+        {NONE,    NONE,    NONE,      NONE,     1500000, 150 << 20, 150 << 20, true },
         {1000000, 2000000, 100 << 20, NONE,     NONE,    NONE,      NONE,      true },
     };
 
@@ -203,7 +205,7 @@ static void the_engine_has_the_last_word(void **state)
     }
 }
 
-static void an_inspect(void **state)
+static void test_inspect_is_read(void **state)
 {
     static const char running[] =
         "{\"Id\":\"" ID
@@ -230,7 +232,7 @@ static void an_inspect(void **state)
     assert_false(running_from_inspect(span("[]"), &r));
 }
 
-static void mount_lines(void **state)
+static void test_mount_lines(void **state)
 {
     static struct mount_table t;
 
@@ -249,15 +251,15 @@ static void mount_lines(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_host),
-        cmocka_unit_test(zones_where_there_are_no_chips),
-        cmocka_unit_test(an_empty_host),
-        cmocka_unit_test(a_contained_agent_does_not_show_its_own_network),
-        cmocka_unit_test(the_formula),
-        cmocka_unit_test(an_answer_of_the_engine),
-        cmocka_unit_test(the_engine_has_the_last_word),
-        cmocka_unit_test(an_inspect),
-        cmocka_unit_test(mount_lines),
+        cmocka_unit_test(test_host_metrics),
+        cmocka_unit_test(test_zones_are_read_without_chips),
+        cmocka_unit_test(test_missing_files_mean_unknown),
+        cmocka_unit_test(test_contained_agent_does_not_report_its_own_network),
+        cmocka_unit_test(test_cpu_formula),
+        cmocka_unit_test(test_sample_of_the_engine_is_read),
+        cmocka_unit_test(test_files_are_compared_with_the_engine),
+        cmocka_unit_test(test_inspect_is_read),
+        cmocka_unit_test(test_mount_lines),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,7 +22,7 @@ struct link_stats {
     int fd;
     uint32_t seq;
     char *answer;
-    struct link_counters *counters; /* by index, which is the order of the kernel's dump mostly */
+    struct link_counters *counters; /* by index, which mostly is the order of the kernel's dump */
     size_t n_counters, counters_capacity;
     struct peer *peers;
     size_t n_peers, peers_capacity;
@@ -80,22 +80,22 @@ static int send_request(struct link_stats *ls, const struct request *q)
     return 0;
 }
 
-static const void *body_of(const struct nlmsghdr *h)
+static const void *get_body(const struct nlmsghdr *h)
 {
     return (const char *)h + NLMSG_HDRLEN;
 }
 
-static int code_of(const struct nlmsghdr *h)
+static int get_code(const struct nlmsghdr *h)
 {
     struct nlmsgerr e;
 
     if (h->nlmsg_len < NLMSG_LENGTH(sizeof(e)))
         return -EPROTO;
-    memcpy(&e, body_of(h), sizeof(e));
+    memcpy(&e, get_body(h), sizeof(e));
     return e.error;
 }
 
-/* 1: go on reading. 0: that was all. */
+/* Returns 1 to continue reading, 0 at the end. */
 static int handle(struct link_stats *ls, const struct request *q, size_t size)
 {
     struct nlmsghdr h;
@@ -107,11 +107,11 @@ static int handle(struct link_stats *ls, const struct request *q, size_t size)
         if (h.nlmsg_len < sizeof(h) || h.nlmsg_len > size - at)
             return -EPROTO;
         if (h.nlmsg_seq != ls->seq)
-            continue; /* of a request that was given up */
+            continue; /* reply to an abandoned request */
         if (h.nlmsg_type == NLMSG_DONE)
             return 0;
         if (h.nlmsg_type == NLMSG_ERROR)
-            return code_of(message);
+            return get_code(message);
         q->on_message(q->owner, message);
         if (!q->is_dump)
             return 0;
@@ -140,9 +140,10 @@ static int ask(struct link_stats *ls, const struct request *q)
 }
 
 /*
- * The attribute of a message behind `head` bytes, NULL when it is not there or smaller than `size`.
+ * The data of an find_attribute in a message with a head of `head` bytes; NULL if it is missing or
+ * shorter than `size`.
  */
-static const void *attribute(const struct nlmsghdr *h, size_t head, unsigned type, size_t size)
+static const void *find_attribute(const struct nlmsghdr *h, size_t head, unsigned type, size_t size)
 {
     const char *p = (const char *)h;
     struct rtattr a;
@@ -158,16 +159,16 @@ static const void *attribute(const struct nlmsghdr *h, size_t head, unsigned typ
     return NULL;
 }
 
-static bool counters_of(const struct nlmsghdr *h, struct link_counters *ret)
+static bool read_counters(const struct nlmsghdr *h, struct link_counters *ret)
 {
-    const void *data = attribute(h, sizeof(struct if_stats_msg), IFLA_STATS_LINK_64,
-                                 offsetof(struct rtnl_link_stats64, rx_errors));
+    const void *data = find_attribute(h, sizeof(struct if_stats_msg), IFLA_STATS_LINK_64,
+                                      offsetof(struct rtnl_link_stats64, rx_errors));
     struct rtnl_link_stats64 stats = {0};
     struct if_stats_msg head;
 
     if (h->nlmsg_type != RTM_NEWSTATS || !data)
         return false;
-    memcpy(&head, body_of(h), sizeof(head));
+    memcpy(&head, get_body(h), sizeof(head));
     memcpy(&stats, data, offsetof(struct rtnl_link_stats64, rx_errors));
     *ret = (struct link_counters){
         .index = (int)head.ifindex, .rx = stats.rx_bytes, .tx = stats.tx_bytes};
@@ -187,7 +188,7 @@ static void on_counters(void *owner, const struct nlmsghdr *h)
     struct link_stats *ls = owner;
     struct link_counters c;
 
-    if (ls->n_counters == LINK_STATS_MAX || !counters_of(h, &c))
+    if (ls->n_counters == LINK_STATS_MAX || !read_counters(h, &c))
         return;
     ls->counters = grow(ls->counters, ls->n_counters, &ls->counters_capacity, sizeof(c));
     ls->counters[ls->n_counters++] = c;
@@ -207,7 +208,7 @@ int link_stats_read(struct link_stats *ls)
 
     ls->n_counters = 0;
     r = ask(ls, &(struct request){RTM_GETSTATS, true, &body, sizeof(body), on_counters, ls});
-    /* The kernel goes by hash buckets. */
+    /* The kernel dumps in order of hash buckets. */
     if (ls->n_counters)
         qsort(ls->counters, ls->n_counters, sizeof(*ls->counters), compare);
     return r;
@@ -223,7 +224,7 @@ const struct link_counters *link_stats_find(const struct link_stats *ls, int ind
 
 static void on_one(void *owner, const struct nlmsghdr *h)
 {
-    (void)counters_of(h, owner);
+    (void)read_counters(h, owner);
 }
 
 int link_stats_get(struct link_stats *ls, int index, struct link_counters *ret)
@@ -241,7 +242,7 @@ int link_stats_get(struct link_stats *ls, int index, struct link_counters *ret)
 
 static void on_nsid(void *owner, const struct nlmsghdr *h)
 {
-    const void *data = attribute(h, sizeof(struct rtgenmsg), NETNSA_NSID, sizeof(int32_t));
+    const void *data = find_attribute(h, sizeof(struct rtgenmsg), NETNSA_NSID, sizeof(int32_t));
 
     if (h->nlmsg_type == RTM_NEWNSID && data)
         memcpy(owner, data, sizeof(int32_t));
@@ -283,14 +284,15 @@ int link_stats_nsid_of(struct link_stats *ls, int fd, int *ret)
 static void on_peer(void *owner, const struct nlmsghdr *h)
 {
     struct link_stats *ls = owner;
-    const void *data = attribute(h, sizeof(struct ifinfomsg), IFLA_LINK_NETNSID, sizeof(int32_t));
+    const void *data = find_attribute(h, sizeof(struct ifinfomsg), IFLA_LINK_NETNSID,
+                                      sizeof(int32_t));
     struct ifinfomsg head;
     struct peer peer;
     int32_t nsid;
 
     if (h->nlmsg_type != RTM_NEWLINK || !data || ls->n_peers == LINK_STATS_MAX)
         return;
-    memcpy(&head, body_of(h), sizeof(head));
+    memcpy(&head, get_body(h), sizeof(head));
     memcpy(&nsid, data, sizeof(nsid));
     peer = (struct peer){.index = head.ifi_index, .nsid = nsid};
     ls->peers = grow(ls->peers, ls->n_peers, &ls->peers_capacity, sizeof(peer));

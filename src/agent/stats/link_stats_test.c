@@ -1,6 +1,6 @@
 /*
- * In a network namespace of its own, with a veth pair into that of a child: what is counted on one
- * side is what the other side's /proc/net/dev says, with the directions exchanged.
+ * Runs in a network namespace of its own, with a veth pair into that of a child: the counters of
+ * one side match /proc/net/dev of the other, with the directions exchanged.
  */
 
 #include "agent/stats/link_stats.h"
@@ -18,7 +18,7 @@
 
 #include <cmocka.h>
 
-/* The number of the child's network namespace, asked for by an open file of it. */
+/* The nsid of the child's network namespace, by an open file. */
 static int nsid_by_file(struct link_stats *ls, pid_t pid, int *ret)
 {
     char path[64];
@@ -32,7 +32,7 @@ static int nsid_by_file(struct link_stats *ls, pid_t pid, int *ret)
     return r;
 }
 
-static void a_veth_is_found_from_outside(void **state)
+static void test_veth_is_found_from_outside(void **state)
 {
     _cleanup_(link_stats_freep) struct link_stats *ls = NULL;
     pid_t c, stranger;
@@ -69,7 +69,7 @@ static void a_veth_is_found_from_outside(void **state)
     assert_non_null(all);
     assert_int_equal(link_stats_get(ls, index, &one), 0);
     assert_true(one.rx >= all->rx && one.tx >= all->tx);
-    assert_true(one.tx > 0); /* sent into the void by run() above */
+    assert_true(one.tx > 0); /* sent into nowhere by run() above */
     assert_null(link_stats_find(ls, index + 1000));
     assert_int_equal(link_stats_get(ls, index + 1000, &one), -ENODEV);
     assert_int_equal(link_stats_nsid(ls, 0x3fffffff, &nsid), -ESRCH);
@@ -78,7 +78,7 @@ static void a_veth_is_found_from_outside(void **state)
     netns_child_stop(stranger);
 }
 
-static void many_links_come_in_several_parts(void **state)
+static void test_many_links_are_read_in_several_parts(void **state)
 {
     enum { N = 300 };
     _cleanup_(link_stats_freep) struct link_stats *ls = NULL;
@@ -94,15 +94,15 @@ static void many_links_come_in_several_parts(void **state)
     for (int i = 1; i <= 2 * N + 8; i++)
         n += link_stats_find(ls, i) != NULL;
     assert_true(n >= 2 * (size_t)N);
-    assert_int_equal(link_stats_read(ls), 0); /* and again, with the same room */
+    assert_int_equal(link_stats_read(ls), 0); /* again, into the same memory */
     assert_non_null(link_stats_find(ls, 1));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_veth_is_found_from_outside),
-        cmocka_unit_test(many_links_come_in_several_parts),
+        cmocka_unit_test(test_veth_is_found_from_outside),
+        cmocka_unit_test(test_many_links_are_read_in_several_parts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

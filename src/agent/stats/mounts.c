@@ -11,9 +11,9 @@
 #define SECTOR      512
 #define TEXT_SIZE   128
 #define FIELDS      8
-#define MAX_SENSORS 32 /* of one chip */
+#define MAX_SENSORS 32 /* per chip */
 
-/* What lies on a disk of this machine. */
+/* File systems on a disk of this machine. */
 static const char *const local_types[] = {
     "ext4",  "xfs",   "btrfs", "zfs", "ext3", "ext2",     "f2fs",     "vfat",
     "exfat", "ntfs3", "ntfs",  "jfs", "ufs",  "reiserfs", "bcachefs", "nilfs2",
@@ -67,7 +67,7 @@ static bool is_known(const struct mount_table *t, const struct mount_line *line)
     for (size_t i = 0; i < t->n; i++) {
         const struct mount_line *other = &t->lines[i];
 
-        /* Subvolumes and data sets have numbers of their own on the same device. */
+        /* Subvolumes and data sets have different numbers on the same device. */
         if ((other->major == line->major && other->minor == line->minor) ||
             str_eq(other->device, line->device))
             return true;
@@ -75,7 +75,7 @@ static bool is_known(const struct mount_table *t, const struct mount_line *line)
     return false;
 }
 
-static void line_done(struct mount_line *line)
+static void free_line(struct mount_line *line)
 {
     free(line->path);
     free(line->device);
@@ -103,7 +103,7 @@ static void parse_line(char *text, struct mount_table *t)
     line.type = unescape(fields[5]);
     line.device = unescape(fields[6]);
     if (is_known(t, &line)) {
-        line_done(&line);
+        free_line(&line);
     } else {
         t->lines[t->n++] = line;
     }
@@ -122,7 +122,7 @@ void mount_table_parse(const char *text, struct mount_table *ret)
 void mount_table_done(struct mount_table *t)
 {
     for (size_t i = 0; i < t->n; i++)
-        line_done(&t->lines[i]);
+        free_line(&t->lines[i]);
     t->n = 0;
 }
 
@@ -147,7 +147,7 @@ static bool is_line_of(const struct mount_line *line, char *const *words)
         return false;
     if (major == line->major && minor == line->minor)
         return true;
-    /* btrfs has no number of a device of its own. */
+    /* the mount does not have the number of the device (btrfs) */
     return line->major == 0 && slash && str_eq(words[2], slash + 1);
 }
 
@@ -156,7 +156,7 @@ void mount_io(const char *diskstats,
               int64_t *ret_read,
               int64_t *ret_written)
 {
-    enum { READ = 5, WRITTEN = 9, N = 10 }; /* sectors */
+    enum { READ = 5, WRITTEN = 9, N = 10 }; /* the unit is sectors */
     _cleanup_free_ char *copy = xstrdup(diskstats);
     char *rest = copy, *text, *words[N];
 
@@ -175,7 +175,8 @@ void mount_io(const char *diskstats,
     }
 }
 
-/* "temp1_label" and its like below a chip's folder, without the newline; false when there is none. */
+/* Reads "temp1_label" or the like of a chip, without the newline; returns false if it does not
+ * exist. */
 static bool read_line(char ret[TEXT_SIZE], const char *folder, const char *name)
 {
     _cleanup_free_ char *path = xasprintf("%s/%s", folder, name);
@@ -186,7 +187,7 @@ static bool read_line(char ret[TEXT_SIZE], const char *folder, const char *name)
     return *ret != '\0' && str_is_utf8(ret, strlen(ret));
 }
 
-/* Thousandths of a degree. */
+/* The file contains thousandths of a degree. */
 static bool read_degrees(const char *folder, const char *name, int64_t *ret)
 {
     char text[TEXT_SIZE];
@@ -261,6 +262,6 @@ size_t temperatures_read(const char *root, struct temperature_sample *ret)
     _cleanup_free_ char *zones = xasprintf("%s/sys/class/thermal", root);
     size_t n = read_class(chips, "hwmon", read_chip, ret);
 
-    /* Small boards have zones only; where there are chips the zones say the same again. */
+    /* Small boards have only zones; where there are chips, the zones repeat them. */
     return n > 0 ? n : read_class(zones, "thermal_zone", read_zone, ret);
 }

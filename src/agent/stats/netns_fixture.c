@@ -57,7 +57,7 @@ pid_t netns_child_start(void)
     assert_int_equal(pipe2(gate, O_CLOEXEC), 0);
     pid = fork();
     if (pid == 0) {
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails stops nobody */
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed test leaves no process behind */
         if (unshare(CLONE_NEWNET) < 0 || write(gate[1], "x", 1) != 1)
             _exit(1);
         for (;;)

@@ -1,8 +1,7 @@
 #pragma once
 
 /*
- * For tests with network namespaces of their own: the test's, and those of children, which it joins
- * by `ip`. Needs root.
+ * Tests with network namespaces: one for the test, and one per child, which `ip` joins. Needs root.
  */
 
 #include "base/macros.h"
@@ -10,14 +9,15 @@
 #include <sys/types.h>
 
 /*
- * The test moves into a new one, so that nothing outside is touched. False: it may not, or there is
- * no `ip`.
+ * Moves the test into a new network namespace, so that nothing outside is affected. False: not
+ * permitted, or there is no `ip`.
  */
 bool netns_enter(void);
 
-/* Words are separated by single spaces; fails the test unless it ends with 0. */
+/* Runs a command, whose words are separated by single spaces; fails the test if it fails. */
 void netns_run(const char *fmt, ...) _printf_(1, 2);
 
-/* A process in a network namespace of its own that waits until it is stopped, or the test ends. */
+/* Starts a process in a network namespace of its own; it waits until it is stopped, or the test
+ * ends. */
 pid_t netns_child_start(void);
 void netns_child_stop(pid_t pid);

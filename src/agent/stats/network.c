@@ -13,11 +13,11 @@
 
 #define MAX_LINKS    8
 #define DEV_SIZE     ((size_t)16 * 1024)
-#define PEERS_AGE_MS 1000 /* how old what is known of links may be for a new container */
+#define PEERS_AGE_MS 1000               /* maximum age of known links for a new container */
 #define SLACK        ((int64_t)1 << 20) /* bytes that may pass between two readings */
 
 struct network {
-    struct link_stats *links; /* NULL: no netlink */
+    struct link_stats *links; /* NULL: netlink is not available */
     char *root;
     char *text;
     uint64_t peers_at_ms;
@@ -28,12 +28,12 @@ struct network {
 struct network_entry {
     struct network *net;
     int64_t pid;
-    int fd;   /* of net/dev, -1: it is opened for every reading */
-    size_t n; /* links; 0: by /proc */
+    int fd;   /* of net/dev; -1: it is opened for every reading */
+    size_t n; /* links; 0: read by /proc */
     int nsid;
     int links[MAX_LINKS];
-    unsigned scan; /* the one that `links` are of */
-    bool is_empty; /* /proc showed nothing but lo */
+    unsigned scan; /* the scan that `links` are from */
+    bool is_empty; /* /proc showed only lo */
 };
 
 struct network *network_new(const char *root)
@@ -92,7 +92,7 @@ static bool is_near(int64_t earlier, int64_t later)
     return later >= earlier && later - earlier <= SLACK;
 }
 
-/* Whether our ends of the links count what /proc says, which was read just before. */
+/* Whether the counters of our links match /proc, which was read just before. */
 static bool is_same(const struct network_entry *entry, const struct stats_net *dev)
 {
     int64_t rx = 0, tx = 0;
@@ -102,7 +102,7 @@ static bool is_same(const struct network_entry *entry, const struct stats_net *d
 
         if (link_stats_get(entry->net->links, entry->links[i], &c) < 0)
             return false;
-        rx += (int64_t)c.tx; /* what goes out here comes in there */
+        rx += (int64_t)c.tx; /* bytes sent here are received there */
         tx += (int64_t)c.rx;
     }
     return is_near(dev->rx, rx) && is_near(dev->tx, tx);
@@ -116,7 +116,7 @@ static bool find_links(struct network_entry *entry, size_t n_wanted)
     if (net->n_scans == 0 || time_monotonic_ms() - net->peers_at_ms > PEERS_AGE_MS)
         scan_peers(net);
     n = link_stats_peers(net->links, entry->nsid, entry->links, MAX_LINKS);
-    if (n != n_wanted) { /* what is known may be just too old */
+    if (n != n_wanted) { /* the known links may be just too old */
         scan_peers(net);
         n = link_stats_peers(net->links, entry->nsid, entry->links, MAX_LINKS);
     }
@@ -125,7 +125,7 @@ static bool find_links(struct network_entry *entry, size_t n_wanted)
     return entry->n > 0;
 }
 
-/* In a container the numbers of processes are those of its own, and those of the host only below `root`. */
+/* In a container the process numbers are local; those below `root` are the host's. */
 static int find_nsid(struct network_entry *entry)
 {
     struct network *net = entry->net;
@@ -139,7 +139,7 @@ static int find_nsid(struct network_entry *entry)
     return fd < 0 ? -errno : link_stats_nsid_of(net->links, fd, &entry->nsid);
 }
 
-/* Without any interface but lo there is nothing to find, and none of ours leads to macvlan and its like. */
+/* With lo alone there is nothing to find; and macvlan and the like have no link that ends here. */
 static bool can_use_links(struct network_entry *entry)
 {
     struct stats_net dev = {0};
@@ -202,8 +202,9 @@ void network_tick(struct network *net, bool is_rescan)
         log_debug(NULL, "netlink: no counters of interfaces");
 }
 
-/* A network was connected or disconnected: other links, none of ours any more, or one that is not ours beside them. */
-static void look_again(struct network_entry *entry)
+/* A network was connected or disconnected: the container has other links, no link of ours, or one
+ * that is not ours besides. */
+static void rescan(struct network_entry *entry)
 {
     struct stats_net dev = {0};
     size_t n = link_stats_peers(entry->net->links, entry->nsid, entry->links, MAX_LINKS);
@@ -224,7 +225,7 @@ int network_read(struct network_entry *entry, bool is_thorough, int64_t *ret_rx,
     int r;
 
     if (entry->n > 0 && entry->scan != entry->net->n_scans)
-        look_again(entry);
+        rescan(entry);
     for (size_t i = 0; i < entry->n; i++) {
         const struct link_counters *c = link_stats_find(entry->net->links, entry->links[i]);
 

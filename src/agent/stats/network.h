@@ -1,9 +1,9 @@
 #pragma once
 
 /*
- * Bytes per container over its network interfaces: one netlink dump of the host's ends of them where the agent
- * shares the host's network, else /proc/PID/net/dev. Which of the two is decided for each container by comparing
- * them once.
+ * Bytes received and sent per container. Where the agent shares the host's network, one netlink
+ * dump of the host's ends of the links is used, else /proc/PID/net/dev. The method is chosen per
+ * container by comparing the two once.
  */
 
 #include "base/error.h"
@@ -14,20 +14,21 @@ struct network;       /* of the host */
 struct network_entry; /* of one container */
 
 struct network *network_new(const char *root); /* `root` as for cgroup_fs_new() */
-void network_free(struct network *net);        /* after its entries */
+void network_free(struct network *net);        /* after all of its entries were closed */
 DEFINE_CLEANUP(struct network *, network_free);
 
 /* The method in use: "netlink", "proc" or "none". */
 const char *network_name(const struct network *net);
 
-/* `may_keep`: a descriptor may stay open for it. -ENOENT: nothing can be read of the process. */
+/* `may_keep`: the entry may keep a descriptor open. -ENOENT: the process cannot be read. */
 int network_open(struct network_entry **ret, struct network *net, int64_t pid, bool may_keep)
     _nodiscard_;
 void network_close(struct network_entry *entry); /* NULL is fine */
 DEFINE_CLEANUP(struct network_entry *, network_close);
 
-/* Before the entries of a tick are read. `is_rescan`: also see which interfaces there are; every minute will do. */
+/* Call before the entries of a tick are read. `is_rescan`: also read which interfaces exist; once a
+ * minute suffices. */
 void network_tick(struct network *net, bool is_rescan);
-/* Where there was no interface but lo, it is looked again only when `is_thorough`. */
+/* A container that had only lo is checked again only if `is_thorough`. */
 int network_read(struct network_entry *entry, bool is_thorough, int64_t *ret_rx, int64_t *ret_tx)
     _nodiscard_;

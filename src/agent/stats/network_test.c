@@ -1,6 +1,7 @@
 /*
- * In a network namespace of its own, and with those of children as containers: who is counted by netlink, who by
- * /proc/PID/net/dev, and that both are what the container itself sees.
+ * Runs in a network namespace of its own, with children's namespaces as containers. Shows which
+ * containers are read by netlink and which by /proc/PID/net/dev, and that both match the counters
+ * within the container.
  */
 
 #include "agent/stats/network.h"
@@ -25,7 +26,7 @@
 
 #define DEV_SIZE 16384
 
-/* `from` NULL: our own namespace. Nothing but what the test sends goes over it. */
+/* `from` NULL: our own namespace. Only packets of the test are sent over the link. */
 static void connect_link(pid_t from, const char *outside, pid_t into, const char *inside, int n)
 {
     char enter[64] = "env";
@@ -44,13 +45,13 @@ static void connect_link(pid_t from, const char *outside, pid_t into, const char
               (int)into, n, inside);
 }
 
-/* A packet out of the container, `n` as for connect_link(). */
+/* Sends a packet out of the container; `n` as for connect_link(). */
 static void send_from(pid_t pid, int n)
 {
     netns_run("nsenter -t %d -n bash -c echo>/dev/udp/10.9.%d.1/9", (int)pid, n);
 }
 
-static struct stats_net seen_inside(pid_t pid)
+static struct stats_net read_inside(pid_t pid)
 {
     _cleanup_free_ char *path = xasprintf("/proc/%d/net/dev", (int)pid);
     _cleanup_free_ char *text = NULL;
@@ -59,10 +60,10 @@ static struct stats_net seen_inside(pid_t pid)
     return stats_net_dev(text);
 }
 
-/* What is read is what the container sees; it has sent something. */
+/* Expects the counters that the container itself sees, after it has sent something. */
 static void check(struct network *net, struct network_entry *entry, pid_t pid, const char *name)
 {
-    struct stats_net inside = seen_inside(pid);
+    struct stats_net inside = read_inside(pid);
     int64_t rx = -1, tx = -1;
 
     network_tick(net, true);
@@ -73,7 +74,9 @@ static void check(struct network *net, struct network_entry *entry, pid_t pid, c
     assert_int_equal(tx, inside.tx);
 }
 
-/* A container with a link of ours, counted by netlink, and another namespace whose links are not ours. */
+/*
+ * A container with a link of ours, read by netlink, and another namespace whose links are not ours.
+ */
 struct linked {
     struct network *net;
     struct network_entry *entry;
@@ -100,8 +103,9 @@ static void linked_close(struct linked *l)
     netns_child_stop(l->other);
 }
 
-/* The host's network is the agent's: netlink, also when networks are connected and disconnected later. */
-static void links_of_ours(void **state)
+/* The agent is in the host's network: netlink is used, also after networks are connected or
+ * disconnected. */
+static void test_our_links_are_read_by_netlink(void **state)
 {
     struct linked l;
 
@@ -122,8 +126,8 @@ static void links_of_ours(void **state)
     linked_close(&l);
 }
 
-/* A network that is connected later and is none of our links, as macvlan: all of it is only in /proc. */
-static void a_link_that_is_not_ours_comes_later(void **state)
+/* A network is connected later without a link of ours, as macvlan: only /proc has all of it. */
+static void test_later_foreign_link_is_read_by_proc(void **state)
 {
     struct linked l;
 
@@ -139,21 +143,23 @@ struct foreign {
     pid_t host, container, other;
 };
 
-/* The links of the container end in the host's namespace, and ours, the agent's, is another. */
+/* The links of the container end in the host's namespace, the agent is in another one. */
 static void link_of_another(const struct foreign *f)
 {
     connect_link(f->host, "out1", f->container, "in1", 1);
     send_from(f->container, 1);
 }
 
-/* The agent is a container of the same host: it has a link, too, to there. */
+/* The agent is a container of the same host that has a link to the container, too. */
 static void link_beside(const struct foreign *f)
 {
     connect_link(f->host, "agent", getpid(), "eth0", 2);
     link_of_another(f);
 }
 
-/* One of two is ours, and all that has been sent went there: the rest will be in /proc alone. */
+/*
+ * One of two links is ours, and all bytes so far went over it: further ones may be in /proc only.
+ */
 static void one_of_two(const struct foreign *f)
 {
     connect_link(0, "out2", f->container, "in2", 2);
@@ -161,7 +167,7 @@ static void one_of_two(const struct foreign *f)
     send_from(f->container, 2);
 }
 
-/* The container's namespace has a number for us, but the link that gave it the number has gone. */
+/* The container's namespace has an nsid for us, but the link that it came from was removed. */
 static void one_that_was(const struct foreign *f)
 {
     connect_link(0, "out2", f->container, "in2", 2);
@@ -169,14 +175,14 @@ static void one_that_was(const struct foreign *f)
     link_of_another(f);
 }
 
-/* As many links of ours as it has interfaces, but they lead to somebody else. */
+/* We have as many links as the container has interfaces, but they lead to another namespace. */
 static void to_somebody_else(const struct foreign *f)
 {
     connect_link(0, "out2", f->other, "in2", 2);
     link_of_another(f);
 }
 
-static void a_foreign_namespace(void **state)
+static void test_foreign_links_are_read_by_proc(void **state)
 {
     static void (*const cases[])(const struct foreign *f) = {
         link_of_another, link_beside, one_of_two, one_that_was, to_somebody_else,
@@ -208,8 +214,8 @@ static void a_foreign_namespace(void **state)
     }
 }
 
-/* --network none: 0, and not looked at every second; a network that is connected later is seen. */
-static void nothing_but_lo(void **state)
+/* --network none: 0 bytes, not checked every second; a network that is connected later is found. */
+static void test_network_none_has_zero_bytes(void **state)
 {
     struct network *net;
     struct network_entry *entry = NULL;
@@ -234,8 +240,8 @@ static void nothing_but_lo(void **state)
     netns_child_stop(c);
 }
 
-/* Who has ended: nothing is opened, and nothing is read anew. */
-static void who_has_ended(void **state)
+/* A process that has ended: nothing is opened, and counters are not read again. */
+static void test_ended_process_is_not_read(void **state)
 {
     struct network *net;
     struct network_entry *entry = NULL, *late = NULL;
@@ -258,8 +264,10 @@ static void who_has_ended(void **state)
     network_free(net);
 }
 
-/* The name of what counts `pid`, a number of the host's, in an agent with process numbers of its own. */
-static const char *name_elsewhere(const char *root, pid_t pid)
+/*
+ * The method used for `pid`, a number of the host's, by an agent with process numbers of its own.
+ */
+static const char *find_name_in_pid_namespace(const char *root, pid_t pid)
 {
     struct network *net = network_new(root);
     struct network_entry *entry = NULL;
@@ -273,11 +281,12 @@ static const char *name_elsewhere(const char *root, pid_t pid)
 }
 
 /* An agent in a container with --network host: its process numbers are not those of /host/proc. */
-static void numbers_of_another(void **state)
+static void test_foreign_process_numbers(void **state)
 {
     char root[] = "/tmp/dockmon-network-XXXXXX";
     char proc[sizeof(root) +
-              sizeof("/proc")]; /* no memory of the heap, which the children would not free */
+              /* on the stack, because the children would not free memory of the heap */
+              sizeof("/proc")];
     pid_t c, agent;
     int status = 0;
 
@@ -292,11 +301,11 @@ static void numbers_of_another(void **state)
     send_from(c, 1);
     agent = fork();
     if (agent == 0) {
-        if (unshare(CLONE_NEWPID) < 0) /* of the children from now on */
+        if (unshare(CLONE_NEWPID) < 0) /* applies to the next children */
             _exit(2);
         agent = fork();
         if (agent == 0)
-            _exit(str_eq(name_elsewhere(root, c), "netlink") ? 0 : 1);
+            _exit(str_eq(find_name_in_pid_namespace(root, c), "netlink") ? 0 : 1);
         _exit(waitpid(agent, &status, 0) == agent && status == 0 ? 0 : 1);
     }
     assert_int_equal(waitpid(agent, &status, 0), agent);
@@ -309,12 +318,12 @@ static void numbers_of_another(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(links_of_ours),
-        cmocka_unit_test(a_link_that_is_not_ours_comes_later),
-        cmocka_unit_test(a_foreign_namespace),
-        cmocka_unit_test(nothing_but_lo),
-        cmocka_unit_test(who_has_ended),
-        cmocka_unit_test(numbers_of_another),
+        cmocka_unit_test(test_our_links_are_read_by_netlink),
+        cmocka_unit_test(test_later_foreign_link_is_read_by_proc),
+        cmocka_unit_test(test_foreign_links_are_read_by_proc),
+        cmocka_unit_test(test_network_none_has_zero_bytes),
+        cmocka_unit_test(test_ended_process_is_not_read),
+        cmocka_unit_test(test_foreign_process_numbers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

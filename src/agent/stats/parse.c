@@ -22,7 +22,7 @@ static const char *next_line(const char *p)
     return *p ? p + 1 : p;
 }
 
-/* Behind the digits; *ret is left alone when there are none. */
+/* Returns the text after the digits; *ret is left unchanged if there are none. */
 static const char *take_number(const char *p, int64_t *ret)
 {
     int64_t v = 0;
@@ -38,7 +38,7 @@ static const char *take_number(const char *p, int64_t *ret)
     return p;
 }
 
-/* "12.345" in hundredths, cut. */
+/* Reads "12.345" in hundredths, truncated. */
 static const char *take_hundredths(const char *p, int64_t *ret)
 {
     int64_t whole = METRIC_NONE, fraction = 0;
@@ -180,7 +180,7 @@ struct stats_cpu stats_cpu(const char *text)
     if (!str_starts_with(p, "cpu "))
         return cpu;
     p += strlen("cpu ");
-    for (size_t i = 0; i < FIELDS; i++) /* old kernels have fewer */
+    for (size_t i = 0; i < FIELDS; i++) /* old kernels have fewer fields */
         p = take_number(skip_spaces(p), &ticks[i]);
     for (size_t i = 0; i < FIELDS; i++) {
         add(&cpu.all, ticks[i]);
@@ -194,7 +194,7 @@ struct stats_cpu stats_cpu(const char *text)
     return cpu;
 }
 
-/* Whether a list such as "cpu,cpuacct" has the name. */
+/* Whether a list such as "cpu,cpuacct" contains the name. */
 static bool has_word(const char *list, size_t size, const char *name)
 {
     for (const char *p = list, *end = list + size; p < end;) {

@@ -13,7 +13,7 @@
 #define MAX  INT64_MAX
 #define NONE METRIC_NONE
 
-static void numbers(void **state)
+static void test_numbers(void **state)
 {
     static const struct {
         const char *text;
@@ -37,7 +37,7 @@ static void numbers(void **state)
         assert_int_equal(stats_number(cases[i].text), cases[i].want);
 }
 
-static void keys(void **state)
+static void test_keys(void **state)
 {
     static const char text[] =
         "cache 100\nrss 7\ntotal_rss 8\ntotal_inactive_file 4096\n"
@@ -60,7 +60,7 @@ static void keys(void **state)
     assert_int_equal(end, 1);
 }
 
-static void io(void **state)
+static void test_io(void **state)
 {
     static const struct {
         const char *text;
@@ -91,7 +91,7 @@ static void io(void **state)
     }
 }
 
-static void pressure(void **state)
+static void test_pressure(void **state)
 {
     int64_t some, full;
 
@@ -124,7 +124,7 @@ static bool is_eth1(const char *name)
     return str_eq(name, "eth1");
 }
 
-static void networks(void **state)
+static void test_networks(void **state)
 {
     struct stats_net net = stats_net_dev(net_dev);
 
@@ -145,7 +145,7 @@ static const char proc_stat[] = "cpu  10 20 30 400 50 6 7 800 9 10\n"
                                 "cpu1 5 10 15 200 25 3 4 400 5 5\n"
                                 "intr 1 2 3\n";
 
-static void cpus(void **state)
+static void test_cpus(void **state)
 {
     struct stats_cpu cpu = stats_cpu(proc_stat);
 
@@ -158,7 +158,7 @@ static void cpus(void **state)
     assert_int_equal(stats_cpu("cpu  1 2 3 4").docker, 10);
 }
 
-static void cgroup_paths(void **state)
+static void test_cgroup_paths(void **state)
 {
     static const char v1[] = "12:cpu,cpuacct:/docker/aa\n11:memory:/docker/bb\n"
                              "1:name=systemd:/docker/cc\n0::/system.slice/docker.service\n";
@@ -188,7 +188,7 @@ static void cgroup_paths(void **state)
     }
 }
 
-static void loads(void **state)
+static void test_loads(void **state)
 {
     int64_t l[3];
 
@@ -202,8 +202,8 @@ static void loads(void **state)
     assert_int_equal(l[1], NONE);
 }
 
-/* Whatever a text is cut to, nothing reads behind it; the sanitizer looks on. */
-static void cut_texts(void **state)
+/* Reads texts cut at any length; the sanitizer detects reads beyond the end. */
+static void test_cut_texts_are_not_read_beyond_their_end(void **state)
 {
     const char *const texts[] = {net_dev, proc_stat, "12:cpu,cpuacct:/docker/aa\n0::/x\n",
                                  "8:0 Read 4096\n8:0 rbytes=1 wbytes=2\n",
@@ -234,9 +234,15 @@ static void cut_texts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(numbers),  cmocka_unit_test(keys),         cmocka_unit_test(io),
-        cmocka_unit_test(pressure), cmocka_unit_test(networks),     cmocka_unit_test(cpus),
-        cmocka_unit_test(loads),    cmocka_unit_test(cgroup_paths), cmocka_unit_test(cut_texts),
+        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_io),
+        cmocka_unit_test(test_pressure),
+        cmocka_unit_test(test_networks),
+        cmocka_unit_test(test_cpus),
+        cmocka_unit_test(test_loads),
+        cmocka_unit_test(test_cgroup_paths),
+        cmocka_unit_test(test_cut_texts_are_not_read_beyond_their_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

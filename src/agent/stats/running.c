@@ -28,17 +28,18 @@ enum entry_state {
 };
 
 struct entry {
-    struct list link; /* in `waiting`, else on its own */
+    struct list link; /* in `waiting`, else empty */
     char id[CONTAINER_ID_SIZE];
     enum entry_state state;
-    bool is_told;         /* on_start was called, on_end was not */
-    bool is_asked_again;  /* it has started anew while being inspected */
-    unsigned list_number; /* it came, or was seen in a list, after this many lists were asked for */
+    bool is_notified;    /* on_start was called, on_end was not yet */
+    bool is_asked_again; /* it was restarted while being inspected */
+    /* the number of lists asked for when it was added, or last seen in a list */
+    unsigned list_number;
 };
 
 struct lookup {
     struct running_list *owner;
-    struct engine_call *call; /* NULL: free */
+    struct engine_call *call; /* NULL: the slot is free */
     char id[CONTAINER_ID_SIZE];
 };
 
@@ -53,16 +54,16 @@ struct running_list {
     struct lookup lookups[MAX_PARALLEL];
     struct engine_call *list_call;
     struct loop_timer retry;
-    unsigned n_lists; /* asked for */
-    uint64_t next;    /* event */
-    struct set all;   /* ids of containers in any state; values mean nothing */
+    unsigned n_lists; /* that were asked for */
+    uint64_t next;    /* number of the next event */
+    struct set all;   /* ids of containers in any state; the values are unused */
     bool is_listed;
-    uint64_t list_seq; /* event that came first after the list was asked for */
+    uint64_t list_seq; /* the first event after the list was asked for */
 };
 
 /* Parsing */
 
-static int64_t number_of(struct json_span s)
+static int64_t get_number(struct json_span s)
 {
     char text[NUMBER_SIZE];
     int64_t v = 0;
@@ -74,7 +75,7 @@ static int64_t number_of(struct json_span s)
     return parse_i64(text, &v) < 0 || v < 0 ? METRIC_NONE : v;
 }
 
-static int64_t time_of(struct json_span s)
+static int64_t get_time(struct json_span s)
 {
     char text[TIME_TEXT_SIZE + 16];
     int64_t ns = 0;
@@ -88,7 +89,7 @@ bool running_from_inspect(struct json_span inspect, struct running *ret)
 {
     struct json_span state = json_span_find(inspect, "State");
     char name[RUNNING_NAME_SIZE + 1] = "";
-    int64_t pid = number_of(json_span_find(state, "Pid"));
+    int64_t pid = get_number(json_span_find(state, "Pid"));
 
     *ret = (struct running){0};
     if (!json_span_copy_string(json_span_find(inspect, "Id"), ret->id, sizeof(ret->id)) ||
@@ -97,8 +98,8 @@ bool running_from_inspect(struct json_span inspect, struct running *ret)
     if (json_span_copy_string(json_span_find(inspect, "Name"), name, sizeof(name)))
         str_copy(ret->name, sizeof(ret->name), name[0] == '/' ? name + 1 : name);
     ret->pid = pid == METRIC_NONE ? 0 : pid;
-    ret->started_at_ms = time_of(json_span_find(state, "StartedAt"));
-    ret->restarts = number_of(json_span_find(inspect, "RestartCount"));
+    ret->started_at_ms = get_time(json_span_find(state, "StartedAt"));
+    ret->restarts = get_number(json_span_find(inspect, "RestartCount"));
     ret->is_host_network = json_span_is(
         json_span_find(json_span_find(inspect, "HostConfig"), "NetworkMode"), "\"host\"");
     return true;
@@ -106,31 +107,31 @@ bool running_from_inspect(struct json_span inspect, struct running *ret)
 
 /* Entries */
 
-static void entry_set_state(struct entry *e, enum entry_state state)
+static void set_state(struct entry *e, enum entry_state state)
 {
     assert(state != ENTRY_ASKED || e->state == ENTRY_WAITING);
     assert(state != ENTRY_KNOWN || e->state == ENTRY_ASKED);
     e->state = state;
 }
 
-static void tell_end(struct running_list *l, struct entry *e)
+static void notify_end(struct running_list *l, struct entry *e)
 {
-    if (TAKE(e->is_told, false))
+    if (TAKE(e->is_notified, false))
         l->handler->on_end(l->owner, e->id);
 }
 
 static void forget(struct running_list *l, struct entry *e)
 {
-    tell_end(l, e);
+    notify_end(l, e);
     list_unlink(&e->link);
     (void)map_remove(&l->entries, e->id);
     free(e);
 }
 
-static void work_next(struct running_list *l);
+static void start_next(struct running_list *l);
 
-/* It has started, or may have without our knowing. */
-static void want(struct running_list *l, const char *id)
+/* The container was started, or may have been without an event: inspect it. */
+static void request_inspect(struct running_list *l, const char *id)
 {
     struct entry *e = map_find(&l->entries, id);
 
@@ -141,28 +142,28 @@ static void want(struct running_list *l, const char *id)
         list_init(&e->link);
         str_copy(e->id, sizeof(e->id), id);
         (void)map_put(&l->entries, id, e);
-        entry_set_state(e, ENTRY_WAITING);
+        set_state(e, ENTRY_WAITING);
         list_append(&l->waiting, &e->link);
     } else if (e->state == ENTRY_ASKED) {
         e->is_asked_again = true;
     } else if (e->state == ENTRY_KNOWN) {
-        entry_set_state(e, ENTRY_WAITING);
+        set_state(e, ENTRY_WAITING);
         list_append(&l->waiting, &e->link);
     }
     e->list_number = l->n_lists;
-    work_next(l);
+    start_next(l);
 }
 
 static void on_known(struct running_list *l, struct entry *e, const struct running *r)
 {
     if (TAKE(e->is_asked_again, false)) {
-        entry_set_state(e, ENTRY_WAITING);
+        set_state(e, ENTRY_WAITING);
         list_append(&l->waiting, &e->link);
         return;
     }
-    entry_set_state(e, ENTRY_KNOWN);
-    tell_end(l, e);
-    e->is_told = true;
+    set_state(e, ENTRY_KNOWN);
+    notify_end(l, e);
+    e->is_notified = true;
     l->handler->on_start(l->owner, r);
 }
 
@@ -176,7 +177,7 @@ static void on_inspect(void *owner, const struct engine_reply *reply)
 
     lookup->call = NULL;
     if (e && e->state == ENTRY_ASKED) {
-        /* Gone again: what lives under a second is no container that figures could be shown of. */
+        /* The container has ended already: too short-lived to have statistics. */
         bool is_running = reply->code == 0 &&
                           checked_text_init(&text, reply->body, reply->size, NULL) == 0 &&
                           running_from_inspect(checked_text_span(&text), &r) && str_eq(r.id, e->id);
@@ -184,14 +185,14 @@ static void on_inspect(void *owner, const struct engine_reply *reply)
         if (is_running) {
             on_known(l, e, &r);
         } else if (TAKE(e->is_asked_again, false)) {
-            entry_set_state(e, ENTRY_WAITING);
+            set_state(e, ENTRY_WAITING);
             list_append(&l->waiting, &e->link);
         } else {
             forget(l, e);
         }
         checked_text_done(&text);
     }
-    work_next(l);
+    start_next(l);
 }
 
 static struct lookup *free_lookup(struct running_list *l)
@@ -203,7 +204,7 @@ static struct lookup *free_lookup(struct running_list *l)
     return NULL;
 }
 
-static void work_next(struct running_list *l)
+static void start_next(struct running_list *l)
 {
     struct lookup *lookup;
 
@@ -213,7 +214,7 @@ static void work_next(struct running_list *l)
 
         lookup->owner = l;
         str_copy(lookup->id, sizeof(lookup->id), e->id);
-        entry_set_state(e, ENTRY_ASKED);
+        set_state(e, ENTRY_ASKED);
         if (engine_call_start(&lookup->call, l->engine,
                               &(struct engine_request){
                                   .path = path,
@@ -223,7 +224,7 @@ static void work_next(struct running_list *l)
                               },
                               NULL) < 0) {
             lookup->call = NULL;
-            forget(l, e); /* the list tells of it again */
+            forget(l, e); /* the next list contains it again */
         }
     }
 }
@@ -242,7 +243,9 @@ static bool is_live_state(struct json_span state)
     return json_span_is(state, "\"running\"") || json_span_is(state, "\"paused\"");
 }
 
-/* Those that the list did not have, and that were there before it was asked for. */
+/*
+ * Removes the containers that the list does not contain, but that existed before it was asked for.
+ */
 static void drop_missing(struct running_list *l, unsigned number)
 {
     struct entry **gone = xcalloc(l->entries.size + 1, sizeof(struct entry *));
@@ -274,7 +277,7 @@ static void use_existence(struct running_list *l, const struct event *e)
         set_exists(l, e->id, str_eq(e->action, "create"));
 }
 
-/* What has come and gone while the list was on its way. */
+/* Applies the events that arrived while the list was on its way. */
 static void replay_existence(struct running_list *l)
 {
     for (uint64_t seq = l->list_seq; seq < l->next; seq++) {
@@ -302,7 +305,7 @@ static void read_list(struct running_list *l, struct json_span list)
             continue;
         set_exists(l, id, true);
         if (is_live_state(json_span_find(element, "State")))
-            want(l, id); /* those we know may have restarted unseen */
+            request_inspect(l, id); /* known ones may have been restarted without an event */
     }
     drop_missing(l, number);
     replay_existence(l);
@@ -349,7 +352,7 @@ static void on_rename(struct running_list *l, const struct event *e)
     const struct entry *entry = map_find(&l->entries, e->id);
     const char *name = event_attribute(e, "name");
 
-    if (entry && entry->is_told && *name)
+    if (entry && entry->is_notified && *name)
         l->handler->on_rename(l->owner, e->id, name[0] == '/' ? name + 1 : name);
 }
 
@@ -358,7 +361,7 @@ static void on_one_event(struct running_list *l, const struct event *e)
     struct entry *entry = map_find(&l->entries, e->id);
 
     if (str_eq(e->action, "start")) {
-        want(l, e->id);
+        request_inspect(l, e->id);
     } else if (str_eq(e->action, "rename")) {
         on_rename(l, e);
     } else if (entry && (str_eq(e->action, "die") || str_eq(e->action, "destroy"))) {
@@ -371,10 +374,10 @@ static void on_event(struct events_listener *listener, const struct event *e)
 {
     struct running_list *l = CONTAINER_OF(listener, struct running_list, listener);
 
-    (void)e; /* the history also has those that came before the last list */
+    (void)e; /* the history also has events from before the last list */
     if (l->next < events_first(l->events)) {
         l->next = events_first(l->events);
-        ask_list(l); /* some went by unseen */
+        ask_list(l); /* some events were missed */
     }
     for (; l->next < events_end(l->events); l->next++)
         on_one_event(l, events_get(l->events, l->next));
@@ -435,6 +438,6 @@ int64_t running_n(const struct running_list *l)
     if (!l->is_listed)
         return METRIC_NONE;
     map_foreach(&l->entries, e)
-        n += ((const struct entry *)e->value)->is_told;
+        n += ((const struct entry *)e->value)->is_notified;
     return n;
 }

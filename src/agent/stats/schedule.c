@@ -1,6 +1,6 @@
 #include "agent/stats/schedule.h"
 
-#include "agent/stats/pace.h"
+#include "agent/stats/interval.h"
 #include "base/str.h"
 
 #define THOROUGH_MS 5000  /* between readings of expensive or slowly changing values */
@@ -25,7 +25,7 @@ static uint64_t live_interval(const struct schedule *s, uint64_t now)
     return wanted > fastest ? wanted : fastest;
 }
 
-static uint64_t near_ms(const struct schedule *s)
+static uint64_t get_near_ms(const struct schedule *s)
 {
     return s->live_interval_ms / 2;
 }
@@ -55,16 +55,17 @@ bool schedule_begin(struct schedule *s, uint64_t now_ms, struct schedule_tick *r
     bool is_rest, is_live;
 
     if (has_live(s, now_ms))
-        pace_meet(&s->rest_at_ms, &s->live_at_ms, now_ms, near_ms(s));
-    is_rest = pace_is_due(&s->rest_at_ms, now_ms, s->rest_interval_ms);
-    is_live = has_live(s, now_ms) && pace_is_due(&s->live_at_ms, now_ms, live_interval(s, now_ms));
+        interval_merge(&s->rest_at_ms, &s->live_at_ms, now_ms, get_near_ms(s));
+    is_rest = interval_is_due(&s->rest_at_ms, now_ms, s->rest_interval_ms);
+    is_live = has_live(s, now_ms) &&
+              interval_is_due(&s->live_at_ms, now_ms, live_interval(s, now_ms));
     if (!is_rest && !is_live)
         return false;
     s->ticked_ms = now_ms;
     *ret = (struct schedule_tick){
         .is_rest = is_rest,
-        .is_thorough = pace_is_due(&s->thorough_at_ms, now_ms, THOROUGH_MS) || is_rest,
-        .is_rescan = pace_is_due(&s->rescan_at_ms, now_ms, RESCAN_MS),
+        .is_thorough = interval_is_due(&s->thorough_at_ms, now_ms, THOROUGH_MS) || is_rest,
+        .is_rescan = interval_is_due(&s->rescan_at_ms, now_ms, RESCAN_MS),
         .has_host = is_rest || s->is_eager || s->rate.host,
     };
     return true;
@@ -92,12 +93,13 @@ void schedule_reset(struct schedule *s)
 }
 
 /* The live interval has begun or has changed. */
-static void hurry(struct schedule *s, uint64_t now)
+static void begin_live(struct schedule *s, uint64_t now)
 {
     if (s->live_at_ms < now || s->live_at_ms > now + live_interval(s, now))
         s->live_at_ms = now;
-    if (s->live_at_ms < s->ticked_ms + near_ms(s))
-        s->live_at_ms = s->ticked_ms + near_ms(s); /* values that were just read are new enough */
+    if (s->live_at_ms < s->ticked_ms + get_near_ms(s))
+        s->live_at_ms = s->ticked_ms +
+                        get_near_ms(s); /* values that were just read are new enough */
 }
 
 void schedule_set_rate(struct schedule *s, const struct msg_stats_rate *rate, uint64_t now_ms)
@@ -108,7 +110,7 @@ void schedule_set_rate(struct schedule *s, const struct msg_stats_rate *rate, ui
     for (size_t i = 0; i < rate->containers.n; i++)
         strings_add(&s->rate.containers, rate->containers.items[i]);
     s->rate_until_ms = now_ms + (uint64_t)rate->ttl_s * 1000;
-    hurry(s, now_ms);
+    begin_live(s, now_ms);
 }
 
 void schedule_set_eager(struct schedule *s, bool is_eager, uint64_t now_ms)
@@ -116,7 +118,7 @@ void schedule_set_eager(struct schedule *s, bool is_eager, uint64_t now_ms)
     s->is_eager = is_eager;
     if (is_eager && s->rest_at_ms > now_ms + s->live_interval_ms)
         s->rest_at_ms = now_ms + s->live_interval_ms;
-    hurry(s, now_ms);
+    begin_live(s, now_ms);
 }
 
 bool schedule_is_watched(const struct schedule *s, const char *id)
@@ -130,10 +132,10 @@ bool schedule_is_watched(const struct schedule *s, const char *id)
 
 bool schedule_is_host_due(struct schedule *s, uint64_t now_ms)
 {
-    return pace_is_due(&s->host_at_ms, now_ms, HOST_MS);
+    return interval_is_due(&s->host_at_ms, now_ms, HOST_MS);
 }
 
 bool schedule_is_api_due(struct schedule *s, uint64_t now_ms)
 {
-    return pace_is_due(&s->api_at_ms, now_ms, SCHEDULE_API_MS);
+    return interval_is_due(&s->api_at_ms, now_ms, SCHEDULE_API_MS);
 }

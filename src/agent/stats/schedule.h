@@ -3,9 +3,10 @@
 /*
  * When the collector reads what. Pure: the time is an argument, so that tests can choose it.
  *
- * Two intervals run side by side: at the rest interval everything is read, at the live interval only
- * what is in demand. Demand is the server's rate, which expires by itself, or eager mode. Ticks of the
- * two that are close become one. Some readings are expensive and have slower intervals of their own.
+ * Two intervals run side by side: at the rest interval everything is read, at the live interval
+ * only what is in demand. Demand is the server's rate, which expires by itself, or eager mode.
+ * Ticks of the two that are close become one. Some readings are expensive and have slower intervals
+ * of their own.
  *
  *   add demand  -> the next live tick comes at once, but not sooner than half an interval after the
  *                  last tick: values that were just read are new enough
@@ -35,7 +36,7 @@ struct schedule_tick {
     bool is_rest;     /* all containers and the host, not only those in demand */
     bool is_thorough; /* also values that are expensive or hardly change */
     bool is_rescan;   /* look for new and removed network interfaces */
-    bool has_host;    /* the host, too */
+    bool has_host;    /* including the host */
 };
 
 void schedule_init(struct schedule *s, uint64_t rest_ms, uint64_t live_ms, uint64_t now_ms);

@@ -18,7 +18,7 @@ struct counts {
     unsigned n_rest, n_live, n_host, n_thorough;
 };
 
-/* Lets the time pass in steps of 10 ms, as a timer that is always set again would. */
+/* Lets time pass in steps of 10 ms and counts the ticks. */
 static struct counts run(struct schedule *s, uint64_t from, uint64_t until)
 {
     struct counts n = {0};
@@ -36,7 +36,7 @@ static struct counts run(struct schedule *s, uint64_t from, uint64_t until)
     return n;
 }
 
-static void without_demand_only_the_rest_interval_ticks(void **state)
+static void test_without_demand_only_the_rest_interval_ticks(void **state)
 {
     struct schedule s;
     struct counts n;
@@ -53,7 +53,7 @@ static void without_demand_only_the_rest_interval_ticks(void **state)
     schedule_done(&s);
 }
 
-static void a_rate_brings_live_ticks_until_it_expires(void **state)
+static void test_rate_brings_live_ticks_until_it_expires(void **state)
 {
     struct msg_stats_rate rate = {.interval_ms = 2000, .ttl_s = 20};
     struct schedule s;
@@ -69,10 +69,10 @@ static void a_rate_brings_live_ticks_until_it_expires(void **state)
     n = run(&s, BEGIN + 2000, BEGIN + 22000);
     assert_int_equal(n.n_live, 10);
     assert_int_equal(n.n_rest, 2);
-    assert_int_equal(n.n_host, n.n_rest); /* the rate does not name it */
+    assert_int_equal(n.n_host, n.n_rest); /* the rate does not include it */
     assert_true(n.n_thorough < n.n_rest + n.n_live);
     assert_true(schedule_expire(&s, BEGIN + 22000));
-    assert_false(schedule_expire(&s, BEGIN + 22000)); /* once */
+    assert_false(schedule_expire(&s, BEGIN + 22000)); /* only once */
     assert_false(schedule_is_watched(&s, "a"));
     n = run(&s, BEGIN + 22000, BEGIN + 42000);
     assert_int_equal(n.n_live, 0);
@@ -80,7 +80,7 @@ static void a_rate_brings_live_ticks_until_it_expires(void **state)
     schedule_done(&s);
 }
 
-static void the_first_live_tick_keeps_its_distance(void **state)
+static void test_first_live_tick_keeps_a_distance(void **state)
 {
     const struct msg_stats_rate rate = {
         .interval_ms = 1000, .ttl_s = 60, .host = true, .all = true};
@@ -99,7 +99,7 @@ static void the_first_live_tick_keeps_its_distance(void **state)
     schedule_done(&s);
 }
 
-static void eager_is_everything_at_the_live_interval(void **state)
+static void test_eager_reads_everything_at_the_live_interval(void **state)
 {
     struct schedule s;
     struct counts n;
@@ -109,7 +109,7 @@ static void eager_is_everything_at_the_live_interval(void **state)
     (void)run(&s, BEGIN, BEGIN + 2000);
     schedule_set_eager(&s, true, BEGIN + 2000);
     n = run(&s, BEGIN + 2000, BEGIN + 3500);
-    assert_int_equal(n.n_rest, 1); /* soon, not after a whole interval */
+    assert_int_equal(n.n_rest, 1); /* soon, without waiting for a whole interval */
     n = run(&s, BEGIN + 3500, BEGIN + 13500);
     assert_int_equal(n.n_rest + n.n_live, 10);
     assert_int_equal(n.n_host, 10);
@@ -123,10 +123,10 @@ static void eager_is_everything_at_the_live_interval(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(without_demand_only_the_rest_interval_ticks),
-        cmocka_unit_test(a_rate_brings_live_ticks_until_it_expires),
-        cmocka_unit_test(the_first_live_tick_keeps_its_distance),
-        cmocka_unit_test(eager_is_everything_at_the_live_interval),
+        cmocka_unit_test(test_without_demand_only_the_rest_interval_ticks),
+        cmocka_unit_test(test_rate_brings_live_ticks_until_it_expires),
+        cmocka_unit_test(test_first_live_tick_keeps_a_distance),
+        cmocka_unit_test(test_eager_reads_everything_at_the_live_interval),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

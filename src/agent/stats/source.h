@@ -3,11 +3,12 @@
 /*
  * Where samples come from: the kernel's files, or the Engine API.
  *
- * Files are preferred, because they cost nothing to the engine and can be read every second. They are
- * given up for all containers
+ * Files are preferred, because they cost nothing to the engine and can be read every second. They
+ * are given up for all containers
  *
  *   - at the start, when there is no cgroup file system, or STATS_SOURCE=api;
- *   - while not a single container was found in them: they are not those of the host, or not those of
+ *   - while not a single container was found in them: they are not those of the host, or not those
+ *   of
  *     the engine, for example because the agent runs in a container that does not see them;
  *   - for good, when a container's values do not agree with a sample of the Engine API. That is
  *     checked once, with the first container that can be read.
@@ -40,7 +41,7 @@ struct source {
     char *reported_why;
 };
 
-/* Engine and targets are borrowed and outlive it. `root`: of sys/ and proc/; NULL: is found. */
+/* Engine and targets are borrowed and outlive it. `root`: of sys/ and proc/; NULL: detected. */
 void source_open(struct source *s,
                  const struct config *config,
                  const char *root,

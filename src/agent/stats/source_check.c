@@ -3,7 +3,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define CPU_SLACK_US 500000              /* the engine's figure is up to a collector's round old */
+/* the engine's value is up to one round of the collector old */
+#define CPU_SLACK_US 500000
 #define MEMORY_SLACK ((int64_t)16 << 20) /* bytes */
 #define MEMORY_PARTS 20                  /* 5 % */
 #define IO_SLACK     ((int64_t)64 << 20)
@@ -54,7 +55,8 @@ void source_check_compare(const int64_t *before,
 
     *ret_why = '\0';
     compare("CPU time in us", cpu, api->values[CONTAINER_CPU_TIME], CPU_SLACK_US, ret_why);
-    /* Podman's usage has the file cache taken off already, or is anonymous memory alone. */
+    /* Podman has already subtracted the file cache from the usage, or reports anonymous memory
+     * alone. */
     if (!is_within(memory, api->values[CONTAINER_MEM_USED], slack) &&
         !is_within(anon, api->mem_usage, slack))
         compare("memory", memory, api->mem_usage, slack, ret_why);

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * Compares what the files say of a container with one sample of the Engine API. The files are read before and after,
- * so that what the engine says must lie between, but for some noise.
+ * Compares the files of a container with one sample of the Engine API. The files are read before
+ * and after it, so that the engine's values must be in between, within a tolerance.
  */
 
 #include "agent/stats/target.h"
@@ -16,10 +16,10 @@ struct source_check { /* zeroed: not started */
     bool is_done;
 };
 
-#define SOURCE_CHECK_TRIES         5 /* containers that went away meanwhile */
-#define SOURCE_CHECK_DISAGREEMENTS 2 /* before it counts */
+#define SOURCE_CHECK_TRIES         5 /* containers that ended meanwhile */
+#define SOURCE_CHECK_DISAGREEMENTS 2 /* in a row, before the files are given up */
 
-/* "" or what does not agree. Pure. */
+/* Sets `ret` to "", or to the value that does not agree. Pure. */
 #define SOURCE_CHECK_TEXT 200
 void source_check_compare(const int64_t *before,
                           const int64_t *after,

@@ -8,10 +8,9 @@
 #include <errno.h>
 #include <unistd.h>
 
-#define NO_LIMIT (INT64_MAX - ((int64_t)1 << 20)) /* v1 says a whole number of pages */
-#define MAX_CPU  1e12                             /* beyond it a clock has jumped */
-#define MIN_SPAN_MS \
-    400 /* two readings that are nearer say nothing: the kernel counts in ticks of 10 ms */
+#define NO_LIMIT    (INT64_MAX - ((int64_t)1 << 20)) /* v1 reports a whole number of pages */
+#define MAX_CPU     1e12                             /* more means that a clock has jumped */
+#define MIN_SPAN_MS 400 /* closer readings are too inexact: the kernel counts in ticks of 10 ms */
 
 int64_t target_cpu(int64_t usage_us, int64_t ticks, int64_t n_cpus)
 {
@@ -41,13 +40,13 @@ static void use_cpu(struct target *t, const struct stats_cpu *cpu)
         return;
     if (t->usage != METRIC_NONE && t->ticks != METRIC_NONE) {
         if (time_monotonic_ms() - t->base_ms < MIN_SPAN_MS)
-            return; /* the base stays */
+            return; /* keep the base */
         t->values[CONTAINER_CPU] = target_cpu(usage - t->usage, cpu->docker - t->ticks, cpu->n);
     }
     set_base(t, cpu);
 }
 
-/* No limit is the host's memory, as the engine has it. */
+/* Without a limit the memory of the host is the limit, as in the engine. */
 static void clip_limit(struct target *t, const struct target_sources *s)
 {
     int64_t *limit = &t->values[CONTAINER_MEM_LIMIT];

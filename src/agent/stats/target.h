@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * One container that is measured: its open files, what was read last, and what follows from two readings. Storage
- * is the collector's.
+ * A target is one container that is measured: its open files, its last values, and the rates
+ * between two readings. Storage is the caller's.
  */
 
 #include "agent/stats/api_stats.h"
@@ -13,24 +13,24 @@
 
 struct target {
     struct running running;
-    struct cgroup *cg;         /* NULL: by the Engine API */
+    struct cgroup *cg;         /* NULL: read through the Engine API */
     struct network_entry *net; /* NULL: the host's network, or it cannot be read */
-    struct api_sample *api;    /* the last, NULL: none yet */
+    struct api_sample *api;    /* the last one; NULL: none yet */
     bool is_watched;
-    bool is_fresh; /* values were read since the last batch */
-    int64_t usage,
-        ticks;        /* CPU: of the reading that the next is compared with; METRIC_NONE: none */
-    uint64_t base_ms; /* when that was, monotonic */
+    bool is_fresh;        /* values were read since the last batch */
+    int64_t usage, ticks; /* CPU: base of the next comparison; METRIC_NONE: none */
+    uint64_t base_ms;     /* time of that reading, monotonic */
     int64_t values[CONTAINER_METRICS];
 };
 
 struct target_sources {   /* borrowed */
-    struct cgroup_fs *fs; /* NULL: everything by the Engine API */
+    struct cgroup_fs *fs; /* NULL: everything is read through the Engine API */
     struct network *net;
-    int64_t host_memory; /* bytes, METRIC_NONE when unknown */
+    int64_t host_memory; /* bytes; METRIC_NONE: unknown */
 };
 
-/* Opens what can be opened, and takes the reading that the first one is compared with. `err`: why there are no files. */
+/* Opens the files that exist, and takes the first reading to compare with. `err`: why there are no
+ * files. */
 void target_open(struct target *t,
                  const struct target_sources *s,
                  const struct running *r,
@@ -38,7 +38,7 @@ void target_open(struct target *t,
                  struct error *err);
 void target_done(struct target *t); /* closes everything */
 
-/* -ENODEV: the container has ended. Those without files are left as they are. */
+/* -ENODEV: the container has ended. Does nothing without files. */
 int target_read(struct target *t,
                 const struct target_sources *s,
                 const struct stats_cpu *cpu,
@@ -46,10 +46,11 @@ int target_read(struct target *t,
 void target_use_api(struct target *t,
                     const struct target_sources *s,
                     const struct api_sample *sample);
-void target_drop_files(struct target *t); /* from now on by the Engine API */
+void target_drop_files(struct target *t); /* from now on it is read through the Engine API */
 
 /*
- * Docker's formula in hundredths of a percent: time used (µs) over ticks of all CPUs, times CPUs online.
- * METRIC_NONE when either has not grown as it should: another subject, or no time has passed.
+ * Docker's formula, in hundredths of a percent: time used (µs) over ticks of all CPUs, times CPUs
+ * online. METRIC_NONE if either has not grown as expected: the subject was restarted, or no time
+ * has passed.
  */
 int64_t target_cpu(int64_t usage_us, int64_t ticks, int64_t n_cpus);

@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * The set of running containers that are measured, by id. Storage is the collector's.
+ * The set of running containers that are measured, by id. Storage is the caller's.
  */
 
 #include "agent/stats/target.h"
@@ -14,7 +14,8 @@ struct targets {       /* zeroed: empty */
 
 void targets_done(struct targets *ts);
 
-struct target *targets_find(const struct targets *ts, const char *id); /* NULL: is not measured */
+/* NULL: the container is not measured */
+struct target *targets_find(const struct targets *ts, const char *id);
 /* The container must not be in the set. `err`: why its files cannot be opened, if they cannot. */
 struct target *targets_add(struct targets *ts,
                            const struct target_sources *s,
@@ -22,7 +23,7 @@ struct target *targets_add(struct targets *ts,
                            const struct stats_cpu *cpu,
                            struct error *err);
 void targets_remove(struct targets *ts, const char *id); /* harmless if it is not in the set */
-/* Closes the files of all; from now on they are read through the Engine API. */
+/* Closes all files; from now on the containers are read through the Engine API. */
 void targets_drop_files(struct targets *ts);
 
 /* The container that has run longest and was read by files at least once; NULL: none. */

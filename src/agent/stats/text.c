@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
-/* The kernel hands out large ones in pieces. */
+/* The kernel returns large files in pieces. */
 int text_pread(int fd, char *to, size_t size)
 {
     size_t n = 0;

@@ -1,7 +1,8 @@
 #pragma once
 
 /*
- * Small files of /proc and /sys into a buffer of the caller's: no allocation, cut at its size, NUL-terminated.
+ * Reads small files of /proc and /sys into a buffer of the caller's: without allocation, truncated
+ * to its size, NUL-terminated.
  */
 
 #include <stddef.h>

@@ -159,7 +159,7 @@ static bool get_value(const struct exposition *e,
                       const struct fleet_container *c,
                       double *ret)
 {
-    const struct stats_line *line;
+    const struct stats_series *line;
 
     if (f->metric == STATE) {
         *ret = c ? str_eq(c->state, "running") : h->is_online;

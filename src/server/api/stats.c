@@ -180,7 +180,7 @@ static json_t *make_number(int64_t v, double factor)
 void hosts_metrics(struct api_call *call)
 {
     const struct fleet_host *h = api_host(call, 0);
-    const struct stats_line *line = h ? stats_find(call->api->o.stats, h->row.id, NULL) : NULL;
+    const struct stats_series *line = h ? stats_find(call->api->o.stats, h->row.id, NULL) : NULL;
     const int64_t *v = line ? line->values : NULL;
     json_t *memory;
 

@@ -417,7 +417,7 @@ static void put_row(struct buf *to, const struct ring_row *before, const struct 
     put_rates(to, before, row);
 }
 
-void stats_live_write(struct buf *out, const struct stats_line *line, int64_t after_ms)
+void stats_live_write(struct buf *out, const struct stats_series *line, int64_t after_ms)
 {
     struct buf arrays[LIVE_ARRAYS];
     struct ring_row before = {0}, row;

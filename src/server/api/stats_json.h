@@ -24,5 +24,5 @@ void stats_json_write(struct buf *out, const struct stats_answer *a);
 /* Appends the response as CSV with a header line (RFC 4180). */
 void stats_csv_write(struct buf *out, const struct stats_answer *a);
 
-/* Writes the last minutes of a series after a time. `line` NULL: no samples are known. */
-void stats_live_write(struct buf *out, const struct stats_line *line, int64_t after_ms);
+/* Writes the last minutes of a series after a time. `series` NULL: no samples are known. */
+void stats_live_write(struct buf *out, const struct stats_series *series, int64_t after_ms);

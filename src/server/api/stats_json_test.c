@@ -185,7 +185,7 @@ static void test_the_newest_marks_are_written(void **state)
 
 static struct ring_pool pool;
 
-static void add_live(struct stats_line *line, int64_t at_ms, const int64_t set[][2], size_t n)
+static void add_live(struct stats_series *line, int64_t at_ms, const int64_t set[][2], size_t n)
 {
     struct ring_row row = {.at_ms = at_ms};
 
@@ -202,7 +202,7 @@ static void add_live(struct stats_line *line, int64_t at_ms, const int64_t set[]
         add_live((line), (at_ms), set_, ARRAY_LEN(set_)); \
     } while (0)
 
-static void assert_live(const struct stats_line *line, int64_t after_ms, const char *expected)
+static void assert_live(const struct stats_series *line, int64_t after_ms, const char *expected)
 {
     struct buf out = BUF_INIT(65536);
 
@@ -213,7 +213,7 @@ static void assert_live(const struct stats_line *line, int64_t after_ms, const c
 
 static void test_the_last_minutes_are_written(void **state)
 {
-    struct stats_line line = {0};
+    struct stats_series line = {0};
 
     (void)state;
     assert_live(

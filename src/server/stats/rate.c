@@ -1,6 +1,7 @@
 #include "server/stats/rate.h"
 
-#define SLACK_MS 15000 /* a step of 10 s without a sample is no gap yet: ticks and steps drift */
+/* a step of 10 s without a sample is not a gap yet, because ticks and steps drift */
+#define SLACK_MS 15000
 
 bool rate_between(const struct rate_reading *before,
                   const struct rate_reading *now,
@@ -26,7 +27,7 @@ int64_t rate_max_gap(int64_t step_ms)
     return step_ms + (step_ms / 2 > SLACK_MS ? step_ms / 2 : SLACK_MS);
 }
 
-/* The uptime of a host only grows, so that a smaller one tells of a start. */
+/* The uptime of a host only grows: a smaller value means that the host was restarted. */
 static int64_t started_of(const struct history_points *p, size_t step, size_t before)
 {
     if (p->set.table == container_metrics)

@@ -1,9 +1,9 @@
 #pragma once
 
 /*
- * How fast a counter grew between two readings. Nothing is invented: not for the first reading, not over a gap, not
- * when either is unknown. A counter that shrinks has started over, and so has one whose subject has: what it
- * shows now is the growth.
+ * The rate of a counter between two readings. There is no rate for the first reading, across a gap,
+ * or if either value is unknown. A counter that shrinks, or whose subject was restarted, began at
+ * 0: its value is the growth.
  */
 
 #include "proto/metric.h"
@@ -11,21 +11,21 @@
 #include <stdbool.h>
 
 struct rate_reading {
-    int64_t at_ms, value; /* METRIC_NONE: not known */
-    int64_t started;      /* anything that is another one after a start; METRIC_NONE: not known */
+    int64_t at_ms, value; /* METRIC_NONE: unknown */
+    int64_t started;      /* any value that changes with a restart; METRIC_NONE: unknown */
 };
 
-/* Units per second into *ret; false: not known. */
+/* Sets *ret to units per second; returns false if the rate is unknown. */
 bool rate_between(const struct rate_reading *before,
                   const struct rate_reading *now,
                   int64_t max_gap_ms,
                   double *ret) _nodiscard_;
 
-/* The longest time between two samples that are a step apart. */
+/* The longest time between two samples that counts as adjacent, for this step. */
 int64_t rate_max_gap(int64_t step_ms);
 
 /*
- * The rate of a counter at a step of an answer, since the step before. The answer must have the columns of
+ * The rate of a counter at a step of `p`, since the step before. `p` must have the columns of
  * rate_columns().
  */
 bool rate_of_points(const struct history_points *p, size_t step, size_t metric, double *ret)

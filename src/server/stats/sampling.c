@@ -9,11 +9,11 @@
 
 #include <errno.h>
 
-#define DELAY_MS    200 /* a client that scrolls subscribes often */
+#define DELAY_MS    200 /* collects changes: a client that scrolls subscribes often */
 #define REFRESH_MS  UINT64_C(30000)
 #define ASKED_MS    UINT64_C(30000)
 #define MAX_ASKED   10000
-#define TTL_S       75 /* so that one lost message does no harm */
+#define TTL_S       75 /* survives the loss of one message */
 #define INTERVAL_MS 1000
 
 struct sampling {
@@ -23,8 +23,8 @@ struct sampling {
     struct loop_timer soon, refresh;
     struct set changed; /* host ids */
     bool is_all_changed;
-    struct map asked;   /* until when (ms, monotonic), uint64_t by "HOST/CONTAINER" or "HOST/" */
-    struct set hurried; /* ids of hosts whose agents have a rate */
+    struct map asked;   /* uint64_t (monotonic ms of the expiry) by "HOST/CONTAINER" or "HOST/" */
+    struct set hurried; /* ids of hosts whose agents were sent a rate */
 };
 
 static char *asked_key(const struct fleet_host *h, const char *container_id)
@@ -86,7 +86,7 @@ static void send_rate(struct sampling *s, const struct fleet_host *h)
     r = sessions_stats_rate(s->o.sessions, h->agent.id, &rate);
     if (r == -ENOBUFS)
         log_debug(LOG_FIELDS("host", h->row.id),
-                  "the rate of samples is not sent: the agent reads too slowly");
+                  "could not send the rate of samples: the agent reads too slowly");
     if (is_wanted && r == 0)
         (void)set_add(&s->hurried, h->row.id);
 }
@@ -115,7 +115,7 @@ static void on_refresh(struct loop_timer *t)
     on_soon(&s->soon);
 }
 
-/* Sends the rate of one host, or with NULL of all, after a short delay. */
+/* Sends the rate of one host, or of all if NULL, after a short delay. */
 static void renew_soon(struct sampling *s, const char *host_id)
 {
     if (!host_id) {

@@ -1,13 +1,13 @@
 #pragma once
 
 /*
- * Notifies agents which samples clients are watching, so that they take those every second and the rest
- * at their own interval (message stats_rate of proto/samples.h).
+ * Sampling notifies agents of the samples that clients are watching. Agents take those every
+ * second, and all others at their own interval (message stats_rate of proto/samples.h).
  *
- * Two kinds of demand are added: topics that clients of the feed have subscribed to, and containers
- * whose last minutes were asked for in the last 30 s. A change is sent after a short delay, because
- * clients that scroll subscribe often; again when an agent connects; and every 30 s, before the agent
- * forgets the rate. Listens to the fleet and to the feed. Lives on the loop.
+ * Demand has two sources: topics that clients of the feed have subscribed to, and containers whose
+ * recent samples were requested in the last 30 s. A change is sent after a short delay, because
+ * clients that scroll subscribe often. The rate is also sent when an agent connects, and every 30
+ * s, before it expires at the agent. Listens to the fleet and to the feed; used on the loop only.
  */
 
 #include "net/loop.h"
@@ -27,5 +27,5 @@ struct sampling_options {
 struct sampling *sampling_new(const struct sampling_options *o);
 void sampling_free(struct sampling *s); /* NULL is fine */
 
-/* The last minutes of a container (NULL: of the host) were asked for: it is in demand for 30 s. */
+/* Recent samples of a container (NULL: of the host) were requested: keeps it in demand for 30 s. */
 void sampling_on_asked(struct sampling *s, const struct fleet_host *h, const char *container_id);

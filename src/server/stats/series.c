@@ -11,7 +11,7 @@ static bool is_first(const char *number)
     return str_is_empty(number) || str_eq(number, "1");
 }
 
-/* False when it is no service of Compose, or the name would be too long. */
+/* Returns false if the container is not a service of Compose, or the name would be too long. */
 static bool compose_name(const json_t *labels, char ret[STATS_SERIES_SIZE])
 {
     const char *project = json_text_get(labels, COMPOSE "project");

@@ -1,9 +1,10 @@
 #pragma once
 
 /*
- * What a container's line in the history is called: what outlives it, so that one made anew continues the line.
- * "project/service" of Compose, with "/N" from the second container of the service on; else its name, which never
- * holds a slash. One-off containers of Compose (`run`) are lines of their own.
+ * The name of a container's series in the history. It outlives the container, so that a re-created
+ * container continues the same series: "project/service" of Compose, with "/N" from the second
+ * container of the service on; for other containers the name, which never contains a slash. One-off
+ * containers of Compose (`run`) have series of their own.
  */
 
 #include "server/fleet/fleet.h"

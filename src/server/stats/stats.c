@@ -6,20 +6,20 @@
 
 #include <string.h>
 
-#define LATE_MS    60000 /* older samples go into the history only */
+#define LATE_MS    60000 /* older samples are added to the history only */
 #define SWEEP_MS   60000
 #define MARK_MS    1000
 #define MARK_TRIES 5 /* then the name in the event is used */
 #define MAX_MARKS  10000
 
-struct host_lines {
-    struct map by_id;       /* struct stats_line by container id */
-    struct map by_series;   /* the same lines */
-    struct map_order order; /* of by_id in the batches of the host */
-    struct stats_line host;
+struct host_entries {
+    struct map by_id;       /* struct stats_series by container id */
+    struct map by_series;   /* the same entries, by series */
+    struct map_order order; /* of by_id, as in the batches of the host */
+    struct stats_series host;
 };
 
-/* An event may come before the list that contains its container. */
+/* An event of a container that no list contains yet. */
 struct early_mark {
     struct list link;
     char *host_id, *container_id, *name, *kind, *text;
@@ -30,27 +30,27 @@ struct early_mark {
 struct stats {
     struct stats_options o;
     struct fleet_listener fleet;
-    struct map hosts; /* struct host_lines by host id */
+    struct map hosts; /* struct host_entries by host id */
     struct loop_timer sweep, marks_timer;
     struct ring_pool pool;
-    bool has_dropped;  /* the limit was reached, and that was logged */
+    bool has_dropped;  /* the limit was reached and logged */
     struct list marks; /* struct early_mark */
     size_t n_marks;
 };
 
-/* --- series ------------------------------------------------------------------------------------ */
+/* --- series ----------------------------------------------------------------------------------- */
 
-static void line_free(struct stats *s, struct stats_line *line)
+static void free_entry(struct stats *s, struct stats_series *entry)
 {
-    ring_done(&line->ring, &s->pool);
-    free(line->series);
-    free(line);
+    ring_done(&entry->ring, &s->pool);
+    free(entry->series);
+    free(entry);
 }
 
-static void lines_free(struct stats *s, struct host_lines *l)
+static void free_host(struct stats *s, struct host_entries *l)
 {
     map_foreach(&l->by_id, e)
-        line_free(s, e->value);
+        free_entry(s, e->value);
     map_done(&l->by_id);
     map_order_done(&l->order);
     map_done(&l->by_series);
@@ -58,9 +58,9 @@ static void lines_free(struct stats *s, struct host_lines *l)
     free(l);
 }
 
-static struct host_lines *lines_of(struct stats *s, const char *host_id)
+static struct host_entries *get_host(struct stats *s, const char *host_id)
 {
-    struct host_lines *l = map_find(&s->hosts, host_id);
+    struct host_entries *l = map_find(&s->hosts, host_id);
 
     if (!l) {
         l = xcalloc(1, sizeof(*l));
@@ -69,45 +69,45 @@ static struct host_lines *lines_of(struct stats *s, const char *host_id)
     return l;
 }
 
-static void forget(struct stats *s, struct host_lines *l, struct stats_line *line)
+static void forget(struct stats *s, struct host_entries *l, struct stats_series *entry)
 {
-    (void)map_remove(&l->by_id, line->id);
-    if (map_find(&l->by_series, line->series) == line)
-        (void)map_remove(&l->by_series, line->series);
-    line_free(s, line);
+    (void)map_remove(&l->by_id, entry->id);
+    if (map_find(&l->by_series, entry->series) == entry)
+        (void)map_remove(&l->by_series, entry->series);
+    free_entry(s, entry);
 }
 
-/* The same series under the name that its container has now. */
-static void rename_line(struct host_lines *l, struct stats_line *line, const char *series)
+/* Moves an entry to the series of the container's current name. */
+static void rename_entry(struct host_entries *l, struct stats_series *entry, const char *series)
 {
-    if (str_eq(line->series, series))
+    if (str_eq(entry->series, series))
         return;
-    if (map_find(&l->by_series, line->series) == line)
-        (void)map_remove(&l->by_series, line->series);
-    free(line->series);
-    line->series = xstrdup(series);
-    (void)map_put(&l->by_series, line->series,
-                  line); /* a series that it replaces there is still found by id */
+    if (map_find(&l->by_series, entry->series) == entry)
+        (void)map_remove(&l->by_series, entry->series);
+    free(entry->series);
+    entry->series = xstrdup(series);
+    (void)map_put(&l->by_series, entry->series,
+                  entry); /* the replaced entry can still be found by id */
 }
 
-static struct stats_line *line_add(struct host_lines *l, const char *id, const char *series)
+static struct stats_series *add_entry(struct host_entries *l, const char *id, const char *series)
 {
-    struct stats_line *line = map_find(&l->by_series, series);
+    struct stats_series *entry = map_find(&l->by_series, series);
 
-    if (line) { /* re-created: the container before it sends no more samples */
-        (void)map_remove(&l->by_id, line->id);
-        str_copy(line->before, sizeof(line->before), line->id);
+    if (entry) { /* re-created: the old container sends no more samples */
+        (void)map_remove(&l->by_id, entry->id);
+        str_copy(entry->before, sizeof(entry->before), entry->id);
     } else {
-        line = xcalloc(1, sizeof(*line));
-        line->series = xstrdup(series);
-        (void)map_put(&l->by_series, line->series, line);
+        entry = xcalloc(1, sizeof(*entry));
+        entry->series = xstrdup(series);
+        (void)map_put(&l->by_series, entry->series, entry);
     }
-    str_copy(line->id, sizeof(line->id), id);
-    (void)map_put(&l->by_id, line->id, line);
-    return line;
+    str_copy(entry->id, sizeof(entry->id), id);
+    (void)map_put(&l->by_id, entry->id, entry);
+    return entry;
 }
 
-/* The name of a container's series; false if nothing is known about it. */
+/* Gets the series of a container; returns false if nothing is known about the container. */
 static bool name_series(const struct fleet_host *h,
                         const char *id,
                         const char *name,
@@ -118,47 +118,48 @@ static bool name_series(const struct fleet_host *h,
     if (c) {
         stats_series_name(c, ret);
     } else {
-        str_copy(ret, STATS_SERIES_SIZE, name); /* its list is on the way, or it was removed */
+        /* its list has not arrived yet, or it was removed */
+        str_copy(ret, STATS_SERIES_SIZE, name);
     }
     return ret[0] != '\0';
 }
 
-static struct stats_line *line_of(struct host_lines *l,
-                                  const struct fleet_host *h,
-                                  size_t place,
-                                  const struct container_sample *c)
+static struct stats_series *get_entry(struct host_entries *l,
+                                      const struct fleet_host *h,
+                                      size_t place,
+                                      const struct container_sample *c)
 {
-    struct stats_line *line = map_find_at(&l->by_id, &l->order, place, c->id);
+    struct stats_series *entry = map_find_at(&l->by_id, &l->order, place, c->id);
     char series[STATS_SERIES_SIZE];
     bool is_known;
 
-    if (line && line->named_version == h->containers_version)
-        return line;
+    if (entry && entry->named_version == h->containers_version)
+        return entry;
     is_known = map_find(&h->containers, c->id) != NULL;
-    if ((line && !is_known) || !name_series(h, c->id, c->name, series))
-        return line;
-    if (!line) {
+    if ((entry && !is_known) || !name_series(h, c->id, c->name, series))
+        return entry;
+    if (!entry) {
         if (l->by_id.size >= h->max_containers)
             return NULL;
-        line = line_add(l, c->id, series);
+        entry = add_entry(l, c->id, series);
     } else {
-        rename_line(l, line, series);
+        rename_entry(l, entry, series);
     }
-    line->named_version = is_known ? h->containers_version : 0;
-    return line;
+    entry->named_version = is_known ? h->containers_version : 0;
+    return entry;
 }
 
-/* --- samples ------------------------------------------------------------------------------------ */
+/* --- samples ---------------------------------------------------------------------------------- */
 
-/* A kind of series: its metrics, and which of them are the columns of its ring. */
-struct line_kind {
+/* The metrics of a kind of series, and which of them are the columns of its ring. */
+struct series_kind {
     size_t n_values;
     size_t columns[RING_COLUMNS];
 };
 
 #define NO_COLUMN SIZE_MAX
 
-static const struct line_kind containers = {
+static const struct series_kind containers = {
     CONTAINER_METRICS,
     {
       [STATS_CPU] = CONTAINER_CPU,
@@ -172,7 +173,7 @@ static const struct line_kind containers = {
       },
 };
 
-static const struct line_kind hosts = {
+static const struct series_kind hosts = {
     HOST_METRICS,
     {
       [STATS_CPU] = HOST_CPU,
@@ -186,53 +187,53 @@ static const struct line_kind hosts = {
       },
 };
 
-static void line_put(struct stats *s,
-                     struct stats_line *line,
-                     int64_t at_ms,
-                     const int64_t *values,
-                     const struct line_kind *kind)
+static void add_values(struct stats *s,
+                       struct stats_series *entry,
+                       int64_t at_ms,
+                       const int64_t *values,
+                       const struct series_kind *kind)
 {
     const size_t *columns = kind->columns;
     struct ring_row row = {.at_ms = at_ms};
 
     for (size_t i = 0; i < RING_COLUMNS; i++)
         row.values[i] = columns[i] == NO_COLUMN ? METRIC_NONE : values[columns[i]];
-    if (!ring_add(&line->ring, &s->pool, &row))
+    if (!ring_add(&entry->ring, &s->pool, &row))
         return;
-    line->at_ms = at_ms;
-    memcpy(line->values, values, kind->n_values * sizeof(values[0]));
+    entry->at_ms = at_ms;
+    memcpy(entry->values, values, kind->n_values * sizeof(values[0]));
 }
 
-static int64_t now(const struct stats *s)
+static int64_t get_now(const struct stats *s)
 {
     return s->o.utc_ms ? s->o.utc_ms() : time_utc_ms();
 }
 
-static void put_lines(struct stats *s,
-                      const struct fleet_host *h,
-                      const struct samples *batch,
-                      int64_t at_ms,
-                      bool is_live)
+static void add_samples(struct stats *s,
+                        const struct fleet_host *h,
+                        const struct samples *batch,
+                        int64_t at_ms,
+                        bool is_live)
 {
-    struct host_lines *l = lines_of(s, h->row.id);
+    struct host_entries *l = get_host(s, h->row.id);
     struct host_sums *sums = s->o.history ? history_host(s->o.history, h->row.id, at_ms) : NULL;
 
     for (size_t i = 0; i < batch->n_containers; i++) {
         const struct container_sample *c = &batch->containers[i];
-        struct stats_line *line = line_of(l, h, i, c);
+        struct stats_series *entry = get_entry(l, h, i, c);
 
-        if (line && is_live)
-            line_put(s, line, at_ms, c->values, &containers);
-        if (line && sums)
-            accumulator_add(sums, i + 1, line->series, c->values);
+        if (entry && is_live)
+            add_values(s, entry, at_ms, c->values, &containers);
+        if (entry && sums)
+            accumulator_add(sums, i + 1, entry->series, c->values);
     }
     if (batch->has_host && is_live)
-        line_put(s, &l->host, at_ms, batch->host.values, &hosts);
+        add_values(s, &l->host, at_ms, batch->host.values, &hosts);
     if (batch->has_host && sums)
         accumulator_add(sums, 0, "", batch->host.values);
 }
 
-/* The history writes this position with the samples, so it is noted after all of them were added. */
+/* History writes this position together with the samples: call after all of them were added. */
 static void note_position(const struct stats *s,
                           const struct fleet_host *h,
                           const struct samples *batch)
@@ -248,10 +249,10 @@ static void on_samples(struct fleet_listener *listener,
                        const struct samples *batch)
 {
     struct stats *s = CONTAINER_OF(listener, struct stats, fleet);
-    int64_t now_ms = now(s);
+    int64_t now_ms = get_now(s);
     int64_t at_ms = batch->at_ms > now_ms ? now_ms : batch->at_ms;
 
-    put_lines(s, h, batch, at_ms, at_ms >= now_ms - LATE_MS);
+    add_samples(s, h, batch, at_ms, at_ms >= now_ms - LATE_MS);
     note_position(s, h, batch);
     if (s->pool.cut_ms > 0 && !s->has_dropped) {
         s->has_dropped = true;
@@ -263,17 +264,17 @@ static void on_samples(struct fleet_listener *listener,
     }
 }
 
-const struct stats_line *stats_find(const struct stats *s,
-                                    const char *host_id,
-                                    const char *container_id)
+const struct stats_series *stats_find(const struct stats *s,
+                                      const char *host_id,
+                                      const char *container_id)
 {
-    const struct host_lines *l = map_find(&s->hosts, host_id);
-    const struct stats_line *line;
+    const struct host_entries *l = map_find(&s->hosts, host_id);
+    const struct stats_series *entry;
 
     if (!l)
         return NULL;
-    line = container_id ? map_find(&l->by_id, container_id) : &l->host;
-    return line && !ring_is_empty(&line->ring) ? line : NULL;
+    entry = container_id ? map_find(&l->by_id, container_id) : &l->host;
+    return entry && !ring_is_empty(&entry->ring) ? entry : NULL;
 }
 
 struct ring_pool stats_live_memory(const struct stats *s)
@@ -281,7 +282,7 @@ struct ring_pool stats_live_memory(const struct stats *s)
     return s->pool;
 }
 
-/* --- marks -------------------------------------------------------------------------------------- */
+/* --- marks ------------------------------------------------------------------------------------ */
 
 static bool is_mark(const struct event *e)
 {
@@ -298,40 +299,40 @@ static bool is_mark(const struct event *e)
     return false;
 }
 
-/* The series of a container that is no longer in the fleet. */
-static const struct stats_line *find_gone(const struct host_lines *l, const char *id)
+/* The entry of a container that is not in the fleet any more. */
+static const struct stats_series *find_removed(const struct host_entries *l, const char *id)
 {
     map_foreach(&l->by_id, e) {
-        const struct stats_line *line = e->value;
+        const struct stats_series *entry = e->value;
 
-        if (str_starts_with(line->id, id) || str_eq(line->before, id))
-            return line;
+        if (str_starts_with(entry->id, id) || str_eq(entry->before, id))
+            return entry;
     }
     return NULL;
 }
 
-/* False: neither the fleet nor a series has the container. */
+/* Returns false if neither the fleet nor an entry has the container. */
 static bool find_series(const struct stats *s,
                         const char *host_id,
                         const char *container_id,
                         char ret[STATS_SERIES_SIZE])
 {
     const struct fleet_host *h = fleet_find_host(s->o.fleet, host_id);
-    const struct host_lines *l = map_find(&s->hosts, host_id);
-    const struct stats_line *line;
+    const struct host_entries *l = map_find(&s->hosts, host_id);
+    const struct stats_series *entry;
     struct fleet_container *c;
 
     if (h && fleet_find_container(h, container_id, &c) == 0) {
         stats_series_name(c, ret);
         return true;
     }
-    line = l ? find_gone(l, container_id) : NULL;
-    if (line)
-        str_copy(ret, STATS_SERIES_SIZE, line->series);
-    return line != NULL;
+    entry = l ? find_removed(l, container_id) : NULL;
+    if (entry)
+        str_copy(ret, STATS_SERIES_SIZE, entry->series);
+    return entry != NULL;
 }
 
-static void mark_free(struct early_mark *m)
+static void free_mark(struct early_mark *m)
 {
     list_unlink(&m->link);
     free(m->host_id);
@@ -367,7 +368,7 @@ static void on_marks(struct loop_timer *t)
         }
         add_mark(s, m, is_known ? series : m->name);
         s->n_marks--;
-        mark_free(m);
+        free_mark(m);
     }
     while (!list_empty(&waiting))
         list_append(&s->marks, list_take_first(&waiting));
@@ -395,16 +396,16 @@ static void on_event(struct fleet_listener *listener, const struct event *e)
         loop_timer_start(s->o.loop, &s->marks_timer, 0, on_marks);
 }
 
-/* --- forgetting --------------------------------------------------------------------------------- */
+/* --- forgetting ------------------------------------------------------------------------------- */
 
-static bool is_old(const struct stats_line *line, int64_t now_ms)
+static bool is_old(const struct stats_series *entry, int64_t now_ms)
 {
-    return line->at_ms < now_ms - RING_SPAN_MS || line->at_ms > now_ms + RING_SPAN_MS;
+    return entry->at_ms < now_ms - RING_SPAN_MS || entry->at_ms > now_ms + RING_SPAN_MS;
 }
 
-static void sweep_lines(struct stats *s, struct host_lines *l, int64_t now_ms)
+static void sweep_host(struct stats *s, struct host_entries *l, int64_t now_ms)
 {
-    struct stats_line **old;
+    struct stats_series **old;
     size_t n = 0;
 
     if (is_old(&l->host, now_ms))
@@ -412,7 +413,8 @@ static void sweep_lines(struct stats *s, struct host_lines *l, int64_t now_ms)
     if (l->by_id.size == 0)
         return;
     old = xcalloc(l->by_id.size,
-                  sizeof(struct stats_line *)); /* the map must not change during the walk */
+                  /* removed below: the map must not change during iteration */
+                  sizeof(struct stats_series *));
     map_foreach(&l->by_id, e) {
         if (is_old(e->value, now_ms))
             old[n++] = e->value;
@@ -429,14 +431,14 @@ static void on_sweep(struct loop_timer *t)
 
     loop_timer_start(s->o.loop, t, SWEEP_MS, on_sweep);
     map_foreach(&s->hosts, e) {
-        struct host_lines *l = e->value;
+        struct host_entries *l = e->value;
 
-        sweep_lines(s, l, now(s));
+        sweep_host(s, l, get_now(s));
         if (l->by_id.size == 0 && ring_is_empty(&l->host.ring))
             strings_add(&empty, e->key);
     }
     for (size_t i = 0; i < empty.n; i++)
-        lines_free(s, map_remove(&s->hosts, empty.items[i]));
+        free_host(s, map_remove(&s->hosts, empty.items[i]));
     strings_done(&empty);
 }
 
@@ -461,9 +463,9 @@ void stats_free(struct stats *s)
     loop_timer_stop(&s->sweep);
     loop_timer_stop(&s->marks_timer);
     while (!list_empty(&s->marks))
-        mark_free(CONTAINER_OF(list_take_first(&s->marks), struct early_mark, link));
+        free_mark(CONTAINER_OF(list_take_first(&s->marks), struct early_mark, link));
     map_foreach(&s->hosts, e)
-        lines_free(s, e->value);
+        free_host(s, e->value);
     map_done(&s->hosts);
     free(s);
 }

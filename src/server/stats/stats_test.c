@@ -23,9 +23,12 @@ static int64_t fake_clock(void)
     return clock_ms;
 }
 
-/* --- names -------------------------------------------------------------------------------------- */
+/* --- names ------------------------------------------------------------------------------------ */
 
-static json_t *labels_of(const char *project, const char *service, const char *n, const char *once)
+static json_t *make_labels(const char *project,
+                           const char *service,
+                           const char *n,
+                           const char *once)
 {
     json_t *o = json_object();
 
@@ -40,7 +43,7 @@ static json_t *labels_of(const char *project, const char *service, const char *n
     return o;
 }
 
-static void a_line_is_called_what_outlives_a_container(void **state)
+static void test_series_is_named_by_what_outlives_a_container(void **state)
 {
     static const struct {
         const char *name, *project, *service, *number, *once, *expected;
@@ -60,7 +63,7 @@ static void a_line_is_called_what_outlives_a_container(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         c.name = xstrdup(cases[i].name);
-        c.labels = labels_of(cases[i].project, cases[i].service, cases[i].number, cases[i].once);
+        c.labels = make_labels(cases[i].project, cases[i].service, cases[i].number, cases[i].once);
         stats_series_name(&c, series);
         assert_string_equal(series, cases[i].expected);
         json_decref(c.labels);
@@ -69,16 +72,16 @@ static void a_line_is_called_what_outlives_a_container(void **state)
     memset(project, 'p', sizeof(project) - 1);
     project[sizeof(project) - 1] = '\0';
     c.name = xstrdup("long");
-    c.labels = labels_of(project, "web", "1", NULL);
+    c.labels = make_labels(project, "web", "1", NULL);
     stats_series_name(&c, series);
     assert_string_equal(series, "long");
     json_decref(c.labels);
     free(c.name);
 }
 
-/* --- rates -------------------------------------------------------------------------------------- */
+/* --- rates ------------------------------------------------------------------------------------ */
 
-static void a_rate_is_what_was_seen_to_grow(void **state)
+static void test_rate_is_the_observed_growth(void **state)
 {
     static const struct {
         struct rate_reading before, now;
@@ -87,8 +90,10 @@ static void a_rate_is_what_was_seen_to_grow(void **state)
     } cases[] = {
         {{0, 1000, NONE},  {10000, 21000, NONE},     true,  2000},
         {{0, 1000, 5},     {10000, 1000, 5},         true,  0   },
-        {{0, 1000, NONE},  {10000, 500, NONE},       true,  50  }, /* it shrinks: it has started over */
-        {{0, 1000, 5},     {10000, 3000, 6},         true,  300 }, /* another start, a higher value */
+ /* it shrinks: it was restarted */
+        {{0, 1000, NONE},  {10000, 500, NONE},       true,  50  },
+ /* restarted, and grown beyond the last value */
+        {{0, 1000, 5},     {10000, 3000, 6},         true,  300 },
         {{0, NONE, NONE},  {10000, 500, NONE},       false, 0   },
         {{0, 1000, NONE},  {10000, NONE, NONE},      false, 0   },
         {{0, 1000, NONE},  {25000, 3500, NONE},      true,  100 },
@@ -122,7 +127,7 @@ static void sample_into(struct history_points *p, int64_t at_ms, int64_t rx, int
     history_points_add_sample(p, at_ms, values, CONTAINER_METRICS);
 }
 
-static void rates_of_an_answer(void **state)
+static void test_rates_of_points(void **state)
 {
     const struct history_points_options o = {"web", 0, 100000, 10000,
                                              rate_columns("web", UINT64_C(1) << CONTAINER_NET_RX)};
@@ -133,9 +138,9 @@ static void rates_of_an_answer(void **state)
     assert_int_equal(history_points_init(&p, &o, NULL), 0);
     sample_into(&p, 0, 1000, 1);
     sample_into(&p, 10000, 2000, 1);
-    sample_into(&p, 30000, 3000, 1); /* one step was left out: no gap yet */
-    sample_into(&p, 60000, 9000, 1); /* two were */
-    sample_into(&p, 70000, 70, 2);   /* made anew */
+    sample_into(&p, 30000, 3000, 1); /* one missing step is not a gap */
+    sample_into(&p, 60000, 9000, 1); /* two missing steps are */
+    sample_into(&p, 70000, 70, 2);   /* restarted */
     sample_into(&p, 80000, 90, 2);
     for (size_t i = 0; i < p.n; i++) {
         double rate = -1;
@@ -147,7 +152,7 @@ static void rates_of_an_answer(void **state)
     history_points_done(&p);
 }
 
-static void a_host_that_booted_starts_over(void **state)
+static void test_counters_restart_when_the_host_boots(void **state)
 {
     const struct history_points_options o = {"", 0, 40000, 10000,
                                              rate_columns("", UINT64_C(1) << HOST_NET_RX)};
@@ -175,7 +180,7 @@ static void a_host_that_booted_starts_over(void **state)
     history_points_done(&p);
 }
 
-/* --- lines -------------------------------------------------------------------------------------- */
+/* --- series ----------------------------------------------------------------------------------- */
 
 struct bench {
     struct loop *loop;
@@ -211,7 +216,7 @@ static int teardown(void **state)
     return 0;
 }
 
-static const char *id_of(char digit)
+static const char *make_id(char digit)
 {
     static char ids[2][CONTAINER_ID_SIZE];
     static int i;
@@ -221,24 +226,24 @@ static const char *id_of(char digit)
     return id;
 }
 
-static void list(struct bench *b, char digit, const char *name)
+static void send_list(struct bench *b, char digit, const char *name)
 {
     char path[64];
     json_t *containers;
 
     (void)snprintf(path, sizeof(path), "/%s", name);
-    containers = json_pack("[{s:s, s:[s], s:s, s:s, s:i}]", "Id", id_of(digit), "Names", path,
+    containers = json_pack("[{s:s, s:[s], s:s, s:s, s:i}]", "Id", make_id(digit), "Names", path,
                            "Image", "i", "State", "running", "Created", 1);
     assert_int_equal(fleet_apply_snapshot(b->host, containers, NOW), 0);
     json_decref(containers);
 }
 
-static void tell(struct bench *b, char digit, int64_t at_ms, int64_t cpu)
+static void send_sample(struct bench *b, char digit, int64_t at_ms, int64_t cpu)
 {
     struct container_sample c = {.name = "told"};
     struct samples s = {.at_ms = at_ms, .containers = &c, .n_containers = 1, .has_host = true};
 
-    str_copy(c.id, sizeof(c.id), id_of(digit));
+    str_copy(c.id, sizeof(c.id), make_id(digit));
     samples_clear_values(c.values, CONTAINER_METRICS);
     samples_clear_values(s.host.values, HOST_METRICS);
     c.values[CONTAINER_CPU] = cpu;
@@ -246,71 +251,71 @@ static void tell(struct bench *b, char digit, int64_t at_ms, int64_t cpu)
     fleet_notify_samples(b->fleet, b->host, &s);
 }
 
-static size_t n_rows(const struct stats_line *line)
+static size_t count_rows(const struct stats_series *series)
 {
     struct ring_reader reader;
     struct ring_row row;
     size_t n = 0;
 
-    ring_read_start(&reader, &line->ring, INT64_MIN);
+    ring_read_start(&reader, &series->ring, INT64_MIN);
     while (ring_read_next(&reader, &row))
         n++;
     return n;
 }
 
-static void a_container_made_anew_continues_the_line(void **state)
+static void test_recreated_container_continues_its_series(void **state)
 {
     struct bench *b = *state;
-    const struct stats_line *line;
+    const struct stats_series *series;
 
-    assert_null(stats_find(b->stats, "h", id_of('a')));
-    list(b, 'a', "web");
-    tell(b, 'a', NOW - 1000, 10);
-    list(b, 'b', "web");
-    tell(b, 'b', NOW, 20);
-    line = stats_find(b->stats, "h", id_of('b'));
-    assert_non_null(line);
-    assert_string_equal(line->series, "web");
-    assert_int_equal(n_rows(line), 2);
-    assert_int_equal(line->values[CONTAINER_CPU], 20);
-    assert_null(stats_find(b->stats, "h", id_of('a')));
+    assert_null(stats_find(b->stats, "h", make_id('a')));
+    send_list(b, 'a', "web");
+    send_sample(b, 'a', NOW - 1000, 10);
+    send_list(b, 'b', "web");
+    send_sample(b, 'b', NOW, 20);
+    series = stats_find(b->stats, "h", make_id('b'));
+    assert_non_null(series);
+    assert_string_equal(series->series, "web");
+    assert_int_equal(count_rows(series), 2);
+    assert_int_equal(series->values[CONTAINER_CPU], 20);
+    assert_null(stats_find(b->stats, "h", make_id('a')));
 
-    line = stats_find(b->stats, "h", NULL);
-    assert_non_null(line);
-    assert_int_equal(line->values[HOST_CPU], 21);
+    series = stats_find(b->stats, "h", NULL);
+    assert_non_null(series);
+    assert_int_equal(series->values[HOST_CPU], 21);
 
-    list(b, 'b', "other"); /* renamed: what is in memory stays */
+    send_list(b, 'b', "other"); /* renamed: the samples in memory are kept */
     clock_ms += 1000;
-    tell(b, 'b', clock_ms, 30);
-    line = stats_find(b->stats, "h", id_of('b'));
-    assert_string_equal(line->series, "other");
-    assert_int_equal(n_rows(line), 3);
+    send_sample(b, 'b', clock_ms, 30);
+    series = stats_find(b->stats, "h", make_id('b'));
+    assert_string_equal(series->series, "other");
+    assert_int_equal(count_rows(series), 3);
 }
 
-static void a_container_that_is_not_listed_yet(void **state)
+static void test_unlisted_container_is_named_by_its_sample(void **state)
 {
     struct bench *b = *state;
 
-    tell(b, 'a', NOW, 10);
-    assert_string_equal(stats_find(b->stats, "h", id_of('a'))->series, "told");
-    list(b, 'a', "web");
-    tell(b, 'a', NOW, 10);
-    assert_string_equal(stats_find(b->stats, "h", id_of('a'))->series, "web");
+    send_sample(b, 'a', NOW, 10);
+    assert_string_equal(stats_find(b->stats, "h", make_id('a'))->series, "told");
+    send_list(b, 'a', "web");
+    send_sample(b, 'a', NOW, 10);
+    assert_string_equal(stats_find(b->stats, "h", make_id('a'))->series, "web");
 }
 
-static void what_comes_late_is_not_live(void **state)
+static void test_late_samples_are_not_live(void **state)
 {
     struct bench *b = *state;
 
-    list(b, 'a', "web");
-    tell(b, 'a', NOW - 61000, 10);
-    assert_null(stats_find(b->stats, "h", id_of('a')));
+    send_list(b, 'a', "web");
+    send_sample(b, 'a', NOW - 61000, 10);
+    assert_null(stats_find(b->stats, "h", make_id('a')));
     assert_null(stats_find(b->stats, "h", NULL));
-    tell(b, 'a', NOW + 3600000, 10); /* the clock of an agent that cannot be right */
-    assert_int_equal(stats_find(b->stats, "h", id_of('a'))->at_ms, NOW);
+    send_sample(b, 'a', NOW + 3600000, 10); /* the clock of the agent is certainly wrong */
+    assert_int_equal(stats_find(b->stats, "h", make_id('a'))->at_ms, NOW);
 }
 
-/* --- history ------------------------------------------------------------------------------------ */
+/* --- history ---------------------------------------------------------------------------------- */
 
 static void send_batch(struct fleet *f, const struct fleet_host *h, uint64_t epoch, uint64_t seq)
 {
@@ -321,8 +326,8 @@ static void send_batch(struct fleet *f, const struct fleet_host *h, uint64_t epo
     fleet_notify_samples(f, h, &s);
 }
 
-/* One call adds the samples of a batch and notes its position, so both are written together. */
-static void the_position_of_a_batch_is_written_with_its_samples(void **state)
+/* The samples of a batch and its position are written together. */
+static void test_position_is_written_with_its_samples(void **state)
 {
     const struct fixture *f = *state;
     struct host row = {.id = (char *)(uintptr_t) "h"};
@@ -341,7 +346,7 @@ static void the_position_of_a_batch_is_written_with_its_samples(void **state)
     stats = stats_new(&(struct stats_options){
         .loop = loop, .fleet = fleet, .history = history, .utc_ms = fake_clock});
     send_batch(fleet, h, 7, 3);
-    send_batch(fleet, h, 0, 0); /* of the old protocol: has no position */
+    send_batch(fleet, h, 0, 0); /* an agent of the old protocol sends no position */
     assert_false(history_position(history, "h", &at));
     history_stop(history);
     assert_true(history_position(history, "h", &at));
@@ -357,14 +362,16 @@ static void the_position_of_a_batch_is_written_with_its_samples(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_line_is_called_what_outlives_a_container),
-        cmocka_unit_test(a_rate_is_what_was_seen_to_grow),
-        cmocka_unit_test(rates_of_an_answer),
-        cmocka_unit_test(a_host_that_booted_starts_over),
-        cmocka_unit_test_setup_teardown(a_container_made_anew_continues_the_line, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_container_that_is_not_listed_yet, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_comes_late_is_not_live, setup, teardown),
-        cmocka_unit_test_setup_teardown(the_position_of_a_batch_is_written_with_its_samples,
+        cmocka_unit_test(test_series_is_named_by_what_outlives_a_container),
+        cmocka_unit_test(test_rate_is_the_observed_growth),
+        cmocka_unit_test(test_rates_of_points),
+        cmocka_unit_test(test_counters_restart_when_the_host_boots),
+        cmocka_unit_test_setup_teardown(test_recreated_container_continues_its_series, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_unlisted_container_is_named_by_its_sample, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_late_samples_are_not_live, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_position_is_written_with_its_samples,
                                         fixture_setup_empty, fixture_teardown),
     };
 

@@ -1,6 +1,6 @@
-#include "agent/stats/pace.h"
+#include "agent/stats/interval.h"
 
-bool pace_is_due(uint64_t *at_ms, uint64_t now_ms, uint64_t interval_ms)
+bool interval_is_due(uint64_t *at_ms, uint64_t now_ms, uint64_t interval_ms)
 {
     if (now_ms < *at_ms)
         return false;
@@ -16,7 +16,7 @@ static void follow(uint64_t leader_ms, uint64_t *at_ms, uint64_t now_ms, uint64_
         *at_ms = now_ms;
 }
 
-void pace_meet(uint64_t *a_ms, uint64_t *b_ms, uint64_t now_ms, uint64_t near_ms)
+void interval_merge(uint64_t *a_ms, uint64_t *b_ms, uint64_t now_ms, uint64_t near_ms)
 {
     follow(*a_ms, b_ms, now_ms, near_ms);
     follow(*b_ms, a_ms, now_ms, near_ms);
