@@ -60,7 +60,7 @@ async function staysWithFiles({ m, id, asked, said }, n) {
 const look = (m, ids, ttl_s) => m.server.send({ type: 'stats_rate', payload: { interval_ms: 1000, ttl_s, host: false, all: false, containers: ids } });
 const times = (batches) => batches.map((b) => b.at);
 
-describe('source and pace', { concurrency: true, timeout: 240000 }, () => {
+describe('source and interval', { concurrency: true, timeout: 240000 }, () => {
   test('an engine that reports another CPU time twice becomes the source', async () => {
     const more = 3600 * 1e6;
     const s = await scene((stats) => moreCpu(stats, more), { commands: [busy] });
@@ -85,7 +85,7 @@ describe('source and pace', { concurrency: true, timeout: 240000 }, () => {
     assertApart(s.asked.slice(2), 10000);
   });
 
-  test('and so does one that reports another use of memory', async () => {
+  test('an engine that reports another memory use twice becomes the source', async () => {
     const { m, id } = await scene((stats) => moreMemory(stats, 100 * MIB));
     await m.agent.process.line(DISAGREE, { timeout: 60000 });
     await eventually(() => m.source().containers === 'api', { timeout: 60000, what: 'another source' });
@@ -93,7 +93,7 @@ describe('source and pace', { concurrency: true, timeout: 240000 }, () => {
     await eventually(() => m.of(id).at(-1).mem_used >= 100 * MIB, { timeout: 60000, what: 'what the engine says' });
   });
 
-  test('but not one that differs only once', async () => {
+  test('an engine that differs only once does not become the source', async () => {
     await staysWithFiles(await scene((stats, n) => (n === 1 ? moreCpu(stats, 1e9) : stats), { commands: [busy] }), 2);
   });
 

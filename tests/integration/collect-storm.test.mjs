@@ -76,8 +76,8 @@ test('as many starts and ends as the engine manages', { timeout: (SECONDS * 4 + 
   const stays = await engine.run('stays', { command: ['sh', '-c', 'while :; do sleep 0.1; done'] });
   const kept = await Promise.all(Array.from({ length: WORKERS }, (_, i) => create(`kept-${i}`)));
   await client.container(stays.name);
-  const figures = () => client.get(`/api/hosts/${host.id}/containers/${stays.id}/stats/live`);
-  await eventually(async () => (await figures()).cpu.length >= 3, { timeout: 60000, what: 'statistics' });
+  const samples = () => client.get(`/api/hosts/${host.id}/containers/${stays.id}/stats/live`);
+  await eventually(async () => (await samples()).cpu.length >= 3, { timeout: 60000, what: 'statistics' });
 
   const before = await storm('warm', SECONDS / 4, kept); // buffers grow once
   const [fds, rss] = [await open(agent), await memory(agent)];
@@ -119,7 +119,7 @@ test('as many starts and ends as the engine manages', { timeout: (SECONDS * 4 + 
   assert.ok(grown < 16, `${grown} MiB more`);
 
   // The container that kept running has samples of the whole time, and no usage that it did not have.
-  const { timestamps, cpu } = await figures();
+  const { timestamps, cpu } = await samples();
   assert.ok(cpu.every((v, i) => (v === null && i === 0) || (v >= 0 && v <= 100 * cpus().length)), `${cpu}`);
   assert.ok(timestamps.every((v, i) => i === 0 || v > timestamps[i - 1]));
   assert.ok(timestamps.at(-1) - timestamps[0] >= SECONDS - 2);

@@ -20,7 +20,7 @@ after(async () => {
   for (const n of networks) await engine.docker('network', 'rm', n);
 });
 
-test('it agrees with docker stats', { timeout: 240000 * SLOWNESS }, async () => {
+test('samples agree with docker stats', { timeout: 240000 * SLOWNESS }, async () => {
   const rest = (name, script, options) => engine.run(name, { command: ['sh', '-c', `${script}; echo ready; sleep 3600; true`], ...options });
   const burner = await engine.run('burner', { command: ['sh', '-c', 'while :; do :; done'] });
   const hog = await rest('hog', 'busybox dd if=/dev/zero of=/cache bs=1M count=48; busybox dd if=/dev/zero of=/shared/data bs=1M count=16; x=$(yes | head -c 8000000)', { args: ['--memory', '256m', '--tmpfs', '/shared'] });
@@ -79,7 +79,7 @@ test('a restarted container begins at 0 without a CPU spike, and short-lived con
   assert.ok(!Object.values(last.containers).some((s) => s.name.includes(`${engine.prefix}-short`)));
 });
 
-test('with the engine as the source: its statistics, and the reason', { timeout: 120000 * SLOWNESS }, async () => {
+test('with the engine as the source, its statistics and the reason are reported', { timeout: 120000 * SLOWNESS }, async () => {
   const c = await engine.run('asked', { args: ['--memory', '64m'] });
   const m = await measure(engine, later, { env: { STATS_SOURCE: 'api' } });
   const sample = await eventually(() => m.all().map((b) => b.containers[c.id]).find((s) => s?.mem_used > 0), { timeout: 60000, what: 'statistics' });
@@ -91,7 +91,7 @@ test('with the engine as the source: its statistics, and the reason', { timeout:
   assert.equal(source.why, 'STATS_SOURCE=api');
 });
 
-test('a thousand starts and ends in a moment', { timeout: 180000 * SLOWNESS }, async () => {
+test('a thousand starts and ends in quick succession leave nothing behind', { timeout: 180000 * SLOWNESS }, async () => {
   const scripted = await ScriptedEngine.start();
   later(() => scripted.stop());
   const stays = scriptedContainer(1);

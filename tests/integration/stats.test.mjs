@@ -29,7 +29,7 @@ const written = (client, a, id, from, n, i = n - 1) => eventually(async () => {
   return r.metrics.cpu.values[i] !== null && r;
 }, { what: `step ${i} is in the history` });
 
-test('the history: rates of counters, gaps, a counter that starts over', async () => {
+test('history has rates of counters, with gaps and counters that were reset', async () => {
   const [web] = [containerElement({ name: 'past-web' })];
   const a = await Sampler.start(server, viewer, [web]);
   const from = start();
@@ -54,7 +54,7 @@ test('the history: rates of counters, gaps, a counter that starts over', async (
   assert.equal(r.series, 'past-web');
   assert.equal(r.step_seconds, 10);
   assert.deepEqual(r.timestamps, rx.map((_, i) => (from + i * STEP) / 1000));
-  // Not at the first, not over the gap; a counter that starts over has grown by its value.
+  // There is no rate for the first sample and across the gap; the growth of a counter that was reset is its value.
   assert.deepEqual(r.net, [null, 1100, 2200, null, null, null, null, 1100, 550, 1100]);
   assert.deepEqual(r.mem, rx.map((v) => (v === null ? null : 25)));
   assert.deepEqual(r.memory_used_bytes, rx.map((v) => (v === null ? null : 1 << 20)));
@@ -82,7 +82,7 @@ test('the history: rates of counters, gaps, a counter that starts over', async (
   await a.close();
 });
 
-test('as CSV, by name or by Accept', async () => {
+test('history is returned as CSV, by parameter or by Accept', async () => {
   const web = containerElement({ name: 'csv-web' });
   const a = await Sampler.start(server, viewer, [web]);
   const from = start();
@@ -212,7 +212,7 @@ test('the last minutes; a query makes the agent sample more often', async () => 
   await a.close();
 });
 
-test('statistics of agents that send no samples', async () => {
+test('agents that send no samples have statistics', async () => {
   const web = containerElement({ name: 'go-web' });
   const a = new HandAgent(server);
   a.containers = [web];
@@ -244,7 +244,7 @@ test('statistics of agents that send no samples', async () => {
   await a.close();
 });
 
-test('the clock of an agent is hours off', async () => {
+test('samples of an agent with a wrong clock have the correct times', async () => {
   for (const hours of [-5, 5]) {
     const web = containerElement({ name: `clock-${hours < 0 ? 'slow' : 'fast'}` });
     const a = await Sampler.start(server, viewer, [web]);
@@ -378,7 +378,7 @@ test('a full disk stops only the history, and is reported', { timeout: 120000 },
   }
 });
 
-test('without a history', async () => {
+test('without a history, queries are refused and live samples work', async () => {
   const s = await Server.start({ args: ['--no-history'] });
   try {
     const client = await s.client('admin');
@@ -416,7 +416,7 @@ async function diskUse(dir) {
   return use;
 }
 
-test('the disk use and the retention of the history', async () => {
+test('the disk use and the retention of history are reported', async () => {
   const admin = await server.client('admin');
   const r = await admin.get('/api/history');
   assert.equal(r.status, 'ok');
