@@ -18,9 +18,7 @@ struct api_sample {
     int64_t n_cpus;
 };
 
-/*
- * Reads the answer of /containers/{id}/stats; values that it does not contain become METRIC_NONE.
- */
+/* Reads the answer of /containers/{id}/stats; values that are missing become METRIC_NONE. */
 void api_sample_read(struct json_span stats, struct api_sample *ret);
 
 /* The CPU usage between two samples in hundredths of a percent; METRIC_NONE if it is unknown. */

@@ -255,9 +255,7 @@ void cgroup_values_clear(struct cgroup_values *v)
     v->mem_usage = v->mem_inactive = METRIC_NONE;
 }
 
-/*
- * Like the engine's CLI: memory in use without inactive file cache, if that is less than the usage.
- */
+/* As in the engine's CLI: usage without inactive file cache, if that is less than the usage. */
 void cgroup_values_use(struct cgroup_values *v)
 {
     int64_t used = v->mem_usage;

@@ -269,7 +269,7 @@ int cgroup_places_find(struct cgroup_places *places,
     if (n_found == 0) {
         return error_set(
             err, -ENOENT,
-            "no cgroup of the container is found below %s: the engine may be on another "
+            "no cgroup of the container was found below %s: the engine may be on another "
             "machine, or /sys/fs/cgroup is not the host's",
             places->bases[0] ? places->bases[0] : "/sys/fs/cgroup");
     }

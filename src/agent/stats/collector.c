@@ -215,8 +215,7 @@ static void raise_open_files(void)
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
         limit.rlim_cur = limit.rlim_max;
         if (setrlimit(RLIMIT_NOFILE, &limit) < 0) {
-            log_debug(NULL, "statistics: the limit of open files cannot be raised: %s",
-                      error_text(-errno));
+            log_debug(NULL, "could not raise the limit of open files: %s", error_text(-errno));
         }
     }
 }

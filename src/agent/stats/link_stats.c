@@ -43,7 +43,7 @@ int link_stats_new(struct link_stats **ret, struct error *err)
 
     ls->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
     if (ls->fd < 0)
-        return error_set(err, -errno, "no netlink socket: %s", error_text(-errno));
+        return error_set(err, -errno, "cannot open a netlink socket: %s", error_text(-errno));
     ls->answer = xmalloc(ANSWER_SIZE);
     *ret = TAKE_PTR(ls);
     return 0;

@@ -20,7 +20,7 @@ bool netns_enter(void)
     bool can = geteuid() == 0 && access("/sbin/ip", X_OK) == 0 && unshare(CLONE_NEWNET) == 0;
 
     if (!can)
-        print_message("network namespaces: not tested, that takes root and ip\n");
+        print_message("network namespaces are not tested: this requires root and ip\n");
     return can;
 }
 

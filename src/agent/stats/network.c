@@ -199,7 +199,7 @@ void network_tick(struct network *net, bool is_rescan)
     if (is_rescan)
         scan_peers(net);
     if (link_stats_read(net->links) < 0)
-        log_debug(NULL, "netlink: no counters of interfaces");
+        log_debug(NULL, "could not read interface counters by netlink");
 }
 
 /* A network was connected or disconnected: the container has other links, no link of ours, or one

@@ -318,7 +318,7 @@ static void on_list(void *owner, const struct engine_reply *reply)
 
     l->list_call = NULL;
     if (reply->code < 0 || checked_text_init(&text, reply->body, reply->size, NULL) < 0) {
-        log_debug(NULL, "statistics: no list of containers: %s", reply->message);
+        log_debug(NULL, "could not get the list of containers: %s", reply->message);
         loop_timer_start(engine_loop(l->engine), &l->retry, RETRY_MS, on_retry);
         return;
     }

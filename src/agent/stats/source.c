@@ -13,8 +13,8 @@
 #define HOST_ROOT   "/host"
 #define ROOT_SIZE   16
 #define FROM_ENGINE "statistics come from the engine, every %d s at most: %s"
-#define CONTAINED                                                                      \
-    "the agent is in a container that does not show it the host's files: run it with " \
+#define CONTAINED                                                            \
+    "the agent runs in a container without the host's files: start it with " \
     "-v /proc:/host/proc:ro -v /sys/fs/cgroup:/host/sys/fs/cgroup:ro"
 
 static void find_root(char ret_root[ROOT_SIZE], bool *ret_contained)
@@ -94,16 +94,15 @@ void source_check_found(struct source *s)
 
 static void give_up_files(struct source *s, const char *why)
 {
-    log_warn(
-        LOG_FIELDS("source", cgroup_fs_name(s->fs), "reason", why),
-        "statistics: the kernel's files do not agree with the engine, the engine is asked instead");
+    log_warn(LOG_FIELDS("source", cgroup_fs_name(s->fs), "reason", why),
+             "the kernel's files do not agree with the engine: using the statistics of the engine");
     (void)snprintf(s->why, sizeof(s->why), "%s does not agree with the engine: %s",
                    cgroup_fs_name(s->fs), why);
     targets_drop_files(s->targets);
     cgroup_fs_free(TAKE_PTR(s->fs));
 }
 
-static void judge(struct source *s, const struct target *t, const struct api_sample *api)
+static void check_sample(struct source *s, const struct target *t, const struct api_sample *api)
 {
     char why[SOURCE_CHECK_TEXT];
 
@@ -111,7 +110,7 @@ static void judge(struct source *s, const struct target *t, const struct api_sam
     if (!*why) {
         s->check.is_done = true;
         log_info(LOG_FIELDS("source", cgroup_fs_name(s->fs), "network", network_name(s->net)),
-                 "statistics: the kernel's files agree with the engine");
+                 "the kernel's files agree with the engine");
     } else if (++s->check.n_disagreements >= SOURCE_CHECK_DISAGREEMENTS) {
         s->check.is_done = true;
         give_up_files(s, why);
@@ -128,7 +127,7 @@ static void on_check(void *owner, int code, const struct api_sample *api)
     /* A container that ended meanwhile proves nothing. */
     if (code == 0 && t && t->cg && s->fs &&
         target_read(t, &files, host_stats_read_cpu(s->host), true) == 0)
-        judge(s, t, api);
+        check_sample(s, t, api);
     if (s->check.n_tries >= SOURCE_CHECK_TRIES)
         s->check.is_done = true;
 }
@@ -167,7 +166,7 @@ void source_describe(const struct source *s, const char *note, struct samples_so
         ret->notes[ret->n_notes++] = remark;
     if (has_files(s) && s->targets->by_id.size > s->targets->n_by_files) {
         ret->notes[ret->n_notes++] =
-            "some containers: their files cannot be read, the engine is asked";
+            "the files of some containers cannot be read: their statistics come from the engine";
     }
     if (note && *note)
         ret->notes[ret->n_notes++] = note;
