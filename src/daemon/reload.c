@@ -8,11 +8,10 @@ void reload_log_level(reload_read_fn read, void *owner)
     enum log_level level;
 
     if (read(owner, &level, &errors) < 0) {
-        log_error(NULL, "nothing is reloaded, the configuration is not valid: %s",
-                  buf_str(&errors));
+        log_error(NULL, "could not reload the configuration: %s", buf_str(&errors));
     } else {
         log_set_level(level);
-        log_info(LOG_FIELDS("log_level", log_level_name(level)), "reloaded");
+        log_info(LOG_FIELDS("log_level", log_level_name(level)), "configuration reloaded");
     }
     buf_done(&errors);
 }

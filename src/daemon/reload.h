@@ -7,7 +7,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 
-/* Reads the configuration again: 0, or a negative errno with the mistakes as text. */
+/* Reads the configuration again. Returns 0, or a negative errno with the problems as text. */
 typedef int (*reload_read_fn)(void *owner, enum log_level *ret_level, struct buf *errors);
 
 /* Reads the configuration and applies its log level. An invalid configuration changes nothing. */

@@ -25,7 +25,7 @@ static void on_watchdog(struct loop_timer *t)
     struct service *s = CONTAINER_OF(t, struct service, watchdog);
     uint64_t half = s->notify.watchdog_ms / 2;
 
-    (void)notify_send(&s->notify, "WATCHDOG=1"); /* a manager that misses it acts on its own */
+    (void)notify_send(&s->notify, "WATCHDOG=1"); /* a manager without it restarts the process */
     loop_timer_start(s->o.loop, t, half ? half : 1, on_watchdog);
 }
 
@@ -50,7 +50,7 @@ static void report(struct service *s)
         s->is_ready = notify_send(&s->notify, "READY=1\nSTATUS=%s", text) == 0;
     } else if (!str_eq(text, s->reported)) {
         (void)notify_send(&s->notify, "STATUS=%s",
-                          text); /* lost: the next change is reported again */
+                          text); /* after a loss the next change is reported */
     }
     str_copy(s->reported, sizeof(s->reported), text);
 }

@@ -2,9 +2,9 @@
 
 /*
  * Reports the state of a daemon to its service manager: ready, a line of status, reloading,
- * stopping, and that the loop still turns (the watchdog, at half of its interval). Without a
- * manager all of it does nothing. A notification that cannot be delivered is not repeated, except
- * for readiness.
+ * stopping, and that the loop is running (the watchdog, at half of its interval). Without a manager
+ * the functions do nothing. A notification that cannot be delivered is not repeated, except for
+ * readiness.
  */
 
 #include "net/loop.h"
@@ -23,7 +23,7 @@ struct service_options {
      */
     bool (*describe)(void *owner, char ret_text[SERVICE_TEXT_SIZE]);
     void *owner;
-    /* Then it counts as ready anyway, because a restart would not help; 0: never. */
+    /* After this time it is ready in any case, because a restart would not help; 0: never. */
     uint64_t patience_ms;
 };
 
@@ -33,7 +33,7 @@ int service_new(struct service **ret, const struct service_options *o, struct er
 void service_free(struct service *s);
 DEFINE_CLEANUP(struct service *, service_free);
 
-/* All of them accept NULL. reloaded must follow reloading; it reports the status, too. */
+/* They accept NULL. reloaded must follow reloading, and also reports the status. */
 void service_reloading(struct service *s);
 void service_reloaded(struct service *s);
 void service_stopping(struct service *s);

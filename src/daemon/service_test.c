@@ -17,14 +17,14 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-/* A manager on an abstract socket, and a daemon under it. */
+/* A manager on an abstract socket, and a daemon that it manages. */
 struct fixture {
     struct loop *loop;
     struct service *service;
     int manager;
     struct loop_io io;
     char heard[8192];  /* datagrams, each in brackets */
-    const char *until; /* stop the loop when this was heard */
+    const char *until; /* stop the loop after this datagram */
     struct loop_timer deadline;
     bool is_ready;
     const char *text;
@@ -57,7 +57,7 @@ static void on_deadline(struct loop_timer *t)
 {
     const struct fixture *f = CONTAINER_OF(t, struct fixture, deadline);
 
-    fail_msg("%s was not heard, but %s", f->until ? f->until : "nothing", f->heard);
+    fail_msg("did not receive %s, but %s", f->until ? f->until : "nothing", f->heard);
 }
 
 static void on_time(struct loop_timer *t)
@@ -126,7 +126,7 @@ static int start(struct fixture *f, const char *watchdog, uint64_t patience_ms)
                        NULL);
 }
 
-static void ready_comes_when_it_is_true(void **state)
+static void test_readiness_is_reported_once(void **state)
 {
     struct fixture *f = *state;
 
@@ -144,7 +144,7 @@ static void ready_comes_when_it_is_true(void **state)
     assert_string_equal(f->heard, "");
 }
 
-static void patience_has_an_end(void **state)
+static void test_readiness_is_reported_after_the_limit(void **state)
 {
     struct fixture *f = *state;
 
@@ -154,7 +154,7 @@ static void patience_has_an_end(void **state)
     listen_until(f, "[READY=1\nSTATUS=no engine]");
 }
 
-static void the_watchdog_is_fed_at_half_time(void **state)
+static void test_watchdog_is_notified_at_half_of_its_interval(void **state)
 {
     struct fixture *f = *state;
     uint64_t begin = time_monotonic_ms(), took_ms;
@@ -169,7 +169,7 @@ static void the_watchdog_is_fed_at_half_time(void **state)
     listen_until(f, "[WATCHDOG=1]"); /* until the very end */
 }
 
-static void reloading_is_reported_with_its_time(void **state)
+static void test_reloading_is_reported_with_its_time(void **state)
 {
     struct fixture *f = *state;
     uint64_t usec = 0, now = time_monotonic_ms() * 1000;
@@ -193,7 +193,7 @@ static void reloading_is_reported_with_its_time(void **state)
     assert_true(usec >= now && usec < now + 20000000);
 }
 
-static void without_a_manager_nothing_happens(void **state)
+static void test_nothing_happens_without_a_manager(void **state)
 {
     struct fixture *f = *state;
 
@@ -209,7 +209,7 @@ static void without_a_manager_nothing_happens(void **state)
     assert_string_equal(f->heard, "");
 }
 
-static void a_wrong_environment_is_an_error(void **state)
+static void test_invalid_environment_is_an_error(void **state)
 {
     struct fixture *f = *state;
 
@@ -222,9 +222,12 @@ static void a_wrong_environment_is_an_error(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(ready_comes_when_it_is_true),       TEST(patience_has_an_end),
-        TEST(the_watchdog_is_fed_at_half_time),  TEST(reloading_is_reported_with_its_time),
-        TEST(without_a_manager_nothing_happens), TEST(a_wrong_environment_is_an_error),
+        TEST(test_readiness_is_reported_once),
+        TEST(test_readiness_is_reported_after_the_limit),
+        TEST(test_watchdog_is_notified_at_half_of_its_interval),
+        TEST(test_reloading_is_reported_with_its_time),
+        TEST(test_nothing_happens_without_a_manager),
+        TEST(test_invalid_environment_is_an_error),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * A JSON text of the engine that json_scan_check() has accepted, mended where other readers would choke.
- * It owns its bytes.
+ * JSON text of the engine that json_scan_check() has accepted, with escapes replaced that other
+ * parsers refuse (json_scan_mend()). It owns its bytes.
  */
 
 #include "base/error.h"

@@ -13,8 +13,8 @@
 #define MAX_VERSION_BODY       ((size_t)256 << 10)
 
 enum engine_state {
-    ENGINE_UNKNOWN,     /* API version not known, nobody asks */
-    ENGINE_NEGOTIATING, /* /version is on its way, calls wait */
+    ENGINE_UNKNOWN,     /* API version unknown, no negotiation */
+    ENGINE_NEGOTIATING, /* waiting for /version, calls wait */
     ENGINE_READY,
 };
 
@@ -23,7 +23,7 @@ struct engine {
     char *address; /* for humans */
     char *dial;    /* for net/ */
     struct tls_trust *trust;
-    uint64_t timeout_ms; /* of calls that name none */
+    uint64_t timeout_ms; /* default of calls */
     enum engine_state state;
     unsigned api_minor;
     struct http_call *negotiation;
@@ -34,7 +34,7 @@ struct engine {
 enum call_state {
     CALL_WAITING, /* for the API version */
     CALL_RUNNING,
-    CALL_DONE, /* inside `done` */
+    CALL_DONE, /* calling `done` */
 };
 
 struct engine_call {
@@ -68,7 +68,7 @@ static void call_finish(struct engine_call *call, const struct engine_reply *rep
     call_set_state(call, CALL_DONE);
     call->http = NULL;
     call->request.done(call->request.owner, reply);
-    call_free(call); /* call is gone now */
+    call_free(call);
 }
 
 static void call_fail(struct engine_call *call, int code, const char *message)
@@ -93,7 +93,7 @@ int engine_status_code(int status)
     return status < 500 ? -EINVAL : -EREMOTEIO;
 }
 
-/* A transport failure in our vocabulary; `ret` gets the text for humans. */
+/* Converts a failure of the connection; `ret` receives the text for humans. */
 static int describe_failure(const struct engine *engine,
                             const struct http_result *result,
                             struct error *ret)
@@ -113,7 +113,7 @@ static int describe_failure(const struct engine *engine,
     }
 }
 
-/* The engine's {"message": "..."}, or what its status means. */
+/* Returns the engine's {"message": "..."}, or a text for its status. */
 static void describe_refusal(const struct http_result *result, struct error *ret)
 {
     json_t *v = json_loadb(result->body, result->size, 0, NULL);
@@ -153,7 +153,7 @@ static void on_call_done(void *owner, const struct http_result *result)
         json = json_loadb(result->body, result->size, 0, NULL);
         reply.json = json;
         if (!json)
-            reply.code = error_set(&error, -EPROTO, "docker engine sent no JSON");
+            reply.code = error_set(&error, -EPROTO, "docker engine sent invalid JSON");
     }
     call_finish(call, &reply);
     json_decref(json);
@@ -200,7 +200,9 @@ static int call_run(struct engine_call *call, struct error *err)
     return 0;
 }
 
-/* Lets the waiting calls go, or ends them when there is an error. Their owners may start and cancel others. */
+/*
+ * Starts the waiting calls, or ends them after an error. Their owners may start and cancel others.
+ */
 static void release_waiting(struct engine *engine, const struct error *failure)
 {
     struct list batch;
@@ -244,14 +246,15 @@ static int choose_version(struct engine *engine,
     int r = parse_minor(v, "ApiVersion", &newest);
 
     if (parse_minor(v, "MinAPIVersion", &oldest) < 0)
-        oldest = 0; /* engines may leave it out */
+        oldest = 0; /* engines may omit it */
     json_decref(v);
     if (r < 0)
-        return error_set(err, -EPROTO, "%s is no docker engine: no ApiVersion", engine->address);
+        return error_set(err, -EPROTO, "%s is not a docker engine: no ApiVersion", engine->address);
     if (newest < ENGINE_API_MIN || oldest > ENGINE_API_MAX) {
-        return error_set(err, -EPROTO,
-                         "docker engine speaks API 1.%u to 1.%u, 1.%d to 1.%d is supported", oldest,
-                         newest, ENGINE_API_MIN, ENGINE_API_MAX);
+        return error_set(
+            err, -EPROTO,
+            "docker engine supports API 1.%u to 1.%u, but the agent needs 1.%d to 1.%d", oldest,
+            newest, ENGINE_API_MIN, ENGINE_API_MAX);
     }
     engine->api_minor = newest < ENGINE_API_MAX ? newest : ENGINE_API_MAX;
     return 0;

@@ -1,13 +1,32 @@
 #pragma once
 
 /*
- * Client of one Docker Engine. It negotiates the API version (1.41 to 1.52) before the first call and
- * again after the engine could not be reached, and turns the engine's answers into errno and text.
+ * Client of one Docker Engine, over a unix socket, TCP or TLS. It converts failures of the engine
+ * and of the connection to errno values and texts for humans.
  *
- * A call is an engine_call: it has a deadline, ends with exactly one `done`, never before
- * engine_call_start() returned, and is gone afterwards. engine_call_cancel() before that means `done`
- * never runs; inside `done` it is harmless. Callers put only text checked by str_is_container_ref() or
- * engine_query_escape() into a path.
+ * API version: the client negotiates it (1.41 to 1.52) with GET /version before the first call, and
+ * again after the engine could not be reached. Calls wait during the negotiation:
+ *
+ *   UNKNOWN -first call-> NEGOTIATING -answer-> READY -engine not reachable-> UNKNOWN
+ *                              '-failure-> UNKNOWN; the waiting calls fail
+ *
+ * A call (struct engine_call) is one request:
+ *
+ *   WAITING -version known-> RUNNING -response complete, failure or deadline-> DONE
+ *
+ *   ordinary call   the response is collected, up to max_body, and passed to `done`
+ *   stream          `on_data` receives the body while it arrives; `done` follows at its end.
+ *                   engine_call_pause() applies back-pressure
+ *   hijack          the connection becomes a byte stream (exec, attach); see net/hijack.h
+ *
+ * Ownership: a call belongs to the client, and the caller only borrows the pointer. It ends with
+ * exactly one `done`, never before engine_call_start() has returned, and is freed when `done`
+ * returns: the caller then drops its pointer. engine_call_cancel() frees the call at once, and
+ * `done` is not called; inside `done` it has no effect. The reply is valid during `done` only.
+ * engine_free() requires that no call is left.
+ *
+ * Paths contain only text that was checked by str_is_container_ref() and the like, or encoded by
+ * engine_query_escape().
  */
 
 #include "base/error.h"
@@ -31,9 +50,9 @@ struct engine_call;
 struct engine_options {
     struct loop *loop;   /* outlives the engine */
     const char *address; /* "unix:///path", "tcp://host:port", ...; copied */
-    struct tls_trust
-        *trust; /* speak TLS on tcp:// and believe this; NULL: plain. Outlives the engine */
-    uint64_t timeout_ms; /* of ordinary calls that name none; 0: ENGINE_DEFAULT_TIMEOUT_MS */
+    /* For TLS on tcp://; NULL: no TLS. Outlives the engine. */
+    struct tls_trust *trust;
+    uint64_t timeout_ms; /* default of ordinary calls; 0: ENGINE_DEFAULT_TIMEOUT_MS */
 };
 
 int engine_new(struct engine **ret, const struct engine_options *o, struct error *err) _nodiscard_;
@@ -44,17 +63,19 @@ struct loop *engine_loop(const struct engine *engine);
 unsigned engine_api_minor(const struct engine *engine); /* 0 until it is known */
 
 struct engine_reply {
-    /* 0 for 1xx, 2xx and 304; else -ENOENT (404), -EBUSY (409), -EINVAL (other 4xx), -EACCES (401, 403),
-     * -EREMOTEIO (5xx), or a transport failure: -ENOTCONN (not reachable), -ETIMEDOUT, -EMSGSIZE,
-     * -EPROTO (nonsense), -ECONNRESET. */
+    /*
+     * 0 for 1xx, 2xx and 304; else -ENOENT (404), -EBUSY (409), -EINVAL (other 4xx), -EACCES (401,
+     * 403), -EREMOTEIO (5xx), or a failure of the connection: -ENOTCONN (not reachable),
+     * -ETIMEDOUT, -EMSGSIZE, -EPROTO (invalid response), -ECONNRESET.
+     */
     int code;
     int status;          /* HTTP status, 0 without an answer */
-    const char *message; /* for humans when code < 0; the engine's own words when it gave some */
+    const char *message; /* for humans if code < 0; the text of the engine if there is one */
     const char *body;    /* NUL-terminated, never NULL; "" for streams */
     size_t size;
     const char *content_type; /* never NULL */
-    const json_t
-        *json; /* with wants_json and code 0: the parsed body, else NULL; json_incref to keep */
+    /* With wants_json and code 0 the parsed body, else NULL; use json_incref() to keep it. */
+    const json_t *json;
 };
 
 typedef void (*engine_done_fn)(void *owner, const struct engine_reply *reply);
@@ -64,13 +85,13 @@ struct engine_request {
     const char *path;   /* with query, without version prefix: "/containers/json?all=1" */
     const char *body;   /* JSON text or NULL; copied */
     /*
-     * whole call; streams: time to the first byte of the answer and longest silence, 0 for none;
-     * ordinary calls: 0 selects that of the engine
+     * Ordinary calls: limit of the whole call; 0: the default of the engine. Streams: limit of the
+     * time to the first byte and of each silence; 0: none.
      */
     uint64_t timeout_ms;
     size_t max_body;      /* 0: ENGINE_DEFAULT_MAX_BODY */
-    bool wants_json;      /* parse the body; an unparsable one is -EPROTO */
-    http_data_fn on_data; /* set: streaming; `done` comes at its end */
+    bool wants_json;      /* parse the body; -EPROTO: it is invalid */
+    http_data_fn on_data; /* set: a stream; `done` follows at its end */
     engine_done_fn done;
     void *owner;
 };
@@ -83,15 +104,17 @@ void engine_call_cancel(struct engine_call *call);
 void engine_call_pause(struct engine_call *call, bool is_paused); /* streams: back-pressure */
 DEFINE_CLEANUP(struct engine_call *, engine_call_cancel);
 
-/* A hijacked connection (exec start, attach): options as for hijack_start(), but `address` is ours to fill
- * and `path` comes without version prefix. */
+/*
+ * Starts a hijacked connection (exec start, attach). The options are those of hijack_start(), but
+ * the client sets `address`, and `path` has no version prefix.
+ */
 int engine_hijack_start(struct hijack **ret,
                         struct engine *engine,
                         const struct hijack_options *o,
                         struct error *err) _nodiscard_;
 
-/* Percent-encodes text for a query value; to be freed. */
+/* Returns percent-encoded text for a query, to be freed. */
 char *engine_query_escape(const char *s);
 
-/* "-ENOENT" and friends from an HTTP status as described at engine_reply.code. */
+/* The errno of an HTTP status, as in engine_reply.code. */
 int engine_status_code(int status);

@@ -76,7 +76,7 @@ static void add_subnets(struct engine_info *info, const json_t *network)
     }
 }
 
-/* Their subnets are the LAN's own, in which the host itself may live. */
+/* Their subnets are those of the LAN, which may contain the host itself. */
 static bool is_lan(const json_t *network)
 {
     const char *driver = json_string_value(json_object_get(network, "Driver"));
@@ -113,7 +113,7 @@ static void finish(struct engine_info_call *call, int code, const char *message)
     if (code == 0 && !call->info.daemon_started_at)
         call->info.daemon_started_at = xstrdup("");
     call->done(call->owner, code, message, code < 0 ? NULL : &call->info);
-    call_free(call); /* call is gone now */
+    call_free(call);
 }
 
 static void on_reply(void *owner, const struct engine_reply *reply);

@@ -1,23 +1,23 @@
 #pragma once
 
 /*
- * What the agent says about its engine: /info, /version and the networks, read in one go.
+ * Facts about the engine for registration: /info, /version and the networks, read with one call.
  */
 
 #include "docker/engine.h"
 
 struct engine_info {
-    char *engine_id;  /* /info ID; "" when the engine has none */
-    char *name;       /* host name as the engine knows it */
+    char *engine_id;  /* ID of /info, or "" */
+    char *name;       /* host name, from the engine */
     char *os_type;    /* "linux" */
     char *os_version; /* "Debian GNU/Linux 12 (bookworm)" */
     char *kernel_version;
     char *docker_version;
-    char *architecture;      /* as the engine says: "x86_64" */
-    char *daemon_started_at; /* creation time of network "bridge"; "" when absent */
+    char *architecture;      /* "x86_64" */
+    char *daemon_started_at; /* creation time of network "bridge", or "" */
     int64_t total_memory;
     int64_t n_cpus;
-    char **subnets; /* "172.17.0.0/16" of every network but macvlan and ipvlan ones */
+    char **subnets; /* such as "172.17.0.0/16", of all networks except macvlan and ipvlan */
     size_t n_subnets;
 };
 
@@ -25,13 +25,16 @@ void engine_info_done(struct engine_info *info);
 
 struct engine_info_call;
 
-/* `info` is valid during the call only, NULL when code < 0. Take fields with TAKE_PTR if needed longer. */
+/* `info` is valid during the call, and NULL if code < 0. Use TAKE_PTR() to keep members. */
 typedef void (*engine_info_fn)(void *owner,
                                int code,
                                const char *message,
                                struct engine_info *info);
 
-/* Same life cycle as engine_call. The networks are optional: without them their fields are empty. */
+/*
+ * The life cycle is that of engine_call. Networks are optional: after a failure their members are
+ * empty.
+ */
 int engine_info_start(struct engine_info_call **ret,
                       struct engine *engine,
                       engine_info_fn done,

@@ -14,7 +14,7 @@
 #define HEAD(status, length) \
     "HTTP/1.1 " status "\r\nContent-Type: application/json\r\nContent-Length: " length "\r\n\r\n"
 
-/* One call, waited for: what `done` was given, copied. */
+/* A call and a copy of its reply. */
 struct waiter {
     struct loop *loop;
     unsigned n_done;
@@ -172,7 +172,7 @@ static void test_answers_without_body(void **state)
     tear_down(&f);
 }
 
-/* Whatever breaks, it ends once, with a failure. */
+/* A broken connection ends the call once, with a failure. */
 static void test_broken_connections(void **state)
 {
     static const char *const paths[] = {"/half", "/reset", "/none"};
@@ -277,7 +277,7 @@ static void test_cancel(void **state)
 
     (void)state;
     set_up(&f, replies, ARRAY_LEN(replies));
-    /* Cancelled while it waits for the API version; one that was started after it goes on. */
+    /* A call is cancelled while it waits for the API version; a later one continues. */
     assert_int_equal(engine_call_start(&waiting, f.engine,
                                        &(struct engine_request){.path = "/ok", .done = on_never},
                                        NULL),
@@ -289,7 +289,7 @@ static void test_cancel(void **state)
     engine_call_cancel(waiting);
     call(&f, (struct engine_request){.path = "/ok"});
     assert_int_equal(f.w.code, 0);
-    engine_call_cancel(other); /* while it runs */
+    engine_call_cancel(other); /* while it is running */
     call(&f, (struct engine_request){.path = "/ok"});
     tear_down(&f);
 }

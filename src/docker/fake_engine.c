@@ -22,7 +22,7 @@ struct fake_engine {
     char dir[32];
     char *path, *address;
     int listener;
-    int stop[2]; /* closing the write end ends the thread, and every connection that hangs */
+    int stop[2]; /* closing the write end stops the thread and all connections */
     pthread_t thread;
     pthread_mutex_t lock;
     char *requests[MAX_REQUESTS]; /* request lines without version */

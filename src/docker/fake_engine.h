@@ -1,9 +1,9 @@
 #pragma once
 
 /*
- * A scripted engine for tests: a thread that listens on a unix socket, answers /version by itself and
- * everything else as the script says, one connection at a time unless a line says otherwise. It does what a
- * real engine cannot be asked to do: half answers, resets, garbage, silence.
+ * A scripted engine for tests: a thread that listens on a unix socket, answers /version by itself
+ * and all other requests from the script. It can produce faults that a real engine does not:
+ * partial answers, resets, garbage, silence.
  */
 
 #include "base/macros.h"
@@ -17,14 +17,14 @@ enum fake_how {
     FAKE_SEND,   /* the bytes, then close */
     FAKE_DRIP,   /* byte by byte */
     FAKE_RESET,  /* the bytes, then a reset */
-    FAKE_HANG,   /* the bytes, then nothing until the other side goes */
-    FAKE_ABSENT, /* no line like this: 404 */
+    FAKE_HANG,   /* the bytes, then silence until the client closes */
+    FAKE_ABSENT, /* 404 */
 };
 
 struct fake_line {
-    const char *request; /* how the request begins, without version: "GET /containers/json" */
+    const char *request; /* begin of the request, without version: "GET /containers/json" */
     enum fake_how how;
-    const char *answer; /* the whole of it: head and body. NULL: 200 with `body` */
+    const char *answer; /* head and body; NULL: 200 with `body` */
     const char *body;   /* JSON */
 };
 
@@ -35,8 +35,8 @@ DEFINE_CLEANUP(struct fake_engine *, fake_engine_close);
 const char *fake_engine_address(const struct fake_engine *f); /* "unix:///..." */
 struct engine *fake_engine_client(const struct fake_engine *f,
                                   struct loop *loop); /* the caller's */
-/* How many requests began like this so far. */
+/* Returns the number of requests so far that begin with `request`. */
 unsigned fake_engine_count(struct fake_engine *f, const char *request);
-/* Not listening for a while: connections are refused. */
+/* Pauses listening: connections are refused. */
 void fake_engine_pause(struct fake_engine *f);
 void fake_engine_resume(struct fake_engine *f);

@@ -55,8 +55,8 @@ static int unit_at(const char *p, const char *end)
 }
 
 /*
- * The length of the escape at `p`, 0 when it is none. *ret_is_odd: well-formed, but no character (half a
- * surrogate pair) or NUL.
+ * Returns the length of the escape at `p`, 0: not an escape. *ret_is_odd: well-formed, but NUL or
+ * half a surrogate pair.
  */
 static size_t escape_at(const char *p, const char *end, bool *ret_is_odd)
 {
@@ -161,7 +161,7 @@ static bool check_scalar(struct scanner *s)
     }
 }
 
-/* `"key":` with space around, up to the value. */
+/* Reads `"key":` with white space, up to the value. */
 static bool check_key(struct scanner *s)
 {
     skip_space(s);
@@ -174,7 +174,7 @@ static bool check_key(struct scanner *s)
     return true;
 }
 
-/* What may follow a value: closing brackets, then a comma or the end. Returns false on anything else. */
+/* Reads the text after a value: closing brackets, then a comma or the end. False: anything else. */
 static bool check_after_value(struct scanner *s, const char *stack, size_t *depth)
 {
     for (;;) {
@@ -194,7 +194,7 @@ static bool check_after_value(struct scanner *s, const char *stack, size_t *dept
     }
 }
 
-/* A value at s->p: opens a container or reads a scalar. *ret_is_open: a first item or member must follow. */
+/* Reads a value at s->p: the begin of a container (*ret_is_open), or a whole scalar. */
 static bool check_value(struct scanner *s, char *stack, size_t *depth, bool *ret_is_open)
 {
     char close;
@@ -355,8 +355,8 @@ bool json_span_copy_string(struct json_span s, char *to, size_t capacity)
 }
 
 /*
- * The next piece of a string: how many source bytes it takes, and its JSON form in `out`; NULL in *ret_out
- * when the bytes stand for themselves.
+ * Encodes the next piece of a string. Returns its number of source bytes; its JSON form is in
+ * `out`, or *ret_out is NULL if the bytes need no escape.
  */
 static size_t escape_next(
     const char *s, size_t size, char out[8], const char **ret_out, size_t *ret_n)

@@ -1,11 +1,11 @@
 #pragma once
 
 /*
- * JSON as text: the engine's objects are checked, looked into and passed on without building a tree. A
- * tree of 300 list elements costs 20 ms to parse and to write again, this costs 2.
+ * JSON as text: objects of the engine are checked, searched and forwarded without a tree. Parsing
+ * and writing a tree of 300 list elements takes 20 ms, scanning it 2 ms.
  *
- * Spans are borrowed parts of a text that json_scan_check() has accepted; only such text may be given to
- * the other functions.
+ * Spans are borrowed parts of a text that json_scan_check() has accepted; the other functions
+ * require such text.
  */
 
 #include "base/buf.h"
@@ -21,34 +21,34 @@ struct json_span {
 };
 
 /*
- * 0 when the text is one JSON value in valid UTF-8, at most JSON_SCAN_MAX_DEPTH deep; 1 when it is, but
- * holds \u0000 or half a surrogate pair, which other readers refuse: then pass it through json_scan_mend().
- * -EBADMSG otherwise.
+ * 0: the text is one JSON value in valid UTF-8, at most JSON_SCAN_MAX_DEPTH levels deep. 1: the
+ * same, but it contains \u0000 or half a surrogate pair, which other parsers refuse; then use
+ * json_scan_mend(). -EBADMSG: anything else.
  */
 int json_scan_check(const char *text, size_t size, struct error *err) _nodiscard_;
 
-/* Writes \ufffd over such escapes; the size does not change. */
+/* Replaces such escapes by \ufffd, in place; the size does not change. */
 void json_scan_mend(char *text, size_t size);
 
-/* Walks the members of an object or the items of an array; any other value has none. */
+/* Iterates over the members of an object or the items of an array; other values have none. */
 struct json_iter {
     const char *p, *end;
     bool is_object;
 };
 void json_iter_init(struct json_iter *it, struct json_span value);
-/* `key` is the text between the quotes, escapes and all; empty in arrays. */
+/* `key` is the text between the quotes, including escapes; empty in arrays. */
 bool json_iter_next(struct json_iter *it, struct json_span *key, struct json_span *value);
 
 bool json_span_is(struct json_span s, const char *text);
-/* The value of a member, {NULL, 0} when absent. */
+/* Returns the value of a member; {NULL, 0}: absent. */
 struct json_span json_span_find(struct json_span object, const char *key);
-/* Copies what is between the quotes of a string without escapes; false when it is anything else or too long. */
+/* Copies a string without escapes and without its quotes; false: another value, or too long. */
 bool json_span_copy_string(struct json_span s, char *to, size_t capacity);
 
-/* Appends `s` as JSON string: bytes that are not UTF-8, and NUL, become U+FFFD. */
+/* Appends `s` as JSON string; NUL and invalid UTF-8 are replaced by U+FFFD. */
 int json_append_string(struct buf *b, const char *s, size_t size) _nodiscard_;
 /*
- * How many of the first bytes of `s` fit into `max` bytes of JSON (without the quotes); *ret_encoded is
- * what they take there.
+ * Returns how many of the first bytes of `s` fit into `max` bytes of JSON (without the quotes);
+ * *ret_encoded is their size as JSON.
  */
 size_t json_string_fit(const char *s, size_t size, size_t max, size_t *ret_encoded);

@@ -57,7 +57,7 @@ static void test_check(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
-        /* An exact copy, so that the sanitizer sees a read behind the end. */
+        /* An exact copy, so that the sanitizer detects a read beyond the end. */
         size_t n = strlen(checks[i].text);
         char *copy = xmemdup(checks[i].text, n);
         int r = json_scan_check(copy, n, NULL);
@@ -68,14 +68,14 @@ static void test_check(void **state)
     }
 }
 
-/* jansson is the other reader: what one takes, the other must take, too. */
+/* The scanner and jansson must accept the same texts. */
 static void expect_agreement(const char *text, size_t n)
 {
     json_t *v = json_loadb(text, n, JSON_DECODE_ANY, NULL);
     int r = json_scan_check(text, n, NULL);
 
     if ((v != NULL) != (r == 0))
-        fail_msg("%.*s: jansson %s, scanner %d", (int)n, text, v ? "takes it" : "does not", r);
+        fail_msg("%.*s: jansson %s, scanner %d", (int)n, text, v ? "accepts it" : "refuses it", r);
     json_decref(v);
 }
 
@@ -95,7 +95,7 @@ static void test_agrees_with_jansson(void **state)
             expect_agreement(text, n);
             free(text);
         }
-        assert_int_equal(json_scan_check(seed, at, NULL), -EBADMSG); /* cut short anywhere */
+        assert_int_equal(json_scan_check(seed, at, NULL), -EBADMSG); /* truncated at every byte */
     }
 }
 

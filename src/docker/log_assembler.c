@@ -9,19 +9,19 @@
 #define MAX_STAMP  36              /* longest "2026-11-23T01:53:00.123456789+01:00 " */
 
 enum part {
-    PART_STAMP,  /* at the start of a line: a timestamp may come */
-    PART_REPEAT, /* at the start of a further piece: the same timestamp may come again */
+    PART_STAMP,  /* at the start of a line: a timestamp may follow */
+    PART_REPEAT, /* at the start of a further entry: the same timestamp may follow */
     PART_TEXT,
 };
 
-/* One output stream: the line that is coming in. */
+/* The incomplete line of an output stream. */
 struct incoming {
     enum part part;
     char stamp[MAX_STAMP + 1];
     size_t stamp_size;
     struct buf text;
-    size_t text_stamp_size; /* of the text: its timestamp */
-    size_t n_bytes;         /* of the line's own text so far */
+    size_t text_stamp_size; /* bytes of the timestamp in `text` */
+    size_t n_bytes;         /* bytes of text so far, without timestamp */
     int64_t time_ns;
     bool is_cut;
 };

@@ -12,7 +12,7 @@
 #define T1 "2026-11-23T01:53:00.000000001Z "
 #define T2 "2026-11-23T01:53:00.000000002Z "
 
-/* Writes what came as "stream:time:text" and what is special about it, a line each. */
+/* Writes each line as "stream:time:text" with its flags. */
 static void on_line(void *owner, const struct log_line *line)
 {
     struct buf *b = owner;
@@ -45,7 +45,7 @@ static void check(bool splits, const struct piece *pieces, const char *expected)
             }
         }
         log_assembler_end(la);
-        log_assembler_end(la); /* nothing is left */
+        log_assembler_end(la); /* no line is left */
         assert_string_equal(buf_str(&got), expected);
         log_assembler_free(la);
         buf_done(&got);

@@ -1,9 +1,9 @@
 #pragma once
 
 /*
- * The body of the engine's log and attach answers, taken apart. Without a TTY it is a sequence of frames
- * (stream, three zero bytes, 32-bit big-endian size, payload), with one it is raw. Pure parser: input may
- * be cut anywhere. Zero-initialised storage is the caller's; nothing to release.
+ * Parses the body of the engine's log and attach responses. Without a TTY it is a sequence of
+ * frames (stream, three zero bytes, 32-bit big-endian size, payload); with a TTY it is raw. Input
+ * may be split anywhere. The caller provides the struct, which needs no destructor.
  */
 
 #include "base/macros.h"
@@ -27,10 +27,10 @@ struct log_demux {
     unsigned char header[8];
     size_t header_size;
     uint32_t left;  /* of the payload */
-    bool is_inside; /* the first piece of the frame was given */
+    bool is_inside; /* a piece of the frame was passed on */
 };
 
 void log_demux_init(struct log_demux *d, bool is_raw, log_piece_fn on_piece, void *owner);
 
-/* -EPROTO when the input is no sequence of frames; then give it nothing more. */
+/* -EPROTO: the input is not a sequence of frames; do not call it again then. */
 int log_demux_feed(struct log_demux *d, const void *data, size_t size) _nodiscard_;

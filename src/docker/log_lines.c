@@ -9,11 +9,11 @@
 
 struct line {
     int64_t time_ns;
-    uint64_t seq; /* keeps lines of one time in the order they came */
+    uint64_t seq; /* keeps lines with equal times in the order of arrival */
     char *text;
     size_t size;
-    size_t encoded; /* bytes as JSON, newline included */
-    bool is_ended;  /* a newline came */
+    size_t encoded; /* bytes as JSON, including the newline */
+    bool is_ended;  /* the line ended with a newline */
 };
 
 struct log_lines {

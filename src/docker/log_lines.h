@@ -1,10 +1,9 @@
 #pragma once
 
 /*
- * Collects log lines, keeps the newest within a number of lines and of bytes, and gives them back in time
- * order as one JSON string. Lines begin with the engine's RFC 3339 timestamp, which stays part of them.
- * A line longer than 16 KiB arrives from the engine in pieces, each with the timestamp repeated: they are
- * glued. Memory stays within about twice max_bytes whatever comes in.
+ * Collects the newest log lines within a number of lines and bytes, and returns them in the order
+ * of time as one JSON string. Lines include the engine's RFC 3339 timestamp. Long lines are joined,
+ * see log_assembler.h. Memory stays within about twice max_bytes.
  */
 
 #include "base/buf.h"
@@ -14,7 +13,7 @@ struct log_lines;
 
 struct log_lines_options {
     size_t max_lines; /* the newest are kept */
-    size_t max_bytes; /* of the encoded text; older lines go, a longer line is cut at its end */
+    size_t max_bytes; /* of the encoded text; older lines are dropped, a long line is truncated */
 };
 
 struct log_lines *log_lines_new(const struct log_lines_options *o);
@@ -27,11 +26,11 @@ void log_lines_add(
 
 struct log_lines_result {
     size_t n_lines;
-    size_t n_entries;   /* timestamps seen: what the engine counts as lines */
-    bool lines_dropped; /* more than max_lines came */
-    bool bytes_dropped; /* max_bytes cut lines off, or a line short */
+    size_t n_entries;   /* number of timestamps, which the engine counts as lines */
+    bool lines_dropped; /* there were more than max_lines */
+    bool bytes_dropped; /* lines were dropped or truncated because of max_bytes */
 };
 
-/* Appends the JSON string to `b` and empties the collection. -EMSGSIZE when `b` is too small. */
+/* Appends the JSON string to `b` and clears the collection. -EMSGSIZE: `b` is too small. */
 int log_lines_take(struct log_lines *lines, struct buf *b, struct log_lines_result *ret)
     _nodiscard_;

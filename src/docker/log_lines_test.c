@@ -35,7 +35,7 @@ static void add_text_frame(struct buf *b, unsigned char stream, const char *text
     add_frame(b, stream, text, strlen(text));
 }
 
-/* Feeds the input in steps of `step` bytes; the JSON string, to be freed. */
+/* Feeds the input in steps of `step` bytes. Returns the JSON string, to be freed. */
 static char *collect(const struct buf *input,
                      bool is_raw,
                      size_t step,
@@ -52,13 +52,13 @@ static char *collect(const struct buf *input,
 
         assert_int_equal(log_demux_feed(&d, input->data + at, n), 0);
     }
-    assert_int_equal(d.header_size, 0); /* it ended between two frames */
+    assert_int_equal(d.header_size, 0); /* the input ends between two frames */
     assert_int_equal(log_lines_take(lines, &text, ret), 0);
     log_lines_free(lines);
     return buf_take(&text);
 }
 
-/* Whole, byte by byte, and in odd steps; all must give the same. */
+/* The input as a whole, byte by byte and in uneven steps must have the same result. */
 static void expect(struct buf *input, bool is_raw, const char *expected)
 {
     static const size_t steps[] = {1, 2, 7, 31, 4096, SIZE_MAX / 2};
@@ -127,7 +127,7 @@ static void test_raw(void **state)
     expect(&b, true, "\"" T1 "hello\\r\\n" T2 "\\u001b[1mbold\\u001b[0m " T3 "\\r\\n\"");
 }
 
-/* A long line of a TTY comes in pieces of 16 KiB, nothing but the repeated timestamp between them. */
+/* A long line of a TTY consists of entries of 16 KiB, separated only by the repeated timestamp. */
 static void test_raw_long_line(void **state)
 {
     struct buf b = BUF_INIT(100000), want = BUF_INIT(100000);
@@ -159,7 +159,7 @@ static void test_binary(void **state)
            "b\xef\xbf\xbd\xc3\xa9\\n\"");
 }
 
-/* A character cut by the border of two pieces is whole again. */
+/* A character that is split between two pieces is joined. */
 static void test_character_across_pieces(void **state)
 {
     struct buf b = BUF_INIT(10000);
@@ -203,7 +203,8 @@ static void test_keeps_newest_bytes(void **state)
     text = collect(&b, false, 1, &o, &result);
     assert_false(result.bytes_dropped);
     free(text);
-    add_text_frame(&b, 1, T3 "\x01\n"); /* six bytes encoded: only one line of three fits with it */
+    /* six bytes encoded: only one of three other lines fits, too */
+    add_text_frame(&b, 1, T3 "\x01\n");
     text = collect(&b, false, 1, &o, &result);
     assert_string_equal(text, "\"" T3 "\\u0001\\n\"");
     assert_true(result.bytes_dropped);

@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * The length of the UTF-8 sequence at the start of `s`, 0 when it is none: cut short, overlong, a
+ * Returns the length of the UTF-8 sequence at the start of `s`. 0: it is truncated, overlong, a
  * surrogate, or beyond U+10FFFF.
  */
 

@@ -1,5 +1,5 @@
-// Our agent on an engine that hangs, breaks off, answers nonsense, or has more than others: every command is
-// answered within its deadline, and the session to the server stays.
+// The agent with an engine that hangs, closes connections, sends invalid answers, or has very many containers: every
+// command is answered within its deadline, and the session to the server stays.
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { cleanups } from './lib/cleanup.mjs';

@@ -104,9 +104,9 @@ test('missing, foreign and unsuitable certificates are reported by the agent', a
   assert.equal(good.code, 0, good.stdout);
   const cases = [
     ['no client certificate', { 'ca.pem': 'ca.pem' }, {}, /certificate required|bad certificate/],
-    ['a foreign one', { 'ca.pem': 'ca.pem', 'cert.pem': 'foreign.pem', 'key.pem': 'foreign-key.pem' }, {}, /our certificate|certificate required/],
-    ['one for servers', { 'ca.pem': 'ca.pem', 'cert.pem': 'wrong-usage.pem', 'key.pem': 'wrong-usage-key.pem' }, {}, /our certificate/],
-    ['a foreign engine', { 'ca.pem': 'stranger.pem', 'cert.pem': 'client.pem', 'key.pem': 'client-key.pem' }, {}, /is ca\.pem in DOCKER_CERT_PATH the authority/],
+    ['a foreign one', { 'ca.pem': 'ca.pem', 'cert.pem': 'foreign.pem', 'key.pem': 'foreign-key.pem' }, {}, /the agent's certificate|certificate required/],
+    ['one for servers', { 'ca.pem': 'ca.pem', 'cert.pem': 'wrong-usage.pem', 'key.pem': 'wrong-usage-key.pem' }, {}, /the agent's certificate/],
+    ['a foreign engine', { 'ca.pem': 'stranger.pem', 'cert.pem': 'client.pem', 'key.pem': 'client-key.pem' }, {}, /check that ca\.pem in DOCKER_CERT_PATH is the authority/],
   ];
   for (const [name, files, env, pattern] of cases) {
     const r = await check({ DOCKER_CERT_PATH: await certPath(name.replaceAll(' ', '-'), files), ...env });

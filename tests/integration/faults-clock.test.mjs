@@ -69,8 +69,8 @@ async function serverJumps() {
   clock.jump(30);
   await sleep(QUIET_MS);
   await isConnectedStill(w);
-  assert.equal(await me(session), 401, 'by the calendar that login is over');
-  assert.equal(await me(w.client), 200, 'keys do not end');
+  assert.equal(await me(session), 401, 'the login has expired');
+  assert.equal(await me(w.client), 200, 'API keys do not expire');
   w.happen('pause');
   await w.haveHappened('started', 'paused');
 

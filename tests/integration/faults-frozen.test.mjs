@@ -121,9 +121,9 @@ async function engineFrozen() {
   const froze = Date.now();
   own.daemon.child.kill('SIGSTOP');
   const stop = world.client.fetch('POST', `${path}/stop?timeout=0`);
-  const lost = await eventually(async () => ((await hung.host()).error ? hung.host() : null), { timeout: NOTICED_MS, interval: 250, what: 'the host says it' });
+  const lost = await eventually(async () => ((await hung.host()).error ? hung.host() : null), { timeout: NOTICED_MS, interval: 250, what: 'the host reports it' });
   assert.match(lost.error, /the engine does not answer/);
-  assert.equal(lost.status, 'online', 'the agent is there');
+  assert.equal(lost.status, 'online', 'the agent is connected');
   assert.ok((await types(hung)).includes('engine_lost'));
   await isBrisk(other);
   const told = await stop;
@@ -134,12 +134,12 @@ async function engineFrozen() {
   await sleep(Math.max(0, froze + FROZEN_MS - Date.now()));
 
   own.daemon.child.kill('SIGCONT');
-  await eventually(async () => (await hung.host()).error === null, { timeout: NOTICED_MS, what: 'the host is well again' });
+  await eventually(async () => (await hung.host()).error === null, { timeout: NOTICED_MS, what: 'the host has no error' });
   assert.ok((await types(hung)).includes('engine_back'));
-  await eventually(async () => (await world.client.container(c.name)).state === (await own.state(c.id)), { what: 'the list is right' });
+  await eventually(async () => (await world.client.container(c.name)).state === (await own.state(c.id)), { what: 'the list is correct' });
   const after = await own.run('after-hung', { command: ['true'] });
   await eventually(async () => (await world.client.get(`/api/events?container_id=${after.id}`)).events.some((e) => e.event_type === 'stopped'), {
-    what: 'events come again',
+    what: 'events arrive again',
   });
 }
 

@@ -47,7 +47,7 @@ const isOnline = async (name, timeout = 40000) =>
 async function known(agent, name) {
   await agent.process.line(/cannot connect: resolve dockmon\.test:\d+: /, { timeout: 40000 });
   const attempts = () => agent.process.lines.filter((l) => /cannot connect/.test(l)).length;
-  await eventually(() => attempts() >= 2, { timeout: 60000, what: 'it goes on trying' });
+  await eventually(() => attempts() >= 2, { timeout: 60000, what: 'it continues to try' });
   return name;
 }
 
@@ -85,7 +85,7 @@ async function connectsAtOnce(name, { site, first }) {
     if (first.includes(':') === (tool === 'ip6tables')) await site.exec(tool, '-A', 'OUTPUT', '-d', first, '-j', 'DROP');
   const agent = await start(site, name);
   await isOnline(name);
-  assert.deepEqual(agent.process.lines.filter((l) => /cannot connect/.test(l)), [], 'the first attempt finds the living address');
+  assert.deepEqual(agent.process.lines.filter((l) => /cannot connect/.test(l)), [], 'the first attempt finds the reachable address');
 }
 
 async function deadThenLiving() {

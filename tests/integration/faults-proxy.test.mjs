@@ -96,10 +96,10 @@ async function engineInAHole() {
   await w.haveHappened('started');
   w.engineRelay.set({ mode: 'hole' });
   w.happen('pause', 'unpause');
-  await eventually(async () => /the engine does not answer/.test((await w.host()).error), { timeout: NOTICED_MS, what: 'the host says so' });
+  await eventually(async () => /the engine does not answer/.test((await w.host()).error), { timeout: NOTICED_MS, what: 'the host reports it' });
   assert.equal((await w.host()).status, 'online');
   w.engineRelay.set({ mode: 'pass' });
-  await eventually(async () => (await w.host()).error === null, { timeout: NOTICED_MS, what: 'the host is well again' });
+  await eventually(async () => (await w.host()).error === null, { timeout: NOTICED_MS, what: 'the host has no error' });
   await w.haveHappened('started', 'paused', 'unpaused');
   w.happen('die');
   await w.haveHappened('started', 'paused', 'unpaused', 'stopped');

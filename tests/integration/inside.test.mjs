@@ -51,7 +51,7 @@ for (const [name, args] of [['plain', []], ['named', ['--hostname', 'a-name-of-i
   test(`${name}: it reports the container it runs in`, async () => {
     const { id, r } = await checkInside(name, args);
     assert.equal(r.code, 0, r.stdout + r.stderr);
-    assert.match(r.stdout, new RegExp(`inside of container ${id.slice(0, 12)}`));
+    assert.match(r.stdout, new RegExp(`inside container ${id.slice(0, 12)}`));
   });
 }
 

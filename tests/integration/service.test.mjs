@@ -97,7 +97,7 @@ test('SIGHUP reads the log level from the configuration file again, in both daem
       if (key === 'LOG_LEVEL') await p.line(/ debug msg/); // an idle server logs nothing
       await writeFile(file, `${key}=loud\n`);
       p.child.kill('SIGHUP');
-      await p.line(/nothing is reloaded.*loud/);
+      await p.line(/could not reload the configuration.*loud/);
       await writeFile(file, `${key}=error\n`);
       p.child.kill('SIGHUP');
     } finally {

@@ -86,7 +86,7 @@ test('without the key, or with another, it neither starts nor registers again', 
   await writeFile(other, randomBytes(32));
   const wrong = await startAndFail({ TOKEN_KEY_FILE: other });
   assert.ok(wrong.includes(tokenFile()) && wrong.includes(other), wrong);
-  assert.match(wrong, /sealed with another key, or was changed since/);
+  assert.match(wrong, /sealed with another key, or has been changed/);
   await writeFile(other, 'too short');
   assert.match(await startAndFail({ TOKEN_KEY_FILE: other }), /at least 32 bytes/);
   assert.match(await startAndFail({ TOKEN_KEY_FILE: join(dir, 'none') }), /No such file/);
@@ -138,5 +138,6 @@ test('a registration with a key and a token as files', async () => {
   agent.env = { TOKEN_KEY_FILE: key, REGISTRATION_TOKEN_FILE: tokenPath };
   await agent.up();
   await online();
+  await agent.process.line(/connected and accepted/); // logged after the token was stored
   assert.ok((await readFile(tokenFile(), 'latin1')).startsWith(MAGIC));
 });

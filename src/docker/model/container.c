@@ -56,7 +56,7 @@ int container_element_read(struct json_span element, struct container_element *r
     return 0;
 }
 
-/* One "NAME=value", split: both without their outer quotes, escapes and all. */
+/* Splits one "NAME=value": both without the outer quotes, including escapes. */
 struct env {
     struct json_span name, value;
 };
@@ -91,7 +91,7 @@ static void append_span(struct buf *b, struct json_span s)
 {
     int r = buf_append(b, s.p, s.n);
 
-    assert(r == 0); /* the buffers here hold parts of a text that is in memory already */
+    assert(r == 0); /* the buffers contain parts of a text in memory */
 }
 
 static void append_text(struct buf *b, const char *s)

@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * Containers and images as the engine describes them, read from checked text (json_scan.h).
+ * The engine's descriptions of containers and images, read from checked text (json_scan.h).
  */
 
 #include "base/container_id.h"
@@ -11,27 +11,29 @@
 
 #define IMAGE_ID_SIZE 72 /* "sha256:" and 64 hex digits */
 
-/* An element of /containers/json, as far as we look into it. */
+/* The members of an element of /containers/json that the agent uses. */
 struct container_element {
     char id[CONTAINER_ID_SIZE];
-    char image_id[IMAGE_ID_SIZE]; /* "" when the engine gives none */
+    char image_id[IMAGE_ID_SIZE]; /* "": none */
     struct json_span host_config; /* an object with members but no RestartPolicy, else empty */
-    bool has_started_at, has_env, has_digests; /* the engine itself says so */
+    bool has_started_at, has_env, has_digests; /* members that the engine sent */
 };
 
-/* -EBADMSG when it has no id of 64 hex digits. */
+/* -EBADMSG: it has no ID of 64 hex digits. */
 int container_element_read(struct json_span element, struct container_element *ret) _nodiscard_;
 
-/* From an inspect object: Config.Env as JSON object text; a name that comes twice has its last value. */
+/*
+ * From an inspect object: Config.Env as JSON object text; of duplicate names the last one counts.
+ */
 char *container_inspect_env(struct json_span inspect);
-/* State.StartedAt as JSON string text; NULL when it was never started. */
+/* State.StartedAt as JSON string text; NULL: never started. */
 char *container_inspect_started_at(struct json_span inspect);
-/* HostConfig.RestartPolicy as JSON object text, NULL when there is none. */
+/* HostConfig.RestartPolicy as JSON object text; NULL: none. */
 char *container_inspect_restart_policy(struct json_span inspect);
 bool container_inspect_has_tty(struct json_span inspect);
 bool container_inspect_is_running(struct json_span inspect);
-/* ns since 1970 of "StartedAt" or "FinishedAt"; 0: never, or not said. */
+/* Nanoseconds since 1970 of "StartedAt" or "FinishedAt"; 0: never or unknown. */
 int64_t container_inspect_time(struct json_span inspect, const char *key);
 
-/* RepoDigests of an image inspect object, "[]" when there are none. */
+/* RepoDigests of an image inspect object, or "[]". */
 char *image_inspect_digests(struct json_span inspect);

@@ -12,7 +12,7 @@ static char *get_text(const json_t *v, const char *key)
     return xstrdup(s ? s : "");
 }
 
-/* The members that are strings without NUL; the engine has no others. */
+/* Copies the members that are strings without NUL; engines send no others. */
 static json_t *copy_strings(json_t *from)
 {
     json_t *to = json_object(), *v;
@@ -44,7 +44,7 @@ int event_decode(const char *text, size_t size, struct event *ret, struct error 
 
     if (!json_is_object(v)) {
         json_decref(v);
-        return error_set(err, -EBADMSG, "no event: %s", v ? "not an object" : why.text);
+        return error_set(err, -EBADMSG, "not an event: %s", v ? "not an object" : why.text);
     }
     actor = json_object_get(v, "Actor");
     *ret = (struct event){

@@ -19,7 +19,7 @@ static struct json_span span(const char *s)
     return (struct json_span){s, strlen(s)};
 }
 
-/* Where a restart policy may be put in, and how long the text is that is there. */
+/* The place of a restart policy in the text, and the length of the text there. */
 static const struct {
     const char *text;
     size_t n;
