@@ -259,3 +259,14 @@ void row_done(const struct column *columns, size_t n, void *row)
             free(TAKE_PTR(*(char **)m));
     }
 }
+
+int query_next_row(
+    struct query *q, const struct column *columns, size_t n, void *row, struct error *err)
+{
+    int r = query_step(q, err);
+
+    row_done(columns, n, row);
+    if (r > 0)
+        query_read_row(q, columns, n, row);
+    return r;
+}

@@ -162,16 +162,13 @@ int agents_touch(struct db *s, const char *id, int64_t seen_at_ms, struct error 
 int agents_each(struct db *s, agents_row_fn fn, void *arg, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
+    struct agent a = {0};
     int r;
 
     r = query_init(&q, s, sql[STMT_EACH], err);
     if (r < 0)
         return r;
-    while ((r = query_step(&q, err)) > 0) {
-        _cleanup_(agent_done) struct agent a = {0};
-
-        query_read_row(&q, columns, ARRAY_LEN(columns), &a);
+    while ((r = query_next_row(&q, columns, ARRAY_LEN(columns), &a, err)) > 0)
         fn(arg, &a);
-    }
     return r;
 }

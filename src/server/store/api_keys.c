@@ -145,17 +145,14 @@ int api_keys_get(struct db *s, int64_t id, struct api_key *ret, struct error *er
 int api_keys_each(struct db *s, api_keys_row_fn fn, void *arg, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
+    struct api_key k = {0};
     int r;
 
     r = query_init(&q, s, sql[STMT_EACH], err);
     if (r < 0)
         return r;
-    while ((r = query_step(&q, err)) > 0) {
-        _cleanup_(api_key_done) struct api_key k = {0};
-
-        query_read_row(&q, columns, ARRAY_LEN(columns), &k);
+    while ((r = query_next_row(&q, columns, ARRAY_LEN(columns), &k, err)) > 0)
         fn(arg, &k);
-    }
     return r;
 }
 

@@ -151,17 +151,14 @@ int users_touch_login(struct db *s, int64_t id, int64_t now_ms, struct error *er
 int users_each(struct db *s, users_row_fn fn, void *arg, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
+    struct user u = {0};
     int r;
 
     r = query_init(&q, s, sql[STMT_EACH], err);
     if (r < 0)
         return r;
-    while ((r = query_step(&q, err)) > 0) {
-        _cleanup_(user_done) struct user u = {0};
-
-        query_read_row(&q, columns, ARRAY_LEN(columns), &u);
+    while ((r = query_next_row(&q, columns, ARRAY_LEN(columns), &u, err)) > 0)
         fn(arg, &u);
-    }
     return r;
 }
 
