@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * Allocation that cannot fail: out of memory ends the process (docs/adr/0002). Everything a peer can
- * make us allocate has a maximum elsewhere; sizes that overflow end the process, too.
+ * Allocation that cannot fail: out of memory, or a size that overflows, ends the process
+ * (docs/adr/0002). The callers limit all memory that a peer can cause them to allocate.
  */
 
 #include "base/macros.h"

@@ -46,7 +46,7 @@ static int digit(char c)
     return c == '/' ? 63 : -1;
 }
 
-/* The 1 to 3 bytes of four characters of which `n_digits` are no padding; what does not fill a byte is 0. */
+/* Decodes four characters, `n_digits` of them without padding, to 1 to 3 bytes. */
 static int decode_group(const char *text, size_t n_digits, unsigned char *ret)
 {
     uint32_t bits = 0;

@@ -10,8 +10,11 @@
 #define BASE64_ENCODED_SIZE(n) (((n) + 2) / 3 * 4)
 #define BASE64_DECODED_MAX(n)  ((n) / 4 * 3)
 
-/* To be freed; NUL-terminated. */
+/* Returns NUL-terminated text, to be freed. */
 char *base64_encode(const void *data, size_t size) _nodiscard_;
 
-/* -EINVAL for anything that base64_encode() would not have written. `ret` has room for BASE64_DECODED_MAX(size). */
+/*
+ * `ret` must have BASE64_DECODED_MAX(size) bytes. -EINVAL: not text that base64_encode() could have
+ * written.
+ */
 int base64_decode(const char *text, size_t size, unsigned char *ret, size_t *ret_size) _nodiscard_;

@@ -20,12 +20,12 @@ static void test_a_burst_then_the_rate(void **state)
         {5000, true },
         {5000, true },
         {5000, false}, /* the burst is used up */
-        {5050, false}, /* half of one */
+        {5050, false}, /* half a token */
         {5100, true },
         {5100, false},
-        {4000, false}, /* a clock that goes back gives nothing */
+        {4000, false}, /* a clock that goes back adds nothing */
         {4100, true },
-        {9000, true }, /* a long rest fills no more than the burst */
+        {9000, true }, /* the level never exceeds the burst */
         {9000, true },
         {9000, true },
         {9000, false},

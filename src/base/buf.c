@@ -32,7 +32,7 @@ void buf_clear(struct buf *b)
     buf_truncate(b, 0);
 }
 
-/* Makes room for `extra` bytes and the NUL behind them. */
+/* Reserves `extra` bytes and one for the NUL. */
 static int reserve(struct buf *b, size_t extra)
 {
     size_t need, capacity;
@@ -100,7 +100,7 @@ int buf_printf(struct buf *b, const char *fmt, ...)
     va_end(ap);
     if (n < 0) {
         r = -EINVAL;
-    } else if ((size_t)n < room) { /* usually: it was there the first time */
+    } else if ((size_t)n < room) { /* the usual case: it fitted at once */
         b->size += (size_t)n;
         return 0;
     } else {

@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * Ids of the engine's containers: 64 hexadecimal digits, of which people and old peers use the first 12.
+ * IDs of containers: 64 hexadecimal digits. Users and old peers use the first 12.
  */
 
 #define CONTAINER_ID_LEN        64

@@ -35,7 +35,7 @@ int error_wrap(struct error *err, int code, const char *fmt, ...)
     va_end(ap);
     err->code = code;
     if (inner.code != code)
-        err->reason = 0; /* it was about the other errno */
+        err->reason = 0; /* it belongs to the previous errno */
 
     n = strlen(err->msg);
     (void)snprintf(err->msg + n, sizeof(err->msg) - n, ": %s",

@@ -3,11 +3,11 @@
 /*
  * Errors
  *
- * A function that can fail returns 0 or a negative errno, and takes `struct error *err` last when a
- * human will want to know more than the number. The object lives on the caller's stack and owns
- * nothing, so it is never freed and never fails to be made. `err` may be NULL: "I only want the code".
+ * A function that can fail returns 0 or a negative errno. If users need more than the number, its
+ * last argument is `struct error *err`. The object is on the caller's stack and owns nothing, so it
+ * needs no destructor and cannot fail itself. `err` may be NULL if only the code is needed.
  *
- * Library code fills `err` and stays silent; whoever decides what happens next logs it, once.
+ * Library code fills `err` and does not log; the caller that handles the failure logs it, once.
  *
  * The vocabulary of peer-visible failures; proto/error_code.h gives them HTTP status and names:
  *   EBADMSG malformed request    EINVAL   bad parameter    EDOM   well-formed but refused value
@@ -20,7 +20,7 @@
 
 struct error {
     int code;   /* negative errno, 0 while unset */
-    int reason; /* finer than errno: an `enum error_code` (proto/error_code.h), 0: none */
+    int reason; /* more precise than errno: an `enum error_code` (proto/error_code.h), 0: none */
     char msg[504];
 };
 

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * FNV-1a, 64 bits (draft-eastlake-fnv): fast, for tables and for noticing changes. Not against an attacker
- * who can choose the input: tables start from a random value instead of HASH_START.
+ * FNV-1a, 64 bits (draft-eastlake-fnv): fast, for tables and for detecting changes. It is not
+ * secure against chosen input: tables start from a random value instead of HASH_START.
  */
 
 #include <stddef.h>

@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * Listeners: one object, the source, notifies others of what happens to it without knowing them.
+ * Listeners: one object, the source, notifies other objects of its events without knowing them.
  *
  * A source that can be listened to defines a struct of callbacks whose first member is a struct
  * listener named `base`, holds a struct listeners, and emits with listeners_emit():
@@ -20,20 +20,20 @@
  *     {
  *         struct lamp *lamp = CONTAINER_OF(l, struct lamp, door);
  *
- * Ownership: the list owns nothing. The owner of a listener removes it before it frees it; the owner
- * of the list calls listeners_done(), after which removing the listeners that were on it is harmless.
+ * Ownership: the list owns nothing. The owner of a listener removes it before it frees it; the
+ * owner of the list calls listeners_done(), after which it is harmless to remove its listeners.
  *
  * Order: listeners are called in the order in which they were added, but none may depend on another
  * having been called before it. Two steps that need an order are one function of one module.
  *
  * During an emission, from within any callback and at any depth:
- *   - any listener may be removed and freed, the one that is being called and the next one included;
- *     a removed listener is not called any more;
- *   - listeners may be added; the emissions that are under way do not reach them. This also holds for
- *     one that is removed and added again;
+ *   - any listener may be removed and freed, also the one that is being called and the next one;
+ *     a removed listener is not called;
+ *   - listeners may be added; emissions in progress do not reach them. This also holds for one that
+ *     is removed and added again;
  *   - the same source may emit again (nested): the inner emission ends first;
- *   - the source itself may be freed: after listeners_done() no further listener is called. Arguments
- *     that point into the source are then invalid, and are not used any more.
+ *   - the source itself may be freed: after listeners_done() no further listener is called, and
+ *     arguments that point into the source are not used.
  */
 
 #include "base/macros.h"
@@ -62,7 +62,9 @@ bool listeners_is_empty(const struct listeners *list);
 /* Takes all listeners off and ends the emissions under way. */
 void listeners_done(struct listeners *list);
 
-/* Calls `callback` of every listener that has one, with the arguments (at least one) after itself. */
+/*
+ * Calls `callback` of every listener that has one, with the arguments (at least one) after itself.
+ */
 #define listeners_emit(listeners, type, callback, ...)         \
     do {                                                       \
         struct listeners_walk _walk;                           \

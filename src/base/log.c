@@ -17,7 +17,7 @@
 #define MAX_MSG         2048
 #define MAX_VALUE       1024 /* bytes of one field that are shown */
 
-/* A field is left out when what it could become (6 bytes for 1, and its key) might not fit any more. */
+/* A field is omitted if its longest form (6 bytes for 1, and its key) might not fit. */
 #define FIELD_ROOM ((size_t)MAX_VALUE * 6 + 256)
 
 static const struct {
@@ -68,7 +68,7 @@ int log_level_parse(const char *s, enum log_level *ret)
     return -EINVAL;
 }
 
-/* Cannot fail: MAX_LINE holds the longest message, and fields are added only while there is room. */
+/* Cannot fail: the longest message fits into MAX_LINE, and fields are added only while they fit. */
 static void put(struct buf *b, const char *s)
 {
     (void)buf_append_str(b, s);
@@ -83,7 +83,7 @@ static size_t utf8_length(const char *s)
     return 0;
 }
 
-/* Leaves nothing that a terminal would obey or a JSON parser refuse. */
+/* Escapes characters that control a terminal or are invalid in JSON. */
 static void put_escaped(struct buf *b, const char *s)
 {
     for (size_t i = 0, n; i < MAX_MSG && s[i]; i += n ? n : 1) {
@@ -113,7 +113,7 @@ static void put_quoted(struct buf *b, const char *s)
     put(b, "\"");
 }
 
-/* key=value needs quotes only where a reader could lose the end of the value. */
+/* A value is quoted only if its end would be ambiguous. */
 static void put_value(struct buf *b, const char *s)
 {
     bool is_plain = *s != '\0';
@@ -127,7 +127,7 @@ static void put_value(struct buf *b, const char *s)
     }
 }
 
-/* The next field's value, cut; NULL when there is none or the line is full. */
+/* Returns the next field's value, truncated; NULL: there is none, or the line is full. */
 static const char *next_value(const struct buf *b,
                               const char *const *fields,
                               char ret[MAX_VALUE + 1])
@@ -195,7 +195,8 @@ void log_write(enum log_level level, const char *const *fields, const char *fmt,
         put_text_line(&line, level, fields, msg);
     }
     put(&line, "\n");
-    (void)fwrite(buf_str(&line), 1, line.size, stderr); /* one call: lines of threads do not mix */
+    /* one call, so that lines of threads do not mix */
+    (void)fwrite(buf_str(&line), 1, line.size, stderr);
     buf_done(&line);
 }
 

@@ -2,15 +2,15 @@
 
 /*
  * Log lines to stderr: key=value for humans, one JSON object per line for machines. Journald levels
- * by prefix when stderr is the journal. Only the layers agent, server and cli log above debug; the
- * others return errors. Fields are pairs of strings, a NULL value prints as empty:
+ * are prefixes if stderr is the journal. Only the layers agent, server and cli log above debug; the
+ * others return errors. Fields are pairs of strings; a NULL value is printed as an empty one:
  *
  *     log_warn(LOG_FIELDS("host", host->id, "container", id), "inspect failed: %s", err.msg);
  *     log_info(NULL, "listening on %s", address);
  *
- * Secrets never go into a log line. Control characters and invalid UTF-8 are escaped. Messages are cut
- * at 2 KiB, values at 1 KiB, and fields that would make the line longer than 32 KiB are left out. Safe
- * from any thread.
+ * Log lines contain no secrets. Control characters and invalid UTF-8 are escaped. Messages are
+ * truncated at 2 KiB and values at 1 KiB, and fields beyond 32 KiB per line are omitted. Logging is
+ * thread-safe.
  */
 
 #include "base/macros.h"
@@ -23,7 +23,7 @@ enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERRO
 
 void log_set_level(enum log_level level);
 enum log_level log_get_level(void);
-const char *log_level_name(enum log_level level); /* as log_level_parse() takes it */
+const char *log_level_name(enum log_level level); /* accepted by log_level_parse() */
 void log_set_json(bool is_json);
 int log_level_parse(const char *s, enum log_level *ret)
     _nodiscard_; /* debug info warn(ing) error, any case */
@@ -32,19 +32,19 @@ void log_write(enum log_level level, const char *const *fields, const char *fmt,
     _printf_(3, 4);
 
 /*
- * For lines that a stranger can cause as often as he likes: LOG_LIMIT_LINES a minute, the others are
- * counted. A zeroed struct is ready; not safe between threads.
+ * A limit for lines that unauthenticated peers can cause: LOG_LIMIT_LINES per minute are written,
+ * the others are counted. A zeroed struct is ready for use; it is not thread-safe.
  */
 #define LOG_LIMIT_LINES 20
 
 struct log_limit {
-    uint64_t since_ms; /* of the minute that is counted */
+    uint64_t since_ms; /* begin of the current minute */
     unsigned n, n_left_out;
 };
 
 /*
- * now_ms: monotonic. True: write the line, and after a gap *ret_left_out is how many were not written
- * before it.
+ * Returns whether to write the line; *ret_left_out is the number of lines that were omitted before
+ * it. now_ms: monotonic.
  */
 bool log_limit_pass(struct log_limit *l, uint64_t now_ms, unsigned *ret_left_out);
 

@@ -15,7 +15,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-/* stderr goes to a file while a line is written. */
+/* Redirects stderr to a file while a line is written. */
 static int log_fd = -1, saved_stderr = -1;
 static char output[64 * 1024];
 
@@ -39,7 +39,7 @@ static const char *capture_end(void)
     return output;
 }
 
-/* The line behind its time stamp, which is checked here. */
+/* Checks the timestamp of a line, and returns the rest. */
 static const char *after_time(const char *line)
 {
     char stamp[TIME_TEXT_SIZE];
@@ -149,7 +149,7 @@ static void assert_one_whole_line(const char *text, const char *end)
     assert_ptr_equal(strchr(text, '\n'), text + strlen(text) - 1);
 }
 
-/* However long the values are: one line, its newline there, its quotes and braces closed. */
+/* With values of any length the result is one complete line. */
 static void test_long_lines_stay_whole(void **state)
 {
     static char big[20000], control[20000];

@@ -23,7 +23,7 @@ static uint64_t hash_key(const char *key)
     return h ^ h >> 32;
 }
 
-/* The entry of `key`, or the free one where it belongs. The table is never full. */
+/* Returns the entry of `key`, or the free one for it. The table is never full. */
 static struct map_entry *slot(const struct map *m, const char *key, uint64_t hash)
 {
     for (size_t i = hash & (m->capacity - 1);; i = (i + 1) & (m->capacity - 1)) {
@@ -113,7 +113,7 @@ void *map_put(struct map *m, const char *key, void *value)
     return old;
 }
 
-/* Backward-shift deletion: what follows in the same run moves up, so that no tombstones are needed. */
+/* Backward-shift deletion: later entries of the same run move up, so no tombstones are needed. */
 static void close_gap(struct map *m, size_t gap)
 {
     size_t mask = m->capacity - 1;

@@ -1,9 +1,9 @@
 #pragma once
 
 /*
- * Hash map from strings to pointers. It copies keys and does not own values: whoever puts a value
- * frees it. Storage of the struct is the caller's; a zeroed struct is an empty map. Not for data that
- * a peer can grow without a limit of its own. Keys are hashed with a per-process random seed.
+ * Hash map from strings to pointers. It copies keys and does not own values, which the caller
+ * frees. The caller provides the struct; a zeroed one is an empty map. The caller limits data that
+ * a peer can grow. Keys are hashed with a random seed per process.
  */
 
 #include "base/macros.h"
@@ -31,8 +31,8 @@ void *map_put(struct map *m,
 void *map_remove(struct map *m, const char *key); /* returns the value, or NULL */
 
 /*
- * For keys that are looked for in the same order again and again, as those of batches: remembers where the key at each place
- * was found, so that it need not be hashed. A zeroed struct is empty; it stays right whatever happens to the map.
+ * Speeds up searches of keys in the same order, as those of batches: it stores the entry of the key
+ * at each place. A zeroed struct is empty. Changes of the map are harmless: each hit is compared.
  */
 struct map_order {
     uint32_t *entries; /* indices into those of the map */
@@ -40,7 +40,7 @@ struct map_order {
 };
 
 void map_order_done(struct map_order *o);
-/* As map_find(). `place` of the key, from 0, is bounded by the caller. */
+/* The same as map_find(). `place` is the number of the key, from 0; the caller limits it. */
 void *map_find_at(const struct map *m, struct map_order *o, size_t place, const char *key);
 
 /* Walks all entries in no particular order; the map must not change meanwhile. */

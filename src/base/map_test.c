@@ -95,7 +95,7 @@ static void test_against_model(void **state)
     map_done(&m);
 }
 
-/* Whatever is put and removed meanwhile, and whatever was at a place before. */
+/* The result is right after any changes of the map and of the keys at a place. */
 static void test_find_at_places(void **state)
 {
     struct map m = {0};

@@ -32,7 +32,7 @@ static int parse_address(struct notify *n, const char *path, struct error *err)
     n->address.sun_family = AF_UNIX;
     memcpy(n->address.sun_path, path, length + 1);
     n->address_size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + 1);
-    if (*path == '@') { /* abstract: a NUL in front, none behind */
+    if (*path == '@') { /* abstract: a NUL in front and none at the end */
         n->address.sun_path[0] = '\0';
         n->address_size--;
     }
@@ -54,7 +54,7 @@ static int parse_watchdog(struct notify *n, const char *const *env, struct error
         if (parse_u64(pid_text, INT32_MAX, &pid) < 0)
             return error_set(err, -EINVAL, "WATCHDOG_PID=%s: expected a process id", pid_text);
         if (pid != (uint64_t)getpid())
-            return 0; /* inherited: another process is watched */
+            return 0; /* inherited: the watchdog is for another process */
     }
     n->watchdog_ms = usec / 1000 ? usec / 1000 : 1;
     return 0;
@@ -76,7 +76,7 @@ int notify_init(struct notify *n, const char *const *env, struct error *err)
         return r;
     n->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (n->fd < 0)
-        return error_set(err, -errno, "make a socket: %s", error_text(-errno));
+        return error_set(err, -errno, "create a socket: %s", error_text(-errno));
     (void)setsockopt(n->fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)); /* cannot fail here */
     return 0;
 }

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * The notification socket of a service manager (systemd's sd_notify protocol): datagrams of KEY=value
- * lines to the socket that the environment names. Without one, everything here does nothing.
+ * The notification socket of a service manager (systemd's sd_notify protocol): datagrams of
+ * KEY=value lines to the socket that the environment names. Without one, the functions do nothing.
  */
 
 #include "base/error.h"
@@ -19,13 +19,13 @@ struct notify {
 };
 
 /*
- * Reads NOTIFY_SOCKET (a path, or an abstract name that begins with '@'), WATCHDOG_USEC and WATCHDOG_PID
- * from `env`. -EINVAL when one of them is invalid; then nothing is ever sent.
+ * Reads NOTIFY_SOCKET (a path, or an abstract name that begins with '@'), WATCHDOG_USEC and
+ * WATCHDOG_PID from `env`. -EINVAL: one of them is invalid; then notify_send() sends nothing.
  */
 int notify_init(struct notify *n, const char *const *env, struct error *err) _nodiscard_;
 void notify_done(struct notify *n);
 
 bool notify_is_wanted(const struct notify *n);
 
-/* Sends one datagram of at most 1 KiB; lines are separated by '\n'. Waits at most 1 s for room. */
+/* Sends one datagram of at most 1 KiB; lines are separated by '\n'. Blocks for at most 1 s. */
 int notify_send(const struct notify *n, const char *fmt, ...) _nodiscard_ _printf_(2, 3);

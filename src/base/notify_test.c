@@ -54,7 +54,7 @@ static void datagrams_arrive(const char *name)
     notify_done(&n);
 }
 
-static void paths_and_abstract_names_work(void **state)
+static void test_paths_and_abstract_names_work(void **state)
 {
     char dir[] = "/tmp/dockmon-notify-XXXXXX";
     _cleanup_free_ char *path = NULL, *abstract = xasprintf("@dockmon-notify-%d", getpid());
@@ -68,7 +68,7 @@ static void paths_and_abstract_names_work(void **state)
     assert_int_equal(rmdir(dir), 0);
 }
 
-static void without_a_manager_nothing_is_sent(void **state)
+static void test_nothing_is_sent_without_a_manager(void **state)
 {
     static const struct {
         const char *env[3];
@@ -90,7 +90,7 @@ static void without_a_manager_nothing_is_sent(void **state)
     }
 }
 
-static void the_watchdog_is_read(void **state)
+static void test_watchdog_interval_is_read(void **state)
 {
     _cleanup_free_ char *mine = xasprintf("WATCHDOG_PID=%d", getpid());
     const struct {
@@ -114,7 +114,7 @@ static void the_watchdog_is_read(void **state)
     }
 }
 
-static void invalid_variables_are_refused(void **state)
+static void test_invalid_variables_are_refused(void **state)
 {
     char too_long[256] = "NOTIFY_SOCKET=/";
     const struct {
@@ -141,7 +141,7 @@ static void invalid_variables_are_refused(void **state)
     }
 }
 
-static void a_manager_that_is_gone_is_an_error_and_no_signal(void **state)
+static void test_missing_manager_is_an_error_and_no_signal(void **state)
 {
     const char *env[] = {"NOTIFY_SOCKET=/nonexistent/socket", NULL};
     char text[2000];
@@ -159,11 +159,11 @@ static void a_manager_that_is_gone_is_an_error_and_no_signal(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(paths_and_abstract_names_work),
-        cmocka_unit_test(without_a_manager_nothing_is_sent),
-        cmocka_unit_test(the_watchdog_is_read),
-        cmocka_unit_test(invalid_variables_are_refused),
-        cmocka_unit_test(a_manager_that_is_gone_is_an_error_and_no_signal),
+        cmocka_unit_test(test_paths_and_abstract_names_work),
+        cmocka_unit_test(test_nothing_is_sent_without_a_manager),
+        cmocka_unit_test(test_watchdog_interval_is_read),
+        cmocka_unit_test(test_invalid_variables_are_refused),
+        cmocka_unit_test(test_missing_manager_is_an_error_and_no_signal),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

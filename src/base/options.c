@@ -54,7 +54,7 @@ static void _printf_(2, 3) report(struct parse *p, const char *fmt, ...)
     (void)buf_printf(p->errors, "%s\n", line); /* a full buffer keeps the first errors */
 }
 
-/* Copies a value into a message: one line, no control characters, not endless. */
+/* Copies a value for a message: one line, truncated, without control characters. */
 static const char *shown(const char *value, char ret[MAX_SHOWN + 4])
 {
     size_t n = strnlen(value, MAX_SHOWN);
@@ -96,7 +96,7 @@ static const char *find_env(const struct option_source *source, const char *name
     return NULL;
 }
 
-/* One word that begins with "--". Returns how many words it took. */
+/* Reads a word that begins with "--". Returns the number of words that it used. */
 static int take_flag(struct parse *p, int i)
 {
     const char *name = p->source->argv[i] + 2;
@@ -165,7 +165,7 @@ static int read_flags(struct parse *p)
 }
 
 /*
- * Takes the quotes off, in place. NULL when an opening quote is not the last character's partner.
+ * Removes the quotes, in place. NULL: the opening quote has no match at the end.
  */
 static char *unquote(char *value)
 {
@@ -245,8 +245,8 @@ static void read_config_file(struct parse *p)
 }
 
 /*
- * Finds the value in force: flag, environment, file, default. An empty one in the last two is
- * unset.
+ * Finds the value by precedence: flag, environment, file, default. An empty value in the last two
+ * is unset.
  */
 static bool resolve(const struct parse *p, size_t i, struct origin *ret)
 {

@@ -35,7 +35,7 @@ static const struct option_spec specs[] = {
 
 static char file_path[] = "/tmp/options_test.XXXXXX";
 
-/* A parse with everything it leaves behind. */
+/* The results of a parse. */
 struct run {
     struct config config;
     struct buf errors;
@@ -250,7 +250,7 @@ static void test_all_errors_at_once(void **state)
                         "T_VERBOSE=si: expected true or false\n"
                         "T_WORKERS=many: expected a whole number from 1 to 16\n"
                         "--wait=soon: expected a duration such as 1m30s, from 1s to 1m\n");
-    assert_string_equal(run.config.listen, "ok:1"); /* what is right is there all the same */
+    assert_string_equal(run.config.listen, "ok:1"); /* valid values are filled in */
     run_done(&run);
 }
 
@@ -479,7 +479,7 @@ static int remove_file(void **state)
     return unlink(file_path);
 }
 
-/* The values go from argv, with "=" and without, and nothing else does; it still parses. */
+/* Only the values of secrets are overwritten in argv, with "=" and without. */
 static void test_hide_secrets(void **state)
 {
     char words[][24] = {"program", "--token=secret", "--listen",      "a:1",

@@ -30,7 +30,7 @@ uint64_t random_below(uint64_t limit)
 
     if (limit == 0)
         return 0;
-    reject = (0 - limit) % limit; /* 2^64 mod limit: below it the remainder would be biased */
+    reject = (0 - limit) % limit; /* 2^64 mod limit: values below it would bias the result */
     do {
         random_bytes(&v, sizeof(v));
     } while (v < reject);

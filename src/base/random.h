@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * Randomness from the kernel, and the identifiers made of it. Never fails: without a working
+ * Random numbers of the kernel, and random identifiers. They cannot fail: without a working
  * getrandom() the process ends.
  */
 

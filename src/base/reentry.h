@@ -5,17 +5,17 @@
  *
  * An object on the event loop (a stream, a WebSocket, an HTTP connection) runs in callbacks of the
  * loop and calls functions of its owner from them. The owner may free the object there, while
- * functions of it are still on the stack. The answer is the same everywhere in this tree:
+ * functions of it are still on the stack. All such objects follow the same rules:
  *
- * - The object's last state (X_FREED, X_DONE) means that it was freed or has ended. It holds
- *   nothing then but its memory: x_free() has released descriptors, timers and registrations at
- *   once, and the object never calls its owner again.
+ * - The object's last state (X_FREED, X_DONE) means that it was freed or has ended. It owns only
+ *   its memory then: x_free() has released descriptors, timers and registrations at once, and the
+ *   object does not call its owner again.
  * - Every entry from the loop is wrapped in enter() and leave(), which count the depth. The memory
- *   goes when the outermost leave() finds the last state, or in x_free() when the object is not
- *   inside at all.
+ *   is freed when the outermost leave() finds the last state, or in x_free() if the object is not
+ *   inside any entry.
  * - Between enter() and leave() the object is valid memory. After each call of the owner the code
- *   looks at the state before it goes on; no `is_gone` flag and no boolean result is passed up the
- *   stack. Behind leave() the object may be gone, so leave() is the last statement.
+ *   checks the state before it continues; no `is_gone` flag and no boolean result is passed up the
+ *   stack. After leave() the object may be freed, so leave() is the last statement.
  *
  *     static void leave(struct x *x)                    void x_free(struct x *x)
  *     {                                                 {
@@ -32,7 +32,7 @@
  *         x->handler->on_data(x->owner, ...);   the owner may call x_free() here
  *         if (x->state == X_OPEN)
  *             read_more(x);
- *         leave(x);                             x may be gone now
+ *         leave(x);                             x may be freed now
  *     }
  *
  * A depth rather than a flag, because entries nest: a handler of a stream sends on it, a WebSocket

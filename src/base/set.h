@@ -1,15 +1,15 @@
 #pragma once
 
 /*
- * Set of strings, on top of base/map.h and with its rules: keys are copied, a zeroed struct is an empty set,
- * and data that a peer can grow needs a limit of its caller.
+ * Set of strings, based on base/map.h with the same rules: keys are copied, a zeroed struct is an
+ * empty set, and the caller limits data that a peer can grow.
  */
 
 #include "base/map.h"
 #include <stdbool.h>
 
 struct set {
-    struct map map; /* values mean nothing */
+    struct map map; /* values have no meaning */
 };
 
 static inline void set_done(struct set *s)
@@ -17,7 +17,7 @@ static inline void set_done(struct set *s)
     map_done(&s->map);
 }
 
-/* False: it was there already. */
+/* False: a duplicate. */
 static inline bool set_add(struct set *s, const char *key)
 {
     static char present;
@@ -25,7 +25,7 @@ static inline bool set_add(struct set *s, const char *key)
     return !map_put(&s->map, key, &present);
 }
 
-/* False: it was not there. */
+/* False: not found. */
 static inline bool set_remove(struct set *s, const char *key)
 {
     return map_remove(&s->map, key) != NULL;
@@ -41,5 +41,5 @@ static inline size_t set_size(const struct set *s)
     return s->map.size;
 }
 
-/* Walks all entries in no particular order; `e->key` is the string. The set must not change meanwhile. */
+/* Iterates in no particular order; `e->key` is the string. The set must not change meanwhile. */
 #define set_foreach(s, e) map_foreach(&(s)->map, e)

@@ -56,7 +56,7 @@ int parse_bool(const char *s, bool *ret)
     return -EINVAL;
 }
 
-/* Nanoseconds per unit, longest names first so that "ms" is not read as "m". */
+/* Nanoseconds per unit. Longer names come first, so that "ms" is not read as "m". */
 static const struct {
     const char *name;
     uint64_t ns;
@@ -83,7 +83,7 @@ static int parse_unit(const char *s, const char **ret_end, uint64_t *ret_ns)
     return -EINVAL;
 }
 
-/* One "1.5h". Integers throughout: binary fractions would turn 1.001s into 1000 ms. */
+/* Parses one "1.5h", with integers: binary fractions would turn 1.001s into 1000 ms. */
 static int parse_duration_part(const char **s, uint64_t *ret_ns)
 {
     const char *whole = *s, *fraction, *unit;
@@ -209,7 +209,9 @@ bool str_is_hex(const char *s, size_t length)
     return strspn(s, "0123456789abcdef") == length;
 }
 
-/* Length of the sequence that `c` starts and its smallest legal code point; 0 if `c` starts none. */
+/*
+ * Length of the sequence that `c` starts and its smallest legal code point; 0 if `c` starts none.
+ */
 static size_t utf8_sequence(unsigned char c, uint32_t *ret_bits, uint32_t *ret_min)
 {
     if (c < 0x80) {

@@ -2,7 +2,7 @@
 
 /*
  * Text: strict parsing of numbers, booleans and durations, and small predicates. Parsers take the
- * whole string or refuse it (-EINVAL, -ERANGE) and leave *ret untouched on failure.
+ * whole string or refuse it (-EINVAL, -ERANGE); on failure *ret is unchanged.
  */
 
 #include "base/macros.h"
@@ -31,11 +31,11 @@ void str_copy(char *to,
               size_t capacity,
               const char *from); /* always terminated, cut when too long */
 
-/* What the Docker Engine accepts as container id or name; checked before text enters a request path. */
+/* Whether the engine accepts it as container ID or name; checked before text is put into a path. */
 bool str_is_container_ref(const char *s);
 /*
- * The same for an image: an id (with or without "sha256:"), or a name such as host:5000/team/web:1.2 or
- * web@sha256:...; at most 512 bytes, each part between slashes begins with a letter or digit.
+ * The same for an image: an ID (with or without "sha256:"), or a name such as host:5000/web:1.2 or
+ * web@sha256:...; at most 512 bytes. Parts between slashes begin with a letter or digit.
  */
 bool str_is_image_ref(const char *s);
 

@@ -305,7 +305,7 @@ static void test_utf8(void **state)
             fail_msg("accepted bad case %zu", i);
     }
     assert_true(str_is_utf8("a\0b", 3));
-    assert_false(str_is_utf8("\xe2\x82\xac", 2)); /* the third byte is not ours */
+    assert_false(str_is_utf8("\xe2\x82\xac", 2)); /* the third byte is beyond the size */
     assert_int_equal(str_code_points(""), 0);
     assert_int_equal(str_code_points("abc"), 3);
     assert_int_equal(str_code_points("a\u00e4\u20ac\U0001f600"), 4);

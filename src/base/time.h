@@ -15,13 +15,13 @@
 #define HOUR_MS   (60 * MINUTE_MS)
 #define DAY_MS    (24 * HOUR_MS)
 
-#define TIME_TEXT_SIZE 32 /* fits every text these functions write, NUL included */
+#define TIME_TEXT_SIZE 32 /* longest text of these functions, including the NUL */
 
 uint64_t time_monotonic_ms(void);
-uint64_t time_boot_ms(void); /* monotonic, and goes on while the machine sleeps */
+uint64_t time_boot_ms(void); /* monotonic, including the time of suspend */
 int64_t time_utc_ms(void);
 
-/* a / b for b > 0, rounded towards the past: steps of time are the same before and after 1970. */
+/* a / b for b > 0, rounded down: intervals are the same before and after 1970. */
 static inline int64_t time_div_floor(int64_t a, int64_t b)
 {
     return a / b - (a % b < 0);
@@ -35,7 +35,7 @@ const char *time_format_s(int64_t utc_ms, char ret[TIME_TEXT_SIZE]);
 const char *time_format_ns(int64_t utc_ns, char ret[TIME_TEXT_SIZE]);
 
 /*
- * RFC 3339 with any offset and 0 to 9 digits of fraction. -EINVAL when malformed, -ERANGE when an int64
- * of nanoseconds cannot hold it, as Docker's "never", the year 1.
+ * Parses RFC 3339 with any offset and 0 to 9 digits of fraction. -EINVAL: malformed; -ERANGE:
+ * outside an int64 of nanoseconds, as the year 1, which Docker uses for "never".
  */
 int time_parse_ns(const char *s, int64_t *ret_utc_ns) _nodiscard_;

@@ -163,7 +163,7 @@ static void test_parse_bad(void **state)
     assert_int_equal(time_parse_ns(NULL, &(int64_t){0}), -EINVAL);
 }
 
-/* Docker writes the year 1 for "never"; that is well-formed but has no nanoseconds in an int64. */
+/* Docker uses the year 1 for "never"; it is well-formed, but outside an int64 of nanoseconds. */
 static void test_parse_out_of_range(void **state)
 {
     static const char *const cases[] = {
