@@ -133,7 +133,7 @@ static const struct {
     {"/garbage", -EPROTO,    0,   "docker engine"},
     {"/hang",    -ETIMEDOUT, 0,   "in time"      },
     {"/stuck",   -ETIMEDOUT, 200, "in time"      },
-    {"/nojson",  -EPROTO,    200, "no JSON"      },
+    {"/nojson",  -EPROTO,    200, "invalid JSON" },
     {"/large",   -EMSGSIZE,  200, "too large"    },
 };
 
