@@ -112,7 +112,7 @@ static void send_sample(struct client *c, const struct fleet_host *h, const stru
     struct fleet_container *container;
 
     if (fleet_find_container(h, t->container, &container) < 0 ||
-        container->sample_version <= h->fed.samples_version ||
+        container->own_sample_version <= h->fed.samples_version ||
         !scope_allows_container(&c->socket.who.scope, h, container))
         return;
     s = &container->sample;

@@ -282,7 +282,7 @@ static bool put_element(struct fleet_host *h, const json_t *element)
     c->is_seen = true;
     if (old) {
         c->sample = old->sample;
-        c->sample_version = old->sample_version;
+        c->own_sample_version = old->own_sample_version;
     }
     c->version = ++h->containers_version;
     (void)map_put(&h->containers, c->id, c); /* replaces `old` */
@@ -434,7 +434,7 @@ bool fleet_put_sample(struct fleet_host *h,
     rate = compute_net_rate(&c->sample, s);
     c->sample = *s;
     c->sample.net_bytes_per_sec = rate;
-    c->sample_version = ++h->samples_version;
+    c->own_sample_version = ++h->samples_version;
     return true;
 }
 
@@ -444,7 +444,7 @@ void fleet_put_host_sample(struct fleet_host *h, const struct fleet_sample *s)
 
     h->sample = *s;
     h->sample.net_bytes_per_sec = rate;
-    h->sample_version = ++h->samples_version;
+    h->own_sample_version = ++h->samples_version;
 }
 
 void fleet_take_stats_source(struct fleet_host *h, json_t *source)

@@ -19,7 +19,7 @@
  *   host.version              the row, the agent, is_online, trouble or the source of samples
  *   host.containers_version   the list, or an element of it; container.version is its value at
  *                             that container's last change
- *   host.samples_version      any sample of the host; sample_version (of the host and of each
+ *   host.samples_version      any sample of the host; own_sample_version (of the host and of each
  *                             container) is its value at that sample
  *
  * Removed containers and hosts are remembered by id for the feed, up to a limit, until it calls
@@ -86,7 +86,7 @@ struct fleet_container {
     json_t *labels;                            /* of the element: object, or NULL */
     char *image;                               /* of the element; "": it has none */
     struct fleet_sample sample;
-    uint64_t sample_version;      /* the host's samples_version with this sample */
+    uint64_t own_sample_version;  /* the host's samples_version with this sample */
     uint64_t version;             /* the host's containers_version with its last change */
     struct fleet_text shown, env; /* see server/view/container_json.h; freed here */
     bool is_seen;                 /* used by fleet_apply_snapshot() */
@@ -106,7 +106,7 @@ struct fleet_host {
     struct fleet_text shown, named; /* the API's; freed here */
     uint64_t shown_version, named_version; /* that the two texts were encoded from */
     uint64_t samples_version;              /* see above */
-    uint64_t sample_version;               /* samples_version with the host's own sample */
+    uint64_t own_sample_version;           /* samples_version with the host's own sample */
     struct {
         uint64_t version, containers_version, samples_version;
         size_t n_containers;

@@ -301,7 +301,7 @@ static void test_net_rate_is_computed_from_counters(void **state)
         assert_int_equal(fleet_find_container(h, ID_C, &c), 0);
         assert_true(c->sample.net_bytes_per_sec >= steps[i].rate - 0.001 &&
                     c->sample.net_bytes_per_sec <= steps[i].rate + 0.001);
-        assert_true(c->sample_version > version);
+        assert_true(c->own_sample_version > version);
     }
 }
 

@@ -98,13 +98,13 @@ void sessions_remove_listener(struct sessions_listener *l)
 static void session_unregister(struct session *se, unsigned code, const char *reason)
 {
     struct sessions *s = se->owner;
-    struct agent_record *l = map_find(&s->links, se->agent_id);
+    struct agent_record *record = map_find(&s->records, se->agent_id);
     struct fleet_host *h = session_host(se);
 
-    if (!l || l->session != se)
+    if (!record || record->session != se)
         return; /* superseded or dropped: the record is of another session */
 
-    l->session = NULL;
+    record->session = NULL;
     log_info(LOG_FIELDS("agent", se->agent_id, "host", se->host_id, "peer", se->peer),
              "agent disconnected (%u %s)", code, reason);
     if (h) {
@@ -138,13 +138,13 @@ void session_close(struct session *se, unsigned code, const char *reason)
 
 static struct agent_record *get_record(struct sessions *s, const char *agent_id)
 {
-    struct agent_record *l = map_find(&s->links, agent_id);
+    struct agent_record *record = map_find(&s->records, agent_id);
 
-    if (l)
-        return l;
-    l = xcalloc(1, sizeof(*l));
-    (void)map_put(&s->links, agent_id, l); /* replaces nothing */
-    return l;
+    if (record)
+        return record;
+    record = xcalloc(1, sizeof(*record));
+    (void)map_put(&s->records, agent_id, record); /* replaces nothing */
+    return record;
 }
 
 /*
@@ -154,7 +154,7 @@ static struct agent_record *get_record(struct sessions *s, const char *agent_id)
  */
 static void report_superseded(const struct session *old,
                               const struct session *se,
-                              struct agent_record *l)
+                              struct agent_record *record)
 {
     uint64_t now_ms = time_monotonic_ms();
     json_t *details;
@@ -163,21 +163,21 @@ static void report_superseded(const struct session *old,
         LOG_FIELDS("agent", se->agent_id, "host", se->host_id, "old", old->peer, "new", se->peer),
         "agent superseded: it has connected again; if this repeats, two machines use copies of one "
         "data directory");
-    l->n_superseded++;
-    if (l->reported_ms > 0 && now_ms - l->reported_ms < SUPERSEDE_REPORT_MS)
+    record->n_superseded++;
+    if (record->reported_ms > 0 && now_ms - record->reported_ms < SUPERSEDE_REPORT_MS)
         return;
 
     details = json_object();
     json_text_set(details, "old_address", json_text_str(old->peer));
-    json_text_set(details, "count", json_integer(l->n_superseded));
+    json_text_set(details, "count", json_integer(record->n_superseded));
     host_event_add(se->owner->ingest, HOST_EVENT_SUPERSEDED, session_host(se), se->peer, details);
-    l->n_superseded = 0;
-    l->reported_ms = now_ms;
+    record->n_superseded = 0;
+    record->reported_ms = now_ms;
 }
 
-static void supersede(struct session *old, struct session *se, struct agent_record *l)
+static void supersede(struct session *old, struct session *se, struct agent_record *record)
 {
-    report_superseded(old, se, l);
+    report_superseded(old, se, record);
     session_close(old, WS_CLOSE_NORMAL, "New connection established");
     commands_fail_agent(
         se->owner->commands, se->agent_id,
@@ -211,8 +211,8 @@ static void report_connected(struct session *se, const struct registration *r)
 void session_register(struct session *se, const struct registration *r)
 {
     struct sessions *s = se->owner;
-    struct agent_record *l = get_record(s, r->agent.id);
-    struct session *old = l->session;
+    struct agent_record *record = get_record(s, r->agent.id);
+    struct session *old = record->session;
     struct fleet_host *h = fleet_put_host(s->o.fleet, &r->host, &r->agent);
 
     se->agent_id = xstrdup(r->agent.id);
@@ -229,9 +229,9 @@ void session_register(struct session *se, const struct registration *r)
                                               .max_queue = SESSION_MAX_QUEUE,
                                               .ping_interval_ms = s->o.ping_interval_ms});
 
-    l->session = se;
-    session_expect_samples(se, l);
-    str_copy(l->host_id, sizeof(l->host_id), se->host_id);
+    record->session = se;
+    session_expect_samples(se, record);
+    str_copy(record->host_id, sizeof(record->host_id), se->host_id);
     if (r->migrated_id)
         fleet_remove_host(s->o.fleet, r->migrated_id);
     if (r->candidates)
@@ -239,7 +239,7 @@ void session_register(struct session *se, const struct registration *r)
     fleet_set_online(s->o.fleet, h, true, time_utc_ms());
     fleet_set_trouble(h, NULL);
     if (old) {
-        supersede(old, se, l);
+        supersede(old, se, record);
     } else {
         report_connected(se, r);
     }
@@ -346,11 +346,11 @@ void sessions_accept(struct sessions *s, const struct ws_limits *limits, struct 
 static int send_command(void *owner, const char *agent_id, const char *text, size_t size)
 {
     const struct sessions *s = owner;
-    const struct agent_record *l = map_find(&s->links, agent_id);
+    const struct agent_record *record = map_find(&s->records, agent_id);
 
-    if (!l || !l->session || l->session->state != SESSION_ACTIVE)
+    if (!record || !record->session || record->session->state != SESSION_ACTIVE)
         return -ENOTCONN;
-    return ws_send_text(l->session->ws, text, size);
+    return ws_send_text(record->session->ws, text, size);
 }
 
 /*
@@ -359,14 +359,14 @@ static int send_command(void *owner, const char *agent_id, const char *text, siz
 static void on_command_failure(void *owner, const struct command_failure *f)
 {
     const struct sessions *s = owner;
-    const struct agent_record *l = map_find(&s->links, f->agent_id);
+    const struct agent_record *record = map_find(&s->records, f->agent_id);
     const struct command_result *r = f->result;
     bool is_asker_fault = r->code == -EREMOTEIO && r->engine_status >= 400 &&
                           r->engine_status < 500;
 
     log_write(is_asker_fault ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
-              LOG_FIELDS("host", l && l->host_id[0] ? l->host_id : "", "agent", f->agent_id,
-                         "container", f->container, "id", f->id),
+              LOG_FIELDS("host", record && record->host_id[0] ? record->host_id : "", "agent",
+                         f->agent_id, "container", f->container, "id", f->id),
               "%s failed: %s", f->name, r->message);
 }
 
@@ -445,9 +445,9 @@ void sessions_free(struct sessions *s)
     commands_free(s->commands);
     history_remove_listener(&s->history);
     listeners_done(&s->listeners);
-    map_foreach(&s->links, e)
+    map_foreach(&s->records, e)
         free(e->value);
-    map_done(&s->links);
+    map_done(&s->records);
     map_done(&s->live);
     ingest_free(s->ingest);
     free(s);
@@ -460,29 +460,29 @@ struct commands *sessions_commands(struct sessions *s)
 
 void sessions_drop_agent(struct sessions *s, const char *agent_id, const char *why)
 {
-    struct agent_record *l = map_remove(&s->links, agent_id);
+    struct agent_record *record = map_remove(&s->records, agent_id);
 
-    if (l && l->session)
-        session_close(l->session, WS_CLOSE_POLICY, why);
+    if (record && record->session)
+        session_close(record->session, WS_CLOSE_POLICY, why);
     commands_fail_agent(s->commands, agent_id, why);
     notify_gone(s, agent_id);
-    free(l);
+    free(record);
 }
 
 void sessions_close_agent(struct sessions *s, const char *agent_id, const char *why)
 {
-    const struct agent_record *l = map_find(&s->links, agent_id);
+    const struct agent_record *record = map_find(&s->records, agent_id);
 
-    if (l && l->session)
-        session_close(l->session, WS_CLOSE_POLICY, why);
+    if (record && record->session)
+        session_close(record->session, WS_CLOSE_POLICY, why);
 }
 
 void sessions_refresh(struct sessions *s, const char *agent_id)
 {
-    const struct agent_record *l = map_find(&s->links, agent_id);
+    const struct agent_record *record = map_find(&s->records, agent_id);
 
-    if (l && l->session)
-        session_poll_soon(l->session, 0);
+    if (record && record->session)
+        session_poll_soon(record->session, 0);
 }
 
 void sessions_on_migrated(struct sessions *s, const struct migration_result *m)

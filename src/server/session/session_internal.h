@@ -105,8 +105,8 @@ struct sessions {
     struct history_listener history;
     struct commands *commands;
     struct ingest *ingest;
-    struct map live;  /* key -> struct session */
-    struct map links; /* agent id -> struct agent_record */
+    struct map live;    /* key -> struct session */
+    struct map records; /* agent id -> struct agent_record */
     uint64_t n_keys;
     bool is_stopping;
     struct loop_timer stop_timer;
@@ -159,7 +159,7 @@ void session_on_engine_state(struct session *se, const json_t *payload, size_t s
  */
 void sessions_attach_history(struct sessions *s);
 /* Makes batches that the history already has count as duplicates. */
-void session_expect_samples(const struct session *se, struct agent_record *l);
+void session_expect_samples(const struct session *se, struct agent_record *record);
 void session_on_samples(struct session *se, const void *data, size_t size);
 /* Sets the offset of the agent's clock from the time in a message that was sent without delay. */
 void session_note_clock(struct session *se, const json_t *message);

@@ -36,22 +36,24 @@ void sessions_acknowledge(struct sessions *s,
                           const struct msg_samples_ack *ack)
 {
     const struct fleet_host *h = fleet_find_host(s->o.fleet, host_id);
-    const struct agent_record *l = h ? map_find(&s->links, h->agent.id) : NULL;
+    const struct agent_record *record = h ? map_find(&s->records, h->agent.id) : NULL;
 
-    if (l && l->session && l->session->state == SESSION_ACTIVE && l->session->can_samples)
-        send_ack(l->session, ack);
+    if (record && record->session && record->session->state == SESSION_ACTIVE &&
+        record->session->can_samples)
+        send_ack(record->session, ack);
 }
 
 void sessions_resend_samples(struct sessions *s, const char *host_id)
 {
     const struct fleet_host *h = fleet_find_host(s->o.fleet, host_id);
-    struct agent_record *l = h ? map_find(&s->links, h->agent.id) : NULL;
+    struct agent_record *record = h ? map_find(&s->records, h->agent.id) : NULL;
 
-    if (!l)
+    if (!record)
         return;
-    memset(l->received, 0, sizeof(l->received)); /* the resent batches are no duplicates */
-    if (l->session && l->session->state == SESSION_ACTIVE && l->session->can_samples)
-        session_close(l->session, WS_CLOSE_TRY_AGAIN, "Samples must be sent again");
+    memset(record->received, 0,
+           sizeof(record->received)); /* the resent batches are no duplicates */
+    if (record->session && record->session->state == SESSION_ACTIVE && record->session->can_samples)
+        session_close(record->session, WS_CLOSE_TRY_AGAIN, "Samples must be sent again");
 }
 
 static void on_written(struct history_listener *l,
@@ -81,42 +83,43 @@ void sessions_attach_history(struct sessions *s)
     sessions_hold(s); /* positions are known once the files are read */
 }
 
-static struct msg_samples_ack *find_epoch(struct agent_record *l, uint64_t epoch)
+static struct msg_samples_ack *find_epoch(struct agent_record *record, uint64_t epoch)
 {
     for (size_t i = 0; i < RECEIVED_EPOCHS; i++) {
-        if (l->received[i].epoch == epoch && epoch > 0)
-            return &l->received[i];
+        if (record->received[i].epoch == epoch && epoch > 0)
+            return &record->received[i];
     }
     return NULL;
 }
 
-static void add_epoch(struct agent_record *l, const struct msg_samples_ack *at)
+static void add_epoch(struct agent_record *record, const struct msg_samples_ack *at)
 {
-    memmove(l->received + 1, l->received, (RECEIVED_EPOCHS - 1) * sizeof(l->received[0]));
-    l->received[0] = *at;
+    memmove(record->received + 1, record->received,
+            (RECEIVED_EPOCHS - 1) * sizeof(record->received[0]));
+    record->received[0] = *at;
 }
 
-void session_expect_samples(const struct session *se, struct agent_record *l)
+void session_expect_samples(const struct session *se, struct agent_record *record)
 {
     const struct history *history = se->owner->o.history;
     struct history_position kept;
 
-    if (history && history_position(history, se->host_id, &kept) && !find_epoch(l, kept.epoch))
-        add_epoch(l, &(struct msg_samples_ack){kept.epoch, kept.seq});
+    if (history && history_position(history, se->host_id, &kept) && !find_epoch(record, kept.epoch))
+        add_epoch(record, &(struct msg_samples_ack){kept.epoch, kept.seq});
 }
 
 /* Records the batch as received. False: it is a duplicate. */
 static bool note_batch(struct session *se, const struct samples *s)
 {
-    struct agent_record *l = map_find(&se->owner->links, se->agent_id);
-    struct msg_samples_ack *last = l ? find_epoch(l, s->epoch) : NULL;
+    struct agent_record *record = map_find(&se->owner->records, se->agent_id);
+    struct msg_samples_ack *last = record ? find_epoch(record, s->epoch) : NULL;
 
     if (last && s->seq <= last->seq)
         return false;
     if (last) {
         last->seq = s->seq;
-    } else if (l) {
-        add_epoch(l, &(struct msg_samples_ack){s->epoch, s->seq});
+    } else if (record) {
+        add_epoch(record, &(struct msg_samples_ack){s->epoch, s->seq});
     }
     return true;
 }
@@ -208,11 +211,11 @@ void session_on_samples(struct session *se, const void *data, size_t size)
 
 int sessions_stats_rate(struct sessions *s, const char *agent_id, const struct msg_stats_rate *rate)
 {
-    struct agent_record *l = map_find(&s->links, agent_id);
+    struct agent_record *record = map_find(&s->records, agent_id);
 
-    if (!l || !l->session || l->session->state != SESSION_ACTIVE)
+    if (!record || !record->session || record->session->state != SESSION_ACTIVE)
         return -ENOTCONN;
-    if (!l->session->can_samples)
+    if (!record->session->can_samples)
         return -EOPNOTSUPP;
-    return session_send(l->session, msg_stats_rate_encode(rate));
+    return session_send(record->session, msg_stats_rate_encode(rate));
 }
