@@ -72,7 +72,7 @@ static const struct row rows[ERROR_CODES] = {
     [CODE_NO_SUCH_VOLUME] = {"no_such_volume", ENOENT, 404,
         "No such volume", NULL},
     [CODE_AMBIGUOUS_CONTAINER] = {"ambiguous_container", EEXIST, 409,
-        "More than one container matches", "give the full name or more digits of the ID"},
+        "More than one container matches", "give the full name or more digits of the id"},
     [CODE_NAME_IN_USE] = {"name_in_use", EEXIST, 409,
         "The name is in use already", NULL},
     [CODE_IN_USE] = {"in_use", EBUSY, 409,
@@ -139,7 +139,7 @@ static const struct row rows[ERROR_CODES] = {
         "the token belongs to another engine; " NEW_TOKEN},
     [CODE_ENGINE_REGISTERED] = {"engine_registered", EACCES, 403,
         TEXT_ENGINE_REGISTERED,
-        "another host has this engine ID; if this is a clone of it, delete /var/lib/docker/engine-id and "
+        "another host has this engine id; if this is a clone of it, delete /var/lib/docker/engine-id and "
         "restart Docker, or set FORCE_UNIQUE_REGISTRATION and AGENT_NAME"},
     [CODE_ENGINE_IS_LOCAL] = {"engine_is_local", EACCES, 403,
         "This engine is monitored through the local socket", NULL},

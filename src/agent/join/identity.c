@@ -98,7 +98,7 @@ int identity_build(struct identity *ret,
     struct identity id = {0};
 
     if (str_is_empty(info->engine_id))
-        return error_set(err, -ENODATA, "the engine reports no ID");
+        return error_set(err, -ENODATA, "the engine reports no id");
 
     id.engine_id = xstrdup(info->engine_id);
     name_host(&id, info, source);

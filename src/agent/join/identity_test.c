@@ -86,7 +86,7 @@ static void test_no_id(void **state)
     (void)state;
     info.engine_id = TEXT("");
     assert_int_equal(identity_build(&id, &info, &source, &err), -ENODATA);
-    assert_string_equal(err.msg, "the engine reports no ID");
+    assert_string_equal(err.msg, "the engine reports no id");
 }
 
 static bool capability(const json_t *message, const char *name)
