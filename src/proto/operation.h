@@ -95,7 +95,7 @@ enum policy_class {
 enum operation_era {
     ERA_SEED,  /* DockMon 2.1 and 2.2 */
     ERA_TODAY, /* DockMon 2.4 */
-    ERA_OURS,  /* this project's agents only, which announce its capability */
+    ERA_OURS,  /* agents of this project only; the capability of the row tells them from others */
 };
 
 enum operation_effect {

@@ -10,7 +10,8 @@
  *   2. a block with its open function, and stop, close and free where it needs them;
  *   3. a row in server_parts[], below everything it uses.
  *
- * A manager that others hold a pointer to must be freed, not closed: their jobs may still end.
+ * If jobs of other parts may still use the manager, give it `free`, not `close`: jobs end between the two.
+ * server_internal.h has the whole order of the end.
  */
 
 #include "base/alloc.h"
