@@ -72,7 +72,7 @@ static void next_step(struct check *c)
     loop_timer_start(c->loop, &c->timer, 0, on_step_over);
 }
 
-/* --- configuration and data directory ---------------------------------------------------------- */
+/* --- configuration and data directory --------------------------------------------------------- */
 
 static void check_config(struct check *c)
 {
@@ -154,7 +154,7 @@ static void check_data(struct check *c)
     }
 }
 
-/* --- engine ------------------------------------------------------------------------------------ */
+/* --- engine ----------------------------------------------------------------------------------- */
 
 static const char *engine_advice(const char *address, int code, const char *message)
 {
@@ -217,7 +217,7 @@ static void check_engine(struct check *c)
     }
 }
 
-/* --- server ------------------------------------------------------------------------------------ */
+/* --- server ----------------------------------------------------------------------------------- */
 
 static void on_health(void *owner, const struct http_result *result)
 {

@@ -3,10 +3,11 @@
 /*
  * Texts that peers match.
  *
- * DockMon's programs, and our own before they had error codes, decide by the words of each other's messages:
- * a word changed here changes what an agent does after a refusal, or the HTTP status that a server answers
- * with. So these texts are frozen: they are not reworded, translated or spelled better, and a new failure gets a
- * code (proto/error_code.h) instead of a text to match. known_texts_test.c lists them once more, word for word.
+ * DockMon's programs, and our own before they had error codes, decide by the words of each
+ * other's messages: a word changed here changes what an agent does after a refusal, or the HTTP
+ * status that a server answers with. So these texts are frozen: they are not reworded, translated
+ * or spelled better, and a new failure gets a code (proto/error_code.h) instead of a text to
+ * match. known_texts_test.c lists them once more, word for word.
  */
 
 /* `auth_error` of DockMon's server and of ours. An agent without codes matches parts of them, in any case. */

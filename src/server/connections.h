@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * The limit of connections, so that descriptors are left for the server's own files, and the log lines
- * when it is reached.
+ * The limit of connections, so that descriptors are left for the server's own files, and the log
+ * lines when it is reached.
  */
 
 #include "net/http_server.h"
@@ -12,8 +12,8 @@
 #define CONNECTIONS_RESERVE 128 /* descriptors for database, listener, workers and a backup */
 
 /*
- * Raises the limit of descriptors as far as is allowed. Returns `wanted`, or the lower number that the
- * limit leaves room for, which it logs as a warning.
+ * Raises the limit of descriptors as far as is allowed. Returns `wanted`, or the lower number
+ * that the limit leaves room for, which it logs as a warning.
  */
 size_t connections_allow(uint64_t wanted);
 

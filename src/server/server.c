@@ -17,8 +17,8 @@ static void on_sessions_stopped(struct completion_wait *w)
 }
 
 /*
- * Agents get a close frame, so that they know the server has stopped and reconnect. Pending commands
- * fail, and their API calls are answered, before the loop ends.
+ * Agents get a close frame, so that they know the server has stopped and reconnect. Pending
+ * commands fail, and their API calls are answered, before the loop ends.
  */
 static void stop(struct server *s)
 {

@@ -6,8 +6,9 @@
  *
  *   server_new() --> server_run() --SIGTERM or SIGINT--> stopping --> server_free()
  *
- * stopping      clients and agents get a close frame, pending commands fail, API calls are answered; the
- *               loop ends when all agents have closed, after a second, or at a second signal
+ * stopping      clients and agents get a close frame, pending commands fail, API calls are
+ *               answered; the loop ends when all agents have closed, after a second, or at a
+ *               second signal
  * server_free   parts drop their connections (close), then the loop is turned until all jobs have
  *               ended, then parts are freed; see struct server_part in server_internal.h
  */

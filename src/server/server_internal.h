@@ -47,17 +47,18 @@ struct server {
 /*
  * The end of the server, in order:
  *
- *   1. SIGTERM: `stop` of every part, then sessions_stop(). The loop runs until all agents have closed
- *      their connections, a second has passed, or a second signal has come.
- *   2. `close` of every part, last row first. HTTP is the last row but one: it ends the streams of the API,
- *      drops its connections and finishes the jobs of its requests, so nothing new begins after it.
+ *   1. SIGTERM: `stop` of every part, then sessions_stop(). The loop runs until all agents have
+ *      closed their connections, a second has passed, or a second signal has come.
+ *   2. `close` of every part, last row first. HTTP is the last row but one: it ends the streams
+ *      of the API, drops its connections and finishes the jobs of its requests, so nothing new
+ *      begins after it.
  *   3. The job queues are drained and the history writes the results: drain_jobs() of server.c.
  *   4. `free` of every part, last row first, and then the loop.
  */
 
 /*
- * One part of the server: a manager, or what managers stand on. Any function but `open` may be NULL.
- * `close` and `free` also run after an `open` that failed or never ran.
+ * One part of the server: a manager, or what managers stand on. Any function but `open` may be
+ * NULL. `close` and `free` also run after an `open` that failed or never ran.
  */
 struct server_part {
     const char *name;

@@ -1,8 +1,8 @@
 /*
- * The parts of the server and how they depend on each other. Each part has a block of its own here: it
- * makes its manager from the configuration and the parts before it. Managers notify each other through
- * listeners that they add themselves (fleet/fleet_listener.h, session/session.h, feed/feed.h,
- * history/history.h), so nothing has to be passed on here.
+ * The parts of the server and how they depend on each other. Each part has a block of its own
+ * here: it makes its manager from the configuration and the parts before it. Managers notify each
+ * other through listeners that they add themselves (fleet/fleet_listener.h, session/session.h,
+ * feed/feed.h, history/history.h), so nothing has to be passed on here.
  *
  * To add a manager:
  *
@@ -10,8 +10,8 @@
  *   2. a block with its open function, and stop, close and free where it needs them;
  *   3. a row in server_parts[], below everything it uses.
  *
- * If jobs of other parts may still use the manager, give it `free`, not `close`: jobs end between the two.
- * server_internal.h has the whole order of the end.
+ * If jobs of other parts may still use the manager, give it `free`, not `close`: jobs end between
+ * the two. server_internal.h has the whole order of the end.
  */
 
 #include "base/alloc.h"

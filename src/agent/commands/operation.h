@@ -55,7 +55,7 @@ struct operation_type {
 struct operation_result {
     const struct reply_error *error; /* NULL: success */
     json_t *fields;                  /* of the answer, or NULL; belongs to the receiver */
-    /* The name of one more member, `text`; NULL: none. "": `text` is all the answer of a command. */
+    /* The name of one more member, `text`; NULL: none. "": `text` is the whole answer. */
     const char *key;
     struct json_span text; /* JSON; valid inside `done` only */
 };

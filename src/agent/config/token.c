@@ -39,7 +39,7 @@ static bool has_key(const struct token_file *f)
     return f->key && f->key->is_set;
 }
 
-/* --- sealed ------------------------------------------------------------------------------------ */
+/* --- sealed ----------------------------------------------------------------------------------- */
 
 static int refuse_sealed(const struct token_file *f, const char *why, struct error *err)
 {
@@ -96,7 +96,7 @@ static size_t seal(const struct token_key *key, const char *token, unsigned char
     return OVERHEAD + n;
 }
 
-/* --- plain ------------------------------------------------------------------------------------- */
+/* --- plain ------------------------------------------------------------------------------------ */
 
 static int open_plain(
     const struct token_file *f, char *text, size_t size, char **ret, struct error *err)

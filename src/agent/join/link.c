@@ -151,7 +151,7 @@ static void close_connection(struct link *l, unsigned code, const char *reason)
     ws_close(l->uplink.ws, code, reason);
 }
 
-/* --- session ----------------------------------------------------------------------------------- */
+/* --- session ---------------------------------------------------------------------------------- */
 
 static int rotate_token(void *owner, const char *token, struct error *err)
 {
@@ -197,7 +197,7 @@ static void start_session(struct link *l, const struct msg_auth_success *success
     });
 }
 
-/* --- registration ------------------------------------------------------------------------------ */
+/* --- registration ----------------------------------------------------------------------------- */
 
 static void on_auth_timeout(struct loop_timer *t)
 {
@@ -272,7 +272,7 @@ static void on_auth_reply(struct link *l, const char *data, size_t size)
     auth_reply_done(&reply);
 }
 
-/* --- connection -------------------------------------------------------------------------------- */
+/* --- connection ------------------------------------------------------------------------------- */
 
 static void on_message(void *owner, const char *data, size_t size, bool is_binary)
 {
@@ -376,7 +376,7 @@ static void on_engine_known(void *owner)
     dial(owner);
 }
 
-/* --- life -------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 int link_new(struct link **ret, const struct link_options *o, struct error *err)
 {

@@ -4,8 +4,8 @@
  * Reports samples to the server during a session. It connects the spool with the link, in one of
  * two ways, depending on the capabilities of the server:
  *
- *   - batches: the spool, which receives every batch of the collector, sends to the batch_sink of the
- *     link. This module forwards the server's acknowledgements, receipts and rates;
+ *   - batches: the spool, which receives every batch of the collector, sends to the batch_sink of
+ *     the link. This module forwards the server's acknowledgements, receipts and rates;
  *   - single messages (container_stats, stats), for servers without batches: this module listens to
  *     the collector, requests all samples at the shorter interval, and disables the spool. Samples
  *     are skipped while the send queue is long.

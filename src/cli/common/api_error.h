@@ -9,8 +9,8 @@
 #include <jansson.h>
 
 /*
- * Negative errno of a refusal: that of its code, or of servers without codes that of its HTTP status.
- * -ENOSYS: the agent is too old for this.
+ * Negative errno of a refusal: that of its code, or of servers without codes that of its HTTP
+ * status. -ENOSYS: the agent is too old for this.
  */
 int api_error_code(int status, const json_t *body);
 

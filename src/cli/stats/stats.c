@@ -7,7 +7,8 @@
  * sample every second. Every tick adjusts these subscriptions to the rows and draws:
  *
  *   - on a terminal a screen that is redrawn in place, sorted by keys, until q is pressed;
- *   - else a block of text or a line of JSON every second, until a signal arrives or stdout is closed;
+ *   - else a block of text or a line of JSON every second, until a signal arrives or stdout is
+ *     closed;
  *   - with --no-stream one block, then the program ends.
  *
  * The first block waits, at most WAIT_MS, until every row has a sample that is newer than the

@@ -97,8 +97,8 @@ struct column {
 void query_bind_row(struct query *q, const struct column *columns, size_t n, const void *row);
 void query_read_row(const struct query *q, const struct column *columns, size_t n, void *row);
 /*
- * Steps to the next row and reads it into `row`, which is zeroed at first, after freeing the row before.
- * 1; 0 when there is no more row, and `row` is freed; or a negative errno.
+ * Steps to the next row and reads it into `row`, which is zeroed at first, after freeing the row
+ * before. 1; 0 when there is no more row, and `row` is freed; or a negative errno.
  */
 int query_next_row(struct query *q,
                    const struct column *columns,
