@@ -3,7 +3,7 @@
 /*
  * The asynchronous end of an object, and the wait for it. Every function that starts an end and
  * reports it later (x_drain(), x_stop()) uses this pair, so that a report never reaches an object
- * that is gone.
+ * that was freed.
  *
  * - The object that ends holds a `struct completion`. The function that starts the end hands the
  *   caller's wait to completion_await(); the end itself is completion_signal(); x_free() calls

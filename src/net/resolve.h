@@ -6,7 +6,7 @@
  * resolve_cancel() came first.
  *
  * The thread shares nothing with the loop but the lookup itself, which the last of the two frees: a
- * cancelled request is gone at once, and its thread ends when the resolver returns.
+ * cancelled request is freed at once, and its thread ends when the resolver returns.
  */
 
 #include "net/loop.h"

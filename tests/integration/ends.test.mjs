@@ -1,5 +1,5 @@
 // Server and agent end at the same moment, or one shortly after the other, with a shell, a followed log and watched
-// statistics between them. The sanitizers see an end that reports to an object that is gone; both programs exit with 0.
+// statistics between them. The sanitizers see an end that reports to a freed object; both programs exit with 0.
 import { before, test } from 'node:test';
 import WebSocket from 'ws';
 import { cleanups } from './lib/cleanup.mjs';

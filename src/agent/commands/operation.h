@@ -19,7 +19,7 @@
  * step. A flow that must survive a crash writes it down there.
  *
  * States: new (operation_new), running (from operation_start), ended. The end is one call of
- * `done`, perhaps before operation_start() returns; after it the operation is gone. The owner may
+ * `done`, perhaps before operation_start() returns; after it the operation is freed. The owner may
  * end it earlier with operation_free(): then `done` never runs. Inside `done` the operation
  * belongs to itself, and operation_free() does nothing. Only operation.c frees a flow. A flow
  * that holds memory, or requests that were not sent by operation_ask(), frees and cancels them in

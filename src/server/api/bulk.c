@@ -163,7 +163,7 @@ static json_t *describe_item(const struct bulk_item *item)
                      error_code_name(item->code));
 }
 
-/* Publishes a change, unless the server has closed: then the feed is gone. */
+/* Publishes a change, unless the server has closed: the feed is freed then. */
 static void publish(const struct bulk_job *job, const char *type, json_t *data)
 {
     if (job->bulk->api->http) {
