@@ -195,12 +195,14 @@ static void say_hello(const struct config *config)
     log_info(LOG_FIELDS("version", DOCKMON_VERSION, "server", config->ws_url, "engine",
                         config->docker_host, "data", config->data_path),
              "dockmon-agent starts");
-    if (config->is_insecure && config->is_tls && !config->pins)
+    if (config->is_insecure && config->is_tls && !config->pins) {
         log_warn(NULL,
                  "INSECURE_SKIP_VERIFY is on: anybody on the network can impersonate the server");
-    if (config->is_engine_tls && config->is_engine_insecure)
+    }
+    if (config->is_engine_tls && config->is_engine_insecure) {
         log_warn(NULL,
                  "DOCKER_TLS_VERIFY is off: anybody on the network can impersonate the engine");
+    }
     if (data_dir_prepare(config->data_path, &err) < 0) {
         log_error(LOG_FIELDS("path", config->data_path),
                   "cannot use the data directory, so no permanent token can be stored: %s",

@@ -39,8 +39,10 @@ void http_conn_set_state(struct http_conn *c, enum http_conn_state state)
     c->state = state;
 }
 
-static void destroy(struct http_conn *c)
+static void destroy(void *object)
 {
+    struct http_conn *c = object;
+
     http_conn_forget_request(c);
     buf_done(&c->in);
     free(c);
@@ -53,8 +55,7 @@ static void enter(struct http_conn *c)
 
 static void leave(struct http_conn *c)
 {
-    if (reentry_leave(&c->entry) && c->state == HTTP_CONN_GONE)
-        destroy(c);
+    reentry_leave(&c->entry, c->state == HTTP_CONN_GONE, destroy, c);
 }
 
 /* Slots */

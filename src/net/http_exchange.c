@@ -30,10 +30,16 @@ static void enter(struct http_exchange *x)
     reentry_enter(&x->entry);
 }
 
+static void destroy(void *object)
+{
+    struct http_exchange *x = object;
+
+    x->handler->destroy(x);
+}
+
 static void leave(struct http_exchange *x)
 {
-    if (reentry_leave(&x->entry) && x->state == EXCHANGE_DONE)
-        x->handler->destroy(x);
+    reentry_leave(&x->entry, x->state == EXCHANGE_DONE, destroy, x);
 }
 
 /* The end */

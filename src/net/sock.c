@@ -70,8 +70,7 @@ static void enter(struct sock *s)
 
 static void leave(struct sock *s)
 {
-    if (reentry_leave(&s->entry) && s->state == SOCK_FREED)
-        free(s);
+    reentry_leave(&s->entry, s->state == SOCK_FREED, free, s);
 }
 
 /* Closes; the owner learns of it from others, if at all. */

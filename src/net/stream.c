@@ -106,8 +106,10 @@ static void release(struct stream *s)
     wire_close(&s->wire, s->state == STREAM_OPEN);
 }
 
-static void destroy(struct stream *s)
+static void destroy(void *object)
 {
+    struct stream *s = object;
+
     if (s->list)
         freeaddrinfo(s->list);
     buf_done(&s->queue);
@@ -121,8 +123,7 @@ static void enter(struct stream *s)
 
 static void leave(struct stream *s)
 {
-    if (reentry_leave(&s->entry) && s->state == STREAM_FREED)
-        destroy(s);
+    reentry_leave(&s->entry, s->state == STREAM_FREED, destroy, s);
 }
 
 static void on_later(struct loop_timer *t)

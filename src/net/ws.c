@@ -60,8 +60,10 @@ static void release(struct ws *ws)
     ws->transport->detach(ws);
 }
 
-static void destroy(struct ws *ws)
+static void destroy(void *object)
 {
+    struct ws *ws = object;
+
     ws_output_done(ws);
     ws_input_done(ws);
     free(ws->why.reason);
@@ -75,8 +77,7 @@ void ws_peer_enter(struct ws *ws)
 
 void ws_peer_leave(struct ws *ws)
 {
-    if (reentry_leave(&ws->entry) && ws->state == WS_FREED)
-        destroy(ws);
+    reentry_leave(&ws->entry, ws->state == WS_FREED, destroy, ws);
 }
 
 void ws_free(struct ws *ws)

@@ -78,9 +78,10 @@ void channel_set_refuse(const struct channel_set *set,
 
     log_warn(LOG_FIELDS(set->kind->field, id), "%s refused: %s", set->kind->name, why);
     r = send_event(set, id, "error", error_fields(set, fields, code, why));
-    if (r < 0)
+    if (r < 0) {
         log_debug(LOG_FIELDS(set->kind->field, id), "could not notify the server: %s",
                   error_text(r));
+    }
 }
 
 void channel_init(struct channel *c, struct channel_set *set, const char *id)

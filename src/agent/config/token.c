@@ -106,9 +106,10 @@ static int open_plain(
 
     if (is_text && !*token)
         return error_set(err, -ENOENT, "%s is empty", f->path);
-    if (!is_text || !token_is_valid(token))
+    if (!is_text || !token_is_valid(token)) {
         return error_set(err, -EBADMSG,
                          "%s does not contain a valid token: expected " TOKEN_EXPECTED, f->path);
+    }
     *ret = xstrdup(token);
     return 0;
 }
@@ -143,9 +144,10 @@ int token_save(const struct token_file *f, const char *token, struct error *err)
     unsigned char sealed[OVERHEAD + TOKEN_MAX];
     int r;
 
-    if (!token_is_valid(token))
+    if (!token_is_valid(token)) {
         return error_set(err, -EBADMSG,
                          "the token from the server is invalid: expected " TOKEN_EXPECTED);
+    }
 
     if (has_key(f)) {
         r = file_write_atomic(f->path, sealed, seal(f->key, token, sealed), 0600, err);

@@ -85,9 +85,10 @@ int credentials_keep(struct credentials *c, const char *token, struct error *err
 
     if (str_is_empty(token) || str_eq(token, c->permanent))
         return 0;
-    if (!token_is_valid(token))
+    if (!token_is_valid(token)) {
         return error_set(err, -EBADMSG,
                          "the token from the server is invalid: expected " TOKEN_EXPECTED);
+    }
 
     wipe(&c->permanent);
     c->permanent = xstrdup(token);

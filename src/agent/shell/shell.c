@@ -244,9 +244,10 @@ static void on_resized(void *owner, const struct engine_reply *reply)
     struct shell *s = owner;
 
     s->resize = NULL;
-    if (reply->code < 0)
+    if (reply->code < 0) {
         log_debug(LOG_FIELDS("shell", s->channel.id), "could not resize the terminal: %s",
                   reply->message);
+    }
     if (s->is_resize_due)
         send_size(s);
 }
@@ -314,9 +315,10 @@ static void take_eof(struct shell *s)
     if (s->is_eof)
         return;
     s->is_eof = true;
-    if (s->hijack && hijack_shutdown_write(s->hijack) < 0)
+    if (s->hijack && hijack_shutdown_write(s->hijack) < 0) {
         log_debug(LOG_FIELDS("shell", s->channel.id),
                   "could not end the input: it has ended already");
+    }
 }
 
 /* --- the start -------------------------------------------------------------------------------- */

@@ -4,6 +4,7 @@
  * Tests with network namespaces: one for the test, and one per child, which `ip` joins. Needs root.
  */
 
+#include "base/alloc.h"
 #include "base/macros.h"
 #include <stdbool.h>
 #include <sys/types.h>
@@ -14,8 +15,9 @@
  */
 bool netns_enter(void);
 
-/* Runs a command, whose words are separated by single spaces; fails the test if it fails. */
-void netns_run(const char *fmt, ...) _printf_(1, 2);
+/* Runs a program with its arguments, split at spaces; the test fails when it does. */
+#define netns_run(...) netns_run_command(xasprintf(__VA_ARGS__))
+void netns_run_command(char *command); /* frees it */
 
 /* Starts a process in a network namespace of its own; it waits until it is stopped, or the test
  * ends. */

@@ -97,9 +97,10 @@ static void begin_live(struct schedule *s, uint64_t now)
 {
     if (s->live_at_ms < now || s->live_at_ms > now + live_interval(s, now))
         s->live_at_ms = now;
-    if (s->live_at_ms < s->ticked_ms + get_near_ms(s))
+    if (s->live_at_ms < s->ticked_ms + get_near_ms(s)) {
         s->live_at_ms = s->ticked_ms +
                         get_near_ms(s); /* values that were just read are new enough */
+    }
 }
 
 void schedule_set_rate(struct schedule *s, const struct msg_stats_rate *rate, uint64_t now_ms)

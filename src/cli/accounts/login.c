@@ -291,9 +291,10 @@ static int log_in(const struct login_options *o,
     free(config->pin);
     config->pin = xstrdup(o->pin);
 
-    if (o->pin && !str_starts_with(config->url, "https://"))
+    if (o->pin && !str_starts_with(config->url, "https://")) {
         return error_set(err, -EINVAL, "--pin: %s is not encrypted; give an https:// address",
                          config->url);
+    }
     r = o->pin ? tls_pins_check(o->pin, err) : 0;
     if (r < 0)
         return error_wrap(err, r, "--pin");

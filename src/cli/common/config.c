@@ -42,9 +42,10 @@ static int set_key(struct config *c, const struct key *k, const char *value, str
 
     if (str_eq(k->name, "DOCKMON_URL"))
         return config_set_url(c, value, err);
-    if (k->is_secret && !is_header_word(value))
+    if (k->is_secret && !is_header_word(value)) {
         return error_set(err, -EINVAL,
                          "it contains a blank, a line end or another character that no key has");
+    }
     if (k->is_flag) {
         return parse_bool(value, member) < 0 ? error_set(err, -EINVAL, MSG_NOT_A_BOOL, value) : 0;
     }
@@ -204,9 +205,10 @@ int config_set_url(struct config *c, const char *url, struct error *err)
 
     if (!str_starts_with(full, "http://") && !str_starts_with(full, "https://"))
         return error_set(err, -EINVAL, "\"%s\": only http:// and https:// are supported", url);
-    if (*authority == '\0' || strpbrk(authority, "/?#@ \t\r\n\"\\"))
+    if (*authority == '\0' || strpbrk(authority, "/?#@ \t\r\n\"\\")) {
         return error_set(err, -EINVAL, "\"%s\" is not a server address; give http://HOST:PORT",
                          url);
+    }
 
     free(c->url);
     c->url = TAKE_PTR(full);

@@ -19,9 +19,10 @@ int terminal_make_raw(struct terminal *t)
 
 void terminal_restore(struct terminal *t)
 {
-    if (t->is_raw)
+    if (t->is_raw) {
         (void)tcsetattr(STDIN_FILENO, TCSADRAIN,
                         &t->before); /* on failure nothing else can be done */
+    }
     t->is_raw = false;
 }
 

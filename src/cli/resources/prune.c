@@ -67,9 +67,10 @@ static int confirm(const struct prune *p, const json_t *hosts, struct error *err
     _cleanup_free_ char *answer = NULL;
     int r = prompt_line(question, false, &answer, err);
 
-    if (r == -ENOTTY)
+    if (r == -ENOTTY) {
         return error_set(err, r,
                          "there is no terminal to ask on; use --force to remove without asking");
+    }
     if (r < 0)
         return r;
     return strcasecmp(answer, "y") == 0 || strcasecmp(answer, "yes") == 0 ? 0 : 1;

@@ -30,9 +30,10 @@ static int read_options(const json_t *body,
         return error_set(err, -EDOM, "`options` must be an object");
     if (timeout && !json_is_null(timeout))
         seconds = json_is_integer(timeout) ? json_integer_value(timeout) : -1;
-    if (seconds < 0 || seconds > OPERATION_MAX_STOP_S)
+    if (seconds < 0 || seconds > OPERATION_MAX_STOP_S) {
         return error_set(err, -EDOM, "`timeout` must be a number from 0 to %d",
                          OPERATION_MAX_STOP_S);
+    }
     r = api_body_bool(options, "force", true, &is_forced, err);
     if (r == 0)
         r = api_body_bool(options, "volumes", false, &with_volumes, err);

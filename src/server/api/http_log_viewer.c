@@ -52,9 +52,10 @@ static void viewer_free(struct log_viewer *v)
 
 static void write_text(const struct log_viewer *v, const char *text, size_t size)
 {
-    if (http_stream_write(v->http, v->request_id, text, size) < 0)
+    if (http_stream_write(v->http, v->request_id, text, size) < 0) {
         log_debug(NULL,
                   "could not send a log line"); /* the client has disconnected; on_gone() follows */
+    }
 }
 
 /* Writes one object and takes ownership of it. `event` is its name as a server-sent event. */
@@ -277,9 +278,10 @@ void container_logs_follow(struct api_call *call, uint64_t tail)
     v->who = call->who;
     v->is_sse = call->accepts_events;
     v->api->n_log_viewers++;
-    if (!str_is_empty(from))
+    if (!str_is_empty(from)) {
         (void)log_cursor_parse(from, v->container_id,
                                &v->position); /* start() rejects an invalid one */
+    }
     start(v, &(struct log_source_options){
                  .host_id = target.host->row.id,
                  .container = target.container ? target.container->name : target.ref,

@@ -159,25 +159,28 @@ static void test_what_the_table_says_is_described(void **state)
     assert_int_equal(wrong, 0);
 }
 
+static void check_failures(const json_t *paths, const struct route *route)
+{
+    const json_t *responses = json_object_get(find_operation(paths, route), "responses");
+    char status[16];
+
+    for (const enum error_code *e = operation_spec(route->operation)->errors; *e; e++) {
+        (void)snprintf(status, sizeof(status), "%d", error_code_status(*e));
+        if (!json_object_get(responses, status)) {
+            fail_msg("%s %s: no %s for %s", route->method, route->pattern, status,
+                     error_code_name(*e));
+        }
+    }
+}
+
 /* The responses of a route include the status of each failure of its operation. */
 static void test_failures_of_operations_are_described(void **state)
 {
     const json_t *paths = json_object_get(*state, "paths");
 
     for (size_t i = 0; i < n_routes; i++) {
-        const json_t *responses = json_object_get(find_operation(paths, &routes[i]), "responses");
-        const enum error_code *errors;
-        char status[16];
-
-        if (routes[i].operation == OPERATION_NONE)
-            continue;
-        for (errors = operation_spec(routes[i].operation)->errors; *errors; errors++) {
-            (void)snprintf(status, sizeof(status), "%d", error_code_status(*errors));
-            if (!json_object_get(responses, status)) {
-                fail_msg("%s %s: no %s for %s", routes[i].method, routes[i].pattern, status,
-                         error_code_name(*errors));
-            }
-        }
+        if (routes[i].operation != OPERATION_NONE)
+            check_failures(paths, &routes[i]);
     }
 }
 

@@ -4,6 +4,7 @@
 #include "server/api/handlers.h"
 #include "server/api/record.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -106,6 +107,7 @@ static void answer(const struct request *q, const struct command_result *reply)
     struct api_call *call = q->call;
     const struct fleet_host *h = fleet_find_host(call->api->o.fleet, q->host_id);
 
+    assert(reply); /* the step follows one */
     record_operation(call,
                      &(struct record_operation){.host = h,
                                                 .container_id = q->ref,
@@ -190,7 +192,7 @@ static int read_new_name(struct api_call *call, struct request *q, struct error 
  */
 static int read_removal(const struct api_call *call, struct request *q, struct error *err)
 {
-    bool is_forced, with_volumes;
+    bool is_forced = true, with_volumes = false;
     int r;
 
     r = api_query_bool(call, "force", true, &is_forced, err);

@@ -138,9 +138,10 @@ static void test_every_operation_has_its_route(void **state)
         const struct route *r = find_by_operation(id);
         bool is_reachable = spec->role != ROLE_NONE && !(spec->flags & IS_WEBSOCKET);
 
-        if ((r != NULL) != is_reachable)
+        if ((r != NULL) != is_reachable) {
             fail_msg("%s: %s", spec->name,
                      r ? "a route for an operation that is not for users" : "no route");
+        }
         if (!r)
             continue;
         if (r->role != spec->role)

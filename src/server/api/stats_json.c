@@ -417,7 +417,7 @@ static void put_row(struct buf *to, const struct ring_row *before, const struct 
     put_rates(to, before, row);
 }
 
-void stats_live_write(struct buf *out, const struct stats_series *line, int64_t after_ms)
+void stats_live_write(struct buf *out, const struct stats_series *series, int64_t after_ms)
 {
     struct buf arrays[LIVE_ARRAYS];
     struct ring_row before = {0}, row;
@@ -425,8 +425,8 @@ void stats_live_write(struct buf *out, const struct stats_series *line, int64_t 
 
     for (size_t i = 0; i < LIVE_ARRAYS; i++)
         buf_init(&arrays[i], SIZE_MAX / 2);
-    if (line) {
-        ring_read_start(&reader, &line->ring,
+    if (series) {
+        ring_read_start(&reader, &series->ring,
                         INT64_MIN); /* the previous row gives the first rate */
         for (; ring_read_next(&reader, &row); before = row) {
             if (row.at_ms > after_ms)

@@ -79,9 +79,10 @@ static void take_finished(struct job_queue *q, struct list *batch)
     (void)pthread_mutex_lock(&q->lock);
     for (unsigned n = 0; n < BATCH && !list_empty(&q->finished); n++)
         list_append(batch, list_take_first(&q->finished));
-    if (list_empty(&q->finished) && read(q->finished_fd, &count, sizeof(count)) < 0)
+    if (list_empty(&q->finished) && read(q->finished_fd, &count, sizeof(count)) < 0) {
         /* Otherwise the descriptor stays readable, and the loop calls again. */
         log_debug(NULL, "eventfd: %s", error_text(-errno));
+    }
     (void)pthread_mutex_unlock(&q->lock);
 }
 

@@ -84,9 +84,10 @@ static void remove_idle(struct host_sums *h)
     if (h->n_with_samples == h->series.size)
         return;
     map_foreach(&h->series, e) {
-        if (!((struct series_sums *)e->value)->has_samples)
+        if (!((struct series_sums *)e->value)->has_samples) {
             /* removed below: the map must not change during iteration */
             strings_add(&idle, e->key);
+        }
     }
     for (size_t i = 0; i < idle.n; i++)
         free(map_remove(&h->series, idle.items[i]));

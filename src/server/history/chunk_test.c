@@ -75,9 +75,10 @@ static void test_decoded_rows_are_those_that_were_encoded(void **state)
         assert_int_equal(chunk_decode(b.data, b.size, UINT64_MAX, &out, NULL), 0);
         assert_int_equal(out.n, n);
         assert_memory_equal(out.at, in.at, n * sizeof(*in.at));
-        for (size_t c = 0; c < ARRAY_LEN(columns); c++)
+        for (size_t c = 0; c < ARRAY_LEN(columns); c++) {
             assert_memory_equal(history_rows_column(&out, c), history_rows_column(&in, c),
                                 n * sizeof(*in.values));
+        }
         buf_done(&b);
         history_rows_done(&in);
         history_rows_done(&out);

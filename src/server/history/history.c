@@ -85,9 +85,10 @@ static void set_state(struct history *h, const struct worker_round *round)
     } else if (round->code == 0 && h->state.code < 0) {
         log_info(NULL, "history is written again");
     }
-    if (round->n_damaged > h->state.n_damaged)
+    if (round->n_damaged > h->state.n_damaged) {
         log_error(NULL,
                   "a damaged history file was set aside: see *.damaged in the history directory");
+    }
     if (round->n_left_out > 0 && !h->has_left_out) {
         h->has_left_out = true;
         log_warn(

@@ -117,12 +117,12 @@ static void on_error(struct log_source *s, const struct msg_log_data *m)
     enum error_code reason = reply_failure_code(&(struct reply_failure){
         .code = m->code, .type = m->error_type, .status = (int)m->status, .text = why});
 
+    bool may_return = s->is_started && reason != CODE_POLICY_DENIED;
+
     source_close(s, false);
-    if (reason == CODE_POLICY_DENIED) {
-        source_end(s, reason, "error", why);
-    } else if (m->status == 404 && s->is_started) {
+    if (may_return && m->status == 404) {
         source_lose_container(s);
-    } else if (s->is_started && (m->status == 0 || m->status >= 500)) {
+    } else if (may_return && (m->status == 0 || m->status >= 500)) {
         source_mark_away(s, why);
         source_look_in(s, LOG_SOURCE_RETRY_MS * UINT64_C(5));
     } else {

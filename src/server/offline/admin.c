@@ -253,9 +253,10 @@ static int parse(struct admin *a, const struct command *c, int argc, char **argv
             return 0;
         }
         r = parse_word(a, c, argc, argv, &i);
-        if (r < 0)
+        if (r < 0) {
             return error_set(
                 err, r, "`%s` is not an argument of this command, or its value is missing", word);
+        }
     }
     return c->check ? c->check(a, err) : 0;
 }

@@ -22,9 +22,10 @@ static int add_text(struct scope_rules *r, const char *text, uint16_t *ret, stru
 {
     size_t size = strlen(text) + 1;
 
-    if (size == 1 || size > SCOPE_MAX_VALUE + 1)
+    if (size == 1 || size > SCOPE_MAX_VALUE + 1) {
         return error_set(err, -EDOM, "each value of a scope must have 1 to %d bytes",
                          SCOPE_MAX_VALUE);
+    }
     if (!str_is_utf8(text, size - 1))
         return error_set(err, -EDOM, "a scope must be valid UTF-8");
     for (const char *p = text; *p; p++) {
@@ -33,9 +34,10 @@ static int add_text(struct scope_rules *r, const char *text, uint16_t *ret, stru
     }
     if (r->size == 0)
         r->size = 1;
-    if (r->size + size > sizeof(r->text))
+    if (r->size + size > sizeof(r->text)) {
         return error_set(err, -EDOM, "the scope is too long: at most %d bytes are allowed",
                          SCOPE_MAX_TEXT);
+    }
     memcpy(r->text + r->size, text, size);
     *ret = r->size;
     r->size = (uint16_t)(r->size + size);
@@ -84,9 +86,10 @@ static int resolve_host(
     for (uint8_t i = first; i < r->n_parts; i++) {
         if (r->parts[i].kind != SCOPE_HOST)
             continue;
-        if (host)
+        if (host) {
             return error_set(err, -EDOM,
                              "a rule can name one host only; use one rule for each host");
+        }
         host = &r->parts[i];
     }
     if (!host || !find)

@@ -137,10 +137,11 @@ void shell_end(struct shell *s, unsigned code, const char *reason)
     if (!is_started)
         return;
     (void)map_remove(&s->owner->by_id, s->id);
-    if (send_to_agent(s, "close", NULL) < 0)
+    if (send_to_agent(s, "close", NULL) < 0) {
         log_debug(
             LOG_FIELDS("shell", s->id),
             "could not close the shell: the agent is not connected, and ends the process itself");
+    }
     record(s, "end", s->outcome ? s->outcome : "the client left");
 }
 

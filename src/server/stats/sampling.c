@@ -84,9 +84,10 @@ static void send_rate(struct sampling *s, const struct fleet_host *h)
     if (!is_wanted && !was_hurried)
         return;
     r = sessions_stats_rate(s->o.sessions, h->agent.id, &rate);
-    if (r == -ENOBUFS)
+    if (r == -ENOBUFS) {
         log_debug(LOG_FIELDS("host", h->row.id),
                   "could not send the rate of samples: the agent reads too slowly");
+    }
     if (is_wanted && r == 0)
         (void)set_add(&s->hurried, h->row.id);
 }

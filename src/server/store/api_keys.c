@@ -46,9 +46,10 @@ static int check_spec(const struct api_key *spec, struct error *err)
 {
     size_t length = spec->name ? strlen(spec->name) : 0;
 
-    if (length == 0 || length > API_KEY_MAX_NAME)
+    if (length == 0 || length > API_KEY_MAX_NAME) {
         return error_set(err, -EDOM, "the name of an API key must have 1 to %d bytes",
                          API_KEY_MAX_NAME);
+    }
     for (size_t i = 0; i < length; i++) {
         if ((unsigned char)spec->name[i] < ' ' || spec->name[i] == 0x7f)
             return error_set(err, -EDOM, "the name of an API key must have no control characters");
