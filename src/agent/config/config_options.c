@@ -42,7 +42,7 @@ const struct option_spec config_options[] = {
     {.flag = "pin", .env = "DOCKMON_PIN", .type = OPTION_STRING, .offset = MEMBER(pins),
      .max = 1024,
      .help = "sha256:HEX fingerprint of the server's key, as printed by `dockmond fingerprint`; "
-             "several are separated by commas. Only these keys are accepted, and certificate "
+             "several are separated by commas; only these keys are accepted, and certificate "
              "authorities are not consulted"},
     {.flag = "docker-host", .env = "DOCKER_HOST", .type = OPTION_STRING,
      .offset = MEMBER(docker_host), .max = 1024,
