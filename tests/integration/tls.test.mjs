@@ -122,7 +122,7 @@ test('an agent with the pin, one with the CA file, and one that verifies nothing
   ];
   for (const [i, env] of cases.entries())
     await agentSays(/connected and accepted/, { ...env, FORCE_UNIQUE_REGISTRATION: 'true', AGENT_NAME: `tls-${i}` });
-  assert.match(await agentSays(/INSECURE_SKIP_VERIFY is on/, { INSECURE_SKIP_VERIFY: 'true', FORCE_UNIQUE_REGISTRATION: 'true', AGENT_NAME: 'tls-warned' }), / warning .*anybody on the way can pose as the server/);
+  assert.match(await agentSays(/INSECURE_SKIP_VERIFY is on/, { INSECURE_SKIP_VERIFY: 'true', FORCE_UNIQUE_REGISTRATION: 'true', AGENT_NAME: 'tls-warned' }), / warning .*anybody on the network can impersonate the server/);
 });
 
 test('with a wrong pin, no pin or a foreign authority the agent refuses to connect, and logs advice', async () => {
@@ -134,7 +134,7 @@ test('with a wrong pin, no pin or a foreign authority the agent refuses to conne
   assert.match(await agentSays(/cannot connect/, {}), new RegExp(`self-signed certificate, its key is ${pin}; if .*DOCKMON_PIN`));
   assert.match(await agentSays(/cannot connect/, { CA_FILE: other }), /self-signed/);
   const plain = await agentSays(/cannot connect/, {}, { url: server.url.replace('https', 'http') });
-  assert.match(plain, /say https:\/\//);
+  assert.match(plain, /use https:\/\/ instead of http:\/\//);
 });
 
 test('agent --check explains a certificate that is not trusted', async () => {
@@ -148,9 +148,9 @@ test('agent --check explains a certificate that is not trusted', async () => {
   assert.equal(good.code, 0, good.text);
   assert.match(good.text, /identified by its key alone/);
   for (const [env, url, pattern] of [
-    [{ DOCKMON_PIN: OTHER_PIN }, server.url, /WRONG .*not the pinned one; somebody may be posing/],
+    [{ DOCKMON_PIN: OTHER_PIN }, server.url, /WRONG .*not the pinned one; the server may be impersonated/],
     [{}, server.url, /WRONG .*self-signed certificate.*set DOCKMON_PIN/],
-    [{}, server.url.replace('https', 'http'), /HTTP status 400|say https/],
+    [{}, server.url.replace('https', 'http'), /HTTP status 400|use https/],
   ]) {
     const r = await check(env, url);
     assert.match(r.text, pattern);
