@@ -75,6 +75,10 @@ static void on_deadline(struct loop_timer *t)
     struct reply_error error = {.type = REPLY_ERROR_DOCKER, .code = CODE_TIMEOUT};
     _cleanup_free_ char *text = NULL;
 
+    if (c->operation && c->operation->is_over) {
+        operation_advance(c->operation); /* c is gone now */
+        return;
+    }
     text = c->is_running
                ? xasprintf("%s did not finish within %llu s", get_name(c), s)
                : xasprintf("%s did not start within %llu s: another command still runs there",
@@ -147,6 +151,7 @@ void command_run(struct command *c)
                                  &(struct operation_options){.engine = c->o->engine,
                                                              .facts = c->o->facts,
                                                              .guard = c->o->guard,
+                                                             .inventory = c->o->inventory,
                                                              .request = &c->msg,
                                                              .max_text = c->o->sender->max_message,
                                                              .deadline_ms = get_deadline_ms(c),

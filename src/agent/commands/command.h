@@ -31,6 +31,7 @@ struct command_options {
     struct engine *engine; /* outlives the commands, as does all that is borrowed here */
     struct facts *facts;
     struct guard *guard;
+    struct inventory *const *inventory;
     const struct sender *sender;
     void (*finished)(void *owner, struct command *c); /* it was answered */
     void *owner;

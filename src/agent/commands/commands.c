@@ -110,6 +110,7 @@ struct commands *commands_new(const struct commands_options *o)
         .engine = o->engine,
         .facts = o->facts,
         .guard = o->guard,
+        .inventory = o->inventory,
         .sender = &cs->options.sender,
         .finished = on_finished,
         .owner = cs,

@@ -22,7 +22,8 @@ struct commands_options {
     struct loop *loop;
     struct engine *engine;
     struct facts *facts;
-    struct guard *guard; /* borrowed, like the others */
+    struct guard *guard;                /* borrowed, like the others */
+    struct inventory *const *inventory; /* may point to NULL, see operation.h */
     struct sender sender;
 };
 

@@ -1,6 +1,8 @@
 #include "agent/commands/container.h"
+#include "agent/inventory/settle.h"
 #include "agent/logs/fetch.h"
 #include "base/alloc.h"
+#include "base/str.h"
 #include "docker/checked_text.h"
 #include "proto/json_text.h"
 
@@ -30,18 +32,17 @@ static const struct change {
     [OPERATION_DELETE_CONTAINER] = {"DELETE", "",                     "deleted",   true },
 };
 
-enum change_step { CHANGE_IDENTIFY, CHANGE_PERMIT, CHANGE_ACT, CHANGE_ANSWER };
+enum change_step { CHANGE_IDENTIFY, CHANGE_PERMIT, CHANGE_ACT, CHANGE_SETTLE, CHANGE_ANSWER };
 
 static const char *const change_steps[] = {
-    [CHANGE_IDENTIFY] = "identify",
-    [CHANGE_PERMIT] = "permit",
-    [CHANGE_ACT] = "act",
-    [CHANGE_ANSWER] = "answer",
+    [CHANGE_IDENTIFY] = "identify", [CHANGE_PERMIT] = "permit", [CHANGE_ACT] = "act",
+    [CHANGE_SETTLE] = "settle",     [CHANGE_ANSWER] = "answer",
 };
 
 struct container_change {
     struct operation base;
     char *target; /* the full id, once it is known */
+    struct settle *settle;
 };
 
 static const char *get_ref(const struct operation *op)
@@ -111,6 +112,32 @@ static int find_target(struct container_change *c, struct error *err)
     return r;
 }
 
+static void on_settled(void *owner)
+{
+    struct container_change *c = owner;
+
+    operation_advance(&c->base); /* c is gone now */
+}
+
+/* A failure says, too, that the server's model may be wrong. */
+static bool start_settle(struct container_change *c)
+{
+    struct inventory *inventory = c->base.o.inventory ? *c->base.o.inventory : NULL;
+
+    if (!inventory || (c->base.held < 0 && c->base.failure.status == 0))
+        return false; /* the server is not sent a list, or the engine has not answered */
+    if (!str_is_hex(c->target, CONTAINER_ID_LEN))
+        return false;
+    operation_begin(&c->base, CHANGE_ANSWER);
+    c->settle = settle_start(&(struct settle_options){.engine = c->base.o.engine,
+                                                      .facts = c->base.o.facts,
+                                                      .inventory = inventory,
+                                                      .id = c->target,
+                                                      .done = on_settled,
+                                                      .owner = c});
+    return true;
+}
+
 static int advance_change(struct operation *op, struct error *err)
 {
     struct container_change *c = CONTAINER_OF(op, struct container_change, base);
@@ -138,15 +165,26 @@ static int advance_change(struct operation *op, struct error *err)
     case CHANGE_ACT:
         request.method = changes[id].method;
         request.path = make_change_path(op, c->target);
-        return operation_ask(op, CHANGE_ANSWER, request, err);
-    case CHANGE_ANSWER: return operation_answer(op, make_change_answer(op));
+        request.holds_failure = true;
+        return operation_ask(op, CHANGE_SETTLE, request, err);
+    case CHANGE_SETTLE:
+        op->is_over = true;
+        if (start_settle(c))
+            return OPERATION_WAITS;
+        op->step = CHANGE_ANSWER;
+        _fallthrough_;
+    case CHANGE_ANSWER:
+        return op->held < 0 ? op->held : operation_answer(op, make_change_answer(op));
     }
     return -EINVAL;
 }
 
 static void release_change(struct operation *op)
 {
-    free(CONTAINER_OF(op, struct container_change, base)->target);
+    struct container_change *c = CONTAINER_OF(op, struct container_change, base);
+
+    settle_free(c->settle);
+    free(c->target);
 }
 
 const struct operation_type container_change = {

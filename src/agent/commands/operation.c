@@ -103,6 +103,12 @@ static void on_reply(void *owner, const struct engine_reply *reply)
         op->failure.status = reply->status;
         if (op->what)
             text = xasprintf("%s: %s", op->what, reply->message);
+        if (op->holds_failure) {
+            op->held = reply->code;
+            op->failure_text = text ? TAKE_PTR(text) : xstrdup(reply->message);
+            operation_advance(op); /* op may be gone now */
+            return;
+        }
         end_with_error(op, reply->code, text ? text : reply->message); /* op is gone now */
         return;
     }
@@ -123,6 +129,7 @@ int operation_ask(struct operation *op,
     operation_begin(op, next);
     op->what = request.what;
     op->accepts = request.accepts;
+    op->holds_failure = request.holds_failure;
     r = engine_call_start(
         &op->call, op->o.engine,
         &(struct engine_request){.method = request.method,

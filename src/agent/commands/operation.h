@@ -32,6 +32,7 @@
 
 #include "agent/common/guard.h"
 #include "agent/engine/facts.h"
+#include "agent/inventory/inventory.h"
 #include "docker/engine.h"
 #include "proto/command.h"
 #include "proto/reply.h"
@@ -64,9 +65,10 @@ struct operation_options {
     struct engine *engine; /* outlives the operation, as do facts and guard */
     struct facts *facts;
     struct guard *guard;
-    const struct msg_command *request; /* outlives the operation */
-    size_t max_text;                   /* bytes of an answer */
-    uint64_t deadline_ms;              /* of the whole operation, which the owner enforces */
+    struct inventory *const *inventory; /* may point to NULL: the server is not sent a list */
+    const struct msg_command *request;  /* outlives the operation */
+    size_t max_text;                    /* bytes of an answer */
+    uint64_t deadline_ms;               /* of the whole operation, which the owner enforces */
     /* Called before each act with the name of its step; or NULL. */
     void (*record)(void *owner, const char *step);
     void (*done)(void *owner, const struct operation_result *result);
@@ -78,9 +80,12 @@ struct operation {
     struct operation_options o;
     unsigned step; /* the act that is next, or the one that runs inside advance() */
     bool has_ended;
+    bool is_over; /* its last act is over: at the deadline it is advanced, not cancelled */
+    int held;     /* the failure of a request with `holds_failure`; 0: none */
     struct engine_call *call; /* the request that waits for its reply, or NULL */
     const char *what;         /* of that request, see operation_request */
     int accepts;
+    bool holds_failure;
     const struct engine_reply *reply; /* to the last request; inside advance() only */
     struct reply_error failure;       /* how an error reply is classified */
     char *failure_text;               /* a text for it that is not in `err`, owned */
@@ -107,6 +112,8 @@ struct operation_request {
     /* Put before the message of the engine on failure: "disconnect a container". Or NULL. */
     const char *what;
     int accepts; /* a negative errno of the engine that counts as success; 0: none */
+    /* A failure is stored in op->held and the flow continues; `return op->held` ends it later. */
+    bool holds_failure;
 };
 
 /* The act of most steps: asks the engine; advance() continues with step `next` and op->reply. */

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/random.h"
+#include "base/str.h"
 #include "base/time.h"
 #include "proto/inventory.h"
 #include "proto/json_text.h"
@@ -21,6 +22,7 @@
 
 enum inventory_work {
     WORK_NONE,
+    WORK_READ,     /* read the containers of inventory_read(), send those that differ */
     WORK_SNAPSHOT, /* read and send all containers */
     WORK_DELTA,    /* read dirty containers, send those that differ */
     WORK_CHECK,    /* read all containers, send those that differ */
@@ -46,10 +48,12 @@ struct inventory {
     struct inventory_options options;
     enum inventory_work work; /* purpose of `list` */
     struct container_list *list;
-    struct map known; /* id -> struct known, owned */
-    struct map dirty; /* id -> struct due, owned */
-    struct map asked; /* id -> struct due, owned: taken from `dirty` */
-    uint64_t next;    /* sequence number of the next event */
+    struct map known;    /* id -> struct known, owned */
+    struct map dirty;    /* id -> struct due, owned */
+    struct map asked;    /* id -> struct due, owned: taken from `dirty` */
+    struct list reads;   /* struct inventory_read: wanted */
+    struct list reading; /* in the current list */
+    uint64_t next;       /* sequence number of the next event */
     unsigned round;
     bool wants_snapshot, wants_check;
     bool is_failing; /* the last failure was logged */
@@ -261,6 +265,65 @@ static int send_changes(struct inventory *inv,
 
 static void work_next(struct inventory *inv);
 
+static void on_due(struct loop_timer *t)
+{
+    work_next(CONTAINER_OF(t, struct inventory, due));
+}
+
+/* --- inventory_read() --- */
+
+static const struct container_list_item *find_item(const struct container_list_result *result,
+                                                   const char *id)
+{
+    for (size_t i = 0; result && i < result->n; i++) {
+        if (str_eq(result->items[i].id, id))
+            return &result->items[i];
+    }
+    return NULL;
+}
+
+/* Completes the reads of a list; without `result`, all fail with `code`. */
+static void finish_reads(struct list *reads, int code, const struct container_list_result *result)
+{
+    while (!list_empty(reads)) {
+        struct inventory_read *r = CONTAINER_OF(list_take_first(reads), struct inventory_read,
+                                                link);
+        const struct container_list_item *item = find_item(result, r->id);
+
+        r->done(r, item || !result ? code : -ENOENT, item ? item->text : (struct json_span){0});
+        /* r may be gone now */
+    }
+}
+
+/* Moves the wanted reads to the current list. They are not read again later. */
+static void take_reads(struct inventory *inv)
+{
+    forget_all(&inv->asked);
+    while (!list_empty(&inv->reads) && inv->asked.size < MAX_ASKED) {
+        struct list *l = list_take_first(&inv->reads);
+        struct due *due = xcalloc(1, sizeof(*due));
+
+        due->reads = ARRAY_LEN(read_delays_ms) - 1;
+        free(map_put(&inv->asked, CONTAINER_OF(l, struct inventory_read, link)->id, due));
+        list_append(&inv->reading, l);
+    }
+}
+
+void inventory_read(struct inventory *inv, struct inventory_read *r, const char *id)
+{
+    str_copy(r->id, sizeof(r->id), id);
+    list_append(&inv->reads, &r->link);
+    loop_timer_start(engine_loop(inv->options.engine), &inv->due, 0, on_due);
+}
+
+void inventory_read_cancel(struct inventory_read *r)
+{
+    if (r->link.next)
+        list_unlink(&r->link);
+}
+
+/* --- the work --- */
+
 static void on_retry(struct loop_timer *t)
 {
     work_next(CONTAINER_OF(t, struct inventory, retry));
@@ -314,15 +377,17 @@ static void on_list(void *owner, const struct container_list_result *result)
 
     inv->list = NULL;
     if (result->code < 0) {
+        finish_reads(&inv->reading, result->code, NULL);
         start_over(inv, result->message);
         return;
     }
     if (work == WORK_SNAPSHOT) {
         r = send_snapshot(inv, result);
     } else {
-        r = send_changes(inv, result, work == WORK_DELTA ? &inv->asked : &inv->known);
+        r = send_changes(inv, result, work == WORK_CHECK ? &inv->known : &inv->asked);
     }
     reschedule_asked(inv);
+    finish_reads(&inv->reading, r, r < 0 ? NULL : result);
     if (r < 0) {
         start_over(inv, error_text(r));
     } else {
@@ -356,8 +421,12 @@ static void start_work(struct inventory *inv, enum inventory_work work)
     struct error err = ERROR_INIT;
     int r;
 
-    take_due(inv, work != WORK_DELTA);
-    if (work == WORK_DELTA) {
+    if (work == WORK_READ) {
+        take_reads(inv);
+    } else {
+        take_due(inv, work != WORK_DELTA);
+    }
+    if (work == WORK_DELTA || work == WORK_READ) {
         o.ids = ids;
         map_foreach(&inv->asked, e)
             ids[o.n_ids++] = e->key;
@@ -366,13 +435,9 @@ static void start_work(struct inventory *inv, enum inventory_work work)
     r = container_list_start(&inv->list, &o, &err);
     if (r < 0) {
         inv->work = WORK_NONE;
+        finish_reads(&inv->reading, r, NULL);
         start_over(inv, err.msg);
     }
-}
-
-static void on_due(struct loop_timer *t)
-{
-    work_next(CONTAINER_OF(t, struct inventory, due));
 }
 
 /* Whether a container is due; if not, sets the timer for the next one. */
@@ -395,7 +460,13 @@ static bool check_due(struct inventory *inv)
 
 static void work_next(struct inventory *inv)
 {
-    if (inv->list || loop_timer_is_running(&inv->retry))
+    if (inv->list)
+        return;
+    if (!list_empty(&inv->reads)) {
+        start_work(inv, WORK_READ);
+        return;
+    }
+    if (loop_timer_is_running(&inv->retry))
         return;
     if (inv->wants_snapshot) {
         inv->wants_snapshot = inv->wants_check = false;
@@ -443,6 +514,8 @@ struct inventory *inventory_new(const struct inventory_options *o)
 
     inv->options = *o;
     inv->next = events_end(o->events);
+    list_init(&inv->reads);
+    list_init(&inv->reading);
     loop_timer_start(engine_loop(o->engine), &inv->check, CHECK_MS, on_check);
     inventory_resync(inv);
     return inv;
@@ -459,5 +532,7 @@ void inventory_free(struct inventory *inv)
     forget_all(&inv->known);
     forget_all(&inv->dirty);
     forget_all(&inv->asked);
+    finish_reads(&inv->reading, -ECANCELED, NULL);
+    finish_reads(&inv->reads, -ECANCELED, NULL);
     free(inv);
 }

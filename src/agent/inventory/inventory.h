@@ -11,6 +11,8 @@
  * One list of containers is read at a time (engine/container_list.h), for one of these kinds of
  * work, in this order of precedence:
  *
+ *   READ       the containers of inventory_read(): an operation has changed them, and its reply
+ *              must not be sent before their new state
  *   SNAPSHOT   all containers are read and sent
  *   DELTA      only dirty containers are read; those that differ are sent
  *   CHECK      all containers are read once a minute, and those that differ are sent, because some
@@ -28,13 +30,15 @@
  *   round      number of the last list; a known container with an older round is not in it
  *
  * After a failure to read or to send, the server's list may be wrong, so a snapshot follows 3 s
- * later. The session owns the inventory; inventory_free() cancels everything. The inventory never
- * calls back.
+ * later. The session owns the inventory; inventory_free() cancels everything. Only
+ * reads call back.
  */
 
 #include "agent/common/sender.h"
 #include "agent/engine/events.h"
 #include "agent/engine/facts.h"
+#include "base/container_id.h"
+#include "base/list.h"
 
 #define INVENTORY_PART_SIZE ((size_t)1 << 20)
 
@@ -53,6 +57,25 @@ DEFINE_CLEANUP(struct inventory *, inventory_free);
 
 void inventory_pump(struct inventory *inv);   /* reads new events; call it after each */
 void inventory_resync(struct inventory *inv); /* sends a snapshot as soon as possible */
+
+/*
+ * One container that is read and sent ahead of all other work. The storage is the caller's and
+ * stays until `done`, which is called once, or until inventory_read_cancel(). By then the state was
+ * sent, if it differs from the last one that was sent.
+ *
+ *   code      0; -ENOENT: the list does not contain it; -ECANCELED: the inventory was freed; or
+ *             another failure
+ *   element   when code is 0; valid during the call
+ */
+struct inventory_read {
+    struct list link;
+    char id[CONTAINER_ID_SIZE];
+    void (*done)(struct inventory_read *r, int code, struct json_span element);
+};
+
+/* `id` is the full id. `done` is never called before this has returned. */
+void inventory_read(struct inventory *inv, struct inventory_read *r, const char *id);
+void inventory_read_cancel(struct inventory_read *r); /* harmless on a zeroed or finished one */
 
 /* A hash of an element that does not depend on the order inside its arrays. */
 uint64_t inventory_hash_element(struct json_span element);

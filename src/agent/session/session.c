@@ -85,6 +85,7 @@ struct session *session_new(const struct session_options *o)
                                                                 .engine = o->engine,
                                                                 .facts = o->facts,
                                                                 .guard = session->guard,
+                                                                .inventory = &session->inventory,
                                                                 .sender = session->sender});
     session->shells = shells_new(&(struct shells_options){.engine = o->engine,
                                                           .killer = o->killer,
@@ -136,10 +137,10 @@ void session_free(struct session *session)
     completion_cancel(&session->commands_drained);
     completion_cancel(&session->killer_drained);
     completion_done(&session->stopped);
+    commands_free(session->commands); /* before the inventory, whose end would answer some */
     stop_pushing(session);
     shells_free(session->shells);
     session_logs_free(session->logs);
-    commands_free(session->commands);
     guard_free(session->guard);
     free(session);
 }

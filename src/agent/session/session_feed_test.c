@@ -114,6 +114,73 @@ static void test_inventory(void **state)
     tear_down(&f);
 }
 
+#define ELEMENT(state) \
+    "{\"Id\":\"" A "\",\"Names\":[\"/web\"],\"ImageID\":\"\",\"State\":\"" state "\"}"
+#define INSPECT(state)                                                                  \
+    "{\"Id\":\"" A "\",\"Name\":\"/web\",\"State\":{\"Status\":\"" state                \
+    "\",\"StartedAt\":\"2026-01-01T00:00:00Z\"},\"Config\":{\"Labels\":{},\"Env\":[]}," \
+    "\"HostConfig\":{\"RestartPolicy\":{\"Name\":\"no\"}}}"
+#define OPERATE(action)                                                                       \
+    "{\"type\":\"container_operation\",\"action\":\"" action "\",\"container_id\":\"" A "\"," \
+    "\"correlation_id\":\"c\",\"force\":true}"
+#define NO_CONTENT "HTTP/1.1 204 No Content\r\n\r\n"
+#define CONFLICT   "HTTP/1.1 409 Conflict\r\nContent-Length: 2\r\n\r\n{}"
+
+/* Runs one operation and returns the delta, which must come before the reply. */
+static const json_t *operate(struct fixture *f, const struct fake_line *lines, const char *message)
+{
+    set_up(f, lines, 7);
+    open_session(f, (struct session_options){.wants_inventory = true});
+    (void)wait_for(f, "inventory_snapshot");
+    forget_sent(f);
+    say(f, message);
+    wait_sent(f, 2);
+    assert_string_equal(text_of(f->sent[0], "command"), "inventory_delta");
+    assert_string_equal(text_of(f->sent[1], "correlation_id"), "c");
+    return json_object_get(f->sent[0], "payload");
+}
+
+/* No event is needed: the reply to an operation follows the state that it has brought about. */
+static void test_state_before_reply(void **state)
+{
+    static const struct {
+        const char *request, *answer, *message, *list, *inspect;
+    } cases[] = {
+        {"POST /containers/" A "/stop",  NO_CONTENT, OPERATE("stop"),   "[" ELEMENT("exited") "]",
+         INSPECT("exited")                                                                             },
+        {"POST /containers/" A "/kill",  NO_CONTENT, OPERATE("kill"),   "[" ELEMENT("exited") "]",
+         INSPECT("exited")                                                                             },
+        {"POST /containers/" A "/pause", NO_CONTENT, OPERATE("pause"),  "[" ELEMENT("paused") "]",
+         INSPECT("paused")                                                                             },
+ /* A refusal shows as well that the server may not know the state. */
+        {"POST /containers/" A "/pause", CONFLICT,   OPERATE("pause"),  "[" ELEMENT("exited") "]",
+         INSPECT("exited")                                                                             },
+        {"DELETE /containers/" A,        NO_CONTENT, OPERATE("remove"), "[]",                      NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const struct fake_line lines[] = {
+            {"GET /_ping",                                                  FAKE_SEND,   NULL,            "OK"                      },
+            {"GET /events",                                                 FAKE_HANG,   STREAM_HEAD,     NULL                      },
+            {cases[i].request,                                              FAKE_SEND,   cases[i].answer, NULL                      },
+            {"GET /containers/json?all=1&filters",                          FAKE_SEND,   NULL,            cases[i].list             },
+            {"GET /containers/json?all=1",                                  FAKE_SEND,   NULL,            "[" ELEMENT("running") "]"},
+            {cases[i].inspect ? "GET /containers/" A "/json" : "GET /none", FAKE_SEND,   NULL,
+             cases[i].inspect ? cases[i].inspect : "{}"                                                                             },
+            {"GET /images/",                                                FAKE_ABSENT, NULL,            NULL                      },
+        };
+        struct fixture f;
+        const json_t *delta = operate(&f, lines, cases[i].message);
+
+        assert_int_equal(json_array_size(json_object_get(delta, "containers")),
+                         cases[i].inspect ? 1 : 0);
+        assert_int_equal(json_array_size(json_object_get(delta, "removed")),
+                         cases[i].inspect ? 0 : 1);
+        tear_down(&f);
+    }
+}
+
 /* The state of an engine that stops answering is sent, also to a server that connects later. */
 static void test_engine_away(void **state)
 {
@@ -342,6 +409,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_list_is_cached),
         cmocka_unit_test(test_inventory),
+        cmocka_unit_test(test_state_before_reply),
         cmocka_unit_test(test_engine_away),
         cmocka_unit_test(test_events_across_sessions),
         cmocka_unit_test(test_many_events_while_away),

@@ -171,6 +171,46 @@ int64_t container_inspect_time(struct json_span inspect, const char *key)
     return json_span_copy_string(at, text, sizeof(text)) && time_parse_ns(text, &ns) == 0 ? ns : 0;
 }
 
+/* The words of engines differ in the states of containers that are not running. */
+static int read_state(struct json_span state)
+{
+    if (json_span_is(state, "\"running\""))
+        return CONTAINER_RUNNING;
+    return json_span_is(state, "\"paused\"") ? CONTAINER_PAUSED : CONTAINER_ENDED;
+}
+
+/* "": it is longer than names can be, or no text. */
+static const char *read_name(struct json_span value, char text[256])
+{
+    if (!json_span_copy_string(value, text, 256))
+        text[0] = '\0';
+    return text[0] == '/' ? text + 1 : text;
+}
+
+void container_inspect_summary(struct json_span inspect, struct container_summary *ret)
+{
+    char text[256];
+
+    ret->state = read_state(json_span_find(json_span_find(inspect, "State"), "Status"));
+    str_copy(ret->name, sizeof(ret->name), read_name(json_span_find(inspect, "Name"), text));
+}
+
+bool container_element_is(struct json_span element, const struct container_summary *summary)
+{
+    struct json_span key, item;
+    struct json_iter it;
+    char text[256];
+
+    if (read_state(json_span_find(element, "State")) != (int)summary->state)
+        return false;
+    json_iter_init(&it, json_span_find(element, "Names"));
+    while (json_iter_next(&it, &key, &item)) {
+        if (str_eq(read_name(item, text), summary->name))
+            return true;
+    }
+    return summary->name[0] == '\0';
+}
+
 char *image_inspect_digests(struct json_span inspect)
 {
     struct json_span list = json_span_find(inspect, "RepoDigests");

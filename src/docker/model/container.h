@@ -35,5 +35,15 @@ bool container_inspect_is_running(struct json_span inspect);
 /* Nanoseconds since 1970 of "StartedAt" or "FinishedAt"; 0: never or unknown. */
 int64_t container_inspect_time(struct json_span inspect, const char *key);
 
+/* The state and the name, in which an inspect object and a list element can be compared. */
+struct container_summary {
+    enum { CONTAINER_ENDED, CONTAINER_RUNNING, CONTAINER_PAUSED } state;
+    char name[256]; /* without the leading '/'; "": unknown */
+};
+
+void container_inspect_summary(struct json_span inspect, struct container_summary *ret);
+/* Whether the element of a list shows the same. */
+bool container_element_is(struct json_span element, const struct container_summary *summary);
+
 /* RepoDigests of an image inspect object, or "[]". */
 char *image_inspect_digests(struct json_span inspect);

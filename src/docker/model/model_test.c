@@ -165,13 +165,31 @@ static void test_event(void **state)
     assert_int_equal(event_decode("[]", 2, &e, NULL), -EBADMSG);
 }
 
+/* A list element that lags behind the description of the container is recognized. */
+static void test_summary(void **state)
+{
+    static const char inspect[] = "{\"Name\":\"/web\",\"State\":{\"Status\":\"exited\"}}";
+    struct container_summary s;
+
+    (void)state;
+    container_inspect_summary(span(inspect), &s);
+    assert_string_equal(s.name, "web");
+    assert_true(container_element_is(
+        span("{\"Names\":[\"/db/alias\",\"/web\"],\"State\":\"created\"}"), &s));
+    assert_true(container_element_is(span("{\"Names\":[\"web\"],\"State\":\"exited\"}"), &s));
+    assert_false(container_element_is(span("{\"Names\":[\"/web\"],\"State\":\"running\"}"), &s));
+    assert_false(container_element_is(span("{\"Names\":[\"/web\"],\"State\":\"paused\"}"), &s));
+    assert_false(container_element_is(span("{\"Names\":[\"/old\"],\"State\":\"exited\"}"), &s));
+    container_inspect_summary(span("{\"State\":{\"Status\":\"running\"}}"), &s);
+    assert_true(container_element_is(span("{\"Names\":[\"/x\"],\"State\":\"running\"}"), &s));
+    assert_false(container_element_is(span("{\"Names\":[\"/x\"],\"State\":\"paused\"}"), &s));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_element),
-        cmocka_unit_test(test_env),
-        cmocka_unit_test(test_inspect),
-        cmocka_unit_test(test_event),
+        cmocka_unit_test(test_summary), cmocka_unit_test(test_element), cmocka_unit_test(test_env),
+        cmocka_unit_test(test_inspect), cmocka_unit_test(test_event),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
