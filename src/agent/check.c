@@ -88,8 +88,15 @@ static void check_config(struct check *c)
     }
     if (config->is_engine_tls && config->is_engine_insecure)
         say_note(c, "DOCKER_TLS_VERIFY is off: anybody on the network can impersonate the engine");
-    if (!config->is_tls)
+    if (config->is_exposed) {
+        say_note(c,
+                 "the connection to the server is not encrypted (%s), so the token of this "
+                 "agent can be read on the network; a registration would be refused: use "
+                 "https:// in DOCKMON_URL",
+                 config->url);
+    } else if (!config->is_tls) {
         say_note(c, "the connection to the server is not encrypted (%s)", config->url);
+    }
 }
 
 static void check_token(struct check *c)

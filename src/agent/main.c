@@ -199,6 +199,11 @@ static void say_hello(const struct config *config)
         log_warn(NULL,
                  "INSECURE_SKIP_VERIFY is on: anybody on the network can impersonate the server");
     }
+    if (config->is_exposed) {
+        log_warn(LOG_FIELDS("url", config->url),
+                 "the connection to the server is not encrypted, so the token of this agent can be "
+                 "read on the network: use https:// in DOCKMON_URL");
+    }
     if (config->is_engine_tls && config->is_engine_insecure) {
         log_warn(NULL,
                  "DOCKER_TLS_VERIFY is off: anybody on the network can impersonate the engine");

@@ -40,10 +40,11 @@ static int print_help(void)
             "\nA CONTAINER is a name, an id or the beginning of an id; HOST/CONTAINER chooses the\n"
             "host if several have a container of that name.\n\n"
             "Environment:\n"
-            "  DOCKMON_URL      address of the server, such as http://127.0.0.1:8001\n"
+            "  DOCKMON_URL      address of the server, such as https://dockmon.example:8001\n"
             "  DOCKMON_API_KEY  API key to use instead of the one that `dockmon login` saved\n"
             "  DOCKMON_PIN      fingerprint of the server's key, from `dockmond fingerprint`\n"
             "  DOCKMON_CA_FILE  PEM certificates to verify the server with\n"
+            "  DOCKMON_INSECURE_HTTP  true: allow an http:// address of another machine\n"
             "  NO_COLOR         disables colours when set\n\n"
             "`dockmon COMMAND --help` shows the help of a command.\n");
     }

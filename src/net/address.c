@@ -2,9 +2,12 @@
 #include "base/alloc.h"
 #include "base/str.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/un.h>
 
 static const struct scheme {
@@ -98,4 +101,23 @@ int address_parse(struct address *ret, const char *text, struct error *err)
         return 0;
     }
     return bad(err, text);
+}
+
+static bool is_loopback_v4(const void *octets)
+{
+    return *(const uint8_t *)octets == IN_LOOPBACKNET;
+}
+
+bool address_is_loopback(const char *host)
+{
+    struct in_addr v4;
+    struct in6_addr v6;
+
+    if (inet_pton(AF_INET, host, &v4) == 1)
+        return is_loopback_v4(&v4);
+    if (inet_pton(AF_INET6, host, &v6) == 1) {
+        return IN6_IS_ADDR_LOOPBACK(&v6) ||
+               (IN6_IS_ADDR_V4MAPPED(&v6) && is_loopback_v4(&v6.s6_addr[12]));
+    }
+    return strcasecmp(host, "localhost") == 0 || strcasecmp(host, "localhost.") == 0;
 }

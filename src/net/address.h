@@ -19,3 +19,9 @@ struct address {
 };
 
 int address_parse(struct address *ret, const char *text, struct error *err) _nodiscard_;
+
+/*
+ * Whether a host (name or IP without brackets) is this machine by its text alone: localhost,
+ * 127.0.0.0/8 or ::1. Names such as 127.example.com are not.
+ */
+bool address_is_loopback(const char *host);

@@ -103,12 +103,32 @@ static void test_long_path(void **state)
     }
 }
 
+static void test_loopback(void **state)
+{
+    static const char *const local[] = {"127.0.0.1", "127.255.0.9",      "::1",       "localhost",
+                                        "LocalHost", "::ffff:127.0.0.1", "localhost."};
+    static const char *const other[] = {"",    "127.example.com", "128.0.0.1", "0.0.0.0",
+                                        "::",  "::ffff:10.0.0.1", "fe80::1",   "127.1",
+                                        "127", "localhost.other", "::2",       "xlocalhost"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(local); i++) {
+        if (!address_is_loopback(local[i]))
+            fail_msg("%s is loopback", local[i]);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(other); i++) {
+        if (address_is_loopback(other[i]))
+            fail_msg("%s is not loopback", other[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good),
         cmocka_unit_test(test_bad),
         cmocka_unit_test(test_long_path),
+        cmocka_unit_test(test_loopback),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

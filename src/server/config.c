@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "base/options.h"
 #include "base/str.h"
+#include "net/address.h"
 #include "net/certificate.h"
 
 #include <errno.h>
@@ -99,11 +100,6 @@ static const struct option_spec specs[] = {
 };
 /* clang-format on */
 
-static bool is_loopback(const char *host)
-{
-    return str_starts_with(host, "127.") || str_eq(host, "::1") || str_eq(host, "localhost");
-}
-
 static void check_names(const char *text, struct buf *errors)
 {
     _cleanup_free_ char *copy = xstrdup(text);
@@ -134,7 +130,7 @@ static void derive_tls(struct config *c, struct buf *errors)
                                  "exclude each other\n");
     }
     c->is_tls = c->wants_tls || c->tls_cert ||
-                (c->host && !is_loopback(c->host) && !c->is_http_allowed);
+                (c->host && !address_is_loopback(c->host) && !c->is_http_allowed);
 }
 
 /* Checks values that the table cannot check: texts with a grammar of their own, and rules between

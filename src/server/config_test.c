@@ -98,6 +98,7 @@ static void test_tls_is_on_beyond_loopback(void **state)
         {{NULL},                                                             false},
         {{"--listen", "localhost:1"},                                        false},
         {{"--listen", "[::1]:1"},                                            false},
+        {{"--listen", "127.example.com:1"},                                  true },
         {{"--tls"},                                                          true },
         {{"--tls-cert=a", "--tls-key=b"},                                    true },
         {{"--insecure-http"},                                                false},

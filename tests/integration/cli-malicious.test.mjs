@@ -194,7 +194,7 @@ test('an unreachable server is named in the error, with advice', async () => {
   const tls = s.url.replace('http:', 'https:');
   for (const [url, says] of [
     ['http://127.0.0.1:9', /cannot talk to the DockMon server at http:\/\/127\.0\.0\.1:9: .*refused; is it running\? `dockmon login` or DOCKMON_URL chooses another/],
-    ['http://nosuch.invalid', /cannot talk to the DockMon server at http:\/\/nosuch\.invalid: resolve nosuch\.invalid:80/],
+    ['https://nosuch.invalid', /cannot talk to the DockMon server at https:\/\/nosuch\.invalid: resolve nosuch\.invalid:443/],
     [tls, /cannot talk to the DockMon server at https:.*TLS.*; does it speak http:\/\/ there, without TLS\?/],
   ]) {
     for (const args of [['stats'], ['stats', '--no-stream'], ['ps'], ['logs', '-f', 'web'], ['exec', 'web', 'id']]) {

@@ -35,7 +35,7 @@ async function join({ server, client }, name, { port = server.port } = {}) {
   engine.info.ID = name;
   engine.containers = [scriptedContainer(1, { name: `${name}-1` })];
   const url = server.urlAt(site.server).replace(`:${server.port}`, `:${port}`);
-  const env = { DOCKMON_URL: url, AGENT_NAME: name, ...(server.scheme === 'https' && { DOCKMON_PIN: await server.admin('fingerprint') }) };
+  const env = { DOCKMON_URL: url, AGENT_NAME: name, INSECURE_HTTP: 'true', ...(server.scheme === 'https' && { DOCKMON_PIN: await server.admin('fingerprint') }) };
   const agent = await Agent.start(server, engine, { env, wrap: site.wrap });
   later(() => engine.stop(), () => agent.remove());
   const host = async () => (await client.get('/api/hosts')).find((h) => h.name === name);

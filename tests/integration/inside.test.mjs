@@ -76,7 +76,7 @@ async function measureInside(name, { args = [], isOnHost = false } = {}) {
   const m = await measure(engine, later, {
     address: gateway,
     start: async ({ url }) => {
-      const agent = await createAgent(`${name}-agent`, { network: isOnHost ? 'host' : network, args, env: { DOCKMON_URL: url, STATS_INTERVAL: '1s' } });
+      const agent = await createAgent(`${name}-agent`, { network: isOnHost ? 'host' : network, args, env: { DOCKMON_URL: url, INSECURE_HTTP: 'true', STATS_INTERVAL: '1s' } });
       await engine.docker('start', agent);
       return { id: agent, remove: () => engine.docker('rm', '-f', agent) };
     },

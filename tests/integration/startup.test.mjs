@@ -149,6 +149,28 @@ test('plain HTTP on addresses other than loopback must be enabled', async () => 
   assert.doesNotMatch(plain.stdout, /certificate/);
 });
 
+test('an agent registers over plain HTTP with another machine only if that is enabled', async () => {
+  const url = 'http://0.0.0.0:9'; // on Linux this machine, though not an address of loopback
+  const data = join(dir, 'exposed');
+  await mkdir(data, { recursive: true });
+  for (const args of [[], ['--check']]) {
+    const r = await start('dockmon-agent', args, agentEnv({ DOCKMON_URL: url, DATA_PATH: data }));
+    assert.equal(r.code, 2);
+    names(r.stderr, [/DOCKMON_URL=http:\/\/0\.0\.0\.0:9: the registration is refused.*INSECURE_HTTP=true/]);
+  }
+  const enabled = await start('dockmon-agent', ['--check'], agentEnv({ DOCKMON_URL: url, DATA_PATH: data, INSECURE_HTTP: 'true' }));
+  assert.match(enabled.stdout, /^WRONG +server .*refused/m);
+
+  await writeFile(join(data, 'permanent_token'), 'permanent-token\n', { mode: 0o600 });
+  const check = await start('dockmon-agent', ['--check'], agentEnv({ DOCKMON_URL: url, DATA_PATH: data }));
+  assert.match(check.stdout, /^note +the connection to the server is not encrypted .*a registration would be refused/m);
+  const agent = new Process(bin('dockmon-agent'), [], { env: agentEnv({ DOCKMON_URL: url, DATA_PATH: data, LOG_JSON: 'false', RECONNECT_MAX: '1s' }), name: 'dockmon-agent' });
+  await agent.line(/cannot connect/);
+  await agent.line(/next attempt/);
+  assert.equal(agent.lines.filter((l) => /not encrypted/.test(l)).length, 1);
+  await agent.stop();
+});
+
 test('agent --check succeeds for a valid configuration', async () => {
   const r = await start('dockmon-agent', ['--check'], agentEnv());
 

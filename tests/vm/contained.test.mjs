@@ -24,7 +24,7 @@ test('an agent in a container agrees with docker stats and the kernel', SLOW, as
       const id = await engine.docker(
         'run', '-d', '--name', `${engine.prefix}-agent`, '--network', 'host', '--read-only', '--cap-drop', 'ALL', '--security-opt', 'no-new-privileges:true',
         '--tmpfs', '/tmp', '-v', '/var/run/docker.sock:/var/run/docker.sock:ro', '-v', '/proc:/host/proc:ro', '-v', '/sys/fs/cgroup:/host/sys/fs/cgroup:ro',
-        '-e', `DOCKMON_URL=${url}`, '-e', 'REGISTRATION_TOKEN=registration-token', '-e', 'STATS_INTERVAL=1s', 'dockmon-agent:vm',
+        '-e', `DOCKMON_URL=${url}`, '-e', 'INSECURE_HTTP=true', '-e', 'REGISTRATION_TOKEN=registration-token', '-e', 'STATS_INTERVAL=1s', 'dockmon-agent:vm',
       );
       assert.equal((await engine.inspect(id)).HostConfig.CgroupnsMode, 'private');
       return { id, remove: () => engine.docker('rm', '-f', '-v', id) };

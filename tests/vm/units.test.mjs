@@ -91,7 +91,7 @@ test('an agent with the restrictions of the unit agrees with docker stats and th
   await sh('systemctl stop dockmon-agent; rm -rf /var/lib/private/dockmon-agent');
   const m = await measure(engine, later, {
     start: async ({ url }) => {
-      await configure([`DOCKMON_URL=${url}`, 'REGISTRATION_TOKEN=registration-token', 'STATS_INTERVAL=1s']);
+      await configure([`DOCKMON_URL=${url}`, 'INSECURE_HTTP=true', 'REGISTRATION_TOKEN=registration-token', 'STATS_INTERVAL=1s']);
       await sh('systemctl start dockmon-agent');
       return { remove: () => sh('systemctl stop dockmon-agent') };
     },

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/str.h"
+#include "net/address.h"
 #include "net/tls_trust.h"
 
 #include <errno.h>
@@ -71,6 +72,14 @@ static int add_port(const char *authority, uint16_t fallback, char **ret)
     return 0;
 }
 
+static bool is_loopback(const char *host_port)
+{
+    _cleanup_free_ char *host = NULL;
+    uint16_t port;
+
+    return parse_host_port(host_port, &host, &port) == 0 && address_is_loopback(host);
+}
+
 int config_parse_url(struct config *c, const char *url, struct error *err)
 {
     static const struct {
@@ -108,6 +117,7 @@ int config_parse_url(struct config *c, const char *url, struct error *err)
     cut_slashes(prefix);
 
     c->is_tls = schemes[i].is_tls;
+    c->is_exposed = !c->is_tls && !c->is_http_allowed && !is_loopback(host_port);
     c->ws_url = xasprintf("%s://%s%s%s", c->is_tls ? "wss" : "ws", rest, prefix, CONFIG_AGENT_WS);
     c->http_address = xasprintf("%s://%s", c->is_tls ? "https" : "http", host_port);
     c->http_prefix = TAKE_PTR(prefix);
@@ -218,6 +228,24 @@ struct token_file config_token_file(const struct config *c)
 }
 
 /*
+ * A registration token is not sent over plain HTTP to another machine. An agent that has its
+ * permanent token keeps working there, so that existing installations survive an update.
+ */
+static void check_registration(struct config *c, bool has_permanent, struct buf *errors)
+{
+    if (!c->is_exposed || !c->registration_token)
+        return;
+    if (!has_permanent) {
+        add_error(errors,
+                  "DOCKMON_URL=%s: the registration is refused because the connection is not "
+                  "encrypted: expected https://, or INSECURE_HTTP=true to allow it",
+                  c->url);
+    }
+    token_free(c->registration_token);
+    c->registration_token = NULL;
+}
+
+/*
  * Requires a token. A sealed token that cannot be opened is an error even when there is a
  * registration token: the key is wrong, and registering again would hide that.
  */
@@ -228,6 +256,8 @@ static void check_has_token(struct config *c, struct buf *errors)
     struct error err = ERROR_INIT;
     int r;
 
+    if (c->permanent_token)
+        check_registration(c, true, errors);
     if (c->permanent_token || !c->token_path)
         return;
     r = token_load(&file, &stored, NULL, &err);
@@ -239,6 +269,7 @@ static void check_has_token(struct config *c, struct buf *errors)
                   "no %s of an earlier registration",
                   c->token_path);
     }
+    check_registration(c, r == 0, errors);
 }
 
 static void check_name(struct config *c, struct buf *errors)

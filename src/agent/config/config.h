@@ -40,7 +40,7 @@ struct config {
     char *pins; /* of the server's key, see net/tls_trust.h */
     char *policy_text;
     char *agent_version; /* accepted because existing installations set it, and ignored */
-    bool force_unique, is_insecure, log_json;
+    bool force_unique, is_insecure, is_http_allowed, log_json;
     uint64_t reconnect_initial_ms, reconnect_max_ms;
     uint64_t update_timeout_ms; /* accepted, without effect */
     char *stats_source_text;
@@ -60,6 +60,7 @@ struct config {
     char *event_log_path;       /* $DATA_PATH/events */
     struct token_key token_key; /* unset: the token file is plain text */
     bool is_tls;
+    bool is_exposed; /* plain HTTP to another machine, and not because INSECURE_HTTP allows it */
     bool is_engine_tls, is_engine_insecure;
     char *engine_ca, *engine_cert, *engine_key; /* files in docker_cert_path; NULL: missing */
     struct policy policy;

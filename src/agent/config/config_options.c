@@ -35,6 +35,10 @@ const struct option_spec config_options[] = {
     {.flag = "insecure-skip-verify", .env = "INSECURE_SKIP_VERIFY", .type = OPTION_BOOL,
      .offset = MEMBER(is_insecure), .fallback = "false",
      .help = "accept any certificate of the server; insecure, use DOCKMON_PIN instead"},
+    {.flag = "insecure-http", .env = "INSECURE_HTTP", .type = OPTION_BOOL,
+     .offset = MEMBER(is_http_allowed), .fallback = "false",
+     .help = "register with an http:// server that is not on this host: the tokens can be read on "
+             "the network"},
     {.flag = "ca-file", .env = "CA_FILE", .type = OPTION_STRING, .offset = MEMBER(ca_file),
      .max = 4096,
      .help = "FILE of PEM certificates to verify the server with, instead of those of the "

@@ -2,9 +2,10 @@
  * login: finds the server and the credentials, tries them, and saves what works.
  *
  *   - The address comes from the command line, the configuration, or the user.
- *   - With https:// and neither --pin nor --insecure: if the certificate cannot be verified, the
- *     fingerprint of its key is shown, and is pinned if the user confirms it. No credentials are
- *     sent before that.
+ *   - Plain HTTP to another machine is refused, unless --insecure-http allows it.
+ *   - With https:// the server is checked before anything secret is asked for. If its certificate
+ *     cannot be verified, the fingerprint of its key is shown, and is pinned if the user confirms
+ *     it. A key other than the pinned one is refused.
  *   - An API key is tried and saved.
  *   - A password opens a session. An initial password must be changed first. The session is then
  *     exchanged for an API key with the role of the user, because a session ends after a day.
@@ -30,7 +31,7 @@
 
 struct login_options {
     const char *user, *api_key, *ca_file, *pin;
-    bool is_password_stdin, is_key_stdin, is_insecure;
+    bool is_password_stdin, is_key_stdin, is_insecure, is_http_allowed;
 };
 
 #define AT(m) offsetof(struct login_options, m)
@@ -47,6 +48,8 @@ static const struct flag flags[] = {
      "fingerprint of the server's key, as `dockmond fingerprint` prints it"                                                },
     {"insecure",       0,   FLAG_BOOL,   AT(is_insecure),       NULL,
      "accept any certificate, which is not secure"                                                                         },
+    {"insecure-http",  0,   FLAG_BOOL,   AT(is_http_allowed),   NULL,
+     "allow an http:// address of another machine: the password and the key are sent in plain text"                        },
 };
 
 static int ask_url(struct config *c, const char *given, struct error *err)
@@ -63,7 +66,7 @@ static int ask_url(struct config *c, const char *given, struct error *err)
             return r;
         given = str_is_empty(answer) ? c->url : answer;
     }
-    return config_set_url(c, given, err);
+    return config_choose_server(c, given, secure_getenv, err);
 }
 
 static int ask_user(const struct login_options *o, char **ret, struct error *err)
@@ -235,9 +238,19 @@ static int use_password(const struct login_options *o, struct config *config, st
     return 0;
 }
 
+/* A key other than the pinned one, found before anything secret was asked for or sent. */
+static int refuse_key(const struct config *config, const char *found, struct error *err)
+{
+    return error_set(err, -EPROTO,
+                     "the key of %s is not the pinned one, so nothing was sent: expected %s, "
+                     "found %s; somebody may be posing as the server. If `dockmond fingerprint` "
+                     "prints the new one on the server, log in with `--pin %s`",
+                     config->url, config->pin, found, found);
+}
+
 /*
  * Trust on first use: a server whose certificate cannot be verified is accepted by the fingerprint
- * of its key, if the user confirms it.
+ * of its key, if the user confirms it. A key that is pinned already is not asked about again.
  */
 static int confirm_key(struct config *config, struct error *err)
 {
@@ -251,6 +264,8 @@ static int confirm_key(struct config *config, struct error *err)
         return r;
     if (client_get(c, xstrdup("/health"), NULL, &why) == 0 || !*client_refused_key(c))
         return 0; /* other errors show when logging in */
+    if (config->pin)
+        return refuse_key(config, client_refused_key(c), err);
     output_note("The certificate of %s cannot be verified. The fingerprint of its key is",
                 config->url);
     output_note("  %s", client_refused_key(c));
@@ -261,8 +276,8 @@ static int confirm_key(struct config *config, struct error *err)
     if (r == -ENOTTY) {
         return error_set(
             err, -EPROTO,
-            "the certificate of the server cannot be verified: give --pin with what `dockmond "
-            "fingerprint` prints, or --ca-file");
+            "the certificate of the server cannot be verified: give --pin with the output of "
+            "`dockmond fingerprint`, or --ca-file");
     }
     if (r < 0)
         return r;
@@ -270,6 +285,29 @@ static int confirm_key(struct config *config, struct error *err)
         return error_set(err, -ECANCELED, "the key was not confirmed; not logged in");
     config->pin = xstrdup(client_refused_key(c));
     return 0;
+}
+
+/* Flags about trust replace all that is remembered of it; without one it stays. */
+static int choose_trust(const struct login_options *o, struct config *config, struct error *err)
+{
+    bool is_tls = str_starts_with(config->url, "https://");
+
+    if (o->is_http_allowed)
+        config->is_http_allowed = true;
+    if (o->pin || o->ca_file || o->is_insecure) {
+        free(config->pin);
+        config->pin = xstrdup(o->pin);
+        free(config->ca_file);
+        config->ca_file = xstrdup(o->ca_file);
+        config->is_insecure = o->is_insecure;
+    }
+    if (o->pin && !is_tls) {
+        return error_set(err, -EINVAL, "--pin: %s is not encrypted; give an https:// address",
+                         config->url);
+    }
+    if (config->pin && tls_pins_check(config->pin, err) < 0)
+        return error_wrap(err, -EINVAL, o->pin ? "--pin" : "the remembered pin");
+    return is_tls && (config->pin || !config->is_insecure) ? confirm_key(config, err) : 0;
 }
 
 static int log_in(const struct login_options *o,
@@ -282,24 +320,11 @@ static int log_in(const struct login_options *o,
     r = ask_url(config, url, err);
     if (r < 0)
         return r;
-    /* The old credentials are not sent to the new server. */
     prompt_free_secret(TAKE_PTR(config->api_key));
     prompt_free_secret(TAKE_PTR(config->session));
-    config->is_insecure = o->is_insecure;
-    free(config->ca_file);
-    config->ca_file = xstrdup(o->ca_file);
-    free(config->pin);
-    config->pin = xstrdup(o->pin);
-
-    if (o->pin && !str_starts_with(config->url, "https://")) {
-        return error_set(err, -EINVAL, "--pin: %s is not encrypted; give an https:// address",
-                         config->url);
-    }
-    r = o->pin ? tls_pins_check(o->pin, err) : 0;
-    if (r < 0)
-        return error_wrap(err, r, "--pin");
-    if (r == 0 && str_starts_with(config->url, "https://") && !o->pin && !o->is_insecure)
-        r = confirm_key(config, err);
+    r = choose_trust(o, config, err);
+    if (r == 0)
+        r = config_check_transport(config, err);
     if (r < 0)
         return r;
     r = o->api_key || o->is_key_stdin ? use_key(o, config, err) : use_password(o, config, err);
@@ -327,7 +352,7 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
     struct error err = ERROR_INIT;
 
     (void)verb;
-    if (config_load(&config, secure_getenv, &err) < 0 ||
+    if (config_load_process(&config, &err) < 0 ||
         log_in(options, words->n ? words->items[0] : NULL, &config, &err) < 0) {
         return output_failure(NULL, err.msg);
     }
@@ -339,7 +364,7 @@ const struct verb verb_login = {
     .name = "login",
     .usage = "[OPTIONS] [URL]",
     .summary = "Log in to a DockMon server and remember it",
-    .examples = "  dockmon login http://127.0.0.1:8001\n"
+    .examples = "  dockmon login dockmon.example:8001\n"
                 "  dockmon login -u admin --password-stdin https://dockmon.example < password\n",
     VERB_FLAGS(flags),
     .max_words = 1,

@@ -46,7 +46,7 @@ int new_password_send_as(const char *user,
     json_auto_t *answer = NULL;
     int r;
 
-    r = config_load(&config, secure_getenv, err);
+    r = config_load_process(&config, err);
     if (r < 0)
         return r;
     prompt_free_secret(TAKE_PTR(config.api_key)); /* it would be used instead of the session */

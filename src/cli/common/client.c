@@ -18,7 +18,9 @@
 
 struct client {
     struct loop *loop;
-    char *url;
+    char *url;           /* for messages */
+    char *address;       /* http[s]://HOST[:PORT] */
+    const char *prefix;  /* of all paths, in url: "" or "/path" */
     char *authorization; /* "Bearer KEY", NULL: none */
     char *cookie;        /* "session_id=...", NULL: none */
     bool is_insecure;
@@ -35,11 +37,24 @@ struct pending {
     struct client_request *request;
 };
 
+static void set_url(struct client *c, const char *url)
+{
+    const char *authority = strstr(url, "://") + strlen("://");
+    size_t size = (size_t)(authority - url) + strcspn(authority, "/");
+
+    c->url = xstrdup(url);
+    c->address = xstrndup(url, size);
+    c->prefix = c->url + size;
+}
+
 int client_open(struct client **ret, const struct config *config, struct error *err)
 {
     _cleanup_(client_closep) struct client *c = xcalloc(1, sizeof(*c));
     int r;
 
+    r = config_check_transport(config, err);
+    if (r < 0)
+        return r;
     r = loop_new(&c->loop,
                  &(struct loop_options){.ca_file = config->ca_file,
                                         .pins = config->pin,
@@ -47,7 +62,7 @@ int client_open(struct client **ret, const struct config *config, struct error *
                  err);
     if (r < 0)
         return r;
-    c->url = xstrdup(config->url);
+    set_url(c, config->url);
     c->is_insecure = config->is_insecure;
     c->timeout_ms = TIMEOUT_MS;
     if (config->api_key) {
@@ -66,6 +81,7 @@ void client_close(struct client *c)
     if (c->loop)
         loop_free(c->loop);
     free(c->url);
+    free(c->address);
     free(c->authorization);
     free(c->cookie);
     free(c);
@@ -178,10 +194,11 @@ static void on_done(void *owner, const struct http_result *result)
 static int start_one(struct client *c, struct client_request *r, struct error *err)
 {
     struct http_header headers[2];
+    _cleanup_free_ char *path = xasprintf("%s%s", c->prefix, r->path);
     struct http_call_options o = {
-        .address = c->url,
+        .address = c->address,
         .method = r->method,
-        .path = r->path,
+        .path = path,
         .headers = headers,
         .max_body = CLIENT_MAX_BODY,
         .timeout_ms = c->timeout_ms,
@@ -302,7 +319,7 @@ struct client *client_open_configured(void)
     struct config config = {0};
     struct client *c = NULL;
 
-    if (config_load(&config, secure_getenv, &err) < 0 || client_open(&c, &config, &err) < 0)
+    if (config_load_process(&config, &err) < 0 || client_open(&c, &config, &err) < 0)
         output_error("%s", err.msg);
     config_done(&config);
     return c;

@@ -105,36 +105,143 @@ static void test_save_and_load(void **state)
     config_done(&again);
 }
 
+/* A saved configuration with every setting that belongs to http://a:1. */
+static void save_everything(void)
+{
+    struct config c = {0};
+
+    assert_int_equal(config_load(&c, env, NULL), 0);
+    assert_int_equal(config_set_url(&c, "http://a:1", NULL), 0);
+    c.api_key = xstrdup("file");
+    c.session = xstrdup("s");
+    c.pin = xstrdup("sha256:1");
+    c.ca_file = xstrdup("/ca");
+    c.is_insecure = true;
+    c.is_http_allowed = true;
+    assert_int_equal(config_save(&c, NULL), 0);
+    config_done(&c);
+}
+
 static void test_environment_overrides_file(void **state)
 {
     static const struct {
         const char *env;
         const char *url, *key;
+        bool keeps; /* the settings of the file */
     } cases[] = {
-        {"",                                           "http://a:1", "file"},
-        {"DOCKMON_API_KEY=env",                        "http://a:1", "env" },
-        {"DOCKMON_URL=http://a:1/",                    "http://a:1", "file"},
-        {"DOCKMON_URL=http://b:2",                     "http://b:2", NULL  }, /* not for b */
-        {"DOCKMON_URL=http://b:2 DOCKMON_API_KEY=env", "http://b:2", "env" },
-        {"DOCKMON_URL=",                               "http://a:1", "file"},
+        {"",                                            "http://a:1",  "file", true },
+        {"DOCKMON_API_KEY=env",                         "http://a:1",  "env",  true },
+        {"DOCKMON_URL=http://a:1/",                     "http://a:1",  "file", true },
+        {"DOCKMON_URL=http://b:2",                      "http://b:2",  NULL,   false},
+        {"DOCKMON_URL=https://a:1",                     "https://a:1", NULL,   false},
+        {"DOCKMON_URL=https://b:2 DOCKMON_API_KEY=env", "https://b:2", "env",  false},
+        {"DOCKMON_URL=",                                "http://a:1",  "file", true },
     };
     struct config c = {0};
 
     (void)state;
-    assert_int_equal(config_load(&c, env, NULL), 0);
-    assert_int_equal(config_set_url(&c, "a:1", NULL), 0);
-    c.api_key = xstrdup("file");
-    c.pin = xstrdup("sha256:1");
-    assert_int_equal(config_save(&c, NULL), 0);
-    config_done(&c);
-
+    save_everything();
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         variables = cases[i].env;
         assert_int_equal(config_load(&c, env, NULL), 0);
         assert_string_equal(c.url, cases[i].url);
         assert_true(str_eq(c.api_key, cases[i].key));
-        assert_true(str_eq(c.pin, str_eq(c.url, "http://a:1") ? "sha256:1" : NULL));
+        assert_true(str_eq(c.pin, cases[i].keeps ? "sha256:1" : NULL));
+        assert_true(str_eq(c.session, cases[i].keeps ? "s" : NULL));
+        assert_true(str_eq(c.ca_file, cases[i].keeps ? "/ca" : NULL));
+        assert_int_equal(c.is_insecure, cases[i].keeps);
+        assert_int_equal(c.is_http_allowed, cases[i].keeps);
         config_done(&c);
+    }
+}
+
+static void test_another_server_drops_settings(void **state)
+{
+    struct config c = {0};
+
+    (void)state;
+    save_everything();
+    variables = "DOCKMON_INSECURE_HTTP=true";
+    assert_int_equal(config_load(&c, env, NULL), 0);
+    assert_int_equal(config_choose_server(&c, "http://a:1/", env, NULL), 0);
+    assert_string_equal(c.pin, "sha256:1");
+    assert_int_equal(config_choose_server(&c, "http://b", env, NULL), 0);
+    assert_null(c.api_key);
+    assert_null(c.pin);
+    assert_null(c.ca_file);
+    assert_false(c.is_insecure);
+    assert_true(c.is_http_allowed); /* the environment asks for it, for any server */
+    config_done(&c);
+
+    variables = "DOCKMON_URL=http://b DOCKMON_INSECURE_HTTP=true";
+    assert_int_equal(config_load(&c, env, NULL), 0);
+    assert_true(c.is_http_allowed);
+    assert_int_equal(config_choose_server(&c, "http://c", env, NULL), 0);
+    assert_false(c.is_http_allowed); /* it was for b */
+    config_done(&c);
+}
+
+static void test_plain_http_is_for_loopback(void **state)
+{
+    static const struct {
+        const char *url;
+        bool is_allowed;
+    } cases[] = {
+        {"http://127.0.0.1:8001", true },
+        {"http://localhost",      true },
+        {"http://[::1]:8001/x",   true },
+        {"https://example:1",     true },
+        {"http://example:1",      false},
+        {"HTTP://10.0.0.1",       false},
+        {"http://127.example",    false},
+        {"http://localhost.x/",   false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct config c = {0};
+        struct error err = ERROR_INIT;
+
+        assert_int_equal(config_set_url(&c, cases[i].url, NULL), 0);
+        if ((config_check_transport(&c, &err) == 0) != cases[i].is_allowed)
+            fail_msg("%s: %s", cases[i].url, err.msg);
+        if (!cases[i].is_allowed)
+            assert_non_null(strstr(err.msg, "--insecure-http"));
+        c.is_http_allowed = true;
+        assert_int_equal(config_check_transport(&c, NULL), 0);
+        config_done(&c);
+    }
+}
+
+static void test_modes(void **state)
+{
+    static const struct {
+        mode_t mode;
+        int result;
+        bool is_exposed;
+    } cases[] = {
+        {0600, 0,      false},
+        {0640, 0,      true },
+        {0604, 0,      true },
+        {0620, -EPERM, false},
+        {0602, -EPERM, false},
+        {0666, -EPERM, false},
+    };
+    struct config c = {0};
+
+    (void)state;
+    save_everything();
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        _cleanup_free_ char *path = xasprintf("%s/dockmon/config", folder);
+        struct error err = ERROR_INIT;
+
+        assert_int_equal(chmod(path, cases[i].mode), 0);
+        assert_int_equal(config_load(&c, env, &err), cases[i].result);
+        assert_int_equal(c.is_exposed, cases[i].is_exposed);
+        if (cases[i].result < 0)
+            assert_non_null(strstr(err.msg, "chmod 600"));
+        config_done(&c);
+        c = (struct config){0};
     }
 }
 
@@ -185,9 +292,17 @@ static void test_urls(void **state)
         {"http://127.0.0.1:8001", "http://127.0.0.1:8001"},
         {"http://a/",             "http://a"             },
         {"https://[::1]:8001///", "https://[::1]:8001"   },
-        {"server:8001",           "http://server:8001"   },
+        {"HTTPS://a",             "https://a"            },
+        {"server:8001",           "https://server:8001"  },
+        {"10.0.0.1",              "https://10.0.0.1"     },
+        {"127.0.0.1:8001",        "http://127.0.0.1:8001"},
+        {"localhost:8001/",       "http://localhost:8001"},
+        {"[::1]:8001",            "http://[::1]:8001"    },
+        {"http://a/path/",        "http://a/path"        },
+        {"a/path",                "https://a/path"       },
         {"http://",               NULL                   },
-        {"http://a/path",         NULL                   },
+        {"http://a/path?x",       NULL                   },
+        {"http://a:0x1",          NULL                   },
         {"http://u:p@a",          NULL                   },
         {"http://a b",            NULL                   },
         {"unix:///x",             NULL                   },
@@ -210,10 +325,16 @@ static void test_urls(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_defaults),      TEST(test_path),
-        TEST(test_save_and_load), TEST(test_environment_overrides_file),
-        TEST(test_invalid_files), TEST(test_comments_and_unknown_keys),
+        TEST(test_defaults),
+        TEST(test_path),
+        TEST(test_save_and_load),
+        TEST(test_environment_overrides_file),
+        TEST(test_invalid_files),
+        TEST(test_comments_and_unknown_keys),
         TEST(test_urls),
+        TEST(test_another_server_drops_settings),
+        TEST(test_plain_http_is_for_loopback),
+        TEST(test_modes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

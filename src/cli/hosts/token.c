@@ -8,6 +8,8 @@
 #include "cli/common/member.h"
 #include "cli/common/output.h"
 #include "cli/common/verbs.h"
+#include "net/address.h"
+#include "net/url.h"
 
 struct token_options {
     bool is_multi_use, quiet, json;
@@ -36,6 +38,15 @@ static char *format_pin(const json_t *answer, const struct config *config)
     return xasprintf("DOCKMON_PIN=%s ", fingerprint);
 }
 
+static bool is_local(const char *url)
+{
+    struct url parts = {0};
+    bool is_loopback = url_parse(url, &parts, NULL) == 0 && address_is_loopback(parts.host);
+
+    url_done(&parts);
+    return is_loopback;
+}
+
 static void print_token(const json_t *answer, const struct config *config, bool is_multi_use)
 {
     _cleanup_free_ char *pin = format_pin(answer, config);
@@ -47,8 +58,7 @@ static void print_token(const json_t *answer, const struct config *config, bool 
                 is_multi_use ? "any number of hosts" : "one host");
     output_note("  DOCKMON_URL=%s %sREGISTRATION_TOKEN=%s dockmon-agent", url, pin,
                 member_text(answer, "token"));
-    if (str_starts_with(url, "http://127.") || str_starts_with(url, "http://localhost") ||
-        str_starts_with(url, "https://127.") || str_starts_with(url, "https://localhost")) {
+    if (is_local(url)) {
         output_note(
             "  (%s is an address of this machine: give other hosts one that they can reach)", url);
     }
@@ -64,7 +74,7 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
 
     (void)verb;
     (void)words;
-    if (config_load(&config, secure_getenv, &err) < 0 || client_open(&c, &config, &err) < 0 ||
+    if (config_load_process(&config, &err) < 0 || client_open(&c, &config, &err) < 0 ||
         client_send(c, "POST", xstrdup("/api/agent/generate-token"),
                     json_pack("{s:b}", "multi_use", o->is_multi_use), &answer, &err) < 0) {
         return output_failure(NULL, err.msg);

@@ -64,7 +64,7 @@ export class SamplePair {
     p.agent = await Agent.start({ url }, on, {
       dir: p.dir,
       token: 'registration-token',
-      env: { STATS_INTERVAL: '1s', ...env },
+      env: { STATS_INTERVAL: '1s', INSECURE_HTTP: 'true', ...env },
       wrap: p.site?.wrap,
     });
     later(() => p.agent.remove());
