@@ -1,5 +1,6 @@
 // Tokens, identities and sessions, with agents written by hand on npm `ws` at both eras.
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { HandAgent, containerElement } from './lib/hand-agent.mjs';
 import { Server } from './lib/dockmon.mjs';
@@ -143,19 +144,25 @@ test('cloned machines can register side by side', async () => {
   assert.notEqual(second.agentId, first.agentId);
 });
 
-test('the permanent token reconnects to the same host, and only with its engine id', async () => {
+test('the permanent token reconnects to the same host; another engine id is an event', async () => {
   const a = hand();
   await a.connect(await server.token());
-  const { hostId, permanentToken } = a;
+  const { hostId, permanentToken, engineId } = a;
   await a.close();
   await eventually(async () => (await hostOf(a)).status === 'offline');
 
+  a.engineId = randomUUID();
   assert.equal((await a.connect(permanentToken)).type, 'auth_success');
   assert.equal(a.hostId, hostId);
   assert.equal(a.permanentToken, permanentToken);
-  const thief = await hand({}).connect(permanentToken);
-  assert.equal(thief.error, 'Permanent token does not match engine_id');
-  assert.equal((await hostOf(a)).status, 'online', 'the owner is not affected');
+  assert.equal((await hostOf(a)).status, 'online');
+  const event = await eventually(
+    async () => (await client.get(`/api/events?host_id=${hostId}`)).events.find((e) => e.event_type === 'engine_changed'),
+    { what: 'the event engine_changed' },
+  );
+  assert.equal(event.details.old_engine_id, engineId);
+  assert.equal(event.details.new_engine_id, a.engineId);
+  assert.equal((await client.get(`/api/agent/${a.agentId}/status`)).agent.engine_id, a.engineId);
 });
 
 test('the agent id that the API lists is not a credential', async () => {

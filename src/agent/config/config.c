@@ -388,6 +388,7 @@ static void check_paths(struct config *c, struct buf *errors)
     while (n > 1 && c->data_path[n - 1] == '/')
         c->data_path[--n] = '\0';
     c->token_path = xasprintf("%s/permanent_token", n > 1 ? c->data_path : "");
+    c->engine_id_path = xasprintf("%s/engine_id", n > 1 ? c->data_path : "");
     c->spool_path = xasprintf("%s/spool", n > 1 ? c->data_path : "");
     c->event_log_path = xasprintf("%s/events", n > 1 ? c->data_path : "");
     drop_empty(&c->stacks_dir);
@@ -503,6 +504,7 @@ void config_done(struct config *c)
     free(c->http_address);
     free(c->http_prefix);
     free(c->token_path);
+    free(c->engine_id_path);
     free(c->spool_path);
     free(c->event_log_path);
     token_key_done(&c->token_key);

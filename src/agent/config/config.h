@@ -56,6 +56,7 @@ struct config {
     char *http_address;         /* http[s]://host:port, for http_client */
     char *http_prefix;          /* "" or "/prefix": the part before /api */
     char *token_path;           /* $DATA_PATH/permanent_token */
+    char *engine_id_path;       /* $DATA_PATH/engine_id */
     char *spool_path;           /* $DATA_PATH/spool */
     char *event_log_path;       /* $DATA_PATH/events */
     struct token_key token_key; /* unset: the token file is plain text */

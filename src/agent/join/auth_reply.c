@@ -83,8 +83,14 @@ static void judge_refusal(const struct auth_attempt *attempt,
         ret->reason = xstrdup(error);
         return;
     }
-    if (is_about_token(code) && attempt->with_permanent && attempt->has_registration) {
-        ret->verdict = AUTH_USE_REGISTRATION;
+    if (code == CODE_TOKEN_OF_OTHER_ENGINE && attempt->is_other_engine) {
+        ret->verdict = AUTH_USE_PRESENT_ENGINE;
+        ret->reason = xstrdup(error);
+        return;
+    }
+    if (is_about_token(code) && attempt->with_permanent &&
+        (attempt->has_other_token || attempt->has_registration)) {
+        ret->verdict = attempt->has_other_token ? AUTH_USE_OTHER_TOKEN : AUTH_USE_REGISTRATION;
         ret->reason = xstrdup(error);
         return;
     }

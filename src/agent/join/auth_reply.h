@@ -10,16 +10,20 @@
 
 enum auth_verdict {
     AUTH_ACCEPTED,
-    AUTH_DROP_FIELD,       /* try again at once without `field`, which this server does not know */
-    AUTH_USE_REGISTRATION, /* permanent token refused: try the registration token at once */
-    AUTH_REFUSED,          /* only the administrator can resolve it: the slowest retry */
-    AUTH_FAILED,           /* invalid answer or temporary error of the server: retry with backoff */
+    AUTH_DROP_FIELD, /* try again at once without `field`, which this server does not know */
+    AUTH_USE_PRESENT_ENGINE, /* kept engine id refused: try the engine's present one at once */
+    AUTH_USE_OTHER_TOKEN,    /* permanent token refused: try the other one at once */
+    AUTH_USE_REGISTRATION,   /* permanent token refused: try the registration token at once */
+    AUTH_REFUSED,            /* only the administrator can resolve it: the slowest retry */
+    AUTH_FAILED, /* invalid answer or temporary error of the server: retry with backoff */
 };
 
 /* The parameters of the attempt that the server answered. */
 struct auth_attempt {
     bool with_permanent;           /* the permanent token was sent */
+    bool has_other_token;          /* there is another permanent token that was not tried yet */
     bool has_registration;         /* there is a registration token */
+    bool is_other_engine;          /* the engine id that was sent is not the engine's present one */
     bool force_unique;             /* FORCE_UNIQUE_REGISTRATION */
     const struct strings *dropped; /* fields that were left out */
 };

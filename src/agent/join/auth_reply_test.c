@@ -11,6 +11,10 @@
 
 static const struct auth_attempt permanent = {.with_permanent = true};
 static const struct auth_attempt both = {.with_permanent = true, .has_registration = true};
+static const struct auth_attempt two = {
+    .with_permanent = true, .has_other_token = true, .has_registration = true};
+static const struct auth_attempt other_engine = {
+    .with_permanent = true, .is_other_engine = true, .has_other_token = true};
 static const struct auth_attempt registration = {.has_registration = true};
 static const struct auth_attempt forced = {.has_registration = true, .force_unique = true};
 
@@ -60,6 +64,12 @@ static void test_verdicts(void **state)
          "create a new registration token"                                                                                                                       },
         {&registration, REFUSAL("Registration token has expired"),                                              AUTH_REFUSED,
          "create a new registration token"                                                                                                                       },
+        {&two,          REFUSAL("Invalid registration token"),                                                  AUTH_USE_OTHER_TOKEN,  "Invalid"                 },
+        {&two,          REFUSAL("Permanent token does not match engine_id"),                                    AUTH_USE_OTHER_TOKEN,  "match"                   },
+        {&two,          REFUSAL("A host named 'x' already exists in DockMon"),                                  AUTH_REFUSED,          "AGENT_NAME"              },
+        {&other_engine, REFUSAL("Permanent token does not match engine_id"),
+         AUTH_USE_PRESENT_ENGINE,                                                                                                      "match"                   },
+        {&other_engine, REFUSAL("Invalid registration token"),                                                  AUTH_USE_OTHER_TOKEN,  "Invalid"                 },
         {&both,         REFUSAL("Agent with this engine_id is already registered"),                             AUTH_REFUSED,
          "FORCE_UNIQUE_REGISTRATION"                                                                                                                             },
         {&both,         REFUSAL("A host named 'x' already exists in DockMon"),                                  AUTH_REFUSED,          "AGENT_NAME"              },

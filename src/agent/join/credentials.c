@@ -27,6 +27,13 @@ static void seal_plain_token(const struct credentials *c, const struct token_fil
     }
 }
 
+/* The token of the file may be newer than PERMANENT_TOKEN; without a usable one there is none. */
+static void load_other(struct credentials *c, const struct token_file *file)
+{
+    if (token_load(file, &c->other, NULL, NULL) == 0 && str_eq(c->other, c->permanent))
+        wipe(&c->other);
+}
+
 int credentials_init(struct credentials *c, const struct config *config, struct error *err)
 {
     const struct token_file file = config_token_file(config);
@@ -34,10 +41,17 @@ int credentials_init(struct credentials *c, const struct config *config, struct 
     int r = 0;
 
     *c = (struct credentials){.config = config, .permanent = xstrdup(config->permanent_token)};
-    if (c->permanent)
-        return 0;
-    r = token_load(&file, &c->permanent, &is_sealed, err);
-    if (r == 0 && !is_sealed && file.key->is_set)
+    if (c->permanent) {
+        load_other(c, &file);
+    } else {
+        r = token_load(&file, &c->permanent, &is_sealed, err);
+    }
+    if (c->permanent) {
+        kept_engine_load(&c->engine, config->engine_id_path);
+    } else {
+        c->engine.path = config->engine_id_path;
+    }
+    if (r == 0 && !config->permanent_token && !is_sealed && file.key->is_set)
         seal_plain_token(c, &file);
     return r < 0 && (token_is_fatal(&file, r) || !config->registration_token) ? r : 0;
 }
@@ -45,6 +59,8 @@ int credentials_init(struct credentials *c, const struct config *config, struct 
 void credentials_done(struct credentials *c)
 {
     wipe(&c->permanent);
+    wipe(&c->other);
+    kept_engine_done(&c->engine);
     strings_done(&c->dropped);
 }
 
@@ -58,41 +74,89 @@ const char *credentials_token(const struct credentials *c)
     return uses_registration(c) ? c->config->registration_token : c->permanent;
 }
 
+const char *credentials_engine_id(struct credentials *c, const char *present)
+{
+    return kept_engine_choose(&c->engine, present);
+}
+
 void credentials_attempt(const struct credentials *c, struct auth_attempt *ret)
 {
     *ret = (struct auth_attempt){
         .with_permanent = !uses_registration(c),
+        .has_other_token = c->other && !c->tries_other,
+        .is_other_engine = c->engine.is_other,
         .has_registration = c->config->registration_token != NULL,
         .force_unique = c->config->force_unique,
         .dropped = &c->dropped,
     };
 }
 
+static void try_other_token(struct credentials *c)
+{
+    char *permanent = c->permanent;
+
+    c->permanent = c->other;
+    c->other = permanent;
+    c->tries_other = true;
+}
+
 void credentials_apply(struct credentials *c, const struct auth_reply *reply)
 {
     switch (reply->verdict) {
     case AUTH_DROP_FIELD: strings_add(&c->dropped, reply->field); break;
-    case AUTH_USE_REGISTRATION: c->tries_registration = true; break;
+    case AUTH_USE_PRESENT_ENGINE: c->engine.tries_present = true; break;
+    case AUTH_USE_OTHER_TOKEN: try_other_token(c); break;
+    case AUTH_USE_REGISTRATION:
+        c->tries_registration = true;
+        kept_engine_refuse(&c->engine);
+        break;
     case AUTH_ACCEPTED:
-    case AUTH_REFUSED: c->tries_registration = false; break;
+        c->tries_registration = c->tries_other = false;
+        kept_engine_accept(&c->engine);
+        break;
+    case AUTH_REFUSED:
+        c->tries_registration = c->tries_other = false;
+        kept_engine_refuse(&c->engine);
+        break;
     case AUTH_FAILED: break;
     }
 }
 
+static int check_issued(const char *token, struct error *err)
+{
+    if (token_is_valid(token))
+        return 0;
+    return error_set(err, -EBADMSG,
+                     "the token from the server is invalid: expected " TOKEN_EXPECTED);
+}
+
 int credentials_keep(struct credentials *c, const char *token, struct error *err)
 {
-    const struct token_file file = config_token_file(c->config);
+    int r;
 
-    if (str_is_empty(token) || str_eq(token, c->permanent))
-        return 0;
-    if (!token_is_valid(token)) {
-        return error_set(err, -EBADMSG,
-                         "the token from the server is invalid: expected " TOKEN_EXPECTED);
+    if (!str_is_empty(token) && !str_eq(token, c->permanent)) {
+        r = check_issued(token, err);
+        if (r < 0)
+            return r;
+        wipe(&c->permanent);
+        wipe(&c->other);
+        c->permanent = xstrdup(token);
+        c->is_unsaved = true;
     }
+    return credentials_save(c, err);
+}
 
-    wipe(&c->permanent);
-    c->permanent = xstrdup(token);
-    return token_save(&file, token, err);
+int credentials_save(struct credentials *c, struct error *err)
+{
+    const struct token_file file = config_token_file(c->config);
+    int r, r_token = 0;
+
+    r = kept_engine_save(&c->engine, err);
+    if (c->is_unsaved)
+        r_token = token_save(&file, c->permanent, err); /* its failure is the more important one */
+    if (r_token == 0)
+        c->is_unsaved = false;
+    return r_token < 0 ? r_token : r;
 }
 
 int credentials_rotate(struct credentials *c, const char *token, struct error *err)
@@ -100,7 +164,7 @@ int credentials_rotate(struct credentials *c, const char *token, struct error *e
     const struct token_file file = config_token_file(c->config);
     int r;
 
-    if (c->config->permanent_token) {
+    if (str_eq(c->config->permanent_token, c->permanent)) {
         return error_set(
             err, -EBUSY,
             "the agent's token is set by PERMANENT_TOKEN; remove it from the agent's configuration");
@@ -110,6 +174,7 @@ int credentials_rotate(struct credentials *c, const char *token, struct error *e
         return r;
     wipe(&c->permanent);
     c->permanent = xstrdup(token);
+    c->is_unsaved = false;
     return 0;
 }
 

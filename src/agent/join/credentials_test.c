@@ -10,11 +10,12 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 /* cmocka.h needs those above */
 #include <cmocka.h>
 
 static char dir[] = "/tmp/credentials_test.XXXXXX";
-static char *path;
+static char *path, *engine_path;
 static char env_token[] = "from-env";
 static char reg_token[] = "registration";
 
@@ -24,6 +25,7 @@ static int set_up(void **state)
     if (!mkdtemp(dir))
         return -1;
     path = xasprintf("%s/permanent_token", dir);
+    engine_path = xasprintf("%s/engine_id", dir);
     return 0;
 }
 
@@ -31,7 +33,9 @@ static int tear_down(void **state)
 {
     (void)state;
     (void)unlink(path);
+    (void)unlink(engine_path);
     free(path);
+    free(engine_path);
     return rmdir(dir);
 }
 
@@ -44,7 +48,7 @@ static void apply(struct credentials *c, enum auth_verdict verdict)
 
 static void test_choice(void **state)
 {
-    struct config config = {.token_path = path};
+    struct config config = {.token_path = path, .engine_id_path = engine_path};
     struct credentials c;
 
     (void)state;
@@ -68,18 +72,168 @@ static void test_choice(void **state)
     credentials_done(&c);
 }
 
-/* The registration token is tried once after each refusal of the permanent one. */
-static void test_refusal(void **state)
+/* The token in the file may be newer than PERMANENT_TOKEN: both are tried, in turns. */
+static void test_two_permanent_tokens(void **state)
 {
-    struct config config = {
-        .token_path = path, .permanent_token = env_token, .registration_token = reg_token};
+    struct config config = {.token_path = path,
+                            .engine_id_path = engine_path,
+                            .permanent_token = env_token,
+                            .registration_token = reg_token};
     struct auth_attempt attempt;
     struct credentials c;
 
     (void)state;
+    assert_int_equal(file_write_atomic(path, "exchanged", 9, 0600, NULL), 0);
+    assert_int_equal(credentials_init(&c, &config, NULL), 0);
+    assert_string_equal(credentials_token(&c), "from-env");
+    credentials_attempt(&c, &attempt);
+    assert_true(attempt.has_other_token);
+
+    apply(&c, AUTH_USE_OTHER_TOKEN);
+    assert_string_equal(credentials_token(&c), "exchanged");
+    credentials_attempt(&c, &attempt);
+    assert_true(attempt.with_permanent);
+    assert_false(attempt.has_other_token);
+    apply(&c, AUTH_USE_REGISTRATION);
+    assert_string_equal(credentials_token(&c), "registration");
+    apply(&c, AUTH_REFUSED);
+    credentials_attempt(&c, &attempt);
+    assert_true(attempt.has_other_token);
+
+    assert_string_equal(credentials_token(&c), "exchanged");
+    apply(&c, AUTH_ACCEPTED);
+    assert_int_equal(credentials_keep(&c, "exchanged", NULL), 0);
+    credentials_done(&c);
+
+    /* The same token twice is one. */
+    assert_int_equal(file_write_atomic(path, env_token, strlen(env_token), 0600, NULL), 0);
+    assert_int_equal(credentials_init(&c, &config, NULL), 0);
+    credentials_attempt(&c, &attempt);
+    assert_false(attempt.has_other_token);
+    credentials_done(&c);
+}
+
+/* A failed write is tried again, for the token and the engine id. */
+static void test_save_again(void **state)
+{
+    _cleanup_free_ char *missing = xasprintf("%s/missing", dir);
+    _cleanup_free_ char *token_path = xasprintf("%s/permanent_token", missing);
+    _cleanup_free_ char *engine_id_path = xasprintf("%s/engine_id", missing);
+    struct config config = {.token_path = token_path,
+                            .engine_id_path = engine_id_path,
+                            .registration_token = reg_token};
+    _cleanup_free_ char *stored = NULL;
+    struct error err = ERROR_INIT;
+    struct credentials c;
+
+    (void)state;
+    assert_int_equal(credentials_init(&c, &config, NULL), 0);
+    assert_string_equal(credentials_engine_id(&c, "E1"), "E1");
+    apply(&c, AUTH_ACCEPTED);
+    assert_int_equal(credentials_keep(&c, "issued", &err), -ENOENT);
+    assert_non_null(strstr(err.msg, "cannot store the permanent token"));
+    assert_int_equal(credentials_save(&c, &err), -ENOENT);
+
+    assert_int_equal(mkdir(missing, 0700), 0);
+    assert_int_equal(credentials_save(&c, &err), 0);
+    assert_int_equal(token_load(&(struct token_file){.path = token_path}, &stored, NULL, NULL), 0);
+    assert_string_equal(stored, "issued");
+    assert_int_equal(access(engine_id_path, F_OK), 0);
+
+    assert_int_equal(unlink(token_path), 0);
+    assert_int_equal(unlink(engine_id_path), 0);
+    assert_int_equal(credentials_save(&c, &err), 0); /* there is nothing left to write */
+    assert_int_equal(rmdir(missing), 0);
+    credentials_done(&c);
+}
+
+static void expect_engine(const char *id)
+{
+    _cleanup_free_ char *text = NULL;
+    size_t size;
+
+    assert_int_equal(file_read(engine_path, 1024, &text, &size, NULL), 0);
+    assert_string_equal(text, id);
+}
+
+/* The engine id of the registration is sent again, whatever the engine reports later. */
+static void test_engine_id(void **state)
+{
+    struct config config = {
+        .token_path = path, .engine_id_path = engine_path, .registration_token = reg_token};
+    struct auth_attempt attempt;
+    struct credentials c;
+
+    (void)state;
+    (void)unlink(path);
+    assert_int_equal(file_write_atomic(engine_path, "OLD", 3, 0600, NULL), 0);
+    assert_int_equal(credentials_init(&c, &config, NULL), 0);
+    assert_string_equal(credentials_engine_id(&c, "E1"), "E1"); /* no token: OLD counts nothing */
+    apply(&c, AUTH_FAILED);
+    assert_string_equal(credentials_engine_id(&c, "E2"), "E1"); /* the answer may have been lost */
+    apply(&c, AUTH_REFUSED);
+    assert_string_equal(credentials_engine_id(&c, "E3"), "E3");
+    apply(&c, AUTH_ACCEPTED);
+    assert_int_equal(credentials_keep(&c, "issued", NULL), 0);
+    expect_engine("E3");
+    assert_string_equal(credentials_engine_id(&c, "E4"), "E3");
+    credentials_done(&c);
+
+    assert_int_equal(credentials_init(&c, &config, NULL), 0);
+    assert_string_equal(credentials_engine_id(&c, "E5"), "E3");
+    apply(&c, AUTH_USE_REGISTRATION);
+    assert_string_equal(credentials_engine_id(&c, "E5"), "E3");
+    apply(&c, AUTH_REFUSED);
+    assert_string_equal(credentials_engine_id(&c, "E5"), "E3");
+
+    /* A server that refuses it is asked with the present one, once. */
+    credentials_attempt(&c, &attempt);
+    assert_true(attempt.is_other_engine);
+    apply(&c, AUTH_USE_PRESENT_ENGINE);
+    assert_string_equal(credentials_engine_id(&c, "E5"), "E5");
+    credentials_attempt(&c, &attempt);
+    assert_false(attempt.is_other_engine);
+    apply(&c, AUTH_REFUSED);
+    assert_string_equal(credentials_engine_id(&c, "E5"), "E3");
+    apply(&c, AUTH_USE_PRESENT_ENGINE);
+    assert_string_equal(credentials_engine_id(&c, "E5"), "E5");
+    apply(&c, AUTH_ACCEPTED);
+    assert_int_equal(credentials_keep(&c, NULL, NULL), 0);
+    expect_engine("E5");
+    credentials_done(&c);
+
+    /* The state of an older version has no such file: the id of today is kept. */
+    assert_int_equal(unlink(engine_path), 0);
+    assert_int_equal(credentials_init(&c, &config, NULL), 0);
+    assert_string_equal(credentials_engine_id(&c, "E6"), "E6");
+    apply(&c, AUTH_ACCEPTED);
+    assert_int_equal(credentials_keep(&c, "issued", NULL), 0);
+    expect_engine("E6");
+    credentials_done(&c);
+
+    /* A damaged file is ignored. */
+    assert_int_equal(file_write_atomic(engine_path, "no good", 7, 0600, NULL), 0);
+    assert_int_equal(credentials_init(&c, &config, NULL), 0);
+    assert_string_equal(credentials_engine_id(&c, "E7"), "E7");
+    credentials_done(&c);
+}
+
+/* The registration token is tried once after each refusal of the permanent one. */
+static void test_refusal(void **state)
+{
+    struct config config = {.token_path = path,
+                            .engine_id_path = engine_path,
+                            .permanent_token = env_token,
+                            .registration_token = reg_token};
+    struct auth_attempt attempt;
+    struct credentials c;
+
+    (void)state;
+    (void)unlink(path);
     assert_int_equal(credentials_init(&c, &config, NULL), 0);
     credentials_attempt(&c, &attempt);
     assert_true(attempt.with_permanent && attempt.has_registration);
+    assert_false(attempt.has_other_token);
 
     apply(&c, AUTH_USE_REGISTRATION);
     assert_string_equal(credentials_token(&c), "registration");
@@ -99,7 +253,8 @@ static void test_refusal(void **state)
 
 static void test_keep(void **state)
 {
-    struct config config = {.token_path = path, .registration_token = reg_token};
+    struct config config = {
+        .token_path = path, .engine_id_path = engine_path, .registration_token = reg_token};
     _cleanup_free_ char *stored = NULL;
     struct error err = ERROR_INIT;
     struct credentials c;
@@ -131,7 +286,8 @@ static void test_keep(void **state)
 
 static void test_dropped(void **state)
 {
-    struct config config = {.token_path = path, .registration_token = reg_token};
+    struct config config = {
+        .token_path = path, .engine_id_path = engine_path, .registration_token = reg_token};
     char field[] = "agent_os";
     struct auth_reply reply = {.verdict = AUTH_DROP_FIELD, .field = field};
     struct auth_attempt attempt;
@@ -154,7 +310,8 @@ static void test_dropped(void **state)
  */
 static void test_sealed(void **state)
 {
-    struct config config = {.token_path = path, .registration_token = reg_token};
+    struct config config = {
+        .token_path = path, .engine_id_path = engine_path, .registration_token = reg_token};
     struct token_key other = {0};
     struct error err = ERROR_INIT;
     _cleanup_free_ char *kept = NULL;
@@ -194,7 +351,8 @@ static void test_sealed(void **state)
 /* The file is written first: a token that cannot be written is not used. */
 static void test_rotate(void **state)
 {
-    struct config config = {.token_path = path, .registration_token = reg_token};
+    struct config config = {
+        .token_path = path, .engine_id_path = engine_path, .registration_token = reg_token};
     _cleanup_free_ char *stored = NULL;
     struct error err = ERROR_INIT;
     struct credentials c;
@@ -214,19 +372,33 @@ static void test_rotate(void **state)
     assert_null(strstr(err.msg, "third"));
     assert_string_equal(credentials_token(&c), "second");
 
+    credentials_done(&c);
+
     config.token_path = path;
     config.permanent_token = env_token;
+    assert_int_equal(credentials_init(&c, &config, NULL), 0);
     assert_int_equal(credentials_rotate(&c, "third", &err), -EBUSY);
-    assert_string_equal(credentials_token(&c), "second");
+    assert_string_equal(credentials_token(&c), "from-env");
+
+    /* The server has issued another one in exchange: that one is in the file, and can be rotated. */
+    assert_int_equal(credentials_keep(&c, "exchanged", NULL), 0);
+    assert_int_equal(credentials_rotate(&c, "third", NULL), 0);
+    assert_string_equal(credentials_token(&c), "third");
     credentials_done(&c);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_choice), cmocka_unit_test(test_refusal),
-        cmocka_unit_test(test_keep),   cmocka_unit_test(test_dropped),
-        cmocka_unit_test(test_sealed), cmocka_unit_test(test_rotate),
+        cmocka_unit_test(test_choice),
+        cmocka_unit_test(test_refusal),
+        cmocka_unit_test(test_keep),
+        cmocka_unit_test(test_dropped),
+        cmocka_unit_test(test_sealed),
+        cmocka_unit_test(test_rotate),
+        cmocka_unit_test(test_two_permanent_tokens),
+        cmocka_unit_test(test_save_again),
+        cmocka_unit_test(test_engine_id),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

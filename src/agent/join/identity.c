@@ -170,11 +170,12 @@ static json_t *encode_capabilities(const struct policy *policy)
 void identity_fill_register(const struct identity *id,
                             const struct config *config,
                             const char *token,
+                            const char *engine_id,
                             struct msg_register *ret)
 {
     *ret = (struct msg_register){
         .token = xstrdup(token),
-        .engine_id = xstrdup(id->engine_id),
+        .engine_id = xstrdup(engine_id),
         .version = xstrdup(DOCKMON_VERSION),
         .proto_version = xstrdup(config->proto_version),
         .capabilities = encode_capabilities(&config->policy),

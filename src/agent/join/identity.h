@@ -42,8 +42,12 @@ int identity_read(struct identity *ret,
                   struct error *err) _nodiscard_;
 void identity_done(struct identity *id);
 
-/* Fills a register message, to be released with msg_register_done(). */
+/*
+ * Fills a register message, to be released with msg_register_done(). `engine_id` is the one of the
+ * registration: kept_engine.h.
+ */
 void identity_fill_register(const struct identity *id,
                             const struct config *config,
                             const char *token,
+                            const char *engine_id,
                             struct msg_register *ret);

@@ -110,13 +110,13 @@ static void test_register(void **state)
     host_ips_add(&id.host_ips, 0x0a000001);
     host_ips_add(&id.host_ips, 0xc0a80105);
     assert_int_equal(policy_parse("observe,stop", &config.policy, NULL), 0);
-    identity_fill_register(&id, &config, "the-token", &message);
+    identity_fill_register(&id, &config, "the-token", "ENGINE:OF:THE:REGISTRATION", &message);
     v = msg_register_encode(&message, NULL);
     if (msg_register_decode(v, &decoded, &err) < 0)
         fail_msg("%s", err.msg);
 
     assert_string_equal(decoded.token, "the-token");
-    assert_string_equal(decoded.engine_id, "ABCD:EFGH:IJKL:MNOP");
+    assert_string_equal(decoded.engine_id, "ENGINE:OF:THE:REGISTRATION");
     assert_string_equal(decoded.version, DOCKMON_VERSION);
     assert_string_equal(decoded.proto_version, "1.1");
     assert_string_equal(decoded.hostname, "n");

@@ -20,6 +20,9 @@
 
 #define NUMBER_TEXT 24
 
+#define SAVE_INITIAL_MS 2000
+#define SAVE_MAX_MS     60000
+
 #define SUPERSEDED_REASON "New connection established"
 
 enum link_state {
@@ -48,6 +51,8 @@ struct link {
     uint64_t session_since_ms; /* 0: the last attempt did not reach a session */
 
     struct credentials credentials;
+    struct backoff save_backoff;
+    struct loop_timer save_timer; /* runs while the credentials could not be stored */
 
     struct inquiry inquiry;
     struct uplink uplink;
@@ -161,13 +166,35 @@ static int rotate_token(void *owner, const char *token, struct error *err)
     return credentials_rotate(&l->credentials, token, err);
 }
 
-static void start_session(struct link *l, const struct msg_auth_success *success)
+static void on_save_again(struct loop_timer *t)
+{
+    struct link *l = CONTAINER_OF(t, struct link, save_timer);
+    struct error err = ERROR_INIT;
+
+    if (credentials_save(&l->credentials, &err) < 0) {
+        log_debug(LOG_FIELDS("path", l->o.config->token_path), "%s", err.msg);
+        loop_timer_start(l->o.loop, &l->save_timer, backoff_next(&l->save_backoff), on_save_again);
+        return;
+    }
+    log_info(LOG_FIELDS("path", l->o.config->token_path), "the permanent token is stored now");
+}
+
+/* Stores the token and the engine id of an accepted attempt, and tries again after a failure. */
+static void keep_credentials(struct link *l, const char *token)
 {
     struct error err = ERROR_INIT;
 
-    if (credentials_keep(&l->credentials, success->permanent_token, &err) < 0)
-        log_error(LOG_FIELDS("path", l->o.config->token_path), "%s", err.msg);
+    loop_timer_stop(&l->save_timer);
+    if (credentials_keep(&l->credentials, token, &err) == 0)
+        return;
+    log_error(LOG_FIELDS("path", l->o.config->token_path), "%s", err.msg);
+    backoff_reset(&l->save_backoff);
+    loop_timer_start(l->o.loop, &l->save_timer, backoff_next(&l->save_backoff), on_save_again);
+}
 
+static void start_session(struct link *l, const struct msg_auth_success *success)
+{
+    keep_credentials(l, success->permanent_token);
     log_info(LOG_FIELDS("agent_id", success->agent_id, "host_id", success->host_id),
              "connected and accepted");
     l->session_since_ms = time_monotonic_ms();
@@ -212,6 +239,8 @@ static void on_open(void *owner)
 {
     struct link *l = owner;
     const char *token = credentials_token(&l->credentials);
+    const char *present = l->inquiry.identity.engine_id;
+    const char *engine_id = credentials_engine_id(&l->credentials, present);
     _cleanup_free_ const char **leave_out = NULL;
     struct msg_register message;
     json_t *v;
@@ -222,7 +251,11 @@ static void on_open(void *owner)
     leave_out = xcalloc(l->credentials.dropped.n + 1, sizeof(*leave_out));
     for (size_t i = 0; i < l->credentials.dropped.n; i++)
         leave_out[i] = l->credentials.dropped.items[i];
-    identity_fill_register(&l->inquiry.identity, l->o.config, token, &message);
+    if (!str_eq(engine_id, present)) {
+        log_info(LOG_FIELDS("engine_id", present, "registered", engine_id),
+                 "the engine has another id than at the registration: sending that one");
+    }
+    identity_fill_register(&l->inquiry.identity, l->o.config, token, engine_id, &message);
     v = msg_register_encode(&message, leave_out);
     text = json_text_write(v, &size);
 
@@ -251,6 +284,20 @@ static void on_auth_reply(struct link *l, const char *data, size_t size)
     case AUTH_DROP_FIELD:
         log_info(LOG_FIELDS("field", reply.field),
                  "the server does not know a field of register: trying without it");
+        l->next = NEXT_AT_ONCE;
+        break;
+    case AUTH_USE_PRESENT_ENGINE:
+        log_warn(NULL,
+                 "the server refused the engine id of the registration, trying the present one: %s",
+                 reply.reason);
+        l->next = NEXT_AT_ONCE;
+        break;
+    case AUTH_USE_OTHER_TOKEN:
+        log_warn(
+            LOG_FIELDS("path", l->o.config->token_path),
+            "the server refused the permanent token, trying the other one of PERMANENT_TOKEN and "
+            "the token file: %s",
+            reply.reason);
         l->next = NEXT_AT_ONCE;
         break;
     case AUTH_USE_REGISTRATION:
@@ -387,6 +434,7 @@ int link_new(struct link **ret, const struct link_options *o, struct error *err)
     uplink_init(&l->uplink, o->loop);
     inquiry_init(&l->inquiry, o->loop, o->engine, o->config, on_engine_known, l);
     backoff_init(&l->backoff, o->config->reconnect_initial_ms, o->config->reconnect_max_ms);
+    backoff_init(&l->save_backoff, SAVE_INITIAL_MS, SAVE_MAX_MS);
     r = credentials_init(&l->credentials, o->config, err);
     if (r < 0)
         return r;
@@ -399,6 +447,7 @@ void link_free(struct link *l)
     if (!l)
         return;
     loop_timer_stop(&l->timer);
+    loop_timer_stop(&l->save_timer);
     uplink_stop_heartbeat(&l->uplink);
     completion_cancel(&l->session_stopped);
     completion_done(&l->stopped);
@@ -448,6 +497,7 @@ static void on_drain_timeout(struct loop_timer *t)
 void link_stop(struct link *l, struct completion_wait *w, completion_fn fn)
 {
     completion_await(&l->stopped, w, fn);
+    loop_timer_stop(&l->save_timer);
     inquiry_cancel(&l->inquiry);
     uplink_stop_heartbeat(&l->uplink);
     if (l->state != LINK_SESSION) {

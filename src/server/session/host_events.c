@@ -8,18 +8,21 @@
 static const struct {
     const char *category, *type, *severity, *words, *old_state, *new_state, *message;
 } kinds[] = {
-    [HOST_EVENT_ADDED] = {"host",  "host_added",        "info",    "was added",             NULL,      "online", NULL},
-    [HOST_EVENT_CONNECTED] = {"host",  "host_connected",    "info",    "connected",             "offline", "online",
-                          NULL                                                                                       },
-    [HOST_EVENT_DISCONNECTED] = {"host",  "host_disconnected", "warning", "disconnected",          "online",
-                          "offline",                                                                             NULL},
+    [HOST_EVENT_ADDED] = {"host",  "host_added",        "info",    "was added",                 NULL,      "online", NULL                                                                                },
+    [HOST_EVENT_CONNECTED] = {"host",  "host_connected",    "info",    "connected",                 "offline", "online",
+                          NULL                                                                                                                                                                           },
+    [HOST_EVENT_DISCONNECTED] = {"host",  "host_disconnected", "warning", "disconnected",              "online",
+                          "offline",                                                                                 NULL                                                                                },
     [HOST_EVENT_MIGRATED] = {"host",  "host_migrated",     "info",
-                          "was migrated from a direct connection to an agent",              NULL,      NULL,     NULL},
+                          "was migrated from a direct connection to an agent",                  NULL,      NULL,     NULL                                                                                },
+    [HOST_EVENT_ENGINE_CHANGED] =
+        {"agent", "engine_changed",    "warning", "reports another engine id", NULL,      NULL,
+                          "Upgrades of Docker, Podman, and a lost or restored engine folder cause that. If none of them has happened, the agent's data directory may have been moved to another machine."},
     [HOST_EVENT_SUPERSEDED] =
         {"agent", "agent_superseded",  "warning",
-                          "has a new agent connection in place of one that was still open", NULL,      NULL,
+                          "has a new agent connection in place of one that was still open",     NULL,      NULL,
                           "If this repeats, the agent's data directory was copied to a second machine: give that one an "
-         "empty data directory and a registration token of its own."                                                 },
+         "empty data directory and a registration token of its own."                                                                                                                                     },
 };
 
 void host_event_add(struct ingest *in,

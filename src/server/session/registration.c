@@ -40,6 +40,7 @@ void registration_done(struct registration *r)
     host_done(&r->host);
     agent_done(&r->agent);
     secret_free(r->permanent_token);
+    free(r->former_engine);
     free(r->migrated_id);
     free(r->migrated_name);
     json_decref(r->candidates);
@@ -139,6 +140,30 @@ static char *clean_hostname(const char *hostname)
 
 /* --- reconnecting ----------------------------------------------------------------------------- */
 
+/* True if a registration with this engine id would find another agent. */
+static bool is_engine_of_other(struct db *s, const char *engine_id, const char *agent_id)
+{
+    _cleanup_(agent_done) struct agent other = {0};
+
+    return agents_get_by_engine(s, engine_id, &other, NULL) == 0 && !str_eq(other.id, agent_id);
+}
+
+/*
+ * Engine ids change: Podman invents them, upgrades of Docker and lost folders replace them. The
+ * agent keeps its former one if that is how another agent is found.
+ */
+static void follow_engine(struct db *s, struct attempt *a)
+{
+    struct registration *out = a->out;
+    const char *now = a->m->engine_id;
+
+    if (out->host.engine_id && !str_eq(out->host.engine_id, now))
+        out->former_engine = xstrdup(out->host.engine_id);
+    replace(&out->host.engine_id, now);
+    if (out->agent.force_unique || !is_engine_of_other(s, now, out->agent.id))
+        replace(&out->agent.engine_id, now);
+}
+
 /* Updates the rows of a known agent and its host. The caller has set the agent's token hash. */
 static int refresh(struct db *s, struct attempt *a, struct error *err)
 {
@@ -151,6 +176,7 @@ static int refresh(struct db *s, struct attempt *a, struct error *err)
         return error_wrap(err, r == -ENOENT ? -EIO : r, "host of agent %s", out->agent.id);
     if (name && !str_eq(name, out->host.name) && !hosts_name_taken(s, name, out->host.id))
         replace(&out->host.name, name);
+    follow_engine(s, a);
     describe_host(&out->host, a->m, a->now_ms);
     describe_agent(&out->agent, a->m, a->now_ms);
 
@@ -182,9 +208,6 @@ static void set_joined_with(struct agent *agent, char *hash)
 static int reconnect(struct db *s, struct attempt *a, bool is_legacy, struct error *err)
 {
     struct registration *out = a->out;
-
-    if (!str_eq(out->agent.engine_id, a->m->engine_id))
-        return error_code_set(err, CODE_TOKEN_OF_OTHER_ENGINE, TEXT_TOKEN_OF_OTHER_ENGINE);
 
     if (is_legacy) {
         issue_secret(out, AGENT_TOKEN_UNCONFIRMED);

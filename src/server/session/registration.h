@@ -6,8 +6,8 @@
  * only.
  *
  *   token of the message
- *     a permanent token         -> reconnect: the agent and its host are updated; the engine must
- *                                  be the one that the token was issued for
+ *     a permanent token         -> reconnect: the agent and its host are updated; another engine
+ *                                  id than before is stored, too
  *     an id of a legacy agent   -> reconnect, and issue a permanent token (agent_token.h)
  *     a registration token
  *       the engine's agent was revoked, or its first answer may be lost
@@ -47,6 +47,7 @@ struct registration {
     bool can_inventory, can_replay; /* capabilities in this message */
     bool can_samples;
     int64_t events_since;              /* engine time (ns) of the newest stored event, 0: none */
+    char *former_engine;               /* the engine id before it changed, or NULL */
     char *migrated_id, *migrated_name; /* the host that this one replaces, or NULL */
     json_t *candidates;                /* [{"host_id", "host_name"}], or NULL */
 };

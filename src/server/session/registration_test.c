@@ -227,7 +227,6 @@ static void test_reconnect_updates_the_rows(void **state)
     join_ok(s, token, "E1", "{\"hostname\":\"web\",\"os_version\":\"old\",\"num_cpus\":2}", &a);
     join_ok(s, token, "E2", "{\"hostname\":\"db\"}", &other);
 
-    join_refused(s, a.permanent_token, "E2", "{}", "Permanent token does not match engine_id");
     /* Neither the id, which is public, nor a hash of the database is accepted as a token. */
     join_refused(s, a.agent.id, "E1", "{}", "Invalid registration token");
     join_refused(s, a.agent.token_hash, "E1", "{}", "Invalid registration token");
@@ -246,6 +245,43 @@ static void test_reconnect_updates_the_rows(void **state)
     /* Another host has this name: the old name is kept. */
     join_ok(s, a.permanent_token, "E1", "{\"hostname\":\"db\"}", &third);
     assert_string_equal(third.host.name, "web9");
+    assert_int_equal(count_hosts(s), 2);
+}
+
+/* Podman has an id of its own in each answer, and upgrades of Docker replace it. */
+static void test_another_engine_id_is_stored(void **state)
+{
+    struct db *s = store_fixture_store(state);
+    _cleanup_free_ char *token = store_fixture_token(s, true, NOW);
+    _cleanup_(registration_done) struct registration a = {0}, b = {0}, again = {0};
+    _cleanup_(agent_done) struct agent row = {0};
+
+    join_ok(s, token, "XYVU:46N3", "{\"hostname\":\"web\"}", &a);
+    join_ok(s, token, "E2", "{\"hostname\":\"db\"}", &b);
+    join_ok(s, a.permanent_token, "XYVU:46N3", "{}", &again);
+    assert_null(again.former_engine);
+    registration_done(&again);
+
+    join_ok(s, a.permanent_token, "7ce0ee94", "{}", &again);
+    assert_string_equal(again.host.id, a.host.id);
+    assert_string_equal(again.agent.id, a.agent.id);
+    assert_string_equal(again.former_engine, "XYVU:46N3");
+    assert_string_equal(again.host.engine_id, "7ce0ee94");
+    assert_string_equal(again.agent.engine_id, "7ce0ee94");
+    registration_done(&again);
+    join_ok(s, a.permanent_token, "7ce0ee94", "{}", &again);
+    assert_null(again.former_engine);
+    registration_done(&again);
+
+    /* The id of another agent's engine: both stay connected, and E2 still finds the other one. */
+    join_ok(s, a.permanent_token, "E2", "{}", &again);
+    assert_string_equal(again.host.id, a.host.id);
+    assert_string_equal(again.host.engine_id, "E2");
+    assert_int_equal(agents_get_by_engine(s, "E2", &row, NULL), 0);
+    assert_string_equal(row.id, b.agent.id);
+    registration_done(&again);
+    join_ok(s, b.permanent_token, "E2", "{}", &again);
+    assert_string_equal(again.agent.id, b.agent.id);
     assert_int_equal(count_hosts(s), 2);
 }
 
@@ -275,7 +311,9 @@ static void test_legacy_agent_gets_a_token(void **state)
     _cleanup_free_ char *id = store_fixture_legacy_agent(s, "old", "E1");
     _cleanup_(registration_done) struct registration a = {0}, lost = {0}, c = {0};
 
-    join_refused(s, id, "E2", "{}", "Permanent token does not match engine_id");
+    join_ok(s, id, "E2", "{}", &lost); /* the engine was upgraded meanwhile */
+    assert_string_equal(lost.former_engine, "E1");
+    registration_done(&lost);
     join_ok(s, id, "E1", "{}", &lost);
     assert_string_equal(lost.agent.id, id);
     assert_true(str_is_hex(lost.permanent_token, 64));
@@ -454,6 +492,7 @@ int main(void)
         TEST(test_clone_needs_a_unique_name),
         TEST(test_engine_of_a_local_host_is_refused),
         TEST(test_reconnect_updates_the_rows),
+        TEST(test_another_engine_id_is_stored),
         TEST(test_reconnect_returns_the_newest_event_time),
         TEST(test_legacy_agent_gets_a_token),
         TEST(test_only_remote_host_of_the_engine_is_migrated),

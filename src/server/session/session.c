@@ -208,6 +208,21 @@ static void report_connected(struct session *se, const struct registration *r)
     host_event_add(in, HOST_EVENT_MIGRATED, h, se->peer, details);
 }
 
+static void report_engine(struct session *se, const struct registration *r)
+{
+    const struct fleet_host *h = session_host(se);
+    json_t *details;
+
+    if (!r->former_engine)
+        return;
+    log_warn(LOG_FIELDS("host", se->host_id, "old", r->former_engine, "new", h->row.engine_id),
+             "the engine of the host has another id");
+    details = json_object();
+    json_text_set(details, "old_engine_id", json_text_str(r->former_engine));
+    json_text_set(details, "new_engine_id", json_text_str(h->row.engine_id));
+    host_event_add(se->owner->ingest, HOST_EVENT_ENGINE_CHANGED, h, se->peer, details);
+}
+
 void session_register(struct session *se, const struct registration *r)
 {
     struct sessions *s = se->owner;
@@ -243,6 +258,7 @@ void session_register(struct session *se, const struct registration *r)
     } else {
         report_connected(se, r);
     }
+    report_engine(se, r);
     fleet_notify_host(s->o.fleet, h);
     if (!se->can_inventory)
         session_poll_start(se);
