@@ -1,9 +1,10 @@
 // Users, their sessions and the keys they create: permissions, and immediate effects of changes.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { rm } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
 import { WebSocket } from 'ws';
-import { Client, Server } from './lib/dockmon.mjs';
+import { Client, dockmon, Server, temporaryDirectory } from './lib/dockmon.mjs';
 
 let server, admin, root; // admin: a session of the first user; root: a key created offline
 
@@ -148,6 +149,71 @@ test('an API key works from its networks only, and keys that it creates are limi
   const { entries } = await admin.get('/api/audit?limit=500');
   for (const target of ['GET /api/hosts', 'GET /ws', 'GET /ws/shell/host/container'])
     assert.ok(entries.some((e) => e.action === 'apikey_refused' && e.who === 'from 10.0.0.0/8' && e.peer === '127.0.0.1' && e.target === target), target);
+});
+
+test('a key ends with the key that created it, and never has more rights', async () => {
+  const make = (c, name, more = {}, options) => c.post('/api/v2/api-keys', { name, role: 'admin', ...more }, options);
+  const client = ({ key }) => new Client(server, { key });
+  const day = await make(admin, 'a day', { expires_days: 1 });
+  const children = [];
+  for (const more of [{}, { expires_days: null }, { expires_days: 3650 }]) children.push(await make(client(day), `child ${children.length}`, more));
+  for (const c of children) assert.deepEqual([c.expires_at, c.parent_id, c.user_id], [day.expires_at, day.id, day.user_id]);
+  const grandchild = await make(client(children[0]), 'grandchild', { allowed_ips: '127.0.0.1' });
+  assert.equal(grandchild.allowed_ips, '127.0.0.1');
+  assert.deepEqual((await client(children[0]).get('/api/v2/api-keys')).map((k) => k.name), ['child 0', 'grandchild']);
+  await client(children[1]).delete(`/api/v2/api-keys/${day.id}`, { status: 404 });
+
+  // It is as limited in what it may change, whatever its role: a user has no such limits.
+  for (const limits of [{ expires_days: 1 }, { allowed_ips: '127.0.0.1' }, { scope: ['tag=x'] }]) {
+    const c = client(await make(root, `with ${JSON.stringify(limits)}`, limits));
+    for (const [method, path] of [['GET', ''], ['POST', ''], ['PUT', '/1'], ['DELETE', '/1'], ['POST', '/1/reset-password']])
+      await c.call(method, `/api/v2/users${path}`, { body: method === 'GET' ? undefined : { username: 'x', role: 'admin' }, status: 403 });
+    assert.equal((await c.get('/api/v2/api-keys')).length, 1);
+    assert.deepEqual((await c.get('/api/v2/auth/sessions')).sessions, []);
+  }
+
+  const weak = client(await admin.post('/api/v2/api-keys', { name: 'weak', role: 'viewer' }));
+  await weak.delete(`/api/v2/api-keys/${day.id}`, { status: 403 });
+  await client(grandchild).get('/api/hosts');
+  await admin.delete(`/api/v2/api-keys/${day.id}`);
+  for (const k of [day, ...children, grandchild]) await client(k).get('/api/hosts', { status: 401 });
+});
+
+test('every role lists and ends its own keys and sessions, by REST and by the CLI', async () => {
+  for (const role of ['viewer', 'operator', 'admin']) {
+    const p = await person(`own-${role}`, role);
+    const made = await p.session.post('/api/v2/api-keys', { name: `${role}s`, role: 'viewer' });
+    const keys = await p.session.get('/api/v2/api-keys');
+    assert.equal(keys.some((k) => k.id === made.id), true);
+    if (role !== 'admin') assert.deepEqual(keys.map((k) => k.name), [`${role}s`]);
+    const foreign = (await admin.get('/api/v2/api-keys')).find((k) => k.user_id !== p.id);
+    if (role !== 'admin') await p.session.delete(`/api/v2/api-keys/${foreign.id}`, { status: 404 });
+
+    const home = await temporaryDirectory();
+    const cli = (...words) => dockmon(server, null, words, { env: { HOME: home, XDG_CONFIG_HOME: '' }, input: `${p.password}\n` });
+    assert.equal((await cli('login', '-u', `own-${role}`, '--password-stdin')).code, 0);
+    assert.match((await cli('apikey', 'ls')).stdout, new RegExp(`${role}s +dockmon_\\w{5} `));
+    assert.equal((await cli('apikey', 'rm', `${role}s`)).code, 0);
+    await new Client(server, { key: made.key }).get('/api/hosts', { status: 401 });
+    const { id } = (await p.session.get('/api/v2/auth/sessions')).sessions.find((s) => s.is_current);
+    assert.match((await cli('session', 'ls')).stdout, new RegExp(`${id} +own-${role}`));
+    assert.equal((await cli('session', 'rm', id)).code, 0);
+    await p.session.get('/api/v2/auth/me', { status: 401 });
+    await rm(home, { recursive: true });
+  }
+});
+
+test('a password ends with the keys that were made with it', async () => {
+  const p = await person('kim', 'viewer');
+  const make = async (name) => new Client(server, { key: (await p.session.post('/api/v2/api-keys', { name, role: 'viewer' })).key });
+  const first = await make('kims first');
+  await p.session.post('/api/v2/auth/change-password', { current_password: p.password, new_password: 'kim second one', keep_api_keys: true });
+  await first.get('/api/hosts');
+  await change(p.session, 'kim second one', 'kim third one');
+  await first.get('/api/hosts', { status: 401 });
+  const second = await make('kims second');
+  await admin.post(`/api/v2/users/${p.id}/reset-password`, {});
+  await second.get('/api/hosts', { status: 401 });
 });
 
 test('all changes are audited, without passwords', async () => {

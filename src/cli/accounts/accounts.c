@@ -5,6 +5,7 @@
 #include "cli/common/member.h"
 #include "cli/common/messages.h"
 #include "cli/common/output.h"
+#include "cli/common/text.h"
 
 #include <errno.h>
 
@@ -55,6 +56,13 @@ json_t *accounts_find(const struct account_kind *kind,
 
 char *account_path(const struct account_kind *kind, const json_t *account, const char *tail)
 {
+    const char *id = json_string_value(json_object_get(account, "id"));
+
+    if (id) {
+        _cleanup_free_ char *escaped = text_url_encode(id);
+
+        return xasprintf("%s/%s%s", kind->path, escaped, tail);
+    }
     return xasprintf("%s/%lld%s", kind->path, (long long)member_integer(account, "id"), tail);
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * Things of the server that all are listed and removed alike: users, API keys, agents. A kind
+ * Things of the server that all are listed and removed alike: users, API keys, sessions. A kind
  * describes one of them; the verbs that list and remove are made from it by the macros below.
  */
 
@@ -19,7 +19,7 @@ struct account_kind {
     bool has_scopes; /* the listing has a column with scope_text(), which needs the hosts' names */
 };
 
-extern const struct account_kind account_users, account_keys;
+extern const struct account_kind account_users, account_keys, account_sessions;
 
 /* *ret: the list, the caller's. */
 int accounts_fetch(struct client *c,

@@ -31,7 +31,7 @@ const struct account_kind account_keys = {
 
 const struct verb verb_apikey_ls = {
     .name = "apikey ls",
-    .summary = "List the API keys of the server",
+    .summary = "List your API keys, or those of all users as an admin",
     .examples = "  dockmon apikey ls\n",
     ACCOUNTS_LS(account_keys, names),
 };
@@ -47,7 +47,7 @@ struct create_options {
 static const struct flag create_flags[] = {
     ROLE_FLAG(create_options, role),
     {"days", 0, FLAG_NUMBER, AT(days), "DAYS",
-                            "days until the key expires (default: it never does)"                                       },
+                            "days until the key expires (default: never, or with the key that creates it)"              },
     {"from", 0, FLAG_STRING, AT(from), "NETWORKS",
                             "accept the key from these networks only, such as 10.0.0.0/8,::1 (default: from everywhere)"},
     SCOPE_FLAG(create_options, scope),
@@ -95,7 +95,7 @@ const struct verb verb_apikey_create = {
 const struct verb verb_apikey_rm = {
     .name = "apikey rm",
     .usage = "KEY [KEY...]",
-    .summary = "Remove API keys by name or id",
+    .summary = "Remove API keys by name or id, with the keys created with them",
     .examples = "  dockmon apikey rm deploy\n",
     .words = WORDS_KEYS,
     ACCOUNTS_RM(account_keys),

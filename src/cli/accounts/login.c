@@ -206,7 +206,7 @@ static int replace_password(const struct login_options *o,
     if (r == 0)
         r = client_open(&c, config, err);
     if (r == 0)
-        r = new_password_send(c, password, new_password, err);
+        r = new_password_send(c, &(struct new_password){password, new_password, false}, err);
     return r < 0 ? r : 1;
 }
 

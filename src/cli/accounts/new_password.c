@@ -23,23 +23,19 @@ int new_password_ask(char **ret, struct error *err)
     return 0;
 }
 
-int new_password_send(struct client *c,
-                      const char *current,
-                      const char *new_password,
-                      struct error *err)
+int new_password_send(struct client *c, const struct new_password *change, struct error *err)
 {
-    json_t *body = json_pack("{s:s, s:s}", "current_password", current, "new_password",
-                             new_password);
+    json_t *body = json_pack("{s:s, s:s}", "current_password", change->current, "new_password",
+                             change->new_password);
 
     if (!body)
         return error_set(err, -EINVAL, "passwords must be UTF-8");
+    if (change->keep_keys)
+        (void)json_object_set_new(body, "keep_api_keys", json_true());
     return client_send(c, "POST", xstrdup("/api/v2/auth/change-password"), body, NULL, err);
 }
 
-int new_password_send_as(const char *user,
-                         const char *current,
-                         const char *new_password,
-                         struct error *err)
+int new_password_send_as(const char *user, const struct new_password *change, struct error *err)
 {
     _cleanup_(config_done) struct config config = {0};
     _cleanup_(client_closep) struct client *c = NULL;
@@ -51,12 +47,12 @@ int new_password_send_as(const char *user,
         return r;
     prompt_free_secret(TAKE_PTR(config.api_key)); /* it would be used instead of the session */
     prompt_free_secret(TAKE_PTR(config.session));
-    r = login_open_session(&config, user, current, &answer, err);
+    r = login_open_session(&config, user, change->current, &answer, err);
     if (r == 0)
         r = client_open(&c, &config, err);
     if (r < 0)
         return r;
-    r = new_password_send(c, current, new_password, err);
+    r = new_password_send(c, change, err);
     login_close_session(c);
     return r;
 }

@@ -183,13 +183,15 @@ const struct verb verb_user_rm = {
 
 struct passwd_options {
     const char *user;
-    bool is_stdin;
+    bool is_stdin, keep_keys;
 };
 
 static const struct flag passwd_flags[] = {
-    {"username", 'u', FLAG_STRING, offsetof(struct passwd_options, user),     "USER",
+    {"username",  'u', FLAG_STRING, offsetof(struct passwd_options, user),      "USER",
      "your user name, to log in and change your password; asked for when you use an API key"},
-    {"stdin",    0,   FLAG_BOOL,   offsetof(struct passwd_options, is_stdin), NULL,
+    {"keep-keys", 0,   FLAG_BOOL,   offsetof(struct passwd_options, keep_keys), NULL,
+     "keep your API keys, which end with the password otherwise"                            },
+    {"stdin",     0,   FLAG_BOOL,   offsetof(struct passwd_options, is_stdin),  NULL,
      "read two lines from standard input: the current password and the new one"             },
 };
 
@@ -226,6 +228,7 @@ static int change_own_password(struct client *c, const struct passwd_options *o,
 {
     _cleanup_(prompt_free_secretp) char *current = NULL, *new_password = NULL;
     _cleanup_free_ char *user = NULL;
+    struct new_password change;
     int r;
 
     r = find_user_name(c, o->user, &user, err);
@@ -240,8 +243,8 @@ static int change_own_password(struct client *c, const struct passwd_options *o,
     }
     if (r < 0)
         return r;
-    return user ? new_password_send_as(user, current, new_password, err)
-                : new_password_send(c, current, new_password, err);
+    change = (struct new_password){current, new_password, o->keep_keys};
+    return user ? new_password_send_as(user, &change, err) : new_password_send(c, &change, err);
 }
 
 static int run_passwd(const struct verb *verb, void *options, const struct args_list *words)
@@ -270,7 +273,8 @@ static int run_passwd(const struct verb *verb, void *options, const struct args_
 const struct verb verb_user_passwd = {
     .name = "user passwd",
     .usage = "[OPTIONS] [NAME]",
-    .summary = "Change your password, or reset that of a user to a random one",
+    .summary =
+        "Change your password, or reset that of a user to a random one; sessions and API keys end",
     .examples = "  dockmon user passwd -u olga\n  dockmon user passwd olga\n",
     VERB_FLAGS(passwd_flags),
     .words = WORDS_USERS,

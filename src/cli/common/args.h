@@ -60,6 +60,7 @@ enum word_kind {
     WORDS_HOSTS,
     WORDS_USERS,
     WORDS_KEYS,
+    WORDS_SESSIONS,
     WORDS_ROLES,
     WORDS_SHELLS,
     WORDS_FILES,

@@ -22,9 +22,17 @@ static const struct verb *const resources[] = {
 };
 
 static const struct verb *const users[] = {
-    &verb_user_ls,       &verb_user_create, &verb_user_rm,
-    &verb_user_passwd,   &verb_user_set,    &verb_apikey_ls,
-    &verb_apikey_create, &verb_apikey_rm,   NULL,
+    &verb_user_ls,
+    &verb_user_create,
+    &verb_user_rm,
+    &verb_user_passwd,
+    &verb_user_set,
+    &verb_apikey_ls,
+    &verb_apikey_create,
+    &verb_apikey_rm,
+    &verb_session_ls,
+    &verb_session_rm,
+    NULL,
 };
 
 static const struct verb *const program[] = {

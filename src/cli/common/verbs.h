@@ -78,5 +78,7 @@ extern const struct verb verb_user_passwd;
 extern const struct verb verb_apikey_ls;
 extern const struct verb verb_apikey_create;
 extern const struct verb verb_apikey_rm;
+extern const struct verb verb_session_ls;
+extern const struct verb verb_session_rm;
 extern const struct verb verb_version;
 extern const struct verb verb_completion;

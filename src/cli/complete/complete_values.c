@@ -201,6 +201,7 @@ static void ask(struct complete_sink *sink, struct client *c, enum word_kind kin
         break;
     case WORDS_USERS: add_accounts(sink, c, &account_users); break;
     case WORDS_KEYS: add_accounts(sink, c, &account_keys); break;
+    case WORDS_SESSIONS: add_accounts(sink, c, &account_sessions); break;
     case WORDS_ROLES:
     case WORDS_SHELLS:
     case WORDS_FILES:

@@ -1,6 +1,7 @@
 /*
- * /api/v2/api-keys: list, create and delete. A key never has more rights than its creator: role,
- * scope and networks are inherited or narrowed. Its secret is returned once and stored hashed.
+ * /api/v2/api-keys: list, create and delete. A key never has more rights than its creator, and does
+ * not outlive it: role, scope, networks and expiry are inherited or narrowed. Its secret is
+ * returned once and stored hashed.
  */
 
 #include "base/alloc.h"
@@ -10,20 +11,27 @@
 #include "server/api/job_call.h"
 #include "server/api/scope_body.h"
 #include "server/store/api_keys.h"
+#include "server/store/identities.h"
 #include "server/store/secret.h"
 #include "server/view/json_values.h"
 #include "server/view/scope_json.h"
 
 #include <errno.h>
 
+static json_t *make_id(int64_t id)
+{
+    return id ? json_integer(id) : json_null();
+}
+
 static json_t *make_key_json(const struct api_key *k)
 {
-    return json_pack("{s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "id", (json_int_t)k->id,
-                     "name", k->name, "prefix", k->prefix, "role", role_name(k->role), "created_at",
-                     json_value_time(k->created_at_ms), "last_used_at",
-                     json_value_time(k->last_used_at_ms), "expires_at",
+    return json_pack("{s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
+                     (json_int_t)k->id, "name", k->name, "prefix", k->prefix, "role",
+                     role_name(k->role), "created_at", json_value_time(k->created_at_ms),
+                     "last_used_at", json_value_time(k->last_used_at_ms), "expires_at",
                      json_value_time(k->expires_at_ms), "allowed_ips",
-                     json_value_string(k->networks), "scope", scope_json(k->scope));
+                     json_value_string(k->networks), "scope", scope_json(k->scope), "user_id",
+                     make_id(k->created_by), "parent_id", make_id(k->parent_id));
 }
 
 static void append_key(void *arg, const struct api_key *k)
@@ -31,10 +39,23 @@ static void append_key(void *arg, const struct api_key *k)
     (void)json_array_append_new(arg, make_key_json(k));
 }
 
+/* Admins see and delete all keys, others those of their own. A key with limits only has itself and
+ * those created with it, whatever its role. */
+static struct api_keys_owner get_owner(const struct identity *who)
+{
+    if (who->role == ROLE_ADMIN && !scope_is_limited(&who->scope) && !identity_is_limited_key(who))
+        return (struct api_keys_owner){0};
+    if (who->owner_id && !identity_is_limited_key(who))
+        return (struct api_keys_owner){.user_id = who->owner_id};
+    return (struct api_keys_owner){.key_id = who->key_id};
+}
+
 static int list_work(struct api_job *job)
 {
+    struct api_keys_owner owner = get_owner(&job->who);
+
     job->result = json_array();
-    return api_keys_each(job->store, append_key, job->result, &job->err);
+    return api_keys_each(job->store, &owner, append_key, job->result, &job->err);
 }
 
 void keys_list(struct api_call *call)
@@ -42,47 +63,97 @@ void keys_list(struct api_call *call)
     api_job_start(api_job_new(call, list_work, NULL));
 }
 
-static int create_work(struct api_job *job)
+/* The members of job->args. */
+enum { KEY_NAME, KEY_NETWORKS, KEY_SCOPE, KEY_SESSION_HASH };
+
+/* A session may have ended while the job was waiting, for example because the password was reset,
+ * and a key that is created after that would survive the reset. A key that has ended has no row. */
+static int check_session(struct db *s, const struct api_job *job, struct error *err)
 {
-    struct api_key row = {0};
+    struct identity_row row = {0};
+    int r;
+
+    if (job->who.key_id)
+        return 0;
+    r = identities_get_by_session(s, job->args[KEY_SESSION_HASH], job->numbers[1], &row, err);
+    identity_row_done(&row);
+    return r == -ENOENT ? error_set(err, -ENOKEY, "The session has ended") : r;
+}
+
+/* Narrows the key to the limits of the key that it is created with. */
+static int inherit(struct api_job *job,
+                   const struct api_key *parent,
+                   struct api_key *spec,
+                   struct error *err)
+{
+    struct networks networks;
+    int r;
+
+    spec->created_by = parent->created_by;
+    spec->parent_id = parent->id;
+    if (parent->expires_at_ms &&
+        (!spec->expires_at_ms || spec->expires_at_ms > parent->expires_at_ms))
+        spec->expires_at_ms = parent->expires_at_ms;
+    r = networks_parse(spec->networks, &networks, err);
+    if (r < 0)
+        return r;
+    if (!networks_are_within(&networks, &job->who.networks)) {
+        free(job->args[KEY_NETWORKS]);
+        spec->networks = job->args[KEY_NETWORKS] = xstrdup(parent->networks);
+    }
+    if (parent->scope) {
+        free(job->args[KEY_SCOPE]);
+        spec->scope = job->args[KEY_SCOPE] = xstrdup(parent->scope);
+    }
+    return 0;
+}
+
+struct creation {
+    struct api_job *job;
+    char *key; /* secret */
+};
+
+static int create_key(struct db *s, void *arg, struct error *err)
+{
+    struct creation *c = arg;
+    struct api_job *job = c->job;
+    struct api_key row = {0}, parent = {0};
     struct api_key spec = {
-        .name = job->args[0],
+        .name = job->args[KEY_NAME],
         .role = (enum role)job->numbers[0],
         .created_by = job->who.user_id,
         .created_at_ms = job->numbers[1],
         .expires_at_ms = job->numbers[2],
-        .networks = job->args[1],
-        .scope = job->args[2],
+        .networks = job->args[KEY_NETWORKS],
+        .scope = job->args[KEY_SCOPE],
     };
-    char *key = NULL;
     int r;
 
-    /* A key created with a key belongs to the same user, and is deleted with that user. */
-    if (job->who.key_id) {
-        r = api_keys_get(job->store, job->who.key_id, &row, &job->err);
-        if (r < 0)
-            return r;
-        spec.created_by = row.created_by;
-        if (row.networks) { /* it also keeps the key's networks */
-            free(job->args[1]);
-            job->args[1] = xstrdup(row.networks);
-            spec.networks = job->args[1];
-        }
-        if (row.scope) {
-            free(job->args[2]);
-            job->args[2] = xstrdup(row.scope);
-            spec.scope = job->args[2];
-        }
-        api_key_done(&row);
+    r = check_session(s, job, err);
+    if (r == 0 && job->who.key_id) {
+        r = api_keys_get(s, job->who.key_id, &parent, err);
+        if (r == 0)
+            r = inherit(job, &parent, &spec, err);
+        api_key_done(&parent);
     }
-    r = api_keys_create(job->store, &spec, &key, &row, &job->err);
-    if (r < 0)
-        return r;
-    job->result = make_key_json(&row);
-    (void)json_object_set_new(job->result, "key", json_string(key));
+    if (r == 0)
+        r = api_keys_create(s, &spec, &c->key, &row, err);
+    if (r == 0)
+        job->result = make_key_json(&row);
     api_key_done(&row);
-    secret_free(key);
-    return 0;
+    return r;
+}
+
+static int create_work(struct api_job *job)
+{
+    struct creation c = {.job = job};
+    int r;
+
+    r = db_tx(job->store, create_key, &c, &job->err);
+    if (r == 0)
+        (void)json_object_set_new(job->result, "key", json_string(c.key));
+    secret_free(c.key);
+    return r;
 }
 
 /* Reads "allowed_ips": networks separated by commas; absent, null or empty means no restriction. */
@@ -130,17 +201,17 @@ static int read_key(struct api_call *call, struct api_job *job, struct error *er
     if (days && !json_is_null(days) &&
         (!json_is_integer(days) || json_integer_value(days) < 1 || json_integer_value(days) > 3650))
         return error_set(err, -EDOM, "`expires_days` must be a number from 1 to 3650");
-    r = read_networks(body, &job->args[1], err);
+    r = read_networks(body, &job->args[KEY_NETWORKS], err);
     if (r == 0)
-        r = api_body_scope(call, body, &job->args[2], err);
+        r = api_body_scope(call, body, &job->args[KEY_SCOPE], err);
     if (r < 0)
         return r;
-    if (job->args[2] && call->who.key_id && call->who.scope.own.n_rules > 0) {
+    if (job->args[KEY_SCOPE] && call->who.key_id && call->who.scope.own.n_rules > 0) {
         return error_set(
             err, -EACCES,
             "Permission denied: a key with a scope can only create keys with the same scope");
     }
-    job->args[0] = xstrdup(name);
+    job->args[KEY_NAME] = xstrdup(name);
     job->numbers[0] = (int64_t)role;
     job->numbers[1] = time_utc_ms();
     job->numbers[2] = json_is_integer(days) ? job->numbers[1] + json_integer_value(days) * 86400000
@@ -152,20 +223,47 @@ void keys_create(struct api_call *call)
 {
     struct api_job *job = api_job_new(call, create_work, NULL);
     struct error err = ERROR_INIT;
+    char hash[SECRET_HASH_SIZE];
 
     if (read_key(call, job, &err) < 0) {
         api_fail_error(call, &err);
         api_job_free(job);
         return;
     }
-    call->target = xstrdup(job->args[0]);
+    if (!call->who.key_id) {
+        secret_hash(call->credentials->session_id, hash);
+        job->args[KEY_SESSION_HASH] = xstrdup(hash);
+    }
+    call->target = xstrdup(job->args[KEY_NAME]);
     api_job_start(job);
+}
+
+/* A key must not end a stronger key of its user. */
+static int check_role(struct api_job *job, const struct api_keys_owner *owner)
+{
+    struct api_key row = {0};
+    int r;
+
+    if (!owner->user_id)
+        return 0;
+    r = api_keys_get(job->store, job->numbers[0], &row, &job->err);
+    if (r == 0 && job->who.key_id && owner->user_id == row.created_by && row.role > job->who.role) {
+        r = error_set(&job->err, -EACCES,
+                      "Permission denied: a key of role %s cannot delete one of role %s",
+                      role_name(job->who.role), role_name(row.role));
+    }
+    api_key_done(&row);
+    return r;
 }
 
 static int delete_work(struct api_job *job)
 {
-    int r = api_keys_delete(job->store, job->numbers[0], &job->err);
+    struct api_keys_owner owner = get_owner(&job->who);
+    int r;
 
+    r = check_role(job, &owner);
+    if (r == 0)
+        r = api_keys_delete(job->store, job->numbers[0], &owner, &job->err);
     if (r == 0)
         job->result = json_pack("{s:s}", "message", "API key deleted");
     return r;
@@ -174,7 +272,7 @@ static int delete_work(struct api_job *job)
 static void delete_done(struct api_job *job)
 {
     if (job->code == 0)
-        auth_forget_key(job->call->api->o.auth, job->numbers[0]);
+        auth_forget_all(job->call->api->o.auth); /* including keys created with it */
     api_job_answer(job);
 }
 

@@ -138,6 +138,7 @@ void password_post(struct api_call *call)
 {
     struct error err = ERROR_INIT;
     const char *current = NULL, *new_password = NULL;
+    bool keep_api_keys = false;
     const json_t *body;
     int r;
 
@@ -150,6 +151,8 @@ void password_post(struct api_call *call)
         r = api_body_string(body, "current_password", MAX_PASSWORD, &current, &err);
     if (r == 0)
         r = api_body_string(body, "new_password", MAX_PASSWORD, &new_password, &err);
+    if (r == 0)
+        r = api_body_bool(body, "keep_api_keys", false, &keep_api_keys, &err);
     if (r < 0) {
         api_fail_error(call, &err);
         return;
@@ -160,6 +163,7 @@ void password_post(struct api_call *call)
                              .current = current,
                              .new_password = new_password,
                              .keep_session_id = call->credentials->session_id,
+                             .keep_api_keys = keep_api_keys,
                          },
                          on_password, call);
 }

@@ -30,6 +30,7 @@ enum route_object {
     OBJECT_AGENT,       /* OBJECT_HOST by the agent in path parameter 0 */
     OBJECT_WHOLE_AGENT, /* OBJECT_WHOLE_HOST by the agent in path parameter 0 */
     OBJECT_GLOBAL,      /* the installation: 403 with any scope */
+    OBJECT_USERS,       /* OBJECT_GLOBAL, and 403 for any key with limits, which a user has not */
 };
 
 struct route {

@@ -75,7 +75,8 @@ static void assert_object_fits(const struct route *r)
     bool has_container = strstr(r->pattern, "/containers/{container}");
 
     assert_int_not_equal(object, OBJECT_UNDECIDED);
-    if (object == OBJECT_GLOBAL)
+    assert_int_equal(object == OBJECT_USERS, str_starts_with(r->pattern, "/api/v2/users"));
+    if (object == OBJECT_GLOBAL || object == OBJECT_USERS)
         return;
     if (str_starts_with(r->pattern, "/api/hosts/{host}")) {
         assert_int_equal(object == OBJECT_CONTAINER, has_container);

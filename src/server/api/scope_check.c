@@ -38,9 +38,17 @@ bool scope_check(struct api_call *call)
     bool is_whole = object == OBJECT_WHOLE_HOST || object == OBJECT_WHOLE_AGENT;
     const struct fleet_host *h;
 
+    if (object == OBJECT_USERS && identity_is_limited_key(&call->who)) {
+        api_fail(
+            call, -EACCES,
+            "Permission denied: the API key %s has an expiry, networks or a scope, which a user "
+            "does not have; manage users with a session or with a key without limits",
+            call->who.name);
+        return false;
+    }
     if (!scope_is_limited(s) || object == OBJECT_NONE || object == OBJECT_LIST)
         return true;
-    if (object == OBJECT_GLOBAL || object == OBJECT_UNDECIDED) {
+    if (object == OBJECT_GLOBAL || object == OBJECT_USERS || object == OBJECT_UNDECIDED) {
         api_fail_code(
             call, CODE_OUT_OF_SCOPE,
             "Permission denied: %s %s concerns the whole installation, and %s has a scope",

@@ -141,12 +141,15 @@ void users_delete_one(struct api_call *call)
 
 /* --- sessions --------------------------------------------------------------------------------- */
 
-/* Returns the user whose sessions the caller may list and end; 0 for all users. */
+/* Returns the user whose sessions the caller may list and end; 0 for all users. A key without
+ * limits has those of its user: the CLI has a key, and its user a browser. */
 static int64_t get_sessions_owner(const struct api_call *call)
 {
-    if (call->who.role == ROLE_ADMIN && !scope_is_limited(&call->who.scope))
+    const struct identity *who = &call->who;
+
+    if (who->role == ROLE_ADMIN && !scope_is_limited(&who->scope) && !identity_is_limited_key(who))
         return 0;
-    return call->who.user_id ? call->who.user_id : NOBODY;
+    return who->owner_id && !identity_is_limited_key(who) ? who->owner_id : NOBODY;
 }
 
 struct session_list {

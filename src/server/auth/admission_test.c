@@ -99,8 +99,8 @@ static void a_socket_is_read_when_it_is_known_whose_it_is(void **state)
     arrive(b, &second, key, NULL); /* the cache knows it: at once */
     assert_int_equal(second.n_admitted, 1);
 
-    assert_int_equal(api_keys_delete(b->f->store, id, NULL), 0);
-    auth_forget_key(b->auth, id);
+    assert_int_equal(api_keys_delete(b->f->store, id, &(struct api_keys_owner){0}, NULL), 0);
+    auth_forget_all(b->auth);
     bench_drain(b);
     assert_int_equal(first.n_refused + second.n_refused, 2);
     assert_int_equal(first.code, WS_CLOSE_POLICY);

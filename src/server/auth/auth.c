@@ -86,11 +86,34 @@ bool auth_session_key(const char *session_id, char ret[IDENTITY_KEY_SIZE])
 
 static bool make_bearer_key(const char *bearer, char ret[IDENTITY_KEY_SIZE])
 {
-    if (!str_starts_with(bearer, API_KEY_PREFIX) ||
-        !str_is_hex(bearer + strlen(API_KEY_PREFIX), API_KEY_SECRET_LENGTH))
-        return false;
-    make_key('k', bearer, ret);
-    return true;
+    static const char *const prefixes[] = {API_KEY_PREFIX, API_KEY_OLD_PREFIX};
+
+    for (size_t i = 0; i < ARRAY_LEN(prefixes); i++) {
+        if (str_starts_with(bearer, prefixes[i]) &&
+            str_is_hex(bearer + strlen(prefixes[i]), API_KEY_SECRET_LENGTH)) {
+            make_key('k', bearer, ret);
+            return true;
+        }
+    }
+    return false;
+}
+
+bool identity_is_limited_key(const struct identity *who)
+{
+    return who->key_id && (who->expires_at_ms || who->networks.n > 0 || who->scope.own.n_rules > 0);
+}
+
+int auth_check_unchanged(struct db *s, const struct user *user, struct error *err)
+{
+    _cleanup_(user_done) struct user now = {0};
+    int r;
+
+    r = users_get(s, user->id, &now, err);
+    if (r == 0 && !str_eq(now.password_hash, user->password_hash))
+        r = -ENOKEY;
+    return r == -ENOENT || r == -ENOKEY
+               ? error_set(err, -ENOKEY, "The password was changed in the meantime")
+               : r;
 }
 
 const char *auth_key_hash(const char *key)
@@ -180,9 +203,11 @@ static void check_on_work(void *job)
     if (c->code == 0) {
         who.user_id = c->row.user_id;
         who.key_id = c->row.key_id;
+        who.owner_id = c->row.owner_id;
         str_copy(who.name, sizeof(who.name), c->row.name);
         who.role = c->row.role;
         who.must_change_password = c->row.must_change_password;
+        who.expires_at_ms = c->row.expires_at_ms;
         identity_cache_put(a->cache, c->key, &who, a->o.clock_ms());
         check_address(a, &(struct auth_proof){.peer = c->peer, .request = c->request}, &who,
                       c->done, c->owner);
@@ -231,7 +256,7 @@ void auth_check_key(struct auth *a,
     const struct identity *known = identity_cache_find(a->cache, key, a->o.clock_ms());
     struct identity who;
 
-    if (!known) {
+    if (!known || (known->expires_at_ms && known->expires_at_ms <= a->o.utc_ms())) {
         check_start(a, key, proof, done, owner);
         return;
     }
@@ -254,11 +279,5 @@ void auth_forget_all(struct auth *a)
 {
     identity_cache_free(a->cache);
     a->cache = identity_cache_new(CACHE_LIFETIME_MS, CACHE_MAX);
-    auth_watches_sweep(a);
-}
-
-void auth_forget_key(struct auth *a, int64_t key_id)
-{
-    identity_cache_remove_owner(a->cache, 0, key_id);
     auth_watches_sweep(a);
 }

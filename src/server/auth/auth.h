@@ -30,14 +30,20 @@
 #include <stdint.h>
 
 struct identity {
-    int64_t user_id; /* 0 for an API key */
-    int64_t key_id;  /* 0 for a session */
-    char name[64];   /* user name or key name */
+    int64_t user_id;  /* 0 for an API key */
+    int64_t key_id;   /* 0 for a session */
+    int64_t owner_id; /* the user, or the one who created the API key; 0: created offline */
+    char name[64];    /* user name or key name */
     enum role role;
     bool must_change_password;
     struct networks networks; /* where an API key may be used */
+    int64_t expires_at_ms;    /* 0: never */
     struct scope scope;       /* the hosts and containers that may be accessed */
 };
+
+/* Returns whether the identity is an API key with an expiry, networks or a scope of its own. Such a
+ * key must not get rid of these limits by means of what it creates or changes. */
+bool identity_is_limited_key(const struct identity *who);
 
 /* A session with an initial password may only change it. */
 #define AUTH_MUST_CHANGE "The initial password must be changed first"
@@ -98,11 +104,13 @@ typedef void (*auth_code_fn)(void *owner, int code, const struct error *err);
 void auth_logout(struct auth *a, const char *session_id, auth_code_fn done, void *owner);
 /* `code` is -ENOKEY when the current password is wrong, -EDOM when the new one is invalid (8 to 128
  * characters, not the current one), -EAGAIN after too many attempts. Ends the user's other
- * sessions. */
+ * sessions and, unless keep_api_keys, the user's API keys: a key that was made with a known
+ * password must not survive the change of that password unnoticed. */
 struct auth_password_change {
     int64_t user_id;
     const char *current, *new_password;
     const char *keep_session_id; /* or NULL */
+    bool keep_api_keys;
 };
 void auth_change_password(struct auth *a,
                           const struct auth_password_change *request,
@@ -112,7 +120,8 @@ void auth_change_password(struct auth *a,
 /*
  * Changes of users by an admin. -EBUSY for deleting, demoting or limiting the last admin without a
  * scope, and -EACCES for doing so to oneself. A password set by an admin must be changed by its
- * user. All actions except creation end the sessions of the user and drop all cached identities.
+ * user, and ends the user's API keys. All actions except creation end the sessions of the user and
+ * drop all cached identities.
  */
 enum auth_user_action {
     AUTH_USER_CREATE,
@@ -142,8 +151,6 @@ void auth_manage_user(struct auth *a,
                       auth_user_fn done,
                       void *owner);
 
-/* Call after a session was revoked by its short name. */
+/* Call after a session was revoked by its short name, and after api_keys_delete(), so that the
+ * proofs of these are refused at once. */
 void auth_forget_all(struct auth *a);
-
-/* Call after api_keys_delete(), so that the key is refused at once. */
-void auth_forget_key(struct auth *a, int64_t key_id);

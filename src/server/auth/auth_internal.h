@@ -41,6 +41,10 @@ void auth_flow_init(struct auth_flow *f, struct auth *a);
 /* Removes the flow from auth.flows; harmless after auth_free(). */
 void auth_flow_done(struct auth_flow *f);
 
+/* Returns -ENOKEY if the password of the user is another one than in the row, which was read before
+ * argon2: a password that was replaced in the meantime must not open or change anything. */
+int auth_check_unchanged(struct db *s, const struct user *user, struct error *err) _nodiscard_;
+
 /* Writes "s:" and the hash. Returns false when the text cannot be a session id. */
 bool auth_session_key(const char *session_id, char ret[IDENTITY_KEY_SIZE]);
 /* Writes the cache key of the bearer, or else of the session. Returns false when it is

@@ -5,6 +5,7 @@
 #include "base/str.h"
 #include "server/auth/fixture.h"
 #include "server/auth/password.h"
+#include "server/sqlite/db_internal.h"
 #include "server/store/api_keys.h"
 #include "server/store/secret.h"
 #include "server/store/users.h"
@@ -310,7 +311,7 @@ static void test_keys_identify_and_are_cached(void **state)
 
     /* Another process revokes the key, which is noticed when the cached entry has expired. */
     assert_int_equal(store_open(&other, b->f->dir, NULL), 0);
-    assert_int_equal(api_keys_delete(other, id, NULL), 0);
+    assert_int_equal(api_keys_delete(other, id, &(struct api_keys_owner){0}, NULL), 0);
     db_close(other);
     bench_clock_ms += 4999;
     assert_int_equal(check(b, NULL, key), 0);
@@ -325,8 +326,8 @@ static void test_a_forgotten_key_is_read_again(void **state)
     _cleanup_(secret_freep) char *key = bench_add_key(b, "ci", NULL, 0, &id);
 
     assert_int_equal(check(b, NULL, key), 0);
-    assert_int_equal(api_keys_delete(b->f->store, id, NULL), 0);
-    auth_forget_key(b->auth, id);
+    assert_int_equal(api_keys_delete(b->f->store, id, &(struct api_keys_owner){0}, NULL), 0);
+    auth_forget_all(b->auth);
     assert_int_equal(check(b, NULL, key), -ENOKEY);
 }
 
@@ -354,6 +355,97 @@ static void test_a_changed_password_ends_other_sessions(void **state)
     assert_int_equal(access(b->password_file, F_OK), -1);
     assert_int_equal(log_in(b, "admin", PASSWORD), -ENOKEY);
     assert_int_equal(log_in(b, "admin", "battery staple"), 0);
+}
+
+static bool has_key(struct bench *b, int64_t id)
+{
+    struct api_key row = {0};
+    int r = api_keys_get(b->f->store, id, &row, NULL);
+
+    api_key_done(&row);
+    return r == 0;
+}
+
+static void on_managed(void *owner, const struct auth_user_result *r)
+{
+    ((struct bench *)owner)->code = r->code;
+}
+
+static void test_keys_end_with_the_password_unless_they_are_kept(void **state)
+{
+    struct bench *b = *state;
+    struct auth_password_change request = {.user_id = b->admin_id,
+                                           .current = PASSWORD,
+                                           .new_password = "battery staple",
+                                           .keep_api_keys = true};
+    struct auth_user_request reset = {.action = AUTH_USER_SET_PASSWORD, .user_id = b->admin_id};
+    int64_t mine, offline;
+    _cleanup_(secret_freep) char *key = bench_add_key(b, "mine", NULL, b->admin_id, &mine);
+    _cleanup_(secret_freep) char *other = bench_add_key(b, "offline", NULL, 0, &offline);
+    _cleanup_(secret_freep) char *again = NULL;
+
+    assert_int_equal(check(b, NULL, key), 0);
+    auth_change_password(b->auth, &request, on_code, b);
+    bench_drain(b);
+    assert_int_equal(b->code, 0);
+    assert_int_equal(check(b, NULL, key), 0);
+    assert_int_equal(change(b, "battery staple", "something else", NULL), 0);
+    assert_int_equal(check(b, NULL, key), -ENOKEY); /* at once: it was cached */
+    assert_int_equal(check(b, NULL, other), 0);
+
+    again = bench_add_key(b, "again", NULL, b->admin_id, &mine);
+    auth_manage_user(b->auth, &reset, on_managed, b);
+    bench_drain(b);
+    assert_int_equal(b->code, 0);
+    assert_false(has_key(b, mine));
+    assert_true(has_key(b, offline));
+}
+
+/* The password is replaced while argon2 verifies it for a login and for a change. */
+static void test_a_password_that_is_replaced_meanwhile_opens_nothing(void **state)
+{
+    struct bench *b = *state;
+    struct user user = {0};
+
+    auth_login(b->auth, "10.0.0.1", "admin", PASSWORD, on_login, b);
+    auth_change_password(b->auth,
+                         &(struct auth_password_change){.user_id = b->admin_id,
+                                                        .current = PASSWORD,
+                                                        .new_password = "battery staple"},
+                         on_code, b);
+    job_queue_drain(b->store_jobs); /* both have read the row */
+    assert_int_equal(
+        users_set_password(b->f->store, b->admin_id, "$argon2id$new", true, bench_utc_ms, NULL), 0);
+    b->session_id[0] = '\0';
+    bench_drain(b);
+    assert_string_equal(b->session_id, "");
+    assert_int_equal(b->code, -ENOKEY);
+    assert_int_equal(users_get(b->f->store, b->admin_id, &user, NULL), 0);
+    assert_string_equal(user.password_hash, "$argon2id$new");
+    user_done(&user);
+}
+
+static void test_keys_of_both_prefixes_are_valid_until_they_expire(void **state)
+{
+    static const char old[] = API_KEY_OLD_PREFIX
+        "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    struct bench *b = *state;
+    _cleanup_free_ char *sql = NULL;
+    char hash[SECRET_HASH_SIZE];
+    int64_t id;
+    _cleanup_(secret_freep) char *key = bench_add_key(b, "ci", NULL, 0, &id);
+
+    assert_true(str_starts_with(key, "dockmon_"));
+    assert_int_equal(check(b, NULL, key), 0);
+    assert_false(identity_is_limited_key(&b->who));
+    secret_hash(old, hash);
+    sql = xasprintf("UPDATE api_keys SET key_hash = '%s', expires_at_ms = %jd", hash,
+                    (intmax_t)bench_utc_ms + 1000);
+    assert_int_equal(sqlite3_exec(b->f->store->handle, sql, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(check(b, NULL, old), 0);
+    assert_true(identity_is_limited_key(&b->who));
+    bench_utc_ms += 1000; /* it is still in the cache */
+    assert_int_equal(check(b, NULL, old), -ENOKEY);
 }
 
 static void test_bad_new_passwords_are_refused(void **state)
@@ -436,6 +528,9 @@ int main(void)
         WITH_PASSWORD(test_keys_identify_and_are_cached),
         WITH_PASSWORD(test_a_forgotten_key_is_read_again),
         WITH_PASSWORD(test_a_changed_password_ends_other_sessions),
+        WITH_PASSWORD(test_keys_end_with_the_password_unless_they_are_kept),
+        WITH_PASSWORD(test_a_password_that_is_replaced_meanwhile_opens_nothing),
+        WITH_PASSWORD(test_keys_of_both_prefixes_are_valid_until_they_expire),
         WITH_PASSWORD(test_bad_new_passwords_are_refused),
         WITH_PASSWORD(test_a_full_queue_reports_busy),
         WITH_PASSWORD(test_flows_in_progress_are_abandoned_with_auth),

@@ -92,19 +92,6 @@ void identity_cache_remove(struct identity_cache *c, const char *key)
         entry_free(c, e);
 }
 
-void identity_cache_remove_owner(struct identity_cache *c, int64_t user_id, int64_t key_id)
-{
-    struct list *next;
-
-    for (struct list *l = c->entries.next; l != &c->entries; l = next) {
-        struct cache_entry *e = CONTAINER_OF(l, struct cache_entry, link);
-
-        next = l->next;
-        if (e->who.user_id == user_id && e->who.key_id == key_id)
-            entry_free(c, e);
-    }
-}
-
 size_t identity_cache_size(const struct identity_cache *c)
 {
     return c->by_key.size;

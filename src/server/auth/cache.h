@@ -27,7 +27,5 @@ void identity_cache_put(struct identity_cache *c,
                         uint64_t now_ms);
 /* Removes the entry of the key, if there is one. */
 void identity_cache_remove(struct identity_cache *c, const char *key);
-/* Removes all entries of one user or of one API key; the other id is 0. */
-void identity_cache_remove_owner(struct identity_cache *c, int64_t user_id, int64_t key_id);
 /* Returns the number of entries, expired ones included. */
 size_t identity_cache_size(const struct identity_cache *c);

@@ -11,6 +11,7 @@
 #include "server/auth/auth_internal.h"
 #include "server/auth/first_user.h"
 #include "server/auth/password.h"
+#include "server/store/api_keys.h"
 #include "server/store/user_sessions.h"
 #include "server/store/users.h"
 
@@ -27,6 +28,7 @@ struct change {
     char *current, *new_password;
     char *initial_password_file;  /* or NULL */
     char keep[IDENTITY_KEY_SIZE]; /* empty: end all sessions */
+    bool keep_api_keys;
     struct user user;
     char new_hash[PASSWORD_HASH_SIZE];
     int code;
@@ -67,9 +69,13 @@ static int store_change(struct db *s, void *arg, struct error *err)
     const char *keep = c->keep[0] ? auth_key_hash(c->keep) : NULL;
     int r;
 
-    r = users_set_password(s, c->user_id, c->new_hash, false, c->now_ms, err);
+    r = auth_check_unchanged(s, &c->user, err);
+    if (r == 0)
+        r = users_set_password(s, c->user_id, c->new_hash, false, c->now_ms, err);
     if (r == 0)
         r = user_sessions_delete_user(s, c->user_id, keep, err);
+    if (r == 0 && !c->keep_api_keys)
+        r = api_keys_delete_user(s, c->user_id, err);
     return r;
 }
 
@@ -87,8 +93,7 @@ static void store_work(void *job)
 static void change_finish(struct change *c)
 {
     if (c->code == 0) {
-        identity_cache_remove_owner(c->flow.auth->cache, c->user_id, 0);
-        auth_watches_sweep(c->flow.auth);
+        auth_forget_all(c->flow.auth);
     }
     c->done(c->owner, c->code, &c->err);
     change_free(c);
@@ -156,6 +161,7 @@ void auth_change_password(struct auth *a,
     c->now_ms = a->o.utc_ms();
     c->current = xstrdup(request->current);
     c->new_password = xstrdup(request->new_password);
+    c->keep_api_keys = request->keep_api_keys;
     c->initial_password_file = xstrdup(a->initial_password_file);
     c->done = done;
     c->owner = owner;

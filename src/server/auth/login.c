@@ -58,7 +58,7 @@ static void login_finish(struct login *l)
         limit_forget(l->flow.auth->by_user, l->name);
         limit_undo(l->flow.auth->by_peer, l->peer);
         result.session_id = l->session_id;
-        result.who.user_id = l->user.id;
+        result.who.user_id = result.who.owner_id = l->user.id;
         str_copy(result.who.name, sizeof(result.who.name), l->user.name);
         result.who.role = l->user.role;
         result.who.must_change_password = l->user.must_change_password;
@@ -100,7 +100,9 @@ static int store_login(struct db *s, void *arg, struct error *err)
     int r;
 
     secret_hash(l->session_id, hash);
-    r = user_sessions_purge(s, l->now_ms, err);
+    r = auth_check_unchanged(s, &l->user, err);
+    if (r == 0)
+        r = user_sessions_purge(s, l->now_ms, err);
     if (r == 0)
         r = user_sessions_insert(s, &row, err);
     if (r == 0)

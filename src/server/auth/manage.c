@@ -83,23 +83,6 @@ static int create(struct db *s, struct manage *m, struct error *err)
     return users_insert(s, &u, &m->user_id, err);
 }
 
-/* The user behind the request: for an API key, its creator. 0 for a key created offline. */
-static int find_self(struct db *s, const struct manage *m, int64_t *ret, struct error *err)
-{
-    struct api_key key = {0};
-    int r;
-
-    *ret = m->by.user_id;
-    if (!m->by.key_id)
-        return 0;
-    r = api_keys_get(s, m->by.key_id, &key, err);
-    if (r == 0) {
-        *ret = key.created_by;
-        api_key_done(&key);
-    }
-    return r;
-}
-
 /* A user without restrictions: an admin without a scope. */
 static bool is_full_admin(enum role role, const char *scope)
 {
@@ -110,15 +93,13 @@ static bool is_full_admin(enum role role, const char *scope)
 static int check_loss(struct db *s, const struct manage *m, struct error *err)
 {
     bool is_delete = m->action == AUTH_USER_DELETE;
-    int64_t self = 0, n_admins = 0;
+    int64_t n_admins = 0;
     int r;
 
-    r = find_self(s, m, &self, err);
-    if (r == 0)
-        r = users_count_admins(s, &n_admins, err);
+    r = users_count_admins(s, &n_admins, err);
     if (r < 0)
         return r;
-    if (self == m->user.id &&
+    if (m->by.owner_id == m->user.id &&
         (is_delete || m->role < m->user.role || !str_eq(m->scope, m->user.scope))) {
         return error_set(err, -EACCES, "Permission denied: you cannot %s yourself",
                          is_delete                ? "delete"
@@ -139,6 +120,8 @@ static int act(struct db *s, struct manage *m, struct error *err)
     case AUTH_USER_CREATE: return create(s, m, err);
     case AUTH_USER_SET_PASSWORD:
         r = users_set_password(s, m->user_id, m->hash, true, m->now_ms, err);
+        if (r == 0)
+            r = api_keys_delete_user(s, m->user_id, err);
         break;
     case AUTH_USER_SET_RIGHTS:
         if (!m->with_scope)

@@ -84,6 +84,26 @@ static bool has(const struct network *n, const uint8_t address[16])
     return true;
 }
 
+static bool is_within(const struct network *n, const struct networks *outer)
+{
+    for (size_t i = 0; i < outer->n; i++) {
+        if (n->bits >= outer->items[i].bits && has(&outer->items[i], n->address))
+            return true;
+    }
+    return false;
+}
+
+bool networks_are_within(const struct networks *inner, const struct networks *outer)
+{
+    if (outer->n == 0)
+        return true;
+    for (size_t i = 0; i < inner->n; i++) {
+        if (!is_within(&inner->items[i], outer))
+            return false;
+    }
+    return inner->n > 0;
+}
+
 bool networks_have(const struct networks *networks, const char *address)
 {
     uint8_t bytes[16];

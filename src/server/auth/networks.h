@@ -25,5 +25,8 @@ struct networks {
 /* Parses "10.0.0.0/8,::1"; "" or NULL is no restriction. -EDOM with a message that names the
  * invalid network. */
 int networks_parse(const char *text, struct networks *ret, struct error *err) _nodiscard_;
+/* Returns whether each network of `inner` is part of one of `outer`. Without networks, each
+ * address is in them. */
+bool networks_are_within(const struct networks *inner, const struct networks *outer);
 /* Text that is not an address is in no network. */
 bool networks_have(const struct networks *networks, const char *address);

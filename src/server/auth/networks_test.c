@@ -75,11 +75,40 @@ static void test_invalid_networks_are_refused(void **state)
     }
 }
 
+static void test_networks_are_within_others(void **state)
+{
+    static const struct {
+        const char *inner, *outer;
+        bool is_within;
+    } cases[] = {
+        {"10.1.0.0/16",     "10.0.0.0/8",     true },
+        {"10.0.0.0/8",      "10.1.0.0/16",    false},
+        {"10.1.0.0/16,::1", "10.0.0.0/8",     false},
+        {"10.1.0.0/16,::1", "::1,10.0.0.0/8", true },
+        {"10.0.0.0/8",      "",               true },
+        {"",                "10.0.0.0/8",     false},
+        {"",                "",               true },
+        {"::ffff:10.1.1.1", "10.0.0.0/8",     true },
+        {"::/0",            "0.0.0.0/0",      false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct networks inner, outer;
+
+        assert_int_equal(networks_parse(cases[i].inner, &inner, NULL), 0);
+        assert_int_equal(networks_parse(cases[i].outer, &outer, NULL), 0);
+        if (networks_are_within(&inner, &outer) != cases[i].is_within)
+            fail_msg("case %zu: %s, %s", i, cases[i].inner, cases[i].outer);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_addresses_are_in_their_networks),
         cmocka_unit_test(test_invalid_networks_are_refused),
+        cmocka_unit_test(test_networks_are_within_others),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

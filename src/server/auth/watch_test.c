@@ -163,8 +163,8 @@ static void test_a_change_ends_the_streams_it_affects(void **state)
     bench_drain(b);
     assert_int_equal(of_admin.n_ended + of_ann.n_ended + of_key.n_ended + of_other.n_ended, 0);
 
-    assert_int_equal(api_keys_delete(b->f->store, other_id, NULL), 0);
-    auth_forget_key(b->auth, other_id);
+    assert_int_equal(api_keys_delete(b->f->store, other_id, &(struct api_keys_owner){0}, NULL), 0);
+    auth_forget_all(b->auth);
     bench_drain(b);
     assert_int_equal(of_other.n_ended, 1);
     assert_int_equal(of_ann.n_ended + of_key.n_ended, 0);

@@ -139,6 +139,8 @@ static int reset_password(struct db *s, void *arg, struct error *err)
         r = users_set_password(s, user.id, a->hash, true, a->now_ms, err);
     if (r == 0)
         r = user_sessions_delete_user(s, user.id, NULL, err);
+    if (r == 0)
+        r = api_keys_delete_user(s, user.id, err);
     return r;
 }
 
@@ -160,11 +162,12 @@ static const struct command {
     void (*finish)(const struct admin *a); /* may be NULL */
 } commands[] = {
     {"token",  "create",         "token create [--multi-use]",                                            "print a new registration token (15 min)",
-     false,                                                                                                                                                 NULL,         NULL,             create_token,   NULL        },
+     false,                                                                                                                                                 NULL,         NULL, create_token,   NULL        },
     {"apikey", "create",         "apikey create --name N --role viewer|operator|admin [--scope RULE]...",
-     "print a new API key",                                                                                                                          false, check_apikey, NULL,             create_apikey,  NULL        },
-    {"user",   "reset-password", "user reset-password NAME",                                              "print a new random password for a user",
-     true,                                                                                                                                                  check_user,   prepare_password, reset_password, finish_reset},
+     "print a new API key",                                                                                                                          false, check_apikey, NULL, create_apikey,  NULL        },
+    {"user",   "reset-password", "user reset-password NAME",
+     "print a new random password for a user, whose sessions and API keys end",                                                                      true,  check_user,
+     prepare_password,                                                                                                                                                          reset_password, finish_reset},
 };
 
 bool admin_is_command(const char *word)
@@ -183,7 +186,7 @@ const char *admin_help(void)
            "  apikey create --name N --role viewer|operator|admin [--scope RULE]...\n"
            "      print a new API key, limited to rules such as host=NAME,label=KEY=VALUE\n"
            "  user reset-password NAME\n"
-           "      print a new random password for a user\n" BACKUP_COMMAND_HELP;
+           "      print a new random password for a user, whose sessions and API keys end\n" BACKUP_COMMAND_HELP;
 }
 
 /* Returns 1 with the value in *ret if the word is the flag, 0 for another word, and -EINVAL if the

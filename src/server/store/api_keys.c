@@ -7,21 +7,43 @@
 #include <errno.h>
 #include <string.h>
 
-#define COLUMNS \
-    "id, name, prefix, coalesce(created_by, 0), created_at_ms, last_used_at_ms, expires_at_ms, networks, scope, role"
-#define PREFIX_LENGTH 8
+#define COLUMNS                                                                          \
+    "id, name, prefix, coalesce(created_by, 0), coalesce(parent_id, 0), created_at_ms, " \
+    "last_used_at_ms, expires_at_ms, networks, scope, role"
 
-enum stmt { STMT_INSERT, STMT_DELETE, STMT_GET, STMT_EACH, STMT_TOUCH, STMT_COUNT };
+/* A list of ids before, and a condition of, statements for the keys of a struct api_keys_owner. */
+#define WITH_DERIVED                                     \
+    "WITH RECURSIVE derived (id) AS (SELECT :key UNION " \
+    "SELECT k.id FROM api_keys k JOIN derived d ON k.parent_id = d.id) "
+#define IS_OWN                                                             \
+    "((:user = 0 AND :key = 0) OR (:user != 0 AND created_by = :user) OR " \
+    "(:key != 0 AND id IN (SELECT id FROM derived)))"
+
+#define PREFIX_LENGTH (strlen(API_KEY_PREFIX) + 5)
+
+enum stmt {
+    STMT_INSERT,
+    STMT_DELETE,
+    STMT_DELETE_USER,
+    STMT_GET,
+    STMT_EACH,
+    STMT_TOUCH,
+    STMT_OF_USER,
+    STMT_COUNT
+};
 
 static const char *const sql[STMT_COUNT] = {
     [STMT_INSERT] =
-        "INSERT INTO api_keys (name, key_hash, prefix, role, created_by, "
+        "INSERT INTO api_keys (name, key_hash, prefix, role, created_by, parent_id, "
         "created_at_ms, expires_at_ms, networks, scope) VALUES (:name, :key_hash, :prefix, :role, "
-        ":created_by, :created_at_ms, :expires_at_ms, :networks, :scope)",
-    [STMT_DELETE] = "DELETE FROM api_keys WHERE id = :id",
+        ":created_by, :parent_id, :created_at_ms, :expires_at_ms, :networks, :scope)",
+    [STMT_DELETE] = WITH_DERIVED "DELETE FROM api_keys WHERE id = :id AND " IS_OWN,
+    [STMT_DELETE_USER] = "DELETE FROM api_keys WHERE created_by = :user",
     [STMT_GET] = "SELECT " COLUMNS " FROM api_keys WHERE id = :id",
-    [STMT_EACH] = "SELECT " COLUMNS " FROM api_keys ORDER BY name",
+    [STMT_EACH] = WITH_DERIVED "SELECT " COLUMNS " FROM api_keys WHERE " IS_OWN " ORDER BY name",
     [STMT_TOUCH] = "UPDATE api_keys SET last_used_at_ms = :now WHERE id = :id",
+    [STMT_OF_USER] = "SELECT count(*) FROM api_keys WHERE created_by IS :user "
+                     "AND (:user IS NOT NULL OR parent_id IS NOT NULL)",
 };
 
 static const struct column columns[] = {
@@ -29,6 +51,7 @@ static const struct column columns[] = {
     {":name",            COLUMN_TEXT, offsetof(struct api_key, name)           },
     {":prefix",          COLUMN_TEXT, offsetof(struct api_key, prefix)         },
     {":created_by",      COLUMN_I64,  offsetof(struct api_key, created_by)     },
+    {":parent_id",       COLUMN_I64,  offsetof(struct api_key, parent_id)      },
     {":created_at_ms",   COLUMN_I64,  offsetof(struct api_key, created_at_ms)  },
     {":last_used_at_ms", COLUMN_I64,  offsetof(struct api_key, last_used_at_ms)},
     {":expires_at_ms",   COLUMN_I64,  offsetof(struct api_key, expires_at_ms)  },
@@ -61,6 +84,29 @@ static int check_spec(const struct api_key *spec, struct error *err)
     return 0;
 }
 
+/* Keys that offline commands create are not counted; those created with them are, together. */
+static int check_number(struct db *s, const struct api_key *spec, struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r;
+
+    if (!spec->created_by && !spec->parent_id)
+        return 0;
+    r = query_init(&q, s, sql[STMT_OF_USER], err);
+    if (r < 0)
+        return r;
+    query_i64_or_null(&q, ":user", spec->created_by);
+    r = query_step_to_one(&q, err, "no number of API keys");
+    if (r < 0)
+        return r;
+    if (query_column_i64(&q, 0) >= API_KEYS_MAX_OF_USER) {
+        return error_set(err, -EBUSY,
+                         "there are %d API keys of this user already, the maximum: delete some",
+                         API_KEYS_MAX_OF_USER);
+    }
+    return 0;
+}
+
 int api_keys_create(struct db *s,
                     const struct api_key *spec,
                     char **ret_key,
@@ -69,10 +115,13 @@ int api_keys_create(struct db *s,
 {
     _cleanup_(query_done) struct query q = {0};
     _cleanup_(secret_freep) char *secret = NULL, *key = NULL;
-    char hash[SECRET_HASH_SIZE], prefix[PREFIX_LENGTH + 1];
+    _cleanup_free_ char *prefix = NULL;
+    char hash[SECRET_HASH_SIZE];
     int r;
 
     r = check_spec(spec, err);
+    if (r == 0)
+        r = check_number(s, spec, err);
     if (r == 0)
         r = query_init(&q, s, sql[STMT_INSERT], err);
     if (r < 0)
@@ -81,12 +130,13 @@ int api_keys_create(struct db *s,
     secret = secret_new();
     key = xasprintf(API_KEY_PREFIX "%s", secret);
     secret_hash(key, hash);
-    str_copy(prefix, sizeof(prefix), key);
+    prefix = xstrndup(key, PREFIX_LENGTH);
     query_text(&q, ":name", spec->name);
     query_text(&q, ":key_hash", hash);
     query_text(&q, ":prefix", prefix);
     query_text(&q, ":role", role_name(spec->role));
     query_i64_or_null(&q, ":created_by", spec->created_by);
+    query_i64_or_null(&q, ":parent_id", spec->parent_id);
     query_i64(&q, ":created_at_ms", spec->created_at_ms);
     query_i64(&q, ":expires_at_ms", spec->expires_at_ms);
     query_text(&q, ":networks", spec->networks);
@@ -101,9 +151,10 @@ int api_keys_create(struct db *s,
         *ret = (struct api_key){
             .id = query_last_id(&q),
             .name = xstrdup(spec->name),
-            .prefix = xstrdup(prefix),
+            .prefix = TAKE_PTR(prefix),
             .role = spec->role,
             .created_by = spec->created_by,
+            .parent_id = spec->parent_id,
             .created_at_ms = spec->created_at_ms,
             .expires_at_ms = spec->expires_at_ms,
             .networks = xstrdup(spec->networks),
@@ -114,7 +165,25 @@ int api_keys_create(struct db *s,
     return 0;
 }
 
-int api_keys_delete(struct db *s, int64_t id, struct error *err)
+static void bind_owner(struct query *q, const struct api_keys_owner *owner)
+{
+    query_i64(q, ":user", owner->user_id);
+    query_i64(q, ":key", owner->key_id);
+}
+
+int api_keys_delete_user(struct db *s, int64_t user_id, struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r;
+
+    r = query_init(&q, s, sql[STMT_DELETE_USER], err);
+    if (r < 0)
+        return r;
+    query_i64(&q, ":user", user_id);
+    return query_run(&q, NULL, err);
+}
+
+int api_keys_delete(struct db *s, int64_t id, const struct api_keys_owner *owner, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r;
@@ -123,6 +192,7 @@ int api_keys_delete(struct db *s, int64_t id, struct error *err)
     if (r < 0)
         return r;
     query_i64(&q, ":id", id);
+    bind_owner(&q, owner);
     return query_run_for_one(&q, err, "no such API key");
 }
 
@@ -143,7 +213,11 @@ int api_keys_get(struct db *s, int64_t id, struct api_key *ret, struct error *er
     return 0;
 }
 
-int api_keys_each(struct db *s, api_keys_row_fn fn, void *arg, struct error *err)
+int api_keys_each(struct db *s,
+                  const struct api_keys_owner *owner,
+                  api_keys_row_fn fn,
+                  void *arg,
+                  struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     struct api_key k = {0};
@@ -152,6 +226,7 @@ int api_keys_each(struct db *s, api_keys_row_fn fn, void *arg, struct error *err
     r = query_init(&q, s, sql[STMT_EACH], err);
     if (r < 0)
         return r;
+    bind_owner(&q, owner);
     while ((r = query_next_row(&q, columns, ARRAY_LEN(columns), &k, err)) > 0)
         fn(arg, &k);
     return r;

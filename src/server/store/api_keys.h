@@ -2,8 +2,8 @@
 
 /*
  * Table api_keys: Bearer keys of programs, stored as hashes. Only this module and identities.c
- * name the table. A key is deleted with the user who created it, and its rights never exceed that
- * user's.
+ * name the table. A key is deleted with the user who created it and with the key that created it,
+ * and its rights never exceed theirs.
  */
 
 #include "proto/role.h"
@@ -11,16 +11,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define API_KEY_PREFIX        "dm_" /* and 64 hex digits */
+#define API_KEY_PREFIX        "dockmon_" /* and 64 hex digits */
+#define API_KEY_OLD_PREFIX    "dm_"      /* of keys that earlier versions created */
+#define API_KEYS_MAX_OF_USER  100
 #define API_KEY_MAX_NAME      63
 #define API_KEY_SECRET_LENGTH 64
 
 struct api_key {
     int64_t id;
     char *name;   /* unique */
-    char *prefix; /* the first 8 characters of the key, to recognise it */
+    char *prefix; /* the first characters of the key, to recognise it */
     enum role role;
-    int64_t created_by; /* user id; 0: created by an offline command */
+    int64_t created_by; /* user id; 0: created by an offline command, or by a key of one */
+    int64_t parent_id;  /* the key that it was created with; 0: none */
     int64_t created_at_ms;
     int64_t last_used_at_ms; /* exact to a minute; 0: never */
     int64_t expires_at_ms;   /* 0: never */
@@ -33,17 +36,30 @@ void api_key_done(struct api_key *k);
 /*
  * Stores `spec`, without its id, prefix and last_used_at_ms. The key itself is not stored:
  * *ret_key is its only copy, which the caller frees with secret_free(). -EEXIST: the name is in
- * use; -EDOM: the name or role is invalid.
+ * use; -EDOM: the name or role is invalid; -EBUSY: the user has API_KEYS_MAX_OF_USER keys, or the
+ * keys of offline commands have created as many.
  */
 int api_keys_create(struct db *s,
                     const struct api_key *spec,
                     char **ret_key,
                     struct api_key *ret, /* the row as stored; may be NULL */
                     struct error *err) _nodiscard_;
-int api_keys_delete(struct db *s, int64_t id, struct error *err) _nodiscard_; /* -ENOENT */
+
+/* The keys of a user, or a key with those derived from it; both 0: all keys. */
+struct api_keys_owner {
+    int64_t user_id, key_id;
+};
+/* Deletes a key of the owner, with the keys derived from it. -ENOENT: the owner has no such key. */
+int api_keys_delete(struct db *s, int64_t id, const struct api_keys_owner *owner, struct error *err)
+    _nodiscard_;
+int api_keys_delete_user(struct db *s, int64_t user_id, struct error *err) _nodiscard_;
 int api_keys_get(struct db *s, int64_t id, struct api_key *ret, struct error *err) _nodiscard_;
 
 typedef void (*api_keys_row_fn)(void *arg, const struct api_key *k);
-/* In the order of their names. */
-int api_keys_each(struct db *s, api_keys_row_fn fn, void *arg, struct error *err) _nodiscard_;
+/* The keys of the owner, in the order of their names. */
+int api_keys_each(struct db *s,
+                  const struct api_keys_owner *owner,
+                  api_keys_row_fn fn,
+                  void *arg,
+                  struct error *err) _nodiscard_;
 int api_keys_touch(struct db *s, int64_t id, int64_t now_ms, struct error *err) _nodiscard_;

@@ -11,6 +11,7 @@
 #include "server/store/users.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static int64_t add_user(struct db *s, const char *name, enum role role)
@@ -188,15 +189,15 @@ static void test_key_is_valid_until_it_is_deleted(void **state)
     int64_t id = 0;
 
     assert_int_equal(key_create(s, &spec, &key, &id), 0);
-    assert_int_equal(strlen(key), 3 + 64);
-    assert_memory_equal(key, "dm_", 3);
+    assert_int_equal(strlen(key), strlen(API_KEY_PREFIX) + 64);
+    assert_memory_equal(key, "dockmon_", 8);
     assert_int_equal(key_role(s, key, 10), ROLE_OPERATOR);
-    assert_int_equal(key_role(s, key + 3, 10), -1);
+    assert_int_equal(key_role(s, key + 8, 10), -1);
 
     assert_int_equal(api_keys_get(s, id, &row, NULL), 0);
     assert_string_equal(row.name, "ci");
-    assert_int_equal(strlen(row.prefix), 8);
-    assert_memory_equal(row.prefix, key, 8);
+    assert_int_equal(strlen(row.prefix), 13);
+    assert_memory_equal(row.prefix, key, 13);
     assert_int_equal(row.role, ROLE_OPERATOR);
     assert_int_equal(row.created_by, 0);
     assert_int_equal(row.created_at_ms, 5);
@@ -209,8 +210,8 @@ static void test_key_is_valid_until_it_is_deleted(void **state)
     assert_int_equal(api_keys_get(s, id, &row, NULL), 0);
     assert_int_equal(row.last_used_at_ms, 77);
     api_key_done(&row);
-    assert_int_equal(api_keys_delete(s, id, NULL), 0);
-    assert_int_equal(api_keys_delete(s, id, NULL), -ENOENT);
+    assert_int_equal(api_keys_delete(s, id, &(struct api_keys_owner){0}, NULL), 0);
+    assert_int_equal(api_keys_delete(s, id, &(struct api_keys_owner){0}, NULL), -ENOENT);
     assert_int_equal(api_keys_get(s, id, &row, NULL), -ENOENT);
     assert_int_equal(key_role(s, key, 10), -1);
 }
@@ -338,9 +339,78 @@ static void test_keys_are_listed_by_name(void **state)
     assert_int_equal(
         api_keys_create(s, &(struct api_key){.name = a, .role = ROLE_VIEWER}, &key, NULL, NULL), 0);
     secret_free(key);
-    assert_int_equal(api_keys_each(s, append_name, &names, NULL), 0);
+    assert_int_equal(api_keys_each(s, &(struct api_keys_owner){0}, append_name, &names, NULL), 0);
     assert_string_equal(buf_str(&names), "a:viewer b:admin ");
     buf_done(&names);
+}
+
+static int64_t add_key(struct db *s, int n, int64_t user, int64_t parent)
+{
+    char name[16];
+    const struct api_key spec = {
+        .name = name, .role = ROLE_VIEWER, .created_by = user, .parent_id = parent};
+    char *key = NULL;
+    int64_t id = 0;
+    int r;
+
+    (void)snprintf(name, sizeof(name), "k%d", n);
+    r = key_create(s, &spec, &key, &id);
+    secret_free(key);
+    return r < 0 ? r : id;
+}
+
+static void assert_keys(struct db *s, struct api_keys_owner owner, const char *expected)
+{
+    struct buf names = BUF_INIT(4000);
+
+    assert_int_equal(api_keys_each(s, &owner, append_name, &names, NULL), 0);
+    assert_string_equal(buf_str(&names), expected);
+    buf_done(&names);
+}
+
+/* k1 (ann) -> k2 -> k3, k4 (ann), k5 (bob), k6 (offline) -> k7 */
+static void test_keys_end_with_the_key_that_created_them(void **state)
+{
+    struct db *s = ((struct fixture *)*state)->store;
+    int64_t ann = add_user(s, "ann", ROLE_VIEWER), bob = add_user(s, "bob", ROLE_VIEWER);
+    int64_t k1 = add_key(s, 1, ann, 0), k2 = add_key(s, 2, ann, k1);
+    int64_t k3 = add_key(s, 3, ann, k2), k6;
+
+    (void)add_key(s, 4, ann, 0);
+    (void)add_key(s, 5, bob, 0);
+    k6 = add_key(s, 6, 0, 0);
+    (void)add_key(s, 7, 0, k6);
+    assert_keys(s, (struct api_keys_owner){.key_id = k2}, "k2:viewer k3:viewer ");
+    assert_keys(s, (struct api_keys_owner){.key_id = k6}, "k6:viewer k7:viewer ");
+    assert_keys(s, (struct api_keys_owner){.user_id = ann},
+                "k1:viewer k2:viewer k3:viewer k4:viewer ");
+
+    assert_int_equal(api_keys_delete(s, k1, &(struct api_keys_owner){.key_id = k2}, NULL), -ENOENT);
+    assert_int_equal(api_keys_delete(s, k1, &(struct api_keys_owner){.user_id = bob}, NULL),
+                     -ENOENT);
+    assert_int_equal(api_keys_delete(s, k3, &(struct api_keys_owner){.key_id = k2}, NULL), 0);
+    (void)add_key(s, 3, ann, k2);
+    assert_int_equal(api_keys_delete(s, k1, &(struct api_keys_owner){.user_id = ann}, NULL), 0);
+    assert_keys(s, (struct api_keys_owner){0}, "k4:viewer k5:viewer k6:viewer k7:viewer ");
+    assert_int_equal(api_keys_delete_user(s, ann, NULL), 0);
+    assert_int_equal(api_keys_delete(s, k6, &(struct api_keys_owner){0}, NULL), 0);
+    assert_keys(s, (struct api_keys_owner){0}, "k5:viewer ");
+}
+
+static void test_the_number_of_keys_is_limited_by_user(void **state)
+{
+    struct db *s = ((struct fixture *)*state)->store;
+    int64_t ann = add_user(s, "ann", ROLE_VIEWER), bob = add_user(s, "bob", ROLE_VIEWER),
+            root = add_key(s, 0, 0, 0);
+
+    for (int i = 1; i <= API_KEYS_MAX_OF_USER; i++) {
+        assert_true(add_key(s, i, ann, 0) > 0);
+        assert_true(add_key(s, 1000 + i, 0, root) > 0);
+    }
+    assert_int_equal(add_key(s, 200, ann, 0), -EBUSY);
+    assert_int_equal(add_key(s, 200, 0, root), -EBUSY);
+    assert_true(add_key(s, 201, bob, 0) > 0);
+    assert_true(add_key(s, 202, 0, 0) > 0);
 }
 
 int main(void)
@@ -356,6 +426,8 @@ int main(void)
         TEST(test_scopes_are_stored_and_limit_the_keys_of_a_user),
         TEST(test_key_names_and_roles_are_checked),
         TEST(test_keys_are_listed_by_name),
+        TEST(test_keys_end_with_the_key_that_created_them),
+        TEST(test_the_number_of_keys_is_limited_by_user),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
