@@ -26,6 +26,7 @@ struct engine {
     uint64_t timeout_ms; /* default of calls */
     enum engine_state state;
     unsigned api_minor;
+    bool is_podman;
     struct http_call *negotiation;
     struct list waiting; /* calls */
     struct list running;
@@ -237,6 +238,19 @@ static int parse_minor(const json_t *v, const char *key, unsigned *ret)
     return 0;
 }
 
+static bool has_podman(const json_t *version)
+{
+    const json_t *components = json_object_get(version, "Components"), *component;
+    size_t i;
+
+    json_array_foreach(components, i, component)
+    {
+        if (str_eq(json_string_value(json_object_get(component, "Name")), "Podman Engine"))
+            return true;
+    }
+    return false;
+}
+
 static int choose_version(struct engine *engine,
                           const struct http_result *result,
                           struct error *err)
@@ -247,6 +261,7 @@ static int choose_version(struct engine *engine,
 
     if (parse_minor(v, "MinAPIVersion", &oldest) < 0)
         oldest = 0; /* engines may omit it */
+    engine->is_podman = has_podman(v);
     json_decref(v);
     if (r < 0)
         return error_set(err, -EPROTO, "%s is not a docker engine: no ApiVersion", engine->address);
@@ -347,6 +362,11 @@ struct loop *engine_loop(const struct engine *engine)
 unsigned engine_api_minor(const struct engine *engine)
 {
     return engine->api_minor;
+}
+
+bool engine_is_podman(const struct engine *engine)
+{
+    return engine->is_podman;
 }
 
 static struct engine_call *call_new(struct engine *engine, const struct engine_request *request)

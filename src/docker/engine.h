@@ -61,6 +61,7 @@ DEFINE_CLEANUP(struct engine *, engine_free);
 
 struct loop *engine_loop(const struct engine *engine);
 unsigned engine_api_minor(const struct engine *engine); /* 0 until it is known */
+bool engine_is_podman(const struct engine *engine);     /* false until it is known */
 
 struct engine_reply {
     /*

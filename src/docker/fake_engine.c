@@ -26,6 +26,7 @@ struct fake_engine {
     pthread_t thread;
     pthread_mutex_t lock;
     char *requests[MAX_REQUESTS]; /* request lines without version */
+    char *bodies[MAX_REQUESTS];
     size_t n_requests;
 };
 
@@ -114,6 +115,22 @@ static char *request_of(const char *head)
     return xasprintf("%.*s %.*s", (int)(space - head), head, (int)(end - path), path);
 }
 
+/* Whether the head and the whole body were received. */
+static bool is_complete(const char *text)
+{
+    const char *end = strstr(text, "\r\n\r\n"), *length = strstr(text, "\r\nContent-Length: ");
+    uint64_t n = 0;
+
+    if (!end)
+        return false;
+    if (length && length < end) {
+        _cleanup_free_ char *digits = xstrndup(length + 18, strcspn(length + 18, "\r"));
+
+        (void)parse_u64(digits, MAX_HEAD, &n);
+    }
+    return strlen(end + 4) >= n;
+}
+
 static void *serve_connection(void *arg)
 {
     struct connection *c = arg;
@@ -121,7 +138,7 @@ static void *serve_connection(void *arg)
     char piece[4096];
     ssize_t n = 1;
 
-    while (n > 0 && !strstr(buf_str(&head), "\r\n\r\n")) {
+    while (n > 0 && !is_complete(buf_str(&head))) {
         n = recv(c->fd, piece, sizeof(piece), 0);
         if (n > 0 && buf_append(&head, piece, (size_t)n) < 0)
             break;
@@ -132,6 +149,7 @@ static void *serve_connection(void *arg)
 
         pthread_mutex_lock(&c->engine->lock);
         assert(c->engine->n_requests < MAX_REQUESTS);
+        c->engine->bodies[c->engine->n_requests] = xstrdup(strstr(buf_str(&head), "\r\n\r\n") + 4);
         c->engine->requests[c->engine->n_requests++] = request;
         pthread_mutex_unlock(&c->engine->lock);
         answer(c, line);
@@ -215,8 +233,10 @@ void fake_engine_close(struct fake_engine *f)
         return;
     fake_engine_pause(f);
     (void)rmdir(f->dir);
-    for (size_t i = 0; i < f->n_requests; i++)
+    for (size_t i = 0; i < f->n_requests; i++) {
         free(f->requests[i]);
+        free(f->bodies[i]);
+    }
     free(f->path);
     free(f->address);
     pthread_mutex_destroy(&f->lock);
@@ -247,4 +267,15 @@ unsigned fake_engine_count(struct fake_engine *f, const char *request)
         count += str_starts_with(f->requests[i], request) ? 1 : 0;
     pthread_mutex_unlock(&f->lock);
     return count;
+}
+
+bool fake_engine_received(struct fake_engine *f, const char *body)
+{
+    bool is_found = false;
+
+    pthread_mutex_lock(&f->lock);
+    for (size_t i = 0; i < f->n_requests; i++)
+        is_found = is_found || str_eq(f->bodies[i], body);
+    pthread_mutex_unlock(&f->lock);
+    return is_found;
 }

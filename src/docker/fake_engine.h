@@ -7,6 +7,7 @@
  */
 
 #include "base/macros.h"
+#include <stdbool.h>
 #include <stddef.h>
 
 struct engine;
@@ -37,6 +38,8 @@ struct engine *fake_engine_client(const struct fake_engine *f,
                                   struct loop *loop); /* the caller's */
 /* Returns the number of requests so far that begin with `request`. */
 unsigned fake_engine_count(struct fake_engine *f, const char *request);
+/* Whether a request had exactly this body. */
+bool fake_engine_received(struct fake_engine *f, const char *body);
 /* Pauses listening: connections are refused. */
 void fake_engine_pause(struct fake_engine *f);
 void fake_engine_resume(struct fake_engine *f);

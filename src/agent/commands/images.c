@@ -4,11 +4,13 @@
 
 #include "agent/commands/resource.h"
 #include "base/alloc.h"
+#include "base/map.h"
 #include "base/str.h"
 #include "proto/json_text.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define NO_TAG    "<none>:<none>"
 #define NO_DIGEST "<none>@<none>"
@@ -84,19 +86,41 @@ const struct operation_type images_remove = {
     .advance = advance_remove,
 };
 
-/* The engine's list also names every tag that it has removed; only the images are counted. */
-static json_int_t count_deleted(const json_t *entries)
+static const char *strip_algorithm(const char *id)
 {
+    const char *colon = id ? strchr(id, ':') : NULL;
+
+    return colon ? colon + 1 : id;
+}
+
+/*
+ * The engine's list of what it deleted also has tags, layers and manifests. Counts the images:
+ * those ids that were in the list of images before.
+ */
+static json_int_t count_deleted(const json_t *entries, const json_t *images)
+{
+    struct map ids = {0};
     json_int_t n = 0;
 
-    for (size_t i = 0; i < json_array_size(entries); i++)
-        n += json_object_get(json_array_get(entries, i), "Deleted") != NULL;
+    for (size_t i = 0; i < json_array_size(images); i++) {
+        const char *id = strip_algorithm(json_text_get(json_array_get(images, i), "Id"));
+
+        if (id)
+            (void)map_put(&ids, id, &ids);
+    }
+    for (size_t i = 0; i < json_array_size(entries); i++) {
+        const char *id = strip_algorithm(json_text_get(json_array_get(entries, i), "Deleted"));
+
+        n += id && map_remove(&ids, id);
+    }
+    map_done(&ids);
     return n;
 }
 
-enum prune_step { PRUNE_IMAGES, PRUNE_ANSWER };
+enum prune_step { PRUNE_LIST, PRUNE_IMAGES, PRUNE_ANSWER };
 
 static const char *const prune_steps[] = {
+    [PRUNE_LIST] = "list",
     [PRUNE_IMAGES] = "prune",
     [PRUNE_ANSWER] = "answer",
 };
@@ -112,7 +136,8 @@ static int answer_prune(struct operation *op, struct error *err)
         return r;
     answer = json_object();
     json_text_set(answer, "removed_count",
-                  json_integer(count_deleted(json_object_get(reply, "ImagesDeleted"))));
+                  json_integer(count_deleted(json_object_get(reply, "ImagesDeleted"),
+                                             resource_of(op)->object)));
     json_text_set(answer, "space_reclaimed",
                   json_integer(json_integer_value(json_object_get(reply, "SpaceReclaimed"))));
     return operation_answer(op, answer);
@@ -122,9 +147,16 @@ static int advance_prune(struct operation *op, struct error *err)
 {
     _cleanup_free_ char *filters = engine_query_escape("{\"dangling\":[\"false\"]}");
     struct operation_request request = {0};
+    int r;
 
     switch ((enum prune_step)op->step) {
+    case PRUNE_LIST:
+        request.path = xstrdup("/images/json");
+        return operation_ask(op, PRUNE_IMAGES, request, err);
     case PRUNE_IMAGES:
+        r = resource_read(op, JSON_ARRAY, &resource_of(op)->object, err);
+        if (r < 0)
+            return r;
         request.method = "POST";
         request.path = xasprintf("/images/prune?filters=%s", filters);
         return operation_ask(op, PRUNE_ANSWER, request, err);

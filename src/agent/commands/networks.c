@@ -1,22 +1,14 @@
 /*
- * list_networks, create_network, delete_network, prune_networks.
+ * list_networks, create_network, prune_networks; delete_network is in network_delete.c.
  */
 
 #include "agent/commands/resource.h"
 #include "base/alloc.h"
-#include "base/buf.h"
 #include "base/str.h"
 #include "proto/json_text.h"
 
 #include <errno.h>
 #include <stdlib.h>
-
-#define MAX_NAMED 5 /* names of containers in one refusal */
-
-static bool is_builtin(const char *name)
-{
-    return str_eq(name, "bridge") || str_eq(name, "host") || str_eq(name, "none");
-}
 
 static json_t *get_subnet(const json_t *network)
 {
@@ -38,16 +30,42 @@ static json_t *describe_with(const json_t *network, json_t *users)
     json_text_set(o, "created", resource_time(network, "Created"));
     json_text_set(o, "internal", json_boolean(json_is_true(internal)));
     json_text_set(o, "subnet", get_subnet(network));
-    json_text_set(o, "is_builtin", json_boolean(is_builtin(json_text_get(network, "Name"))));
+    json_text_set(o, "is_builtin",
+                  json_boolean(resource_is_builtin_network(json_text_get(network, "Name"))));
     resource_set_users(o, users);
     return o;
+}
+
+/* Podman lists the containers with the network, and has neither ids nor endpoints in theirs. */
+static json_t *read_listed(const json_t *network)
+{
+    json_t *containers = json_object_get(network, "Containers"), *endpoint;
+    json_t *users = json_array();
+    const char *id;
+
+    json_object_foreach(containers, id, endpoint)
+    {
+        const char *name = json_text_get(endpoint, "Name");
+        json_t *user = json_object();
+
+        json_text_set(user, "id", resource_short_id(id));
+        json_text_set(user, "name", name ? json_text_str(name) : resource_short_id(id));
+        if (json_array_append_new(users, user) < 0)
+            abort(); /* out of memory */
+    }
+    return users;
 }
 
 static json_t *describe(const json_t *network, const struct usage *usage)
 {
     const char *id = json_text_get(network, "Id");
+    json_t *users = usage_take_list(usage, id ? id : "");
 
-    return describe_with(network, usage_take_list(usage, id ? id : ""));
+    if (json_array_size(users) == 0) {
+        json_decref(users);
+        users = read_listed(network);
+    }
+    return describe_with(network, users);
 }
 
 static int advance_list(struct operation *op, struct error *err)
@@ -132,112 +150,6 @@ const struct operation_type networks_create = {
     RESOURCE_TYPE,
     .steps = create_steps,
     .advance = advance_create,
-};
-
-/* Refuses built-in networks and, without `force`, those in use. */
-static int check_deletable(struct resource *f, const json_t *network, struct error *err)
-{
-    const json_t *containers = json_object_get(network, "Containers");
-    const char *name = json_text_get(network, "Name");
-    struct buf names = BUF_INIT(160);
-    size_t n = 0;
-    const char *id;
-    json_t *endpoint;
-
-    if (is_builtin(name)) {
-        f->base.failure.status = 400;
-        return error_code_set(err, CODE_BUILT_IN_NETWORK,
-                              "%s is a built-in network, which cannot be removed", name);
-    }
-    if (f->args.force || json_object_size(containers) == 0)
-        return 0;
-    json_object_foreach((json_t *)(uintptr_t)containers, id, endpoint)
-    {
-        const char *container = json_text_get(endpoint, "Name");
-
-        if (n++ < MAX_NAMED)
-            (void)buf_printf(&names, "%s%s", n > 1 ? ", " : "", container ? container : id);
-    }
-    f->base.failure.status = 409;
-    (void)error_code_set(err, CODE_IN_USE, "network %s is in use by %zu container%s: %s%s", name, n,
-                         n == 1 ? "" : "s", buf_str(&names), n > MAX_NAMED ? ", ..." : "");
-    buf_done(&names);
-    return -EBUSY;
-}
-
-static char *make_path(const struct resource *f, const char *tail)
-{
-    const char *id = json_text_get(f->object, "Id");
-
-    return xasprintf("/networks/%s%s", str_is_container_ref(id) ? id : f->args.ref, tail);
-}
-
-/* Takes one endpoint off the list; returns the body of the request that disconnects it. */
-static json_t *take_endpoint(json_t *containers)
-{
-    void *i = json_object_iter(containers);
-    const char *id = json_object_iter_key(i);
-    const char *name = json_text_get(json_object_iter_value(i), "Name");
-    json_t *body = json_object();
-
-    /* An endpoint whose container is lost is known by its name only. */
-    json_text_set(body, "Container", json_text_str(str_starts_with(id, "ep-") && name ? name : id));
-    json_text_set(body, "Force", json_true());
-    (void)json_object_del(containers, id);
-    return body;
-}
-
-enum delete_step { DELETE_INSPECT, DELETE_CHECK, DELETE_DISCONNECT, DELETE_NETWORK, DELETE_ANSWER };
-
-static const char *const delete_steps[] = {
-    [DELETE_INSPECT] = "inspect", [DELETE_CHECK] = "check",   [DELETE_DISCONNECT] = "disconnect",
-    [DELETE_NETWORK] = "delete",  [DELETE_ANSWER] = "answer",
-};
-
-static int advance_delete(struct operation *op, struct error *err)
-{
-    struct resource *f = resource_of(op);
-    struct operation_request request = {.method = "POST"};
-    json_t *containers;
-    int r;
-
-    switch ((enum delete_step)op->step) {
-    case DELETE_INSPECT:
-        request.method = "GET";
-        request.path = make_path(f, "");
-        return operation_ask(op, DELETE_CHECK, request, err);
-    case DELETE_CHECK:
-        r = resource_read(op, JSON_OBJECT, &f->object, err);
-        if (r == 0)
-            r = check_deletable(f, f->object, err);
-        if (r < 0)
-            return r;
-        op->step = DELETE_DISCONNECT;
-        _fallthrough_;
-    case DELETE_DISCONNECT: /* once for each endpoint */
-        containers = json_object_get(f->object, "Containers");
-        if (json_object_size(containers) > 0) {
-            request.path = make_path(f, "/disconnect");
-            request.body = take_endpoint(containers);
-            request.what = "disconnect a container";
-            request.accepts = -ENOENT; /* the endpoint has disappeared meanwhile */
-            return operation_ask(op, DELETE_DISCONNECT, request, err);
-        }
-        op->step = DELETE_NETWORK;
-        _fallthrough_;
-    case DELETE_NETWORK:
-        request.method = "DELETE";
-        request.path = make_path(f, "");
-        return operation_ask(op, DELETE_ANSWER, request, err);
-    case DELETE_ANSWER: return operation_answer(op, resource_make_success());
-    }
-    return -EINVAL;
-}
-
-const struct operation_type networks_delete = {
-    RESOURCE_TYPE,
-    .steps = delete_steps,
-    .advance = advance_delete,
 };
 
 enum prune_step { PRUNE_NETWORKS, PRUNE_ANSWER };

@@ -99,7 +99,7 @@ static void on_reply(void *owner, const struct engine_reply *reply)
     _cleanup_free_ char *text = NULL;
 
     op->call = NULL;
-    if (reply->code < 0 && reply->code != op->accepts) {
+    if (reply->code < 0 && reply->code != op->accepts && !op->takes_failure) {
         op->failure.status = reply->status;
         if (op->what)
             text = xasprintf("%s: %s", op->what, reply->message);
@@ -130,6 +130,7 @@ int operation_ask(struct operation *op,
     op->what = request.what;
     op->accepts = request.accepts;
     op->holds_failure = request.holds_failure;
+    op->takes_failure = request.takes_failure;
     r = engine_call_start(
         &op->call, op->o.engine,
         &(struct engine_request){.method = request.method,

@@ -86,6 +86,7 @@ struct operation {
     const char *what;         /* of that request, see operation_request */
     int accepts;
     bool holds_failure;
+    bool takes_failure;
     const struct engine_reply *reply; /* to the last request; inside advance() only */
     struct reply_error failure;       /* how an error reply is classified */
     char *failure_text;               /* a text for it that is not in `err`, owned */
@@ -114,6 +115,7 @@ struct operation_request {
     int accepts; /* a negative errno of the engine that counts as success; 0: none */
     /* A failure is stored in op->held and the flow continues; `return op->held` ends it later. */
     bool holds_failure;
+    bool takes_failure; /* advance() also gets a reply that is a failure, in op->reply */
 };
 
 /* The act of most steps: asks the engine; advance() continues with step `next` and op->reply. */

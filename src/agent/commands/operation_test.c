@@ -126,7 +126,7 @@ static void test_records_each_step_before_its_request(void **state)
         {OPERATION_INSPECT,        "{\"container_id\":\"x\"}",                "read "              },
         {OPERATION_LIST_IMAGES,    "{}",                                      "objects containers "},
         {OPERATION_REMOVE_IMAGE,   "{\"image_id\":\"i\"}",                    "remove "            },
-        {OPERATION_PRUNE_IMAGES,   "{}",                                      "prune "             },
+        {OPERATION_PRUNE_IMAGES,   "{}",                                      "list prune "        },
         {OPERATION_LIST_NETWORKS,  "{}",                                      "objects containers "},
         {OPERATION_CREATE_NETWORK, "{\"name\":\"n\"}",                        "create inspect "    },
         {OPERATION_DELETE_NETWORK, "{\"network_id\":\"n\"}",                  "inspect delete "    },

@@ -146,6 +146,11 @@ json_t *resource_texts(const json_t *array)
     return texts;
 }
 
+bool resource_is_builtin_network(const char *name)
+{
+    return str_eq(name, "bridge") || str_eq(name, "host") || str_eq(name, "none");
+}
+
 json_t *resource_make_success(void)
 {
     json_t *o = json_object();

@@ -58,6 +58,9 @@ void resource_set_users(json_t *o, json_t *users);
 /* Strings of an array that may be null; the result is an array. */
 json_t *resource_texts(const json_t *array);
 
+/* By the name in the answer of the engine. */
+bool resource_is_builtin_network(const char *name);
+
 /* The answer to a deletion. */
 json_t *resource_make_success(void);
 

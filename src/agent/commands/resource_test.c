@@ -42,7 +42,8 @@ static const struct fake_line usual[] = {
     {"DELETE /images/used?force=0",                                                                   FAKE_SEND,
      HEAD "409 Conflict\r\nContent-Length: 18\r\n\r\n{\"message\":\"used\"}",                        NULL},
     {"POST /images/prune?filters=%7B%22dangling%22%3A%5B%22false%22%5D%7D", FAKE_SEND,      NULL,
-     "{\"ImagesDeleted\":[{\"Untagged\":\"t\"},{\"Deleted\":\"d\"},{\"Deleted\":\"e\"}],"
+     "{\"ImagesDeleted\":[{\"Untagged\":\"t\"},{\"Deleted\":\"sha256:layer\"},"
+     "{\"Deleted\":\"sha256:" N "\"}],"
      "\"SpaceReclaimed\":7}"                                  },
     {"GET /networks/empty",                                                                   FAKE_SEND,                                                            NULL,                                                                                 NETWORK("empty",                                                                                                               "")},
     {"GET /networks/bridge",                                                                   FAKE_SEND,  NULL,NETWORK("bridge","")},
@@ -83,6 +84,50 @@ static const struct fake_line old[] = {
     {"POST /volumes/prune",  FAKE_SEND, NULL,                                                  "{\"VolumesDeleted\":null}"                           },
 };
 
+/* The engine refuses to remove the network when its containers are disconnected. */
+static const struct fake_line kept[] = {
+    {"GET /networks/used", FAKE_SEND,     NULL,                         NETWORK("used",                             "\"" A "\":{\"Name\":\"web\"}")},
+    {"GET /containers/" A "/json",                    FAKE_SEND,      NULL,
+     "{\"Id\":\"" A
+     "\",\"NetworkSettings\":{\"Networks\":{\"other\":{\"NetworkID\":\"x\"},\"used\":"
+     "{\"NetworkID\":\"" N
+     "\",\"Aliases\":[\"al\"],\"MacAddress\":\"\",\"Links\":null,\"IPAMConfig\":"
+     "{\"IPv4Address\":\"10.9.0.5\"}}}}}"                                      },
+    {"POST /networks/" N "/disconnect",                    FAKE_SEND, HEAD "200 OK\r\nContent-Length: 0\r\n\r\n",
+     NULL},
+    {"DELETE /networks/" N,                    FAKE_SEND,
+     HEAD "403 Forbidden\r\nContent-Length: 18\r\n\r\n{\"message\":\"kept\"}",             NULL                                     },
+    {"POST /networks/" N "/connect",                    FAKE_SEND,    HEAD "200 OK\r\nContent-Length: 0\r\n\r\n",    NULL},
+};
+
+#define PODMAN_VERSION                                                               \
+    "{\"ApiVersion\":\"1.44\",\"MinAPIVersion\":\"1.24\",\"Components\":[{\"Name\":" \
+    "\"Podman Engine\",\"Version\":\"5.8.6\"}]}"
+
+/* Its default network has two names, and its lists have neither ids nor endpoints. */
+static const struct fake_line podman[] = {
+    {"GET /version",                                       FAKE_SEND, NULL,           PODMAN_VERSION                                    },
+    {"GET /networks/podman",                               FAKE_SEND, NULL,           NETWORK("podman",                                   "\"" A "\":{\"Name\":\"web\"}")},
+    {"GET /networks",                                                    FAKE_SEND,                                               NULL, "[" NETWORK("bridge", "\"" A "\":{\"Name\":\"web\"}") "]"},
+    {"GET /containers/json?all=1",                 FAKE_SEND,                          NULL,
+     "[{\"Id\":\"" A "\",\"Names\":[\"/web\"],\"NetworkSettings\":{\"Networks\":{\"podman\":"
+     "{\"NetworkID\":\"podman\",\"EndpointID\":\"\"}}}}]"                                     },
+    {"GET /_ping", FAKE_SEND,          NULL,             "OK"                },
+    {"POST /volumes/prune?",                                                FAKE_SEND,
+     HEAD "500 Internal Server Error\r\nContent-Length: 2\r\n\r\n{}",                                      NULL               },
+    {"POST /volumes/prune",                                                FAKE_SEND,                                                         NULL,              "{\"VolumesDeleted\":[\"v\"]}"},
+};
+
+/* Not known as Podman, but it refuses the filter. */
+static const struct fake_line unfiltered[] = {
+    {"GET /_ping",           FAKE_SEND, NULL, "OK"                          },
+    {"POST /volumes/prune?", FAKE_SEND,
+     HEAD
+     "500 Internal Server Error\r\nContent-Length: 49\r\n\r\n{\"message\":\"\\\"all\\\" is an invalid "
+     "volume filter\"}",                      NULL                          },
+    {"POST /volumes/prune",  FAKE_SEND, NULL, "{\"VolumesDeleted\":[\"w\"]}"},
+};
+
 #define LINES(table) table, ARRAY_LEN(table)
 #define OK           "{'success':true}"
 
@@ -93,50 +138,61 @@ static const struct {
     int status;       /* of a refusal; 0 none */
     const char *want; /* payload with ' for ", or how the error begins */
 } cases[] = {
-    {LINES(usual),    "list_images",    "{}",                                      0,
+    {LINES(usual),      "list_images",    "{}",                                      0,
      "[{'id':'0123456789ab','tags':['web:1'],'size':5,'created':'1970-01-01T00:00:00.000Z','in_use':"
      "true,'dangling':false,'container_count':2,'containers':[" USER_A "," USER_B "]},"
      "{'id':'0123456789ab','tags':[],'size':5,'created':'1970-01-01T00:00:00.000Z','in_use':true,"
      "'dangling':false,'container_count':2,'containers':[" USER_A "," USER_B "]},"
      "{'id':'0123456789ab','tags':[],'size':5,'created':'1970-01-01T00:00:00.000Z','in_use':true,"
-     "'dangling':true,'container_count':2,'containers':[" USER_A "," USER_B "]}]"                                                  },
-    {LINES(usual),    "remove_image",   "{'image_id':'reg:5/a/b:1','force':true}", 0,   OK                                         },
-    {LINES(usual),    "remove_image",   "{'image_id':'used'}",                     409, "used"                                     },
-    {LINES(usual),    "prune_images",   "{}",                                      0,   "{'removed_count':2,'space_reclaimed':7}"  },
-    {LINES(usual),    "list_networks",  "{}",                                      0,
+     "'dangling':true,'container_count':2,'containers':[" USER_A "," USER_B "]}]"                                                    },
+    {LINES(usual),      "remove_image",   "{'image_id':'reg:5/a/b:1','force':true}", 0,   OK                                         },
+    {LINES(usual),      "remove_image",   "{'image_id':'used'}",                     409, "used"                                     },
+    {LINES(usual),      "prune_images",   "{}",                                      0,   "{'removed_count':1,'space_reclaimed':7}"  },
+    {LINES(usual),      "list_networks",  "{}",                                      0,
      "[{'id':'0123456789ab','name':'n','driver':'bridge','scope':'','created':'','internal':false,"
      "'subnet':'','is_builtin':false,'container_count':1,'containers':[" USER_A "]},"
      "{'id':'','name':'','driver':'','scope':'','created':'','internal':false,"
-     "'subnet':'','is_builtin':false,'container_count':0,'containers':[]}]"                                                        },
-    {LINES(usual),    "create_network", "{'name':'n'}",                            0,
-     "the docker engine gave the new network no id"                                                                                },
-    {LINES(usual),    "delete_network", "{'network_id':'empty'}",                  0,   OK                                         },
-    {LINES(usual),    "delete_network", "{'network_id':'bridge','force':true}",    400,
-     "bridge is a built-in network"                                                                                                },
-    {LINES(usual),    "delete_network", "{'network_id':'used'}",                   409,
-     "network used is in use by 2 containers: web, lost"                                                                           },
-    {LINES(usual),    "delete_network", "{'network_id':'used','force':true}",      0,   OK                                         },
-    {LINES(usual),    "delete_network", "{'network_id':'absent'}",                 404, "no such thing"                            },
-    {LINES(usual),    "delete_network", "{'network_id':'odd'}",                    0,
-     "the docker engine's answer is not"                                                                                           },
-    {LINES(usual),    "delete_network", "{'network_id':'broken'}",                 0,   "answer of the docker engine"              },
-    {LINES(refusing), "delete_network", "{'network_id':'used','force':true}",      500,
-     "disconnect a container: nope"                                                                                                },
-    {LINES(usual),    "prune_networks", "{}",                                      0,   "{'removed_count':0,'networks_removed':[]}"},
-    {LINES(usual),    "list_volumes",   "{}",                                      0,
+     "'subnet':'','is_builtin':false,'container_count':0,'containers':[]}]"                                                          },
+    {LINES(usual),      "create_network", "{'name':'n'}",                            0,
+     "the docker engine gave the new network no id"                                                                                  },
+    {LINES(usual),      "delete_network", "{'network_id':'empty'}",                  0,   OK                                         },
+    {LINES(usual),      "delete_network", "{'network_id':'bridge','force':true}",    400,
+     "bridge is a built-in network"                                                                                                  },
+    {LINES(usual),      "delete_network", "{'network_id':'used'}",                   409,
+     "network used is in use by 2 containers: web, lost"                                                                             },
+    {LINES(usual),      "delete_network", "{'network_id':'used','force':true}",      0,   OK                                         },
+    {LINES(usual),      "delete_network", "{'network_id':'absent'}",                 404, "no such thing"                            },
+    {LINES(usual),      "delete_network", "{'network_id':'odd'}",                    0,
+     "the docker engine's answer is not"                                                                                             },
+    {LINES(usual),      "delete_network", "{'network_id':'broken'}",                 0,   "answer of the docker engine"              },
+    {LINES(refusing),   "delete_network", "{'network_id':'used','force':true}",      500,
+     "disconnect a container: nope"                                                                                                  },
+    {LINES(kept),       "delete_network", "{'network_id':'used','force':true}",      403,
+     "kept; its containers were connected to it again"                                                                               },
+    {LINES(podman),     "delete_network", "{'network_id':'podman','force':true}",    400,
+     "podman is a built-in network"                                                                                                  },
+    {LINES(podman),     "list_networks",  "{}",                                      0,
+     "[{'id':'0123456789ab','name':'bridge','driver':'bridge','scope':'','created':'','internal':false,"
+     "'subnet':'','is_builtin':true,'container_count':1,'containers':[" USER_A "]}]"                                                 },
+    {LINES(podman),     "prune_volumes",  "{}",                                      0,
+     "{'removed_count':1,'volumes_removed':['v'],'space_reclaimed':0}"                                                               },
+    {LINES(unfiltered), "prune_volumes",  "{}",                                      0,
+     "{'removed_count':1,'volumes_removed':['w'],'space_reclaimed':0}"                                                               },
+    {LINES(usual),      "prune_networks", "{}",                                      0,   "{'removed_count':0,'networks_removed':[]}"},
+    {LINES(usual),      "list_volumes",   "{}",                                      0,
      "[{'name':'v','driver':'local','mountpoint':'/m&','created':'1970-01-01T00:00:00.000Z',"
      "'in_use':true,'container_count':1,'containers':[" USER_A "]},"
      "{'name':'w','driver':'','mountpoint':'','created':'','in_use':false,'container_count':0,"
-     "'containers':[]}]"                                                                                                           },
-    {LINES(refusing), "list_volumes",   "{}",                                      0,   "answer of the docker engine"              },
-    {LINES(usual),    "create_volume",  "{}",                                      0,
+     "'containers':[]}]"                                                                                                             },
+    {LINES(refusing),   "list_volumes",   "{}",                                      0,   "answer of the docker engine"              },
+    {LINES(usual),      "create_volume",  "{}",                                      0,
      "{'name':'new','driver':'','mountpoint':'','created':'','in_use':false,'container_count':0,"
-     "'containers':[]}"                                                                                                            },
-    {LINES(usual),    "delete_volume",  "{'volume_name':'none'}",                  404, "no such thing"                            },
-    {LINES(usual),    "prune_volumes",  "{}",                                      0,
-     "{'removed_count':1,'volumes_removed':['v'],'space_reclaimed':3}"                                                             },
-    {LINES(old),      "prune_volumes",  "{}",                                      0,
-     "{'removed_count':0,'volumes_removed':[],'space_reclaimed':0}"                                                                },
+     "'containers':[]}"                                                                                                              },
+    {LINES(usual),      "delete_volume",  "{'volume_name':'none'}",                  404, "no such thing"                            },
+    {LINES(usual),      "prune_volumes",  "{}",                                      0,
+     "{'removed_count':1,'volumes_removed':['v'],'space_reclaimed':3}"                                                               },
+    {LINES(old),        "prune_volumes",  "{}",                                      0,
+     "{'removed_count':0,'volumes_removed':[],'space_reclaimed':0}"                                                                  },
 };
 
 /* JSON with ' for ". */
@@ -274,9 +330,27 @@ static void test_disconnects_all(void **state)
     start(&f, "delete_network", "{'network_id':'used','force':true}");
     loop_run(f.loop);
     assert_false(f.is_error);
-    assert_string_equal(f.steps, "inspect disconnect disconnect delete ");
+    assert_string_equal(f.steps, "inspect endpoint disconnect disconnect delete ");
     assert_int_equal(fake_engine_count(f.fake, "POST /networks/" N "/disconnect"), 2);
     assert_int_equal(fake_engine_count(f.fake, "DELETE /networks/" N), 1);
+    tear_down(&f);
+}
+
+/* A disconnected container is connected again, with the settings that its endpoint had. */
+static void test_restores_after_a_refusal(void **state)
+{
+    static const char body[] = "{\"Container\":\"" A "\",\"EndpointConfig\":{\"IPAMConfig\":"
+                               "{\"IPv4Address\":\"10.9.0.5\"},\"Aliases\":[\"al\"]}}";
+    struct fixture f;
+
+    (void)state;
+    set_up(&f, kept, ARRAY_LEN(kept));
+    start(&f, "delete_network", "{'network_id':'used','force':true}");
+    loop_run(f.loop);
+    assert_true(f.is_error);
+    assert_string_equal(f.steps, "inspect endpoint disconnect delete restore ");
+    assert_int_equal(fake_engine_count(f.fake, "POST /networks/" N "/connect"), 1);
+    assert_true(fake_engine_received(f.fake, body));
     tear_down(&f);
 }
 
@@ -346,8 +420,11 @@ static void test_cancel(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_flows),  cmocka_unit_test(test_disconnects_all),
-        cmocka_unit_test(test_codes),  cmocka_unit_test(test_refuses_before_asking),
+        cmocka_unit_test(test_flows),
+        cmocka_unit_test(test_disconnects_all),
+        cmocka_unit_test(test_restores_after_a_refusal),
+        cmocka_unit_test(test_codes),
+        cmocka_unit_test(test_refuses_before_asking),
         cmocka_unit_test(test_cancel),
     };
 

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define API_PRUNES_ALL 42 /* from this version on, named volumes are pruned on request only */
 
@@ -119,19 +120,31 @@ const struct operation_type volumes_delete = {
     .advance = advance_delete,
 };
 
-enum prune_step { PRUNE_NEGOTIATE, PRUNE_VOLUMES, PRUNE_ANSWER };
+enum prune_step { PRUNE_NEGOTIATE, PRUNE_VOLUMES, PRUNE_CHECK, PRUNE_ANSWER };
 
 static const char *const prune_steps[] = {
     [PRUNE_NEGOTIATE] = "negotiate",
     [PRUNE_VOLUMES] = "prune",
+    [PRUNE_CHECK] = "check",
     [PRUNE_ANSWER] = "answer",
 };
+
+/* Podman prunes named volumes unasked, whatever its API version, and refuses the filter. */
+static bool needs_filter(const struct engine *engine)
+{
+    return engine_api_minor(engine) >= API_PRUNES_ALL && !engine_is_podman(engine);
+}
+
+static bool is_filter_refused(const struct engine_reply *reply)
+{
+    return reply->code < 0 && reply->status >= 400 && strstr(reply->message, "filter");
+}
 
 static char *make_prune_path(const struct operation *op)
 {
     _cleanup_free_ char *filters = engine_query_escape("{\"all\":[\"true\"]}");
 
-    if (engine_api_minor(op->o.engine) < API_PRUNES_ALL)
+    if (!needs_filter(op->o.engine))
         return xstrdup("/volumes/prune");
     return xasprintf("/volumes/prune?filters=%s", filters);
 }
@@ -165,6 +178,15 @@ static int advance_prune(struct operation *op, struct error *err)
     case PRUNE_VOLUMES:
         request.method = "POST";
         request.path = make_prune_path(op);
+        request.takes_failure = true;
+        return operation_ask(op, PRUNE_CHECK, request, err);
+    case PRUNE_CHECK:
+        if (op->reply->code == 0)
+            return answer_prune(op, err);
+        if (!needs_filter(op->o.engine) || !is_filter_refused(op->reply))
+            return operation_fail(op, op->reply->code, op->reply->status, op->reply->message);
+        request.method = "POST"; /* an engine with the API of Docker, but not its filters */
+        request.path = xstrdup("/volumes/prune");
         return operation_ask(op, PRUNE_ANSWER, request, err);
     case PRUNE_ANSWER: return answer_prune(op, err);
     }

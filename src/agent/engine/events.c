@@ -1,4 +1,5 @@
 #include "agent/engine/events.h"
+#include "agent/engine/health_watch.h"
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/log.h"
@@ -52,6 +53,7 @@ struct events {
     uint64_t first, end;
     size_t history_bytes;
     uint64_t sent;
+    struct health_watch health;
     struct listeners listeners;
 };
 
@@ -75,9 +77,14 @@ bool events_is_noise(const struct event *e)
 {
     static const char *const prefixes[] = {"exec_", "top", "resize", "archive-path",
                                            "extract-to-dir"};
+    static const char *const podman[] = {"exec", "init", "sync", "mount", "unmount"};
 
     for (size_t i = 0; i < ARRAY_LEN(prefixes); i++) {
         if (str_starts_with(e->action, prefixes[i]))
+            return true;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(podman); i++) {
+        if (str_eq(e->action, podman[i]))
             return true;
     }
     return false;
@@ -138,7 +145,7 @@ static void on_line(struct events *ev, const char *text, size_t size)
         ev->last_ns = e.time_ns;
     facts_on_event(ev->facts, e.type, e.action, e.id);
     if (str_eq(e.type, "container") && str_is_hex(e.id, 64) && !events_is_noise(&e) &&
-        !is_known(ev, &e)) {
+        !is_known(ev, &e) && health_watch_is_change(&ev->health, &e)) {
         if (ev->log)
             event_log_add(ev->log, &e, text, size);
         append_event(ev, &e, size);
@@ -358,6 +365,7 @@ void events_free(struct events *ev)
     while (ev->first < ev->end)
         drop_first(ev);
     buf_done(&ev->line);
+    health_watch_done(&ev->health);
     free(ev);
 }
 

@@ -1,4 +1,5 @@
 #include "agent/inventory/event_feed.h"
+#include "agent/engine/health_watch.h"
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/time.h"
@@ -114,18 +115,22 @@ void event_feed_pump(struct event_feed *feed)
  */
 static void send_lines(struct event_feed *feed, const char *p)
 {
+    struct health_watch health = {0};
+
     while (*p) {
         size_t n = strcspn(p, "\n");
         struct event e;
 
         if (n > 0 && event_decode(p, n, &e, NULL) == 0) {
-            if (!events_is_noise(&e) && send_event(feed, &e) < 0)
+            if (!events_is_noise(&e) && health_watch_is_change(&health, &e) &&
+                send_event(feed, &e) < 0)
                 log_warn(NULL, "could not send an event of the engine");
             event_done(&e);
         }
         p += n;
         p += *p == '\n';
     }
+    health_watch_done(&health);
 }
 
 static void on_history(void *owner, const struct engine_reply *reply)

@@ -32,6 +32,25 @@ static const char *find_tag(const char *name)
     return colon ? colon + 1 : "";
 }
 
+/* Docker leaves out its own registry in names, and Podman, which does not, has "localhost/" too. */
+static const char *strip_default_registry(const char *name)
+{
+    static const char *const prefixes[] = {"docker.io/library/", "docker.io/", "localhost/"};
+
+    for (size_t i = 0; i < ARRAY_LEN(prefixes); i++) {
+        if (str_starts_with(name, prefixes[i]))
+            return name + strlen(prefixes[i]);
+    }
+    return name;
+}
+
+/* "two:a" names "localhost/two:a", but "localhost/two:a" does not name "docker.io/library/two:a". */
+static bool is_named(const char *own, const char *tag)
+{
+    return str_eq(own, tag) || str_eq(strip_default_registry(own), tag) ||
+           (str_starts_with(tag, "docker.io/") && str_eq(own, strip_default_registry(tag)));
+}
+
 /* By a tag, where ":latest" is the default, or by the id. */
 static char *find_ref(const json_t *image, const char *word, enum resource_match how)
 {
@@ -39,16 +58,18 @@ static char *find_ref(const json_t *image, const char *word, enum resource_match
     _cleanup_free_ char *tag = xasprintf("%s%s", word, has_tag ? "" : ":latest");
     const char *id = str_starts_with(word, "sha256:") ? word + strlen("sha256:") : word;
     const json_t *tags = json_object_get(image, "tags");
-    const char *own = member_text(image, "id");
+    const char *own_id = member_text(image, "id");
 
     for (size_t i = 0; i < json_array_size(tags) && how == RESOURCE_EXACT; i++) {
-        if (str_eq(json_string_value(json_array_get(tags, i)), tag))
-            return TAKE_PTR(tag);
+        const char *own = json_string_value(json_array_get(tags, i));
+
+        if (own && is_named(own, tag))
+            return xstrdup(own);
     }
-    if (how == RESOURCE_EXACT && strlen(id) >= CONTAINER_SHORT_ID_LEN && str_starts_with(id, own) &&
-        *own)
+    if (how == RESOURCE_EXACT && strlen(id) >= CONTAINER_SHORT_ID_LEN &&
+        str_starts_with(id, own_id) && *own_id)
         return xstrdup(id);
-    return how == RESOURCE_PREFIX && *id && str_starts_with(own, id) ? xstrdup(own) : NULL;
+    return how == RESOURCE_PREFIX && *id && str_starts_with(own_id, id) ? xstrdup(own_id) : NULL;
 }
 
 static void add_row(struct table *t, const json_t *image, const char *name)

@@ -1,5 +1,6 @@
 #include "docker/model/event.h"
 #include "base/alloc.h"
+#include "base/macros.h"
 #include "base/str.h"
 
 #include <errno.h>
@@ -10,6 +11,31 @@ static char *get_text(const json_t *v, const char *key)
     const char *s = json_string_value(json_object_get(v, key));
 
     return xstrdup(s ? s : "");
+}
+
+/* Podman has its own words for some actions of Docker. */
+static const struct {
+    const char *podman, *docker;
+} container_actions[] = {
+    {"remove", "destroy"},
+    {"died",   "die"    },
+};
+
+/* Docker's action for a container; Podman has the result of a health check in a member. */
+static char *get_action(const json_t *v)
+{
+    const char *action = json_string_value(json_object_get(v, "Action"));
+    const char *health = json_string_value(json_object_get(v, "HealthStatus"));
+
+    if (!str_eq(json_string_value(json_object_get(v, "Type")), "container"))
+        return get_text(v, "Action");
+    if (str_eq(action, "health_status") && !str_is_empty(health))
+        return xasprintf("health_status: %s", health);
+    for (size_t i = 0; i < ARRAY_LEN(container_actions); i++) {
+        if (str_eq(action, container_actions[i].podman))
+            return xstrdup(container_actions[i].docker);
+    }
+    return get_text(v, "Action");
 }
 
 /* Copies the members that are strings without NUL; engines send no others. */
@@ -49,7 +75,7 @@ int event_decode(const char *text, size_t size, struct event *ret, struct error 
     actor = json_object_get(v, "Actor");
     *ret = (struct event){
         .type = get_text(v, "Type"),
-        .action = get_text(v, "Action"),
+        .action = get_action(v),
         .id = get_text(actor, "ID"),
         .time_ns = read_time(v),
         .attributes = copy_strings(json_object_get(actor, "Attributes")),

@@ -1,7 +1,8 @@
 #pragma once
 
 /*
- * One event of the engine's /events stream.
+ * One event of the engine's /events stream. Podman's words for the actions of containers become
+ * Docker's.
  */
 
 #include "base/error.h"

@@ -139,6 +139,17 @@ static void test_event(void **state)
         "\"Actor\":{\"ID\":\"" ID
         "\",\"Attributes\":{\"exitCode\":\"3\",\"name\":\"x\",\"odd\":1,\"nul\":\"a\\u0000\"}},"
         "\"scope\":\"local\",\"time\":1700000000,\"timeNano\":1700000000123456789}";
+    static const struct {
+        const char *text, *action;
+    } podman[] = {
+        {"{\"Type\":\"container\",\"Action\":\"remove\"}",                                     "destroy"      },
+        {"{\"Type\":\"container\",\"Action\":\"died\"}",                                       "die"          },
+        {"{\"Type\":\"container\",\"Action\":\"health_status\",\"HealthStatus\":\"healthy\"}",
+         "health_status: healthy"                                                                             },
+        {"{\"Type\":\"container\",\"Action\":\"health_status\"}",                              "health_status"},
+        {"{\"Type\":\"volume\",\"Action\":\"remove\"}",                                        "remove"       },
+        {"{\"Type\":\"container\",\"Action\":7,\"HealthStatus\":7}",                           ""             },
+    };
     struct event e;
 
     (void)state;
@@ -160,6 +171,11 @@ static void test_event(void **state)
     assert_true(e.time_ns == 0);
     event_done(&e);
 
+    for (size_t i = 0; i < ARRAY_LEN(podman); i++) {
+        assert_int_equal(event_decode(podman[i].text, strlen(podman[i].text), &e, NULL), 0);
+        assert_string_equal(e.action, podman[i].action);
+        event_done(&e);
+    }
     for (size_t n = 0; n < sizeof(text) - 1; n++)
         assert_int_equal(event_decode(text, n, &e, NULL), -EBADMSG);
     assert_int_equal(event_decode("[]", 2, &e, NULL), -EBADMSG);

@@ -13,6 +13,8 @@
 #define MAX_WORD      32 /* bytes of a signal or a health that are quoted in a title */
 #define MAX_FUTURE_MS (INT64_C(24) * 3600 * 1000) /* clocks differ, but not that much */
 
+#define HEALTH "health_status"
+
 /* One row per action; die, kill, rename and health_status are refined below. */
 static const struct action {
     const char *engine, *type, *severity, *new_state, *words;
@@ -27,6 +29,7 @@ static const struct action {
     {"unpause",       "unpaused",      "info",  "running", "was unpaused"       },
     {"rename",        "renamed",       "info",  NULL,      "was renamed"        },
     {"destroy",       "deleted",       "info",  "deleted", "was deleted"        },
+    {"remove",        "deleted",       "info",  "deleted", "was deleted"        }, /* Podman */
     {"health_status", "health_status", "info",  NULL,      "reported its health"},
 };
 
@@ -48,6 +51,20 @@ static const struct action *find_action(const char *name)
 static const char *get_attribute(const struct msg_container_event *m, const char *name)
 {
     return m->attributes ? json_text_get(m->attributes, name) : NULL;
+}
+
+static const char *get_health(const struct msg_container_event *m)
+{
+    const char *colon = strchr(m->action, ':');
+    const char *health = colon ? colon + 1 : get_attribute(m, HEALTH);
+
+    return health ? health + strspn(health, " ") : "";
+}
+
+/* Go agents report every check of Podman, without the result. */
+static bool is_empty_health(const struct msg_container_event *m)
+{
+    return str_starts_with(m->action, HEALTH) && str_is_empty(get_health(m));
 }
 
 /* A missing or invalid code counts as 0, as in earlier versions of DockMon. */
@@ -113,12 +130,10 @@ static void refine_kill(const struct msg_container_event *m, struct event *e)
 
 static void refine_health(const struct msg_container_event *m, struct event *e, json_t *details)
 {
-    const char *colon = strchr(m->action, ':');
-    const char *health = colon ? colon + 1 : get_attribute(m, "health_status");
+    const char *health = get_health(m);
 
-    if (!health || strlen(health) > MAX_WORD)
+    if (strlen(health) > MAX_WORD)
         return;
-    health += strspn(health, " ");
     json_text_set(details, "health", json_text_string(health, strnlen(health, NAME_BYTES)));
     set_text(&e->title, xasprintf("Container %s is %s", e->container_name, health));
     if (str_eq(health, "unhealthy"))
@@ -174,7 +189,7 @@ bool container_event_make(const struct msg_container_event *m,
     struct event e = {0};
     json_t *details;
 
-    if (!a || !str_is_container_ref(m->container_id))
+    if (!a || !str_is_container_ref(m->container_id) || is_empty_health(m))
         return false;
 
     if (name && *name == '/')

@@ -85,6 +85,18 @@ static char *write_host_ips(const struct msg_register *m)
     return text;
 }
 
+/*
+ * Agents report no kind of engine, but the versions tell: Docker went from 1.13 to 17.03, and
+ * Podman has the numbers between.
+ */
+static bool is_podman_version(const char *version)
+{
+    _cleanup_free_ char *major = xstrndup(version, strcspn(version, "."));
+    uint64_t n;
+
+    return parse_u64(major, 1000, &n) == 0 && n >= 2 && n < 17;
+}
+
 /* Sets the properties that the agent reports of its machine; the others remain unchanged. */
 static void describe_host(struct host *h, const struct msg_register *m, int64_t now_ms)
 {
@@ -94,6 +106,8 @@ static void describe_host(struct host *h, const struct msg_register *m, int64_t 
     replace(&h->os_version, m->os_version);
     replace(&h->kernel_version, m->kernel_version);
     replace(&h->docker_version, m->docker_version);
+    if (!str_is_empty(m->docker_version))
+        h->is_podman = is_podman_version(m->docker_version);
     replace(&h->daemon_started_at, m->daemon_started_at);
     if (!str_eq(ips, "[]") || !h->host_ips)
         replace(&h->host_ips, ips);

@@ -78,6 +78,36 @@ static unsigned count_hosts(struct db *s)
     return n;
 }
 
+static void test_podman_is_known_by_its_version(void **state)
+{
+    static const struct {
+        const char *version;
+        bool is_podman;
+    } cases[] = {
+        {"4.3.1",         true },
+        {"5.8.6",         true },
+        {"20.10.24+dfsg", false},
+        {"17.03.0-ce",    false},
+        {"1.13.1",        false},
+        {"master-abc",    false},
+        {"29.7.2",        false},
+    };
+    struct db *s = store_fixture_store(state);
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        _cleanup_free_ char *token = store_fixture_token(s, false, NOW);
+        _cleanup_free_ char *engine = xasprintf("ENG%zu", i);
+        _cleanup_free_ char *extra = xasprintf("{\"hostname\":\"%s\",\"docker_version\":\"%s\"}",
+                                               engine, cases[i].version);
+        _cleanup_(registration_done) struct registration r = {0};
+        _cleanup_(host_done) struct host h = {0};
+
+        join_ok(s, token, engine, extra, &r);
+        assert_int_equal(hosts_get(s, r.host.id, &h, NULL), 0);
+        assert_int_equal(h.is_podman, cases[i].is_podman);
+    }
+}
+
 static void test_rows_of_a_new_agent_are_inserted(void **state)
 {
     struct db *s = store_fixture_store(state);
@@ -485,6 +515,7 @@ static void test_register_vectors_are_accepted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(test_podman_is_known_by_its_version),
         TEST(test_rows_of_a_new_agent_are_inserted),
         TEST(test_host_names_are_cleaned),
         TEST(test_registration_tokens_expire_and_are_used_up),
