@@ -5,6 +5,7 @@
 #include "agent/join/identity.h"
 #include "agent/spool/spool.h"
 #include "base/alloc.h"
+#include "base/container_id.h"
 #include "base/str.h"
 #include "docker/engine_info.h"
 #include "net/http_client.h"
@@ -198,9 +199,10 @@ static void on_engine_info(void *owner, int code, const char *message, struct en
     } else {
         say_ok(c, "engine %s: version %s on %s, id %s", address, id.docker_version, id.os_version,
                id.engine_id);
-        say_ok(c, "this host: %s (from %s)%s%s%s%.12s", id.hostname, id.hostname_source,
+        say_ok(c, "this host: %s (from %s)%s%s%s%.*s", id.hostname, id.hostname_source,
                id.host_ips.n ? ", address " : "", id.host_ips.n ? id.host_ips.ips[0] : "",
-               *id.own_container ? ", inside container " : "", id.own_container);
+               *id.own_container ? ", inside container " : "",
+               STR_CUT(id.own_container, CONTAINER_SHORT_ID_LEN));
     }
     identity_done(&id);
     next_step(c);

@@ -1,4 +1,5 @@
 #include "base/error.h"
+#include "base/str.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -15,6 +16,7 @@ int error_set(struct error *err, int code, const char *fmt, ...)
     va_start(ap, fmt);
     (void)vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
     va_end(ap);
+    str_mend(err->msg);
     err->code = code;
     err->reason = 0;
     return code;
@@ -40,6 +42,7 @@ int error_wrap(struct error *err, int code, const char *fmt, ...)
     n = strlen(err->msg);
     (void)snprintf(err->msg + n, sizeof(err->msg) - n, ": %s",
                    inner.code ? inner.msg : error_text(code));
+    str_mend(err->msg);
     return code;
 }
 

@@ -7,6 +7,8 @@
  * last argument is `struct error *err`. The object is on the caller's stack and owns nothing, so it
  * needs no destructor and cannot fail itself. `err` may be NULL if only the code is needed.
  *
+ * `msg` is valid UTF-8 and ends at a whole character, because answers to peers quote it.
+ *
  * Library code fills `err` and does not log; the caller that handles the failure logs it, once.
  *
  * The vocabulary of peer-visible failures; proto/error_code.h gives them HTTP status and names:

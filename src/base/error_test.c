@@ -1,4 +1,5 @@
 #include "base/error.h"
+#include "base/str.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -87,6 +88,25 @@ static void test_long_messages_are_cut(void **state)
     assert_int_equal(err.msg[0], 'x');
 }
 
+/* Words of peers are in many messages, and the answers that quote a message must be valid JSON. */
+static void test_messages_end_at_a_whole_character(void **state)
+{
+    struct error err = ERROR_INIT;
+    char pad[sizeof(err.msg) + 1];
+
+    (void)state;
+    memset(pad, 'x', sizeof(pad));
+    for (size_t n = sizeof(err.msg) - 8; n < sizeof(err.msg); n++) {
+        (void)error_set(&err, -EINVAL, "%.*s\U0001f600\u20ac\u00e4", (int)n, pad);
+        assert_true(str_is_utf8(err.msg, strlen(err.msg)));
+        assert_true(strlen(err.msg) + 4 >= sizeof(err.msg) - 1);
+        (void)error_wrap(&err, -EIO, "w\u00e4");
+        assert_true(str_is_utf8(err.msg, strlen(err.msg)));
+    }
+    (void)error_set(&err, -EINVAL, "a\xff%s", "b\xe2\x82");
+    assert_string_equal(err.msg, "a?b");
+}
+
 static void test_text(void **state)
 {
     (void)state;
@@ -103,6 +123,7 @@ int main(void)
         cmocka_unit_test(test_wrap_of_nothing_names_the_errno),
         cmocka_unit_test(test_wrap_keeps_the_reason_of_the_same_errno),
         cmocka_unit_test(test_long_messages_are_cut),
+        cmocka_unit_test(test_messages_end_at_a_whole_character),
         cmocka_unit_test(test_text),
     };
 

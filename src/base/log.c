@@ -2,6 +2,7 @@
 #include "base/buf.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -74,22 +75,13 @@ static void put(struct buf *b, const char *s)
     (void)buf_append_str(b, s);
 }
 
-static size_t utf8_length(const char *s)
-{
-    for (size_t n = 1; n <= 4 && s[n - 1]; n++) {
-        if (str_is_utf8(s, n))
-            return n;
-    }
-    return 0;
-}
-
 /* Escapes characters that control a terminal or are invalid in JSON. */
 static void put_escaped(struct buf *b, const char *s)
 {
     for (size_t i = 0, n; i < MAX_MSG && s[i]; i += n ? n : 1) {
         unsigned char c = (unsigned char)s[i];
 
-        n = utf8_length(s + i);
+        n = utf8_length(s + i, strnlen(s + i, UTF8_MAX));
         if (n == 0) {
             put(b, "\\ufffd");
         } else if (c == '"' || c == '\\') {

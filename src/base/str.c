@@ -1,5 +1,6 @@
 #include "base/str.h"
 #include "base/alloc.h"
+#include "base/utf8.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -209,54 +210,59 @@ bool str_is_hex(const char *s, size_t length)
     return strspn(s, "0123456789abcdef") == length;
 }
 
-/*
- * Length of the sequence that `c` starts and its smallest legal code point; 0 if `c` starts none.
- */
-static size_t utf8_sequence(unsigned char c, uint32_t *ret_bits, uint32_t *ret_min)
-{
-    if (c < 0x80) {
-        *ret_bits = c;
-        *ret_min = 0;
-        return 1;
-    }
-    if ((c & 0xe0) == 0xc0) {
-        *ret_bits = c & 0x1fU;
-        *ret_min = 0x80;
-        return 2;
-    }
-    if ((c & 0xf0) == 0xe0) {
-        *ret_bits = c & 0x0fU;
-        *ret_min = 0x800;
-        return 3;
-    }
-    if ((c & 0xf8) == 0xf0) {
-        *ret_bits = c & 0x07U;
-        *ret_min = 0x10000;
-        return 4;
-    }
-    return 0;
-}
-
 bool str_is_utf8(const char *s, size_t size)
 {
-    const unsigned char *p = (const unsigned char *)s;
-
-    for (size_t i = 0; i < size;) {
-        uint32_t code = 0, min = 0;
-        size_t n = utf8_sequence(p[i], &code, &min);
-
-        if (n == 0 || n > size - i)
+    for (size_t i = 0, n; i < size; i += n) {
+        n = utf8_length(s + i, size - i);
+        if (n == 0)
             return false;
-        for (size_t k = 1; k < n; k++) {
-            if ((p[i + k] & 0xc0) != 0x80)
-                return false;
-            code = code << 6 | (p[i + k] & 0x3fU);
-        }
-        if (code < min || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
-            return false;
-        i += n;
     }
     return true;
+}
+
+/* Whether the byte continues a character that an earlier one starts. */
+static bool is_continuation(char c)
+{
+    return ((unsigned char)c & 0xc0) == 0x80;
+}
+
+size_t str_cut(const char *s, size_t size, size_t max)
+{
+    size_t n = max;
+
+    if (size <= max)
+        return size;
+    while (n > 0 && max - n < UTF8_MAX && is_continuation(s[n]))
+        n--;
+    return is_continuation(s[n]) ? max : n;
+}
+
+/* Whether the rest of a text is the beginning of a character and nothing else. */
+static bool is_incomplete(const char *s, size_t size)
+{
+    if (size >= UTF8_MAX || (unsigned char)s[0] < 0xc2 || (unsigned char)s[0] > 0xf4)
+        return false;
+    for (size_t i = 1; i < size; i++) {
+        if (!is_continuation(s[i]))
+            return false;
+    }
+    return true;
+}
+
+void str_mend(char *s)
+{
+    size_t size = strlen(s);
+
+    for (size_t i = 0, n; i < size; i += n ? n : 1) {
+        n = utf8_length(s + i, size - i);
+        if (n > 0)
+            continue;
+        if (is_incomplete(s + i, size - i)) {
+            s[i] = '\0';
+            return;
+        }
+        s[i] = '?';
+    }
 }
 
 size_t str_code_points(const char *s)
@@ -282,7 +288,7 @@ char *str_trim(char *s)
 
 void str_copy(char *to, size_t capacity, const char *from)
 {
-    size_t n = strnlen(from, capacity - 1);
+    size_t n = str_cut(from, strnlen(from, capacity), capacity - 1);
 
     memcpy(to, from, n);
     to[n] = '\0';

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 int parse_u64(const char *s, uint64_t max, uint64_t *ret) _nodiscard_;
 int parse_i64(const char *s, int64_t *ret) _nodiscard_;
@@ -26,10 +27,22 @@ bool str_ends_with(const char *s, const char *suffix);
 bool str_is_hex(const char *s, size_t length); /* exactly `length` lowercase hex digits */
 bool str_is_utf8(const char *s, size_t size); /* valid UTF-8 without surrogates or overlong forms */
 size_t str_code_points(const char *s);        /* of valid UTF-8 */
+/*
+ * Returns the size of the longest prefix of at most `max` bytes that ends at a whole character. Text
+ * that is not UTF-8 is cut at `max`.
+ */
+size_t str_cut(const char *s, size_t size, size_t max) _nodiscard_;
+/* The two arguments of "%.*s" for text of a peer, which a plain precision would cut by bytes. */
+#define STR_CUT(s, max) (int)str_cut((s), strlen(s), (max)), (s)
+/*
+ * Makes valid UTF-8 of any text, in place: an incomplete character at the end is dropped, other
+ * invalid bytes become "?".
+ */
+void str_mend(char *s);
 char *str_trim(char *s); /* in place: cuts ASCII space at both ends, returns the first byte kept */
 void str_copy(char *to,
               size_t capacity,
-              const char *from); /* always terminated, cut when too long */
+              const char *from); /* always terminated, cut by str_cut() when too long */
 
 /* Whether the engine accepts it as container ID or name; checked before text is put into a path. */
 bool str_is_container_ref(const char *s);

@@ -311,6 +311,67 @@ static void test_utf8(void **state)
     assert_int_equal(str_code_points("a\u00e4\u20ac\U0001f600"), 4);
 }
 
+static void test_cut_ends_at_a_whole_character(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t max, want;
+    } cases[] = {
+        {"",                     0, 0},
+        {"abc",                  3, 3},
+        {"abc",                  2, 2},
+        {"a\u00e4b",             2, 1},
+        {"a\u00e4b",             3, 3},
+        {"a\u20acb",             2, 1},
+        {"a\u20acb",             3, 1},
+        {"a\u20acb",             4, 4},
+        {"\U0001f600",           3, 0},
+        {"\U0001f600",           4, 4},
+        {"\U0001f600x",          4, 4},
+        {"\xe4\xe4\xe4",         2, 2}, /* Latin-1 */
+        {"\x80\x80\x80\x80\x80", 4, 4},
+    };
+    char to[4], whole[16];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        size_t n = str_cut(cases[i].text, strlen(cases[i].text), cases[i].max);
+
+        if (n != cases[i].want)
+            fail_msg("case %zu: %zu", i, n);
+    }
+    str_copy(to, sizeof(to), "ab\u00e4");
+    assert_string_equal(to, "ab");
+    (void)snprintf(whole, sizeof(whole), "%.*s", STR_CUT("\u00e4\u00e4", 3));
+    assert_string_equal(whole, "\u00e4");
+}
+
+static void test_mend(void **state)
+{
+    static const struct {
+        const char *text, *want;
+    } cases[] = {
+        {"",                    ""                 },
+        {"a\u20ac\U0001f600",   "a\u20ac\U0001f600"},
+        {"a\xe2\x82",           "a"                },
+        {"a\xf0\x9f\x98",       "a"                },
+        {"a\xc3",               "a"                },
+        {"caf\xe9 au lait",     "caf? au lait"     },
+        {"a\x80",               "a?"               },
+        {"\xc0\x80\xff",        "???"              },
+        {"\xe2\x82 \u20ac\xe2", "?? \u20ac"        },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char text[32];
+
+        memcpy(text, cases[i].text, strlen(cases[i].text) + 1);
+        str_mend(text);
+        assert_string_equal(text, cases[i].want);
+    }
+}
+
 static void test_trim_and_copy(void **state)
 {
     static const struct {
@@ -421,12 +482,21 @@ static void test_eq_secret(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parse_u64),           cmocka_unit_test(test_parse_i64),
-        cmocka_unit_test(test_parse_bool),          cmocka_unit_test(test_parse_duration),
-        cmocka_unit_test(test_durations_are_exact), cmocka_unit_test(test_parse_host_port),
-        cmocka_unit_test(test_predicates),          cmocka_unit_test(test_utf8),
-        cmocka_unit_test(test_trim_and_copy),       cmocka_unit_test(test_container_ref),
-        cmocka_unit_test(test_image_ref),           cmocka_unit_test(test_eq_secret),
+        cmocka_unit_test(test_parse_u64),
+        cmocka_unit_test(test_parse_i64),
+        cmocka_unit_test(test_parse_bool),
+        cmocka_unit_test(test_parse_duration),
+        cmocka_unit_test(test_durations_are_exact),
+        cmocka_unit_test(test_parse_host_port),
+        cmocka_unit_test(test_predicates),
+        cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_cut_ends_at_a_whole_character),
+        cmocka_unit_test(test_mend),
+
+        cmocka_unit_test(test_trim_and_copy),
+        cmocka_unit_test(test_container_ref),
+        cmocka_unit_test(test_image_ref),
+        cmocka_unit_test(test_eq_secret),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 #include "docker/json_scan.h"
-#include "docker/utf8.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <stdint.h>

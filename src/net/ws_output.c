@@ -169,12 +169,10 @@ void ws_output_close_frame(struct ws *ws, unsigned code, const char *reason)
     struct buf payload = BUF_INIT(WS_FRAME_CONTROL_MAX);
 
     if (ws_close_code_is_valid(code)) {
-        size_t n = strlen(reason);
+        size_t n = str_cut(reason, strlen(reason), REASON_MAX);
 
-        if (n > REASON_MAX)
-            n = REASON_MAX;
-        while (n && !str_is_utf8(reason, n))
-            n--;
+        if (!str_is_utf8(reason, n))
+            n = 0; /* a peer would take it for a violation of the protocol */
         /* Both fit: REASON_MAX leaves room for the code. */
         (void)buf_append(&payload, head, sizeof(head));
         (void)buf_append(&payload, reason, n);

@@ -286,9 +286,21 @@ static void test_get_text(void **state)
     assert_null(json_text_get(NULL, "a"));
 }
 
+/* Text of a peer must never end the process, also where a caller forgets that it can be invalid. */
+static void test_missing_object_or_value_is_no_abort(void **state)
+{
+    json_auto_t *o = json_object();
+
+    (void)state;
+    json_text_set(NULL, "id", json_integer(1));
+    json_text_set(o, "text", json_string("\xc3"));
+    assert_true(json_is_null(json_object_get(o, "text")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_missing_object_or_value_is_no_abort),
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_absent_fields_keep_defaults),

@@ -1,7 +1,9 @@
 #include "proto/json_text.h"
 
 #include "base/alloc.h"
+#include "base/log.h"
 #include "base/str.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -65,15 +67,6 @@ char *json_text_write(const json_t *v, size_t *ret_size)
     return text;
 }
 
-/* Returns the length of the well-formed UTF-8 sequence at `s` in bytes, 0: there is none. */
-static size_t sequence_length(const char *s, size_t size)
-{
-    unsigned char c = (unsigned char)*s;
-    size_t n = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-
-    return n <= size && str_is_utf8(s, n) ? n : 0;
-}
-
 static char *replace_invalid(const char *s, size_t size, size_t *ret_size)
 {
     static const char replacement[] = "\xef\xbf\xbd";
@@ -81,7 +74,7 @@ static char *replace_invalid(const char *s, size_t size, size_t *ret_size)
     size_t n = 0;
 
     for (size_t i = 0; i < size;) {
-        size_t length = sequence_length(s + i, size - i);
+        size_t length = utf8_length(s + i, size - i);
 
         memcpy(out + n, length ? s + i : replacement, length ? length : 3);
         n += length ? length : 3;
@@ -126,6 +119,11 @@ const char *json_text_get(const json_t *object, const char *key)
 
 void json_text_set(json_t *object, const char *key, json_t *value)
 {
-    if (json_object_set_new_nocheck(object, key, value) < 0)
-        abort(); /* out of memory, or a NULL that it caused earlier */
+    if (!json_is_object(object)) {
+        log_error(NULL, "internal error: the member %s has no object", key);
+        json_decref(value);
+        return;
+    }
+    if (json_object_set_new_nocheck(object, key, value ? value : json_null()) < 0)
+        abort(); /* out of memory, the only possible failure */
 }

@@ -31,5 +31,8 @@ json_t *json_text_str(const char *s) _nodiscard_; /* NULL gives null */
 
 /* Returns a member that is a string without NUL, or NULL. Borrowed from `object`. */
 const char *json_text_get(const json_t *object, const char *key);
-/* Sets a member; takes ownership of `value`, which must not be NULL. */
+/*
+ * Sets a member; takes ownership of `value`, and NULL gives null. A value that could not be made
+ * costs its member and never ends the process: without an object it is released and logged.
+ */
 void json_text_set(json_t *object, const char *key, json_t *value);

@@ -23,8 +23,8 @@
 #define TEXT_AGENT_NAME_REQUIRED                                                      \
     "FORCE_UNIQUE_REGISTRATION requires AGENT_NAME to be set on the agent (reported " \
     "hostname_source: %s)"
-#define TEXT_HOST_NAME_TAKEN                                                             \
-    "A host named '%.255s' already exists in DockMon. Set AGENT_NAME to a unique value " \
+#define TEXT_HOST_NAME_TAKEN                                                           \
+    "A host named '%.*s' already exists in DockMon. Set AGENT_NAME to a unique value " \
     "and retry."
 #define TEXT_ENGINE_IS_LOCAL                                                                  \
     "Migration not supported for local Docker connections: this engine is already monitored " \

@@ -29,7 +29,7 @@ static void test_texts_are_frozen(void **state)
         {TEXT_AGENT_NAME_REQUIRED,
          "FORCE_UNIQUE_REGISTRATION requires AGENT_NAME to be set on the agent (reported hostname_source: %s)"                                              },
         {TEXT_HOST_NAME_TAKEN,
-         "A host named '%.255s' already exists in DockMon. Set AGENT_NAME to a unique value and retry."                                                     },
+         "A host named '%.*s' already exists in DockMon. Set AGENT_NAME to a unique value and retry."                                                       },
         {TEXT_ENGINE_IS_LOCAL,
          "Migration not supported for local Docker connections: this engine is already monitored through the local socket, agents are only for remote hosts"},
         {TEXT_SERVER_BUSY,           "server busy"                                                                                                          },

@@ -78,9 +78,9 @@ static char *error_text_of(const json_t *v)
     _cleanup_free_ char *text = NULL;
 
     if (json_is_string(v))
-        return xstrndup(json_string_value(v), ERROR_TEXT_MAX);
+        return xasprintf("%.*s", STR_CUT(json_string_value(v), ERROR_TEXT_MAX));
     text = json_text_write(v, NULL);
-    return xstrndup(text, ERROR_TEXT_MAX);
+    return xasprintf("%.*s", STR_CUT(text, ERROR_TEXT_MAX));
 }
 
 /* Whether an agent may report the code; other codes are about the server and its users. */

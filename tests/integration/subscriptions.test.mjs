@@ -162,6 +162,46 @@ test('invalid requests are refused as a whole with an error that names the mista
   w.ws.close();
 });
 
+// A text that is cut inside a character is no JSON, and once such an answer ended the server.
+test('errors quote the words of a caller up to a whole character', async () => {
+  const viewer = await server.client('viewer');
+  const a = await agentWith([]);
+  const words = (max) => ['é', '€', '😀'].flatMap((c) => [0, 1, 2, 3].map((pad) => 'x'.repeat(max - 8 + pad) + c.repeat(60)));
+  const w = new Subscriber('viewer', '');
+  for (const word of words(100))
+    for (const type of ['subscribe', 'unsubscribe']) {
+      const e = await w.error({ type, topics: [word] });
+      assert.equal(e.error, 'bad_topic');
+      assert.match(e.message, /^no such topic: "x+[é€😀]+";/u);
+    }
+  w.ws.close();
+
+  const answers = async (method, path, body) => {
+    const r = await admin.fetch(method, path, body ? { body: JSON.stringify(body) } : {});
+    const answer = await r.json();
+    assert.ok(r.status >= 400 && r.status < 500, `${method} ${path}: ${r.status}`);
+    assert.doesNotMatch(JSON.stringify(answer), /[\ufffd]|x\?|[é€😀]\?/u, path);
+  };
+  for (const max of [40, 64, 80, 100, 200, 255, 400, 504, 1000]) {
+    for (const word of words(max)) {
+      const q = encodeURIComponent(word);
+      await answers('GET', `/api/hosts/${q}/agent`);
+      await answers('GET', `/api/hosts/${q}/containers/${q}/logs`);
+      await answers('GET', `/api/hosts/${a.hostId}/stats/history?metrics=${q}`);
+      await answers('GET', `/api/hosts/${a.hostId}/stats/live?since=${q}`);
+      await answers('DELETE', `/api/v2/users/${q}`);
+      await answers('PUT', '/api/admin/log-level', { level: word });
+      await answers('GET', `/api/events?since=${q}`);
+      await answers('POST', '/api/v2/api-keys', { name: 'k', role: word });
+      await answers('POST', '/api/v2/api-keys', { name: 'k', role: 'viewer', scope: [word] });
+      await answers('POST', '/api/v2/api-keys', { name: 'k', role: 'viewer', scope: [`label=${word}=`] });
+      await answers('POST', '/api/v2/api-keys', { name: 'k', role: 'viewer', allowed_ips: word });
+    }
+  }
+  assert.equal((await viewer.get('/api/hosts')).length > 0, true);
+  a.ws.terminate();
+});
+
 test('samples of both channels reach the live model and its subscribers', async () => {
   const a = await agentWith(['stat-one', 'stat-two']);
   const [one, two] = a.containers;

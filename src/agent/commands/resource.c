@@ -125,7 +125,7 @@ json_t *resource_short_id(const char *id)
         id = "";
     if (str_starts_with(id, "sha256:"))
         id += strlen("sha256:");
-    return json_text_string(id, strnlen(id, CONTAINER_SHORT_ID_LEN));
+    return json_text_string(id, str_cut(id, strlen(id), CONTAINER_SHORT_ID_LEN));
 }
 
 void resource_set_users(json_t *o, json_t *users)

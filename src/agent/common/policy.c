@@ -1,5 +1,6 @@
 #include "agent/common/policy.h"
 #include "base/alloc.h"
+#include "base/container_id.h"
 #include "base/str.h"
 
 #include <assert.h>
@@ -144,7 +145,8 @@ char *policy_refuse_label(const char *label, const char *container, enum operati
 {
     if (!label || !policy_heeds_label(operation) || !(find_by_label(label) & bit_of(operation)))
         return NULL;
-    return xasprintf("%s is not allowed: container %.12s is protected by its label " POLICY_LABEL
-                     "=%.100s",
-                     operation_spec(operation)->name, container, label);
+    return xasprintf("%s is not allowed: container %.*s is protected by its label " POLICY_LABEL
+                     "=%.*s",
+                     operation_spec(operation)->name, STR_CUT(container, CONTAINER_SHORT_ID_LEN),
+                     STR_CUT(label, 100));
 }

@@ -276,8 +276,8 @@ static void check_name(struct config *c, struct buf *errors)
 {
     trim_member(&c->agent_name);
     if (c->agent_name && strlen(c->agent_name) > CONFIG_NAME_MAX) {
-        add_error(errors, "AGENT_NAME=%.40s...: expected at most %d bytes, not %zu", c->agent_name,
-                  CONFIG_NAME_MAX, strlen(c->agent_name));
+        add_error(errors, "AGENT_NAME=%.*s...: expected at most %d bytes, not %zu",
+                  STR_CUT(c->agent_name, 40), CONFIG_NAME_MAX, strlen(c->agent_name));
     }
     if (c->agent_name && !str_is_utf8(c->agent_name, strlen(c->agent_name)))
         add_error(errors, "AGENT_NAME: expected UTF-8 text");
@@ -410,7 +410,7 @@ static void check_policy(struct config *c, struct buf *errors)
     struct error err = ERROR_INIT;
 
     if (c->policy_text && policy_parse(c->policy_text, &c->policy, &err) < 0)
-        add_error(errors, "AGENT_POLICY=%.100s: %s", c->policy_text, err.msg);
+        add_error(errors, "AGENT_POLICY=%.*s: %s", STR_CUT(c->policy_text, 100), err.msg);
 }
 
 static void check_stats(struct config *c, struct buf *errors)
@@ -461,7 +461,7 @@ int config_load(struct config *c,
 
     r = options_parse(config_options, config_n_options, source, c, &first, errors);
     for (int i = first; i > 0 && i < source->argc; i++)
-        add_error(errors, "%.100s: expected flags only", source->argv[i]);
+        add_error(errors, "%.*s: expected flags only", STR_CUT(source->argv[i], 100));
 
     check_url(c, errors);
     check_tokens(c, errors);

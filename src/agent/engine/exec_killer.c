@@ -5,6 +5,7 @@
 #include "base/random.h"
 #include "base/state.h"
 #include "base/str.h"
+#include "proto/json_text.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -277,8 +278,9 @@ static void on_created(void *owner, const struct engine_reply *reply)
 static void signal_inside(struct task *t, const char *name)
 {
     _cleanup_free_ char *path = xasprintf("/containers/%s/exec", t->container);
-    json_auto_t *body = json_pack("{s:s*, s:[s, s, s, s, s, s]}", "User", t->user, "Cmd", "/bin/sh",
-                                  "-c", script, "sh", t->mark, name);
+    json_auto_t *body = json_pack(
+        "{s:o*, s:[s, s, o, s, o, o]}", "User", t->user ? json_text_str(t->user) : NULL, "Cmd",
+        "/bin/sh", "-c", json_text_str(script), "sh", json_text_str(t->mark), json_text_str(name));
     _cleanup_free_ char *text = json_dumps(body, JSON_COMPACT);
 
     set_state(t, TASK_CREATING);

@@ -140,7 +140,8 @@ static void pump(struct log_follow *f)
     if (r < 0)
         loop_timer_start(engine_loop(f->engine), &f->resend, RESEND_MS, on_resend);
     if (f->state == FOLLOW_FLUSHING && log_outbox_is_empty(&f->box)) {
-        channel_notify(&f->channel, "closed", json_pack("{s:s}", "reason", f->reason));
+        channel_notify(&f->channel, "closed",
+                       json_pack("{s:o}", "reason", json_text_str(f->reason)));
         finish(f);
     }
 }
@@ -472,6 +473,6 @@ void log_follow_ack(struct log_follow *f, int64_t bytes)
 
 void log_follow_stop(struct log_follow *f, const char *reason)
 {
-    channel_notify(&f->channel, "closed", json_pack("{s:s}", "reason", reason));
+    channel_notify(&f->channel, "closed", json_pack("{s:o}", "reason", json_text_str(reason)));
     finish(f);
 }

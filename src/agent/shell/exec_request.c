@@ -10,7 +10,7 @@ static void add_strings(json_t *array, const struct strings *words)
 
 static json_t *make_env(const struct msg_shell_session *start, const char *mark)
 {
-    json_t *env = json_pack("[s]", mark);
+    json_t *env = json_pack("[o]", json_text_str(mark));
 
     if (!start->is_plain)
         (void)json_array_append_new(env, json_text_str("TERM=xterm-256color"));

@@ -58,7 +58,7 @@ bool shell_output_is_empty(const struct shell_output *out)
 static int send_piece(const struct shell_output *out, const unsigned char *piece, size_t n)
 {
     _cleanup_free_ char *data = base64_encode(piece + HEAD_SIZE, n);
-    json_t *fields = json_pack("{s:s}", "data", data);
+    json_t *fields = json_pack("{s:o}", "data", json_text_str(data));
 
     if (piece[0] == LOG_STDERR)
         json_text_set(fields, "stream", json_text_str("stderr"));

@@ -1,6 +1,7 @@
 #include "agent/spool/spool_batch.h"
 #include "agent/spool/spool_internal.h"
 #include "base/log.h"
+#include "base/str.h"
 #include "base/time.h"
 
 #include <inttypes.h>
@@ -41,7 +42,8 @@ void spool_refresh_note(struct spool *s)
     }
     s->note[0] = '\0';
     if (s->disk.failed_ms > 0) {
-        (void)snprintf(s->note, sizeof(s->note), "spool: in memory only: %.200s", s->disk.why);
+        (void)snprintf(s->note, sizeof(s->note), "spool: in memory only: %.*s",
+                       STR_CUT(s->disk.why, 200));
     } else if (s->n_lost > 0) {
         (void)snprintf(s->note, sizeof(s->note),
                        "spool: %" PRIu64 " batches were dropped because it was full", s->n_lost);

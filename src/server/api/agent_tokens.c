@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "proto/json_text.h"
 #include "server/api/agent_call.h"
 #include "server/api/handlers.h"
 #include "server/api/job_call.h"
@@ -79,7 +80,8 @@ static int confirm_work(struct api_job *job)
     int r = agent_token_confirm(job->store, job->args[ARG_TOKEN], &job->err);
 
     if (r == 0)
-        job->result = json_pack("{s:b, s:s}", "success", 1, "agent_id", job->args[ARG_AGENT]);
+        job->result = json_pack("{s:b, s:o}", "success", 1, "agent_id",
+                                json_text_str(job->args[ARG_AGENT]));
     return r;
 }
 
@@ -144,14 +146,15 @@ static void rotate_done(struct api_job *job)
     rotation->call = call;
     rotation->agent_id = TAKE_PTR(job->args[ARG_AGENT]);
     rotation->token = TAKE_PTR(job->args[ARG_TOKEN]);
-    api_agent_ask(call, h,
-                  &(struct api_operation){
-                      .operation = OPERATION_TOKEN_ROTATE,
-                      .payload = json_pack("{s:s}", "permanent_token", rotation->token),
-                      .timeout_ms = ANSWER_MS,
-                      .done = on_answer,
-                      .owner = rotation,
-                  });
+    api_agent_ask(
+        call, h,
+        &(struct api_operation){
+            .operation = OPERATION_TOKEN_ROTATE,
+            .payload = json_pack("{s:o}", "permanent_token", json_text_str(rotation->token)),
+            .timeout_ms = ANSWER_MS,
+            .done = on_answer,
+            .owner = rotation,
+        });
 }
 
 /* --- step 1: store the token ------------------------------------------------------------------ */
@@ -182,7 +185,8 @@ static int revoke_work(struct api_job *job)
     int r = agent_token_revoke(job->store, job->args[ARG_AGENT], &job->err);
 
     if (r == 0)
-        job->result = json_pack("{s:b, s:s}", "success", 1, "agent_id", job->args[ARG_AGENT]);
+        job->result = json_pack("{s:b, s:o}", "success", 1, "agent_id",
+                                json_text_str(job->args[ARG_AGENT]));
     return r;
 }
 

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "proto/json_text.h"
 #include "server/api/agent_call.h"
 #include "server/api/handlers.h"
 #include "server/api/job_call.h"
@@ -31,9 +32,9 @@ static int token_work(struct api_job *job)
                       &job->err);
     if (r < 0)
         return r;
-    job->result = json_pack("{s:b, s:s, s:o, s:b}", "success", 1, "token", token, "expires_at",
-                            json_value_time(job->numbers[1] + TOKEN_LIFETIME_MS), "multi_use",
-                            job->numbers[0] != 0);
+    job->result = json_pack("{s:b, s:o, s:o, s:b}", "success", 1, "token", json_text_str(token),
+                            "expires_at", json_value_time(job->numbers[1] + TOKEN_LIFETIME_MS),
+                            "multi_use", job->numbers[0] != 0);
     return 0;
 }
 
@@ -44,7 +45,7 @@ static void token_done(struct api_job *job)
 
     if (job->result && tls) {
         (void)json_object_set_new(job->result, "fingerprint",
-                                  json_string(tls_keeper_fingerprint(tls)));
+                                  json_text_str(tls_keeper_fingerprint(tls)));
     }
     api_job_answer(job);
 }
@@ -129,10 +130,10 @@ static int migrate_work(struct api_job *job)
     r = migration_run(job->store, job->args[0], job->args[1], &m, &job->err);
     if (r < 0)
         return r;
-    job->result = json_pack("{s:b, s:s, s:s, s:{s:s, s:s}, s:I}", "success", 1, "agent_id",
+    job->result = json_pack("{s:b, s:s, s:s, s:{s:s, s:o}, s:I}", "success", 1, "agent_id",
                             m.agent_id, "host_id", m.host_id, "migrated_from", "host_id",
-                            m.source_host_id, "host_name", m.source_name, "transferred_count",
-                            (json_int_t)m.n_transferred);
+                            m.source_host_id, "host_name", json_text_str(m.source_name),
+                            "transferred_count", (json_int_t)m.n_transferred);
     migration_result_done(&m);
     return 0;
 }

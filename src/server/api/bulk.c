@@ -7,6 +7,7 @@
 #include "base/random.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "proto/json_text.h"
 #include "server/api/agent_call.h"
 #include "server/api/audit.h"
 #include "server/api/record.h"
@@ -144,9 +145,10 @@ static const char *get_status(const struct bulk_job *job)
 json_t *bulk_job_json(const struct bulk_job *job)
 {
     size_t n_open = job->count[ITEM_QUEUED] + job->count[ITEM_RUNNING];
-    json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:I, s:I}", "id", job->id, "action",
-                          get_action(job), "status", get_status(job), "created_by", job->who.name,
-                          "created_at", json_value_time(job->created_at_ms), "completed_at",
+    json_t *o = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:I}", "id", job->id, "action",
+                          json_text_str(get_action(job)), "status", json_text_str(get_status(job)),
+                          "created_by", json_text_str(job->who.name), "created_at",
+                          json_value_time(job->created_at_ms), "completed_at",
                           json_value_time(job->ended_at_ms), "total", (json_int_t)job->n,
                           "completed", (json_int_t)(job->n - n_open));
 
@@ -157,10 +159,10 @@ json_t *bulk_job_json(const struct bulk_job *job)
 
 static json_t *describe_item(const struct bulk_item *item)
 {
-    return json_pack("{s:s, s:s, s:o, s:s, s:o, s:s?}", "host_id", item->host_id, "container_id",
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:s?}", "host_id", item->host_id, "container_id",
                      item->container_id, "container_name", json_value_string(item->name), "status",
-                     item_states[item->state], "error", json_value_string(item->error), "code",
-                     error_code_name(item->code));
+                     json_text_str(item_states[item->state]), "error",
+                     json_value_string(item->error), "code", error_code_name(item->code));
 }
 
 /* Publishes a change, unless the server has closed: the feed is freed then. */

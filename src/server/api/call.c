@@ -198,7 +198,7 @@ void api_reply(struct api_call *call, int status, json_t *body)
 
 json_t *api_error_json(enum error_code code, const char *detail)
 {
-    return json_pack("{s:s, s:s}", "detail", detail, "code", error_code_name(code));
+    return json_pack("{s:o, s:s}", "detail", json_text_str(detail), "code", error_code_name(code));
 }
 
 static void _printf_(4, 0)
@@ -207,9 +207,7 @@ static void _printf_(4, 0)
     char text[1024];
 
     (void)vsnprintf(text, sizeof(text), fmt, ap);
-    /* The text may be truncated inside a character, or contain bytes from a peer. */
-    if (!str_is_utf8(text, strlen(text)))
-        str_copy(text, sizeof(text), "the error message is not valid UTF-8");
+    str_mend(text);
     api_reply(call, status, api_error_json(code, text));
 }
 

@@ -181,8 +181,8 @@ static void on_mark(void *owner, const char *event, const char *message)
         return; /* the response has not begun */
     follow_container(v);
     write_object(v, "mark",
-                 json_pack("{s:s, s:o, s:s}", "event", event, "message", json_text_str(message),
-                           "container_id", v->container_id));
+                 json_pack("{s:o, s:o, s:s}", "event", json_text_str(event), "message",
+                           json_text_str(message), "container_id", v->container_id));
 }
 
 static void on_end(void *owner, const struct log_source_end *end)
@@ -195,8 +195,8 @@ static void on_end(void *owner, const struct log_source_end *end)
                       end->message[0] ? end->message : "There is nothing to follow");
     } else {
         write_object(v, "end",
-                     json_pack("{s:s, s:s, s:o}", "event", "ended", "reason", end->reason,
-                               "message", json_text_str(end->message)));
+                     json_pack("{s:s, s:o, s:o}", "event", "ended", "reason",
+                               json_text_str(end->reason), "message", json_text_str(end->message)));
         http_stream_end(v->http, v->request_id);
     }
     viewer_free(v);

@@ -3,6 +3,7 @@
  * which viewers do not see.
  */
 
+#include "proto/json_text.h"
 #include "server/api/agent_call.h"
 #include "server/api/handlers.h"
 
@@ -35,9 +36,10 @@ void container_inspect(struct api_call *call)
     if (!api_target_find(call, &target))
         return;
     api_agent_ask(call, target.host,
-                  &(struct api_operation){.operation = OPERATION_INSPECT,
-                                          .payload = json_pack("{s:s}", "container_id", target.ref),
-                                          .timeout_ms = INSPECT_MS,
-                                          .done = on_inspect,
-                                          .owner = call});
+                  &(struct api_operation){
+                      .operation = OPERATION_INSPECT,
+                      .payload = json_pack("{s:o}", "container_id", json_text_str(target.ref)),
+                      .timeout_ms = INSPECT_MS,
+                      .done = on_inspect,
+                      .owner = call});
 }

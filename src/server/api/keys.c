@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "proto/json_text.h"
 #include "server/api/handlers.h"
 #include "server/api/job_call.h"
 #include "server/api/scope_body.h"
@@ -25,13 +26,13 @@ static json_t *make_id(int64_t id)
 
 static json_t *make_key_json(const struct api_key *k)
 {
-    return json_pack("{s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
-                     (json_int_t)k->id, "name", k->name, "prefix", k->prefix, "role",
-                     role_name(k->role), "created_at", json_value_time(k->created_at_ms),
-                     "last_used_at", json_value_time(k->last_used_at_ms), "expires_at",
-                     json_value_time(k->expires_at_ms), "allowed_ips",
-                     json_value_string(k->networks), "scope", scope_json(k->scope), "user_id",
-                     make_id(k->created_by), "parent_id", make_id(k->parent_id));
+    return json_pack(
+        "{s:I, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id", (json_int_t)k->id, "name",
+        json_text_str(k->name), "prefix", json_text_str(k->prefix), "role", role_name(k->role),
+        "created_at", json_value_time(k->created_at_ms), "last_used_at",
+        json_value_time(k->last_used_at_ms), "expires_at", json_value_time(k->expires_at_ms),
+        "allowed_ips", json_value_string(k->networks), "scope", scope_json(k->scope), "user_id",
+        make_id(k->created_by), "parent_id", make_id(k->parent_id));
 }
 
 static void append_key(void *arg, const struct api_key *k)
@@ -151,7 +152,7 @@ static int create_work(struct api_job *job)
 
     r = db_tx(job->store, create_key, &c, &job->err);
     if (r == 0)
-        (void)json_object_set_new(job->result, "key", json_string(c.key));
+        (void)json_object_set_new(job->result, "key", json_text_str(c.key));
     secret_free(c.key);
     return r;
 }

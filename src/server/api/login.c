@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "proto/json_text.h"
 #include "server/api/handlers.h"
 #include "server/view/scope_json.h"
 
@@ -17,10 +18,10 @@ static json_t *make_user_json(const struct identity *who)
 {
     _cleanup_free_ char *scope = scope_rules_text(&who->scope.own);
 
-    return json_pack("{s:I, s:s, s:s, s:o, s:b, s:b}", "id", (json_int_t)who->user_id, "username",
-                     who->name, "role", role_name(who->role), "scope", scope_json(scope),
-                     "must_change_password", who->must_change_password, "is_first_login",
-                     who->must_change_password);
+    return json_pack("{s:I, s:o, s:s, s:o, s:b, s:b}", "id", (json_int_t)who->user_id, "username",
+                     json_text_str(who->name), "role", role_name(who->role), "scope",
+                     scope_json(scope), "must_change_password", who->must_change_password,
+                     "is_first_login", who->must_change_password);
 }
 
 static char *make_cookie(const struct api_call *call, const char *session_id, uint64_t max_age_s)

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "proto/json_text.h"
 #include "server/api/agent_call.h"
 #include "server/api/handlers.h"
 
@@ -27,12 +28,14 @@ static json_t *make_line_json(const char *line, size_t size, const char *now)
     char at[TIME_TEXT_SIZE];
 
     if (stamp < 20 || stamp >= sizeof(at) || line[stamp - 1] != 'Z' || !memchr(line, 'T', stamp))
-        return json_pack("{s:s, s:s%}", "timestamp", now, "log", line, size);
+        return json_pack("{s:o, s:o}", "timestamp", json_text_str(now), "log",
+                         json_text_string(line, size));
     memcpy(at, line, stamp);
     at[stamp] = '\0';
     if (stamp > strlen("2026-01-31T12:00:00.123456Z"))
         str_copy(at + strlen("2026-01-31T12:00:00.123456"), 2, "Z");
-    return json_pack("{s:s, s:s%}", "timestamp", at, "log", space + 1, size - stamp - 1);
+    return json_pack("{s:o, s:o}", "timestamp", json_text_str(at), "log",
+                     json_text_string(space + 1, size - stamp - 1));
 }
 
 static json_t *make_lines_json(const char *text, size_t size)
@@ -73,8 +76,8 @@ static void on_logs(void *owner, const struct command_result *r)
     lines = make_lines_json(json_string_value(logs), json_string_length(logs));
     last = json_object_get(json_array_get(lines, json_array_size(lines) - 1), "timestamp");
     api_reply(call, 200,
-              json_pack("{s:s, s:o, s:O?, s:b}", "container_id", api_param(call, 1), "logs", lines,
-                        "last_timestamp", last, "truncated",
+              json_pack("{s:o, s:o, s:O?, s:b}", "container_id", json_text_str(api_param(call, 1)),
+                        "logs", lines, "last_timestamp", last, "truncated",
                         json_is_true(json_object_get(r->result, "truncated"))));
 }
 
@@ -114,7 +117,8 @@ void container_logs(struct api_call *call)
     if (!api_target_find(call, &target))
         return;
     call->target = api_target_text(&target);
-    payload = json_pack("{s:s, s:I}", "container_id", target.ref, "tail", (json_int_t)tail);
+    payload = json_pack("{s:o, s:I}", "container_id", json_text_str(target.ref), "tail",
+                        (json_int_t)tail);
     if (add_time(call, "since", payload, &err) < 0 || add_time(call, "until", payload, &err) < 0) {
         json_decref(payload);
         api_fail_error(call, &err);

@@ -1,5 +1,6 @@
 #include "base/alloc.h"
 #include "base/str.h"
+#include "proto/json_text.h"
 #include "server/api/agent_call.h"
 #include "server/api/handlers.h"
 #include "server/api/record.h"
@@ -63,7 +64,7 @@ static void ask(struct request *q,
         return;
     }
     q->step = next;
-    (void)json_object_set_new(payload, "container_id", json_string(q->ref));
+    (void)json_object_set_new(payload, "container_id", json_text_str(q->ref));
     operation.payload = payload;
     operation.done = on_reply;
     operation.owner = q;
@@ -182,7 +183,7 @@ static int read_new_name(struct api_call *call, struct request *q, struct error 
                       "`_`, `.` and `-`");
     }
     if (r == 0)
-        (void)json_object_set_new(q->payload, "new_name", json_string(name));
+        (void)json_object_set_new(q->payload, "new_name", json_text_str(name));
     return r;
 }
 

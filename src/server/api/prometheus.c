@@ -89,21 +89,9 @@ void prometheus_head(struct buf *out, const char *name, const char *type, const 
     (void)buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
-/* Returns the size of a value that is cut to MAX_LABEL, without half a character at the end. */
-static size_t get_label_size(const char *value)
-{
-    size_t n = strnlen(value, MAX_LABEL + 1);
-
-    if (n <= MAX_LABEL)
-        return n;
-    for (n = MAX_LABEL; n > 0 && ((unsigned char)value[n] & 0xc0) == 0x80;)
-        n--;
-    return n;
-}
-
 static void put_label(struct buf *out, const char *name, const char *value)
 {
-    const char *end = value + get_label_size(value);
+    const char *end = value + str_cut(value, strlen(value), MAX_LABEL);
 
     (void)buf_append_char(out, ',');
     put(out, name);

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "proto/json_text.h"
 #include "proto/resource_args.h"
 #include "server/api/agent_call.h"
 #include "server/api/handlers.h"
@@ -164,7 +165,10 @@ static void ask_delete(struct api_call *call, const char *member)
         api_fail_error(call, &err);
         return;
     }
-    ask(call, json_pack("{s:s, s:b}", member, api_param(call, 1), "force", is_forced), -EINVAL);
+    ask(call,
+        json_pack("{o:o, s:b}", json_text_str(member), json_text_str(api_param(call, 1)), "force",
+                  is_forced),
+        -EINVAL);
 }
 
 void host_resource_ask(struct api_call *call)
@@ -191,7 +195,7 @@ static int copy_text(
         if (r < 0)
             return r;
     }
-    (void)json_object_set_new(payload, name, json_string(text));
+    (void)json_object_set_new(payload, name, json_text_str(text));
     return 0;
 }
 
@@ -368,7 +372,8 @@ static void on_networks(void *owner, const struct command_result *r)
 
 static void remove_by_force(struct api_call *call)
 {
-    json_t *payload = json_pack("{s:s, s:b}", "network_id", api_param(call, 1), "force", 1);
+    json_t *payload = json_pack("{s:o, s:b}", "network_id", json_text_str(api_param(call, 1)),
+                                "force", 1);
     const struct fleet_host *h = check(call, OPERATION_DELETE_NETWORK, payload, -EINVAL);
     struct removal *m;
 

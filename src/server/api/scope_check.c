@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "base/container_id.h"
 #include "base/str.h"
+#include "proto/json_text.h"
 #include "server/fleet/scope_view.h"
 
 #include <errno.h>
@@ -79,8 +80,10 @@ static void add_containers(json_t *list, const struct fleet_host *h, const struc
         const struct fleet_container *c = e->value;
 
         if (scope_view_container(view, c)) {
-            (void)json_array_append_new(
-                list, json_sprintf("%s/%.*s", h->row.id, CONTAINER_SHORT_ID_LEN, c->id));
+            _cleanup_free_ char *name = xasprintf("%s/%.*s", h->row.id, CONTAINER_SHORT_ID_LEN,
+                                                  c->id);
+
+            (void)json_array_append_new(list, json_text_str(name));
         }
     }
 }

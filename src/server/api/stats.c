@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "proto/json_text.h"
 #include "server/api/handlers.h"
 #include "server/api/stats_json.h"
 #include "server/stats/rate.h"
@@ -211,8 +212,8 @@ static json_t *make_tier_json(const struct history_usage *u, enum tier t)
 {
     int64_t oldest = u->tiers[t].oldest_ms;
 
-    return json_pack("{s:s, s:I, s:I, s:I, s:o, s:f, s:b}", "name", tiers[t].name, "step_seconds",
-                     (json_int_t)(tiers[t].step_ms / 1000), "files",
+    return json_pack("{s:o, s:I, s:I, s:I, s:o, s:f, s:b}", "name", json_text_str(tiers[t].name),
+                     "step_seconds", (json_int_t)(tiers[t].step_ms / 1000), "files",
                      (json_int_t)u->tiers[t].n_files, "bytes", (json_int_t)u->tiers[t].bytes,
                      "oldest", oldest == METRIC_NONE ? json_null() : json_value_time(oldest),
                      "keep_days", (double)u->tiers[t].keep_ms / (double)DAY_MS, "is_made",
@@ -242,10 +243,10 @@ void history_get(struct api_call *call)
             (void)json_array_append_new(list, make_tier_json(&usage, (enum tier)t));
     }
     api_reply(call, 200,
-              json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "status",
-                        health_history_name(&state), "problem", state.problem, "dropped",
-                        (json_int_t)state.n_dropped, "damaged", (json_int_t)state.n_damaged,
-                        "bytes", (json_int_t)bytes, "head_bytes", (json_int_t)usage.head_bytes,
-                        "live_bytes", (json_int_t)live.bytes, "live_max_bytes",
-                        (json_int_t)live.max_bytes, "tiers", list));
+              json_pack("{s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "status",
+                        health_history_name(&state), "problem", json_text_str(state.problem),
+                        "dropped", (json_int_t)state.n_dropped, "damaged",
+                        (json_int_t)state.n_damaged, "bytes", (json_int_t)bytes, "head_bytes",
+                        (json_int_t)usage.head_bytes, "live_bytes", (json_int_t)live.bytes,
+                        "live_max_bytes", (json_int_t)live.max_bytes, "tiers", list));
 }

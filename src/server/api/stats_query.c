@@ -122,8 +122,8 @@ static int refuse_metric(struct metric_set set, const char *name, struct error *
     for (size_t i = 0; i < set.n; i++)
         (void)buf_printf(&names, " %s", set.table[i].name);
     (void)error_set(err, -EDOM,
-                    "query parameter `metrics`: there is no metric `%.64s`; the metrics are:%s",
-                    name, buf_str(&names));
+                    "query parameter `metrics`: there is no metric `%.*s`; the metrics are:%s",
+                    STR_CUT(name, 64), buf_str(&names));
     buf_done(&names);
     return -EDOM;
 }

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "proto/json_text.h"
 #include "server/api/handlers.h"
 #include "server/api/job_call.h"
 #include "server/api/scope_body.h"
@@ -22,11 +23,12 @@
 
 static json_t *make_user_json(const struct user *u)
 {
-    return json_pack(
-        "{s:I, s:s, s:s, s:o, s:b, s:o, s:o, s:o}", "id", (json_int_t)u->id, "username", u->name,
-        "role", role_name(u->role), "scope", scope_json(u->scope), "must_change_password",
-        (int)u->must_change_password, "created_at", json_value_time(u->created_at_ms), "updated_at",
-        json_value_time(u->updated_at_ms), "last_login", json_value_time(u->last_login_at_ms));
+    return json_pack("{s:I, s:o, s:s, s:o, s:b, s:o, s:o, s:o}", "id", (json_int_t)u->id,
+                     "username", json_text_str(u->name), "role", role_name(u->role), "scope",
+                     scope_json(u->scope), "must_change_password", (int)u->must_change_password,
+                     "created_at", json_value_time(u->created_at_ms), "updated_at",
+                     json_value_time(u->updated_at_ms), "last_login",
+                     json_value_time(u->last_login_at_ms));
 }
 
 static void append_user(void *arg, const struct user *u)
@@ -62,7 +64,7 @@ static void on_managed(void *owner, const struct auth_user_result *r)
     call->target = xstrdup(r->user->name);
     o = json_pack("{s:o}", "user", make_user_json(r->user));
     if (r->random_password)
-        (void)json_object_set_new(o, "password", json_string(r->random_password));
+        (void)json_object_set_new(o, "password", json_text_str(r->random_password));
     api_reply(call, 200, o);
 }
 
@@ -164,14 +166,14 @@ static void append_session(void *arg, const struct user_session *row)
 
     if (users_get(list->job->store, row->user_id, &user, NULL) < 0)
         return; /* the user was just deleted */
-    (void)json_array_append_new(list->sessions,
-                                json_pack("{s:o, s:I, s:s, s:o, s:o, s:o, s:b}", "id",
-                                          json_stringn(row->id_hash, USER_SESSION_SHORT), "user_id",
-                                          (json_int_t)row->user_id, "username", user.name, "peer",
-                                          json_value_string(row->peer), "created_at",
-                                          json_value_time(row->created_at_ms), "expires_at",
-                                          json_value_time(row->expires_at_ms), "is_current",
-                                          (int)str_eq(row->id_hash, list->job->args[0])));
+    (void)json_array_append_new(
+        list->sessions,
+        json_pack("{s:o, s:I, s:o, s:o, s:o, s:o, s:b}", "id",
+                  json_stringn(row->id_hash, USER_SESSION_SHORT), "user_id",
+                  (json_int_t)row->user_id, "username", json_text_str(user.name), "peer",
+                  json_value_string(row->peer), "created_at", json_value_time(row->created_at_ms),
+                  "expires_at", json_value_time(row->expires_at_ms), "is_current",
+                  (int)str_eq(row->id_hash, list->job->args[0])));
     user_done(&user);
 }
 

@@ -1,11 +1,13 @@
 #include "server/auth/credentials.h"
 #include "base/alloc.h"
+#include "base/str.h"
 #include "server/store/secret.h"
 
 #include <string.h>
 #include <strings.h>
 
-#define BEARER "Bearer "
+#define MAX_PATH 200 /* bytes of a path in the audit log */
+#define BEARER   "Bearer "
 
 struct credentials *credentials_new(const struct http_request *r)
 {
@@ -16,7 +18,7 @@ struct credentials *credentials_new(const struct http_request *r)
     if (authorization && strncasecmp(authorization, BEARER, strlen(BEARER)) == 0)
         c->bearer = xstrdup(authorization + strlen(BEARER));
     c->peer = xstrdup(r->peer);
-    c->request = xasprintf("%s %.200s", r->method, r->path);
+    c->request = xasprintf("%s %.*s", r->method, STR_CUT(r->path, MAX_PATH));
     return c;
 }
 

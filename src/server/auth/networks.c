@@ -66,7 +66,7 @@ int networks_parse(const char *text, struct networks *ret, struct error *err)
             return error_set(
                 err, -EDOM,
                 "`%.*s` is neither an address nor a network such as 10.0.0.0/8 or fd00::/8",
-                n < MAX_WORD ? (int)n : MAX_WORD, text);
+                (int)str_cut(text, n, MAX_WORD), text);
         }
         list.n++;
         text += text[n] ? n + 1 : n;

@@ -47,8 +47,7 @@ void ws_client_close(struct ws_client *c, unsigned code, const char *reason)
     if (c->state == WS_CLIENT_CLOSING)
         return;
     str_copy(cut, sizeof(cut), reason);
-    for (size_t n = strlen(cut); !str_is_utf8(cut, n); n--)
-        cut[n - 1] = '\0';
+    str_mend(cut);
     leave(c, code, reason);
     ws_close(c->ws, code, cut);
 }

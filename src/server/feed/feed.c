@@ -173,7 +173,7 @@ static void broadcast(struct feed *f, const struct subject *about, json_t *messa
 
 static json_t *envelope(const char *type, json_t *data)
 {
-    return json_pack("{s:s, s:o}", "type", type, "data", data);
+    return json_pack("{s:o, s:o}", "type", json_text_str(type), "data", data);
 }
 
 static struct feed *feed_of(struct fleet_listener *l)
@@ -195,7 +195,7 @@ static void on_containers(struct fleet_listener *l, const struct fleet_host *h)
 
 static json_t *host_name_json(const struct fleet_host *h)
 {
-    return json_pack("{s:s, s:s?}", "host_id", h->row.id, "host_name", h->row.name);
+    return json_pack("{s:s, s:o}", "host_id", h->row.id, "host_name", json_text_str(h->row.name));
 }
 
 static void announce(struct feed *f, const struct fleet_host *h)
@@ -205,11 +205,11 @@ static void announce(struct feed *f, const struct fleet_host *h)
     if (!h->migration_candidates)
         return;
     /* It names other hosts, so that no limited scope allows it. */
-    broadcast(
-        f, &(struct subject){client_may_know, NULL, NULL},
-        envelope("migration_choice_needed",
-                 json_pack("{s:s?, s:s, s:s?, s:O}", "agent_id", h->agent.id, "host_id", h->row.id,
-                           "host_name", h->row.name, "candidates", h->migration_candidates)));
+    broadcast(f, &(struct subject){client_may_know, NULL, NULL},
+              envelope("migration_choice_needed",
+                       json_pack("{s:s?, s:s, s:o, s:O}", "agent_id", h->agent.id, "host_id",
+                                 h->row.id, "host_name", json_text_str(h->row.name), "candidates",
+                                 h->migration_candidates)));
 }
 
 static void on_host(struct fleet_listener *l, const struct fleet_host *h)
@@ -269,9 +269,10 @@ static void broadcast_migrated(struct feed *f, const struct event *e, const json
     const char *old_name = json_text_get(details, "old_host_name");
 
     broadcast(f, &(struct subject){client_may_know, NULL, NULL},
-              envelope("host_migrated", json_pack("{s:s?, s:s?, s:s?, s:s?}", "old_host_id", old_id,
-                                                  "old_host_name", old_name, "new_host_id",
-                                                  e->host_id, "new_host_name", e->host_name)));
+              envelope("host_migrated",
+                       json_pack("{s:s?, s:o, s:s?, s:o}", "old_host_id", old_id, "old_host_name",
+                                 json_text_str(old_name), "new_host_id", e->host_id,
+                                 "new_host_name", json_text_str(e->host_name))));
 }
 
 static void on_event(struct fleet_listener *l, const struct event *e)
@@ -300,7 +301,7 @@ static void on_progress(struct fleet_listener *l, const char *type, json_t *step
 
     (void)snprintf(key, sizeof(key), "%s/%s/%s", type, host_id, container_id ? container_id : "");
     broadcast(f, &(struct subject){client_may_know, host_id, container_id},
-              json_pack("{s:s, s:O}", "type", type, "data", data));
+              json_pack("{s:o, s:O}", "type", json_text_str(type), "data", data));
     json_text_set(data, "type", json_text_str(type));
     add_news(f, TOPIC_PROGRESS,
              &(struct news_about){.key = key, .host_id = host_id, .container_id = container_id},
@@ -334,7 +335,7 @@ void feed_on_batch(struct feed *f, const char *type, const struct identity *whos
 
     (void)snprintf(key, sizeof(key), "%s/%s/%s", job_id ? job_id : "", host_id ? host_id : "",
                    container_id ? container_id : "");
-    broadcast_batch(f, whose, json_pack("{s:s, s:O}", "type", type, "data", data));
+    broadcast_batch(f, whose, json_pack("{s:o, s:O}", "type", json_text_str(type), "data", data));
     json_text_set(data, "type", json_text_str(type));
     add_news(f, TOPIC_JOBS,
              &(struct news_about){

@@ -116,14 +116,14 @@ static void send_sample(struct client *c, const struct fleet_host *h, const stru
         !scope_allows_container(&c->socket.who.scope, h, container))
         return;
     s = &container->sample;
-    client_send(c, json_pack("{s:s, s:s, s:s, s:{s:f, s:I, s:I, s:f, s:I, s:I, s:I, s:I}}", "type",
-                             "container_stats", "container_id", t->container, "host_id", t->host,
-                             "stats", "cpu_percent", s->cpu_percent, "memory_usage",
-                             (json_int_t)s->memory_usage, "memory_limit",
-                             (json_int_t)s->memory_limit, "memory_percent", s->memory_percent,
-                             "network_rx", (json_int_t)s->network_rx, "network_tx",
-                             (json_int_t)s->network_tx, "disk_read", (json_int_t)s->disk_read,
-                             "disk_write", (json_int_t)s->disk_write));
+    client_send(c, json_pack("{s:s, s:o, s:o, s:{s:f, s:I, s:I, s:f, s:I, s:I, s:I, s:I}}", "type",
+                             "container_stats", "container_id", json_text_str(t->container),
+                             "host_id", json_text_str(t->host), "stats", "cpu_percent",
+                             s->cpu_percent, "memory_usage", (json_int_t)s->memory_usage,
+                             "memory_limit", (json_int_t)s->memory_limit, "memory_percent",
+                             s->memory_percent, "network_rx", (json_int_t)s->network_rx,
+                             "network_tx", (json_int_t)s->network_tx, "disk_read",
+                             (json_int_t)s->disk_read, "disk_write", (json_int_t)s->disk_write));
 }
 
 void feed_send_stats(struct feed *f)

@@ -30,7 +30,8 @@ static void add_id(json_t *answer, const json_t *message)
 
 static void send_error(struct client *c, const json_t *message, const char *code, const char *text)
 {
-    json_t *answer = json_pack("{s:s, s:s, s:s}", "type", "error", "error", code, "message", text);
+    json_t *answer = json_pack("{s:s, s:o, s:o}", "type", "error", "error", json_text_str(code),
+                               "message", json_text_str(text));
 
     add_id(answer, message);
     client_send(c, answer);
@@ -38,7 +39,7 @@ static void send_error(struct client *c, const json_t *message, const char *code
 
 static void send_success(struct client *c, const json_t *message, const char *type)
 {
-    json_t *answer = json_pack("{s:s, s:I}", "type", type, "topics",
+    json_t *answer = json_pack("{s:o, s:I}", "type", json_text_str(type), "topics",
                                (json_int_t)c->topics.items.size);
 
     add_id(answer, message);

@@ -1,5 +1,6 @@
 #include "server/feed/topics.h"
 #include "base/alloc.h"
+#include "base/container_id.h"
 #include "base/str.h"
 
 #include <errno.h>
@@ -74,7 +75,7 @@ int topic_parse(const char *text, struct topic *ret, struct error *err)
             err, -EINVAL,
             "no such topic: \"%.*s\"; topics are hosts, containers, host_stats, stats, "
             "events, progress and jobs, with /HOST and /CONTAINER where they have one",
-            MAX_QUOTED, text);
+            STR_CUT(text, MAX_QUOTED));
     }
     *ret = t;
     return 0;
@@ -85,7 +86,8 @@ static const char *make_key(char ret[KEY_SIZE],
                             const char *host,
                             const char *container)
 {
-    (void)snprintf(ret, KEY_SIZE, "%c%s/%.12s", 'a' + (int)kind, host, container);
+    (void)snprintf(ret, KEY_SIZE, "%c%s/%.*s", 'a' + (int)kind, host,
+                   STR_CUT(container, CONTAINER_SHORT_ID_LEN));
     return ret;
 }
 

@@ -1,3 +1,4 @@
+#include "base/str.h"
 #include "server/feed/topics.h"
 
 #include <errno.h>
@@ -64,6 +65,28 @@ static void test_topics_are_parsed(void **state)
         assert_int_equal(t.kind, cases[i].kind);
         assert_string_equal(t.host, cases[i].host);
         assert_string_equal(t.container, cases[i].container);
+    }
+}
+
+/* The error quotes the word; a cut inside a character would make the answer invalid JSON. */
+static void test_words_are_quoted_up_to_a_whole_character(void **state)
+{
+    static const char *const characters[] = {"\u00e4", "\u20ac", "\U0001f600"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(characters); i++) {
+        for (size_t pad = 90; pad < 104; pad++) {
+            struct error err = ERROR_INIT;
+            struct topic t;
+            char word[200];
+
+            memset(word, 'x', pad);
+            for (size_t n = pad; n < 160; n += strlen(characters[i]))
+                (void)snprintf(word + n, sizeof(word) - n, "%s", characters[i]);
+            assert_int_equal(topic_parse(word, &t, &err), -EINVAL);
+            assert_true(str_is_utf8(err.msg, strlen(err.msg)));
+            assert_null(strchr(err.msg, '?')); /* no byte was replaced */
+        }
     }
 }
 
@@ -134,6 +157,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_topics_are_parsed),
+        cmocka_unit_test(test_words_are_quoted_up_to_a_whole_character),
         cmocka_unit_test(test_shorter_topic_includes_longer_ones),
         cmocka_unit_test(test_number_of_topics_is_limited),
     };

@@ -1,5 +1,7 @@
 #include "server/feed/watched.h"
 #include "base/alloc.h"
+#include "base/container_id.h"
+#include "base/str.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -90,7 +92,7 @@ static bool has_key(const struct watched *w, const char *host_id, const char *re
 {
     char key[KEY_SIZE];
 
-    (void)snprintf(key, sizeof(key), "%s/%.12s", host_id, rest);
+    (void)snprintf(key, sizeof(key), "%s/%.*s", host_id, STR_CUT(rest, CONTAINER_SHORT_ID_LEN));
     return map_find(&w->counts, key) != NULL;
 }
 

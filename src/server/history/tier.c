@@ -124,7 +124,7 @@ void tier_file_name(enum tier tier, int64_t start_ms, char ret[TIER_FILE_NAME_SI
     char day[TIME_TEXT_SIZE];
 
     (void)time_format_ms(start_ms, day);
-    (void)snprintf(ret, TIER_FILE_NAME_SIZE, "%s-%.10s.db", tiers[tier].name, day);
+    (void)snprintf(ret, TIER_FILE_NAME_SIZE, "%s-%.*s.db", tiers[tier].name, STR_CUT(day, 10));
 }
 
 int tier_file_parse(const char *name, enum tier *ret_tier, int64_t *ret_start_ms)
@@ -135,7 +135,7 @@ int tier_file_parse(const char *name, enum tier *ret_tier, int64_t *ret_start_ms
 
     if (!dash || strlen(dash) != sizeof("-2026-11-23.db") - 1)
         return -EINVAL;
-    (void)snprintf(text, sizeof(text), "%.10sT00:00:00Z", dash + 1);
+    (void)snprintf(text, sizeof(text), "%.*sT00:00:00Z", STR_CUT(dash + 1, 10));
     if (time_parse_ns(text, &ns) < 0)
         return -EINVAL;
     for (int t = 0; t < TIER_COUNT; t++) {

@@ -45,9 +45,9 @@ static json_t *start_fields(const struct log_source *s)
         json_text_set(fields, "tail", json_integer(s->o.tail));
     }
     if (s->since)
-        json_text_set(fields, "since", json_string(s->since));
+        json_text_set(fields, "since", json_text_str(s->since));
     if (s->until)
-        json_text_set(fields, "until", json_string(s->until));
+        json_text_set(fields, "until", json_text_str(s->until));
     if (s->o.no_out)
         json_text_set(fields, "stdout", json_false());
     if (s->o.no_err)

@@ -202,10 +202,10 @@ static void on_started(void *owner)
 
     log_read_audit_add(log_sources_audit(v->sources), v->who.name, ws_peer_address(v->ws), target);
     put_message(s, ITEM_MARK,
-                json_pack("{s:s, s:s, s:s, s:s, s:s}", "type", "subscribed", "host",
-                          log_source_host(s->source), "host_id", log_source_host_id(s->source),
-                          "container", log_source_name(s->source), "container_id",
-                          log_source_container_id(s->source)));
+                json_pack("{s:s, s:o, s:s, s:s, s:s}", "type", "subscribed", "host",
+                          json_text_str(log_source_host(s->source)), "host_id",
+                          log_source_host_id(s->source), "container", log_source_name(s->source),
+                          "container_id", log_source_container_id(s->source)));
     ws_viewer_pump(s->owner);
 }
 
@@ -220,10 +220,11 @@ static void on_line(void *owner, const struct log_source_line *line)
     i->cost = line->cost;
     i->merge.time_ns = line->line.time_ns;
     i->merge.is_partial = line->line.is_partial;
-    i->message = json_pack("{s:I, s:s, s:s, s:s, s:s, s:o}", "id", (json_int_t)s->id, "host",
-                           log_source_host(s->source), "container", log_source_name(s->source),
-                           "stream", line->line.kind == LOG_KIND_STDERR ? "stderr" : "stdout",
-                           "timestamp", time_format_ns(line->line.time_ns, at), "log",
+    i->message = json_pack("{s:I, s:o, s:s, s:s, s:s, s:o}", "id", (json_int_t)s->id, "host",
+                           json_text_str(log_source_host(s->source)), "container",
+                           log_source_name(s->source), "stream",
+                           line->line.kind == LOG_KIND_STDERR ? "stderr" : "stdout", "timestamp",
+                           time_format_ns(line->line.time_ns, at), "log",
                            json_text_string(line->line.text, line->line.size));
     if (line->line.is_partial)
         json_text_set(i->message, "partial", json_true());
@@ -242,8 +243,8 @@ static void on_mark(void *owner, const char *event, const char *message)
     struct subscription *s = owner;
 
     put_message(s, ITEM_MARK,
-                json_pack("{s:s, s:s, s:o, s:s}", "type", "mark", "event", event, "message",
-                          json_text_str(message), "container_id",
+                json_pack("{s:s, s:o, s:o, s:s}", "type", "mark", "event", json_text_str(event),
+                          "message", json_text_str(message), "container_id",
                           log_source_container_id(s->source)));
     ws_viewer_pump(s->owner);
 }
@@ -257,8 +258,8 @@ static void add_code(json_t *message, enum error_code code)
 static void on_end(void *owner, const struct log_source_end *end)
 {
     struct subscription *s = owner;
-    json_t *message = json_pack("{s:s, s:s, s:o}", "type", "ended", "reason", end->reason,
-                                "message", json_text_str(end->message));
+    json_t *message = json_pack("{s:s, s:o, s:o}", "type", "ended", "reason",
+                                json_text_str(end->reason), "message", json_text_str(end->message));
 
     if (end->code)
         add_code(message, end->code);

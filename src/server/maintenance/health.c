@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "proto/json_text.h"
 #include "server/common/repeated_job.h"
 
 #include <errno.h>
@@ -199,14 +200,14 @@ json_t *health_json(const struct health *h)
 
     time_format_ms(state == h->state ? h->since_ms : time_utc_ms(), since);
     return json_pack(
-        "{s:s, s:s, s:s, s:I, s:{s:{s:s, s:s}, s:{s:s, s:I}, s:{s:I, s:I}, s:o}}", "status",
+        "{s:s, s:s, s:s, s:I, s:{s:{s:s, s:o}, s:{s:s, s:I}, s:{s:I, s:I}, s:o}}", "status",
         state == 0 && !is_long && get_history_code(h) == 0 ? "healthy" : "degraded", "service",
         "dockmon", "version", DOCKMON_VERSION, "uptime_seconds",
         (json_int_t)(health_uptime_ms(h) / 1000), "components", "database", "status",
-        health_state_name(state), "since", since, "store_queue", "status", is_long ? "long" : "ok",
-        "waiting", (json_int_t)job_queue_pending(h->o.store_jobs), "agents", "online",
-        (json_int_t)agents.n_online, "total", (json_int_t)agents.n_total, "history",
-        make_history_json(h));
+        health_state_name(state), "since", json_text_str(since), "store_queue", "status",
+        is_long ? "long" : "ok", "waiting", (json_int_t)job_queue_pending(h->o.store_jobs),
+        "agents", "online", (json_int_t)agents.n_online, "total", (json_int_t)agents.n_total,
+        "history", make_history_json(h));
 }
 
 void health_describe(const struct health *h, char *ret, size_t capacity)

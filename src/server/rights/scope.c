@@ -56,7 +56,8 @@ static int add_part(struct scope_rules *r, char *text, struct error *err)
     if (kind == SCOPE_KINDS) {
         return error_set(
             err, -EDOM,
-            "`%.80s` is not a rule: use host=NAME, tag=TAG, label=KEY or label=KEY=VALUE", text);
+            "`%.*s` is not a rule: use host=NAME, tag=TAG, label=KEY or label=KEY=VALUE",
+            STR_CUT(text, 80));
     }
     if (r->n_parts == SCOPE_MAX_PARTS)
         return error_set(err, -EDOM, "a scope can have at most %d conditions", SCOPE_MAX_PARTS);
@@ -69,7 +70,7 @@ static int add_part(struct scope_rules *r, char *text, struct error *err)
     rc = add_text(r, key, &part->key, err);
     if (rc == 0 && value) {
         rc = *value ? add_text(r, value, &part->value, err)
-                    : error_set(err, -EDOM, "`label=%.80s=` has no value", key);
+                    : error_set(err, -EDOM, "`label=%.*s=` has no value", STR_CUT(key, 80));
     }
     if (rc == 0)
         r->n_parts++;

@@ -89,7 +89,7 @@ static json_t *make_details(const struct msg_container_event *m)
 
         if (value) {
             json_text_set(d, kept_attributes[i],
-                          json_text_string(value, strnlen(value, NAME_BYTES)));
+                          json_text_string(value, str_cut(value, strlen(value), NAME_BYTES)));
         }
     }
     return d;
@@ -134,7 +134,7 @@ static void refine_health(const struct msg_container_event *m, struct event *e, 
 
     if (strlen(health) > MAX_WORD)
         return;
-    json_text_set(details, "health", json_text_string(health, strnlen(health, NAME_BYTES)));
+    json_text_set(details, "health", json_text_str(health));
     set_text(&e->title, xasprintf("Container %s is %s", e->container_name, health));
     if (str_eq(health, "unhealthy"))
         set_text(&e->severity, xstrdup("warning"));
@@ -202,7 +202,7 @@ bool container_event_make(const struct msg_container_event *m,
     e.severity = xstrdup(a->severity);
     e.host_id = xstrdup(h->row.id);
     e.host_name = xstrdup(h->row.name);
-    e.container_id = xstrndup(m->container_id, CONTAINER_SHORT_ID_LEN);
+    e.container_id = xasprintf("%.*s", STR_CUT(m->container_id, CONTAINER_SHORT_ID_LEN));
     e.container_name = str_is_empty(name) ? xstrdup(e.container_id) : xstrdup(name);
     e.title = xasprintf("Container %s %s", e.container_name, a->words);
     e.old_state = known ? xstrdup(known->state) : NULL;

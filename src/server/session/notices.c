@@ -38,13 +38,9 @@ struct row {
 
 static char *make_title(const struct fleet_host *h, const struct row *row)
 {
-    size_t size = strnlen(row->words, MAX_TITLE);
+    char *title = xasprintf("%s on %s: %.*s", row->what, h->row.name,
+                            STR_CUT(row->words, MAX_TITLE));
 
-    char *title;
-
-    while (size > 0 && !str_is_utf8(row->words, size))
-        size--; /* cut between characters */
-    title = xasprintf("%s on %s: %.*s", row->what, h->row.name, (int)size, row->words);
     for (char *p = title; *p; p++) {
         if ((unsigned char)*p < ' ')
             *p = ' '; /* titles are shown on terminals */
@@ -130,9 +126,10 @@ static bool is_end(const struct msg_progress *m, bool *ret_is_success)
 
 static json_t *make_progress_json(const struct fleet_host *h, const struct msg_progress *m)
 {
-    json_t *o = json_pack("{s:s, s:s?, s:s, s:s, s:s?}", "host_id", h->row.id, "agent_id",
-                          h->agent.id, "stage", m->stage, "message", m->message ? m->message : "",
-                          "error", str_is_empty(m->error) ? NULL : m->error);
+    json_t *o = json_pack("{s:s, s:s?, s:o, s:o, s:o}", "host_id", h->row.id, "agent_id",
+                          h->agent.id, "stage", json_text_str(m->stage), "message",
+                          json_text_str(m->message ? m->message : ""), "error",
+                          json_text_str(str_is_empty(m->error) ? NULL : m->error));
 
     if (!str_is_empty(m->container_id))
         json_text_set(o, "container_id", json_string_nocheck(m->container_id));
@@ -166,7 +163,8 @@ static void store_end(struct session *se,
                 .what = is_agent ? (is_success ? "Agent updated" : "Agent update failed")
                                  : (is_success ? "Update completed" : "Update failed"),
                 .words = words,
-                .details = json_pack("{s:s, s:s?}", "stage", m->stage, "agent_id", h->agent.id),
+                .details = json_pack("{s:o, s:s?}", "stage", json_text_str(m->stage), "agent_id",
+                                     h->agent.id),
             });
 }
 
@@ -230,7 +228,8 @@ void session_on_error(struct session *se, const json_t *message, size_t size _un
                 .container_id = str_is_empty(m.container_id) ? NULL : m.container_id,
                 .what = "The agent reports an error",
                 .words = m.error,
-                .details = json_pack("{s:s?, s:s?}", "agent_id", h->agent.id, "details", m.details),
+                .details = json_pack("{s:s?, s:o}", "agent_id", h->agent.id, "details",
+                                     json_text_str(m.details)),
             });
 }
 

@@ -330,7 +330,8 @@ static int insert_rows(struct db *s, const struct attempt *a, struct error *err)
     int r = hosts_insert(s, &out->host, err);
 
     if (r == -EEXIST) {
-        return error_code_set(err, CODE_HOST_NAME_TAKEN, TEXT_HOST_NAME_TAKEN, out->host.name);
+        return error_code_set(err, CODE_HOST_NAME_TAKEN, TEXT_HOST_NAME_TAKEN,
+                              STR_CUT(out->host.name, 255));
     }
     if (r < 0)
         return error_wrap(err, r, "insert host");

@@ -2,6 +2,7 @@
 
 #include "base/str.h"
 #include "base/time.h"
+#include "proto/json_text.h"
 
 bool sample_apply_container(struct fleet_host *h, const struct msg_container_stats *m)
 {
@@ -143,9 +144,10 @@ static void put_source(struct fleet_host *h, const struct samples_source *s)
     json_t *notes = json_array();
 
     for (size_t i = 0; i < s->n_notes; i++)
-        (void)json_array_append_new(notes, json_string(s->notes[i]));
-    fleet_take_stats_source(h, json_pack("{s:s, s:s, s:s, s:o}", "containers", s->containers,
-                                         "network", s->network, "why", s->why, "notes", notes));
+        (void)json_array_append_new(notes, json_text_str(s->notes[i]));
+    fleet_take_stats_source(
+        h, json_pack("{s:o, s:o, s:o, s:o}", "containers", json_text_str(s->containers), "network",
+                     json_text_str(s->network), "why", json_text_str(s->why), "notes", notes));
 }
 
 void sample_apply_batch(struct fleet_host *h, const struct samples *s)

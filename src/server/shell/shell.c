@@ -69,13 +69,14 @@ void shell_free(struct shell *s)
 /* Until the target is found, the row names it as the client did. */
 static void audit(const struct shell *s, const char *what, const char *result)
 {
+    const char *host = s->host_name ? s->host_name : s->host_ref;
+    const char *container = s->container_name ? s->container_name : s->container_ref;
     const struct audit_entry entry = {
         .at_ms = time_utc_ms(),
         .who = xstrdup(s->socket.who.name),
         .peer = xstrdup(ws_peer_address(s->socket.ws)),
         .action = xasprintf("shell_%s", what),
-        .target = xasprintf("%.255s/%.255s", s->host_name ? s->host_name : s->host_ref,
-                            s->container_name ? s->container_name : s->container_ref),
+        .target = xasprintf("%.*s/%.*s", STR_CUT(host, 255), STR_CUT(container, 255)),
         .result = xstrdup(result),
     };
 
@@ -222,7 +223,7 @@ static char *describe(const struct shell *s, const json_t *asked)
     if (json_array_size(cmd) == 0 || !s->has_window)
         return xstrdup("ok");
     text = json_text_write(cmd, NULL);
-    return xasprintf("ok, command %.400s", text);
+    return xasprintf("ok, command %.*s", STR_CUT(text, 400));
 }
 
 void shell_start(struct shell *s, const json_t *asked)
@@ -260,7 +261,7 @@ static void send_input(struct shell *s, const char *data, size_t size)
         size_t n = size < SHELL_MAX_INPUT ? size : SHELL_MAX_INPUT;
         _cleanup_free_ char *text = base64_encode(data, n);
 
-        r = send_to_agent(s, "data", json_pack("{s:s}", "data", text));
+        r = send_to_agent(s, "data", json_pack("{s:o}", "data", json_text_str(text)));
         data += n;
         size -= n;
         s->n_unread += s->has_window ? n : 0;

@@ -1,6 +1,7 @@
 #include "server/view/agent_json.h"
 #include "base/buf.h"
 #include "base/str.h"
+#include "proto/json_text.h"
 #include "server/session/agent_token.h"
 #include "server/view/json_values.h"
 
@@ -21,7 +22,7 @@ static json_t *make_policy_json(const struct agent *a)
         if (str_starts_with(key, prefix) && json_is_true(value))
             (void)buf_printf(&words, "%s%s", words.size ? "," : "", key + strlen(prefix));
     }
-    text = words.size ? json_string(buf_str(&words)) : json_null();
+    text = words.size ? json_text_str(buf_str(&words)) : json_null();
     buf_done(&words);
     json_decref(map);
     return text;
@@ -38,9 +39,9 @@ static json_t *make_common_json(const struct fleet_host *h)
 {
     const struct agent *a = &h->agent;
 
-    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:s, s:b, s:b, s:o, s:o}", "agent_id",
-                     a->id, "engine_id", a->engine_id, "version", a->version, "proto_version",
-                     a->proto_version, "capabilities",
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:s, s:b, s:b, s:o, s:o}", "agent_id",
+                     a->id, "engine_id", a->engine_id, "version", json_text_str(a->version),
+                     "proto_version", json_text_str(a->proto_version), "capabilities",
                      json_value_column(a->capabilities, json_object()), "policy",
                      make_policy_json(a), "stats", make_stats_json(h), "status",
                      h->is_online ? "online" : "offline", "connected", h->is_online, "revoked",
@@ -66,8 +67,8 @@ json_t *agent_json_details(const struct fleet_host *h)
 {
     const struct agent *a = &h->agent;
 
-    return json_pack("{s:s, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:b, s:n, s:n, s:o}", "id", a->id,
-                     "version", a->version, "arch", json_value_string(a->arch), "os",
+    return json_pack("{s:s, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:b, s:n, s:n, s:o}", "id", a->id,
+                     "version", json_text_str(a->version), "arch", json_value_string(a->arch), "os",
                      json_value_string(a->os), "status", h->is_online ? "online" : "offline",
                      "capabilities", json_value_column(a->capabilities, json_object()), "policy",
                      make_policy_json(a), "stats", make_stats_json(h), "update_available", 0,

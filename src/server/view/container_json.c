@@ -62,21 +62,21 @@ static json_t *make_volumes_json(const json_t *raw)
         const json_t *m = json_array_get(mounts, i);
         const char *source = get_text(m, "Name") ? get_text(m, "Name") : get_text(m, "Source");
         const char *target = get_text(m, "Destination");
-        json_t *volume = json_sprintf("%s:%s%s", source ? source : "", target ? target : "",
-                                      json_is_false(json_object_get(m, "RW")) ? ":ro" : "");
+        _cleanup_free_ char *volume = xasprintf(
+            "%s:%s%s", source ? source : "", target ? target : "",
+            json_is_false(json_object_get(m, "RW")) ? ":ro" : "");
 
-        if (volume)
-            (void)json_array_append_new(list, volume);
+        (void)json_array_append_new(list, json_text_str(volume));
     }
     return list;
 }
 
 static void append_tag(json_t *tags, const char *prefix, const char *value)
 {
-    json_t *tag = str_is_empty(value) ? NULL : json_sprintf("%s%s", prefix, value);
+    _cleanup_free_ char *tag = str_is_empty(value) ? NULL : xasprintf("%s%s", prefix, value);
 
     if (tag)
-        (void)json_array_append_new(tags, tag);
+        (void)json_array_append_new(tags, json_text_str(tag));
 }
 
 /* Returns the tags derived from labels: the compose project, the swarm service, and dockmon.tag. */
@@ -110,7 +110,7 @@ static void set_addresses(json_t *o, const json_t *raw)
 
         if (str_is_empty(ip))
             continue;
-        (void)json_object_set_new(ips, name, json_string(ip));
+        (void)json_object_set_new(ips, name, json_text_str(ip));
         if (!first)
             first = ip;
     }
@@ -193,8 +193,8 @@ static json_t *make_shown_json(const struct fleet_container *c, const json_t *ra
     (void)json_object_set_new(o, "id", json_string(c->id));
     (void)json_object_set_new(o, "short_id", json_stringn(c->id, CONTAINER_SHORT_ID_LEN));
     (void)json_object_set_new(o, "name", json_value_string(c->name));
-    (void)json_object_set_new(o, "state", json_string(c->state));
-    (void)json_object_set_new(o, "status", json_string(c->state));
+    (void)json_object_set_new(o, "state", json_text_str(c->state));
+    (void)json_object_set_new(o, "status", json_text_str(c->state));
     (void)json_object_set_new(o, "status_text", json_value_string(get_text(raw, "Status")));
     (void)json_object_set_new(o, "image", json_value_string(get_text(raw, "Image")));
     (void)json_object_set_new(o, "command", json_value_string(get_text(raw, "Command")));
@@ -206,7 +206,7 @@ static json_t *make_shown_json(const struct fleet_container *c, const json_t *ra
     (void)json_object_set_new(o, "web_ui_url", json_null());
     (void)json_object_set_new(o, "ports", make_ports_json(raw));
     (void)json_object_set_new(o, "ports_raw", copy_or(raw, "Ports", json_array()));
-    (void)json_object_set_new(o, "restart_policy", json_string(policy ? policy : "no"));
+    (void)json_object_set_new(o, "restart_policy", json_text_str(policy ? policy : "no"));
     (void)json_object_set_new(o, "volumes", make_volumes_json(raw));
     (void)json_object_set_new(o, "labels", c->labels ? json_incref(c->labels) : json_object());
     (void)json_object_set_new(o, "tags", make_tags_json(c->labels));

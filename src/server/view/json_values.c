@@ -1,5 +1,6 @@
 #include "server/view/json_values.h"
 #include "base/time.h"
+#include "proto/json_text.h"
 
 json_t *json_value_time(int64_t utc_ms)
 {
@@ -10,9 +11,7 @@ json_t *json_value_time(int64_t utc_ms)
 
 json_t *json_value_string(const char *s)
 {
-    json_t *v = s ? json_string(s) : NULL;
-
-    return v ? v : json_null();
+    return json_text_str(s);
 }
 
 json_t *json_value_column(const char *text, json_t *fallback)

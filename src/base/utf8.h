@@ -7,6 +7,8 @@
 
 #include <stddef.h>
 
+#define UTF8_MAX 4 /* bytes of the longest sequence */
+
 static inline size_t utf8_length(const char *s, size_t size)
 {
     const unsigned char *u = (const unsigned char *)s;
