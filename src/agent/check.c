@@ -164,25 +164,6 @@ static void check_data(struct check *c)
 
 /* --- engine ----------------------------------------------------------------------------------- */
 
-static const char *engine_advice(const char *address, int code, const char *message)
-{
-    if (code == -EACCES || code == -EPERM)
-        return "run the agent as root or as a member of the group that owns the socket";
-    if (str_starts_with(address, "unix://")) {
-        return "check that Docker or Podman is running, and that the socket is mounted if this is "
-               "a container, or set DOCKER_HOST to another address";
-    }
-    return advice_engine_tls(message);
-}
-
-/* The engine client has one code for "not reachable"; access() to the socket gives the reason. */
-static int socket_code(const char *address, int code)
-{
-    if (str_starts_with(address, "unix://") && access(address + strlen("unix://"), W_OK) < 0)
-        return -errno;
-    return code;
-}
-
 static void on_engine_info(void *owner, int code, const char *message, struct engine_info *info)
 {
     struct check *c = owner;
@@ -192,8 +173,7 @@ static void on_engine_info(void *owner, int code, const char *message, struct en
 
     c->info_call = NULL;
     if (code < 0) {
-        say_wrong(c, "engine %s: %s; %s", address, message,
-                  engine_advice(address, socket_code(address, code), message));
+        say_wrong(c, "engine %s: %s; %s", address, message, advice_engine(address, code, message));
     } else if (identity_read(&id, info, c->config, &err) < 0) {
         say_wrong(c, "engine %s: %s", address, err.msg);
     } else {
@@ -213,7 +193,8 @@ static void check_engine(struct check *c)
     struct error err = ERROR_INIT;
     struct engine_options o = {.loop = c->loop,
                                .address = c->config->docker_host,
-                               .timeout_ms = c->config->engine_timeout_ms};
+                               .timeout_ms = c->config->engine_timeout_ms,
+                               .api_minor = c->config->api_minor};
 
     int r;
 

@@ -119,6 +119,7 @@ static int open_agent(struct agent *agent, const struct config *config, struct e
                        .address = config->docker_host,
                        .trust = agent->engine_trust,
                        .timeout_ms = config->engine_timeout_ms,
+                       .api_minor = config->api_minor,
                    },
                    err);
     if (r < 0)

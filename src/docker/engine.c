@@ -24,6 +24,7 @@ struct engine {
     char *dial;    /* for net/ */
     struct tls_trust *trust;
     uint64_t timeout_ms; /* default of calls */
+    unsigned only_minor; /* the version to use; 0: negotiated */
     enum engine_state state;
     unsigned api_minor;
     bool is_podman;
@@ -45,6 +46,8 @@ struct engine_call {
     char *method, *path, *body;
     struct engine_request request; /* its strings are the three above */
     struct http_call *http;
+    unsigned minor;   /* the version it was sent with */
+    bool is_repeated; /* the engine has refused the version once */
     bool is_paused;
 };
 
@@ -114,18 +117,67 @@ static int describe_failure(const struct engine *engine,
     }
 }
 
-/* Returns the engine's {"message": "..."}, or a text for its status. */
-static void describe_refusal(const struct http_result *result, struct error *ret)
+/*
+ * Returns the engine's {"message": "..."}, or a text for its status. Engines always have a message:
+ * a refusal without one is that of a proxy in between, such as those that filter a socket.
+ */
+static void describe_refusal(const struct http_result *result,
+                             const char *method,
+                             const char *path,
+                             struct error *ret)
 {
     json_t *v = json_loadb(result->body, result->size, 0, NULL);
     const char *message = json_string_value(json_object_get(v, "message"));
 
-    if (str_is_empty(message)) {
+    if (str_is_empty(message) && (result->status == 401 || result->status == 403)) {
+        error_set(ret, -EREMOTEIO,
+                  "a proxy in front of the docker engine refused %s %.*s with status %d", method,
+                  (int)strcspn(path, "?"), path, result->status);
+    } else if (str_is_empty(message)) {
         error_set(ret, -EREMOTEIO, "docker engine answered with status %d", result->status);
     } else {
         error_set(ret, -EREMOTEIO, "%s", message);
     }
     json_decref(v);
+}
+
+/* Docker and Podman refuse an API version before anything is done. */
+static bool is_version_refused(const struct http_result *result)
+{
+    static const char *const words[] = {"is too new", "is too old", "version is not supported"};
+
+    if (result->code < 0 || result->status != 400 || !strstr(result->body, "version"))
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        if (strstr(result->body, words[i]))
+            return true;
+    }
+    return false;
+}
+
+static int call_run(struct engine_call *call, struct error *err);
+static int negotiate(struct engine *engine, struct error *err);
+
+/* Sends the call again, after another negotiation unless that has happened meanwhile. */
+static void call_repeat(struct engine_call *call)
+{
+    struct engine *engine = call->engine;
+    struct error err = ERROR_INIT;
+    int r = 0;
+
+    call->is_repeated = true;
+    call->state = CALL_WAITING; /* the one way back */
+    list_unlink(&call->link);
+    list_append(&engine->waiting, &call->link);
+    if (engine->state == ENGINE_READY && engine->api_minor != call->minor) {
+        r = call_run(call, &err);
+    } else {
+        if (engine->state == ENGINE_READY)
+            engine->state = ENGINE_UNKNOWN;
+        r = negotiate(engine, &err);
+    }
+    if (r < 0)
+        call_fail(call, err.code, err.msg);
 }
 
 static void on_call_done(void *owner, const struct http_result *result)
@@ -141,6 +193,10 @@ static void on_call_done(void *owner, const struct http_result *result)
     json_t *json = NULL;
 
     call->http = NULL;
+    if (!call->is_repeated && is_version_refused(result)) {
+        call_repeat(call);
+        return;
+    }
     if (result->code < 0) {
         reply.code = describe_failure(engine, result, &error);
         if (reply.code != -ETIMEDOUT && reply.code != -EMSGSIZE)
@@ -148,7 +204,7 @@ static void on_call_done(void *owner, const struct http_result *result)
     } else {
         reply.code = engine_status_code(result->status);
         if (reply.code < 0)
-            describe_refusal(result, &error);
+            describe_refusal(result, call->method, call->path, &error);
     }
     if (reply.code == 0 && call->request.wants_json && !call->request.on_data) {
         json = json_loadb(result->body, result->size, 0, NULL);
@@ -193,6 +249,7 @@ static int call_run(struct engine_call *call, struct error *err)
                         err);
     if (r < 0)
         return r;
+    call->minor = engine->api_minor;
     call_set_state(call, CALL_RUNNING);
     list_unlink(&call->link);
     list_append(&engine->running, &call->link);
@@ -267,11 +324,18 @@ static int choose_version(struct engine *engine,
         return error_set(err, -EPROTO, "%s is not a docker engine: no ApiVersion", engine->address);
     if (newest < ENGINE_API_MIN || oldest > ENGINE_API_MAX) {
         return error_set(
-            err, -EPROTO,
+            err, -EPROTONOSUPPORT,
             "docker engine supports API 1.%u to 1.%u, but the agent needs 1.%d to 1.%d", oldest,
             newest, ENGINE_API_MIN, ENGINE_API_MAX);
     }
+    if (engine->only_minor && (newest < engine->only_minor || oldest > engine->only_minor)) {
+        return error_set(err, -EPROTONOSUPPORT,
+                         "docker engine supports API 1.%u to 1.%u, but the agent is set to 1.%u",
+                         oldest, newest, engine->only_minor);
+    }
     engine->api_minor = newest < ENGINE_API_MAX ? newest : ENGINE_API_MAX;
+    if (engine->only_minor)
+        engine->api_minor = engine->only_minor;
     return 0;
 }
 
@@ -285,7 +349,7 @@ static void on_version(void *owner, const struct http_result *result)
     if (result->code < 0) {
         r = describe_failure(engine, result, &err);
     } else if (result->status != 200) {
-        describe_refusal(result, &err);
+        describe_refusal(result, "GET", "/version", &err);
         r = engine_status_code(result->status);
         err.code = r < 0 ? r : -EPROTO;
         r = err.code;
@@ -331,6 +395,7 @@ int engine_new(struct engine **ret, const struct engine_options *o, struct error
     engine->loop = o->loop;
     engine->address = xstrdup(o->address);
     engine->trust = o->trust;
+    engine->only_minor = o->api_minor;
     engine->timeout_ms = o->timeout_ms ? o->timeout_ms : ENGINE_DEFAULT_TIMEOUT_MS;
     if (o->trust && str_starts_with(o->address, "tcp://")) {
         engine->dial = xasprintf("https://%s", o->address + strlen("tcp://"));

@@ -4,10 +4,12 @@
  * Client of one Docker Engine, over a unix socket, TCP or TLS. It converts failures of the engine
  * and of the connection to errno values and texts for humans.
  *
- * API version: the client negotiates it (1.41 to 1.52) with GET /version before the first call, and
- * again after the engine could not be reached. Calls wait during the negotiation:
+ * API version: the client negotiates it (1.41 to 1.55) with GET /version before the first call, and
+ * again after the engine could not be reached or has refused the version: an engine may be
+ * exchanged for another one behind a socket that stays open. Calls wait during the negotiation, and
+ * one that was refused for its version is sent once more:
  *
- *   UNKNOWN -first call-> NEGOTIATING -answer-> READY -engine not reachable-> UNKNOWN
+ *   UNKNOWN -first call-> NEGOTIATING -answer-> READY -not reachable, or refused-> UNKNOWN
  *                              '-failure-> UNKNOWN; the waiting calls fail
  *
  * A call (struct engine_call) is one request:
@@ -39,7 +41,7 @@
 #include <stdint.h>
 
 #define ENGINE_API_MIN 41 /* 1.41, Docker 20.10 */
-#define ENGINE_API_MAX 52
+#define ENGINE_API_MAX 55 /* Docker 29.6 */
 
 #define ENGINE_DEFAULT_TIMEOUT_MS 30000
 #define ENGINE_DEFAULT_MAX_BODY   ((size_t)4 << 20)
@@ -53,6 +55,7 @@ struct engine_options {
     /* For TLS on tcp://; NULL: no TLS. Outlives the engine. */
     struct tls_trust *trust;
     uint64_t timeout_ms; /* default of ordinary calls; 0: ENGINE_DEFAULT_TIMEOUT_MS */
+    unsigned api_minor;  /* the only version to use; 0: the newest that both know */
 };
 
 int engine_new(struct engine **ret, const struct engine_options *o, struct error *err) _nodiscard_;
@@ -67,7 +70,8 @@ struct engine_reply {
     /*
      * 0 for 1xx, 2xx and 304; else -ENOENT (404), -EBUSY (409), -EINVAL (other 4xx), -EACCES (401,
      * 403), -EREMOTEIO (5xx), or a failure of the connection: -ENOTCONN (not reachable),
-     * -ETIMEDOUT, -EMSGSIZE, -EPROTO (invalid response), -ECONNRESET.
+     * -ETIMEDOUT, -EMSGSIZE, -EPROTO (invalid response), -ECONNRESET; -EPROTONOSUPPORT: there is no
+     * API version that both know.
      */
     int code;
     int status;          /* HTTP status, 0 without an answer */

@@ -212,10 +212,11 @@ static const struct {
 } versions[] = {
     {"{\"ApiVersion\":\"1.41\",\"MinAPIVersion\":\"1.12\"}", 41},
     {"{\"ApiVersion\":\"1.52\",\"MinAPIVersion\":\"1.44\"}", 52},
-    {"{\"ApiVersion\":\"1.99\",\"MinAPIVersion\":\"1.52\"}", 52},
+    {"{\"ApiVersion\":\"1.99\",\"MinAPIVersion\":\"1.52\"}", 55},
+    {"{\"ApiVersion\":\"1.55\",\"MinAPIVersion\":\"1.40\"}", 55},
     {"{\"ApiVersion\":\"1.41\"}",                            41},
     {"{\"ApiVersion\":\"1.40\",\"MinAPIVersion\":\"1.12\"}", 0 },
-    {"{\"ApiVersion\":\"1.99\",\"MinAPIVersion\":\"1.53\"}", 0 },
+    {"{\"ApiVersion\":\"1.99\",\"MinAPIVersion\":\"1.56\"}", 0 },
     {"{\"ApiVersion\":\"2.0\"}",                             0 },
     {"{\"ApiVersion\":45}",                                  0 },
     {"[]",                                                   0 },
@@ -234,9 +235,112 @@ static void test_negotiation(void **state)
 
         set_up(&f, lines, 2);
         call(&f, (struct engine_request){.path = "/ok"});
-        assert_int_equal(f.w.code, versions[i].minor ? 0 : -EPROTO);
+        if (versions[i].minor) {
+            assert_int_equal(f.w.code, 0);
+        } else {
+            assert_true(f.w.code == -EPROTO || f.w.code == -EPROTONOSUPPORT);
+        }
         assert_int_equal(engine_api_minor(f.engine), versions[i].minor);
         assert_int_equal(fake_engine_count(f.fake, "GET /ok"), versions[i].minor ? 1 : 0);
+        tear_down(&f);
+    }
+}
+
+#define VERSION(newest, oldest) "{\"ApiVersion\":\"" newest "\",\"MinAPIVersion\":\"" oldest "\"}"
+#define TOO_NEW                   \
+    HEAD("400 Bad Request", "83") \
+    "{\"message\":\"client version 1.55 is too new. Maximum supported API version is 1.44\"}"
+#define TOO_OLD                   \
+    HEAD("400 Bad Request", "83") \
+    "{\"message\":\"client version 1.44 is too old. Minimum supported API version is 1.50\"}"
+
+/* Another engine listens on the socket; `lines` stay the caller's. */
+static void exchange(struct fixture *f, struct fake_line *lines, const struct fake_line *others)
+{
+    fake_engine_pause(f->fake);
+    memcpy(lines, others, 3 * sizeof(*lines));
+    fake_engine_resume(f->fake);
+}
+
+/* The engine is exchanged while nothing is asked: the version is negotiated again. */
+static void test_other_engine_behind_the_socket(void **state)
+{
+    static const struct fake_line newest[] = {
+        {"GET /version", FAKE_SEND, NULL,          VERSION("1.55",  "1.40")},
+        {"GET /v1.55/x",              FAKE_SEND,          NULL, JSON_A  },
+        {"GET /none",              FAKE_ABSENT,             NULL,  NULL},
+    };
+    static const struct fake_line older[] = {
+        {"GET /version", FAKE_SEND, NULL,          VERSION("1.44",   "1.24")},
+        {"GET /v1.55/x",              FAKE_SEND,          TOO_NEW, NULL},
+        {"GET /v1.44/x",              FAKE_SEND,          NULL, JSON_A   },
+    };
+    static const struct fake_line higher[] = {
+        {"GET /version", FAKE_SEND, NULL,          VERSION("1.54",   "1.50")},
+        {"GET /v1.44/x",              FAKE_SEND,          TOO_OLD, NULL},
+        {"GET /v1.54/x",              FAKE_SEND,          NULL, JSON_A   },
+    };
+    static const struct fake_line confused[] = {
+        {"GET /version", FAKE_SEND, NULL,          VERSION("1.54",   "1.50")},
+        {"GET /v1.54/x",              FAKE_SEND,          TOO_NEW, NULL},
+        {"GET /none",              FAKE_SEND,             NULL,    JSON_A   },
+    };
+    static const struct {
+        const struct fake_line *lines;
+        unsigned minor;
+        int code;
+    } engines[] = {
+        {newest,   55, 0      },
+        {older,    44, 0      },
+        {higher,   54, 0      },
+        {confused, 54, -EINVAL},
+    };
+    struct fake_line lines[3];
+    struct fixture f;
+
+    (void)state;
+    memcpy(lines, newest, sizeof(lines));
+    set_up(&f, lines, ARRAY_LEN(lines));
+    for (size_t i = 0; i < ARRAY_LEN(engines); i++) {
+        exchange(&f, lines, engines[i].lines);
+        call(&f, (struct engine_request){.path = "/x", .method = "GET"});
+        assert_int_equal(f.w.code, engines[i].code);
+        assert_int_equal(engine_api_minor(f.engine), engines[i].minor);
+    }
+    assert_int_equal(fake_engine_count(f.fake, "GET /version"), 4); /* one for each engine */
+    assert_int_equal(fake_engine_count(f.fake, "GET /x"), 7); /* repeated once each, not for ever */
+    tear_down(&f);
+}
+
+static void test_only_one_version(void **state)
+{
+    static const struct fake_line lines[] = {
+        {"GET /version", FAKE_SEND, NULL,          VERSION("1.50", "1.43")},
+        {"GET /v1.45/x",              FAKE_SEND,          NULL, JSON_A },
+    };
+    static const struct {
+        unsigned minor;
+        int code;
+    } cases[] = {
+        {45, 0               },
+        {42, -EPROTONOSUPPORT},
+        {51, -EPROTONOSUPPORT},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct fixture f;
+
+        set_up(&f, lines, ARRAY_LEN(lines));
+        engine_free(f.engine);
+        assert_int_equal(engine_new(&f.engine,
+                                    &(struct engine_options){.loop = f.loop,
+                                                             .address = fake_engine_address(f.fake),
+                                                             .api_minor = cases[i].minor},
+                                    NULL),
+                         0);
+        call(&f, (struct engine_request){.path = "/x"});
+        assert_int_equal(f.w.code, cases[i].code);
         tear_down(&f);
     }
 }
@@ -392,6 +496,8 @@ int main(void)
         cmocka_unit_test(test_broken_connections),
         cmocka_unit_test(test_stream),
         cmocka_unit_test(test_negotiation),
+        cmocka_unit_test(test_other_engine_behind_the_socket),
+        cmocka_unit_test(test_only_one_version),
         cmocka_unit_test(test_comes_back),
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_refuses_bad_paths),

@@ -92,10 +92,13 @@ static void answer(const struct connection *c, const struct fake_line *line)
         (void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 }
 
-static const struct fake_line *find_line(const struct fake_engine *f, const char *request)
+static const struct fake_line *find_line(const struct fake_engine *f,
+                                         const char *request,
+                                         const char *head)
 {
     for (size_t i = 0; i < f->n; i++) {
-        if (str_starts_with(request, f->lines[i].request))
+        if (str_starts_with(request, f->lines[i].request) ||
+            str_starts_with(head, f->lines[i].request))
             return f->lines[i].how == FAKE_ABSENT ? &absent : &f->lines[i];
     }
     return str_starts_with(request, version.request) ? &version : &absent;
@@ -145,7 +148,7 @@ static void *serve_connection(void *arg)
     }
     if (n > 0) {
         char *request = request_of(buf_str(&head));
-        const struct fake_line *line = find_line(c->engine, request);
+        const struct fake_line *line = find_line(c->engine, request, buf_str(&head));
 
         pthread_mutex_lock(&c->engine->lock);
         assert(c->engine->n_requests < MAX_REQUESTS);

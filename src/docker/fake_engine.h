@@ -23,7 +23,8 @@ enum fake_how {
 };
 
 struct fake_line {
-    const char *request; /* begin of the request, without version: "GET /containers/json" */
+    /* Begin of the request, with or without version: "GET /containers/json", "GET /v1.44/info". */
+    const char *request;
     enum fake_how how;
     const char *answer; /* head and body; NULL: 200 with `body` */
     const char *body;   /* JSON */

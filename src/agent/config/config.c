@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/str.h"
+#include "docker/engine.h"
 #include "net/address.h"
 #include "net/tls_trust.h"
 
@@ -337,6 +338,26 @@ static void check_engine_tls(struct config *c, struct buf *errors)
     }
 }
 
+/* "1.45", or as some write it "v1.45". */
+static void check_api_version(struct config *c, struct buf *errors)
+{
+    const char *text;
+    uint64_t minor = 0;
+
+    trim_member(&c->docker_api_version);
+    drop_empty(&c->docker_api_version);
+    text = c->docker_api_version;
+    if (!text)
+        return;
+    text += *text == 'v';
+    if (!str_starts_with(text, "1.") || parse_u64(text + 2, 10000, &minor) < 0 ||
+        minor < ENGINE_API_MIN) {
+        add_error(errors, "DOCKER_API_VERSION=%s: expected a version from 1.%d to 1.%d",
+                  c->docker_api_version, ENGINE_API_MIN, ENGINE_API_MAX);
+    }
+    c->api_minor = minor < ENGINE_API_MAX ? (unsigned)minor : ENGINE_API_MAX;
+}
+
 static void check_engine(struct config *c, const char *root, struct buf *errors)
 {
     struct error err = ERROR_INIT;
@@ -347,6 +368,7 @@ static void check_engine(struct config *c, const char *root, struct buf *errors)
     if (c->docker_host && config_check_docker_host(c->docker_host, &err) < 0)
         add_error(errors, "DOCKER_HOST=%s: %s", c->docker_host, err.msg);
     find_engine(c, root);
+    check_api_version(c, errors);
     if (str_starts_with(c->docker_host, "tcp://"))
         check_engine_tls(c, errors);
 }

@@ -32,6 +32,7 @@ struct config {
     char *agent_name;                                     /* trimmed; NULL: none */
     char *docker_host; /* unix:// or tcp://; detected when not given */
     char *docker_cert_path, *docker_tls_verify;
+    char *docker_api_version; /* NULL: negotiated */
     char *data_path;
     char *log_level_text, *log_format;
     char *proto_version;
@@ -63,6 +64,7 @@ struct config {
     bool is_tls;
     bool is_exposed; /* plain HTTP to another machine, and not because INSECURE_HTTP allows it */
     bool is_engine_tls, is_engine_insecure;
+    unsigned api_minor;                         /* of docker_api_version; 0: negotiated */
     char *engine_ca, *engine_cert, *engine_key; /* files in docker_cert_path; NULL: missing */
     struct policy policy;
     enum stats_source stats_source;

@@ -59,6 +59,10 @@ const struct option_spec config_options[] = {
      .offset = MEMBER(docker_tls_verify), .max = 16,
      .help = "true: use TLS with a tcp:// engine and verify its certificate; false: do not "
              "verify it"},
+    {.flag = "docker-api-version", .env = "DOCKER_API_VERSION", .type = OPTION_STRING,
+     .offset = MEMBER(docker_api_version), .max = 16,
+     .help = "VERSION of the engine's API to use, such as 1.45; default: the newest that agent and "
+             "engine know"},
     {.flag = "engine-timeout", .env = "ENGINE_TIMEOUT", .type = OPTION_DURATION,
      .offset = MEMBER(engine_timeout_ms), .fallback = "30s", .min = 1000, .max = HOUR_MS,
      .help = "maximum time to wait for a response of the engine, except for actions with a "

@@ -1,8 +1,13 @@
 #include "agent/join/advice.h"
 #include "base/macros.h"
+#include "base/str.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <string.h>
+#include <unistd.h>
+
+#define UNIX "unix://"
 
 struct advice {
     const char *text; /* part of the reason, any case; the first match counts */
@@ -69,8 +74,27 @@ const char *advice_server(const char *reason)
         "the connection");
 }
 
-const char *advice_engine_tls(const char *reason)
+/* The engine client has one code for "not reachable"; access() to the socket gives the reason. */
+static bool is_socket_forbidden(const char *address)
 {
+    return str_starts_with(address, UNIX) && access(address + strlen(UNIX), W_OK) < 0 &&
+           (errno == EACCES || errno == EPERM);
+}
+
+const char *advice_engine(const char *address, int code, const char *reason)
+{
+    if (is_socket_forbidden(address))
+        return "run the agent as root or as a member of the group that owns the socket";
+    if (code == -EPROTONOSUPPORT)
+        return "update the older of the two, or unset DOCKER_API_VERSION if it is set";
+    if (code == -EACCES && strstr(reason, "proxy"))
+        return "allow the request in the settings of that proxy, or set DOCKER_HOST to the engine";
+    if (code == -EACCES)
+        return "the engine itself refuses it: check its authorization plugins";
+    if (str_starts_with(address, UNIX)) {
+        return "check that Docker or Podman is running, and that the socket is mounted if this is "
+               "a container, or set DOCKER_HOST to another address";
+    }
     return find(engine, ARRAY_LEN(engine), reason,
                 "check that an engine listens there, or set DOCKER_HOST to another address");
 }

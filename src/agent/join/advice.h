@@ -6,4 +6,5 @@
  */
 
 const char *advice_server(const char *reason);
-const char *advice_engine_tls(const char *reason);
+/* `code` is a negative errno of docker/engine.h, `address` that of the engine. */
+const char *advice_engine(const char *address, int code, const char *reason);

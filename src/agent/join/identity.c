@@ -6,6 +6,7 @@
 #include "proto/json_text.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -144,6 +145,12 @@ void identity_done(struct identity *id)
     free(id->docker_version);
     free(id->daemon_started_at);
     *id = (struct identity){0};
+}
+
+char *identity_facts(const struct identity *id)
+{
+    return xasprintf("%s %s %s %s %" PRId64 " %" PRId64, id->docker_version, id->os_type,
+                     id->os_version, id->kernel_version, id->total_memory, id->num_cpus);
 }
 
 /* Peers without policies accept only a map of booleans, so each word of the policy is a key. */

@@ -41,6 +41,8 @@ int identity_read(struct identity *ret,
                   const struct config *config,
                   struct error *err) _nodiscard_;
 void identity_done(struct identity *id);
+/* The facts that change when the engine is exchanged, as one text to compare; to be freed. */
+char *identity_facts(const struct identity *id);
 
 /*
  * Fills a register message, to be released with msg_register_done(). `engine_id` is the one of the

@@ -1,6 +1,9 @@
 #include "agent/join/inquiry.h"
+#include "agent/join/advice.h"
 #include "base/log.h"
 #include "base/str.h"
+
+#include <errno.h>
 
 #define RETRY_INITIAL_MS 1000
 #define RETRY_MAX_MS     10000
@@ -42,14 +45,16 @@ static void on_retry(struct loop_timer *t)
     inquiry_start(CONTAINER_OF(t, struct inquiry, timer));
 }
 
-static void fail(struct inquiry *q, const char *message)
+static void fail(struct inquiry *q, int code, const char *message)
 {
+    bool has_answered = code == -EACCES || code == -EPROTONOSUPPORT;
     bool is_first = q->backoff.attempts == 0;
     uint64_t wait_ms = backoff_next(&q->backoff);
 
     log_write(is_first ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG,
-              LOG_FIELDS("engine", q->config->docker_host), "the engine does not answer: %s",
-              message);
+              LOG_FIELDS("engine", q->config->docker_host), "the engine %s: %s; %s",
+              has_answered ? "cannot be used" : "does not answer", message,
+              advice_engine(q->config->docker_host, code, message));
     if (q->has_identity) {
         finish(q);
     } else {
@@ -62,7 +67,7 @@ static void on_slow(struct loop_timer *t)
     struct inquiry *q = CONTAINER_OF(t, struct inquiry, timer);
 
     engine_info_cancel(TAKE_PTR(q->call));
-    fail(q, "no answer in time");
+    fail(q, -ETIMEDOUT, "no answer in time");
 }
 
 static void on_info(void *owner, int code, const char *message, struct engine_info *info)
@@ -73,11 +78,11 @@ static void on_info(void *owner, int code, const char *message, struct engine_in
 
     q->call = NULL;
     if (code < 0) {
-        fail(q, message);
+        fail(q, code, message);
         return;
     }
     if (identity_read(&identity, info, q->config, &err) < 0) {
-        fail(q, err.msg);
+        fail(q, err.code, err.msg);
         return;
     }
     if (!q->has_identity || !str_eq(q->identity.engine_id, identity.engine_id)) {
@@ -98,7 +103,7 @@ void inquiry_start(struct inquiry *q)
     struct error err = ERROR_INIT;
 
     if (engine_info_start(&q->call, q->engine, on_info, q, &err) < 0) {
-        fail(q, err.msg);
+        fail(q, err.code, err.msg);
     } else if (q->has_identity) {
         loop_timer_start(q->loop, &q->timer, PATIENCE_MS, on_slow);
     }

@@ -54,7 +54,9 @@ struct link {
     struct backoff save_backoff;
     struct loop_timer save_timer; /* runs while the credentials could not be stored */
 
-    struct inquiry inquiry;
+    struct inquiry inquiry; /* in LINK_SESSION: whether the engine has been exchanged */
+    char *facts;            /* identity_facts() as registered */
+    struct events_listener events;
     struct uplink uplink;
     struct session *session;
 
@@ -115,6 +117,7 @@ static const char *seconds_text(uint64_t ms, char ret[NUMBER_TEXT])
 
 static void ask_engine(struct link *l)
 {
+    inquiry_cancel(&l->inquiry);
     set_state(l, LINK_ENGINE);
     inquiry_start(&l->inquiry);
 }
@@ -255,6 +258,8 @@ static void on_open(void *owner)
         log_info(LOG_FIELDS("engine_id", present, "registered", engine_id),
                  "the engine has another id than at the registration: sending that one");
     }
+    free(l->facts);
+    l->facts = identity_facts(&l->inquiry.identity);
     identity_fill_register(&l->inquiry.identity, l->o.config, token, engine_id, &message);
     v = msg_register_encode(&message, leave_out);
     text = json_text_write(v, &size);
@@ -418,9 +423,40 @@ static void dial(struct link *l)
     }
 }
 
+/* Servers take the facts of a host from its registration only. */
+static void check_facts(struct link *l)
+{
+    _cleanup_free_ char *facts = identity_facts(&l->inquiry.identity);
+
+    if (str_eq(facts, l->facts))
+        return;
+    log_info(LOG_FIELDS("docker", l->inquiry.identity.docker_version),
+             "the engine was exchanged or upgraded: registering again");
+    l->next = NEXT_AT_ONCE;
+    close_connection(l, WS_CLOSE_NORMAL, "the engine has changed");
+}
+
 static void on_engine_known(void *owner)
 {
-    dial(owner);
+    struct link *l = owner;
+
+    if (l->state == LINK_ENGINE) {
+        dial(l);
+    } else if (l->state == LINK_SESSION) {
+        check_facts(l);
+    }
+}
+
+/* The engine answers again, perhaps another version of it. */
+static void on_gap(struct events_listener *listener, const struct events *ev)
+{
+    struct link *l = CONTAINER_OF(listener, struct link, events);
+
+    (void)ev;
+    if (l->state != LINK_SESSION)
+        return;
+    inquiry_cancel(&l->inquiry);
+    inquiry_start(&l->inquiry);
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -433,6 +469,8 @@ int link_new(struct link **ret, const struct link_options *o, struct error *err)
     l->o = *o;
     uplink_init(&l->uplink, o->loop);
     inquiry_init(&l->inquiry, o->loop, o->engine, o->config, on_engine_known, l);
+    l->events.on_gap = on_gap;
+    events_add_listener(o->events, &l->events);
     backoff_init(&l->backoff, o->config->reconnect_initial_ms, o->config->reconnect_max_ms);
     backoff_init(&l->save_backoff, SAVE_INITIAL_MS, SAVE_MAX_MS);
     r = credentials_init(&l->credentials, o->config, err);
@@ -454,7 +492,9 @@ void link_free(struct link *l)
     session_free(l->session);
     if (l->uplink.ws)
         ws_free(l->uplink.ws);
+    events_remove_listener(&l->events);
     inquiry_done(&l->inquiry);
+    free(l->facts);
     credentials_done(&l->credentials);
     free(l);
 }

@@ -107,6 +107,11 @@ int cgroup_open(
     return 0;
 }
 
+bool cgroup_has_process(const struct cgroup_fs *fs, int64_t pid, const char *id)
+{
+    return cgroup_places_has_process(fs->places, pid, id);
+}
+
 void cgroup_close(struct cgroup *cg)
 {
     if (!cg)

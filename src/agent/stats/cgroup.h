@@ -46,6 +46,11 @@ int cgroup_open(struct cgroup **ret,
                 int64_t pid,
                 const char *id,
                 struct error *err) _nodiscard_;
+/*
+ * Whether the process is one of the container: its cgroups bear the container's id. The number may
+ * be that of another process if the engine has another PID namespace.
+ */
+bool cgroup_has_process(const struct cgroup_fs *fs, int64_t pid, const char *id);
 void cgroup_close(struct cgroup *cg); /* NULL is fine */
 DEFINE_CLEANUP(struct cgroup *, cgroup_close);
 

@@ -245,6 +245,14 @@ static char *take_inner(char *dir)
     return access(inner, F_OK) == 0 ? TAKE_PTR(inner) : TAKE_PTR(outer);
 }
 
+bool cgroup_places_has_process(const struct cgroup_places *places, int64_t pid, const char *id)
+{
+    _cleanup_free_ char *file = xasprintf("%s/%" PRId64 "/cgroup", places->proc, pid);
+    _cleanup_free_ char *text = NULL;
+
+    return pid > 0 && file_read(file, PROC_SIZE, &text, NULL, NULL) == 0 && strstr(text, id);
+}
+
 int cgroup_places_find(struct cgroup_places *places,
                        int64_t pid,
                        const char *id,

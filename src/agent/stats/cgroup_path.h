@@ -11,6 +11,9 @@ struct cgroup_places;
 struct cgroup_places *cgroup_places_new(const struct cgroup_version *version, const char *root);
 void cgroup_places_free(struct cgroup_places *places);
 
+/* See cgroup_has_process(). */
+bool cgroup_places_has_process(const struct cgroup_places *places, int64_t pid, const char *id);
+
 /* Fills dirs[] (zeroed before) with paths, owned by the caller; NULL where there is no such
  * controller. */
 int cgroup_places_find(struct cgroup_places *places,

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <sys/stat.h>
 
 #define MAX_LINKS    8
 #define DEV_SIZE     ((size_t)16 * 1024)
@@ -153,6 +154,18 @@ static bool can_use_links(struct network_entry *entry)
     if (!is_good)
         entry->n = 0;
     return is_good;
+}
+
+bool network_is_of_host(const struct network *net, int64_t pid)
+{
+    _cleanup_free_ char *first = xasprintf("%s/proc/1/ns/net", net->root);
+    _cleanup_free_ char *path = xasprintf("%s/proc/%" PRId64 "/ns/net", net->root, pid);
+    struct stat host, own;
+
+    /* Without root the first process cannot be read; outside of a container ours is the host's. */
+    if (stat(first, &host) < 0 && (*net->root || stat("/proc/self/ns/net", &host) < 0))
+        return false;
+    return stat(path, &own) == 0 && own.st_ino == host.st_ino && own.st_dev == host.st_dev;
 }
 
 int network_open(struct network_entry **ret, struct network *net, int64_t pid, bool may_keep)

@@ -20,6 +20,12 @@ DEFINE_CLEANUP(struct network *, network_free);
 /* The method in use: "netlink", "proc" or "none". */
 const char *network_name(const struct network *net);
 
+/*
+ * Whether the process is in the network namespace of the host, whose traffic is not its own. False
+ * if that cannot be read.
+ */
+bool network_is_of_host(const struct network *net, int64_t pid);
+
 /* `may_keep`: the entry may keep a descriptor open. -ENOENT: the process cannot be read. */
 int network_open(struct network_entry **ret, struct network *net, int64_t pid, bool may_keep)
     _nodiscard_;

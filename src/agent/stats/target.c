@@ -85,6 +85,13 @@ static int read_files(struct target *t, bool is_thorough)
     return 0;
 }
 
+/* Also false if the container shares the network of one that uses the host's. */
+static bool has_own_network(const struct target_sources *s, const struct running *r)
+{
+    return !r->is_host_network && cgroup_has_process(s->fs, r->pid, r->id) &&
+           !network_is_of_host(s->net, r->pid);
+}
+
 void target_open(struct target *t,
                  const struct target_sources *s,
                  const struct running *r,
@@ -100,7 +107,7 @@ void target_open(struct target *t,
         t->cg = NULL;
         return;
     }
-    if (!r->is_host_network && r->pid > 0 && network_open(&t->net, s->net, r->pid, true) < 0)
+    if (has_own_network(s, r) && network_open(&t->net, s->net, r->pid, true) < 0)
         t->net = NULL;
     if (read_files(t, true) == 0)
         set_base(t, cpu);
