@@ -139,8 +139,9 @@ static const struct row rows[ERROR_CODES] = {
         "the token belongs to another engine; " NEW_TOKEN},
     [CODE_ENGINE_REGISTERED] = {"engine_registered", EACCES, 403,
         TEXT_ENGINE_REGISTERED,
-        "another host has this engine id; if this is a clone of it, delete /var/lib/docker/engine-id and "
-        "restart Docker, or set FORCE_UNIQUE_REGISTRATION and AGENT_NAME"},
+        "a known host has this engine id; if it is this one and its data directory was lost, set "
+        "PERMANENT_TOKEN to its agent id (`GET /api/agent/list`); if this is a clone of it, delete "
+        "/var/lib/docker/engine-id and restart Docker, or set FORCE_UNIQUE_REGISTRATION and AGENT_NAME"},
     [CODE_ENGINE_IS_LOCAL] = {"engine_is_local", EACCES, 403,
         "This engine is monitored through the local socket", NULL},
     [CODE_HOST_NAME_TAKEN] = {"host_name_taken", EACCES, 403,

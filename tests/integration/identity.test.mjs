@@ -5,8 +5,10 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { cleanups } from './lib/cleanup.mjs';
-import { Agent, Server, temporaryDirectory } from './lib/dockmon.mjs';
+import { Agent, Server, bin, dockmon, temporaryDirectory } from './lib/dockmon.mjs';
+import { HandAgent } from './lib/hand-agent.mjs';
 import { HandServer } from './lib/hand-server.mjs';
+import { run } from './lib/process.mjs';
 import { ScriptedEngine } from './lib/scripted-engine.mjs';
 import { eventually } from './lib/wait.mjs';
 
@@ -166,4 +168,89 @@ test('a token that cannot be written is reported, and written as soon as that is
   await agent.down();
   await agent.up();
   await isOnline('unwritable');
+});
+
+// A host with tags, whose agent is connected.
+async function tagged(name) {
+  const a = new HandAgent(server, { hostname: name });
+  later(() => a.ws.terminate());
+  assert.equal((await a.connect(await server.token())).type, 'auth_success');
+  await admin.call('PATCH', `/api/hosts/${a.hostId}/tags`, { body: { tags_to_add: ['kept'] } });
+  return a;
+}
+
+async function takesThePlace(former, token, options) {
+  const a = new HandAgent(server, options);
+  later(() => a.ws.terminate());
+  const reply = await a.connect(token);
+  assert.equal(reply.type, 'auth_success', reply.error);
+  assert.equal(a.hostId, former.hostId);
+  const host = (await admin.get('/api/hosts')).find((h) => h.id === a.hostId);
+  assert.equal(host.name, former.hostname);
+  assert.deepEqual(host.tags, ['kept']);
+  assert.equal(host.status, 'online');
+  return a;
+}
+
+test('a known host is taken over only with a token made for it, which is used once', async () => {
+  const former = await tagged('taken');
+  const stranger = new HandAgent(server, { hostname: 'taken' });
+  const refused = await stranger.connect(await server.token());
+  assert.match(refused.error, /^A host named 'taken' already exists in DockMon\..*`dockmon token create --replace taken`/);
+  const same = await new HandAgent(server, { engineId: former.engineId, hostname: 'taken' }).connect(await server.token());
+  assert.match(same.error, /already registered\. This host is known as `taken`\. If its data directory was lost: run `dockmon token create --replace taken`/);
+
+  const made = await admin.post('/api/agent/generate-token', { replace: 'taken' });
+  assert.equal(made.replaces, 'taken');
+  assert.equal(made.multi_use, false);
+  const successor = await takesThePlace(former, made.token, { hostname: 'another-name' });
+  assert.deepEqual(await former.closed, { code: 1008, reason: 'Agent replaced' });
+  assert.match((await former.connect(former.permanentToken)).error, /^Invalid registration token/);
+  successor.event('heartbeat', {});
+  await eventually(async () => /maximum uses/.test((await new HandAgent(server, { hostname: 'x' }).connect(made.token)).error));
+
+  const { events } = await admin.get(`/api/events?host_id=${former.hostId}`);
+  assert.equal(events.filter((e) => e.event_type === 'agent_replaced').length, 1);
+  const { entries } = await admin.get('/api/audit?limit=500');
+  assert.equal(entries.find((e) => e.action === 'token_create')?.target, 'taken');
+});
+
+test('dockmon and dockmond make tokens that replace, and refuse what has no sense', async () => {
+  const former = await tagged('by-cli');
+  const made = await dockmon(server, admin.key, ['token', 'create', '--replace', 'by-cli']);
+  assert.equal(made.code, 0, made.stderr);
+  assert.match(made.stderr, /for a new agent of host by-cli/);
+  const next = await takesThePlace(former, made.stdout.trim());
+  const offline = await server.admin('token', 'create', '--replace', 'by-cli');
+  await takesThePlace(Object.assign(next, { hostname: 'by-cli' }), offline);
+  const { entries } = await admin.get('/api/audit?limit=500');
+  assert.ok(entries.some((e) => e.who === 'offline' && e.action === 'token.create' && e.target === 'by-cli'));
+
+  assert.match((await dockmon(server, admin.key, ['token', 'create', '--replace', 'nowhere'])).stderr, /nowhere/);
+  assert.equal((await dockmon(server, admin.key, ['token', 'create', '--replace', 'by-cli', '--multi-use'])).code, 125);
+  const both = await run(bin('dockmond'), ['--data-dir', server.dir, 'token', 'create', '--replace', 'by-cli', '--multi-use']);
+  assert.equal(both.code, 2);
+  await admin.post('/api/agent/generate-token', { replace: 'nowhere' }, { status: 404 });
+  await admin.post('/api/agent/generate-token', { replace: 7 }, { status: 422 });
+  await admin.post('/api/agent/generate-token', { replace: 'by-cli', multi_use: true }, { status: 422 });
+  const operator = await server.client('operator');
+  await operator.post('/api/agent/generate-token', { replace: 'by-cli' }, { status: 403 });
+});
+
+test('an agent whose data directory was lost comes back with such a token', async () => {
+  const engine = await scripted({ Name: 'lost', ID: 'LOST:DATA' });
+  const agent = await joined(engine);
+  const { id } = await isOnline('lost');
+  await agent.down();
+  await rm(agent.dir, { recursive: true });
+  agent.token = await server.token();
+  await agent.up();
+  const line = await agent.process.line(/the server refused this agent: .*already registered/);
+  assert.match(line, /dockmon token create --replace lost/);
+  assert.equal(line.match(/\/var\/lib\/docker\/engine-id/g).length, 1);
+  await agent.down();
+
+  agent.token = await server.token('--replace', 'lost');
+  await agent.up();
+  assert.equal((await isOnline('lost')).id, id);
 });

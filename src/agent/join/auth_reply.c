@@ -57,6 +57,12 @@ static bool is_temporary(enum error_code code)
     return code == CODE_TIMEOUT || code == CODE_BUSY || code == CODE_INTERNAL_ERROR;
 }
 
+/* Servers that explain a taken name or engine name this setting, and need no further advice. */
+static bool has_advice(const char *error)
+{
+    return strstr(error, "AGENT_NAME") != NULL;
+}
+
 static void judge_refusal(const struct auth_attempt *attempt,
                           const json_t *reply,
                           struct auth_reply *ret)
@@ -65,7 +71,7 @@ static void judge_refusal(const struct auth_attempt *attempt,
     const char *error = str_is_empty(text) ? "no reason given" : text;
     _cleanup_free_ char *field = msg_register_refused_field(error);
     enum error_code code = find_code(reply, error);
-    const char *advice = error_code_advice(code);
+    const char *advice = has_advice(error) ? NULL : error_code_advice(code);
 
     ret->verdict = AUTH_REFUSED;
     if (field && str_eq(field, "force_unique_registration") && attempt->force_unique) {

@@ -1,5 +1,6 @@
 #include "agent/join/auth_reply.h"
 #include "base/str.h"
+#include "proto/known_texts.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -169,6 +170,25 @@ static void test_field_is_dropped_only_once(void **state)
     strings_done(&dropped);
 }
 
+/* A server that gives advice of its own, as ours does: the agent adds none. */
+static void test_advice_is_given_once(void **state)
+{
+    static const char text[] = CODED(
+        "engine_registered", TEXT_ENGINE_REGISTERED
+        ". This host is known as `vm`. If its data directory was lost: run `dockmon token "
+        "create --replace vm`, and start the agent with that token. If it is a clone of that "
+        "host: delete /var/lib/docker/engine-id here, or set a unique AGENT_NAME.");
+    struct auth_reply reply;
+
+    (void)state;
+    auth_reply_judge(&registration, text, strlen(text), &reply);
+    assert_int_equal(reply.verdict, AUTH_REFUSED);
+    assert_true(str_starts_with(reply.reason, TEXT_ENGINE_REGISTERED));
+    assert_null(strstr(strstr(reply.reason, "engine-id") + 1, "engine-id"));
+    assert_true(str_ends_with(reply.reason, "AGENT_NAME."));
+    auth_reply_done(&reply);
+}
+
 static void test_extras(void **state)
 {
     static const char text[] =
@@ -192,6 +212,7 @@ int main(void)
         cmocka_unit_test(test_verdicts),
         cmocka_unit_test(test_codes),
         cmocka_unit_test(test_field_is_dropped_only_once),
+        cmocka_unit_test(test_advice_is_given_once),
         cmocka_unit_test(test_extras),
     };
 

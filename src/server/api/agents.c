@@ -21,20 +21,38 @@
 #include <errno.h>
 #include <string.h>
 
-static int token_work(struct api_job *job)
+#define MAX_HOST 255 /* of a name or an id */
+
+/* args[0]: the host whose agent is replaced, or NULL; args[1]: its name, set by the job. */
+static int create_token(struct api_job *job, char **ret_token)
 {
-    _cleanup_free_ char *token = NULL, *creator = NULL;
-    int r;
+    _cleanup_free_ char *creator = NULL;
 
     if (job->who.user_id)
         creator = xasprintf("%jd", (intmax_t)job->who.user_id);
-    r = tokens_create(job->store, creator, job->numbers[0] != 0, job->numbers[1], &token,
-                      &job->err);
+    if (!job->args[0]) {
+        return tokens_create(job->store, creator, job->numbers[0] != 0, job->numbers[1], ret_token,
+                             &job->err);
+    }
+    return tokens_create_replacing(job->store,
+                                   &(struct token_replacing){.created_by = creator,
+                                                             .host = job->args[0],
+                                                             .now_ms = job->numbers[1]},
+                                   ret_token, &job->args[1], &job->err);
+}
+
+static int token_work(struct api_job *job)
+{
+    _cleanup_free_ char *token = NULL;
+    int r = create_token(job, &token);
+
     if (r < 0)
         return r;
     job->result = json_pack("{s:b, s:o, s:o, s:b}", "success", 1, "token", json_text_str(token),
                             "expires_at", json_value_time(job->numbers[1] + TOKEN_LIFETIME_MS),
                             "multi_use", job->numbers[0] != 0);
+    if (job->args[1])
+        json_text_set(job->result, "replaces", json_text_str(job->args[1]));
     return 0;
 }
 
@@ -43,6 +61,10 @@ static void token_done(struct api_job *job)
 {
     const struct tls_keeper *tls = job->call->api->o.tls;
 
+    if (job->args[1]) {
+        free(job->call->target);
+        job->call->target = TAKE_PTR(job->args[1]);
+    }
     if (job->result && tls) {
         (void)json_object_set_new(job->result, "fingerprint",
                                   json_text_str(tls_keeper_fingerprint(tls)));
@@ -53,6 +75,7 @@ static void token_done(struct api_job *job)
 void agents_token_post(struct api_call *call)
 {
     struct error err = ERROR_INIT;
+    const char *replace = NULL;
     const json_t *body;
     struct api_job *job;
     bool is_multi_use = false;
@@ -61,11 +84,21 @@ void agents_token_post(struct api_call *call)
     r = api_body(call, &body, &err);
     if (r == 0)
         r = api_body_bool(body, "multi_use", false, &is_multi_use, &err);
+    if (r == 0 && !json_is_null(json_object_get(body, "replace")) &&
+        json_object_get(body, "replace"))
+        r = api_body_string(body, "replace", MAX_HOST, &replace, &err);
+    if (r == 0 && replace && is_multi_use) {
+        r = error_set(&err, -EDOM,
+                      "a token with `replace` is for one agent: `multi_use` must be "
+                      "false");
+    }
     if (r < 0) {
         api_fail_error(call, &err);
         return;
     }
     job = api_job_new(call, token_work, token_done);
+    job->args[0] = xstrdup(replace);
+    call->target = xstrdup(replace);
     job->numbers[0] = is_multi_use;
     job->numbers[1] = time_utc_ms();
     api_job_start(job);

@@ -25,7 +25,8 @@ struct admin {
     struct db *store;
     const char *data_dir;
     const char *target; /* recorded in the audit log */
-    const char *name, *role;
+    const char *name, *role, *replace;
+    char *replaced;                     /* name of the host that a token is for */
     const char *scope[SCOPE_MAX_RULES]; /* rules */
     size_t n_scope;
     bool is_multi_use, wants_help;
@@ -37,8 +38,23 @@ struct admin {
 static int create_token(struct db *s, void *arg, struct error *err)
 {
     struct admin *a = arg;
+    int r;
 
-    return tokens_create(s, NULL, a->is_multi_use, a->now_ms, &a->secret, err);
+    if (!a->replace)
+        return tokens_create(s, NULL, a->is_multi_use, a->now_ms, &a->secret, err);
+    r = tokens_create_replacing(s,
+                                &(struct token_replacing){.host = a->replace, .now_ms = a->now_ms},
+                                &a->secret, &a->replaced, err);
+    a->target = a->replaced;
+    return r;
+}
+
+static int check_token(struct admin *a, struct error *err)
+{
+    if (a->replace && a->is_multi_use)
+        return error_set(err, -EINVAL,
+                         "--replace is for one agent: --multi-use does not go with it");
+    return 0;
 }
 
 static int check_apikey(struct admin *a, struct error *err)
@@ -161,13 +177,14 @@ static const struct command {
     db_tx_fn run;                          /* sets a->secret unless prepare() did */
     void (*finish)(const struct admin *a); /* may be NULL */
 } commands[] = {
-    {"token",  "create",         "token create [--multi-use]",                                            "print a new registration token (15 min)",
-     false,                                                                                                                                                 NULL,         NULL, create_token,   NULL        },
+    {"token",  "create",         "token create [--multi-use | --replace HOST]",
+     "print a new registration token (15 min); with --replace, for an agent in the place of that host's agent",
+     false,                                                                                                            check_token,  NULL, create_token,   NULL        },
     {"apikey", "create",         "apikey create --name N --role viewer|operator|admin [--scope RULE]...",
-     "print a new API key",                                                                                                                          false, check_apikey, NULL, create_apikey,  NULL        },
+     "print a new API key",                                                                                     false, check_apikey, NULL, create_apikey,  NULL        },
     {"user",   "reset-password", "user reset-password NAME",
-     "print a new random password for a user, whose sessions and API keys end",                                                                      true,  check_user,
-     prepare_password,                                                                                                                                                          reset_password, finish_reset},
+     "print a new random password for a user, whose sessions and API keys end",                                 true,  check_user,
+     prepare_password,                                                                                                                     reset_password, finish_reset},
 };
 
 bool admin_is_command(const char *word)
@@ -181,8 +198,9 @@ bool admin_is_command(const char *word)
 
 const char *admin_help(void)
 {
-    return "  token create [--multi-use]\n"
-           "      print a new registration token, valid for 15 minutes\n"
+    return "  token create [--multi-use | --replace HOST]\n"
+           "      print a new registration token, valid for 15 minutes; with --replace it admits one\n"
+           "      agent, which takes the place of that host's agent\n"
            "  apikey create --name N --role viewer|operator|admin [--scope RULE]...\n"
            "      print a new API key, limited to rules such as host=NAME,label=KEY=VALUE\n"
            "  user reset-password NAME\n"
@@ -221,6 +239,7 @@ static int parse_word(struct admin *a, const struct command *c, int argc, char *
     } flags[] = {
         {"--data-dir", &a->data_dir, true                                },
         {"--name",     &a->name,     c->check == check_apikey            },
+        {"--replace",  &a->replace,  c->run == create_token              },
         {"--role",     &a->role,     c->check == check_apikey            },
         {"--scope",    &rule,        c->check == check_apikey && has_room},
     };
@@ -282,13 +301,14 @@ static int run_audited(struct db *s, void *arg, struct error *err)
 {
     struct transaction *t = arg;
     _cleanup_free_ char *action = xasprintf("%s.%s", t->command->word, t->command->verb);
-    _cleanup_free_ char *target = xstrdup(t->admin->target);
+    _cleanup_free_ char *target = NULL;
     char who[] = "offline", result[] = "ok";
     int r;
 
     r = t->command->run(s, t->admin, err);
     if (r < 0)
         return r;
+    target = xstrdup(t->admin->target); /* the command may have found it */
     return audit_insert(s,
                         &(struct audit_entry){
                             .at_ms = t->admin->now_ms,
@@ -356,5 +376,6 @@ int admin_run(int argc, char **argv, const char *data_dir)
         status = EXIT_FAILURE;
     }
     secret_free(a.secret);
+    free(a.replaced);
     return status;
 }

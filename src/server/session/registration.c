@@ -11,19 +11,15 @@
 #include "proto/json_text.h"
 #include "proto/known_texts.h"
 #include "server/session/agent_token.h"
+#include "server/session/host_facts.h"
 #include "server/session/migration.h"
 #include "server/store/agent_tokens.h"
 #include "server/store/events.h"
 #include "server/store/secret.h"
 #include "server/store/tokens.h"
 
-#define HOSTNAME_CHARS 255
 #define MAX_CANDIDATES 50
-
-static const char already_registered[] = TEXT_ENGINE_REGISTERED
-    ". If this machine was cloned, give its Docker engine an "
-    "identity of its own: delete /var/lib/docker/engine-id (or /etc/docker/key.json) and restart Docker; or "
-    "set FORCE_UNIQUE_REGISTRATION=true together with a unique AGENT_NAME.";
+#define SHORT_NAME     40
 
 struct attempt {
     const struct msg_register *m;
@@ -62,96 +58,6 @@ static void issue_secret(struct registration *out, const char *prefix)
     out->agent.token_hash = agent_token_hash(out->permanent_token, prefix);
 }
 
-static void replace(char **to, const char *from)
-{
-    if (str_is_empty(from))
-        return;
-
-    free(*to);
-    *to = xstrdup(from);
-}
-
-static char *write_host_ips(const struct msg_register *m)
-{
-    json_t *ips = json_array();
-    char *text;
-
-    for (size_t i = 0; i < m->host_ips.n; i++)
-        json_array_append_new(ips, json_text_str(m->host_ips.items[i]));
-    if (m->host_ips.n == 0 && !str_is_empty(m->host_ip))
-        json_array_append_new(ips, json_text_str(m->host_ip));
-    text = json_text_write(ips, NULL);
-    json_decref(ips);
-    return text;
-}
-
-/*
- * Agents report no kind of engine, but the versions tell: Docker went from 1.13 to 17.03, and
- * Podman has the numbers between.
- */
-static bool is_podman_version(const char *version)
-{
-    _cleanup_free_ char *major = xstrndup(version, strcspn(version, "."));
-    uint64_t n;
-
-    return parse_u64(major, 1000, &n) == 0 && n >= 2 && n < 17;
-}
-
-/* Sets the properties that the agent reports of its machine; the others remain unchanged. */
-static void describe_host(struct host *h, const struct msg_register *m, int64_t now_ms)
-{
-    _cleanup_free_ char *ips = write_host_ips(m);
-
-    replace(&h->os_type, m->os_type);
-    replace(&h->os_version, m->os_version);
-    replace(&h->kernel_version, m->kernel_version);
-    replace(&h->docker_version, m->docker_version);
-    if (!str_is_empty(m->docker_version))
-        h->is_podman = is_podman_version(m->docker_version);
-    replace(&h->daemon_started_at, m->daemon_started_at);
-    if (!str_eq(ips, "[]") || !h->host_ips)
-        replace(&h->host_ips, ips);
-    if (m->total_memory > 0)
-        h->total_memory = m->total_memory;
-    if (m->num_cpus > 0)
-        h->num_cpus = m->num_cpus;
-    h->updated_at_ms = now_ms;
-}
-
-static void describe_agent(struct agent *a, const struct msg_register *m, int64_t now_ms)
-{
-    free(a->capabilities);
-    a->capabilities = m->capabilities ? json_text_write(m->capabilities, NULL) : xstrdup("{}");
-    free(a->version);
-    a->version = xstrdup(m->version ? m->version : "");
-    free(a->proto_version);
-    a->proto_version = xstrdup(m->proto_version ? m->proto_version : "");
-    replace(&a->os, m->agent_os);
-    replace(&a->arch, m->agent_arch);
-    a->last_seen_at_ms = now_ms;
-}
-
-/* Trims the name and cuts it between characters. NULL: nothing is left. The caller frees it. */
-static char *clean_hostname(const char *hostname)
-{
-    char *copy, *name;
-    size_t size = 0, n = 0;
-
-    if (!hostname)
-        return NULL;
-
-    copy = xstrdup(hostname);
-    name = str_trim(copy);
-    while (name[size] && n <= HOSTNAME_CHARS) {
-        if (((unsigned char)name[size] & 0xc0) != 0x80 && ++n > HOSTNAME_CHARS)
-            break;
-        size++;
-    }
-    name = size > 0 ? xstrndup(name, size) : NULL;
-    free(copy);
-    return name;
-}
-
 /* --- reconnecting ----------------------------------------------------------------------------- */
 
 /* True if a registration with this engine id would find another agent. */
@@ -173,26 +79,29 @@ static void follow_engine(struct db *s, struct attempt *a)
 
     if (out->host.engine_id && !str_eq(out->host.engine_id, now))
         out->former_engine = xstrdup(out->host.engine_id);
-    replace(&out->host.engine_id, now);
+    host_facts_set(&out->host.engine_id, now);
     if (out->agent.force_unique || !is_engine_of_other(s, now, out->agent.id))
-        replace(&out->agent.engine_id, now);
+        host_facts_set(&out->agent.engine_id, now);
 }
 
 /* Updates the rows of a known agent and its host. The caller has set the agent's token hash. */
 static int refresh(struct db *s, struct attempt *a, struct error *err)
 {
     struct registration *out = a->out;
-    _cleanup_free_ char *name = clean_hostname(a->m->hostname);
+    _cleanup_free_ char *name = host_facts_name(a->m->hostname);
     int r;
 
     r = hosts_get(s, out->agent.host_id, &out->host, err);
     if (r < 0)
         return error_wrap(err, r == -ENOENT ? -EIO : r, "host of agent %s", out->agent.id);
-    if (name && !str_eq(name, out->host.name) && !hosts_name_taken(s, name, out->host.id))
-        replace(&out->host.name, name);
+    if (out->is_replaced && !str_eq(name, out->host.name))
+        out->host.is_name_given = true; /* by the user who made the token for this name */
+    if (!out->host.is_name_given && name && !str_eq(name, out->host.name) &&
+        !hosts_name_taken(s, name, out->host.id))
+        host_facts_set(&out->host.name, name);
     follow_engine(s, a);
-    describe_host(&out->host, a->m, a->now_ms);
-    describe_agent(&out->agent, a->m, a->now_ms);
+    host_facts_put(&out->host, a->m, a->now_ms);
+    host_facts_put_agent(&out->agent, a->m, a->now_ms);
 
     r = hosts_update(s, &out->host, err);
     if (r < 0)
@@ -275,6 +184,46 @@ static int check_force_unique(const struct msg_register *m, const char *name, st
                           str_is_empty(m->hostname_source) ? "none" : m->hostname_source);
 }
 
+/* The name of the host, or its id if the name is too long for an error text. */
+static const char *short_ref(const struct host *h)
+{
+    return strlen(h->name) <= SHORT_NAME ? h->name : h->id;
+}
+
+/* The advice names the commands, so that it can be followed without documentation. */
+static int refuse_engine(struct db *s, const struct agent *known, struct error *err)
+{
+    _cleanup_(host_done) struct host h = {0};
+    const char *ref;
+    int r = hosts_get(s, known->host_id, &h, err);
+
+    if (r < 0)
+        return error_wrap(err, r == -EACCES ? -EIO : r, "host of agent %s", known->id);
+    ref = short_ref(&h);
+    return error_code_set(
+        err, CODE_ENGINE_REGISTERED,
+        TEXT_ENGINE_REGISTERED
+        ". This host is known as `%s`. If its data directory was lost: run `dockmon token create "
+        "--replace %s`, and start the agent with that token. If it is a clone of that host: delete "
+        "/var/lib/docker/engine-id (or /etc/docker/key.json) here and restart Docker, or set "
+        "FORCE_UNIQUE_REGISTRATION=true together with a unique AGENT_NAME.",
+        ref, ref);
+}
+
+static int refuse_name(struct db *s, const char *name, struct error *err)
+{
+    _cleanup_(host_done) struct host h = {0};
+    int r = hosts_find(s, name, &h, err);
+
+    if (r < 0)
+        return error_wrap(err, r == -EACCES ? -EIO : r, "host of the name %s", name);
+    return error_code_set(err, CODE_HOST_NAME_TAKEN,
+                          TEXT_HOST_NAME_TAKEN
+                          " If this machine takes the place of that host: run `dockmon token "
+                          "create --replace %s`, and start the agent with that token.",
+                          STR_CUT(name, 255), short_ref(&h));
+}
+
 static int check_engine(struct db *s, struct attempt *a, const char *name, struct error *err)
 {
     _cleanup_(agent_done) struct agent same = {0};
@@ -289,7 +238,7 @@ static int check_engine(struct db *s, struct attempt *a, const char *name, struc
 
     r = agents_get_by_engine(s, a->m->engine_id, &same, err);
     if (r == 0)
-        return error_code_set(err, CODE_ENGINE_REGISTERED, "%s", already_registered);
+        return refuse_engine(s, &same, err);
     if (r != -ENOENT)
         return r;
     return hosts_each_engine(s, a->m->engine_id, HOST_REMOTE, on_remote, a, err);
@@ -310,7 +259,7 @@ static void make_rows(struct attempt *a, const char *name)
     h->engine_id = xstrdup(a->m->engine_id);
     h->tags = xstrdup("[]");
     h->created_at_ms = a->now_ms;
-    describe_host(h, a->m, a->now_ms);
+    host_facts_put(h, a->m, a->now_ms);
 
     random_uuid(id);
     agent->id = xstrdup(id);
@@ -318,7 +267,7 @@ static void make_rows(struct attempt *a, const char *name)
     agent->engine_id = xstrdup(a->m->engine_id);
     agent->force_unique = a->m->force_unique_registration;
     agent->registered_at_ms = a->now_ms;
-    describe_agent(agent, a->m, a->now_ms);
+    host_facts_put_agent(agent, a->m, a->now_ms);
     issue_secret(a->out, AGENT_TOKEN_PROVEN);
     set_joined_with(agent, make_join_hash(a->m));
     a->out->is_new = true;
@@ -329,16 +278,12 @@ static int insert_rows(struct db *s, const struct attempt *a, struct error *err)
     const struct registration *out = a->out;
     int r = hosts_insert(s, &out->host, err);
 
-    if (r == -EEXIST) {
-        return error_code_set(err, CODE_HOST_NAME_TAKEN, TEXT_HOST_NAME_TAKEN,
-                              STR_CUT(out->host.name, 255));
-    }
+    if (r == -EEXIST)
+        return refuse_name(s, out->host.name, err);
     if (r < 0)
         return error_wrap(err, r, "insert host");
 
     r = agents_insert(s, &out->agent, a->max_agents, err);
-    if (r == -EEXIST)
-        return error_code_set(err, CODE_ENGINE_REGISTERED, "%s", already_registered);
     if (r == -EDQUOT) {
         return error_code_set(err, CODE_TOO_MANY_AGENTS,
                               "This server has reached its limit of %" PRIu64
@@ -346,7 +291,7 @@ static int insert_rows(struct db *s, const struct attempt *a, struct error *err)
                               "--max-agents",
                               a->max_agents);
     }
-    return r < 0 ? error_wrap(err, r, "insert agent") : 0;
+    return r < 0 ? error_wrap(err, r == -EEXIST ? -EIO : r, "insert agent") : 0;
 }
 
 /* Registers an agent in place of the only mTLS host of its engine, with the name of that host. */
@@ -363,9 +308,9 @@ static int register_migrated(struct db *s, struct attempt *a, struct error *err)
 
     out->migrated_id = xstrdup(source.id);
     out->migrated_name = xstrdup(source.name);
-    replace(&out->host.name, source.name);
-    replace(&out->host.tags, source.tags);
-    replace(&out->host.description, source.description);
+    host_facts_set(&out->host.name, source.name);
+    host_facts_set(&out->host.tags, source.tags);
+    host_facts_set(&out->host.description, source.description);
 
     r = migration_retire(s, &source, a->now_ms, err);
     if (r < 0)
@@ -458,11 +403,67 @@ static int rejoin(struct db *s, struct attempt *a, const char *name, struct erro
     return refresh(s, a, err);
 }
 
+/* The engine of the new agent may be any but that of another known host. */
+static int check_replacement(struct db *s, struct attempt *a, const char *name, struct error *err)
+{
+    _cleanup_(agent_done) struct agent same = {0};
+    int r = hosts_each_engine(s, a->m->engine_id, HOST_LOCAL, on_local, a, err);
+
+    if (r < 0)
+        return r;
+    if (a->has_local)
+        return error_code_set(err, CODE_ENGINE_IS_LOCAL, TEXT_ENGINE_IS_LOCAL);
+    if (a->m->force_unique_registration)
+        return check_force_unique(a->m, name, err);
+    r = agents_get_by_engine(s, a->m->engine_id, &same, err);
+    if (r == 0 && !str_eq(same.id, a->out->agent.id))
+        return refuse_engine(s, &same, err);
+    return r == -ENOENT ? 0 : r;
+}
+
+/*
+ * Gives the agent the place of the former one of this host, whose tokens become invalid. The host
+ * keeps its name, as the token was made for it.
+ */
+static int replace_agent(struct db *s, struct attempt *a, const char *host_id, struct error *err)
+{
+    struct agent *agent = &a->out->agent;
+    _cleanup_free_ char *name = host_facts_name(a->m->hostname);
+    _cleanup_free_ char *hash = make_join_hash(a->m);
+    int r;
+
+    r = agents_get_by_host(s, host_id, agent, err);
+    if (r < 0)
+        return error_wrap(err, -EIO, "agent of host %s", host_id);
+    r = str_eq(agent->joined_with, hash) ? tokens_is_alive(s, a->m->token, a->now_ms, err) : 0;
+    a->out->is_repeated = r > 0;
+    if (r == 0)
+        r = consume_token(s, a, err);
+    if (r >= 0)
+        r = check_replacement(s, a, name, err);
+    if (r >= 0)
+        r = agent_tokens_clear(s, agent->id, err);
+    if (r < 0)
+        return r;
+    a->out->is_replaced = true;
+    agent->force_unique = a->m->force_unique_registration;
+    host_facts_set(&agent->engine_id, a->m->engine_id);
+    issue_secret(a->out, AGENT_TOKEN_PROVEN);
+    set_joined_with(agent, TAKE_PTR(hash));
+    return refresh(s, a, err);
+}
+
 static int register_new(struct db *s, struct attempt *a, struct error *err)
 {
-    _cleanup_free_ char *name = clean_hostname(a->m->hostname);
-    int r = rejoin(s, a, name, err);
+    _cleanup_free_ char *name = host_facts_name(a->m->hostname);
+    _cleanup_free_ char *replaced = NULL;
+    int r = tokens_get_replaced(s, a->m->token, &replaced, err);
 
+    if (r < 0)
+        return r;
+    if (replaced)
+        return replace_agent(s, a, replaced, err);
+    r = rejoin(s, a, name, err);
     if (r != -ENOENT)
         return r;
     r = consume_token(s, a, err);

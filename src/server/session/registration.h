@@ -9,7 +9,9 @@
  *     a permanent token         -> reconnect: the agent and its host are updated; another engine
  *                                  id than before is stored, too
  *     an id of a legacy agent   -> reconnect, and issue a permanent token (agent_token.h)
- *     a registration token
+ *     a registration token for a known host
+ *                               -> replace: the agent takes the place of the host's former one
+ *     another registration token
  *       the engine's agent was revoked, or its first answer may be lost
  *                               -> rejoin: the former agent and host get a new permanent token
  *       one remote host has the engine
@@ -44,6 +46,7 @@ struct registration {
     char *permanent_token;          /* to be sent in auth_success */
     bool is_new;                    /* registered now, not reconnected */
     bool is_repeated;               /* registered again: the first answer was lost */
+    bool is_replaced;               /* in the place of the host's former agent */
     bool can_inventory, can_replay; /* capabilities in this message */
     bool can_samples;
     int64_t events_since;              /* engine time (ns) of the newest stored event, 0: none */

@@ -11,102 +11,12 @@
 
 #include "base/alloc.h"
 #include "base/str.h"
+#include "server/session/join_fixture.h"
 #include "server/session/migration.h"
 #include "server/session/store_fixture.h"
 #include "server/store/container_settings.h"
 #include "server/store/events.h"
 #include "server/store/tokens.h"
-
-#define NOW INT64_C(1790000000000)
-
-/* Registers with a token and extra fields, through the real decoder. */
-static int join(struct db *s,
-                const char *token,
-                const char *engine_id,
-                const char *extra,
-                struct registration *ret,
-                struct error *err)
-{
-    _cleanup_(msg_register_done) struct msg_register m = {0};
-    json_t *v = json_pack("{s:s, s:s, s:s, s:s, s:s, s:{s:b}}", "type", "register", "token", token,
-                          "engine_id", engine_id, "version", "1.2.3", "proto_version", "1.1",
-                          "capabilities", "event_streaming", 1);
-    json_t *more = json_loads(extra, 0, NULL);
-
-    *err = ERROR_INIT;
-    assert_non_null(more);
-    json_object_update(v, more);
-    json_decref(more);
-    assert_int_equal(msg_register_decode(v, &m, err), 0);
-    json_decref(v);
-    return registration_run(s, &m, AGENTS_DEFAULT_MAX, NOW, ret, err);
-}
-
-static void join_ok(struct db *s,
-                    const char *token,
-                    const char *engine_id,
-                    const char *extra,
-                    struct registration *ret)
-{
-    struct error err;
-
-    if (join(s, token, engine_id, extra, ret, &err) < 0)
-        fail_msg("%s", err.msg);
-}
-
-static void join_refused(
-    struct db *s, const char *token, const char *engine_id, const char *extra, const char *why)
-{
-    struct registration r = {0};
-    struct error err;
-
-    assert_int_equal(join(s, token, engine_id, extra, &r, &err), -EACCES);
-    if (!strstr(err.msg, why))
-        fail_msg("'%s' is not in: %s", why, err.msg);
-}
-
-static void count_host(void *arg, _unused_ const struct host *h)
-{
-    ++*(unsigned *)arg;
-}
-
-static unsigned count_hosts(struct db *s)
-{
-    unsigned n = 0;
-
-    assert_int_equal(hosts_each(s, count_host, &n, NULL), 0);
-    return n;
-}
-
-static void test_podman_is_known_by_its_version(void **state)
-{
-    static const struct {
-        const char *version;
-        bool is_podman;
-    } cases[] = {
-        {"4.3.1",         true },
-        {"5.8.6",         true },
-        {"20.10.24+dfsg", false},
-        {"17.03.0-ce",    false},
-        {"1.13.1",        false},
-        {"master-abc",    false},
-        {"29.7.2",        false},
-    };
-    struct db *s = store_fixture_store(state);
-
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        _cleanup_free_ char *token = store_fixture_token(s, false, NOW);
-        _cleanup_free_ char *engine = xasprintf("ENG%zu", i);
-        _cleanup_free_ char *extra = xasprintf("{\"hostname\":\"%s\",\"docker_version\":\"%s\"}",
-                                               engine, cases[i].version);
-        _cleanup_(registration_done) struct registration r = {0};
-        _cleanup_(host_done) struct host h = {0};
-
-        join_ok(s, token, engine, extra, &r);
-        assert_int_equal(hosts_get(s, r.host.id, &h, NULL), 0);
-        assert_int_equal(h.is_podman, cases[i].is_podman);
-    }
-}
 
 static void test_rows_of_a_new_agent_are_inserted(void **state)
 {
@@ -230,6 +140,36 @@ static void test_clone_needs_a_unique_name(void **state)
     assert_true(b.agent.force_unique);
     assert_string_not_equal(a.agent.id, b.agent.id);
     assert_string_not_equal(a.host.id, b.host.id);
+}
+
+static void test_podman_is_known_by_its_version(void **state)
+{
+    static const struct {
+        const char *version;
+        bool is_podman;
+    } cases[] = {
+        {"4.3.1",         true },
+        {"5.8.6",         true },
+        {"20.10.24+dfsg", false},
+        {"17.03.0-ce",    false},
+        {"1.13.1",        false},
+        {"master-abc",    false},
+        {"29.7.2",        false},
+    };
+    struct db *s = store_fixture_store(state);
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        _cleanup_free_ char *token = store_fixture_token(s, false, NOW);
+        _cleanup_free_ char *engine = xasprintf("ENG%zu", i);
+        _cleanup_free_ char *extra = xasprintf("{\"hostname\":\"%s\",\"docker_version\":\"%s\"}",
+                                               engine, cases[i].version);
+        _cleanup_(registration_done) struct registration r = {0};
+        _cleanup_(host_done) struct host h = {0};
+
+        join_ok(s, token, engine, extra, &r);
+        assert_int_equal(hosts_get(s, r.host.id, &h, NULL), 0);
+        assert_int_equal(h.is_podman, cases[i].is_podman);
+    }
 }
 
 static void test_engine_of_a_local_host_is_refused(void **state)

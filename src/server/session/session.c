@@ -175,10 +175,13 @@ static void report_superseded(const struct session *old,
     record->reported_ms = now_ms;
 }
 
-static void supersede(struct session *old, struct session *se, struct agent_record *record)
+static void supersede(struct session *old, struct session *se, const struct registration *r)
 {
-    report_superseded(old, se, record);
-    session_close(old, WS_CLOSE_NORMAL, "New connection established");
+    if (r->is_replaced) {
+        session_close(old, WS_CLOSE_POLICY, "Agent replaced");
+    } else {
+        session_close(old, WS_CLOSE_NORMAL, "New connection established");
+    }
     commands_fail_agent(
         se->owner->commands, se->agent_id,
         "the agent reconnected before it answered: it is not known whether this was done");
@@ -195,6 +198,7 @@ static void report_connected(struct session *se, const struct registration *r)
                         se->peer),
              "agent %s %s", h->agent.version,
              r->is_new        ? "registered"
+             : r->is_replaced ? "registered in the place of the host's former one"
              : r->is_repeated ? "registered again: it did not receive the first answer"
                               : "connected");
     host_event_add(in, r->is_new ? HOST_EVENT_ADDED : HOST_EVENT_CONNECTED, h, se->peer, NULL);
@@ -253,11 +257,15 @@ void session_register(struct session *se, const struct registration *r)
         fleet_set_candidates(h, r->candidates);
     fleet_set_online(s->o.fleet, h, true, time_utc_ms());
     fleet_set_trouble(h, NULL);
+    if (old && !r->is_replaced)
+        report_superseded(old, se, record);
     if (old) {
-        supersede(old, se, record);
+        supersede(old, se, r);
     } else {
         report_connected(se, r);
     }
+    if (r->is_replaced && !r->is_repeated)
+        host_event_add(s->ingest, HOST_EVENT_REPLACED, h, se->peer, NULL);
     report_engine(se, r);
     fleet_notify_host(s->o.fleet, h);
     if (!se->can_inventory)

@@ -8,12 +8,13 @@
 #define COLUMNS                                                                                  \
     "id, name, url, is_active, replaced_by, engine_id, tags, description, os_type, os_version, " \
     "kernel_version, docker_version, daemon_started_at, total_memory, num_cpus, host_ips, "      \
-    "is_podman, created_at_ms, updated_at_ms, connection"
+    "is_podman, created_at_ms, updated_at_ms, is_name_given, connection"
 
 enum stmt {
     STMT_INSERT,
     STMT_UPDATE,
     STMT_GET,
+    STMT_FIND,
     STMT_DELETE,
     STMT_NAME_TAKEN,
     STMT_EACH,
@@ -26,7 +27,8 @@ static const char *const sql[STMT_COUNT] = {
         "INSERT INTO hosts (" COLUMNS ") VALUES (:id, :name, :url, :is_active, "
         ":replaced_by, :engine_id, :tags, :description, :os_type, :os_version, "
         ":kernel_version, :docker_version, :daemon_started_at, :total_memory, "
-        ":num_cpus, :host_ips, :is_podman, :created_at_ms, :updated_at_ms, :connection)",
+        ":num_cpus, :host_ips, :is_podman, :created_at_ms, :updated_at_ms, :is_name_given, "
+        ":connection)",
     [STMT_UPDATE] = "UPDATE hosts SET name = :name, url = :url, is_active = :is_active, "
                     "replaced_by = :replaced_by, engine_id = :engine_id, tags = :tags, "
                     "description = :description, os_type = :os_type, os_version = :os_version, "
@@ -34,8 +36,10 @@ static const char *const sql[STMT_COUNT] = {
                     "daemon_started_at = :daemon_started_at, total_memory = :total_memory, "
                     "num_cpus = :num_cpus, host_ips = :host_ips, is_podman = :is_podman, "
                     "created_at_ms = :created_at_ms, updated_at_ms = :updated_at_ms, "
-                    "connection = :connection WHERE id = :id",
+                    "is_name_given = :is_name_given, connection = :connection WHERE id = :id",
     [STMT_GET] = "SELECT " COLUMNS " FROM hosts WHERE id = :id",
+    [STMT_FIND] = "SELECT " COLUMNS " FROM hosts WHERE (id = :id OR name = :id) AND is_active = 1 "
+                  "ORDER BY id = :id DESC",
     [STMT_DELETE] = "DELETE FROM hosts WHERE id = :id",
     [STMT_NAME_TAKEN] = "SELECT 1 FROM hosts WHERE name = :name AND is_active = 1 "
                         "AND id IS NOT :except",
@@ -64,6 +68,7 @@ static const struct column columns[] = {
     {":is_podman",         COLUMN_BOOL, offsetof(struct host, is_podman)        },
     {":created_at_ms",     COLUMN_I64,  offsetof(struct host, created_at_ms)    },
     {":updated_at_ms",     COLUMN_I64,  offsetof(struct host, updated_at_ms)    },
+    {":is_name_given",     COLUMN_BOOL, offsetof(struct host, is_name_given)    },
 };
 
 #define COLUMN_CONNECTION ((int)ARRAY_LEN(columns)) /* selected after those of `columns` */
@@ -133,12 +138,12 @@ int hosts_update(struct db *s, const struct host *h, struct error *err)
     return r;
 }
 
-int hosts_get(struct db *s, const char *id, struct host *ret, struct error *err)
+static int get_by(struct db *s, enum stmt stmt, const char *id, struct host *ret, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int r;
 
-    r = query_init(&q, s, sql[STMT_GET], err);
+    r = query_init(&q, s, sql[stmt], err);
     if (r < 0)
         return r;
     query_text(&q, ":id", id);
@@ -148,6 +153,16 @@ int hosts_get(struct db *s, const char *id, struct host *ret, struct error *err)
     *ret = (struct host){0};
     read_host(&q, ret);
     return 0;
+}
+
+int hosts_get(struct db *s, const char *id, struct host *ret, struct error *err)
+{
+    return get_by(s, STMT_GET, id, ret, err);
+}
+
+int hosts_find(struct db *s, const char *ref, struct host *ret, struct error *err)
+{
+    return get_by(s, STMT_FIND, ref, ret, err);
 }
 
 int hosts_delete(struct db *s, const char *id, struct error *err)

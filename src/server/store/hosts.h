@@ -15,8 +15,9 @@ enum host_connection {
 }; /* stored as "local", "remote", "agent" */
 
 struct host {
-    char *id;   /* UUID */
-    char *name; /* unique among active hosts */
+    char *id;           /* UUID */
+    char *name;         /* unique among active hosts */
+    bool is_name_given; /* by a user: the agent does not change it */
     char *url;
     enum host_connection connection;
     bool is_active;
@@ -40,6 +41,8 @@ int hosts_insert(struct db *s, const struct host *h, struct error *err) _nodisca
 int hosts_update(struct db *s, const struct host *h, struct error *err) _nodiscard_;
 /* Fills *ret, which the caller frees with host_done(). -ENOENT. */
 int hosts_get(struct db *s, const char *id, struct host *ret, struct error *err) _nodiscard_;
+/* Finds an active host by its id or its name, like hosts_get(). */
+int hosts_find(struct db *s, const char *ref, struct host *ret, struct error *err) _nodiscard_;
 /* Deletes the host with its agent and events. -ENOENT. */
 int hosts_delete(struct db *s, const char *id, struct error *err) _nodiscard_;
 /* True: an active host other than except_id (may be NULL) has the name. */

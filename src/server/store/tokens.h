@@ -22,6 +22,26 @@ int tokens_create(struct db *s,
                   char **ret_token,
                   struct error *err) _nodiscard_;
 
+/*
+ * The same for one agent that takes the place of this host's agent. `host` is its id or name;
+ * *ret_name, to be freed, its name. -ENOENT: no such host; -EINVAL: it has no agent.
+ */
+struct token_replacing {
+    const char *created_by, *host;
+    int64_t now_ms;
+};
+int tokens_create_replacing(struct db *s,
+                            const struct token_replacing *o,
+                            char **ret_token,
+                            char **ret_name,
+                            struct error *err) _nodiscard_;
+/*
+ * Sets *ret_host_id, to be freed, to the host that the token was made for; NULL: none, or the
+ * token is unknown.
+ */
+int tokens_get_replaced(struct db *s, const char *token, char **ret_host_id, struct error *err)
+    _nodiscard_;
+
 enum token_verdict { TOKEN_OK, TOKEN_UNKNOWN, TOKEN_EXPIRED, TOKEN_USED };
 /* Counts one use of the token. Call it inside the transaction that registers the agent. */
 int tokens_consume(struct db *s,
