@@ -9,7 +9,16 @@ case $root in
 *) root=${root%/script} ;;
 esac
 export root
+caller_dir=$PWD
 cd "$root" || exit 1
+
+# absolute PATH: prints it as seen from the folder in which the script was called.
+absolute() {
+    case $1 in
+    /*) printf '%s\n' "$1" ;;
+    *) printf '%s/%s\n' "$caller_dir" "$1" ;;
+    esac
+}
 
 # Prints the script's header comment, which is its help.
 usage() {
@@ -61,6 +70,7 @@ meson_setup() {
         return 0
     fi
     rm -rf "$dir"
+    mkdir -p "$(dirname -- "$dir")"
     CC=${CC:-gcc} meson setup "$dir" "$@" >"$dir.setup.log" 2>&1 || {
         cat "$dir.setup.log" >&2
         rm -f "$dir.setup.log"
@@ -84,6 +94,22 @@ split_symbols() {
     objcopy --only-keep-debug "$1" "$2.debug"
     objcopy --strip-all --remove-section=.comment --add-gnu-debuglink="$2.debug" "$1" "$2.tmp"
     mv "$2.tmp" "$2"
+}
+
+# architecture: prints the name that container images have for the processor of this machine.
+architecture() {
+    case $(uname -m) in
+    x86_64) printf 'amd64\n' ;;
+    aarch64) printf 'arm64\n' ;;
+    *) uname -m ;;
+    esac
+}
+
+# agent_files PROGRAM DIR: fills DIR with what the server hands out to new hosts: the static agent and its image.
+agent_files() {
+    mkdir -p "$2"
+    cp "$1" "$2/agent-linux-$(architecture)"
+    packaging/agent-image "$1" "$(architecture)" "$2/image-$(architecture).tar"
 }
 
 engine_answers() {

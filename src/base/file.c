@@ -92,3 +92,16 @@ int file_write_atomic(
         return error_set(err, r, "sync the directory of %s: %s", path, error_text(r));
     return 0;
 }
+
+int file_make_directory(const char *path)
+{
+    _cleanup_free_ char *part = xstrdup(path);
+
+    for (char *p = *part ? strchr(part + 1, '/') : NULL; p; p = strchr(p + 1, '/')) {
+        *p = '\0';
+        if (access(part, F_OK) < 0 && mkdir(part, p[1] ? 0755 : 0700) < 0 && errno != EEXIST)
+            return -errno;
+        *p = '/';
+    }
+    return mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
+}

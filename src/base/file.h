@@ -15,5 +15,11 @@ int file_read(const char *path, size_t max, char **ret, size_t *ret_size, struct
 int file_write_atomic(
     const char *path, const void *data, size_t size, mode_t mode, struct error *err) _nodiscard_;
 
+/*
+ * Creates the directory with mode 0700, and missing parents with mode 0755. Returns 0 if it exists
+ * already, or the negative errno of mkdir(2).
+ */
+int file_make_directory(const char *path) _nodiscard_;
+
 /* Syncs the directory, so that a rename to `path` or its creation survives a power cut. */
 int file_sync_directory_of(const char *path) _nodiscard_;

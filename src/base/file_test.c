@@ -186,6 +186,35 @@ static void test_bare_name(void **state)
     assert_string_equal(text, "here");
 }
 
+static void test_directories_are_created_with_their_parents(void **state)
+{
+    static const char *const names[] = {"a/b/c", "a/b/d/", "a/b/c"};
+    struct stat st;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        _cleanup_free_ char *made = xasprintf("%s/%s", dir, names[i]);
+
+        assert_int_equal(file_make_directory(made), 0);
+        assert_int_equal(stat(made, &st), 0);
+        assert_int_equal(st.st_mode & 0777, 0700);
+    }
+    {
+        _cleanup_free_ char *parent = xasprintf("%s/a", dir), *below = xasprintf("%s/x/y", path);
+
+        assert_int_equal(stat(parent, &st), 0);
+        assert_int_equal(st.st_mode & 0777, 0755);
+        write_text("a file", 0600);
+        assert_int_equal(file_make_directory(below), -ENOTDIR);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        static const char *const made[] = {"a/b/c", "a/b/d", "a/b", "a"};
+        _cleanup_free_ char *one = xasprintf("%s/%s", dir, made[i]);
+
+        assert_int_equal(rmdir(one), 0);
+    }
+}
+
 static int make_dir(void **state)
 {
     (void)state;
@@ -216,6 +245,7 @@ int main(void)
         cmocka_unit_test(test_failed_write_leaves_the_old_file),
         cmocka_unit_test(test_symlinked_temporary_is_refused),
         cmocka_unit_test(test_bare_name),
+        cmocka_unit_test(test_directories_are_created_with_their_parents),
     };
 
     return cmocka_run_group_tests(tests, make_dir, remove_dir);

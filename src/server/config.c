@@ -40,6 +40,10 @@ static const struct option_spec specs[] = {
     {.flag = "web-dir", .env = "DOCKMOND_WEB_DIR", .type = OPTION_STRING, .offset = OPT(web_dir),
      .max = 4096,
      .help = "DIR of a built web UI (index.html and its files), read at start and served at /"},
+    {.flag = "agent-dir", .env = "DOCKMOND_AGENT_DIR", .type = OPTION_STRING,
+     .offset = OPT(agent_dir), .max = 4096,
+     .help = "DIR with agents for hosts that join (agent-linux-amd64, image-amd64.tar), read at "
+             "start; default: ../libexec/dockmon/agents beside dockmond"},
     {.flag = "log-level", .env = "DOCKMOND_LOG_LEVEL", .type = OPTION_STRING,
      .offset = OPT(log_level_text), .flags = OPTION_REQUIRED, .fallback = "info", .max = 16,
      .help = "debug, info, warning or error"},

@@ -19,6 +19,7 @@ struct config {
     bool is_http_allowed; /* plain HTTP on addresses other than loopback */
     bool wants_tls;
     char *web_dir;            /* NULL: no web UI is served */
+    char *agent_dir;          /* agents to hand out; NULL: those of the installation */
     char *tls_cert, *tls_key; /* paths, both or none; NULL: self-signed */
     char *tls_san;            /* additional names in it, comma-separated */
     bool wants_check, wants_help, wants_version;

@@ -35,7 +35,8 @@ size_t connections_allow(uint64_t wanted)
     if (allowed >= wanted)
         return wanted;
     (void)snprintf(has, sizeof(has), "%" PRIu64, limit);
-    log_warn(LOG_FIELDS("descriptors", has),
+    /* The default is more than most systems permit, so this is not worth a warning. */
+    log_info(LOG_FIELDS("descriptors", has),
              "at most %" PRIu64 " connections instead of %" PRIu64 ": raise the limit of open files"
              " (LimitNOFILE=, ulimit -n) or set --max-connections",
              allowed, wanted);

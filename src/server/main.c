@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "daemon/reload.h"
+#include "server/common/running_file.h"
 #include "server/config.h"
 #include "server/offline/admin.h"
 #include "server/offline/health_command.h"
@@ -15,7 +16,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/stat.h>
+#include <string.h>
 #include <unistd.h>
 
 #define EXIT_USAGE  2
@@ -35,7 +36,7 @@ static void print_help(void)
         "  fingerprint\n"
         "      print the fingerprint of the server's key, for agents and the CLI (DOCKMON_PIN)\n"
         "  health\n"
-        "      query the health of the server that runs with this configuration; exit status 0: healthy\n"
+        "      query the health of the server that runs on the data directory; exit status 0: healthy\n"
         "\n"
         "Options:\n%s"
         "\n"
@@ -55,6 +56,19 @@ static int print_fingerprint(const struct config *config)
         return EXIT_FAILURE;
     }
     return puts(text) < 0 || fflush(stdout) != 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* The server that runs on the data directory says where it listens; else the configuration does. */
+static int query_health(const struct config *config)
+{
+    struct running running;
+    int status;
+
+    if (!running_read(config->data_dir, &running))
+        return health_command_run(config->host, config->port, config->is_tls);
+    status = health_command_run(running.host, running.port, running.is_tls);
+    running_done(&running);
+    return status;
 }
 
 static int fail_usage(void)
@@ -85,20 +99,31 @@ static int check_certificate(const struct config *config)
     return EXIT_SUCCESS;
 }
 
+/* Returns the directory, or its nearest parent that exists, to be freed. */
+static char *find_existing(const char *path)
+{
+    char *found = xstrdup(path);
+    char *slash;
+
+    while (access(found, F_OK) < 0 && errno == ENOENT && (slash = strrchr(found, '/')) &&
+           slash != found)
+        *slash = '\0';
+    if (access(found, F_OK) < 0 && errno == ENOENT)
+        str_copy(found, strlen(found) + 1, found[0] == '/' ? "/" : ".");
+    return found;
+}
+
 /* Checks that the first start can create its database. Leaves no files behind. */
 static int check_new_store(const struct config *config)
 {
-    bool is_missing = access(config->data_dir, F_OK) < 0 && errno == ENOENT;
-    int r;
+    _cleanup_free_ char *existing = find_existing(config->data_dir);
 
-    r = is_missing ? mkdir(config->data_dir, 0700) : access(config->data_dir, W_OK);
-    if (r < 0) {
-        (void)printf("FAIL  data directory: %s cannot be %s: %s\n", config->data_dir,
-                     is_missing ? "created" : "written", error_text(-errno));
+    if (access(existing, W_OK | X_OK) < 0) {
+        (void)printf("FAIL  data directory: %s cannot be %s: %s: %s\n", config->data_dir,
+                     str_eq(existing, config->data_dir) ? "written" : "created", existing,
+                     error_text(-errno));
         return EXIT_FAILURE;
     }
-    if (is_missing)
-        (void)rmdir(config->data_dir); /* created above, hence empty */
     (void)printf("ok    data directory %s: the first start creates the database\n",
                  config->data_dir);
     return EXIT_SUCCESS;
@@ -208,8 +233,7 @@ int main(int argc, char **argv)
     } else if (command < argc && str_eq(argv[command], FINGERPRINT)) {
         status = command + 1 == argc ? print_fingerprint(&config) : fail_usage();
     } else if (command < argc && str_eq(argv[command], HEALTH)) {
-        status = command + 1 == argc ? health_command_run(config.host, config.port, config.is_tls)
-                                     : fail_usage();
+        status = command + 1 == argc ? query_health(&config) : fail_usage();
     } else if (command < argc) {
         status = admin_run(argc - command, argv + command, config.data_dir);
     } else {

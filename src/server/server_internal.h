@@ -29,6 +29,7 @@ struct server {
     struct stats *stats;
     struct tls_keeper *tls; /* NULL: plain HTTP */
     char *password_file;
+    char *listen_host, *data_dir; /* NULL before the server is ready */
     struct auth *auth;
     struct housekeeping *housekeeping;
     struct health *health;
@@ -40,6 +41,7 @@ struct server {
     struct log_endpoint *log_endpoint;
     struct shells *shells;
     struct web_files *web; /* NULL: no web UI is served */
+    struct agent_files *agent_files;
     struct api *api;
     struct http_server *http;
 };

@@ -21,7 +21,9 @@
 #include "server/api/api.h"
 #include "server/auth/auth.h"
 #include "server/auth/first_user.h"
+#include "server/common/running_file.h"
 #include "server/connections.h"
+#include "server/download/agent_files.h"
 #include "server/fleet/fleet.h"
 #include "server/history/history.h"
 #include "server/logs/ws_endpoint.h"
@@ -41,6 +43,7 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <string.h>
 #include <unistd.h>
 
 #define STORE_MAX_WAITING 20000 /* a reconnect storm of as many agents as a server may have */
@@ -175,12 +178,32 @@ static void free_stats(struct server *s)
 
 /* Certificate */
 
+static void write_running(const struct server *s)
+{
+    struct error err = ERROR_INIT;
+    struct running running = {
+        .host = s->listen_host,
+        .port = http_server_port(s->http),
+        .is_tls = s->tls != NULL,
+        .has_agent_files = agent_files_have_programs(s->agent_files),
+    };
+    int r;
+
+    running.fingerprint = s->tls ? xstrdup(tls_keeper_fingerprint(s->tls)) : NULL;
+    r = running_write(s->data_dir, &running, &err);
+    free(running.fingerprint);
+    if (r < 0)
+        log_warn(NULL, "offline commands will not know the address of this server: %s", err.msg);
+}
+
 static void on_certificate(void *owner)
 {
     struct server *s = owner;
 
-    if (s->http)
-        http_server_set_tls(s->http, tls_keeper_context(s->tls));
+    if (!s->http)
+        return;
+    http_server_set_tls(s->http, tls_keeper_context(s->tls));
+    write_running(s);
 }
 
 static int open_tls(struct server *s, const struct config *config, struct error *err)
@@ -405,6 +428,18 @@ static void free_web(struct server *s)
     web_files_free(s->web);
 }
 
+/* The agents that new hosts download */
+
+static int open_agent_files(struct server *s, const struct config *config, struct error *err)
+{
+    return agent_files_open(&s->agent_files, config->agent_dir, err);
+}
+
+static void free_agent_files(struct server *s)
+{
+    agent_files_close(s->agent_files);
+}
+
 static int open_api(struct server *s, const struct config *config, struct error *err)
 {
     (void)err;
@@ -426,7 +461,9 @@ static int open_api(struct server *s, const struct config *config, struct error 
         .sampling = s->sampling,
         .session_lifetime_ms = config->session_lifetime_ms,
         .tls = s->tls,
+        .listen_host = config->host,
         .web = s->web,
+        .agent_files = s->agent_files,
     });
     return 0;
 }
@@ -486,10 +523,12 @@ static bool describe(void *owner, char ret_text[SERVICE_TEXT_SIZE])
 static void log_listening(const struct server *s, const struct config *config)
 {
     const char *fingerprint = s->tls ? tls_keeper_fingerprint(s->tls) : NULL;
+    bool is_v6 = strchr(config->host, ':') != NULL;
 
     log_info(fingerprint ? LOG_FIELDS("fingerprint", fingerprint) : NULL,
-             "dockmond " DOCKMON_VERSION " listening on %s://%s:%u, data in %s",
-             s->tls ? "https" : "http", config->host[0] ? config->host : "0.0.0.0",
+             "dockmond " DOCKMON_VERSION " listening on %s://%s%s%s:%u, data in %s",
+             s->tls ? "https" : "http", is_v6 ? "[" : "",
+             config->host[0] ? config->host : "0.0.0.0", is_v6 ? "]" : "",
              (unsigned)http_server_port(s->http), config->data_dir);
 }
 
@@ -505,33 +544,42 @@ static int open_service(struct server *s, const struct config *config, struct er
                         .owner = s,
                     },
                     err);
-    if (r == 0)
-        log_listening(s, config);
-    return r;
+    if (r < 0)
+        return r;
+    s->listen_host = xstrdup(config->host);
+    s->data_dir = xstrdup(config->data_dir);
+    write_running(s);
+    log_listening(s, config);
+    return 0;
 }
 
 static void close_service(struct server *s)
 {
+    if (s->data_dir)
+        running_remove(s->data_dir);
+    free(TAKE_PTR(s->data_dir));
+    free(TAKE_PTR(s->listen_host));
     service_free(TAKE_PTR(s->service));
 }
 
 const struct server_part server_parts[] = {
-    {"queues",         open_queues,         NULL,                NULL,                 free_queues },
-    {"store",          open_store,          NULL,                NULL,                 free_store  },
-    {"fleet",          open_fleet,          NULL,                NULL,                 free_fleet  },
-    {"history",        open_history,        NULL,                NULL,                 free_history},
-    {"stats",          open_stats,          NULL,                NULL,                 free_stats  },
-    {"tls",            open_tls,            NULL,                NULL,                 free_tls    },
-    {"auth",           open_auth,           NULL,                NULL,                 free_auth   },
-    {"maintenance",    open_maintenance,    NULL,                close_maintenance,    NULL        },
-    {"sessions",       open_sessions,       NULL,                close_sessions,       NULL        },
-    {"feed",           open_feed,           stop_feed,           close_feed,           NULL        },
-    {"stats-channels", open_stats_channels, stop_stats_channels, close_stats_channels, NULL        },
-    {"logs",           open_logs,           stop_logs,           close_logs,           free_logs   },
-    {"shells",         open_shells,         stop_shells,         close_shells,         NULL        },
-    {"web",            open_web,            NULL,                NULL,                 free_web    },
-    {"api",            open_api,            NULL,                NULL,                 free_api    },
-    {"http",           open_http,           NULL,                close_http,           NULL        },
-    {"service",        open_service,        NULL,                close_service,        NULL        },
+    {"queues",         open_queues,         NULL,                NULL,                 free_queues     },
+    {"store",          open_store,          NULL,                NULL,                 free_store      },
+    {"fleet",          open_fleet,          NULL,                NULL,                 free_fleet      },
+    {"history",        open_history,        NULL,                NULL,                 free_history    },
+    {"stats",          open_stats,          NULL,                NULL,                 free_stats      },
+    {"tls",            open_tls,            NULL,                NULL,                 free_tls        },
+    {"auth",           open_auth,           NULL,                NULL,                 free_auth       },
+    {"maintenance",    open_maintenance,    NULL,                close_maintenance,    NULL            },
+    {"sessions",       open_sessions,       NULL,                close_sessions,       NULL            },
+    {"feed",           open_feed,           stop_feed,           close_feed,           NULL            },
+    {"stats-channels", open_stats_channels, stop_stats_channels, close_stats_channels, NULL            },
+    {"logs",           open_logs,           stop_logs,           close_logs,           free_logs       },
+    {"shells",         open_shells,         stop_shells,         close_shells,         NULL            },
+    {"web",            open_web,            NULL,                NULL,                 free_web        },
+    {"agent-files",    open_agent_files,    NULL,                NULL,                 free_agent_files},
+    {"api",            open_api,            NULL,                NULL,                 free_api        },
+    {"http",           open_http,           NULL,                close_http,           NULL            },
+    {"service",        open_service,        NULL,                close_service,        NULL            },
 };
 const size_t n_server_parts = ARRAY_LEN(server_parts);

@@ -108,6 +108,13 @@ test('users, sessions and keys answer as described', async () => {
   await api.call(clients.admin, 'deleteApiKey', { values: { key: key.id }, status: 404 });
 });
 
+test('downloads answer as described', async () => {
+  await api.call(clients.none, 'getAgentProgram', { values: { platform: 'linux-amd64' }, status: 401 });
+  const holder = new Client(server, { key: await server.token() });
+  await api.call(holder, 'getAgentProgram', { values: { platform: 'linux-amd64' }, status: 404 });
+  await api.call(holder, 'getAgentImage', { values: { file: 'amd64.tar' }, status: 404 });
+});
+
 test('hosts and agents answer as described', async () => {
   await api.call(clients.admin, 'createToken', { body: { multi_use: true } });
   await api.call(clients.admin, 'createToken');
@@ -283,7 +290,7 @@ test('an offline host answers as described and can be deleted', async () => {
 });
 
 // Not covered here: a host that was reached over mTLS, and answers that are not JSON (metrics.test.mjs).
-const ELSEWHERE = new Set(['migrateHost', 'getMetrics']);
+const ELSEWHERE = new Set(['migrateHost', 'getMetrics', 'getInstallScript', 'getAgentProgram', 'getAgentImage']); // install.test.mjs
 
 test('every operation that has an action is in the audit log, done and refused: who, from where, what, on what, result', async () => {
   const actions = api.operations.map((o) => o['x-audit-action']).filter(Boolean);

@@ -178,7 +178,7 @@ test('token answers carry the fingerprint, the join command the pin', async () =
   assert.equal(answer.fingerprint, pin);
   const r = await dockmon(server, key, ['token', 'create'], { env: { DOCKMON_PIN: pin, HOME: home } });
   assert.equal(r.code, 0, r.stderr);
-  assert.match(r.stderr, new RegExp(`DOCKMON_URL=${server.url} DOCKMON_PIN=${pin} REGISTRATION_TOKEN=\\S+ dockmon-agent`));
+  assert.match(r.stderr, new RegExp(`DOCKMON_URL=${server.url} DOCKMON_PIN=${pin} REGISTRATION_TOKEN=\\S+ DATA_PATH=/var/lib/dockmon-agent dockmon-agent`));
 });
 
 test('the CLI refuses an unknown certificate, and login asks once', async () => {

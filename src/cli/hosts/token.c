@@ -19,6 +19,8 @@ struct token_options {
     const char *replace;
 };
 
+#define AGENT_DATA "/var/lib/dockmon-agent"
+
 #define AT(m) offsetof(struct token_options, m)
 
 static const struct flag flags[] = {
@@ -58,22 +60,36 @@ static char *format_use(const json_t *answer, bool is_multi_use)
     const char *replaced = member_text(answer, "replaces");
 
     if (*replaced)
-        return xasprintf("for a new agent of host %s. Run on it", replaced);
-    return xasprintf("for %s. Run on the new host",
-                     is_multi_use ? "any number of hosts" : "one host");
+        return xasprintf("for a new agent of host %s", replaced);
+    return xasprintf("for %s", is_multi_use ? "any number of hosts" : "one host");
+}
+
+/* The server's own line downloads the agent, too. Servers that have none to offer send no line. */
+static void print_ways(const json_t *answer, const struct config *config)
+{
+    const char *line = member_text(answer, "install_command");
+    _cleanup_free_ char *pin = format_pin(answer, config);
+
+    if (*line) {
+        output_note("Paste this line on that host, as root:");
+        output_note("  %s", line);
+        output_note("Or start an agent that is there already:");
+    } else {
+        output_note("Run on that host:");
+    }
+    output_note("  DOCKMON_URL=%s %sREGISTRATION_TOKEN=%s DATA_PATH=" AGENT_DATA " dockmon-agent",
+                config->url, pin, member_text(answer, "token"));
 }
 
 static void print_token(const json_t *answer, const struct config *config, bool is_multi_use)
 {
     _cleanup_free_ char *use = format_use(answer, is_multi_use);
-    _cleanup_free_ char *pin = format_pin(answer, config);
     const char *url = config->url;
 
     output_line("%s", member_text(answer, "token"));
     output_note("%s", "");
-    output_note("Valid until %s, %s:", member_text(answer, "expires_at"), use);
-    output_note("  DOCKMON_URL=%s %sREGISTRATION_TOKEN=%s dockmon-agent", url, pin,
-                member_text(answer, "token"));
+    output_note("Valid until %s, %s.", member_text(answer, "expires_at"), use);
+    print_ways(answer, config);
     if (is_local(url)) {
         output_note(
             "  (%s is an address of this machine: give other hosts one that they can reach)", url);

@@ -9,6 +9,7 @@
 #include "base/time.h"
 #include "proto/json_text.h"
 #include "server/api/agent_call.h"
+#include "server/api/downloads.h"
 #include "server/api/handlers.h"
 #include "server/api/job_call.h"
 #include "server/fleet/scope_view.h"
@@ -56,15 +57,22 @@ static int token_work(struct api_job *job)
     return 0;
 }
 
-/* Adds the server's fingerprint, by which the new agent identifies it. */
+/* Adds the server's fingerprint, by which the new agent identifies it, and the line to paste. */
 static void token_done(struct api_job *job)
 {
     const struct tls_keeper *tls = job->call->api->o.tls;
+    _cleanup_free_ char *line = NULL;
 
     if (job->args[1]) {
         free(job->call->target);
         job->call->target = TAKE_PTR(job->args[1]);
     }
+    if (job->result) {
+        line = downloads_join_line(job->call,
+                                   json_string_value(json_object_get(job->result, "token")));
+    }
+    if (line)
+        (void)json_object_set_new(job->result, "install_command", json_text_str(line));
     if (job->result && tls) {
         (void)json_object_set_new(job->result, "fingerprint",
                                   json_text_str(tls_keeper_fingerprint(tls)));

@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "server/api/bulk.h"
 #include "server/api/call.h"
+#include "server/api/downloads.h"
 #include "server/api/handlers.h"
 #include "server/api/scope_check.h"
 #include "server/api/ws_endpoints.h"
@@ -23,6 +24,7 @@ struct api *api_new(const struct api_options *o)
 
     a->o = *o;
     a->bulk = bulk_new(a);
+    a->downloads = downloads_new();
     return a;
 }
 
@@ -31,6 +33,7 @@ void api_free(struct api *a)
     if (!a)
         return;
     bulk_free(a->bulk);
+    downloads_free(a->downloads);
     free(a);
 }
 
@@ -59,6 +62,7 @@ static struct api_call *call_new(struct api *a, const struct http_request *r, st
 {
     const char *accept = http_request_header(r, "accept");
     const char *last_id = http_request_header(r, "last-event-id");
+    const char *host = http_request_header(r, "host");
     struct api_call *call = xcalloc(1, sizeof(*call));
 
     call->api = a;
@@ -68,8 +72,10 @@ static struct api_call *call_new(struct api *a, const struct http_request *r, st
     call->body = xmemdup(r->body, r->body_size + 1);
     call->body_size = r->body_size;
     call->peer = xstrdup(r->peer);
+    call->host = host ? xstrdup(host) : NULL;
     call->credentials = credentials_new(r);
     call->is_tls = r->is_tls;
+    call->is_head = str_eq(r->method, "HEAD");
     call->accepts_events = accept && strstr(accept, "text/event-stream");
     call->accepts_csv = accept && strstr(accept, "text/csv");
     call->last_event_id = last_id ? xstrdup(last_id) : NULL;

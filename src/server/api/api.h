@@ -20,6 +20,7 @@
 #include "net/http_server.h"
 #include "server/auth/auth.h"
 #include "server/common/job.h"
+#include "server/download/agent_files.h"
 #include "server/feed/feed.h"
 #include "server/fleet/fleet.h"
 #include "server/history/history.h"
@@ -54,7 +55,9 @@ struct api_options {
     struct sampling *sampling;
     uint64_t session_lifetime_ms; /* lifetime of the login cookie */
     const struct tls_keeper *tls; /* NULL: plain HTTP */
+    const char *listen_host;      /* as configured */
     const struct web_files *web;  /* NULL: no web UI is served */
+    const struct agent_files *agent_files;
 };
 
 /* Copies the options; everything they point to is borrowed and outlives the api. */

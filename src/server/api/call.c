@@ -125,6 +125,7 @@ static void call_free(struct api_call *call)
     free(call->query);
     free(call->body);
     free(call->peer);
+    free(call->host);
     credentials_free(call->credentials);
     free(call->target);
     free(call->last_event_id);
@@ -184,10 +185,16 @@ void api_reply_text(struct api_call *call, int status, const char *text, size_t 
     reply(call, &(struct http_response){.status = status, .body = text, .body_size = size});
 }
 
+void api_respond(struct api_call *call, const struct http_response *response)
+{
+    audit_call(call, response->status, NULL);
+    reply(call, response);
+}
+
 void api_reply_as(struct api_call *call, const char *content_type, const char *text, size_t size)
 {
-    audit_call(call, 200, NULL);
-    reply(call, &(struct http_response){
+    api_respond(call,
+                &(struct http_response){
                     .status = 200, .content_type = content_type, .body = text, .body_size = size});
 }
 

@@ -20,6 +20,7 @@ struct api {
     struct api_options o;
     struct bulk *bulk;
     struct http_server *http;
+    struct downloads *downloads;
     size_t n_log_viewers;          /* http_log_viewer.c */
     struct bucket unauthenticated; /* audit.c: limits the rows of unauthenticated calls */
     unsigned n_unrecorded;
@@ -34,8 +35,10 @@ struct api_call {
     char *body;
     size_t body_size;
     char *peer;
+    char *host; /* the header Host, or NULL */
     struct credentials *credentials;
     bool is_tls;
+    bool is_head;        /* HEAD: the answer has no body */
     bool accepts_events; /* Accept: text/event-stream */
     bool accepts_csv;    /* Accept: text/csv */
     char *last_event_id; /* the last event that the client has received, or NULL */
@@ -95,6 +98,8 @@ void api_reply_headers(struct api_call *call,
 void api_reply_text(struct api_call *call, int status, const char *text, size_t size);
 /* Answers 200 with another content type than JSON; the text is copied. */
 void api_reply_as(struct api_call *call, const char *content_type, const char *text, size_t size);
+/* Answers with this response; its body is copied. */
+void api_respond(struct api_call *call, const struct http_response *response);
 /* Answers with a stream, under the call's request id. Returns false when the client has
  * disconnected. */
 bool api_reply_stream(struct api_call *call, const struct http_stream *stream);

@@ -9,6 +9,11 @@
 /* health.c */
 void health_get(struct api_call *call);
 
+/* downloads.c */
+void install_get(struct api_call *call);
+void agent_program_get(struct api_call *call);
+void agent_image_get(struct api_call *call);
+
 /* openapi.c */
 void openapi_get(struct api_call *call);
 

@@ -12,6 +12,9 @@
 const struct route routes[] = {
     {"GET",    "/health",                                  ROLE_NONE,     health_get,           NULL,                0,     0,        OBJECT_NONE,        OPERATION_NONE          },
     {"GET",    "/metrics",                                 ROLE_VIEWER,   metrics_get,          NULL,                0,     0,        OBJECT_LIST,        OPERATION_NONE          },
+    {"GET",    "/install.sh",                              ROLE_NONE,     install_get,          NULL,                0,     0,        OBJECT_NONE,        OPERATION_NONE          },
+    {"GET",    "/download/agent/{platform}",               ROLE_NONE,     agent_program_get,    NULL,                0,     0,        OBJECT_NONE,        OPERATION_NONE          },
+    {"GET",    "/download/agent-image/{file}",             ROLE_NONE,     agent_image_get,      NULL,                0,     0,        OBJECT_NONE,        OPERATION_NONE          },
     {"GET",    "/api/openapi.json",                        ROLE_VIEWER,   openapi_get,          NULL,                0,     0,        OBJECT_NONE,        OPERATION_NONE          },
     {"POST",   "/api/v2/auth/login",                       ROLE_NONE,     login_post,           "login",             SMALL, 0,        OBJECT_NONE,        OPERATION_NONE          },
     {"POST",   "/api/v2/auth/logout",                      ROLE_NONE,     logout_post,          "logout",            SMALL, 0,        OBJECT_NONE,        OPERATION_NONE          },

@@ -1,6 +1,7 @@
 #include "server/auth/first_user.h"
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/time.h"
 #include "server/auth/password.h"
 #include "server/store/secret.h"
@@ -54,6 +55,8 @@ int first_user_ensure(struct db *s, const char *data_dir, struct error *err)
         r = file_write_atomic(path, line, strlen(line), 0600, err);
     if (r == 0)
         r = db_tx(s, insert_if_none, &user, err);
+    if (r == 0)
+        log_info(NULL, "first start: user " FIRST_USER_NAME ", password in %s", path);
     return r;
 }
 

@@ -4,6 +4,8 @@
 #include "base/time.h"
 #include "server/auth/first_user.h"
 #include "server/auth/password.h"
+#include "server/common/running_file.h"
+#include "server/download/join_line.h"
 #include "server/offline/backup_command.h"
 #include "server/rights/scope.h"
 #include "server/store/api_keys.h"
@@ -55,6 +57,36 @@ static int check_token(struct admin *a, struct error *err)
         return error_set(err, -EINVAL,
                          "--replace is for one agent: --multi-use does not go with it");
     return 0;
+}
+
+/*
+ * Says on stderr how to use the token; stdout has the token alone, for scripts. The running server
+ * knows its address.
+ */
+static void explain_token(const struct admin *a)
+{
+    struct running running;
+    _cleanup_free_ char *line = NULL;
+
+    if (!running_read(a->data_dir, &running)) {
+        (void)fprintf(stderr,
+                      "dockmond: no server runs on %s; the token counts once it does, for "
+                      "15 minutes from now\n",
+                      a->data_dir);
+        return;
+    }
+    if (running.has_agent_files) {
+        line = join_line(&(struct join_server){.listen_host = running.host,
+                                               .port = running.port,
+                                               .is_tls = running.is_tls,
+                                               .fingerprint = running.fingerprint},
+                         a->secret);
+    }
+    if (line) {
+        (void)fprintf(stderr, "Paste this line on the %s, as root, within 15 minutes:\n\n  %s\n\n",
+                      a->is_multi_use ? "new hosts" : "host", line);
+    }
+    running_done(&running);
 }
 
 static int check_apikey(struct admin *a, struct error *err)
@@ -177,14 +209,18 @@ static const struct command {
     db_tx_fn run;                          /* sets a->secret unless prepare() did */
     void (*finish)(const struct admin *a); /* may be NULL */
 } commands[] = {
-    {"token",  "create",         "token create [--multi-use | --replace HOST]",
-     "print a new registration token (15 min); with --replace, for an agent in the place of that host's agent",
-     false,                                                                                                            check_token,  NULL, create_token,   NULL        },
-    {"apikey", "create",         "apikey create --name N --role viewer|operator|admin [--scope RULE]...",
-     "print a new API key",                                                                                     false, check_apikey, NULL, create_apikey,  NULL        },
-    {"user",   "reset-password", "user reset-password NAME",
-     "print a new random password for a user, whose sessions and API keys end",                                 true,  check_user,
-     prepare_password,                                                                                                                     reset_password, finish_reset},
+  /* clang-format off */ /* it would align them in columns */
+    {"token", "create", "token create [--multi-use | --replace HOST]",
+     "print a new registration token (15 min), and on stderr the line that joins a host with it; "
+     "with --replace, for an agent in the place of that host's agent",
+     false, check_token, NULL, create_token, explain_token},
+    {"apikey", "create", "apikey create --name N --role viewer|operator|admin [--scope RULE]...",
+     "print a new API key",
+     false, check_apikey, NULL, create_apikey, NULL},
+    {"user", "reset-password", "user reset-password NAME",
+     "print a new random password for a user, whose sessions and API keys end",
+     true, check_user, prepare_password, reset_password, finish_reset},
+  /* clang-format on */
 };
 
 bool admin_is_command(const char *word)
@@ -199,8 +235,9 @@ bool admin_is_command(const char *word)
 const char *admin_help(void)
 {
     return "  token create [--multi-use | --replace HOST]\n"
-           "      print a new registration token, valid for 15 minutes; with --replace it admits one\n"
-           "      agent, which takes the place of that host's agent\n"
+           "      print a new registration token, valid for 15 minutes, and on stderr the line that\n"
+           "      joins a host with it; with --replace it admits one agent, which takes the place of\n"
+           "      that host's agent\n"
            "  apikey create --name N --role viewer|operator|admin [--scope RULE]...\n"
            "      print a new API key, limited to rules such as host=NAME,label=KEY=VALUE\n"
            "  user reset-password NAME\n"
@@ -324,14 +361,16 @@ static int execute(struct admin *a, const struct command *c, struct error *err)
 {
     _cleanup_(db_closep) struct db *store = NULL;
     _cleanup_free_ char *path = xasprintf("%s/dockmon.db", a->data_dir);
-    bool is_new = access(path, F_OK) < 0;
     int r;
 
+    /* A wrong directory would get a database of its own, and the secret would open nothing. */
+    if (access(path, F_OK) < 0) {
+        return error_set(err, -errno, "no database in %s (%s); is --data-dir right?", a->data_dir,
+                         error_text(-errno));
+    }
     r = store_open(&store, a->data_dir, err);
     if (r < 0)
         return r;
-    if (is_new)
-        (void)fprintf(stderr, "dockmond: created the new database %s\n", path);
     if (c->prepare) {
         r = c->prepare(a, err);
         if (r < 0)

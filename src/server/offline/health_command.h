@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * `dockmond health` requests /health from the server that runs with this configuration, for health
+ * `dockmond health` requests /health from the server that runs on the data directory, for health
  * checks in images that contain no other program. Prints the response; the exit status is 0 when
  * the server responds with 200.
  */

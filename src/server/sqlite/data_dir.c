@@ -1,5 +1,6 @@
 #include "server/sqlite/data_dir.h"
 #include "base/alloc.h"
+#include "base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,8 +11,10 @@
 
 static int prepare_directory(const char *path, struct stat *ret, struct error *err)
 {
-    if (mkdir(path, 0700) < 0 && errno != EEXIST)
-        return error_set(err, -errno, "create data directory %s: %s", path, error_text(-errno));
+    int r = file_make_directory(path);
+
+    if (r < 0)
+        return error_set(err, r, "create data directory %s: %s", path, error_text(r));
     if (stat(path, ret) < 0)
         return error_set(err, -errno, "data directory %s: %s", path, error_text(-errno));
     if (!S_ISDIR(ret->st_mode))

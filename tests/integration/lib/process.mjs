@@ -75,9 +75,9 @@ process.on('exit', () => {
 });
 
 // Runs a command until it ends and returns { code, stdout, stderr }.
-export function run(command, args, { env = {}, input = null, timeout = 60000 } = {}) {
+export function run(command, args, { env = {}, input = null, timeout = 60000, cwd } = {}) {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ['pipe', 'pipe', 'pipe'] });
+    const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: ['pipe', 'pipe', 'pipe'] });
     const out = [];
     const err = [];
     const timer = setTimeout(() => child.kill('SIGKILL'), timeout * SLOWNESS);

@@ -1,0 +1,90 @@
+// The scripts of the README, on a copy of script/ with the programs under test in build/.
+import assert from 'node:assert/strict';
+import { chmod, cp, mkdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { before, test } from 'node:test';
+import { cleanups } from './lib/cleanup.mjs';
+import { ROOT, bin, dockmon, temporaryDirectory } from './lib/dockmon.mjs';
+import { Engine } from './lib/engine.mjs';
+import { Process, run } from './lib/process.mjs';
+import { eventually } from './lib/wait.mjs';
+
+const engine = new Engine();
+const later = cleanups();
+let tree;
+
+const script = (name, args, options = {}) => run(join(tree, 'script', name), args, options);
+
+async function executable(path, text) {
+  await writeFile(path, text);
+  await chmod(path, 0o755);
+}
+
+async function freePort() {
+  const s = createServer().listen(0);
+  await new Promise((done) => s.once('listening', done));
+  const { port } = s.address();
+  await new Promise((done) => s.close(done));
+  return port;
+}
+
+before(async () => {
+  tree = await temporaryDirectory();
+  later(() => rm(tree, { recursive: true, force: true }));
+  await cp(join(ROOT, 'script'), join(tree, 'script'), { recursive: true });
+  for (const name of ['bootstrap', 'build']) await executable(join(tree, 'script', name), '#!/bin/sh\nexit 0\n');
+  await mkdir(join(tree, 'build/agents'), { recursive: true });
+  await writeFile(join(tree, 'build/agents/agent-linux-amd64'), 'an agent');
+  for (const name of ['dockmond', 'dockmon']) await symlink(bin(name), join(tree, 'build', name));
+  await symlink(bin('dockmon-agent'), join(tree, 'build/dockmon-agent'));
+});
+
+test('script/server --listen on all addresses: TLS, the local agent joins, and the line for other hosts is printed', { timeout: 120000 }, async () => {
+  const port = await freePort();
+  const data = join(tree, 'data/deep'); // its parents are missing
+  const p = new Process('env', ['--default-signal=INT', join(tree, 'script/server'), '--listen', `0.0.0.0:${port}`, '--data-dir', data], {
+    env: { DOCKER_HOST: engine.host },
+    name: 'script/server',
+  });
+  later(() => p.exit ?? p.stop('SIGINT'));
+  const line = await p.line(/curl -sSk --pinnedpubkey 'sha256\/\/\S+' -H 'Authorization: Bearer \S+' https:\/\/\S+\/install\.sh \| sh/, { timeout: 60000 });
+  assert.doesNotMatch(line, /127\.0\.0\.1|0\.0\.0\.0|localhost/);
+  assert.ok(p.lines.some((l) => l.includes(`export DOCKER_HOST=${engine.host}`)), 'the box has the address of the engine');
+  assert.ok(p.lines.some((l) => /first start: user admin, password in \S+\/initial-admin-password/.test(l)));
+  const health = await run(bin('dockmond'), ['--data-dir', join(data, 'server'), 'health']);
+  assert.equal(health.code, 0, `health finds the address without --listen: ${health.stderr}`);
+  const key = (await run(bin('dockmond'), ['--data-dir', join(data, 'server'), 'apikey', 'create', '--name', 'n', '--role', 'viewer'])).stdout.trim();
+  const pin = (await run(bin('dockmond'), ['--data-dir', join(data, 'server'), 'fingerprint'])).stdout.trim();
+  await eventually(async () => /online/.test((await dockmon({ url: `https://127.0.0.1:${port}` }, key, ['hosts'], { env: { DOCKMON_PIN: pin } })).stdout), { timeout: 30000 });
+  p.child.kill('SIGINT');
+  await p.exited;
+  assert.equal((await stat(join(data, 'server'))).mode & 0o777, 0o700);
+  await assert.rejects(readFile(join(data, 'server/running.json')), { code: 'ENOENT' }, 'the note about the address ends with the server');
+});
+
+test('script/agent works with its default folder, and takes relative ones from where it is called', async () => {
+  await rm(join(tree, 'build/dockmon-agent'));
+  await executable(join(tree, 'build/dockmon-agent'), '#!/bin/sh\nenv\n');
+  const plain = await script('agent', ['http://127.0.0.1:1', 'token'], { cwd: '/' });
+  assert.match(plain.stdout, new RegExp(`^DATA_PATH=${tree}/var/agent$`, 'm'), plain.stderr);
+  const other = join(tree, 'elsewhere');
+  await mkdir(other);
+  const relative = await script('agent', ['http://127.0.0.1:1', 'token', '--data-dir', 'here'], { cwd: other });
+  assert.match(relative.stdout, new RegExp(`^DATA_PATH=${other}/here$`, 'm'), relative.stderr);
+});
+
+test('script/engine stop of a folder without an engine is an error, and creates nothing', async () => {
+  const r = await script('engine', ['stop', 'nothing'], { cwd: tree });
+  assert.notEqual(r.code, 0);
+  assert.match(r.stderr, new RegExp(`${tree}/nothing has no engine`));
+  await assert.rejects(stat(join(tree, 'nothing')), { code: 'ENOENT' });
+});
+
+test('script/build and script/server set no git hooks', async () => {
+  await run('git', ['init', '-q', tree]);
+  await cp(join(ROOT, 'script/bootstrap'), join(tree, 'script/bootstrap'));
+  const r = await script('bootstrap', ['build']);
+  assert.equal(r.code, 0, r.stderr);
+  assert.equal((await run('git', ['-C', tree, 'config', 'core.hooksPath'])).stdout, '');
+});
