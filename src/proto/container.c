@@ -85,7 +85,7 @@ const char *msg_container_state(const char *engine_state)
         {"paused",     "paused"    },
         {"restarting", "restarting"},
         {"exited",     "exited"    },
-        {"created",    "exited"    },
+        {"created",    "created"   },
         {"dead",       "exited"    },
     };
 

@@ -28,7 +28,7 @@ int msg_container_decode(const json_t *v, struct msg_container *ret, struct erro
 void msg_container_done(struct msg_container *m);
 
 /*
- * Maps a state to the terms of DockMon: running, paused, restarting, exited (also created, dead),
+ * Maps a state to the terms of DockMon: created, running, paused, restarting, exited (also dead),
  * unknown.
  */
 const char *msg_container_state(const char *engine_state);

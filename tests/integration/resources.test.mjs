@@ -81,7 +81,7 @@ test('agent: list_images', async () => {
   assert.equal(mine.dangling, false);
   assert.equal(mine.container_count, mine.containers.length);
   assert.deepEqual(mine.containers.find((x) => x.name === c.name), { id: c.id.slice(0, 12), name: c.name });
-  assert.deepEqual(Object.keys(mine).sort(), ['container_count', 'containers', 'created', 'dangling', 'id', 'in_use', 'size', 'tags']);
+  assert.deepEqual(Object.keys(mine).sort(), ['container_count', 'containers', 'created', 'dangling', 'id', 'in_use', 'labels', 'size', 'tags']);
 });
 
 test('agent: remove_image by name, by short id, with force', async () => {
@@ -108,7 +108,7 @@ test('agent: networks are created, listed and deleted', async () => {
     { ...made, created: undefined },
     {
       id: truth.Id.slice(0, 12), name, driver: 'bridge', scope: 'local', created: undefined, internal: true,
-      subnet: '10.213.0.0/24', containers: [], container_count: 0, is_builtin: false,
+      subnet: '10.213.0.0/24', containers: [], container_count: 0, is_builtin: false, labels: {},
     },
   );
   assert.ok(isTime(made.created));
@@ -156,7 +156,7 @@ test('agent: volumes are created, listed and deleted', async () => {
 
   assert.deepEqual(
     { ...made, created: undefined },
-    { name, driver: 'local', mountpoint: truth.Mountpoint, created: undefined, containers: [], container_count: 0, in_use: false },
+    { name, driver: 'local', scope: 'local', labels: {}, mountpoint: truth.Mountpoint, created: undefined, containers: [], container_count: 0, in_use: false },
   );
   assert.ok(isTime(made.created));
   const labelled = await payload('create_volume', { driver: 'local', labels: { team: 'shop', empty: '' } });
@@ -197,7 +197,7 @@ test('REST: images', async () => {
   const id = await image(name);
   const list = await clients.viewer.get(at('images'));
   assert.deepEqual(list.find((i) => i.id === id).tags, [name]);
-  assert.deepEqual(Object.keys(list[0]).sort(), ['container_count', 'containers', 'created', 'dangling', 'id', 'in_use', 'size', 'tags']);
+  assert.deepEqual(Object.keys(list[0]).sort(), ['container_count', 'containers', 'created', 'dangling', 'id', 'in_use', 'labels', 'size', 'tags']);
 
   await engine.docker('tag', id, `${name}-b`);
   await detail('DELETE', `images/${id}`, 409, /referenced|conflict/i);

@@ -41,6 +41,7 @@ static json_t *describe(const json_t *image, const struct usage *usage)
     json_text_set(o, "created", resource_time(image, "Created"));
     json_text_set(o, "in_use", json_boolean(json_array_size(users) > 0));
     json_text_set(o, "dangling", json_boolean(is_dangling));
+    json_text_set(o, "labels", resource_labels(image));
     resource_set_users(o, users);
     return o;
 }

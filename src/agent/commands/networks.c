@@ -32,6 +32,7 @@ static json_t *describe_with(const json_t *network, json_t *users)
     json_text_set(o, "subnet", get_subnet(network));
     json_text_set(o, "is_builtin",
                   json_boolean(resource_is_builtin_network(json_text_get(network, "Name"))));
+    json_text_set(o, "labels", resource_labels(network));
     resource_set_users(o, users);
     return o;
 }

@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define MAX_LABELS 4096 /* bytes of names and values */
+
 int resource_prepare(struct operation *op, struct error *err)
 {
     const struct msg_command *request = op->o.request;
@@ -132,6 +134,27 @@ void resource_set_users(json_t *o, json_t *users)
 {
     json_text_set(o, "container_count", json_integer((json_int_t)json_array_size(users)));
     json_text_set(o, "containers", users);
+}
+
+json_t *resource_labels(const json_t *object)
+{
+    const json_t *labels = json_object_get(object, "Labels");
+    json_t *copy = json_object();
+    size_t size = 0;
+    const char *key;
+    json_t *value;
+
+    json_object_foreach((json_t *)(uintptr_t)labels, key, value)
+    {
+        size += strlen(key) + json_string_length(value);
+        if (size > MAX_LABELS) {
+            json_decref(copy);
+            return json_null();
+        }
+        if (json_is_string(value))
+            (void)json_object_set(copy, key, value);
+    }
+    return copy;
 }
 
 json_t *resource_texts(const json_t *array)

@@ -55,6 +55,12 @@ json_t *resource_time(const json_t *object, const char *key);
 json_t *resource_short_id(const char *id); /* 12 digits, without "sha256:" */
 /* Sets the number of users, and the users, which it takes. */
 void resource_set_users(json_t *o, json_t *users);
+/*
+ * The labels of an object of the engine as an object of strings, to be set as a member. Null if
+ * they are larger than 4 KiB: labels of an image are written by strangers, and many of them would
+ * make the list too large for one message.
+ */
+json_t *resource_labels(const json_t *object);
 /* Strings of an array that may be null; the result is an array. */
 json_t *resource_texts(const json_t *array);
 

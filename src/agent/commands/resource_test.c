@@ -140,19 +140,22 @@ static const struct {
 } cases[] = {
     {LINES(usual),      "list_images",    "{}",                                      0,
      "[{'id':'0123456789ab','tags':['web:1'],'size':5,'created':'1970-01-01T00:00:00.000Z','in_use':"
-     "true,'dangling':false,'container_count':2,'containers':[" USER_A "," USER_B "]},"
+     "true,'dangling':false,'labels':{'l':'�'},'container_count':2,'containers':[" USER_A "," USER_B
+     "]},"
      "{'id':'0123456789ab','tags':[],'size':5,'created':'1970-01-01T00:00:00.000Z','in_use':true,"
-     "'dangling':false,'container_count':2,'containers':[" USER_A "," USER_B "]},"
+     "'dangling':false,'labels':{'l':'�'},'container_count':2,'containers':[" USER_A "," USER_B
+     "]},"
      "{'id':'0123456789ab','tags':[],'size':5,'created':'1970-01-01T00:00:00.000Z','in_use':true,"
-     "'dangling':true,'container_count':2,'containers':[" USER_A "," USER_B "]}]"                                                    },
+     "'dangling':true,'labels':{'l':'�'},'container_count':2,'containers':[" USER_A "," USER_B
+     "]}]"                                                                                                                           },
     {LINES(usual),      "remove_image",   "{'image_id':'reg:5/a/b:1','force':true}", 0,   OK                                         },
     {LINES(usual),      "remove_image",   "{'image_id':'used'}",                     409, "used"                                     },
     {LINES(usual),      "prune_images",   "{}",                                      0,   "{'removed_count':1,'space_reclaimed':7}"  },
     {LINES(usual),      "list_networks",  "{}",                                      0,
      "[{'id':'0123456789ab','name':'n','driver':'bridge','scope':'','created':'','internal':false,"
-     "'subnet':'','is_builtin':false,'container_count':1,'containers':[" USER_A "]},"
+     "'subnet':'','is_builtin':false,'labels':{},'container_count':1,'containers':[" USER_A "]},"
      "{'id':'','name':'','driver':'','scope':'','created':'','internal':false,"
-     "'subnet':'','is_builtin':false,'container_count':0,'containers':[]}]"                                                          },
+     "'subnet':'','is_builtin':false,'labels':{},'container_count':0,'containers':[]}]"                                              },
     {LINES(usual),      "create_network", "{'name':'n'}",                            0,
      "the docker engine gave the new network no id"                                                                                  },
     {LINES(usual),      "delete_network", "{'network_id':'empty'}",                  0,   OK                                         },
@@ -173,20 +176,20 @@ static const struct {
      "podman is a built-in network"                                                                                                  },
     {LINES(podman),     "list_networks",  "{}",                                      0,
      "[{'id':'0123456789ab','name':'bridge','driver':'bridge','scope':'','created':'','internal':false,"
-     "'subnet':'','is_builtin':true,'container_count':1,'containers':[" USER_A "]}]"                                                 },
+     "'subnet':'','is_builtin':true,'labels':{},'container_count':1,'containers':[" USER_A "]}]"                                     },
     {LINES(podman),     "prune_volumes",  "{}",                                      0,
      "{'removed_count':1,'volumes_removed':['v'],'space_reclaimed':0}"                                                               },
     {LINES(unfiltered), "prune_volumes",  "{}",                                      0,
      "{'removed_count':1,'volumes_removed':['w'],'space_reclaimed':0}"                                                               },
     {LINES(usual),      "prune_networks", "{}",                                      0,   "{'removed_count':0,'networks_removed':[]}"},
     {LINES(usual),      "list_volumes",   "{}",                                      0,
-     "[{'name':'v','driver':'local','mountpoint':'/m&','created':'1970-01-01T00:00:00.000Z',"
-     "'in_use':true,'container_count':1,'containers':[" USER_A "]},"
-     "{'name':'w','driver':'','mountpoint':'','created':'','in_use':false,'container_count':0,"
+     "[{'name':'v','driver':'local','scope':'','mountpoint':'/m&','created':'1970-01-01T00:00:00.000Z',"
+     "'in_use':true,'labels':{},'container_count':1,'containers':[" USER_A "]},"
+     "{'name':'w','driver':'','scope':'','mountpoint':'','created':'','in_use':false,'labels':{},'container_count':0,"
      "'containers':[]}]"                                                                                                             },
     {LINES(refusing),   "list_volumes",   "{}",                                      0,   "answer of the docker engine"              },
     {LINES(usual),      "create_volume",  "{}",                                      0,
-     "{'name':'new','driver':'','mountpoint':'','created':'','in_use':false,'container_count':0,"
+     "{'name':'new','driver':'','scope':'','mountpoint':'','created':'','in_use':false,'labels':{},'container_count':0,"
      "'containers':[]}"                                                                                                              },
     {LINES(usual),      "delete_volume",  "{'volume_name':'none'}",                  404, "no such thing"                            },
     {LINES(usual),      "prune_volumes",  "{}",                                      0,

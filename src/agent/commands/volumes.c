@@ -20,9 +20,11 @@ static json_t *describe_with(const json_t *volume, json_t *users)
 
     json_text_set(o, "name", resource_text(volume, "Name"));
     json_text_set(o, "driver", resource_text(volume, "Driver"));
+    json_text_set(o, "scope", resource_text(volume, "Scope"));
     json_text_set(o, "mountpoint", resource_text(volume, "Mountpoint"));
     json_text_set(o, "created", resource_time(volume, "CreatedAt"));
     json_text_set(o, "in_use", json_boolean(json_array_size(users) > 0));
+    json_text_set(o, "labels", resource_labels(volume));
     resource_set_users(o, users);
     return o;
 }

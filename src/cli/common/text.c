@@ -8,10 +8,13 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #define MINUTE INT64_C(60)
 #define HOUR   INT64_C(3600)
 #define DAY    INT64_C(86400)
+
+#define DATE_SIZE 10 /* "2026-11-23" */
 
 /* Size of the UTF-8 sequence at `s`, and its code point; 0 if it is malformed. */
 static size_t read_point(const char *s, size_t size, uint32_t *ret)
@@ -191,38 +194,108 @@ char *text_url_encode(const char *s)
     return buf_take(&out);
 }
 
-/* "2026-11-23", "2026-11-23T10:00" and other beginnings of a timestamp are taken as UTC. */
-static int parse_date(const char *s, int64_t *ret_ns)
+/* Where the zone begins: "Z", "+01:00". At the end if the text has none. */
+static size_t find_zone(const char *s)
 {
-    static const char rest[] = "0000-00-00T00:00:00Z";
-    _cleanup_free_ char *full = NULL;
     size_t n = strlen(s);
 
-    if (time_parse_ns(s, ret_ns) == 0)
-        return 0;
-    if (n != 10 && n != 13 && n != 16 && n != 19)
+    if (n > DATE_SIZE && (s[n - 1] == 'Z' || s[n - 1] == 'z'))
+        return n - 1;
+    if (n >= DATE_SIZE + 6 && (s[n - 6] == '+' || s[n - 6] == '-') && s[n - 3] == ':')
+        return n - 6;
+    return n;
+}
+
+/* Reads a time that was parsed as UTC as one of the local zone. */
+static int64_t read_as_local(int64_t ns)
+{
+    time_t seconds = (time_t)time_div_floor(ns, NS_PER_S);
+    struct tm tm;
+
+    (void)gmtime_r(&seconds, &tm);
+    tm.tm_isdst = -1;
+    return (int64_t)mktime(&tm) * NS_PER_S + (ns - (int64_t)seconds * NS_PER_S);
+}
+
+/*
+ * "2026-11-23", "2026-11-23T10:00" and other beginnings of a timestamp, each with or without a
+ * zone. Without one it is local time, as with docker.
+ */
+static int parse_date(const char *s, int64_t *ret_ns)
+{
+    static const char rest[] = "0000-00-00T00:00:00";
+    size_t n = find_zone(s);
+    bool is_local = s[n] == '\0';
+    _cleanup_free_ char *full = NULL;
+    int64_t ns;
+
+    if (n != 10 && n != 13 && n != 16 && n < 19)
         return -EINVAL;
-    full = xasprintf("%s%s", s, rest + n);
-    return time_parse_ns(full, ret_ns);
+    full = xasprintf("%.*s%s%s", (int)n, s, n < 19 ? rest + n : "", is_local ? "Z" : s + n);
+    if (time_parse_ns(full, &ns) < 0)
+        return -EINVAL;
+    *ret_ns = is_local ? read_as_local(ns) : ns;
+    return 0;
+}
+
+/* "1795395600" or "1795395600.5". */
+static int parse_unix(const char *s, int64_t *ret_ns)
+{
+    size_t size = strcspn(s, ".");
+    _cleanup_free_ char *seconds = xstrndup(s, size);
+    size_t digits = s[size] ? strlen(s + size + 1) : 0;
+    uint64_t whole, fraction = 0;
+
+    if (parse_u64(seconds, UINT32_MAX, &whole) < 0 || digits > 9 || (s[size] && digits == 0) ||
+        (digits > 0 && parse_u64(s + size + 1, NS_PER_S, &fraction) < 0))
+        return -EINVAL;
+    for (; digits > 0 && digits < 9; digits++)
+        fraction *= 10;
+    *ret_ns = (int64_t)(whole * NS_PER_S + fraction);
+    return 0;
+}
+
+int text_parse_duration_ms(const char *s, uint64_t *ret)
+{
+    uint64_t total = 0;
+
+    /* Weeks and days are read as hours, which the parser of the configuration knows. */
+    while (*s) {
+        size_t size = strspn(s, "0123456789.");
+        unsigned hours = s[size] == 'w' ? 7 * 24 : s[size] == 'd' ? 24 : 0;
+        _cleanup_free_ char *part = hours ? xasprintf("%.*sh", (int)size, s) : xstrdup(s);
+        uint64_t ms;
+
+        if (parse_duration_ms(part, &ms) < 0 ||
+            __builtin_mul_overflow(ms, hours ? hours : 1, &ms) ||
+            __builtin_add_overflow(total, ms, &total))
+            return -EINVAL;
+        s += hours ? size + 1 : strlen(s);
+        if (*s == '\0') {
+            *ret = total;
+            return 0;
+        }
+    }
+    return -EINVAL;
 }
 
 int text_parse_time(const char *s, int64_t now_ms, char **ret, struct error *err)
 {
     char text[TIME_TEXT_SIZE];
-    uint64_t number;
+    uint64_t ago;
     int64_t ns;
 
-    if (parse_u64(s, UINT32_MAX, &number) == 0) {
-        ns = (int64_t)number * 1000000000;
-    } else if (parse_duration_ms(s, &number) == 0 && number <= (uint64_t)now_ms) {
-        ns = (now_ms - (int64_t)number) * 1000000;
-    } else if (parse_date(s, &ns) < 0) {
+    if (text_parse_duration_ms(s, &ago) == 0 && ago <= (uint64_t)now_ms &&
+        strspn(s, "0123456789.") < strlen(s)) {
+        ns = (now_ms - (int64_t)ago) * NS_PER_MS;
+    } else if (parse_unix(s, &ns) < 0 && parse_date(s, &ns) < 0) {
         return error_set(
             err, -EINVAL,
-            "\"%s\" is not a time; give 2026-01-31T12:00:00Z, 2026-01-31, Unix seconds "
-            "or a duration such as 10m or 1h30m",
+            "\"%s\" is not a time; give 2026-01-31T12:00:00 or 2026-01-31 in local time, "
+            "2026-01-31T12:00:00Z, Unix seconds, or a duration such as 10m, 1h30m or 7d",
             s);
     }
-    *ret = xstrdup(time_format_ms(ns / 1000000, text));
+    *ret = xstrdup(ns % NS_PER_MS ? time_format_ns(ns, text)
+                                  : time_format_ms(ns / NS_PER_MS, text));
     return 0;
 }

@@ -124,86 +124,181 @@ static void test_path(void **state)
     assert_string_equal(path, "/api/hosts/x%2F..%2Fy/containers/a%2Fb/stop?timeout=3");
 }
 
+/* Containers as the server describes them, for the keys that read other members. */
+static json_t *make_detailed_list(void)
+{
+    static const char text[] =
+        "[{'name':'p1','state':'running','engine_state':'running','created':'2026-11-01T00:00:00Z',"
+        "'status_text':'Up 2 hours (healthy)','image':'nginx','image_id':'sha256:abcd12',"
+        "'networks':{'shop':'0a1b2c','bridge':'ffff'},'mounts':[{'name':'data','destination':'/d'}],"
+        "'ports_raw':[{'PrivatePort':80,'PublicPort':8080,'Type':'tcp'}]},"
+        "{'name':'p10','state':'created','engine_state':'created','created':'2026-11-02T00:00:00Z',"
+        "'status_text':'Created','image':'docker.io/library/nginx:1','image_id':'sha256:ef01',"
+        "'ports_raw':[{'PrivatePort':53,'PublicPort':8081,'Type':'udp'}]},"
+        "{'name':'xp1','state':'exited','engine_state':'exited','created':'2026-11-03T00:00:00Z',"
+        "'status_text':'Exited (137) 5 minutes ago','image':'reg/nginx:latest'},"
+        "{'name':'sick','state':'running','engine_state':'running',"
+        "'created':'2026-11-04T00:00:00Z','status_text':'Up 1 second (unhealthy)'},"
+        "{'name':'new','state':'running','engine_state':'running',"
+        "'created':'2026-11-05T00:00:00Z','status_text':'Up 1 second (health: starting)'},"
+        "{'name':'old','state':'exited','engine_state':'dead','created':'2026-10-05T00:00:00Z',"
+        "'status_text':'Dead'}]";
+    _cleanup_free_ char *json = xstrdup(text);
+
+    for (char *p = json; *p; p++) {
+        if (*p == '\'')
+            *p = '"';
+    }
+    return json_loads(json, 0, NULL);
+}
+
+struct selection_case {
+    bool all;
+    uint64_t last;
+    const char *filters;  /* separated by spaces */
+    const char *expected; /* names, newest first */
+};
+
+static void check_selection(const json_t *list, const struct selection_case *t)
+{
+    _cleanup_(ps_selection_done) struct ps_selection s = {.all = t->all, .last = t->last};
+    _cleanup_free_ char *copy = xstrdup(t->filters);
+    const char *items[4] = {0};
+    struct args_list words = {.items = items};
+    struct buf names = BUF_INIT(256);
+    json_auto_t *chosen = NULL;
+
+    for (char *rest = copy; *copy && rest;)
+        items[words.n++] = strsep(&rest, " ");
+    assert_int_equal(ps_filters_parse(&words, &s.filters, NULL), 0);
+    assert_int_equal(ps_filters_resolve(&s.filters, NULL, list, NULL), 0);
+    chosen = ps_select(list, &s);
+    for (size_t k = 0; k < json_array_size(chosen); k++) {
+        assert_int_equal(buf_printf(&names, "%s%s", k ? " " : "",
+                                    member_text(json_array_get(chosen, k), "name")),
+                         0);
+    }
+    if (!str_eq(buf_str(&names), t->expected))
+        fail_msg("%s: %s", t->filters, buf_str(&names));
+    buf_done(&names);
+}
+
 static void test_select(void **state)
 {
-    static const struct {
-        bool all;
-        uint64_t last;
-        const char *filters;  /* separated by spaces */
-        const char *expected; /* names, newest first */
-    } cases[] = {
+    static const struct selection_case cases[] = {
         {false, 0, "",                            "db abab web"    },
         {true,  0, "",                            "web db abab web"},
         {true,  2, "",                            "web db"         },
         {false, 0, "name=b",                      "db abab web"    },
         {false, 0, "name=db",                     "db"             },
+        {false, 0, "name=^/db$",                  "db"             },
+        {false, 0, "name=^b",                     ""               },
+        {false, 0, "name=^(db|abab)$",            "db abab"        },
         {false, 0, "status=exited",               "web"            },
         {false, 0, "status=exited status=paused", "web db"         },
         {true,  0, "label=a",                     "web abab web"   },
         {true,  0, "label=a=1",                   "abab web"       },
         {true,  0, "label=a label=b",             "web"            },
         {true,  0, "label=b=",                    "web"            },
-        {true,  0, "host=two",                    "web"            },
-        {true,  0, "host=two host=id-of-one",     "web db abab web"},
-        {true,  0, "host=id-of-o",                "db abab web"    },
-        {true,  0, "host=",                       ""               },
-        {true,  0, "host=two name=db",            ""               },
         {true,  0, "id=ab",                       "web db"         },
-        {true,  0, "ancestor=nginx",              "web web"        },
+        {true,  0, "ancestor=nginx",              ""               },
         {true,  0, "ancestor=nginx:1.25",         "web"            },
+        {true,  0, "ancestor=postgres",           "db"             },
+        {true,  0, "since=one/web",               "web db abab"    },
+        {true,  0, "before=db",                   "web"            },
+    };
+    static const struct selection_case detailed[] = {
+        {true,  0, "name=^p1$",             "p1"          },
+        {true,  0, "name=p1",               "xp1 p10 p1"  },
+        {false, 0, "status=created",        "p10"         },
+        {false, 0, "status=dead",           "old"         },
+        {false, 0, "health=healthy",        "p1"          },
+        {false, 0, "health=unhealthy",      "sick"        },
+        {false, 0, "health=starting",       "new"         },
+        {true,  0, "health=none",           "xp1 p10 old" },
+        {true,  0, "exited=137",            "xp1"         },
+        {true,  0, "exited=0",              ""            },
+        {true,  0, "network=shop",          "p1"          },
+        {true,  0, "network=0a1b",          "p1"          },
+        {true,  0, "network=sho",           ""            },
+        {true,  0, "volume=data",           "p1"          },
+        {true,  0, "volume=/d",             "p1"          },
+        {true,  0, "publish=8080",          "p1"          },
+        {true,  0, "publish=8081",          ""            },
+        {true,  0, "publish=8080-8081/udp", "p10"         },
+        {true,  0, "publish=80",            ""            },
+        {true,  0, "expose=80",             "p1"          },
+        {true,  0, "before=p1",             "old"         },
+        {true,  0, "since=p10 since=new",   "new sick xp1"},
+        {true,  0, "since=p10 before=new",  "sick xp1"    },
+        {true,  0, "ancestor=nginx",        "p1"          },
+        {true,  0, "ancestor=nginx:1",      "p10"         },
+        {true,  0, "ancestor=abcd",         "p1"          },
+        {true,  0, "ancestor=sha256:ef01",  "p10"         },
+        {true,  0, "ancestor=reg/nginx",    "xp1"         },
     };
     json_auto_t *list = make_list();
+    json_auto_t *other = NULL;
 
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct ps_selection s = {.all = cases[i].all, .last = cases[i].last};
-        _cleanup_free_ char *copy = xstrdup(cases[i].filters);
-        const char *items[4] = {0};
-        struct args_list words = {.items = items};
-        struct buf names = BUF_INIT(256);
-        json_auto_t *chosen = NULL;
-
-        for (char *rest = copy; *copy && rest;)
-            items[words.n++] = strsep(&rest, " ");
-        assert_int_equal(ps_filters_parse(&words, &s.filters, NULL), 0);
-        chosen = ps_select(list, &s);
-        for (size_t k = 0; k < json_array_size(chosen); k++) {
-            assert_int_equal(buf_printf(&names, "%s%s", k ? " " : "",
-                                        member_text(json_array_get(chosen, k), "name")),
-                             0);
-        }
-        assert_string_equal(buf_str(&names), cases[i].expected);
-        buf_done(&names);
-    }
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        check_selection(list, &cases[i]);
+    other = make_detailed_list();
+    assert_non_null(other);
+    for (size_t i = 0; i < ARRAY_LEN(detailed); i++)
+        check_selection(other, &detailed[i]);
 }
 
 static void test_invalid_filters(void **state)
 {
-    static const char *const words[] = {"name", "nam=x", "=x", "", "names=x"};
+    static const char *const words[] = {
+        "name",     "nam=x",         "=x",         "",          "names=x",       "name=[",
+        "name=",    "status=foo",    "status=",    "status=Up", "health=good",   "exited=x",
+        "exited=",  "publish=x",     "publish=1-", "label=",    "publish=9-8",   "publish=80/x",
+        "network=", "publish=80:90", "status=exi", "expose=",   "publish=70000", "before=",
+    };
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
         const char *word = words[i];
         struct args_list list = {.items = &word, .n = 1};
-        struct ps_filters f;
+        struct filters f = {0};
         struct error err = ERROR_INIT;
 
-        assert_int_equal(ps_filters_parse(&list, &f, &err), -EINVAL);
+        if (ps_filters_parse(&list, &f, &err) != -EINVAL)
+            fail_msg("%s is accepted", word);
         assert_true(str_starts_with(err.msg, "--filter: "));
+        assert_null(f.items);
     }
+}
+
+static void test_unknown_reference_is_an_error(void **state)
+{
+    json_auto_t *list = make_list();
+    const char *word = "before=nosuch";
+    const struct args_list words = {.items = &word, .n = 1};
+    struct filters f = {0};
+    struct error err = ERROR_INIT;
+
+    (void)state;
+    assert_int_equal(ps_filters_parse(&words, &f, NULL), 0);
+    assert_int_equal(ps_filters_resolve(&f, NULL, list, &err), -ENOENT);
+    assert_string_equal(err.msg, "--filter before: No such container: nosuch");
+    filters_done(&f);
 }
 
 static void test_too_many_filters(void **state)
 {
-    const char *words[PS_MAX_FILTERS + 1];
-    struct args_list list = {.items = words, .n = PS_MAX_FILTERS};
-    struct ps_filters f;
+    const char *words[FILTERS_MAX + 1];
+    struct args_list list = {.items = words, .n = FILTERS_MAX};
+    struct filters f = {0};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(words); i++)
         words[i] = "name=x";
     assert_int_equal(ps_filters_parse(&list, &f, NULL), 0);
-    assert_int_equal(f.n, PS_MAX_FILTERS);
+    assert_int_equal(f.n, FILTERS_MAX);
+    filters_done(&f);
     list.n++;
     assert_int_equal(ps_filters_parse(&list, &f, NULL), -EINVAL);
 }
@@ -217,6 +312,7 @@ int main(void)
         cmocka_unit_test(test_select),
         cmocka_unit_test(test_invalid_filters),
         cmocka_unit_test(test_too_many_filters),
+        cmocka_unit_test(test_unknown_reference_is_an_error),
         cmocka_unit_test(test_host_name_with_slashes),
     };
 

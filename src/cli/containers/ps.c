@@ -154,7 +154,7 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
 {
     _cleanup_(client_closep) struct client *c = NULL;
     const struct ps_options *o = options;
-    struct ps_selection selection;
+    _cleanup_(ps_selection_done) struct ps_selection selection = {0};
     struct error err = ERROR_INIT;
     json_auto_t *list = NULL;
     json_auto_t *chosen = NULL;
@@ -168,8 +168,10 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
     c = client_open_configured();
     if (!c)
         return 1;
-    if (containers_fetch(c, &list, &err) < 0)
+    if (containers_fetch(c, &list, &err) < 0 ||
+        ps_filters_resolve(&selection.filters, c, list, &err) < 0) {
         return output_failure(NULL, err.msg);
+    }
     chosen = ps_select(list, &selection);
     if (o->json) {
         output_json(chosen);

@@ -15,11 +15,13 @@
 #include "cli/common/verbs.h"
 #include "cli/resources/resources.h"
 
+#include <fnmatch.h>
 #include <string.h>
 
 #define NONE "<none>"
 
-static const struct flag ls_flags[] = {RESOURCE_LS_FLAGS("ids")};
+static const struct flag ls_flags[] = {
+    RESOURCE_LS_FLAGS("ids", "reference= dangling= label= before= since= until=")};
 
 static const char *const headers[] = {"REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE", "HOST"};
 
@@ -110,12 +112,51 @@ static void print_table(const json_t *list)
     output_table(&t);
 }
 
+static bool match_dangling(const json_t *image, const struct filter *f)
+{
+    return member_is_true(image, "dangling") == (f->number != 0);
+}
+
+static bool is_reference(const char *name, const char *pattern)
+{
+    size_t tag_size = strlen(find_tag(name));
+    _cleanup_free_ char *repository = tag_size ? xstrndup(name, strlen(name) - tag_size - 1) : NULL;
+
+    return fnmatch(pattern, name, FNM_PATHNAME) == 0 ||
+           (repository && fnmatch(pattern, repository, FNM_PATHNAME) == 0);
+}
+
+/* A pattern of the shell, of the name with or without the tag. */
+static bool match_reference(const json_t *image, const struct filter *f)
+{
+    const json_t *tags = json_object_get(image, "tags");
+
+    for (size_t i = 0; i < json_array_size(tags); i++) {
+        const char *name = json_string_value(json_array_get(tags, i));
+
+        if (name && is_reference(name, f->value))
+            return true;
+    }
+    return false;
+}
+
+static const struct filter_key filters[] = {
+    {"reference",      FILTER_TEXT, NULL, false, match_reference},
+    {"dangling",            FILTER_BOOL, NULL, true, match_dangling},
+    {"label", FILTER_TEXT, NULL, true, filter_match_label},
+    {"before",       FILTER_REF, NULL, false, filter_match_before},
+    {"since",            FILTER_REF, NULL, false, filter_match_since},
+    {"until",  FILTER_TIME, NULL, false, filter_match_before},
+    {0         },
+};
+
 const struct resource_kind resource_images = {
     .path = "images",
     .noun = "image",
     .order = "id",
     .is_newest_first = true,
     .listing = {.quiet_member = "id"},
+    .filters = filters,
     .print = print_table,
     .find_ref = find_ref,
 };

@@ -9,7 +9,8 @@
 #include "cli/common/verbs.h"
 #include "cli/resources/resources.h"
 
-static const struct flag ls_flags[] = {RESOURCE_LS_FLAGS("ids")};
+static const struct flag ls_flags[] = {
+    RESOURCE_LS_FLAGS("ids", "name= id= driver= scope= type= label= dangling=")};
 
 static const struct listing_column columns[] = {
     {"NETWORK ID", "id",        NULL, NULL},
@@ -35,11 +36,58 @@ static char *find_ref(const json_t *network, const char *word, enum resource_mat
     return is_match ? xstrdup(id) : NULL;
 }
 
+static bool match_name(const json_t *network, const struct filter *f)
+{
+    return filter_match_text(member_text(network, "name"), f);
+}
+
+static bool match_id(const json_t *network, const struct filter *f)
+{
+    return str_starts_with(member_text(network, "id"), f->value) ||
+           str_starts_with(f->value, member_text(network, "id"));
+}
+
+static bool match_driver(const json_t *network, const struct filter *f)
+{
+    return str_eq(member_text(network, "driver"), f->value);
+}
+
+static bool match_scope(const json_t *network, const struct filter *f)
+{
+    return str_eq(member_text(network, "scope"), f->value);
+}
+
+static bool match_type(const json_t *network, const struct filter *f)
+{
+    return member_is_true(network, "is_builtin") == str_eq(f->value, "builtin");
+}
+
+/* As docker: a network that is not builtin and has no container. */
+static bool match_dangling(const json_t *network, const struct filter *f)
+{
+    bool is_dangling = !member_is_true(network, "is_builtin") &&
+                       member_integer(network, "container_count") == 0;
+
+    return is_dangling == (f->number != 0);
+}
+
+static const struct filter_key filters[] = {
+    {"name",      FILTER_PATTERN, NULL, false, match_name},
+    {"id",       FILTER_TEXT, NULL, false, match_id},
+    {"driver", FILTER_TEXT, NULL, false, match_driver},
+    {"scope",        FILTER_TEXT, "local global swarm", false, match_scope},
+    {"type",       FILTER_TEXT, "custom builtin", false, match_type},
+    {"label",   FILTER_TEXT, NULL, true, filter_match_label},
+    {"dangling",    FILTER_BOOL, NULL, true, match_dangling},
+    {0      },
+};
+
 const struct resource_kind resource_networks = {
     .path = "networks",
     .noun = "network",
     .order = "name",
     .listing = {columns, ARRAY_LEN(columns), "id"},
+    .filters = filters,
     .find_ref = find_ref,
 };
 

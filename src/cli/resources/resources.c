@@ -281,23 +281,73 @@ int resources_run_rm(const struct verb *verb, void *options, const struct args_l
     return exit_code;
 }
 
+/* The element that before= or since= names; on several hosts the first. */
+static int resolve_filters(const struct resource_kind *kind,
+                           const json_t *list,
+                           struct filters *f,
+                           struct error *err)
+{
+    for (size_t i = 0; i < f->n; i++) {
+        struct resource_targets found = {0};
+        int r = 0;
+
+        if (f->items[i].key->type != FILTER_REF)
+            continue;
+        r = resources_resolve(kind, list, f->items[i].value, true, &found, err);
+        if (r == 0)
+            f->items[i].number = filter_created_ns(found.items[0].element);
+        resource_targets_done(&found);
+        if (r < 0)
+            return error_wrap(err, r, "--filter %s", f->items[i].key->name);
+    }
+    return 0;
+}
+
+static json_t *choose_elements(const json_t *list, const struct filters *f)
+{
+    json_t *chosen = json_array();
+
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        if (filters_match(f, json_array_get(list, i)))
+            append(chosen, json_array_get(list, i));
+    }
+    return chosen;
+}
+
+static void print_elements(const struct resource_kind *kind,
+                           const json_t *list,
+                           const struct listing_options *o)
+{
+    if (kind->print && !o->json && !o->quiet) {
+        kind->print(list);
+    } else {
+        listing_print(&kind->listing, list, o, NULL);
+    }
+}
+
 int resources_run_ls(const struct verb *verb, void *options, const struct args_list *words)
 {
     const struct resource_kind *kind = verb->data;
     const struct resource_ls_options *o = options;
-    json_auto_t *hosts = NULL, *list = NULL;
-    _cleanup_(client_closep) struct client *c = open_hosts(&o->hosts, HOSTS_ALL_ONLINE, &hosts);
+    json_auto_t *hosts = NULL, *list = NULL, *chosen = NULL;
+    _cleanup_(client_closep) struct client *c = NULL;
+    _cleanup_(filters_done) struct filters filters = {0};
+    struct error err = ERROR_INIT;
     int exit_code;
 
     (void)words;
+    if (filters_parse(kind->filters, &o->filters, &filters, &err) < 0) {
+        output_error("%s", err.msg);
+        return EXIT_USAGE;
+    }
+    c = open_hosts(&o->hosts, HOSTS_ALL_ONLINE, &hosts);
     if (!c)
         return 1;
     exit_code = fetch_elements(c, kind, hosts, o->hosts.n == 0, &list);
-    if (kind->print && !o->listing.json && !o->listing.quiet) {
-        kind->print(list);
-    } else {
-        listing_print(&kind->listing, list, &o->listing, NULL);
-    }
+    if (resolve_filters(kind, list, &filters, &err) < 0)
+        return output_failure(NULL, err.msg);
+    chosen = choose_elements(list, &filters);
+    print_elements(kind, chosen, &o->listing);
     return exit_code;
 }
 

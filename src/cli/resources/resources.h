@@ -10,6 +10,7 @@
  * given, and is an error if it is.
  */
 
+#include "cli/common/filter.h"
 #include "cli/common/listing.h"
 #include "cli/hosts/hosts.h"
 
@@ -22,6 +23,7 @@ struct resource_kind {
     const char *order;    /* the member by which the elements of a host are sorted */
     bool is_newest_first; /* sorted by "created" before `order` */
     struct listing listing;
+    const struct filter_key *filters; /* ends with one without a name */
     /* Prints the table if elements and rows differ; NULL: `listing` does. */
     void (*print)(const json_t *list);
     /*
@@ -52,11 +54,14 @@ int resources_resolve(const struct resource_kind *kind,
                       struct error *err) _nodiscard_;
 
 struct resource_ls_options {
-    struct args_list hosts;
+    struct args_list hosts, filters;
     struct listing_options listing;
 };
-#define RESOURCE_LS_FLAGS(quiet_what)                                             \
+#define RESOURCE_LS_FLAGS(quiet_what, keys)                                       \
     HOSTS_FLAG(resource_ls_options, hosts),                                       \
+        {"filter",    'f',                                                        \
+         FLAG_LIST,   offsetof(struct resource_ls_options, filters),              \
+         "KEY=VALUE", keys "; may be given several times"},                       \
         LISTING_QUIET(offsetof(struct resource_ls_options, listing), quiet_what), \
         LISTING_JSON(offsetof(struct resource_ls_options, listing))
 int resources_run_ls(const struct verb *verb, void *options, const struct args_list *words);

@@ -10,7 +10,8 @@
 
 #include <string.h>
 
-static const struct flag ls_flags[] = {RESOURCE_LS_FLAGS("names")};
+static const struct flag ls_flags[] = {
+    RESOURCE_LS_FLAGS("names", "name= driver= label= dangling=")};
 
 static const struct listing_column columns[] = {
     {"DRIVER",      "driver",    NULL, NULL},
@@ -25,11 +26,35 @@ static char *find_ref(const json_t *volume, const char *word, enum resource_matc
     return how == RESOURCE_EXACT && str_eq(name, word) ? xstrdup(name) : NULL;
 }
 
+static bool match_name(const json_t *volume, const struct filter *f)
+{
+    return filter_match_text(member_text(volume, "name"), f);
+}
+
+static bool match_driver(const json_t *volume, const struct filter *f)
+{
+    return str_eq(member_text(volume, "driver"), f->value);
+}
+
+static bool match_dangling(const json_t *volume, const struct filter *f)
+{
+    return member_is_true(volume, "in_use") == (f->number == 0);
+}
+
+static const struct filter_key filters[] = {
+    {"name",      FILTER_PATTERN, NULL, false, match_name},
+    {"driver",       FILTER_TEXT, NULL, false, match_driver},
+    {"label", FILTER_TEXT, NULL, true, filter_match_label},
+    {"dangling",    FILTER_BOOL, NULL, true, match_dangling},
+    {0      },
+};
+
 const struct resource_kind resource_volumes = {
     .path = "volumes",
     .noun = "volume",
     .order = "name",
     .listing = {columns, ARRAY_LEN(columns), "name"},
+    .filters = filters,
     .find_ref = find_ref,
 };
 

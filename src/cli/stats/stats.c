@@ -537,6 +537,7 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
     struct stats s = {.o = options};
     struct error err = ERROR_INIT;
     json_auto_t *named = NULL;
+    int exit_code;
 
     (void)verb;
     if (read_options(&s, &err) < 0) {
@@ -547,9 +548,14 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
     if (!c)
         return 1;
     s.client = c;
-    if (find_named(&s, words, &named, &err) < 0)
-        return output_failure(NULL, err.msg);
-    return watch(&s);
+    if (ps_filters_resolve(&s.wanted.selection.filters, c, NULL, &err) < 0 ||
+        find_named(&s, words, &named, &err) < 0) {
+        exit_code = output_failure(NULL, err.msg);
+    } else {
+        exit_code = watch(&s);
+    }
+    ps_selection_done(&s.wanted.selection);
+    return exit_code;
 }
 
 const struct verb verb_stats = {

@@ -114,16 +114,19 @@ static void test_unknown_values(void **state)
 
 static void test_running_containers_and_stale_metrics(void **state)
 {
+    const char *filter = "host=prod-1";
+    const struct args_list words = {.items = &filter, .n = 1};
     struct stats_wanted w = {0};
     struct stats_state s;
 
     (void)state;
     start(&s, &w);
-    w.selection.filters = (struct ps_filters){.items = {{PS_HOST, "prod-1"}}, .n = 1};
+    assert_int_equal(ps_filters_parse(&words, &w.selection.filters, NULL), 0);
     assert_table(&s, 1000, 0, WIDE_HEADER WEB_LINE);
     assert_table(&s, 1000 + STATS_STALE_MS - 1, 0, WIDE_HEADER WEB_LINE);
     assert_table(&s, 1000 + STATS_STALE_MS, 40,
                  "HOST      NAME      CPU %\nprod-1    web       --\n");
+    ps_selection_done(&w.selection);
     stats_state_done(&s);
 }
 

@@ -160,15 +160,16 @@ static void ask_delete(struct api_call *call, const char *member)
 {
     struct error err = ERROR_INIT;
     bool is_forced;
+    json_t *payload;
 
     if (api_query_bool(call, "force", false, &is_forced, &err) < 0) {
         api_fail_error(call, &err);
         return;
     }
-    ask(call,
-        json_pack("{o:o, s:b}", json_text_str(member), json_text_str(api_param(call, 1)), "force",
-                  is_forced),
-        -EINVAL);
+    payload = json_object();
+    json_text_set(payload, member, json_text_str(api_param(call, 1)));
+    json_text_set(payload, "force", json_boolean(is_forced));
+    ask(call, payload, -EINVAL);
 }
 
 void host_resource_ask(struct api_call *call)

@@ -77,7 +77,7 @@ struct fleet_text {
 struct fleet_container {
     char id[CONTAINER_ID_SIZE];
     char *name; /* without the leading '/' */
-    /* running paused restarting exited unknown (created, dead, exited all become exited) */
+    /* created running paused restarting exited unknown (dead becomes exited) */
     char *state;
     char *engine_state; /* the state in the engine's words */
     int64_t created_s;

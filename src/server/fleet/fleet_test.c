@@ -158,7 +158,7 @@ static void test_engine_states_are_mapped(void **state)
         {"paused",     "paused"    },
         {"restarting", "restarting"},
         {"exited",     "exited"    },
-        {"created",    "exited"    },
+        {"created",    "created"   },
         {"dead",       "exited"    },
         {"removing",   "unknown"   },
         {"",           "unknown"   },

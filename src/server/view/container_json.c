@@ -71,6 +71,48 @@ static json_t *make_volumes_json(const json_t *raw)
     return list;
 }
 
+/* Returns the mounts in short: the list as the engine sends it has members that nobody asks for. */
+static json_t *make_mounts_json(const json_t *raw)
+{
+    static const char *const members[][2] = {
+        {"type",        "Type"       },
+        {"name",        "Name"       },
+        {"source",      "Source"     },
+        {"destination", "Destination"}
+    };
+    const json_t *mounts = json_object_get(raw, "Mounts");
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < json_array_size(mounts); i++) {
+        json_t *o = json_object();
+
+        for (size_t k = 0; k < ARRAY_LEN(members); k++) {
+            const char *text = get_text(json_array_get(mounts, i), members[k][1]);
+
+            (void)json_object_set_new(o, members[k][0], json_text_str(text ? text : ""));
+        }
+        (void)json_array_append_new(list, o);
+    }
+    return list;
+}
+
+/* Returns the ids of all networks by name, also of those without an address. */
+static json_t *make_networks_json(const json_t *raw)
+{
+    const json_t *networks = json_object_get(json_object_get(raw, "NetworkSettings"), "Networks");
+    json_t *ids = json_object();
+    const char *name;
+    json_t *network;
+
+    json_object_foreach((json_t *)(uintptr_t)networks, name, network)
+    {
+        const char *id = get_text(network, "NetworkID");
+
+        (void)json_object_set_new(ids, name, json_text_str(id ? id : ""));
+    }
+    return ids;
+}
+
 static void append_tag(json_t *tags, const char *prefix, const char *value)
 {
     _cleanup_free_ char *tag = str_is_empty(value) ? NULL : xasprintf("%s%s", prefix, value);
@@ -194,9 +236,13 @@ static json_t *make_shown_json(const struct fleet_container *c, const json_t *ra
     (void)json_object_set_new(o, "short_id", json_stringn(c->id, CONTAINER_SHORT_ID_LEN));
     (void)json_object_set_new(o, "name", json_value_string(c->name));
     (void)json_object_set_new(o, "state", json_text_str(c->state));
-    (void)json_object_set_new(o, "status", json_text_str(c->state));
+    /* As DockMon: the status of a container that was never started is exited. */
+    (void)json_object_set_new(o, "status",
+                              json_text_str(str_eq(c->state, "created") ? "exited" : c->state));
+    (void)json_object_set_new(o, "engine_state", json_value_string(c->engine_state));
     (void)json_object_set_new(o, "status_text", json_value_string(get_text(raw, "Status")));
     (void)json_object_set_new(o, "image", json_value_string(get_text(raw, "Image")));
+    (void)json_object_set_new(o, "image_id", json_value_string(get_text(raw, "ImageID")));
     (void)json_object_set_new(o, "command", json_value_string(get_text(raw, "Command")));
     (void)json_object_set_new(o, "created", json_value_time(c->created_s * 1000));
     (void)json_object_set_new(o, "started_at", json_value_string(get_text(raw, "StartedAt")));
@@ -208,6 +254,8 @@ static json_t *make_shown_json(const struct fleet_container *c, const json_t *ra
     (void)json_object_set_new(o, "ports_raw", copy_or(raw, "Ports", json_array()));
     (void)json_object_set_new(o, "restart_policy", json_text_str(policy ? policy : "no"));
     (void)json_object_set_new(o, "volumes", make_volumes_json(raw));
+    (void)json_object_set_new(o, "mounts", make_mounts_json(raw));
+    (void)json_object_set_new(o, "networks", make_networks_json(raw));
     (void)json_object_set_new(o, "labels", c->labels ? json_incref(c->labels) : json_object());
     (void)json_object_set_new(o, "tags", make_tags_json(c->labels));
     (void)json_object_set_new(o, "repo_digests", copy_or(raw, "RepoDigests", json_array()));

@@ -21,7 +21,7 @@ static const char element[] =
     "\"Labels\":{\"com.docker.compose.project\":\"shop\",\"dockmon.tag\":\"a, b,,\"},"
     "\"Mounts\":[{\"Type\":\"bind\",\"Source\":\"/srv\",\"Destination\":\"/data\",\"RW\":false},"
     "{\"Type\":\"volume\",\"Name\":\"vol\",\"Source\":\"/x\",\"Destination\":\"/v\",\"RW\":true}],"
-    "\"NetworkSettings\":{\"Networks\":{\"bridge\":{\"IPAddress\":\"172.17.0.2\"},\"none\":{\"IPAddress\":\"\"}}},"
+    "\"NetworkSettings\":{\"Networks\":{\"bridge\":{\"IPAddress\":\"172.17.0.2\",\"NetworkID\":\"ab\"},\"none\":{\"IPAddress\":\"\"}}},"
     "\"RepoDigests\":null,\"StartedAt\":\"2025-11-05T08:00:00Z\",\"Env\":{\"SECRET\":\"x\"}}]";
 
 struct fixture {
@@ -84,26 +84,29 @@ static void test_members_have_the_documented_form(void **state)
     static const struct {
         const char *name, *json;
     } members[] = {
-        {"id",             "\"" ID "\""                    },
-        {"short_id",       "\"111111111111\""              },
-        {"name",           "\"web\""                       },
-        {"state",          "\"running\""                   },
-        {"host_id",        "\"h\""                         },
-        {"host_name",      "\"alpha\""                     },
-        {"host_online",    "false"                         },
-        {"confirmed_at",   "\"1970-01-01T00:00:01.000Z\""  },
-        {"image",          "\"nginx:1\""                   },
-        {"created",        "\"2025-11-04T23:46:40.000Z\""  },
-        {"ports",          "[\"8080:80/tcp\",\"53/udp\"]"  },
-        {"volumes",        "[\"/srv:/data:ro\",\"vol:/v\"]"},
-        {"tags",           "[\"compose:shop\",\"a\",\"b\"]"},
-        {"docker_ip",      "\"172.17.0.2\""                },
-        {"docker_ips",     "{\"bridge\":\"172.17.0.2\"}"   },
-        {"repo_digests",   "[]"                            },
-        {"env",            "{\"SECRET\":\"x\"}"            },
-        {"cpu_percent",    "null"                          },
-        {"memory_usage",   "null"                          },
-        {"restart_policy", "\"no\""                        },
+        {"id",             "\"" ID "\""                       },
+        {"short_id",       "\"111111111111\""                 },
+        {"name",           "\"web\""                          },
+        {"state",          "\"running\""                      },
+        {"host_id",        "\"h\""                            },
+        {"host_name",      "\"alpha\""                        },
+        {"host_online",    "false"                            },
+        {"confirmed_at",   "\"1970-01-01T00:00:01.000Z\""     },
+        {"image",          "\"nginx:1\""                      },
+        {"created",        "\"2025-11-04T23:46:40.000Z\""     },
+        {"ports",          "[\"8080:80/tcp\",\"53/udp\"]"     },
+        {"volumes",        "[\"/srv:/data:ro\",\"vol:/v\"]"   },
+        {"tags",           "[\"compose:shop\",\"a\",\"b\"]"   },
+        {"docker_ip",      "\"172.17.0.2\""                   },
+        {"docker_ips",     "{\"bridge\":\"172.17.0.2\"}"      },
+        {"networks",       "{\"bridge\":\"ab\",\"none\":\"\"}"},
+        {"engine_state",   "\"running\""                      },
+        {"image_id",       "null"                             },
+        {"repo_digests",   "[]"                               },
+        {"env",            "{\"SECRET\":\"x\"}"               },
+        {"cpu_percent",    "null"                             },
+        {"memory_usage",   "null"                             },
+        {"restart_policy", "\"no\""                           },
     };
     struct fixture *f = *state;
     json_t *o = written(f, true);

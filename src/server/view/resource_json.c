@@ -10,10 +10,11 @@ enum member_type {
     MEMBER_NUMBER,
     MEMBER_FLAG,
     MEMBER_TEXTS,
-    MEMBER_USERS, /* [{"id", "name"}] */
+    MEMBER_USERS,  /* [{"id", "name"}] */
+    MEMBER_LABELS, /* object of strings, or null */
 };
 
-#define MAX_MEMBERS 10
+#define MAX_MEMBERS 11
 
 struct member {
     const char *name;
@@ -28,7 +29,8 @@ static const struct member shapes[][MAX_MEMBERS + 1] = {
                      {"in_use", MEMBER_FLAG},
                      {"container_count", MEMBER_NUMBER},
                      {"containers", MEMBER_USERS},
-                     {"dangling", MEMBER_FLAG}},
+                     {"dangling", MEMBER_FLAG},
+                     {"labels", MEMBER_LABELS}},
     [SHAPE_NETWORK] = {{"id", MEMBER_TEXT},
                      {"name", MEMBER_TEXT},
                      {"driver", MEMBER_TEXT},
@@ -38,20 +40,23 @@ static const struct member shapes[][MAX_MEMBERS + 1] = {
                      {"subnet", MEMBER_TEXT},
                      {"containers", MEMBER_USERS},
                      {"container_count", MEMBER_NUMBER},
-                     {"is_builtin", MEMBER_FLAG}},
+                     {"is_builtin", MEMBER_FLAG},
+                     {"labels", MEMBER_LABELS}},
     [SHAPE_VOLUME] = {{"name", MEMBER_TEXT},
                      {"driver", MEMBER_TEXT},
                      {"mountpoint", MEMBER_TEXT},
                      {"created", MEMBER_TEXT},
                      {"containers", MEMBER_USERS},
                      {"container_count", MEMBER_NUMBER},
-                     {"in_use", MEMBER_FLAG}},
-    [SHAPE_PRUNED_IMAGES] = {{"removed_count", MEMBER_NUMBER},       {"space_reclaimed", MEMBER_NUMBER}          },
+                     {"in_use", MEMBER_FLAG},
+                     {"scope", MEMBER_TEXT},
+                     {"labels", MEMBER_LABELS}},
+    [SHAPE_PRUNED_IMAGES] = {{"removed_count", MEMBER_NUMBER},   {"space_reclaimed", MEMBER_NUMBER}            },
     [SHAPE_PRUNED_NETWORKS] = {{"removed_count", MEMBER_NUMBER},
-                     {"networks_removed", MEMBER_TEXTS}},
+                     {"networks_removed", MEMBER_TEXTS}      },
     [SHAPE_PRUNED_VOLUMES] = {{"removed_count", MEMBER_NUMBER},
                      {"space_reclaimed", MEMBER_NUMBER},
-                     {"volumes_removed", MEMBER_TEXTS}   },
+                     {"volumes_removed", MEMBER_TEXTS}                       },
 };
 
 static json_t *make_text(const json_t *v)
@@ -93,6 +98,21 @@ static json_t *make_users(const json_t *v)
     return list;
 }
 
+/* Null if the agent has not sent them. */
+static json_t *make_labels(const json_t *v)
+{
+    json_t *o = json_is_object(v) ? json_object() : json_null();
+    const char *key;
+    json_t *value;
+
+    json_object_foreach((json_t *)(uintptr_t)v, key, value)
+    {
+        if (json_is_string(value))
+            (void)json_object_set(o, key, value);
+    }
+    return o;
+}
+
 static json_t *make_member(enum member_type type, const json_t *v)
 {
     switch (type) {
@@ -101,6 +121,7 @@ static json_t *make_member(enum member_type type, const json_t *v)
     case MEMBER_FLAG: return json_boolean(json_is_true(v));
     case MEMBER_TEXTS: return make_texts(v);
     case MEMBER_USERS: return make_users(v);
+    case MEMBER_LABELS: return make_labels(v);
     case MEMBER_END: break;
     }
     return json_null();

@@ -14,22 +14,23 @@ static const struct {
 } cases[] = {
     {SHAPE_IMAGE,
      "{'id':'0123456789ab','tags':null,'size':5,'created':'2026-01-01T00:00:00Z','in_use':true,"
-     "'container_count':1,'containers':[{'id':'a','name':'b','x':1}],'dangling':true,'more':1}",  "{'id':'0123456789ab','tags':[],'size':5,'created':'2026-01-01T00:00:00Z','in_use':true,"
-     "'container_count':1,'containers':[{'id':'a','name':'b'}],'dangling':true}"},
+     "'container_count':1,'containers':[{'id':'a','name':'b','x':1}],'dangling':true,'labels':{'a':'b','n':1},'more':1}",
+     "{'id':'0123456789ab','tags':[],'size':5,'created':'2026-01-01T00:00:00Z','in_use':true,"
+     "'container_count':1,'containers':[{'id':'a','name':'b'}],'dangling':true,'labels':{'a':'b'}}"                                                                },
     {SHAPE_IMAGE,           "{'id':7,'tags':['a',1,'b'],'size':12.9,'containers':[3]}",
      "{'id':'','tags':['a','b'],'size':12,'created':'','in_use':false,'container_count':0,"
-     "'containers':[{'id':'','name':''}],'dangling':false}"                                                                                                                     },
+     "'containers':[{'id':'','name':''}],'dangling':false,'labels':null}"                                                                                          },
     {SHAPE_NETWORK,         "{'name':'n','internal':'yes','size':1e300,'container_count':1e300}",
      "{'id':'','name':'n','driver':'','scope':'','created':'','internal':false,'subnet':'',"
-     "'containers':[],'container_count':0,'is_builtin':false}"                                                                                                                  },
+     "'containers':[],'container_count':0,'is_builtin':false,'labels':null}"                                                                                       },
     {SHAPE_VOLUME,          "{'name':'v','containers':null,'in_use':true}",
      "{'name':'v','driver':'','mountpoint':'','created':'','containers':[],'container_count':0,"
-     "'in_use':true}"                                                                                                                                                           },
-    {SHAPE_PRUNED_IMAGES,   "{'removed_count':2}",                                                "{'removed_count':2,'space_reclaimed':0}"                                     },
+     "'in_use':true,'scope':'','labels':null}"                                                                                                                     },
+    {SHAPE_PRUNED_IMAGES,   "{'removed_count':2}",                                                                        "{'removed_count':2,'space_reclaimed':0}"},
     {SHAPE_PRUNED_NETWORKS, "{'networks_removed':null}",
-     "{'removed_count':0,'networks_removed':[]}"                                                                                                                                },
+     "{'removed_count':0,'networks_removed':[]}"                                                                                                                   },
     {SHAPE_PRUNED_VOLUMES,  "{'volumes_removed':['v'],'removed_count':1,'space_reclaimed':9}",
-     "{'removed_count':1,'space_reclaimed':9,'volumes_removed':['v']}"                                                                                                          },
+     "{'removed_count':1,'space_reclaimed':9,'volumes_removed':['v']}"                                                                                             },
 };
 
 /* Parses JSON that is written with ' for ". */

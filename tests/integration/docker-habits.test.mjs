@@ -1,0 +1,129 @@
+// Habits of docker's CLI: filters and times of dockmon choose what they choose there. The docker CLI is the reference.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { dockmon } from './lib/dockmon.mjs';
+import { IMAGE } from './lib/engine.mjs';
+import { run } from './lib/process.mjs';
+import { eventually } from './lib/wait.mjs';
+import { theWorld } from './lib/world.mjs';
+
+const world = theWorld({ role: 'operator' });
+const { engine } = world;
+const name = (word) => `${engine.prefix}-${word}`;
+const mine = `filter-test=${engine.prefix}`;
+const lines = (text) => text.split('\n').filter((l) => l !== '').sort();
+
+const cli = (args, options) => dockmon(world.server, world.client.key, args, options);
+async function ours(...args) {
+  const r = await cli(args);
+  assert.equal(r.code, 0, r.stderr);
+  return lines(r.stdout);
+}
+
+before(async () => {
+  const label = ['--label', mine];
+  await engine.docker('network', 'create', '--internal', ...label, name('net'));
+  await engine.docker('volume', 'create', ...label, name('vol'));
+  await engine.docker('volume', 'create', name('used'));
+  await engine.docker('tag', IMAGE, `${engine.prefix}/web:1`);
+  const healthy = ['--health-cmd', 'true', '--health-interval', '1s'];
+  await engine.run('p1', { args: [...label, '--label', 'tier=front', ...healthy] });
+  await engine.run('p10', { args: [...label, '-v', `${name('used')}:/data`] });
+  await engine.run('gone', { args: label, command: ['sh', '-c', 'exit 7'] });
+  await engine.docker('rm', await engine.docker('create', '--name', name('x'), IMAGE, 'true'));
+  const second = () => Math.floor(Date.now() / 1000);
+  const now = second(); // the list has whole seconds: the next container is created in another one
+  await eventually(() => second() > now);
+  await engine.docker('create', ...label, '--name', name('made'), '--network', name('net'), '-p', '127.0.0.1::8080', '--expose', '53/udp', IMAGE, 'true');
+  await engine.docker('run', '-d', ...label, '--name', name('net'), '--network', name('net'), `${engine.prefix}/web:1`, 'sleep', '3600');
+  for (const word of ['p1', 'p10', 'gone', 'made', 'net']) await world.client.container(name(word));
+  await eventually(async () => /healthy/.test((await world.client.container(name('p1'))).status_text), { timeout: 30000, what: 'it is healthy' });
+  await eventually(async () => (await world.client.container(name('net'))).state === 'running', { what: 'it runs' });
+  await eventually(async () => /Exited/.test((await world.client.container(name('gone'))).status_text), { what: 'it has exited' });
+});
+
+after(async () => {
+  await engine.cleanup();
+  await engine.docker('network', 'rm', name('net'));
+  await engine.docker('volume', 'rm', name('vol'), name('used'));
+  await engine.docker('rmi', `${engine.prefix}/web:1`);
+});
+
+test('ps chooses by the filters of docker', async () => {
+  const cases = [
+    [], ['-a'], ['-a', `name=^${name('p1')}$`], ['-a', `name=^/${name('p1')}$`], ['-a', `name=${name('p1')}`], ['-a', `name=${name('p')}.$`],
+    ['status=created'], ['status=exited'], ['status=exited', 'status=created'], ['status=running'], ['-a', 'exited=7'], ['-a', 'exited=0'],
+    ['health=healthy'], ['-a', 'health=none'], ['-a', 'health=unhealthy'], ['-a', `network=${name('net')}`], ['-a', 'network=none'],
+    ['-a', `volume=${name('used')}`], ['-a', 'volume=/data'], ['-a', `before=${name('made')}`], ['-a', `since=${name('gone')}`],
+    ['-a', 'publish=1'], ['-a', 'label=tier'], ['-a', 'label=tier=front'], ['-a', 'label=tier=back'], ['-a', `ancestor=${IMAGE}`],
+    ['-a', `ancestor=${engine.prefix}/web`], ['-a', `ancestor=${engine.prefix}/web:1`], ['-a', 'status=running', 'label=tier'],
+  ];
+  for (const [first, ...rest] of cases) {
+    const words = [first, ...rest].filter(Boolean).flatMap((w) => (w[0] === '-' ? [w] : ['--filter', w]));
+    const all = ['--filter', `label=${mine}`, '--no-trunc', '-q', ...words];
+    const reference = lines(await engine.docker('ps', ...all));
+    assert.deepEqual(await ours('ps', ...all), reference, `${words.join(' ')}: ${reference.length}`);
+  }
+});
+
+test('the lists of images, networks and volumes have the filters of docker', async () => {
+  const network = ['network', 'ls', '--format', '{{.Name}}'];
+  const volume = ['volume', 'ls', '-q'];
+  for (const [what, filters] of [
+    [network, [`name=^${name('net')}$`]], [network, [`label=${mine}`]], [network, ['type=builtin']], [network, ['driver=host']], [network, ['scope=local', `label=${mine}`]],
+    [volume, [`name=${engine.prefix}`]], [volume, [`label=${mine}`]], [volume, ['dangling=true', `name=${engine.prefix}`]], [volume, ['dangling=false', `name=${engine.prefix}`]],
+    [volume, ['driver=local', `name=${name('vol')}`]],
+  ]) {
+    const words = filters.flatMap((f) => ['--filter', f]);
+    const reference = lines(await engine.docker(...what, ...words));
+    const list = JSON.parse((await cli([what[0], 'ls', '--json', ...words])).stdout);
+    assert.deepEqual(list.map((e) => e.name).sort(), reference, `${what[0]} ${filters}`);
+  }
+  for (const filters of [[`reference=${engine.prefix}/web`], [`reference=${engine.prefix}/*:1`], [`reference=${engine.prefix}/w?b:2`], ['dangling=false', `reference=${engine.prefix}/web:1`]]) {
+    const words = filters.flatMap((f) => ['--filter', f]);
+    const reference = lines(await engine.docker('images', '-q', ...words));
+    assert.deepEqual(await ours('images', '-q', ...words), reference, filters.join(' '));
+  }
+});
+
+test('a filter or value that is not possible is an error', async () => {
+  for (const [args, says] of [
+    [['ps', '--filter', 'status=foo'], /"foo" is not a possible value of status=; give created running/],
+    [['ps', '--filter', 'nam=x'], /"nam=x" is not one of name=, id=/],
+    [['ps', '--filter', 'health=good'], /health/],
+    [['ps', '--filter', 'exited=no'], /a number/],
+    [['ps', '--filter', 'publish=a'], /PORT/],
+    [['ps', '--filter', 'name=['], /regular expression/],
+    [['stats', '--no-stream', '--filter', 'status=foo'], /"foo"/],
+    [['images', '--filter', 'dangling=maybe'], /true or false/],
+    [['images', '--filter', 'nosuch=1'], /reference=/],
+    [['volume', 'ls', '--filter', 'scope=local'], /name=, driver=/],
+    [['network', 'ls', '--filter', 'type=foo'], /custom builtin/],
+  ]) {
+    const r = await cli(args);
+    assert.match(r.stderr, says, args.join(' '));
+    assert.equal(r.code, 125, args.join(' '));
+  }
+  for (const args of [['ps', '--filter', 'before=nosuch'], ['ps', '--filter', 'host=nosuch'], ['stats', '--no-stream', '--filter', 'host=nosuch'], ['images', '--filter', 'since=nosuch:1']]) {
+    const r = await cli(args);
+    assert.match(r.stderr, /No such (container|host|image): nosuch/, args.join(' '));
+    assert.equal(r.code, 1);
+  }
+});
+
+test('a time without a zone is local, as with docker, in logs and events', async () => {
+  const c = await world.listed('clock', 'echo one; exec sleep 3600');
+  const local = (ms) => new Date(ms + 3600_000).toISOString().slice(0, 19); // the wall clock of TZ below
+  const env = { TZ: 'Etc/GMT-1' }; // an hour before UTC
+  for (const [ms, expected] of [[-600_000, 'one\n'], [600_000, '']]) {
+    const since = local(Date.now() + ms);
+    const reference = await run('docker', ['logs', '--since', since, c.id], { env: { ...engine.env, ...env } });
+    assert.equal(reference.stdout, expected);
+    assert.equal((await cli(['logs', '--since', since, c.name], { env })).stdout, expected);
+    const events = await cli(['events', '--since', since, '--json'], { env });
+    assert.equal(events.stdout.includes(c.name), expected !== '', events.stderr);
+  }
+  for (const since of ['7d', '1w', '1d12h', '90m']) assert.equal((await cli(['logs', '--since', since, c.name])).stdout, 'one\n');
+  const wrong = await cli(['logs', '--since', 'yesterday', c.name]);
+  assert.match(wrong.stderr, /"yesterday" is not a time; give .* local time.* 7d/);
+});
