@@ -254,3 +254,20 @@ test('an agent whose data directory was lost comes back with such a token', asyn
   await agent.up();
   assert.equal((await isOnline('lost')).id, id);
 });
+
+test('two agents with one identity: the connected one is kept, and the host says so', async () => {
+  const first = await tagged('contested');
+  const takeover = async () => {
+    const a = new HandAgent(server, { engineId: first.engineId, hostname: 'contested' });
+    later(() => a.ws.terminate());
+    return { a, reply: await a.connect(first.permanentToken) };
+  };
+  let last;
+  for (let i = 0; i < 5; i++) last = await takeover();
+  const { a, reply } = await takeover();
+  assert.equal(reply.type, 'auth_error');
+  assert.match(reply.error, /^Two agents use this identity/);
+  assert.equal((await a.closed).code, 1013);
+  assert.match((await hostNamed('contested')).error, /two agents use this identity, from 127\.0\.0\.1 \(connected\) and 127\.0\.0\.1/);
+  assert.equal(last.a.ws.readyState, 1, 'the connected one stays');
+});

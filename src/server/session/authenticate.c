@@ -236,7 +236,7 @@ void session_authenticate(struct session *se, const char *data, size_t size, boo
     json_decref(v);
     if (r < 0) {
         refuse_logged(se, CODE_INVALID_REGISTRATION, err.msg);
-    } else {
+    } else if (!contest_refuses(se, m.token)) {
         start_job(se, &m);
     }
 }

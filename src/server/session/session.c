@@ -13,8 +13,6 @@
 #include "proto/known_texts.h"
 #include "server/session/host_events.h"
 
-#define SUPERSEDE_REPORT_MS 60000
-
 static const char *const state_names[] = {
     [SESSION_AWAIT_AUTH] = "await-auth",
     [SESSION_AUTHENTICATING] = "authenticating",
@@ -136,6 +134,13 @@ void session_close(struct session *se, unsigned code, const char *reason)
         session_unregister(se, code, reason);
 }
 
+static void free_record(struct agent_record *record)
+{
+    if (record)
+        contest_end(record);
+    free(record);
+}
+
 static struct agent_record *get_record(struct sessions *s, const char *agent_id)
 {
     struct agent_record *record = map_find(&s->records, agent_id);
@@ -143,36 +148,9 @@ static struct agent_record *get_record(struct sessions *s, const char *agent_id)
     if (record)
         return record;
     record = xcalloc(1, sizeof(*record));
+    record->owner = s;
     (void)map_put(&s->records, agent_id, record); /* replaces nothing */
     return record;
-}
-
-/*
- * After a network failure an agent may reconnect before the server has noticed; two agents with
- * copies of one data directory supersede each other forever. Both are logged; the event is stored
- * at most once a minute, with a count.
- */
-static void report_superseded(const struct session *old,
-                              const struct session *se,
-                              struct agent_record *record)
-{
-    uint64_t now_ms = time_monotonic_ms();
-    json_t *details;
-
-    log_warn(
-        LOG_FIELDS("agent", se->agent_id, "host", se->host_id, "old", old->peer, "new", se->peer),
-        "agent superseded: it has connected again; if this repeats, two machines use copies of one "
-        "data directory");
-    record->n_superseded++;
-    if (record->reported_ms > 0 && now_ms - record->reported_ms < SUPERSEDE_REPORT_MS)
-        return;
-
-    details = json_object();
-    json_text_set(details, "old_address", json_text_str(old->peer));
-    json_text_set(details, "count", json_integer(record->n_superseded));
-    host_event_add(se->owner->ingest, HOST_EVENT_SUPERSEDED, session_host(se), se->peer, details);
-    record->n_superseded = 0;
-    record->reported_ms = now_ms;
 }
 
 static void supersede(struct session *old, struct session *se, const struct registration *r)
@@ -258,12 +236,14 @@ void session_register(struct session *se, const struct registration *r)
     fleet_set_online(s->o.fleet, h, true, time_utc_ms());
     fleet_set_trouble(h, NULL);
     if (old && !r->is_replaced)
-        report_superseded(old, se, record);
+        contest_note(record, old, se);
     if (old) {
         supersede(old, se, r);
     } else {
         report_connected(se, r);
     }
+    if (r->is_replaced)
+        contest_end(record);
     if (r->is_replaced && !r->is_repeated)
         host_event_add(s->ingest, HOST_EVENT_REPLACED, h, se->peer, NULL);
     report_engine(se, r);
@@ -470,8 +450,9 @@ void sessions_free(struct sessions *s)
     history_remove_listener(&s->history);
     listeners_done(&s->listeners);
     map_foreach(&s->records, e)
-        free(e->value);
+        free_record(e->value);
     map_done(&s->records);
+    map_done(&s->contested);
     map_done(&s->live);
     ingest_free(s->ingest);
     free(s);
@@ -490,7 +471,7 @@ void sessions_drop_agent(struct sessions *s, const char *agent_id, const char *w
         session_close(record->session, WS_CLOSE_POLICY, why);
     commands_fail_agent(s->commands, agent_id, why);
     notify_gone(s, agent_id);
-    free(record);
+    free_record(record);
 }
 
 void sessions_close_agent(struct sessions *s, const char *agent_id, const char *why)

@@ -15,6 +15,7 @@
 #include "server/session/ingest.h"
 #include "server/session/registration.h"
 #include "server/session/session.h"
+#include "server/store/secret.h"
 
 #define SESSION_KEY_SIZE        24
 #define SESSION_AUTH_TIMEOUT_MS 30000
@@ -68,8 +69,9 @@ struct session {
     struct ws *ws;
     enum session_state state;
     struct loop_timer auth_timer;
-    char *peer;     /* address */
-    char *agent_id; /* NULL before ACTIVE, as is host_id */
+    char *peer;                        /* address */
+    char token_hash[SECRET_HASH_SIZE]; /* of the token it came with */
+    char *agent_id;                    /* NULL before ACTIVE, as is host_id */
     char *host_id;
     char *unproven_hash; /* of a token just issued, until a message proves its arrival; or NULL */
     bool can_inventory, can_replay; /* capabilities of the agent */
@@ -90,8 +92,21 @@ struct session {
 /* The number of epochs of an agent of which the newest received batch is remembered. */
 #define RECEIVED_EPOCHS 8
 
+/*
+ * Two machines with copies of one data directory take over each other's session for ever. After a
+ * few takeovers the connected agent is kept, and the other one refused, until it gives up.
+ */
+struct contest {
+    unsigned n_takeovers;
+    uint64_t since_ms;      /* of the first one */
+    char *text;             /* shown on the host; NULL: there is no contest */
+    struct loop_timer calm; /* ends it */
+};
+
 /* One per agent that ever had a session since the start; bounded by the registered agents. */
 struct agent_record {
+    struct sessions *owner;
+    struct contest contest;
     struct session *session;                          /* the registered one, or NULL */
     char host_id[UUID_TEXT_SIZE];                     /* of the last session */
     unsigned n_superseded;                            /* sessions, since the last report */
@@ -105,8 +120,9 @@ struct sessions {
     struct history_listener history;
     struct commands *commands;
     struct ingest *ingest;
-    struct map live;    /* key -> struct session */
-    struct map records; /* agent id -> struct agent_record */
+    struct map live;      /* key -> struct session */
+    struct map records;   /* agent id -> struct agent_record */
+    struct map contested; /* hash of a token -> struct agent_record: contest.c */
     uint64_t n_keys;
     bool is_stopping;
     struct loop_timer stop_timer;
@@ -137,6 +153,16 @@ struct session_refusal {
 void session_refuse(struct session *se, const struct session_refusal *r);
 /* Logs a warning about a peer that is not authenticated; the number of such warnings is limited. */
 void session_warn_stranger(struct session *se, const char *what, const char *why);
+
+/* contest.c: two agents with one identity. */
+#define TEXT_TWO_AGENTS                                                                             \
+    "Two agents use this identity, and another one is connected. If this machine's data directory " \
+    "is a copy, delete permanent_token in it, and give this agent a registration token"
+/* Call before the registration is judged. True: the connection was refused. */
+bool contest_refuses(struct session *se, const char *token);
+/* `se` takes over from `old`: reports it, and counts. */
+void contest_note(struct agent_record *record, const struct session *old, const struct session *se);
+void contest_end(struct agent_record *record);
 
 /* arrival.c: any message of the agent proves that it has received its permanent token. */
 void session_note_arrival(struct session *se);

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 /* cmocka.h needs them first */
 #include <cmocka.h>
 
@@ -251,6 +252,51 @@ static void test_newer_session_supersedes_the_older(void **state)
     assert_false(h->is_online);
 }
 
+/* Two agents with copies of one data directory: the connected one is kept, the host says so. */
+static void test_two_agents_with_one_identity_are_damped(void **state)
+{
+    struct fixture *f = *state;
+    struct joined j, k;
+    struct ws *old = NULL, *now = fixture_join(f, "web", true, &j), *refused;
+    struct fleet_host *h = fleet_find_host(f->fleet, j.host_id);
+
+    for (int i = 0; i < 5; i++) {
+        old = now;
+        now = fixture_join_with(f, j.token, "web", true, &k);
+        fake_ws_end(old, 1000);
+    }
+    assert_null(h->trouble);
+    for (int i = 0; i < 3; i++) {
+        refused = fixture_dial(f, "192.0.2.77");
+        fake_ws_receive_json(refused, agent_register(j.token, "engine-web", "web", true));
+        agent_expect_refused(refused, "Two agents use this identity", 1013);
+        fake_ws_end(refused, 1013);
+        assert_non_null(strstr(h->trouble, "two agents use this identity"));
+        assert_true(h->is_online);
+        fake_advance(240000); /* it goes on trying */
+    }
+
+    /* The connected one goes away: the other one may take the place. */
+    fake_ws_end(now, 1000);
+    assert_false(h->is_online);
+    now = fixture_join_with(f, j.token, "web", true, &k);
+    assert_true(h->is_online);
+    refused = fixture_dial(f, "192.0.2.78");
+    fake_ws_receive_json(refused, agent_register(j.token, "engine-web", "web", true));
+    agent_expect_refused(refused, "Two agents use this identity", 1013);
+    fake_ws_end(refused, 1013);
+    assert_non_null(h->trouble);
+
+    /* It has given up: a takeover is possible again, as after a lost connection. */
+    fake_advance(300000);
+    assert_null(h->trouble);
+    old = now;
+    now = fixture_join_with(f, j.token, "web", true, &k);
+    assert_int_equal(old->close_code, 1000);
+    fake_ws_end(old, 1000);
+    fake_ws_end(now, 1000);
+}
+
 static void test_only_the_asked_agent_can_answer(void **state)
 {
     struct fixture *f = *state;
@@ -445,6 +491,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_refusals_have_codes_if_the_agent_knows_them,
                                         fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_newer_session_supersedes_the_older, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_two_agents_with_one_identity_are_damped, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(test_only_the_asked_agent_can_answer, fixture_setup,
                                         fixture_teardown),
