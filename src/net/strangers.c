@@ -1,29 +1,16 @@
 #include "net/strangers.h"
 #include "base/alloc.h"
 #include "base/str.h"
+#include "net/network_key.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <string.h>
-
-#define PREFIX_SIZE 8 /* bytes of an IPv6 address that tell networks apart */
 
 struct stranger_source {
     struct list members; /* oldest first */
     size_t n;
-    char key[INET6_ADDRSTRLEN];
+    char key[NETWORK_KEY_SIZE];
 };
-
-static void make_key(const char *address, char ret[INET6_ADDRSTRLEN])
-{
-    struct in6_addr ip;
-
-    str_copy(ret, INET6_ADDRSTRLEN, address);
-    if (inet_pton(AF_INET6, address, &ip) != 1)
-        return;
-    memset(ip.s6_addr + PREFIX_SIZE, 0, sizeof(ip.s6_addr) - PREFIX_SIZE);
-    (void)inet_ntop(AF_INET6, &ip, ret, INET6_ADDRSTRLEN); /* it fits */
-}
 
 void strangers_init(struct strangers *ss, size_t max_per_source)
 {
@@ -40,9 +27,9 @@ void strangers_done(struct strangers *ss)
 static struct stranger_source *source_get(struct strangers *ss, const char *address)
 {
     struct stranger_source *source;
-    char key[INET6_ADDRSTRLEN];
+    char key[NETWORK_KEY_SIZE];
 
-    make_key(address, key);
+    network_key(address, key);
     source = map_find(&ss->sources, key);
     if (source)
         return source;
@@ -93,9 +80,9 @@ static void evict(struct stranger *s)
 bool strangers_make_room(struct strangers *ss, const char *address)
 {
     const struct stranger_source *source;
-    char key[INET6_ADDRSTRLEN];
+    char key[NETWORK_KEY_SIZE];
 
-    make_key(address, key);
+    network_key(address, key);
     source = map_find(&ss->sources, key);
     if (!source || source->n < ss->max_per_source)
         return false;

@@ -9,8 +9,7 @@
  * Eviction calls the member's function, which closes the connection and removes the member before
  * it returns.
  *
- * A source is an IPv4 address or the first 64 bits of an IPv6 address, because one client may use
- * any address with the same first 64 bits.
+ * A source is a network as network_key.h has it.
  */
 
 #include "base/list.h"

@@ -47,9 +47,7 @@
 #include <unistd.h>
 
 #define STORE_MAX_WAITING 20000 /* a reconnect storm of as many agents as a server may have */
-#define HASH_PARALLEL     2
-#define HASH_MAX_WAITING  64
-#define PARSE_MAX_WAITING 64 /* large messages of agents; beyond it the loop parses them */
+#define PARSE_MAX_WAITING 64    /* large messages of agents; beyond it the loop parses them */
 #define HEAD_TIMEOUT_MS   10000
 #define MAX_LIVE_MEMORY   ((size_t)2048 << 20) /* unless --stats-memory allows more */
 
@@ -59,7 +57,7 @@ static int open_queues(struct server *s, const struct config *config, struct err
 {
     (void)config;
     s->store_jobs = job_queue_new(s->loop, 1, STORE_MAX_WAITING);
-    s->hash_jobs = job_queue_new(s->loop, HASH_PARALLEL, HASH_MAX_WAITING);
+    s->hash_jobs = job_queue_new(s->loop, AUTH_HASH_PARALLEL, 0);
     s->parse_jobs = job_queue_new(s->loop, 1, PARSE_MAX_WAITING);
     if (!s->store_jobs || !s->hash_jobs || !s->parse_jobs)
         return error_set(err, -EAGAIN, "worker threads cannot be started");

@@ -2,6 +2,7 @@
 // credentials; login, sessions, password change, rate limit, Origin.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
+import { request } from 'node:http';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Client, ROOT, Server } from './lib/dockmon.mjs';
@@ -137,4 +138,31 @@ test('the audit log has the user of every action, also of refused ones', async (
   assert.ok(entries.some((e) => e.action === 'apikey_create' && /^403/.test(e.result)));
   assert.ok(entries.some((e) => e.action === 'login' && e.result === 'ok' && e.peer === '127.0.0.1'));
   assert.ok(!JSON.stringify(entries).includes('long enough 1'));
+});
+
+// A login from another address of 127.0.0.0/8.
+const loginFrom = (localAddress, username, password) => new Promise((resolve, reject) => {
+  const body = JSON.stringify({ username, password });
+  const r = request({ port: server.port, host: '127.0.0.1', localAddress, method: 'POST', path: '/api/v2/auth/login', headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) } }, (answer) => {
+    answer.resume();
+    answer.on('end', () => resolve(answer.statusCode));
+  });
+  r.on('error', reject);
+  r.end(body);
+});
+
+test('guesses from elsewhere lock nobody out of a known address, and names that cannot exist end no limit', async () => {
+  const password = await server.admin('user', 'reset-password', 'admin');
+  assert.equal(await loginFrom('127.0.7.1', 'admin', password), 200);
+  for (let i = 0; i < 10; i++) assert.equal(await loginFrom(`127.0.8.${i}`, 'admin', 'wrong'), 401);
+  assert.equal(await loginFrom('127.0.9.1', 'admin', password), 429);
+  for (let i = 0; i < 20; i++) {
+    await Promise.all(Array.from({ length: 9 }, (_, k) => loginFrom(`127.1.${i >> 8}.${i & 255}`, `${i} ${k}`.padEnd(64, 'x'), 'x')));
+  }
+  assert.equal(await loginFrom('127.0.9.2', 'admin', password), 429);
+  assert.equal(await loginFrom('127.0.7.1', 'admin', password), 200);
+  // A success of the user resets the count. Many guesses at once, which wait for argon2, delay it only.
+  const guesses = Array.from({ length: 90 }, (_, i) => loginFrom(`127.2.0.${i}`, `nobody-${i}`, 'x'));
+  assert.equal(await loginFrom('127.0.7.1', 'admin', password), 200);
+  await Promise.all(guesses);
 });

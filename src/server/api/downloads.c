@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #define MAX_TRANSFERS 50 /* at the same time */
-#define MAX_FAILURES  20 /* requests without a valid token, of one address, in a minute */
+#define MAX_FAILURES  20 /* requests without a valid token, of one network, in a minute */
 #define MAX_ADDRESSES 10000
 #define CHUNK         ((size_t)256 * 1024)
 #define MAX_QUEUE     (CHUNK + 4096) /* and the frame of a chunk */
@@ -32,7 +32,7 @@
 #define HOW_TO_GET_TOKEN "`dockmon token create` on the server prints a new line"
 
 struct downloads {
-    struct limit *failures;  /* by address */
+    struct limit *failures;  /* by network */
     struct job_queue *reads; /* of chunks; NULL before the first transfer */
     size_t n_transfers;
 };
@@ -171,7 +171,7 @@ static bool is_admitted(struct api_job *job)
         refuse(call, CODE_NOT_AUTHENTICATED, NO_TOKEN "; " HOW_TO_GET_TOKEN);
         return false;
     }
-    limit_undo(call->api->downloads->failures, call->peer);
+    limit_undo_address(call->api->downloads->failures, call->peer);
     return true;
 }
 
@@ -185,7 +185,8 @@ static void start_check(struct api_call *call, void (*done)(struct api_job *job)
     uint64_t wait_ms;
     struct api_job *job;
 
-    if (limit_take(call->api->downloads->failures, call->peer, time_monotonic_ms(), &wait_ms) < 0) {
+    if (limit_take_address(call->api->downloads->failures, call->peer, time_monotonic_ms(),
+                           &wait_ms) < 0) {
         refuse_guesses(call, wait_ms);
         return;
     }

@@ -79,7 +79,14 @@ void login_post(struct api_call *call)
         return;
     }
     call->target = xstrdup(name);
-    auth_login(call->api->o.auth, call->peer, name, password, on_login, call);
+    auth_login(call->api->o.auth,
+               &(struct auth_login_request){
+                   .peer = call->peer,
+                   .name = name,
+                   .password = password,
+                   .session_id = call->credentials->session_id,
+               },
+               on_login, call);
 }
 
 static void on_logout(void *owner, int code, const struct error *err)

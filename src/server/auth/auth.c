@@ -9,12 +9,14 @@
 #include "server/store/identities.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #define CACHE_LIFETIME_MS   5000
 #define CACHE_MAX           4096
 #define LOGIN_ATTEMPTS      10
 #define LOGIN_WINDOW_MS     60000
+#define LOGIN_DELAY_MS      5000
 #define LIMIT_MAX_KEYS      4096
 #define KEY_TOUCH_PERIOD_MS 60000
 
@@ -33,7 +35,12 @@ struct auth *auth_new(const struct auth_options *o)
     a->cache = identity_cache_new(CACHE_LIFETIME_MS, CACHE_MAX);
     a->by_peer = limit_new(attempts, LOGIN_WINDOW_MS, LIMIT_MAX_KEYS);
     a->by_user = limit_new(attempts, LOGIN_WINDOW_MS, LIMIT_MAX_KEYS);
+    a->by_known = limit_new(1, o->login_delay_ms ? o->login_delay_ms : LOGIN_DELAY_MS,
+                            LIMIT_MAX_KEYS);
+    a->by_change = limit_new(attempts, LOGIN_WINDOW_MS, LIMIT_MAX_KEYS);
+    a->hashes = hash_queue_new(o->hash_jobs, AUTH_HASH_PARALLEL);
     list_init(&a->flows);
+    list_init(&a->delayed);
     auth_watches_init(a);
     return a;
 }
@@ -42,16 +49,21 @@ void auth_free(struct auth *a)
 {
     if (!a)
         return;
+    hash_queue_free(a->hashes);
     while (!list_empty(&a->flows)) {
         struct auth_flow *f = CONTAINER_OF(a->flows.next, struct auth_flow, link);
 
         list_unlink(&f->link);
         f->auth = NULL;
+        if (f->abandon)
+            f->abandon(f);
     }
     auth_watches_done(a);
     identity_cache_free(a->cache);
     limit_free(a->by_peer);
     limit_free(a->by_user);
+    limit_free(a->by_known);
+    limit_free(a->by_change);
     free(a->initial_password_file);
     free(a);
 }
@@ -67,6 +79,21 @@ void auth_flow_init(struct auth_flow *f, struct auth *a)
 void auth_flow_done(struct auth_flow *f)
 {
     list_unlink(&f->link);
+}
+
+void auth_flow_set_known(struct auth_flow *f, int64_t user_id)
+{
+    f->hash.is_known = true;
+    (void)snprintf(f->hash.source, sizeof(f->hash.source), "user %jd", (intmax_t)user_id);
+}
+
+int auth_flow_hash(struct auth_flow *f, job_fn work, job_fn next, job_fn refuse)
+{
+    f->hash.work = work;
+    f->hash.done = next;
+    f->hash.refuse = refuse;
+    f->hash.owner = f;
+    return hash_queue_submit(f->auth->hashes, &f->hash);
 }
 
 static void make_key(char kind, const char *secret, char ret[IDENTITY_KEY_SIZE])

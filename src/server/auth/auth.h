@@ -48,18 +48,22 @@ bool identity_is_limited_key(const struct identity *who);
 /* A session with an initial password may only change it. */
 #define AUTH_MUST_CHANGE "The initial password must be changed first"
 
+#define AUTH_HASH_PARALLEL 2
+
 struct auth;
 
 struct auth_options {
-    struct loop *loop;            /* for auth/watch.h; NULL: watches do not notice expiry */
+    /* For delayed logins and auth/watch.h; NULL: no login waits, and no watch notices expiry. */
+    struct loop *loop;
     struct job_queue *store_jobs; /* in order */
-    struct job_queue *hash_jobs;  /* argon2, at most two in parallel */
+    struct job_queue *hash_jobs;  /* argon2, AUTH_HASH_PARALLEL at a time */
     struct db *store;
     uint64_t session_lifetime_ms;      /* 24 h */
     const char *initial_password_file; /* deleted at the first change of that password; or NULL */
-    unsigned login_attempts;           /* failed ones per minute, by peer and by user; 0: 10 */
-    uint64_t (*clock_ms)(void);        /* NULL: time_monotonic_ms */
-    int64_t (*utc_ms)(void);           /* NULL: time_utc_ms */
+    unsigned login_attempts;           /* failed ones per minute, by network and by user; 0: 10 */
+    uint64_t login_delay_ms;    /* between attempts beyond that from known networks; 0: 5 s */
+    uint64_t (*clock_ms)(void); /* NULL: time_monotonic_ms */
+    int64_t (*utc_ms)(void);    /* NULL: time_utc_ms */
 };
 
 /* Copies the options; queues, store and loop are borrowed. */
@@ -90,12 +94,18 @@ struct auth_login_result {
     uint64_t retry_after_s;
 };
 typedef void (*auth_login_fn)(void *owner, const struct auth_login_result *r);
-/* Verifies name and password and opens a session. The texts are copied. Failed attempts count
- * against the limits of the peer and of the user; a success resets the user's. */
+struct auth_login_request {
+    const char *peer, *name, *password;
+    const char *session_id; /* of an older session, which proves a known client; or NULL */
+};
+/*
+ * Verifies name and password and opens a session. The texts are copied. Failed attempts count
+ * against the limits of the network and of the user; a success resets the user's. From a network
+ * that this user has logged in from before, an attempt beyond these limits is not refused but
+ * waits for its turn, which comes every login_delay_ms, so that nobody else can lock the user out.
+ */
 void auth_login(struct auth *a,
-                const char *peer,
-                const char *name,
-                const char *password,
+                const struct auth_login_request *request,
                 auth_login_fn done,
                 void *owner);
 

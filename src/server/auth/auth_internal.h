@@ -9,6 +9,7 @@
 #include "base/list.h"
 #include "server/auth/auth.h"
 #include "server/auth/cache.h"
+#include "server/auth/hash_queue.h"
 #include "server/auth/limit.h"
 #include "server/store/secret.h"
 
@@ -18,8 +19,14 @@ struct auth {
     struct auth_options o;
     char *initial_password_file; /* or NULL */
     struct identity_cache *cache;
-    struct limit *by_peer, *by_user; /* password attempts */
+    struct hash_queue *hashes;
     struct list flows;
+
+    /* Attempts with a password: logins by network, by name of the user, and by user with a network
+     * that is known (login.c); changes of a password by user. */
+    struct limit *by_peer, *by_user, *by_known, *by_change;
+    struct list delayed; /* logins (login.c) */
+    size_t n_delayed;
 
     /* watch.c */
     struct list watches;
@@ -34,12 +41,24 @@ struct auth_flow {
     struct list link; /* on auth.flows */
     struct auth *auth;
     struct db *store; /* for work(), which must not access auth */
+    struct hash_job hash;
+    void (*abandon)(struct auth_flow *f); /* frees a flow that waits for no job; or NULL */
 };
 
 /* Adds the flow to auth.flows, so that auth_free() can detach it. */
 void auth_flow_init(struct auth_flow *f, struct auth *a);
 /* Removes the flow from auth.flows; harmless after auth_free(). */
 void auth_flow_done(struct auth_flow *f);
+
+/* Names the source of the flow's hashes: a user who has authenticated. */
+void auth_flow_set_known(struct auth_flow *f, int64_t user_id);
+/* Runs `work` by the queue of hashes and then `next`; both get the flow. Returns -ENOBUFS when there
+ * is no place. When the flow loses its place later, `refuse` is called instead. */
+int auth_flow_hash(struct auth_flow *f, job_fn work, job_fn next, job_fn refuse) _nodiscard_;
+
+/* Returns whether a user can have this name: 1 to AUTH_MAX_NAME letters, digits and ._@- */
+bool auth_name_is_valid(const char *name);
+#define AUTH_MAX_NAME 63
 
 /* Returns -ENOKEY if the password of the user is another one than in the row, which was read before
  * argon2: a password that was replaced in the meantime must not open or change anything. */

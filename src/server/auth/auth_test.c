@@ -8,6 +8,7 @@
 #include "server/sqlite/db_internal.h"
 #include "server/store/api_keys.h"
 #include "server/store/secret.h"
+#include "server/store/user_networks.h"
 #include "server/store/users.h"
 
 #include <errno.h>
@@ -15,93 +16,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PASSWORD "correct horse"
-
-/* argon2 is slow: all tests share one hash. */
-static const char *password_hash_of_tests(void)
-{
-    static char hash[PASSWORD_HASH_SIZE];
-
-    if (!hash[0])
-        assert_int_equal(password_hash(PASSWORD, hash, NULL), 0);
-    return hash;
-}
-
-/* Gives the admin a password, which tests change. */
-static int setup(void **state)
-{
-    struct bench *b;
-
-    if (bench_setup(state) < 0)
-        return -1;
-    b = *state;
-    return users_set_password(b->f->store, b->admin_id, password_hash_of_tests(), true,
-                              bench_utc_ms, NULL);
-}
-
 static int check(struct bench *b, const char *session_id, const char *bearer)
 {
     return bench_check(b, &(struct auth_proof){.session_id = session_id, .bearer = bearer});
 }
 
-static void on_login(void *owner, const struct auth_login_result *r)
-{
-    struct bench *b = owner;
-
-    b->n_done++;
-    b->code = r->code;
-    b->who = r->who;
-    b->retry_after_s = r->retry_after_s;
-    str_copy(b->session_id, sizeof(b->session_id), r->session_id ? r->session_id : "");
-}
-
-static int log_in_from(struct bench *b, const char *peer, const char *name, const char *password)
-{
-    b->n_done = 0;
-    auth_login(b->auth, peer, name, password, on_login, b);
-    assert_int_equal(b->n_done, 0); /* never before it returns */
-    bench_drain(b);
-    assert_int_equal(b->n_done, 1);
-    assert_int_equal(b->code == 0, b->session_id[0] != '\0');
-    return b->code;
-}
-
 static int log_in(struct bench *b, const char *name, const char *password)
 {
-    return log_in_from(b, "127.0.0.1", name, password);
-}
-
-static void on_code(void *owner, int code, const struct error *err)
-{
-    struct bench *b = owner;
-
-    b->n_done++;
-    b->code = code;
-    assert_non_null(err);
-    str_copy(b->message, sizeof(b->message), err->msg);
+    return bench_log_in_from(b, "127.0.0.1", name, password);
 }
 
 static int log_out(struct bench *b, const char *session_id)
 {
     b->n_done = 0;
-    auth_logout(b->auth, session_id, on_code, b);
-    assert_int_equal(b->n_done, 0);
-    bench_drain(b);
-    assert_int_equal(b->n_done, 1);
-    return b->code;
-}
-
-static int change(struct bench *b, const char *current, const char *new_password, const char *keep)
-{
-    b->n_done = 0;
-    auth_change_password(b->auth,
-                         &(struct auth_password_change){
-                             .user_id = b->admin_id,
-                             .current = current,
-                             .new_password = new_password,
-                             .keep_session_id = keep,
-                         },
-                         on_code, b);
+    auth_logout(b->auth, session_id, bench_on_code, b);
     assert_int_equal(b->n_done, 0);
     bench_drain(b);
     assert_int_equal(b->n_done, 1);
@@ -113,7 +41,7 @@ static void test_a_login_makes_a_session(void **state)
     struct bench *b = *state;
     struct user user = {0};
 
-    assert_int_equal(log_in(b, "admin", PASSWORD), 0);
+    assert_int_equal(log_in(b, "admin", BENCH_PASSWORD), 0);
     assert_true(str_is_hex(b->session_id, 64));
     assert_int_equal(b->who.user_id, b->admin_id);
     assert_string_equal(b->who.name, "admin");
@@ -141,63 +69,12 @@ static void test_wrong_names_and_wrong_passwords_are_refused_alike(void **state)
     long_name[sizeof(long_name) - 1] = '\0';
     memset(long_password, 'b', 2999);
     assert_int_equal(log_in(b, "admin", "wrong"), -ENOKEY);
-    assert_int_equal(log_in(b, "nobody", PASSWORD), -ENOKEY);
+    assert_int_equal(log_in(b, "nobody", BENCH_PASSWORD), -ENOKEY);
     assert_int_equal(log_in(b, "", ""), -ENOKEY);
-    assert_int_equal(log_in(b, long_name, PASSWORD), -ENOKEY);
+    assert_int_equal(log_in(b, long_name, BENCH_PASSWORD), -ENOKEY);
     assert_int_equal(log_in(b, "admin", long_password), -ENOKEY);
-    assert_int_equal(log_in(b, "admin' OR '1'='1", PASSWORD), -ENOKEY);
+    assert_int_equal(log_in(b, "admin' OR '1'='1", BENCH_PASSWORD), -ENOKEY);
     free(long_password);
-}
-
-static void test_ten_attempts_per_minute_are_allowed(void **state)
-{
-    struct bench *b = *state;
-
-    for (int i = 0; i < 10; i++) { /* from ten peers, so that the user's limit is reached first */
-        char peer[16];
-
-        (void)snprintf(peer, sizeof(peer), "10.0.0.%d", i);
-        assert_int_equal(log_in_from(b, peer, "admin", "wrong"), -ENOKEY);
-        bench_clock_ms += 1000;
-    }
-    assert_int_equal(log_in_from(b, "10.0.0.99", "admin", PASSWORD), -EAGAIN);
-    assert_int_equal(b->retry_after_s, 50);
-    bench_clock_ms += 49500;
-    assert_int_equal(log_in_from(b, "10.0.0.99", "admin", PASSWORD), -EAGAIN);
-    assert_int_equal(b->retry_after_s, 1);
-    bench_clock_ms += 500;
-    assert_int_equal(log_in_from(b, "10.0.0.99", "admin", PASSWORD), 0);
-}
-
-static void test_a_peer_cannot_try_one_user_after_another(void **state)
-{
-    struct bench *b = *state;
-    char long_name[200];
-
-    /* Names that are too long need no argon2, but count as attempts. */
-    memset(long_name, 'a', sizeof(long_name));
-    long_name[sizeof(long_name) - 1] = '\0';
-    for (int i = 0; i < 10; i++) {
-        long_name[0] = (char)('a' + i);
-        assert_int_equal(log_in_from(b, "10.0.0.1", long_name, "x"), -ENOKEY);
-    }
-    assert_int_equal(log_in_from(b, "10.0.0.1", "admin", PASSWORD), -EAGAIN);
-    assert_int_equal(b->retry_after_s, 60);
-    assert_int_equal(log_in_from(b, "10.0.0.2", "admin", PASSWORD), 0);
-}
-
-static void test_successful_logins_do_not_count_as_attempts(void **state)
-{
-    struct bench *b = *state;
-
-    bench_restart(b, 2);
-    for (int i = 0; i < 3; i++)
-        assert_int_equal(log_in(b, "admin", PASSWORD), 0);
-    assert_int_equal(log_in_from(b, "10.0.0.1", "admin", "wrong"), -ENOKEY);
-    assert_int_equal(log_in(b, "admin", PASSWORD), 0); /* resets the user's count */
-    assert_int_equal(log_in_from(b, "10.0.0.1", "admin", "wrong"), -ENOKEY);
-    assert_int_equal(log_in_from(b, "10.0.0.2", "admin", "wrong"), -ENOKEY);
-    assert_int_equal(log_in_from(b, "10.0.0.3", "admin", "wrong"), -EAGAIN);
 }
 
 static void test_sessions_end_after_their_lifetime(void **state)
@@ -205,7 +82,7 @@ static void test_sessions_end_after_their_lifetime(void **state)
     struct bench *b = *state;
     char session[80];
 
-    assert_int_equal(log_in(b, "admin", PASSWORD), 0);
+    assert_int_equal(log_in(b, "admin", BENCH_PASSWORD), 0);
     str_copy(session, sizeof(session), b->session_id);
     bench_utc_ms += (int64_t)BENCH_LIFETIME_MS - 1;
     assert_int_equal(check(b, session, NULL), 0);
@@ -219,9 +96,9 @@ static void test_logout_ends_one_session_at_once(void **state)
     struct bench *b = *state;
     char first[80], second[80];
 
-    assert_int_equal(log_in(b, "admin", PASSWORD), 0);
+    assert_int_equal(log_in(b, "admin", BENCH_PASSWORD), 0);
     str_copy(first, sizeof(first), b->session_id);
-    assert_int_equal(log_in(b, "admin", PASSWORD), 0);
+    assert_int_equal(log_in(b, "admin", BENCH_PASSWORD), 0);
     str_copy(second, sizeof(second), b->session_id);
     assert_string_not_equal(first, second);
     assert_int_equal(check(b, first, NULL), 0);
@@ -240,11 +117,11 @@ static void test_a_check_in_progress_does_not_undo_a_logout(void **state)
     struct bench *b = *state;
     char session[80];
 
-    assert_int_equal(log_in(b, "admin", PASSWORD), 0);
+    assert_int_equal(log_in(b, "admin", BENCH_PASSWORD), 0);
     str_copy(session, sizeof(session), b->session_id);
     auth_check(b->auth, &(struct auth_proof){.session_id = session}, bench_on_identity,
                b); /* reads the store before the logout does */
-    auth_logout(b->auth, session, on_code, b);
+    auth_logout(b->auth, session, bench_on_code, b);
     bench_drain(b);
     assert_int_equal(check(b, session, NULL), -ENOKEY);
 }
@@ -337,23 +214,23 @@ static void test_a_changed_password_ends_other_sessions(void **state)
     char kept[80], other[80];
 
     assert_int_equal(file_write_atomic(b->password_file, "x", 1, 0600, NULL), 0);
-    assert_int_equal(log_in(b, "admin", PASSWORD), 0);
+    assert_int_equal(log_in(b, "admin", BENCH_PASSWORD), 0);
     str_copy(kept, sizeof(kept), b->session_id);
-    assert_int_equal(log_in(b, "admin", PASSWORD), 0);
+    assert_int_equal(log_in(b, "admin", BENCH_PASSWORD), 0);
     str_copy(other, sizeof(other), b->session_id);
     assert_int_equal(check(b, kept, NULL), 0);
     assert_int_equal(check(b, other, NULL), 0);
 
-    assert_int_equal(change(b, "wrong", "battery staple", kept), -ENOKEY);
+    assert_int_equal(bench_change_password(b, "wrong", "battery staple", kept), -ENOKEY);
     assert_int_equal(check(b, other, NULL), 0);
     assert_int_equal(access(b->password_file, F_OK), 0);
 
-    assert_int_equal(change(b, PASSWORD, "battery staple", kept), 0);
+    assert_int_equal(bench_change_password(b, BENCH_PASSWORD, "battery staple", kept), 0);
     assert_int_equal(check(b, kept, NULL), 0);
     assert_false(b->who.must_change_password);
     assert_int_equal(check(b, other, NULL), -ENOKEY);
     assert_int_equal(access(b->password_file, F_OK), -1);
-    assert_int_equal(log_in(b, "admin", PASSWORD), -ENOKEY);
+    assert_int_equal(log_in(b, "admin", BENCH_PASSWORD), -ENOKEY);
     assert_int_equal(log_in(b, "admin", "battery staple"), 0);
 }
 
@@ -375,7 +252,7 @@ static void test_keys_end_with_the_password_unless_they_are_kept(void **state)
 {
     struct bench *b = *state;
     struct auth_password_change request = {.user_id = b->admin_id,
-                                           .current = PASSWORD,
+                                           .current = BENCH_PASSWORD,
                                            .new_password = "battery staple",
                                            .keep_api_keys = true};
     struct auth_user_request reset = {.action = AUTH_USER_SET_PASSWORD, .user_id = b->admin_id};
@@ -385,11 +262,11 @@ static void test_keys_end_with_the_password_unless_they_are_kept(void **state)
     _cleanup_(secret_freep) char *again = NULL;
 
     assert_int_equal(check(b, NULL, key), 0);
-    auth_change_password(b->auth, &request, on_code, b);
+    auth_change_password(b->auth, &request, bench_on_code, b);
     bench_drain(b);
     assert_int_equal(b->code, 0);
     assert_int_equal(check(b, NULL, key), 0);
-    assert_int_equal(change(b, "battery staple", "something else", NULL), 0);
+    assert_int_equal(bench_change_password(b, "battery staple", "something else", NULL), 0);
     assert_int_equal(check(b, NULL, key), -ENOKEY); /* at once: it was cached */
     assert_int_equal(check(b, NULL, other), 0);
 
@@ -407,12 +284,15 @@ static void test_a_password_that_is_replaced_meanwhile_opens_nothing(void **stat
     struct bench *b = *state;
     struct user user = {0};
 
-    auth_login(b->auth, "10.0.0.1", "admin", PASSWORD, on_login, b);
+    auth_login(b->auth,
+               &(struct auth_login_request){
+                   .peer = "10.0.0.1", .name = "admin", .password = BENCH_PASSWORD},
+               bench_on_login, b);
     auth_change_password(b->auth,
                          &(struct auth_password_change){.user_id = b->admin_id,
-                                                        .current = PASSWORD,
+                                                        .current = BENCH_PASSWORD,
                                                         .new_password = "battery staple"},
-                         on_code, b);
+                         bench_on_code, b);
     job_queue_drain(b->store_jobs); /* both have read the row */
     assert_int_equal(
         users_set_password(b->f->store, b->admin_id, "$argon2id$new", true, bench_utc_ms, NULL), 0);
@@ -452,14 +332,14 @@ static void test_bad_new_passwords_are_refused(void **state)
 {
     struct bench *b = *state;
 
-    assert_int_equal(change(b, PASSWORD, "short", NULL), -EDOM);
+    assert_int_equal(bench_change_password(b, BENCH_PASSWORD, "short", NULL), -EDOM);
     assert_non_null(strstr(b->message, "8 to 128"));
-    assert_int_equal(change(b, PASSWORD, PASSWORD, NULL), -EDOM);
+    assert_int_equal(bench_change_password(b, BENCH_PASSWORD, BENCH_PASSWORD, NULL), -EDOM);
     for (int i = 2; i < 10; i++)
-        assert_int_equal(change(b, PASSWORD, "", NULL), -EDOM);
-    assert_int_equal(change(b, PASSWORD, "battery staple", NULL), -EAGAIN);
+        assert_int_equal(bench_change_password(b, BENCH_PASSWORD, "", NULL), -EDOM);
+    assert_int_equal(bench_change_password(b, BENCH_PASSWORD, "battery staple", NULL), -EAGAIN);
     bench_clock_ms += 60000;
-    assert_int_equal(change(b, PASSWORD, "battery staple", NULL), 0);
+    assert_int_equal(bench_change_password(b, BENCH_PASSWORD, "battery staple", NULL), 0);
 }
 
 static void test_a_full_queue_reports_busy(void **state)
@@ -476,13 +356,16 @@ static void test_a_full_queue_reports_busy(void **state)
     assert_int_equal(b->n_done, 1);
     assert_int_equal(b->code, -ENOBUFS);
 
-    auth_login(b->auth, "p", "admin", PASSWORD, on_login, b);
-    auth_logout(b->auth, unknown, on_code, b);
+    auth_login(
+        b->auth,
+        &(struct auth_login_request){.peer = "p", .name = "admin", .password = BENCH_PASSWORD},
+        bench_on_login, b);
+    auth_logout(b->auth, unknown, bench_on_code, b);
     auth_change_password(b->auth,
                          &(struct auth_password_change){.user_id = b->admin_id,
                                                         .current = "x",
                                                         .new_password = "battery staple"},
-                         on_code, b);
+                         bench_on_code, b);
     assert_int_equal(b->n_done, 1); /* not before the functions return */
     bench_drain(b);
     assert_int_equal(many.n_done, 21);
@@ -498,29 +381,30 @@ static void test_flows_in_progress_are_abandoned_with_auth(void **state)
 
     b->n_done = 0;
     auth_check(b->auth, &(struct auth_proof){.session_id = unknown}, bench_on_identity, b);
-    auth_login(b->auth, "p", "admin", PASSWORD, on_login, b);
-    auth_logout(b->auth, unknown, on_code, b);
-    auth_logout(b->auth, "garbage", on_code, b);
+    auth_login(
+        b->auth,
+        &(struct auth_login_request){.peer = "p", .name = "admin", .password = BENCH_PASSWORD},
+        bench_on_login, b);
+    auth_logout(b->auth, unknown, bench_on_code, b);
+    auth_logout(b->auth, "garbage", bench_on_code, b);
     auth_change_password(b->auth,
                          &(struct auth_password_change){.user_id = b->admin_id,
-                                                        .current = PASSWORD,
+                                                        .current = BENCH_PASSWORD,
                                                         .new_password = "battery staple"},
-                         on_code, b);
+                         bench_on_code, b);
     auth_free(TAKE_PTR(b->auth));
     bench_drain(b);
     assert_int_equal(b->n_done, 0);
 }
 
-#define WITH_PASSWORD(name) cmocka_unit_test_setup_teardown(name, setup, bench_teardown)
+#define WITH_PASSWORD(name) \
+    cmocka_unit_test_setup_teardown(name, bench_setup_password, bench_teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_PASSWORD(test_a_login_makes_a_session),
         WITH_PASSWORD(test_wrong_names_and_wrong_passwords_are_refused_alike),
-        WITH_PASSWORD(test_ten_attempts_per_minute_are_allowed),
-        WITH_PASSWORD(test_a_peer_cannot_try_one_user_after_another),
-        WITH_PASSWORD(test_successful_logins_do_not_count_as_attempts),
         WITH_PASSWORD(test_sessions_end_after_their_lifetime),
         WITH_PASSWORD(test_logout_ends_one_session_at_once),
         WITH_PASSWORD(test_a_check_in_progress_does_not_undo_a_logout),

@@ -99,6 +99,16 @@ static void change_finish(struct change *c)
     change_free(c);
 }
 
+static void change_next(void *job);
+
+static void refuse(void *job)
+{
+    struct change *c = job;
+
+    c->code = error_code_set(&c->err, CODE_BUSY, "%s", error_code_sentence(CODE_BUSY));
+    job_defer(c->flow.auth->o.store_jobs, c, change_next);
+}
+
 static void change_next(void *job)
 {
     static const struct {
@@ -123,11 +133,9 @@ static void change_next(void *job)
         return;
     }
     c->step = steps[step].next;
-    if (job_submit(steps[step].is_hash ? a->o.hash_jobs : a->o.store_jobs, c, steps[step].work,
-                   change_next) < 0) {
-        c->code = error_code_set(&c->err, CODE_BUSY, "%s", error_code_sentence(CODE_BUSY));
-        job_defer(a->o.store_jobs, c, change_next);
-    }
+    if ((steps[step].is_hash ? auth_flow_hash(&c->flow, steps[step].work, change_next, refuse)
+                             : job_submit(a->o.store_jobs, c, steps[step].work, change_next)) < 0)
+        refuse(c);
 }
 
 static int check_request(struct auth *a, const struct change *c, struct error *err)
@@ -136,8 +144,8 @@ static int check_request(struct auth *a, const struct change *c, struct error *e
     uint64_t wait_ms;
     int r;
 
-    (void)snprintf(key, sizeof(key), "change %lld", (long long)c->user_id);
-    if (limit_take(a->by_user, key, a->o.clock_ms(), &wait_ms) < 0) {
+    (void)snprintf(key, sizeof(key), "%jd", (intmax_t)c->user_id);
+    if (limit_take(a->by_change, key, key, a->o.clock_ms(), &wait_ms) < 0) {
         return error_set(err, -EAGAIN, "Too many attempts, try again in %u seconds",
                          (unsigned)((wait_ms + 999) / 1000));
     }
@@ -157,6 +165,7 @@ void auth_change_password(struct auth *a,
     struct change *c = xcalloc(1, sizeof(*c));
 
     auth_flow_init(&c->flow, a);
+    auth_flow_set_known(&c->flow, request->user_id);
     c->user_id = request->user_id;
     c->now_ms = a->o.utc_ms();
     c->current = xstrdup(request->current);

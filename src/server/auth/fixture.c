@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "server/auth/first_user.h"
+#include "server/auth/password.h"
 #include "server/store/api_keys.h"
 #include "server/store/secret.h"
 #include "server/store/user_sessions.h"
@@ -38,6 +39,8 @@ void bench_restart(struct bench *b, unsigned login_attempts)
 {
     auth_free(b->auth);
     b->auth = auth_new(&(struct auth_options){
+        .loop = b->login_delay_ms ? b->loop : NULL,
+        .login_delay_ms = b->login_delay_ms,
         .store_jobs = b->store_jobs,
         .hash_jobs = b->hash_jobs,
         .store = b->f->store,
@@ -138,4 +141,79 @@ void bench_add_session(struct bench *b, char name, int64_t user_id)
 
     secret_hash(bench_session_id(name, id), hash);
     assert_int_equal(user_sessions_insert(b->f->store, &row, NULL), 0);
+}
+
+/* argon2 is slow: all tests share one hash. */
+static const char *password_hash_of_tests(void)
+{
+    static char hash[PASSWORD_HASH_SIZE];
+
+    if (!hash[0])
+        assert_int_equal(password_hash(BENCH_PASSWORD, hash, NULL), 0);
+    return hash;
+}
+
+int bench_setup_password(void **state)
+{
+    struct bench *b;
+
+    if (bench_setup(state) < 0)
+        return -1;
+    b = *state;
+    return users_set_password(b->f->store, b->admin_id, password_hash_of_tests(), true,
+                              bench_utc_ms, NULL);
+}
+
+void bench_on_login(void *owner, const struct auth_login_result *r)
+{
+    struct bench *b = owner;
+
+    b->n_done++;
+    b->code = r->code;
+    b->who = r->who;
+    b->retry_after_s = r->retry_after_s;
+    str_copy(b->session_id, sizeof(b->session_id), r->session_id ? r->session_id : "");
+}
+
+int bench_log_in_from(struct bench *b, const char *peer, const char *name, const char *password)
+{
+    b->n_done = 0;
+    auth_login(b->auth,
+               &(struct auth_login_request){.peer = peer, .name = name, .password = password},
+               bench_on_login, b);
+    assert_int_equal(b->n_done, 0); /* never before it returns */
+    bench_drain(b);
+    assert_int_equal(b->n_done, 1);
+    assert_int_equal(b->code == 0, b->session_id[0] != '\0');
+    return b->code;
+}
+
+void bench_on_code(void *owner, int code, const struct error *err)
+{
+    struct bench *b = owner;
+
+    b->n_done++;
+    b->code = code;
+    assert_non_null(err);
+    str_copy(b->message, sizeof(b->message), err->msg);
+}
+
+int bench_change_password(struct bench *b,
+                          const char *current,
+                          const char *new_password,
+                          const char *keep)
+{
+    b->n_done = 0;
+    auth_change_password(b->auth,
+                         &(struct auth_password_change){
+                             .user_id = b->admin_id,
+                             .current = current,
+                             .new_password = new_password,
+                             .keep_session_id = keep,
+                         },
+                         bench_on_code, b);
+    assert_int_equal(b->n_done, 0);
+    bench_drain(b);
+    assert_int_equal(b->n_done, 1);
+    return b->code;
 }

@@ -18,6 +18,7 @@ struct bench {
     struct loop *loop;
     struct job_queue *store_jobs, *hash_jobs; /* each with room for 20 waiting jobs */
     struct auth *auth;
+    uint64_t login_delay_ms; /* for bench_restart(): logins can wait for so long; 0: they cannot */
     char *password_file;
     int64_t admin_id; /* of a user that nobody can log in as */
     int n_done, code;
@@ -47,3 +48,15 @@ void bench_add_session(struct bench *b, char name, int64_t user_id);
 /* Calls auth_check() and returns its code when all jobs are done. */
 int bench_check(struct bench *b, const struct auth_proof *proof);
 void bench_on_identity(void *owner, int code, const struct identity *who);
+
+/* As bench_setup(), but admin has BENCH_PASSWORD, which must be changed. */
+#define BENCH_PASSWORD "correct horse"
+int bench_setup_password(void **state);
+/* Return the code when all jobs are done, and set the members of the bench. */
+int bench_log_in_from(struct bench *b, const char *peer, const char *name, const char *password);
+int bench_change_password(struct bench *b,
+                          const char *current,
+                          const char *new_password,
+                          const char *keep /* a session, or NULL */);
+void bench_on_login(void *owner, const struct auth_login_result *r);
+void bench_on_code(void *owner, int code, const struct error *err);

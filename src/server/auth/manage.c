@@ -11,13 +11,12 @@
 #include "server/auth/first_user.h"
 #include "server/auth/password.h"
 #include "server/store/api_keys.h"
+#include "server/store/user_networks.h"
 #include "server/store/user_sessions.h"
 
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
-
-#define MAX_NAME 63
 
 enum manage_step { MANAGE_HASH, MANAGE_STORE, MANAGE_FINISH };
 
@@ -122,6 +121,8 @@ static int act(struct db *s, struct manage *m, struct error *err)
         r = users_set_password(s, m->user_id, m->hash, true, m->now_ms, err);
         if (r == 0)
             r = api_keys_delete_user(s, m->user_id, err);
+        if (r == 0)
+            r = user_networks_delete_user(s, m->user_id, err);
         break;
     case AUTH_USER_SET_RIGHTS:
         if (!m->with_scope)
@@ -178,6 +179,16 @@ static void manage_finish(struct manage *m)
     manage_free(m);
 }
 
+static void manage_next(void *job);
+
+static void refuse(void *job)
+{
+    struct manage *m = job;
+
+    m->code = error_code_set(&m->err, CODE_BUSY, "%s", error_code_sentence(CODE_BUSY));
+    job_defer(m->flow.auth->o.store_jobs, m, manage_next);
+}
+
 static void manage_next(void *job)
 {
     struct manage *m = job;
@@ -193,23 +204,26 @@ static void manage_next(void *job)
         return;
     }
     m->step++;
-    if (job_submit(is_hash ? a->o.hash_jobs : a->o.store_jobs, m, is_hash ? hash_work : store_work,
-                   manage_next) < 0) {
-        m->code = error_code_set(&m->err, CODE_BUSY, "%s", error_code_sentence(CODE_BUSY));
-        job_defer(a->o.store_jobs, m, manage_next);
-    }
+    if ((is_hash ? auth_flow_hash(&m->flow, hash_work, manage_next, refuse)
+                 : job_submit(a->o.store_jobs, m, store_work, manage_next)) < 0)
+        refuse(m);
 }
 
-static int check_name(const char *name, struct error *err)
+bool auth_name_is_valid(const char *name)
 {
     static const char allowed[] =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@-";
     size_t n = strlen(name);
 
-    if (n == 0 || n > MAX_NAME || strspn(name, allowed) != n) {
+    return n > 0 && n <= AUTH_MAX_NAME && strspn(name, allowed) == n;
+}
+
+static int check_name(const char *name, struct error *err)
+{
+    if (!auth_name_is_valid(name)) {
         return error_set(err, -EDOM,
                          "`username` must have 1 to %d letters, digits, `.`, `_`, `@` or `-`",
-                         MAX_NAME);
+                         AUTH_MAX_NAME);
     }
     return 0;
 }
@@ -222,6 +236,7 @@ void auth_manage_user(struct auth *a,
     struct manage *m = xcalloc(1, sizeof(*m));
 
     auth_flow_init(&m->flow, a);
+    auth_flow_set_known(&m->flow, request->by.owner_id);
     m->step = takes_password(request->action) ? MANAGE_HASH : MANAGE_STORE;
     m->action = request->action;
     m->by = request->by;

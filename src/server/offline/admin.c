@@ -13,6 +13,7 @@
 #include "server/store/hosts.h"
 #include "server/store/secret.h"
 #include "server/store/tokens.h"
+#include "server/store/user_networks.h"
 #include "server/store/user_sessions.h"
 #include "server/store/users.h"
 
@@ -189,6 +190,8 @@ static int reset_password(struct db *s, void *arg, struct error *err)
         r = user_sessions_delete_user(s, user.id, NULL, err);
     if (r == 0)
         r = api_keys_delete_user(s, user.id, err);
+    if (r == 0)
+        r = user_networks_delete_user(s, user.id, err);
     return r;
 }
 
