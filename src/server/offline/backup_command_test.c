@@ -43,7 +43,7 @@ static void test_backup_and_restore_are_recorded_in_the_audit_log(void **state)
     assert_int_equal(run(f->dir, "backup", file), 0);
     assert_audited(f->store, "backup.create");
     db_close(TAKE_PTR(f->store));
-    assert_int_equal(run("/nonexistent/deep", "restore", file), 1);
+    assert_int_equal(run("/dev/null/deep", "restore", file), 1);
     assert_int_equal(run(f->dir, "restore", file), 0);
     assert_int_equal(store_open(&f->store, f->dir, NULL), 0);
     assert_audited(f->store, "backup.restore");
@@ -54,8 +54,8 @@ static void test_failures_exit_with_1_and_wrong_usage_with_2(void **state)
     struct fixture *f = *state;
     char word[] = "backup", file[] = "x", flag[] = "--nonsense", help[] = "--help";
 
-    assert_int_equal(run(f->dir, "restore", "/nonexistent/deep/backup"), 1);
-    assert_int_equal(run(f->dir, "backup", "/nonexistent/deep/backup"), 1);
+    assert_int_equal(run(f->dir, "restore", "/dev/null/deep/backup"), 1);
+    assert_int_equal(run(f->dir, "backup", "/dev/null/deep/backup"), 1);
     assert_int_equal(run(f->dir, "backup", NULL), 2);
     assert_int_equal(run(f->dir, "backup", ""), 2);
     assert_int_equal(admin_run(3, (char *[]){word, file, file, NULL}, f->dir), 2);
