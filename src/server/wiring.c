@@ -278,7 +278,6 @@ static void close_maintenance(struct server *s)
 
 static int open_sessions(struct server *s, const struct config *config, struct error *err)
 {
-    (void)err;
     s->sessions = sessions_new(&(struct sessions_options){
         .loop = s->loop,
         .store_jobs = s->store_jobs,
@@ -293,7 +292,7 @@ static int open_sessions(struct server *s, const struct config *config, struct e
         .ping_interval_ms = config->ping_interval_ms,
         .poll_interval_ms = config->poll_interval_ms,
     });
-    return 0;
+    return sessions_load_tokens(s->sessions, err);
 }
 
 static void close_sessions(struct server *s)
@@ -305,7 +304,7 @@ static int open_stats_channels(struct server *s, const struct config *config, st
 {
     (void)config;
     (void)err;
-    s->stats_channels = stats_channels_new(s->fleet);
+    s->stats_channels = stats_channels_new(s->fleet, s->sessions);
     return 0;
 }
 

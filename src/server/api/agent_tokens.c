@@ -23,7 +23,7 @@
 #define ANSWER_MS 20000
 
 /* Arguments of the jobs. */
-enum { ARG_AGENT, ARG_TOKEN };
+enum { ARG_AGENT, ARG_TOKEN, ARG_HASHES };
 
 /* Returns the host whose agent is addressed. The caller's scope must cover the whole host;
  * otherwise answers the call and returns NULL. */
@@ -40,6 +40,21 @@ static struct fleet_host *find_host(struct api_call *call)
                   "Permission denied: the scope of %s does not cover all of host %s",
                   call->who.name, h->row.name);
     return NULL;
+}
+
+/* The job's last step: the tokens that are valid now, for note_tokens(). */
+static int list_tokens(struct api_job *job)
+{
+    return agent_token_list_of(job->store, job->args[ARG_AGENT], &job->args[ARG_HASHES], &job->err);
+}
+
+/* Every change of a token ends here. */
+static void note_tokens(const struct api_job *job)
+{
+    if (job->args[ARG_HASHES]) {
+        sessions_set_tokens(job->call->api->o.sessions, job->args[ARG_AGENT],
+                            job->args[ARG_HASHES]);
+    }
 }
 
 static bool can_rotate(const struct agent *a)
@@ -80,6 +95,8 @@ static int confirm_work(struct api_job *job)
     int r = agent_token_confirm(job->store, job->args[ARG_TOKEN], &job->err);
 
     if (r == 0)
+        r = list_tokens(job);
+    if (r == 0)
         job->result = json_pack("{s:b, s:o}", "success", 1, "agent_id",
                                 json_text_str(job->args[ARG_AGENT]));
     return r;
@@ -92,6 +109,7 @@ static void wipe_token(struct api_job *job)
 
 static void confirm_done(struct api_job *job)
 {
+    note_tokens(job);
     api_job_answer(job);
     wipe_token(job);
 }
@@ -133,6 +151,7 @@ static void rotate_done(struct api_job *job)
     const struct fleet_host *h = fleet_find_agent(call->api->o.fleet, job->args[ARG_AGENT]);
     struct rotation *rotation;
 
+    note_tokens(job);
     if (job->code < 0 || !h) {
         if (job->code < 0) {
             api_fail(call, job->code, "%s", job->err.msg);
@@ -161,8 +180,10 @@ static void rotate_done(struct api_job *job)
 
 static int rotate_work(struct api_job *job)
 {
-    return agent_token_rotate(job->store, job->args[ARG_AGENT], job->numbers[0],
-                              &job->args[ARG_TOKEN], &job->err);
+    int r = agent_token_rotate(job->store, job->args[ARG_AGENT], job->numbers[0],
+                               &job->args[ARG_TOKEN], &job->err);
+
+    return r < 0 ? r : list_tokens(job);
 }
 
 void agents_rotate(struct api_call *call)
@@ -185,6 +206,8 @@ static int revoke_work(struct api_job *job)
     int r = agent_token_revoke(job->store, job->args[ARG_AGENT], &job->err);
 
     if (r == 0)
+        r = list_tokens(job);
+    if (r == 0)
         job->result = json_pack("{s:b, s:o}", "success", 1, "agent_id",
                                 json_text_str(job->args[ARG_AGENT]));
     return r;
@@ -194,6 +217,7 @@ static void revoke_done(struct api_job *job)
 {
     struct fleet_host *h = fleet_find_agent(job->call->api->o.fleet, job->args[ARG_AGENT]);
 
+    note_tokens(job);
     if (job->code == 0 && h) {
         if (!agent_token_is_revoked(&h->agent)) {
             free(h->agent.token_hash);

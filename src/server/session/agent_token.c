@@ -4,11 +4,14 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "base/str.h"
 #include "proto/error_code.h"
 #include "proto/known_texts.h"
 #include "server/store/agent_tokens.h"
 #include "server/store/secret.h"
+
+#define MAX_LIST ((AGENT_TOKENS_MAX + 2) * SECRET_HASH_SIZE + 1)
 
 char *agent_token_hash(const char *token, const char *prefix)
 {
@@ -93,6 +96,43 @@ int agent_token_find(
     }
     *ret_is_legacy = true;
     return 0;
+}
+
+/* --- listing ---------------------------------------------------------------------------------- */
+
+static void add_hash(void *arg, const char *agent_id _unused_, const char *token_hash)
+{
+    (void)buf_printf(arg, " %s", token_hash);
+}
+
+int agent_token_list(struct db *s, const struct agent *a, char **ret, struct error *err)
+{
+    struct buf text = BUF_INIT(MAX_LIST);
+    _cleanup_free_ char *id_hash = agent_token_hash(a->id, AGENT_TOKEN_PROVEN);
+    int r = 0;
+
+    if (!agent_token_is_revoked(a)) {
+        if (a->token_hash) {
+            add_hash(&text, NULL,
+                     agent_token_is_unproven(a) ? a->token_hash + strlen(AGENT_TOKEN_UNCONFIRMED)
+                                                : a->token_hash);
+        }
+        if (agent_token_is_unproven(a))
+            add_hash(&text, NULL, id_hash);
+        r = agent_tokens_each(s, a->id, add_hash, &text, err);
+    }
+    if (r == 0)
+        *ret = xstrdup(text.size > 0 ? buf_str(&text) + 1 : "");
+    buf_done(&text);
+    return r;
+}
+
+int agent_token_list_of(struct db *s, const char *agent_id, char **ret, struct error *err)
+{
+    _cleanup_(agent_done) struct agent a = {0};
+    int r = agents_get(s, agent_id, &a, err);
+
+    return r < 0 ? r : agent_token_list(s, &a, ret, err);
 }
 
 /* --- changes ---------------------------------------------------------------------------------- */

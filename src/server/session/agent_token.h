@@ -46,6 +46,16 @@ int agent_token_find(struct db *s,
                      struct error *err) _nodiscard_;
 
 /*
+ * Sets *ret to the hashes of all tokens that agent_token_find() accepts for the agent, separated
+ * by blanks; to be freed.
+ */
+int agent_token_list(struct db *s, const struct agent *a, char **ret, struct error *err)
+    _nodiscard_;
+/* The same for the agent of this id. */
+int agent_token_list_of(struct db *s, const char *agent_id, char **ret, struct error *err)
+    _nodiscard_;
+
+/*
  * Issues a further token; those that the agent has remain valid until it uses or confirms the new
  * one. The caller frees it with secret_free(). -EBUSY: the agent's token is revoked.
  */

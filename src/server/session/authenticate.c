@@ -163,6 +163,8 @@ static void auth_done(void *owner)
 {
     struct auth_job *job = owner;
 
+    if (job->code == 0)
+        sessions_set_tokens(job->owner, job->out.agent.id, job->out.token_hashes);
     if (job->owner->is_holding) {
         list_append(&job->owner->held, &job->link);
     } else {

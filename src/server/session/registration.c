@@ -36,6 +36,7 @@ void registration_done(struct registration *r)
     host_done(&r->host);
     agent_done(&r->agent);
     secret_free(r->permanent_token);
+    free(r->token_hashes);
     free(r->former_engine);
     free(r->migrated_id);
     free(r->migrated_name);
@@ -481,9 +482,8 @@ static int register_new(struct db *s, struct attempt *a, struct error *err)
     return insert_rows(s, a, err);
 }
 
-static int decide(struct db *s, void *arg, struct error *err)
+static int find_place(struct db *s, struct attempt *a, struct error *err)
 {
-    struct attempt *a = arg;
     bool is_legacy;
     int r;
 
@@ -496,6 +496,14 @@ static int decide(struct db *s, void *arg, struct error *err)
     if (r != -ENOENT)
         return r;
     return register_new(s, a, err);
+}
+
+static int decide(struct db *s, void *arg, struct error *err)
+{
+    struct attempt *a = arg;
+    int r = find_place(s, a, err);
+
+    return r < 0 ? r : agent_token_list(s, &a->out->agent, &a->out->token_hashes, err);
 }
 
 int registration_run(struct db *s,

@@ -44,6 +44,7 @@ struct registration {
     struct host host;
     struct agent agent;
     char *permanent_token;          /* to be sent in auth_success */
+    char *token_hashes;             /* of all valid tokens: agent_token_list() */
     bool is_new;                    /* registered now, not reconnected */
     bool is_repeated;               /* registered again: the first answer was lost */
     bool is_replaced;               /* in the place of the host's former agent */

@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "proto/json_text.h"
 #include "proto/known_texts.h"
+#include "server/session/agent_token.h"
 #include "server/session/host_events.h"
 
 static const char *const state_names[] = {
@@ -80,6 +81,42 @@ static void on_event_stored(void *owner, const struct event *e)
 static void notify_gone(struct sessions *s, const char *agent_id)
 {
     listeners_emit(&s->listeners, struct sessions_listener, on_agent_gone, agent_id);
+}
+
+struct token_load {
+    struct sessions *owner;
+    struct error *err;
+    int code;
+};
+
+static void load_tokens(void *arg, const struct agent *a)
+{
+    struct token_load *load = arg;
+    _cleanup_free_ char *hashes = NULL;
+
+    if (load->code == 0)
+        load->code = agent_token_list(load->owner->o.store, a, &hashes, load->err);
+    if (load->code == 0)
+        agent_keys_set(&load->owner->keys, a->id, hashes);
+}
+
+int sessions_load_tokens(struct sessions *s, struct error *err)
+{
+    struct token_load load = {.owner = s, .err = err};
+    int r = agents_each(s->o.store, load_tokens, &load, err);
+
+    return r < 0 ? r : load.code;
+}
+
+void sessions_set_tokens(struct sessions *s, const char *agent_id, const char *hashes)
+{
+    agent_keys_set(&s->keys, agent_id, hashes);
+    listeners_emit(&s->listeners, struct sessions_listener, on_tokens, agent_id);
+}
+
+const char *sessions_find_token(const struct sessions *s, const char *token_hash)
+{
+    return agent_keys_find(&s->keys, token_hash);
 }
 
 void sessions_add_listener(struct sessions *s, struct sessions_listener *l)
@@ -453,6 +490,7 @@ void sessions_free(struct sessions *s)
         free_record(e->value);
     map_done(&s->records);
     map_done(&s->contested);
+    agent_keys_done(&s->keys);
     map_done(&s->live);
     ingest_free(s->ingest);
     free(s);
@@ -467,6 +505,7 @@ void sessions_drop_agent(struct sessions *s, const char *agent_id, const char *w
 {
     struct agent_record *record = map_remove(&s->records, agent_id);
 
+    sessions_set_tokens(s, agent_id, NULL);
     if (record && record->session)
         session_close(record->session, WS_CLOSE_POLICY, why);
     commands_fail_agent(s->commands, agent_id, why);

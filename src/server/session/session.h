@@ -59,6 +59,8 @@ struct sessions_listener {
                       const char *agent_id,
                       const char *name,
                       const json_t *payload);
+    /* Some of the agent's tokens may be invalid now: sessions_find_token(). */
+    void (*on_tokens)(struct sessions_listener *l, const char *agent_id);
     /* The session has ended or was replaced by another one of the same agent. */
     void (*on_agent_gone)(struct sessions_listener *l, const char *agent_id);
 };
@@ -78,6 +80,17 @@ struct sessions_options {
     /* Acknowledgements and registrations wait for it; NULL: samples are acknowledged at once. */
     struct history *history;
 };
+
+/* Call before the loop runs: reads the valid tokens of all agents. */
+int sessions_load_tokens(struct sessions *s, struct error *err) _nodiscard_;
+/*
+ * Call on the loop after every store job that has changed a token of an agent: a registration,
+ * each step of a rotation, a revocation. `hashes` is from agent_token_list(); NULL: none is valid.
+ * Channels of other tokens are closed.
+ */
+void sessions_set_tokens(struct sessions *s, const char *agent_id, const char *hashes);
+/* Returns the id of the agent that the token with this hash belongs to, or NULL. */
+const char *sessions_find_token(const struct sessions *s, const char *token_hash);
 
 struct sessions *sessions_new(const struct sessions_options *o);
 void sessions_add_listener(struct sessions *s, struct sessions_listener *l);

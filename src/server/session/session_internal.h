@@ -12,6 +12,7 @@
 #include "net/ws.h"
 #include "proto/error_code.h"
 #include "server/fleet/fleet_listener.h"
+#include "server/session/agent_keys.h"
 #include "server/session/ingest.h"
 #include "server/session/registration.h"
 #include "server/session/session.h"
@@ -120,8 +121,9 @@ struct sessions {
     struct history_listener history;
     struct commands *commands;
     struct ingest *ingest;
-    struct map live;      /* key -> struct session */
-    struct map records;   /* agent id -> struct agent_record */
+    struct map live;    /* key -> struct session */
+    struct map records; /* agent id -> struct agent_record */
+    struct agent_keys keys;
     struct map contested; /* hash of a token -> struct agent_record: contest.c */
     uint64_t n_keys;
     bool is_stopping;

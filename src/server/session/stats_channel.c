@@ -15,8 +15,6 @@
 #include <strings.h>
 
 #define BEARER       "Bearer "
-#define UNCONFIRMED  "unconfirmed:"
-#define REVOKED      "revoked:"
 #define MAX_DEPTH    4
 #define COMPLAINT_MS 60000
 
@@ -24,11 +22,14 @@ struct channel {
     struct ws_client socket;
     struct stats_channels *owner;
     char *host_id;
+    char token_hash[SECRET_HASH_SIZE];
     uint64_t complained_ms;
 };
 
 struct stats_channels {
     struct fleet *fleet;
+    struct sessions *sessions;
+    struct sessions_listener listener;
     struct ws_clients clients;
     struct map by_host; /* host id -> the newest channel of it */
 };
@@ -61,10 +62,8 @@ static void on_message(struct ws_client *socket, const char *data, size_t size, 
     json_t *message;
     int r;
 
-    if (!h || !h->agent.token_hash || str_starts_with(h->agent.token_hash, REVOKED)) {
-        ws_client_close(socket, WS_CLOSE_POLICY, "Agent deleted or revoked");
-        return;
-    }
+    if (!h)
+        return; /* the host was replaced by another one */
     message = is_binary ? NULL : json_text_parse(data, size, MAX_DEPTH, &err);
     if (!message) {
         complain(c, "a message is not valid JSON");
@@ -108,27 +107,15 @@ static const struct ws_client_handler client_handler = {
     .gone = on_gone,
 };
 
-/* Compares a token's hash with the one in the live model, where a revoked one has a prefix. */
-static bool is_token(const char *known, const char *hash)
+/* Closes the agent's channel if its token has become invalid. */
+static void on_tokens(struct sessions_listener *l, const char *agent_id)
 {
-    if (str_starts_with(known, UNCONFIRMED))
-        known += strlen(UNCONFIRMED);
-    return str_eq_secret(known, hash);
-}
+    struct stats_channels *s = CONTAINER_OF(l, struct stats_channels, listener);
+    const struct fleet_host *h = fleet_find_agent(s->fleet, agent_id);
+    struct channel *c = h ? map_find(&s->by_host, h->row.id) : NULL;
 
-/* The host whose agent has this permanent token. */
-static struct fleet_host *find_host(const struct fleet *f, const char *token)
-{
-    char hash[SECRET_HASH_SIZE];
-
-    secret_hash(token, hash);
-    map_foreach(fleet_hosts(f), e) {
-        struct fleet_host *h = e->value;
-
-        if (h->agent.token_hash && is_token(h->agent.token_hash, hash))
-            return h;
-    }
-    return NULL;
+    if (c && !sessions_find_token(s->sessions, c->token_hash))
+        ws_client_close(&c->socket, WS_CLOSE_POLICY, "The token is no longer valid");
 }
 
 static char *request_token(const struct http_request *r)
@@ -146,24 +133,33 @@ int stats_channels_accept(struct stats_channels *s,
                           struct ws_accept *ret)
 {
     char *token = request_token(r);
-    const struct fleet_host *h = str_is_empty(token) ? NULL : find_host(s->fleet, token);
+    char hash[SECRET_HASH_SIZE];
+    const struct fleet_host *h;
+    const char *agent_id;
     struct channel *c;
 
+    secret_hash(token ? token : "", hash);
     secret_free(token);
+    agent_id = sessions_find_token(s->sessions, hash);
+    h = agent_id ? fleet_find_agent(s->fleet, agent_id) : NULL;
     if (!h)
         return 401;
     c = xcalloc(1, sizeof(*c));
     c->owner = s;
+    str_copy(c->token_hash, sizeof(c->token_hash), hash);
     c->host_id = xstrdup(h->row.id);
     ws_clients_accept(&s->clients, &c->socket, r, rules, ret);
     return 0;
 }
 
-struct stats_channels *stats_channels_new(struct fleet *fleet)
+struct stats_channels *stats_channels_new(struct fleet *fleet, struct sessions *sessions)
 {
     struct stats_channels *s = xcalloc(1, sizeof(*s));
 
     s->fleet = fleet;
+    s->sessions = sessions;
+    s->listener.on_tokens = on_tokens;
+    sessions_add_listener(sessions, &s->listener);
     ws_clients_init(&s->clients,
                     &(struct ws_clients){.name = "stats channel", .handler = &client_handler});
     return s;
@@ -178,6 +174,7 @@ void stats_channels_free(struct stats_channels *s)
 {
     if (!s)
         return;
+    sessions_remove_listener(&s->listener);
     ws_clients_free_all(&s->clients);
     map_done(&s->by_host);
     free(s);

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-enum stmt { STMT_ADD, STMT_PRUNE, STMT_FIND, STMT_SETTLE, STMT_CLEAR, STMT_COUNT };
+enum stmt { STMT_ADD, STMT_PRUNE, STMT_FIND, STMT_SETTLE, STMT_CLEAR, STMT_EACH, STMT_COUNT };
 
 static const char *const sql[STMT_COUNT] = {
     [STMT_ADD] = "INSERT INTO agent_tokens (agent_id, token_hash, created_at_ms) "
@@ -14,6 +14,8 @@ static const char *const sql[STMT_COUNT] = {
     [STMT_FIND] = "SELECT agent_id FROM agent_tokens WHERE token_hash = :hash",
     [STMT_SETTLE] = "DELETE FROM agent_tokens WHERE agent_id = :agent AND id <= "
                     "(SELECT id FROM agent_tokens WHERE token_hash = :hash)",
+    [STMT_EACH] = "SELECT agent_id, token_hash FROM agent_tokens "
+                  "WHERE :agent IS NULL OR agent_id = :agent ORDER BY id",
     [STMT_CLEAR] = "DELETE FROM agent_tokens WHERE agent_id = :agent",
 };
 
@@ -71,6 +73,24 @@ int agent_tokens_settle(struct db *s,
     query_text(&q, ":agent", agent_id);
     query_text(&q, ":hash", token_hash);
     return query_run(&q, NULL, err);
+}
+
+int agent_tokens_each(
+    struct db *s, const char *agent_id, agent_tokens_row_fn fn, void *arg, struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r;
+
+    r = query_init(&q, s, sql[STMT_EACH], err);
+    if (r < 0)
+        return r;
+    query_text(&q, ":agent", agent_id);
+    while ((r = query_step(&q, err)) > 0) {
+        _cleanup_free_ char *id = query_column_text(&q, 0), *hash = query_column_text(&q, 1);
+
+        fn(arg, id, hash);
+    }
+    return r;
 }
 
 int agent_tokens_clear(struct db *s, const char *agent_id, struct error *err)

@@ -27,4 +27,11 @@ int agent_tokens_settle(struct db *s,
                         const char *agent_id,
                         const char *token_hash,
                         struct error *err) _nodiscard_;
+typedef void (*agent_tokens_row_fn)(void *arg, const char *agent_id, const char *token_hash);
+/* The tokens of one agent, or of all (NULL), oldest first. */
+int agent_tokens_each(struct db *s,
+                      const char *agent_id,
+                      agent_tokens_row_fn fn,
+                      void *arg,
+                      struct error *err) _nodiscard_;
 int agent_tokens_clear(struct db *s, const char *agent_id, struct error *err) _nodiscard_;
