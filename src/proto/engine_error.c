@@ -10,31 +10,38 @@
 static const struct {
     const char *words; /* part of the text, any case */
     enum error_code code;
+    int status; /* of the engine; 0: that of the code */
 } map[] = {
-    {"No such container",       CODE_NO_SUCH_CONTAINER    },
-    {"is already in use",       CODE_NAME_IN_USE          },
-    {"already exists",          CODE_NAME_IN_USE          },
-    {"is not running",          CODE_CONTAINER_NOT_RUNNING},
-    {"is not paused",           CODE_CONTAINER_NOT_PAUSED },
-    {"is already paused",       CODE_CONTAINER_PAUSED     },
-    {"is paused",               CODE_CONTAINER_PAUSED     },
-    {"is already in progress",  CODE_CONFLICT             },
-    {"cannot remove a running", CODE_CONTAINER_RUNNING    },
-    {"You cannot remove",       CODE_CONTAINER_RUNNING    },
-    {"No such image",           CODE_NO_SUCH_IMAGE        },
-    {"No such network",         CODE_NO_SUCH_NETWORK      },
-    {"no such volume",          CODE_NO_SUCH_VOLUME       },
-    {"conflict: unable to",     CODE_IN_USE               },
-    {"has active endpoints",    CODE_IN_USE               },
-    {"volume is in use",        CODE_IN_USE               },
-    {"pre-defined network",     CODE_BUILT_IN_NETWORK     },
+  /* Podman has only 500 for these. */
+    {"that name is already in use",                    CODE_NAME_IN_USE,           500},
+    {"UNIQUE constraint failed: ContainerConfig.Name", CODE_NAME_IN_USE,           500},
+    {"network is being used",                          CODE_IN_USE,                500},
+    {"volume is being used",                           CODE_IN_USE,                500},
+    {"No such container",                              CODE_NO_SUCH_CONTAINER,     0  },
+    {"is already in use",                              CODE_NAME_IN_USE,           0  },
+    {"already exists",                                 CODE_NAME_IN_USE,           0  },
+    {"is not running",                                 CODE_CONTAINER_NOT_RUNNING, 0  },
+    {"is not paused",                                  CODE_CONTAINER_NOT_PAUSED,  0  },
+    {"is already paused",                              CODE_CONTAINER_PAUSED,      0  },
+    {"is paused",                                      CODE_CONTAINER_PAUSED,      0  },
+    {"is already in progress",                         CODE_CONFLICT,              0  },
+    {"cannot remove a running",                        CODE_CONTAINER_RUNNING,     0  },
+    {"You cannot remove",                              CODE_CONTAINER_RUNNING,     0  },
+    {"No such image",                                  CODE_NO_SUCH_IMAGE,         0  },
+    {"No such network",                                CODE_NO_SUCH_NETWORK,       0  },
+    {"no such volume",                                 CODE_NO_SUCH_VOLUME,        0  },
+    {"conflict: unable to",                            CODE_IN_USE,                0  },
+    {"has active endpoints",                           CODE_IN_USE,                0  },
+    {"volume is in use",                               CODE_IN_USE,                0  },
+    {"pre-defined network",                            CODE_BUILT_IN_NETWORK,      0  },
 };
 
 static enum error_code find_words(int status, const char *text)
 {
     for (size_t i = 0; i < ARRAY_LEN(map); i++) {
-        if (strcasestr(text, map[i].words) &&
-            (status == 0 || status == error_code_status(map[i].code)))
+        int wanted = map[i].status ? map[i].status : error_code_status(map[i].code);
+
+        if (strcasestr(text, map[i].words) && (status == 0 || status == wanted))
             return map[i].code;
     }
     return CODE_NONE;

@@ -85,6 +85,11 @@ static void test_words_of_the_engine(void **state)
          CODE_BUILT_IN_NETWORK                                                                                                   },
  /* A status that contradicts the text has precedence. */
         {-EREMOTEIO, 500, "port 80 is already in use",                                                 CODE_ENGINE_ERROR         },
+        {-EREMOTEIO, 500, "creating container storage: that name is already in use",
+         CODE_NAME_IN_USE                                                                                                        },
+        {-EREMOTEIO, 500, "UNIQUE constraint failed: ContainerConfig.Name",                            CODE_NAME_IN_USE          },
+        {-EREMOTEIO, 500, "\"web\" has associated containers with it: network is being used",
+         CODE_IN_USE                                                                                                             },
         {-ENOENT,    404, "page not found",                                                            CODE_NOT_FOUND            },
         {-EBUSY,     409, "something else",                                                            CODE_CONFLICT             },
         {-EINVAL,    400, "bad parameter",                                                             CODE_BAD_REQUEST          },

@@ -1,5 +1,5 @@
 // Podman as the engine: join, list, operations, logs, events, statistics, exec, images, networks, volumes, and the
-// reconnect after its service was restarted. Asserted on Podman's own state.
+// reconnect after its service, the agent and the server were restarted. Asserted on Podman's own state.
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { cleanups } from './lib/cleanup.mjs';
@@ -144,11 +144,21 @@ test('images and volumes', async () => {
   assert.equal(pruned.removed_count, 1, JSON.stringify(pruned));
 });
 
-test('changes arrive after a restart of Podman\'s service', async () => {
+test('the host comes back after restarts of Podman\'s service, the agent and the server', { timeout: 180000 }, async () => {
+  const back = (what) => eventually(async () => {
+    const hosts = await client.get('/api/hosts');
+    return hosts.length === 1 && hosts[0].id === host.id && hosts[0].status === 'online';
+  }, { timeout: 40000, what });
   const c = await listed('survivor');
 
   await engine.down();
   await engine.up();
   await engine.docker('stop', '-t', '0', c.id);
   await eventually(async () => (await container(c)).state === 'exited', { timeout: 40000, what: 'a change after the restart of the service' });
+  await agent.down();
+  await agent.up();
+  await back('the agent was restarted');
+  await server.down();
+  await server.up();
+  await back('the server was restarted');
 });
