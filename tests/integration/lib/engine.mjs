@@ -62,10 +62,12 @@ export class Engine {
 
 // A dockerd that the test starts, for faults that must not affect a shared one: restarts and hangs.
 export class OwnEngine extends Engine {
-  static async start() {
+  // A test may set `path`, where the next dockerd is searched first.
+  static async start({ liveRestore = true } = {}) {
     const dir = await mkdtemp(join(tmpdir(), 'dockmon-dockerd-'));
     const engine = new OwnEngine(`unix://${join(dir, 'docker.sock')}`);
     engine.dir = dir;
+    engine.liveRestore = liveRestore;
     await engine.up();
     return engine;
   }
@@ -78,9 +80,9 @@ export class OwnEngine extends Engine {
       [
         '-H', this.host, '--data-root', join(this.dir, 'data'), '--exec-root', join(this.dir, 'exec'),
         '--pidfile', join(this.dir, 'docker.pid'), '--bridge', 'none', '--iptables=false', '--ip6tables=false',
-        '--config-file', config, '--live-restore', ...(this.flags ?? []),
+        '--config-file', config, ...(this.liveRestore ? ['--live-restore'] : []), ...(this.flags ?? []),
       ],
-      { name: 'dockerd' },
+      { name: 'dockerd', env: this.path ? { PATH: `${this.path}:${process.env.PATH}` } : {} },
     );
     await eventually(() => this.docker('version'), { timeout: 60000 });
   }
