@@ -62,7 +62,9 @@ export class Engine {
 
 // A dockerd that the test starts, for faults that must not affect a shared one: restarts and hangs.
 export class OwnEngine extends Engine {
-  // A test may set `path`, where the next dockerd is searched first.
+  liveRestore = true;
+  path = null; // where the next dockerd is searched first
+
   static async start({ liveRestore = true } = {}) {
     const dir = await mkdtemp(join(tmpdir(), 'dockmon-dockerd-'));
     const engine = new OwnEngine(`unix://${join(dir, 'docker.sock')}`);
