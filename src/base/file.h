@@ -21,5 +21,8 @@ int file_write_atomic(
  */
 int file_make_directory(const char *path) _nodiscard_;
 
+/* Removes a directory and everything below it; does not follow links. Missing is fine. */
+void file_remove_tree(const char *path);
+
 /* Syncs the directory, so that a rename to `path` or its creation survives a power cut. */
 int file_sync_directory_of(const char *path) _nodiscard_;

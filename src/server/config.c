@@ -95,6 +95,18 @@ static const struct option_spec specs[] = {
     {.flag = "no-history", .env = "DOCKMOND_NO_HISTORY", .type = OPTION_BOOL,
      .offset = OPT(wants_no_history), .fallback = "false",
      .help = "keep only the samples of the last 15 minutes, in memory"},
+    {.flag = "backup-schedule", .env = "DOCKMOND_BACKUP_SCHEDULE", .type = OPTION_STRING,
+     .offset = OPT(backup_schedule), .max = 64,
+     .help = "daily@HH:MM or hourly@MM, in local time: write a verified backup then"},
+    {.flag = "backup-dir", .env = "DOCKMOND_BACKUP_DIR", .type = OPTION_STRING,
+     .offset = OPT(backup_dir), .max = 3000,
+     .help = "DIR for scheduled backups, best on another disk; default: DATA-DIR/backups"},
+    {.flag = "backup-keep", .env = "DOCKMOND_BACKUP_KEEP", .type = OPTION_U64,
+     .offset = OPT(backup_keep), .fallback = "7", .min = 1, .max = 10000,
+     .help = "number of scheduled backups to keep"},
+    {.flag = "backup-history", .env = "DOCKMOND_BACKUP_HISTORY", .type = OPTION_BOOL,
+     .offset = OPT(is_history_backed_up), .fallback = "true",
+     .help = "include the history in scheduled backups"},
     {.flag = "check", .type = OPTION_BOOL, .offset = OPT(wants_check), .fallback = "false",
      .help = "check the configuration and the data directory, then exit"},
     {.flag = "version", .type = OPTION_BOOL, .offset = OPT(wants_version), .fallback = "false",
@@ -164,6 +176,8 @@ static int derive(struct config *c, struct buf *errors)
     }
     if (c->history_tiers && tiers_parse(c->history_tiers, c->history_keep_ms, &err) < 0)
         (void)buf_printf(errors, "--history-tiers (DOCKMOND_HISTORY_TIERS): %s\n", err.msg);
+    if (c->backup_schedule && backup_plan_parse(c->backup_schedule, &c->backup_plan, &err) < 0)
+        (void)buf_printf(errors, "--backup-schedule (DOCKMOND_BACKUP_SCHEDULE): %s\n", err.msg);
     derive_tls(c, errors);
     return errors->size == before ? 0 : -EINVAL;
 }

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "server/history/tier.h"
+#include "server/maintenance/backup_plan.h"
 #include "server/tls/tls_keeper.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -32,6 +33,10 @@ struct config {
     uint64_t auth_timeout_ms, ping_interval_ms; /* of agents */
     uint64_t stats_memory_mib;                  /* 0: a quarter of the machine's memory */
     bool wants_no_history;
+    char *backup_schedule; /* NULL: none */
+    char *backup_dir;      /* NULL: DATA-DIR/backups */
+    uint64_t backup_keep;
+    bool is_history_backed_up;
     char *history_tiers;
     int64_t history_keep_ms[TIER_COUNT]; /* parsed from history_tiers */
 
@@ -39,6 +44,7 @@ struct config {
     char *host;
     uint16_t port;
     bool is_tls;
+    struct backup_plan backup_plan;
     enum log_level log_level;
     bool is_log_json;
 };

@@ -33,6 +33,7 @@ struct server {
     struct auth *auth;
     struct housekeeping *housekeeping;
     struct health *health;
+    struct scheduled_backup *scheduled_backup; /* NULL: none is configured */
     struct sessions *sessions;
     struct feed *feed;
     struct sampling *sampling;
@@ -78,3 +79,8 @@ extern const struct server_part server_parts[];
 extern const size_t n_server_parts;
 
 void server_reload(struct server *s);
+
+/* The server is ready: writes its address to the log and to running.json. */
+void server_announce(const struct server *s, const struct config *config);
+/* Writes running.json again, after a change of the key. */
+void server_write_running(const struct server *s);

@@ -29,6 +29,7 @@
 #include "server/logs/ws_endpoint.h"
 #include "server/maintenance/health.h"
 #include "server/maintenance/housekeeping.h"
+#include "server/maintenance/scheduled_backup.h"
 #include "server/server_internal.h"
 #include "server/session/session.h"
 #include "server/session/stats_channel.h"
@@ -43,7 +44,6 @@
 
 #include <errno.h>
 #include <stdint.h>
-#include <string.h>
 #include <unistd.h>
 
 #define STORE_MAX_WAITING 20000 /* a reconnect storm of as many agents as a server may have */
@@ -176,24 +176,6 @@ static void free_stats(struct server *s)
 
 /* Certificate */
 
-static void write_running(const struct server *s)
-{
-    struct error err = ERROR_INIT;
-    struct running running = {
-        .host = s->listen_host,
-        .port = http_server_port(s->http),
-        .is_tls = s->tls != NULL,
-        .has_agent_files = agent_files_have_programs(s->agent_files),
-    };
-    int r;
-
-    running.fingerprint = s->tls ? xstrdup(tls_keeper_fingerprint(s->tls)) : NULL;
-    r = running_write(s->data_dir, &running, &err);
-    free(running.fingerprint);
-    if (r < 0)
-        log_warn(NULL, "offline commands will not know the address of this server: %s", err.msg);
-}
-
 static void on_certificate(void *owner)
 {
     struct server *s = owner;
@@ -201,7 +183,7 @@ static void on_certificate(void *owner)
     if (!s->http)
         return;
     http_server_set_tls(s->http, tls_keeper_context(s->tls));
-    write_running(s);
+    server_write_running(s);
 }
 
 static int open_tls(struct server *s, const struct config *config, struct error *err)
@@ -266,6 +248,34 @@ static int open_maintenance(struct server *s, const struct config *config, struc
         .max_waiting = STORE_MAX_WAITING,
     });
     return 0;
+}
+
+static int open_backups(struct server *s, const struct config *config, struct error *err)
+{
+    _cleanup_free_ char *dir = config->backup_dir ? xstrdup(config->backup_dir)
+                                                  : xasprintf("%s/backups", config->data_dir);
+
+    if (!config->backup_schedule)
+        return 0;
+    s->scheduled_backup = scheduled_backup_new(&(struct scheduled_backup_options){
+        .loop = s->loop,
+        .plan = config->backup_plan,
+        .data_dir = config->data_dir,
+        .dir = dir,
+        .keep = (size_t)config->backup_keep,
+        .without_history = !config->is_history_backed_up,
+    });
+    return s->scheduled_backup ? 0 : error_set(err, -EAGAIN, "worker threads cannot be started");
+}
+
+static void close_backups(struct server *s)
+{
+    scheduled_backup_stop(s->scheduled_backup);
+}
+
+static void free_backups(struct server *s)
+{
+    scheduled_backup_free(s->scheduled_backup);
 }
 
 static void close_maintenance(struct server *s)
@@ -517,18 +527,6 @@ static bool describe(void *owner, char ret_text[SERVICE_TEXT_SIZE])
     return true; /* it listens */
 }
 
-static void log_listening(const struct server *s, const struct config *config)
-{
-    const char *fingerprint = s->tls ? tls_keeper_fingerprint(s->tls) : NULL;
-    bool is_v6 = strchr(config->host, ':') != NULL;
-
-    log_info(fingerprint ? LOG_FIELDS("fingerprint", fingerprint) : NULL,
-             "dockmond " DOCKMON_VERSION " listening on %s://%s%s%s:%u, data in %s",
-             s->tls ? "https" : "http", is_v6 ? "[" : "",
-             config->host[0] ? config->host : "0.0.0.0", is_v6 ? "]" : "",
-             (unsigned)http_server_port(s->http), config->data_dir);
-}
-
 static int open_service(struct server *s, const struct config *config, struct error *err)
 {
     int r;
@@ -545,8 +543,7 @@ static int open_service(struct server *s, const struct config *config, struct er
         return r;
     s->listen_host = xstrdup(config->host);
     s->data_dir = xstrdup(config->data_dir);
-    write_running(s);
-    log_listening(s, config);
+    server_announce(s, config);
     return 0;
 }
 
@@ -568,6 +565,7 @@ const struct server_part server_parts[] = {
     {"tls",            open_tls,            NULL,                NULL,                 free_tls        },
     {"auth",           open_auth,           NULL,                NULL,                 free_auth       },
     {"maintenance",    open_maintenance,    NULL,                close_maintenance,    NULL            },
+    {"backups",        open_backups,        NULL,                close_backups,        free_backups    },
     {"sessions",       open_sessions,       NULL,                close_sessions,       NULL            },
     {"feed",           open_feed,           stop_feed,           close_feed,           NULL            },
     {"stats-channels", open_stats_channels, stop_stats_channels, close_stats_channels, NULL            },

@@ -1,9 +1,9 @@
 // Backup while the server works, and restore: hosts, users and keys come back.
 import assert from 'node:assert/strict';
-import { stat, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { Client, Server, bin, temporaryDirectory } from './lib/dockmon.mjs';
+import { Client, Server, bin, dockmon, temporaryDirectory } from './lib/dockmon.mjs';
 import { HandAgent } from './lib/hand-agent.mjs';
 import { run } from './lib/process.mjs';
 import { eventually } from './lib/wait.mjs';
@@ -96,4 +96,60 @@ test('a file that is not a backup is refused, and the database is kept', async (
   assert.equal(r.code, 1);
   assert.match(r.stderr, /is damaged \(file is not a database\)/);
   await server.up();
+});
+
+test('a restore elsewhere: agents and the CLI go on with the same key, and the history is there', { timeout: 120000 }, async () => {
+  const first = await Server.start({ args: ['--tls'] });
+  const elsewhere = join(dir, 'elsewhere');
+  const copy = join(dir, 'whole.backup');
+  const pin = await first.admin('fingerprint');
+  const key = await first.admin('apikey', 'create', '--name', 'cli', '--role', 'admin');
+  await eventually(() => stat(join(first.dir, 'history/head.db')));
+  const saved = await offline(first.dir, 'backup', copy);
+  assert.match(saved.stderr, /written and verified: the database, the server's key, [1-9]\d* files of the history/);
+  const port = first.port;
+  await first.remove(); // the machine is lost
+
+  const restored = await offline(elsewhere, 'restore', copy);
+  assert.equal(restored.code, 0, restored.stderr);
+  assert.doesNotMatch(restored.stderr, /previous database/, 'there was none');
+  await stat(join(elsewhere, 'history/head.db'));
+  const second = await Server.start({ dir: elsewhere, args: ['--tls'], port });
+  try {
+    assert.equal(await second.admin('fingerprint'), pin);
+    const r = await dockmon(second, key, ['hosts'], { env: { DOCKMON_PIN: pin } });
+    assert.equal(r.code, 0, r.stderr);
+  } finally {
+    await second.remove();
+  }
+});
+
+test('scheduled backups are written, limited in number, and survive a full disk', { timeout: 120000 }, async () => {
+  const disk = join(dir, 'disk');
+  await mkdir(disk);
+  assert.equal((await run('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', disk])).code, 0, 'needs root');
+  const old = Array.from({ length: 9 }, (_, n) => `dockmon-2020010${n + 1}-030000.backup`);
+  for (const name of [...old, 'dockmon-20200101-030000.backup.unfinished', 'mine.backup']) await writeFile(join(disk, name), '');
+  const s = await Server.start({ args: ['--backup-schedule', 'daily@03:00', '--backup-dir', disk] });
+  try {
+    await s.process.line(/no backup was written: .* has \d+ MiB left; \d+ MiB are needed, and 64 MiB stay free; tried again in 10 s/, { timeout: 30000 });
+    assert.equal((await readdir(disk)).filter((n) => /^dockmon-2020.*backup$/.test(n)).length, 9, 'a failure removes nothing');
+    await (await s.client()).post('/api/agent/generate-token');
+    assert.equal((await run('mount', ['-o', 'remount,size=200m', disk])).code, 0);
+    const line = await s.process.line(/backup written and verified/, { timeout: 40000 });
+    const [, name] = /file=(\S+)/.exec(line);
+    const kept = (await readdir(disk)).sort();
+    assert.deepEqual(kept, [...old.slice(3), name, 'mine.backup'].sort());
+    assert.equal((await stat(join(disk, name))).mode & 0o777, 0o600);
+    assert.equal((await offline(join(dir, 'from-schedule'), 'restore', join(disk, name))).code, 0);
+  } finally {
+    await s.remove();
+    await run('umount', [disk]);
+  }
+});
+
+test('an impossible schedule is refused at start', async () => {
+  const r = await run(bin('dockmond'), ['--data-dir', join(dir, 'x'), '--backup-schedule', 'daily@25:00', '--check']);
+  assert.equal(r.code, 2);
+  assert.match(r.stderr, /--backup-schedule .*`daily@25:00` is neither daily@HH:MM nor hourly@MM/);
 });

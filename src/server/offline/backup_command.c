@@ -19,11 +19,11 @@ static const struct command {
     const char *word;
     int (*run)(const struct backup_options *o, struct error *err);
     int (*finish)(struct db *s, const char *data_dir, struct error *err); /* may be NULL */
-    const char *action, *done; /* in the audit log; shown to the user */
+    const char *action;                                                   /* in the audit log */
+    const char *usage;
 } commands[] = {
-    {"backup",  backup_save,    NULL,                    "backup.create",  "written and verified"},
-    {"restore", backup_restore, first_user_forget_stale, "backup.restore",
-     "restored; the previous database is kept as dockmon.db.before-restore"                      },
+    {"backup",  backup_save,    NULL,                    "backup.create",  "backup [--no-history] [--no-tls] FILE"},
+    {"restore", backup_restore, first_user_forget_stale, "backup.restore", "restore FILE"                         },
 };
 
 static const struct command *find_command(const char *word)
@@ -75,8 +75,8 @@ static void record(const struct command *c, const char *data_dir, const char *fi
 
 static int print_usage(const struct command *c, int status)
 {
-    (void)fprintf(status == EXIT_SUCCESS ? stdout : stderr,
-                  "Usage: dockmond [--data-dir DIR] %s FILE\n", c->word);
+    (void)fprintf(status == EXIT_SUCCESS ? stdout : stderr, "Usage: dockmond [--data-dir DIR] %s\n",
+                  c->usage);
     return status;
 }
 
@@ -90,6 +90,10 @@ static int parse(const struct command *c, int argc, char **argv, struct backup_o
             o->data_dir = argv[++i];
         } else if (str_starts_with(argv[i], "--data-dir=")) {
             o->data_dir = argv[i] + strlen("--data-dir=");
+        } else if (str_eq(argv[i], "--no-history") && c->run == backup_save) {
+            o->without_history = true;
+        } else if (str_eq(argv[i], "--no-tls") && c->run == backup_save) {
+            o->without_tls = true;
         } else if (argv[i][0] != '-' && argv[i][0] != '\0' && !o->file) {
             o->file = argv[i];
         } else {
@@ -104,12 +108,36 @@ static int parse(const struct command *c, int argc, char **argv, struct backup_o
     return 0;
 }
 
+static void report_saved(const char *file, const struct backup_contents *contents)
+{
+    (void)fprintf(stderr,
+                  "dockmond: %s written and verified: the database%s, %zu files of the history\n",
+                  file, contents->has_tls ? ", the server's key" : "", contents->n_history);
+    if (contents->n_skipped > 0) {
+        (void)fprintf(stderr, "dockmond: %zu damaged files of the history were left out\n",
+                      contents->n_skipped);
+    }
+}
+
+static void report_restored(const char *file, const char *kept)
+{
+    (void)fprintf(stderr, "dockmond: %s restored%s%s\n", file,
+                  kept ? "; the previous database is kept as " : "", kept ? kept : "");
+}
+
 int backup_command_run(int argc, char **argv, const char *data_dir)
 {
     const struct command *c = find_command(argv[0]);
     uint64_t next_percent = 0;
+    struct backup_contents contents = {0};
+    _cleanup_free_ char *kept = NULL;
     struct backup_options o = {
-        .data_dir = data_dir, .on_progress = on_progress, .owner = &next_percent};
+        .data_dir = data_dir,
+        .on_progress = on_progress,
+        .owner = &next_percent,
+        .ret_contents = &contents,
+        .ret_kept = &kept,
+    };
     struct error err = ERROR_INIT;
     int r;
 
@@ -121,7 +149,11 @@ int backup_command_run(int argc, char **argv, const char *data_dir)
         (void)fprintf(stderr, "dockmond: %s %s: %s\n", c->word, o.file, err.msg);
         return EXIT_FAILURE;
     }
-    (void)fprintf(stderr, "dockmond: %s %s\n", o.file, c->done);
+    if (c->run == backup_save) {
+        report_saved(o.file, &contents);
+    } else {
+        report_restored(o.file, kept);
+    }
     record(c, o.data_dir, o.file);
     return EXIT_SUCCESS;
 }

@@ -8,11 +8,12 @@
 
 #include <stdbool.h>
 
-#define BACKUP_COMMAND_HELP                                                             \
-    "  backup FILE\n"                                                                   \
-    "      write a verified copy of the database to FILE, also while the server runs\n" \
-    "  restore FILE\n"                                                                  \
-    "      replace the database with the copy in FILE; the server must be stopped\n"
+#define BACKUP_COMMAND_HELP                                                                    \
+    "  backup [--no-history] [--no-tls] FILE\n"                                                \
+    "      write a verified copy of the database, the server's key and the history to FILE,\n" \
+    "      also while the server runs\n"                                                       \
+    "  restore FILE\n"                                                                         \
+    "      replace database, key and history with those in FILE; the server must be stopped\n"
 
 bool backup_command_is(const char *word); /* true for "backup" and "restore" */
 

@@ -15,6 +15,7 @@
 
 #define STEP_PAGES 1024 /* 4 MiB: short steps, for the progress */
 #define KEPT       ".before-restore"
+#define MAX_KEPT   1000
 
 struct copy {
     const struct backup_options *o;
@@ -52,6 +53,11 @@ static int set_copy_error(struct copy *c, int code, struct error *err)
     return db_error(what == SQLITE_CORRUPT || what == SQLITE_NOTADB ? c->from : c->to, code, err);
 }
 
+static bool is_cancelled(const struct backup_options *o)
+{
+    return o->is_cancelled && *o->is_cancelled;
+}
+
 static int copy_pages(struct copy *c, struct error *err)
 {
     static const char page_size_sql[] = "SELECT page_size FROM pragma_page_size";
@@ -74,8 +80,10 @@ static int copy_pages(struct copy *c, struct error *err)
         r = sqlite3_backup_step(c->handle, STEP_PAGES);
         if (r == SQLITE_OK || r == SQLITE_DONE)
             report_progress(c, page_size);
-    } while (r == SQLITE_OK);
+    } while (r == SQLITE_OK && !is_cancelled(c->o));
     (void)sqlite3_backup_finish(TAKE_PTR(c->handle)); /* repeats the error of the last step */
+    if (r == SQLITE_OK)
+        return error_set(err, -ECANCELED, "cancelled");
     return r == SQLITE_DONE ? 0 : set_copy_error(c, r, err);
 }
 
@@ -128,7 +136,38 @@ static int copy_verified(const struct backup_options *o,
         r = copy_pages(&c, err);
     if (r == 0)
         r = db_exec(c.to, "PRAGMA journal_mode = DELETE", err);
+    if (r == 0)
+        r = verify(c.to, from, err); /* before pages are dropped, which may be the damaged ones */
+    if (r == 0)
+        r = backup_files_drop(c.to, err);
     return r < 0 ? r : verify(c.to, from, err);
+}
+
+/* Adds the other files to a verified copy of the database. */
+static int add_files(const struct backup_options *o, const char *copy, struct error *err)
+{
+    _cleanup_free_ char *scratch = xasprintf("%s.part", copy);
+    _cleanup_(db_closep) struct db *d = NULL;
+    struct backup_contents contents = {0};
+    int r;
+
+    r = db_open_file(&d, copy, SQLITE_OPEN_READWRITE, err);
+    if (r == 0)
+        r = db_exec(d, "PRAGMA synchronous = FULL", err);
+    if (r == 0) {
+        r = backup_files_save(d,
+                              &(struct backup_files_options){
+                                  .data_dir = o->data_dir,
+                                  .scratch = scratch,
+                                  .without_tls = o->without_tls,
+                                  .without_history = o->without_history,
+                                  .is_cancelled = o->is_cancelled,
+                              },
+                              &contents, err);
+    }
+    if (r == 0 && o->ret_contents)
+        *o->ret_contents = contents;
+    return r;
 }
 
 static void remove_with_companions(const char *path)
@@ -182,6 +221,8 @@ int backup_save(const struct backup_options *o, struct error *err)
         return r;
 
     r = copy_verified(o, database, unfinished, err);
+    if (r == 0)
+        r = add_files(o, unfinished, err);
     if (r == 0 && rename(unfinished, o->file) < 0)
         r = error_set(err, -errno, "rename to %s: %s", o->file, error_text(-errno));
     if (r < 0) {
@@ -208,16 +249,29 @@ static int checkpoint_old(const char *path, struct error *err)
     return 0; /* other failures (damaged, disk full) are reasons to restore */
 }
 
-/*
- * Moves or links a file of the old database to its name with .before-restore, replacing an earlier
- * one. A missing file is no error.
- */
-static int keep_file(const char *path, const char *suffix, bool is_moved, struct error *err)
+/* Returns the first free name for what `path` has been, to be freed: earlier copies stay. */
+static char *find_kept_name(const char *path)
+{
+    char *name = xasprintf("%s" KEPT, path);
+
+    for (unsigned n = 2; n <= MAX_KEPT; n++) {
+        _cleanup_free_ char *wal = xasprintf("%s-wal", name);
+
+        if (access(name, F_OK) < 0 && access(wal, F_OK) < 0)
+            break;
+        free(name);
+        name = xasprintf("%s" KEPT ".%u", path, n);
+    }
+    return name;
+}
+
+/* Moves or links a file of the old database to its kept name. A missing file is no error. */
+static int keep_file(
+    const char *path, const char *kept, const char *suffix, bool is_moved, struct error *err)
 {
     _cleanup_free_ char *from = xasprintf("%s%s", path, suffix);
-    _cleanup_free_ char *to = xasprintf("%s" KEPT "%s", path, suffix);
+    _cleanup_free_ char *to = xasprintf("%s%s", kept, suffix);
 
-    (void)unlink(to); /* usually missing; the next call reports a failure */
     if ((is_moved ? rename(from, to) : link(from, to)) < 0 && errno != ENOENT)
         return error_set(err, -errno, "keep %s as %s: %s", from, to, error_text(-errno));
     return 0;
@@ -227,27 +281,76 @@ static int keep_file(const char *path, const char *suffix, bool is_moved, struct
  * Moves the WAL away first: it must never be applied to the new file. The old file has its name
  * until the new one replaces it.
  */
-static int replace_database(const char *path, const char *fresh, struct error *err)
+static int replace_database(const char *path, const char *fresh, char **ret_kept, struct error *err)
 {
+    _cleanup_free_ char *kept = find_kept_name(path);
+    bool is_old = access(path, F_OK) == 0;
     int r;
 
-    r = keep_file(path, "", false, err);
+    r = keep_file(path, kept, "", false, err);
     if (r == 0)
-        r = keep_file(path, "-wal", true, err);
+        r = keep_file(path, kept, "-wal", true, err);
     if (r == 0)
-        r = keep_file(path, "-shm", true, err);
+        r = keep_file(path, kept, "-shm", true, err);
     if (r < 0)
         return r;
     if (rename(fresh, path) < 0)
         return error_set(err, -errno, "rename %s to %s: %s", fresh, path, error_text(-errno));
     r = file_sync_directory_of(path);
-    return r < 0 ? error_set(err, r, "sync the directory of %s: %s", path, error_text(r)) : 0;
+    if (r < 0)
+        return error_set(err, r, "sync the directory of %s: %s", path, error_text(r));
+    if (ret_kept)
+        *ret_kept = is_old ? TAKE_PTR(kept) : NULL;
+    return 0;
+}
+
+static int extract_files(const struct backup_options *o, const char *staging, struct error *err)
+{
+    _cleanup_(db_closep) struct db *d = NULL;
+    int r = db_open_file(&d, o->file, SQLITE_OPEN_READWRITE, err);
+
+    file_remove_tree(staging); /* left by an attempt that was killed */
+    return r < 0 ? r : backup_files_extract(d, o->data_dir, staging, err);
+}
+
+/* Moves a directory out of `staging` to its place, and keeps the one that was there. */
+static int replace_directory(const char *data_dir,
+                             const char *staging,
+                             const char *name,
+                             struct error *err)
+{
+    _cleanup_free_ char *from = xasprintf("%s/%s", staging, name);
+    _cleanup_free_ char *to = xasprintf("%s/%s", data_dir, name);
+    _cleanup_free_ char *kept = find_kept_name(to);
+
+    if (access(from, F_OK) < 0)
+        return 0; /* the backup has none: what is there stays */
+    if (rename(to, kept) < 0 && errno != ENOENT)
+        return error_set(err, -errno, "keep %s as %s: %s", to, kept, error_text(-errno));
+    if (rename(from, to) < 0)
+        return error_set(err, -errno, "rename %s to %s: %s", from, to, error_text(-errno));
+    return 0;
+}
+
+static int replace_all(const struct backup_options *o,
+                       const char *path,
+                       const char *fresh,
+                       const char *staging,
+                       struct error *err)
+{
+    static const char *const directories[] = {"tls", "history"};
+    int r = replace_database(path, fresh, o->ret_kept, err);
+
+    for (size_t i = 0; r == 0 && i < ARRAY_LEN(directories); i++)
+        r = replace_directory(o->data_dir, staging, directories[i], err);
+    return r;
 }
 
 int backup_restore(const struct backup_options *o, struct error *err)
 {
     _cleanup_free_ char *path = xasprintf("%s/" STORE_FILE, o->data_dir);
     _cleanup_free_ char *fresh = xasprintf("%s.restoring", path);
+    _cleanup_free_ char *staging = xasprintf("%s/restoring", o->data_dir);
     _cleanup_close_ int claim = -1;
     int r;
 
@@ -264,10 +367,13 @@ int backup_restore(const struct backup_options *o, struct error *err)
     if (r == 0)
         r = copy_verified(o, o->file, fresh, err);
     if (r == 0)
+        r = extract_files(o, staging, err);
+    if (r == 0)
         r = checkpoint_old(path, err);
     if (r == 0)
-        r = replace_database(path, fresh, err);
+        r = replace_all(o, path, fresh, staging, err);
     if (r < 0)
         remove_with_companions(fresh);
+    file_remove_tree(staging);
     return r;
 }

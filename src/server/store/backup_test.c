@@ -327,6 +327,156 @@ static void test_backup_is_restored_into_an_empty_directory(void **state)
     assert_int_equal(count_hosts(f->store), 3);
 }
 
+static void make_dir(const char *path)
+{
+    if (mkdir(path, 0700) < 0)
+        assert_int_equal(errno, EEXIST);
+}
+
+/* Creates or replaces tls/ and a database of the history, which have `text` inside. */
+static void make_files(struct fixture *f, const char *text)
+{
+    static const char *const names[] = {"tls/key.pem", "tls/cert.pem", "history/other.txt"};
+    _cleanup_free_ char *tls = fixture_path(f, "tls"), *history = fixture_path(f, "history");
+    _cleanup_free_ char *head = fixture_path(f, "history/head.db");
+    _cleanup_free_ char *sql = xasprintf("DROP TABLE IF EXISTS t; CREATE TABLE t AS SELECT '%s' a",
+                                         text);
+    struct db *s;
+
+    make_dir(tls);
+    make_dir(history);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        _cleanup_free_ char *path = fixture_path(f, names[i]);
+
+        write_file(path, text);
+    }
+    assert_int_equal(db_open(&s, history, head, sql, NULL), 0); /* in WAL mode, as the server's */
+    db_close(s);
+}
+
+static bool has_content(struct fixture *f, const char *name, const char *text)
+{
+    _cleanup_free_ char *path = fixture_path(f, name), *content = NULL;
+    size_t size = 0;
+
+    return file_read(path, MAX_FILE, &content, &size, NULL) == 0 &&
+           memmem(content, size, text, strlen(text));
+}
+
+static void test_key_and_history_come_back_and_the_replaced_ones_are_kept(void **state)
+{
+    struct fixture *f = *state;
+    _cleanup_free_ char *file = fixture_path(f, "backup"), *key = fixture_path(f, "tls/key.pem");
+    struct backup_contents contents = {0};
+    struct backup_options o = {.data_dir = f->dir, .file = file, .ret_contents = &contents};
+    struct stat st;
+
+    add_hosts(f->store, 0, 2);
+    make_files(f, "first");
+    assert_int_equal(backup_save(&o, NULL), 0);
+    assert_true(contents.has_tls);
+    assert_int_equal(contents.n_history, 1);
+    assert_missing(f, "backup.unfinished.part");
+    db_close(TAKE_PTR(f->store));
+    for (unsigned n = 1; n <= 3; n++) {
+        static const char *const numbers[] = {"", ".2", ".3"};
+        _cleanup_free_ char *text = xasprintf("state %u", n), *kept = NULL;
+        _cleanup_free_ char *old_key = xasprintf("tls.before-restore%s/key.pem", numbers[n - 1]);
+        _cleanup_free_ char *old_head = xasprintf("history.before-restore%s/head.db",
+                                                  numbers[n - 1]);
+
+        make_files(f, text);
+        o.ret_kept = &kept;
+        assert_int_equal(backup_restore(&o, NULL), 0);
+        assert_true(str_ends_with(kept, n == 1 ? ".before-restore" : numbers[n - 1]));
+        assert_int_equal(access(kept, F_OK), 0);
+        assert_true(has_content(f, "tls/key.pem", "first"));
+        assert_true(has_content(f, "tls/cert.pem", "first"));
+        assert_true(has_content(f, "history/head.db", "first"));
+        assert_true(has_content(f, old_key, text) && has_content(f, old_head, text));
+    }
+    assert_int_equal(stat(key, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    assert_missing(f, "restoring");
+    reopen(f);
+    assert_int_equal(count_hosts(f->store), 2);
+}
+
+static void test_key_and_history_can_be_left_out_and_then_stay(void **state)
+{
+    struct fixture *f = *state;
+    _cleanup_free_ char *file = fixture_path(f, "backup");
+    struct backup_contents contents = {0};
+    const struct backup_options o = {.data_dir = f->dir,
+                                     .file = file,
+                                     .without_tls = true,
+                                     .without_history = true,
+                                     .ret_contents = &contents};
+
+    make_files(f, "first");
+    assert_int_equal(backup_save(&o, NULL), 0);
+    assert_false(contents.has_tls || contents.n_history);
+    assert_false(has_content(f, "backup", "first"));
+    db_close(TAKE_PTR(f->store));
+    assert_int_equal(restore(f, file), 0);
+    assert_true(has_content(f, "tls/key.pem", "first"));
+    assert_missing(f, "tls.before-restore");
+    assert_missing(f, "history.before-restore");
+}
+
+static void test_a_damaged_file_of_the_history_is_left_out(void **state)
+{
+    struct fixture *f = *state;
+    _cleanup_free_ char *file = fixture_path(f, "backup");
+    _cleanup_free_ char *bad = fixture_path(f, "history/10s-1.db");
+    struct backup_contents contents = {0};
+    const struct backup_options o = {.data_dir = f->dir, .file = file, .ret_contents = &contents};
+
+    make_files(f, "first");
+    write_file(bad, "rubbish that is long enough to be a header of a database, but is none");
+    assert_int_equal(backup_save(&o, NULL), 0);
+    assert_int_equal(contents.n_history, 1);
+    assert_int_equal(contents.n_skipped, 1);
+}
+
+static void test_a_backup_cannot_write_elsewhere(void **state)
+{
+    static const char *const paths[] = {"../escaped", "tls/../../escaped", "/tmp/escaped",
+                                        "tls/",       "history/.x",        "dockmon.db",
+                                        "tls/a/b",    "other/x",           ""};
+    struct fixture *f = *state;
+    _cleanup_free_ char *file = fixture_path(f, "backup");
+
+    assert_int_equal(save(f, file), 0);
+    db_close(TAKE_PTR(f->store));
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+        _cleanup_free_ char *sql = xasprintf(
+            "DELETE FROM backup_files; INSERT INTO backup_files VALUES ('%s', 0, x'00')", paths[i]);
+        struct db *s;
+
+        assert_int_equal(db_open_file(&s, file, SQLITE_OPEN_READWRITE, NULL), 0);
+        assert_int_equal(db_exec(s, sql, NULL), 0);
+        db_close(s);
+        assert_int_equal(restore(f, file), -EDOM);
+        assert_missing(f, "restoring");
+        assert_missing(f, "dockmon.db.before-restore");
+    }
+}
+
+static void test_a_backup_can_be_cancelled(void **state)
+{
+    struct fixture *f = *state;
+    _cleanup_free_ char *file = fixture_path(f, "backup");
+    const _Atomic bool is_cancelled = true;
+    const struct backup_options o = {
+        .data_dir = f->dir, .file = file, .is_cancelled = &is_cancelled};
+
+    add_hosts(f->store, 0, N_HOSTS);
+    assert_int_equal(backup_save(&o, NULL), -ECANCELED);
+    assert_missing(f, "backup");
+    assert_missing(f, "backup.unfinished");
+}
+
 #define EMPTY(name) cmocka_unit_test_setup_teardown(name, fixture_setup_empty, fixture_teardown)
 
 int main(void)
@@ -343,6 +493,11 @@ int main(void)
         TEST(test_damaged_and_foreign_files_are_not_restored),
         TEST(test_damaged_database_is_replaced_with_its_wal),
         TEST(test_backup_is_restored_into_an_empty_directory),
+        TEST(test_key_and_history_come_back_and_the_replaced_ones_are_kept),
+        TEST(test_key_and_history_can_be_left_out_and_then_stay),
+        TEST(test_a_damaged_file_of_the_history_is_left_out),
+        TEST(test_a_backup_cannot_write_elsewhere),
+        TEST(test_a_backup_can_be_cancelled),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
