@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { WebSocket } from 'ws';
 import { Agent } from './lib/dockmon.mjs';
 import { Shell } from './lib/shell.mjs';
 import { eventually } from './lib/wait.mjs';
@@ -78,6 +79,56 @@ test('a command that cannot be started fails with the reason', async () => {
   const stopped = await (await open(c)).closed;
   assert.equal(stopped.code, 1011);
   assert.match(stopped.reason, /not running/);
+});
+
+// Where such a field leaves the server: src/server/rights/secret_fields.c.
+test('secrets in command lines and environments: every door, for every role', async () => {
+  const admin = await world.server.client('admin');
+  const viewer = await world.server.client('viewer');
+  const c = await engine.run('secretive', {
+    args: ['-e', 'TOKEN=s3cret-env', '--health-cmd', 'echo s3cret-health', '--health-interval', '1s', '--log-driver', 'json-file', '--log-opt', 'tag=s3cret-option'],
+    command: ['sh', '-c', 'sleep 3600 # s3cret-command'],
+  });
+  await world.client.container(c.name);
+  const long = `: ${'\u00e9'.repeat(8000)} s3cret-end`;
+  for (const cmd of [['sh', '-c', 'exit 0 # s3cret-exec'], ['/no/such/s3cret-program'], ['sh', '-c', long]])
+    await (await open(c, { start: { cmd, tty: false, env: ['X=s3cret-exec-env'] } })).closed;
+
+  const base = `/api/hosts/${world.host.id}/containers/${c.id}`;
+  const feed = async (client, message) => {
+    const ws = new WebSocket(`ws://127.0.0.1:${world.server.port}/ws`, { headers: { authorization: `Bearer ${client.key}` } });
+    const texts = [];
+    ws.on('message', (data) => texts.push(String(data)));
+    if (message) ws.on('open', () => ws.send(JSON.stringify(message)));
+    await eventually(() => texts.some((t) => t.includes(c.name)), { what: 'the container on the feed' });
+    ws.close();
+    return texts.join();
+  };
+  const doors = {
+    list: async (client) => JSON.stringify((await client.get('/api/containers')).find((x) => x.id === c.id)),
+    inspect: async (client) => JSON.stringify(await client.get(`${base}/inspect`)),
+    feed: (client) => feed(client),
+    subscription: (client) => feed(client, { type: 'subscribe', id: 1, topics: ['containers'] }),
+  };
+  for (const [door, read] of Object.entries(doors)) {
+    assert.doesNotMatch(await read(viewer), /s3cret/, `${door}: viewer`);
+    for (const client of [world.client, admin]) {
+      const text = await read(client);
+      for (const word of ['s3cret-env', 's3cret-command', ...(door === 'inspect' ? ['s3cret-health', 's3cret-option'] : [])])
+        assert.ok(text.includes(word), `${door}: ${word}`);
+      assert.doesNotMatch(text, /s3cret-(exec|program|end)/, door);
+    }
+  }
+  for (const client of [viewer, world.client, admin]) {
+    const { events } = await client.get('/api/events?limit=200');
+    assert.ok(events.some((e) => e.event_type === 'shell_start' && e.message === 'shell started'), JSON.stringify(events[0]));
+    assert.doesNotMatch(JSON.stringify(events), /s3cret/);
+  }
+  const starts = (await admin.get('/api/audit?limit=100')).entries.filter((e) => e.action === 'shell_start' && e.target.endsWith(c.name));
+  assert.match(starts[2].result, /^ok, command \["sh","-c","exit 0 # s3cret-exec"\], env \["X=s3cret-exec-env"\] \(\d+ bytes, sha256 [0-9a-f]{64}\)$/);
+  assert.match(starts[0].result, /^ok, command \["sh","-c",": \u00e9+\.\.\. \(160\d\d bytes, sha256 [0-9a-f]{64}\)$/);
+  await viewer.get('/api/audit', { status: 403 });
+  for (const p of [world.server.process, world.agent.process]) assert.deepEqual(p.lines.filter((l) => l.includes('s3cret')), []);
 });
 
 test('missing permissions and missing containers', async () => {

@@ -111,12 +111,25 @@ static void finish(struct shell *s)
 }
 
 /* Frees s. */
-static void fail(struct shell *s, enum error_code code, const char *why)
+static void fail_as(struct shell *s, enum error_code code, const char *why, const char *logged)
 {
     log_warn(LOG_FIELDS("shell", s->channel.id, "container", s->container), "shell failed: %s",
-             why);
+             logged);
     channel_notify_error(&s->channel, NULL, code, why);
     finish(s);
+}
+
+/* Frees s. */
+static void fail(struct shell *s, enum error_code code, const char *why)
+{
+    fail_as(s, code, why, why);
+}
+
+/* The engine quotes the command, which may hold a password: the log has the kind of error only.
+ * Frees s. */
+static void fail_engine(struct shell *s, enum error_code code, const char *why)
+{
+    fail_as(s, code, why, error_code_sentence(code));
 }
 
 /* Frees s. */
@@ -124,13 +137,13 @@ static void fail_call(struct shell *s, const struct error *err)
 {
     const char *why = err->msg[0] ? err->msg : error_text(err->code);
 
-    fail(s, engine_error_code(err->code, 0, why), why);
+    fail_engine(s, engine_error_code(err->code, 0, why), why);
 }
 
 /* Frees s. */
 static void fail_reply(struct shell *s, const struct engine_reply *reply)
 {
-    fail(s, engine_error_code(reply->code, reply->status, reply->message), reply->message);
+    fail_engine(s, engine_error_code(reply->code, reply->status, reply->message), reply->message);
 }
 
 /* --- output ----------------------------------------------------------------------------------- */
@@ -232,7 +245,7 @@ static void on_end(void *owner, const struct http_result *result)
     message = json_text_get(body, "message");
     if (!message)
         message = result->message && result->message[0] ? result->message : "it refused to start";
-    fail(s, engine_error_code(result->code, result->status, message), message);
+    fail_engine(s, engine_error_code(result->code, result->status, message), message);
 }
 
 /* --- the terminal's size ---------------------------------------------------------------------- */

@@ -43,7 +43,7 @@ static const char *const headers[] = {"CONTAINER ID", "HOST",   "IMAGE", "COMMAN
 /* Cut first, then quotes and backslashes are escaped, as docker does it. */
 static char *format_command(const json_t *c, bool no_trunc)
 {
-    const char *text = member_text(c, "command");
+    const char *text = member_text(c, "command"); /* null for viewers */
     _cleanup_free_ char *cut = no_trunc ? xstrdup(text) : text_cut(text, COMMAND_WIDTH);
     _cleanup_free_ char *quoted = xmalloc(2 * strlen(cut) + 3);
     char *end = quoted;

@@ -3,6 +3,7 @@
  */
 
 #include "server/api/handlers.h"
+#include "server/view/container_json.h"
 #include "server/view/fleet_json.h"
 
 #include <stdlib.h>
@@ -16,7 +17,7 @@ void containers_list(struct api_call *call)
         &list, call->api->o.fleet,
         &(struct fleet_selection){.host_id = host_id,
                                   .scope = &call->who.scope,
-                                  .with_env = call->who.role >= ROLE_OPERATOR});
+                                  .with_secrets = container_secrets_are_visible(call->who.role)});
     api_reply_text(call, 200, list.data, list.size);
     buf_done(&list);
 }

@@ -1,11 +1,12 @@
 /*
- * GET .../inspect: the engine's description of a container, unchanged except for the environment,
- * which viewers do not see.
+ * GET .../inspect: the engine's description of a container, unchanged except for members that
+ * may hold secrets (rights/secret_fields.h).
  */
 
 #include "proto/json_text.h"
 #include "server/api/agent_call.h"
 #include "server/api/handlers.h"
+#include "server/rights/secret_fields.h"
 
 #include <errno.h>
 
@@ -24,8 +25,7 @@ static void on_inspect(void *owner, const struct command_result *r)
         api_fail(call, -EPROTO, "The agent's reply contains no container");
         return;
     }
-    if (call->who.role < ROLE_OPERATOR) /* the environment usually holds passwords */
-        (void)json_object_set_new(json_object_get(container, "Config"), "Env", json_null());
+    secret_fields_hide((json_t *)(uintptr_t)container, call->who.role);
     api_reply(call, 200, json_incref((json_t *)(uintptr_t)container));
 }
 

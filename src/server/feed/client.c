@@ -3,6 +3,7 @@
 #include "proto/json_text.h"
 #include "server/feed/feed_internal.h"
 #include "server/fleet/scope_view.h"
+#include "server/view/container_json.h"
 
 #include <errno.h>
 
@@ -47,9 +48,9 @@ void client_send(struct client *c, json_t *message)
     json_decref(message);
 }
 
-bool client_sees_env(const struct client *c)
+bool client_sees_secrets(const struct client *c)
 {
-    return c->socket.who.role >= ROLE_OPERATOR;
+    return container_secrets_are_visible(c->socket.who.role);
 }
 
 bool client_may_know(const struct client *c, const char *host_id, const char *container_id)

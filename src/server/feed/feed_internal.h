@@ -83,7 +83,7 @@ void feed_poke(struct feed *f); /* schedules a tick */
 bool client_is_watching(const struct client *c); /* admitted, and not behind */
 void client_send_text(struct client *c, const char *text, size_t size);
 void client_send(struct client *c, json_t *message); /* takes ownership of the message */
-bool client_sees_env(const struct client *c);
+bool client_sees_secrets(const struct client *c);
 /*
  * Whether the scope covers events of a host, and of a container on it. Either may be NULL, and the
  * container may be unknown to the fleet.

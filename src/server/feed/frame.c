@@ -66,14 +66,14 @@ void frame_add_host(struct frame *f, struct fleet_host *h, const struct scope *s
 void frame_add_container(struct frame *f,
                          struct fleet_host *h,
                          struct fleet_container *c,
-                         bool with_env)
+                         bool with_secrets)
 {
     if (f->host_of != h) {
         buf_clear(&f->host);
         container_host_write(&f->host, h);
         f->host_of = h;
     }
-    container_write(begin_element(f, FRAME_CONTAINERS), &f->host, c, with_env);
+    container_write(begin_element(f, FRAME_CONTAINERS), &f->host, c, with_secrets);
 }
 
 /* Ids have no characters that JSON escapes. */

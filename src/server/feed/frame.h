@@ -40,7 +40,7 @@ void frame_add_host(struct frame *f, struct fleet_host *h, const struct scope *s
 void frame_add_container(struct frame *f,
                          struct fleet_host *h,
                          struct fleet_container *c,
-                         bool with_env);
+                         bool with_secrets);
 void frame_add_removed_host(struct frame *f, const char *host_id);
 void frame_add_removed(struct frame *f, const char *host_id, const char *container_id);
 /* Add the newest sample, if there is one. */

@@ -18,7 +18,7 @@ static void add_lists(struct buf *out, const struct client *c)
 {
     const struct fleet *fleet = c->feed->o.fleet;
     const struct fleet_selection selection = {.scope = &c->socket.who.scope,
-                                              .with_env = client_sees_env(c)};
+                                              .with_secrets = client_sees_secrets(c)};
 
     add_text(out, "\"hosts\":");
     fleet_hosts_write_in(out, fleet, &c->socket.who.scope);
@@ -78,14 +78,14 @@ void client_send_lists(struct client *c, bool is_first)
     buf_done(&text);
 }
 
-static void send_lists(struct feed *f, bool with_env)
+static void send_lists(struct feed *f, bool with_secrets)
 {
     struct buf text = BUF_INIT(SIZE_MAX / 2); /* shared by all clients without a scope */
 
     for (struct list *l = f->clients.list.next; l != &f->clients.list; l = l->next) {
         struct client *c = CONTAINER_OF(l, struct client, socket.link);
 
-        if (!client_is_watching(c) || c->is_subscriber || client_sees_env(c) != with_env)
+        if (!client_is_watching(c) || c->is_subscriber || client_sees_secrets(c) != with_secrets)
             continue;
         if (scope_is_limited(&c->socket.who.scope)) {
             client_send_lists(c, false);

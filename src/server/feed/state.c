@@ -76,7 +76,7 @@ static void add_host(const struct part *p, struct fleet_host *h)
 static void add_container(const struct part *p, struct fleet_host *h, struct fleet_container *c)
 {
     if (topics_want(p->topics, TOPIC_CONTAINERS, h->row.id, c->id)) {
-        frame_add_container(p->frame, h, c, client_sees_env(p->client));
+        frame_add_container(p->frame, h, c, client_sees_secrets(p->client));
         client_show(p->client, h->row.id, c->id);
     }
     if (topics_want(p->topics, TOPIC_STATS, h->row.id, c->id))

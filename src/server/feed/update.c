@@ -68,7 +68,7 @@ static void add_changed_containers(struct client *c,
             !topics_want(&c->topics, TOPIC_CONTAINERS, h->row.id, container->id))
             continue;
         if (scope_view_container(view, container)) {
-            frame_add_container(frame, h, container, client_sees_env(c));
+            frame_add_container(frame, h, container, client_sees_secrets(c));
             client_show(c, h->row.id, container->id);
         } else if (client_hide(c, h->row.id, container->id)) {
             frame_add_removed(frame, h->row.id, container->id);

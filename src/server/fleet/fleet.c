@@ -35,7 +35,7 @@ static void container_free(struct fleet_container *c)
     json_decref(c->labels);
     free(c->image);
     free(c->shown.text);
-    free(c->env.text);
+    free(c->secrets.text);
     free(c);
 }
 DEFINE_CLEANUP(struct fleet_container *, container_free);

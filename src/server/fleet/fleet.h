@@ -86,10 +86,10 @@ struct fleet_container {
     json_t *labels;                            /* of the element: object, or NULL */
     char *image;                               /* of the element; "": it has none */
     struct fleet_sample sample;
-    uint64_t own_sample_version;  /* the host's samples_version with this sample */
-    uint64_t version;             /* the host's containers_version with its last change */
-    struct fleet_text shown, env; /* see server/view/container_json.h; freed here */
-    bool is_seen;                 /* used by fleet_apply_snapshot() */
+    uint64_t own_sample_version;      /* the host's samples_version with this sample */
+    uint64_t version;                 /* the host's containers_version with its last change */
+    struct fleet_text shown, secrets; /* see server/view/container_json.h; freed here */
+    bool is_seen;                     /* used by fleet_apply_snapshot() */
 };
 
 struct fleet_host {

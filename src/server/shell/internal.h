@@ -44,6 +44,7 @@ struct shell {
     size_t n_unacked; /* output that the client may not have read yet */
     size_t n_unread;  /* input that the agent has not acknowledged */
     char *outcome;    /* for the audit row of the end; NULL: the client left */
+    bool is_failed;   /* the outcome is a text of the agent, which may quote the command */
 };
 
 struct shells {

@@ -3,9 +3,11 @@
 #include "server/common/event_record.h"
 #include "server/fleet/scope_view.h"
 #include "server/shell/internal.h"
+#include "server/store/secret.h"
 
 #include "base/alloc.h"
 #include "base/base64.h"
+#include "base/buf.h"
 #include "base/log.h"
 #include "base/state.h"
 #include "base/str.h"
@@ -16,13 +18,15 @@
 #include <errno.h>
 #include <string.h>
 
-#define WINDOW        ((int64_t)256 * 1024) /* of output, and of input */
-#define ACK_STEP      ((size_t)32 * 1024)
-#define LOW_QUEUE     ((size_t)64 * 1024) /* below it the client keeps up */
-#define START_MS      20000
-#define MAX_DEPTH     8
-#define STREAM_STDOUT 1
-#define STREAM_STDERR 2
+#define WINDOW            ((int64_t)256 * 1024) /* of output, and of input */
+#define ACK_STEP          ((size_t)32 * 1024)
+#define LOW_QUEUE         ((size_t)64 * 1024) /* below it the client keeps up */
+#define START_MS          20000
+#define MAX_DEPTH         8
+#define MAX_DESCRIPTION   ((size_t)4 << 20) /* a client sends up to 64 KiB, which JSON escapes */
+#define AUDIT_COMMAND_MAX ((size_t)8 * 1024)
+#define STREAM_STDOUT     1
+#define STREAM_STDERR     2
 
 static const struct state_row state_rows[] = {
     STATE_ROW(SHELL_ADMITTING,
@@ -83,7 +87,9 @@ static void audit(const struct shell *s, const char *what, const char *result)
     audit_add(s->owner->o.store, s->owner->o.store_jobs, &entry);
 }
 
-static void record(const struct shell *s, const char *what, const char *result)
+/* The audit log, which is for admins, has the details; the event, which viewers see, and the log
+ * do not: command lines hold passwords, and errors of the engine quote them. */
+static void record(const struct shell *s, const char *what, const char *result, const char *details)
 {
     const struct shells_options *o = &s->owner->o;
     const struct event event = {
@@ -96,14 +102,14 @@ static void record(const struct shell *s, const char *what, const char *result)
         .container_id = xstrndup(s->container_id, CONTAINER_SHORT_ID_LEN),
         .container_name = xstrdup(s->container_name),
         .title = xasprintf("shell %s in %s", what, s->container_name),
-        .message = xasprintf("shell %s: %s", what, result),
+        .message = xasprintf("shell %s", result),
         .triggered_by = xstrdup(s->socket.who.name),
     };
 
     log_info(LOG_FIELDS("shell", s->id, "who", s->socket.who.name, "host", s->host_name,
                         "container", s->container_name),
-             "shell %s: %s", what, result);
-    audit(s, what, result);
+             "shell %s", result);
+    audit(s, what, details ? details : result);
     record_event(o->store, o->store_jobs, &event);
 }
 
@@ -126,11 +132,12 @@ static void set_outcome(struct shell *s, const char *text)
 void shell_end(struct shell *s, unsigned code, const char *reason)
 {
     bool is_started = s->state == SHELL_STARTING || s->state == SHELL_OPEN;
+    _cleanup_free_ char *result = NULL;
 
     if (reason && code == WS_CLOSE_INTERNAL) {
         log_warn(LOG_FIELDS("host", s->host_ref, "agent", s->agent_id, "container",
                             s->container_ref, "shell", s->id, "who", s->socket.who.name),
-                 "shell failed: %s", reason);
+                 "shell failed: %s", s->is_failed ? "the agent reports an error" : reason);
     }
     if (reason && !s->outcome)
         set_outcome(s, reason);
@@ -143,7 +150,10 @@ void shell_end(struct shell *s, unsigned code, const char *reason)
             LOG_FIELDS("shell", s->id),
             "could not close the shell: the agent is not connected, and ends the process itself");
     }
-    record(s, "end", s->outcome ? s->outcome : "the client left");
+    result = s->is_failed ? xstrdup("ended with an error")
+             : s->outcome ? xasprintf("ended: %s", s->outcome)
+                          : xstrdup("ended: the client left");
+    record(s, "end", result, s->outcome);
 }
 
 void shell_close(struct shell *s, unsigned code, const char *reason)
@@ -215,15 +225,40 @@ static json_t *start_fields(const struct shell *s, const json_t *asked)
     return fields;
 }
 
-static char *describe(const struct shell *s, const json_t *asked)
+/* Appends a member of the start message as JSON. */
+static void append_member(struct buf *out, const json_t *asked, const char *name, const char *label)
 {
-    const json_t *cmd = json_object_get(asked, "cmd");
+    const json_t *value = json_object_get(asked, name);
     _cleanup_free_ char *text = NULL;
 
-    if (json_array_size(cmd) == 0 || !s->has_window)
+    if (!value || json_is_null(value) || (json_is_array(value) && json_array_size(value) == 0))
+        return;
+    text = json_text_write(value, NULL);
+    (void)buf_printf(out, ", %s %s", label, text); /* the messages of clients are short */
+}
+
+/*
+ * Describes what is run, for the audit log: the command first, up to AUDIT_COMMAND_MAX bytes, then
+ * its size and hash, so that a command that is cut can still be recognised.
+ */
+static char *describe(const struct shell *s, const json_t *asked)
+{
+    _cleanup_(buf_done) struct buf out = BUF_INIT(MAX_DESCRIPTION);
+    char hash[SECRET_HASH_SIZE];
+    const char *text;
+
+    if (!s->has_window)
         return xstrdup("ok");
-    text = json_text_write(cmd, NULL);
-    return xasprintf("ok, command %.*s", STR_CUT(text, 400));
+    append_member(&out, asked, "cmd", "command");
+    append_member(&out, asked, "user", "user");
+    append_member(&out, asked, "workdir", "workdir");
+    append_member(&out, asked, "env", "env");
+    text = buf_str(&out);
+    if (str_is_empty(text))
+        return xstrdup("ok");
+    secret_hash(text, hash);
+    return xasprintf("ok%.*s%s (%zu bytes, sha256 %s)", STR_CUT(text, AUDIT_COMMAND_MAX),
+                     strlen(text) > AUDIT_COMMAND_MAX ? "..." : "", strlen(text), hash);
 }
 
 void shell_start(struct shell *s, const json_t *asked)
@@ -245,7 +280,7 @@ void shell_start(struct shell *s, const json_t *asked)
     shell_set_state(s, SHELL_STARTING);
     (void)map_put(&s->owner->by_id, s->id, s); /* a random id replaces nothing */
     what = describe(s, asked);
-    record(s, "start", what);
+    record(s, "start", "started", what);
     loop_timer_start(s->owner->o.loop, &s->timer, START_MS, on_start_timeout);
     if (send_to_agent(s, "start", start_fields(s, asked)) < 0)
         shell_close(s, WS_CLOSE_POLICY, error_code_sentence(CODE_HOST_OFFLINE));
@@ -366,6 +401,7 @@ static void on_error(struct shell *s, const struct msg_shell_data *m)
     const char *why = str_is_empty(m->error) ? "The agent reports an error" : m->error;
 
     set_outcome(s, why);
+    s->is_failed = true;
     shell_close(s, WS_CLOSE_INTERNAL, why);
 }
 

@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "base/time.h"
 #include "proto/json_text.h"
+#include "server/rights/secret_fields.h"
 #include "server/view/json_values.h"
 
 #include <stdio.h>
@@ -243,7 +244,6 @@ static json_t *make_shown_json(const struct fleet_container *c, const json_t *ra
     (void)json_object_set_new(o, "status_text", json_value_string(get_text(raw, "Status")));
     (void)json_object_set_new(o, "image", json_value_string(get_text(raw, "Image")));
     (void)json_object_set_new(o, "image_id", json_value_string(get_text(raw, "ImageID")));
-    (void)json_object_set_new(o, "command", json_value_string(get_text(raw, "Command")));
     (void)json_object_set_new(o, "created", json_value_time(c->created_s * 1000));
     (void)json_object_set_new(o, "started_at", json_value_string(get_text(raw, "StartedAt")));
     (void)json_object_set_new(o, "auto_restart", json_false());
@@ -303,23 +303,32 @@ static void make_texts(struct fleet_container *c)
     json_auto_t *element = fleet_container_element(c);
 
     json_open_text(&c->shown, make_shown_json(c, element));
-    make_text(&c->env, copy_or(element, "Env", json_object()));
+    json_open_text(&c->secrets, json_pack("{s:o, s:o}", "command",
+                                          json_value_string(get_text(element, "Command")), "env",
+                                          copy_or(element, "Env", json_object())));
+    c->secrets.text[0] = ','; /* it continues an open object */
     fleet_container_forget_element(c);
+}
+
+bool container_secrets_are_visible(enum role role)
+{
+    return secret_field_is_visible(SECRET_ENV, role) &&
+           secret_field_is_visible(SECRET_COMMAND, role);
 }
 
 void container_write(struct buf *out,
                      const struct buf *host,
                      struct fleet_container *c,
-                     bool with_env)
+                     bool with_secrets)
 {
-    static const char env[] = ",\"env\":";
+    static const char hidden[] = ",\"command\":null,\"env\":null";
 
     if (!c->shown.text)
         make_texts(c);
     append(out, c->shown.text, c->shown.size);
     append(out, host->data, host->size);
-    append(out, env, strlen(env));
-    append(out, with_env ? c->env.text : "null", with_env ? c->env.size : strlen("null"));
+    append(out, with_secrets ? c->secrets.text : hidden,
+           with_secrets ? c->secrets.size : strlen(hidden));
     container_sample_write(out, &c->sample);
     append(out, "}", 1);
 }

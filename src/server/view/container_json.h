@@ -6,6 +6,7 @@
  */
 
 #include "base/buf.h"
+#include "proto/role.h"
 #include "server/fleet/fleet.h"
 
 /* Stores the text of an object without its closing brace, so that more members can follow. */
@@ -19,14 +20,16 @@ void container_sample_write(struct buf *out, const struct fleet_sample *s);
 /* The same for a host, without the first comma. `memory_key` is the name of the memory member, such
  * as `,"memory_percent":`. */
 void host_sample_write(struct buf *out, const char *memory_key, const struct fleet_sample *s);
+/* Returns whether the role may read all secrets of the list (rights/secret_fields.h). */
+bool container_secrets_are_visible(enum role role);
 /* Appends the members that are the same for all containers of the host; written once per list. */
 void container_host_write(struct buf *out, struct fleet_host *h);
 /*
  * Appends the container as JSON text. The parts that only a new list element changes are cached in
- * the container, so that thousands of containers are listed in a few milliseconds. with_env:
- * include the environment; it usually holds passwords, so it is for operators and admins.
+ * the container, so that thousands of containers are listed in a few milliseconds. with_secrets:
+ * include the command line and the environment, see container_secrets_are_visible().
  */
 void container_write(struct buf *out,
                      const struct buf *host, /* from container_host_write() */
                      struct fleet_container *c,
-                     bool with_env);
+                     bool with_secrets);

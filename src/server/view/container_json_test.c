@@ -56,13 +56,13 @@ static int tear_down(void **state)
     return 0;
 }
 
-static json_t *written(struct fixture *f, bool with_env)
+static json_t *written(struct fixture *f, bool with_secrets)
 {
     struct buf host = BUF_INIT(4096), text = BUF_INIT(65536);
     json_t *o;
 
     container_host_write(&host, f->host);
-    container_write(&text, &host, f->container, with_env);
+    container_write(&text, &host, f->container, with_secrets);
     o = json_loads(buf_str(&text), JSON_REJECT_DUPLICATES, NULL);
     assert_non_null(o);
     buf_done(&host);
@@ -116,12 +116,13 @@ static void test_members_have_the_documented_form(void **state)
     json_decref(o);
 }
 
-static void test_environment_is_for_operators(void **state)
+static void test_environment_and_command_are_for_operators(void **state)
 {
     struct fixture *f = *state;
     json_t *o = written(f, false);
 
     assert_member(o, "env", "null");
+    assert_member(o, "command", "null");
     json_decref(o);
 }
 
@@ -183,7 +184,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_members_have_the_documented_form, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_environment_is_for_operators, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_environment_and_command_are_for_operators, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_a_sample_fills_the_metrics, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_texts_follow_the_host, set_up, tear_down),
         cmocka_unit_test(test_own_containers_are_recognised),

@@ -192,7 +192,7 @@ static void append_host(struct buf *out, struct fleet_host *h, const struct flee
     for (size_t i = 0; i < n; i++) {
         if (out->data[out->size - 1] != '[')
             append_text(out, ",");
-        container_write(out, &host, sorted[i], of->with_env);
+        container_write(out, &host, sorted[i], of->with_secrets);
     }
     buf_done(&host);
 }

@@ -19,7 +19,7 @@ void fleet_hosts_write_in(struct buf *out, const struct fleet *f, const struct s
 struct fleet_selection {
     const char *host_id;       /* NULL or "": all hosts */
     const struct scope *scope; /* NULL: no restriction */
-    bool with_env;
+    bool with_secrets;
 };
 /* Appends the array of containers, sorted by host name, then by container name. */
 void fleet_containers_write_in(struct buf *out,
