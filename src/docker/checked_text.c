@@ -1,10 +1,8 @@
 #include "docker/checked_text.h"
 #include "base/alloc.h"
+#include "docker/json_token.h"
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\n' || c == '\t' || c == '\r';
-}
+#include <string.h>
 
 int checked_text_init(struct checked_text *ret, const char *text, size_t size, struct error *err)
 {
@@ -12,17 +10,20 @@ int checked_text_init(struct checked_text *ret, const char *text, size_t size, s
 
     if (r < 0)
         return error_wrap(err, r, "answer of the docker engine");
-    while (size > 0 && is_blank(text[size - 1]))
+    while (size > 0 && json_is_space(text[size - 1]))
         size--;
-    while (size > 0 && is_blank(text[0])) {
+    while (size > 0 && json_is_space(text[0])) {
         text++;
         size--;
     }
-    ret->p = xstrndup(text, size);
+    ret->p = xmalloc(size + 1);
+    memcpy(ret->p, text, size);
     ret->p[size] = '\0';
     ret->n = size;
-    if (r > 0)
-        json_scan_mend(ret->p, size);
+    if (r > 0) {
+        ret->n = json_scan_mend(ret->p, size);
+        ret->p[ret->n] = '\0';
+    }
     return 0;
 }
 

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * JSON text of the engine that json_scan_check() has accepted, with escapes replaced that other
- * parsers refuse (json_scan_mend()). It owns its bytes.
+ * JSON text of the engine that json_scan_check() has accepted, in the form that every
+ * parser reads (json_scan_mend()). It owns its bytes.
  */
 
 #include "base/error.h"

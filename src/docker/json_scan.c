@@ -1,23 +1,33 @@
 #include "docker/json_scan.h"
+#include "base/alloc.h"
+#include "base/hash.h"
 #include "base/utf8.h"
+#include "docker/json_token.h"
 
 #include <errno.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
+#define FEW_KEYS     32 /* they are compared by pairs */
+#define LONG_NUMBER  19 /* digits of the largest integer */
+#define MAX_EXPONENT 2  /* digits */
+
+/*
+ * The hashes of the keys of all open objects find duplicates; equal hashes of different keys only
+ * cost a call of json_scan_mend().
+ */
 struct scanner {
     const char *p, *end;
-    bool needs_mending;
+    bool needs_mending, has_escaped_key;
+    uint64_t *hashes;
+    size_t n_hashes, capacity;
+    size_t first[JSON_SCAN_MAX_DEPTH]; /* in `hashes`, of the object at this depth */
 };
-
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\n' || c == '\t' || c == '\r';
-}
 
 static void skip_space(struct scanner *s)
 {
-    while (s->p < s->end && is_space(*s->p))
+    while (s->p < s->end && json_is_space(*s->p))
         s->p++;
 }
 
@@ -37,8 +47,7 @@ static int hex_value(char c)
     return -1;
 }
 
-/* The code unit of the \uXXXX at `p`, or -1. */
-static int unit_at(const char *p, const char *end)
+int json_unit_at(const char *p, const char *end)
 {
     int v = 0;
 
@@ -54,11 +63,7 @@ static int unit_at(const char *p, const char *end)
     return v;
 }
 
-/*
- * Returns the length of the escape at `p`, 0: not an escape. *ret_is_odd: well-formed, but NUL or
- * half a surrogate pair.
- */
-static size_t escape_at(const char *p, const char *end, bool *ret_is_odd)
+size_t json_escape_at(const char *p, const char *end, bool *ret_is_odd)
 {
     int unit, low;
 
@@ -67,13 +72,13 @@ static size_t escape_at(const char *p, const char *end, bool *ret_is_odd)
         return 0;
     if (p[1] != 'u')
         return p[1] && strchr("\"\\/bfnrt", p[1]) ? 2 : 0;
-    unit = unit_at(p, end);
+    unit = json_unit_at(p, end);
     if (unit < 0)
         return 0;
     *ret_is_odd = unit == 0 || (unit >= 0xd800 && unit <= 0xdfff);
     if (unit < 0xd800 || unit > 0xdbff)
         return 6;
-    low = unit_at(p + 6, end);
+    low = json_unit_at(p + 6, end);
     if (low < 0xdc00 || low > 0xdfff)
         return 6;
     *ret_is_odd = false;
@@ -94,7 +99,7 @@ static bool check_string(struct scanner *s)
         if (c == '\\') {
             bool is_odd;
 
-            n = escape_at(s->p, s->end, &is_odd);
+            n = json_escape_at(s->p, s->end, &is_odd);
             s->needs_mending = s->needs_mending || is_odd;
         } else if (c >= 0x80) {
             n = utf8_length(s->p, (size_t)(s->end - s->p));
@@ -117,7 +122,7 @@ static bool skip_digits(struct scanner *s)
     return true;
 }
 
-static bool check_number(struct scanner *s)
+static bool check_digits(struct scanner *s)
 {
     if (*s->p == '-')
         s->p++;
@@ -138,6 +143,20 @@ static bool check_number(struct scanner *s)
         return skip_digits(s);
     }
     return true;
+}
+
+/* Other parsers refuse numbers that their types cannot hold. */
+static bool check_number(struct scanner *s)
+{
+    const char *start = s->p, *digits = s->p;
+    bool is_ok = check_digits(s);
+
+    /* The last digits are those of an exponent, if there is one. */
+    for (const char *p = start; p < s->p; p++)
+        digits = *p == 'e' || *p == 'E' || *p == '+' || *p == '-' ? p + 1 : digits;
+    if (s->p - start >= LONG_NUMBER || (digits > start + 1 && s->p - digits > MAX_EXPONENT))
+        s->needs_mending = true;
+    return is_ok;
 }
 
 static bool check_word(struct scanner *s, const char *word)
@@ -161,12 +180,63 @@ static bool check_scalar(struct scanner *s)
     }
 }
 
+static void add_hash(struct scanner *s, const char *key, size_t size)
+{
+    if (memchr(key, '\\', size))
+        s->has_escaped_key = true; /* it may be another spelling of a key */
+    if (s->n_hashes == s->capacity) {
+        s->capacity = s->capacity ? 2 * s->capacity : 256;
+        s->hashes = xrealloc(s->hashes, s->capacity, sizeof(*s->hashes));
+    }
+    s->hashes[s->n_hashes++] = hash_bytes(HASH_START, key, size);
+}
+
+static int compare_hashes(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+static bool has_equal(uint64_t *hashes, size_t n)
+{
+    if (n <= FEW_KEYS) {
+        for (size_t i = 1; i < n; i++) {
+            for (size_t k = 0; k < i; k++) {
+                if (hashes[i] == hashes[k])
+                    return true;
+            }
+        }
+        return false;
+    }
+    qsort(hashes, n, sizeof(*hashes), compare_hashes);
+    for (size_t i = 1; i < n; i++) {
+        if (hashes[i] == hashes[i - 1])
+            return true;
+    }
+    return false;
+}
+
+/* Forgets the keys of the object that ends at `depth`. */
+static void end_object(struct scanner *s, size_t depth)
+{
+    size_t first = s->first[depth], n = s->n_hashes - first;
+
+    if (!s->needs_mending && n > 1)
+        s->needs_mending = s->has_escaped_key || has_equal(s->hashes + first, n);
+    s->n_hashes = first;
+}
+
 /* Reads `"key":` with white space, up to the value. */
 static bool check_key(struct scanner *s)
 {
+    const char *key;
+
     skip_space(s);
+    key = s->p;
     if (s->p == s->end || *s->p != '"' || !check_string(s))
         return false;
+    add_hash(s, key, (size_t)(s->p - key));
     skip_space(s);
     if (s->p == s->end || *s->p != ':')
         return false;
@@ -191,6 +261,8 @@ static bool check_after_value(struct scanner *s, const char *stack, size_t *dept
             return false;
         s->p++;
         (*depth)--;
+        if (stack[*depth] == '}')
+            end_object(s, *depth);
     }
 }
 
@@ -208,6 +280,7 @@ static bool check_value(struct scanner *s, char *stack, size_t *depth, bool *ret
     if (*depth == JSON_SCAN_MAX_DEPTH)
         return false;
     close = *s->p++ == '{' ? '}' : ']';
+    s->first[*depth] = s->n_hashes;
     stack[(*depth)++] = close;
     skip_space(s);
     if (s->p < s->end && *s->p == close)
@@ -228,28 +301,13 @@ int json_scan_check(const char *text, size_t size, struct error *err)
         if (is_ok && !is_open)
             is_ok = check_after_value(&s, stack, &depth);
     } while (is_ok && (is_open || depth > 0));
+    free(s.hashes);
     if (!is_ok)
         return error_set(err, -EBADMSG, "not JSON at byte %zu", (size_t)(s.p - text));
     return s.needs_mending ? 1 : 0;
 }
 
-void json_scan_mend(char *text, size_t size)
-{
-    static const char mark[6] = {'\\', 'u', 'f', 'f', 'f', 'd'};
-    char *p = text, *end = text + size;
-
-    while ((p = memchr(p, '\\', (size_t)(end - p)))) {
-        bool is_odd;
-        size_t n = escape_at(p, end, &is_odd);
-
-        if (is_odd)
-            memcpy(p, mark, sizeof(mark));
-        p += n ? n : 1;
-    }
-}
-
-/* The end of the string that starts at `p`. */
-static const char *skip_string(const char *p, const char *end)
+const char *json_skip_string(const char *p, const char *end)
 {
     p++;
     while (p < end && *p != '"')
@@ -263,7 +321,7 @@ static const char *skip_container(const char *p, const char *end)
 
     while (p < end) {
         switch (*p) {
-        case '"': p = skip_string(p, end); continue;
+        case '"': p = json_skip_string(p, end); continue;
         case '{':
         case '[': depth++; break;
         case '}':
@@ -277,20 +335,20 @@ static const char *skip_container(const char *p, const char *end)
     return p;
 }
 
-static const char *skip_value(const char *p, const char *end)
+const char *json_skip_value(const char *p, const char *end)
 {
     if (*p == '"')
-        return skip_string(p, end);
+        return json_skip_string(p, end);
     if (*p == '{' || *p == '[')
         return skip_container(p, end);
-    while (p < end && *p != ',' && *p != '}' && *p != ']' && !is_space(*p))
+    while (p < end && *p != ',' && *p != '}' && *p != ']' && !json_is_space(*p))
         p++;
     return p;
 }
 
 static void skip_to(struct json_iter *it, bool comma)
 {
-    while (it->p < it->end && (is_space(*it->p) || (comma && *it->p == ',')))
+    while (it->p < it->end && (json_is_space(*it->p) || (comma && *it->p == ',')))
         it->p++;
 }
 
@@ -311,7 +369,7 @@ bool json_iter_next(struct json_iter *it, struct json_span *key, struct json_spa
         return false;
     *key = (struct json_span){"", 0};
     if (it->is_object) {
-        const char *after = skip_string(it->p, it->end);
+        const char *after = json_skip_string(it->p, it->end);
 
         *key = (struct json_span){it->p + 1, (size_t)(after - it->p) - 2};
         it->p = after;
@@ -320,7 +378,7 @@ bool json_iter_next(struct json_iter *it, struct json_span *key, struct json_spa
         skip_to(it, false);
     }
     value->p = it->p;
-    it->p = skip_value(it->p, it->end);
+    it->p = json_skip_value(it->p, it->end);
     value->n = (size_t)(it->p - value->p);
     return true;
 }

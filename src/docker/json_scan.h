@@ -13,7 +13,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define JSON_SCAN_MAX_DEPTH 64
+/* Elements are parts of messages, which may be 64 levels deep. */
+#define JSON_SCAN_MAX_DEPTH 56
 
 struct json_span {
     const char *p;
@@ -22,13 +23,18 @@ struct json_span {
 
 /*
  * 0: the text is one JSON value in valid UTF-8, at most JSON_SCAN_MAX_DEPTH levels deep. 1: the
- * same, but it contains \u0000 or half a surrogate pair, which other parsers refuse; then use
- * json_scan_mend(). -EBADMSG: anything else.
+ * same, but it may contain something that other parsers refuse; then use json_scan_mend(). -EBADMSG:
+ * anything else.
  */
 int json_scan_check(const char *text, size_t size, struct error *err) _nodiscard_;
 
-/* Replaces such escapes by \ufffd, in place; the size does not change. */
-void json_scan_mend(char *text, size_t size);
+/*
+ * Makes text that json_scan_check() has accepted readable for every parser, in place; returns its
+ * new size, which is never larger. \u0000 and halves of surrogate pairs become \ufffd, of members
+ * with one key the first remains, integers that need more than 64 bits become the nearest one, and
+ * other numbers out of range null. White space is dropped.
+ */
+size_t json_scan_mend(char *text, size_t size) _nodiscard_;
 
 /* Iterates over the members of an object or the items of an array; other values have none. */
 struct json_iter {

@@ -51,6 +51,14 @@ static const struct {
     {"\"\\ud83d x\"",                                  1       },
     {"\"\\ude00\"",                                    1       },
     {"\"\\ud83d\\ud83d\\ude00\"",                      1       },
+    {"{\"a\":1,\"b\":{\"a\":2}}",                      0       },
+    {"[{\"a\":1},{\"a\":2}]",                          0       },
+    {"{\"a\":1,\"b\":2,\"a\":3}",                      1       },
+    {"{\"a\":{\"x\":1,\"x\":2}}",                      1       },
+    {"999999999999999999",                             0       },
+    {"9223372036854775808",                            1       },
+    {"1e999",                                          1       },
+    {"-1E-999",                                        1       },
 };
 
 static void test_check(void **state)
@@ -68,15 +76,25 @@ static void test_check(void **state)
     }
 }
 
-/* The scanner and jansson must accept the same texts. */
+/* Jansson must accept what the scanner accepts, after mending, and nothing else. */
 static void expect_agreement(const char *text, size_t n)
 {
     json_t *v = json_loadb(text, n, JSON_DECODE_ANY, NULL);
     int r = json_scan_check(text, n, NULL);
 
-    if ((v != NULL) != (r == 0))
+    if (r < 0 ? v != NULL : r == 0 && !v)
         fail_msg("%.*s: jansson %s, scanner %d", (int)n, text, v ? "accepts it" : "refuses it", r);
     json_decref(v);
+    if (r > 0) {
+        char *copy = xmemdup(text, n);
+
+        v = json_loadb(copy, json_scan_mend(copy, n), JSON_DECODE_ANY | JSON_REJECT_DUPLICATES,
+                       NULL);
+        if (!v)
+            fail_msg("%.*s: jansson refuses the mended text", (int)n, text);
+        json_decref(v);
+        free(copy);
+    }
 }
 
 static void test_agrees_with_jansson(void **state)
@@ -116,13 +134,59 @@ static void test_depth(void **state)
 
 static void test_mend(void **state)
 {
-    char text[] = "[\"a\\u0000b\",\"\\\\u0000\",\"\\ud83d\\ude00\",\"\\ud83d!\",\"\\udead\"]";
+    static const struct {
+        const char *text, *want;
+    } cases[] = {
+        {"[\"a\\u0000b\",\"\\\\u0000\",\"\\ud83d\\ude00\",\"\\ud83d!\",\"\\udead\"]",
+         "[\"a\\ufffdb\",\"\\\\u0000\",\"\\ud83d\\ude00\",\"\\ufffd!\",\"\\ufffd\"]"                               },
+        {" { \"a\" : 1 , \"b\" : [ ] , \"c\" : { } } ",                               "{\"a\":1,\"b\":[],\"c\":{}}"},
+        {"{\"a\":1,\"b\":2,\"a\":[{\"x\":3}]}",                                       "{\"a\":1,\"b\":2}"          },
+        {"{\"a\":{\"a\":1,\"a\":2},\"a\":2}",                                         "{\"a\":{\"a\":1}}"          },
+        {"{\"\\u0000a\":\"1\",\"\\ufffda\":\"2\",\"\ufffda\":\"3\"}",                 "{\"\\ufffda\":\"1\"}"       },
+        {"{\"\\u0061\\n\":1,\"a\\u000a\":2,\"\\ud83d\\ude00\":3,\"\U0001f600\":4}",
+         "{\"\\u0061\\n\":1,\"\\ud83d\\ude00\":3}"                                                                 },
+        {"{\"\\u00e9\":1,\"\u00e9\":2,\"\\u20ac\":3,\"\u20ac\":4,\"\":5,\"\":6}",
+         "{\"\\u00e9\":1,\"\\u20ac\":3,\"\":5}"                                                                    },
+        {"[9223372036854775807,9223372036854775808,-9223372036854775809,-0]",
+         "[9223372036854775807,9223372036854775807,-9223372036854775808,-0]"                                       },
+        {"[1e999,-1e999,1e5,1.5e-999]",                                               "[null,null,1e5,1.5e-999]"   },
+        {"\"\\u0000\"",                                                               "\"\\ufffd\""                },
+    };
 
     (void)state;
-    json_scan_mend(text, strlen(text));
-    assert_string_equal(
-        text, "[\"a\\ufffdb\",\"\\\\u0000\",\"\\ud83d\\ude00\",\"\\ufffd!\",\"\\ufffd\"]");
-    assert_int_equal(json_scan_check(text, strlen(text), NULL), 0);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char *text = xmemdup(cases[i].text, strlen(cases[i].text));
+        size_t n = json_scan_mend(text, strlen(cases[i].text));
+        json_t *v = json_loadb(text, n, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);
+
+        if (n != strlen(cases[i].want) || memcmp(text, cases[i].want, n) != 0)
+            fail_msg("case %zu: %.*s", i, (int)n, text);
+        assert_non_null(v);
+        json_decref(v);
+        free(text);
+    }
+}
+
+/* Enough keys for the other way to find duplicates. */
+static void test_duplicate_among_many_keys(void **state)
+{
+    struct buf b = BUF_INIT(10000);
+    json_t *v;
+
+    (void)state;
+    (void)buf_append_str(&b, "{\"k0\":0");
+    for (int i = 1; i < 500; i++)
+        (void)buf_printf(&b, ",\"k%d\":%d", i, i);
+    (void)buf_append_str(&b, "}");
+    assert_int_equal(json_scan_check(b.data, b.size, NULL), 0);
+    b.data[b.size - 1] = ',';
+    (void)buf_append_str(&b, "\"k7\":-1}");
+    assert_int_equal(json_scan_check(b.data, b.size, NULL), 1);
+    v = json_loadb(b.data, json_scan_mend(b.data, b.size), JSON_REJECT_DUPLICATES, NULL);
+    assert_int_equal(json_object_size(v), 500);
+    assert_int_equal(json_integer_value(json_object_get(v, "k7")), 7);
+    json_decref(v);
+    buf_done(&b);
 }
 
 static struct json_span span(const char *s)
@@ -234,10 +298,15 @@ static void test_write_string_limit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_check),        cmocka_unit_test(test_agrees_with_jansson),
-        cmocka_unit_test(test_depth),        cmocka_unit_test(test_mend),
-        cmocka_unit_test(test_iterate),      cmocka_unit_test(test_find_and_copy),
-        cmocka_unit_test(test_write_string), cmocka_unit_test(test_write_string_limit),
+        cmocka_unit_test(test_check),
+        cmocka_unit_test(test_agrees_with_jansson),
+        cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_mend),
+        cmocka_unit_test(test_duplicate_among_many_keys),
+        cmocka_unit_test(test_iterate),
+        cmocka_unit_test(test_find_and_copy),
+        cmocka_unit_test(test_write_string),
+        cmocka_unit_test(test_write_string_limit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -132,6 +132,11 @@ char *container_inspect_env(struct json_span inspect)
         append_text(&b, "\"");
     }
     append_text(&b, "}");
+    /* The names were values until now, and two spellings of one name are one key. */
+    if (json_scan_check(b.data, b.size, NULL) > 0) {
+        b.size = json_scan_mend(b.data, b.size);
+        b.data[b.size] = '\0';
+    }
     return buf_take(&b);
 }
 

@@ -1,12 +1,14 @@
 #include "server/session/session_internal.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "docker/checked_text.h"
 #include "proto/envelope.h"
 #include "proto/json_text.h"
 #include "proto/stats.h"
@@ -202,16 +204,41 @@ static void refuse_frame(struct session *se, const char *reason)
     session_close(se, WS_CLOSE_POLICY, reason);
 }
 
+/* Any container can have labels that its agent cannot send as valid JSON; the session continues. */
+static void leave_out(struct session *se, const char *why)
+{
+    _cleanup_free_ char *text = NULL;
+
+    se->n_left_out++;
+    text = xasprintf("message left out (%" PRIu64 " of this session): %s", se->n_left_out, why);
+    session_complain(se, text, NULL);
+}
+
+/*
+ * Parses a message of an authenticated agent. Old agents forward text of containers as it is: NUL
+ * in a key, or keys that become equal. Such a message is mended and read again.
+ */
+static json_t *parse_message(const char *data, size_t size, struct error *err)
+{
+    struct checked_text text;
+    json_t *message = json_text_parse(data, size, 0, err);
+
+    if (message || err->code == -EMSGSIZE || checked_text_init(&text, data, size, NULL) < 0)
+        return message;
+    message = json_text_parse(text.p, text.n, 0, err);
+    checked_text_done(&text);
+    return message;
+}
+
 static void handle_parsed(struct session *se,
                           const json_t *message,
                           size_t size,
                           const struct error *err)
 {
     if (!message) {
-        log_debug(LOG_FIELDS("agent", se->agent_id), "%s", err->msg);
-        refuse_frame(se, "Message is not valid JSON");
+        leave_out(se, err->msg);
     } else if (!json_is_object(message)) {
-        refuse_frame(se, "Message is not a JSON object");
+        leave_out(se, "not a JSON object");
     } else {
         dispatch(se, message, size);
     }
@@ -238,7 +265,7 @@ static void parse_work(void *owner)
 {
     struct parse_job *job = owner;
 
-    job->message = json_text_parse(job->text, job->size, 0, &job->err);
+    job->message = parse_message(job->text, job->size, &job->err);
 }
 
 static void parse_done(void *owner)
@@ -291,7 +318,7 @@ void session_receive(struct session *se, const char *data, size_t size, bool is_
     }
     if (parse_in_job(se, data, size))
         return;
-    message = json_text_parse(data, size, 0, &err);
+    message = parse_message(data, size, &err);
     handle_parsed(se, message, size, &err);
     json_decref(message);
 }

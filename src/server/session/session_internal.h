@@ -85,6 +85,7 @@ struct session {
     uint64_t acked_ms;   /* when samples were last acknowledged */
     uint64_t touched_ms; /* when last_seen_at was last written */
     struct complaint complaint;
+    uint64_t n_left_out; /* messages that could not be read */
     struct notices notices;
     struct inventory inventory;
     struct poll poll;
