@@ -1,10 +1,12 @@
 // GET /metrics as Prometheus reads it: promtool checks the text.
 import assert from 'node:assert/strict';
+import { copyFile, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { Client, Server } from './lib/dockmon.mjs';
+import { Client, ROOT, Server, temporaryDirectory } from './lib/dockmon.mjs';
 import { HandAgent, containerElement } from './lib/hand-agent.mjs';
 import { writeSamples } from './lib/msgpack.mjs';
-import { run } from './lib/process.mjs';
+import { Process, run } from './lib/process.mjs';
 import { eventually } from './lib/wait.mjs';
 
 let server, viewer;
@@ -126,4 +128,33 @@ test('tens of thousands of series are sent in pieces', { timeout: 180000 }, asyn
   left.abort();
   await eventually(async () => !(await scrape()).includes('many-host'));
   await many.close();
+});
+
+test('the real Prometheus scrapes a server with TLS as docs/statistics.md says', { timeout: 90000 }, async () => {
+  const dir = await temporaryDirectory();
+  const secure = await Server.start({ args: ['--tls'] });
+  const listen = `127.0.0.1:${20000 + (process.pid % 20000)}`;
+  let prometheus;
+  try {
+    const documented = /```yaml\n(scrape_configs:[^]*?)```/.exec(await readFile(join(ROOT, 'docs/statistics.md'), 'utf8'))[1];
+    const config = documented.replaceAll('/etc/prometheus', dir).replace('dockmon.example:8443', `localhost:${secure.port}`);
+    await writeFile(join(dir, 'prometheus.yml'), `global: {scrape_interval: 1s}\n${config}`);
+    await writeFile(join(dir, 'dockmon.key'), await secure.admin('apikey', 'create', '--name', 'prometheus', '--role', 'viewer'), { mode: 0o640 });
+    await copyFile(join(secure.dir, 'tls/cert.pem'), join(dir, 'dockmon.pem'));
+    prometheus = new Process('prometheus', [`--config.file=${join(dir, 'prometheus.yml')}`, `--storage.tsdb.path=${join(dir, 'data')}`, `--web.listen-address=${listen}`], { name: 'prometheus' });
+    const target = await eventually(
+      async () => {
+        const r = await fetch(`http://${listen}/api/v1/targets`).catch(() => null);
+        const [t] = r ? (await r.json()).data.activeTargets : [];
+        return t && t.health !== 'unknown' && t;
+      },
+      { timeout: 60000, what: 'Prometheus has scraped' },
+    );
+    assert.equal(target.lastError, '');
+    assert.equal(target.health, 'up');
+  } finally {
+    await prometheus?.stop();
+    await secure.remove();
+    await rm(dir, { recursive: true, force: true });
+  }
 });
