@@ -150,6 +150,23 @@ test('last_seen_at follows heartbeats and pongs, not only connects', { timeout: 
   await eventually(async () => (await seen()) > second, { what: 'a pong counts', timeout: 40000 });
 });
 
+test('a path takes the name of a host or a prefix of its id, as `hosts` prints them; an unknown member of a change of tags is refused', async () => {
+  const a = await joined({ hostname: 'named-in-a-path' });
+  for (const ref of [a.hostId, 'named-in-a-path', a.hostId.slice(0, 8)]) {
+    await client.get(`/api/hosts/${ref}/agent`);
+    const { tags } = await client.call('PATCH', `/api/hosts/${ref}/tags`, { body: { tags_to_add: [`by-${ref}`] } });
+    assert.ok(tags.includes(`by-${ref}`));
+    assert.ok(Array.isArray(await client.get(`/api/containers?host_id=${ref}`)));
+    assert.equal(typeof (await client.get(`/api/events?host_id=${ref}`)).total_count, 'number');
+  }
+  assert.ok((await client.get('/api/events?host_id=named-in-a-path')).total_count > 0);
+  await client.get(`/api/hosts/${a.hostId.slice(0, 3)}/agent`, { status: 404 });
+  await joined({ hostname: a.hostId.slice(0, 8) }); // a name comes before a prefix
+  assert.notEqual((await client.get(`/api/hosts/${a.hostId.slice(0, 8)}/agent`)).agent_id, a.agentId);
+  const refused = await client.call('PATCH', `/api/hosts/${a.hostId}/tags`, { body: { tags_to_ad: ['x'] }, status: 422 });
+  assert.match(refused.detail, /unknown member `tags_to_ad`/);
+});
+
 test('an expired registration token is refused', async () => {
   const token = await server.token();
   await sql(`UPDATE registration_tokens SET expires_at_ms = 1000 WHERE id = (SELECT max(id) FROM registration_tokens)`);

@@ -120,7 +120,7 @@ static void on_identity(void *owner, int code, const struct identity *who)
                  role_name(who->role));
         return;
     }
-    if (scope_check(call))
+    if (api_resolve_host(call) && scope_check(call))
         route->handle(call);
 }
 

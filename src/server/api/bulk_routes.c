@@ -4,6 +4,7 @@
 #include "server/api/agent_call.h"
 #include "server/api/bulk.h"
 #include "server/api/handlers.h"
+#include "server/fleet/scope_view.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -50,11 +51,16 @@ static int read_options(const json_t *body,
     return 0;
 }
 
-static int read_items(const json_t *list, struct bulk_job *job, struct error *err)
+/* Hosts may be named as in paths: scope_find_host(). */
+static int read_items(const struct api_call *call,
+                      const json_t *list,
+                      struct bulk_job *job,
+                      struct error *err)
 {
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *element = json_array_get(list, i);
         const char *host = NULL, *container = NULL;
+        struct fleet_host *h = NULL;
         int r;
 
         r = api_body_string(element, "host_id", MAX_REF, &host, err);
@@ -64,6 +70,8 @@ static int read_items(const json_t *list, struct bulk_job *job, struct error *er
             r = error_set(err, -EDOM, "`container_id` is neither an id nor a name");
         if (r < 0)
             return error_wrap(err, r, "container %zu", i + 1);
+        if (scope_find_host(&call->who.scope, call->api->o.fleet, host, &h) == 0)
+            host = h->row.id;
         bulk_job_add(job, host, container);
     }
     return 0;
@@ -125,7 +133,7 @@ static int read_job(struct api_call *call, struct bulk_job **ret, struct error *
     job = bulk_job_new(operation, n);
     r = read_options(body, operation, job, err);
     if (r == 0)
-        r = read_items(list, job, err);
+        r = read_items(call, list, job, err);
     if (r < 0) {
         bulk_job_free(job);
         return r;

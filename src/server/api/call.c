@@ -7,6 +7,7 @@
 #include "proto/error_code.h"
 #include "proto/json_text.h"
 #include "server/api/audit.h"
+#include "server/fleet/scope_view.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -282,6 +283,37 @@ void api_fail_container(struct api_call *call, const struct fleet_host *h, int e
         api_fail_code(call, CODE_NO_SUCH_CONTAINER, "No such container on host %s: %s", h->row.name,
                       ref);
     }
+}
+
+bool api_resolve_host(struct api_call *call)
+{
+    const char *pattern = call->match.route->pattern;
+    struct fleet_host *h = NULL;
+    int r;
+
+    if (!str_starts_with(pattern, "/api/hosts/{host}"))
+        return true;
+    r = scope_find_host(&call->who.scope, call->api->o.fleet, api_param(call, 0), &h);
+    if (r == -EEXIST) {
+        api_fail_code(call, CODE_CONFLICT, "More than one host matches %s; use its id",
+                      api_param(call, 0));
+        return false;
+    }
+    if (r == 0) {
+        free(call->match.params[0]);
+        call->match.params[0] = xstrdup(h->row.id);
+    }
+    return true;
+}
+
+char *api_query_host(const struct api_call *call, const char *name)
+{
+    _cleanup_free_ char *ref = api_query(call, name);
+    struct fleet_host *h = NULL;
+
+    if (!str_is_empty(ref) && scope_find_host(&call->who.scope, call->api->o.fleet, ref, &h) == 0)
+        return xstrdup(h->row.id);
+    return TAKE_PTR(ref);
 }
 
 struct fleet_host *api_host(struct api_call *call, size_t n)

@@ -126,5 +126,15 @@ void api_fail_deleted_host(struct api_call *call); /* deleted while the call was
 /* Path parameter 1 matches no container (-ENOENT) or several (-EEXIST). */
 void api_fail_container(struct api_call *call, const struct fleet_host *h, int error);
 
+/*
+ * Replaces path parameter 0 by the id of the host if it names a host that the caller may see:
+ * scope_find_host(). False after answering the call with 409: several match. A host that does not
+ * exist is left to the checks that follow.
+ */
+bool api_resolve_host(struct api_call *call);
+/* Returns a query parameter in the same way, to be freed: the id if there is such a host, else the
+ * text; NULL when it is absent. */
+char *api_query_host(const struct api_call *call, const char *name);
+
 /* Returns the host of path parameter n, or NULL after answering the call with 404. */
 struct fleet_host *api_host(struct api_call *call, size_t n);

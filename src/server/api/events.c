@@ -121,7 +121,7 @@ void api_events_list(struct api_call *call)
         return;
     }
     for (size_t i = 0; i < ARRAY_LEN(filters); i++) {
-        job->args[i] = api_query(call, filters[i]);
+        job->args[i] = i == 0 ? api_query_host(call, filters[i]) : api_query(call, filters[i]);
         if (job->args[i] && !*job->args[i])
             free(TAKE_PTR(job->args[i]));
     }

@@ -213,6 +213,23 @@ static int tags_work(struct api_job *job)
     return r < 0 ? r : update_work(job);
 }
 
+/* A mistyped member would change nothing, and answer 200. */
+static int check_members(const json_t *body, struct error *err)
+{
+    const char *name;
+    json_t *value;
+
+    json_object_foreach((json_t *)(uintptr_t)body, name, value)
+    {
+        if (!str_eq(name, "tags_to_add") && !str_eq(name, "tags_to_remove")) {
+            return error_set(err, -EDOM,
+                             "unknown member `%s`; known are `tags_to_add` and `tags_to_remove`",
+                             name);
+        }
+    }
+    return 0;
+}
+
 void hosts_tags_patch(struct api_call *call)
 {
     struct fleet_host *h = api_host(call, 0);
@@ -223,6 +240,10 @@ void hosts_tags_patch(struct api_call *call)
     if (!h)
         return;
     if (api_body(call, &body, &err) < 0) {
+        api_fail_error(call, &err);
+        return;
+    }
+    if (check_members(body, &err) < 0) {
         api_fail_error(call, &err);
         return;
     }

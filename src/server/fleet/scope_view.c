@@ -1,6 +1,9 @@
 #include "server/fleet/scope_view.h"
 #include "base/str.h"
 
+#include <errno.h>
+#include <string.h>
+
 _Static_assert(SCOPE_MAX_RULES <= 32, "a scope_view has 32 bits");
 
 static bool has_tag(const struct fleet_host *h, const char *tag)
@@ -127,4 +130,39 @@ bool scope_allows_container(const struct scope *s,
 
     scope_view_host(s, h, &v);
     return scope_view_container(&v, c);
+}
+
+int scope_find_host(const struct scope *s,
+                    const struct fleet *f,
+                    const char *ref,
+                    struct fleet_host **ret)
+{
+    struct fleet_host *by_id = fleet_find_host(f, ref), *by_name = NULL, *by_prefix = NULL;
+    unsigned n_names = 0, n_prefixes = 0;
+
+    if (by_id && scope_allows_host(s, by_id)) {
+        *ret = by_id;
+        return 0;
+    }
+    map_foreach(fleet_hosts(f), e) {
+        struct fleet_host *h = e->value;
+        bool is_prefix = strlen(ref) >= SCOPE_LEAST_PREFIX && str_starts_with(h->row.id, ref);
+        bool is_name = str_eq(h->row.name, ref);
+
+        if ((!is_name && !is_prefix) || !scope_allows_host(s, h))
+            continue;
+        if (is_name) {
+            by_name = h;
+            n_names++;
+        } else {
+            by_prefix = h;
+            n_prefixes++;
+        }
+    }
+    if (n_names > 1 || (n_names == 0 && n_prefixes > 1))
+        return -EEXIST;
+    if (!by_name && !by_prefix)
+        return -ENOENT;
+    *ret = by_name ? by_name : by_prefix;
+    return 0;
 }

@@ -25,6 +25,17 @@ bool scope_view_whole(const struct scope_view *v);
 bool scope_view_labels(const struct scope_view *v, const json_t *labels);
 bool scope_view_container(const struct scope_view *v, const struct fleet_container *c);
 
+/*
+ * Finds a host that the scope may see by its id, its name, or a unique prefix of the id of at least
+ * SCOPE_LEAST_PREFIX characters, in this order. -ENOENT; -EEXIST: several match. Hosts out of scope
+ * do not exist for the search.
+ */
+#define SCOPE_LEAST_PREFIX 4
+int scope_find_host(const struct scope *s,
+                    const struct fleet *f,
+                    const char *ref,
+                    struct fleet_host **ret) _nodiscard_;
+
 /* The same for a single host or container. */
 bool scope_allows_host(const struct scope *s, const struct fleet_host *h);
 /*

@@ -1,12 +1,63 @@
 #include "base/alloc.h"
 #include "server/fleet/scope_view.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 /* cmocka.h needs those above */
 #include <cmocka.h>
+
+static void test_hosts_are_found_by_id_name_and_prefix_within_the_scope(void **state)
+{
+    static const struct {
+        const char *scope, *ref;
+        int result;
+        const char *id;
+    } cases[] = {
+        {NULL,            "abcd1111", 0,       "abcd1111"},
+        {NULL,            "web",      0,       "abcd2222"},
+        {NULL,            "abcd2",    0,       "abcd2222"},
+        {NULL,            "abcd",     0,       "efff3333"}, /* a name comes before a prefix */
+        {NULL,            "abc",      -ENOENT, NULL      }, /* too short */
+        {NULL,            "efff",     0,       "efff3333"},
+        {NULL,            "twin",     -EEXIST, NULL      },
+        {NULL,            "9999",     -EEXIST, NULL      },
+        {NULL,            "none",     -ENOENT, NULL      },
+        {NULL,            "",         -ENOENT, NULL      },
+        {"host=99990000", "9999",     0,       "99990000"}, /* the other one is out of scope */
+        {"host=99990000", "twin",     0,       "99990000"},
+        {"host=99990000", "web",      -ENOENT, NULL      },
+        {"host=99990000", "abcd1111", -ENOENT, NULL      },
+    };
+    static const char *const hosts[][2] = {
+        {"abcd1111", "db"  },
+        {"abcd2222", "web" },
+        {"efff3333", "abcd"},
+        {"99990000", "twin"},
+        {"99991111", "twin"}
+    };
+    struct fleet *f = fleet_new();
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
+        _cleanup_free_ char *id = xstrdup(hosts[i][0]), *name = xstrdup(hosts[i][1]);
+        const struct host row = {.id = id, .name = name, .is_active = true};
+
+        (void)fleet_put_host(f, &row, NULL);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct scope s = {0};
+        struct fleet_host *h = NULL;
+
+        assert_int_equal(scope_rules_parse(cases[i].scope, &s.own, NULL), 0);
+        assert_int_equal(scope_find_host(&s, f, cases[i].ref, &h), cases[i].result);
+        if (cases[i].id)
+            assert_string_equal(h->row.id, cases[i].id);
+    }
+    fleet_free(f);
+}
 
 static void test_scope_allows_by_host_tag_and_label(void **state)
 {
@@ -72,6 +123,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_scope_allows_by_host_tag_and_label),
+        cmocka_unit_test(test_hosts_are_found_by_id_name_and_prefix_within_the_scope),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

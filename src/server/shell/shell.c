@@ -184,10 +184,10 @@ static void on_start_timeout(struct loop_timer *t)
  */
 static const char *find_target(struct shell *s, const struct fleet_host **ret)
 {
-    const struct fleet_host *h = fleet_find_host(s->owner->o.fleet, s->host_ref);
+    struct fleet_host *h = NULL;
     struct fleet_container *c;
 
-    if (!h || !scope_allows_host(&s->socket.who.scope, h))
+    if (scope_find_host(&s->socket.who.scope, s->owner->o.fleet, s->host_ref, &h) < 0)
         return error_code_sentence(CODE_NO_SUCH_HOST);
     if (!h->agent.id)
         return error_code_sentence(CODE_NO_AGENT);
