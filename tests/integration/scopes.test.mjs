@@ -157,6 +157,7 @@ const checks = {
     if (!endsSession(route)) await assertPasses(c, route, fill(route.path, {}));
   },
   OBJECT_GLOBAL: (route, c) => assertForbidden(c, route, fill(route.path, hosts.alpha)),
+  OBJECT_USERS: (route, c) => assertForbidden(c, route, fill(route.path, hosts.alpha)),
   OBJECT_HOST: async (route, c, scope) => {
     await assertPasses(c, route, fill(route.path, hosts.alpha));
     if (scope !== 'web') await assertMissing(c, route, fill(route.path, hosts.beta), `Host not found: ${hosts.beta.hostId}`);
@@ -223,6 +224,12 @@ const lists = {
     const named = (label) => [...new Set([...text.matchAll(new RegExp(`[{,]${label}="([^"]*)"`, 'g'))].map((m) => m[1]))].sort();
     assert.deepEqual(named('host'), hostsOf[scope]);
     assert.deepEqual(named('container'), containersOf[scope]);
+    // Samples of a host tell about all of its containers, so do its counts.
+    if (scope === 'alpha') return;
+    const families = new Set([...text.matchAll(/^(dockmon_host_\w+)\{/gm)].map((m) => m[1]));
+    assert.deepEqual([...families], ['dockmon_host_up', 'dockmon_host_containers', 'dockmon_host_containers_running']);
+    for (const name of ['containers', 'containers_running'])
+      assert.deepEqual([...text.matchAll(new RegExp(`^dockmon_host_${name}\\{.* (\\d+)$`, 'gm'))].map((m) => m[1]), hostsOf[scope].map(() => '1'));
   },
   'POST /api/bulk': async (c, scope) => {
     const items = Object.values(hosts).flatMap((h) => [h.web, h.db].map((id) => ({ host_id: h.hostId, container_id: id })));

@@ -408,6 +408,13 @@ test('a limited scope: only its objects are sent; they appear and disappear with
   assert.deepEqual([...w.containers.keys()], [`${a.hostId}/${mine.Id}`]);
   assert.equal(w.hosts.get(a.hostId).container_count, 1);
 
+  // A later sample of the host, which tells about all containers, is for those who may see all of it.
+  const whole = new Subscriber('viewer');
+  await whole.subscribe('host_stats');
+  a.send({ type: 'stats', stats: { cpu_percent: 33, mem_percent: 50, net_bytes_per_sec: 77 } });
+  await whole.next('host_stats', (e) => e.host_id === a.hostId && e.cpu_percent === 33);
+  whole.ws.close();
+
   for (const c of [mine, theirs]) {
     a.event('container_event', { container_id: c.Id, container_name: c.Names[0].slice(1), image: 'i', action: 'pause', timestamp: new Date().toISOString(), attributes: {} });
     a.event('container_stats', stats(c.Id, 1));
@@ -423,6 +430,7 @@ test('a limited scope: only its objects are sent; they appear and disappear with
   await w.next('removed', (r) => r.id === moves.Id);
   assert.deepEqual([...w.containers.keys()], [`${a.hostId}/${mine.Id}`]);
   await eventually(() => old.messages.findLast((m) => m.type === 'containers_update').data.containers.every((c) => c.id !== moves.Id));
+  assert.ok(!w.messages.some((m) => m.host_stats?.length), 'no samples of the host');
   for (const text of [theirs.Id.slice(0, 12), 'scope-theirs', 'scope-elsewhere']) {
     for (const c of [w, old]) assert.ok(!JSON.stringify(c.messages).includes(text), text);
   }

@@ -124,6 +124,24 @@ static bool has_number(const json_t *operation, const char *member, uint64_t n)
     return n ? (uint64_t)json_integer_value(v) == n : !v;
 }
 
+static const char *scope_class(enum route_object object)
+{
+    static const char *const names[] = {
+        [OBJECT_UNDECIDED] = "undecided",
+        [OBJECT_NONE] = "none",
+        [OBJECT_LIST] = "list",
+        [OBJECT_HOST] = "host",
+        [OBJECT_WHOLE_HOST] = "whole host",
+        [OBJECT_CONTAINER] = "container",
+        [OBJECT_AGENT] = "agent",
+        [OBJECT_WHOLE_AGENT] = "whole agent",
+        [OBJECT_GLOBAL] = "installation",
+        [OBJECT_USERS] = "users",
+    };
+
+    return names[object];
+}
+
 static void test_what_the_table_says_is_described(void **state)
 {
     const json_t *paths = json_object_get(*state, "paths");
@@ -139,6 +157,7 @@ static void test_what_the_table_says_is_described(void **state)
             bool is_right;
         } checks[] = {
             {"x-role",                           has_text(o,                                                       "x-role",         is_open ? "none" : role_name(r->role))                                               },
+            {"x-scope",                          has_text(o,                                                       "x-scope",        scope_class(r->object))                                                              },
             {"x-audit-action",                   has_text(o,                                                       "x-audit-action", r->action)                                                                           },
             {"x-max-body",                       has_number(o,                                                     "x-max-body",     r->max_body)                                                                         },
             {"x-timeout-ms",                     has_number(o,                                                     "x-timeout-ms",   r->timeout_ms)                                                                       },

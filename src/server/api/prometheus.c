@@ -160,6 +160,22 @@ static bool get_value(const struct exposition *e,
     return true;
 }
 
+/* Of a host that is not visible as a whole there are the state and the counts of what is visible. */
+static bool get_host_value(const struct exposition *e,
+                           const struct family *f,
+                           const struct fleet_host *h,
+                           const struct scope_view *view,
+                           double *ret)
+{
+    bool is_count = f->metric == HOST_CONTAINERS || f->metric == HOST_CONTAINERS_RUNNING;
+
+    if (f->metric == STATE || scope_view_host_samples(view))
+        return get_value(e, f, h, NULL, ret);
+    if (is_count)
+        *ret = (double)scope_view_count(view, h, f->metric == HOST_CONTAINERS_RUNNING);
+    return is_count && h->is_online;
+}
+
 /*
  * Series are named without container ids, so that a re-created container continues them. After a
  * rename, two containers can have the same name for a moment. A series must not occur twice: the
@@ -226,7 +242,7 @@ static void write_host(struct exposition *e,
     if (!scope_view_any(&view))
         return;
     if (f->subject == SUBJECT_HOST) {
-        if (get_value(e, f, h, NULL, &value))
+        if (get_host_value(e, f, h, &view, &value))
             put_line(out, f, h, NULL, value);
         return;
     }

@@ -9,6 +9,7 @@
 #include "proto/json_text.h"
 #include "server/api/handlers.h"
 #include "server/api/stats_json.h"
+#include "server/fleet/scope_view.h"
 #include "server/stats/rate.h"
 #include "server/stats/sampling.h"
 #include "server/view/json_values.h"
@@ -183,10 +184,12 @@ void hosts_metrics(struct api_call *call)
     const struct fleet_host *h = api_host(call, 0);
     const struct stats_series *line = h ? stats_find(call->api->o.stats, h->row.id, NULL) : NULL;
     const int64_t *v = line ? line->values : NULL;
+    struct scope_view view;
     json_t *memory;
 
     if (!h)
         return;
+    scope_view_host(&call->who.scope, h, &view);
     if (!line || time_utc_ms() - line->at_ms > NEW_MS) {
         api_fail_code(call, h->is_online ? CODE_UNAVAILABLE : CODE_HOST_OFFLINE, "%s",
                       h->is_online ? "No metrics of this host yet"
@@ -203,7 +206,8 @@ void hosts_metrics(struct api_call *call)
                         make_number(v[HOST_MEM_TOTAL], 1), "network_rx_bytes",
                         make_number(v[HOST_NET_RX], 1), "network_tx_bytes",
                         make_number(v[HOST_NET_TX], 1), "container_count",
-                        (json_int_t)h->containers.size, "timestamp", json_value_time(line->at_ms)));
+                        (json_int_t)scope_view_count(&view, h, false), "timestamp",
+                        json_value_time(line->at_ms)));
 }
 
 /* --- the state of the history ----------------------------------------------------------------- */

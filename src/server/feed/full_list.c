@@ -34,8 +34,10 @@ static void add_host_metrics(struct buf *out, const struct client *c)
     map_foreach(fleet_hosts(c->feed->o.fleet), e) {
         const struct fleet_host *h = e->value;
         const struct fleet_sample *s = &h->sample;
+        struct scope_view view;
 
-        if (!s->sampled_at_ms || !scope_allows_whole_host(&c->socket.who.scope, h))
+        scope_view_host(&c->socket.who.scope, h, &view);
+        if (!s->sampled_at_ms || !scope_view_host_samples(&view))
             continue;
         (void)buf_printf(out, "%s\"%s\":{", is_first ? "" : ",", h->row.id);
         host_sample_write(out, ",\"mem_percent\":", s);

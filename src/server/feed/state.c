@@ -69,7 +69,8 @@ static void add_host(const struct part *p, struct fleet_host *h)
         frame_add_host(p->frame, h, &p->client->socket.who.scope);
         client_show(p->client, h->row.id, NULL);
     }
-    if (topics_want(p->topics, TOPIC_HOST_STATS, h->row.id, NULL) && scope_view_whole(&p->view))
+    if (topics_want(p->topics, TOPIC_HOST_STATS, h->row.id, NULL) &&
+        scope_view_host_samples(&p->view))
         frame_add_host_stats(p->frame, h);
 }
 

@@ -106,7 +106,7 @@ static void add_new_samples(struct client *c, struct fleet_host *h, const struct
 
     if (!scope_view_any(view))
         return;
-    if (h->own_sample_version > h->fed.samples_version && scope_view_whole(view) &&
+    if (h->own_sample_version > h->fed.samples_version && scope_view_host_samples(view) &&
         topics_want(&c->topics, TOPIC_HOST_STATS, h->row.id, NULL))
         frame_add_host_stats(frame, h);
     if (c->topics.n[TOPIC_STATS] == 0)

@@ -106,6 +106,25 @@ bool scope_view_container(const struct scope_view *v, const struct fleet_contain
     return scope_view_labels(v, c->labels);
 }
 
+bool scope_view_host_samples(const struct scope_view *v)
+{
+    return scope_view_whole(v);
+}
+
+size_t scope_view_count(const struct scope_view *v, const struct fleet_host *h, bool only_running)
+{
+    size_t n = 0;
+
+    if (!only_running && scope_view_whole(v))
+        return h->containers.size;
+    map_foreach(&h->containers, e) {
+        const struct fleet_container *c = e->value;
+
+        n += scope_view_container(v, c) && (!only_running || str_eq(c->state, "running"));
+    }
+    return n;
+}
+
 bool scope_allows_host(const struct scope *s, const struct fleet_host *h)
 {
     struct scope_view v;

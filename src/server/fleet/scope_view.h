@@ -24,6 +24,12 @@ bool scope_view_whole(const struct scope_view *v);
 /* True: a container of the host with these labels is visible. */
 bool scope_view_labels(const struct scope_view *v, const json_t *labels);
 bool scope_view_container(const struct scope_view *v, const struct fleet_container *c);
+/* True: the samples of the host itself are visible. They tell about all containers, so that this
+ * needs the whole host. Routes express the same rule as OBJECT_WHOLE_HOST. */
+bool scope_view_host_samples(const struct scope_view *v);
+/* Counts the visible containers, or those that run. Every count of containers that leaves the
+ * server comes from here. */
+size_t scope_view_count(const struct scope_view *v, const struct fleet_host *h, bool only_running);
 
 /*
  * Finds a host that the scope may see by its id, its name, or a unique prefix of the id of at least

@@ -120,23 +120,12 @@ static void write_host(struct buf *out, struct fleet_host *h, size_t n_container
     (void)buf_printf(out, ",\"container_count\":%zu}", n_containers);
 }
 
-static size_t count_containers(const struct fleet_host *h, const struct scope_view *view)
-{
-    size_t n = 0;
-
-    if (scope_view_whole(view))
-        return h->containers.size;
-    map_foreach(&h->containers, e)
-        n += scope_view_container(view, e->value);
-    return n;
-}
-
 void fleet_host_write_in(struct buf *out, struct fleet_host *h, const struct scope *scope)
 {
     struct scope_view view;
 
     scope_view_host(scope, h, &view);
-    write_host(out, h, count_containers(h, &view));
+    write_host(out, h, scope_view_count(&view, h, false));
 }
 
 static int compare_names(const void *a, const void *b)
