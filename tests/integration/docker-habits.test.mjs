@@ -127,3 +127,63 @@ test('a time without a zone is local, as with docker, in logs and events', async
   const wrong = await cli(['logs', '--since', 'yesterday', c.name]);
   assert.match(wrong.stderr, /"yesterday" is not a time; give .* local time.* 7d/);
 });
+
+test('--format prints what docker prints', async () => {
+  const label = ['--filter', `label=${mine}`];
+  const same = async (args, format, { sort = true, drop = [] } = {}) => {
+    const reference = await engine.docker(...args, '--format', format);
+    const r = await cli([...args, '--format', format]);
+    assert.equal(r.code, 0, r.stderr);
+    const read = (text) => (format === 'json' ? text.trimEnd().split('\n').map((l) => { const o = JSON.parse(l); for (const k of drop) delete o[k]; return JSON.stringify(o); }) : text.trimEnd().split('\n'));
+    const [a, b] = [read(r.stdout), read(reference)];
+    assert.deepEqual(sort ? a.sort() : a, sort ? b.sort() : b, `${args.join(' ')} ${format}`);
+  };
+  const ps = ['ps', '-a', ...label];
+  for (const format of [
+    '{{.ID}}', '{{.Names}}', '{{.ID}}\\t{{.Names}}', '{{.Image}} {{.Command}} {{.State}}', '{{.Ports}}|{{.Networks}}|{{.Mounts}}|{{.LocalVolumes}}', '{{.Labels}}',
+    '{{.Label "tier"}}', '{{json .Names}}', '{{.CreatedAt}}', '{{upper .Names}}{{if eq .State "running"}} up{{else}} down{{end}}', '{{printf "%-40s|" .Names}}',
+    '{{range split .Labels ","}}<{{.}}>{{end}}', '{{truncate .ID 4}} {{len .Names}} {{lower "ABC"}}{{println}}',
+  ]) await same(ps, format);
+  await same([...ps, '--no-trunc'], '{{.ID}} {{.Command}} {{.Mounts}}');
+  await same(ps, 'json', { drop: ['Host', 'Platform', 'RunningFor', 'Status'] });
+  await same(['images', '--filter', `reference=${engine.prefix}/web`], '{{.Repository}}:{{.Tag}} {{.ID}} {{.Size}} {{.CreatedAt}} {{.Digest}}');
+  await same(['volume', 'ls', ...label], '{{.Name}} {{.Driver}} {{.Scope}} {{.Mountpoint}} {{.Labels}} {{.Label "filter-test"}}');
+  await same(['volume', 'ls', ...label], 'json', { drop: ['Host'] });
+  await same(['network', 'ls', ...label], '{{.ID}} {{.Name}} {{.Driver}} {{.Scope}} {{.Internal}} {{.Labels}}');
+  const table = (args) => same([...args, '--filter', `name=^${name('p1')}$`], 'table {{.ID}}\\t{{.Names}}\\t{{upper .Image}}\\t{{.Label "tier"}}', { sort: false });
+  await table(['ps']);
+  const stats = (await cli(['stats', '--no-stream', '--format', '{{.Name}} {{.Container}}', name('p1')])).stdout;
+  assert.match(stats, new RegExp(`^${name('p1')} [0-9a-f]{12}\n$`));
+  const event = JSON.parse((await cli(['events', '--filter', `container=${name('gone')}`, '--filter', 'event=died', '--format', 'json'])).stdout);
+  assert.equal(event.Action, 'die');
+  assert.equal(event.Actor.Attributes.name, name('gone'));
+  assert.match((await cli(['version', '--format', '{{.Client.Version}} {{.Server.Version}}'])).stdout, /^\S+ \S+\n$/);
+  assert.equal((await cli(['hosts', '--format', 'table {{.Name}}\\t{{.Status}}'])).stdout.split('\n')[0].trim(), 'NAME      STATUS');
+});
+
+test('inspect -f prints what docker prints', async () => {
+  for (const format of [
+    '{{.Name}}', '{{.State.Status}} {{.State.Running}} {{.RestartCount}}', '{{json .Config.Labels}}', '{{json .Config.Cmd}}', '{{.Config.Cmd}}', '{{index .Config.Labels "tier"}}',
+    '{{range $k, $v := .NetworkSettings.Networks}}{{$k}} {{end}}', '{{range .Mounts}}{{.Destination}}{{else}}none{{end}}', '{{if .State.Health}}{{.State.Health.Status}}{{end}}',
+    '{{len .Config.Env}} {{join .Config.Cmd " "}}', '{{.HostConfig.Memory}} {{.Created}}', '{{(index .Config.Cmd 0)}}', '{{with .Config}}{{.Image}}{{end}} {{$.Id}}', '{{println .Name}}',
+    '{{.Config.Labels}}', '{{json .State.StartedAt}}',
+  ]) {
+    const reference = await run('docker', ['inspect', '-f', format, name('p1')], { env: engine.env });
+    const r = await cli(['inspect', '-f', format, name('p1')]);
+    assert.equal(r.stdout, reference.stdout, format);
+    assert.equal(r.code, 0);
+  }
+  const all = JSON.parse((await cli(['inspect', '-f', 'json', name('p1'), name('p10')])).stdout);
+  assert.deepEqual(all.map((c) => c.Name), [`/${name('p1')}`, `/${name('p10')}`]);
+});
+
+test('a template that is wrong is an error that names the position', async () => {
+  for (const args of [['ps'], ['images'], ['hosts'], ['stats', '--no-stream'], ['events'], ['version'], ['volume', 'ls'], ['network', 'ls'], ['inspect', name('p1')]]) {
+    const r = await cli([...args, '--format', '{{nosuch .ID}}']);
+    assert.match(r.stderr, /--format: template 1:3: function "nosuch" is not defined/, args.join(' '));
+    assert.equal(r.code, 125);
+  }
+  const r = await cli(['ps', '-a', '--format', '{{.NoSuch}}']);
+  assert.match(r.stderr, /template 1:3: there is no field \.NoSuch/);
+  assert.equal(r.code, 1);
+});

@@ -5,6 +5,7 @@
 #include "cli/common/output.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 /* To be freed. */
 static char *format_cell(const struct listing_column *column,
@@ -57,4 +58,23 @@ void listing_print(const struct listing *listing,
     }
     for (size_t i = 0; i < json_array_size(list); i++)
         output_line("%s", member_text(json_array_get(list, i), listing->quiet_member));
+}
+
+int listing_print_format(const struct listing *listing,
+                         const json_t *list,
+                         const struct format *format)
+{
+    json_auto_t *rows = json_array();
+    struct error err = ERROR_INIT;
+
+    for (size_t i = 0; i < json_array_size(list); i++)
+        listing->describe(json_array_get(list, i), rows);
+    return format_print(format, rows, listing->fields, &err) < 0 ? output_failure(NULL, err.msg)
+                                                                 : 0;
+}
+
+void listing_set_field(json_t *o, const char *name, char *text)
+{
+    (void)json_object_set_new(o, name, json_string(text));
+    free(text);
 }

@@ -9,11 +9,13 @@
  */
 
 #include "cli/common/args.h"
+#include "cli/common/format.h"
 #include "cli/common/table.h"
 #include <jansson.h>
 
 struct listing_options {
     bool quiet, json;
+    const char *format;
 };
 
 struct listing_column {
@@ -28,7 +30,15 @@ struct listing {
     const struct listing_column *columns;
     size_t n_columns;
     const char *quiet_member; /* printed by -q; NULL: the verb has no -q */
+    /* For --format: the objects that describe an element, appended to `rows`; NULL: no --format. */
+    void (*describe)(const json_t *element, json_t *rows);
+    const struct format_field *fields; /* of these objects */
 };
+
+/* Prints the descriptions of the list by a --format other than FORMAT_NONE. Returns an exit code. */
+int listing_print_format(const struct listing *listing,
+                         const json_t *list,
+                         const struct format *format);
 
 /* `list` is an array of objects. `owner` is passed to the text functions of the columns. */
 void listing_print(const struct listing *listing,
@@ -47,3 +57,6 @@ void listing_print(const struct listing *listing,
         "json", 0, FLAG_BOOL, (offset) + offsetof(struct listing_options, json), NULL, \
             "print the list as a JSON array"                                           \
     }
+#define LISTING_FORMAT(offset) FORMAT_FLAG((offset) + offsetof(struct listing_options, format))
+/* Sets a field of a description; takes the text. */
+void listing_set_field(json_t *o, const char *name, char *text);

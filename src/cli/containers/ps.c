@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "cli/common/listing.h"
 #include "cli/common/member.h"
 #include "cli/common/output.h"
 #include "cli/common/table.h"
@@ -18,10 +19,12 @@
 #include <string.h>
 
 #define COMMAND_WIDTH 20
+#define MOUNT_WIDTH   15
+#define MAX_MOUNTS    65536 /* bytes of a list of mounts or networks */
 
 struct ps_options {
     bool all, latest, quiet, no_trunc, json;
-    const char *last;
+    const char *last, *format;
     struct args_list filters;
 };
 
@@ -35,13 +38,14 @@ static const struct flag flags[] = {
     {"no-trunc", 0,   FLAG_BOOL,   AT(no_trunc), NULL, "show full ids and commands"                      },
     {"quiet",    'q', FLAG_BOOL,   AT(quiet),    NULL, "show ids only"                                   },
     {"json",     0,   FLAG_BOOL,   AT(json),     NULL, "print the server's list as a JSON array"         },
+    FORMAT_FLAG(AT(format)),
 };
 
 static const char *const headers[] = {"CONTAINER ID", "HOST",   "IMAGE", "COMMAND",
                                       "CREATED",      "STATUS", "PORTS", "NAMES"};
 
 /* Cut first, then quotes and backslashes are escaped, as docker does it. */
-static char *format_command(const json_t *c, bool no_trunc)
+static char *quote_command(const json_t *c, bool no_trunc)
 {
     const char *text = member_text(c, "command"); /* null for viewers */
     _cleanup_free_ char *cut = no_trunc ? xstrdup(text) : text_cut(text, COMMAND_WIDTH);
@@ -56,7 +60,7 @@ static char *format_command(const json_t *c, bool no_trunc)
     }
     *end++ = '"';
     *end = '\0';
-    return text_escape_str(quoted);
+    return TAKE_PTR(quoted);
 }
 
 /* A bare image id is cut like other ids; the digest after a name is omitted. */
@@ -108,7 +112,7 @@ static void add_row(struct table *t, const json_t *c, bool no_trunc, int64_t now
 {
     _cleanup_free_ char *id = xstrndup(member_text(c, "id"), no_trunc ? 64 : 12);
     _cleanup_free_ char *image = format_image(c, no_trunc);
-    _cleanup_free_ char *command = format_command(c, no_trunc);
+    _cleanup_free_ char *command = quote_command(c, no_trunc);
     _cleanup_free_ char *created = text_ago(member_text(c, "created"), now_ms, "");
     _cleanup_free_ char *status = format_status(c);
     _cleanup_free_ char *ports = ports_text(json_object_get(c, "ports_raw"));
@@ -134,6 +138,100 @@ static void print_table(const json_t *list, bool no_trunc)
     output_table(&t);
 }
 
+static const struct format_field fields[] = {
+    {"ID",        "CONTAINER ID"},
+    {"Names",           "NAMES"},
+    {"Image","IMAGE"},
+    {"Command",     "COMMAND"},
+    {"CreatedAt",           "CREATED AT"},
+    {"RunningFor","CREATED"},
+    {"Ports", "PORTS"},
+    {"State",           "STATE"},
+    {"Status",     "STATUS"},
+    {"Size",     "SIZE"},
+    {"Labels",           "LABELS"},
+    {"Mounts","MOUNTS"},
+    {"Networks",    "NETWORKS"},
+    {"LocalVolumes",           "LOCAL VOLUMES"},
+    {"Host", "HOST"},
+    {0   },
+};
+
+/* "data,/srv/www": names of volumes, else paths, cut as docker cuts them. */
+static char *format_mounts(const json_t *c, bool no_trunc)
+{
+    const json_t *mounts = json_object_get(c, "mounts");
+    struct buf out = BUF_INIT(MAX_MOUNTS);
+
+    for (size_t i = 0; i < json_array_size(mounts); i++) {
+        const json_t *m = json_array_get(mounts, i);
+        const char *name = member_text(m, "name");
+        _cleanup_free_ char *text = no_trunc ? xstrdup(*name ? name : member_text(m, "source"))
+                                             : text_cut(*name ? name : member_text(m, "source"),
+                                                        MOUNT_WIDTH);
+
+        (void)buf_printf(&out, "%s%s", i ? "," : "", text);
+    }
+    return out.data ? buf_take(&out) : xstrdup("");
+}
+
+static char *format_networks(const json_t *c)
+{
+    json_t *networks = json_object_get(c, "networks"), *id;
+    struct buf out = BUF_INIT(MAX_MOUNTS);
+    const char *name;
+
+    json_object_foreach(networks, name, id)(void)
+        buf_printf(&out, "%s%s", out.size ? "," : "", name);
+    return out.data ? buf_take(&out) : xstrdup("");
+}
+
+static json_int_t count_volumes(const json_t *c)
+{
+    const json_t *mounts = json_object_get(c, "mounts");
+    json_int_t n = 0;
+
+    for (size_t i = 0; i < json_array_size(mounts); i++)
+        n += str_eq(member_text(json_array_get(mounts, i), "type"), "volume");
+    return n;
+}
+
+/* The container with docker's names of fields. */
+static json_t *describe(const json_t *c, bool no_trunc, int64_t now_ms)
+{
+    json_t *o = json_object(), *labels = json_object_get(c, "labels");
+    const char *state = member_text(c, "engine_state");
+
+    listing_set_field(o, "ID", xstrndup(member_text(c, "id"), no_trunc ? 64 : 12));
+    listing_set_field(o, "Names", xstrdup(member_text(c, "name")));
+    listing_set_field(o, "Image", format_image(c, no_trunc));
+    listing_set_field(o, "Command", quote_command(c, no_trunc));
+    listing_set_field(o, "CreatedAt", format_time(member_text(c, "created")));
+    listing_set_field(o, "RunningFor", text_ago(member_text(c, "created"), now_ms, ""));
+    listing_set_field(o, "Ports", ports_text(json_object_get(c, "ports_raw")));
+    listing_set_field(o, "State", xstrdup(*state ? state : member_text(c, "state")));
+    listing_set_field(o, "Status", format_status(c));
+    listing_set_field(o, "Size", xstrdup("0B")); /* as docker without --size */
+    listing_set_field(o, "Labels", format_labels(labels));
+    listing_set_field(o, "Mounts", format_mounts(c, no_trunc));
+    listing_set_field(o, "Networks", format_networks(c));
+    listing_set_field(o, "LocalVolumes", xasprintf("%lld", (long long)count_volumes(c)));
+    listing_set_field(o, "Host", xstrdup(member_text(c, "host_name")));
+    (void)json_object_set(o, FORMAT_LABELS, labels);
+    return o;
+}
+
+static int print_format(const struct format *f, const json_t *list, bool no_trunc)
+{
+    json_auto_t *rows = json_array();
+    int64_t now_ms = time_utc_ms();
+    struct error err = ERROR_INIT;
+
+    for (size_t i = 0; i < json_array_size(list); i++)
+        (void)json_array_append_new(rows, describe(json_array_get(list, i), no_trunc, now_ms));
+    return format_print(f, rows, fields, &err) < 0 ? output_failure(NULL, err.msg) : 0;
+}
+
 static void print_ids(const json_t *list, bool no_trunc)
 {
     for (size_t i = 0; i < json_array_size(list); i++)
@@ -155,13 +253,14 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
     _cleanup_(client_closep) struct client *c = NULL;
     const struct ps_options *o = options;
     _cleanup_(ps_selection_done) struct ps_selection selection = {0};
+    _cleanup_(format_done) struct format format = {0};
     struct error err = ERROR_INIT;
     json_auto_t *list = NULL;
     json_auto_t *chosen = NULL;
 
     (void)verb;
     (void)words;
-    if (read_selection(o, &selection, &err) < 0) {
+    if (read_selection(o, &selection, &err) < 0 || format_parse(o->format, &format, &err) < 0) {
         output_error("%s", err.msg);
         return EXIT_USAGE;
     }
@@ -177,6 +276,8 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
         output_json(chosen);
     } else if (o->quiet) {
         print_ids(chosen, o->no_trunc);
+    } else if (format.kind != FORMAT_NONE) {
+        return print_format(&format, chosen, o->no_trunc);
     } else {
         print_table(chosen, o->no_trunc);
     }
@@ -189,7 +290,8 @@ const struct verb verb_ps = {
     .summary = "List the containers of all hosts",
     .examples = "  dockmon ps -a\n"
                 "  dockmon ps --filter host=prod-1 --filter status=exited\n"
-                "  dockmon ps -q --filter label=com.docker.compose.project=shop\n",
+                "  dockmon ps -q --filter label=com.docker.compose.project=shop\n"
+                "  dockmon ps --format 'table {{.Host}}\\t{{.Names}}\\t{{.Status}}'\n",
     VERB_FLAGS(flags),
     .options_size = sizeof(struct ps_options),
     .run = run,

@@ -10,6 +10,7 @@
 #include "cli/common/query.h"
 #include "cli/common/verbs.h"
 #include "cli/containers/containers.h"
+#include "cli/hosts/event_format.h"
 
 #include <errno.h>
 #include <string.h>
@@ -19,7 +20,7 @@
 #define DEFAULT_MAX 100
 
 struct events_options {
-    const char *since, *until, *last;
+    const char *since, *until, *last, *format;
     struct args_list filters;
     bool json;
 };
@@ -35,6 +36,7 @@ static const struct flag flags[] = {
      "show events since 2026-01-31T12:00:00Z, or of the last 10m"                        },
     {"until",  0,   FLAG_STRING, AT(until),   "TIME",      "show events before this time"},
     {"json",   0,   FLAG_BOOL,   AT(json),    NULL,        "print a JSON array"          },
+    FORMAT_FLAG(AT(format)),
 };
 
 /* The events to show: the query for the server, and filters by name, which it does not have. */
@@ -145,18 +147,29 @@ static void print_oldest_first(const json_t *found)
         print_event(json_array_get(found, i - 1));
 }
 
+static int print_format(const struct format *f, const json_t *found)
+{
+    json_auto_t *rows = json_array();
+    struct error err = ERROR_INIT;
+
+    for (size_t i = json_array_size(found); i > 0; i--)
+        (void)json_array_append_new(rows, event_describe(json_array_get(found, i - 1)));
+    return format_print(f, rows, event_fields, &err) < 0 ? output_failure(NULL, err.msg) : 0;
+}
+
 static int run(const struct verb *verb, void *options, const struct args_list *words)
 {
     _cleanup_(client_closep) struct client *c = NULL;
     const struct events_options *o = options;
     struct selection s = {.query = BUF_INIT(8192)};
+    _cleanup_(format_done) struct format format = {0};
     json_auto_t *found = json_array();
     struct error err = ERROR_INIT;
     int exit_code = 0;
 
     (void)verb;
     (void)words;
-    if (read_selection(o, &s, &err) < 0) {
+    if (read_selection(o, &s, &err) < 0 || format_parse(o->format, &format, &err) < 0) {
         output_error("%s", err.msg);
         exit_code = EXIT_USAGE;
     } else {
@@ -169,6 +182,8 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
     buf_done(&s.query);
     if (exit_code == 0 && o->json) {
         output_json(found);
+    } else if (exit_code == 0 && format.kind != FORMAT_NONE) {
+        exit_code = print_format(&format, found);
     } else if (exit_code == 0) {
         print_oldest_first(found);
     }

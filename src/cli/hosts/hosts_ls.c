@@ -20,6 +20,7 @@ static const struct flag flags[] = {
     {"wide", 'w', FLAG_BOOL, offsetof(struct hosts_options, wide), NULL,
                                                       "also show the source of the statistics, and why it is used"},
     LISTING_JSON(offsetof(struct hosts_options, listing)),
+    LISTING_FORMAT(offsetof(struct hosts_options, listing)),
 };
 
 static char *format_id(const json_t *host, const void *owner)
@@ -94,24 +95,68 @@ static const struct listing_column columns[] = {
     {"WHY",        NULL,              format_reasons, NULL                },
 };
 
+static const struct format_field fields[] = {
+    {"ID",          "HOST ID"},
+    {"Name",             "NAME"},
+    {"Status","STATUS"},
+    {"Containers",      "CONTAINERS"},
+    {"OS",             "OS"},
+    {"Docker","DOCKER"},
+    {"Agent",          "AGENT"},
+    {"Policy",             "POLICY"},
+    {"Address",          "ADDRESS"},
+    {"Statistics",       "STATISTICS"},
+    {"Why",             "WHY"},
+    {0},
+};
+
+/* The columns of --wide, by name. */
+static void describe(const json_t *host, json_t *rows)
+{
+    json_t *o = json_object();
+
+    listing_set_field(o, "ID", format_id(host, NULL));
+    listing_set_field(o, "Name", xstrdup(member_text(host, "name")));
+    listing_set_field(o, "Status", xstrdup(member_text(host, "status")));
+    listing_set_field(o, "Containers",
+                      xasprintf("%lld", (long long)member_integer(host, "container_count")));
+    listing_set_field(o, "OS", xstrdup(member_text(host, "os_version")));
+    listing_set_field(o, "Docker", xstrdup(member_text(host, "docker_version")));
+    listing_set_field(o, "Agent", format_agent(host, NULL));
+    listing_set_field(o, "Policy", format_policy(host, NULL));
+    listing_set_field(o, "Address", xstrdup(member_text(host, "host_ip")));
+    listing_set_field(o, "Statistics", format_source(host, NULL));
+    listing_set_field(o, "Why", format_reasons(host, NULL));
+    (void)json_array_append_new(rows, o);
+}
+
 #define WIDE_COLUMNS 2 /* the last ones, shown only with --wide */
 
-static const struct listing narrow = {columns, ARRAY_LEN(columns) - WIDE_COLUMNS, "id"};
-static const struct listing wide = {columns, ARRAY_LEN(columns), "id"};
+static const struct listing narrow = {columns, ARRAY_LEN(columns) - WIDE_COLUMNS, "id", describe,
+                                      fields};
+static const struct listing wide = {columns, ARRAY_LEN(columns), "id", describe, fields};
 
 static int run(const struct verb *verb, void *options, const struct args_list *words)
 {
-    _cleanup_(client_closep) struct client *c = client_open_configured();
+    _cleanup_(client_closep) struct client *c = NULL;
+    _cleanup_(format_done) struct format format = {0};
     const struct hosts_options *o = options;
     struct error err = ERROR_INIT;
     json_auto_t *list = NULL;
 
     (void)verb;
     (void)words;
+    if (format_parse(o->listing.format, &format, &err) < 0) {
+        output_error("%s", err.msg);
+        return EXIT_USAGE;
+    }
+    c = client_open_configured();
     if (!c)
         return 1;
     if (client_get(c, xstrdup("/api/hosts"), &list, &err) < 0)
         return output_failure(NULL, err.msg);
+    if (format.kind != FORMAT_NONE && !o->listing.json && !o->listing.quiet)
+        return listing_print_format(&narrow, list, &format);
     listing_print(o->wide ? &wide : &narrow, list, &o->listing, NULL);
     return 0;
 }

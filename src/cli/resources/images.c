@@ -140,6 +140,25 @@ static bool match_reference(const json_t *image, const struct filter *f)
     return false;
 }
 
+/* Of several tags those that no reference= has chosen are left out, as docker does. */
+static void trim_tags(json_t *image, const struct filters *f)
+{
+    json_t *tags = json_object_get(image, "tags");
+
+    for (size_t i = json_array_size(tags); i > 0 && filters_have(f, "reference"); i--) {
+        const char *name = json_string_value(json_array_get(tags, i - 1));
+        bool is_chosen = false;
+
+        for (size_t k = 0; k < f->n && name; k++) {
+            if (f->items[k].key->matches == match_reference &&
+                is_reference(name, f->items[k].value))
+                is_chosen = true;
+        }
+        if (!is_chosen)
+            (void)json_array_remove(tags, i - 1);
+    }
+}
+
 static const struct filter_key filters[] = {
     {"reference",      FILTER_TEXT, NULL, false, match_reference},
     {"dangling",            FILTER_BOOL, NULL, true, match_dangling},
@@ -150,13 +169,63 @@ static const struct filter_key filters[] = {
     {0         },
 };
 
+static const struct format_field fields[] = {
+    {"ID",           "IMAGE ID"},
+    {"Repository",              "REPOSITORY"},
+    {"Tag","TAG"},
+    {"Digest",          "DIGEST"},
+    {"CreatedSince",              "CREATED"},
+    {"CreatedAt","CREATED AT"},
+    {"Size", "SIZE"},
+    {"Containers",              "CONTAINERS"},
+    {"SharedSize",      "SHARED SIZE"},
+    {"UniqueSize",         "UNIQUE SIZE"},
+    {"Host",              "HOST"},
+    {0},
+};
+
+static void describe_tag(const json_t *image, const char *name, json_t *rows)
+{
+    size_t tag_size = name ? strlen(find_tag(name)) : 0;
+    json_t *o = json_object();
+
+    listing_set_field(o, "ID", xstrdup(member_text(image, "id")));
+    listing_set_field(o, "Repository",
+                      !name      ? xstrdup(NONE)
+                      : tag_size ? xstrndup(name, strlen(name) - tag_size - 1)
+                                 : xstrdup(name));
+    listing_set_field(o, "Tag", xstrdup(tag_size ? find_tag(name) : NONE));
+    listing_set_field(o, "Digest", xstrdup(NONE));
+    listing_set_field(o, "CreatedSince",
+                      text_ago(member_text(image, "created"), time_utc_ms(), "N/A"));
+    listing_set_field(o, "CreatedAt", format_time(member_text(image, "created")));
+    listing_set_field(o, "Size", text_size(member_integer(image, "size")));
+    listing_set_field(o, "Containers", xstrdup("N/A")); /* these as docker without --verbose */
+    listing_set_field(o, "SharedSize", xstrdup("N/A"));
+    listing_set_field(o, "UniqueSize", xstrdup("N/A"));
+    listing_set_field(o, "Host", xstrdup(member_text(image, "host_name")));
+    (void)json_object_set(o, FORMAT_LABELS, json_object_get(image, "labels"));
+    (void)json_array_append_new(rows, o);
+}
+
+static void describe(const json_t *image, json_t *rows)
+{
+    const json_t *tags = json_object_get(image, "tags");
+
+    if (json_array_size(tags) == 0)
+        describe_tag(image, NULL, rows);
+    for (size_t i = 0; i < json_array_size(tags); i++)
+        describe_tag(image, json_string_value(json_array_get(tags, i)), rows);
+}
+
 const struct resource_kind resource_images = {
     .path = "images",
     .noun = "image",
     .order = "id",
     .is_newest_first = true,
-    .listing = {.quiet_member = "id"},
+    .listing = {.quiet_member = "id", .describe = describe, .fields = fields},
     .filters = filters,
+    .trim = trim_tags,
     .print = print_table,
     .find_ref = find_ref,
 };

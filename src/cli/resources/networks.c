@@ -82,11 +82,39 @@ static const struct filter_key filters[] = {
     {0      },
 };
 
+static const struct format_field fields[] = {
+    {"ID",       "NETWORK ID"},
+    {"Name",          "NAME"},
+    {"Driver","DRIVER"},
+    {"Scope",   "SCOPE"},
+    {"Internal",          "INTERNAL"},
+    {"Labels", "LABELS"},
+    {"CreatedAt", "CREATED AT"},
+    {"Host",          "HOST"},
+    {0 },
+};
+
+static void describe(const json_t *network, json_t *rows)
+{
+    json_t *o = json_object(), *labels = json_object_get(network, "labels");
+
+    listing_set_field(o, "ID", xstrdup(member_text(network, "id")));
+    listing_set_field(o, "Name", xstrdup(member_text(network, "name")));
+    listing_set_field(o, "Driver", xstrdup(member_text(network, "driver")));
+    listing_set_field(o, "Scope", xstrdup(member_text(network, "scope")));
+    (void)json_object_set_new(o, "Internal", format_bool(member_is_true(network, "internal")));
+    listing_set_field(o, "Labels", format_labels(labels));
+    listing_set_field(o, "CreatedAt", format_time(member_text(network, "created")));
+    listing_set_field(o, "Host", xstrdup(member_text(network, "host_name")));
+    (void)json_object_set(o, FORMAT_LABELS, labels);
+    (void)json_array_append_new(rows, o);
+}
+
 const struct resource_kind resource_networks = {
     .path = "networks",
     .noun = "network",
     .order = "name",
-    .listing = {columns, ARRAY_LEN(columns), "id"},
+    .listing = {columns, ARRAY_LEN(columns), "id", describe, fields},
     .filters = filters,
     .find_ref = find_ref,
 };

@@ -303,26 +303,39 @@ static int resolve_filters(const struct resource_kind *kind,
     return 0;
 }
 
-static json_t *choose_elements(const json_t *list, const struct filters *f)
+static json_t *choose_elements(const struct resource_kind *kind,
+                               const json_t *list,
+                               const struct filters *f)
 {
     json_t *chosen = json_array();
 
     for (size_t i = 0; i < json_array_size(list); i++) {
-        if (filters_match(f, json_array_get(list, i)))
-            append(chosen, json_array_get(list, i));
+        json_t *element = json_array_get(list, i);
+
+        if (!filters_match(f, element))
+            continue;
+        if (kind->trim)
+            kind->trim(element, f);
+        append(chosen, element);
     }
     return chosen;
 }
 
-static void print_elements(const struct resource_kind *kind,
-                           const json_t *list,
-                           const struct listing_options *o)
+static int print_elements(const struct resource_kind *kind,
+                          const json_t *list,
+                          const struct listing_options *o,
+                          const struct format *format)
 {
-    if (kind->print && !o->json && !o->quiet) {
+    bool is_table = !o->json && !o->quiet;
+
+    if (is_table && format->kind != FORMAT_NONE)
+        return listing_print_format(&kind->listing, list, format);
+    if (is_table && kind->print) {
         kind->print(list);
     } else {
         listing_print(&kind->listing, list, o, NULL);
     }
+    return 0;
 }
 
 int resources_run_ls(const struct verb *verb, void *options, const struct args_list *words)
@@ -332,11 +345,13 @@ int resources_run_ls(const struct verb *verb, void *options, const struct args_l
     json_auto_t *hosts = NULL, *list = NULL, *chosen = NULL;
     _cleanup_(client_closep) struct client *c = NULL;
     _cleanup_(filters_done) struct filters filters = {0};
+    _cleanup_(format_done) struct format format = {0};
     struct error err = ERROR_INIT;
     int exit_code;
 
     (void)words;
-    if (filters_parse(kind->filters, &o->filters, &filters, &err) < 0) {
+    if (filters_parse(kind->filters, &o->filters, &filters, &err) < 0 ||
+        format_parse(o->listing.format, &format, &err) < 0) {
         output_error("%s", err.msg);
         return EXIT_USAGE;
     }
@@ -346,9 +361,8 @@ int resources_run_ls(const struct verb *verb, void *options, const struct args_l
     exit_code = fetch_elements(c, kind, hosts, o->hosts.n == 0, &list);
     if (resolve_filters(kind, list, &filters, &err) < 0)
         return output_failure(NULL, err.msg);
-    chosen = choose_elements(list, &filters);
-    print_elements(kind, chosen, &o->listing);
-    return exit_code;
+    chosen = choose_elements(kind, list, &filters);
+    return print_elements(kind, chosen, &o->listing, &format) ? 1 : exit_code;
 }
 
 int resources_post(struct client *c, const json_t *hosts, const struct resources_batch *batch)

@@ -24,6 +24,8 @@ struct resource_kind {
     bool is_newest_first; /* sorted by "created" before `order` */
     struct listing listing;
     const struct filter_key *filters; /* ends with one without a name */
+    /* Removes the parts of a chosen element that no filter has chosen; NULL: there are none. */
+    void (*trim)(json_t *element, const struct filters *f);
     /* Prints the table if elements and rows differ; NULL: `listing` does. */
     void (*print)(const json_t *list);
     /*
@@ -62,6 +64,7 @@ struct resource_ls_options {
         {"filter",    'f',                                                        \
          FLAG_LIST,   offsetof(struct resource_ls_options, filters),              \
          "KEY=VALUE", keys "; may be given several times"},                       \
+        LISTING_FORMAT(offsetof(struct resource_ls_options, listing)),            \
         LISTING_QUIET(offsetof(struct resource_ls_options, listing), quiet_what), \
         LISTING_JSON(offsetof(struct resource_ls_options, listing))
 int resources_run_ls(const struct verb *verb, void *options, const struct args_list *words);

@@ -49,11 +49,44 @@ static const struct filter_key filters[] = {
     {0      },
 };
 
+static const struct format_field fields[] = {
+    {"Name",          "VOLUME NAME"},
+    {"Driver",               "DRIVER"},
+    {"Scope","SCOPE"},
+    {"Mountpoint",         "MOUNTPOINT"},
+    {"Labels",               "LABELS"},
+    {"Links","LINKS"},
+    {"Size",        "SIZE"},
+    {"Availability",               "AVAILABILITY"},
+    {"Group",              "GROUP"},
+    {"Status",          "STATUS"},
+    {"Host",               "HOST"},
+    {0},
+};
+
+static void describe(const json_t *volume, json_t *rows)
+{
+    static const char *const absent[] = {"Links", "Size", "Availability", "Group", "Status"};
+    json_t *o = json_object(), *labels = json_object_get(volume, "labels");
+    const char *scope = member_text(volume, "scope");
+
+    listing_set_field(o, "Name", xstrdup(member_text(volume, "name")));
+    listing_set_field(o, "Driver", xstrdup(member_text(volume, "driver")));
+    listing_set_field(o, "Scope", xstrdup(*scope ? scope : "local"));
+    listing_set_field(o, "Mountpoint", xstrdup(member_text(volume, "mountpoint")));
+    listing_set_field(o, "Labels", format_labels(labels));
+    for (size_t i = 0; i < ARRAY_LEN(absent); i++)
+        listing_set_field(o, absent[i], xstrdup("N/A"));
+    listing_set_field(o, "Host", xstrdup(member_text(volume, "host_name")));
+    (void)json_object_set(o, FORMAT_LABELS, labels);
+    (void)json_array_append_new(rows, o);
+}
+
 const struct resource_kind resource_volumes = {
     .path = "volumes",
     .noun = "volume",
     .order = "name",
-    .listing = {columns, ARRAY_LEN(columns), "name"},
+    .listing = {columns, ARRAY_LEN(columns), "name", describe, fields},
     .filters = filters,
     .find_ref = find_ref,
 };

@@ -54,6 +54,7 @@
 #define HEAD_LINES   2 /* of the screen: the status line and an empty one */
 
 struct stats_options {
+    const char *format;
     bool all, no_stream, json, hosts, reverse;
     const char *sort;
     struct args_list filters;
@@ -72,10 +73,12 @@ static const struct flag flags[] = {
      "or status"                                                                               },
     {"json",      0,   FLAG_BOOL,   AT(json),      NULL,
      "print a JSON array every second, one per line; with --no-stream only one"                },
+    FORMAT_FLAG(AT(format)),
 };
 
 struct stats {
     const struct stats_options *o;
+    struct format format;
     struct client *client;
     struct loop *loop;
     struct ws *ws;
@@ -176,6 +179,17 @@ static void show_json(const struct stats *s, const struct stats_row *rows, size_
     output_raw("\n", 1);
 }
 
+static void show_format(struct stats *s, const struct stats_row *rows, size_t n)
+{
+    json_auto_t *list = json_array();
+    struct error err = ERROR_INIT;
+
+    for (size_t i = 0; i < n; i++)
+        (void)json_array_append_new(list, stats_describe(&rows[i]));
+    if (format_print(&s->format, list, stats_fields, &err) < 0)
+        fail(s, xstrdup(err.msg));
+}
+
 static void show_block(const struct stats *s, const struct stats_row *rows, size_t n)
 {
     struct buf text = BUF_INIT(MAX_SCREEN);
@@ -199,11 +213,13 @@ static void show(struct stats *s)
         show_screen(s, rows, n);
     } else if (s->o->json) {
         show_json(s, rows, n);
+    } else if (s->format.kind != FORMAT_NONE) {
+        show_format(s, rows, n);
     } else {
         show_block(s, rows, n);
     }
     s->is_shown = true;
-    if (!output_flush() || s->o->no_stream)
+    if (!output_flush() || (s->o->no_stream && !s->failure))
         quit(s, 0);
 }
 
@@ -416,8 +432,9 @@ static void on_keys(struct loop_io *io, uint32_t events)
 /* Uses the terminal's alternate screen, so that the old contents come back at the end. */
 static void open_screen(struct stats *s)
 {
-    if (s->o->json || s->o->no_stream || !output_is_terminal() || !isatty(STDIN_FILENO) ||
-        str_eq(secure_getenv("TERM"), "dumb") || terminal_make_raw(&s->terminal) < 0)
+    if (s->o->json || s->format.kind != FORMAT_NONE || s->o->no_stream || !output_is_terminal() ||
+        !isatty(STDIN_FILENO) || str_eq(secure_getenv("TERM"), "dumb") ||
+        terminal_make_raw(&s->terminal) < 0)
         return;
     s->has_screen = true;
     output_raw("\x1b[?1049h\x1b[?25l", strlen("\x1b[?1049h\x1b[?25l"));
@@ -463,6 +480,8 @@ static int read_options(struct stats *s, struct error *err)
     }
     if (o->hosts && (o->filters.n > 0 || o->all))
         return error_set(err, -EINVAL, "--filter and --all choose containers; leave out --hosts");
+    if (format_parse(o->format, &s->format, err) < 0)
+        return -EINVAL;
     return ps_filters_parse(&o->filters, &s->wanted.selection.filters, err);
 }
 
@@ -555,6 +574,7 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
         exit_code = watch(&s);
     }
     ps_selection_done(&s.wanted.selection);
+    format_done(&s.format);
     return exit_code;
 }
 

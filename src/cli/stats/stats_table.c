@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/str.h"
+#include "cli/common/listing.h"
 #include "cli/common/member.h"
 #include "cli/common/table.h"
 #include "cli/common/text.h"
@@ -360,5 +361,38 @@ json_t *stats_json(const struct stats_row *r)
             (void)json_object_set(o, members[i], v);
     }
     (void)json_object_set_new(o, "stats", r->metrics ? json_deep_copy(r->metrics) : json_null());
+    return o;
+}
+
+const struct format_field stats_fields[] = {
+    {"Container",     "CONTAINER"},
+    {"ID",               "CONTAINER ID"},
+    {"Name","NAME"},
+    {"CPUPerc",          "CPU %"},
+    {"MemUsage",               "MEM USAGE / LIMIT"},
+    {"MemPerc","MEM %"},
+    {"NetIO",      "NET I/O"},
+    {"BlockIO",               "BLOCK I/O"},
+    {"PIDs",          "PIDS"},
+    {"Host",         "HOST"},
+    {0              },
+};
+
+json_t *stats_describe(const struct stats_row *r)
+{
+    const char *host = member_text(r->subject, "host_name");
+    const char *name = member_text(r->subject, "name");
+    json_t *o = json_object();
+
+    listing_set_field(o, "Container", format_id(r, "id"));
+    listing_set_field(o, "ID", format_id(r, "id"));
+    listing_set_field(o, "Name", xstrdup(name));
+    listing_set_field(o, "CPUPerc", format_percent(r, "cpu_percent"));
+    listing_set_field(o, "MemUsage", format_memory(r, "memory_usage"));
+    listing_set_field(o, "MemPerc", format_percent(r, "memory_percent"));
+    listing_set_field(o, "NetIO", format_network(r, NULL));
+    listing_set_field(o, "BlockIO", format_disk(r, NULL));
+    listing_set_field(o, "PIDs", format_count(r, "pids"));
+    listing_set_field(o, "Host", xstrdup(*host ? host : name)); /* a host is its own */
     return o;
 }

@@ -13,6 +13,7 @@
  */
 
 #include "base/buf.h"
+#include "cli/common/format.h"
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -56,6 +57,10 @@ void stats_print(const struct stats_view *v,
                  size_t n,
                  size_t width,
                  struct buf *out);
+
+/* The row with docker's names of fields, for --format; the caller's. */
+json_t *stats_describe(const struct stats_row *r);
+extern const struct format_field stats_fields[];
 
 /* A row for --json: the subject and its metrics, or null; the caller's. */
 json_t *stats_json(const struct stats_row *r);
