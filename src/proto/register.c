@@ -126,6 +126,18 @@ static void delete_characters(char *s, bool also_unprintable)
     *to = '\0';
 }
 
+bool msg_register_is_printable(const char *text)
+{
+    uint32_t point;
+
+    for (const char *s = text; *s; s += next_point(s, &point)) {
+        (void)next_point(s, &point);
+        if (!is_printable(point) || point < ' ')
+            return false;
+    }
+    return true;
+}
+
 static void sanitise(char *s)
 {
     const char *kept;

@@ -32,6 +32,9 @@ int msg_register_decode(const json_t *v, struct msg_register *ret, struct error 
 json_t *msg_register_encode(const struct msg_register *m, const char *const *leave_out) _nodiscard_;
 void msg_register_done(struct msg_register *m);
 
+/* False: the text, which is UTF-8, has characters that can hide or reorder it, or line breaks. */
+bool msg_register_is_printable(const char *text);
+
 /*
  * Returns the field that a server refused as unknown ("Extra inputs are not permitted (field: X)"),
  * to be freed. NULL: another error, or a field that every server knows.

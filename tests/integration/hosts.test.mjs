@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import WebSocket from 'ws';
 import { HandAgent, containerElement } from './lib/hand-agent.mjs';
 import { Server } from './lib/dockmon.mjs';
 import { run } from './lib/process.mjs';
@@ -75,6 +76,63 @@ test('changes of name, description and tags survive a restart and a re-registrat
   assert.deepEqual(host.tags, ['db', 'eu']);
 });
 
+// A client of the feed; `query` as in the URL. Its messages are collected.
+async function watching(query) {
+  const ws = new WebSocket(`${server.url.replace('http', 'ws')}/ws${query}`, { headers: { authorization: `Bearer ${client.key}` } });
+  ws.messages = [];
+  ws.on('message', (d) => ws.messages.push(JSON.parse(d)));
+  agents.push({ ws });
+  await new Promise((resolve, reject) => ws.on('open', resolve).on('error', reject));
+  return ws;
+}
+
+test('a name that a user has given stays; a change by the agent is an event', async () => {
+  const a = await joined({ hostname: 'by-agent' });
+  a.hostname = 'renamed-by-agent';
+  assert.equal((await a.connect(a.permanentToken)).type, 'auth_success');
+  assert.equal((await hostOf(a.hostId)).name, 'renamed-by-agent');
+  const renamed = await eventually(async () => (await client.get(`/api/events?host_id=${a.hostId}`)).events.find((e) => e.event_type === 'host_renamed'));
+  assert.equal(renamed.details.old_name, 'by-agent');
+  assert.equal(renamed.details.new_name, 'renamed-by-agent');
+
+  await put(a.hostId, { name: 'by-user' });
+  a.hostname = 'attacker-chosen';
+  assert.equal((await a.connect(a.permanentToken)).type, 'auth_success');
+  assert.equal((await hostOf(a.hostId)).name, 'by-user');
+  const thief = await joined({ hostname: 'thief' });
+  thief.hostname = 'renamed-by-agent';
+  assert.equal((await thief.connect(thief.permanentToken)).type, 'auth_success');
+  assert.equal((await hostOf(thief.hostId)).name, 'thief', 'a former name of another host is not taken');
+  await client.delete(`/api/hosts/${a.hostId}`);
+  thief.hostname = 'by-user';
+  assert.equal((await thief.connect(thief.permanentToken)).type, 'auth_success');
+  assert.equal((await hostOf(thief.hostId)).name, 'thief', 'nor that of a deleted one');
+});
+
+test('changes of a host by REST are pushed to the clients of the feed', async () => {
+  const a = await joined();
+  const ws = await watching('?subscribe=true');
+  ws.send(JSON.stringify({ type: 'subscribe', id: 1, topics: ['hosts'] }));
+  const seen = (check) => eventually(() => ws.messages.some((m) => (m.hosts ?? []).some((h) => h.id === a.hostId && check(h))), { timeout: 5000 });
+  await seen(() => true);
+  await put(a.hostId, { name: 'pushed-name' });
+  await seen((h) => h.name === 'pushed-name');
+  await patch(a.hostId, { tags_to_add: ['pushed-tag'] });
+  await seen((h) => h.tags.includes('pushed-tag'));
+});
+
+test('clients of the feed learn of a migrated host', async () => {
+  await oldHost('old-frame', 'legacy-frame', 'MIGR:ATED:FRAME');
+  const ws = await watching('');
+  const a = new HandAgent(server, { engineId: 'MIGR:ATED:FRAME', hostname: 'own-name' });
+  agents.push(a);
+  assert.equal((await a.connect(await server.token())).type, 'auth_success');
+  const { data } = await eventually(() => ws.messages.find((m) => m.type === 'host_migrated'), { what: 'the frame host_migrated' });
+  assert.deepEqual(data, { old_host_id: 'old-frame', old_host_name: 'legacy-frame', new_host_id: a.hostId, new_host_name: 'legacy-frame' });
+  const { events } = await client.get(`/api/events?host_id=${a.hostId}`);
+  assert.equal(events.filter((e) => e.event_type === 'host_migrated').length, 1);
+});
+
 test('an invalid change is refused by name and changes nothing', async () => {
   const a = await joined({ hostname: 'first-of-two' });
   const b = await joined({ hostname: 'second-of-two' });
@@ -82,6 +140,10 @@ test('an invalid change is refused by name and changes nothing', async () => {
   for (const [body, word] of [
     [{ name: '' }, 'name'],
     [{ name: 7 }, 'name'],
+    [{ name: 'all' }, 'all hosts'],
+    [{ name: 'a\nb' }, 'printable'],
+    [{ name: 'a\u202eb' }, 'printable'],
+    [{ name: UNKNOWN }, 'UUID'],
     [{ name: 'x'.repeat(256) }, 'name'],
     [{ description: 7 }, 'description'],
     [{ description: 'x'.repeat(1001) }, 'description'],

@@ -34,15 +34,28 @@ bool container_is_on_host(const json_t *c, const char *host)
 }
 
 struct reference {
-    const char *host; /* NULL: any */
-    const char *word; /* name, id or the beginning of an id */
+    const char *host;  /* NULL: any */
+    const char *word;  /* name, id or the beginning of an id */
+    bool is_host_name; /* a host has this name, which hides the beginnings of ids */
 };
+
+/* Whether the host part of the reference is the name of a host, rather than the start of an id. */
+static bool is_host_name(const json_t *list, const char *host)
+{
+    for (size_t i = 0; host && i < json_array_size(list); i++) {
+        if (str_eq(member_text(json_array_get(list, i), "host_name"), host))
+            return true;
+    }
+    return false;
+}
 
 static bool matches(const json_t *c, const void *ref, enum match how)
 {
     const struct reference *r = ref;
 
     if (*r->word == '\0' || !container_is_on_host(c, r->host))
+        return false;
+    if (r->is_host_name && !str_eq(member_text(c, "host_name"), r->host))
         return false;
     switch (how) {
     case MATCH_ID: return str_eq(member_text(c, "id"), r->word);
@@ -79,8 +92,8 @@ int containers_resolve(const json_t *list, const char *ref, const json_t **ret, 
 {
     const char *slash = strrchr(ref, '/');
     _cleanup_free_ char *host = slash ? xstrndup(ref, (size_t)(slash - ref)) : NULL;
-    struct reference r = {host, slash ? slash + 1 : ref};
-    json_auto_t *found = match_best(list, matches, &r);
+    struct reference r = {host, slash ? slash + 1 : ref, is_host_name(list, host)};
+    json_auto_t *found = match_best(list, matches, &r, r.word);
 
     if (json_array_size(found) == 0)
         return error_set(err, -ENOENT, MSG_NOT_FOUND, "container", ref);

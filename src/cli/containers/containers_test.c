@@ -90,6 +90,30 @@ static void test_resolve(void **state)
     }
 }
 
+#define ID_TAIL "00000000000000000000000000000000000000000000000000000000"
+
+/* A name must not hide the id of another container, nor a host's id another host. */
+static void test_names_like_ids(void **state)
+{
+    json_auto_t *list = json_pack("[{s:s, s:s, s:s, s:s}, {s:s, s:s, s:s, s:s}]", "id",
+                                  "4f1c0a9b" ID_TAIL, "name", "db", "host_name", "one", "host_id",
+                                  "11112222", "id", "77777777" ID_TAIL, "name", "4f1c0a9b0000",
+                                  "host_name", "1111", "host_id", "33334444");
+    const json_t *c = NULL;
+    struct error err = ERROR_INIT;
+
+    (void)state;
+    assert_int_equal(containers_resolve(list, "4f1c0a9b0000", &c, &err), -EEXIST);
+    assert_string_equal(err.msg, "4f1c0a9b0000 is ambiguous: 1111/4f1c0a9b0000 (777777770000), "
+                                 "one/db (4f1c0a9b0000); say HOST/CONTAINER");
+    assert_int_equal(containers_resolve(list, "one/4f1c0a9b0000", &c, &err), 0);
+    assert_string_equal(member_text(c, "name"), "db");
+    assert_int_equal(containers_resolve(list, "1111/4f1c0a9b0000", &c, &err), 0);
+    assert_string_equal(member_text(c, "host_name"), "1111");
+    assert_int_equal(containers_resolve(list, "1111/db", &c, &err), -ENOENT);
+    assert_int_equal(containers_resolve(list, "11112/db", &c, &err), 0);
+}
+
 static void test_long_list_of_candidates_is_cut(void **state)
 {
     json_auto_t *list = json_array();
@@ -307,6 +331,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_resolve),
+        cmocka_unit_test(test_names_like_ids),
         cmocka_unit_test(test_long_list_of_candidates_is_cut),
         cmocka_unit_test(test_path),
         cmocka_unit_test(test_select),

@@ -89,7 +89,7 @@ static bool matches(const json_t *agent, const void *ref, enum match how)
 /* By the name or id of its host, its own id, or the beginning of one of the ids. */
 static const json_t *find_agent(const json_t *list, const char *word, struct error *err)
 {
-    json_auto_t *found = match_best(list, matches, word);
+    json_auto_t *found = match_best(list, matches, word, word);
     size_t n = json_array_size(found);
 
     if (n == 0)

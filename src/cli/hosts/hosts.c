@@ -30,7 +30,7 @@ static bool matches(const json_t *host, const void *ref, enum match how)
 
 int hosts_find(const json_t *all, const char *word, json_t **ret, struct error *err)
 {
-    json_auto_t *found = match_best(all, matches, word);
+    json_auto_t *found = match_best(all, matches, word, word);
     size_t n = json_array_size(found);
 
     if (n == 0)

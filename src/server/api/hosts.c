@@ -8,6 +8,7 @@
 #include "base/time.h"
 #include "server/api/handlers.h"
 #include "server/api/job_call.h"
+#include "server/common/host_name.h"
 #include "server/feed/feed.h"
 #include "server/view/fleet_json.h"
 #include "server/view/json_values.h"
@@ -49,6 +50,10 @@ static int update_work(struct api_job *job)
     r = hosts_get(job->store, job->args[0], &row, &job->err);
     if (r < 0)
         return r;
+    /* Clients send the name with every change: only another one is a decision. */
+    if (job->args[1] && !str_eq(job->args[1], row.name))
+        row.is_name_given = true;
+    job->numbers[2] = row.is_name_given;
     for (size_t i = 1; i <= 3; i++) {
         char **column[] = {NULL, &row.name, &row.description, &row.tags};
 
@@ -84,7 +89,9 @@ static void update_done(struct api_job *job)
             *column[i] = xstrdup(job->args[i]);
         }
     }
+    h->row.is_name_given = job->numbers[2] != 0;
     h->version++;
+    fleet_notify_host(call->api->o.fleet, h);
     if (job->numbers[1]) {
         api_reply(call, 200,
                   json_pack("{s:o}", "tags", json_value_column(h->row.tags, json_array())));
@@ -118,8 +125,8 @@ static int read_put(const json_t *body, struct api_job *job, struct error *err)
 
     if (json_object_get(body, "name")) {
         r = api_body_string(body, "name", MAX_NAME, &text, err);
-        if (r == 0 && str_is_empty(text))
-            r = error_set(err, -EDOM, "`name` must not be empty");
+        if (r == 0)
+            r = host_name_check(text, err);
         if (r == 0)
             job->args[1] = xstrdup(text);
     }

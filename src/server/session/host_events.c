@@ -20,6 +20,8 @@ static const struct {
                           "Upgrades of Docker, Podman, and a lost or restored engine folder cause that. If none of them has happened, the agent's data directory may have been moved to another machine."},
     [HOST_EVENT_REPLACED] = {"agent", "agent_replaced",    "info",
                           "has another agent, which joined with a token made for this host",    NULL,      NULL,     NULL                                                                                },
+    [HOST_EVENT_RENAMED] = {"host",  "host_renamed",      "warning", "was renamed by its agent",  NULL,
+                          NULL,                                                                                      NULL                                                                                },
     [HOST_EVENT_SUPERSEDED] =
         {"agent", "agent_superseded",  "warning",
                           "has a new agent connection in place of one that was still open",     NULL,      NULL,

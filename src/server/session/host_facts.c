@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "proto/json_text.h"
+#include "server/common/host_name.h"
 
 #define HOSTNAME_CHARS 255
 
@@ -91,5 +92,9 @@ char *host_facts_name(const char *hostname)
     }
     name = size > 0 ? xstrndup(name, size) : NULL;
     free(copy);
+    if (name && host_name_check(name, NULL) < 0) {
+        free(name);
+        return NULL;
+    }
     return name;
 }

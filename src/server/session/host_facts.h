@@ -16,5 +16,8 @@ void host_facts_set(char **to, const char *from);
 void host_facts_put(struct host *h, const struct msg_register *m, int64_t now_ms);
 void host_facts_put_agent(struct agent *a, const struct msg_register *m, int64_t now_ms);
 
-/* Trims the name and cuts it between characters. NULL: nothing is left. The caller frees it. */
+/*
+ * Trims the name and cuts it between characters; the caller frees it. NULL: nothing is left, or
+ * the name is not allowed (common/host_name.h).
+ */
 char *host_facts_name(const char *hostname);

@@ -37,6 +37,7 @@ void registration_done(struct registration *r)
     agent_done(&r->agent);
     secret_free(r->permanent_token);
     free(r->token_hashes);
+    free(r->former_name);
     free(r->former_engine);
     free(r->migrated_id);
     free(r->migrated_name);
@@ -85,21 +86,36 @@ static void follow_engine(struct db *s, struct attempt *a)
         host_facts_set(&out->agent.engine_id, now);
 }
 
+/*
+ * An agent renames its host when the machine is renamed, but not to a name that another host has
+ * or had, because people may still mean that one, nor when a user has given the name.
+ */
+static void follow_name(struct db *s, struct attempt *a)
+{
+    struct host *h = &a->out->host;
+    _cleanup_free_ char *name = host_facts_name(a->m->hostname);
+
+    if (!name || str_eq(name, h->name))
+        return;
+    if (a->out->is_replaced)
+        h->is_name_given = true; /* by the user who made the token for this name */
+    if (h->is_name_given || hosts_name_taken(s, name, h->id) ||
+        hosts_name_was_of_other(s, name, h->id))
+        return;
+    a->out->former_name = h->name;
+    h->name = TAKE_PTR(name);
+}
+
 /* Updates the rows of a known agent and its host. The caller has set the agent's token hash. */
 static int refresh(struct db *s, struct attempt *a, struct error *err)
 {
     struct registration *out = a->out;
-    _cleanup_free_ char *name = host_facts_name(a->m->hostname);
     int r;
 
     r = hosts_get(s, out->agent.host_id, &out->host, err);
     if (r < 0)
         return error_wrap(err, r == -ENOENT ? -EIO : r, "host of agent %s", out->agent.id);
-    if (out->is_replaced && !str_eq(name, out->host.name))
-        out->host.is_name_given = true; /* by the user who made the token for this name */
-    if (!out->host.is_name_given && name && !str_eq(name, out->host.name) &&
-        !hosts_name_taken(s, name, out->host.id))
-        host_facts_set(&out->host.name, name);
+    follow_name(s, a);
     follow_engine(s, a);
     host_facts_put(&out->host, a->m, a->now_ms);
     host_facts_put_agent(&out->agent, a->m, a->now_ms);

@@ -51,6 +51,7 @@ struct registration {
     bool can_inventory, can_replay; /* capabilities in this message */
     bool can_samples;
     int64_t events_since;              /* engine time (ns) of the newest stored event, 0: none */
+    char *former_name;                 /* the host's name before its agent changed it, or NULL */
     char *former_engine;               /* the engine id before it changed, or NULL */
     char *migrated_id, *migrated_name; /* the host that this one replaces, or NULL */
     json_t *candidates;                /* [{"host_id", "host_name"}], or NULL */

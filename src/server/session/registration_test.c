@@ -66,9 +66,14 @@ static void test_host_names_are_cleaned(void **state)
     static const struct {
         const char *extra, *name;
     } table[] = {
-        {"{}",                                "Agent-ENGINE-0-LON"},
-        {"{\"hostname\":\"   \"}",            "Agent-ENGINE-1-LON"},
-        {"{\"hostname\":\"b\\u00fcro <x>\"}", "b\xc3\xbcro x"     },
+        {"{}",                                                      "Agent-ENGINE-0-LON"},
+        {"{\"hostname\":\"   \"}",                                  "Agent-ENGINE-1-LON"},
+        {"{\"hostname\":\"b\\u00fcro <x>\"}",                       "b\xc3\xbcro x"     },
+        {"{\"hostname\":\"all\"}",                                  "Agent-ENGINE-3-LON"},
+        {"{\"hostname\":\"All\"}",                                  "Agent-ENGINE-4-LON"},
+        {"{\"hostname\":\"a\\nb\"}",                                "Agent-ENGINE-5-LON"},
+        {"{\"hostname\":\"8e9a3a4c-1b2c-4d5e-8f90-0123456789ab\"}", "Agent-ENGINE-6-LON"},
+        {"{\"hostname\":\"allon\"}",                                "allon"             },
     };
     struct db *s = store_fixture_store(state);
     _cleanup_free_ char *token = store_fixture_token(s, true, NOW);
@@ -216,6 +221,51 @@ static void test_reconnect_updates_the_rows(void **state)
     join_ok(s, a.permanent_token, "E1", "{\"hostname\":\"db\"}", &third);
     assert_string_equal(third.host.name, "web9");
     assert_int_equal(count_hosts(s), 2);
+}
+
+/* A user's name stays; an agent takes no name that is not allowed, or that was another host's. */
+static void test_agents_rename_hosts_within_limits(void **state)
+{
+    static const char *const refused[] = {"all",  "a\tb",   "8e9a3a4c-1b2c-4d5e-8f90-0123456789ab",
+                                          "gone", "former", "taken"};
+    struct db *s = store_fixture_store(state);
+    _cleanup_free_ char *token = store_fixture_token(s, true, NOW);
+    _cleanup_(registration_done) struct registration a = {0}, b = {0}, gone = {0}, r = {0};
+    _cleanup_(host_done) struct host h = {0};
+
+    join_ok(s, token, "E1", "{\"hostname\":\"web\"}", &a);
+    join_ok(s, token, "E2", "{\"hostname\":\"former\"}", &b);
+    join_ok(s, token, "E3", "{\"hostname\":\"gone\"}", &gone);
+    assert_int_equal(hosts_delete(s, gone.host.id, NULL), 0);
+    join_ok(s, b.permanent_token, "E2", "{\"hostname\":\"taken\"}", &r);
+    assert_string_equal(r.former_name, "former");
+    registration_done(&r);
+    for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
+        json_t *extra = json_pack("{s:s}", "hostname", refused[i]);
+        _cleanup_free_ char *text = json_dumps(extra, 0);
+
+        json_decref(extra);
+        join_ok(s, a.permanent_token, "E1", text, &r);
+        assert_string_equal(r.host.name, "web");
+        assert_null(r.former_name);
+        registration_done(&r);
+    }
+    join_ok(s, b.permanent_token, "E2", "{\"hostname\":\"former\"}", &r); /* its own former name */
+    assert_string_equal(r.host.name, "former");
+    registration_done(&r);
+
+    assert_int_equal(hosts_get(s, a.host.id, &h, NULL), 0);
+    free(h.name);
+    h.name = xstrdup("prod-db");
+    h.is_name_given = true;
+    assert_int_equal(hosts_update(s, &h, NULL), 0);
+    join_ok(s, a.permanent_token, "E1", "{\"hostname\":\"attacker\"}", &r);
+    assert_string_equal(r.host.name, "prod-db");
+    registration_done(&r);
+
+    /* With a token, a machine registers under a name that a deleted host had. */
+    join_ok(s, token, "E4", "{\"hostname\":\"gone\"}", &r);
+    assert_string_equal(r.host.name, "gone");
 }
 
 /* Podman has an id of its own in each answer, and upgrades of Docker replace it. */
@@ -463,6 +513,7 @@ int main(void)
         TEST(test_clone_needs_a_unique_name),
         TEST(test_engine_of_a_local_host_is_refused),
         TEST(test_reconnect_updates_the_rows),
+        TEST(test_agents_rename_hosts_within_limits),
         TEST(test_another_engine_id_is_stored),
         TEST(test_reconnect_returns_the_newest_event_time),
         TEST(test_legacy_agent_gets_a_token),

@@ -227,6 +227,20 @@ static void report_connected(struct session *se, const struct registration *r)
     host_event_add(in, HOST_EVENT_MIGRATED, h, se->peer, details);
 }
 
+static void report_name(struct session *se, const struct registration *r)
+{
+    json_t *details;
+
+    if (!r->former_name)
+        return;
+    log_warn(LOG_FIELDS("host", se->host_id, "old", r->former_name, "new", r->host.name),
+             "the agent has renamed its host");
+    details = json_object();
+    json_text_set(details, "old_name", json_text_str(r->former_name));
+    json_text_set(details, "new_name", json_text_str(r->host.name));
+    host_event_add(se->owner->ingest, HOST_EVENT_RENAMED, session_host(se), se->peer, details);
+}
+
 static void report_engine(struct session *se, const struct registration *r)
 {
     const struct fleet_host *h = session_host(se);
@@ -283,6 +297,7 @@ void session_register(struct session *se, const struct registration *r)
         contest_end(record);
     if (r->is_replaced && !r->is_repeated)
         host_event_add(s->ingest, HOST_EVENT_REPLACED, h, se->peer, NULL);
+    report_name(se, r);
     report_engine(se, r);
     fleet_notify_host(s->o.fleet, h);
     if (!se->can_inventory)

@@ -5,6 +5,8 @@
 #include <assert.h>
 #include <errno.h>
 
+#define MAX_FORMER_NAMES 10000
+
 #define COLUMNS                                                                                  \
     "id, name, url, is_active, replaced_by, engine_id, tags, description, os_type, os_version, " \
     "kernel_version, docker_version, daemon_started_at, total_memory, num_cpus, host_ips, "      \
@@ -17,6 +19,9 @@ enum stmt {
     STMT_FIND,
     STMT_DELETE,
     STMT_NAME_TAKEN,
+    STMT_NAME_LEFT,
+    STMT_NAMES_PRUNE,
+    STMT_NAME_FORMER,
     STMT_EACH,
     STMT_EACH_ENGINE,
     STMT_COUNT
@@ -43,6 +48,11 @@ static const char *const sql[STMT_COUNT] = {
     [STMT_DELETE] = "DELETE FROM hosts WHERE id = :id",
     [STMT_NAME_TAKEN] = "SELECT 1 FROM hosts WHERE name = :name AND is_active = 1 "
                         "AND id IS NOT :except",
+    [STMT_NAME_LEFT] = "INSERT OR REPLACE INTO host_former_names (name, host_id) "
+                       "SELECT name, id FROM hosts WHERE id = :id AND name IS NOT :name",
+    [STMT_NAMES_PRUNE] = "DELETE FROM host_former_names WHERE rowid <= "
+                         "(SELECT max(rowid) FROM host_former_names) - :max",
+    [STMT_NAME_FORMER] = "SELECT 1 FROM host_former_names WHERE name = :name AND host_id <> :id",
     [STMT_EACH] = "SELECT " COLUMNS " FROM hosts WHERE is_active = 1 ORDER BY name",
     [STMT_EACH_ENGINE] = "SELECT " COLUMNS " FROM hosts WHERE engine_id = :engine_id "
                          "AND connection = :connection AND is_active = 1 ORDER BY name",
@@ -127,11 +137,36 @@ int hosts_insert(struct db *s, const struct host *h, struct error *err)
     return write_row(s, STMT_INSERT, h, NULL, err);
 }
 
+/* Remembers the host's present name if it is not `name`. */
+static int leave_name(struct db *s, const char *id, const char *name, struct error *err)
+{
+    _cleanup_(query_done) struct query add = {0}, prune = {0};
+    int64_t n;
+    int r;
+
+    r = query_init(&add, s, sql[STMT_NAME_LEFT], err);
+    if (r < 0)
+        return r;
+    query_text(&add, ":id", id);
+    query_text(&add, ":name", name);
+    r = query_run(&add, &n, err);
+    if (r < 0 || n == 0)
+        return r;
+    r = query_init(&prune, s, sql[STMT_NAMES_PRUNE], err);
+    if (r < 0)
+        return r;
+    query_i64(&prune, ":max", MAX_FORMER_NAMES);
+    return query_run(&prune, NULL, err);
+}
+
 int hosts_update(struct db *s, const struct host *h, struct error *err)
 {
     int64_t n;
     int r;
 
+    r = leave_name(s, h->id, h->name, err);
+    if (r < 0)
+        return r;
     r = write_row(s, STMT_UPDATE, h, &n, err);
     if (r == 0 && n == 0)
         return error_set(err, -ENOENT, "no host `%s`", h->id);
@@ -170,6 +205,9 @@ int hosts_delete(struct db *s, const char *id, struct error *err)
     _cleanup_(query_done) struct query q = {0};
     int r;
 
+    r = leave_name(s, id, NULL, err);
+    if (r < 0)
+        return r;
     r = query_init(&q, s, sql[STMT_DELETE], err);
     if (r < 0)
         return r;
@@ -186,6 +224,17 @@ bool hosts_name_taken(struct db *s, const char *name, const char *except_id)
     query_text(&q, ":name", name);
     query_text(&q, ":except", except_id);
     return query_step(&q, NULL) > 0;
+}
+
+bool hosts_name_was_of_other(struct db *s, const char *name, const char *host_id)
+{
+    _cleanup_(query_done) struct query q = {0};
+
+    if (query_init(&q, s, sql[STMT_NAME_FORMER], NULL) < 0)
+        return true;
+    query_text(&q, ":name", name);
+    query_text(&q, ":id", host_id);
+    return query_step(&q, NULL) != 0;
 }
 
 int hosts_each(struct db *s, hosts_row_fn fn, void *arg, struct error *err)

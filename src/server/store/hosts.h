@@ -43,10 +43,13 @@ int hosts_update(struct db *s, const struct host *h, struct error *err) _nodisca
 int hosts_get(struct db *s, const char *id, struct host *ret, struct error *err) _nodiscard_;
 /* Finds an active host by its id or its name, like hosts_get(). */
 int hosts_find(struct db *s, const char *ref, struct host *ret, struct error *err) _nodiscard_;
-/* Deletes the host with its agent and events. -ENOENT. */
+/* Deletes the host with its agent and events; its name is remembered. -ENOENT. */
 int hosts_delete(struct db *s, const char *id, struct error *err) _nodiscard_;
 /* True: an active host other than except_id (may be NULL) has the name. */
 bool hosts_name_taken(struct db *s, const char *name, const char *except_id);
+
+/* True: another host had this name before it was renamed or deleted. */
+bool hosts_name_was_of_other(struct db *s, const char *name, const char *host_id);
 
 typedef void (*hosts_row_fn)(void *arg, const struct host *h); /* the row is borrowed */
 /* Active hosts, in the order of their names. */
