@@ -250,6 +250,8 @@ void session_on_engine_state(struct session *se, const json_t *payload, size_t s
         return;
     }
     is_change = !h->trouble != !m.error; /* another reason is not another state */
+    if (is_change && !m.error)
+        session_info_soon(se);
     fleet_set_trouble(h, m.error);
     fleet_notify_host(se->owner->o.fleet, h);
     if (!is_change)

@@ -165,6 +165,7 @@ void session_close(struct session *se, unsigned code, const char *reason)
 
     loop_timer_stop(&se->auth_timer);
     session_poll_stop(se);
+    session_info_stop(se);
     session_set_state(se, SESSION_CLOSING);
     ws_close(se->ws, code, reason);
     if (se->agent_id)
@@ -302,6 +303,7 @@ void session_register(struct session *se, const struct registration *r)
     fleet_notify_host(s->o.fleet, h);
     if (!se->can_inventory)
         session_poll_start(se);
+    session_info_start(se);
 }
 
 static void session_free(struct session *se)
@@ -309,6 +311,7 @@ static void session_free(struct session *se)
     (void)map_remove(&se->owner->live, se->key);
     loop_timer_stop(&se->auth_timer);
     session_poll_stop(se);
+    session_info_stop(se);
     inventory_done(&se->inventory);
     free(se->peer);
     free(se->agent_id);

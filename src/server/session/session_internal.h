@@ -89,6 +89,7 @@ struct session {
     struct notices notices;
     struct inventory inventory;
     struct poll poll;
+    struct loop_timer info_timer; /* host_info.c */
 };
 
 /* The number of epochs of an agent of which the newest received batch is remembered. */
@@ -199,6 +200,14 @@ void session_on_delta(struct session *se, const json_t *payload, size_t size);
 void inventory_done(struct inventory *i);
 /* Logs that `n` containers of a list were left out of the model, unless n is 0. */
 void session_complain_skipped(struct session *se, const struct fleet_host *h, size_t n);
+
+/*
+ * host_info.c: asks agents of ours for the facts of their hosts (versions, memory), which an
+ * upgrade of the engine changes without a new connection: every hour, and when the engine is back.
+ */
+void session_info_start(struct session *se);
+void session_info_soon(struct session *se);
+void session_info_stop(struct session *se);
 
 /* poll.c */
 void session_poll_start(struct session *se);

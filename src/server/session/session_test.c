@@ -252,6 +252,43 @@ static void test_newer_session_supersedes_the_older(void **state)
     assert_false(h->is_online);
 }
 
+/* The engine was upgraded under a connected agent: the host shows the new version. */
+static void test_facts_are_refreshed_when_the_engine_is_back(void **state)
+{
+    struct fixture *f = *state;
+    struct joined j;
+    struct ws *ws = fixture_join(f, "web", true, &j);
+    struct fleet_host *h = fleet_find_host(f->fleet, j.host_id);
+    _cleanup_(host_done) struct host row = {0};
+    const json_t *m;
+
+    agent_send_event(ws, "engine_state", json_pack("{s:s}", "error", "connection refused"));
+    agent_send_event(ws, "engine_state", json_pack("{s:n}", "error"));
+    fake_advance(2000);
+    m = fake_ws_next(ws);
+    assert_string_equal(agent_text(m, "command"), "get_system_info");
+    fake_ws_receive_json(ws,
+                         json_pack("{s:s, s:O, s:{s:s, s:s, s:i, s:i}}", "type", "response", "id",
+                                   json_object_get(m, "id"), "payload", "docker_version", "29.7.2",
+                                   "os_version", "Debian 13", "total_memory", 2048, "num_cpus", 0));
+    fixture_run_jobs(f);
+    assert_string_equal(h->row.docker_version, "29.7.2");
+    assert_int_equal(h->row.total_memory, 2048);
+    assert_int_equal(hosts_get(f->store.store, j.host_id, &row, NULL), 0);
+    assert_string_equal(row.docker_version, "29.7.2");
+    assert_string_equal(row.name, "web");
+
+    /* Asked again after an hour; what cannot be read changes nothing. */
+    fake_advance(3600000);
+    m = fake_ws_next(ws);
+    assert_string_equal(agent_text(m, "command"), "get_system_info");
+    fake_ws_receive_json(ws, json_pack("{s:s, s:O, s:{s:i}}", "type", "response", "id",
+                                       json_object_get(m, "id"), "payload", "docker_version", 7));
+    fixture_run_jobs(f);
+    assert_string_equal(h->row.docker_version, "29.7.2");
+    fake_ws_end(ws, 1000);
+}
+
 /* Two agents with copies of one data directory: the connected one is kept, the host says so. */
 static void test_two_agents_with_one_identity_are_damped(void **state)
 {
@@ -492,6 +529,8 @@ int main(void)
                                         fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_newer_session_supersedes_the_older, fixture_setup,
                                         fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_facts_are_refreshed_when_the_engine_is_back,
+                                        fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_two_agents_with_one_identity_are_damped, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(test_only_the_asked_agent_can_answer, fixture_setup,
