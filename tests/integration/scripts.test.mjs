@@ -88,3 +88,37 @@ test('script/build and script/server set no git hooks', async () => {
   assert.equal(r.code, 0, r.stderr);
   assert.equal((await run('git', ['-C', tree, 'config', 'core.hooksPath'])).stdout, '');
 });
+
+test('script/lint --changed has clang-tidy read what differs from origin/main, and what includes it', async () => {
+  const dir = await temporaryDirectory();
+  later(() => rm(dir, { recursive: true, force: true }));
+  const git = async (...args) => assert.equal((await run('git', ['-C', dir, '-c', 'user.name=t', '-c', 'user.email=t@t', ...args])).code, 0, args.join(' '));
+  await cp(join(ROOT, 'script'), join(dir, 'script'), { recursive: true });
+  await mkdir(join(dir, 'src/a'), { recursive: true });
+  await mkdir(join(dir, 'tools'));
+  await executable(join(dir, 'script/check/tidy'), '#!/bin/sh\necho "$2" >>seen\n');
+  await executable(join(dir, 'tools/meson'), '#!/bin/sh\nmkdir -p "$2"\n');
+  await executable(join(dir, 'tools/ninja'), '#!/bin/sh\n');
+  await writeFile(join(dir, '.gitignore'), 'build-lint/\nseen\n');
+  await writeFile(join(dir, 'src/a/one.h'), '#pragma once\n');
+  await writeFile(join(dir, 'src/a/one.c'), '#include "a/one.h"\n');
+  await writeFile(join(dir, 'src/a/two.c'), 'int two;\n');
+  await writeFile(join(dir, 'src/a/three.c'), 'int three;\n');
+  await git('init', '-q');
+  await git('add', '-A');
+  await git('commit', '-qm', 'x');
+  await git('update-ref', 'refs/remotes/origin/main', 'HEAD');
+  const read = async (...args) => {
+    await rm(join(dir, 'seen'), { force: true });
+    const r = await run(join(dir, 'script/lint'), [...args, 'tidy'], { env: { PATH: `${join(dir, 'tools')}:${process.env.PATH}` } });
+    assert.equal(r.code, 0, r.stdout + r.stderr);
+    return (await readFile(join(dir, 'seen'), 'utf8').catch(() => '')).split('\n').filter(Boolean).sort();
+  };
+  assert.deepEqual(await read('--changed'), []);
+  await writeFile(join(dir, 'src/a/one.h'), '#pragma once\nextern int one;\n');
+  await git('commit', '-qam', 'y');
+  await writeFile(join(dir, 'src/a/three.c'), 'int four;\n');
+  await writeFile(join(dir, 'src/a/new.c'), 'int five;\n');
+  assert.deepEqual(await read('--changed'), ['src/a/new.c', 'src/a/one.c', 'src/a/three.c']);
+  assert.equal((await read()).length, 4, 'without it, everything');
+});
