@@ -122,3 +122,19 @@ test('script/lint --changed has clang-tidy read what differs from origin/main, a
   assert.deepEqual(await read('--changed'), ['src/a/new.c', 'src/a/one.c', 'src/a/three.c']);
   assert.equal((await read()).length, 4, 'without it, everything');
 });
+
+test('the sample configuration files are valid, with every line of theirs in use', async () => {
+  const uncommented = async (name) => {
+    const text = await readFile(join(ROOT, 'packaging/examples', name), 'utf8');
+    const file = join(tree, name);
+    await writeFile(file, text.replace(/^#([A-Z_]+=)/gm, '$1').replace(/^DOCKMOND_TLS_(CERT|KEY)=.*$/gm, ''));
+    return file;
+  };
+  const server = await run(bin('dockmond'), ['--config', await uncommented('dockmond.conf'), '--data-dir', join(tree, 'new/data'), '--check']);
+  assert.equal(server.code, 0, server.stdout + server.stderr);
+  await assert.rejects(stat(join(tree, 'new')), { code: 'ENOENT' }, 'a check creates nothing');
+  const agent = await run(bin('dockmon-agent'), ['--config', await uncommented('dockmon-agent.conf'), '--data-path', join(tree, 'agent'), '--check'], {
+    env: { DOCKMON_URL: '', REGISTRATION_TOKEN: '', DOCKMON_PIN: '', DOCKER_HOST: '' },
+  });
+  assert.match(agent.stdout, /^ok +configuration: server wss:\/\/dockmon\.example:8443/m, agent.stdout + agent.stderr);
+});
