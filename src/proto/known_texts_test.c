@@ -84,6 +84,7 @@ static void test_words_of_the_engine(void **state)
         {-EREMOTEIO, 0,   "bridge is a pre-defined network and cannot be removed",
          CODE_BUILT_IN_NETWORK                                                                                                   },
  /* A status that contradicts the text has precedence. */
+        {-EREMOTEIO, 500, "Container x is not paused",                                                 CODE_CONTAINER_NOT_PAUSED },
         {-EREMOTEIO, 500, "port 80 is already in use",                                                 CODE_ENGINE_ERROR         },
         {-EREMOTEIO, 500, "creating container storage: that name is already in use",
          CODE_NAME_IN_USE                                                                                                        },

@@ -126,8 +126,11 @@ static bool start_settle(struct container_change *c)
 
     if (!inventory || (c->base.held < 0 && c->base.failure.status == 0))
         return false; /* the server is not sent a list, or the engine has not answered */
+    if (!c->target)
+        c->target = xstrdup(get_ref(&c->base));
     if (!str_is_hex(c->target, CONTAINER_ID_LEN))
         return false;
+    c->base.is_over = true;
     operation_begin(&c->base, CHANGE_ANSWER);
     c->settle = settle_start(&(struct settle_options){.engine = c->base.o.engine,
                                                       .facts = c->base.o.facts,
@@ -150,10 +153,13 @@ static int advance_change(struct operation *op, struct error *err)
     case CHANGE_IDENTIFY:
         if (!guard_knows(op->o.guard, get_ref(op), id)) {
             request.path = make_path(get_ref(op), "/json");
+            request.holds_failure = true;
             return operation_ask(op, CHANGE_PERMIT, request, err);
         }
         _fallthrough_;
     case CHANGE_PERMIT:
+        if (op->held < 0)
+            return start_settle(c) ? OPERATION_WAITS : op->held;
         r = find_target(c, err);
         if (r < 0)
             return r;
@@ -168,7 +174,6 @@ static int advance_change(struct operation *op, struct error *err)
         request.holds_failure = true;
         return operation_ask(op, CHANGE_SETTLE, request, err);
     case CHANGE_SETTLE:
-        op->is_over = true;
         if (start_settle(c))
             return OPERATION_WAITS;
         op->step = CHANGE_ANSWER;
@@ -196,17 +201,51 @@ const struct operation_type container_change = {
 
 /* --- inspect --- */
 
-enum inspect_step { INSPECT_READ, INSPECT_ANSWER };
+enum inspect_step { INSPECT_READ, INSPECT_SETTLE, INSPECT_ANSWER };
 
 static const char *const inspect_steps[] = {
     [INSPECT_READ] = "read",
+    [INSPECT_SETTLE] = "settle",
     [INSPECT_ANSWER] = "answer",
 };
 
 struct container_inspect {
     struct operation base;
     struct checked_text text;
+    struct settle *settle;
 };
+
+static void on_inspect_settled(void *owner)
+{
+    struct container_inspect *c = owner;
+
+    operation_advance(&c->base); /* c is gone now */
+}
+
+/*
+ * A container that was created a moment ago is sent before the answer, so that the server knows it
+ * when it asks for more.
+ */
+static bool start_inspect_settle(struct container_inspect *c)
+{
+    struct operation *op = &c->base;
+    struct inventory *inventory = op->o.inventory ? *op->o.inventory : NULL;
+    char id[CONTAINER_ID_SIZE];
+
+    if (!inventory ||
+        !json_span_copy_string(json_span_find(checked_text_span(&c->text), "Id"), id, sizeof(id)) ||
+        !str_is_hex(id, CONTAINER_ID_LEN) || inventory_knows(inventory, id))
+        return false;
+    op->is_over = true;
+    operation_begin(op, INSPECT_ANSWER);
+    c->settle = settle_start(&(struct settle_options){.engine = op->o.engine,
+                                                      .facts = op->o.facts,
+                                                      .inventory = inventory,
+                                                      .id = id,
+                                                      .done = on_inspect_settled,
+                                                      .owner = c});
+    return true;
+}
 
 static int advance_inspect(struct operation *op, struct error *err)
 {
@@ -217,11 +256,16 @@ static int advance_inspect(struct operation *op, struct error *err)
     switch ((enum inspect_step)op->step) {
     case INSPECT_READ:
         request.path = make_path(get_ref(op), "/json");
-        return operation_ask(op, INSPECT_ANSWER, request, err);
-    case INSPECT_ANSWER:
+        return operation_ask(op, INSPECT_SETTLE, request, err);
+    case INSPECT_SETTLE:
         r = checked_text_init(&c->text, op->reply->body, op->reply->size, err);
         if (r < 0)
             return r;
+        if (start_inspect_settle(c))
+            return OPERATION_WAITS;
+        op->step = INSPECT_ANSWER;
+        _fallthrough_;
+    case INSPECT_ANSWER:
         return operation_answer_text(op, NULL, "container", checked_text_span(&c->text));
     }
     return -EINVAL;
@@ -229,7 +273,10 @@ static int advance_inspect(struct operation *op, struct error *err)
 
 static void release_inspect(struct operation *op)
 {
-    checked_text_done(&CONTAINER_OF(op, struct container_inspect, base)->text);
+    struct container_inspect *c = CONTAINER_OF(op, struct container_inspect, base);
+
+    settle_free(c->settle);
+    checked_text_done(&c->text);
 }
 
 const struct operation_type container_inspect = {

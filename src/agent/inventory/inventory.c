@@ -316,6 +316,11 @@ void inventory_read(struct inventory *inv, struct inventory_read *r, const char 
     loop_timer_start(engine_loop(inv->options.engine), &inv->due, 0, on_due);
 }
 
+bool inventory_knows(const struct inventory *inv, const char *id)
+{
+    return map_find(&inv->known, id) != NULL;
+}
+
 void inventory_read_cancel(struct inventory_read *r)
 {
     if (r->link.next)

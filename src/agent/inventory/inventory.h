@@ -75,6 +75,8 @@ struct inventory_read {
 
 /* `id` is the full id. `done` is never called before this has returned. */
 void inventory_read(struct inventory *inv, struct inventory_read *r, const char *id);
+/* Whether the state of the container was sent at all. */
+bool inventory_knows(const struct inventory *inv, const char *id);
 void inventory_read_cancel(struct inventory_read *r); /* harmless on a zeroed or finished one */
 
 /* A hash of an element that does not depend on the order inside its arrays. */

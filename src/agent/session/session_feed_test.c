@@ -155,6 +155,7 @@ static void test_state_before_reply(void **state)
  /* A refusal shows as well that the server may not know the state. */
         {"POST /containers/" A "/pause", CONFLICT,   OPERATE("pause"),  "[" ELEMENT("exited") "]",
          INSPECT("exited")                                                                             },
+ /* The engine does not know it any more. */
         {"DELETE /containers/" A,        NO_CONTENT, OPERATE("remove"), "[]",                      NULL},
     };
 

@@ -12,22 +12,27 @@
 #define POLL_MS 250
 
 /* The containers that the words name; prints errors. `refs` gets the word of each. */
-static json_t *resolve(const json_t *list, const struct args_list *words, const char **refs)
+static json_t *resolve(struct client *c,
+                       json_t *list,
+                       const struct args_list *words,
+                       const char **refs)
 {
     json_t *containers = json_array();
 
     for (size_t i = 0; i < words->n; i++) {
         const json_t *container = NULL;
+        json_auto_t *target = NULL;
         struct error err = ERROR_INIT;
 
-        if (containers_resolve(list, words->items[i], &container, &err) < 0) {
+        if (containers_find(c, list, words->items[i], &container, &err) < 0) {
             (void)output_failure(NULL, err.msg);
             continue;
         }
         refs[json_array_size(containers)] = words->items[i];
+        target = container_by_ref(container, words->items[i]);
         (void)json_array_append_new(
-            containers, json_pack("{s:s, s:s}", "host_id", member_text(container, "host_id"),
-                                  "container_id", member_text(container, "id")));
+            containers, json_pack("{s:s, s:s}", "host_id", member_text(target, "host_id"),
+                                  "container_id", member_text(target, "id")));
     }
     return containers;
 }
@@ -93,7 +98,7 @@ int bulk_run(struct client *c, const char *action, json_t *options, const struct
         json_decref(options);
         return output_failure(NULL, err.msg);
     }
-    containers = resolve(list, words, refs);
+    containers = resolve(c, list, words, refs);
     n = json_array_size(containers);
     if (n == 0) {
         json_decref(containers);

@@ -88,19 +88,84 @@ static int refuse_ambiguous(const json_t *found, const char *ref, struct error *
     return r;
 }
 
-int containers_resolve(const json_t *list, const char *ref, const json_t **ret, struct error *err)
+/*
+ * Two containers of one host never have the same name: one of them was renamed, and the list does
+ * not show that yet.
+ */
+static bool is_contradiction(const json_t *found)
+{
+    const json_t *first = json_array_get(found, 0);
+
+    for (size_t i = 1; i < json_array_size(found); i++) {
+        const json_t *c = json_array_get(found, i);
+
+        if (!str_eq(member_text(c, "host_id"), member_text(first, "host_id")) ||
+            !str_eq(member_text(c, "name"), member_text(first, "name")))
+            return false;
+    }
+    return json_array_size(found) > 1;
+}
+
+/* The word behind the last slash, and the host before it, or NULL; the caller frees the host. */
+static const char *split_ref(const char *ref, char **ret_host)
 {
     const char *slash = strrchr(ref, '/');
-    _cleanup_free_ char *host = slash ? xstrndup(ref, (size_t)(slash - ref)) : NULL;
-    struct reference r = {host, slash ? slash + 1 : ref, is_host_name(list, host)};
+
+    *ret_host = slash ? xstrndup(ref, (size_t)(slash - ref)) : NULL;
+    return slash ? slash + 1 : ref;
+}
+
+int containers_resolve(const json_t *list, const char *ref, const json_t **ret, struct error *err)
+{
+    _cleanup_free_ char *host = NULL;
+    const char *word = split_ref(ref, &host);
+    struct reference r = {host, word, is_host_name(list, host)};
     json_auto_t *found = match_best(list, matches, &r, r.word);
 
     if (json_array_size(found) == 0)
         return error_set(err, -ENOENT, MSG_NOT_FOUND, "container", ref);
+    if (is_contradiction(found))
+        return error_set(err, -ESTALE, MSG_NOT_FOUND, "container", ref);
     if (json_array_size(found) > 1)
         return refuse_ambiguous(found, ref, err);
     *ret = json_array_get(found, 0);
     return 0;
+}
+
+/* Asks the engines for the containers of that name. The answer is kept alive by `list`. */
+static const json_t *ask_engines(struct client *c, json_t *list, const char *ref)
+{
+    _cleanup_free_ char *host = NULL, *word = text_url_encode(split_ref(ref, &host));
+    json_t *found = NULL;
+
+    /* A server that does not know the route has nothing to add. */
+    if (client_get(c, xasprintf("/api/containers/resolve?ref=%s", word), &found, NULL) < 0)
+        return NULL;
+    (void)json_array_append_new(list, found);
+    return found;
+}
+
+int containers_find(
+    struct client *c, json_t *list, const char *ref, const json_t **ret, struct error *err)
+{
+    int r = containers_resolve(list, ref, ret, err);
+    const json_t *found;
+
+    if (r != -ENOENT && r != -ESTALE)
+        return r;
+    found = ask_engines(c, list, ref);
+    return found ? containers_resolve(found, ref, ret, err) : -ENOENT;
+}
+
+json_t *container_by_ref(const json_t *container, const char *ref)
+{
+    _cleanup_free_ char *host = NULL;
+    const char *word = split_ref(ref, &host);
+    json_t *copy = json_copy((json_t *)(uintptr_t)container);
+
+    if (str_eq(member_text(container, "name"), word))
+        (void)json_object_set_new(copy, "id", json_string(word));
+    return copy;
 }
 
 char *container_path(const json_t *container, const char *tail)
@@ -112,7 +177,8 @@ char *container_path(const json_t *container, const char *tail)
 }
 
 /* Returns the number of requests; `refs` gets the word of each. */
-static size_t fill_requests(const json_t *list,
+static size_t fill_requests(struct client *c,
+                            json_t *list,
                             const struct args_list *words,
                             const struct containers_batch *batch,
                             struct client_request *requests,
@@ -123,12 +189,15 @@ static size_t fill_requests(const json_t *list,
     size_t n = 0;
 
     for (size_t i = 0; i < words->n; i++) {
-        if (containers_resolve(list, words->items[i], &container, &err) < 0) {
+        json_auto_t *target = NULL;
+
+        if (containers_find(c, list, words->items[i], &container, &err) < 0) {
             (void)output_failure(NULL, err.msg);
             continue;
         }
         refs[n] = words->items[i];
-        batch->fill(batch->owner, container, &requests[n++]);
+        target = container_by_ref(container, words->items[i]);
+        batch->fill(batch->owner, target, &requests[n++]);
     }
     return n;
 }
@@ -146,7 +215,7 @@ int containers_each(struct client *c,
 
     if (containers_fetch(c, &list, &err) < 0)
         return output_failure(NULL, err.msg);
-    n = fill_requests(list, words, batch, requests, refs);
+    n = fill_requests(c, list, words, batch, requests, refs);
     exit_code = n < words->n;
     client_run(c, requests, n);
     for (size_t i = 0; i < n; i++) {

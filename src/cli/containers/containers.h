@@ -23,9 +23,29 @@ bool container_is_on_host(const json_t *c, const char *host);
 /* GET /api/containers. *ret is the caller's: an array of objects. */
 int containers_fetch(struct client *c, json_t **ret, struct error *err) _nodiscard_;
 
-/* *ret is borrowed from `list`. -ENOENT, or -EEXIST with the candidates in `err`. */
+/*
+ * *ret is borrowed from `list`. -ENOENT; -EEXIST with the candidates in `err`; -ESTALE: a name has
+ * moved from one container to another, and the list shows it for both.
+ */
 int containers_resolve(const json_t *list, const char *ref, const json_t **ret, struct error *err)
     _nodiscard_;
+
+/*
+ * The same, but a reference that the list does not contain is looked up by the engines of the
+ * hosts, which know a container that was created or renamed a moment ago. *ret is valid as long as
+ * the list, which keeps what they answer.
+ */
+int containers_find(struct client *c,
+                    json_t *list,
+                    const char *ref,
+                    const json_t **ret,
+                    struct error *err) _nodiscard_;
+
+/*
+ * The container for container_path(): by its name if `ref` is its name, so that the engine of the
+ * host decides which container has that name now. The caller's.
+ */
+json_t *container_by_ref(const json_t *container, const char *ref) _nodiscard_;
 
 /* "/api/hosts/HOST/containers/ID" followed by `tail`; to be freed. */
 char *container_path(const json_t *container, const char *tail);

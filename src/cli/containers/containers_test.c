@@ -122,11 +122,30 @@ static void test_long_list_of_candidates_is_cut(void **state)
 
     (void)state;
     for (int i = 0; i < 20; i++) {
-        (void)json_array_append_new(
-            list, json_pack("{s:s, s:s, s:s}", "id", "aa", "name", "web", "host_name", "h"));
+        _cleanup_free_ char *host = xasprintf("h%d", i);
+
+        (void)json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "id", "aa", "name",
+                                                    "web", "host_name", "h", "host_id", host));
     }
     assert_int_equal(containers_resolve(list, "web", &c, &err), -EEXIST);
     assert_non_null(strstr(err.msg, " and 12 more;"));
+}
+
+/* The list was read while a name moved; the engine has to say which container has it now. */
+static void test_name_of_two_containers_of_a_host(void **state)
+{
+    json_auto_t *list = json_pack("[{s:s, s:s, s:s}, {s:s, s:s, s:s}]", "id", "aa", "name", "web",
+                                  "host_id", "h", "id", "bb", "name", "web", "host_id", "h");
+    json_auto_t *named = NULL;
+    const json_t *c = NULL;
+    _cleanup_free_ char *path = NULL;
+
+    (void)state;
+    assert_int_equal(containers_resolve(list, "web", &c, NULL), -ESTALE);
+    assert_int_equal(containers_resolve(list, "aa", &c, NULL), 0);
+    named = container_by_ref(c, "web");
+    path = container_path(named, "/stop");
+    assert_string_equal(path, "/api/hosts/h/containers/web/stop");
 }
 
 static void test_host_name_with_slashes(void **state)
@@ -333,6 +352,7 @@ int main(void)
         cmocka_unit_test(test_resolve),
         cmocka_unit_test(test_names_like_ids),
         cmocka_unit_test(test_long_list_of_candidates_is_cut),
+        cmocka_unit_test(test_name_of_two_containers_of_a_host),
         cmocka_unit_test(test_path),
         cmocka_unit_test(test_select),
         cmocka_unit_test(test_invalid_filters),

@@ -392,7 +392,7 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
         return EXIT_TROUBLE;
     }
     if (check_words(o, words, &err) < 0 || containers_fetch(c, &list, &err) < 0 ||
-        containers_resolve(list, words->items[0], &container, &err) < 0) {
+        containers_find(c, list, words->items[0], &container, &err) < 0) {
         output_error("%s", err.msg);
         return EXIT_TROUBLE;
     }

@@ -264,7 +264,7 @@ static int find_and_show(const struct request *q, const struct args_list *words)
         return 1;
     r = containers_fetch(c, &list, &err);
     for (size_t i = 0; i < words->n && r == 0; i++)
-        r = containers_resolve(list, words->items[i], &containers[i], &err);
+        r = containers_find(c, list, words->items[i], &containers[i], &err);
     if (r < 0)
         return output_failure(NULL, err.msg);
     return show_containers(c, q, containers, words->n);

@@ -8,7 +8,7 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
 {
     _cleanup_(client_closep) struct client *c = NULL;
     struct error err = ERROR_INIT;
-    json_auto_t *list = NULL;
+    json_auto_t *list = NULL, *target = NULL;
     const json_t *container;
 
     (void)verb;
@@ -22,11 +22,12 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
     if (!c)
         return 1;
     if (containers_fetch(c, &list, &err) < 0 ||
-        containers_resolve(list, words->items[0], &container, &err) < 0 ||
-        client_send(c, "POST", container_path(container, "/rename"),
-                    json_pack("{s:s}", "name", words->items[1]), NULL, &err) < 0) {
+        containers_find(c, list, words->items[0], &container, &err) < 0)
         return output_failure(NULL, err.msg);
-    }
+    target = container_by_ref(container, words->items[0]);
+    if (client_send(c, "POST", container_path(target, "/rename"),
+                    json_pack("{s:s}", "name", words->items[1]), NULL, &err) < 0)
+        return output_failure(NULL, err.msg);
     return 0;
 }
 

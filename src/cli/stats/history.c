@@ -83,7 +83,7 @@ static int find_subject(struct client *c, const char *word, char **ret, struct e
     if (r == 0 && !has_host(hosts, word)) {
         r = containers_fetch(c, &list, err);
         if (r == 0)
-            r = containers_resolve(list, word, &container, err);
+            r = containers_find(c, list, word, &container, err);
         if (r == 0)
             *ret = container_path(container, "/stats/history");
         if (r != -ENOENT)

@@ -504,7 +504,7 @@ static int find_named(struct stats *s,
         s->wanted.selection.all = true; /* named containers are shown in any state */
         r = containers_fetch(s->client, &list, err);
         for (size_t i = 0; r == 0 && i < words->n; i++) {
-            r = containers_resolve(list, words->items[i], &one, err);
+            r = containers_find(s->client, list, words->items[i], &one, err);
             if (r == -ENOENT) {
                 return error_set(err, r,
                                  MSG_NOT_FOUND "; --hosts shows hosts, and --filter host=NAME "

@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "base/time.h"
 #include "proto/error_code.h"
+#include "server/fleet/scope_view.h"
 
 #include <errno.h>
 #include <string.h>
@@ -11,27 +12,26 @@
 #define PLAIN_MS       30000
 #define STOP_MARGIN_MS 20000 /* added to a stop timeout, for the engine */
 
-void api_fail_command(struct api_call *call, const struct command_result *r)
+int api_command_status(const struct command_result *r, char **ret_text)
 {
-    int status = error_code_status(r->reason);
-
-    call->is_logged = true; /* by the module of commands */
+    if (r->reason == CODE_UNKNOWN_OPERATION) {
+        *ret_text = xasprintf("The agent of this host is too old for this: %s. Update the agent",
+                              r->message);
+    }
     /* Client errors of the engine keep their status. Other failures of the engine are errors of the
      * server. */
     if (r->code == -EREMOTEIO && r->engine_status >= 400 && r->engine_status <= 499)
-        status = r->engine_status;
-    if (r->reason == CODE_UNKNOWN_OPERATION) {
-        api_fail_code(call, r->reason,
-                      "The agent of this host is too old for this: %s. Update the agent",
-                      r->message);
-    } else {
-        api_fail_as(call, status, r->reason, "%s", r->message);
-    }
+        return r->engine_status;
+    return error_code_status(r->reason);
 }
 
-static bool is_id(const char *ref)
+void api_fail_command(struct api_call *call, const struct command_result *r)
 {
-    return str_is_hex(ref, CONTAINER_SHORT_ID_LEN) || str_is_hex(ref, CONTAINER_ID_LEN);
+    _cleanup_free_ char *text = NULL;
+    int status = api_command_status(r, &text);
+
+    call->is_logged = true; /* by the module of commands */
+    api_fail_as(call, status, r->reason, "%s", text ? text : r->message);
 }
 
 bool api_agent_check(struct api_call *call, const struct fleet_host *h)
@@ -62,6 +62,7 @@ bool api_target_find(struct api_call *call, struct api_target *ret)
 {
     const char *ref = api_param(call, 1);
     struct api_target t = {.host = api_host(call, 0)};
+    bool is_certain;
     int r;
 
     if (!t.host)
@@ -72,13 +73,15 @@ bool api_target_find(struct api_call *call, struct api_target *ret)
         return false;
     }
     r = fleet_find_container(t.host, ref, &t.container);
-    if (r == -EEXIST || (r < 0 && !is_id(ref))) {
+    if (r == -EEXIST) {
         api_fail_container(call, t.host, r);
         return false;
     }
     if (!api_agent_check(call, t.host))
         return false;
-    str_copy(t.ref, sizeof(t.ref), t.container ? t.container->id : ref);
+    is_certain = t.container && (str_starts_with(t.container->id, ref) ||
+                                 !scope_allows_whole_host(&call->who.scope, t.host));
+    str_copy(t.ref, sizeof(t.ref), is_certain ? t.container->id : ref);
     *ret = t;
     return true;
 }

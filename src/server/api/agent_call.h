@@ -12,12 +12,20 @@
  * others. */
 void api_fail_command(struct api_call *call, const struct command_result *r);
 
+/* The status of that answer. *ret_text, which the caller frees, replaces the message; NULL: it is
+ * good as it is. */
+int api_command_status(const struct command_result *r, char **ret_text);
+
 /* The container that path parameters 0 (host) and 1 (container) name. */
 struct api_target {
     struct fleet_host *host;
-    /* NULL: unknown to the live model; then `ref` is a full or short id. */
-    struct fleet_container *container;
-    char ref[CONTAINER_ID_SIZE]; /* as sent to the agent: the full id if it is known */
+    struct fleet_container *container; /* NULL: unknown to the live model */
+    /*
+     * As sent to the agent: the full id if the path has an id that is known, or if the scope of the
+     * caller was checked for that container; otherwise the words of the path. A name is resolved by
+     * the engine, because the model can be older.
+     */
+    char ref[256];
 };
 
 /* False after the call was answered: no such host, agent or container, or the host is offline. */

@@ -5,6 +5,7 @@
 #include "server/api/bulk.h"
 #include "server/api/call.h"
 #include "server/api/downloads.h"
+#include "server/api/change.h"
 #include "server/api/handlers.h"
 #include "server/api/scope_check.h"
 #include "server/api/ws_endpoints.h"
@@ -23,6 +24,7 @@ struct api *api_new(const struct api_options *o)
     struct api *a = xcalloc(1, sizeof(*a));
 
     a->o = *o;
+    list_init(&a->waiting_changes);
     a->bulk = bulk_new(a);
     a->downloads = downloads_new();
     return a;
@@ -40,6 +42,8 @@ void api_free(struct api *a)
 void api_set_server(struct api *a, struct http_server *http)
 {
     a->http = http;
+    if (!http)
+        changes_end_waits(a);
 }
 
 static void on_head(void *owner, const struct http_request *r, struct http_limits *limits)

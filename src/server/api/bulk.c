@@ -10,6 +10,7 @@
 #include "proto/json_text.h"
 #include "server/api/agent_call.h"
 #include "server/api/audit.h"
+#include "server/api/change.h"
 #include "server/api/record.h"
 #include "server/auth/watch.h"
 #include "server/common/event_record.h"
@@ -70,6 +71,7 @@ struct bulk {
     struct api *api;
     struct list jobs; /* oldest first */
     size_t n_jobs, n_running;
+    bool is_dispatching;
     struct map by_host; /* host id -> size_t *, owned: number of items that run there */
 };
 
@@ -263,22 +265,21 @@ static void fail_item(struct bulk_item *item,
 
 static void dispatch(struct bulk *b);
 
-static void on_reply(void *owner, const struct command_result *r)
+static void on_done(void *owner, const struct change_result *r)
 {
     struct bulk_item *item = owner;
     struct bulk *b = item->job->bulk;
-    struct fleet_host *h = fleet_find_host(b->api->o.fleet, item->host_id);
 
     b->n_running--;
     (*get_running(b, item->host_id))--;
-    if (r->code < 0) {
-        fail_item(item, h, r->reason, r->message);
+    if (r->name)
+        item->name = xstrdup(r->name);
+    if (r->reason) {
+        fail_item(item, r->host, r->reason, r->message);
     } else {
-        record(item, h, r->took_ms);
+        record(item, r->host, r->took_ms);
         set_state(item, ITEM_SUCCESS);
     }
-    if (h)
-        sessions_refresh(b->api->o.sessions, h->agent.id);
     dispatch(b);
 }
 
@@ -290,59 +291,37 @@ static struct fleet_host *find_host(const struct bulk_item *item)
     return h && scope_allows_host(&item->job->who.scope, h) ? h : NULL;
 }
 
-/*
- * Why the item cannot be started, or CODE_NONE. Containers that the live model does not know are
- * refused, because they might be DockMon's own. A caller whose scope covers only a part of the host
- * does not learn that several match.
- */
-static enum error_code find_fault(struct bulk_item *item,
-                                  const struct fleet_host *h,
-                                  struct fleet_container **ret)
+/* Why the item cannot be started, or CODE_NONE. */
+static enum error_code find_fault(const struct fleet_host *h)
 {
-    const struct scope *scope = &item->job->who.scope;
-    int r;
-
     if (!h)
         return CODE_NO_SUCH_HOST;
-    if (!h->agent.id || !h->is_online)
-        return CODE_HOST_OFFLINE;
-    r = fleet_find_container(h, item->container_id, ret);
-    if (r == -EEXIST && scope_allows_whole_host(scope, h))
-        return CODE_AMBIGUOUS_CONTAINER;
-    if (r < 0 || !scope_allows_container(scope, h, *ret))
-        return CODE_NO_SUCH_CONTAINER;
-    item->name = xstrdup((*ret)->name);
-    if (operation_spec(item->job->operation)->flags & SPARES_OWN &&
-        fleet_is_own_container((*ret)->name, (*ret)->labels))
-        return CODE_OWN_CONTAINER;
-    return CODE_NONE;
+    return h->agent.id && h->is_online ? CODE_NONE : CODE_HOST_OFFLINE;
 }
 
 static void start_item(struct bulk_item *item)
 {
     struct bulk_job *job = item->job;
     struct bulk *b = job->bulk;
-    struct fleet_host *h = find_host(item);
-    struct fleet_container *container = NULL;
-    enum error_code fault = find_fault(item, h, &container);
-    json_t *payload;
+    const struct fleet_host *h = find_host(item);
+    enum error_code fault = find_fault(h);
 
     if (fault) {
         fail_item(item, h, fault, error_code_sentence(fault));
         return;
     }
-    payload = json_copy(job->payload);
-    (void)json_object_set_new(payload, "container_id", json_string(container->id));
     b->n_running++;
     (*get_running(b, item->host_id))++;
     set_state(item, ITEM_RUNNING);
-    command_start(sessions_commands(b->api->o.sessions),
-                  &(struct command_request){.agent_id = h->agent.id,
-                                            .operation = job->operation,
-                                            .payload = payload,
-                                            .timeout_ms = job->timeout_ms,
-                                            .done = on_reply,
-                                            .owner = item});
+    change_start(&(struct change_options){.api = b->api,
+                                          .scope = &job->who.scope,
+                                          .host = h,
+                                          .ref = item->container_id,
+                                          .operation = job->operation,
+                                          .payload = json_incref(job->payload),
+                                          .timeout_ms = job->timeout_ms,
+                                          .done = on_done,
+                                          .owner = item});
 }
 
 static void dispatch_job(struct bulk *b, struct bulk_job *job)
@@ -360,10 +339,12 @@ static void dispatch_job(struct bulk *b, struct bulk_job *job)
 /* Older jobs go first. No item is started once the server has closed. */
 static void dispatch(struct bulk *b)
 {
-    if (!b->api->http)
-        return;
+    if (!b->api->http || b->is_dispatching)
+        return; /* inside the loop below, which continues with the next item */
+    b->is_dispatching = true;
     for (struct list *l = b->jobs.next; l != &b->jobs && b->n_running < MAX_RUNNING; l = l->next)
         dispatch_job(b, CONTAINER_OF(l, struct bulk_job, link));
+    b->is_dispatching = false;
 }
 
 /* --- life of a job --- */

@@ -19,6 +19,7 @@
 struct api {
     struct api_options o;
     struct bulk *bulk;
+    struct list waiting_changes; /* change.c */
     struct http_server *http;
     struct downloads *downloads;
     size_t n_log_viewers;          /* http_log_viewer.c */

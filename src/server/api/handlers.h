@@ -61,6 +61,9 @@ void hosts_delete_one(struct api_call *call);
 /* containers.c */
 void containers_list(struct api_call *call);
 
+/* resolve.c */
+void containers_resolve_get(struct api_call *call);
+
 /* stats.c */
 void hosts_metrics(struct api_call *call);
 void host_stats_history(struct api_call *call);

@@ -46,6 +46,7 @@ const struct route routes[] = {
     {"GET",    "/api/hosts/{host}/stats/live",             ROLE_VIEWER,   host_stats_live,      NULL,                0,     0,        OBJECT_WHOLE_HOST,  OPERATION_NONE          },
     {"GET",    "/api/history",                             ROLE_VIEWER,   history_get,          NULL,                0,     0,        OBJECT_GLOBAL,      OPERATION_NONE          },
     {"GET",    "/api/containers",                          ROLE_VIEWER,   containers_list,      NULL,                0,     0,        OBJECT_LIST,        OPERATION_NONE          },
+    {"GET",    "/api/containers/resolve",                  ROLE_VIEWER,   containers_resolve_get, NULL,              0,     0,        OBJECT_LIST,        OPERATION_NONE          },
     {"POST",   C "/start",                                 ROLE_OPERATOR, container_operate,    "container_start",   SMALL, LONG_OP,  OBJECT_CONTAINER,   OPERATION_START         },
     {"POST",   C "/stop",                                  ROLE_OPERATOR, container_operate,    "container_stop",    SMALL, LONG_OP,  OBJECT_CONTAINER,   OPERATION_STOP          },
     {"POST",   C "/restart",                               ROLE_OPERATOR, container_operate,    "container_restart", SMALL, LONG_OP,  OBJECT_CONTAINER,   OPERATION_RESTART       },

@@ -12,11 +12,14 @@
 #define POLL_MAX_MS     60000
 /* The delay of a poll requested during another one; limits polls of hosts with frequent events. */
 #define POLL_AGAIN_MS 100
+#define CLOSELY_MS    1500
+#define CLOSE_POLL_MS 400
 
 /* The owner of a command. It holds the session's key: the session may end before the command. */
 struct poll_request {
     struct sessions *owner;
     char key[SESSION_KEY_SIZE];
+    uint64_t number;
 };
 
 static void poll_set_state(struct poll *p, enum poll_state to)
@@ -45,10 +48,13 @@ static uint64_t next_delay_ms(const struct session *se)
 
     for (unsigned i = 0; i < se->poll.n_failures && delay_ms < POLL_MAX_MS; i++)
         delay_ms *= 2;
+    if (se->poll.n_failures == 0 && delay_ms > CLOSE_POLL_MS &&
+        time_monotonic_ms() < se->poll.look_until_ms)
+        delay_ms = CLOSE_POLL_MS;
     return delay_ms < POLL_MAX_MS ? delay_ms : POLL_MAX_MS;
 }
 
-static int take_list(struct session *se, const struct command_result *r)
+static int take_list(struct session *se, uint64_t number, const struct command_result *r)
 {
     struct fleet_host *h = session_host(se);
     uint64_t version;
@@ -60,7 +66,10 @@ static int take_list(struct session *se, const struct command_result *r)
         return -EPROTO;
     if (!h)
         return 0; /* the host was deleted, and the socket is about to be closed */
+    if (number < se->poll.taken)
+        return 0; /* a list that was asked for later has arrived before */
 
+    se->poll.taken = number;
     version = h->containers_version;
     n_skipped = fleet_apply_snapshot(h, r->result, time_utc_ms());
     session_complain_skipped(se, h, n_skipped);
@@ -73,13 +82,14 @@ static void on_list(void *owner, const struct command_result *r)
 {
     struct poll_request *q = owner;
     struct session *se = sessions_find(q->owner, q->key);
+    uint64_t number = q->number;
     int code;
 
     free(q);
     if (!se || se->poll.state != POLL_ASKING)
         return;
 
-    code = take_list(se, r);
+    code = take_list(se, number, r);
     if (code == 0) {
         se->poll.n_failures = 0;
     } else {
@@ -97,6 +107,7 @@ static void ask(struct loop_timer *t)
 
     q->owner = se->owner;
     str_copy(q->key, sizeof(q->key), se->key);
+    q->number = ++se->owner->n_lists;
     poll_set_state(&se->poll, POLL_ASKING);
     se->poll.is_wanted = false;
     command_start(se->owner->commands, &(struct command_request){
@@ -133,4 +144,37 @@ void session_poll_stop(struct session *se)
     loop_timer_stop(&se->poll.timer);
     if (se->poll.state != POLL_OFF)
         poll_set_state(&se->poll, POLL_OFF);
+}
+
+void session_poll_closely(struct session *se)
+{
+    se->poll.look_until_ms = time_monotonic_ms() + CLOSELY_MS;
+}
+
+static struct session *find_polled(struct sessions *s, const char *agent_id)
+{
+    const struct agent_record *record = map_find(&s->records, agent_id);
+    struct session *se = record ? record->session : NULL;
+
+    return se && se->poll.state != POLL_OFF ? se : NULL;
+}
+
+bool sessions_is_polled(struct sessions *s, const char *agent_id)
+{
+    return find_polled(s, agent_id) != NULL;
+}
+
+uint64_t sessions_number_list(struct sessions *s)
+{
+    return ++s->n_lists;
+}
+
+bool sessions_take_list(struct sessions *s,
+                        const char *agent_id,
+                        uint64_t number,
+                        const struct command_result *r)
+{
+    struct session *se = find_polled(s, agent_id);
+
+    return se && take_list(se, number, r) == 0;
 }

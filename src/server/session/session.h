@@ -148,5 +148,19 @@ void sessions_drop_agent(struct sessions *s, const char *agent_id, const char *w
 void sessions_close_agent(struct sessions *s, const char *agent_id, const char *why);
 /* Polls a polled agent at once, as its containers have changed; other agents push. */
 void sessions_refresh(struct sessions *s, const char *agent_id);
+
+/*
+ * Lists of a polled agent that a caller has asked for by itself, so that it knows when the model
+ * has the state. A list may arrive after one that was asked for later: each has a number, taken
+ * when it is asked for, and an older one is dropped.
+ */
+bool sessions_is_polled(struct sessions *s, const char *agent_id);
+uint64_t sessions_number_list(struct sessions *s);
+/* Applies the reply to a list_containers. False: it is a failure, or invalid. */
+bool sessions_take_list(struct sessions *s,
+                        const char *agent_id,
+                        uint64_t number,
+                        const struct command_result *r);
+
 /* Called when the job of migration_run() has ended: removes the old host from the fleet. */
 void sessions_on_migrated(struct sessions *s, const struct migration_result *m);

@@ -61,6 +61,8 @@ struct poll {
     enum poll_state state;
     bool is_wanted; /* a poll soon; while POLL_ASKING: another one right after it */
     unsigned n_failures;
+    uint64_t taken;         /* the number of the newest list in the model */
+    uint64_t look_until_ms; /* until then lists are asked for more often */
     struct loop_timer timer;
 };
 
@@ -128,6 +130,7 @@ struct sessions {
     struct agent_keys keys;
     struct map contested; /* hash of a token -> struct agent_record: contest.c */
     uint64_t n_keys;
+    uint64_t n_lists; /* asked for, of all polled agents */
     bool is_stopping;
     struct loop_timer stop_timer;
     struct completion stopped;
@@ -212,4 +215,6 @@ void session_info_stop(struct session *se);
 /* poll.c */
 void session_poll_start(struct session *se);
 void session_poll_soon(struct session *se, uint64_t delay_ms);
+/* For a while, polls more often: the list of an engine lags behind its events. */
+void session_poll_closely(struct session *se);
 void session_poll_stop(struct session *se);
