@@ -89,6 +89,13 @@ static const struct row rows[ERROR_CODES] = {
         "Built-in networks cannot be changed", NULL},
     [CODE_OWN_CONTAINER] = {"own_container", EACCES, 403,
         "Permission denied: the container belongs to DockMon", NULL},
+    [CODE_OPERATION_IN_PROGRESS] = {"operation_in_progress", EBUSY, 409,
+        "Another operation on the container is in progress", NULL},
+    [CODE_OPERATION_OVERTAKEN] = {"operation_overtaken", EBUSY, 409,
+        "Another operation on the container has ended this one", NULL},
+    [CODE_CONTAINER_BUSY] = {"container_busy", ENOBUFS, 503,
+        "Another operation on the container takes too long",
+        "wait a moment and try again, or end it with `kill`"},
 
     [CODE_POLICY_DENIED] = {"policy_denied", EACCES, 403,
         "The policy of the host forbids this", "the policy and the labels are set on that host"},

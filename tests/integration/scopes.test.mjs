@@ -22,6 +22,12 @@ const hosts = {};
 const PASSWORD = 'correct horse';
 let server, admin, routes, seen;
 
+function described(h, id) {
+  const c = h.containers.find((x) => x.Id === id);
+  if (!c) throw new Error(`No such container: ${id}`);
+  return { Id: c.Id, Name: c.Names[0], Config: { Labels: c.Labels, Env: [] } };
+}
+
 // An agent with two containers for which every command succeeds.
 async function hand(name) {
   const h = new HandAgent(server, {
@@ -37,7 +43,7 @@ async function hand(name) {
   h.operations = new Proxy({}, {
     get: (_, action) => (fields) =>
       action === 'inspect'
-        ? { container: { Id: fields.container_id, Name: '/x', Config: { Labels: {}, Env: [] } } }
+        ? { container: described(h, fields.container_id) }
         : action === 'get_logs'
           ? { logs: '' }
           : {},
@@ -200,6 +206,14 @@ const lists = {
     assert.deepEqual((await c.get('/api/containers')).map((x) => x.name).sort(), containersOf[scope]);
     const beta = await c.get(`/api/containers?host_id=${hosts.beta.hostId}`);
     assert.deepEqual(beta.map((x) => x.name), containersOf[scope].filter((name) => name.startsWith('beta')));
+  },
+  'GET /api/containers/resolve': async (c, scope) => {
+    for (const h of Object.values(hosts)) {
+      for (const id of [h.web, h.db]) {
+        const found = await c.get(`/api/containers/resolve?ref=${id}`);
+        assert.deepEqual(found.map((x) => x.name), containersOf[scope].filter((name) => name === h.containers.find((x) => x.Id === id).Names[0].slice(1)));
+      }
+    }
   },
   'GET /api/agent/list': async (c, scope) => {
     const list = await c.get('/api/agent/list');

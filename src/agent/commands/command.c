@@ -68,17 +68,38 @@ static void refuse(struct command *c, const struct reply_error *error)
     answer(c, &(struct operation_result){.error = error}); /* c is gone now */
 }
 
-static void on_deadline(struct loop_timer *t)
+static void answer_overtaken(struct command *c)
 {
-    struct command *c = CONTAINER_OF(t, struct command, deadline);
+    struct reply_error error = {.type = REPLY_ERROR_DOCKER, .code = CODE_OPERATION_OVERTAKEN};
+    _cleanup_free_ char *text = xasprintf("%s was ended by %s", get_name(c),
+                                          operation_spec(c->overtaken_by)->name);
+
+    error.text = text;
+    answer(c, &(struct operation_result){.error = &error}); /* c is gone now */
+}
+
+void command_release(struct command *c)
+{
+    answer(c, &(struct operation_result){.fields = TAKE_PTR(c->held)}); /* c is gone now */
+}
+
+void command_refuse_running(struct command *c, enum operation_id running)
+{
+    struct reply_error error = {.type = REPLY_ERROR_DOCKER, .code = CODE_OPERATION_IN_PROGRESS};
+    _cleanup_free_ char *text = xasprintf("%s is refused: %s is in progress on this container",
+                                          get_name(c), operation_spec(running)->name);
+
+    error.text = text;
+    refuse(c, &error); /* c is gone now */
+}
+
+static void answer_late(struct command *c)
+{
     unsigned long long s = get_deadline_ms(c) / 1000;
-    struct reply_error error = {.type = REPLY_ERROR_DOCKER, .code = CODE_TIMEOUT};
+    struct reply_error error = {.type = REPLY_ERROR_DOCKER,
+                                .code = c->is_running ? CODE_TIMEOUT : CODE_CONTAINER_BUSY};
     _cleanup_free_ char *text = NULL;
 
-    if (c->operation && c->operation->is_over) {
-        operation_advance(c->operation); /* c is gone now */
-        return;
-    }
     text = c->is_running
                ? xasprintf("%s did not finish within %llu s", get_name(c), s)
                : xasprintf("%s did not start within %llu s: another command still runs there",
@@ -87,6 +108,22 @@ static void on_deadline(struct loop_timer *t)
     operation_free(TAKE_PTR(c->operation));
     error.text = text;
     answer(c, &(struct operation_result){.error = &error}); /* c is gone now */
+}
+
+static void on_deadline(struct loop_timer *t)
+{
+    struct command *c = CONTAINER_OF(t, struct command, deadline);
+
+    if (c->is_held) {
+        command_release(c);
+    } else if (c->operation && c->operation->is_over) {
+        operation_advance(c->operation);
+    } else if (c->overtaken_by) {
+        answer_overtaken(c);
+    } else {
+        answer_late(c);
+    }
+    /* c is gone now */
 }
 
 /* A full id and its short form have the same key; a name has its own. */
@@ -107,7 +144,7 @@ struct command *command_new(const struct command_options *o, struct msg_command 
     c->msg = *m;
     *m = (struct msg_command){0};
     c->row = agent_operation(c->msg.operation);
-    c->key = c->row->needs == NEEDS_ORDER ? make_key(c->msg.args.container_id) : NULL;
+    c->key = c->row->needs == NEEDS_RULES ? make_key(c->msg.args.container_id) : NULL;
     list_init(&c->link);
     c->due_ms = time_monotonic_ms() + get_deadline_ms(c);
     loop_timer_start(engine_loop(o->engine), &c->deadline, get_deadline_ms(c), on_deadline);
@@ -119,9 +156,44 @@ void command_free(struct command *c)
     loop_timer_stop(&c->deadline);
     operation_free(c->operation);
     list_unlink(&c->link);
+    json_decref(c->held);
     msg_command_done(&c->msg);
     free(c->key);
     free(c);
+}
+
+static void start(struct command *c, const struct msg_command *request);
+
+static bool is_restart(const struct command *c)
+{
+    return str_eq(operation_spec(c->msg.operation)->word, "restart");
+}
+
+/* Ends the container that a restart has started although it was overtaken. */
+static void undo(struct command *c)
+{
+    c->is_undoing = true;
+    c->undo = (struct msg_command){.kind = COMMAND_KIND_OPERATION, .operation = OPERATION_KILL};
+    c->undo.args = (struct command_args)COMMAND_ARGS_INIT;
+    c->undo.args.container_id = c->msg.args.container_id; /* borrowed */
+    start(c, &c->undo);
+}
+
+/* The end of the operation of a command that was overtaken. */
+static void end_overtaken(struct command *c, const struct operation_result *r)
+{
+    bool has_killed = operation_spec(c->overtaken_by)->arguments == TAKES_CONTAINER;
+
+    if (has_killed && is_restart(c) && !r->error && !c->is_undoing) {
+        json_decref(r->fields);
+        undo(c);
+    } else if (has_killed && !is_restart(c) && !r->error) {
+        answer(c, r); /* it was asked to stop the container, and that has stopped */
+    } else {
+        json_decref(r->fields);
+        answer_overtaken(c);
+    }
+    /* c may be gone now */
 }
 
 static void on_done(void *owner, const struct operation_result *r)
@@ -129,12 +201,34 @@ static void on_done(void *owner, const struct operation_result *r)
     struct command *c = owner;
 
     c->operation = NULL;
-    if (r->error && str_eq(r->error->type, REPLY_ERROR_PERMISSION)) {
+    if (c->overtaken_by) {
+        end_overtaken(c, r);
+    } else if (r->error && str_eq(r->error->type, REPLY_ERROR_PERMISSION)) {
         refuse(c, r->error);
+    } else if (!r->error && c->o->must_hold(c->o->owner, c)) {
+        c->is_held = true;
+        c->held = r->fields;
     } else {
         answer(c, r);
     }
-    /* c is gone now */
+    /* c may be gone now */
+}
+
+static void start(struct command *c, const struct msg_command *request)
+{
+    const struct agent_operation *row = agent_operation(request->operation);
+
+    c->operation = operation_new(row->type,
+                                 &(struct operation_options){.engine = c->o->engine,
+                                                             .facts = c->o->facts,
+                                                             .guard = c->o->guard,
+                                                             .inventory = c->o->inventory,
+                                                             .request = request,
+                                                             .max_text = c->o->sender->max_message,
+                                                             .deadline_ms = get_deadline_ms(c),
+                                                             .done = on_done,
+                                                             .owner = c});
+    operation_start(c->operation); /* c may be gone now */
 }
 
 void command_run(struct command *c)
@@ -147,15 +241,5 @@ void command_run(struct command *c)
                       .text = why, .type = REPLY_ERROR_PERMISSION, .code = CODE_POLICY_DENIED});
         return; /* c is gone now */
     }
-    c->operation = operation_new(c->row->type,
-                                 &(struct operation_options){.engine = c->o->engine,
-                                                             .facts = c->o->facts,
-                                                             .guard = c->o->guard,
-                                                             .inventory = c->o->inventory,
-                                                             .request = &c->msg,
-                                                             .max_text = c->o->sender->max_message,
-                                                             .deadline_ms = get_deadline_ms(c),
-                                                             .done = on_done,
-                                                             .owner = c});
-    operation_start(c->operation); /* c may be gone now */
+    start(c, &c->msg); /* c may be gone now */
 }

@@ -15,6 +15,13 @@
  * the deadline the command is answered with an error whether it waits or runs, and what it waits
  * for is cancelled.
  *
+ * A command can be overtaken by another one of its key (proto/operation_rule.h). The engine then ends
+ * a stop early. A restart starts the container again in spite of the kill that has overtaken it, so
+ * it kills it once more, and the answer of the other command is held until then:
+ *
+ *     kill      runs -killed-> held --------------------> answered
+ *     restart   runs -restarted-> undoes it -killed-> answered: it was overtaken
+ *
  * Ownership: `finished` frees the command with command_free(), as its last use. It is called once,
  * after the reply, from command_run(), from the operation's `done` or from the deadline; these
  * must not touch the command afterwards. commands.c may also free a command earlier, without a
@@ -33,6 +40,8 @@ struct command_options {
     struct guard *guard;
     struct inventory *const *inventory;
     const struct sender *sender;
+    /* Whether an operation that `c` has overtaken is still running. */
+    bool (*must_hold)(void *owner, const struct command *c);
     void (*finished)(void *owner, struct command *c); /* it was answered */
     void *owner;
 };
@@ -46,7 +55,12 @@ struct command {
     bool is_running;
     uint64_t due_ms; /* when the deadline passes, on the monotonic clock */
     struct loop_timer deadline;
-    struct operation *operation; /* while it is carried out, else NULL */
+    struct operation *operation;    /* while it is carried out, else NULL */
+    enum operation_id overtaken_by; /* OPERATION_NONE: it is not */
+    bool is_undoing;                /* `operation` is the second kill */
+    struct msg_command undo;        /* its message */
+    bool is_held;                   /* it has succeeded; `held` is the answer */
+    json_t *held;
 };
 
 /* Why the arguments are invalid, or NULL. */
@@ -57,3 +71,7 @@ struct command *command_new(const struct command_options *o, struct msg_command 
 void command_free(struct command *c);
 
 void command_run(struct command *c); /* c may be gone afterwards */
+/* Answers a command that is held; c is gone afterwards. */
+void command_release(struct command *c);
+/* Answers a command that has not started: `running` is in progress. c is gone afterwards. */
+void command_refuse_running(struct command *c, enum operation_id running);

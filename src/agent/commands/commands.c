@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "proto/operation_rule.h"
 
 #include <assert.h>
 
@@ -34,51 +35,130 @@ void commands_free(struct commands *cs)
     free(cs);
 }
 
-static bool is_key_running(const struct commands *cs, const char *key)
+static bool is_forced(const struct command *c)
 {
-    for (struct list *l = cs->running.next; l != &cs->running; l = l->next) {
-        const struct command *c = CONTAINER_OF(l, struct command, link);
+    return c->msg.args.force;
+}
 
-        if (c->key && str_eq(c->key, key))
-            return true;
+/* The rule for `c` beside those that run. *ret is the running one that it comes from, or NULL. */
+static enum operation_rule find_rule(const struct commands *cs,
+                                     const struct command *c,
+                                     struct command **ret)
+{
+    enum operation_rule rule = RULE_BESIDE;
+
+    *ret = NULL;
+    for (struct list *l = cs->running.next; c->key && l != &cs->running; l = l->next) {
+        struct command *running = CONTAINER_OF(l, struct command, link);
+        enum operation_rule found;
+
+        if (!running->key || !str_eq(running->key, c->key))
+            continue;
+        found = operation_rule(running->msg.operation, c->msg.operation, is_forced(c));
+        if (found > rule) {
+            rule = found;
+            *ret = running;
+        }
     }
-    return false;
+    return rule;
 }
 
 /*
- * Finds the first command that may start. A command that waits behind another of its key is never
- * found before that one, because the reason that holds up the first holds up the second, too.
+ * Finds the first command that may start, or that has to be refused. Those that wait for the same
+ * ones keep their order. An overtaking command does not wait for a free place, either.
  */
-static struct command *find_startable(const struct commands *cs)
+static struct command *find_ready(const struct commands *cs,
+                                  enum operation_rule *ret_rule,
+                                  struct command **ret_running)
 {
     uint64_t now_ms = time_monotonic_ms();
 
     for (struct list *l = cs->waiting.next; l != &cs->waiting; l = l->next) {
         struct command *c = CONTAINER_OF(l, struct command, link);
+        enum operation_rule rule = find_rule(cs, c, ret_running);
 
-        if (c->due_ms < now_ms + MIN_LEFT_MS)
+        *ret_rule = rule;
+        if (rule == RULE_REFUSE)
+            return c;
+        if (c->due_ms < now_ms + MIN_LEFT_MS || rule == RULE_WAIT)
             continue;
-        if (!c->key || (cs->n_running < COMMANDS_MAX_RUNNING && !is_key_running(cs, c->key)))
+        if (!c->key || rule == RULE_OVERTAKE || cs->n_running < COMMANDS_MAX_RUNNING)
             return c;
     }
     return NULL;
 }
 
+static void mark_overtaken(struct commands *cs, const struct command *c)
+{
+    for (struct list *l = cs->running.next; l != &cs->running; l = l->next) {
+        struct command *running = CONTAINER_OF(l, struct command, link);
+
+        if (running->key && str_eq(running->key, c->key) &&
+            operation_rule(running->msg.operation, c->msg.operation, is_forced(c)) ==
+                RULE_OVERTAKE) {
+            running->overtaken_by = c->msg.operation;
+        }
+    }
+}
+
+static void run(struct commands *cs, struct command *c)
+{
+    list_unlink(&c->link);
+    list_append(&cs->running, &c->link);
+    cs->n_waiting--;
+    cs->n_running += c->key ? 1 : 0;
+    command_run(c); /* c may be gone now */
+}
+
 static void dispatch(struct commands *cs)
 {
-    struct command *c;
+    enum operation_rule rule;
+    struct command *c, *running;
 
     if (cs->is_dispatching)
         return; /* a command has ended at once; the loop below continues */
     cs->is_dispatching = true;
-    while ((c = find_startable(cs))) {
-        list_unlink(&c->link);
-        list_append(&cs->running, &c->link);
-        cs->n_waiting--;
-        cs->n_running += c->key ? 1 : 0;
-        command_run(c); /* c may be gone now */
+    while ((c = find_ready(cs, &rule, &running))) {
+        if (rule == RULE_REFUSE) {
+            command_refuse_running(c, running->msg.operation);
+            continue; /* c is gone now */
+        }
+        if (rule == RULE_OVERTAKE)
+            mark_overtaken(cs, c);
+        run(cs, c);
     }
     cs->is_dispatching = false;
+}
+
+/* A restart that `c` has overtaken starts the container once more before it ends. */
+static bool on_must_hold(void *owner, const struct command *c)
+{
+    const struct commands *cs = owner;
+
+    for (struct list *l = cs->running.next; c->key && l != &cs->running; l = l->next) {
+        const struct command *running = CONTAINER_OF(l, struct command, link);
+
+        if (running != c && running->key && str_eq(running->key, c->key) &&
+            running->overtaken_by == c->msg.operation)
+            return true;
+    }
+    return false;
+}
+
+/* Answers commands that need not be held any more. */
+static void release(struct commands *cs)
+{
+    struct list *next;
+
+    for (struct list *l = cs->running.next; l != &cs->running; l = next) {
+        struct command *c = CONTAINER_OF(l, struct command, link);
+
+        next = l->next;
+        if (c->is_held && !on_must_hold(cs, c)) {
+            command_release(c); /* c is gone now, and others may be */
+            next = cs->running.next;
+        }
+    }
 }
 
 static void check_drained(struct commands *cs)
@@ -97,6 +177,7 @@ static void on_finished(void *owner, struct command *c)
         cs->n_waiting--;
     }
     command_free(c);
+    release(cs);
     dispatch(cs);
     check_drained(cs);
 }
@@ -112,6 +193,7 @@ struct commands *commands_new(const struct commands_options *o)
         .guard = o->guard,
         .inventory = o->inventory,
         .sender = &cs->options.sender,
+        .must_hold = on_must_hold,
         .finished = on_finished,
         .owner = cs,
     };

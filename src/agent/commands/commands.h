@@ -1,9 +1,10 @@
 #pragma once
 
 /*
- * The queue of commands. It runs what the server asks for: commands on one container in the order
- * in which they came, those on different containers side by side. Every command is answered
- * exactly once, unless commands_free() comes first. command.h has the life of one command.
+ * The queue of commands. It runs what the server asks for: what only reads, and commands on
+ * different containers, side by side; changes of one container by the rules of
+ * proto/operation_rule.h. Every command is answered exactly once, unless commands_free() comes
+ * first. command.h has the life of one command.
  */
 
 #include "agent/common/guard.h"
@@ -14,7 +15,7 @@
 #include "proto/command.h"
 
 #define COMMANDS_MAX_ACCEPTED 64 /* not answered yet; a server waits for as many replies */
-#define COMMANDS_MAX_RUNNING  32 /* of those that run in order with others */
+#define COMMANDS_MAX_RUNNING  32 /* of those that change containers */
 
 struct commands;
 

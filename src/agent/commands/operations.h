@@ -9,7 +9,7 @@
 
 enum operation_needs {
     NEEDS_NOTHING, /* runs at any time, beside all others */
-    NEEDS_ORDER,   /* runs after the operations on the same container that arrived before it */
+    NEEDS_RULES,   /* proto/operation_rule.h decides, by those that run on the same container */
 };
 
 struct agent_operation {

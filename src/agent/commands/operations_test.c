@@ -32,12 +32,13 @@ static void test_rows_fit_the_shared_table(void **state)
         const struct operation_spec *spec = operation_spec(id);
         const struct agent_operation *row = agent_operation(id);
         bool takes_container = spec->arguments & TAKES_CONTAINER;
+        bool is_ruled = takes_container && spec->effect != EFFECT_READS;
         bool is_change = row && row->type == &container_change;
         bool is_resource = row && row->type->prepare == resource_prepare;
 
         if (!row)
             continue;
-        if (row->deadline_s == 0 || (row->needs == NEEDS_ORDER) != takes_container ||
+        if (row->deadline_s == 0 || (row->needs == NEEDS_RULES) != is_ruled ||
             is_resource != ((spec->arguments & TAKES_RESOURCE) != 0))
             fail_msg("%s: the row does not fit", spec->name);
         /* A label can forbid it, so the flow must ask the guard. */

@@ -305,10 +305,11 @@ static void test_pending_limit(void **state)
     (void)state;
     set_up(&f, basic, ARRAY_LEN(basic));
     open_session(&f, (struct session_options){0});
-    for (int i = 0; i < COMMANDS_MAX_ACCEPTED; i++)
-        say(&f, OP("1", "stop", "slow"));
+    say(&f, OP("1", "stop", "slow"));
+    for (int i = 1; i < COMMANDS_MAX_ACCEPTED; i++)
+        say(&f, OP("1", "start", "slow"));
     assert_int_equal(f.n_sent, 0);
-    say(&f, OP("2", "stop", "slow"));
+    say(&f, OP("2", "start", "slow"));
     wait_sent(&f, 1);
     assert_string_equal(text_of(f.sent[0], "correlation_id"), "2");
     assert_string_equal(text_of(f.sent[0], "error"), "too many commands are pending (64)");

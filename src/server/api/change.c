@@ -23,6 +23,7 @@ struct change {
     struct change_options o;
     enum change_step step;
     char *host_id, *ref;
+    char *given;    /* the reference as it was given */
     char *name;     /* of the container, or NULL */
     json_t *labels; /* of the container, or NULL */
     char *message;  /* of a failure */
@@ -53,6 +54,7 @@ static void finish(struct change *c)
     json_decref(c->labels);
     free(c->host_id);
     free(c->ref);
+    free(c->given);
     free(c->name);
     free(c->message);
     free(c);
@@ -169,8 +171,11 @@ static bool permit(struct change *c)
         return true; /* the next act ends it */
     scope_view_host(c->o.scope, h, &view);
     if (!scope_view_labels(&view, c->labels)) {
+        free(TAKE_PTR(c->name)); /* the caller does not learn it */
+        free(c->ref);
+        c->ref = xstrdup(c->given);
         refuse(c, CODE_NO_SUCH_CONTAINER,
-               xasprintf("No such container on host %s: %s", h->row.name, c->name));
+               xasprintf("No such container on host %s: %s", h->row.name, c->given));
         return false;
     }
     if (!(operation_spec(c->o.operation)->flags & SPARES_OWN) ||
@@ -308,6 +313,7 @@ void change_start(const struct change_options *o)
     c->o = *o;
     list_init(&c->link);
     c->host_id = xstrdup(o->host->row.id);
+    c->given = xstrdup(o->ref);
     c->ref = xstrdup(container ? container->id : o->ref);
     if (container) {
         c->name = xstrdup(container->name);
