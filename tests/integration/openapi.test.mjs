@@ -67,6 +67,7 @@ test('reading operations answer as described', async () => {
   for (const id of ['getHostAgent', 'listImages', 'listNetworks', 'listVolumes']) await api.call(clients.viewer, id, { values: at() });
   for (const role of ['viewer', 'operator']) await api.call(clients[role], 'inspectContainer', { values: at() });
   await api.call(clients.viewer, 'listContainers', { query: `host_id=${host}` });
+  await api.call(clients.viewer, 'resolveContainer', { query: `ref=${container}&host=${host}` });
   const talker = (await engine.run('talker', { command: ['sh', '-c', 'echo one; echo two'] })).id;
   await clients.viewer.container(talker);
   await api.call(clients.viewer, 'getContainerLogs', { values: at({ container: talker }), query: 'tail=10' });

@@ -23,7 +23,7 @@ const PASSWORD = 'correct horse';
 let server, admin, routes, seen;
 
 function described(h, id) {
-  const c = h.containers.find((x) => x.Id === id);
+  const c = h.containers.find((x) => x.Id.startsWith(id) || x.Names.includes(`/${id}`));
   if (!c) throw new Error(`No such container: ${id}`);
   return { Id: c.Id, Name: c.Names[0], Config: { Labels: c.Labels, Env: [] } };
 }
@@ -423,11 +423,16 @@ test('the feed contains nothing outside of the scope', async () => {
 test('queued items of a bulk job are not started when the scope ends', async () => {
   const owner = await user('betty', 'operator', ['host=beta']);
   const child = await key('operator', undefined, owner);
-  const before = operations(hosts.beta.web);
+  const listed = async (n) => eventually(async () => (await admin.get(`/api/containers?host_id=${hosts.beta.hostId}`)).length === n);
+  const usual = hosts.beta.containers;
+  hosts.beta.containers = [...usual, ...Array.from({ length: 9 }, (_, i) => containerElement({ name: `beta-many-${i}` }))];
+  await listed(11);
+  const ids = hosts.beta.containers.slice(2).map((c) => c.Id);
+  const kills = () => ids.reduce((n, x) => n + operations(x), 0);
   hosts.beta.isSilent = true; // four run at a time on one host
-  const containers = Array.from({ length: 9 }, () => ({ host_id: hosts.beta.hostId, container_id: hosts.beta.web }));
+  const containers = ids.map((x) => ({ host_id: hosts.beta.hostId, container_id: x }));
   const { id } = await child.post('/api/bulk', { action: 'kill', containers }, { status: 202 });
-  await eventually(() => operations(hosts.beta.web) === before + 4);
+  await eventually(() => kills() === 4);
   await admin.call('PUT', `/api/v2/users/${owner.id}`, { body: { role: 'operator', scope: ['host=alpha'] } });
   const job = await eventually(async () => {
     const j = await admin.get(`/api/bulk/${id}`);
@@ -438,7 +443,9 @@ test('queued items of a bulk job are not started when the scope ends', async () 
   hosts.beta.isSilent = false;
   for (const m of hosts.beta.commands.filter((c) => c.payload?.action === 'kill').slice(-4)) hosts.beta.onOperation(m);
   await eventually(async () => (await admin.get(`/api/bulk/${id}`)).status === 'cancelled');
-  assert.equal(operations(hosts.beta.web), before + 4);
+  assert.equal(kills(), 4);
+  hosts.beta.containers = usual;
+  await listed(2);
 });
 
 test('the CLI and the offline commands set and show scopes', async () => {

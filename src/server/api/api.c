@@ -8,6 +8,7 @@
 #include "server/api/change.h"
 #include "server/api/handlers.h"
 #include "server/api/scope_check.h"
+#include "server/api/turn.h"
 #include "server/api/ws_endpoints.h"
 #include "server/auth/credentials.h"
 
@@ -25,6 +26,7 @@ struct api *api_new(const struct api_options *o)
 
     a->o = *o;
     list_init(&a->waiting_changes);
+    list_init(&a->turns);
     a->bulk = bulk_new(a);
     a->downloads = downloads_new();
     return a;
@@ -42,8 +44,10 @@ void api_free(struct api *a)
 void api_set_server(struct api *a, struct http_server *http)
 {
     a->http = http;
-    if (!http)
+    if (!http) {
+        turns_end_waits(&a->turns);
         changes_end_waits(a);
+    }
 }
 
 static void on_head(void *owner, const struct http_request *r, struct http_limits *limits)

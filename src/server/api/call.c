@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define MAX_JSON_DEPTH 32
+#define RETRY_AFTER_S  "5" /* of every 503: the cause passes by itself, or an admin is at it */
 
 const char *api_param(const struct api_call *call, size_t n)
 {
@@ -161,14 +162,17 @@ static void log_failure(const struct api_call *call, int status, const json_t *b
 
 void api_reply_headers(struct api_call *call, int status, json_t *body, const char *const *headers)
 {
+    static const char *const later[] = {"Retry-After", RETRY_AFTER_S, NULL};
     size_t size = 0;
     _cleanup_free_ char *text = body ? json_text_write(body, &size) : NULL;
 
     audit_call(call, status, body);
     log_failure(call, status, body);
     json_decref(body);
-    reply(call, &(struct http_response){
-                    .status = status, .body = text, .body_size = size, .headers = headers});
+    reply(call, &(struct http_response){.status = status,
+                                        .body = text,
+                                        .body_size = size,
+                                        .headers = status == 503 && !headers ? later : headers});
 }
 
 bool api_reply_stream(struct api_call *call, const struct http_stream *stream)

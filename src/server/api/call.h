@@ -19,7 +19,8 @@
 struct api {
     struct api_options o;
     struct bulk *bulk;
-    struct list waiting_changes; /* change.c */
+    struct list waiting_changes; /* change.c: that wait to ask for a list */
+    struct list turns;           /* turn.c */
     struct http_server *http;
     struct downloads *downloads;
     size_t n_log_viewers;          /* http_log_viewer.c */

@@ -3,6 +3,7 @@
 #include "base/container_id.h"
 #include "base/str.h"
 #include "server/api/agent_call.h"
+#include "server/api/turn.h"
 #include "server/fleet/scope_view.h"
 
 #include <assert.h>
@@ -17,7 +18,15 @@
 /* The pauses before a polled agent is asked again for a list that does not show the change yet. */
 static const uint64_t look_delays_ms[] = {100, 200, 400, 800};
 
-enum change_step { CHANGE_IDENTIFY, CHANGE_PERMIT, CHANGE_SEND, CHANGE_LOOK, CHANGE_LISTED };
+enum change_step {
+    CHANGE_IDENTIFY,
+    CHANGE_PERMIT,
+    CHANGE_TURN,
+    CHANGE_SEND,
+    CHANGE_SENT,
+    CHANGE_UNDONE,
+    CHANGE_LISTED
+};
 
 struct change {
     struct change_options o;
@@ -32,6 +41,7 @@ struct change {
     size_t n_lists;
     struct loop_timer timer;
     struct list link; /* in the api's, while the timer runs */
+    struct turn turn;
 };
 
 static void advance(struct change *c, const struct command_result *reply);
@@ -50,6 +60,7 @@ static void finish(struct change *c)
     c->o.done(c->o.owner, &c->result);
     loop_timer_stop(&c->timer);
     list_unlink(&c->link);
+    turn_end(&c->turn);
     json_decref(c->o.payload);
     json_decref(c->labels);
     free(c->host_id);
@@ -193,7 +204,58 @@ static void send_operation(struct change *c)
 
     (void)json_object_set_new(payload, "container_id", json_string(c->ref));
     c->result.was_sent = true;
-    ask(c, CHANGE_LOOK, c->o.operation, payload, c->o.timeout_ms);
+    ask(c, CHANGE_SENT, c->o.operation, payload, c->o.timeout_ms);
+}
+
+/* --- the order of operations, of an agent that keeps none --- */
+
+static void on_turn(struct turn *t)
+{
+    struct change *c = CONTAINER_OF(t, struct change, turn);
+
+    c->step = CHANGE_SEND;
+    advance(c, NULL);
+}
+
+static void on_turn_failed(struct turn *t, enum error_code code, char *why)
+{
+    struct change *c = CONTAINER_OF(t, struct change, turn);
+
+    refuse(c, code, why); /* c is gone now */
+}
+
+/* True: it may be sent now; else a callback follows, or was called. */
+static bool take_turn(struct change *c)
+{
+    const struct fleet_host *h = find_host(c);
+
+    if (!h || fleet_host_can(h, ERROR_CODES_CAPABILITY))
+        return true; /* agents with codes have the rules themselves */
+    c->turn = (struct turn){
+        .operation = c->o.operation,
+        .is_forced = json_is_true(json_object_get(c->o.payload, "force")),
+        .container_id = c->ref,
+        .host_id = c->host_id,
+        .on_turn = on_turn,
+        .on_failed = on_turn_failed,
+    };
+    return turn_take(&c->o.api->turns, c->o.api->o.loop, &c->turn);
+}
+
+/* Takes the reply; true: a restart has started the container that another operation has killed. */
+static bool take_reply(struct change *c, const struct command_result *reply)
+{
+    enum operation_id by = c->turn.overtaken_by;
+
+    c->result.took_ms = reply->took_ms;
+    if (reply->code < 0)
+        note_failure(c, reply);
+    if (!by || (by == OPERATION_KILL && c->o.operation == OPERATION_STOP && reply->code == 0))
+        return false;
+    set_failure(c, CODE_OPERATION_OVERTAKEN, error_code_status(CODE_OPERATION_OVERTAKEN),
+                xasprintf("%s was ended by %s", operation_spec(c->o.operation)->name,
+                          operation_spec(by)->name));
+    return by == OPERATION_KILL && reply->code == 0;
 }
 
 /* --- the state after the operation, of an agent that does not push it --- */
@@ -271,12 +333,21 @@ static void advance(struct change *c, const struct command_result *reply)
     case CHANGE_PERMIT:
         if ((reply && !learn(c, reply)) || !permit(c))
             return; /* c is gone now */
+        c->step = CHANGE_TURN;
+        _fallthrough_;
+    case CHANGE_TURN:
+        if (!take_turn(c))
+            return; /* c may be gone now */
         _fallthrough_;
     case CHANGE_SEND: send_operation(c); return;
-    case CHANGE_LOOK:
-        c->result.took_ms = reply->took_ms;
-        if (reply->code < 0)
-            note_failure(c, reply);
+    case CHANGE_SENT:
+        if (take_reply(c, reply)) {
+            ask(c, CHANGE_UNDONE, OPERATION_KILL, json_pack("{s:s}", "container_id", c->ref),
+                INSPECT_MS);
+            return;
+        }
+        _fallthrough_;
+    case CHANGE_UNDONE:
         if (has_look(c)) {
             look(c);
             return;

@@ -9,10 +9,11 @@
  * then sent with the full id. When `done` is called, the model has the state after the operation:
  * an agent that pushes sends it ahead of its reply, another one is asked for its list.
  *
- *   IDENTIFY -name and labels-> PERMIT -allowed-> SEND -reply-> LOOK -listed-> done
- *                                                                '- delay <- not yet as expected
+ *   IDENTIFY -name and labels-> PERMIT -allowed-> TURN -its turn-> SEND -reply-> LOOK -listed-> done
+ *                                                                   '- delay <- not yet as expected
  *
- * LOOK concerns agents that are polled. It gives up after a few lists.
+ * TURN concerns agents that do not order several operations on one container by themselves
+ * (turn.h). LOOK concerns agents that are polled. It gives up after a few lists.
  *
  * `done` runs exactly once, perhaps before change_start() has returned, when the model is enough to
  * refuse the operation. A change cannot be cancelled: its owner outlives it.
