@@ -17,11 +17,11 @@ static const struct {
     {"UNIQUE constraint failed: ContainerConfig.Name", CODE_NAME_IN_USE,           500},
     {"network is being used",                          CODE_IN_USE,                500},
     {"volume is being used",                           CODE_IN_USE,                500},
-    /* Docker 20.10 has 500 for these, newer ones 409. */
-    {"is not running", CODE_CONTAINER_NOT_RUNNING, 500},
-    {"is not paused", CODE_CONTAINER_NOT_PAUSED, 500},
-    {"is already paused", CODE_CONTAINER_PAUSED, 500},
-    {"is paused", CODE_CONTAINER_PAUSED, 500},
+ /* Docker 20.10 has 500 for these, newer ones 409. */
+    {"is not running",                                 CODE_CONTAINER_NOT_RUNNING, 500},
+    {"is not paused",                                  CODE_CONTAINER_NOT_PAUSED,  500},
+    {"is already paused",                              CODE_CONTAINER_PAUSED,      500},
+    {"is paused",                                      CODE_CONTAINER_PAUSED,      500},
     {"No such container",                              CODE_NO_SUCH_CONTAINER,     0  },
     {"is already in use",                              CODE_NAME_IN_USE,           0  },
     {"already exists",                                 CODE_NAME_IN_USE,           0  },
