@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "base/container_id.h"
 #include "base/str.h"
+#include "proto/json_text.h"
 #include "server/api/agent_call.h"
 #include "server/api/turn.h"
 #include "server/fleet/scope_view.h"
@@ -202,7 +203,7 @@ static void send_operation(struct change *c)
 {
     json_t *payload = json_copy(c->o.payload);
 
-    (void)json_object_set_new(payload, "container_id", json_string(c->ref));
+    (void)json_object_set_new(payload, "container_id", json_text_str(c->ref));
     c->result.was_sent = true;
     ask(c, CHANGE_SENT, c->o.operation, payload, c->o.timeout_ms);
 }
@@ -327,8 +328,8 @@ static void advance(struct change *c, const struct command_result *reply)
 {
     switch (c->step) {
     case CHANGE_IDENTIFY:
-        ask(c, CHANGE_PERMIT, OPERATION_INSPECT, json_pack("{s:s}", "container_id", c->ref),
-            INSPECT_MS);
+        ask(c, CHANGE_PERMIT, OPERATION_INSPECT,
+            json_pack("{s:o}", "container_id", json_text_str(c->ref)), INSPECT_MS);
         return;
     case CHANGE_PERMIT:
         if ((reply && !learn(c, reply)) || !permit(c))
@@ -342,8 +343,8 @@ static void advance(struct change *c, const struct command_result *reply)
     case CHANGE_SEND: send_operation(c); return;
     case CHANGE_SENT:
         if (take_reply(c, reply)) {
-            ask(c, CHANGE_UNDONE, OPERATION_KILL, json_pack("{s:s}", "container_id", c->ref),
-                INSPECT_MS);
+            ask(c, CHANGE_UNDONE, OPERATION_KILL,
+                json_pack("{s:o}", "container_id", json_text_str(c->ref)), INSPECT_MS);
             return;
         }
         _fallthrough_;
