@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/container_id.h"
 #include "base/str.h"
+#include "proto/json_text.h"
 #include "server/api/agent_call.h"
 #include "server/api/handlers.h"
 #include "server/fleet/scope_view.h"
@@ -49,8 +50,10 @@ static void add(struct resolve *r, const struct fleet_host *h, const json_t *con
     if (!scope_view_labels(&view, labels))
         return;
     (void)json_array_append_new(
-        r->found, json_pack("{s:s, s:s, s:s, s:s*}", "host_id", h->row.id, "id", id, "name",
-                            name[0] == '/' ? name + 1 : name, "host_name", h->row.name));
+        r->found,
+        json_pack("{s:o, s:o, s:o, s:o}", "host_id", json_text_str(h->row.id), "id",
+                  json_text_str(id), "name", json_text_str(name[0] == '/' ? name + 1 : name),
+                  "host_name", json_text_str(h->row.name ? h->row.name : "")));
 }
 
 static void on_inspect(void *owner, const struct command_result *reply)
@@ -73,14 +76,15 @@ static void ask(struct resolve *r, const struct fleet_host *h, const char *ref)
     q->resolve = r;
     q->host_id = xstrdup(h->row.id);
     r->n_pending++;
-    command_start(sessions_commands(r->call->api->o.sessions),
-                  &(struct command_request){.agent_id = h->agent.id,
-                                            .operation = OPERATION_INSPECT,
-                                            .payload = json_pack("{s:s}", "container_id", ref),
-                                            .timeout_ms = INSPECT_MS,
-                                            .is_routine = true, /* most hosts do not have it */
-                                            .done = on_inspect,
-                                            .owner = q});
+    command_start(
+        sessions_commands(r->call->api->o.sessions),
+        &(struct command_request){.agent_id = h->agent.id,
+                                  .operation = OPERATION_INSPECT,
+                                  .payload = json_pack("{s:o}", "container_id", json_text_str(ref)),
+                                  .timeout_ms = INSPECT_MS,
+                                  .is_routine = true, /* most hosts do not have it */
+                                  .done = on_inspect,
+                                  .owner = q});
 }
 
 static bool is_asked(const struct resolve *r, const struct fleet_host *h, const char *host)
