@@ -107,7 +107,7 @@ for (const slow of ['stop', 'restart']) {
       const first = await running.done;
 
       assert.equal(first.status, 200);
-      // What was restarted runs, and cannot be removed without force.
+      // A container that was restarted runs, and cannot be removed without force.
       assert.equal(r.status, other === 'remove' && slow === 'restart' ? 409 : 200, JSON.stringify(r.body));
       if (other === 'remove' && slow === 'stop') assert.equal(await engine.exists(c.id), false);
       if (other === 'rename') assert.equal((await engine.inspect(c.id)).Name, `/${c.name}-renamed`);
@@ -116,7 +116,7 @@ for (const slow of ['stop', 'restart']) {
   }
 }
 
-test('what waits gives up with 503 and Retry-After at its deadline', async () => {
+test('a waiting operation gives up with 503 and Retry-After at its deadline', async () => {
   const pairs = ['start', 'rename', 'remove'];
   const results = await Promise.all(
     pairs.map(async (other) => {

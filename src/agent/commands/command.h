@@ -71,7 +71,7 @@ struct command *command_new(const struct command_options *o, struct msg_command 
 void command_free(struct command *c);
 
 void command_run(struct command *c); /* c may be gone afterwards */
-/* Answers a command that is held; c is gone afterwards. */
+/* Answers a command that is held; c is freed */
 void command_release(struct command *c);
-/* Answers a command that has not started: `running` is in progress. c is gone afterwards. */
+/* Answers a command that has not started: `running` is in progress. c is freed */
 void command_refuse_running(struct command *c, enum operation_id running);

@@ -7,7 +7,7 @@
 
 #include <errno.h>
 
-#define FIRST_DELAY_MS 10 /* doubled each time */
+#define FIRST_DELAY_MS 10 /* the next ones are longer, by the factor 2 */
 
 struct settle {
     struct settle_options o;
