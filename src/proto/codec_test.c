@@ -297,9 +297,39 @@ static void test_missing_object_or_value_is_no_abort(void **state)
     assert_true(json_is_null(json_object_get(o, "text")));
 }
 
+/* A tree takes many times the memory of its text, so values are counted before they are parsed. */
+static void test_number_of_values_is_limited(void **state)
+{
+    size_t size = 2 * (size_t)JSON_TEXT_MAX_NODES + 1; /* the array is a value, too */
+    char *text = xmalloc(size);
+    struct error err = ERROR_INIT;
+    json_t *v;
+
+    (void)state;
+    assert_int_equal(json_text_count_nodes("{\"a,[\":[1,\"\\\",\",{}]}", 20), 6);
+    memset(text, ',', size);
+    for (size_t i = 1; i < size; i += 2)
+        text[i] = '1';
+    text[0] = '[';
+    text[size - 1] = ']';
+    assert_null(json_text_parse(text, size, 0, &err));
+    assert_int_equal(err.code, -EMSGSIZE);
+    size -= 2;
+    text[size - 1] = ']';
+    v = json_text_parse(text, size, 0, &err);
+    assert_non_null(v);
+    json_decref(v);
+    assert_null(json_text_parse_small("[1,2,3]", 7, 3, &err));
+    v = json_text_parse_small("[1,2,3]", 7, 5, &err);
+    assert_non_null(v);
+    json_decref(v);
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_number_of_values_is_limited),
         cmocka_unit_test(test_missing_object_or_value_is_no_abort),
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_refusals),

@@ -9,8 +9,15 @@
 #include <stdbool.h>
 #include <string.h>
 
-static bool is_too_deep(const char *text, size_t size, size_t max_depth)
+/* The cost of a text to the parser; `depth` is the deepest level. */
+struct shape {
+    size_t depth, nodes;
+};
+
+/* Each bracket and each comma begins a node; the first value of a text is one more. */
+static struct shape get_shape(const char *text, size_t size)
 {
+    struct shape shape = {.nodes = 1};
     size_t depth = 0;
     bool in_string = false;
 
@@ -27,24 +34,36 @@ static bool is_too_deep(const char *text, size_t size, size_t max_depth)
             in_string = true;
         } else if (text[i] == '{' || text[i] == '[') {
             depth++;
+            shape.nodes++;
+        } else if (text[i] == ',') {
+            shape.nodes++;
         } else if ((text[i] == '}' || text[i] == ']') && depth > 0) {
             depth--;
         }
-        if (depth > max_depth)
-            return true;
+        if (depth > shape.depth)
+            shape.depth = depth;
     }
-    return false;
+    return shape;
 }
 
-json_t *json_text_parse(const char *text, size_t size, size_t max_depth, struct error *err)
+size_t json_text_count_nodes(const char *text, size_t size)
 {
+    return get_shape(text, size).nodes;
+}
+
+static json_t *parse(
+    const char *text, size_t size, size_t max_depth, size_t max_nodes, struct error *err)
+{
+    struct shape shape = get_shape(text, size);
     json_error_t why;
     json_t *v;
 
-    if (max_depth == 0)
-        max_depth = JSON_TEXT_MAX_DEPTH;
-    if (is_too_deep(text, size, max_depth)) {
+    if (shape.depth > max_depth) {
         (void)error_set(err, -EBADMSG, "JSON is nested deeper than %zu levels", max_depth);
+        return NULL;
+    }
+    if (shape.nodes > max_nodes) {
+        (void)error_set(err, -EMSGSIZE, "JSON has more than %zu values", max_nodes);
         return NULL;
     }
 
@@ -52,6 +71,16 @@ json_t *json_text_parse(const char *text, size_t size, size_t max_depth, struct 
     if (!v)
         (void)error_set(err, -EBADMSG, "not valid JSON: %s (at byte %d)", why.text, why.position);
     return v;
+}
+
+json_t *json_text_parse(const char *text, size_t size, size_t max_depth, struct error *err)
+{
+    return parse(text, size, max_depth ? max_depth : JSON_TEXT_MAX_DEPTH, JSON_TEXT_MAX_NODES, err);
+}
+
+json_t *json_text_parse_small(const char *text, size_t size, size_t max_nodes, struct error *err)
+{
+    return parse(text, size, JSON_TEXT_MAX_DEPTH, max_nodes, err);
 }
 
 char *json_text_write(const json_t *v, size_t *ret_size)

@@ -69,6 +69,10 @@ static const struct option_spec specs[] = {
      .offset = OPT(max_containers), .fallback = "5000", .min = 1, .max = 100000,
      .help = "maximum number of containers of one host; further ones are omitted, with a warning; "
              "the history keeps 5,000 at most"},
+    {.flag = "inventory-memory", .env = "DOCKMOND_INVENTORY_MEMORY", .type = OPTION_U64,
+     .offset = OPT(inventory_memory_mib), .fallback = "1024", .min = 1, .max = 1048576,
+     .help = "maximum MiB of memory for what agents say of all containers; one host has 64 MiB at "
+             "most, further containers are omitted, with a warning"},
     {.flag = "max-commands", .env = "DOCKMOND_MAX_COMMANDS", .type = OPTION_U64,
      .offset = OPT(max_commands), .fallback = "64", .min = 1, .max = 10000,
      .help = "maximum number of pending commands of one agent"},

@@ -115,6 +115,7 @@ static int open_fleet(struct server *s, const struct config *config, struct erro
 
     s->fleet = fleet_new();
     fleet_set_max_containers(s->fleet, config->max_containers);
+    fleet_set_max_cost(s->fleet, (size_t)config->inventory_memory_mib << 20);
     r = hosts_each(s->store, load_host, s->fleet, err);
     if (r == 0)
         r = agents_each(s->store, load_agent, s->fleet, err);

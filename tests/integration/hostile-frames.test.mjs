@@ -165,6 +165,32 @@ test('to the server: labels that are no valid JSON cost neither the session nor 
   }
 });
 
+test('the containers of one host take neither the memory nor the feed of the others', { timeout: 120000 }, async () => {
+  const [big, small] = [await join(), await join()];
+  small.containers = [containerElement({ name: 'beside-the-big' })];
+  await client.container('beside-the-big');
+  big.ws.on('error', () => {});
+  for (let i = 0; i < 90; i++) {
+    const pad = Array.from({ length: 14 }, (_, n) => ({ PrivatePort: n, Type: 'x'.repeat(60000) }));
+    const c = { ...containerElement({ name: `big-${i}` }), Ports: pad, Labels: { a: 'x'.repeat(200000) } };
+    big.event('inventory_delta', { containers: [c], removed: [] });
+  }
+  await client.container('big-20');
+  const ws = new WebSocket(`${server.url.replace('http', 'ws')}/ws`, { headers: { authorization: `Bearer ${client.key}` } });
+  let update = null, closed = null;
+  ws.on('message', (d) => (d.length < 100 ? null : (update = JSON.parse(d).data?.containers ?? update)));
+  ws.on('close', (code) => (closed = code));
+  await eventually(() => closed ?? update?.some((c) => c.name === 'beside-the-big'), { timeout: 30000, what: 'the feed with the small container' });
+  assert.equal(closed, null);
+  ws.terminate();
+  const list = await client.get(`/api/containers`);
+  const mine = list.filter((c) => /^big-/.test(c.name));
+  assert.ok(mine.length > 20 && mine.length < 90, `${mine.length} of 90 fit into 64 MiB`);
+  assert.ok(mine.every((c) => c.labels.a.length <= 4097 && c.labels.a.endsWith('…')));
+  big.ws.terminate();
+  small.ws.terminate();
+});
+
 test('one bad agent does not delay the others', { timeout: 120000 }, async () => {
   const [flood, deaf] = [await join(), await join()];
   flood.ws.on('error', () => {});

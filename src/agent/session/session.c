@@ -17,6 +17,7 @@
 
 #include <errno.h>
 
+#define MAX_VALUES          100000 /* of a message of the server; real ones have less than 5,000 */
 #define DEFAULT_MAX_MESSAGE ((size_t)8 << 20)
 
 struct session {
@@ -174,7 +175,7 @@ static void rotate_token(struct session *session, const struct msg_command *m)
 void session_on_message(struct session *session, const char *text, size_t size)
 {
     struct error err = ERROR_INIT;
-    json_auto_t *v = json_text_parse(text, size, 0, &err);
+    json_auto_t *v = json_text_parse_small(text, size, MAX_VALUES, &err);
     struct msg_command m;
     int r;
 

@@ -9,9 +9,36 @@
 
 #include <string.h>
 
+#define LISTS_MAX ((size_t)12 << 20) /* of a queue of 16 MiB; hosts and samples need the rest */
+
 static void add_text(struct buf *out, const char *text)
 {
     (void)buf_append_str(out, text); /* cannot fail: the buffer has no limit */
+}
+
+static size_t count_containers(const struct fleet *f)
+{
+    size_t n = 0;
+
+    map_foreach(fleet_hosts(f), e)
+        n += ((const struct fleet_host *)e->value)->containers.size;
+    return n;
+}
+
+/*
+ * Containers that take more than their share are left out when all together take too much: those of
+ * one host must not cost the clients all others.
+ */
+static void add_containers(struct buf *out, const struct fleet *f, struct fleet_selection selection)
+{
+    size_t before = out->size;
+
+    fleet_containers_write_in(out, f, &selection);
+    if (out->size <= LISTS_MAX)
+        return;
+    out->size = before;
+    selection.max_container = LISTS_MAX / count_containers(f);
+    fleet_containers_write_in(out, f, &selection);
 }
 
 static void add_lists(struct buf *out, const struct client *c)
@@ -23,7 +50,7 @@ static void add_lists(struct buf *out, const struct client *c)
     add_text(out, "\"hosts\":");
     fleet_hosts_write_in(out, fleet, &c->socket.who.scope);
     add_text(out, ",\"containers\":");
-    fleet_containers_write_in(out, fleet, &selection);
+    add_containers(out, fleet, selection);
 }
 
 static void add_host_metrics(struct buf *out, const struct client *c)

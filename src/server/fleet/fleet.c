@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "proto/container.h"
 #include "proto/json_text.h"
+#include "server/fleet/element.h"
 
 #define MAX_REMOVED_HOSTS 1000 /* remembered for the feed */
 #define MAX_NET_RATE      1e11 /* bytes per second; a higher rate is a jump of a counter */
@@ -20,6 +21,7 @@ struct fleet {
     struct strings removed_hosts;
     bool is_removed_cut;
     size_t max_containers;
+    struct fleet_cost budget;
     struct listeners listeners;
 };
 
@@ -47,6 +49,7 @@ static void fleet_host_free(struct fleet_host *h)
 
     map_foreach(&h->containers, e)
         container_free(e->value);
+    h->budget->used -= h->cost;
     map_done(&h->containers);
     map_order_done(&h->order);
     strings_done(&h->removed);
@@ -65,6 +68,7 @@ struct fleet *fleet_new(void)
     struct fleet *f = xcalloc(1, sizeof(*f));
 
     f->max_containers = FLEET_MAX_CONTAINERS;
+    f->budget.max = FLEET_MAX_COST;
     return f;
 }
 
@@ -76,6 +80,11 @@ struct listeners *fleet_listeners(struct fleet *f)
 void fleet_set_max_containers(struct fleet *f, size_t max)
 {
     f->max_containers = max;
+}
+
+void fleet_set_max_cost(struct fleet *f, size_t bytes)
+{
+    f->budget.max = bytes;
 }
 
 void fleet_free(struct fleet *f)
@@ -143,6 +152,7 @@ struct fleet_host *fleet_put_host(struct fleet *f,
     if (!h) {
         h = xcalloc(1, sizeof(*h));
         h->max_containers = f->max_containers;
+        h->budget = &f->budget;
         (void)map_put(&f->hosts, row->id, h); /* replaces nothing */
     }
     if (h->agent.id)
@@ -227,6 +237,7 @@ static struct fleet_container *decode_container(const json_t *element, char *tex
     _cleanup_free_ char *owned = text;
     _cleanup_(msg_container_done) struct msg_container m = {0};
     struct fleet_container *c;
+    size_t label_size;
 
     if (msg_container_decode(element, &m, NULL) < 0)
         return NULL;
@@ -238,7 +249,8 @@ static struct fleet_container *decode_container(const json_t *element, char *tex
     c->engine_state = m.state ? TAKE_PTR(m.state) : xstrdup("");
     c->created_s = m.created_s;
     c->element = TAKE_PTR(owned);
-    c->labels = TAKE_PTR(m.labels);
+    c->labels = element_copy_labels(m.labels, &label_size);
+    c->cost = strlen(c->element) + label_size;
     c->image = m.image ? TAKE_PTR(m.image) : xstrdup("");
     return c;
 }
@@ -259,14 +271,37 @@ static bool is_same(const struct fleet_container *c, const char *text)
     return memcmp(digest, c->element_digest, sizeof(digest)) == 0;
 }
 
-/* Inserts or replaces one element. False: it could not be decoded, or the host is full. */
-static bool put_element(struct fleet_host *h, const json_t *element)
+static bool has_room(const struct fleet_host *h, size_t more, size_t less)
+{
+    return h->cost - less + more <= FLEET_MAX_HOST_COST &&
+           h->budget->used - less + more <= h->budget->max;
+}
+
+static void charge(struct fleet_host *h, size_t more, size_t less)
+{
+    h->cost += more - less;
+    h->budget->used += more - less;
+}
+
+/*
+ * Inserts or replaces one element. False: it could not be decoded, or there is no room for it.
+ */
+static bool put_element(struct fleet_host *h, json_t *element)
 {
     _cleanup_(container_freep) struct fleet_container *c = NULL;
-    _cleanup_free_ char *text = json_text_write(element, NULL);
+    _cleanup_free_ char *text = NULL;
+    json_auto_t *small = NULL;
     struct fleet_container *old;
     const char *id = get_element_id(element);
+    size_t size;
 
+    text = json_text_write(element, &size);
+    if (size > FLEET_MAX_ELEMENT && json_is_object(element)) {
+        small = element_reduce(element);
+        element = small;
+        free(text);
+        text = json_text_write(element, &size);
+    }
     old = id ? map_find(&h->containers, id) : NULL;
     if (old && is_same(old, text)) {
         old->is_seen = true;
@@ -276,7 +311,7 @@ static bool put_element(struct fleet_host *h, const json_t *element)
         return false;
 
     c = decode_container(element, TAKE_PTR(text));
-    if (!c)
+    if (!c || !has_room(h, c->cost, old ? old->cost : 0))
         return false;
 
     c->is_seen = true;
@@ -286,6 +321,7 @@ static bool put_element(struct fleet_host *h, const json_t *element)
     }
     c->version = ++h->containers_version;
     (void)map_put(&h->containers, c->id, c); /* replaces `old` */
+    charge(h, c->cost, old ? old->cost : 0);
     container_free(old);
     (void)TAKE_PTR(c);
     return true;
@@ -310,6 +346,7 @@ static void remove_container(struct fleet_host *h, const char *id)
 
     if (!c)
         return;
+    charge(h, 0, c->cost);
     h->containers_version++;
     if (h->removed.n < h->max_containers) {
         strings_add(&h->removed, c->id);
@@ -369,7 +406,8 @@ size_t fleet_apply_snapshot(struct fleet_host *h, const json_t *containers, int6
         ((struct fleet_container *)e->value)->is_seen = false;
 
     /* Remove first: old containers must not keep new ones out of a full host. */
-    if (h->containers.size + json_array_size(containers) > h->max_containers) {
+    if (h->containers.size + json_array_size(containers) > h->max_containers ||
+        h->cost > FLEET_MAX_HOST_COST / 2 || h->budget->used > h->budget->max / 2) {
         size_t i;
         json_t *element;
 

@@ -74,6 +74,20 @@ struct fleet_text {
     size_t size;
 };
 
+/*
+ * Bytes of memory for what agents say of their containers. An element beyond a limit is left out,
+ * so that one host takes neither the memory nor the messages of the others.
+ */
+#define FLEET_MAX_ELEMENT     ((size_t)1 << 20)
+#define FLEET_MAX_HOST_COST   ((size_t)64 << 20)
+#define FLEET_MAX_COST        ((size_t)1 << 30)
+#define FLEET_MAX_LABEL       ((size_t)4 << 10)  /* of a value; longer ones are cut */
+#define FLEET_MAX_LABEL_BYTES ((size_t)64 << 10) /* of a container; further ones are left out */
+
+struct fleet_cost {
+    size_t used, max;
+};
+
 struct fleet_container {
     char id[CONTAINER_ID_SIZE];
     char *name; /* without the leading '/' */
@@ -88,6 +102,7 @@ struct fleet_container {
     struct fleet_sample sample;
     uint64_t own_sample_version;      /* the host's samples_version with this sample */
     uint64_t version;                 /* the host's containers_version with its last change */
+    size_t cost;                      /* bytes that count towards the limits above */
     struct fleet_text shown, secrets; /* see server/view/container_json.h; freed here */
     bool is_seen;                     /* used by fleet_apply_snapshot() */
 };
@@ -112,8 +127,10 @@ struct fleet_host {
         size_t n_containers;
     } fed; /* the feed's: the versions that it has sent */
     size_t max_containers;
-    struct strings removed; /* ids of containers removed since fleet_forget_removed() */
-    bool is_removed_cut;    /* more were removed than are remembered */
+    size_t cost;               /* of its containers */
+    struct fleet_cost *budget; /* of all hosts; borrowed from the fleet */
+    struct strings removed;    /* ids of containers removed since fleet_forget_removed() */
+    bool is_removed_cut;       /* more were removed than are remembered */
     struct fleet_sample sample;
     json_t *stats_source;         /* see fleet_take_stats_source(); NULL: unknown */
     json_t *migration_candidates; /* [{"host_id", "host_name"}], or NULL */
@@ -123,6 +140,7 @@ struct fleet;
 
 struct fleet *fleet_new(void);
 void fleet_set_max_containers(struct fleet *f, size_t max); /* per host, for hosts added later */
+void fleet_set_max_cost(struct fleet *f, size_t bytes);     /* of all hosts, see FLEET_MAX_COST */
 void fleet_free(struct fleet *f);
 struct listeners *fleet_listeners(struct fleet *f); /* for fleet_listener.c */
 

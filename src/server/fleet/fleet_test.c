@@ -1,3 +1,4 @@
+#include "proto/json_text.h"
 #include "server/fleet/fleet.h"
 
 #include <errno.h>
@@ -367,6 +368,62 @@ static void test_too_many_removals_are_noted(void **state)
     assert_false(h->is_removed_cut);
 }
 
+static json_t *labelled(const char *id, size_t n, size_t size)
+{
+    json_t *e = element(id, "/x", "running"), *labels = json_object();
+    char *value = xmalloc(size + 1), name[16];
+
+    memset(value, 'x', size);
+    value[size] = '\0';
+    for (size_t i = 0; i < n; i++) {
+        (void)snprintf(name, sizeof(name), "k%zu", i);
+        json_text_set(labels, name, json_text_str(value));
+    }
+    json_text_set(e, "Labels", labels);
+    free(value);
+    return e;
+}
+
+/* Containers keep their place in the list whatever their labels are. */
+static void test_labels_are_cut(void **state)
+{
+    struct fleet_host *h = add_host(state);
+    struct fleet_container *c;
+
+    apply_snapshot(h, json_pack("[o]", labelled(ID_A, 3, 2 * FLEET_MAX_ELEMENT)), 1);
+    assert_int_equal(fleet_find_container(h, ID_A, &c), 0);
+    assert_string_equal(c->name, "x");
+    assert_int_equal(json_object_size(c->labels), 3);
+    assert_int_equal(json_string_length(json_object_get(c->labels, "k0")), FLEET_MAX_LABEL + 3);
+    assert_true(strlen(c->element) < FLEET_MAX_ELEMENT);
+
+    apply_snapshot(h, json_pack("[o]", labelled(ID_A, 1000, 1000)), 1);
+    assert_int_equal(fleet_find_container(h, ID_A, &c), 0);
+    assert_in_range(json_object_size(c->labels), 50, 66);
+    assert_int_equal(h->cost, c->cost);
+}
+
+static void test_memory_of_all_hosts_is_limited(void **state)
+{
+    struct fleet_host *h = add_host(state);
+    size_t n = 30;
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < n; i++) {
+        char id[CONTAINER_ID_SIZE];
+
+        (void)snprintf(id, sizeof(id), "%064zu", i);
+        json_array_append_new(list, labelled(id, 60, 1000));
+    }
+    h->budget->max = 1 << 20;
+    assert_in_range(apply_snapshot(h, list, 1), 10, 25);
+    assert_true(h->budget->used <= h->budget->max && h->budget->used == h->cost);
+    apply_snapshot(h, json_pack("[o]", element(ID_A, "/one", "running")), 2);
+    assert_int_equal(h->containers.size, 1); /* the others made room */
+    apply_snapshot(h, json_array(), 3);
+    assert_int_equal(h->budget->used, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -383,6 +440,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_candidates_are_copied, setup, teardown),
         cmocka_unit_test_setup_teardown(test_changes_raise_versions, setup, teardown),
         cmocka_unit_test_setup_teardown(test_too_many_removals_are_noted, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_labels_are_cut, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_memory_of_all_hosts_is_limited, setup, teardown),
     };
 
     return cmocka_run_group_tests_name("fleet", tests, NULL, NULL);

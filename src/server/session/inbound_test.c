@@ -303,6 +303,33 @@ static void test_engine_state_is_shown_by_the_host(void **state)
     fake_ws_end(ws, 1000);
 }
 
+/* One agent takes no more memory than the limits, also by a snapshot that never ends. */
+static void test_values_of_a_snapshot_are_limited(void **state)
+{
+    struct fixture *f = *state;
+    struct joined j;
+    struct ws *ws = fixture_join(f, "own", true, &j);
+    struct fleet_host *h = fleet_find_host(f->fleet, j.host_id);
+
+    for (int part = 0; part < 4; part++) {
+        json_t *list = json_array(), *many = json_array();
+
+        for (int i = 0; i < 600000; i++)
+            json_array_append_new(many, json_array());
+        json_array_append_new(list, json_pack("{s:o}", "Ports", many));
+        agent_send_event(ws, "inventory_snapshot", agent_part("many", part, false, list));
+        job_queue_drain(f->parse_jobs);
+    }
+    assert_int_equal(ws->close_code, 0);
+    agent_send_event(ws, "inventory_snapshot", agent_part("many", 4, true, json_array()));
+    assert_int_equal(h->containers_at_ms, 0); /* it was dropped */
+    agent_send_event(
+        ws, "inventory_snapshot",
+        agent_part("s", 0, true, json_pack("[o]", agent_container(ID_A, "/a", "running"))));
+    assert_int_equal(h->containers.size, 1);
+    fake_ws_end(ws, 1000);
+}
+
 /* Go agents forward labels as they are; those of one container cost nothing but that label. */
 static void test_labels_that_become_one_are_mended(void **state)
 {
@@ -446,6 +473,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_engine_state_is_shown_by_the_host, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(test_invalid_messages_are_left_out, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_values_of_a_snapshot_are_limited, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(test_labels_that_become_one_are_mended, fixture_setup,
                                         fixture_teardown),

@@ -1,23 +1,28 @@
 #include "server/session/session_internal.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "base/time.h"
 #include "proto/inventory.h"
+#include "proto/json_text.h"
 
 /*
  * The text of all parts and of the deltas between them: 5,000 containers of 6 KiB, and a reserve.
+ * Its values limit the memory of the trees that finish_snapshot() makes of it.
  */
 #define INVENTORY_MAX_BYTES ((size_t)64 * 1024 * 1024)
+#define INVENTORY_MAX_NODES (2 * (size_t)JSON_TEXT_MAX_NODES)
 
 void inventory_done(struct inventory *i)
 {
     free(i->snapshot_id);
-    json_decref(i->containers);
-    json_decref(i->deltas);
+    strings_done(&i->parts);
+    strings_done(&i->deltas);
     *i = (struct inventory){0};
 }
 
@@ -28,7 +33,8 @@ void session_complain_skipped(struct session *se, const struct fleet_host *h, si
     session_complain(se,
                      h->containers.size >= h->max_containers
                          ? "containers left out: the host has more than the limit"
-                         : "containers left out: they could not be decoded",
+                         : "containers left out: they could not be decoded, or take more memory "
+                           "than a host, or all hosts (--inventory-memory), may have",
                      NULL);
 }
 
@@ -43,59 +49,103 @@ static void apply_delta(struct session *se, struct fleet_host *h, const json_t *
     session_complain_skipped(se, h, n_skipped);
 }
 
-static int add_part(struct session *se, const struct msg_inventory_snapshot *p, size_t size)
+/* Keeps a value as text until the snapshot is complete. */
+static int hold(struct session *se, struct strings *list, const json_t *v)
 {
     struct inventory *i = &se->inventory;
-    json_t *container;
-    size_t n;
+    size_t size;
+    _cleanup_free_ char *text = json_text_write(v, &size);
+
+    i->size += size;
+    i->n_nodes += json_text_count_nodes(text, size);
+    if (i->size > INVENTORY_MAX_BYTES || i->n_nodes > INVENTORY_MAX_NODES) {
+        session_complain(se, "snapshot dropped: it is too large", NULL);
+        return -EMSGSIZE;
+    }
+    strings_add(list, text);
+    return 0;
+}
+
+static int add_part(struct session *se, const struct msg_inventory_snapshot *p)
+{
+    struct inventory *i = &se->inventory;
 
     if (p->part == 0) {
         inventory_done(i); /* an earlier snapshot remains unfinished */
         i->snapshot_id = xstrdup(p->snapshot_id);
-        i->containers = json_array();
-        i->deltas = json_array();
     }
     if (!str_eq(i->snapshot_id, p->snapshot_id) || i->next_part != p->part) {
         session_complain(se, "snapshot dropped: a part of it is out of order", NULL);
         return -EPROTO;
     }
     i->next_part++;
-    i->size += size;
-    if (i->size > INVENTORY_MAX_BYTES) {
-        session_complain(se, "snapshot dropped: it is too large", NULL);
-        return -EMSGSIZE;
-    }
-    json_array_foreach(p->containers, n, container)
-    {
-        if (json_array_size(i->containers) < INVENTORY_MAX_CONTAINERS) {
-            json_array_append(i->containers, container);
-        } else {
-            i->n_left_out++;
-        }
-    }
-    return 0;
+    return p->last ? 0 : hold(se, &i->parts, p->containers);
 }
 
-static void finish_snapshot(struct session *se)
+static json_t *read_held(char *text)
+{
+    json_t *v = json_text_parse(text, strlen(text), 0, NULL);
+
+    assert(v); /* json_text_write() has written it */
+    return v;
+}
+
+static void append_part(json_t *list, const json_t *part, size_t *n_left_out)
+{
+    json_t *container;
+    size_t n;
+
+    json_array_foreach(part, n, container)
+    {
+        if (json_array_size(list) < INVENTORY_MAX_CONTAINERS) {
+            json_array_append(list, container);
+        } else {
+            (*n_left_out)++;
+        }
+    }
+}
+
+/* Returns the containers of all parts; each text is freed as soon as it is read. */
+static json_t *join_parts(struct strings *parts, const json_t *last, size_t *n_left_out)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < parts->n; i++) {
+        json_auto_t *part = read_held(parts->items[i]);
+
+        free(TAKE_PTR(parts->items[i]));
+        append_part(list, part, n_left_out);
+    }
+    append_part(list, last, n_left_out);
+    return list;
+}
+
+static void finish_snapshot(struct session *se, const json_t *last)
 {
     struct fleet_host *h = session_host(se);
+    struct inventory *held = &se->inventory;
+    json_auto_t *list = NULL;
+    size_t n_left_out = 0;
     uint64_t version;
-    size_t i, n_skipped;
-    const json_t *delta;
 
     if (h) {
         version = h->containers_version;
-        n_skipped = fleet_apply_snapshot(h, se->inventory.containers, time_utc_ms());
-        session_complain_skipped(se, h, n_skipped + se->inventory.n_left_out);
+        list = join_parts(&held->parts, last, &n_left_out);
+        n_left_out += fleet_apply_snapshot(h, list, time_utc_ms());
+        session_complain_skipped(se, h, n_left_out);
         /* The deltas are newer than the snapshot, although they were received before its end. */
-        json_array_foreach(se->inventory.deltas, i, delta) apply_delta(se, h, delta);
+        for (size_t i = 0; i < held->deltas.n; i++) {
+            json_auto_t *delta = read_held(held->deltas.items[i]);
+
+            apply_delta(se, h, delta);
+        }
         if (h->containers_version != version)
             fleet_notify_containers(se->owner->o.fleet, h);
     }
-    inventory_done(&se->inventory);
+    inventory_done(held);
 }
 
-void session_on_snapshot(struct session *se, const json_t *payload, size_t size)
+void session_on_snapshot(struct session *se, const json_t *payload, size_t size _unused_)
 {
     _cleanup_(msg_inventory_snapshot_done) struct msg_inventory_snapshot p = {0};
     struct error err = ERROR_INIT;
@@ -105,26 +155,15 @@ void session_on_snapshot(struct session *se, const json_t *payload, size_t size)
         inventory_done(&se->inventory);
         return;
     }
-    if (add_part(se, &p, size) < 0) {
+    if (add_part(se, &p) < 0) {
         inventory_done(&se->inventory);
         return;
     }
     if (p.last)
-        finish_snapshot(se);
+        finish_snapshot(se, p.containers);
 }
 
-static void hold_delta(struct session *se, const json_t *payload, size_t size)
-{
-    se->inventory.size += size;
-    if (se->inventory.size > INVENTORY_MAX_BYTES) {
-        session_complain(se, "snapshot dropped: it is too large", NULL);
-        inventory_done(&se->inventory);
-        return;
-    }
-    json_array_append_new(se->inventory.deltas, json_deep_copy(payload));
-}
-
-void session_on_delta(struct session *se, const json_t *payload, size_t size)
+void session_on_delta(struct session *se, const json_t *payload, size_t size _unused_)
 {
     struct fleet_host *h = session_host(se);
     uint64_t version;
@@ -132,7 +171,8 @@ void session_on_delta(struct session *se, const json_t *payload, size_t size)
     if (!h)
         return;
     if (se->inventory.snapshot_id) {
-        hold_delta(se, payload, size);
+        if (hold(se, &se->inventory.deltas, payload) < 0)
+            inventory_done(&se->inventory);
         return;
     }
     version = h->containers_version;

@@ -49,10 +49,10 @@ struct notices {
 struct inventory {
     char *snapshot_id; /* NULL: no snapshot is unfinished */
     int64_t next_part;
-    size_t size;        /* bytes of the messages held */
-    json_t *containers; /* at most INVENTORY_MAX_CONTAINERS */
-    size_t n_left_out;  /* containers beyond that limit */
-    json_t *deltas;
+    /* As text, because trees take many times as much. */
+    struct strings parts, deltas;
+    size_t size;    /* bytes of the text held */
+    size_t n_nodes; /* JSON values in it */
 };
 
 enum poll_state { POLL_OFF, POLL_WAITING, POLL_ASKING };

@@ -179,9 +179,13 @@ static void append_host(struct buf *out, struct fleet_host *h, const struct flee
         container_host_write(&host, h);
     qsort(sorted, n, sizeof(struct fleet_container *), compare_containers);
     for (size_t i = 0; i < n; i++) {
+        size_t before = out->size;
+
         if (out->data[out->size - 1] != '[')
             append_text(out, ",");
         container_write(out, &host, sorted[i], of->with_secrets);
+        if (of->max_container && out->size - before > of->max_container)
+            out->size = before;
     }
     buf_done(&host);
 }

@@ -20,6 +20,7 @@ struct fleet_selection {
     const char *host_id;       /* NULL or "": all hosts */
     const struct scope *scope; /* NULL: no restriction */
     bool with_secrets;
+    size_t max_container; /* bytes of JSON; larger ones are left out. 0: no limit */
 };
 /* Appends the array of containers, sorted by host name, then by container name. */
 void fleet_containers_write_in(struct buf *out,
