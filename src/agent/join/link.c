@@ -20,6 +20,7 @@
 
 #define NUMBER_TEXT 24
 
+#define WORKED_WAITS    10
 #define SAVE_INITIAL_MS 2000
 #define SAVE_MAX_MS     60000
 
@@ -127,6 +128,14 @@ static void on_wait_over(struct loop_timer *t)
     ask_engine(link_of(t));
 }
 
+/* A session that lasts longer has worked: the wait after it is a short one. */
+static uint64_t worked_ms(const struct link *l)
+{
+    uint64_t ms = WORKED_WAITS * l->backoff.initial_ms;
+
+    return ms < l->backoff.max_ms ? ms : l->backoff.max_ms;
+}
+
 /* Schedules the next attempt after the end of an attempt or a session. */
 static void wait_for_next(struct link *l)
 {
@@ -134,7 +143,7 @@ static void wait_for_next(struct link *l)
     uint64_t wait_ms = 0;
 
     if (l->session_since_ms) {
-        if (time_monotonic_ms() - l->session_since_ms > l->backoff.max_ms)
+        if (time_monotonic_ms() - l->session_since_ms > worked_ms(l))
             backoff_reset(&l->backoff);
         credentials_forget_dropped(&l->credentials);
         l->session_since_ms = 0;

@@ -19,8 +19,8 @@
  *   DRAINING     stopping: the session finishes what runs, at most LINK_DRAIN_MS
  *   LEAVING      stopping: the connection closes
  *
- * The wait is exponential with full jitter. It is reset only after a session that lasted longer
- * than the longest wait, so that a server that accepts and drops is not hammered. Refusals that
+ * The wait is exponential with full jitter. It is reset only after a session that lasted ten times
+ * the first wait (10 s), so that a server that accepts and drops is not hammered. Refusals that
  * only the administrator can resolve, and being superseded by another agent with the same token,
  * get the longest wait.
  *

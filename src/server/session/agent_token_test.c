@@ -186,6 +186,30 @@ static void test_confirmation_invalidates_older_tokens(void **state)
     expect_token_accepted(s, two);
 }
 
+/* A confirmed rotation shows that the agent has its token: the registration is not repeatable. */
+static void test_rotation_ends_the_repeatable_registration(void **state)
+{
+    struct db *s = store_fixture_store(state);
+
+    for (int by_use = 0; by_use < 2; by_use++) {
+        _cleanup_free_ char *token = store_fixture_token(s, false, NOW);
+        _cleanup_free_ char *engine = xasprintf("E%d", by_use);
+        _cleanup_free_ char *name = xasprintf("{\"hostname\":\"web%d\"}", by_use);
+        const struct join again = {.token = token, .engine_id = engine, .extra = name};
+        _cleanup_(registration_done) struct registration r = {0};
+        _cleanup_(secret_freep) char *next = NULL;
+
+        join_ok(s, &again, &r);
+        next = rotate(s, &r);
+        if (by_use) {
+            join_ok(s, &(struct join){.token = next, .engine_id = engine, .extra = name}, &r);
+        } else {
+            assert_int_equal(agent_token_confirm(s, next, NULL), 0);
+        }
+        join_refused(s, &again, "maximum uses");
+    }
+}
+
 static void test_unconfirmed_tokens_are_limited(void **state)
 {
     struct db *s = store_fixture_store(state);
@@ -288,6 +312,7 @@ int main(void)
         TEST(test_registration_token_is_refused_after_arrival),
         TEST(test_old_token_is_valid_until_the_new_one_is_used),
         TEST(test_confirmation_invalidates_older_tokens),
+        TEST(test_rotation_ends_the_repeatable_registration),
         TEST(test_unconfirmed_tokens_are_limited),
         TEST(test_revoked_agent_joins_again_with_a_new_registration_token),
         TEST(test_revoked_legacy_agent_is_refused),

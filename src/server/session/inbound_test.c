@@ -63,6 +63,10 @@ static void test_polled_agent_is_asked_for_its_list(void **state)
     fake_advance(1);
     agent_answer_list(ws, json_array());
     assert_int_equal(h->containers.size, 0);
+    fake_advance(1999);
+    assert_null(fake_ws_next(ws)); /* a success resets the interval */
+    fake_advance(1);
+    agent_answer_list(ws, json_array());
 
     fake_ws_end(ws, 1000);
     fake_advance(60000);
@@ -152,6 +156,43 @@ static void receive_padded(struct ws *ws, const char *start, size_t size)
     free(text);
 }
 
+enum close_cause { CLOSE_REVOKED, CLOSE_SUPERSEDED };
+
+/* The session is closed while a message is parsed, before its socket is: the message is dropped. */
+static void expect_late_message_ignored(struct fixture *f, struct joined *j, enum close_cause cause)
+{
+    struct ws *ws = fixture_join_with(f, j->token, "own", true, j), *next = NULL;
+    struct fleet_host *h = fleet_find_host(f->fleet, j->host_id);
+    uint64_t version = h->containers_version;
+    json_t *message = json_pack("{s:s, s:s, s:{s:[o], s:[]}}", "type", "event", "command",
+                                "inventory_delta", "payload", "containers",
+                                agent_container(ID_C, "/late", "running"), "removed");
+    _cleanup_free_ char *text = json_dumps(message, JSON_COMPACT);
+
+    json_decref(message);
+    receive_padded(ws, text, 300000);
+    assert_true(ws->is_paused);
+    if (cause == CLOSE_REVOKED) {
+        sessions_close_agent(f->sessions, j->agent_id, "Token revoked");
+    } else {
+        next = fixture_join_with(f, j->token, "own", true, j);
+    }
+    job_queue_drain(f->parse_jobs);
+    assert_int_equal(h->containers_version, version);
+
+    /* The same message of an open session changes the list: the one above was a good one. */
+    fake_ws_end(ws, 1008);
+    if (!next)
+        next = fixture_join_with(f, j->token, "own", true, j);
+    receive_padded(next, text, 300000);
+    job_queue_drain(f->parse_jobs);
+    assert_int_not_equal(h->containers_version, version);
+    fake_ws_receive_json(next,
+                         json_pack("{s:s, s:s, s:{s:[], s:[s]}}", "type", "event", "command",
+                                   "inventory_delta", "payload", "containers", "removed", ID_C));
+    fake_ws_end(next, 1000);
+}
+
 static void test_large_message_is_parsed_by_a_worker(void **state)
 {
     struct fixture *f = *state;
@@ -182,6 +223,9 @@ static void test_large_message_is_parsed_by_a_worker(void **state)
     job_queue_drain(f->parse_jobs);
     assert_false(ws->is_paused);
     fake_ws_end(ws, 1008);
+
+    expect_late_message_ignored(f, &j, CLOSE_REVOKED);
+    expect_late_message_ignored(f, &j, CLOSE_SUPERSEDED);
 
     ws = fixture_join_with(f, j.token, "own", true, &j);
     receive_padded(ws, "{\"a\"", 300000);

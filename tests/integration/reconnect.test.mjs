@@ -1,0 +1,56 @@
+// The agent after a session: the wait before the next attempt, and the fields that it tries again with the next server.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { cleanups } from './lib/cleanup.mjs';
+import { Agent } from './lib/dockmon.mjs';
+import { HandServer } from './lib/hand-server.mjs';
+import { ScriptedEngine } from './lib/scripted-engine.mjs';
+import { eventually } from './lib/wait.mjs';
+
+const later = cleanups();
+let engine;
+
+before(async () => {
+  engine = await ScriptedEngine.start();
+});
+
+after(() => engine?.stop());
+
+async function pair({ env, ...options } = {}) {
+  const peer = await HandServer.start(options);
+  later(() => peer.stop());
+  const agent = await Agent.start(peer, engine, { token: 'registration', env });
+  later(() => agent.remove());
+  return { peer, agent };
+}
+
+test('fields that a server did not know are tried again after a session: it may have been upgraded', async () => {
+  const { peer } = await pair({ era: 'seed' });
+  await peer.session();
+  assert.ok(!('agent_os' in peer.registrations.at(-1)));
+  peer.era = 'head';
+  peer.ws.close();
+  await peer.session({ count: 2 });
+  assert.equal(peer.registrations.at(-1).agent_os, 'linux');
+  assert.ok('hostname_source' in peer.registrations.at(-1));
+});
+
+test('the wait is short again after a session that worked, and not after one that ended at once', async () => {
+  let refuses = true;
+  const { peer, agent } = await pair({
+    env: { RECONNECT_INITIAL: '100ms', RECONNECT_MAX: '3s' },
+    authorize: (m) => (refuses ? { type: 'auth_error', error: 'not today' } : peer.accept(m)),
+  });
+  const waits = () => agent.process.lines.flatMap((l) => /next attempt to connect in ([0-9.]+)s/.exec(l)?.[1] ?? []).map(Number);
+  const wait = async (n) => (await eventually(() => waits().length >= n, { what: `wait ${n}` })) && waits()[n - 1];
+
+  assert.ok((await wait(1)) >= 1.5, 'a refusal takes the longest wait');
+  refuses = false;
+  await peer.session();
+  const began = Date.now();
+  await eventually(() => Date.now() - began > 1300);
+  refuses = true;
+  peer.ws.close();
+  assert.ok((await wait(2)) <= 0.1, 'the session has worked');
+  assert.ok((await wait(3)) >= 1.5);
+});
