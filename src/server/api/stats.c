@@ -133,7 +133,7 @@ void container_stats_history(struct api_call *call)
 
     if (!c)
         return;
-    stats_series_name(c, series);
+    stats_name(call->api->o.stats, h, c, series);
     ask(call, h->row.id, c->id, series);
 }
 

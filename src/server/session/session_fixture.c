@@ -50,6 +50,7 @@ static void on_samples(struct fleet_listener *l,
     f->n_batches++;
     f->n_samples += !batch->is_late;
     f->last_batch_ms = batch->at_ms;
+    f->last_batch_containers = batch->n_containers;
 }
 
 static void on_progress(struct fleet_listener *l, const char *type, json_t *data)

@@ -23,7 +23,8 @@ struct fixture {
     struct sessions *sessions;
     unsigned n_host_changes, n_container_changes, n_events, n_samples, n_batches, n_steps;
     int64_t last_batch_ms; /* the time of the last batch, by our clock */
-    char last_step[256];   /* the type and the JSON of the last progress */
+    size_t last_batch_containers;
+    char last_step[256]; /* the type and the JSON of the last progress */
     char last_event[64];
 };
 

@@ -116,6 +116,13 @@ struct agent_record {
     char host_id[UUID_TEXT_SIZE];                     /* of the last session */
     unsigned n_superseded;                            /* sessions, since the last report */
     struct msg_samples_ack received[RECEIVED_EPOCHS]; /* newest first; epoch 0: none */
+    uint64_t late_epoch;                              /* of the newest late batch; 0: none */
+    int64_t late_at_ms;                               /* the newest time of its late batches */
+    uint64_t late_since_ms;                           /* monotonic: since that epoch */
+    unsigned n_late_dropped;
+    uint64_t samples_paid_ms; /* monotonic time at which its samples are within the rate */
+    int64_t samples_day;      /* number of the UTC day that samples_of_day counts */
+    uint64_t samples_of_day;  /* bytes */
     uint64_t reported_ms;
 };
 

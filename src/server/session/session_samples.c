@@ -14,6 +14,12 @@
 #define MAX_TIME_MS    INT64_C(1000000000000000)
 #define CLOCK_SLACK_MS INT64_C(60000) /* the delay that a slow link may cause */
 
+/* Limits of one host, several times what an agent with 5,000 containers needs. */
+#define SAMPLES_PER_SECOND (UINT64_C(4) << 20) /* bytes */
+#define SAMPLES_BURST_MS   10000               /* that many may come at once */
+#define SAMPLES_PER_DAY    (UINT64_C(16) << 30)
+#define EPOCH_MS           60000
+
 static void send_ack(struct session *se, const struct msg_samples_ack *ack)
 {
     if (session_send(se, msg_samples_ack_encode(ack)) < 0)
@@ -184,10 +190,95 @@ static int64_t convert_time(struct session *se, const struct samples *s)
     return s->at_ms + se->clock_offset_ms;
 }
 
-static void take_samples(struct session *se, struct fleet_host *h, struct samples *s)
+static void drop_samples(struct samples *s)
 {
+    s->n_containers = 0;
+    s->has_host = false;
+}
+
+/*
+ * An agent sends what it has kept in the order in which it was measured. Batches whose time goes
+ * back would make the history rewrite its files again and again, at the expense of other hosts.
+ * Their samples are dropped; the batch is acknowledged all the same. A new epoch may begin at any
+ * time again, but not more often than an agent restarts.
+ */
+static void check_order(struct session *se, struct samples *s)
+{
+    struct agent_record *record = map_find(&se->owner->records, se->agent_id);
+    uint64_t now_ms = time_monotonic_ms();
+
+    if (!record || !s->is_late || s->epoch == 0)
+        return;
+    if (record->late_epoch != s->epoch &&
+        (record->late_epoch == 0 || now_ms - record->late_since_ms >= EPOCH_MS)) {
+        record->late_epoch = s->epoch;
+        record->late_since_ms = now_ms;
+        record->late_at_ms = 0;
+    }
+    if (s->at_ms >= record->late_at_ms - CLOCK_SLACK_MS) {
+        if (s->at_ms > record->late_at_ms && s->at_ms <= time_utc_ms())
+            record->late_at_ms = s->at_ms;
+        return;
+    }
+    if (record->n_late_dropped++ == 0) {
+        log_warn(LOG_FIELDS("host", se->host_id),
+                 "late samples dropped: their time goes back by %lld s",
+                 (long long)(record->late_at_ms - s->at_ms) / 1000);
+    }
+    drop_samples(s);
+}
+
+/*
+ * Counts the bytes of a batch. An agent sends 1 MiB of late batches ahead of what is stored, so that
+ * SAMPLES_PER_SECOND is never exceeded for long; the session ends then, and nothing is lost because
+ * the batch is not acknowledged. Returns false if the batch must not be read.
+ */
+static bool check_volume(struct session *se, size_t size)
+{
+    struct agent_record *record = map_find(&se->owner->records, se->agent_id);
+    uint64_t now_ms = time_monotonic_ms();
+
+    if (!record)
+        return true;
+    if (record->samples_paid_ms < now_ms)
+        record->samples_paid_ms = now_ms;
+    record->samples_paid_ms += (uint64_t)size * 1000 / SAMPLES_PER_SECOND;
+    if (record->samples_paid_ms <= now_ms + SAMPLES_BURST_MS)
+        return true;
+    session_close(se, WS_CLOSE_TRY_AGAIN, "Samples come too fast");
+    return false;
+}
+
+/* Drops what exceeds the bytes of a day, which bounds the disk that one host uses. */
+static void check_day(struct session *se, struct samples *s, size_t size)
+{
+    struct agent_record *record = map_find(&se->owner->records, se->agent_id);
+    int64_t day = time_utc_ms() / DAY_MS;
+
+    if (!record)
+        return;
+    if (record->samples_day != day) {
+        record->samples_day = day;
+        record->samples_of_day = 0;
+    }
+    if (record->samples_of_day > SAMPLES_PER_DAY) {
+        drop_samples(s);
+        return;
+    }
+    record->samples_of_day += size;
+    if (record->samples_of_day > SAMPLES_PER_DAY) {
+        log_warn(LOG_FIELDS("host", se->host_id),
+                 "samples dropped until the end of the day (UTC): the host has sent %llu GiB",
+                 (unsigned long long)(SAMPLES_PER_DAY >> 30));
+    }
+}
+
+static void take_samples(struct session *se, struct fleet_host *h, struct samples *s, size_t size)
+{
+    check_day(se, s, size);
     sample_apply_batch(h, s);
     s->at_ms = convert_time(se, s);
+    check_order(se, s);
     fleet_notify_samples(se->owner->o.fleet, h, s);
 }
 
@@ -197,14 +288,14 @@ void session_on_samples(struct session *se, const void *data, size_t size)
     struct error err = ERROR_INIT;
     struct samples s;
 
-    if (!h)
+    if (!h || !check_volume(se, size))
         return;
     if (samples_decode(data, size, &s, &err) < 0) {
         session_complain(se, err.msg, NULL);
         return;
     }
     if (note_batch(se, &s))
-        take_samples(se, h, &s);
+        take_samples(se, h, &s, size);
     acknowledge(se, &s);
     samples_done(&s);
 }

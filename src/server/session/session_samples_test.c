@@ -342,6 +342,63 @@ static void test_rate_of_watched_samples_is_sent_to_the_agent(void **state)
     assert_int_equal(sessions_stats_rate(f->sessions, ours.agent_id, &rate), -ENOTCONN);
 }
 
+/* An agent that sends late batches of random times would keep the history busy. */
+static void test_late_batches_must_not_go_back(void **state)
+{
+    static const struct {
+        uint64_t epoch;
+        int64_t minutes_ago;
+        bool is_kept;
+    } steps[] = {
+        {5, 100, true },
+        {5, 50,  true },
+        {5, 90,  false},
+        {6, 90,  false}, /* epochs do not change so often */
+        {5, 50,  true },
+        {5, 49,  true },
+        {5, -60, true }, /* the clock is wrong */
+        {5, 49,  true },
+    };
+    struct fixture *f = *state;
+    struct fleet_host *h;
+    struct ws *ws = join(f, true, &h);
+    struct container_sample c;
+    struct samples s;
+
+    for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+        init_batch(&s, &c, i);
+        s.epoch = steps[i].epoch;
+        s.is_late = true;
+        s.at_ms = time_utc_ms() - steps[i].minutes_ago * MINUTE;
+        send_batch(ws, &s);
+        if ((f->last_batch_containers == 1) != steps[i].is_kept)
+            fail_msg("step %zu", i);
+    }
+    assert_int_equal(f->n_batches, ARRAY_LEN(steps)); /* all are acknowledged */
+    fake_ws_end(ws, 1000);
+}
+
+/* 100 MiB of batches at once. */
+static void test_the_rate_of_samples_is_limited(void **state)
+{
+    struct fixture *f = *state;
+    struct fleet_host *h;
+    struct ws *ws = join(f, true, &h);
+    const size_t size = (size_t)4 << 20;
+    char *text = calloc(1, size);
+    unsigned n = 0;
+
+    assert_non_null(text);
+    while (ws->close_code == 0 && n < 25) {
+        receive_binary(ws, text, size);
+        n++;
+    }
+    free(text);
+    assert_in_range(n, 10, 12);
+    assert_int_equal(ws->close_code, WS_CLOSE_TRY_AGAIN);
+    fake_ws_end(ws, 1013);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -355,6 +412,10 @@ int main(void)
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(test_time_of_late_batch_is_corrected_by_its_age,
                                         fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_late_batches_must_not_go_back, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_the_rate_of_samples_is_limited, fixture_setup,
+                                        fixture_teardown),
         cmocka_unit_test_setup_teardown(test_lost_samples_are_sent_again, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(test_invalid_batch_is_dropped_and_the_session_continues,

@@ -16,6 +16,7 @@ struct host_entries {
     struct map by_id;       /* struct stats_series by container id */
     struct map by_series;   /* the same entries, by series */
     struct map_order order; /* of by_id, as in the batches of the host */
+    struct series_claims claims;
     struct stats_series host;
 };
 
@@ -53,6 +54,7 @@ static void free_host(struct stats *s, struct host_entries *l)
         free_entry(s, e->value);
     map_done(&l->by_id);
     map_order_done(&l->order);
+    series_claims_done(&l->claims);
     map_done(&l->by_series);
     ring_done(&l->host.ring, &s->pool);
     free(l);
@@ -90,10 +92,18 @@ static void rename_entry(struct host_entries *l, struct stats_series *entry, con
                   entry); /* the replaced entry can still be found by id */
 }
 
-static struct stats_series *add_entry(struct host_entries *l, const char *id, const char *series)
+static struct stats_series *add_entry(struct host_entries *l,
+                                      const struct fleet_host *h,
+                                      const char *id,
+                                      const char *series)
 {
     struct stats_series *entry = map_find(&l->by_series, series);
 
+    if (entry && map_find(&h->containers, entry->id)) {
+        /* Its container exists: it was renamed, and gets its new series with its next sample. */
+        (void)map_remove(&l->by_series, series);
+        entry = NULL;
+    }
     if (entry) { /* re-created: the old container sends no more samples */
         (void)map_remove(&l->by_id, entry->id);
         str_copy(entry->before, sizeof(entry->before), entry->id);
@@ -108,7 +118,8 @@ static struct stats_series *add_entry(struct host_entries *l, const char *id, co
 }
 
 /* Gets the series of a container; returns false if nothing is known about the container. */
-static bool name_series(const struct fleet_host *h,
+static bool name_series(struct host_entries *l,
+                        const struct fleet_host *h,
                         const char *id,
                         const char *name,
                         char ret[STATS_SERIES_SIZE])
@@ -116,7 +127,7 @@ static bool name_series(const struct fleet_host *h,
     const struct fleet_container *c = map_find(&h->containers, id);
 
     if (c) {
-        stats_series_name(c, ret);
+        stats_series_name(&l->claims, h, c, ret);
     } else {
         /* its list has not arrived yet, or it was removed */
         str_copy(ret, STATS_SERIES_SIZE, name);
@@ -136,12 +147,12 @@ static struct stats_series *get_entry(struct host_entries *l,
     if (entry && entry->named_version == h->containers_version)
         return entry;
     is_known = map_find(&h->containers, c->id) != NULL;
-    if ((entry && !is_known) || !name_series(h, c->id, c->name, series))
+    if ((entry && !is_known) || !name_series(l, h, c->id, c->name, series))
         return entry;
     if (!entry) {
         if (l->by_id.size >= h->max_containers)
             return NULL;
-        entry = add_entry(l, c->id, series);
+        entry = add_entry(l, h, c->id, series);
     } else {
         rename_entry(l, entry, series);
     }
@@ -277,6 +288,18 @@ const struct stats_series *stats_find(const struct stats *s,
     return entry && !ring_is_empty(&entry->ring) ? entry : NULL;
 }
 
+void stats_name(const struct stats *s,
+                const struct fleet_host *h,
+                const struct fleet_container *c,
+                char ret[STATS_SERIES_SIZE])
+{
+    struct host_entries *l = map_find(&s->hosts, h->row.id);
+    struct series_claims own = {0};
+
+    stats_series_name(l ? &l->claims : &own, h, c, ret);
+    series_claims_done(&own);
+}
+
 struct ring_pool stats_live_memory(const struct stats *s)
 {
     return s->pool;
@@ -323,7 +346,7 @@ static bool find_series(const struct stats *s,
     struct fleet_container *c;
 
     if (h && fleet_find_container(h, container_id, &c) == 0) {
-        stats_series_name(c, ret);
+        stats_name(s, h, c, ret);
         return true;
     }
     entry = l ? find_removed(l, container_id) : NULL;

@@ -61,6 +61,12 @@ const struct stats_series *stats_find(const struct stats *s,
                                       const char *host_id,
                                       const char *container_id);
 
+/* The name of the container's series in the history. */
+void stats_name(const struct stats *s,
+                const struct fleet_host *h,
+                const struct fleet_container *c,
+                char ret[STATS_SERIES_SIZE]);
+
 /* The memory of all rings. */
 struct ring_pool stats_live_memory(const struct stats *s);
 

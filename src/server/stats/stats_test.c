@@ -59,12 +59,14 @@ static void test_series_is_named_by_what_outlives_a_container(void **state)
     };
     char project[400], series[STATS_SERIES_SIZE];
     struct fleet_container c = {.id = "0123"};
+    struct fleet_host host = {.containers_version = 1};
+    struct series_claims claims = {0};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         c.name = xstrdup(cases[i].name);
         c.labels = make_labels(cases[i].project, cases[i].service, cases[i].number, cases[i].once);
-        stats_series_name(&c, series);
+        stats_series_name(&claims, &host, &c, series);
         assert_string_equal(series, cases[i].expected);
         json_decref(c.labels);
         free(c.name);
@@ -73,10 +75,11 @@ static void test_series_is_named_by_what_outlives_a_container(void **state)
     project[sizeof(project) - 1] = '\0';
     c.name = xstrdup("long");
     c.labels = make_labels(project, "web", "1", NULL);
-    stats_series_name(&c, series);
+    stats_series_name(&claims, &host, &c, series);
     assert_string_equal(series, "long");
     json_decref(c.labels);
     free(c.name);
+    series_claims_done(&claims);
 }
 
 /* --- rates ------------------------------------------------------------------------------------ */
@@ -292,6 +295,75 @@ static void test_recreated_container_continues_its_series(void **state)
     assert_int_equal(count_rows(series), 3);
 }
 
+static void send_services(struct bench *b, const char *ids, const int *created)
+{
+    json_t *containers = json_array();
+
+    for (size_t i = 0; ids[i]; i++) {
+        char path[] = "/name-?";
+
+        path[sizeof(path) - 2] = ids[i];
+        (void)json_array_append_new(
+            containers, json_pack("{s:s, s:[s], s:s, s:s, s:i, s:o}", "Id", make_id(ids[i]),
+                                  "Names", path, "Image", "i", "State", "running", "Created",
+                                  created[i], "Labels", make_labels("pay", "db", "1", NULL)));
+    }
+    assert_int_equal(fleet_apply_snapshot(b->host, containers, NOW), 0);
+    json_decref(containers);
+}
+
+static void assert_series(struct bench *b, char digit, const char *series, int64_t cpu)
+{
+    const struct stats_series *s = stats_find(b->stats, "h", make_id(digit));
+    char name[STATS_SERIES_SIZE];
+
+    assert_non_null(s);
+    assert_string_equal(s->series, series);
+    assert_int_equal(s->values[CONTAINER_CPU], cpu);
+    stats_name(b->stats, b->host, map_find(&b->host->containers, make_id(digit)), name);
+    assert_string_equal(name, series);
+}
+
+/* The labels of 'a', which is older, are forged on 'b'. */
+static void test_the_oldest_container_keeps_a_series_that_others_claim(void **state)
+{
+    static const int created[] = {5, 6};
+    struct bench *b = *state;
+
+    for (int round = 0; round < 2; round++) {
+        send_services(b, "ab", created);
+        send_sample(b, round ? 'a' : 'b', clock_ms, round ? 10 : 77); /* in any order */
+        send_sample(b, round ? 'b' : 'a', clock_ms, round ? 77 : 10);
+        assert_series(b, 'a', "pay/db", 10);
+        assert_series(b, 'b', "name-b", 77);
+        clock_ms += 1000;
+    }
+    /* Compose has replaced 'a' by 'b'. */
+    send_services(b, "b", created + 1);
+    send_sample(b, 'b', clock_ms, 78);
+    assert_series(b, 'b', "pay/db", 78);
+}
+
+/* 'b' takes the name of 'a', which has not sent a sample since it was renamed. */
+static void test_a_name_takes_over_no_container_that_exists(void **state)
+{
+    struct bench *b = *state;
+    json_t *containers;
+
+    send_list(b, 'a', "web");
+    send_sample(b, 'a', NOW, 10);
+    containers = json_pack("[{s:s, s:[s], s:s}, {s:s, s:[s], s:s}]", "Id", make_id('a'), "Names",
+                           "/web-old", "State", "running", "Id", make_id('b'), "Names", "/web",
+                           "State", "running");
+    assert_int_equal(fleet_apply_snapshot(b->host, containers, NOW), 0);
+    json_decref(containers);
+    send_sample(b, 'b', NOW, 77);
+    assert_non_null(stats_find(b->stats, "h", make_id('a')));
+    assert_int_equal(stats_find(b->stats, "h", make_id('a'))->values[CONTAINER_CPU], 10);
+    send_sample(b, 'a', NOW + 1, 11);
+    assert_series(b, 'b', "web", 77);
+}
+
 static void test_unlisted_container_is_named_by_its_sample(void **state)
 {
     struct bench *b = *state;
@@ -367,6 +439,10 @@ int main(void)
         cmocka_unit_test(test_rates_of_points),
         cmocka_unit_test(test_counters_restart_when_the_host_boots),
         cmocka_unit_test_setup_teardown(test_recreated_container_continues_its_series, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_the_oldest_container_keeps_a_series_that_others_claim,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_name_takes_over_no_container_that_exists, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_unlisted_container_is_named_by_its_sample, setup,
                                         teardown),
