@@ -29,9 +29,11 @@
 
 #define CONTAINER_OPERATIONS_CAPABILITY "container_operations"
 #define PAUSE_CAPABILITY                "pause"
-#define RESOURCES_CAPABILITY            "resources"
-#define SHELL_ACCESS_CAPABILITY         "shell_access"
-#define TOKEN_ROTATE_CAPABILITY         "token_rotate"
+/* Prune operations know "dangling", "anonymous" and "dry_run"; agents without it ignore them. */
+#define PRUNE_OPTIONS_CAPABILITY "prune_options"
+#define RESOURCES_CAPABILITY     "resources"
+#define SHELL_ACCESS_CAPABILITY  "shell_access"
+#define TOKEN_ROTATE_CAPABILITY  "token_rotate"
 
 #define OPERATION_DEFAULT_STOP_S 10  /* of TAKES_TIMEOUT, when the user names none */
 #define OPERATION_MAX_STOP_S     600 /* the longest that users can ask for */

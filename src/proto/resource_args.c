@@ -93,6 +93,18 @@ static const struct field create_volume[] = {
     {"driver", FIELD_STRING,     AT(driver), FIELD_OMIT_EMPTY, 0, 255,        check_optional_driver},
     {"labels", FIELD_STRING_MAP, AT(labels), FIELD_OMIT_EMPTY, 0, MAX_LABELS, NULL                 },
 };
+/* Absent members are false: everything that is unused is removed, as by agents of all eras. */
+static const struct field prune_images[] = {
+    {"dangling", FIELD_BOOL, AT(dangling),   FIELD_OMIT_EMPTY, 0, 0, NULL},
+    {"dry_run",  FIELD_BOOL, AT(is_dry_run), FIELD_OMIT_EMPTY, 0, 0, NULL},
+};
+static const struct field prune_networks[] = {
+    {"dry_run", FIELD_BOOL, AT(is_dry_run), FIELD_OMIT_EMPTY, 0, 0, NULL},
+};
+static const struct field prune_volumes[] = {
+    {"anonymous", FIELD_BOOL, AT(anonymous),  FIELD_OMIT_EMPTY, 0, 0, NULL},
+    {"dry_run",   FIELD_BOOL, AT(is_dry_run), FIELD_OMIT_EMPTY, 0, 0, NULL},
+};
 /* The members that own memory, of any operation. */
 static const struct field owned[] = {
     {"", FIELD_STRING,     AT(ref),     0, 0, 0, NULL},
@@ -110,6 +122,9 @@ static const struct table {
     [OPERATION_CREATE_NETWORK] = {create_network, ARRAY_LEN(create_network)},
     [OPERATION_DELETE_NETWORK] = {delete_network, ARRAY_LEN(delete_network)},
     [OPERATION_CREATE_VOLUME] = {create_volume,  ARRAY_LEN(create_volume) },
+    [OPERATION_PRUNE_IMAGES] = {prune_images,   ARRAY_LEN(prune_images)  },
+    [OPERATION_PRUNE_NETWORKS] = {prune_networks, ARRAY_LEN(prune_networks)},
+    [OPERATION_PRUNE_VOLUMES] = {prune_volumes,  ARRAY_LEN(prune_volumes) },
     [OPERATION_DELETE_VOLUME] = {delete_volume,  ARRAY_LEN(delete_volume) },
 };
 

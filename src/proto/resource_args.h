@@ -18,7 +18,10 @@ struct resource_args {
     char *driver;           /* of the object to create; "" or NULL: the engine's choice */
     char *subnet, *gateway; /* create_network; "" or NULL: the engine's choice */
     bool internal;
-    json_t *labels; /* create_volume: an object of strings, or NULL */
+    bool is_dry_run; /* prune_...: only names what would be removed */
+    bool dangling;   /* prune_images: only images without a name */
+    bool anonymous;  /* prune_volumes: only volumes that nobody has named */
+    json_t *labels;  /* create_volume: an object of strings, or NULL */
 };
 
 /* On failure `err` names the invalid field and the reason, and `ret` is already done. */

@@ -162,10 +162,12 @@ test('images, networks and volumes answer as described', async () => {
   await api.call(clients.viewer, 'listVolumes', { values: at() });
   await api.call(clients.operator, 'deleteVolume', { values: at({ volume: name }) });
   await api.call(clients.operator, 'deleteVolume', { values: at({ volume: name }), status: 404 });
+  await api.call(clients.operator, 'pruneVolumes', { values: at(), query: 'all=false' });
   await api.call(clients.operator, 'pruneVolumes', { values: at() });
   await engine.docker('tag', IMAGE, `some/${name}:1`);
   await api.call(clients.viewer, 'listImages', { values: at() });
   await api.call(clients.operator, 'deleteImage', { values: at({ image: `some/${name}:1` }) });
+  await api.call(clients.operator, 'pruneImages', { values: at(), query: 'all=false&dry_run=true' });
   await api.call(clients.operator, 'pruneImages', { values: at() });
   await api.call(clients.operator, 'deleteImage', { values: at({ image: 'not-there' }), status: 404 });
 });

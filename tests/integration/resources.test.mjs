@@ -63,7 +63,7 @@ const isTime = (s) => /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/.test(s);
 // A new image with a unique id.
 const image = async (name, on = engine) => {
   const id = await on.docker('create', '--network', 'none', '--name', `${on.prefix}-img-${Math.random().toString(36).slice(2)}`, IMAGE, 'true');
-  const made = await on.docker('commit', '-m', Math.random().toString(), id, name);
+  const made = await on.docker('commit', '-m', Math.random().toString(), id, ...(name ? [name] : []));
   await on.docker('rm', id);
   return made.replace('sha256:', '').slice(0, 12);
 };
@@ -299,8 +299,8 @@ test('REST: operations are in the audit log and in the event log', async () => {
 // --- agents written by hand ---------------------------------------------------------------------------------
 
 // A Go agent as the server sees it: `replies` maps commands to payloads, or throws the error text.
-async function handHost(t, replies) {
-  const a = new HandAgent(server);
+async function handHost(t, replies, fields) {
+  const a = new HandAgent(server, { fields });
   a.onNamedCommand = (m) => {
     const reply = { type: 'response', id: m.id, timestamp: new Date().toISOString() };
     try {
@@ -327,6 +327,14 @@ test('an agent without these operations: 501 with advice', async (t) => {
     assert.equal(r.status, 501, `${method} ${path}`);
     assert.match((await r.json()).detail, /too old.*unknown command.*Update the agent/);
   }
+  // Options that it would ignore are not sent: it would remove everything.
+  old.commands.length = 0;
+  for (const path of ['images/prune?all=false', 'volumes/prune?all=0', 'images/prune?dry_run=1', 'networks/prune?dry_run=true']) {
+    const r = await clients.operator.fetch('POST', `/api/hosts/${old.hostId}/${path}`);
+    assert.equal(r.status, 501, path);
+    assert.match((await r.json()).detail, /only remove everything that is unused. Update the agent/);
+  }
+  assert.deepEqual(old.commands.filter((m) => m.command.startsWith('prune')), []);
 });
 
 test('a Go agent: nulls become lists, its error texts become statuses, requests have its form', async (t) => {
@@ -379,6 +387,44 @@ test('prune removes unused objects and nothing else', async () => {
   const prune = (kind) => operator.post(`/api/hosts/${id}/${kind}/prune`);
 
   const used = await own.run('keeps', { args: ['-v', 'used-volume:/data'] });
+
+  // As docker's verbs: only images without a name and anonymous volumes. A dry run comes first.
+  const dangling = await image(undefined, own);
+  const taken = await image(undefined, own);
+  await own.docker('create', '--network', 'none', '--name', `${own.prefix}-taken`, taken, 'true');
+  await image('few:1', own);
+  await own.docker('volume', 'create', 'kept');
+  const anonymous = await own.docker('volume', 'create');
+  const pruneFew = (kind, more = '') => operator.post(`/api/hosts/${id}/${kind}/prune?all=false${more}`);
+  const some = await pruneFew('images', '&dry_run=true');
+  assert.deepEqual([some.removed_count, some.images_removed], [1, [dangling]]);
+  const every = await operator.post(`/api/hosts/${id}/images/prune?dry_run=true`);
+  assert.deepEqual([every.removed_count, every.images_removed.sort()], [2, [dangling, 'few:1'].sort()]);
+  assert.deepEqual((await pruneFew('volumes', '&dry_run=true')).volumes_removed, [anonymous]);
+  assert.deepEqual(
+    (await operator.post(`/api/hosts/${id}/volumes/prune?dry_run=true`)).volumes_removed.sort(), [anonymous, 'kept'].sort());
+  assert.ok(await own.docker('image', 'inspect', '--format', '{{.Id}}', dangling), 'nothing is removed yet');
+  const say = async (...args) => (await dockmon(alone, operator.key, args)).stdout;
+  assert.match(await say('volume', 'prune', '--dry-run'), new RegExp(`would be deleted:\n${anonymous}\n`));
+  assert.match(await say('image', 'prune', '-f'), /Deleted Images: 1\n/);
+  assert.equal((await own.docker('images', '-q', '--no-trunc')).includes(dangling), false);
+  assert.equal((await own.docker('images', '-q', '--no-trunc')).includes(taken), true);
+  assert.equal(await say('volume', 'prune', '-f'), `Deleted Volumes:\n${anonymous}\n`);
+  assert.deepEqual(lines(await own.docker('volume', 'ls', '-q')), ['kept', 'used-volume']);
+  assert.deepEqual(await pruneFew('volumes'), { removed_count: 0, space_reclaimed: 0, volumes_removed: [] });
+  await own.docker('rm', `${own.prefix}-taken`);
+  await own.docker('volume', 'rm', 'kept');
+
+  await own.docker('network', 'create', 'dry-network');
+  assert.deepEqual(
+    await operator.post(`/api/hosts/${id}/networks/prune?dry_run=true`), { removed_count: 1, networks_removed: ['dry-network'] });
+  await own.docker('network', 'rm', 'dry-network');
+  const stopped = await own.run('stopped', { command: ['true'] });
+  await eventually(async () => (await say('ps', '-a')).includes('Exited'));
+  assert.equal(await say('container', 'prune', '--dry-run'), `Containers that would be deleted:\n${stopped.name}\n`);
+  assert.equal(await say('container', 'prune', '-f'), `Deleted Containers:\n${stopped.name}\n`);
+  assert.equal(await own.state(used.id), 'running');
+
   await image('unused:1', own);
   await own.docker('tag', 'unused:1', 'unused:2');
   await own.docker('volume', 'create', 'named');
@@ -504,26 +550,33 @@ test('CLI: several hosts', async (t) => {
   const all = await cli('images', '-q');
   assert.equal(all.code, 0, all.stderr);
   assert.match(all.stderr, new RegExp(`${other.hostname} is skipped: its agent is too old`));
+  await fails(1, /can only remove everything that is unused/, 'volume', 'prune', '-f', '--host', other.hostname);
   const pruned = await says('network', 'prune', '-f', '--host', other.hostname);
   assert.equal(pruned, 'Deleted Networks:\nold\\x1b[31m');
   await fails(1, /no terminal to ask on; use --force/, 'network', 'prune', '--host', other.hostname);
 });
 
-test('CLI: prune asks on a terminal and accepts a no', async (t) => {
+test('CLI: prune asks on a terminal with the names, and accepts a no', async (t) => {
   let pruned = 0;
-  const other = await handHost(t, { prune_volumes: () => (pruned++, { removed_count: 1, space_reclaimed: 2500, volumes_removed: ['v'] }) });
+  const answer = (names) => ({ removed_count: names.length, space_reclaimed: 2500, volumes_removed: names });
+  const names = ['v', ...Array.from({ length: 25 }, (_, i) => `other-${i}`)];
+  const other = await handHost(t, { prune_volumes: (p) => (p.dry_run ? answer(p.anonymous ? names : []) : (pruned++, answer(['v']))) },
+    { capabilities: { container_operations: true, prune_options: true } });
   await eventually(async () => (await says('hosts')).includes(other.hostname));
-  const ask = (answer) =>
-    run('script', ['-qec', `${bin('dockmon')} volume prune --host ${other.hostname}`, '/dev/null'], {
+  const ask = (answer, flags = '') =>
+    run('script', ['-qec', `${bin('dockmon')} volume prune ${flags} --host ${other.hostname}`, '/dev/null'], {
       env: { DOCKMON_URL: server.url, DOCKMON_API_KEY: clients.operator.key },
       input: answer,
     });
   const no = await ask('n\n');
-  assert.match(no.stdout, new RegExp(`WARNING! This will remove all volumes.*${other.hostname}`));
+  assert.match(no.stdout, new RegExp(`WARNING! This will remove all anonymous volumes[^]*on ${other.hostname}:\\s+v\\s+other-0\\s[^]*and 6 more`));
   assert.equal(no.code, 1);
   assert.equal(pruned, 0);
   const yes = await ask('y\n');
   assert.equal(pruned, 1, yes.stdout);
   assert.match(yes.stdout, /Deleted Volumes:\r?\nv\r?\nTotal reclaimed space: 2.5kB/);
   assert.equal(yes.code, 0);
+  const nothing = await ask('y\n', '-a');
+  assert.match(nothing.stdout, /There is nothing to remove\.\r?\n$/);
+  assert.equal(pruned, 1);
 });

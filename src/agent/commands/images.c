@@ -3,6 +3,7 @@
  */
 
 #include "agent/commands/resource.h"
+#include "agent/commands/unused.h"
 #include "base/alloc.h"
 #include "base/map.h"
 #include "base/str.h"
@@ -48,7 +49,7 @@ static json_t *describe(const json_t *image, const struct usage *usage)
 
 static int advance_list(struct operation *op, struct error *err)
 {
-    static const struct resource_list list = {"/images/json", NULL, USAGE_IMAGES, describe};
+    static const struct resource_list list = {"/images/json", NULL, USAGE_IMAGES, describe, NULL};
 
     return resource_list_advance(op, &list, err);
 }
@@ -118,12 +119,12 @@ static json_int_t count_deleted(const json_t *entries, const json_t *images)
     return n;
 }
 
-enum prune_step { PRUNE_LIST, PRUNE_IMAGES, PRUNE_ANSWER };
+/* The first steps are those of a list: a dry run. */
+enum prune_step { PRUNE_LIST = LIST_ANSWER + 1, PRUNE_IMAGES, PRUNE_ANSWER };
 
 static const char *const prune_steps[] = {
-    [PRUNE_LIST] = "list",
-    [PRUNE_IMAGES] = "prune",
-    [PRUNE_ANSWER] = "answer",
+    [LIST_OBJECTS] = "objects", [LIST_CONTAINERS] = "containers", [LIST_ANSWER] = "names",
+    [PRUNE_LIST] = "list",      [PRUNE_IMAGES] = "prune",         [PRUNE_ANSWER] = "answer",
 };
 
 static int answer_prune(struct operation *op, struct error *err)
@@ -146,10 +147,17 @@ static int answer_prune(struct operation *op, struct error *err)
 
 static int advance_prune(struct operation *op, struct error *err)
 {
-    _cleanup_free_ char *filters = engine_query_escape("{\"dangling\":[\"false\"]}");
+    const struct resource_args *args = &resource_of(op)->args;
+    _cleanup_free_ char *filters = NULL;
     struct operation_request request = {0};
     int r;
 
+    if (args->is_dry_run) {
+        return resource_list_advance(op, args->dangling ? &unused_dangling_images : &unused_images,
+                                     err);
+    }
+    if (op->step == LIST_OBJECTS)
+        op->step = PRUNE_LIST;
     switch ((enum prune_step)op->step) {
     case PRUNE_LIST:
         request.path = xstrdup("/images/json");
@@ -158,6 +166,8 @@ static int advance_prune(struct operation *op, struct error *err)
         r = resource_read(op, JSON_ARRAY, &resource_of(op)->object, err);
         if (r < 0)
             return r;
+        filters = engine_query_escape(args->dangling ? "{\"dangling\":[\"true\"]}"
+                                                     : "{\"dangling\":[\"false\"]}");
         request.method = "POST";
         request.path = xasprintf("/images/prune?filters=%s", filters);
         return operation_ask(op, PRUNE_ANSWER, request, err);

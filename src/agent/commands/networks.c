@@ -3,6 +3,7 @@
  */
 
 #include "agent/commands/resource.h"
+#include "agent/commands/unused.h"
 #include "base/alloc.h"
 #include "base/str.h"
 #include "proto/json_text.h"
@@ -71,7 +72,7 @@ static json_t *describe(const json_t *network, const struct usage *usage)
 
 static int advance_list(struct operation *op, struct error *err)
 {
-    static const struct resource_list list = {"/networks", NULL, USAGE_NETWORKS, describe};
+    static const struct resource_list list = {"/networks", NULL, USAGE_NETWORKS, describe, NULL};
 
     return resource_list_advance(op, &list, err);
 }
@@ -153,11 +154,12 @@ const struct operation_type networks_create = {
     .advance = advance_create,
 };
 
-enum prune_step { PRUNE_NETWORKS, PRUNE_ANSWER };
+/* The first steps are those of a list: a dry run. */
+enum prune_step { PRUNE_NETWORKS = LIST_ANSWER + 1, PRUNE_ANSWER };
 
 static const char *const prune_steps[] = {
-    [PRUNE_NETWORKS] = "prune",
-    [PRUNE_ANSWER] = "answer",
+    [LIST_OBJECTS] = "objects", [LIST_CONTAINERS] = "containers", [LIST_ANSWER] = "names",
+    [PRUNE_NETWORKS] = "prune", [PRUNE_ANSWER] = "answer",
 };
 
 static int answer_prune(struct operation *op, struct error *err)
@@ -180,6 +182,10 @@ static int advance_prune(struct operation *op, struct error *err)
 {
     struct operation_request request = {0};
 
+    if (resource_of(op)->args.is_dry_run)
+        return resource_list_advance(op, &unused_networks, err);
+    if (op->step == LIST_OBJECTS)
+        op->step = PRUNE_NETWORKS;
     switch ((enum prune_step)op->step) {
     case PRUNE_NETWORKS:
         request.method = "POST";

@@ -70,11 +70,15 @@ static int answer_list(struct resource *f, const struct resource_list *list, str
     usage_init(&usage, list->usage, checked_text_span(&text));
     answer = json_array();
     for (size_t i = 0; i < json_array_size(objects); i++) {
-        if (json_array_append_new(answer, list->describe(json_array_get(objects, i), &usage)))
+        json_t *element = list->describe(json_array_get(objects, i), &usage);
+
+        if (element && json_array_append_new(answer, element) < 0)
             abort(); /* out of memory */
     }
     usage_done(&usage);
     checked_text_done(&text);
+    if (list->summarize)
+        answer = list->summarize(answer);
     return operation_answer(&f->base, answer);
 }
 

@@ -39,7 +39,10 @@ struct resource_list {
     const char *path;
     const char *member; /* the array in the reply; NULL: the reply is the array */
     enum usage_kind usage;
+    /* An element of the answer, or NULL to leave the object out. */
     json_t *(*describe)(const json_t *object, const struct usage *usage);
+    /* Makes the answer of the elements, which it takes; NULL: the elements are the answer. */
+    json_t *(*summarize)(json_t *elements);
 };
 enum resource_list_step { LIST_OBJECTS, LIST_CONTAINERS, LIST_ANSWER };
 extern const char *const resource_list_steps[];

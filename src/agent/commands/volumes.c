@@ -3,6 +3,7 @@
  */
 
 #include "agent/commands/resource.h"
+#include "agent/commands/unused.h"
 #include "base/alloc.h"
 #include "base/str.h"
 #include "proto/json_text.h"
@@ -38,7 +39,7 @@ static json_t *describe(const json_t *volume, const struct usage *usage)
 
 static int advance_list(struct operation *op, struct error *err)
 {
-    static const struct resource_list list = {"/volumes", "Volumes", USAGE_VOLUMES, describe};
+    static const struct resource_list list = {"/volumes", "Volumes", USAGE_VOLUMES, describe, NULL};
 
     return resource_list_advance(op, &list, err);
 }
@@ -122,12 +123,24 @@ const struct operation_type volumes_delete = {
     .advance = advance_delete,
 };
 
-enum prune_step { PRUNE_NEGOTIATE, PRUNE_VOLUMES, PRUNE_CHECK, PRUNE_ANSWER };
+/*
+ * The list of a dry run comes first; so it does before the removal of anonymous volumes, which are
+ * removed one by one, because not every engine can be asked for these alone.
+ */
+enum prune_step {
+    PRUNE_NEGOTIATE = LIST_ANSWER + 1,
+    PRUNE_BEGIN,
+    PRUNE_VOLUMES,
+    PRUNE_CHECK,
+    PRUNE_REMOVE,
+    PRUNE_REMOVED,
+    PRUNE_ANSWER,
+};
 
 static const char *const prune_steps[] = {
-    [PRUNE_NEGOTIATE] = "negotiate",
-    [PRUNE_VOLUMES] = "prune",
-    [PRUNE_CHECK] = "check",
+    [LIST_OBJECTS] = "objects",      [LIST_CONTAINERS] = "containers", [LIST_ANSWER] = "names",
+    [PRUNE_NEGOTIATE] = "negotiate", [PRUNE_BEGIN] = "begin",          [PRUNE_VOLUMES] = "prune",
+    [PRUNE_REMOVE] = "remove",       [PRUNE_REMOVED] = "removed",      [PRUNE_CHECK] = "check",
     [PRUNE_ANSWER] = "answer",
 };
 
@@ -169,14 +182,95 @@ static int answer_prune(struct operation *op, struct error *err)
     return operation_answer(op, answer);
 }
 
+static const struct resource_list *choose_list(const struct operation *op,
+                                               const struct resource_args *args)
+{
+    return args->anonymous ? unused_anonymous_volumes(op->o.engine) : &unused_volumes;
+}
+
+/* The answer of the list becomes the state of the removal: "left" are the names to remove. */
+static void begin_removal(struct resource *f)
+{
+    struct operation *op = &f->base;
+    json_t *answer = TAKE_PTR(op->result.fields);
+
+    (void)json_object_set(answer, "left", json_object_get(answer, "volumes_removed"));
+    json_text_set(answer, "volumes_removed", json_array());
+    json_decref(f->object);
+    f->object = answer;
+    op->step = PRUNE_REMOVE;
+}
+
+/* A volume that a new container uses stays; the space is unknown then. */
+static void note_removal(const struct resource *f)
+{
+    json_t *left = json_object_get(f->object, "left");
+    json_t *removed = json_object_get(f->object, "volumes_removed");
+
+    if (f->base.reply->code < 0) {
+        (void)json_object_del(f->object, "space_reclaimed");
+    } else if (json_array_append(removed, json_array_get(left, 0)) < 0) {
+        abort(); /* out of memory */
+    }
+    (void)json_array_remove(left, 0);
+}
+
+static json_t *make_removal_answer(struct resource *f)
+{
+    json_t *answer = TAKE_PTR(f->object);
+    size_t n = json_array_size(json_object_get(answer, "volumes_removed"));
+
+    (void)json_object_del(answer, "left");
+    json_text_set(answer, "removed_count", json_integer((json_int_t)n));
+    return answer;
+}
+
+/* Removes the next of the anonymous volumes, or ends. */
+static int remove_next(struct resource *f, struct error *err)
+{
+    const json_t *left = json_object_get(f->object, "left");
+    struct operation_request request = {.method = "DELETE", .accepts = -EBUSY};
+    _cleanup_free_ char *name = NULL;
+
+    if (json_array_size(left) == 0)
+        return operation_answer(&f->base, make_removal_answer(f));
+    name = engine_query_escape(json_string_value(json_array_get(left, 0)));
+    request.path = xasprintf("/volumes/%s?force=1", name); /* ignores one that was removed */
+    return operation_ask(&f->base, PRUNE_REMOVED, request, err);
+}
+
+/* The list of unused volumes: the whole answer of a dry run, else the first part of a removal. */
+static int advance_unused(struct operation *op, struct error *err)
+{
+    struct resource *f = resource_of(op);
+    int r = resource_list_advance(op, choose_list(op, &f->args), err);
+
+    if (r != OPERATION_ENDS || f->args.is_dry_run)
+        return r;
+    begin_removal(f);
+    return remove_next(f, err);
+}
+
 static int advance_prune(struct operation *op, struct error *err)
 {
+    struct resource *f = resource_of(op);
     struct operation_request request = {0};
 
+    if (op->step == LIST_OBJECTS)
+        op->step = PRUNE_NEGOTIATE;
+    if (op->step <= LIST_ANSWER)
+        return advance_unused(op, err);
     switch ((enum prune_step)op->step) {
     case PRUNE_NEGOTIATE: /* the next request depends on the API version of the engine */
         request.path = xstrdup("/_ping");
-        return operation_ask(op, PRUNE_VOLUMES, request, err);
+        return operation_ask(op, PRUNE_BEGIN, request, err);
+    case PRUNE_BEGIN:
+        if (f->args.anonymous || f->args.is_dry_run) {
+            op->step = LIST_OBJECTS;
+            return advance_unused(op, err);
+        }
+        op->step = PRUNE_VOLUMES;
+        _fallthrough_;
     case PRUNE_VOLUMES:
         request.method = "POST";
         request.path = make_prune_path(op);
@@ -190,6 +284,8 @@ static int advance_prune(struct operation *op, struct error *err)
         request.method = "POST"; /* an engine with the API of Docker, but not its filters */
         request.path = xstrdup("/volumes/prune");
         return operation_ask(op, PRUNE_ANSWER, request, err);
+    case PRUNE_REMOVED: note_removal(f); _fallthrough_;
+    case PRUNE_REMOVE: return remove_next(f, err);
     case PRUNE_ANSWER: return answer_prune(op, err);
     }
     return -EINVAL;

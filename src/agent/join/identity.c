@@ -53,6 +53,7 @@ static const struct {
     {"samples",                       true },
     {"log_stream",                    true },
     {ERROR_CODES_CAPABILITY,          true },
+    {PRUNE_OPTIONS_CAPABILITY,        true },
 };
 
 static void name_host(struct identity *id,

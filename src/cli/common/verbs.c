@@ -7,7 +7,8 @@
 static const struct verb *const containers[] = {
     &verb_ps,      &verb_logs,    &verb_exec,  &verb_start,   &verb_stop,
     &verb_restart, &verb_kill,    &verb_pause, &verb_unpause, &verb_rename,
-    &verb_rm,      &verb_inspect, &verb_stats, &verb_history, NULL,
+    &verb_rm,      &verb_inspect, &verb_stats, &verb_history, &verb_container_prune,
+    NULL,
 };
 
 static const struct verb *const hosts[] = {

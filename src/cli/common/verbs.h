@@ -51,6 +51,7 @@ extern const struct verb verb_pause;
 extern const struct verb verb_unpause;
 extern const struct verb verb_rename;
 extern const struct verb verb_rm;
+extern const struct verb verb_container_prune;
 extern const struct verb verb_inspect;
 extern const struct verb verb_stats;
 extern const struct verb verb_history;

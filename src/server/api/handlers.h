@@ -94,6 +94,9 @@ void container_logs_follow(struct api_call *call, uint64_t tail);
 
 /* resources.c; host_resource_ask is for operations without arguments */
 void host_resource_ask(struct api_call *call);
+void host_images_prune(struct api_call *call);
+void host_networks_prune(struct api_call *call);
+void host_volumes_prune(struct api_call *call);
 void host_image_delete(struct api_call *call);
 void host_network_create(struct api_call *call);
 void host_network_delete(struct api_call *call);

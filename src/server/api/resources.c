@@ -44,6 +44,7 @@ static const struct question {
 struct asking {
     struct api_call *call;
     enum operation_id operation;
+    bool is_dry_run;
     char *host_id;
 };
 
@@ -76,11 +77,15 @@ static void on_reply(void *owner, const struct command_result *r)
     enum operation_id operation = a->operation;
     const struct question *q = &questions[operation];
     const struct fleet_host *h = fleet_find_host(call->api->o.fleet, a->host_id);
+    enum resource_shape shape = a->is_dry_run && operation == OPERATION_PRUNE_IMAGES
+                                    ? SHAPE_UNUSED_IMAGES
+                                    : q->shape;
+    bool is_change = operation_spec(operation)->effect != EFFECT_READS && !a->is_dry_run;
     json_t *body = NULL;
 
     free(a->host_id);
     free(a);
-    if (operation_spec(operation)->effect != EFFECT_READS)
+    if (is_change)
         record(call, h, r);
     if (h && q->answer == ANSWER_DELETED) /* containers may have been disconnected from a network */
         sessions_refresh(call->api->o.sessions, h->agent.id);
@@ -89,8 +94,8 @@ static void on_reply(void *owner, const struct command_result *r)
         return;
     }
     switch (q->answer) {
-    case ANSWER_LIST: body = resource_json_list(q->shape, r->result); break;
-    case ANSWER_OBJECT: body = resource_json(q->shape, r->result); break;
+    case ANSWER_LIST: body = resource_json_list(shape, r->result); break;
+    case ANSWER_OBJECT: body = resource_json(shape, r->result); break;
     case ANSWER_DELETED: body = json_pack("{s:b}", "success", 1); break;
     }
     if (!body) {
@@ -132,6 +137,7 @@ static void send_question(struct api_call *call,
 
     a->call = call;
     a->operation = operation;
+    a->is_dry_run = json_is_true(json_object_get(payload, "dry_run"));
     a->host_id = xstrdup(h->row.id);
     api_agent_ask(call, h,
                   &(struct api_operation){.operation = operation,
@@ -175,6 +181,60 @@ static void ask_delete(struct api_call *call, const char *member)
 void host_resource_ask(struct api_call *call)
 {
     ask(call, json_object(), -EINVAL);
+}
+
+/* Fills the payload with what agents of all eras do not do by themselves. */
+static int read_prune(const struct api_call *call,
+                      const char *few, /* the member for `all` = false; NULL: there is none */
+                      json_t *payload,
+                      struct error *err)
+{
+    bool is_all = true, is_dry_run = false;
+    int r = few ? api_query_bool(call, "all", true, &is_all, err) : 0;
+
+    if (r == 0)
+        r = api_query_bool(call, "dry_run", false, &is_dry_run, err);
+    if (r == 0 && !is_all)
+        (void)json_object_set_new(payload, few, json_true());
+    if (r == 0 && is_dry_run)
+        (void)json_object_set_new(payload, "dry_run", json_true());
+    return r;
+}
+
+/* An agent without the capability would ignore the options and remove everything. */
+static void ask_prune(struct api_call *call, const char *few)
+{
+    const struct fleet_host *h = api_agent_host(call);
+    json_auto_t *payload = json_object();
+    struct error err = ERROR_INIT;
+
+    if (!h)
+        return;
+    if (read_prune(call, few, payload, &err) < 0) {
+        api_fail_error(call, &err);
+    } else if (json_object_size(payload) > 0 && !fleet_host_can(h, PRUNE_OPTIONS_CAPABILITY)) {
+        api_fail_code(call, CODE_UNKNOWN_OPERATION,
+                      "The agent of host %s is too old for this: it can only remove everything "
+                      "that is unused. Update the agent",
+                      h->row.name);
+    } else {
+        ask(call, json_incref(payload), -EINVAL);
+    }
+}
+
+void host_images_prune(struct api_call *call)
+{
+    ask_prune(call, "dangling");
+}
+
+void host_networks_prune(struct api_call *call)
+{
+    ask_prune(call, NULL);
+}
+
+void host_volumes_prune(struct api_call *call)
+{
+    ask_prune(call, "anonymous");
 }
 
 void host_image_delete(struct api_call *call)

@@ -8,6 +8,7 @@ enum member_type {
     MEMBER_END,
     MEMBER_TEXT,
     MEMBER_NUMBER,
+    MEMBER_NUMBER_OR_NULL, /* null if it is absent */
     MEMBER_FLAG,
     MEMBER_TEXTS,
     MEMBER_USERS,  /* [{"id", "name"}] */
@@ -51,12 +52,15 @@ static const struct member shapes[][MAX_MEMBERS + 1] = {
                      {"in_use", MEMBER_FLAG},
                      {"scope", MEMBER_TEXT},
                      {"labels", MEMBER_LABELS}},
-    [SHAPE_PRUNED_IMAGES] = {{"removed_count", MEMBER_NUMBER},   {"space_reclaimed", MEMBER_NUMBER}            },
+    [SHAPE_PRUNED_IMAGES] = {{"removed_count", MEMBER_NUMBER},     {"space_reclaimed", MEMBER_NUMBER}            },
     [SHAPE_PRUNED_NETWORKS] = {{"removed_count", MEMBER_NUMBER},
                      {"networks_removed", MEMBER_TEXTS}      },
     [SHAPE_PRUNED_VOLUMES] = {{"removed_count", MEMBER_NUMBER},
-                     {"space_reclaimed", MEMBER_NUMBER},
+                     {"space_reclaimed", MEMBER_NUMBER_OR_NULL},
                      {"volumes_removed", MEMBER_TEXTS}                       },
+    [SHAPE_UNUSED_IMAGES] = {{"removed_count", MEMBER_NUMBER},
+                     {"space_reclaimed", MEMBER_NUMBER},
+                     {"images_removed", MEMBER_TEXTS}             },
 };
 
 static json_t *make_text(const json_t *v)
@@ -118,6 +122,7 @@ static json_t *make_member(enum member_type type, const json_t *v)
     switch (type) {
     case MEMBER_TEXT: return make_text(v);
     case MEMBER_NUMBER: return make_number(v);
+    case MEMBER_NUMBER_OR_NULL: return json_is_number(v) ? make_number(v) : json_null();
     case MEMBER_FLAG: return json_boolean(json_is_true(v));
     case MEMBER_TEXTS: return make_texts(v);
     case MEMBER_USERS: return make_users(v);

@@ -14,6 +14,7 @@ enum resource_shape {
     SHAPE_PRUNED_IMAGES,
     SHAPE_PRUNED_NETWORKS,
     SHAPE_PRUNED_VOLUMES,
+    SHAPE_UNUSED_IMAGES, /* of a dry run */
 };
 
 /* Returns NULL if `v` is not an object. */
