@@ -33,6 +33,11 @@ bool container_is_on_host(const json_t *c, const char *host)
            (*host && str_starts_with(member_text(c, "host_id"), host));
 }
 
+bool container_engine_is_down(const json_t *o, const char *member)
+{
+    return str_starts_with(member_text(o, member), "the engine does not answer");
+}
+
 struct reference {
     const char *host;  /* NULL: any */
     const char *word;  /* name, id or the beginning of an id */

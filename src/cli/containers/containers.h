@@ -20,6 +20,9 @@
  */
 bool container_is_on_host(const json_t *c, const char *host);
 
+/* Whether the error of the host, in this member, is that its engine does not answer. */
+bool container_engine_is_down(const json_t *o, const char *member);
+
 /* GET /api/containers. *ret is the caller's: an array of objects. */
 int containers_fetch(struct client *c, json_t **ret, struct error *err) _nodiscard_;
 

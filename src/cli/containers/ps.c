@@ -81,12 +81,36 @@ static bool is_host_offline(const json_t *c)
     return json_is_false(json_object_get(c, "host_online"));
 }
 
+/* The state is the last known one; "" if it is up to date. */
+static const char *find_mark(const json_t *c)
+{
+    if (is_host_offline(c))
+        return " (host offline)";
+    return container_engine_is_down(c, "host_error") ? " (engine down)" : "";
+}
+
+/*
+ * The engine's words, with the uptime of now: a list is read once a minute, and not at all while
+ * the engine is down. To be freed.
+ */
+static char *format_state(const json_t *c, int64_t now_ms)
+{
+    const char *text = member_text(c, "status_text"), *suffix = strstr(text, " (");
+    _cleanup_free_ char *uptime = NULL;
+    int64_t ns;
+
+    if (!str_starts_with(text, "Up ") || time_parse_ns(member_text(c, "started_at"), &ns) < 0 ||
+        now_ms < ns / 1000000)
+        return xstrdup(*text ? text : member_text(c, "state"));
+    uptime = text_duration((now_ms - ns / 1000000) / 1000);
+    return xasprintf("Up %s%s", uptime, suffix ? suffix : "");
+}
+
 static char *format_status(const json_t *c)
 {
-    const char *text = member_text(c, "status_text");
+    _cleanup_free_ char *state = format_state(c, time_utc_ms());
 
-    return xasprintf("%s%s", *text ? text : member_text(c, "state"),
-                     is_host_offline(c) ? " (host offline)" : "");
+    return xasprintf("%s%s", state, find_mark(c));
 }
 
 static enum table_colour choose_state_colour(const json_t *c)

@@ -9,6 +9,7 @@
 #include "cli/common/member.h"
 #include "cli/common/output.h"
 #include "cli/common/verbs.h"
+#include "cli/containers/containers.h"
 
 struct hosts_options {
     struct listing_options listing;
@@ -29,9 +30,25 @@ static char *format_id(const json_t *host, const void *owner)
     return xstrndup(member_text(host, "id"), 12);
 }
 
+static bool is_online(const json_t *host)
+{
+    return str_eq(member_text(host, "status"), "online");
+}
+
+/* The agent may be connected while its engine is not, or report another failure. */
+static char *format_status(const json_t *host, const void *owner)
+{
+    (void)owner;
+    if (is_online(host) && container_engine_is_down(host, "error"))
+        return xstrdup("engine down");
+    if (is_online(host) && *member_text(host, "error"))
+        return xstrdup("online (error)");
+    return xstrdup(member_text(host, "status"));
+}
+
 static enum table_colour choose_status_colour(const json_t *host)
 {
-    return str_eq(member_text(host, "status"), "online") ? COLOUR_GREEN : COLOUR_RED;
+    return is_online(host) && !*member_text(host, "error") ? COLOUR_GREEN : COLOUR_RED;
 }
 
 static char *format_agent(const json_t *host, const void *owner)
@@ -84,7 +101,7 @@ static char *format_reasons(const json_t *host, const void *owner)
 static const struct listing_column columns[] = {
     {"HOST ID",    NULL,              format_id,      NULL                },
     {"NAME",       "name",            NULL,           NULL                },
-    {"STATUS",     "status",          NULL,           choose_status_colour},
+    {"STATUS",     NULL,              format_status,  choose_status_colour},
     {"CONTAINERS", "container_count", NULL,           NULL                },
     {"OS",         "os_version",      NULL,           NULL                },
     {"DOCKER",     "docker_version",  NULL,           NULL                },
@@ -117,7 +134,7 @@ static void describe(const json_t *host, json_t *rows)
 
     listing_set_field(o, "ID", format_id(host, NULL));
     listing_set_field(o, "Name", xstrdup(member_text(host, "name")));
-    listing_set_field(o, "Status", xstrdup(member_text(host, "status")));
+    listing_set_field(o, "Status", format_status(host, NULL));
     listing_set_field(o, "Containers",
                       xasprintf("%lld", (long long)member_integer(host, "container_count")));
     listing_set_field(o, "OS", xstrdup(member_text(host, "os_version")));

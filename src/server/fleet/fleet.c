@@ -271,6 +271,12 @@ static bool is_same(const struct fleet_container *c, const char *text)
     return memcmp(digest, c->element_digest, sizeof(digest)) == 0;
 }
 
+/* A container that has ended uses nothing: its last sample would be shown for ever. */
+static bool has_processes(const struct fleet_container *c)
+{
+    return !str_eq(c->state, "exited") && !str_eq(c->state, "restarting");
+}
+
 static bool has_room(const struct fleet_host *h, size_t more, size_t less)
 {
     return h->cost - less + more <= FLEET_MAX_HOST_COST &&
@@ -315,7 +321,7 @@ static bool put_element(struct fleet_host *h, json_t *element)
         return false;
 
     c->is_seen = true;
-    if (old) {
+    if (old && has_processes(c)) {
         c->sample = old->sample;
         c->own_sample_version = old->own_sample_version;
     }
@@ -469,6 +475,8 @@ bool fleet_put_sample(struct fleet_host *h,
     if (!c && (strlen(container_id) != 12 || fleet_find_container(h, container_id, &c) < 0))
         return false;
 
+    if (!has_processes(c))
+        return true; /* it was measured before the end, or the list is a moment behind */
     rate = compute_net_rate(&c->sample, s);
     c->sample = *s;
     c->sample.net_bytes_per_sec = rate;

@@ -164,7 +164,7 @@ void fleet_set_trouble(struct fleet_host *h, const char *trouble); /* copied; NU
 /*
  * Applies a complete list (an array of list_containers elements). Returns the number of elements
  * that were skipped, because they could not be decoded or the host is full. Containers that
- * remain keep their newest sample.
+ * remain keep their newest sample, unless they have ended.
  */
 size_t fleet_apply_snapshot(struct fleet_host *h, const json_t *containers, int64_t now_ms);
 /* Applies new and changed elements, and removed ids; both may be NULL. Returns as above. */

@@ -269,9 +269,25 @@ static void test_newest_sample_is_kept(void **state)
     assert_int_equal(c->sample.memory_usage, 99);
     assert_false(fleet_put_sample(h, 0, "one", &s)); /* samples have ids, not names */
 
-    apply_snapshot(h, json_pack("[o]", element(ID_C, "/one", "exited")), 2);
+    apply_snapshot(h, json_pack("[o]", element(ID_C, "/one", "paused")), 2);
     assert_int_equal(fleet_find_container(h, ID_C, &c), 0);
     assert_int_equal(c->sample.memory_usage, 99);
+}
+
+/* The last sample of a container is not shown for ever, nor one that arrives after its end. */
+static void test_ended_container_has_no_sample(void **state)
+{
+    struct fleet_host *h = add_host(state);
+    struct fleet_container *c = NULL;
+    const struct fleet_sample s = {.sampled_at_ms = 7, .memory_usage = 99};
+
+    apply_snapshot(h, json_pack("[o]", element(ID_C, "/one", "running")), 1);
+    assert_true(fleet_put_sample(h, 0, ID_C, &s));
+    apply_snapshot(h, json_pack("[o]", element(ID_C, "/one", "exited")), 2);
+    assert_int_equal(fleet_find_container(h, ID_C, &c), 0);
+    assert_int_equal(c->sample.sampled_at_ms, 0);
+    assert_true(fleet_put_sample(h, 0, ID_C, &s));
+    assert_int_equal(c->sample.sampled_at_ms, 0);
 }
 
 static void test_net_rate_is_computed_from_counters(void **state)
@@ -435,6 +451,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_containers_beyond_the_limit_are_skipped, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_ended_container_has_no_sample, setup, teardown),
         cmocka_unit_test_setup_teardown(test_newest_sample_is_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(test_net_rate_is_computed_from_counters, setup, teardown),
         cmocka_unit_test_setup_teardown(test_candidates_are_copied, setup, teardown),

@@ -105,6 +105,10 @@ static void refine_die(const struct msg_container_event *m, struct event *e, jso
 {
     int64_t code = parse_exit_code(m);
 
+    /* The model may not show yet that it was started, or show its end already. */
+    if (e->old_state && !str_eq(e->old_state, "paused"))
+        set_text(&e->old_state, xstrdup("running"));
+
     json_text_set(details, "exit_code", json_integer(code));
     if (code == 0) {
         set_text(&e->type, xstrdup("stopped"));

@@ -160,6 +160,18 @@ static void test_old_state_is_that_of_the_model(void **state)
     assert_string_equal(e.container_name, "0123456789ab"); /* the event has no name */
 }
 
+/* A container that has died was running, even if the model is a moment behind, or ahead. */
+static void test_old_state_of_a_death(void **state)
+{
+    _cleanup_(event_done) struct event e = {0};
+    json_t *list = json_pack("[{s:s, s:s}]", "Id", ID, "State", "exited");
+
+    assert_int_equal(fleet_apply_snapshot(fleet_find_host(*state, "h1"), list, 1), 0);
+    json_decref(list);
+    assert_true(make_event(*state, "{\"action\":\"die\"}", &e));
+    assert_string_equal(e.old_state, "running");
+}
+
 static void test_invalid_container_id_is_refused(void **state)
 {
     static const char *const ids[] = {"../../etc", "\xc3\xa9\xc3\xa9", "a b", "-x"};
@@ -182,6 +194,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_invalid_times_are_replaced_by_the_present, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_old_state_is_that_of_the_model, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_old_state_of_a_death, setup, teardown),
         cmocka_unit_test_setup_teardown(test_invalid_container_id_is_refused, setup, teardown),
     };
 

@@ -282,8 +282,9 @@ void container_host_write(struct buf *out, struct fleet_host *h)
     if (!h->named.text || h->named_version != h->version) {
         free(h->named.text);
         json_open_text(&h->named,
-                       json_pack("{s:s, s:o, s:b}", "host_id", h->row.id, "host_name",
-                                 json_value_string(h->row.name), "host_online", h->is_online));
+                       json_pack("{s:s, s:o, s:b, s:o}", "host_id", h->row.id, "host_name",
+                                 json_value_string(h->row.name), "host_online", h->is_online,
+                                 "host_error", json_value_string(h->trouble)));
         h->named.text[0] = ','; /* it continues an open object */
         h->named_version = h->version;
     }

@@ -177,6 +177,11 @@ static void test_texts_follow_the_host(void **state)
     fleet_set_online(f->fleet, f->host, true, 2);
     o = written(f, false);
     assert_member(o, "host_online", "true");
+    assert_member(o, "host_error", "null");
+    json_decref(o);
+    fleet_set_trouble(f->host, "the engine does not answer: x");
+    o = written(f, false);
+    assert_member(o, "host_error", "\"the engine does not answer: x\"");
     json_decref(o);
 }
 

@@ -1,0 +1,62 @@
+// An engine that does not answer is seen in every list, and the state of its containers is marked as old.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { Server, dockmon } from './lib/dockmon.mjs';
+import { HandAgent, containerElement } from './lib/hand-agent.mjs';
+import { eventually } from './lib/wait.mjs';
+
+let server, admin, hand, element;
+
+before(async () => {
+  server = await Server.start();
+  admin = await server.client('admin');
+  hand = new HandAgent(server, { hostname: 'web1' });
+  element = containerElement({
+    name: 'web', Status: 'Up 2 hours (healthy)', StartedAt: new Date(Date.now() - 250_000).toISOString(),
+  });
+  hand.containers = [element];
+  assert.equal((await hand.connect(await server.token())).type, 'auth_success');
+  await admin.container('web');
+});
+
+after(async () => {
+  await hand?.close();
+  await server?.remove();
+});
+
+async function shown(...args) {
+  const r = await dockmon(server, admin.key, args);
+
+  assert.equal(r.code, 0, r.stderr);
+  return r.stdout;
+}
+
+test('ps shows the uptime of now, not that of the last list', async () => {
+  assert.match(await shown('ps'), /Up 4 minutes \(healthy\) /);
+});
+
+test('hosts and ps say that the engine is down, and no longer when it answers', async () => {
+  hand.event('engine_state', { error: 'the engine does not answer: connection refused' });
+  await eventually(async () => /engine down/.test(await shown('hosts')));
+  assert.match(await shown('ps'), /Up 4 minutes \(healthy\) \(engine down\)/);
+  assert.match((await admin.container('web')).host_error, /does not answer/);
+  hand.event('engine_state', { error: null });
+  await eventually(async () => !/engine down/.test(await shown('hosts')));
+  assert.doesNotMatch(await shown('ps'), /engine down/);
+});
+
+test('a container that has ended has no samples', async () => {
+  const sample = { container_id: element.Id, container_name: 'web', cpu_percent: 12.5, memory_usage: 1000, memory_limit: 2000, memory_percent: 50, network_rx: 1, network_tx: 1, disk_read: 0, disk_write: 0 };
+
+  await eventually(async () => {
+    hand.event('container_stats', sample);
+    return (await admin.container('web')).cpu_percent === 12.5;
+  });
+  hand.containers = [{ ...element, State: 'exited', Status: 'Exited (0) 1 second ago' }];
+  const c = await eventually(async () => {
+    hand.event('container_stats', sample);
+    const now = await admin.container('web');
+    return now.state === 'exited' && now;
+  });
+  assert.deepEqual([c.cpu_percent, c.memory_usage, c.network_rx], [null, null, null]);
+});
