@@ -65,6 +65,8 @@ static const struct {
     {CODE_NO_AGENT,                 "no_agent",                 -ENOENT,       404},
     {CODE_NO_SUCH_AGENT,            "no_such_agent",            -ENOENT,       404},
     {CODE_WRONG_CREDENTIALS,        "wrong_credentials",        -ENOKEY,       401},
+    {CODE_INVALID_API_KEY,          "invalid_api_key",          -ENOKEY,       401},
+    {CODE_ROLE_REQUIRED,            "role_required",            -EACCES,       403},
     {CODE_WRONG_PASSWORD,           "wrong_password",           -ENOKEY,       400},
     {CODE_PASSWORD_CHANGE_REQUIRED, "password_change_required", -EACCES,       403},
     {CODE_ADDRESS_NOT_ALLOWED,      "address_not_allowed",      -EACCES,       403},

@@ -1,13 +1,15 @@
 // The CLI and its server: which address it talks to, what it sends there, and which settings belong to whom.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { cleanups } from './lib/cleanup.mjs';
-import { bin, dockmon, temporaryDirectory } from './lib/dockmon.mjs';
+import { Client, Server, bin, dockmon, temporaryDirectory } from './lib/dockmon.mjs';
 import { run } from './lib/process.mjs';
+import { eventually } from './lib/wait.mjs';
 
 const later = cleanups();
 let wire, url;
@@ -98,4 +100,93 @@ test('a configuration file that others can write is refused, and one that they c
   assert.ok(r.stderr.includes(`other users can read ${file}`), r.stderr);
   assert.match(r.stderr, /cannot talk/);
   assert.equal(await readFile(file, 'utf8'), text);
+});
+
+const PASSWORD = 'correct horse';
+
+async function sessionOf(server, username, password) {
+  const c = new Client(server);
+  const r = await c.fetch('POST', '/api/v2/auth/login', { body: { username, password } });
+  assert.equal(r.status, 200);
+  c.cookie = r.headers.get('set-cookie').split(';')[0];
+  return c;
+}
+
+// A server with the user vera, a viewer, whose password needs no change.
+async function serverWithUsers() {
+  const server = await Server.start();
+  later(() => server.remove());
+  const admin = await server.client('admin');
+  const { password } = await admin.post('/api/v2/users', { username: 'vera', role: 'viewer' });
+  const session = await sessionOf(server, 'vera', password);
+  await session.post('/api/v2/auth/change-password', { current_password: password, new_password: PASSWORD });
+  return { server, admin };
+}
+
+test('a login replaces the key of the one before; logout ends it', async () => {
+  const { server, admin } = await serverWithUsers();
+  const { file, cli } = await home();
+  const env = { DOCKMON_URL: server.url };
+  const log_in = async () => {
+    const r = await cli(['login', '-u', 'vera', '--password-stdin'], { env, input: `${PASSWORD}\n` });
+    assert.equal(r.code, 0, r.stderr);
+    assert.doesNotMatch(r.stderr, /no API key could be created/);
+    return /DOCKMON_API_KEY=(\S+)/.exec(await readFile(file, 'utf8'))[1];
+  };
+  const keys = async () => (await admin.get('/api/v2/api-keys')).filter((k) => k.name.startsWith('dockmon CLI'));
+  const first = await log_in();
+  assert.equal((await keys()).length, 1);
+  const second = await log_in();
+  assert.notEqual(second, first);
+  assert.equal((await keys()).length, 1, 'the first key was replaced');
+  assert.match((await cli(['ps'], { env: { ...env, DOCKMON_API_KEY: first } })).stderr, /This API key is not valid; log in with/);
+
+  // A key with which another was created is kept, because that one would end with it.
+  assert.equal((await cli(['apikey', 'create', 'child'])).code, 0);
+  await log_in();
+  assert.ok((await admin.get('/api/v2/api-keys')).some((k) => k.name === 'child'));
+
+  const out = await cli(['logout']);
+  assert.equal(out.code, 0, out.stderr);
+  assert.match(out.stdout, new RegExp(`Logged out of ${server.url}`));
+  assert.equal((await keys()).length, 1, 'only the kept one is left');
+  const text = await readFile(file, 'utf8');
+  assert.match(text, new RegExp(`DOCKMON_URL=${server.url}`));
+  assert.doesNotMatch(text, /API_KEY|SESSION/);
+  assert.match((await cli(['ps'])).stderr, /log in/);
+  assert.match((await cli(['logout'])).stdout, /Not logged in/);
+});
+
+test('a refusal names the operation, the role and the user', async () => {
+  const { server } = await serverWithUsers();
+  const session = await sessionOf(server, 'vera', PASSWORD);
+  const refused = await session.fetch('POST', '/api/hosts/x/containers/y/restart', { body: {} });
+  assert.equal(refused.status, 403);
+  assert.deepEqual(await refused.json(), { detail: 'restart needs the role operator; vera is a viewer', code: 'role_required' });
+});
+
+test('a short or mistyped new password is asked for again', async () => {
+  const server = await Server.start();
+  later(() => server.remove());
+  const { cli } = await home();
+  const initial = await server.adminPassword();
+  const child = spawn('script', ['-qec', `${bin('dockmon')} login -u admin ${server.url}`, '/dev/null'], {
+    env: { ...process.env, SHELL: '/bin/sh', XDG_CONFIG_HOME: await temporaryDirectory(), DOCKMON_URL: '', DOCKMON_API_KEY: '' },
+  });
+  later(() => child.kill());
+  let text = '';
+  child.stdout.on('data', (data) => (text += data));
+  const says = async (pattern) => {
+    await eventually(() => pattern.test(text), { timeout: 60000, what: `${pattern} in ${JSON.stringify(text)}` });
+    text = '';
+  };
+  for (const [question, word] of [
+    [/Password: /, initial], [/New password: /, 'short'], [/8 to 128 characters[^]*New password: /, PASSWORD], [/Repeat/, 'other'],
+    [/differ[^]*New password: /, PASSWORD], [/Repeat/, PASSWORD],
+  ]) {
+    await says(question);
+    child.stdin.write(`${word}\r`);
+  }
+  await says(/Logged in/);
+  assert.equal((await cli(['version'], { env: { DOCKMON_URL: server.url } })).code, 0);
 });

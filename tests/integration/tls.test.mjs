@@ -202,6 +202,17 @@ test('the CLI refuses an unknown certificate, and login asks once', async () => 
   assert.equal(again.code, 0, again.stderr);
   assert.match(await readFile(join(env.HOME, '.config/dockmon/config'), 'utf8'), new RegExp(`DOCKMON_PIN=${pin}`));
 
+  // The remembered key is not asked about again, and another one is refused before anything is typed or sent.
+  const file = join(env.HOME, '.config/dockmon/config');
+  const silent = await dockmon(null, null, ['login', '--api-key', key, server.url], { env });
+  assert.equal(silent.code, 0, silent.stderr);
+  const saved = await readFile(file, 'utf8');
+  await writeFile(file, saved.replace(pin, OTHER_PIN), { mode: 0o600 });
+  const changed = await run('script', ['-qec', `${bin('dockmon')} login ${server.url}`, '/dev/null'], { env: { ...env, DOCKMON_URL: '' }, input: 'admin\nsecret\n' });
+  assert.match(changed.stdout, new RegExp(`is not the pinned one, so nothing was sent: expected ${OTHER_PIN}, found ${pin}`));
+  assert.doesNotMatch(changed.stdout, /User|Password|\[y\/N\]/);
+  await writeFile(file, saved, { mode: 0o600 });
+
   const given = await dockmon(null, null, ['login', '--pin', pin, '--api-key', key, server.url], { env });
   assert.equal(given.code, 0, given.stderr);
   const plain = await dockmon(null, null, ['login', '--pin', pin, '--api-key', key, server.url.replace('https', 'http')], { env });

@@ -17,6 +17,7 @@
 #include "cli/accounts/login.h"
 #include "base/alloc.h"
 #include "base/str.h"
+#include "cli/accounts/login_key.h"
 #include "cli/accounts/new_password.h"
 #include "cli/common/member.h"
 #include "cli/common/output.h"
@@ -27,7 +28,6 @@
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/utsname.h>
 
 struct login_options {
     const char *user, *api_key, *ca_file, *pin;
@@ -126,25 +126,17 @@ static int use_key(const struct login_options *o, struct config *config, struct 
  * Replaces the session by an API key: a session ends after a day. If no key is issued, prints the
  * reason and keeps the session.
  */
-static void exchange_session(struct config *config, const char *role)
+static void exchange_session(struct config *config, const char *user, const char *role)
 {
     _cleanup_(client_closep) struct client *c = NULL;
-    struct utsname machine = {0};
     struct error err = ERROR_INIT;
-    json_auto_t *answer = NULL;
-    _cleanup_free_ char *name = NULL;
 
-    (void)uname(&machine); /* fails only for an invalid pointer */
-    name = xasprintf("dockmon CLI on %.40s", machine.nodename);
     if (client_open(&c, config, &err) < 0 ||
-        client_send(c, "POST", xstrdup("/api/v2/api-keys"),
-                    json_pack("{s:s, s:s}", "name", name, "role", role), &answer, &err) < 0 ||
-        *member_text(answer, "key") == '\0') {
+        login_key_create(c, user, role, &config->api_key, &err) < 0) {
         output_note("(no API key could be created, so this login ends with the session: %s)",
                     err.msg);
         return;
     }
-    config->api_key = xstrdup(member_text(answer, "key"));
     login_close_session(c);
     prompt_free_secret(TAKE_PTR(config->session));
 }
@@ -232,7 +224,7 @@ static int use_password(const struct login_options *o, struct config *config, st
         if (r <= 0)
             return r;
     }
-    exchange_session(config, member_text(who, "role"));
+    exchange_session(config, member_text(who, "username"), member_text(who, "role"));
     output_line("Logged in to %s as %s (%s).", config->url, member_text(who, "username"),
                 member_text(who, "role"));
     return 0;

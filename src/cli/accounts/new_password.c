@@ -2,25 +2,49 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "cli/accounts/login.h"
+#include "cli/common/output.h"
 #include "cli/common/prompt.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+
+#define MIN_PASSWORD 8 /* the limits of the server */
+#define MAX_PASSWORD 128
+#define MAX_ATTEMPTS 3
+
+/* The reason why the server would refuse the password; NULL: none. */
+static const char *find_fault(const char *password)
+{
+    size_t n;
+
+    if (!str_is_utf8(password, strlen(password)))
+        return "it must be UTF-8";
+    n = str_code_points(password);
+    return n < MIN_PASSWORD || n > MAX_PASSWORD ? "it must have 8 to 128 characters" : NULL;
+}
 
 int new_password_ask(char **ret, struct error *err)
 {
-    _cleanup_(prompt_free_secretp) char *first = NULL, *second = NULL;
-    int r;
+    for (int attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+        _cleanup_(prompt_free_secretp) char *first = NULL, *second = NULL;
+        const char *fault = NULL;
+        int r = prompt_line("New password: ", true, &first, err);
 
-    r = prompt_line("New password: ", true, &first, err);
-    if (r == 0)
-        r = prompt_line("Repeat the new password: ", true, &second, err);
-    if (r < 0)
-        return r;
-    if (!str_eq(first, second))
-        return error_set(err, -EINVAL, "the two passwords differ");
-    *ret = TAKE_PTR(first);
-    return 0;
+        if (r == 0)
+            fault = find_fault(first);
+        if (r == 0 && !fault)
+            r = prompt_line("Repeat the new password: ", true, &second, err);
+        if (r < 0)
+            return r;
+        if (!fault && str_eq(first, second)) {
+            *ret = TAKE_PTR(first);
+            return 0;
+        }
+        output_note("The password was not changed: %s. Try again.",
+                    fault ? fault : "the two passwords differ");
+    }
+    return error_set(err, -EINVAL, "no new password after %d attempts", MAX_ATTEMPTS);
 }
 
 int new_password_send(struct client *c, const struct new_password *change, struct error *err)

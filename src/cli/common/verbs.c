@@ -37,10 +37,7 @@ static const struct verb *const users[] = {
 };
 
 static const struct verb *const program[] = {
-    &verb_login,
-    &verb_version,
-    &verb_completion,
-    NULL,
+    &verb_login, &verb_logout, &verb_version, &verb_completion, NULL,
 };
 
 const struct verb_section verb_sections[] = {

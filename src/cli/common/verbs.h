@@ -38,7 +38,7 @@ const struct verb *verb_find(const char *const *words, size_t n, size_t *ret_wor
 typedef void (*verb_fn)(void *owner, const char *second, const struct verb *verb);
 size_t verb_each_of_group(const char *group, verb_fn each, void *owner);
 
-extern const struct verb verb_login;
+extern const struct verb verb_login, verb_logout;
 extern const struct verb verb_hosts;
 extern const struct verb verb_ps;
 extern const struct verb verb_logs;

@@ -90,6 +90,23 @@ static struct api_call *call_new(struct api *a, const struct http_request *r, st
     return call;
 }
 
+/* "restart needs the role operator; vera is a viewer" */
+static void refuse_role(struct api_call *call, const struct route *route)
+{
+    static const char *const roles[] = {
+        [ROLE_NONE] = "without a role",
+        [ROLE_VIEWER] = "a viewer",
+        [ROLE_OPERATOR] = "an operator",
+        [ROLE_ADMIN] = "an admin",
+    };
+    const char *operation = route->operation ? operation_spec(route->operation)->name : NULL;
+    _cleanup_free_ char *path = xasprintf("%s %s", route->method, route->pattern);
+
+    api_fail_code(call, CODE_ROLE_REQUIRED, "%s needs the role %s; %s is %s",
+                  operation ? operation : path, role_name(route->role), call->who.name,
+                  roles[call->who.role]);
+}
+
 static void on_identity(void *owner, int code, const struct identity *who)
 {
     struct api_call *call = owner;
@@ -103,6 +120,10 @@ static void on_identity(void *owner, int code, const struct identity *who)
         api_fail_code(call, CODE_ADDRESS_NOT_ALLOWED,
                       "Permission denied: the API key %s may not be used from %s", who->name,
                       call->peer);
+        return;
+    }
+    if (code == -ENOKEY && call->credentials->bearer) {
+        api_fail_default(call, CODE_INVALID_API_KEY);
         return;
     }
     if (code < 0) {
@@ -123,9 +144,7 @@ static void on_identity(void *owner, int code, const struct identity *who)
         return;
     }
     if (who->role < route->role) {
-        api_fail(call, -EACCES, "Permission denied: %s %s requires the role %s; %s has %s",
-                 route->method, route->pattern, role_name(route->role), who->name,
-                 role_name(who->role));
+        refuse_role(call, route);
         return;
     }
     if (api_resolve_host(call) && scope_check(call))
