@@ -66,6 +66,16 @@ static void add_online(json_t *list, const json_t *all, bool notes_others)
     }
 }
 
+/* Such a name is refused now, but older servers took it. */
+static bool is_named_all(const json_t *all)
+{
+    for (size_t i = 0; i < json_array_size(all); i++) {
+        if (str_eq(member_text(json_array_get(all, i), "name"), "all"))
+            return true;
+    }
+    return false;
+}
+
 int hosts_select(const json_t *all,
                  const struct args_list *wanted,
                  enum hosts_default by_default,
@@ -77,6 +87,11 @@ int hosts_select(const json_t *all,
     int r;
 
     for (size_t i = 0; i < wanted->n; i++) {
+        if (str_eq(wanted->items[i], "all") && is_named_all(all)) {
+            return error_set(err, -EEXIST,
+                             "all is ambiguous: a host has this name; rename it, or "
+                             "name the hosts, this one by its id");
+        }
         if (str_eq(wanted->items[i], "all")) {
             add_online(list, all, true);
             continue;

@@ -13,6 +13,10 @@
 static const char several[] = "[" HOST("aa11", "web", "online") "," HOST(
     "aa22", "db", "online") "," HOST("bb33", "old", "offline") "," HOST("cc44", "db", "online") "]";
 static const char one[] = "[" HOST("aa11", "web", "online") "]";
+static const char named_all[] = "[" HOST("aa11", "all", "online") "," HOST(
+    "bb22", "x", "online") "]";
+static const char like_id[] = "[" HOST("1234567890", "web", "online") "," HOST(
+    "bb22", "12345678", "online") "]";
 static const char none_online[] = "[" HOST("aa11", "web", "offline") "]";
 
 static const struct {
@@ -35,6 +39,9 @@ static const struct {
     {none_online, "",            HOSTS_ONLY_ONE,   -ENOENT, "no host is online"             },
     {none_online, "",            HOSTS_ALL_ONLINE, -ENOENT, "no host is online"             },
     {none_online, "web",         HOSTS_ONLY_ONE,   0,       "aa11 "                         },
+    {named_all,   "all",         HOSTS_ONLY_ONE,   -EEXIST, "all is ambiguous: a host has"  },
+    {named_all,   "aa11",        HOSTS_ONLY_ONE,   0,       "aa11 "                         },
+    {like_id,     "12345678",    HOSTS_ONLY_ONE,   -EEXIST, "12345678 is ambiguous: 2 hosts"},
     {"[]",        "",            HOSTS_ALL_ONLINE, -ENOENT, "no host is online"             },
 };
 

@@ -99,13 +99,13 @@ static int send_success(struct session *se, const struct registration *r)
     return code;
 }
 
-/* Adds a new host to the fleet although its agent has disconnected: the store has it. */
+/* Applies a registration to the fleet although its agent has disconnected: the store has it. */
 static void adopt_without_session(struct sessions *s, const struct registration *r)
 {
     struct fleet_host *h;
 
-    if (!r->is_new)
-        return;
+    if (r->is_replaced)
+        sessions_close_agent(s, r->agent.id, "Agent replaced");
     if (r->migrated_id)
         fleet_remove_host(s->o.fleet, r->migrated_id);
     h = fleet_put_host(s->o.fleet, &r->host, &r->agent);

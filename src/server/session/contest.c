@@ -104,6 +104,15 @@ static void report(struct agent_record *record, const struct session *old, const
     record->reported_ms = now_ms;
 }
 
+const char *contest_text(const struct session *se)
+{
+    const struct agent_record *record = map_find(&se->owner->records, se->agent_id);
+    const struct fleet_host *h = session_host(se);
+    const char *text = record ? record->contest.text : NULL;
+
+    return text && h && str_eq(h->trouble, text) ? text : NULL;
+}
+
 void contest_note(struct agent_record *record, const struct session *old, const struct session *se)
 {
     uint64_t now_ms = time_monotonic_ms();

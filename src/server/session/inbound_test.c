@@ -63,13 +63,29 @@ static void test_polled_agent_is_asked_for_its_list(void **state)
     fake_advance(1);
     agent_answer_list(ws, json_array());
     assert_int_equal(h->containers.size, 0);
-    fake_advance(1999);
-    assert_null(fake_ws_next(ws)); /* a success resets the interval */
-    fake_advance(1);
-    agent_answer_list(ws, json_array());
 
     fake_ws_end(ws, 1000);
     fake_advance(60000);
+}
+
+static void test_success_resets_the_interval_of_polls(void **state)
+{
+    struct fixture *f = *state;
+    struct joined j;
+    struct ws *ws = fixture_join(f, "go", false, &j);
+
+    fake_advance(0);
+    fake_ws_receive_json(ws, json_pack("{s:s, s:O, s:s}", "type", "response", "id",
+                                       json_object_get(fake_ws_next(ws), "id"), "error", "no"));
+    fake_advance(3999);
+    assert_null(fake_ws_next(ws));
+    fake_advance(1);
+    agent_answer_list(ws, json_array());
+    fake_advance(1999);
+    assert_null(fake_ws_next(ws));
+    fake_advance(1);
+    agent_answer_list(ws, json_array());
+    fake_ws_end(ws, 1000);
 }
 
 static void test_snapshot_and_deltas_are_applied(void **state)
@@ -502,6 +518,8 @@ static void test_free_stores_waiting_events(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_success_resets_the_interval_of_polls, fixture_setup,
+                                        fixture_teardown),
         cmocka_unit_test_setup_teardown(test_polled_agent_is_asked_for_its_list, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(test_snapshot_and_deltas_are_applied, fixture_setup,

@@ -241,6 +241,7 @@ void session_on_engine_state(struct session *se, const json_t *payload, size_t s
     _cleanup_(msg_engine_state_done) struct msg_engine_state m = {0};
     struct fleet_host *h = session_host(se);
     struct error err = ERROR_INIT;
+    const char *contest;
     bool is_change;
 
     if (!h)
@@ -249,10 +250,12 @@ void session_on_engine_state(struct session *se, const json_t *payload, size_t s
         session_complain(se, err.msg, NULL);
         return;
     }
-    is_change = !h->trouble != !m.error; /* another reason is not another state */
+    contest = contest_text(se);                       /* it is no state of the engine, and stays */
+    is_change = (!h->trouble || contest) != !m.error; /* another reason is not another state */
     if (is_change && !m.error)
         session_info_soon(se);
-    fleet_set_trouble(h, m.error);
+    if (m.error || !contest)
+        fleet_set_trouble(h, m.error);
     fleet_notify_host(se->owner->o.fleet, h);
     if (!is_change)
         return;

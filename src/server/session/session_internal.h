@@ -176,6 +176,8 @@ void session_warn_stranger(struct session *se, const char *what, const char *why
 bool contest_refuses(struct session *se, const char *token);
 /* `se` takes over from `old`: reports it, and counts. */
 void contest_note(struct agent_record *record, const struct session *old, const struct session *se);
+/* The text of the contest if the host shows it, or NULL. */
+const char *contest_text(const struct session *se);
 void contest_end(struct agent_record *record);
 
 /* arrival.c: any message of the agent proves that it has received its permanent token. */

@@ -310,8 +310,13 @@ static void test_two_agents_with_one_identity_are_damped(void **state)
         fake_ws_end(refused, 1013);
         assert_non_null(strstr(h->trouble, "two agents use this identity"));
         assert_true(h->is_online);
+        agent_send_event(now, "engine_state", json_pack("{s:n}", "error"));
+        assert_non_null(strstr(h->trouble, "two agents use this identity"));
         fake_advance(240000); /* it goes on trying */
     }
+
+    fixture_run_jobs(f);
+    assert_int_equal(fixture_stored(f, "engine_back"), 0);
 
     /* The connected one goes away: the other one may take the place. */
     fake_ws_end(now, 1000);
