@@ -17,6 +17,11 @@ char *http_request_query(const struct http_request *r, const char *name)
 
 char *http_request_cookie(const struct http_request *r, const char *name)
 {
+    return http_request_cookie_at(r, name, 0);
+}
+
+char *http_request_cookie_at(const struct http_request *r, const char *name, size_t n)
+{
     const char *at = http_request_header(r, "cookie");
     size_t length = strlen(name);
 
@@ -25,7 +30,7 @@ char *http_request_cookie(const struct http_request *r, const char *name)
 
         at += strspn(at, " \t;");
         size = strcspn(at, ";");
-        if (size > length && strncmp(at, name, length) == 0 && at[length] == '=') {
+        if (size > length && strncmp(at, name, length) == 0 && at[length] == '=' && n-- == 0) {
             char *value;
 
             if (url_decode(at + length + 1, size - length - 1, false, &value) < 0)

@@ -151,6 +151,21 @@ test('an API key works from its networks only, and keys that it creates are limi
     assert.ok(entries.some((e) => e.action === 'apikey_refused' && e.who === 'from 10.0.0.0/8' && e.peer === '127.0.0.1' && e.target === target), target);
 });
 
+test('a cookie that another service of the host name has planted hides no session', async () => {
+  const p = await person('cora', 'viewer');
+  const planted = ['session_id=x', `session_id=${'0'.repeat(64)}`, 'session_id='];
+  for (const cookies of [[...planted, p.session.cookie], [p.session.cookie, ...planted], [planted[1], p.session.cookie, planted[0]]]) {
+    const c = new Client(server, { cookie: cookies.join('; ') });
+    assert.equal((await c.get('/api/v2/auth/me')).user.username, 'cora');
+    const ws = new WebSocket(`ws://127.0.0.1:${server.port}/ws`, { headers: { cookie: c.cookie } });
+    await once(ws, 'message');
+    ws.close();
+  }
+  await new Client(server, { cookie: [planted[1], p.session.cookie].join('; ') }).post('/api/v2/auth/logout', {});
+  await p.session.get('/api/v2/auth/me', { status: 401 });
+  await new Client(server, { cookie: planted.join('; ') }).get('/api/v2/auth/me', { status: 401 });
+});
+
 test('a key ends with the key that created it, and never has more rights', async () => {
   const make = (c, name, more = {}, options) => c.post('/api/v2/api-keys', { name, role: 'admin', ...more }, options);
   const client = ({ key }) => new Client(server, { key });

@@ -15,6 +15,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #define MAX_ENVIRON   ((size_t)256 * 1024)
 #define CHECK_MS      300 /* between two checks of the process */
@@ -149,6 +151,26 @@ static bool has_mark(const char *pid, const char *mark, char *room)
 }
 
 /*
+ * The descriptor of the process is opened before its environment is read, so that the signal never
+ * reaches another process that got the same number in between. Kernels before 5.3 have none.
+ */
+static bool signal_if_marked(const char *name, const char *mark, char *room, int number)
+{
+    _cleanup_close_ int fd = -1;
+    uint64_t pid;
+
+    if (!isdigit((unsigned char)name[0]) || parse_u64(name, INT32_MAX, &pid) < 0)
+        return false;
+    fd = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
+    if (fd < 0 && errno != ENOSYS && errno != EPERM)
+        return false; /* it has ended */
+    if (!has_mark(name, mark, room))
+        return false;
+    return (fd >= 0 ? syscall(SYS_pidfd_send_signal, fd, number, NULL, 0)
+                    : kill((pid_t)pid, number)) == 0;
+}
+
+/*
  * Returns the number of processes that were signalled. A mark is random: a process that carries it
  * was started by this agent, whatever its namespace.
  */
@@ -160,12 +182,7 @@ static unsigned signal_marked(const char *mark, int number)
     unsigned n = 0;
 
     while (dir && (e = readdir(dir))) { // NOLINT(concurrency-mt-unsafe): the stream is our own
-        uint64_t pid;
-
-        if (!isdigit((unsigned char)e->d_name[0]) || !has_mark(e->d_name, mark, room))
-            continue;
-        if (parse_u64(e->d_name, INT32_MAX, &pid) == 0 && kill((pid_t)pid, number) == 0)
-            n++;
+        n += signal_if_marked(e->d_name, mark, room, number);
     }
     if (dir)
         (void)closedir(dir);

@@ -168,7 +168,6 @@ static void on_request(void *owner, const struct http_request *r)
     struct api *a = owner;
     struct api_call *call;
     struct route_match m;
-    struct auth_proof proof;
 
     route_find(r->method, r->path, &m);
     if (!m.route && !m.is_other_method && serve_file(a, r)) {
@@ -193,8 +192,7 @@ static void on_request(void *owner, const struct http_request *r)
     if (!call->credentials->bearer && !is_read(r->method) && credentials_is_foreign_origin(r)) {
         api_fail_default(call, CODE_FOREIGN_SITE);
     } else {
-        proof = credentials_proof(call->credentials);
-        auth_check(a->o.auth, &proof, on_identity, call);
+        credentials_check(call->credentials, a->o.auth, on_identity, call);
     }
 }
 

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "proto/json_text.h"
 #include "server/api/handlers.h"
+#include "server/store/secret.h"
 #include "server/view/scope_json.h"
 
 #include <errno.h>
@@ -114,14 +115,14 @@ static void on_logout_identity(void *owner, int code, const struct identity *who
 
 void logout_post(struct api_call *call)
 {
-    struct auth_proof proof = credentials_proof(call->credentials);
+    struct credentials *c = call->credentials;
 
     if (!call->credentials->session_id) {
         api_reply(call, 200, json_pack("{s:s}", "message", "Logout successful"));
         return;
     }
-    proof.bearer = NULL;
-    auth_check(call->api->o.auth, &proof, on_logout_identity, call);
+    secret_free(TAKE_PTR(c->bearer)); /* the session is meant */
+    credentials_check(c, call->api->o.auth, on_logout_identity, call);
 }
 
 void me_get(struct api_call *call)

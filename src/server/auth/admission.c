@@ -79,7 +79,6 @@ void admission_start(struct admission **ret,
                      void *owner)
 {
     struct admission *a = xcalloc(1, sizeof(*a));
-    struct auth_proof proof;
 
     *a = (struct admission){
         .auth = auth, .ws = ws, .credentials = credentials, .handler = handler, .owner = owner};
@@ -90,6 +89,5 @@ void admission_start(struct admission **ret,
     }
     a->is_checking = true;
     ws_pause(ws, true);
-    proof = credentials_proof(credentials);
-    auth_check(auth, &proof, on_identity, a);
+    credentials_check(credentials, auth, on_identity, a);
 }

@@ -7,11 +7,22 @@
 #include "net/http_server.h"
 #include "server/auth/auth.h"
 
+#define CREDENTIALS_MAX_COOKIES 3
+
 struct credentials {
-    char *session_id; /* or NULL */
-    char *bearer;     /* or NULL; takes precedence over the cookie */
-    char *peer;       /* address of the client */
-    char *request;    /* "METHOD PATH" */
+    char *session_id; /* or NULL; after credentials_check() the one that is valid */
+    /* Further cookies of the name, not tried yet: other services of the same host name can plant
+     * them, and which one comes first is up to them. */
+    char *others[CREDENTIALS_MAX_COOKIES];
+    size_t n_others;
+    char *bearer;  /* or NULL; takes precedence over the cookie */
+    char *peer;    /* address of the client */
+    char *request; /* "METHOD PATH" */
+
+    /* Of credentials_check(). */
+    struct auth *auth;
+    auth_identity_fn done;
+    void *owner;
 };
 
 /* Copies the credentials from the headers Cookie and Authorization. */
@@ -23,6 +34,12 @@ static inline struct auth_proof credentials_proof(const struct credentials *c)
         .session_id = c->session_id, .bearer = c->bearer, .peer = c->peer, .request = c->request};
 }
 void credentials_free(struct credentials *c); /* NULL is fine */
+/* auth_check() with each of the session cookies until one is valid. The credentials must not be freed
+ * before `done` is called. */
+void credentials_check(struct credentials *c,
+                       struct auth *auth,
+                       auth_identity_fn done,
+                       void *owner);
 
 /*
  * Returns whether a browser sends the request from a page of another site. Such a request must not

@@ -123,6 +123,10 @@ static void report_restored(const char *file, const char *kept)
 {
     (void)fprintf(stderr, "dockmond: %s restored%s%s\n", file,
                   kept ? "; the previous database is kept as " : "", kept ? kept : "");
+    (void)fprintf(stderr,
+                  "dockmond: all sessions have ended. Passwords, API keys, registration tokens and "
+                  "tokens of agents are those of the backup: what was deleted, revoked or changed "
+                  "since is valid again\n");
 }
 
 int backup_command_run(int argc, char **argv, const char *data_dir)

@@ -19,6 +19,13 @@ static int prepare_directory(const char *path, struct stat *ret, struct error *e
         return error_set(err, -errno, "data directory %s: %s", path, error_text(-errno));
     if (!S_ISDIR(ret->st_mode))
         return error_set(err, -ENOTDIR, "data directory %s is not a directory", path);
+    if (ret->st_mode & S_IWOTH) {
+        return error_set(
+            err, -EDOM,
+            "data directory %s can be written by every user of this machine, who could "
+            "replace the database: chmod 700 %s",
+            path, path);
+    }
     return 0;
 }
 

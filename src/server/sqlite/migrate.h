@@ -23,3 +23,9 @@ extern const unsigned n_migrations;
 int migrate_run(struct db *s, struct error *err) _nodiscard_;
 /* Checks without writing that migrate_run() would accept the file. -EDOM: not, or it is empty. */
 int migrate_check(struct db *s, struct error *err) _nodiscard_;
+/*
+ * Compares the schema with the one that the migrations make, up to the version of the file, for a
+ * file that may not come from this program: a trigger or a view of others would act with its
+ * rights. -EUCLEAN names the first difference.
+ */
+int migrate_check_schema(struct db *s, struct error *err) _nodiscard_;

@@ -6,6 +6,7 @@
 #include "server/sqlite/migrate.h"
 #include "server/sqlite/query.h"
 #include "server/store/store.h"
+#include "server/store/user_sessions.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -304,6 +305,20 @@ static int replace_database(const char *path, const char *fresh, char **ret_kept
     return 0;
 }
 
+/* Checks and changes a verified copy before it becomes the database. */
+static int admit_copy(const char *path, struct error *err)
+{
+    _cleanup_(db_closep) struct db *d = NULL;
+    int r;
+
+    r = db_open_file(&d, path, SQLITE_OPEN_READWRITE, err);
+    if (r == 0)
+        r = migrate_check_schema(d, err);
+    if (r == 0) /* sessions that have ended since must not be valid again: all end */
+        r = user_sessions_purge(d, INT64_MAX, err);
+    return r;
+}
+
 static int extract_files(const struct backup_options *o, const char *staging, struct error *err)
 {
     _cleanup_(db_closep) struct db *d = NULL;
@@ -366,6 +381,8 @@ int backup_restore(const struct backup_options *o, struct error *err)
     r = data_dir_prepare(o->data_dir, fresh, err);
     if (r == 0)
         r = copy_verified(o, o->file, fresh, err);
+    if (r == 0)
+        r = admit_copy(fresh, err);
     if (r == 0)
         r = extract_files(o, staging, err);
     if (r == 0)

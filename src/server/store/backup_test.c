@@ -290,6 +290,65 @@ static void test_damaged_and_foreign_files_are_not_restored(void **state)
     assert_int_equal(count_hosts(f->store), 50);
 }
 
+/* Every object that is not of the migrations: it would run with the rights of the server. */
+static void test_foreign_schemas_are_not_restored(void **state)
+{
+    static const char *const additions[] = {
+        "CREATE TRIGGER t AFTER INSERT ON user_sessions BEGIN UPDATE users SET role = 'admin'; END",
+        "CREATE VIEW v AS SELECT 1",
+        "CREATE TABLE t (a)",
+        "ALTER TABLE users ADD COLUMN a TEXT",
+        "DROP INDEX api_keys_created_by",
+    };
+    struct fixture *f = *state;
+    _cleanup_free_ char *file = fixture_path(f, "backup");
+    struct db *s = NULL;
+
+    for (size_t i = 0; i < ARRAY_LEN(additions); i++) {
+        assert_int_equal(save(f, file), 0);
+        assert_int_equal(db_open_file(&s, file, SQLITE_OPEN_READWRITE, NULL), 0);
+        assert_int_equal(db_exec(s, additions[i], NULL), 0);
+        db_close(TAKE_PTR(s));
+        db_close(TAKE_PTR(f->store));
+        assert_int_equal(restore(f, file), -EUCLEAN);
+        assert_missing(f, "dockmon.db.before-restore");
+        reopen(f);
+    }
+}
+
+static void test_a_restore_ends_all_sessions(void **state)
+{
+    static const char insert[] =
+        "INSERT INTO users VALUES (1, 'a', 'h', 'admin', 0, 1, 1, 1, NULL);"
+        "INSERT INTO user_sessions VALUES ('s', 1, NULL, 1, 9000000000000)";
+    static const char count[] = "SELECT count(*) FROM user_sessions";
+    struct fixture *f = *state;
+    _cleanup_free_ char *file = fixture_path(f, "backup");
+    int64_t n = -1;
+
+    assert_int_equal(db_exec(f->store, insert, NULL), 0);
+    assert_int_equal(query_number(f->store, count, &n, NULL), 0);
+    assert_int_equal(n, 1);
+    assert_int_equal(save(f, file), 0);
+    db_close(TAKE_PTR(f->store));
+    assert_int_equal(restore(f, file), 0);
+    reopen(f);
+    assert_int_equal(query_number(f->store, count, &n, NULL), 0);
+    assert_int_equal(n, 0);
+}
+
+static void test_a_directory_that_all_can_write_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct error err = ERROR_INIT;
+    struct db *s = NULL;
+
+    assert_int_equal(chmod(f->dir, 0777), 0);
+    assert_int_equal(store_open(&s, f->dir, &err), -EDOM);
+    assert_non_null(strstr(err.msg, "chmod 700"));
+    assert_int_equal(chmod(f->dir, 0700), 0);
+}
+
 /* The WAL of the damaged database must not be applied to the new one. */
 static void test_damaged_database_is_replaced_with_its_wal(void **state)
 {
@@ -491,6 +550,9 @@ int main(void)
         TEST(test_restore_is_refused_while_a_daemon_runs),
         TEST(test_restore_is_refused_while_a_process_has_the_file_open),
         TEST(test_damaged_and_foreign_files_are_not_restored),
+        TEST(test_foreign_schemas_are_not_restored),
+        TEST(test_a_restore_ends_all_sessions),
+        TEST(test_a_directory_that_all_can_write_is_refused),
         TEST(test_damaged_database_is_replaced_with_its_wal),
         TEST(test_backup_is_restored_into_an_empty_directory),
         TEST(test_key_and_history_come_back_and_the_replaced_ones_are_kept),
