@@ -4,8 +4,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define AMBIGUOUS_LENGTH 8
-
 _Static_assert(SCOPE_MAX_RULES <= 32, "a scope_view has 32 bits");
 
 static bool has_tag(const struct fleet_host *h, const char *tag)
@@ -181,9 +179,6 @@ int scope_find_host(const struct scope *s,
         }
     }
     if (n_names > 1 || (n_names == 0 && n_prefixes > 1))
-        return -EEXIST;
-    /* A name of this length that begins another host's id is no coincidence. */
-    if (n_names > 0 && n_prefixes > 0 && strlen(ref) >= AMBIGUOUS_LENGTH)
         return -EEXIST;
     if (!by_name && !by_prefix)
         return -ENOENT;
