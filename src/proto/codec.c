@@ -10,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
+#define ELLIPSIS "\u2026"
 #define WHY_SIZE 96
 
 static void *member(const void *base, const struct field *f)
@@ -36,19 +37,37 @@ void strings_add(struct strings *s, const char *item)
     s->items[s->n++] = xstrdup(item);
 }
 
+static size_t max_length(const struct field *f)
+{
+    if (f->type != FIELD_STRING)
+        return CODEC_MAX_ITEM;
+    return f->max > 0 ? (size_t)f->max : CODEC_MAX_STRING;
+}
+
+/* Returns a copy of a string, which FIELD_CUT shortens to its maximum. */
+static char *copy_string(const struct field *f, const char *s)
+{
+    size_t max = max_length(f), size = strlen(s), points = 0, n = 0;
+
+    if (!(f->flags & FIELD_CUT) || (f->flags & FIELD_POINTS ? str_code_points(s) : size) <= max)
+        return xstrdup(s);
+    if (!(f->flags & FIELD_POINTS))
+        return xasprintf("%.*s" ELLIPSIS, (int)str_cut(s, size, max - strlen(ELLIPSIS)), s);
+    for (; points < max; n++)
+        points += ((unsigned char)s[n] & 0xc0) != 0x80;
+    return xasprintf("%.*s" ELLIPSIS, (int)n - 1, s);
+}
+
 static int check_length(const struct field *f, const json_t *v, struct error *err)
 {
     bool is_item = f->type != FIELD_STRING;
     bool by_points = f->flags & FIELD_POINTS && !is_item;
     size_t size = json_string_length(v);
-    size_t max = CODEC_MAX_STRING;
+    size_t max = max_length(f);
     char why[WHY_SIZE];
 
-    if (is_item) {
-        max = CODEC_MAX_ITEM;
-    } else if (f->max > 0) {
-        max = (size_t)f->max;
-    }
+    if (f->flags & FIELD_CUT && !is_item)
+        return 0;
     if (by_points)
         size = str_code_points(json_string_value(v));
     if (size <= max)
@@ -225,7 +244,7 @@ static int decode_map(const struct field *f, const json_t *v, json_t **ret, stru
 
     if (!json_is_object(v))
         return codec_error(err, -EINVAL, f->name, "Input should be a valid dictionary");
-    r = check_count(f, json_object_size(v), err);
+    r = f->flags & FIELD_CUT ? 0 : check_count(f, json_object_size(v), err);
 
     out = json_object();
     for (void *i = json_object_iter((json_t *)(uintptr_t)v); r == 0 && i;
@@ -238,6 +257,12 @@ static int decode_map(const struct field *f, const json_t *v, json_t **ret, stru
         } else {
             r = check_string(f, value, err);
         }
+        if (r < 0 && f->flags & FIELD_CUT && json_is_string(value)) {
+            r = 0;
+            continue;
+        }
+        if (f->flags & FIELD_CUT && json_object_size(out) == CODEC_MAX_ITEMS)
+            break;
         if (r == 0) {
             json_text_set(out, json_object_iter_key(i),
                           f->type == FIELD_BOOL_MAP ? json_boolean(flag) : json_incref(value));
@@ -276,7 +301,7 @@ static int decode_field(const struct field *f, json_t *v, void *ret, struct erro
     case FIELD_STRING:
         r = check_string(f, v, err);
         if (r == 0)
-            *(char **)m = xstrdup(json_string_value(v));
+            *(char **)m = copy_string(f, json_string_value(v));
         return r;
     case FIELD_I64: return decode_integer(f, v, m, err);
     case FIELD_U64:
@@ -330,6 +355,13 @@ static json_t *encode_strings(const struct strings *s)
     return array;
 }
 
+static json_t *encode_string(const struct field *f, const char *s)
+{
+    _cleanup_free_ char *text = s ? copy_string(f, s) : NULL;
+
+    return json_text_str(text);
+}
+
 static json_t *encode_json(json_t *v)
 {
     return v ? json_incref(v) : json_null();
@@ -340,7 +372,7 @@ static json_t *encode_field(const struct field *f, const void *msg)
     const void *m = member(msg, f);
 
     switch (f->type) {
-    case FIELD_STRING: return json_text_str(*(char *const *)m);
+    case FIELD_STRING: return encode_string(f, *(char *const *)m);
     case FIELD_I64: return json_integer(*(const int64_t *)m);
     case FIELD_U64: return json_integer((json_int_t) * (const uint64_t *)m);
     case FIELD_DOUBLE: return json_real(*(const double *)m);

@@ -64,7 +64,12 @@ enum field_flags {
      * opposites; integers also from 12.0, true and "12".
      */
     FIELD_LAX = 1 << 3,
-    FIELD_POINTS = 1 << 5,   /* a string's maximum counts code points, as in Python */
+    FIELD_POINTS = 1 << 5, /* a string's maximum counts code points, as in Python */
+    /*
+     * A string that is only shown: one that is too long is cut to its maximum, with U+2026 at the
+     * end, in both directions. Of a map, texts that are too long and further items are left out.
+     */
+    FIELD_CUT = 1 << 6,
     FIELD_TRUNCATE = 1 << 4, /* integers also from 12.5, which gives 12, as in Go agents */
 };
 

@@ -1,4 +1,5 @@
 #include "proto/codec.h"
+#include "proto/container_event.h"
 #include "proto/json_text.h"
 
 #include "base/alloc.h"
@@ -297,6 +298,30 @@ static void test_missing_object_or_value_is_no_abort(void **state)
     assert_true(json_is_null(json_object_get(o, "text")));
 }
 
+/* Text that is only shown never costs the message: an engine's version, a name, a label. */
+static void test_shown_text_is_cut(void **state)
+{
+    char name[301], attribute[CODEC_MAX_ITEM + 2];
+    struct msg_container_event m = {0};
+    json_auto_t *v = NULL, *again = NULL;
+
+    (void)state;
+    memset(name, 'n', 300);
+    name[300] = '\0';
+    memset(attribute, 'a', sizeof(attribute) - 1);
+    attribute[sizeof(attribute) - 1] = '\0';
+    v = json_pack("{s:s, s:s, s:s, s:{s:s, s:s}}", "container_id", "c", "container_name", name,
+                  "action", "die", "attributes", "exitCode", "1", "long", attribute);
+    assert_int_equal(msg_container_event_decode(v, &m, NULL), 0);
+    assert_int_equal(strlen(m.container_name), 255);
+    assert_string_equal(m.container_name + 252, "\u2026");
+    assert_int_equal(json_object_size(m.attributes), 1);
+    assert_string_equal(json_text_get(m.attributes, "exitCode"), "1");
+    again = msg_container_event_encode(&m);
+    assert_string_equal(json_text_get(again, "container_name"), m.container_name);
+    msg_container_event_done(&m);
+}
+
 /* A tree takes many times the memory of its text, so values are counted before they are parsed. */
 static void test_number_of_values_is_limited(void **state)
 {
@@ -329,6 +354,7 @@ static void test_number_of_values_is_limited(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_shown_text_is_cut),
         cmocka_unit_test(test_number_of_values_is_limited),
         cmocka_unit_test(test_missing_object_or_value_is_no_abort),
         cmocka_unit_test(test_round_trip),

@@ -8,7 +8,8 @@
 #include <errno.h>
 #include <string.h>
 
-#define AT(m) offsetof(struct msg_container, m)
+#define MAX_NAME 255 /* bytes */
+#define AT(m)    offsetof(struct msg_container, m)
 
 static int check_full_id(const char *s, const char **ret_why)
 {
@@ -18,13 +19,13 @@ static int check_full_id(const char *s, const char **ret_why)
 
 static const struct field fields[] = {
     {"Id",              FIELD_STRING,  AT(id),               FIELD_REQUIRED, 0, 0,      check_full_id},
-    {"Image",           FIELD_STRING,  AT(image),            0,              0, 0,      NULL         },
-    {"ImageID",         FIELD_STRING,  AT(image_id),         0,              0, 0,      NULL         },
-    {"Command",         FIELD_STRING,  AT(command),          0,              0, 131072, NULL         },
-    {"State",           FIELD_STRING,  AT(state),            0,              0, 64,     NULL         },
-    {"Status",          FIELD_STRING,  AT(status),           0,              0, 255,    NULL         },
+    {"Image",           FIELD_STRING,  AT(image),            FIELD_CUT,      0, 0,      NULL         },
+    {"ImageID",         FIELD_STRING,  AT(image_id),         FIELD_CUT,      0, 0,      NULL         },
+    {"Command",         FIELD_STRING,  AT(command),          FIELD_CUT,      0, 131072, NULL         },
+    {"State",           FIELD_STRING,  AT(state),            FIELD_CUT,      0, 64,     NULL         },
+    {"Status",          FIELD_STRING,  AT(status),           FIELD_CUT,      0, 255,    NULL         },
     {"Created",         FIELD_I64,     AT(created_s),        FIELD_TRUNCATE, 0, 0,      NULL         },
-    {"StartedAt",       FIELD_STRING,  AT(started_at),       0,              0, 64,     NULL         },
+    {"StartedAt",       FIELD_STRING,  AT(started_at),       FIELD_CUT,      0, 64,     NULL         },
     {"Labels",          FIELD_OBJECT,  AT(labels),           0,              0, 0,      NULL         },
     {"Ports",           FIELD_ARRAY,   AT(ports),            0,              0, 65536,  NULL         },
     {"Mounts",          FIELD_ARRAY,   AT(mounts),           0,              0, 0,      NULL         },
@@ -47,7 +48,7 @@ static const char *find_name(const json_t *names)
         if (!s)
             continue;
         s += *s == '/';
-        if (*s == '\0' || strlen(s) > 255)
+        if (*s == '\0')
             continue;
         if (!strchr(s, '/'))
             return s;
@@ -67,7 +68,11 @@ int msg_container_decode(const json_t *v, struct msg_container *ret, struct erro
         return error_wrap(err, r, "container");
 
     name = find_name(json_object_get(v, "Names"));
-    m.name = name ? xstrdup(name) : xstrndup(m.id, CONTAINER_SHORT_ID_LEN);
+    if (name && strlen(name) > MAX_NAME) {
+        m.name = xasprintf("%.*s\u2026", STR_CUT(name, MAX_NAME - strlen("\u2026")));
+    } else {
+        m.name = name ? xstrdup(name) : xstrndup(m.id, CONTAINER_SHORT_ID_LEN);
+    }
     *ret = m;
     return 0;
 }

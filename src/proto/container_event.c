@@ -5,11 +5,11 @@
 
 static const struct field fields[] = {
     {"container_id",   FIELD_STRING,     AT(container_id),   MUST,             0, 128, NULL},
-    {"container_name", FIELD_STRING,     AT(container_name), 0,                0, 255, NULL},
-    {"image",          FIELD_STRING,     AT(image),          0,                0, 0,   NULL},
+    {"container_name", FIELD_STRING,     AT(container_name), FIELD_CUT,        0, 255, NULL},
+    {"image",          FIELD_STRING,     AT(image),          FIELD_CUT,        0, 0,   NULL},
     {"action",         FIELD_STRING,     AT(action),         MUST,             0, 0,   NULL},
     {"timestamp",      FIELD_STRING,     AT(timestamp),      0,                0, 64,  NULL},
-    {"attributes",     FIELD_STRING_MAP, AT(attributes),     0,                0, 0,   NULL},
+    {"attributes",     FIELD_STRING_MAP, AT(attributes),     FIELD_CUT,        0, 0,   NULL},
     {"time_nano",      FIELD_I64,        AT(time_nano),      FIELD_OMIT_EMPTY, 0, 0,   NULL},
 };
 

@@ -35,6 +35,7 @@ static int check_hostname_source(const char *s, const char **ret_why)
 #define OPT        FIELD_OMIT_EMPTY
 #define LAX        FIELD_LAX
 #define POINTS     FIELD_POINTS
+#define SHOWN      (FIELD_OMIT_EMPTY | FIELD_POINTS | FIELD_CUT)
 #define MEMORY_MAX 1000000000000000
 
 /* Old servers know the first 13 fields only. */
@@ -45,15 +46,15 @@ static const struct field fields[] = {
     {"proto_version",             FIELD_STRING,   AT(proto_version),             MUST | POINTS, 0, 20,         NULL                 },
     {"capabilities",              FIELD_BOOL_MAP, AT(capabilities),              MUST | LAX,    0, 256,        NULL                 },
     {"hostname",                  FIELD_STRING,   AT(hostname),                  OPT | POINTS,  0, 255,        NULL                 },
-    {"os_type",                   FIELD_STRING,   AT(os_type),                   OPT | POINTS,  0, 50,         NULL                 },
-    {"os_version",                FIELD_STRING,   AT(os_version),                OPT | POINTS,  0, 500,        NULL                 },
-    {"kernel_version",            FIELD_STRING,   AT(kernel_version),            OPT | POINTS,  0, 255,        NULL                 },
-    {"docker_version",            FIELD_STRING,   AT(docker_version),            OPT | POINTS,  0, 50,         NULL                 },
-    {"daemon_started_at",         FIELD_STRING,   AT(daemon_started_at),         OPT | POINTS,  0, 100,        NULL                 },
+    {"os_type",                   FIELD_STRING,   AT(os_type),                   SHOWN,         0, 50,         NULL                 },
+    {"os_version",                FIELD_STRING,   AT(os_version),                SHOWN,         0, 500,        NULL                 },
+    {"kernel_version",            FIELD_STRING,   AT(kernel_version),            SHOWN,         0, 255,        NULL                 },
+    {"docker_version",            FIELD_STRING,   AT(docker_version),            SHOWN,         0, 50,         NULL                 },
+    {"daemon_started_at",         FIELD_STRING,   AT(daemon_started_at),         SHOWN,         0, 100,        NULL                 },
     {"total_memory",              FIELD_I64,      AT(total_memory),              OPT | LAX,     1, MEMORY_MAX, NULL                 },
     {"num_cpus",                  FIELD_I64,      AT(num_cpus),                  OPT | LAX,     1, 10000,      NULL                 },
-    {"agent_os",                  FIELD_STRING,   AT(agent_os),                  OPT | POINTS,  0, 20,         NULL                 },
-    {"agent_arch",                FIELD_STRING,   AT(agent_arch),                OPT | POINTS,  0, 20,         NULL                 },
+    {"agent_os",                  FIELD_STRING,   AT(agent_os),                  SHOWN,         0, 20,         NULL                 },
+    {"agent_arch",                FIELD_STRING,   AT(agent_arch),                SHOWN,         0, 20,         NULL                 },
     {"host_ip",                   FIELD_STRING,   AT(host_ip),                   OPT | POINTS,  0, 45,         NULL                 },
     {"host_ips",                  FIELD_STRINGS,  AT(host_ips),                  OPT,           0, 50,         NULL                 },
     {"hostname_source",           FIELD_STRING,   AT(hostname_source),           OPT,           0, 0,          check_hostname_source},

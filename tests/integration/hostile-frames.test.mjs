@@ -5,6 +5,7 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { before, test } from 'node:test';
+import WebSocket from 'ws';
 import { cleanups } from './lib/cleanup.mjs';
 import { Agent, Server } from './lib/dockmon.mjs';
 import { HandAgent, containerElement } from './lib/hand-agent.mjs';

@@ -131,6 +131,13 @@ static void append_event(struct events *ev, struct event *e, size_t size)
     ev->history_bytes += size;
 }
 
+/* State that depends on events is read again. */
+static void note_gap(struct events *ev)
+{
+    facts_clear(ev->facts);
+    listeners_emit(&ev->listeners, struct events_listener, on_gap, ev);
+}
+
 static void on_line(struct events *ev, const char *text, size_t size)
 {
     struct event e;
@@ -138,7 +145,9 @@ static void on_line(struct events *ev, const char *text, size_t size)
     int r = event_decode(text, size, &e, &err);
 
     if (r < 0) {
-        log_warn(NULL, "invalid event from the engine: %s", err.msg);
+        log_warn(NULL, "an event of the engine is lost, all containers are read again: %s",
+                 err.msg);
+        note_gap(ev);
         return;
     }
     if (e.time_ns > ev->last_ns)
@@ -155,6 +164,25 @@ static void on_line(struct events *ev, const char *text, size_t size)
     event_done(&e);
 }
 
+/* Handles a line of which only the first MAX_LINE bytes are known. */
+static void on_long_line(struct events *ev)
+{
+    _cleanup_free_ char *text = event_complete(buf_str(&ev->line), ev->line.size,
+                                               time_utc_ms() * 1000000);
+    struct event e;
+
+    if (text && event_decode(text, strlen(text), &e, NULL) == 0) {
+        log_warn(LOG_FIELDS("container", e.id),
+                 "event %s is longer than %zu bytes: its attributes are left out", e.action,
+                 MAX_LINE);
+        event_done(&e);
+        on_line(ev, text, strlen(text));
+    } else {
+        log_warn(NULL, "an event of the engine is longer than %zu bytes and is lost", MAX_LINE);
+    }
+    note_gap(ev);
+}
+
 static void on_stream_data(void *owner, const void *data, size_t size)
 {
     struct events *ev = owner;
@@ -166,11 +194,18 @@ static void on_stream_data(void *owner, const void *data, size_t size)
         const char *newline = memchr(p, '\n', size);
         size_t n = newline ? (size_t)(newline - p) : size;
 
-        if (buf_append(&ev->line, p, n) < 0)
-            ev->is_line_too_long = true; /* drops the event, but not the stream */
+        if (ev->line.size + n > MAX_LINE) {
+            ev->is_line_too_long = true;
+            (void)buf_append(&ev->line, p, MAX_LINE - ev->line.size); /* it fits */
+        } else {
+            (void)buf_append(&ev->line, p, n);
+        }
         if (newline) {
-            if (!ev->is_line_too_long && ev->line.size > 0)
+            if (ev->is_line_too_long) {
+                on_long_line(ev);
+            } else if (ev->line.size > 0) {
                 on_line(ev, buf_str(&ev->line), ev->line.size);
+            }
             ev->is_line_too_long = false;
             buf_clear(&ev->line);
             n++;

@@ -2,9 +2,13 @@
 #include "base/alloc.h"
 #include "base/macros.h"
 #include "base/str.h"
+#include "docker/checked_text.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
+
+#define MAX_ATTRIBUTE 4096 /* bytes; labels are among the attributes */
 
 static char *get_text(const json_t *v, const char *key)
 {
@@ -46,8 +50,14 @@ static json_t *copy_strings(json_t *from)
 
     json_object_foreach(from, key, v)
     {
-        if (json_is_string(v) && strlen(json_string_value(v)) == json_string_length(v) &&
-            json_object_set(to, key, v) < 0)
+        const char *text = json_string_value(v);
+        _cleanup_free_ char *cut = NULL;
+
+        if (!text || strlen(text) != json_string_length(v))
+            continue;
+        if (strlen(text) > MAX_ATTRIBUTE)
+            cut = xasprintf("%.*s\u2026", STR_CUT(text, MAX_ATTRIBUTE));
+        if (json_object_set_new_nocheck(to, key, json_string_nocheck(cut ? cut : text)) < 0)
             abort(); /* out of memory */
     }
     return to;
@@ -65,12 +75,17 @@ static int64_t read_time(const json_t *v)
 
 int event_decode(const char *text, size_t size, struct event *ret, struct error *err)
 {
-    json_error_t why;
-    json_t *v = json_loadb(text, size, JSON_ALLOW_NUL, &why), *actor;
+    struct checked_text checked;
+    json_t *v, *actor;
+    int r = checked_text_init(&checked, text, size, err);
 
+    if (r < 0)
+        return r;
+    v = json_loadb(checked.p, checked.n, JSON_DECODE_ANY, NULL);
+    checked_text_done(&checked);
     if (!json_is_object(v)) {
         json_decref(v);
-        return error_set(err, -EBADMSG, "not an event: %s", v ? "not an object" : why.text);
+        return error_set(err, -EBADMSG, "not an event: not an object");
     }
     actor = json_object_get(v, "Actor");
     *ret = (struct event){
@@ -82,6 +97,16 @@ int event_decode(const char *text, size_t size, struct event *ret, struct error 
     };
     json_decref(v);
     return 0;
+}
+
+char *event_complete(const char *text, size_t size, int64_t time_ns)
+{
+    static const char attributes[] = "\"Attributes\":{";
+    const char *end = memmem(text, size, attributes, strlen(attributes));
+
+    return end ? xasprintf("%.*s%s}},\"timeNano\":%" PRId64 "}", (int)(end - text), text,
+                           attributes, time_ns)
+               : NULL;
 }
 
 void event_done(struct event *e)

@@ -17,7 +17,17 @@ struct event {
     json_t *attributes; /* object of strings, owned */
 };
 
+/*
+ * Attributes that are very long are cut, and those that other parsers refuse mended. -EBADMSG: the
+ * text is not an event.
+ */
 int event_decode(const char *text, size_t size, struct event *ret, struct error *err) _nodiscard_;
+
+/*
+ * Returns an event without attributes, built from the first bytes of one: its type, action and id, and
+ * `time_ns` as its time. NULL: they do not have these members. The caller frees it.
+ */
+char *event_complete(const char *text, size_t size, int64_t time_ns) _nodiscard_;
 void event_done(struct event *e);
 
 const char *event_attribute(const struct event *e, const char *name); /* never NULL */

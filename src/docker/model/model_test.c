@@ -132,6 +132,25 @@ static void test_inspect(void **state)
     free(s);
 }
 
+/* The engine writes type, action and id before the labels, which can be of any length. */
+static void test_event_is_completed(void **state)
+{
+    static const char start[] =
+        "{\"status\":\"start\",\"Type\":\"container\",\"Action\":\"start\",\"Actor\":{\"ID\":\"" ID
+        "\",\"Attributes\":{\"a\":\"xxx";
+    char *text = event_complete(start, strlen(start), 7);
+    struct event e;
+
+    (void)state;
+    assert_int_equal(event_decode(text, strlen(text), &e, NULL), 0);
+    assert_string_equal(e.action, "start");
+    assert_string_equal(e.id, ID);
+    assert_int_equal(e.time_ns, 7);
+    event_done(&e);
+    free(text);
+    assert_null(event_complete(start, 20, 7));
+}
+
 static void test_event(void **state)
 {
     static const char text[] =
@@ -161,7 +180,7 @@ static void test_event(void **state)
     assert_true(e.time_ns == 1700000000123456789);
     assert_string_equal(event_attribute(&e, "exitCode"), "3");
     assert_string_equal(event_attribute(&e, "none"), "");
-    assert_int_equal(json_object_size(e.attributes), 2);
+    assert_int_equal(json_object_size(e.attributes), 3); /* NUL in one was mended */
     event_done(&e);
 
     assert_int_equal(event_decode("{\"time\":1700000000}", 19, &e, NULL), 0);
@@ -205,8 +224,9 @@ static void test_summary(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_summary), cmocka_unit_test(test_element), cmocka_unit_test(test_env),
-        cmocka_unit_test(test_inspect), cmocka_unit_test(test_event),
+        cmocka_unit_test(test_summary), cmocka_unit_test(test_element),
+        cmocka_unit_test(test_env),     cmocka_unit_test(test_inspect),
+        cmocka_unit_test(test_event),   cmocka_unit_test(test_event_is_completed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
