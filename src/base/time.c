@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#define MAX_STAMP 64                    /* more than a time can have */
 #define YEAR_0000 INT64_C(-62167219200) /* seconds */
 #define YEAR_9999 INT64_C(253402300799)
 
@@ -183,4 +184,15 @@ int time_parse_ns(const char *s, int64_t *ret_utc_ns)
         return -ERANGE;
     *ret_utc_ns = ns;
     return 0;
+}
+
+size_t time_parse_stamp(const char *line, size_t size, int64_t *ret_utc_ns)
+{
+    const char *blank = memchr(line, ' ', size < MAX_STAMP ? size : MAX_STAMP);
+    size_t n = blank ? (size_t)(blank - line) : 0;
+    char text[MAX_STAMP];
+
+    memcpy(text, line, n);
+    text[n] = '\0';
+    return n > 0 && time_parse_ns(text, ret_utc_ns) == 0 ? n + 1 : 0;
 }

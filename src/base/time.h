@@ -39,3 +39,8 @@ const char *time_format_ns(int64_t utc_ns, char ret[TIME_TEXT_SIZE]);
  * outside an int64 of nanoseconds, as the year 1, which Docker uses for "never".
  */
 int time_parse_ns(const char *s, int64_t *ret_utc_ns) _nodiscard_;
+/*
+ * The time that a line of a log begins with, as time_parse_ns() reads it. Returns its bytes with
+ * the blank behind it; 0: the line has none.
+ */
+size_t time_parse_stamp(const char *line, size_t size, int64_t *ret_utc_ns);

@@ -164,6 +164,32 @@ static void test_parse_bad(void **state)
 }
 
 /* Docker uses the year 1 for "never"; it is well-formed, but outside an int64 of nanoseconds. */
+static void test_stamps_of_log_lines(void **state)
+{
+    static const struct {
+        const char *line;
+        size_t size;
+        int64_t ns;
+    } cases[] = {
+        {"2026-01-31T12:00:00Z text",            25 - 4, 1769860800000000000},
+        {"2026-01-31T13:00:00.5+01:00 a b",      28,     1769860800500000000},
+        {"2026-01-31T06:30:00.000000001-05:30 ", 36,     1769860800000000001},
+        {"2026-01-31T12:00:00Z",                 0,      0                  },
+        {" 2026-01-31T12:00:00Z x",              0,      0                  },
+        {"word 2026-01-31T12:00:00Z x",          0,      0                  },
+        {"",                                     0,      0                  },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        int64_t ns = 0;
+
+        assert_int_equal(time_parse_stamp(cases[i].line, strlen(cases[i].line), &ns),
+                         cases[i].size);
+        assert_int_equal(ns, cases[i].ns);
+    }
+}
+
 static void test_parse_out_of_range(void **state)
 {
     static const char *const cases[] = {
@@ -197,10 +223,15 @@ static void test_round_trip(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_clocks),       cmocka_unit_test(test_format_ms),
-        cmocka_unit_test(test_format_s),     cmocka_unit_test(test_div_floor),
-        cmocka_unit_test(test_format_clips), cmocka_unit_test(test_parse_good),
-        cmocka_unit_test(test_parse_bad),    cmocka_unit_test(test_parse_out_of_range),
+        cmocka_unit_test(test_clocks),
+        cmocka_unit_test(test_format_ms),
+        cmocka_unit_test(test_format_s),
+        cmocka_unit_test(test_div_floor),
+        cmocka_unit_test(test_format_clips),
+        cmocka_unit_test(test_parse_good),
+        cmocka_unit_test(test_parse_bad),
+        cmocka_unit_test(test_parse_out_of_range),
+        cmocka_unit_test(test_stamps_of_log_lines),
         cmocka_unit_test(test_round_trip),
     };
 

@@ -223,6 +223,13 @@ static void on_call_data(void *owner, const void *data, size_t size)
     call->request.on_data(call->request.owner, data, size);
 }
 
+static void on_call_open(void *owner)
+{
+    struct engine_call *call = owner;
+
+    call->request.on_open(call->request.owner);
+}
+
 static int call_run(struct engine_call *call, struct error *err)
 {
     struct engine *engine = call->engine;
@@ -243,6 +250,7 @@ static int call_run(struct engine_call *call, struct error *err)
                             .connect_timeout_ms = CONNECT_TIMEOUT_MS,
                             .timeout_ms = timeout_ms,
                             .on_data = q->on_data ? on_call_data : NULL,
+                            .on_open = q->on_open ? on_call_open : NULL,
                             .done = on_call_done,
                             .owner = call,
                         },

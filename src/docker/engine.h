@@ -94,9 +94,10 @@ struct engine_request {
      * time to the first byte and of each silence; 0: none.
      */
     uint64_t timeout_ms;
-    size_t max_body;      /* 0: ENGINE_DEFAULT_MAX_BODY */
-    bool wants_json;      /* parse the body; -EPROTO: it is invalid */
-    http_data_fn on_data; /* set: a stream; `done` follows at its end */
+    size_t max_body;              /* 0: ENGINE_DEFAULT_MAX_BODY */
+    bool wants_json;              /* parse the body; -EPROTO: it is invalid */
+    http_data_fn on_data;         /* set: a stream; `done` follows at its end */
+    void (*on_open)(void *owner); /* of a stream, optional: the engine has accepted it */
     engine_done_fn done;
     void *owner;
 };

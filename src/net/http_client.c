@@ -15,6 +15,7 @@ struct http_call {
     uint64_t timeout_ms;
     uint64_t deadline_ms; /* of a buffered call, on the monotonic clock */
     http_data_fn on_data;
+    void (*on_open)(void *owner); /* NULL: not wanted */
 };
 
 static struct http_call *call_of(struct http_exchange *x)
@@ -62,6 +63,10 @@ static void on_head(struct http_exchange *x)
 {
     const struct http_parser *p = &x->parser;
 
+    if (is_streamed(call_of(x)) && call_of(x)->on_open) {
+        call_of(x)->on_open(x->owner);
+        return;
+    }
     if (!is_streamed(call_of(x)) && p->has_length && !p->is_head_request && p->length > x->body.max)
         http_exchange_fail_too_large(x);
 }
@@ -141,6 +146,7 @@ int http_call_start(struct http_call **ret,
     http_exchange_init(&c->exchange, &address, MAX_HEAD, o->max_body);
     c->exchange.parser.is_head_request = str_eq(o->method, "HEAD");
     c->on_data = o->on_data;
+    c->on_open = o->on_open;
     c->timeout_ms = o->timeout_ms;
     if (!c->on_data && c->timeout_ms == 0)
         c->timeout_ms = ANSWER_TIMEOUT_MS;

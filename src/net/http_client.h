@@ -43,6 +43,8 @@ struct http_call_options {
     bool is_insecure;            /* accept any TLS certificate */
     struct tls_trust *trust;     /* NULL: the loop's */
     http_data_fn on_data;        /* set: streaming mode */
+    /* Streaming mode, optional: the head of a 2xx answer has come. */
+    void (*on_open)(void *owner);
     http_done_fn done;
     void *owner;
 };

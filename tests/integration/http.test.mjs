@@ -1,9 +1,12 @@
 // The HTTP server against invalid, slow, large and hostile clients: clear refusals, and no effect on others.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
 import { connect } from 'node:net';
 import { after, before, test } from 'node:test';
 import WebSocket from 'ws';
-import { Server } from './lib/dockmon.mjs';
+import { Agent, Server, dockmon } from './lib/dockmon.mjs';
+import { ScriptedEngine } from './lib/scripted-engine.mjs';
 import { eventually, sleep } from './lib/wait.mjs';
 
 let server, client;
@@ -107,6 +110,32 @@ test('unknown paths and methods are refused', async () => {
   const head = await client.fetch('HEAD', '/health');
   assert.equal(head.status, 200);
   assert.equal(await head.text(), '');
+});
+
+test('a WebSocket endpoint without the upgrade: 426, and the peers name the proxy that dropped it', async () => {
+  for (const path of ['/ws', '/ws/', '/ws/logs', '/ws/shell/h/c', '/api/agent/ws', '/api/stats/ws/ingest']) {
+    const r = await client.fetch('GET', path, { headers: { accept: 'text/html' } });
+    assert.equal(r.status, 426, path);
+    assert.equal(r.headers.get('upgrade'), 'websocket');
+    assert.match((await r.json()).detail, /is for WebSocket connections/);
+  }
+  // Without a listener for upgrades, node treats them as plain requests, as a proxy without the setting does.
+  const proxy = createServer((req, res) => {
+    const { upgrade, connection, ...headers } = req.headers;
+    fetch(server.url + req.url, { method: req.method, headers }).then(async (r) => res.writeHead(r.status).end(await r.text()), () => res.destroy());
+  });
+  proxy.listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
+  const behind = { url: `http://127.0.0.1:${proxy.address().port}`, token: () => 'x' };
+  const engine = await ScriptedEngine.start();
+  const agent = await Agent.start(behind, engine);
+  await agent.process.line(/cannot connect: .*HTTP status 426; a proxy in front of the server drops the upgrade/);
+  await agent.remove();
+  const r = await dockmon(behind, client.key, ['stats']);
+  assert.match(r.stderr, /HTTP status 426; a proxy in front of the server drops the upgrade/);
+  await engine.stop();
+  proxy.closeAllConnections();
+  proxy.close();
 });
 
 test('connections are kept and pipelined requests are answered in order', async () => {

@@ -38,6 +38,39 @@ test('a container with an oversized description does not hide the others', { tim
   assert.equal(server.process.exit, undefined);
 });
 
+test('events that a proxy refuses: said once, the lists are read slowly, and the host shows why', { timeout: 90000 }, async () => {
+  const server = await Server.start();
+  later(() => server.remove());
+  const client = await server.client('viewer');
+  const engine = await engineWith([scriptedContainer(1, { name: 'one' })]);
+  let asked = 0;
+  const refusal = (res) => res.writeHead(403, { 'Content-Type': 'text/html' }).end('<html><body><h1>403 Forbidden</h1></body></html>');
+  engine.misbehave = (_, path) => (path === '/events' && ++asked ? refusal : null);
+  const agent = await agentOf(server, engine);
+  const host = async () => (await client.get('/api/hosts'))[0];
+
+  await client.container('one');
+  await eventually(async () => /events are refused.*proxy in front of the docker engine refused GET \/events with status 403/.test((await host()).error), { what: 'the host shows why' });
+  assert.equal((await host()).status, 'online');
+  engine.containers.push(scriptedContainer(2, { name: 'two' }));
+  const lists = () => engine.requests.filter((r) => r === 'GET /containers/json').length;
+  const before = lists();
+  await client.container('two', { timeout: 45000 });
+  assert.ok(asked <= 3, `asked for the events ${asked} times`);
+  assert.ok(lists() - before <= 6, `${lists() - before} lists until the change was found`);
+  assert.equal(agent.process.lines.filter((l) => /no event stream/.test(l)).length, 1);
+});
+
+test('a proxy that refuses everything: the agent names it and the request', async () => {
+  const engine = await engineWith([]);
+  engine.misbehave = (_, path) => (path === '/info' ? (res) => res.writeHead(403, { 'Content-Type': 'text/html' }).end('<h1>Forbidden</h1>') : null);
+  const agent = await agentOf({ url: 'http://127.0.0.1:1', token: () => 'x' }, engine);
+  await agent.process.line(/engine cannot be used: a proxy in front of the docker engine refused GET \/info with status 403; allow the request in the settings of that proxy/);
+  engine.misbehave = (_, path) => (path === '/info' ? (res) => res.writeHead(403, { 'Content-Type': 'application/json' }).end('{"message":"authorization denied by plugin x"}') : null);
+  const other = await agentOf({ url: 'http://127.0.0.1:1', token: () => 'x' }, engine);
+  await other.process.line(/engine cannot be used: authorization denied by plugin x; the engine itself refuses it/);
+});
+
 test('more changes than can be stored: the complete list is read instead', { timeout: 60000 }, async () => {
   const server = await Server.start();
   later(() => server.remove());

@@ -16,13 +16,18 @@
 #define PROBE_TIMEOUT_MS  10000
 #define CHECK_MS          15000
 #define CLOCK_SLACK_MS    2000
+#define OPEN_MS           10000 /* for the head of the stream */
+#define REFUSED_MS        30000 /* between lists while the stream is refused */
 #define STABLE_MS         10000 /* a stream that lived this long resets the backoff */
+
+#define NO_ANSWER "the engine does not answer"
 
 enum events_state {
     EVENTS_IDLE,    /* not started */
     EVENTS_WAITING, /* until the next attempt */
     EVENTS_PROBING, /* asking whether the engine answers */
-    EVENTS_LIVE,    /* the stream is open */
+    EVENTS_OPENING, /* the stream was asked for */
+    EVENTS_LIVE,    /* the stream is open: the head of its answer said so */
 };
 
 struct entry {
@@ -58,10 +63,8 @@ struct events {
 };
 
 static const char *const state_names[] = {
-    [EVENTS_IDLE] = "idle",
-    [EVENTS_WAITING] = "waiting",
-    [EVENTS_PROBING] = "probing",
-    [EVENTS_LIVE] = "live",
+    [EVENTS_IDLE] = "idle",       [EVENTS_WAITING] = "waiting", [EVENTS_PROBING] = "probing",
+    [EVENTS_OPENING] = "opening", [EVENTS_LIVE] = "live",
 };
 
 static void events_set_state(struct events *ev, enum events_state state)
@@ -240,24 +243,49 @@ static void stop_checks(struct events *ev)
     engine_call_cancel(TAKE_PTR(ev->check));
 }
 
-static void set_trouble(struct events *ev, const char *why)
+/* `what` happened to the engine, and why; NULL: nothing. */
+static void set_trouble(struct events *ev, const char *what, const char *why)
 {
-    bool has_changed = !ev->trouble != !why;
+    char *trouble = what ? xasprintf("%s: %s", what, why) : NULL;
+    bool has_changed = !str_eq(ev->trouble, trouble);
 
     free(ev->trouble);
-    ev->trouble = why ? xasprintf("the engine does not answer: %s", why) : NULL;
+    ev->trouble = trouble;
     if (has_changed)
         listeners_emit(&ev->listeners, struct events_listener, on_trouble, ev);
 }
 
-static void retry_later(struct events *ev, const char *why)
+static void retry_after(struct events *ev, const char *why, uint64_t delay_ms)
 {
     if (!ev->is_failing)
         log_warn(NULL, "no event stream from the engine: %s", why);
     ev->is_failing = true;
     stop_checks(ev);
     events_set_state(ev, EVENTS_WAITING);
-    loop_timer_start(engine_loop(ev->engine), &ev->timer, backoff_next(&ev->backoff), on_retry);
+    loop_timer_start(engine_loop(ev->engine), &ev->timer, delay_ms, on_retry);
+}
+
+static void retry_later(struct events *ev, const char *why)
+{
+    retry_after(ev, why, backoff_next(&ev->backoff));
+}
+
+/* State that is derived from events is read again: some may have been missed. */
+static void report_gap(struct events *ev)
+{
+    facts_clear(ev->facts);
+    listeners_emit(&ev->listeners, struct events_listener, on_gap, ev);
+}
+
+/*
+ * A socket proxy may allow the lists, but not the events. Then changes are found by reading the
+ * lists now and then, and the host shows why it is slow.
+ */
+static void poll_instead(struct events *ev, const char *why)
+{
+    set_trouble(ev, "the engine's events are refused, so changes show after up to 30 s", why);
+    retry_after(ev, why, REFUSED_MS);
+    report_gap(ev);
 }
 
 static void on_stream_end(void *owner, const struct engine_reply *reply)
@@ -265,6 +293,11 @@ static void on_stream_end(void *owner, const struct engine_reply *reply)
     struct events *ev = owner;
 
     ev->call = NULL;
+    loop_timer_stop(&ev->timer);
+    if (ev->state == EVENTS_OPENING && reply->status >= 400) {
+        poll_instead(ev, reply->message);
+        return;
+    }
     facts_clear(ev->facts);
     if (time_monotonic_ms() - ev->opened_at_ms > STABLE_MS)
         backoff_reset(&ev->backoff);
@@ -294,8 +327,35 @@ static void on_check(void *owner, const struct engine_reply *reply)
     }
     engine_call_cancel(TAKE_PTR(ev->call));
     facts_clear(ev->facts);
-    set_trouble(ev, reply->message);
+    set_trouble(ev, NO_ANSWER, reply->message);
     retry_later(ev, reply->message);
+}
+
+/* The stream repeats events from last_ns on, so state that is read from now on is not older than
+ * the events that follow. But the engine keeps only its newest 256 events, and none from before its
+ * restart. */
+static void on_stream_open(void *owner)
+{
+    struct events *ev = owner;
+
+    loop_timer_stop(&ev->timer);
+    events_set_state(ev, EVENTS_LIVE);
+    set_trouble(ev, NULL, NULL);
+    if (ev->is_failing)
+        log_info(NULL, "event stream of the engine is open again");
+    ev->is_failing = false;
+    ev->opened_at_ms = time_monotonic_ms();
+    loop_timer_start(engine_loop(ev->engine), &ev->check_timer, CHECK_MS, on_check_due);
+    report_gap(ev);
+}
+
+static void on_open_late(struct loop_timer *t)
+{
+    struct events *ev = CONTAINER_OF(t, struct events, timer);
+
+    engine_call_cancel(TAKE_PTR(ev->call));
+    set_trouble(ev, NO_ANSWER, "no answer to the request for its events");
+    retry_later(ev, "no answer in time");
 }
 
 /*
@@ -327,6 +387,7 @@ static void open_stream(struct events *ev)
                           &(struct engine_request){
                               .path = path,
                               .on_data = on_stream_data,
+                              .on_open = on_stream_open,
                               .done = on_stream_end,
                               .owner = ev,
                           },
@@ -335,7 +396,8 @@ static void open_stream(struct events *ev)
         retry_later(ev, err.msg);
         return;
     }
-    events_set_state(ev, EVENTS_LIVE);
+    events_set_state(ev, EVENTS_OPENING);
+    loop_timer_start(engine_loop(ev->engine), &ev->timer, OPEN_MS, on_open_late);
 }
 
 static void on_probe(void *owner, const struct engine_reply *reply)
@@ -343,26 +405,12 @@ static void on_probe(void *owner, const struct engine_reply *reply)
     struct events *ev = owner;
 
     ev->call = NULL;
-    set_trouble(ev, reply->code < 0 ? reply->message : NULL);
     if (reply->code < 0) {
+        set_trouble(ev, NO_ANSWER, reply->message);
         retry_later(ev, reply->message);
-        return;
+    } else {
+        open_stream(ev);
     }
-    open_stream(ev);
-    if (ev->state != EVENTS_LIVE)
-        return;
-    if (ev->is_failing)
-        log_info(NULL, "event stream of the engine is open again");
-    ev->is_failing = false;
-    ev->opened_at_ms = time_monotonic_ms();
-    loop_timer_start(engine_loop(ev->engine), &ev->check_timer, CHECK_MS, on_check_due);
-    /*
-     * The stream repeats events from last_ns on, so state that is read from now on is not older
-     * than the events that follow. But the engine keeps only its newest 256 events, and none from
-     * before its restart.
-     */
-    facts_clear(ev->facts);
-    listeners_emit(&ev->listeners, struct events_listener, on_gap, ev);
 }
 
 static void probe(struct events *ev)
@@ -370,7 +418,7 @@ static void probe(struct events *ev)
     int r = ask(ev, &ev->call, on_probe);
 
     if (r < 0) {
-        set_trouble(ev, error_text(r));
+        set_trouble(ev, NO_ANSWER, error_text(r));
         retry_later(ev, error_text(r));
     } else {
         events_set_state(ev, EVENTS_PROBING);

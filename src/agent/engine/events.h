@@ -6,8 +6,12 @@
  * It lives as long as the process. After the stream breaks it is re-opened with
  * backoff and `since`, so that the engine repeats what was missed:
  *
- *   IDLE -start-> PROBING -engine answers-> LIVE -stream ends or check fails-> WAITING -> PROBING
- *                    '-no answer-> WAITING
+ *   IDLE -start-> PROBING -engine answers-> OPENING -head of the stream-> LIVE
+ *                    '-no answer-> WAITING     '-refused or late-> WAITING
+ *   LIVE -stream ends or check fails-> WAITING -> PROBING
+ *
+ * While the stream is refused, as a proxy in front of the socket may do, each attempt counts as a
+ * gap and they are 30 s apart, so that the lists are read then.
  *
  * While the stream is open the engine is asked every 15 s whether it still answers, because an idle
  * stream does not show that: events_trouble() is true at most 25 s after an engine hangs.
@@ -82,5 +86,5 @@ void events_set_sent(struct events *ev, uint64_t seq);
 int64_t events_covered_since(const struct events *ev);
 bool events_is_live(const struct events *ev); /* the stream is open */
 
-/* The reason why the engine does not answer; NULL while it does. */
+/* The reason why the engine does not answer, or refuses its events; NULL: neither. */
 const char *events_trouble(const struct events *ev);

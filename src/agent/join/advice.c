@@ -20,6 +20,18 @@ static const struct advice server[] = {
      "`dockmond fingerprint` there and set DOCKMON_PIN to it"                                          },
     {"wrong version",      "the server speaks plain HTTP on this port: use http:// instead of https://"},
     {"plain HTTP",         "the server speaks HTTPS on this port: use https:// instead of http://"     },
+    {"HTTP status 426",
+     "a proxy in front of the server drops the upgrade to WebSocket: let it forward the "
+     "headers Upgrade and Connection"                                                                  },
+    {"HTTP status 404",
+     "DOCKMON_URL leads to another server or path, or a proxy in front of the server "
+     "does not forward the upgrade to WebSocket"                                                       },
+    {"HTTP status 502",
+     "a proxy in front of the server cannot reach it: check that the server is running"                },
+    {"HTTP status 503",
+     "a proxy in front of the server cannot reach it: check that the server is running"                },
+    {"HTTP status 504",
+     "a proxy in front of the server cannot reach it: check that the server is running"                },
     {"HTTP status 400",    "if the server speaks HTTPS on this port, use https:// instead of http://"  },
     {"mismatch",           "the server's certificate is for another name: use that one in DOCKMON_URL, or "
                  "DOCKMON_PIN"                                                         },

@@ -115,6 +115,10 @@ static const char *choose_connection_advice(const struct client *c, int code, co
         return "; is it running? `dockmon login` or DOCKMON_URL chooses another";
     if (strstr(message, "wrong version number") || strstr(message, "http request"))
         return "; does it speak http:// there, without TLS?"; /* the messages are OpenSSL's */
+    if (strstr(message, "HTTP status 426")) {
+        return "; a proxy in front of the server drops the upgrade to WebSocket: let it forward the "
+               "headers Upgrade and Connection";
+    }
     if (code != -EPROTO || !*client_refused_key(c))
         return "";
     return "; if `dockmond fingerprint` prints this fingerprint on the server, `dockmon login` can "

@@ -163,6 +163,17 @@ static bool serve_file(const struct api *a, const struct http_request *r)
     return f != NULL;
 }
 
+static void fail_without_upgrade(struct api_call *call, const char *path)
+{
+    _cleanup_free_ char *detail = xasprintf(
+        "%s is for WebSocket connections: a proxy in front of this server may have dropped the "
+        "headers Upgrade and Connection of the request",
+        path);
+
+    api_reply_headers(call, 426, api_error_json(CODE_BAD_REQUEST, detail),
+                      (const char *const[]){"Upgrade", "websocket", NULL});
+}
+
 static void on_request(void *owner, const struct http_request *r)
 {
     struct api *a = owner;
@@ -170,11 +181,15 @@ static void on_request(void *owner, const struct http_request *r)
     struct route_match m;
 
     route_find(r->method, r->path, &m);
-    if (!m.route && !m.is_other_method && serve_file(a, r)) {
+    if (!m.route && !m.is_other_method && !ws_endpoint_find(r->path) && serve_file(a, r)) {
         route_match_done(&m);
         return;
     }
     call = call_new(a, r, &m);
+    if (!m.route && ws_endpoint_find(r->path)) {
+        fail_without_upgrade(call, r->path);
+        return;
+    }
     if (!m.route) {
         api_fail_code(call, m.is_other_method ? CODE_METHOD_NOT_ALLOWED : CODE_NOT_FOUND,
                       m.is_other_method ? "Method %s is not allowed for %s" : "%s %s: not found",

@@ -18,24 +18,22 @@
 #define MAX_TAIL     10000
 
 /*
- * One line: "2026-01-31T12:00:00.123456789Z text". The timestamp is truncated to microseconds for
- * clients; a line without one gets the time of the response.
+ * One line: "2026-01-31T12:00:00.123456789Z text", or with any offset, as the log driver "local"
+ * has. The timestamp is in UTC and truncated to microseconds for clients; a line without one gets the time of the response.
  */
 static json_t *make_line_json(const char *line, size_t size, const char *now)
 {
-    const char *space = memchr(line, ' ', size);
-    size_t stamp = space ? (size_t)(space - line) : 0;
+    int64_t time_ns = 0;
+    size_t stamp = time_parse_stamp(line, size, &time_ns);
     char at[TIME_TEXT_SIZE];
 
-    if (stamp < 20 || stamp >= sizeof(at) || line[stamp - 1] != 'Z' || !memchr(line, 'T', stamp))
+    if (stamp == 0)
         return json_pack("{s:o, s:o}", "timestamp", json_text_str(now), "log",
                          json_text_string(line, size));
-    memcpy(at, line, stamp);
-    at[stamp] = '\0';
-    if (stamp > strlen("2026-01-31T12:00:00.123456Z"))
-        str_copy(at + strlen("2026-01-31T12:00:00.123456"), 2, "Z");
+    (void)time_format_ns(time_ns, at);
+    str_copy(at + strlen("2026-01-31T12:00:00.123456"), 2, "Z");
     return json_pack("{s:o, s:o}", "timestamp", json_text_str(at), "log",
-                     json_text_string(space + 1, size - stamp - 1));
+                     json_text_string(line + stamp, size - stamp));
 }
 
 static json_t *make_lines_json(const char *text, size_t size)

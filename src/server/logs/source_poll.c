@@ -43,20 +43,12 @@ static void on_poll(struct loop_timer *t)
 
 static void give(struct log_source *s, const char *text, size_t size)
 {
-    const char *space = memchr(text, ' ', size);
-    size_t stamp = space ? (size_t)(space - text) : 0;
     struct msg_log_line line = {.kind = LOG_KIND_STDOUT,
                                 .time_ns = log_position_newest(&s->position)};
-    char at[64];
+    size_t stamp = time_parse_stamp(text, size, &line.time_ns);
 
-    if (stamp > 0 && stamp < sizeof(at)) {
-        memcpy(at, text, stamp);
-        at[stamp] = '\0';
-        if (time_parse_ns(at, &line.time_ns) == 0) {
-            text += stamp + 1;
-            size -= stamp + 1;
-        }
-    }
+    text += stamp;
+    size -= stamp;
     if ((s->since_ns && line.time_ns < s->since_ns) || (s->until_ns && line.time_ns > s->until_ns))
         return;
     if (size > 0 && text[size - 1] == '\r')
@@ -127,12 +119,11 @@ static const char *skip_known(const struct log_source *s, const char *text, cons
 
     while (newest && text && text < end) {
         const char *newline = memchr(text, '\n', (size_t)(end - text));
-        char stamp[64];
+        size_t size = newline ? (size_t)(newline - text) : (size_t)(end - text);
+        bool is_known = time_parse_stamp(text, size, &at) > 0 && at <= newest;
 
-        str_copy(stamp, sizeof(stamp), text);
-        stamp[strcspn(stamp, " \n")] = '\0';
         text = newline ? newline + 1 : end;
-        if (time_parse_ns(stamp, &at) == 0 && at <= newest)
+        if (is_known)
             rest = text;
     }
     return rest;
