@@ -17,6 +17,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define EXIT_USAGE  2
@@ -99,31 +100,40 @@ static int check_certificate(const struct config *config)
     return EXIT_SUCCESS;
 }
 
-/* Returns the directory, or its nearest parent that exists, to be freed. */
-static char *find_existing(const char *path)
+/* Returns the first part of the path that is missing, to be freed, or NULL if all of it exists. */
+static char *find_missing(const char *path)
 {
-    char *found = xstrdup(path);
-    char *slash;
+    char *part = xstrdup(path);
 
-    while (access(found, F_OK) < 0 && errno == ENOENT && (slash = strrchr(found, '/')) &&
-           slash != found)
-        *slash = '\0';
-    if (access(found, F_OK) < 0 && errno == ENOENT)
-        str_copy(found, strlen(found) + 1, found[0] == '/' ? "/" : ".");
-    return found;
+    for (char *p = part; *p; p++) {
+        char *slash = strchr(p + 1, '/');
+
+        if (slash)
+            *slash = '\0';
+        if (access(part, F_OK) < 0 && errno == ENOENT)
+            return part;
+        if (!slash)
+            break;
+        *slash = '/';
+        p = slash - 1;
+    }
+    free(part);
+    return NULL;
 }
 
 /* Checks that the first start can create its database. Leaves no files behind. */
 static int check_new_store(const struct config *config)
 {
-    _cleanup_free_ char *existing = find_existing(config->data_dir);
+    _cleanup_free_ char *missing = find_missing(config->data_dir);
+    int r = missing ? mkdir(missing, 0700) : access(config->data_dir, W_OK);
 
-    if (access(existing, W_OK | X_OK) < 0) {
-        (void)printf("FAIL  data directory: %s cannot be %s: %s: %s\n", config->data_dir,
-                     str_eq(existing, config->data_dir) ? "written" : "created", existing,
-                     error_text(-errno));
+    if (r < 0) {
+        (void)printf("FAIL  data directory: %s cannot be %s: %s\n", config->data_dir,
+                     missing ? "created" : "written", error_text(-errno));
         return EXIT_FAILURE;
     }
+    if (missing)
+        (void)rmdir(missing); /* created above, hence empty */
     (void)printf("ok    data directory %s: the first start creates the database\n",
                  config->data_dir);
     return EXIT_SUCCESS;

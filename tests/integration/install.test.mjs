@@ -277,7 +277,8 @@ test('downloads are bounded: in number, and in guesses from one address', { time
   const readers = Array.from({ length: 50 }, () => new Process(site.wrap[0], [...site.wrap.slice(1), 'curl', '-sSk', ...slowly], { name: 'curl' }));
   later(() => Promise.all(readers.map((r) => r.exit ?? r.stop('SIGKILL'))));
   await eventually(async () => (await status()) === '503', { timeout: 60000, what: 'the 51st is refused' });
-  assert.ok((await memory()) - kib < 50 * 1500, `the server has grown by ${(await memory()) - kib} KiB`);
+  // Files of 64 MiB; the sanitizer keeps freed memory for a while.
+  assert.ok((await memory()) - kib < 50 * 6000, `the server has grown by ${(await memory()) - kib} KiB`);
   for (const r of readers) await r.stop('SIGKILL');
   await eventually(async () => (await status()) === '200', { what: 'a download is possible again' });
 
