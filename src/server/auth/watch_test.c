@@ -37,12 +37,14 @@ static void on_managed(void *owner, const struct auth_user_result *r)
 static int set_rights(struct bench *b, int64_t user_id, enum role role, const char *scope)
 {
     auth_manage_user(b->auth,
-                     &(struct auth_user_request){.action = AUTH_USER_SET_RIGHTS,
-                                                 .by = {.user_id = b->admin_id},
-                                                 .user_id = user_id,
-                                                 .role = role,
-                                                 .with_scope = true,
-                                                 .scope = scope},
+                     &(struct auth_user_request){
+                         .action = AUTH_USER_SET_RIGHTS,
+                         .by = {.user_id = b->admin_id, .owner_id = b->admin_id},
+                         .user_id = user_id,
+                         .role = role,
+                         .with_scope = true,
+                         .scope = scope
+    },
                      on_managed, b);
     bench_drain(b);
     return b->code;
