@@ -1,5 +1,6 @@
 #include "server/session/session.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -174,6 +175,15 @@ static void receive_padded(struct ws *ws, const char *start, size_t size)
 
 enum close_cause { CLOSE_REVOKED, CLOSE_SUPERSEDED };
 
+/* Occupies the only worker until the test unlocks the mutex. */
+static void wait_at_gate(void *owner)
+{
+    pthread_mutex_t *gate = owner;
+
+    (void)pthread_mutex_lock(gate);
+    (void)pthread_mutex_unlock(gate);
+}
+
 /* The session is closed while a message is parsed, before its socket is: the message is dropped. */
 static void expect_late_message_ignored(struct fixture *f, struct joined *j, enum close_cause cause)
 {
@@ -184,8 +194,12 @@ static void expect_late_message_ignored(struct fixture *f, struct joined *j, enu
                                 "inventory_delta", "payload", "containers",
                                 agent_container(ID_C, "/late", "running"), "removed");
     _cleanup_free_ char *text = json_dumps(message, JSON_COMPACT);
+    pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
 
     json_decref(message);
+    /* A registration turns the loop, which would deliver a message that is parsed already. */
+    (void)pthread_mutex_lock(&gate);
+    assert_int_equal(job_submit(f->parse_jobs, &gate, wait_at_gate, fixture_no_work), 0);
     receive_padded(ws, text, 300000);
     assert_true(ws->is_paused);
     if (cause == CLOSE_REVOKED) {
@@ -193,6 +207,7 @@ static void expect_late_message_ignored(struct fixture *f, struct joined *j, enu
     } else {
         next = fixture_join_with(f, j->token, "own", true, j);
     }
+    (void)pthread_mutex_unlock(&gate);
     job_queue_drain(f->parse_jobs);
     assert_int_equal(h->containers_version, version);
 
