@@ -20,7 +20,19 @@ static const struct field fields[] = {
     {"since",        FIELD_STRING, AT(since),        FIELD_OMIT_EMPTY, 0,  64,            NULL},
     {"until",        FIELD_STRING, AT(until),        FIELD_OMIT_EMPTY, 0,  64,            NULL},
     {"new_name",     FIELD_STRING, AT(new_name),     FIELD_OMIT_EMPTY, 0,  255,           NULL},
+    {"signal",       FIELD_STRING, AT(signal),       FIELD_OMIT_EMPTY, 0,  16,            NULL},
 };
+
+bool command_is_signal(const char *s)
+{
+    uint64_t number;
+    size_t n = strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-");
+
+    if (parse_u64(s, COMMAND_MAX_SIGNAL, &number) == 0)
+        return number > 0;
+    return n > 2 && n <= COMMAND_MAX_SIGNAL_SIZE && s[n] == '\0' && (s[0] < '0' || s[0] > '9') &&
+           s[0] != '+' && s[0] != '-';
+}
 
 static int decode_tail(const json_t *v, int64_t *ret, struct error *err)
 {

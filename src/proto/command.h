@@ -12,6 +12,8 @@
 #define COMMAND_DEFAULT_TIMEOUT_S 10
 #define COMMAND_DEFAULT_TAIL      100
 #define COMMAND_MAX_TAIL          10000
+#define COMMAND_MAX_SIGNAL        64
+#define COMMAND_MAX_SIGNAL_SIZE   16
 
 /* Arguments of the operations on containers; absent fields have their defaults. */
 struct command_args {
@@ -22,7 +24,11 @@ struct command_args {
     int64_t tail; /* get_logs, 0 to COMMAND_MAX_TAIL; "all" and negative numbers give the maximum */
     char *since, *until; /* get_logs: RFC 3339 or unix seconds; NULL: no limit */
     char *new_name;      /* rename */
+    char *signal;        /* kill: a name or number of command_is_signal(); NULL: SIGKILL */
 };
+
+/* Whether `s` has the form of a signal: "HUP", "SIGRTMIN+3" or "1". */
+bool command_is_signal(const char *s);
 
 struct msg_command {
     enum command_kind kind;

@@ -44,7 +44,7 @@ static const struct operation_spec specs[OPERATIONS] = {
         IS_BULK | SPARES_OWN, container_errors},
     [OPERATION_KILL] = {
         "kill", OPERATION, "kill", POLICY_OPERATE, CONTAINER_OPERATIONS_CAPABILITY,
-        ERA_TODAY, ROLE_OPERATOR, EFFECT_ENDS, TAKES_CONTAINER,
+        ERA_TODAY, ROLE_OPERATOR, EFFECT_ENDS, TAKES_CONTAINER | TAKES_SIGNAL,
         IS_BULK | SPARES_OWN, running_container_errors},
     [OPERATION_PAUSE] = {
         "pause", OPERATION, "pause", POLICY_OPERATE, PAUSE_CAPABILITY,
@@ -69,6 +69,12 @@ static const struct operation_spec specs[OPERATIONS] = {
     [OPERATION_INSPECT] = {
         "inspect", OPERATION, "inspect", POLICY_READ, CONTAINER_OPERATIONS_CAPABILITY,
         ERA_SEED, ROLE_VIEWER, EFFECT_READS, TAKES_CONTAINER, 0, container_errors},
+    [OPERATION_TOP] = {
+        "top", OPERATION, "top", POLICY_READ, PROCESSES_CAPABILITY,
+        ERA_OURS, ROLE_VIEWER, EFFECT_READS, TAKES_CONTAINER, 0, running_container_errors},
+    [OPERATION_DIFF] = {
+        "diff", OPERATION, "diff", POLICY_READ, PROCESSES_CAPABILITY,
+        ERA_OURS, ROLE_VIEWER, EFFECT_READS, TAKES_CONTAINER, 0, container_errors},
     [OPERATION_PING] = {
         "ping", COMMAND, "ping", POLICY_BASIC, NULL,
         ERA_SEED, ROLE_NONE, EFFECT_READS, 0, 0, no_errors},

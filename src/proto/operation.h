@@ -29,6 +29,10 @@
 
 #define CONTAINER_OPERATIONS_CAPABILITY "container_operations"
 #define PAUSE_CAPABILITY                "pause"
+/* top and diff */
+#define PROCESSES_CAPABILITY "top_diff"
+/* kill knows "signal"; agents without it ignore the member and send SIGKILL. */
+#define SIGNALS_CAPABILITY "kill_signal"
 /* Prune operations know "dangling", "anonymous" and "dry_run"; agents without it ignore them. */
 #define PRUNE_OPTIONS_CAPABILITY "prune_options"
 #define RESOURCES_CAPABILITY     "resources"
@@ -51,6 +55,8 @@ enum operation_id {
     OPERATION_REMOVE,
     OPERATION_GET_LOGS,
     OPERATION_INSPECT,
+    OPERATION_TOP,
+    OPERATION_DIFF,
 
     OPERATION_PING,
     OPERATION_GET_SYSTEM_INFO,
@@ -115,6 +121,7 @@ enum {
     TAKES_LOG_RANGE = 1 << 4, /* tail, since, until */
     TAKES_RESOURCE = 1 << 5,  /* the fields in resource_args.c, if any */
     TAKES_TOKEN = 1 << 6,     /* permanent_token */
+    TAKES_SIGNAL = 1 << 7,    /* signal; absent: SIGKILL */
 };
 
 /* How a server treats it. */

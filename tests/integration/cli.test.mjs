@@ -168,11 +168,63 @@ test('lifecycle verbs take several containers and print a line for each', async 
   await succeeds('rename', names[0], `${names[0]}-new`);
   assert.equal((await engine.inspect(made[0].id)).Name, `/${names[0]}-new`);
 
-  const mixed = await cli('rm', '-f', names[1], 'no-such-container', names[2]);
+  await succeeds('stop', '-t', '0', names[1], names[2]);
+  const mixed = await cli('rm', names[1], 'no-such-container', names[2]);
   assert.equal(mixed.code, 1, 'one failure sets the exit code');
   assert.match(mixed.stderr, /no-such-container/);
   assert.equal(await engine.exists(made[1].id), false);
   assert.equal(await engine.exists(made[2].id), false, 'the others are removed nevertheless');
+});
+
+test('rm -f names what does not exist and succeeds, as docker does', async () => {
+  for (const words of [['rm'], ['rmi'], ['volume', 'rm'], ['network', 'rm']]) {
+    const forced = await cli(...words, '-f', 'no-such-object');
+    assert.equal(forced.code, 0, `${words}: ${forced.stderr}`);
+    assert.match(forced.stderr, /No such .*: no-such-object/);
+    assert.equal((await cli(...words, 'no-such-object')).code, 1, words.join(' '));
+  }
+});
+
+test('top, diff, port and wait print what docker prints', async () => {
+  const c = await engine.run('seen', { command: ['sh', '-c', 'echo x >/made; trap "exit 7" USR1; while :; do sleep 0.1; done'] });
+  await listed(c);
+  await eventually(async () => (await engine.docker('diff', c.name)).includes('/made'));
+
+  assert.equal((await succeeds('diff', c.name)).trim(), await engine.docker('diff', c.name));
+  const columns = (text) => text.trim().split('\n')[0].trim().split(/\s+/);
+  const top = await succeeds('top', c.name);
+  assert.deepEqual(columns(top), columns(await engine.docker('top', c.name)));
+  assert.match(top, /trap "exit 7"/);
+  const asViewer = await dockmon(server, keys.viewer.key, ['top', c.name]);
+  assert.deepEqual(columns(asViewer.stdout), columns(top));
+  assert.doesNotMatch(asViewer.stdout, /trap/, 'command lines are for operators');
+  assert.equal(await succeeds('port', c.name), '');
+  const port = await cli('port', c.name, '80');
+  assert.equal(port.code, 1);
+  assert.match(port.stderr, /no public port "80" published/);
+
+  // A signal that the process catches: it ends with its own status, which wait prints.
+  const waiting = cli('wait', c.name, 'no-such-container');
+  await succeeds('kill', '-s', 'USR1', c.name);
+  const waited = await waiting;
+  assert.equal(waited.stdout, '7\n');
+  assert.equal(waited.code, 1);
+  assert.match(waited.stderr, /No such container: no-such-container/);
+  assert.equal((await cli('top', c.name)).code, 1, 'not running');
+  assert.match((await cli('kill', '-s', 'NOT/A/SIGNAL', c.name)).stderr, /name or number of a signal/);
+});
+
+test('an agent that knows neither signals nor top is asked for neither', async () => {
+  const old = new HandAgent(server, { hostname: 'old-host' });
+  old.containers = [containerElement({ name: 'old-web' })];
+  await old.connect(await server.token());
+  await listed({ id: old.containers[0].Id });
+  const refused = await cli('kill', '-s', 'HUP', 'old-web');
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /knows no signal but SIGKILL. Update the agent/);
+  assert.deepEqual(old.commands.filter((m) => m.payload.action === 'kill'), []);
+  for (const verb of ['top', 'diff']) assert.match((await cli(verb, 'old-web')).stderr, /too old for this/);
+  await old.close();
 });
 
 test('rm of a running container needs -f, as with docker', async () => {

@@ -66,6 +66,7 @@ test('reading operations answer as described', async () => {
   await api.call(clients.viewer, 'getAgent', { values: { agent: agents[0].agent_id } });
   for (const id of ['getHostAgent', 'listImages', 'listNetworks', 'listVolumes']) await api.call(clients.viewer, id, { values: at() });
   for (const role of ['viewer', 'operator']) await api.call(clients[role], 'inspectContainer', { values: at() });
+  for (const id of ['topContainer', 'diffContainer']) await api.call(clients.viewer, id, { values: at() });
   await api.call(clients.viewer, 'listContainers', { query: `host_id=${host}` });
   await api.call(clients.viewer, 'resolveContainer', { query: `ref=${container}&host=${host}` });
   const talker = (await engine.run('talker', { command: ['sh', '-c', 'echo one; echo two'] })).id;

@@ -38,6 +38,7 @@ test('observe: reading is allowed, everything else is 403 and named', async () =
 
   await client.get(path(c, 'inspect'));
   await client.get(path(c, 'logs'));
+  for (const read of ['top', 'changes']) await client.get(path(c, read));
   await client.get(`/api/hosts/${host.id}/images`);
   for (const action of ['stop', 'start', 'restart', 'kill', 'pause', 'unpause']) {
     const { detail } = await client.post(path(c, action), {}, { status: 403 });

@@ -22,6 +22,8 @@ const char *command_find_fault(enum operation_id id, const struct command_args *
         return "new_name is required";
     if (takes & TAKES_NEW_NAME && !str_is_container_ref(args->new_name))
         return "new_name is not a valid container name";
+    if (takes & TAKES_SIGNAL && args->signal && !command_is_signal(args->signal))
+        return "signal is not the name or number of a signal";
     return NULL;
 }
 

@@ -18,18 +18,18 @@ static const struct change {
     const char *method, *suffix, *status;
     bool is_forced; /* a removal, whatever `force` says */
 } changes[OPERATIONS] = {
-    [OPERATION_START] = {"POST",   "/start",               "started",   false},
-    [OPERATION_STOP] = {"POST",   "/stop",                "stopped",   false},
-    [OPERATION_RESTART] = {"POST",   "/restart",             "restarted", false},
-    [OPERATION_KILL] = {"POST",   "/kill?signal=SIGKILL", "killed",    false},
-    [OPERATION_PAUSE] = {"POST",   "/pause",               "paused",    false},
-    [OPERATION_UNPAUSE] = {"POST",   "/unpause",             "unpaused",  false},
-    [OPERATION_RENAME] = {"POST",   "/rename",              "renamed",   false},
-    [OPERATION_REMOVE] = {"DELETE", "",                     NULL,        false},
-    [OPERATION_START_CONTAINER] = {"POST",   "/start",               "started",   false},
-    [OPERATION_STOP_CONTAINER] = {"POST",   "/stop",                "stopped",   false},
-    [OPERATION_RESTART_CONTAINER] = {"POST",   "/restart",             "restarted", false},
-    [OPERATION_DELETE_CONTAINER] = {"DELETE", "",                     "deleted",   true },
+    [OPERATION_START] = {"POST",   "/start",   "started",   false},
+    [OPERATION_STOP] = {"POST",   "/stop",    "stopped",   false},
+    [OPERATION_RESTART] = {"POST",   "/restart", "restarted", false},
+    [OPERATION_KILL] = {"POST",   "/kill",    "killed",    false},
+    [OPERATION_PAUSE] = {"POST",   "/pause",   "paused",    false},
+    [OPERATION_UNPAUSE] = {"POST",   "/unpause", "unpaused",  false},
+    [OPERATION_RENAME] = {"POST",   "/rename",  "renamed",   false},
+    [OPERATION_REMOVE] = {"DELETE", "",         NULL,        false},
+    [OPERATION_START_CONTAINER] = {"POST",   "/start",   "started",   false},
+    [OPERATION_STOP_CONTAINER] = {"POST",   "/stop",    "stopped",   false},
+    [OPERATION_RESTART_CONTAINER] = {"POST",   "/restart", "restarted", false},
+    [OPERATION_DELETE_CONTAINER] = {"DELETE", "",         "deleted",   true },
 };
 
 enum change_step { CHANGE_IDENTIFY, CHANGE_PERMIT, CHANGE_ACT, CHANGE_SETTLE, CHANGE_ANSWER };
@@ -63,6 +63,10 @@ static char *make_change_path(const struct operation *op, const char *target)
     unsigned takes = operation_spec(id)->arguments;
     _cleanup_free_ char *path = make_path(target, change->suffix), *name = NULL;
 
+    if (takes & TAKES_SIGNAL) {
+        name = engine_query_escape(str_is_empty(args->signal) ? "SIGKILL" : args->signal);
+        return xasprintf("%s?signal=%s", path, name);
+    }
     if (takes & TAKES_TIMEOUT)
         return xasprintf("%s?t=%lld", path, (long long)args->timeout_s);
     if (takes & TAKES_REMOVAL) {

@@ -53,6 +53,8 @@ static const struct {
     {"samples",                       true },
     {"log_stream",                    true },
     {ERROR_CODES_CAPABILITY,          true },
+    {PROCESSES_CAPABILITY,            false},
+    {SIGNALS_CAPABILITY,              true },
     {PRUNE_OPTIONS_CAPABILITY,        true },
 };
 

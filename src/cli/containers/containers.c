@@ -159,7 +159,7 @@ int containers_find(
     if (r != -ENOENT && r != -ESTALE)
         return r;
     found = ask_engines(c, list, ref);
-    return found ? containers_resolve(found, ref, ret, err) : -ENOENT;
+    return found ? containers_resolve(found, ref, ret, err) : r;
 }
 
 json_t *container_by_ref(const json_t *container, const char *ref)
@@ -181,30 +181,38 @@ char *container_path(const json_t *container, const char *tail)
     return xasprintf("/api/hosts/%s/containers/%s%s", host, id, tail);
 }
 
-/* Returns the number of requests; `refs` gets the word of each. */
-static size_t fill_requests(struct client *c,
-                            json_t *list,
-                            const struct args_list *words,
-                            const struct containers_batch *batch,
-                            struct client_request *requests,
-                            const char **refs)
+struct prepared {
+    struct client_request *requests;
+    const char **refs; /* the word of each */
+    size_t n;
+};
+
+/* Fills the requests; returns the exit code. */
+static int fill_requests(struct client *c,
+                         json_t *list,
+                         const struct args_list *words,
+                         const struct containers_batch *batch,
+                         struct prepared *p)
 {
     struct error err = ERROR_INIT;
     const json_t *container = NULL;
-    size_t n = 0;
+    int exit_code = 0;
 
     for (size_t i = 0; i < words->n; i++) {
         json_auto_t *target = NULL;
 
-        if (containers_find(c, list, words->items[i], &container, &err) < 0) {
+        int r = containers_find(c, list, words->items[i], &container, &err);
+
+        if (r < 0) {
             (void)output_failure(NULL, err.msg);
+            exit_code = r == -ENOENT && batch->may_be_absent ? exit_code : 1;
             continue;
         }
-        refs[n] = words->items[i];
+        p->refs[p->n] = words->items[i];
         target = container_by_ref(container, words->items[i]);
-        batch->fill(batch->owner, target, &requests[n++]);
+        batch->fill(batch->owner, target, &p->requests[p->n++]);
     }
-    return n;
+    return exit_code;
 }
 
 int containers_each(struct client *c,
@@ -215,17 +223,17 @@ int containers_each(struct client *c,
     _cleanup_free_ const char **refs = xcalloc(words->n, sizeof(*refs));
     json_auto_t *list = NULL;
     struct error err = ERROR_INIT;
+    struct prepared p = {requests, refs, 0};
     int exit_code;
-    size_t n;
 
     if (containers_fetch(c, &list, &err) < 0)
         return output_failure(NULL, err.msg);
-    n = fill_requests(c, list, words, batch, requests, refs);
-    exit_code = n < words->n;
-    client_run(c, requests, n);
-    for (size_t i = 0; i < n; i++) {
+    exit_code = fill_requests(c, list, words, batch, &p);
+    client_run(c, requests, p.n);
+    for (size_t i = 0; i < p.n; i++) {
         if (requests[i].code < 0) {
-            exit_code = output_failure(refs[i], requests[i].error);
+            (void)output_failure(refs[i], requests[i].error);
+            exit_code = requests[i].code == -ENOENT && batch->may_be_absent ? exit_code : 1;
         } else if (batch->show) {
             batch->show(batch->owner, refs[i], &requests[i]);
         } else {

@@ -62,6 +62,7 @@ struct containers_batch {
     void (*fill)(void *owner, const json_t *container, struct client_request *r);
     void (*show)(void *owner, const char *word, const struct client_request *r); /* may be NULL */
     void *owner;
+    bool may_be_absent; /* a container that does not exist is named, but is no failure */
 };
 int containers_each(struct client *c,
                     const struct args_list *words,

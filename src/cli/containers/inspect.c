@@ -55,7 +55,8 @@ static int fetch_all(const struct args_list *words, json_t *all)
     _cleanup_(client_closep) struct client *c = client_open_configured();
 
     return c ? containers_each(c, words,
-                               &(struct containers_batch){fill_request, collect_answer, all})
+                               &(struct containers_batch){
+                                   .fill = fill_request, .show = collect_answer, .owner = all})
              : 1;
 }
 

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "cli/common/output.h"
+#include "cli/common/text.h"
 #include "cli/common/verbs.h"
 #include "cli/containers/bulk.h"
 #include "cli/containers/containers.h"
@@ -13,7 +14,8 @@
 #define USAGE "CONTAINER [CONTAINER...]"
 
 struct stop_options {
-    const char *time;
+    const char *time;   /* stop, restart */
+    const char *signal; /* kill */
 };
 
 static const struct flag stop_flags[] = {
@@ -21,16 +23,24 @@ static const struct flag stop_flags[] = {
      "wait this long before killing the process (default 10)"},
 };
 
+static const struct flag kill_flags[] = {
+    {"signal", 's', FLAG_STRING, offsetof(struct stop_options, signal), "SIGNAL",
+     "signal to send: a name or a number (default KILL)"},
+};
+
 struct operate {
     const struct operation_spec *spec;
-    const char *time; /* --time, or NULL */
+    const char *time;   /* --time, or NULL */
+    const char *signal; /* --signal, or NULL */
 };
 
 static void fill_request(void *owner, const json_t *container, struct client_request *r)
 {
     const struct operate *o = owner;
-    _cleanup_free_ char *tail = xasprintf("/%s%s%s", o->spec->name, o->time ? "?timeout=" : "",
-                                          o->time ? o->time : "");
+    const char *value = o->time ? o->time : o->signal;
+    const char *name = o->time ? "?timeout=" : "?signal=";
+    _cleanup_free_ char *encoded = text_url_encode(value ? value : "");
+    _cleanup_free_ char *tail = xasprintf("/%s%s%s", o->spec->name, value ? name : "", encoded);
 
     r->method = "POST";
     r->path = container_path(container, tail);
@@ -55,6 +65,8 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
 
     if (o.spec->arguments & TAKES_TIMEOUT)
         o.time = ((const struct stop_options *)options)->time;
+    if (o.spec->arguments & TAKES_SIGNAL)
+        o.signal = ((const struct stop_options *)options)->signal;
     if (o.time && args_read_number("time", o.time, 0, OPERATION_MAX_STOP_S, &seconds, &err) < 0) {
         output_error("%s", err.msg);
         return EXIT_USAGE;
@@ -62,7 +74,7 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
     c = client_open_configured();
     if (!c)
         return 1;
-    if (words->n >= BULK_MIN && words->n <= BULK_MAX)
+    if (!o.signal && words->n >= BULK_MIN && words->n <= BULK_MAX)
         return bulk_run(c, o.spec->name, make_bulk_options(&o), words);
     return containers_each(c, words, &(struct containers_batch){.fill = fill_request, .owner = &o});
 }
@@ -104,9 +116,10 @@ OPERATE(restart,
 OPERATE(kill,
         OPERATION_KILL,
         WORDS_RUNNING,
-        "Kill running containers (SIGKILL)",
-        "  dockmon kill web\n",
-        PLAIN);
+        "Send a signal to running containers (SIGKILL by default)",
+        "  dockmon kill web\n  dockmon kill -s HUP proxy\n",
+        .usage = "[OPTIONS] " USAGE,
+        VERB_FLAGS(kill_flags));
 OPERATE(pause,
         OPERATION_PAUSE,
         WORDS_RUNNING,

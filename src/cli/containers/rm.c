@@ -28,10 +28,13 @@ static void fill_request(void *owner, const json_t *container, struct client_req
 static int run(const struct verb *verb, void *options, const struct args_list *words)
 {
     _cleanup_(client_closep) struct client *c = client_open_configured();
+    const struct rm_options *o = options;
 
     (void)verb;
     return c ? containers_each(c, words,
-                               &(struct containers_batch){.fill = fill_request, .owner = options})
+                               &(struct containers_batch){.fill = fill_request,
+                                                          .owner = options,
+                                                          .may_be_absent = o->is_forced})
              : 1;
 }
 

@@ -239,8 +239,12 @@ static int remove_words(struct client *c,
     int exit_code = 0;
 
     for (size_t i = 0; i < words->n; i++) {
-        if (resources_resolve(kind, list, words->items[i], is_many, &targets, &err) < 0)
-            exit_code = output_failure(NULL, err.msg);
+        int r = resources_resolve(kind, list, words->items[i], is_many, &targets, &err);
+
+        if (r < 0)
+            (void)output_failure(NULL, err.msg);
+        if (r < 0 && !(is_forced && r == -ENOENT)) /* as docker: force does not mind absence */
+            exit_code = 1;
     }
     if (send_removals(c, kind, &targets, is_forced))
         exit_code = 1;

@@ -83,6 +83,9 @@ void bulk_create(struct api_call *call);
 void bulk_get(struct api_call *call);
 void bulk_cancel(struct api_call *call);
 
+/* container_read.c: top, diff */
+void container_read(struct api_call *call);
+
 /* inspect.c */
 void container_inspect(struct api_call *call);
 

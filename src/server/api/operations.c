@@ -1,5 +1,6 @@
 #include "base/alloc.h"
 #include "base/str.h"
+#include "proto/command.h"
 #include "proto/json_text.h"
 #include "server/api/agent_call.h"
 #include "server/api/change.h"
@@ -118,6 +119,20 @@ static int read_removal(const struct api_call *call, struct request *q, struct e
     return 0;
 }
 
+static int read_signal(const struct api_call *call, struct request *q, struct error *err)
+{
+    _cleanup_free_ char *signal = api_query(call, "signal");
+
+    if (!signal)
+        return 0;
+    if (!command_is_signal(signal)) {
+        return error_set(err, -EDOM,
+                         "query parameter `signal` must be the name or number of a signal");
+    }
+    (void)json_object_set_new(q->payload, "signal", json_text_str(signal));
+    return 0;
+}
+
 static int read_arguments(struct api_call *call, struct request *q, struct error *err)
 {
     unsigned takes = operation_spec(q->operation)->arguments;
@@ -127,9 +142,23 @@ static int read_arguments(struct api_call *call, struct request *q, struct error
         r = read_timeout(call, q, err);
     if (r == 0 && takes & TAKES_NEW_NAME)
         r = read_new_name(call, q, err);
+    if (r == 0 && takes & TAKES_SIGNAL)
+        r = read_signal(call, q, err);
     if (r == 0 && takes & TAKES_REMOVAL)
         r = read_removal(call, q, err);
     return r;
+}
+
+/* An agent without the capability would ignore the signal and kill. False after an answer. */
+static bool check_signal(const struct request *q, const struct fleet_host *h)
+{
+    if (!json_object_get(q->payload, "signal") || fleet_host_can(h, SIGNALS_CAPABILITY))
+        return true;
+    api_fail_code(q->call, CODE_UNKNOWN_OPERATION,
+                  "The agent of host %s is too old for this: it knows no signal but SIGKILL. "
+                  "Update the agent",
+                  h->row.name);
+    return false;
 }
 
 void container_operate(struct api_call *call)
@@ -152,6 +181,10 @@ void container_operate(struct api_call *call)
         return;
     }
     call->target = api_target_text(&target);
+    if (!check_signal(q, target.host)) {
+        request_free(q);
+        return;
+    }
     change_start(&(struct change_options){.api = call->api,
                                           .scope = &call->who.scope,
                                           .host = target.host,

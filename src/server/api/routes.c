@@ -62,6 +62,8 @@ const struct route routes[] = {
     {"GET",    C "/stats/history",                         ROLE_VIEWER,   container_stats_history, NULL,             0,     0,        OBJECT_CONTAINER,   OPERATION_NONE          },
     {"GET",    C "/stats/live",                            ROLE_VIEWER,   container_stats_live, NULL,                0,     0,        OBJECT_CONTAINER,   OPERATION_NONE          },
     {"GET",    C "/inspect",                               ROLE_VIEWER,   container_inspect,    NULL,                0,     0,        OBJECT_CONTAINER,   OPERATION_INSPECT       },
+    {"GET",    C "/top",                                   ROLE_VIEWER,   container_read,       NULL,                0,     0,        OBJECT_CONTAINER,   OPERATION_TOP           },
+    {"GET",    C "/changes",                               ROLE_VIEWER,   container_read,       NULL,                0,     0,        OBJECT_CONTAINER,   OPERATION_DIFF          },
     {"GET",    "/api/hosts/{host}/images",                 ROLE_VIEWER,   host_resource_ask,    NULL,                0,     RESOURCE, OBJECT_WHOLE_HOST,  OPERATION_LIST_IMAGES   },
     {"POST",   "/api/hosts/{host}/images/prune",           ROLE_OPERATOR, host_images_prune,    "images_prune",      SMALL, RESOURCE, OBJECT_WHOLE_HOST,  OPERATION_PRUNE_IMAGES  },
     {"DELETE", "/api/hosts/{host}/images/{image...}",      ROLE_OPERATOR, host_image_delete,    "image_delete",      SMALL, RESOURCE, OBJECT_WHOLE_HOST,  OPERATION_REMOVE_IMAGE  },
