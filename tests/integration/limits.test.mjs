@@ -46,14 +46,15 @@ test('--max-containers: further containers of a host are omitted, and the server
 
 test('--max-commands: a further command is refused at once', async () => {
   const a = agents[1];
-  const element = containerElement({ name: 'busy' });
-  a.containers = [element];
-  await client.container('busy');
+  const elements = [0, 1, 2].map((i) => containerElement({ name: `busy-${i}` }));
+  a.containers = elements;
+  await client.container('busy-2');
   a.operations.start = () => { throw new Error('never asked'); };
   await eventually(() => a.commands.length > 0);
   a.isSilent = true;
-  const startIt = () => client.fetch('POST', `/api/hosts/${a.hostId}/containers/${element.Id}/start`);
-  const answers = [startIt(), startIt(), startIt()].map((p) => p.then((r) => r.status));
+  // Of several containers, because the same operation on one container is refused with 409.
+  const start = async ({ Id }) => (await client.fetch('POST', `/api/hosts/${a.hostId}/containers/${Id}/start`)).status;
+  const answers = elements.map(start);
   await eventually(async () => (await Promise.race([...answers, undefined])) === 503, { what: 'one is refused while others wait' });
   a.ws.terminate();
   assert.deepEqual(await Promise.all(answers), [503, 503, 503]);
