@@ -4,10 +4,10 @@ import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { Agent, Server, dockmon } from './lib/dockmon.mjs';
+import { Agent, Server, bin, dockmon } from './lib/dockmon.mjs';
 import { Engine } from './lib/engine.mjs';
 import { HandAgent, containerElement } from './lib/hand-agent.mjs';
-import { run } from './lib/process.mjs';
+import { Process, run } from './lib/process.mjs';
 import { ScriptedEngine, scriptedContainer } from './lib/scripted-engine.mjs';
 import { eventually } from './lib/wait.mjs';
 
@@ -225,6 +225,66 @@ test('an agent that knows neither signals nor top is asked for neither', async (
   assert.deepEqual(old.commands.filter((m) => m.payload.action === 'kill'), []);
   for (const verb of ['top', 'diff']) assert.match((await cli(verb, 'old-web')).stderr, /too old for this/);
   await old.close();
+});
+
+test('events: who did it, --tail, and --follow prints new ones', async () => {
+  const c = await engine.run('followed');
+  await listed(c);
+  const env = { DOCKMON_URL: server.url, DOCKMON_API_KEY: keys.admin.key };
+  const follower = new Process(bin('dockmon'), ['events', '--follow', '--tail', '1', '--filter', `container=${c.name}`], { env });
+  try {
+    await eventually(() => follower.lines.length === 1);
+    await succeeds('stop', '-t', '0', c.name);
+    await eventually(() => follower.lines.some((l) => / by test-admin/.test(l) && l.includes(c.name)), { what: 'the action in the stream' });
+    await eventually(() => follower.lines.some((l) => l.includes('container died')), { what: 'the event in the stream' });
+  } finally {
+    await follower.stop();
+  }
+  assert.equal(new Set(follower.lines).size, follower.lines.length, 'each once');
+  const last = (await succeeds('events', '--tail', '2')).trim().split('\n');
+  assert.equal(last.length, 2);
+  assert.equal((await cli('events', '--follow', '--until', '1h')).code, 125);
+});
+
+test('host tag, rename and rm, and audit names what was done', async () => {
+  const old = new HandAgent(server, { hostname: 'to-rename' });
+  await old.connect(await server.token());
+  await eventually(async () => (await succeeds('hosts')).includes('to-rename'));
+  assert.equal(await succeeds('host', 'tag', 'to-rename', 'prod', 'eu'), 'prod\neu\n');
+  assert.equal(await succeeds('host', 'tag', 'to-rename', 'eu-', 'shop'), 'prod\nshop\n');
+  assert.equal(await succeeds('host', 'tag', 'to-rename'), 'prod\nshop\n');
+  assert.equal(await succeeds('host', 'rename', 'to-rename', 'renamed'), '');
+  assert.match(await succeeds('hosts'), /renamed/);
+  assert.match((await cli('host', 'rm', 'renamed')).stderr, /no terminal to ask on; use --force/);
+  assert.equal(await succeeds('host', 'rm', '-f', 'renamed'), 'renamed\n');
+  assert.doesNotMatch(await succeeds('hosts'), /renamed/);
+  assert.equal((await cli('host', 'rm', '-f', 'renamed')).code, 1);
+  await old.close();
+
+  const rows = (await succeeds('audit', '--tail', '50')).trim().split('\n');
+  assert.match(rows[0], /^TIME +WHO +FROM +ACTION +TARGET +RESULT$/);
+  const done = rows.slice(1).map((r) => r.split(/ {2,}/));
+  assert.deepEqual(done.filter((r) => r[3].startsWith('host_')).map((r) => [r[1].replace(/-\w+$/, ''), r[3]]).slice(-4),
+    [['test-admin', 'host_tags'], ['test-admin', 'host_tags'], ['test-admin', 'host_update'], ['test-admin', 'host_delete']]);
+  assert.match((await succeeds('audit', '--action', 'host_delete', '--json')), /"renamed"/);
+  const refused = await dockmon(server, keys.viewer.key, ['audit']);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /admin/);
+});
+
+// The reader ends after one line, or before the first: no message, as with any other program.
+test('a closed pipe ends every verb in silence', async () => {
+  const env = { DOCKMON_URL: server.url, DOCKMON_API_KEY: keys.admin.key };
+  const verbs = ['stats --json', 'stats --json --no-stream', 'ps -a', 'events -n 500', 'hosts --json', 'inspect ' + host.name + '/x', 'images', 'audit', '--help'];
+  for (const verb of verbs) {
+    for (const reader of ['head -1', 'true']) {
+      const r = await run('bash', ['-c', `${bin('dockmon')} ${verb} | ${reader}`], { env });
+      assert.doesNotMatch(r.stderr, /output|Success|pipe/i, `${verb} | ${reader}: ${r.stderr}`);
+    }
+  }
+  const full = await run('bash', ['-c', `${bin('dockmon')} hosts > /dev/full`], { env });
+  assert.match(full.stderr, /cannot write the output: No space left/);
+  assert.equal(full.code, 1);
 });
 
 test('rm of a running container needs -f, as with docker', async () => {

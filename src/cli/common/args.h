@@ -51,19 +51,23 @@ struct flag {
 enum word_kind {
     WORDS_OTHER, /* cannot be completed */
     WORDS_CONTAINERS,
+    WORDS_ALIVE,   /* containers that are running or paused */
     WORDS_RUNNING, /* containers in this state */
     WORDS_STOPPED,
     WORDS_PAUSED,
     WORDS_IMAGES,
     WORDS_NETWORKS,
     WORDS_VOLUMES,
-    WORDS_HOSTS,
+    WORDS_HOSTS,    /* or "all" */
+    WORDS_ONE_HOST, /* a host by name; "all" is no host here */
     WORDS_USERS,
     WORDS_KEYS,
     WORDS_SESSIONS,
     WORDS_ROLES,
     WORDS_SHELLS,
     WORDS_FILES,
+    WORDS_FILTERS, /* values of --filter: the keys in the help of the flag, then known values */
+    WORDS_COLUMNS, /* values of --sort */
 };
 
 struct verb {

@@ -6,6 +6,7 @@
 #include "cli/common/text.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -117,12 +118,25 @@ bool output_flush(void)
     return fflush(stdout) == 0 && !ferror(stdout);
 }
 
+/* Whether the reader of the pipe or socket that stdout is has exited. */
+static bool is_reader_gone(void)
+{
+    struct pollfd p = {.fd = STDOUT_FILENO, .events = POLLOUT};
+
+    return poll(&p, 1, 0) == 1 && (p.revents & (POLLERR | POLLHUP));
+}
+
+/* The error may be of any earlier write, so errno says nothing if this one succeeds. */
 int output_finish(int exit_code)
 {
-    bool failed = fflush(stdout) == EOF || ferror(stdout);
+    int code;
 
-    if (!failed || errno == EPIPE)
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout))
         return exit_code;
-    output_error("cannot write the output: %s", error_text(-errno));
+    code = errno ? errno : EIO;
+    if (code == EPIPE || is_reader_gone())
+        return exit_code;
+    output_error("cannot write the output: %s", error_text(-code));
     return exit_code ? exit_code : 1;
 }

@@ -12,7 +12,8 @@ static const struct verb *const containers[] = {
 };
 
 static const struct verb *const hosts[] = {
-    &verb_hosts,        &verb_events,       &verb_token, &verb_agent_ls,
+    &verb_hosts,        &verb_host_rename,  &verb_host_tag, &verb_host_rm,
+    &verb_events,       &verb_audit,        &verb_token,    &verb_agent_ls,
     &verb_agent_rotate, &verb_agent_revoke, NULL,
 };
 
@@ -67,7 +68,9 @@ const struct verb_alias verb_aliases[] = {
     {"container rm",      &verb_rm     },
     {"container inspect", &verb_inspect},
     {"container stats",   &verb_stats  },
+    {"container usage",   &verb_history},
     {"container history", &verb_history},
+    {"history",           &verb_history},
     {"host ls",           &verb_hosts  },
     {"image ls",          &verb_images },
     {"image rm",          &verb_rmi    },

@@ -19,10 +19,12 @@ static enum word_kind find_value_kind(const struct flag *f)
         const char *value;
         enum word_kind kind;
     } map[] = {
-        {"HOST", WORDS_HOSTS},
-        {"ROLE", WORDS_ROLES},
-        {"USER", WORDS_USERS},
-        {"FILE", WORDS_FILES},
+        {"HOST",      WORDS_HOSTS  },
+        {"ROLE",      WORDS_ROLES  },
+        {"USER",      WORDS_USERS  },
+        {"FILE",      WORDS_FILES  },
+        {"KEY=VALUE", WORDS_FILTERS},
+        {"COLUMN",    WORDS_COLUMNS},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(map); i++) {
@@ -70,6 +72,7 @@ static void want_flag(struct complete *c, const char *word)
     if (f && f->type != FLAG_BOOL) {
         c->typed = equals + 1;
         c->prefix_size = (size_t)(c->typed - word);
+        c->flag = f;
         want_words(c, find_value_kind(f));
     }
 }
@@ -101,6 +104,7 @@ static void analyse_verb(struct complete *c, const char *const *words, size_t n)
         }
     }
     if (waiting) {
+        c->flag = waiting;
         want_words(c, find_value_kind(waiting));
     } else if (c->typed[0] == '-' && !flags_ended) {
         want_flag(c, words[n - 1]);
@@ -218,7 +222,7 @@ int complete_run(const char *const *words, size_t n)
     case COMPLETE_VERBS: add_verbs(&sink); break;
     case COMPLETE_MEMBERS: (void)verb_each_of_group(c.group, add_member, &sink); break;
     case COMPLETE_FLAGS: add_flags(&sink, c.verb); break;
-    case COMPLETE_WORDS: complete_values(&sink, c.words); break;
+    case COMPLETE_WORDS: complete_values(&sink, &c); break;
     }
     output_raw(buf_str(&sink.out), sink.out.size);
     buf_done(&sink.out);

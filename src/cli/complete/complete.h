@@ -28,8 +28,9 @@ struct complete {
     const char *group;
     const struct verb *verb;
     enum word_kind words;
-    const char *typed;  /* the part of the last word that candidates begin with */
-    size_t prefix_size; /* size of the part before it, such as "--host=" */
+    const struct flag *flag; /* the flag that the last word is a value of, or NULL */
+    const char *typed;       /* the part of the last word that candidates begin with */
+    size_t prefix_size;      /* size of the part before it, such as "--host=" */
 };
 
 /* Decides from the words, n >= 1, without asking the server. The result borrows from the words. */
@@ -52,5 +53,5 @@ struct complete_sink {
  */
 void complete_add(struct complete_sink *sink, const char *candidate, const char *description);
 
-/* In complete_values.c: adds the candidates of this kind, from the server or from a fixed list. */
-void complete_values(struct complete_sink *sink, enum word_kind kind);
+/* In complete_values.c: adds the candidates of COMPLETE_WORDS, from the server or from a fixed list. */
+void complete_values(struct complete_sink *sink, const struct complete *what);

@@ -42,6 +42,7 @@ static bool has_state(const json_t *container, enum word_kind kind)
     bool is_active = str_eq(state, "running") || str_eq(state, "restarting");
 
     switch ((unsigned)kind) {
+    case WORDS_ALIVE: return is_active || str_eq(state, "paused");
     case WORDS_RUNNING: return is_active;
     case WORDS_STOPPED: return !is_active && !str_eq(state, "paused");
     case WORDS_PAUSED: return str_eq(state, "paused");
@@ -189,6 +190,7 @@ static void ask(struct complete_sink *sink, struct client *c, enum word_kind kin
 {
     switch (kind) {
     case WORDS_CONTAINERS:
+    case WORDS_ALIVE:
     case WORDS_RUNNING:
     case WORDS_STOPPED:
     case WORDS_PAUSED: add_references(sink, c, kind); break;
@@ -199,22 +201,63 @@ static void ask(struct complete_sink *sink, struct client *c, enum word_kind kin
         add_hosts(sink, c, "");
         complete_add(sink, "all", "all hosts");
         break;
+    case WORDS_ONE_HOST: add_hosts(sink, c, ""); break;
     case WORDS_USERS: add_accounts(sink, c, &account_users); break;
     case WORDS_KEYS: add_accounts(sink, c, &account_keys); break;
     case WORDS_SESSIONS: add_accounts(sink, c, &account_sessions); break;
     case WORDS_ROLES:
     case WORDS_SHELLS:
     case WORDS_FILES:
+    case WORDS_FILTERS:
+    case WORDS_COLUMNS:
     case WORDS_OTHER: break;
     }
 }
 
-void complete_values(struct complete_sink *sink, enum word_kind kind)
+/* The keys are the words of the flag's help that end with "=". */
+static void add_filters(struct complete_sink *sink, const struct flag *f)
 {
+    static const char *const values[] = {
+        "status=created",  "status=running",   "status=paused",    "status=restarting",
+        "status=removing", "status=exited",    "status=dead",      "health=starting",
+        "health=healthy",  "health=unhealthy", "health=none",      "dangling=true",
+        "dangling=false",  "severity=info",    "severity=warning", "severity=error",
+    };
+
+    for (const char *word = f->help; *word; word += strspn(word, " ,;")) {
+        size_t n = strcspn(word, " ,;");
+        _cleanup_free_ char *key = xstrndup(word, n);
+
+        if (n > 1 && key[n - 1] == '=' && !str_starts_with(sink->typed, key)) {
+            complete_add(sink, key, "");
+        } else if (n > 1 && key[n - 1] == '=') {
+            for (size_t i = 0; i < ARRAY_LEN(values); i++) {
+                if (str_starts_with(values[i], key))
+                    complete_add(sink, values[i], "");
+            }
+        }
+        word += n;
+    }
+}
+
+static void add_columns(struct complete_sink *sink)
+{
+    static const char *const columns[] = {"cpu",  "mem",  "net",        "block", "pids",
+                                          "name", "host", "containers", "status"};
+
+    for (size_t i = 0; i < ARRAY_LEN(columns); i++)
+        complete_add(sink, columns[i], "");
+}
+
+void complete_values(struct complete_sink *sink, const struct complete *what)
+{
+    enum word_kind kind = what->words;
     _cleanup_(client_closep) struct client *c = NULL;
 
     switch ((unsigned)kind) {
     case WORDS_FILES: (void)buf_append_str(&sink->out, ":files\n"); return;
+    case WORDS_FILTERS: add_filters(sink, what->flag); return;
+    case WORDS_COLUMNS: add_columns(sink); return;
     case WORDS_ROLES:
         complete_add(sink, "viewer", "views hosts and containers");
         complete_add(sink, "operator", "also operates containers");

@@ -103,7 +103,7 @@ OPERATE(start,
         PLAIN);
 OPERATE(stop,
         OPERATION_STOP,
-        WORDS_RUNNING,
+        WORDS_ALIVE,
         "Stop running containers",
         "  dockmon stop -t 30 db\n",
         TIMED);
@@ -115,7 +115,7 @@ OPERATE(restart,
         TIMED);
 OPERATE(kill,
         OPERATION_KILL,
-        WORDS_RUNNING,
+        WORDS_ALIVE,
         "Send a signal to running containers (SIGKILL by default)",
         "  dockmon kill web\n  dockmon kill -s HUP proxy\n",
         .usage = "[OPTIONS] " USAGE,

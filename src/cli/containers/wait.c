@@ -81,7 +81,7 @@ const struct verb verb_wait = {
     .usage = "CONTAINER [CONTAINER...]",
     .summary = "Wait until containers stop, then print their exit codes",
     .examples = "  dockmon wait job && echo done\n",
-    .words = WORDS_RUNNING,
+    .words = WORDS_ALIVE,
     .min_words = 1,
     .run = run,
 };

@@ -180,7 +180,7 @@ const struct verb verb_agent_rotate = {
     .summary = "Replace the permanent tokens of agents",
     .examples = "  dockmon agent rotate web1 web2\n  dockmon agent rotate --all\n",
     VERB_FLAGS(rotate_flags),
-    .words = WORDS_HOSTS,
+    .words = WORDS_ONE_HOST,
     .max_words = SIZE_MAX,
     .options_size = sizeof(struct rotate_options),
     .run = run_rotate,
@@ -207,7 +207,7 @@ const struct verb verb_agent_revoke = {
     .usage = "HOST [HOST...]",
     .summary = "Revoke the tokens of agents; a registration token lets them join again",
     .examples = "  dockmon agent revoke web1\n",
-    .words = WORDS_HOSTS,
+    .words = WORDS_ONE_HOST,
     .min_words = 1,
     .run = run_revoke,
 };

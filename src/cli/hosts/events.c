@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "cli/common/member.h"
+#include "cli/common/messages.h"
 #include "cli/common/output.h"
 #include "cli/common/query.h"
 #include "cli/common/verbs.h"
@@ -18,24 +19,29 @@
 #define PAGE        1000
 #define MAX_EVENTS  100000
 #define DEFAULT_MAX 100
+#define NEW_PAGE    50   /* events that are asked for with --follow */
+#define POLL_MS     1000 /* between two requests with --follow */
 
 struct events_options {
     const char *since, *until, *last, *format;
     struct args_list filters;
-    bool json;
+    bool json, follow;
 };
 
 #define AT(m) offsetof(struct events_options, m)
 
 static const struct flag flags[] = {
     {"filter", 'f', FLAG_LIST,   AT(filters), "KEY=VALUE",
-     "container= host= event= category= severity=; may be given several times"           },
+     "container= host= event= category= severity=; may be given several times"                                    },
     {"last",   'n', FLAG_STRING, AT(last),    "N",
-     "show the last N events (default 100; all with --since)"                            },
+     "show the last N events (default 100; all with --since)"                                                     },
     {"since",  0,   FLAG_STRING, AT(since),   "TIME",
-     "show events since 2026-01-31T12:00:00Z, or of the last 10m"                        },
-    {"until",  0,   FLAG_STRING, AT(until),   "TIME",      "show events before this time"},
-    {"json",   0,   FLAG_BOOL,   AT(json),    NULL,        "print a JSON array"          },
+     "show events since 2026-01-31T12:00:00Z, or of the last 10m"                                                 },
+    {"until",  0,   FLAG_STRING, AT(until),   "TIME",      "show events before this time"                         },
+    {"tail",   0,   FLAG_STRING, AT(last),    "N",         "the same as --last"                                   },
+    {"follow", 0,   FLAG_BOOL,   AT(follow),  NULL,
+     "then print new events until interrupted, as `docker events` does"                                           },
+    {"json",   0,   FLAG_BOOL,   AT(json),    NULL,        "print a JSON array; with --follow one object per line"},
     FORMAT_FLAG(AT(format)),
 };
 
@@ -78,9 +84,11 @@ static int read_selection(const struct events_options *o, struct selection *s, s
 {
     int r = 0;
 
-    s->max = o->since ? MAX_EVENTS : DEFAULT_MAX;
+    if (o->follow && o->until)
+        return error_set(err, -EINVAL, MSG_EXCLUSIVE, "follow", "until");
+    s->max = o->since ? MAX_EVENTS : o->follow ? 0 : DEFAULT_MAX;
     if (o->last)
-        r = args_read_number("last", o->last, 1, MAX_EVENTS, &s->max, err);
+        r = args_read_number("last", o->last, o->follow ? 0 : 1, MAX_EVENTS, &s->max, err);
     for (size_t i = 0; i < o->filters.n && r == 0; i++)
         r = add_filter(s, o->filters.items[i], err);
     if (r == 0)
@@ -127,18 +135,28 @@ static int fetch(struct client *c, const struct selection *s, json_t *found, str
     return 0;
 }
 
-/* "2026-01-31T12:00:00Z container died prod-1/web (4f1c0a9be7d2): exit code 137" */
+/* "" for what happened by itself. */
+static const char *find_user(const json_t *e)
+{
+    const char *who = member_text(e, "triggered_by");
+
+    return str_eq(who, "docker") || str_eq(who, "agent") ? "" : who;
+}
+
+/* "2026-01-31T12:00:00Z container died prod-1/web (4f1c0a9be7d2): exit code 137 by vera" */
 static void print_event(const json_t *e)
 {
     const char *host = member_text(e, "host_name"), *name = member_text(e, "container_name");
     const char *id = member_text(e, "container_id"), *text = member_text(e, "message");
 
+    const char *who = find_user(e);
+
     if (*text == '\0')
         text = member_text(e, "title");
-    output_line("%s %s %s %s%s%s%s%s%s%s%s", member_text(e, "timestamp"),
+    output_line("%s %s %s %s%s%s%s%s%s%s%s%s%s", member_text(e, "timestamp"),
                 member_text(e, "category"), member_text(e, "event_type"), host,
                 *host && *name ? "/" : "", name, *id ? " (" : "", id, *id ? ")" : "",
-                *text ? ": " : "", text);
+                *text ? ": " : "", text, *who ? " by " : "", who);
 }
 
 static void print_oldest_first(const json_t *found)
@@ -157,6 +175,111 @@ static int print_format(const struct format *f, const json_t *found)
     return format_print(f, rows, event_fields, &err) < 0 ? output_failure(NULL, err.msg) : 0;
 }
 
+static int print_all(const struct events_options *o, const struct format *format, json_t *found)
+{
+    if (o->json && !o->follow) {
+        output_json(found);
+    } else if (o->json) {
+        for (size_t i = json_array_size(found); i > 0; i--) {
+            char *line = json_dumps(json_array_get(found, i - 1), JSON_COMPACT | JSON_ENSURE_ASCII);
+
+            output_line("%s", line);
+            free(line);
+        }
+    } else if (format->kind != FORMAT_NONE) {
+        return print_format(format, found);
+    } else {
+        print_oldest_first(found);
+    }
+    return 0;
+}
+
+/* --- follow ----------------------------------------------------------------------------------- */
+
+/* The events of the newest pages whose id is larger than *last, which becomes the largest. */
+static int fetch_new(
+    struct client *c, const struct selection *s, json_int_t *last, json_t *found, struct error *err)
+{
+    json_int_t newest = *last;
+    bool has_new = true;
+    int r;
+
+    for (size_t offset = 0; has_new && offset < MAX_EVENTS; offset += NEW_PAGE) {
+        json_auto_t *answer = NULL;
+        const json_t *events;
+
+        r = client_get(
+            c, xasprintf("/api/events?limit=%d&offset=%zu%s", NEW_PAGE, offset, buf_str(&s->query)),
+            &answer, err);
+        if (r < 0)
+            return r;
+        events = json_object_get(answer, "events");
+        has_new = member_is_true(answer, "has_more");
+        for (size_t i = 0; i < json_array_size(events); i++) {
+            const json_t *e = json_array_get(events, i);
+            json_int_t id = member_integer(e, "id");
+
+            has_new = has_new && id > *last;
+            newest = id > newest ? id : newest;
+            if (id > *last && is_selected(e, s))
+                (void)json_array_append(found, json_array_get(events, i));
+        }
+    }
+    *last = newest;
+    return 0;
+}
+
+/* The largest id so far: what comes later is new. */
+static int find_last(struct client *c, json_int_t *ret, struct error *err)
+{
+    json_auto_t *answer = NULL;
+    const json_t *events;
+    int r = client_get(c, xasprintf("/api/events?limit=%d", NEW_PAGE), &answer, err);
+
+    events = json_object_get(answer, "events");
+    for (size_t i = 0; i < json_array_size(events); i++) {
+        json_int_t id = member_integer(json_array_get(events, i), "id");
+
+        *ret = id > *ret ? id : *ret;
+    }
+    return r;
+}
+
+static void on_poll(struct loop_timer *t)
+{
+    loop_stop(t->loop);
+}
+
+/* Ends when the output cannot be written, or by a signal. A server that is away is asked again. */
+static int follow(struct client *c,
+                  const struct events_options *o,
+                  const struct selection *s,
+                  const struct format *format,
+                  json_int_t last)
+{
+    bool was_away = false;
+    int exit_code = 0;
+
+    while (exit_code == 0 && output_flush()) {
+        json_auto_t *found = json_array();
+        struct loop_timer timer = {0};
+        struct error err = ERROR_INIT;
+        int r;
+
+        loop_timer_start(client_loop(c), &timer, POLL_MS, on_poll);
+        loop_run(client_loop(c));
+        loop_timer_stop(&timer);
+        r = fetch_new(c, s, &last, found, &err);
+        if (r < 0 && !was_away)
+            output_note(MSG_TRYING_AGAIN, err.msg);
+        if (r == -EACCES)
+            return 1;
+        was_away = r < 0;
+        exit_code = print_all(o, format, found);
+    }
+    return exit_code;
+}
+
 static int run(const struct verb *verb, void *options, const struct args_list *words)
 {
     _cleanup_(client_closep) struct client *c = NULL;
@@ -164,6 +287,7 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
     struct selection s = {.query = BUF_INIT(8192)};
     _cleanup_(format_done) struct format format = {0};
     json_auto_t *found = json_array();
+    json_int_t last = 0;
     struct error err = ERROR_INIT;
     int exit_code = 0;
 
@@ -176,17 +300,13 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
         c = client_open_configured();
         exit_code = !c;
     }
-    if (c && fetch(c, &s, found, &err) < 0) {
+    if (c && ((o->follow && find_last(c, &last, &err) < 0) || fetch(c, &s, found, &err) < 0))
         exit_code = output_failure(NULL, err.msg);
-    }
+    if (exit_code == 0)
+        exit_code = print_all(o, &format, found);
+    if (exit_code == 0 && o->follow)
+        exit_code = follow(c, o, &s, &format, last);
     buf_done(&s.query);
-    if (exit_code == 0 && o->json) {
-        output_json(found);
-    } else if (exit_code == 0 && format.kind != FORMAT_NONE) {
-        exit_code = print_format(&format, found);
-    } else if (exit_code == 0) {
-        print_oldest_first(found);
-    }
     return exit_code;
 }
 
@@ -195,6 +315,7 @@ const struct verb verb_events = {
     .usage = "[OPTIONS]",
     .summary = "Show the events of containers and hosts, and the actions of users",
     .examples = "  dockmon events --since 1h\n"
+                "  dockmon events --follow --tail 10\n"
                 "  dockmon events --filter container=web --filter event=died --json\n",
     VERB_FLAGS(flags),
     .options_size = sizeof(struct events_options),

@@ -134,5 +134,5 @@ char *host_path(const json_t *host, const char *tail)
 {
     _cleanup_free_ char *id = text_url_encode(member_text(host, "id"));
 
-    return xasprintf("/api/hosts/%s/%s", id, tail);
+    return xasprintf("/api/hosts/%s%s%s", id, *tail ? "/" : "", tail);
 }

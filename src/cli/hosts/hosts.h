@@ -35,5 +35,5 @@ int hosts_select(const json_t *all,
 /* The host of this id, name or beginning of an id, borrowed from the list. -ENOENT, -EEXIST. */
 int hosts_find(const json_t *all, const char *word, json_t **ret, struct error *err) _nodiscard_;
 
-/* "/api/hosts/ID/" followed by `tail`; to be freed. */
+/* "/api/hosts/ID", followed by "/" and `tail` unless that is empty; to be freed. */
 char *host_path(const json_t *host, const char *tail);

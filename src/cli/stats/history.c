@@ -335,12 +335,12 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
 }
 
 const struct verb verb_history = {
-    .name = "history",
+    .name = "usage",
     .usage = "[OPTIONS] HOST|CONTAINER",
     .summary = "Show the resource usage of a container or host in the past",
-    .examples = "  dockmon history prod-1/web --since 24h\n"
-                "  dockmon history prod-1 --metric cpu,load_1,mem_used\n"
-                "  dockmon history web --since 168h --step 1h --csv > web.csv\n",
+    .examples = "  dockmon usage prod-1/web --since 24h\n"
+                "  dockmon usage prod-1 --metric cpu,load_1,mem_used\n"
+                "  dockmon usage web --since 168h --step 1h --csv > web.csv\n",
     VERB_FLAGS(flags),
     .words = WORDS_CONTAINERS,
     .min_words = 1,
