@@ -200,8 +200,13 @@ static void add_verbs(struct complete_sink *sink)
             }
         }
     }
-    for (size_t i = 0; i < n_verb_aliases; i++)
-        add_group(sink, verb_aliases[i].name, &seen);
+    for (size_t i = 0; i < n_verb_aliases; i++) {
+        if (strchr(verb_aliases[i].name, ' ')) {
+            add_group(sink, verb_aliases[i].name, &seen);
+        } else {
+            complete_add(sink, verb_aliases[i].name, verb_aliases[i].verb->summary);
+        }
+    }
     complete_add(sink, "help", "Show the help of a command");
     buf_done(&seen);
 }
