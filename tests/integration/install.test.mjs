@@ -133,10 +133,11 @@ test('the line installs, verifies, joins with a token of one use, says what it d
 });
 
 test('with systemd it writes our unit and enables the service', { timeout: 60000 }, async () => {
-  // Stands for systemctl: records its calls, and starts what the unit says.
+  // Stands for systemctl: records its calls, starts what the unit says, and ends that process only, because the agents
+  // of other tests have the same name.
   await host.sh(`mkdir -p /run/systemd/system
-    printf '%s\\n' '#!/bin/sh' 'echo "$*" >>${home}/systemctl.log' '[ "$1" != restart ] || $(sed -n s/^ExecStart=//p /etc/systemd/system/dockmon-agent.service) >/dev/null 2>&1 &' \\
-      '[ "$1" != disable ] || pkill -x dockmon-agent || true' >/usr/local/bin/systemctl
+    printf '%s\\n' '#!/bin/sh' 'echo "$*" >>${home}/systemctl.log' '[ "$1" != restart ] || { $(sed -n s/^ExecStart=//p /etc/systemd/system/dockmon-agent.service) >/dev/null 2>&1 & echo $! >${home}/service.pid; }' \\
+      '[ "$1" != disable ] || kill "$(cat ${home}/service.pid)"' >/usr/local/bin/systemctl
     chmod 755 /usr/local/bin/systemctl; mkdir -m 700 -p /var/lib/dockmon-agent`);
   const r = await host.sh(await paste());
   assert.equal(r.code, 0, r.stdout + r.stderr);
@@ -274,9 +275,11 @@ test('downloads are bounded: in number, and in guesses from one address', { time
   const memory = async () => Number(/VmRSS:\s+(\d+)/.exec(await readFile(`/proc/${server.process.child.pid}/status`, 'utf8'))[1]);
   assert.equal(await status(), '200');
   const kib = await memory();
-  const readers = Array.from({ length: 50 }, () => new Process(site.wrap[0], [...site.wrap.slice(1), 'curl', '-sSk', ...slowly], { name: 'curl' }));
+  const readers = Array.from({ length: 50 }, () => new Process(site.wrap[0], [...site.wrap.slice(1), 'curl', '-sSk', '-D', '-', ...slowly], { name: 'curl' }));
   later(() => Promise.all(readers.map((r) => r.exit ?? r.stop('SIGKILL'))));
-  await eventually(async () => (await status()) === '503', { timeout: 60000, what: 'the 51st is refused' });
+  // All of them have begun: an earlier probe would take the place of one, which does not try again.
+  await Promise.all(readers.map((r) => r.line(/^HTTP\/\S+ 200/, { timeout: 60000 })));
+  await eventually(async () => (await status()) === '503', { what: 'the 51st is refused' });
   // Files of 64 MiB; the sanitizer keeps freed memory for a while.
   assert.ok((await memory()) - kib < 50 * 6000, `the server has grown by ${(await memory()) - kib} KiB`);
   for (const r of readers) await r.stop('SIGKILL');
