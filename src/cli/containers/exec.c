@@ -341,8 +341,11 @@ static int check_words(const struct exec_options *o,
         for (size_t k = 0; k < lists[i]->n; k++) {
             const char *word = lists[i]->items[k];
 
-            if (word && !str_is_utf8(word, strlen(word)))
-                return error_set(err, -EINVAL, "\"%s\" is not UTF-8 and cannot be sent", word);
+            if (word && !str_is_utf8(word, strlen(word))) {
+                _cleanup_free_ char *shown = text_escape_str(word);
+
+                return error_set(err, -EINVAL, "\"%s\" is not UTF-8 and cannot be sent", shown);
+            }
         }
     }
     return 0;

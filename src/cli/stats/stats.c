@@ -485,6 +485,12 @@ static int read_options(struct stats *s, struct error *err)
     return ps_filters_parse(&o->filters, &s->wanted.selection.filters, err);
 }
 
+static void release_options(struct stats *s)
+{
+    ps_selection_done(&s->wanted.selection);
+    format_done(&s->format);
+}
+
 /* Resolves the words before connecting, so that a wrong name is an error at once. */
 static int find_named(struct stats *s,
                       const struct args_list *words,
@@ -553,10 +559,9 @@ static int watch(struct stats *s)
 static int run(const struct verb *verb, void *options, const struct args_list *words)
 {
     _cleanup_(client_closep) struct client *c = NULL;
-    struct stats s = {.o = options};
+    _cleanup_(release_options) struct stats s = {.o = options};
     struct error err = ERROR_INIT;
     json_auto_t *named = NULL;
-    int exit_code;
 
     (void)verb;
     if (read_options(&s, &err) < 0) {
@@ -569,13 +574,9 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
     s.client = c;
     if (ps_filters_resolve(&s.wanted.selection.filters, c, NULL, &err) < 0 ||
         find_named(&s, words, &named, &err) < 0) {
-        exit_code = output_failure(NULL, err.msg);
-    } else {
-        exit_code = watch(&s);
+        return output_failure(NULL, err.msg);
     }
-    ps_selection_done(&s.wanted.selection);
-    format_done(&s.format);
-    return exit_code;
+    return watch(&s);
 }
 
 const struct verb verb_stats = {
