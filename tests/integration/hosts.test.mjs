@@ -331,21 +331,22 @@ test('an agent of an old database can use its id as token, once', async () => {
 
 test('64 commands may wait for one agent; the next is refused at once, other agents are not affected', async () => {
   const [busy, free] = [await joined(), await joined()];
-  const element = containerElement({ name: 'busy' });
+  // Of many containers, because the same operation on one container is refused with 409.
+  const elements = Array.from({ length: 65 }, (_, i) => containerElement({ name: `busy-${i}` }));
   const other = containerElement({ name: 'free' });
-  busy.containers = [element];
+  busy.containers = elements;
   free.containers = [other];
   free.operations.start = () => ({ status: 'started' });
-  await client.container('busy');
+  await client.container('busy-64');
   await client.container('free');
   busy.isSilent = true;
   await eventually(() => busy.commands.length > 0);
 
   const start = (a, c) => client.fetch('POST', `/api/hosts/${a.hostId}/containers/${c.Id}/start`);
-  const waiting = Array.from({ length: 64 }, () => start(busy, element));
+  const waiting = elements.slice(0, 64).map((element) => start(busy, element));
   await eventually(() => busy.commands.filter((c) => c.payload?.action === 'start').length >= 63, { what: 'the agent has received them' });
   const begin = Date.now();
-  const refused = await start(busy, element);
+  const refused = await start(busy, elements[64]);
   assert.ok([429, 503].includes(refused.status), `${refused.status}`);
   assert.match((await refused.json()).detail, /pending|too many|busy/i);
   assert.ok(Date.now() - begin < 5000);
@@ -388,15 +389,16 @@ test('an unknown container whose name cannot be determined is not touched: it ma
   const base = `/api/hosts/${a.hostId}/containers/0123456789ab`;
   const done = [];
   for (const action of ['stop', 'kill', 'remove']) a.operations[action] = () => (done.push(action), {});
-  for (const container of ['x', {}, { Name: 7 }, { Config: { Labels: {} } }]) {
+  const Id = '0123456789ab'.padEnd(64, '0');
+  for (const container of ['x', {}, { Id }, { Id, Name: 7 }, { Id, Config: { Labels: {} } }, { Name: '/other' }, { Id: 'x', Name: '/other' }]) {
     a.operations.inspect = () => ({ container });
     assert.equal((await client.fetch('POST', `${base}/stop`)).status, 502);
     assert.equal((await client.fetch('DELETE', base)).status, 502);
   }
-  a.operations.inspect = () => ({ container: { Name: '/DockMon', Config: { Labels: {} } } });
+  a.operations.inspect = () => ({ container: { Id, Name: '/DockMon', Config: { Labels: {} } } });
   assert.match((await client.post(`${base}/kill`, undefined, { status: 403 })).detail, /belongs to DockMon/);
   assert.deepEqual(done, []);
-  a.operations.inspect = () => ({ container: { Name: '/other', Config: { Labels: {} } } });
+  a.operations.inspect = () => ({ container: { Id, Name: '/other', Config: { Labels: {} } } });
   await client.post(`${base}/kill`);
   assert.deepEqual(done, ['kill']);
 });
