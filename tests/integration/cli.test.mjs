@@ -79,7 +79,7 @@ test('ps formats unusual containers as docker ps does', async () => {
   ].map((more, n) => scriptedContainer(n + 1, more));
   for (const c of odd.containers) {
     // ps computes the uptime itself; a real engine's text and start agree.
-    const hours = c.Status.startsWith('Up 3 weeks') ? 22 * 24 : 2.5;
+    const hours = c.Status.startsWith('Up 3 weeks') ? 22 * 24 : 2;
     c.inspect = { State: { Status: c.State, Running: true, StartedAt: new Date(Date.now() - hours * 3_600_000).toISOString() } };
   }
   const other = await Agent.start(server, odd, { env: { AGENT_NAME: 'odd-host' } });

@@ -173,7 +173,7 @@ test('a damaged database is reported and restored from a backup', { timeout: 600
 });
 
 test('a server refuses to start on a data directory that cannot be written', async () => {
-  const r = await run('unshare', ['-m', 'sh', '-c', `mount -t tmpfs -o ro tmpfs ${dir} && exec "$0" "$@"`, bin('dockmond'), '--listen', '127.0.0.1:0', '--data-dir', dir]);
+  const r = await run('unshare', ['-m', 'sh', '-c', `mount -t tmpfs -o ro,mode=700 tmpfs ${dir} && exec "$0" "$@"`, bin('dockmond'), '--listen', '127.0.0.1:0', '--data-dir', dir]);
   assert.equal(r.code, 1);
   assert.match(r.stderr, /dockmond cannot start: open .*dockmon\.db: Read-only file system; it must be readable and writable/);
 });
