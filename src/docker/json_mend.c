@@ -22,6 +22,7 @@
 struct mender {
     char *w;
     const char *r, *end;
+    bool keeps_duplicates;
     size_t depth;
     struct level {
         char close;
@@ -177,7 +178,7 @@ static bool read_key(struct mender *m)
     key = decode_string(text + 1, size - 2);
     m->r = after;
     skip_space(m, ":");
-    if (!set_add(&m->levels[m->depth - 1].keys, key)) {
+    if (!m->keeps_duplicates && !set_add(&m->levels[m->depth - 1].keys, key)) {
         m->r = json_skip_value(m->r, m->end);
         return false;
     }
@@ -203,30 +204,43 @@ static void copy_scalar(struct mender *m)
     m->r = after;
 }
 
+static void mend(struct mender *m)
+{
+    for (;;) {
+        struct level *level = m->depth > 0 ? &m->levels[m->depth - 1] : NULL;
+
+        skip_space(m, ",");
+        if (m->r == m->end)
+            break;
+        if (level && *m->r == level->close) {
+            close_level(m);
+            continue;
+        }
+        if (!level || level->close == ']') {
+            put_comma(m);
+        } else if (!read_key(m)) {
+            continue;
+        }
+        if (*m->r == '{' || *m->r == '[') {
+            open_level(m);
+        } else {
+            copy_scalar(m);
+        }
+    }
+}
+
 size_t json_scan_mend(char *text, size_t size)
 {
     struct mender m = {.w = text, .r = text, .end = text + size};
 
-    for (;;) {
-        struct level *level = m.depth > 0 ? &m.levels[m.depth - 1] : NULL;
+    mend(&m);
+    return (size_t)(m.w - text);
+}
 
-        skip_space(&m, ",");
-        if (m.r == m.end)
-            break;
-        if (level && *m.r == level->close) {
-            close_level(&m);
-            continue;
-        }
-        if (!level || level->close == ']') {
-            put_comma(&m);
-        } else if (!read_key(&m)) {
-            continue;
-        }
-        if (*m.r == '{' || *m.r == '[') {
-            open_level(&m);
-        } else {
-            copy_scalar(&m);
-        }
-    }
+size_t json_scan_mend_values(char *text, size_t size)
+{
+    struct mender m = {.w = text, .r = text, .end = text + size, .keeps_duplicates = true};
+
+    mend(&m);
     return (size_t)(m.w - text);
 }

@@ -13,6 +13,7 @@
 #define MAX_BODY            ((size_t)1024 * 1024) /* unless the handler says otherwise */
 #define RESPONSE_TIMEOUT_MS 60000
 #define PROCEED             "HTTP/1.1 100 Continue\r\n\r\n"
+#define TOO_LARGE           "the body is too large"
 
 static void dispatch(struct http_conn *c)
 {
@@ -29,7 +30,8 @@ static void dispatch(struct http_conn *c)
 static void start_body(struct http_conn *c)
 {
     http_conn_set_state(c, HTTP_CONN_BODY);
-    buf_init(&c->body, (size_t)c->head->body_size);
+    buf_init(&c->body, c->head->is_chunked ? c->limits.max_body : (size_t)c->head->body_size);
+    c->chunks = (struct http_chunks){0};
     http_conn_start_timer(c, c->site->head_timeout_ms);
     if (!c->head->has_expect || c->in.size)
         return;
@@ -57,10 +59,10 @@ static void begin_request(struct http_conn *c)
         handler->on_head(c->site->owner, &c->request, &c->limits);
 
     if (c->head->body_size > c->limits.max_body) {
-        http_conn_refuse(c, 413, "the body is too large");
+        http_conn_refuse(c, 413, TOO_LARGE);
     } else if (c->head->is_websocket) {
         http_conn_upgrade(c);
-    } else if (c->head->body_size) {
+    } else if (c->head->body_size || c->head->is_chunked) {
         start_body(c);
     } else {
         dispatch(c);
@@ -112,8 +114,31 @@ static bool step_head(struct http_conn *c)
     return true;
 }
 
+static bool step_chunks(struct http_conn *c)
+{
+    size_t used = 0;
+    enum http_chunks_result r = http_chunks_take(&c->chunks, buf_str(&c->in), c->in.size, &used,
+                                                 &c->body);
+
+    switch (r) {
+    case HTTP_CHUNKS_MALFORMED: http_conn_refuse(c, 400, "malformed chunked body"); return false;
+    case HTTP_CHUNKS_TOO_LARGE: http_conn_refuse(c, 413, TOO_LARGE); return false;
+    case HTTP_CHUNKS_MORE:
+    case HTTP_CHUNKS_END:
+    default: break;
+    }
+    buf_consume(&c->in, used);
+    if (r == HTTP_CHUNKS_MORE)
+        return false;
+    dispatch(c);
+    return true;
+}
+
 static bool step_body(struct http_conn *c)
 {
+    if (c->head->is_chunked)
+        return step_chunks(c);
+
     size_t left = (size_t)c->head->body_size - c->body.size;
     size_t n = c->in.size < left ? c->in.size : left;
 

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/reentry.h"
+#include "net/http_chunks.h"
 #include "net/http_conn.h"
 #include "net/http_head.h"
 
@@ -39,6 +40,7 @@ struct http_conn {
     size_t scanned;
     struct http_head *head;
     struct buf body;
+    struct http_chunks chunks; /* of the body, if the head says so */
     struct http_request request;
     struct http_limits limits;
     size_t slot;  /* while PENDING or STREAMING */

@@ -49,12 +49,17 @@ int http_head_find(const char *data, size_t size, size_t *scanned)
     return 0;
 }
 
+bool http_head_is_token_char(char c)
+{
+    return c > ' ' && c <= '~' && !strchr(DELIMITER, c);
+}
+
 static bool is_token(const char *s)
 {
     if (!*s)
         return false;
     for (; *s; s++) {
-        if (*s <= ' ' || *s > '~' || strchr(DELIMITER, *s))
+        if (!http_head_is_token_char(*s))
             return false;
     }
     return true;
@@ -171,11 +176,12 @@ static int parse_field(struct http_head *h, char *line, const char **ret_why)
      */
     if (!is_token(line))
         return refuse(400, "malformed header", ret_why);
-    value = str_trim(colon + 1);
-    for (const char *c = value; *c; c++) {
+    /* Before blanks are removed: str_trim() removes more of them than a proxy does. */
+    for (const char *c = colon + 1; *c; c++) {
         if (((unsigned char)*c < ' ' && *c != '\t') || *c == 0x7f)
             return refuse(400, "control character in a header", ret_why);
     }
+    value = str_trim(colon + 1);
     if (is_duplicate(h, line))
         return refuse(400, "duplicate header", ret_why);
     if (h->n_fields == HTTP_HEADERS_MAX)
@@ -198,29 +204,59 @@ static bool list_has(const char *list, const char *word)
     return false;
 }
 
-/* Reads the fields that are about connection and body. */
-static int interpret(struct http_head *h, const char **ret_why)
+bool http_head_list_has(const struct http_head *h, const char *name, const char *word)
 {
-    const char *connection = http_head_find_field(h, "connection");
-    const char *length = http_head_find_field(h, "content-length");
-    const char *expect = http_head_find_field(h, "expect");
-    const char *upgrade = http_head_find_field(h, "upgrade");
+    const char *list;
 
-    if (h->is_keep_alive && !http_head_find_field(h, "host"))
-        return refuse(400, "no Host header", ret_why);
-    if (http_head_find_field(h, "transfer-encoding"))
-        return refuse(411, "a body needs a Content-Length", ret_why);
+    for (size_t n = 0; (list = http_head_find_field_at(h, name, n)); n++) {
+        if (list_has(list, word))
+            return true;
+    }
+    return false;
+}
+
+/*
+ * One way to tell where a body ends: a length beside chunks, or chunks of a client that cannot know
+ * them, are how a request is smuggled past a proxy.
+ */
+static int interpret_body(struct http_head *h, const char **ret_why)
+{
+    const char *length = http_head_find_field(h, "content-length");
+    const char *coding = http_head_find_field(h, "transfer-encoding");
+
+    if (coding && (length || h->is_old))
+        return refuse(400, "ambiguous Transfer-Encoding", ret_why);
+    if (coding && strcasecmp(coding, "chunked") != 0)
+        return refuse(501, "unknown Transfer-Encoding", ret_why);
+    h->is_chunked = coding != NULL;
     if (length && (!*length || length[strspn(length, "0123456789")] ||
                    parse_u64(length, INT64_MAX, &h->body_size) < 0))
         return refuse(400, "malformed Content-Length", ret_why);
+    return 0;
+}
 
-    h->has_expect = expect && strcasecmp(expect, "100-continue") == 0;
+/* Reads the fields that are about connection and body. */
+static int interpret(struct http_head *h, const char **ret_why)
+{
+    const char *expect = http_head_find_field(h, "expect");
+    int status;
+
+    if (h->is_keep_alive && !http_head_find_field(h, "host"))
+        return refuse(400, "no Host header", ret_why);
+    status = interpret_body(h, ret_why);
+    if (status)
+        return status;
+
+    h->has_expect = expect && !h->is_old && strcasecmp(expect, "100-continue") == 0;
     h->is_websocket = str_eq(h->method, "GET") && h->is_keep_alive &&
-                      list_has(upgrade, "websocket") && list_has(connection, "upgrade");
+                      http_head_list_has(h, "upgrade", "websocket") &&
+                      http_head_list_has(h, "connection", "upgrade");
+    if (h->is_websocket && (h->is_chunked || h->body_size))
+        return refuse(400, "a WebSocket handshake has no body", ret_why);
     if (h->is_keep_alive) {
-        h->is_keep_alive = !list_has(connection, "close");
+        h->is_keep_alive = !http_head_list_has(h, "connection", "close");
     } else {
-        h->is_keep_alive = list_has(connection, "keep-alive");
+        h->is_keep_alive = http_head_list_has(h, "connection", "keep-alive");
     }
     return 0;
 }
@@ -262,8 +298,13 @@ void http_head_done(struct http_head *h)
 
 const char *http_head_find_field(const struct http_head *h, const char *name)
 {
+    return http_head_find_field_at(h, name, 0);
+}
+
+const char *http_head_find_field_at(const struct http_head *h, const char *name, size_t n)
+{
     for (size_t i = 0; i < h->n_fields; i++) {
-        if (strcasecmp(h->fields[i].name, name) == 0)
+        if (strcasecmp(h->fields[i].name, name) == 0 && n-- == 0)
             return h->fields[i].value;
     }
     return NULL;

@@ -8,7 +8,8 @@
  * - lines that do not end in CRLF, NUL and control characters, continuation lines, blanks before a
  *   colon
  * - a second field of a kind that decides the meaning of the request (host, content-length, ...)
- * - Transfer-Encoding (411): without it there is only one way to tell where a body ends
+ * - Transfer-Encoding beside Content-Length or from HTTP/1.0 (400), and any coding but "chunked" (501)
+ * - a WebSocket handshake with a body
  * - paths that decode to control characters, invalid UTF-8, empty or dot segments
  * - TRACE and CONNECT (405), unknown methods (501), HTTP/1.1 without Host
  *
@@ -37,7 +38,8 @@ struct http_head {
     bool is_old;        /* HTTP/1.0: knows no chunks */
     bool has_expect;    /* it waits for "100 Continue" */
     bool is_websocket;  /* an upgrade to WebSocket is asked for */
-    uint64_t body_size;
+    bool is_chunked;    /* the body comes in chunks: http_chunks.h */
+    uint64_t body_size; /* 0 if it is chunked */
     size_t n_fields;
     struct http_field fields[HTTP_HEADERS_MAX];
 };
@@ -57,4 +59,11 @@ int http_head_parse(struct http_head *h, const char *data, size_t size, const ch
     _nodiscard_;
 void http_head_done(struct http_head *h);
 
-const char *http_head_find_field(const struct http_head *h, const char *name); /* NULL: absent */
+/* The first field of the name; NULL: absent. */
+const char *http_head_find_field(const struct http_head *h, const char *name);
+/* The n-th field of the name, from 0: fields that are lists may come in several lines. */
+const char *http_head_find_field_at(const struct http_head *h, const char *name, size_t n);
+/* True when `word` is an element of the comma-separated list in the fields of the name. */
+bool http_head_list_has(const struct http_head *h, const char *name, const char *word);
+/* A character of a field's name (RFC 9110, section 5.6.2). */
+bool http_head_is_token_char(char c);

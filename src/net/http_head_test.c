@@ -38,57 +38,81 @@ static void test_verdicts(void **state)
         const char *text;
         int want;
     } cases[] = {
-        {"GET / HTTP/1.1\r\n" HOST "\r\n",                                            0       },
-        {"GET / HTTP/1.0\r\n\r\n",                                                    0       },
-        {"GET http://a/b HTTP/1.1\r\n" HOST "\r\n",                                   0       },
-        {"DELETE /x HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabc",                0       },
-        {"GET / HTTP/1.1\r\n" HOST,                                                   -EAGAIN },
-        {"GET / HTTP/1.1\n" HOST "\r\n",                                              -EBADMSG},
-        {"GET / HTTP/1.1\r\n" HOST "\n",                                              -EBADMSG},
-        {"GET / HTTP/1.1\r\nHost: a\rb\r\n\r\n",                                      400     },
-        {"GET / HTTP/1.1\r\n\r\n",                                                    400     },
-        {"GET / HTTP/1.1\r\n" HOST HOST "\r\n",                                       400     },
-        {"GET / HTTP/2.0\r\n" HOST "\r\n",                                            400     },
-        {"GET /\r\n" HOST "\r\n",                                                     400     },
-        {"GET  / HTTP/1.1\r\n" HOST "\r\n",                                           400     },
-        {"GET /a b HTTP/1.1\r\n" HOST "\r\n",                                         400     },
-        {"G(T / HTTP/1.1\r\n" HOST "\r\n",                                            400     },
-        {" / HTTP/1.1\r\n" HOST "\r\n",                                               400     },
-        {"get / HTTP/1.1\r\n" HOST "\r\n",                                            501     },
-        {"BREW / HTTP/1.1\r\n" HOST "\r\n",                                           501     },
-        {"TRACE / HTTP/1.1\r\n" HOST "\r\n",                                          405     },
-        {"CONNECT a:1 HTTP/1.1\r\n" HOST "\r\n",                                      405     },
-        {"OPTIONS * HTTP/1.1\r\n" HOST "\r\n",                                        400     },
-        {"GET a HTTP/1.1\r\n" HOST "\r\n",                                            400     },
-        {"GET http://a HTTP/1.1\r\n" HOST "\r\n",                                     400     },
-        {"GET /#x HTTP/1.1\r\n" HOST "\r\n",                                          400     },
-        {"GET /\xc3\xa9 HTTP/1.1\r\n" HOST "\r\n",                                    400     },
-        {"GET /%zz HTTP/1.1\r\n" HOST "\r\n",                                         400     },
-        {"GET /%00 HTTP/1.1\r\n" HOST "\r\n",                                         400     },
-        {"GET /%0a HTTP/1.1\r\n" HOST "\r\n",                                         400     },
-        {"GET /a/../b HTTP/1.1\r\n" HOST "\r\n",                                      400     },
-        {"GET /a/.. HTTP/1.1\r\n" HOST "\r\n",                                        400     },
-        {"GET /%2e%2E/b HTTP/1.1\r\n" HOST "\r\n",                                    400     },
-        {"GET /./b HTTP/1.1\r\n" HOST "\r\n",                                         400     },
-        {"GET //b HTTP/1.1\r\n" HOST "\r\n",                                          400     },
-        {"GET /a%2f/b HTTP/1.1\r\n" HOST "\r\n",                                      400     },
-        {"GET /a/...b/.c HTTP/1.1\r\n" HOST "\r\n",                                   0       },
-        {"GET /?a=%zz HTTP/1.1\r\n" HOST "\r\n",                                      400     },
-        {"GET /?a=%00 HTTP/1.1\r\n" HOST "\r\n",                                      400     },
-        {"GET / HTTP/1.1\r\n" HOST "Nonsense\r\n\r\n",                                400     },
-        {"GET / HTTP/1.1\r\n" HOST "A : b\r\n\r\n",                                   400     },
-        {"GET / HTTP/1.1\r\n" HOST " folded\r\n\r\n",                                 400     },
-        {"GET / HTTP/1.1\r\n" HOST ": b\r\n\r\n",                                     400     },
-        {"GET / HTTP/1.1\r\n" HOST "A: \x01\r\n\r\n",                                 400     },
-        {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n",             411     },
-        {"POST / HTTP/1.1\r\n" HOST "Content-Length: -1\r\n\r\n",                     400     },
-        {"POST / HTTP/1.1\r\n" HOST "Content-Length: +1\r\n\r\n",                     400     },
-        {"POST / HTTP/1.1\r\n" HOST "Content-Length: 1, 1\r\n\r\n",                   400     },
-        {"POST / HTTP/1.1\r\n" HOST "Content-Length: 0x1\r\n\r\n",                    400     },
-        {"POST / HTTP/1.1\r\n" HOST "Content-Length:\r\n\r\n",                        400     },
-        {"POST / HTTP/1.1\r\n" HOST "Content-Length: 99999999999999999999\r\n\r\n",   400     },
-        {"POST / HTTP/1.1\r\n" HOST "Content-Length: 1\r\nContent-Length: 1\r\n\r\n", 400     },
-        {"\r\n\r\n",                                                                  400     },
+        {"GET / HTTP/1.1\r\n" HOST "\r\n",                                                     0       },
+        {"GET / HTTP/1.0\r\n\r\n",                                                             0       },
+        {"GET http://a/b HTTP/1.1\r\n" HOST "\r\n",                                            0       },
+        {"DELETE /x HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabc",                         0       },
+        {"GET / HTTP/1.1\r\n" HOST,                                                            -EAGAIN },
+        {"GET / HTTP/1.1\n" HOST "\r\n",                                                       -EBADMSG},
+        {"GET / HTTP/1.1\r\n" HOST "\n",                                                       -EBADMSG},
+        {"GET / HTTP/1.1\r\nHost: a\rb\r\n\r\n",                                               400     },
+        {"GET / HTTP/1.1\r\n\r\n",                                                             400     },
+        {"GET / HTTP/1.1\r\n" HOST HOST "\r\n",                                                400     },
+        {"GET / HTTP/2.0\r\n" HOST "\r\n",                                                     400     },
+        {"GET /\r\n" HOST "\r\n",                                                              400     },
+        {"GET  / HTTP/1.1\r\n" HOST "\r\n",                                                    400     },
+        {"GET /a b HTTP/1.1\r\n" HOST "\r\n",                                                  400     },
+        {"G(T / HTTP/1.1\r\n" HOST "\r\n",                                                     400     },
+        {" / HTTP/1.1\r\n" HOST "\r\n",                                                        400     },
+        {"get / HTTP/1.1\r\n" HOST "\r\n",                                                     501     },
+        {"BREW / HTTP/1.1\r\n" HOST "\r\n",                                                    501     },
+        {"TRACE / HTTP/1.1\r\n" HOST "\r\n",                                                   405     },
+        {"CONNECT a:1 HTTP/1.1\r\n" HOST "\r\n",                                               405     },
+        {"OPTIONS * HTTP/1.1\r\n" HOST "\r\n",                                                 400     },
+        {"GET a HTTP/1.1\r\n" HOST "\r\n",                                                     400     },
+        {"GET http://a HTTP/1.1\r\n" HOST "\r\n",                                              400     },
+        {"GET /#x HTTP/1.1\r\n" HOST "\r\n",                                                   400     },
+        {"GET /\xc3\xa9 HTTP/1.1\r\n" HOST "\r\n",                                             400     },
+        {"GET /%zz HTTP/1.1\r\n" HOST "\r\n",                                                  400     },
+        {"GET /%00 HTTP/1.1\r\n" HOST "\r\n",                                                  400     },
+        {"GET /%0a HTTP/1.1\r\n" HOST "\r\n",                                                  400     },
+        {"GET /a/../b HTTP/1.1\r\n" HOST "\r\n",                                               400     },
+        {"GET /a/.. HTTP/1.1\r\n" HOST "\r\n",                                                 400     },
+        {"GET /%2e%2E/b HTTP/1.1\r\n" HOST "\r\n",                                             400     },
+        {"GET /./b HTTP/1.1\r\n" HOST "\r\n",                                                  400     },
+        {"GET //b HTTP/1.1\r\n" HOST "\r\n",                                                   400     },
+        {"GET /a%2f/b HTTP/1.1\r\n" HOST "\r\n",                                               400     },
+        {"GET /a/...b/.c HTTP/1.1\r\n" HOST "\r\n",                                            0       },
+        {"GET /?a=%zz HTTP/1.1\r\n" HOST "\r\n",                                               400     },
+        {"GET /?a=%00 HTTP/1.1\r\n" HOST "\r\n",                                               400     },
+        {"GET / HTTP/1.1\r\n" HOST "Nonsense\r\n\r\n",                                         400     },
+        {"GET / HTTP/1.1\r\n" HOST "A : b\r\n\r\n",                                            400     },
+        {"GET / HTTP/1.1\r\n" HOST " folded\r\n\r\n",                                          400     },
+        {"GET / HTTP/1.1\r\n" HOST ": b\r\n\r\n",                                              400     },
+        {"GET / HTTP/1.1\r\n" HOST "A: \x01\r\n\r\n",                                          400     },
+        {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n",                      0       },
+        {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: Chunked \r\n\r\n",                     0       },
+        {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding:\tchunked\r\n\r\n",                     0       },
+        {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding : chunked\r\n\r\n",                     400     },
+        {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: \x0b"
+         "chunked\r\n\r\n",                                                           400     },
+        {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding:\r\n chunked\r\n\r\n",                  400     },
+        {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: xchunked\r\n\r\n",                     501     },
+        {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: gzip, chunked\r\n\r\n",                501     },
+        {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked, chunked\r\n\r\n",             501     },
+        {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked, identity\r\n\r\n",            501     },
+        {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: identity\r\n\r\n",                     501     },
+        {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding:\r\n\r\n",                              501     },
+        {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n", 400     },
+        {"POST / HTTP/1.1\r\n" HOST "Content-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n", 400     },
+        {"POST / HTTP/1.1\r\n" HOST
+         "Transfer-Encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n",          400     },
+        {"POST / HTTP/1.1\r\n" HOST
+         "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n\r\n",         400     },
+        {"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n",                              400     },
+        {"GET / HTTP/1.1\r\n" HOST "Connection: Upgrade\r\nUpgrade: websocket\r\n"
+         "Content-Length: 1\r\n\r\n",                                                 400     },
+        {"GET / HTTP/1.1\r\n" HOST "Connection: Upgrade\r\nUpgrade: websocket\r\n"
+         "Transfer-Encoding: chunked\r\n\r\n",                                        400     },
+        {"POST / HTTP/1.1\r\n" HOST "Content-Length: 1\x0c\r\n\r\n",                           400     },
+        {"POST / HTTP/1.1\r\n" HOST "Content-Length: -1\r\n\r\n",                              400     },
+        {"POST / HTTP/1.1\r\n" HOST "Content-Length: +1\r\n\r\n",                              400     },
+        {"POST / HTTP/1.1\r\n" HOST "Content-Length: 1, 1\r\n\r\n",                            400     },
+        {"POST / HTTP/1.1\r\n" HOST "Content-Length: 0x1\r\n\r\n",                             400     },
+        {"POST / HTTP/1.1\r\n" HOST "Content-Length:\r\n\r\n",                                 400     },
+        {"POST / HTTP/1.1\r\n" HOST "Content-Length: 99999999999999999999\r\n\r\n",            400     },
+        {"POST / HTTP/1.1\r\n" HOST "Content-Length: 1\r\nContent-Length: 1\r\n\r\n",          400     },
+        {"\r\n\r\n",                                                                           400     },
     };
 
     (void)state;
@@ -149,12 +173,17 @@ static void test_content(void **state)
     struct http_head h = {0};
     struct http_request r = {.head = &h};
     _cleanup_free_ char *sid = NULL, *theme = NULL, *absent = NULL, *tail = NULL;
+    _cleanup_free_ char *second = NULL, *third = NULL, *accept = NULL;
 
     (void)state;
     assert_int_equal(parse(&h,
                            "POST /a%20b/c?x=1&y=%2F HTTP/1.1\r\n"
                            "host: example.org:8001\r\n"
-                           "COOKIE: theme=dark%20one; sid=ab=c; x=;asid=1\r\n"
+                           "COOKIE: theme=dark%20one\r\n"
+                           "Cookie: sid=ab=c; x=;asid=1; sid=2\r\n"
+                           "Cookie: sid=3\r\n"
+                           "Accept: text/csv\r\n"
+                           "Accept: application/json\r\n"
                            "X-Empty:   \r\n"
                            "Content-Length: 12\r\n"
                            "Expect: 100-continue\r\n"
@@ -179,6 +208,14 @@ static void test_content(void **state)
     assert_string_equal(theme, "dark one");
     assert_null(absent);
     assert_string_equal(tail, "");
+    second = http_request_cookie_at(&r, "sid", 1);
+    third = http_request_cookie_at(&r, "sid", 2);
+    assert_string_equal(second, "2");
+    assert_string_equal(third, "3");
+    assert_null(http_request_cookie_at(&r, "sid", 3));
+    accept = http_request_list(&r, "accept");
+    assert_string_equal(accept, "text/csv, application/json");
+    assert_null(http_request_list(&r, "x-absent"));
     http_head_done(&h);
 }
 
@@ -194,6 +231,11 @@ static void test_connection(void **state)
         {"GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n",                                        true,  false},
         {"GET / HTTP/1.1\r\n" HOST "Connection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n\r\n",
          true,                                                                                             true },
+        {"GET / HTTP/1.1\r\n" HOST "Connection: keep-alive\r\nConnection: Upgrade\r\n"
+         "Upgrade: WebSocket\r\n\r\n",                                                     true,  true },
+        {"GET / HTTP/1.1\r\n" HOST "Connection: foo\r\nX: y\r\nConnection: close\r\n\r\n",          false,
+         false                                                                                                  },
+        {"GET / HTTP/1.0\r\nConnection: foo\r\nConnection: keep-alive\r\n\r\n",                     true,  false},
         {"GET / HTTP/1.1\r\n" HOST "Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n",                   true,  false},
         {"GET / HTTP/1.1\r\n" HOST "Connection: upgrades\r\nUpgrade: websocket\r\n\r\n",            true,
          false                                                                                                  },

@@ -20,17 +20,30 @@ char *http_request_cookie(const struct http_request *r, const char *name)
     return http_request_cookie_at(r, name, 0);
 }
 
-char *http_request_cookie_at(const struct http_request *r, const char *name, size_t n)
+char *http_request_list(const struct http_request *r, const char *name)
 {
-    const char *at = http_request_header(r, "cookie");
+    const char *value;
+    char *list = NULL;
+
+    for (size_t n = 0; (value = http_head_find_field_at(r->head, name, n)); n++) {
+        _cleanup_free_ char *before = TAKE_PTR(list);
+
+        list = before ? xasprintf("%s, %s", before, value) : xstrdup(value);
+    }
+    return list;
+}
+
+/* The n-th cookie of the name in one Cookie line; *n is lowered by those that were there. */
+static char *find_cookie(const char *at, const char *name, size_t *n)
+{
     size_t length = strlen(name);
 
-    while (at && *at) {
+    while (*at) {
         size_t size;
 
         at += strspn(at, " \t;");
         size = strcspn(at, ";");
-        if (size > length && strncmp(at, name, length) == 0 && at[length] == '=' && n-- == 0) {
+        if (size > length && strncmp(at, name, length) == 0 && at[length] == '=' && (*n)-- == 0) {
             char *value;
 
             if (url_decode(at + length + 1, size - length - 1, false, &value) < 0)
@@ -38,6 +51,20 @@ char *http_request_cookie_at(const struct http_request *r, const char *name, siz
             return value;
         }
         at += size;
+    }
+    return NULL;
+}
+
+/* HTTP/2 clients send a line for each cookie, and some proxies pass them on like that. */
+char *http_request_cookie_at(const struct http_request *r, const char *name, size_t n)
+{
+    const char *line;
+
+    for (size_t i = 0; (line = http_head_find_field_at(r->head, "cookie", i)); i++) {
+        char *value = find_cookie(line, name, &n);
+
+        if (value)
+            return value;
     }
     return NULL;
 }

@@ -28,6 +28,8 @@ struct http_request {
 const char *http_request_header(const struct http_request *r, const char *name);
 /* Decoded values, which the caller frees; NULL when absent. */
 char *http_request_cookie(const struct http_request *r, const char *name);
-/* The same for the n-th cookie of this name, from 0: a client may send several. */
+/* All headers of a name whose value is a list, which may be divided, joined by commas. */
+char *http_request_list(const struct http_request *r, const char *name);
+/* As http_request_cookie(), for the n-th cookie of this name, from 0: a client may send several. */
 char *http_request_cookie_at(const struct http_request *r, const char *name, size_t n);
 char *http_request_query(const struct http_request *r, const char *name);

@@ -41,6 +41,16 @@ static const struct {
     {504, "Gateway Timeout"                },
 };
 
+/* A response that must name the way to authenticate (RFC 9110, 15.5.2) or the methods (15.5.6). */
+static const struct {
+    int status;
+    const char *name, *value;
+} required[] = {
+    {401, "WWW-Authenticate", "Bearer realm=\"dockmon\""},
+    {405, "Allow",
+     "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"     }, /* TRACE and CONNECT never are */
+};
+
 static const char *const defaults[][2] = {
     {"X-Content-Type-Options", "nosniff" },
     {"Cache-Control",          "no-store"},
@@ -85,6 +95,10 @@ static bool add_headers(struct buf *head, const struct http_response *r)
 
     for (const char *const *h = r->headers; h && h[0]; h += 2)
         is_ok = is_ok && add(head, h[0], h[1]);
+    for (size_t i = 0; i < ARRAY_LEN(required); i++) {
+        if (required[i].status == r->status && !has_header(r, required[i].name))
+            is_ok = is_ok && add(head, required[i].name, required[i].value);
+    }
     for (size_t i = 0; i < ARRAY_LEN(defaults); i++) {
         if (!has_header(r, defaults[i][0]))
             is_ok = is_ok && add(head, defaults[i][0], defaults[i][1]);

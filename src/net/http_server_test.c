@@ -219,34 +219,44 @@ static void test_answers(void **state)
         const char *status;
         const char *body; /* NULL: none */
     } cases[] = {
-        {GET_LAST("/a%20b?x=1&y=%2f"),                                                                "200 OK",                "[GET|/a b|x=1&y=%2f||127.0.0.1]"                   },
-        {"\r\n" GET_LAST("/"),                                                                        "200 OK",                "[GET|/|||127.0.0.1]"                               },
+        {GET_LAST("/a%20b?x=1&y=%2f"),                                                                "200 OK",                "[GET|/a b|x=1&y=%2f||127.0.0.1]"                      },
+        {"\r\n" GET_LAST("/"),                                                                        "200 OK",                "[GET|/|||127.0.0.1]"                                  },
         {"DELETE /x HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc",                                        "200 OK",
-         "[DELETE|/x||abc|127.0.0.1]"                                                                                                                                              },
-        {"PATCH /x HTTP/1.0\r\nContent-Length: 0\r\n\r\n",                                            "200 OK",                "[PATCH|/x|||127.0.0.1]"                            },
-        {"HEAD /x HTTP/1.0\r\n\r\n",                                                                  "200 OK",                NULL                                                },
-        {"GET /none HTTP/1.0\r\n\r\n",                                                                "204 No Content",        NULL                                                },
+         "[DELETE|/x||abc|127.0.0.1]"                                                                                                                                                 },
+        {"PATCH /x HTTP/1.0\r\nContent-Length: 0\r\n\r\n",                                            "200 OK",                "[PATCH|/x|||127.0.0.1]"                               },
+        {"HEAD /x HTTP/1.0\r\n\r\n",                                                                  "200 OK",                NULL                                                   },
+        {"GET /none HTTP/1.0\r\n\r\n",                                                                "204 No Content",        NULL                                                   },
         {"POST /small HTTP/1.0\r\nContent-Length: 10\r\n\r\n0123456789",                              "200 OK",
-         "[POST|/small||0123456789|127.0.0.1]"                                                                                                                                     },
+         "[POST|/small||0123456789|127.0.0.1]"                                                                                                                                        },
         {"POST /small HTTP/1.0\r\nContent-Length: 11\r\n\r\n",                                        "413 Content Too Large",
-         "{\"detail\":\"413 the body is too large\"}"                                                                                                                              },
-        {"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
-         "411 Length Required",                                                                                                "{\"detail\":\"411 a body needs a Content-Length\"}"},
-        {GET("/../x"),                                                                                "400 Bad Request",       "{\"detail\":\"400 malformed path\"}"               },
-        {"\x16\x03\x01\n",                                                                            "400 Bad Request",       "{\"detail\":\"400 malformed request\"}"            },
-        {"BREW / HTTP/1.1\r\n\r\n",                                                                   "501 Not Implemented",   "{\"detail\":\"501 unknown method\"}"               },
-        {GET_LAST("/later"),                                                                          "200 OK",                "\"late\""                                          },
-        {GET_LAST("/never"),                                                                          "504 Gateway Timeout",   "{\"detail\":\"504 no answer in time\"}"            },
-        {GET_LAST("/ws"),                                                                             "200 OK",                "[GET|/ws|||127.0.0.1]"                             },
-        {UPGRADE("/x"),                                                                               "403 Forbidden",         "{\"detail\":\"403 Forbidden\"}"                    },
+         "{\"detail\":\"413 the body is too large\"}"                                                                                                                                 },
+        {"POST /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+         "3\r\nabc\r\n1;x\r\nd\r\n0\r\nA: b\r\n\r\n",                                        "200 OK",                "[POST|/x||abcd|127.0.0.1]"                            },
+        {"POST /small HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+         "a\r\n0123456789\r\n0\r\n\r\n",                                                     "200 OK",                "[POST|/small||0123456789|127.0.0.1]"                  },
+        {"POST /small HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+         "a\r\n0123456789\r\n1\r\n",                                                         "413 Content Too Large", "{\"detail\":\"413 the body is too large\"}"           },
+        {"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3 \r\nabc\r\n",
+         "400 Bad Request",                                                                                                    "{\"detail\":\"400 malformed chunked body\"}"          },
+        {"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+         "408 Request Timeout",                                                                                                "{\"detail\":\"408 the request did not come in time\"}"},
+        {"POST /x HTTP/1.0\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\na",                    "200 OK",
+         "[POST|/x||a|127.0.0.1]"                                                                                                                                                     },
+        {GET("/../x"),                                                                                "400 Bad Request",       "{\"detail\":\"400 malformed path\"}"                  },
+        {"\x16\x03\x01\n",                                                                            "400 Bad Request",       "{\"detail\":\"400 malformed request\"}"               },
+        {"BREW / HTTP/1.1\r\n\r\n",                                                                   "501 Not Implemented",   "{\"detail\":\"501 unknown method\"}"                  },
+        {GET_LAST("/later"),                                                                          "200 OK",                "\"late\""                                             },
+        {GET_LAST("/never"),                                                                          "504 Gateway Timeout",   "{\"detail\":\"504 no answer in time\"}"               },
+        {GET_LAST("/ws"),                                                                             "200 OK",                "[GET|/ws|||127.0.0.1]"                                },
+        {UPGRADE("/x"),                                                                               "403 Forbidden",         "{\"detail\":\"403 Forbidden\"}"                       },
         {"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZTE=\r\n\r\n", "400 Bad Request",       "{\"detail\":\"400 malformed WebSocket handshake\"}"},
+         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZTE=\r\n\r\n", "400 Bad Request",       "{\"detail\":\"400 malformed WebSocket handshake\"}"   },
         {"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
-         "400 Bad Request",                                                                                                    "{\"detail\":\"400 malformed WebSocket handshake\"}"},
+         "400 Bad Request",                                                                                                    "{\"detail\":\"400 malformed WebSocket handshake\"}"   },
         {"GET / HTTP/1.1\r\nHost: a\r\n",                                                             "408 Request Timeout",
-         "{\"detail\":\"408 the request did not come in time\"}"                                                                                                                   },
+         "{\"detail\":\"408 the request did not come in time\"}"                                                                                                                      },
         {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf",                               "408 Request Timeout",
-         "{\"detail\":\"408 the request did not come in time\"}"                                                                                                                   },
+         "{\"detail\":\"408 the request did not come in time\"}"                                                                                                                      },
     };
     struct fixture *f = *state;
 
@@ -277,19 +287,22 @@ static void test_keep_alive(void **state)
 {
     static const char many[] = GET(
         "/1") "POST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc" GET("/later")
-        GET("/none") "HEAD /3 HTTP/1.1\r\nHost: a\r\n\r\n" GET_LAST("/4");
+        GET("/none") "POST /2c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+                     "2\r\nhi\r\n0\r\n\r\n"
+                     "HEAD /3 HTTP/1.1\r\nHost: a\r\n\r\n" GET_LAST("/4");
     struct fixture *f = *state;
 
     for (size_t chunk = 0; chunk < 2; chunk++) {
         struct script s = {.port = http_server_port(f->server), .send = many, .chunk = chunk};
         static const char *const want[] = {"[GET|/1|||",     "[POST|/2||abc|", "\"late\"",
-                                           "204 No Content", "200 OK",         "[GET|/4|||"};
+                                           "204 No Content", "[POST|/2c||hi|", "200 OK",
+                                           "[GET|/4|||"};
         const char *at;
 
         f->n_requests = 0;
         script_run(f->loop, &s);
         assert_false(s.is_timeout);
-        assert_int_equal(f->n_requests, 6);
+        assert_int_equal(f->n_requests, 7);
         at = buf_str(&s.reply);
         for (size_t i = 0; i < ARRAY_LEN(want); i++) {
             at = strstr(at, want[i]);
@@ -314,6 +327,21 @@ static void test_expect(void **state)
 
     script_run(f->loop, &s);
     assert_non_null(strstr(buf_str(&s.reply), "[POST|/x||abc|"));
+    buf_done(&s.reply);
+}
+
+/* A client of HTTP/1.0 does not know "100 Continue" and would take it for the response. */
+static void test_expect_old(void **state)
+{
+    struct fixture *f = *state;
+    struct script s = {
+        .port = http_server_port(f->server),
+        .send = "POST /x HTTP/1.0\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n",
+    };
+
+    script_run(f->loop, &s);
+    assert_null(strstr(buf_str(&s.reply), "100 Continue"));
+    assert_non_null(strstr(buf_str(&s.reply), "408 "));
     buf_done(&s.reply);
 }
 
@@ -554,6 +582,7 @@ int main(void)
         CASE(test_answers),
         CASE(test_keep_alive),
         CASE(test_expect),
+        CASE(test_expect_old),
         CASE(test_big),
         CASE(test_slow_reader),
         CASE(test_trickling_reader),

@@ -103,6 +103,61 @@ test('invalid bodies are refused', async () => {
   await login({ username: 'x'.repeat(100), password: 'x' }, 422);
 });
 
+test('members that are ignored may hold anything, those that are read may not', async () => {
+  const login = (members, status) => client.post('/api/v2/auth/login', `{"username":"nobody","password":"wrong wrong",${members}}`, { status });
+
+  await login('"a":123456789012345678901234567890', 401);
+  await login('"a":-123456789012345678901234567890,"b":[1e999]', 401);
+  await login('"a\\u0000b":1', 401);
+  await login('"a":"\\ud800"', 401);
+  await login('"a":123456789012345678901234567890,"username":"other"', 400);
+  await login('"a\\u0000":1,"a\\u0000":2', 400);
+  await client.post('/api/v2/auth/login', '{"username":123456789012345678901234567890,"password":"x"}', { status: 422 });
+  await client.post('/api/v2/auth/login', '{"username":"a","password":"x","b":}', { status: 400 });
+});
+
+test('fields that are lists may come in several lines', async () => {
+  const { cookie } = await server.adminSession('a password for lists');
+  const text = await raw(
+    `GET /api/v2/auth/me HTTP/1.1\r\nHost: x\r\nCookie: theme=dark\r\nCookie: ${cookie}\r\nConnection: foo\r\nConnection: close\r\n\r\n`,
+  );
+  assert.equal(status(text), 200, text);
+  const upgrade =
+    `GET /ws HTTP/1.1\r\nHost: x\r\nCookie: theme=dark\r\nCookie: ${cookie}\r\nConnection: keep-alive\r\nConnection: Upgrade\r\n` +
+    'Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n';
+  assert.equal(status(await raw(upgrade, { until: /\r\n\r\n/ })), 101);
+});
+
+test('chunked bodies count as others do, and hide no second request', async () => {
+  const chunked = (body, { path = '/api/v2/auth/login', more = '' } = {}) =>
+    raw(`POST ${path} HTTP/1.1\r\nHost: x\r\n${more}Transfer-Encoding: chunked\r\n\r\n${body}`, { until: /\r\n\r\n.*\}/s });
+  const login = '{"username":"nobody","password":"wrong wrong"}';
+
+  assert.equal(status(await chunked(`5\r\n${login.slice(0, 5)}\r\n${(login.length - 5).toString(16)};x=y\r\n${login.slice(5)}\r\n0\r\nX: y\r\n\r\n`)), 401);
+  assert.equal(status(await chunked('99999\r\n')), 413);
+  assert.equal(status(await chunked(`0\r\nX: ${'y'.repeat(9000)}\r\n\r\n`)), 400);
+  const hidden = 'GET /health HTTP/1.1\r\nHost: x\r\n\r\n';
+  for (const text of [
+    await chunked(`0\r\n\r\n${hidden}`, { more: 'Content-Length: 4\r\n' }),
+    await chunked(`3 \r\nabc\r\n0\r\n\r\n${hidden}`),
+    await chunked(`0\r\n${hidden}`),
+    await chunked(`0\n\n${hidden}`),
+  ]) {
+    assert.equal(status(text), 400, text);
+    assert.doesNotMatch(text, /healthy/);
+  }
+});
+
+test('a refusal names the way to authenticate, or the methods', async () => {
+  const anonymous = (method, path, headers = {}) => fetch(`${server.url}${path}`, { method, headers });
+
+  assert.match((await anonymous('GET', '/api/hosts')).headers.get('www-authenticate'), /^Bearer /);
+  assert.match((await anonymous('GET', '/api/hosts', { authorization: 'Bearer wrong' })).headers.get('www-authenticate'), /^Bearer /);
+  assert.equal((await anonymous('DELETE', '/api/hosts')).headers.get('allow'), 'GET, HEAD');
+  assert.equal((await anonymous('OPTIONS', '/api/v2/auth/login')).headers.get('allow'), 'POST');
+  assert.match(await raw('TRACE / HTTP/1.1\r\nHost: x\r\n\r\n', { until: /\r\n\r\n/ }), /^HTTP\/1.1 405 .*\r\nAllow: GET,/s);
+});
+
 test('unknown paths and methods are refused', async () => {
   await client.get('/nowhere', { status: 404 });
   await client.call('PUT', '/health', { body: {}, status: 405 });

@@ -68,7 +68,7 @@ static bool is_read(const char *method)
 
 static struct api_call *call_new(struct api *a, const struct http_request *r, struct route_match *m)
 {
-    const char *accept = http_request_header(r, "accept");
+    _cleanup_free_ char *accept = http_request_list(r, "accept");
     const char *last_id = http_request_header(r, "last-event-id");
     const char *host = http_request_header(r, "host");
     struct api_call *call = xcalloc(1, sizeof(*call));
@@ -154,10 +154,11 @@ static void on_identity(void *owner, int code, const struct identity *who)
 /* Answers with a file of the web UI. Returns false when the path names no file. */
 static bool serve_file(const struct api *a, const struct http_request *r)
 {
+    _cleanup_free_ char *accept = http_request_list(r, "accept");
     const struct web_file *f = NULL;
 
     if (a->o.web && a->http && is_read(r->method))
-        f = web_files_find(a->o.web, r->path, http_request_header(r, "accept"));
+        f = web_files_find(a->o.web, r->path, accept);
     if (f)
         web_file_respond(f, a->http, r);
     return f != NULL;
@@ -172,6 +173,15 @@ static void fail_without_upgrade(struct api_call *call, const char *path)
 
     api_reply_headers(call, 426, api_error_json(CODE_BAD_REQUEST, detail),
                       (const char *const[]){"Upgrade", "websocket", NULL});
+}
+
+static void fail_other_method(struct api_call *call, const struct http_request *r)
+{
+    _cleanup_free_ char *detail = xasprintf("Method %s is not allowed for %s", r->method, r->path);
+    _cleanup_free_ char *allowed = route_methods(r->path);
+
+    api_reply_headers(call, 405, api_error_json(CODE_METHOD_NOT_ALLOWED, detail),
+                      (const char *const[]){"Allow", allowed, NULL});
 }
 
 static void on_request(void *owner, const struct http_request *r)
@@ -190,10 +200,12 @@ static void on_request(void *owner, const struct http_request *r)
         fail_without_upgrade(call, r->path);
         return;
     }
+    if (m.is_other_method) {
+        fail_other_method(call, r);
+        return;
+    }
     if (!m.route) {
-        api_fail_code(call, m.is_other_method ? CODE_METHOD_NOT_ALLOWED : CODE_NOT_FOUND,
-                      m.is_other_method ? "Method %s is not allowed for %s" : "%s %s: not found",
-                      r->method, r->path);
+        api_fail_code(call, CODE_NOT_FOUND, "%s %s: not found", r->method, r->path);
         return;
     }
     if (m.route->role == ROLE_NONE) {

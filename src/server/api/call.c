@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "docker/json_scan.h"
 #include "net/url.h"
 #include "proto/error_code.h"
 #include "proto/json_text.h"
@@ -79,12 +80,24 @@ int api_query_time(const struct api_call *call,
     return 0;
 }
 
+/*
+ * A member that no handler reads may have a value or a key that the parser cannot hold. Values out
+ * of range become the nearest ones, which the checks of the members that are read refuse.
+ */
+static json_t *parse_body(struct api_call *call, struct error *err)
+{
+    json_t *v = json_text_parse(call->body, call->body_size, MAX_JSON_DEPTH, err);
+
+    if (v || json_scan_check(call->body, call->body_size, NULL) != 1)
+        return v;
+    call->body_size = json_scan_mend_values(call->body, call->body_size);
+    return json_text_parse(call->body, call->body_size, MAX_JSON_DEPTH, err);
+}
+
 int api_body(struct api_call *call, const json_t **ret, struct error *err)
 {
     if (!call->json) {
-        call->json = call->body_size
-                         ? json_text_parse(call->body, call->body_size, MAX_JSON_DEPTH, err)
-                         : json_object();
+        call->json = call->body_size ? parse_body(call, err) : json_object();
     }
     if (!call->json)
         return error_wrap(err, -EBADMSG, "the request body is not valid JSON");

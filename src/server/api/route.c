@@ -1,8 +1,11 @@
 #include "server/api/route.h"
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "base/str.h"
 
 #include <string.h>
+
+#define METHODS_MAX 128 /* bytes of a list with all methods */
 
 /* Compares one segment of the pattern with one of the path; both end at '/' or NUL. */
 static bool segment_matches(const char *pattern,
@@ -55,16 +58,20 @@ static void take_params(const char *pattern, const char *path, struct route_matc
     }
 }
 
+/* A trailing slash names the same resource, as in the API we are compatible with. */
+static char *trim_slash(const char *path)
+{
+    size_t n = strlen(path);
+
+    return xstrndup(path, n > 1 && path[n - 1] == '/' ? n - 1 : n);
+}
+
 void route_find(const char *method, const char *path, struct route_match *ret)
 {
     *ret = (struct route_match){0};
 
-    /* A trailing slash names the same resource, as in the API we are compatible with. */
-    _cleanup_free_ char *trimmed = xstrdup(path);
-    size_t n = strlen(trimmed);
+    _cleanup_free_ char *trimmed = trim_slash(path);
 
-    if (n > 1 && trimmed[n - 1] == '/')
-        trimmed[n - 1] = '\0';
     if (str_eq(method, "HEAD"))
         method = "GET";
 
@@ -76,9 +83,28 @@ void route_find(const char *method, const char *path, struct route_match *ret)
             continue;
         }
         ret->route = &routes[i];
+        ret->is_other_method = false;
         take_params(routes[i].pattern, trimmed, ret);
         return;
     }
+}
+
+char *route_methods(const char *path)
+{
+    _cleanup_free_ char *trimmed = trim_slash(path);
+    struct buf list = BUF_INIT(METHODS_MAX);
+
+    for (size_t i = 0; i < n_routes; i++) {
+        const char *method = routes[i].method;
+
+        if (!path_matches(routes[i].pattern, trimmed))
+            continue;
+        if (strstr(buf_str(&list), method))
+            continue; /* another pattern of the same path */
+        (void)buf_printf(&list, "%s%s%s", list.size ? ", " : "", method,
+                         str_eq(method, "GET") ? ", HEAD" : "");
+    }
+    return list.data ? list.data : xstrdup("");
 }
 
 void route_match_done(struct route_match *m)

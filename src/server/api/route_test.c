@@ -40,6 +40,26 @@ static void test_paths_match_their_routes(void **state)
     }
 }
 
+static void test_methods_of_a_path(void **state)
+{
+    static const struct {
+        const char *path, *want;
+    } cases[] = {
+        {"/health",             "GET, HEAD"},
+        {"/api/v2/auth/login",  "POST"     },
+        {"/api/v2/auth/login/", "POST"     },
+        {"/api/hosts",          "GET, HEAD"},
+        {"/nowhere",            ""         },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        _cleanup_free_ char *methods = route_methods(cases[i].path);
+
+        assert_string_equal(methods, cases[i].want);
+    }
+}
+
 static void test_other_paths_match_none(void **state)
 {
     static const char *const paths[] = {
@@ -160,6 +180,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_paths_match_their_routes),
+        cmocka_unit_test(test_methods_of_a_path),
         cmocka_unit_test(test_other_paths_match_none),
         cmocka_unit_test(test_a_path_with_another_method_is_distinguished),
         cmocka_unit_test(test_only_known_routes_are_open_and_changes_are_audited),

@@ -215,9 +215,8 @@ const struct web_file *web_files_find(const struct web_files *w,
 /* RFC 9110, 12.5.3: gzip is accepted if it is listed without a weight of 0. "*" is ignored. */
 static bool accepts_gzip(const struct http_request *r)
 {
-    const char *header = http_request_header(r, "accept-encoding");
-    _cleanup_free_ char *copy = xstrdup(header ? header : "");
-    char *rest = copy, *coding;
+    _cleanup_free_ char *list = http_request_list(r, "accept-encoding");
+    char *rest = list, *coding;
 
     while ((coding = strsep(&rest, ","))) {
         char *weight = strchr(coding, ';');
@@ -233,7 +232,7 @@ static bool accepts_gzip(const struct http_request *r)
 /* RFC 9110, 13.1.2: a list of tags, or "*"; tags are compared weakly. */
 static bool is_known_to_client(const struct http_request *r, const char *etag)
 {
-    const char *tags = http_request_header(r, "if-none-match");
+    _cleanup_free_ char *tags = http_request_list(r, "if-none-match");
 
     return tags && (str_eq(tags, "*") || strstr(tags, etag));
 }
