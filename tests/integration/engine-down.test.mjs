@@ -60,3 +60,21 @@ test('a container that has ended has no samples', async () => {
   });
   assert.deepEqual([c.cpu_percent, c.memory_usage, c.network_rx], [null, null, null]);
 });
+
+test('a host that is offline, with containers that are not known, is named instead of left out in silence', async () => {
+  await server.down();
+  await hand.close();
+  await server.up();
+  const missing = await eventually(async () => {
+    const r = await dockmon(server, admin.key, ['ps', '-a']);
+    return /left out/.test(r.stderr) && r;
+  });
+  assert.match(missing.stderr, /web1 is offline and left out: its containers are not known/);
+  for (const [ref, ...words] of [['web', 'restart'], ['web1/web', 'rm', '-f'], ['web', 'history']]) {
+    const r = await dockmon(server, admin.key, [...words, ref]);
+    assert.equal(r.code, 1, `${words}`);
+    assert.match(r.stderr, /web: not found, but host web1 is offline and its containers are not known; check the agent there/);
+  }
+  const other = await dockmon(server, admin.key, ['restart', 'nosuchhost/web']);
+  assert.match(other.stderr, /No such container: nosuchhost\/web/);
+});

@@ -7,12 +7,15 @@
  */
 
 /* References: the kind of thing and the user's word for it. docker words it like this. */
-#define MSG_NOT_FOUND   "No such %s: %s"
+#define MSG_NOT_FOUND "No such %s: %s"
+#define MSG_CONTAINER_UNLISTED \
+    "%s: not found, but host %s is offline and its containers are not known; check the agent there"
 #define MSG_AMBIGUOUS   "%s is ambiguous: %zu %s match; "
 #define MSG_CHOOSE_HOST "say which one with --host NAME, or --host all"
 
 /* Hosts that a verb for several hosts passes over; the argument is the name of the host. */
 #define MSG_HOST_OFFLINE  "%s is skipped: it is offline"
+#define MSG_HOST_LEFT_OUT "%s is offline and left out: its containers are not known"
 #define MSG_AGENT_TOO_OLD "%s is skipped: its agent is too old for this; update the agent"
 
 /* Answers of the server; the argument says which list. */

@@ -167,6 +167,22 @@ char *text_ago(const char *timestamp, int64_t now_ms, const char *fallback)
     return xasprintf("%s ago", age);
 }
 
+char *text_short_age(const char *timestamp, int64_t now_ms)
+{
+    int64_t ns, minutes;
+
+    if (time_parse_ns(timestamp, &ns) < 0)
+        return NULL;
+    minutes = (now_ms - ns / 1000000) / 60000;
+    if (minutes < 1)
+        return NULL;
+    if (minutes < 60)
+        return xasprintf("%lldm", (long long)minutes);
+    if (minutes < 48 * INT64_C(60))
+        return xasprintf("%lldh", (long long)(minutes / 60));
+    return xasprintf("%lldd", (long long)(minutes / (24 * INT64_C(60))));
+}
+
 char *text_size(int64_t bytes)
 {
     static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};

@@ -36,6 +36,12 @@ char *text_duration(int64_t seconds);
 /* "3 weeks ago" for a timestamp (RFC 3339), or `fallback` if it is not one. To be freed. */
 char *text_ago(const char *timestamp, int64_t now_ms, const char *fallback);
 
+/*
+ * "3m", "2h", "5d": the whole units since a timestamp (RFC 3339); NULL if that is less than a minute
+ * ago, or it is not a timestamp. To be freed.
+ */
+char *text_short_age(const char *timestamp, int64_t now_ms);
+
 /* "1.98MB": three digits, powers of 1,000, as docker writes sizes. To be freed. */
 char *text_size(int64_t bytes);
 

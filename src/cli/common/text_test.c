@@ -1,3 +1,4 @@
+#include "base/time.h"
 #include "cli/common/text.h"
 
 #include <errno.h>
@@ -235,13 +236,42 @@ static void test_parse_time(void **state)
     }
 }
 
+static void test_short_age(void **state)
+{
+    static const struct {
+        const char *timestamp, *expected;
+    } cases[] = {
+        {"2026-01-31T12:00:00Z", "5d" },
+        {"2026-02-04T13:00:00Z", "23h"},
+        {"2026-02-03T12:00:00Z", "2d" },
+        {"2026-02-03T12:00:01Z", "47h"},
+        {"2026-02-05T11:57:00Z", "3m" },
+        {"2026-02-05T11:59:00Z", "1m" },
+        {"2026-02-05T11:59:01Z", NULL },
+        {"2026-02-05T12:10:00Z", NULL },
+        {"",                     NULL },
+    };
+    int64_t now_ns;
+
+    (void)state;
+    assert_int_equal(time_parse_ns("2026-02-05T12:00:00Z", &now_ns), 0);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        _cleanup_free_ char *got = text_short_age(cases[i].timestamp, now_ns / 1000000);
+
+        assert_int_equal(got != NULL, cases[i].expected != NULL);
+        if (got)
+            assert_string_equal(got, cases[i].expected);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_escape),     cmocka_unit_test(test_escape_log),
         cmocka_unit_test(test_cut),        cmocka_unit_test(test_duration),
-        cmocka_unit_test(test_ago),        cmocka_unit_test(test_size),
-        cmocka_unit_test(test_url_encode), cmocka_unit_test(test_parse_time),
+        cmocka_unit_test(test_short_age),  cmocka_unit_test(test_ago),
+        cmocka_unit_test(test_size),       cmocka_unit_test(test_url_encode),
+        cmocka_unit_test(test_parse_time),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

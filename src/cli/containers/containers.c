@@ -38,6 +38,56 @@ bool container_engine_is_down(const json_t *o, const char *member)
     return str_starts_with(member_text(o, member), "the engine does not answer");
 }
 
+char *container_stale_mark(const json_t *c, int64_t now_ms)
+{
+    bool is_offline = json_is_false(json_object_get(c, "host_online"));
+    _cleanup_free_ char *age = text_short_age(member_text(c, "confirmed_at"), now_ms);
+
+    if (!is_offline && !container_engine_is_down(c, "host_error"))
+        return xstrdup("");
+    return xasprintf(" (%s%s%s)", is_offline ? "host offline" : "engine down",
+                     age ? ", stale " : "", age ? age : "");
+}
+
+/* Without a list since the start of the server: its containers are unknown. */
+static bool is_unlisted(const json_t *host)
+{
+    return str_eq(member_text(host, "status"), "offline") && !*member_text(host, "last_checked");
+}
+
+void containers_note_unlisted(struct client *c)
+{
+    json_auto_t *hosts = NULL;
+    const json_t *host;
+    size_t i;
+
+    if (client_get(c, xstrdup("/api/hosts"), &hosts, NULL) < 0)
+        return;
+    json_array_foreach(hosts, i, host)
+    {
+        if (is_unlisted(host))
+            output_note(MSG_HOST_LEFT_OUT, member_text(host, "name"));
+    }
+}
+
+/* A container may be on a host whose containers are unknown; `host` NULL: on any of them. */
+static int refuse_unlisted(struct client *c, const char *ref, const char *host, struct error *err)
+{
+    json_auto_t *hosts = NULL;
+    const json_t *h;
+    size_t i;
+
+    if (client_get(c, xstrdup("/api/hosts"), &hosts, NULL) < 0)
+        return 0;
+    json_array_foreach(hosts, i, h)
+    {
+        if (is_unlisted(h) && (!host || str_eq(member_text(h, "name"), host) ||
+                               str_starts_with(member_text(h, "id"), host)))
+            return error_set(err, -ENOTCONN, MSG_CONTAINER_UNLISTED, ref, member_text(h, "name"));
+    }
+    return 0;
+}
+
 struct reference {
     const char *host;  /* NULL: any */
     const char *word;  /* name, id or the beginning of an id */
@@ -154,12 +204,19 @@ int containers_find(
     struct client *c, json_t *list, const char *ref, const json_t **ret, struct error *err)
 {
     int r = containers_resolve(list, ref, ret, err);
+    _cleanup_free_ char *host = NULL;
     const json_t *found;
+    int refused;
 
     if (r != -ENOENT && r != -ESTALE)
         return r;
     found = ask_engines(c, list, ref);
-    return found ? containers_resolve(found, ref, ret, err) : r;
+    r = found ? containers_resolve(found, ref, ret, err) : r;
+    if (r != -ENOENT)
+        return r;
+    (void)split_ref(ref, &host);
+    refused = refuse_unlisted(c, ref, host, err);
+    return refused < 0 ? refused : r;
 }
 
 json_t *container_by_ref(const json_t *container, const char *ref)

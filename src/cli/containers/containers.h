@@ -23,8 +23,17 @@ bool container_is_on_host(const json_t *c, const char *host);
 /* Whether the error of the host, in this member, is that its engine does not answer. */
 bool container_engine_is_down(const json_t *o, const char *member);
 
+/*
+ * " (host offline, stale 3m)", " (engine down)": the reason why the state of a container is the last
+ * known one, with its age from a minute on; "" if it is up to date. To be freed.
+ */
+char *container_stale_mark(const json_t *c, int64_t now_ms);
+
 /* GET /api/containers. *ret is the caller's: an array of objects. */
 int containers_fetch(struct client *c, json_t **ret, struct error *err) _nodiscard_;
+
+/* Notes the hosts that are missing in the list: offline, and without a list that is known. */
+void containers_note_unlisted(struct client *c);
 
 /*
  * *ret is borrowed from `list`. -ENOENT; -EEXIST with the candidates in `err`; -ESTALE: a name has
@@ -35,7 +44,8 @@ int containers_resolve(const json_t *list, const char *ref, const json_t **ret, 
 
 /*
  * The same, but a reference that the list does not contain is looked up by the engines of the
- * hosts, which know a container that was created or renamed a moment ago. *ret is valid as long as
+ * hosts, which know a container that was created or renamed a moment ago. -ENOTCONN: no container was
+ * found, but it may be on a host that is offline and whose containers are not known. *ret is valid as long as
  * the list, which keeps what they answer.
  */
 int containers_find(struct client *c,

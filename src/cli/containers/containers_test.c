@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/str.h"
+#include "base/time.h"
 #include "cli/common/member.h"
 #include "cli/containers/containers.h"
 #include "cli/containers/ps_filter.h"
@@ -346,9 +347,38 @@ static void test_too_many_filters(void **state)
     assert_int_equal(ps_filters_parse(&list, &f, NULL), -EINVAL);
 }
 
+static void test_stale_mark(void **state)
+{
+    static const struct {
+        bool is_online;
+        const char *error, *confirmed_at, *expected;
+    } cases[] = {
+        {true,  "",                                    "2026-02-05T11:00:00Z", ""                         },
+        {true,  "the spool is full",                   "2026-02-05T11:00:00Z", ""                         },
+        {true,  "the engine does not answer: refused", "2026-02-05T11:59:30Z", " (engine down)"           },
+        {true,  "the engine does not answer: refused", "2026-02-05T11:57:00Z",
+         " (engine down, stale 3m)"                                                                       },
+        {false, "",                                    "2026-02-05T11:59:30Z", " (host offline)"          },
+        {false, "",                                    "2026-02-05T10:00:00Z", " (host offline, stale 2h)"},
+    };
+    int64_t now_ns;
+
+    (void)state;
+    assert_int_equal(time_parse_ns("2026-02-05T12:00:00Z", &now_ns), 0);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        json_auto_t *c = json_pack("{s:b, s:s, s:s}", "host_online", cases[i].is_online,
+                                   "host_error", cases[i].error, "confirmed_at",
+                                   cases[i].confirmed_at);
+        _cleanup_free_ char *mark = container_stale_mark(c, now_ns / 1000000);
+
+        assert_string_equal(mark, cases[i].expected);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_stale_mark),
         cmocka_unit_test(test_resolve),
         cmocka_unit_test(test_names_like_ids),
         cmocka_unit_test(test_long_list_of_candidates_is_cut),

@@ -81,14 +81,6 @@ static bool is_host_offline(const json_t *c)
     return json_is_false(json_object_get(c, "host_online"));
 }
 
-/* The state is the last known one; "" if it is up to date. */
-static const char *find_mark(const json_t *c)
-{
-    if (is_host_offline(c))
-        return " (host offline)";
-    return container_engine_is_down(c, "host_error") ? " (engine down)" : "";
-}
-
 /*
  * The engine's words, with the uptime of now: a list is read once a minute, and not at all while
  * the engine is down. To be freed.
@@ -108,9 +100,11 @@ static char *format_state(const json_t *c, int64_t now_ms)
 
 static char *format_status(const json_t *c)
 {
-    _cleanup_free_ char *state = format_state(c, time_utc_ms());
+    int64_t now_ms = time_utc_ms();
+    _cleanup_free_ char *state = format_state(c, now_ms);
+    _cleanup_free_ char *mark = container_stale_mark(c, now_ms);
 
-    return xasprintf("%s%s", state, find_mark(c));
+    return xasprintf("%s%s", state, mark);
 }
 
 static enum table_colour choose_state_colour(const json_t *c)
@@ -296,6 +290,7 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
         return output_failure(NULL, err.msg);
     }
     chosen = ps_select(list, &selection);
+    containers_note_unlisted(c);
     if (o->json) {
         output_json(chosen);
     } else if (o->quiet) {

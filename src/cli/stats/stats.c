@@ -158,7 +158,8 @@ static void show_screen(const struct stats *s, const struct stats_row *rows, siz
         s->trouble ? s->trouble : "");
     cut = text_cut(head, (size_t)columns);
     if (buf_printf(&text, "%s\n\n", cut) == 0)
-        stats_print(s->view, rows, n < (size_t)lines ? n : (size_t)lines, (size_t)columns, &text);
+        stats_print(s->view, s->by, rows, n < (size_t)lines ? n : (size_t)lines, (size_t)columns,
+                    &text);
     draw(&text, lines);
     buf_done(&text);
 }
@@ -196,7 +197,7 @@ static void show_block(const struct stats *s, const struct stats_row *rows, size
 
     if (s->is_shown)
         output_raw("\n", 1);
-    stats_print(s->view, rows, n, 0, &text);
+    stats_print(s->view, s->by, rows, n, 0, &text);
     output_raw(buf_str(&text), text.size);
     buf_done(&text);
 }

@@ -139,13 +139,14 @@ void stats_state_take(struct stats_state *s, const json_t *message, uint64_t mon
 
 /* --- rows ------------------------------------------------------------------------------------- */
 
+static const json_t *find_host(const struct stats_state *s, const json_t *subject)
+{
+    return s->wanted->hosts ? subject : json_object_get(s->hosts, member_text(subject, "host_id"));
+}
+
 static bool is_online(const struct stats_state *s, const json_t *subject)
 {
-    const json_t *host = s->wanted->hosts
-                             ? subject
-                             : json_object_get(s->hosts, member_text(subject, "host_id"));
-
-    return str_eq(member_text(host, "status"), "online");
+    return str_eq(member_text(find_host(s, subject), "status"), "online");
 }
 
 /* Whether there can be metrics of the subject. */
@@ -221,6 +222,8 @@ struct stats_row *stats_state_rows(const struct stats_state *s,
     for (size_t i = 0; i < n; i++) {
         rows[i].subject = json_array_get(list, i);
         rows[i].metrics = find_metrics(s, rows[i].subject, now_ms);
+        rows[i].host = find_host(s, rows[i].subject);
+        rows[i].now_ms = now_ms;
     }
     *ret_list = list;
     *ret_n = n;

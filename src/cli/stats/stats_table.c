@@ -6,6 +6,7 @@
 #include "cli/common/member.h"
 #include "cli/common/table.h"
 #include "cli/common/text.h"
+#include "cli/containers/containers.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -14,6 +15,8 @@
 #define UNKNOWN   "--"
 #define ID_SIZE   12
 #define MAX_TABLE (SIZE_MAX / 2)
+#define MIN_NAME  16 /* columns that a name keeps before a column with metrics is dropped */
+#define LEAVES_ID 1  /* of the column with ids, which is dropped before a name is cut */
 
 /* --- values ----------------------------------------------------------------------------------- */
 
@@ -81,6 +84,33 @@ char *stats_decimal_size(double bytes)
 static char *format_subject(const struct stats_row *r, const char *which)
 {
     return xstrdup(member_text(r->subject, which));
+}
+
+/* The name, and the reason why there are no metrics: "prod-2 (offline 3m)". */
+static char *format_host(const struct stats_row *r, const char *which)
+{
+    bool is_offline = str_eq(member_text(r->host, "status"), "offline");
+    _cleanup_free_ char *age = NULL;
+
+    if (!r->host || (!is_offline && !container_engine_is_down(r->host, "error")))
+        return format_subject(r, which);
+    age = text_short_age(member_text(r->host, "last_checked"), r->now_ms);
+    return xasprintf("%s (%s%s%s)", member_text(r->subject, which),
+                     is_offline ? "offline" : "engine down", age ? " " : "", age ? age : "");
+}
+
+/* "offline 3m", "engine down": the status with the age of the last list. */
+static char *format_status(const struct stats_row *r, const char *which)
+{
+    bool is_down = container_engine_is_down(r->subject, "error");
+    const char *status = member_text(r->subject, which);
+    _cleanup_free_ char *age = NULL;
+
+    if (str_eq(status, "online") && !is_down)
+        return xstrdup(status);
+    age = text_short_age(member_text(r->subject, "last_checked"), r->now_ms);
+    return xasprintf("%s%s%s", str_eq(status, "online") ? "engine down" : status, age ? " " : "",
+                     age ? age : "");
 }
 
 static char *format_id(const struct stats_row *r, const char *which)
@@ -158,7 +188,7 @@ static char *format_source(const struct stats_row *r, const char *which)
 /* clang-format off: one column per line */
 static const struct stats_column container_columns[] = {
     {"CONTAINER ID",      NULL,    0,   true,  1, "id",             format_id,      NULL       },
-    {"HOST",              "host",  'h', true,  0, "host_name",      format_subject, NULL       },
+    {"HOST",              "host",  'h', true,  0, "host_name",      format_host,    NULL       },
     {"NAME",              "name",  'n', true,  0, "name",           format_subject, NULL       },
     {"CPU %",             "cpu",   'c', false, 0, "cpu_percent",    format_percent, read_metric},
     {"MEM USAGE / LIMIT", "mem",   'm', false, 6, "memory_usage",   format_memory,  read_metric},
@@ -171,7 +201,7 @@ static const struct stats_column container_columns[] = {
 static const struct stats_column host_columns[] = {
     {"HOST ID",    NULL,         0,   true,  1, "id",                format_id,            NULL       },
     {"HOST",       "host",       'h', true,  0, "name",              format_subject,       NULL       },
-    {"STATUS",     "status",     's', true,  3, "status",            format_subject,       NULL       },
+    {"STATUS",     "status",     's', true,  3, "status",            format_status,        NULL       },
     {"CPU %",      "cpu",        'c', false, 0, "cpu_percent",       format_percent,       read_metric},
     {"MEM %",      "mem",        'm', false, 0, "memory_percent",    format_percent,       read_metric},
     {"NET I/O",    "net",        'i', false, 5, "net_bytes_per_sec", format_rate,          read_metric},
@@ -270,49 +300,106 @@ static size_t measure_widest_line(const char *text)
     return widest;
 }
 
-/* Removes the next column to be dropped from the set `shown`; false if none is left. */
-static bool drop_column(const struct stats_view *v, uint32_t *shown)
-{
-    size_t next = v->n;
+/* The part of a table that fits: columns by their bits, and the longest name. */
+struct fit {
+    const struct stats_view *view;
+    const struct stats_column *by; /* never dropped; may be NULL */
+    uint32_t shown;
+    size_t max_name;
+};
 
-    for (size_t i = 0; i < v->n; i++) {
-        if ((*shown >> i & 1) && v->columns[i].leaves > 0 &&
-            (next == v->n || v->columns[i].leaves < v->columns[next].leaves))
-            next = i;
+/* The next column to be dropped; NULL: none is left. */
+static const struct stats_column *find_dropped(const struct fit *f)
+{
+    const struct stats_column *next = NULL;
+
+    for (size_t i = 0; i < f->view->n; i++) {
+        const struct stats_column *c = &f->view->columns[i];
+
+        if ((f->shown >> i & 1) && c->leaves > 0 && c != f->by &&
+            (!next || c->leaves < next->leaves))
+            next = c;
     }
-    if (next == v->n)
+    return next;
+}
+
+static bool is_name(const struct stats_column *c)
+{
+    return c->name && str_eq(c->name, "name");
+}
+
+static size_t measure_longest_name(const struct stats_row *rows, size_t n)
+{
+    size_t longest = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        size_t width = text_width(member_text(rows[i].subject, "name"));
+
+        longest = width > longest ? width : longest;
+    }
+    return longest;
+}
+
+/* Makes the table narrower by `excess` columns or less; false if that is not possible. */
+static bool narrow(struct fit *f, size_t excess)
+{
+    const struct stats_column *next = find_dropped(f);
+
+    if (f->max_name > MIN_NAME && (!next || next->leaves > LEAVES_ID)) {
+        f->max_name = f->max_name > MIN_NAME + excess ? f->max_name - excess : MIN_NAME;
+        return true;
+    }
+    if (!next)
         return false;
-    *shown &= ~(UINT32_C(1) << next);
+    f->shown &= ~(UINT32_C(1) << (next - f->view->columns));
     return true;
 }
 
-static void print_columns(const struct stats_view *v,
-                          uint32_t shown,
+static void print_columns(const struct fit *f,
                           const struct stats_row *rows,
                           size_t n,
                           struct buf *out)
 {
+    const struct stats_view *v = f->view;
     const char *headers[TABLE_MAX_COLUMNS];
     size_t n_headers = 0;
     struct table t;
 
+    buf_clear(out);
     for (size_t i = 0; i < v->n; i++) {
-        if (shown >> i & 1)
+        if (f->shown >> i & 1)
             headers[n_headers++] = v->columns[i].header;
     }
     table_init(&t, n_headers, headers);
     for (size_t k = 0; k < n; k++) {
         for (size_t i = 0; i < v->n; i++) {
-            _cleanup_free_ char *text = NULL;
+            const struct stats_column *c = &v->columns[i];
+            _cleanup_free_ char *text = NULL, *cut = NULL;
 
-            if (!(shown >> i & 1))
+            if (!(f->shown >> i & 1))
                 continue;
-            text = v->columns[i].text(&rows[k], v->columns[i].which);
-            table_add(&t, text);
+            text = c->text(&rows[k], c->which);
+            cut = is_name(c) ? text_cut(text, f->max_name) : NULL;
+            table_add(&t, cut ? cut : text);
         }
     }
     table_print(&t, false, out);
     table_done(&t);
+}
+
+/* Prints as much as fits into `width`. A cut name gets the room that a dropped column has left. */
+static void print_fitting(
+    struct fit *f, const struct stats_row *rows, size_t n, size_t width, struct buf *out)
+{
+    size_t longest = f->max_name, used;
+
+    print_columns(f, rows, n, out);
+    while ((used = measure_widest_line(buf_str(out))) > width && narrow(f, used - width))
+        print_columns(f, rows, n, out);
+    if (used < width && f->max_name < longest) {
+        f->max_name += width - used;
+        print_columns(f, rows, n, out);
+    }
 }
 
 static void append_cut(struct buf *out, const char *text, size_t width)
@@ -328,22 +415,20 @@ static void append_cut(struct buf *out, const char *text, size_t width)
 }
 
 void stats_print(const struct stats_view *v,
+                 const struct stats_column *by,
                  const struct stats_row *rows,
                  size_t n,
                  size_t width,
                  struct buf *out)
 {
-    uint32_t shown = (UINT32_C(1) << v->n) - 1;
+    struct fit f = {v, by, (UINT32_C(1) << v->n) - 1, measure_longest_name(rows, n)};
     struct buf text = BUF_INIT(MAX_TABLE);
 
-    print_columns(v, shown, rows, n, &text);
-    while (width > 0 && measure_widest_line(buf_str(&text)) > width && drop_column(v, &shown)) {
-        buf_clear(&text);
-        print_columns(v, shown, rows, n, &text);
-    }
     if (width > 0) {
+        print_fitting(&f, rows, n, width, &text);
         append_cut(out, buf_str(&text), width);
     } else {
+        print_columns(&f, rows, n, &text);
         (void)buf_append(out, text.data, text.size);
     }
     buf_done(&text);

@@ -9,7 +9,8 @@
  * sort last in both directions, so that a stopped container never appears above a busy one.
  *
  * A terminal that is too narrow loses columns one by one, the least needed first (`leaves`), until
- * the table fits; what still does not fit is cut. Without a terminal nothing is dropped.
+ * the table fits, but not the one that it is sorted by. Long names are cut before a column with
+ * metrics is dropped. Lines that still do not fit are cut. Without a terminal nothing is dropped.
  */
 
 #include "base/buf.h"
@@ -17,6 +18,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /*
  * Borrowed. The subject is an element of /api/containers or /api/hosts, the metrics are an element
@@ -24,6 +26,8 @@
  */
 struct stats_row {
     const json_t *subject, *metrics; /* metrics NULL: unknown */
+    const json_t *host;              /* of the subject, or the subject itself; NULL: unknown */
+    int64_t now_ms;                  /* the server's time */
 };
 
 struct stats_column {
@@ -51,8 +55,12 @@ const struct stats_column *stats_column_of_key(const struct stats_view *v, char 
 /* Equal rows are sorted by host, name and id, so that they do not change places. */
 void stats_sort(struct stats_row *rows, size_t n, const struct stats_column *by, bool is_reversed);
 
-/* width 0: no limit; else columns are dropped until the table fits, and lines cut at last. */
+/*
+ * width 0: no limit; else columns are dropped until the table fits, and lines cut at last. `by` is
+ * the column that the rows are sorted by, which stays; NULL: none.
+ */
 void stats_print(const struct stats_view *v,
+                 const struct stats_column *by,
                  const struct stats_row *rows,
                  size_t n,
                  size_t width,

@@ -21,7 +21,7 @@ static const char state_text[] =
     "{'type':'state','timestamp':'" T0
     "','reason':'subscribed','complete':false,'part':0,'last':true,"
     "'hosts':[{'id':'h1','name':'prod-1','status':'online','container_count':2,'agent':{'stats':{'containers':'cgroup2'}}},"
-    "         {'id':'h2','name':'prod-2','status':'offline','container_count':1,'agent':null}],"
+    "         {'id':'h2','name':'prod-2','status':'offline','container_count':1,'agent':null,'last_checked':'2026-01-31T11:57:00Z'}],"
     "'containers':["
     "{'id':'" WEB_ID
     "','name':'web','state':'running','host_id':'h1','host_name':'prod-1','created':'2026-01-01T00:00:00Z','cpu_percent':99},"
@@ -83,7 +83,7 @@ static void assert_table(const struct stats_state *s,
 
     rows = stats_state_rows(s, at_ms, &list, &n);
     stats_sort(rows, n, stats_column_find(v, "cpu"), false);
-    stats_print(v, rows, n, width, &out);
+    stats_print(v, stats_column_find(v, "cpu"), rows, n, width, &out);
     assert_string_equal(buf_str(&out), expected);
     buf_done(&out);
 }
@@ -104,11 +104,14 @@ static void test_unknown_values(void **state)
     (void)state;
     start(&s, &w);
     assert_table(&s, 1000, 0,
-                 WIDE_HEADER WEB_LINE
-                 "0123456789ab   prod-1    db        --        -- / --             --        -- / "
-                 "--      -- / --     --\n"
-                 "0123456789ab   prod-2    far       --        -- / --             --        -- / "
-                 "--      -- / --     --\n");
+                 "CONTAINER ID   HOST                  NAME      CPU %     MEM USAGE / LIMIT   MEM "
+                 "%     NET I/O      BLOCK I/O   PIDS\n"
+                 "4f1c0a9be7d2   prod-1                web       12.35%    1.5MiB / --         --  "
+                 "      1.5kB / 0B   -- / --     7\n"
+                 "0123456789ab   prod-1                db        --        -- / --             --  "
+                 "      -- / --      -- / --     --\n"
+                 "0123456789ab   prod-2 (offline 3m)   far       --        -- / --             --  "
+                 "      -- / --      -- / --     --\n");
     stats_state_done(&s);
 }
 
@@ -139,9 +142,9 @@ static void test_hosts(void **state)
     start(&s, &w);
     assert_table(
         &s, 1000, 0,
-        "HOST ID   HOST      STATUS    CPU %     MEM %     NET I/O   CONTAINERS   SOURCE\n"
-        "h1        prod-1    online    0.00%     25.50%    --        2            cgroup2\n"
-        "h2        prod-2    offline   --        --        --        1            --\n");
+        "HOST ID   HOST      STATUS       CPU %     MEM %     NET I/O   CONTAINERS   SOURCE\n"
+        "h1        prod-1    online       0.00%     25.50%    --        2            cgroup2\n"
+        "h2        prod-2    offline 3m   --        --        --        1            --\n");
     stats_state_done(&s);
 }
 
@@ -161,11 +164,14 @@ static void test_width(void **state)
         {30,  "HOST      NAME      CPU %"                                                                          },
         {15,  "HOST      NAME…"                                                                                  },
     };
+    const char *filter = "host=prod-1";
+    const struct args_list words = {.items = &filter, .n = 1};
     struct stats_wanted w = {0};
     struct stats_state s;
 
     (void)state;
     start(&s, &w);
+    assert_int_equal(ps_filters_parse(&words, &w.selection.filters, NULL), 0);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct buf out = BUF_INIT(8192);
         json_auto_t *list = NULL;
@@ -174,11 +180,12 @@ static void test_width(void **state)
         size_t n;
 
         rows = stats_state_rows(&s, 1000, &list, &n);
-        stats_print(&stats_of_containers, rows, n, cases[i].width, &out);
+        stats_print(&stats_of_containers, NULL, rows, n, cases[i].width, &out);
         header = xstrndup(buf_str(&out), strcspn(buf_str(&out), "\n"));
         assert_string_equal(header, cases[i].header);
         buf_done(&out);
     }
+    ps_selection_done(&w.selection);
     stats_state_done(&s);
 }
 
@@ -208,8 +215,8 @@ static void test_sort(void **state)
         char order[4] = "";
 
         for (size_t k = 0; k < 3; k++) {
-            rows[k] = (struct stats_row){json_array_get(subjects, 2 - k),
-                                         json_array_get(metrics, 2 - k)};
+            rows[k] = (struct stats_row){.subject = json_array_get(subjects, 2 - k),
+                                         .metrics = json_array_get(metrics, 2 - k)};
         }
         stats_sort(rows, 3, by, cases[i].is_reversed);
         for (size_t k = 0; k < 3; k++)
@@ -418,12 +425,48 @@ static void test_decimal_size(void **state)
     }
 }
 
+/* A long name is cut before metrics are dropped, and the column that is sorted by stays. */
+static void test_long_names(void **state)
+{
+    static const struct {
+        const char *by;
+        size_t width;
+        const char *line;
+    } cases[] = {
+        {"cpu",  80,
+         "prod-1    shop-frontend-wor…   1.00%     -- / --             -- / --   -- / --"},
+        {"pids", 48, "prod-1    shop-frontend-worker-1-blue   7"                           },
+        {"cpu",  0,
+         "abc            prod-1    shop-frontend-worker-1-blue   1.00%     -- / --             --    "
+         "    -- / --   -- / --     7"                                                     },
+    };
+    json_auto_t *subject = parse(
+        "{'id':'abc','host_name':'prod-1','name':'shop-frontend-worker-1-blue'}");
+    json_auto_t *metrics = parse("{'cpu_percent':1,'pids':7}");
+    const struct stats_row row = {.subject = subject, .metrics = metrics};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const struct stats_column *by = stats_column_find(&stats_of_containers, cases[i].by);
+        struct buf out = BUF_INIT(8192);
+        _cleanup_free_ char *line = NULL;
+        const char *second;
+
+        stats_print(&stats_of_containers, by, &row, 1, cases[i].width, &out);
+        second = strchr(buf_str(&out), '\n') + 1;
+        line = xstrndup(second, strcspn(second, "\n"));
+        assert_string_equal(line, cases[i].line);
+        buf_done(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_unknown_values),
         cmocka_unit_test(test_running_containers_and_stale_metrics),
         cmocka_unit_test(test_hosts),
+        cmocka_unit_test(test_long_names),
         cmocka_unit_test(test_width),
         cmocka_unit_test(test_sort),
         cmocka_unit_test(test_removals_and_replacement),
