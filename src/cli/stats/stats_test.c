@@ -435,7 +435,7 @@ static void test_long_names(void **state)
     } cases[] = {
         {"cpu",  80,
          "prod-1    shop-frontend-wor…   1.00%     -- / --             -- / --   -- / --"},
-        {"pids", 48, "prod-1    shop-frontend-worker-1-blue   7"                           },
+        {"pids", 48, "prod-1    shop-frontend-worker…   1.00%     7"                     },
         {"cpu",  0,
          "abc            prod-1    shop-frontend-worker-1-blue   1.00%     -- / --             --    "
          "    -- / --   -- / --     7"                                                     },
