@@ -432,6 +432,11 @@ struct loop *engine_loop(const struct engine *engine)
     return engine->loop;
 }
 
+const char *engine_address(const struct engine *engine)
+{
+    return engine->address;
+}
+
 unsigned engine_api_minor(const struct engine *engine)
 {
     return engine->api_minor;

@@ -63,8 +63,9 @@ void engine_free(struct engine *engine); /* all its calls must be finished or ca
 DEFINE_CLEANUP(struct engine *, engine_free);
 
 struct loop *engine_loop(const struct engine *engine);
-unsigned engine_api_minor(const struct engine *engine); /* 0 until it is known */
-bool engine_is_podman(const struct engine *engine);     /* false until it is known */
+const char *engine_address(const struct engine *engine); /* as given to engine_new() */
+unsigned engine_api_minor(const struct engine *engine);  /* 0 until it is known */
+bool engine_is_podman(const struct engine *engine);      /* false until it is known */
 
 struct engine_reply {
     /*

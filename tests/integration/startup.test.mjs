@@ -1,6 +1,7 @@
 // Start-up of the two daemons: --help, --version, --check, and invalid configurations.
 import assert from 'node:assert/strict';
-import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -8,6 +9,7 @@ import { Agent, Server, bin, temporaryDirectory } from './lib/dockmon.mjs';
 import { Engine } from './lib/engine.mjs';
 import { HandServer } from './lib/hand-server.mjs';
 import { Process, assertClean, run } from './lib/process.mjs';
+import { eventually } from './lib/wait.mjs';
 
 const engine = new Engine();
 let server, dir;
@@ -200,6 +202,26 @@ test('agent --check: errors of engine, server and endpoint are distinct, with ex
     assert.match(r.stdout, /^WRONG +agent endpoint .*proxy/m);
   } finally {
     await other.stop();
+  }
+});
+
+// An engine that was upgraded has a new socket, and a container may still have the old file.
+test('a socket on which nothing listens is named, with the remedy', async () => {
+  const socket = join(dir, 'listening.sock');
+  const dead = join(dir, 'dead.sock');
+  const listener = createServer().listen(socket);
+  await once(listener, 'listening');
+  await rename(socket, dead);
+  await new Promise((done) => listener.close(done));
+
+  const r = await start('dockmon-agent', ['--check'], agentEnv({ DOCKER_HOST: `unix://${dead}` }));
+  assert.match(r.stdout, /^WRONG +engine .*refused; nothing listens on this socket: .*restart the container, or mount the directory/m);
+
+  const agent = await Agent.start(server, { host: `unix://${dead}` }, { token: await server.token() });
+  try {
+    await eventually(() => agent.process.lines.some((l) => /no event stream from the engine: .*nothing listens on this socket: /.test(l)));
+  } finally {
+    await agent.remove();
   }
 });
 

@@ -1,5 +1,6 @@
 #include "agent/engine/events.h"
 #include "agent/engine/health_watch.h"
+#include "agent/join/advice.h"
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/log.h"
@@ -243,8 +244,8 @@ static void stop_checks(struct events *ev)
     engine_call_cancel(TAKE_PTR(ev->check));
 }
 
-/* `what` happened to the engine, and why; NULL: nothing. */
-static void set_trouble(struct events *ev, const char *what, const char *why)
+/* `what` happened to the engine, and why; NULL: nothing. Returns whether that has changed. */
+static bool set_trouble(struct events *ev, const char *what, const char *why)
 {
     char *trouble = what ? xasprintf("%s: %s", what, why) : NULL;
     bool has_changed = !str_eq(ev->trouble, trouble);
@@ -253,6 +254,7 @@ static void set_trouble(struct events *ev, const char *what, const char *why)
     ev->trouble = trouble;
     if (has_changed)
         listeners_emit(&ev->listeners, struct events_listener, on_trouble, ev);
+    return has_changed;
 }
 
 static void retry_after(struct events *ev, const char *why, uint64_t delay_ms)
@@ -406,8 +408,13 @@ static void on_probe(void *owner, const struct engine_reply *reply)
 
     ev->call = NULL;
     if (reply->code < 0) {
-        set_trouble(ev, NO_ANSWER, reply->message);
-        retry_later(ev, reply->message);
+        const char *advice = advice_dead_socket(engine_address(ev->engine), reply->code);
+        _cleanup_free_ char *why = xasprintf("%s%s%s", reply->message, advice ? "; " : "",
+                                             advice ? advice : "");
+
+        if (set_trouble(ev, NO_ANSWER, why) && advice && ev->is_failing)
+            log_warn(NULL, NO_ANSWER ": %s", why); /* the end of its stream was logged before */
+        retry_later(ev, why);
     } else {
         open_stream(ev);
     }
