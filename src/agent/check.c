@@ -79,8 +79,13 @@ static void check_config(struct check *c)
 {
     const struct config *config = c->config;
 
+    _cleanup_free_ char *notes = xstrdup(buf_str(&config->notes));
+    char *rest = notes;
+
     say_ok(c, "configuration: server %s, engine %s, data directory %s", config->ws_url,
            config->docker_host, config->data_path);
+    while (*rest)
+        say_note(c, "%s", strsep(&rest, "\n"));
     if (config->is_tls && config->pins) {
         say_ok(c, "the server is identified by its key alone: %s", config->pins);
     } else if (config->is_tls && config->is_insecure) {

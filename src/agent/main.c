@@ -19,6 +19,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 
 #define MAX_TEXT          ((size_t)64 * 1024)
 #define USER_AGENT        "dockmon/" DOCKMON_VERSION
@@ -189,6 +190,15 @@ static void close_agent(struct agent *agent)
     tls_trust_free(agent->engine_trust);
 }
 
+static void log_notes(const struct config *config)
+{
+    _cleanup_free_ char *text = xstrdup(buf_str(&config->notes));
+    char *rest = text;
+
+    while (rest && *rest)
+        log_warn(NULL, "%s", strsep(&rest, "\n"));
+}
+
 static void say_hello(const struct config *config)
 {
     struct error err = ERROR_INIT;
@@ -196,6 +206,7 @@ static void say_hello(const struct config *config)
     log_info(LOG_FIELDS("version", DOCKMON_VERSION, "server", config->ws_url, "engine",
                         config->docker_host, "data", config->data_path),
              "dockmon-agent starts");
+    log_notes(config);
     if (config->is_insecure && config->is_tls && !config->pins) {
         log_warn(NULL,
                  "INSECURE_SKIP_VERIFY is on: anybody on the network can impersonate the server");

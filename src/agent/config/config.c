@@ -1,5 +1,7 @@
 #include "agent/config/config.h"
 #include "agent/config/config_options.h"
+#include "agent/config/docker_host.h"
+#include "agent/config/lenient.h"
 #include "agent/config/token.h"
 #include "base/alloc.h"
 #include "base/file.h"
@@ -11,9 +13,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #define MAX_TOKEN_FILE 4096
+#define NOTES_MAX      ((size_t)16 * 1024)
 
 static const char *const engine_sockets[] = {
     "/var/run/docker.sock",
@@ -99,7 +103,8 @@ int config_parse_url(struct config *c, const char *url, struct error *err)
     _cleanup_free_ char *prefix = NULL;
     size_t i = 0, n;
 
-    while (i < ARRAY_LEN(schemes) && !str_starts_with(url, schemes[i].scheme))
+    while (i < ARRAY_LEN(schemes) &&
+           strncasecmp(url, schemes[i].scheme, strlen(schemes[i].scheme)) != 0)
         i++;
     if (i == ARRAY_LEN(schemes) || !is_url_text(url))
         return error_set(err, -EINVAL, "%s", expected);
@@ -123,20 +128,6 @@ int config_parse_url(struct config *c, const char *url, struct error *err)
     c->http_address = xasprintf("%s://%s", c->is_tls ? "https" : "http", host_port);
     c->http_prefix = TAKE_PTR(prefix);
     return 0;
-}
-
-int config_check_docker_host(const char *address, struct error *err)
-{
-    _cleanup_free_ char *host = NULL;
-    uint16_t port;
-
-    if (str_starts_with(address, "unix:///") && address[strlen("unix:///")])
-        return 0;
-    if (str_starts_with(address, "tcp://") && is_url_text(address) &&
-        parse_host_port(address + strlen("tcp://"), &host, &port) == 0 && !str_is_empty(host) &&
-        port != 0)
-        return 0;
-    return error_set(err, -EINVAL, "expected unix:///PATH or tcp://HOST:PORT");
 }
 
 /* An empty value counts as unset. */
@@ -358,15 +349,29 @@ static void check_api_version(struct config *c, struct buf *errors)
     c->api_minor = minor < ENGINE_API_MAX ? (unsigned)minor : ENGINE_API_MAX;
 }
 
-static void check_engine(struct config *c, const char *root, struct buf *errors)
+static void check_docker_host(struct config *c, struct buf *errors)
 {
     struct error err = ERROR_INIT;
+    bool is_verified = false;
+    char *parsed = NULL;
 
+    if (c->docker_tls_verify)
+        (void)parse_bool(c->docker_tls_verify, &is_verified); /* check_engine_tls() reports it */
+    if (docker_host_parse(c->docker_host, c->docker_cert_path || is_verified, &parsed, &err) < 0) {
+        add_error(errors, "DOCKER_HOST=%s: %s", c->docker_host, err.msg);
+        return;
+    }
+    free(c->docker_host);
+    c->docker_host = parsed;
+}
+
+static void check_engine(struct config *c, const char *root, struct buf *errors)
+{
     trim_member(&c->docker_host);
     trim_member(&c->docker_tls_verify);
     drop_empty(&c->docker_cert_path);
-    if (c->docker_host && config_check_docker_host(c->docker_host, &err) < 0)
-        add_error(errors, "DOCKER_HOST=%s: %s", c->docker_host, err.msg);
+    if (c->docker_host)
+        check_docker_host(c, errors);
     find_engine(c, root);
     check_api_version(c, errors);
     if (str_starts_with(c->docker_host, "tcp://"))
@@ -477,11 +482,17 @@ int config_load(struct config *c,
                 const char *root,
                 struct buf *errors)
 {
+    struct option_source corrected = *source;
     size_t before = errors->size;
+    char **env;
     int first = 0;
     int r;
 
-    r = options_parse(config_options, config_n_options, source, c, &first, errors);
+    c->notes = BUF_INIT(NOTES_MAX);
+    env = lenient_read(config_options, config_n_options, source->env, &c->notes);
+    corrected.env = (const char *const *)env;
+    r = options_parse(config_options, config_n_options, &corrected, c, &first, errors);
+    lenient_free(env);
     for (int i = first; i > 0 && i < source->argc; i++)
         add_error(errors, "%.*s: expected flags only", STR_CUT(source->argv[i], 100));
 
@@ -522,6 +533,7 @@ int config_engine_trust(const struct config *c, struct tls_trust **ret, struct e
 void config_done(struct config *c)
 {
     options_done(config_options, config_n_options, c);
+    buf_done(&c->notes);
     free(c->ws_url);
     free(c->http_address);
     free(c->http_prefix);

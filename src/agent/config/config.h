@@ -69,6 +69,7 @@ struct config {
     struct policy policy;
     enum stats_source stats_source;
     enum log_level log_level;
+    struct buf notes; /* lines about variables that were corrected, see lenient.h */
 };
 
 /*
@@ -99,6 +100,3 @@ struct tls_trust;
  */
 int config_engine_trust(const struct config *c, struct tls_trust **ret, struct error *err)
     _nodiscard_;
-
-/* Checks an engine's address: "unix:///path" or "tcp://host:port". -EINVAL: neither. */
-int config_check_docker_host(const char *address, struct error *err) _nodiscard_;

@@ -170,9 +170,9 @@ static const struct {
     {{URL},                                                             NULL,              "REGISTRATION_TOKEN or PERMANENT_TOKEN is required"                  },
     {{URL, "REGISTRATION_TOKEN=a b"},                                   NULL,              "REGISTRATION_TOKEN=(secret): expected"                              },
     {{URL, "PERMANENT_TOKEN=a;b"},                                      NULL,              "PERMANENT_TOKEN=(secret): expected"                                 },
-    {{URL, TOK, "INSECURE_SKIP_VERIFY=yes"},
-     NULL,                                                                                 "INSECURE_SKIP_VERIFY=yes: expected true or false"                   },
-    {{URL, TOK, "RECONNECT_MAX=60"},                                    NULL,              "RECONNECT_MAX=60: expected a duration"                              },
+    {{URL, TOK, "INSECURE_SKIP_VERIFY=perhaps"},
+     NULL,                                                                                 "INSECURE_SKIP_VERIFY=perhaps: expected true or false"               },
+    {{URL, TOK, "RECONNECT_MAX=60 bananas"},                            NULL,              "RECONNECT_MAX=60 bananas: expected a duration"                      },
     {{URL, TOK, "RECONNECT_INITIAL=2m"},
      NULL,                                                                                 "RECONNECT_INITIAL=120000ms: expected at most RECONNECT_MAX"         },
     {{URL, TOK, "UPDATE_TIMEOUT=-1s"},                                  NULL,              "UPDATE_TIMEOUT=-1s: expected"                                       },
@@ -189,7 +189,11 @@ static const struct {
      NULL,                                                                                 "DOCKER_API_VERSION=latest: expected a version"                      },
     {{URL, TOK, "DOCKER_API_VERSION=v1.45"},                            NULL,              NULL                                                                 },
     {{URL, TOK, "DOCKER_API_VERSION=1.99"},                             NULL,              NULL                                                                 },
-    {{URL, TOK, "DOCKER_HOST=tcp://h"},                                 NULL,              "DOCKER_HOST=tcp://h: expected"                                      },
+    {{URL, TOK, "DOCKER_HOST=tcp://h:0"},                               NULL,              "DOCKER_HOST=tcp://h:0: expected"                                    },
+    {{URL, TOK, "DOCKER_HOST=tcp://"},                                  NULL,              "DOCKER_HOST=tcp://: expected"                                       },
+    {{URL, TOK, "DOCKER_HOST=tcp://h:1/v1.44"},                         NULL,              "expected tcp://HOST:PORT without a path"                            },
+    {{URL, TOK, "DOCKER_HOST=https://h:2376"},
+     NULL,                                                                                 "DOCKER_TLS_VERIFY=true or DOCKER_CERT_PATH enables TLS"             },
     {{URL, TOK, "DOCKER_HOST=tcp://h:2376", "DOCKER_TLS_VERIFY=maybe"},
      NULL,                                                                                 "DOCKER_TLS_VERIFY=maybe: expected true or false"                    },
     {{URL, TOK, "DOCKER_HOST=tcp://h:2376", "DOCKER_CERT_PATH=/c"},
@@ -248,6 +252,75 @@ static void test_invalid_values_are_refused(void **state)
             fail_msg("expected \"%s\" in: %s", refusals[i].said, buf_str(&run.errors));
         if (!refusals[i].said)
             assert_string_equal(buf_str(&run.errors), "");
+        run_done(&run);
+    }
+}
+
+static void test_doubtful_values_are_read_as_meant(void **state)
+{
+    static const struct {
+        const char *variable, *note; /* NULL: no doubt */
+    } cases[] = {
+        {"INSECURE_SKIP_VERIFY=yes",              "INSECURE_SKIP_VERIFY=yes is read as true\n"},
+        {"DOCKER_TLS_VERIFY=On",                  "DOCKER_TLS_VERIFY=On is read as true\n"    },
+        {"LOG_JSON=OFF",                          "LOG_JSON=OFF is read as false\n"           },
+        {"RECONNECT_MAX=60",                      "RECONNECT_MAX=60 is read as 60s\n"         },
+        {"RECONNECT_MAX='90'",                    "RECONNECT_MAX=90 is read as 90s\n"         },
+        {"LOG_LEVEL=trace",                       "LOG_LEVEL=trace is read as debug\n"        },
+        {"LOG_LEVEL=fatal",                       "LOG_LEVEL=fatal is read as error\n"        },
+        {"AGENT_NAME=\"web\"",                    "AGENT_NAME: the quotes around"             },
+        {"PERMANENT_TOKEN='secret-token'",        "PERMANENT_TOKEN: the quotes around"        },
+        {"LOG_LEVEL=warning",                     NULL                                        },
+        {"RECONNECT_MAX=1m30s",                   NULL                                        },
+        {"DOCKER_HOST=unix:///run/a/docker.sock", NULL                                        },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const char *const env[] = {data_var, URL, TOK, cases[i].variable, NULL};
+        const char *notes;
+        struct run run;
+
+        load(&run, env, NULL, dir);
+        notes = buf_str(&run.config.notes);
+        if (run.r < 0 || (cases[i].note ? !strstr(notes, cases[i].note) : *notes))
+            fail_msg("%s: %s%s", cases[i].variable, buf_str(&run.errors), notes);
+        assert_null(strstr(notes, "secret-token"));
+        run_done(&run);
+    }
+}
+
+static void test_forms_of_addresses(void **state)
+{
+    static const struct {
+        const char *variables[2];
+        const char *docker_host, *ws_url;
+    } cases[] = {
+        {{"DOCKER_HOST=tcp://h:2375/"},                   "tcp://h:2375",     NULL                           },
+        {{"DOCKER_HOST=tcp://h"},                         "tcp://h:2375",     NULL                           },
+        {{"DOCKER_HOST=tcp://h/", "DOCKER_TLS_VERIFY=1"}, "tcp://h:2376",     NULL                           },
+        {{"DOCKER_HOST=TCP://h:1"},                       "tcp://h:1",        NULL                           },
+        {{"DOCKER_HOST=http://h:2375"},                   "tcp://h:2375",     NULL                           },
+        {{"DOCKER_HOST=tcp://[::1]"},                     "tcp://[::1]:2375", NULL                           },
+        {{"DOCKER_HOST='tcp://h'"},                       "tcp://h:2375",     NULL                           },
+        {{"DOCKER_HOST=UNIX:///a/s"},                     "unix:///a/s",      NULL                           },
+        {{"DOCKMON_URL=HTTP://127.0.0.1:1"},              NULL,               "ws://127.0.0.1:1/api/agent/ws"},
+        {{"DOCKMON_URL=\"Https://h:1/\""},                NULL,               "wss://h:1/api/agent/ws"       },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const char *const env[] = {data_var, cases[i].variables[0], cases[i].ws_url ? TOK : URL,
+                                   TOK,      cases[i].variables[1], NULL};
+        struct run run;
+
+        load(&run, env, NULL, dir);
+        if (run.r < 0)
+            fail_msg("%s: %s", cases[i].variables[0], buf_str(&run.errors));
+        if (cases[i].docker_host)
+            assert_string_equal(run.config.docker_host, cases[i].docker_host);
+        if (cases[i].ws_url)
+            assert_string_equal(run.config.ws_url, cases[i].ws_url);
         run_done(&run);
     }
 }
@@ -500,6 +573,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_url),
+        cmocka_unit_test(test_doubtful_values_are_read_as_meant),
+        cmocka_unit_test(test_forms_of_addresses),
         cmocka_unit_test(test_engine_tls),
         cmocka_unit_test(test_invalid_values_are_refused),
         cmocka_unit_test(test_all_errors_are_reported_at_once_without_secrets),
