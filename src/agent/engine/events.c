@@ -1,6 +1,6 @@
 #include "agent/engine/events.h"
+#include "agent/engine/dead_socket.h"
 #include "agent/engine/health_watch.h"
-#include "agent/join/advice.h"
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/log.h"
@@ -408,7 +408,7 @@ static void on_probe(void *owner, const struct engine_reply *reply)
 
     ev->call = NULL;
     if (reply->code < 0) {
-        const char *advice = advice_dead_socket(engine_address(ev->engine), reply->code);
+        const char *advice = dead_socket_advice(engine_address(ev->engine), reply->code);
         _cleanup_free_ char *why = xasprintf("%s%s%s", reply->message, advice ? "; " : "",
                                              advice ? advice : "");
 

@@ -1,11 +1,11 @@
 #include "agent/join/advice.h"
+#include "agent/engine/dead_socket.h"
 #include "base/macros.h"
 #include "base/str.h"
 
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define UNIX "unix://"
@@ -94,18 +94,6 @@ static bool is_socket_forbidden(const char *address)
            (errno == EACCES || errno == EPERM);
 }
 
-const char *advice_dead_socket(const char *address, int code)
-{
-    struct stat st;
-
-    if (code != -ENOTCONN || !str_starts_with(address, UNIX) || is_socket_forbidden(address) ||
-        stat(address + strlen(UNIX), &st) < 0 || !S_ISSOCK(st.st_mode))
-        return NULL;
-    return "nothing listens on this socket: check that Docker or Podman is running; if it is, the "
-           "socket that is mounted in this container is that of an earlier start: restart the "
-           "container, or mount the directory of the socket";
-}
-
 const char *advice_engine(const char *address, int code, const char *reason)
 {
     if (is_socket_forbidden(address))
@@ -116,8 +104,8 @@ const char *advice_engine(const char *address, int code, const char *reason)
         return "allow the request in the settings of that proxy, or set DOCKER_HOST to the engine";
     if (code == -EACCES)
         return "the engine itself refuses it: check its authorization plugins";
-    if (advice_dead_socket(address, code))
-        return advice_dead_socket(address, code);
+    if (dead_socket_advice(address, code))
+        return dead_socket_advice(address, code);
     if (str_starts_with(address, UNIX)) {
         return "check that Docker or Podman is running, and that the socket is mounted if this is "
                "a container, or set DOCKER_HOST to another address";
