@@ -146,7 +146,7 @@ static int lex_number(struct lexer *l, struct error *err)
     _cleanup_free_ char *text = xstrndup(l->s + start, size);
     char *end = NULL;
     int64_t whole;
-    json_t *v;
+    json_auto_t *v = NULL;
 
     if (parse_i64(text, &whole) == 0) {
         v = json_integer(whole);
@@ -157,7 +157,7 @@ static int lex_number(struct lexer *l, struct error *err)
     }
     if (!v || is_name(l->s[start + size]))
         return template_refuse(l->t, start, err, "\"%s\" is not a number", text);
-    add_token(l, TOKEN_LITERAL, start)->value = v;
+    add_token(l, TOKEN_LITERAL, start)->value = TAKE_PTR(v);
     l->at += size;
     return 0;
 }
