@@ -50,9 +50,10 @@ static bool find_interface_address(char ret[OWN_ADDRESS_SIZE])
         return false;
     for (const struct ifaddrs *at = list; at && !has; at = at->ifa_next) {
         if (at->ifa_addr && at->ifa_addr->sa_family == AF_INET && (at->ifa_flags & IFF_UP) &&
-            !(at->ifa_flags & IFF_LOOPBACK))
+            !(at->ifa_flags & IFF_LOOPBACK)) {
             has = inet_ntop(AF_INET, &((const struct sockaddr_in *)at->ifa_addr)->sin_addr, ret,
                             OWN_ADDRESS_SIZE) != NULL;
+        }
     }
     freeifaddrs(list);
     return has;

@@ -42,19 +42,23 @@ static const struct {
     {OPERATION_REMOVE,   "BBWWWWWWWRR"},
 };
 
+static void check_pair(size_t i, size_t k)
+{
+    enum operation_rule rule = operation_rule(rows[i].running, arriving[k].id,
+                                              arriving[k].is_forced);
+
+    if ("BOWR"[rule] != rows[i].rules[k]) {
+        fail_msg("%s during %s: %c", operation_spec(arriving[k].id)->name,
+                 operation_spec(rows[i].running)->name, "BOWR"[rule]);
+    }
+}
+
 static void test_each_pair(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        for (size_t k = 0; k < ARRAY_LEN(arriving); k++) {
-            enum operation_rule rule = operation_rule(rows[i].running, arriving[k].id,
-                                                      arriving[k].is_forced);
-
-            if ("BOWR"[rule] != rows[i].rules[k]) {
-                fail_msg("%s during %s: %c", operation_spec(arriving[k].id)->name,
-                         operation_spec(rows[i].running)->name, "BOWR"[rule]);
-            }
-        }
+        for (size_t k = 0; k < ARRAY_LEN(arriving); k++)
+            check_pair(i, k);
     }
 }
 

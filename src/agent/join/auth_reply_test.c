@@ -25,79 +25,78 @@ static const struct auth_attempt forced = {.has_registration = true, .force_uniq
 #define REFUSAL(text)     "{\"type\":\"auth_error\",\"error\":\"" text "\"}"
 #define CODED(code, text) "{\"type\":\"auth_error\",\"error\":\"" text "\",\"code\":\"" code "\"}"
 
+static const struct {
+    const struct auth_attempt *attempt;
+    const char *text;
+    enum auth_verdict verdict;
+    const char *detail; /* the field, or a part of the reason */
+} verdict_cases[] = {
+    {&registration,
+     "{\"type\":\"auth_success\",\"agent_id\":\"a\",\"host_id\":\"h\",\"permanent_token\":\"p\"}",          AUTH_ACCEPTED,           NULL                      },
+    {&permanent,    "{\"agent_id\":\"a\",\"host_id\":\"h\"}",                                               AUTH_ACCEPTED,           NULL                      },
+    {&permanent,
+     "{\"type\":\"auth_success\",\"agent_id\":\"a\",\"host_id\":\"h\",\"permanent_token\":null,\"x\":[1]}",
+     AUTH_ACCEPTED,                                                                                                                  NULL                      },
+    {&permanent,    "{\"type\":\"auth_success\",\"agent_id\":\"a\",\"host_id\":null}",                      AUTH_FAILED,
+     "host_id"                                                                                                                                                 },
+    {&permanent,    "{\"type\":\"auth_success\",\"agent_id\":7,\"host_id\":\"h\"}",                         AUTH_FAILED,
+     "agent_id"                                                                                                                                                },
+    {&permanent,    "{}",                                                                                   AUTH_FAILED,             "agent_id"                },
+    {&permanent,    "[]",                                                                                   AUTH_FAILED,             NULL                      },
+    {&permanent,    "not json",                                                                             AUTH_FAILED,             "not JSON"                },
+    {&permanent,    "",                                                                                     AUTH_FAILED,             "not JSON"                },
+    {&registration, EXTRA("agent_os"),                                                                      AUTH_DROP_FIELD,         "agent_os"                },
+    {&both,         EXTRA("hostname_source"),                                                               AUTH_DROP_FIELD,         "hostname_source"         },
+    {&both,         EXTRA("engine_id"),                                                                     AUTH_REFUSED,            "Extra inputs"            },
+    {&both,         EXTRA("no_such_field"),                                                                 AUTH_REFUSED,            "Extra inputs"            },
+    {&registration, EXTRA("force_unique_registration"),                                                     AUTH_DROP_FIELD,
+     "force_unique_registration"                                                                                                                               },
+    {&forced,       EXTRA("force_unique_registration"),                                                     AUTH_REFUSED,            "too old for FORCE_UNIQUE"},
+    {&both,         REFUSAL("Invalid registration token"),                                                  AUTH_USE_REGISTRATION,
+     "Invalid registration token"                                                                                                                              },
+    {&both,         REFUSAL("Permanent token does not match engine_id"),                                    AUTH_USE_REGISTRATION,   "match"                   },
+    {&permanent,    REFUSAL("Permanent token does not match engine_id"),                                    AUTH_REFUSED,
+     "set REGISTRATION_TOKEN"                                                                                                                                  },
+    {&permanent,    REFUSAL("Invalid registration token"),                                                  AUTH_REFUSED,
+     "create a new registration token"                                                                                                                         },
+    {&registration, REFUSAL("Registration token has expired"),                                              AUTH_REFUSED,
+     "create a new registration token"                                                                                                                         },
+    {&two,          REFUSAL("Invalid registration token"),                                                  AUTH_USE_OTHER_TOKEN,    "Invalid"                 },
+    {&two,          REFUSAL("Permanent token does not match engine_id"),                                    AUTH_USE_OTHER_TOKEN,    "match"                   },
+    {&two,          REFUSAL("A host named 'x' already exists in DockMon"),                                  AUTH_REFUSED,            "AGENT_NAME"              },
+    {&other_engine, REFUSAL("Permanent token does not match engine_id"),                                    AUTH_USE_PRESENT_ENGINE,
+     "match"                                                                                                                                                   },
+    {&other_engine, REFUSAL("Invalid registration token"),                                                  AUTH_USE_OTHER_TOKEN,    "Invalid"                 },
+    {&both,         REFUSAL("Agent with this engine_id is already registered"),                             AUTH_REFUSED,
+     "FORCE_UNIQUE_REGISTRATION"                                                                                                                               },
+    {&both,         REFUSAL("A host named 'x' already exists in DockMon"),                                  AUTH_REFUSED,            "AGENT_NAME"              },
+    {&both,         REFUSAL("Authentication timeout"),                                                      AUTH_FAILED,             "timeout"                 },
+    {&both,         REFUSAL(""),                                                                            AUTH_REFUSED,            "no reason given"         },
+    {&both,         "{\"type\":\"auth_error\"}",                                                            AUTH_REFUSED,            "no reason given"         },
+    {&both,         "{\"type\":\"auth_error\",\"error\":5,\"agent_id\":\"a\",\"host_id\":\"h\"}",
+     AUTH_REFUSED,                                                                                                                   "no reason given"         },
+};
+
 static void test_verdicts(void **state)
 {
-    static const struct {
-        const struct auth_attempt *attempt;
-        const char *text;
-        enum auth_verdict verdict;
-        const char *detail; /* the field, or a part of the reason */
-    } cases[] = {
-        {&registration,
-         "{\"type\":\"auth_success\",\"agent_id\":\"a\",\"host_id\":\"h\",\"permanent_token\":\"p\"}",
-         AUTH_ACCEPTED,                                                                                                                NULL                      },
-        {&permanent,    "{\"agent_id\":\"a\",\"host_id\":\"h\"}",                                               AUTH_ACCEPTED,         NULL                      },
-        {&permanent,
-         "{\"type\":\"auth_success\",\"agent_id\":\"a\",\"host_id\":\"h\",\"permanent_token\":null,\"x\":[1]}",
-         AUTH_ACCEPTED,                                                                                                                NULL                      },
-        {&permanent,    "{\"type\":\"auth_success\",\"agent_id\":\"a\",\"host_id\":null}",                      AUTH_FAILED,
-         "host_id"                                                                                                                                               },
-        {&permanent,    "{\"type\":\"auth_success\",\"agent_id\":7,\"host_id\":\"h\"}",                         AUTH_FAILED,
-         "agent_id"                                                                                                                                              },
-        {&permanent,    "{}",                                                                                   AUTH_FAILED,           "agent_id"                },
-        {&permanent,    "[]",                                                                                   AUTH_FAILED,           NULL                      },
-        {&permanent,    "not json",                                                                             AUTH_FAILED,           "not JSON"                },
-        {&permanent,    "",                                                                                     AUTH_FAILED,           "not JSON"                },
-        {&registration, EXTRA("agent_os"),                                                                      AUTH_DROP_FIELD,       "agent_os"                },
-        {&both,         EXTRA("hostname_source"),                                                               AUTH_DROP_FIELD,       "hostname_source"         },
-        {&both,         EXTRA("engine_id"),                                                                     AUTH_REFUSED,          "Extra inputs"            },
-        {&both,         EXTRA("no_such_field"),                                                                 AUTH_REFUSED,          "Extra inputs"            },
-        {&registration, EXTRA("force_unique_registration"),                                                     AUTH_DROP_FIELD,
-         "force_unique_registration"                                                                                                                             },
-        {&forced,       EXTRA("force_unique_registration"),                                                     AUTH_REFUSED,          "too old for FORCE_UNIQUE"},
-        {&both,         REFUSAL("Invalid registration token"),                                                  AUTH_USE_REGISTRATION,
-         "Invalid registration token"                                                                                                                            },
-        {&both,         REFUSAL("Permanent token does not match engine_id"),                                    AUTH_USE_REGISTRATION,
-         "match"                                                                                                                                                 },
-        {&permanent,    REFUSAL("Permanent token does not match engine_id"),                                    AUTH_REFUSED,
-         "set REGISTRATION_TOKEN"                                                                                                                                },
-        {&permanent,    REFUSAL("Invalid registration token"),                                                  AUTH_REFUSED,
-         "create a new registration token"                                                                                                                       },
-        {&registration, REFUSAL("Registration token has expired"),                                              AUTH_REFUSED,
-         "create a new registration token"                                                                                                                       },
-        {&two,          REFUSAL("Invalid registration token"),                                                  AUTH_USE_OTHER_TOKEN,  "Invalid"                 },
-        {&two,          REFUSAL("Permanent token does not match engine_id"),                                    AUTH_USE_OTHER_TOKEN,  "match"                   },
-        {&two,          REFUSAL("A host named 'x' already exists in DockMon"),                                  AUTH_REFUSED,          "AGENT_NAME"              },
-        {&other_engine, REFUSAL("Permanent token does not match engine_id"),
-         AUTH_USE_PRESENT_ENGINE,                                                                                                      "match"                   },
-        {&other_engine, REFUSAL("Invalid registration token"),                                                  AUTH_USE_OTHER_TOKEN,  "Invalid"                 },
-        {&both,         REFUSAL("Agent with this engine_id is already registered"),                             AUTH_REFUSED,
-         "FORCE_UNIQUE_REGISTRATION"                                                                                                                             },
-        {&both,         REFUSAL("A host named 'x' already exists in DockMon"),                                  AUTH_REFUSED,          "AGENT_NAME"              },
-        {&both,         REFUSAL("Authentication timeout"),                                                      AUTH_FAILED,           "timeout"                 },
-        {&both,         REFUSAL(""),                                                                            AUTH_REFUSED,          "no reason given"         },
-        {&both,         "{\"type\":\"auth_error\"}",                                                            AUTH_REFUSED,          "no reason given"         },
-        {&both,         "{\"type\":\"auth_error\",\"error\":5,\"agent_id\":\"a\",\"host_id\":\"h\"}",
-         AUTH_REFUSED,                                                                                                                 "no reason given"         },
-    };
-
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+    for (size_t i = 0; i < ARRAY_LEN(verdict_cases); i++) {
         struct auth_reply reply;
 
-        auth_reply_judge(cases[i].attempt, cases[i].text, strlen(cases[i].text), &reply);
-        if (reply.verdict != cases[i].verdict)
-            fail_msg("%s: verdict %d, %s", cases[i].text, (int)reply.verdict, reply.reason);
+        auth_reply_judge(verdict_cases[i].attempt, verdict_cases[i].text,
+                         strlen(verdict_cases[i].text), &reply);
+        if (reply.verdict != verdict_cases[i].verdict)
+            fail_msg("%s: verdict %d, %s", verdict_cases[i].text, (int)reply.verdict, reply.reason);
         if (reply.verdict == AUTH_DROP_FIELD) {
-            assert_string_equal(reply.field, cases[i].detail);
+            assert_string_equal(reply.field, verdict_cases[i].detail);
         } else {
             assert_null(reply.field);
         }
         if (reply.verdict == AUTH_ACCEPTED) {
             assert_string_equal(reply.success.agent_id, "a");
-        } else if (reply.verdict != AUTH_DROP_FIELD && cases[i].detail &&
-                   !strstr(reply.reason, cases[i].detail)) {
-            fail_msg("%s: %s", cases[i].text, reply.reason);
+        } else if (reply.verdict != AUTH_DROP_FIELD && verdict_cases[i].detail &&
+                   !strstr(reply.reason, verdict_cases[i].detail)) {
+            fail_msg("%s: %s", verdict_cases[i].text, reply.reason);
         }
         auth_reply_done(&reply);
         auth_reply_done(&reply);

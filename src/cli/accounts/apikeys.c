@@ -25,7 +25,7 @@ const struct account_kind account_keys = {
     .noun = "API key",
     .name = "name",
     .has_ids = true,
-    .listing = {columns, ARRAY_LEN(columns), "name"},
+    .listing = {.columns = columns, .n_columns = ARRAY_LEN(columns), .quiet_member = "name"},
     .has_scopes = true,
 };
 

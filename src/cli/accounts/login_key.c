@@ -85,9 +85,10 @@ int login_key_create(
     json_auto_t *answer = NULL;
     int r = free_name(c, user, &name, err);
 
-    if (r == 0)
-        r = client_send(c, "POST", xstrdup(KEYS_PATH),
-                        json_pack("{s:s, s:s}", "name", name, "role", role), &answer, err);
+    if (r < 0)
+        return r;
+    r = client_send(c, "POST", xstrdup(KEYS_PATH),
+                    json_pack("{s:s, s:s}", "name", name, "role", role), &answer, err);
     if (r < 0)
         return r;
     if (*member_text(answer, "key") == '\0')

@@ -29,9 +29,10 @@ static void end_credentials(const struct config *config)
 
     if (r == 0 && config->api_key) {
         r = login_key_delete(c, config->api_key, &err);
-        if (r == 0)
+        if (r == 0) {
             output_note("(the API key was not created by a login, or other keys depend on it: it "
                         "stays valid; see `dockmon apikey ls`)");
+        }
     } else if (r == 0) {
         login_close_session(c);
     }

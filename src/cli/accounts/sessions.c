@@ -27,7 +27,7 @@ const struct account_kind account_sessions = {
     .member = "sessions",
     .noun = "session",
     .name = "id",
-    .listing = {columns, ARRAY_LEN(columns), "id"},
+    .listing = {.columns = columns, .n_columns = ARRAY_LEN(columns), .quiet_member = "id"},
 };
 
 const struct verb verb_session_ls = {

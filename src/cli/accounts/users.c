@@ -39,7 +39,7 @@ const struct account_kind account_users = {
     .member = "users",
     .noun = "user",
     .name = "username",
-    .listing = {columns, ARRAY_LEN(columns), "username"},
+    .listing = {.columns = columns, .n_columns = ARRAY_LEN(columns), .quiet_member = "username"},
     .has_scopes = true,
 };
 

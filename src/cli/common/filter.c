@@ -116,6 +116,18 @@ static int parse_value(struct filter *f, struct error *err)
     return -EINVAL;
 }
 
+static int parse_filter(const struct filter_key *keys,
+                        const char *word,
+                        struct filter *f,
+                        struct error *err)
+{
+    f->key = find_key(keys, word);
+    if (!f->key)
+        return refuse_key(keys, word, err);
+    f->value = strchr(word, '=') + 1;
+    return parse_value(f, err);
+}
+
 int filters_parse(const struct filter_key *keys,
                   const struct args_list *words,
                   struct filters *ret,
@@ -127,14 +139,9 @@ int filters_parse(const struct filter_key *keys,
         return error_set(err, -EINVAL, "--filter: at most %d filters are possible", FILTERS_MAX);
     f.items = xcalloc(words->n ? words->n : 1, sizeof(*f.items));
     for (size_t i = 0; i < words->n; i++) {
-        const char *word = words->items[i];
-        struct filter item = {.key = find_key(keys, word)};
-        int r = item.key ? 0 : refuse_key(keys, word, err);
+        struct filter item = {0};
+        int r = parse_filter(keys, words->items[i], &item, err);
 
-        if (r == 0) {
-            item.value = strchr(word, '=') + 1;
-            r = parse_value(&item, err);
-        }
         if (r < 0) {
             filters_done(&f);
             return r;

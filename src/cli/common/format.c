@@ -19,10 +19,11 @@ static char *read_escapes(const char *text)
     char *out = xstrdup(text), *to = out;
 
     for (const char *p = text; *p; p++) {
-        if (p[0] == '\\' && (p[1] == 't' || p[1] == 'n'))
+        if (p[0] == '\\' && (p[1] == 't' || p[1] == 'n')) {
             *to++ = *++p == 't' ? '\t' : '\n';
-        else
+        } else {
             *to++ = *p;
+        }
     }
     *to = '\0';
     return out;

@@ -110,11 +110,36 @@ static int print_text(struct buf *out, const char *text, size_t size, bool is_sa
     return escaped ? buf_append_str(out, escaped) : buf_append(out, text, size);
 }
 
-/* json_loads() has limited the depth. */
-static int print_value(struct buf *out, const json_t *v, bool is_safe)
+static int print_value(struct buf *out, const json_t *v, bool is_safe);
+
+static int print_array(struct buf *out, const json_t *v, bool is_safe)
 {
     int r = 0;
 
+    for (size_t i = 0; i < json_array_size(v) && r == 0; i++) {
+        r = buf_append_char(out, i ? ' ' : '[');
+        r = r < 0 ? r : print_value(out, json_array_get(v, i), is_safe);
+    }
+    return r < 0 ? r : buf_append_str(out, json_array_size(v) ? "]" : "[]");
+}
+
+static int print_object(struct buf *out, const json_t *v, bool is_safe)
+{
+    _cleanup_free_ const char **keys = sort_keys(v);
+    int r = buf_append_str(out, "map[");
+
+    for (size_t i = 0; keys[i] && r == 0; i++) {
+        r = i ? buf_append_char(out, ' ') : 0;
+        r = r < 0 ? r : print_text(out, keys[i], strlen(keys[i]), is_safe);
+        r = r < 0 ? r : buf_append_char(out, ':');
+        r = r < 0 ? r : print_value(out, json_object_get(v, keys[i]), is_safe);
+    }
+    return r < 0 ? r : buf_append_char(out, ']');
+}
+
+/* json_loads() has limited the depth. */
+static int print_value(struct buf *out, const json_t *v, bool is_safe)
+{
     switch (v ? json_typeof(v) : JSON_NULL) {
     case JSON_STRING: return print_text(out, json_string_value(v), json_string_length(v), is_safe);
     case JSON_INTEGER: return buf_append_i64(out, json_integer_value(v));
@@ -122,26 +147,10 @@ static int print_value(struct buf *out, const json_t *v, bool is_safe)
     case JSON_TRUE: return buf_append_str(out, "true");
     case JSON_FALSE: return buf_append_str(out, "false");
     case JSON_NULL: return buf_append_str(out, "<nil>");
-    case JSON_ARRAY:
-        for (size_t i = 0; i < json_array_size(v) && r == 0; i++) {
-            r = buf_append_char(out, i ? ' ' : '[');
-            r = r < 0 ? r : print_value(out, json_array_get(v, i), is_safe);
-        }
-        return r < 0 ? r : buf_append_str(out, json_array_size(v) ? "]" : "[]");
-    case JSON_OBJECT: break;
+    case JSON_ARRAY: return print_array(out, v, is_safe);
+    case JSON_OBJECT: return print_object(out, v, is_safe);
     }
-    {
-        _cleanup_free_ const char **keys = sort_keys(v);
-
-        r = buf_append_str(out, "map[");
-        for (size_t i = 0; keys[i] && r == 0; i++) {
-            r = i ? buf_append_char(out, ' ') : 0;
-            r = r < 0 ? r : print_text(out, keys[i], strlen(keys[i]), is_safe);
-            r = r < 0 ? r : buf_append_char(out, ':');
-            r = r < 0 ? r : print_value(out, json_object_get(v, keys[i]), is_safe);
-        }
-        return r < 0 ? r : buf_append_char(out, ']');
-    }
+    return -EINVAL;
 }
 
 char *template_text(const struct value *v)

@@ -151,8 +151,9 @@ static int run_title(const struct call *c, struct value *ret, struct error *err)
 
     (void)err;
     for (char *p = text; *p && !c->is_header; p++) {
-        if (is_start)
-            *p = (char)toupper((unsigned char)*p);
+        int upper = toupper((unsigned char)*p);
+
+        *p = is_start ? (char)upper : *p;
         is_start = *p == ' ';
     }
     return return_text(ret, text);
@@ -172,7 +173,7 @@ static int read_size(const struct call *c, size_t i, size_t *ret, struct error *
 static int run_pad(const struct call *c, struct value *ret, struct error *err)
 {
     _cleanup_free_ char *text = template_text(&c->args[0]);
-    size_t before, after;
+    size_t before = 0, after = 0;
 
     if (read_size(c, 1, &before, err) < 0 || read_size(c, 2, &after, err) < 0)
         return -EINVAL;
@@ -184,7 +185,7 @@ static int run_pad(const struct call *c, struct value *ret, struct error *err)
 static int run_truncate(const struct call *c, struct value *ret, struct error *err)
 {
     _cleanup_free_ char *text = template_text(&c->args[0]);
-    size_t size, n = 0;
+    size_t size = 0, n = 0;
 
     if (c->is_header)
         return return_value(ret, &c->args[0]);
@@ -313,7 +314,7 @@ static int run_eq(const struct call *c, struct value *ret, struct error *err)
     bool is_equal = false;
 
     for (size_t i = 1; i < c->n_args; i++) {
-        int difference;
+        int difference = 0;
 
         if (compare(c, i, false, &difference, err) < 0)
             return -EINVAL;
@@ -324,7 +325,7 @@ static int run_eq(const struct call *c, struct value *ret, struct error *err)
 
 static int run_ne(const struct call *c, struct value *ret, struct error *err)
 {
-    int difference;
+    int difference = 0;
 
     if (compare(c, 1, false, &difference, err) < 0)
         return -EINVAL;
@@ -333,7 +334,7 @@ static int run_ne(const struct call *c, struct value *ret, struct error *err)
 
 static int run_order(const struct call *c, struct value *ret, struct error *err)
 {
-    int difference;
+    int difference = 0;
     bool is_less = c->name[0] == 'l', includes_equal = c->name[1] == 'e';
 
     if (compare(c, 1, true, &difference, err) < 0)

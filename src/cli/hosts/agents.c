@@ -58,7 +58,7 @@ static const struct account_kind account_agents = {
     .path = "/api/agent/list",
     .member = "agents",
     .noun = "agent",
-    .listing = {columns, ARRAY_LEN(columns), "agent_id"},
+    .listing = {.columns = columns, .n_columns = ARRAY_LEN(columns), .quiet_member = "agent_id"},
 };
 
 const struct verb verb_agent_ls = {

@@ -177,7 +177,7 @@ int64_t container_inspect_time(struct json_span inspect, const char *key)
 }
 
 /* The words of engines differ in the states of containers that are not running. */
-static int read_state(struct json_span state)
+static enum container_summary_state read_state(struct json_span state)
 {
     if (json_span_is(state, "\"running\""))
         return CONTAINER_RUNNING;
@@ -206,7 +206,7 @@ bool container_element_is(struct json_span element, const struct container_summa
     struct json_iter it;
     char text[256];
 
-    if (read_state(json_span_find(element, "State")) != (int)summary->state)
+    if (read_state(json_span_find(element, "State")) != summary->state)
         return false;
     json_iter_init(&it, json_span_find(element, "Names"));
     while (json_iter_next(&it, &key, &item)) {

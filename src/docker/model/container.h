@@ -35,9 +35,11 @@ bool container_inspect_is_running(struct json_span inspect);
 /* Nanoseconds since 1970 of "StartedAt" or "FinishedAt"; 0: never or unknown. */
 int64_t container_inspect_time(struct json_span inspect, const char *key);
 
+enum container_summary_state { CONTAINER_ENDED, CONTAINER_RUNNING, CONTAINER_PAUSED };
+
 /* The state and the name, in which an inspect object and a list element can be compared. */
 struct container_summary {
-    enum { CONTAINER_ENDED, CONTAINER_RUNNING, CONTAINER_PAUSED } state;
+    enum container_summary_state state;
     char name[256]; /* without the leading '/'; "": unknown */
 };
 

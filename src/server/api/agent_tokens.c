@@ -96,9 +96,10 @@ static int confirm_work(struct api_job *job)
 
     if (r == 0)
         r = list_tokens(job);
-    if (r == 0)
+    if (r == 0) {
         job->result = json_pack("{s:b, s:o}", "success", 1, "agent_id",
                                 json_text_str(job->args[ARG_AGENT]));
+    }
     return r;
 }
 
@@ -207,9 +208,10 @@ static int revoke_work(struct api_job *job)
 
     if (r == 0)
         r = list_tokens(job);
-    if (r == 0)
+    if (r == 0) {
         job->result = json_pack("{s:b, s:o}", "success", 1, "agent_id",
                                 json_text_str(job->args[ARG_AGENT]));
+    }
     return r;
 }
 

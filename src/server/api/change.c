@@ -342,6 +342,7 @@ static void advance(struct change *c, const struct command_result *reply)
         _fallthrough_;
     case CHANGE_SEND: send_operation(c); return;
     case CHANGE_SENT:
+        assert(reply);
         if (take_reply(c, reply)) {
             ask(c, CHANGE_UNDONE, OPERATION_KILL,
                 json_pack("{s:o}", "container_id", json_text_str(c->ref)), INSPECT_MS);
@@ -398,5 +399,5 @@ void change_start(const struct change_options *o)
 void changes_end_waits(struct api *a)
 {
     while (!list_empty(&a->waiting_changes))
-        finish(CONTAINER_OF(a->waiting_changes.next, struct change, link));
+        finish(CONTAINER_OF(list_take_first(&a->waiting_changes), struct change, link));
 }

@@ -27,9 +27,10 @@ static json_t *make_line_json(const char *line, size_t size, const char *now)
     size_t stamp = time_parse_stamp(line, size, &time_ns);
     char at[TIME_TEXT_SIZE];
 
-    if (stamp == 0)
+    if (stamp == 0) {
         return json_pack("{s:o, s:o}", "timestamp", json_text_str(now), "log",
                          json_text_string(line, size));
+    }
     (void)time_format_ns(time_ns, at);
     str_copy(at + strlen("2026-01-31T12:00:00.123456"), 2, "Z");
     return json_pack("{s:o, s:o}", "timestamp", json_text_str(at), "log",

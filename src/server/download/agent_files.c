@@ -87,7 +87,7 @@ static int add_files(struct agent_files *f, DIR *dir, struct error *err)
     const struct dirent *e;
     int r = 0;
 
-    while (r == 0 && (e = readdir(dir))) {
+    while (r == 0 && (e = readdir(dir))) { /* NOLINT(concurrency-mt-unsafe): a stream of our own */
         if (is_wanted(e->d_name))
             r = add_file(f, dirfd(dir), e->d_name, err);
     }

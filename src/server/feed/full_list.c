@@ -32,12 +32,13 @@ static size_t count_containers(const struct fleet *f)
 static void add_containers(struct buf *out, const struct fleet *f, struct fleet_selection selection)
 {
     size_t before = out->size;
+    size_t n = count_containers(f);
 
     fleet_containers_write_in(out, f, &selection);
-    if (out->size <= LISTS_MAX)
+    if (out->size <= LISTS_MAX || n == 0)
         return;
     out->size = before;
-    selection.max_container = LISTS_MAX / count_containers(f);
+    selection.max_container = LISTS_MAX / n;
     fleet_containers_write_in(out, f, &selection);
 }
 

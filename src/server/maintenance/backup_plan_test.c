@@ -63,7 +63,7 @@ static void test_there_is_always_a_next_time(void **state)
     (void)state;
     assert_int_equal(setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3", 1), 0);
     tzset();
-    for (size_t i = 0; i < 365 * 24; i++, at_ms += (int64_t)HOUR_MS - 7000) {
+    for (size_t i = 0; i < (size_t)365 * 24; i++, at_ms += (int64_t)HOUR_MS - 7000) {
         for (size_t p = 0; p < ARRAY_LEN(plans); p++) {
             struct backup_plan plan;
             int64_t next_ms, last_ms;

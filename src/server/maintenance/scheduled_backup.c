@@ -122,7 +122,7 @@ static uint64_t count_needed(const struct scheduled_backup *s)
 
         needed += count_size(path);
     }
-    while (dir && (e = readdir(dir))) {
+    while (dir && (e = readdir(dir))) { /* NOLINT(concurrency-mt-unsafe): a stream of our own */
         _cleanup_free_ char *path = xasprintf("%s/%s", history, e->d_name);
 
         if (e->d_name[0] != '.')
@@ -154,7 +154,8 @@ static void remove_unfinished(const char *dir)
     DIR *handle = opendir(dir);
     const struct dirent *e;
 
-    while (handle && (e = readdir(handle))) {
+    while (handle &&
+           (e = readdir(handle))) { /* NOLINT(concurrency-mt-unsafe): a stream of our own */
         _cleanup_free_ char *path = xasprintf("%s/%s", dir, e->d_name);
 
         if (str_starts_with(e->d_name, "dockmon-") && strstr(e->d_name, ".backup" UNFINISHED))

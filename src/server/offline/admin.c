@@ -54,9 +54,10 @@ static int create_token(struct db *s, void *arg, struct error *err)
 
 static int check_token(struct admin *a, struct error *err)
 {
-    if (a->replace && a->is_multi_use)
+    if (a->replace && a->is_multi_use) {
         return error_set(err, -EINVAL,
                          "--replace is for one agent: --multi-use does not go with it");
+    }
     return 0;
 }
 

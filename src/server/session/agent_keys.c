@@ -38,7 +38,8 @@ void agent_keys_set(struct agent_keys *k, const char *agent_id, const char *hash
     if (str_is_empty(hashes))
         return;
     free(map_put(&k->hashes, agent_id, xstrdup(hashes)));
-    rest = copy = xstrdup(hashes);
+    copy = xstrdup(hashes);
+    rest = copy;
     for (const char *hash; (hash = strsep(&rest, " "));)
         free(map_put(&k->agents, hash, xstrdup(agent_id)));
 }

@@ -100,13 +100,13 @@ static void test_token_for_a_host_replaces_its_agent(void **state)
 static void test_tokens_for_hosts_without_an_agent_are_refused(void **state)
 {
     struct db *s = store_fixture_store(state);
-    _cleanup_free_ char *remote = store_fixture_host(s, "remote", "prod", "E1");
     _cleanup_free_ char *token = store_fixture_token(s, false, NOW);
     _cleanup_(registration_done) struct registration a = {0};
     _cleanup_free_ char *gone = NULL;
     char *none = NULL, *name = NULL;
     struct error err = ERROR_INIT;
 
+    free(store_fixture_host(s, "remote", "prod", "E1"));
     assert_int_equal(
         tokens_create_replacing(s, &(struct token_replacing){.host = "prod", .now_ms = NOW}, &none,
                                 &name, &err),

@@ -42,8 +42,8 @@ static const char *const sql[STMT_COUNT] = {
     [STMT_GET] = "SELECT " COLUMNS " FROM api_keys WHERE id = :id",
     [STMT_EACH] = WITH_DERIVED "SELECT " COLUMNS " FROM api_keys WHERE " IS_OWN " ORDER BY name",
     [STMT_TOUCH] = "UPDATE api_keys SET last_used_at_ms = :now WHERE id = :id",
-    [STMT_OF_USER] = "SELECT count(*) FROM api_keys WHERE created_by IS :user "
-                     "AND (:user IS NOT NULL OR parent_id IS NOT NULL)",
+    [STMT_OF_USER] = ("SELECT count(*) FROM api_keys WHERE created_by IS :user "
+                      "AND (:user IS NOT NULL OR parent_id IS NOT NULL)"),
 };
 
 static const struct column columns[] = {

@@ -94,8 +94,9 @@ static int copy_database(const char *file, const char *scratch, struct error *er
     if (fd < 0)
         return error_set(err, -errno, "create %s: %s", scratch, error_text(-errno));
     r = db_open_file(&from, file, SQLITE_OPEN_READWRITE, err);
-    if (r == 0)
-        r = db_open_file(&to, scratch, SQLITE_OPEN_READWRITE, err);
+    if (r < 0)
+        return r;
+    r = db_open_file(&to, scratch, SQLITE_OPEN_READWRITE, err);
     if (r < 0)
         return r;
     handle = sqlite3_backup_init(to->handle, "main", from->handle, "main");
@@ -144,7 +145,8 @@ static int save_history(struct db *copy,
 
     if (!handle)
         return errno == ENOENT ? 0 : error_set(err, -errno, "%s: %s", dir, error_text(-errno));
-    while (r == 0 && (e = readdir(handle))) {
+    while (r == 0 &&
+           (e = readdir(handle))) { /* NOLINT(concurrency-mt-unsafe): a stream of our own */
         if (!str_ends_with(e->d_name, ".db"))
             continue;
         r = o->is_cancelled && *o->is_cancelled
@@ -277,10 +279,11 @@ static int write_piece(struct extraction *x, const struct query *q, struct error
     while (r == 0 && done < size) {
         ssize_t n = pwrite(x->fd, data + done, size - done, position + (int64_t)done);
 
-        if (n < 0)
+        if (n < 0) {
             r = error_set(err, -errno, "write %s: %s", path, error_text(-errno));
-        else
+        } else {
             done += (size_t)n;
+        }
     }
     return r;
 }

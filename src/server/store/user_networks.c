@@ -12,8 +12,8 @@ static const char *const sql[STMT_COUNT] = {
     [STMT_TRIM] = "DELETE FROM user_networks WHERE user_id = :user AND network IN "
                   "(SELECT network FROM user_networks WHERE user_id = :user "
                   "ORDER BY seen_at_ms DESC, network LIMIT -1 OFFSET :max)",
-    [STMT_HAVE] = "SELECT count(*) FROM user_networks "
-                  "WHERE user_id = :user AND network = :network AND seen_at_ms > :oldest",
+    [STMT_HAVE] = ("SELECT count(*) FROM user_networks "
+                   "WHERE user_id = :user AND network = :network AND seen_at_ms > :oldest"),
     [STMT_DELETE_USER] = "DELETE FROM user_networks WHERE user_id = :user",
 };
 
