@@ -155,7 +155,7 @@ int filters_parse(const struct filter_key *keys,
 void filters_done(struct filters *f)
 {
     for (size_t i = 0; i < f->n; i++) {
-        if (f->items[i].key->type == FILTER_PATTERN)
+        if (f->items[i].key && f->items[i].key->type == FILTER_PATTERN)
             regfree(&f->items[i].pattern);
         json_decref(f->items[i].found);
     }

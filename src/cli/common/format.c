@@ -6,6 +6,7 @@
 #include "cli/common/output.h"
 #include "cli/common/table.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@ static char *read_escapes(const char *text)
 {
     char *out = xstrdup(text), *to = out;
 
+    assert(out);
     for (const char *p = text; *p; p++) {
         if (p[0] == '\\' && (p[1] == 't' || p[1] == 'n')) {
             *to++ = *++p == 't' ? '\t' : '\n';

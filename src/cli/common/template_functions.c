@@ -144,6 +144,11 @@ static int run_lower(const struct call *c, struct value *ret, struct error *err)
     return change_case(c, ret, tolower);
 }
 
+static char to_upper(char c)
+{
+    return (char)toupper((unsigned char)c);
+}
+
 static int run_title(const struct call *c, struct value *ret, struct error *err)
 {
     char *text = template_text(&c->args[0]);
@@ -151,9 +156,8 @@ static int run_title(const struct call *c, struct value *ret, struct error *err)
 
     (void)err;
     for (char *p = text; *p && !c->is_header; p++) {
-        int upper = toupper((unsigned char)*p);
-
-        *p = is_start ? (char)upper : *p;
+        if (is_start)
+            *p = to_upper(*p);
         is_start = *p == ' ';
     }
     return return_text(ret, text);
