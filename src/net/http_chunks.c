@@ -16,13 +16,16 @@ static bool is_control(char c)
     return ((unsigned char)c < ' ' && c != '\t') || c == 0x7f;
 }
 
-static enum http_chunks_result move(struct http_chunks *d, int state)
+static enum http_chunks_result move(struct http_chunks *d, enum http_chunks_state state)
 {
     d->state = state;
     return HTTP_CHUNKS_MORE;
 }
 
-static enum http_chunks_result expect(struct http_chunks *d, char c, char expected, int state)
+static enum http_chunks_result expect(struct http_chunks *d,
+                                      char c,
+                                      char expected,
+                                      enum http_chunks_state state)
 {
     return c == expected ? move(d, state) : HTTP_CHUNKS_MALFORMED;
 }
@@ -51,7 +54,9 @@ static enum http_chunks_result end_size(struct http_chunks *d, char c)
 }
 
 /* A byte of an extension or of a trailer's value, which ends with its line. */
-static enum http_chunks_result skip_text(struct http_chunks *d, char c, int after)
+static enum http_chunks_result skip_text(struct http_chunks *d,
+                                         char c,
+                                         enum http_chunks_state after)
 {
     if (c == '\r')
         return move(d, after);

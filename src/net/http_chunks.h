@@ -21,21 +21,23 @@ enum http_chunks_result {
     HTTP_CHUNKS_TOO_LARGE, /* the body passes the maximum of its buffer */
 };
 
+enum http_chunks_state {
+    CHUNKS_SIZE,
+    CHUNKS_EXTENSION,
+    CHUNKS_SIZE_END,
+    CHUNKS_DATA,
+    CHUNKS_DATA_CR,
+    CHUNKS_DATA_END,
+    CHUNKS_TRAILER,
+    CHUNKS_TRAILER_NAME,
+    CHUNKS_TRAILER_VALUE,
+    CHUNKS_TRAILER_END,
+    CHUNKS_LAST_END,
+};
+
 /* Zeroed: at the begin of a body. */
 struct http_chunks {
-    enum {
-        CHUNKS_SIZE,
-        CHUNKS_EXTENSION,
-        CHUNKS_SIZE_END,
-        CHUNKS_DATA,
-        CHUNKS_DATA_CR,
-        CHUNKS_DATA_END,
-        CHUNKS_TRAILER,
-        CHUNKS_TRAILER_NAME,
-        CHUNKS_TRAILER_VALUE,
-        CHUNKS_TRAILER_END,
-        CHUNKS_LAST_END,
-    } state;
+    enum http_chunks_state state;
     uint64_t left;   /* bytes of the chunk to come; in CHUNKS_SIZE its size so far */
     size_t n_digits; /* of the size */
     size_t n_spare;  /* bytes of extensions and trailers so far */

@@ -32,97 +32,97 @@ static int parse(struct http_head *h, const char *text, size_t piece)
     return -EAGAIN;
 }
 
+static const struct {
+    const char *text;
+    int want;
+} verdict_cases[] = {
+    {"GET / HTTP/1.1\r\n" HOST "\r\n",                                                               0       },
+    {"GET / HTTP/1.0\r\n\r\n",                                                                       0       },
+    {"GET http://a/b HTTP/1.1\r\n" HOST "\r\n",                                                      0       },
+    {"DELETE /x HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabc",                                   0       },
+    {"GET / HTTP/1.1\r\n" HOST,                                                                      -EAGAIN },
+    {"GET / HTTP/1.1\n" HOST "\r\n",                                                                 -EBADMSG},
+    {"GET / HTTP/1.1\r\n" HOST "\n",                                                                 -EBADMSG},
+    {"GET / HTTP/1.1\r\nHost: a\rb\r\n\r\n",                                                         400     },
+    {"GET / HTTP/1.1\r\n\r\n",                                                                       400     },
+    {"GET / HTTP/1.1\r\n" HOST HOST "\r\n",                                                          400     },
+    {"GET / HTTP/2.0\r\n" HOST "\r\n",                                                               400     },
+    {"GET /\r\n" HOST "\r\n",                                                                        400     },
+    {"GET  / HTTP/1.1\r\n" HOST "\r\n",                                                              400     },
+    {"GET /a b HTTP/1.1\r\n" HOST "\r\n",                                                            400     },
+    {"G(T / HTTP/1.1\r\n" HOST "\r\n",                                                               400     },
+    {" / HTTP/1.1\r\n" HOST "\r\n",                                                                  400     },
+    {"get / HTTP/1.1\r\n" HOST "\r\n",                                                               501     },
+    {"BREW / HTTP/1.1\r\n" HOST "\r\n",                                                              501     },
+    {"TRACE / HTTP/1.1\r\n" HOST "\r\n",                                                             405     },
+    {"CONNECT a:1 HTTP/1.1\r\n" HOST "\r\n",                                                         405     },
+    {"OPTIONS * HTTP/1.1\r\n" HOST "\r\n",                                                           400     },
+    {"GET a HTTP/1.1\r\n" HOST "\r\n",                                                               400     },
+    {"GET http://a HTTP/1.1\r\n" HOST "\r\n",                                                        400     },
+    {"GET /#x HTTP/1.1\r\n" HOST "\r\n",                                                             400     },
+    {"GET /\xc3\xa9 HTTP/1.1\r\n" HOST "\r\n",                                                       400     },
+    {"GET /%zz HTTP/1.1\r\n" HOST "\r\n",                                                            400     },
+    {"GET /%00 HTTP/1.1\r\n" HOST "\r\n",                                                            400     },
+    {"GET /%0a HTTP/1.1\r\n" HOST "\r\n",                                                            400     },
+    {"GET /a/../b HTTP/1.1\r\n" HOST "\r\n",                                                         400     },
+    {"GET /a/.. HTTP/1.1\r\n" HOST "\r\n",                                                           400     },
+    {"GET /%2e%2E/b HTTP/1.1\r\n" HOST "\r\n",                                                       400     },
+    {"GET /./b HTTP/1.1\r\n" HOST "\r\n",                                                            400     },
+    {"GET //b HTTP/1.1\r\n" HOST "\r\n",                                                             400     },
+    {"GET /a%2f/b HTTP/1.1\r\n" HOST "\r\n",                                                         400     },
+    {"GET /a/...b/.c HTTP/1.1\r\n" HOST "\r\n",                                                      0       },
+    {"GET /?a=%zz HTTP/1.1\r\n" HOST "\r\n",                                                         400     },
+    {"GET /?a=%00 HTTP/1.1\r\n" HOST "\r\n",                                                         400     },
+    {"GET / HTTP/1.1\r\n" HOST "Nonsense\r\n\r\n",                                                   400     },
+    {"GET / HTTP/1.1\r\n" HOST "A : b\r\n\r\n",                                                      400     },
+    {"GET / HTTP/1.1\r\n" HOST " folded\r\n\r\n",                                                    400     },
+    {"GET / HTTP/1.1\r\n" HOST ": b\r\n\r\n",                                                        400     },
+    {"GET / HTTP/1.1\r\n" HOST "A: \x01\r\n\r\n",                                                    400     },
+    {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n",                                0       },
+    {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: Chunked \r\n\r\n",                               0       },
+    {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding:\tchunked\r\n\r\n",                               0       },
+    {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding : chunked\r\n\r\n",                               400     },
+    {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: \x0b"
+     "chunked\r\n\r\n",                                                                         400     },
+    {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding:\r\n chunked\r\n\r\n",                            400     },
+    {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: xchunked\r\n\r\n",                               501     },
+    {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: gzip, chunked\r\n\r\n",                          501     },
+    {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked, chunked\r\n\r\n",                       501     },
+    {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked, identity\r\n\r\n",                      501     },
+    {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: identity\r\n\r\n",                               501     },
+    {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding:\r\n\r\n",                                        501     },
+    {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n",           400     },
+    {"POST / HTTP/1.1\r\n" HOST "Content-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n",           400     },
+    {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n",
+     400                                                                                                     },
+    {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n\r\n",
+     400                                                                                                     },
+    {"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n",                                        400     },
+    {"GET / HTTP/1.1\r\n" HOST "Connection: Upgrade\r\nUpgrade: websocket\r\n"
+     "Content-Length: 1\r\n\r\n",                                                               400     },
+    {"GET / HTTP/1.1\r\n" HOST "Connection: Upgrade\r\nUpgrade: websocket\r\n"
+     "Transfer-Encoding: chunked\r\n\r\n",                                                      400     },
+    {"POST / HTTP/1.1\r\n" HOST "Content-Length: 1\x0c\r\n\r\n",                                     400     },
+    {"POST / HTTP/1.1\r\n" HOST "Content-Length: -1\r\n\r\n",                                        400     },
+    {"POST / HTTP/1.1\r\n" HOST "Content-Length: +1\r\n\r\n",                                        400     },
+    {"POST / HTTP/1.1\r\n" HOST "Content-Length: 1, 1\r\n\r\n",                                      400     },
+    {"POST / HTTP/1.1\r\n" HOST "Content-Length: 0x1\r\n\r\n",                                       400     },
+    {"POST / HTTP/1.1\r\n" HOST "Content-Length:\r\n\r\n",                                           400     },
+    {"POST / HTTP/1.1\r\n" HOST "Content-Length: 99999999999999999999\r\n\r\n",                      400     },
+    {"POST / HTTP/1.1\r\n" HOST "Content-Length: 1\r\nContent-Length: 1\r\n\r\n",                    400     },
+    {"\r\n\r\n",                                                                                     400     },
+};
+
 static void test_verdicts(void **state)
 {
-    static const struct {
-        const char *text;
-        int want;
-    } cases[] = {
-        {"GET / HTTP/1.1\r\n" HOST "\r\n",                                                     0       },
-        {"GET / HTTP/1.0\r\n\r\n",                                                             0       },
-        {"GET http://a/b HTTP/1.1\r\n" HOST "\r\n",                                            0       },
-        {"DELETE /x HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabc",                         0       },
-        {"GET / HTTP/1.1\r\n" HOST,                                                            -EAGAIN },
-        {"GET / HTTP/1.1\n" HOST "\r\n",                                                       -EBADMSG},
-        {"GET / HTTP/1.1\r\n" HOST "\n",                                                       -EBADMSG},
-        {"GET / HTTP/1.1\r\nHost: a\rb\r\n\r\n",                                               400     },
-        {"GET / HTTP/1.1\r\n\r\n",                                                             400     },
-        {"GET / HTTP/1.1\r\n" HOST HOST "\r\n",                                                400     },
-        {"GET / HTTP/2.0\r\n" HOST "\r\n",                                                     400     },
-        {"GET /\r\n" HOST "\r\n",                                                              400     },
-        {"GET  / HTTP/1.1\r\n" HOST "\r\n",                                                    400     },
-        {"GET /a b HTTP/1.1\r\n" HOST "\r\n",                                                  400     },
-        {"G(T / HTTP/1.1\r\n" HOST "\r\n",                                                     400     },
-        {" / HTTP/1.1\r\n" HOST "\r\n",                                                        400     },
-        {"get / HTTP/1.1\r\n" HOST "\r\n",                                                     501     },
-        {"BREW / HTTP/1.1\r\n" HOST "\r\n",                                                    501     },
-        {"TRACE / HTTP/1.1\r\n" HOST "\r\n",                                                   405     },
-        {"CONNECT a:1 HTTP/1.1\r\n" HOST "\r\n",                                               405     },
-        {"OPTIONS * HTTP/1.1\r\n" HOST "\r\n",                                                 400     },
-        {"GET a HTTP/1.1\r\n" HOST "\r\n",                                                     400     },
-        {"GET http://a HTTP/1.1\r\n" HOST "\r\n",                                              400     },
-        {"GET /#x HTTP/1.1\r\n" HOST "\r\n",                                                   400     },
-        {"GET /\xc3\xa9 HTTP/1.1\r\n" HOST "\r\n",                                             400     },
-        {"GET /%zz HTTP/1.1\r\n" HOST "\r\n",                                                  400     },
-        {"GET /%00 HTTP/1.1\r\n" HOST "\r\n",                                                  400     },
-        {"GET /%0a HTTP/1.1\r\n" HOST "\r\n",                                                  400     },
-        {"GET /a/../b HTTP/1.1\r\n" HOST "\r\n",                                               400     },
-        {"GET /a/.. HTTP/1.1\r\n" HOST "\r\n",                                                 400     },
-        {"GET /%2e%2E/b HTTP/1.1\r\n" HOST "\r\n",                                             400     },
-        {"GET /./b HTTP/1.1\r\n" HOST "\r\n",                                                  400     },
-        {"GET //b HTTP/1.1\r\n" HOST "\r\n",                                                   400     },
-        {"GET /a%2f/b HTTP/1.1\r\n" HOST "\r\n",                                               400     },
-        {"GET /a/...b/.c HTTP/1.1\r\n" HOST "\r\n",                                            0       },
-        {"GET /?a=%zz HTTP/1.1\r\n" HOST "\r\n",                                               400     },
-        {"GET /?a=%00 HTTP/1.1\r\n" HOST "\r\n",                                               400     },
-        {"GET / HTTP/1.1\r\n" HOST "Nonsense\r\n\r\n",                                         400     },
-        {"GET / HTTP/1.1\r\n" HOST "A : b\r\n\r\n",                                            400     },
-        {"GET / HTTP/1.1\r\n" HOST " folded\r\n\r\n",                                          400     },
-        {"GET / HTTP/1.1\r\n" HOST ": b\r\n\r\n",                                              400     },
-        {"GET / HTTP/1.1\r\n" HOST "A: \x01\r\n\r\n",                                          400     },
-        {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n",                      0       },
-        {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: Chunked \r\n\r\n",                     0       },
-        {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding:\tchunked\r\n\r\n",                     0       },
-        {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding : chunked\r\n\r\n",                     400     },
-        {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: \x0b"
-         "chunked\r\n\r\n",                                                           400     },
-        {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding:\r\n chunked\r\n\r\n",                  400     },
-        {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: xchunked\r\n\r\n",                     501     },
-        {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: gzip, chunked\r\n\r\n",                501     },
-        {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked, chunked\r\n\r\n",             501     },
-        {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked, identity\r\n\r\n",            501     },
-        {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: identity\r\n\r\n",                     501     },
-        {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding:\r\n\r\n",                              501     },
-        {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n", 400     },
-        {"POST / HTTP/1.1\r\n" HOST "Content-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n", 400     },
-        {"POST / HTTP/1.1\r\n" HOST
-         "Transfer-Encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n",          400     },
-        {"POST / HTTP/1.1\r\n" HOST
-         "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n\r\n",         400     },
-        {"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n",                              400     },
-        {"GET / HTTP/1.1\r\n" HOST "Connection: Upgrade\r\nUpgrade: websocket\r\n"
-         "Content-Length: 1\r\n\r\n",                                                 400     },
-        {"GET / HTTP/1.1\r\n" HOST "Connection: Upgrade\r\nUpgrade: websocket\r\n"
-         "Transfer-Encoding: chunked\r\n\r\n",                                        400     },
-        {"POST / HTTP/1.1\r\n" HOST "Content-Length: 1\x0c\r\n\r\n",                           400     },
-        {"POST / HTTP/1.1\r\n" HOST "Content-Length: -1\r\n\r\n",                              400     },
-        {"POST / HTTP/1.1\r\n" HOST "Content-Length: +1\r\n\r\n",                              400     },
-        {"POST / HTTP/1.1\r\n" HOST "Content-Length: 1, 1\r\n\r\n",                            400     },
-        {"POST / HTTP/1.1\r\n" HOST "Content-Length: 0x1\r\n\r\n",                             400     },
-        {"POST / HTTP/1.1\r\n" HOST "Content-Length:\r\n\r\n",                                 400     },
-        {"POST / HTTP/1.1\r\n" HOST "Content-Length: 99999999999999999999\r\n\r\n",            400     },
-        {"POST / HTTP/1.1\r\n" HOST "Content-Length: 1\r\nContent-Length: 1\r\n\r\n",          400     },
-        {"\r\n\r\n",                                                                           400     },
-    };
-
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+    for (size_t i = 0; i < ARRAY_LEN(verdict_cases); i++) {
         for (size_t piece = 1; piece < 4096; piece += 4094) {
             struct http_head h = {0};
-            int got = parse(&h, cases[i].text, piece);
+            int got = parse(&h, verdict_cases[i].text, piece);
 
-            if (got != cases[i].want)
-                fail_msg("%s gave %d, not %d", cases[i].text, got, cases[i].want);
+            if (got != verdict_cases[i].want)
+                fail_msg("%s gave %d, not %d", verdict_cases[i].text, got, verdict_cases[i].want);
             http_head_done(&h);
         }
     }

@@ -19,7 +19,7 @@ static char *read_escapes(const char *text)
 {
     char *out = xstrdup(text), *to = out;
 
-    assert(out);
+    assert(text && out);
     for (const char *p = text; *p; p++) {
         if (p[0] == '\\' && (p[1] == 't' || p[1] == 'n')) {
             *to++ = *++p == 't' ? '\t' : '\n';
