@@ -120,10 +120,46 @@ static void test_refusals(void **state)
     assert_int_equal(certificate_read(f[0].key, &info, &err), -EINVAL);
     assert_int_equal(certificate_read("/nonexistent", &info, &err), -EINVAL);
     assert_int_equal(tls_server_context_new(&ctx, f[0].cert, f[1].key, &err), -EINVAL);
-    assert_non_null(strstr(err.msg, "mismatch"));
+    assert_non_null(strstr(err.msg, "it is not the key of the certificate"));
     assert_int_equal(tls_server_context_new(&ctx, "/nonexistent", f[1].key, &err), -EINVAL);
     for (size_t i = 0; i < 2; i++)
         files_done(&f[i]);
+}
+
+static void test_unusable_files_are_explained(void **state)
+{
+    static const struct {
+        const char *cert, *key; /* NULL: the good one */
+        const char *text;
+    } cases[] = {
+        {"",                                 NULL,                                         "cert.pem: the file is empty"            },
+        {"0\x82",                            NULL,                                         "cert.pem: it is not PEM but DER"        },
+        {"hello",                            NULL,                                         "cert.pem: the file holds no certificate"},
+        {"-----BEGIN CERTIFICATE-----\nx\n", NULL,                                         "the certificate in the file is damaged" },
+        {NULL,                               "0\x82",                                      "key.pem: it is not PEM but DER"         },
+        {NULL,                               "hello",                                      "key.pem: the file holds no private key" },
+        {NULL,                               "-----BEGIN OPENSSH PRIVATE KEY-----\n",      "key.pem: it is a key of OpenSSH"        },
+        {NULL,                               "-----BEGIN ENCRYPTED PRIVATE KEY-----\nx\n",
+         "key.pem: the key is encrypted with a passphrase"                                                                          },
+        {NULL,                               "-----BEGIN PRIVATE KEY-----\nx\n",           "the key in the file is damaged"         },
+    };
+    struct error err = ERROR_INIT;
+    struct ssl_ctx_st *ctx = NULL;
+    struct files f;
+
+    (void)state;
+    make(&f, &(struct certificate_spec){names, 1, NULL, 1});
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const char *cert = cases[i].cert ? cases[i].cert : buf_str(&f.cert_pem);
+        const char *key = cases[i].key ? cases[i].key : buf_str(&f.key_pem);
+
+        assert_int_equal(file_write_atomic(f.cert, cert, strlen(cert), 0644, NULL), 0);
+        assert_int_equal(file_write_atomic(f.key, key, strlen(key), 0600, NULL), 0);
+        assert_int_equal(tls_server_context_new(&ctx, f.cert, f.key, &err), -EINVAL);
+        if (!strstr(err.msg, cases[i].text))
+            fail_msg("case %zu: %s", i, err.msg);
+    }
+    files_done(&f);
 }
 
 static void test_pins(void **state)
@@ -160,9 +196,8 @@ static void test_pins(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_fingerprint_is_of_the_key),
-        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_fingerprint_is_of_the_key),
+        cmocka_unit_test(test_refusals),   cmocka_unit_test(test_unusable_files_are_explained),
         cmocka_unit_test(test_pins),
     };
 

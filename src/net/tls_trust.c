@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "net/certificate.h"
 #include "net/tls.h"
+#include "net/tls_identity.h"
 
 #include <errno.h>
 #include <openssl/crypto.h>
@@ -122,33 +123,15 @@ static int on_certificate(X509_STORE_CTX *store, void *arg)
     return verdict;
 }
 
-static int load_identity(SSL_CTX *ctx, const struct tls_trust_options *o, struct error *err)
-{
-    char text[128];
-
-    if (!o->cert_file)
-        return 0;
-    if (SSL_CTX_use_certificate_chain_file(ctx, o->cert_file) != 1) {
-        return error_set(err, -EINVAL, "certificate %s: %s", o->cert_file,
-                         tls_error_text(text, sizeof(text)));
-    }
-    if (SSL_CTX_use_PrivateKey_file(ctx, o->key_file, SSL_FILETYPE_PEM) != 1 ||
-        SSL_CTX_check_private_key(ctx) != 1) {
-        return error_set(err, -EINVAL, "key %s: %s", o->key_file,
-                         tls_error_text(text, sizeof(text)));
-    }
-    return 0;
-}
-
 static int load_roots(SSL_CTX *ctx, const char *ca_file, struct error *err)
 {
-    char text[128];
+    char text[160];
 
     if (!ca_file) {
         load_system_roots(ctx);
     } else if (SSL_CTX_load_verify_file(ctx, ca_file) != 1) {
         return error_set(err, -EINVAL, "CA file %s: %s", ca_file,
-                         tls_error_text(text, sizeof(text)));
+                         tls_identity_explain(ca_file, TLS_FILE_CERTIFICATE, text, sizeof(text)));
     }
     return 0;
 }
@@ -170,8 +153,8 @@ int tls_trust_new(struct tls_trust **ret, const struct tls_trust_options *o, str
     SSL_CTX_set_verify(t->ctx, SSL_VERIFY_PEER, NULL);
     SSL_CTX_set_cert_verify_callback(t->ctx, on_certificate, t);
     r = t->n_pins ? 0 : load_roots(t->ctx, o->ca_file, err);
-    if (r == 0)
-        r = load_identity(t->ctx, o, err);
+    if (r == 0 && o->cert_file)
+        r = tls_identity_load(t->ctx, o->cert_file, o->key_file, err);
     if (r == 0)
         *ret = TAKE_PTR(t);
     return r;
