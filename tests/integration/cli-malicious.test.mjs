@@ -290,7 +290,7 @@ test('history of a host by the beginning of its id, which `dockmon hosts` shows'
     const got = s.asked.find((a) => a.includes('/stats/'));
     assert.ok(path ? got?.startsWith(`GET ${path}/history?`) : !got, `${word}: ${got}`);
     assert.equal(r.code, path ? 0 : 1);
-    if (word === 'nobody') assert.match(r.stderr, /No such container or host: nobody/);
+    if (word === 'nobody') assert.match(r.stderr, /nobody: not found, but host offline is offline/);
     if (word === '0123') assert.match(r.stderr, /0123 is ambiguous: 2 hosts match/);
   }
 });

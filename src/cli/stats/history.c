@@ -78,23 +78,28 @@ static int find_subject(struct client *c, const char *word, char **ret, struct e
     json_auto_t *hosts = NULL, *list = NULL;
     const json_t *container;
     json_t *host = NULL;
-    int r = client_get(c, xstrdup("/api/hosts"), &hosts, err);
+    struct error host_err = ERROR_INIT;
+    int r = client_get(c, xstrdup("/api/hosts"), &hosts, err), r_container = 0;
 
     if (r == 0 && !has_host(hosts, word)) {
         r = containers_fetch(c, &list, err);
         if (r == 0)
-            r = containers_find(c, list, word, &container, err);
+            r_container = r = containers_find(c, list, word, &container, err);
         if (r == 0)
             *ret = container_path(container, "/stats/history");
-        if (r != -ENOENT)
+        if (r != -ENOENT && r != -ENOTCONN)
             return r;
         r = 0; /* it may be the beginning of a host's id */
     }
     if (r == 0)
-        r = hosts_find(hosts, word, &host, err);
+        r = hosts_find(hosts, word, &host, &host_err);
     if (r == 0)
         *ret = host_path(host, "stats/history");
-    return r == -ENOENT ? error_set(err, r, MSG_NOT_FOUND, "container or host", word) : r;
+    if (r == -ENOENT && r_container == -ENOTCONN)
+        return r_container; /* err names the host that is offline */
+    if (r == -ENOENT)
+        return error_set(err, r, MSG_NOT_FOUND, "container or host", word);
+    return r < 0 && host_err.msg[0] ? error_set(err, r, "%s", host_err.msg) : r;
 }
 
 static int make_query(const struct history_options *o, struct buf *query, struct error *err)

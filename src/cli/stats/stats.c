@@ -157,10 +157,9 @@ static void show_screen(const struct stats *s, const struct stats_row *rows, siz
         s->is_reversed ? ", reversed" : "", s->trouble ? "; NOT CONNECTED: " : "",
         s->trouble ? s->trouble : "");
     cut = text_cut(head, (size_t)columns);
-    if (buf_printf(&text, "%s\n\n", cut) == 0) {
-        stats_print(s->view, s->by, rows, n < (size_t)lines ? n : (size_t)lines, (size_t)columns,
-                    &text);
-    }
+    n = n < (size_t)lines ? n : (size_t)lines;
+    if (buf_printf(&text, "%s\n\n", cut) == 0)
+        stats_print(s->view, s->by, rows, n, (size_t)columns, &text);
     draw(&text, lines);
     buf_done(&text);
 }
