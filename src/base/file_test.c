@@ -12,11 +12,32 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <stdbool.h>
 #include <sys/stat.h>
 
 static char dir[] = "/tmp/file_test.XXXXXX";
 static char path[64];
 static char tmp_path[64];
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+
+static bool is_directory_synced; /* after `path` got its name */
+static bool is_file_synced;      /* before it */
+
+/* Replaces fsync() of the code under test. */
+int __wrap_fsync(int fd)
+{
+    struct stat st;
+    bool is_there = access(path, F_OK) == 0;
+
+    if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+        is_directory_synced = is_there;
+    } else {
+        is_file_synced = !is_there;
+    }
+    return __real_fsync(fd);
+}
 
 static void write_text(const char *text, mode_t mode)
 {
@@ -43,6 +64,16 @@ static void test_write_and_read(void **state)
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0600);
     assert_int_equal(access(tmp_path, F_OK), -1);
+}
+
+static void test_file_and_name_are_synced(void **state)
+{
+    (void)state;
+    (void)unlink(path);
+    is_directory_synced = is_file_synced = false;
+    write_text("a", 0600);
+    assert_true(is_file_synced);
+    assert_true(is_directory_synced);
 }
 
 static void test_mode_is_exact(void **state)
@@ -236,6 +267,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_write_and_read),
+        cmocka_unit_test(test_file_and_name_are_synced),
         cmocka_unit_test(test_mode_is_exact),
         cmocka_unit_test(test_overwrite_shortens),
         cmocka_unit_test(test_stale_temporary_is_no_obstacle),

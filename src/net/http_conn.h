@@ -32,7 +32,7 @@ struct http_site {
     struct loop *loop;
     const struct http_handler *handler;
     void *owner;
-    uint64_t head_timeout_ms, stall_timeout_ms;
+    uint64_t head_timeout_ms, stall_timeout_ms, stream_stall_ms;
     size_t least_rate;
     struct ssl_ctx_st *tls; /* NULL: plain */
     struct strangers strangers;

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define STALL_MS   (UINT64_C(5) * 60 * 1000) /* of a client that reads nothing */
 #define LAST_CHUNK "0\r\n\r\n"
 #define QUEUE_ROOM (HTTP_RESPONSE_HEAD_MAX + sizeof(LAST_CHUNK)) /* beyond the handler's maximum */
 
@@ -31,7 +30,7 @@ void http_conn_continue_stream(struct http_conn *c)
     if (c->out_at < c->out.size) {
         sock_want_write(c->sock);
         if (n > 0)
-            http_conn_start_timer(c, STALL_MS);
+            http_conn_start_timer(c, c->site->stream_stall_ms);
         return;
     }
     buf_done(&c->out);
@@ -52,7 +51,7 @@ bool http_conn_stream_start(struct http_conn *c, const struct http_stream *strea
     buf_init(&c->out, stream->max_queue + QUEUE_ROOM);
     http_response_format_stream(&c->out, &head, c->is_chunked, c->is_last);
     http_conn_set_state(c, HTTP_CONN_STREAMING);
-    http_conn_start_timer(c, STALL_MS);
+    http_conn_start_timer(c, c->site->stream_stall_ms);
     sock_want_write(c->sock);
     return true;
 }
@@ -85,7 +84,7 @@ int http_conn_stream_write(struct http_conn *c, const void *data, size_t size)
         return r;
     }
     if (before == 0)
-        http_conn_start_timer(c, STALL_MS);
+        http_conn_start_timer(c, c->site->stream_stall_ms);
     sock_want_write(c->sock);
     return 0;
 }

@@ -19,6 +19,7 @@
 #define ACCEPT_BACKOFF_MS 100 /* when descriptors have run out */
 #define HEAD_TIMEOUT_MS   10000
 #define STALL_TIMEOUT_MS  30000
+#define STREAM_STALL_MS   (UINT64_C(5) * 60 * 1000)
 #define LEAST_RATE        16
 #define CROWD_REPORT_MS   60000
 
@@ -196,6 +197,7 @@ int http_server_open(struct http_server **ret,
     s->site.owner = o->owner;
     s->site.head_timeout_ms = o->head_timeout_ms ? o->head_timeout_ms : HEAD_TIMEOUT_MS;
     s->site.stall_timeout_ms = o->stall_timeout_ms ? o->stall_timeout_ms : STALL_TIMEOUT_MS;
+    s->site.stream_stall_ms = o->stream_stall_ms ? o->stream_stall_ms : STREAM_STALL_MS;
     s->site.least_rate = o->least_rate ? o->least_rate : LEAST_RATE;
     s->max_connections = o->max_connections;
     s->on_crowd = o->on_crowd;

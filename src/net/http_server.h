@@ -45,7 +45,9 @@ struct http_server_options {
      */
     uint64_t head_timeout_ms;
     uint64_t stall_timeout_ms; /* in which a client must take some of its response; 0: 30 s */
-    size_t least_rate;         /* minimum average rate of a client in bytes per ms; 0: 16 */
+    /* In which the reader of a stream must take some of what waits for it; 0: 5 min. */
+    uint64_t stream_stall_ms;
+    size_t least_rate; /* minimum average rate of a client in bytes per ms; 0: 16 */
     const struct http_handler *handler;
     /* Optional; at most once a minute. */
     void (*on_crowd)(void *owner, const struct http_crowd *crowd);

@@ -13,6 +13,7 @@
 #define PIECE_SIZE  ((size_t)64 * 1024)
 #define MAX_QUEUE   ((size_t)100 * 1024)
 #define PATIENCE_MS 20000
+#define STALL_MS    300
 #define GET(path)   "GET " path " HTTP/1.1\r\nHost: a\r\n\r\n"
 
 struct fixture {
@@ -111,23 +112,35 @@ static void format_error(int status, const char *detail, struct buf *body)
     assert_int_equal(buf_printf(body, "%d %s", status, detail), 0);
 }
 
-static int set_up(void **state)
+static int open_server(void **state, uint64_t stream_stall_ms)
 {
     static const struct http_handler handler = {.on_request = on_request,
                                                 .format_error = format_error};
     struct fixture *f = xcalloc(1, sizeof(*f));
 
     assert_int_equal(loop_new(&f->loop, &(struct loop_options){0}, NULL), 0);
-    assert_int_equal(http_server_open(&f->server, f->loop,
-                                      &(struct http_server_options){.host = "127.0.0.1",
-                                                                    .max_connections = 10,
-                                                                    .handler = &handler,
-                                                                    .owner = f},
-                                      NULL),
-                     0);
+    assert_int_equal(
+        http_server_open(&f->server, f->loop,
+                         &(struct http_server_options){.host = "127.0.0.1",
+                                                       .max_connections = 10,
+                                                       .stream_stall_ms = stream_stall_ms,
+                                                       .handler = &handler,
+                                                       .owner = f},
+                         NULL),
+        0);
     loop_timer_start(f->loop, &f->patience, PATIENCE_MS, on_patience);
     *state = f;
     return 0;
+}
+
+static int set_up(void **state)
+{
+    return open_server(state, 0);
+}
+
+static int set_up_impatient(void **state)
+{
+    return open_server(state, STALL_MS);
 }
 
 static int tear_down(void **state)
@@ -227,12 +240,53 @@ static void test_gone_while_waiting(void **state)
     assert_false(f->is_late);
 }
 
+static void wait_ms(struct fixture *f, uint64_t ms)
+{
+    loop_timer_start(f->loop, &f->timer, ms, on_tick);
+    loop_run(f->loop);
+}
+
+/* Sends the request and reads nothing. */
+static int ask_silently(struct fixture *f, const char *request)
+{
+    int fd = script_connect(http_server_port(f->server));
+
+    assert_true(fd >= 0);
+    assert_int_equal(send(fd, request, strlen(request), MSG_NOSIGNAL), strlen(request));
+    return fd;
+}
+
+/* The reader of a full queue is dropped; the reader of an empty one may be silent for ever. */
+static void test_reader_that_takes_nothing_is_dropped(void **state)
+{
+    struct fixture *f = *state;
+    int fd = ask_silently(f, GET("/quiet"));
+
+    wait_ms(f, UINT64_C(3) * STALL_MS);
+    assert_int_equal(f->n_gone, 0);
+    close(fd);
+    loop_run(f->loop);
+    assert_int_equal(f->n_gone, 1);
+
+    fd = ask_silently(f, GET("/pump"));
+    loop_run(f->loop);
+    assert_int_equal(f->n_gone, 2);
+    assert_true(f->n_refused > 0 && f->n_pieces < PIECES);
+    assert_false(f->is_late);
+    close(fd);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_chunks), TEST(test_without_chunks),     TEST(test_back_pressure),
-        TEST(test_gone),   TEST(test_gone_while_waiting),
+        TEST(test_chunks),
+        TEST(test_without_chunks),
+        TEST(test_back_pressure),
+        TEST(test_gone),
+        TEST(test_gone_while_waiting),
+        cmocka_unit_test_setup_teardown(test_reader_that_takes_nothing_is_dropped, set_up_impatient,
+                                        tear_down),
     };
 #undef TEST
 

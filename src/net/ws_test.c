@@ -178,6 +178,28 @@ static void test_pause(void **state)
     run_until(&f->client, "t:four;");
 }
 
+/* A paused end that closes reads on: the close frame of its peer ends the connection in order. */
+static void test_close_while_paused(void **state)
+{
+    struct fixture *f = *state;
+
+    for (int i = 0; i < 2; i++) {
+        struct end *paused = i == 0 ? &f->client : &f->accepted;
+        struct end *other = i == 0 ? &f->accepted : &f->client;
+
+        connect_ends(f);
+        ws_pause(paused->ws, true);
+        assert_int_equal(send_text(other, "unread"), 0);
+        ws_close(paused->ws, 4001, "bye");
+        run_until(paused, "close:");
+        run_until(other, "close:");
+        assert_non_null(strstr(paused->log.data, "close:4001:bye:0;"));
+        assert_non_null(strstr(other->log.data, "close:4001:bye:0;"));
+        buf_clear(&paused->log);
+        buf_clear(&other->log);
+    }
+}
+
 static void test_ping(void **state)
 {
     struct fixture *f = *state;
@@ -336,10 +358,13 @@ static void test_dead_clients(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_messages),        CASE(test_large),           CASE(test_queue_limit),
-        CASE(test_close_by_client), CASE(test_close_by_server), CASE(test_too_big),
-        CASE(test_widened_limits),  CASE(test_pause),           CASE(test_ping),
-        CASE(test_receipts),        CASE(test_scripts),         CASE(test_dead_clients),
+        CASE(test_messages),           CASE(test_large),
+        CASE(test_queue_limit),        CASE(test_close_by_client),
+        CASE(test_close_by_server),    CASE(test_too_big),
+        CASE(test_widened_limits),     CASE(test_pause),
+        CASE(test_close_while_paused), CASE(test_ping),
+        CASE(test_receipts),           CASE(test_scripts),
+        CASE(test_dead_clients),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

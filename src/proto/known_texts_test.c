@@ -85,6 +85,11 @@ static void test_words_of_the_engine(void **state)
          CODE_BUILT_IN_NETWORK                                                                                                   },
  /* A status that contradicts the text has precedence. */
         {-EREMOTEIO, 500, "Container x is not paused",                                                 CODE_CONTAINER_NOT_PAUSED },
+        {-EREMOTEIO, 500, "Container x is not running",                                                CODE_CONTAINER_NOT_RUNNING},
+        {-EREMOTEIO, 500, "Container x is already paused",                                             CODE_CONTAINER_PAUSED     },
+        {-EREMOTEIO, 500, "Container x is paused",                                                     CODE_CONTAINER_PAUSED     },
+        {-EREMOTEIO, 500, "volume web is being used",                                                  CODE_ENGINE_ERROR         },
+        {-EREMOTEIO, 500, "volume is being used by a container",                                       CODE_IN_USE               },
         {-EREMOTEIO, 500, "port 80 is already in use",                                                 CODE_ENGINE_ERROR         },
         {-EREMOTEIO, 500, "creating container storage: that name is already in use",
          CODE_NAME_IN_USE                                                                                                        },

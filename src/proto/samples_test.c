@@ -210,6 +210,34 @@ static void test_messages_above_the_limits_are_refused(void **state)
     buf_done(&list);
 }
 
+/* A key of each map that the decoder knows, once more at the end of its map. JSON has no words for
+ * it. */
+static void test_duplicate_keys_are_refused(void **state)
+{
+    static const char head[] = "\xa4type\xa7samples\xa5"
+                               "epoch\x01\xa3seq\x01\xa2"
+                               "at\x01";
+    static const struct {
+        const char *start, *rest, *why;
+    } cases[] = {
+        {"\x85", "\xa3seq\x02",                              "message"},
+        {"\x86", "\xa4late\x01\xa4late\x01",                 "message"},
+        {"\x85", "\xa4host\x82\xa6values\x90\xa6values\x90", "host"   },
+        {"\x85",
+         "\xa6source\x82\xa3why\xa1"
+         "a\xa3why\xa1"
+         "b",                                                "source" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        _cleanup_free_ char *text = xasprintf("%s%s%s", cases[i].start, head, cases[i].rest);
+        _cleanup_free_ char *why = xasprintf("samples: %s: a key stands there twice", cases[i].why);
+
+        assert_refused(text, strlen(text), why);
+    }
+}
+
 /* Counts that the message cannot contain are refused before memory is allocated. */
 static void test_counts_above_the_message_size_are_refused(void **state)
 {
@@ -359,6 +387,7 @@ int main(void)
         cmocka_unit_test(test_buffer_is_unchanged_if_the_message_does_not_fit),
         cmocka_unit_test(test_long_texts_are_cut_between_characters),
         cmocka_unit_test(test_messages_above_the_limits_are_refused),
+        cmocka_unit_test(test_duplicate_keys_are_refused),
         cmocka_unit_test(test_counts_above_the_message_size_are_refused),
         cmocka_unit_test(test_deep_nesting_is_skipped_without_recursion),
         cmocka_unit_test(test_reader_supports_every_head),

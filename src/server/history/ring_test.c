@@ -224,6 +224,33 @@ static void test_rings_of_a_pool_share_a_maximum(void **state)
     assert_int_equal(pool.bytes, 0);
 }
 
+/* The cut is a time: after the clock was set back, it must not cut every later row. */
+static void test_cut_is_forgotten_when_the_clock_is_set_back(void **state)
+{
+    struct ring_pool pool = {.max_bytes = 4 * sizeof(struct ring_block)};
+    struct ring ring = {0};
+    int64_t first = 0, at = START;
+
+    (void)state;
+    for (int i = 0; i < 900; i++, at += 1000) {
+        struct ring_row row = row_at(at, i * 1000 % 7901);
+
+        assert_true(ring_add(&ring, &pool, &row));
+    }
+    assert_true(pool.cut_ms > START);
+    pool.max_bytes = 0;
+    at = START - 2 * RING_SPAN_MS;
+    for (int i = 0; i < 600; i++, at += 1000) {
+        struct ring_row row = row_at(at, i * 1000 % 7901);
+
+        assert_true(ring_add(&ring, &pool, &row));
+    }
+    assert_true(ring.n_blocks > 1);
+    assert_int_equal(count(&ring, INT64_MIN, &first), 600);
+    assert_int_equal(first, START - 2 * RING_SPAN_MS);
+    ring_done(&ring, &pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -234,6 +261,7 @@ int main(void)
         cmocka_unit_test(test_ring_is_bounded),
         cmocka_unit_test(test_typical_container_takes_6_kb),
         cmocka_unit_test(test_rings_of_a_pool_share_a_maximum),
+        cmocka_unit_test(test_cut_is_forgotten_when_the_clock_is_set_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
