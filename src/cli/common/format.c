@@ -17,9 +17,10 @@
 /* Shells leave \t and \n in a template as they are, so docker reads them there. To be freed. */
 static char *read_escapes(const char *text)
 {
-    char *out = xstrdup(text), *to = out;
+    char *out, *to;
 
-    assert(text && out);
+    assert(text);
+    out = to = xstrdup(text);
     for (const char *p = text; *p; p++) {
         if (p[0] == '\\' && (p[1] == 't' || p[1] == 'n')) {
             *to++ = *++p == 't' ? '\t' : '\n';
