@@ -26,9 +26,10 @@ static int check_owner(struct db *s, struct error *err)
     int64_t id = 0, n_tables = 0;
     int r;
 
-    r = query_number(s, sql[STMT_APPLICATION_ID], &id, err);
+    /* In this order: another process may create the tables, and the id with them, in between. */
+    r = query_number(s, sql[STMT_COUNT_TABLES], &n_tables, err);
     if (r == 0)
-        r = query_number(s, sql[STMT_COUNT_TABLES], &n_tables, err);
+        r = query_number(s, sql[STMT_APPLICATION_ID], &id, err);
     if (r < 0)
         return r;
     if (id != APPLICATION_ID && (id != 0 || n_tables > 0)) {
