@@ -42,10 +42,11 @@ test('an engine that hangs: every command is answered in time, others are not de
   const first = await hanging[0];
   assert.ok(Date.now() - begin < 30000, `the first is answered before the server gives up: ${Date.now() - begin} ms`);
   assert.equal(first.success, false);
-  assert.match(first.error, /did not finish within \d+ s/);
+  // The limits of the engine's answer and of the command pass at the same time.
+  assert.match(first.error, /did not finish within \d+ s|did not answer in time/);
   for (const reply of await Promise.all(hanging)) {
     assert.equal(reply.success, false);
-    assert.match(reply.error, /did not (finish|start) within \d+ s/);
+    assert.match(reply.error, /did not (finish|start) within \d+ s|did not answer in time/);
   }
   assert.ok(Date.now() - begin < 30000, `all are, those that waited behind it, too: ${Date.now() - begin} ms`);
   isSessionTheSame();

@@ -1,5 +1,6 @@
 #include "server/sqlite/db.h"
 #include "base/alloc.h"
+#include "base/time.h"
 #include "server/sqlite/data_dir.h"
 #include "server/sqlite/db_internal.h"
 #include "server/sqlite/query.h"
@@ -13,6 +14,7 @@
 
 #define BUSY_TIMEOUT_MS  5000
 #define PROBE_TIMEOUT_MS 100
+#define SETUP_RETRY_MS   5
 
 static const char connection_setup[] = "PRAGMA journal_mode = WAL;"
                                        "PRAGMA synchronous = NORMAL;"
@@ -97,6 +99,22 @@ int db_open_file(struct db **ret, const char *path, int flags, struct error *err
     return 0;
 }
 
+/*
+ * SQLite does not wait for its busy timeout when a database changes to WAL while another connection
+ * opens or closes it, as a daemon and an offline command may on the first start.
+ */
+static int set_up_connection(struct db *d, struct error *err)
+{
+    uint64_t deadline_ms = time_monotonic_ms() + BUSY_TIMEOUT_MS;
+    int r = sqlite3_exec(d->handle, connection_setup, NULL, NULL, NULL);
+
+    while ((r & 0xff) == SQLITE_BUSY && time_monotonic_ms() < deadline_ms) {
+        (void)sqlite3_sleep(SETUP_RETRY_MS); /* returns the time slept */
+        r = sqlite3_exec(d->handle, connection_setup, NULL, NULL, NULL);
+    }
+    return r == SQLITE_OK ? 0 : db_error(d, sqlite3_extended_errcode(d->handle), err);
+}
+
 int db_open(
     struct db **ret, const char *dir, const char *path, const char *schema, struct error *err)
 {
@@ -108,7 +126,7 @@ int db_open(
     if (r == 0 && schema)
         r = db_exec(d, schema, err);
     if (r == 0)
-        r = db_exec(d, connection_setup, err);
+        r = set_up_connection(d, err);
     if (r < 0)
         return r;
     *ret = TAKE_PTR(d);
