@@ -122,7 +122,7 @@ test('missing, foreign and unsuitable certificates are reported by the agent', a
   const mixed = await certPath('mixed', { 'ca.pem': 'ca.pem', 'cert.pem': 'client.pem', 'key.pem': 'foreign-key.pem' });
   const mismatch = await check({ DOCKER_CERT_PATH: mixed });
   assert.equal(mismatch.code, 1);
-  assert.match(mismatch.stdout, /key .*mismatch/);
+  assert.match(mismatch.stdout, /key .*: it is not the key of the certificate/);
   const empty = join(dir, 'empty');
   await mkdir(empty);
   await writeFile(join(empty, 'README'), '');
