@@ -61,7 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         checked_text_done(&checked);
     }
     if (event_decode(text, size, &e, NULL) == 0)
-        event_done(&e);
+        engine_event_done(&e);
     r = json_append_string(&b, text, size);
     assert(r == 0 && json_scan_check(b.data, b.size, NULL) == 0);
     assert(json_string_fit(text, size, b.size, &encoded) == size && encoded == b.size - 2);

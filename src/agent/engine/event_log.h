@@ -34,7 +34,7 @@ struct event_log_place {
     uint64_t file, offset;
 };
 /*
- * Reads the next event from since_ns on, and advances `at`. Call event_done() on it. False: no
+ * Reads the next event from since_ns on, and advances `at`. Call engine_event_done() on it. False: no
  * more.
  */
 bool event_log_next(struct event_log *log,

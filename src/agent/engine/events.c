@@ -105,7 +105,7 @@ static void drop_first(struct events *ev)
 
     ev->covered_since = entry->event.time_ns + 1;
     ev->history_bytes -= entry->size;
-    event_done(&entry->event);
+    engine_event_done(&entry->event);
     entry->size = 0;
     ev->first++;
     if (ev->sent < ev->first)
@@ -165,7 +165,7 @@ static void on_line(struct events *ev, const char *text, size_t size)
         listeners_emit(&ev->listeners, struct events_listener, on_event,
                        &entry_at(ev, ev->end - 1)->event);
     }
-    event_done(&e);
+    engine_event_done(&e);
 }
 
 /* Handles a line of which only the first MAX_LINE bytes are known. */
@@ -179,7 +179,7 @@ static void on_long_line(struct events *ev)
         log_warn(LOG_FIELDS("container", e.id),
                  "event %s is longer than %zu bytes: its attributes are left out", e.action,
                  MAX_LINE);
-        event_done(&e);
+        engine_event_done(&e);
         on_line(ev, text, strlen(text));
     } else {
         log_warn(NULL, "an event of the engine is longer than %zu bytes and is lost", MAX_LINE);

@@ -65,7 +65,7 @@ static bool send_log(struct event_feed *feed)
 
         if (r == 0 && e.time_ns < until_ns)
             feed->options.since_ns = e.time_ns; /* read_history() starts here */
-        event_done(&e);
+        engine_event_done(&e);
         if (r == -ENOBUFS)
             return false;
         if (r < 0)
@@ -125,7 +125,7 @@ static void send_lines(struct event_feed *feed, const char *p)
             if (!events_is_noise(&e) && health_watch_is_change(&health, &e) &&
                 send_event(feed, &e) < 0)
                 log_warn(NULL, "could not send an event of the engine");
-            event_done(&e);
+            engine_event_done(&e);
         }
         p += n;
         p += *p == '\n';

@@ -330,14 +330,14 @@ static void test_many_events_while_away(void **state)
     for (int i = 0; i < MANY_EVENTS; i++) {
         assert_true(event_log_next(log, &at, from_ns, &e));
         assert_int_equal(e.time_ns, from_ns + i);
-        event_done(&e);
+        engine_event_done(&e);
     }
     assert_false(event_log_next(log, &at, from_ns, &e));
     event_log_forget(log, from_ns + 1000);
     at = (struct event_log_place){0};
     assert_true(event_log_next(log, &at, 0, &e));
     assert_int_equal(e.time_ns, from_ns + 1000);
-    event_done(&e);
+    engine_event_done(&e);
     event_log_free(log);
     tear_down(&f);
     assert_int_equal(temporary_dir_remove(dir), 0);

@@ -109,7 +109,7 @@ char *event_complete(const char *text, size_t size, int64_t time_ns)
                : NULL;
 }
 
-void event_done(struct event *e)
+void engine_event_done(struct event *e)
 {
     free(e->type);
     free(e->action);

@@ -28,6 +28,6 @@ int event_decode(const char *text, size_t size, struct event *ret, struct error 
  * `time_ns` as its time. NULL: they do not have these members. The caller frees it.
  */
 char *event_complete(const char *text, size_t size, int64_t time_ns) _nodiscard_;
-void event_done(struct event *e);
+void engine_event_done(struct event *e);
 
 const char *event_attribute(const struct event *e, const char *name); /* never NULL */

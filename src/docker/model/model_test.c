@@ -146,7 +146,7 @@ static void test_event_is_completed(void **state)
     assert_string_equal(e.action, "start");
     assert_string_equal(e.id, ID);
     assert_int_equal(e.time_ns, 7);
-    event_done(&e);
+    engine_event_done(&e);
     free(text);
     assert_null(event_complete(start, 20, 7));
 }
@@ -181,20 +181,20 @@ static void test_event(void **state)
     assert_string_equal(event_attribute(&e, "exitCode"), "3");
     assert_string_equal(event_attribute(&e, "none"), "");
     assert_int_equal(json_object_size(e.attributes), 3); /* NUL in one was mended */
-    event_done(&e);
+    engine_event_done(&e);
 
     assert_int_equal(event_decode("{\"time\":1700000000}", 19, &e, NULL), 0);
     assert_true(e.time_ns == 1700000000000000000);
     assert_string_equal(e.action, "");
-    event_done(&e);
+    engine_event_done(&e);
     assert_int_equal(event_decode("{\"time\":9223372036854775807}", 28, &e, NULL), 0);
     assert_true(e.time_ns == 0);
-    event_done(&e);
+    engine_event_done(&e);
 
     for (size_t i = 0; i < ARRAY_LEN(podman); i++) {
         assert_int_equal(event_decode(podman[i].text, strlen(podman[i].text), &e, NULL), 0);
         assert_string_equal(e.action, podman[i].action);
-        event_done(&e);
+        engine_event_done(&e);
     }
     for (size_t n = 0; n < sizeof(text) - 1; n++)
         assert_int_equal(event_decode(text, n, &e, NULL), -EBADMSG);
