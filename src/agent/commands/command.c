@@ -184,7 +184,7 @@ static void undo(struct command *c)
 /* The end of the operation of a command that was overtaken. */
 static void end_overtaken(struct command *c, const struct operation_result *r)
 {
-    bool has_killed = operation_spec(c->overtaken_by)->arguments == TAKES_CONTAINER;
+    bool has_killed = c->overtaken_by == OPERATION_KILL;
 
     if (has_killed && is_restart(c) && !r->error && !c->is_undoing) {
         json_decref(r->fields);
