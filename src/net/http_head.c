@@ -204,7 +204,8 @@ static bool list_has(const char *list, const char *word)
     return false;
 }
 
-bool http_head_list_has(const struct http_head *h, const char *name, const char *word)
+/* True when `word` is an element of the comma-separated list in the fields of the name. */
+static bool list_field_has(const struct http_head *h, const char *name, const char *word)
 {
     const char *list;
 
@@ -249,14 +250,14 @@ static int interpret(struct http_head *h, const char **ret_why)
 
     h->has_expect = expect && !h->is_old && strcasecmp(expect, "100-continue") == 0;
     h->is_websocket = str_eq(h->method, "GET") && h->is_keep_alive &&
-                      http_head_list_has(h, "upgrade", "websocket") &&
-                      http_head_list_has(h, "connection", "upgrade");
+                      list_field_has(h, "upgrade", "websocket") &&
+                      list_field_has(h, "connection", "upgrade");
     if (h->is_websocket && (h->is_chunked || h->body_size))
         return refuse(400, "a WebSocket handshake has no body", ret_why);
     if (h->is_keep_alive) {
-        h->is_keep_alive = !http_head_list_has(h, "connection", "close");
+        h->is_keep_alive = !list_field_has(h, "connection", "close");
     } else {
-        h->is_keep_alive = http_head_list_has(h, "connection", "keep-alive");
+        h->is_keep_alive = list_field_has(h, "connection", "keep-alive");
     }
     return 0;
 }

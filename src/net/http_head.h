@@ -63,7 +63,5 @@ void http_head_done(struct http_head *h);
 const char *http_head_find_field(const struct http_head *h, const char *name);
 /* The n-th field of the name, from 0: fields that are lists may come in several lines. */
 const char *http_head_find_field_at(const struct http_head *h, const char *name, size_t n);
-/* True when `word` is an element of the comma-separated list in the fields of the name. */
-bool http_head_list_has(const struct http_head *h, const char *name, const char *word);
 /* A character of a field's name (RFC 9110, section 5.6.2). */
 bool http_head_is_token_char(char c);

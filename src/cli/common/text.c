@@ -271,7 +271,8 @@ static int parse_unix(const char *s, int64_t *ret_ns)
     return 0;
 }
 
-int text_parse_duration_ms(const char *s, uint64_t *ret)
+/* A duration in Go's syntax, and with d and w for days and weeks: "90s", "1h30m", "7d". */
+static int parse_ago(const char *s, uint64_t *ret)
 {
     uint64_t total = 0;
 
@@ -301,7 +302,7 @@ int text_parse_time(const char *s, int64_t now_ms, char **ret, struct error *err
     uint64_t ago;
     int64_t ns;
 
-    if (text_parse_duration_ms(s, &ago) == 0 && ago <= (uint64_t)now_ms &&
+    if (parse_ago(s, &ago) == 0 && ago <= (uint64_t)now_ms &&
         strspn(s, "0123456789.") < strlen(s)) {
         ns = (now_ms - (int64_t)ago) * NS_PER_MS;
     } else if (parse_unix(s, &ns) < 0 && parse_date(s, &ns) < 0) {

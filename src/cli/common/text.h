@@ -48,9 +48,6 @@ char *text_size(int64_t bytes);
 /* For a path segment or query value. To be freed. */
 char *text_url_encode(const char *s);
 
-/* A duration in Go's syntax, and with d and w for days and weeks: "90s", "1h30m", "7d". -EINVAL. */
-int text_parse_duration_ms(const char *s, uint64_t *ret) _nodiscard_;
-
 /*
  * The value of --since or --until: RFC 3339, a date or the beginning of a timestamp, which is local
  * time if it has no zone, Unix seconds, or a duration before now. *ret is RFC 3339 in UTC, to be

@@ -15,6 +15,15 @@
 #include <string.h>
 #include <strings.h>
 
+/* *host: the host that the word names; borrowed from *all, which the caller frees. */
+static int fetch_host(
+    struct client *c, const char *word, json_t **all, json_t **host, struct error *err)
+{
+    int r = client_get(c, xstrdup("/api/hosts"), all, err);
+
+    return r < 0 ? r : hosts_find(*all, word, host, err);
+}
+
 /* --- rename ----------------------------------------------------------------------------------- */
 
 static int run_rename(const struct verb *verb, void *options, const struct args_list *words)
@@ -29,9 +38,7 @@ static int run_rename(const struct verb *verb, void *options, const struct args_
     (void)options;
     if (!c)
         return 1;
-    r = client_get(c, xstrdup("/api/hosts"), &all, &err);
-    if (r == 0)
-        r = hosts_find(all, words->items[0], &host, &err);
+    r = fetch_host(c, words->items[0], &all, &host, &err);
     if (r == 0) {
         r = client_send(c, "PUT", host_path(host, ""), json_pack("{s:s}", "name", words->items[1]),
                         NULL, &err);
@@ -90,9 +97,7 @@ static int run_tag(const struct verb *verb, void *options, const struct args_lis
     (void)options;
     if (!c)
         return 1;
-    r = client_get(c, xstrdup("/api/hosts"), &all, &err);
-    if (r == 0)
-        r = hosts_find(all, words->items[0], &host, &err);
+    r = fetch_host(c, words->items[0], &all, &host, &err);
     if (r == 0 && words->n > 1)
         r = client_send(c, "PATCH", host_path(host, "tags"), make_tags(words), &answer, &err);
     if (r < 0)

@@ -241,7 +241,9 @@ static int refuse_name(struct db *s, const char *name, struct error *err)
                           STR_CUT(name, 255), short_ref(&h));
 }
 
-static int check_engine(struct db *s, struct attempt *a, const char *name, struct error *err)
+/* The engine may be that of no other known host; that of the agent `replaced` (NULL: none) may be. */
+static int check_engine(
+    struct db *s, struct attempt *a, const char *name, const char *replaced, struct error *err)
 {
     _cleanup_(agent_done) struct agent same = {0};
     int r = hosts_each_engine(s, a->m->engine_id, HOST_LOCAL, on_local, a, err);
@@ -254,11 +256,9 @@ static int check_engine(struct db *s, struct attempt *a, const char *name, struc
         return check_force_unique(a->m, name, err);
 
     r = agents_get_by_engine(s, a->m->engine_id, &same, err);
-    if (r == 0)
+    if (r == 0 && !str_eq(same.id, replaced))
         return refuse_engine(s, &same, err);
-    if (r != -ENOENT)
-        return r;
-    return hosts_each_engine(s, a->m->engine_id, HOST_REMOTE, on_remote, a, err);
+    return r == -ENOENT ? 0 : r;
 }
 
 static void make_rows(struct attempt *a, const char *name)
@@ -420,24 +420,6 @@ static int rejoin(struct db *s, struct attempt *a, const char *name, struct erro
     return refresh(s, a, err);
 }
 
-/* The engine of the new agent may be any but that of another known host. */
-static int check_replacement(struct db *s, struct attempt *a, const char *name, struct error *err)
-{
-    _cleanup_(agent_done) struct agent same = {0};
-    int r = hosts_each_engine(s, a->m->engine_id, HOST_LOCAL, on_local, a, err);
-
-    if (r < 0)
-        return r;
-    if (a->has_local)
-        return error_code_set(err, CODE_ENGINE_IS_LOCAL, TEXT_ENGINE_IS_LOCAL);
-    if (a->m->force_unique_registration)
-        return check_force_unique(a->m, name, err);
-    r = agents_get_by_engine(s, a->m->engine_id, &same, err);
-    if (r == 0 && !str_eq(same.id, a->out->agent.id))
-        return refuse_engine(s, &same, err);
-    return r == -ENOENT ? 0 : r;
-}
-
 /*
  * Gives the agent the place of the former one of this host, whose tokens become invalid. The host
  * keeps its name, as the token was made for it.
@@ -457,7 +439,7 @@ static int replace_agent(struct db *s, struct attempt *a, const char *host_id, s
     if (r == 0)
         r = consume_token(s, a, err);
     if (r >= 0)
-        r = check_replacement(s, a, name, err);
+        r = check_engine(s, a, name, a->out->agent.id, err);
     if (r >= 0)
         r = agent_tokens_clear(s, agent->id, err);
     if (r < 0)
@@ -486,7 +468,9 @@ static int register_new(struct db *s, struct attempt *a, struct error *err)
     r = consume_token(s, a, err);
     if (r < 0)
         return r;
-    r = check_engine(s, a, name, err);
+    r = check_engine(s, a, name, NULL, err);
+    if (r == 0 && !a->m->force_unique_registration)
+        r = hosts_each_engine(s, a->m->engine_id, HOST_REMOTE, on_remote, a, err);
     if (r < 0)
         return r;
 
