@@ -100,8 +100,8 @@ test('text of the server is escaped before it reaches the terminal', async () =>
     else ws.on('message', () => ws.send(JSON.stringify({ type: 'state', timestamp: new Date().toISOString(), complete: true, part: 0, last: true, hosts: [host], containers: [evil], stats: [], host_stats: [] })));
   };
   for (const args of [
-    ['ps'], ['ps', '-q'], ['hosts'], ['hosts', '--wide'], ['events'], ['agent', 'ls'], ['agent', 'ls', '-q'], ['token', 'create'], ['images'], ['network', 'ls'],
-    ['volume', 'ls'], ['user', 'ls'], ['apikey', 'ls'], ['version'], ['history', 'h1'], ['history', ID], ['logs', '-t', ID], ['logs', '-f', ID], ['stats', '--no-stream'], ['stats', '--hosts', '--no-stream'],
+    ['ps'], ['ps', '-q'], ['hosts'], ['hosts', '--wide'], ['events'], ['agent', 'ls'], ['agent', 'ls', '--wide'], ['agent', 'ls', '-q'], ['token', 'create'], ['images'], ['network', 'ls'],
+    ['volume', 'ls'], ['user', 'ls'], ['apikey', 'ls'], ['apikey', 'ls', '-w'], ['version'], ['history', 'h1'], ['history', ID], ['logs', '-t', ID], ['logs', '-f', ID], ['stats', '--no-stream'], ['stats', '--hosts', '--no-stream'],
   ]) {
     const r = await cli(args);
     clean(r.stdout);
@@ -111,6 +111,45 @@ test('text of the server is escaped before it reaches the terminal', async () =>
   assert.match((await cli(['ps'])).stdout, new RegExp(SAFE.replaceAll(/[\\[\]]/g, '\\$&')));
   const csv = (await cli(['history', 'h1', '--csv'])).stdout;
   clean(csv.replaceAll('\r\n', '\n'));
+});
+
+test('the tables of a real site fit a terminal of 80 columns; --wide shows the rest', async () => {
+  s.good();
+  const ago = (minutes) => new Date(Date.now() - minutes * 60000).toISOString();
+  const uuid = '7f0c7a51-3c55-4d1e-9d2a-0b6f6b7c8d9e';
+  const policy = 'observe,start,stop';
+  const hosts = [
+    { ...HOST, id: uuid, name: 'web-frontend-03.fra1', status: 'online', error: 'cannot read', container_count: 120, running_count: 117, os_version: 'Debian GNU/Linux 12 (bookworm)', docker_version: '20.10.24+dfsg1', host_ip: '192.168.178.121', agent: { version: '1.10.2', policy, stats: { containers: 'cgroup2', network: 'netlink', why: 'because', notes: [] } } },
+    { ...HOST, id: '1', name: 'old-server', container_count: 4, docker_version: '27.5.1' },
+  ];
+  s.rest = {
+    '/api/hosts': hosts,
+    '/api/agent/list': { agents: [{ agent_id: uuid, host_id: uuid, host_name: 'web-frontend-03.fra1', status: 'offline', version: '1.10.2', registered_at: ago(99999), last_seen_at: ago(3), capabilities: { token_rotate: true } }] },
+    '/api/v2/api-keys': [
+      { id: 117, name: 'dockmon CLI on web-frontend-03', prefix: 'dockmon_aB3dE', role: 'operator', created_at: ago(99), last_used_at: ago(3), expires_at: ago(-99999), allowed_ips: '10.0.0.0/8', scope: ['tag=production'] },
+      { id: 8, name: 'never', prefix: 'dockmon_aB3dF', role: 'viewer', created_at: ago(99), last_used_at: null, expires_at: null, allowed_ips: null, scope: [] },
+    ],
+    '/api/v2/auth/sessions': { sessions: [{ id: '0f1e2d3c4b5a6978', username: 'administrator', peer: '192.168.178.121', created_at: ago(3), expires_at: ago(-1440), is_current: true }] },
+    '/api/v2/users': { users: [{ username: 'administrator', role: 'operator', last_login: ago(3), must_change_password: true, scope: [] }] },
+  };
+  const tables = [
+    [['hosts'], /^7f0c7a51-3c5 +web-frontend-03\.fra1 +error +117\/120 +20\.10\.24\+dfsg1$/m, [policy, 'bookworm', '192.168.178.121', 'cgroup2, netlink', 'because', '1.10.2', 'cannot read']],
+    [['agent', 'ls'], /^7f0c7a51-3c5 +web-frontend-03\.fra1 +offline +1\.10\.2 +3 minutes ago$/m, ['yes', '2 months ago']],
+    [['apikey', 'ls'], /^117 +dockmon CLI on web-frontend-03 +operator +3 minutes ago$/m, ['dockmon_aB3dE', '10.0.0.0/8', 'tag=production', ago(-99999).slice(0, 10)]],
+    [['session', 'ls'], /^0f1e2d3c4b5a6978 +administrator +192\.168\.178\.121 +3 minutes ago +this one$/m, [ago(-1440).slice(0, 10)]],
+    [['user', 'ls'], /^administrator +operator +3 minutes ago/m],
+  ];
+  for (const [args, row, more] of tables) {
+    const { code, stdout, stderr } = await cli(args);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, row);
+    for (const line of stdout.split('\n')) assert.ok([...line].length < 80, `${args}: ${line.length} columns: ${line}`);
+    if (!more) continue;
+    const wide = (await cli([...args, '--wide'])).stdout;
+    for (const text of more) assert.ok(wide.includes(text) && !stdout.includes(text), `${args}: ${text}: ${wide}`);
+  }
+  assert.match((await cli(['hosts'])).stdout, /^1 +old-server +online +4 +27\.5\.1$/m, 'a server that does not count running containers');
+  assert.match((await cli(['apikey', 'ls'])).stdout, /^8 +never +viewer +never$/m);
 });
 
 test('extreme numbers, and names that need quotes in CSV', async () => {

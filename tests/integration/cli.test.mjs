@@ -375,7 +375,7 @@ test('user and apikey: create, list, remove', async () => {
 
   const key = (await succeeds('apikey', 'create', '--days', '3', 'deploy')).trim();
   assert.equal((await dockmon(server, key, ['hosts'])).code, 0);
-  assert.match(await succeeds('apikey', 'ls'), /deploy +dockmon_\w+ +viewer/);
+  assert.match(await succeeds('apikey', 'ls', '-w'), /deploy +viewer .*dockmon_\w+/);
   assert.match(await succeeds('apikey', 'ls', '-q'), /^deploy$/m);
   await succeeds('apikey', 'rm', 'deploy');
   assert.equal((await dockmon(server, key, ['hosts'])).code, 1);

@@ -60,7 +60,7 @@ test('the refusal is in the event log and in the audit log', async () => {
 
 test('the policy is shown', async () => {
   assert.equal((await client.get(`/api/hosts/${host.id}/agent`)).policy, 'observe');
-  const r = await dockmon(server, client.key, ['hosts']);
+  const r = await dockmon(server, client.key, ['hosts', '--wide']);
   assert.equal(r.code, 0, r.stderr);
   assert.match(r.stdout, /POLICY/);
   assert.match(r.stdout, /\bobserve\b/);

@@ -230,10 +230,10 @@ test('a hand-made agent that cannot rotate can be revoked', async () => {
 test('dockmon agent ls, rotate and revoke work', async () => {
   const host = (await admin.get('/api/hosts')).find((h) => h.status === 'online').name;
   const cli = (...args) => dockmon(server, admin.key, ['agent', ...args]);
-  const ls = await cli('ls');
+  const ls = await cli('ls', '--wide');
   assert.equal(ls.code, 0, ls.stderr);
-  assert.match(ls.stdout, /^AGENT ID +HOST +STATUS +VERSION +ROTATABLE/);
-  assert.match(ls.stdout, new RegExp(`^${agentId} .*online .* yes `, 'm'));
+  assert.match(ls.stdout, /^AGENT ID +HOST +STATUS +VERSION +LAST SEEN +REGISTERED +ROTATABLE/);
+  assert.match(ls.stdout, new RegExp(`^${agentId.slice(0, 12)} .*online .* yes$`, 'm'));
   assert.match(ls.stdout, / revoked /);
   assert.deepEqual((await cli('ls', '-q')).stdout.trim().split('\n').sort(), (await admin.get('/api/agent/list')).agents.map((a) => a.agent_id).sort());
 
@@ -255,7 +255,7 @@ test('dockmon agent ls, rotate and revoke work', async () => {
 
   assert.equal((await cli('revoke', agentId.slice(0, 8))).stdout, `${agentId.slice(0, 8)}\n`);
   await offline();
-  assert.match((await cli('ls')).stdout, new RegExp(`^${agentId} .*revoked `, 'm'));
+  assert.match((await cli('ls')).stdout, new RegExp(`^${agentId.slice(0, 12)} .*revoked `, 'm'));
 });
 
 // A proxy that truncates the first message of the server after the handshake to `bytes(frame size)`, once.

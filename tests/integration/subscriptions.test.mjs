@@ -116,6 +116,9 @@ test('a subscription gets its state, then changes, and nothing else', async () =
   await all.next('events', (e) => e.event_type === 'deleted' && e.container_name === 'sub-two');
   assert.ok(!all.containers.has(`${a.hostId}/${two.Id}`));
   await some.next('containers', (c) => c.id === one.Id && c.state === 'paused');
+  await all.next('hosts', (h) => h.id === a.hostId && h.running_count === 0 && h.container_count === 1);
+  a.containers = [{ ...one, State: 'running' }];
+  await all.next('hosts', (h) => h.id === a.hostId && h.running_count === 1 && h.container_count === 1);
 
   await a.close();
   await b.close();

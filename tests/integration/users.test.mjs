@@ -207,7 +207,7 @@ test('every role lists and ends its own keys and sessions, by REST and by the CL
     const home = await temporaryDirectory();
     const cli = (...words) => dockmon(server, null, words, { env: { HOME: home, XDG_CONFIG_HOME: '' }, input: `${p.password}\n` });
     assert.equal((await cli('login', '-u', `own-${role}`, '--password-stdin')).code, 0);
-    assert.match((await cli('apikey', 'ls')).stdout, new RegExp(`${role}s +dockmon_\\w{5} `));
+    assert.match((await cli('apikey', 'ls', '--wide')).stdout, new RegExp(`${role}s .* dockmon_\\w{5} `));
     assert.equal((await cli('apikey', 'rm', `${role}s`)).code, 0);
     await new Client(server, { key: made.key }).get('/api/hosts', { status: 401 });
     const { id } = (await p.session.get('/api/v2/auth/sessions')).sessions.find((s) => s.is_current);

@@ -1,6 +1,7 @@
 #include "cli/accounts/accounts.h"
 #include "base/alloc.h"
 #include "base/str.h"
+#include "base/time.h"
 #include "cli/accounts/scope.h"
 #include "cli/common/member.h"
 #include "cli/common/messages.h"
@@ -10,7 +11,15 @@
 #include <errno.h>
 
 const struct flag account_flags_ls_names[] = {LISTING_QUIET(0, "names"), LISTING_JSON(0)};
-const struct flag account_flags_ls_ids[] = {LISTING_QUIET(0, "ids"), LISTING_JSON(0)};
+const struct flag account_flags_ls_wide_names[] = {LISTING_QUIET(0, "names"), LISTING_JSON(0),
+                                                   LISTING_WIDE(0, "the remaining columns")};
+const struct flag account_flags_ls_wide_ids[] = {LISTING_QUIET(0, "ids"), LISTING_JSON(0),
+                                                 LISTING_WIDE(0, "the remaining columns")};
+
+char *account_time_ago(const json_t *account, const char *member)
+{
+    return text_ago(member_text(account, member), time_utc_ms(), "never");
+}
 
 int accounts_fetch(struct client *c,
                    const struct account_kind *kind,

@@ -9,15 +9,23 @@
 #include "cli/common/output.h"
 #include "cli/common/verbs.h"
 
+static char *format_used(const json_t *key, const void *owner)
+{
+    (void)owner;
+    return account_time_ago(key, "last_used_at");
+}
+
+#define NARROW_COLUMNS 4 /* the first ones, shown without --wide */
+
 static const struct listing_column columns[] = {
-    {"ID",        "id",           NULL,       NULL},
-    {"NAME",      "name",         NULL,       NULL},
-    {"PREFIX",    "prefix",       NULL,       NULL},
-    {"ROLE",      "role",         NULL,       NULL},
-    {"LAST USED", "last_used_at", NULL,       NULL},
-    {"EXPIRES",   "expires_at",   NULL,       NULL},
-    {"FROM",      "allowed_ips",  NULL,       NULL},
-    {"SCOPE",     NULL,           scope_text, NULL},
+    {"ID",        "id",          NULL,        NULL},
+    {"NAME",      "name",        NULL,        NULL},
+    {"ROLE",      "role",        NULL,        NULL},
+    {"LAST USED", NULL,          format_used, NULL},
+    {"PREFIX",    "prefix",      NULL,        NULL},
+    {"SCOPE",     NULL,          scope_text,  NULL},
+    {"EXPIRES",   "expires_at",  NULL,        NULL},
+    {"FROM",      "allowed_ips", NULL,        NULL},
 };
 
 const struct account_kind account_keys = {
@@ -25,15 +33,21 @@ const struct account_kind account_keys = {
     .noun = "API key",
     .name = "name",
     .has_ids = true,
-    .listing = {.columns = columns, .n_columns = ARRAY_LEN(columns), .quiet_member = "name"},
+    .listing =
+        {
+                  .columns = columns,
+                  .n_columns = ARRAY_LEN(columns),
+                  .n_narrow = NARROW_COLUMNS,
+                  .quiet_member = "name",
+                  },
     .has_scopes = true,
 };
 
 const struct verb verb_apikey_ls = {
     .name = "apikey ls",
     .summary = "List your API keys, or those of all users as an admin",
-    .examples = "  dockmon apikey ls\n",
-    ACCOUNTS_LS(account_keys, names),
+    .examples = "  dockmon apikey ls\n  dockmon apikey ls --wide\n",
+    ACCOUNTS_LS(account_keys, wide_names),
 };
 
 struct create_options {

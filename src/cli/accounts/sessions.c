@@ -13,13 +13,21 @@ static char *format_current(const json_t *session, const void *owner)
     return xstrdup(member_is_true(session, "is_current") ? "this one" : "");
 }
 
+static char *format_created(const json_t *session, const void *owner)
+{
+    (void)owner;
+    return account_time_ago(session, "created_at");
+}
+
+#define NARROW_COLUMNS 5 /* the first ones, shown without --wide */
+
 static const struct listing_column columns[] = {
-    {"SESSION", "id",         NULL,           NULL},
-    {"USER",    "username",   NULL,           NULL},
-    {"FROM",    "peer",       NULL,           NULL},
-    {"SINCE",   "created_at", NULL,           NULL},
-    {"EXPIRES", "expires_at", NULL,           NULL},
-    {"CURRENT", NULL,         format_current, NULL},
+    {"SESSION",   "id",         NULL,           NULL},
+    {"USER",      "username",   NULL,           NULL},
+    {"FROM",      "peer",       NULL,           NULL},
+    {"LOGGED IN", NULL,         format_created, NULL},
+    {"CURRENT",   NULL,         format_current, NULL},
+    {"EXPIRES",   "expires_at", NULL,           NULL},
 };
 
 const struct account_kind account_sessions = {
@@ -27,14 +35,17 @@ const struct account_kind account_sessions = {
     .member = "sessions",
     .noun = "session",
     .name = "id",
-    .listing = {.columns = columns, .n_columns = ARRAY_LEN(columns), .quiet_member = "id"},
+    .listing = {.columns = columns,
+                .n_columns = ARRAY_LEN(columns),
+                .n_narrow = NARROW_COLUMNS,
+                .quiet_member = "id"},
 };
 
 const struct verb verb_session_ls = {
     .name = "session ls",
     .summary = "List your sessions, or those of all users as an admin",
-    .examples = "  dockmon session ls\n",
-    ACCOUNTS_LS(account_sessions, ids),
+    .examples = "  dockmon session ls\n  dockmon session ls --wide\n",
+    ACCOUNTS_LS(account_sessions, wide_ids),
 };
 
 const struct verb verb_session_rm = {

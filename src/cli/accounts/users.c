@@ -26,12 +26,18 @@ static char *format_password(const json_t *user, const void *owner)
     return xstrdup(is_initial ? "to be changed" : "");
 }
 
+static char *format_login(const json_t *user, const void *owner)
+{
+    (void)owner;
+    return account_time_ago(user, "last_login");
+}
+
 static const struct listing_column columns[] = {
-    {"USER",       "username",   NULL,            NULL},
-    {"ROLE",       "role",       NULL,            NULL},
-    {"LAST LOGIN", "last_login", NULL,            NULL},
-    {"PASSWORD",   NULL,         format_password, NULL},
-    {"SCOPE",      NULL,         scope_text,      NULL},
+    {"USER",       "username", NULL,            NULL},
+    {"ROLE",       "role",     NULL,            NULL},
+    {"LAST LOGIN", NULL,       format_login,    NULL},
+    {"PASSWORD",   NULL,       format_password, NULL},
+    {"SCOPE",      NULL,       scope_text,      NULL},
 };
 
 const struct account_kind account_users = {

@@ -22,17 +22,21 @@ static char *format_cell(const struct listing_column *column,
     return xstrdup(member_text(element, column->member));
 }
 
-static void print_table(const struct listing *listing, const json_t *list, const void *owner)
+static void print_table(const struct listing *listing,
+                        const json_t *list,
+                        bool is_wide,
+                        const void *owner)
 {
     const char *headers[TABLE_MAX_COLUMNS];
+    size_t n = is_wide || !listing->n_narrow ? listing->n_columns : listing->n_narrow;
     struct table t;
 
     assert(listing->n_columns <= TABLE_MAX_COLUMNS);
-    for (size_t i = 0; i < listing->n_columns; i++)
+    for (size_t i = 0; i < n; i++)
         headers[i] = listing->columns[i].header;
-    table_init(&t, listing->n_columns, headers);
+    table_init(&t, n, headers);
     for (size_t i = 0; i < json_array_size(list); i++) {
-        for (size_t k = 0; k < listing->n_columns; k++) {
+        for (size_t k = 0; k < n; k++) {
             const struct listing_column *column = &listing->columns[k];
             const json_t *element = json_array_get(list, i);
             _cleanup_free_ char *text = format_cell(column, element, owner);
@@ -53,7 +57,7 @@ void listing_print(const struct listing *listing,
         return;
     }
     if (!options->quiet || !listing->quiet_member) {
-        print_table(listing, list, owner);
+        print_table(listing, list, options->wide, owner);
         return;
     }
     for (size_t i = 0; i < json_array_size(list); i++)

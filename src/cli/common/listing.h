@@ -14,7 +14,7 @@
 #include <jansson.h>
 
 struct listing_options {
-    bool quiet, json;
+    bool quiet, json, wide;
     const char *format;
 };
 
@@ -33,6 +33,7 @@ struct listing {
     /* For --format: the objects that describe an element, appended to `rows`; NULL: no --format. */
     void (*describe)(const json_t *element, json_t *rows);
     const struct format_field *fields; /* of these objects */
+    size_t n_narrow; /* columns shown without --wide, below 80 characters; 0: all */
 };
 
 /* Prints the descriptions of the list by a --format other than FORMAT_NONE. Returns an exit code. */
@@ -56,6 +57,11 @@ void listing_print(const struct listing *listing,
     {                                                                                  \
         "json", 0, FLAG_BOOL, (offset) + offsetof(struct listing_options, json), NULL, \
             "print the list as a JSON array"                                           \
+    }
+#define LISTING_WIDE(offset, what)                                                       \
+    {                                                                                    \
+        "wide", 'w', FLAG_BOOL, (offset) + offsetof(struct listing_options, wide), NULL, \
+            "also show " what                                                            \
     }
 #define LISTING_FORMAT(offset) FORMAT_FLAG((offset) + offsetof(struct listing_options, format))
 /* Sets a field of a description; takes the text. */

@@ -44,28 +44,55 @@ static char *format_rotatable(const json_t *agent, const void *owner)
     return xstrdup(json_is_true(can) ? "yes" : "no");
 }
 
+/* Other verbs take the beginning of an id. */
+static char *format_id(const json_t *agent, const void *owner)
+{
+    (void)owner;
+    return xstrndup(member_text(agent, "agent_id"), 12);
+}
+
+static char *format_seen(const json_t *agent, const void *owner)
+{
+    (void)owner;
+    return account_time_ago(agent, "last_seen_at");
+}
+
+static char *format_registered(const json_t *agent, const void *owner)
+{
+    (void)owner;
+    return account_time_ago(agent, "registered_at");
+}
+
+#define NARROW_COLUMNS 5 /* the first ones, shown without --wide */
+
 static const struct listing_column columns[] = {
-    {"AGENT ID",   "agent_id",      NULL,             NULL                },
-    {"HOST",       "host_name",     NULL,             NULL                },
-    {"STATUS",     NULL,            format_status,    choose_status_colour},
-    {"VERSION",    "version",       NULL,             NULL                },
-    {"ROTATABLE",  NULL,            format_rotatable, NULL                },
-    {"REGISTERED", "registered_at", NULL,             NULL                },
-    {"LAST SEEN",  "last_seen_at",  NULL,             NULL                },
+    {"AGENT ID",   NULL,        format_id,         NULL                },
+    {"HOST",       "host_name", NULL,              NULL                },
+    {"STATUS",     NULL,        format_status,     choose_status_colour},
+    {"VERSION",    "version",   NULL,              NULL                },
+    {"LAST SEEN",  NULL,        format_seen,       NULL                },
+    {"REGISTERED", NULL,        format_registered, NULL                },
+    {"ROTATABLE",  NULL,        format_rotatable,  NULL                },
 };
 
 static const struct account_kind account_agents = {
     .path = "/api/agent/list",
     .member = "agents",
     .noun = "agent",
-    .listing = {.columns = columns, .n_columns = ARRAY_LEN(columns), .quiet_member = "agent_id"},
+    .listing =
+        {
+                  .columns = columns,
+                  .n_columns = ARRAY_LEN(columns),
+                  .n_narrow = NARROW_COLUMNS,
+                  .quiet_member = "agent_id",
+                  },
 };
 
 const struct verb verb_agent_ls = {
     .name = "agent ls",
     .summary = "List the agents of the hosts",
-    .examples = "  dockmon agent ls\n",
-    ACCOUNTS_LS(account_agents, ids),
+    .examples = "  dockmon agent ls\n  dockmon agent ls --wide\n",
+    ACCOUNTS_LS(account_agents, wide_ids),
 };
 
 /* --- rotate, revoke --------------------------------------------------------------------------- */

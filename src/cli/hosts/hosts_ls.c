@@ -13,13 +13,13 @@
 
 struct hosts_options {
     struct listing_options listing;
-    bool wide;
 };
 
 static const struct flag flags[] = {
     LISTING_QUIET(offsetof(struct hosts_options, listing), "ids"),
-    {"wide", 'w', FLAG_BOOL, offsetof(struct hosts_options, wide), NULL,
-                                                      "also show the source of the statistics, and why it is used"},
+    LISTING_WIDE(
+        offsetof(struct hosts_options, listing),
+        "the policy, agent, system and address, the source of the statistics and why it is used, and errors"),
     LISTING_JSON(offsetof(struct hosts_options, listing)),
     LISTING_FORMAT(offsetof(struct hosts_options, listing)),
 };
@@ -35,20 +35,32 @@ static bool is_online(const json_t *host)
     return str_eq(member_text(host, "status"), "online");
 }
 
-/* The agent may be connected while its engine is not, or report another failure. */
+/* An agent that is connected may report a failure, mostly of its engine; --wide has the text. */
 static char *format_status(const json_t *host, const void *owner)
 {
     (void)owner;
     if (is_online(host) && container_engine_is_down(host, "error"))
         return xstrdup("engine down");
     if (is_online(host) && *member_text(host, "error"))
-        return xstrdup("online (error)");
+        return xstrdup("error");
     return xstrdup(member_text(host, "status"));
 }
 
 static enum table_colour choose_status_colour(const json_t *host)
 {
     return is_online(host) && !*member_text(host, "error") ? COLOUR_GREEN : COLOUR_RED;
+}
+
+/* "3/5": running and all containers. A server that does not count the running ones: all. */
+static char *format_containers(const json_t *host, const void *owner)
+{
+    const json_t *running = json_object_get(host, "running_count");
+    long long n = (long long)member_integer(host, "container_count");
+
+    (void)owner;
+    if (!json_is_integer(running))
+        return xasprintf("%lld", n);
+    return xasprintf("%lld/%lld", (long long)json_integer_value(running), n);
 }
 
 static char *format_agent(const json_t *host, const void *owner)
@@ -99,17 +111,18 @@ static char *format_reasons(const json_t *host, const void *owner)
 }
 
 static const struct listing_column columns[] = {
-    {"HOST ID",    NULL,              format_id,      NULL                },
-    {"NAME",       "name",            NULL,           NULL                },
-    {"STATUS",     NULL,              format_status,  choose_status_colour},
-    {"CONTAINERS", "container_count", NULL,           NULL                },
-    {"OS",         "os_version",      NULL,           NULL                },
-    {"DOCKER",     "docker_version",  NULL,           NULL                },
-    {"AGENT",      NULL,              format_agent,   NULL                },
-    {"POLICY",     NULL,              format_policy,  NULL                },
-    {"ADDRESS",    "host_ip",         NULL,           NULL                },
-    {"STATISTICS", NULL,              format_source,  NULL                },
-    {"WHY",        NULL,              format_reasons, NULL                },
+    {"HOST ID",    NULL,             format_id,         NULL                },
+    {"NAME",       "name",           NULL,              NULL                },
+    {"STATUS",     NULL,             format_status,     choose_status_colour},
+    {"CONTAINERS", NULL,             format_containers, NULL                },
+    {"DOCKER",     "docker_version", NULL,              NULL                },
+    {"POLICY",     NULL,             format_policy,     NULL                },
+    {"AGENT",      NULL,             format_agent,      NULL                },
+    {"OS",         "os_version",     NULL,              NULL                },
+    {"ADDRESS",    "host_ip",        NULL,              NULL                },
+    {"STATISTICS", NULL,             format_source,     NULL                },
+    {"WHY",        NULL,             format_reasons,    NULL                },
+    {"ERROR",      "error",          NULL,              NULL                },
 };
 
 static const struct format_field fields[] = {
@@ -124,7 +137,8 @@ static const struct format_field fields[] = {
     {"Address",          "ADDRESS"},
     {"Statistics",       "STATISTICS"},
     {"Why",             "WHY"},
-    {0},
+    {"Error","ERROR"},
+    {0    },
 };
 
 /* The columns of --wide, by name. */
@@ -135,8 +149,7 @@ static void describe(const json_t *host, json_t *rows)
     listing_set_field(o, "ID", format_id(host, NULL));
     listing_set_field(o, "Name", xstrdup(member_text(host, "name")));
     listing_set_field(o, "Status", format_status(host, NULL));
-    listing_set_field(o, "Containers",
-                      xasprintf("%lld", (long long)member_integer(host, "container_count")));
+    listing_set_field(o, "Containers", format_containers(host, NULL));
     listing_set_field(o, "OS", xstrdup(member_text(host, "os_version")));
     listing_set_field(o, "Docker", xstrdup(member_text(host, "docker_version")));
     listing_set_field(o, "Agent", format_agent(host, NULL));
@@ -144,14 +157,20 @@ static void describe(const json_t *host, json_t *rows)
     listing_set_field(o, "Address", xstrdup(member_text(host, "host_ip")));
     listing_set_field(o, "Statistics", format_source(host, NULL));
     listing_set_field(o, "Why", format_reasons(host, NULL));
+    listing_set_field(o, "Error", xstrdup(member_text(host, "error")));
     (void)json_array_append_new(rows, o);
 }
 
-#define WIDE_COLUMNS 2 /* the last ones, shown only with --wide */
+#define NARROW_COLUMNS 5 /* the first ones, shown without --wide */
 
-static const struct listing narrow = {columns, ARRAY_LEN(columns) - WIDE_COLUMNS, "id", describe,
-                                      fields};
-static const struct listing wide = {columns, ARRAY_LEN(columns), "id", describe, fields};
+static const struct listing listing = {
+    .columns = columns,
+    .n_columns = ARRAY_LEN(columns),
+    .n_narrow = NARROW_COLUMNS,
+    .quiet_member = "id",
+    .describe = describe,
+    .fields = fields,
+};
 
 static int run(const struct verb *verb, void *options, const struct args_list *words)
 {
@@ -173,8 +192,8 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
     if (client_get(c, xstrdup("/api/hosts"), &list, &err) < 0)
         return output_failure(NULL, err.msg);
     if (format.kind != FORMAT_NONE && !o->listing.json && !o->listing.quiet)
-        return listing_print_format(&narrow, list, &format);
-    listing_print(o->wide ? &wide : &narrow, list, &o->listing, NULL);
+        return listing_print_format(&listing, list, &format);
+    listing_print(&listing, list, &o->listing, NULL);
     return 0;
 }
 

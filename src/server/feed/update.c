@@ -41,9 +41,20 @@ static bool client_hide(struct client *c, const char *host_id, const char *conta
 
 /* --- one client ------------------------------------------------------------------------------- */
 
+static size_t count_running(const struct fleet_host *h)
+{
+    static const struct scope everything;
+    struct scope_view view;
+
+    scope_view_host(&everything, h, &view);
+    return scope_view_count(&view, h, true);
+}
+
 static bool is_host_changed(const struct fleet_host *h)
 {
-    return h->version != h->fed.version || h->containers.size != h->fed.n_containers;
+    return h->version != h->fed.version || h->containers.size != h->fed.n_containers ||
+           (h->containers_version != h->fed.containers_version &&
+            count_running(h) != h->fed.n_running);
 }
 
 /* With a limited scope, new tags of a host can reveal or hide all of its containers. */
@@ -271,6 +282,8 @@ static void forget_changes(struct feed *f)
         struct fleet_host *h = e->value;
 
         h->fed.version = h->version;
+        if (h->containers_version != h->fed.containers_version)
+            h->fed.n_running = count_running(h);
         h->fed.containers_version = h->containers_version;
         h->fed.samples_version = h->samples_version;
         h->fed.n_containers = h->containers.size;
@@ -286,7 +299,7 @@ static struct changed find_changed(const struct feed *f)
     map_foreach(hosts, e) {
         struct fleet_host *h = e->value;
 
-        if (is_host_changed(h) || h->containers_version != h->fed.containers_version ||
+        if (h->containers_version != h->fed.containers_version || is_host_changed(h) ||
             h->samples_version != h->fed.samples_version)
             changed.hosts[changed.n++] = h;
     }

@@ -124,7 +124,7 @@ struct fleet_host {
     uint64_t own_sample_version;           /* samples_version with the host's own sample */
     struct {
         uint64_t version, containers_version, samples_version;
-        size_t n_containers;
+        size_t n_containers, n_running;
     } fed; /* the feed's: the versions that it has sent */
     size_t max_containers;
     size_t cost;               /* of its containers */

@@ -107,7 +107,7 @@ static void show_host(struct fleet_host *h)
     h->shown_version = h->version;
 }
 
-static void write_host(struct buf *out, struct fleet_host *h, size_t n_containers)
+static void write_host(struct buf *out, struct fleet_host *h, const struct scope_view *view)
 {
     if (!h->shown.text || h->shown_version != h->version)
         show_host(h);
@@ -117,7 +117,8 @@ static void write_host(struct buf *out, struct fleet_host *h, size_t n_container
         append_text(out, "}");
     }
     append_time(out, "last_checked", h->containers_at_ms);
-    (void)buf_printf(out, ",\"container_count\":%zu}", n_containers);
+    (void)buf_printf(out, ",\"container_count\":%zu,\"running_count\":%zu}",
+                     scope_view_count(view, h, false), scope_view_count(view, h, true));
 }
 
 void fleet_host_write_in(struct buf *out, struct fleet_host *h, const struct scope *scope)
@@ -125,7 +126,7 @@ void fleet_host_write_in(struct buf *out, struct fleet_host *h, const struct sco
     struct scope_view view;
 
     scope_view_host(scope, h, &view);
-    write_host(out, h, scope_view_count(&view, h, false));
+    write_host(out, h, &view);
 }
 
 static int compare_names(const void *a, const void *b)
