@@ -20,6 +20,7 @@ struct http_request {
     const char *body;   /* NUL-terminated */
     size_t body_size;
     const char *peer; /* client IP as text */
+    const char *host; /* NULL: server/auth/front.h sets it */
     bool is_tls;
     const struct http_head *head;
 };

@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "net/address.h"
 #include "net/certificate.h"
+#include "net/url.h"
 
 #include <errno.h>
 #include <string.h>
@@ -37,6 +38,19 @@ static const struct option_spec specs[] = {
     {.flag = "tls-san", .env = "DOCKMOND_TLS_SAN", .type = OPTION_STRING, .offset = OPT(tls_san),
      .max = 4096,
      .help = "NAME,NAME... additional host names and IPs in the self-signed certificate"},
+    {.flag = "trusted-proxies", .env = "DOCKMOND_TRUSTED_PROXIES", .type = OPTION_STRING,
+     .offset = OPT(trusted_proxies), .max = NETWORKS_TEXT_MAX,
+     .help = "CIDR,... of proxies whose X-Forwarded-For, -Proto and -Host, Forwarded and X-Real-IP "
+             "are believed"},
+    {.flag = "trusted-origins", .env = "DOCKMOND_TRUSTED_ORIGINS", .type = OPTION_STRING,
+     .offset = OPT(trusted_origins), .max = 4096,
+     .help = "URL,... of pages on other sites that may use a login, such as https://example.org"},
+    {.flag = "base-path", .env = "DOCKMOND_BASE_PATH", .type = OPTION_STRING,
+     .offset = OPT(base_path), .max = 255,
+     .help = "PATH below which a proxy serves this server, such as /dockmon"},
+    {.flag = "public-url", .env = "DOCKMOND_PUBLIC_URL", .type = OPTION_STRING,
+     .offset = OPT(public_url), .max = 1024,
+     .help = "URL at which other hosts reach this server, for the lines that join hosts"},
     {.flag = "web-dir", .env = "DOCKMOND_WEB_DIR", .type = OPTION_STRING, .offset = OPT(web_dir),
      .max = 4096,
      .help = "DIR of a built web UI (index.html and its files), read at start and served at /"},
@@ -153,6 +167,48 @@ static void derive_tls(struct config *c, struct buf *errors)
                 (c->host && !address_is_loopback(c->host) && !c->is_http_allowed);
 }
 
+/* The URL is pasted into shells. */
+static bool is_public_url(const char *text)
+{
+    struct url u = {0};
+    bool is_valid = url_parse(text, &u, NULL) == 0 && str_starts_with(text, "http") &&
+                    !str_ends_with(text, "/") &&
+                    (str_eq(u.path, "/") || front_base_path_is_valid(u.path)) &&
+                    !strpbrk(text, "'\"`$\\&|;<>()*? ") &&
+                    (u.is_tls || address_is_loopback(u.host));
+
+    url_done(&u);
+    return is_valid;
+}
+
+static void derive_front(struct config *c, struct buf *errors)
+{
+    struct error err = ERROR_INIT;
+
+    if (networks_parse(c->trusted_proxies, &c->front.trusted, &err) < 0)
+        (void)buf_printf(errors, "--trusted-proxies (DOCKMOND_TRUSTED_PROXIES): %s\n", err.msg);
+    if (c->trusted_origins && !front_origins_are_valid(c->trusted_origins)) {
+        (void)buf_printf(errors,
+                         "--trusted-origins (DOCKMOND_TRUSTED_ORIGINS): `%s` is not a list of "
+                         "origins such as https://example.org\n",
+                         c->trusted_origins);
+    }
+    if (c->base_path && !front_base_path_is_valid(c->base_path)) {
+        (void)buf_printf(errors,
+                         "--base-path (DOCKMOND_BASE_PATH): `%s` is not a path such as /dockmon\n",
+                         c->base_path);
+    }
+    if (c->public_url && !is_public_url(c->public_url)) {
+        (void)buf_printf(errors,
+                         "--public-url (DOCKMOND_PUBLIC_URL): `%s` is not a URL such as "
+                         "https://example.org/dockmon\n",
+                         c->public_url);
+    }
+    c->front.origins = c->trusted_origins;
+    c->front.base_path = c->base_path;
+    c->front.public_url = c->public_url;
+}
+
 /* Checks values that the table cannot check: texts with a grammar of their own, and rules between
  * options. */
 static int derive(struct config *c, struct buf *errors)
@@ -183,6 +239,7 @@ static int derive(struct config *c, struct buf *errors)
     if (c->backup_schedule && backup_plan_parse(c->backup_schedule, &c->backup_plan, &err) < 0)
         (void)buf_printf(errors, "--backup-schedule (DOCKMOND_BACKUP_SCHEDULE): %s\n", err.msg);
     derive_tls(c, errors);
+    derive_front(c, errors);
     return errors->size == before ? 0 : -EINVAL;
 }
 

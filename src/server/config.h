@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "server/auth/front.h"
 #include "server/history/tier.h"
 #include "server/maintenance/backup_plan.h"
 #include "server/tls/tls_keeper.h"
@@ -23,6 +24,10 @@ struct config {
     char *agent_dir;          /* agents to hand out; NULL: those of the installation */
     char *tls_cert, *tls_key; /* paths, both or none; NULL: self-signed */
     char *tls_san;            /* additional names in it, comma-separated */
+    char *trusted_proxies;    /* networks; NULL: none */
+    char *trusted_origins;    /* URLs; NULL: none */
+    char *base_path;          /* "/x"; NULL: none */
+    char *public_url;         /* NULL: found from the address and from requests */
     bool wants_check, wants_help, wants_version;
     uint64_t max_agent_message; /* bytes */
     uint64_t poll_interval_ms, session_lifetime_ms;
@@ -45,6 +50,7 @@ struct config {
     char *host;
     uint16_t port;
     bool is_tls;
+    struct front front; /* borrows the texts above */
     struct backup_plan backup_plan;
     enum log_level log_level;
     bool is_log_json;

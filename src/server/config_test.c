@@ -62,18 +62,26 @@ static void test_bad_values_are_named(void **state)
         const char *words[MAX_WORDS];
         const char *named;
     } cases[] = {
-        {{"--listen", "nowhere"},         "DOCKMOND_LISTEN"           },
-        {{"--listen", "127.0.0.1:70000"}, "127.0.0.1:70000"           },
-        {{"--tls-cert", "a"},             "--tls-key"                 },
-        {{"--tls-key", "a"},              "--tls-cert"                },
-        {{"--tls-san", "a,b c"},          "`b c`"                     },
-        {{"--insecure-http", "--tls"},    "--insecure-http"           },
-        {{"--log-level", "loud"},         "DOCKMOND_LOG_LEVEL"        },
-        {{"--log-format", "xml"},         "DOCKMOND_LOG_FORMAT"       },
-        {{"--session-lifetime", "1"},     "DOCKMOND_SESSION_LIFETIME" },
-        {{"--max-agent-message", "1"},    "DOCKMOND_MAX_AGENT_MESSAGE"},
-        {{"--no-such"},                   "--no-such"                 },
-        {{"sing"},                        "sing"                      },
+        {{"--listen", "nowhere"},                "DOCKMOND_LISTEN"           },
+        {{"--listen", "127.0.0.1:70000"},        "127.0.0.1:70000"           },
+        {{"--tls-cert", "a"},                    "--tls-key"                 },
+        {{"--tls-key", "a"},                     "--tls-cert"                },
+        {{"--tls-san", "a,b c"},                 "`b c`"                     },
+        {{"--insecure-http", "--tls"},           "--insecure-http"           },
+        {{"--log-level", "loud"},                "DOCKMOND_LOG_LEVEL"        },
+        {{"--log-format", "xml"},                "DOCKMOND_LOG_FORMAT"       },
+        {{"--session-lifetime", "1"},            "DOCKMOND_SESSION_LIFETIME" },
+        {{"--max-agent-message", "1"},           "DOCKMOND_MAX_AGENT_MESSAGE"},
+        {{"--trusted-proxies", "proxy"},         "`proxy`"                   },
+        {{"--trusted-proxies", "10.0.0.1/8"},    "DOCKMOND_TRUSTED_PROXIES"  },
+        {{"--trusted-origins", "example.org"},   "DOCKMOND_TRUSTED_ORIGINS"  },
+        {{"--trusted-origins", "https://a/b"},   "DOCKMOND_TRUSTED_ORIGINS"  },
+        {{"--base-path", "x"},                   "DOCKMOND_BASE_PATH"        },
+        {{"--base-path", "/x/../y"},             "DOCKMOND_BASE_PATH"        },
+        {{"--public-url", "http://example.org"}, "DOCKMOND_PUBLIC_URL"       },
+        {{"--public-url", "https://a/$(x)"},     "DOCKMOND_PUBLIC_URL"       },
+        {{"--no-such"},                          "--no-such"                 },
+        {{"sing"},                               "sing"                      },
     };
 
     (void)state;

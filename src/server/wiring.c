@@ -470,6 +470,7 @@ static int open_api(struct server *s, const struct config *config, struct error 
         .session_lifetime_ms = config->session_lifetime_ms,
         .tls = s->tls,
         .listen_host = config->host,
+        .front = config->front,
         .web = s->web,
         .agent_files = s->agent_files,
     });

@@ -52,10 +52,12 @@ void api_set_server(struct api *a, struct http_server *http)
 
 static void on_head(void *owner, const struct http_request *r, struct http_limits *limits)
 {
+    const struct api *a = owner;
+    struct front_request q;
     struct route_match m;
 
-    (void)owner;
-    route_find(r->method, r->path, &m);
+    front_apply(&a->o.front, r, &q);
+    route_find(r->method, q.r.path, &m);
     limits->max_body = m.route ? m.route->max_body : UNROUTED_BODY;
     limits->timeout_ms = m.route && m.route->timeout_ms ? m.route->timeout_ms : DEFAULT_TIMEOUT_MS;
     route_match_done(&m);
@@ -66,11 +68,13 @@ static bool is_read(const char *method)
     return str_eq(method, "GET") || str_eq(method, "HEAD");
 }
 
-static struct api_call *call_new(struct api *a, const struct http_request *r, struct route_match *m)
+static struct api_call *call_new(struct api *a,
+                                 const struct front_request *q,
+                                 struct route_match *m)
 {
+    const struct http_request *r = &q->r;
     _cleanup_free_ char *accept = http_request_list(r, "accept");
     const char *last_id = http_request_header(r, "last-event-id");
-    const char *host = http_request_header(r, "host");
     struct api_call *call = xcalloc(1, sizeof(*call));
 
     call->api = a;
@@ -80,9 +84,10 @@ static struct api_call *call_new(struct api *a, const struct http_request *r, st
     call->body = xmemdup(r->body, r->body_size + 1);
     call->body_size = r->body_size;
     call->peer = xstrdup(r->peer);
-    call->host = host ? xstrdup(host) : NULL;
+    call->host = r->host ? xstrdup(r->host) : NULL;
     call->credentials = credentials_new(r);
     call->is_tls = r->is_tls;
+    call->is_forwarded = q->is_forwarded;
     call->is_head = str_eq(r->method, "HEAD");
     call->accepts_events = accept && strstr(accept, "text/event-stream");
     call->accepts_csv = accept && strstr(accept, "text/csv");
@@ -184,9 +189,9 @@ static void fail_other_method(struct api_call *call, const struct http_request *
                       (const char *const[]){"Allow", allowed, NULL});
 }
 
-static void on_request(void *owner, const struct http_request *r)
+static void handle(struct api *a, const struct front_request *q)
 {
-    struct api *a = owner;
+    const struct http_request *r = &q->r;
     struct api_call *call;
     struct route_match m;
 
@@ -195,7 +200,7 @@ static void on_request(void *owner, const struct http_request *r)
         route_match_done(&m);
         return;
     }
-    call = call_new(a, r, &m);
+    call = call_new(a, q, &m);
     if (!m.route && ws_endpoint_find(r->path)) {
         fail_without_upgrade(call, r->path);
         return;
@@ -209,18 +214,28 @@ static void on_request(void *owner, const struct http_request *r)
         return;
     }
     if (m.route->role == ROLE_NONE) {
-        if (!is_read(r->method) && credentials_is_foreign_origin(r)) {
+        if (!is_read(r->method) && front_is_foreign_origin(&a->o.front, q)) {
             api_fail_default(call, CODE_FOREIGN_SITE);
         } else {
             m.route->handle(call);
         }
         return;
     }
-    if (!call->credentials->bearer && !is_read(r->method) && credentials_is_foreign_origin(r)) {
+    if (!call->credentials->bearer && !is_read(r->method) &&
+        front_is_foreign_origin(&a->o.front, q)) {
         api_fail_default(call, CODE_FOREIGN_SITE);
     } else {
         credentials_check(call->credentials, a->o.auth, on_identity, call);
     }
+}
+
+static void on_request(void *owner, const struct http_request *r)
+{
+    struct api *a = owner;
+    struct front_request q;
+
+    front_apply(&a->o.front, r, &q);
+    handle(a, &q);
 }
 
 /* The last resort: every wait of a handler has its own deadline, which should have ended the
@@ -238,13 +253,16 @@ static void on_late(void *owner, const struct http_request *r, uint64_t timeout_
 static int on_upgrade(void *owner, const struct http_request *r, struct ws_accept *ret)
 {
     struct api *a = owner;
-    const struct ws_endpoint *e = ws_endpoint_find(r->path);
+    const struct ws_endpoint *e;
+    struct front_request q;
 
+    front_apply(&a->o.front, r, &q);
+    e = ws_endpoint_find(q.r.path);
     if (!e)
         return 404;
-    if (credentials_is_foreign_origin(r)) /* agents send no Origin at all */
+    if (front_is_foreign_origin(&a->o.front, &q)) /* agents send no Origin at all */
         return 403;
-    return e->open(a, e, r, ret);
+    return e->open(a, e, &q.r, ret);
 }
 
 static void format_error(int status, const char *detail, struct buf *body)

@@ -19,6 +19,7 @@
 
 #include "net/http_server.h"
 #include "server/auth/auth.h"
+#include "server/auth/front.h"
 #include "server/common/job.h"
 #include "server/download/agent_files.h"
 #include "server/feed/feed.h"
@@ -56,6 +57,7 @@ struct api_options {
     uint64_t session_lifetime_ms; /* lifetime of the login cookie */
     const struct tls_keeper *tls; /* NULL: plain HTTP */
     const char *listen_host;      /* as configured */
+    struct front front;           /* its texts are borrowed */
     const struct web_files *web;  /* NULL: no web UI is served */
     const struct agent_files *agent_files;
 };

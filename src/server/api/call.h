@@ -40,6 +40,7 @@ struct api_call {
     char *host; /* the header Host, or NULL */
     struct credentials *credentials;
     bool is_tls;
+    bool is_forwarded;   /* by a trusted proxy */
     bool is_head;        /* HEAD: the answer has no body */
     bool accepts_events; /* Accept: text/event-stream */
     bool accepts_csv;    /* Accept: text/csv */

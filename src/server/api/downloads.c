@@ -118,7 +118,12 @@ static struct join_server find_server(const struct api_call *call)
         .listen_host = o->listen_host,
         .port = http_server_port(call->api->http),
         .is_tls = call->is_tls,
-        .fingerprint = call->is_tls && o->tls ? tls_keeper_fingerprint(o->tls) : NULL,
+        .base_path = o->front.base_path,
+        .public_url = o->front.public_url,
+        /* A client of a proxy sees the proxy's key. */
+        .fingerprint = call->is_tls && o->tls && !call->is_forwarded && !o->front.public_url
+                           ? tls_keeper_fingerprint(o->tls)
+                           : NULL,
     };
 }
 

@@ -27,8 +27,11 @@ static json_t *make_user_json(const struct identity *who)
 
 static char *make_cookie(const struct api_call *call, const char *session_id, uint64_t max_age_s)
 {
-    return xasprintf("session_id=%s; Path=/; HttpOnly; SameSite=Strict; Max-Age=%ju%s", session_id,
-                     (uintmax_t)max_age_s, call->is_tls ? "; Secure" : "");
+    const char *base_path = call->api->o.front.base_path;
+
+    return xasprintf("session_id=%s; Path=%s; HttpOnly; SameSite=Strict; Max-Age=%ju%s", session_id,
+                     base_path ? base_path : "/", (uintmax_t)max_age_s,
+                     call->is_tls ? "; Secure" : "");
 }
 
 static void on_login(void *owner, const struct auth_login_result *r)

@@ -38,20 +38,3 @@ void credentials_free(struct credentials *c)
     free(c->request);
     free(c);
 }
-
-/* Returns the part of "http://host:port" that must equal the Host header. */
-static const char *get_origin_host(const char *origin)
-{
-    const char *p = strstr(origin, "://");
-
-    return p ? p + 3 : origin;
-}
-
-bool credentials_is_foreign_origin(const struct http_request *r)
-{
-    const char *origin = http_request_header(r, "origin"), *host = http_request_header(r, "host");
-
-    if (!origin)
-        return false;
-    return !host || strcasecmp(get_origin_host(origin), host) != 0;
-}

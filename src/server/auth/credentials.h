@@ -40,10 +40,3 @@ void credentials_check(struct credentials *c,
                        struct auth *auth,
                        auth_identity_fn done,
                        void *owner);
-
-/*
- * Returns whether a browser sends the request from a page of another site. Such a request must not
- * use the cookie that the browser adds by itself (cross-site request forgery, cross-site WebSocket
- * hijacking).
- */
-bool credentials_is_foreign_origin(const struct http_request *r);

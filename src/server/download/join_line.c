@@ -67,11 +67,15 @@ static char *find_authority(const struct join_server *server)
 
 char *join_url(const struct join_server *server)
 {
-    _cleanup_free_ char *authority = find_authority(server);
+    _cleanup_free_ char *authority = NULL;
 
+    if (server->public_url)
+        return xstrdup(server->public_url);
+    authority = find_authority(server);
     if (!is_valid_host(authority) || (!server->is_tls && !is_loopback(authority)))
         return NULL;
-    return xasprintf("%s://%s", server->is_tls ? "https" : "http", authority);
+    return xasprintf("%s://%s%s", server->is_tls ? "https" : "http", authority,
+                     server->base_path ? server->base_path : "");
 }
 
 char *join_curl_pin(const char *fingerprint)

@@ -15,6 +15,8 @@ struct join_server {
     /* The address that it listens on, for a host that is missing or not reachable from others. */
     const char *listen_host;
     unsigned port;
+    const char *base_path;  /* "/x", or NULL */
+    const char *public_url; /* as configured, instead of all above; or NULL */
     bool is_tls;
     const char *fingerprint; /* "sha256:HEX" of its key; NULL: found by certificate authorities */
 };

@@ -1,0 +1,150 @@
+#include "base/alloc.h"
+#include "base/str.h"
+#include "net/http_head.h"
+#include "server/auth/front.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define PROXY "127.0.0.1"
+
+struct fixture {
+    struct http_head head;
+    struct front_request q;
+};
+
+static void apply(struct fixture *x, const struct front *f, const char *peer, const char *fields)
+{
+    _cleanup_free_ char *text = xasprintf("GET /x/y HTTP/1.1\r\nHost: h:80\r\n%s\r\n", fields);
+    const char *why = "";
+    struct http_request r;
+
+    assert_int_equal(http_head_parse(&x->head, text, strlen(text), &why), 0);
+    r = (struct http_request){.path = x->head.path, .peer = peer, .head = &x->head};
+    front_apply(f, &r, &x->q);
+}
+
+static void test_address(void **state)
+{
+    static const struct {
+        const char *peer, *fields, *want;
+    } cases[] = {
+        {PROXY,      "",                                                            PROXY        },
+        {"9.9.9.9",  "X-Forwarded-For: 1.2.3.4\r\nX-Real-IP: 1.2.3.4\r\n",          "9.9.9.9"    },
+        {PROXY,      "X-Forwarded-For: 1.2.3.4\r\n",                                "1.2.3.4"    },
+        {PROXY,      "X-Forwarded-For: 6.6.6.6, 1.2.3.4\r\n",                       "1.2.3.4"    },
+        {PROXY,      "X-Forwarded-For: 6.6.6.6, 1.2.3.4, 10.0.0.7\r\n",             "1.2.3.4"    },
+        {PROXY,      "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-For: 1.2.3.4\r\n",    "1.2.3.4"    },
+        {PROXY,      "X-Forwarded-For: 10.0.0.8, 10.0.0.7\r\n",                     "10.0.0.8"   },
+        {PROXY,      "X-Forwarded-For: 1.2.3.4:5678\r\n",                           "1.2.3.4"    },
+        {PROXY,      "X-Forwarded-For: [2001:db8::1]:56\r\n",                       "2001:db8::1"},
+        {PROXY,      "X-Forwarded-For: 2001:db8::1\r\n",                            "2001:db8::1"},
+        {PROXY,      "X-Forwarded-For: 1.2.3.4, nonsense\r\n",                      PROXY        },
+        {PROXY,      "X-Forwarded-For: 1.2.3.4, nonsense, 10.0.0.7\r\n",            "10.0.0.7"   },
+        {PROXY,      "X-Forwarded-For: 1.2.3.4,\r\n",                               PROXY        },
+        {PROXY,      "X-Forwarded-For: \r\n",                                       PROXY        },
+        {PROXY,      "X-Real-IP: 1.2.3.4\r\n",                                      "1.2.3.4"    },
+        {PROXY,      "X-Real-IP: 6.6.6.6\r\nX-Forwarded-For: 1.2.3.4\r\n",          "1.2.3.4"    },
+        {PROXY,      "Forwarded: for=6.6.6.6, for=1.2.3.4;proto=https\r\n",         "1.2.3.4"    },
+        {PROXY,      "Forwarded: For=\"[2001:db8::1]:80\"; by=x, for=10.0.0.7\r\n", "2001:db8::1"},
+        {PROXY,      "Forwarded: for=unknown\r\n",                                  PROXY        },
+        {"10.1.2.3", "X-Forwarded-For: 1.2.3.4\r\n",                                "1.2.3.4"    },
+    };
+    struct front f = {.base_path = ""};
+
+    (void)state;
+    assert_int_equal(networks_parse("127.0.0.1,10.0.0.0/8", &f.trusted, NULL), 0);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct fixture x = {0};
+
+        apply(&x, &f, cases[i].peer, cases[i].fields);
+        if (!str_eq(x.q.r.peer, cases[i].want))
+            fail_msg("%s gave %s, not %s", cases[i].fields, x.q.r.peer, cases[i].want);
+        http_head_done(&x.head);
+    }
+    f.trusted.n = 0;
+    struct fixture x = {0};
+    apply(&x, &f, PROXY, "X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Proto: https\r\n");
+    assert_string_equal(x.q.r.peer, PROXY);
+    assert_false(x.q.r.is_tls || x.q.is_forwarded);
+    http_head_done(&x.head);
+}
+
+static void test_origin(void **state)
+{
+    static const struct {
+        const char *peer, *fields;
+        bool is_foreign;
+    } cases[] = {
+        {PROXY,     "",                                                                             false},
+        {PROXY,     "Origin: http://h\r\n",                                                         false},
+        {PROXY,     "Origin: https://h\r\n",                                                        true },
+        {PROXY,     "Origin: https://h:80\r\n",                                                     true },
+        {PROXY,     "Origin: null\r\n",                                                             true },
+        {PROXY,     "Origin: http://h.evil\r\n",                                                    true },
+        {PROXY,     "Origin: http://h@evil\r\n",                                                    true },
+        {PROXY,     "Origin: http://h:8080\r\n",                                                    true },
+        {PROXY,     "Origin: https://h:80\r\nX-Forwarded-Proto: https\r\n",                         false},
+        {PROXY,     "Origin: https://p\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: p:443\r\n",
+         false                                                                                           },
+        {PROXY,     "Origin: https://p\r\nForwarded: proto=https;host=\"p\"\r\n",                   false},
+        {"9.9.9.9", "Origin: https://p\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: p\r\n",
+         true                                                                                            },
+        {"9.9.9.9", "Origin: https://ui.example\r\n",                                               false},
+        {"9.9.9.9", "Origin: http://ui.example\r\n",                                                true },
+        {"9.9.9.9", "Origin: https://ui.example:8443\r\n",                                          true },
+    };
+    struct front f = {.origins = "https://other, https://ui.example", .base_path = ""};
+
+    (void)state;
+    assert_int_equal(networks_parse(PROXY, &f.trusted, NULL), 0);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct fixture x = {0};
+
+        apply(&x, &f, cases[i].peer, cases[i].fields);
+        if (front_is_foreign_origin(&f, &x.q) != cases[i].is_foreign)
+            fail_msg("%s", cases[i].fields);
+        http_head_done(&x.head);
+    }
+}
+
+static void test_base_path(void **state)
+{
+    static const struct {
+        const char *base, *want;
+    } cases[] = {
+        {NULL,     "/x/y"},
+        {"",       "/x/y"},
+        {"/x",     "/y"  },
+        {"/x/y",   "/"   },
+        {"/x/y/z", "/x/y"},
+        {"/x/",    "/x/y"},
+        {"/",      "/x/y"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct front f = {.base_path = cases[i].base};
+        struct fixture x = {0};
+
+        apply(&x, &f, PROXY, "");
+        assert_string_equal(x.q.r.path, cases[i].want);
+        http_head_done(&x.head);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_address),
+        cmocka_unit_test(test_origin),
+        cmocka_unit_test(test_base_path),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

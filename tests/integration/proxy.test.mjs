@@ -1,0 +1,120 @@
+// The server behind a reverse proxy: the client's address, its scheme and host, a path of its own, and the line that
+// joins hosts.
+import assert from 'node:assert/strict';
+import { createServer, request } from 'node:http';
+import { connect } from 'node:net';
+import { after, before, test } from 'node:test';
+import { Agent, Client, Server, dockmon } from './lib/dockmon.mjs';
+import { ScriptedEngine } from './lib/scripted-engine.mjs';
+import { eventually } from './lib/wait.mjs';
+
+let server, proxy, url;
+
+// Like nginx with `proxy_pass` and `proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for`.
+const forwarded = (req) => ({
+  ...req.headers,
+  'x-forwarded-for': [req.headers['x-forwarded-for'], req.headers['x-client'] ?? '203.0.113.9'].filter(Boolean).join(', '),
+  'x-forwarded-proto': 'https',
+});
+
+before(async () => {
+  server = await Server.start({
+    args: ['--trusted-proxies', '127.0.0.1/32', '--base-path', '/dockmon', '--trusted-origins', 'https://ui.example', '--public-url', 'https://dockmon.example/dockmon'],
+  });
+  proxy = createServer((req, res) => {
+    const to = request({ port: Number(server.port), host: '127.0.0.1', method: req.method, path: req.url, headers: forwarded(req) }, (answer) => {
+      res.writeHead(answer.statusCode, answer.headers);
+      answer.pipe(res);
+    });
+    to.on('error', () => res.destroy());
+    req.pipe(to);
+  });
+  proxy.on('upgrade', (req, socket, head) => {
+    const to = connect(Number(server.port), '127.0.0.1', () => {
+      const lines = Object.entries(forwarded(req)).map(([name, value]) => `${name}: ${value}\r\n`);
+      to.write(`GET ${req.url} HTTP/1.1\r\n${lines.join('')}\r\n`);
+      to.write(head);
+      to.pipe(socket).pipe(to);
+    });
+    to.on('error', () => socket.destroy());
+    socket.on('error', () => to.destroy());
+  });
+  await new Promise((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  url = `http://127.0.0.1:${proxy.address().port}/dockmon`;
+});
+
+after(async () => {
+  proxy?.closeAllConnections();
+  proxy?.close();
+  await server?.remove();
+});
+
+const login = (username, password, headers = {}) =>
+  fetch(`${url}/api/v2/auth/login`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: JSON.stringify({ username, password }),
+  });
+
+test('one guesser does not stop the logins of others, whatever he claims', async () => {
+  let last;
+  for (let i = 0; i < 15 && last !== 429; i++) {
+    last = (await login('nobody', 'wrong wrong', { 'x-client': '203.0.113.66', 'x-forwarded-for': `198.51.100.${i}` })).status;
+  }
+  assert.equal(last, 429);
+  // Another name and another network: both have limits of their own.
+  assert.equal((await login('somebody', 'wrong wrong', { 'x-client': '192.0.2.5' })).status, 401);
+  const admin = await server.client('admin');
+  const { entries } = await admin.get('/api/audit?limit=500');
+  assert.ok(entries.some((e) => JSON.stringify(e).includes('203.0.113.66')));
+  assert.ok(!entries.some((e) => JSON.stringify(e).includes('198.51.100.')));
+});
+
+test('the cookie is Secure and has the path of the server', async () => {
+  const r = await login('admin', await server.adminPassword(), { origin: 'https://127.0.0.1', 'x-forwarded-host': '127.0.0.1' });
+  assert.equal(r.status, 200);
+  assert.match(r.headers.get('set-cookie'), /; Path=\/dockmon; .*; Secure$/);
+  assert.equal((await login('admin', 'wrong wrong', { origin: 'https://ui.example' })).status, 401);
+  assert.equal((await login('admin', 'wrong wrong', { origin: 'http://ui.example' })).status, 403);
+  assert.equal((await login('admin', 'wrong wrong', { origin: 'https://evil.example' })).status, 403);
+});
+
+test('an API key is limited to the addresses of clients', async () => {
+  const admin = await server.client('admin');
+  const { key } = await admin.post('/api/v2/api-keys', { name: 'near', role: 'viewer', allowed_ips: '203.0.113.9' });
+  const ask = async (client) => (await fetch(`${url}/api/hosts`, { headers: { authorization: `Bearer ${key}`, 'x-client': client } })).status;
+  assert.equal(await ask('203.0.113.9'), 200);
+  assert.equal(await ask('203.0.113.10'), 403);
+});
+
+test('agent and CLI work below a path', async () => {
+  const engine = await ScriptedEngine.start();
+  const agent = await Agent.start(server, engine, { env: { DOCKMON_URL: url } });
+  try {
+    const there = new Client({ url }, { key: (await server.client('admin')).key });
+    await eventually(async () => (await there.get('/api/hosts'))[0]?.status === 'online', { what: 'the host is online' });
+    const r = await dockmon({ url }, there.key, ['hosts']);
+    assert.equal(r.code, 0, r.stderr);
+    assert.match(r.stdout, /online/);
+  } finally {
+    await agent.remove();
+    await engine.stop();
+  }
+});
+
+test('without trusted proxies, forwarded headers count for nothing', async () => {
+  const plain = await Server.start();
+  try {
+    const headers = { 'content-type': 'application/json', 'x-forwarded-proto': 'https', 'x-forwarded-for': '203.0.113.9' };
+    const r = await fetch(`${plain.url}/api/v2/auth/login`, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify({ username: 'admin', password: await plain.adminPassword() }),
+    });
+    assert.equal(r.status, 200);
+    assert.doesNotMatch(r.headers.get('set-cookie'), /Secure/);
+    assert.equal((await fetch(`${plain.url}/dockmon/health`)).status, 404);
+  } finally {
+    await plain.remove();
+  }
+});
