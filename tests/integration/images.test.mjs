@@ -1,11 +1,12 @@
 // The container images: built FROM scratch by the engine, started, joined, healthy.
 import assert from 'node:assert/strict';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { ROOT, dockmon, temporaryDirectory } from './lib/dockmon.mjs';
 import { Engine } from './lib/engine.mjs';
 import { run } from './lib/process.mjs';
+import { Relay } from './lib/relay.mjs';
 import { eventually } from './lib/wait.mjs';
 
 const engine = new Engine();
@@ -95,11 +96,15 @@ test('the steps in the compose file work', { timeout: 180000 }, async (t) => {
     assert.equal(r.code, 0, `${line}: ${r.stdout}${r.stderr}`);
     return r.stdout.trim();
   };
+  const socket = `${dir}/run/docker.sock`;
+  await mkdir(`${dir}/run`);
+  let relay = await Relay.start({ listen: { path: socket }, to: { path: engine.host.replace('unix://', '') } });
   t.after(async () => {
     await sh('docker compose down -v');
+    await relay.stop();
     await rm(dir, { recursive: true, force: true });
   });
-  const ours = text.replaceAll(':latest', `:${tag}`).replace('"8001:8001"', '"127.0.0.1::8001"').replace('- /var/run/docker.sock:', `- ${engine.host.replace('unix://', '')}:`);
+  const ours = text.replaceAll(':latest', `:${tag}`).replace('"8001:8001"', '"127.0.0.1::8001"').replace('- /var/run/docker.sock:', `- ${socket}:`).replace('- /run:/host/run:ro,rslave', `- ${dir}/run:/host/run:ro`);
   assert.equal(ours.split(tag).length - 1, 2);
   await writeFile(join(dir, 'compose.yaml'), ours);
 
@@ -131,4 +136,24 @@ test('the steps in the compose file work', { timeout: 180000 }, async (t) => {
   await sh('docker compose up -d --force-recreate 2>&1');
   await eventually(async () => JSON.parse(await sh('docker compose exec -T server /dockmond health')).components.agents.online === 1, { timeout: 60000 });
   assert.match(await sh('docker compose exec -T agent /dockmon-agent --check'), /sealed/);
+
+  // An engine that is upgraded under its running containers creates a new socket.
+  const replaceSocket = async () => {
+    await relay.stop();
+    relay = await Relay.start({ listen: { path: socket }, to: { path: engine.host.replace('unix://', '') } });
+  };
+  const check = () => sh('docker compose exec -T agent /dockmon-agent --check || true');
+  await replaceSocket();
+  await eventually(async () => /nothing listens on this socket: .*restart the container/.test(await sh('docker compose logs agent 2>&1')), { timeout: 30000 });
+  assert.match(await check(), /^WRONG +engine .*nothing listens on this socket/m);
+  await sh('docker compose restart agent 2>&1');
+  assert.match(await check(), /^ok +engine /m);
+
+  const folder = (await readFile(join(dir, 'compose.yaml'), 'utf8'))
+    .replace(`      - ${socket}:/var/run/docker.sock:ro\n`, '').replace(`# - ${dir}/run`, `- ${dir}/run`).replace('# DOCKER_HOST:', 'DOCKER_HOST:');
+  await writeFile(join(dir, 'compose.yaml'), folder);
+  await sh('docker compose up -d 2>&1');
+  assert.match(await check(), /^ok +engine /m);
+  await replaceSocket();
+  assert.match(await check(), /^ok +engine /m);
 });

@@ -21,7 +21,8 @@ class Local {
   }
 
   async listen(where) {
-    if (where.path) await rm(where.path, { force: true });
+    this.isUnix = Boolean(where.path);
+    if (this.isUnix) await rm(where.path, { force: true });
     this.server.listen(where);
     await once(this.server, 'listening');
     return this.server.address().port;
@@ -61,7 +62,8 @@ class Local {
 
   cut() {
     for (const { socket, other } of this.pairs) {
-      socket.resetAndDestroy();
+      if (this.isUnix) socket.destroy();
+      else socket.resetAndDestroy();
       other?.destroy();
     }
   }
