@@ -251,6 +251,86 @@ static void test_deadline(void **state)
     stop(server, &t);
 }
 
+static void on_patience(struct loop_timer *timer)
+{
+    (void)timer;
+    loop_stop(test_loop->loop);
+}
+
+/* Lets the loop turn for a while. */
+static void turn_for(uint64_t ms)
+{
+    struct loop_timer patience = {0};
+
+    loop_timer_start(test_loop->loop, &patience, ms, on_patience);
+    loop_run(test_loop->loop);
+    loop_timer_stop(&patience);
+}
+
+/* The deadline is that of the upgrade: an open connection lasts as long as its process. */
+static void test_open_connection_has_no_deadline(void **state)
+{
+    struct test_server *server = serve(ANSWER_101 "data", strlen(ANSWER_101 "data"), SERVE_HANG);
+    struct talk t = {0};
+
+    (void)state;
+    start(&t, server->address, 100);
+    turn_for(300);
+    assert_int_equal(t.n_open, 1);
+    assert_int_equal(t.n_done, 0);
+    assert_string_equal(buf_str(&t.received), "data");
+    hijack_cancel(t.hijack);
+    stop(server, &t);
+}
+
+/* A refusal whose body does not end is under the deadline. */
+static void test_endless_refusal(void **state)
+{
+    static const char answer[] = "HTTP/1.1 409 Conflict\r\nContent-Length: 9\r\n\r\nwait";
+    struct test_server *server = serve(answer, strlen(answer), SERVE_HANG);
+    struct talk t = {0};
+
+    (void)state;
+    start(&t, server->address, 100);
+    loop_run(test_loop->loop);
+    assert_int_equal(t.n_open, 0);
+    assert_int_equal(t.code, -ETIMEDOUT);
+    stop(server, &t);
+}
+
+/* A peer that upgrades before it has read the request leaves room for the early input. */
+static void test_upgrade_before_the_request_is_read(void **state)
+{
+    struct test_server *server = serve(ANSWER_101, strlen(ANSWER_101), SERVE_DEAF | SERVE_HANG);
+    struct error err = ERROR_INIT;
+    size_t size = 8000000; /* no socket buffer takes as much */
+    char *body = xmalloc(size);
+    struct talk t = {.received = BUF_INIT(1000)};
+
+    (void)state;
+    memset(body, 'b', size);
+    assert_int_equal(hijack_start(&t.hijack, test_loop->loop,
+                                  &(struct hijack_options){.address = server->address,
+                                                           .path = "/",
+                                                           .body = body,
+                                                           .body_size = size,
+                                                           .max_queue = 100000,
+                                                           .on_open = on_open,
+                                                           .on_data = on_data,
+                                                           .done = on_done,
+                                                           .owner = &t},
+                                  &err),
+                     0);
+    assert_int_equal(hijack_write(t.hijack, body, 100000), 0);
+    assert_int_equal(hijack_shutdown_write(t.hijack), 0);
+    turn_for(200);
+    assert_int_equal(t.n_open, 1);
+    assert_int_equal(t.n_done, 0);
+    hijack_cancel(t.hijack);
+    stop(server, &t);
+    free(body);
+}
+
 static void test_cannot_connect(void **state)
 {
     struct talk t = {0};
@@ -370,6 +450,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_conversation), TEST(test_early_input),    TEST(test_refused),
+        TEST(test_open_connection_has_no_deadline), TEST(test_endless_refusal), TEST(test_upgrade_before_the_request_is_read),
         TEST(test_head_limit),   TEST(test_deadline),       TEST(test_cannot_connect),
         TEST(test_bad_path),     TEST(test_back_pressure),  TEST(test_full_queue),
         TEST(test_cancel),       TEST(test_cancel_at_once),

@@ -287,7 +287,7 @@ static void delete_done(struct api_job *job)
         sessions_drop_agent(call->api->o.sessions, h->agent.id, "Host deleted");
     if (h)
         feed_on_host_removed(call->api->o.feed, h);
-    fleet_remove_host(call->api->o.fleet, job->args[0]);
+    fleet_drop_host(call->api->o.fleet, job->args[0]);
     api_reply(call, 200, json_pack("{s:s, s:s}", "status", "success", "message", "Host deleted"));
 }
 

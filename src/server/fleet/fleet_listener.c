@@ -15,6 +15,15 @@ void fleet_notify_host(struct fleet *f, const struct fleet_host *h)
     listeners_emit(fleet_listeners(f), struct fleet_listener, on_host, h);
 }
 
+void fleet_drop_host(struct fleet *f, const char *host_id)
+{
+    const struct fleet_host *h = fleet_find_host(f, host_id);
+
+    if (h)
+        listeners_emit(fleet_listeners(f), struct fleet_listener, on_host_removal, h);
+    fleet_remove_host(f, host_id);
+}
+
 void fleet_notify_containers(struct fleet *f, const struct fleet_host *h)
 {
     listeners_emit(fleet_listeners(f), struct fleet_listener, on_containers, h);

@@ -21,6 +21,8 @@ struct fleet_listener {
     struct listener base;
     /* The host was added, went on- or offline, or has new facts. */
     void (*on_host)(struct fleet_listener *l, const struct fleet_host *h);
+    /* It is removed after the call: fleet_drop_host(). */
+    void (*on_host_removal)(struct fleet_listener *l, const struct fleet_host *h);
     /* Its containers have changed. */
     void (*on_containers)(struct fleet_listener *l, const struct fleet_host *h);
     /* A batch of samples, with times of our clock; each one is emitted once, in order. Batches with
@@ -39,6 +41,8 @@ void fleet_add_listener(struct fleet *f, struct fleet_listener *l);
 void fleet_remove_listener(struct fleet_listener *l); /* harmless if it was not added */
 
 void fleet_notify_host(struct fleet *f, const struct fleet_host *h);
+/* Notifies of the removal of a host, if there is one with this id, and removes it. */
+void fleet_drop_host(struct fleet *f, const char *host_id);
 void fleet_notify_containers(struct fleet *f, const struct fleet_host *h);
 void fleet_notify_samples(struct fleet *f, const struct fleet_host *h, const struct samples *batch);
 void fleet_notify_event(struct fleet *f, const struct event *e);

@@ -65,6 +65,21 @@ static void on_host(struct fleet_listener *listener, const struct fleet_host *h)
     }
 }
 
+/* Sources that wait find out that their host is gone; the others lose its agent before. */
+static void on_host_removal(struct fleet_listener *listener, const struct fleet_host *h)
+{
+    struct log_sources *ss = CONTAINER_OF(listener, struct log_sources, fleet);
+
+    for (struct list *l = ss->list.next; l != &ss->list; l = l->next) {
+        struct log_source *s = CONTAINER_OF(l, struct log_source, link);
+
+        if ((s->state == SOURCE_OFFLINE || s->state == SOURCE_SEEKING ||
+             s->state == SOURCE_BLOCKED) &&
+            str_eq(s->host_id, h->row.id))
+            source_look_in(s, 0);
+    }
+}
+
 struct log_sources *log_sources_new(const struct log_sources_options *o)
 {
     struct log_sources *ss = xcalloc(1, sizeof(*ss));
@@ -72,7 +87,8 @@ struct log_sources *log_sources_new(const struct log_sources_options *o)
     ss->o = *o;
     log_read_audit_init(&ss->audit, o->store, o->store_jobs);
     list_init(&ss->list);
-    ss->fleet = (struct fleet_listener){.on_host = on_host, .on_containers = on_host};
+    ss->fleet = (struct fleet_listener){
+        .on_host = on_host, .on_containers = on_host, .on_host_removal = on_host_removal};
     fleet_add_listener(o->fleet, &ss->fleet);
     ss->sessions = (struct sessions_listener){.on_stream = on_stream,
                                               .on_agent_gone = on_agent_gone};

@@ -107,7 +107,7 @@ static void adopt_without_session(struct sessions *s, const struct registration 
     if (r->is_replaced)
         sessions_close_agent(s, r->agent.id, "Agent replaced");
     if (r->migrated_id)
-        fleet_remove_host(s->o.fleet, r->migrated_id);
+        fleet_drop_host(s->o.fleet, r->migrated_id);
     h = fleet_put_host(s->o.fleet, &r->host, &r->agent);
     if (r->candidates)
         fleet_set_candidates(h, r->candidates);

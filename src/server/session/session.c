@@ -282,7 +282,7 @@ void session_register(struct session *se, const struct registration *r)
     session_expect_samples(se, record);
     str_copy(record->host_id, sizeof(record->host_id), se->host_id);
     if (r->migrated_id)
-        fleet_remove_host(s->o.fleet, r->migrated_id);
+        fleet_drop_host(s->o.fleet, r->migrated_id);
     if (r->candidates)
         fleet_set_candidates(h, r->candidates);
     fleet_set_online(s->o.fleet, h, true, time_utc_ms());
@@ -553,7 +553,7 @@ void sessions_on_migrated(struct sessions *s, const struct migration_result *m)
     size_t i;
     json_t *candidate, *left;
 
-    fleet_remove_host(s->o.fleet, m->source_host_id);
+    fleet_drop_host(s->o.fleet, m->source_host_id);
     if (!h)
         return;
 

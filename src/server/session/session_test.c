@@ -215,15 +215,34 @@ static void test_refusals_have_codes_if_the_agent_knows_them(void **state)
     }
 }
 
+struct gone {
+    struct sessions_listener listener;
+    unsigned n;
+};
+
+static void on_gone(struct sessions_listener *l, const char *agent_id)
+{
+    assert_non_null(agent_id);
+    CONTAINER_OF(l, struct gone, listener)->n++;
+}
+
 static void test_newer_session_supersedes_the_older(void **state)
 {
     struct fixture *f = *state;
     struct joined j, k;
     struct ws *old = fixture_join(f, "web", true, &j), *now;
     struct fleet_host *h = fleet_find_host(f->fleet, j.host_id);
+    struct gone gone = {.listener.on_agent_gone = on_gone};
+    struct outcome o = {0};
     unsigned n_changes;
 
+    sessions_add_listener(f->sessions, &gone.listener);
+    fixture_command(f, j.agent_id, &o);
     now = fixture_join_with(f, j.token, "web", true, &k);
+    assert_int_equal(o.n_calls, 1); /* its agent will not answer on the new connection */
+    assert_int_equal(o.code, -ENOTCONN);
+    assert_int_equal(gone.n, 1);
+    sessions_remove_listener(&gone.listener);
     assert_string_equal(j.agent_id, k.agent_id);
     assert_int_equal(old->close_code, 1000);
     assert_string_equal(old->close_reason, "New connection established");
