@@ -50,7 +50,7 @@ static void send_early(struct hijack *h)
 
     if (h->early.size > 0)
         r = stream_write(stream, h->early.data, h->early.size);
-    assert(r == 0); /* the stream's queue has room for both */
+    assert(r == 0); /* the queue has room for both, even if the peer has not read the request */
     buf_done(&h->early);
     if (h->is_shutdown)
         r = stream_shutdown(stream);
@@ -158,10 +158,9 @@ int hijack_start(struct hijack **ret,
     http_exchange_init(&h->exchange, &address, MAX_HEAD, MAX_REFUSAL);
     h->exchange.parser.is_upgrade = true;
     http_exchange_send(&h->exchange,
-                       &(struct stream_options){
-                           .address = &address,
-                           .trust = o->trust,
-                           .max_queue = request.size > o->max_queue ? request.size : o->max_queue},
+                       &(struct stream_options){.address = &address,
+                                                .trust = o->trust,
+                                                .max_queue = request.size + o->max_queue},
                        &request);
     buf_done(&request);
     http_exchange_set_deadline(&h->exchange,

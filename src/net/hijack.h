@@ -18,7 +18,7 @@ struct hijack_options {
     const char *path;
     const void *body; /* JSON, copied */
     size_t body_size;
-    size_t max_queue;            /* most bytes waiting to be written */
+    size_t max_queue;            /* most bytes waiting to be written, without the request */
     uint64_t connect_timeout_ms; /* connecting and upgrading; 0: 5 s */
     void (*on_open)(void *owner);
     http_data_fn on_data;

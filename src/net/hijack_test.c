@@ -314,18 +314,19 @@ static void test_upgrade_before_the_request_is_read(void **state)
                                                            .path = "/",
                                                            .body = body,
                                                            .body_size = size,
-                                                           .max_queue = 100000,
+                                                           .max_queue = size,
                                                            .on_open = on_open,
                                                            .on_data = on_data,
                                                            .done = on_done,
                                                            .owner = &t},
                                   &err),
                      0);
-    assert_int_equal(hijack_write(t.hijack, body, 100000), 0);
+    assert_int_equal(hijack_write(t.hijack, body, size), 0);
     assert_int_equal(hijack_shutdown_write(t.hijack), 0);
     turn_for(200);
     assert_int_equal(t.n_open, 1);
     assert_int_equal(t.n_done, 0);
+    assert_true(hijack_queued(t.hijack) > size);
     hijack_cancel(t.hijack);
     stop(server, &t);
     free(body);
@@ -449,11 +450,13 @@ static void test_cancel_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_conversation), TEST(test_early_input),    TEST(test_refused),
-        TEST(test_open_connection_has_no_deadline), TEST(test_endless_refusal), TEST(test_upgrade_before_the_request_is_read),
-        TEST(test_head_limit),   TEST(test_deadline),       TEST(test_cannot_connect),
-        TEST(test_bad_path),     TEST(test_back_pressure),  TEST(test_full_queue),
-        TEST(test_cancel),       TEST(test_cancel_at_once),
+        TEST(test_conversation),    TEST(test_early_input),
+        TEST(test_refused),         TEST(test_open_connection_has_no_deadline),
+        TEST(test_endless_refusal), TEST(test_upgrade_before_the_request_is_read),
+        TEST(test_head_limit),      TEST(test_deadline),
+        TEST(test_cannot_connect),  TEST(test_bad_path),
+        TEST(test_back_pressure),   TEST(test_full_queue),
+        TEST(test_cancel),          TEST(test_cancel_at_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

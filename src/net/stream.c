@@ -366,6 +366,7 @@ static void dial_other(struct stream *s);
  */
 static void dial_next(struct stream *s, int r)
 {
+    loop_timer_stop(&s->timer); /* of the attempt before: each one has its own time */
     do {
         if (r == -EAGAIN && s->address.is_unix) {
             wire_close(&s->wire, false);

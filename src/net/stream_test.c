@@ -1,13 +1,17 @@
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/time.h"
 #include "net/call_fixture.h"
 #include "net/stream.h"
 
 #include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 /* The stream is tested through the HTTP client, its plainest user. */
 
@@ -61,6 +65,70 @@ static void test_reset(void **state)
     served_run(&s, "HTTP/1.1 200 OK\r\n", 17, SERVE_RESET, &(struct http_call_options){0});
     assert_int_equal(s.o.code, -ECONNRESET);
     served_done(&s);
+}
+
+/* The resolver knows two addresses of this name: nobody listens on the first one. */
+#define TWO_ADDRESSES "two.test"
+
+int __real_getaddrinfo(const char *host,
+                       const char *service,
+                       const struct addrinfo *hints,
+                       struct addrinfo **ret);
+int __wrap_getaddrinfo(const char *host,
+                       const char *service,
+                       const struct addrinfo *hints,
+                       struct addrinfo **ret);
+
+int __wrap_getaddrinfo(const char *host,
+                       const char *service,
+                       const struct addrinfo *hints,
+                       struct addrinfo **ret)
+{
+    const struct addrinfo numeric = {.ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM};
+    int r;
+
+    if (strcmp(host, TWO_ADDRESSES) != 0)
+        return __real_getaddrinfo(host, service, hints, ret);
+    if (hints->ai_flags & AI_NUMERICHOST)
+        return EAI_NONAME;
+    r = __real_getaddrinfo("127.0.0.1", service, &numeric, ret);
+    return r ? r : __real_getaddrinfo("127.0.0.2", service, &numeric, &(*ret)->ai_next);
+}
+
+/* Dials with a full queue of connections: the kernel drops what comes after it. */
+static void fill_backlog(const struct sockaddr_in *a, int ret_fds[static 2])
+{
+    for (size_t i = 0; i < 2; i++) {
+        ret_fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        assert_true(ret_fds[i] >= 0);
+        (void)connect(ret_fds[i], (const struct sockaddr *)a, sizeof(*a));
+    }
+}
+
+/* The time for each address but the last must not be that of the last: only the caller's counts. */
+static void test_last_address_has_the_time_of_the_caller(void **state)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000002)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), fds[2];
+    socklen_t size = sizeof(a);
+    char address[64];
+    struct outcome o;
+    uint64_t begin;
+
+    (void)state;
+    assert_int_equal(bind(fd, (const struct sockaddr *)&a, sizeof(a)), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &size), 0);
+    assert_int_equal(listen(fd, 0), 0);
+    fill_backlog(&a, fds);
+    (void)snprintf(address, sizeof(address), "http://" TWO_ADDRESSES ":%d", ntohs(a.sin_port));
+    begin = time_monotonic_ms();
+    outcome_run(&o, address, &(struct http_call_options){.timeout_ms = 2300});
+    assert_int_equal(o.code, -ETIMEDOUT);
+    assert_true(time_monotonic_ms() - begin >= 2300); /* the stream has not given up after 2 s */
+    outcome_done(&o);
+    close(fds[0]);
+    close(fds[1]);
+    close(fd);
 }
 
 /* TLS */
@@ -269,6 +337,7 @@ int main(void)
         TEST(test_cannot_connect),
         TEST(test_unknown_host),
         TEST(test_reset),
+        TEST(test_last_address_has_the_time_of_the_caller),
         TEST(test_tls_verification),
         TEST(test_tls_with_plain_server),
         TEST(test_paused_stream),

@@ -158,9 +158,9 @@ static void expect_stop(struct follow *w)
 
 static void answer(struct follow *w, const char *action)
 {
-    agent_send_event(w->ws, "log_data",
-                     json_pack("{s:s, s:s}", "stream_id", agent_text(w->start, "stream_id"),
-                               "action", action));
+    agent_send_event(
+        w->ws, "log_data",
+        json_pack("{s:s, s:s}", "stream_id", agent_text(w->start, "stream_id"), "action", action));
 }
 
 static void send_line(struct follow *w, size_t size)
