@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "net/http_server.h"
+#include "server/api/api.h"
 #include "server/common/running_file.h"
 #include "server/download/agent_files.h"
 #include "server/server_internal.h"
@@ -14,18 +15,24 @@
 
 void server_write_running(const struct server *s)
 {
+    const struct front *front = api_front(s->api);
     struct error err = ERROR_INIT;
     struct running running = {
         .host = s->listen_host,
         .port = http_server_port(s->http),
         .is_tls = s->tls != NULL,
         .has_agent_files = agent_files_have_programs(s->agent_files),
+        .has_proxies = front->trusted.n > 0,
     };
     int r;
 
     running.fingerprint = s->tls ? xstrdup(tls_keeper_fingerprint(s->tls)) : NULL;
+    running.base_path = xstrdup(front->base_path);
+    running.public_url = xstrdup(front->public_url);
     r = running_write(s->data_dir, &running, &err);
     free(running.fingerprint);
+    free(running.base_path);
+    free(running.public_url);
     if (r < 0)
         log_warn(NULL, "offline commands will not know the address of this server: %s", err.msg);
 }

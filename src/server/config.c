@@ -50,7 +50,8 @@ static const struct option_spec specs[] = {
      .help = "PATH below which a proxy serves this server, such as /dockmon"},
     {.flag = "public-url", .env = "DOCKMOND_PUBLIC_URL", .type = OPTION_STRING,
      .offset = OPT(public_url), .max = 1024,
-     .help = "URL at which other hosts reach this server, for the lines that join hosts"},
+     .help = "URL at which browsers and other hosts reach this server, for cookies and the lines "
+             "that join hosts; its path is the default of --base-path"},
     {.flag = "web-dir", .env = "DOCKMOND_WEB_DIR", .type = OPTION_STRING, .offset = OPT(web_dir),
      .max = 4096,
      .help = "DIR of a built web UI (index.html and its files), read at start and served at /"},
@@ -167,18 +168,29 @@ static void derive_tls(struct config *c, struct buf *errors)
                 (c->host && !address_is_loopback(c->host) && !c->is_http_allowed);
 }
 
-/* The URL is pasted into shells. */
-static bool is_public_url(const char *text)
+/* Removes a slash at the end. The URL is pasted into shells. */
+static bool is_public_url(char *text)
 {
     struct url u = {0};
-    bool is_valid = url_parse(text, &u, NULL) == 0 && str_starts_with(text, "http") &&
-                    !str_ends_with(text, "/") &&
-                    (str_eq(u.path, "/") || front_base_path_is_valid(u.path)) &&
-                    !strpbrk(text, "'\"`$\\&|;<>()*? ") &&
-                    (u.is_tls || address_is_loopback(u.host));
+    bool is_valid;
+
+    if (str_ends_with(text, "/"))
+        text[strlen(text) - 1] = '\0';
+    is_valid = url_parse(text, &u, NULL) == 0 && str_starts_with(text, "http") &&
+               !str_ends_with(text, "/") &&
+               (str_eq(u.path, "/") || front_base_path_is_valid(u.path)) &&
+               !strpbrk(text, "'\"`$\\&|;<>()*? ") && (u.is_tls || address_is_loopback(u.host));
 
     url_done(&u);
     return is_valid;
+}
+
+/* Returns the path of a URL, or NULL: it has none. */
+static const char *find_path(const char *url)
+{
+    const char *authority = url ? strstr(url, "://") : NULL;
+
+    return authority ? strchr(authority + strlen("://"), '/') : NULL;
 }
 
 static void derive_front(struct config *c, struct buf *errors)
@@ -205,8 +217,8 @@ static void derive_front(struct config *c, struct buf *errors)
                          c->public_url);
     }
     c->front.origins = c->trusted_origins;
-    c->front.base_path = c->base_path;
     c->front.public_url = c->public_url;
+    c->front.base_path = c->base_path ? c->base_path : find_path(c->public_url);
 }
 
 /* Checks values that the table cannot check: texts with a grammar of their own, and rules between

@@ -97,6 +97,30 @@ static void test_bad_values_are_named(void **state)
     }
 }
 
+static void test_the_path_of_the_public_url_is_the_default_of_the_base_path(void **state)
+{
+    static const struct {
+        const char *words[MAX_WORDS], *url, *base_path;
+    } cases[] = {
+        {{"--public-url", "https://a.example"},                        "https://a.example",   NULL},
+        {{"--public-url", "https://a.example/"},                       "https://a.example",   NULL},
+        {{"--public-url", "https://a.example/x/"},                     "https://a.example/x", "/x"},
+        {{"--public-url", "https://a.example/x", "--base-path", "/y"}, "https://a.example/x", "/y"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct buf errors = BUF_INIT(4096);
+        struct config c;
+
+        assert_int_equal(read_words(cases[i].words, NULL, &c, &errors), 0);
+        assert_string_equal(c.front.public_url, cases[i].url);
+        assert_true(str_eq(c.front.base_path, cases[i].base_path));
+        config_done(&c);
+        buf_done(&errors);
+    }
+}
+
 static void test_tls_is_on_beyond_loopback(void **state)
 {
     static const struct {
@@ -136,6 +160,7 @@ int main(void)
         cmocka_unit_test(test_options_have_defaults),
         cmocka_unit_test(test_flags_win_over_the_environment),
         cmocka_unit_test(test_bad_values_are_named),
+        cmocka_unit_test(test_the_path_of_the_public_url_is_the_default_of_the_base_path),
         cmocka_unit_test(test_tls_is_on_beyond_loopback),
     };
 

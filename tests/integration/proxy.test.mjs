@@ -1,14 +1,17 @@
 // The server behind a reverse proxy: the client's address, its scheme and host, a path of its own, and the line that
 // joins hosts.
 import assert from 'node:assert/strict';
+import { rm, writeFile } from 'node:fs/promises';
 import { createServer, request } from 'node:http';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { Agent, Client, Server, dockmon } from './lib/dockmon.mjs';
+import { Agent, Client, Server, bin, dockmon, temporaryDirectory } from './lib/dockmon.mjs';
 import { ScriptedEngine } from './lib/scripted-engine.mjs';
+import { run } from './lib/process.mjs';
 import { eventually } from './lib/wait.mjs';
 
-let server, proxy, url;
+let server, proxy, url, agents;
 
 // Like nginx with `proxy_pass` and `proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for`.
 const forwarded = (req) => ({
@@ -18,8 +21,10 @@ const forwarded = (req) => ({
 });
 
 before(async () => {
+  agents = await temporaryDirectory();
+  await writeFile(join(agents, 'agent-linux-amd64'), 'program');
   server = await Server.start({
-    args: ['--trusted-proxies', '127.0.0.1/32', '--base-path', '/dockmon', '--trusted-origins', 'https://ui.example', '--public-url', 'https://dockmon.example/dockmon'],
+    args: ['--agent-dir', agents, '--trusted-proxies', '127.0.0.1/32', '--base-path', '/dockmon', '--trusted-origins', 'https://ui.example', '--public-url', 'https://dockmon.example/dockmon'],
   });
   proxy = createServer((req, res) => {
     const to = request({ port: Number(server.port), host: '127.0.0.1', method: req.method, path: req.url, headers: forwarded(req) }, (answer) => {
@@ -47,7 +52,20 @@ after(async () => {
   proxy?.closeAllConnections();
   proxy?.close();
   await server?.remove();
+  await rm(agents, { recursive: true, force: true });
 });
+
+// A request to a server itself, with headers that fetch() does not let through.
+const direct = (to, method, path, headers = {}, body) =>
+  new Promise((resolve, reject) => {
+    const req = request({ port: Number(to.port), host: '127.0.0.1', method, path, headers }, (res) => {
+      let text = '';
+      res.on('data', (part) => (text += part));
+      res.on('end', () => resolve({ status: res.statusCode, headers: res.headers, text }));
+    });
+    req.on('error', reject);
+    req.end(body);
+  });
 
 const login = (username, password, headers = {}) =>
   fetch(`${url}/api/v2/auth/login`, {
@@ -77,6 +95,42 @@ test('the cookie is Secure and has the path of the server', async () => {
   assert.equal((await login('admin', 'wrong wrong', { origin: 'https://ui.example' })).status, 401);
   assert.equal((await login('admin', 'wrong wrong', { origin: 'http://ui.example' })).status, 403);
   assert.equal((await login('admin', 'wrong wrong', { origin: 'https://evil.example' })).status, 403);
+});
+
+test('every line that joins a host has the public URL', async () => {
+  const admin = await server.client('admin');
+  const line = (token) => `curl -sS -H 'Authorization: Bearer ${token}' https://dockmon.example/dockmon/install.sh | sh`;
+  const made = await new Client({ url }, { key: admin.key }).post('/api/agent/generate-token', {});
+  assert.equal(made.install_command, line(made.token));
+  const offline = await run(bin('dockmond'), ['--data-dir', server.dir, 'token', 'create']);
+  assert.ok(offline.stderr.includes(line(offline.stdout.trim())), offline.stderr);
+  const cli = await dockmon({ url }, admin.key, ['token', 'create']);
+  assert.match(cli.stdout + cli.stderr, /https:\/\/dockmon\.example\/dockmon\/install\.sh/);
+
+  const fetched = (path) => fetch(`${url}${path}`, { headers: { authorization: `Bearer ${made.token}` } });
+  const script = await (await fetched('/install.sh')).text();
+  assert.match(script, /https:\/\/dockmon\.example\/dockmon/);
+  assert.ok(!script.includes(server.port), 'not the address behind the proxy');
+  assert.equal(await (await fetched('/download/agent/linux-amd64')).text(), 'program');
+});
+
+test('a proxy that only passes the host on: the public URL gives scheme, path and origin', async () => {
+  const named = await Server.start({ args: ['--public-url', 'https://dockmon.example/x'] });
+  try {
+    const ask = async (host, origin) => {
+      const body = JSON.stringify({ username: 'admin', password: await named.adminPassword() });
+      return direct(named, 'POST', '/x/api/v2/auth/login', { host, origin, 'content-type': 'application/json' }, body);
+    };
+    const there = await ask('dockmon.example', 'https://dockmon.example');
+    assert.equal(there.status, 200, there.text);
+    assert.match(there.headers['set-cookie'][0], /; Path=\/x; .*; Secure$/);
+    assert.equal((await ask('dockmon.example', 'http://dockmon.example')).status, 403);
+    const here = await ask(`127.0.0.1:${named.port}`, `http://127.0.0.1:${named.port}`);
+    assert.equal(here.status, 200, here.text);
+    assert.doesNotMatch(here.headers['set-cookie'][0], /Secure/);
+  } finally {
+    await named.remove();
+  }
 });
 
 test('an API key is limited to the addresses of clients', async () => {

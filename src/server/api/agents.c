@@ -60,7 +60,7 @@ static int token_work(struct api_job *job)
 /* Adds the server's fingerprint, by which the new agent identifies it, and the line to paste. */
 static void token_done(struct api_job *job)
 {
-    const struct tls_keeper *tls = job->call->api->o.tls;
+    const char *fingerprint = downloads_fingerprint(job->call);
     _cleanup_free_ char *line = NULL;
 
     if (job->args[1]) {
@@ -73,10 +73,8 @@ static void token_done(struct api_job *job)
     }
     if (line)
         (void)json_object_set_new(job->result, "install_command", json_text_str(line));
-    if (job->result && tls) {
-        (void)json_object_set_new(job->result, "fingerprint",
-                                  json_text_str(tls_keeper_fingerprint(tls)));
-    }
+    if (job->result && fingerprint)
+        (void)json_object_set_new(job->result, "fingerprint", json_text_str(fingerprint));
     api_job_answer(job);
 }
 

@@ -50,6 +50,11 @@ void api_set_server(struct api *a, struct http_server *http)
     }
 }
 
+const struct front *api_front(const struct api *a)
+{
+    return &a->o.front;
+}
+
 static void on_head(void *owner, const struct http_request *r, struct http_limits *limits)
 {
     const struct api *a = owner;

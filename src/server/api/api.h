@@ -73,3 +73,5 @@ const struct http_handler *api_http_handler(void);
 /* Sets the server that responses go to: before the first request, and to NULL when it has
  * closed. */
 void api_set_server(struct api *a, struct http_server *http);
+/* The proxies and addresses in front of the server, as configured. */
+const struct front *api_front(const struct api *a);

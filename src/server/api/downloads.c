@@ -120,11 +120,22 @@ static struct join_server find_server(const struct api_call *call)
         .is_tls = call->is_tls,
         .base_path = o->front.base_path,
         .public_url = o->front.public_url,
+        .has_proxies = o->front.trusted.n > 0,
         /* A client of a proxy sees the proxy's key. */
-        .fingerprint = call->is_tls && o->tls && !call->is_forwarded && !o->front.public_url
+        .fingerprint = call->is_tls && o->tls && !call->is_forwarded
                            ? tls_keeper_fingerprint(o->tls)
                            : NULL,
     };
+}
+
+const char *downloads_fingerprint(const struct api_call *call)
+{
+    struct join_server server;
+
+    if (!call->api->http)
+        return NULL;
+    server = find_server(call);
+    return join_fingerprint(&server);
 }
 
 /* Returns the URL of this server for other hosts, to be freed, or NULL when it is not safe. */
@@ -135,10 +146,15 @@ static char *find_url(const struct api_call *call)
     return join_url(&server);
 }
 
+/* A public URL has TLS, but this request may have come by another way. */
 static bool is_safe(const struct api_call *call)
 {
-    _cleanup_free_ char *url = find_url(call);
+    struct join_server server = find_server(call);
+    _cleanup_free_ char *url = NULL;
 
+    if (!call->is_tls)
+        server.public_url = NULL;
+    url = join_url(&server);
     return url != NULL;
 }
 
@@ -216,7 +232,7 @@ static void reply_script(struct api_call *call, const char *url)
     r = install_script_write(
         &(struct install_script){
             .url = url,
-            .fingerprint = server.fingerprint,
+            .fingerprint = join_fingerprint(&server),
             .token = call->credentials->bearer, /* known, hence a UUID */
             .files = call->api->o.agent_files,
         },
@@ -247,7 +263,7 @@ static void on_script_checked(struct api_job *job)
     if (!is_admitted(job))
         return;
     url = find_url(call);
-    if (!url) {
+    if (!url || !is_safe(call)) {
         refuse(call, CODE_PERMISSION_DENIED, NOT_SAFE);
     } else if (!agent_files_have_programs(call->api->o.agent_files)) {
         refuse(call, CODE_NOT_FOUND,

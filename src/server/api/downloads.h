@@ -18,3 +18,6 @@ void downloads_free(struct downloads *d);
  * NULL when the server has no agents to offer or no safe address.
  */
 char *downloads_join_line(const struct api_call *call, const char *token);
+/* Returns the fingerprint of the key that other hosts meet, borrowed, or NULL: no TLS, or that of a
+ * proxy. */
+const char *downloads_fingerprint(const struct api_call *call);

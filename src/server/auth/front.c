@@ -117,8 +117,8 @@ static void read_chain(const struct front *f, const struct http_request *r, stru
     }
 }
 
-/* Scheme and host as the nearest proxy has seen them. */
-static void read_target(const struct http_request *r, struct front_request *q)
+/* Scheme and host as the nearest proxy has seen them. Returns whether it reports the scheme. */
+static bool read_target(const struct http_request *r, struct front_request *q)
 {
     char forwarded[FRONT_TEXT_SIZE], proto[FRONT_TEXT_SIZE], host[FRONT_TEXT_SIZE];
 
@@ -129,19 +129,41 @@ static void read_target(const struct http_request *r, struct front_request *q)
         find_parameter(forwarded, "proto", proto);
     if (!*host)
         find_parameter(forwarded, "host", host);
-    if (strcasecmp(proto, "https") == 0 || strcasecmp(proto, "wss") == 0)
-        q->r.is_tls = true;
-    else if (strcasecmp(proto, "http") == 0 || strcasecmp(proto, "ws") == 0)
-        q->r.is_tls = false;
     if (*host) {
         str_copy(q->host, sizeof(q->host), host);
         q->r.host = q->host;
     }
+    if (strcasecmp(proto, "https") == 0 || strcasecmp(proto, "wss") == 0)
+        q->r.is_tls = true;
+    else if (strcasecmp(proto, "http") == 0 || strcasecmp(proto, "ws") == 0)
+        q->r.is_tls = false;
+    return *proto != '\0';
+}
+
+/* Parses the header Host as a URL; url_done() in either case. */
+static bool read_host(const char *host, bool is_tls, struct url *ret)
+{
+    _cleanup_free_ char *url = xasprintf("%s://%s", is_tls ? "https" : "http", host);
+
+    return url_parse(url, ret, NULL) == 0 && str_eq(ret->path, "/");
+}
+
+/* Whether the header Host names the host of an absolute URL. Proxies may leave out the port. */
+static bool is_host_of(const char *host, const char *url)
+{
+    struct url a = {0}, b = {0};
+    bool is_same = read_host(host, true, &a) && url_parse(url, &b, NULL) == 0 &&
+                   strcasecmp(a.host, b.host) == 0;
+
+    url_done(&a);
+    url_done(&b);
+    return is_same;
 }
 
 void front_apply(const struct front *f, const struct http_request *r, struct front_request *ret)
 {
     size_t n = strlen(f->base_path ? f->base_path : "");
+    bool has_scheme = false;
 
     ret->r = *r;
     ret->r.host = http_request_header(r, "host");
@@ -149,26 +171,39 @@ void front_apply(const struct front *f, const struct http_request *r, struct fro
     str_copy(ret->address, sizeof(ret->address), r->peer);
     if (ret->is_forwarded) {
         read_chain(f, r, ret);
-        read_target(r, ret);
+        has_scheme = read_target(r, ret);
     }
+    /* A proxy that passes the host on, but reports no scheme. */
+    if (!has_scheme && ret->r.host && f->public_url && str_starts_with(f->public_url, "https:") &&
+        is_host_of(ret->r.host, f->public_url))
+        ret->r.is_tls = true;
     ret->r.peer = ret->address;
     if (n > 0 && strncmp(r->path, f->base_path, n) == 0 && (r->path[n] == '/' || !r->path[n]))
         ret->r.path = r->path[n] ? r->path + n : "/";
 }
 
 /* Origins of browsers have no port if it is the scheme's; the header Host may have it. */
-static bool is_own_origin(const char *origin, const char *host, bool is_tls)
+static bool is_same_origin(const char *origin, const struct url *own)
 {
-    _cleanup_free_ char *own = xasprintf("%s://%s", is_tls ? "https" : "http", host);
-    struct url a = {0}, b = {0};
-    bool is_same;
+    struct url a = {0};
+    bool is_same = url_parse(origin, &a, NULL) == 0 && str_eq(a.scheme, own->scheme) &&
+                   strcasecmp(a.host, own->host) == 0 && a.port == own->port && str_eq(a.path, "/");
 
-    is_same = url_parse(origin, &a, NULL) == 0 && url_parse(own, &b, NULL) == 0 &&
-              str_eq(a.scheme, b.scheme) && strcasecmp(a.host, b.host) == 0 && a.port == b.port &&
-              str_eq(a.path, "/") && str_eq(b.path, "/");
     url_done(&a);
-    url_done(&b);
     return is_same;
+}
+
+static bool is_own_origin(const struct front *f, const struct front_request *q, const char *origin)
+{
+    struct url host = {0}, public = {0};
+    bool is_own = (q->r.host && read_host(q->r.host, q->r.is_tls, &host) &&
+                   is_same_origin(origin, &host)) ||
+                  (f->public_url && url_parse(f->public_url, &public, NULL) == 0 &&
+                   is_same_origin(origin, &public));
+
+    url_done(&host);
+    url_done(&public);
+    return is_own;
 }
 
 bool front_is_foreign_origin(const struct front *f, const struct front_request *q)
@@ -177,7 +212,7 @@ bool front_is_foreign_origin(const struct front *f, const struct front_request *
     _cleanup_free_ char *list = xstrdup(f->origins ? f->origins : "");
     char *rest = list, *word;
 
-    if (!origin || (q->r.host && is_own_origin(origin, q->r.host, q->r.is_tls)))
+    if (!origin || is_own_origin(f, q, origin))
         return false;
     while ((word = strsep(&rest, ","))) {
         word = str_trim(word);

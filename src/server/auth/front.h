@@ -15,7 +15,7 @@ struct front {
     struct networks trusted; /* none: forwarded headers are ignored */
     const char *origins;     /* "https://a,https://b:8443": pages that may use the session cookie */
     const char *base_path;   /* "/x" or "" */
-    const char *public_url;  /* for join lines, or NULL */
+    const char *public_url;  /* at which clients reach the server, or NULL */
 };
 
 /* A request of the client. It borrows from `f` and from the request that arrived. */
@@ -28,14 +28,16 @@ struct front_request {
 /*
  * Fills *ret, which must not be moved: its members point into it. The client is the rightmost
  * address of the chain that is no trusted proxy. The base path is removed from the path; a proxy
- * may have removed it already.
+ * may have removed it already. A request to the host of a public URL with https counts as TLS unless
+ * a trusted proxy reports another scheme.
  */
 void front_apply(const struct front *f, const struct http_request *r, struct front_request *ret);
 
 /*
  * Returns whether a browser sends the request from a page of another site. Such a request must not
  * use the cookie that the browser adds by itself (cross-site request forgery, cross-site WebSocket
- * hijacking). An origin is the server's own with its scheme, host and port, or one of f->origins.
+ * hijacking). An origin is the server's own with its scheme, host and port, that of the
+ * public URL, or one of f->origins.
  */
 bool front_is_foreign_origin(const struct front *f, const struct front_request *q);
 

@@ -113,6 +113,37 @@ static void test_origin(void **state)
     }
 }
 
+static void test_public_url(void **state)
+{
+    static const struct {
+        const char *url, *peer, *fields;
+        bool is_tls, is_foreign;
+    } cases[] = {
+        {"https://h",        "9.9.9.9", "Origin: https://h\r\n",                           true,  false},
+        {"https://h:8443/x", "9.9.9.9", "Origin: https://h:8443\r\n",                      true,  false},
+        {"https://h:8443",   "9.9.9.9", "Origin: https://h\r\n",                           true,  true },
+        {"https://h",        "9.9.9.9", "Origin: http://h\r\n",                            true,  true },
+        {"https://h",        PROXY,     "X-Forwarded-Proto: http\r\nOrigin: http://h\r\n", false, false},
+        {"https://other",    "9.9.9.9", "Origin: https://other\r\n",                       false, false},
+        {"https://other",    PROXY,     "X-Forwarded-Host: other\r\n",                     true,  false},
+        {"https://other",    "9.9.9.9", "X-Forwarded-Host: other\r\n",                     false, false},
+        {"http://h",         "9.9.9.9", "Origin: http://h\r\n",                            false, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct front f = {.public_url = cases[i].url};
+        struct fixture x = {0};
+
+        assert_int_equal(networks_parse(PROXY, &f.trusted, NULL), 0);
+        apply(&x, &f, cases[i].peer, cases[i].fields);
+        if (x.q.r.is_tls != cases[i].is_tls ||
+            front_is_foreign_origin(&f, &x.q) != cases[i].is_foreign)
+            fail_msg("%s with %s", cases[i].url, cases[i].fields);
+        http_head_done(&x.head);
+    }
+}
+
 static void test_base_path(void **state)
 {
     static const struct {
@@ -143,6 +174,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_address),
         cmocka_unit_test(test_origin),
+        cmocka_unit_test(test_public_url),
         cmocka_unit_test(test_base_path),
     };
 

@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * DATA-DIR/running.json: the address and the key of the server that runs on the data directory, for
+ * DATA-DIR/running.json: the addresses and the key of the server that runs on the data directory, for
  * the commands that administer it (`dockmond token create`, `dockmond health`) without its
  * command line. It is removed when the server stops, and may be left behind by a crash.
  */
@@ -15,6 +15,9 @@ struct running {
     bool is_tls;
     char *fingerprint;    /* of its key; NULL: no TLS */
     bool has_agent_files; /* it hands out agents */
+    char *base_path;      /* "/x" below which a proxy serves it, or NULL */
+    char *public_url;     /* at which others reach it, as configured, or NULL */
+    bool has_proxies;     /* it trusts some */
 };
 
 int running_write(const char *data_dir, const struct running *running, struct error *err)

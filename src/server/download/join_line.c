@@ -78,6 +78,11 @@ char *join_url(const struct join_server *server)
                      server->base_path ? server->base_path : "");
 }
 
+const char *join_fingerprint(const struct join_server *server)
+{
+    return server->public_url && server->has_proxies ? NULL : server->fingerprint;
+}
+
 char *join_curl_pin(const char *fingerprint)
 {
     char base64[sodium_base64_ENCODED_LEN(HASH_BYTES, sodium_base64_VARIANT_ORIGINAL)];
@@ -96,7 +101,7 @@ char *join_curl_pin(const char *fingerprint)
 
 char *join_line(const struct join_server *server, const char *token)
 {
-    _cleanup_free_ char *url = join_url(server), *pin = join_curl_pin(server->fingerprint);
+    _cleanup_free_ char *url = join_url(server), *pin = join_curl_pin(join_fingerprint(server));
 
     if (!url)
         return NULL;

@@ -18,6 +18,7 @@ struct join_server {
     const char *base_path;  /* "/x", or NULL */
     const char *public_url; /* as configured, instead of all above; or NULL */
     bool is_tls;
+    bool has_proxies;        /* public_url is that of a proxy, which has a key of its own */
     const char *fingerprint; /* "sha256:HEX" of its key; NULL: found by certificate authorities */
 };
 
@@ -27,6 +28,9 @@ struct join_server {
  * than loopback, a loopback host is replaced by the machine's address.
  */
 char *join_url(const struct join_server *server);
+
+/* Returns the fingerprint of the key that a client of join_url() meets, or NULL: not known. */
+const char *join_fingerprint(const struct join_server *server);
 
 /* Returns the fingerprint as curl and wget take it ("sha256//BASE64"), to be freed, or NULL. */
 char *join_curl_pin(const char *fingerprint);

@@ -28,6 +28,13 @@ static void test_the_url_is_the_one_of_the_client_where_others_reach_it(void **s
          "https://10.0.0.5:81"                                                                                    },
         {{.host = "localhost:81", .listen_host = "2001:db8::5", .port = 81, .is_tls = true},
          "https://[2001:db8::5]:81"                                                                               },
+        {{.host = "dm:8443", .listen_host = "0.0.0.0", .is_tls = true, .base_path = "/x"},
+         "https://dm:8443/x"                                                                                      },
+        {{.host = "a;reboot",
+          .listen_host = "10.0.0.5",
+          .public_url = "https://dm.example/x",
+          .base_path = "/y"},
+         "https://dm.example/x"                                                                                   },
  /* not on loopback without TLS, which a name alone does not prove */
         {{.host = "10.0.0.5:81", .listen_host = "10.0.0.5", .port = 81},                     NULL                 },
         {{.host = "localhost.evil:81", .listen_host = "127.0.0.1"},                          NULL                 },
@@ -75,6 +82,11 @@ static void test_the_line_has_the_key_of_the_server(void **state)
         .host = "dm:8443", .listen_host = "0.0.0.0", .is_tls = true, .fingerprint = PIN};
     const struct join_server public = {.host = "dm", .listen_host = "0.0.0.0", .is_tls = true};
     _cleanup_free_ char *pinned = join_line(&server, "TOKEN"), *other = join_line(&public, "TOKEN");
+    const struct join_server named = {.public_url = "https://dm:8443", .fingerprint = PIN};
+    const struct join_server proxied = {
+        .public_url = "https://dm", .has_proxies = true, .fingerprint = PIN};
+    _cleanup_free_ char *by_name = join_line(&named, "TOKEN"),
+                        *by_proxy = join_line(&proxied, "TOKEN");
     _cleanup_free_ char *invalid = join_curl_pin("sha256:00"), *none = join_curl_pin(NULL);
 
     (void)state;
@@ -83,6 +95,9 @@ static void test_the_line_has_the_key_of_the_server(void **state)
                 "-H 'Authorization: Bearer TOKEN' https://dm:8443/install.sh | sh");
     assert_string_equal(other,
                         "curl -sS -H 'Authorization: Bearer TOKEN' https://dm/install.sh | sh");
+    assert_string_equal(by_name, pinned);
+    assert_string_equal(by_proxy, other);
+    assert_null(join_fingerprint(&proxied));
     assert_null(invalid);
     assert_null(none);
 }

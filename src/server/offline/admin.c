@@ -81,6 +81,9 @@ static void explain_token(const struct admin *a)
         line = join_line(&(struct join_server){.listen_host = running.host,
                                                .port = running.port,
                                                .is_tls = running.is_tls,
+                                               .base_path = running.base_path,
+                                               .public_url = running.public_url,
+                                               .has_proxies = running.has_proxies,
                                                .fingerprint = running.fingerprint},
                          a->secret);
     }

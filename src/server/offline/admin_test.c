@@ -250,21 +250,60 @@ static void test_a_wrong_directory_gets_no_database(void **state)
     }
 }
 
+#define PINNED                                                                         \
+    "curl -sSk --pinnedpubkey 'sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAP8=' " \
+    "-H 'Authorization: Bearer "
+#define PLAIN "curl -sS -H 'Authorization: Bearer "
+
 static void test_a_token_comes_with_the_line_that_joins_a_host(void **state)
 {
+    char key[] = "sha256:00000000000000000000000000000000000000000000000000000000000000ff";
     const struct {
         struct running running;
         const char *before, *after; /* the token in the line; NULL: none is printed */
     } cases[] = {
-        {{(char[]){"10.0.0.5"}, 8443, true,
-          (char[]){"sha256:00000000000000000000000000000000000000000000000000000000000000ff"},
-          true},
-         "curl -sSk --pinnedpubkey 'sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAP8=' -H "
-         "'Authorization: Bearer ",                               "' https://10.0.0.5:8443/install.sh | sh\n"},
-        {{(char[]){"127.0.0.1"}, 8001, false, NULL, true},
-         "curl -sS -H 'Authorization: Bearer ",                   "' http://127.0.0.1:8001/install.sh | sh\n"},
-        {{(char[]){"10.0.0.5"}, 8001, false, NULL, true},   NULL, NULL                                       },
-        {{(char[]){"127.0.0.1"}, 8001, false, NULL, false}, NULL, NULL                                       },
+        {{.host = (char[]){"10.0.0.5"},
+          .port = 8443,
+          .is_tls = true,
+          .fingerprint = key,
+          .has_agent_files = true},
+         PINNED, "' https://10.0.0.5:8443/install.sh | sh\n"  },
+        {{.host = (char[]){"127.0.0.1"}, .port = 8001, .is_tls = false, .has_agent_files = true},
+         PLAIN,  "' http://127.0.0.1:8001/install.sh | sh\n"  },
+        {{.host = (char[]){"10.0.0.5"}, .port = 8001, .is_tls = false, .has_agent_files = true},
+         NULL,   NULL                                         },
+        {{.host = (char[]){"127.0.0.1"}, .port = 8001, .is_tls = false, .has_agent_files = false},
+         NULL,   NULL                                         },
+        {{.host = (char[]){"10.0.0.5"},
+          .port = 8443,
+          .is_tls = true,
+          .fingerprint = key,
+          .has_agent_files = true,
+          .base_path = (char[]){"/x"}},
+         PINNED, "' https://10.0.0.5:8443/x/install.sh | sh\n"},
+        {{.host = (char[]){"127.0.0.1"},
+          .port = 8001,
+          .is_tls = false,
+          .has_agent_files = true,
+          .base_path = (char[]){"/y"},
+          .public_url = (char[]){"https://dm.example/x"}},
+         PLAIN,  "' https://dm.example/x/install.sh | sh\n"   },
+ /* The name of the server itself, or of a proxy with another key. */
+        {{.host = (char[]){"0.0.0.0"},
+          .port = 8443,
+          .is_tls = true,
+          .fingerprint = key,
+          .has_agent_files = true,
+          .public_url = (char[]){"https://dm.example"}},
+         PINNED, "' https://dm.example/install.sh | sh\n"     },
+        {{.host = (char[]){"0.0.0.0"},
+          .port = 8443,
+          .is_tls = true,
+          .fingerprint = key,
+          .has_agent_files = true,
+          .public_url = (char[]){"https://dm.example"},
+          .has_proxies = true},
+         PLAIN,  "' https://dm.example/install.sh | sh\n"     },
     };
     struct fixture *f = *state;
     struct outcome o;
