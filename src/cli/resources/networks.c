@@ -114,7 +114,11 @@ const struct resource_kind resource_networks = {
     .path = "networks",
     .noun = "network",
     .order = "name",
-    .listing = {columns, ARRAY_LEN(columns), "id", describe, fields},
+    .listing = {.columns = columns,
+                .n_columns = ARRAY_LEN(columns),
+                .quiet_member = "id",
+                .describe = describe,
+                .fields = fields},
     .filters = filters,
     .find_ref = find_ref,
 };

@@ -86,7 +86,11 @@ const struct resource_kind resource_volumes = {
     .path = "volumes",
     .noun = "volume",
     .order = "name",
-    .listing = {columns, ARRAY_LEN(columns), "name", describe, fields},
+    .listing = {.columns = columns,
+                .n_columns = ARRAY_LEN(columns),
+                .quiet_member = "name",
+                .describe = describe,
+                .fields = fields},
     .filters = filters,
     .find_ref = find_ref,
 };
