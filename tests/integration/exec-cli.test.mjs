@@ -1,7 +1,9 @@
 // `dockmon exec` on the real engine: with and without a terminal, sizes, exit codes, standard input, signals.
 import assert from 'node:assert/strict';
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import { bin, dockmon } from './lib/dockmon.mjs';
+import { bin, dockmon, temporaryDirectory } from './lib/dockmon.mjs';
 import { Process, run } from './lib/process.mjs';
 import { eventually } from './lib/wait.mjs';
 import { theWorld } from './lib/world.mjs';
@@ -29,6 +31,36 @@ test('without a terminal: separate streams, input, environment, exit code', asyn
   const r = await exec(['-i', '-e', 'A=b c', '-w', '/bin', c.name, 'sh', '-c', 'cat; echo "$A $PWD $1"; echo bad >&2; exit 42', '-x', '-i'], { input: 'in\n' });
 
   assert.deepEqual([r.code, r.stdout, r.stderr], [42, 'in\nb c /bin -i\n', 'bad\n']);
+});
+
+test('--env-file, --env and a name alone, as docker reads them', async () => {
+  const c = await listed('env');
+  const dir = await temporaryDirectory();
+  const file = join(dir, 'env');
+  await writeFile(file, '# comment\n\nPLAIN=a b\r\nQUOTED="x"\n  INDENTED=1\nFROM_HERE\nNOT_SET\nTWICE=file\n');
+  const flags = ['--env-file', file, '-e', 'TWICE=flag', '-e', 'ALSO_HERE', '-e', 'NOT_SET_EITHER'];
+  const env = { FROM_HERE: 'yes', ALSO_HERE: 'too' };
+  const show = ['sh', '-c', 'busybox env | busybox grep -E "PLAIN|QUOTED|INDENTED|HERE|NOT_SET|TWICE" | busybox sort'];
+  const theirs = await run('docker', ['exec', ...flags, c.name, ...show], { env: { ...engine.env, ...env } });
+  const ours = await exec([...flags, c.name, ...show], { env });
+  assert.equal(theirs.code, 0, theirs.stderr);
+  assert.deepEqual([ours.code, ours.stdout, ours.stderr], [0, theirs.stdout, '']);
+  await writeFile(file, 'WITH SPACE=1\n');
+  const bad = await exec(['--env-file', file, c.name, 'true']);
+  assert.equal(bad.code, 125);
+  assert.match(bad.stderr, /"WITH SPACE=1" is not NAME=VALUE/);
+  await rm(dir, { recursive: true });
+});
+
+test('-it needs a terminal; -t alone does not', async () => {
+  const c = await listed('tty');
+  const both = await exec(['-it', c.name, 'echo', 'ran'], { input: '' });
+  assert.deepEqual([both.code, both.stdout], [125, '']);
+  assert.match(both.stderr, /not a terminal; leave out -t/);
+  const alone = await exec(['-t', c.name, 'sh', '-c', 'test -t 1 && echo terminal'], { input: '' });
+  assert.deepEqual([alone.code, alone.stdout, alone.stderr], [0, 'terminal\r\n', '']);
+  const input = await exec(['-i', c.name, 'cat'], { input: 'through\n' });
+  assert.deepEqual([input.code, input.stdout], [0, 'through\n']);
 });
 
 test('without -i the command has no input', async () => {

@@ -1,9 +1,9 @@
-// Images, networks and volumes: the agent's replies, REST and CLI, compared with the docker CLI. Operations on a
-// whole engine (prune) run on an engine that the test starts.
+// Images, networks and volumes: the agent's replies, REST and CLI, compared with the docker CLI. prune.test.mjs has
+// the operations on a whole engine.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Agent, Server, bin, dockmon } from './lib/dockmon.mjs';
-import { Engine, IMAGE, OwnEngine } from './lib/engine.mjs';
+import { Engine, IMAGE } from './lib/engine.mjs';
 import { HandAgent } from './lib/hand-agent.mjs';
 import { HandServer } from './lib/hand-server.mjs';
 import { run } from './lib/process.mjs';
@@ -63,7 +63,7 @@ const isTime = (s) => /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/.test(s);
 // A new image with a unique id.
 const image = async (name, on = engine) => {
   const id = await on.docker('create', '--network', 'none', '--name', `${on.prefix}-img-${Math.random().toString(36).slice(2)}`, IMAGE, 'true');
-  const made = await on.docker('commit', '-m', Math.random().toString(), id, ...(name ? [name] : []));
+  const made = await on.docker('commit', '-m', Math.random().toString(), id, name);
   await on.docker('rm', id);
   return made.replace('sha256:', '').slice(0, 12);
 };
@@ -263,6 +263,45 @@ test('REST: DockMon is not disconnected from its network by force', async () => 
   await clients.operator.delete(at(`networks/${name}?force=true`));
 });
 
+// An agent that hides one container of the network from the list: the flow has to inspect it.
+test('REST: a network with a container that only the engine knows', async (t) => {
+  const id = (n) => n.repeat(64);
+  const network = { id: '0123456789ab', name: 'shared', containers: [{ id: id('a').slice(0, 12), name: 'web' }, { id: id('b').slice(0, 12), name: 'hidden' }] };
+  const deleted = [];
+  let labels = { app: 'dockmon' };
+  const a = await handHost(t, {
+    list_networks: () => [network],
+    delete_network: (p) => (deleted.push(p), { success: true }),
+  });
+  a.operations = { inspect: (f) => ({ container: { Id: f.container_id, Name: `/${f.container_id.startsWith('b') ? 'hidden' : 'web'}`, Config: { Labels: f.container_id.startsWith('b') ? labels : {} } } }) };
+  const path = `/api/hosts/${a.hostId}/networks/shared?force=true`;
+  const r = await clients.operator.fetch('DELETE', path);
+  assert.equal(r.status, 403);
+  assert.match((await r.json()).detail, /hidden belongs to DockMon/);
+  assert.deepEqual(deleted, []);
+  labels = {};
+  await clients.operator.delete(path);
+  assert.equal(deleted.length, 1);
+  a.operations = { inspect: () => { throw new Error('Cannot connect to the Docker daemon'); } };
+  assert.ok((await clients.operator.fetch('DELETE', path)).status >= 500, 'unknown is not removed');
+  assert.equal(deleted.length, 1);
+});
+
+test('CLI: images are the newest first, other lists by name', async (t) => {
+  const made = (n, created) => ({ id: n.repeat(12), tags: [`img-${n}:1`], size: 1, created, in_use: false, container_count: 0, containers: [], dangling: false });
+  const volume = (name) => ({ name, driver: 'local', containers: [] });
+  const other = await handHost(t, {
+    list_images: () => [made('a', '2026-01-01T00:00:00Z'), made('c', '2026-03-01T00:00:00Z'), made('b', '2026-02-01T00:00:00Z'), made('0', '2026-02-01T00:00:00Z')],
+    list_volumes: () => [volume('m'), volume('z'), volume('a')],
+    list_networks: () => [{ id: '222222222222', name: 'm' }, { id: '333333333333', name: 'a' }, { id: '111111111111', name: 'z' }],
+  });
+  await eventually(async () => (await says('hosts')).includes(other.hostname));
+  const ids = async (...words) => (await says(...words, '-q', '--host', other.hostname)).split('\n');
+  assert.deepEqual(await ids('images'), ['c', '0', 'b', 'a'].map((n) => n.repeat(12)));
+  assert.deepEqual(await ids('volume', 'ls'), ['a', 'm', 'z']);
+  assert.deepEqual(await ids('network', 'ls'), ['333333333333', '222222222222', '111111111111']);
+});
+
 test('REST: volumes', async () => {
   const name = `${engine.prefix}-rest`;
   const made = await clients.operator.post(at('volumes'), { name });
@@ -370,77 +409,6 @@ test('an offline host: 503, and an unknown one: 404', async (t) => {
   await gone.close();
   await eventually(async () => (await clients.viewer.fetch('GET', `/api/hosts/${gone.hostId}/images`)).status === 503);
   await clients.viewer.get('/api/hosts/nothing/images', { status: 404 });
-});
-
-// --- prune, on an engine of our own ---------------------------------------------------------------------------
-
-test('prune removes unused objects and nothing else', async () => {
-  const own = await OwnEngine.start();
-  cleanup.push(() => own.remove());
-  await own.ensureImage();
-  const alone = await Server.start();
-  cleanup.push(() => alone.remove());
-  const operator = await alone.client('operator');
-  const second = await Agent.start(alone, own);
-  cleanup.push(() => second.remove());
-  const { id } = await operator.onlineHost();
-  const prune = (kind) => operator.post(`/api/hosts/${id}/${kind}/prune`);
-
-  const used = await own.run('keeps', { args: ['-v', 'used-volume:/data'] });
-
-  // As docker's verbs: only images without a name and anonymous volumes. A dry run comes first.
-  const dangling = await image(undefined, own);
-  const taken = await image(undefined, own);
-  await own.docker('create', '--network', 'none', '--name', `${own.prefix}-taken`, taken, 'true');
-  await image('few:1', own);
-  await own.docker('volume', 'create', 'kept');
-  const anonymous = await own.docker('volume', 'create');
-  const pruneFew = (kind, more = '') => operator.post(`/api/hosts/${id}/${kind}/prune?all=false${more}`);
-  const some = await pruneFew('images', '&dry_run=true');
-  assert.deepEqual([some.removed_count, some.images_removed], [1, [dangling]]);
-  const every = await operator.post(`/api/hosts/${id}/images/prune?dry_run=true`);
-  assert.deepEqual([every.removed_count, every.images_removed.sort()], [2, [dangling, 'few:1'].sort()]);
-  assert.deepEqual((await pruneFew('volumes', '&dry_run=true')).volumes_removed, [anonymous]);
-  assert.deepEqual(
-    (await operator.post(`/api/hosts/${id}/volumes/prune?dry_run=true`)).volumes_removed.sort(), [anonymous, 'kept'].sort());
-  assert.ok(await own.docker('image', 'inspect', '--format', '{{.Id}}', dangling), 'nothing is removed yet');
-  const say = async (...args) => (await dockmon(alone, operator.key, args)).stdout;
-  assert.match(await say('volume', 'prune', '--dry-run'), new RegExp(`would be deleted:\n${anonymous}\n`));
-  assert.match(await say('image', 'prune', '-f'), /Deleted Images: 1\n/);
-  assert.equal((await own.docker('images', '-q', '--no-trunc')).includes(dangling), false);
-  assert.equal((await own.docker('images', '-q', '--no-trunc')).includes(taken), true);
-  assert.equal(await say('volume', 'prune', '-f'), `Deleted Volumes:\n${anonymous}\n`);
-  assert.deepEqual(lines(await own.docker('volume', 'ls', '-q')), ['kept', 'used-volume']);
-  assert.deepEqual(await pruneFew('volumes'), { removed_count: 0, space_reclaimed: 0, volumes_removed: [] });
-  await own.docker('rm', `${own.prefix}-taken`);
-  await own.docker('volume', 'rm', 'kept');
-
-  await own.docker('network', 'create', 'dry-network');
-  assert.deepEqual(
-    await operator.post(`/api/hosts/${id}/networks/prune?dry_run=true`), { removed_count: 1, networks_removed: ['dry-network'] });
-  await own.docker('network', 'rm', 'dry-network');
-  const stopped = await own.run('stopped', { command: ['true'] });
-  await eventually(async () => (await say('ps', '-a')).includes('Exited'));
-  assert.equal(await say('container', 'prune', '--dry-run'), `Containers that would be deleted:\n${stopped.name}\n`);
-  assert.equal(await say('container', 'prune', '-f'), `Deleted Containers:\n${stopped.name}\n`);
-  assert.equal(await own.state(used.id), 'running');
-
-  await image('unused:1', own);
-  await own.docker('tag', 'unused:1', 'unused:2');
-  await own.docker('volume', 'create', 'named');
-  await own.docker('network', 'create', 'unused-network');
-  const images = await prune('images');
-  assert.equal(images.removed_count >= 1, true);
-  assert.ok(images.space_reclaimed >= 0);
-  assert.equal(lines(await own.docker('images', '--format', '{{.Repository}}:{{.Tag}}')).join(), IMAGE);
-  assert.deepEqual(await prune('networks'), { removed_count: 1, networks_removed: ['unused-network'] });
-  const volumes = await prune('volumes');
-  assert.deepEqual({ ...volumes, space_reclaimed: 0 }, { removed_count: 1, space_reclaimed: 0, volumes_removed: ['named'] });
-  assert.equal(await own.docker('volume', 'ls', '-q'), 'used-volume');
-  assert.deepEqual(await prune('networks'), { removed_count: 0, networks_removed: [] });
-  assert.deepEqual(await prune('volumes'), { removed_count: 0, space_reclaimed: 0, volumes_removed: [] });
-  assert.deepEqual(await prune('images'), { removed_count: 0, space_reclaimed: 0 });
-  assert.equal(await own.state(used.id), 'running');
 });
 
 // --- CLI ------------------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@
 #include "cli/common/text.h"
 #include "cli/common/verbs.h"
 #include "cli/containers/containers.h"
+#include "cli/containers/env_file.h"
 #include "net/ws.h"
 
 #include <errno.h>
@@ -45,17 +46,18 @@
 struct exec_options {
     bool interactive, tty;
     const char *user, *workdir;
-    struct args_list env;
+    struct args_list env, env_files;
 };
 
 #define AT(m) offsetof(struct exec_options, m)
 
 static const struct flag flags[] = {
-    {"interactive", 'i', FLAG_BOOL,   AT(interactive), NULL,         "pass standard input to the command" },
-    {"tty",         't', FLAG_BOOL,   AT(tty),         NULL,         "give the command a terminal"        },
-    {"env",         'e', FLAG_LIST,   AT(env),         "NAME=VALUE", "set an environment variable"        },
-    {"user",        'u', FLAG_STRING, AT(user),        "NAME",       "run as this user (NAME or ID:GROUP)"},
-    {"workdir",     'w', FLAG_STRING, AT(workdir),     "DIR",        "run in this directory"              },
+    {"interactive", 'i', FLAG_BOOL,   AT(interactive), NULL,         "pass standard input to the command"       },
+    {"tty",         't', FLAG_BOOL,   AT(tty),         NULL,         "give the command a terminal"              },
+    {"env",         'e', FLAG_LIST,   AT(env),         "NAME=VALUE", "set an environment variable"              },
+    {"env-file",    0,   FLAG_LIST,   AT(env_files),   "FILE",       "read environment variables from this file"},
+    {"user",        'u', FLAG_STRING, AT(user),        "NAME",       "run as this user (NAME or ID:GROUP)"      },
+    {"workdir",     'w', FLAG_STRING, AT(workdir),     "DIR",        "run in this directory"                    },
 };
 
 struct run {
@@ -142,6 +144,8 @@ static void on_input_timer(struct loop_timer *t)
 /* A command without -i gets an empty standard input. */
 static void start_input(struct run *run)
 {
+    if (!run->is_interactive && run->has_tty)
+        return; /* the engine would end the output of the terminal with its input */
     if (!run->is_interactive) {
         send_json(run, json_pack("{s:s}", "type", "eof"));
     } else if (loop_io_start(run->loop, &run->input, STDIN_FILENO, EPOLLIN, on_input) < 0) {
@@ -375,12 +379,14 @@ static json_t *make_start(const struct exec_options *o, const struct args_list *
 static int run(const struct verb *verb, void *options, const struct args_list *words)
 {
     _cleanup_(client_closep) struct client *c = client_open_configured();
-    const struct exec_options *o = options;
+    struct exec_options resolved = *(const struct exec_options *)options;
+    const struct exec_options *o = &resolved;
     bool is_shell = words->n == 1;
     struct run run = {
         .has_tty = o->tty || (is_shell && isatty(STDIN_FILENO)),
         .is_interactive = o->interactive || is_shell,
     };
+    _cleanup_(env_list_done) struct env_list env = {0};
     _cleanup_free_ char *path = NULL, *host = NULL;
     struct error err = ERROR_INIT;
     json_auto_t *list = NULL;
@@ -394,6 +400,11 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
         output_error("standard input is not a terminal; leave out -t");
         return EXIT_TROUBLE;
     }
+    if (env_list_read(&env, &resolved.env_files, &resolved.env, &err) < 0) {
+        output_error("%s", err.msg);
+        return EXIT_TROUBLE;
+    }
+    resolved.env = (struct args_list){(void *)env.items, env.n};
     if (check_words(o, words, &err) < 0 || containers_fetch(c, &list, &err) < 0 ||
         containers_find(c, list, words->items[0], &container, &err) < 0) {
         output_error("%s", err.msg);
