@@ -33,6 +33,7 @@ struct server {
     struct auth *auth;
     struct housekeeping *housekeeping;
     struct health *health;
+    struct list_keeper *list_keeper;
     struct scheduled_backup *scheduled_backup; /* NULL: none is configured */
     struct sessions *sessions;
     struct feed *feed;

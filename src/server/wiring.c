@@ -29,6 +29,7 @@
 #include "server/logs/ws_endpoint.h"
 #include "server/maintenance/health.h"
 #include "server/maintenance/housekeeping.h"
+#include "server/maintenance/list_keeper.h"
 #include "server/maintenance/scheduled_backup.h"
 #include "server/server_internal.h"
 #include "server/session/session.h"
@@ -90,7 +91,7 @@ static void free_store(struct server *s)
     db_close(s->store);
 }
 
-/* Fleet: all hosts of the store, offline. */
+/* Fleet: all hosts of the store, offline, with their last known containers. */
 
 static void load_host(void *arg, const struct host *row)
 {
@@ -119,6 +120,8 @@ static int open_fleet(struct server *s, const struct config *config, struct erro
     r = hosts_each(s->store, load_host, s->fleet, err);
     if (r == 0)
         r = agents_each(s->store, load_agent, s->fleet, err);
+    if (r == 0)
+        r = list_keeper_load(s->store, s->fleet, err);
     return r < 0 ? error_wrap(err, r, "load hosts") : 0;
 }
 
@@ -248,6 +251,12 @@ static int open_maintenance(struct server *s, const struct config *config, struc
         .history = s->history,
         .max_waiting = STORE_MAX_WAITING,
     });
+    s->list_keeper = list_keeper_new(&(struct list_keeper_options){
+        .loop = s->loop,
+        .store_jobs = s->store_jobs,
+        .store = s->store,
+        .fleet = s->fleet,
+    });
     return 0;
 }
 
@@ -283,6 +292,12 @@ static void close_maintenance(struct server *s)
 {
     housekeeping_free(TAKE_PTR(s->housekeeping));
     health_free(TAKE_PTR(s->health));
+    list_keeper_stop(s->list_keeper);
+}
+
+static void free_maintenance(struct server *s)
+{
+    list_keeper_free(s->list_keeper);
 }
 
 /* Agents. server.c stops their sessions last, as the loop ends when all have been closed. */
@@ -566,7 +581,7 @@ const struct server_part server_parts[] = {
     {"stats",          open_stats,          NULL,                NULL,                 free_stats      },
     {"tls",            open_tls,            NULL,                NULL,                 free_tls        },
     {"auth",           open_auth,           NULL,                NULL,                 free_auth       },
-    {"maintenance",    open_maintenance,    NULL,                close_maintenance,    NULL            },
+    {"maintenance",    open_maintenance,    NULL,                close_maintenance,    free_maintenance},
     {"backups",        open_backups,        NULL,                close_backups,        free_backups    },
     {"sessions",       open_sessions,       NULL,                close_sessions,       NULL            },
     {"feed",           open_feed,           stop_feed,           close_feed,           NULL            },

@@ -62,18 +62,21 @@ test('a container that has ended has no samples', async () => {
 });
 
 test('a host that is offline, with containers that are not known, is named instead of left out in silence', async () => {
-  await server.down();
-  await hand.close();
-  await server.up();
+  const silent = new HandAgent(server, { hostname: 'web2' });
+
+  silent.isSilent = true; // it never sends its list
+  assert.equal((await silent.connect(await server.token())).type, 'auth_success');
+  await silent.close();
   const missing = await eventually(async () => {
     const r = await dockmon(server, admin.key, ['ps', '-a']);
     return /left out/.test(r.stderr) && r;
   });
-  assert.match(missing.stderr, /web1 is offline and left out: its containers are not known/);
-  for (const [ref, ...words] of [['web', 'restart'], ['web1/web', 'rm', '-f'], ['web', 'history']]) {
+  assert.match(missing.stderr, /web2 is offline and left out: its containers are not known/);
+  assert.match(missing.stdout, /web1/);
+  for (const [ref, ...words] of [['db', 'restart'], ['web2/db', 'rm', '-f'], ['db', 'history']]) {
     const r = await dockmon(server, admin.key, [...words, ref]);
     assert.equal(r.code, 1, `${words}`);
-    assert.match(r.stderr, /web: not found, but host web1 is offline and its containers are not known; check the agent there/);
+    assert.match(r.stderr, /db: not found, but host web2 is offline and its containers are not known; check the agent there/);
   }
   const other = await dockmon(server, admin.key, ['restart', 'nosuchhost/web']);
   assert.match(other.stderr, /No such container: nosuchhost\/web/);

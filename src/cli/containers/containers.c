@@ -49,7 +49,7 @@ char *container_stale_mark(const json_t *c, int64_t now_ms)
                      age ? ", stale " : "", age ? age : "");
 }
 
-/* Without a list since the start of the server: its containers are unknown. */
+/* The server has never had a list of it: its containers are unknown. */
 static bool is_unlisted(const json_t *host)
 {
     return str_eq(member_text(host, "status"), "offline") && !*member_text(host, "last_checked");

@@ -4,7 +4,8 @@
  * The fleet is the live model in memory: hosts, their containers, and the newest sample of each.
  * Lives on the loop.
  *
- *   written by   server/wiring.c at start: the hosts and agents of the store, all offline
+ *   written by   server/wiring.c at start: the hosts and agents of the store, all offline, and their
+ *                last known containers (maintenance/list_keeper.h)
  *                server/session/: registered hosts, online and offline, containers, samples
  *                server/api/: removal of a host
  *   read by      API, feed, statistics, shells and followed logs
@@ -126,6 +127,11 @@ struct fleet_host {
         uint64_t version, containers_version, samples_version;
         size_t n_containers, n_running;
     } fed; /* the feed's: the versions that it has sent */
+    struct {
+        uint64_t version; /* containers_version */
+        int64_t listed_at_ms, written_at_ms;
+        size_t n_left_out;
+    } stored; /* maintenance/list_keeper.h's: the list that is on disk */
     size_t max_containers;
     size_t cost;               /* of its containers */
     struct fleet_cost *budget; /* of all hosts; borrowed from the fleet */

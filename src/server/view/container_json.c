@@ -297,12 +297,13 @@ void container_host_write(struct buf *out, struct fleet_host *h)
     }
 }
 
-/* Creates the texts kept with the container, including the one shown to some roles only, and drops
- * the element. */
-static void make_texts(struct fleet_container *c)
+void container_encode(struct fleet_container *c)
 {
-    json_auto_t *element = fleet_container_element(c);
+    json_auto_t *element = NULL;
 
+    if (c->shown.text)
+        return;
+    element = fleet_container_element(c);
     json_open_text(&c->shown, make_shown_json(c, element));
     json_open_text(&c->secrets, json_pack("{s:o, s:o}", "command",
                                           json_value_string(get_text(element, "Command")), "env",
@@ -324,8 +325,7 @@ void container_write(struct buf *out,
 {
     static const char hidden[] = ",\"command\":null,\"env\":null";
 
-    if (!c->shown.text)
-        make_texts(c);
+    container_encode(c);
     append(out, c->shown.text, c->shown.size);
     append(out, host->data, host->size);
     append(out, with_secrets ? c->secrets.text : hidden,

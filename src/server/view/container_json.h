@@ -25,6 +25,11 @@ bool container_secrets_are_visible(enum role role);
 /* Appends the members that are the same for all containers of the host; written once per list. */
 void container_host_write(struct buf *out, struct fleet_host *h);
 /*
+ * Creates the texts that are kept with the container, `shown` and `secrets` (see json_open_text()),
+ * unless it has them, and drops the element.
+ */
+void container_encode(struct fleet_container *c);
+/*
  * Appends the container as JSON text. The parts that only a new list element changes are cached in
  * the container, so that thousands of containers are listed in a few milliseconds. with_secrets:
  * include the command line and the environment, see container_secrets_are_visible().
