@@ -1,6 +1,7 @@
 #include "docker/engine.h"
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/container_id.h"
 #include "base/list.h"
 #include "base/str.h"
 
@@ -87,7 +88,8 @@ int engine_status_code(int status)
         return 0;
     switch (status) {
     case 401:
-    case 403: return -EACCES;
+    case 403:
+    case 405: return -EACCES;
     case 404: return -ENOENT;
     case 409: return -EBUSY;
     default: break;
@@ -117,11 +119,27 @@ static int describe_failure(const struct engine *engine,
     }
 }
 
-/*
- * Returns the engine's {"message": "..."}, or a text for its status. Engines always have a message:
- * a refusal without one is that of a proxy in between, such as those that filter a socket.
- */
-static void describe_refusal(const struct http_result *result,
+/* Without the query, and with short ids, because some readers have little room. To be freed. */
+static char *shorten_ids(const char *path)
+{
+    char *ret = xstrndup(path, strcspn(path, "?"));
+    char *out = ret;
+
+    for (const char *in = ret; *in;) {
+        size_t size = strcspn(in, "/");
+        size_t kept = size == CONTAINER_ID_LEN ? CONTAINER_SHORT_ID_LEN : size;
+
+        memmove(out, in, kept);
+        out += kept;
+        in += size;
+        if (*in)
+            *out++ = *in++;
+    }
+    *out = '\0';
+    return ret;
+}
+
+void engine_describe_refusal(const struct http_result *result,
                              const char *method,
                              const char *path,
                              struct error *ret)
@@ -129,10 +147,15 @@ static void describe_refusal(const struct http_result *result,
     json_t *v = json_loadb(result->body, result->size, 0, NULL);
     const char *message = json_string_value(json_object_get(v, "message"));
 
-    if (str_is_empty(message) && (result->status == 401 || result->status == 403)) {
+    _cleanup_free_ char *shown = shorten_ids(path);
+    bool is_refusal = engine_status_code(result->status) == -EACCES;
+
+    if (is_refusal && str_is_empty(message)) {
         error_set(ret, -EREMOTEIO,
-                  "a proxy in front of the docker engine refused %s %.*s with status %d", method,
-                  (int)strcspn(path, "?"), path, result->status);
+                  "a proxy in front of the docker engine refused %s %s with status %d", method,
+                  shown, result->status);
+    } else if (is_refusal && strstr(message, "authorization denied")) {
+        error_set(ret, -EREMOTEIO, "docker engine refused %s %s: %s", method, shown, message);
     } else if (str_is_empty(message)) {
         error_set(ret, -EREMOTEIO, "docker engine answered with status %d", result->status);
     } else {
@@ -204,7 +227,7 @@ static void on_call_done(void *owner, const struct http_result *result)
     } else {
         reply.code = engine_status_code(result->status);
         if (reply.code < 0)
-            describe_refusal(result, call->method, call->path, &error);
+            engine_describe_refusal(result, call->method, call->path, &error);
     }
     if (reply.code == 0 && call->request.wants_json && !call->request.on_data) {
         json = json_loadb(result->body, result->size, 0, NULL);
@@ -357,7 +380,7 @@ static void on_version(void *owner, const struct http_result *result)
     if (result->code < 0) {
         r = describe_failure(engine, result, &err);
     } else if (result->status != 200) {
-        describe_refusal(result, "GET", "/version", &err);
+        engine_describe_refusal(result, "GET", "/version", &err);
         r = engine_status_code(result->status);
         err.code = r < 0 ? r : -EPROTO;
         r = err.code;

@@ -123,5 +123,16 @@ int engine_hijack_start(struct hijack **ret,
 /* Returns percent-encoded text for a query, to be freed. */
 char *engine_query_escape(const char *s);
 
+/*
+ * Fills `ret` with the engine's {"message": "..."}, or a text for its status. That of a
+ * refusal by a proxy or an authorization plugin names it and the request. Engines always have a
+ * message: a refusal without one is that of a proxy in between, such as those that filter a socket.
+ * `path` may have a query.
+ */
+void engine_describe_refusal(const struct http_result *result,
+                             const char *method,
+                             const char *path,
+                             struct error *ret);
+
 /* The errno of an HTTP status, as in engine_reply.code. */
 int engine_status_code(int status);

@@ -92,6 +92,8 @@ static void call(struct fixture *f, struct engine_request request)
 #define SAME        "HTTP/1.1 304 Not Modified\r\n\r\n"
 #define BAD_REQUEST HEAD("400 Bad Request", "17") "{\"message\":\"bad\"}"
 #define FORBIDDEN   HEAD("403 Forbidden", "2") "{}"
+#define DENIED      HEAD("403 Forbidden", "34") "{\"message\":\"authorization denied\"}"
+#define NOT_ALLOWED HEAD("405 Method Not Allowed", "4") "nope"
 #define CONFLICT    HEAD("409 Conflict", "18") "{\"message\":\"name\"}"
 #define OOPS        HEAD("500 Oops", "5") "plain"
 #define CUT         HEAD("200 OK", "30") HALF
@@ -105,6 +107,8 @@ static const struct fake_line replies[] = {
     {"GET /same",    FAKE_SEND,  SAME,        NULL  },
     {"GET /400",     FAKE_SEND,  BAD_REQUEST, NULL  },
     {"GET /403",     FAKE_SEND,  FORBIDDEN,   NULL  },
+    {"GET /denied",  FAKE_SEND,  DENIED,      NULL  },
+    {"GET /405",     FAKE_SEND,  NOT_ALLOWED, NULL  },
     {"GET /409",     FAKE_SEND,  CONFLICT,    NULL  },
     {"GET /500",     FAKE_SEND,  OOPS,        NULL  },
     {"GET /half",    FAKE_SEND,  CUT,         NULL  },
@@ -122,19 +126,23 @@ static const struct {
     int code, status;
     const char *message; /* part of it */
 } expectations[] = {
-    {"/ok",      0,          200, ""             },
-    {"/drip",    0,          200, ""             },
-    {"/created", 0,          201, ""             },
-    {"/400",     -EINVAL,    400, "bad"          },
-    {"/403",     -EACCES,    403, "status 403"   },
-    {"/404",     -ENOENT,    404, "no such thing"},
-    {"/409",     -EBUSY,     409, "name"         },
-    {"/500",     -EREMOTEIO, 500, "status 500"   },
-    {"/garbage", -EPROTO,    0,   "docker engine"},
-    {"/hang",    -ETIMEDOUT, 0,   "in time"      },
-    {"/stuck",   -ETIMEDOUT, 200, "in time"      },
-    {"/nojson",  -EPROTO,    200, "invalid JSON" },
-    {"/large",   -EMSGSIZE,  200, "too large"    },
+    {"/ok",      0,          200, ""                                                       },
+    {"/drip",    0,          200, ""                                                       },
+    {"/created", 0,          201, ""                                                       },
+    {"/400",     -EINVAL,    400, "bad"                                                    },
+    {"/403",     -EACCES,    403,
+     "a proxy in front of the docker engine refused GET /403 with status 403"              },
+    {"/denied",  -EACCES,    403, "docker engine refused GET /denied: authorization denied"},
+    {"/405",     -EACCES,    405,
+     "a proxy in front of the docker engine refused GET /405 with status 405"              },
+    {"/404",     -ENOENT,    404, "no such thing"                                          },
+    {"/409",     -EBUSY,     409, "name"                                                   },
+    {"/500",     -EREMOTEIO, 500, "status 500"                                             },
+    {"/garbage", -EPROTO,    0,   "docker engine"                                          },
+    {"/hang",    -ETIMEDOUT, 0,   "in time"                                                },
+    {"/stuck",   -ETIMEDOUT, 200, "in time"                                                },
+    {"/nojson",  -EPROTO,    200, "invalid JSON"                                           },
+    {"/large",   -EMSGSIZE,  200, "too large"                                              },
 };
 
 static void test_replies(void **state)

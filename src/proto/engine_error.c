@@ -21,6 +21,9 @@ static const struct {
     {"is not running",                                 CODE_CONTAINER_NOT_RUNNING, 500},
     {"is not paused",                                  CODE_CONTAINER_NOT_PAUSED,  500},
     {"is already paused",                              CODE_CONTAINER_PAUSED,      500},
+ /* Docker's networks have 403 for these. */
+    {"pre-defined network",                            CODE_BUILT_IN_NETWORK,      403},
+    {"has active endpoints",                           CODE_IN_USE,                403},
     {"is paused",                                      CODE_CONTAINER_PAUSED,      500},
     {"No such container",                              CODE_NO_SUCH_CONTAINER,     0  },
     {"is already in use",                              CODE_NAME_IN_USE,           0  },
@@ -58,6 +61,8 @@ enum error_code engine_error_code(int code, int status, const char *text)
 
     if (found)
         return found;
+    if (status == 401 || status == 403 || status == 405)
+        return CODE_ENGINE_REFUSED;
     if (status >= 400 && status <= 499)
         return error_code_from_status(status);
     switch (status == 0 ? code : -EREMOTEIO) {

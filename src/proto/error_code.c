@@ -111,6 +111,10 @@ static const struct row rows[ERROR_CODES] = {
         "Too many commands are pending for this host", "wait a moment and try again"},
     [CODE_REPLY_TOO_LARGE] = {"reply_too_large", EREMOTEIO, 500,
         "The reply of the agent is too large", NULL},
+    [CODE_ENGINE_REFUSED] = {"engine_refused", EREMOTEIO, 403,
+        "The Docker engine, or a proxy in front of it, refuses this",
+        "no role or policy of DockMon forbids it: if a proxy or an authorization plugin of the engine "
+        "does, allow the request there"},
 
     [CODE_NO_SUCH_HOST] = {"no_such_host", ENOENT, 404,
         "Host not found", NULL},
@@ -150,9 +154,10 @@ static const struct row rows[ERROR_CODES] = {
         "the token belongs to another engine; " NEW_TOKEN},
     [CODE_ENGINE_REGISTERED] = {"engine_registered", EACCES, 403,
         TEXT_ENGINE_REGISTERED,
-        "a known host has this engine id; if it is this one and its data directory was lost, set "
-        "PERMANENT_TOKEN to its agent id (`GET /api/agent/list`); if this is a clone of it, delete "
-        "/var/lib/docker/engine-id and restart Docker, or set FORCE_UNIQUE_REGISTRATION and AGENT_NAME"},
+        "a known host has this engine id; if it is this one and its data directory was lost, start with a "
+        "token of `dockmon token create --replace HOST`, or with a Python server set PERMANENT_TOKEN to "
+        "its agent id (`GET /api/agent/list`); if this is a clone of it, set FORCE_UNIQUE_REGISTRATION "
+        "and a unique AGENT_NAME"},
     [CODE_ENGINE_IS_LOCAL] = {"engine_is_local", EACCES, 403,
         "This engine is monitored through the local socket", NULL},
     [CODE_HOST_NAME_TAKEN] = {"host_name_taken", EACCES, 403,

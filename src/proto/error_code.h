@@ -71,6 +71,7 @@ enum error_code {
     CODE_AGENT_STOPPING,
     CODE_TOO_MANY_COMMANDS,
     CODE_REPLY_TOO_LARGE,
+    CODE_ENGINE_REFUSED,
 
     /* The server's objects and users. */
     CODE_NO_SUCH_HOST,

@@ -86,17 +86,19 @@ static char *error_text_of(const json_t *v)
 /* Whether an agent may report the code; other codes are about the server and its users. */
 static bool is_of_agents(enum error_code code)
 {
-    return code && code <= CODE_REPLY_TOO_LARGE && code != CODE_NOT_AUTHENTICATED;
+    return code && code <= CODE_ENGINE_REFUSED && code != CODE_NOT_AUTHENTICATED;
 }
 
 enum error_code reply_failure_code(const struct reply_failure *f)
 {
     enum error_code code = error_code_find(f->code);
 
-    if (is_of_agents(code))
+    if (is_of_agents(code) && code != CODE_PERMISSION_DENIED)
         return code;
     if (str_eq(f->type, REPLY_ERROR_PERMISSION))
         return CODE_POLICY_DENIED;
+    if (code == CODE_PERMISSION_DENIED) /* older agents send it for the engine's 403 */
+        return CODE_ENGINE_REFUSED;
     if (str_starts_with(f->text, TEXT_UNKNOWN_ACTION) ||
         str_starts_with(f->text, TEXT_UNKNOWN_COMMAND))
         return CODE_UNKNOWN_OPERATION;

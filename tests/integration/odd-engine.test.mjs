@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import { cleanups } from './lib/cleanup.mjs';
-import { Agent, Server } from './lib/dockmon.mjs';
+import { Agent, Server, dockmon } from './lib/dockmon.mjs';
 import { HandServer } from './lib/hand-server.mjs';
 import { ScriptedEngine, scriptedContainer, scriptedId } from './lib/scripted-engine.mjs';
 import { eventually } from './lib/wait.mjs';
@@ -68,7 +68,37 @@ test('a proxy that refuses everything: the agent names it and the request', asyn
   await agent.process.line(/engine cannot be used: a proxy in front of the docker engine refused GET \/info with status 403; allow the request in the settings of that proxy/);
   engine.misbehave = (_, path) => (path === '/info' ? (res) => res.writeHead(403, { 'Content-Type': 'application/json' }).end('{"message":"authorization denied by plugin x"}') : null);
   const other = await agentOf({ url: 'http://127.0.0.1:1', token: () => 'x' }, engine);
-  await other.process.line(/engine cannot be used: authorization denied by plugin x; the engine itself refuses it/);
+  await other.process.line(/engine cannot be used: docker engine refused GET \/info: authorization denied by plugin x; the engine itself refuses it/);
+});
+
+// Of the proxies that filter a socket some refuse with 403, others with 405; the engine's plugins have a message.
+test('a change that the engine or a proxy in front of it refuses is no matter of roles', { timeout: 60000 }, async () => {
+  const server = await Server.start();
+  later(() => server.remove());
+  const { key } = await server.client('admin');
+  const engine = await engineWith([scriptedContainer(1, { name: 'one' })]);
+  await agentOf(server, engine);
+  const cli = (...args) => dockmon(server, key, args);
+  await eventually(async () => (await cli('ps')).stdout.includes('one'));
+  const exec = 'f'.repeat(64);
+  const json = (status, v) => (res) => res.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(v));
+  const html = (status) => (res) => res.writeHead(status, { 'Content-Type': 'text/html' }).end('<h1>no</h1>');
+  const why = (r) => (assert.notEqual(r.code, 0), r.stderr);
+  const HELP = /; no role or policy of DockMon forbids it: if a proxy or an authorization plugin of the engine does, allow the request there/;
+
+  for (const status of [401, 403, 405]) {
+    engine.misbehave = (method) => (method === 'GET' ? null : html(status));
+    for (const [args, request] of [[['stop', 'one'], `POST /containers/[0-9a-f]{12}/stop`], [['rm', 'one'], 'DELETE /containers/[0-9a-f]{12}'], [['network', 'create', 'n'], 'POST /networks/create'], [['exec', 'one', 'id'], 'POST /containers/[0-9a-f]{12}/exec']]) {
+      const text = why(await cli(...args));
+      assert.match(text, new RegExp(`a proxy in front of the docker engine refused ${request} with status ${status}`));
+      if (args[0] !== 'exec') assert.match(text, HELP); // the reason of a close has 123 bytes
+      assert.doesNotMatch(text, /API key|administrator|log in/);
+    }
+  }
+  engine.misbehave = (method, path) => (method === 'POST' && path.endsWith('/exec') ? json(201, { Id: exec }) : path === `/exec/${exec}/start` ? html(403) : path.startsWith('/exec/') ? json(200, { Running: false, ExitCode: 0 }) : null);
+  assert.match(why(await cli('exec', 'one', 'id')), new RegExp(`refused POST /exec/${exec.slice(0, 12)}/start with status 403`));
+  engine.misbehave = (method, path) => (path.startsWith('/exec/') ? json(404, {}) : method === 'GET' ? null : json(403, { message: 'authorization denied by plugin x: no' }));
+  assert.match(why(await cli('stop', 'one')), /docker engine refused POST \/containers\/[0-9a-f]{12}\/stop: authorization denied by plugin x: no; no role/);
 });
 
 test('more changes than can be stored: the complete list is read instead', { timeout: 60000 }, async () => {

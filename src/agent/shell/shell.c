@@ -231,8 +231,9 @@ static void ask_exit_code(struct shell *s)
 static void on_end(void *owner, const struct http_result *result)
 {
     struct shell *s = owner;
-    json_auto_t *body = NULL;
-    const char *message;
+    _cleanup_free_ char *path = xasprintf("/exec/%s/start", s->exec_id);
+    struct error err = ERROR_INIT;
+    const char *message = err.msg;
 
     s->hijack = NULL;
     if (result->status == 101 || result->status == 200) {
@@ -241,10 +242,11 @@ static void on_end(void *owner, const struct http_result *result)
         ask_exit_code(s);
         return;
     }
-    body = json_text_parse(result->body, result->size, 0, NULL);
-    message = json_text_get(body, "message");
-    if (!message)
-        message = result->message && result->message[0] ? result->message : "it refused to start";
+    if (result->code == 0 && result->status >= 400) {
+        engine_describe_refusal(result, "POST", path, &err);
+    } else {
+        message = str_is_empty(result->message) ? "it refused to start" : result->message;
+    }
     fail_engine(s, engine_error_code(result->code, result->status, message), message);
 }
 

@@ -18,9 +18,12 @@ int api_command_status(const struct command_result *r, char **ret_text)
         *ret_text = xasprintf("The agent of this host is too old for this: %s. Update the agent",
                               r->message);
     }
-    /* Client errors of the engine keep their status. Other failures of the engine are errors of the
-     * server. */
-    if (r->code == -EREMOTEIO && r->engine_status >= 400 && r->engine_status <= 499)
+    /*
+     * Client errors of the engine keep their status, except that 401 and 405 would be about the
+     * client's own request. Other failures of the engine are errors of the server.
+     */
+    if (r->code == -EREMOTEIO && r->reason != CODE_ENGINE_REFUSED && r->engine_status >= 400 &&
+        r->engine_status <= 499)
         return r->engine_status;
     return error_code_status(r->reason);
 }
