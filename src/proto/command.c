@@ -5,6 +5,7 @@
 #include "proto/json_text.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 #define ID_MAX        255
@@ -32,6 +33,17 @@ bool command_is_signal(const char *s)
         return number > 0;
     return n > 2 && n <= COMMAND_MAX_SIGNAL_SIZE && s[n] == '\0' && (s[0] < '0' || s[0] > '9') &&
            s[0] != '+' && s[0] != '-';
+}
+
+bool command_is_mild_signal(const char *signal)
+{
+    uint64_t number;
+
+    if (str_is_empty(signal))
+        return false;
+    if (parse_u64(signal, COMMAND_MAX_SIGNAL, &number) == 0)
+        return number != SIGKILL;
+    return strcasecmp(signal, "KILL") != 0 && strcasecmp(signal, "SIGKILL") != 0;
 }
 
 static int decode_tail(const json_t *v, int64_t *ret, struct error *err)

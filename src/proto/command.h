@@ -29,6 +29,8 @@ struct command_args {
 
 /* Whether `s` has the form of a signal: "HUP", "SIGRTMIN+3" or "1". */
 bool command_is_signal(const char *s);
+/* False: the signal is SIGKILL, or NULL, which stands for it. */
+bool command_is_mild_signal(const char *signal);
 
 struct msg_command {
     enum command_kind kind;

@@ -9,28 +9,28 @@ static bool is_graceful(const struct operation_spec *spec)
 }
 
 /* It ends the process without waiting for it. */
-static bool is_abrupt(enum operation_id id, bool is_forced)
+static bool is_abrupt(struct rule_subject o)
 {
-    const struct operation_spec *spec = operation_spec(id);
+    const struct operation_spec *spec = operation_spec(o.id);
 
     if (spec->effect != EFFECT_ENDS || !(spec->arguments & TAKES_CONTAINER) || is_graceful(spec))
         return false;
-    return !(spec->arguments & TAKES_REMOVAL) || is_forced || id == OPERATION_DELETE_CONTAINER;
+    return !(spec->arguments & TAKES_REMOVAL) || o.is_forced || o.id == OPERATION_DELETE_CONTAINER;
 }
 
-enum operation_rule operation_rule(enum operation_id running,
-                                   enum operation_id arriving,
-                                   bool is_forced)
+enum operation_rule operation_rule(struct rule_subject running, struct rule_subject arriving)
 {
-    const struct operation_spec *r = operation_spec(running), *a = operation_spec(arriving);
+    const struct operation_spec *r = operation_spec(running.id), *a = operation_spec(arriving.id);
 
     if (r->effect == EFFECT_READS || a->effect == EFFECT_READS)
         return RULE_BESIDE;
     if (str_eq(r->word, a->word))
-        return RULE_REFUSE;
+        return running.is_mild || arriving.is_mild ? RULE_WAIT : RULE_REFUSE;
     if (!is_graceful(r))
         return RULE_WAIT;
-    if (is_abrupt(arriving, is_forced))
+    if (arriving.is_mild)
+        return RULE_BESIDE;
+    if (is_abrupt(arriving))
         return RULE_OVERTAKE;
     return str_eq(a->capability, PAUSE_CAPABILITY) ? RULE_REFUSE : RULE_WAIT;
 }

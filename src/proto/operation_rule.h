@@ -10,8 +10,13 @@
  *   the same word                  is refused; its end is under way already
  *   kill, remove with force        overtake an operation that waits for a process to end, that is,
  *                                  stop and restart, and end it
+ *   kill with another signal       runs beside such an operation, which goes on; several wait for
+ *     than SIGKILL                 each other
  *   pause, unpause                 are refused during such an operation
  *   all other pairs                the one that arrived later waits, up to its deadline
+ *
+ * Those that wait run in the order of their arrival after all that run, also those that have
+ * overtaken: of stop, start and kill, the start runs last.
  */
 
 #include "proto/operation.h"
@@ -24,7 +29,11 @@ enum operation_rule {
     RULE_REFUSE,   /* is refused: CODE_OPERATION_IN_PROGRESS */
 };
 
-/* `is_forced`: the arriving operation has `force` set. */
-enum operation_rule operation_rule(enum operation_id running,
-                                   enum operation_id arriving,
-                                   bool is_forced);
+/* An operation and those of its arguments that the rules depend on. */
+struct rule_subject {
+    enum operation_id id;
+    bool is_forced; /* `force` is set */
+    bool is_mild;   /* `signal` is another one than SIGKILL */
+};
+
+enum operation_rule operation_rule(struct rule_subject running, struct rule_subject arriving);

@@ -8,48 +8,48 @@
 
 #include <cmocka.h>
 
-static const struct column {
-    enum operation_id id;
-    bool is_forced;
-} arriving[] = {
-    {OPERATION_INSPECT,  false},
-    {OPERATION_GET_LOGS, false},
-    {OPERATION_START,    false},
-    {OPERATION_STOP,     false},
-    {OPERATION_RESTART,  false},
-    {OPERATION_KILL,     false},
-    {OPERATION_PAUSE,    false},
-    {OPERATION_UNPAUSE,  false},
-    {OPERATION_RENAME,   false},
-    {OPERATION_REMOVE,   false},
-    {OPERATION_REMOVE,   true },
+static const struct rule_subject arriving[] = {
+    {OPERATION_INSPECT,  false, false},
+    {OPERATION_GET_LOGS, false, false},
+    {OPERATION_START,    false, false},
+    {OPERATION_STOP,     false, false},
+    {OPERATION_RESTART,  false, false},
+    {OPERATION_KILL,     false, false},
+    {OPERATION_PAUSE,    false, false},
+    {OPERATION_UNPAUSE,  false, false},
+    {OPERATION_RENAME,   false, false},
+    {OPERATION_REMOVE,   false, false},
+    {OPERATION_REMOVE,   true,  false},
+    {OPERATION_KILL,     false, true },
 };
 
 /* One letter per column above: Beside, Overtakes, Waits, Refused. */
 static const struct {
     enum operation_id running;
+    bool is_mild;
     const char *rules;
 } rows[] = {
-    {OPERATION_INSPECT,  "BBBBBBBBBBB"},
-    {OPERATION_GET_LOGS, "BBBBBBBBBBB"},
-    {OPERATION_START,    "BBRWWWWWWWW"},
-    {OPERATION_STOP,     "BBWRWORRWWO"},
-    {OPERATION_RESTART,  "BBWWRORRWWO"},
-    {OPERATION_KILL,     "BBWWWRWWWWW"},
-    {OPERATION_PAUSE,    "BBWWWWRWWWW"},
-    {OPERATION_UNPAUSE,  "BBWWWWWRWWW"},
-    {OPERATION_RENAME,   "BBWWWWWWRWW"},
-    {OPERATION_REMOVE,   "BBWWWWWWWRR"},
+    {OPERATION_INSPECT,  false, "BBBBBBBBBBBB"},
+    {OPERATION_GET_LOGS, false, "BBBBBBBBBBBB"},
+    {OPERATION_START,    false, "BBRWWWWWWWWW"},
+    {OPERATION_STOP,     false, "BBWRWORRWWOB"},
+    {OPERATION_RESTART,  false, "BBWWRORRWWOB"},
+    {OPERATION_KILL,     false, "BBWWWRWWWWWW"},
+    {OPERATION_KILL,     true,  "BBWWWWWWWWWW"},
+    {OPERATION_PAUSE,    false, "BBWWWWRWWWWW"},
+    {OPERATION_UNPAUSE,  false, "BBWWWWWRWWWW"},
+    {OPERATION_RENAME,   false, "BBWWWWWWRWWW"},
+    {OPERATION_REMOVE,   false, "BBWWWWWWWRRW"},
 };
 
 static void check_pair(size_t i, size_t k)
 {
-    enum operation_rule rule = operation_rule(rows[i].running, arriving[k].id,
-                                              arriving[k].is_forced);
+    struct rule_subject running = {.id = rows[i].running, .is_mild = rows[i].is_mild};
+    enum operation_rule rule = operation_rule(running, arriving[k]);
 
     if ("BOWR"[rule] != rows[i].rules[k]) {
         fail_msg("%s during %s: %c", operation_spec(arriving[k].id)->name,
-                 operation_spec(rows[i].running)->name, "BOWR"[rule]);
+                 operation_spec(running.id)->name, "BOWR"[rule]);
     }
 }
 
@@ -62,17 +62,21 @@ static void test_each_pair(void **state)
     }
 }
 
+static enum operation_rule rule_of(enum operation_id running, enum operation_id arriving_id)
+{
+    return operation_rule((struct rule_subject){.id = running},
+                          (struct rule_subject){.id = arriving_id});
+}
+
 /* The operations of older servers have the same rules under their own names. */
 static void test_older_names(void **state)
 {
     (void)state;
-    assert_int_equal(operation_rule(OPERATION_STOP_CONTAINER, OPERATION_KILL, false),
-                     RULE_OVERTAKE);
-    assert_int_equal(operation_rule(OPERATION_RESTART, OPERATION_DELETE_CONTAINER, false),
-                     RULE_OVERTAKE);
-    assert_int_equal(operation_rule(OPERATION_STOP, OPERATION_STOP_CONTAINER, false), RULE_REFUSE);
-    assert_int_equal(operation_rule(OPERATION_STOP, OPERATION_START_CONTAINER, false), RULE_WAIT);
-    assert_int_equal(operation_rule(OPERATION_STOP, OPERATION_CONTAINER_LOGS, false), RULE_BESIDE);
+    assert_int_equal(rule_of(OPERATION_STOP_CONTAINER, OPERATION_KILL), RULE_OVERTAKE);
+    assert_int_equal(rule_of(OPERATION_RESTART, OPERATION_DELETE_CONTAINER), RULE_OVERTAKE);
+    assert_int_equal(rule_of(OPERATION_STOP, OPERATION_STOP_CONTAINER), RULE_REFUSE);
+    assert_int_equal(rule_of(OPERATION_STOP, OPERATION_START_CONTAINER), RULE_WAIT);
+    assert_int_equal(rule_of(OPERATION_STOP, OPERATION_CONTAINER_LOGS), RULE_BESIDE);
 }
 
 int main(void)

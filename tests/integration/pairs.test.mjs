@@ -86,6 +86,36 @@ for (const slow of ['stop', 'restart']) {
     assert.deepEqual([overtaken.status, overtaken.body.code], [409, 'operation_overtaken']);
   });
 
+  test(`kill with another signal than SIGKILL is delivered during ${slow}, which goes on`, async () => {
+    const c = await engine.run(`${slow}-mild`, { command: ['sh', '-c', 'trap "" TERM; trap "echo hup" HUP; while true; do sleep 0.1; done'] });
+    const running = await begin(c, slow, 4);
+
+    for (const signal of ['HUP', 'sighup', '1']) {
+      const r = await call('POST', path(c, `kill?signal=${signal}`));
+      assert.equal(r.status, 200, JSON.stringify(r.body));
+      atOnce(r);
+      assert.equal(await engine.state(c.id), 'running');
+    }
+    await eventually(async () => (await engine.docker('logs', c.id)).includes('hup'), { what: 'the signal arrives' });
+    const first = await running.done;
+    assert.equal(first.status, 200, JSON.stringify(first.body));
+    assert.ok(first.ms >= 3500, `${slow} ended after ${first.ms} ms`);
+    assert.equal(await engine.state(c.id), slow === 'stop' ? 'exited' : 'running');
+  });
+
+  test(`a start that waits for ${slow} runs after the kill that overtakes it, and no sooner`, async () => {
+    const c = await engine.run(`${slow}-start-kill`, STUBBORN);
+    const running = await begin(c, slow);
+    const start = ARRIVING.start(c);
+    await sleep(200); // it arrives before the kill
+    const kill = await ARRIVING.kill(c);
+
+    assert.equal(kill.status, 200, JSON.stringify(kill.body));
+    assert.equal((await running.done).status, slow === 'stop' ? 200 : 409);
+    assert.equal((await start).status, 200);
+    assert.equal(await engine.state(c.id), 'running');
+  });
+
   for (const other of [slow, 'pause', 'unpause']) {
     test(`${other} is refused during ${slow}`, async () => {
       const c = await engine.run(`${slow}-x-${other}`, STUBBORN);
@@ -172,6 +202,21 @@ test('an agent without the rules', async (t) => {
       const r = await running;
       if (slow === 'stop') assert.equal(r.status, 200);
       else assert.deepEqual([r.status, r.body.code], [409, 'operation_overtaken']);
+      show('running');
+    });
+
+    await t.test(`another signal than SIGKILL is delivered during ${slow}, which goes on`, async () => {
+      pending = [];
+      const running = ask(slow);
+      const first = await arrives(slow);
+      const hup = ask('kill?signal=HUP');
+      answer(await arrives('kill'));
+      assert.equal((await hup).status, 200);
+      pending = [];
+      show(slow === 'stop' ? 'exited' : 'running');
+      answer(first);
+      assert.equal((await running).status, 200);
+      assert.deepEqual(pending.map((m) => m.payload.action), []);
       show('running');
     });
 

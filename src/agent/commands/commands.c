@@ -35,9 +35,12 @@ void commands_free(struct commands *cs)
     free(cs);
 }
 
-static bool is_forced(const struct command *c)
+static struct rule_subject subject_of(const struct command *c)
 {
-    return c->msg.args.force;
+    return (struct rule_subject){.id = c->msg.operation,
+                                 .is_forced = c->msg.args.force,
+                                 .is_mild = c->msg.operation == OPERATION_KILL &&
+                                            command_is_mild_signal(c->msg.args.signal)};
 }
 
 /* The rule for `c` beside those that run. *ret is the running one that it comes from, or NULL. */
@@ -54,7 +57,7 @@ static enum operation_rule find_rule(const struct commands *cs,
 
         if (!running->key || !str_eq(running->key, c->key))
             continue;
-        found = operation_rule(running->msg.operation, c->msg.operation, is_forced(c));
+        found = operation_rule(subject_of(running), subject_of(c));
         if (found > rule) {
             rule = found;
             *ret = running;
@@ -94,10 +97,8 @@ static void mark_overtaken(struct commands *cs, const struct command *c)
         struct command *running = CONTAINER_OF(l, struct command, link);
 
         if (running->key && str_eq(running->key, c->key) &&
-            operation_rule(running->msg.operation, c->msg.operation, is_forced(c)) ==
-                RULE_OVERTAKE) {
+            operation_rule(subject_of(running), subject_of(c)) == RULE_OVERTAKE)
             running->overtaken_by = c->msg.operation;
-        }
     }
 }
 
@@ -135,7 +136,9 @@ static bool on_must_hold(void *owner, const struct command *c)
 {
     const struct commands *cs = owner;
 
-    for (struct list *l = cs->running.next; c->key && l != &cs->running; l = l->next) {
+    if (!c->key || subject_of(c).is_mild)
+        return false;
+    for (struct list *l = cs->running.next; l != &cs->running; l = l->next) {
         const struct command *running = CONTAINER_OF(l, struct command, link);
 
         if (running != c && running->key && str_eq(running->key, c->key) &&

@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "base/container_id.h"
 #include "base/str.h"
+#include "proto/command.h"
 #include "proto/json_text.h"
 #include "server/api/agent_call.h"
 #include "server/api/turn.h"
@@ -225,6 +226,13 @@ static void on_turn_failed(struct turn *t, enum error_code code, char *why)
     refuse(c, code, why); /* c is gone now */
 }
 
+static bool is_mild(const struct change *c)
+{
+    const char *signal = json_string_value(json_object_get(c->o.payload, "signal"));
+
+    return c->o.operation == OPERATION_KILL && command_is_mild_signal(signal);
+}
+
 /* True: it may be sent now; else a callback follows, or was called. */
 static bool take_turn(struct change *c)
 {
@@ -233,8 +241,9 @@ static bool take_turn(struct change *c)
     if (!h || fleet_host_can(h, ERROR_CODES_CAPABILITY))
         return true; /* agents with codes have the rules themselves */
     c->turn = (struct turn){
-        .operation = c->o.operation,
-        .is_forced = json_is_true(json_object_get(c->o.payload, "force")),
+        .operation = {.id = c->o.operation,
+                      .is_forced = json_is_true(json_object_get(c->o.payload, "force")),
+                      .is_mild = is_mild(c)},
         .container_id = c->ref,
         .host_id = c->host_id,
         .on_turn = on_turn,
@@ -272,6 +281,8 @@ static bool is_shown(const struct change *c, const struct fleet_host *h)
         return !container;
     if (!container)
         return true;
+    if (is_mild(c))
+        return true; /* what it has done is up to the process */
     if (c->o.operation == OPERATION_STOP || c->o.operation == OPERATION_KILL)
         return !is_running;
     if (c->o.operation == OPERATION_RENAME) {

@@ -21,7 +21,7 @@ static enum operation_rule find_rule(const struct list *all,
 
         if (!other->is_running || !is_same_container(other, t))
             continue;
-        found = operation_rule(other->operation, t->operation, t->is_forced);
+        found = operation_rule(other->operation, t->operation);
         if (found > rule) {
             rule = found;
             *ret = other;
@@ -36,8 +36,8 @@ static void mark_overtaken(const struct turn *t)
         struct turn *other = CONTAINER_OF(l, struct turn, link);
 
         if (other->is_running && is_same_container(other, t) &&
-            operation_rule(other->operation, t->operation, t->is_forced) == RULE_OVERTAKE)
-            other->overtaken_by = t->operation;
+            operation_rule(other->operation, t->operation) == RULE_OVERTAKE)
+            other->overtaken_by = t->operation.id;
     }
 }
 
@@ -52,8 +52,8 @@ static void refuse_running(struct turn *t, const struct turn *running)
 {
     t->on_failed(t, CODE_OPERATION_IN_PROGRESS,
                  xasprintf("%s is refused: %s is in progress on this container",
-                           operation_spec(t->operation)->name,
-                           operation_spec(running->operation)->name));
+                           operation_spec(t->operation.id)->name,
+                           operation_spec(running->operation.id)->name));
     /* t is gone now */
 }
 
@@ -63,7 +63,7 @@ static void on_deadline(struct loop_timer *timer)
 
     t->on_failed(t, CODE_CONTAINER_BUSY,
                  xasprintf("%s did not start within %d s: another operation still runs there",
-                           operation_spec(t->operation)->name, TURN_WAIT_MS / 1000));
+                           operation_spec(t->operation.id)->name, TURN_WAIT_MS / 1000));
     /* t is gone now */
 }
 

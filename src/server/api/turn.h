@@ -22,8 +22,7 @@
 #define TURN_WAIT_MS 25000
 
 struct turn {
-    enum operation_id operation;
-    bool is_forced;
+    struct rule_subject operation;
     const char *host_id, *container_id;
     void (*on_turn)(struct turn *t);
     void (*on_failed)(struct turn *t, enum error_code code, char *why); /* takes `why` */
