@@ -5,6 +5,7 @@
 #include "agent/engine/events.h"
 #include "agent/engine/exec_killer.h"
 #include "agent/engine/facts.h"
+#include "agent/engine/network_undo.h"
 #include "agent/join/link.h"
 #include "agent/spool/spool.h"
 #include "agent/stats/collector.h"
@@ -35,6 +36,7 @@ struct agent {
     struct events *events;
     struct event_log *event_log; /* NULL: SPOOL_SIZE is 0 */
     struct exec_killer *killer;
+    struct network_undo *network_undo;
     struct spool *spool;
     struct collector *collector;
     struct collector_listener batches; /* passes batches of the collector to the spool */
@@ -133,6 +135,7 @@ static int open_agent(struct agent *agent, const struct config *config, struct e
         events_set_log(agent->events, agent->event_log);
     }
     agent->killer = exec_killer_new(agent->engine, config->data_path);
+    agent->network_undo = network_undo_new(agent->engine, config->network_undo_path);
     agent->spool = spool_new(&(struct spool_options){
         .loop = agent->loop,
         .dir = config->spool_path,
@@ -156,6 +159,7 @@ static int open_agent(struct agent *agent, const struct config *config, struct e
                      .facts = agent->facts,
                      .events = agent->events,
                      .killer = agent->killer,
+                     .network_undo = agent->network_undo,
                      .collector = agent->collector,
                      .spool = agent->spool,
                  },
@@ -180,6 +184,7 @@ static void close_agent(struct agent *agent)
     collector_free(agent->collector);
     spool_free(agent->spool);
     exec_killer_free(agent->killer);
+    network_undo_free(agent->network_undo);
     if (agent->events)
         events_free(agent->events);
     event_log_free(agent->event_log);
@@ -242,6 +247,7 @@ static int run(const struct config *config, const struct option_source *source)
     if (r == 0) {
         say_hello(config);
         exec_killer_sweep(agent.killer);
+        network_undo_start(agent.network_undo);
         events_start(agent.events);
         link_start(agent.link);
         loop_run(agent.loop);

@@ -224,6 +224,7 @@ static void start(struct command *c, const struct msg_command *request)
                                  &(struct operation_options){.engine = c->o->engine,
                                                              .facts = c->o->facts,
                                                              .guard = c->o->guard,
+                                                             .network_undo = c->o->network_undo,
                                                              .inventory = c->o->inventory,
                                                              .request = request,
                                                              .max_text = c->o->sender->max_message,

@@ -38,6 +38,7 @@ struct command_options {
     struct engine *engine; /* outlives the commands, as does all that is borrowed here */
     struct facts *facts;
     struct guard *guard;
+    struct network_undo *network_undo;
     struct inventory *const *inventory;
     const struct sender *sender;
     /* Whether an operation that `c` has overtaken is still running. */

@@ -194,6 +194,7 @@ struct commands *commands_new(const struct commands_options *o)
         .engine = o->engine,
         .facts = o->facts,
         .guard = o->guard,
+        .network_undo = o->network_undo,
         .inventory = o->inventory,
         .sender = &cs->options.sender,
         .must_hold = on_must_hold,

@@ -10,6 +10,7 @@
 #include "agent/common/guard.h"
 #include "agent/common/sender.h"
 #include "agent/engine/facts.h"
+#include "agent/engine/network_undo.h"
 #include "docker/engine.h"
 #include "net/completion.h"
 #include "proto/command.h"
@@ -24,6 +25,7 @@ struct commands_options {
     struct engine *engine;
     struct facts *facts;
     struct guard *guard;                /* borrowed, like the others */
+    struct network_undo *network_undo;  /* or NULL */
     struct inventory *const *inventory; /* may point to NULL, see operation.h */
     struct sender sender;
 };

@@ -5,6 +5,8 @@
  *
  *   INSPECT -> CHECK -> ENDPOINT -> DISCONNECT -> DISCONNECTED -> ... -> NETWORK -> ANSWER
  *                                                      '-refused-> RESTORE <-refused-'
+ *
+ * If it is cut anywhere, those that are left are connected by engine/network_undo.h.
  */
 
 #include "agent/commands/resource.h"
@@ -34,10 +36,16 @@ static struct network_delete *deletion_of(struct operation *op)
     return CONTAINER_OF(resource_of(op), struct network_delete, base);
 }
 
+static struct network_undo *undo_of(const struct network_delete *d)
+{
+    return d->base.base.o.network_undo;
+}
+
 static void release(struct operation *op)
 {
     struct network_delete *d = deletion_of(op);
 
+    network_undo_run(undo_of(d), d);
     json_decref(d->endpoint);
     json_decref(d->undo);
     free(d->refusal);
@@ -84,11 +92,16 @@ static int check_deletable(struct network_delete *d, struct error *err)
     return -EBUSY;
 }
 
-static char *make_path(const struct network_delete *d, const char *tail)
+static const char *get_reference(const struct network_delete *d)
 {
     const char *id = json_text_get(d->base.object, "Id");
 
-    return xasprintf("/networks/%s%s", str_is_container_ref(id) ? id : d->base.args.ref, tail);
+    return str_is_container_ref(id) ? id : d->base.args.ref;
+}
+
+static char *make_path(const struct network_delete *d, const char *tail)
+{
+    return xasprintf("/networks/%s%s", get_reference(d), tail);
 }
 
 /* The first endpoint that is left; NULL: none. */
@@ -192,6 +205,8 @@ static int disconnect_next(struct network_delete *d, struct error *err)
 {
     struct operation_request request = {.method = "POST", .takes_failure = true};
 
+    if (d->endpoint)
+        network_undo_add(undo_of(d), d, get_reference(d), d->endpoint);
     d->base.base.step = DELETE_DISCONNECT;
     request.path = make_path(d, "/disconnect");
     request.body = take_endpoint(json_object_get(d->base.object, "Containers"));
@@ -247,6 +262,8 @@ static int take_disconnected(struct network_delete *d, struct error *err)
     int code = d->base.base.reply->code;
     json_t *endpoint = TAKE_PTR(d->endpoint);
 
+    if (code == -ENOENT && endpoint)
+        network_undo_drop(undo_of(d), d, endpoint);
     if (code == 0 && endpoint) {
         if (!d->undo)
             d->undo = json_array();
@@ -259,6 +276,15 @@ static int take_disconnected(struct network_delete *d, struct error *err)
         return look_at_next(d, err);
     keep_refusal(d, "disconnect a container: ");
     return restore_next(d, err);
+}
+
+static void take_restored(struct network_delete *d)
+{
+    if (d->base.base.reply->code < 0) {
+        d->n_lost++;
+    } else {
+        network_undo_drop(undo_of(d), d, json_array_get(d->undo, d->n_undone - 1));
+    }
 }
 
 static int advance_delete(struct operation *op, struct error *err)
@@ -287,11 +313,13 @@ static int advance_delete(struct operation *op, struct error *err)
         return disconnect_next(d, err);
     case DELETE_DISCONNECTED: return take_disconnected(d, err);
     case DELETE_ANSWER:
-        if (op->reply->code == 0)
+        if (op->reply->code == 0) {
+            network_undo_forget(undo_of(d), d);
             return operation_answer(op, resource_make_success());
+        }
         keep_refusal(d, "");
         return restore_next(d, err);
-    case DELETE_RESTORED: d->n_lost += op->reply->code < 0; return restore_next(d, err);
+    case DELETE_RESTORED: take_restored(d); return restore_next(d, err);
     case DELETE_ENDPOINT:
     case DELETE_NETWORK:
     case DELETE_RESTORE: break; /* acts that other cases begin */

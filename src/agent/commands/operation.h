@@ -32,6 +32,7 @@
 
 #include "agent/common/guard.h"
 #include "agent/engine/facts.h"
+#include "agent/engine/network_undo.h"
 #include "agent/inventory/inventory.h"
 #include "docker/engine.h"
 #include "proto/command.h"
@@ -65,6 +66,7 @@ struct operation_options {
     struct engine *engine; /* outlives the operation, as do facts and guard */
     struct facts *facts;
     struct guard *guard;
+    struct network_undo *network_undo;  /* outlives it, too; or NULL */
     struct inventory *const *inventory; /* may point to NULL: the server is not sent a list */
     const struct msg_command *request;  /* outlives the operation */
     size_t max_text;                    /* bytes of an answer */

@@ -1,4 +1,7 @@
 #include "agent/commands/operations.h"
+#include "agent/common/temporary_dir.h"
+#include "base/alloc.h"
+#include "base/file.h"
 #include "base/str.h"
 #include "docker/fake_engine.h"
 #include "proto/json_text.h"
@@ -97,6 +100,21 @@ static const struct fake_line kept[] = {
      NULL},
     {"DELETE /networks/" N,                    FAKE_SEND,
      HEAD "403 Forbidden\r\nContent-Length: 18\r\n\r\n{\"message\":\"kept\"}",             NULL                                     },
+    {"POST /networks/" N "/connect",                    FAKE_SEND,    HEAD "200 OK\r\nContent-Length: 0\r\n\r\n",    NULL},
+};
+
+/* The engine does not answer to the removal. */
+static const struct fake_line hanging[] = {
+    {"GET /networks/used", FAKE_SEND,     NULL,                         NETWORK("used",                             "\"" A "\":{\"Name\":\"web\"}")},
+    {"GET /containers/" A "/json",                    FAKE_SEND,      NULL,
+     "{\"Id\":\"" A
+     "\",\"NetworkSettings\":{\"Networks\":{\"other\":{\"NetworkID\":\"x\"},\"used\":"
+     "{\"NetworkID\":\"" N
+     "\",\"Aliases\":[\"al\"],\"MacAddress\":\"\",\"Links\":null,\"IPAMConfig\":"
+     "{\"IPv4Address\":\"10.9.0.5\"}}}}}"                                      },
+    {"POST /networks/" N "/disconnect",                    FAKE_SEND, HEAD "200 OK\r\nContent-Length: 0\r\n\r\n",
+     NULL},
+    {"DELETE /networks/" N,                    FAKE_HANG,             "",             NULL                                                                              },
     {"POST /networks/" N "/connect",                    FAKE_SEND,    HEAD "200 OK\r\nContent-Length: 0\r\n\r\n",    NULL},
 };
 
@@ -231,6 +249,9 @@ struct fixture {
     enum error_code code;
     char message[256];
     json_t *payload;
+    struct network_undo *undo;
+    struct loop_timer look;
+    const char *awaited;
 };
 
 static void set_up(struct fixture *f, const struct fake_line *lines, size_t n)
@@ -243,13 +264,19 @@ static void set_up(struct fixture *f, const struct fake_line *lines, size_t n)
 
 static void tear_down(struct fixture *f)
 {
+    loop_timer_stop(&f->look);
     operation_free(f->operation);
+    network_undo_free(f->undo);
     msg_command_done(&f->request);
     json_decref(f->payload);
     engine_free(f->engine);
     loop_free(f->loop);
     fake_engine_close(f->fake);
 }
+
+/* The request that connects A again, as its endpoint was. */
+static const char connection[] = "{\"Container\":\"" A "\",\"EndpointConfig\":{\"IPAMConfig\":"
+                                 "{\"IPv4Address\":\"10.9.0.5\"},\"Aliases\":[\"al\"]}}";
 
 static void on_record(void *owner, const char *step)
 {
@@ -285,6 +312,7 @@ static void start(struct fixture *f, const char *command, const char *payload)
     f->operation = operation_new(agent_operation(f->request.operation)->type,
                                  &(struct operation_options){.engine = f->engine,
                                                              .request = &f->request,
+                                                             .network_undo = f->undo,
                                                              .deadline_ms = 60000,
                                                              .record = on_record,
                                                              .done = on_done,
@@ -342,8 +370,6 @@ static void test_disconnects_all(void **state)
 /* A disconnected container is connected again, with the settings that its endpoint had. */
 static void test_restores_after_a_refusal(void **state)
 {
-    static const char body[] = "{\"Container\":\"" A "\",\"EndpointConfig\":{\"IPAMConfig\":"
-                               "{\"IPv4Address\":\"10.9.0.5\"},\"Aliases\":[\"al\"]}}";
     struct fixture f;
 
     (void)state;
@@ -353,8 +379,104 @@ static void test_restores_after_a_refusal(void **state)
     assert_true(f.is_error);
     assert_string_equal(f.steps, "inspect endpoint disconnect delete restore ");
     assert_int_equal(fake_engine_count(f.fake, "POST /networks/" N "/connect"), 1);
-    assert_true(fake_engine_received(f.fake, body));
+    assert_true(fake_engine_received(f.fake, connection));
     tear_down(&f);
+}
+
+static void on_look(struct loop_timer *t)
+{
+    struct fixture *f = CONTAINER_OF(t, struct fixture, look);
+
+    if (fake_engine_count(f->fake, f->awaited) > 0) {
+        loop_stop(f->loop);
+    } else {
+        loop_timer_start(f->loop, t, 5, on_look);
+    }
+}
+
+static void run_until(struct fixture *f, const char *request)
+{
+    f->awaited = request;
+    loop_timer_start(f->loop, &f->look, 1, on_look);
+    loop_run(f->loop);
+}
+
+/* A removal that is cut at its deadline, or by the end of the session: the engine hangs. */
+static void test_restores_after_a_cut(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    set_up(&f, hanging, ARRAY_LEN(hanging));
+    f.undo = network_undo_new(f.engine, NULL);
+    start(&f, "delete_network", "{'network_id':'used','force':true}");
+    run_until(&f, "DELETE /networks/" N);
+    assert_int_equal(fake_engine_count(f.fake, "POST /networks/" N "/connect"), 0);
+    operation_free(TAKE_PTR(f.operation));
+    run_until(&f, "POST /networks/" N "/connect");
+    assert_true(fake_engine_received(f.fake, connection));
+    tear_down(&f);
+}
+
+/* The agent ends, the next one finds the connections on disk; the engine is not there at first. */
+static void test_restores_after_the_end_of_the_agent(void **state)
+{
+    char dir[TEMPORARY_DIR_SIZE], path[TEMPORARY_DIR_SIZE + 16];
+    struct fixture f;
+
+    (void)state;
+    assert_int_equal(temporary_dir_make(dir), 0);
+    (void)snprintf(path, sizeof(path), "%s/network_undo", dir);
+    set_up(&f, hanging, ARRAY_LEN(hanging));
+    f.undo = network_undo_new(f.engine, path);
+    start(&f, "delete_network", "{'network_id':'used','force':true}");
+    run_until(&f, "DELETE /networks/" N);
+    network_undo_free(TAKE_PTR(f.undo));
+    f.operation->o.network_undo = NULL; /* a process that is killed does no more */
+    operation_free(TAKE_PTR(f.operation));
+
+    fake_engine_pause(f.fake);
+    f.undo = network_undo_new(f.engine, path);
+    network_undo_start(f.undo);
+    fake_engine_resume(f.fake);
+    run_until(&f, "POST /networks/" N "/connect");
+    assert_true(fake_engine_received(f.fake, connection));
+    tear_down(&f);
+    assert_int_equal(temporary_dir_remove(dir), 0);
+}
+
+/* After a removal, and after one that the engine has refused, there is nothing to restore. */
+static void test_restores_nothing_after_the_end(void **state)
+{
+    static const struct {
+        const struct fake_line *lines;
+        size_t n;
+    } engines[] = {
+        {kept,  ARRAY_LEN(kept) },
+        {usual, ARRAY_LEN(usual)},
+    };
+    struct fixture f;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(engines); i++) {
+        char dir[TEMPORARY_DIR_SIZE], path[TEMPORARY_DIR_SIZE + 16];
+        _cleanup_free_ char *text = NULL;
+
+        assert_int_equal(temporary_dir_make(dir), 0);
+        (void)snprintf(path, sizeof(path), "%s/network_undo", dir);
+        set_up(&f, engines[i].lines, engines[i].n);
+        f.undo = network_undo_new(f.engine, path);
+        start(&f, "delete_network", "{'network_id':'used','force':true}");
+        loop_run(f.loop);
+        if (engines[i].lines == kept) {
+            assert_int_equal(file_read(path, 4096, &text, NULL, NULL), 0);
+            assert_string_equal(text, "[]");
+        }
+        network_undo_start(f.undo);
+        assert_true(fake_engine_count(f.fake, "POST /networks/" N "/connect") <= 1);
+        tear_down(&f);
+        assert_int_equal(temporary_dir_remove(dir), 0);
+    }
 }
 
 /* Refusals of ours have a code as those of the engine do. */
@@ -426,6 +548,9 @@ int main(void)
         cmocka_unit_test(test_flows),
         cmocka_unit_test(test_disconnects_all),
         cmocka_unit_test(test_restores_after_a_refusal),
+        cmocka_unit_test(test_restores_after_a_cut),
+        cmocka_unit_test(test_restores_after_the_end_of_the_agent),
+        cmocka_unit_test(test_restores_nothing_after_the_end),
         cmocka_unit_test(test_codes),
         cmocka_unit_test(test_refuses_before_asking),
         cmocka_unit_test(test_cancel),

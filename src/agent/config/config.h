@@ -60,6 +60,7 @@ struct config {
     char *engine_id_path;       /* $DATA_PATH/engine_id */
     char *spool_path;           /* $DATA_PATH/spool */
     char *event_log_path;       /* $DATA_PATH/events */
+    char *network_undo_path;    /* $DATA_PATH/network_undo */
     struct token_key token_key; /* unset: the token file is plain text */
     bool is_tls;
     bool is_exposed; /* plain HTTP to another machine, and not because INSECURE_HTTP allows it */

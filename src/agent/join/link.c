@@ -218,6 +218,7 @@ static void start_session(struct link *l, const struct msg_auth_success *success
         .facts = l->o.facts,
         .events = l->o.events,
         .killer = l->o.killer,
+        .network_undo = l->o.network_undo,
         .policy = &l->o.config->policy,
         .rotate_token = rotate_token,
         .send = uplink_send,

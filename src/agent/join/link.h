@@ -31,6 +31,7 @@
 #include "agent/engine/events.h"
 #include "agent/engine/exec_killer.h"
 #include "agent/engine/facts.h"
+#include "agent/engine/network_undo.h"
 #include "agent/stats/collector.h"
 #include "docker/engine.h"
 #include "net/loop.h"
@@ -50,6 +51,7 @@ struct link_options { /* all members are borrowed and outlive the link */
     struct facts *facts;
     struct events *events;
     struct exec_killer *killer;
+    struct network_undo *network_undo;
     struct collector *collector;
     struct spool *spool;
 };

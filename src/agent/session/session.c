@@ -86,6 +86,7 @@ struct session *session_new(const struct session_options *o)
                                                                 .engine = o->engine,
                                                                 .facts = o->facts,
                                                                 .guard = session->guard,
+                                                                .network_undo = o->network_undo,
                                                                 .inventory = &session->inventory,
                                                                 .sender = session->sender});
     session->shells = shells_new(&(struct shells_options){.engine = o->engine,

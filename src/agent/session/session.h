@@ -21,6 +21,7 @@
 #include "agent/engine/events.h"
 #include "agent/engine/exec_killer.h"
 #include "agent/engine/facts.h"
+#include "agent/engine/network_undo.h"
 #include "agent/spool/batch_sink.h"
 #include "agent/stats/collector.h"
 #include "docker/engine.h"
@@ -34,12 +35,13 @@ struct session;
 struct session_options {
     struct loop *loop;
     struct engine *engine;
-    struct facts *facts;         /* outlives the session */
-    struct events *events;       /* outlives the session, started by the caller */
-    struct exec_killer *killer;  /* outlives the session */
-    struct collector *collector; /* outlives the session; NULL: no statistics */
-    struct spool *spool;         /* outlives the session */
-    const struct policy *policy; /* outlives the session */
+    struct facts *facts;               /* outlives the session */
+    struct events *events;             /* outlives the session, started by the caller */
+    struct exec_killer *killer;        /* outlives the session */
+    struct network_undo *network_undo; /* outlives the session */
+    struct collector *collector;       /* outlives the session; NULL: no statistics */
+    struct spool *spool;               /* outlives the session */
+    const struct policy *policy;       /* outlives the session */
     /*
      * Queues one text message. Returns 0, -ENOBUFS (the queue is full, try again later), or another
      * negative errno. It is also called from inside session_new() and session_on_message(), and
