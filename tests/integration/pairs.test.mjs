@@ -168,6 +168,11 @@ test('a waiting operation gives up with 503 and Retry-After at its deadline', as
 
 test('an agent without the rules', async (t) => {
   const hand = new HandAgent(world.server);
+  const registration = hand.registration.bind(hand);
+  hand.registration = (token) => {
+    const message = registration(token);
+    return { ...message, capabilities: { ...message.capabilities, kill_signal: true } };
+  };
   const element = containerElement({ name: 'hand-web' });
   const base = `/containers/${element.Id}`;
   let pending, state;
