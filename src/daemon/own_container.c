@@ -1,4 +1,4 @@
-#include "agent/common/own_container.h"
+#include "daemon/own_container.h"
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/str.h"

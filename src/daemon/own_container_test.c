@@ -1,6 +1,6 @@
-#include "agent/common/own_container.h"
 #include "base/alloc.h"
 #include "base/file.h"
+#include "daemon/own_container.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -35,6 +35,8 @@
 #define SIGNALS_CAPABILITY "kill_signal"
 /* Prune operations know "dangling", "anonymous" and "dry_run"; agents without it ignore them. */
 #define PRUNE_OPTIONS_CAPABILITY "prune_options"
+/* Of agents that protect the container that they run in: by its id, which is known to them only. */
+#define OWN_CONTAINER_CAPABILITY "own_container"
 #define RESOURCES_CAPABILITY     "resources"
 #define SHELL_ACCESS_CAPABILITY  "shell_access"
 #define TOKEN_ROTATE_CAPABILITY  "token_rotate"

@@ -16,6 +16,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "daemon/own_container.h"
 #include "daemon/service.h"
 #include "net/http_server.h"
 #include "server/api/api.h"
@@ -45,6 +46,7 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #define STORE_MAX_WAITING 20000 /* a reconnect storm of as many agents as a server may have */
@@ -112,11 +114,15 @@ static void load_agent(void *arg, const struct agent *row)
 
 static int open_fleet(struct server *s, const struct config *config, struct error *err)
 {
+    char own[OWN_CONTAINER_SIZE];
     int r;
 
     s->fleet = fleet_new();
     fleet_set_max_containers(s->fleet, config->max_containers);
     fleet_set_max_cost(s->fleet, (size_t)config->inventory_memory_mib << 20);
+    if (own_container_find("", getenv("HOSTNAME"),
+                           own)) // NOLINT(concurrency-mt-unsafe): not changed
+        fleet_set_own_container(s->fleet, own);
     r = hosts_each(s->store, load_host, s->fleet, err);
     if (r == 0)
         r = agents_each(s->store, load_agent, s->fleet, err);

@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket } from 'ws';
-import { Agent } from './lib/dockmon.mjs';
+import { Agent, dockmon } from './lib/dockmon.mjs';
 import { Shell } from './lib/shell.mjs';
 import { eventually } from './lib/wait.mjs';
 import { theWorld } from './lib/world.mjs';
@@ -140,18 +140,21 @@ test('missing permissions and missing containers', async () => {
   assert.equal((await (await open('no-such-container')).closed).code, 1008);
   const nowhere = await Shell.open(world.server, world.client.key, '11111111-2222-4333-8444-555555555555', c.id);
   assert.equal((await nowhere.closed).code, 1008);
-  const own = await listed('own', { args: ['--label', 'app=dockmon'] });
+  const labelled = await listed('labelled', { args: ['--label', 'app=dockmon'] });
+  assert.equal((await dockmon(world.server, world.client.key, ['exec', labelled.name, 'true'])).code, 0);
+  const own = await listed('own');
+  await world.agent.runsIn(own.id, world.client);
   const end = await (await open(own)).closed;
-  assert.equal(end.code, 1008);
-  assert.match(end.reason, /DockMon's own/);
+  assert.match(end.reason, /belongs to DockMon/);
+  await world.agent.runsIn(null, world.client);
 
   const admin = await world.server.client('admin');
   const refused = await eventually(async () => {
-    const { entries } = await admin.get('/api/audit?action=shell_start&limit=500');
-    const rows = entries.filter((e) => !e.result.startsWith('ok'));
-    return rows.some((e) => e.target.endsWith(`/${own.name}`) || e.target.endsWith(`/${own.id}`)) && rows;
+    const { entries } = await admin.get('/api/audit?limit=500');
+    const rows = entries.filter((e) => e.action.startsWith('shell_') && !e.result.startsWith('ok'));
+    return rows.some((e) => e.target.endsWith(`/${own.name}`)) && rows;
   });
-  for (const [who, target, result] of [['test-viewer', c.id, /role operator/], ['test-operator', 'no-such-container', /No such container/], ['test-operator', own.id, /DockMon's own/]])
+  for (const [who, target, result] of [['test-viewer', c.id, /role operator/], ['test-operator', 'no-such-container', /No such container/], ['test-operator', own.name, /belongs to DockMon/]])
     assert.ok(refused.some((e) => e.who.startsWith(who) && e.peer === '127.0.0.1' && e.target.endsWith(`/${target}`) && result.test(e.result)), `${who} ${target}: ${JSON.stringify(refused)}`);
 });
 

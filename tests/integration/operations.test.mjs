@@ -136,20 +136,40 @@ test('unknown host, unknown container and malformed ids are different errors', a
   await world.client.post(`/api/hosts/${world.host.id}/containers/..%2f..%2finfo/start`, undefined, { status: 400 });
 });
 
-test("DockMon's own containers are refused, whatever the case of the name", async () => {
+test('the container of the agent is spared by its id, also when it was renamed', async () => {
+  const c = await engine.run('own');
+  const refused = async (ref) => {
+    for (const action of ['stop', 'restart', 'kill', 'kill?signal=HUP', 'pause', 'rename']) {
+      const { code } = await world.client.post(path({ id: ref }, action), action === 'rename' ? { name: 'other' } : undefined, { status: 403 });
+      assert.equal(code, 'own_container');
+    }
+    assert.equal((await world.client.delete(path({ id: ref }), { status: 403 })).code, 'own_container');
+    assert.equal(await engine.state(c.id), 'running');
+  };
+
+  await world.agent.runsIn(c.id, world.client);
+  await refused(c.id);
+  await refused(c.name);
+  await engine.docker('rename', c.name, `${c.name}-renamed`);
+  await refused(c.id);
+  await world.agent.runsIn(null, world.client);
+  await world.client.post(path(c, 'stop?timeout=0'));
+});
+
+test('no name and no label makes another container untouchable', async () => {
   const name = `Dockmon-${engine.prefix}`;
   const id = await engine.docker('run', '-d', '--network', 'none', '--name', name, 'dockmon-test:busybox', 'sleep', '600');
   const labelled = await engine.run('labelled', { args: ['--label', 'app=dockmon'] });
+  const renamed = await engine.run('renamed-to-ours');
 
   try {
-    for (const c of [{ id }, labelled]) {
-      for (const action of ['stop', 'restart', 'kill', 'pause', 'rename'])
-        await world.client.post(path(c, action), action === 'rename' ? { name: 'other' } : undefined, { status: 403 });
-      await world.client.delete(path(c), { status: 403 });
-      assert.equal(await engine.state(c.id), 'running');
+    await world.client.post(path(renamed, 'rename'), { name: `dockmon-agent-${engine.prefix}` });
+    for (const c of [{ id }, labelled, renamed]) {
+      await world.client.post(path(c, 'stop?timeout=0'));
+      await world.client.delete(path(c));
     }
   } finally {
-    await engine.docker('rm', '-f', id);
+    for (const c of [id, renamed.id]) await engine.docker('rm', '-f', c).catch(() => {});
   }
 });
 

@@ -126,20 +126,6 @@ test('a bulk job sees names by the engine, and its end carries the state', async
   for (const c of made.slice(2)) assert.equal((await listed(c.id)).state, 'exited');
 });
 
-test('DockMon\'s own container is spared by the name that it has now', async () => {
-  const own = `dockmon-${engine.prefix}`;
-  const c = await engine.run('was-other');
-
-  await listed(c.id);
-  await engine.docker('rename', c.name, own);
-  try {
-    await admin.delete(path(own), { status: 403 });
-    assert.equal(await engine.exists(c.id), true);
-  } finally {
-    await engine.docker('rm', '-f', c.id);
-  }
-});
-
 // An agent of another make: polled, and its engine's list lags.
 test('an agent that is polled is asked for its list before the answer', async () => {
   const hand = new HandAgent(server, { era: 'head' });

@@ -170,6 +170,9 @@ static int advance_change(struct operation *op, struct error *err)
         why = guard_refuse_container(op->o.guard, c->target, id);
         if (why)
             return operation_refuse(op, why);
+        why = guard_refuse_own(op->o.guard, c->target, id);
+        if (why)
+            return operation_refuse_own(op, why);
         op->step = CHANGE_ACT;
         _fallthrough_;
     case CHANGE_ACT:

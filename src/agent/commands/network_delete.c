@@ -59,6 +59,27 @@ static bool is_builtin(const struct network_delete *d, const char *name)
            (engine_is_podman(d->base.base.o.engine) && str_eq(name, "podman"));
 }
 
+/* The agent does not disconnect its own container. */
+static int check_own(struct network_delete *d, const json_t *containers, struct error *err)
+{
+    struct operation *op = &d->base.base;
+    const char *id;
+    json_t *endpoint;
+
+    json_object_foreach((json_t *)(uintptr_t)containers, id, endpoint)
+    {
+        if (!op->o.guard || !guard_is_own(op->o.guard, id))
+            continue;
+        op->failure.type = REPLY_ERROR_PERMISSION;
+        return error_code_set(err, CODE_OWN_CONTAINER,
+                              "Permission denied: container %.*s belongs to DockMon, which cannot "
+                              "disconnect itself from %s",
+                              STR_CUT(id, CONTAINER_SHORT_ID_LEN),
+                              json_text_get(d->base.object, "Name"));
+    }
+    return 0;
+}
+
 /* Refuses built-in networks and, without `force`, those in use. */
 static int check_deletable(struct network_delete *d, struct error *err)
 {
@@ -76,7 +97,9 @@ static int check_deletable(struct network_delete *d, struct error *err)
         return error_code_set(err, CODE_BUILT_IN_NETWORK,
                               "%s is a built-in network, which cannot be removed", name);
     }
-    if (d->base.args.force || json_object_size(containers) == 0)
+    if (d->base.args.force)
+        return check_own(d, containers, err);
+    if (json_object_size(containers) == 0)
         return 0;
     json_object_foreach((json_t *)(uintptr_t)containers, id, endpoint)
     {

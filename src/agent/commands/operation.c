@@ -169,6 +169,14 @@ int operation_refuse(struct operation *op, char *why)
     return -EACCES;
 }
 
+int operation_refuse_own(struct operation *op, char *why)
+{
+    int r = operation_refuse(op, why);
+
+    op->failure.code = CODE_OWN_CONTAINER;
+    return r;
+}
+
 int operation_fail(struct operation *op, int code, int status, const char *message)
 {
     op->failure.status = status;

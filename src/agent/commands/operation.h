@@ -134,5 +134,7 @@ int operation_answer_text(struct operation *op,
                           struct json_span text) _nodiscard_;
 /* Ends it because policy or label forbid it; takes `why`. */
 int operation_refuse(struct operation *op, char *why) _nodiscard_;
+/* Ends it because it would harm the container of the agent; takes `why`. */
+int operation_refuse_own(struct operation *op, char *why) _nodiscard_;
 /* Ends it with the failure of a request that is not operation_ask()'s. `message` is copied. */
 int operation_fail(struct operation *op, int code, int status, const char *message) _nodiscard_;

@@ -21,6 +21,10 @@ static const struct fake_line lines[] = {
     {"DELETE /volumes/v",      FAKE_SEND, NO_200, NULL                                           },
     {"POST /networks/create",  FAKE_SEND, NULL,   "{\"Id\":\"" A "\"}"                           },
     {"POST /networks/prune",   FAKE_SEND, NULL,   "{}"                                           },
+    {"GET /networks/own",      FAKE_SEND, NULL,
+     "{\"Id\":\"" A "\",\"Name\":\"own\",\"Containers\":{\"" A "\":{\"Name\":\"web\"}}}"         },
+    {"GET /containers/" A,     FAKE_SEND, NULL,   "{\"Id\":\"" A "\"}"                           },
+    {"POST /networks/" A "/d", FAKE_SEND, NO_200, NULL                                           },
     {"GET /networks/",         FAKE_SEND, NULL,   "{\"Id\":\"" A "\",\"Containers\":{}}"         },
     {"GET /networks",          FAKE_SEND, NULL,   "[]"                                           },
     {"DELETE /networks/",      FAKE_SEND, NO_200, NULL                                           },
@@ -46,6 +50,7 @@ struct fixture {
     bool is_late; /* a step was recorded after its request */
     unsigned n_done;
     bool is_error;
+    enum error_code code;
 };
 
 static unsigned count_requests(struct fixture *f)
@@ -74,9 +79,12 @@ static void on_done(void *owner, const struct operation_result *result)
     f->operation = NULL;
     f->n_done++;
     f->is_error = result->error;
+    f->code = result->error ? result->error->code : CODE_NONE;
     json_decref(result->fields);
     loop_stop(f->loop);
 }
+
+static const char *own_container; /* of the agent of the next fixture; NULL: none */
 
 static void start(struct fixture *f, enum operation_id id, const char *payload)
 {
@@ -90,7 +98,7 @@ static void start(struct fixture *f, enum operation_id id, const char *payload)
     assert_int_equal(loop_new(&f->loop, &(struct loop_options){0}, NULL), 0);
     f->engine = fake_engine_client(f->fake, f->loop);
     assert_int_equal(policy_parse("full", &f->policy, NULL), 0);
-    f->guard = guard_new(&f->policy);
+    f->guard = guard_new(&f->policy, own_container);
     assert_int_equal(msg_command_decode(message, &f->request, NULL), 0);
     assert_int_equal(f->request.operation, id);
     f->operation = operation_new(agent_operation(id)->type,
@@ -154,6 +162,52 @@ static void test_records_each_step_before_its_request(void **state)
     }
 }
 
+/* The container of the agent is known by its id: its name and labels do not matter. */
+static void test_spares_the_container_of_the_agent(void **state)
+{
+    static const struct {
+        enum operation_id id;
+        const char *payload, *own;
+        bool is_refused;
+    } cases[] = {
+        {OPERATION_STOP,             "{\"container_id\":\"x\"}",                      A,              true },
+        {OPERATION_STOP,             "{\"container_id\":\"x\"}",                      "aaaaaaaaaaaa", true },
+        {OPERATION_STOP,             "{\"container_id\":\"x\"}",                      "bbbbbbbbbbbb", false},
+        {OPERATION_STOP,             "{\"container_id\":\"x\"}",                      "",             false},
+        {OPERATION_RESTART,          "{\"container_id\":\"x\"}",                      A,              true },
+        {OPERATION_KILL,             "{\"container_id\":\"x\",\"signal\":\"HUP\"}",   A,              true },
+        {OPERATION_PAUSE,            "{\"container_id\":\"x\"}",                      A,              true },
+        {OPERATION_RENAME,           "{\"container_id\":\"x\",\"new_name\":\"web\"}", A,              true },
+        {OPERATION_REMOVE,           "{\"container_id\":\"x\",\"force\":true}",       A,              true },
+        {OPERATION_STOP_CONTAINER,   "{\"container_id\":\"x\"}",                      A,              true },
+        {OPERATION_DELETE_CONTAINER, "{\"container_id\":\"x\"}",                      A,              true },
+        {OPERATION_START,            "{\"container_id\":\"x\"}",                      A,              false},
+        {OPERATION_INSPECT,          "{\"container_id\":\"x\"}",                      A,              false},
+        {OPERATION_DELETE_NETWORK,   "{\"network_id\":\"own\",\"force\":true}",       A,              true },
+        {OPERATION_DELETE_NETWORK,   "{\"network_id\":\"own\",\"force\":true}",       "bbbbbbbbbbbb",
+         false                                                                                             },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct fixture f;
+
+        own_container = cases[i].own;
+        start(&f, cases[i].id, cases[i].payload);
+        loop_run(f.loop);
+        if (f.is_error != cases[i].is_refused)
+            fail_msg("case %zu, %s", i, operation_spec(cases[i].id)->name);
+        if (f.is_error)
+            assert_int_equal(f.code, CODE_OWN_CONTAINER);
+        assert_int_equal(fake_engine_count(f.fake, "POST /containers/") +
+                                 fake_engine_count(f.fake, "DELETE ") >
+                             0,
+                         !f.is_error && cases[i].id != OPERATION_INSPECT);
+        tear_down(&f);
+        own_container = NULL;
+    }
+}
+
 /* ping needs no engine: it ends before operation_start() returns. */
 static void test_ends_at_once(void **state)
 {
@@ -187,6 +241,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_records_each_step_before_its_request),
         cmocka_unit_test(test_ends_at_once),
+        cmocka_unit_test(test_spares_the_container_of_the_agent),
         cmocka_unit_test(test_free_ends_it_without_a_report),
     };
 

@@ -12,6 +12,7 @@
 
 struct guard {
     const struct policy *policy;
+    const char *own_container; /* or NULL */
     struct map labels; /* full id -> char *, owned; `unlabelled` for those without a label */
 };
 
@@ -27,12 +28,13 @@ static void forget_all(struct guard *g)
     g->labels = (struct map){0};
 }
 
-struct guard *guard_new(const struct policy *policy)
+struct guard *guard_new(const struct policy *policy, const char *own_container)
 {
     struct guard *g = xcalloc(1, sizeof(*g));
 
     assert(policy);
     g->policy = policy;
+    g->own_container = str_is_empty(own_container) ? NULL : own_container;
     return g;
 }
 
@@ -62,6 +64,24 @@ char *guard_refuse_container(const struct guard *g,
 
     assert(label || !policy_heeds_label(operation));
     return policy_refuse_label(label == unlabelled ? NULL : label, container, operation);
+}
+
+bool guard_is_own(const struct guard *g, const char *container)
+{
+    return g->own_container && str_starts_with(container, g->own_container);
+}
+
+char *guard_refuse_own(const struct guard *g, const char *container, enum operation_id operation)
+{
+    const struct operation_spec *spec = operation_spec(operation);
+    bool is_harmful = spec->effect == EFFECT_ENDS || spec->flags & SPARES_OWN ||
+                      operation == OPERATION_SHELL;
+
+    if (!is_harmful || !guard_is_own(g, container))
+        return NULL;
+    return xasprintf("Permission denied: container %.*s belongs to DockMon, it cannot %s itself",
+                     STR_CUT(container, CONTAINER_SHORT_ID_LEN),
+                     operation == OPERATION_SHELL ? "enter" : spec->word);
 }
 
 /* An unreadable label forbids every operation that labels can forbid (fail closed). */

@@ -13,6 +13,7 @@
  *   guard_knows()             no: inspect the container and pass the reply to guard_learn(), which
  *                             returns the full ID to act on
  *   guard_refuse_container()  refused by the label: reply with the reason
+ *   guard_refuse_own()        refused for the container of the agent: reply with the reason
  *
  * Labels are cached by full ID, because an engine never changes them. A name can move to another
  * container between the check and the operation, so the operation uses the full ID. The guard fails
@@ -28,7 +29,11 @@
 
 struct guard;
 
-struct guard *guard_new(const struct policy *policy); /* borrowed */
+/*
+ * Both are borrowed. `own_container`: the full or short id of the container that the agent runs
+ * in; "" or NULL: none.
+ */
+struct guard *guard_new(const struct policy *policy, const char *own_container);
 void guard_free(struct guard *g);
 
 /* Returns why the policy forbids the operation, as text to be freed; NULL: it is allowed. */
@@ -43,6 +48,15 @@ bool guard_knows(const struct guard *g, const char *container, enum operation_id
 char *guard_refuse_container(const struct guard *g,
                              const char *container,
                              enum operation_id operation) _nodiscard_;
+
+/*
+ * Why the operation would end, rename or enter the container (a full id) that the agent runs in, as
+ * text to be freed; NULL: it would not. Names and labels do not matter, because every container
+ * can have them.
+ */
+char *guard_refuse_own(const struct guard *g, const char *container, enum operation_id operation)
+    _nodiscard_;
+bool guard_is_own(const struct guard *g, const char *container);
 
 /*
  * Caches the label in the reply to an inspect, and returns the full ID of the container, which the

@@ -56,6 +56,7 @@ static const struct {
     {PROCESSES_CAPABILITY,            false},
     {SIGNALS_CAPABILITY,              true },
     {PRUNE_OPTIONS_CAPABILITY,        true },
+    {OWN_CONTAINER_CAPABILITY,        true },
 };
 
 static void name_host(struct identity *id,

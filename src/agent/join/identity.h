@@ -7,8 +7,8 @@
  */
 
 #include "agent/common/host_ips.h"
-#include "agent/common/own_container.h"
 #include "agent/config/config.h"
+#include "daemon/own_container.h"
 #include "docker/engine_info.h"
 #include "proto/register.h"
 

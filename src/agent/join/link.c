@@ -220,6 +220,7 @@ static void start_session(struct link *l, const struct msg_auth_success *success
         .killer = l->o.killer,
         .network_undo = l->o.network_undo,
         .policy = &l->o.config->policy,
+        .own_container = l->inquiry.identity.own_container,
         .rotate_token = rotate_token,
         .send = uplink_send,
         .queued = uplink_queued,

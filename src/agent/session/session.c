@@ -81,7 +81,7 @@ struct session *session_new(const struct session_options *o)
         .max_message = o->max_message ? o->max_message : DEFAULT_MAX_MESSAGE,
         .sends_codes = o->wants_codes,
     };
-    session->guard = guard_new(o->policy);
+    session->guard = guard_new(o->policy, o->own_container);
     session->commands = commands_new(&(struct commands_options){.loop = o->loop,
                                                                 .engine = o->engine,
                                                                 .facts = o->facts,

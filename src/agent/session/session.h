@@ -42,6 +42,7 @@ struct session_options {
     struct collector *collector;       /* outlives the session; NULL: no statistics */
     struct spool *spool;               /* outlives the session */
     const struct policy *policy;       /* outlives the session */
+    const char *own_container;         /* the same; see guard_new() */
     /*
      * Queues one text message. Returns 0, -ENOBUFS (the queue is full, try again later), or another
      * negative errno. It is also called from inside session_new() and session_on_message(), and

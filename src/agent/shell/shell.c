@@ -401,11 +401,14 @@ static void create(struct shell *s)
 {
     _cleanup_free_ char *path = xasprintf("/containers/%s/exec", s->container);
     _cleanup_free_ char *why = guard_refuse_container(s->o.guard, s->container, OPERATION_SHELL);
+    _cleanup_free_ char *own = guard_refuse_own(s->o.guard, s->container, OPERATION_SHELL);
     struct error err = ERROR_INIT;
 
     set_state(s, SHELL_CREATING);
     if (why) {
         fail(s, CODE_POLICY_DENIED, why);
+    } else if (own) {
+        fail(s, CODE_OWN_CONTAINER, own);
     } else if (engine_call_start(&s->call, s->o.engine,
                                  &(struct engine_request){.method = "POST",
                                                           .path = path,

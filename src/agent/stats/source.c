@@ -1,10 +1,10 @@
 #include "agent/stats/source.h"
 
-#include "agent/common/own_container.h"
 #include "agent/stats/schedule.h"
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "daemon/own_container.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -6,6 +6,7 @@
 #include "proto/json_text.h"
 #include "server/api/agent_call.h"
 #include "server/api/turn.h"
+#include "server/fleet/own_containers.h"
 #include "server/fleet/scope_view.h"
 
 #include <assert.h>
@@ -173,6 +174,11 @@ static bool learn(struct change *c, const struct command_result *reply)
     return true;
 }
 
+static const char *get_new_name(const struct change *c)
+{
+    return json_string_value(json_object_get(c->o.payload, "new_name"));
+}
+
 /* False after c has ended. */
 static bool permit(struct change *c)
 {
@@ -191,8 +197,15 @@ static bool permit(struct change *c)
                xasprintf("No such container on host %s: %s", h->row.name, c->given));
         return false;
     }
+    if (c->o.operation == OPERATION_RENAME && own_containers_claims(h, get_new_name(c))) {
+        refuse(
+            c, CODE_OWN_CONTAINER,
+            xasprintf("Permission denied: on host %s the name %s is for DockMon's own containers",
+                      h->row.name, get_new_name(c)));
+        return false;
+    }
     if (!(operation_spec(c->o.operation)->flags & SPARES_OWN) ||
-        !fleet_is_own_container(c->name, c->labels))
+        !own_containers_has(h, &(struct own_subject){c->ref, c->name, c->labels}))
         return true;
     refuse(c, CODE_OWN_CONTAINER,
            xasprintf("Permission denied: %s belongs to DockMon, it cannot %s itself", c->name,
@@ -286,8 +299,7 @@ static bool is_shown(const struct change *c, const struct fleet_host *h)
     if (c->o.operation == OPERATION_STOP || c->o.operation == OPERATION_KILL)
         return !is_running;
     if (c->o.operation == OPERATION_RENAME) {
-        return str_eq(container->name,
-                      json_string_value(json_object_get(c->o.payload, "new_name")));
+        return str_eq(container->name, get_new_name(c));
     }
     return is_running || c->n_lists > MAX_STARTED_LISTS; /* it may have ended at once */
 }

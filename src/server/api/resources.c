@@ -13,6 +13,7 @@
 #include "server/api/handlers.h"
 #include "server/api/record.h"
 #include "server/common/event_record.h"
+#include "server/fleet/own_containers.h"
 #include "server/view/resource_json.h"
 
 #include <errno.h>
@@ -341,7 +342,8 @@ static bool check_user(struct removal *m, const struct fleet_host *h)
     bool is_ref = str_is_container_ref(id); /* otherwise an endpoint without a container */
     bool is_known = is_ref && fleet_find_container(h, id, &c) == 0;
 
-    if (fleet_is_own_container(name, is_known ? c->labels : NULL)) {
+    if (own_containers_has(
+            h, &(struct own_subject){is_known ? c->id : id, name, is_known ? c->labels : NULL})) {
         refuse_removal(m, name);
         return true;
     }
@@ -375,6 +377,7 @@ static void removal_next(struct removal *m)
 static void on_user(void *owner, const struct command_result *r)
 {
     struct removal *m = owner;
+    const struct fleet_host *h = fleet_find_host(m->call->api->o.fleet, m->host_id);
     const json_t *container = json_object_get(r->result, "container");
     const char *name = json_string_value(json_object_get(container, "Name"));
     bool is_gone = r->code == -ENOENT || r->engine_status == 404;
@@ -386,9 +389,11 @@ static void on_user(void *owner, const struct command_result *r)
         api_fail(m->call, -EPROTO,
                  "The agent's description of a container could not be read, so nothing was done");
         removal_free(m);
-    } else if (r->code == 0 &&
-               fleet_is_own_container(
-                   name, json_object_get(json_object_get(container, "Config"), "Labels"))) {
+    } else if (r->code == 0 && h &&
+               own_containers_has(
+                   h, &(struct own_subject){
+                          json_string_value(json_object_get(container, "Id")), name,
+                          json_object_get(json_object_get(container, "Config"), "Labels")})) {
         refuse_removal(m, name[0] == '/' ? name + 1 : name);
     } else {
         removal_next(m);

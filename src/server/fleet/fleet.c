@@ -22,6 +22,7 @@ struct fleet {
     bool is_removed_cut;
     size_t max_containers;
     struct fleet_cost budget;
+    char own_container[CONTAINER_ID_SIZE];
     struct listeners listeners;
 };
 
@@ -85,6 +86,11 @@ void fleet_set_max_containers(struct fleet *f, size_t max)
 void fleet_set_max_cost(struct fleet *f, size_t bytes)
 {
     f->budget.max = bytes;
+}
+
+void fleet_set_own_container(struct fleet *f, const char *id)
+{
+    str_copy(f->own_container, sizeof(f->own_container), id);
 }
 
 void fleet_free(struct fleet *f)
@@ -153,6 +159,7 @@ struct fleet_host *fleet_put_host(struct fleet *f,
         h = xcalloc(1, sizeof(*h));
         h->max_containers = f->max_containers;
         h->budget = &f->budget;
+        h->own_container = f->own_container;
         (void)map_put(&f->hosts, row->id, h); /* replaces nothing */
     }
     if (h->agent.id)
@@ -553,16 +560,4 @@ int fleet_find_container(const struct fleet_host *h, const char *ref, struct fle
 
     *ret = found;
     return 0;
-}
-
-bool fleet_is_own_container(const char *name, const json_t *labels)
-{
-    const char *app = json_string_value(json_object_get(labels, "app"));
-
-    if (name && name[0] == '/')
-        name++;
-    if (name && (strcasecmp(name, "dockmon") == 0 ||
-                 strncasecmp(name, "dockmon-", strlen("dockmon-")) == 0))
-        return true;
-    return str_eq(app, "dockmon");
 }

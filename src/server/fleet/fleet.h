@@ -135,6 +135,7 @@ struct fleet_host {
     size_t max_containers;
     size_t cost;               /* of its containers */
     struct fleet_cost *budget; /* of all hosts; borrowed from the fleet */
+    const char *own_container; /* the server's; borrowed from the fleet */
     struct strings removed;    /* ids of containers removed since fleet_forget_removed() */
     bool is_removed_cut;       /* more were removed than are remembered */
     struct fleet_sample sample;
@@ -214,8 +215,5 @@ bool fleet_host_can(const struct fleet_host *h, const char *capability);
  */
 int fleet_find_container(const struct fleet_host *h, const char *ref, struct fleet_container **ret);
 
-/*
- * DockMon's own containers: named dockmon or dockmon-*, or labelled app=dockmon.
- * The name may begin with '/'.
- */
-bool fleet_is_own_container(const char *name, const json_t *labels);
+/* The full or short id of the container that the server runs in; copied; "": none. */
+void fleet_set_own_container(struct fleet *f, const char *id);

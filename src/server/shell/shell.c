@@ -1,6 +1,7 @@
 #include "base/container_id.h"
 #include "server/common/audit_log.h"
 #include "server/common/event_record.h"
+#include "server/fleet/own_containers.h"
 #include "server/fleet/scope_view.h"
 #include "server/shell/internal.h"
 #include "server/store/secret.h"
@@ -197,7 +198,7 @@ static const char *find_target(struct shell *s, const struct fleet_host **ret)
         fleet_find_container(h, s->container_ref, &c) < 0 ||
         !scope_allows_container(&s->socket.who.scope, h, c))
         return error_code_sentence(CODE_NO_SUCH_CONTAINER);
-    if (fleet_is_own_container(c->name, c->labels))
+    if (own_containers_has(h, &(struct own_subject){c->id, c->name, c->labels}))
         return "DockMon's own containers cannot be entered";
     s->agent_id = xstrdup(h->agent.id);
     s->host_id = xstrdup(h->row.id);

@@ -140,33 +140,6 @@ static void test_a_sample_fills_the_metrics(void **state)
     json_decref(o);
 }
 
-static void test_own_containers_are_recognised(void **state)
-{
-    static const struct {
-        const char *name, *app;
-        bool is_own;
-    } cases[] = {
-        {"dockmon",       NULL,      true },
-        {"/dockmon",      NULL,      true },
-        {"DockMon-Agent", NULL,      true },
-        {"dockmonitor",   NULL,      false},
-        {"my-dockmon",    NULL,      false},
-        {"web",           "dockmon", true },
-        {"web",           "other",   false},
-        {NULL,            NULL,      false},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        json_t *labels = json_object();
-
-        if (cases[i].app)
-            (void)json_object_set_new(labels, "app", json_string(cases[i].app));
-        assert_int_equal(fleet_is_own_container(cases[i].name, labels), cases[i].is_own);
-        json_decref(labels);
-    }
-}
-
 static void test_texts_follow_the_host(void **state)
 {
     struct fixture *f = *state;
@@ -193,7 +166,6 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_a_sample_fills_the_metrics, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_texts_follow_the_host, set_up, tear_down),
-        cmocka_unit_test(test_own_containers_are_recognised),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

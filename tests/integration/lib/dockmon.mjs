@@ -191,6 +191,15 @@ export class Agent {
     if (signal === 'SIGTERM') assert.equal(exit.code, 0, `dockmon-agent ended with ${JSON.stringify(exit)}`);
   }
 
+  // Restarts it; it takes this container for the one that it runs in; null: it runs in none.
+  async runsIn(id, client) {
+    await this.down();
+    await eventually(async () => (await client.get('/api/hosts')).every((h) => h.status !== 'online'), { what: 'the agent has gone' });
+    this.env.HOSTNAME = id ? id.slice(0, 12) : '';
+    await this.up();
+    await client.onlineHost();
+  }
+
   async remove() {
     await this.down();
     await rm(this.dir, { recursive: true, force: true });
