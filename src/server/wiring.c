@@ -16,7 +16,6 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
-#include "daemon/own_container.h"
 #include "daemon/service.h"
 #include "net/http_server.h"
 #include "server/api/api.h"
@@ -25,7 +24,7 @@
 #include "server/common/running_file.h"
 #include "server/connections.h"
 #include "server/download/agent_files.h"
-#include "server/fleet/fleet.h"
+#include "server/fleet/own_containers.h"
 #include "server/history/history.h"
 #include "server/logs/ws_endpoint.h"
 #include "server/maintenance/health.h"
@@ -46,7 +45,6 @@
 
 #include <errno.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #define STORE_MAX_WAITING 20000 /* a reconnect storm of as many agents as a server may have */
@@ -114,15 +112,12 @@ static void load_agent(void *arg, const struct agent *row)
 
 static int open_fleet(struct server *s, const struct config *config, struct error *err)
 {
-    char own[OWN_CONTAINER_SIZE];
     int r;
 
     s->fleet = fleet_new();
     fleet_set_max_containers(s->fleet, config->max_containers);
     fleet_set_max_cost(s->fleet, (size_t)config->inventory_memory_mib << 20);
-    if (own_container_find("", getenv("HOSTNAME"),
-                           own)) // NOLINT(concurrency-mt-unsafe): not changed
-        fleet_set_own_container(s->fleet, own);
+    own_containers_find(s->fleet);
     r = hosts_each(s->store, load_host, s->fleet, err);
     if (r == 0)
         r = agents_each(s->store, load_agent, s->fleet, err);

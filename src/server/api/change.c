@@ -295,7 +295,7 @@ static bool is_shown(const struct change *c, const struct fleet_host *h)
     if (!container)
         return true;
     if (is_mild(c))
-        return true; /* what it has done is up to the process */
+        return true; /* the process decides how it ends */
     if (c->o.operation == OPERATION_STOP || c->o.operation == OPERATION_KILL)
         return !is_running;
     if (c->o.operation == OPERATION_RENAME) {

@@ -1,9 +1,20 @@
 #include "server/fleet/own_containers.h"
 #include "base/str.h"
+#include "daemon/own_container.h"
 #include "proto/operation.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+void own_containers_find(struct fleet *f)
+{
+    const char *hostname = getenv("HOSTNAME"); // NOLINT(concurrency-mt-unsafe): never changed
+    char id[OWN_CONTAINER_SIZE];
+
+    if (own_container_find("", hostname, id))
+        fleet_set_own_container(f, id);
+}
 
 /* The last part of the name of an image: "registry:5000/x/dockmon-agent:1.1@sha256:..." */
 static bool is_own_image(const char *image)

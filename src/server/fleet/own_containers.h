@@ -12,6 +12,9 @@
 
 #include "server/fleet/fleet.h"
 
+/* Finds out which container the server runs in, if any. */
+void own_containers_find(struct fleet *f);
+
 /* A container as far as it is known: members may be NULL. The name may begin with '/'. */
 struct own_subject {
     const char *id, *name;
