@@ -4,8 +4,8 @@
 enum stmt { STMT_PUT, STMT_CONFIRM, STMT_EACH, STMT_COUNT };
 
 static const char *const sql[STMT_COUNT] = {
-    [STMT_PUT] = "INSERT OR REPLACE INTO container_lists (host_id, listed_at_ms, containers) "
-                 "VALUES (:host, :at, :containers)",
+    [STMT_PUT] = ("INSERT OR REPLACE INTO container_lists (host_id, listed_at_ms, containers) "
+                  "VALUES (:host, :at, :containers)"), /* the parentheses are for clang */
     [STMT_CONFIRM] = "UPDATE container_lists SET listed_at_ms = :at WHERE host_id = :host",
     [STMT_EACH] = "SELECT host_id, listed_at_ms, containers FROM container_lists",
 };
