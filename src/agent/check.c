@@ -84,7 +84,7 @@ static void check_config(struct check *c)
 
     say_ok(c, "configuration: server %s, engine %s, data directory %s", config->ws_url,
            config->docker_host, config->data_path);
-    while (*rest)
+    while (rest && *rest)
         say_note(c, "%s", strsep(&rest, "\n"));
     if (config->is_tls && config->pins) {
         say_ok(c, "the server is identified by its key alone: %s", config->pins);

@@ -1,4 +1,6 @@
+#include "agent/logs/session_logs.h"
 #include "agent/session/session_fixture.h"
+#include "agent/shell/shells.h"
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/str.h"
@@ -210,6 +212,81 @@ static void test_position_of_stopped_container(void **state)
     tear_down(&f);
 }
 
+/* The tail is for the first run only: a later one is read whole, though the first had no lines. */
+static void test_tail_is_applied_once(void **state)
+{
+    /* clang-format off */
+    static const struct fake_line lines[] = {
+        {"GET /containers/web/json", FAKE_SEND, NULL, INSPECT("true")},
+        {"GET /containers/" A "/json", FAKE_SEND, NULL, INSPECT("true")},
+        {"GET /containers/" A "/logs?follow=1&stdout=1&stderr=1&timestamps=1&tail=1", FAKE_SEND,
+         STREAM_HEAD, NULL},
+        {"GET /containers/" A "/logs?follow=1&stdout=1&stderr=1&timestamps=1&tail=all", FAKE_HANG,
+         STREAM_HEAD T("1") "one\r\n" T("2") "two\r\n", NULL},
+    };
+    /* clang-format on */
+    struct fixture f;
+    const json_t *m;
+
+    (void)state;
+    open_on(&f, lines, ARRAY_LEN(lines));
+    say(&f, START("\"container_id\":\"web\",\"tail\":1,\"window\":100000"));
+    m = expect(&f, "two");
+    assert_string_equal(line_text(m, 0), "one");
+    assert_int_equal(fake_engine_count(f.fake, lines[2].request), 1);
+    tear_down(&f);
+}
+
+/* One log more than an agent follows is refused, and one that has ended makes room. */
+static void test_limit_of_logs(void **state)
+{
+    static const char start[] = "{\"type\":\"log_stream\",\"payload\":{\"action\":\"%s\","
+                                "\"stream_id\":\"%d\",\"container_id\":\"web\",\"window\":9}}";
+    struct fixture f;
+    char text[256];
+
+    (void)state;
+    open_on(&f, NULL, 0);
+    for (int i = 0; i <= SESSION_LOGS_MAX; i++) {
+        assert_int_equal(f.n_sent, 0);
+        (void)snprintf(text, sizeof(text), start, "start", i);
+        say(&f, text);
+    }
+    assert_int_equal(f.n_sent, 1);
+    assert_string_equal(text_of(payload(f.sent[0]), "error"),
+                        "too many logs of this host are followed (128)");
+    assert_string_equal(text_of(payload(f.sent[0]), "stream_id"), "128");
+    (void)snprintf(text, sizeof(text), start, "stop", 7);
+    say(&f, text);
+    assert_int_equal(f.n_sent, 2);
+    (void)snprintf(text, sizeof(text), start, "start", 7);
+    say(&f, text);
+    assert_int_equal(f.n_sent, 2);
+    tear_down(&f);
+}
+
+/* The same for shells. */
+static void test_limit_of_shells(void **state)
+{
+    struct fixture f;
+    char text[256];
+
+    (void)state;
+    open_on(&f, NULL, 0);
+    for (int i = 0; i <= SHELLS_MAX; i++) {
+        assert_int_equal(f.n_sent, 0);
+        (void)snprintf(text, sizeof(text),
+                       "{\"type\":\"shell_session\",\"payload\":{\"action\":\"start\","
+                       "\"session_id\":\"%d\",\"container_id\":\"web\"}}",
+                       i);
+        say(&f, text);
+    }
+    assert_int_equal(f.n_sent, 1);
+    assert_string_equal(text_of(payload(f.sent[0]), "error"),
+                        "too many shells are open on this host (16)");
+    tear_down(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -219,6 +296,9 @@ int main(void)
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_position),
         cmocka_unit_test(test_position_of_stopped_container),
+        cmocka_unit_test(test_tail_is_applied_once),
+        cmocka_unit_test(test_limit_of_logs),
+        cmocka_unit_test(test_limit_of_shells),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -272,6 +272,7 @@ static void test_events_across_sessions(void **state)
 }
 
 #define MANY_EVENTS 3000 /* the history holds 1,024, the engine 256 */
+#define FORGOTTEN   500
 
 static char *many_events(int64_t from_ns)
 {
@@ -324,7 +325,18 @@ static void test_many_events_while_away(void **state)
     wait_sent(&f, MANY_EVENTS);
     expect_many(&f, from_ns);
     session_free(TAKE_PTR(f.session));
+
+    /* The log forgets what the server has. */
+    forget_sent(&f);
+    open_session(&f, (struct session_options){.wants_event_replay = true,
+                                              .events_since_ns = from_ns + FORGOTTEN});
+    wait_sent(&f, MANY_EVENTS - FORGOTTEN);
+    session_free(TAKE_PTR(f.session));
+    assert_true(event_log_next(log, &at, 0, &e));
+    assert_int_equal(e.time_ns, from_ns + FORGOTTEN);
+    engine_event_done(&e);
     event_log_free(log);
+    at = (struct event_log_place){0};
 
     log = event_log_new(&(struct event_log_options){.loop = f.loop, .dir = dir});
     for (int i = 0; i < MANY_EVENTS; i++) {
@@ -338,6 +350,49 @@ static void test_many_events_while_away(void **state)
     assert_true(event_log_next(log, &at, 0, &e));
     assert_int_equal(e.time_ns, from_ns + 1000);
     engine_event_done(&e);
+    event_log_free(log);
+    tear_down(&f);
+    assert_int_equal(temporary_dir_remove(dir), 0);
+}
+
+/*
+ * The agent was not running for a while, of which only the engine knows. Its history begins with
+ * the very event that the log has, too.
+ */
+static void test_hole_between_log_and_history(void **state)
+{
+    static const char hole[] = STREAM_HEAD EVENT("create", A, "60");
+    char live[1024], text[512]; /* `live` is filled before the request */
+    const struct fake_line lines[] = {
+        {"GET /_ping",                  FAKE_SEND, NULL, "OK"},
+        {"GET /events?since=0.0000000", FAKE_SEND, hole, NULL},
+        {"GET /events",                 FAKE_HANG, live, NULL},
+    };
+    static const char *const actions[] = {"pause", "create", "die"};
+    char dir[TEMPORARY_DIR_SIZE];
+    struct event_log *log;
+    struct event e;
+    struct fixture f;
+
+    (void)state;
+    assert_int_equal(temporary_dir_make(dir), 0);
+    set_up(&f, lines, ARRAY_LEN(lines));
+    log = event_log_new(&(struct event_log_options){.loop = f.loop, .dir = dir});
+    (void)snprintf(text, sizeof(text), EVENT("pause", A, "50"));
+    assert_int_equal(event_decode(text, strlen(text), &e, NULL), 0);
+    event_log_add(log, &e, text, strlen(text));
+    engine_event_done(&e);
+    events_set_log(f.events, log);
+    events_start(f.events);
+    (void)snprintf(live, sizeof(live), STREAM_HEAD EVENT("die", A, "%" PRId64),
+                   events_covered_since(f.events));
+    while (events_end(f.events) < 1)
+        run(&f, 20);
+    open_session(&f, (struct session_options){.wants_event_replay = true, .events_since_ns = 49});
+    wait_sent(&f, ARRAY_LEN(actions));
+    for (size_t i = 0; i < ARRAY_LEN(actions); i++)
+        assert_string_equal(text_of(json_object_get(f.sent[i], "payload"), "action"), actions[i]);
+    session_free(TAKE_PTR(f.session));
     event_log_free(log);
     tear_down(&f);
     assert_int_equal(temporary_dir_remove(dir), 0);
@@ -414,6 +469,7 @@ int main(void)
         cmocka_unit_test(test_engine_away),
         cmocka_unit_test(test_events_across_sessions),
         cmocka_unit_test(test_many_events_while_away),
+        cmocka_unit_test(test_hole_between_log_and_history),
         cmocka_unit_test(test_full_queue),
         cmocka_unit_test(test_many_containers),
     };

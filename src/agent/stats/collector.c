@@ -197,8 +197,6 @@ static void on_tick(struct loop_timer *t)
     uint64_t now = time_monotonic_ms();
     struct schedule_tick tick;
 
-    if (schedule_expire(&c->schedule, now))
-        clear_watched(c);
     if (schedule_begin(&c->schedule, now, &tick))
         run_tick(c, &tick, now);
     set_timer(c);

@@ -315,6 +315,72 @@ static void test_foreign_process_numbers(void **state)
     assert_int_equal(rmdir(root), 0);
 }
 
+/* Writes the /proc/PID/net/dev of a container, as below `root`. */
+static void write_dev(const char *path, int64_t rx, int64_t tx)
+{
+    FILE *file = fopen(path, "we");
+
+    assert_non_null(file);
+    (void)fprintf(file,
+                  "Inter-|   Receive                            |  Transmit\n"
+                  " face |bytes packets errs drop fifo frame compressed multicast|bytes packets\n"
+                  "   in1: %lld 1 0 0 0 0 0 0 %lld 1 0 0 0 0 0 0\n",
+                  (long long)rx, (long long)tx);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* Our link of a container counts something else than its interface: it is not the other end. */
+static void test_links_that_count_otherwise_are_not_used(void **state)
+{
+    struct {
+        int64_t rx, tx; /* added to what the container counts */
+        const char *name;
+    } cases[] = {
+        {0,        0,        "netlink"},
+        {-1,       -1,       "netlink"}, /* read a moment before */
+        {1,        0,        "proc"   },
+        {0,        1,        "proc"   },
+        {-1500000, 0,        "proc"   },
+        {0,        -1500000, "proc"   },
+    };
+    struct network *net;
+    struct stats_net inside;
+    char root[] = "/tmp/dockmon-network-XXXXXX";
+    _cleanup_free_ char *dir = NULL, *dev = NULL, *namespace = NULL;
+    pid_t c;
+
+    (void)state;
+    if (!netns_enter())
+        skip();
+    c = netns_child_start();
+    connect_link(0, "out1", c, "in1", 1);
+    netns_run("ip neigh replace 10.9.1.2 lladdr 02:00:00:00:00:02 dev out1");
+    netns_run("bash -c {head,-c,2000000,/dev/zero}>/dev/udp/10.9.1.2/9");
+    netns_run("nsenter -t %d -n bash -c {head,-c,2000000,/dev/zero}>/dev/udp/10.9.1.1/9", (int)c);
+    inside = read_inside(c);
+    assert_true(inside.rx > 1500000 && inside.tx > 1500000);
+
+    assert_non_null(mkdtemp(root));
+    dir = xasprintf("%s/proc/%d/net", root, (int)c);
+    dev = xasprintf("%s/dev", dir);
+    netns_run("mkdir -p %s %s/proc/%d/ns", dir, root, (int)c);
+    namespace = xasprintf("%s/proc/%d/ns/net", root, (int)c);
+    netns_run("ln -s /proc/%d/ns/net %s", (int)c, namespace);
+    net = network_new(root);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct network_entry *entry = NULL;
+
+        write_dev(dev, inside.rx + cases[i].rx, inside.tx + cases[i].tx);
+        assert_int_equal(network_open(&entry, net, c, false), 0);
+        if (!str_eq(network_name(net), cases[i].name))
+            fail_msg("case %zu: %s", i, network_name(net));
+        network_close(entry);
+    }
+    network_free(net);
+    netns_child_stop(c);
+    netns_run("rm -r %s", root);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -324,6 +390,7 @@ int main(void)
         cmocka_unit_test(test_network_none_has_zero_bytes),
         cmocka_unit_test(test_ended_process_is_not_read),
         cmocka_unit_test(test_foreign_process_numbers),
+        cmocka_unit_test(test_links_that_count_otherwise_are_not_used),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -78,14 +78,6 @@ static void drop_rate(struct schedule *s)
     s->rate_until_ms = 0;
 }
 
-bool schedule_expire(struct schedule *s, uint64_t now_ms)
-{
-    if (s->rate_until_ms == 0 || now_ms < s->rate_until_ms)
-        return false;
-    drop_rate(s);
-    return true;
-}
-
 void schedule_reset(struct schedule *s)
 {
     s->is_eager = false;

@@ -46,8 +46,6 @@ uint64_t schedule_next(const struct schedule *s, uint64_t now_ms); /* the time o
 /* False: nothing is due. Otherwise the tick counts as done. */
 bool schedule_begin(struct schedule *s, uint64_t now_ms, struct schedule_tick *ret);
 
-/* True when the rate was dropped because its time is over: no container is in demand any more. */
-bool schedule_expire(struct schedule *s, uint64_t now_ms);
 /* Drops all demand. */
 void schedule_reset(struct schedule *s);
 void schedule_set_rate(struct schedule *s, const struct msg_stats_rate *rate, uint64_t now_ms);

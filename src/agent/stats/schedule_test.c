@@ -25,7 +25,6 @@ static struct counts run(struct schedule *s, uint64_t from, uint64_t until)
     struct schedule_tick tick;
 
     for (uint64_t now = from; now < until; now += 10) {
-        (void)schedule_expire(s, now);
         if (!schedule_begin(s, now, &tick))
             continue;
         n.n_rest += tick.is_rest;
@@ -71,9 +70,6 @@ static void test_rate_brings_live_ticks_until_it_expires(void **state)
     assert_int_equal(n.n_rest, 2);
     assert_int_equal(n.n_host, n.n_rest); /* the rate does not include it */
     assert_true(n.n_thorough < n.n_rest + n.n_live);
-    assert_true(schedule_expire(&s, BEGIN + 22000));
-    assert_false(schedule_expire(&s, BEGIN + 22000)); /* only once */
-    assert_false(schedule_is_watched(&s, "a"));
     n = run(&s, BEGIN + 22000, BEGIN + 42000);
     assert_int_equal(n.n_live, 0);
     strings_done(&rate.containers);
