@@ -9,6 +9,7 @@
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #define NAME_MAX_SIZE   253
@@ -112,6 +113,22 @@ void certificate_info_done(struct certificate_info *info)
         free(info->names[i]);
     free(info->names);
     *info = (struct certificate_info){0};
+}
+
+bool certificate_info_has_name(const struct certificate_info *info, const char *name)
+{
+    const char *parent = strchr(name, '.');
+
+    for (size_t i = 0; i < info->n_names; i++) {
+        const char *own = info->names[i];
+
+        if (strcasecmp(own, name) == 0)
+            return true;
+        if (parent && parent > name && str_starts_with(own, "*.") &&
+            strcasecmp(own + 1, parent) == 0)
+            return true;
+    }
+    return false;
 }
 
 /* Creation */

@@ -24,6 +24,8 @@ struct certificate_info {
 /* The first certificate of a PEM file. certificate_info_done() frees. */
 int certificate_read(const char *path, struct certificate_info *ret, struct error *err) _nodiscard_;
 void certificate_info_done(struct certificate_info *info);
+/* Whether a client may find this certificate at a host name; "*" stands for one label. */
+bool certificate_info_has_name(const struct certificate_info *info, const char *name);
 
 struct certificate_spec {
     const char *const *names; /* DNS names and IPs; the first is the subject, too */

@@ -69,6 +69,34 @@ static void test_round_trip(void **state)
 }
 
 /* A certificate renewed with its key keeps its fingerprint; with another key it gets another. */
+static void test_names_of_a_certificate(void **state)
+{
+    static const struct {
+        const char *name;
+        bool is_known;
+    } cases[] = {
+        {"host.example",      true },
+        {"HOST.Example",      true },
+        {"a.b.example",       false},
+        {"x.example",         true },
+        {"example",           false},
+        {".example",          false},
+        {"host.example.evil", false},
+        {"*.example",         true },
+        {"localhost",         true },
+        {"local",             false},
+    };
+    static char a[] = "host.example", b[] = "localhost", c[] = "*.example";
+    char *own[] = {a, b, c};
+    const struct certificate_info info = {.names = own, .n_names = ARRAY_LEN(own)};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        if (certificate_info_has_name(&info, cases[i].name) != cases[i].is_known)
+            fail_msg("%s", cases[i].name);
+    }
+}
+
 static void test_fingerprint_is_of_the_key(void **state)
 {
     struct certificate_spec spec = {names, ARRAY_LEN(names), NULL, 30};
@@ -196,8 +224,11 @@ static void test_pins(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_fingerprint_is_of_the_key),
-        cmocka_unit_test(test_refusals),   cmocka_unit_test(test_unusable_files_are_explained),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_fingerprint_is_of_the_key),
+        cmocka_unit_test(test_names_of_a_certificate),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_unusable_files_are_explained),
         cmocka_unit_test(test_pins),
     };
 

@@ -86,10 +86,10 @@ static int parse_method(struct http_head *h, const char *method, const char **re
     return refuse(501, "unknown method", ret_why);
 }
 
-/* No segment is empty, "." or "..". */
+/* No segment is empty, "." or ".."; some programs read a backslash as a slash. */
 static bool is_plain_path(const char *path)
 {
-    if (*path != '/')
+    if (*path != '/' || strchr(path, '\\'))
         return false;
     for (const char *slash = path; slash; slash = strchr(slash + 1, '/')) {
         const char *segment = slash + 1;
@@ -104,6 +104,36 @@ static bool is_plain_path(const char *path)
     return true;
 }
 
+/* `target` is what `path` was decoded from. */
+static const char *find_escaped_slash(const char *target, const char *path)
+{
+    for (; *target; target += *target == '%' ? 3 : 1, path++) {
+        if (*target == '%' && *path == '/')
+            return path;
+    }
+    return NULL;
+}
+
+/* Cuts scheme and authority off an absolute target. Returns the path, or NULL if it has none. */
+static char *split_target(struct http_head *h, char *target)
+{
+    static const char *const schemes[] = {"http://", "https://"};
+
+    for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
+        size_t n = strlen(schemes[i]);
+        char *path;
+
+        if (strncasecmp(target, schemes[i], n) != 0)
+            continue;
+        path = target + n + strcspn(target + n, "/?");
+        memmove(target, target + n, (size_t)(path - target) - n);
+        target[(size_t)(path - target) - n] = '\0';
+        h->authority = target;
+        return *path == '/' ? path : NULL;
+    }
+    return target;
+}
+
 static int parse_target(struct http_head *h, char *target, const char **ret_why)
 {
     _cleanup_free_ char *checked = NULL;
@@ -113,11 +143,9 @@ static int parse_target(struct http_head *h, char *target, const char **ret_why)
         if (*c <= ' ' || *c > '~' || *c == '#')
             return refuse(400, "malformed request target", ret_why);
     }
-    if (strncasecmp(target, "http://", strlen("http://")) == 0) {
-        target = strchr(target + strlen("http://"), '/');
-        if (!target)
-            return refuse(400, "malformed request target", ret_why);
-    }
+    target = split_target(h, target);
+    if (!target)
+        return refuse(400, "malformed request target", ret_why);
     question = strchr(target, '?');
     if (question) {
         *question = '\0';
@@ -125,6 +153,7 @@ static int parse_target(struct http_head *h, char *target, const char **ret_why)
     }
     if (url_decode(target, strlen(target), false, &h->path) < 0 || !is_plain_path(h->path))
         return refuse(400, "malformed path", ret_why);
+    h->escaped_slash = find_escaped_slash(target, h->path);
     if (url_decode(h->query, strlen(h->query), true, &checked) < 0)
         return refuse(400, "malformed query", ret_why);
     return 0;
@@ -240,10 +269,13 @@ static int interpret_body(struct http_head *h, const char **ret_why)
 static int interpret(struct http_head *h, const char **ret_why)
 {
     const char *expect = http_head_find_field(h, "expect");
+    const char *host = http_head_find_field(h, "host");
     int status;
 
-    if (h->is_keep_alive && !http_head_find_field(h, "host"))
+    if (h->is_keep_alive && !host)
         return refuse(400, "no Host header", ret_why);
+    if (h->authority && (!host || strcasecmp(h->authority, host) != 0))
+        return refuse(400, "the request target is of another host than the Host header", ret_why);
     status = interpret_body(h, ret_why);
     if (status)
         return status;

@@ -10,7 +10,8 @@
  * - a second field of a kind that decides the meaning of the request (host, content-length, ...)
  * - Transfer-Encoding beside Content-Length or from HTTP/1.0 (400), and any coding but "chunked" (501)
  * - a WebSocket handshake with a body
- * - paths that decode to control characters, invalid UTF-8, empty or dot segments
+ * - paths that decode to control characters, backslashes, invalid UTF-8, empty or dot segments
+ * - an absolute target ("GET http://host/path") of another host than Host
  * - TRACE and CONNECT (405), unknown methods (501), HTTP/1.1 without Host
  *
  * The handler gets the path decoded and the query raw; http_request.h has the access to fields.
@@ -33,6 +34,10 @@ struct http_head {
     char *text; /* the members below point into it */
     const char *method;
     char *path; /* decoded */
+    /* The first slash of the path that was written "%2F", which other programs do not take for one;
+     * NULL: none. */
+    const char *escaped_slash;
+    const char *authority; /* of an absolute target, or NULL */
     const char *query;
     bool is_keep_alive; /* the client would like to send more */
     bool is_old;        /* HTTP/1.0: knows no chunks */

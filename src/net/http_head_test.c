@@ -58,6 +58,16 @@ static const struct {
     {"CONNECT a:1 HTTP/1.1\r\n" HOST "\r\n",                                                         405     },
     {"OPTIONS * HTTP/1.1\r\n" HOST "\r\n",                                                           400     },
     {"GET a HTTP/1.1\r\n" HOST "\r\n",                                                               400     },
+    {"GET http://A/b HTTP/1.1\r\n" HOST "\r\n",                                                      0       },
+    {"GET https://a/b?c HTTP/1.1\r\n" HOST "\r\n",                                                   0       },
+    {"GET http://evil/b HTTP/1.1\r\n" HOST "\r\n",                                                   400     },
+    {"GET https://evil/b HTTP/1.1\r\n" HOST "\r\n",                                                  400     },
+    {"GET http://a:81/b HTTP/1.1\r\n" HOST "\r\n",                                                   400     },
+    {"GET http://a@evil/b HTTP/1.1\r\n" HOST "\r\n",                                                 400     },
+    {"GET http:///b HTTP/1.1\r\n" HOST "\r\n",                                                       400     },
+    {"GET http://a/b HTTP/1.0\r\n\r\n",                                                              400     },
+    {"GET http://a?b/c HTTP/1.1\r\n" HOST "\r\n",                                                    400     },
+    {"GET ftp://a/b HTTP/1.1\r\n" HOST "\r\n",                                                       400     },
     {"GET http://a HTTP/1.1\r\n" HOST "\r\n",                                                        400     },
     {"GET /#x HTTP/1.1\r\n" HOST "\r\n",                                                             400     },
     {"GET /\xc3\xa9 HTTP/1.1\r\n" HOST "\r\n",                                                       400     },
@@ -70,6 +80,9 @@ static const struct {
     {"GET /./b HTTP/1.1\r\n" HOST "\r\n",                                                            400     },
     {"GET //b HTTP/1.1\r\n" HOST "\r\n",                                                             400     },
     {"GET /a%2f/b HTTP/1.1\r\n" HOST "\r\n",                                                         400     },
+    {"GET /a\\b HTTP/1.1\r\n" HOST "\r\n",                                                           400     },
+    {"GET /a%5cb HTTP/1.1\r\n" HOST "\r\n",                                                          400     },
+    {"GET /a%5C..%5Cb HTTP/1.1\r\n" HOST "\r\n",                                                     400     },
     {"GET /a/...b/.c HTTP/1.1\r\n" HOST "\r\n",                                                      0       },
     {"GET /?a=%zz HTTP/1.1\r\n" HOST "\r\n",                                                         400     },
     {"GET /?a=%00 HTTP/1.1\r\n" HOST "\r\n",                                                         400     },
@@ -168,6 +181,30 @@ static void test_too_many_headers(void **state)
     buf_done(&text);
 }
 
+static void test_escaped_slashes(void **state)
+{
+    static const struct {
+        const char *target, *path;
+        int at; /* -1: none */
+    } cases[] = {
+        {"/a/b?%2f",               "/a/b",     -1},
+        {"/a%2Fb/c",               "/a/b/c",   2 },
+        {"/%20/b%2f",              "/ /b/",    4 },
+        {"http://a/%41/b%2fc%2Fd", "/A/b/c/d", 4 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        _cleanup_free_ char *text = xasprintf("GET %s HTTP/1.1\r\n" HOST "\r\n", cases[i].target);
+        struct http_head h = {0};
+
+        assert_int_equal(parse(&h, text, 4096), 0);
+        assert_string_equal(h.path, cases[i].path);
+        assert_ptr_equal(h.escaped_slash, cases[i].at < 0 ? NULL : h.path + cases[i].at);
+        http_head_done(&h);
+    }
+}
+
 static void test_content(void **state)
 {
     struct http_head h = {0};
@@ -259,9 +296,10 @@ static void test_connection(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_verdicts),  cmocka_unit_test(test_nul),
-        cmocka_unit_test(test_too_large), cmocka_unit_test(test_too_many_headers),
-        cmocka_unit_test(test_content),   cmocka_unit_test(test_connection),
+        cmocka_unit_test(test_verdicts),        cmocka_unit_test(test_nul),
+        cmocka_unit_test(test_too_large),       cmocka_unit_test(test_too_many_headers),
+        cmocka_unit_test(test_escaped_slashes), cmocka_unit_test(test_content),
+        cmocka_unit_test(test_connection),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -136,6 +136,9 @@ static const struct row rows[ERROR_CODES] = {
         "The API key may not be used from this address", ASK_ADMIN},
     [CODE_FOREIGN_SITE] = {"foreign_site", EACCES, 403,
         "Requests from another site are refused", NULL},
+    [CODE_UNKNOWN_SITE] = {"unknown_site", EACCES, 421,
+        "This server has another name: the Host of the request is neither that of --public-url or "
+        "--trusted-origins of the server, nor in its certificate", NULL},
     [CODE_OUT_OF_SCOPE] = {"out_of_scope", EACCES, 403,
         "Permission denied: this is outside your scope", ASK_ADMIN},
 

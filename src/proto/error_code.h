@@ -84,6 +84,7 @@ enum error_code {
     CODE_PASSWORD_CHANGE_REQUIRED,
     CODE_ADDRESS_NOT_ALLOWED,
     CODE_FOREIGN_SITE,
+    CODE_UNKNOWN_SITE,
     CODE_OUT_OF_SCOPE,
 
     /* Refusals of `register`. */

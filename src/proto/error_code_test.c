@@ -72,6 +72,7 @@ static const struct {
     {CODE_PASSWORD_CHANGE_REQUIRED, "password_change_required", -EACCES,       403},
     {CODE_ADDRESS_NOT_ALLOWED,      "address_not_allowed",      -EACCES,       403},
     {CODE_FOREIGN_SITE,             "foreign_site",             -EACCES,       403},
+    {CODE_UNKNOWN_SITE,             "unknown_site",             -EACCES,       421},
     {CODE_OUT_OF_SCOPE,             "out_of_scope",             -EACCES,       403},
     {CODE_INVALID_REGISTRATION,     "invalid_registration",     -EACCES,       403},
     {CODE_TOKEN_INVALID,            "token_invalid",            -EACCES,       403},

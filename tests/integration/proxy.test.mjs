@@ -133,6 +133,47 @@ test('a proxy that only passes the host on: the public URL gives scheme, path an
   }
 });
 
+test('DNS rebinding: a host name that is not ours is refused once ours are known', async () => {
+  const tls = await Server.start({ args: ['--tls', '--tls-san', 'alias.example', '--trusted-origins', 'https://ui.example'] });
+  const status = (host, path = '/api/hosts', more = []) =>
+    run('curl', ['-sk', '-o', '/dev/null', '-w', '%{http_code}', '-H', `Host: ${host}`, ...more, `${tls.url}${path}`]).then((r) => Number(r.stdout));
+  const upgrade = ['--http1.1', '-H', 'Connection: Upgrade', '-H', 'Upgrade: websocket', '-H', 'Sec-WebSocket-Version: 13', '-H', 'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==', '-m', '2'];
+  try {
+    for (const known of ['ui.example', 'alias.example:8443', '127.0.0.1', 'localhost:1', '[::1]', '10.1.2.3']) assert.equal(await status(known), 401, known);
+    for (const [path, more] of [['/'], ['/api/hosts'], ['/api/v2/auth/login', ['-d', '{}']], ['/metrics'], ['/nonsense'], ['/ws', upgrade], ['/ws/logs', upgrade]])
+      assert.equal(await status('evil.example', path, more), 421, path);
+    assert.equal(await status('evil.example', '/health'), 200);
+    assert.equal(await status('evil.example', '/install.sh'), 401);
+    assert.equal(await status('evil.example', '/api/agent/ws', upgrade), 101);
+    const { key } = await tls.client('viewer');
+    assert.equal(await status('metrics.example', '/metrics', ['-H', `Authorization: Bearer ${key}`]), 200, 'an API key is no browser');
+    const { stdout } = await run('curl', ['-sk', '-H', 'Host: evil.example', `${tls.url}/`]);
+    assert.match(stdout, /"unknown_site"/);
+    assert.match(stdout, /--trusted-origins/);
+  } finally {
+    await tls.remove();
+  }
+  const plain = await Server.start();
+  try {
+    assert.equal((await direct(plain, 'GET', '/api/hosts', { host: 'any.example' })).status, 401);
+  } finally {
+    await plain.remove();
+  }
+});
+
+test('a path means the same to a proxy and to the server', async () => {
+  const admin = await server.client('admin');
+  const ask = (method, path) => direct(server, method, path, { authorization: `Bearer ${admin.key}` });
+  for (const path of ['/api%2fhosts', '/api%2Fhosts', '/dockmon%2Fapi/hosts', '/api/hosts%2f', '/api/hosts/a%2fb/images', '/api/hosts/a%5cb/images', '/api%5chosts', '/api\\hosts', '/api/hosts%00', '/%2fhealth', '/nonsense%2f'])
+    assert.equal((await ask('GET', path)).status, 400, path);
+  assert.equal((await ask('GET', '/api/hosts')).status, 200);
+  // Names of images have slashes, and other clients encode them.
+  assert.equal((await ask('DELETE', '/api/hosts/none/images/library%2Fbusybox')).status, 404);
+  assert.equal((await ask('DELETE', '/api/hosts%2Fnone/images/library%2Fbusybox')).status, 400);
+  for (const [target, status] of [[`http://evil.example/health`, 400], [`https://evil.example/health`, 400], [`http://127.0.0.1:${server.port}/health`, 200]])
+    assert.equal((await ask('GET', target)).status, status, target);
+});
+
 test('an API key is limited to the addresses of clients', async () => {
   const admin = await server.client('admin');
   const { key } = await admin.post('/api/v2/api-keys', { name: 'near', role: 'viewer', allowed_ips: '203.0.113.9' });

@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "net/http_head.h"
 #include "server/api/bulk.h"
 #include "server/api/call.h"
 #include "server/api/change.h"
@@ -194,6 +195,57 @@ static void fail_other_method(struct api_call *call, const struct http_request *
                       (const char *const[]){"Allow", allowed, NULL});
 }
 
+static bool is_own_name(const void *arg, const char *name)
+{
+    const struct api *a = arg;
+
+    return a->o.tls && tls_keeper_has_name(a->o.tls, name);
+}
+
+/*
+ * A browser whose page has a DNS name that leads to this server (DNS rebinding) reads all answers.
+ * It has no token or API key; health checks and downloads for agents need no browser.
+ */
+static bool is_rebound(const struct api *a,
+                       const struct front_request *q,
+                       const struct route_match *m)
+{
+    const char *authorization = http_request_header(&q->r, "authorization");
+    route_fn handler = m && m->route ? m->route->handle : NULL;
+
+    if (handler == health_get || handler == install_get || handler == agent_program_get ||
+        handler == agent_image_get || (authorization && credentials_are_bearer(authorization)))
+        return false;
+    return front_is_unknown_host(&a->o.front, q, is_own_name, a);
+}
+
+/*
+ * A proxy with rules for paths does not take "%2F" for a slash, so it would apply another rule. The
+ * only place for it is the end of a path that may have slashes.
+ */
+static bool has_hidden_slash(const struct http_request *r, const struct route_match *m)
+{
+    const char *slash = r->head->escaped_slash;
+    const char *rest = slash && m && m->route ? route_find_rest(m->route, r->path) : NULL;
+
+    return slash && (!rest || slash < rest);
+}
+
+/* Answers requests that no route may see. */
+static bool refuse_early(struct api *a, const struct front_request *q, struct route_match *m)
+{
+    if (has_hidden_slash(&q->r, m)) {
+        api_fail_code(call_new(a, q, m), CODE_BAD_REQUEST, "%s",
+                      "The path has an encoded slash (%2F) where only a plain one can be");
+        return true;
+    }
+    if (is_rebound(a, q, m)) {
+        api_fail_default(call_new(a, q, m), CODE_UNKNOWN_SITE);
+        return true;
+    }
+    return false;
+}
+
 static void handle(struct api *a, const struct front_request *q)
 {
     const struct http_request *r = &q->r;
@@ -201,6 +253,8 @@ static void handle(struct api *a, const struct front_request *q)
     struct route_match m;
 
     route_find(r->method, r->path, &m);
+    if (refuse_early(a, q, &m))
+        return;
     if (!m.route && !m.is_other_method && !ws_endpoint_find(r->path) && serve_file(a, r)) {
         route_match_done(&m);
         return;
@@ -265,6 +319,10 @@ static int on_upgrade(void *owner, const struct http_request *r, struct ws_accep
     e = ws_endpoint_find(q.r.path);
     if (!e)
         return 404;
+    if (has_hidden_slash(&q.r, NULL))
+        return 400;
+    if (e->rules.role != ROLE_NONE && is_rebound(a, &q, NULL))
+        return 421;
     if (front_is_foreign_origin(&a->o.front, &q)) /* agents send no Origin at all */
         return 403;
     return e->open(a, e, &q.r, ret);
@@ -272,7 +330,9 @@ static int on_upgrade(void *owner, const struct http_request *r, struct ws_accep
 
 static void format_error(int status, const char *detail, struct buf *body)
 {
-    json_t *o = api_error_json(error_code_from_status(status), detail);
+    enum error_code code = error_code_from_status(status);
+    json_t *o = api_error_json(code,
+                               code == CODE_UNKNOWN_SITE ? error_code_sentence(code) : detail);
     char *text = json_dumps(o, JSON_COMPACT);
 
     (void)buf_append_str(body, text ? text : "{}"); /* the texts of the HTTP server are short */

@@ -89,6 +89,17 @@ void route_find(const char *method, const char *path, struct route_match *ret)
     }
 }
 
+const char *route_find_rest(const struct route *route, const char *path)
+{
+    if (!str_ends_with(route->pattern, "...}"))
+        return NULL;
+    for (const char *p = route->pattern; *p; p++) {
+        if (*p == '/')
+            path = strchr(path, '/') + 1; /* the path matches the pattern */
+    }
+    return path;
+}
+
 char *route_methods(const char *path)
 {
     _cleanup_free_ char *trimmed = trim_slash(path);

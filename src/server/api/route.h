@@ -59,6 +59,8 @@ extern const size_t n_routes;
 
 /* Fills *ret; its route is NULL when no route matches. Call route_match_done() in either case. */
 void route_find(const char *method, const char *path, struct route_match *ret);
+/* Returns the part of the path that a final `{name...}` of its route stands for, or NULL. */
+const char *route_find_rest(const struct route *route, const char *path) _nodiscard_;
 void route_match_done(struct route_match *m);
 /* Returns the methods that the path has, for the header Allow: "GET, HEAD, POST". */
 char *route_methods(const char *path) _nodiscard_;

@@ -76,6 +76,27 @@ static void test_other_paths_match_none(void **state)
     }
 }
 
+static void test_the_rest_of_a_path(void **state)
+{
+    static const struct {
+        const char *path, *rest;
+    } cases[] = {
+        {"/api/hosts/h/images/a",     "a"    },
+        {"/api/hosts/h/images/a/b:c", "a/b:c"},
+        {"/api/hosts/h/images/a/",    "a/"   },
+        {"/api/hosts/h/networks/a",   NULL   },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct route_match m;
+
+        route_find("DELETE", cases[i].path, &m);
+        assert_true(str_eq(route_find_rest(m.route, cases[i].path), cases[i].rest));
+        route_match_done(&m);
+    }
+}
+
 static void test_a_path_with_another_method_is_distinguished(void **state)
 {
     struct route_match m;
@@ -182,6 +203,7 @@ int main(void)
         cmocka_unit_test(test_paths_match_their_routes),
         cmocka_unit_test(test_methods_of_a_path),
         cmocka_unit_test(test_other_paths_match_none),
+        cmocka_unit_test(test_the_rest_of_a_path),
         cmocka_unit_test(test_a_path_with_another_method_is_distinguished),
         cmocka_unit_test(test_only_known_routes_are_open_and_changes_are_audited),
         cmocka_unit_test(test_every_operation_has_its_route),

@@ -10,6 +10,11 @@
 #define SESSION_COOKIE "session_id"
 #define BEARER         "Bearer "
 
+bool credentials_are_bearer(const char *authorization)
+{
+    return strncasecmp(authorization, BEARER, strlen(BEARER)) == 0;
+}
+
 struct credentials *credentials_new(const struct http_request *r)
 {
     const char *authorization = http_request_header(r, "authorization");
@@ -19,7 +24,7 @@ struct credentials *credentials_new(const struct http_request *r)
     while (c->n_others < CREDENTIALS_MAX_COOKIES &&
            (c->others[c->n_others] = http_request_cookie_at(r, SESSION_COOKIE, c->n_others + 1)))
         c->n_others++;
-    if (authorization && strncasecmp(authorization, BEARER, strlen(BEARER)) == 0)
+    if (authorization && credentials_are_bearer(authorization))
         c->bearer = xstrdup(authorization + strlen(BEARER));
     c->peer = xstrdup(r->peer);
     c->request = xasprintf("%s %.*s", r->method, STR_CUT(r->path, MAX_PATH));

@@ -25,6 +25,8 @@ struct credentials {
     void *owner;
 };
 
+/* Whether a header Authorization has a bearer token. */
+bool credentials_are_bearer(const char *authorization);
 /* Copies the credentials from the headers Cookie and Authorization. */
 struct credentials *credentials_new(const struct http_request *r);
 /* The result borrows from `c`. */

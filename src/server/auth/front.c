@@ -222,6 +222,45 @@ bool front_is_foreign_origin(const struct front *f, const struct front_request *
     return true;
 }
 
+static bool is_address(const char *host)
+{
+    unsigned char bytes[16];
+
+    return inet_pton(AF_INET, host, bytes) == 1 || inet_pton(AF_INET6, host, bytes) == 1;
+}
+
+static bool is_in_origins(const char *host, const char *origins)
+{
+    _cleanup_free_ char *list = xstrdup(origins);
+    char *rest = list, *word;
+
+    while ((word = strsep(&rest, ","))) {
+        if (is_host_of(host, str_trim(word)))
+            return true;
+    }
+    return false;
+}
+
+bool front_is_unknown_host(const struct front *f,
+                           const struct front_request *q,
+                           bool (*is_own_name)(const void *arg, const char *name),
+                           const void *arg)
+{
+    const char *host = q->r.host;
+    struct url u = {0};
+    bool is_known;
+
+    if ((!f->public_url && !f->origins) || !host) /* browsers send a Host */
+        return false;
+    is_known = read_host(host, q->r.is_tls, &u) &&
+               (is_address(u.host) || strcasecmp(u.host, "localhost") == 0 ||
+                (f->public_url && is_host_of(host, f->public_url)) ||
+                (f->origins && is_in_origins(host, f->origins)) ||
+                (is_own_name && is_own_name(arg, u.host)));
+    url_done(&u);
+    return !is_known;
+}
+
 bool front_base_path_is_valid(const char *path)
 {
     return *path == '/' && path[1] && !str_ends_with(path, "/") && !strstr(path, "//") &&

@@ -41,6 +41,16 @@ void front_apply(const struct front *f, const struct http_request *r, struct fro
  */
 bool front_is_foreign_origin(const struct front *f, const struct front_request *q);
 
+/*
+ * Returns whether the request has a Host that is not ours, as after DNS rebinding: with a public URL
+ * or origins, all but their hosts, IP addresses, localhost, and names that `is_own_name` knows (NULL:
+ * none). Without these settings every Host is served.
+ */
+bool front_is_unknown_host(const struct front *f,
+                           const struct front_request *q,
+                           bool (*is_own_name)(const void *arg, const char *name),
+                           const void *arg);
+
 /* "/x": begins with a slash, does not end in one, and is a plain path. */
 bool front_base_path_is_valid(const char *path);
 /* A list of "http[s]://HOST[:PORT]" without a path. */

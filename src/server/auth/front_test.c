@@ -144,6 +144,54 @@ static void test_public_url(void **state)
     }
 }
 
+static bool is_own_name(const void *arg, const char *name)
+{
+    return str_eq(arg, name);
+}
+
+static void test_unknown_hosts(void **state)
+{
+    static const struct {
+        const char *host;
+        bool is_unknown;
+    } cases[] = {
+        {"dm.example",       false},
+        {"DM.Example:8443",  false},
+        {"ui.example",       false},
+        {"b.example:444",    false},
+        {"own.name:8001",    false},
+        {"localhost",        false},
+        {"LOCALHOST:8001",   false},
+        {"127.0.0.1:8001",   false},
+        {"10.0.0.5",         false},
+        {"[2001:db8::1]:80", false},
+        {"evil.example",     true },
+        {"dm.example.evil",  true },
+        {"x.dm.example",     true },
+        {"localhost.evil",   true },
+        {"127.0.0.1.evil",   true },
+        {"evil@dm.example",  true },
+        {"dm.example/x",     true },
+        {"",                 true },
+        {"evil:80:80",       true },
+    };
+    static const struct front f = {.public_url = "https://dm.example/x",
+                                   .origins = "https://ui.example, http://b.example:81"};
+    static const struct front none = {.base_path = "/x"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct front_request q = {.r.host = cases[i].host};
+
+        if (front_is_unknown_host(&f, &q, is_own_name, "own.name") != cases[i].is_unknown)
+            fail_msg("%s", cases[i].host);
+        assert_false(front_is_unknown_host(&none, &q, NULL, NULL));
+    }
+    assert_false(front_is_unknown_host(&f, &(struct front_request){0}, NULL, NULL));
+    assert_true(
+        front_is_unknown_host(&f, &(struct front_request){.r.host = "own.name"}, NULL, NULL));
+}
+
 static void test_base_path(void **state)
 {
     static const struct {
@@ -172,9 +220,8 @@ static void test_base_path(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_address),
-        cmocka_unit_test(test_origin),
-        cmocka_unit_test(test_public_url),
+        cmocka_unit_test(test_address),    cmocka_unit_test(test_origin),
+        cmocka_unit_test(test_public_url), cmocka_unit_test(test_unknown_hosts),
         cmocka_unit_test(test_base_path),
     };
 

@@ -229,6 +229,11 @@ const char *tls_keeper_fingerprint(const struct tls_keeper *k)
     return k->info.fingerprint;
 }
 
+bool tls_keeper_has_name(const struct tls_keeper *k, const char *name)
+{
+    return certificate_info_has_name(&k->info, name);
+}
+
 int tls_keeper_reload(struct tls_keeper *k, struct error *err)
 {
     int r = load(k, err);

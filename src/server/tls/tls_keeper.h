@@ -43,6 +43,8 @@ DEFINE_CLEANUP(struct tls_keeper *, tls_keeper_close);
 struct ssl_ctx_st *tls_keeper_context(const struct tls_keeper *k);
 /* Returns the fingerprint of the current key, as for DOCKMON_PIN. Valid as long as the context. */
 const char *tls_keeper_fingerprint(const struct tls_keeper *k);
+/* Whether the current certificate is valid for a host name. */
+bool tls_keeper_has_name(const struct tls_keeper *k, const char *name);
 
 /* Reads the files again and calls on_change(). On failure, everything stays as it was. */
 int tls_keeper_reload(struct tls_keeper *k, struct error *err) _nodiscard_;
