@@ -23,7 +23,7 @@ const PASSWORD = 'correct horse';
 let server, admin, routes, seen;
 
 function described(h, id) {
-  const c = h.containers.find((x) => x.Id.startsWith(id) || x.Names.includes(`/${id}`));
+  const c = [...h.containers, ...(h.fresh ?? [])].find((x) => x.Id.startsWith(id) || x.Names.includes(`/${id}`));
   if (!c) throw new Error(`No such container: ${id}`);
   return { Id: c.Id, Name: c.Names[0], Config: { Labels: c.Labels, Env: [] } };
 }
@@ -127,8 +127,8 @@ async function ask(client, route, path) {
 
 const able = (route, clients) => clients.filter((c) => RANK[`ROLE_${c.role.toUpperCase()}`] >= RANK[route.role]);
 const what = (c, route, path) => `${c.name} ${route.method} ${path}`;
-// The server asks for lists by itself.
-const commands = () => Object.values(hosts).flatMap((h) => h.commands).filter((m) => m.command !== 'list_containers').length;
+// The server asks for lists by itself, and asks the engine what a container is.
+const commands = () => Object.values(hosts).flatMap((h) => h.commands).filter((m) => m.command !== 'list_containers' && m.payload?.action !== 'inspect').length;
 
 // An object outside of the scope has the same answer as one that does not exist.
 const codeOf = (detail) => ({ Host: 'no_such_host', Agent: 'no_such_agent', No: 'no_such_container' })[detail.split(' ')[0]];
@@ -480,6 +480,36 @@ test('the CLI and the offline commands set and show scopes', async () => {
   assert.deepEqual(await names(await server.admin(...offline, '--scope', 'host=alpha,label=team=db', '--scope=label=team=web')), ['alpha-db', 'alpha-web', 'beta-web']);
   await assert.rejects(server.admin('apikey', 'create', '--name', 'bad', '--role', 'viewer', '--scope', 'host=nowhere'), /there is no host `nowhere`/);
   await assert.rejects(server.admin('apikey', 'create', '--name', 'bad', '--role', 'viewer', '--scope', 'web'), /is not a rule/);
+});
+
+// A container that was created a moment ago: only its engine knows it, and the scope applies to what the engine says.
+test('a container that the model does not know yet is resolved by its engine, within the scope', async () => {
+  const { alpha } = hosts;
+  const [mine, theirs] = ['web', 'db'].map((team) => containerElement({ name: `fresh-${team}`, labels: { team } }));
+  const path = (ref, action) => `/api/hosts/${alpha.hostId}/containers/${ref}/${action}`;
+  const c = await key('operator', SCOPES.web);
+  const sent = (action) => alpha.commands.filter((m) => m.payload?.action === action).map((m) => m.payload.container_id);
+  alpha.fresh = [mine, theirs];
+  try {
+    for (const ref of ['fresh-web', mine.Id.slice(0, 12), mine.Id]) {
+      const before = sent('stop').length;
+      await c.post(path(ref, 'stop'));
+      assert.deepEqual(sent('stop').slice(before), [mine.Id]);
+      assert.equal((await c.get(path(ref, 'inspect'))).Id, mine.Id);
+    }
+    const before = sent('stop').length;
+    for (const ref of ['fresh-db', theirs.Id.slice(0, 12), theirs.Id, 'nothing']) {
+      for (const [action, method] of [['stop', 'POST'], ['inspect', 'GET'], ['logs', 'GET']]) {
+        const r = await c.fetch(method, path(ref, action));
+        assert.equal(r.status, 404, `${action} ${ref}`);
+        assert.deepEqual(await r.json(), { detail: `No such container on host alpha: ${ref}`, code: 'no_such_container' });
+      }
+    }
+    assert.equal(sent('stop').length, before);
+    assert.deepEqual(sent('get_logs').filter((id) => id !== mine.Id && id.startsWith(theirs.Id.slice(0, 12))), []);
+  } finally {
+    alpha.fresh = [];
+  }
 });
 
 test('an admin of one host can delete it, but no other host', async () => {

@@ -3,10 +3,13 @@
 #include "base/container_id.h"
 #include "base/str.h"
 #include "proto/json_text.h"
+#include "server/api/agent_call.h"
 #include "server/fleet/scope_view.h"
 
 #include <errno.h>
 #include <stdio.h>
+
+#define INSPECT_MS 5000
 
 static bool refuse_part(struct api_call *call, const struct fleet_host *h)
 {
@@ -17,17 +20,80 @@ static bool refuse_part(struct api_call *call, const struct fleet_host *h)
     return false;
 }
 
-/* A container that the live model does not know is accessible only to callers with access to the
- * whole host. */
+/* Returns the id of the container of an inspect if the scope covers it; NULL if not. */
+static const char *find_covered(const struct api_call *call,
+                                const struct fleet_host *h,
+                                const struct command_result *reply)
+{
+    const json_t *container = json_object_get(reply->result, "container");
+    const json_t *labels = json_object_get(json_object_get(container, "Config"), "Labels");
+    const char *id = json_string_value(json_object_get(container, "Id"));
+    struct scope_view view;
+
+    if (reply->code < 0 || !id || !str_is_hex(id, CONTAINER_ID_LEN))
+        return NULL;
+    scope_view_host(&call->who.scope, h, &view);
+    return scope_view_labels(&view, labels) ? id : NULL;
+}
+
+static void on_inspect(void *owner, const struct command_result *reply)
+{
+    struct api_call *call = owner;
+    const struct fleet_host *h = fleet_find_host(call->api->o.fleet, api_param(call, 0));
+    const char *id;
+
+    if (!call->api->http) {
+        api_fail(call, -ENOTCONN, "the server is stopping");
+        return;
+    }
+    if (!h) {
+        api_fail_deleted_host(call);
+        return;
+    }
+    id = find_covered(call, h, reply);
+    if (!id) {
+        api_fail_container(call, h, -ENOENT);
+        return;
+    }
+    free(call->match.params[1]);
+    call->match.params[1] = xstrdup(id);
+    call->match.route->handle(call);
+}
+
+/*
+ * The engine may know a container that the live model does not know yet, or under another name. It
+ * is asked also for a container that the scope does not cover, so that the time of the answer does
+ * not reveal which containers exist.
+ */
+static void ask_engine(struct api_call *call, const struct fleet_host *h)
+{
+    if (!str_is_container_ref(api_param(call, 1)) || !h->agent.id || !h->is_online) {
+        api_fail_container(call, h, -ENOENT);
+        return;
+    }
+    command_start(
+        sessions_commands(call->api->o.sessions),
+        &(struct command_request){
+            .agent_id = h->agent.id,
+            .operation = OPERATION_INSPECT,
+            .payload = json_pack("{s:o}", "container_id", json_text_str(api_param(call, 1))),
+            .timeout_ms = INSPECT_MS,
+            .is_routine = true,
+            .done = on_inspect,
+            .owner = call,
+        });
+}
+
+/* False: the call was answered, or is handled when the engine has answered. */
 static bool check_container(struct api_call *call, const struct fleet_host *h)
 {
     const struct scope *s = &call->who.scope;
     struct fleet_container *c = NULL;
-    int r = fleet_find_container(h, api_param(call, 1), &c);
 
-    if (r < 0 ? scope_allows_whole_host(s, h) : scope_allows_container(s, h, c))
+    if (scope_allows_whole_host(s, h) ||
+        (fleet_find_container(h, api_param(call, 1), &c) == 0 && scope_allows_container(s, h, c)))
         return true;
-    api_fail_container(call, h, -ENOENT);
+    ask_engine(call, h);
     return false;
 }
 

@@ -7,7 +7,11 @@
 
 #include "server/api/call.h"
 
-/* Returns false after answering the call. */
+/*
+ * Returns false after answering the call, or when it will be answered later: the engine of the host
+ * is asked for a container that the live model does not show to the caller, and the handler runs if
+ * the scope covers the engine's answer. Path parameter 1 is the container's id then.
+ */
 bool scope_check(struct api_call *call);
 
 /* A filter of events for the store: JSON arrays to be freed, see struct events_query. NULL without
