@@ -165,72 +165,69 @@ static const struct {
     const char *word; /* NULL: none */
     const char *said; /* part of the message; NULL: accepted */
 } refusals[] = {
-    {{TOK},                                                             NULL,              "DOCKMON_URL or --url is required"                                   },
-    {{TOK, "DOCKMON_URL=h:1"},                                          NULL,              "DOCKMON_URL=h:1: expected http://"                                  },
-    {{URL},                                                             NULL,              "REGISTRATION_TOKEN or PERMANENT_TOKEN is required"                  },
-    {{URL, "REGISTRATION_TOKEN=a b"},                                   NULL,              "REGISTRATION_TOKEN=(secret): expected"                              },
-    {{URL, "PERMANENT_TOKEN=a;b"},                                      NULL,              "PERMANENT_TOKEN=(secret): expected"                                 },
-    {{URL, TOK, "INSECURE_SKIP_VERIFY=perhaps"},
-     NULL,                                                                                 "INSECURE_SKIP_VERIFY=perhaps: expected true or false"               },
-    {{URL, TOK, "RECONNECT_MAX=60 bananas"},                            NULL,              "RECONNECT_MAX=60 bananas: expected a duration"                      },
+    {{TOK},                                                             NULL,               "DOCKMON_URL or --url is required"                                   },
+    {{TOK, "DOCKMON_URL=h:1"},                                          NULL,               "DOCKMON_URL=h:1: expected http://"                                  },
+    {{URL},                                                             NULL,               "REGISTRATION_TOKEN or PERMANENT_TOKEN is required"                  },
+    {{URL, "REGISTRATION_TOKEN=a b"},                                   NULL,               "REGISTRATION_TOKEN=(secret): expected"                              },
+    {{URL, "PERMANENT_TOKEN=a;b"},                                      NULL,               "PERMANENT_TOKEN=(secret): expected"                                 },
+    {{URL, TOK},                                                        "--log-json=maybe", "(LOG_JSON): expected true or false"                                 },
+    {{URL, TOK, "RECONNECT_MAX=60 bananas"},                            NULL,               "RECONNECT_MAX=60 bananas: expected a duration"                      },
     {{URL, TOK, "RECONNECT_INITIAL=2m"},
-     NULL,                                                                                 "RECONNECT_INITIAL=120000ms: expected at most RECONNECT_MAX"         },
-    {{URL, TOK, "UPDATE_TIMEOUT=-1s"},                                  NULL,              "UPDATE_TIMEOUT=-1s: expected"                                       },
-    {{URL, TOK, "LOG_LEVEL=loud"},                                      NULL,              "LOG_LEVEL=loud: expected debug"                                     },
-    {{URL, TOK, "LOG_FORMAT=xml"},                                      NULL,              "LOG_FORMAT=xml: expected json or text"                              },
-    {{URL, TOK, "LOG_JSON=maybe"},                                      NULL,              "LOG_JSON=maybe: expected"                                           },
-    {{URL, TOK, "DATA_PATH=data"},                                      NULL,              "DATA_PATH=data: expected an absolute path"                          },
+     NULL,                                                                                  "RECONNECT_INITIAL=120000ms: expected at most RECONNECT_MAX"         },
+    {{URL, TOK, "UPDATE_TIMEOUT=-1s"},                                  NULL,               "UPDATE_TIMEOUT=-1s: expected"                                       },
+    {{URL, TOK, "LOG_LEVEL=loud"},                                      NULL,               "LOG_LEVEL=loud: expected debug"                                     },
+    {{URL, TOK, "LOG_FORMAT=xml"},                                      NULL,               "LOG_FORMAT=xml: expected json or text"                              },
+    {{URL, TOK, "DATA_PATH=data"},                                      NULL,               "DATA_PATH=data: expected an absolute path"                          },
     {{URL, TOK, "DOCKER_HOST=docker"},
-     NULL,                                                                                 "DOCKER_HOST=docker: expected unix:///PATH or tcp://HOST:PORT"       },
-    {{URL, TOK, "DOCKER_HOST=unix://"},                                 NULL,              "DOCKER_HOST=unix://: expected"                                      },
+     NULL,                                                                                  "DOCKER_HOST=docker: expected unix:///PATH or tcp://HOST:PORT"       },
+    {{URL, TOK, "DOCKER_HOST=unix://"},                                 NULL,               "DOCKER_HOST=unix://: expected"                                      },
     {{URL, TOK, "DOCKER_API_VERSION=1.40"},
-     NULL,                                                                                 "DOCKER_API_VERSION=1.40: expected a version from 1.41"              },
+     NULL,                                                                                  "DOCKER_API_VERSION=1.40: expected a version from 1.41"              },
     {{URL, TOK, "DOCKER_API_VERSION=latest"},
-     NULL,                                                                                 "DOCKER_API_VERSION=latest: expected a version"                      },
-    {{URL, TOK, "DOCKER_API_VERSION=v1.45"},                            NULL,              NULL                                                                 },
-    {{URL, TOK, "DOCKER_API_VERSION=1.99"},                             NULL,              NULL                                                                 },
-    {{URL, TOK, "DOCKER_HOST=tcp://h:0"},                               NULL,              "DOCKER_HOST=tcp://h:0: expected"                                    },
-    {{URL, TOK, "DOCKER_HOST=tcp://"},                                  NULL,              "DOCKER_HOST=tcp://: expected"                                       },
-    {{URL, TOK, "DOCKER_HOST=tcp://h:1/v1.44"},                         NULL,              "expected tcp://HOST:PORT without a path"                            },
+     NULL,                                                                                  "DOCKER_API_VERSION=latest: expected a version"                      },
+    {{URL, TOK, "DOCKER_API_VERSION=v1.45"},                            NULL,               NULL                                                                 },
+    {{URL, TOK, "DOCKER_API_VERSION=1.99"},                             NULL,               NULL                                                                 },
+    {{URL, TOK, "DOCKER_HOST=tcp://h:0"},                               NULL,               "DOCKER_HOST=tcp://h:0: expected"                                    },
+    {{URL, TOK, "DOCKER_HOST=tcp://"},                                  NULL,               "DOCKER_HOST=tcp://: expected"                                       },
+    {{URL, TOK, "DOCKER_HOST=tcp://h:1/v1.44"},                         NULL,               "expected tcp://HOST:PORT without a path"                            },
     {{URL, TOK, "DOCKER_HOST=https://h:2376"},
-     NULL,                                                                                 "DOCKER_TLS_VERIFY=true or DOCKER_CERT_PATH enables TLS"             },
-    {{URL, TOK, "DOCKER_HOST=tcp://h:2376", "DOCKER_TLS_VERIFY=maybe"},
-     NULL,                                                                                 "DOCKER_TLS_VERIFY=maybe: expected true or false"                    },
+     NULL,                                                                                  "DOCKER_TLS_VERIFY=true or DOCKER_CERT_PATH enables TLS"             },
+    {{URL, TOK, "DOCKER_HOST=tcp://h:2376", "DOCKER_TLS_VERIFY=maybe"}, NULL,               NULL                                                                 },
     {{URL, TOK, "DOCKER_HOST=tcp://h:2376", "DOCKER_CERT_PATH=/c"},
-     NULL,                                                                                 "DOCKER_CERT_PATH=/c: expected a directory with ca.pem"              },
-    {{URL, TOK, "DOCKER_HOST=tcp://h:2376", "DOCKER_TLS_VERIFY=1"},     NULL,              NULL                                                                 },
+     NULL,                                                                                  "DOCKER_CERT_PATH=/c: expected a directory with ca.pem"              },
+    {{URL, TOK, "DOCKER_HOST=tcp://h:2376", "DOCKER_TLS_VERIFY=1"},     NULL,               NULL                                                                 },
     {{TOK, "DOCKMON_URL=https://h", "DOCKMON_PIN=sha256:12"},
-     NULL,                                                                                 "DOCKMON_PIN=sha256:12: expected sha256: and 64 hex digits"          },
-    {{TOK, "DOCKMON_URL=https://h", "DOCKMON_PIN=" PIN "," PIN},        NULL,              NULL                                                                 },
-    {{URL, TOK, "DOCKMON_PIN=" PIN},                                    NULL,              "DOCKMON_PIN: expected https:// in DOCKMON_URL"                      },
-    {{URL, TOK, "DOCKER_CERT_PATH=/c"},                                 NULL,              NULL                                                                 },
-    {{URL, TOK, "DOCKER_HOST=tcp://h:2375"},                            NULL,              NULL                                                                 },
+     NULL,                                                                                  "DOCKMON_PIN=sha256:12: expected sha256: and 64 hex digits"          },
+    {{TOK, "DOCKMON_URL=https://h", "DOCKMON_PIN=" PIN "," PIN},        NULL,               NULL                                                                 },
+    {{URL, TOK, "DOCKMON_PIN=" PIN},                                    NULL,               "DOCKMON_PIN: expected https:// in DOCKMON_URL"                      },
+    {{URL, TOK, "DOCKER_CERT_PATH=/c"},                                 NULL,               NULL                                                                 },
+    {{URL, TOK, "DOCKER_HOST=tcp://h:2375"},                            NULL,               NULL                                                                 },
     {{URL, TOK, "FORCE_UNIQUE_REGISTRATION=true"},
-     NULL,                                                                                 "FORCE_UNIQUE_REGISTRATION=true: expected AGENT_NAME"                },
-    {{URL, TOK, "FORCE_UNIQUE_REGISTRATION=1", "AGENT_NAME=  "},        NULL,              "expected AGENT_NAME"                                                },
-    {{URL, TOK, "FORCE_UNIQUE_REGISTRATION=1", "AGENT_NAME=n"},         NULL,              NULL                                                                 },
-    {{URL, TOK, NAME256},                                               NULL,              "expected at most 255 bytes, not 256"                                },
-    {{URL, TOK, "AGENT_NAME=\xff"},                                     NULL,              "AGENT_NAME: expected UTF-8"                                         },
+     NULL,                                                                                  "FORCE_UNIQUE_REGISTRATION=true: expected AGENT_NAME"                },
+    {{URL, TOK, "FORCE_UNIQUE_REGISTRATION=1", "AGENT_NAME=  "},        NULL,               "expected AGENT_NAME"                                                },
+    {{URL, TOK, "FORCE_UNIQUE_REGISTRATION=1", "AGENT_NAME=n"},         NULL,               NULL                                                                 },
+    {{URL, TOK, NAME256},                                               NULL,               "expected at most 255 bytes, not 256"                                },
+    {{URL, TOK, "AGENT_NAME=\xff"},                                     NULL,               "AGENT_NAME: expected UTF-8"                                         },
     {{URL, TOK, "AGENT_POLICY=observe,fly"},
-     NULL,                                                                                 "AGENT_POLICY=observe,fly: expected observe, operate, full"          },
-    {{URL, TOK, "AGENT_POLICY=observe, stop"},                          NULL,              NULL                                                                 },
+     NULL,                                                                                  "AGENT_POLICY=observe,fly: expected observe, operate, full"          },
+    {{URL, TOK, "AGENT_POLICY=observe, stop"},                          NULL,               NULL                                                                 },
     {{URL, TOK, "CA_FILE=/nonexistent"},
-     NULL,                                                                                 "CA_FILE=/nonexistent: expected a file that can be read"             },
+     NULL,                                                                                  "CA_FILE=/nonexistent: expected a file that can be read"             },
     {{URL, TOK, "PROTO_VERSION=123456789012345678901"},
-     NULL,                                                                                 "PROTO_VERSION=123456789012345678901: expected"                      },
-    {{URL, TOK, "AGENT_VERSION=anything"},                              NULL,              NULL                                                                 },
+     NULL,                                                                                  "PROTO_VERSION=123456789012345678901: expected"                      },
+    {{URL, TOK, "AGENT_VERSION=anything"},                              NULL,               NULL                                                                 },
     {{TOK, "DOCKMON_URL=http://h"},
-     NULL,                                                                                 "the registration is refused because the connection is not encrypted"},
-    {{TOK, "DOCKMON_URL=ws://127.0.0.1.example:8001"},                  NULL,              "the registration is refused"                                        },
-    {{TOK, "DOCKMON_URL=http://h", "INSECURE_HTTP=false"},              NULL,              "the registration is refused"                                        },
-    {{TOK, "DOCKMON_URL=http://h"},                                     "--insecure-http", NULL                                                                 },
-    {{TOK, "DOCKMON_URL=http://h", "INSECURE_HTTP=true"},               NULL,              NULL                                                                 },
-    {{TOK, "DOCKMON_URL=http://h", "PERMANENT_TOKEN=p"},                NULL,              NULL                                                                 },
-    {{TOK, "DOCKMON_URL=http://[::1]:8001"},                            NULL,              NULL                                                                 },
-    {{TOK, "DOCKMON_URL=http://localhost"},                             NULL,              NULL                                                                 },
-    {{URL, TOK},                                                        "stray",           "stray: expected flags only"                                         },
-    {{URL, TOK},                                                        "--nope",          "--nope: unknown flag"                                               },
-    {{URL, TOK, "INSECURE_SKIP_VERIFY=", "RECONNECT_MAX="},             NULL,              NULL                                                                 },
+     NULL,                                                                                  "the registration is refused because the connection is not encrypted"},
+    {{TOK, "DOCKMON_URL=ws://127.0.0.1.example:8001"},                  NULL,               "the registration is refused"                                        },
+    {{TOK, "DOCKMON_URL=http://h", "INSECURE_HTTP=false"},              NULL,               "the registration is refused"                                        },
+    {{TOK, "DOCKMON_URL=http://h"},                                     "--insecure-http",  NULL                                                                 },
+    {{TOK, "DOCKMON_URL=http://h", "INSECURE_HTTP=true"},               NULL,               NULL                                                                 },
+    {{TOK, "DOCKMON_URL=http://h", "PERMANENT_TOKEN=p"},                NULL,               NULL                                                                 },
+    {{TOK, "DOCKMON_URL=http://[::1]:8001"},                            NULL,               NULL                                                                 },
+    {{TOK, "DOCKMON_URL=http://localhost"},                             NULL,               NULL                                                                 },
+    {{URL, TOK},                                                        "stray",            "stray: expected flags only"                                         },
+    {{URL, TOK},                                                        "--nope",           "--nope: unknown flag"                                               },
+    {{URL, TOK, "INSECURE_SKIP_VERIFY=", "RECONNECT_MAX="},             NULL,               NULL                                                                 },
 };
 
 static void test_invalid_values_are_refused(void **state)
@@ -261,18 +258,15 @@ static void test_doubtful_values_are_read_as_meant(void **state)
     static const struct {
         const char *variable, *note; /* NULL: no doubt */
     } cases[] = {
-        {"INSECURE_SKIP_VERIFY=yes",              "INSECURE_SKIP_VERIFY=yes is read as true\n"},
-        {"DOCKER_TLS_VERIFY=On",                  "DOCKER_TLS_VERIFY=On is read as true\n"    },
-        {"LOG_JSON=OFF",                          "LOG_JSON=OFF is read as false\n"           },
-        {"RECONNECT_MAX=60",                      "RECONNECT_MAX=60 is read as 60s\n"         },
-        {"RECONNECT_MAX='90'",                    "RECONNECT_MAX=90 is read as 90s\n"         },
-        {"LOG_LEVEL=trace",                       "LOG_LEVEL=trace is read as debug\n"        },
-        {"LOG_LEVEL=fatal",                       "LOG_LEVEL=fatal is read as error\n"        },
-        {"AGENT_NAME=\"web\"",                    "AGENT_NAME: the quotes around"             },
-        {"PERMANENT_TOKEN='secret-token'",        "PERMANENT_TOKEN: the quotes around"        },
-        {"LOG_LEVEL=warning",                     NULL                                        },
-        {"RECONNECT_MAX=1m30s",                   NULL                                        },
-        {"DOCKER_HOST=unix:///run/a/docker.sock", NULL                                        },
+        {"RECONNECT_MAX=60",                      "RECONNECT_MAX=60 is read as 60s\n" },
+        {"RECONNECT_MAX='90'",                    "RECONNECT_MAX=90 is read as 90s\n" },
+        {"LOG_LEVEL=trace",                       "LOG_LEVEL=trace is read as debug\n"},
+        {"LOG_LEVEL=fatal",                       "LOG_LEVEL=fatal is read as error\n"},
+        {"AGENT_NAME=\"web\"",                    "AGENT_NAME: the quotes around"     },
+        {"PERMANENT_TOKEN='secret-token'",        "PERMANENT_TOKEN: the quotes around"},
+        {"LOG_LEVEL=warning",                     NULL                                },
+        {"RECONNECT_MAX=1m30s",                   NULL                                },
+        {"DOCKER_HOST=unix:///run/a/docker.sock", NULL                                },
     };
 
     (void)state;
@@ -286,6 +280,43 @@ static void test_doubtful_values_are_read_as_meant(void **state)
         if (run.r < 0 || (cases[i].note ? !strstr(notes, cases[i].note) : *notes))
             fail_msg("%s: %s%s", cases[i].variable, buf_str(&run.errors), notes);
         assert_null(strstr(notes, "secret-token"));
+        run_done(&run);
+    }
+}
+
+/* A boolean with another value than those of Go's ParseBool has its default. */
+static void test_unclear_booleans_have_their_default(void **state)
+{
+    static const char *const values[] = {"yes", "Y", "on", "no", "tRuE", "2", "\"yes\"", "maybe"};
+    static const struct {
+        const char *name;
+        size_t offset;
+        bool fallback;
+    } settings[] = {
+        {"INSECURE_SKIP_VERIFY",      offsetof(struct config, is_insecure),        false},
+        {"INSECURE_HTTP",             offsetof(struct config, is_http_allowed),    false},
+        {"FORCE_UNIQUE_REGISTRATION", offsetof(struct config, force_unique),       false},
+        {"LOG_JSON",                  offsetof(struct config, log_json),           true },
+        {"DOCKER_TLS_VERIFY",         offsetof(struct config, is_engine_insecure), false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(settings) * ARRAY_LEN(values); i++) {
+        const char *name = settings[i % ARRAY_LEN(settings)].name;
+        bool fallback = settings[i % ARRAY_LEN(settings)].fallback;
+        _cleanup_free_ char *variable = xasprintf("%s=%s", name, values[i / ARRAY_LEN(settings)]);
+        const char *const env[] = {data_var, URL, TOK, variable, NULL};
+        const char *notes;
+        struct run run;
+        bool value;
+
+        load(&run, env, NULL, dir);
+        notes = buf_str(&run.config.notes);
+        value = *(const bool *)((const char *)&run.config +
+                                settings[i % ARRAY_LEN(settings)].offset);
+        if (run.r < 0 || value != fallback || !strstr(notes, name) ||
+            !strstr(notes, "accepted are 1, t, true, 0, f and false"))
+            fail_msg("%s: %s%s", variable, buf_str(&run.errors), notes);
         run_done(&run);
     }
 }
@@ -385,8 +416,8 @@ static void test_engine_tls(void **state)
 static void test_all_errors_are_reported_at_once_without_secrets(void **state)
 {
     const char *const env[] = {
-        data_var,         "DOCKMON_URL=nonsense", "REGISTRATION_TOKEN=my secret", "LOG_LEVEL=x",
-        "LOG_JSON=maybe", "RECONNECT_MAX=y",      "FORCE_UNIQUE_REGISTRATION=1",  NULL};
+        data_var,           "DOCKMON_URL=nonsense", "REGISTRATION_TOKEN=my secret", "LOG_LEVEL=x",
+        "LOG_FORMAT=maybe", "RECONNECT_MAX=y",      "FORCE_UNIQUE_REGISTRATION=1",  NULL};
     size_t lines = 0;
     struct run run;
 
@@ -574,6 +605,7 @@ int main(void)
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_url),
         cmocka_unit_test(test_doubtful_values_are_read_as_meant),
+        cmocka_unit_test(test_unclear_booleans_have_their_default),
         cmocka_unit_test(test_forms_of_addresses),
         cmocka_unit_test(test_engine_tls),
         cmocka_unit_test(test_invalid_values_are_refused),

@@ -10,17 +10,6 @@ struct word {
     const char *found, *meant;
 };
 
-static const struct word bools[] = {
-    {"yes",   "true" },
-    {"y",     "true" },
-    {"on",    "true" },
-    {"true",  "true" },
-    {"no",    "false"},
-    {"n",     "false"},
-    {"off",   "false"},
-    {"false", "false"},
-};
-
 static const struct word levels[] = {
     {"trace", "debug"},
     {"fatal", "error"},
@@ -46,17 +35,27 @@ static bool is_number(const char *value)
 static char *correct(const struct option_spec *spec, const char *value)
 {
     const char *meant = NULL;
-    bool ignored;
 
     if (spec->type == OPTION_DURATION && is_number(value))
         return xasprintf("%ss", value);
-    if (spec->type == OPTION_BOOL || str_eq(spec->env, "DOCKER_TLS_VERIFY")) {
-        if (parse_bool(value, &ignored) < 0)
-            meant = find_meaning(value, bools, ARRAY_LEN(bools));
-    } else if (str_eq(spec->env, "LOG_LEVEL")) {
+    if (str_eq(spec->env, "LOG_LEVEL"))
         meant = find_meaning(value, levels, ARRAY_LEN(levels));
-    }
     return meant ? xstrdup(meant) : NULL;
+}
+
+/*
+ * The default of a boolean whose value is none; NULL: the value is one, or the option is not a
+ * boolean. No exception from encryption or verification is made on a guess.
+ */
+static const char *find_default(const struct option_spec *spec, const char *value)
+{
+    bool ignored;
+
+    if (*value == '\0' || parse_bool(value, &ignored) == 0)
+        return NULL;
+    if (str_eq(spec->env, "DOCKER_TLS_VERIFY"))
+        return "true";
+    return spec->type == OPTION_BOOL ? spec->fallback : NULL;
 }
 
 static bool is_quoted(const char *value)
@@ -71,6 +70,7 @@ static char *read_variable(const struct option_spec *spec, const char *value, st
 {
     _cleanup_free_ char *bare = NULL;
     _cleanup_free_ char *meant = NULL;
+    const char *fallback;
     char *variable;
 
     bare = is_quoted(value) ? xstrndup(value + 1, strlen(value) - 2) : xstrdup(value);
@@ -83,6 +83,14 @@ static char *read_variable(const struct option_spec *spec, const char *value, st
     meant = correct(spec, bare);
     if (meant)
         (void)buf_printf(notes, "%s=%s is read as %s\n", spec->env, bare, meant);
+    fallback = find_default(spec, bare);
+    if (fallback) {
+        (void)buf_printf(notes,
+                         "%s=%.*s is no boolean, so it is %s, the default; accepted are 1, t, "
+                         "true, 0, f and false\n",
+                         spec->env, STR_CUT(bare, 100), fallback);
+        meant = xstrdup(fallback);
+    }
     variable = xasprintf("%s=%s", spec->env, meant ? meant : bare);
     explicit_bzero(bare, strlen(bare));
     return variable;

@@ -2,9 +2,10 @@
 
 /*
  * Environment variables as they are found in the field: with the quotes that `docker run
- * --env-file` keeps, "yes" for true, a number of seconds without its unit, a log level of other
- * programs. An older agent accepts them or uses its default, so each is replaced with the value
- * that was evidently meant, with a warning. Any other value is left to the checks of the options.
+ * --env-file` keeps, a number of seconds without its unit, a log level of other programs: each is
+ * replaced with the value that was evidently meant, with a warning. A boolean with a value like
+ * "yes" or "maybe" has its default instead, as in agents of DockMon. Any other value is left to the
+ * checks of the options.
  */
 
 #include "base/buf.h"
