@@ -157,11 +157,15 @@ static void check_spool(struct check *c)
 static void check_data(struct check *c)
 {
     const char *dir = c->config->data_path;
+    _cleanup_free_ char *doubt = NULL;
     struct error err = ERROR_INIT;
 
     if (data_dir_prepare(dir, &err) < 0) {
         say_wrong(c, "data directory %s: %s", dir, err.msg);
     } else {
+        doubt = data_dir_protect(dir);
+        if (doubt)
+            say_note(c, "data directory %s: %s", dir, doubt);
         check_token(c);
         check_spool(c);
     }

@@ -206,6 +206,7 @@ static void log_notes(const struct config *config)
 
 static void say_hello(const struct config *config)
 {
+    _cleanup_free_ char *doubt = NULL;
     struct error err = ERROR_INIT;
 
     log_info(LOG_FIELDS("version", DOCKMON_VERSION, "server", config->ws_url, "engine",
@@ -229,7 +230,11 @@ static void say_hello(const struct config *config)
         log_error(LOG_FIELDS("path", config->data_path),
                   "cannot use the data directory, so no permanent token can be stored: %s",
                   err.msg);
+        return;
     }
+    doubt = data_dir_protect(config->data_path);
+    if (doubt)
+        log_warn(LOG_FIELDS("path", config->data_path), "%s", doubt);
 }
 
 static int run(const struct config *config, const struct option_source *source)

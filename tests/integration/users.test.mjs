@@ -218,6 +218,33 @@ test('every role lists and ends its own keys and sessions, by REST and by the CL
   }
 });
 
+test('a key is never more than its role: sessions, keys and password of its user', async () => {
+  const roles = ['viewer', 'operator', 'admin'];
+
+  for (const [of, role] of roles.flatMap((of, i) => roles.slice(0, i + 1).map((role) => [of, role]))) {
+    const p = await person(`${of}-with-${role}`, of);
+    const make = (name, ofRole) => p.session.post('/api/v2/api-keys', { name, role: ofRole });
+    const key = new Client(server, { key: (await make(`key of ${of}, ${role}`, role)).key });
+    const { id } = (await p.session.get('/api/v2/auth/sessions')).sessions.find((s) => s.is_current);
+    const stronger = roles.slice(roles.indexOf(role) + 1, roles.indexOf(of) + 1);
+
+    for (const more of stronger) {
+      const other = await make(`${more} of ${of}, ${role}`, more);
+      await key.delete(`/api/v2/api-keys/${other.id}`, { status: 403 });
+      await new Client(server, { key: other.key }).get('/api/hosts');
+      await key.post('/api/v2/api-keys', { name: 'child', role: more }, { status: 403 });
+    }
+    await key.post('/api/v2/auth/change-password', { current_password: p.password, new_password: 'a stolen password' }, { status: 403 });
+    await key.post('/api/v2/auth/logout', {});
+    if (role !== 'admin') {
+      await key.call('PUT', `/api/v2/users/${p.id}`, { body: { role: 'admin' }, status: 403 });
+      await key.post(`/api/v2/users/${p.id}/reset-password`, {}, { status: 403 });
+    }
+    await key.delete(`/api/v2/auth/sessions/${id}`, { status: stronger.length ? 403 : 200 });
+    await p.session.get('/api/v2/auth/me', { status: stronger.length ? 200 : 401 });
+  }
+});
+
 test('a password ends with the keys that were made with it', async () => {
   const p = await person('kim', 'viewer');
   const make = async (name) => new Client(server, { key: (await p.session.post('/api/v2/api-keys', { name, role: 'viewer' })).key });

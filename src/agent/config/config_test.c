@@ -284,43 +284,6 @@ static void test_doubtful_values_are_read_as_meant(void **state)
     }
 }
 
-/* A boolean with another value than those of Go's ParseBool has its default. */
-static void test_unclear_booleans_have_their_default(void **state)
-{
-    static const char *const values[] = {"yes", "Y", "on", "no", "tRuE", "2", "\"yes\"", "maybe"};
-    static const struct {
-        const char *name;
-        size_t offset;
-        bool fallback;
-    } settings[] = {
-        {"INSECURE_SKIP_VERIFY",      offsetof(struct config, is_insecure),        false},
-        {"INSECURE_HTTP",             offsetof(struct config, is_http_allowed),    false},
-        {"FORCE_UNIQUE_REGISTRATION", offsetof(struct config, force_unique),       false},
-        {"LOG_JSON",                  offsetof(struct config, log_json),           true },
-        {"DOCKER_TLS_VERIFY",         offsetof(struct config, is_engine_insecure), false},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(settings) * ARRAY_LEN(values); i++) {
-        const char *name = settings[i % ARRAY_LEN(settings)].name;
-        bool fallback = settings[i % ARRAY_LEN(settings)].fallback;
-        _cleanup_free_ char *variable = xasprintf("%s=%s", name, values[i / ARRAY_LEN(settings)]);
-        const char *const env[] = {data_var, URL, TOK, variable, NULL};
-        const char *notes;
-        struct run run;
-        bool value;
-
-        load(&run, env, NULL, dir);
-        notes = buf_str(&run.config.notes);
-        value = *(const bool *)((const char *)&run.config +
-                                settings[i % ARRAY_LEN(settings)].offset);
-        if (run.r < 0 || value != fallback || !strstr(notes, name) ||
-            !strstr(notes, "accepted are 1, t, true, 0, f and false"))
-            fail_msg("%s: %s%s", variable, buf_str(&run.errors), notes);
-        run_done(&run);
-    }
-}
-
 static void test_forms_of_addresses(void **state)
 {
     static const struct {
@@ -605,7 +568,6 @@ int main(void)
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_url),
         cmocka_unit_test(test_doubtful_values_are_read_as_meant),
-        cmocka_unit_test(test_unclear_booleans_have_their_default),
         cmocka_unit_test(test_forms_of_addresses),
         cmocka_unit_test(test_engine_tls),
         cmocka_unit_test(test_invalid_values_are_refused),

@@ -204,10 +204,30 @@ void sessions_list(struct api_call *call)
     api_job_start(job);
 }
 
+/* A session has the role of its user: a key with a lower one does not end it. */
+static int check_key_role(struct api_job *job)
+{
+    struct user user = {0};
+    int r = 0;
+
+    if (!job->who.key_id || job->numbers[0] <= 0)
+        return 0;
+    r = users_get(job->store, job->numbers[0], &user, &job->err);
+    if (r == 0 && user.role > job->who.role) {
+        r = error_set(&job->err, -EACCES,
+                      "Permission denied: a key of role %s cannot end a session of role %s",
+                      role_name(job->who.role), role_name(user.role));
+    }
+    user_done(&user);
+    return r;
+}
+
 static int revoke_work(struct api_job *job)
 {
-    int r = user_sessions_revoke(job->store, job->args[0], job->numbers[0], &job->err);
+    int r = check_key_role(job);
 
+    if (r == 0)
+        r = user_sessions_revoke(job->store, job->args[0], job->numbers[0], &job->err);
     if (r == 0)
         job->result = json_pack("{s:s}", "message", "Session ended");
     return r;
