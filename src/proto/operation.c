@@ -133,6 +133,9 @@ static const struct operation_spec specs[OPERATIONS] = {
     [OPERATION_PRUNE_VOLUMES] = {
         "prune_volumes", COMMAND, "prune_volumes", POLICY_FULL, RESOURCES_CAPABILITY,
         ERA_TODAY, ROLE_OPERATOR, EFFECT_ENDS, TAKES_RESOURCE, 0, no_errors},
+    [OPERATION_DISK_USAGE] = {
+        "disk_usage", COMMAND, "disk_usage", POLICY_READ, DISK_USAGE_CAPABILITY,
+        ERA_OURS, ROLE_VIEWER, EFFECT_READS, TAKES_RESOURCE, 0, no_errors},
     [OPERATION_TOKEN_ROTATE] = {
         "token_rotate", COMMAND, NULL, POLICY_BASIC, TOKEN_ROTATE_CAPABILITY,
         ERA_OURS, ROLE_ADMIN, EFFECT_CHANGES, TAKES_TOKEN, 0, no_errors},

@@ -30,7 +30,8 @@
 #define CONTAINER_OPERATIONS_CAPABILITY "container_operations"
 #define PAUSE_CAPABILITY                "pause"
 /* top and diff */
-#define PROCESSES_CAPABILITY "top_diff"
+#define PROCESSES_CAPABILITY  "top_diff"
+#define DISK_USAGE_CAPABILITY "disk_usage"
 /* kill knows "signal"; agents without it ignore the member and send SIGKILL. */
 #define SIGNALS_CAPABILITY "kill_signal"
 /* Prune operations know "dangling", "anonymous" and "dry_run"; agents without it ignore them. */
@@ -79,6 +80,7 @@ enum operation_id {
     OPERATION_CREATE_VOLUME,
     OPERATION_DELETE_VOLUME,
     OPERATION_PRUNE_VOLUMES,
+    OPERATION_DISK_USAGE,
     OPERATION_TOKEN_ROTATE,
 
     OPERATION_SHELL,

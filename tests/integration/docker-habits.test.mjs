@@ -21,6 +21,7 @@ async function ours(...args) {
 }
 
 before(async () => {
+  await engine.ensureImage();
   const label = ['--label', mine];
   await engine.docker('network', 'create', '--internal', ...label, name('net'));
   await engine.docker('volume', 'create', ...label, name('vol'));
@@ -188,4 +189,22 @@ test('a template that is wrong is an error that names the position', async () =>
   const r = await cli(['ps', '-a', '--format', '{{.NoSuch}}']);
   assert.match(r.stderr, /template 1:3: there is no field \.NoSuch/);
   assert.equal(r.code, 1);
+});
+
+test('system df counts what docker counts', async () => {
+  const sums = (text) => text.trim().split('\n').map((l) => l.split('|'));
+  const format = ['--format', '{{.Type}}|{{.TotalCount}}|{{.Active}}|{{.Size}}|{{.Reclaimable}}'];
+  const bytes = (s) => parseFloat(s) * 1000 ** ['B', 'kB', 'MB', 'GB', 'TB'].indexOf(/[a-zA-Z]+/.exec(s)[0]);
+  const near = (a, b) => Math.abs(bytes(a) - bytes(b)) <= 0.01 * bytes(b); // docker writes four digits
+  await eventually(async () => {
+    const theirs = sums(await engine.docker('system', 'df', ...format));
+    const own = sums((await cli(['system', 'df', ...format])).stdout);
+    assert.deepEqual(own.map((r) => r.slice(0, 3)), theirs.map((r) => r.slice(0, 3)));
+    own.forEach((r, i) => assert.ok(near(r[3], theirs[i][3]) && near(r[4], theirs[i][4]), `${r} and ${theirs[i]}`));
+    return true;
+  }, { timeout: 30000, what: 'both were asked while nothing changed' });
+  const table = await cli(['system', 'df', '-v']);
+  assert.match(table.stdout, new RegExp(`Images space usage:\n\nIMAGE .*\n(.*\n)*${engine.prefix}/web:1 `));
+  assert.match(table.stdout, new RegExp(`Local Volumes space usage:\n\nVOLUME NAME .*\n(.*\n)*${name('used')} +1 `));
+  assert.match((await cli(['system', 'df'])).stdout, /^TYPE +TOTAL +ACTIVE +SIZE +RECLAIMABLE +HOST\nImages +\d/);
 });

@@ -161,6 +161,7 @@ test('images, networks and volumes answer as described', async () => {
   await api.call(clients.operator, 'pruneNetworks', { values: at() });
   await api.call(clients.operator, 'createVolume', { values: at(), body: { name } });
   await api.call(clients.viewer, 'listVolumes', { values: at() });
+  await api.call(clients.viewer, 'getDiskUsage', { values: at() });
   await api.call(clients.operator, 'deleteVolume', { values: at({ volume: name }) });
   await api.call(clients.operator, 'deleteVolume', { values: at({ volume: name }), status: 404 });
   await api.call(clients.operator, 'pruneVolumes', { values: at(), query: 'all=false' });

@@ -31,6 +31,7 @@ static const struct fake_line lines[] = {
     {"GET /images/json",       FAKE_SEND, NULL,   "[]"                                           },
     {"POST /images/prune",     FAKE_SEND, NULL,   "{}"                                           },
     {"DELETE /images/i",       FAKE_SEND, NULL,   "[]"                                           },
+    {"GET /system/df",         FAKE_SEND, NULL,   "{}"                                           },
     {"GET /containers/json",   FAKE_SEND, NULL,   "[]"                                           },
     {"GET /containers/x/json", FAKE_SEND, NULL,   "{\"Id\":\"" A "\",\"Config\":{\"Labels\":{}}}"},
     {"POST /containers/" A,    FAKE_SEND, NO_200, NULL                                           },
@@ -142,6 +143,7 @@ static void test_records_each_step_before_its_request(void **state)
         {OPERATION_LIST_VOLUMES,   "{}",                                      "objects containers "},
         {OPERATION_CREATE_VOLUME,  "{}",                                      "create "            },
         {OPERATION_DELETE_VOLUME,  "{\"volume_name\":\"v\"}",                 "delete "            },
+        {OPERATION_DISK_USAGE,     "{}",                                      "ask "               },
         {OPERATION_PRUNE_VOLUMES,  "{}",                                      "negotiate prune "   },
     };
 

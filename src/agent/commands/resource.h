@@ -73,6 +73,7 @@ bool resource_is_builtin_network(const char *name);
 /* The answer to a deletion. */
 json_t *resource_make_success(void);
 
+extern const struct operation_type disk_usage;
 extern const struct operation_type images_list, images_remove, images_prune;
 extern const struct operation_type networks_list, networks_create, networks_delete, networks_prune;
 extern const struct operation_type volumes_list, volumes_create, volumes_delete, volumes_prune;

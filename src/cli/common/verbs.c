@@ -18,9 +18,19 @@ static const struct verb *const hosts[] = {
 };
 
 static const struct verb *const resources[] = {
-    &verb_images,         &verb_rmi,        &verb_image_prune,   &verb_network_ls,
-    &verb_network_create, &verb_network_rm, &verb_network_prune, &verb_volume_ls,
-    &verb_volume_create,  &verb_volume_rm,  &verb_volume_prune,  NULL,
+    &verb_images,
+    &verb_rmi,
+    &verb_image_prune,
+    &verb_network_ls,
+    &verb_network_create,
+    &verb_network_rm,
+    &verb_network_prune,
+    &verb_volume_ls,
+    &verb_volume_create,
+    &verb_volume_rm,
+    &verb_volume_prune,
+    &verb_system_df,
+    NULL,
 };
 
 static const struct verb *const users[] = {

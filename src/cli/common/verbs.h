@@ -70,6 +70,7 @@ extern const struct verb verb_volume_ls;
 extern const struct verb verb_volume_create;
 extern const struct verb verb_volume_rm;
 extern const struct verb verb_volume_prune;
+extern const struct verb verb_system_df;
 extern const struct verb verb_events;
 extern const struct verb verb_host_rename;
 extern const struct verb verb_host_tag;

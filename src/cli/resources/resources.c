@@ -57,6 +57,8 @@ static int compare(const void *a, const void *b, void *owner)
         r = strcmp(member_text(x, "host_id"), member_text(y, "host_id"));
     if (r == 0 && kind->is_newest_first)
         r = strcmp(member_text(y, "created"), member_text(x, "created"));
+    if (r == 0 && kind->compare)
+        return kind->compare(x, y);
     return r ? r : strcmp(member_text(x, kind->order), member_text(y, kind->order));
 }
 

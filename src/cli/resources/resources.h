@@ -22,6 +22,7 @@ struct resource_kind {
     const char *noun;     /* "image" */
     const char *order;    /* the member by which the elements of a host are sorted */
     bool is_newest_first; /* sorted by "created" before `order` */
+    int (*compare)(const json_t *a, const json_t *b); /* instead of `order`; NULL: none */
     struct listing listing;
     const struct filter_key *filters; /* ends with one without a name */
     /* Removes the parts of a chosen element that no filter has chosen; NULL: there are none. */

@@ -71,6 +71,7 @@ const struct route routes[] = {
     {"POST",   "/api/hosts/{host}/networks",               ROLE_OPERATOR, host_network_create,  "network_create",    SMALL, RESOURCE, OBJECT_WHOLE_HOST,  OPERATION_CREATE_NETWORK},
     {"POST",   "/api/hosts/{host}/networks/prune",         ROLE_OPERATOR, host_networks_prune,  "networks_prune",    SMALL, RESOURCE, OBJECT_WHOLE_HOST,  OPERATION_PRUNE_NETWORKS},
     {"DELETE", "/api/hosts/{host}/networks/{network}",     ROLE_OPERATOR, host_network_delete,  "network_delete",    SMALL, RESOURCE, OBJECT_WHOLE_HOST,  OPERATION_DELETE_NETWORK},
+    {"GET",    "/api/hosts/{host}/disk-usage",             ROLE_VIEWER,   host_resource_ask,    NULL,                0,     RESOURCE, OBJECT_WHOLE_HOST,  OPERATION_DISK_USAGE    },
     {"GET",    "/api/hosts/{host}/volumes",                ROLE_VIEWER,   host_resource_ask,    NULL,                0,     RESOURCE, OBJECT_WHOLE_HOST,  OPERATION_LIST_VOLUMES  },
     {"POST",   "/api/hosts/{host}/volumes",                ROLE_OPERATOR, host_volume_create,   "volume_create",     SMALL, RESOURCE, OBJECT_WHOLE_HOST,  OPERATION_CREATE_VOLUME },
     {"POST",   "/api/hosts/{host}/volumes/prune",          ROLE_OPERATOR, host_volumes_prune,   "volumes_prune",     SMALL, RESOURCE, OBJECT_WHOLE_HOST,  OPERATION_PRUNE_VOLUMES },

@@ -13,6 +13,7 @@ enum member_type {
     MEMBER_TEXTS,
     MEMBER_USERS,  /* [{"id", "name"}] */
     MEMBER_LABELS, /* object of strings, or null */
+    MEMBER_ITEMS,  /* objects of an engine with their sizes */
 };
 
 #define MAX_MEMBERS 11
@@ -52,15 +53,21 @@ static const struct member shapes[][MAX_MEMBERS + 1] = {
                      {"in_use", MEMBER_FLAG},
                      {"scope", MEMBER_TEXT},
                      {"labels", MEMBER_LABELS}},
-    [SHAPE_PRUNED_IMAGES] = {{"removed_count", MEMBER_NUMBER},     {"space_reclaimed", MEMBER_NUMBER}            },
+    [SHAPE_PRUNED_IMAGES] = {{"removed_count", MEMBER_NUMBER},                                {"space_reclaimed", MEMBER_NUMBER}           },
     [SHAPE_PRUNED_NETWORKS] = {{"removed_count", MEMBER_NUMBER},
-                     {"networks_removed", MEMBER_TEXTS}      },
+                     {"networks_removed", MEMBER_TEXTS}            },
     [SHAPE_PRUNED_VOLUMES] = {{"removed_count", MEMBER_NUMBER},
                      {"space_reclaimed", MEMBER_NUMBER_OR_NULL},
-                     {"volumes_removed", MEMBER_TEXTS}                       },
+                     {"volumes_removed", MEMBER_TEXTS}                         },
     [SHAPE_UNUSED_IMAGES] = {{"removed_count", MEMBER_NUMBER},
                      {"space_reclaimed", MEMBER_NUMBER},
-                     {"images_removed", MEMBER_TEXTS}             },
+                     {"images_removed", MEMBER_TEXTS}                       },
+    [SHAPE_DISK_USAGE] = {{"type", MEMBER_TEXT},
+                     {"total", MEMBER_NUMBER},
+                     {"active", MEMBER_NUMBER},
+                     {"size", MEMBER_NUMBER},
+                     {"reclaimable", MEMBER_NUMBER},
+                     {"items", MEMBER_ITEMS}      },
 };
 
 static json_t *make_text(const json_t *v)
@@ -117,6 +124,26 @@ static json_t *make_labels(const json_t *v)
     return o;
 }
 
+static json_t *make_items(const json_t *v)
+{
+    static const char *const texts[] = {"id", "name", "created"};
+    static const char *const numbers[] = {"size", "shared_size", "links"};
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < json_array_size(v); i++) {
+        const json_t *item = json_array_get(v, i);
+        json_t *o = json_object();
+
+        for (size_t k = 0; k < ARRAY_LEN(texts); k++)
+            (void)json_object_set_new(o, texts[k], make_text(json_object_get(item, texts[k])));
+        for (size_t k = 0; k < ARRAY_LEN(numbers); k++)
+            (void)json_object_set_new(o, numbers[k],
+                                      make_number(json_object_get(item, numbers[k])));
+        (void)json_array_append_new(list, o);
+    }
+    return list;
+}
+
 static json_t *make_member(enum member_type type, const json_t *v)
 {
     switch (type) {
@@ -127,6 +154,7 @@ static json_t *make_member(enum member_type type, const json_t *v)
     case MEMBER_TEXTS: return make_texts(v);
     case MEMBER_USERS: return make_users(v);
     case MEMBER_LABELS: return make_labels(v);
+    case MEMBER_ITEMS: return make_items(v);
     case MEMBER_END: break;
     }
     return json_null();

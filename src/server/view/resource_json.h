@@ -15,6 +15,7 @@ enum resource_shape {
     SHAPE_PRUNED_NETWORKS,
     SHAPE_PRUNED_VOLUMES,
     SHAPE_UNUSED_IMAGES, /* of a dry run */
+    SHAPE_DISK_USAGE,    /* of one kind of objects */
 };
 
 /* Returns NULL if `v` is not an object. */
