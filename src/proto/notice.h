@@ -21,6 +21,9 @@ struct msg_error {
     char *container_id; /* may be NULL */
 };
 
+/* The beginning of an engine_state whose host has no current list; others only explain. */
+#define NOTICE_NO_ANSWER "the engine does not answer"
+
 struct msg_engine_state {
     char *error; /* the reason why the engine does not answer; NULL: it answers */
 };

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Server, dockmon } from './lib/dockmon.mjs';
 import { HandAgent, containerElement } from './lib/hand-agent.mjs';
+import WebSocket from 'ws';
 import { eventually } from './lib/wait.mjs';
 
 let server, admin, hand, element;
@@ -39,10 +40,36 @@ test('hosts and ps say that the engine is down, and no longer when it answers', 
   hand.event('engine_state', { error: 'the engine does not answer: connection refused' });
   await eventually(async () => /engine down/.test(await shown('hosts')));
   assert.match(await shown('ps'), /Up 4 minutes \(healthy\) \(engine down\)/);
-  assert.match((await admin.container('web')).host_error, /does not answer/);
+  const c = await admin.container('web');
+  assert.match(c.host_error, /does not answer/);
+  assert.equal(c.stale_since, c.confirmed_at);
+  assert.ok(Date.parse(c.stale_since) <= Date.now());
+  assert.equal((await admin.get('/api/hosts'))[0].stale_since, c.stale_since);
   hand.event('engine_state', { error: null });
   await eventually(async () => !/engine down/.test(await shown('hosts')));
   assert.doesNotMatch(await shown('ps'), /engine down/);
+  assert.equal((await admin.container('web')).stale_since, null);
+  assert.equal((await admin.get('/api/hosts'))[0].stale_since, null);
+});
+
+test('the last sample is not shown for ever when no further one comes', async () => {
+  const sample = { container_id: element.Id, container_name: 'web', cpu_percent: 12.5, memory_usage: 1000, memory_limit: 2000, memory_percent: 50, network_rx: 1, network_tx: 1, disk_read: 0, disk_write: 0 };
+  const ws = new WebSocket(`${server.url.replace('http', 'ws')}/ws?subscribe=true`, { headers: { authorization: `Bearer ${admin.key}` } });
+  const updates = [];
+
+  ws.on('message', (d) => updates.push(...(JSON.parse(d).stats ?? [])));
+  ws.on('open', () => ws.send(JSON.stringify({ type: 'subscribe', topics: [`stats/${hand.hostId}`] })));
+
+  hand.event('container_stats', sample);
+  await eventually(async () => (await admin.container('web')).cpu_percent === 12.5);
+  hand.event('container_stats', { ...sample, cpu_percent: 13.5 });
+  await eventually(async () => (await admin.container('web')).cpu_percent === 13.5);
+  await eventually(async () => (await admin.container('web')).cpu_percent === null, { timeout: 40_000 });
+  assert.equal((await admin.container('web')).memory_usage, null);
+  const update = await eventually(async () => updates.find((x) => x.cpu_percent === null));
+  assert.equal(update.id, element.Id);
+  assert.ok(Date.parse(update.timestamp) < Date.now());
+  ws.close();
 });
 
 test('a container that has ended has no samples', async () => {

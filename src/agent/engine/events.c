@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "base/time.h"
 #include "net/backoff.h"
+#include "proto/notice.h"
 
 #include <assert.h>
 #include <string.h>
@@ -20,8 +21,6 @@
 #define OPEN_MS           10000 /* for the head of the stream */
 #define REFUSED_MS        30000 /* between lists while the stream is refused */
 #define STABLE_MS         10000 /* a stream that lived this long resets the backoff */
-
-#define NO_ANSWER "the engine does not answer"
 
 enum events_state {
     EVENTS_IDLE,    /* not started */
@@ -329,7 +328,7 @@ static void on_check(void *owner, const struct engine_reply *reply)
     }
     engine_call_cancel(TAKE_PTR(ev->call));
     facts_clear(ev->facts);
-    set_trouble(ev, NO_ANSWER, reply->message);
+    set_trouble(ev, NOTICE_NO_ANSWER, reply->message);
     retry_later(ev, reply->message);
 }
 
@@ -356,7 +355,7 @@ static void on_open_late(struct loop_timer *t)
     struct events *ev = CONTAINER_OF(t, struct events, timer);
 
     engine_call_cancel(TAKE_PTR(ev->call));
-    set_trouble(ev, NO_ANSWER, "no answer to the request for its events");
+    set_trouble(ev, NOTICE_NO_ANSWER, "no answer to the request for its events");
     retry_later(ev, "no answer in time");
 }
 
@@ -412,8 +411,9 @@ static void on_probe(void *owner, const struct engine_reply *reply)
         _cleanup_free_ char *why = xasprintf("%s%s%s", reply->message, advice ? "; " : "",
                                              advice ? advice : "");
 
-        if (set_trouble(ev, NO_ANSWER, why) && advice && ev->is_failing)
-            log_warn(NULL, NO_ANSWER ": %s", why); /* the end of its stream was logged before */
+        if (set_trouble(ev, NOTICE_NO_ANSWER, why) && advice && ev->is_failing)
+            log_warn(NULL, NOTICE_NO_ANSWER ": %s",
+                     why); /* the end of its stream was logged before */
         retry_later(ev, why);
     } else {
         open_stream(ev);
@@ -425,7 +425,7 @@ static void probe(struct events *ev)
     int r = ask(ev, &ev->call, on_probe);
 
     if (r < 0) {
-        set_trouble(ev, NO_ANSWER, error_text(r));
+        set_trouble(ev, NOTICE_NO_ANSWER, error_text(r));
         retry_later(ev, error_text(r));
     } else {
         events_set_state(ev, EVENTS_PROBING);

@@ -7,6 +7,7 @@
 #include "cli/common/messages.h"
 #include "cli/common/output.h"
 #include "cli/common/text.h"
+#include "proto/notice.h"
 
 #include <errno.h>
 #include <string.h>
@@ -35,13 +36,20 @@ bool container_is_on_host(const json_t *c, const char *host)
 
 bool container_engine_is_down(const json_t *o, const char *member)
 {
-    return str_starts_with(member_text(o, member), "the engine does not answer");
+    return str_starts_with(member_text(o, member), NOTICE_NO_ANSWER);
+}
+
+char *container_stale_age(const json_t *o, const char *listed_at, int64_t now_ms)
+{
+    const char *since = member_text(o, "stale_since");
+
+    return text_short_age(*since ? since : member_text(o, listed_at), now_ms);
 }
 
 char *container_stale_mark(const json_t *c, int64_t now_ms)
 {
     bool is_offline = json_is_false(json_object_get(c, "host_online"));
-    _cleanup_free_ char *age = text_short_age(member_text(c, "confirmed_at"), now_ms);
+    _cleanup_free_ char *age = container_stale_age(c, "confirmed_at", now_ms);
 
     if (!is_offline && !container_engine_is_down(c, "host_error"))
         return xstrdup("");

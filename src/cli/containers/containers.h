@@ -24,6 +24,12 @@ bool container_is_on_host(const json_t *c, const char *host);
 bool container_engine_is_down(const json_t *o, const char *member);
 
 /*
+ * The age of the last known state of a host or container; NULL below a minute. `listed_at` is the
+ * member with the time of the last list, for servers that do not send stale_since. To be freed.
+ */
+char *container_stale_age(const json_t *o, const char *listed_at, int64_t now_ms);
+
+/*
  * " (host offline, stale 3m)", " (engine down)": the reason why the state of a container is the last
  * known one, with its age from a minute on; "" if it is up to date. To be freed.
  */

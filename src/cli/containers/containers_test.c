@@ -373,6 +373,13 @@ static void test_stale_mark(void **state)
 
         assert_string_equal(mark, cases[i].expected);
     }
+    {
+        json_auto_t *c = json_pack("{s:b, s:s, s:s}", "host_online", false, "confirmed_at",
+                                   "2026-02-05T11:59:30Z", "stale_since", "2026-02-05T11:57:00Z");
+        _cleanup_free_ char *mark = container_stale_mark(c, now_ns / 1000000);
+
+        assert_string_equal(mark, " (host offline, stale 3m)");
+    }
 }
 
 int main(void)

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/str.h"
+#include "base/time.h"
 #include "cli/common/client.h"
 #include "cli/common/listing.h"
 #include "cli/common/member.h"
@@ -35,15 +36,20 @@ static bool is_online(const json_t *host)
     return str_eq(member_text(host, "status"), "online");
 }
 
-/* An agent that is connected may report a failure, mostly of its engine; --wide has the text. */
+/*
+ * An agent that is connected may report a failure, mostly of its engine; --wide has the text. A
+ * state that is not current has its age, as in "offline 3m".
+ */
 static char *format_status(const json_t *host, const void *owner)
 {
+    bool is_down = is_online(host) && container_engine_is_down(host, "error");
+    _cleanup_free_ char *age = container_stale_age(host, "last_checked", time_utc_ms());
+
     (void)owner;
-    if (is_online(host) && container_engine_is_down(host, "error"))
-        return xstrdup("engine down");
-    if (is_online(host) && *member_text(host, "error"))
-        return xstrdup("error");
-    return xstrdup(member_text(host, "status"));
+    if (is_down || !is_online(host))
+        return xasprintf("%s%s%s", is_down ? "engine down" : member_text(host, "status"),
+                         age ? " " : "", age ? age : "");
+    return xstrdup(*member_text(host, "error") ? "error" : member_text(host, "status"));
 }
 
 static enum table_colour choose_status_colour(const json_t *host)

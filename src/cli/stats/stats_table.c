@@ -94,7 +94,7 @@ static char *format_host(const struct stats_row *r, const char *which)
 
     if (!r->host || (!is_offline && !container_engine_is_down(r->host, "error")))
         return format_subject(r, which);
-    age = text_short_age(member_text(r->host, "last_checked"), r->now_ms);
+    age = container_stale_age(r->host, "last_checked", r->now_ms);
     return xasprintf("%s (%s%s%s)", member_text(r->subject, which),
                      is_offline ? "offline" : "engine down", age ? " " : "", age ? age : "");
 }
@@ -108,7 +108,7 @@ static char *format_status(const struct stats_row *r, const char *which)
 
     if (str_eq(status, "online") && !is_down)
         return xstrdup(status);
-    age = text_short_age(member_text(r->subject, "last_checked"), r->now_ms);
+    age = container_stale_age(r->subject, "last_checked", r->now_ms);
     return xasprintf("%s%s%s", str_eq(status, "online") ? "engine down" : status, age ? " " : "",
                      age ? age : "");
 }

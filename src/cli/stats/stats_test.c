@@ -21,7 +21,7 @@ static const char state_text[] =
     "{'type':'state','timestamp':'" T0
     "','reason':'subscribed','complete':false,'part':0,'last':true,"
     "'hosts':[{'id':'h1','name':'prod-1','status':'online','container_count':2,'agent':{'stats':{'containers':'cgroup2'}}},"
-    "         {'id':'h2','name':'prod-2','status':'offline','container_count':1,'agent':null,'last_checked':'2026-01-31T11:57:00Z'}],"
+    "         {'id':'h2','name':'prod-2','status':'offline','container_count':1,'agent':null,'last_checked':'2026-01-31T11:59:59Z','stale_since':'2026-01-31T11:57:00Z'}],"
     "'containers':["
     "{'id':'" WEB_ID
     "','name':'web','state':'running','host_id':'h1','host_name':'prod-1','created':'2026-01-01T00:00:00Z','cpu_percent':99},"

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/str.h"
+#include "base/time.h"
 #include "proto/container.h"
 #include "proto/json_text.h"
 #include "server/fleet/element.h"
@@ -471,22 +472,32 @@ static double compute_net_rate(const struct fleet_sample *old, const struct flee
     return rate > 0 && rate < MAX_NET_RATE ? rate : 0;
 }
 
+/* Replaces a sample; the rate of the network is computed by the caller. */
+static void put_sample(struct fleet_sample *old, const struct fleet_sample *s, double net_rate)
+{
+    int64_t interval_ms = old->sampled_at_ms ? s->sampled_at_ms - old->sampled_at_ms : 0;
+
+    if (interval_ms < 0) /* the clock was set back */
+        interval_ms = 0;
+    *old = *s;
+    old->net_bytes_per_sec = net_rate;
+    old->interval_ms = interval_ms < HOUR_MS ? interval_ms : HOUR_MS;
+    old->is_expired = false;
+}
+
 bool fleet_put_sample(struct fleet_host *h,
                       size_t place,
                       const char *container_id,
                       const struct fleet_sample *s)
 {
     struct fleet_container *c = map_find_at(&h->containers, &h->order, place, container_id);
-    double rate;
 
     if (!c && (strlen(container_id) != 12 || fleet_find_container(h, container_id, &c) < 0))
         return false;
 
     if (!has_processes(c))
         return true; /* it was measured before the end, or the list is a moment behind */
-    rate = compute_net_rate(&c->sample, s);
-    c->sample = *s;
-    c->sample.net_bytes_per_sec = rate;
+    put_sample(&c->sample, s, compute_net_rate(&c->sample, s));
     c->own_sample_version = ++h->samples_version;
     return true;
 }
@@ -495,8 +506,7 @@ void fleet_put_host_sample(struct fleet_host *h, const struct fleet_sample *s)
 {
     double rate = s->net_bytes_per_sec < 0 ? compute_net_rate(&h->sample, s) : s->net_bytes_per_sec;
 
-    h->sample = *s;
-    h->sample.net_bytes_per_sec = rate;
+    put_sample(&h->sample, s, rate);
     h->own_sample_version = ++h->samples_version;
 }
 

@@ -64,6 +64,9 @@ struct fleet_sample {
     int64_t network_rx, network_tx;     /* bytes since the container's start */
     int64_t disk_read, disk_write;
     int64_t pids; /* of containers */
+    /* Set by the fleet: see staleness.h. */
+    int64_t interval_ms; /* since the previous sample; 0: unknown */
+    bool is_expired;     /* the metrics are unknown, because too many samples are missing */
 };
 
 /*

@@ -1,5 +1,6 @@
 #include "proto/json_text.h"
 #include "server/fleet/fleet.h"
+#include "server/fleet/staleness.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -13,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "base/str.h"
+#include "base/time.h"
 
 #define ID_A "aaaaaaaaaaaa0000000000000000000000000000000000000000000000000000"
 #define ID_B "aaaaaaaaaaaa1111111111111111111111111111111111111111111111111111"
@@ -322,6 +324,77 @@ static void test_net_rate_is_computed_from_counters(void **state)
     }
 }
 
+static bool is_unknown(const struct fleet_sample *s)
+{
+    return s->cpu_percent < 0 && s->memory_usage < 0 && s->network_rx < 0 && s->pids < 0;
+}
+
+/* After three missing samples the last one is not shown as if it were current. */
+static void test_samples_without_successors_expire(void **state)
+{
+    static const struct {
+        int64_t interval_ms; /* 0: there is one sample only */
+        int64_t kept_ms;
+    } cases[] = {
+        {0,       30000      },
+        {10000,   30000      },
+        {1000,    15000      }, /* a loaded agent is late */
+        {60000,   180000     },
+        {5000000, 3 * HOUR_MS},
+    };
+    struct fleet_host *h = add_host(state);
+    struct fleet_container *c = NULL;
+
+    apply_snapshot(h, json_pack("[o]", element(ID_C, "/one", "running")), 1);
+    assert_int_equal(fleet_find_container(h, ID_C, &c), 0);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct fleet_sample s = {.sampled_at_ms = 1000, .memory_usage = 9, .network_rx = 5};
+        uint64_t version;
+
+        c->sample = h->sample = (struct fleet_sample){0};
+        for (unsigned k = 0; k < (cases[i].interval_ms ? 2 : 1); k++) {
+            s.sampled_at_ms += cases[i].interval_ms;
+            assert_true(fleet_put_sample(h, 0, ID_C, &s));
+            fleet_put_host_sample(h, &s);
+        }
+        version = h->samples_version;
+        fleet_expire_samples(*state, s.sampled_at_ms + cases[i].kept_ms);
+        assert_false(is_unknown(&c->sample) || is_unknown(&h->sample));
+        assert_int_equal(h->samples_version, version);
+
+        fleet_expire_samples(*state, s.sampled_at_ms + cases[i].kept_ms + 1);
+        assert_true(is_unknown(&c->sample) && is_unknown(&h->sample));
+        assert_int_equal(c->sample.sampled_at_ms, s.sampled_at_ms);
+        assert_true(c->own_sample_version > version && h->own_sample_version > version);
+
+        version = h->samples_version; /* readers are notified once */
+        fleet_expire_samples(*state, s.sampled_at_ms + 9 * HOUR_MS);
+        assert_int_equal(h->samples_version, version);
+        assert_true(fleet_put_sample(h, 0, ID_C, &s));
+        assert_false(is_unknown(&c->sample));
+    }
+}
+
+static void test_stale_state_has_a_time(void **state)
+{
+    struct fleet_host *h = add_host(state);
+
+    assert_int_equal(fleet_host_stale_since(h), 0); /* it was never seen */
+    fleet_set_online(*state, h, true, 70);
+    apply_snapshot(h, json_pack("[o]", element(ID_C, "/one", "running")), 50);
+    assert_int_equal(fleet_host_stale_since(h), 0);
+    assert_int_equal(fleet_containers_stale_since(h), 0);
+    fleet_set_trouble(h, "the spool is full");
+    assert_int_equal(fleet_containers_stale_since(h), 0);
+    fleet_set_trouble(h, "the engine does not answer: refused");
+    assert_int_equal(fleet_host_stale_since(h), 50);
+    assert_int_equal(fleet_containers_stale_since(h), 50);
+    fleet_set_trouble(h, NULL);
+    fleet_set_online(*state, h, false, 90);
+    assert_int_equal(fleet_host_stale_since(h), 70);
+    assert_int_equal(fleet_containers_stale_since(h), 50);
+}
+
 static void test_candidates_are_copied(void **state)
 {
     struct fleet_host *h = add_host(state);
@@ -455,6 +528,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_newest_sample_is_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(test_net_rate_is_computed_from_counters, setup, teardown),
         cmocka_unit_test_setup_teardown(test_candidates_are_copied, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_samples_without_successors_expire, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_stale_state_has_a_time, setup, teardown),
         cmocka_unit_test_setup_teardown(test_changes_raise_versions, setup, teardown),
         cmocka_unit_test_setup_teardown(test_too_many_removals_are_noted, setup, teardown),
         cmocka_unit_test_setup_teardown(test_labels_are_cut, setup, teardown),

@@ -6,6 +6,7 @@
 #include "base/time.h"
 #include "proto/samples.h"
 #include "server/fleet/fleet_listener.h"
+#include "server/fleet/staleness.h"
 
 #include <errno.h>
 
@@ -13,6 +14,7 @@
 #define REFRESH_MS  UINT64_C(30000)
 #define ASKED_MS    UINT64_C(30000)
 #define MAX_ASKED   10000
+#define EXPIRY_MS   UINT64_C(2500)
 #define TTL_S       75 /* survives the loss of one message */
 #define INTERVAL_MS 1000
 
@@ -20,7 +22,7 @@ struct sampling {
     struct sampling_options o;
     struct fleet_listener fleet;
     struct feed_listener feed;
-    struct loop_timer soon, refresh;
+    struct loop_timer soon, refresh, expiry;
     struct set changed; /* host ids */
     bool is_all_changed;
     struct map asked;   /* uint64_t (monotonic ms of the expiry) by "HOST/CONTAINER" or "HOST/" */
@@ -116,6 +118,14 @@ static void on_refresh(struct loop_timer *t)
     on_soon(&s->soon);
 }
 
+static void on_expiry(struct loop_timer *t)
+{
+    struct sampling *s = CONTAINER_OF(t, struct sampling, expiry);
+
+    loop_timer_start(s->o.loop, t, EXPIRY_MS, on_expiry);
+    fleet_expire_samples(s->o.fleet, time_utc_ms());
+}
+
 /* Sends the rate of one host, or of all if NULL, after a short delay. */
 static void renew_soon(struct sampling *s, const char *host_id)
 {
@@ -148,6 +158,7 @@ struct sampling *sampling_new(const struct sampling_options *o)
 
     s->o = *o;
     loop_timer_start(o->loop, &s->refresh, REFRESH_MS, on_refresh);
+    loop_timer_start(o->loop, &s->expiry, EXPIRY_MS, on_expiry);
     s->fleet.on_host = on_host;
     fleet_add_listener(o->fleet, &s->fleet);
     s->feed.on_watched = on_watched;
@@ -163,6 +174,7 @@ void sampling_free(struct sampling *s)
     fleet_remove_listener(&s->fleet);
     loop_timer_stop(&s->soon);
     loop_timer_stop(&s->refresh);
+    loop_timer_stop(&s->expiry);
     set_done(&s->changed);
     set_done(&s->hurried);
     map_foreach(&s->asked, e)

@@ -7,7 +7,8 @@
  * Demand has two sources: topics that clients of the feed have subscribed to, and containers whose
  * recent samples were requested in the last 30 s. A change is sent after a short delay, because
  * clients that scroll subscribe often. The rate is also sent when an agent connects, and every 30
- * s, before it expires at the agent. Listens to the fleet and to the feed; used on the loop only.
+ * s, before it expires at the agent. Samples whose successors are missing expire here, too
+ * (fleet/staleness.h). Listens to the fleet and to the feed; used on the loop only.
  */
 
 #include "net/loop.h"

@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "base/time.h"
 #include "proto/json_text.h"
+#include "server/fleet/staleness.h"
 #include "server/rights/secret_fields.h"
 #include "server/view/json_values.h"
 
@@ -277,8 +278,6 @@ void json_open_text(struct fleet_text *ret, json_t *o)
 
 void container_host_write(struct buf *out, struct fleet_host *h)
 {
-    char time[TIME_TEXT_SIZE];
-
     if (!h->named.text || h->named_version != h->version) {
         free(h->named.text);
         json_open_text(&h->named,
@@ -289,12 +288,8 @@ void container_host_write(struct buf *out, struct fleet_host *h)
         h->named_version = h->version;
     }
     append(out, h->named.text, h->named.size);
-    if (h->containers_at_ms) {
-        (void)buf_printf(out, ",\"confirmed_at\":\"%s\"",
-                         time_format_ms(h->containers_at_ms, time));
-    } else {
-        (void)buf_append_str(out, ",\"confirmed_at\":null");
-    }
+    json_append_time(out, "confirmed_at", h->containers_at_ms);
+    json_append_time(out, "stale_since", fleet_containers_stale_since(h));
 }
 
 void container_encode(struct fleet_container *c)

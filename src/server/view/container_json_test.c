@@ -92,6 +92,7 @@ static void test_members_have_the_documented_form(void **state)
         {"host_name",      "\"alpha\""                        },
         {"host_online",    "false"                            },
         {"confirmed_at",   "\"1970-01-01T00:00:01.000Z\""     },
+        {"stale_since",    "\"1970-01-01T00:00:01.000Z\""     },
         {"image",          "\"nginx:1\""                      },
         {"created",        "\"2025-11-04T23:46:40.000Z\""     },
         {"ports",          "[\"8080:80/tcp\",\"53/udp\"]"     },

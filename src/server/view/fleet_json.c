@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "base/time.h"
 #include "server/fleet/scope_view.h"
+#include "server/fleet/staleness.h"
 #include "server/view/agent_json.h"
 #include "server/view/container_json.h"
 #include "server/view/json_values.h"
@@ -70,17 +71,6 @@ static void append_text(struct buf *out, const char *text)
     append(out, text, strlen(text));
 }
 
-static void append_time(struct buf *out, const char *name, int64_t utc_ms)
-{
-    char text[TIME_TEXT_SIZE];
-
-    if (utc_ms) {
-        (void)buf_printf(out, ",\"%s\":\"%s\"", name, time_format_ms(utc_ms, text));
-    } else {
-        (void)buf_printf(out, ",\"%s\":null", name);
-    }
-}
-
 /* Refreshes the cached texts of the host and its agent, each without its closing brace. */
 static void show_host(struct fleet_host *h)
 {
@@ -113,10 +103,11 @@ static void write_host(struct buf *out, struct fleet_host *h, const struct scope
         show_host(h);
     append(out, h->shown.text, h->shown.size);
     if (h->agent.id) {
-        append_time(out, "last_seen_at", h->seen_at_ms);
+        json_append_time(out, "last_seen_at", h->seen_at_ms);
         append_text(out, "}");
     }
-    append_time(out, "last_checked", h->containers_at_ms);
+    json_append_time(out, "last_checked", h->containers_at_ms);
+    json_append_time(out, "stale_since", fleet_host_stale_since(h));
     (void)buf_printf(out, ",\"container_count\":%zu,\"running_count\":%zu}",
                      scope_view_count(view, h, false), scope_view_count(view, h, true));
 }

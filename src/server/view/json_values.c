@@ -25,3 +25,14 @@ json_t *json_value_column(const char *text, json_t *fallback)
     json_decref(fallback);
     return v;
 }
+
+void json_append_time(struct buf *out, const char *name, int64_t utc_ms)
+{
+    char text[TIME_TEXT_SIZE];
+
+    if (utc_ms) {
+        (void)buf_printf(out, ",\"%s\":\"%s\"", name, time_format_ms(utc_ms, text));
+    } else {
+        (void)buf_printf(out, ",\"%s\":null", name);
+    }
+}

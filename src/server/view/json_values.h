@@ -1,9 +1,10 @@
 #pragma once
 
 /*
- * JSON values of database columns.
+ * JSON values of database columns, and of times.
  */
 
+#include "base/buf.h"
 #include <jansson.h>
 #include <stdint.h>
 
@@ -16,3 +17,5 @@ json_t *json_value_string(const char *s);
  * the same type. Takes ownership of the fallback.
  */
 json_t *json_value_column(const char *text, json_t *fallback);
+/* Appends the member ,"name":"2026-...Z", or null for 0, to an open object. */
+void json_append_time(struct buf *out, const char *name, int64_t utc_ms);
