@@ -165,6 +165,6 @@ test('dockmon hosts --wide shows the source of the statistics', async () => {
   const { stats: source } = (await world.client.get('/api/hosts'))[0].agent;
 
   assert.match((await hosts('--wide')).stdout, new RegExp(`${source.containers}, ${source.network}`));
-  assert.match((await hosts('-w')).stdout, /STATISTICS +WHY\n/);
+  assert.match((await hosts('-w')).stdout, /STATISTICS +WHY +ERROR\n/);
   assert.doesNotMatch((await hosts()).stdout, /STATISTICS/);
 });
