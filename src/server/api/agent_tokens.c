@@ -103,16 +103,10 @@ static int confirm_work(struct api_job *job)
     return r;
 }
 
-static void wipe_token(struct api_job *job)
-{
-    secret_free(TAKE_PTR(job->args[ARG_TOKEN]));
-}
-
 static void confirm_done(struct api_job *job)
 {
     note_tokens(job);
     api_job_answer(job);
-    wipe_token(job);
 }
 
 struct rotation {
@@ -159,7 +153,6 @@ static void rotate_done(struct api_job *job)
         } else {
             api_fail_deleted_host(call);
         }
-        wipe_token(job);
         return;
     }
     rotation = xcalloc(1, sizeof(*rotation));

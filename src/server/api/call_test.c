@@ -15,6 +15,8 @@
 
 bool __wrap_http_respond(struct http_server *s, uint64_t id, const struct http_response *response);
 void __wrap_log_write(enum log_level level, const char *const *fields, const char *fmt, ...);
+void __real_secret_free(char *s);
+void __wrap_secret_free(char *s);
 
 struct bench {
     struct loop *loop;
@@ -30,6 +32,7 @@ static struct {
     bool has_retry_after;
 } answer;
 static unsigned n_warnings;
+static char erased[64]; /* the last secret that was freed */
 
 bool __wrap_http_respond(struct http_server *s, uint64_t id, const struct http_response *response)
 {
@@ -48,6 +51,13 @@ void __wrap_log_write(enum log_level level, const char *const *fields, const cha
     (void)fields;
     (void)fmt;
     n_warnings += level == LOG_LEVEL_WARN;
+}
+
+void __wrap_secret_free(char *s)
+{
+    if (s)
+        str_copy(erased, sizeof(erased), s);
+    __real_secret_free(s);
 }
 
 static int setup(void **state)
@@ -154,6 +164,24 @@ static void test_failure_of_a_job_is_answered(void **state)
     }
 }
 
+/* The arguments of a job may be tokens: whatever its end is, they do not stay in memory. */
+static void test_arguments_are_erased(void **state)
+{
+    struct bench *b = *state;
+
+    for (int is_full = 0; is_full <= 1; is_full++) {
+        struct api_job *job = api_job_new(new_call(b, &reading), work_fails, NULL);
+
+        erased[0] = '\0';
+        job->args[API_JOB_ARGS - 1] = xstrdup("token");
+        if (is_full)
+            assert_int_equal(job_submit(b->jobs, b, no_work, no_work), 0);
+        api_job_start(job);
+        job_queue_drain(b->jobs);
+        assert_string_equal(erased, "token");
+    }
+}
+
 /* The log has the failures of the server itself, not those of its clients. */
 static void test_failures_of_the_server_are_logged(void **state)
 {
@@ -205,9 +233,8 @@ static void test_failures_are_logged_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_full_queue_is_503),
-        TEST(test_failure_of_a_job_is_answered),
-        TEST(test_failures_of_the_server_are_logged),
+        TEST(test_full_queue_is_503),        TEST(test_failure_of_a_job_is_answered),
+        TEST(test_arguments_are_erased),     TEST(test_failures_of_the_server_are_logged),
         TEST(test_failures_are_logged_once),
     };
 

@@ -9,7 +9,6 @@
 #include "server/download/agent_files.h"
 #include "server/download/install_script.h"
 #include "server/download/join_line.h"
-#include "server/store/secret.h"
 #include "server/store/tokens.h"
 
 #include <errno.h>
@@ -178,12 +177,10 @@ static int check_work(struct api_job *job)
     return r < 0 ? r : 0;
 }
 
-/* Wipes the copy of the job; the call has its own. */
 static bool is_admitted(struct api_job *job)
 {
     struct api_call *call = job->call;
 
-    secret_free(TAKE_PTR(job->args[0]));
     if (job->code < 0) {
         refuse(call, error_code_of(&job->err), job->err.msg);
         return false;

@@ -1,5 +1,6 @@
 #include "server/api/job_call.h"
 #include "base/alloc.h"
+#include "server/store/secret.h"
 
 #include <errno.h>
 
@@ -20,7 +21,7 @@ struct api_job *api_job_new(struct api_call *call,
 void api_job_free(struct api_job *job)
 {
     for (size_t i = 0; i < API_JOB_ARGS; i++)
-        free(job->args[i]);
+        secret_free(job->args[i]); /* some are tokens */
     json_decref(job->result);
     free(job);
 }

@@ -13,7 +13,7 @@
 struct api_job {
     struct db *store;
     struct api_call *call;
-    char *args[API_JOB_ARGS]; /* owned text arguments; the handler gives them their meaning */
+    char *args[API_JOB_ARGS]; /* owned, and erased at the end; the handler gives them a meaning */
     int64_t numbers[API_JOB_ARGS];
     struct identity who;
     int code; /* returned by work */
