@@ -4,7 +4,7 @@ import { after, before, test } from 'node:test';
 import WebSocket from 'ws';
 import { Client, Server } from './lib/dockmon.mjs';
 import { HandAgent, containerElement } from './lib/hand-agent.mjs';
-import { eventually } from './lib/wait.mjs';
+import { closing, eventually } from './lib/wait.mjs';
 
 let server, client, agent, element, base;
 
@@ -118,7 +118,7 @@ test('unauthenticated clients cannot fill the log', async () => {
     for (let i = 0; i < 60; i++) {
       const ws = new WebSocket(`${server.url.replace('http', 'ws')}/api/agent/ws`);
       ws.on('open', () => ws.send('{"type":"register"}'));
-      await new Promise((done) => ws.on('close', done));
+      await closing(ws);
     }
   });
 

@@ -4,7 +4,7 @@ import { after, before, test } from 'node:test';
 import WebSocket from 'ws';
 import { HandAgent, containerElement } from './lib/hand-agent.mjs';
 import { Server } from './lib/dockmon.mjs';
-import { eventually } from './lib/wait.mjs';
+import { closing, eventually } from './lib/wait.mjs';
 
 let server, keys;
 
@@ -21,7 +21,7 @@ class Watcher {
     this.ws = new WebSocket(`${server.url.replace('http', 'ws')}/ws${query}`, { headers });
     this.ws.on('message', (d) => this.messages.push(JSON.parse(d)));
     this.ws.on('error', () => {});
-    this.closed = new Promise((r) => this.ws.on('close', (code, reason) => r({ code, reason: reason.toString() })));
+    this.closed = closing(this.ws);
   }
 
   static as(role, query) {

@@ -11,7 +11,7 @@ import { Agent, Server } from './lib/dockmon.mjs';
 import { HandAgent, containerElement } from './lib/hand-agent.mjs';
 import { HandServer } from './lib/hand-server.mjs';
 import { ScriptedEngine, scriptedContainer, scriptedId } from './lib/scripted-engine.mjs';
-import { eventually } from './lib/wait.mjs';
+import { closing, eventually } from './lib/wait.mjs';
 
 const later = cleanups();
 later(() => server?.remove());
@@ -93,7 +93,7 @@ function closeCode(bytes, hasMask) {
 async function upgraded(path, headers = '') {
   const socket = connect(server.port, '127.0.0.1');
   socket.on('error', () => {});
-  socket.gone = new Promise((done) => socket.on('close', done));
+  socket.gone = closing(socket);
   socket.bytes = Buffer.alloc(0);
   socket.write(
     `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n${headers}` +

@@ -12,7 +12,7 @@ import WebSocket from 'ws';
 import { cleanups } from './lib/cleanup.mjs';
 import { Server } from './lib/dockmon.mjs';
 import { HandAgent, containerElement } from './lib/hand-agent.mjs';
-import { eventually, sleep } from './lib/wait.mjs';
+import { closing, eventually, sleep } from './lib/wait.mjs';
 
 const CROWD = 10000;
 const BYTES_EACH = 40 * 1024; // with the sanitizers' bookkeeping; 3 KB without
@@ -40,7 +40,7 @@ const isOnline = async (client, a) => (await client.get('/api/hosts')).find((h) 
 function dial(server, first = '', { from = '127.0.0.1' } = {}) {
   const socket = connect({ port: server.port, host: '127.0.0.1', localAddress: from });
   socket.on('error', () => {});
-  socket.gone = new Promise((done) => socket.on('close', done));
+  socket.gone = closing(socket);
   socket.resume();
   socket.on('connect', () => first && socket.write(first));
   return socket;

@@ -7,7 +7,7 @@ import WebSocket from 'ws';
 import { HandAgent, containerElement } from './lib/hand-agent.mjs';
 import { Server } from './lib/dockmon.mjs';
 import { run } from './lib/process.mjs';
-import { eventually, sleep } from './lib/wait.mjs';
+import { eventually, opening, sleep } from './lib/wait.mjs';
 
 const UNKNOWN = '00000000-0000-4000-8000-000000000000';
 let server, client;
@@ -82,7 +82,7 @@ async function watching(query) {
   ws.messages = [];
   ws.on('message', (d) => ws.messages.push(JSON.parse(d)));
   agents.push({ ws });
-  await new Promise((resolve, reject) => ws.on('open', resolve).on('error', reject));
+  await opening(ws);
   return ws;
 }
 

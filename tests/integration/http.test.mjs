@@ -7,7 +7,7 @@ import { after, before, test } from 'node:test';
 import WebSocket from 'ws';
 import { Agent, Server, dockmon } from './lib/dockmon.mjs';
 import { ScriptedEngine } from './lib/scripted-engine.mjs';
-import { eventually, sleep } from './lib/wait.mjs';
+import { closing, eventually, opening, sleep } from './lib/wait.mjs';
 
 let server, client;
 
@@ -243,7 +243,7 @@ test('an agent socket that never authenticates is closed after 30 s', { timeout:
   const messages = [];
   ws.on('message', (d) => messages.push(JSON.parse(d)));
   const begin = Date.now();
-  const [code, reason] = await new Promise((resolve) => ws.on('close', (c, r) => resolve([c, r.toString()])));
+  const { code, reason } = await closing(ws);
   assert.equal(code, 1008);
   assert.equal(reason, 'Authentication timeout');
   assert.deepEqual(messages, [{ type: 'auth_error', error: 'Authentication timeout' }]);
@@ -252,8 +252,8 @@ test('an agent socket that never authenticates is closed after 30 s', { timeout:
 
 test('a message that is too large ends the session with 1009', async () => {
   const ws = new WebSocket(`${server.url.replace('http', 'ws')}/api/agent/ws`);
-  await new Promise((r) => ws.on('open', r));
+  await opening(ws);
   ws.send('x'.repeat(100 * 1024));
-  assert.equal(await new Promise((r) => ws.on('close', r)), 1009);
+  assert.equal((await closing(ws)).code, 1009);
   await eventually(async () => (await client.get('/health')).status === 'healthy');
 });

@@ -8,7 +8,7 @@ import { OwnEngine } from './lib/engine.mjs';
 import { HandAgent, containerElement } from './lib/hand-agent.mjs';
 import { LogSocket } from './lib/log-socket.mjs';
 import { ScriptedEngine, scriptedContainer } from './lib/scripted-engine.mjs';
-import { eventually, sleep } from './lib/wait.mjs';
+import { closing, eventually, sleep } from './lib/wait.mjs';
 import { theWorld } from './lib/world.mjs';
 
 // Sanitizers keep freed memory, which would count as growth.
@@ -26,7 +26,7 @@ function follow(path, headers = {}) {
   f.response = new Promise((resolve, reject) => {
     f.request = http.get(world.server.url + path, { headers: { authorization: `Bearer ${world.client.key}`, ...headers } }, (res) => {
       f.res = res;
-      f.ended = new Promise((done) => res.on('close', done));
+      f.ended = closing(res);
       let rest = '';
       res.setEncoding('utf8');
       res.on('error', () => {});

@@ -8,7 +8,7 @@ import WebSocket from 'ws';
 import { Client, ROOT, Server, dockmon } from './lib/dockmon.mjs';
 import { HandAgent, containerElement } from './lib/hand-agent.mjs';
 import { Shell } from './lib/shell.mjs';
-import { eventually } from './lib/wait.mjs';
+import { closing, eventually } from './lib/wait.mjs';
 
 const RANK = { ROLE_NONE: 0, ROLE_VIEWER: 1, ROLE_OPERATOR: 2, ROLE_ADMIN: 3 };
 const ROLES = ['viewer', 'operator', 'admin'];
@@ -56,13 +56,6 @@ async function hand(name) {
   assert.equal(reply.type, 'auth_success', JSON.stringify(reply));
   return h;
 }
-
-// The close of a socket, within a deadline.
-const ending = (socket) => {
-  let end = null;
-  void socket.closed.then((how) => (end = how));
-  return eventually(() => end, { what: 'the socket ends' });
-};
 
 async function key(role, scope, by = admin) {
   const name = `${role}-${Math.random().toString(36).slice(2, 8)}`;
@@ -361,7 +354,7 @@ test('an admin without a scope always remains', async () => {
 
 test('a shell out of scope is refused, and an open shell ends when the scope does', async () => {
   const c = await key('operator', ['host=alpha,label=team=web']);
-  const why = async (host, id) => (await ending(await Shell.open(server, c.key, host.hostId, id))).reason;
+  const why = async (host, id) => (await (await Shell.open(server, c.key, host.hostId, id)).closed).reason;
   assert.equal(await why(hosts.beta, hosts.beta.web), 'Host not found');
   assert.equal(await why(hosts.alpha, hosts.alpha.db), 'No such container');
   assert.equal(await why(hosts.alpha, 'f'.repeat(64)), 'No such container');
@@ -372,14 +365,14 @@ test('a shell out of scope is refused, and an open shell ends when the scope doe
   const shell = await Shell.open(server, child.key, hosts.alpha.hostId, hosts.alpha.web);
   const started = await eventually(() => hosts.alpha.commands.find((m) => m.type === 'shell_session' && m.payload.action === 'start'));
   await admin.call('PUT', `/api/v2/users/${owner.id}`, { body: { role: 'operator', scope: ['host=beta'] } });
-  assert.deepEqual(await ending(shell), { code: 1008, reason: 'Your rights have changed: connect again' });
+  assert.deepEqual(await shell.closed, { code: 1008, reason: 'Your rights have changed: connect again' });
   await eventually(() => hosts.alpha.commands.some((m) => m.type === 'shell_session' && m.payload.action === 'close' && m.payload.session_id === started.payload.session_id), { what: 'the agent ends the process' });
 
   const other = await key('operator');
   const second = await Shell.open(server, other.key, hosts.alpha.hostId, hosts.alpha.web);
   await eventually(() => hosts.alpha.commands.filter((m) => m.type === 'shell_session' && m.payload.action === 'start').length === 2);
   await admin.delete(`/api/v2/api-keys/${other.id}`);
-  assert.deepEqual(await ending(second), { code: 1008, reason: 'Invalid or expired session' });
+  assert.deepEqual(await second.closed, { code: 1008, reason: 'Invalid or expired session' });
 });
 
 test('the feed contains nothing outside of the scope', async () => {
@@ -389,7 +382,7 @@ test('the feed contains nothing outside of the scope', async () => {
     const w = { scope, texts: [] };
     w.ws = new WebSocket(`ws://127.0.0.1:${server.port}/ws`, { headers: { authorization: `Bearer ${c.key}` } });
     w.ws.on('message', (data) => w.texts.push(String(data)));
-    w.closed = new Promise((done) => w.ws.on('close', (code, reason) => done({ code, reason: String(reason) })));
+    w.closed = closing(w.ws);
     w.messages = () => w.texts.map((t) => JSON.parse(t));
     w.key = c;
     await eventually(() => w.texts.length > 0);
@@ -419,7 +412,7 @@ test('the feed contains nothing outside of the scope', async () => {
       assert.equal(w.texts.some((t) => t.includes(h.hostId)), hostsOf[w.scope].includes(h.hostname), `${w.scope}: ${h.hostname}`);
     }
     await admin.delete(`/api/v2/api-keys/${w.key.id}`);
-    assert.deepEqual(await ending(w), { code: 1008, reason: 'Invalid or expired session' });
+    assert.deepEqual(await w.closed, { code: 1008, reason: 'Invalid or expired session' });
   }
 });
 

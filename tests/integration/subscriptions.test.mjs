@@ -4,7 +4,7 @@ import { after, before, test } from 'node:test';
 import WebSocket from 'ws';
 import { HandAgent, containerElement } from './lib/hand-agent.mjs';
 import { Server } from './lib/dockmon.mjs';
-import { eventually } from './lib/wait.mjs';
+import { closing, eventually, opening } from './lib/wait.mjs';
 
 let server, admin, keys;
 
@@ -27,8 +27,8 @@ class Subscriber {
     this.ws = new WebSocket(`${server.url.replace('http', 'ws')}/ws${query}`, { headers: { authorization: `Bearer ${key}` } });
     this.ws.on('message', (d) => this.onMessage(JSON.parse(d)));
     this.ws.on('error', () => {});
-    this.opened = new Promise((r) => this.ws.on('open', r));
-    this.closed = new Promise((r) => this.ws.on('close', (code, reason) => r({ code, reason: reason.toString() })));
+    this.opened = opening(this.ws);
+    this.closed = closing(this.ws);
   }
 
   // Like a real client: a complete state replaces everything, and other messages are merged.
@@ -235,24 +235,24 @@ test('samples of both channels reach the live model and its subscribers', async 
     assert.equal(status, 401);
   }
   const channel = open({ authorization: `Bearer ${a.permanentToken}` });
-  const closed = new Promise((r) => channel.on('close', (code) => r(code)));
-  await new Promise((r) => channel.on('open', r));
+  const closed = closing(channel);
+  await opening(channel);
   channel.send(JSON.stringify(stats(one.Id.slice(0, 12), 60)));
   await w.next('stats', (e) => e.id === one.Id && e.cpu_percent === 60);
   for (const bad of [stats('', 61), { cpu_percent: 1 }, stats(one.Id, '62'), stats(one.Id, 63, { memory_usage: -1 }), [1]]) channel.send(JSON.stringify(bad));
   channel.send(JSON.stringify(stats(one.Id, 64)));
   await w.next('stats', (e) => e.id === one.Id && e.cpu_percent === 64);
   const second = open({}, `?token=${a.permanentToken}`);
-  await new Promise((r) => second.on('open', r));
-  assert.equal(await closed, 1000, 'a newer channel takes over');
+  await opening(second);
+  assert.equal((await closed).code, 1000, 'a newer channel takes over');
   second.send(JSON.stringify(stats(two.Id, 65)));
   await eventually(async () => (await admin.container('stat-two')).cpu_percent === 65);
   second.send('nonsense');
-  assert.equal(await new Promise((r) => second.on('close', (code) => r(code))), 1008);
+  assert.equal((await closing(second)).code, 1008);
   const large = open({ authorization: `Bearer ${a.permanentToken}` });
-  await new Promise((r) => large.on('open', r));
+  await opening(large);
   large.send(JSON.stringify(stats(one.Id, 1, { container_name: 'x'.repeat(17000) })));
-  assert.equal(await new Promise((r) => large.on('close', (code) => r(code))), 1009);
+  assert.equal((await closing(large)).code, 1009);
   w.ws.close();
   await a.close();
 });

@@ -12,7 +12,7 @@ import { Agent, Server, bin, dockmon, temporaryDirectory } from './lib/dockmon.m
 import { Engine } from './lib/engine.mjs';
 import { HandAgent } from './lib/hand-agent.mjs';
 import { Process, assertClean, run } from './lib/process.mjs';
-import { eventually } from './lib/wait.mjs';
+import { closing, eventually, opening } from './lib/wait.mjs';
 
 const engine = new Engine();
 const OTHER_PIN = `sha256:${'0'.repeat(64)}`;
@@ -227,7 +227,7 @@ test('stalled handshakes delay no other client and are closed', async () => {
     const words = [Buffer.alloc(0), Buffer.from([0x16]), Buffer.from([0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc]), Buffer.from('SSH-2.0-x\r\n')][i % 4];
     s.on('connect', () => s.write(words));
     s.on('error', () => {});
-    s.ended = new Promise((done) => s.on('close', done));
+    s.ended = closing(s);
     s.resume();
     return s;
   });
@@ -249,7 +249,7 @@ test('a reload uses another certificate and keeps existing connections', async (
   const ws = new WebSocket(`wss://localhost:${own.port}/api/agent/ws`, { ca: await readFile(paths[0]) });
   let isClosed = false;
   ws.on('close', () => (isClosed = true));
-  await new Promise((resolve) => ws.on('open', resolve));
+  await opening(ws);
   const ownKey = await own.admin('apikey', 'create', '--name', 'x', '--role', 'viewer');
   const online = async () =>
     JSON.parse((await request('/api/hosts', { port: own.port, ca: await readFile(paths[0]), headers: { authorization: `Bearer ${ownKey}` } })).text)

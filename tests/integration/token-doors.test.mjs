@@ -8,7 +8,7 @@ import WebSocket from 'ws';
 import { Server } from './lib/dockmon.mjs';
 import { HandAgent } from './lib/hand-agent.mjs';
 import { run } from './lib/process.mjs';
-import { eventually } from './lib/wait.mjs';
+import { closing, eventually } from './lib/wait.mjs';
 
 let server, admin;
 const sockets = [];
@@ -29,12 +29,14 @@ function channel(token, byQuery = false) {
   const ws = new WebSocket(url, { headers: byQuery ? {} : { authorization: `Bearer ${token}` } });
   sockets.push(ws);
   ws.on('error', () => {});
-  ws.closed = new Promise((resolve) => ws.on('close', (code, reason) => resolve(`${code} ${reason}`)));
+  ws.closed = closing(ws);
   return new Promise((resolve) => {
     ws.on('open', () => resolve(ws));
     ws.on('unexpected-response', (_, response) => resolve(response.statusCode));
   });
 }
+
+const ending = ({ code, reason }) => `${code} ${reason}`;
 
 class Rotatable extends HandAgent {
   constructor(options = {}) {
@@ -103,7 +105,7 @@ test('rotated: both tokens are good until the acknowledgement, then the old one 
 
   const open = await channel(old);
   await acknowledge();
-  assert.match(await open.closed, /^1008 The token is no longer valid/);
+  assert.match(ending(await open.closed), /^1008 The token is no longer valid/);
   await expectDoors(a, { good: [token], bad: [old, a.agentId] });
 });
 
@@ -114,7 +116,7 @@ test('rotated: the use of the new token on the main channel ends the old one eve
   answer.catch(() => {});
   const open = await channel(old);
   assert.equal((await a.onMain(token)).type, 'auth_success');
-  assert.match(await open.closed, /^1008/);
+  assert.match(ending(await open.closed), /^1008/);
   await expectDoors(a, { good: [token], bad: [old] });
 });
 
@@ -134,7 +136,7 @@ test('revoked, deleted and replaced: no token of the former agent opens a door',
     answer.catch(() => {});
     const open = await channel(a.permanentToken);
     await end(a);
-    assert.match(await open.closed, /^1008/, name);
+    assert.match(ending(await open.closed), /^1008/, name);
     await expectDoors(a, { bad: [a.permanentToken, token, a.agentId] });
   }
 });
@@ -162,6 +164,6 @@ test('an agent of a migrated database: its id and the token in exchange are good
 
   const open = await channel(id);
   assert.equal((await a.onMain(secret)).type, 'auth_success');
-  assert.match(await open.closed, /^1008/);
+  assert.match(ending(await open.closed), /^1008/);
   await expectDoors(a, { good: [secret], bad: [id] });
 });

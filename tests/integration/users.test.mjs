@@ -5,6 +5,7 @@ import { rm } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
 import { WebSocket } from 'ws';
 import { Client, dockmon, Server, temporaryDirectory } from './lib/dockmon.mjs';
+import { closing, within } from './lib/wait.mjs';
 
 let server, admin, root; // admin: a session of the first user; root: a key created offline
 
@@ -39,7 +40,7 @@ test('the initial password must be changed before anything else', async () => {
   await admin.post('/api/agent/generate-token', {}, { status: 403 });
   assert.equal((await admin.get('/api/v2/auth/me')).user.must_change_password, true);
   const ws = new WebSocket(`ws://127.0.0.1:${server.port}/ws`, { headers: { cookie: admin.cookie } });
-  const [, reason] = await once(ws, 'close');
+  const { reason } = await closing(ws);
   assert.match(String(reason), /initial password must be changed/);
   await change(admin, await server.adminPassword(), 'correct horse');
   await admin.get('/api/hosts');
@@ -140,9 +141,9 @@ test('an API key works from its networks only, and keys that it creates are limi
   assert.match(detail, /from 10\.0\.0\.0\/8 may not be used from 127\.0\.0\.1/);
   await far.get('/api/hosts', { status: 403 });
   const ws = new WebSocket(`ws://127.0.0.1:${server.port}/ws`, { headers: { authorization: `Bearer ${far.key}` } });
-  assert.match(String((await once(ws, 'close'))[1]), /may not be used from this address/);
+  assert.match((await closing(ws)).reason, /may not be used from this address/);
   const shell = new WebSocket(`ws://127.0.0.1:${server.port}/ws/shell/host/container`, { headers: { authorization: `Bearer ${far.key}` } });
-  assert.match(String((await once(shell, 'close'))[1]), /may not be used from this address/);
+  assert.match((await closing(shell)).reason, /may not be used from this address/);
   for (const bad of ['10.0.0.1/8', 'everywhere', ',']) await make(bad, 422);
   const child = await near.post('/api/v2/api-keys', { name: 'child', role: 'viewer', allowed_ips: '0.0.0.0/0' });
   assert.equal(child.allowed_ips, '127.0.0.0/8, ::1');
@@ -158,7 +159,7 @@ test('a cookie that another service of the host name has planted hides no sessio
     const c = new Client(server, { cookie: cookies.join('; ') });
     assert.equal((await c.get('/api/v2/auth/me')).user.username, 'cora');
     const ws = new WebSocket(`ws://127.0.0.1:${server.port}/ws`, { headers: { cookie: c.cookie } });
-    await once(ws, 'message');
+    await within(once(ws, 'message'), 'a message');
     ws.close();
   }
   await new Client(server, { cookie: [planted[1], p.session.cookie].join('; ') }).post('/api/v2/auth/logout', {});

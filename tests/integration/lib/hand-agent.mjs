@@ -2,6 +2,7 @@
 // Go agent ('seed') or like today's ('head'), down to the place of the correlation id.
 import { randomUUID } from 'node:crypto';
 import WebSocket from 'ws';
+import { closing, within } from './wait.mjs';
 
 const hex = (n) => Array.from({ length: n }, () => Math.floor(Math.random() * 16).toString(16)).join('');
 export const containerId = () => hex(64);
@@ -64,10 +65,10 @@ export class HandAgent {
 
   // Opens the socket, sends `first` and resolves with the answer: { reply, close }.
   dial(first) {
-    return new Promise((resolve, reject) => {
+    const answered = new Promise((resolve, reject) => {
       const ws = new WebSocket(`${this.server.url.replace('http', 'ws')}/api/agent/ws`, { perMessageDeflate: false });
       this.ws = ws;
-      this.closed = new Promise((done) => ws.on('close', (code, reason) => done({ code, reason: reason.toString() })));
+      this.closed = closing(ws, `the end of ${this.hostname}`);
       ws.on('error', reject);
       ws.on('open', () => {
         if (first !== undefined) ws.send(typeof first === 'string' || Buffer.isBuffer(first) ? first : JSON.stringify(first));
@@ -77,8 +78,9 @@ export class HandAgent {
         if (reply.type === 'auth_success') ws.on('message', (d) => this.onCommand(JSON.parse(d)));
         resolve(reply);
       });
-      this.closed.then(resolve);
+      ws.on('close', (code, reason) => resolve({ code, reason: String(reason) }));
     });
+    return within(answered, `an answer to ${this.hostname}`);
   }
 
   async connect(token) {

@@ -1,6 +1,6 @@
 // A client of /ws/logs on npm `ws`.
 import WebSocket from 'ws';
-import { eventually } from './wait.mjs';
+import { closing, eventually, within } from './wait.mjs';
 
 export class LogSocket {
   static open(server, key, headers = {}) {
@@ -12,7 +12,7 @@ export class LogSocket {
       headers: { ...(key ? { authorization: `Bearer ${key}` } : {}), ...headers },
       perMessageDeflate: false,
     });
-    s.closed = new Promise((done) => s.ws.on('close', (code, reason) => done({ code, reason: reason.toString() })));
+    s.closed = closing(s.ws);
     s.ws.on('message', (data) => {
       const m = JSON.parse(data);
       if (m.type === 'lines') {
@@ -20,10 +20,11 @@ export class LogSocket {
         Object.assign(s.cursors, m.cursors);
       } else s.messages.push(m);
     });
-    return new Promise((resolve, reject) => {
+    const opened = new Promise((resolve, reject) => {
       s.ws.on('error', reject);
       s.ws.on('open', () => resolve(s));
     });
+    return within(opened, 'a socket for logs');
   }
 
   send(message) {

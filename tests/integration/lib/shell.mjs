@@ -1,5 +1,6 @@
 // A client of /ws/shell on npm `ws`.
 import WebSocket from 'ws';
+import { closing, within } from './wait.mjs';
 
 export class Shell {
   // Resolves when the socket is open. `start`: the first message, with the command to run.
@@ -13,19 +14,20 @@ export class Shell {
     s.messages = [];
     s.watchers = new Set();
     s.ws = new WebSocket(url, { headers: key ? { authorization: `Bearer ${key}` } : {}, perMessageDeflate: false });
-    s.closed = new Promise((done) => s.ws.on('close', (code, reason) => {
+    s.closed = closing(s.ws, 'the end of a shell');
+    s.ws.on('close', (code, reason) => {
       s.end = { code, reason: reason.toString() };
       for (const w of s.watchers) w();
-      done(s.end);
-    }));
+    });
     s.ws.on('message', (data, isBinary) => s.take(data, isBinary));
-    return new Promise((resolve, reject) => {
+    const opened = new Promise((resolve, reject) => {
       s.ws.on('error', reject);
       s.ws.on('open', () => {
         if (start) s.send({ type: 'start', ...start });
         resolve(s);
       });
     });
+    return within(opened, 'a shell');
   }
 
   take(data, isBinary) {
